@@ -134,7 +134,7 @@ class Bench:
         self.tool.do("map")
 
 
-    def load(self) -> typing.Any:
+    def load(self) -> tuple[typing.Any, float]:
         """The whole document for the first time, verdicts, and the stream."""
         took = self.apply("whole", 0)
         self.tool.do("health", self.effective)

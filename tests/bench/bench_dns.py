@@ -121,7 +121,7 @@ def measure(server: typing.Any, path: str, seconds: float, rcode: str = "NOERROR
     return each, each * user / max(user + system, 1), done / seconds
 
 
-def bench(case: Case, rounds: typing.Any, seconds: float) -> dict[typing.Any, typing.Any]:
+def bench(case: Case, rounds: typing.Any, seconds: float) -> dict[str, typing.Any]:
     """server name -> list of measurements."""
     seen: dict[typing.Any, typing.Any] = {}
     opened: list[typing.Any] = []
@@ -155,7 +155,7 @@ def measure_free(server: name_servers.Weir, path: str, seconds: float) -> tuple[
     return (cpu(server.process.pid)[0] - before[0]) / 1000 / done, done / seconds
 
 
-def bench_threads(rounds: typing.Any, seconds: float) -> typing.Iterator[dict[typing.Any, typing.Any]]:
+def bench_threads(rounds: typing.Any, seconds: float) -> typing.Iterator[dict[str, typing.Any]]:
     """Rows of two threads beside one: CPU time a query, and queries a second where there are four cores."""
     opened: dict[typing.Any, typing.Any] = {}
     seen: dict[int, list[typing.Any]] = {1: [], 2: []}
@@ -187,7 +187,7 @@ def summary(values: list[typing.Any]) -> tuple[typing.Any, typing.Any]:
     return round(min(values), 3), round(statistics.median(values), 3)
 
 
-def rows(case: Case, seen: typing.Any) -> typing.Iterator[dict[typing.Any, typing.Any]]:
+def rows(case: Case, seen: dict[typing.Any, typing.Any]) -> typing.Iterator[dict[str, typing.Any]]:
     """JSON rows of one case: ours beside the best of the others, then each of the others."""
     for part, suffix in ((0, ""), (1, ".user")):
         figures = {name: summary([m[part] for m in list_]) for name, list_ in seen.items()}

@@ -103,13 +103,13 @@ def summary(values: typing.Any) -> tuple[typing.Any, typing.Any]:
 
 
 def row(name: str, unit: str, figure: tuple[typing.Any, typing.Any], reference: typing.Any = (None, None),
-        target: int | None = None) -> dict[typing.Any, typing.Any]:
+        target: int | None = None) -> dict[str, typing.Any]:
     """A JSON row; the medians decide."""
     return {"name": name, "unit": unit, "min": figure[0], "median": figure[1], "reference": reference[0],
             "reference_median": reference[1], "target": target, "met": None if target is None else figure[1] <= target}
 
 
-def rows(kind: str, seen: typing.Any, each: typing.Any) -> typing.Iterator[typing.Any]:
+def rows(kind: str, seen: dict[typing.Any, typing.Any], each: typing.Any) -> typing.Iterator[typing.Any]:
     """Ours beside Knot's, each of the others, and the bytes a record."""
     figures = {name: summary(values) for name, values in seen.items()}
     print(f"{kind:10}", "   ".join(f"{name} {least:.2f}/{median:.2f}" for name, (least, median) in figures.items()),

@@ -95,7 +95,7 @@ class Switch:
         self.popen.stdin.flush()
 
 
-def rows(node: Node) -> dict[typing.Any, typing.Any]:
+def rows(node: Node) -> dict[str, typing.Any]:
     try:
         return {r["backend"]: r for r in node.ctl("health", {"do": "list"})["targets"] if "backend" in r}
     except (OSError, ValueError, KeyError):
@@ -131,7 +131,7 @@ def schedule(per_failure_ms: int) -> list[typing.Any]:
     return [INTERVAL_MS * (i + 0.5) / 1000 + per_failure_ms for i in range(1000)]
 
 
-def entry(name: str, taken: list[typing.Any], reference: typing.Any) -> dict[typing.Any, typing.Any]:
+def entry(name: str, taken: list[typing.Any], reference: list[typing.Any]) -> dict[str, typing.Any]:
     median = statistics.median
     return {"name": name, "unit": "ms", "min": round(min(taken), 1), "median": round(median(taken), 1),
             "max": round(max(taken), 1), "trials": len(taken), "reference": round(min(reference), 1),

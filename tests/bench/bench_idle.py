@@ -52,7 +52,7 @@ def measure(stage: Stage) -> list[typing.Any]:
 
 
 def row(name: str, unit: str, values: list[typing.Any], reference: list[typing.Any], target: float,
-        met: typing.Any) -> dict[typing.Any, typing.Any]:
+        met: typing.Any) -> dict[str, typing.Any]:
     return {"name": name, "unit": unit, "n": len(values), "min": min(values), "median": statistics.median(values),
             "max": max(values), "reference": "the XDP driver" if reference else None,
             "reference_median": statistics.median(reference) if reference else None,

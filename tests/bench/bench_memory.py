@@ -50,7 +50,7 @@ class Run(change.Bench):
         self.start()
         self.load()
 
-    def numbers(self) -> dict[typing.Any, typing.Any]:
+    def numbers(self) -> dict[str, typing.Any]:
         return {"mapped": mapped(self.process.pid), "resident": resident(self.process.pid)}
 
     def exceptions(self) -> int:
@@ -61,14 +61,14 @@ class Run(change.Bench):
         return next(v for (name, _), v in node.stats("dataplane").items() if name == "weir_dataplane_exceptions")
 
 
-def measured(lab: Lab, limits: typing.Any, pools: int = 10, backends: int = 10) -> typing.Any:
+def measured(lab: Lab, limits: typing.Any, pools: int = 10, backends: int = 10) -> dict[str, typing.Any]:
     run = Run(lab, {**LIMITS, **limits}, pools, backends)
     numbers = run.numbers()
     run.close()
     return numbers
 
 
-def growth(lab: Lab, what: str, one: tuple[typing.Any, ...], two: tuple[typing.Any, ...], by: int) -> typing.Any:
+def growth(lab: Lab, what: str, one: tuple[typing.Any, ...], two: tuple[typing.Any, ...], by: int) -> dict[str, typing.Any]:
     """Bytes for each of `by` more: the two runs' arguments, smaller first."""
     small, large = measured(lab, *one), measured(lab, *two)
     kind = "mapped" if one[0] != two[0] else "resident"

@@ -76,7 +76,7 @@ class Stage:
         return pause_us / 1000, int(lost - before)
 
 
-def row(driver: str, what: str, seen: list[typing.Any], quiet: list[typing.Any]) -> dict[typing.Any, typing.Any]:
+def row(driver: str, what: str, seen: list[typing.Any], quiet: list[typing.Any]) -> dict[str, typing.Any]:
     pauses, lost = ([s[i] for s in seen] for i in (0, 1))
     return {"name": f"restart.{driver}.{what}", "unit": "ms", "trials": len(seen), "min": round(min(pauses), 1),
             "median": round(statistics.median(pauses), 1), "max": round(max(pauses), 1),

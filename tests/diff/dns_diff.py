@@ -238,7 +238,7 @@ def answer_of(ask: typing.Callable[..., bytes], wire: bytes, tcp: bool, lucky: b
         return f"malformed: {why}"
 
 
-def facts(a: message.Answer | str) -> dict[typing.Any, typing.Any]:
+def facts(a: message.Answer | str) -> dict[str, typing.Any]:
     """What is compared."""
     if isinstance(a, str):
         return {"answer": a}

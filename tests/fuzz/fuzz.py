@@ -54,7 +54,7 @@ def program_of(target: typing.Any) -> str:
     return os.path.join(BUILD, "tests/fuzz/fuzz_" + target)
 
 
-def command_of(target: typing.Any, limits: typing.Any, kept: str, program: str | None = None) -> list[typing.Any]:
+def command_of(target: typing.Any, limits: list[typing.Any], kept: str, program: str | None = None) -> list[typing.Any]:
     return [program or program_of(target), *limits, "-timeout=60", "-print_final_stats=1",
             f"-artifact_prefix={BUILD}/{target}-", kept, os.path.join(ROOT, "tests/fuzz/corpus", target)]
 
@@ -73,7 +73,7 @@ def executed(said: str) -> int:
     return int(runs.group(1)) if runs else 0
 
 
-def report(target: typing.Any, command: typing.Any, done: subprocess.CompletedProcess[str], seconds: float,
+def report(target: typing.Any, command: list[typing.Any], done: subprocess.CompletedProcess[str], seconds: float,
            at_least: int = 1) -> bool:
     n = executed(done.stderr)
     ok = done.returncode == 0 and n >= at_least
@@ -87,7 +87,7 @@ def report(target: typing.Any, command: typing.Any, done: subprocess.CompletedPr
     return ok
 
 
-def run(target: typing.Any, limits: typing.Any, fixed: typing.Any) -> bool:
+def run(target: typing.Any, limits: list[typing.Any], fixed: typing.Any) -> bool:
     """@return whether nothing was found"""
     kept = os.path.join(BUILD, "corpus", target)
     os.makedirs(kept, exist_ok=True)

@@ -139,7 +139,7 @@ def measure(bed: Bed, seconds: float, loads: list[typing.Any]) -> tuple[dict[str
         "rss_growth_mb": round(watch.most - before, 1)}, done
 
 
-def judge(report: Report, what: str, figures: typing.Any, more_ms: typing.Any, bounded_rss: bool = True) -> None:
+def judge(report: Report, what: str, figures: dict[str, typing.Any], more_ms: typing.Any, bounded_rss: bool = True) -> None:
     for key in ("peer_p99_ms", "socket_p99_ms"):
         report.between(figures[key], 0, P99_MS + more_ms, f"{what}: {key}")
     for key in ("peer_longest_ms", "socket_longest_ms"):
@@ -156,7 +156,7 @@ def look_quiet(bed: Bed, report: Report) -> tuple[typing.Any, typing.Any]:
     return quiet, 3 * quiet["longest_ms"] if quiet["longest_ms"] > BUSY_MS else 0
 
 
-def attack(bed: Bed, report: Report, seconds: float) -> typing.Any:
+def attack(bed: Bed, report: Report, seconds: float) -> dict[str, typing.Any]:
     _, more_ms = look_quiet(bed, report)
     refused = bed.metric("weir_mgmt_connections_refused_total")
     figures, done = measure(bed, seconds, list(ATTACKERS.items()))

@@ -111,7 +111,7 @@ def percentile(times: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def round_of(server: name_servers.Server, seconds: float) -> dict[typing.Any, typing.Any]:
+def round_of(server: name_servers.Server, seconds: float) -> dict[str, typing.Any]:
     """One round under attack. p99_ms is of all queries: one that is lost took as long as it was waited for."""
     attackers = subprocess.Popen(pinned(LOAD_CPU, ["nice", sys.executable, os.path.abspath(__file__), str(server.port),
                                                    str(seconds + 2)]), stdout=subprocess.PIPE, text=True)
@@ -138,7 +138,7 @@ def is_met(rounds: dict[str, list[typing.Any]]) -> typing.Any:
     return weir_p99 <= FACTOR * knot_p99
 
 
-def run(report: Report, quick: bool) -> dict[typing.Any, typing.Any]:
+def run(report: Report, quick: bool) -> dict[str, typing.Any]:
     rounds: dict[typing.Any, typing.Any] = {"weir": [], "knot": []}
     with name_servers.Weir({"shop.test": ZONE}) as weir, name_servers.Knot({"shop.test": ZONE}) as knot:
         for server in (weir, knot):

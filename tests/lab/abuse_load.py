@@ -208,7 +208,7 @@ class Socket(http.client.HTTPConnection):
         self.sock.connect(ADDRESS)
 
 
-def probe() -> dict[typing.Any, typing.Any]:
+def probe() -> dict[str, typing.Any]:
     """Time requests, each from its due time on: one that is late because the one before was counts as late, too."""
     took: list[typing.Any] = []
     context, kept, failed = insecure(), None, 0

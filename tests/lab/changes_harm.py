@@ -390,7 +390,7 @@ def cut_zone(zone: str) -> str:
     return "\n".join(lines[:4] + lines[4:6]) + "\n"
 
 
-def all_kinds(world: ChangesWorld) -> typing.Any:
+def all_kinds(world: ChangesWorld) -> list[typing.Any]:
     text = world.base[CONF]
     kinds = packets(text) + checks() + names(text)
     for kind in kinds:

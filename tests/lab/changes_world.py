@@ -200,11 +200,11 @@ class ChangesWorld:
 
     # seeing
 
-    def dataplane(self) -> dict[typing.Any, typing.Any]:
+    def dataplane(self) -> dict[str, typing.Any]:
         """The backends in the tables: {"web-ams/ams-b1": row}."""
         return {f'{b["pool"]}/{b["backend"]}': b for b in self.ams.ctl("dataplane", {"do": "backends"})["backends"]}
 
-    def names(self, name: str = "www.shop.example", server: str | None = None, n: int = 24) -> dict[typing.Any, typing.Any]:
+    def names(self, name: str = "www.shop.example", server: str | None = None, n: int = 24) -> dict[str, typing.Any]:
         """What a name server answers to n prefixes: {address: share}; lost answers are under None."""
         counts: dict[typing.Any, typing.Any] = {}
         server = server or self.plan.sites[0].dns4

@@ -305,7 +305,7 @@ def probe(world: ChurnWorld) -> dict[typing.Any, tuple[str, str]]:
     return found
 
 
-def probe_one(source: str, target: typing.Any) -> tuple[str, typing.Any, typing.Any, int]:
+def probe_one(source: str, target: str) -> tuple[str, typing.Any, typing.Any, int]:
     with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind((source, 0))
         s.connect((target, PROBE_PORT))
@@ -361,7 +361,7 @@ def read_log(path: str) -> list[typing.Any]:
 class Run:
     """A run that is over: what was done, what slots and router did, and the flows."""
 
-    def __init__(self, churn: Churn, slots: Slots, paths: Paths, flows: typing.Any, seconds: float) -> None:
+    def __init__(self, churn: Churn, slots: Slots, paths: Paths, flows: list[typing.Any], seconds: float) -> None:
         self.churn, self.slots, self.flows, self.seconds = churn, slots, flows, seconds
         self.ways = paths.of(sorted({f.key for f in flows}))
         self.moved = slots.moves(churn.node)

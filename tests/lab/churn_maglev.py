@@ -34,7 +34,8 @@ def table(members: typing.Any) -> list[None]:
     return entries
 
 
-def broken(connections: list[typing.Any], members: list[typing.Any], crashes: list[typing.Any], paths: typing.Any) -> int:
+def broken(connections: list[typing.Any], members: list[typing.Any], crashes: list[typing.Any],
+           paths: dict[typing.Any, list[typing.Any]]) -> int:
     """
     How many connections break. connections: [(start_ms, end_ms, hash, key)]; members: [(from_ms, {name: weight})] in
     order; crashes: [(ms, balancer)] when a table is lost; paths: {key: [(from_ms, balancer)]}.

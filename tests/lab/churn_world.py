@@ -198,7 +198,7 @@ class Slots(threading.Thread):
         self.ending = threading.Event()
         self.start()
 
-    def read(self, node: world.Node) -> typing.Any:
+    def read(self, node: world.Node) -> dict[typing.Any, typing.Any]:
         """{table: bytes}, or None."""
         return self.read_file(node) if node.plan.driver == "dpdk" else self.read_pins(node)
 

@@ -29,7 +29,7 @@ def behind_ecs(request: typing.Any) -> bool:
     return ip.packed[2 if ip.version == 4 else 6] % 2 == 0
 
 
-def step(demo: Demo, what: str, expected: typing.Any, observed: typing.Any, tolerance: float) -> bool:
+def step(demo: Demo, what: str, expected: typing.Any, observed: float, tolerance: float) -> bool:
     """Note an expected share beside the one observed."""
     demo.result["steps"].append({"step": what, "expected": round(expected, 4), "observed": round(observed, 4),
                                  "tolerance": round(tolerance, 4)})
@@ -37,7 +37,7 @@ def step(demo: Demo, what: str, expected: typing.Any, observed: typing.Any, tole
                              f"{what}: share {expected:.3f} ± {tolerance:.3f}", f"{observed:.3f}")
 
 
-def check_site_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, weights: typing.Any) -> None:
+def check_site_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, weights: dict[typing.Any, typing.Any]) -> None:
     """Behind the resolver with ECS, prefixes are spread over the sites by weight."""
     shares, n = demo.crowd.shares(start_ms, end_ms, behind_ecs)
     total = sum(weights.values())
@@ -46,7 +46,8 @@ def check_site_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, weight
         step(demo, f"{phase}: site {site}", share, shares.get(site, 0), 3 * sigma(share, n) + 1e-9)
 
 
-def check_backend_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, site: Site, weights: typing.Any) -> None:
+def check_backend_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, site: Site,
+                         weights: dict[typing.Any, typing.Any]) -> None:
     shares, n = demo.crowd.backends(start_ms, end_ms, site.name)
     total = sum(weights.values())
     for backend, weight in weights.items():
@@ -55,11 +56,11 @@ def check_backend_shares(demo: Demo, phase: str, start_ms: int, end_ms: int, sit
              3.5 * sigma(share, n) + RING_TOLERANCE * share)
 
 
-def site_weights(demo: Demo, without: typing.Any = ()) -> dict[typing.Any, typing.Any]:
+def site_weights(demo: Demo, without: typing.Any = ()) -> dict[str, typing.Any]:
     return {s.name: s.weight for s in demo.plan.sites if s.name not in without}
 
 
-def backend_weights(site: Site, without: typing.Collection[str] = ()) -> dict[typing.Any, typing.Any]:
+def backend_weights(site: Site, without: typing.Collection[str] = ()) -> dict[str, typing.Any]:
     return {b.name: b.weight for b in site.plan.backends if b.name not in without}
 
 

@@ -42,7 +42,7 @@ class Agent:
     def status(self) -> typing.Any:
         return json.loads(self.run("status", "eth0", "--json"))
 
-    def counts(self) -> dict[typing.Any, typing.Any]:
+    def counts(self) -> dict[str, typing.Any]:
         return {c["reason"]: c["packets"] for c in self.status()["counts"]}
 
     def succeeds(self, *words: str) -> bool:

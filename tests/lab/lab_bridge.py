@@ -173,7 +173,8 @@ class Bridge:
                 if at >= 0 and data[at:at + 20] in seen and taken(data, address):
                     seen[data[at:at + 20]] += 1
 
-    def forwarded(self, macs: list[typing.Any], vips: list[str], count: int = FRAMES, kind: typing.Any = segment) -> typing.Any:
+    def forwarded(self, macs: list[typing.Any], vips: list[str], count: int = FRAMES,
+                  kind: typing.Any = segment) -> dict[typing.Any, int]:
         """Frames to each of these MAC addresses and VIPs: how many in, and how many backends' frames out."""
         markers = []
         for i in range(count):
@@ -189,7 +190,7 @@ class Bridge:
         return [self.reasons_of(node) for node in self.nodes]
 
     @staticmethod
-    def reasons_of(node: Node) -> dict[typing.Any, typing.Any]:
+    def reasons_of(node: Node) -> dict[str, typing.Any]:
         return {labels.split('reason="')[1].split('"')[0]: value for (name, labels), value in node.stats("dataplane").items()
                 if name == "weir_dataplane_packets_total" and "reason=" in labels}
 

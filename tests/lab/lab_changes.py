@@ -108,7 +108,7 @@ def play_controls(world: ChangesWorld, report: Report, kinds: typing.Any) -> Non
         report.equal(text, "", f"without the change no harm: {kind.act.name} (of {kind.name})")
 
 
-def judge_plans(world: ChangesWorld, report: Report, tally: Tally, changes: typing.Any) -> None:
+def judge_plans(world: ChangesWorld, report: Report, tally: Tally, changes: list[typing.Any]) -> None:
     alarms = []
     for name, files in changes:
         risky, texts = world.plan_of(files)

@@ -51,7 +51,8 @@ def judge(run: Run) -> tuple[dict[str, typing.Any], list[typing.Any]]:
             "answers": sum(f.answers for f in run.flows), "maglev_broken": maglev}, broken
 
 
-def play(name: str, options: argparse.Namespace, agents: bool, with_balancers: bool, size: Size, report: Report) -> typing.Any:
+def play(name: str, options: argparse.Namespace, agents: bool, with_balancers: bool, size: Size,
+         report: Report) -> dict[str, typing.Any]:
     """One world from beginning to end. Returns its figures."""
     seed = options.seed
     say(f"{name}: seed {seed}{', tunnels over IPv6' if agents and options.six else ''}")

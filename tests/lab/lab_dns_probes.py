@@ -25,7 +25,7 @@ NSID, EXPIRE, UNKNOWN = (3, b""), (9, b""), (100, b"")
 
 
 def soa(flags: int = 0, opcode: int = 0, edns: dict[typing.Any, typing.Any] | None = None,
-        kind: int | str = "SOA") -> dict[typing.Any, typing.Any]:
+        kind: int | str = "SOA") -> dict[str, typing.Any]:
     return {"wire": message.query("shop.test", kind, flags=flags, opcode=opcode, edns=edns), "edns": edns}
 
 

@@ -23,7 +23,7 @@ NAMES = ["www.shop.test"]
 RATE = 5000
 
 
-def counts(server: name_servers.Server, name: str) -> dict[typing.Any, typing.Any]:
+def counts(server: name_servers.Server, name: str) -> dict[str, typing.Any]:
     """label value -> count, of the words NAME of weir-dns's stats page."""
     return {labels.partition("=")[2].strip('"'): value
             for (of, labels), value in layout.stats_of(server.path("run/stats.dns.page")).items() if of == name}
@@ -179,12 +179,12 @@ class Supervised(name_servers.Weir):
     def dns_pid(self) -> typing.Any:
         return self.pids().get("dns", 0)
 
-    def pids(self) -> dict[typing.Any, typing.Any]:
+    def pids(self) -> dict[str, typing.Any]:
         """The pids that the supervisor has noted."""
         with open(self.path("run/run.state"), encoding="ascii") as state:
             return {line.split()[0]: int(line.split()[1]) for line in state if line.split()[0] in SUPERVISED}
 
-    def sockets_open(self) -> typing.Any:
+    def sockets_open(self) -> tuple[typing.Any, typing.Any]:
         return open_sockets(53, self.address)
 
 

@@ -107,14 +107,14 @@ class Daemon:
     def show(self, *what: str) -> str:
         return self.host.run(["birdc", "-s", self.socket, "show", *what], check=False)
 
-    def sessions(self) -> dict[typing.Any, typing.Any]:
+    def sessions(self) -> dict[str, typing.Any]:
         """{name: second of the day since when} of the sessions that are established."""
         found = re.findall(r"^(peer\d)\s+BGP\s+\S+\s+up\s+(\d+):(\d+):(\S+)\s+Established", self.show("protocols"),
                            re.M)
         return {name: int(h) * 3600 + int(m) * 60 + float(s) for name, h, m, s in found}
 
 
-def unbroken(now: typing.Any, since: typing.Any) -> typing.Any:
+def unbroken(now: dict[typing.Any, typing.Any], since: dict[typing.Any, typing.Any]) -> bool:
     """Is each session the one of before? BIRD computes the time again for each answer: it moves by some ms."""
     return now.keys() == since.keys() and all(abs(now[name] - since[name]) < 0.5 for name in since)
 

@@ -56,7 +56,7 @@ class Stage:
     def status(self) -> typing.Any:
         return self.node.ctl("dataplane", {"do": "status"})
 
-    def backends(self) -> dict[typing.Any, typing.Any]:
+    def backends(self) -> dict[str, typing.Any]:
         return {b["backend"]: b for b in self.node.ctl("dataplane", {"do": "backends"})["backends"]}
 
     def ready(self) -> typing.Any:
@@ -84,7 +84,7 @@ class Stage:
         self.report.equal(failed[:5], [], f"nothing fails: {what}")
 
 
-def kernel_counts(host: typing.Any) -> dict[typing.Any, typing.Any]:
+def kernel_counts(host: typing.Any) -> dict[str, typing.Any]:
     """What the kernel counted on the port: {'packets': .., 'tx': .., 'drops': .., 'redirect': ..}."""
     text = host.run(["ethtool", "-S", "eth1"])
     return {what: sum(int(n) for n in re.findall(rf"rx_queue_\d+_xdp_{what}: (\d+)", text))

@@ -189,7 +189,7 @@ def flapping(report: Report, world: World, site: Site, watch: Watch) -> None:
     take(node, world, TUNNEL)
 
 
-def bad_results(node: Node) -> typing.Any:
+def bad_results(node: Node) -> int:
     """How many probes did not end well."""
     stats = node.stats("health")
     return sum_of(stats, "weir_health_results_total") - sum_of(stats, "weir_health_results_total", reason="ok")
@@ -296,7 +296,7 @@ def without_the_key(report: Report, site: Site) -> None:
     os.utime(path)
 
 
-def _rows(watch: Watch) -> typing.Any:
+def _rows(watch: Watch) -> dict[typing.Any, typing.Any]:
     try:
         return watch.rows()
     except (OSError, ValueError, KeyError):

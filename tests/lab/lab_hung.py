@@ -136,7 +136,7 @@ def hurried(report: Report, node: Node) -> None:
                      f"exit {status}, {silent:.1f} s {text if status else ''}")
 
 
-def hang(report: Report, node: Node, process: str) -> dict[typing.Any, typing.Any]:
+def hang(report: Report, node: Node, process: str) -> dict[str, typing.Any]:
     """Stop a process; returns its row of hung.json."""
     say(f"weir-{process} hangs")
     pid, = node.pids(process)
@@ -167,7 +167,7 @@ def hang(report: Report, node: Node, process: str) -> dict[typing.Any, typing.An
             "cli_s": round(asker.longest, 2)}
 
 
-def all_pids(node: Node) -> dict[typing.Any, typing.Any]:
+def all_pids(node: Node) -> dict[str, typing.Any]:
     return {p: node.pids(p) for p in PROCESSES}
 
 

@@ -26,7 +26,7 @@ APART_S = 0.15   # between two deaths
 LONG_S = 62      # longer than the minute that counts
 
 
-def in_force(node: Node) -> dict[typing.Any, typing.Any]:
+def in_force(node: Node) -> dict[str, typing.Any]:
     """{backend: why} of those in force, as the dataplane has them."""
     try:
         return {b["backend"]: b["why"] for b in node.ctl("dataplane", {"do": "backends"})["backends"] if b["in_force"]}

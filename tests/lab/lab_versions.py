@@ -41,7 +41,7 @@ class Cluster:
         with open(os.path.join(self.nodes[0].conf, f"{world.plan.zone}.zone")) as f:
             self.base[f"{world.plan.zone}.zone"] = f.read()
 
-    def files(self, words: str, half: bool = False) -> dict[typing.Any, typing.Any]:
+    def files(self, words: str, half: bool = False) -> dict[str, typing.Any]:
         """A configuration; half of them takes a backend away, which is risky."""
         text = f"# {words}\n" + self.base["weir.conf"]
         if half:
@@ -58,7 +58,7 @@ class Cluster:
         except (OSError, ValueError, http.client.HTTPException) as e:
             return 0, {"why": str(e)}
 
-    def apply(self, node: Node, words: str, match: str = "*", half: bool = False, **more: typing.Any) -> typing.Any:
+    def apply(self, node: Node, words: str, match: str = "*", half: bool = False, **more: typing.Any) -> tuple[int, typing.Any]:
         return self.ask(node, "POST", "/v1/config/apply", {"files": self.files(words, half), "reason": words, **more}, match)
 
     def versions(self, node: Node) -> typing.Any:

@@ -54,7 +54,7 @@ class Bench:
         self.node, self.host, self.router = site.node, site.node.host, world.router
         self.gateway: Host | None = None  # a further router of the site, in some situations
 
-    def rows(self) -> dict[typing.Any, typing.Any]:
+    def rows(self) -> dict[str, typing.Any]:
         """The checks' verdicts by backend."""
         try:
             answer = self.node.ctl("health", {"do": "list"})
@@ -62,7 +62,7 @@ class Bench:
             return {}
         return {r["backend"]: r for r in answer["targets"] if "backend" in r}
 
-    def all_up(self) -> typing.Any:
+    def all_up(self) -> dict[str, typing.Any] | bool:
         rows = self.rows()
         return rows and all(r["state"] == "up" and not r["in_doubt"] and not r["inconclusive"] for r in rows.values())
 

@@ -165,7 +165,7 @@ class Bed:
             differs.append(f"event: {self._last_event()}")
         return differs
 
-    def rows(self) -> dict[typing.Any, typing.Any]:
+    def rows(self) -> dict[str, typing.Any]:
         """The checks' verdicts by backend, as weir-health has them."""
         try:
             answer = self.node.ctl("health", {"do": "list"})
@@ -213,7 +213,7 @@ def fault(name: str, enter: typing.Callable[..., typing.Any], leave: typing.Call
     return Situation(name, run, **more)
 
 
-def run_all(bed: Bed, situations: typing.Any) -> None:
+def run_all(bed: Bed, situations: list[typing.Any]) -> None:
     """Run situations on a bed; one that fails with an exception is wrong, and the next one starts from a bed that is well."""
     for situation in situations:
         if bed.driver not in situation.drivers:

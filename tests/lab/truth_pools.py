@@ -15,7 +15,7 @@ if typing.TYPE_CHECKING:
 DOWN_S = 20
 
 
-def is_seen(bed: Bed, names: list[typing.Any], state: str) -> typing.Any:
+def is_seen(bed: Bed, names: list[typing.Any], state: str) -> dict[str, typing.Any] | bool:
     rows = bed.rows()
     return rows and all(rows[n]["state"] == state for n in names)
 

@@ -33,7 +33,7 @@ def resumes(name: str) -> typing.Callable[..., typing.Any]:
     return lambda bed: bed.node.resume(name)
 
 
-def silent(name: str) -> dict[typing.Any, typing.Any]:
+def silent(name: str) -> dict[str, typing.Any]:
     return dict(code="process-silent", subject=f"weir-{name}")
 
 

@@ -38,7 +38,7 @@ def bare(c: typing.Any) -> typing.Any:
 
 
 class Finder:
-    def __init__(self, path: pathlib.Path, args: typing.Any) -> None:
+    def __init__(self, path: pathlib.Path, args: list[typing.Any]) -> None:
         self.text = path.read_bytes()
         unit = cindex.Index.create().parse(str(path), args, options=cindex.TranslationUnit.PARSE_DETAILED_PROCESSING_RECORD)
         worst = [d for d in unit.diagnostics if d.severity >= cindex.Diagnostic.Error]
@@ -55,7 +55,7 @@ class Finder:
     def extent(self, c: typing.Any) -> tuple[typing.Any, typing.Any]:
         return c.extent.start.offset, c.extent.end.offset
 
-    def says(self, c: typing.Any) -> typing.Any:
+    def says(self, c: typing.Any) -> str:
         start, end = self.extent(c)
         return self.text[start:end].decode(errors="replace")
 
@@ -144,7 +144,7 @@ class Finder:
         for x in parts:
             self.expression(x)
 
-    def operator(self, c: typing.Any) -> typing.Any:
+    def operator(self, c: typing.Any) -> str:
         parts = list(c.get_children())
         if len(parts) != 2:
             return ""
@@ -166,7 +166,7 @@ class Finder:
         elif word == "=" and b in TURNED:
             self.turn(right, b)
 
-    def turn(self, c: typing.Any, says: typing.Any) -> None:
+    def turn(self, c: typing.Any, says: str) -> None:
         """true and false are macros: they are their own text."""
         start, end = self.extent(c)
         if (start, end) in self.macros:

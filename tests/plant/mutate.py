@@ -99,7 +99,7 @@ class Tree:
                 self.write(name)
         sys.exit(f"{self.folder} does not build:\n" + "\n".join(l for l in done.stdout.splitlines() if "error" in l or "FAILED" in l)[:3000])
 
-    def all_mutants(self) -> dict[typing.Any, typing.Any]:
+    def all_mutants(self) -> dict[str, typing.Any]:
         return {first + i: (name, m) for name, (first, _, mutants) in self.files.items() for i, m in enumerate(mutants) if m}
 
 
@@ -124,7 +124,7 @@ class Control:
         return {i for i, byte in enumerate(self.page[4:]) if byte}
 
 
-def list_suites(tree: Tree) -> dict[typing.Any, typing.Any]:
+def list_suites(tree: Tree) -> dict[str, typing.Any]:
     text = subprocess.run(["meson", "introspect", "--tests", tree.build], check=True, capture_output=True, text=True).stdout
     return {t["name"]: t for t in json.loads(text) if any(f"weir:{s}" in t["suite"] for s in SUITES)}
 

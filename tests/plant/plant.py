@@ -113,7 +113,7 @@ class Tree:
         for name in sorted(failing):
             print(f"left out, as it fails without a bug: {name}", flush=True)
 
-    def take_prints(self) -> dict[typing.Any, typing.Any]:
+    def take_prints(self) -> dict[str, typing.Any]:
         """What each program is: a suite whose programs are as before cannot see a bug."""
         programs = {p for _, command in self.tests for p in self.programs(command)}
         return {p: hashlib.sha256((self.build / p).read_bytes()).digest() for p in programs if (self.build / p).is_file()}

@@ -69,7 +69,7 @@ def bind(report: Report, nics: list[str], peers: list[str]) -> list[typing.Any]:
     return [os.path.basename(wait_until(lambda p=p: glob.glob(f"{PCI}/{p}/virtio*/net/*"), SLOW_S, "the peer's interface")[0]) for p in peers]
 
 
-def wire_of(world: World, peers: typing.Any, bond: int) -> None:
+def wire_of(world: World, peers: list[typing.Any], bond: int) -> None:
     """The router's end of the wire, an interface in its namespace: the peer, or a bond of two."""
     port = world.sites[0].node_port
     for peer in peers:
@@ -95,7 +95,7 @@ def second_wire(world: World, peer: typing.Any) -> None:
     add_tap(world.sites[0].node.host, "eth2", f"{UPLINK4}2/24", f"{UPLINK6}2/64")
 
 
-def rewire(world: World, peers: typing.Any, bond: int) -> None:
+def rewire(world: World, peers: list[typing.Any], bond: int) -> None:
     """The guest's wire takes the place of the veth pair between the switch and the node."""
     site, host = world.sites[0], world.sites[0].node.host
     host.ip("link del eth1")
@@ -152,7 +152,7 @@ def ready(node: Node) -> typing.Any:
         return False
 
 
-def per_label(node: Node, name: str) -> dict[typing.Any, typing.Any]:
+def per_label(node: Node, name: str) -> dict[str, typing.Any]:
     return {labels: value for (n, labels), value in node.stats("dataplane").items() if n == name}
 
 
@@ -183,7 +183,7 @@ def bond_says(world: World) -> list[typing.Any]:
         r"Currently Active Slave: (\S+)", r"Number of ports: (\d+)", r"Partner Mac Address: (\S+)"))]
 
 
-def members(report: Report, world: World, crowd: typing.Any, interfaces: typing.Any, mode: int) -> None:
+def members(report: Report, world: World, crowd: typing.Any, interfaces: list[typing.Any], mode: int) -> None:
     """The cable of one member is pulled at both ends, then put in again; then that of the other."""
     mac = world.nodes[0].host.mac("eth1")
     for place in (0, 1):
@@ -213,7 +213,7 @@ def in_by_the_other(report: Report, world: World, crowd: typing.Any) -> None:
     report.check(world.router.counters(UPLINK)["tx"] > before + 4 * REQUESTS, "packets for the VIPs come in by the other port")
 
 
-def meanwhile(report: Report, world: World, interfaces: typing.Any, bond: int) -> typing.Callable[..., None]:
+def meanwhile(report: Report, world: World, interfaces: list[typing.Any], bond: int) -> typing.Callable[..., None]:
     """What is done while there are requests."""
     if bond:
         return lambda crowd: members(report, world, crowd, interfaces, bond)

@@ -66,7 +66,7 @@ class Asker:
             except OSError:
                 return  # an ICMP error for one sent before
 
-    def result(self) -> dict[typing.Any, typing.Any]:
+    def result(self) -> dict[str, typing.Any]:
         return {"sent": self.sent, "lost": len(self.open), "first": min(self.open, default=None)}
 
 

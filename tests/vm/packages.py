@@ -41,7 +41,7 @@ def run(command: list[typing.Any], timeout_s: float = 60, **more: typing.Any) ->
     return done.stdout
 
 
-def sites() -> dict[typing.Any, typing.Any]:
+def sites() -> dict[str, typing.Any]:
     """The archive's addresses as this machine knows them: {'debian': ..., 'debian-security': ...}."""
     text = run(["apt-get", "indextargets", "--format", "$(CODENAME) $(SITE)", "Created-By: Packages"])
     known = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)

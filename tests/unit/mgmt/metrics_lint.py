@@ -94,6 +94,6 @@ def lint(text: str) -> list[str]:
     return found
 
 
-def values(text: str) -> dict[typing.Any, typing.Any]:
+def values(text: str) -> dict[tuple[str, str], typing.Any]:
     """{(name, labels as they stand): value}"""
     return {(m[1], m[2] or ""): float(m[3]) for m in map(LINE.match, text.splitlines()) if m}

@@ -78,7 +78,7 @@ class Case:
         n = next((i for i, w in enumerate(words) if not w.split("=")[0].isupper()), len(words))
         return dict(w.split("=", 1) for w in words[:n]), words[n:]
 
-    def given(self) -> dict[typing.Any, typing.Any]:
+    def given(self) -> dict[str, typing.Any]:
         """{path: [(status, body), ...]}"""
         found: dict[typing.Any, typing.Any] = {}
         for answer in self.answers:

@@ -141,7 +141,7 @@ class ManyZones(unittest.TestCase):
         self.assertEqual(code, 0, text[-2000:])
         self.served({79: "192.0.2.79", 78: address_of(78)})
 
-    def metrics(self) -> dict[typing.Any, typing.Any]:
+    def metrics(self) -> dict[str, typing.Any]:
         """{name with labels: value} of what weir-dns counts."""
         lines = self.node.ask("GET", "/metrics").raw.decode().splitlines()
         return {key: float(value) for key, value in (line.rsplit(" ", 1) for line in lines if 'process="dns"' in line)}

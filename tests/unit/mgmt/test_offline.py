@@ -24,7 +24,7 @@ WEIR = sys.argv.pop()
 FROM, UNTIL = "2035-11-20T12:00:00.000Z", "2036-11-20T12:00:00.000Z"
 
 
-def lasting(answer: typing.Any) -> dict[typing.Any, typing.Any]:
+def lasting(answer: typing.Any) -> dict[str, typing.Any]:
     """An answer without what differs between two runs of one command: who made it when, and what only weir-mgmt sees."""
     override = {k: v for k, v in answer["override"].items() if k not in ("id", "created")}
     notes = [n for n in answer["notes"] if "offline" not in n]

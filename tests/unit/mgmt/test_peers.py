@@ -118,7 +118,7 @@ class Peers(unittest.TestCase):
         self.assertIn("weight = 0;", self.sets(self.a))
 
     @staticmethod
-    def sets(node: Node) -> typing.Any:
+    def sets(node: Node) -> str:
         """The member sets; each node has begun with version 1 by itself, so that instant is its own."""
         text = re.search(r"member_sets = .*?overrides", node.effective(), re.S)[0]
         return text.replace(node.ask("GET", "/v1/versions/1").json["time"], "START")
@@ -169,7 +169,7 @@ class Fellows(unittest.TestCase):
         self.addCleanup(Dataplane(node, answers).close)
 
     def status(self, wants: bool = True, behind: int = 0) -> typing.Callable[..., typing.Any]:
-        def answer() -> dict[typing.Any, typing.Any]:
+        def answer() -> dict[str, typing.Any]:
             document = int(re.search(r'document = "(\d+)";', self.a.effective())[1])
             return {"ok": True, "learning": True, "wants_guests": wants, "document": document - behind}
         return answer

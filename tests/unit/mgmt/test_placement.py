@@ -96,7 +96,7 @@ class Placement(unittest.TestCase):
                 found.append(f.read().split()[2])
         return found
 
-    def assert_both(self, what: str) -> typing.Any:
+    def assert_both(self, what: str) -> list[typing.Any]:
         """Both answer alike; returns their answers."""
         wait_for(what, lambda: self.servers[0].sites() == self.servers[1].sites())
         answers = self.servers[0].sites()

@@ -49,7 +49,7 @@ def keyed(node: Node, key: str, body: dict[typing.Any, typing.Any], path: str = 
     return node.ask("POST", path, body, {"Idempotency-Key": key, **headers})
 
 
-def drain(**more: typing.Any) -> dict[typing.Any, typing.Any]:
+def drain(**more: typing.Any) -> dict[str, typing.Any]:
     return {"do": "drain", "target": SITE, "until": "never", "reason": "a test", **more}
 
 
@@ -142,7 +142,7 @@ class Keys(unittest.TestCase):
             self.assertEqual(again.headers.get("Idempotent-Replay"), "true")
 
     @staticmethod
-    def ask_as(node: Node, port: int, who: str, key: str, body: typing.Any) -> Answer:
+    def ask_as(node: Node, port: int, who: str, key: str, body: dict[typing.Any, typing.Any]) -> Answer:
         import http.client
         import ssl
         c = http.client.HTTPSConnection("127.0.0.1", port, timeout=60,

@@ -19,6 +19,9 @@ import unittest
 import counted
 from api_node import Node, config, free_port, wait_for
 
+if typing.TYPE_CHECKING:
+    from api_node import Answer
+
 PROGRAM = sys.argv.pop(1)
 NOBODY_UID = 65534
 
@@ -108,7 +111,7 @@ class Roles(unittest.TestCase):
         cls.node.close()
 
     def tcp(self, token: str | None, method: str, path: str, body: dict[str, typing.Any] | None = None,
-            headers: dict[str, str] | None = None, source: str = "127.0.0.1") -> typing.Any:
+            headers: dict[str, str] | None = None, source: str = "127.0.0.1") -> Answer:
         c = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.context, source_address=(source, 0))
         login = {"Authorization": f"Bearer {token}"} if token else {}
         return self.node.send(c, method, path, body, {**(headers or {}), **login}, None)
