@@ -79,11 +79,11 @@ static unsigned bits_of_form(const struct prefix *p)
 /* Whether the first @p bits of @p a and @p b are equal. */
 static bool equal_bits(const struct addr *a, const struct addr *b, unsigned bits)
 {
-	unsigned whole = bits / 8, rest = bits % 8;
+	unsigned whole = bits / 8, n_left = bits % 8;
 
 	if (memcmp(a->bytes, b->bytes, whole) != 0)
 		return false;
-	return rest == 0 || ((a->bytes[whole] ^ b->bytes[whole]) >> (8 - rest)) == 0;
+	return n_left == 0 || ((a->bytes[whole] ^ b->bytes[whole]) >> (8 - n_left)) == 0;
 }
 
 static bool host_bits_are_zero(const struct prefix *p)

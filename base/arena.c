@@ -83,7 +83,7 @@ void arena_fail(struct arena *a)
 	memory_note_failure();
 }
 
-static void *fail(struct arena *a)
+static void *fail_allocation(struct arena *a)
 {
 	arena_fail(a);
 	return NULL;
@@ -95,14 +95,14 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
 	struct chunk *c = a->chunks;
 
 	if (__builtin_mul_overflow(n, size, &bytes) || bytes > a->limit || bytes > SIZE_MAX - ALIGN)
-		return fail(a);
+		return fail_allocation(a);
 	bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
 	if (bytes > a->limit - a->used)
-		return fail(a);
+		return fail_allocation(a);
 	if (!c || c->size - c->used < bytes)
 		c = add_chunk(a, bytes);
 	if (!c)
-		return fail(a);
+		return fail_allocation(a);
 
 	void *p = c->bytes + c->used;
 
@@ -130,7 +130,7 @@ char *arena_printf(struct arena *a, const char *format, ...)
 	if (n >= 0)
 		text = arena_alloc(a, (size_t)n + 1, 1);
 	if (!text)
-		return fail(a);
+		return fail_allocation(a);
 	va_start(args, format);
 	vsnprintf(text, (size_t)n + 1, format, args);
 	va_end(args);

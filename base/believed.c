@@ -18,7 +18,7 @@
 
 #define RETRY_MS 1000u /* between attempts to map a page that is not there */
 
-void believed_publish(struct believed_page *p, const struct wall *w, uint64_t boot)
+void believed_publish(struct believed_page *p, const struct wall_clock *w, uint64_t boot)
 {
 	int64_t offset_ms = w->at_ms - (int64_t)w->mono_ms;
 
@@ -29,7 +29,8 @@ void believed_publish(struct believed_page *p, const struct wall *w, uint64_t bo
 	__atomic_store_n(&p->boot, boot, __ATOMIC_RELEASE);
 }
 
-bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_ms, struct wall *w)
+bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_ms,
+                    struct wall_clock *w)
 {
 	if (!boot || __atomic_load_n(&p->boot, __ATOMIC_ACQUIRE) != boot)
 		return false;
@@ -39,14 +40,14 @@ bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_
 	if (offset_ms > CLOCK_END_MS || offset_ms < -CLOCK_END_MS) /* a damaged page */
 		return false;
 
-	wall_begin(w, mono_ms, (int64_t)mono_ms + offset_ms, false, confirmed);
+	wall_clock_begin(w, mono_ms, (int64_t)mono_ms + offset_ms, false, confirmed);
 	w->booted = __atomic_load_n(&p->booted, __ATOMIC_RELAXED);
 	w->off_by_ms = __atomic_load_n(&p->off_by_ms, __ATOMIC_RELAXED);
 	return true;
 }
 
 /* Map the page when it appears, and again when its writer has replaced it. */
-static void find_page(struct believed *b, const char *run_dir, uint64_t now_ms)
+static void map_clock_page(struct believed *b, const char *run_dir, uint64_t now_ms)
 {
 	char path[PATH_MAX];
 	struct page *page;
@@ -67,9 +68,9 @@ static void find_page(struct believed *b, const char *run_dir, uint64_t now_ms)
 	b->page = page;
 }
 
-int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_now *now)
+int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_clock_now *now)
 {
-	find_page(b, run_dir, now->mono_ms);
+	map_clock_page(b, run_dir, now->mono_ms);
 	if (!b->boot)
 		b->boot = clock_boot();
 	if (b->page) {
@@ -77,19 +78,20 @@ int64_t believed_step(struct believed *b, const char *run_dir, const struct wall
 		int64_t age_ms = (int64_t)(now->mono_ms - page_header(b->page)->alive_ms);
 		bool lives = age_ms < (int64_t)BELIEVED_STALE_MS;
 
-		if ((lives || !b->wall.started) &&
-		    believed_begin(p, b->boot, now->mono_ms, &b->wall) && lives)
-			return b->wall.at_ms;
+		if ((lives || !b->wall_clock.started) &&
+		    believed_begin(p, b->boot, now->mono_ms, &b->wall_clock) && lives)
+			return b->wall_clock.at_ms;
 	}
-	return wall_tick(&b->wall, now);
+	return wall_clock_tick(&b->wall_clock, now);
 }
 
 int64_t believed_tick(struct believed *b, const char *run_dir)
 {
-	struct wall_now now = { .mono_ms = clock_mono_ms(),
-		                .clock_ms = clock_wall_ms(),
-		                .synchronised = clock_is_synchronised(),
-		                .peers = b->page ? WALL_PEERS_UNHEARD : WALL_PEERS_NONE };
+	struct wall_clock_now now = { .mono_ms = clock_mono_ms(),
+		                      .clock_ms = clock_realtime_ms(),
+		                      .synchronised = clock_is_synchronised(),
+		                      .peers = b->page ? WALL_CLOCK_PEERS_UNHEARD
+		                                       : WALL_CLOCK_PEERS_NONE };
 	int64_t at_ms = believed_step(b, run_dir, &now);
 
 	clock_believe(at_ms - (int64_t)now.mono_ms);

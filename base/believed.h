@@ -40,7 +40,7 @@ struct believed_page {
 
 /** Zeroed at the start; one a process, used by one thread. */
 struct believed {
-	struct wall wall;
+	struct wall_clock wall_clock;
 	struct page *page;
 	uint64_t tried_ms, boot;
 };
@@ -53,14 +53,15 @@ struct believed {
  */
 int64_t believed_tick(struct believed *b, const char *run_dir);
 /** The same with the clocks passed in; does not set clock_believed_ms(). */
-int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_now *now);
+int64_t believed_step(struct believed *b, const char *run_dir, const struct wall_clock_now *now);
 void believed_close(struct believed *b);
 /** For a command: clock_believed_ms() as it is on the node of @p run_dir now. */
 void believed_once(const char *run_dir);
 
 /** Writer: publish @p w on the payload of its page. */
-void believed_publish(struct believed_page *p, const struct wall *w, uint64_t boot);
+void believed_publish(struct believed_page *p, const struct wall_clock *w, uint64_t boot);
 /** Begin @p w by what a page says. @return whether it is of this boot */
-bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_ms, struct wall *w);
+bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_ms,
+                    struct wall_clock *w);
 
 #endif

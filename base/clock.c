@@ -29,7 +29,7 @@ uint64_t clock_mono_ms(void)
 	return clock_mono_ns() / 1000000u;
 }
 
-int64_t clock_wall_ms(void)
+int64_t clock_realtime_ms(void)
 {
 	struct timespec t;
 
@@ -44,7 +44,7 @@ int64_t clock_believed_ms(void)
 {
 	int64_t offset_ms = believed_offset_ms;
 
-	return offset_ms == INT64_MIN ? clock_wall_ms() : (int64_t)clock_mono_ms() + offset_ms;
+	return offset_ms == INT64_MIN ? clock_realtime_ms() : (int64_t)clock_mono_ms() + offset_ms;
 }
 
 void clock_believe(int64_t offset_ms)
@@ -79,10 +79,11 @@ bool clock_is_synchronised(void)
 	return state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC);
 }
 
-const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
+const char *clock_text(int64_t wall_clock_ms, char text[CLOCK_TEXT_MAX])
 {
-	int64_t ms = (wall_ms % 1000 + 1000) % 1000;
-	time_t s = wall_ms / 1000 - (wall_ms % 1000 < 0); /* rounded down, without overflow */
+	int64_t ms = (wall_clock_ms % 1000 + 1000) % 1000;
+	time_t s = wall_clock_ms / 1000 -
+	           (wall_clock_ms % 1000 < 0); /* rounded down, without overflow */
 	struct tm t;
 
 	if (!gmtime_r(&s, &t))
@@ -98,7 +99,7 @@ const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX])
  * Take exactly @p digits digits from *@p at, then @p after unless it is NUL. @return the number; -1
  * when they are not there
  */
-static int take(const char **at, int digits, char after)
+static int parse_digits(const char **at, int digits, char after)
 {
 	int n = 0;
 
@@ -116,7 +117,7 @@ static int take(const char **at, int digits, char after)
 }
 
 /* Take ".123456" if it is there; digits beyond milliseconds are cut. -1 on a dot without digits. */
-static int take_fraction(const char **at)
+static int parse_fraction(const char **at)
 {
 	int ms = 0, digits = 0;
 
@@ -131,14 +132,14 @@ static int take_fraction(const char **at)
 }
 
 /* Take "Z" or "+hh:mm" at the end of the text, as seconds east. */
-static int take_offset(const char **at, int *east_s)
+static int parse_utc_offset(const char **at, int *east_s)
 {
 	char sign = *(*at)++;
 
 	*east_s = 0;
 	if (sign == '+' || sign == '-') {
-		int h = take(at, 2, ':');
-		int m = h < 0 ? -1 : take(at, 2, '\0');
+		int h = parse_digits(at, 2, ':');
+		int m = h < 0 ? -1 : parse_digits(at, 2, '\0');
 
 		if (h < 0 || h > 23 || m < 0 || m > 59)
 			return -EINVAL;
@@ -165,26 +166,28 @@ static bool date_is_real(const struct tm *t)
 	       t->tm_sec <= 60;
 }
 
-int clock_parse(const char *text, int64_t *wall_ms)
+int clock_parse(const char *text, int64_t *wall_clock_ms)
 {
 	const char *at = text;
 	struct tm t = { 0 };
 	int ms, east_s;
 
-	if ((t.tm_year = take(&at, 4, '-')) < 0 || (t.tm_mon = take(&at, 2, '-')) < 0 ||
-	    (t.tm_mday = take(&at, 2, '\0')) < 0 || (*at != 'T' && *at != 't'))
+	if ((t.tm_year = parse_digits(&at, 4, '-')) < 0 ||
+	    (t.tm_mon = parse_digits(&at, 2, '-')) < 0 ||
+	    (t.tm_mday = parse_digits(&at, 2, '\0')) < 0 || (*at != 'T' && *at != 't'))
 		return -EINVAL;
 	at++;
-	if ((t.tm_hour = take(&at, 2, ':')) < 0 || (t.tm_min = take(&at, 2, ':')) < 0 ||
-	    (t.tm_sec = take(&at, 2, '\0')) < 0 || (ms = take_fraction(&at)) < 0)
+	if ((t.tm_hour = parse_digits(&at, 2, ':')) < 0 ||
+	    (t.tm_min = parse_digits(&at, 2, ':')) < 0 ||
+	    (t.tm_sec = parse_digits(&at, 2, '\0')) < 0 || (ms = parse_fraction(&at)) < 0)
 		return -EINVAL;
-	if (!date_is_real(&t) || take_offset(&at, &east_s))
+	if (!date_is_real(&t) || parse_utc_offset(&at, &east_s))
 		return -EINVAL;
 	t.tm_year -= 1900;
 	t.tm_mon -= 1;
 	int64_t read_ms = ((int64_t)timegm(&t) - east_s) * 1000 + ms;
 	if (read_ms >= CLOCK_END_MS)
 		return -EINVAL; /* clock_text() could not write it */
-	*wall_ms = read_ms;
+	*wall_clock_ms = read_ms;
 	return 0;
 }

@@ -26,7 +26,7 @@ uint64_t clock_mono_ms(void);
 /** Nanoseconds since boot. */
 uint64_t clock_mono_ns(void);
 /** Milliseconds since 1970-01-01T00:00:00Z. */
-int64_t clock_wall_ms(void);
+int64_t clock_realtime_ms(void);
 /**
  * The time that schedules, ramps and records go by: the boot clock and the offset given last to
  * clock_believe(); before the first, the wall clock. Safe from any thread.
@@ -40,8 +40,8 @@ uint64_t clock_boot(void);
 bool clock_is_synchronised(void);
 
 /** Write RFC 3339 in UTC with milliseconds. @return @p text */
-const char *clock_text(int64_t wall_ms, char text[CLOCK_TEXT_MAX]);
+const char *clock_text(int64_t wall_clock_ms, char text[CLOCK_TEXT_MAX]);
 /** Read RFC 3339 with an offset or Z. @return 0, or -EINVAL, also from CLOCK_END_MS on */
-int clock_parse(const char *text, int64_t *wall_ms);
+int clock_parse(const char *text, int64_t *wall_clock_ms);
 
 #endif

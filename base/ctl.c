@@ -55,7 +55,7 @@ struct ctl {
 	struct client clients[CLIENTS_MAX];
 };
 
-static void close_client(struct client *c)
+static void drop_client(struct client *c)
 {
 	if (c->fd < 0)
 		return;
@@ -75,7 +75,7 @@ static void on_silence(void *arg)
 	struct client *c = arg;
 
 	c->ctl->counters.timeouts++;
-	close_client(c);
+	drop_client(c);
 }
 
 static int note_life(struct client *c)
@@ -100,7 +100,7 @@ static int send_answer(struct client *c)
 }
 
 /* Take @p answer and queue it, with a newline behind. @return 0, -EMSGSIZE or -ENOMEM */
-static int take_answer(struct client *c, char *answer)
+static int queue_answer(struct client *c, char *answer)
 {
 	size_t n = strlen(answer);
 	char *line = n > ANSWER_MAX ? NULL : realloc(answer, n + 1);
@@ -116,7 +116,10 @@ static int take_answer(struct client *c, char *answer)
 	return 0;
 }
 
-/* Answer the line of @p n bytes at the start of the buffer. @return as send_answer(), or another -errno to close */
+/*
+ * Answer the line of @p n bytes at the start of the buffer. @return as send_answer(), or another
+ * -errno to close
+ */
 static int handle_line(struct client *c, size_t n)
 {
 	c->in[n] = '\0';
@@ -132,7 +135,7 @@ static int handle_line(struct client *c, size_t n)
 	memmove(c->in, c->in + n + 1, c->in_bytes);
 	if (!answer)
 		return -ECONNABORTED;
-	int rc = take_answer(c, answer);
+	int rc = queue_answer(c, answer);
 
 	if (rc == -EMSGSIZE)
 		c->ctl->counters.overlong++;
@@ -157,8 +160,11 @@ static int handle_lines(struct client *c)
 	return 0;
 }
 
-/* @return 0, -EAGAIN when there is nothing more, or another -errno; a client that is gone is -EPIPE */
-static int read_some(struct client *c)
+/*
+ * @return 0, -EAGAIN when there is nothing more, or another -errno; a client that is gone is
+ * -EPIPE
+ */
+static int read_client(struct client *c)
 {
 	ssize_t n = recv(c->fd, c->in + c->in_bytes, REQUEST_MAX - c->in_bytes, MSG_DONTWAIT);
 
@@ -170,14 +176,14 @@ static int read_some(struct client *c)
 	return note_life(c);
 }
 
-static int serve(struct client *c)
+static int serve_ctl_client(struct client *c)
 {
 	int rc = c->out ? send_answer(c) : 0;
 
 	if (!rc)
 		rc = handle_lines(c);
 	for (int i = 0; i < TURN_REQUESTS && !rc; i++) {
-		rc = read_some(c);
+		rc = read_client(c);
 		if (!rc)
 			rc = handle_lines(c);
 	}
@@ -187,13 +193,13 @@ static int serve(struct client *c)
 static void on_client(void *arg, int fd, uint32_t events)
 {
 	struct client *c = arg;
-	int rc = serve(c);
+	int rc = serve_ctl_client(c);
 
 	(void)events;
 	if (!rc || rc == -EAGAIN)
 		rc = loop_fd_set(c->ctl->loop, fd, c->out ? EPOLLOUT : EPOLLIN);
 	if (rc)
-		close_client(c);
+		drop_client(c);
 }
 
 /* The client that is silent longest. @return NULL: there are no clients */
@@ -214,7 +220,7 @@ static struct client *find_oldest(struct ctl *ctl)
  * A slot for a new client: a free one, else that of the client that is silent longest. A client
  * that asks is answered within a turn, so connections that send nothing shut nobody out.
  */
-static struct client *take_place(struct ctl *ctl)
+static struct client *allocate_client(struct ctl *ctl)
 {
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (ctl->clients[i].fd < 0)
@@ -222,7 +228,7 @@ static struct client *take_place(struct ctl *ctl)
 	struct client *oldest = find_oldest(ctl);
 
 	ctl->counters.refused_clients++;
-	close_client(oldest);
+	drop_client(oldest);
 	return oldest;
 }
 
@@ -237,7 +243,7 @@ static int accept_instead(struct ctl *ctl, int listen_fd)
 	if (!c || loop_now_ms(ctl->loop) + SILENCE_MS < c->silence.at_ms + PAUSE_MS)
 		return -EMFILE;
 	ctl->counters.refused_clients++;
-	close_client(c);
+	drop_client(c);
 	return spare_accept(&ctl->spare, listen_fd);
 }
 
@@ -271,7 +277,7 @@ static void on_connect(void *arg, int listen_fd, uint32_t events)
 		pause_listening(ctl);
 	if (fd < 0)
 		return;
-	struct client *c = take_place(ctl);
+	struct client *c = allocate_client(ctl);
 	char *in = malloc(REQUEST_MAX + 1);
 
 	if (!in || loop_fd_add(ctl->loop, fd, EPOLLIN, on_client, c)) {
@@ -284,7 +290,7 @@ static void on_connect(void *arg, int listen_fd, uint32_t events)
 	c->fd = fd;
 	c->in = in;
 	if (note_life(c))
-		close_client(c);
+		drop_client(c);
 }
 
 /*
@@ -380,7 +386,7 @@ static int listen_again(struct ctl *ctl)
  * A removed socket file is an error of somebody else, so it is logged even when it could be created
  * again.
  */
-static void on_look(void *arg)
+static void on_socket_look(void *arg)
 {
 	struct ctl *ctl = arg;
 	struct stat st;
@@ -415,7 +421,7 @@ int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *
 	strcpy(ctl->at.sun_path, path);
 	ctl->group = group;
 	ctl->pause = (struct loop_timer){ .cb = on_pause_end, .arg = ctl };
-	ctl->look = (struct loop_timer){ .cb = on_look, .arg = ctl };
+	ctl->look = (struct loop_timer){ .cb = on_socket_look, .arg = ctl };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		ctl->clients[i] =
 		        (struct client){ .ctl = ctl,
@@ -444,7 +450,7 @@ void ctl_close(struct ctl *c)
 	if (!c)
 		return;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		close_client(&c->clients[i]);
+		drop_client(&c->clients[i]);
 	loop_timer_cancel(c->loop, &c->pause);
 	loop_timer_cancel(c->loop, &c->look);
 	spare_close(&c->spare);

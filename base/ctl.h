@@ -33,14 +33,20 @@ struct ctl_counters {
 	uint64_t requests, refused_clients, overlong, timeouts;
 };
 
-/** Serve at @p path, mode 0660 and group @p group (a constant) if it is not NULL and exists; a stale socket file is replaced. @return 0 or -errno */
+/**
+ * Serve at @p path, mode 0660 and group @p group (a constant) if it is not NULL and exists; a
+ * stale socket file is replaced. @return 0 or -errno
+ */
 int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler, void *arg,
               struct ctl **out);
 /** Close the socket and its clients, remove the file. NULL is fine. */
 void ctl_close(struct ctl *c);
 const struct ctl_counters *ctl_counters(const struct ctl *c);
 
-/** Client: send one line to @p path and read one. @p answer is malloc()ed, given. @return 0, -ETIMEDOUT, -EMSGSIZE or -errno */
-int ctl_ask(const char *path, const char *line, int timeout_ms, char **answer);
+/**
+ * Client: send one line to @p path and read one. @p answer is malloc()ed, given. @return 0,
+ * -ETIMEDOUT, -EMSGSIZE or -errno
+ */
+int ctl_request(const char *path, const char *line, int timeout_ms, char **answer);
 
 #endif

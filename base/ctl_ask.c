@@ -33,7 +33,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ms)
 	return n ? 0 : -ETIMEDOUT;
 }
 
-static int send_all(int fd, const char *bytes, size_t n, uint64_t deadline_ms)
+static int send_fully(int fd, const char *bytes, size_t n, uint64_t deadline_ms)
 {
 	while (n) {
 		ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
@@ -84,7 +84,7 @@ static int read_more(int fd, char *buffer, size_t room, size_t *n, uint64_t dead
 /*
  * The buffer doubles: most answers are short, and the largest one must not be allocated for each.
  */
-static int read_line(int fd, char **out, uint64_t deadline_ms)
+static int read_answer_line(int fd, char **out, uint64_t deadline_ms)
 {
 	size_t room = 16384, n = 0;
 	char *line = NULL;
@@ -144,8 +144,8 @@ static int connect_by(int fd, const struct sockaddr_un *at, uint64_t deadline_ms
 	return 0;
 }
 
-static int ask(int fd, const struct sockaddr_un *at, const char *line, uint64_t deadline_ms,
-               char **answer)
+static int exchange_lines(int fd, const struct sockaddr_un *at, const char *line,
+                          uint64_t deadline_ms, char **answer)
 {
 	int rc = connect_by(fd, at, deadline_ms);
 
@@ -154,14 +154,14 @@ static int ask(int fd, const struct sockaddr_un *at, const char *line, uint64_t 
 
 	if (rc)
 		return rc;
-	rc = send_all(fd, line, strlen(line), deadline_ms);
+	rc = send_fully(fd, line, strlen(line), deadline_ms);
 
 	if (!rc)
-		rc = send_all(fd, "\n", 1, deadline_ms);
-	return rc ? rc : read_line(fd, answer, deadline_ms);
+		rc = send_fully(fd, "\n", 1, deadline_ms);
+	return rc ? rc : read_answer_line(fd, answer, deadline_ms);
 }
 
-int ctl_ask(const char *path, const char *line, int timeout_ms, char **answer)
+int ctl_request(const char *path, const char *line, int timeout_ms, char **answer)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
@@ -174,8 +174,9 @@ int ctl_ask(const char *path, const char *line, int timeout_ms, char **answer)
 
 	if (fd < 0)
 		return -errno;
-	int rc = ask(fd, &at, line, clock_mono_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0),
-	             answer);
+	int rc = exchange_lines(fd, &at, line,
+	                        clock_mono_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0),
+	                        answer);
 
 	close(fd);
 	return rc;

@@ -11,36 +11,36 @@ struct sip {
 	uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t rotate(uint64_t x, unsigned by)
+static uint64_t rotate_left(uint64_t x, unsigned by)
 {
 	return x << by | x >> (64 - by);
 }
 
-static void rounds(struct sip *s, int n)
+static void mix_rounds(struct sip *s, int n)
 {
 	while (n--) {
 		s->v0 += s->v1;
 		s->v2 += s->v3;
-		s->v1 = rotate(s->v1, 13) ^ s->v0;
-		s->v3 = rotate(s->v3, 16) ^ s->v2;
-		s->v0 = rotate(s->v0, 32);
+		s->v1 = rotate_left(s->v1, 13) ^ s->v0;
+		s->v3 = rotate_left(s->v3, 16) ^ s->v2;
+		s->v0 = rotate_left(s->v0, 32);
 		s->v2 += s->v1;
 		s->v0 += s->v3;
-		s->v1 = rotate(s->v1, 17) ^ s->v2;
-		s->v3 = rotate(s->v3, 21) ^ s->v0;
-		s->v2 = rotate(s->v2, 32);
+		s->v1 = rotate_left(s->v1, 17) ^ s->v2;
+		s->v3 = rotate_left(s->v3, 21) ^ s->v0;
+		s->v2 = rotate_left(s->v2, 32);
 	}
 }
 
-static void absorb(struct sip *s, uint64_t word)
+static void absorb_word(struct sip *s, uint64_t word)
 {
 	s->v3 ^= word;
-	rounds(s, 2);
+	mix_rounds(s, 2);
 	s->v0 ^= word;
 }
 
 /* The next @p n (0..8) bytes as a little-endian word. */
-static uint64_t word_of(const uint8_t *bytes, size_t n)
+static uint64_t read_le_word(const uint8_t *bytes, size_t n)
 {
 	uint64_t w = 0;
 
@@ -58,10 +58,10 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n)
 	size_t left = n;
 
 	for (; left >= 8; at += 8, left -= 8)
-		absorb(&s, word_of(at, 8));
-	absorb(&s, word_of(at, left) | (uint64_t)n << 56);
+		absorb_word(&s, read_le_word(at, 8));
+	absorb_word(&s, read_le_word(at, left) | (uint64_t)n << 56);
 	s.v2 ^= 0xff;
-	rounds(&s, 4);
+	mix_rounds(&s, 4);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 

@@ -35,7 +35,7 @@ static int try_once(const char *path, int *out, bool *gone)
 	return err;
 }
 
-int lock_take(const char *path, int *out)
+int lock_acquire(const char *path, int *out)
 {
 	bool gone;
 	int err;

@@ -14,6 +14,6 @@
  * it. The holder may also unlink the file: a process that had opened it before gets no lock on that
  * file, but one on a new file. @return 0, -EBUSY (another process holds it) or -errno
  */
-int lock_take(const char *path, int *out);
+int lock_acquire(const char *path, int *out);
 
 #endif

@@ -39,17 +39,17 @@ static int write_priority(char *line, size_t size, int priority)
 	return snprintf(line, size, "<%d>", priority & 7);
 }
 
-static void clean(char *line, size_t n)
+static void replace_controls(char *line, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = '?';
 }
 
-static void write_line(int priority, const char *event, const char *pairs, va_list args)
+static void write_log_line(int priority, const char *event, const char *pairs, va_list args)
         __attribute__((format(printf, 3, 0)));
 
-static void write_line(int priority, const char *event, const char *pairs, va_list args)
+static void write_log_line(int priority, const char *event, const char *pairs, va_list args)
 {
 	char line[LINE_MAX_BYTES];
 	size_t n = (size_t)write_priority(line, sizeof(line), priority);
@@ -60,7 +60,7 @@ static void write_line(int priority, const char *event, const char *pairs, va_li
 		n += (size_t)more;
 	if (n > sizeof(line) - 1)
 		n = sizeof(line) - 1;
-	clean(line, n);
+	replace_controls(line, n);
 	line[n++] = '\n';
 	/* without standard error there is no other place to report to */
 	if (write(STDERR_FILENO, line, n) < 0)
@@ -76,7 +76,7 @@ static void write_report(int priority, const char *event, const char *pairs, ...
 	va_list args;
 
 	va_start(args, pairs);
-	write_line(priority, event, pairs, args);
+	write_log_line(priority, event, pairs, args);
 	va_end(args);
 }
 
@@ -103,13 +103,13 @@ void log_at(int priority, const char *event, const char *pairs, ...)
 	if (priority > level)
 		return;
 	pthread_mutex_lock(&limit_lock);
-	bool may = log_limit_take(&limit, event, clock_mono_ms());
+	bool may = log_limit_admit(&limit, event, clock_mono_ms());
 	pthread_mutex_unlock(&limit_lock);
 	log_tick();
 	if (!may)
 		return;
 	va_start(args, pairs);
-	write_line(priority, event, pairs, args);
+	write_log_line(priority, event, pairs, args);
 	va_end(args);
 }
 

@@ -22,7 +22,7 @@ static struct log_limit_event *find_event(struct log_limit *l, const char *event
 	return e;
 }
 
-bool log_limit_take(struct log_limit *l, const char *event, uint64_t now_ms)
+bool log_limit_admit(struct log_limit *l, const char *event, uint64_t now_ms)
 {
 	struct log_limit_event *e = find_event(l, event, now_ms);
 	uint64_t passed_ms = now_ms > e->filled_ms ? now_ms - e->filled_ms : 0;

@@ -34,7 +34,7 @@ struct log_limit {
 };
 
 /** Whether a line of @p event may be written at @p now_ms; if not, it is counted. */
-bool log_limit_take(struct log_limit *l, const char *event, uint64_t now_ms);
+bool log_limit_admit(struct log_limit *l, const char *event, uint64_t now_ms);
 /**
  * Find an event whose suppressed lines should be reported at @p now_ms; its count starts again.
  * @return false: there is none; else @p name (given room) and @p lines are set

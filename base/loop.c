@@ -17,7 +17,10 @@
 
 #include "base/clock.h"
 
-/* Events of a turn. All due timers fire in each turn, so a turn must handle many events to keep up with them. */
+/*
+ * Events of a turn. All due timers fire in each turn, so a turn must handle many events to keep
+ * up with them.
+ */
 #define TURN_EVENTS 1024
 
 int loop_open(struct loop **out)
@@ -65,12 +68,12 @@ uint64_t loop_now_ms(const struct loop *l)
 
 /* Descriptors */
 
-static bool is_watched(const struct loop *l, int fd)
+static bool has_callback(const struct loop *l, int fd)
 {
 	return fd >= 0 && (size_t)fd < l->n_fds && l->fds[fd].cb;
 }
 
-static int make_room(struct loop *l, size_t need)
+static int grow_fds(struct loop *l, size_t need)
 {
 	size_t n = l->n_fds ? l->n_fds : 64;
 
@@ -89,7 +92,7 @@ static int make_room(struct loop *l, size_t need)
 	return 0;
 }
 
-static int control(const struct loop *l, int op, int fd, uint32_t events)
+static int set_epoll(const struct loop *l, int op, int fd, uint32_t events)
 {
 	struct epoll_event e = { .events = events };
 
@@ -101,14 +104,14 @@ int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *a
 {
 	if (fd < 0)
 		return -EBADF;
-	if (is_watched(l, fd))
+	if (has_callback(l, fd))
 		return -EEXIST;
-	int rc = make_room(l, (size_t)fd + 1);
+	int rc = grow_fds(l, (size_t)fd + 1);
 
 	if (rc)
 		return rc;
 	l->fds[fd].serial = ++l->serial;
-	rc = control(l, EPOLL_CTL_ADD, fd, events);
+	rc = set_epoll(l, EPOLL_CTL_ADD, fd, events);
 	if (rc)
 		return rc;
 	l->fds[fd].cb = cb;
@@ -118,12 +121,12 @@ int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *a
 
 int loop_fd_set(struct loop *l, int fd, uint32_t events)
 {
-	return is_watched(l, fd) ? control(l, EPOLL_CTL_MOD, fd, events) : -ENOENT;
+	return has_callback(l, fd) ? set_epoll(l, EPOLL_CTL_MOD, fd, events) : -ENOENT;
 }
 
 void loop_fd_remove(struct loop *l, int fd)
 {
-	if (!is_watched(l, fd))
+	if (!has_callback(l, fd))
 		return;
 	l->fds[fd] = (struct loop_fd){ 0 };
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -131,7 +134,7 @@ void loop_fd_remove(struct loop *l, int fd)
 
 /* Timers: a binary heap; each timer knows its index in it, from 1 on. */
 
-static void put(struct loop *l, size_t place, struct loop_timer *t)
+static void store_timer(struct loop *l, size_t place, struct loop_timer *t)
 {
 	l->heap[place] = t;
 	t->place = (uint32_t)place;
@@ -140,8 +143,8 @@ static void put(struct loop *l, size_t place, struct loop_timer *t)
 static void sift_up(struct loop *l, size_t place, struct loop_timer *t)
 {
 	for (; place > 1 && l->heap[place / 2]->at_ms > t->at_ms; place /= 2)
-		put(l, place, l->heap[place / 2]);
-	put(l, place, t);
+		store_timer(l, place, l->heap[place / 2]);
+	store_timer(l, place, t);
 }
 
 static void sift_down(struct loop *l, size_t place, struct loop_timer *t)
@@ -151,9 +154,9 @@ static void sift_down(struct loop *l, size_t place, struct loop_timer *t)
 			child++;
 		if (l->heap[child]->at_ms >= t->at_ms)
 			break;
-		put(l, place, l->heap[child]);
+		store_timer(l, place, l->heap[child]);
 	}
-	put(l, place, t);
+	store_timer(l, place, t);
 }
 
 int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
@@ -168,7 +171,10 @@ int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 		l->heap_room = room;
 	}
 	loop_timer_cancel(l, t);
-	/* a callback that sets its timer into the past must not delay the timers that are due already */
+	/*
+	 * a callback that sets its timer into the past must not delay the timers that are due
+	 * already
+	 */
 	t->at_ms = l->firing && at_ms < l->now_ms ? l->now_ms : at_ms;
 	sift_up(l, ++l->n_timers, t);
 	return 0;
@@ -267,12 +273,12 @@ int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
 	return loop_fd_add(l, fd, EPOLLIN, on_signal_fd, l);
 }
 
-static void dispatch(struct loop *l, const struct epoll_event *e)
+static void dispatch_event(struct loop *l, const struct epoll_event *e)
 {
 	int fd = (int)(uint32_t)e->data.u64;
 
 	/* A callback before this one may have removed the descriptor, or given its number away. */
-	if (is_watched(l, fd) && l->fds[fd].serial == (uint32_t)(e->data.u64 >> 32))
+	if (has_callback(l, fd) && l->fds[fd].serial == (uint32_t)(e->data.u64 >> 32))
 		l->fds[fd].cb(l->fds[fd].arg, fd, e->events);
 }
 
@@ -289,7 +295,7 @@ int loop_run(struct loop *l)
 		l->now_ms = clock_mono_ms();
 		count_turn(l);
 		for (int i = 0; i < n && !l->stopping; i++)
-			dispatch(l, &events[i]);
+			dispatch_event(l, &events[i]);
 		fire_timers(l);
 	}
 	return 0;

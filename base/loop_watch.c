@@ -128,7 +128,7 @@ int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg)
 	return 0;
 }
 
-static void tell(int event_fd)
+static void signal_event_fd(int event_fd)
 {
 	static const uint64_t one = 1;
 
@@ -148,7 +148,7 @@ static void *wait_for_page(void *arg)
 		if (epoch == w->epoch)
 			continue;
 		w->epoch = epoch;
-		tell(w->event_fd);
+		signal_event_fd(w->event_fd);
 	}
 	return NULL;
 }

@@ -67,7 +67,7 @@ bool owner_is(uid_t uid, const char *process)
 }
 
 /* The end of a path that is too long: it tells files apart better than the beginning. */
-static const char *tail(const char *path)
+static const char *path_tail(const char *path)
 {
 	size_t n = strlen(path);
 
@@ -114,7 +114,7 @@ void owner_note(const char *path, const char *process, uid_t found, bool believe
 {
 	bool is_new = false;
 
-	path = tail(path);
+	path = path_tail(path);
 	pthread_mutex_lock(&state.lock);
 	if (believed)
 		remove_trouble(path);
@@ -213,16 +213,16 @@ FILE *owner_fopen(const char *path, const char *process)
  * PATH.new is the usual name, so that an interrupted write leaves one file behind at most. A random
  * name is the way out when another user's file or a directory has that name.
  */
-int owner_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
+int owner_make_temporary(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX])
 {
-	int n = snprintf(draft, OWNER_DRAFT_MAX, "%s.new", path), fd = -1;
+	int n = snprintf(draft, OWNER_TEMPORARY_MAX, "%s.new", path), fd = -1;
 
-	if (n >= OWNER_DRAFT_MAX)
+	if (n >= OWNER_TEMPORARY_MAX)
 		return -ENAMETOOLONG;
 	if (unlink(draft) == 0 || errno == ENOENT)
 		fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 && (errno == EPERM || errno == EACCES || errno == EEXIST || errno == EISDIR)) {
-		snprintf(draft, OWNER_DRAFT_MAX, "%s.XXXXXX", path);
+		snprintf(draft, OWNER_TEMPORARY_MAX, "%s.XXXXXX", path);
 		fd = mkostemp(draft, O_CLOEXEC);
 	}
 	if (fd < 0)
@@ -237,9 +237,9 @@ int owner_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
 	return fd;
 }
 
-FILE *owner_draft_stream(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
+FILE *owner_make_temporary_stream(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX])
 {
-	int fd = owner_draft(path, mode, draft);
+	int fd = owner_make_temporary(path, mode, draft);
 	FILE *f = to_stream(fd, "w");
 
 	if (fd >= 0 && !f) {
@@ -251,7 +251,7 @@ FILE *owner_draft_stream(const char *path, mode_t mode, char draft[OWNER_DRAFT_M
 	return f;
 }
 
-int owner_put(FILE *f, const char *draft, const char *path)
+int owner_install_temporary(FILE *f, const char *draft, const char *path)
 {
 	int rc = ferror(f) ? -EIO : 0;
 
@@ -282,7 +282,7 @@ void owner_give_directory(const char *path, mode_t mode, const char *process)
  * Root may use the process's directory and its own. Any other user could not write in root's
  * directory, so only its own will do.
  */
-static bool is_ours(uid_t uid, const char *process)
+static bool is_usable_owner(uid_t uid, const char *process)
 {
 	return uid == geteuid() || (geteuid() == 0 && owner_is(uid, process));
 }
@@ -302,7 +302,7 @@ int owner_directory(const char *path, mode_t mode, const char *process)
 	}
 	if (fstat(fd, &st) < 0)
 		rc = -errno;
-	if (!rc && !is_ours(st.st_uid, process))
+	if (!rc && !is_usable_owner(st.st_uid, process))
 		rc = -EPERM;
 	if (!rc && st.st_mode & 07777 & ~mode && fchmod(fd, mode) < 0)
 		rc = -errno;

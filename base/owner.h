@@ -44,7 +44,8 @@ bool owner_of(const char *process, uid_t *uid);
 bool owner_is(uid_t uid, const char *process);
 
 /**
- * Open a regular file that weir-@p process writes, for reading: no link is followed, a FIFO does not block.
+ * Open a regular file that weir-@p process writes, for reading: no link is followed, a FIFO does
+ * not block.
  * @return a descriptor, -EPERM (no regular file, or of another user: noted) or -errno
  */
 int owner_open(const char *path, const char *process);
@@ -59,21 +60,21 @@ void owner_note(const char *path, const char *process, uid_t found, bool believe
 size_t owner_troubles(struct owner_trouble out[OWNER_TROUBLES_MAX]);
 
 /** Room for the name of a file that is being written. */
-#define OWNER_DRAFT_MAX (PATH_MAX + 16)
+#define OWNER_TEMPORARY_MAX (PATH_MAX + 16)
 /**
  * Create a new file next to @p path, to be renamed to it when it is complete: PATH.new, or another
  * name if another user's file has that one. It is never an existing file, and no link is followed.
  * @return a descriptor or -errno
  */
-int owner_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX]);
-/** The same as a stream, for owner_put() in the end. @return NULL with errno set */
-FILE *owner_draft_stream(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX]);
+int owner_make_temporary(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX]);
+/** The same as a stream, for owner_install_temporary() in the end. @return NULL with errno set */
+FILE *owner_make_temporary_stream(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX]);
 
 /**
  * Finish a new file: write it to the disk and rename it to @p path. Takes @p f. On failure the new
  * file is removed and @p path is as before. @return 0 or -errno, also of an earlier write to @p f
  */
-int owner_put(FILE *f, const char *draft, const char *path);
+int owner_install_temporary(FILE *f, const char *draft, const char *path);
 
 /**
  * Make the directory @p path of weir-@p process, which is the caller, or accept the existing one:
@@ -82,7 +83,10 @@ int owner_put(FILE *f, const char *draft, const char *path);
  */
 int owner_directory(const char *path, mode_t mode, const char *process);
 
-/** As root: make the directory @p path for weir-@p process where there is none; without that user nothing is made. */
+/**
+ * As root: make the directory @p path for weir-@p process where there is none; without that user
+ * nothing is made.
+ */
 void owner_give_directory(const char *path, mode_t mode, const char *process);
 
 #endif

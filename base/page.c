@@ -31,7 +31,10 @@
 #include "base/owner.h"
 #include "base/page_guard.h"
 
-/* Bytes; a larger file is no page. Health has a megabyte; effects and counters grow with the limits. */
+/*
+ * Bytes; a larger file is no page. Health has a megabyte; effects and counters grow with the
+ * limits.
+ */
 #define PAGE_BYTES_MAX ((off_t)1 << 30)
 
 static const char magic[8] = { 'w', 'e', 'i', 'r', 'p', 'a', 'g', 'e' };
@@ -60,7 +63,10 @@ static void unmap_file(struct page_header *h, size_t map_bytes)
 	munmap(h, map_bytes);
 }
 
-/* Map the file behind @p fd, which stays open as long. @return 0, -EPROTO when it is no page, or -errno */
+/*
+ * Map the file behind @p fd, which stays open as long. @return 0, -EPROTO when it is no page, or
+ * -errno
+ */
 static int map_file(int fd, int protection, struct page_header **out, size_t *map_bytes)
 {
 	struct stat st;
@@ -113,12 +119,12 @@ static int lock_path(const char *path, char out[PATH_MAX])
 }
 
 /* Become the only writer of @p path. @return 0, -EBUSY or -errno */
-static int lock(const char *path, int *out)
+static int lock_page(const char *path, int *out)
 {
 	char own[PATH_MAX];
 	int rc = lock_path(path, own);
 
-	return rc ? rc : lock_take(own, out);
+	return rc ? rc : lock_acquire(own, out);
 }
 
 static void wake_all(const struct page_header *h)
@@ -164,8 +170,8 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
  * Make a complete page under a name of its own, with @p payload or zeros, then rename it to @p
  * path: no reader sees half of it.
  */
-static int make_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
-                     const void *payload, int *out)
+static int make_page_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
+                          const void *payload, int *out)
 {
 	char own[PATH_MAX];
 
@@ -211,8 +217,8 @@ static bool can_keep(int fd, const char *kind, uint32_t layout, size_t size_byte
  * Open the page's file at @p path, or make a new one; under the lock. A kept file keeps its
  * readers' mappings valid.
  */
-static int take_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
-                     int *out, bool *kept)
+static int open_or_make_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
+                             int *out, bool *kept)
 {
 	int old = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
@@ -230,7 +236,7 @@ static int take_file(const char *path, const char *kind, uint32_t layout, size_t
 	}
 	if (old < 0 && errno != ENOENT)
 		return -errno;
-	int rc = make_file(path, kind, layout, size_bytes, NULL, out);
+	int rc = make_page_file(path, kind, layout, size_bytes, NULL, out);
 	if (old >= 0) {
 		if (!rc)
 			mark_replaced(old);
@@ -246,11 +252,11 @@ int page_create(const char *path, const char *kind, uint32_t layout, size_t size
 
 	if (strlen(kind) >= sizeof(p.header->kind))
 		return -EINVAL;
-	int rc = lock(path, &p.lock_fd);
+	int rc = lock_page(path, &p.lock_fd);
 	if (rc)
 		return rc;
 	p.path = strdup(path);
-	rc = p.path ? take_file(path, kind, layout, size_bytes, &p.fd, &p.kept) : -ENOMEM;
+	rc = p.path ? open_or_make_file(path, kind, layout, size_bytes, &p.fd, &p.kept) : -ENOMEM;
 	if (!rc) {
 		rc = map_file(p.fd, PROT_READ | PROT_WRITE, &p.header, &p.map_bytes);
 		if (rc)
@@ -390,7 +396,7 @@ static bool is_at(const char *path, int fd, bool *gone)
  * Somebody removed the lock's file: take the lock again, else another writer could start beside
  * this one. @return 0 or -errno
  */
-static int keep_lock(struct page *p)
+static int renew_lock(struct page *p)
 {
 	char own[PATH_MAX];
 	bool gone;
@@ -398,7 +404,7 @@ static int keep_lock(struct page *p)
 
 	if (rc || is_at(own, p->lock_fd, &gone))
 		return rc;
-	rc = lock_take(own, &fd);
+	rc = lock_acquire(own, &fd);
 	if (rc)
 		return rc;
 	close(p->lock_fd);
@@ -429,10 +435,11 @@ static int map_over(struct page *p, int fd)
 static int make_name(struct page *p)
 {
 	size_t size_bytes = p->map_bytes - sizeof(*p->header);
-	int fd, rc = keep_lock(p);
+	int fd, rc = renew_lock(p);
 
 	if (!rc)
-		rc = make_file(p->path, p->first.kind, p->layout, size_bytes, p->header + 1, &fd);
+		rc = make_page_file(p->path, p->first.kind, p->layout, size_bytes, p->header + 1,
+		                    &fd);
 	if (rc)
 		return rc;
 	rc = map_over(p, fd);
@@ -453,7 +460,7 @@ void page_keep_name(struct page *p)
 	if (!is_at(p->path, p->fd, &gone))
 		rc = gone ? make_name(p) : -EEXIST;
 	else
-		rc = keep_lock(p);
+		rc = renew_lock(p);
 	if (gone || (rc && !p->name_lost))
 		log_error("page-removed", "path=%s effect=\"%s\" error=\"%s\"", p->path,
 		          rc ? "other processes do not see the values of this process"

@@ -41,11 +41,14 @@ static const struct guarded *find_guarded(uintptr_t address)
 }
 
 /* Give a file that was cut short its length back. @return whether that can have helped */
-static bool lengthen(const struct guarded *g)
+static bool restore_length(const struct guarded *g)
 {
 	struct stat st;
 
-	/* a file that is long enough raised SIGBUS because its file system is full: trying again fails */
+	/*
+	 * a file that is long enough raised SIGBUS because its file system is full: trying again
+	 * fails
+	 */
 	if (fstat(g->fd, &st) < 0 || st.st_size >= (off_t)g->bytes ||
 	    ftruncate(g->fd, (off_t)g->bytes) < 0)
 		return false;
@@ -58,9 +61,9 @@ static bool lengthen(const struct guarded *g)
  * Put memory behind the addresses: the file at its old length, else private zeros. @return whether
  * there is
  */
-static bool fill(const struct guarded *g)
+static bool back_addresses(const struct guarded *g)
 {
-	if (g->writable && lengthen(g))
+	if (g->writable && restore_length(g))
 		return true;
 	return mmap((void *)g->at, g->bytes, PROT_READ | (g->writable ? PROT_WRITE : 0),
 	            MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
@@ -72,8 +75,11 @@ static void on_bus(int signo, siginfo_t *info, void *context)
 	const struct guarded *g = info->si_code > 0 ? find_guarded((uintptr_t)info->si_addr) : NULL;
 
 	(void)context;
-	if (!g || !fill(g)) {
-		/* not a guarded mapping: let the signal do what it would have done without a guard */
+	if (!g || !back_addresses(g)) {
+		/*
+		 * not a guarded mapping: let the signal do what it would have done without a
+		 * guard
+		 */
 		sigaction(SIGBUS, &guards.before, NULL);
 		if (info->si_code <= 0)
 			raise(signo);
@@ -81,8 +87,11 @@ static void on_bus(int signo, siginfo_t *info, void *context)
 	errno = err;
 }
 
-/* Under the lock. A library may have put its own handler in our place since the last page was mapped. */
-static int install(void)
+/*
+ * Under the lock. A library may have put its own handler in our place since the last page was
+ * mapped.
+ */
+static int install_bus_handler(void)
 {
 	struct sigaction act = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	struct sigaction now;
@@ -101,7 +110,7 @@ int page_guard(void *at, size_t bytes, int fd, bool writable)
 	size_t i = 0;
 
 	pthread_mutex_lock(&guards.lock);
-	int rc = install();
+	int rc = install_bus_handler();
 	while (i < PAGE_GUARDS_MAX && guards.items[i].at)
 		i++;
 	if (!rc && i == PAGE_GUARDS_MAX)

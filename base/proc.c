@@ -75,7 +75,8 @@ static int set_default(struct proc_dirs *dirs, const struct option_row *row)
 }
 
 /* The row whose option is at argv[i], with its value; *used is how many arguments it takes. */
-static const struct option_row *match(int argc, char **argv, int i, const char **value, int *used)
+static const struct option_row *match_option(int argc, char **argv, int i, const char **value,
+                                             int *used)
 {
 	for (size_t r = 0; r < COUNT(rows); r++) {
 		size_t n = strlen(rows[r].option);
@@ -116,7 +117,7 @@ int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv)
 			break;
 		}
 		used = 1;
-		row = match(*argc, argv, i, &value, &used);
+		row = match_option(*argc, argv, i, &value, &used);
 		if (!row) {
 			argv[kept++] = argv[i];
 			continue;

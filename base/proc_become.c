@@ -30,7 +30,7 @@ static int limit_bounds(uint64_t caps)
 	return 0;
 }
 
-static int set_caps(uint64_t caps)
+static int set_capabilities(uint64_t caps)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
@@ -130,7 +130,7 @@ int proc_become(const char *name, uint64_t caps)
 	if (!rc)
 		rc = change_user(user, group->gr_gid);
 	if (!rc)
-		rc = set_caps(caps);
+		rc = set_capabilities(caps);
 	if (!rc)
 		rc = set_ambient(caps);
 	if (!rc && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

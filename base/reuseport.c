@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel numbers the sockets of a group in the order of bind() (UDP) or listen() (TCP). The steering program draws a random
- * number modulo n, so that the sockets from n on get nothing; after that they can be emptied and closed.
+ * The kernel numbers the sockets of a group in the order of bind() (UDP) or listen() (TCP). The
+ * steering program draws a random number modulo n, so that the sockets from n on get nothing; after
+ * that they can be emptied and closed.
  */
 #include "base/reuseport.h"
 
@@ -9,7 +10,7 @@
 #include <linux/filter.h>
 #include <sys/socket.h>
 
-static int set(int fd, int option, const void *value, socklen_t length)
+static int set_socket_option(int fd, int option, const void *value, socklen_t length)
 {
 	return setsockopt(fd, SOL_SOCKET, option, value, length) < 0 ? -errno : 0;
 }
@@ -18,14 +19,14 @@ int reuseport_before_bind(int fd, bool first)
 {
 	int on = 1;
 
-	return first ? 0 : set(fd, SO_REUSEPORT, &on, sizeof(on));
+	return first ? 0 : set_socket_option(fd, SO_REUSEPORT, &on, sizeof(on));
 }
 
 int reuseport_after_bind(int fd)
 {
 	int on = 1;
 
-	return set(fd, SO_REUSEPORT, &on, sizeof(on));
+	return set_socket_option(fd, SO_REUSEPORT, &on, sizeof(on));
 }
 
 int reuseport_steer(int fd, unsigned n)
@@ -37,7 +38,7 @@ int reuseport_steer(int fd, unsigned n)
 		BPF_STMT(BPF_RET | BPF_A, 0),
 	};
 	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
-	int rc = set(fd, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	int rc = set_socket_option(fd, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 
 	return rc == -EINVAL ? 0 : rc; /* a socket that is alone has no group */
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A list becomes a program of the kernel's classic BPF: the calls that are always allowed one after the other (from Linux
- * 5.11 on the kernel keeps these in a bitmap and does not run the program), then those whose argument is looked at.
+ * A list becomes a program of the kernel's classic BPF: the calls that are always allowed one after
+ * the other (from Linux 5.11 on the kernel keeps these in a bitmap and does not run the program),
+ * then those whose argument is looked at.
  *
- * The filter answers SECCOMP_RET_TRAP: the kernel does not make the call and sends SIGSYS to the thread. The handler
- * counts, logs, and puts -EPERM where the call's result is. It uses no lock and no memory, and calls write(2) alone.
+ * The filter answers SECCOMP_RET_TRAP: the kernel does not make the call and sends SIGSYS to the
+ * thread. The handler counts, logs, and puts -EPERM where the call's result is. It uses no lock and
+ * no memory, and calls write(2) alone.
  */
 #include "base/sandbox.h"
 
@@ -127,21 +129,24 @@ static void make_program(const struct sandbox_list *list, struct program *p)
 	for (size_t i = 0; i < SANDBOX_GROUPS_MAX && list->groups[i]; i++)
 		for (size_t j = 0; j < list->groups[i]->n; j++)
 			add_rule(p, &list->groups[i]->rules[j]);
-	/* A library that tries a newer call falls back where the kernel does not know it, and only then. */
+	/*
+	 * A library that tries a newer call falls back where the kernel does not know it, and
+	 * only then.
+	 */
 	add_instruction(p, BPF_JMP | BPF_JGT | BPF_K, NEWEST_CALL, 0, 1);
 	add_return(p, SECCOMP_RET_ERRNO | ENOSYS);
 	add_return(p, SECCOMP_RET_TRAP);
 }
 
 /* For the signal handler, which may not use stdio: what does not fit is left out. */
-static size_t put_text(char *line, size_t n, const char *text)
+static size_t append_line_text(char *line, size_t n, const char *text)
 {
 	while (*text && n < LINE_BYTES - 1)
 		line[n++] = *text++;
 	return n;
 }
 
-static size_t put_number(char *line, size_t n, uint64_t value, unsigned base)
+static size_t append_line_number(char *line, size_t n, uint64_t value, unsigned base)
 {
 	char digits[24];
 	size_t at = sizeof(digits) - 1;
@@ -151,7 +156,7 @@ static size_t put_number(char *line, size_t n, uint64_t value, unsigned base)
 		digits[--at] = "0123456789abcdef"[value % base];
 		value /= base;
 	} while (value);
-	return put_text(line, n, digits + at);
+	return append_line_text(line, n, digits + at);
 }
 
 static const char *known_name(int call)
@@ -163,17 +168,17 @@ static void log_refusal(const siginfo_t *info)
 {
 	const char *name = known_name(info->si_syscall);
 	char line[LINE_BYTES];
-	size_t n = put_text(line, 0, "<3>system-call-refused process=weir-");
+	size_t n = append_line_text(line, 0, "<3>system-call-refused process=weir-");
 
-	n = put_text(line, n, sandbox_process());
-	n = put_text(line, n, " call=");
-	n = put_number(line, n, (unsigned)info->si_syscall, 10);
-	n = put_text(line, n, " name=");
-	n = put_text(line, n, name ? name : "unknown");
-	n = put_text(line, n, " thread=");
-	n = put_number(line, n, (uint64_t)gettid(), 10);
-	n = put_text(line, n, " at=0x");
-	n = put_number(line, n, (uintptr_t)info->si_call_addr, 16);
+	n = append_line_text(line, n, sandbox_process());
+	n = append_line_text(line, n, " call=");
+	n = append_line_number(line, n, (unsigned)info->si_syscall, 10);
+	n = append_line_text(line, n, " name=");
+	n = append_line_text(line, n, name ? name : "unknown");
+	n = append_line_text(line, n, " thread=");
+	n = append_line_number(line, n, (uint64_t)gettid(), 10);
+	n = append_line_text(line, n, " at=0x");
+	n = append_line_number(line, n, (uintptr_t)info->si_call_addr, 16);
 	line[n++] = '\n';
 	/* without standard error there is no other place to report to */
 	if (write(STDERR_FILENO, line, n) < 0)
@@ -197,7 +202,7 @@ static void on_refusal(int signo, siginfo_t *info, void *context)
 	errno = err;
 }
 
-static int take_signal(void)
+static int install_refusal_handler(void)
 {
 	struct sigaction act = { .sa_sigaction = on_refusal, .sa_flags = SA_SIGINFO };
 	sigset_t mine;
@@ -211,8 +216,8 @@ static int take_signal(void)
 }
 
 /*
- * TSYNC: for all threads. SPEC_ALLOW: before Linux 5.16 a filter also turned the processor's speculation off, against code
- * of strangers in the process; there is none.
+ * TSYNC: for all threads. SPEC_ALLOW: before Linux 5.16 a filter also turned the processor's
+ * speculation off, against code of strangers in the process; there is none.
  */
 static int load_program(const struct sandbox_list *list)
 {
@@ -222,7 +227,7 @@ static int load_program(const struct sandbox_list *list)
 	if (program.n > INSTRUCTIONS_MAX)
 		return -E2BIG;
 	struct sock_fprog fprog = { (unsigned short)program.n, program.code };
-	int rc = take_signal();
+	int rc = install_refusal_handler();
 
 	if (!rc && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		rc = -errno;

@@ -25,7 +25,7 @@ static const uint32_t constants[64] = {
 	0xc67178f2,
 };
 
-static uint32_t rotate(uint32_t x, unsigned n)
+static uint32_t rotate_right(uint32_t x, unsigned n)
 {
 	return x >> n | x << (32 - n);
 }
@@ -39,8 +39,8 @@ static void make_schedule(const uint8_t block[BLOCK_BYTES], uint32_t w[64])
 	for (int i = 16; i < 64; i++) {
 		uint32_t a = w[i - 15], b = w[i - 2];
 
-		w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +
-		       (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+		w[i] = w[i - 16] + (rotate_right(a, 7) ^ rotate_right(a, 18) ^ a >> 3) + w[i - 7] +
+		       (rotate_right(b, 17) ^ rotate_right(b, 19) ^ b >> 10);
 	}
 }
 
@@ -48,9 +48,9 @@ static void make_schedule(const uint8_t block[BLOCK_BYTES], uint32_t w[64])
 static void make_round(uint32_t s[8], uint32_t input)
 {
 	uint32_t e = s[4], a = s[0];
-	uint32_t t1 = s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+	uint32_t t1 = s[7] + (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +
 	              ((e & s[5]) ^ (~e & s[6])) + input;
-	uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+	uint32_t t2 = (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +
 	              ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
 
 	memmove(s + 1, s, 7 * sizeof(*s));
@@ -59,7 +59,7 @@ static void make_round(uint32_t s[8], uint32_t input)
 }
 
 /* 6.2.2: one block. */
-static void take_block(uint32_t h[8], const uint8_t block[BLOCK_BYTES])
+static void digest_block(uint32_t h[8], const uint8_t block[BLOCK_BYTES])
 {
 	uint32_t w[64], s[8];
 
@@ -90,7 +90,7 @@ void sha256_add(struct sha256 *s, const void *bytes, size_t n)
 		from += part;
 		n -= part;
 		if (part == room)
-			take_block(s->h, s->block);
+			digest_block(s->h, s->block);
 	}
 }
 

@@ -90,9 +90,10 @@ static __always_inline int cookie_fits(void *sk, const unsigned char *frame,
  * What the found socket @p sk says of the segment. A half-open connection counts only if the
  * segment acknowledges its SYN-ACK: another one would be answered by a reset.
  */
-static __always_inline enum second_socket judge(struct bpf_sock *sk, const unsigned char *frame,
-                                                const unsigned char *end,
-                                                const struct decap_flow *flow)
+static __always_inline enum second_socket judge_socket(struct bpf_sock *sk,
+                                                       const unsigned char *frame,
+                                                       const unsigned char *end,
+                                                       const struct decap_flow *flow)
 {
 	struct tcp_request_sock *half_open;
 
@@ -123,9 +124,9 @@ static __always_inline void fill_tuple(struct bpf_sock_tuple *t, const struct de
 }
 
 /* What one namespace knows of the flow. Not inlined, as BPF has 512 bytes of stack. */
-static __attribute__((noinline)) int look_up(struct xdp_md *ctx, const unsigned char *frame,
-                                             const unsigned char *end,
-                                             const struct decap_flow *flow, __u64 netns)
+static __attribute__((noinline)) int look_up_socket(struct xdp_md *ctx, const unsigned char *frame,
+                                                    const unsigned char *end,
+                                                    const struct decap_flow *flow, __u64 netns)
 {
 	struct bpf_sock_tuple tuple = { 0 };
 	enum second_socket found;
@@ -138,7 +139,7 @@ static __attribute__((noinline)) int look_up(struct xdp_md *ctx, const unsigned 
 		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), netns, 0);
 	if (!sk)
 		return SECOND_SOCKET_NONE;
-	found = judge(sk, frame, end, flow);
+	found = judge_socket(sk, frame, end, flow);
 	bpf_sk_release(sk);
 	return (int)found;
 }
@@ -160,14 +161,14 @@ static inline enum second_socket decap_socket(void *arg, const unsigned char *fr
 
 		if (i >= spaces->n)
 			break;
-		found = look_up(arg, frame, end, flow, (__u64)(__s64)spaces->id[i]);
+		found = look_up_socket(arg, frame, end, flow, (__u64)(__s64)spaces->id[i]);
 		if (found > most)
 			most = found;
 	}
 	return (enum second_socket)most;
 }
 
-static __always_inline void count(__u32 why, __u64 bytes)
+static __always_inline void count_reason(__u32 why, __u64 bytes)
 {
 	struct agent_value *v = bpf_map_lookup_elem(&agent_counters, &why);
 
@@ -177,7 +178,7 @@ static __always_inline void count(__u32 why, __u64 bytes)
 	v->bytes += bytes;
 }
 
-static __always_inline int is_taken_off(enum decap_reason why)
+static __always_inline int is_decapsulated(enum decap_reason why)
 {
 	return why == DECAP_IPIP || why == DECAP_GUE || why == DECAP_OWNED || why == DECAP_LAST;
 }
@@ -220,15 +221,15 @@ int weir_agent(struct xdp_md *ctx)
 		frame = (unsigned char *)(long)ctx->data;
 		end = (unsigned char *)(long)ctx->data_end;
 	}
-	if (is_taken_off(why)) {
+	if (is_decapsulated(why)) {
 		why = decap_finish(frame, end, why, &r);
-		if (is_taken_off(why) &&
+		if (is_decapsulated(why) &&
 		    bpf_xdp_adjust_head(ctx, (int)(r.inner_off - DECAP_ETH_LEN)))
 			why = DECAP_ROOM;
 	}
-	count(why, bytes);
-	return why == DECAP_PASSED || why == DECAP_PASSED_ON || is_taken_off(why) ? XDP_PASS
-	                                                                          : XDP_DROP;
+	count_reason(why, bytes);
+	return why == DECAP_PASSED || why == DECAP_PASSED_ON || is_decapsulated(why) ? XDP_PASS
+	                                                                             : XDP_DROP;
 }
 
 /*

@@ -66,7 +66,8 @@ bool agent_reason_is_drop(enum decap_reason why)
 	return reasons[why].is_drop;
 }
 
-static int __attribute__((format(printf, 3, 4))) fail(char *error, int rc, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+set_error(char *error, int rc, const char *format, ...)
 {
 	va_list args;
 
@@ -78,7 +79,7 @@ static int __attribute__((format(printf, 3, 4))) fail(char *error, int rc, const
 	return rc;
 }
 
-static int silent(enum libbpf_print_level level, const char *format, va_list args)
+static int drop_libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level;
 	(void)format;
@@ -87,11 +88,11 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 }
 
 /* Before libbpf is used: it reports by return values and writes nothing to standard error. */
-static void start(char *error)
+static void prepare_libbpf(char *error)
 {
 	if (error)
 		error[0] = '\0';
-	libbpf_set_print(silent);
+	libbpf_set_print(drop_libbpf_line);
 }
 
 static void close_fd(int *fd)
@@ -118,7 +119,7 @@ static int pin_path(const char *bpf_dir, const char *ifname, char out[PIN_PATH_M
 }
 
 /* Take the maps of the program with @p ids into @p h by their names. */
-static void take_maps(struct held *h, const uint32_t *ids, uint32_t n)
+static void keep_maps(struct held *h, const uint32_t *ids, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct bpf_map_info info = { 0 };
@@ -165,7 +166,7 @@ static int held_open(const char *path, struct held *out)
 	if (bpf_obj_get_info_by_fd(h.prog_fd, &prog, &size))
 		goto failed;
 	h.loaded_ns = prog.load_time;
-	take_maps(&h, ids, prog.nr_map_ids < MAPS_MAX ? prog.nr_map_ids : MAPS_MAX);
+	keep_maps(&h, ids, prog.nr_map_ids < MAPS_MAX ? prog.nr_map_ids : MAPS_MAX);
 	*out = h;
 	return 0;
 failed:
@@ -175,7 +176,7 @@ failed:
 }
 
 /* The XDP program of an interface, and whether it sits in the driver. */
-static int attached(unsigned ifindex, uint32_t *prog_id, bool *native)
+static int query_program(unsigned ifindex, uint32_t *prog_id, bool *native)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
 	int rc = bpf_xdp_query((int)ifindex, 0, &q);
@@ -206,7 +207,7 @@ static int agent_find(const char *path, unsigned ifindex, struct held *out, bool
 		held_fini(&h);
 		return -ENOENT;
 	}
-	rc = attached(ifindex, &prog_id, native);
+	rc = query_program(ifindex, &prog_id, native);
 	if (!rc && (h.ifindex != ifindex || prog_id != h.prog_id))
 		rc = -EEXIST;
 	if (rc) {
@@ -221,37 +222,39 @@ static int check_options(const char *ifname, const struct agent_options *o, unsi
                          char *error)
 {
 	if (o->n_prefixes < 1 || o->n_prefixes + o->n_owners > AGENT_PREFIXES_MAX)
-		return fail(error, -EINVAL, "%zu source prefixes given, 1 to %u expected",
-		            o->n_prefixes + o->n_owners, AGENT_PREFIXES_MAX);
+		return set_error(error, -EINVAL, "%zu source prefixes given, 1 to %u expected",
+		                 o->n_prefixes + o->n_owners, AGENT_PREFIXES_MAX);
 	if (o->n_netns > AGENT_NETNS_MAX)
-		return fail(error, -EINVAL, "%zu namespaces given, at most %u expected", o->n_netns,
-		            AGENT_NETNS_MAX);
+		return set_error(error, -EINVAL, "%zu namespaces given, at most %u expected",
+		                 o->n_netns, AGENT_NETNS_MAX);
 	*ifindex = if_nametoindex(ifname);
 	if (!*ifindex)
-		return fail(error, -ENODEV, "no interface %s in this network namespace", ifname);
+		return set_error(error, -ENODEV, "no interface %s in this network namespace",
+		                 ifname);
 	return 0;
 }
 
 /* Make @p dir and what is missing above it; it must lie in a bpffs then. */
-static int make_dir(const char *dir, char *error)
+static int make_pin_dir(const char *dir, char *error)
 {
 	char path[PIN_PATH_MAX];
 	struct statfs fs;
 
 	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path))
-		return fail(error, -ENAMETOOLONG, "%.100s...: too long", dir);
+		return set_error(error, -ENAMETOOLONG, "%.100s...: too long", dir);
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0755) && errno != EEXIST)
-			return fail(error, -errno, "%s: %s", path, strerror(errno));
+			return set_error(error, -errno, "%s: %s", path, strerror(errno));
 		*slash = '/';
 	}
 	if (mkdir(path, 0755) && errno != EEXIST)
-		return fail(error, -errno, "%s: %s", path, strerror(errno));
+		return set_error(error, -errno, "%s: %s", path, strerror(errno));
 	if (statfs(path, &fs))
-		return fail(error, -errno, "%s: %s", path, strerror(errno));
+		return set_error(error, -errno, "%s: %s", path, strerror(errno));
 	if ((unsigned long)fs.f_type != BPF_FS_MAGIC_NUMBER)
-		return fail(error, -EINVAL, "%s: not on a BPF file system (mount -t bpf)", path);
+		return set_error(error, -EINVAL, "%s: not on a BPF file system (mount -t bpf)",
+		                 path);
 	return 0;
 }
 
@@ -295,11 +298,11 @@ static int fill_netns(int map_fd, const struct agent_options *o, char *error)
 		int rc = agent_netns_id(o->netns[i], &spaces.id[spaces.n++]);
 
 		if (rc)
-			return fail(error, rc, "network namespace %s: %s", o->netns[i],
-			            strerror(-rc));
+			return set_error(error, rc, "network namespace %s: %s", o->netns[i],
+			                 strerror(-rc));
 	}
 	if (bpf_map_update_elem(map_fd, &zero, &spaces, BPF_ANY))
-		return fail(error, -errno, "loading the agent: %s", strerror(errno));
+		return set_error(error, -errno, "loading the agent: %s", strerror(errno));
 	return 0;
 }
 
@@ -315,15 +318,15 @@ static bool counters_fit(int fd)
 }
 
 /* Load a program for @p options, with the counters of @p old where it has some. */
-static int load(const struct agent_options *options, const struct held *old,
-                struct weir_agent_bpf **out, char *error)
+static int load_agent(const struct agent_options *options, const struct held *old,
+                      struct weir_agent_bpf **out, char *error)
 {
 	struct weir_agent_bpf *skel = weir_agent_bpf__open();
-	char why[BPF_WHY_MAX];
+	char why[BPF_REASON_MAX];
 	int rc;
 
 	if (!skel)
-		return fail(error, -errno, "BPF object: %s", strerror(errno));
+		return set_error(error, -errno, "BPF object: %s", strerror(errno));
 	if (old && counters_fit(old->counters_fd))
 		bpf_map__reuse_fd(skel->maps.agent_counters, old->counters_fd);
 	rc = weir_agent_bpf__load(skel);
@@ -334,7 +337,7 @@ static int load(const struct agent_options *options, const struct held *old,
 		rc = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
 		                   options->n_owners, AGENT_USE_OWNER);
 	if (rc)
-		fail(error, rc, "loading the agent: %s", bpf_why(rc, "", why));
+		set_error(error, rc, "loading the agent: %s", bpf_why(rc, "", why));
 	else
 		rc = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
 	if (rc)
@@ -366,11 +369,11 @@ static int attach_new(const char *path, const char *ifname, unsigned ifindex, in
 	int fd = link_create(prog_fd, ifindex, mode), rc = 0;
 
 	if (fd == -EBUSY || fd == -EEXIST)
-		return fail(error, -EBUSY, "%s: another XDP program is attached", ifname);
+		return set_error(error, -EBUSY, "%s: another XDP program is attached", ifname);
 	if (fd < 0)
-		return fail(error, fd, "%s: attaching: %s", ifname, strerror(-fd));
+		return set_error(error, fd, "%s: attaching: %s", ifname, strerror(-fd));
 	if (bpf_obj_pin(fd, path))
-		rc = fail(error, -errno, "%s: pinning: %s", path, strerror(errno));
+		rc = set_error(error, -errno, "%s: pinning: %s", path, strerror(errno));
 	close(fd);
 	return rc;
 }
@@ -379,26 +382,27 @@ static int attach_new(const char *path, const char *ifname, unsigned ifindex, in
  * Replace the program behind @p old. Another mode needs the old one off first, so packets meet no
  * agent for a moment; if the driver refuses the mode, the old program is attached again.
  */
-static int replace(const char *path, const char *ifname, const struct held *old, bool native,
-                   int prog_fd, enum agent_mode mode, char *error)
+static int replace_program(const char *path, const char *ifname, const struct held *old,
+                           bool native, int prog_fd, enum agent_mode mode, char *error)
 {
 	int rc;
 
 	if (mode == AGENT_MODE_AUTO || (mode == AGENT_MODE_NATIVE) == native) {
 		if (bpf_link_update(old->link_fd, prog_fd, NULL))
-			return fail(error, -errno, "%s: replacing: %s", ifname, strerror(errno));
+			return set_error(error, -errno, "%s: replacing: %s", ifname,
+			                 strerror(errno));
 		return 0;
 	}
 	if (bpf_link_detach(old->link_fd) || unlink(path))
-		return fail(error, -errno, "%s: taking the old agent off: %s", ifname,
-		            strerror(errno));
+		return set_error(error, -errno, "%s: taking the old agent off: %s", ifname,
+		                 strerror(errno));
 	rc = attach_new(path, ifname, old->ifindex, prog_fd, mode, error);
 	if (rc && attach_new(path, ifname, old->ifindex, old->prog_fd,
 	                     native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC, NULL))
-		return fail(error, rc,
-		            "%s: the other mode was refused (%s), and the old agent could not "
-		            "be attached again: no agent runs now; attach it again",
-		            ifname, strerror(-rc));
+		return set_error(error, rc,
+		                 "%s: the other mode was refused (%s), and the old agent could not "
+		                 "be attached again: no agent runs now; attach it again",
+		                 ifname, strerror(-rc));
 	return rc;
 }
 
@@ -410,7 +414,8 @@ static int attach_next(const char *ifname, unsigned ifindex, const struct agent_
 	int rc =
 	        options->n_owners ? agent_second_attach(ifindex, fd) : agent_second_detach(ifindex);
 
-	return rc ? fail(error, rc, "%s: attaching at its ingress: %s", ifname, strerror(-rc)) : 0;
+	return rc ? set_error(error, rc, "%s: attaching at its ingress: %s", ifname, strerror(-rc))
+	          : 0;
 }
 
 int agent_attach(const char *ifname, const struct agent_options *options,
@@ -423,31 +428,31 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 	unsigned ifindex = 0;
 	int rc;
 
-	start(error);
+	prepare_libbpf(error);
 	rc = check_options(ifname, options, &ifindex, error);
 	if (!rc)
-		rc = make_dir(options->bpf_dir, error);
+		rc = make_pin_dir(options->bpf_dir, error);
 	if (!rc && pin_path(options->bpf_dir, ifname, path))
-		rc = fail(error, -ENAMETOOLONG, "%s: too long", options->bpf_dir);
+		rc = set_error(error, -ENAMETOOLONG, "%s: too long", options->bpf_dir);
 	if (rc)
 		return rc;
 	int found = agent_find(path, ifindex, &old, &native, &stale);
 	if (found && found != -ENOENT)
-		return fail(error, found, "%s: %s", path,
-		            found == -EEXIST ? "belongs to another interface or namespace"
-		                             : strerror(-found));
+		return set_error(error, found, "%s: %s", path,
+		                 found == -EEXIST ? "belongs to another interface or namespace"
+		                                  : strerror(-found));
 	if (stale)
 		unlink(path);
 	bool had_next = agent_second_is_attached(ifindex);
-	rc = load(options, found ? NULL : &old, &skel, error);
+	rc = load_agent(options, found ? NULL : &old, &skel, error);
 	if (!rc)
 		rc = attach_next(ifname, ifindex, options, skel, error);
 	if (!rc && found)
 		rc = attach_new(path, ifname, ifindex, bpf_program__fd(skel->progs.weir_agent),
 		                options->mode, error);
 	else if (!rc)
-		rc = replace(path, ifname, &old, native, bpf_program__fd(skel->progs.weir_agent),
-		             options->mode, error);
+		rc = replace_program(path, ifname, &old, native,
+		                     bpf_program__fd(skel->progs.weir_agent), options->mode, error);
 	if (rc && !had_next) /* as it was: nothing stays at the ingress, either */
 		agent_second_detach(ifindex);
 	weir_agent_bpf__destroy(skel);
@@ -463,18 +468,18 @@ static int find_by_name(const char *ifname, const char *bpf_dir, char path[PIN_P
 	int rc = pin_path(bpf_dir, ifname, path);
 
 	if (rc)
-		return fail(error, rc, "%s: too long", bpf_dir);
+		return set_error(error, rc, "%s: too long", bpf_dir);
 	rc = agent_find(path, if_nametoindex(ifname), out, native, &stale);
 	if (stale)
 		unlink(path);
 	if (rc == -ENOENT)
-		return fail(error, rc, "no agent on %s", ifname);
+		return set_error(error, rc, "no agent on %s", ifname);
 	if (rc == -EEXIST)
-		return fail(error, rc, "%s: belongs to another interface or namespace", path);
+		return set_error(error, rc, "%s: belongs to another interface or namespace", path);
 	if (rc == -EACCES || rc == -EPERM)
-		return fail(error, rc, "%s cannot be read (%s): do it as root", path,
-		            strerror(-rc));
-	return rc ? fail(error, rc, "%s: %s", path, strerror(-rc)) : 0;
+		return set_error(error, rc, "%s cannot be read (%s): do it as root", path,
+		                 strerror(-rc));
+	return rc ? set_error(error, rc, "%s: %s", path, strerror(-rc)) : 0;
 }
 
 int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR_MAX])
@@ -484,12 +489,12 @@ int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR
 	bool native;
 	int rc;
 
-	start(error);
+	prepare_libbpf(error);
 	rc = find_by_name(ifname, bpf_dir, path, &h, &native, error);
 	if (rc)
 		return rc;
 	if (unlink(path) || bpf_link_detach(h.link_fd))
-		rc = fail(error, -errno, "%s: %s", path, strerror(errno));
+		rc = set_error(error, -errno, "%s: %s", path, strerror(errno));
 	else
 		agent_second_detach(h.ifindex);
 	held_fini(&h);
@@ -571,7 +576,7 @@ int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *o
 	bool native = false;
 	int rc;
 
-	start(error);
+	prepare_libbpf(error);
 	rc = find_by_name(ifname, bpf_dir, path, &h, &native, error);
 	if (rc)
 		return rc;
@@ -586,7 +591,7 @@ int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *o
 		s->passes_on = agent_second_is_attached(h.ifindex);
 		*out = *s;
 	} else {
-		fail(error, rc, "%s: reading: %s", path, strerror(-rc));
+		set_error(error, rc, "%s: reading: %s", path, strerror(-rc));
 	}
 	free(s);
 	held_fini(&h);

@@ -57,13 +57,13 @@ bool agent_second_is_attached(unsigned ifindex)
 }
 
 /* A request about the namespace behind a descriptor, and room for the answer. */
-struct request {
+struct netns_request {
 	struct nlmsghdr head;
 	struct rtgenmsg body;
 	char attributes[256];
 };
 
-static void add_u32(struct request *r, uint16_t type, uint32_t value)
+static void add_u32(struct netns_request *r, uint16_t type, uint32_t value)
 {
 	struct rtattr *a = (struct rtattr *)(void *)((char *)r + NLMSG_ALIGN(r->head.nlmsg_len));
 
@@ -73,18 +73,18 @@ static void add_u32(struct request *r, uint16_t type, uint32_t value)
 	r->head.nlmsg_len = NLMSG_ALIGN(r->head.nlmsg_len) + RTA_SPACE(sizeof(value));
 }
 
-static struct request make_request(uint16_t type, uint16_t flags, int netns_fd)
+static struct netns_request make_request(uint16_t type, uint16_t flags, int netns_fd)
 {
-	struct request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
-		                       .nlmsg_type = type,
-		                       .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) } };
+	struct netns_request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
+		                             .nlmsg_type = type,
+		                             .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) } };
 
 	add_u32(&r, NETNSA_FD, (uint32_t)netns_fd);
 	return r;
 }
 
 /* The id in the answer. @return 0, or the error that the answer reports */
-static int read_id(struct request *r, ssize_t n, int32_t *id)
+static int read_id(struct netns_request *r, ssize_t n, int32_t *id)
 {
 	struct rtattr *a =
 	        (struct rtattr *)(void *)((char *)r + NLMSG_SPACE(sizeof(struct rtgenmsg)));
@@ -101,9 +101,9 @@ static int read_id(struct request *r, ssize_t n, int32_t *id)
 	return 0;
 }
 
-static int ask(int fd, const struct request *r, int32_t *id)
+static int exchange_request(int fd, const struct netns_request *r, int32_t *id)
 {
-	struct request answer;
+	struct netns_request answer;
 	ssize_t n;
 
 	if (send(fd, r, r->head.nlmsg_len, 0) < 0)
@@ -113,19 +113,19 @@ static int ask(int fd, const struct request *r, int32_t *id)
 }
 
 /* Ask the kernel to give an id; -EEXIST says that there is one. Then read it. */
-static int id_of(int netns_fd, int32_t *id)
+static int obtain_id(int netns_fd, int32_t *id)
 {
-	struct request give = make_request(RTM_NEWNSID, NLM_F_ACK, netns_fd);
-	struct request get = make_request(RTM_GETNSID, 0, netns_fd);
+	struct netns_request give = make_request(RTM_NEWNSID, NLM_F_ACK, netns_fd);
+	struct netns_request get = make_request(RTM_GETNSID, 0, netns_fd);
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), rc;
 	int32_t found = -1;
 
 	if (fd < 0)
 		return -errno;
 	add_u32(&give, NETNSA_NSID, (uint32_t)-1);
-	rc = ask(fd, &give, &found);
+	rc = exchange_request(fd, &give, &found);
 	if (!rc || rc == -EEXIST)
-		rc = ask(fd, &get, &found);
+		rc = exchange_request(fd, &get, &found);
 	close(fd);
 	if (!rc && found < 0)
 		rc = -ENOENT;
@@ -145,7 +145,7 @@ int agent_netns_id(const char *name, int32_t *id)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	rc = id_of(fd, id);
+	rc = obtain_id(fd, id);
 	close(fd);
 	return rc;
 }

@@ -19,7 +19,7 @@
 #define OLDEST_MAJOR 5u
 #define OLDEST_MINOR 10u
 
-static bool too_old(const char *release)
+static bool is_too_old(const char *release)
 {
 	unsigned int major, minor;
 
@@ -29,7 +29,7 @@ static bool too_old(const char *release)
 }
 
 /* Copy into @p out the last line of the verifier's log that says something. */
-static void last_words(const char *log, char *out, size_t size)
+static void copy_last_line(const char *log, char *out, size_t size)
 {
 	const char *line = log, *last = log;
 
@@ -39,60 +39,60 @@ static void last_words(const char *log, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)strcspn(last, "\n"), last);
 }
 
-const char *bpf_why_on(int err, const char *log, const char *release, char out[BPF_WHY_MAX])
+const char *bpf_reason_on(int err, const char *log, const char *release, char out[BPF_REASON_MAX])
 {
 	bool denied = err == -EPERM || err == -EACCES;
 	char words[300];
 
-	last_words(log, words, sizeof(words));
+	copy_last_line(log, words, sizeof(words));
 	/* without types a global function is verified again at each call, on every path */
 	bool untyped = strstr(words, "program is too large") != NULL;
 
-	if (too_old(release))
+	if (is_too_old(release))
 		snprintf(
-		        out, BPF_WHY_MAX,
+		        out, BPF_REASON_MAX,
 		        "Linux %.60s is too old (%s): this release needs 5.10 or later, for XDP links "
 		        "(5.9) and redirection by a route (5.10)",
 		        release, *words ? words : strerror(-err));
 	else if (untyped)
 		snprintf(
-		        out, BPF_WHY_MAX,
+		        out, BPF_REASON_MAX,
 		        "the verifier of Linux %.60s finds the program too large: libbpf ran out of memory "
 		        "while it probed the kernel; restart weir-dataplane",
 		        release);
 	else if (denied && !*words)
 		snprintf(
-		        out, BPF_WHY_MAX,
+		        out, BPF_REASON_MAX,
 		        "no right to load BPF programs: run as root or with CAP_BPF, CAP_NET_ADMIN and "
 		        "CAP_PERFMON (before Linux 5.11 also with LimitMEMLOCK=infinity in the unit, or "
 		        "ulimit -l unlimited)");
 	else if (denied)
 		snprintf(
-		        out, BPF_WHY_MAX,
+		        out, BPF_REASON_MAX,
 		        "the verifier of Linux %.60s refuses the program (%s): this release is tested "
 		        "with 5.10, 6.1, 6.12 and 6.18; please report it with `uname -r`",
 		        release, words);
 	else if (err == -E2BIG || err == -ENOMEM)
 		snprintf(
-		        out, BPF_WHY_MAX,
+		        out, BPF_REASON_MAX,
 		        "the tables do not fit into memory: lower limits.slots, limits.backends or "
 		        "limits.exceptions");
 	else if (err == -ESRCH)
 		snprintf(
-		        out, BPF_WHY_MAX,
+		        out, BPF_REASON_MAX,
 		        "libbpf cannot read the kernel's types: out of memory, or Linux %.60s was built "
 		        "without CONFIG_DEBUG_INFO_BTF (look for /sys/kernel/btf/vmlinux)",
 		        release);
 	else
-		snprintf(out, BPF_WHY_MAX, "Linux %.60s does not load the program: %s", release,
+		snprintf(out, BPF_REASON_MAX, "Linux %.60s does not load the program: %s", release,
 		         *words ? words : strerror(-err));
 	return out;
 }
 
-const char *bpf_why(int err, const char *log, char out[BPF_WHY_MAX])
+const char *bpf_why(int err, const char *log, char out[BPF_REASON_MAX])
 {
 	struct utsname name = { 0 };
 
 	(void)uname(&name);
-	return bpf_why_on(err, log, name.release, out);
+	return bpf_reason_on(err, log, name.release, out);
 }

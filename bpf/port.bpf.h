@@ -115,12 +115,12 @@ FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t
 	return bpf_map_lookup_elem(&backends, &i);
 }
 
-FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend)
+FWD_INLINE uint16_t *fwd_port_learned_mtu(const struct fwd_tables *t, uint32_t backend)
 {
 	struct fwd_backend *b = bpf_map_lookup_elem(&backends, &backend);
 
 	(void)t;
-	return b ? &b->told_mtu : NULL;
+	return b ? &b->learned_mtu : NULL;
 }
 
 FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
@@ -213,23 +213,23 @@ FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
 }
 
 /** A global function (see above): it reads the frame from its context. */
-__attribute__((noinline, weak)) int weir_tell_too_big(struct xdp_md *ctx, uint32_t l3_off,
-                                                      uint32_t l3_len, uint32_t is4,
-                                                      uint32_t inner_mtu)
+__attribute__((noinline, weak)) int weir_answer_too_big(struct xdp_md *ctx, uint32_t l3_off,
+                                                        uint32_t l3_len, uint32_t is4,
+                                                        uint32_t inner_mtu)
 {
 	struct fwd_packet packet = { (uint8_t *)(long)ctx->data, (uint8_t *)(long)ctx->data_end,
 		                     ctx };
 
-	return (int)fwd_tell_too_big(&packet, l3_off, l3_len, is4, inner_mtu);
+	return (int)fwd_answer_too_big(&packet, l3_off, l3_len, is4, inner_mtu);
 }
 
-FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
-                                          uint32_t l3_len, bool is4, uint32_t inner_mtu)
+FWD_INLINE uint32_t fwd_port_answer_too_big(struct fwd_packet *packet, uint32_t l3_off,
+                                            uint32_t l3_len, bool is4, uint32_t inner_mtu)
 {
-	return (uint32_t)weir_tell_too_big(packet->room, l3_off, l3_len, is4, inner_mtu);
+	return (uint32_t)weir_answer_too_big(packet->room, l3_off, l3_len, is4, inner_mtu);
 }
 
-/** As weir_tell_too_big(): a function of its own. */
+/** As weir_answer_too_big(): a function of its own. */
 __attribute__((noinline, weak)) int weir_has_source_route(struct xdp_md *ctx, uint32_t off,
                                                           uint32_t len)
 {
@@ -245,7 +245,7 @@ FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint3
 	return weir_has_source_route(packet->room, off, len);
 }
 
-/** As weir_tell_too_big(): a function of its own. */
+/** As weir_answer_too_big(): a function of its own. */
 __attribute__((noinline, weak)) int weir_is_zero(struct xdp_md *ctx, uint32_t off, uint32_t len)
 {
 	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
@@ -259,7 +259,7 @@ FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, 
 	return weir_is_zero(packet->room, off, len);
 }
 
-/** As weir_tell_too_big(): a function of its own. */
+/** As weir_answer_too_big(): a function of its own. */
 __attribute__((noinline, weak)) int weir_tunnel_error(struct xdp_md *ctx, uint32_t l3_off,
                                                       uint32_t l4_off, uint32_t l3_len,
                                                       uint32_t is4)

@@ -41,7 +41,7 @@ struct {
 	__type(value, __u64);
 } probe_ends SEC(".maps");
 
-static __always_inline int end_as(__u32 end, int action)
+static __always_inline int count_end(__u32 end, int action)
 {
 	__u64 *n = bpf_map_lookup_elem(&probe_ends, &end);
 
@@ -60,7 +60,7 @@ static __always_inline bool is_tagged(const struct __sk_buff *skb)
  * Remove up to two VLAN tags. A probe that was routed into a VLAN has that VLAN's tags; it leaves
  * by the interface of the backend's next hop, which adds its own.
  */
-static __always_inline bool untag(struct __sk_buff *skb)
+static __always_inline bool pop_tags(struct __sk_buff *skb)
 {
 	if (is_tagged(skb) && bpf_skb_vlan_pop(skb))
 		return false;
@@ -105,8 +105,8 @@ static __always_inline bool write_outer(struct __sk_buff *skb, const struct fwd_
 	return true;
 }
 
-static __always_inline bool encapsulate(struct __sk_buff *skb, const struct fwd_outer *o, bool is4,
-                                        bool gue)
+static __always_inline bool encapsulate_packet(struct __sk_buff *skb, const struct fwd_outer *o,
+                                               bool is4, bool gue)
 {
 	if (is4)
 		return gue ? write_outer(skb, o, true, true) : write_outer(skb, o, true, false);
@@ -123,28 +123,28 @@ int weir_probe(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	const struct probe_value *tunnel = bpf_map_lookup_elem(&probe_tunnels, &mark);
 	const struct probe_sources *sources = bpf_map_lookup_elem(&probe_sources, &zero);
-	if (!tunnel || !sources || !untag(skb) || !read_inner(skb, &o))
-		return end_as(PROBE_END_UNKNOWN, TC_ACT_SHOT);
+	if (!tunnel || !sources || !pop_tags(skb) || !read_inner(skb, &o))
+		return count_end(PROBE_END_UNKNOWN, TC_ACT_SHOT);
 
 	if (tunnel->ifindex == PROBE_IFINDEX_NONE)
-		return end_as(PROBE_END_NO_ROUTE, TC_ACT_SHOT);
+		return count_end(PROBE_END_NO_ROUTE, TC_ACT_SHOT);
 
 	bool is4 = fwd_addr_is4(&tunnel->dst);
 	const struct fwd_prefix *from = is4 ? &sources->source4 : &sources->source6;
 	if (!fwd_prefix_set(from))
-		return end_as(PROBE_END_NO_SOURCE, TC_ACT_SHOT);
+		return count_end(PROBE_END_NO_SOURCE, TC_ACT_SHOT);
 	spread = bpf_get_hash_recalc(skb);
 	o.dst = tunnel->dst;
 	fwd_spread_source(&o.src, from, spread);
 	o.sport_be = fwd_spread_port(spread);
 	__u32 ifindex = tunnel->ifindex ? tunnel->ifindex : skb->ifindex;
-	if (!encapsulate(skb, &o, is4, tunnel->gue))
-		return end_as(PROBE_END_TOO_BIG, TC_ACT_SHOT);
+	if (!encapsulate_packet(skb, &o, is4, tunnel->gue))
+		return count_end(PROBE_END_TOO_BIG, TC_ACT_SHOT);
 
 	skb->mark = 0; /* else the packet would come through here again */
 	if (bpf_redirect_neigh(ifindex, NULL, 0, 0) != TC_ACT_REDIRECT)
-		return end_as(PROBE_END_NO_ROUTE, TC_ACT_SHOT);
-	return end_as(PROBE_END_SENT, TC_ACT_REDIRECT);
+		return count_end(PROBE_END_NO_ROUTE, TC_ACT_SHOT);
+	return count_end(PROBE_END_SENT, TC_ACT_REDIRECT);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

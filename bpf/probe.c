@@ -34,7 +34,7 @@ struct probes {
 	size_t n_marks;
 };
 
-static int silent(enum libbpf_print_level level, const char *format, va_list args)
+static int ignore_libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level;
 	(void)format;
@@ -50,7 +50,7 @@ int probe_open(struct probes **out)
 
 	if (!p)
 		return -ENOMEM;
-	before = libbpf_set_print(silent);
+	before = libbpf_set_print(ignore_libbpf_line);
 	p->skel = weir_probe_bpf__open_and_load();
 	rc = p->skel ? 0 : -errno;
 	libbpf_set_print(before);
@@ -164,7 +164,7 @@ static int look_for_filter(const struct probes *p, unsigned ifindex, enum bpf_tc
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	struct bpf_prog_info info = { 0 };
 	uint32_t n = sizeof(info);
-	libbpf_print_fn_t before = libbpf_set_print(silent);
+	libbpf_print_fn_t before = libbpf_set_print(ignore_libbpf_line);
 	int rc = bpf_tc_query(&hook, &filter);
 
 	libbpf_set_print(before);
@@ -190,7 +190,7 @@ int probe_attach(struct probes *p, const char *ifname)
 
 	if (!ifindex)
 		return -ENODEV;
-	before = libbpf_set_print(silent);
+	before = libbpf_set_print(ignore_libbpf_line);
 	rc = bpf_tc_hook_create(&hook);
 	if (!rc || rc == -EEXIST)
 		rc = bpf_tc_attach(&hook, &filter);
@@ -227,7 +227,7 @@ int probe_detach(struct probes *p, const char *ifname)
 	(void)p;
 	if (!ifindex)
 		return -ENODEV;
-	before = libbpf_set_print(silent);
+	before = libbpf_set_print(ignore_libbpf_line);
 	rc = bpf_tc_detach(&hook, &filter);
 	libbpf_set_print(before);
 	return rc;

@@ -11,7 +11,7 @@
 #include "weir/fwd/forward.h"
 
 /** Send the frame by port @p ifindex; 0: by the port that it came in by. */
-static __always_inline int leave(const struct xdp_md *ctx, uint32_t ifindex)
+static __always_inline int send_frame(const struct xdp_md *ctx, uint32_t ifindex)
 {
 	if (!ifindex || ifindex == ctx->ingress_ifindex)
 		return XDP_TX;
@@ -32,10 +32,10 @@ int weir_forward(struct xdp_md *ctx)
 	if (!r)
 		return XDP_DROP; /* never: for the verifier */
 	if (FWD_LIKELY(fwd_forward(&t, r, &packet, &v)))
-		return leave(ctx, v.backend->ifindex);
+		return send_frame(ctx, v.backend->ifindex);
 	switch (fwd_reason_kind(v.reason)) {
 	case FWD_KIND_TX:
-		return leave(ctx, fwd_egress(&v));
+		return send_frame(ctx, fwd_egress(&v));
 	case FWD_KIND_PASS:
 		return XDP_PASS;
 	default:

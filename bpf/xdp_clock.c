@@ -50,11 +50,11 @@ static int run_reader(int fd, uint32_t *out)
 	return 0;
 }
 
-struct reader {
+struct tick_reader {
 	int low_fd, high_fd;
 };
 
-static int read_ticks(const struct reader *r, uint64_t *out)
+static int read_ticks(const struct tick_reader *r, uint64_t *out)
 {
 	uint32_t high, low, again;
 	int err;
@@ -72,7 +72,7 @@ static int read_ticks(const struct reader *r, uint64_t *out)
 }
 
 /* Wait for the tick to change: at most 1 s, though a tick takes at most 10 ms. */
-static int wait_edge(const struct reader *r, uint64_t *ticks, uint64_t *at_ns)
+static int wait_edge(const struct tick_reader *r, uint64_t *ticks, uint64_t *at_ns)
 {
 	uint64_t first, limit_ns = now_ns() + 1000000000u;
 	int err = read_ticks(r, &first);
@@ -92,7 +92,7 @@ static int wait_edge(const struct reader *r, uint64_t *ticks, uint64_t *at_ns)
  * The kernel's ticks a second: of the four that Linux can have, the one nearest to the measured
  * rate.
  */
-static int measure_hz(const struct reader *r, uint32_t *hz)
+static int measure_hz(const struct tick_reader *r, uint32_t *hz)
 {
 	static const uint32_t known[] = { 100, 250, 300, 1000 };
 	uint64_t t0, t1, n0, n1, seen, best = UINT64_MAX;
@@ -118,7 +118,7 @@ static int measure_hz(const struct reader *r, uint32_t *hz)
  * The rate is measured once. The base is set again only if it is off by more than one tick: reading
  * both clocks takes time, so a smaller difference says nothing.
  */
-static int sync_with(const struct reader *r, struct fwd_root *root)
+static int sync_with(const struct tick_reader *r, struct fwd_root *root)
 {
 	uint32_t hz = root->tick_scale
 	                      ? (uint32_t)(((1ull << 32) + root->tick_scale / 2) / root->tick_scale)
@@ -142,7 +142,7 @@ static int sync_with(const struct reader *r, struct fwd_root *root)
 
 int xdp_clock_sync(struct fwd_root *root)
 {
-	struct reader r = { load_reader(0), load_reader(32) };
+	struct tick_reader r = { load_reader(0), load_reader(32) };
 	int err = r.low_fd < 0 ? r.low_fd : r.high_fd < 0 ? r.high_fd : sync_with(&r, root);
 
 	if (r.low_fd >= 0)

@@ -28,7 +28,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-struct port {
+struct xdp_port {
 	struct driver_port shown;
 	int link_fd;
 };
@@ -39,17 +39,18 @@ struct driver {
 	struct xdp_set now, next;
 	struct carry *carry; /* of now, while next exists */
 	unsigned last_number;
-	struct port ports[DRIVER_PORTS_MAX];
+	struct xdp_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
 };
 
-static int lock_dir(struct driver *d, struct driver_why *why)
+static int lock_pin_dir(struct driver *d, struct driver_reason *why)
 {
 	d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->dir_fd < 0)
-		return driver_say(why, -errno, "%s cannot be opened: %s", d->dir, strerror(errno));
+		return driver_set_reason(why, -errno, "%s cannot be opened: %s", d->dir,
+		                         strerror(errno));
 	if (flock(d->dir_fd, LOCK_EX | LOCK_NB))
-		return driver_say(
+		return driver_set_reason(
 		        why, errno == EWOULDBLOCK ? -EBUSY : -errno,
 		        "another process drives %s: a weir-dataplane of this node runs already",
 		        d->dir);
@@ -57,7 +58,7 @@ static int lock_dir(struct driver *d, struct driver_why *why)
 }
 
 /* Take over the set in force if its layout is ours, and remove the pins of all others. */
-static bool take_over(struct driver *d, struct driver_why *why)
+static bool adopt_pinned_set(struct driver *d, struct driver_reason *why)
 {
 	unsigned number;
 
@@ -69,20 +70,20 @@ static bool take_over(struct driver *d, struct driver_why *why)
 
 /*
  * The tables in force if they can be used: connections live on. Else new ones beside them; the old
- * ones forward until attach().
+ * ones forward until attach_interface().
  */
-static int open_sets(struct driver *d, const struct driver_sizes *sizes, bool *kept,
-                     struct driver_why *why)
+static int open_table_set(struct driver *d, const struct driver_sizes *sizes, bool *kept,
+                          struct driver_reason *why)
 {
 	unsigned number;
 	int err;
 
-	if (take_over(d, why)) {
+	if (adopt_pinned_set(d, why)) {
 		*kept = true;
 		err = xdp_clock_sync(d->now.tables.root);
 		if (err)
-			return driver_say(why, err, "the kernel's tick cannot be read: %s",
-			                  strerror(-err));
+			return driver_set_reason(why, err, "the kernel's tick cannot be read: %s",
+			                         strerror(-err));
 		err = xdp_set_load(&d->now, why);
 		return err ? err : xdp_set_add_missing(&d->now, d->dir, d->now.number, why);
 	}
@@ -93,7 +94,7 @@ static int open_sets(struct driver *d, const struct driver_sizes *sizes, bool *k
 	return err ? err : xdp_set_pin(&d->now, d->dir, ++d->last_number, why);
 }
 
-static void close_driver(struct driver *d)
+static void close_xdp_driver(struct driver *d)
 {
 	if (!d)
 		return;
@@ -108,8 +109,8 @@ static void close_driver(struct driver *d)
 }
 
 /* The directory is locked before anything below it is read: another process may be rewriting it. */
-static int open_driver(const struct driver_config *config, struct driver **out, bool *kept,
-                       struct driver_why *why)
+static int open_xdp_driver(const struct driver_config *config, struct driver **out, bool *kept,
+                           struct driver_reason *why)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	struct driver *d = calloc(1, sizeof(*d));
@@ -117,7 +118,7 @@ static int open_driver(const struct driver_config *config, struct driver **out, 
 
 	why->text[0] = 0;
 	if (!d)
-		return driver_say(why, -ENOMEM, "out of memory");
+		return driver_set_reason(why, -ENOMEM, "out of memory");
 	d->dir_fd = -1;
 	xdp_set_init(&d->now);
 	xdp_set_init(&d->next);
@@ -126,18 +127,18 @@ static int open_driver(const struct driver_config *config, struct driver **out, 
 	libbpf_set_print(NULL);
 	err = xdp_make_dir(d->dir, why);
 	if (!err)
-		err = lock_dir(d, why);
+		err = lock_pin_dir(d, why);
 	if (!err)
-		err = open_sets(d, &config->sizes, kept, why);
+		err = open_table_set(d, &config->sizes, kept, why);
 	if (err) {
-		close_driver(d);
+		close_xdp_driver(d);
 		return err;
 	}
 	*out = d;
 	return 0;
 }
 
-static void tables(const struct driver *d, struct fwd_tables *out)
+static void copy_tables(const struct driver *d, struct fwd_tables *out)
 {
 	*out = d->now.tables;
 }
@@ -195,41 +196,43 @@ static bool is_native(uint32_t ifindex)
 	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode == XDP_ATTACHED_DRV;
 }
 
-static int why_not(const struct driver *d, struct driver_why *why, int err, const char *interface,
-                   uint32_t ifindex)
+static int explain_no_link(const struct driver *d, struct driver_reason *why, int err,
+                           const char *interface, uint32_t ifindex)
 {
 	if (err == -EBUSY || err == -EEXIST)
-		return xdp_why_busy(why, err, d->dir, interface, ifindex);
-	return xdp_why_attach(why, err, interface);
+		return xdp_explain_busy(why, err, d->dir, interface, ifindex);
+	return xdp_explain_attach(why, err, interface);
 }
 
 /* Attach a port that has no link: native first, then generic if the errno is about the mode. */
 static int make_link(const struct driver *d, const char *interface, uint32_t ifindex,
-                     struct driver_why *why)
+                     struct driver_reason *why)
 {
-	struct driver_why native;
+	struct driver_reason native;
 	char path[PATH_MAX];
 	int fd = create_link(d, ifindex, XDP_FLAGS_DRV_MODE), err;
 
 	if (fd < 0) {
-		err = why_not(d, &native, fd, interface, ifindex);
+		err = explain_no_link(d, &native, fd, interface, ifindex);
 		if (err != -EOPNOTSUPP && err != -EINVAL && err != -ERANGE && err != -EIO)
-			return driver_say(why, err, "%s", native.text);
+			return driver_set_reason(why, err, "%s", native.text);
 		fd = create_link(d, ifindex, XDP_FLAGS_SKB_MODE);
 		if (fd < 0)
-			return why_not(d, why, fd, interface, ifindex);
-		driver_say(why, 0, "generic mode, several times slower: %.900s", native.text);
+			return explain_no_link(d, why, fd, interface, ifindex);
+		driver_set_reason(why, 0, "generic mode, several times slower: %.900s",
+		                  native.text);
 	}
 	link_path(d, interface, path);
 	if (bpf_obj_pin(fd, path)) {
-		err = driver_say(why, -errno, "%s cannot be pinned: %s", path, strerror(errno));
+		err = driver_set_reason(why, -errno, "%s cannot be pinned: %s", path,
+		                        strerror(errno));
 		close(fd);
 		return err;
 	}
 	return fd;
 }
 
-static struct port *find_port(struct driver *d, const char *interface)
+static struct xdp_port *find_xdp_port(struct driver *d, const char *interface)
 {
 	for (size_t i = 0; i < d->n_ports; i++)
 		if (!strcmp(d->ports[i].shown.name, interface))
@@ -237,7 +240,7 @@ static struct port *find_port(struct driver *d, const char *interface)
 	return NULL;
 }
 
-static void forget_port(struct driver *d, struct port *p)
+static void forget_port(struct driver *d, struct xdp_port *p)
 {
 	if (!p)
 		return;
@@ -246,7 +249,7 @@ static void forget_port(struct driver *d, struct port *p)
 }
 
 /* Make this process's set the one in force, once a port carries its program. */
-static int set_current(struct driver *d, struct driver_why *why)
+static int set_current(struct driver *d, struct driver_reason *why)
 {
 	unsigned number;
 	int err;
@@ -255,7 +258,8 @@ static int set_current(struct driver *d, struct driver_why *why)
 		return xdp_set_pin(&d->now, d->dir, number, why); /* the program alone is new */
 	err = xdp_current_set(d->dir, d->now.number);
 	if (err)
-		return driver_say(why, err, "%s/current cannot be set: %s", d->dir, strerror(-err));
+		return driver_set_reason(why, err, "%s/current cannot be set: %s", d->dir,
+		                         strerror(-err));
 	return 0;
 }
 
@@ -264,8 +268,8 @@ static int set_current(struct driver *d, struct driver_why *why)
  * without a program. The port's number comes into the map of ports first: frames may leave by it at
  * once.
  */
-static int attach(struct driver *d, const struct model_port *port, struct driver_port *out,
-                  struct driver_why *why)
+static int attach_interface(struct driver *d, const struct model_port *port,
+                            struct driver_port *out, struct driver_reason *why)
 {
 	const char *interface = port->interface;
 	uint32_t ifindex = if_nametoindex(interface);
@@ -273,18 +277,18 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 
 	why->text[0] = 0;
 	if (!ifindex)
-		return xdp_why_attach(why, -ENODEV, interface);
-	forget_port(d, find_port(d, interface));
+		return xdp_explain_attach(why, -ENODEV, interface);
+	forget_port(d, find_xdp_port(d, interface));
 	if (d->n_ports == DRIVER_PORTS_MAX)
-		return driver_say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+		return driver_set_reason(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = xdp_set_port(&d->now, ifindex, true);
 	if (err)
-		return driver_say(why, err, "%s cannot be added to the map of ports: %s", interface,
-		                  strerror(-err));
+		return driver_set_reason(why, err, "%s cannot be added to the map of ports: %s",
+		                         interface, strerror(-err));
 	fd = open_link(d, interface, ifindex);
 	if (fd >= 0 && bpf_link_update(fd, d->now.prog_fd, NULL)) {
-		err = driver_say(why, -errno, "the program on %s cannot be replaced: %s", interface,
-		                 strerror(errno));
+		err = driver_set_reason(why, -errno, "the program on %s cannot be replaced: %s",
+		                        interface, strerror(errno));
 		close(fd);
 		return err;
 	}
@@ -294,7 +298,7 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 		return fd;
 	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex), .up = true };
 	snprintf(out->name, sizeof(out->name), "%s", interface);
-	d->ports[d->n_ports++] = (struct port){ *out, fd };
+	d->ports[d->n_ports++] = (struct xdp_port){ *out, fd };
 	return set_current(d, why);
 }
 
@@ -302,7 +306,7 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
  * Detach a pinned link and remove its pin. Detaching stops the program for the next packet; without
  * it, the program would run until the kernel frees the link, some time after its last reference.
  */
-static int drop_link(const char *path, struct driver_why *why)
+static int drop_link(const char *path, struct driver_reason *why)
 {
 	int fd = bpf_obj_get(path);
 
@@ -312,24 +316,25 @@ static int drop_link(const char *path, struct driver_why *why)
 		close(fd);
 	}
 	if (unlink(path) && errno != ENOENT)
-		return driver_say(why, -errno, "%s cannot be removed: %s", path, strerror(errno));
+		return driver_set_reason(why, -errno, "%s cannot be removed: %s", path,
+		                         strerror(errno));
 	return 0;
 }
 
-static int detach(struct driver *d, const char *interface, struct driver_why *why)
+static int detach_interface(struct driver *d, const char *interface, struct driver_reason *why)
 {
 	char path[PATH_MAX];
 
 	why->text[0] = 0;
 	link_path(d, interface, path);
-	if (find_port(d, interface))
-		(void)xdp_set_port(&d->now, find_port(d, interface)->shown.ifindex, false);
-	forget_port(d, find_port(d, interface));
+	if (find_xdp_port(d, interface))
+		(void)xdp_set_port(&d->now, find_xdp_port(d, interface)->shown.ifindex, false);
+	forget_port(d, find_xdp_port(d, interface));
 	return drop_link(path, why);
 }
 
 /* Whether the link of @p p still holds that interface, with this process's program. */
-static bool carries(const struct driver *d, const struct port *p)
+static bool carries_program(const struct driver *d, const struct xdp_port *p)
 {
 	struct bpf_link_info link = { 0 };
 	struct bpf_prog_info prog = { 0 };
@@ -344,12 +349,12 @@ static size_t read_ports(const struct driver *d, struct driver_port out[DRIVER_P
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
-		out[i].lost = !carries(d, &d->ports[i]);
+		out[i].lost = !carries_program(d, &d->ports[i]);
 	}
 	return d->n_ports;
 }
 
-static void grace(struct driver *d)
+static void wait_for_programs(struct driver *d)
 {
 	(void)d;
 	/*
@@ -360,8 +365,8 @@ static void grace(struct driver *d)
 		usleep(20000);
 }
 
-static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
-                        struct fwd_tables *next, struct driver_why *why)
+static int begin_larger_set(struct driver *d, const struct driver_sizes *wanted,
+                            struct fwd_tables *next, struct driver_reason *why)
 {
 	const struct driver_sizes z = driver_sizes_larger(&d->now.sizes, wanted);
 	int err;
@@ -372,7 +377,7 @@ static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		xdp_set_close(&d->next);
-		return driver_say(why, -ENOMEM, "out of memory for larger tables");
+		return driver_set_reason(why, -ENOMEM, "out of memory for larger tables");
 	}
 	d->next.tables.root->tick_base = d->now.tables.root->tick_base;
 	d->next.tables.root->tick_scale = d->now.tables.root->tick_scale;
@@ -395,7 +400,7 @@ static size_t update_links(struct driver *d, int prog_fd, size_t n)
  * those before it are switched back and the old set stays. After the grace period no packet uses
  * the old tables, so what packets have changed in them meanwhile can be brought over.
  */
-static int resize_commit(struct driver *d, struct driver_why *why)
+static int switch_to_larger_set(struct driver *d, struct driver_reason *why)
 {
 	unsigned old = d->now.number;
 	int err = xdp_set_pin(&d->next, d->dir, d->last_number + 1, why);
@@ -406,23 +411,24 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 			(void)xdp_set_port(&d->next, d->ports[i].shown.ifindex, true);
 		done = update_links(d, d->next.prog_fd, d->n_ports);
 		if (done < d->n_ports) {
-			err = driver_say(why, -errno, "the program on %s cannot be replaced: %s",
-			                 d->ports[done].shown.name, strerror(errno));
+			err = driver_set_reason(why, -errno,
+			                        "the program on %s cannot be replaced: %s",
+			                        d->ports[done].shown.name, strerror(errno));
 			update_links(d, d->now.prog_fd, done);
 			xdp_set_unpin(d->dir, d->last_number + 1);
 		}
 	}
 	if (!err) {
 		d->last_number++;
-		grace(d);
+		wait_for_programs(d);
 		carry_end(d->carry, &d->now.tables, &d->next.tables);
 		xdp_set_close(&d->now);
 		d->now = d->next;
 		xdp_set_init(&d->next);
 		err = xdp_current_set(d->dir, d->now.number);
 		if (err)
-			driver_say(why, err, "%s/current cannot be set: %s", d->dir,
-			           strerror(-err));
+			driver_set_reason(why, err, "%s/current cannot be set: %s", d->dir,
+			                  strerror(-err));
 		else
 			xdp_set_unpin(d->dir, old);
 	}
@@ -432,13 +438,13 @@ static int resize_commit(struct driver *d, struct driver_why *why)
 	return err;
 }
 
-static int tick(struct driver *d)
+static int renew_clock(struct driver *d)
 {
 	return xdp_clock_sync(d->now.tables.root);
 }
 
 /* Links go first. A failure is reported, and the rest is removed all the same. */
-static int remove_pins(const char *pin_dir, struct driver_why *why)
+static int remove_pins(const char *pin_dir, struct driver_reason *why)
 {
 	struct driver d = { .dir_fd = -1 };
 	const struct dirent *e;
@@ -448,8 +454,8 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
-		return driver_say(why, -ENOENT, "nothing is pinned at %s", pin_dir);
-	err = lock_dir(&d, why);
+		return driver_set_reason(why, -ENOENT, "nothing is pinned at %s", pin_dir);
+	err = lock_pin_dir(&d, why);
 	dir = err ? NULL : opendir(pin_dir);
 	while (dir && (e = readdir(dir))) {
 		if (strncmp(e->d_name, "link-", 5) != 0)
@@ -464,8 +470,8 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
 		(void)unlink(path);
 		xdp_sets_tidy(pin_dir, 0);
 		if (rmdir(pin_dir) && !err)
-			err = driver_say(why, -errno, "%s cannot be removed: %s", pin_dir,
-			                 strerror(errno));
+			err = driver_set_reason(why, -errno, "%s cannot be removed: %s", pin_dir,
+			                        strerror(errno));
 	}
 	if (d.dir_fd >= 0)
 		close(d.dir_fd);
@@ -476,7 +482,7 @@ static int remove_pins(const char *pin_dir, struct driver_why *why)
  * For a reader of another process; only the mapping is kept, so the caller has nothing to close but
  * that.
  */
-static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver_why *why)
+static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver_reason *why)
 {
 	struct xdp_set set;
 	unsigned number;
@@ -485,10 +491,11 @@ static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver
 	why->text[0] = 0;
 	libbpf_set_print(NULL);
 	if (err == -ENOENT)
-		return driver_say(why, err, "no tables are pinned at %s: no dataplane ran there",
-		                  pin_dir);
+		return driver_set_reason(
+		        why, err, "no tables are pinned at %s: no dataplane ran there", pin_dir);
 	if (err)
-		return driver_say(why, err, "%s cannot be read: %s", pin_dir, strerror(-err));
+		return driver_set_reason(why, err, "%s cannot be read: %s", pin_dir,
+		                         strerror(-err));
 	xdp_set_init(&set);
 	err = xdp_set_open(&set, pin_dir, number, false, why);
 	if (err)
@@ -500,18 +507,18 @@ static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver
 
 const struct driver_ops driver_xdp = {
 	.name = "xdp",
-	.open = open_driver,
-	.tables = tables,
+	.open = open_xdp_driver,
+	.tables = copy_tables,
 	.sizes = copy_sizes,
-	.attach = attach,
-	.detach = detach,
+	.attach = attach_interface,
+	.detach = detach_interface,
 	.ports = read_ports,
-	.resize_begin = resize_begin,
-	.resize_commit = resize_commit,
-	.grace = grace,
-	.tick = tick,
+	.resize_begin = begin_larger_set,
+	.resize_commit = switch_to_larger_set,
+	.grace = wait_for_programs,
+	.tick = renew_clock,
 	.tick_s = 10,
-	.close = close_driver,
+	.close = close_xdp_driver,
 	.remove = remove_pins,
 	.map = map_tables,
 	.unmap = xdp_unmap,

@@ -16,7 +16,7 @@
 #include "bpf/xdp_inside.h"
 
 /* Whether the pin at @p path is a link that holds @p ifindex. */
-static bool holds(const char *path, uint32_t ifindex)
+static bool holds_interface(const char *path, uint32_t ifindex)
 {
 	struct bpf_link_info info = { 0 };
 	uint32_t n = sizeof(info);
@@ -60,7 +60,7 @@ static bool find_node(const char *cluster_dir, const char *link, uint32_t ifinde
 		char path[PATH_MAX];
 		int n = snprintf(path, sizeof(path), "%s/%s/%s", cluster_dir, name, link);
 
-		found = n < (int)sizeof(path) && holds(path, ifindex);
+		found = n < (int)sizeof(path) && holds_interface(path, ifindex);
 		if (found)
 			plain_name(name, node);
 	}
@@ -90,8 +90,8 @@ static bool find_own(const char *root, const char *link, uint32_t ifindex,
 	return found;
 }
 
-int xdp_why_busy(struct driver_why *why, int err, const char *pin_dir, const char *interface,
-                 uint32_t ifindex)
+int xdp_explain_busy(struct driver_reason *why, int err, const char *pin_dir, const char *interface,
+                     uint32_t ifindex)
 {
 	char copy[PATH_MAX], link[64], cluster[XDP_NAME_MAX], node[XDP_NAME_MAX];
 
@@ -102,12 +102,12 @@ int xdp_why_busy(struct driver_why *why, int err, const char *pin_dir, const cha
 		if (*c == '.')
 			*c = ':';
 	if (find_own(root, link, ifindex, cluster, node))
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "%s carries Weir's own program of cluster %s, node %s; if that node must not "
 		        "run here: weir-dataplane --detach --cluster %s --node %s --bpf-dir %.200s",
 		        interface, cluster, node, cluster, node, root);
-	return driver_say(
+	return driver_set_reason(
 	        why, err,
 	        "another XDP program is attached to %s: stop its owner, or remove it with `ip link set "
 	        "dev %s xdp off`; if that is refused as busy, a link holds it: `bpftool link` shows "

@@ -51,7 +51,7 @@ static const struct {
 	[XDP_BACKEND_COUNTS] = { "backend_counts", sizeof(struct fwd_count) },
 };
 
-static void elements_of(const struct driver_sizes *z, uint64_t cpus, uint64_t out[XDP_MAPS])
+static void count_elements(const struct driver_sizes *z, uint64_t cpus, uint64_t out[XDP_MAPS])
 {
 	out[XDP_ROOT] = 1;
 	out[XDP_SERVICES] = 2ull * z->services;
@@ -68,7 +68,7 @@ static void elements_of(const struct driver_sizes *z, uint64_t cpus, uint64_t ou
 	out[XDP_BACKEND_COUNTS] = cpus * z->backends;
 }
 
-static size_t bytes_of(const struct xdp_set *s, enum xdp_map m)
+static size_t count_map_bytes(const struct xdp_set *s, enum xdp_map m)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t n = s->elements[m] * maps[m].element_bytes;
@@ -101,7 +101,7 @@ void xdp_set_close(struct xdp_set *s)
 {
 	for (int m = 0; m < XDP_MAPS; m++)
 		if (s->memory[m])
-			munmap(s->memory[m], bytes_of(s, m));
+			munmap(s->memory[m], count_map_bytes(s, m));
 	xdp_set_close_fds(s);
 }
 
@@ -174,7 +174,7 @@ static void fill_tables(struct xdp_set *s)
 	};
 }
 
-static int map_memory(struct xdp_set *s, bool writable, struct driver_why *why)
+static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *why)
 {
 	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 
@@ -183,11 +183,12 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_why *why)
 
 		if (s->map_fds[m] < 0 || s->memory[m])
 			continue;
-		p = mmap(NULL, bytes_of(s, m), rights, MAP_SHARED, s->map_fds[m], 0);
+		p = mmap(NULL, count_map_bytes(s, m), rights, MAP_SHARED, s->map_fds[m], 0);
 
 		if (p == MAP_FAILED)
-			return driver_say(why, -errno, "table %s cannot be mapped into memory: %s",
-			                  maps[m].name, strerror(errno));
+			return driver_set_reason(why, -errno,
+			                         "table %s cannot be mapped into memory: %s",
+			                         maps[m].name, strerror(errno));
 		s->memory[m] = p;
 	}
 	fill_tables(s);
@@ -195,17 +196,17 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_why *why)
 }
 
 /* Check a pinned map and note its number of elements. */
-static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_why *why)
+static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_reason *why)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t n = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(s->map_fds[m], &info, &n))
-		return driver_say(why, -errno, "table %s cannot be read: %s", maps[m].name,
-		                  strerror(errno));
+		return driver_set_reason(why, -errno, "table %s cannot be read: %s", maps[m].name,
+		                         strerror(errno));
 	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != maps[m].element_bytes ||
 	    !(info.map_flags & BPF_F_MMAPABLE))
-		return driver_say(
+		return driver_set_reason(
 		        why, -EPROTO,
 		        "pinned table %s has another layout (%u bytes an element, not %u)",
 		        maps[m].name, info.value_size, maps[m].element_bytes);
@@ -214,14 +215,15 @@ static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_why *why)
 }
 
 /* The sizes in root must be those of the maps, as packets compute their indexes from root's. */
-static int read_sizes(struct xdp_set *s, struct driver_why *why)
+static int read_sizes(struct xdp_set *s, struct driver_reason *why)
 {
 	const struct fwd_root *root = s->tables.root;
 	uint64_t expected[XDP_MAPS];
 
 	if (root->layout != FWD_TABLES_LAYOUT)
-		return driver_say(why, -EPROTO, "pinned tables have layout %u, this release has %u",
-		                  root->layout, FWD_TABLES_LAYOUT);
+		return driver_set_reason(why, -EPROTO,
+		                         "pinned tables have layout %u, this release has %u",
+		                         root->layout, FWD_TABLES_LAYOUT);
 	s->sizes = (struct driver_sizes){
 		.services = root->n_services,
 		.service_counts = root->n_service_counts,
@@ -230,19 +232,19 @@ static int read_sizes(struct xdp_set *s, struct driver_why *why)
 		.slots = root->n_slots,
 		.exception_sets = root->n_exception_sets,
 	};
-	elements_of(&s->sizes, root->n_cpus, expected);
+	count_elements(&s->sizes, root->n_cpus, expected);
 	if (s->map_fds[XDP_MACS] < 0) /* xdp_set_load() will make it */
 		s->elements[XDP_MACS] = expected[XDP_MACS];
 	if (memcmp(expected, s->elements, sizeof(expected)))
-		return driver_say(why, -EPROTO,
-		                  "pinned tables do not have the sizes that their root names");
+		return driver_set_reason(
+		        why, -EPROTO, "pinned tables do not have the sizes that their root names");
 	return 0;
 }
 
 /*
  * Opened for writing even by readers: the kernel maps no memory of a map that was opened read-only.
  */
-static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why)
+static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *why)
 {
 	char path[PATH_MAX];
 
@@ -254,7 +256,7 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 		if (s->map_fds[m] < 0 && errno == ENOENT && m == XDP_MACS)
 			continue;
 		if (s->map_fds[m] < 0)
-			return driver_say(
+			return driver_set_reason(
 			        why, -errno, "pinned table %s cannot be opened: %s%s", path,
 			        strerror(errno),
 			        errno == EPERM || errno == EACCES
@@ -268,7 +270,7 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 }
 
 int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
-                 struct driver_why *why)
+                 struct driver_reason *why)
 {
 	int err = open_pins(s, dir, number, why);
 
@@ -287,16 +289,16 @@ int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writa
 /*
  * A map in the program's object. Root is a data section there, whose name a pin cannot have (dots).
  */
-static struct bpf_map *map_in(const struct bpf_object *o, enum xdp_map m)
+static struct bpf_map *find_map(const struct bpf_object *o, enum xdp_map m)
 {
 	return bpf_object__find_map_by_name(o, m == XDP_ROOT ? ".data.root" : maps[m].name);
 }
 
 /* Give each map of @p o its size, or put the existing map in its place. */
-static int prepare(struct xdp_set *s, struct bpf_object *o)
+static int prepare_maps(struct xdp_set *s, struct bpf_object *o)
 {
 	for (int m = 0; m < XDP_MAPS; m++) {
-		struct bpf_map *map = map_in(o, m);
+		struct bpf_map *map = find_map(o, m);
 		int err;
 
 		if (!map)
@@ -319,7 +321,7 @@ static int dup_fd(int fd)
 }
 
 /* Keep the program's own map of ports. It is new and empty with each program: attach() fills it. */
-static int take_ports(struct xdp_set *s, const struct bpf_object *o)
+static int keep_ports_map(struct xdp_set *s, const struct bpf_object *o)
 {
 	const struct bpf_map *map = bpf_object__find_map_by_name(o, "ports");
 	int fd = map ? dup_fd(bpf_map__fd(map)) : -ENOENT;
@@ -343,7 +345,7 @@ int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours)
  * Keep the descriptors that outlive the object: libbpf closes its own. Maps that we had stay as
  * they are.
  */
-static int take_fds(struct xdp_set *s, struct bpf_object *o)
+static int keep_fds(struct xdp_set *s, struct bpf_object *o)
 {
 	struct bpf_program *prog = bpf_object__next_program(o, NULL);
 	int prog_fd = prog ? dup_fd(bpf_program__fd(prog)) : -ENOENT;
@@ -351,7 +353,7 @@ static int take_fds(struct xdp_set *s, struct bpf_object *o)
 
 	if (prog_fd < 0)
 		return prog_fd;
-	err = take_ports(s, o);
+	err = keep_ports_map(s, o);
 	if (err) {
 		close(prog_fd);
 		return err;
@@ -359,7 +361,7 @@ static int take_fds(struct xdp_set *s, struct bpf_object *o)
 	for (int m = 0; m < XDP_MAPS; m++) {
 		if (s->map_fds[m] >= 0)
 			continue;
-		s->map_fds[m] = dup_fd(bpf_map__fd(map_in(o, m)));
+		s->map_fds[m] = dup_fd(bpf_map__fd(find_map(o, m)));
 		if (s->map_fds[m] < 0) {
 			close(prog_fd);
 			return s->map_fds[m];
@@ -371,7 +373,7 @@ static int take_fds(struct xdp_set *s, struct bpf_object *o)
 	return 0;
 }
 
-int xdp_set_load(struct xdp_set *s, struct driver_why *why)
+int xdp_set_load(struct xdp_set *s, struct driver_reason *why)
 {
 	char *log = calloc(1, LOG_BYTES);
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "weir", .kernel_log_buf = log,
@@ -384,29 +386,30 @@ int xdp_set_load(struct xdp_set *s, struct driver_why *why)
 	if (!err) {
 		bytes = weir_weir_bpf__elf_bytes(&n);
 		o = bpf_object__open_mem(bytes, n, &opts);
-		err = o ? prepare(s, o) : -errno;
+		err = o ? prepare_maps(s, o) : -errno;
 	}
 	if (!err)
 		err = bpf_object__load(o);
 	if (!err)
-		err = take_fds(s, o);
+		err = keep_fds(s, o);
 	if (err)
-		xdp_why_load(why, err, log ? log : "");
+		xdp_explain_load(why, err, log ? log : "");
 	bpf_object__close(o);
 	free(log);
 	return err;
 }
 
-int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_why *why)
+int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_reason *why)
 {
 	int n_cpus = libbpf_num_possible_cpus();
 	int err;
 
 	if (n_cpus <= 0)
-		return driver_say(why, n_cpus ? n_cpus : -EIO, "the number of CPUs is not known");
+		return driver_set_reason(why, n_cpus ? n_cpus : -EIO,
+		                         "the number of CPUs is not known");
 	n_cpus++; /* the last row is user space's own, for carried counters: carry.h */
 	s->sizes = *sizes;
-	elements_of(sizes, (uint64_t)n_cpus, s->elements);
+	count_elements(sizes, (uint64_t)n_cpus, s->elements);
 	err = xdp_set_load(s, why);
 	if (!err)
 		err = map_memory(s, true, why);
@@ -417,7 +420,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 	layout_root(&s->tables, &s->sizes);
 	err = xdp_clock_sync(s->tables.root);
 	if (err) {
-		driver_say(why, err, "the kernel's tick cannot be read: %s", strerror(-err));
+		driver_set_reason(why, err, "the kernel's tick cannot be read: %s", strerror(-err));
 		xdp_set_close(s);
 	}
 	return err;
@@ -436,14 +439,15 @@ static int pin_over(int fd, const char *path)
 	return 0;
 }
 
-int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why)
+int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *why)
 {
 	char path[PATH_MAX];
 	int err = 0;
 
 	snprintf(path, sizeof(path), "%s/tables-%u", dir, number);
 	if (mkdir(path, 0700) && errno != EEXIST)
-		return driver_say(why, -errno, "%s cannot be made: %s", path, strerror(errno));
+		return driver_set_reason(why, -errno, "%s cannot be made: %s", path,
+		                         strerror(errno));
 	for (int m = 0; m < XDP_MAPS && !err && s->number != number; m++) {
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
 		err = pin_over(s->map_fds[m], path);
@@ -453,12 +457,13 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 		err = pin_over(s->prog_fd, path);
 	}
 	if (err)
-		return driver_say(why, err, "%s cannot be pinned: %s", path, strerror(-err));
+		return driver_set_reason(why, err, "%s cannot be pinned: %s", path, strerror(-err));
 	s->number = number;
 	return 0;
 }
 
-int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number, struct driver_why *why)
+int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
+                        struct driver_reason *why)
 {
 	char path[PATH_MAX];
 	int err;
@@ -469,8 +474,8 @@ int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number, str
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
 		err = pin_over(s->map_fds[m], path);
 		if (err)
-			return driver_say(why, err, "%s cannot be pinned: %s", path,
-			                  strerror(-err));
+			return driver_set_reason(why, err, "%s cannot be pinned: %s", path,
+			                         strerror(-err));
 	}
 	return map_memory(s, true, why);
 }

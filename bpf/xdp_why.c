@@ -15,46 +15,46 @@
 
 #define BPF_FS_MAGIC_NUMBER 0xcafe4a11u /* BPF_FS_MAGIC of linux/magic.h */
 
-int xdp_why_load(struct driver_why *why, int err, const char *log)
+int xdp_explain_load(struct driver_reason *why, int err, const char *log)
 {
-	char text[BPF_WHY_MAX];
+	char text[BPF_REASON_MAX];
 
-	return driver_say(why, err, "%s", bpf_why(err, log, text));
+	return driver_set_reason(why, err, "%s", bpf_why(err, log, text));
 }
 
-int xdp_why_attach(struct driver_why *why, int err, const char *interface)
+int xdp_explain_attach(struct driver_reason *why, int err, const char *interface)
 {
 	switch (-err) {
 	case ENODEV:
-		return driver_say(why, err, "there is no interface %s: check nodes[].ports",
-		                  interface);
+		return driver_set_reason(why, err, "there is no interface %s: check nodes[].ports",
+		                         interface);
 	case ERANGE:
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "the MTU of %s (or of its peer) is too large for native XDP: set it to 3,498 or "
 		        "less, usually 1500",
 		        interface);
 	case EPERM:
 	case EACCES:
-		return driver_say(why, err, "no right to attach to %s: CAP_NET_ADMIN is needed",
-		                  interface);
+		return driver_set_reason(
+		        why, err, "no right to attach to %s: CAP_NET_ADMIN is needed", interface);
 	case EINVAL:
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "the driver of %s refuses the program: the usual reasons are large receive offload "
 		        "(`ethtool -K %s lro off`), an MTU over 3,498, or more CPUs than transmit queues",
 		        interface, interface);
 	case EOPNOTSUPP:
-		return driver_say(why, err, "the driver of %s does not support native XDP",
-		                  interface);
+		return driver_set_reason(why, err, "the driver of %s does not support native XDP",
+		                         interface);
 	default:
-		return driver_say(why, err, "the program cannot be attached to %s: %s", interface,
-		                  strerror(-err));
+		return driver_set_reason(why, err, "the program cannot be attached to %s: %s",
+		                         interface, strerror(-err));
 	}
 }
 
 /* Whether the nearest existing parent of @p dir is on a bpffs. */
-static int check_bpffs(const char *dir, struct driver_why *why)
+static int check_bpffs(const char *dir, struct driver_reason *why)
 {
 	char path[PATH_MAX];
 	struct statfs fs;
@@ -64,12 +64,12 @@ static int check_bpffs(const char *dir, struct driver_why *why)
 		char *slash = strrchr(path, '/');
 
 		if (errno != ENOENT || !slash || slash == path)
-			return driver_say(why, -errno, "%s cannot be read: %s", path,
-			                  strerror(errno));
+			return driver_set_reason(why, -errno, "%s cannot be read: %s", path,
+			                         strerror(errno));
 		*slash = 0;
 	}
 	if (fs.f_type != BPF_FS_MAGIC_NUMBER)
-		return driver_say(
+		return driver_set_reason(
 		        why, -ENOTSUP,
 		        "%s is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or name one "
 		        "with --bpf-dir (`ip netns exec` hides /sys/fs/bpf)",
@@ -77,7 +77,7 @@ static int check_bpffs(const char *dir, struct driver_why *why)
 	return 0;
 }
 
-int xdp_make_dir(const char *dir, struct driver_why *why)
+int xdp_make_dir(const char *dir, struct driver_reason *why)
 {
 	char path[PATH_MAX];
 	int err = check_bpffs(dir, why);
@@ -92,8 +92,8 @@ int xdp_make_dir(const char *dir, struct driver_why *why)
 			continue;
 		*p = 0;
 		if (mkdir(path, 0700) && errno != EEXIST)
-			return driver_say(why, -errno, "%s cannot be made: %s", path,
-			                  strerror(errno));
+			return driver_set_reason(why, -errno, "%s cannot be made: %s", path,
+			                         strerror(errno));
 		if (!was)
 			return 0;
 		*p = was;

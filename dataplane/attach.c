@@ -22,14 +22,14 @@ static void attach_port(struct process *p, size_t i)
 {
 	const struct model_port *wanted = &p->node.model->self->ports[i];
 	struct driver_port port;
-	struct driver_why why;
+	struct driver_reason why;
 	int err = p->ops->attach(p->driver, wanted, &port, &why);
 	const char *text = *why.text ? why.text : "attached";
 
 	p->port_err[i] = err;
-	if (!strcmp(p->port_why[i], text))
+	if (!strcmp(p->port_reason[i], text))
 		return;
-	snprintf(p->port_why[i], DRIVER_WHY_MAX, "%s", text);
+	snprintf(p->port_reason[i], DRIVER_REASON_MAX, "%s", text);
 	if (err)
 		log_error("port-failed", "interface=%s why=\"%s\"", wanted->interface, why.text);
 	else
@@ -37,7 +37,7 @@ static void attach_port(struct process *p, size_t i)
 		         port.ifindex, port.native ? "native" : "generic", why.text);
 }
 
-static size_t n_wanted(const struct process *p)
+static size_t n_document_ports(const struct process *p)
 {
 	size_t n = p->node.model->self->n_ports;
 
@@ -52,7 +52,7 @@ static void meet_ports(struct process *p)
 {
 	const struct model_node *self = p->node.model->self;
 
-	for (size_t i = 0; i < n_wanted(p); i++) {
+	for (size_t i = 0; i < n_document_ports(p); i++) {
 		const char *name = self->ports[i].interface;
 		const struct rtnl_link *link = links_named(p->links, name);
 
@@ -80,13 +80,13 @@ static void keep_macs(struct process *p)
 void attach_all(struct process *p)
 {
 	keep_macs(p);
-	for (size_t i = 0; i < n_wanted(p); i++)
+	for (size_t i = 0; i < n_document_ports(p); i++)
 		attach_port(p, i);
 	keep_macs(p); /* attaching a DPDK port has created its interface */
 }
 
-static const struct driver_port *find_port(const struct driver_port *ports, size_t n,
-                                           const char *interface)
+static const struct driver_port *find_attached_port(const struct driver_port *ports, size_t n,
+                                                    const char *interface)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(ports[i].name, interface))
@@ -105,8 +105,9 @@ void attach_missing(struct process *p)
 	size_t n = p->ops->ports(p->driver, ports), attached = 0;
 
 	keep_macs(p);
-	for (size_t i = 0; i < n_wanted(p); i++) {
-		const struct driver_port *port = find_port(ports, n, self->ports[i].interface);
+	for (size_t i = 0; i < n_document_ports(p); i++) {
+		const struct driver_port *port =
+		        find_attached_port(ports, n, self->ports[i].interface);
 		uint32_t ifindex = if_nametoindex(self->ports[i].interface);
 		bool stands = port && port->ifindex == ifindex && !port->lost;
 
@@ -116,7 +117,7 @@ void attach_missing(struct process *p)
 		    !stands) { /* the interface of that name lost it, or is another one */
 			log_warn("port-lost", "interface=%s ifindex=%u now=%u", port->name,
 			         port->ifindex, ifindex);
-			p->port_why[i][0] = 0;
+			p->port_reason[i][0] = 0;
 		}
 		attach_port(p, i);
 		attached++;
@@ -125,7 +126,7 @@ void attach_missing(struct process *p)
 		keep_macs(p);
 }
 
-static bool is_named(const struct model_node *self, const char *interface)
+static bool is_document_port(const struct model_node *self, const char *interface)
 {
 	for (size_t i = 0; i < self->n_ports; i++)
 		if (!strcmp(self->ports[i].interface, interface))
@@ -137,10 +138,10 @@ void detach_unnamed(struct process *p)
 {
 	struct driver_port ports[DRIVER_PORTS_MAX];
 	size_t n = p->ops->ports(p->driver, ports);
-	struct driver_why why;
+	struct driver_reason why;
 
 	for (size_t i = 0; i < n; i++) {
-		if (is_named(p->node.model->self, ports[i].name))
+		if (is_document_port(p->node.model->self, ports[i].name))
 			continue;
 		if (p->ops->detach(p->driver, ports[i].name, &why))
 			log_error("port-failed", "interface=%s why=\"%s\"", ports[i].name,

@@ -29,7 +29,7 @@ static int dir_of(const struct proc_dirs *dirs, const struct driver_ops *ops, co
 static int find_left(struct change *c, const struct proc_dirs *dirs, const struct model *m)
 {
 	const struct driver_ops *other = c->ops == &driver_xdp ? drivers_dpdk : &driver_xdp;
-	struct driver_why why;
+	struct driver_reason why;
 	int err = other ? dir_of(dirs, other, m, c->old_dir) : 0;
 
 	if (err || !other || access(c->old_dir, F_OK))
@@ -42,7 +42,7 @@ static int find_left(struct change *c, const struct proc_dirs *dirs, const struc
 }
 
 /* Copy the old tables into the new ones, if there are old ones. */
-static int fill(struct change *c, struct driver_why *why)
+static int fill_new_tables(struct change *c, struct driver_reason *why)
 {
 	c->ops->tables(c->driver, &c->now);
 	if (!c->old.root)
@@ -55,7 +55,7 @@ static int fill(struct change *c, struct driver_why *why)
 	return 0;
 }
 
-static void forget(struct change *c)
+static void forget_old(struct change *c)
 {
 	carry_free(c->carry);
 	c->carry = NULL;
@@ -70,13 +70,14 @@ static void forget(struct change *c)
  */
 int change_open(struct change *c, const struct proc_dirs *dirs, const struct driver_ops *ops,
                 const struct model *m, const struct driver_sizes *sizes,
-                const struct driver_ops *old_ops, struct driver *old_driver, struct driver_why *why)
+                const struct driver_ops *old_ops, struct driver *old_driver,
+                struct driver_reason *why)
 {
 	struct driver_config config = { .sizes = *sizes,
 		                        .dpdk = &m->self->dpdk,
 		                        .mtu = m->self->mtu };
 	struct driver_sizes old_sizes;
-	struct driver_why none;
+	struct driver_reason none;
 	int err;
 
 	*c = (struct change){ .ops = ops, .old_ops = old_ops, .old_driver = old_driver };
@@ -97,23 +98,23 @@ int change_open(struct change *c, const struct proc_dirs *dirs, const struct dri
 	config.pin_dir = c->dir;
 	err = ops->open(&config, &c->driver, &c->kept, why);
 	if (!err) {
-		err = fill(c, why);
+		err = fill_new_tables(c, why);
 		if (err)
 			change_undo(c);
 		return err;
 	}
-	forget(c);
+	forget_old(c);
 	return err;
 }
 
 void change_undo(struct change *c)
 {
-	struct driver_why why;
+	struct driver_reason why;
 
 	c->ops->close(c->driver);
 	if (c->old.root)
 		(void)c->ops->remove(c->dir, &why);
-	forget(c);
+	forget_old(c);
 }
 
 /*
@@ -122,7 +123,7 @@ void change_undo(struct change *c)
  */
 void change_free_ports(struct change *c, const struct model *m)
 {
-	struct driver_why why;
+	struct driver_reason why;
 
 	for (size_t i = 0; c->old_driver && i < m->self->n_ports; i++)
 		if (!model_port_shares_kernel(&m->self->ports[i]))
@@ -133,7 +134,7 @@ static void detach_all(const struct change *c)
 {
 	struct driver_port ports[DRIVER_PORTS_MAX];
 	size_t n = c->old_ops->ports(c->old_driver, ports);
-	struct driver_why why;
+	struct driver_reason why;
 
 	for (size_t i = 0; i < n; i++)
 		(void)c->old_ops->detach(c->old_driver, ports[i].name, &why);
@@ -145,7 +146,7 @@ static void detach_all(const struct change *c)
  * changes are copied. Removing the state of a dead process ends its XDP program; what is mapped
  * stays readable.
  */
-void change_end(struct change *c, struct driver_why *why)
+void change_end(struct change *c, struct driver_reason *why)
 {
 	why->text[0] = 0;
 	if (!c->old_ops)
@@ -160,5 +161,5 @@ void change_end(struct change *c, struct driver_why *why)
 		if (c->carry)
 			carry_end(c->carry, &c->old, &c->now);
 	}
-	forget(c);
+	forget_old(c);
 }

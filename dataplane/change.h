@@ -6,7 +6,7 @@
  * steps:
  *
  *   change_open()        open the new driver, fill its tables; the old driver forwards
- *   node_take()          bring the document into force on the new tables
+ *   compiler_apply_plan()          bring the document into force on the new tables
  *   change_free_ports()  detach the old driver where the new one cannot share the port
  *   attach_all()         attach the new driver's code
  *   change_end()         end the old driver, copy what packets changed meanwhile
@@ -43,7 +43,7 @@ struct change {
 int change_open(struct change *c, const struct proc_dirs *dirs, const struct driver_ops *ops,
                 const struct model *m, const struct driver_sizes *sizes,
                 const struct driver_ops *old_ops, struct driver *old_driver,
-                struct driver_why *why);
+                struct driver_reason *why);
 /** The document was refused: close the new driver; remove its tables if they are copies. */
 void change_undo(struct change *c);
 /**
@@ -54,6 +54,6 @@ void change_free_ports(struct change *c, const struct model *m);
 /**
  * All ports of the new driver are attached: end the old one. @param why  out: what failed, or ""
  */
-void change_end(struct change *c, struct driver_why *why);
+void change_end(struct change *c, struct driver_reason *why);
 
 #endif

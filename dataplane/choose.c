@@ -15,7 +15,7 @@
  * @return whether DPDK can have the port's PCI device @p address; otherwise @p why has the reason
  */
 static bool can_have_pci(const struct model_port *port, const char *address, const char *sysfs,
-                         struct driver_why *why)
+                         struct driver_reason *why)
 {
 	struct nic nic;
 
@@ -34,7 +34,7 @@ static bool can_have_pci(const struct model_port *port, const char *address, con
 }
 
 /* The same for all PCI devices that the port's device names: a bond has several. */
-static bool can_have(const struct model_port *port, const char *sysfs, struct driver_why *why)
+static bool can_have(const struct model_port *port, const char *sysfs, struct driver_reason *why)
 {
 	char address[MODEL_PCI_MAX];
 
@@ -50,7 +50,7 @@ static bool can_have(const struct model_port *port, const char *sysfs, struct dr
 }
 
 static const struct driver_ops *choose_best(const struct model_node *node, const char *sysfs,
-                                            struct driver_why *why)
+                                            struct driver_reason *why)
 {
 	snprintf(why->text, sizeof(why->text), "auto: XDP, because this build has no DPDK");
 	if (!drivers_dpdk)
@@ -64,7 +64,7 @@ static const struct driver_ops *choose_best(const struct model_node *node, const
 }
 
 const struct driver_ops *choose_driver(const struct model_node *node, const char *sysfs,
-                                       struct driver_why *why)
+                                       struct driver_reason *why)
 {
 	if (node->driver == MODEL_DRIVER_AUTO)
 		return choose_best(node, sysfs, why);

@@ -17,6 +17,6 @@
  * @return NULL: the configured driver is not in this build; @p why says so
  */
 const struct driver_ops *choose_driver(const struct model_node *node, const char *sysfs,
-                                       struct driver_why *why);
+                                       struct driver_reason *why);
 
 #endif

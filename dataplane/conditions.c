@@ -42,8 +42,8 @@ static const struct {
 	                      "show` (an interface that is set down has none)" },
 };
 
-static const struct driver_port *find_port(const struct driver_port *ports, size_t n,
-                                           const char *name)
+static const struct driver_port *find_stated_port(const struct driver_port *ports, size_t n,
+                                                  const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(ports[i].name, name))
@@ -84,12 +84,12 @@ static void state_ports(const struct process *p, struct stats *s)
 	for (size_t i = 0; i < n_meant; i++) {
 		const char *name = self->ports[i].interface;
 
-		faults[i] = port_fault(p, i, find_port(ports, n, name));
+		faults[i] = port_fault(p, i, find_stated_port(ports, n, name));
 		n_forward += faults[i] == PORT_FORWARDS || faults[i] == PORT_NOT_CHANGED;
 	}
 	for (size_t i = 0; i < n_meant; i++) {
 		bool tried = faults[i] == PORT_NOT_ATTACHED || faults[i] == PORT_NOT_CHANGED;
-		const char *why = tried ? p->port_why[i] : "";
+		const char *why = tried ? p->port_reason[i] : "";
 
 		if (faults[i] != PORT_FORWARDS)
 			conditions_add(s, port_faults[faults[i]].code,
@@ -111,7 +111,7 @@ static void state_macs(const struct process *p, struct stats *s)
 		        p->macs_left_out);
 }
 
-static void state_document(const struct process *p, struct stats *s)
+static void state_refused(const struct process *p, struct stats *s)
 {
 	if (*p->refused)
 		conditions_add(s, "document-refused", CONDITION_DEGRADED, "",
@@ -119,11 +119,11 @@ static void state_document(const struct process *p, struct stats *s)
 		               p->refused);
 }
 
-static void state_key(const struct model *m, struct stats *s)
+static void state_hash_key(const struct model *m, struct stats *s)
 {
 	if (m->key_state != MODEL_KEY_GOOD)
 		conditions_add(s, "hash-key-mismatch", CONDITION_DEGRADED, "weir-dataplane",
-		               "the key in use stays, the file is not used: %.200s", m->key_why);
+		               "the key in use stays, the file is not used: %.200s", m->key_fault);
 }
 
 void conditions_state(struct process *p)
@@ -132,9 +132,9 @@ void conditions_state(struct process *p)
 	bool has_document = p->driver && p->node.model;
 
 	conditions_begin(s, has_document ? p->node.model->meta.document : 0);
-	state_document(p, s);
+	state_refused(p, s);
 	if (has_document)
-		state_key(p->node.model, s);
+		state_hash_key(p->node.model, s);
 	if (has_document && p->node.model->self)
 		state_ports(p, s);
 	if (has_document)

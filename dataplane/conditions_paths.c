@@ -35,7 +35,7 @@ static void state_probes(const struct process *p, struct stats *s)
 }
 
 /* One round over all backends. */
-struct round {
+struct path_round {
 	const struct process *p;
 	struct stats *s;
 	struct driver_port ports[DRIVER_PORTS_MAX];
@@ -45,8 +45,8 @@ struct round {
 	size_t n_unusable, n_missing;
 };
 
-static uint32_t slots_of(const struct round *r, const struct node_pool *pool,
-                         const struct node_backend *b)
+static uint32_t slots_of(const struct path_round *r, const struct compiler_pool *pool,
+                         const struct compiler_backend *b)
 {
 	const struct effect_backend *rows = effect_page_backends(r->effect);
 	uint32_t n = r->effect->total.n_backends;
@@ -56,7 +56,7 @@ static uint32_t slots_of(const struct round *r, const struct node_pool *pool,
 	                                                                            : 0;
 }
 
-static bool is_port(const struct round *r, uint32_t ifindex)
+static bool is_driver_port(const struct path_round *r, uint32_t ifindex)
 {
 	for (size_t i = 0; i < r->n_ports; i++)
 		if (r->ports[i].ifindex == ifindex)
@@ -65,24 +65,24 @@ static bool is_port(const struct round *r, uint32_t ifindex)
 }
 
 /* @return why nothing can be sent to @p b, or NULL */
-static const char *lost_by(const struct round *r, const struct node_backend *b)
+static const char *lost_by(const struct path_round *r, const struct compiler_backend *b)
 {
-	const struct node *n = &r->p->node;
+	const struct compiler *n = &r->p->node;
 	struct hop hop;
 
 	if (n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP)
 		return effect_hop_text((enum effect_hop)n->ways[b->index].hop);
-	if (hops_get(n->hops, &b->plan->address, &hop) && !is_port(r, hop.ifindex))
+	if (hops_get(n->hops, &b->plan->address, &hop) && !is_driver_port(r, hop.ifindex))
 		return "its route leaves by an interface that is not one of the node's ports";
 	return NULL;
 }
 
-static const char *advice(enum effect_why cut)
+static const char *path_advice(enum effect_reason cut)
 {
 	switch (cut) {
-	case EFFECT_WHY_ROUTE:
+	case EFFECT_REASON_ROUTE:
 		return "the route to it says unreachable, blackhole or prohibit: see ip route get";
-	case EFFECT_WHY_NEIGHBOUR:
+	case EFFECT_REASON_NEIGHBOUR:
 		return "its next hop does not answer the kernel's requests: see ip neigh; check that "
 		       "it is switched on and on this link";
 	default:
@@ -95,25 +95,27 @@ static const char *advice(enum effect_why cut)
  * Stated only of backends that the next hop has taken out, or would have if no guard kept them:
  * other reasons for being out come first for the operator.
  */
-static void state_unusable(struct round *r, const struct node_backend *b, const char *subject)
+static void state_unusable(struct path_round *r, const struct compiler_backend *b,
+                           const char *subject)
 {
-	enum effect_why cut = (enum effect_why)r->p->node.ways[b->index].cut;
+	enum effect_reason cut = (enum effect_reason)r->p->node.ways[b->index].cut;
 	char address[ADDR_TEXT_MAX];
-	bool held = guard_is_hold((enum effect_why)b->why);
+	bool held = guard_is_hold((enum effect_reason)b->why);
 
 	if (!cut || b->plan->says == GUARD_DISABLED ||
-	    !(held || effect_why_is_way((enum effect_why)b->why)) || r->n_unusable++ >= LISTED_MAX)
+	    !(held || effect_reason_is_path((enum effect_reason)b->why)) ||
+	    r->n_unusable++ >= LISTED_MAX)
 		return;
 	conditions_add(r->s, "next-hop-unusable", CONDITION_DEGRADED, subject,
 	               "%s: %s; the backend %s%s", addr_text(&b->plan->address, address),
-	               advice(cut),
+	               path_advice(cut),
 	               held ? "is kept in force, " : "gets no traffic until that is solved",
-	               held ? effect_why_text((enum effect_why)b->why) : "");
+	               held ? effect_reason_text((enum effect_reason)b->why) : "");
 }
 
 /* Only backends with slots count: without slots no packet is dropped. */
-static void state_missing(struct round *r, const struct node_pool *pool,
-                          const struct node_backend *b, const char *subject)
+static void state_missing(struct path_round *r, const struct compiler_pool *pool,
+                          const struct compiler_backend *b, const char *subject)
 {
 	char address[ADDR_TEXT_MAX];
 	const char *why;
@@ -132,7 +134,7 @@ static void state_missing(struct round *r, const struct node_pool *pool,
 	        addr_text(&b->plan->address, address), why);
 }
 
-static void state_rest(struct round *r, const char *code, size_t n)
+static void state_others(struct path_round *r, const char *code, size_t n)
 {
 	if (n > LISTED_MAX)
 		conditions_add(r->s, code, CONDITION_DEGRADED, "",
@@ -143,17 +145,17 @@ static void state_rest(struct round *r, const char *code, size_t n)
 /* Read the slots from the effect page, so that what is stated matches what packets meet. */
 static void state_hops(const struct process *p, struct stats *s)
 {
-	struct round r = { .p = p, .s = s, .effect = publisher_effect(p->publisher) };
+	struct path_round r = { .p = p, .s = s, .effect = publisher_effect(p->publisher) };
 	char subject[CONDITION_SUBJECT_MAX];
 
 	if (!r.effect || !p->node.hops)
 		return;
 	r.n_ports = p->ops->ports(p->driver, r.ports);
 	for (size_t i = 0; i < p->node.n_pools; i++) {
-		const struct node_pool *pool = &p->node.pools[i];
+		const struct compiler_pool *pool = &p->node.pools[i];
 
 		for (size_t k = 0; k < pool->plan->n_backends; k++) {
-			const struct node_backend *b = &pool->backends[k];
+			const struct compiler_backend *b = &pool->backends[k];
 
 			snprintf(subject, sizeof(subject), "%s/%s", pool->plan->model->name,
 			         b->plan->name);
@@ -161,8 +163,8 @@ static void state_hops(const struct process *p, struct stats *s)
 			state_missing(&r, pool, b, subject);
 		}
 	}
-	state_rest(&r, "next-hop-unusable", r.n_unusable);
-	state_rest(&r, "next-hop-missing", r.n_missing);
+	state_others(&r, "next-hop-unusable", r.n_unusable);
+	state_others(&r, "next-hop-missing", r.n_missing);
 	if (r.n_missing && !r.n_serve)
 		conditions_add(
 		        s, "next-hop-missing", CONDITION_DOWN, "all",
@@ -175,7 +177,7 @@ static void state_hops(const struct process *p, struct stats *s)
  * Only the backends can see whether their agents pass packets on, so this is a note for the
  * operator.
  */
-static void state_agents(const struct node *n, struct stats *s)
+static void state_agents(const struct compiler *n, struct stats *s)
 {
 	size_t n_agents = 0;
 

@@ -13,7 +13,7 @@
 #include "weir/model.h"
 #include "weir/trace.h"
 
-static char *refusal(const char *error)
+static char *make_refusal(const char *error)
 {
 	json_t *o = json_pack("{s:b, s:s}", "ok", 0, "error", error);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
@@ -22,12 +22,12 @@ static char *refusal(const char *error)
 	return text;
 }
 
-static char *answer(json_t *o)
+static char *answer_json(json_t *o)
 {
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
 	json_decref(o);
-	return text ? text : refusal("out of memory");
+	return text ? text : make_refusal("out of memory");
 }
 
 static json_t *ports_json(const struct process *p)
@@ -45,11 +45,11 @@ static json_t *ports_json(const struct process *p)
 
 static char *do_status(struct process *p, const json_t *request)
 {
-	const struct node *n = &p->node;
+	const struct compiler *n = &p->node;
 	bool has = p->driver && n->model;
 
 	(void)request;
-	return answer(json_pack(
+	return answer_json(json_pack(
 	        "{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:b}", "ok",
 	        1, "node", p->dirs.node, "driver", p->ops->name, "document",
 	        (json_int_t)(has ? n->model->meta.document : 0), "version",
@@ -57,31 +57,31 @@ static char *do_status(struct process *p, const json_t *request)
 	        "refused_why", p->refused, "ports", ports_json(p), "services",
 	        (json_int_t)(has ? n->plan->n_services : 0), "pools", (json_int_t)n->n_pools,
 	        "backends", (json_int_t)(has ? n->plan->n_backends : 0), "driver_why",
-	        p->driver_why, "health_epoch", (json_int_t)p->health_epoch, "learning",
-	        has && n->learning, "wants_guests", has && n->wants_guests));
+	        p->driver_reason, "health_epoch", (json_int_t)p->health_epoch, "learning",
+	        has && n->learning, "wants_guests", has && n->wants_peer_state));
 }
 
 /*
  * The state for a peer that starts (weir/guests.h), and whether this node is still learning
  * itself.
  */
-static char *do_guests(struct process *p, const json_t *request)
+static char *do_handover(struct process *p, const json_t *request)
 {
-	struct node_time time = node_now();
+	struct compiler_time time = compiler_now();
 	char *text, *line;
 
 	(void)request;
 	if (!p->driver || !p->node.model)
-		return refusal("no document is in force yet");
-	text = node_guests_tell(&p->node, &time);
-	line = answer(json_pack("{s:b, s:b, s:s?}", "ok", 1, "learning", p->node.learning, "guests",
-	                        text));
+		return make_refusal("no document is in force yet");
+	text = compiler_handover_write(&p->node, &time);
+	line = answer_json(json_pack("{s:b, s:b, s:s?}", "ok", 1, "learning", p->node.learning,
+	                             "guests", text));
 	free(text);
 	return line;
 }
 
-static json_t *backend_json(const struct process *p, const struct node_pool *pool,
-                            const struct node_backend *b)
+static json_t *backend_json(const struct process *p, const struct compiler_pool *pool,
+                            const struct compiler_backend *b)
 {
 	char address[ADDR_TEXT_MAX];
 	struct hop hop;
@@ -91,7 +91,7 @@ static json_t *backend_json(const struct process *p, const struct node_pool *poo
 	                 pool->plan->model->name, "backend", b->plan->name, "address",
 	                 addr_text(&b->plan->address, address), "index", (int)b->index, "weight",
 	                 (int)b->plan->weight, "in_force", (int)b->alive, "why",
-	                 effect_why_text((enum effect_why)b->why), "next_hop",
+	                 effect_reason_text((enum effect_reason)b->why), "next_hop",
 	                 watched ? hop_state_text(hop.state) : "not followed", "inner_mtu",
 	                 (int)p->node.t.backends[b->index].inner_mtu, "path_mtu",
 	                 (int)p->node.paths[b->index].mtu);
@@ -103,14 +103,14 @@ static char *do_backends(struct process *p, const json_t *request)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->node.n_pools; i++) {
-		const struct node_pool *pool = &p->node.pools[i];
+		const struct compiler_pool *pool = &p->node.pools[i];
 
 		if (only && strcmp(only, pool->plan->model->name) != 0)
 			continue;
 		for (size_t k = 0; k < pool->plan->n_backends; k++)
 			json_array_append_new(list, backend_json(p, pool, &pool->backends[k]));
 	}
-	return answer(json_pack("{s:b, s:o}", "ok", 1, "backends", list));
+	return answer_json(json_pack("{s:b, s:o}", "ok", 1, "backends", list));
 }
 
 /*
@@ -126,21 +126,21 @@ static char *do_trace(struct process *p, const json_t *request)
 	struct trace_query query;
 
 	if (!source || !destination || trace_parse(source, destination, &query))
-		return refusal(
+		return make_refusal(
 		        "trace needs source \"ADDRESS:PORT\" and destination \"VIP:PORT/tcp\", "
 		        "\"/tcp:syn\" or \"/udp\", IPv6 in brackets, both of one family");
 	if (length &&
 	    (!json_is_integer(length) || trace_set_length(&query, json_integer_value(length))))
-		return refusal("length must be the bytes of the IP packet, with its headers");
+		return make_refusal("length must be the bytes of the IP packet, with its headers");
 	if (!p->driver || !p->node.model)
-		return refusal("no document is in force yet");
+		return make_refusal("no document is in force yet");
 	if (trace_run(&p->node.t, &query, trace_now_s(), &result))
-		return refusal("out of memory");
+		return make_refusal("out of memory");
 	return trace_json(&query, &result);
 }
 
 /* A line that is no JSON or names no command gets the list of commands. */
-char *process_ask(void *process, const char *line, size_t length)
+char *process_answer(void *process, const char *line, size_t length)
 {
 	static const struct {
 		const char *name;
@@ -149,7 +149,7 @@ char *process_ask(void *process, const char *line, size_t length)
 		{ "status", do_status },
 		{ "backends", do_backends },
 		{ "trace", do_trace },
-		{ "guests", do_guests },
+		{ "guests", do_handover },
 	};
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *what = json_string_value(json_object_get(request, "do"));
@@ -160,5 +160,6 @@ char *process_ask(void *process, const char *line, size_t length)
 			text = commands[i].answer(process, request);
 	json_decref(request);
 	return text ? text
-	            : refusal("a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\" or \"trace\"");
+	            : make_refusal(
+	                      "a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\" or \"trace\"");
 }

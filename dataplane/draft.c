@@ -19,27 +19,27 @@
 #include "base/clock.h"
 #include "base/loop.h"
 
-struct drafter {
+struct compiled_thread {
 	struct loop *loop;
-	draft_done *done;
+	compiled_done *done;
 	void *arg;
 	int event_fd;
 	pthread_t thread;
 	bool runs;
-	struct draft_source from; /* belongs to the thread while it runs, as does `made` */
-	struct draft made;
+	struct compiled_source from; /* belongs to the thread while it runs, as does `made` */
+	struct compiled made;
 };
 
 /*
  * The grace period is waited for here, in the thread: the loop must not wait for packets under
  * way before it overwrites the spare half of the services table.
  */
-void draft_make(const struct draft_source *from, struct draft *out)
+void compiled_make(const struct compiled_source *from, struct compiled *out)
 {
-	struct draft d = { 0 };
-	int64_t wall_ms = clock_believed_ms();
+	struct compiled d = { 0 };
+	int64_t wall_clock_ms = clock_believed_ms();
 
-	d.err = model_read_effective(from->path, from->node, &d.model, &d.mistakes);
+	d.err = model_read_effective(from->path, from->node, &d.model, &d.errors);
 	if (!d.err && !model_key_keep(d.model, from->before)) {
 		/*
 		 * other nodes use the right key, so with another one connections would break
@@ -47,12 +47,12 @@ void draft_make(const struct draft_source *from, struct draft *out)
 		 */
 		d.err = -EKEYREJECTED;
 		snprintf(d.why, sizeof(d.why), "no hash key to compile tables with: %.200s",
-		         d.model->key_why);
+		         d.model->key_fault);
 	}
 	if (!d.err)
-		d.err = plan_make(d.model, wall_ms, &d.plan, d.why);
+		d.err = plan_make(d.model, wall_clock_ms, &d.plan, d.why);
 	if (!d.err)
-		plan_fill(d.plan, from->before, wall_ms);
+		plan_fill(d.plan, from->before, wall_clock_ms);
 	if (!d.err && from->driver) {
 		from->ops->grace(from->driver);
 		d.graced = true;
@@ -60,20 +60,20 @@ void draft_make(const struct draft_source *from, struct draft *out)
 	*out = d;
 }
 
-void draft_free(struct draft *d)
+void compiled_free(struct compiled *d)
 {
-	model_mistakes_free(&d->mistakes);
+	model_errors_free(&d->errors);
 	plan_free(d->plan);
 	model_free(d->model);
-	*d = (struct draft){ 0 };
+	*d = (struct compiled){ 0 };
 }
 
-static void *run(void *arg)
+static void *run_compile(void *arg)
 {
-	struct drafter *d = arg;
+	struct compiled_thread *d = arg;
 	uint64_t one = 1;
 
-	draft_make(&d->from, &d->made);
+	compiled_make(&d->from, &d->made);
 	while (write(d->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	return NULL;
@@ -81,7 +81,7 @@ static void *run(void *arg)
 
 static void on_event(void *arg, int fd, uint32_t events)
 {
-	struct drafter *d = arg;
+	struct compiled_thread *d = arg;
 	uint64_t count;
 
 	(void)events;
@@ -91,20 +91,21 @@ static void on_event(void *arg, int fd, uint32_t events)
 	d->runs = false;
 
 	/* a copy, since the callee may start the next draft, whose thread writes d->made at once */
-	struct draft made = d->made;
+	struct compiled made = d->made;
 
 	d->done(d->arg, &made);
-	draft_free(&made);
+	compiled_free(&made);
 }
 
-int drafter_open(struct loop *l, draft_done *done, void *arg, struct drafter **out)
+int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
+                         struct compiled_thread **out)
 {
-	struct drafter *d = calloc(1, sizeof(*d));
+	struct compiled_thread *d = calloc(1, sizeof(*d));
 	int err;
 
 	if (!d)
 		return -ENOMEM;
-	*d = (struct drafter){ .loop = l, .done = done, .arg = arg };
+	*d = (struct compiled_thread){ .loop = l, .done = done, .arg = arg };
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	err = d->event_fd < 0 ? -errno : loop_fd_add(l, d->event_fd, EPOLLIN, on_event, d);
 	if (err) {
@@ -117,25 +118,25 @@ int drafter_open(struct loop *l, draft_done *done, void *arg, struct drafter **o
 	return 0;
 }
 
-int drafter_start(struct drafter *d, const struct draft_source *from)
+int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from)
 {
 	int err;
 
 	if (d->runs)
 		return -EBUSY;
 	d->from = *from;
-	err = -pthread_create(&d->thread, NULL, run, d);
+	err = -pthread_create(&d->thread, NULL, run_compile, d);
 	d->runs = !err;
 	return err;
 }
 
-void drafter_close(struct drafter *d)
+void compiled_thread_close(struct compiled_thread *d)
 {
 	if (!d)
 		return;
 	if (d->runs) {
 		pthread_join(d->thread, NULL);
-		draft_free(&d->made);
+		compiled_free(&d->made);
 	}
 	loop_fd_remove(d->loop, d->event_fd);
 	close(d->event_fd);

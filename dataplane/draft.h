@@ -18,19 +18,19 @@
 #include "weir/model.h"
 
 struct loop;
-struct drafter;
+struct compiled_thread;
 
-struct draft {
+struct compiled {
 	int err;             /**< of reading or planning; `mistakes` and `why` have the reasons */
 	struct model *model; /**< NULL if it could not be read */
 	struct plan *plan;   /**< of model; NULL with an error */
 	bool graced; /**< a grace period has passed since the switch before the draft began */
-	struct model_mistakes mistakes;
-	char why[PLAN_WHY_MAX]; /**< why there is no plan, or "" */
+	struct model_errors errors;
+	char why[PLAN_REASON_MAX]; /**< why there is no plan, or "" */
 };
 
 /** What is to be read. */
-struct draft_source {
+struct compiled_source {
 	char path[PATH_MAX];
 	const char *node;
 	const struct model *before;   /**< in force, or NULL; its rings are not made again */
@@ -38,25 +38,26 @@ struct draft_source {
 	struct driver *driver; /**< waits out a grace period after the last switch; NULL: none */
 };
 
-/** Make a draft here and now. @param out  to be freed with draft_free() */
-void draft_make(const struct draft_source *from, struct draft *out);
+/** Make a draft here and now. @param out  to be freed with compiled_free() */
+void compiled_make(const struct compiled_source *from, struct compiled *out);
 /**
  * Free the draft, except what the caller has taken: it takes `model` and `plan` by setting them
  * to NULL.
  */
-void draft_free(struct draft *d);
+void compiled_free(struct compiled *d);
 
 /** A draft is done. The callee may take `model` and `plan`; the rest is freed afterwards. */
-typedef void draft_done(void *arg, struct draft *d);
+typedef void compiled_done(void *arg, struct compiled *d);
 
 /** @return 0 or -errno */
-int drafter_open(struct loop *l, draft_done *done, void *arg, struct drafter **out);
+int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
+                         struct compiled_thread **out);
 /**
  * Start a draft. @return 0, -EBUSY (another one is in progress: start again when it is done) or
  * -errno
  */
-int drafter_start(struct drafter *d, const struct draft_source *from);
+int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from);
 /** Wait for the thread and drop its draft. NULL is fine. */
-void drafter_close(struct drafter *d);
+void compiled_thread_close(struct compiled_thread *d);
 
 #endif

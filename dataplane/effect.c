@@ -52,7 +52,7 @@ int effect_open(const char *run_dir, struct effect **out)
 int effect_open_pins(const char *dir, struct effect **out)
 {
 	struct effect *e = calloc(1, sizeof(*e));
-	struct driver_why why;
+	struct driver_reason why;
 	struct mapped m;
 	struct timespec now;
 	int err = e ? mapped_open(dir, &m, &why) : -ENOMEM;
@@ -87,7 +87,7 @@ void effect_close(struct effect *e)
 	free(e);
 }
 
-static struct effect_page *payload(const struct effect *e)
+static struct effect_page *effect_payload(const struct effect *e)
 {
 	return e->own ? e->own : page_payload(e->page);
 }
@@ -113,10 +113,10 @@ static bool read_end(const struct effect_page *p, uint32_t seq)
 typedef int read_part(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max);
 
 /* Repeat @p part until the page did not change during it. */
-static int read_whole(const struct effect *e, read_part *part, uint64_t key, uint64_t id, void *out,
-                      size_t max)
+static int read_consistent(const struct effect *e, read_part *part, uint64_t key, uint64_t id,
+                           void *out, size_t max)
 {
-	struct effect_page *p = payload(e);
+	struct effect_page *p = effect_payload(e);
 
 	if (!e->own && page_is_replaced(e->page))
 		return -ESTALE;
@@ -183,7 +183,7 @@ static int part_backend(struct effect_page *p, uint64_t key, uint64_t id, void *
 int effect_total(const struct effect *e, struct effect_total *out)
 {
 	struct effect_total made;
-	int err = read_whole(e, part_total, 0, 0, &made, 0);
+	int err = read_consistent(e, part_total, 0, 0, &made, 0);
 
 	if (err)
 		return err;
@@ -195,7 +195,7 @@ int effect_total(const struct effect *e, struct effect_total *out)
 int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out)
 {
 	struct effect_pool made;
-	int err = read_whole(e, part_pool, hash_text(pool), 0, &made, 0);
+	int err = read_consistent(e, part_pool, hash_text(pool), 0, &made, 0);
 
 	if (!err)
 		*out = made;
@@ -205,14 +205,14 @@ int effect_pool(const struct effect *e, const char *pool, struct effect_pool *ou
 int effect_backends(const struct effect *e, const char *pool, struct effect_backend *out,
                     size_t max)
 {
-	return read_whole(e, part_backends, hash_text(pool), 0, out, max);
+	return read_consistent(e, part_backends, hash_text(pool), 0, out, max);
 }
 
 int effect_backend(const struct effect *e, const char *pool, uint64_t id,
                    struct effect_backend *out)
 {
 	struct effect_backend made;
-	int err = read_whole(e, part_backend, hash_text(pool), id, &made, 0);
+	int err = read_consistent(e, part_backend, hash_text(pool), id, &made, 0);
 
 	if (!err)
 		*out = made;

@@ -13,7 +13,7 @@
 #include "weir/fwd/user.h"
 
 /* Sums by backend index. */
-struct sums {
+struct backend_sums {
 	uint32_t *owned, *based, *exceptions;
 	uint32_t now_s;
 };
@@ -25,8 +25,8 @@ static uint16_t hot_word(const struct fwd_tables *t, uint32_t slot)
 }
 
 /* The earlier owners that a pool with agents names for TCP. @return whether there is one */
-static bool scan_list(const struct fwd_tables *t, const struct owner_list *list, struct sums *s,
-                      struct effect_pool *out)
+static bool scan_list(const struct fwd_tables *t, const struct owner_list *list,
+                      struct backend_sums *s, struct effect_pool *out)
 {
 	uint64_t word = OWNER_LOAD(uint64_t, &list->earlier);
 	uint16_t end = OWNER_LOAD(uint16_t, &list->end[SECOND_OWNERS_MAX - 1]);
@@ -47,7 +47,7 @@ static bool scan_list(const struct fwd_tables *t, const struct owner_list *list,
  * has a claim
  */
 static bool scan_cold(const struct fwd_tables *t, uint32_t slot, uint16_t owner, bool agents,
-                      struct sums *s, struct effect_pool *out)
+                      struct backend_sums *s, struct effect_pool *out)
 {
 	const struct owner_cold *c = &t->colds[slot];
 	uint16_t counted = owner;
@@ -69,7 +69,7 @@ static bool scan_cold(const struct fwd_tables *t, uint32_t slot, uint16_t owner,
 /*
  * The range is checked: tables of a dead process may hold a pool element that was half written.
  */
-static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, struct sums *s,
+static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, struct backend_sums *s,
                       struct effect_pool *out)
 {
 	uint64_t place = OWNER_LOAD(uint64_t, &p->place), n = 1ull << (place & 31);
@@ -87,12 +87,12 @@ static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, stru
 			out->empty++;
 		else if (owner < t->n_backends)
 			s->owned[owner]++;
-		if (hot & FWD_SLOT_LOOK_FURTHER)
+		if (hot & FWD_SLOT_UNSETTLED)
 			out->unsettled += scan_cold(t, (uint32_t)first + i, owner, agents, s, out);
 	}
 }
 
-static uint32_t scan_exceptions(const struct fwd_tables *t, uint32_t now_s, struct sums *s)
+static uint32_t scan_exceptions(const struct fwd_tables *t, uint32_t now_s, struct backend_sums *s)
 {
 	uint32_t live = 0;
 
@@ -111,7 +111,7 @@ static uint32_t scan_exceptions(const struct fwd_tables *t, uint32_t now_s, stru
 	return live;
 }
 
-static void fill_backend(const struct fwd_tables *t, uint32_t i, const struct sums *s,
+static void fill_backend(const struct fwd_tables *t, uint32_t i, const struct backend_sums *s,
                          struct effect_backend *out)
 {
 	const struct fwd_backend *b = &t->backends[i];
@@ -141,7 +141,8 @@ static int by_pool(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static void gather(const struct fwd_tables *t, const struct sums *s, struct effect_page *out)
+static void gather_backends(const struct fwd_tables *t, const struct backend_sums *s,
+                            struct effect_page *out)
 {
 	struct effect_backend *rows = effect_page_backends(out);
 	uint32_t n = 0;
@@ -154,7 +155,7 @@ static void gather(const struct fwd_tables *t, const struct sums *s, struct effe
 }
 
 /* Give each pool the range of its rows, and the sum of their exceptions. */
-static void join(struct effect_page *out)
+static void join_pools(struct effect_page *out)
 {
 	struct effect_pool *pools = effect_page_pools(out);
 	const struct effect_backend *rows = effect_page_backends(out);
@@ -195,7 +196,8 @@ static uint32_t count_services(const struct fwd_tables *t)
 }
 
 /* A pool without a row leaves an error but does not end the scan: what fits is shown. */
-static int scan(const struct fwd_tables *t, uint32_t now_s, struct sums *s, struct effect_page *out)
+static int scan_tables(const struct fwd_tables *t, uint32_t now_s, struct backend_sums *s,
+                       struct effect_page *out)
 {
 	struct effect_pool *pools = effect_page_pools(out);
 	uint32_t n = 0;
@@ -214,16 +216,16 @@ static int scan(const struct fwd_tables *t, uint32_t now_s, struct sums *s, stru
 		                            .n_services = count_services(t),
 		                            .exceptions_max = t->n_exceptions * OWNER_WAYS };
 	out->total.exceptions = scan_exceptions(t, now_s, s);
-	gather(t, s, out);
-	join(out);
+	gather_backends(t, s, out);
+	join_pools(out);
 	return err;
 }
 
 int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out)
 {
 	uint32_t *all = calloc(3ul * t->n_backends, sizeof(*all));
-	struct sums s = { all, all + t->n_backends, all + 2ul * t->n_backends, now_s };
-	int err = all ? scan(t, now_s, &s, out) : -ENOMEM;
+	struct backend_sums s = { all, all + t->n_backends, all + 2ul * t->n_backends, now_s };
+	int err = all ? scan_tables(t, now_s, &s, out) : -ENOMEM;
 
 	free(all);
 	return err;

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The texts of enum effect_why and enum effect_hop; in a file of their own, so that they link
+ * The texts of enum effect_reason and enum effect_hop; in a file of their own, so that they link
  * without pages or tables.
  */
 #include "weir/effect.h"
 
-static const char *const texts[EFFECT_WHY_COUNT] = {
-	[EFFECT_WHY_UNKNOWN] = "unknown",
-	[EFFECT_WHY_UP] = "up",
-	[EFFECT_WHY_UNCHECKED] = "unchecked",
-	[EFFECT_WHY_NEW] = "no verdict yet",
-	[EFFECT_WHY_WAITING] = "waiting for a verdict",
-	[EFFECT_WHY_DOWN] = "down",
-	[EFFECT_WHY_DISABLED] = "disabled",
-	[EFFECT_WHY_FORCED_UP] = "forced up",
-	[EFFECT_WHY_HELD_MIN] = "held by guard min_healthy",
-	[EFFECT_WHY_HELD_RATE] = "held by guard max_remove",
-	[EFFECT_WHY_HELD_LAST] = "held by guard on_all_down",
-	[EFFECT_WHY_ROUTE] = "route says unreachable",
-	[EFFECT_WHY_NEIGHBOUR] = "next hop does not answer",
-	[EFFECT_WHY_GATEWAY] = "l2 behind a gateway",
+static const char *const texts[EFFECT_REASON_COUNT] = {
+	[EFFECT_REASON_UNKNOWN] = "unknown",
+	[EFFECT_REASON_UP] = "up",
+	[EFFECT_REASON_UNCHECKED] = "unchecked",
+	[EFFECT_REASON_NEW] = "no verdict yet",
+	[EFFECT_REASON_WAITING] = "waiting for a verdict",
+	[EFFECT_REASON_DOWN] = "down",
+	[EFFECT_REASON_DISABLED] = "disabled",
+	[EFFECT_REASON_FORCED_UP] = "forced up",
+	[EFFECT_REASON_HELD_MIN] = "held by guard min_healthy",
+	[EFFECT_REASON_HELD_RATE] = "held by guard max_remove",
+	[EFFECT_REASON_HELD_LAST] = "held by guard on_all_down",
+	[EFFECT_REASON_ROUTE] = "route says unreachable",
+	[EFFECT_REASON_NEIGHBOUR] = "next hop does not answer",
+	[EFFECT_REASON_GATEWAY] = "l2 behind a gateway",
 };
 
 static const char *const hop_texts[EFFECT_HOP_COUNT] = {
@@ -33,14 +33,15 @@ static const char *const hop_texts[EFFECT_HOP_COUNT] = {
 	[EFFECT_HOP_GATEWAY] = "l2 behind a gateway",
 };
 
-const char *effect_why_text(enum effect_why why)
+const char *effect_reason_text(enum effect_reason why)
 {
-	return why < EFFECT_WHY_COUNT ? texts[why] : "unknown";
+	return why < EFFECT_REASON_COUNT ? texts[why] : "unknown";
 }
 
-bool effect_why_is_way(enum effect_why why)
+bool effect_reason_is_path(enum effect_reason why)
 {
-	return why == EFFECT_WHY_ROUTE || why == EFFECT_WHY_NEIGHBOUR || why == EFFECT_WHY_GATEWAY;
+	return why == EFFECT_REASON_ROUTE || why == EFFECT_REASON_NEIGHBOUR ||
+	       why == EFFECT_REASON_GATEWAY;
 }
 
 const char *effect_hop_text(enum effect_hop hop)
@@ -51,7 +52,7 @@ const char *effect_hop_text(enum effect_hop hop)
 const char *effect_backend_text(const struct effect_backend *b)
 {
 	if (!b->alive || b->next_hop)
-		return effect_why_text((enum effect_why)b->why);
+		return effect_reason_text((enum effect_reason)b->why);
 	switch (b->hop) {
 	case EFFECT_HOP_NO_ROUTE:
 		return "no next hop: no route";

@@ -38,7 +38,7 @@ static void on_due(void *arg)
 	f->changed(f->arg);
 }
 
-static void on_news(void *arg, int fd, uint32_t events)
+static void on_tc_message(void *arg, int fd, uint32_t events)
 {
 	struct filters *f = arg;
 	char buffer[512]; /* what it says does not matter */
@@ -64,7 +64,7 @@ int filters_open(struct loop *l, filters_changed *changed, void *arg, struct fil
 	f->due = (struct loop_timer){ .cb = on_due, .arg = f };
 	err = rtnl_open(RTMGRP_TC, &f->news);
 	if (!err)
-		err = loop_fd_add(l, mnl_socket_get_fd(f->news), EPOLLIN, on_news, f);
+		err = loop_fd_add(l, mnl_socket_get_fd(f->news), EPOLLIN, on_tc_message, f);
 	if (err) {
 		filters_close(f);
 		return err;

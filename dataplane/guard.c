@@ -13,20 +13,20 @@
 
 #include <string.h>
 
-bool guard_is_hold(enum effect_why why)
+bool guard_is_hold(enum effect_reason why)
 {
-	return why == EFFECT_WHY_HELD_MIN || why == EFFECT_WHY_HELD_RATE ||
-	       why == EFFECT_WHY_HELD_LAST;
+	return why == EFFECT_REASON_HELD_MIN || why == EFFECT_REASON_HELD_RATE ||
+	       why == EFFECT_REASON_HELD_LAST;
 }
 
 /* Sums of weights. */
-struct sums {
+struct weight_sums {
 	uint64_t total;  /* of all backends except disabled ones */
 	uint64_t serves; /* of the backends that will be in force */
 	bool alike;      /* no backend has a weight: each counts 1 */
 };
 
-static uint64_t weight_of(const struct sums *s, const struct guard_backend *b)
+static uint64_t backend_weight(const struct weight_sums *s, const struct guard_backend *b)
 {
 	return s->alike ? 1 : b->weight;
 }
@@ -68,7 +68,7 @@ static bool rate_allows(const struct guard_pool *pool, const struct guard_window
 	return used * 100 <= total * pool->max_remove_percent;
 }
 
-static void set(struct guard_backend *b, bool alive, enum effect_why why)
+static void set_decision(struct guard_backend *b, bool alive, enum effect_reason why)
 {
 	b->alive = alive;
 	b->why = (uint8_t)why;
@@ -76,11 +76,12 @@ static void set(struct guard_backend *b, bool alive, enum effect_why why)
 
 static void set_down(struct guard_backend *b)
 {
-	set(b, false, b->down_why ? (enum effect_why)b->down_why : EFFECT_WHY_DOWN);
+	set_decision(b, false,
+	             b->down_reason ? (enum effect_reason)b->down_reason : EFFECT_REASON_DOWN);
 }
 
 /* Whether its check says down, or said so last if it says nothing now. */
-static bool is_down(const struct guard_backend *b)
+static bool is_seen_down(const struct guard_backend *b)
 {
 	return b->says == GUARD_NOTHING &&
 	       (b->sees == GUARD_DOWN || (b->sees == GUARD_UNKNOWN && b->dead));
@@ -89,7 +90,7 @@ static bool is_down(const struct guard_backend *b)
 /* Whether a guard has to decide: it is down, and in force now. */
 static bool wants_to_leave(const struct guard_backend *b)
 {
-	return is_down(b) && b->known && b->alive;
+	return is_seen_down(b) && b->known && b->alive;
 }
 
 /* The rows that depend on the backend alone. @return whether one of the backends serves by them */
@@ -99,15 +100,15 @@ static bool decide_alone(struct guard_backend *b, size_t n, bool alike)
 
 	for (size_t i = 0; i < n; i++) {
 		if (b[i].says == GUARD_DISABLED)
-			set(&b[i], false, EFFECT_WHY_DISABLED);
+			set_decision(&b[i], false, EFFECT_REASON_DISABLED);
 		else if (b[i].says == GUARD_FORCED_UP)
-			set(&b[i], true, EFFECT_WHY_FORCED_UP);
+			set_decision(&b[i], true, EFFECT_REASON_FORCED_UP);
 		else if (b[i].sees == GUARD_UNCHECKED)
-			set(&b[i], true, EFFECT_WHY_UNCHECKED);
+			set_decision(&b[i], true, EFFECT_REASON_UNCHECKED);
 		else if (b[i].sees == GUARD_UP)
-			set(&b[i], true, EFFECT_WHY_UP);
+			set_decision(&b[i], true, EFFECT_REASON_UP);
 		else if (b[i].sees == GUARD_UNKNOWN && b[i].known && b[i].alive)
-			set(&b[i], true, EFFECT_WHY_NEW);
+			set_decision(&b[i], true, EFFECT_REASON_NEW);
 		else
 			continue;
 		served |= b[i].alive && (alike || b[i].weight);
@@ -122,9 +123,9 @@ static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 
 	for (size_t i = 0; i < n; i++) {
 		if (b[i].says != GUARD_NOTHING || b[i].sees != GUARD_UNKNOWN || b[i].dead ||
-		    b[i].why == EFFECT_WHY_NEW)
+		    b[i].why == EFFECT_REASON_NEW)
 			continue;
-		set(&b[i], !served, served ? EFFECT_WHY_WAITING : EFFECT_WHY_NEW);
+		set_decision(&b[i], !served, served ? EFFECT_REASON_WAITING : EFFECT_REASON_NEW);
 		used |= !served;
 	}
 	return served || used;
@@ -186,7 +187,7 @@ static void decide_all_down(const struct guard_pool *pool, const struct guard_wi
 	bool any_in_force = false, any_good = false;
 
 	for (size_t i = 0; i < n; i++) {
-		bool counts = is_down(&b[i]) && (alike || b[i].weight);
+		bool counts = is_seen_down(&b[i]) && (alike || b[i].weight);
 
 		any_in_force |= counts && wants_to_leave(&b[i]);
 		any_good |= counts && was_good(w, &b[i]);
@@ -194,12 +195,12 @@ static void decide_all_down(const struct guard_pool *pool, const struct guard_wi
 	for (size_t i = 0; i < n; i++) {
 		bool last = any_good ? was_good(w, &b[i]) : !any_in_force || wants_to_leave(&b[i]);
 
-		if (!is_down(&b[i]))
+		if (!is_seen_down(&b[i]))
 			continue;
 		if (pool->fail_closed || !(alike || b[i].weight) || !last)
 			set_down(&b[i]);
 		else
-			set(&b[i], true, EFFECT_WHY_HELD_LAST);
+			set_decision(&b[i], true, EFFECT_REASON_HELD_LAST);
 	}
 }
 
@@ -212,15 +213,15 @@ static bool all_alike(const struct guard_backend *b, size_t n)
 	return !weights;
 }
 
-static void add_up(struct sums *s, const struct guard_backend *b, size_t n)
+static void add_up(struct weight_sums *s, const struct guard_backend *b, size_t n)
 {
-	*s = (struct sums){ .alike = all_alike(b, n) };
+	*s = (struct weight_sums){ .alike = all_alike(b, n) };
 	for (size_t i = 0; i < n; i++) {
 		if (b[i].says == GUARD_DISABLED)
 			continue;
-		s->total += weight_of(s, &b[i]);
+		s->total += backend_weight(s, &b[i]);
 		if (b[i].alive)
-			s->serves += weight_of(s, &b[i]);
+			s->serves += backend_weight(s, &b[i]);
 	}
 }
 
@@ -231,21 +232,21 @@ static void add_up(struct sums *s, const struct guard_backend *b, size_t n)
 static void decide_leaving(const struct guard_pool *pool, struct guard_window *w, uint64_t now_ms,
                            struct guard_backend *b, size_t n)
 {
-	struct sums s;
+	struct weight_sums s;
 
 	add_up(&s, b, n);
 	for (size_t i = 0; i < n; i++) {
-		uint64_t weight = weight_of(&s, &b[i]);
+		uint64_t weight = backend_weight(&s, &b[i]);
 
-		if (!is_down(&b[i]))
+		if (!is_seen_down(&b[i]))
 			continue;
 		if (!wants_to_leave(&b[i])) {
 			set_down(&b[i]);
 		} else if ((s.serves - weight) * 100 < s.total * pool->min_healthy_percent &&
 		           weight) {
-			set(&b[i], true, EFFECT_WHY_HELD_MIN);
+			set_decision(&b[i], true, EFFECT_REASON_HELD_MIN);
 		} else if (weight && !rate_allows(pool, w, s.total, weight)) {
-			set(&b[i], true, EFFECT_WHY_HELD_RATE);
+			set_decision(&b[i], true, EFFECT_REASON_HELD_RATE);
 		} else {
 			set_down(&b[i]);
 			s.serves -= weight;
@@ -268,7 +269,7 @@ static uint64_t next_time(const struct guard_window *w, const struct guard_backe
 	bool held = false;
 
 	for (size_t i = 0; i < n; i++)
-		held |= b[i].why == EFFECT_WHY_HELD_RATE;
+		held |= b[i].why == EFFECT_REASON_HELD_RATE;
 	for (size_t i = 0; held && i < w->n_removed; i++)
 		if (w->removed[i].at_ms + GUARD_WINDOW_MS < at)
 			at = w->removed[i].at_ms + GUARD_WINDOW_MS;
@@ -281,7 +282,7 @@ uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window,
 	bool served, alike = all_alike(b, n);
 
 	for (size_t i = 0; i < n; i++)
-		b[i].why = EFFECT_WHY_UNKNOWN;
+		b[i].why = EFFECT_REASON_UNKNOWN;
 	note_good(pool, window, now_ms, b, n, alike);
 	served = decide_waiting(b, n, decide_alone(b, n, alike));
 	window_trim(window, now_ms, b, n);

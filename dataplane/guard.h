@@ -50,16 +50,16 @@ enum guard_says { GUARD_NOTHING, GUARD_DISABLED, GUARD_FORCED_UP };
 
 struct guard_backend {
 	uint64_t id;
-	uint32_t weight;  /**< 0 when it is drained: it may leave without asking */
-	uint8_t sees;     /**< enum guard_sees */
-	uint8_t says;     /**< enum guard_says */
-	uint8_t down_why; /**< enum effect_why: why it is down, if not by its check; else 0 */
-	bool known;       /**< it was in the tables before, so that alive means something */
-	bool dead;        /**< its check took it out: it stays out without a new verdict */
-	bool alive;       /**< in: is in force; out: is to be in force */
-	uint8_t why;      /**< out: enum effect_why */
-	bool good;        /**< in and out: it is up, unchecked, or in force without a verdict */
-	uint64_t good_ms; /**< in and out: when it was last seen good; 0: never */
+	uint32_t weight;     /**< 0 when it is drained: it may leave without asking */
+	uint8_t sees;        /**< enum guard_sees */
+	uint8_t says;        /**< enum guard_says */
+	uint8_t down_reason; /**< enum effect_reason: why it is down, if not by its check; else 0 */
+	bool known;          /**< it was in the tables before, so that alive means something */
+	bool dead;           /**< its check took it out: it stays out without a new verdict */
+	bool alive;          /**< in: is in force; out: is to be in force */
+	uint8_t why;         /**< out: enum effect_reason */
+	bool good;           /**< in and out: it is up, unchecked, or in force without a verdict */
+	uint64_t good_ms;    /**< in and out: when it was last seen good; 0: never */
 };
 
 struct guard_pool {
@@ -87,6 +87,6 @@ uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window,
                      struct guard_backend *b, size_t n);
 
 /** Whether @p why is one of the holds. */
-bool guard_is_hold(enum effect_why why);
+bool guard_is_hold(enum effect_reason why);
 
 #endif

@@ -15,7 +15,7 @@ static void give_lines_back(struct hop_log *l, uint64_t now_ms)
 	l->since_ms += n * HOP_LOG_LINE_MS;
 }
 
-static void write_line(const struct addr *address, const struct hop *hop)
+static void write_hop_line(const struct addr *address, const struct hop *hop)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -30,7 +30,7 @@ void hop_log_change(struct hop_log *l, const struct addr *address, const struct 
 	give_lines_back(l, now_ms);
 	if (l->used < HOP_LOG_BURST) {
 		l->used++;
-		write_line(address, hop);
+		write_hop_line(address, hop);
 	} else {
 		l->rest[hop->state]++;
 	}

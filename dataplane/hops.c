@@ -30,10 +30,10 @@
 #define SETTLE_MS       20u    /* collects the messages of one change */
 #define USES_PER_TICK   2048u  /* a message to the kernel each */
 #define ROUTES_PER_TURN 128u   /* a request and its answer each */
-#define FIRST_ASK_MS    10000u /* the first requests to next hops are spread over so long */
+#define FIRST_PROBE_MS  10000u /* the first requests to next hops are spread over so long */
 #define PROBING_MS      4000u  /* the kernel's three requests take 3 s, and a margin */
 
-static uint32_t bucket(const struct addr *a, uint32_t ifindex)
+static uint32_t hash_bucket(const struct addr *a, uint32_t ifindex)
 {
 	static const struct hash_key key = { 0x7765697268u, 1 };
 	struct {
@@ -46,7 +46,7 @@ static uint32_t bucket(const struct addr *a, uint32_t ifindex)
 
 static uint32_t find_via(const struct hops *h, const struct addr *a, uint32_t ifindex)
 {
-	uint32_t i = h->via_buckets[bucket(a, ifindex)];
+	uint32_t i = h->via_buckets[hash_bucket(a, ifindex)];
 
 	while (i != HOP_NONE && (h->vias[i].ifindex != ifindex || !addr_equal(&h->vias[i].addr, a)))
 		i = h->vias[i].next;
@@ -55,7 +55,7 @@ static uint32_t find_via(const struct hops *h, const struct addr *a, uint32_t if
 
 static uint32_t find_dest(const struct hops *h, const struct addr *a)
 {
-	uint32_t i = h->dest_buckets[bucket(a, 0)];
+	uint32_t i = h->dest_buckets[hash_bucket(a, 0)];
 
 	while (i != HOP_NONE && !addr_equal(&h->dests[i].addr, a))
 		i = h->dests[i].next;
@@ -63,7 +63,7 @@ static uint32_t find_dest(const struct hops *h, const struct addr *a)
 }
 
 /* Report the state of @p d if it differs from the one last reported. */
-static void tell(struct hops *h, struct dest *d)
+static void report_hop(struct hops *h, struct dest *d)
 {
 	struct hop hop = hops_make(h, d, loop_now_ms(h->loop));
 
@@ -78,9 +78,9 @@ static void tell(struct hops *h, struct dest *d)
  * Add a reference to the via of (@p a, @p ifindex), a new one if there is none. HOP_NONE: no
  * room.
  */
-static uint32_t take_via(struct hops *h, const struct addr *a, uint32_t ifindex)
+static uint32_t reference_via(struct hops *h, const struct addr *a, uint32_t ifindex)
 {
-	uint32_t i = find_via(h, a, ifindex), at = bucket(a, ifindex);
+	uint32_t i = find_via(h, a, ifindex), at = hash_bucket(a, ifindex);
 
 	if (i != HOP_NONE) {
 		h->vias[i].refs++;
@@ -96,7 +96,7 @@ static uint32_t take_via(struct hops *h, const struct addr *a, uint32_t ifindex)
 		                   .refs = 1,
 		                   .next = h->via_buckets[at],
 		                   .dests = HOP_NONE };
-	h->vias[i].due_ms = loop_now_ms(h->loop) + i * 7919ull % FIRST_ASK_MS;
+	h->vias[i].due_ms = loop_now_ms(h->loop) + i * 7919ull % FIRST_PROBE_MS;
 	if (i >= h->top_via)
 		h->top_via = i + 1;
 	h->via_buckets[at] = i;
@@ -111,7 +111,7 @@ static void drop_via(struct hops *h, uint32_t i)
 		return;
 	if (i < h->free_via)
 		h->free_via = i;
-	link = &h->via_buckets[bucket(&h->vias[i].addr, h->vias[i].ifindex)];
+	link = &h->via_buckets[hash_bucket(&h->vias[i].addr, h->vias[i].ifindex)];
 	while (*link != i)
 		link = &h->vias[*link].next;
 	*link = h->vias[i].next;
@@ -170,7 +170,7 @@ static bool note_state(struct hops *h, struct via *v, bool is_known)
  * A request that failed says nothing: what was known stays, and all routes are asked for again
  * soon.
  */
-static void ask_again(struct hops *h)
+static void retry_routes(struct hops *h)
 {
 	h->unanswered = true;
 	h->counters.unanswered++;
@@ -182,14 +182,14 @@ static void ask_again(struct hops *h)
  * Ask the kernel for the route to @p d. The new via is referenced before the old one is dropped, so
  * that a via that stays keeps what is known of it.
  */
-static void route(struct hops *h, struct dest *d)
+static void find_dest_route(struct hops *h, struct dest *d)
 {
 	struct rtnl_route r = { 0 };
 	uint32_t i = (uint32_t)(d - h->dests), old = d->via;
-	int err = hops_ask_route(h, &d->addr, &r);
+	int err = hops_query_route(h, &d->addr, &r);
 
 	if (!hops_is_answer(err)) {
-		ask_again(h);
+		retry_routes(h);
 		return;
 	}
 	leave_via(h, i);
@@ -197,19 +197,19 @@ static void route(struct hops *h, struct dest *d)
 	d->route_mtu = 0;
 	d->refused = hops_is_refusal(err);
 	if (!err && r.reachable) {
-		d->via = take_via(h, r.has_gateway ? &r.gateway : &d->addr, r.ifindex);
+		d->via = reference_via(h, r.has_gateway ? &r.gateway : &d->addr, r.ifindex);
 		d->route_mtu = r.mtu;
 		d->last_ifindex = r.ifindex;
 	}
 	join_via(h, i);
 	if (d->via != HOP_NONE && h->vias[d->via].refs == 1) {
-		(void)hops_learn(h, &h->vias[d->via]);
+		(void)hops_read_neighbour(h, &h->vias[d->via]);
 		(void)note_state(h, &h->vias[d->via], h->vias[d->via].has_mac);
 	}
 	if (d->via != HOP_NONE && hops_needs_use(&h->vias[d->via]))
 		hops_use(h, &h->vias[d->via]);
 	drop_via(h, old);
-	tell(h, d);
+	report_hop(h, d);
 }
 
 /* A port lost its carrier: that its neighbours did not answer says nothing about them any more. */
@@ -223,7 +223,7 @@ static void forgive_port(struct hops *h, uint32_t ifindex)
 /*
  * Bring a link's message into the table. The first reading knows no time since when a link is up.
  */
-static void take_link(struct hops *h, const struct rtnl_link *l)
+static void apply_link(struct hops *h, const struct rtnl_link *l)
 {
 	struct hop_link *link;
 	bool was_up;
@@ -250,17 +250,17 @@ static void take_link(struct hops *h, const struct rtnl_link *l)
 	h->n_links += i == h->n_links;
 }
 
-static void tell_behind(struct hops *h, const struct via *v)
+static void report_behind(struct hops *h, const struct via *v)
 {
 	for (uint32_t i = v->dests; i != HOP_NONE; i = h->dests[i].via_next)
-		tell(h, &h->dests[i]);
+		report_hop(h, &h->dests[i]);
 }
 
 /*
  * Bring a neighbour's message into its via. An entry that is gone or stale is put to use again at
  * once.
  */
-static void take_neighbour(struct hops *h, const struct rtnl_neighbour *n)
+static void apply_neighbour(struct hops *h, const struct rtnl_neighbour *n)
 {
 	uint32_t i = find_via(h, &n->addr, n->ifindex);
 	struct via *v;
@@ -279,7 +279,7 @@ static void take_neighbour(struct hops *h, const struct rtnl_neighbour *n)
 		news = true;
 	}
 	if (news)
-		tell_behind(h, v);
+		report_behind(h, v);
 }
 
 /* Ask for all routes again soon, but spend at most a tenth of the time on it. */
@@ -296,41 +296,42 @@ static void settle_soon(struct hops *h)
 		               at > h->settle_not_before ? at : h->settle_not_before);
 }
 
-static void take_fact(struct hops *h, const struct rtnl_fact *f)
+static void apply_fact(struct hops *h, const struct rtnl_fact *f)
 {
 	switch (f->kind) {
 	case RTNL_LINK:
-		take_link(h, &f->link);
+		apply_link(h, &f->link);
 		settle_soon(h);
 		break;
 	case RTNL_ROUTE:
 		settle_soon(h);
 		break;
 	case RTNL_NEIGHBOUR:
-		take_neighbour(h, &f->neighbour);
+		apply_neighbour(h, &f->neighbour);
 		break;
 	default:
 		break;
 	}
 }
 
-static bool take_row(void *arg, const struct rtnl_fact *f)
+static bool apply_dump_row(void *arg, const struct rtnl_fact *f)
 {
 	struct hops *h = arg;
 
 	if (f->kind == RTNL_LINK)
-		take_link(h, &f->link);
+		apply_link(h, &f->link);
 	else if (f->kind == RTNL_NEIGHBOUR)
-		take_neighbour(h, &f->neighbour);
+		apply_neighbour(h, &f->neighbour);
 	return true;
 }
 
 /* Read a whole table of the kernel's by the second socket. @return 0 or -errno */
-static int dump(struct hops *h, uint16_t type)
+static int dump_table(struct hops *h, uint16_t type)
 {
-	char question[RTNL_QUESTION_MAX];
+	char question[RTNL_REQUEST_MAX];
 
-	return hops_ask(h, question, rtnl_ask_dump(question, type, ++h->seq), take_row, h);
+	return hops_query(h, question, rtnl_write_dump(question, type, ++h->seq), apply_dump_row,
+	                  h);
 }
 
 /* Links that were up before the messages were lost count as up since then. */
@@ -347,13 +348,13 @@ static void keep_up_since(struct hops *h, size_t n_old)
  * Read links and neighbours again after lost messages. @return false: that failed, and what was
  * known stays
  */
-static bool resync(struct hops *h)
+static bool read_all_again(struct hops *h)
 {
 	size_t n = h->n_links;
 
 	memcpy(h->old_links, h->links, n * sizeof(*h->links));
 	h->n_links = 0;
-	if (!dump(h, RTM_GETLINK) && !dump(h, RTM_GETNEIGH)) {
+	if (!dump_table(h, RTM_GETLINK) && !dump_table(h, RTM_GETNEIGH)) {
 		keep_up_since(h, n);
 		return true;
 	}
@@ -373,7 +374,7 @@ static void on_settle(void *arg)
 
 	if (h->next_route == 0)
 		h->settle_began_ms = clock_mono_ms();
-	if (h->resync && !resync(h)) {
+	if (h->resync && !read_all_again(h)) {
 		loop_timer_set(h->loop, &h->settle, clock_mono_ms() + TICK_MS);
 		return;
 	}
@@ -381,7 +382,7 @@ static void on_settle(void *arg)
 	for (; h->next_route < h->max && asked < ROUTES_PER_TURN; h->next_route++) {
 		if (!h->dests[h->next_route].refs)
 			continue;
-		route(h, &h->dests[h->next_route]);
+		find_dest_route(h, &h->dests[h->next_route]);
 		asked++;
 	}
 	if (h->next_route < h->max) {
@@ -401,7 +402,7 @@ static void on_settle(void *arg)
  * Read all messages first; if some were lost, everything is read again afterwards, not now
  * (rtnl_hear()).
  */
-static void on_news(void *arg, int fd, uint32_t events)
+static void on_hops_message(void *arg, int fd, uint32_t events)
 {
 	struct hops *h = arg;
 	struct rtnl_fact f;
@@ -415,7 +416,7 @@ static void on_news(void *arg, int fd, uint32_t events)
 		for (; (took = rtnl_next(h->buffer + at, n - at, &f)); at += took) {
 			struct rtnl_fact now = f;
 
-			take_fact(h, &now);
+			apply_fact(h, &now);
 		}
 		h->counters.malformed += at != n;
 	}
@@ -427,7 +428,7 @@ static void on_news(void *arg, int fd, uint32_t events)
 }
 
 /* Keep next hops in use and confirmed: a bounded number each second, in turn. */
-static void on_tick(void *arg)
+static void on_hops_tick(void *arg)
 {
 	struct hops *h = arg;
 	uint32_t used = 0;
@@ -445,7 +446,7 @@ static void on_tick(void *arg)
 	loop_timer_set(h->loop, &h->tick, loop_now_ms(h->loop) + TICK_MS);
 }
 
-static int allocate(struct hops *h, uint32_t max)
+static int allocate_tables(struct hops *h, uint32_t max)
 {
 	h->max = max;
 	h->links = calloc(HOP_LINKS_MAX, sizeof(*h->links));
@@ -468,19 +469,19 @@ int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg, st
 	h->loop = l;
 	h->changed = changed;
 	h->arg = arg;
-	h->tick = (struct loop_timer){ .cb = on_tick, .arg = h };
+	h->tick = (struct loop_timer){ .cb = on_hops_tick, .arg = h };
 	h->settle = (struct loop_timer){ .cb = on_settle, .arg = h };
 	h->doubt = (struct loop_timer){ .cb = hops_on_doubt, .arg = h };
-	err = allocate(h, max);
+	err = allocate_tables(h, max);
 	if (!err)
 		err = rtnl_open(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
 		                &h->news);
 	if (!err)
 		err = rtnl_open(0, &h->asks);
 	if (!err)
-		err = dump(h, RTM_GETLINK);
+		err = dump_table(h, RTM_GETLINK);
 	if (!err)
-		err = loop_fd_add(l, mnl_socket_get_fd(h->news), EPOLLIN, on_news, h);
+		err = loop_fd_add(l, mnl_socket_get_fd(h->news), EPOLLIN, on_hops_message, h);
 	h->follows = !err;
 	if (!err)
 		err = loop_timer_set(l, &h->tick, loop_now_ms(l) + TICK_MS);
@@ -515,7 +516,7 @@ void hops_close(struct hops *h)
 
 int hops_watch(struct hops *h, const struct addr *address)
 {
-	uint32_t i = find_dest(h, address), at = bucket(address, 0);
+	uint32_t i = find_dest(h, address), at = hash_bucket(address, 0);
 
 	if (i != HOP_NONE) {
 		h->dests[i].refs++;
@@ -533,7 +534,7 @@ int hops_watch(struct hops *h, const struct addr *address)
 	};
 	h->dests[i].hop.state = HOP_NO_ROUTE;
 	h->dest_buckets[at] = i;
-	route(h, &h->dests[i]);
+	find_dest_route(h, &h->dests[i]);
 	return 0;
 }
 
@@ -547,7 +548,7 @@ void hops_unwatch(struct hops *h, const struct addr *address)
 		h->free_dest = i;
 	leave_via(h, i);
 	drop_via(h, h->dests[i].via);
-	link = &h->dest_buckets[bucket(address, 0)];
+	link = &h->dest_buckets[hash_bucket(address, 0)];
 	while (*link != i)
 		link = &h->dests[*link].next;
 	*link = h->dests[i].next;

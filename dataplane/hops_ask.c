@@ -27,30 +27,30 @@ bool hops_needs_use(const struct via *v)
 
 void hops_use(struct hops *h, const struct via *v)
 {
-	char question[RTNL_QUESTION_MAX];
-	size_t n = rtnl_ask_use(question, v->ifindex, &v->addr, ++h->seq);
+	char question[RTNL_REQUEST_MAX];
+	size_t n = rtnl_write_use(question, v->ifindex, &v->addr, ++h->seq);
 
 	/* A failure shows as a neighbour that stays unknown; the next tick tries again. */
 	(void)mnl_socket_sendto(h->news, question, n);
 }
 
-int hops_ask(struct hops *h, const void *question, size_t n, rtnl_take *take, void *arg)
+int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *take, void *arg)
 {
-	return rtnl_ask(h->asks, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, take, arg);
+	return rtnl_query(h->asks, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, take, arg);
 }
 
 /* For requests whose answer is a single message. */
-static bool take_one(void *out, const struct rtnl_fact *f)
+static bool keep_fact(void *out, const struct rtnl_fact *f)
 {
 	*(struct rtnl_fact *)out = *f;
 	return false;
 }
 
-int hops_ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out)
+int hops_query_route(struct hops *h, const struct addr *to, struct rtnl_route *out)
 {
-	char question[RTNL_QUESTION_MAX];
+	char question[RTNL_REQUEST_MAX];
 	struct rtnl_fact f = { .kind = RTNL_DONE };
-	int err = hops_ask(h, question, rtnl_ask_route(question, to, ++h->seq), take_one, &f);
+	int err = hops_query(h, question, rtnl_write_route(question, to, ++h->seq), keep_fact, &f);
 
 	if (err)
 		return err;
@@ -79,13 +79,13 @@ bool hops_is_answer(int err)
 	       err == -ENODEV || err == -ESRCH || err == -EAFNOSUPPORT || err == -EOPNOTSUPP;
 }
 
-uint8_t hops_learn(struct hops *h, struct via *v)
+uint8_t hops_read_neighbour(struct hops *h, struct via *v)
 {
-	char question[RTNL_QUESTION_MAX];
+	char question[RTNL_REQUEST_MAX];
 	struct rtnl_fact f = { .kind = RTNL_DONE };
 
-	if (hops_ask(h, question, rtnl_ask_neighbour(question, v->ifindex, &v->addr, ++h->seq),
-	             take_one, &f) ||
+	if (hops_query(h, question, rtnl_write_neighbour(question, v->ifindex, &v->addr, ++h->seq),
+	               keep_fact, &f) ||
 	    f.kind != RTNL_NEIGHBOUR) {
 		v->state = NUD_NONE;
 		return 0;
@@ -106,7 +106,7 @@ uint8_t hops_learn(struct hops *h, struct via *v)
 void hops_probe(struct hops *h, struct via *v)
 {
 	uint64_t now_ms = loop_now_ms(h->loop);
-	char question[RTNL_QUESTION_MAX];
+	char question[RTNL_REQUEST_MAX];
 	struct via seen = *v;
 	uint8_t flags;
 
@@ -114,7 +114,7 @@ void hops_probe(struct hops *h, struct via *v)
 		return;
 	v->asked_ms = now_ms;
 	v->due_ms = now_ms + PROBE_EVERY_MS;
-	flags = hops_learn(h, &seen);
+	flags = hops_read_neighbour(h, &seen);
 	if (hops_needs_use(&seen) && !(seen.state & NUD_STALE)) {
 		hops_use(h, v);
 		return;
@@ -123,7 +123,7 @@ void hops_probe(struct hops *h, struct via *v)
 		return;
 	h->counters.probes++;
 	(void)mnl_socket_sendto(h->news, question,
-	                        rtnl_ask_probe(question, v->ifindex, &v->addr, ++h->seq));
+	                        rtnl_write_probe(question, v->ifindex, &v->addr, ++h->seq));
 }
 
 void hops_probe_due(struct hops *h)
@@ -132,13 +132,13 @@ void hops_probe_due(struct hops *h)
 	uint32_t asked = 0;
 
 	for (uint32_t i = 0; i < h->top_via && asked < PROBES_PER_TICK; i++) {
-		struct via *v = &h->vias[h->next_ask];
+		struct via *v = &h->vias[h->next_probe];
 
 		if (v->refs && v->due_ms <= now_ms) {
 			hops_probe(h, v);
 			asked++;
 		}
-		h->next_ask = (h->next_ask + 1) % h->top_via;
+		h->next_probe = (h->next_probe + 1) % h->top_via;
 	}
 }
 

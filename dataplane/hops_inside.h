@@ -67,7 +67,7 @@ struct hops {
 	uint32_t max, via_buckets[HOP_BUCKETS], dest_buckets[HOP_BUCKETS];
 	uint32_t free_via, free_dest; /* none before it is free */
 	uint32_t top_via;             /* none from it on was ever used */
-	uint32_t seq, next_use, next_ask;
+	uint32_t seq, next_use, next_probe;
 	uint32_t next_route; /* of dests, while all are asked for again; 0: they are not */
 	bool resync, settle_again;
 	bool unanswered; /* a question for a route failed: all are asked again */
@@ -92,15 +92,15 @@ bool hops_same(const struct hop *a, const struct hop *b);
 bool hops_needs_use(const struct via *v);
 void hops_use(struct hops *h, const struct via *v);
 /* Send request number h->seq; pass each part of the answer to @p take. @return 0 or -errno */
-int hops_ask(struct hops *h, const void *question, size_t n, rtnl_take *take, void *arg);
+int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *take, void *arg);
 /*
  * @return 0 and @p out, or -errno: the kernel's own says that a route refuses (hops_is_refusal())
  */
-int hops_ask_route(struct hops *h, const struct addr *to, struct rtnl_route *out);
-/* Whether @p err of hops_ask_route() means a route that refuses, and not that there is none. */
+int hops_query_route(struct hops *h, const struct addr *to, struct rtnl_route *out);
+/* Whether @p err of hops_query_route() means a route that refuses, and not that there is none. */
 bool hops_is_refusal(int err);
 /*
- * Whether @p err of hops_ask_route() says anything about the route; otherwise the request is
+ * Whether @p err of hops_query_route() says anything about the route; otherwise the request is
  * repeated.
  */
 bool hops_is_answer(int err);
@@ -108,7 +108,7 @@ bool hops_is_answer(int err);
  * Read the kernel's entry of @p v, as there are no messages of an entry that does not change.
  * @return its NTF_*
  */
-uint8_t hops_learn(struct hops *h, struct via *v);
+uint8_t hops_read_neighbour(struct hops *h, struct via *v);
 /* Make the kernel ask @p v itself, whoever has confirmed it. */
 void hops_probe(struct hops *h, struct via *v);
 /* Probe vias that are due, a bounded number; once a second. */

@@ -45,7 +45,7 @@ static void fill_port(const struct hops *h, const struct dest *d, const struct r
 }
 
 /* The rows of the table in hops.h, each return a row further down. */
-static struct hop make(const struct hops *h, const struct dest *d)
+static struct hop make_hop(const struct hops *h, const struct dest *d)
 {
 	struct hop hop = { .state = HOP_NO_ROUTE };
 	const struct hop_link *link;
@@ -76,7 +76,7 @@ static struct hop make(const struct hops *h, const struct dest *d)
 
 struct hop hops_make(const struct hops *h, const struct dest *d, uint64_t now_ms)
 {
-	struct hop hop = make(h, d);
+	struct hop hop = make_hop(h, d);
 	bool stays =
 	        hop.state == d->hop.state && hop.bad == d->hop.bad && hop.on_link == d->hop.on_link;
 

@@ -17,15 +17,15 @@
  * Learning ends after so long, even without an answer: a cluster whose nodes all start must not
  * wait for ever.
  */
-#define LEARN_MAX_MS 30000u
+#define STATE_SYNC_MAX_MS 30000u
 
-struct learn {
+struct state_sync {
 	uint64_t from_ms;  /**< when learning began; 0: it has not */
 	uint64_t taken_ms; /**< files that were written up to then are ignored */
 };
 
 /** Call it each second: if @p n is learning, apply a peer's state when it is below @p run_dir. */
-void learn_second(struct learn *l, struct node *n, const char *run_dir,
-                  const struct node_time *time);
+void state_sync_tick(struct state_sync *l, struct compiler *n, const char *run_dir,
+                     const struct compiler_time *time);
 
 #endif

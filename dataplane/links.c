@@ -100,7 +100,7 @@ static bool put_link(struct links *l, struct table *t, const struct rtnl_link *l
 	return true;
 }
 
-static bool take_row(void *arg, const struct rtnl_fact *f)
+static bool put_fresh_row(void *arg, const struct rtnl_fact *f)
 {
 	struct links *l = arg;
 
@@ -112,15 +112,15 @@ static bool take_row(void *arg, const struct rtnl_fact *f)
 /* Read the whole table. A failure changes nothing: what was known stays. @return 0 or -errno */
 int links_read(struct links *l)
 {
-	char question[RTNL_QUESTION_MAX];
+	char question[RTNL_REQUEST_MAX];
 	struct table old = l->now;
-	size_t n = rtnl_ask_dump(question, RTM_GETLINK, ++l->seq);
+	size_t n = rtnl_write_dump(question, RTM_GETLINK, ++l->seq);
 	int err;
 
 	if (!l->asks)
 		return -ENOTCONN; /* of links_new() */
 	l->fresh.n = 0;
-	err = rtnl_ask(l->asks, l->buffer, BUFFER_BYTES, question, n, l->seq, take_row, l);
+	err = rtnl_query(l->asks, l->buffer, BUFFER_BYTES, question, n, l->seq, put_fresh_row, l);
 	if (err)
 		return err;
 	l->now = l->fresh;
@@ -159,7 +159,7 @@ void links_hear(struct links *l, const void *bytes, size_t n)
 		l->changed(l->arg);
 }
 
-static void on_news(void *arg, int fd, uint32_t events)
+static void on_links_message(void *arg, int fd, uint32_t events)
 {
 	struct links *l = arg;
 	bool lost = false;
@@ -207,7 +207,7 @@ int links_open(struct loop *loop, links_changed *changed, void *arg, struct link
 	if (!err)
 		err = links_read(l);
 	if (!err)
-		err = loop_fd_add(loop, mnl_socket_get_fd(l->news), EPOLLIN, on_news, l);
+		err = loop_fd_add(loop, mnl_socket_get_fd(l->news), EPOLLIN, on_links_message, l);
 	if (err) {
 		links_close(l);
 		return err;

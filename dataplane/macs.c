@@ -18,7 +18,7 @@
 
 #define STACKED_MAX 256u /* interfaces on one port: as many as there is room for addresses */
 
-static void add_word(struct macs *m, const uint8_t mac[6], uint32_t ifindex)
+static void add_mac_word(struct macs *m, const uint8_t mac[6], uint32_t ifindex)
 {
 	uint64_t bytes = 0, word;
 
@@ -43,14 +43,14 @@ static void add_port(const struct links *links, const struct model_port *port,
 	size_t n = stacked ? links_above(links, link->ifindex, above, STACKED_MAX) : 0;
 
 	if (link->ethernet)
-		add_word(m, link->mac, ingress);
+		add_mac_word(m, link->mac, ingress);
 	for (size_t i = 0; i < port->n_macs; i++)
-		add_word(m, port->macs[i].bytes, ingress);
+		add_mac_word(m, port->macs[i].bytes, ingress);
 	for (size_t i = 0; i < n; i++) {
 		const struct rtnl_link *upper = links_find(links, above[i]);
 
 		if (upper->ethernet)
-			add_word(m, upper->mac, ingress);
+			add_mac_word(m, upper->mac, ingress);
 	}
 }
 
@@ -69,7 +69,7 @@ static void add_ingresses(const struct links *links, const struct model_port *po
 
 		add_port(links, port, link, part->ifindex, stacked, m);
 		if (part->ethernet)
-			add_word(m, part->mac, part->ifindex);
+			add_mac_word(m, part->mac, part->ifindex);
 	}
 }
 
@@ -86,12 +86,12 @@ void macs_gather(const struct links *links, const struct model_node *self, struc
 		add_ingresses(links, &self->ports[i], true, out);
 }
 
-static void store(uint64_t *at, uint64_t word)
+static void store_word(uint64_t *at, uint64_t word)
 {
 	__atomic_store_n(at, word, __ATOMIC_RELEASE);
 }
 
-static bool is_wanted(const struct macs *m, uint64_t word)
+static bool is_gathered(const struct macs *m, uint64_t word)
 {
 	for (size_t i = 0; i < m->n; i++)
 		if (m->word[i] == word)
@@ -100,7 +100,7 @@ static bool is_wanted(const struct macs *m, uint64_t word)
 }
 
 /* Find @p word among the @p n of @p words. @return NULL: it is not there */
-static uint64_t *find_word(uint64_t *words, size_t n, uint64_t word)
+static uint64_t *find_mac_word(uint64_t *words, size_t n, uint64_t word)
 {
 	for (size_t i = 0; i < n; i++)
 		if (words[i] == word)
@@ -118,21 +118,21 @@ static uint64_t *set_of(const struct fwd_tables *t, uint64_t word)
  */
 static bool put_word(const struct fwd_tables *t, uint64_t word)
 {
-	uint64_t *set = set_of(t, word), *at = find_word(t->root->macs, FWD_MACS_FIRST, 0);
+	uint64_t *set = set_of(t, word), *at = find_mac_word(t->root->macs, FWD_MACS_FIRST, 0);
 
 	if (!at && set)
-		at = find_word(set, FWD_MAC_WAYS, 0);
+		at = find_mac_word(set, FWD_MAC_WAYS, 0);
 	if (at)
-		store(at, word);
+		store_word(at, word);
 	return at;
 }
 
-static bool is_there(const struct fwd_tables *t, uint64_t word)
+static bool is_in_tables(const struct fwd_tables *t, uint64_t word)
 {
 	uint64_t *set = set_of(t, word);
 
-	return find_word(t->root->macs, FWD_MACS_FIRST, word) ||
-	       (set && find_word(set, FWD_MAC_WAYS, word));
+	return find_mac_word(t->root->macs, FWD_MACS_FIRST, word) ||
+	       (set && find_mac_word(set, FWD_MAC_WAYS, word));
 }
 
 static bool clear_others(uint64_t *words, size_t n, const struct macs *m)
@@ -140,8 +140,8 @@ static bool clear_others(uint64_t *words, size_t n, const struct macs *m)
 	bool changed = false;
 
 	for (size_t i = 0; i < n; i++)
-		if (words[i] && !is_wanted(m, words[i])) {
-			store(&words[i], 0);
+		if (words[i] && !is_gathered(m, words[i])) {
+			store_word(&words[i], 0);
 			changed = true;
 		}
 	return changed;
@@ -155,7 +155,7 @@ bool macs_write(const struct fwd_tables *t, struct macs *m)
 	for (uint32_t i = 0; i < t->n_macs; i++)
 		changed |= clear_others(t->macs[i].word, FWD_MAC_WAYS, m);
 	for (size_t i = 0; i < m->n; i++) {
-		if (is_there(t, m->word[i]))
+		if (is_in_tables(t, m->word[i]))
 			continue;
 		if (put_word(t, m->word[i]))
 			changed = true;

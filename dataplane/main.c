@@ -40,7 +40,7 @@
 #define CAP_BPF 39
 #endif
 
-static void usage(FILE *to)
+static void print_usage(FILE *to)
 {
 	fprintf(to,
 	        "usage: weir-dataplane [OPTIONS]             forward by the effective document\n"
@@ -55,23 +55,23 @@ static void usage(FILE *to)
  * Read the document for the names of the cluster and the ports. @return NULL: there is none that
  * can be read
  */
-static struct model *read_document(const struct proc_dirs *dirs)
+static struct model *read_names(const struct proc_dirs *dirs)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct model *m = NULL;
 	char path[PATH_MAX];
 
 	if (!proc_path(dirs->state, PROC_EFFECTIVE_FILE, path))
-		(void)model_read_without_key(path, dirs->node, &m, &mistakes);
-	model_mistakes_free(&mistakes);
+		(void)model_read_without_key(path, dirs->node, &m, &errors);
+	model_errors_free(&errors);
 	return m;
 }
 
 /* @param err  the result for XDP. It is no error that one of the drivers has nothing to remove. */
-static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_why *why)
+static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_reason *why)
 {
 	char dir[PATH_MAX];
-	struct driver_why mine = { "" };
+	struct driver_reason mine = { "" };
 	int dpdk = proc_path(dirs->run, EFFECT_DPDK_DIR, dir);
 
 	if (!dpdk)
@@ -83,10 +83,10 @@ static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_why 
 }
 
 /* Remove programs, tables, TAPs and the probes' program; the document is only needed for names. */
-static int detach(const struct proc_dirs *dirs, const char *cluster)
+static int detach_all_drivers(const struct proc_dirs *dirs, const char *cluster)
 {
-	struct model *m = read_document(dirs);
-	struct driver_why why = { "" };
+	struct model *m = read_names(dirs);
+	struct driver_reason why = { "" };
 	char pin_dir[PATH_MAX];
 	int err;
 
@@ -160,7 +160,7 @@ static void give_vfio(const char *address, uid_t user)
 static void prepare_vfio(const struct proc_dirs *dirs)
 {
 	const struct passwd *user = getpwnam("weir-dataplane");
-	struct model *m = read_document(dirs);
+	struct model *m = read_names(dirs);
 	char address[MODEL_PCI_MAX], path[PATH_MAX];
 
 	if (!m && user && !geteuid() && !proc_path(dirs->state, PROC_EFFECTIVE_FILE, path) &&
@@ -178,7 +178,7 @@ static void prepare_vfio(const struct proc_dirs *dirs)
 }
 
 /* What only root can do comes first; then rights are given up and the loop begins. */
-static int run(const struct proc_dirs *dirs)
+static int run_dataplane(const struct proc_dirs *dirs)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	static struct process p;
@@ -212,7 +212,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help")) {
-			usage(stdout);
+			print_usage(stdout);
 			return 0;
 		}
 		if (!strcmp(argv[i], "--metrics")) {
@@ -225,9 +225,9 @@ int main(int argc, char **argv)
 			cluster = argv[++i];
 		} else {
 			fprintf(stderr, "weir-dataplane: unknown option %s\n", argv[i]);
-			usage(stderr);
+			print_usage(stderr);
 			return 1;
 		}
 	}
-	return stop ? detach(&dirs, cluster) : run(&dirs);
+	return stop ? detach_all_drivers(&dirs, cluster) : run_dataplane(&dirs);
 }

@@ -10,7 +10,7 @@
 
 #define FILE_NAME "tables" /* as dpdk/driver.c names it */
 
-int mapped_open(const char *dir, struct mapped *out, struct driver_why *why)
+int mapped_open(const char *dir, struct mapped *out, struct driver_reason *why)
 {
 	char path[PATH_MAX];
 	struct tablefile f;

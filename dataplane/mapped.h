@@ -21,7 +21,7 @@ struct mapped {
  * Map the tables at @p dir: XDP's pins, or the directory of DPDK's tables.
  * @return 0, -ENOENT, -EPERM, -EPROTO or -errno with @p why; mapped_close() it
  */
-int mapped_open(const char *dir, struct mapped *out, struct driver_why *why);
+int mapped_open(const char *dir, struct mapped *out, struct driver_reason *why);
 void mapped_close(struct mapped *m);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * How a document comes into force (node.h has the order of a change).
  *
- * Everything that can fail comes first (prepare()): larger tables, room for new elements, memory.
- * Then each element finds its owner again by a key (places.h, ranges.h), so what stays in the
- * document keeps its index, slots and counters. Pools are switched one by one; between them
- * node_breathe() lets verdicts in, which may switch a pool with a death before its turn. Services
+ * Everything that can fail comes first (prepare_pools()): larger tables, room for new elements,
+ * memory. Then each element finds its owner again by a key (places.h, ranges.h), so what stays in
+ * the document keeps its index, slots and counters. Pools are switched one by one; between them
+ * compiler_yield() lets verdicts in, which may switch a pool with a death before its turn. Services
  * come last, by one atomic store that selects the other half of their table.
  */
 #include "dataplane/node_inside.h"
@@ -21,29 +21,29 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
-struct node_time node_now(void)
+struct compiler_time compiler_now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (struct node_time){ .now_ms = clock_mono_ms(),
-		                   .ticks_ms = (uint64_t)t.tv_sec * 1000 +
-		                               (uint64_t)t.tv_nsec / 1000000,
-		                   .wall_ms = clock_believed_ms() };
+	return (struct compiler_time){ .now_ms = clock_mono_ms(),
+		                       .ticks_ms = (uint64_t)t.tv_sec * 1000 +
+		                                   (uint64_t)t.tv_nsec / 1000000,
+		                       .wall_clock_ms = clock_believed_ms() };
 }
 
 /*
  * Grow the arrays by backend index from @p old to @p new elements. A failure keeps them all
  * valid.
  */
-static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
+static int grow_by_index(struct compiler *n, uint32_t old, uint32_t new)
 {
 	uint8_t *states = realloc(n->states, new);
 	struct addr *watched;
 	bool *is_watched, *is_wanted;
 	uint32_t *watched_next;
-	struct node_way *ways;
-	struct path *paths;
+	struct compiler_way *ways;
+	struct path_mtu *paths;
 
 	if (!states)
 		return -ENOMEM;
@@ -79,29 +79,30 @@ static int grow_by_index(struct node *n, uint32_t old, uint32_t new)
 	return 0;
 }
 
-int node_init(struct node *n, const struct driver_ops *ops, struct driver *driver, bool kept)
+int compiler_init(struct compiler *n, const struct driver_ops *ops, struct driver *driver,
+                  bool kept)
 {
-	*n = (struct node){ .ops = ops, .driver = driver, .adopted = kept, .learning = !kept };
+	*n = (struct compiler){ .ops = ops, .driver = driver, .adopted = kept, .learning = !kept };
 	ops->tables(driver, &n->t);
 	ops->sizes(driver, &n->sizes);
-	n->pool_places = places_new(0, n->sizes.pools);
-	n->backend_places = places_new(1, n->sizes.backends);
-	n->count_places = places_new(0, n->sizes.service_counts);
+	n->pool_indexes = indexes_new(0, n->sizes.pools);
+	n->backend_indexes = indexes_new(1, n->sizes.backends);
+	n->count_indexes = indexes_new(0, n->sizes.service_counts);
 	n->ranges = calloc(1, sizeof(*n->ranges));
-	n->watched_heads = calloc(NODE_WATCHED_BUCKETS, sizeof(*n->watched_heads));
-	if (!n->pool_places || !n->backend_places || !n->count_places || !n->ranges ||
+	n->watched_heads = calloc(COMPILER_WATCHED_BUCKETS, sizeof(*n->watched_heads));
+	if (!n->pool_indexes || !n->backend_indexes || !n->count_indexes || !n->ranges ||
 	    !n->watched_heads || grow_by_index(n, 0, n->sizes.backends) ||
 	    owners_memory_new(n->t.exceptions, n->sizes.exception_sets, &n->memory)) {
-		node_fini(n);
+		compiler_fini(n);
 		return -ENOMEM;
 	}
 	n->ranges->n_slots = n->sizes.slots;
 	if (kept)
-		node_adopt(n);
+		compiler_adopt(n);
 	return 0;
 }
 
-static void free_pools(struct node_pool *pools, size_t n)
+static void free_pools(struct compiler_pool *pools, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		owners_free(pools[i].owners);
@@ -111,16 +112,16 @@ static void free_pools(struct node_pool *pools, size_t n)
 	free(pools);
 }
 
-void node_fini(struct node *n)
+void compiler_fini(struct compiler *n)
 {
 	for (uint32_t i = 0; n->hops && n->is_watched && i < n->sizes.backends; i++)
 		if (n->is_watched[i])
 			hops_unwatch(n->hops, &n->watched[i]);
 	free_pools(n->pools, n->n_pools);
 	owners_memory_free(n->memory);
-	places_free(n->pool_places);
-	places_free(n->backend_places);
-	places_free(n->count_places);
+	indexes_free(n->pool_indexes);
+	indexes_free(n->backend_indexes);
+	indexes_free(n->count_indexes);
 	plan_free(n->plan);
 	model_free(n->model);
 	free(n->ranges);
@@ -132,10 +133,10 @@ void node_fini(struct node *n)
 	free(n->paths);
 	free(n->is_wanted);
 	free(n->ways);
-	*n = (struct node){ 0 };
+	*n = (struct compiler){ 0 };
 }
 
-static bool fits(const struct driver_sizes *have, const struct driver_sizes *wanted)
+static bool sizes_fit(const struct driver_sizes *have, const struct driver_sizes *wanted)
 {
 	return have->services >= wanted->services &&
 	       have->service_counts >= wanted->service_counts && have->pools >= wanted->pools &&
@@ -144,7 +145,7 @@ static bool fits(const struct driver_sizes *have, const struct driver_sizes *wan
 }
 
 /* The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. */
-static int move_tables(struct node *n)
+static int move_tables(struct compiler *n)
 {
 	uint32_t old = n->sizes.backends;
 
@@ -152,15 +153,15 @@ static int move_tables(struct node *n)
 	n->ops->sizes(n->driver, &n->sizes);
 	n->ranges->n_slots = n->sizes.slots;
 	for (size_t i = 0; i < n->n_pools; i++) {
-		struct node_pool *p = &n->pools[i];
+		struct compiler_pool *p = &n->pools[i];
 		const struct owners_tables at = { n->t.slots, n->t.colds, p->first_slot,
 			                          p->n_slots };
 
 		owners_move(p->owners, &at);
 	}
-	if (places_grow(n->pool_places, n->sizes.pools) ||
-	    places_grow(n->backend_places, n->sizes.backends) ||
-	    places_grow(n->count_places, n->sizes.service_counts) ||
+	if (indexes_grow(n->pool_indexes, n->sizes.pools) ||
+	    indexes_grow(n->backend_indexes, n->sizes.backends) ||
+	    indexes_grow(n->count_indexes, n->sizes.service_counts) ||
 	    grow_by_index(n, old, n->sizes.backends))
 		return -ENOMEM;
 	return 0;
@@ -170,26 +171,26 @@ static int move_tables(struct node *n)
  * The driver copies the elements. Root, services and destinations depend on the tables' sizes, so
  * they are written again.
  */
-int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_WHY_MAX])
+int compiler_resize(struct compiler *n, const struct driver_sizes *sizes, char why[PLAN_REASON_MAX])
 {
-	struct driver_why reason;
+	struct driver_reason reason;
 	struct fwd_tables next;
 	int err;
 
-	if (fits(&n->sizes, sizes))
+	if (sizes_fit(&n->sizes, sizes))
 		return 0;
 	err = n->ops->resize_begin(n->driver, sizes, &next, &reason);
 	if (!err) {
 		if (n->plan) {
-			node_write_root(n, next.root);
-			node_write_services(n, &next);
-			node_write_destinations(&next);
-			node_write_generation(n, next.root);
+			compiler_write_root(n, next.root);
+			compiler_write_services(n, &next);
+			compiler_write_destinations(&next);
+			compiler_write_generation(n, next.root);
 		}
 		err = n->ops->resize_commit(n->driver, &reason);
 	}
 	if (err) {
-		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, reason.text);
+		snprintf(why, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
 		return err;
 	}
 	n->counters.resizes++;
@@ -199,7 +200,7 @@ int node_resize(struct node *n, const struct driver_sizes *sizes, char why[PLAN_
 }
 
 /* Pools are sorted by name, as in the model. */
-struct node_pool *node_find_pool(struct node_pool *pools, size_t n, const char *name)
+struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name)
 {
 	size_t low = 0, high = n;
 
@@ -217,7 +218,7 @@ struct node_pool *node_find_pool(struct node_pool *pools, size_t n, const char *
 	return NULL;
 }
 
-const struct node_backend *node_find_backend(const struct node_pool *p, uint64_t id)
+const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id)
 {
 	size_t low = 0, high = p->plan->n_backends; /* sorted by id */
 
@@ -237,17 +238,17 @@ const struct node_backend *node_find_backend(const struct node_pool *p, uint64_t
  * The range of slots that a pool has already, from the document before or from an earlier process.
  * It fits only with the same number of slots, and agents or none as before: cold slots differ.
  */
-static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t *first)
+static bool find_range(const struct compiler *n, const struct plan_pool *p, uint32_t *first)
 {
-	const struct node_pool *old = node_find_pool(n->pools, n->n_pools, p->model->name);
-	uint32_t index = places_find(n->pool_places, p->id), n_slots = 0;
+	const struct compiler_pool *old = compiler_find_pool(n->pools, n->n_pools, p->model->name);
+	uint32_t index = indexes_find(n->pool_indexes, p->id), n_slots = 0;
 	bool agents = false;
 
 	if (old) {
 		*first = old->first_slot;
 		n_slots = old->n_slots;
 		agents = old->plan->model->agent;
-	} else if (n->adopted && index != PLACE_NONE) {
+	} else if (n->adopted && index != INDEX_NONE) {
 		*first = (uint32_t)(n->t.pools[index].place >> 8);
 		n_slots = 1u << (n->t.pools[index].place & 31);
 		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
@@ -256,29 +257,30 @@ static bool find_range(const struct node *n, const struct plan_pool *p, uint32_t
 }
 
 /* Whether all that is new in @p plan has room next to the elements in use and in quarantine. */
-static int check_room(const struct node *n, const struct plan *plan, char why[PLAN_WHY_MAX])
+static int check_free_room(const struct compiler *n, const struct plan *plan,
+                           char why[PLAN_REASON_MAX])
 {
 	uint32_t pools = 0, backends = 0, counts = 0;
 
 	for (size_t i = 0; i < plan->n_pools; i++) {
 		const struct plan_pool *p = &plan->pools[i];
 
-		pools += places_find(n->pool_places, p->id) == PLACE_NONE;
+		pools += indexes_find(n->pool_indexes, p->id) == INDEX_NONE;
 		for (size_t k = 0; k < p->n_backends; k++)
-			backends += places_find(n->backend_places,
-			                        node_backend_key(p->id, p->backends[k].id)) ==
-			            PLACE_NONE;
+			backends += indexes_find(n->backend_indexes,
+			                         compiler_backend_key(p->id, p->backends[k].id)) ==
+			            INDEX_NONE;
 	}
 	for (size_t i = 0; i < plan->n_services; i++)
-		counts += places_find(n->count_places, hash_text(plan->services[i]->name)) ==
-		          PLACE_NONE;
-	if (pools <= places_n_free(n->pool_places) &&
-	    backends <= places_n_free(n->backend_places) &&
-	    counts <= places_n_free(n->count_places))
+		counts += indexes_find(n->count_indexes, hash_text(plan->services[i]->name)) ==
+		          INDEX_NONE;
+	if (pools <= indexes_n_free(n->pool_indexes) &&
+	    backends <= indexes_n_free(n->backend_indexes) &&
+	    counts <= indexes_n_free(n->count_indexes))
 		return 0;
-	snprintf(why, PLAN_WHY_MAX,
+	snprintf(why, PLAN_REASON_MAX,
 	         "no room for new %s until those removed a short time ago are free again",
-	         backends > places_n_free(n->backend_places) ? "backends" : "services");
+	         backends > indexes_n_free(n->backend_indexes) ? "backends" : "services");
 	return -EAGAIN;
 }
 
@@ -286,14 +288,15 @@ static int check_room(const struct node *n, const struct plan *plan, char why[PL
  * Do all for a pool that can fail. @p ranges is a copy of the node's, installed when all pools
  * succeed.
  */
-static int make_pool(struct node *n, const struct model *m, const struct plan_pool *plan,
-                     struct ranges *ranges, struct node_pool *p)
+static int make_pool(struct compiler *n, const struct model *m, const struct plan_pool *plan,
+                     struct ranges *ranges, struct compiler_pool *p)
 {
-	const struct node_pool *old = node_find_pool(n->pools, n->n_pools, plan->model->name);
+	const struct compiler_pool *old =
+	        compiler_find_pool(n->pools, n->n_pools, plan->model->name);
 	struct owners_tables at = { .slots = n->t.slots, .colds = n->t.colds };
 	bool has_range;
 
-	*p = (struct node_pool){
+	*p = (struct compiler_pool){
 		.plan = plan, .guard_at_ms = UINT64_MAX, .changed = true, .waits = true
 	};
 	p->n_slots = plan->model->n_slots;
@@ -302,7 +305,7 @@ static int make_pool(struct node *n, const struct model *m, const struct plan_po
 	if (!p->backends || !p->window)
 		return -ENOMEM;
 	has_range = find_range(n, plan, &p->first_slot);
-	if (!has_range && ranges_take(ranges, p->n_slots, &p->first_slot))
+	if (!has_range && ranges_allocate(ranges, p->n_slots, &p->first_slot))
 		return -EAGAIN;
 	if (has_range && old && !memcmp(n->model->hash_key, m->hash_key, sizeof(m->hash_key)))
 		return 0; /* keeps its owners */
@@ -311,10 +314,10 @@ static int make_pool(struct node *n, const struct model *m, const struct plan_po
 	return owners_new(&at, n->memory, m->hash_key, &p->owners);
 }
 
-static int make_pools(struct node *n, const struct model *m, const struct plan *plan,
-                      struct ranges *ranges, struct node_pool **out)
+static int make_node_pools(struct compiler *n, const struct model *m, const struct plan *plan,
+                           struct ranges *ranges, struct compiler_pool **out)
 {
-	struct node_pool *pools = calloc(plan->n_pools ? plan->n_pools : 1, sizeof(*pools));
+	struct compiler_pool *pools = calloc(plan->n_pools ? plan->n_pools : 1, sizeof(*pools));
 	int err = pools ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < plan->n_pools && !err; i++)
@@ -327,16 +330,17 @@ static int make_pools(struct node *n, const struct model *m, const struct plan *
 }
 
 /* Give the backend its index, and its state from the document before or from an earlier process. */
-static void bind_backend(struct node *n, const struct node_pool *p, const struct node_pool *old,
-                         const struct plan_backend *plan, struct node_backend *b)
+static void bind_backend(struct compiler *n, const struct compiler_pool *p,
+                         const struct compiler_pool *old, const struct plan_backend *plan,
+                         struct compiler_backend *b)
 {
-	uint64_t key = node_backend_key(p->plan->id, plan->id);
-	const struct node_backend *was = old ? node_find_backend(old, plan->id) : NULL;
+	uint64_t key = compiler_backend_key(p->plan->id, plan->id);
+	const struct compiler_backend *was = old ? compiler_find_backend(old, plan->id) : NULL;
 	const struct fwd_backend *e;
 
-	*b = (struct node_backend){ .plan = plan, .place = -1 };
-	b->known = was || (n->adopted && places_find(n->backend_places, key) != PLACE_NONE);
-	b->index = places_take(n->backend_places, key);
+	*b = (struct compiler_backend){ .plan = plan, .page_index = -1 };
+	b->known = was || (n->adopted && indexes_find(n->backend_indexes, key) != INDEX_NONE);
+	b->index = indexes_allocate(n->backend_indexes, key);
 	b->target = health_target_backend(p->plan->model->name, plan->id);
 	e = &n->t.backends[b->index];
 	if (was) {
@@ -352,7 +356,7 @@ static void bind_backend(struct node *n, const struct node_pool *p, const struct
 }
 
 /* Whether the document changes nothing that owners_apply() has to see. */
-static bool same_sets(const struct plan_pool *a, const struct plan_pool *b)
+static bool same_owner_input(const struct plan_pool *a, const struct plan_pool *b)
 {
 	const struct model_pool *x = a->model, *y = b->model;
 
@@ -369,11 +373,11 @@ static bool same_sets(const struct plan_pool *a, const struct plan_pool *b)
 
 /*
  * Give the pool its elements, and the state of @p old that continues. Cannot fail after
- * check_room().
+ * check_free_room().
  */
-static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p)
+static void bind_pool(struct compiler *n, struct compiler_pool *old, struct compiler_pool *p)
 {
-	p->index = places_take(n->pool_places, p->plan->id);
+	p->index = indexes_allocate(n->pool_indexes, p->plan->id);
 	for (size_t i = 0; i < p->plan->n_backends; i++)
 		bind_backend(n, p, old, &p->plan->backends[i], &p->backends[i]);
 	if (!old)
@@ -383,7 +387,7 @@ static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p
 		p->owners = old->owners;
 		old->owners = NULL;
 		p->owners_at_ms = old->owners_at_ms;
-		p->changed = old->changed || !same_sets(old->plan, p->plan);
+		p->changed = old->changed || !same_owner_input(old->plan, p->plan);
 	}
 }
 
@@ -391,15 +395,15 @@ static void bind_pool(struct node *n, struct node_pool *old, struct node_pool *p
  * Follow the next hops of new backends. Each one is a question to the kernel, which takes most of
  * the time of a change; so this is done before anything changes.
  */
-static void watch_backends(struct node *n, const struct plan *plan)
+static void watch_backends(struct compiler *n, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_pools; i++) {
 		for (size_t k = 0; k < plan->pools[i].n_backends; k++) {
 			const struct plan_backend *b = &plan->pools[i].backends[k];
-			uint64_t key = node_backend_key(plan->pools[i].id, b->id);
+			uint64_t key = compiler_backend_key(plan->pools[i].id, b->id);
 
-			node_watch(n, places_take(n->backend_places, key), &b->address);
-			node_breathe(n);
+			compiler_watch(n, indexes_allocate(n->backend_indexes, key), &b->address);
+			compiler_yield(n);
 		}
 	}
 }
@@ -408,7 +412,7 @@ static void watch_backends(struct node *n, const struct plan *plan)
  * Also follow the next hops of backends that left the document under an earlier process: flows
  * may still use them.
  */
-static void watch_left(struct node *n)
+static void watch_left(struct compiler *n)
 {
 	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
 		struct addr address;
@@ -416,22 +420,23 @@ static void watch_left(struct node *n)
 		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->is_watched[i])
 			continue;
 		memcpy(address.bytes, n->t.backends[i].address.bytes, sizeof(address.bytes));
-		node_watch(n, i, &address);
-		node_breathe(n);
+		compiler_watch(n, i, &address);
+		compiler_yield(n);
 	}
 }
 
-void node_switch_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time)
 {
 	for (size_t i = 0; i < p->plan->n_backends; i++)
-		node_look_way(n, p->backends[i].index, &p->plan->backends[i].address,
-		              p->plan->model->mode == MODEL_MODE_L2);
-	node_decide_pool(n, p, time);
+		compiler_update_way(n, p->backends[i].index, &p->plan->backends[i].address,
+		                    p->plan->model->mode == MODEL_MODE_L2);
+	compiler_decide_pool(n, p, time);
 	for (size_t i = 0; i < p->plan->n_backends; i++)
-		node_write_backend(n, p, &p->backends[i]);
+		compiler_write_backend(n, p, &p->backends[i]);
 	p->waits = false;
-	node_apply_pool(n, p, time);
-	node_write_pool(n, p);
+	compiler_apply_pool(n, p, time);
+	compiler_write_pool(n, p);
 }
 
 /*
@@ -439,50 +444,51 @@ void node_switch_pool(struct node *n, struct node_pool *p, const struct node_tim
  * The grace period comes first because packets may still read the half of the services table that
  * is written next; a draft waits for it in its own thread (`graced`).
  */
-static void switch_over(struct node *n, const struct node_time *time)
+static void switch_over(struct compiler *n, const struct compiler_time *time)
 {
 	if (!n->graced) /* the spare half was in force before the last switch */
 		n->ops->grace(n->driver);
 	n->graced = false;
-	node_write_root(n, n->t.root);
-	node_find_places(n);
+	compiler_write_root(n, n->t.root);
+	compiler_find_page_indexes(n);
 	for (size_t i = 0; i < n->n_pools; i++) {
 		if (n->pools[i].waits)
-			node_switch_pool(n, &n->pools[i], time);
-		node_breathe(n);
+			compiler_switch_pool(n, &n->pools[i], time);
+		compiler_yield(n);
 	}
-	node_write_services(n, &n->t);
-	node_write_destinations(&n->t);
-	node_write_generation(n, n->t.root);
+	compiler_write_services(n, &n->t);
+	compiler_write_destinations(&n->t);
+	compiler_write_generation(n, n->t.root);
 	watch_left(n);
-	node_rest(n, time);
+	compiler_quarantine(n, time);
 }
 
 /*
  * Do all that can fail. @return 0 or -errno; then nothing has changed except that tables may be
  * larger
  */
-static int prepare(struct node *n, const struct model *m, const struct plan *plan,
-                   struct ranges *ranges, struct node_pool **pools, char why[PLAN_WHY_MAX])
+static int prepare_pools(struct compiler *n, const struct model *m, const struct plan *plan,
+                         struct ranges *ranges, struct compiler_pool **pools,
+                         char why[PLAN_REASON_MAX])
 {
-	int err = node_resize(n, &plan->sizes, why);
+	int err = compiler_resize(n, &plan->sizes, why);
 
 	if (!err)
-		err = check_room(n, plan, why);
+		err = check_free_room(n, plan, why);
 	if (err)
 		return err;
 	*ranges = *n->ranges;
-	err = make_pools(n, m, plan, ranges, pools);
+	err = make_node_pools(n, m, plan, ranges, pools);
 	if (err)
 		snprintf(
-		        why, PLAN_WHY_MAX, "%s",
+		        why, PLAN_REASON_MAX, "%s",
 		        err == -EAGAIN
 		                ? "no room for new slots until those of pools removed a short time ago are free again"
 		                : strerror(-err));
 	return err;
 }
 
-static int refuse(struct node *n, int err)
+static int count_refusal(struct compiler *n, int err)
 {
 	n->counters.refused++;
 	n->document_refused = true;
@@ -493,29 +499,29 @@ static int refuse(struct node *n, int err)
  * `old` keeps the node as it was: pools are bound while both exist, so that verdicts, owners and
  * guard windows continue. From bind_pool() on nothing can fail.
  */
-int node_take(struct node *n, struct model *m, struct plan *plan, const struct node_time *time,
-              char why[PLAN_WHY_MAX])
+int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
+                        const struct compiler_time *time, char why[PLAN_REASON_MAX])
 {
 	struct ranges *ranges = calloc(1, sizeof(*ranges));
-	struct node_pool *pools = NULL;
-	int err = ranges ? prepare(n, m, plan, ranges, &pools, why) : -ENOMEM;
-	struct node old;
+	struct compiler_pool *pools = NULL;
+	int err = ranges ? prepare_pools(n, m, plan, ranges, &pools, why) : -ENOMEM;
+	struct compiler old;
 
 	if (err) {
 		free(ranges);
-		return refuse(n, err);
+		return count_refusal(n, err);
 	}
 	*n->ranges = *ranges;
 	free(ranges);
 	watch_backends(n, plan);
 	old = *n;
-	plan_update(plan, time->wall_ms);
+	plan_update(plan, time->wall_clock_ms);
 	if (n->adopted)
-		node_adopt_counts(n, plan);
+		compiler_adopt_counts(n, plan);
 	for (size_t i = 0; i < plan->n_services; i++)
-		places_take(n->count_places, hash_text(plan->services[i]->name));
+		indexes_allocate(n->count_indexes, hash_text(plan->services[i]->name));
 	for (size_t i = 0; i < plan->n_pools; i++)
-		bind_pool(n, node_find_pool(old.pools, old.n_pools, plan->pools[i].model->name),
+		bind_pool(n, compiler_find_pool(old.pools, old.n_pools, plan->pools[i].model->name),
 		          &pools[i]);
 	n->model = m;
 	n->plan = plan;
@@ -532,15 +538,15 @@ int node_take(struct node *n, struct model *m, struct plan *plan, const struct n
 	return 0;
 }
 
-int node_document(struct node *n, struct model *m, const struct node_time *time,
-                  char why[PLAN_WHY_MAX])
+int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
+                            char why[PLAN_REASON_MAX])
 {
 	struct plan *plan;
-	int err = plan_make(m, time->wall_ms, &plan, why);
+	int err = plan_make(m, time->wall_clock_ms, &plan, why);
 
 	if (err)
-		return refuse(n, err);
-	err = node_take(n, m, plan, time, why);
+		return count_refusal(n, err);
+	err = compiler_apply_plan(n, m, plan, time, why);
 	if (err)
 		plan_free(plan);
 	return err;

@@ -2,9 +2,9 @@
 /*
  * Path MTUs. A router on the way to a backend answers a packet that is too big with an ICMP error,
  * and the packet path notes its MTU in the backend's element (fwd/tunnel_error.h). Ten times a
- * second the loop calls node_told(): it sees by a counter whether there is news, takes the noted
- * values, bounds them (path.h) and writes the new inner MTU. A path MTU belongs to an address: all
- * backends there get it.
+ * second the loop calls compiler_update_mtus(): it sees by a counter whether there is news, takes
+ * the noted values, bounds them (path.h) and writes the new inner MTU. A path MTU belongs to an
+ * address: all backends there get it.
  */
 #include "dataplane/node_inside.h"
 
@@ -12,7 +12,7 @@
 #include "weir/model.h"
 
 /* How many errors packets have noted since the tables were made: a cheap sign of news. */
-static uint64_t count_told(const struct fwd_tables *t)
+static uint64_t count_mtu_errors(const struct fwd_tables *t)
 {
 	uint64_t sum = 0;
 
@@ -25,7 +25,7 @@ static uint64_t count_told(const struct fwd_tables *t)
  * Log a change at backend @p index, with its name if the document has it; @p more: how many
  * others changed.
  */
-static void tell(const struct node *n, const char *event, uint32_t index, uint32_t more)
+static void log_path_mtu(const struct compiler *n, const char *event, uint32_t index, uint32_t more)
 {
 	char address[ADDR_TEXT_MAX];
 	const char *pool = "", *name = "";
@@ -43,75 +43,77 @@ static void tell(const struct node *n, const char *event, uint32_t index, uint32
 }
 
 /* Lower the path MTU of @p address to @p mtu. @return whether that changes a backend */
-static bool lower(struct node *n, const struct addr *address, uint16_t mtu, uint64_t now_ms)
+static bool lower_path_mtu(struct compiler *n, const struct addr *address, uint16_t mtu,
+                           uint64_t now_ms)
 {
 	bool news = false;
 	struct hop hop;
 
 	if (!hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN)
 		return false;
-	for (uint32_t i = node_first_at(n, address); i; i = n->watched_next[i]) {
+	for (uint32_t i = compiler_first_at(n, address); i; i = n->watched_next[i]) {
 		bool first = !n->paths[i].mtu;
 
 		if (!addr_equal(&n->watched[i], address) ||
-		    !path_lower(&n->paths[i], mtu, hop.mtu, now_ms))
+		    !path_mtu_lower(&n->paths[i], mtu, hop.mtu, now_ms))
 			continue;
 		n->n_low += first;
 		news = true;
 	}
 	if (news)
-		node_hop(n, address, &hop);
+		compiler_on_hop(n, address, &hop);
 	return news;
 }
 
 /* Apply the MTUs that packets have noted since the last call. */
-static void take_told(struct node *n, uint64_t now_ms)
+static void apply_noted_mtus(struct compiler *n, uint64_t now_ms)
 {
 	uint32_t n_lowered = 0, first = 0;
 
 	for (uint32_t i = 1; i < n->sizes.backends; i++) {
-		uint16_t *at = &n->t.backends[i].told_mtu, mtu;
+		uint16_t *at = &n->t.backends[i].learned_mtu, mtu;
 
 		if (!__atomic_load_n(at, __ATOMIC_RELAXED))
 			continue;
 		mtu = __atomic_exchange_n(at, 0, __ATOMIC_RELAXED);
-		if (n->is_watched[i] && lower(n, &n->watched[i], mtu, now_ms) && !n_lowered++)
+		if (n->is_watched[i] && lower_path_mtu(n, &n->watched[i], mtu, now_ms) &&
+		    !n_lowered++)
 			first = i;
 	}
 	n->counters.paths_lowered += n_lowered;
 	if (n_lowered)
-		tell(n, "path-mtu-lowered", first, n_lowered - 1);
+		log_path_mtu(n, "path-mtu-lowered", first, n_lowered - 1);
 }
 
 /*
  * End path MTUs that are old (path.h): the path may have changed, so the configured MTU is tried
  * again.
  */
-static void end_paths(struct node *n, uint64_t now_ms)
+static void end_paths(struct compiler *n, uint64_t now_ms)
 {
 	uint32_t n_ended = 0, first = 0;
 	struct hop hop;
 
 	for (uint32_t i = 1; i < n->sizes.backends; i++) {
-		if (!n->is_watched[i] || !path_end(&n->paths[i], now_ms))
+		if (!n->is_watched[i] || !path_mtu_expire(&n->paths[i], now_ms))
 			continue;
 		if (hops_get(n->hops, &n->watched[i], &hop))
-			node_hop(n, &n->watched[i], &hop);
+			compiler_on_hop(n, &n->watched[i], &hop);
 		if (!n_ended++)
 			first = i;
 	}
 	n->n_low -= n_ended;
 	n->counters.paths_restored += n_ended;
 	if (n_ended)
-		tell(n, "path-mtu-restored", first, n_ended - 1);
+		log_path_mtu(n, "path-mtu-restored", first, n_ended - 1);
 }
 
-void node_told(struct node *n, uint64_t now_ms)
+void compiler_update_mtus(struct compiler *n, uint64_t now_ms)
 {
-	uint64_t count = count_told(&n->t);
+	uint64_t count = count_mtu_errors(&n->t);
 
 	if (n->hops && count != n->told)
-		take_told(n, now_ms);
+		apply_noted_mtus(n, now_ms);
 	n->told = count;
 	if (n->n_low)
 		end_paths(n, now_ms);

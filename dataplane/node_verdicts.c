@@ -26,20 +26,20 @@
  */
 #define LAYOUT_AGAIN_MS 10u
 
-void node_health(struct node *n, const struct health_page *page)
+void compiler_set_health(struct compiler *n, const struct health_page *page)
 {
 	n->health = page;
 	n->health_page = NULL;
 	n->health_generation = 0;
 }
 
-void node_health_page(struct node *n, struct page *page)
+void compiler_set_health_page(struct compiler *n, struct page *page)
 {
-	node_health(n, page_payload(page));
+	compiler_set_health(n, page_payload(page));
 	n->health_page = page;
 }
 
-void node_find_places(struct node *n)
+void compiler_find_page_indexes(struct compiler *n)
 {
 	uint32_t generation;
 
@@ -50,9 +50,9 @@ void node_find_places(struct node *n)
 		return;
 	for (size_t i = 0; i < n->n_pools; i++)
 		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++) {
-			struct node_backend *b = &n->pools[i].backends[k];
+			struct compiler_backend *b = &n->pools[i].backends[k];
 
-			b->place = health_find(n->health, b->target);
+			b->page_index = health_find_index(n->health, b->target);
 		}
 	n->health_generation = generation + 1;
 }
@@ -61,7 +61,7 @@ void node_find_places(struct node *n)
  * Whether the words that were read are those of our backends: the page has the layout of the last
  * look-up and is not damaged. Call it after they were read.
  */
-static bool places_hold(const struct node *n)
+static bool page_is_unchanged(const struct compiler *n)
 {
 	if (!n->health)
 		return true;
@@ -72,15 +72,15 @@ static bool places_hold(const struct node *n)
 }
 
 /* The word of its check on the health page; 0: there is none. */
-static health_word word_of(const struct node *n, const struct node_pool *p,
-                           const struct node_backend *b)
+static health_word check_word(const struct compiler *n, const struct compiler_pool *p,
+                              const struct compiler_backend *b)
 {
-	bool has = p->plan->model->check && n->health && b->place >= 0;
+	bool has = p->plan->model->check && n->health && b->page_index >= 0;
 
-	return has ? health_read(n->health, b->place) : 0;
+	return has ? health_read(n->health, b->page_index) : 0;
 }
 
-static uint8_t seen_of(const struct node_pool *p, health_word word)
+static uint8_t seen_of(const struct compiler_pool *p, health_word word)
 {
 	if (!p->plan->model->check)
 		return GUARD_UNCHECKED;
@@ -94,18 +94,18 @@ static uint8_t seen_of(const struct node_pool *p, health_word word)
 	}
 }
 
-static enum owners_state state_of(const struct node_backend *b)
+static enum owners_state owners_state_of(const struct compiler_backend *b)
 {
 	if (b->alive)
 		return OWNERS_SERVES;
-	return b->why == EFFECT_WHY_WAITING ? OWNERS_WAITS : OWNERS_DEAD;
+	return b->why == EFFECT_REASON_WAITING ? OWNERS_WAITS : OWNERS_DEAD;
 }
 
-static void store_dead(struct node *n, const struct node_backend *b)
+static void store_dead(struct compiler *n, const struct compiler_backend *b)
 {
 	uint8_t *flags = &n->t.backends[b->index].flags;
 
-	if (state_of(b) == OWNERS_DEAD)
+	if (owners_state_of(b) == OWNERS_DEAD)
 		__atomic_or_fetch(flags, FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
 	else
 		__atomic_and_fetch(flags, (uint8_t)~FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
@@ -115,8 +115,8 @@ static void store_dead(struct node *n, const struct node_backend *b)
  * Bring the decision on one backend into force, count and log it; note what the owners have to
  * see.
  */
-static void take_decision(struct node *n, struct node_pool *p, struct node_backend *b,
-                          const struct guard_backend *g)
+static void apply_decision(struct compiler *n, struct compiler_pool *p, struct compiler_backend *b,
+                           const struct guard_backend *g)
 {
 	bool was = b->alive, differs = was != g->alive || b->why != g->why || !b->known;
 	enum owners_state before = (enum owners_state)n->states[b->index];
@@ -127,17 +127,17 @@ static void take_decision(struct node *n, struct node_pool *p, struct node_backe
 		return;
 	b->alive = g->alive;
 	b->why = g->why;
-	n->states[b->index] = (uint8_t)state_of(b);
-	p->changed |= !b->known || before != state_of(b);
+	n->states[b->index] = (uint8_t)owners_state_of(b);
+	p->changed |= !b->known || before != owners_state_of(b);
 	p->died |= b->known && was && !b->alive;
 	n->counters.deaths += b->known && was && !b->alive;
 	n->counters.returns += b->known && !was && b->alive;
-	n->counters.held += guard_is_hold((enum effect_why)b->why);
+	n->counters.held += guard_is_hold((enum effect_reason)b->why);
 	store_dead(n, b);
-	if (b->known && (was != b->alive || guard_is_hold((enum effect_why)b->why)))
+	if (b->known && (was != b->alive || guard_is_hold((enum effect_reason)b->why)))
 		log_note(b->alive ? "backend-in-force" : "backend-out",
 		         "pool=%s backend=%s why=\"%s\"", p->plan->model->name, b->plan->name,
-		         effect_why_text((enum effect_why)b->why));
+		         effect_reason_text((enum effect_reason)b->why));
 	b->known = true;
 }
 
@@ -145,27 +145,29 @@ static void take_decision(struct node *n, struct node_pool *p, struct node_backe
  * Whether the backend is out because its check said so: not for want of a verdict, not by a
  * person's decision, and not because of its next hop, which is looked at afresh each time.
  */
-static bool is_known_dead(const struct node_backend *b)
+static bool is_known_dead(const struct compiler_backend *b)
 {
-	return b->known && !b->alive && b->why != EFFECT_WHY_WAITING &&
-	       b->why != EFFECT_WHY_DISABLED && !effect_why_is_way((enum effect_why)b->why);
+	return b->known && !b->alive && b->why != EFFECT_REASON_WAITING &&
+	       b->why != EFFECT_REASON_DISABLED &&
+	       !effect_reason_is_path((enum effect_reason)b->why);
 }
 
 /*
  * What the guards have to know of @p b. @p at_ms is made earlier if its next hop will take it out
  * later.
  */
-static struct guard_backend see(struct node *n, const struct node_pool *p, struct node_backend *b,
-                                const struct node_time *time, uint64_t *at_ms)
+static struct guard_backend observe_backend(struct compiler *n, const struct compiler_pool *p,
+                                            struct compiler_backend *b,
+                                            const struct compiler_time *time, uint64_t *at_ms)
 {
-	health_word word = word_of(n, p, b);
-	enum effect_why cut = node_cut(n, p, b, word, time, at_ms);
+	health_word word = check_word(n, p, b);
+	enum effect_reason cut = compiler_way_reason(n, p, b, word, time, at_ms);
 
 	return (struct guard_backend){ .id = b->plan->id,
 		                       .weight = b->plan->weight,
 		                       .sees = cut ? GUARD_DOWN : seen_of(p, word),
 		                       .says = b->plan->says,
-		                       .down_why = (uint8_t)cut,
+		                       .down_reason = (uint8_t)cut,
 		                       .known = b->known,
 		                       .alive = b->alive,
 		                       .good = b->good,
@@ -177,10 +179,10 @@ static struct guard_backend see(struct node *n, const struct node_pool *p, struc
  * Report the results of checks to next hops: silence behind a next hop makes the kernel ask it at
  * once.
  */
-static void tell_hops(struct node *n, struct node_pool *p)
+static void report_checks(struct compiler *n, struct compiler_pool *p)
 {
 	for (size_t i = 0; n->hops && i < p->plan->n_backends; i++)
-		node_hear(n, &p->backends[i], word_of(n, p, &p->backends[i]));
+		compiler_report_check(n, &p->backends[i], check_word(n, p, &p->backends[i]));
 }
 
 static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
@@ -192,10 +194,11 @@ static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
 }
 
 /*
- * The words are read first and checked afterwards (places_hold()): if the page changed meanwhile,
- * none of them counts, and the pool is decided again soon.
+ * The words are read first and checked afterwards (page_is_unchanged()): if the page changed
+ * meanwhile, none of them counts, and the pool is decided again soon.
  */
-void node_decide_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+void compiler_decide_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time)
 {
 	const struct model_pool *m = p->plan->model;
 	const struct guard_pool rules = { m->min_healthy_percent, m->max_remove_percent,
@@ -209,9 +212,9 @@ void node_decide_pool(struct node *n, struct node_pool *p, const struct node_tim
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		g[i] = see(n, p, &p->backends[i], time, &cut_at_ms);
-	if (places_hold(n))
-		tell_hops(n, p);
+		g[i] = observe_backend(n, p, &p->backends[i], time, &cut_at_ms);
+	if (page_is_unchanged(n))
+		report_checks(n, p);
 	else /* the layout is changing: nothing is taken out or brought back meanwhile */
 		forget_seen(g, count, &again_ms);
 	p->guard_at_ms = guard_apply(&rules, p->window, time->now_ms, g, count);
@@ -220,15 +223,15 @@ void node_decide_pool(struct node *n, struct node_pool *p, const struct node_tim
 	if (p->guard_at_ms > time->now_ms + again_ms)
 		p->guard_at_ms = time->now_ms + again_ms;
 	for (size_t i = 0; i < count; i++)
-		take_decision(n, p, &p->backends[i], &g[i]);
+		apply_decision(n, p, &p->backends[i], &g[i]);
 	free(g);
 }
 
-static size_t set_in_force(const struct model_pool *m, int64_t wall_ms)
+static size_t model_set_index(const struct model_pool *m, int64_t wall_clock_ms)
 {
 	size_t i = m->n_sets;
 
-	while (i-- > 1 && m->sets[i].from_ms > wall_ms)
+	while (i-- > 1 && m->sets[i].from_ms > wall_clock_ms)
 		;
 	return i;
 }
@@ -237,13 +240,14 @@ static size_t set_in_force(const struct model_pool *m, int64_t wall_ms)
  * One of the document's sets, with this node's backend indexes. Dead backends that the set in force
  * does not name (disabled ones) are added without weight, so that the owners take away their slots.
  */
-static size_t make_set(const struct node *n, const struct node_pool *p,
-                       const struct model_set *from, bool in_force, struct owners_member *out)
+static size_t make_owners_set(const struct compiler *n, const struct compiler_pool *p,
+                              const struct model_set *from, bool in_force,
+                              struct owners_member *out)
 {
 	size_t at = 0, used = 0; /* members and backends are sorted by id */
 
 	for (size_t i = 0; i < p->plan->n_backends; i++) {
-		const struct node_backend *b = &p->backends[i];
+		const struct compiler_backend *b = &p->backends[i];
 		bool is_member = at < from->n_members && from->members[at].id == b->plan->id;
 
 		if (is_member || (in_force && n->states[b->index] == OWNERS_DEAD))
@@ -258,7 +262,7 @@ static size_t make_set(const struct node *n, const struct node_pool *p,
 }
 
 /* The plan's ring, translated to this node's backend indexes; NULL: there is none. */
-static uint16_t *make_ring(const struct node_pool *p, const uint16_t *ring)
+static uint16_t *translate_ring(const struct compiler_pool *p, const uint16_t *ring)
 {
 	uint16_t *out = ring ? malloc(p->n_slots * sizeof(*out)) : NULL;
 
@@ -276,8 +280,9 @@ static void free_rings(struct owners_set *sets, size_t n)
 /*
  * All sets share one array of members, which the caller frees after owners_apply() has copied it.
  */
-static int make_sets(const struct node *n, const struct node_pool *p, int64_t wall_ms,
-                     struct owners_set *sets, struct owners_member **members)
+static int make_owners_sets(const struct compiler *n, const struct compiler_pool *p,
+                            int64_t wall_clock_ms, struct owners_set *sets,
+                            struct owners_member **members)
 {
 	const struct model_pool *m = p->plan->model;
 	size_t used = 0, room = m->n_sets * p->plan->n_backends;
@@ -286,31 +291,32 @@ static int make_sets(const struct node *n, const struct node_pool *p, int64_t wa
 	if (!*members)
 		return -ENOMEM;
 	for (size_t s = 0; s < m->n_sets && s < OWNERS_SETS_MAX; s++) {
-		size_t count =
-		        make_set(n, p, &m->sets[s], s == set_in_force(m, wall_ms), *members + used);
+		size_t count = make_owners_set(
+		        n, p, &m->sets[s], s == model_set_index(m, wall_clock_ms), *members + used);
 
 		sets[s] = (struct owners_set){ m->sets[s].from_ms, m->sets[s].until_ms,
 			                       *members + used, count,
-			                       make_ring(p, p->plan->rings[s]) };
+			                       translate_ring(p, p->plan->rings[s]) };
 		used += count;
 	}
 	return 0;
 }
 
 /* On failure nothing is stored, and `changed` stays set: the tick tries again each second. */
-void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+void compiler_apply_pool(struct compiler *n, struct compiler_pool *p,
+                         const struct compiler_time *time)
 {
 	const struct model_pool *m = p->plan->model;
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
 		                            m->agent };
-	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
+	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
 	struct owners_set sets[OWNERS_SETS_MAX] = { 0 };
 	struct owners_member *members = NULL;
 	int err;
 
 	if (!p->changed)
 		return;
-	err = make_sets(n, p, time->wall_ms, sets, &members);
+	err = make_owners_sets(n, p, time->wall_clock_ms, sets, &members);
 	if (!err)
 		err = owners_apply(p->owners, &times, sets, m->n_sets, n->states, n->sizes.backends,
 		                   &clock);
@@ -319,67 +325,68 @@ void node_apply_pool(struct node *n, struct node_pool *p, const struct node_time
 	if (err) /* the tables stay as they were, the dead get nothing; tried again each second */
 		log_error("owners-refused", "pool=%s error=\"%s\"", m->name, strerror(-err));
 	else
-		plan_drop_rings(&n->plan->pools[p - n->pools]);
+		plan_free_rings(&n->plan->pools[p - n->pools]);
 	p->changed = p->died = err != 0;
 	p->owners_at_ms = time->now_ms;
 }
 
 /* Give the owners of all pools what changed; @p died: only of pools with a death. */
-static void apply_pools(struct node *n, bool died, const struct node_time *time)
+static void apply_pools(struct compiler *n, bool died, const struct compiler_time *time)
 {
 	for (size_t i = 0; i < n->n_pools; i++) {
-		struct node_pool *p = &n->pools[i];
+		struct compiler_pool *p = &n->pools[i];
 
 		if (died && !p->died)
 			continue;
 		if (!p->waits)
-			node_apply_pool(n, p, time);
+			compiler_apply_pool(n, p, time);
 		else if (p->died)
-			node_switch_pool(n, p, time);
+			compiler_switch_pool(n, p, time);
 	}
 }
 
-void node_verdicts(struct node *n, const struct node_time *time)
+void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time)
 {
-	node_find_places(n);
+	compiler_find_page_indexes(n);
 	n->ways_changed = false;
 	for (size_t i = 0; i < n->n_pools; i++)
-		node_decide_pool(n, &n->pools[i], time);
+		compiler_decide_pool(n, &n->pools[i], time);
 	apply_pools(n, true, time);
 	apply_pools(n, false, time);
 }
 
-static uint64_t tick_pool(struct node *n, struct node_pool *p, const struct node_time *time)
+static uint64_t tick_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time)
 {
-	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
+	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
 
 	if (p->guard_at_ms <= time->now_ms) {
-		node_find_places(n);
-		node_decide_pool(n, p, time);
+		compiler_find_page_indexes(n);
+		compiler_decide_pool(n, p, time);
 	}
-	node_apply_pool(n, p, time);
+	compiler_apply_pool(n, p, time);
 	if (p->owners_at_ms <= time->now_ms)
 		p->owners_at_ms = time->now_ms + owners_tick(p->owners, &clock);
 	return p->guard_at_ms < p->owners_at_ms ? p->guard_at_ms : p->owners_at_ms;
 }
 
-uint64_t node_tick(struct node *n, const struct node_time *time)
+uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time)
 {
-	const struct owners_clock clock = { time->ticks_ms, time->wall_ms };
+	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
 	uint64_t due = time->now_ms + OWNERS_IDLE_MS;
 
 	if (!n->plan)
 		return due;
-	if (plan_update(n->plan, time->wall_ms) || n->ways_changed)
-		node_verdicts(n, time);
+	if (plan_update(n->plan, time->wall_clock_ms) || n->ways_changed)
+		compiler_read_verdicts(n, time);
 	for (size_t i = 0; i < n->n_pools; i++) {
 		uint64_t at = tick_pool(n, &n->pools[i], time);
 
-		node_breathe(n);
+		compiler_yield(n);
 		if (at < due)
 			due = at;
 	}
 	owners_memory_tick(n->memory, &clock);
-	node_release(n, time);
+	compiler_release(n, time);
 	return due > time->now_ms ? due : time->now_ms + 1;
 }

@@ -4,13 +4,13 @@
  * check's *down* does; and checks tell next hops what they see.
  *
  *     mode     next hop                                    takes the backend out as
- *     any      the route refuses (hop.bad)                 EFFECT_WHY_ROUTE
- *     any      answers none of the kernel's requests       EFFECT_WHY_NEIGHBOUR
- *     l2       a gateway                                   EFFECT_WHY_GATEWAY
+ *     any      the route refuses (hop.bad)                 EFFECT_REASON_ROUTE
+ *     any      answers none of the kernel's requests       EFFECT_REASON_NEIGHBOUR
+ *     l2       a gateway                                   EFFECT_REASON_GATEWAY
  *     any      none, not resolved yet, or its port has     not at all: this is the node's own
  *              no carrier                                  trouble, and no news of the backend
  *
- * A backend in force is taken out after NODE_CUT_MS; a backend that is out already stays out. A
+ * A backend in force is taken out after COMPILER_CUT_MS; a backend that is out already stays out. A
  * good verdict of a check through the tunnel outranks the next hop, since users' packets take the
  * same way. It does not if a probe has failed since: otherwise a slow check would keep a backend in
  * force whose packets are dropped.
@@ -23,16 +23,16 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
-/* Why the next hop takes a backend out: the table above. EFFECT_WHY_UNKNOWN: it does not. */
-static enum effect_why cut_of(const struct hop *hop, bool l2)
+/* Why the next hop takes a backend out: the table above. EFFECT_REASON_UNKNOWN: it does not. */
+static enum effect_reason cut_of(const struct hop *hop, bool l2)
 {
 	if (hop->bad == HOP_BAD_ROUTE)
-		return EFFECT_WHY_ROUTE;
+		return EFFECT_REASON_ROUTE;
 	if (hop->bad == HOP_BAD_NEIGHBOUR)
-		return EFFECT_WHY_NEIGHBOUR;
+		return EFFECT_REASON_NEIGHBOUR;
 	return l2 && hop->state != HOP_NO_ROUTE && hop->state != HOP_NO_PORT && !hop->on_link
-	               ? EFFECT_WHY_GATEWAY
-	               : EFFECT_WHY_UNKNOWN;
+	               ? EFFECT_REASON_GATEWAY
+	               : EFFECT_REASON_UNKNOWN;
 }
 
 static enum effect_hop shown_hop(const struct hop *hop, bool l2)
@@ -45,20 +45,20 @@ static enum effect_hop shown_hop(const struct hop *hop, bool l2)
 	};
 
 	switch (cut_of(hop, l2)) {
-	case EFFECT_WHY_ROUTE:
+	case EFFECT_REASON_ROUTE:
 		return EFFECT_HOP_REFUSED;
-	case EFFECT_WHY_NEIGHBOUR:
+	case EFFECT_REASON_NEIGHBOUR:
 		return EFFECT_HOP_SILENT;
-	case EFFECT_WHY_GATEWAY:
+	case EFFECT_REASON_GATEWAY:
 		return EFFECT_HOP_GATEWAY;
 	default:
 		return by_state[hop->state];
 	}
 }
 
-void node_look_way(struct node *n, uint32_t index, const struct addr *address, bool l2)
+void compiler_update_way(struct compiler *n, uint32_t index, const struct addr *address, bool l2)
 {
-	struct node_way *way = &n->ways[index], now = { 0 };
+	struct compiler_way *way = &n->ways[index], now = { 0 };
 	struct hop hop;
 
 	if (!n->hops || !hops_get(n->hops, address, &hop))
@@ -74,7 +74,7 @@ void node_look_way(struct node *n, uint32_t index, const struct addr *address, b
  * Whether the check proves that users' packets arrive: it goes through the tunnel, says up, and is
  * not in doubt, inconclusive or restored from an earlier process.
  */
-static bool is_reached(const struct node_pool *p, health_word word)
+static bool is_reached(const struct compiler_pool *p, health_word word)
 {
 	return p->plan->model->check && p->plan->model->check->via == MODEL_VIA_TUNNEL &&
 	       health_state(word) == HEALTH_UP && !health_in_doubt(word) &&
@@ -85,30 +85,31 @@ static bool is_reached(const struct node_pool *p, health_word word)
  * Whether the backend is out because of its next hop. After a restart the reason is unknown and
  * counts as that.
  */
-static bool is_out_by_way(const struct node_backend *b)
+static bool is_out_by_way(const struct compiler_backend *b)
 {
 	return b->known && !b->alive &&
-	       (b->why == EFFECT_WHY_UNKNOWN || effect_why_is_way((enum effect_why)b->why));
+	       (b->why == EFFECT_REASON_UNKNOWN ||
+	        effect_reason_is_path((enum effect_reason)b->why));
 }
 
 /*
- * A backend in force is given NODE_CUT_MS: most troubles of next hops pass sooner. One that is
+ * A backend in force is given COMPILER_CUT_MS: most troubles of next hops pass sooner. One that is
  * out for its path stays out at once, or it would come back for that long at each restart.
  */
-enum effect_why node_cut(const struct node *n, const struct node_pool *p,
-                         const struct node_backend *b, health_word word,
-                         const struct node_time *time, uint64_t *at_ms)
+enum effect_reason compiler_way_reason(const struct compiler *n, const struct compiler_pool *p,
+                                       const struct compiler_backend *b, health_word word,
+                                       const struct compiler_time *time, uint64_t *at_ms)
 {
-	const struct node_way *way = &n->ways[b->index];
-	uint64_t due_ms = way->since_ms + NODE_CUT_MS;
+	const struct compiler_way *way = &n->ways[b->index];
+	uint64_t due_ms = way->since_ms + COMPILER_CUT_MS;
 
 	if (!way->cut || is_reached(p, word))
-		return EFFECT_WHY_UNKNOWN;
+		return EFFECT_REASON_UNKNOWN;
 	if (due_ms <= time->now_ms || is_out_by_way(b))
-		return (enum effect_why)way->cut;
+		return (enum effect_reason)way->cut;
 	if (due_ms < *at_ms)
 		*at_ms = due_ms;
-	return EFFECT_WHY_UNKNOWN;
+	return EFFECT_REASON_UNKNOWN;
 }
 
 static enum hop_heard heard_by(health_word word)
@@ -125,7 +126,7 @@ static enum hop_heard heard_by(health_word word)
 	}
 }
 
-void node_hear(struct node *n, struct node_backend *b, health_word word)
+void compiler_report_check(struct compiler *n, struct compiler_backend *b, health_word word)
 {
 	uint8_t heard = (uint8_t)heard_by(word);
 	bool down = health_state(word) == HEALTH_DOWN;

@@ -24,7 +24,7 @@
  */
 #define SEEDS 64u
 
-uint64_t node_backend_key(uint64_t pool, uint64_t id)
+uint64_t compiler_backend_key(uint64_t pool, uint64_t id)
 {
 	uint64_t h = (pool ^ id * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
 
@@ -46,7 +46,7 @@ static void store_words(void *to, const void *from, size_t bytes)
  * Fill in the next hop of backend @p index; @p e has its address and mode already. @return
  * whether it is known
  */
-static bool fill_hop(const struct node *n, uint32_t index, const struct addr *address,
+static bool fill_hop(const struct compiler *n, uint32_t index, const struct addr *address,
                      struct fwd_backend *e)
 {
 	uint16_t limit = n->model ? n->model->self->mtu : 0;
@@ -60,7 +60,7 @@ static bool fill_hop(const struct node *n, uint32_t index, const struct addr *ad
 	e->vlan = hop.vlan;
 	e->outer_vlan = hop.outer_vlan;
 	e->outer_type_be = hop.outer_type_be;
-	e->inner_mtu = path_inner_mtu(limit && limit < hop.mtu ? limit : hop.mtu,
+	e->inner_mtu = path_mtu_inner(limit && limit < hop.mtu ? limit : hop.mtu,
 	                              l2 ? 0 : n->paths[index].mtu, fwd_overhead(e));
 	memcpy(e->mac_to, hop.mac_to, sizeof(e->mac_to));
 	memcpy(e->mac_from, hop.mac_from, sizeof(e->mac_from));
@@ -79,26 +79,27 @@ static uint8_t encap_of(enum model_mode mode)
 	}
 }
 
-void node_write_backend(struct node *n, const struct node_pool *p, const struct node_backend *b)
+void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
+                            const struct compiler_backend *b)
 {
 	struct fwd_backend *at = &n->t.backends[b->index], e = *at;
 
 	memcpy(e.address.bytes, b->plan->address.bytes, sizeof(e.address.bytes));
 	e.encap = encap_of(p->plan->model->mode);
-	e.gue_port_be = fwd_be16(NODE_GUE_PORT);
+	e.gue_port_be = fwd_be16(COMPILER_GUE_PORT);
 	e.list_room =
 	        p->plan->model->agent ? (uint16_t)second_len_max(addr_is4(&b->plan->address)) : 0;
 	e.id = b->plan->id;
 	e.pool_id = p->plan->id;
 	e.flags = FWD_BACKEND_USED;
-	if (!b->alive && b->why != EFFECT_WHY_WAITING)
+	if (!b->alive && b->why != EFFECT_REASON_WAITING)
 		e.flags |= FWD_BACKEND_DEAD;
 	if (!fill_hop(n, b->index, &b->plan->address, &e))
 		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
 	store_words(at, &e, sizeof(e));
 }
 
-void node_write_destinations(const struct fwd_tables *t)
+void compiler_write_destinations(const struct fwd_tables *t)
 {
 	struct fwd_destinations *made = calloc(t->n_destinations, sizeof(*made));
 
@@ -112,26 +113,26 @@ void node_write_destinations(const struct fwd_tables *t)
 }
 
 /* The bucket of address @p a: the first of a list of backend indexes. */
-static uint32_t *watched_head(const struct node *n, const struct addr *a)
+static uint32_t *watched_head(const struct compiler *n, const struct addr *a)
 {
 	static const struct hash_key key = { 0x7765697268u, 2 };
 
 	return &n->watched_heads[hash_bytes(&key, a->bytes, sizeof(a->bytes)) %
-	                         NODE_WATCHED_BUCKETS];
+	                         COMPILER_WATCHED_BUCKETS];
 }
 
-uint32_t node_first_at(const struct node *n, const struct addr *a)
+uint32_t compiler_first_at(const struct compiler *n, const struct addr *a)
 {
 	return *watched_head(n, a);
 }
 
-void node_watch(struct node *n, uint32_t index, const struct addr *address)
+void compiler_watch(struct compiler *n, uint32_t index, const struct addr *address)
 {
 	uint32_t *head = watched_head(n, address);
 
 	if (!n->hops || n->is_watched[index])
 		return;
-	n->watched[index] = *address; /* first: hops_watch() may call node_hop() */
+	n->watched[index] = *address; /* first: hops_watch() may call compiler_on_hop() */
 	n->watched_next[index] = *head;
 	*head = index;
 	n->is_watched[index] = !hops_watch(n->hops, address);
@@ -139,7 +140,7 @@ void node_watch(struct node *n, uint32_t index, const struct addr *address)
 		*head = n->watched_next[index];
 }
 
-void node_unwatch(struct node *n, uint32_t index)
+void compiler_unwatch(struct compiler *n, uint32_t index)
 {
 	uint32_t *link = watched_head(n, &n->watched[index]);
 
@@ -151,21 +152,21 @@ void node_unwatch(struct node *n, uint32_t index)
 	hops_unwatch(n->hops, &n->watched[index]);
 	n->is_watched[index] = false;
 	n->n_low -= n->paths[index].mtu != 0;
-	n->paths[index] = (struct path){ 0 };
-	n->ways[index] = (struct node_way){ 0 };
+	n->paths[index] = (struct path_mtu){ 0 };
+	n->ways[index] = (struct compiler_way){ 0 };
 }
 
-void node_hop(void *node, const struct addr *address, const struct hop *hop)
+void compiler_on_hop(void *node, const struct addr *address, const struct hop *hop)
 {
-	struct node *n = node;
+	struct compiler *n = node;
 
 	(void)hop;
-	for (uint32_t i = node_first_at(n, address); i; i = n->watched_next[i]) {
+	for (uint32_t i = compiler_first_at(n, address); i; i = n->watched_next[i]) {
 		struct fwd_backend *at = &n->t.backends[i], e = *at;
 
 		if (!addr_equal(&n->watched[i], address))
 			continue;
-		node_look_way(n, i, address, e.encap == FWD_ENCAP_L2);
+		compiler_update_way(n, i, address, e.encap == FWD_ENCAP_L2);
 		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
 		if (!fill_hop(n, i, address, &e))
 			e.flags |= FWD_BACKEND_NO_NEXT_HOP;
@@ -182,7 +183,7 @@ static uint32_t log2_of(uint32_t n)
  * `place` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
  * stored last: a packet that sees it sees the times, too.
  */
-void node_write_pool(struct node *n, const struct node_pool *p)
+void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 {
 	const struct model_pool *m = p->plan->model;
 	struct fwd_pool *at = &n->t.pools[p->index];
@@ -192,7 +193,7 @@ void node_write_pool(struct node *n, const struct node_pool *p)
 
 	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
 	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
-	at->learn_s = owners_learn_s(&times);
+	at->remember_s = owners_remember_s(&times);
 	at->flags = m->agent ? FWD_POOL_AGENTS : 0;
 	at->id = p->plan->id;
 	__atomic_store_n(&at->place, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
@@ -213,34 +214,34 @@ static void write_prefix(struct fwd_prefix *out, const struct prefix *from)
 	store_words(out, &made, sizeof(made));
 }
 
-void node_write_root(const struct node *n, struct fwd_root *root)
+void compiler_write_root(const struct compiler *n, struct fwd_root *root)
 {
 	const struct model *m = n->model;
 
 	store_words(root->hash_key, m->hash_key, sizeof(root->hash_key));
 	write_prefix(&root->source4, &m->self->tunnel_source4);
 	write_prefix(&root->source6, &m->self->tunnel_source6);
-	__atomic_store_n(&root->answers_per_s, NODE_ANSWERS_PER_S, __ATOMIC_RELAXED);
+	__atomic_store_n(&root->answers_per_s, COMPILER_ANSWERS_PER_S, __ATOMIC_RELAXED);
 }
 
-void node_write_generation(const struct node *n, struct fwd_root *root)
+void compiler_write_generation(const struct compiler *n, struct fwd_root *root)
 {
 	__atomic_store_n(&root->generation, n->model->meta.document, __ATOMIC_RELEASE);
 }
 
 /* The entry as it goes into the table, with the indexes of its pool and its counter. */
-static struct fwd_service make_entry(const struct node *n, const struct plan_entry *e)
+static struct fwd_service make_entry(const struct compiler *n, const struct plan_entry *e)
 {
 	struct fwd_service s = e->entry;
 
 	s.pool = e->pool == PLAN_NONE ? FWD_POOL_NONE : n->pools[e->pool].index;
 	if (e->service != PLAN_NONE)
-		s.count = places_find(n->count_places,
-		                      hash_text(n->plan->services[e->service]->name));
+		s.count = indexes_find(n->count_indexes,
+		                       hash_text(n->plan->services[e->service]->name));
 	return s;
 }
 
-static bool fill_half(const struct node *n, struct fwd_tables *t, uint32_t half, uint32_t seed)
+static bool fill_half(const struct compiler *n, struct fwd_tables *t, uint32_t half, uint32_t seed)
 {
 	struct fwd_service *at = &t->services[half * t->root->n_services];
 	uint64_t *filter = t->root->vip_filter[half];
@@ -257,7 +258,7 @@ static bool fill_half(const struct node *n, struct fwd_tables *t, uint32_t half,
 	return true;
 }
 
-bool node_write_services(struct node *n, struct fwd_tables *t)
+bool compiler_write_services(struct compiler *n, struct fwd_tables *t)
 {
 	uint32_t half = ~t->root->active & 1;
 

@@ -2,8 +2,8 @@
 /*
  * When a slot changes its owner (owners.h). Two events change the target owners: owners_apply()
  * brings new sets or verdicts, and owners_tick() brings the next set into force when it begins.
- * Both then walk all slots once (change()). Most slots have their target already and are on the
- * fast path; four of them are compared in one load. What remains is done by owners_tick() in
+ * Both then walk all slots once (change_pool()). Most slots have their target already and are on
+ * the fast path; four of them are compared in one load. What remains is done by owners_tick() in
  * bounded steps, so that a pool of a million slots does not hold up the loop.
  *
  * owners_apply() computes its results into `struct news` and installs them at the end: a failure
@@ -23,13 +23,13 @@
  * round.
  */
 #define TICK_SLOTS 131072u
-/* The interval, in ms, at which scheduled slots are looked at: the error of OWNERS_WARN_MS. */
+/* The interval, in ms, at which scheduled slots are looked at: the error of OWNERS_SCHEDULE_MS. */
 #define DUE_TICK_MS 50u
 /*
- * A set that begins within so many ms has its slots scheduled; enough for OWNERS_WARN_MS and a
+ * A set that begins within so many ms has its slots scheduled; enough for OWNERS_SCHEDULE_MS and a
  * late tick.
  */
-#define NEAR_MS 5000
+#define SCHEDULE_AHEAD_MS 5000
 
 int owners_new(const struct owners_tables *tables, struct owners_memory *memory,
                const uint64_t key[2], struct owners **out)
@@ -55,11 +55,11 @@ void owners_free(struct owners *o)
 {
 	if (!o)
 		return;
-	owners_made_fini(&o->now);
-	owners_made_fini(&o->next);
+	owners_computed_fini(&o->now);
+	owners_computed_fini(&o->next);
 	free(o->before);
 	free(o->lines);
-	free(o->wished);
+	free(o->line_target);
 	free(o);
 }
 
@@ -68,15 +68,15 @@ void owners_move(struct owners *o, const struct owners_tables *tables)
 	o->tables = *tables;
 }
 
-uint16_t owners_learn_s(const struct owners_times *times)
+uint16_t owners_remember_s(const struct owners_times *times)
 {
 	uint32_t learn_ms = times->idle_ms + 8 * OWNERS_SECOND_MS;
-	uint32_t learn_s;
+	uint32_t remember_s;
 
 	if (learn_ms > times->settle_ms)
 		learn_ms = times->settle_ms;
-	learn_s = learn_ms / OWNERS_SECOND_MS;
-	return (uint16_t)(learn_s < UINT16_MAX ? learn_s : UINT16_MAX);
+	remember_s = learn_ms / OWNERS_SECOND_MS;
+	return (uint16_t)(remember_s < UINT16_MAX ? remember_s : UINT16_MAX);
 }
 
 /* --- changes --- */
@@ -91,7 +91,7 @@ static bool is_due(const struct owners *o, uint32_t s, uint16_t current)
 
 static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
 {
-	return o->is_near && o->next.wanted[s] != current && o->next.wanted[s] != 0;
+	return o->is_scheduled_next && o->next.wanted[s] != current && o->next.wanted[s] != 0;
 }
 
 /*
@@ -107,11 +107,11 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 		current = o->now.wanted[s];
 	}
 	if (current != 0 && (is_due(o, s, current) || is_coming(o, s, current)))
-		owners_slot_warn(o, s, clock);
-	else if (owners_is_warned(o, s))
-		owners_slot_unwarn(o, s);
-	if (owners_looks(o, s))
-		owners_slot_bury(o, s);
+		owners_slot_schedule(o, s, clock);
+	else if (owners_is_scheduled(o, s))
+		owners_slot_unschedule(o, s);
+	if (owners_is_unsettled(o, s))
+		owners_slot_expire_dead(o, s);
 	o->n_due += is_due(o, s, current);
 	o->n_coming += is_coming(o, s, current);
 }
@@ -119,14 +119,14 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 /*
  * With agents nothing is scheduled: each slot's owner and list are worked out and stored at once.
  */
-void owners_lists_change(struct owners *o, const struct owners_clock *clock)
+void owners_lists_update(struct owners *o, const struct owners_clock *clock)
 {
 	o->n_waiting = 0;
 	owners_list_begin(o);
 	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
-		owners_list_show(o, s, clock);
-		if (owners_looks(o, s))
-			owners_slot_bury(o, s);
+		owners_list_update(o, s, clock);
+		if (owners_is_unsettled(o, s))
+			owners_slot_expire_dead(o, s);
 	}
 }
 
@@ -137,7 +137,7 @@ static void change_slots(struct owners *o, const struct owners_clock *clock)
 		uint64_t wanted;
 
 		memcpy(&wanted, &o->now.wanted[s], sizeof(wanted));
-		if (!o->is_near && owners_four(o, s) == wanted)
+		if (!o->is_scheduled_next && owners_four(o, s) == wanted)
 			continue; /* all four have their target and are on the fast path */
 		for (uint32_t i = s; i < s + 4; i++)
 			change_slot(o, i, clock);
@@ -145,16 +145,16 @@ static void change_slots(struct owners *o, const struct owners_clock *clock)
 }
 
 /* Bring all slots towards their targets. */
-static void change(struct owners *o, const struct owners_clock *clock)
+static void change_pool(struct owners *o, const struct owners_clock *clock)
 {
 	if (o->times.agents)
-		owners_lists_change(o, clock);
+		owners_lists_update(o, clock);
 	else
 		change_slots(o, clock);
 }
 
 /*
- * Move slots that were scheduled at least OWNERS_WARN_MS ago: the SYNs from before have been
+ * Move slots that were scheduled at least OWNERS_SCHEDULE_MS ago: the SYNs from before have been
  * repeated.
  */
 static void move_due(struct owners *o, const struct owners_clock *clock)
@@ -164,15 +164,15 @@ static void move_due(struct owners *o, const struct owners_clock *clock)
 
 		if (!is_due(o, s, owners_current(o, s)))
 			continue;
-		if (!owners_is_warned(o, s))
-			owners_slot_warn(o, s, clock);
-		age_ms = (uint32_t)clock->now_ms - owners_cold(o, s)->warned_at;
-		if ((int32_t)age_ms < (int32_t)OWNERS_WARN_MS)
+		if (!owners_is_scheduled(o, s))
+			owners_slot_schedule(o, s, clock);
+		age_ms = (uint32_t)clock->now_ms - owners_cold(o, s)->scheduled_at;
+		if ((int32_t)age_ms < (int32_t)OWNERS_SCHEDULE_MS)
 			continue;
 		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
 		o->n_due--;
 		if (is_coming(o, s, owners_current(o, s)))
-			owners_slot_warn(o, s, clock);
+			owners_slot_schedule(o, s, clock);
 	}
 }
 
@@ -180,7 +180,7 @@ static void move_due(struct owners *o, const struct owners_clock *clock)
 
 /* What owners_apply() has computed so far; installed as a whole, or freed. */
 struct news {
-	struct owners_made now, next;
+	struct owners_computed now, next;
 	uint8_t *states;
 	struct owners_backends dead, died;
 	bool any_died;
@@ -189,8 +189,8 @@ struct news {
 
 static void news_fini(struct news *n)
 {
-	owners_made_fini(&n->now);
-	owners_made_fini(&n->next);
+	owners_computed_fini(&n->now);
+	owners_computed_fini(&n->next);
 	free(n->states);
 }
 
@@ -211,11 +211,11 @@ static bool sets_ok(const struct owners_set *sets, size_t n_sets)
 }
 
 /* The index of the last set that has begun; the first if none has. */
-static size_t set_in_force(const struct owners_set *sets, size_t n_sets, int64_t wall_ms)
+static size_t index_in_force(const struct owners_set *sets, size_t n_sets, int64_t wall_clock_ms)
 {
 	size_t i = n_sets - 1;
 
-	while (i > 0 && sets[i].from_ms > wall_ms)
+	while (i > 0 && sets[i].from_ms > wall_clock_ms)
 		i--;
 	return i;
 }
@@ -224,8 +224,8 @@ static size_t set_in_force(const struct owners_set *sets, size_t n_sets, int64_t
  * Note which backends are dead, and which of them were alive before: only their flows are
  * deleted.
  */
-static void take_verdicts(const struct owners *o, const struct owners_set *sets, size_t n_sets,
-                          struct news *n)
+static void note_dead(const struct owners *o, const struct owners_set *sets, size_t n_sets,
+                      struct news *n)
 {
 	for (size_t i = 0; i < n_sets; i++) {
 		for (size_t m = 0; m < sets[i].n_members; m++) {
@@ -242,23 +242,23 @@ static void take_verdicts(const struct owners *o, const struct owners_set *sets,
 	}
 }
 
-static int make_set(const struct owners *o, const struct owners_set *set, struct news *n,
-                    struct owners_made *out)
+static int compute_set(const struct owners *o, const struct owners_set *set, struct news *n,
+                       struct owners_computed *out)
 {
-	int result = owners_made_copy(set, o->tables.n_slots, out);
+	int result = owners_computed_copy(set, o->tables.n_slots, out);
 
 	if (result != 0)
 		return result;
-	owners_made_reuse(out, &o->now, o->tables.n_slots);
-	owners_made_reuse(out, &o->next, o->tables.n_slots);
-	return owners_made_want(out, o, n->states);
+	owners_computed_reuse(out, &o->now, o->tables.n_slots);
+	owners_computed_reuse(out, &o->next, o->tables.n_slots);
+	return owners_computed_repair(out, o, n->states);
 }
 
 /* Compute all that needs memory, before anything of the pool changes. */
 static int make_news(const struct owners *o, const struct owners_set *sets, size_t n_sets,
-                     const uint8_t *state, size_t n_state, int64_t wall_ms, struct news *n)
+                     const uint8_t *state, size_t n_state, int64_t wall_clock_ms, struct news *n)
 {
-	size_t at = set_in_force(sets, n_sets, wall_ms);
+	size_t at = index_in_force(sets, n_sets, wall_clock_ms);
 	int result = 0;
 
 	n->states = calloc(FWD_BACKENDS_MAX, sizeof(*n->states));
@@ -267,10 +267,10 @@ static int make_news(const struct owners *o, const struct owners_set *sets, size
 	if (n_state > 0)
 		memcpy(n->states, state, n_state < FWD_BACKENDS_MAX ? n_state : FWD_BACKENDS_MAX);
 	n->now_set = &sets[at];
-	take_verdicts(o, sets, n_sets, n);
-	result = make_set(o, &sets[at], n, &n->now);
+	note_dead(o, sets, n_sets, n);
+	result = compute_set(o, &sets[at], n, &n->now);
 	if (result == 0 && at + 1 < n_sets)
-		result = make_set(o, &sets[at + 1], n, &n->next);
+		result = compute_set(o, &sets[at + 1], n, &n->next);
 	return result;
 }
 
@@ -278,7 +278,7 @@ static int make_news(const struct owners *o, const struct owners_set *sets, size
  * The set @p left is no longer in force: the owners that lose slots have claims on them until @p
  * until_ms.
  */
-static void leave_set(struct owners *o, struct owners_made *left, int64_t until_ms,
+static void leave_set(struct owners *o, struct owners_computed *left, int64_t until_ms,
                       const struct owners_clock *clock)
 {
 	free(o->before);
@@ -321,24 +321,24 @@ static void set_leases(struct owners *o, const struct owners_set *sets, const st
 }
 
 /* Install the new sets. @param has_past  whether @p n has a set before the one in force */
-static void take_sets(struct owners *o, struct news *n, bool has_past,
-                      const struct owners_clock *clock)
+static void install_sets(struct owners *o, struct news *n, bool has_past,
+                         const struct owners_clock *clock)
 {
-	struct owners_made left = o->now;
+	struct owners_computed left = o->now;
 
 	o->now = n->now;
-	owners_made_fini(&o->next);
+	owners_computed_fini(&o->next);
 	o->next = n->next;
-	n->now = n->next = (struct owners_made){ 0 };
+	n->now = n->next = (struct owners_computed){ 0 };
 	if (has_past && left.from_ms != o->now.from_ms)
 		leave_set(o, &left, n->now_set[-1].until_ms, clock);
-	owners_made_fini(&left);
+	owners_computed_fini(&left);
 }
 
 /*
  * The order matters. All that can fail comes before the new sets are installed. Dead owners lose
- * their slots (change()) before their remembered flows are deleted, or packets would remember new
- * ones for them.
+ * their slots (change_pool()) before their remembered flows are deleted, or packets would remember
+ * new ones for them.
  */
 int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
                  size_t n_sets, const uint8_t *state, size_t n_state,
@@ -350,13 +350,13 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	int result = sets_ok(sets, n_sets) ? 0 : -EINVAL;
 
 	if (result == 0)
-		result = make_news(o, sets, n_sets, state, n_state, clock->wall_ms, &n);
+		result = make_news(o, sets, n_sets, state, n_state, clock->wall_clock_ms, &n);
 	if (result == 0) {
 		o->times = *times;
 		n_past = (size_t)(n.now_set - sets) + 1;
 	}
 	if (result == 0 && times->agents)
-		result = owners_lines_follow(o, sets, n_past, &n.now, clock->wall_ms);
+		result = owners_lines_follow(o, sets, n_past, &n.now, clock->wall_clock_ms);
 	if (result == 0 && first) {
 		o->dead = n.dead;
 		o->now.wanted = n.now.wanted;
@@ -369,12 +369,14 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 		return result;
 	}
 	if (first || n.any_died || memcmp(&o->dead, &n.dead, sizeof(o->dead)) != 0)
-		o->guests_end_s = owners_seconds(clock) + times->settle_ms / OWNERS_SECOND_MS + 1;
+		o->temporary_end_s =
+		        owners_seconds(clock) + times->settle_ms / OWNERS_SECOND_MS + 1;
 	o->dead = n.dead;
 	set_leases(o, sets, &n, clock);
-	take_sets(o, &n, !first && n.now_set > sets, clock);
-	o->is_near = o->next.members && o->next.from_ms - clock->wall_ms <= NEAR_MS;
-	change(o, clock);
+	install_sets(o, &n, !first && n.now_set > sets, clock);
+	o->is_scheduled_next =
+	        o->next.members && o->next.from_ms - clock->wall_clock_ms <= SCHEDULE_AHEAD_MS;
+	change_pool(o, clock);
 	if (n.any_died)
 		owners_memory_forget(o->memory, &n.died);
 	news_fini(&n);
@@ -387,7 +389,7 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
  * As set_leases(), when a tick brings the next set into force: leases end at @p until_ms of the
  * set @p left.
  */
-static void change_leases(struct owners *o, const struct owners_made *left, int64_t until_ms,
+static void change_leases(struct owners *o, const struct owners_computed *left, int64_t until_ms,
                           const struct owners_clock *clock)
 {
 	uint32_t *lease = o->memory->lease_end_s;
@@ -407,13 +409,14 @@ static void change_leases(struct owners *o, const struct owners_made *left, int6
  */
 static void follow_sets(struct owners *o, const struct owners_clock *clock)
 {
-	int64_t left_ms = o->next.from_ms - clock->wall_ms;
+	int64_t left_ms = o->next.from_ms - clock->wall_clock_ms;
 
-	if (!o->next.members || left_ms > NEAR_MS || (o->is_near && left_ms > 0))
+	if (!o->next.members || left_ms > SCHEDULE_AHEAD_MS ||
+	    (o->is_scheduled_next && left_ms > 0))
 		return;
-	o->is_near = left_ms > 0;
+	o->is_scheduled_next = left_ms > 0;
 	if (left_ms <= 0) {
-		struct owners_made left = o->now;
+		struct owners_computed left = o->now;
 		struct owners_set sets[2] = {
 			{ left.from_ms, left.until_ms, left.members, left.n_members, NULL },
 			{ o->next.from_ms, o->next.until_ms, o->next.members, o->next.n_members,
@@ -421,14 +424,14 @@ static void follow_sets(struct owners *o, const struct owners_clock *clock)
 		};
 
 		o->now = o->next;
-		o->next = (struct owners_made){ 0 };
+		o->next = (struct owners_computed){ 0 };
 		if (o->times.agents) /* out of memory: slots wait for the next document */
-			(void)owners_lines_follow(o, sets, 2, &o->now, clock->wall_ms);
+			(void)owners_lines_follow(o, sets, 2, &o->now, clock->wall_clock_ms);
 		leave_set(o, &left, left.until_ms, clock);
 		change_leases(o, &left, left.until_ms, clock);
-		owners_made_fini(&left);
+		owners_computed_fini(&left);
 	}
-	change(o, clock);
+	change_pool(o, clock);
 }
 
 static void settle_slot(struct owners *o, uint32_t s, uint32_t now_s)
@@ -451,20 +454,21 @@ static void settle_some(struct owners *o, uint32_t now_s)
 		uint32_t first = o->cursor;
 
 		o->cursor = (o->cursor + 4) % n;
-		if (!(owners_four(o, first) & OWNERS_FOUR_LOOK))
+		if (!(owners_four(o, first) & OWNERS_FOUR_UNSETTLED))
 			continue;
 		for (uint32_t s = first; s < first + 4; s++)
-			if (owners_looks(o, s))
+			if (owners_is_unsettled(o, s))
 				settle_slot(o, s, now_s);
 	}
 }
 
 /* Whether the time has just ended in which lists keep temporary owners without a claim. */
-static bool guests_leave(struct owners *o, uint32_t now_s)
+static bool temporary_owners_leave(struct owners *o, uint32_t now_s)
 {
-	if (!o->times.agents || o->guests_end_s == 0 || (int32_t)(o->guests_end_s - now_s) > 0)
+	if (!o->times.agents || o->temporary_end_s == 0 ||
+	    (int32_t)(o->temporary_end_s - now_s) > 0)
 		return false;
-	o->guests_end_s = 0;
+	o->temporary_end_s = 0;
 	return true;
 }
 
@@ -477,15 +481,15 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 	follow_sets(o, clock);
 	if (o->n_due > 0)
 		move_due(o, clock);
-	if (o->n_waiting > 0 || guests_leave(o, owners_seconds(clock))) {
-		owners_lines_wait(o, clock->wall_ms);
-		owners_lists_change(o, clock);
+	if (o->n_waiting > 0 || temporary_owners_leave(o, owners_seconds(clock))) {
+		owners_lines_wait(o, clock->wall_clock_ms);
+		owners_lists_update(o, clock);
 	}
 	settle_some(o, owners_seconds(clock));
 	if (o->n_due > 0)
 		return DUE_TICK_MS;
-	if (o->next.members && o->next.from_ms - clock->wall_ms < wait_ms)
-		wait_ms = o->next.from_ms - clock->wall_ms;
+	if (o->next.members && o->next.from_ms - clock->wall_clock_ms < wait_ms)
+		wait_ms = o->next.from_ms - clock->wall_clock_ms;
 	return wait_ms < 1 ? 1 : (uint32_t)wait_ms;
 }
 
@@ -497,7 +501,7 @@ static uint16_t earlier_of(const struct owners *o, uint32_t s)
 	const struct owner_cold *cold = owners_cold(o, s);
 	uint16_t current = owners_current(o, s), earlier = 0;
 
-	if (!owners_looks(o, s))
+	if (!owners_is_unsettled(o, s))
 		return 0;
 	for (int c = o->times.agents ? OWNER_CLASS_UDP : 0; c < OWNER_CLASSES; c++)
 		if (cold->claim[c].settle_at != 0 && cold->claim[c].base != current)
@@ -513,8 +517,8 @@ static void count_slot(const struct owners *o, uint32_t s, struct owners_stats *
 	uint16_t current = owners_current(o, s), earlier = earlier_of(o, s);
 
 	out->empty += current == 0;
-	out->looking += owners_looks(o, s);
-	out->unsettled += earlier != 0 || owners_is_warned(o, s);
+	out->looking += owners_is_unsettled(o, s);
+	out->unsettled += earlier != 0 || owners_is_scheduled(o, s);
 	if (owned && current < n)
 		owned[current]++;
 	if (based && earlier != 0 && earlier < n)
@@ -535,7 +539,7 @@ void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *ow
 		count_slot(o, s, out, owned, based, n);
 }
 
-static bool names(const struct owners_made *made, uint16_t backend)
+static bool set_has_backend(const struct owners_computed *made, uint16_t backend)
 {
 	for (size_t i = 0; i < made->n_members; i++)
 		if (made->members[i].backend == backend)
@@ -545,7 +549,7 @@ static bool names(const struct owners_made *made, uint16_t backend)
 
 bool owners_uses(const struct owners *o, uint16_t backend)
 {
-	if (names(&o->now, backend) || names(&o->next, backend))
+	if (set_has_backend(&o->now, backend) || set_has_backend(&o->next, backend))
 		return true;
 	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
 		const struct owner_cold *cold = owners_cold(o, s);
@@ -555,7 +559,7 @@ bool owners_uses(const struct owners *o, uint16_t backend)
 		if (o->times.agents && owners_list_names(o, s, backend))
 			return true;
 		for (int c = o->times.agents ? OWNER_CLASS_UDP : 0;
-		     owners_looks(o, s) && c < OWNER_CLASSES; c++)
+		     owners_is_unsettled(o, s) && c < OWNER_CLASSES; c++)
 			if (cold->claim[c].settle_at != 0 && cold->claim[c].base == backend)
 				return true;
 	}

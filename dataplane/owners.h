@@ -17,7 +17,7 @@
  *   Without agents the load balancer remembers flows. A living owner loses a slot in three steps:
  *     scheduled  the owner is unchanged; from now on each new flow is remembered, so that a SYN
  *                which is repeated after the move finds the backend of the first one
- *     moved      OWNERS_WARN_MS later; a flow that is not remembered goes to the *base*, the owner
+ *     moved      OWNERS_SCHEDULE_MS later; a flow that is not remembered goes to the *base*, the owner
  *                when the slot last settled, which has a *claim* on such flows for a while
  *     settled    no flow needs the base any more; the claim ends
  *   A member set that begins later is scheduled some seconds ahead and moved when it begins.
@@ -31,7 +31,7 @@
  *            owners*, which had the slot while its owner was dead (owners_list.c).
  *   A line has room for three earlier owners. While it is full, the slot waits until the oldest
  *   claim ends, unless its owner is dead. The document does not tell who was a temporary owner, so
- *   a node that starts on empty tables gets that from a peer (struct owners_guests).
+ *   a node that starts on empty tables gets that from a peer (struct owners_handover).
  *
  * A dead owner loses its slots at once in both kinds of pool, and its remembered flows are deleted.
  *
@@ -56,7 +56,7 @@ struct fwd_exceptions;
  * A slot is scheduled at least so long before its living owner loses it: TCP repeats a SYN after
  * 1 s (RFC 6298).
  */
-#define OWNERS_WARN_MS 1500u
+#define OWNERS_SCHEDULE_MS 1500u
 /** The longest time that one pass over the exceptions takes. */
 #define OWNERS_PASS_MS 16000u
 /** The interval of owners_tick() while nothing is in progress. */
@@ -65,7 +65,7 @@ struct fwd_exceptions;
 /** Time, as the packet path counts it (root's ticks) and as the document does. */
 struct owners_clock {
 	uint64_t now_ms; /**< of the packet path's clock: its seconds are now_ms / 1000 */
-	int64_t wall_ms;
+	int64_t wall_clock_ms;
 };
 
 /** What a backend may be used for; the caller keeps an array of them by backend index. */
@@ -131,7 +131,7 @@ void owners_memory_pass(struct owners_memory *m, const struct owners_clock *cloc
  * packet path's clock, unless an end is known already. (A process that has just started may know no
  * set that names the backend.)
  */
-void owners_memory_rest(struct owners_memory *m, uint16_t backend, uint32_t end_s);
+void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end_s);
 /** Live exceptions of a backend, as of the last whole pass. */
 uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend);
 /** All live exceptions, and of them the embryonic, as of the last whole pass. */
@@ -148,9 +148,9 @@ bool owners_memory_uses(const struct owners_memory *m, uint16_t backend);
 
 /**
  * The last part of the settling time, in which packets remember each active flow: for
- * fwd_pool.learn_s.
+ * fwd_pool.remember_s.
  */
-uint16_t owners_learn_s(const struct owners_times *times);
+uint16_t owners_remember_s(const struct owners_times *times);
 
 struct owners;
 
@@ -197,7 +197,8 @@ struct owners_stats {
 	uint32_t empty;     /**< slots without an owner */
 	uint32_t unsettled; /**< slots with an earlier owner, or scheduled */
 	uint32_t looking;   /**< slots on the slow path: unsettled, or with remembered flows */
-	uint32_t due; /**< scheduled slots: to be moved within OWNERS_WARN_MS or by the next set */
+	uint32_t
+	        due; /**< scheduled slots: to be moved within OWNERS_SCHEDULE_MS or by the next set */
 	uint32_t waiting; /**< slots to be moved when the oldest claim of their full list ends */
 	uint64_t moved;   /**< changes of an owner since owners_new() */
 	uint64_t settled; /**< claims that ended since owners_new() */
@@ -218,10 +219,10 @@ bool owners_uses(const struct owners *o, uint16_t backend);
  * One slot whose owner or list does not follow from the document alone, because a death changed it.
  * Slots that are not handed over have the owner and the list of their line.
  */
-struct owners_guests {
+struct owners_handover {
 	uint32_t slot;
 	uint16_t owner; /**< a backend index, as all that follow */
-	/** Newest first, 0: none; OWNER_LIST_GUEST marks temporary owners. */
+	/** Newest first, 0: none; OWNER_LIST_TEMPORARY marks temporary owners. */
 	uint16_t named[OWNER_LIST_MAX];
 	int64_t until_ms[OWNER_LIST_MAX]; /**< wall clock: when their claims end */
 };
@@ -230,14 +231,14 @@ struct owners_guests {
  * Find the first slot, from slot @p from on, that has to be handed over. @return whether there is
  * one
  */
-bool owners_tell(const struct owners *o, uint32_t from, const struct owners_clock *clock,
-                 struct owners_guests *out);
+bool owners_handover_find(const struct owners *o, uint32_t from, const struct owners_clock *clock,
+                          struct owners_handover *out);
 /**
  * Accept a peer's state, on a node that started on empty tables. Call it after owners_apply().
  * @param told  by ascending slot, with this node's backend indexes; any other slot gets the
  *              owner of its line
  */
-void owners_take(struct owners *o, const struct owners_guests *told, size_t n,
-                 const struct owners_clock *clock);
+void owners_handover_apply(struct owners *o, const struct owners_handover *told, size_t n,
+                           const struct owners_clock *clock);
 
 #endif

@@ -23,7 +23,7 @@ static int64_t until_ms(uint16_t end, const struct owners_clock *clock)
 	int32_t units = (int16_t)(end - (uint16_t)(now_s / OWNER_LIST_UNIT_S));
 	int64_t from_s = (int64_t)(now_s % OWNER_LIST_UNIT_S);
 
-	return clock->wall_ms +
+	return clock->wall_clock_ms +
 	       ((units + 1) * (int64_t)OWNER_LIST_UNIT_S - from_s) * OWNERS_SECOND_MS;
 }
 
@@ -31,17 +31,17 @@ static int64_t until_ms(uint16_t end, const struct owners_clock *clock)
  * Fill @p out from the slot. @return whether the slot has to be handed over: another owner than its
  * line, or a temporary owner whose claim lasts
  */
-static bool tell_slot(const struct owners *o, uint32_t s, const struct owners_clock *clock,
-                      struct owners_guests *out)
+static bool differs_from_line(const struct owners *o, uint32_t s, const struct owners_clock *clock,
+                              struct owners_handover *out)
 {
 	const struct owner_list *list = &owners_cold(o, s)->list;
 	uint32_t now_s = owners_seconds(clock);
 	bool more;
 
-	*out = (struct owners_guests){ .slot = s, .owner = owners_current(o, s) };
+	*out = (struct owners_handover){ .slot = s, .owner = owners_current(o, s) };
 	more = out->owner != 0 && out->owner != o->lines[s].owner;
-	for (uint32_t i = 0; owners_looks(o, s) && i < OWNER_LIST_MAX; i++) {
-		bool guest = owner_list_is_guest(list->earlier, i);
+	for (uint32_t i = 0; owners_is_unsettled(o, s) && i < OWNER_LIST_MAX; i++) {
+		bool guest = owner_list_is_temporary(list->earlier, i);
 
 		out->named[i] = (uint16_t)(list->earlier >> 16 * i);
 		if (out->named[i] == 0)
@@ -52,17 +52,17 @@ static bool tell_slot(const struct owners *o, uint32_t s, const struct owners_cl
 	return more;
 }
 
-bool owners_tell(const struct owners *o, uint32_t from, const struct owners_clock *clock,
-                 struct owners_guests *out)
+bool owners_handover_find(const struct owners *o, uint32_t from, const struct owners_clock *clock,
+                          struct owners_handover *out)
 {
 	for (uint32_t s = from; o->lines && s < o->tables.n_slots; s++)
-		if (tell_slot(o, s, clock, out))
+		if (differs_from_line(o, s, clock, out))
 			return true;
 	return false;
 }
 
-/* Add @p backend (perhaps with OWNER_LIST_GUEST) at the end of the list, unless it is there. */
-static void add(struct owner_list *list, uint16_t to, uint16_t backend, uint16_t end)
+/* Add @p backend (perhaps with OWNER_LIST_TEMPORARY) at the end of the list, unless it is there. */
+static void add_to_list(struct owner_list *list, uint16_t to, uint16_t backend, uint16_t end)
 {
 	uint32_t n = owner_list_n(list->earlier);
 
@@ -81,36 +81,37 @@ static void add(struct owner_list *list, uint16_t to, uint16_t backend, uint16_t
  * list may have received flows: they are named in the room that is left, but without a claim. A
  * claim could keep the slot from going where it is on the other nodes.
  */
-static void take_slot(struct owners *o, const struct owners_guests *told,
-                      const struct owners_clock *clock)
+static void store_peer_slot(struct owners *o, const struct owners_handover *told,
+                            const struct owners_clock *clock)
 {
 	uint32_t s = told->slot;
-	uint64_t named = owners_looks(o, s) ? owners_cold(o, s)->list.earlier : 0;
+	uint64_t named = owners_is_unsettled(o, s) ? owners_cold(o, s)->list.earlier : 0;
 	uint16_t current = owners_current(o, s), over = owners_list_end(0, clock);
 	uint16_t to = told->owner == 0 || owners_has(&o->dead, told->owner) ? current : told->owner;
 	struct owner_list list = { 0 };
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		add(&list, to, told->named[i], owners_list_end(told->until_ms[i], clock));
+		add_to_list(&list, to, told->named[i], owners_list_end(told->until_ms[i], clock));
 	if (!owners_has(&o->dead, current))
-		add(&list, to, current | OWNER_LIST_GUEST, over);
+		add_to_list(&list, to, current | OWNER_LIST_TEMPORARY, over);
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		add(&list, to, (uint16_t)owner_list_at(named, i) | OWNER_LIST_GUEST, over);
-	owners_slot_name(o, s, to, &list, owners_seconds(clock));
+		add_to_list(&list, to, (uint16_t)owner_list_at(named, i) | OWNER_LIST_TEMPORARY,
+		            over);
+	owners_slot_store_list(o, s, to, &list, owners_seconds(clock));
 }
 
-void owners_take(struct owners *o, const struct owners_guests *told, size_t n,
-                 const struct owners_clock *clock)
+void owners_handover_apply(struct owners *o, const struct owners_handover *told, size_t n,
+                           const struct owners_clock *clock)
 {
 	size_t i = 0;
 
 	for (uint32_t s = 0; o->lines && s < o->tables.n_slots; s++) {
-		struct owners_guests none = { .slot = s, .owner = o->lines[s].owner };
+		struct owners_handover none = { .slot = s, .owner = o->lines[s].owner };
 
 		while (i < n && told[i].slot < s)
 			i++;
-		take_slot(o, i < n && told[i].slot == s ? &told[i] : &none, clock);
+		store_peer_slot(o, i < n && told[i].slot == s ? &told[i] : &none, clock);
 	}
-	o->guests_end_s = owners_seconds(clock) + o->times.settle_ms / OWNERS_SECOND_MS + 1;
-	owners_lists_change(o, clock);
+	o->temporary_end_s = owners_seconds(clock) + o->times.settle_ms / OWNERS_SECOND_MS + 1;
+	owners_lists_update(o, clock);
 }

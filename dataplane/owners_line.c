@@ -26,25 +26,25 @@
 /* The oldest earlier owner of a full line. */
 #define LAST (SECOND_OWNERS_MAX - 1)
 
-static uint64_t mix(uint64_t sum, uint64_t value)
+static uint64_t mix_digest(uint64_t sum, uint64_t value)
 {
 	sum = (sum ^ value) * 0x9e3779b97f4a7c15u;
 	return sum ^ sum >> 29;
 }
 
 /* A digest that tells a set from others: its begin and its members. */
-static uint64_t key_of(const struct owners_set *set)
+static uint64_t set_digest(const struct owners_set *set)
 {
-	uint64_t sum = mix(1, (uint64_t)set->from_ms);
+	uint64_t sum = mix_digest(1, (uint64_t)set->from_ms);
 
 	for (size_t i = 0; i < set->n_members; i++)
-		sum = mix(mix(sum, set->members[i].id),
-		          (uint64_t)set->members[i].weight << 16 | set->members[i].backend);
+		sum = mix_digest(mix_digest(sum, set->members[i].id),
+		                 (uint64_t)set->members[i].weight << 16 | set->members[i].backend);
 	return sum;
 }
 
 /* The position of @p backend among the earlier owners, or SECOND_OWNERS_MAX. */
-static uint32_t place_of(const struct owners_line *line, uint16_t backend)
+static uint32_t earlier_position(const struct owners_line *line, uint16_t backend)
 {
 	uint32_t i = 0;
 
@@ -57,9 +57,9 @@ static uint32_t place_of(const struct owners_line *line, uint16_t backend)
  * The slot goes to @p to, and the claim of its owner until now ends at @p end_ms. An owner that
  * returns leaves its old position; otherwise the oldest earlier owner leaves the line.
  */
-static void step(struct owners_line *line, uint16_t to, int64_t end_ms)
+static void push_owner(struct owners_line *line, uint16_t to, int64_t end_ms)
 {
-	uint32_t out = place_of(line, to);
+	uint32_t out = earlier_position(line, to);
 
 	if (out > LAST)
 		out = LAST;
@@ -74,16 +74,16 @@ static void step(struct owners_line *line, uint16_t to, int64_t end_ms)
 static bool has_room(const struct owners_line *line, uint16_t to, int64_t at_ms)
 {
 	return line->earlier[LAST] == 0 || line->until_ms[LAST] <= at_ms ||
-	       place_of(line, to) <= LAST;
+	       earlier_position(line, to) <= LAST;
 }
 
 /* Give the slot to @p to at @p at_ms; if there is no room, the line stays and the slot waits. */
-static void take(struct owners_line *line, uint16_t to, int64_t at_ms, int64_t end_ms)
+static void give_slot(struct owners_line *line, uint16_t to, int64_t at_ms, int64_t end_ms)
 {
 	if (line->owner == 0)
 		line->owner = to;
 	if (to != 0 && to != line->owner && has_room(line, to, at_ms))
-		step(line, to, end_ms);
+		push_owner(line, to, end_ms);
 }
 
 void owners_lines_wait(struct owners *o, int64_t now_ms)
@@ -91,8 +91,9 @@ void owners_lines_wait(struct owners *o, int64_t now_ms)
 	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
 		struct owners_line *line = &o->lines[s];
 
-		if (o->wished[s] != line->owner && line->earlier[LAST] != 0)
-			take(line, o->wished[s], now_ms, line->until_ms[LAST] + o->times.settle_ms);
+		if (o->line_target[s] != line->owner && line->earlier[LAST] != 0)
+			give_slot(line, o->line_target[s], now_ms,
+			          line->until_ms[LAST] + o->times.settle_ms);
 	}
 }
 
@@ -100,24 +101,24 @@ void owners_lines_wait(struct owners *o, int64_t now_ms)
  * Take all lines through one more set. Slots that have waited move first, up to the moment when the
  * set begins. The claims of owners that lose slots by the set end at @p end_ms.
  */
-static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
-                const struct owners_made *known)
+static int walk_set(struct owners *o, const struct owners_set *set, int64_t end_ms,
+                    const struct owners_computed *known)
 {
-	struct owners_made made;
-	int result = owners_made_copy(set, o->tables.n_slots, &made);
+	struct owners_computed made;
+	int result = owners_computed_copy(set, o->tables.n_slots, &made);
 
 	if (result != 0)
 		return result;
 	if (known)
-		owners_made_reuse(&made, known, o->tables.n_slots);
-	result = owners_made_wish(&made, o);
+		owners_computed_reuse(&made, known, o->tables.n_slots);
+	result = owners_computed_fill(&made, o);
 	if (result == 0) {
 		owners_lines_wait(o, set->from_ms);
-		memcpy(o->wished, made.filled, o->tables.n_slots * sizeof(*o->wished));
+		memcpy(o->line_target, made.filled, o->tables.n_slots * sizeof(*o->line_target));
 		for (uint32_t s = 0; s < o->tables.n_slots; s++)
-			take(&o->lines[s], o->wished[s], set->from_ms, end_ms);
+			give_slot(&o->lines[s], o->line_target[s], set->from_ms, end_ms);
 	}
-	owners_made_fini(&made);
+	owners_computed_fini(&made);
 	return result;
 }
 
@@ -126,19 +127,19 @@ static int walk(struct owners *o, const struct owners_set *set, int64_t end_ms,
  * those before it must agree as far as both reach: old sets leave the document. Otherwise the walk
  * restarts: 0.
  */
-static size_t walked(struct owners *o, const struct owners_set *sets, size_t n_sets)
+static size_t count_walked_sets(struct owners *o, const struct owners_set *sets, size_t n_sets)
 {
 	size_t n = n_sets, i;
 
-	while (n > 0 && o->n_walked > 0 && key_of(&sets[n - 1]) != o->walked[o->n_walked - 1])
+	while (n > 0 && o->n_walked > 0 && set_digest(&sets[n - 1]) != o->walked[o->n_walked - 1])
 		n--;
 	for (i = 0; i < n && i < o->n_walked; i++)
-		if (key_of(&sets[n - 1 - i]) != o->walked[o->n_walked - 1 - i])
+		if (set_digest(&sets[n - 1 - i]) != o->walked[o->n_walked - 1 - i])
 			break;
 	if (n > 0 && i == (n < o->n_walked ? n : o->n_walked) && o->n_walked > 0)
 		return n;
 	memset(o->lines, 0, o->tables.n_slots * sizeof(*o->lines));
-	memset(o->wished, 0, o->tables.n_slots * sizeof(*o->wished));
+	memset(o->line_target, 0, o->tables.n_slots * sizeof(*o->line_target));
 	o->n_walked = 0;
 	return 0;
 }
@@ -147,16 +148,16 @@ static void note_walked(struct owners *o, const struct owners_set *set)
 {
 	if (o->n_walked == OWNERS_SETS_MAX)
 		memmove(o->walked, o->walked + 1, --o->n_walked * sizeof(o->walked[0]));
-	o->walked[o->n_walked++] = key_of(set);
+	o->walked[o->n_walked++] = set_digest(set);
 }
 
-static int make_room(struct owners *o)
+static int allocate_lines(struct owners *o)
 {
 	if (!o->lines)
 		o->lines = calloc(o->tables.n_slots, sizeof(*o->lines));
-	if (!o->wished)
-		o->wished = calloc(o->tables.n_slots, sizeof(*o->wished));
-	return o->lines && o->wished ? 0 : -ENOMEM;
+	if (!o->line_target)
+		o->line_target = calloc(o->tables.n_slots, sizeof(*o->line_target));
+	return o->lines && o->line_target ? 0 : -ENOMEM;
 }
 
 /*
@@ -164,14 +165,15 @@ static int make_room(struct owners *o)
  * failed.
  */
 int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
-                        const struct owners_made *known, int64_t now_ms)
+                        const struct owners_computed *known, int64_t now_ms)
 {
-	int result = make_room(o);
+	int result = allocate_lines(o);
 
-	for (size_t i = result == 0 ? walked(o, sets, n_sets) : n_sets; i < n_sets; i++) {
+	for (size_t i = result == 0 ? count_walked_sets(o, sets, n_sets) : n_sets; i < n_sets;
+	     i++) {
 		int64_t until_ms = i > 0 ? sets[i - 1].until_ms : 0;
 
-		result = walk(o, &sets[i], owners_claims_end_ms(o, &sets[i], until_ms), known);
+		result = walk_set(o, &sets[i], owners_claims_end_ms(o, &sets[i], until_ms), known);
 		if (result != 0)
 			return result;
 		note_walked(o, &sets[i]);

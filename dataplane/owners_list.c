@@ -14,13 +14,13 @@
  *   - The line is the same on all nodes. So the claims of its dead backends count as if they lived
  *     (`claims`), although they are not named (`list`): else one node would move the slot and
  *     another not.
- *   - A SYN names backends of the line only, not temporary owners (OWNER_LIST_GUEST): if the owner
- *     is dead and no node knows it yet, the new connection ends at a backend where all nodes look
- *     for it.
- *   - If the owner is dead, all nodes choose the same substitute: see owners_list_wanted().
+ *   - A SYN names backends of the line only, not temporary owners (OWNER_LIST_TEMPORARY): if the
+ *     owner is dead and no node knows it yet, the new connection ends at a backend where all nodes
+ *     look for it.
+ *   - If the owner is dead, all nodes choose the same substitute: see owners_list_target().
  * A node that has just started gets its temporary owners from a peer (owners_guests.c).
  *
- * How a list is stored while packets read it: owners_slot_name().
+ * How a list is stored while packets read it: owners_slot_store_list().
  */
 #include "dataplane/owners_parts.h"
 
@@ -32,7 +32,7 @@
  * A fallback owner costs a hash for each member, and a mass death asks for one in each slot. In a
  * table of more slots times members, about a million hashes, the ring decides instead.
  */
-#define HEIRS_WORK_MAX (1u << 20)
+#define FALLBACK_WORK_MAX (1u << 20)
 
 static uint16_t unit_of(uint32_t at_s)
 {
@@ -51,7 +51,7 @@ struct names {
 };
 
 /* The position of @p backend in the list, or names->n. */
-static uint32_t place_of(const struct names *names, uint16_t backend)
+static uint32_t position_in_list(const struct names *names, uint16_t backend)
 {
 	uint32_t i = 0;
 
@@ -62,18 +62,18 @@ static uint32_t place_of(const struct names *names, uint16_t backend)
 
 /*
  * Add @p backend to the list if it is alive and there is room. Its claim ends with unit @p end; if
- * it is in the list already, the later end counts. @param guest OWNER_LIST_GUEST, or 0 for one of
- * the line
+ * it is in the list already, the later end counts. @param guest OWNER_LIST_TEMPORARY, or 0 for one
+ * of the line
  */
-static void name(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
+static void name_backend(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
 {
-	uint32_t i = place_of(names, backend);
+	uint32_t i = position_in_list(names, backend);
 
 	if (i < names->n) {
 		if ((int16_t)(end - names->list.end[i]) > 0)
 			names->list.end[i] = end;
 		if (!guest)
-			names->list.earlier &= ~((uint64_t)OWNER_LIST_GUEST << 16 * i);
+			names->list.earlier &= ~((uint64_t)OWNER_LIST_TEMPORARY << 16 * i);
 		return;
 	}
 	if (backend == 0 || backend == names->to || owners_has(&names->o->dead, backend) ||
@@ -106,12 +106,12 @@ void owners_list_begin(struct owners *o)
  * not wander from one substitute to the next with each change of the ring. 0: none, or too much
  * work.
  */
-static uint16_t heir_of(const struct owners *o, uint32_t s)
+static uint16_t fallback_owner(const struct owners *o, uint32_t s)
 {
 	uint64_t seed = hash_mix(o->key[0] + hash_mix(o->key[1] + s)), best = 0;
 	uint16_t heir = 0;
 
-	if ((uint64_t)o->now.n_members * o->tables.n_slots > HEIRS_WORK_MAX)
+	if ((uint64_t)o->now.n_members * o->tables.n_slots > FALLBACK_WORK_MAX)
 		return 0;
 	for (size_t i = 0; i < o->now.n_members; i++) {
 		const struct owners_member *m = &o->now.members[i];
@@ -136,7 +136,7 @@ static uint16_t heir_of(const struct owners *o, uint32_t s)
  * An earlier owner comes first because packets of all nodes name it already, also of nodes that
  * have not seen the death.
  */
-uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
+uint16_t owners_list_target(const struct owners *o, uint32_t s)
 {
 	const struct owners_line *line = &o->lines[s];
 	uint16_t heir;
@@ -149,12 +149,12 @@ uint16_t owners_list_wanted(const struct owners *o, uint32_t s)
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
 		if (owners_has(&o->serves, line->earlier[i]))
 			return line->earlier[i];
-	heir = heir_of(o, s);
+	heir = fallback_owner(o, s);
 	return heir != 0 ? heir : o->now.wanted[s];
 }
 
 /* Note that @p backend has a claim, and add it to the list. */
-static void claim(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
+static void note_claim(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
 {
 	bool known = backend == names->to;
 
@@ -162,7 +162,7 @@ static void claim(struct names *names, uint16_t backend, uint16_t end, uint16_t 
 		known |= names->claims[i] == backend;
 	if (!known)
 		names->claims[names->n_claims++] = backend;
-	name(names, backend, end, guest);
+	name_backend(names, backend, end, guest);
 }
 
 /* Add those of the line whose claims last, or (@p over) those whose claims have ended. */
@@ -170,27 +170,28 @@ static void name_line(struct names *names, const struct owners_line *line, bool 
                       const struct owners_clock *clock)
 {
 	if (!over && line->owner != 0)
-		claim(names, line->owner, owners_list_end(INT64_MAX, clock), 0);
+		note_claim(names, line->owner, owners_list_end(INT64_MAX, clock), 0);
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++) {
-		if (line->earlier[i] == 0 || (line->until_ms[i] <= clock->wall_ms) != over)
+		if (line->earlier[i] == 0 || (line->until_ms[i] <= clock->wall_clock_ms) != over)
 			continue;
 		if (over)
-			name(names, line->earlier[i], owners_list_end(0, clock), 0);
+			name_backend(names, line->earlier[i], owners_list_end(0, clock), 0);
 		else
-			claim(names, line->earlier[i], owners_list_end(line->until_ms[i], clock),
-			      0);
+			note_claim(names, line->earlier[i],
+			           owners_list_end(line->until_ms[i], clock), 0);
 	}
 }
 
 /*
  * Add those of the list in force whose claims last, or (@p over) those whose claims have ended. As
- * they may not be in the line, they become temporary owners; name() undoes that for those that are.
+ * they may not be in the line, they become temporary owners; name_backend() undoes that for those
+ * that are.
  */
 static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_s)
 {
 	const struct owners *o = names->o;
 	struct owner_list list =
-	        owners_looks(o, s) ? owners_cold(o, s)->list : (struct owner_list){ 0 };
+	        owners_is_unsettled(o, s) ? owners_cold(o, s)->list : (struct owner_list){ 0 };
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
 		uint16_t guest = (uint16_t)owner_list_at(list.earlier, i);
@@ -199,9 +200,9 @@ static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_
 		    owner_list_is_over(list.end[i], now_s) != over)
 			continue;
 		if (over)
-			name(names, guest, list.end[i], OWNER_LIST_GUEST);
+			name_backend(names, guest, list.end[i], OWNER_LIST_TEMPORARY);
 		else
-			claim(names, guest, list.end[i], OWNER_LIST_GUEST);
+			note_claim(names, guest, list.end[i], OWNER_LIST_TEMPORARY);
 	}
 }
 
@@ -212,8 +213,9 @@ static void name_leaver(struct names *names, uint32_t s, const struct owners_clo
 	uint16_t current = owners_current(o, s);
 
 	if (current != 0 && current != names->to && !owners_has(&o->dead, current))
-		claim(names, current, owners_list_end(clock->wall_ms + o->times.settle_ms, clock),
-		      OWNER_LIST_GUEST);
+		note_claim(names, current,
+		           owners_list_end(clock->wall_clock_ms + o->times.settle_ms, clock),
+		           OWNER_LIST_TEMPORARY);
 }
 
 /*
@@ -240,24 +242,24 @@ static struct names names_with(const struct owners *o, uint32_t s, uint16_t to, 
  * If the claims do not all fit with the slot at its target, the slot stays where it is and counts
  * as waiting. If the owner is dead it moves all the same: staying would drop new flows, too.
  */
-void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *clock)
+void owners_list_update(struct owners *o, uint32_t s, const struct owners_clock *clock)
 {
 	const struct owners_line *line = &o->lines[s];
-	uint16_t current = owners_current(o, s), wanted = owners_list_wanted(o, s);
+	uint16_t current = owners_current(o, s), wanted = owners_list_target(o, s);
 	uint32_t now_s = owners_seconds(clock);
 	bool lives = current != 0 && !owners_has(&o->dead, current);
 	struct names names;
 
-	if (!owners_looks(o, s) && current == wanted && line->earlier[0] == 0)
+	if (!owners_is_unsettled(o, s) && current == wanted && line->earlier[0] == 0)
 		return;
 	names = names_with(o, s, wanted == 0 && lives ? current : wanted, false, clock);
 	if (names.n_claims > SECOND_OWNERS_MAX)
 		names = names_with(o, s, lives ? current : wanted, true, clock);
 	name_line(&names, line, true, clock);
-	if ((int32_t)(o->guests_end_s - now_s) > 0)
+	if ((int32_t)(o->temporary_end_s - now_s) > 0)
 		name_named(&names, s, true, now_s);
-	owners_slot_name(o, s, names.to, &names.list, now_s);
-	o->n_waiting += wanted != 0 && (names.to != wanted || (line->owner != o->wished[s] &&
+	owners_slot_store_list(o, s, names.to, &names.list, now_s);
+	o->n_waiting += wanted != 0 && (names.to != wanted || (line->owner != o->line_target[s] &&
 	                                                       !owners_has(&o->dead, line->owner)));
 }
 
@@ -272,7 +274,7 @@ void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s)
 
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend)
 {
-	uint64_t word = owners_looks(o, s) ? owners_cold(o, s)->list.earlier : 0;
+	uint64_t word = owners_is_unsettled(o, s) ? owners_cold(o, s)->list.earlier : 0;
 	bool found = o->lines && o->lines[s].owner == backend;
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)

@@ -42,7 +42,7 @@ void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, ui
 	m->passes = 0;
 	memset(m->counting, 0, sizeof(m->counting));
 	memset(m->used_in, 0, sizeof(m->used_in));
-	m->counting_all = m->counting_young = 0;
+	m->counting_all = m->counting_embryonic = 0;
 }
 
 void owners_memory_free(struct owners_memory *m)
@@ -67,7 +67,7 @@ static bool lease_is_over(const struct owners_memory *m, uint64_t word, uint32_t
 	       (int32_t)(now_s - end_s) >= 0;
 }
 
-static void look_at(struct owners_memory *m, uint64_t *at, uint32_t now_s)
+static void sweep_word(struct owners_memory *m, uint64_t *at, uint32_t now_s)
 {
 	uint64_t word = __atomic_load_n(at, __ATOMIC_RELAXED);
 
@@ -79,7 +79,7 @@ static void look_at(struct owners_memory *m, uint64_t *at, uint32_t now_s)
 	}
 	m->counting[owner_word_backend(word)]++;
 	m->counting_all++;
-	m->counting_young += owner_word_state(word) == OWNER_EMBRYONIC;
+	m->counting_embryonic += owner_word_state(word) == OWNER_EMBRYONIC;
 }
 
 static void end_pass(struct owners_memory *m)
@@ -87,17 +87,17 @@ static void end_pass(struct owners_memory *m)
 	memcpy(m->live, m->counting, sizeof(m->live));
 	memset(m->counting, 0, sizeof(m->counting));
 	m->live_all = m->counting_all;
-	m->live_young = m->counting_young;
-	m->counting_all = m->counting_young = 0;
+	m->live_embryonic = m->counting_embryonic;
+	m->counting_all = m->counting_embryonic = 0;
 	m->cursor = 0;
 	m->passes++;
 }
 
-static void sweep(struct owners_memory *m, uint32_t n, uint32_t now_s)
+static void sweep_sets(struct owners_memory *m, uint32_t n, uint32_t now_s)
 {
 	for (; n > 0 && m->cursor < m->n_sets; n--, m->cursor++)
 		for (uint32_t i = 0; i < OWNER_WAYS; i++)
-			look_at(m, &m->sets[m->cursor].word[i], now_s);
+			sweep_word(m, &m->sets[m->cursor].word[i], now_s);
 	if (m->cursor >= m->n_sets)
 		end_pass(m);
 }
@@ -113,15 +113,15 @@ void owners_memory_tick(struct owners_memory *m, const struct owners_clock *cloc
 	if (m->ticked_ms != 0 && since < OWNERS_SECOND_MS / 2)
 		return;
 	m->ticked_ms = clock->now_ms;
-	sweep(m, m->n_sets / MEMORY_PARTS + 1, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
+	sweep_sets(m, m->n_sets / MEMORY_PARTS + 1, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
 void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock)
 {
 	m->cursor = 0;
 	memset(m->counting, 0, sizeof(m->counting));
-	m->counting_all = m->counting_young = 0;
-	sweep(m, m->n_sets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
+	m->counting_all = m->counting_embryonic = 0;
+	sweep_sets(m, m->n_sets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
 /* A death cannot wait for the sweep: packets would follow these entries to the dead backend. */
@@ -143,7 +143,7 @@ void owners_memory_use(struct owners_memory *m, uint16_t backend)
 	m->used_in[backend & FWD_SLOT_BACKEND] = m->passes;
 }
 
-void owners_memory_rest(struct owners_memory *m, uint16_t backend, uint32_t end_s)
+void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end_s)
 {
 	uint32_t *lease = &m->lease_end_s[backend & FWD_SLOT_BACKEND];
 
@@ -159,7 +159,7 @@ uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend)
 uint32_t owners_memory_total(const struct owners_memory *m, uint32_t *embryonic)
 {
 	if (embryonic)
-		*embryonic = m->live_young;
+		*embryonic = m->live_embryonic;
 	return m->live_all;
 }
 

@@ -49,8 +49,8 @@ struct owners_memory {
 	uint32_t cursor; /**< next bucket of the pass in progress */
 	uint32_t passes;
 	uint64_t ticked_ms;
-	uint32_t live_all, live_young;         /**< of the last whole pass */
-	uint32_t counting_all, counting_young; /**< of the pass in progress */
+	uint32_t live_all, live_embryonic;         /**< of the last whole pass */
+	uint32_t counting_all, counting_embryonic; /**< of the pass in progress */
 	uint32_t live[FWD_BACKENDS_MAX], counting[FWD_BACKENDS_MAX];
 	uint32_t used_in[FWD_BACKENDS_MAX]; /**< the pass in which a slot or set last named it */
 	/** When UDP flows with policy `migrate` leave a drained backend; 0: it is not drained. */
@@ -63,7 +63,7 @@ void owners_memory_forget(struct owners_memory *m, const struct owners_backends 
 void owners_memory_use(struct owners_memory *m, uint16_t backend);
 
 /** A member set with the rings that were computed from it. */
-struct owners_made {
+struct owners_computed {
 	int64_t from_ms, until_ms;
 	struct owners_member *members; /**< NULL: there is no set */
 	size_t n_members;
@@ -86,7 +86,8 @@ struct owners {
 	struct owners_memory *memory;
 	struct owners_times times;
 	uint64_t key[2];
-	struct owners_made now, next; /**< the set in force; the one after it, if there is one */
+	struct owners_computed now,
+	        next; /**< the set in force; the one after it, if there is one */
 	/**
 	 * [n_slots], the owner that the set in force took the slot from, 0: none; NULL: not
 	 * known.
@@ -95,7 +96,7 @@ struct owners {
 	uint32_t leave_s; /**< when the claims of those owners end */
 	struct owners_backends dead;
 	struct owners_backends serves; /**< with agents: backends that get new flows */
-	bool is_near;                  /**< the next set begins soon enough to schedule its slots */
+	bool is_scheduled_next;        /**< the next set begins soon enough to schedule its slots */
 	uint32_t cursor;               /**< the slot at which the next settling step begins */
 	uint32_t n_due;                /**< slots whose owner is not the target */
 	uint32_t n_coming;             /**< slots whose owner is not the target of the next set */
@@ -103,25 +104,29 @@ struct owners {
 	uint64_t n_moved, n_settled;
 	/* With agents, [n_slots]: lines, and the owner that the last set gives each slot. */
 	struct owners_line *lines;
-	uint16_t *wished;
+	uint16_t *line_target;
 	/** Digests of the sets that the lines have been taken through, oldest first. */
 	uint64_t walked[OWNERS_SETS_MAX];
 	size_t n_walked;
-	uint32_t guests_end_s; /**< until when lists keep temporary owners whose claim has ended */
+	uint32_t
+	        temporary_end_s; /**< until when lists keep temporary owners whose claim has ended */
 };
 
 /** Copy @p from, without its rings. @return 0 or -ENOMEM */
-int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct owners_made *out);
-void owners_made_fini(struct owners_made *made);
+int owners_computed_copy(const struct owners_set *from, uint32_t n_slots,
+                         struct owners_computed *out);
+void owners_computed_fini(struct owners_computed *made);
 /** Copy the filled ring of @p other, if it has the same members: saves ring_fill(). */
-void owners_made_reuse(struct owners_made *made, const struct owners_made *other, uint32_t n_slots);
+void owners_computed_reuse(struct owners_computed *made, const struct owners_computed *other,
+                           uint32_t n_slots);
 /** Compute `filled`, the owners as if all members were alive. @return 0, -EINVAL or -ENOMEM */
-int owners_made_wish(struct owners_made *made, const struct owners *o);
+int owners_computed_fill(struct owners_computed *made, const struct owners *o);
 /**
  * Compute `wanted`, the target owners, by @p states, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or
  * -ENOMEM
  */
-int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states);
+int owners_computed_repair(struct owners_computed *made, const struct owners *o,
+                           const uint8_t *states);
 
 static inline uint32_t owners_seconds(const struct owners_clock *clock)
 {
@@ -145,23 +150,23 @@ static inline uint16_t owners_current(const struct owners *o, uint32_t s)
 	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_BACKEND;
 }
 
-static inline bool owners_looks(const struct owners *o, uint32_t s)
+static inline bool owners_is_unsettled(const struct owners *o, uint32_t s)
 {
-	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_LOOK_FURTHER;
+	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_UNSETTLED;
 }
 
 /* Four slots in one load: a pool's slots begin at a multiple of four. */
-#define OWNERS_FOUR_LOOK 0x8000800080008000ull
+#define OWNERS_FOUR_UNSETTLED 0x8000800080008000ull
 
 static inline uint64_t owners_four(const struct owners *o, uint32_t s)
 {
 	return __atomic_load_n((const uint64_t *)(const void *)owners_hot(o, s), __ATOMIC_RELAXED);
 }
 
-static inline bool owners_is_warned(const struct owners *o, uint32_t s)
+static inline bool owners_is_scheduled(const struct owners *o, uint32_t s)
 {
-	return !o->times.agents && owners_looks(o, s) &&
-	       __atomic_load_n(&owners_cold(o, s)->warned_at, __ATOMIC_RELAXED) != 0;
+	return !o->times.agents && owners_is_unsettled(o, s) &&
+	       __atomic_load_n(&owners_cold(o, s)->scheduled_at, __ATOMIC_RELAXED) != 0;
 }
 
 /**
@@ -191,30 +196,30 @@ uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
  * @return 0, -EINVAL or -ENOMEM: some sets are left for the next call
  */
 int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
-                        const struct owners_made *known, int64_t now_ms);
+                        const struct owners_computed *known, int64_t now_ms);
 /** Move slots that waited for a full line, if its oldest claim has ended by @p now_ms. */
 void owners_lines_wait(struct owners *o, int64_t now_ms);
 
-/** Note which backends get new flows; call it before owners_list_wanted(). */
+/** Note which backends get new flows; call it before owners_list_target(). */
 void owners_list_begin(struct owners *o);
 /** The slot's target owner by line and verdicts; 0: none. */
-uint16_t owners_list_wanted(const struct owners *o, uint32_t s);
+uint16_t owners_list_target(const struct owners *o, uint32_t s);
 /** The list's time unit in which a claim ends; for a claim that has ended, a unit of the past. */
 uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock);
 /** Store all slots' owners and lists. */
-void owners_lists_change(struct owners *o, const struct owners_clock *clock);
+void owners_lists_update(struct owners *o, const struct owners_clock *clock);
 /**
  * Work out the slot's owner and list from its line, the verdicts and its list until now, and
  * store them.
  */
-void owners_list_show(struct owners *o, uint32_t s, const struct owners_clock *clock);
+void owners_list_update(struct owners *o, uint32_t s, const struct owners_clock *clock);
 /** Refresh the ends of claims that are over, so that they do not look young when the units wrap. */
 void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s);
 /** Whether @p backend is an earlier owner of the slot. */
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend);
 /** Give the slot to @p to, which may own it already, with @p list as its earlier owners. */
-void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct owner_list *list,
-                      uint32_t now_s);
+void owners_slot_store_list(struct owners *o, uint32_t s, uint16_t to,
+                            const struct owner_list *list, uint32_t now_s);
 
 /**
  * Give slots without an owner the owner and the claims that they have on nodes which saw all @p
@@ -226,9 +231,9 @@ int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
 /** For how long after a move all UDP flows of a slot go to its earlier owner and are remembered. */
 uint32_t owners_udp_window_s(const struct owners *o);
 /** Schedule a change of the slot's owner: new flows are remembered from now on. */
-void owners_slot_warn(struct owners *o, uint32_t s, const struct owners_clock *clock);
+void owners_slot_schedule(struct owners *o, uint32_t s, const struct owners_clock *clock);
 /** Cancel the scheduled change. */
-void owners_slot_unwarn(struct owners *o, uint32_t s);
+void owners_slot_unschedule(struct owners *o, uint32_t s);
 /** Give the slot to @p to; the owner until now becomes the base of the flows that it has. */
 void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s);
 /**
@@ -237,9 +242,9 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t base[OWNER_CLASSES],
                       const uint32_t end_s[OWNER_CLASSES], uint32_t now_s);
 /** Put a slot on the slow path, with a cold part that holds no claim. */
-void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s);
+void owners_slot_unsettle(struct owners *o, uint32_t s, uint32_t now_s);
 /** End the claims of dead backends. */
-void owners_slot_bury(struct owners *o, uint32_t s);
+void owners_slot_expire_dead(struct owners *o, uint32_t s);
 /** End claims that are due; return the slot to the fast path when none is left. */
 void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s);
 

@@ -45,11 +45,11 @@ uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
 {
 	const int64_t most_ms = (int64_t)OWNERS_CLAIM_MAX_S * OWNERS_SECOND_MS;
 
-	if (end_ms <= clock->wall_ms)
+	if (end_ms <= clock->wall_clock_ms)
 		return 0;
-	if (end_ms > clock->wall_ms + most_ms)
-		end_ms = clock->wall_ms + most_ms;
-	return (uint32_t)((clock->now_ms + (uint64_t)(end_ms - clock->wall_ms)) /
+	if (end_ms > clock->wall_clock_ms + most_ms)
+		end_ms = clock->wall_clock_ms + most_ms;
+	return (uint32_t)((clock->now_ms + (uint64_t)(end_ms - clock->wall_clock_ms)) /
 	                  OWNERS_SECOND_MS) +
 	       1;
 }
@@ -89,13 +89,13 @@ static int past_walk(const struct owners *o, const struct owners_set *sets, size
 
 	past_states(served, states);
 	for (size_t i = 0; i < n_sets; i++) {
-		struct owners_made made;
+		struct owners_computed made;
 		int64_t end_ms[OWNER_CLASSES] = { 0 };
-		int result = owners_made_copy(&sets[i], o->tables.n_slots, &made);
+		int result = owners_computed_copy(&sets[i], o->tables.n_slots, &made);
 
 		if (result != 0)
 			return result;
-		result = owners_made_want(&made, o, i + 1 < n_sets ? served : states);
+		result = owners_computed_repair(&made, o, i + 1 < n_sets ? served : states);
 		if (i > 0)
 			past_ends(o, &sets[i], end_ms);
 		for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
@@ -106,7 +106,7 @@ static int past_walk(const struct owners *o, const struct owners_set *sets, size
 			else if (made.wanted[s] != past[s].owner)
 				past_step(&past[s], made.wanted[s], sets[i].from_ms, end_ms);
 		}
-		owners_made_fini(&made);
+		owners_computed_fini(&made);
 		if (result != 0)
 			return result;
 	}
@@ -125,7 +125,7 @@ int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
 	for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
 		const struct past *p = &past[s];
 		uint32_t end_s[OWNER_CLASSES];
-		uint16_t to = o->times.agents ? owners_list_wanted(o, s) : o->now.wanted[s];
+		uint16_t to = o->times.agents ? owners_list_target(o, s) : o->now.wanted[s];
 
 		if (owners_current(o, s) != 0 || to == 0)
 			continue;

@@ -22,23 +22,24 @@
 
 #include "weir/ring.h"
 
-void owners_made_fini(struct owners_made *made)
+void owners_computed_fini(struct owners_computed *made)
 {
 	free(made->members);
 	free(made->filled);
 	free(made->wanted);
-	*made = (struct owners_made){ 0 };
+	*made = (struct owners_computed){ 0 };
 }
 
-int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct owners_made *out)
+int owners_computed_copy(const struct owners_set *from, uint32_t n_slots,
+                         struct owners_computed *out)
 {
-	struct owners_made made = { .from_ms = from->from_ms, .until_ms = from->until_ms };
+	struct owners_computed made = { .from_ms = from->from_ms, .until_ms = from->until_ms };
 
 	made.members = calloc(from->n_members + 1, sizeof(*made.members));
 	made.filled = calloc(n_slots, sizeof(*made.filled));
 	made.wanted = calloc(n_slots, sizeof(*made.wanted));
 	if (!made.members || !made.filled || !made.wanted) {
-		owners_made_fini(&made);
+		owners_computed_fini(&made);
 		return -ENOMEM;
 	}
 	if (from->n_members > 0)
@@ -52,7 +53,7 @@ int owners_made_copy(const struct owners_set *from, uint32_t n_slots, struct own
 	return 0;
 }
 
-static size_t next_weighted(const struct owners_made *made, size_t i)
+static size_t next_weighted(const struct owners_computed *made, size_t i)
 {
 	while (i < made->n_members && made->members[i].weight == 0)
 		i++;
@@ -60,7 +61,7 @@ static size_t next_weighted(const struct owners_made *made, size_t i)
 }
 
 /* Members without weight are skipped: they own nothing in a ring that was filled by weights. */
-static bool same_members(const struct owners_made *a, const struct owners_made *b)
+static bool same_weighted_members(const struct owners_computed *a, const struct owners_computed *b)
 {
 	size_t i = next_weighted(a, 0), k = next_weighted(b, 0);
 
@@ -73,9 +74,11 @@ static bool same_members(const struct owners_made *a, const struct owners_made *
 	return i == a->n_members && k == b->n_members;
 }
 
-void owners_made_reuse(struct owners_made *made, const struct owners_made *other, uint32_t n_slots)
+void owners_computed_reuse(struct owners_computed *made, const struct owners_computed *other,
+                           uint32_t n_slots)
 {
-	if (made->is_filled || !other->is_filled || !other->by_weight || !same_members(made, other))
+	if (made->is_filled || !other->is_filled || !other->by_weight ||
+	    !same_weighted_members(made, other))
 		return;
 	memcpy(made->filled, other->filled, n_slots * sizeof(*made->filled));
 	made->is_filled = true;
@@ -83,7 +86,7 @@ void owners_made_reuse(struct owners_made *made, const struct owners_made *other
 }
 
 /* Fill the ring by weights, or (where all weights are 0) in equal shares. */
-static int fill(struct owners_made *made, const struct owners *o, bool by_weight)
+static int fill_ring(struct owners_computed *made, const struct owners *o, bool by_weight)
 {
 	struct ring_backend *b = calloc(made->n_members + 1, sizeof(*b));
 	int result;
@@ -102,7 +105,7 @@ static int fill(struct owners_made *made, const struct owners *o, bool by_weight
 }
 
 /* Whether a member is in @p state, and has a weight if @p weighted. */
-static bool has_member(const struct owners_made *made, const uint8_t *states,
+static bool has_member(const struct owners_computed *made, const uint8_t *states,
                        enum owners_state state, bool weighted)
 {
 	for (size_t i = 0; i < made->n_members; i++)
@@ -112,15 +115,16 @@ static bool has_member(const struct owners_made *made, const uint8_t *states,
 	return false;
 }
 
-int owners_made_wish(struct owners_made *made, const struct owners *o)
+int owners_computed_fill(struct owners_computed *made, const struct owners *o)
 {
 	bool by_weight = next_weighted(made, 0) < made->n_members;
 
-	return made->is_filled && made->by_weight == by_weight ? 0 : fill(made, o, by_weight);
+	return made->is_filled && made->by_weight == by_weight ? 0 : fill_ring(made, o, by_weight);
 }
 
 /* The table at the top of this file, from left to right. */
-int owners_made_want(struct owners_made *made, const struct owners *o, const uint8_t *states)
+int owners_computed_repair(struct owners_computed *made, const struct owners *o,
+                           const uint8_t *states)
 {
 	bool waiting = !has_member(made, states, OWNERS_SERVES, false) &&
 	               has_member(made, states, OWNERS_WAITS, false);
@@ -131,7 +135,7 @@ int owners_made_want(struct owners_made *made, const struct owners *o, const uin
 	int result = out ? 0 : -ENOMEM;
 
 	if (result == 0 && (!made->is_filled || by_weight != made->by_weight))
-		result = fill(made, o, by_weight);
+		result = fill_ring(made, o, by_weight);
 	if (result == 0) {
 		for (size_t i = 0; i < made->n_members; i++)
 			out[made->members[i].backend] = states[made->members[i].backend] != who;

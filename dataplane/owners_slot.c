@@ -29,17 +29,17 @@ static uint32_t not_zero(uint32_t at)
 	return at != 0 ? at : 1;
 }
 
-static uint32_t load32(const uint32_t *at)
+static uint32_t load_u32(const uint32_t *at)
 {
 	return __atomic_load_n(at, __ATOMIC_RELAXED);
 }
 
-static void store16(uint16_t *at, uint16_t value)
+static void store_u16(uint16_t *at, uint16_t value)
 {
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
-static void store32(uint32_t *at, uint32_t value)
+static void store_u32(uint32_t *at, uint32_t value)
 {
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
@@ -68,12 +68,12 @@ uint32_t owners_udp_window_s(const struct owners *o)
  * The cold part still has the values of an earlier change, so it is reset first: claims without
  * an end, times that are long past. Packets read it only after the hot word says so.
  */
-void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s)
+void owners_slot_unsettle(struct owners *o, uint32_t s, uint32_t now_s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 	uint16_t current = owners_current(o, s);
 
-	if (owners_looks(o, s))
+	if (owners_is_unsettled(o, s))
 		return;
 	for (int c = 0; c < OWNER_CLASSES; c++)
 		cold->claim[c] = (struct owner_claim){
@@ -81,11 +81,11 @@ void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s)
 			.spilled_at = (uint16_t)(now_s - OWNER_SPILL_S),
 			.seen_at = now_s,
 		};
-	store32(&cold->kept_at, now_s - keep_s(o) - 1);
-	store32(&cold->warned_at, 0);
+	store_u32(&cold->kept_at, now_s - keep_s(o) - 1);
+	store_u32(&cold->scheduled_at, 0);
 	if (o->times.agents)
 		cold->list = (struct owner_list){ 0 };
-	store16(owners_hot(o, s), current | FWD_SLOT_LOOK_FURTHER);
+	store_u16(owners_hot(o, s), current | FWD_SLOT_UNSETTLED);
 }
 
 /*
@@ -94,40 +94,40 @@ void owners_slot_look(struct owners *o, uint32_t s, uint32_t now_s)
  */
 static void make_claim(struct owner_claim *claim, uint16_t base, uint32_t settle_at, uint32_t now_s)
 {
-	if (load32(&claim->settle_at) != 0 && claim->base != base)
+	if (load_u32(&claim->settle_at) != 0 && claim->base != base)
 		return;
-	store16(&claim->base, base);
-	store32(&claim->seen_at, now_s);
-	store32(&claim->settle_at, not_zero(settle_at));
+	store_u16(&claim->base, base);
+	store_u32(&claim->seen_at, now_s);
+	store_u32(&claim->settle_at, not_zero(settle_at));
 }
 
 static void end_claim(struct owners *o, struct owner_claim *claim)
 {
-	if (load32(&claim->settle_at) == 0)
+	if (load_u32(&claim->settle_at) == 0)
 		return;
-	store32(&claim->settle_at, 0);
+	store_u32(&claim->settle_at, 0);
 	o->n_settled++;
 }
 
-void owners_slot_warn(struct owners *o, uint32_t s, const struct owners_clock *clock)
+void owners_slot_schedule(struct owners *o, uint32_t s, const struct owners_clock *clock)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 	uint32_t now_s = owners_seconds(clock);
 
-	owners_slot_look(o, s, now_s);
-	if (load32(&cold->warned_at) != 0)
+	owners_slot_unsettle(o, s, now_s);
+	if (load_u32(&cold->scheduled_at) != 0)
 		return;
 	make_claim(&cold->claim[OWNER_CLASS_TCP], owners_current(o, s), now_s + OWNERS_CLAIM_MAX_S,
 	           now_s);
-	store32(&cold->warned_at, not_zero((uint32_t)clock->now_ms));
+	store_u32(&cold->scheduled_at, not_zero((uint32_t)clock->now_ms));
 }
 
-void owners_slot_unwarn(struct owners *o, uint32_t s)
+void owners_slot_unschedule(struct owners *o, uint32_t s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 	uint16_t current = owners_current(o, s);
 
-	store32(&cold->warned_at, 0);
+	store_u32(&cold->scheduled_at, 0);
 	for (int c = 0; c < OWNER_CLASSES; c++)
 		if (cold->claim[c].base == current)
 			end_claim(o, &cold->claim[c]);
@@ -143,7 +143,7 @@ static int first_claim(const struct owners *o)
  * When the claim of @p owner ends that loses the slot now: at the drain's deadline, else after
  * the settling time.
  */
-static uint32_t claim_end(const struct owners *o, uint32_t s, uint16_t owner, uint32_t now_s)
+static uint32_t claim_end_s(const struct owners *o, uint32_t s, uint16_t owner, uint32_t now_s)
 {
 	if (o->before && o->before[s] == owner && (int32_t)(o->leave_s - now_s) > 0)
 		return o->leave_s;
@@ -172,16 +172,16 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 	struct owner_cold *cold = owners_cold(o, s);
 
 	if (from != 0 && !owners_has(&o->dead, from)) {
-		uint32_t end_s = claim_end(o, s, from, now_s);
+		uint32_t end_s = claim_end_s(o, s, from, now_s);
 
-		owners_slot_look(o, s, now_s);
+		owners_slot_unsettle(o, s, now_s);
 		make_claim(&cold->claim[OWNER_CLASS_TCP], from, end_s, now_s);
 		claim_udp(o, s, from, now_s);
 	}
-	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
+	store_u16(owners_hot(o, s), to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
 	o->n_moved++;
-	if (owners_looks(o, s))
-		owners_slot_unwarn(o, s);
+	if (owners_is_unsettled(o, s))
+		owners_slot_unschedule(o, s);
 }
 
 static void store_list(struct owner_list *to, const struct owner_list *list, uint64_t earlier)
@@ -197,16 +197,17 @@ static void store_list(struct owner_list *to, const struct owner_list *list, uin
  * owner and the new one: a packet never misses either. A list has room for one entry more than
  * packets name, for this moment alone; a backend that a packet finds twice it names once.
  */
-void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct owner_list *list,
-                      uint32_t now_s)
+void owners_slot_store_list(struct owners *o, uint32_t s, uint16_t to,
+                            const struct owner_list *list, uint32_t now_s)
 {
 	uint16_t from = owners_current(o, s);
 	bool leaves = from != 0 && from != to && !owners_has(&o->dead, from);
 	struct owner_cold *cold = owners_cold(o, s);
 
 	if (list->earlier != 0 || leaves)
-		owners_slot_look(o, s, now_s);
-	if (owners_looks(o, s) && (memcmp(list, &cold->list, sizeof(*list)) != 0 || from != to))
+		owners_slot_unsettle(o, s, now_s);
+	if (owners_is_unsettled(o, s) &&
+	    (memcmp(list, &cold->list, sizeof(*list)) != 0 || from != to))
 		store_list(&cold->list, list,
 		           from == to ? list->earlier
 		                      : owner_list_with(list->earlier, owner_list_n(list->earlier),
@@ -215,9 +216,9 @@ void owners_slot_name(struct owners *o, uint32_t s, uint16_t to, const struct ow
 		return;
 	if (leaves)
 		claim_udp(o, s, from, now_s);
-	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
+	store_u16(owners_hot(o, s), to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
 	o->n_moved++;
-	if (owners_looks(o, s))
+	if (owners_is_unsettled(o, s))
 		store_list(&cold->list, list, list->earlier);
 }
 
@@ -228,10 +229,10 @@ void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t 
 	for (int c = first_claim(o); c < OWNER_CLASSES; c++) {
 		if (end_s[c] == 0 || base[c] == to || base[c] == 0 || owners_has(&o->dead, base[c]))
 			continue;
-		owners_slot_look(o, s, now_s);
+		owners_slot_unsettle(o, s, now_s);
 		make_claim(&owners_cold(o, s)->claim[c], base[c], end_s[c], now_s);
 	}
-	store16(owners_hot(o, s), to | (owners_looks(o, s) ? FWD_SLOT_LOOK_FURTHER : 0));
+	store_u16(owners_hot(o, s), to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
 	o->n_moved++;
 }
 
@@ -240,22 +241,22 @@ void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t 
  * the claim before it ends go there. The claim of a scheduled slot stays: it makes packets
  * remember new flows.
  */
-void owners_slot_bury(struct owners *o, uint32_t s)
+void owners_slot_expire_dead(struct owners *o, uint32_t s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 
 	for (int c = first_claim(o); c < OWNER_CLASSES; c++) {
 		struct owner_claim *claim = &cold->claim[c];
 
-		if (load32(&claim->settle_at) == 0 || !owners_has(&o->dead, claim->base))
+		if (load_u32(&claim->settle_at) == 0 || !owners_has(&o->dead, claim->base))
 			continue;
-		store16(&claim->base, owners_current(o, s));
-		if (c != OWNER_CLASS_TCP || load32(&cold->warned_at) == 0)
+		store_u16(&claim->base, owners_current(o, s));
+		if (c != OWNER_CLASS_TCP || load_u32(&cold->scheduled_at) == 0)
 			end_claim(o, claim);
 	}
 }
 
-static bool is_past(uint32_t at_s, uint32_t now_s)
+static bool is_past_s(uint32_t at_s, uint32_t now_s)
 {
 	return (int32_t)(now_s - at_s) >= 0;
 }
@@ -268,18 +269,18 @@ static bool settle_tcp(struct owners *o, uint32_t s, uint32_t now_s)
 {
 	struct owner_cold *cold = owners_cold(o, s);
 	struct owner_claim *tcp = &cold->claim[OWNER_CLASS_TCP];
-	uint32_t idle_at = load32(&tcp->seen_at) + up_to_seconds(o->times.idle_ms) + 1;
+	uint32_t idle_at = load_u32(&tcp->seen_at) + up_to_seconds(o->times.idle_ms) + 1;
 
 	if (o->times.agents) {
 		owners_list_age(o, s, now_s);
 		return cold->list.earlier != 0;
 	}
-	if (load32(&cold->warned_at) != 0)
+	if (load_u32(&cold->scheduled_at) != 0)
 		return true;
-	if (load32(&tcp->settle_at) != 0 &&
-	    (is_past(load32(&tcp->settle_at), now_s) || is_past(idle_at, now_s)))
+	if (load_u32(&tcp->settle_at) != 0 &&
+	    (is_past_s(load_u32(&tcp->settle_at), now_s) || is_past_s(idle_at, now_s)))
 		end_claim(o, tcp);
-	return load32(&tcp->settle_at) != 0;
+	return load_u32(&tcp->settle_at) != 0;
 }
 
 /*
@@ -291,9 +292,9 @@ void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
 	struct owner_cold *cold = owners_cold(o, s);
 	struct owner_claim *udp = &cold->claim[OWNER_CLASS_UDP];
 
-	if (load32(&udp->settle_at) != 0 && is_past(load32(&udp->settle_at), now_s))
+	if (load_u32(&udp->settle_at) != 0 && is_past_s(load_u32(&udp->settle_at), now_s))
 		end_claim(o, udp);
-	if (!settle_tcp(o, s, now_s) && load32(&udp->settle_at) == 0 &&
-	    is_past(load32(&cold->kept_at) + keep_s(o), now_s))
-		store16(owners_hot(o, s), owners_current(o, s));
+	if (!settle_tcp(o, s, now_s) && load_u32(&udp->settle_at) == 0 &&
+	    is_past_s(load_u32(&cold->kept_at) + keep_s(o), now_s))
+		store_u16(owners_hot(o, s), owners_current(o, s));
 }

@@ -7,9 +7,9 @@
  * Anyone who can guess a backend's address can forge such reports (tunnel_error.h says which are
  * believed). So their effect is bounded:
  *   - they lower the MTU and never raise it;
- *   - at most one takes effect in PATH_STEP_MS;
- *   - PATH_LIFE_MS after the last one the configured MTU is tried again;
- *   - inner packets of PATH_INNER_MIN bytes always fit, as IPv6 needs them.
+ *   - at most one takes effect in PATH_MTU_STEP_MS;
+ *   - PATH_MTU_LIFE_MS after the last one the configured MTU is tried again;
+ *   - inner packets of PATH_MTU_INNER_MIN bytes always fit, as IPv6 needs them.
  *
  * Implemented in path.c. Pure: time is passed in; any thread may call.
  */
@@ -19,11 +19,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PATH_LIFE_MS   600000u /**< RFC 1191, 6.3 */
-#define PATH_STEP_MS   1000u   /**< a flood of forged reports lowers it in few, slow steps */
-#define PATH_INNER_MIN 1280u   /**< RFC 8200, 5 */
+#define PATH_MTU_LIFE_MS   600000u /**< RFC 1191, 6.3 */
+#define PATH_MTU_STEP_MS   1000u   /**< a flood of forged reports lowers it in few, slow steps */
+#define PATH_MTU_INNER_MIN 1280u   /**< RFC 8200, 5 */
 
-struct path {
+struct path_mtu {
 	uint16_t mtu;   /**< as last reported, in bytes; 0: not lowered */
 	uint64_t at_ms; /**< when it was reported */
 };
@@ -34,13 +34,13 @@ struct path {
  * @param carries  the MTU of the next hop's link and route
  * @return whether the path MTU is lowered by it
  */
-bool path_lower(struct path *p, uint16_t told, uint16_t carries, uint64_t now_ms);
-/** Forget a report that is older than PATH_LIFE_MS. @return whether it ended in this call */
-bool path_end(struct path *p, uint64_t now_ms);
+bool path_mtu_lower(struct path_mtu *p, uint16_t told, uint16_t carries, uint64_t now_ms);
+/** Forget a report that is older than PATH_MTU_LIFE_MS. @return whether it ended in this call */
+bool path_mtu_expire(struct path_mtu *p, uint64_t now_ms);
 /**
  * The longest inner packet behind outer headers of @p overhead bytes. @param told  path MTU; 0:
  * not lowered
  */
-uint16_t path_inner_mtu(uint16_t carries, uint16_t told, uint32_t overhead);
+uint16_t path_mtu_inner(uint16_t carries, uint16_t told, uint32_t overhead);
 
 #endif

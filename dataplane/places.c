@@ -15,49 +15,49 @@
 /* Chains of eight at 32,768 backends, the largest table. */
 #define BUCKETS 4096u
 
-struct place {
+struct index_entry {
 	uint64_t key;
 	uint64_t since_ms;
 	uint32_t next; /* in its bucket */
 	uint8_t state;
 };
 
-struct places {
-	struct place *items;
+struct indexes {
+	struct index_entry *items;
 	uint32_t first, n, n_free, scan; /* scan: no free place lies before it */
 	uint32_t buckets[BUCKETS];
 };
 
-static uint32_t bucket(uint64_t key)
+static uint32_t key_bucket(uint64_t key)
 {
 	return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) % BUCKETS;
 }
 
-struct places *places_new(uint32_t first, uint32_t n)
+struct indexes *indexes_new(uint32_t first, uint32_t n)
 {
-	struct places *p = calloc(1, sizeof(*p));
+	struct indexes *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->first = p->scan = p->n = first;
 	memset(p->buckets, 0xff, sizeof(p->buckets));
-	if (places_grow(p, n)) {
-		places_free(p);
+	if (indexes_grow(p, n)) {
+		indexes_free(p);
 		return NULL;
 	}
 	return p;
 }
 
-void places_free(struct places *p)
+void indexes_free(struct indexes *p)
 {
 	if (p)
 		free(p->items);
 	free(p);
 }
 
-int places_grow(struct places *p, uint32_t n)
+int indexes_grow(struct indexes *p, uint32_t n)
 {
-	struct place *items = n > p->n ? realloc(p->items, n * sizeof(*items)) : NULL;
+	struct index_entry *items = n > p->n ? realloc(p->items, n * sizeof(*items)) : NULL;
 
 	if (n <= p->n)
 		return 0;
@@ -70,91 +70,91 @@ int places_grow(struct places *p, uint32_t n)
 	return 0;
 }
 
-uint32_t places_find(const struct places *p, uint64_t key)
+uint32_t indexes_find(const struct indexes *p, uint64_t key)
 {
-	uint32_t i = p->buckets[bucket(key)];
+	uint32_t i = p->buckets[key_bucket(key)];
 
-	while (i != PLACE_NONE && p->items[i].key != key)
+	while (i != INDEX_NONE && p->items[i].key != key)
 		i = p->items[i].next;
 	return i;
 }
 
-static void enter(struct places *p, uint32_t i, uint64_t key)
+static void enter_key(struct indexes *p, uint32_t i, uint64_t key)
 {
-	uint32_t *head = &p->buckets[bucket(key)];
+	uint32_t *head = &p->buckets[key_bucket(key)];
 
-	p->items[i] = (struct place){ .key = key, .next = *head, .state = PLACE_USED };
+	p->items[i] = (struct index_entry){ .key = key, .next = *head, .state = INDEX_USED };
 	*head = i;
 	p->n_free--;
 }
 
-uint32_t places_take(struct places *p, uint64_t key)
+uint32_t indexes_allocate(struct indexes *p, uint64_t key)
 {
-	uint32_t i = places_find(p, key);
+	uint32_t i = indexes_find(p, key);
 
-	if (i != PLACE_NONE) {
-		p->items[i].state = PLACE_USED;
+	if (i != INDEX_NONE) {
+		p->items[i].state = INDEX_USED;
 		return i;
 	}
 	if (!p->n_free)
-		return PLACE_NONE;
-	while (p->items[p->scan].state != PLACE_FREE)
+		return INDEX_NONE;
+	while (p->items[p->scan].state != INDEX_FREE)
 		p->scan++;
-	enter(p, p->scan, key);
+	enter_key(p, p->scan, key);
 	return p->scan;
 }
 
-bool places_adopt(struct places *p, uint32_t i, uint64_t key)
+bool indexes_adopt(struct indexes *p, uint32_t i, uint64_t key)
 {
-	if (i < p->first || i >= p->n || p->items[i].state != PLACE_FREE ||
-	    places_find(p, key) != PLACE_NONE)
+	if (i < p->first || i >= p->n || p->items[i].state != INDEX_FREE ||
+	    indexes_find(p, key) != INDEX_NONE)
 		return false;
-	enter(p, i, key);
+	enter_key(p, i, key);
 	return true;
 }
 
-void places_rest(struct places *p, uint32_t i, uint64_t now_ms)
+void indexes_quarantine(struct indexes *p, uint32_t i, uint64_t now_ms)
 {
-	assert(p->items[i].state == PLACE_USED);
-	p->items[i].state = PLACE_RESTING;
+	assert(p->items[i].state == INDEX_USED);
+	p->items[i].state = INDEX_QUARANTINED;
 	p->items[i].since_ms = now_ms;
 }
 
-void places_release(struct places *p, uint32_t i)
+void indexes_release(struct indexes *p, uint32_t i)
 {
-	uint32_t *link = &p->buckets[bucket(p->items[i].key)];
+	uint32_t *link = &p->buckets[key_bucket(p->items[i].key)];
 
-	assert(p->items[i].state == PLACE_RESTING);
+	assert(p->items[i].state == INDEX_QUARANTINED);
 	while (*link != i)
 		link = &p->items[*link].next;
 	*link = p->items[i].next;
-	p->items[i] = (struct place){ 0 };
+	p->items[i] = (struct index_entry){ 0 };
 	p->n_free++;
 	if (i < p->scan)
 		p->scan = i;
 }
 
-enum place_state places_state(const struct places *p, uint32_t i)
+enum index_state indexes_state(const struct indexes *p, uint32_t i)
 {
-	return (enum place_state)p->items[i].state;
+	return (enum index_state)p->items[i].state;
 }
 
-uint64_t places_key(const struct places *p, uint32_t i)
+uint64_t indexes_key(const struct indexes *p, uint32_t i)
 {
 	return p->items[i].key;
 }
 
-uint64_t places_since_ms(const struct places *p, uint32_t i)
+uint64_t indexes_since_ms(const struct indexes *p, uint32_t i)
 {
 	return p->items[i].since_ms;
 }
 
-uint32_t places_n_free(const struct places *p)
+uint32_t indexes_n_free(const struct indexes *p)
 {
 	return p->n_free;
 }
 
-uint32_t places_n(const struct places *p)
+uint32_t indexes_n(const struct indexes *p)
 {
 	return p->n;
 }

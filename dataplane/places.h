@@ -16,39 +16,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PLACE_NONE UINT32_MAX
+#define INDEX_NONE UINT32_MAX
 
-enum place_state { PLACE_FREE, PLACE_USED, PLACE_RESTING };
+enum index_state { INDEX_FREE, INDEX_USED, INDEX_QUARANTINED };
 
-struct places;
+struct indexes;
 
 /** Manage the indexes @p first .. @p n - 1. @return NULL: out of memory */
-struct places *places_new(uint32_t first, uint32_t n);
+struct indexes *indexes_new(uint32_t first, uint32_t n);
 /** NULL is fine. */
-void places_free(struct places *p);
+void indexes_free(struct indexes *p);
 /** Grow to @p n indexes; fewer than before: no effect. @return 0 or -ENOMEM */
-int places_grow(struct places *p, uint32_t n);
+int indexes_grow(struct indexes *p, uint32_t n);
 
-/** The index of @p key, in use or in quarantine, or PLACE_NONE. */
-uint32_t places_find(const struct places *p, uint64_t key);
-/** Allocate an index for @p key, its own if it has one. @return PLACE_NONE: all are taken */
-uint32_t places_take(struct places *p, uint64_t key);
+/** The index of @p key, in use or in quarantine, or INDEX_NONE. */
+uint32_t indexes_find(const struct indexes *p, uint64_t key);
+/** Allocate an index for @p key, its own if it has one. @return INDEX_NONE: all are taken */
+uint32_t indexes_allocate(struct indexes *p, uint64_t key);
 /**
  * Note that @p key has index @p i already, as the tables say. @return false: @p i is not free, or
  * @p key has another
  */
-bool places_adopt(struct places *p, uint32_t i, uint64_t key);
+bool indexes_adopt(struct indexes *p, uint32_t i, uint64_t key);
 /** Put index @p i into quarantine at @p now_ms. */
-void places_rest(struct places *p, uint32_t i, uint64_t now_ms);
+void indexes_quarantine(struct indexes *p, uint32_t i, uint64_t now_ms);
 /** Free index @p i, which is in quarantine. */
-void places_release(struct places *p, uint32_t i);
+void indexes_release(struct indexes *p, uint32_t i);
 
-enum place_state places_state(const struct places *p, uint32_t i);
-uint64_t places_key(const struct places *p, uint32_t i);
+enum index_state indexes_state(const struct indexes *p, uint32_t i);
+uint64_t indexes_key(const struct indexes *p, uint32_t i);
 /** Since when @p i is in quarantine. */
-uint64_t places_since_ms(const struct places *p, uint32_t i);
-uint32_t places_n_free(const struct places *p);
+uint64_t indexes_since_ms(const struct indexes *p, uint32_t i);
+uint32_t indexes_n_free(const struct indexes *p);
 /** One more than the last index. */
-uint32_t places_n(const struct places *p);
+uint32_t indexes_n(const struct indexes *p);
 
 #endif

@@ -20,7 +20,7 @@
 #include "dataplane/ranges.h"
 #include "weir/model.h"
 
-static uint32_t power_of_two(uint64_t n)
+static uint32_t round_to_power_of_two(uint64_t n)
 {
 	uint32_t p = 1;
 
@@ -36,29 +36,31 @@ static void size_tables(const struct model_limits *l, struct driver_sizes *z)
 	uint64_t slots = ((uint64_t)l->slots + RANGE_BLOCK - 1) / RANGE_BLOCK * RANGE_BLOCK;
 
 	*z = (struct driver_sizes){
-		.services = power_of_two(4ull * l->services < 64 ? 64 : 4ull * l->services),
+		.services =
+		        round_to_power_of_two(4ull * l->services < 64 ? 64 : 4ull * l->services),
 		.service_counts = l->services ? l->services : 1,
 		.pools = l->services + 64,
 		.backends = backends < FWD_BACKENDS_MAX ? (uint32_t)backends : FWD_BACKENDS_MAX,
 		.slots = slots ? (uint32_t)slots : RANGE_BLOCK,
-		.exception_sets = power_of_two(((uint64_t)l->exceptions + 7) / 8),
+		.exception_sets = round_to_power_of_two(((uint64_t)l->exceptions + 7) / 8),
 	};
 }
 
-static int by_id(const void *a, const void *b)
+static int by_plan_backend_id(const void *a, const void *b)
 {
 	uint64_t x = ((const struct plan_backend *)a)->id, y = ((const struct plan_backend *)b)->id;
 
 	return (x > y) - (x < y);
 }
 
-/* The set in force at @p wall_ms: the last that has begun, else the first. */
-static const struct model_set *set_in_force(const struct model_pool *pool, int64_t wall_ms)
+/* The set in force at @p wall_clock_ms: the last that has begun, else the first. */
+static const struct model_set *find_set_in_force(const struct model_pool *pool,
+                                                 int64_t wall_clock_ms)
 {
 	const struct model_set *s = NULL;
 
 	for (size_t i = 0; i < pool->n_sets; i++)
-		if (!s || pool->sets[i].from_ms <= wall_ms)
+		if (!s || pool->sets[i].from_ms <= wall_clock_ms)
 			s = &pool->sets[i];
 	return s;
 }
@@ -89,7 +91,7 @@ static int list_backends(struct plan_pool *p)
 				                        .address = m->sets[s].members[i].address,
 				                        .port = m->sets[s].members[i].port,
 				                        .name = "" };
-	qsort(b, n, sizeof(*b), by_id);
+	qsort(b, n, sizeof(*b), by_plan_backend_id);
 	for (size_t i = 0; i < n; i++) {
 		if (!kept || b[kept - 1].id != b[i].id)
 			b[kept++] = b[i];
@@ -178,7 +180,8 @@ static bool is_first(const struct plan *plan, size_t pool)
 	return true;
 }
 
-static void add_service(struct plan *plan, const struct model_service *s, const struct model_at *at)
+static void add_plan_service(struct plan *plan, const struct model_service *s,
+                             const struct model_at *at)
 {
 	size_t pool = find_pool(plan, at->pool);
 
@@ -208,7 +211,7 @@ static int list_entries(struct plan *plan)
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t k = 0; k < m->services[i].n_at; k++)
 			if (m->services[i].at[k].site == m->self->site)
-				add_service(plan, &m->services[i], &m->services[i].at[k]);
+				add_plan_service(plan, &m->services[i], &m->services[i].at[k]);
 	return 0;
 }
 
@@ -216,7 +219,7 @@ static int list_entries(struct plan *plan)
  * The document carries its own limits, which size the tables: so what does not fit is known
  * before anything changes.
  */
-static int check_limits(const struct plan *p, char why[PLAN_WHY_MAX])
+static int check_limits(const struct plan *p, char why[PLAN_REASON_MAX])
 {
 	const struct {
 		const char *what, *limit;
@@ -235,7 +238,7 @@ static int check_limits(const struct plan *p, char why[PLAN_WHY_MAX])
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].wanted <= rows[i].allowed)
 			continue;
-		snprintf(why, PLAN_WHY_MAX, "%s: %llu are needed and %llu fit; raise %s",
+		snprintf(why, PLAN_REASON_MAX, "%s: %llu are needed and %llu fit; raise %s",
 		         rows[i].what, (unsigned long long)rows[i].wanted,
 		         (unsigned long long)rows[i].allowed, rows[i].limit);
 		return -EDQUOT;
@@ -247,7 +250,7 @@ static int check_limits(const struct plan *p, char why[PLAN_WHY_MAX])
  * Refuse two services at one address and port. The model's parser does so, too; the hash table
  * could hold only one.
  */
-static int check_entries(const struct plan *p, char why[PLAN_WHY_MAX])
+static int check_entries(const struct plan *p, char why[PLAN_REASON_MAX])
 {
 	for (size_t i = 0; i < p->n_entries; i++) {
 		for (size_t k = 0; k < i; k++) {
@@ -257,7 +260,7 @@ static int check_entries(const struct plan *p, char why[PLAN_WHY_MAX])
 			if (a->port_be != b->port_be || a->protocol != b->protocol ||
 			    memcmp(&a->vip, &b->vip, sizeof(a->vip)) != 0)
 				continue;
-			snprintf(why, PLAN_WHY_MAX,
+			snprintf(why, PLAN_REASON_MAX,
 			         "two services at one address and port: %s and %s",
 			         p->services[p->entries[i].service]->name,
 			         p->services[p->entries[k].service]->name);
@@ -267,7 +270,8 @@ static int check_entries(const struct plan *p, char why[PLAN_WHY_MAX])
 	return 0;
 }
 
-int plan_make(const struct model *m, int64_t wall_ms, struct plan **out, char why[PLAN_WHY_MAX])
+int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
+              char why[PLAN_REASON_MAX])
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	int err;
@@ -287,21 +291,22 @@ int plan_make(const struct model *m, int64_t wall_ms, struct plan **out, char wh
 		plan_free(p);
 		return err;
 	}
-	plan_update(p, wall_ms);
+	plan_update(p, wall_clock_ms);
 	*out = p;
 	return 0;
 }
 
 /* The overrides of a backend in force, which name it; `disable` outranks `force up`. */
-static uint8_t said_of(const struct model *m, const char *pool, const char *name, int64_t wall_ms)
+static uint8_t said_of(const struct model *m, const char *pool, const char *name,
+                       int64_t wall_clock_ms)
 {
 	uint8_t says = GUARD_NOTHING;
 
 	for (size_t i = 0; i < m->n_overrides && *name; i++) {
 		const struct model_override *o = &m->overrides[i];
 
-		if (o->target != MODEL_TARGET_BACKEND || o->ended || o->from_ms > wall_ms ||
-		    o->until_ms <= wall_ms || strcmp(o->pool, pool) != 0 ||
+		if (o->target != MODEL_TARGET_BACKEND || o->ended || o->from_ms > wall_clock_ms ||
+		    o->until_ms <= wall_clock_ms || strcmp(o->pool, pool) != 0 ||
 		    strcmp(o->name, name) != 0)
 			continue;
 		if (o->kind == MODEL_OVERRIDE_DISABLE)
@@ -313,15 +318,15 @@ static uint8_t said_of(const struct model *m, const char *pool, const char *name
 }
 
 /* Both lists are sorted by id, so one walk compares them. */
-static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall_ms)
+static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall_clock_ms)
 {
-	const struct model_set *set = set_in_force(p->model, wall_ms);
+	const struct model_set *set = find_set_in_force(p->model, wall_clock_ms);
 	bool changed = false;
 	size_t at = 0; /* both are sorted by id */
 
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct plan_backend *b = &p->backends[i];
-		uint8_t says = said_of(m, p->model->name, b->name, wall_ms);
+		uint8_t says = said_of(m, p->model->name, b->name, wall_clock_ms);
 		uint32_t weight = 0;
 
 		while (set && at < set->n_members && set->members[at].id < b->id)
@@ -335,16 +340,16 @@ static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall
 	return changed;
 }
 
-bool plan_update(struct plan *p, int64_t wall_ms)
+bool plan_update(struct plan *p, int64_t wall_clock_ms)
 {
 	bool changed = false;
 
 	for (size_t i = 0; i < p->n_pools; i++)
-		changed |= update_pool(p->model, &p->pools[i], wall_ms);
+		changed |= update_pool(p->model, &p->pools[i], wall_clock_ms);
 	return changed;
 }
 
-void plan_drop_rings(struct plan_pool *p)
+void plan_free_rings(struct plan_pool *p)
 {
 	for (size_t s = 0; s < PLAN_SETS_MAX; s++) {
 		free(p->rings[s]);
@@ -357,7 +362,7 @@ void plan_free(struct plan *p)
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->n_pools; i++) {
-		plan_drop_rings(&p->pools[i]);
+		plan_free_rings(&p->pools[i]);
 		free(p->pools[i].backends);
 	}
 	free(p->pools);

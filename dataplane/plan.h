@@ -23,8 +23,8 @@ struct model_pool;
 struct model_service;
 struct model_set;
 
-#define PLAN_WHY_MAX 256 /**< bytes of the reason of a refusal */
-#define PLAN_NONE    SIZE_MAX
+#define PLAN_REASON_MAX 256 /**< bytes of the reason of a refusal */
+#define PLAN_NONE       SIZE_MAX
 /** Sets of a pool: MODEL_SETS_MAX and the next one. */
 #define PLAN_SETS_MAX 65u
 
@@ -79,19 +79,20 @@ struct plan {
  * @param why  what does not fit and which limit to raise, on -EDQUOT
  * @return 0, -EDQUOT (the document asks for more than its own limits allow), -ENOMEM
  */
-int plan_make(const struct model *m, int64_t wall_ms, struct plan **out, char why[PLAN_WHY_MAX]);
+int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
+              char why[PLAN_REASON_MAX]);
 /**
  * Make the rings of all member sets, except those that the model in force (@p before; NULL: none)
  * has rings for already. So bringing the plan into force takes less time. Uses threads, which end
  * before it returns. A ring without memory stays unmade.
  */
-void plan_fill(struct plan *p, const struct model *before, int64_t wall_ms);
+void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms);
 /** Whether two sets have the same members with the same weights, and so the same ring. */
 bool plan_same_members(const struct model_set *a, const struct model_set *b);
 /** Free the rings of a pool: they are in force. */
-void plan_drop_rings(struct plan_pool *p);
+void plan_free_rings(struct plan_pool *p);
 /** Bring weights and overrides up to date. @return whether one changed */
-bool plan_update(struct plan *p, int64_t wall_ms);
+bool plan_update(struct plan *p, int64_t wall_clock_ms);
 /** Free the plan, not its model; NULL is fine. */
 void plan_free(struct plan *p);
 

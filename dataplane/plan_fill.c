@@ -30,14 +30,15 @@ bool plan_same_members(const struct model_set *a, const struct model_set *b)
 }
 
 /* Whether owners.c has the ring already: it keeps those of the set in force and of the next one. */
-static bool had(const struct model_pool *before, const struct model_set *set, int64_t wall_ms)
+static bool has_ring(const struct model_pool *before, const struct model_set *set,
+                     int64_t wall_clock_ms)
 {
 	size_t i = before ? before->n_sets : 0;
 
 	while (i-- > 0) {
 		if (plan_same_members(&before->sets[i], set))
 			return true;
-		if (before->sets[i].from_ms <= wall_ms)
+		if (before->sets[i].from_ms <= wall_clock_ms)
 			return false;
 	}
 	return false;
@@ -47,8 +48,8 @@ static bool had(const struct model_pool *before, const struct model_set *set, in
  * Slots hold positions in the plan's backends + 1, as backend indexes are not known before node.c
  * binds them.
  */
-static uint16_t *make_ring(const struct plan_pool *p, const struct model_set *set,
-                           const uint64_t key[2])
+static uint16_t *make_plan_ring(const struct plan_pool *p, const struct model_set *set,
+                                const uint64_t key[2])
 {
 	struct ring_backend *b = calloc(set->n_members + 1, sizeof(*b));
 	uint16_t *ring = calloc(p->model->n_slots, sizeof(*ring));
@@ -75,7 +76,7 @@ static uint16_t *make_ring(const struct plan_pool *p, const struct model_set *se
 struct fill {
 	struct plan *plan;
 	const struct model *before; /* NULL: none, or with another key */
-	int64_t wall_ms;
+	int64_t wall_clock_ms;
 	size_t next; /* pool that is to be taken */
 };
 
@@ -87,8 +88,8 @@ static void fill_pool(const struct fill *f, struct plan_pool *p)
 	if (old && old->n_slots != m->n_slots)
 		old = NULL;
 	for (size_t s = 0; s < m->n_sets && s < PLAN_SETS_MAX; s++)
-		if (!p->rings[s] && !had(old, &m->sets[s], f->wall_ms))
-			p->rings[s] = make_ring(p, &m->sets[s], f->plan->model->hash_key);
+		if (!p->rings[s] && !has_ring(old, &m->sets[s], f->wall_clock_ms))
+			p->rings[s] = make_plan_ring(p, &m->sets[s], f->plan->model->hash_key);
 }
 
 static void *fill_some(void *arg)
@@ -101,11 +102,11 @@ static void *fill_some(void *arg)
 	return NULL;
 }
 
-void plan_fill(struct plan *p, const struct model *before, int64_t wall_ms)
+void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms)
 {
 	bool same_key =
 	        before && !memcmp(before->hash_key, p->model->hash_key, sizeof(before->hash_key));
-	struct fill f = { p, same_key ? before : NULL, wall_ms, 0 };
+	struct fill f = { p, same_key ? before : NULL, wall_clock_ms, 0 };
 	pthread_t helpers[HELPERS_MAX];
 	size_t n = (size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, made = 0;
 

@@ -19,37 +19,37 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-static void make_words(struct probes_filler *f, struct stats *s)
+static void make_probe_counters(struct probes_filler *f, struct stats *s)
 {
 	static const char name[] = "weir_dataplane_probe_packets_total";
 	static const char help[] = "Packets of tunnel probes, by result.";
 
-	f->document = stats_word(s, STATS_GAUGE, PROBE_GAUGE, "",
-	                         "Document whose tunnel probes can be sent; 0: none.");
-	f->since = stats_word(
+	f->document = stats_get_counter(s, STATS_GAUGE, PROBE_GAUGE, "",
+	                                "Document whose tunnel probes can be sent; 0: none.");
+	f->since = stats_get_counter(
 	        s, STATS_GAUGE, PROBE_SINCE_GAUGE, "",
 	        "Since when probes go through their program, ms since boot; 2^64 - 1: they do not.");
-	f->families = stats_word(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "",
-	                         "Families whose VIPs probes do not reach: 1 IPv4, 2 IPv6.");
+	f->families = stats_get_counter(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "",
+	                                "Families whose VIPs probes do not reach: 1 IPv4, 2 IPv6.");
 	stats_set(f->document, 0); /* the page may have an earlier process's value */
 	stats_set(f->since, PROBE_SINCE_NEVER);
-	f->sent = stats_word(s, STATS_COUNTER, name, "end=\"sent\"", help);
-	f->unknown = stats_word(s, STATS_COUNTER, name, "end=\"unknown-mark\"", help);
-	f->no_source = stats_word(s, STATS_COUNTER, name, "end=\"no-source\"", help);
-	f->too_big = stats_word(s, STATS_COUNTER, name, "end=\"too-big\"", help);
-	f->no_route = stats_word(s, STATS_COUNTER, name, "end=\"no-route\"", help);
+	f->sent = stats_get_counter(s, STATS_COUNTER, name, "end=\"sent\"", help);
+	f->unknown = stats_get_counter(s, STATS_COUNTER, name, "end=\"unknown-mark\"", help);
+	f->no_source = stats_get_counter(s, STATS_COUNTER, name, "end=\"no-source\"", help);
+	f->too_big = stats_get_counter(s, STATS_COUNTER, name, "end=\"too-big\"", help);
+	f->no_route = stats_get_counter(s, STATS_COUNTER, name, "end=\"no-route\"", help);
 }
 
 int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **out)
 {
 	struct probes_filler *f = calloc(1, sizeof(*f));
-	char why[BPF_WHY_MAX];
+	char why[BPF_REASON_MAX];
 	int rc;
 
 	if (!f)
 		return -ENOMEM;
 	f->hops = hops;
-	make_words(f, stats);
+	make_probe_counters(f, stats);
 	rc = probe_open(&f->probes);
 	if (rc) {
 		f->probes = NULL;
@@ -72,7 +72,7 @@ void probes_close(struct probes_filler *f)
 	free(f);
 }
 
-static int by_backend(const void *a, const void *b)
+static int by_tunnel_backend(const void *a, const void *b)
 {
 	return addr_compare(&((const struct probe_tunnel *)a)->backend,
 	                    &((const struct probe_tunnel *)b)->backend);
@@ -95,7 +95,7 @@ static uint32_t interface_of(const struct hop *hop, uint32_t before)
 }
 
 /* The new table is installed before the old copy is freed: a failure keeps both as they were. */
-static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t n)
+static int fill_tunnels(struct probes_filler *f, const struct probe_mark *marks, size_t n)
 {
 	struct probe_tunnel *tunnels = calloc(n + 1, sizeof(*tunnels));
 	int rc;
@@ -111,7 +111,7 @@ static int fill(struct probes_filler *f, const struct probe_mark *marks, size_t 
 		if (hops_get(f->hops, &tunnels[i].backend, &hop))
 			tunnels[i].ifindex = interface_of(&hop, 0);
 	}
-	qsort(tunnels, n, sizeof(*tunnels), by_backend);
+	qsort(tunnels, n, sizeof(*tunnels), by_tunnel_backend);
 	rc = probe_set_tunnels(f->probes, tunnels, n);
 	if (rc) {
 		free(tunnels);
@@ -131,12 +131,12 @@ static void move_tunnels(struct probes_filler *f, const struct addr *address, co
 
 	if (!f->tunnels)
 		return;
-	t = bsearch(&key, f->tunnels, f->n_tunnels, sizeof(*t), by_backend);
+	t = bsearch(&key, f->tunnels, f->n_tunnels, sizeof(*t), by_tunnel_backend);
 	if (!t)
 		return;
-	while (t > f->tunnels && !by_backend(t - 1, &key))
+	while (t > f->tunnels && !by_tunnel_backend(t - 1, &key))
 		t--;
-	for (; t < f->tunnels + f->n_tunnels && !by_backend(t, &key); t++) {
+	for (; t < f->tunnels + f->n_tunnels && !by_tunnel_backend(t, &key); t++) {
 		uint32_t ifindex = interface_of(hop, t->ifindex);
 		int rc;
 
@@ -149,7 +149,7 @@ static void move_tunnels(struct probes_filler *f, const struct addr *address, co
 	}
 }
 
-static const struct prefix *given(const struct prefix *p)
+static const struct prefix *prefix_or_null(const struct prefix *p)
 {
 	static const struct addr none;
 
@@ -170,7 +170,7 @@ bool probes_hop(struct probes_filler *f, const struct addr *address, const struc
 /*
  * On failure the document number stays the former one, so no probe of the new document is judged.
  */
-void probes_take(struct probes_filler *f, const struct model *m)
+void probes_apply_model(struct probes_filler *f, const struct model *m)
 {
 	struct probe_mark *marks = NULL;
 	size_t n = 0;
@@ -185,10 +185,10 @@ void probes_take(struct probes_filler *f, const struct model *m)
 		return;
 	}
 	if (!rc)
-		rc = probe_set_sources(f->probes, given(&m->self->tunnel_source4),
-		                       given(&m->self->tunnel_source6));
+		rc = probe_set_sources(f->probes, prefix_or_null(&m->self->tunnel_source4),
+		                       prefix_or_null(&m->self->tunnel_source6));
 	if (!rc)
-		rc = fill(f, marks, n);
+		rc = fill_tunnels(f, marks, n);
 	free(marks);
 	if (rc) {
 		log_error("probes-not-in-force", "document=%llu error=%s",
@@ -199,7 +199,7 @@ void probes_take(struct probes_filler *f, const struct model *m)
 		probes_name_ports(f, m);
 	probes_follow_vips(f, m);
 	f->taken = m->meta.document;
-	f->has_taken = true;
+	f->has_filled = true;
 }
 
 void probes_count(struct probes_filler *f)

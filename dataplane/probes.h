@@ -19,12 +19,12 @@ struct model;
 struct probes_filler;
 struct stats;
 
-#define PROBES_WHY_MAX 200u /* bytes of a reason: a condition has room for it and what follows */
+#define PROBES_REASON_MAX 200u /* bytes of a reason: a condition has room for it and what follows */
 
 /* Why probes do not go through their program. */
 struct probes_path {
-	char subject[64];         /* a port, or a VIP; "" */
-	char why[PROBES_WHY_MAX]; /* with what to do; "": they do */
+	char subject[64];            /* a port, or a VIP; "" */
+	char why[PROBES_REASON_MAX]; /* with what to do; "": they do */
 };
 
 /*
@@ -37,15 +37,15 @@ int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **o
 void probes_close(struct probes_filler *f);
 /*
  * Follow document @p m: fill the table, note the ports of this node, detach from ports that it no
- * longer has. Failures are logged. Call probes_see() afterwards, which attaches.
+ * longer has. Failures are logged. Call probes_read_back() afterwards, which attaches.
  */
-void probes_take(struct probes_filler *f, const struct model *m);
+void probes_apply_model(struct probes_filler *f, const struct model *m);
 /*
  * Read back whether probes go through the program, attach it where it is missing, and write the
  * result to the stats page (PROBE_GAUGE and the others of weir/probe.h). Call it each second, and
  * when interfaces, tc or routes change.
  */
-void probes_see(struct probes_filler *f, const struct links *links, uint64_t now_ms);
+void probes_read_back(struct probes_filler *f, const struct links *links, uint64_t now_ms);
 /*
  * What has been wrong with the path for a second or longer. @return NULL: nothing, or there are
  * no probes
@@ -54,7 +54,7 @@ const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t
 /*
  * The next hop of @p address has changed: its probes leave by the new port. An address of no
  * backend is ignored.
- * @return whether it is the address of a VIP: then call probes_see()
+ * @return whether it is the address of a VIP: then call probes_read_back()
  */
 bool probes_hop(struct probes_filler *f, const struct addr *address, const struct hop *hop);
 /* Write counters to the stats page, once a second. */

@@ -25,8 +25,8 @@ struct probes_filler {
 	struct probe_tunnel *tunnels; /* in the table, by backend */
 	size_t n_tunnels;
 	size_t n_wanted; /* that the document has; 0: no port is needed for them */
-	uint64_t taken; /* the document that the table is of */
-	bool has_taken, in_place;
+	uint64_t taken;  /* the document that the table is of */
+	bool has_filled, in_place;
 	uint64_t lost_ms; /* when in_place last changed */
 	struct probes_path path;
 	uint64_t *document, *since, *families;

@@ -25,15 +25,15 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-#define TELL_MS   1000u /* shorter gaps are not stated as a condition */
-#define ABOVE_MAX 64u   /* interfaces stacked on a port */
-#define RETRY_MS  900u  /* before the next attempt: less than the second between two calls */
+#define STATE_AFTER_MS 1000u /* shorter gaps are not stated as a condition */
+#define ABOVE_MAX      64u   /* interfaces stacked on a port */
+#define RETRY_MS       900u  /* before the next attempt: less than the second between two calls */
 
-static void say(struct probes_path *p, const char *subject, const char *format, ...)
+static void note_trouble(struct probes_path *p, const char *subject, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
 /* Note a trouble; the first one of a round is kept. */
-static void say(struct probes_path *p, const char *subject, const char *format, ...)
+static void note_trouble(struct probes_path *p, const char *subject, const char *format, ...)
 {
 	va_list list;
 
@@ -45,7 +45,7 @@ static void say(struct probes_path *p, const char *subject, const char *format, 
 	va_end(list);
 }
 
-static bool is_port(const struct model_node *node, const char *name)
+static bool is_node_port(const struct model_node *node, const char *name)
 {
 	for (size_t i = 0; i < node->n_ports; i++)
 		if (!strcmp(node->ports[i].interface, name))
@@ -56,7 +56,7 @@ static bool is_port(const struct model_node *node, const char *name)
 void probes_name_ports(struct probes_filler *f, const struct model *m)
 {
 	for (size_t i = 0; i < f->n_ports; i++)
-		if (!is_port(m->self, f->ports[i]))
+		if (!is_node_port(m->self, f->ports[i]))
 			probe_detach(f->probes, f->ports[i]); /* gone with the port, or now */
 	f->n_ports = 0;
 	memset(f->retry_ms, 0, sizeof(f->retry_ms));
@@ -124,10 +124,11 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 		return true;
 	*gap = true;
 	if (rc == -ENODEV) {
-		say(&f->path, name,
-		    "interface %s is missing, so probes may leave by another one: checks through the "
-		    "tunnel give no verdict until it is back or removed from the node's ports",
-		    name);
+		note_trouble(
+		        &f->path, name,
+		        "interface %s is missing, so probes may leave by another one: checks through the "
+		        "tunnel give no verdict until it is back or removed from the node's ports",
+		        name);
 		return false;
 	}
 	/* An attempt is itself a change of tc, which calls us again: so attempts are spaced. */
@@ -136,16 +137,17 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 		f->retry_ms[i] = now_ms + RETRY_MS;
 	f->failed[i] = rc;
 	if (rc)
-		say(&f->path, name,
-		    "the probes' program cannot be attached to the egress of %s: %s", name,
-		    rc == -EBUSY
-		            ? "another qdisc is in the place of clsact: remove it (tc qdisc del "
-		              "dev PORT ingress)"
-		            : strerror(-rc));
+		note_trouble(
+		        &f->path, name,
+		        "the probes' program cannot be attached to the egress of %s: %s", name,
+		        rc == -EBUSY
+		                ? "another qdisc is in the place of clsact: remove it (tc qdisc del "
+		                  "dev PORT ingress)"
+		                : strerror(-rc));
 	return !rc;
 }
 
-static bool see_ports(struct probes_filler *f, uint64_t now_ms, bool *gap)
+static bool check_probe_ports(struct probes_filler *f, uint64_t now_ms, bool *gap)
 {
 	bool all = true;
 
@@ -186,21 +188,23 @@ static bool see_vip(struct probes_filler *f, const struct links *links, const st
 	addr_text(vip, text);
 	link = links_find(links, hop.route_ifindex);
 	if (link && !leads_by_port(f, links, hop.route_ifindex)) {
-		say(&f->path, text,
-		    "the route to VIP %s leaves by %s, which is none of the node's ports, so probes miss "
-		    "their program: route VIPs through a port",
-		    text, link->name);
+		note_trouble(
+		        &f->path, text,
+		        "the route to VIP %s leaves by %s, which is none of the node's ports, so probes miss "
+		        "their program: route VIPs through a port",
+		        text, link->name);
 		return false;
 	}
 	if (hop.state == HOP_KNOWN && !hop.bad)
 		return true;
-	say(&f->path, text,
-	    "probes to VIP %s do not leave: %s of its route (ip route get %s); probes need that route "
-	    "as far as the port",
-	    text,
-	    hop.bad == HOP_BAD_NEIGHBOUR ? "no answer from the next hop"
-	                                 : hop_state_text(hop.state),
-	    text);
+	note_trouble(
+	        &f->path, text,
+	        "probes to VIP %s do not leave: %s of its route (ip route get %s); probes need that route "
+	        "as far as the port",
+	        text,
+	        hop.bad == HOP_BAD_NEIGHBOUR ? "no answer from the next hop"
+	                                     : hop_state_text(hop.state),
+	        text);
 	return false;
 }
 
@@ -229,13 +233,14 @@ static void see_nowhere(struct probes_filler *f)
 	if (!f->n_vips)
 		return;
 	addr_text(&f->vips[0], text);
-	say(&f->path, text,
-	    "probes to VIP %s are not sent: this node has no route to it, or one that refuses (ip "
-	    "route get %s); probes need one as far as the port",
-	    text, text);
+	note_trouble(
+	        &f->path, text,
+	        "probes to VIP %s are not sent: this node has no route to it, or one that refuses (ip "
+	        "route get %s); probes need one as far as the port",
+	        text, text);
 }
 
-static void note_turn(struct probes_filler *f, bool in_place, uint64_t now_ms)
+static void log_path_turn(struct probes_filler *f, bool in_place, uint64_t now_ms)
 {
 	if (in_place == f->in_place)
 		return;
@@ -251,15 +256,15 @@ static void note_turn(struct probes_filler *f, bool in_place, uint64_t now_ms)
 /*
  * `since` moves forward whenever the program was missing: weir-health ignores probes from before.
  */
-void probes_see(struct probes_filler *f, const struct links *links, uint64_t now_ms)
+void probes_read_back(struct probes_filler *f, const struct links *links, uint64_t now_ms)
 {
 	bool gap = false, ports;
 	uint32_t cut;
 
-	if (!f || !f->probes || !f->has_taken)
+	if (!f || !f->probes || !f->has_filled)
 		return;
 	f->path.why[0] = 0;
-	ports = see_ports(f, now_ms, &gap);
+	ports = check_probe_ports(f, now_ms, &gap);
 	cut = ports ? see_vips(f, links) : 0;
 	see_nowhere(f);
 	if (!ports)
@@ -268,12 +273,12 @@ void probes_see(struct probes_filler *f, const struct links *links, uint64_t now
 		stats_set(f->since, now_ms);
 	stats_set(f->families, cut);
 	stats_set(f->document, ports ? f->taken : 0);
-	note_turn(f, ports && !cut, now_ms);
+	log_path_turn(f, ports && !cut, now_ms);
 }
 
 const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms)
 {
 	if (!f || !f->n_wanted || !f->path.why[0])
 		return NULL;
-	return !f->probes || f->lost_ms + TELL_MS <= now_ms ? &f->path : NULL;
+	return !f->probes || f->lost_ms + STATE_AFTER_MS <= now_ms ? &f->path : NULL;
 }

@@ -5,7 +5,7 @@
  * of tables (node.h).
  *
  * Long work must not delay a death. So documents are read in a thread (draft.h), and work on the
- * loop yields between its steps (node_breathe()). Each failure is logged once and tried again;
+ * loop yields between its steps (compiler_yield()). Each failure is logged once and tried again;
  * packets are forwarded meanwhile as before.
  */
 #include "dataplane/process.h"
@@ -36,39 +36,39 @@
 #include "weir/nic.h"
 #include "weir/stats.h"
 
-#define RETRY_MS       1000u /* before a document that failed is tried again */
-#define START_S        60u   /* this and the next two: limits of jobs, for `weir run` */
-#define DOCUMENT_S     120u
-#define DRIVER_S       300u /* DPDK clears its memory, and old kernels verify programs slowly */
-#define TOLD_MS        100u /* how often path MTUs from routers are applied */
-#define SHOW_MS        250u /* between two effect pages: reading tables back takes time */
-#define HOPS_MAX       FWD_BACKENDS_MAX
-#define MISTAKES_SHOWN 20u /* errors of a document that are logged one by one */
-#define BUSY_TRIES     100 /* 5 s in all: a killed process of ours may still hold its pages */
-#define BUSY_WAIT_US   50000u
+#define RETRY_MS     1000u /* before a document that failed is tried again */
+#define START_S      60u   /* this and the next two: limits of jobs, for `weir run` */
+#define DOCUMENT_S   120u
+#define DRIVER_S     300u /* DPDK clears its memory, and old kernels verify programs slowly */
+#define MTU_TICK_MS  100u /* how often path MTUs from routers are applied */
+#define SHOW_MS      250u /* between two effect pages: reading tables back takes time */
+#define HOPS_MAX     FWD_BACKENDS_MAX
+#define ERRORS_SHOWN 20u /* errors of a document that are logged one by one */
+#define BUSY_TRIES   100 /* 5 s in all: a killed process of ours may still hold its pages */
+#define BUSY_WAIT_US 50000u
 
-static void take_verdicts(struct process *p)
+static void apply_verdicts(struct process *p)
 {
-	struct node_time time = node_now();
+	struct compiler_time time = compiler_now();
 
 	p->health_epoch = p->health ? page_epoch(p->health) : 0;
 	if (p->driver)
-		node_verdicts(&p->node, &time);
+		compiler_read_verdicts(&p->node, &time);
 	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
 }
 
-static void on_health(void *arg)
+static void on_health_page(void *arg)
 {
 	struct process *p = arg;
 
 	if (!p->health || page_epoch(p->health) != p->health_epoch)
-		take_verdicts(p);
+		apply_verdicts(p);
 }
 
 /* Yield between the steps of long work: bring new verdicts into force. */
-static void breathe(void *arg)
+static void yield_to_verdicts(void *arg)
 {
-	on_health(arg);
+	on_health_page(arg);
 }
 
 /*
@@ -82,11 +82,11 @@ static void drop_health(struct process *p)
 	if (p->driver && p->node.health)
 		log_error("health-page-damaged", "effect=\"the last verdicts stay in force\"");
 	if (p->driver)
-		node_health(&p->node, NULL);
+		compiler_set_health(&p->node, NULL);
 }
 
 /* Open the health page when it is there, and again when its writer has made another. */
-static void find_health(struct process *p)
+static void find_health_page(struct process *p)
 {
 	char path[PATH_MAX];
 	struct page *page;
@@ -98,17 +98,17 @@ static void find_health(struct process *p)
 	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page))
 		return;
 	if (page_size(page) < sizeof(struct health_page) ||
-	    loop_watch_page(p->loop, page, on_health, p)) {
+	    loop_watch_page(p->loop, page, on_health_page, p)) {
 		page_close(page);
 		return;
 	}
 	p->health = page; /* the loop keeps the page before until it closes */
 	if (p->driver)
-		node_health_page(&p->node, page);
-	take_verdicts(p);
+		compiler_set_health_page(&p->node, page);
+	apply_verdicts(p);
 }
 
-static void refuse(struct process *p, const char *why)
+static void note_refused(struct process *p, const char *why)
 {
 	if (!strcmp(p->refused, why))
 		return;
@@ -119,34 +119,34 @@ static void refuse(struct process *p, const char *why)
 }
 
 /* Read back what is attached to interfaces, and attach it again where it is missing. */
-static void see_ports(struct process *p)
+static void read_ports_back(struct process *p)
 {
 	if (!p->driver || !p->node.model)
 		return;
 	attach_missing(p);
-	probes_see(p->probes, p->links, loop_now_ms(p->loop));
+	probes_read_back(p->probes, p->links, loop_now_ms(p->loop));
 }
 
 /*
  * Bring the document into force on the tables of a new driver. Verdicts go to those in force
  * meanwhile.
  */
-static int fill_node(struct process *p, const struct change *c, struct node *node,
-                     const struct draft *d, char why[PLAN_WHY_MAX])
+static int fill_node(struct process *p, const struct change *c, struct compiler *node,
+                     const struct compiled *d, char why[PLAN_REASON_MAX])
 {
-	struct node_time time = node_now();
-	int err = node_init(node, c->ops, c->driver, c->kept);
+	struct compiler_time time = compiler_now();
+	int err = compiler_init(node, c->ops, c->driver, c->kept);
 
 	if (err)
 		return err;
 	node->hops = p->hops;
 	if (p->health && page_is_sound(p->health))
-		node_health_page(node, p->health);
-	node->breathe = breathe;
-	node->breathe_arg = p;
-	err = node_take(node, d->model, d->plan, &time, why);
+		compiler_set_health_page(node, p->health);
+	node->on_yield = yield_to_verdicts;
+	node->yield_arg = p;
+	err = compiler_apply_plan(node, d->model, d->plan, &time, why);
 	if (err)
-		node_fini(node);
+		compiler_fini(node);
 	return err;
 }
 
@@ -159,8 +159,9 @@ static uint64_t *worker_word(struct process *p, uint32_t i, bool drop)
 	if (drop)
 		stats_drop(s, STATS_WORKER, labels);
 	return drop ? NULL
-	            : stats_word(s, STATS_COUNTER, STATS_WORKER, labels,
-	                         "Rounds of the worker, forwarding or idle: its sign of life.");
+	            : stats_get_counter(
+	                      s, STATS_COUNTER, STATS_WORKER, labels,
+	                      "Rounds of the worker, forwarding or idle: its sign of life.");
 }
 
 /*
@@ -185,20 +186,21 @@ static void show_workers(struct process *p)
  * since fill_node() went to the old tables), then end the old driver. A failed port is tried again
  * each second.
  */
-static void take_driver(struct process *p, struct change *c, struct node *node, const char *chosen)
+static void install_driver(struct process *p, struct change *c, struct compiler *node,
+                           const char *chosen)
 {
 	uint64_t from_ns = clock_mono_ns();
-	struct driver_why why;
+	struct driver_reason why;
 
 	if (c->old_driver)
 		change_free_ports(c, p->node.model);
 	p->ops = c->ops;
 	p->driver = c->driver;
 	node->learning |= p->node.learning;
-	node_fini(&p->node);
+	compiler_fini(&p->node);
 	p->node = *node;
 	attach_all(p);
-	take_verdicts(p); /* those of the meantime went to the old tables */
+	apply_verdicts(p); /* those of the meantime went to the old tables */
 	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"
 	         : c->kept ? "taken over"
@@ -214,12 +216,12 @@ static void take_driver(struct process *p, struct change *c, struct node *node, 
 }
 
 /* Opening may take minutes (DPDK), so `weir run` is told of the job and waits. */
-static int open_driver(struct process *p, const struct driver_ops *ops, const struct draft *d,
-                       const char *chosen, char why[PLAN_WHY_MAX])
+static int open_new_driver(struct process *p, const struct driver_ops *ops,
+                           const struct compiled *d, const char *chosen, char why[PLAN_REASON_MAX])
 {
-	struct driver_why reason = { "" };
+	struct driver_reason reason = { "" };
 	struct change change;
-	struct node node;
+	struct compiler node;
 
 	stats_job_begin(publisher_stats(p->publisher), "driver", DRIVER_S);
 	int err = change_open(&change, &p->dirs, ops, d->model, &d->plan->sizes,
@@ -230,33 +232,33 @@ static int open_driver(struct process *p, const struct driver_ops *ops, const st
 		if (err)
 			change_undo(&change);
 		else
-			take_driver(p, &change, &node, chosen);
+			install_driver(p, &change, &node, chosen);
 	} else {
-		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, reason.text);
+		snprintf(why, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
 	}
-	snprintf(p->driver_why, sizeof(p->driver_why), "%s", err ? reason.text : "");
+	snprintf(p->driver_reason, sizeof(p->driver_reason), "%s", err ? reason.text : "");
 	stats_job_end(publisher_stats(p->publisher), "driver");
 	return err;
 }
 
 /* Bring a draft into force, with another driver if it says so. Takes model and plan on success. */
-static int take_draft(struct process *p, struct draft *d, char why[PLAN_WHY_MAX])
+static int install_model(struct process *p, struct compiled *d, char why[PLAN_REASON_MAX])
 {
 	const struct model *m = d->model;
-	struct node_time time = node_now();
-	struct driver_why chosen;
+	struct compiler_time time = compiler_now();
+	struct driver_reason chosen;
 	const struct driver_ops *ops = choose_driver(m->self, NIC_SYSFS, &chosen);
 	int err;
 
 	if (!ops) {
-		snprintf(why, PLAN_WHY_MAX, "%.*s", PLAN_WHY_MAX - 1, chosen.text);
+		snprintf(why, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, chosen.text);
 		return -ENOTSUP;
 	}
 	if (p->driver && ops == p->ops) {
 		p->node.graced = d->graced;
-		err = node_take(&p->node, d->model, d->plan, &time, why);
+		err = compiler_apply_plan(&p->node, d->model, d->plan, &time, why);
 	} else {
-		err = open_driver(p, ops, d, chosen.text, why);
+		err = open_new_driver(p, ops, d, chosen.text, why);
 	}
 	if (!err) {
 		d->model = NULL;
@@ -266,9 +268,9 @@ static int take_draft(struct process *p, struct draft *d, char why[PLAN_WHY_MAX]
 }
 
 /* Ports come first, since they carry packets; pages and probes only inform. */
-static void in_force(struct process *p)
+static void report_in_force(struct process *p)
 {
-	const struct node *n = &p->node;
+	const struct compiler *n = &p->node;
 
 	p->refused[0] = 0;
 	log_note("document-in-force",
@@ -278,19 +280,19 @@ static void in_force(struct process *p)
 	         n->plan->n_backends);
 	attach_all(p);
 	detach_unnamed(p);
-	breathe(p);
+	yield_to_verdicts(p);
 	publisher_document(p->publisher, n);
-	breathe(p);
-	probes_take(p->probes, n->model);
-	see_ports(p);
-	find_health(p);
+	yield_to_verdicts(p);
+	probes_apply_model(p->probes, n->model);
+	read_ports_back(p);
+	find_health_page(p);
 	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
 }
 
-static void tell_mistakes(const struct model_mistakes *mistakes)
+static void log_model_errors(const struct model_errors *errors)
 {
-	for (size_t i = 0; i < mistakes->n_items && i < MISTAKES_SHOWN; i++) {
-		const struct model_mistake *m = &mistakes->items[i];
+	for (size_t i = 0; i < errors->n_items && i < ERRORS_SHOWN; i++) {
+		const struct model_error *m = &errors->items[i];
 		char text[LOG_VALUE_MAX];
 
 		log_error("document-mistake", "file=%s line=%u field=%s message=%s", m->file,
@@ -307,43 +309,43 @@ static void retry_later(struct process *p)
  * Bring a draft into force, or keep the old document and say why. A refusal that only another
  * document can mend (errors, limits, no such driver) is not tried again.
  */
-static void take_or_refuse(struct process *p, struct draft *d)
+static void install_or_refuse(struct process *p, struct compiled *d)
 {
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 	int err = d->err;
 
 	if (err == -ENOENT) /* not written yet */
 		return;
 	if (err == -EINVAL) {
-		model_mistakes_say(&d->mistakes, why, sizeof(why));
+		model_errors_summarise(&d->errors, why, sizeof(why));
 		if (strcmp(p->refused, why))
-			tell_mistakes(&d->mistakes);
+			log_model_errors(&d->errors);
 	} else if (err) {
 		snprintf(why, sizeof(why), "%s", d->why);
 	} else {
-		err = take_draft(p, d, why);
+		err = install_model(p, d, why);
 	}
 	if (!err) {
-		in_force(p);
+		report_in_force(p);
 		conditions_state(p);
 		return;
 	}
 	p->node.counters.refused += d->err != 0;
 	p->node.document_refused = true;
-	refuse(p, *why ? why : strerror(-err));
+	note_refused(p, *why ? why : strerror(-err));
 	conditions_state(p);
 	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
 		retry_later(p);
 }
 
-static void take(struct process *p, struct draft *d)
+static void install_draft(struct process *p, struct compiled *d)
 {
 	stats_job_begin(publisher_stats(p->publisher), "document", DOCUMENT_S);
-	take_or_refuse(p, d);
+	install_or_refuse(p, d);
 	stats_job_end(publisher_stats(p->publisher), "document");
 }
 
-static int source(const struct process *p, struct draft_source *out)
+static int fill_source(const struct process *p, struct compiled_source *out)
 {
 	out->node = p->dirs.node;
 	out->before = p->driver ? p->node.model : NULL;
@@ -352,50 +354,50 @@ static int source(const struct process *p, struct draft_source *out)
 	return proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, out->path);
 }
 
-/* Read the effective document in a thread; on_draft() gets the result. */
-static void on_document(void *arg)
+/* Read the effective document in a thread; on_compiled() gets the result. */
+static void on_effective_document(void *arg)
 {
 	struct process *p = arg;
-	struct draft_source from;
-	int err = source(p, &from);
+	struct compiled_source from;
+	int err = fill_source(p, &from);
 
 	if (!err)
-		err = drafter_start(p->drafter, &from);
-	p->document_again = err == -EBUSY;
+		err = compiled_thread_start(p->drafter, &from);
+	p->is_changed_again = err == -EBUSY;
 	if (err && err != -EBUSY)
 		retry_later(p);
 }
 
-static void on_draft(void *arg, struct draft *d)
+static void on_compiled(void *arg, struct compiled *d)
 {
 	struct process *p = arg;
 
-	take(p, d);
-	if (p->document_again)
-		on_document(p);
+	install_draft(p, d);
+	if (p->is_changed_again)
+		on_effective_document(p);
 }
 
 /* The first document is read on the loop's thread: there is nothing else to do yet. */
 static void load_first(struct process *p)
 {
-	struct draft_source from;
-	struct draft d;
+	struct compiled_source from;
+	struct compiled d;
 
-	if (source(p, &from))
+	if (fill_source(p, &from))
 		return;
 	stats_job_begin(publisher_stats(p->publisher), "compile", DOCUMENT_S);
-	draft_make(&from, &d);
+	compiled_make(&from, &d);
 	stats_job_end(publisher_stats(p->publisher), "compile");
-	take(p, &d);
-	draft_free(&d);
+	install_draft(p, &d);
+	compiled_free(&d);
 }
 
 /* Write the effect page and the conditions. */
-static void show(void *arg)
+static void show_effect(void *arg)
 {
 	struct process *p = arg;
-	struct node_time time = node_now();
-	const struct node_counters *c = &p->node.counters;
+	struct compiler_time time = compiler_now();
+	const struct compiler_counters *c = &p->node.counters;
 
 	p->shown = c->deaths + c->returns + c->held;
 	p->shown_ms = time.now_ms;
@@ -406,20 +408,20 @@ static void show(void *arg)
 /* Show a decision on the effect page at once, but decisions that follow within SHOW_MS together. */
 static void show_decisions(struct process *p)
 {
-	const struct node_counters *c = &p->node.counters;
+	const struct compiler_counters *c = &p->node.counters;
 
 	if (p->shown != c->deaths + c->returns + c->held && !p->show.place)
 		loop_timer_set(p->loop, &p->show, p->shown_ms + SHOW_MS);
 }
 
-static void on_tick(void *arg)
+static void on_compiler_tick(void *arg)
 {
 	struct process *p = arg;
-	struct node_time time = node_now();
+	struct compiler_time time = compiler_now();
 
 	if (!p->driver)
 		return;
-	loop_timer_set(p->loop, &p->tick, node_tick(&p->node, &time));
+	loop_timer_set(p->loop, &p->tick, compiler_tick(&p->node, &time));
 	show_decisions(p);
 }
 
@@ -431,30 +433,30 @@ static void on_second(void *arg)
 	log_tick();
 	(void)hop_log_report(&p->hop_log, loop_now_ms(p->loop));
 
-	struct node_time time = node_now();
+	struct compiler_time time = compiler_now();
 
-	find_health(p);
-	see_ports(p);
+	find_health_page(p);
+	read_ports_back(p);
 	if (p->driver)
-		learn_second(&p->learn, &p->node, p->dirs.run, &time);
+		state_sync_tick(&p->learn, &p->node, p->dirs.run, &time);
 	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
 		(void)p->ops->tick(p->driver);
-	show(p);
+	show_effect(p);
 	probes_count(p->probes);
 	loop_timer_set(p->loop, &p->second, time.now_ms + 1000);
 }
 
-static void on_told(void *arg)
+static void on_mtu_tick(void *arg)
 {
 	struct process *p = arg;
 
 	if (p->driver)
-		node_told(&p->node, loop_now_ms(p->loop));
+		compiler_update_mtus(&p->node, loop_now_ms(p->loop));
 	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
-	loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop) + TOLD_MS);
+	loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop) + MTU_TICK_MS);
 }
 
-static void on_stop(void *arg)
+static void on_dataplane_stop(void *arg)
 {
 	struct process *p = arg;
 
@@ -466,7 +468,7 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 	struct process *p = arg;
 
 	if (p->driver)
-		node_hop(&p->node, address, hop);
+		compiler_on_hop(&p->node, address, hop);
 	if (p->driver && p->node.ways_changed)
 		loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
 	if (probes_hop(p->probes, address, hop) && !p->see.place)
@@ -479,14 +481,14 @@ static void on_links(void *arg)
 {
 	struct process *p = arg;
 
-	see_ports(p);
+	read_ports_back(p);
 	conditions_state(p);
 }
 
 /* The same for tc, or the route to a VIP: probes may miss their program. */
 static void on_path(void *arg)
 {
-	see_ports(arg);
+	read_ports_back(arg);
 	conditions_state(arg);
 }
 
@@ -505,15 +507,15 @@ static int open_pages(struct process *p)
 }
 
 /* Everything but the driver, which needs a document. Each part is opened with those before it. */
-static int start(struct process *p)
+static int open_parts(struct process *p)
 {
 	char document[PATH_MAX], socket[PATH_MAX];
 	int err = loop_open(&p->loop);
 
 	if (!err)
-		err = loop_signal(p->loop, SIGTERM, on_stop, p);
+		err = loop_signal(p->loop, SIGTERM, on_dataplane_stop, p);
 	if (!err)
-		err = loop_signal(p->loop, SIGINT, on_stop, p);
+		err = loop_signal(p->loop, SIGINT, on_dataplane_stop, p);
 	if (!err)
 		err = open_pages(p);
 	if (!err)
@@ -528,24 +530,24 @@ static int start(struct process *p)
 	if (!err)
 		err = filters_open(p->loop, on_path, p, &p->filters);
 	if (!err)
-		err = drafter_open(p->loop, on_draft, p, &p->drafter);
+		err = compiled_thread_open(p->loop, on_compiled, p, &p->drafter);
 	if (!err)
 		err = proc_path(p->dirs.run, "dataplane.ctl", socket);
 	if (!err)
-		err = ctl_serve(p->loop, socket, "weir", process_ask, p, &p->ctl);
+		err = ctl_serve(p->loop, socket, "weir", process_answer, p, &p->ctl);
 	if (!err)
 		err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, document);
 	if (!err)
-		err = loop_watch_file(p->loop, document, on_document, p);
+		err = loop_watch_file(p->loop, document, on_effective_document, p);
 	return err;
 }
 
-static void stop(struct process *p)
+static void close_parts(struct process *p)
 {
 	ctl_close(p->ctl);
-	drafter_close(p->drafter); /* before the model that it reads */
+	compiled_thread_close(p->drafter); /* before the model that it reads */
 	if (p->driver) {
-		node_fini(&p->node);
+		compiler_fini(&p->node);
 		p->ops->close(p->driver);
 	}
 	probes_close(p->probes);
@@ -561,16 +563,16 @@ static void stop(struct process *p)
 
 int process_run(struct process *p)
 {
-	int err = start(p);
+	int err = open_parts(p);
 
-	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
+	p->tick = (struct loop_timer){ .cb = on_compiler_tick, .arg = p };
 	p->second = (struct loop_timer){ .cb = on_second, .arg = p };
-	p->retry = (struct loop_timer){ .cb = on_document, .arg = p };
-	p->told = (struct loop_timer){ .cb = on_told, .arg = p };
-	p->show = (struct loop_timer){ .cb = show, .arg = p };
+	p->retry = (struct loop_timer){ .cb = on_effective_document, .arg = p };
+	p->told = (struct loop_timer){ .cb = on_mtu_tick, .arg = p };
+	p->show = (struct loop_timer){ .cb = show_effect, .arg = p };
 	p->see = (struct loop_timer){ .cb = on_path, .arg = p };
 	if (!err) {
-		find_health(p);
+		find_health_page(p);
 		load_first(p);
 		loop_timer_set(p->loop, &p->second, loop_now_ms(p->loop));
 		loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop));
@@ -581,6 +583,6 @@ int process_run(struct process *p)
 	}
 	if (err)
 		log_error("dataplane-failed", "error=\"%s\"", strerror(-err));
-	stop(p);
+	close_parts(p);
 	return err;
 }

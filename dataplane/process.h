@@ -18,7 +18,7 @@
 #include "base/believed.h"
 
 struct ctl;
-struct drafter;
+struct compiled_thread;
 struct filters;
 struct links;
 struct page;
@@ -29,7 +29,7 @@ struct process {
 	struct proc_dirs dirs;
 	struct loop *loop;
 	struct ctl *ctl;
-	struct drafter *drafter;
+	struct compiled_thread *drafter;
 	struct hops *hops;
 	struct links *links;
 	struct filters *filters;
@@ -37,28 +37,28 @@ struct process {
 	struct probes_filler *probes;
 	const struct driver_ops *ops;
 	struct driver *driver; /**< NULL until the first document names the cluster */
-	struct node node;      /**< valid with driver */
-	struct learn learn;
+	struct compiler node;  /**< valid with driver */
+	struct state_sync learn;
 	struct hop_log hop_log;
 	struct page *health;
 	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
 	size_t macs_left_out;  /**< own MAC addresses that the tables have no room for (macs.h) */
-	bool document_again;   /**< the document changed while it was read */
+	bool is_changed_again; /**< the document changed while it was read */
 	struct loop_timer tick, second, retry, told, see, show;
 	uint64_t shown;    /**< number of decisions on the effect page */
 	uint64_t shown_ms; /**< when the effect page was last written */
 	unsigned seconds;
 	struct believed believed;
-	char refused[PLAN_WHY_MAX]; /**< why the last document was refused, or "" */
+	char refused[PLAN_REASON_MAX]; /**< why the last document was refused, or "" */
 	/** By position in the model: the last logged result of attaching a port. */
-	char port_why[DRIVER_PORTS_MAX][DRIVER_WHY_MAX];
-	int port_err[DRIVER_PORTS_MAX];  /**< error of the last try; the port is tried again */
-	char driver_why[DRIVER_WHY_MAX]; /**< why there is no driver, or "" */
+	char port_reason[DRIVER_PORTS_MAX][DRIVER_REASON_MAX];
+	int port_err[DRIVER_PORTS_MAX]; /**< error of the last try; the port is tried again */
+	char driver_reason[DRIVER_REASON_MAX]; /**< why there is no driver, or "" */
 };
 
 /** Serve until a signal says stop. @return 0 or -errno */
 int process_run(struct process *p);
 /** Answer a line of the control socket (a ctl_handler). */
-char *process_ask(void *process, const char *line, size_t length);
+char *process_answer(void *process, const char *line, size_t length);
 
 #endif

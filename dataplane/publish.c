@@ -31,7 +31,7 @@
  * Counters on the stats page: 1,024 backends take 8,192; services, pools, workers, ports the
  * rest.
  */
-#define WORDS_MAX 32768u
+#define COUNTERS_MAX 32768u
 
 struct publisher {
 	char run_dir[PATH_MAX];
@@ -46,17 +46,19 @@ struct publisher {
 static void make_reasons(struct publisher *p)
 {
 	for (int i = 0; i < FWD_REASON_COUNT; i++)
-		p->reasons[i] = stats_word(p->stats, metrics_packets.kind, metrics_packets.name,
-		                           metrics_reasons[i].labels, metrics_packets.help);
+		p->reasons[i] =
+		        stats_get_counter(p->stats, metrics_packets.kind, metrics_packets.name,
+		                          metrics_reasons[i].labels, metrics_packets.help);
 	for (int i = 0; i < OWNER_EVENT_COUNT; i++)
-		p->events[i] = stats_word(p->stats, metrics_events.kind, metrics_events.name,
+		p->events[i] =
+		        stats_get_counter(p->stats, metrics_events.kind, metrics_events.name,
 		                          metrics_owner_events[i].labels, metrics_events.help);
 }
 
 int publisher_open(const char *run_dir, struct publisher **out)
 {
 	struct publisher *p = calloc(1, sizeof(*p));
-	int err = p ? stats_create(run_dir, "dataplane", WORDS_MAX, &p->stats) : -ENOMEM;
+	int err = p ? stats_create(run_dir, "dataplane", COUNTERS_MAX, &p->stats) : -ENOMEM;
 
 	if (err) {
 		publisher_close(p);
@@ -67,7 +69,8 @@ int publisher_open(const char *run_dir, struct publisher **out)
 		p->rows[k] = (struct rows){ metrics_rows[k].items, metrics_rows[k].n, NULL, 0 };
 	make_reasons(p);
 	for (int i = 0; i < TOTALS; i++)
-		p->totals[i] = stats_word(p->stats, metrics_totals[i].kind, metrics_totals[i].name,
+		p->totals[i] =
+		        stats_get_counter(p->stats, metrics_totals[i].kind, metrics_totals[i].name,
 		                          "", metrics_totals[i].help);
 	*out = p;
 	return 0;
@@ -95,7 +98,9 @@ struct stats *publisher_stats(struct publisher *p)
 	return p->stats;
 }
 
-/* @return whether the names have room: labels without an end would spoil the page for its readers */
+/*
+ * @return whether the names have room: labels without an end would spoil the page for its readers
+ */
 static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *pool,
                           const struct plan_backend *b)
 {
@@ -107,7 +112,7 @@ static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *
  * Only configured backends have rows: one that has left has no name, and its figures are on the
  * effect page.
  */
-static void make_backends(struct publisher *p, const struct node *n)
+static void make_backend_rows(struct publisher *p, const struct compiler *n)
 {
 	struct row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
 	size_t used = 0, left_out = 0;
@@ -127,7 +132,7 @@ static void make_backends(struct publisher *p, const struct node *n)
 			}
 			fresh[used].pool = n->pools[i].plan->id;
 			fresh[used].id = b->id;
-			fresh[used++].key = node_backend_key(n->pools[i].plan->id, b->id);
+			fresh[used++].key = compiler_backend_key(n->pools[i].plan->id, b->id);
 		}
 	}
 	if (left_out)
@@ -136,7 +141,7 @@ static void make_backends(struct publisher *p, const struct node *n)
 	rows_replace(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
 }
 
-static void make_pools(struct publisher *p, const struct node *n)
+static void make_pool_rows(struct publisher *p, const struct compiler *n)
 {
 	struct row *fresh = calloc(n->n_pools ? n->n_pools : 1, sizeof(*fresh));
 
@@ -150,7 +155,7 @@ static void make_pools(struct publisher *p, const struct node *n)
 	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, n->n_pools);
 }
 
-static void make_services(struct publisher *p, const struct node *n)
+static void make_service_rows(struct publisher *p, const struct compiler *n)
 {
 	size_t count = n->plan->n_services;
 	struct row *fresh = calloc(count ? count : 1, sizeof(*fresh));
@@ -170,7 +175,7 @@ static void make_services(struct publisher *p, const struct node *n)
  * Make the page and the scratch copy, again if the tables have grown: readers then open the new
  * page.
  */
-static int make_page(struct publisher *p, const struct node *n)
+static int make_page(struct publisher *p, const struct compiler *n)
 {
 	uint32_t pools = n->sizes.pools, backends = n->sizes.backends;
 	size_t bytes = effect_page_bytes(pools, backends);
@@ -195,13 +200,13 @@ static int make_page(struct publisher *p, const struct node *n)
 	return 0;
 }
 
-void publisher_document(struct publisher *p, const struct node *n)
+void publisher_document(struct publisher *p, const struct compiler *n)
 {
-	make_services(p, n);
-	node_breathe(n);
-	make_backends(p, n);
-	node_breathe(n);
-	make_pools(p, n);
+	make_service_rows(p, n);
+	compiler_yield(n);
+	make_backend_rows(p, n);
+	compiler_yield(n);
+	make_pool_rows(p, n);
 }
 
 /*
@@ -230,14 +235,14 @@ static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
 		stats_set(p->events[i], sum.event[i]);
 }
 
-static void write_services(struct publisher *p, const struct node *n)
+static void write_services(struct publisher *p, const struct compiler *n)
 {
 	for (size_t i = 0; i < p->rows[METRICS_SERVICE].n; i++) {
 		struct row *r = &p->rows[METRICS_SERVICE].items[i];
-		uint32_t at = places_find(n->count_places, r->key);
+		uint32_t at = indexes_find(n->count_indexes, r->key);
 		uint64_t packets = 0, bytes = 0;
 
-		for (uint32_t c = 0; at != PLACE_NONE && c < n->t.n_cpus; c++) {
+		for (uint32_t c = 0; at != INDEX_NONE && c < n->t.n_cpus; c++) {
 			packets += n->t.service_counts[c * n->sizes.service_counts + at].packets;
 			bytes += n->t.service_counts[c * n->sizes.service_counts + at].bytes;
 		}
@@ -295,8 +300,8 @@ static void write_pools(struct publisher *p)
  * Add to a pool's rows what the tables do not hold: why each backend is in or out, its next hop
  * and path MTU.
  */
-static void add_whys(struct effect_page *e, const struct node *n, const struct node_pool *np,
-                     struct effect_pool *pool)
+static void add_whys(struct effect_page *e, const struct compiler *n,
+                     const struct compiler_pool *np, struct effect_pool *pool)
 {
 	struct effect_backend *rows = effect_page_backends(e) + pool->first;
 
@@ -310,12 +315,13 @@ static void add_whys(struct effect_page *e, const struct node *n, const struct n
 		rows[i].why = np->backends[k].why;
 		rows[i].hop = n->ways[np->backends[k].index].hop;
 		rows[i].path_mtu = n->paths[np->backends[k].index].mtu;
-		pool->held += guard_is_hold((enum effect_why)rows[i].why);
+		pool->held += guard_is_hold((enum effect_reason)rows[i].why);
 	}
 }
 
 /* `why`, `held` and path MTUs are added before the page is written, all in the scratch copy. */
-static void write_effect(struct publisher *p, const struct node *n, const struct node_time *time)
+static void write_effect(struct publisher *p, const struct compiler *n,
+                         const struct compiler_time *time)
 {
 	struct effect_page *to = page_payload(p->page), *from = p->scratch;
 	struct effect_pool *pools = effect_page_pools(from);
@@ -323,7 +329,7 @@ static void write_effect(struct publisher *p, const struct node *n, const struct
 
 	if (effect_scan(&n->t, (uint32_t)(time->ticks_ms / 1000), from))
 		return;
-	node_breathe(n);
+	compiler_yield(n);
 	from->total.refused = n->document_refused;
 	for (uint32_t i = 0; i < from->total.n_pools; i++)
 		for (size_t k = 0; k < n->n_pools; k++)
@@ -368,7 +374,7 @@ static void write_process(struct publisher *p)
 }
 
 /* Values of the node as a whole that are not sums over CPUs. */
-static void write_node(struct publisher *p, const struct node *n)
+static void write_node(struct publisher *p, const struct compiler *n)
 {
 	struct driver_port ports[DRIVER_PORTS_MAX];
 	size_t count = n->ops->ports(n->driver, ports), generic = 0;
@@ -395,7 +401,8 @@ static void write_node(struct publisher *p, const struct node *n)
 	stats_set(p->totals[HOPS_REFUSED], hops_counters(n->hops)->refused);
 }
 
-void publisher_write(struct publisher *p, const struct node *n, const struct node_time *time)
+void publisher_write(struct publisher *p, const struct compiler *n,
+                     const struct compiler_time *time)
 {
 	write_process(p);
 	stats_alive(p->stats, time->now_ms);
@@ -408,7 +415,7 @@ void publisher_write(struct publisher *p, const struct node *n, const struct nod
 	write_node(p, n);
 	publish_workers(p->stats, p->rows, n);
 	write_services(p, n);
-	node_breathe(n);
+	compiler_yield(n);
 	if (!make_page(p, n))
 		write_effect(p, n, time);
 }

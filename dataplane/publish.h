@@ -32,8 +32,9 @@ struct effect_page *publisher_effect(struct publisher *p);
  * A document has come into force: its services and backends get counters, those that left lose
  * theirs.
  */
-void publisher_document(struct publisher *p, const struct node *n);
+void publisher_document(struct publisher *p, const struct compiler *n);
 /** Read tables and write both pages. @p n may have no document yet. */
-void publisher_write(struct publisher *p, const struct node *n, const struct node_time *time);
+void publisher_write(struct publisher *p, const struct compiler *n,
+                     const struct compiler_time *time);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Take over the counters of the old row with the same labels. @return false: there is none */
-static bool take_over(struct rows *rows, struct row *fresh)
+static bool keep_counters(struct rows *rows, struct row *fresh)
 {
 	for (size_t i = 0; i < rows->n; i++) {
 		struct row *old = &rows->items[i];
@@ -23,18 +23,19 @@ static bool take_over(struct rows *rows, struct row *fresh)
 	return false;
 }
 
-static void make_words(struct stats *stats, const struct rows *rows, struct row *fresh)
+static void make_row_counters(struct stats *stats, const struct rows *rows, struct row *fresh)
 {
 	for (size_t m = 0; m < rows->n_metrics; m++)
-		fresh->words[m] = stats_word(stats, rows->metrics[m].kind, rows->metrics[m].name,
-		                             fresh->labels, rows->metrics[m].help);
+		fresh->words[m] =
+		        stats_get_counter(stats, rows->metrics[m].kind, rows->metrics[m].name,
+		                          fresh->labels, rows->metrics[m].help);
 }
 
 void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n)
 {
 	for (size_t k = 0; k < n; k++)
-		if (!take_over(rows, &fresh[k]))
-			make_words(stats, rows, &fresh[k]);
+		if (!keep_counters(rows, &fresh[k]))
+			make_row_counters(stats, rows, &fresh[k]);
 	for (size_t i = 0; i < rows->n; i++)
 		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
 			stats_drop(stats, rows->metrics[m].name, rows->items[i].labels);

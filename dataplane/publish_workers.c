@@ -123,7 +123,7 @@ static void write_ports(const struct writer *w)
 	}
 }
 
-void publish_workers(struct stats *stats, struct rows rows[METRICS_KINDS], const struct node *n)
+void publish_workers(struct stats *stats, struct rows rows[METRICS_KINDS], const struct compiler *n)
 {
 	struct writer w = { .stats = stats, .rows = rows, .classes = n->ops->classes };
 

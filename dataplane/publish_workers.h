@@ -10,6 +10,7 @@
 #include "dataplane/publish_rows.h"
 
 /* @p rows: by enum metrics_kind. */
-void publish_workers(struct stats *stats, struct rows rows[METRICS_KINDS], const struct node *n);
+void publish_workers(struct stats *stats, struct rows rows[METRICS_KINDS],
+                     const struct compiler *n);
 
 #endif

@@ -13,14 +13,14 @@ static uint32_t round_up(uint32_t n)
 	return (n + RANGE_BLOCK - 1) / RANGE_BLOCK * RANGE_BLOCK;
 }
 
-static void insert(struct ranges *r, uint32_t at, uint32_t first, uint32_t n)
+static void insert_range(struct ranges *r, uint32_t at, uint32_t first, uint32_t n)
 {
 	memmove(&r->items[at + 1], &r->items[at], (r->n_items - at) * sizeof(r->items[0]));
 	r->items[at] = (struct range){ .first = first, .n = n };
 	r->n_items++;
 }
 
-int ranges_take(struct ranges *r, uint32_t n, uint32_t *first)
+int ranges_allocate(struct ranges *r, uint32_t n, uint32_t *first)
 {
 	uint32_t at = 0, start = 0, need = round_up(n);
 
@@ -32,7 +32,7 @@ int ranges_take(struct ranges *r, uint32_t n, uint32_t *first)
 	}
 	if (r->n_slots < start || r->n_slots - start < need)
 		return -ENOSPC;
-	insert(r, at, start, need);
+	insert_range(r, at, start, need);
 	*first = start;
 	return 0;
 }
@@ -49,11 +49,11 @@ int ranges_adopt(struct ranges *r, uint32_t first, uint32_t n)
 		at++;
 	if (at < r->n_items && r->items[at].first < first + need)
 		return -EEXIST;
-	insert(r, at, first, need);
+	insert_range(r, at, first, need);
 	return 0;
 }
 
-void ranges_rest(struct ranges *r, uint32_t first, uint64_t now_ms)
+void ranges_quarantine(struct ranges *r, uint32_t first, uint64_t now_ms)
 {
 	for (uint32_t i = 0; i < r->n_items; i++) {
 		if (r->items[i].first != first)

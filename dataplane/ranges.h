@@ -34,14 +34,14 @@ struct ranges {
  * Allocate @p n slots (rounded up to whole blocks), as low as possible. @return 0 with @p first,
  * or -ENOSPC
  */
-int ranges_take(struct ranges *r, uint32_t n, uint32_t *first);
+int ranges_allocate(struct ranges *r, uint32_t n, uint32_t *first);
 /**
  * Note that [@p first, @p first + @p n) is used already. @return 0, -EEXIST when it overlaps,
  * -ERANGE, -ENOSPC
  */
 int ranges_adopt(struct ranges *r, uint32_t first, uint32_t n);
 /** Put the range that begins at @p first into quarantine. */
-void ranges_rest(struct ranges *r, uint32_t first, uint64_t now_ms);
+void ranges_quarantine(struct ranges *r, uint32_t first, uint64_t now_ms);
 /** Free ranges that are in quarantine since before @p before_ms. */
 void ranges_release(struct ranges *r, uint64_t before_ms);
 /** Slots that are neither in use nor in quarantine. */

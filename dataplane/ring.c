@@ -62,12 +62,12 @@ struct queue {
 };
 
 /* splitmix64 */
-static uint64_t mix(uint64_t x)
+static uint64_t splitmix(uint64_t x)
 {
 	return hash_mix(x + 0x9e3779b97f4a7c15u);
 }
 
-static int by_key(const void *a, const void *b)
+static int by_asker_key(const void *a, const void *b)
 {
 	uint64_t x = ((const struct asker *)a)->key;
 	uint64_t y = ((const struct asker *)b)->key;
@@ -91,17 +91,17 @@ static size_t list_askers(struct asker *askers, const struct ring_backend *backe
 			continue;
 		askers[n_askers++] = (struct asker){
 			.key = backends[i].key,
-			.seed = mix(key[0] ^ mix(backends[i].key ^ mix(key[1]))),
+			.seed = splitmix(key[0] ^ splitmix(backends[i].key ^ splitmix(key[1]))),
 			.weight = backends[i].weight,
 			.id = backends[i].id,
 		};
 	}
-	qsort(askers, n_askers, sizeof(*askers), by_key);
+	qsort(askers, n_askers, sizeof(*askers), by_asker_key);
 	return n_askers;
 }
 
 /* The square root, rounded down. */
-static uint64_t root(uint64_t x)
+static uint64_t square_root(uint64_t x)
 {
 	uint64_t r = 0;
 
@@ -115,7 +115,7 @@ static uint64_t root(uint64_t x)
  * Set how many slots each backend may own and how often it may ask; the time between questions is
  * 1 / weight.
  */
-static void set_caps(struct asker *askers, size_t n, size_t n_slots)
+static void set_asker_caps(struct asker *askers, size_t n, size_t n_slots)
 {
 	uint64_t total = 0, top = 0;
 
@@ -127,7 +127,7 @@ static void set_caps(struct asker *askers, size_t n, size_t n_slots)
 	for (size_t i = 0; i < n; i++) {
 		/* in 1/1024 of a slot */
 		uint64_t due = askers[i].weight * n_slots * 1024 / total;
-		uint64_t slack = root(due << 10) * RING_SLACK / 64;
+		uint64_t slack = square_root(due << 10) * RING_SLACK / 64;
 
 		askers[i].cap = (uint32_t)((due + slack + 1023) >> 10);
 		askers[i].limit = (uint32_t)(due * RING_ROUNDS >> 10) + RING_ROUNDS;
@@ -143,7 +143,7 @@ static void queue_put(struct queue *q, struct asker *askers, uint16_t rank)
 	q->rank[(q->first + q->n++) % q->size] = rank;
 }
 
-static uint16_t queue_take(struct queue *q, struct asker *askers)
+static uint16_t queue_get(struct queue *q, struct asker *askers)
 {
 	uint16_t rank = q->rank[q->first];
 
@@ -154,9 +154,9 @@ static uint16_t queue_take(struct queue *q, struct asker *askers)
 }
 
 /* The hash of an asker's question number @p n. */
-static uint64_t question(const struct asker *a, uint32_t n)
+static uint64_t hash_question(const struct asker *a, uint32_t n)
 {
-	return mix(a->seed + n * 0xd1342543de82ef95u);
+	return splitmix(a->seed + n * 0xd1342543de82ef95u);
 }
 
 /* Consecutive questions of one backend: loops over them become vector instructions. */
@@ -170,7 +170,7 @@ static void make_questions(struct questions *q, const struct asker *a, uint32_t 
                            const uint64_t *held, size_t n_slots)
 {
 	for (uint32_t i = 0; i < RING_AHEAD; i++) {
-		uint64_t h = question(a, from + i);
+		uint64_t h = hash_question(a, from + i);
 		uint64_t at = (from + i) * a->step + ((h >> 48) * a->step >> 16);
 
 		q->bid[i] = at << 16 | rank;
@@ -191,7 +191,7 @@ static bool any_wins(const struct questions *q, const uint64_t *held)
 }
 
 /* Ask for a slot. @return whether it was won */
-static bool ask_for(uint64_t *slot, uint64_t bid, struct asker *askers, struct queue *q)
+static bool bid_for_slot(uint64_t *slot, uint64_t bid, struct asker *askers, struct queue *q)
 {
 	if (bid >= *slot)
 		return false;
@@ -209,8 +209,8 @@ static bool ask_for(uint64_t *slot, uint64_t bid, struct asker *askers, struct q
  * Let the backend of @p rank ask until it has its cap or its questions are used up. It works on two
  * sets of questions in turn: while one is answered, the slots of the other are fetched.
  */
-static FWD_WIDEST void ask(uint64_t *held, size_t n_slots, struct asker *askers, uint16_t rank,
-                           struct queue *q)
+static FWD_WIDEST void bid_for_slots(uint64_t *held, size_t n_slots, struct asker *askers,
+                                     uint16_t rank, struct queue *q)
 {
 	struct asker *a = &askers[rank];
 	struct questions both[2];
@@ -228,14 +228,14 @@ static FWD_WIDEST void ask(uint64_t *held, size_t n_slots, struct asker *askers,
 		}
 		for (uint32_t i = 0; i < RING_AHEAD && a->owned < a->cap && a->next < a->limit;
 		     i++) {
-			a->owned += ask_for(&held[now->slot[i]], now->bid[i], askers, q);
+			a->owned += bid_for_slot(&held[now->slot[i]], now->bid[i], askers, q);
 			a->next++;
 		}
 	}
 }
 
 /* Slots that no backend under its cap asked for (few, if any) go to the highest draw. */
-static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size_t n)
+static void deal_free_slots(uint64_t *held, size_t n_slots, struct asker *askers, size_t n)
 {
 	for (size_t s = 0; s < n_slots; s++) {
 		uint64_t best = 0, rank = 0;
@@ -243,7 +243,7 @@ static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size
 		if (held[s] != UINT64_MAX)
 			continue;
 		for (size_t i = 0; i < n; i++) {
-			uint64_t draw = mix(askers[i].seed ^ mix(s)) >> 8;
+			uint64_t draw = splitmix(askers[i].seed ^ splitmix(s)) >> 8;
 
 			if (askers[i].owned < askers[i].cap && draw >= best) {
 				best = draw;
@@ -259,17 +259,18 @@ static void deal_rest(uint64_t *held, size_t n_slots, struct asker *askers, size
  * Find the matching: a backend that loses a slot is queued again, until no backend has anything
  * left to ask.
  */
-static void match(uint64_t *held, size_t n_slots, struct asker *askers, size_t n, uint16_t *ranks)
+static void match_slots(uint64_t *held, size_t n_slots, struct asker *askers, size_t n,
+                        uint16_t *ranks)
 {
 	struct queue q = { .rank = ranks, .size = n };
 
 	memset(held, 0xff, n_slots * sizeof(*held));
-	set_caps(askers, n, n_slots);
+	set_asker_caps(askers, n, n_slots);
 	for (size_t i = 0; i < n; i++)
 		queue_put(&q, askers, (uint16_t)i);
 	while (q.n > 0)
-		ask(held, n_slots, askers, queue_take(&q, askers), &q);
-	deal_rest(held, n_slots, askers, n);
+		bid_for_slots(held, n_slots, askers, queue_get(&q, askers), &q);
+	deal_free_slots(held, n_slots, askers, n);
 }
 
 static bool sizes_ok(size_t n_slots, const struct ring_backend *backends, size_t n)
@@ -311,7 +312,7 @@ int ring_fill(uint16_t *slots, size_t n_slots, const struct ring_backend *backen
 		else if (n == 0)
 			memset(slots, 0, n_slots * sizeof(*slots));
 		else {
-			match(held, n_slots, askers, n, ranks);
+			match_slots(held, n_slots, askers, n, ranks);
 			for (size_t s = 0; s < n_slots; s++)
 				slots[s] = askers[(uint16_t)held[s]].id;
 		}
@@ -323,14 +324,14 @@ int ring_fill(uint16_t *slots, size_t n_slots, const struct ring_backend *backen
 }
 
 /* The slot that @p slot looks at as number @p look, once its owner is dead. */
-static size_t look_at(size_t slot, uint32_t look, size_t n_slots, uint64_t seed)
+static size_t looked_at_slot(size_t slot, uint32_t look, size_t n_slots, uint64_t seed)
 {
-	return mix(seed + (slot << 8 | look)) & (n_slots - 1);
+	return splitmix(seed + (slot << 8 | look)) & (n_slots - 1);
 }
 
 static uint64_t repair_seed(const uint64_t key[2])
 {
-	return mix(key[0] + mix(key[1]));
+	return splitmix(key[0] + splitmix(key[1]));
 }
 
 /*
@@ -341,7 +342,7 @@ static uint16_t look_around(const uint16_t *filled, size_t n_slots, size_t slot,
                             uint64_t seed)
 {
 	for (uint32_t look = 0; look < RING_LOOKS; look++) {
-		uint16_t id = filled[look_at(slot, look, n_slots, seed)];
+		uint16_t id = filled[looked_at_slot(slot, look, n_slots, seed)];
 
 		if (id != RING_NONE && !dead[id])
 			return id;

@@ -131,7 +131,7 @@ static void parse_vlan(const struct attrs *info, struct rtnl_link *out)
  * IFLA_LINK also names a veth's other end, and interfaces of other namespaces: these are not
  * below.
  */
-static void parse_kind(const struct attrs *a, struct rtnl_link *out)
+static void parse_link_kind(const struct attrs *a, struct rtnl_link *out)
 {
 	struct attrs info;
 
@@ -182,7 +182,7 @@ static bool parse_link(const struct nlmsghdr *h, struct rtnl_link *out)
 	if (operstate)
 		memcpy(&out->operstate, operstate, sizeof(out->operstate));
 	parse_name(&a, out);
-	parse_kind(&a, out);
+	parse_link_kind(&a, out);
 	return true;
 }
 
@@ -277,7 +277,7 @@ static void parse_error(const struct nlmsghdr *h, struct rtnl_fact *out)
 /*
  * Unknown types give no fact: the sockets hear groups that have more messages than are used here.
  */
-static void parse(const struct nlmsghdr *h, struct rtnl_fact *out)
+static void parse_message(const struct nlmsghdr *h, struct rtnl_fact *out)
 {
 	switch (h->nlmsg_type) {
 	case NLMSG_ERROR:
@@ -316,16 +316,16 @@ size_t rtnl_next(const void *bytes, size_t n, struct rtnl_fact *out)
 		return 0;
 	memset(out, 0, sizeof(*out));
 	out->seq = h->nlmsg_seq;
-	parse(h, out);
+	parse_message(h, out);
 	took = MNL_ALIGN(h->nlmsg_len);
 	return took < n ? took : n;
 }
 
-static struct nlmsghdr *start(void *out, uint16_t type, uint16_t flags, uint32_t seq)
+static struct nlmsghdr *begin_request(void *out, uint16_t type, uint16_t flags, uint32_t seq)
 {
 	struct nlmsghdr *h;
 
-	memset(out, 0, RTNL_QUESTION_MAX);
+	memset(out, 0, RTNL_REQUEST_MAX);
 	h = mnl_nlmsg_put_header(out);
 	h->nlmsg_type = type;
 	h->nlmsg_flags = NLM_F_REQUEST | flags;
@@ -341,9 +341,9 @@ static void put_addr(struct nlmsghdr *h, uint16_t type, const struct addr *a)
 		mnl_attr_put(h, type, 16, a->bytes);
 }
 
-size_t rtnl_ask_dump(void *out, uint16_t type, uint32_t seq)
+size_t rtnl_write_dump(void *out, uint16_t type, uint32_t seq)
 {
-	struct nlmsghdr *h = start(out, type, NLM_F_DUMP, seq);
+	struct nlmsghdr *h = begin_request(out, type, NLM_F_DUMP, seq);
 
 	if (type == RTM_GETNEIGH)
 		mnl_nlmsg_put_extra_header(h, sizeof(struct ndmsg));
@@ -352,9 +352,9 @@ size_t rtnl_ask_dump(void *out, uint16_t type, uint32_t seq)
 	return h->nlmsg_len;
 }
 
-size_t rtnl_ask_route(void *out, const struct addr *to, uint32_t seq)
+size_t rtnl_write_route(void *out, const struct addr *to, uint32_t seq)
 {
-	struct nlmsghdr *h = start(out, RTM_GETROUTE, 0, seq);
+	struct nlmsghdr *h = begin_request(out, RTM_GETROUTE, 0, seq);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->rtm_family = addr_is4(to) ? AF_INET : AF_INET6;
@@ -363,9 +363,9 @@ size_t rtnl_ask_route(void *out, const struct addr *to, uint32_t seq)
 	return h->nlmsg_len;
 }
 
-size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
+size_t rtnl_write_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
 {
-	struct nlmsghdr *h = start(out, RTM_NEWNEIGH, NLM_F_CREATE, seq);
+	struct nlmsghdr *h = begin_request(out, RTM_NEWNEIGH, NLM_F_CREATE, seq);
 	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->ndm_family = addr_is4(to) ? AF_INET : AF_INET6;
@@ -376,9 +376,9 @@ size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t
 	return h->nlmsg_len;
 }
 
-size_t rtnl_ask_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
+size_t rtnl_write_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
 {
-	struct nlmsghdr *h = start(out, RTM_NEWNEIGH, 0, seq); /* never makes an entry */
+	struct nlmsghdr *h = begin_request(out, RTM_NEWNEIGH, 0, seq); /* never makes an entry */
 	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->ndm_family = addr_is4(to) ? AF_INET : AF_INET6;
@@ -388,9 +388,9 @@ size_t rtnl_ask_probe(void *out, uint32_t ifindex, const struct addr *to, uint32
 	return h->nlmsg_len;
 }
 
-size_t rtnl_ask_neighbour(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
+size_t rtnl_write_neighbour(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
 {
-	struct nlmsghdr *h = start(out, RTM_GETNEIGH, 0, seq);
+	struct nlmsghdr *h = begin_request(out, RTM_GETNEIGH, 0, seq);
 	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->ndm_family = addr_is4(to) ? AF_INET : AF_INET6;

@@ -18,7 +18,7 @@
 #include "base/addr.h"
 
 /** Bytes that are enough for any request. */
-#define RTNL_QUESTION_MAX 256
+#define RTNL_REQUEST_MAX 256
 
 #define RTNL_NAME_MAX 16 /**< with the final 0: IFNAMSIZ */
 
@@ -96,22 +96,22 @@ struct rtnl_fact {
 size_t rtnl_next(const void *bytes, size_t n, struct rtnl_fact *out);
 
 /** Write a dump request (RTM_GETLINK or RTM_GETNEIGH). @return its length */
-size_t rtnl_ask_dump(void *out, uint16_t type, uint32_t seq);
+size_t rtnl_write_dump(void *out, uint16_t type, uint32_t seq);
 /** Write "which route leads to @p to?". @return its length */
-size_t rtnl_ask_route(void *out, const struct addr *to, uint32_t seq);
+size_t rtnl_write_route(void *out, const struct addr *to, uint32_t seq);
 /** Write "what is known of neighbour @p to on @p ifindex?". @return its length */
-size_t rtnl_ask_neighbour(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
+size_t rtnl_write_neighbour(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 /** Write "resolve or confirm @p to on @p ifindex now" (NTF_USE). @return its length */
-size_t rtnl_ask_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
+size_t rtnl_write_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 /**
  * Write "ask @p to on @p ifindex whether it is there, whoever confirmed it" (NUD_PROBE). For an
  * entry that is known and neither permanent nor NOARP: such a one would be lost by it. @return its
  * length
  */
-size_t rtnl_ask_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
+size_t rtnl_write_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq);
 
 /** Called for each message of an answer. @return false: stop, no more are needed */
-typedef bool rtnl_take(void *arg, const struct rtnl_fact *f);
+typedef bool rtnl_on_fact(void *arg, const struct rtnl_fact *f);
 
 struct mnl_socket;
 
@@ -138,7 +138,7 @@ size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost);
  * @param seq     the request's number; messages with another one are skipped
  * @return 0 at the end, or -errno: ours or the kernel's
  */
-int rtnl_ask(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
-             size_t n, uint32_t seq, rtnl_take *take, void *arg);
+int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
+               size_t n, uint32_t seq, rtnl_on_fact *take, void *arg);
 
 #endif

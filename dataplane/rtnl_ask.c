@@ -44,8 +44,8 @@ size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost)
 	}
 }
 
-int rtnl_ask(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
-             size_t n, uint32_t seq, rtnl_take *take, void *arg)
+int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
+               size_t n, uint32_t seq, rtnl_on_fact *take, void *arg)
 {
 	struct rtnl_fact f;
 

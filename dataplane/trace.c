@@ -40,10 +40,10 @@ static const struct {
 #undef EVENT
 };
 
-static void step(struct trace_result *r, const char *name, const char *format, ...)
+static void add_trace_step(struct trace_result *r, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
-static void step(struct trace_result *r, const char *name, const char *format, ...)
+static void add_trace_step(struct trace_result *r, const char *name, const char *format, ...)
 {
 	struct trace_step *s = &r->steps[r->n_steps];
 	va_list args;
@@ -237,15 +237,15 @@ static struct addr addr_of(const union fwd_addr *a)
 /*
  * Stops where the code itself stopped: a packet that is dropped before the look-up has no slot.
  */
-static void tell_slot(const struct fwd_tables *t, const struct fwd_verdict *v,
-                      struct trace_result *r)
+static void add_slot_steps(const struct fwd_tables *t, const struct fwd_verdict *v,
+                           struct trace_result *r)
 {
 	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
 	const struct fwd_slots *block = fwd_port_slots(t, v->slot);
 	uint16_t hot;
 
 	if (v->service->pool == FWD_POOL_NONE || !pool) {
-		step(r, "pool", "the service has no pool here");
+		add_trace_step(r, "pool", "the service has no pool here");
 		return;
 	}
 	r->pool = v->service->pool;
@@ -254,25 +254,25 @@ static void tell_slot(const struct fwd_tables *t, const struct fwd_verdict *v,
 		return;
 	r->slot = v->slot - (uint32_t)(pool->place >> 8);
 	hot = block->slot[v->slot % FWD_SLOTS_PER_BLOCK];
-	r->settled = !(hot & FWD_SLOT_LOOK_FURTHER);
-	step(r, "pool", "pool %u, %u slots from %llu on, hash by %s", r->pool,
-	     1u << (pool->place & 31), (unsigned long long)(pool->place >> 8),
-	     v->service->flags & FWD_SERVICE_HASH_SOURCE ? "source address" : "flow");
-	step(r, "slot", "hash %016llx: slot %u, current owner backend %u%s",
-	     (unsigned long long)v->hash, r->slot, hot & FWD_SLOT_BACKEND,
-	     r->settled ? "" : ", unsettled");
+	r->settled = !(hot & FWD_SLOT_UNSETTLED);
+	add_trace_step(r, "pool", "pool %u, %u slots from %llu on, hash by %s", r->pool,
+	               1u << (pool->place & 31), (unsigned long long)(pool->place >> 8),
+	               v->service->flags & FWD_SERVICE_HASH_SOURCE ? "source address" : "flow");
+	add_trace_step(r, "slot", "hash %016llx: slot %u, current owner backend %u%s",
+	               (unsigned long long)v->hash, r->slot, hot & FWD_SLOT_BACKEND,
+	               r->settled ? "" : ", unsettled");
 	if (r->settled)
 		return;
 	r->remembered = v->event == OWNER_EVENT_FOLLOWED || v->event == OWNER_EVENT_CONFIRMED;
-	step(r, "owner", "%s: %s; backend %u", events[v->event].label, events[v->event].text,
-	     v->backend_index);
+	add_trace_step(r, "owner", "%s: %s; backend %u", events[v->event].label,
+	               events[v->event].text, v->backend_index);
 }
 
 static const char *const encaps[] = {
 	[FWD_ENCAP_IPIP] = "IPIP", [FWD_ENCAP_GUE] = "GUE", [FWD_ENCAP_L2] = "layer 2"
 };
 
-static void tell_backend(const struct fwd_verdict *v, struct trace_result *r)
+static void add_backend_step(const struct fwd_verdict *v, struct trace_result *r)
 {
 	const struct fwd_backend *b = v->backend;
 	char text[ADDR_TEXT_MAX];
@@ -281,15 +281,15 @@ static void tell_backend(const struct fwd_verdict *v, struct trace_result *r)
 		return;
 	r->backend = addr_of(&b->address);
 	r->backend_id = b->id;
-	step(r, "backend", "backend %u at %s by %s, packets up to %u bytes%s%s", v->backend_index,
-	     addr_text(&r->backend, text), encaps[b->encap % 3], b->inner_mtu,
-	     b->flags & FWD_BACKEND_DEAD ? ", out of force" : "",
-	     b->flags & FWD_BACKEND_NO_NEXT_HOP ? ", no next hop" : "");
+	add_trace_step(r, "backend", "backend %u at %s by %s, packets up to %u bytes%s%s",
+	               v->backend_index, addr_text(&r->backend, text), encaps[b->encap % 3],
+	               b->inner_mtu, b->flags & FWD_BACKEND_DEAD ? ", out of force" : "",
+	               b->flags & FWD_BACKEND_NO_NEXT_HOP ? ", no next hop" : "");
 }
 
 /* The addresses are read from the frame that the code has made, not worked out again. */
-static void tell_outer(const struct fwd_packet *packet, const struct fwd_verdict *v,
-                       struct trace_result *r)
+static void add_rewrite_step(const struct fwd_packet *packet, const struct fwd_verdict *v,
+                             struct trace_result *r)
 {
 	const struct fwd_backend *b = v->backend;
 	const uint8_t *l3 = packet->data + fwd_eth_len(b);
@@ -298,23 +298,26 @@ static void tell_outer(const struct fwd_packet *packet, const struct fwd_verdict
 
 	r->ifindex = b->ifindex;
 	if (b->encap == FWD_ENCAP_L2) {
-		step(r, "rewrite",
-		     "unchanged, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",
-		     packet->end - packet->data, b->ifindex, b->vlan ? " tagged" : "", b->mac_to[0],
-		     b->mac_to[1], b->mac_to[2], b->mac_to[3], b->mac_to[4], b->mac_to[5]);
+		add_trace_step(
+		        r, "rewrite",
+		        "unchanged, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",
+		        packet->end - packet->data, b->ifindex, b->vlan ? " tagged" : "",
+		        b->mac_to[0], b->mac_to[1], b->mac_to[2], b->mac_to[3], b->mac_to[4],
+		        b->mac_to[5]);
 		return;
 	}
 	r->outer_source = is4 ? addr_from4(l3 + 12) : addr_from6(l3 + 8);
-	step(r, "rewrite",
-	     "outer %s to %s, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",
-	     addr_text(&r->outer_source, source), addr_text(&r->backend, to),
-	     packet->end - packet->data, b->ifindex, b->vlan ? " tagged" : "", b->mac_to[0],
-	     b->mac_to[1], b->mac_to[2], b->mac_to[3], b->mac_to[4], b->mac_to[5]);
+	add_trace_step(
+	        r, "rewrite",
+	        "outer %s to %s, %td bytes by interface %u%s to %02x:%02x:%02x:%02x:%02x:%02x",
+	        addr_text(&r->outer_source, source), addr_text(&r->backend, to),
+	        packet->end - packet->data, b->ifindex, b->vlan ? " tagged" : "", b->mac_to[0],
+	        b->mac_to[1], b->mac_to[2], b->mac_to[3], b->mac_to[4], b->mac_to[5]);
 }
 
 static const char *action_of(enum fwd_reason reason)
 {
-	if (reason == FWD_REASON_ECHO_REPLIED || reason == FWD_REASON_TOO_BIG_TOLD)
+	if (reason == FWD_REASON_ECHO_REPLIED || reason == FWD_REASON_TOO_BIG_ANSWERED)
 		return "answer";
 	switch (fwd_reason_kind(reason)) {
 	case FWD_KIND_TX:
@@ -327,30 +330,34 @@ static const char *action_of(enum fwd_reason reason)
 }
 
 /* The steps in the order of the packet path: parse, service, slot, backend, rewrite. */
-static void tell(const struct fwd_tables *t, const struct fwd_packet *packet,
-                 const struct trace_query *q, const struct fwd_verdict *v, struct trace_result *r)
+static void add_trace_steps(const struct fwd_tables *t, const struct fwd_packet *packet,
+                            const struct trace_query *q, const struct fwd_verdict *v,
+                            struct trace_result *r)
 {
 	char source[ADDR_TEXT_MAX], vip[ADDR_TEXT_MAX];
 
-	step(r, "parse", "%s%s of %u bytes from %s port %u to %s port %u",
-	     q->protocol == FWD_PROTO_TCP ? "TCP" : "UDP", q->syn ? " SYN" : "", q->length,
-	     addr_text(&q->source, source), q->source_port, addr_text(&q->vip, vip), q->vip_port);
+	add_trace_step(r, "parse", "%s%s of %u bytes from %s port %u to %s port %u",
+	               q->protocol == FWD_PROTO_TCP ? "TCP" : "UDP", q->syn ? " SYN" : "",
+	               q->length, addr_text(&q->source, source), q->source_port,
+	               addr_text(&q->vip, vip), q->vip_port);
 	if (v->service) {
-		step(r, "service", "port %u/%s of %s is a service (counter %u)", q->vip_port,
-		     q->protocol == FWD_PROTO_TCP ? "tcp" : "udp", vip, v->service->count);
-		tell_slot(t, v, r);
-		tell_backend(v, r);
+		add_trace_step(r, "service", "port %u/%s of %s is a service (counter %u)",
+		               q->vip_port, q->protocol == FWD_PROTO_TCP ? "tcp" : "udp", vip,
+		               v->service->count);
+		add_slot_steps(t, v, r);
+		add_backend_step(v, r);
 	} else {
-		step(r, "service",
-		     v->reason == FWD_REASON_NOT_OURS ? "%s is no VIP of this node"
-		                                      : "%s is a VIP, but has no such service",
-		     vip);
+		add_trace_step(r, "service",
+		               v->reason == FWD_REASON_NOT_OURS
+		                       ? "%s is no VIP of this node"
+		                       : "%s is a VIP, but has no such service",
+		               vip);
 	}
 	r->action = action_of(v->reason);
 	r->reason = reasons[v->reason].label;
 	if (v->reason == FWD_REASON_FORWARDED)
-		tell_outer(packet, v, r);
-	step(r, "verdict", "%s: %s", r->action, reasons[v->reason].text);
+		add_rewrite_step(packet, v, r);
+	add_trace_step(r, "verdict", "%s: %s", r->action, reasons[v->reason].text);
 }
 
 uint32_t trace_now_s(void)
@@ -377,7 +384,7 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint
 		make_frame(frame, q);
 		c.t.now_s = now_s;
 		fwd_forward(&c.t, c.t.root, &packet, &v);
-		tell(tables, &packet, q, &v, &r);
+		add_trace_steps(tables, &packet, q, &v, &r);
 		*out = r;
 	}
 	free(buffer);
@@ -389,7 +396,7 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint
 int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out, char *why,
                  size_t why_size)
 {
-	struct driver_why reason;
+	struct driver_reason reason;
 	struct mapped m;
 	int err = mapped_open(dir, &m, &reason);
 

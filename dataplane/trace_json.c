@@ -16,14 +16,14 @@ static json_t *steps_json(const struct trace_result *r)
 	return steps;
 }
 
-static json_t *endpoint(const struct addr *a, uint16_t port)
+static json_t *endpoint_json(const struct addr *a, uint16_t port)
 {
 	char text[ADDR_TEXT_MAX];
 
 	return json_sprintf(addr_is4(a) ? "%s:%u" : "[%s]:%u", addr_text(a, text), port);
 }
 
-static void add_backend(json_t *o, const struct trace_result *r)
+static void add_trace_backend(json_t *o, const struct trace_result *r)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -42,8 +42,8 @@ static void add_backend(json_t *o, const struct trace_result *r)
 char *trace_json(const struct trace_query *q, const struct trace_result *r)
 {
 	json_t *o = json_pack("{s:b, s:o, s:o, s:s, s:b, s:i, s:s, s:s}", "ok", 1, "source",
-	                      endpoint(&q->source, q->source_port), "destination",
-	                      endpoint(&q->vip, q->vip_port), "protocol",
+	                      endpoint_json(&q->source, q->source_port), "destination",
+	                      endpoint_json(&q->vip, q->vip_port), "protocol",
 	                      q->protocol == 6 ? "tcp" : "udp", "syn", (int)q->syn, "length",
 	                      (int)q->length, "action", r->action, "reason", r->reason);
 	char *text;
@@ -56,7 +56,7 @@ char *trace_json(const struct trace_query *q, const struct trace_result *r)
 		json_object_set_new(o, "pool", json_integer(r->pool));
 		json_object_set_new(o, "settled", json_boolean(r->settled));
 	}
-	add_backend(o, r);
+	add_trace_backend(o, r);
 	json_object_set_new(o, "steps", steps_json(r));
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The lookup of RFC 1034, section 4.3.2, with wildcards after RFC 4592 and referrals after RFC 9471. One search
- * finds the name or its closest encloser; all else the lookup needs (delegation, wildcard, glue, alias targets) is
- * linked in the image. Only the new name that a DNAME gives needs another search. Additional data is given where it
- * is needed (glue) and nowhere else.
+ * The lookup of RFC 1034, section 4.3.2, with wildcards after RFC 4592 and referrals after RFC
+ * 9471. One search finds the name or its closest encloser; all else the lookup needs (delegation,
+ * wildcard, glue, alias targets) is linked in the image. Only the new name that a DNAME gives needs
+ * another search. Additional data is given where it is needed (glue) and nowhere else.
  *
- * Each RRset is written whole or not at all: a mark is taken before it, and the message goes back to the mark if
- * the set does not fit. Loops of aliases end by remembering each name that was looked up.
+ * Each RRset is written whole or not at all: a mark is taken before it, and the message goes back
+ * to the mark if the set does not fit. Loops of aliases end by remembering each name that was
+ * looked up.
  */
 #include "dns/answer.h"
 
@@ -33,7 +34,7 @@ struct work {
 	uint16_t flags; /* of the answer, rcode apart */
 	uint8_t scope_bits;
 	unsigned n_dnames;
-	const struct image_set *dnames[SPOTS_MAX]; /* that the answer has */
+	const struct image_rrset *dnames[SPOTS_MAX]; /* that the answer has */
 };
 
 /* Where the lookup is: a node, and the name that it answers for. */
@@ -65,10 +66,10 @@ static const struct image_zone *zone_of(const struct work *w, const struct image
 }
 
 /*
- * A part does not fit. A UDP answer is truncated, so the client asks again over TCP; a TCP answer leaves the part
- * out.
+ * A part does not fit. A UDP answer is truncated, so the client asks again over TCP; a TCP answer
+ * leaves the part out.
  */
-static void give_up(struct work *w, const struct message_mark *mark)
+static void drop_rrset(struct work *w, const struct message_mark *mark)
 {
 	message_back(&w->m, mark);
 	if (w->in->tcp)
@@ -79,7 +80,7 @@ static void give_up(struct work *w, const struct message_mark *mark)
 }
 
 /* Whether the answer has the DNAME already: a name may go through it twice. Else it is noted. */
-static bool has_dname(struct work *w, const struct image_set *set)
+static bool has_dname(struct work *w, const struct image_rrset *set)
 {
 	for (unsigned i = 0; i < w->n_dnames; i++)
 		if (w->dnames[i] == set)
@@ -88,15 +89,15 @@ static bool has_dname(struct work *w, const struct image_set *set)
 	return false;
 }
 
-static bool put_answer(struct work *w, const struct spot *at, const struct image_set *set)
+static bool put_answer(struct work *w, const struct spot *at, const struct image_rrset *set)
 {
 	struct message_mark mark = message_mark(&w->m);
 
 	if (set->type == DNS_DNAME && has_dname(w, set))
 		return true; /* a record is given once (RFC 2181, section 5) */
-	message_put_set(&w->m, SECTION_ANSWER, at->owner_off, set);
+	message_put_rrset(&w->m, SECTION_ANSWER, at->owner_off, set);
 	if (w->m.w.failed)
-		give_up(w, &mark);
+		drop_rrset(w, &mark);
 	return !w->info->truncated;
 }
 
@@ -106,7 +107,7 @@ static void put_negative(struct work *w, const struct image_node *node, uint32_t
 
 	message_put_negative(&w->m, zone_of(w, node), ttl_most_s);
 	if (w->m.w.failed)
-		give_up(w, &mark);
+		drop_rrset(w, &mark);
 }
 
 /* Write one server's addresses. @return whether they fitted */
@@ -116,10 +117,10 @@ static bool put_glue(struct work *w, const struct image_node *server)
 	struct message_mark mark = message_mark(&w->m);
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct image_set *set = image_set(server, types[i]);
+		const struct image_rrset *set = image_rrset(server, types[i]);
 
 		if (set)
-			message_put_set(&w->m, SECTION_ADDITIONAL, server->name_off, set);
+			message_put_rrset(&w->m, SECTION_ADDITIONAL, server->name_off, set);
 	}
 	if (!w->m.w.failed)
 		return true;
@@ -128,22 +129,23 @@ static bool put_glue(struct work *w, const struct image_node *server)
 }
 
 /*
- * Glue that the delegation needs must fit, else the answer is truncated; other glue is a courtesy. Behind an alias
- * the AA bit stays: it is about the first owner in the answer (RFC 1035, section 4.1.1).
+ * Glue that the delegation needs must fit, else the answer is truncated; other glue is a courtesy.
+ * Behind an alias the AA bit stays: it is about the first owner in the answer (RFC 1035, section
+ * 4.1.1).
  */
-static void refer(struct work *w, const struct image_node *cut)
+static void put_referral(struct work *w, const struct image_node *cut)
 {
 	const struct image *image = w->env->image;
-	const struct image_set *ns = image_set(cut, DNS_NS);
+	const struct image_rrset *ns = image_rrset(cut, DNS_NS);
 	const struct image_glue *glue = image_at(image, image_extra(image, cut)->glue_off);
 	struct message_mark mark = message_mark(&w->m);
 
 	trace_step(w, ANSWER_STEP_REFERRAL, cut);
 	if (w->m.counts[SECTION_ANSWER] == 0)
 		w->flags &= (uint16_t)~DNS_AA;
-	message_put_set(&w->m, SECTION_AUTHORITY, cut->name_off, ns);
+	message_put_rrset(&w->m, SECTION_AUTHORITY, cut->name_off, ns);
 	if (w->m.w.failed) {
-		give_up(w, &mark);
+		drop_rrset(w, &mark);
 		return;
 	}
 	mark = message_mark(&w->m);
@@ -151,46 +153,46 @@ static void refer(struct work *w, const struct image_node *cut)
 		if (put_glue(w, image_node(image, glue->nodes_off[i])))
 			continue;
 		if (i < glue->n_required) /* RFC 9471, section 3.1 */
-			give_up(w, &mark);
+			drop_rrset(w, &mark);
 		return;
 	}
 }
 
 /* The client's key, and the scope that follows from it (RFC 7871, section 7.2.1). */
-static struct place_key client_key(struct work *w, bool *is_subnet)
+static struct steering_key client_key(struct work *w, bool *is_subnet)
 {
 	*is_subnet = w->q.has_subnet && w->q.subnet.source_bits > 0;
 	if (!*is_subnet)
-		return place_key_of(&w->in->client);
+		return steering_key_of(&w->in->client);
 
 	struct addr subnet = query_subnet_addr(&w->q.subnet);
-	struct place_key key = place_key_of(&subnet);
+	struct steering_key key = steering_key_of(&subnet);
 
 	w->scope_bits = key.bits;
 	return key;
 }
 
-static void put_addresses(struct work *w, const struct spot *at, const struct place_choice *choice,
-                          uint32_t name, bool ip4)
+static void put_site_addresses(struct work *w, const struct spot *at,
+                               const struct steering_choice *choice, uint32_t name, bool ip4)
 {
-	const struct place_site *site = &w->env->place->names[name].service->sites[choice->site];
+	const struct steering_site *site = &w->env->place->names[name].service->sites[choice->site];
 	struct message_mark mark = message_mark(&w->m);
 
 	message_put_addresses(&w->m, SECTION_ANSWER, at->owner_off, choice->ttl_s,
 	                      site->addresses[ip4], site->n_addresses[ip4]);
 	if (w->m.w.failed)
-		give_up(w, &mark);
+		drop_rrset(w, &mark);
 }
 
 /* Answer with a dynamic name's addresses. */
-static void place_answer(struct work *w, const struct spot *at, bool ip4)
+static void answer_dynamic(struct work *w, const struct spot *at, bool ip4)
 {
 	uint32_t name = image_extra(w->env->image, at->node)->dynamic - 1;
 	bool is_subnet;
-	struct place_key key = client_key(w, &is_subnet);
-	struct place_choice choice =
-	        place_choose(w->env->place, w->env->state, name, ip4, &key, w->env->wall_ms);
-	struct answer_step *step = trace_step(w, ANSWER_STEP_PLACED, at->node);
+	struct steering_key key = client_key(w, &is_subnet);
+	struct steering_choice choice = steering_choose(w->env->place, w->env->state, name, ip4,
+	                                                &key, w->env->wall_clock_ms);
+	struct answer_step *step = trace_step(w, ANSWER_STEP_STEERED, at->node);
 
 	if (step) {
 		step->dynamic = name;
@@ -202,7 +204,7 @@ static void place_answer(struct work *w, const struct spot *at, bool ip4)
 	w->info->ip4 = ip4;
 	w->info->choice = choice;
 	if (choice.site >= 0) {
-		put_addresses(w, at, &choice, name, ip4);
+		put_site_addresses(w, at, &choice, name, ip4);
 		return;
 	}
 	trace_step(w, ANSWER_STEP_NODATA, at->node);
@@ -210,7 +212,7 @@ static void place_answer(struct work *w, const struct spot *at, bool ip4)
 }
 
 /* Go to the alias's target, if this zone has it. @return whether to continue there */
-static bool follow(struct work *w, struct spot *at, const struct image_set *alias)
+static bool follow_alias(struct work *w, struct spot *at, const struct image_rrset *alias)
 {
 	const struct image *image = w->env->image;
 	const struct image_name *n;
@@ -248,9 +250,12 @@ static size_t spot_name(const struct work *w, const struct spot *at, uint8_t out
 	return length;
 }
 
-/* The name below a DNAME's owner with the owner's part replaced. @return its length; 0: over 255 bytes */
+/*
+ * The name below a DNAME's owner with the owner's part replaced. @return its length; 0: over 255
+ * bytes
+ */
 static size_t rename_spot(const struct work *w, const struct spot *at,
-                          const struct image_set *dname, uint8_t out[2 * NAME_WIRE_MAX])
+                          const struct image_rrset *dname, uint8_t out[2 * NAME_WIRE_MAX])
 {
 	const uint8_t *record = image_at(w->env->image, dname->data_off);
 	const struct image_name *owner = image_name(w->env->image, at->node->name_off);
@@ -263,7 +268,8 @@ static size_t rename_spot(const struct work *w, const struct spot *at,
 }
 
 /* Go to the renamed name, if this zone has it. @return whether to continue there */
-static bool go_to(struct work *w, struct spot *at, const uint8_t *wire, size_t length, size_t place)
+static bool go_to_renamed(struct work *w, struct spot *at, const uint8_t *wire, size_t length,
+                          size_t place)
 {
 	struct wire_reader r = { .start = wire, .length = length };
 	struct name name;
@@ -281,7 +287,7 @@ static bool go_to(struct work *w, struct spot *at, const uint8_t *wire, size_t l
 }
 
 /* The name lies below a DNAME: it is another name's alias (RFC 6672, section 3.2). */
-static enum next answer_renamed(struct work *w, struct spot *at, const struct image_set *dname)
+static enum next answer_renamed(struct work *w, struct spot *at, const struct image_rrset *dname)
 {
 	uint32_t ttl_s = wire_load32((const uint8_t *)image_at(w->env->image, dname->data_off) + 6);
 	const struct spot owner = { .owner_off = at->node->name_off };
@@ -301,19 +307,19 @@ static enum next answer_renamed(struct work *w, struct spot *at, const struct im
 
 	place = message_put_alias(&w->m, at->owner_off, ttl_s, wire, length);
 	if (w->m.w.failed) {
-		give_up(w, &mark);
+		drop_rrset(w, &mark);
 		return DONE;
 	}
 	if (w->q.type == DNS_CNAME)
 		return DONE;
-	if (go_to(w, at, wire, length, place))
+	if (go_to_renamed(w, at, wire, length, place))
 		return FOLLOW;
 	trace_step(w, ANSWER_STEP_LEAVES, NULL);
 	return DONE;
 }
 
 /* A zone without a usable file: say so, so that resolvers ask another server. */
-static enum next fail(struct work *w, const struct image_node *node)
+static enum next answer_broken(struct work *w, const struct image_node *node)
 {
 	trace_step(w, ANSWER_STEP_BROKEN, node);
 	w->flags &= (uint16_t)~DNS_AA;
@@ -326,11 +332,11 @@ static enum next answer_here(struct work *w, struct spot *at)
 {
 	const struct image_node *node = at->node;
 	uint16_t type = w->q.type;
-	const struct image_set *set = image_set(node, type);
+	const struct image_rrset *set = image_rrset(node, type);
 
 	if (image_extra(w->env->image, node)->dynamic && w->env->place &&
 	    (type == DNS_A || type == DNS_AAAA || type == DNS_ANY)) {
-		place_answer(w, at, type != DNS_AAAA);
+		answer_dynamic(w, at, type != DNS_AAAA);
 		return DONE;
 	}
 	if (!set && type == DNS_ANY && node->n_sets)
@@ -340,7 +346,7 @@ static enum next answer_here(struct work *w, struct spot *at)
 		put_answer(w, at, set);
 		return DONE;
 	}
-	set = image_set(node, DNS_CNAME);
+	set = image_rrset(node, DNS_CNAME);
 	if (!set) {
 		trace_step(w, ANSWER_STEP_NODATA, node);
 		put_negative(w, node, TTL_ANY);
@@ -349,22 +355,22 @@ static enum next answer_here(struct work *w, struct spot *at)
 	trace_step(w, ANSWER_STEP_ALIAS, node);
 	if (!put_answer(w, at, set))
 		return DONE;
-	if (follow(w, at, set))
+	if (follow_alias(w, at, set))
 		return FOLLOW;
 	trace_step(w, ANSWER_STEP_LEAVES, NULL);
 	return DONE;
 }
 
 /*
- * Look up one name. The order matters: DS at the parent's side, a broken zone, a delegation, the name itself,
- * DNAME, wildcard.
+ * Look up one name. The order matters: DS at the parent's side, a broken zone, a delegation, the
+ * name itself, DNAME, wildcard.
  */
-static enum next look_up(struct work *w, struct spot *at)
+static enum next look_up_name(struct work *w, struct spot *at)
 {
 	const struct image *image = w->env->image;
 	const struct image_node *node = at->node;
 	const struct image_extra *extra = image_extra(image, node);
-	const struct image_set *dname;
+	const struct image_rrset *dname;
 	bool ds = at->exact && w->q.type == DNS_DS;
 
 	trace_step(w, at->exact ? ANSWER_STEP_NODE : ANSWER_STEP_ENCLOSER, node);
@@ -374,14 +380,14 @@ static enum next look_up(struct work *w, struct spot *at)
 		return answer_here(w, at);
 	}
 	if (zone_of(w, node)->state & IMAGE_ZONE_BROKEN)
-		return fail(w, node);
+		return answer_broken(w, node);
 	if (extra->cut_off && !(ds && extra->cut_off == offset_of(w, node))) {
-		refer(w, image_node(image, extra->cut_off));
+		put_referral(w, image_node(image, extra->cut_off));
 		return DONE;
 	}
 	if (at->exact)
 		return answer_here(w, at);
-	dname = image_set(node, DNS_DNAME);
+	dname = image_rrset(node, DNS_DNAME);
 	if (dname)
 		return answer_renamed(w, at, dname);
 	if (extra->wildcard_off) {
@@ -415,10 +421,10 @@ static bool is_same_name(const struct work *w, const struct spot *a, const struc
 }
 
 /*
- * Aliases are followed in the zone until a name was seen before or there are too many. REFUSED tells a resolver to
- * try another server.
+ * Aliases are followed in the zone until a name was seen before or there are too many. REFUSED
+ * tells a resolver to try another server.
  */
-static void resolve(struct work *w)
+static void resolve_name(struct work *w)
 {
 	struct spot seen[SPOTS_MAX];
 	struct image_found found = image_find(w->env->image, &w->q.name);
@@ -436,7 +442,7 @@ static void resolve(struct work *w)
 	w->flags |= DNS_AA;
 	do {
 		seen[n++] = at;
-		if (look_up(w, &at) == DONE)
+		if (look_up_name(w, &at) == DONE)
 			return;
 		again = n == SPOTS_MAX;
 		for (unsigned i = 0; i < n && !again; i++)
@@ -446,8 +452,8 @@ static void resolve(struct work *w)
 }
 
 /*
- * No zone transfers. Any other meta type is looked up like a type that a name does not have (RFC 8906, section
- * 3.1.4).
+ * No zone transfers. Any other meta type is looked up like a type that a name does not have (RFC
+ * 8906, section 3.1.4).
  */
 static bool refuse_type(struct work *w)
 {
@@ -470,8 +476,11 @@ static size_t opt_size(const struct work *w)
 	return n;
 }
 
-/* The room for it was kept free by open_message(): an answer to a query with EDNS always has its OPT. */
-static void put_opt(struct work *w)
+/*
+ * The room for it was kept free by open_message(): an answer to a query with EDNS always has its
+ * OPT.
+ */
+static void put_answer_opt(struct work *w)
 {
 	struct wire_writer *o = &w->m.w;
 	const struct query_subnet *subnet = &w->q.subnet;
@@ -503,7 +512,10 @@ static void put_opt(struct work *w)
 static void put_header(struct work *w)
 {
 	uint8_t *h = w->m.w.start;
-	/* CD is cleared (RFC 4035, section 3.1.6); what a bit means under another opcode is not known */
+	/*
+	 * CD is cleared (RFC 4035, section 3.1.6); what a bit means under another opcode is not
+	 * known
+	 */
 	uint16_t echo = w->q.flags & DNS_OPCODE_MASK ? DNS_OPCODE_MASK : DNS_RD;
 
 	wire_store16(h, w->q.id);
@@ -562,13 +574,13 @@ size_t answer(const struct answer_env *env, const struct answer_query *query, ui
 	open_message(&w, out, out_size);
 	if (verdict == QUERY_LOOKUP && !refuse_type(&w)) {
 		if (w.q.class == DNS_IN)
-			resolve(&w);
+			resolve_name(&w);
 		else
 			info->rcode = DNS_REFUSED;
 	}
 	w.m.w.limit += opt_size(&w);
 	if (w.q.has_edns)
-		put_opt(&w);
+		put_answer_opt(&w);
 	put_header(&w);
 	return w.m.w.at;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The answer to a query: one pure function of the zones' image, the state of the dynamic names, the time, the query and
- * the client. It allocates nothing, locks nothing, and calls nothing that does. The workers, the fuzzers and
- * `weir dns explain` all call it. Implemented in answer.c; any thread.
+ * The answer to a query: one pure function of the zones' image, the state of the dynamic names, the
+ * time, the query and the client. It allocates nothing, locks nothing, and calls nothing that does.
+ * The workers, the fuzzers and `weir dns explain` all call it. Implemented in answer.c; any thread.
  */
 #ifndef WEIR_DNS_ANSWER_H
 #define WEIR_DNS_ANSWER_H
@@ -29,11 +29,11 @@ struct image;
 struct answer_env {
 	const struct image *image;
 	/** The dynamic names that the image was compiled with; NULL: none. */
-	const struct place *place;
-	const struct place_state *state; /**< of @p place */
+	const struct steering *place;
+	const struct steering_state *state; /**< of @p place */
 	const uint8_t *nsid; /**< given to clients that ask for it (RFC 5001); NULL: not given */
 	size_t nsid_length;
-	int64_t wall_ms;
+	int64_t wall_clock_ms;
 };
 
 struct answer_query {
@@ -52,7 +52,7 @@ struct answer_info {
 	bool truncated;
 	int32_t dynamic; /**< number of the dynamic name that gave addresses (or none); -1: not one */
 	bool ip4;
-	struct place_choice choice; /**< with dynamic >= 0 */
+	struct steering_choice choice; /**< with dynamic >= 0 */
 };
 
 enum answer_step_kind {
@@ -66,7 +66,7 @@ enum answer_step_kind {
 	ANSWER_STEP_DNAME,    /**< `node` has a DNAME, which renames all names below it */
 	ANSWER_STEP_TOO_LONG, /**< the DNAME's new name would be over 255 bytes */
 	ANSWER_STEP_BROKEN,   /**< `node` is in a zone whose file cannot be used */
-	ANSWER_STEP_PLACED,   /**< `node` is dynamic: key and choice */
+	ANSWER_STEP_STEERED,  /**< `node` is dynamic: key and choice */
 	ANSWER_STEP_NODATA,
 	ANSWER_STEP_NXDOMAIN,
 	ANSWER_STEP_OUTSIDE, /**< in none of the zones */
@@ -79,8 +79,8 @@ struct answer_step {
 	uint32_t node_off; /**< in the image; 0: none */
 	uint32_t dynamic;
 	bool key_is_subnet; /**< the key comes from the query's client subnet */
-	struct place_key key;
-	struct place_choice choice;
+	struct steering_key key;
+	struct steering_choice choice;
 };
 
 /** The steps in their order; surplus ones are dropped. */
@@ -94,7 +94,8 @@ struct answer_trace {
  * @param out   room for the answer; at least ANSWER_UDP_MAX, over TCP ANSWER_MAX to give all
  * @param info  filled in each case
  * @param trace NULL, or to be filled
- * @return the answer's length; 0: there is no answer (the message is too short, or an answer itself)
+ * @return the answer's length; 0: there is no answer (the message is too short, or an answer
+ *         itself)
  */
 size_t answer(const struct answer_env *env, const struct answer_query *query, uint8_t *out,
               size_t out_size, struct answer_info *info, struct answer_trace *trace);

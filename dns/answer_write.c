@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Compression without string comparison: a name in the image has one offset (of its lower-case form), so a suffix
- * was written before if and only if its offset is among those remembered. Records whose owner is the question and
- * whose data has no names to compress are copied as they lie in the image.
+ * Compression without string comparison: a name in the image has one offset (of its lower-case
+ * form), so a suffix was written before if and only if its offset is among those remembered.
+ * Records whose owner is the question and whose data has no names to compress are copied as they
+ * lie in the image.
  */
 #include "dns/answer_write.h"
 
@@ -30,7 +31,7 @@ void message_back(struct message *m, const struct message_mark *mark)
 	memcpy(m->counts, mark->counts, sizeof(mark->counts));
 }
 
-static void see(struct message *m, uint32_t fold_off, size_t at)
+static void remember_name(struct message *m, uint32_t fold_off, size_t at)
 {
 	if (m->n_seen == MESSAGE_SEEN_MAX || at > MESSAGE_POINTER_MAX)
 		return;
@@ -49,10 +50,10 @@ static void see_question(struct message *m)
 		return;
 	for (n = image_name(m->image, m->closest->name_off); n->n_labels;
 	     n = image_name(m->image, n->parent_off))
-		see(m, n->fold_off, DNS_HEADER + m->query->name.at[label++]);
+		remember_name(m, n->fold_off, DNS_HEADER + m->query->name.at[label++]);
 }
 
-static unsigned find_seen(const struct message *m, uint32_t fold_off)
+static unsigned find_written_name(const struct message *m, uint32_t fold_off)
 {
 	for (unsigned i = 0; i < m->n_seen; i++)
 		if (m->seen[i].fold_off == fold_off)
@@ -60,32 +61,35 @@ static unsigned find_seen(const struct message *m, uint32_t fold_off)
 	return 0;
 }
 
-/* Labels are written until a suffix is found that the message has already; each new suffix is remembered on the way. */
-static void put_name(struct message *m, uint32_t name_off)
+/*
+ * Labels are written until a suffix is found that the message has already; each new suffix is
+ * remembered on the way.
+ */
+static void put_compressed_name(struct message *m, uint32_t name_off)
 {
 	const struct image_name *n = image_name(m->image, name_off);
 
 	if (!m->question_seen)
 		see_question(m);
 	for (; n->n_labels; n = image_name(m->image, n->parent_off)) {
-		unsigned at = find_seen(m, n->fold_off);
+		unsigned at = find_written_name(m, n->fold_off);
 
 		if (at) {
 			wire_put16(&m->w, (uint16_t)(POINTER | at));
 			return;
 		}
-		see(m, n->fold_off, m->w.at);
+		remember_name(m, n->fold_off, m->w.at);
 		wire_put(&m->w, n->label, (size_t)n->label[0] + 1);
 	}
 	wire_put8(&m->w, 0);
 }
 
-static void put_owner(struct message *m, uint32_t owner_off)
+static void put_record_owner(struct message *m, uint32_t owner_off)
 {
 	if (MESSAGE_OWNER_IS_AT(owner_off))
 		wire_put16(&m->w, (uint16_t)(POINTER | owner_off >> 1));
 	else if (owner_off)
-		put_name(m, owner_off);
+		put_compressed_name(m, owner_off);
 	else
 		wire_put16(&m->w, POINTER | DNS_HEADER);
 }
@@ -102,17 +106,17 @@ static void put_named_data(struct message *m, struct image_fixed_names how, cons
 		uint32_t name_off;
 
 		memcpy(&name_off, data + at, 4);
-		put_name(m, name_off);
+		put_compressed_name(m, name_off);
 	}
 	wire_put(&m->w, data + at, length - at);
 	if (!m->w.failed)
 		wire_store16(m->w.start + length_at, (uint16_t)(m->w.at - length_at - 2));
 }
 
-static void put_record(struct message *m, uint32_t owner_off, struct image_fixed_names how,
-                       const uint8_t *record, size_t length)
+static void put_image_record(struct message *m, uint32_t owner_off, struct image_fixed_names how,
+                             const uint8_t *record, size_t length)
 {
-	put_owner(m, owner_off);
+	put_record_owner(m, owner_off);
 	wire_put(&m->w, record + 2, 8); /* type, class, TTL */
 	if (how.n) {
 		put_named_data(m, how, record + IMAGE_RECORD_FIXED, length);
@@ -121,8 +125,8 @@ static void put_record(struct message *m, uint32_t owner_off, struct image_fixed
 	wire_put(&m->w, record + 10, length + 2);
 }
 
-void message_put_set(struct message *m, enum section section, uint32_t owner_off,
-                     const struct image_set *set)
+void message_put_rrset(struct message *m, enum section section, uint32_t owner_off,
+                       const struct image_rrset *set)
 {
 	const uint8_t *record = image_at(m->image, set->data_off);
 	struct image_fixed_names how = image_fixed_names(set->type);
@@ -135,18 +139,18 @@ void message_put_set(struct message *m, enum section section, uint32_t owner_off
 	for (unsigned i = 0; i < set->n_records && !m->w.failed; i++) {
 		size_t length = wire_load16(record + 10);
 
-		put_record(m, owner_off, how, record, length);
+		put_image_record(m, owner_off, how, record, length);
 		record += IMAGE_RECORD_FIXED + length;
 	}
 }
 
 void message_put_negative(struct message *m, const struct image_zone *zone, uint32_t ttl_most_s)
 {
-	const struct image_set *set = image_at(m->image, zone->negative_off);
+	const struct image_rrset *set = image_at(m->image, zone->negative_off);
 	const uint8_t *record = image_at(m->image, set->data_off);
 	uint32_t ttl_s = wire_load32(record + 6);
 
-	put_owner(m, zone->name_off);
+	put_record_owner(m, zone->name_off);
 	wire_put(&m->w, record + 2, 4); /* type, class */
 	wire_put32(&m->w, ttl_s < ttl_most_s ? ttl_s : ttl_most_s);
 	put_named_data(m, image_fixed_names(DNS_SOA), record + IMAGE_RECORD_FIXED,
@@ -157,7 +161,7 @@ void message_put_negative(struct message *m, const struct image_zone *zone, uint
 size_t message_put_alias(struct message *m, uint32_t owner_off, uint32_t ttl_s,
                          const uint8_t *target, size_t length)
 {
-	put_owner(m, owner_off);
+	put_record_owner(m, owner_off);
 	wire_put16(&m->w, DNS_CNAME);
 	wire_put16(&m->w, DNS_IN);
 	wire_put32(&m->w, ttl_s);
@@ -177,7 +181,7 @@ void message_put_addresses(struct message *m, enum section section, uint32_t own
 		bool ip4 = addr_is4(&addresses[i]);
 		uint16_t length = ip4 ? 4 : 16;
 
-		put_owner(m, owner_off);
+		put_record_owner(m, owner_off);
 		wire_put16(&m->w, ip4 ? DNS_A : DNS_AAAA);
 		wire_put16(&m->w, DNS_IN);
 		wire_put32(&m->w, ttl_s);

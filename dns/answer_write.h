@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Writing records of an image into a message. Names are compressed by identity: for each name of the image that was
- * written, its position is remembered, and so are the question's suffixes. Pure: implemented in answer_write.c; any
- * thread, in the caller's memory.
+ * Writing records of an image into a message. Names are compressed by identity: for each name of
+ * the image that was written, its position is remembered, and so are the question's suffixes. Pure:
+ * implemented in answer_write.c; any thread, in the caller's memory.
  */
 #ifndef WEIR_DNS_ANSWER_WRITE_H
 #define WEIR_DNS_ANSWER_WRITE_H
@@ -50,18 +50,20 @@ struct message_mark message_mark(const struct message *m);
 void message_back(struct message *m, const struct message_mark *mark);
 
 /**
- * An owner for the functions below: an image_name; 0: the question's name; or MESSAGE_OWNER_AT(): a name at an
- * offset of the message that a pointer can express. (Names in an image are at multiples of four, so an odd number
- * is free.)
+ * An owner for the functions below: an image_name; 0: the question's name; or MESSAGE_OWNER_AT(): a
+ * name at an offset of the message that a pointer can express. (Names in an image are at multiples
+ * of four, so an odd number is free.)
  */
 #define MESSAGE_POINTER_MAX    0x3fffu /**< RFC 1035, section 4.1.4: 14 bits */
 #define MESSAGE_OWNER_AT(at)   ((uint32_t)(at) << 1 | 1u)
 #define MESSAGE_OWNER_IS_AT(o) (((o)&1u) != 0)
 /** Write all records of @p set. */
-void message_put_set(struct message *m, enum section section, uint32_t owner_off,
-                     const struct image_set *set);
+void message_put_rrset(struct message *m, enum section section, uint32_t owner_off,
+                       const struct image_rrset *set);
 
-/** Write a zone's SOA for a negative answer (RFC 2308, section 3), its TTL at most @p ttl_most_s. */
+/**
+ * Write a zone's SOA for a negative answer (RFC 2308, section 3), its TTL at most @p ttl_most_s.
+ */
 void message_put_negative(struct message *m, const struct image_zone *zone, uint32_t ttl_most_s);
 
 /**

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What weir-dns knows to be wrong, as conditions (weir/condition.h): computed again from the server's state each
- * time, so a condition ends by itself when its cause has gone. Each text says what is wrong, what follows from it,
- * and what to do. Main thread only.
+ * What weir-dns knows to be wrong, as conditions (weir/condition.h): computed again from the
+ * server's state each time, so a condition ends by itself when its cause has gone. Each text says
+ * what is wrong, what follows from it, and what to do. Main thread only.
  */
 #include "weir/condition.h"
 
@@ -20,11 +20,11 @@
 #define FEW_THREADS_MS 15000
 
 /* A missing document is no error: a new node waits for its first one. */
-static void state_document(const struct server *s, struct stats *to)
+static void state_document_errors(const struct server *s, struct stats *to)
 {
 	const struct server_load *l = &s->load;
 	bool refused = l->last_result < 0 && l->last_result != -ENOENT;
-	const char *first = !l->running && l->n_mistakes && l->mistakes[0] ? l->mistakes[0] : "";
+	const char *first = !l->running && l->n_errors && l->errors[0] ? l->errors[0] : "";
 
 	if (refused)
 		conditions_add(to, "document-refused", s->now ? CONDITION_DEGRADED : CONDITION_DOWN,
@@ -41,15 +41,18 @@ static void state_document(const struct server *s, struct stats *to)
 #define ZONES_NAMED 8u
 
 /* The first error that the last load found in the zone's file; "": none. */
-static const char *mistake_of(const struct server_load *l, const char *zone)
+static const char *first_error_of(const struct server_load *l, const char *zone)
 {
-	for (unsigned i = 0; !l->running && i < SERVER_MISTAKES && i < l->n_mistakes; i++)
-		if (l->zones[i] && l->mistakes[i] && !strcmp(l->zones[i], zone))
-			return l->mistakes[i];
+	for (unsigned i = 0; !l->running && i < SERVER_ERRORS_MAX && i < l->n_errors; i++)
+		if (l->zones[i] && l->errors[i] && !strcmp(l->zones[i], zone))
+			return l->errors[i];
 	return "";
 }
 
-/* A broken zone lowers the level to `down` only if all zones are broken: then DNS as a whole does not work. */
+/*
+ * A broken zone lowers the level to `down` only if all zones are broken: then DNS as a whole does
+ * not work.
+ */
 static void state_zone(const struct server *s, const struct image_zone *zone, struct stats *to)
 {
 	bool broken = zone->state & IMAGE_ZONE_BROKEN;
@@ -61,7 +64,7 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 	image_name_wire(s->now->image, zone->name_off, wire);
 	name_text(wire, text);
 
-	const char *why = mistake_of(&s->load, text);
+	const char *why = first_error_of(&s->load, text);
 
 	if (zone->state & (IMAGE_ZONE_BROKEN | IMAGE_ZONE_EARLIER))
 		conditions_add(
@@ -105,8 +108,8 @@ static bool is_served(const struct server *s, const struct addr *address)
 }
 
 /*
- * Whether this host has @p address, so that queries for it arrive here. A bound socket of the supervisor does not prove
- * that: it is bound before the address exists.
+ * Whether this host has @p address, so that queries for it arrive here. A bound socket of the
+ * supervisor does not prove that: it is bound before the address exists.
  */
 static bool host_has(const struct addr *address)
 {
@@ -147,7 +150,10 @@ static void state_listens(const struct server *s, struct stats *to)
 			        s->port);
 }
 
-/* Fewer threads run than the document asks for: each thread needs its own sockets, which may be missing. */
+/*
+ * Fewer threads run than the document asks for: each thread needs its own sockets, which may be
+ * missing.
+ */
 static void state_threads(struct server *s, struct stats *to, uint64_t now_ms)
 {
 	unsigned want = s->now ? s->now->model->dns_threads : 0;
@@ -161,19 +167,19 @@ static void state_threads(struct server *s, struct stats *to, uint64_t now_ms)
 		               s->n_threads, want);
 }
 
-static void state_key(const struct model *m, struct stats *to)
+static void state_steering_key(const struct model *m, struct stats *to)
 {
 	if (m->key_state == MODEL_KEY_KEPT)
 		conditions_add(to, "hash-key-mismatch", CONDITION_DEGRADED, "weir-dns",
-		               "the key in use stays, the file is not used: %.200s", m->key_why);
+		               "the key in use stays, the file is not used: %.200s", m->key_fault);
 	if (m->key_state == MODEL_KEY_NONE)
 		conditions_add(to, "hash-key-mismatch", CONDITION_DEGRADED, "weir-dns",
 		               "clients may get another site here than from other nodes: %.190s",
-		               m->key_why);
+		               m->key_fault);
 }
 
 /* The names of sites, "fra, par"; cut when there are too many. */
-static const char *sites_text(const struct model *m, uint64_t sites, char *text, size_t room)
+static const char *list_site_names(const struct model *m, uint64_t sites, char *text, size_t room)
 {
 	size_t at = 0;
 
@@ -185,17 +191,20 @@ static const char *sites_text(const struct model *m, uint64_t sites, char *text,
 	return text;
 }
 
-/* With three voting sites or more, only a majority of them takes a site out of the answers: are enough sites heard? */
+/*
+ * With three voting sites or more, only a majority of them takes a site out of the answers: are
+ * enough sites heard?
+ */
 static void state_sites(const struct server *s, struct stats *to)
 {
-	const struct views *v = s->now ? s->now->views : NULL;
-	struct views_sites sites;
+	const struct peer_health *v = s->now ? s->now->views : NULL;
+	struct peer_health_sites sites;
 	char text[96];
 
 	if (!v || !v->votes)
 		return;
-	sites = views_sites(v);
-	sites_text(s->now->model, sites.lost, text, sizeof(text));
+	sites = peer_health_sites(v);
+	list_site_names(s->now->model, sites.lost, text, sizeof(text));
 	if (2 * sites.n_heard <= sites.n)
 		conditions_add(to, "sites-majority-lost", CONDITION_DEGRADED, "",
 		               "%u of %u sites are not heard (%s): checks take no site out of the "
@@ -212,7 +221,7 @@ static void state_sites(const struct server *s, struct stats *to)
 }
 
 /* Whether a service is down at a site in all families that it has there, as checks see it. */
-static bool is_down_at(const struct place_site *site, const struct place_site_state *state)
+static bool is_down_at(const struct steering_site *site, const struct steering_site_state *state)
 {
 	bool any = false;
 
@@ -224,8 +233,12 @@ static bool is_down_at(const struct place_site *site, const struct place_site_st
 	return any && !state->forced_up && !state->disabled;
 }
 
-/* Whether some site of the service is not down. Without one, all sites are answered, and none counts as taken out. */
-static bool has_other(const struct place_service *service, const struct place_site_state *states)
+/*
+ * Whether some site of the service is not down. Without one, all sites are answered, and none
+ * counts as taken out.
+ */
+static bool has_other(const struct steering_service *service,
+                      const struct steering_site_state *states)
 {
 	for (uint32_t k = 0; k < service->n_sites; k++)
 		if (!states[k].disabled && !is_down_at(&service->sites[k], &states[k]))
@@ -234,16 +247,17 @@ static bool has_other(const struct place_service *service, const struct place_si
 }
 
 /*
- * Whether other sites see a service of the own site down, and answer without it, while this node may see nothing
- * wrong.
+ * Whether other sites see a service of the own site down, and answer without it, while this node
+ * may see nothing wrong.
  */
-static bool is_down_outside(const struct generation *g, const struct place_site *site, size_t state)
+static bool is_down_outside(const struct generation *g, const struct steering_site *site,
+                            size_t state)
 {
 	bool any = false;
 
 	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
 		struct majority m =
-		        views_from_outside(g->views, 2 * state + ip4, g->model->self->site);
+		        peer_health_from_outside(g->views, 2 * state + ip4, g->model->self->site);
 
 		if (site->n_addresses[ip4] && m.n_down <= m.n_up)
 			return false;
@@ -260,11 +274,11 @@ static unsigned count_outs(const struct generation *g, const struct model_site *
 
 	*n = 0;
 	for (size_t i = 0; i < g->place->n_services; i++) {
-		const struct place_service *service = &g->place->services[i];
-		const struct place_site_state *states = g->state->sites + service->first_state;
+		const struct steering_service *service = &g->place->services[i];
+		const struct steering_site_state *states = g->state->sites + service->first_state;
 
 		for (uint32_t k = 0; k < service->n_sites; k++) {
-			const struct place_site *at = &service->sites[k];
+			const struct steering_site *at = &service->sites[k];
 
 			if (strcmp(at->name, site->name) != 0)
 				continue;
@@ -278,8 +292,8 @@ static unsigned count_outs(const struct generation *g, const struct model_site *
 }
 
 /*
- * The advice depends on the side: the site's own nodes look at their VIPs from outside, the others ask that site's
- * nodes.
+ * The advice depends on the side: the site's own nodes look at their VIPs from outside, the others
+ * ask that site's nodes.
  */
 static void state_outs(const struct server *s, struct stats *to)
 {
@@ -308,20 +322,20 @@ void server_conditions(struct server *s)
 	if (!to)
 		return;
 	conditions_begin(to, s->now ? s->now->model->meta.document : 0);
-	state_document(s, to);
+	state_document_errors(s, to);
 	state_zones(s, to);
 	if (s->now)
-		state_key(s->now->model, to);
+		state_steering_key(s->now->model, to);
 	state_listens(s, to);
 	state_threads(s, to, s->conditions_ms);
 	state_sites(s, to);
 	state_outs(s, to);
-	if (s->clock == WALL_UNSYNCHRONISED)
+	if (s->clock == WALL_CLOCK_UNSYNCHRONISED)
 		conditions_add(
 		        to, "clock-unsynchronised", CONDITION_DEGRADED, "",
 		        "no time server has confirmed this node's clock since the boot, so "
 		        "ramps of drains are held: start a time service (NTP), or set nodes[].clock");
-	if (s->clock == WALL_STEPPED)
+	if (s->clock == WALL_CLOCK_STEPPED)
 		conditions_add(
 		        to, "clock-stepped", CONDITION_DEGRADED, "",
 		        "the wall clock has jumped and is not followed: schedules continue by "

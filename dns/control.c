@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control socket's requests (base/ctl.h), answered from the main thread's state in one piece of JSON. weir-mgmt and
- * `weir` read them: field names are an interface. Lists that could outgrow an answer have a limit.
+ * The control socket's requests (base/ctl.h), answered from the main thread's state in one piece of
+ * JSON. weir-mgmt and `weir` read them: field names are an interface. Lists that could outgrow an
+ * answer have a limit.
  */
 #include "dns/server.h"
 
@@ -23,7 +24,7 @@ static const char *state_text(uint32_t state)
 	                                    : "served";
 }
 
-static json_t *zones_json(const struct image *image)
+static json_t *zones_to_json(const struct image *image)
 {
 	json_t *list = json_array();
 
@@ -42,22 +43,27 @@ static json_t *zones_json(const struct image *image)
 	return list;
 }
 
-static const char *family_text(const struct place_site *site, const health_word words[2], bool ip4)
+static const char *family_text(const struct steering_site *site, const health_word words[2],
+                               bool ip4)
 {
 	return site->n_addresses[ip4] ? health_state_text(health_state(words[ip4])) : "none";
 }
 
 /* More would make the answer too long; `weir dns explain` shows them for one name. */
-#define VIEWS_TOLD_MAX 8192
+#define PEER_HEALTH_JSON_MAX 8192
 
-/* What each node sees of a service at a site; only if sites vote, since otherwise no other node's view counts. */
-static json_t *views_json(const struct views *v, const struct place_site *site, size_t state)
+/*
+ * What each node sees of a service at a site; only if sites vote, since otherwise no other node's
+ * view counts.
+ */
+static json_t *peer_health_to_json(const struct peer_health *v, const struct steering_site *site,
+                                   size_t state)
 {
-	bool told = v->votes && v->n_targets * v->n <= VIEWS_TOLD_MAX;
+	bool told = v->votes && v->n_targets * v->n <= PEER_HEALTH_JSON_MAX;
 	json_t *list = json_array();
 
 	for (size_t i = 0; told && i < v->n; i++) {
-		const struct view *view = &v->items[i];
+		const struct node_health *view = &v->items[i];
 		const health_word *words = view->words + 2 * state;
 
 		json_array_append_new(
@@ -73,9 +79,9 @@ static json_t *views_json(const struct views *v, const struct place_site *site, 
 	return list;
 }
 
-static json_t *site_json(const struct generation *g, const struct place_site *site, size_t at)
+static json_t *site_to_json(const struct generation *g, const struct steering_site *site, size_t at)
 {
-	const struct place_site_state *state = &g->state->sites[at];
+	const struct steering_site_state *state = &g->state->sites[at];
 
 	return json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:I, s:b, s:b, s:b, s:o}", "site",
 	                 site->name, "weight", (json_int_t)site->weight, "ipv4",
@@ -85,22 +91,22 @@ static json_t *site_json(const struct generation *g, const struct place_site *si
 	                 "unproven", state->unproven[0] || state->unproven[1], "drained_ppm",
 	                 (json_int_t)state->drained_ppm, "disabled", state->disabled, "forced_up",
 	                 state->forced_up, "shifting", state->shifting, "views",
-	                 views_json(g->views, site, at));
+	                 peer_health_to_json(g->views, site, at));
 }
 
 /* Every dynamic name with the state of its sites: what steering would see now. */
-static json_t *names_json(const struct generation *g)
+static json_t *names_to_json(const struct generation *g)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < g->place->n_names; i++) {
-		const struct place_name *name = &g->place->names[i];
-		const struct place_service *service = name->service;
+		const struct steering_name *name = &g->place->names[i];
+		const struct steering_service *service = name->service;
 		json_t *sites = json_array();
 
 		for (uint32_t k = 0; k < service->n_sites; k++)
-			json_array_append_new(
-			        sites, site_json(g, &service->sites[k], service->first_state + k));
+			json_array_append_new(sites, site_to_json(g, &service->sites[k],
+			                                          service->first_state + k));
 		json_array_append_new(
 		        list,
 		        json_pack("{s:s, s:s, s:s, s:o}", "name", name->name, "service",
@@ -111,13 +117,13 @@ static json_t *names_json(const struct generation *g)
 	return list;
 }
 
-#define RAMPS_TOLD_MAX 256 /* as above: far more drains than sites */
+#define RAMPS_JSON_MAX 256 /* as above: far more drains than sites */
 
-static json_t *ramps_json(const struct ramps *r)
+static json_t *ramps_to_json(const struct ramps *r)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->n && i < RAMPS_TOLD_MAX; i++)
+	for (size_t i = 0; i < r->n && i < RAMPS_JSON_MAX; i++)
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:I, s:s, s:I}", "override", r->items[i].id,
 		                                "generation", (json_int_t)r->items[i].generation,
@@ -127,26 +133,26 @@ static json_t *ramps_json(const struct ramps *r)
 }
 
 /* Errors are left out while a load runs: its thread writes them. */
-static json_t *load_json(const struct server *s)
+static json_t *load_to_json(const struct server *s)
 {
 	const struct server_load *l = &s->load;
-	json_t *mistakes = json_array();
+	json_t *errors = json_array();
 
-	for (unsigned i = 0; !l->running && i < SERVER_MISTAKES && i < l->n_mistakes; i++)
-		if (l->mistakes[i])
-			json_array_append_new(mistakes, json_string(l->mistakes[i]));
+	for (unsigned i = 0; !l->running && i < SERVER_ERRORS_MAX && i < l->n_errors; i++)
+		if (l->errors[i])
+			json_array_append_new(errors, json_string(l->errors[i]));
 	return json_pack("{s:I, s:I, s:b, s:s, s:o}", "started", (json_int_t)l->started, "finished",
 	                 (json_int_t)l->finished, "running", l->running, "error",
-	                 server_load_error(s), "mistakes", mistakes);
+	                 server_load_error(s), "mistakes", errors);
 }
 
 /* Fields of the generation are missing until there is one; all others are always there. */
-static json_t *status(const struct server *s)
+static json_t *status_to_json(const struct server *s)
 {
 	const struct generation *g = s->now;
 	json_t *answer = json_pack("{s:b, s:b, s:b, s:s, s:o}", "ok", 1, "serving", g != NULL,
-	                           "clock_held", wall_holds_ramps(s->clock), "clock",
-	                           wall_hold_text(s->clock), "load", load_json(s));
+	                           "clock_held", wall_clock_holds_ramps(s->clock), "clock",
+	                           wall_clock_hold_text(s->clock), "load", load_to_json(s));
 
 	if (!g)
 		return answer;
@@ -155,42 +161,42 @@ static json_t *status(const struct server *s)
 	json_object_set_new(answer, "threads", json_integer((json_int_t)s->n_threads));
 	json_object_set_new(answer, "stale_image", json_boolean(generation_lacks(g)));
 	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
-	json_object_set_new(answer, "zones", zones_json(g->image));
-	json_object_set_new(answer, "names", names_json(g));
-	json_object_set_new(answer, "ramps", ramps_json(&s->ramps));
+	json_object_set_new(answer, "zones", zones_to_json(g->image));
+	json_object_set_new(answer, "names", names_to_json(g));
+	json_object_set_new(answer, "ramps", ramps_to_json(&s->ramps));
 	return answer;
 }
 
-static json_t *refuse(const char *why)
+static json_t *refuse_request(const char *why)
 {
 	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
 }
 
 /* Each request has an answer, also one that cannot be read: a caller must never wait in vain. */
-static json_t *handle(struct server *s, const char *line, size_t length)
+static json_t *handle_request(struct server *s, const char *line, size_t length)
 {
 	json_error_t error;
 	json_t *request = json_read(line, length, 0, &error), *answer;
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (!request)
-		answer = refuse(error.text);
+		answer = refuse_request(error.text);
 	else if (!what)
-		answer = refuse("expected {\"do\": \"status\" or \"zone-reload\"}");
+		answer = refuse_request("expected {\"do\": \"status\" or \"zone-reload\"}");
 	else if (strcmp(what, "status") == 0)
-		answer = status(s);
+		answer = status_to_json(s);
 	else if (strcmp(what, "zone-reload") == 0)
 		answer = json_pack("{s:b, s:I}", "ok", 1, "load",
 		                   (json_int_t)server_load_start(s, true));
 	else
-		answer = refuse("unknown request: expected \"status\" or \"zone-reload\"");
+		answer = refuse_request("unknown request: expected \"status\" or \"zone-reload\"");
 	json_decref(request);
 	return answer;
 }
 
-char *control_handle(void *arg, const char *line, size_t length)
+char *dns_ctl_handle(void *arg, const char *line, size_t length)
 {
-	json_t *answer = handle(arg, line, length);
+	json_t *answer = handle_request(arg, line, length);
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 
 	json_decref(answer);

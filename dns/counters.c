@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each metric is looked up by name and labels once, and counted through a pointer afterwards. So a query costs a few
- * additions and no search. Entries with labels of the configuration (services, zones) are dropped when the
- * configuration no longer has them: otherwise the page would fill up.
+ * Each metric is looked up by name and labels once, and counted through a pointer afterwards. So a
+ * query costs a few additions and no search. Entries with labels of the configuration (services,
+ * zones) are dropped when the configuration no longer has them: otherwise the page would fill up.
  */
 #include "dns/counters.h"
 
@@ -21,8 +21,8 @@
 #define ENTRIES_MAX   4096
 #define SERIALS_MAX   2000u /* zones whose serial is exported: the page has other counters to hold */
 #define SERIAL_METRIC "weir_dns_zone_serial"
-#define LABELS_MAX    128                        /* bytes of an entry's labels */
-#define CLASSES       ((unsigned)PLACE_NONE + 1) /* of enum place_class */
+#define LABELS_MAX    128                           /* bytes of an entry's labels */
+#define CLASSES       ((unsigned)STEERING_NONE + 1) /* of enum steering_class */
 
 static const struct {
 	uint16_t type;
@@ -39,85 +39,97 @@ static unsigned rcode_index(enum dns_rcode rcode)
 	return rcode == DNS_BADVERS ? 6 : rcode;
 }
 
-static uint64_t *word(struct counters *c, enum stats_kind kind, const char *name, const char *label,
-                      const char *value, const char *help)
+static uint64_t *find_counter(struct counters *c, enum stats_kind kind, const char *name,
+                              const char *label, const char *value, const char *help)
 {
 	char labels[LABELS_MAX] = "";
 
 	if (label)
 		snprintf(labels, sizeof(labels), "%s=\"%s\"", label, value);
-	return stats_word(c->stats, kind, name, labels, help);
+	return stats_get_counter(c->stats, kind, name, labels, help);
 }
 
-/* Also counters that stay at zero are created now: a metric that appears later cannot be compared with before. */
-static void find_query_words(struct counters *c)
+/*
+ * Also counters that stay at zero are created now: a metric that appears later cannot be compared
+ * with before.
+ */
+static void find_query_counters(struct counters *c)
 {
 	static const char *const transports[] = { "udp", "tcp" };
 	static const char *const rcodes[] = { "noerror", "formerr", "servfail", "nxdomain",
 		                              "notimp",  "refused", "badvers" };
 
 	for (unsigned i = 0; i < 2; i++)
-		c->queries[i] = word(c, STATS_COUNTER, "weir_dns_queries_total", "transport",
-		                     transports[i], "Queries received");
+		c->queries[i] = find_counter(c, STATS_COUNTER, "weir_dns_queries_total",
+		                             "transport", transports[i], "Queries received");
 	for (unsigned i = 0; i < COUNTERS_TYPES; i++)
-		c->types[i] = word(c, STATS_COUNTER, "weir_dns_queries_by_type_total", "type",
-		                   i < COUNTERS_TYPES - 1 ? types[i].name : "other",
-		                   "Queries by record type");
+		c->types[i] = find_counter(c, STATS_COUNTER, "weir_dns_queries_by_type_total",
+		                           "type", i < COUNTERS_TYPES - 1 ? types[i].name : "other",
+		                           "Queries by record type");
 	for (unsigned i = 0; i < 7; i++)
-		c->rcodes[i] = word(c, STATS_COUNTER, "weir_dns_answers_total", "rcode", rcodes[i],
-		                    "Answers by response code");
-	c->edns = word(c, STATS_COUNTER, "weir_dns_edns_total", NULL, NULL, "Queries with EDNS");
-	c->subnet = word(c, STATS_COUNTER, "weir_dns_client_subnet_total", NULL, NULL,
-	                 "Queries with a client subnet");
-	c->truncated = word(c, STATS_COUNTER, "weir_dns_truncated_total", NULL, NULL,
-	                    "Answers truncated to fit, with TC set");
+		c->rcodes[i] = find_counter(c, STATS_COUNTER, "weir_dns_answers_total", "rcode",
+		                            rcodes[i], "Answers by response code");
+	c->edns = find_counter(c, STATS_COUNTER, "weir_dns_edns_total", NULL, NULL,
+	                       "Queries with EDNS");
+	c->subnet = find_counter(c, STATS_COUNTER, "weir_dns_client_subnet_total", NULL, NULL,
+	                         "Queries with a client subnet");
+	c->truncated = find_counter(c, STATS_COUNTER, "weir_dns_truncated_total", NULL, NULL,
+	                            "Answers truncated to fit, with TC set");
 }
 
-/* As find_query_words(). The number of open connections starts at 0: an earlier process may have left another one. */
-static void find_server_words(struct counters *c)
+/*
+ * As find_query_counters(). The number of open connections starts at 0: an earlier process may
+ * have left another one.
+ */
+static void find_server_counters(struct counters *c)
 {
 	static const char *const drops[] = { "malformed", "port", "send" };
 	static const char *const holds[] = { "clock", "site" };
 	static const char *const closes[] = { "client", "idle", "unread", "crowded", "bad" };
 
 	for (unsigned i = 0; i < COUNTERS_DROP_COUNT; i++)
-		c->drops[i] = word(c, STATS_COUNTER, "weir_dns_dropped_total", "reason", drops[i],
-		                   "Queries without an answer");
+		c->drops[i] = find_counter(c, STATS_COUNTER, "weir_dns_dropped_total", "reason",
+		                           drops[i], "Queries without an answer");
 	for (unsigned i = 0; i < COUNTERS_CLOSE_COUNT; i++)
-		c->tcp_closed[i] = word(c, STATS_COUNTER, "weir_dns_tcp_closed_total", "reason",
-		                        closes[i], "TCP connections closed");
-	c->tcp_accepted = word(c, STATS_COUNTER, "weir_dns_tcp_accepted_total", NULL, NULL,
-	                       "TCP connections accepted");
-	c->tcp_open = word(c, STATS_GAUGE, "weir_dns_tcp_open", NULL, NULL, "TCP connections open");
+		c->tcp_closed[i] = find_counter(c, STATS_COUNTER, "weir_dns_tcp_closed_total",
+		                                "reason", closes[i], "TCP connections closed");
+	c->tcp_accepted = find_counter(c, STATS_COUNTER, "weir_dns_tcp_accepted_total", NULL, NULL,
+	                               "TCP connections accepted");
+	c->tcp_open = find_counter(c, STATS_GAUGE, "weir_dns_tcp_open", NULL, NULL,
+	                           "TCP connections open");
 	stats_set(c->tcp_open, 0); /* those of an earlier process are gone */
-	c->threads = word(c, STATS_GAUGE, "weir_dns_threads", NULL, NULL,
-	                  "Threads of each kind that answer queries");
-	c->tcp_paused = word(c, STATS_COUNTER, "weir_dns_tcp_accept_paused_total", NULL, NULL,
+	c->threads = find_counter(c, STATS_GAUGE, "weir_dns_threads", NULL, NULL,
+	                          "Threads of each kind that answer queries");
+	c->tcp_paused =
+	        find_counter(c, STATS_COUNTER, "weir_dns_tcp_accept_paused_total", NULL, NULL,
 	                     "Times that accepting TCP connections paused for lack of descriptors");
-	c->loads = word(c, STATS_COUNTER, "weir_dns_loads_total", "result", "ok",
-	                "Loads of a document with its zones, by result");
-	c->load_failures = word(c, STATS_COUNTER, "weir_dns_loads_total", "result", "refused",
+	c->loads = find_counter(c, STATS_COUNTER, "weir_dns_loads_total", "result", "ok",
 	                        "Loads of a document with its zones, by result");
-	c->load_ms = word(c, STATS_GAUGE, "weir_dns_load_milliseconds", NULL, NULL,
-	                  "Duration of the last load");
-	c->image_bytes = word(c, STATS_GAUGE, "weir_dns_image_bytes", NULL, NULL,
-	                      "Size of the zones' image");
-	c->zones = word(c, STATS_GAUGE, "weir_dns_zones", NULL, NULL, "Zones in the image");
-	c->stale = word(c, STATS_GAUGE, "weir_dns_image_stale", NULL, NULL,
-	                "1: some zone is not served as its file says now");
-	c->clock_held = word(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
-	                     "1: ramps of drains are held because of the wall clock");
-	c->clock_stepped = word(c, STATS_GAUGE, "weir_dns_clock_stepped", NULL, NULL,
-	                        "1: the wall clock has jumped and is not followed");
+	c->load_failures = find_counter(c, STATS_COUNTER, "weir_dns_loads_total", "result",
+	                                "refused", "Loads of a document with its zones, by result");
+	c->load_ms = find_counter(c, STATS_GAUGE, "weir_dns_load_milliseconds", NULL, NULL,
+	                          "Duration of the last load");
+	c->image_bytes = find_counter(c, STATS_GAUGE, "weir_dns_image_bytes", NULL, NULL,
+	                              "Size of the zones' image");
+	c->zones = find_counter(c, STATS_GAUGE, "weir_dns_zones", NULL, NULL, "Zones in the image");
+	c->stale = find_counter(c, STATS_GAUGE, "weir_dns_image_stale", NULL, NULL,
+	                        "1: some zone is not served as its file says now");
+	c->clock_held = find_counter(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
+	                             "1: ramps of drains are held because of the wall clock");
+	c->clock_stepped = find_counter(c, STATS_GAUGE, "weir_dns_clock_stepped", NULL, NULL,
+	                                "1: the wall clock has jumped and is not followed");
 	c->clock_unsynchronised =
-	        word(c, STATS_GAUGE, "weir_dns_clock_unsynchronised", NULL, NULL,
-	             "1: no time server has confirmed the wall clock since the boot");
+	        find_counter(c, STATS_GAUGE, "weir_dns_clock_unsynchronised", NULL, NULL,
+	                     "1: no time server has confirmed the wall clock since the boot");
 	for (unsigned i = 0; i < 2; i++)
-		c->ramps_held[i] = word(c, STATS_GAUGE, "weir_dns_ramps_held", "by", holds[i],
-		                        "Drains whose ramp is held");
+		c->ramps_held[i] = find_counter(c, STATS_GAUGE, "weir_dns_ramps_held", "by",
+		                                holds[i], "Drains whose ramp is held");
 }
 
-/* The label of a zone's serial. @return false if the name has bytes that a label escapes, or is too long */
+/*
+ * The label of a zone's serial. @return false if the name has bytes that a label escapes, or is
+ * too long
+ */
 static bool serial_label(const struct image *image, uint32_t number, char labels[LABELS_MAX])
 {
 	uint8_t wire[NAME_WIRE_MAX];
@@ -129,13 +141,16 @@ static bool serial_label(const struct image *image, uint32_t number, char labels
 	       snprintf(labels, LABELS_MAX, "zone=\"%s\"", text) < LABELS_MAX;
 }
 
-static uint32_t count_told(const struct image *image)
+static uint32_t count_exported_serials(const struct image *image)
 {
 	return image->n_zones < SERIALS_MAX ? image->n_zones : SERIALS_MAX;
 }
 
-/* Whether zone number @p number of @p before is among those of @p image whose serial is exported. */
-static bool is_told(const struct image *image, const struct image *before, uint32_t number)
+/*
+ * Whether zone number @p number of @p before is among those of @p image whose serial is exported.
+ */
+static bool is_serial_exported(const struct image *image, const struct image *before,
+                               uint32_t number)
 {
 	uint8_t wire[NAME_WIRE_MAX];
 	char text[NAME_TEXT_MAX];
@@ -148,7 +163,7 @@ static bool is_told(const struct image *image, const struct image *before, uint3
 	struct image_found found = image_find(image, &name);
 	const struct image_name *apex;
 
-	if (!found.node || found.skipped || found.node->zone >= count_told(image))
+	if (!found.node || found.skipped || found.node->zone >= count_exported_serials(image))
 		return false;
 	apex = image_name(image, image_zone(image, found.node->zone)->name_off);
 	return apex == image_name(image, found.node->name_off);
@@ -159,8 +174,9 @@ void counters_drop_zones(struct counters *c, const struct generation *before,
 {
 	char labels[LABELS_MAX];
 
-	for (uint32_t i = 0; c->stats && i < count_told(before->image); i++)
-		if (!is_told(g->image, before->image, i) && serial_label(before->image, i, labels))
+	for (uint32_t i = 0; c->stats && i < count_exported_serials(before->image); i++)
+		if (!is_serial_exported(g->image, before->image, i) &&
+		    serial_label(before->image, i, labels))
 			stats_drop(c->stats, SERIAL_METRIC, labels);
 }
 
@@ -192,8 +208,8 @@ int counters_open(struct counters *c, const char *run_dir)
 	if (err < 0)
 		return err;
 	forget_serials(c, run_dir);
-	find_query_words(c);
-	find_server_words(c);
+	find_query_counters(c);
+	find_server_counters(c);
 	return 0;
 }
 
@@ -207,44 +223,48 @@ uint64_t *counters_thread(struct counters *c, unsigned number)
 	char text[12];
 
 	snprintf(text, sizeof(text), "%u", number + 1);
-	return word(c, STATS_COUNTER, "weir_dns_thread_queries_total", "thread", text,
-	            "Queries answered by threads of this number");
+	return find_counter(c, STATS_COUNTER, "weir_dns_thread_queries_total", "thread", text,
+	                    "Queries answered by threads of this number");
 }
 
-static void placed_labels(const struct place_service *s, uint32_t site, char out[LABELS_MAX])
+static void label_service_site(const struct steering_service *s, uint32_t site,
+                               char out[LABELS_MAX])
 {
 	snprintf(out, LABELS_MAX, "service=\"%s\",site=\"%s\"", s->name,
 	         site < s->n_sites ? s->sites[site].name : "");
 }
 
-/* Where a service's counters begin in `placed`: one for each of its states, and one for `no site`. */
-static size_t placed_index(const struct place *p, const struct place_service *s)
+/*
+ * Where a service's counters begin in `placed`: one for each of its states, and one for `no
+ * site`.
+ */
+static size_t first_counter_of(const struct steering *p, const struct steering_service *s)
 {
 	return s->first_state + (size_t)(s - p->services);
 }
 
 /* All classes and sites get their counters now: a worker thread must never have to look one up. */
-static void find_service(struct counters *c, struct counters_words *words, const struct place *p,
-                         const struct place_service *s)
+static void find_service_counters(struct counters *c, struct counters_services *services,
+                                  const struct steering *p, const struct steering_service *s)
 {
 	char labels[LABELS_MAX];
 
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
-		placed_labels(s, k, labels);
-		words->placed[placed_index(p, s) + k] = stats_word(
+		label_service_site(s, k, labels);
+		services->placed[first_counter_of(p, s) + k] = stats_get_counter(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
 		        "Answers for dynamic names by site; empty site: an empty answer");
 	}
 	for (unsigned k = 0; k < CLASSES; k++) {
 		snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", s->name,
-		         place_class_text((enum place_class)k));
-		words->classes[(size_t)(s - p->services) * CLASSES + k] = stats_word(
+		         steering_class_text((enum steering_class)k));
+		services->classes[(size_t)(s - p->services) * CLASSES + k] = stats_get_counter(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_by_class_total", labels,
 		        "Answers for dynamic names by the class of the chosen site");
 	}
 }
 
-static bool has_service(const struct place *p, const char *name)
+static bool has_service(const struct steering *p, const char *name)
 {
 	for (size_t i = 0; i < p->n_services; i++)
 		if (strcmp(p->services[i].name, name) == 0)
@@ -254,66 +274,66 @@ static bool has_service(const struct place *p, const char *name)
 
 void counters_drop(struct counters *c, const struct generation *before, const struct generation *g)
 {
-	const struct place *old = before->place, *p = g->place;
+	const struct steering *old = before->place, *p = g->place;
 	char labels[LABELS_MAX];
 
 	for (size_t i = 0; c->stats && i < old->n_services; i++) {
-		const struct place_service *s = &old->services[i];
+		const struct steering_service *s = &old->services[i];
 
 		if (has_service(p, s->name))
 			continue;
 		for (uint32_t k = 0; k <= s->n_sites; k++) {
-			placed_labels(s, k, labels);
+			label_service_site(s, k, labels);
 			stats_drop(c->stats, "weir_dns_placed_total", labels);
 		}
 		for (unsigned k = 0; k < CLASSES; k++) {
 			snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", s->name,
-			         place_class_text((enum place_class)k));
+			         steering_class_text((enum steering_class)k));
 			stats_drop(c->stats, "weir_dns_placed_by_class_total", labels);
 		}
 	}
 }
 
-static void take_serials(struct counters *c, const struct image *image)
+static void export_serials(struct counters *c, const struct image *image)
 {
 	char labels[LABELS_MAX];
 
-	for (uint32_t i = 0; i < count_told(image); i++)
+	for (uint32_t i = 0; i < count_exported_serials(image); i++)
 		if (serial_label(image, i, labels))
-			stats_set(stats_word(c->stats, STATS_GAUGE, SERIAL_METRIC, labels,
-			                     "Serial number of a zone"),
+			stats_set(stats_get_counter(c->stats, STATS_GAUGE, SERIAL_METRIC, labels,
+			                            "Serial number of a zone"),
 			          image_zone(image, i)->serial);
 	stats_set(c->zones, image->n_zones);
 }
 
-struct counters_words *counters_words_new(struct counters *c, const struct generation *g)
+struct counters_services *counters_services_new(struct counters *c, const struct generation *g)
 {
-	const struct place *p = g->place;
-	struct counters_words *words = c->stats ? calloc(1, sizeof(*words)) : NULL;
+	const struct steering *p = g->place;
+	struct counters_services *services = c->stats ? calloc(1, sizeof(*services)) : NULL;
 
-	if (!words)
+	if (!services)
 		return NULL;
-	words->placed = calloc(p->n_states + p->n_services + 1, sizeof(*words->placed));
-	words->classes = calloc(p->n_services * CLASSES + 1, sizeof(*words->classes));
-	if (!words->placed || !words->classes) {
-		counters_words_free(words);
+	services->placed = calloc(p->n_states + p->n_services + 1, sizeof(*services->placed));
+	services->classes = calloc(p->n_services * CLASSES + 1, sizeof(*services->classes));
+	if (!services->placed || !services->classes) {
+		counters_services_free(services);
 		return NULL;
 	}
 	for (size_t i = 0; i < p->n_services; i++)
-		find_service(c, words, p, &p->services[i]);
-	take_serials(c, g->image);
+		find_service_counters(c, services, p, &p->services[i]);
+	export_serials(c, g->image);
 	stats_set(c->image_bytes, g->image->size_bytes);
 	stats_set(c->stale, generation_lacks(g));
-	return words;
+	return services;
 }
 
-void counters_words_free(struct counters_words *words)
+void counters_services_free(struct counters_services *services)
 {
-	if (!words)
+	if (!services)
 		return;
-	free(words->placed);
-	free(words->classes);
-	free(words);
+	free(services->placed);
+	free(services->classes);
+	free(services);
 }
 
 static unsigned type_index(uint16_t type)
@@ -325,14 +345,14 @@ static unsigned type_index(uint16_t type)
 	return i;
 }
 
-static void count_placed(struct tally *tally, const struct serving *from,
-                         const struct answer_info *info)
+static void count_steered(struct tally *tally, const struct serving *from,
+                          const struct answer_info *info)
 {
-	const struct place *p = from->generation->place;
-	const struct place_service *s = p->names[info->dynamic].service;
+	const struct steering *p = from->generation->place;
+	const struct steering_service *s = p->names[info->dynamic].service;
 	uint32_t site = info->choice.site < 0 ? s->n_sites : (uint32_t)info->choice.site;
 
-	tally_add(tally, from->words->placed[placed_index(p, s) + site], 1);
+	tally_add(tally, from->words->placed[first_counter_of(p, s) + site], 1);
 	tally_add(tally,
 	          from->words->classes[(size_t)(s - p->services) * CLASSES + info->choice.class],
 	          1);
@@ -354,5 +374,5 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 	if (info->truncated)
 		tally_add(tally, c->truncated, 1);
 	if (info->dynamic >= 0 && from->words)
-		count_placed(tally, from, info);
+		count_steered(tally, from, info);
 }

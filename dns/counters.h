@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * weir-dns's counters in its stats page. They are looked up once; all threads add to the same counters, each
- * through its tally. Implemented in counters.c; called by the main thread only, but for counters_answer(), which is
- * the worker threads'.
+ * weir-dns's counters in its stats page. They are looked up once; all threads add to the same
+ * counters, each through its tally. Implemented in counters.c; called by the main thread only, but
+ * for counters_answer(), which is the worker threads'.
  */
 #ifndef WEIR_DNS_COUNTERS_H
 #define WEIR_DNS_COUNTERS_H
@@ -50,29 +50,35 @@ struct counters {
 };
 
 /** The counters of one generation's services. */
-struct counters_words {
+struct counters_services {
 	/** By state of the generation, and one more per service for `no site`. */
 	uint64_t **placed;
-	uint64_t **classes; /**< by service and place_class */
+	uint64_t **classes; /**< by service and steering_class */
 };
 
 /**
- * Create the page below @p run_dir and look up its counters. @return 0 or -errno; without a page all calls do
- * nothing
+ * Create the page below @p run_dir and look up its counters. @return 0 or -errno; without a page
+ * all calls do nothing
  */
 int counters_open(struct counters *c, const char *run_dir);
 void counters_close(struct counters *c);
 /** The counter of queries that thread @p number (from 0) has answered. */
 uint64_t *counters_thread(struct counters *c, unsigned number);
 /**
- * Look up the counters of a generation's services, and set those of its zones. @return NULL without memory or page:
- * nothing is counted
+ * Look up the counters of a generation's services, and set those of its zones. @return NULL without
+ * memory or page: nothing is counted
  */
-struct counters_words *counters_words_new(struct counters *c, const struct generation *g);
-void counters_words_free(struct counters_words *words);
-/** Drop the counters of @p old's services that @p g does not have. No thread may count there any more. */
+struct counters_services *counters_services_new(struct counters *c, const struct generation *g);
+void counters_services_free(struct counters_services *services);
+/**
+ * Drop the counters of @p old's services that @p g does not have. No thread may count there any
+ * more.
+ */
 void counters_drop(struct counters *c, const struct generation *old, const struct generation *g);
-/** Drop the serials of @p old's zones that @p g does not have or does not export; before counters_words_new(). */
+/**
+ * Drop the serials of @p old's zones that @p g does not have or does not export; before
+ * counters_services_new().
+ */
 void counters_drop_zones(struct counters *c, const struct generation *old,
                          const struct generation *g);
 

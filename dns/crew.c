@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The threads as the main thread sees them. A thread's loop, buffers and descriptors are made before it starts and
- * freed after it was joined, so a running thread never lacks anything.
+ * The threads as the main thread sees them. A thread's loop, buffers and descriptors are made
+ * before it starts and freed after it was joined, so a running thread never lacks anything.
  *
- * Socket number k of each address belongs to thread k modulo the number of threads of its kind: however many sockets
- * there are, each is read. A plan has duplicates of its sockets' descriptors, which the thread closes when it gets the
- * next plan. A socket that moves from one thread to another is read by both for a moment, and never by none.
+ * Socket number k of each address belongs to thread k modulo the number of threads of its kind:
+ * however many sockets there are, each is read. A plan has duplicates of its sockets' descriptors,
+ * which the thread closes when it gets the next plan. A socket that moves from one thread to
+ * another is read by both for a moment, and never by none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,10 @@
 #define CLIENTS_LEAST 64
 #define FD_RESERVE    128 /* descriptors that clients leave for files, pages and the control socket */
 
-/* The limit of TCP clients of one thread. All threads together must leave FD_RESERVE descriptors to everything else. */
+/*
+ * The limit of TCP clients of one thread. All threads together must leave FD_RESERVE descriptors
+ * to everything else.
+ */
 static uint32_t clients_of_each(const struct server *s, unsigned n_threads)
 {
 	struct rlimit limit = { 0 };
@@ -55,8 +59,12 @@ static void add_duplicate(struct worker_plan *plan, int fd)
 		plan->sockets[plan->n++] = (struct worker_socket){ own };
 }
 
-/* The plan of thread @p w if @p n threads of its kind shall serve: the others retire. @return NULL without memory */
-static struct worker_plan *make_plan(const struct server *s, const struct worker *w, unsigned n)
+/*
+ * The plan of thread @p w if @p n threads of its kind shall serve: the others retire. @return
+ * NULL without memory
+ */
+static struct worker_plan *make_worker_plan(const struct server *s, const struct dns_worker *w,
+                                            unsigned n)
 {
 	size_t room = SERVER_SOCKETS_MAX * WORKERS_MAX;
 	unsigned number = w->number, kind = w->is_tcp;
@@ -72,7 +80,7 @@ static struct worker_plan *make_plan(const struct server *s, const struct worker
 	return plan;
 }
 
-static void give_plan(struct worker *w, struct worker_plan *plan)
+static void send_plan(struct dns_worker *w, struct worker_plan *plan)
 {
 	char name[WORKER_NAME_MAX];
 	uint64_t one = 1;
@@ -83,8 +91,11 @@ static void give_plan(struct worker *w, struct worker_plan *plan)
 		          worker_name(w, name), strerror(errno));
 }
 
-/* TCP clients are closed here, by the main thread: the worker thread has ended, and may have left some. */
-static void close_worker(struct worker *w)
+/*
+ * TCP clients are closed here, by the main thread: the worker thread has ended, and may have left
+ * some.
+ */
+static void close_worker(struct dns_worker *w)
 {
 	if (w->loop) {
 		tcp_close(w);
@@ -101,7 +112,7 @@ static void close_worker(struct worker *w)
 }
 
 /* On failure the caller closes what was opened. */
-static int open_worker(struct server *s, struct worker *w)
+static int open_worker(struct server *s, struct dns_worker *w)
 {
 	int err;
 
@@ -124,7 +135,7 @@ static int open_worker(struct server *s, struct worker *w)
 /* A thread that cannot be started leaves nothing behind, so that a later try begins afresh. */
 static void start_worker(struct server *s, unsigned index)
 {
-	struct worker *w = &s->workers[index];
+	struct dns_worker *w = &s->workers[index];
 	char name[WORKER_NAME_MAX];
 	int err;
 
@@ -143,7 +154,7 @@ static void start_worker(struct server *s, unsigned index)
 	close_worker(w);
 }
 
-static void join_worker(struct server *s, struct worker *w)
+static void join_worker(struct server *s, struct dns_worker *w)
 {
 	char name[WORKER_NAME_MAX];
 
@@ -168,7 +179,7 @@ static unsigned start_workers(struct server *s, unsigned first, unsigned n)
 	return n;
 }
 
-void crew_set(struct server *s, unsigned n)
+void workers_set_number(struct server *s, unsigned n)
 {
 	unsigned n_of[2] = { start_workers(s, 0, n), start_workers(s, WORKERS_MAX, n) };
 	unsigned n_running = n_of[0] < n_of[1] ? n_of[0] : n_of[1];
@@ -181,15 +192,15 @@ void crew_set(struct server *s, unsigned n)
 	for (unsigned i = 0; i < WORKERS_ALL; i++) {
 		unsigned of_kind = n_of[i >= WORKERS_MAX];
 		struct worker_plan *plan = of_kind && s->workers[i].running
-		                                   ? make_plan(s, &s->workers[i], of_kind)
+		                                   ? make_worker_plan(s, &s->workers[i], of_kind)
 		                                   : NULL;
 
 		if (plan)
-			give_plan(&s->workers[i], plan);
+			send_plan(&s->workers[i], plan);
 	}
 }
 
-void crew_ended(void *arg, int fd, uint32_t events)
+void workers_join_ended(void *arg, int fd, uint32_t events)
 {
 	struct server *s = arg;
 	bool lacks = false;
@@ -199,7 +210,7 @@ void crew_ended(void *arg, int fd, uint32_t events)
 	if (read(fd, &n, sizeof(n)) < 0)
 		return;
 	for (unsigned i = 0; i < WORKERS_ALL; i++) {
-		struct worker *w = &s->workers[i];
+		struct dns_worker *w = &s->workers[i];
 
 		if (!w->running || !__atomic_load_n(&w->ended, __ATOMIC_ACQUIRE))
 			continue;
@@ -208,10 +219,10 @@ void crew_ended(void *arg, int fd, uint32_t events)
 		         s->n_threads; /* it was to go on after all, or its loop has failed */
 	}
 	if (lacks)
-		crew_set(s, s->n_threads);
+		workers_set_number(s, s->n_threads);
 }
 
-void crew_stop(struct server *s)
+void workers_stop(struct server *s)
 {
 	for (unsigned i = 0; i < WORKERS_ALL; i++) {
 		struct worker_plan *plan = s->workers[i].running ? calloc(1, sizeof(*plan)) : NULL;
@@ -219,7 +230,7 @@ void crew_stop(struct server *s)
 		if (!plan)
 			continue;
 		plan->what = WORKER_STOPS;
-		give_plan(&s->workers[i], plan);
+		send_plan(&s->workers[i], plan);
 	}
 	for (unsigned i = 0; i < WORKERS_ALL; i++)
 		if (s->workers[i].running)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two lists: a round collects its targets in `next`, which is sorted and exchanged with `items` at the round's end.
- * So a round without memory changes nothing, and two rounds are compared with one memcmp(). A file without its last
- * line is not used: it was cut.
+ * Two lists: a round collects its targets in `next`, which is sorted and exchanged with `items` at
+ * the round's end. So a round without memory changes nothing, and two rounds are compared with one
+ * memcmp(). A file without its last line is not used: it was cut.
  */
 #include "dns/decided.h"
 
@@ -29,7 +29,7 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Room for @p n in both lists. @return whether there is */
-static bool make_room(struct decided *d, size_t n)
+static bool reserve_targets(struct decided *d, size_t n)
 {
 	size_t room = d->room ? d->room : 64;
 	uint64_t *list;
@@ -63,7 +63,7 @@ void decided_begin(struct decided *d)
 
 void decided_add(struct decided *d, uint64_t target)
 {
-	d->failed |= d->n_next == TARGETS_MAX || !make_room(d, d->n_next + 1);
+	d->failed |= d->n_next == TARGETS_MAX || !reserve_targets(d, d->n_next + 1);
 	if (!d->failed)
 		d->next[d->n_next++] = target;
 }
@@ -85,8 +85,11 @@ void decided_end(struct decided *d, bool settled)
 	d->n = d->n_next;
 }
 
-/* Strict: a line that this release would not write means a damaged file, and then nothing of it is used. */
-static int read_all(FILE *f, struct decided *d)
+/*
+ * Strict: a line that this release would not write means a damaged file, and then nothing of it
+ * is used.
+ */
+static int read_down_targets(FILE *f, struct decided *d)
 {
 	char line[64];
 	size_t n;
@@ -121,7 +124,7 @@ int decided_open(struct decided *d, const char *state_dir)
 	*d = (struct decided){ 0 };
 	if (!f)
 		return rc ? rc : errno == ENOENT ? 0 : -errno;
-	rc = read_all(f, d);
+	rc = read_down_targets(f, d);
 	fclose(f);
 	if (rc)
 		decided_begin(d);
@@ -139,17 +142,17 @@ void decided_close(struct decided *d)
 
 int decided_write(const char *state_dir, const uint64_t *targets, size_t n)
 {
-	char path[PATH_MAX], temporary[OWNER_DRAFT_MAX];
+	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
 	int rc = proc_path(state_dir, DECIDED_FILE, path);
 
 	if (rc)
 		return rc;
-	FILE *f = owner_draft_stream(path, 0644, temporary);
+	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	fputs(HEAD, f);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "%016" PRIx64 "\n", targets[i]);
 	fprintf(f, "end %zu\n", n);
-	return owner_put(f, temporary, path);
+	return owner_install_temporary(f, temporary, path);
 }

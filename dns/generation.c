@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Making a generation: read the document, lay out the steering of its names, then find an image. In order of
- * preference: the kept image if the zone files' inodes, sizes and times are those that it was made from; a newly
- * compiled one; the kept one if compiling fails and the dynamic names are the same. Answers always come from
- * private memory, never from the file, which somebody may cut short or overwrite.
+ * Making a generation: read the document, lay out the steering of its names, then find an image. In
+ * order of preference: the kept image if the zone files' inodes, sizes and times are those that it
+ * was made from; a newly compiled one; the kept one if compiling fails and the dynamic names are
+ * the same. Answers always come from private memory, never from the file, which somebody may cut
+ * short or overwrite.
  *
- * generation_observe() computes the state in a fixed order: peers' health, the sites that vote, the health word of each
- * target, the ramps (which ask whether a site is up), and last the overrides.
+ * generation_observe() computes the state in a fixed order: peers' health, the sites that vote, the
+ * health word of each target, the ramps (which ask whether a site is up), and last the overrides.
  */
 #include "dns/generation.h"
 
@@ -33,8 +34,11 @@
 #define ARENA_BYTES     ((size_t)1 << 30)
 #define IMAGE_BYTES_MAX ((uint64_t)UINT32_MAX) /* offsets have 32 bits */
 
-/* A digest of the zones' names and of their files' inodes, sizes and times: the files need not be read. */
-static uint64_t source_digest(const struct model *m, const struct place *p)
+/*
+ * A digest of the zones' names and of their files' inodes, sizes and times: the files need not be
+ * read.
+ */
+static uint64_t source_digest(const struct model *m, const struct steering *p)
 {
 	uint64_t digest = zone_dynamic_digest(p->texts, p->n_names);
 
@@ -58,7 +62,7 @@ static uint64_t source_digest(const struct model *m, const struct place *p)
 }
 
 /* Read the whole of @p fd. @return whether there were so many bytes */
-static bool read_all(int fd, void *bytes, size_t n)
+static bool read_whole_image(int fd, void *bytes, size_t n)
 {
 	uint8_t *at = bytes;
 
@@ -76,8 +80,9 @@ static bool read_all(int fd, void *bytes, size_t n)
 }
 
 /*
- * Read the kept image into private memory: answers must not change with the file, which may be cut short or
- * overwritten at any time. @return the image, or NULL if there is none, or it is damaged or not this user's
+ * Read the kept image into private memory: answers must not change with the file, which may be cut
+ * short or overwritten at any time. @return the image, or NULL if there is none, or it is damaged
+ * or not this user's
  */
 static const struct image *read_image(const char *path, size_t *bytes)
 {
@@ -90,7 +95,7 @@ static const struct image *read_image(const char *path, size_t *bytes)
 	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size <= IMAGE_BYTES_MAX)
 		at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
 		          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (at != MAP_FAILED && !read_all(fd, at, (size_t)st.st_size)) {
+	if (at != MAP_FAILED && !read_whole_image(fd, at, (size_t)st.st_size)) {
 		munmap(at, (size_t)st.st_size);
 		at = MAP_FAILED;
 	}
@@ -107,12 +112,12 @@ static const struct image *read_image(const char *path, size_t *bytes)
 }
 
 /* Write @p image to @p path, by a rename: a process that has mapped the old file keeps that. */
-static int keep_image(const char *path, const struct image *image)
+static int write_kept_image(const char *path, const struct image *image)
 {
-	char temporary[OWNER_DRAFT_MAX];
+	char temporary[OWNER_TEMPORARY_MAX];
 	const uint8_t *at = (const uint8_t *)image;
 	size_t left = image->size_bytes;
-	int fd = owner_draft(path, 0644, temporary), err = 0;
+	int fd = owner_make_temporary(path, 0644, temporary), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -134,8 +139,8 @@ static int keep_image(const char *path, const struct image *image)
 }
 
 /* Errors are isolated: one bad zone file must not keep the others from being served. */
-static int compile(struct generation *g, const struct generation_how *how, uint64_t source,
-                   const struct image *earlier)
+static int compile_image(struct generation *g, const struct generation_how *how, uint64_t source,
+                         const struct image *earlier)
 {
 	const struct model *m = g->model;
 	struct zone_source *zones = ARENA_ARRAY(g->arena, struct zone_source, m->n_zones + 1);
@@ -162,17 +167,20 @@ static int compile(struct generation *g, const struct generation_how *how, uint6
 	return err;
 }
 
-static void report(const struct generation_how *how, const char *file, unsigned line,
-                   const char *text)
+static void report_error_at(const struct generation_how *how, const char *file, unsigned line,
+                            const char *text)
 {
 	how->report(how->report_arg, &(struct zones_message){ .zone = "",
 	                                                      .file = file,
 	                                                      .line = line,
-	                                                      .level = ZONES_MISTAKE,
+	                                                      .level = ZONES_ERROR,
 	                                                      .text = text });
 }
 
-/* Find the image: the kept one if it still fits, else a new one, else the kept one although it is outdated. */
+/*
+ * Find the image: the kept one if it still fits, else a new one, else the kept one although it is
+ * outdated.
+ */
 static int find_image(struct generation *g, const struct proc_dirs *dirs,
                       const struct generation_how *how)
 {
@@ -189,7 +197,7 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 		g->mapped_bytes = bytes;
 		return 0;
 	}
-	err = compile(g, how, source, how->earlier ? how->earlier : kept);
+	err = compile_image(g, how, source, how->earlier ? how->earlier : kept);
 	if (err < 0 && kept &&
 	    kept->dynamic == zone_dynamic_digest(g->place->texts, g->place->n_names)) {
 		g->image = kept;
@@ -199,8 +207,8 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	}
 	if (kept)
 		munmap((void *)(uintptr_t)kept, bytes);
-	if (err == 0 && how->keep && keep_image(path, g->image) < 0)
-		report(how, path, 0, "cannot write the zones' image here");
+	if (err == 0 && how->keep && write_kept_image(path, g->image) < 0)
+		report_error_at(how, path, 0, "cannot write the zones' image here");
 	return err;
 }
 
@@ -215,50 +223,56 @@ static void count_zones(struct generation *g)
 	}
 }
 
-static void report_mistakes(const struct model_mistakes *mistakes, const struct generation_how *how)
+static void report_model_errors(const struct model_errors *errors, const struct generation_how *how)
 {
 	char message[1024];
 
-	for (size_t i = 0; i < mistakes->n_items; i++) {
-		const struct model_mistake *mistake = &mistakes->items[i];
+	for (size_t i = 0; i < errors->n_items; i++) {
+		const struct model_error *mistake = &errors->items[i];
 
 		snprintf(message, sizeof(message), "%s%s%s", mistake->field ? mistake->field : "",
 		         mistake->field && *mistake->field ? ": " : "", mistake->message);
-		report(how, mistake->file, mistake->line, message);
+		report_error_at(how, mistake->file, mistake->line, message);
 	}
 }
 
-/* A missing document has its own code: it is normal on a new node, and no reason for an error message. */
-static int read_document(struct generation *g, const struct proc_dirs *dirs,
-                         const struct generation_how *how)
+/*
+ * A missing document has its own code: it is normal on a new node, and no reason for an error
+ * message.
+ */
+static int read_effective_model(struct generation *g, const struct proc_dirs *dirs,
+                                const struct generation_how *how)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	char path[PATH_MAX];
 	int err = proc_path(dirs->state, PROC_EFFECTIVE_FILE, path);
 
 	if (err == 0 && access(path, F_OK) < 0)
 		return -ENOENT;
 	if (err == 0)
-		err = place_key_read(dirs, path, how, &g->model, &mistakes);
-	report_mistakes(&mistakes, how);
-	if (err && mistakes.denied)
+		err = steering_key_read(dirs, path, how, &g->model, &errors);
+	report_model_errors(&errors, how);
+	if (err && errors.denied)
 		err = -EACCES;
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return err;
 }
 
-/* Steering, state and peer health live in one arena, so that freeing a generation cannot forget a part. */
-static int make_places(struct generation *g)
+/*
+ * Steering, state and peer health live in one arena, so that freeing a generation cannot forget a
+ * part.
+ */
+static int make_steering(struct generation *g)
 {
 	size_t n;
 
 	g->arena = arena_new(ARENA_BYTES);
-	g->place = g->arena ? place_new(g->model, g->arena) : NULL;
+	g->place = g->arena ? steering_new(g->model, g->arena) : NULL;
 	if (!g->place)
 		return -ENOMEM;
 	n = g->place->n_states;
 	g->state = arena_alloc(g->arena, 1, sizeof(*g->state) + n * sizeof(g->state->sites[0]));
-	g->views = views_new(g->model, g->place, g->arena);
+	g->views = peer_health_new(g->model, g->place, g->arena);
 	if (!g->state || !g->views)
 		return -ENOMEM;
 	g->state->n_sites = n;
@@ -273,9 +287,9 @@ int generation_load(const struct proc_dirs *dirs, const struct generation_how *h
 
 	if (!g)
 		return -ENOMEM;
-	err = read_document(g, dirs, how);
+	err = read_effective_model(g, dirs, how);
 	if (err == 0)
-		err = make_places(g);
+		err = make_steering(g);
 	if (err == 0)
 		err = find_image(g, dirs, how);
 	if (err == 0)
@@ -294,7 +308,7 @@ void generation_free(struct generation *g)
 
 	if (!g)
 		return;
-	views_close(g->views);
+	peer_health_close(g->views);
 	image = (void *)(uintptr_t)g->image;
 	if (g->mapped_bytes)
 		munmap(image, g->mapped_bytes);
@@ -305,33 +319,36 @@ void generation_free(struct generation *g)
 	free(g);
 }
 
-/* What is_up() needs for an answer: a generation at one instant. */
+/* What is_site_up_outside() needs for an answer: a generation at one instant. */
 struct looking {
 	struct outside outside;
-	int64_t wall_ms;
+	int64_t wall_clock_ms;
 };
 
-static bool is_up(void *arg, const struct model_site *site)
+static bool is_site_up_outside(void *arg, const struct model_site *site)
 {
 	const struct looking *l = arg;
 
-	return outside_is_up(&l->outside, site, l->wall_ms);
+	return outside_is_up(&l->outside, site, l->wall_clock_ms);
 }
 
-/* Compute each target's health word from all nodes' views; where these do not suffice, what was in force stays. */
-static void decide(struct generation *g, struct decided *decided)
+/*
+ * Compute each target's health word from all nodes' views; where these do not suffice, what was
+ * in force stays.
+ */
+static void decide_targets(struct generation *g, struct decided *decided)
 {
-	struct views *v = g->views;
-	struct views_sites sites = views_sites(v);
+	struct peer_health *v = g->views;
+	struct peer_health_sites sites = peer_health_sites(v);
 
 	v->decided = decided;
 	if (decided)
 		decided_begin(decided);
 	for (size_t i = 0; i < v->n_targets; i++) {
-		struct place_site_state *s = &g->state->sites[i / 2];
+		struct steering_site_state *s = &g->state->sites[i / 2];
 
-		s->words[i % 2] = views_of(v, i).word;
-		s->unproven[i % 2] = views_is_new(v, i, v->at[i / 2]);
+		s->words[i % 2] = peer_health_of_target(v, i).word;
+		s->unproven[i % 2] = peer_health_is_new(v, i, v->at[i / 2]);
 		if (decided && health_state(s->words[i % 2]) == HEALTH_DOWN)
 			decided_add(decided, v->targets[i]);
 	}
@@ -340,26 +357,27 @@ static void decide(struct generation *g, struct decided *decided)
 	v->decided = NULL; /* borrowed for the call */
 }
 
-void generation_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
-                        struct decided *decided, const struct generation_time *time)
+void generation_observe(struct generation *g, const struct peer_health_input *seen,
+                        struct ramps *ramps, struct decided *decided,
+                        const struct generation_time *time)
 {
 	struct looking looking = {
 		.outside = { g->model, g->place, g->state, g->views },
-		.wall_ms = time->wall_ms,
+		.wall_clock_ms = time->wall_clock_ms,
 	};
 	const struct ramps_step_input in = {
 		.model = g->model,
-		.wall_ms = time->wall_ms,
+		.wall_clock_ms = time->wall_clock_ms,
 		.now_ms = seen->now_ms,
 		.clock_held = time->clock_held,
-		.is_up = is_up,
+		.is_up = is_site_up_outside,
 		.arg = &looking,
 	};
 
-	views_read(g->views, seen);
-	views_take_out(g->views, place_sites_out(g->model, ramps, time->wall_ms));
-	decide(g, decided);
+	peer_health_read(g->views, seen);
+	peer_health_exclude(g->views, steering_sites_out(g->model, ramps, time->wall_clock_ms));
+	decide_targets(g, decided);
 	if (ramps)
 		ramps_step_all(ramps, &in);
-	place_state_overrides(g->place, g->model, ramps, time->wall_ms, g->state);
+	steering_apply_overrides(g->place, g->model, ramps, time->wall_clock_ms, g->state);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A generation: one effective document with the image of its zones and the steering of its dynamic names. It is made
- * whole or not at all, off the query path. Only its state changes later.
+ * A generation: one effective document with the image of its zones and the steering of its dynamic
+ * names. It is made whole or not at all, off the query path. Only its state changes later.
  *
- * The image is also kept in a file of the run directory: a process that restarts with nothing changed serves from it
- * at once. A zone whose file cannot be used is taken from an earlier image (the one in use, else the kept one);
- * without one it answers SERVFAIL.
+ * The image is also kept in a file of the run directory: a process that restarts with nothing
+ * changed serves from it at once. A zone whose file cannot be used is taken from an earlier image
+ * (the one in use, else the kept one); without one it answers SERVFAIL.
  *
- * Implemented in generation.c. generation_load(): any thread; generation_observe() and generation_free(): the
- * thread that owns the generation.
+ * Implemented in generation.c. generation_load(): any thread; generation_observe() and
+ * generation_free(): the thread that owns the generation.
  */
 #ifndef WEIR_DNS_GENERATION_H
 #define WEIR_DNS_GENERATION_H
@@ -33,14 +33,14 @@ struct ramps;
 struct generation {
 	struct model *model;
 	struct arena *arena; /**< owns place */
-	struct place *place;
-	struct place_state *state;
+	struct steering *place;
+	struct steering_state *state;
 	const struct image *image;
 	size_t mapped_bytes; /**< of the image, from mmap(); 0: it is from malloc() */
 	bool made;           /**< the image was compiled; false: it is the kept one */
 	bool stale;          /**< compiling failed: the whole image is the kept, earlier one */
 	size_t n_earlier, n_broken, n_signed; /**< zones with such an image_zone.state */
-	struct views *views;                  /**< in the arena; the generation owns its pages */
+	struct peer_health *views;            /**< in the arena; the generation owns its pages */
 };
 
 struct generation_how {
@@ -71,7 +71,7 @@ static inline bool generation_lacks(const struct generation *g)
 
 /** The time, as drains follow it. */
 struct generation_time {
-	int64_t wall_ms;
+	int64_t wall_clock_ms;
 	bool clock_held; /**< ramps stand still */
 };
 
@@ -80,7 +80,8 @@ struct generation_time {
  * @param ramps    the progress of drains, which is advanced; NULL: drains follow their schedules
  * @param decided  the targets that were down, which is updated; NULL: not known
  */
-void generation_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
-                        struct decided *decided, const struct generation_time *time);
+void generation_observe(struct generation *g, const struct peer_health_input *seen,
+                        struct ramps *ramps, struct decided *decided,
+                        const struct generation_time *time);
 
 #endif

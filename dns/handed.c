@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sockets from the supervisor. At the start they are inherited at fixed descriptors (LISTEN_FDS); later ones come
- * through a channel, which is inherited as well. A message on the channel has a socket and its name; the socket is
- * moved to the descriptor that was reserved for this name, so that both kinds are found in the same way.
+ * Sockets from the supervisor. At the start they are inherited at fixed descriptors (LISTEN_FDS);
+ * later ones come through a channel, which is inherited as well. A message on the channel has a
+ * socket and its name; the socket is moved to the descriptor that was reserved for this name, so
+ * that both kinds are found in the same way.
  */
 #include "dns/handed.h"
 
@@ -66,7 +67,7 @@ void handed_forget(const struct addr *address, int type, unsigned k)
 }
 
 /* Receive one socket and move it to its descriptor. @return 1, 0 at the end, or -errno */
-static int receive_one(int channel)
+static int receive_socket(int channel)
 {
 	union {
 		struct cmsghdr head;
@@ -97,14 +98,14 @@ static int receive_one(int channel)
 }
 
 /* All waiting sockets are received before listen_update(), which so sees a whole set of them. */
-static void on_channel(void *arg, int fd, uint32_t events)
+static void on_socket_channel(void *arg, int fd, uint32_t events)
 {
 	struct server *s = arg;
 	unsigned n = 0;
 	int rc;
 
 	(void)events;
-	while ((rc = receive_one(fd)) > 0 || rc == -EINTR)
+	while ((rc = receive_socket(fd)) > 0 || rc == -EINTR)
 		n += rc > 0;
 	if (rc != -EAGAIN)
 		loop_fd_remove(
@@ -127,5 +128,5 @@ int handed_watch(struct server *s)
 {
 	int fd = proc_listen_fd(CHANNEL);
 
-	return fd < 0 ? 0 : loop_fd_add(s->loop, fd, EPOLLIN, on_channel, s);
+	return fd < 0 ? 0 : loop_fd_add(s->loop, fd, EPOLLIN, on_socket_channel, s);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Finding a name: the hashes of all its suffixes are computed from the root down, then looked up from the longest
- * on. The first one that is found is the name or its closest encloser. Suffixes deeper than any node are not looked
- * up, so a query for a very long name costs no more searches than the deepest node has labels. The table is probed
- * linearly and at most half full.
+ * Finding a name: the hashes of all its suffixes are computed from the root down, then looked up
+ * from the longest on. The first one that is found is the name or its closest encloser. Suffixes
+ * deeper than any node are not looked up, so a query for a very long name costs no more searches
+ * than the deepest node has labels. The table is probed linearly and at most half full.
  */
 #include "dns/image.h"
 
@@ -71,8 +71,8 @@ int image_check(const void *bytes, size_t length)
 }
 
 /* Whether the node's name is the part of @p name that starts with its label @p first. */
-static bool is_name(const struct image *i, const struct image_node *node, const struct name *name,
-                    unsigned first)
+static bool is_name_of_node(const struct image *i, const struct image_node *node,
+                            const struct name *name, unsigned first)
 {
 	const struct image_name *n = image_name(i, node->name_off);
 
@@ -88,8 +88,8 @@ static bool is_name(const struct image *i, const struct image_node *node, const 
 }
 
 /* The tag is compared before the name, whose labels may each cost a cache miss. */
-static const struct image_node *search(const struct image *i, uint64_t hash,
-                                       const struct name *name, unsigned first)
+static const struct image_node *search_bucket(const struct image *i, uint64_t hash,
+                                              const struct name *name, unsigned first)
 {
 	const struct image_bucket *buckets = image_at(i, i->buckets_off);
 	uint32_t tag = (uint32_t)(hash >> 32);
@@ -98,7 +98,7 @@ static const struct image_node *search(const struct image *i, uint64_t hash,
 	     at = (at + 1) & i->bucket_mask) {
 		const struct image_node *node = image_node(i, buckets[at].node_off);
 
-		if (buckets[at].tag == tag && is_name(i, node, name, first))
+		if (buckets[at].tag == tag && is_name_of_node(i, node, name, first))
 			return node;
 	}
 	return NULL;
@@ -116,7 +116,7 @@ struct image_found image_find(const struct image *i, const struct name *name)
 		hashes[first] = name_hash_label(hashes[first + 1], name->lower + name->at[first]);
 	}
 	for (; first <= name->n_labels; first++) {
-		const struct image_node *node = search(i, hashes[first], name, first);
+		const struct image_node *node = search_bucket(i, hashes[first], name, first);
 
 		if (node)
 			return (struct image_found){ node, first };
@@ -124,7 +124,7 @@ struct image_found image_find(const struct image *i, const struct name *name)
 	return (struct image_found){ NULL, name->n_labels };
 }
 
-const struct image_set *image_set(const struct image_node *node, uint16_t type)
+const struct image_rrset *image_rrset(const struct image_node *node, uint16_t type)
 {
 	for (uint32_t k = 0; k < node->n_sets; k++)
 		if (node->sets[k].type == type)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The image: all zones of a document, compiled. Flat and immutable, with offsets from its first byte instead of
- * pointers, so it can be written to a file and read back at any address.
+ * The image: all zones of a document, compiled. Flat and immutable, with offsets from its first
+ * byte instead of pointers, so it can be written to a file and read back at any address.
  *
- * Made by zone_compile() (dns/zone.h). Integers of the structures are in host order, record data is in wire form, ready
- * to copy.
+ * Made by zone_compile() (dns/zone.h). Integers of the structures are in host order, record data is
+ * in wire form, ready to copy.
  *
- * A name is a record in a tree: label and parent. Names that differ in case only share `fold`. A node is a name
- * that exists in a zone (RFC 4592: also an empty non-terminal), or one below a delegation whose addresses are glue.
- * A node is found by the hash of its name. A name in record data knows its node, so alias chains, glue and
- * compression need no search.
+ * A name is a record in a tree: label and parent. Names that differ in case only share `fold`. A
+ * node is a name that exists in a zone (RFC 4592: also an empty non-terminal), or one below a
+ * delegation whose addresses are glue. A node is found by the hash of its name. A name in record
+ * data knows its node, so alias chains, glue and compression need no search.
  *
  * Implemented in image.c; any thread may read an image, without a lock.
  */
@@ -92,7 +92,7 @@ enum image_zone_state {
 
 struct image_zone {
 	uint32_t name_off, node_off;
-	uint32_t soa_off; /**< the SOA's image_set, as in answers */
+	uint32_t soa_off; /**< the SOA's image_rrset, as in answers */
 	/** The same with the TTL of negative answers (RFC 2308, section 5). */
 	uint32_t negative_off;
 	uint32_t serial;
@@ -110,7 +110,7 @@ struct image_name {
 };
 
 /** An RRset. */
-struct image_set {
+struct image_rrset {
 	uint16_t type;
 	uint16_t n_records;
 	uint32_t data_off; /**< records, see image_fixed_names() */
@@ -132,9 +132,9 @@ struct image_node {
 	uint32_t extra_off; /**< an image_extra, never 0 */
 	uint16_t zone;      /**< number of its zone */
 	uint16_t n_sets;
-	struct image_set sets[]; /**< by type */
+	struct image_rrset sets[]; /**< by type */
 };
-_Static_assert(sizeof(struct image_node) == 12 && sizeof(struct image_set) == 12,
+_Static_assert(sizeof(struct image_node) == 12 && sizeof(struct image_rrset) == 12,
                "a million names are a million of these");
 
 /** Addresses of a delegation's servers; required ones first (RFC 9471). */
@@ -153,7 +153,10 @@ struct image_glue {
  */
 #define IMAGE_RECORD_FIXED 12
 
-/** How a type's data is built where it holds compressible names: `before` bytes, `n` names, the rest. */
+/**
+ * How a type's data is built where it holds compressible names: `before` bytes, `n` names, the
+ * rest.
+ */
 struct image_fixed_names {
 	uint8_t before, n;
 };
@@ -193,11 +196,14 @@ struct image_found {
 	        *node;    /**< the deepest existing name at or above; NULL: in no zone of ours */
 	unsigned skipped; /**< labels of the name that do not exist; 0: the name itself does */
 };
-/** Find @p name or its closest encloser (RFC 4592, section 3.3.1). At most image.max_labels + 1 searches. */
+/**
+ * Find @p name or its closest encloser (RFC 4592, section 3.3.1). At most image.max_labels + 1
+ * searches.
+ */
 struct image_found image_find(const struct image *i, const struct name *name);
 
 /** @return the RRset of @p type at @p node, or NULL */
-const struct image_set *image_set(const struct image_node *node, uint16_t type);
+const struct image_rrset *image_rrset(const struct image_node *node, uint16_t type);
 
 /** Write a name out, uncompressed. @return its length */
 size_t image_name_wire(const struct image *i, uint32_t name_off, uint8_t out[NAME_WIRE_MAX]);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ramps and sites that are down survive a restart in two files. A thread of its own writes them, one write at a time,
- * from a copy: a disk that hangs must not stop the main thread. The `changed` marks are cleared when a write starts
- * and set again when it fails, so the next attempt writes the newest state.
+ * Ramps and sites that are down survive a restart in two files. A thread of its own writes them,
+ * one write at a time, from a copy: a disk that hangs must not stop the main thread. The `changed`
+ * marks are cleared when a write starts and set again when it fails, so the next attempt writes the
+ * newest state.
  */
 #include "dns/server.h"
 
@@ -13,7 +14,7 @@
 
 #define AGAIN_MS 1000 /* from a failed write to the next attempt */
 
-static void *write_it(void *arg)
+static void *write_copies(void *arg)
 {
 	struct server_keep *k = arg;
 
@@ -23,7 +24,7 @@ static void *write_it(void *arg)
 	return NULL;
 }
 
-static void forget(struct server_keep *k)
+static void forget_copies(struct server_keep *k)
 {
 	free(k->records);
 	free(k->down);
@@ -31,15 +32,18 @@ static void forget(struct server_keep *k)
 	k->down = NULL;
 }
 
-/* A failed write is tried again even if nothing changes any more. Only the first failure of a row is logged. */
-static void finish(struct server *s)
+/*
+ * A failed write is tried again even if nothing changes any more. Only the first failure of a row
+ * is logged.
+ */
+static void finish_write(struct server *s)
 {
 	struct server_keep *k = &s->keep;
 	int err;
 
 	pthread_join(k->thread, NULL);
 	k->running = false;
-	forget(k);
+	forget_copies(k);
 	err = k->result[0] ? k->result[0] : k->result[1];
 	s->ramps.changed |= k->result[0] < 0;
 	s->decided.changed |= k->result[1] < 0;
@@ -50,8 +54,11 @@ static void finish(struct server *s)
 	k->again_ms = err < 0 ? loop_now_ms(s->loop) + AGAIN_MS : 0;
 }
 
-/* Copy what has changed; without memory the next tick tries again. @return whether there is anything to write */
-static bool copy(struct server_keep *k, const struct ramps *r, const struct decided *d)
+/*
+ * Copy what has changed; without memory the next tick tries again. @return whether there is
+ * anything to write
+ */
+static bool copy_changes(struct server_keep *k, const struct ramps *r, const struct decided *d)
 {
 	if (r->changed)
 		k->records = malloc((r->n + 1) * sizeof(*k->records));
@@ -71,14 +78,15 @@ void keep_tick(struct server *s)
 	struct server_keep *k = &s->keep;
 
 	if (k->running && __atomic_load_n(&k->done, __ATOMIC_ACQUIRE))
-		finish(s);
-	if (k->running || loop_now_ms(s->loop) < k->again_ms || !copy(k, &s->ramps, &s->decided))
+		finish_write(s);
+	if (k->running || loop_now_ms(s->loop) < k->again_ms ||
+	    !copy_changes(k, &s->ramps, &s->decided))
 		return;
 	k->state_dir = s->dirs->state;
 	k->done = false;
-	k->running = pthread_create(&k->thread, NULL, write_it, k) == 0;
+	k->running = pthread_create(&k->thread, NULL, write_copies, k) == 0;
 	if (!k->running) {
-		forget(k);
+		forget_copies(k);
 		return;
 	}
 	s->ramps.changed &= !k->records;
@@ -88,7 +96,7 @@ void keep_tick(struct server *s)
 void keep_stop(struct server *s)
 {
 	if (s->keep.running)
-		finish(s);
+		finish_write(s);
 	if (s->ramps.changed)
 		(void)ramp_write(s->dirs->state, s->ramps.items, s->ramps.n);
 	if (s->decided.changed)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sockets. Each address has one UDP and one TCP socket for each thread: either the supervisor's ("dns-udp-0",
- * "dns-tcp-0", ... in the order of dns_listen; for thread 1 "dns-udp-0-1", ...), or our own. A socket that cannot be
- * bound stops no other; it is tried again with the next document, and every AGAIN_MS.
+ * Sockets. Each address has one UDP and one TCP socket for each thread: either the supervisor's
+ * ("dns-udp-0", "dns-tcp-0", ... in the order of dns_listen; for thread 1 "dns-udp-0-1", ...), or
+ * our own. A socket that cannot be bound stops no other; it is tried again with the next document,
+ * and every AGAIN_MS.
  *
- * Port 53 is root's. Without a supervisor, the document's addresses are bound before rights are dropped
- * (listen_early()); an address that a later document adds needs a restart.
+ * Port 53 is root's. Without a supervisor, the document's addresses are bound before rights are
+ * dropped (listen_early()); an address that a later document adds needs a restart.
  *
- * With fewer threads, the kernel first steers packets to the sockets that stay. The others are read for DRAIN_MS more,
- * which empties them, and then closed.
+ * With fewer threads, the kernel first steers packets to the sockets that stay. The others are read
+ * for DRAIN_MS more, which empties them, and then closed.
  */
 #include "dns/server.h"
 
@@ -67,14 +68,20 @@ static int bind_own(const struct addr *address, uint16_t port, int type, bool fi
 		return err;
 	}
 	(void)reuseport_after_bind(fd);
-	/* only for own sockets: the supervisor's have their size, which without root's rights could only shrink */
+	/*
+	 * only for own sockets: the supervisor's have their size, which without root's rights
+	 * could only shrink
+	 */
 	if (type == SOCK_DGRAM)
 		raise_buffer(fd);
 	return fd;
 }
 
-/* The socket that listen_early() has bound to @p address. @return it, no longer in the list, or -ENOENT */
-static int take_early(struct server *s, const struct addr *address, int type)
+/*
+ * The socket that listen_early() has bound to @p address. @return it, no longer in the list, or
+ * -ENOENT
+ */
+static int claim_early_socket(struct server *s, const struct addr *address, int type)
 {
 	for (unsigned i = 0; i < s->n_early; i++) {
 		int fd = s->early[i];
@@ -108,7 +115,7 @@ static void bind_early(struct server *s, const struct addr *address, unsigned n)
 }
 
 /* The number of threads that the document asks for, on the CPUs that this process may use. */
-static unsigned threads_wanted(const struct model *m)
+static unsigned count_configured_threads(const struct model *m)
 {
 	cpu_set_t allowed;
 
@@ -120,7 +127,7 @@ static unsigned threads_wanted(const struct model *m)
 void listen_early(struct server *s)
 {
 	struct model *m = NULL;
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	char path[PATH_MAX];
 
 	if (geteuid() != 0 || proc_listen_fd("dns-udp-0") >= 0 ||
@@ -128,14 +135,17 @@ void listen_early(struct server *s)
 	    proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path) < 0)
 		return; /* a supervisor holds all sockets; without root's rights there is nothing to lose by waiting */
 	/* the load that follows reports errors */
-	if (model_read_without_key(path, s->dirs->node, &m, &mistakes) == 0 && m->self)
+	if (model_read_without_key(path, s->dirs->node, &m, &errors) == 0 && m->self)
 		for (size_t i = 0; i < m->self->n_dns_listen && i < SERVER_SOCKETS_MAX; i++)
-			bind_early(s, &m->self->dns_listen[i], threads_wanted(m));
+			bind_early(s, &m->self->dns_listen[i], count_configured_threads(m));
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 }
 
-/* Close all but the first @p n sockets of each kind. The threads have duplicates until their next plan. */
+/*
+ * Close all but the first @p n sockets of each kind. The threads have duplicates until their next
+ * plan.
+ */
 static void close_sockets(struct server_listen *l, unsigned n)
 {
 	for (unsigned kind = 0; kind < 2; kind++)
@@ -145,7 +155,7 @@ static void close_sockets(struct server_listen *l, unsigned n)
 		}
 }
 
-static bool is_wanted(const struct model_node *node, const struct addr *address)
+static bool is_configured_address(const struct model_node *node, const struct addr *address)
 {
 	for (size_t i = 0; i < node->n_dns_listen; i++)
 		if (addr_equal(&node->dns_listen[i], address))
@@ -167,7 +177,7 @@ static int open_next(struct server *s, struct server_listen *l, unsigned kind)
 	} else if (k && l->handed) {
 		return -ENOENT; /* the supervisor that holds the first one passes the others */
 	} else {
-		fd = take_early(s, &l->address, kinds[kind]);
+		fd = claim_early_socket(s, &l->address, kinds[kind]);
 	}
 	if (fd < 0)
 		fd = bind_own(&l->address, s->port, kinds[kind], k == 0);
@@ -179,10 +189,11 @@ static int open_next(struct server *s, struct server_listen *l, unsigned kind)
 }
 
 /*
- * Without any socket of a kind the address is not served: an error. With some it is served by fewer threads: a
- * warning.
+ * Without any socket of a kind the address is not served: an error. With some it is served by fewer
+ * threads: a warning.
  */
-static void log_failure(struct server *s, const struct server_listen *l, unsigned kind, int err)
+static void log_socket_failure(struct server *s, const struct server_listen *l, unsigned kind,
+                               int err)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -200,7 +211,10 @@ static void log_failure(struct server *s, const struct server_listen *l, unsigne
 		         strerror(-err));
 }
 
-/* Open sockets up to @p n of each kind. @return whether the address has at least one socket of each kind */
+/*
+ * Open sockets up to @p n of each kind. @return whether the address has at least one socket of
+ * each kind
+ */
 static bool open_sockets(struct server *s, struct server_listen *l, unsigned n)
 {
 	bool all = true;
@@ -211,10 +225,13 @@ static bool open_sockets(struct server *s, struct server_listen *l, unsigned n)
 		while (err == 0 && l->n[kind] < n)
 			err = open_next(s, l, kind);
 		if (err < 0)
-			log_failure(s, l, kind, err);
+			log_socket_failure(s, l, kind, err);
 		all &= l->n[kind] > 0;
 	}
-	/* The supervisor may have passed more than that: they must be read until listen_tick() closes them. */
+	/*
+	 * The supervisor may have passed more than that: they must be read until listen_tick()
+	 * closes them.
+	 */
 	for (unsigned kind = 0; kind < 2; kind++)
 		while (l->handed && l->n[kind] < WORKERS_MAX &&
 		       handed_find(&l->address, kinds[kind], l->n[kind]) >= 0 &&
@@ -238,10 +255,11 @@ static struct server_listen *find_listen(struct server *s, const struct addr *ad
 }
 
 /*
- * Let the kernel give packets to the first @p n sockets only. Surplus sockets, and those that the supervisor has opened
- * but not passed yet or not closed yet, get none. @return whether there are surplus sockets
+ * Let the kernel give packets to the first @p n sockets only. Surplus sockets, and those that the
+ * supervisor has opened but not passed yet or not closed yet, get none. @return whether there are
+ * surplus sockets
  */
-static bool steer(struct server_listen *l, unsigned n)
+static bool steer_packets(struct server_listen *l, unsigned n)
 {
 	bool many = false;
 
@@ -266,19 +284,22 @@ static unsigned threads_with_sockets(const struct server *s)
 		for (unsigned kind = 0; kind < 2; kind++)
 			if (s->listens[i].n[kind] > most)
 				most = s->listens[i].n[kind];
-	return most < s->n_wanted ? most : s->n_wanted;
+	return most < s->n_configured ? most : s->n_configured;
 }
 
 static void close_unwanted(struct server *s, const struct model_node *node)
 {
 	for (unsigned i = s->n_listens; i-- > 0;)
-		if (!node || !is_wanted(node, &s->listens[i].address)) {
+		if (!node || !is_configured_address(node, &s->listens[i].address)) {
 			close_sockets(&s->listens[i], 0);
 			s->listens[i] = s->listens[--s->n_listens];
 		}
 }
 
-/* The supervisor may pass sockets before the document that names them is loaded: they are kept for PASSED_MS. */
+/*
+ * The supervisor may pass sockets before the document that names them is loaded: they are kept
+ * for PASSED_MS.
+ */
 static uint64_t drain_end_ms(const struct server *s)
 {
 	uint64_t end_ms = loop_now_ms(s->loop) + DRAIN_MS, wait_ms = s->passed_ms + PASSED_MS;
@@ -291,16 +312,16 @@ void listen_update(struct server *s)
 	const struct model_node *node = s->now->model->self;
 	bool all = true, many = false;
 
-	s->n_wanted = threads_wanted(s->now->model);
+	s->n_configured = count_configured_threads(s->now->model);
 	close_unwanted(s, node);
 	for (size_t i = 0; node && i < node->n_dns_listen; i++) {
 		struct server_listen *l = find_listen(s, &node->dns_listen[i]);
 
-		all &= l && open_sockets(s, l, s->n_wanted);
-		many |= l && steer(l, s->n_wanted);
+		all &= l && open_sockets(s, l, s->n_configured);
+		many |= l && steer_packets(l, s->n_configured);
 	}
 	listen_close_early(s);
-	crew_set(s, threads_with_sockets(s));
+	workers_set_number(s, threads_with_sockets(s));
 	if (!many)
 		s->passed_ms = 0; /* the document in force names all passed sockets */
 	s->drain_ms = many ? drain_end_ms(s) : 0;
@@ -315,8 +336,8 @@ void listen_tick(struct server *s, uint64_t now_ms)
 		return;
 	s->drain_ms = 0;
 	for (unsigned i = 0; i < s->n_listens; i++)
-		close_sockets(&s->listens[i], s->n_wanted);
-	crew_set(s, threads_with_sockets(s));
+		close_sockets(&s->listens[i], s->n_configured);
+	workers_set_number(s, threads_with_sockets(s));
 }
 
 void listen_close(struct server *s)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loading the next generation. While `running`, the helper thread owns `made`, `result` and `mistakes`; before and
- * after that the main thread does, with pthread_join() as the fence. Only one load runs at a time: requests that
- * come meanwhile are merged into one more load, which sees the newest files.
+ * Loading the next generation. While `running`, the helper thread owns `made`, `result` and
+ * `mistakes`; before and after that the main thread does, with pthread_join() as the fence. Only
+ * one load runs at a time: requests that come meanwhile are merged into one more load, which sees
+ * the newest files.
  */
 #include "dns/server.h"
 
@@ -18,31 +19,31 @@
 #include "weir/stats.h"
 
 /*
- * After an upgrade from a release without the placement file, weir-mgmt may be about to write it: the first load
- * waits.
+ * After an upgrade from a release without the placement file, weir-mgmt may be about to write it:
+ * the first load waits.
  */
 #define KEY_WAIT_MS 2000u
 /* Weir run takes it for a hang if putting a generation in force takes longer. */
 #define DOCUMENT_S 60u
 
 /* Called by the loading thread; the main thread logs the errors after it has joined that thread. */
-static void keep_mistake(void *arg, const struct zones_message *m)
+static void keep_load_error(void *arg, const struct zones_message *m)
 {
 	struct server_load *l = arg;
 	char *text, place[16] = "";
 
-	if (m->level == ZONES_WARNING || l->n_mistakes++ >= SERVER_MISTAKES)
+	if (m->level == ZONES_WARNING || l->n_errors++ >= SERVER_ERRORS_MAX)
 		return;
 	if (m->line)
 		snprintf(place, sizeof(place), ":%u", m->line);
 	if (asprintf(&text, "%s%s: %s", m->file, place, m->text) < 0)
 		text = NULL;
-	l->mistakes[l->n_mistakes - 1] = text;
-	l->zones[l->n_mistakes - 1] = *m->zone ? strdup(m->zone) : NULL;
+	l->errors[l->n_errors - 1] = text;
+	l->zones[l->n_errors - 1] = *m->zone ? strdup(m->zone) : NULL;
 }
 
 /* Everything that the thread reads of the server stays unchanged until it is joined. */
-static void *run(void *arg)
+static void *run_load(void *arg)
 {
 	struct server *s = arg;
 	struct server_load *l = &s->load;
@@ -52,7 +53,7 @@ static void *run(void *arg)
 		.key_wait_ms = s->now ? 0 : KEY_WAIT_MS,
 		.earlier = s->now ? s->now->image : NULL,
 		.keep = true,
-		.report = keep_mistake,
+		.report = keep_load_error,
 		.report_arg = l,
 	};
 	uint64_t one = 1;
@@ -61,29 +62,29 @@ static void *run(void *arg)
 	return write(l->event, &one, sizeof(one)) < 0 ? arg : NULL;
 }
 
-static void forget_mistakes(struct server_load *l)
+static void forget_load_errors(struct server_load *l)
 {
-	for (unsigned i = 0; i < SERVER_MISTAKES; i++) {
-		free(l->mistakes[i]);
+	for (unsigned i = 0; i < SERVER_ERRORS_MAX; i++) {
+		free(l->errors[i]);
 		free(l->zones[i]);
-		l->mistakes[i] = l->zones[i] = NULL;
+		l->errors[i] = l->zones[i] = NULL;
 	}
-	l->n_mistakes = 0;
+	l->n_errors = 0;
 }
 
 /* A load that cannot start counts as finished with an error: nobody waits for it in vain. */
-static void begin(struct server *s)
+static void begin_load(struct server *s)
 {
 	struct server_load *l = &s->load;
 
-	forget_mistakes(l);
+	forget_load_errors(l);
 	generation_free(l->made);
 	l->made = NULL;
 	l->from_files = l->wants_files;
 	l->wants_files = false;
 	l->began_ms = loop_now_ms(s->loop);
 	l->started++;
-	int err = pthread_create(&l->thread, NULL, run, s);
+	int err = pthread_create(&l->thread, NULL, run_load, s);
 
 	l->running = err == 0;
 	if (err) {
@@ -99,22 +100,22 @@ uint64_t server_load_start(struct server *s, bool from_files)
 
 	l->wants_files = l->wants_files || from_files;
 	if (!l->running)
-		begin(s);
+		begin_load(s);
 	else
 		l->again = true;
 	return l->started + l->again;
 }
 
 /*
- * The state is computed before the generation is published, so that its first answer already follows health and
- * overrides.
+ * The state is computed before the generation is published, so that its first answer already
+ * follows health and overrides.
  */
-static void take_over(struct server *s)
+static void install_generation(struct server *s)
 {
 	struct generation *made = s->load.made;
 
 	server_observe(s, made);
-	if (serving_take(s, made) < 0) {
+	if (serving_install(s, made) < 0) {
 		s->load.last_result = -ENOMEM;
 		log_error("dns-load-refused", "error=\"no memory\" serving=%s",
 		          s->now ? "earlier" : "nothing");
@@ -145,23 +146,22 @@ const char *server_load_error(const struct server *s)
 	return s->now && s->now->n_broken ? "zone files refused: their zones answer SERVFAIL" : "";
 }
 
-static void log_mistakes(const struct server *s)
+static void log_load_errors(const struct server *s)
 {
 	char value[LOG_VALUE_MAX];
 
-	for (unsigned i = 0; i < SERVER_MISTAKES && i < s->load.n_mistakes; i++)
-		if (s->load.mistakes[i])
-			log_error("dns-load-mistake", "at=%s",
-			          log_value(s->load.mistakes[i], value));
+	for (unsigned i = 0; i < SERVER_ERRORS_MAX && i < s->load.n_errors; i++)
+		if (s->load.errors[i])
+			log_error("dns-load-mistake", "at=%s", log_value(s->load.errors[i], value));
 	if (s->load.result == -ENOENT)
 		log_note("dns-waits", "for=\"%s\"", PROC_EFFECTIVE_FILE);
 	else if (s->load.result < 0)
 		log_error("dns-load-refused", "error=\"%s\" mistakes=%u serving=%s",
-		          strerror(-s->load.result), s->load.n_mistakes,
+		          strerror(-s->load.result), s->load.n_errors,
 		          s->now ? "earlier" : "nothing");
 }
 
-static void count(struct server *s)
+static void count_load(struct server *s)
 {
 	const struct counters *c = &s->counters;
 
@@ -187,15 +187,15 @@ void server_load_done(void *arg, int fd, uint32_t events)
 	l->finished = l->started;
 	l->last_result = l->result;
 	stats_job_begin(s->counters.stats, "document", DOCUMENT_S);
-	count(s);
-	log_mistakes(s);
+	count_load(s);
+	log_load_errors(s);
 	if (l->result == 0)
-		take_over(s);
+		install_generation(s);
 	server_conditions(s);
 	stats_job_end(s->counters.stats, "document");
 	if (l->again) {
 		l->again = false;
-		begin(s);
+		begin_load(s);
 	}
 }
 
@@ -207,5 +207,5 @@ void server_load_stop(struct server *s)
 		pthread_join(l->thread, NULL);
 	l->running = false;
 	generation_free(l->made);
-	forget_mistakes(l);
+	forget_load_errors(l);
 }

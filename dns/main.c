@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-dns: start, tick, stop. The main thread owns everything that changes: document, clock, health page, control
- * socket. It answers no query, so nothing that it waits for can delay an answer.
+ * weir-dns: start, tick, stop. The main thread owns everything that changes: document, clock,
+ * health page, control socket. It answers no query, so nothing that it waits for can delay an
+ * answer.
  *
- * Sockets of port 53 are opened before root's rights are dropped; the sandbox is entered after that. The supervisor is
- * told "ready" only when the first generation is in force (load.c).
+ * Sockets of port 53 are opened before root's rights are dropped; the sandbox is entered after
+ * that. The supervisor is told "ready" only when the first generation is in force (load.c).
  */
 #include "dns/server.h"
 
@@ -38,36 +39,36 @@
 #define DESCRIPTORS       8192 /* TCP clients of all threads, sockets and files, with room to spare */
 #define COUNTERS_AGAIN_MS 5000u /* between two attempts to create the stats page */
 
-static void on_stop(void *arg)
+static void on_stop_signal(void *arg)
 {
 	struct server *s = arg;
 
 	loop_stop(s->loop);
 }
 
-static void on_document(void *arg)
+static void on_document_change(void *arg)
 {
 	server_load_start(arg, false);
 }
 
 void server_observe(struct server *s, struct generation *g)
 {
-	const struct views_seen seen = {
+	const struct peer_health_input seen = {
 		.own = s->health ? page_payload(s->health) : NULL,
 		.own_page = s->health,
 		.own_good_until_ms =
-		        s->health ? page_header(s->health)->alive_ms + VIEW_GOOD_MS : 0,
+		        s->health ? page_header(s->health)->alive_ms + PEER_PAGE_GOOD_MS : 0,
 		.run_dir = s->dirs->run,
 		.now_ms = clock_mono_ms(),
 	};
 
-	const struct generation_time time = { .wall_ms = s->wall_ms,
-		                              .clock_held = wall_holds_ramps(s->clock) };
+	const struct generation_time time = { .wall_clock_ms = s->wall_clock_ms,
+		                              .clock_held = wall_clock_holds_ramps(s->clock) };
 
 	generation_observe(g, &seen, &s->ramps, &s->decided, &time);
 }
 
-static void on_health(void *arg)
+static void on_health_change(void *arg)
 {
 	struct server *s = arg;
 
@@ -78,7 +79,7 @@ static void on_health(void *arg)
 }
 
 /* Map the health page when it appears, and again when weir-health has replaced it. */
-static void find_health(struct server *s, uint64_t now_ms)
+static void map_health_page(struct server *s, uint64_t now_ms)
 {
 	char path[PATH_MAX];
 	struct page *page;
@@ -92,42 +93,43 @@ static void find_health(struct server *s, uint64_t now_ms)
 	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) < 0)
 		return;
 	if (page_size(page) < sizeof(struct health_page) ||
-	    loop_watch_page(s->loop, page, on_health, s) < 0) {
+	    loop_watch_page(s->loop, page, on_health_change, s) < 0) {
 		page_close(page);
 		return;
 	}
 	/* a replaced page stays mapped: the loop's watch borrows it until the end */
 	s->health = page;
 	if (s->now)
-		views_forget_own(s->now->views);
+		peer_health_forget_own(s->now->views);
 	log_note("dns-health-page", "state=found");
 }
 
 /* Only a change is logged: an untrusted clock may stay so for days. */
-static void read_clock(struct server *s)
+static void read_wall_clock(struct server *s)
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
 	bool trusted = !self || self->clock == MODEL_CLOCK_TRUSTED;
-	enum wall_hold was = s->clock;
+	enum wall_clock_hold was = s->clock;
 
-	__atomic_store_n(&s->wall_ms, believed_tick(&s->believed, s->dirs->run), __ATOMIC_RELAXED);
-	s->clock = wall_hold(&s->believed.wall, trusted);
+	__atomic_store_n(&s->wall_clock_ms, believed_tick(&s->believed, s->dirs->run),
+	                 __ATOMIC_RELAXED);
+	s->clock = wall_clock_hold(&s->believed.wall_clock, trusted);
 	if (s->clock == was)
 		return;
-	log_at(s->clock == WALL_RUNS ? LOG_NOTICE : LOG_WARNING, "dns-clock",
-	       "state=%s was=%s effect=\"ramps of drains %s\"", wall_hold_text(s->clock),
-	       wall_hold_text(was), wall_holds_ramps(s->clock) ? "are held" : "run");
+	log_at(s->clock == WALL_CLOCK_RUNS ? LOG_NOTICE : LOG_WARNING, "dns-clock",
+	       "state=%s was=%s effect=\"ramps of drains %s\"", wall_clock_hold_text(s->clock),
+	       wall_clock_hold_text(was), wall_clock_holds_ramps(s->clock) ? "are held" : "run");
 }
 
-static void show(struct server *s, uint64_t now_ms)
+static void publish_counters(struct server *s, uint64_t now_ms)
 {
 	const struct counters *c = &s->counters;
 
 	if (!c->stats)
 		return;
-	stats_set(c->clock_held, wall_holds_ramps(s->clock));
-	stats_set(c->clock_stepped, s->clock == WALL_STEPPED);
-	stats_set(c->clock_unsynchronised, s->clock == WALL_UNSYNCHRONISED);
+	stats_set(c->clock_held, wall_clock_holds_ramps(s->clock));
+	stats_set(c->clock_stepped, s->clock == WALL_CLOCK_STEPPED);
+	stats_set(c->clock_unsynchronised, s->clock == WALL_CLOCK_UNSYNCHRONISED);
 	stats_set(c->ramps_held[0], ramps_held(&s->ramps, RAMP_HELD_CLOCK));
 	stats_set(c->ramps_held[1], ramps_held(&s->ramps, RAMP_HELD_SITE));
 	stats_alive(c->stats, now_ms);
@@ -136,9 +138,9 @@ static void show(struct server *s, uint64_t now_ms)
 }
 
 /*
- * Without the stats page neither metrics nor the sign of life work. Pointers to its counters are spread over all
- * threads, so a page that can be created later needs a new start: only where a supervisor holds the sockets, so
- * that no query is lost.
+ * Without the stats page neither metrics nor the sign of life work. Pointers to its counters are
+ * spread over all threads, so a page that can be created later needs a new start: only where a
+ * supervisor holds the sockets, so that no query is lost.
  */
 static void find_counters(struct server *s, uint64_t now_ms)
 {
@@ -155,62 +157,68 @@ static void find_counters(struct server *s, uint64_t now_ms)
 }
 
 /*
- * The clock is read first, because all else depends on the time of this tick; counters come last and show its
- * result.
+ * The clock is read first, because all else depends on the time of this tick; counters come last
+ * and show its result.
  */
-static void on_tick(void *arg)
+static void on_server_tick(void *arg)
 {
 	struct server *s = arg;
 	uint64_t now_ms = clock_mono_ms();
 
-	read_clock(s);
+	read_wall_clock(s);
 	log_tick();
-	find_health(s, now_ms);
+	map_health_page(s, now_ms);
 	if (s->now) {
 		server_observe(s, s->now);
 		serving_publish(s);
 	}
 	keep_tick(s);
 	listen_tick(s, now_ms);
-	show(s, now_ms);
+	publish_counters(s, now_ms);
 	find_counters(s, now_ms);
 	(void)loop_timer_set(s->loop, &s->tick, now_ms + SERVER_TICK_MS);
 }
 
-/* Everything that wakes the main thread is registered here, before the first load can send an event. */
-static int watch(struct server *s)
+/*
+ * Everything that wakes the main thread is registered here, before the first load can send an
+ * event.
+ */
+static int watch_events(struct server *s)
 {
 	char path[PATH_MAX];
 	int err = proc_path(s->dirs->state, PROC_EFFECTIVE_FILE, path);
 
 	if (err == 0)
-		err = loop_watch_file(s->loop, path, on_document, s);
+		err = loop_watch_file(s->loop, path, on_document_change, s);
 	if (err == 0)
 		err = proc_path(s->dirs->state, PLACEMENT_FILE, path);
 	if (err == 0)
-		err = loop_watch_file(s->loop, path, on_document, s);
+		err = loop_watch_file(s->loop, path, on_document_change, s);
 	if (err == 0)
-		err = loop_signal(s->loop, SIGTERM, on_stop, s);
+		err = loop_signal(s->loop, SIGTERM, on_stop_signal, s);
 	if (err == 0)
-		err = loop_signal(s->loop, SIGINT, on_stop, s);
+		err = loop_signal(s->loop, SIGINT, on_stop_signal, s);
 	if (err == 0)
-		err = loop_signal(s->loop, SIGHUP, on_document, s);
+		err = loop_signal(s->loop, SIGHUP, on_document_change, s);
 	s->load.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (err == 0 && s->load.event < 0)
 		err = -errno;
 	if (err == 0)
 		err = loop_fd_add(s->loop, s->load.event, EPOLLIN, server_load_done, s);
-	s->crew_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (err == 0 && s->crew_event < 0)
+	s->workers_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (err == 0 && s->workers_event < 0)
 		err = -errno;
 	if (err == 0)
 		err = handed_watch(s);
 	if (err == 0)
-		err = loop_fd_add(s->loop, s->crew_event, EPOLLIN, crew_ended, s);
+		err = loop_fd_add(s->loop, s->workers_event, EPOLLIN, workers_join_ended, s);
 	return err;
 }
 
-/* The server works without counters and without a control socket: a failure is logged, and the start goes on. */
+/*
+ * The server works without counters and without a control socket: a failure is logged, and the
+ * start goes on.
+ */
 static void open_extras(struct server *s)
 {
 	char path[PATH_MAX];
@@ -221,21 +229,21 @@ static void open_extras(struct server *s)
 	stats_job_begin(s->counters.stats, "start", START_S);
 	err = proc_path(s->dirs->run, "dns.ctl", path);
 	if (err == 0)
-		err = ctl_serve(s->loop, path, "weir", control_handle, s, &s->ctl);
+		err = ctl_serve(s->loop, path, "weir", dns_ctl_handle, s, &s->ctl);
 	if (err < 0)
 		log_error("dns-control-failed", "error=\"%s\"", strerror(-err));
 }
 
 /*
- * Kept ramps and sites are read before the first load, so that the first answers follow what was in force before a
- * restart.
+ * Kept ramps and sites are read before the first load, so that the first answers follow what was in
+ * force before a restart.
  */
-static int serve(struct server *s)
+static int run_server(struct server *s)
 {
 	int err = loop_open(&s->loop);
 
 	if (err == 0)
-		err = watch(s);
+		err = watch_events(s);
 	if (err < 0)
 		return err;
 	open_extras(s);
@@ -250,8 +258,8 @@ static int serve(struct server *s)
 		log_error("dns-sites-not-taken",
 		          "error=\"%s\" effect=\"only the nodes' present views decide\"",
 		          strerror(-err));
-	s->tick = (struct loop_timer){ .cb = on_tick, .arg = s };
-	on_tick(s);
+	s->tick = (struct loop_timer){ .cb = on_server_tick, .arg = s };
+	on_server_tick(s);
 	server_load_start(s, false);
 	if (s->counters.stats)
 		loop_beat(s->loop, stats_turns(s->counters.stats, "main"));
@@ -260,9 +268,9 @@ static int serve(struct server *s)
 }
 
 /* Threads first, then what they use. */
-static void finish(struct server *s)
+static void close_server(struct server *s)
 {
-	crew_stop(s);
+	workers_stop(s);
 	listen_close(s);
 	server_load_stop(s);
 	keep_stop(s);
@@ -276,7 +284,7 @@ static void finish(struct server *s)
 	page_close(s->health);
 }
 
-static int usage(FILE *to, int status)
+static int print_dns_usage(FILE *to, int status)
 {
 	fprintf(to,
 	        "usage: weir-dns [--port PORT] [options]\n"
@@ -287,8 +295,8 @@ static int usage(FILE *to, int status)
 }
 
 /*
- * Each TCP client needs a descriptor. The usual soft limit of 1,024 protects programs that use select(2); this one
- * does not.
+ * Each TCP client needs a descriptor. The usual soft limit of 1,024 protects programs that use
+ * select(2); this one does not.
  */
 static void raise_descriptors(void)
 {
@@ -317,13 +325,13 @@ int main(int argc, char **argv)
 		return 1;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'h')
-			return usage(stdout, 0);
+			return print_dns_usage(stdout, 0);
 		if (option != 'p' || atoi(optarg) < 1 || atoi(optarg) > UINT16_MAX)
-			return usage(stderr, 1);
+			return print_dns_usage(stderr, 1);
 		s.port = (uint16_t)atoi(optarg);
 	}
 	if (optind != argc)
-		return usage(stderr, 1);
+		return print_dns_usage(stderr, 1);
 	raise_descriptors();
 	listen_early(&s);
 	err = proc_become("dns", 0);
@@ -333,9 +341,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	(void)sandbox_enter("dns"); /* a failure is a condition */
-	err = serve(&s);
+	err = run_server(&s);
 	if (err < 0)
 		log_error("dns-failed", "error=\"%s\"", strerror(-err));
-	finish(&s);
+	close_server(&s);
 	return err < 0;
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Count twice: with the lost views as up and as down. If both counts agree, the vote is decided; if not, the views do
- * not suffice and the last state stays. This is done first among a site's nodes, then among the sites, so a site with
- * many nodes has no more weight than another one.
+ * Count twice: with the lost views as up and as down. If both counts agree, the vote is decided; if
+ * not, the views do not suffice and the last state stays. This is done first among a site's nodes,
+ * then among the sites, so a site with many nodes has no more weight than another one.
  */
 #include "dns/majority.h"
 
-static bool is_known(const struct majority_view *view)
+static bool is_word_known(const struct majority_node *view)
 {
 	enum health_state state = health_state(view->word);
 
 	return state == HEALTH_UP || state == HEALTH_DOWN; /* a damaged word may be neither */
 }
 
-bool majority_has_vote(const struct majority_view *view)
+bool majority_has_vote(const struct majority_node *view)
 {
-	return view->fresh && is_known(view) && !health_inconclusive(view->word) &&
+	return view->fresh && is_word_known(view) && !health_inconclusive(view->word) &&
 	       !health_restored(view->word);
 }
 
@@ -31,8 +31,8 @@ static void add_site(struct majority *m, uint32_t n, uint32_t n_down, uint32_t n
 }
 
 /* Views of one site are neighbours, so one pass counts nodes within sites and sites. */
-static struct majority count(const struct majority_view *views, size_t n,
-                             bool (*counts)(const struct majority_view *))
+static struct majority count_votes(const struct majority_node *views, size_t n,
+                                   bool (*counts)(const struct majority_node *))
 {
 	struct majority m = { 0 };
 	uint32_t nodes = 0, down = 0, lost = 0;
@@ -52,10 +52,11 @@ static struct majority count(const struct majority_view *views, size_t n,
 }
 
 /*
- * The word that gives reason and time: of those with this state the own one if it votes, else any vote, else a lost
- * one.
+ * The word that gives reason and time: of those with this state the own one if it votes, else any
+ * vote, else a lost one.
  */
-static health_word spokesman(const struct majority_view *views, size_t n, enum health_state state)
+static health_word representative_word(const struct majority_node *views, size_t n,
+                                       enum health_state state)
 {
 	health_word vote = 0, last = 0;
 
@@ -70,43 +71,44 @@ static health_word spokesman(const struct majority_view *views, size_t n, enum h
 	return vote ? vote : last;
 }
 
-static bool most(uint32_t votes, const struct majority *m)
+static bool is_most_votes(uint32_t votes, const struct majority *m)
 {
 	return 2 * votes > m->n_up + m->n_down + m->n_lost;
 }
 
 /* What stays in force when the views do not suffice. */
-static enum health_state hold(const struct majority_view *views, size_t n, enum majority_was was)
+static enum health_state keep_last_state(const struct majority_node *views, size_t n,
+                                         enum majority_was was)
 {
 	struct majority last;
 	bool any = false;
 
 	for (size_t i = 0; i < n; i++)
-		any |= is_known(&views[i]);
+		any |= is_word_known(&views[i]);
 	if (was == MAJORITY_WAS_UNKNOWN) {
-		last = count(views, n, is_known);
-		was = most(last.n_down, &last) ? MAJORITY_WAS_DOWN : MAJORITY_WAS_UP;
+		last = count_votes(views, n, is_word_known);
+		was = is_most_votes(last.n_down, &last) ? MAJORITY_WAS_DOWN : MAJORITY_WAS_UP;
 	}
 	if (was == MAJORITY_WAS_DOWN)
 		return HEALTH_DOWN;
 	return any ? HEALTH_UP : HEALTH_UNKNOWN;
 }
 
-struct majority majority_of(const struct majority_view *views, size_t n, enum majority_was was)
+struct majority majority_of(const struct majority_node *views, size_t n, enum majority_was was)
 {
-	struct majority m = count(views, n, majority_has_vote);
+	struct majority m = count_votes(views, n, majority_has_vote);
 	enum health_state state = HEALTH_UP;
 	bool doubt = m.n_up && m.n_down;
 
 	if (n == 0)
 		return m;
-	m.held = !most(m.n_down, &m) && most(m.n_down + m.n_lost, &m);
+	m.held = !is_most_votes(m.n_down, &m) && is_most_votes(m.n_down + m.n_lost, &m);
 	if (m.held)
-		state = hold(views, n, was);
-	else if (most(m.n_down, &m))
+		state = keep_last_state(views, n, was);
+	else if (is_most_votes(m.n_down, &m))
 		state = HEALTH_DOWN;
 
-	health_word by = spokesman(views, n, state);
+	health_word by = representative_word(views, n, state);
 
 	for (size_t i = 0; i < n; i++)
 		doubt |= majority_has_vote(&views[i]) && health_in_doubt(views[i].word);

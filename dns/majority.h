@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * One health word from what several nodes see of one target (a service at a site in one address family).
+ * One health word from what several nodes see of one target (a service at a site in one address
+ * family).
  *
- * Sites vote. Every site that has a node votes, also if it cannot be heard. A view that is not fresh, or whose word is
- * unknown, inconclusive or restored, is *lost*. Lost views could say either:
+ * Sites vote. Every site that has a node votes, also if it cannot be heard. A view that is not
+ * fresh, or whose word is unknown, inconclusive or restored, is *lost*. Lost views could say
+ * either:
  *
  *   a site's vote    nodes that say down      down of the target   sites that say down
  *   down             most of its nodes        down                 most of the sites
@@ -12,8 +14,8 @@
  *                    lost ones would say                           lost ones would say
  *   lost             otherwise                as it was            otherwise
  *
- * So lost views change nothing: a site that is up stays in the answers, and a site that is down stays out. A site's
- * view of itself (from its pools) is one vote like any other.
+ * So lost views change nothing: a site that is up stays in the answers, and a site that is down
+ * stays out. A site's view of itself (from its pools) is one vote like any other.
  *
  * Pure: implemented in majority.c; any thread.
  */
@@ -27,7 +29,7 @@
 #include "weir/health.h"
 
 /** What one node sees of the target. Views of one site stand side by side. */
-struct majority_view {
+struct majority_node {
 	uint32_t site;
 	bool own; /**< this node's: of equal words, its reason is used */
 	bool fresh;
@@ -48,8 +50,8 @@ struct majority {
 };
 
 /** Whether a view has a vote. */
-bool majority_has_vote(const struct majority_view *view);
+bool majority_has_vote(const struct majority_node *view);
 /** Count @p n views, which may be none (the word is 0 then). */
-struct majority majority_of(const struct majority_view *views, size_t n, enum majority_was was);
+struct majority majority_of(const struct majority_node *views, size_t n, enum majority_was was);
 
 #endif

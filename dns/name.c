@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A name is parsed once: folded to lower case, with the start of each label noted. So every suffix of it is at hand
- * without another pass, for the search from the root down and for compression. A name's hash extends its parent's by
- * one label, so the hashes of all suffixes cost one pass.
+ * A name is parsed once: folded to lower case, with the start of each label noted. So every suffix
+ * of it is at hand without another pass, for the search from the root down and for compression. A
+ * name's hash extends its parent's by one label, so the hashes of all suffixes cost one pass.
  */
 #include "dns/name.h"
 
@@ -39,8 +39,11 @@ bool name_read(struct wire_reader *r, struct name *out)
 	return true;
 }
 
-/* Read one character of a label, escaped or not. @return how many characters of the text were used, 0 on failure */
-static size_t unescape(const char *text, uint8_t *out)
+/*
+ * Read one character of a label, escaped or not. @return how many characters of the text were
+ * used, 0 on failure
+ */
+static size_t unescape_char(const char *text, uint8_t *out)
 {
 	if (text[0] != '\\') {
 		*out = (uint8_t)text[0];
@@ -67,7 +70,7 @@ static size_t parse_label(const char *text, uint8_t label[64])
 	label[0] = 0;
 	while (text[at] && text[at] != '.') {
 		uint8_t c;
-		size_t used = unescape(text + at, &c);
+		size_t used = unescape_char(text + at, &c);
 
 		if (used == 0 || label[0] == 63)
 			return 0;
@@ -126,7 +129,7 @@ const char *name_text(const uint8_t *wire, char text[NAME_TEXT_MAX])
 	return text;
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
+static uint64_t mix_label_hash(uint64_t h, uint64_t v)
 {
 	h = (h ^ v) * 0xff51afd7ed558ccdu;
 	return h ^ h >> 32;
@@ -139,9 +142,9 @@ uint64_t name_hash_label(uint64_t parent, const uint8_t *label)
 
 	for (; n >= 8; n -= 8, label += 8) {
 		memcpy(&v, label, 8);
-		h = mix(h, v);
+		h = mix_label_hash(h, v);
 	}
 	v = 0;
 	memcpy(&v, label, n);
-	return mix(h, v ^ (uint64_t)n << 56);
+	return mix_label_hash(h, v ^ (uint64_t)n << 56);
 }

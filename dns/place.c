@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Steering in three steps: find the first class of sites that is not empty (a truth table below), choose one site of it
- * by rendezvous hashing with gates, and derive the TTL from whatever may change next.
+ * Steering in three steps: find the first class of sites that is not empty (a truth table below),
+ * choose one site of it by rendezvous hashing with gates, and derive the TTL from whatever may
+ * change next.
  *
- * A class is a set of at most 64 sites: one bit each in 64 bits. Scores are doubles from the same inputs on all
- * nodes. Two nodes could disagree only if two scores were equal up to the rounding of log().
+ * A class is a set of at most 64 sites: one bit each in 64 bits. Scores are doubles from the same
+ * inputs on all nodes. Two nodes could disagree only if two scores were equal up to the rounding of
+ * log().
  */
 #include "dns/place.h"
 
@@ -14,14 +16,14 @@
 #include "base/arena.h"
 #include "base/hash.h"
 
-const char *place_class_text(enum place_class c)
+const char *steering_class_text(enum steering_class c)
 {
 	static const char *const texts[] = { "serving", "drained", "unproven", "panic", "none" };
 
 	return texts[c];
 }
 
-const char *place_ttl_text(enum place_ttl t)
+const char *steering_ttl_text(enum steering_ttl t)
 {
 	static const char *const texts[] = {
 		"no change is expected: the maximum",
@@ -34,9 +36,9 @@ const char *place_ttl_text(enum place_ttl t)
 	return texts[t];
 }
 
-struct place_key place_key_of(const struct addr *address)
+struct steering_key steering_key_of(const struct addr *address)
 {
-	struct place_key key = { .bytes = { 6 }, .bits = 56 };
+	struct steering_key key = { .bytes = { 6 }, .bits = 56 };
 
 	if (addr_is4(address)) {
 		key.bytes[0] = 4;
@@ -48,27 +50,30 @@ struct place_key place_key_of(const struct addr *address)
 	return key;
 }
 
-static uint64_t hash_key_bytes(const struct place *p, const struct place_key *key)
+static uint64_t hash_key_bytes(const struct steering *p, const struct steering_key *key)
 {
 	return hash_bytes(&p->key, key->bytes, sizeof(key->bytes));
 }
 
-static uint32_t gate_ppm(uint64_t hash, const struct place_site *site)
+static uint32_t gate_ppm(uint64_t hash, const struct steering_site *site)
 {
 	uint64_t h = hash_mix(
-	        hash + hash_mix(site->id ^ 0x6a09e667f3bcc909u)); /* independent of score() */
+	        hash + hash_mix(site->id ^ 0x6a09e667f3bcc909u)); /* independent of site_score() */
 
-	return (uint32_t)((h >> 32) * PLACE_PPM_ALL >> 32);
+	return (uint32_t)((h >> 32) * STEERING_PPM_ALL >> 32);
 }
 
-uint32_t place_gate_ppm(const struct place *p, const struct place_site *site,
-                        const struct place_key *key)
+uint32_t steering_gate_ppm(const struct steering *p, const struct steering_site *site,
+                           const struct steering_key *key)
 {
 	return gate_ppm(hash_key_bytes(p, key), site);
 }
 
-/* Smaller is better: an exponential variate of rate @p weight. The 0.5 keeps log() from an argument of 0. */
-static double score(uint64_t hash, const struct place_site *site, uint32_t weight)
+/*
+ * Smaller is better: an exponential variate of rate @p weight. The 0.5 keeps log() from an
+ * argument of 0.
+ */
+static double site_score(uint64_t hash, const struct steering_site *site, uint32_t weight)
 {
 	uint64_t h = hash_mix(hash ^ site->id);
 
@@ -77,17 +82,17 @@ static double score(uint64_t hash, const struct place_site *site, uint32_t weigh
 
 /* The inputs of one choice. */
 struct chooser {
-	const struct place_service *service;
-	const struct place_site_state *states;
+	const struct steering_service *service;
+	const struct steering_site_state *states;
 	enum model_policy policy;
 	bool ip4;
 	bool hashed; /* `hash` is there: it is not reckoned when one site is left */
 	uint64_t hash;
 };
 
-static bool is_down(const struct chooser *c, uint32_t site, bool ip4)
+static bool is_site_down(const struct chooser *c, uint32_t site, bool ip4)
 {
-	const struct place_site_state *s = &c->states[site];
+	const struct steering_site_state *s = &c->states[site];
 
 	return !s->forced_up && health_state(s->words[ip4]) == HEALTH_DOWN;
 }
@@ -111,16 +116,16 @@ static bool has_family(const struct chooser *c, uint32_t site, bool ip4)
  *   up/unknown, drained       -         x         x         x
  *   up/unknown, not all       x         x         x         x
  */
-static bool is_member(const struct chooser *c, enum place_class class, uint32_t k, bool ip4)
+static bool is_member(const struct chooser *c, enum steering_class class, uint32_t k, bool ip4)
 {
-	bool up = class == PLACE_PANIC || !is_down(c, k, ip4);
-	bool proven = class >= PLACE_UNPROVEN || !is_unproven(c, k, ip4);
-	bool open = class != PLACE_SERVING || c->states[k].drained_ppm < PLACE_PPM_ALL;
+	bool up = class == STEERING_PANIC || !is_site_down(c, k, ip4);
+	bool proven = class >= STEERING_UNPROVEN || !is_unproven(c, k, ip4);
+	bool open = class != STEERING_SERVING || c->states[k].drained_ppm < STEERING_PPM_ALL;
 
 	return has_family(c, k, ip4) && up && proven && open;
 }
 
-static uint64_t members(const struct chooser *c, enum place_class class)
+static uint64_t class_members(const struct chooser *c, enum steering_class class)
 {
 	uint64_t set = 0;
 
@@ -129,15 +134,18 @@ static uint64_t members(const struct chooser *c, enum place_class class)
 	return set;
 }
 
-/* Serving sites with addresses of both families: @p whole ones serve both, @p half ones have one of them down. */
-static void split(const struct chooser *c, uint64_t *whole, uint64_t *half)
+/*
+ * Serving sites with addresses of both families: @p whole ones serve both, @p half ones have one
+ * of them down.
+ */
+static void split_families(const struct chooser *c, uint64_t *whole, uint64_t *half)
 {
 	*whole = *half = 0;
 	for (uint32_t k = 0; k < c->service->n_sites; k++) {
-		bool in[2] = { is_member(c, PLACE_SERVING, k, false),
-			       is_member(c, PLACE_SERVING, k, true) };
+		bool in[2] = { is_member(c, STEERING_SERVING, k, false),
+			       is_member(c, STEERING_SERVING, k, true) };
 		bool both = has_family(c, k, false) && has_family(c, k, true);
-		bool down = is_down(c, k, false) || is_down(c, k, true);
+		bool down = is_site_down(c, k, false) || is_site_down(c, k, true);
 
 		*whole |= (uint64_t)(in[0] && in[1]) << k;
 		*half |= (uint64_t)(both && down && in[0] != in[1]) << k;
@@ -145,10 +153,10 @@ static void split(const struct chooser *c, uint64_t *whole, uint64_t *half)
 }
 
 /*
- * The best site of @p set (not empty): the first one for failover, else the best score. If all weights are 0, all
- * are equal.
+ * The best site of @p set (not empty): the first one for failover, else the best score. If all
+ * weights are 0, all are equal.
  */
-static uint32_t best(const struct chooser *c, uint64_t set)
+static uint32_t best_site(const struct chooser *c, uint64_t set)
 {
 	bool weights = false;
 	uint32_t found = (uint32_t)__builtin_ctzll(set);
@@ -159,12 +167,12 @@ static uint32_t best(const struct chooser *c, uint64_t set)
 	for (uint32_t k = 0; k < c->service->n_sites; k++)
 		weights = weights || (set >> k & 1 && c->service->sites[k].weight);
 	for (uint32_t k = 0; k < c->service->n_sites; k++) {
-		const struct place_site *site = &c->service->sites[k];
+		const struct steering_site *site = &c->service->sites[k];
 		uint32_t weight = weights ? site->weight : 1;
 
 		if (!(set >> k & 1) || weight == 0)
 			continue;
-		double s = score(c->hash, site, weight);
+		double s = site_score(c->hash, site, weight);
 
 		if (s < top) {
 			top = s;
@@ -177,9 +185,9 @@ static uint32_t best(const struct chooser *c, uint64_t set)
 /* Choose in @p set with gates; if all turn the key away, the first choice is kept. */
 static uint32_t choose_gated(const struct chooser *c, uint64_t set, uint64_t *gated)
 {
-	uint32_t first = best(c, set);
+	uint32_t first = best_site(c, set);
 
-	for (uint32_t k = first;; k = best(c, set)) {
+	for (uint32_t k = first;; k = best_site(c, set)) {
 		uint32_t drained_ppm = c->states[k].drained_ppm;
 
 		if (drained_ppm == 0 || gate_ppm(c->hash, &c->service->sites[k]) >= drained_ppm)
@@ -192,16 +200,17 @@ static uint32_t choose_gated(const struct chooser *c, uint64_t set, uint64_t *ga
 }
 
 /*
- * Choose among serving sites. A half site takes part as if it were whole, so that only its own clients move. These
- * get a whole site, which is the same one for both families. If no site is whole, each family chooses in its own @p
- * set.
+ * Choose among serving sites. A half site takes part as if it were whole, so that only its own
+ * clients move. These get a whole site, which is the same one for both families. If no site is
+ * whole, each family chooses in its own @p set.
  */
-static uint32_t choose_serving(const struct chooser *c, uint64_t set, struct place_choice *choice)
+static uint32_t choose_serving(const struct chooser *c, uint64_t set,
+                               struct steering_choice *choice)
 {
 	uint64_t whole, half;
 	uint32_t k;
 
-	split(c, &whole, &half);
+	split_families(c, &whole, &half);
 	if (!half || !whole)
 		return choose_gated(c, set, &choice->gated);
 	k = choose_gated(c, set | half, &choice->gated);
@@ -212,56 +221,57 @@ static uint32_t choose_serving(const struct chooser *c, uint64_t set, struct pla
 }
 
 /*
- * Why the TTL is what it is. Doubt and drains ask for the minimum; else the next scheduled change of any site
- * limits it.
+ * Why the TTL is what it is. Doubt and drains ask for the minimum; else the next scheduled change
+ * of any site limits it.
  */
-static enum place_ttl ttl_reason(const struct chooser *c, enum place_class class, int64_t *next_ms)
+static enum steering_ttl ttl_reason(const struct chooser *c, enum steering_class class,
+                                    int64_t *next_ms)
 {
-	enum place_ttl from = PLACE_TTL_STABLE;
+	enum steering_ttl from = STEERING_TTL_STABLE;
 
-	*next_ms = MODEL_WALL_NEVER;
-	if (class != PLACE_SERVING && class != PLACE_DRAINED)
-		return PLACE_TTL_PANIC;
+	*next_ms = MODEL_TIME_NEVER;
+	if (class != STEERING_SERVING && class != STEERING_DRAINED)
+		return STEERING_TTL_PANIC;
 	for (uint32_t k = 0; k < c->service->n_sites; k++) {
-		const struct place_site_state *s = &c->states[k];
+		const struct steering_site_state *s = &c->states[k];
 		bool seen = has_family(c, k, c->ip4) && !s->forced_up;
 		bool other = has_family(c, k, !c->ip4); /* its fall would move this family too */
 
 		if (seen && (health_in_doubt(s->words[c->ip4]) ||
 		             (other && health_in_doubt(s->words[!c->ip4]))))
-			return PLACE_TTL_DOUBT;
+			return STEERING_TTL_DOUBT;
 		if (s->shifting)
-			from = PLACE_TTL_SHIFT;
+			from = STEERING_TTL_SHIFT;
 		if (s->next_ms < *next_ms)
 			*next_ms = s->next_ms;
 	}
-	if (from == PLACE_TTL_STABLE && *next_ms != MODEL_WALL_NEVER)
-		from = PLACE_TTL_SCHEDULE;
+	if (from == STEERING_TTL_STABLE && *next_ms != MODEL_TIME_NEVER)
+		from = STEERING_TTL_SCHEDULE;
 	return from;
 }
 
 /* The TTL ends with the next known change, but always stays within the configured limits. */
-static void choose_ttl(const struct chooser *c, const struct place_name *n, int64_t wall_ms,
-                       struct place_choice *choice)
+static void choose_ttl(const struct chooser *c, const struct steering_name *n,
+                       int64_t wall_clock_ms, struct steering_choice *choice)
 {
 	int64_t next_ms, left_s;
 
 	choice->ttl_from = ttl_reason(c, choice->class, &next_ms);
-	choice->ttl_s = choice->ttl_from == PLACE_TTL_STABLE ? n->ttl_max_s : n->ttl_min_s;
-	if (choice->ttl_from != PLACE_TTL_SCHEDULE)
+	choice->ttl_s = choice->ttl_from == STEERING_TTL_STABLE ? n->ttl_max_s : n->ttl_min_s;
+	if (choice->ttl_from != STEERING_TTL_SCHEDULE)
 		return;
-	left_s = next_ms > wall_ms ? (next_ms - wall_ms) / 1000 : 0;
+	left_s = next_ms > wall_clock_ms ? (next_ms - wall_clock_ms) / 1000 : 0;
 	if (left_s > (int64_t)n->ttl_max_s)
 		left_s = n->ttl_max_s;
 	if (left_s > (int64_t)n->ttl_min_s)
 		choice->ttl_s = (uint32_t)left_s;
 }
 
-struct place_choice place_choose(const struct place *p, const struct place_state *state,
-                                 uint32_t name, bool ip4, const struct place_key *key,
-                                 int64_t wall_ms)
+struct steering_choice steering_choose(const struct steering *p, const struct steering_state *state,
+                                       uint32_t name, bool ip4, const struct steering_key *key,
+                                       int64_t wall_clock_ms)
 {
-	const struct place_name *n = &p->names[name];
+	const struct steering_name *n = &p->names[name];
 	const struct chooser c = {
 		.service = n->service,
 		.states = state->sites + n->service->first_state,
@@ -269,27 +279,27 @@ struct place_choice place_choose(const struct place *p, const struct place_state
 		.ip4 = ip4,
 		.hash = hash_key_bytes(p, key),
 	};
-	enum place_class last = n->service->fail_closed ? PLACE_UNPROVEN : PLACE_PANIC;
-	struct place_choice choice = { .class = PLACE_NONE, .site = -1 };
+	enum steering_class last = n->service->fail_closed ? STEERING_UNPROVEN : STEERING_PANIC;
+	struct steering_choice choice = { .class = STEERING_NONE, .site = -1 };
 
-	for (enum place_class class = PLACE_SERVING; class <= last; class ++) {
-		uint64_t set = members(&c, class);
+	for (enum steering_class class = STEERING_SERVING; class <= last; class ++) {
+		uint64_t set = class_members(&c, class);
 
 		if (set == 0)
 			continue;
 		choice.class = class;
 		choice.candidates = set;
-		choice.site = (int32_t)(class == PLACE_SERVING ? choose_serving(&c, set, &choice)
-		                                               : best(&c, set));
+		choice.site = (int32_t)(class == STEERING_SERVING ? choose_serving(&c, set, &choice)
+		                                                  : best_site(&c, set));
 		break;
 	}
-	choose_ttl(&c, n, wall_ms, &choice);
+	choose_ttl(&c, n, wall_clock_ms, &choice);
 	return choice;
 }
 
-static void fill_site(const struct model_at *at, struct place_site *out)
+static void fill_site(const struct model_at *at, struct steering_site *out)
 {
-	*out = (struct place_site){
+	*out = (struct steering_site){
 		.name = at->site->name,
 		.id = hash_text(at->site->name),
 		.weight = at->weight,
@@ -298,19 +308,19 @@ static void fill_site(const struct model_at *at, struct place_site *out)
 		const struct addr *a = &at->vip->addresses[i];
 		bool ip4 = addr_is4(a);
 
-		if (out->n_addresses[ip4] < PLACE_ADDRESSES_MAX)
+		if (out->n_addresses[ip4] < STEERING_ADDRESSES_MAX)
 			out->addresses[ip4][out->n_addresses[ip4]++] = *a;
 	}
 }
 
 /* The states of all services form one array; each service notes where its own begin. */
-static void fill_service(const struct model_service *s, struct arena *a, struct place *p,
-                         struct place_service *out)
+static void fill_service(const struct model_service *s, struct arena *a, struct steering *p,
+                         struct steering_service *out)
 {
-	uint32_t n = s->n_at < PLACE_SITES_MAX ? (uint32_t)s->n_at : PLACE_SITES_MAX;
-	struct place_site *sites = ARENA_ARRAY(a, struct place_site, n ? n : 1);
+	uint32_t n = s->n_at < STEERING_SITES_MAX ? (uint32_t)s->n_at : STEERING_SITES_MAX;
+	struct steering_site *sites = ARENA_ARRAY(a, struct steering_site, n ? n : 1);
 
-	*out = (struct place_service){
+	*out = (struct steering_service){
 		.name = s->name,
 		.fail_closed = s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED,
 		.first_state = (uint32_t)p->n_states,
@@ -322,16 +332,17 @@ static void fill_service(const struct model_service *s, struct arena *a, struct 
 		fill_site(&s->at[k], &sites[k]);
 }
 
-struct place *place_new(const struct model *m, struct arena *a)
+struct steering *steering_new(const struct model *m, struct arena *a)
 {
-	struct place *p = ARENA_ARRAY(a, struct place, 1);
-	struct place_service *services = ARENA_ARRAY(a, struct place_service, m->n_services + 1);
-	struct place_name *names = ARENA_ARRAY(a, struct place_name, m->n_dns_names + 1);
+	struct steering *p = ARENA_ARRAY(a, struct steering, 1);
+	struct steering_service *services =
+	        ARENA_ARRAY(a, struct steering_service, m->n_services + 1);
+	struct steering_name *names = ARENA_ARRAY(a, struct steering_name, m->n_dns_names + 1);
 	const char **texts = ARENA_ARRAY(a, const char *, m->n_dns_names + 1);
 
 	if (!p || !services || !names || !texts)
 		return NULL;
-	*p = (struct place){ .key = { m->hash_key[0], m->hash_key[1] }, .names = names };
+	*p = (struct steering){ .key = { m->hash_key[0], m->hash_key[1] }, .names = names };
 	p->services = services;
 	p->texts = texts;
 	p->n_services = m->n_services;
@@ -342,7 +353,7 @@ struct place *place_new(const struct model *m, struct arena *a)
 		const struct model_dns_name *n = &m->dns_names[i];
 
 		texts[i] = n->name;
-		names[i] = (struct place_name){
+		names[i] = (struct steering_name){
 			.name = n->name,
 			.service = &services[n->service - m->services],
 			.policy = n->policy,

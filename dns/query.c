@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One pass over the message with a sticky-error cursor (dns/wire.h). What may follow the question in a query is an OPT
- * record; other records are stepped over, up to a limit. A query that cannot be read beyond its header still gets an
- * answer (FORMERR), so that the client does not wait for a timeout.
+ * One pass over the message with a sticky-error cursor (dns/wire.h). What may follow the question
+ * in a query is an OPT record; other records are stepped over, up to a limit. A query that cannot
+ * be read beyond its header still gets an answer (FORMERR), so that the client does not wait for a
+ * timeout.
  */
 #include "dns/query.h"
 
@@ -29,7 +30,7 @@ static bool read_subnet(struct wire_reader *r, size_t length, struct query_subne
 
 	if (r->failed || family > 2 || source > most || scope != 0 || length != 4 + n)
 		return false;
-	bytes = wire_take(r, n);
+	bytes = wire_get_bytes(r, n);
 	if (!bytes || (source % 8 && bytes[n - 1] & (0xff >> source % 8)))
 		return false;
 	*out = (struct query_subnet){ .family = family,
@@ -40,7 +41,7 @@ static bool read_subnet(struct wire_reader *r, size_t length, struct query_subne
 }
 
 /* Read the options; unknown ones are skipped (RFC 6891, section 6.1.2). */
-static bool read_options(struct wire_reader *r, size_t end, struct query *q)
+static bool read_edns_options(struct wire_reader *r, size_t end, struct query *q)
 {
 	while (r->at < end) {
 		uint16_t code = wire_get16(r);
@@ -61,7 +62,10 @@ static bool read_options(struct wire_reader *r, size_t end, struct query *q)
 	return true;
 }
 
-/* A second OPT is an error (RFC 6891, section 6.1.1). Our own limit of the size keeps answers unfragmented. */
+/*
+ * A second OPT is an error (RFC 6891, section 6.1.1). Our own limit of the size keeps answers
+ * unfragmented.
+ */
 static bool read_opt(struct wire_reader *r, struct query *q)
 {
 	uint16_t size = wire_get16(r);
@@ -82,7 +86,7 @@ static bool read_opt(struct wire_reader *r, struct query *q)
 		r->at += length;
 		return true;
 	}
-	return read_options(r, r->at + length, q);
+	return read_edns_options(r, r->at + length, q);
 }
 
 /* Step over an owner, which may be compressed. @return whether it is the root */
@@ -101,7 +105,7 @@ static bool skip_owner(struct wire_reader *r)
 		}
 		if (length > 63 || r->at - start > NAME_WIRE_MAX)
 			r->failed = true;
-		wire_take(r, length);
+		wire_get_bytes(r, length);
 	}
 }
 
@@ -116,8 +120,8 @@ static bool read_records(struct wire_reader *r, unsigned n, unsigned n_before, s
 				return false;
 			continue;
 		}
-		wire_take(r, 6); /* class, TTL */
-		wire_take(r, wire_get16(r));
+		wire_get_bytes(r, 6); /* class, TTL */
+		wire_get_bytes(r, wire_get16(r));
 		if (r->failed)
 			return false;
 	}

@@ -3,13 +3,15 @@
  * @file
  * The server's state, and what its parts call of each other.
  *
- * - The main thread owns the document, the clock, the pages and the control socket. It answers no query.
+ * - The main thread owns the document, the clock, the pages and the control socket. It answers no
+ *   query.
  * - Worker threads (worker.h) answer from what the main thread publishes (serving.h).
  * - A helper thread loads the next generation (load.c), another one writes files (keep.c).
  *
  * Until the first generation is loaded no socket is read: queries wait in the sockets' buffers.
  *
- * Implemented in main.c, load.c, keep.c, listen.c, control.c and conditions.c; called by the main thread only.
+ * Implemented in main.c, load.c, keep.c, listen.c, control.c and conditions.c; called by the main
+ * thread only.
  */
 #ifndef WEIR_DNS_SERVER_H
 #define WEIR_DNS_SERVER_H
@@ -32,13 +34,16 @@
 
 #define SERVER_SOCKETS_MAX   64        /**< addresses of dns_listen that are served */
 #define SERVER_RCVBUF        (8 << 20) /**< bytes of a UDP socket: queries wait there during a start */
-#define SERVER_MISTAKES      32        /**< errors of a load that are kept for `status` */
+#define SERVER_ERRORS_MAX    32        /**< errors of a load that are kept for `status` */
 #define SERVER_TICK_MS       100       /**< how late a scheduled change may come */
 #define SERVER_CONDITIONS_MS 1000      /**< between two statements of conditions */
 
 struct ctl;
 
-/** A served address; arrays by kind: [0] UDP, [1] TCP. Socket k belongs to thread k, in the order of binding. */
+/**
+ * A served address; arrays by kind: [0] UDP, [1] TCP. Socket k belongs to thread k, in the order
+ * of binding.
+ */
 struct server_listen {
 	struct addr address;
 	bool handed; /**< the supervisor holds the sockets */
@@ -58,9 +63,9 @@ struct server_load {
 	int result;
 	int last_result; /**< of the last finished load; main thread only */
 	struct generation *made;
-	unsigned n_mistakes;
-	char *mistakes[SERVER_MISTAKES]; /**< given; written by the thread while it runs */
-	char *zones[SERVER_MISTAKES];    /**< each error's zone: given; NULL: it concerns no zone */
+	unsigned n_errors;
+	char *errors[SERVER_ERRORS_MAX]; /**< given; written by the thread while it runs */
+	char *zones[SERVER_ERRORS_MAX];  /**< each error's zone: given; NULL: it concerns no zone */
 };
 
 /** Writes the state of ramps and sites to files, in a thread of its own (keep.c). */
@@ -80,14 +85,14 @@ struct server {
 	struct loop *loop;
 	const struct proc_dirs *dirs;
 	uint16_t port;
-	struct generation *now;             /**< in force; NULL until the first load */
-	struct served *served;              /**< the same, with its reference count */
-	struct serving *serving;            /**< published: read by all threads, atomically */
-	struct serving *replaced;           /**< no longer published; threads may still read them */
-	struct worker workers[WORKERS_ALL]; /**< UDP threads, then TCP threads */
-	unsigned n_threads;                 /**< running threads of each kind */
-	unsigned n_wanted;                  /**< threads of each kind that the document asks for */
-	int crew_event;                     /**< an eventfd: a thread has ended */
+	struct generation *now;   /**< in force; NULL until the first load */
+	struct served *served;    /**< the same, with its reference count */
+	struct serving *serving;  /**< published: read by all threads, atomically */
+	struct serving *replaced; /**< no longer published; threads may still read them */
+	struct dns_worker workers[WORKERS_ALL]; /**< UDP threads, then TCP threads */
+	unsigned n_threads;                     /**< running threads of each kind */
+	unsigned n_configured; /**< threads of each kind that the document asks for */
+	int workers_event;     /**< an eventfd: a thread has ended */
 	struct server_load load;
 	struct server_listen listens[SERVER_SOCKETS_MAX];
 	unsigned n_listens;
@@ -99,8 +104,8 @@ struct server {
 	unsigned n_early;
 	struct counters counters;
 	struct believed believed;
-	int64_t wall_ms; /**< of this tick; other threads read it atomically */
-	enum wall_hold clock;
+	int64_t wall_clock_ms; /**< of this tick; other threads read it atomically */
+	enum wall_clock_hold clock;
 	struct ramps ramps;
 	struct decided decided;
 	struct server_keep keep;
@@ -122,7 +127,10 @@ struct server {
 uint64_t server_load_start(struct server *s, bool from_files);
 /** The error of the last load; "": it succeeded. */
 const char *server_load_error(const struct server *s);
-/** State as conditions what this process knows to be wrong (weir/condition.h): once a second, and after a load. */
+/**
+ * State as conditions what this process knows to be wrong (weir/condition.h): once a second, and
+ * after a load.
+ */
 void server_conditions(struct server *s);
 /** A load is done: put its generation in force, or log why not; a loop_fd_cb. */
 void server_load_done(void *arg, int fd, uint32_t events);
@@ -143,13 +151,13 @@ void listen_tick(struct server *s, uint64_t now_ms);
 /** Close all; no thread runs any more. */
 void listen_close(struct server *s);
 /**
- * Bind the sockets that the document names and no supervisor has passed, before root's rights are dropped;
- * listen_update() uses them.
+ * Bind the sockets that the document names and no supervisor has passed, before root's rights are
+ * dropped; listen_update() uses them.
  */
 void listen_early(struct server *s);
 /** Close sockets of listen_early() that listen_update() has not used. */
 void listen_close_early(struct server *s);
 /** The control socket's requests: "status", "zone-reload"; a ctl_handler. */
-char *control_handle(void *arg, const char *line, size_t length);
+char *dns_ctl_handle(void *arg, const char *line, size_t length);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hazard pointers. The main thread publishes with a store to s->serving and then looks at what each thread holds. A
- * thread announces what it is about to read and then checks that this is still the published one. Both pairs of
- * store and load are sequentially consistent, so at least one side sees the other's store: no thread reads what was
- * freed.
+ * Hazard pointers. The main thread publishes with a store to s->serving and then looks at what each
+ * thread holds. A thread announces what it is about to read and then checks that this is still the
+ * published one. Both pairs of store and load are sequentially consistent, so at least one side
+ * sees the other's store: no thread reads what was freed.
  *
- * Each published state counts as a user of its generation. The generation is freed with the last of them.
+ * Each published state counts as a user of its generation. The generation is freed with the last of
+ * them.
  */
 #include "dns/serving.h"
 
@@ -19,11 +20,11 @@
 /* A generation that is in force, or that a thread may still read. */
 struct served {
 	struct generation *generation;
-	struct counters_words *words;
+	struct counters_services *words;
 	size_t n_users; /* servings */
 };
 
-bool serving_enter(struct worker *w)
+bool serving_enter(struct dns_worker *w)
 {
 	struct serving *const *published = &w->server->serving;
 	const struct serving *seen;
@@ -36,7 +37,7 @@ bool serving_enter(struct worker *w)
 	return seen;
 }
 
-void serving_leave(struct worker *w)
+void serving_leave(struct dns_worker *w)
 {
 	w->serving = NULL;
 	__atomic_store_n(&w->held, NULL, __ATOMIC_RELEASE);
@@ -54,7 +55,7 @@ static void drop_served(struct server *s, struct served *of)
 {
 	if (s->now)
 		counters_drop(&s->counters, of->generation, s->now);
-	counters_words_free(of->words);
+	counters_services_free(of->words);
 	generation_free(of->generation);
 	free(of);
 }
@@ -66,8 +67,11 @@ static void free_serving(struct server *s, struct serving *old)
 	free(old);
 }
 
-/* Free replaced states that no thread reads. A thread holds one for less than a millisecond, so the list is short. */
-static void sweep(struct server *s)
+/*
+ * Free replaced states that no thread reads. A thread holds one for less than a millisecond, so
+ * the list is short.
+ */
+static void free_unread(struct server *s)
 {
 	struct serving **link = &s->replaced;
 
@@ -83,7 +87,7 @@ static void sweep(struct server *s)
 	}
 }
 
-static size_t state_bytes(const struct place_state *state)
+static size_t state_bytes(const struct steering_state *state)
 {
 	return sizeof(*state) + state->n_sites * sizeof(state->sites[0]);
 }
@@ -91,14 +95,14 @@ static size_t state_bytes(const struct place_state *state)
 /* One allocation holds the head and the copy, so a state is freed in one step. */
 static struct serving *copy_state(struct server *s)
 {
-	const struct place_state *state = s->now->state;
+	const struct steering_state *state = s->now->state;
 	struct serving *made = malloc(sizeof(*made) + state_bytes(state));
 
 	if (!made)
 		return NULL;
 	*made = (struct serving){
 		.generation = s->now,
-		.state = (struct place_state *)(made + 1),
+		.state = (struct steering_state *)(made + 1),
 		.words = s->served->words,
 		.of = s->served,
 	};
@@ -111,7 +115,7 @@ void serving_publish(struct server *s)
 {
 	struct serving *old = s->serving, *made;
 
-	sweep(s);
+	free_unread(s);
 	if (!s->now || (old && old->of == s->served &&
 	                memcmp(old->state, s->now->state, state_bytes(old->state)) == 0))
 		return;
@@ -123,10 +127,10 @@ void serving_publish(struct server *s)
 		old->older = s->replaced;
 		s->replaced = old;
 	}
-	sweep(s);
+	free_unread(s);
 }
 
-int serving_take(struct server *s, struct generation *made)
+int serving_install(struct server *s, struct generation *made)
 {
 	struct served *of = calloc(1, sizeof(*of)), *was = s->served;
 
@@ -135,7 +139,7 @@ int serving_take(struct server *s, struct generation *made)
 	of->generation = made;
 	if (was)
 		counters_drop_zones(&s->counters, was->generation, made);
-	of->words = counters_words_new(&s->counters, made);
+	of->words = counters_services_new(&s->counters, made);
 	s->served = of;
 	s->now = made;
 	if (was && was->n_users == 0)
@@ -149,7 +153,7 @@ void serving_close(struct server *s)
 	bool unpublished = s->served && s->served->n_users == 0;
 
 	s->now = NULL; /* nothing is in force: freeing the last state frees its generation */
-	sweep(s);
+	free_unread(s);
 	if (s->serving)
 		free_serving(s, s->serving);
 	if (unpublished)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the threads answer from: a generation with a copy of its state, never changed once it is published.
+ * What the threads answer from: a generation with a copy of its state, never changed once it is
+ * published.
  *
- * The main thread makes a new one when anything has changed and publishes it with one store; it never waits for a
- * thread. A thread announces what it reads for the length of a batch (a hazard pointer: Michael, IEEE TPDS 15(6),
- * 2004). What was replaced is freed once no thread reads it.
+ * The main thread makes a new one when anything has changed and publishes it with one store; it
+ * never waits for a thread. A thread announces what it reads for the length of a batch (a hazard
+ * pointer: Michael, IEEE TPDS 15(6), 2004). What was replaced is freed once no thread reads it.
  *
- * Implemented in serving.c. serving_enter() and serving_leave() are for the worker threads, all others for the main
- * thread.
+ * Implemented in serving.c. serving_enter() and serving_leave() are for the worker threads, all
+ * others for the main thread.
  */
 #ifndef WEIR_DNS_SERVING_H
 #define WEIR_DNS_SERVING_H
@@ -16,31 +17,37 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct counters_words;
+struct counters_services;
 struct generation;
-struct place_state;
+struct steering_state;
 struct served;
 struct server;
-struct worker;
+struct dns_worker;
 
 struct serving {
 	/** Do not read its `state`: the main thread writes it. */
 	const struct generation *generation;
-	const struct place_state *state;
-	const struct counters_words *words;
+	const struct steering_state *state;
+	const struct counters_services *words;
 	struct served *of;     /**< main thread only */
 	struct serving *older; /**< main thread only: the list of replaced ones */
 };
 
 /** Put @p made in force instead of s->now. Takes it on success. @return 0 or -ENOMEM */
-int serving_take(struct server *s, struct generation *made);
-/** Publish the state of s->now if it differs from the published one; free what no thread reads any more. */
+int serving_install(struct server *s, struct generation *made);
+/**
+ * Publish the state of s->now if it differs from the published one; free what no thread reads any
+ * more.
+ */
 void serving_publish(struct server *s);
 /** Free all; no thread runs any more. */
 void serving_close(struct server *s);
 
-/** From now to serving_leave(), w->serving is what this thread answers from. @return whether there is anything */
-bool serving_enter(struct worker *w);
-void serving_leave(struct worker *w);
+/**
+ * From now to serving_leave(), w->serving is what this thread answers from. @return whether there
+ * is anything
+ */
+bool serving_enter(struct dns_worker *w);
+void serving_leave(struct dns_worker *w);
 
 #endif

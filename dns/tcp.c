@@ -2,16 +2,19 @@
 /*
  * TCP (RFC 7766): queries may be pipelined and are answered in order.
  *
- * TCP must never delay UDP, whatever its clients do. So TCP has its own threads. While more UDP waits than the UDP
- * thread of the same number reads in a turn, the TCP thread works in smaller parts with pauses between them.
+ * TCP must never delay UDP, whatever its clients do. So TCP has its own threads. While more UDP
+ * waits than the UDP thread of the same number reads in a turn, the TCP thread works in smaller
+ * parts with pauses between them.
  *
- * No client may delay the others. An epoll instance only notes in a queue which clients have something to do. A timer
- * that is due at once serves the queue, at most TURN_QUERIES and TURN_BYTES in a turn; the rest waits for the next
- * turn. A client gets at most CLIENT_QUERIES in its share and goes to the end of the queue.
+ * No client may delay the others. An epoll instance only notes in a queue which clients have
+ * something to do. A timer that is due at once serves the queue, at most TURN_QUERIES and
+ * TURN_BYTES in a turn; the rest waits for the next turn. A client gets at most CLIENT_QUERIES in
+ * its share and goes to the end of the queue.
  *
- * A client that does not read its answers is not read either. It is closed when it has finished no query for IDLE_MS:
- * bytes that make no whole query are no sign of life. When all client slots (or descriptors) are in use, the longest
- * idle connection of the network with the most connections makes room.
+ * A client that does not read its answers is not read either. It is closed when it has finished no
+ * query for IDLE_MS: bytes that make no whole query are no sign of life. When all client slots (or
+ * descriptors) are in use, the longest idle connection of the network with the most connections
+ * makes room.
  */
 #include "dns/tcp_internal.h"
 
@@ -48,7 +51,7 @@ static struct tcp_client *client_at(struct tcp *t, uint32_t i)
 	return &t->clients[i];
 }
 
-static uint32_t index_of(const struct tcp *t, const struct tcp_client *c)
+static uint32_t client_index(const struct tcp *t, const struct tcp_client *c)
 {
 	return (uint32_t)(c - t->clients);
 }
@@ -67,7 +70,7 @@ static void unlink_client(struct tcp *t, struct tcp_client *c)
 
 static void link_newest(struct tcp *t, struct tcp_client *c, uint64_t now_ms)
 {
-	uint32_t i = index_of(t, c);
+	uint32_t i = client_index(t, c);
 
 	c->older = t->newest;
 	c->newer = TCP_NOBODY;
@@ -79,7 +82,10 @@ static void link_newest(struct tcp *t, struct tcp_client *c, uint64_t now_ms)
 	t->newest = i;
 }
 
-/* Give a client's buffers back to the system, but for the pages that they share with their neighbours'. */
+/*
+ * Give a client's buffers back to the system, but for the pages that they share with their
+ * neighbours'.
+ */
 static void release_buffers(struct tcp_buffers *b)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)b;
@@ -89,36 +95,36 @@ static void release_buffers(struct tcp_buffers *b)
 }
 
 /* The queue may still have the client's entry; it is skipped later (serve_client()). */
-static void close_client(struct worker *w, struct tcp_client *c, enum counters_close why)
+static void close_tcp_client(struct dns_worker *w, struct tcp_client *c, enum counters_close why)
 {
 	struct tcp *t = w->tcp;
 
 	close(c->fd); /* which takes it out of the epoll instance, too */
 	c->fd = -1;
 	if (c->large)
-		release_buffers(&t->buffers[index_of(t, c)]);
+		release_buffers(&t->buffers[client_index(t, c)]);
 	unlink_client(t, c);
 	t->n_of_network[c->network]--;
 	c->newer = t->free;
-	t->free = index_of(t, c);
+	t->free = client_index(t, c);
 	t->n--;
 	worker_count(w, w->server->counters.tcp_closed[why]);
 	tally_add(&w->tally, w->server->counters.tcp_open, UINT64_MAX); /* one less */
 }
 
 /*
- * Put a client into the queue, once. Its entry stays even if the client is closed meanwhile: serve_client() skips
- * it.
+ * Put a client into the queue, once. Its entry stays even if the client is closed meanwhile:
+ * serve_client() skips it.
  */
-static void enqueue(struct tcp *t, struct tcp_client *c)
+static void enqueue_client(struct tcp *t, struct tcp_client *c)
 {
 	if (c->queued)
 		return;
 	c->queued = true;
-	t->queue[(t->queue_first + t->n_queued++) % TCP_CLIENTS_MAX] = index_of(t, c);
+	t->queue[(t->queue_first + t->n_queued++) % TCP_CLIENTS_MAX] = client_index(t, c);
 }
 
-static struct tcp_client *dequeue(struct tcp *t)
+static struct tcp_client *dequeue_client(struct tcp *t)
 {
 	struct tcp_client *c = client_at(t, t->queue[t->queue_first]);
 
@@ -129,7 +135,7 @@ static struct tcp_client *dequeue(struct tcp *t)
 }
 
 /* One client's share of a turn. */
-static void serve_client(struct worker *w, struct tcp_client *c, struct tcp_work *turn)
+static void serve_client(struct dns_worker *w, struct tcp_client *c, struct tcp_work *turn)
 {
 	struct tcp *t = w->tcp;
 	struct tcp_work work = { 0 };
@@ -137,26 +143,29 @@ static void serve_client(struct worker *w, struct tcp_client *c, struct tcp_work
 
 	if (c->fd < 0)
 		return;
-	end = tcp_client_serve(w, c, &t->buffers[index_of(t, c)], &work);
+	end = tcp_client_serve(w, c, &t->buffers[client_index(t, c)], &work);
 	turn->n_queries += work.n_queries;
 	turn->n_bytes += work.n_bytes;
 	if (end == TCP_CLIENT_DONE || end == TCP_CLIENT_BAD) {
-		close_client(w, c,
-		             end == TCP_CLIENT_BAD ? COUNTERS_CLOSE_BAD : COUNTERS_CLOSE_CLIENT);
+		close_tcp_client(
+		        w, c, end == TCP_CLIENT_BAD ? COUNTERS_CLOSE_BAD : COUNTERS_CLOSE_CLIENT);
 		return;
 	}
 	if (end == TCP_CLIENT_MORE)
-		enqueue(t, c);
+		enqueue_client(t, c);
 	if (work.progress) {
 		unlink_client(t, c);
 		link_newest(t, c, loop_now_ms(w->loop));
 	}
 }
 
-/* Serve the queue as far as a turn goes. As a timer's callback it runs apart from the events that fill the queue. */
+/*
+ * Serve the queue as far as a turn goes. As a timer's callback it runs apart from the events that
+ * fill the queue.
+ */
 static void serve_queue(void *arg)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	struct tcp *t = w->tcp;
 	struct tcp_work turn = { 0 };
 	bool busy = __atomic_exchange_n(&w->server->workers[w->number].udp_waits, false,
@@ -170,7 +179,7 @@ static void serve_queue(void *arg)
 	for (uint32_t left = t->n_queued; left > 0; left--) {
 		if (turn.n_queries >= TURN_QUERIES / share || turn.n_bytes >= TURN_BYTES / share)
 			break;
-		serve_client(w, dequeue(t), &turn);
+		serve_client(w, dequeue_client(t), &turn);
 	}
 	tally_flush(&w->tally);
 	serving_leave(w);
@@ -178,14 +187,14 @@ static void serve_queue(void *arg)
 		return;
 	(void)loop_timer_set(w->loop, &t->again, loop_now_ms(w->loop) + (busy ? BUSY_GAP_MS : 0));
 	/*
-	 * The UDP thread may wait for this CPU: without a yield it would wait for the rest of our time slice,
-	 * milliseconds.
+	 * The UDP thread may wait for this CPU: without a yield it would wait for the rest of our
+	 * time slice, milliseconds.
 	 */
 	(void)sched_yield();
 }
 
 /* The client that makes room: the longest idle one of the network that holds most connections. */
-static struct tcp_client *find_victim(struct tcp *t)
+static struct tcp_client *find_tcp_victim(struct tcp *t)
 {
 	struct tcp_client *victim = NULL;
 
@@ -198,15 +207,18 @@ static struct tcp_client *find_victim(struct tcp *t)
 	return victim;
 }
 
-/* The bucket of an address's network: a /24 or /56, as for steering. The random key keeps buckets unpredictable. */
+/*
+ * The bucket of an address's network: a /24 or /56, as for steering. The random key keeps buckets
+ * unpredictable.
+ */
 static uint16_t network_of(const struct tcp *t, const struct addr *address)
 {
-	struct place_key key = place_key_of(address);
+	struct steering_key key = steering_key_of(address);
 
 	return (uint16_t)(hash_bytes(&t->key, key.bytes, sizeof(key.bytes)) % TCP_NETWORKS);
 }
 
-static void watch_listeners(struct tcp *t, bool on)
+static void watch_tcp_listeners(struct tcp *t, bool on)
 {
 	for (unsigned i = 0; i < t->n_listeners; i++) {
 		struct epoll_event e = { .events = on ? EPOLLIN : 0,
@@ -218,7 +230,7 @@ static void watch_listeners(struct tcp *t, bool on)
 }
 
 /* The tick runs only with clients or in a pause: an idle server sleeps. */
-static void tick_later(struct worker *w)
+static void tick_later(struct dns_worker *w)
 {
 	struct tcp *t = w->tcp;
 
@@ -227,52 +239,55 @@ static void tick_later(struct worker *w)
 }
 
 /* Close connections without progress, and accept new ones again after a pause. */
-static void on_tick(void *arg)
+static void on_tcp_tick(void *arg)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	struct tcp *t = w->tcp;
 	uint64_t now_ms = loop_now_ms(w->loop);
 
 	while (t->oldest != TCP_NOBODY && now_ms - client_at(t, t->oldest)->seen_ms >= IDLE_MS) {
 		struct tcp_client *c = client_at(t, t->oldest);
 
-		close_client(w, c, c->n_out ? COUNTERS_CLOSE_UNREAD : COUNTERS_CLOSE_IDLE);
+		close_tcp_client(w, c, c->n_out ? COUNTERS_CLOSE_UNREAD : COUNTERS_CLOSE_IDLE);
 	}
 	tally_flush(&w->tally);
 	if (t->paused && now_ms >= t->resume_ms)
-		watch_listeners(t, true);
+		watch_tcp_listeners(t, true);
 	tick_later(w);
 }
 
 /*
- * There is no descriptor or memory for a connection: an idle client makes room, or accepting pauses. @return
- * whether to try again
+ * There is no descriptor or memory for a connection: an idle client makes room, or accepting
+ * pauses. @return whether to try again
  */
-static bool make_room(struct worker *w)
+static bool make_client_room(struct dns_worker *w)
 {
 	struct tcp *t = w->tcp;
 
 	if (t->n > 0 && !t->short_of_room) {
 		t->short_of_room = true; /* once a turn: another process may be the cause */
-		close_client(w, find_victim(t), COUNTERS_CLOSE_CROWDED);
+		close_tcp_client(w, find_tcp_victim(t), COUNTERS_CLOSE_CROWDED);
 		return true;
 	}
-	watch_listeners(t, false);
+	watch_tcp_listeners(t, false);
 	t->resume_ms = loop_now_ms(w->loop) + PAUSE_MS;
 	tick_later(w);
 	worker_count(w, w->server->counters.tcp_paused);
 	return false;
 }
 
-/* Edge-triggered events: a client that has nothing new to say costs nothing, however much of it is unread. */
-static void welcome(struct worker *w, int fd, const struct addr *address)
+/*
+ * Edge-triggered events: a client that has nothing new to say costs nothing, however much of it
+ * is unread.
+ */
+static void add_client(struct dns_worker *w, int fd, const struct addr *address)
 {
 	struct tcp *t = w->tcp;
 	struct tcp_client *c;
 	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
 
 	if (t->n >= t->n_max || t->free == TCP_NOBODY)
-		close_client(w, find_victim(t), COUNTERS_CLOSE_CROWDED);
+		close_tcp_client(w, find_tcp_victim(t), COUNTERS_CLOSE_CROWDED);
 	e.data.u64 = t->free;
 	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0) {
 		close(fd);
@@ -293,7 +308,7 @@ static void welcome(struct worker *w, int fd, const struct addr *address)
 }
 
 /* Accept one connection. @return whether to try for another */
-static bool take_client(struct worker *w, int fd)
+static bool accept_client(struct dns_worker *w, int fd)
 {
 	struct sockaddr_storage from;
 	socklen_t length = sizeof(from);
@@ -304,20 +319,20 @@ static bool take_client(struct worker *w, int fd)
 		bool room =
 		        errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 
-		return room ? make_room(w) : errno == EINTR || errno == ECONNABORTED;
+		return room ? make_client_room(w) : errno == EINTR || errno == ECONNABORTED;
 	}
 	if (addr_from_sockaddr((struct sockaddr *)&from, &address, NULL) < 0)
 		close(got);
 	else
-		welcome(w, got, &address);
+		add_client(w, got, &address);
 	return true;
 }
 
-static void take_clients(struct worker *w, int fd, unsigned *left)
+static void accept_clients(struct dns_worker *w, int fd, unsigned *left)
 {
 	while (*left > 0 && !w->tcp->paused) {
 		--*left;
-		if (!take_client(w, fd))
+		if (!accept_client(w, fd))
 			return;
 	}
 }
@@ -325,7 +340,7 @@ static void take_clients(struct worker *w, int fd, unsigned *left)
 /* Only note who has something to do: serving here would let one busy client delay the others. */
 static void note_events(void *arg, int fd, uint32_t events)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	struct tcp *t = w->tcp;
 	struct epoll_event seen[TURN_EVENTS];
 	int n = epoll_wait(fd, seen, TURN_EVENTS, 0);
@@ -341,28 +356,28 @@ static void note_events(void *arg, int fd, uint32_t events)
 		c->readable |= (seen[i].events & ~(uint32_t)EPOLLOUT) != 0;
 		c->ended |= (seen[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 		c->waits &= !(seen[i].events & (EPOLLOUT | EPOLLHUP | EPOLLERR));
-		enqueue(t, c);
+		enqueue_client(t, c);
 	}
 	t->short_of_room = false;
 	for (int i = 0; i < n; i++)
 		if (seen[i].data.u64 & LISTENER)
-			take_clients(w, (int)(uint32_t)seen[i].data.u64, &left);
+			accept_clients(w, (int)(uint32_t)seen[i].data.u64, &left);
 	tally_flush(&w->tally);
 	if (t->n_queued && !t->again.place)
 		(void)loop_timer_set(w->loop, &t->again, loop_now_ms(w->loop));
 }
 
-void tcp_limit(struct worker *w, uint32_t most)
+void tcp_limit(struct dns_worker *w, uint32_t most)
 {
 	w->tcp->n_max = most < TCP_CLIENTS_MAX ? most : TCP_CLIENTS_MAX;
 }
 
-uint32_t tcp_clients(const struct worker *w)
+uint32_t tcp_clients(const struct dns_worker *w)
 {
 	return w->tcp->n;
 }
 
-int tcp_listen_add(struct worker *w, int fd)
+int tcp_listen_add(struct dns_worker *w, int fd)
 {
 	struct tcp *t = w->tcp;
 	struct epoll_event e = { .events = t->paused ? 0 : EPOLLIN,
@@ -380,7 +395,7 @@ int tcp_listen_add(struct worker *w, int fd)
 	return 0;
 }
 
-void tcp_listen_remove(struct worker *w, int fd)
+void tcp_listen_remove(struct dns_worker *w, int fd)
 {
 	struct tcp *t = w->tcp;
 
@@ -400,7 +415,7 @@ static void *map_zeroed(size_t bytes)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-int tcp_open(struct worker *w)
+int tcp_open(struct dns_worker *w)
 {
 	struct tcp *t = calloc(1, sizeof(*t));
 
@@ -411,8 +426,11 @@ int tcp_open(struct worker *w)
 	t->oldest = t->newest = t->free = TCP_NOBODY;
 	t->n_max = TCP_CLIENTS_MAX;
 	t->again = (struct loop_timer){ .cb = serve_queue, .arg = w };
-	t->tick = (struct loop_timer){ .cb = on_tick, .arg = w };
-	/* early in a boot there may be no entropy: then an attacker could guess which networks share a bucket */
+	t->tick = (struct loop_timer){ .cb = on_tcp_tick, .arg = w };
+	/*
+	 * early in a boot there may be no entropy: then an attacker could guess which networks
+	 * share a bucket
+	 */
 	(void)getrandom(&t->key, sizeof(t->key), GRND_NONBLOCK);
 	for (uint32_t i = TCP_CLIENTS_MAX; i-- > 0;) {
 		client_at(t, i)->fd = -1;
@@ -425,14 +443,14 @@ int tcp_open(struct worker *w)
 	return loop_fd_add(w->loop, t->epoll_fd, EPOLLIN, note_events, w);
 }
 
-void tcp_close(struct worker *w)
+void tcp_close(struct dns_worker *w)
 {
 	struct tcp *t = w->tcp;
 
 	if (!t)
 		return;
 	while (t->oldest != TCP_NOBODY)
-		close_client(w, client_at(t, t->oldest), COUNTERS_CLOSE_CLIENT);
+		close_tcp_client(w, client_at(t, t->oldest), COUNTERS_CLOSE_CLIENT);
 	loop_timer_cancel(w->loop, &t->again);
 	loop_timer_cancel(w->loop, &t->tick);
 	if (t->epoll_fd >= 0) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One TCP client's share of a turn, in three steps: write what it has not read yet, answer the whole queries in its
- * buffer, and read more only if there is none. Answers are gathered and written together. While an answer waits,
- * nothing is answered and nothing is read: a client that does not read costs its buffers, and no time.
+ * One TCP client's share of a turn, in three steps: write what it has not read yet, answer the
+ * whole queries in its buffer, and read more only if there is none. Answers are gathered and
+ * written together. While an answer waits, nothing is answered and nothing is read: a client that
+ * does not read costs its buffers, and no time.
  */
 #include "dns/tcp_internal.h"
 
@@ -17,7 +18,7 @@
 #define LARGE (12u << 10)
 
 /* Write what waits. @return false when the connection is gone */
-static bool write_out(struct tcp_client *c, struct tcp_buffers *b, struct tcp_work *work)
+static bool write_answers(struct tcp_client *c, struct tcp_buffers *b, struct tcp_work *work)
 {
 	while (c->out_at < c->n_out && !c->waits) {
 		ssize_t n = send(c->fd, b->out + c->out_at, c->n_out - c->out_at,
@@ -50,9 +51,12 @@ static bool has_query(const struct tcp_client *c, const struct tcp_buffers *b, s
 	return length && c->n_in - from >= length;
 }
 
-/* Answer whole queries from the front of the buffer. @return false after a message that gets no answer */
-static bool answer_some(struct worker *w, struct tcp_client *c, struct tcp_buffers *b,
-                        struct tcp_work *work)
+/*
+ * Answer whole queries from the front of the buffer. @return false after a message that gets no
+ * answer
+ */
+static bool answer_whole_queries(struct dns_worker *w, struct tcp_client *c, struct tcp_buffers *b,
+                                 struct tcp_work *work)
 {
 	size_t from = 0;
 	bool good = true;
@@ -77,8 +81,11 @@ static bool answer_some(struct worker *w, struct tcp_client *c, struct tcp_buffe
 	return good;
 }
 
-/* Read once, at most to the end of the query that has begun. @return false at the end of the stream */
-static bool read_some(struct tcp_client *c, struct tcp_buffers *b)
+/*
+ * Read once, at most to the end of the query that has begun. @return false at the end of the
+ * stream
+ */
+static bool read_from_client(struct tcp_client *c, struct tcp_buffers *b)
 {
 	size_t want = message_at(c, b, 0), got;
 	ssize_t n;
@@ -96,21 +103,21 @@ static bool read_some(struct tcp_client *c, struct tcp_buffers *b)
 	return true;
 }
 
-enum tcp_client_end tcp_client_serve(struct worker *w, struct tcp_client *c, struct tcp_buffers *b,
-                                     struct tcp_work *work)
+enum tcp_client_end tcp_client_serve(struct dns_worker *w, struct tcp_client *c,
+                                     struct tcp_buffers *b, struct tcp_work *work)
 {
 	bool had_out = c->n_out > 0, good = true, open = true;
 
-	if (!write_out(c, b, work))
+	if (!write_answers(c, b, work))
 		return TCP_CLIENT_DONE;
 	if (c->n_out)
 		return TCP_CLIENT_WAITS;
 	if (!has_query(c, b, 0) && c->readable)
-		open = read_some(c, b);
+		open = read_from_client(c, b);
 	if (open)
-		good = answer_some(w, c, b, work);
+		good = answer_whole_queries(w, c, b, work);
 	tally_flush(&w->tally); /* a client that has its answer finds it counted */
-	if (!open || !write_out(c, b, work))
+	if (!open || !write_answers(c, b, work))
 		return TCP_CLIENT_DONE;
 	work->progress = c->n_out == 0 && (had_out || work->n_queries > 0);
 	if (!good)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TCP clients. tcp.c accepts, queues and closes them; tcp_client.c reads, answers and writes for one. Only the TCP
- * thread that serves them.
+ * TCP clients. tcp.c accepts, queues and closes them; tcp_client.c reads, answers and writes for
+ * one. Only the TCP thread that serves them.
  */
 #ifndef WEIR_DNS_TCP_INTERNAL_H
 #define WEIR_DNS_TCP_INTERNAL_H
@@ -16,7 +16,10 @@
 #include "dns/worker.h"
 
 #define TCP_CLIENTS_MAX 1024 /* of a thread: room for them; crew.c sets the limit in force */
-/* All sockets of all addresses and threads, twice: a new plan is added before the old one is removed. */
+/*
+ * All sockets of all addresses and threads, twice: a new plan is added before the old one is
+ * removed.
+ */
 #define TCP_LISTENERS_MAX (2 * SERVER_SOCKETS_MAX * WORKERS_MAX)
 #define TCP_NETWORKS      4096       /* buckets in which connections are counted by network */
 #define TCP_NOBODY        UINT32_MAX /* the end of a list of clients */
@@ -76,7 +79,7 @@ enum tcp_client_end {
 };
 
 /* Write, read and answer for one client, its share of a turn at most. @p work is added to. */
-enum tcp_client_end tcp_client_serve(struct worker *w, struct tcp_client *c, struct tcp_buffers *b,
-                                     struct tcp_work *work);
+enum tcp_client_end tcp_client_serve(struct dns_worker *w, struct tcp_client *c,
+                                     struct tcp_buffers *b, struct tcp_work *work);
 
 #endif

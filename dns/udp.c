@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * UDP: up to UDP_BATCH waiting queries are read with one system call, answered, and sent with one. Where few queries
- * wait, a short batch tells that the socket is empty: no further read is needed.
+ * UDP: up to UDP_BATCH waiting queries are read with one system call, answered, and sent with one.
+ * Where few queries wait, a short batch tells that the socket is empty: no further read is needed.
  *
- * A turn of the loop reads at most UDP_TURNS batches from one socket, so that no socket starves the others. If more
- * waits, `udp_waits` tells this number's TCP thread to work in smaller parts.
+ * A turn of the loop reads at most UDP_TURNS batches from one socket, so that no socket starves the
+ * others. If more waits, `udp_waits` tells this number's TCP thread to work in smaller parts.
  */
 #include "dns/worker.h"
 
@@ -30,7 +30,7 @@ struct udp {
 	uint8_t answers[UDP_BATCH][ANSWER_UDP_MAX];
 };
 
-int udp_open(struct worker *w)
+int udp_open(struct dns_worker *w)
 {
 	struct udp *u = calloc(1, sizeof(*u));
 
@@ -48,19 +48,22 @@ int udp_open(struct worker *w)
 	return 0;
 }
 
-void udp_close(struct worker *w)
+void udp_close(struct dns_worker *w)
 {
 	free(w->udp);
 	w->udp = NULL;
 }
 
-static void drop(struct worker *w, enum counters_drop why)
+static void count_dropped(struct dns_worker *w, enum counters_drop why)
 {
 	worker_count(w, w->server->counters.drops[why]);
 }
 
-/* Answer message @p i of the batch; the answer becomes number @p at of those to send. @return whether there is one */
-static bool serve_one(struct worker *w, unsigned i, unsigned at)
+/*
+ * Answer message @p i of the batch; the answer becomes number @p at of those to send. @return
+ * whether there is one
+ */
+static bool answer_message(struct dns_worker *w, unsigned i, unsigned at)
 {
 	struct udp *u = w->udp;
 	struct msghdr *in = &u->in[i].msg_hdr, *out = &u->out[at].msg_hdr;
@@ -69,7 +72,7 @@ static bool serve_one(struct worker *w, unsigned i, unsigned at)
 	size_t n;
 
 	if (addr_from_sockaddr(in->msg_name, &client, &port) < 0 || port == 0) {
-		drop(w, COUNTERS_DROP_PORT);
+		count_dropped(w, COUNTERS_DROP_PORT);
 		return false;
 	}
 	n = worker_answer(w, u->queries[i], u->in[i].msg_len, &client, false, u->answers[at],
@@ -81,7 +84,7 @@ static bool serve_one(struct worker *w, unsigned i, unsigned at)
 }
 
 /* Send @p n answers; one that cannot be sent does not hold up the others. */
-static void send_all(struct worker *w, int fd, unsigned n)
+static void send_answers(struct dns_worker *w, int fd, unsigned n)
 {
 	for (unsigned at = 0; at < n;) {
 		int sent = sendmmsg(fd, w->udp->out + at, n - at, 0);
@@ -89,13 +92,13 @@ static void send_all(struct worker *w, int fd, unsigned n)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			drop(w, COUNTERS_DROP_SEND);
+			count_dropped(w, COUNTERS_DROP_SEND);
 		at += sent < 0 ? 1 : (unsigned)sent;
 	}
 }
 
 /* Take and answer one batch. @return whether more may wait */
-static bool serve_batch(struct worker *w, int fd)
+static bool serve_batch(struct dns_worker *w, int fd)
 {
 	struct udp *u = w->udp;
 	unsigned n_out = 0;
@@ -105,15 +108,15 @@ static bool serve_batch(struct worker *w, int fd)
 		u->in[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
 	n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
-		n_out += serve_one(w, (unsigned)i, n_out);
+		n_out += answer_message(w, (unsigned)i, n_out);
 	tally_flush(&w->tally); /* a client that has its answer finds it counted */
-	send_all(w, fd, n_out);
+	send_answers(w, fd, n_out);
 	return n == UDP_BATCH || (n < 0 && (errno == EINTR || errno == ECONNREFUSED));
 }
 
 void udp_ready(void *arg, int fd, uint32_t events)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	bool more = serving_enter(w);
 
 	(void)events;

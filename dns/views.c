@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages are written by other processes while they are read. A page's words are first copied aside, under a check
- * that its layout did not change meanwhile and that it is not damaged, and taken over only as a whole. Until then
- * the words of the last good reading stay.
+ * Pages are written by other processes while they are read. A page's words are first copied aside,
+ * under a check that its layout did not change meanwhile and that it is not damaged, and taken over
+ * only as a whole. Until then the words of the last good reading stay.
  *
- * A peer's page is read only if its epoch has changed: with 64 nodes, most ticks read one page, the own one.
+ * A peer's page is read only if its epoch has changed: with 64 nodes, most ticks read one page, the
+ * own one.
  */
 #include "dns/views.h"
 
@@ -19,13 +20,15 @@
 
 #define RETRY_MS 1000 /* between two attempts to open a peer's page */
 
-static bool add_view(struct views *v, const struct model *m, const struct model_node *node,
-                     struct arena *a)
+static bool add_node_health(struct peer_health *v, const struct model *m,
+                            const struct model_node *node, struct arena *a)
 {
-	struct view *view = &v->items[v->n];
+	struct node_health *view = &v->items[v->n];
 	size_t n = v->n_targets + 1;
 
-	*view = (struct view){ .node = node->name, .site = node->site, .own = node == m->self };
+	*view = (struct node_health){ .node = node->name,
+		                      .site = node->site,
+		                      .own = node == m->self };
 	view->places = ARENA_ARRAY(a, int, n);
 	view->words = ARENA_ARRAY(a, health_word, n);
 	v->n++;
@@ -33,16 +36,17 @@ static bool add_view(struct views *v, const struct model *m, const struct model_
 }
 
 /* All nodes, also those without an `api`, which cannot be reached: they count as lost. */
-static bool add_views(struct views *v, const struct model *m, struct arena *a)
+static bool add_all_nodes(struct peer_health *v, const struct model *m, struct arena *a)
 {
 	for (size_t s = 0; s < m->n_sites; s++)
-		for (size_t i = 0; i < m->n_nodes && v->n < VIEWS_MAX; i++)
-			if (m->nodes[i].site == &m->sites[s] && !add_view(v, m, &m->nodes[i], a))
+		for (size_t i = 0; i < m->n_nodes && v->n < PEER_HEALTH_NODES_MAX; i++)
+			if (m->nodes[i].site == &m->sites[s] &&
+			    !add_node_health(v, m, &m->nodes[i], a))
 				return false;
 	return true;
 }
 
-static const struct model_site *site_called(const struct model *m, const char *name)
+static const struct model_site *find_target_site(const struct model *m, const char *name)
 {
 	for (size_t i = 0; i < m->n_sites; i++)
 		if (strcmp(m->sites[i].name, name) == 0)
@@ -50,13 +54,13 @@ static const struct model_site *site_called(const struct model *m, const char *n
 	return NULL;
 }
 
-static void set_targets(struct views *v, const struct model *m, const struct place *p)
+static void set_targets(struct peer_health *v, const struct model *m, const struct steering *p)
 {
 	for (size_t i = 0; i < p->n_services; i++) {
-		const struct place_service *s = &p->services[i];
+		const struct steering_service *s = &p->services[i];
 
 		for (uint32_t k = 0; k < s->n_sites; k++) {
-			v->at[s->first_state + k] = site_called(m, s->sites[k].name);
+			v->at[s->first_state + k] = find_target_site(m, s->sites[k].name);
 			v->what[s->first_state + k] = i < m->n_services ? &m->services[i] : NULL;
 			for (unsigned ip4 = 0; ip4 < 2; ip4++)
 				v->targets[2 * (s->first_state + k) + ip4] =
@@ -65,26 +69,27 @@ static void set_targets(struct views *v, const struct model *m, const struct pla
 	}
 }
 
-struct views *views_new(const struct model *m, const struct place *p, struct arena *a)
+struct peer_health *peer_health_new(const struct model *m, const struct steering *p,
+                                    struct arena *a)
 {
-	struct views *v = ARENA_ARRAY(a, struct views, 1);
+	struct peer_health *v = ARENA_ARRAY(a, struct peer_health, 1);
 
 	if (!v)
 		return NULL;
-	*v = (struct views){ .n_targets = 2 * p->n_states };
-	v->items = ARENA_ARRAY(a, struct view, VIEWS_MAX);
+	*v = (struct peer_health){ .n_targets = 2 * p->n_states };
+	v->items = ARENA_ARRAY(a, struct node_health, PEER_HEALTH_NODES_MAX);
 	v->targets = ARENA_ARRAY(a, uint64_t, v->n_targets + 1);
 	v->read = ARENA_ARRAY(a, health_word, v->n_targets + 1);
 	v->at = ARENA_ARRAY(a, const struct model_site *, p->n_states + 1);
 	v->what = ARENA_ARRAY(a, const struct model_service *, p->n_states + 1);
-	if (!v->items || !v->targets || !v->read || !v->at || !v->what || !add_views(v, m, a))
+	if (!v->items || !v->targets || !v->read || !v->at || !v->what || !add_all_nodes(v, m, a))
 		return NULL;
 	set_targets(v, m, p);
-	views_take_out(v, 0);
+	peer_health_exclude(v, 0);
 	return v;
 }
 
-void views_close(struct views *v)
+void peer_health_close(struct peer_health *v)
 {
 	for (size_t i = 0; v && i < v->n; i++) {
 		page_close(v->items[i].page);
@@ -92,24 +97,26 @@ void views_close(struct views *v)
 	}
 }
 
-void views_forget_own(struct views *v)
+void peer_health_forget_own(struct peer_health *v)
 {
 	for (size_t i = 0; i < v->n; i++)
 		v->items[i].found &= !v->items[i].own;
 }
 
-static void find_targets(const struct views *v, struct view *view, const struct health_page *page)
+static void find_targets(const struct peer_health *v, struct node_health *view,
+                         const struct health_page *page)
 {
 	for (size_t i = 0; i < v->n_targets; i++)
-		view->places[i] = health_find(page, v->targets[i]);
+		view->places[i] = health_find_index(page, v->targets[i]);
 }
 
 /*
- * Take over a page's words. While its layout changes, or if it is damaged, the words read before stay.
+ * Take over a page's words. While its layout changes, or if it is damaged, the words read before
+ * stay.
  * @return whether all were read
  */
-static bool read_words(const struct views *v, struct view *view, const struct health_page *page,
-                       const struct page *of)
+static bool read_health_words(const struct peer_health *v, struct node_health *view,
+                              const struct health_page *page, const struct page *of)
 {
 	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
 
@@ -138,7 +145,7 @@ static bool read_words(const struct views *v, struct view *view, const struct he
 }
 
 /* Map a peer's page when it appears, and again when its writer has replaced it. */
-static void find_page(struct view *view, const struct views_seen *seen)
+static void map_peer_page(struct node_health *view, const struct peer_health_input *seen)
 {
 	char path[PATH_MAX];
 	struct page *page;
@@ -148,10 +155,10 @@ static void find_page(struct view *view, const struct views_seen *seen)
 	if (!seen->run_dir || (view->tried_ms && seen->now_ms - view->tried_ms < RETRY_MS))
 		return;
 	view->tried_ms = seen->now_ms;
-	if (view_path(seen->run_dir, view->node, path) < 0 ||
-	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, "mgmt", &page) < 0)
+	if (peer_page_path(seen->run_dir, view->node, path) < 0 ||
+	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page) < 0)
 		return;
-	if (page_size(page) < sizeof(struct view_page)) {
+	if (page_size(page) < sizeof(struct peer_page)) {
 		page_close(page);
 		return;
 	}
@@ -161,51 +168,52 @@ static void find_page(struct view *view, const struct views_seen *seen)
 }
 
 /* Freshness is read each time, words only if the page's epoch has changed. */
-static void read_other(const struct views *v, struct view *view, const struct views_seen *seen)
+static void read_peer(const struct peer_health *v, struct node_health *view,
+                      const struct peer_health_input *seen)
 {
-	find_page(view, seen);
+	map_peer_page(view, seen);
 	if (!view->page)
 		return;
 
-	const struct view_page *payload = page_payload(view->page);
+	const struct peer_page *payload = page_payload(view->page);
 	uint32_t epoch = page_epoch(view->page);
 
-	view->fresh = seen->now_ms < view_good_until_ms(payload);
+	view->fresh = seen->now_ms < peer_page_good_until_ms(payload);
 	if (view->found && epoch == view->epoch)
 		return;
-	if (read_words(v, view, &payload->health, view->page))
+	if (read_health_words(v, view, &payload->health, view->page))
 		view->epoch = epoch;
 }
 
-void views_read(struct views *v, const struct views_seen *seen)
+void peer_health_read(struct peer_health *v, const struct peer_health_input *seen)
 {
 	for (size_t i = 0; i < v->n; i++) {
-		struct view *view = &v->items[i];
+		struct node_health *view = &v->items[i];
 
 		if (!view->own) {
-			read_other(v, view, seen);
+			read_peer(v, view, seen);
 			continue;
 		}
 		view->fresh = seen->own && seen->now_ms < seen->own_good_until_ms;
 		if (seen->own)
-			(void)read_words(v, view, seen->own, seen->own_page);
+			(void)read_health_words(v, view, seen->own, seen->own_page);
 	}
 }
 
-static bool is_out(const struct views *v, const struct view *view)
+static bool is_site_excluded(const struct peer_health *v, const struct node_health *view)
 {
 	return view->site->index < 64 && v->sites_out >> view->site->index & 1;
 }
 
-struct views_sites views_sites(const struct views *v)
+struct peer_health_sites peer_health_sites(const struct peer_health *v)
 {
-	struct views_sites s = { 0 };
+	struct peer_health_sites s = { 0 };
 	bool heard = false;
 
 	for (size_t i = 0; i < v->n; i++) {
-		const struct view *view = &v->items[i];
+		const struct node_health *view = &v->items[i];
 
-		if (is_out(v, view))
+		if (is_site_excluded(v, view))
 			continue;
 		heard |= view->fresh;
 		if (i + 1 < v->n && v->items[i + 1].site == view->site)
@@ -219,21 +227,21 @@ struct views_sites views_sites(const struct views *v)
 	return s;
 }
 
-void views_take_out(struct views *v, uint64_t sites)
+void peer_health_exclude(struct peer_health *v, uint64_t sites)
 {
 	v->sites_out = sites;
-	v->votes = views_sites(v).n >= VIEWS_MAJORITY_MIN;
+	v->votes = peer_health_sites(v).n >= PEER_HEALTH_MAJORITY_MIN;
 }
 
-static struct majority_view view_on(const struct view *view, size_t target)
+static struct majority_node vote_of_node(const struct node_health *view, size_t target)
 {
-	return (struct majority_view){ .site = view->site->index,
+	return (struct majority_node){ .site = view->site->index,
 		                       .own = view->own,
 		                       .fresh = view->fresh,
 		                       .word = view->words[target] };
 }
 
-static enum majority_was was_before(const struct views *v, size_t target)
+static enum majority_was state_before(const struct peer_health *v, size_t target)
 {
 	if (!v->decided || !v->decided->known)
 		return MAJORITY_WAS_UNKNOWN;
@@ -241,8 +249,11 @@ static enum majority_was was_before(const struct views *v, size_t target)
 	                                                       : MAJORITY_WAS_UP;
 }
 
-/* Whether every node outside says that its check never succeeded. A node that was not heard does not say so. */
-static bool all_unproven(const struct views *v, size_t target)
+/*
+ * Whether every node outside says that its check never succeeded. A node that was not heard does
+ * not say so.
+ */
+static bool all_unproven(const struct peer_health *v, size_t target)
 {
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].site != v->at[target / 2] &&
@@ -252,7 +263,7 @@ static bool all_unproven(const struct views *v, size_t target)
 }
 
 /* Whether only the site itself can say anything about a target. */
-static bool is_unwatched(const struct views *v, size_t target)
+static bool is_unwatched(const struct peer_health *v, size_t target)
 {
 	const struct model_service *s = v->what[target / 2];
 
@@ -262,9 +273,9 @@ static bool is_unwatched(const struct views *v, size_t target)
 	       (s->vip_check_from == MODEL_VIP_CHECK_DEFAULT && all_unproven(v, target));
 }
 
-struct majority views_of(const struct views *v, size_t target)
+struct majority peer_health_of_target(const struct peer_health *v, size_t target)
 {
-	struct majority_view views[VIEWS_MAX];
+	struct majority_node views[PEER_HEALTH_NODES_MAX];
 	struct majority m = { 0 };
 	size_t n = 0;
 
@@ -272,10 +283,10 @@ struct majority views_of(const struct views *v, size_t target)
 		bool alone = is_unwatched(v, target);
 
 		for (size_t i = 0; i < v->n; i++)
-			if (!is_out(v, &v->items[i]) &&
+			if (!is_site_excluded(v, &v->items[i]) &&
 			    (!alone || v->items[i].site == v->at[target / 2]))
-				views[n++] = view_on(&v->items[i], target);
-		return majority_of(views, n, was_before(v, target));
+				views[n++] = vote_of_node(&v->items[i], target);
+		return majority_of(views, n, state_before(v, target));
 	}
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].own)
@@ -283,19 +294,20 @@ struct majority views_of(const struct views *v, size_t target)
 	return m;
 }
 
-struct majority views_from_outside(const struct views *v, size_t target,
-                                   const struct model_site *site)
+struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
+                                         const struct model_site *site)
 {
-	struct majority_view views[VIEWS_MAX];
+	struct majority_node views[PEER_HEALTH_NODES_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].site != site)
-			views[n++] = view_on(&v->items[i], target);
+			views[n++] = vote_of_node(&v->items[i], target);
 	return majority_of(views, n, MAJORITY_WAS_UNKNOWN);
 }
 
-bool views_unproven(const struct views *v, size_t target, const struct model_site *site)
+bool peer_health_is_unproven(const struct peer_health *v, size_t target,
+                             const struct model_site *site)
 {
 	for (size_t i = 0; i < v->n; i++) {
 		health_word word = v->items[i].words[target];
@@ -307,12 +319,12 @@ bool views_unproven(const struct views *v, size_t target, const struct model_sit
 	return true;
 }
 
-bool views_is_new(const struct views *v, size_t target, const struct model_site *site)
+bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site)
 {
 	bool says = false;
 
 	for (size_t i = 0; i < v->n; i++) {
-		const struct view *view = &v->items[i];
+		const struct node_health *view = &v->items[i];
 		health_word word = view->words[target];
 
 		if (view->site == site)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Peer health: what all nodes see of the services' targets, from the own health page and the peers' view pages
- * (weir/view.h), copied into memory of a generation. A word that was read stays when its page goes, changes its layout
- * or gets old.
+ * Peer health: what all nodes see of the services' targets, from the own health page and the peers'
+ * view pages (weir/view.h), copied into memory of a generation. A word that was read stays when its
+ * page goes, changes its layout or gets old.
  *
  * Implemented in views.c; called by the thread that owns the generation.
  */
@@ -21,13 +21,13 @@
 struct arena;
 struct decided;
 struct page;
-struct place;
+struct steering;
 
-#define VIEWS_MAX          64 /**< nodes, as in the schema */
-#define VIEWS_MAJORITY_MIN 3  /**< voting sites from which on views are counted */
+#define PEER_HEALTH_NODES_MAX    64 /**< nodes, as in the schema */
+#define PEER_HEALTH_MAJORITY_MIN 3  /**< voting sites from which on views are counted */
 
 /** What one node sees. */
-struct view {
+struct node_health {
 	const char *node;
 	const struct model_site *site;
 	bool own, fresh;
@@ -40,10 +40,10 @@ struct view {
 	health_word *words; /**< of each target */
 };
 
-/** All views; those of one site are neighbours. Target 2 * state + ip4 as in place_state. */
-struct views {
+/** All views; those of one site are neighbours. Target 2 * state + ip4 as in steering_state. */
+struct peer_health {
 	size_t n, n_targets;
-	struct view *items;
+	struct node_health *items;
 	uint64_t *targets;
 	const struct model_site **at;      /**< each state's site */
 	const struct model_service **what; /**< each state's service; NULL: not known */
@@ -55,13 +55,13 @@ struct views {
 };
 
 /** The sites that vote: all with a node, but for those that a person has taken out. */
-struct views_sites {
+struct peer_health_sites {
 	uint32_t n, n_heard; /**< heard: a view of the site is fresh */
 	uint64_t lost;       /**< the others, one bit each */
 };
 
-/** Where views_read() looks. */
-struct views_seen {
+/** Where peer_health_read() looks. */
+struct peer_health_input {
 	const struct health_page *own; /**< NULL: none yet */
 	/** Whose payload `own` is; NULL: none that could be damaged. */
 	const struct page *own_page;
@@ -71,32 +71,37 @@ struct views_seen {
 };
 
 /** Make room for the nodes of @p m in @p a, names borrowed. @return NULL when out of memory */
-struct views *views_new(const struct model *m, const struct place *p, struct arena *a);
+struct peer_health *peer_health_new(const struct model *m, const struct steering *p,
+                                    struct arena *a);
 /** Unmap the peers' pages. NULL is fine. */
-void views_close(struct views *v);
+void peer_health_close(struct peer_health *v);
 /** The own page was replaced: look its targets up again. */
-void views_forget_own(struct views *v);
+void peer_health_forget_own(struct peer_health *v);
 /** Read what has changed. */
-void views_read(struct views *v, const struct views_seen *seen);
+void peer_health_read(struct peer_health *v, const struct peer_health_input *seen);
 /** Count the sites that vote. */
-struct views_sites views_sites(const struct views *v);
+struct peer_health_sites peer_health_sites(const struct peer_health *v);
 /** From now on @p sites (as views.sites_out) do not vote. */
-void views_take_out(struct views *v, uint64_t sites);
+void peer_health_exclude(struct peer_health *v, uint64_t sites);
 /**
- * The word in force for a target: with VIEWS_MAJORITY_MIN voting sites or more the majority's, else the own one. If no
- * other site checks the target (no check, or a default one that never succeeded from any other node), its own site
- * alone votes.
+ * The word in force for a target: with PEER_HEALTH_MAJORITY_MIN voting sites or more the
+ * majority's, else the own one. If no other site checks the target (no check, or a default one that
+ * never succeeded from any other node), its own site alone votes.
  */
-struct majority views_of(const struct views *v, size_t target);
+struct majority peer_health_of_target(const struct peer_health *v, size_t target);
 /** What the nodes of all sites but @p site see, whether these sites vote or not. */
-struct majority views_from_outside(const struct views *v, size_t target,
-                                   const struct model_site *site);
-/** Whether every node outside of @p site says of its check that it never succeeded there, or says nothing. */
-bool views_unproven(const struct views *v, size_t target, const struct model_site *site);
+struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
+                                         const struct model_site *site);
 /**
- * Whether the VIP behind a target at @p site came with a later version and no node outside has seen it up.
- * About the own site, a peer must have said so lately: lost views take nothing out.
+ * Whether every node outside of @p site says of its check that it never succeeded there, or says
+ * nothing.
  */
-bool views_is_new(const struct views *v, size_t target, const struct model_site *site);
+bool peer_health_is_unproven(const struct peer_health *v, size_t target,
+                             const struct model_site *site);
+/**
+ * Whether the VIP behind a target at @p site came with a later version and no node outside has seen
+ * it up. About the own site, a peer must have said so lately: lost views take nothing out.
+ */
+bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site);
 
 #endif

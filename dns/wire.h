@@ -2,7 +2,8 @@
 /**
  * @file
  * Cursors over wire format with a sticky error: straight-line code, one check at the end.
- * After the first access beyond the end every read gives 0 and every write does nothing. Inline; any thread.
+ * After the first access beyond the end every read gives 0 and every write does nothing. Inline;
+ * any thread.
  */
 #ifndef WEIR_DNS_WIRE_H
 #define WEIR_DNS_WIRE_H
@@ -64,7 +65,7 @@ static inline uint16_t wire_get16(struct wire_reader *r)
 }
 
 /** Step over @p n bytes. @return their address, or NULL on failure */
-static inline const uint8_t *wire_take(struct wire_reader *r, size_t n)
+static inline const uint8_t *wire_get_bytes(struct wire_reader *r, size_t n)
 {
 	if (!wire_has(r, n))
 		return NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A thread that answers. The main thread hands over plans through one pointer that both sides exchange, so a newer plan
- * replaces one that was not read yet and no lock is needed. The worker applies a plan between two callbacks of its
- * loop: while a callback runs, its sockets stay as they are.
+ * A thread that answers. The main thread hands over plans through one pointer that both sides
+ * exchange, so a newer plan replaces one that was not read yet and no lock is needed. The worker
+ * applies a plan between two callbacks of its loop: while a callback runs, its sockets stay as they
+ * are.
  */
 #include "dns/worker.h"
 
@@ -21,7 +22,7 @@
 
 #define RETIRE_LOOK_MS 100 /* between two looks whether a retiring thread has clients left */
 
-size_t worker_answer(struct worker *w, const uint8_t *query, size_t length,
+size_t worker_answer(struct dns_worker *w, const uint8_t *query, size_t length,
                      const struct addr *client, bool tcp, uint8_t *out, size_t out_size)
 {
 	const struct server *s = w->server;
@@ -33,7 +34,7 @@ size_t worker_answer(struct worker *w, const uint8_t *query, size_t length,
 		.state = from->state,
 		.nsid = (const uint8_t *)node,
 		.nsid_length = strlen(node),
-		.wall_ms = __atomic_load_n(&s->wall_ms, __ATOMIC_RELAXED),
+		.wall_clock_ms = __atomic_load_n(&s->wall_clock_ms, __ATOMIC_RELAXED),
 	};
 	const struct answer_query q = {
 		.bytes = query, .length = length, .client = *client, .tcp = tcp
@@ -50,7 +51,7 @@ size_t worker_answer(struct worker *w, const uint8_t *query, size_t length,
 	return n;
 }
 
-const char *worker_name(const struct worker *w, char out[WORKER_NAME_MAX])
+const char *worker_name(const struct dns_worker *w, char out[WORKER_NAME_MAX])
 {
 	snprintf(out, WORKER_NAME_MAX, w->is_tcp ? "dns-tcp-%u" : "dns-%u", w->number + 1);
 	return out;
@@ -65,7 +66,7 @@ void worker_plan_free(struct worker_plan *plan)
 	free(plan);
 }
 
-static void add_socket(struct worker *w, const struct worker_socket *socket)
+static void add_socket(struct dns_worker *w, const struct worker_socket *socket)
 {
 	char name[WORKER_NAME_MAX];
 	int err = w->is_tcp ? tcp_listen_add(w, socket->fd)
@@ -76,7 +77,7 @@ static void add_socket(struct worker *w, const struct worker_socket *socket)
 		          strerror(-err));
 }
 
-static void remove_socket(struct worker *w, const struct worker_socket *socket)
+static void remove_socket(struct dns_worker *w, const struct worker_socket *socket)
 {
 	if (w->is_tcp)
 		tcp_listen_remove(w, socket->fd);
@@ -85,9 +86,9 @@ static void remove_socket(struct worker *w, const struct worker_socket *socket)
 }
 
 /* End a retiring thread when its last TCP client has gone, or when it has waited long enough. */
-static void look_for_end(void *arg)
+static void end_if_idle(void *arg)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	uint64_t now_ms = loop_now_ms(w->loop);
 
 	if (!w->is_tcp || tcp_clients(w) == 0 || now_ms >= w->retire_ms)
@@ -96,8 +97,11 @@ static void look_for_end(void *arg)
 		loop_stop(w->loop);
 }
 
-/* The new sockets are added before the old ones are removed: a socket that is in both plans is never unread. */
-static void take_plan(struct worker *w, struct worker_plan *plan)
+/*
+ * The new sockets are added before the old ones are removed: a socket that is in both plans is
+ * never unread.
+ */
+static void apply_plan(struct dns_worker *w, struct worker_plan *plan)
 {
 	struct worker_plan *old = w->plan;
 
@@ -114,14 +118,14 @@ static void take_plan(struct worker *w, struct worker_plan *plan)
 		loop_stop(w->loop);
 	if (plan->what == WORKER_RETIRES) {
 		w->retire_ms = loop_now_ms(w->loop) + WORKER_RETIRE_MS;
-		look_for_end(w);
+		end_if_idle(w);
 	}
 }
 
 /* Of plans in quick succession only the newest is found: a later wake then finds none. */
-static void on_wake(void *arg, int fd, uint32_t events)
+static void on_new_plan(void *arg, int fd, uint32_t events)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	struct worker_plan *plan;
 	uint64_t n;
 
@@ -130,19 +134,19 @@ static void on_wake(void *arg, int fd, uint32_t events)
 		return;
 	plan = __atomic_exchange_n(&w->next, NULL, __ATOMIC_ACQ_REL);
 	if (plan)
-		take_plan(w, plan);
+		apply_plan(w, plan);
 }
 
 void *worker_run(void *arg)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	char name[WORKER_NAME_MAX];
 	uint64_t one = 1;
 	int err;
 
 	(void)pthread_setname_np(pthread_self(), worker_name(w, name));
-	w->retire = (struct loop_timer){ .cb = look_for_end, .arg = w };
-	err = loop_fd_add(w->loop, w->wake, EPOLLIN, on_wake, w);
+	w->retire = (struct loop_timer){ .cb = end_if_idle, .arg = w };
+	err = loop_fd_add(w->loop, w->wake, EPOLLIN, on_new_plan, w);
 	if (err == 0)
 		err = loop_run(w->loop);
 	if (err < 0)
@@ -151,5 +155,5 @@ void *worker_run(void *arg)
 		          worker_name(w, name), strerror(-err));
 	tally_flush(&w->tally);
 	__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
-	return write(w->server->crew_event, &one, sizeof(one)) < 0 ? arg : NULL;
+	return write(w->server->workers_event, &one, sizeof(one)) < 0 ? arg : NULL;
 }

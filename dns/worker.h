@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The threads that answer: for each of dns.threads one for UDP and one for TCP, so that the kernel's scheduler keeps
- * TCP's work off UDP's queries.
+ * The threads that answer: for each of dns.threads one for UDP and one for TCP, so that the
+ * kernel's scheduler keeps TCP's work off UDP's queries.
  *
- * Each thread has its own loop, sockets, clients and buffers. Threads share what they answer from (serving.h), which
- * they only read, and the counters (tally.h). The main thread answers nothing: however long a document, a status or
- * a disk takes, no answer waits for it.
+ * Each thread has its own loop, sockets, clients and buffers. Threads share what they answer from
+ * (serving.h), which they only read, and the counters (tally.h). The main thread answers nothing:
+ * however long a document, a status or a disk takes, no answer waits for it.
  *
- * A thread that is no longer needed takes no new work, serves its TCP clients to their end (WORKER_RETIRE_MS at most)
- * and ends.
+ * A thread that is no longer needed takes no new work, serves its TCP clients to their end
+ * (WORKER_RETIRE_MS at most) and ends.
  *
- * worker_*() is implemented in worker.c, udp_*() in udp.c, tcp_*() in tcp.c: called by the thread itself, but for
- * X_open() and X_close(), which the main thread calls while the thread does not run. worker_name() and
- * worker_plan_free() are for both. crew_*() is implemented in crew.c and called by the main thread only.
+ * worker_*() is implemented in worker.c, udp_*() in udp.c, tcp_*() in tcp.c: called by the thread
+ * itself, but for X_open() and X_close(), which the main thread calls while the thread does not
+ * run. worker_name() and worker_plan_free() are for both. workers_*() is implemented in crew.c and
+ * called by the main thread only.
  */
 #ifndef WEIR_DNS_WORKER_H
 #define WEIR_DNS_WORKER_H
@@ -52,7 +53,7 @@ struct worker_plan {
 	struct worker_socket sockets[];
 };
 
-struct worker {
+struct dns_worker {
 	struct server *server;
 	unsigned number; /**< of its kind */
 	bool is_tcp;
@@ -78,47 +79,53 @@ struct worker {
 /** The thread's function: serve until a plan says otherwise. */
 void *worker_run(void *worker);
 /** The thread's name: "dns-1", "dns-tcp-1". @return @p out */
-const char *worker_name(const struct worker *w, char out[WORKER_NAME_MAX]);
+const char *worker_name(const struct dns_worker *w, char out[WORKER_NAME_MAX]);
 /** Free @p plan and close its descriptors; NULL is fine. */
 void worker_plan_free(struct worker_plan *plan);
 
 /** Add one to counter @p word; NULL: there is no page. */
-static inline void worker_count(struct worker *w, uint64_t *word)
+static inline void worker_count(struct dns_worker *w, uint64_t *word)
 {
 	tally_add(&w->tally, word, 1);
 }
-/** Answer one message, between serving_enter() and serving_leave(). @return the answer's length, 0 for none; counted */
-size_t worker_answer(struct worker *w, const uint8_t *query, size_t length,
+/**
+ * Answer one message, between serving_enter() and serving_leave(). @return the answer's length, 0
+ * for none; counted
+ */
+size_t worker_answer(struct dns_worker *w, const uint8_t *query, size_t length,
                      const struct addr *client, bool tcp, uint8_t *out, size_t out_size);
 
 /** Room for a batch of messages. @return 0 or -ENOMEM */
-int udp_open(struct worker *w);
-void udp_close(struct worker *w);
+int udp_open(struct dns_worker *w);
+void udp_close(struct dns_worker *w);
 /** Read and answer what waits on a UDP socket; a loop_fd_cb. */
 void udp_ready(void *arg, int fd, uint32_t events);
 
 /** Room for TCP clients. @return 0 or -errno */
-int tcp_open(struct worker *w);
-void tcp_close(struct worker *w);
+int tcp_open(struct dns_worker *w);
+void tcp_close(struct dns_worker *w);
 /**
- * Accept connections from the listening socket @p fd, which is borrowed until tcp_listen_remove(). @return 0 or
- * -errno
+ * Accept connections from the listening socket @p fd, which is borrowed until tcp_listen_remove().
+ * @return 0 or -errno
  */
-int tcp_listen_add(struct worker *w, int fd);
+int tcp_listen_add(struct dns_worker *w, int fd);
 /** Accept no more connections from @p fd; an unknown one is fine. */
-void tcp_listen_remove(struct worker *w, int fd);
+void tcp_listen_remove(struct dns_worker *w, int fd);
 /** Limit the number of clients from now on. */
-void tcp_limit(struct worker *w, uint32_t most);
+void tcp_limit(struct dns_worker *w, uint32_t most);
 /** The number of clients. */
-uint32_t tcp_clients(const struct worker *w);
+uint32_t tcp_clients(const struct dns_worker *w);
 
 /* crew.c: the main thread's side. */
 
-/** Run exactly @p n threads (1 to WORKERS_MAX) of each kind, and give them the sockets of s->listens. */
-void crew_set(struct server *s, unsigned n);
-/** Join threads that have ended by themselves; a loop_fd_cb on s->crew_event. */
-void crew_ended(void *arg, int fd, uint32_t events);
+/**
+ * Run exactly @p n threads (1 to WORKERS_MAX) of each kind, and give them the sockets of
+ * s->listens.
+ */
+void workers_set_number(struct server *s, unsigned n);
+/** Join threads that have ended by themselves; a loop_fd_cb on s->workers_event. */
+void workers_join_ended(void *arg, int fd, uint32_t events);
 /** End all threads and wait for them. */
-void crew_stop(struct server *s);
+void workers_stop(struct server *s);
 
 #endif

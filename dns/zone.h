@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Compiling zone files to an image (dns/image.h). Files are treated as hostile: everything is bounded, and every
- * error is reported with file and line. Implemented in zone_build.c and the files of its stages. Slow: call it from
- * a thread of its own, or before serving.
+ * Compiling zone files to an image (dns/image.h). Files are treated as hostile: everything is
+ * bounded, and every error is reported with file and line. Implemented in zone_build.c and the
+ * files of its stages. Slow: call it from a thread of its own, or before serving.
  */
 #ifndef WEIR_DNS_ZONE_H
 #define WEIR_DNS_ZONE_H
@@ -22,8 +22,8 @@ struct image;
 #define ZONE_RECORD_TEXT_MAX ((size_t)256 << 10) /**< bytes: 65,535 bytes of data, each escaped */
 #define ZONE_INCLUDE_DEPTH   8                   /**< files that include one another */
 #define ZONE_INCLUDES_MAX    256    /**< of a zone: a file cannot include itself for long */
-#define ZONE_SET_BYTES_MAX   60000u /**< an RRset must fit a message over TCP */
-#define ZONE_MISTAKES_MAX    100    /**< of a zone; then reading ends: it is no zone file */
+#define ZONE_RRSET_BYTES_MAX 60000u /**< an RRset must fit a message over TCP */
+#define ZONE_ERRORS_MAX      100    /**< of a zone; then reading ends: it is no zone file */
 #define ZONE_REPORTS_MAX     1000   /**< of all zones; then only one for each bad zone */
 
 struct zone_source {
@@ -47,7 +47,10 @@ struct zone_input {
 	bool isolate;
 	const struct image *earlier; /**< NULL: there is none */
 	bool check_only; /**< only report errors: zone_compile() gives NULL for the image */
-	/** Read all record data with ldns, also the types that zone_data.c reads: for comparison in tests. */
+	/**
+	 * Read all record data with ldns, also the types that zone_data.c reads: for comparison
+	 * in tests.
+	 */
 	bool by_ldns;
 };
 
@@ -57,7 +60,8 @@ uint64_t zone_dynamic_digest(const char *const *names, size_t n);
 /**
  * Compile all zones into one image.
  * @param out  given, from malloc(); untouched on failure
- * @return 0; -EINVAL after reports of errors (with `isolate`: of errors that concern no zone); -E2BIG or -ENOMEM
+ * @return 0; -EINVAL after reports of errors (with `isolate`: of errors that concern no zone);
+ *         -E2BIG or -ENOMEM
  */
 int zone_compile(const struct zone_input *in, zones_report *report, void *arg, struct image **out);
 

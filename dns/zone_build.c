@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names are interned in one open-addressing table keyed by (parent, label): equal names have equal indices, and to
- * compare or compress names later costs an integer comparison. Each name is linked to its lower-case form.
+ * Names are interned in one open-addressing table keyed by (parent, label): equal names have equal
+ * indices, and to compare or compress names later costs an integer comparison. Each name is linked
+ * to its lower-case form.
  *
- * The pipeline at the end makes passes: a zone with errors is set aside, first to be copied from the earlier image,
- * then to be served as broken, and the pass is repeated. Zones influence each other (delegations, deeper zones), so
- * a pass starts from nothing; errors are rare enough for that.
+ * The pipeline at the end makes passes: a zone with errors is set aside, first to be copied from
+ * the earlier image, then to be served as broken, and the pass is repeated. Zones influence each
+ * other (delegations, deeper zones), so a pass starts from nothing; errors are rare enough for
+ * that.
  */
 #include "dns/zone_build.h"
 
@@ -62,19 +64,21 @@ void build_fini(struct build *b)
 	free(b->table);
 }
 
-/* Count an error. @return whether to report it: beyond the limit, only the first one of each zone */
-static bool count_mistake(struct build *b, uint32_t zone)
+/*
+ * Count an error. @return whether to report it: beyond the limit, only the first one of each zone
+ */
+static bool count_error(struct build *b, uint32_t zone)
 {
 	uint32_t nth = 0;
 
 	if (zone == BUILD_NONE)
 		b->n_global++;
 	else
-		nth = b->zones[zone].n_mistakes++;
-	return b->n_mistakes++ < ZONE_REPORTS_MAX || nth == 0;
+		nth = b->zones[zone].n_errors++;
+	return b->n_errors++ < ZONE_REPORTS_MAX || nth == 0;
 }
 
-void build_say(struct build *b, enum zones_level level, const struct build_place *at,
+void build_say(struct build *b, enum zones_level level, const struct build_location *at,
                const char *format, ...)
 {
 	char text[2048];
@@ -87,7 +91,7 @@ void build_say(struct build *b, enum zones_level level, const struct build_place
 		.text = text,
 	};
 
-	if (level == ZONES_MISTAKE ? !count_mistake(b, at->zone) : b->quiet)
+	if (level == ZONES_ERROR ? !count_error(b, at->zone) : b->quiet)
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
@@ -117,10 +121,10 @@ uint32_t build_file(struct build *b, const char *name)
 void build_add(struct build *b, const struct build_record *r, const uint8_t *data)
 {
 	if (b->records.n == ZONE_RECORDS_MAX) {
-		const struct build_place at = { r->zone, ((char **)b->files.items)[r->file],
-			                        r->line };
+		const struct build_location at = { r->zone, ((char **)b->files.items)[r->file],
+			                           r->line };
 
-		build_say(b, ZONES_MISTAKE, &at, "more than %u records in all zones",
+		build_say(b, ZONES_ERROR, &at, "more than %u records in all zones",
 		          ZONE_RECORDS_MAX);
 		return;
 	}
@@ -142,7 +146,10 @@ static uint32_t tag_of(uint64_t hash)
 	return (uint32_t)(hash >> 32);
 }
 
-/* The first free entry at or behind the hash's. There always is one: the table grows when three quarters are used. */
+/*
+ * The first free entry at or behind the hash's. There always is one: the table grows when three
+ * quarters are used.
+ */
 static size_t find_free_entry(const struct build_name_entry *table, size_t size, uint32_t tag)
 {
 	size_t at = tag & (size - 1);
@@ -152,7 +159,10 @@ static size_t find_free_entry(const struct build_name_entry *table, size_t size,
 	return at;
 }
 
-/* Entries keep their tag, which is enough to place them in the larger table: no name is hashed again. */
+/*
+ * Entries keep their tag, which is enough to place them in the larger table: no name is hashed
+ * again.
+ */
 static bool table_grow(struct build *b)
 {
 	size_t size = b->table_size ? b->table_size * 2 : 1024;
@@ -171,8 +181,8 @@ static bool table_grow(struct build *b)
 }
 
 /* Make the name (@p parent, @p label) with @p hash, in entry @p entry of the table. */
-static uint32_t add_name(struct build *b, uint32_t parent, const uint8_t *label, uint64_t hash,
-                         size_t entry)
+static uint32_t add_interned_name(struct build *b, uint32_t parent, const uint8_t *label,
+                                  uint64_t hash, size_t entry)
 {
 	uint32_t label_at = build_grow(&b->labels, (size_t)label[0] + 1);
 	uint32_t i = build_grow(&b->names, 1);
@@ -196,7 +206,10 @@ static uint32_t add_name(struct build *b, uint32_t parent, const uint8_t *label,
 	return i;
 }
 
-/* The table grows before the search, so the entry that the search ends at stays valid for the new name. */
+/*
+ * The table grows before the search, so the entry that the search ends at stays valid for the new
+ * name.
+ */
 static uint32_t intern_label(struct build *b, uint32_t parent, const uint8_t *label)
 {
 	if (b->names.n * 4 >= b->table_size * 3 && !table_grow(b))
@@ -215,7 +228,7 @@ static uint32_t intern_label(struct build *b, uint32_t parent, const uint8_t *la
 		    memcmp(build_label(b, n), label, (size_t)label[0] + 1) == 0)
 			return b->table[at].name;
 	}
-	return add_name(b, parent, label, hash, at);
+	return add_interned_name(b, parent, label, hash, at);
 }
 
 /* As intern_label(), and make and link the name's lower-case form. */
@@ -261,7 +274,7 @@ uint32_t build_intern(struct build *b, const uint8_t *wire)
 	static const uint8_t root[1] = { 0 };
 	const uint8_t *end = wire;
 
-	if (b->names.n == 0 && add_name(b, 0, root, NAME_HASH_ROOT, 0) == BUILD_NONE) {
+	if (b->names.n == 0 && add_interned_name(b, 0, root, NAME_HASH_ROOT, 0) == BUILD_NONE) {
 		b->no_memory = true;
 		return BUILD_NONE;
 	}
@@ -309,8 +322,8 @@ const char *build_name_text(const struct build *b, uint32_t name, char text[NAME
 	return name_text(wire, text);
 }
 
-uint32_t build_set(const struct build *b, const struct build_node *node, uint16_t type,
-                   uint32_t *first)
+uint32_t build_rrset(const struct build *b, const struct build_node *node, uint16_t type,
+                     uint32_t *first)
 {
 	uint32_t n = 0;
 
@@ -332,21 +345,25 @@ uint64_t zone_dynamic_digest(const char *const *names, size_t n)
 	return digest;
 }
 
-/* Note the zones' apexes. All must be known before any record is read: they decide which zone has a name. */
-static void add_zones(struct build *b)
+/*
+ * Note the zones' apexes. All must be known before any record is read: they decide which zone has
+ * a name.
+ */
+static void add_apexes(struct build *b)
 {
 	if (b->in->n_zones > ZONE_MAX) {
-		build_say(b, ZONES_MISTAKE, &(struct build_place){ .zone = BUILD_NONE, .file = "" },
+		build_say(b, ZONES_ERROR,
+		          &(struct build_location){ .zone = BUILD_NONE, .file = "" },
 		          "%zu zones, at most %u", b->in->n_zones, ZONE_MAX);
 		return;
 	}
 	for (size_t z = 0; z < b->in->n_zones; z++) {
 		const struct zone_source *zone = &b->in->zones[z];
-		const struct build_place at = { BUILD_NONE, zone->file, 0 };
+		const struct build_location at = { BUILD_NONE, zone->file, 0 };
 		struct name apex;
 
 		if (name_parse(zone->name, &apex) < 0) {
-			build_say(b, ZONES_MISTAKE, &at, "%.200s is not a domain name", zone->name);
+			build_say(b, ZONES_ERROR, &at, "%.200s is not a domain name", zone->name);
 			continue;
 		}
 		uint32_t name = build_intern(b, apex.lower);
@@ -354,7 +371,7 @@ static void add_zones(struct build *b)
 		if (name == BUILD_NONE)
 			return;
 		if (build_name_at(b, name)->apex_of)
-			build_say(b, ZONES_MISTAKE, &at, "zone %.200s is configured twice",
+			build_say(b, ZONES_ERROR, &at, "zone %.200s is configured twice",
 			          zone->name);
 		build_name_at(b, name)->apex_of = (uint16_t)(z + 1);
 	}
@@ -370,11 +387,14 @@ static void read_zone(struct build *b, uint16_t number)
 		zone_parse(b, number);
 }
 
-/* One pass with the zones' present states. @return 0, -EAGAIN if some zone had errors, -EINVAL or -ENOMEM */
+/*
+ * One pass with the zones' present states. @return 0, -EAGAIN if some zone had errors, -EINVAL or
+ * -ENOMEM
+ */
 static int compile_once(struct build *b, struct image **out)
 {
-	add_zones(b);
-	if (!b->no_memory && b->n_mistakes == 0) {
+	add_apexes(b);
+	if (!b->no_memory && b->n_errors == 0) {
 		for (size_t z = 0; z < b->in->n_zones && !b->no_memory; z++)
 			read_zone(b, (uint16_t)z);
 		if (!b->no_memory) /* else missing records would be reported as errors */
@@ -382,22 +402,25 @@ static int compile_once(struct build *b, struct image **out)
 	}
 	if (b->no_memory)
 		return -ENOMEM;
-	if (b->n_global || (b->n_mistakes && !b->in->isolate))
+	if (b->n_global || (b->n_errors && !b->in->isolate))
 		return -EINVAL;
-	if (b->n_mistakes)
+	if (b->n_errors)
 		return -EAGAIN;
 	zone_lint(b);
 	return zone_layout(b, out);
 }
 
-/* A zone with errors does without its file in the next pass, and without an earlier image in the one after. */
-static void set_aside(struct build_zone *zones, size_t n)
+/*
+ * A zone with errors does without its file in the next pass, and without an earlier image in the
+ * one after.
+ */
+static void set_zones_aside(struct build_zone *zones, size_t n)
 {
 	for (size_t z = 0; z < n; z++) {
-		if (zones[z].n_mistakes)
+		if (zones[z].n_errors)
 			zones[z].state = zones[z].state & IMAGE_ZONE_EARLIER ? IMAGE_ZONE_BROKEN
 			                                                     : IMAGE_ZONE_EARLIER;
-		zones[z].n_mistakes = 0;
+		zones[z].n_errors = 0;
 	}
 }
 
@@ -416,7 +439,7 @@ int zone_compile(const struct zone_input *in, zones_report *report, void *arg, s
 			err = compile_once(&b, out);
 		build_fini(&b);
 		if (err == -EAGAIN)
-			set_aside(zones, in->n_zones);
+			set_zones_aside(zones, in->n_zones);
 	}
 	free(zones);
 	return err;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The compiler's workbench, which the stages of zone_compile() share: names and records as they are read
- * (zone_parse.c), nodes and their errors (zone_check.c), the image's bytes (zone_layout.c). Objects refer to each
- * other by index, since arrays move when they grow.
+ * The compiler's workbench, which the stages of zone_compile() share: names and records as they are
+ * read (zone_parse.c), nodes and their errors (zone_check.c), the image's bytes (zone_layout.c).
+ * Objects refer to each other by index, since arrays move when they grow.
  *
- * build_*() is implemented in zone_build.c, zone_X() in zone_X.c. Internal to the compiler; only its thread.
+ * build_*() is implemented in zone_build.c, zone_X() in zone_X.c. Internal to the compiler; only
+ * its thread.
  */
 #ifndef WEIR_DNS_ZONE_BUILD_H
 #define WEIR_DNS_ZONE_BUILD_H
@@ -27,7 +28,10 @@ struct build_array {
 	size_t n, room, each;
 };
 
-/** Room for @p n more, zeroed and counted. @return the first's index, or BUILD_NONE when out of memory */
+/**
+ * Room for @p n more, zeroed and counted. @return the first's index, or BUILD_NONE when out of
+ * memory
+ */
 uint32_t build_grow(struct build_array *a, size_t n);
 
 struct build_name {
@@ -54,7 +58,7 @@ struct build_record {
 
 /** A zone while it is compiled. */
 struct build_zone {
-	uint32_t n_mistakes;
+	uint32_t n_errors;
 	uint32_t state; /**< bits of enum image_zone_state */
 };
 
@@ -80,7 +84,7 @@ struct build {
 	const struct zone_input *in;
 	zones_report *report;
 	void *report_arg;
-	size_t n_mistakes;
+	size_t n_errors;
 	size_t n_global; /**< errors that concern no zone */
 	bool quiet;      /**< an earlier pass has reported the warnings */
 	bool no_memory;
@@ -124,18 +128,18 @@ int build_init(struct build *b, const struct zone_input *in, struct build_zone *
 void build_fini(struct build *b);
 
 /** What a message concerns; zone BUILD_NONE: no zone. */
-struct build_place {
+struct build_location {
 	uint32_t zone;
 	const char *file;
 	unsigned line;
 };
 /** Report a message, as printf; an error is counted for its zone. */
-void build_say(struct build *b, enum zones_level level, const struct build_place *at,
+void build_say(struct build *b, enum zones_level level, const struct build_location *at,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 /** Whether reading zone @p number makes no sense any more. */
 static inline bool build_is_hopeless(const struct build *b, uint32_t number)
 {
-	return b->no_memory || b->zones[number].n_mistakes >= ZONE_MISTAKES_MAX;
+	return b->no_memory || b->zones[number].n_errors >= ZONE_ERRORS_MAX;
 }
 /** Note a file that records come from. @return its number, or BUILD_NONE when out of memory */
 uint32_t build_file(struct build *b, const char *name);
@@ -143,11 +147,14 @@ uint32_t build_file(struct build *b, const char *name);
 void build_add(struct build *b, const struct build_record *r, const uint8_t *data);
 
 /**
- * The index of an uncompressed, well-formed name; the same for the same bytes. @return BUILD_NONE when out of
- * memory
+ * The index of an uncompressed, well-formed name; the same for the same bytes. @return BUILD_NONE
+ * when out of memory
  */
 uint32_t build_intern(struct build *b, const uint8_t *wire);
-/** The same for @p n bytes of labels below the name @p above; the whole is at most NAME_WIRE_MAX long. */
+/**
+ * The same for @p n bytes of labels below the name @p above; the whole is at most NAME_WIRE_MAX
+ * long.
+ */
 uint32_t build_intern_below(struct build *b, uint32_t above, const uint8_t *labels, size_t n);
 /** Write a name out, uncompressed. @return its length */
 size_t build_name_wire(const struct build *b, uint32_t name, uint8_t out[NAME_WIRE_MAX]);
@@ -158,8 +165,8 @@ bool build_is_under(const struct build *b, uint32_t name, uint32_t above);
 /** Write a name as text. @return @p text */
 const char *build_name_text(const struct build *b, uint32_t name, char text[NAME_TEXT_MAX]);
 /** The node's records of @p type. @return how many, the first in @p first */
-uint32_t build_set(const struct build *b, const struct build_node *node, uint16_t type,
-                   uint32_t *first);
+uint32_t build_rrset(const struct build *b, const struct build_node *node, uint16_t type,
+                     uint32_t *first);
 
 /** Read zone @p number's file into names and records; errors are reported. */
 void zone_parse(struct build *b, uint16_t number);
@@ -167,7 +174,10 @@ void zone_parse(struct build *b, uint16_t number);
 bool zone_lift(struct build *b, uint16_t number);
 /** Make nodes of the records; report records that contradict each other. */
 void zone_check(struct build *b);
-/** Warn of what is allowed but does not work: aliases as servers, missing glue. After zone_check(). */
+/**
+ * Warn of what is allowed but does not work: aliases as servers, missing glue. After
+ * zone_check().
+ */
 void zone_lint(struct build *b);
 /** Lay the image out. @return 0 or -ENOMEM, -E2BIG after a report */
 int zone_layout(struct build *b, struct image **out);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From records to nodes, and what must not stand together (RFC 1034, section 3.6.2; RFC 2181; RFC 6672).
+ * From records to nodes, and what must not stand together (RFC 1034, section 3.6.2; RFC 2181; RFC
+ * 6672).
  *
- * Records are sorted by owner, zone and type, so that a node is a run of records and an RRset a run within it.
- * Empty non-terminals get nodes of their own. Records below a deeper zone's apex are dropped, since that zone has
- * these names. Those at the apex itself go to a second node, which belongs to the parent zone: it answers for DS.
+ * Records are sorted by owner, zone and type, so that a node is a run of records and an RRset a run
+ * within it. Empty non-terminals get nodes of their own. Records below a deeper zone's apex are
+ * dropped, since that zone has these names. Those at the apex itself go to a second node, which
+ * belongs to the parent zone: it answers for DS.
  */
 #include "dns/zone_build.h"
 
@@ -14,15 +16,15 @@
 #include "dns/image.h"
 
 /* Report an error at a record. */
-#define MISTAKE(b, r, ...) SAY(b, r, ZONES_MISTAKE, __VA_ARGS__)
+#define REFUSE(b, r, ...) SAY(b, r, ZONES_ERROR, __VA_ARGS__)
 #define SAY(b, r, level, ...)                                                                      \
 	build_say((b), (level),                                                                    \
-	          &(struct build_place){ (r)->zone, ((char **)(b)->files.items)[(r)->file],        \
-	                                 (r)->line },                                              \
+	          &(struct build_location){ (r)->zone, ((char **)(b)->files.items)[(r)->file],     \
+	                                    (r)->line },                                           \
 	          __VA_ARGS__)
 /* Report an error that concerns no record; zone BUILD_NONE: and no zone. */
-#define MISTAKE_OF(b, zone, file, ...)                                                             \
-	build_say((b), ZONES_MISTAKE, &(struct build_place){ (zone), (file), 0 }, __VA_ARGS__)
+#define REFUSE_AT(b, zone, file, ...)                                                              \
+	build_say((b), ZONES_ERROR, &(struct build_location){ (zone), (file), 0 }, __VA_ARGS__)
 
 static int by_owner(const void *a, const void *b)
 {
@@ -36,7 +38,7 @@ static int by_owner(const void *a, const void *b)
 }
 
 /* Make a node. @return its index, or BUILD_NONE when out of memory */
-static uint32_t add_node(struct build *b, uint32_t name, uint16_t zone, bool is_above)
+static uint32_t add_zone_node(struct build *b, uint32_t name, uint16_t zone, bool is_above)
 {
 	uint32_t i = build_grow(&b->nodes, 1);
 
@@ -65,7 +67,7 @@ static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
 
 	for (;; at = build_name_at(b, at)->parent) {
 		if (build_name_at(b, at)->node == BUILD_NONE &&
-		    add_node(b, at, zone, false) == BUILD_NONE)
+		    add_zone_node(b, at, zone, false) == BUILD_NONE)
 			return BUILD_NONE;
 		if (build_name_at(b, at)->apex_of == zone + 1)
 			return build_name_at(b, name)->node;
@@ -73,7 +75,7 @@ static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
 }
 
 /* Give records first..first+n, of one owner and zone, to their node, if the zone has the name. */
-static void place_records(struct build *b, uint32_t first, uint32_t n)
+static void assign_records(struct build *b, uint32_t first, uint32_t n)
 {
 	const struct build_record *r = build_record_at(b, first);
 	const struct build_name *owner = build_name_at(b, r->owner);
@@ -84,7 +86,7 @@ static void place_records(struct build *b, uint32_t first, uint32_t n)
 		node = need_node(b, r->owner, r->zone);
 	else if (owner->apex_of && build_zone_of(b, owner->parent) ==
 	                                   r->zone + 1) /* the child's DS belongs to the parent */
-		node = add_node(b, r->owner, r->zone, true);
+		node = add_zone_node(b, r->owner, r->zone, true);
 	else
 		return; /* a deeper zone, which is served too, has this name */
 	if (node == BUILD_NONE)
@@ -112,7 +114,10 @@ static void sort_owners(struct build_record *r, uint32_t n)
 	}
 }
 
-/* Sort all records by_owner(), with a counting sort by owner: owners are small numbers, and records may be millions. */
+/*
+ * Sort all records by_owner(), with a counting sort by owner: owners are small numbers, and
+ * records may be millions.
+ */
 static void sort_records(struct build *b)
 {
 	uint32_t n = (uint32_t)b->records.n;
@@ -143,7 +148,7 @@ static void sort_records(struct build *b)
 }
 
 /* After the sort, records of one owner and zone are neighbours: each run becomes a node. */
-static void make_nodes(struct build *b)
+static void make_zone_nodes(struct build *b)
 {
 	uint32_t n = (uint32_t)b->records.n;
 
@@ -155,11 +160,14 @@ static void make_nodes(struct build *b)
 			if (build_record_at(b, j)->owner != r->owner ||
 			    build_record_at(b, j)->zone != r->zone)
 				break;
-		place_records(b, i, j - i);
+		assign_records(b, i, j - i);
 	}
 }
 
-/* Dynamic names come from the document, not from a zone: an error is no zone's, and so refuses the document. */
+/*
+ * Dynamic names come from the document, not from a zone: an error is no zone's, and so refuses
+ * the document.
+ */
 static void add_dynamic(struct build *b)
 {
 	for (size_t d = 0; d < b->in->n_dynamic && !b->no_memory; d++) {
@@ -172,20 +180,23 @@ static void add_dynamic(struct build *b)
 			at = build_intern(b, name.lower);
 		zone = at == BUILD_NONE ? 0 : build_zone_of(b, at);
 		if (zone == 0) {
-			MISTAKE_OF(b, BUILD_NONE, "", "dynamic name %.200s lies in no zone", text);
+			REFUSE_AT(b, BUILD_NONE, "", "dynamic name %.200s lies in no zone", text);
 			continue;
 		}
 		node = need_node(b, at, (uint16_t)(zone - 1));
 		if (node == BUILD_NONE)
 			return;
 		if (build_node_at(b, node)->dynamic)
-			MISTAKE_OF(b, BUILD_NONE, "", "dynamic name %.200s is configured twice",
-			           text);
+			REFUSE_AT(b, BUILD_NONE, "", "dynamic name %.200s is configured twice",
+			          text);
 		build_node_at(b, node)->dynamic = (uint32_t)d + 1;
 	}
 }
 
-/* Find the highest delegation at or above node @p i, and remember it: children ask their parent only once. */
+/*
+ * Find the highest delegation at or above node @p i, and remember it: children ask their parent
+ * only once.
+ */
 static uint32_t find_cut(struct build *b, uint32_t i)
 {
 	struct build_node *node = build_node_at(b, i);
@@ -197,7 +208,7 @@ static uint32_t find_cut(struct build *b, uint32_t i)
 	node->cut_known = true;
 	if (!node->is_above)
 		node->cut = find_cut(b, build_name_at(b, name->parent)->node);
-	if (node->cut == BUILD_NONE && build_set(b, node, DNS_NS, &first))
+	if (node->cut == BUILD_NONE && build_rrset(b, node, DNS_NS, &first))
 		node->cut = i;
 	return node->cut;
 }
@@ -249,7 +260,10 @@ static int by_data(const void *x, const void *y, void *b)
 	return order ? order : (r->line > s->line) - (r->line < s->line);
 }
 
-/* Remove duplicates, which the sort has made neighbours (RFC 2181, section 5). @return how many are left of @p n */
+/*
+ * Remove duplicates, which the sort has made neighbours (RFC 2181, section 5). @return how many
+ * are left of @p n
+ */
 static uint32_t merge_equal(struct build *b, struct build_record *r, uint32_t n)
 {
 	char text[NAME_TEXT_MAX];
@@ -266,8 +280,10 @@ static uint32_t merge_equal(struct build *b, struct build_record *r, uint32_t n)
 	return kept;
 }
 
-/* One RRset: its size, duplicates, one TTL for all. @return how many of its @p n records are left */
-static uint32_t check_set(struct build *b, uint32_t first, uint32_t n)
+/*
+ * One RRset: its size, duplicates, one TTL for all. @return how many of its @p n records are left
+ */
+static uint32_t check_rrset(struct build *b, uint32_t first, uint32_t n)
 {
 	struct build_record *r = build_record_at(b, first);
 	size_t bytes = 0;
@@ -282,9 +298,9 @@ static uint32_t check_set(struct build *b, uint32_t first, uint32_t n)
 	}
 	for (uint32_t i = 1; i < n; i++)
 		r[i].ttl_s = r[0].ttl_s;
-	if (bytes > ZONE_SET_BYTES_MAX) {
-		MISTAKE(b, r, "%.300s: RRset of %u records over %u bytes",
-		        build_name_text(b, r->owner, text), n, ZONE_SET_BYTES_MAX);
+	if (bytes > ZONE_RRSET_BYTES_MAX) {
+		REFUSE(b, r, "%.300s: RRset of %u records over %u bytes",
+		       build_name_text(b, r->owner, text), n, ZONE_RRSET_BYTES_MAX);
 		return n;
 	}
 	if (n > 1)
@@ -292,32 +308,34 @@ static uint32_t check_set(struct build *b, uint32_t first, uint32_t n)
 	return merge_equal(b, r, n);
 }
 
-/* Whether @p type may stand beside a CNAME (RFC 4034, section 2.5 and 3; RFC 2181, section 10.1). */
+/*
+ * Whether @p type may stand beside a CNAME (RFC 4034, section 2.5 and 3; RFC 2181, section 10.1).
+ */
 static bool beside_cname(uint16_t type)
 {
 	return type == DNS_CNAME || type == DNS_RRSIG || type == DNS_NSEC;
 }
 
 /*
- * An alias has no other data (RFC 1034, section 3.6.2): a resolver would find one or the other, depending on its
- * cache.
+ * An alias has no other data (RFC 1034, section 3.6.2): a resolver would find one or the other,
+ * depending on its cache.
  */
 static void check_cname(struct build *b, const struct build_node *node)
 {
 	char text[NAME_TEXT_MAX];
-	uint32_t first, n = build_set(b, node, DNS_CNAME, &first);
+	uint32_t first, n = build_rrset(b, node, DNS_CNAME, &first);
 
 	if (n == 0)
 		return;
 	if (n > 1)
-		MISTAKE(b, build_record_at(b, first + 1), "%.300s: more than one CNAME",
-		        build_name_text(b, node->name, text));
+		REFUSE(b, build_record_at(b, first + 1), "%.300s: more than one CNAME",
+		       build_name_text(b, node->name, text));
 	for (uint32_t i = node->first; i < node->first + node->n; i++) {
 		const struct build_record *r = build_record_at(b, i);
 
 		if (!beside_cname(r->type)) {
-			MISTAKE(b, r, "%.300s: type %u at a name with a CNAME",
-			        build_name_text(b, node->name, text), r->type);
+			REFUSE(b, r, "%.300s: type %u at a name with a CNAME",
+			       build_name_text(b, node->name, text), r->type);
 			return;
 		}
 	}
@@ -333,13 +351,13 @@ static void check_dynamic(struct build *b, const struct build_node *node)
 	if (!name)
 		return;
 	if (node->cut != BUILD_NONE)
-		MISTAKE_OF(b, node->zone, b->in->zones[node->zone].file,
-		           "dynamic name %.200s lies in a delegation", name);
+		REFUSE_AT(b, node->zone, b->in->zones[node->zone].file,
+		          "dynamic name %.200s lies in a delegation", name);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (build_set(b, node, refused[i], &first))
-			MISTAKE(b, build_record_at(b, first),
-			        "%.200s is a dynamic name: it cannot have A, AAAA or CNAME records",
-			        name);
+		if (build_rrset(b, node, refused[i], &first))
+			REFUSE(b, build_record_at(b, first),
+			       "%.200s is a dynamic name: it cannot have A, AAAA or CNAME records",
+			       name);
 }
 
 /* Whether @p node has a wildcard's name. */
@@ -351,18 +369,18 @@ static bool is_wildcard(const struct build *b, const struct build_node *node)
 }
 
 /* Types that are allowed only at certain names. */
-static void check_places(struct build *b, const struct build_node *node)
+static void check_type_positions(struct build *b, const struct build_node *node)
 {
 	bool apex = build_name_at(b, node->name)->apex_of == node->zone + 1;
 	char text[NAME_TEXT_MAX];
 	uint32_t first;
 
-	if (!apex && build_set(b, node, DNS_SOA, &first))
-		MISTAKE(b, build_record_at(b, first), "SOA below the zone's apex");
-	if (is_wildcard(b, node) && build_set(b, node, DNS_NS, &first))
-		MISTAKE(b, build_record_at(b, first),
-		        "%.300s: a wildcard cannot be a delegation: name each delegated zone (RFC 4592, section 4.2)",
-		        build_name_text(b, node->name, text));
+	if (!apex && build_rrset(b, node, DNS_SOA, &first))
+		REFUSE(b, build_record_at(b, first), "SOA below the zone's apex");
+	if (is_wildcard(b, node) && build_rrset(b, node, DNS_NS, &first))
+		REFUSE(b, build_record_at(b, first),
+		       "%.300s: a wildcard cannot be a delegation: name each delegated zone (RFC 4592, section 4.2)",
+		       build_name_text(b, node->name, text));
 }
 
 /* RFC 6672, sections 2.3, 2.4 and 3.3. */
@@ -370,23 +388,23 @@ static void check_dname(struct build *b, const struct build_node *node)
 {
 	bool apex = build_name_at(b, node->name)->apex_of == node->zone + 1;
 	char text[NAME_TEXT_MAX];
-	uint32_t first, other, n = build_set(b, node, DNS_DNAME, &first);
+	uint32_t first, other, n = build_rrset(b, node, DNS_DNAME, &first);
 
 	if (n == 0)
 		return;
 	build_name_text(b, node->name, text);
 	if (n > 1)
-		MISTAKE(b, build_record_at(b, first + 1), "%.300s: more than one DNAME", text);
-	if (!apex && build_set(b, node, DNS_NS, &other))
-		MISTAKE(b, build_record_at(b, first),
-		        "%.300s: a DNAME and a delegation at one name", text);
+		REFUSE(b, build_record_at(b, first + 1), "%.300s: more than one DNAME", text);
+	if (!apex && build_rrset(b, node, DNS_NS, &other))
+		REFUSE(b, build_record_at(b, first), "%.300s: a DNAME and a delegation at one name",
+		       text);
 	if (is_wildcard(b, node))
-		MISTAKE(b, build_record_at(b, first), "%.300s: a DNAME at a wildcard", text);
+		REFUSE(b, build_record_at(b, first), "%.300s: a DNAME at a wildcard", text);
 }
 
 /*
- * Nothing may exist below a DNAME (RFC 6672, section 2.4). Each node looks at its parent only, so one level is
- * reported.
+ * Nothing may exist below a DNAME (RFC 6672, section 2.4). Each node looks at its parent only, so
+ * one level is reported.
  */
 static void check_below(struct build *b, const struct build_node *node)
 {
@@ -397,15 +415,15 @@ static void check_below(struct build *b, const struct build_node *node)
 	if (node->is_above || name->apex_of == node->zone + 1)
 		return;
 	above = build_name_at(b, name->parent)->node;
-	if (above == BUILD_NONE || !build_set(b, build_node_at(b, above), DNS_DNAME, &dname))
+	if (above == BUILD_NONE || !build_rrset(b, build_node_at(b, above), DNS_DNAME, &dname))
 		return;
-	MISTAKE(b, node->n ? build_record_at(b, node->first) : build_record_at(b, dname),
-	        "%.300s lies below the DNAME in line %u, which renames all names below it",
-	        build_name_text(b, node->name, text), build_record_at(b, dname)->line);
+	REFUSE(b, node->n ? build_record_at(b, node->first) : build_record_at(b, dname),
+	       "%.300s lies below the DNAME in line %u, which renames all names below it",
+	       build_name_text(b, node->name, text), build_record_at(b, dname)->line);
 }
 
 /* Check each RRset of the node, and close the gaps that removed duplicates leave. */
-static void check_sets(struct build *b, struct build_node *node)
+static void check_rrsets(struct build *b, struct build_node *node)
 {
 	uint32_t kept = node->first, end = node->first + node->n;
 
@@ -414,7 +432,7 @@ static void check_sets(struct build *b, struct build_node *node)
 			if (build_record_at(b, i + n)->type != build_record_at(b, i)->type)
 				break;
 
-		uint32_t left = check_set(b, i, n);
+		uint32_t left = check_rrset(b, i, n);
 
 		if (kept != i)
 			memmove(build_record_at(b, kept), build_record_at(b, i),
@@ -424,19 +442,22 @@ static void check_sets(struct build *b, struct build_node *node)
 	node->n = kept - node->first;
 }
 
-static void check_node(struct build *b, uint32_t at)
+static void check_zone_node(struct build *b, uint32_t at)
 {
 	struct build_node *node = build_node_at(b, at);
 
-	check_sets(b, node);
+	check_rrsets(b, node);
 	check_cname(b, node);
 	check_dynamic(b, node);
-	check_places(b, node);
+	check_type_positions(b, node);
 	check_dname(b, node);
 	check_below(b, node);
 }
 
-/* Without a SOA there are no negative answers, and no TTL for them; without NS no delegation to this zone works. */
+/*
+ * Without a SOA there are no negative answers, and no TTL for them; without NS no delegation to
+ * this zone works.
+ */
 static void check_apex(struct build *b, uint32_t z)
 {
 	const struct zone_source *zone = &b->in->zones[z];
@@ -449,13 +470,13 @@ static void check_apex(struct build *b, uint32_t z)
 	    build_name_at(b, name)->node != BUILD_NONE)
 		node = build_node_at(b, build_name_at(b, name)->node);
 	if (node)
-		n = build_set(b, node, DNS_SOA, &first);
+		n = build_rrset(b, node, DNS_SOA, &first);
 	if (n == 0)
-		MISTAKE_OF(b, z, zone->file, "zone %.200s has no SOA", zone->name);
+		REFUSE_AT(b, z, zone->file, "zone %.200s has no SOA", zone->name);
 	if (n > 1)
-		MISTAKE(b, build_record_at(b, first + 1), "a second SOA");
-	if (!node || build_set(b, node, DNS_NS, &first) == 0)
-		MISTAKE_OF(b, z, zone->file, "zone %.200s has no NS at its apex", zone->name);
+		REFUSE(b, build_record_at(b, first + 1), "a second SOA");
+	if (!node || build_rrset(b, node, DNS_NS, &first) == 0)
+		REFUSE_AT(b, z, zone->file, "zone %.200s has no NS at its apex", zone->name);
 }
 
 /* A zone that answers SERVFAIL needs a node at its apex, so that queries find it. */
@@ -476,7 +497,7 @@ static void add_broken(struct build *b)
 
 void zone_check(struct build *b)
 {
-	make_nodes(b);
+	make_zone_nodes(b);
 	add_broken(b);
 	if (!b->no_memory)
 		add_dynamic(b);
@@ -485,7 +506,7 @@ void zone_check(struct build *b)
 		link_wildcard(b, i);
 	}
 	for (uint32_t i = 0; i < b->nodes.n && !b->no_memory; i++)
-		check_node(b, i);
+		check_zone_node(b, i);
 	for (uint32_t z = 0; z < b->in->n_zones && !b->no_memory; z++)
 		if (!(b->zones[z].state & IMAGE_ZONE_BROKEN))
 			check_apex(b, z);

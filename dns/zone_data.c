@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A cursor with a sticky error: each reader advances it or marks it as failed, and one check at the end suffices. A
- * zone of a million records spends most of its time here, so nothing is allocated and each byte is read once.
+ * A cursor with a sticky error: each reader advances it or marks it as failed, and one check at the
+ * end suffices. A zone of a million records spends most of its time here, so nothing is allocated
+ * and each byte is read once.
  */
 #include "dns/zone_data.h"
 
@@ -22,7 +23,7 @@ struct cursor {
 };
 
 /* Characters of a name that mean themselves. */
-static inline bool is_plain(unsigned char c)
+static inline bool is_plain_char(unsigned char c)
 {
 	static const bool plain[256] = {
 		['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['-'] = true,
@@ -37,7 +38,7 @@ static inline bool ends_word(char c)
 	return c == ' ' || c == '\0';
 }
 
-static void skip_blanks(struct cursor *c)
+static void skip_spaces(struct cursor *c)
 {
 	while (*c->at == ' ')
 		c->at++;
@@ -46,17 +47,17 @@ static void skip_blanks(struct cursor *c)
 /* Nothing but blanks is left. */
 static bool is_done(struct cursor *c)
 {
-	skip_blanks(c);
+	skip_spaces(c);
 	return !c->failed && *c->at == '\0';
 }
 
 /* A number in plain digits. */
-static uint32_t read_number(struct cursor *c, uint32_t max)
+static uint32_t read_plain_number(struct cursor *c, uint32_t max)
 {
 	uint64_t value = 0;
 	unsigned n = 0;
 
-	skip_blanks(c);
+	skip_spaces(c);
 	for (; *c->at >= '0' && *c->at <= '9' && n <= 10; c->at++, n++)
 		value = value * 10 + (uint64_t)(*c->at - '0');
 	if (n == 0 || value > max || !ends_word(*c->at))
@@ -74,7 +75,7 @@ static void read_labels(struct cursor *c, struct zone_data_name *out)
 	while (out->relative) {
 		unsigned from = n++;
 
-		while (is_plain((unsigned char)*at) && n < NAME_WIRE_MAX - 1)
+		while (is_plain_char((unsigned char)*at) && n < NAME_WIRE_MAX - 1)
 			out->labels[n++] = (uint8_t)*at++;
 
 		unsigned length = n - from - 1;
@@ -96,9 +97,9 @@ static void read_labels(struct cursor *c, struct zone_data_name *out)
 	c->at = at;
 }
 
-static void read_name(struct cursor *c, struct zone_data_name *out)
+static void read_plain_name(struct cursor *c, struct zone_data_name *out)
 {
-	skip_blanks(c);
+	skip_spaces(c);
 	if ((*c->at == '@' || *c->at == '.') && ends_word(c->at[1])) {
 		out->n = 0;
 		out->relative = *c->at == '@';
@@ -109,11 +110,11 @@ static void read_name(struct cursor *c, struct zone_data_name *out)
 }
 
 /* A text in quotes, without escapes. @return its length */
-static unsigned read_quoted(struct cursor *c, uint8_t *out, unsigned max)
+static unsigned read_quoted_text(struct cursor *c, uint8_t *out, unsigned max)
 {
 	unsigned n = 0;
 
-	skip_blanks(c);
+	skip_spaces(c);
 	if (*c->at != '"') {
 		c->failed = true;
 		return 0;
@@ -129,12 +130,12 @@ static unsigned read_quoted(struct cursor *c, uint8_t *out, unsigned max)
 	return n;
 }
 
-static void read_address(struct cursor *c, int family, struct zone_data *d)
+static void read_address_field(struct cursor *c, int family, struct zone_data *d)
 {
 	char word[INET6_ADDRSTRLEN];
 	size_t n = 0;
 
-	skip_blanks(c);
+	skip_spaces(c);
 	for (; !ends_word(*c->at) && n < sizeof(word) - 1; c->at++)
 		word[n++] = *c->at;
 	word[n] = '\0';
@@ -143,9 +144,9 @@ static void read_address(struct cursor *c, int family, struct zone_data *d)
 	d->n = d->before = family == AF_INET ? 4 : 16;
 }
 
-static void put_number(struct cursor *c, struct zone_data *d, unsigned bytes, uint32_t max)
+static void put_field_number(struct cursor *c, struct zone_data *d, unsigned bytes, uint32_t max)
 {
-	uint32_t value = read_number(c, max);
+	uint32_t value = read_plain_number(c, max);
 
 	if (bytes == 1)
 		d->bytes[d->n] = (uint8_t)value;
@@ -158,12 +159,12 @@ static void put_number(struct cursor *c, struct zone_data *d, unsigned bytes, ui
 
 static void read_one_name(struct cursor *c, struct zone_data *d)
 {
-	read_name(c, &d->names[d->n_names++]);
+	read_plain_name(c, &d->names[d->n_names++]);
 }
 
 static void read_mx(struct cursor *c, struct zone_data *d)
 {
-	put_number(c, d, 2, UINT16_MAX);
+	put_field_number(c, d, 2, UINT16_MAX);
 	d->before = 2;
 	read_one_name(c, d);
 }
@@ -171,7 +172,7 @@ static void read_mx(struct cursor *c, struct zone_data *d)
 static void read_srv(struct cursor *c, struct zone_data *d)
 {
 	for (unsigned i = 0; i < 3; i++)
-		put_number(c, d, 2, UINT16_MAX);
+		put_field_number(c, d, 2, UINT16_MAX);
 	d->before = 6;
 	read_one_name(c, d);
 }
@@ -180,9 +181,9 @@ static void read_soa(struct cursor *c, struct zone_data *d)
 {
 	read_one_name(c, d);
 	read_one_name(c, d);
-	put_number(c, d, 4, UINT32_MAX);
+	put_field_number(c, d, 4, UINT32_MAX);
 	for (unsigned i = 0; i < 4; i++)
-		put_number(c, d, 4, INT32_MAX);
+		put_field_number(c, d, 4, INT32_MAX);
 }
 
 static void read_strings(struct cursor *c, struct zone_data *d)
@@ -190,7 +191,7 @@ static void read_strings(struct cursor *c, struct zone_data *d)
 	do {
 		unsigned room = ZONE_DATA_BYTES_MAX - d->n - 1u;
 		unsigned max = room < STRING_MAX ? room : STRING_MAX;
-		unsigned n = read_quoted(c, d->bytes + d->n + 1, max);
+		unsigned n = read_quoted_text(c, d->bytes + d->n + 1, max);
 
 		d->bytes[d->n] = (uint8_t)n;
 		d->n = (uint16_t)(d->n + n + 1);
@@ -202,15 +203,15 @@ static void read_caa(struct cursor *c, struct zone_data *d)
 {
 	unsigned n = 0;
 
-	put_number(c, d, 1, UINT8_MAX);
-	skip_blanks(c);
+	put_field_number(c, d, 1, UINT8_MAX);
+	skip_spaces(c);
 	for (; *c->at >= 'a' && *c->at <= 'z' && n < TAG_MAX; c->at++)
 		d->bytes[2 + n++] = (uint8_t)*c->at;
 	if (n == 0 || *c->at != ' ')
 		c->failed = true;
 	d->bytes[1] = (uint8_t)n;
 	d->n = (uint16_t)(2 + n);
-	d->n = (uint16_t)(d->n + read_quoted(c, d->bytes + d->n, ZONE_DATA_BYTES_MAX - d->n));
+	d->n = (uint16_t)(d->n + read_quoted_text(c, d->bytes + d->n, ZONE_DATA_BYTES_MAX - d->n));
 	d->before = d->n;
 }
 
@@ -258,7 +259,7 @@ bool zone_data_read_name(const char *word, struct zone_data_name *out)
 {
 	struct cursor c = { .at = word };
 
-	read_name(&c, out);
+	read_plain_name(&c, out);
 	return !c.failed && *c.at == '\0';
 }
 
@@ -269,10 +270,10 @@ bool zone_data_read(uint16_t type, const char *text, struct zone_data *out)
 	out->n = out->before = out->n_names = 0;
 	switch (type) {
 	case DNS_A:
-		read_address(&c, AF_INET, out);
+		read_address_field(&c, AF_INET, out);
 		break;
 	case DNS_AAAA:
-		read_address(&c, AF_INET6, out);
+		read_address_field(&c, AF_INET6, out);
 		break;
 	case DNS_NS:
 	case DNS_CNAME:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From nodes to the image's bytes, in two passes: the first gives each part its offset, the second writes. A name,
- * its node and the node's records follow each other, so that an answer touches few cache lines.
+ * From nodes to the image's bytes, in two passes: the first gives each part its offset, the second
+ * writes. A name, its node and the node's records follow each other, so that an answer touches few
+ * cache lines.
  */
 #include "dns/zone_build.h"
 
@@ -21,7 +22,7 @@ struct layout {
 	uint32_t n_buckets, max_labels, n_records;
 };
 
-static uint64_t take(struct layout *l, uint64_t n)
+static uint64_t reserve_bytes(struct layout *l, uint64_t n)
 {
 	uint64_t at = l->size;
 
@@ -34,15 +35,18 @@ static size_t name_size(const struct build *b, const struct build_name *n)
 	return sizeof(struct image_name) + build_label(b, n)[0] + 1u;
 }
 
-/* Offsets wrap harmlessly beyond 4 GiB: zone_layout() refuses such a size before anything is written. */
-static void place_name(struct layout *l, struct build_name *n)
+/*
+ * Offsets wrap harmlessly beyond 4 GiB: zone_layout() refuses such a size before anything is
+ * written.
+ */
+static void allocate_name(struct layout *l, struct build_name *n)
 {
 	if (n->off == 0)
-		n->off = (uint32_t)take(l, name_size(l->b, n));
+		n->off = (uint32_t)reserve_bytes(l, name_size(l->b, n));
 }
 
 /* Types at @p node: runs of equal type among its sorted records. */
-static uint32_t count_sets(const struct build *b, const struct build_node *node)
+static uint32_t count_rrsets(const struct build *b, const struct build_node *node)
 {
 	uint32_t n = 0;
 
@@ -61,27 +65,28 @@ static uint64_t data_size(const struct build *b, uint32_t first, uint32_t n)
 	return size;
 }
 
-static void place_node(struct layout *l, struct build_node *node)
+static void allocate_node(struct layout *l, struct build_node *node)
 {
 	struct build_name *name = build_name_at(l->b, node->name);
 
-	place_name(l, name);
-	node->off = (uint32_t)take(l, sizeof(struct image_node) +
-	                                      count_sets(l->b, node) * sizeof(struct image_set));
-	take(l, data_size(l->b, node->first, node->n));
+	allocate_name(l, name);
+	node->off = (uint32_t)reserve_bytes(
+	        l,
+	        sizeof(struct image_node) + count_rrsets(l->b, node) * sizeof(struct image_rrset));
+	reserve_bytes(l, data_size(l->b, node->first, node->n));
 	l->n_records += node->n;
 	if (name->n_labels > l->max_labels)
 		l->max_labels = name->n_labels;
 }
 
 /*
- * List servers of the delegation @p node whose addresses this zone has. @return how many; written to @p out if not
- * NULL
+ * List servers of the delegation @p node whose addresses this zone has. @return how many; written
+ * to @p out if not NULL
  */
 static uint32_t list_glue(const struct build *b, const struct build_node *node, bool required,
                           uint32_t *out)
 {
-	uint32_t first = 0, count = build_set(b, node, DNS_NS, &first), n = 0, ignored;
+	uint32_t first = 0, count = build_rrset(b, node, DNS_NS, &first), n = 0, ignored;
 
 	for (uint32_t i = first; i < first + count; i++) {
 		uint32_t target;
@@ -93,8 +98,8 @@ static uint32_t list_glue(const struct build *b, const struct build_node *node, 
 		const struct build_node *server = at == BUILD_NONE ? NULL : build_node_at(b, at);
 
 		if (!server || server->zone != node->zone ||
-		    (!build_set(b, server, DNS_A, &ignored) &&
-		     !build_set(b, server, DNS_AAAA, &ignored)))
+		    (!build_rrset(b, server, DNS_A, &ignored) &&
+		     !build_rrset(b, server, DNS_AAAA, &ignored)))
 			continue;
 		if (build_is_under(b, target, node->name) != required)
 			continue;
@@ -122,15 +127,15 @@ static bool has_cut_only(const struct build *b, const struct build_node *node)
 }
 
 /* Delegations first: nodes below one share its image_extra. */
-static void place_extras(struct layout *l)
+static void allocate_extras(struct layout *l)
 {
 	struct build *b = l->b;
 
-	l->no_extra_off = (uint32_t)take(l, sizeof(struct image_extra));
+	l->no_extra_off = (uint32_t)reserve_bytes(l, sizeof(struct image_extra));
 	for (uint32_t i = 0; i < b->nodes.n; i++)
 		if (is_cut(b, i))
 			build_node_at(b, i)->extra_off =
-			        (uint32_t)take(l, sizeof(struct image_extra));
+			        (uint32_t)reserve_bytes(l, sizeof(struct image_extra));
 	for (uint32_t i = 0; i < b->nodes.n; i++) {
 		struct build_node *node = build_node_at(b, i);
 		const struct build_node *cut =
@@ -139,41 +144,46 @@ static void place_extras(struct layout *l)
 		if (cut == node)
 			continue;
 		if (!has_cut_only(b, node) || (cut && !has_cut_only(b, cut)))
-			node->extra_off = (uint32_t)take(l, sizeof(struct image_extra));
+			node->extra_off = (uint32_t)reserve_bytes(l, sizeof(struct image_extra));
 		else
 			node->extra_off = cut ? cut->extra_off : l->no_extra_off;
 	}
 }
 
 /*
- * The tail (glue, the zones' copies of the SOA) must be contiguous: write_glue() and write_zones() find their parts
- * by walking it.
+ * The tail (glue, the zones' copies of the SOA) must be contiguous: write_glue() and write_zones()
+ * find their parts by walking it.
  */
-static void place_all(struct layout *l)
+static void allocate_all(struct layout *l)
 {
 	struct build *b = l->b;
 
 	l->size = sizeof(struct image);
-	l->zones_off = (uint32_t)take(l, b->in->n_zones * sizeof(struct image_zone));
+	l->zones_off = (uint32_t)reserve_bytes(l, b->in->n_zones * sizeof(struct image_zone));
 	for (uint32_t i = 0; i < b->nodes.n; i++)
-		place_node(l, build_node_at(b, i));
-	place_extras(l);
+		allocate_node(l, build_node_at(b, i));
+	allocate_extras(l);
 	for (uint32_t i = 0; i < b->names.n; i++)
-		place_name(l, build_name_at(b, i));
+		allocate_name(l, build_name_at(b, i));
 	l->tail_off = (uint32_t)l->size;
 	for (uint32_t i = 0; i < b->nodes.n; i++)
 		if (is_cut(b, i))
-			take(l,
-			     sizeof(struct image_glue) +
-			             4 * (uint64_t)(list_glue(b, build_node_at(b, i), true, NULL) +
-			                            list_glue(b, build_node_at(b, i), false,
-			                                      NULL)));
-	/* for each zone two sets and the negative answers' copy of the SOA, see write_zone() */
-	take(l, b->in->n_zones * (2 * sizeof(struct image_set) + IMAGE_RECORD_FIXED + 28));
+			reserve_bytes(l, sizeof(struct image_glue) +
+			                         4 * (uint64_t)(list_glue(b, build_node_at(b, i),
+			                                                  true, NULL) +
+			                                        list_glue(b, build_node_at(b, i),
+			                                                  false, NULL)));
+	/*
+	 * for each zone two sets and the negative answers' copy of the SOA, see
+	 * write_image_zone()
+	 */
+	reserve_bytes(l,
+	              b->in->n_zones * (2 * sizeof(struct image_rrset) + IMAGE_RECORD_FIXED + 28));
 	for (l->n_buckets = 2; l->n_buckets / 2 < b->nodes.n;)
 		l->n_buckets *= 2;
 	l->size = (l->size + 7) & ~(uint64_t)7;
-	l->buckets_off = (uint32_t)take(l, (uint64_t)l->n_buckets * sizeof(struct image_bucket));
+	l->buckets_off =
+	        (uint32_t)reserve_bytes(l, (uint64_t)l->n_buckets * sizeof(struct image_bucket));
 }
 
 static void write_names(struct layout *l)
@@ -195,8 +205,8 @@ static void write_names(struct layout *l)
 }
 
 /* Write one record; names become offsets. @return behind it */
-static uint8_t *write_record(const struct build *b, const struct build_record *r, uint32_t ttl_s,
-                             uint8_t *out)
+static uint8_t *write_image_record(const struct build *b, const struct build_record *r,
+                                   uint32_t ttl_s, uint8_t *out)
 {
 	struct image_fixed_names how = image_fixed_names(r->type);
 
@@ -217,11 +227,11 @@ static uint8_t *write_record(const struct build *b, const struct build_record *r
 }
 
 /* A set's number of records is counted while they are written: calloc() has set it to 0. */
-static void write_sets(struct layout *l, const struct build_node *node, struct image_node *out)
+static void write_rrsets(struct layout *l, const struct build_node *node, struct image_node *out)
 {
 	const struct build *b = l->b;
 	uint8_t *data = (uint8_t *)&out->sets[out->n_sets];
-	struct image_set *set = out->sets - 1;
+	struct image_rrset *set = out->sets - 1;
 
 	for (uint32_t i = node->first; i < node->first + node->n; i++) {
 		const struct build_record *r = build_record_at(b, i);
@@ -231,7 +241,7 @@ static void write_sets(struct layout *l, const struct build_node *node, struct i
 			set->type = r->type;
 			set->data_off = (uint32_t)(data - l->bytes);
 		}
-		data = write_record(b, r, r->ttl_s, data);
+		data = write_image_record(b, r, r->ttl_s, data);
 		set->n_records++;
 		set->data_length = (uint32_t)(data - l->bytes) - set->data_off;
 	}
@@ -263,12 +273,15 @@ static void write_nodes(struct layout *l)
 		out->zone = node->zone;
 		if (node->extra_off != l->no_extra_off)
 			write_extra(b, node, (struct image_extra *)(l->bytes + node->extra_off));
-		out->n_sets = (uint16_t)count_sets(b, node);
-		write_sets(l, node, out);
+		out->n_sets = (uint16_t)count_rrsets(b, node);
+		write_rrsets(l, node, out);
 	}
 }
 
-/* Required glue first, so that an answer can stop at the first optional address that does not fit. */
+/*
+ * Required glue first, so that an answer can stop at the first optional address that does not
+ * fit.
+ */
 static uint32_t write_glue(struct layout *l, uint32_t off)
 {
 	const struct build *b = l->b;
@@ -289,12 +302,12 @@ static uint32_t write_glue(struct layout *l, uint32_t off)
 }
 
 /* One zone's row, its SOA's set and the negative answers' copy (RFC 2308, section 5), at @p off. */
-static void write_zone(struct layout *l, const struct build_node *apex, uint32_t off)
+static void write_image_zone(struct layout *l, const struct build_node *apex, uint32_t off)
 {
 	struct build *b = l->b;
 	uint32_t first = 0;
 	const struct build_record *soa;
-	struct image_set *sets = (struct image_set *)(l->bytes + off);
+	struct image_rrset *sets = (struct image_rrset *)(l->bytes + off);
 	uint8_t *data = (uint8_t *)(sets + 2);
 	struct image_zone *zone = (struct image_zone *)(l->bytes + l->zones_off) + apex->zone;
 
@@ -303,7 +316,7 @@ static void write_zone(struct layout *l, const struct build_node *apex, uint32_t
 	zone->state = b->zones[apex->zone].state;
 	if (zone->state & IMAGE_ZONE_BROKEN)
 		return;
-	build_set(b, apex, DNS_SOA, &first);
+	build_rrset(b, apex, DNS_SOA, &first);
 	soa = build_record_at(b, first);
 
 	const uint8_t *fields = build_bytes_at(b, soa->data) + 8;
@@ -313,11 +326,11 @@ static void write_zone(struct layout *l, const struct build_node *apex, uint32_t
 	for (uint32_t k = 0; k < node->n_sets; k++)
 		if (node->sets[k].type == DNS_SOA)
 			sets[0] = node->sets[k];
-	write_record(b, soa, minimum < soa->ttl_s ? minimum : soa->ttl_s, data);
+	write_image_record(b, soa, minimum < soa->ttl_s ? minimum : soa->ttl_s, data);
 	sets[1] = sets[0];
 	sets[1].data_off = (uint32_t)(data - l->bytes);
 	zone->soa_off = off;
-	zone->negative_off = off + (uint32_t)sizeof(struct image_set);
+	zone->negative_off = off + (uint32_t)sizeof(struct image_rrset);
 	zone->serial = wire_load32(fields);
 }
 
@@ -332,12 +345,15 @@ static void write_zones(struct layout *l, uint32_t off)
 		zones[node->zone].n_records += node->n;
 		if (node->is_above || build_name_at(b, node->name)->apex_of != node->zone + 1)
 			continue;
-		write_zone(l, node, off);
-		off += (uint32_t)(2 * sizeof(struct image_set) + IMAGE_RECORD_FIXED + 28);
+		write_image_zone(l, node, off);
+		off += (uint32_t)(2 * sizeof(struct image_rrset) + IMAGE_RECORD_FIXED + 28);
 	}
 }
 
-/* The parent's second node at an apex is left out: a search must find the child zone's node, which is linked to it. */
+/*
+ * The parent's second node at an apex is left out: a search must find the child zone's node,
+ * which is linked to it.
+ */
 static void write_buckets(struct layout *l)
 {
 	const struct build *b = l->b;
@@ -356,7 +372,10 @@ static void write_buckets(struct layout *l)
 	}
 }
 
-/* Whether `source` describes all files that the image was made from. If not, it is compiled again at each start. */
+/*
+ * Whether `source` describes all files that the image was made from. If not, it is compiled again
+ * at each start.
+ */
 static bool is_whole(const struct build *b)
 {
 	for (size_t z = 0; z < b->in->n_zones; z++)
@@ -392,9 +411,10 @@ int zone_layout(struct build *b, struct image **out)
 {
 	struct layout l = { .b = b };
 
-	place_all(&l);
+	allocate_all(&l);
 	if (l.size > UINT32_MAX) {
-		build_say(b, ZONES_MISTAKE, &(struct build_place){ .zone = BUILD_NONE, .file = "" },
+		build_say(b, ZONES_ERROR,
+		          &(struct build_location){ .zone = BUILD_NONE, .file = "" },
 		          "the zones are too large for one image: %llu bytes",
 		          (unsigned long long)l.size);
 		return -E2BIG;

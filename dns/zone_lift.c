@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A zone out of an earlier image back into records: it is served when the zone's file cannot be used any more. All
- * nodes of the image are visited, since an image has no list of a zone's nodes. Names that the earlier image gave
- * to a deeper zone are missing.
+ * A zone out of an earlier image back into records: it is served when the zone's file cannot be
+ * used any more. All nodes of the image are visited, since an image has no list of a zone's nodes.
+ * Names that the earlier image gave to a deeper zone are missing.
  */
 #include <string.h>
 
@@ -19,7 +19,7 @@ struct lift {
 };
 
 /* The earlier image's zone of that name. @return NULL if it has none, or a broken one */
-static const struct image_zone *find_zone(const struct image *from, const char *text)
+static const struct image_zone *find_earlier_zone(const struct image *from, const char *text)
 {
 	struct name name;
 
@@ -44,7 +44,10 @@ static uint32_t lift_name(const struct lift *l, uint32_t name_off)
 	return build_intern(l->b, wire);
 }
 
-/* Names in the data are offsets in an image, and indices in a build: they are translated one by one. */
+/*
+ * Names in the data are offsets in an image, and indices in a build: they are translated one by
+ * one.
+ */
 static void lift_record(const struct lift *l, uint32_t owner, const uint8_t *record)
 {
 	struct build_record r = {
@@ -91,7 +94,8 @@ static void lift_node(const struct lift *l, const struct image_node *node)
 bool zone_lift(struct build *b, uint16_t number)
 {
 	const struct image *from = b->in->earlier;
-	const struct image_zone *zone = from ? find_zone(from, b->in->zones[number].name) : NULL;
+	const struct image_zone *zone =
+	        from ? find_earlier_zone(from, b->in->zones[number].name) : NULL;
 
 	if (!zone)
 		return false;

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a zone may say although it does not work: servers that are aliases (RFC 2181, section 10.3), and servers
- * inside the zone without an address. Only warnings: the zone is served all the same.
+ * What a zone may say although it does not work: servers that are aliases (RFC 2181, section 10.3),
+ * and servers inside the zone without an address. Only warnings: the zone is served all the same.
  */
 #include <string.h>
 
 #include "dns/image.h"
 #include "dns/zone_build.h"
 
-#define WARN(b, r, ...)                                                                            \
+#define REPORT_WARNING(b, r, ...)                                                                  \
 	build_say((b), ZONES_WARNING,                                                              \
-	          &(struct build_place){ (r)->zone, ((char **)(b)->files.items)[(r)->file],        \
-	                                 (r)->line },                                              \
+	          &(struct build_location){ (r)->zone, ((char **)(b)->files.items)[(r)->file],     \
+	                                    (r)->line },                                           \
 	          __VA_ARGS__)
 
 static bool has_type(const struct build *b, const struct build_node *node, uint16_t type)
 {
 	uint32_t first;
 
-	return build_set(b, node, type, &first) > 0;
+	return build_rrset(b, node, type, &first) > 0;
 }
 
 /* The node of a name. @return NULL if no zone has the name, or it does not exist */
-static const struct build_node *node_of(const struct build *b, uint32_t name)
+static const struct build_node *find_name_node(const struct build *b, uint32_t name)
 {
 	uint32_t at = build_name_at(b, build_name_at(b, name)->fold)->node;
 
@@ -40,8 +40,9 @@ static bool must_have(const struct build *b, const struct build_node *node, uint
 }
 
 /*
- * A server's address may also come from a wildcard, a DNAME or a deeper delegation: then its name has no node, and
- * the closest name above it decides. Only where nothing can give an address, there is a warning.
+ * A server's address may also come from a wildcard, a DNAME or a deeper delegation: then its name
+ * has no node, and the closest name above it decides. Only where nothing can give an address, there
+ * is a warning.
  */
 static void lint_server(struct build *b, const struct build_node *node,
                         const struct build_record *r)
@@ -55,12 +56,13 @@ static void lint_server(struct build *b, const struct build_node *node,
 	if (target == BUILD_ROOT) /* "." says that there is none (RFC 7505) */
 		return;
 
-	const struct build_node *server = node_of(b, target);
+	const struct build_node *server = find_name_node(b, target);
 
 	build_name_text(b, target, text);
 	if (server && has_type(b, server, DNS_CNAME)) {
-		WARN(b, r, "%s %.300s is an alias (CNAME): many resolvers do not follow it", kind,
-		     text);
+		REPORT_WARNING(b, r,
+		               "%s %.300s is an alias (CNAME): many resolvers do not follow it",
+		               kind, text);
 		return;
 	}
 	if (!must_have(b, node, target))
@@ -69,9 +71,9 @@ static void lint_server(struct build *b, const struct build_node *node,
 		/* a wildcard or a DNAME may stand for it */
 		uint32_t above = target;
 
-		while (above != BUILD_ROOT && !node_of(b, above))
+		while (above != BUILD_ROOT && !find_name_node(b, above))
 			above = build_name_at(b, above)->parent;
-		server = node_of(b, above);
+		server = find_name_node(b, above);
 		if (server && (server->wildcard != BUILD_NONE || has_type(b, server, DNS_DNAME) ||
 		               (server->cut != BUILD_NONE && node->cut == BUILD_NONE)))
 			return;
@@ -80,8 +82,8 @@ static void lint_server(struct build *b, const struct build_node *node,
 	if (!server ||
 	    (!server->dynamic && !has_type(b, server, DNS_A) && !has_type(b, server, DNS_AAAA) &&
 	     (server->cut == BUILD_NONE || node->cut != BUILD_NONE)))
-		WARN(b, r, "%s %.300s has no address here%s", kind, text,
-		     node->cut != BUILD_NONE ? ": the delegation needs it as glue" : "");
+		REPORT_WARNING(b, r, "%s %.300s has no address here%s", kind, text,
+		               node->cut != BUILD_NONE ? ": the delegation needs it as glue" : "");
 }
 
 void zone_lint(struct build *b)

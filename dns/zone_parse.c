@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all others,
- * composed again with TTL 0 and class IN. What ldns gets wrong is done here before: numbers that it would wrap,
- * directives, includes.
+ * Records of a master file, one at a time: zone_data.c reads the common types, ldns the text of all
+ * others, composed again with TTL 0 and class IN. What ldns gets wrong is done here before: numbers
+ * that it would wrap, directives, includes.
  */
 #include "dns/zone_build.h"
 
@@ -20,8 +20,9 @@
 #include "dns/zone_text.h"
 #include "dns/zone_words.h"
 
-#define TTL_NONE UINT32_MAX                  /* over ZONE_TTL_MAX */
-#define MADE_MAX (ZONE_RECORD_TEXT_MAX + 64) /* a record's text with TTL, class and two quotes */
+#define TTL_NONE UINT32_MAX /* over ZONE_TTL_MAX */
+#define COMPOSED_MAX                                                                               \
+	(ZONE_RECORD_TEXT_MAX + 64) /* a record's text with TTL, class and two quotes */
 
 #define LDNS_ROOM_BYTES 16384u /* what ldns allocates for a record: small pieces, */
 #define LDNS_ROOM_TIMES 16u    /* and some copies of its text */
@@ -44,13 +45,17 @@ struct parse {
 	struct zone_data data;
 };
 
-#define MISTAKE(p, ...) SAY(p, ZONES_MISTAKE, __VA_ARGS__)
+#define REFUSE(p, ...) SAY(p, ZONES_ERROR, __VA_ARGS__)
 #define SAY(p, level, ...)                                                                         \
 	build_say((p)->b, (level),                                                                 \
-	          &(struct build_place){ (p)->zone, (p)->line.file, (p)->line.line }, __VA_ARGS__)
+	          &(struct build_location){ (p)->zone, (p)->line.file, (p)->line.line },           \
+	          __VA_ARGS__)
 
-/* A word behind the owner: a TTL, a class, or neither. @return 0 when it was one, 1 when not, -EINVAL */
-static int take_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
+/*
+ * A word behind the owner: a TTL, a class, or neither. @return 0 when it was one, 1 when not,
+ * -EINVAL
+ */
+static int read_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
 {
 	static const char *const others[] = { "CH", "CHAOS", "HS", "HESIOD", "CS", "ANY", "NONE" };
 	int err;
@@ -60,29 +65,29 @@ static int take_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (strcasecmp(word, others[i]) != 0)
 			continue;
-		MISTAKE(p, "class %s: only IN is served", others[i]);
+		REFUSE(p, "class %s: only IN is served", others[i]);
 		return -EINVAL;
 	}
 	if (strncasecmp(word, "CLASS", 5) == 0) {
-		MISTAKE(p, "%.40s: only IN is served", word);
+		REFUSE(p, "%.40s: only IN is served", word);
 		return -EINVAL;
 	}
 	if (*word < '0' || *word > '9')
 		return 1;
 	if (*ttl_s != TTL_NONE) {
-		MISTAKE(p, "%.40s: a second TTL; write 1h30m as one word", word);
+		REFUSE(p, "%.40s: a second TTL; write 1h30m as one word", word);
 		return -EINVAL;
 	}
 	err = zone_word_ttl(word, ttl_s);
 	if (err < 0) {
-		MISTAKE(p, err == -ERANGE ? "TTL %.40s is over %d" : "%.40s is not a TTL", word,
-		        ZONE_TTL_MAX);
+		REFUSE(p, err == -ERANGE ? "TTL %.40s is over %d" : "%.40s is not a TTL", word,
+		       ZONE_TTL_MAX);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-struct head {
+struct record_head {
 	char *owner; /* NULL: the last one's */
 	char *type, *data;
 	uint32_t ttl_s;
@@ -90,7 +95,7 @@ struct head {
 };
 
 /* Read owner, TTL and class; find type and data. @return whether it went well */
-static bool parse_head(struct parse *p, struct head *head)
+static bool parse_head(struct parse *p, struct record_head *head)
 {
 	char *at = p->line.text, *word = NULL;
 	uint32_t ttl_s = TTL_NONE;
@@ -99,12 +104,12 @@ static bool parse_head(struct parse *p, struct head *head)
 	head->owner = p->line.indented ? NULL : zone_word_next(&at);
 	while (more == 0 && (word = zone_word_next(&at))) {
 		head->plain = zone_data_type(word);
-		more = head->plain ? 1 : take_ttl_or_class(p, word, &ttl_s);
+		more = head->plain ? 1 : read_ttl_or_class(p, word, &ttl_s);
 	}
 	if (more < 0)
 		return false;
 	if (more == 0) {
-		MISTAKE(p, "no type: expected OWNER [TTL] [CLASS] TYPE DATA");
+		REFUSE(p, "no type: expected OWNER [TTL] [CLASS] TYPE DATA");
 		return false;
 	}
 	head->type = word;
@@ -160,10 +165,11 @@ static void note_owner(struct parse *p, const ldns_rdf *owner)
 }
 
 /*
- * Read the record's text. ldns does not check malloc(): without memory it crashes, or calls a good record bad. So the
- * heap gets enough room before, and a record counts as bad only if ldns refuses it twice.
+ * Read the record's text. ldns does not check malloc(): without memory it crashes, or calls a good
+ * record bad. So the heap gets enough room before, and a record counts as bad only if ldns refuses
+ * it twice.
  */
-static ldns_status read_made(struct parse *p, ldns_rr **rr)
+static ldns_status read_composed(struct parse *p, ldns_rr **rr)
 {
 	ldns_status status = LDNS_STATUS_MEM_ERR;
 	size_t n = LDNS_ROOM_BYTES + LDNS_ROOM_TIMES * strlen(p->made);
@@ -186,7 +192,7 @@ static ldns_status read_made(struct parse *p, ldns_rr **rr)
 }
 
 /* Turn the line into a record of ldns. @return NULL after a report */
-static ldns_rr *parse_record(struct parse *p, const struct head *head)
+static ldns_rr *parse_record(struct parse *p, const struct record_head *head)
 {
 	const char *type = head->type, *word;
 	uint32_t max = 0;
@@ -195,33 +201,33 @@ static ldns_rr *parse_record(struct parse *p, const struct head *head)
 	ldns_status status;
 
 	if (number == 0 || number == DNS_OPT || (number >= DNS_META_FIRST && number <= DNS_ANY)) {
-		MISTAKE(p, "%.40s is not a type that a zone can hold", type);
+		REFUSE(p, "%.40s is not a type that a zone can hold", type);
 		return NULL;
 	}
 	word = zone_words_excess(number, head->data, &max);
 	if (word) {
-		MISTAKE(p, "%.40s is too large here: at most %u", word, max);
+		REFUSE(p, "%.40s is too large here: at most %u", word, max);
 		return NULL;
 	}
 	word = zone_words_quoted(head->owner, head->plain, head->data);
 	if (word) {
-		MISTAKE(p, "%.40s: names and numbers must not be quoted", word);
+		REFUSE(p, "%.40s: names and numbers must not be quoted", word);
 		return NULL;
 	}
 	if (!head->owner && p->owner == BUILD_NONE) {
-		MISTAKE(p, "no owner: the first record must name one");
+		REFUSE(p, "no owner: the first record must name one");
 		return NULL;
 	}
 	if (is_of_signing(number))
 		note_signed(p, type);
-	snprintf(p->made, MADE_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "", type,
+	snprintf(p->made, COMPOSED_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "", type,
 	         head->data);
 	zone_words_mend(number, p->made, strlen(p->made) - strlen(head->data));
-	status = read_made(p, &rr);
+	status = read_composed(p, &rr);
 	if (status != LDNS_STATUS_OK) {
 		if (p->b->no_memory)
 			return NULL;
-		MISTAKE(p, "%.40s record: %s", type, ldns_get_errorstr_by_id(status));
+		REFUSE(p, "%.40s record: %s", type, ldns_get_errorstr_by_id(status));
 		return NULL;
 	}
 	return rr;
@@ -237,7 +243,7 @@ static int record_data(struct parse *p, const ldns_rr *rr, uint8_t *out)
 		size_t size = ldns_rdf_size(field);
 
 		if (n + size > UINT16_MAX) {
-			MISTAKE(p, "record over 65,535 bytes");
+			REFUSE(p, "record over 65,535 bytes");
 			return -EINVAL;
 		}
 		if (size)
@@ -254,7 +260,7 @@ static uint32_t data_name(struct parse *p, const uint8_t *data, size_t length, s
 	struct name name;
 
 	if (!name_read(&r, &name)) {
-		MISTAKE(p, "a name in the data is not well-formed");
+		REFUSE(p, "a name in the data is not well-formed");
 		return BUILD_NONE;
 	}
 	uint32_t i = build_intern(p->b, data + *at);
@@ -280,7 +286,7 @@ static int store_names(struct parse *p, struct image_fixed_names how, uint8_t *d
 		memcpy(out + n, &name, 4);
 	}
 	if (length - at > sizeof(out) - n) {
-		MISTAKE(p, "the data is longer than its type allows");
+		REFUSE(p, "the data is longer than its type allows");
 		return -EINVAL;
 	}
 	memcpy(out + n, data + at, length - at);
@@ -290,16 +296,15 @@ static int store_names(struct parse *p, struct image_fixed_names how, uint8_t *d
 }
 
 /* Both ways of reading end here, so this is where a record outside the zone is refused. */
-static void add_record(struct parse *p, uint16_t type, uint32_t ttl_s, const uint8_t *data,
-                       size_t length)
+static void add_parsed_record(struct parse *p, uint16_t type, uint32_t ttl_s, const uint8_t *data,
+                              size_t length)
 {
 	uint32_t owner = build_name_at(p->b, p->owner)->fold;
 	char text[NAME_TEXT_MAX], zone[NAME_TEXT_MAX];
 
 	if (!build_is_under(p->b, owner, p->apex)) {
-		MISTAKE(p, "%.300s lies outside the zone %.300s",
-		        build_name_text(p->b, p->owner, text),
-		        build_name_text(p->b, p->apex, zone));
+		REFUSE(p, "%.300s lies outside the zone %.300s",
+		       build_name_text(p->b, p->owner, text), build_name_text(p->b, p->apex, zone));
 		return;
 	}
 	p->ttl_open |= ttl_s == TTL_NONE;
@@ -317,7 +322,7 @@ static void add_record(struct parse *p, uint16_t type, uint32_t ttl_s, const uin
 }
 
 /* Store a record that ldns read. */
-static void take_record(struct parse *p, const ldns_rr *rr, const struct head *head)
+static void store_ldns_record(struct parse *p, const ldns_rr *rr, const struct record_head *head)
 {
 	static _Thread_local uint8_t data[UINT16_MAX + 1];
 	const ldns_rdf *owner = ldns_rr_owner(rr);
@@ -332,7 +337,7 @@ static void take_record(struct parse *p, const ldns_rr *rr, const struct head *h
 		return;
 	why = zone_words_misfit(type, head->data, ldns_rr_rd_count(rr), data, (size_t)length);
 	if (why) {
-		MISTAKE(p, "%.40s record: %s", head->type, why);
+		REFUSE(p, "%.40s record: %s", head->type, why);
 		return;
 	}
 	name = data_name(p, ldns_rdf_data(owner), ldns_rdf_size(owner), &at);
@@ -342,7 +347,7 @@ static void take_record(struct parse *p, const ldns_rr *rr, const struct head *h
 	if (how.n && build_is_under(p->b, build_name_at(p->b, name)->fold, p->apex))
 		length = store_names(p, how, data, (size_t)length);
 	if (length >= 0)
-		add_record(p, type, head->ttl_s, data, (size_t)length);
+		add_parsed_record(p, type, head->ttl_s, data, (size_t)length);
 }
 
 /* The bytes of a name that zone_data.c read, with the root's; 0: too long. */
@@ -389,8 +394,11 @@ static size_t store_plain(struct parse *p, bool named, uint8_t *out)
 	return n + d->n - d->before;
 }
 
-/* Store the line's record if it is a plain one of a common type. @return false: it is left to ldns */
-static bool take_plain(struct parse *p, const struct head *head)
+/*
+ * Store the line's record if it is a plain one of a common type. @return false: it is left to
+ * ldns
+ */
+static bool store_plain_record(struct parse *p, const struct record_head *head)
 {
 	uint8_t data[ZONE_DATA_BYTES_MAX + 2 * NAME_WIRE_MAX];
 	uint16_t type = p->b->in->by_ldns ? 0 : head->plain;
@@ -414,7 +422,7 @@ static bool take_plain(struct parse *p, const struct head *head)
 	if (build_is_under(p->b, build_name_at(p->b, name)->fold, p->apex))
 		length = store_plain(p, image_fixed_names(type).n > 0, data);
 	if (!p->b->no_memory)
-		add_record(p, type, head->ttl_s, data, length);
+		add_parsed_record(p, type, head->ttl_s, data, length);
 	return true;
 }
 
@@ -445,12 +453,15 @@ static ldns_rdf *directive_name(struct parse *p, const char *word)
 		name = NULL;
 	}
 	if (!name)
-		MISTAKE(p, "%.200s is not a domain name", word ? word : "nothing");
+		REFUSE(p, "%.200s is not a domain name", word ? word : "nothing");
 	return name;
 }
 
-/* Origins are kept by depth: behind the included file the present one is in force again (RFC 1035, section 5.1). */
-static void do_include(struct parse *p, char **at)
+/*
+ * Origins are kept by depth: behind the included file the present one is in force again (RFC
+ * 1035, section 5.1).
+ */
+static void follow_include(struct parse *p, char **at)
 {
 	char *path = zone_word_next(at), *origin = zone_word_next(at);
 	const char *why = NULL;
@@ -466,57 +477,57 @@ static void do_include(struct parse *p, char **at)
 		return;
 	p->b->has_includes = true;
 	if (!path || zone_text_include(p->text, path, &why) < 0) {
-		MISTAKE(p, "include %.200s: %s", path ? path : "", path ? why : "no file named");
+		REFUSE(p, "include %.200s: %s", path ? path : "", path ? why : "no file named");
 		ldns_rdf_deep_free(name);
 		return;
 	}
 	set_origin(p, p->line.depth + 1, name);
 }
 
-static void do_ttl(struct parse *p, char **at)
+static void set_default_ttl(struct parse *p, char **at)
 {
 	const char *word = zone_word_next(at);
 
 	if (!word || zone_word_ttl(word, &p->ttl_s) < 0)
-		MISTAKE(p, "$TTL %.40s: expected a number of seconds up to %d", word ? word : "",
-		        ZONE_TTL_MAX);
+		REFUSE(p, "$TTL %.40s: expected a number of seconds up to %d", word ? word : "",
+		       ZONE_TTL_MAX);
 	p->ttl_set = true;
 }
 
 /* ldns does not see directives: what follows them decides how later lines are composed for it. */
-static void do_directive(struct parse *p)
+static void follow_directive_line(struct parse *p)
 {
 	char *at = p->line.text;
 	const char *what = zone_word_next(&at), *more;
 
 	if (strcasecmp(what, "$TTL") == 0) {
-		do_ttl(p, &at);
+		set_default_ttl(p, &at);
 	} else if (strcasecmp(what, "$ORIGIN") == 0) {
 		ldns_rdf *name = directive_name(p, zone_word_next(&at));
 
 		if (name)
 			set_origin(p, p->line.depth, name);
 	} else if (strcasecmp(what, "$INCLUDE") == 0) {
-		do_include(p, &at);
+		follow_include(p, &at);
 	} else {
-		MISTAKE(p, "%.40s: expected $TTL, $ORIGIN or $INCLUDE", what);
+		REFUSE(p, "%.40s: expected $TTL, $ORIGIN or $INCLUDE", what);
 		return;
 	}
 	if ((more = zone_word_next(&at)))
-		MISTAKE(p, "%.40s: unexpected %.40s at the end", what, more);
+		REFUSE(p, "%.40s: unexpected %.40s at the end", what, more);
 }
 
-static void do_record(struct parse *p)
+static void parse_one_record(struct parse *p)
 {
-	struct head head;
+	struct record_head head;
 
-	if (!parse_head(p, &head) || take_plain(p, &head))
+	if (!parse_head(p, &head) || store_plain_record(p, &head))
 		return;
 
 	ldns_rr *rr = parse_record(p, &head);
 
 	if (rr)
-		take_record(p, rr, &head);
+		store_ldns_record(p, rr, &head);
 	ldns_rr_free(rr);
 }
 
@@ -531,18 +542,18 @@ static void read_lines(struct parse *p)
 		if (p->b->no_memory)
 			return;
 		if (p->line.text[0] == '$') {
-			do_directive(p);
+			follow_directive_line(p);
 			continue;
 		}
-		do_record(p);
+		parse_one_record(p);
 	}
 	if (got < 0)
-		MISTAKE(p, "%s", why);
+		REFUSE(p, "%s", why);
 }
 
 /*
- * Records before the first stated TTL get the SOA's minimum (RFC 1035, section 5.1, leaves them without one; RFC 2308,
- * section 4, explains the field). Without an SOA the zone is refused anyway.
+ * Records before the first stated TTL get the SOA's minimum (RFC 1035, section 5.1, leaves them
+ * without one; RFC 2308, section 4, explains the field). Without an SOA the zone is refused anyway.
  */
 static void fill_ttls(struct parse *p)
 {
@@ -570,7 +581,7 @@ void zone_parse(struct build *b, uint16_t number)
 		           .owner = BUILD_NONE,
 		           .ttl_s = TTL_NONE,
 		           .first = b->records.n };
-	const struct build_place whole = { number, source->file, 0 };
+	const struct build_location whole = { number, source->file, 0 };
 	const char *why = NULL;
 	struct name apex;
 	int err = 0;
@@ -580,13 +591,13 @@ void zone_parse(struct build *b, uint16_t number)
 	p.origins[0] = ldns_dname_new_frm_str(source->name);
 	if (p.origins[0])
 		p.origin_names[0] = build_intern(b, ldns_rdf_data(p.origins[0]));
-	p.made = malloc(MADE_MAX);
+	p.made = malloc(COMPOSED_MAX);
 	if (p.origins[0] && p.made)
 		err = zone_text_open(source->file, &p.text, &why);
 	if (!p.origins[0] || !p.made || err == -ENOMEM)
 		b->no_memory = true;
 	else if (err < 0)
-		build_say(b, ZONES_MISTAKE, &whole, "zone %.200s: %s", source->name, why);
+		build_say(b, ZONES_ERROR, &whole, "zone %.200s: %s", source->name, why);
 	else
 		read_lines(&p);
 	if (p.ttl_open && !b->no_memory)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A scanner over bytes, with one buffer for each open file. The state machine takes one byte at a time; runs of bytes
- * that mean themselves in every state are copied at once.
+ * A scanner over bytes, with one buffer for each open file. The state machine takes one byte at a
+ * time; runs of bytes that mean themselves in every state are copied at once.
  *
- * Files are hostile: they are opened without blocking, so that a FIFO cannot stop us, and must be regular. The kernel
- * resolves includes beneath the zone file's directory (openat2(2), RESOLVE_BENEATH).
+ * Files are hostile: they are opened without blocking, so that a FIFO cannot stop us, and must be
+ * regular. The kernel resolves includes beneath the zone file's directory (openat2(2),
+ * RESOLVE_BENEATH).
  */
 #include "dns/zone_text.h"
 
@@ -39,7 +40,7 @@ struct zone_text {
 };
 
 /* The kernel's codes for an escape from the directory would only confuse. */
-static const char *open_why(int error)
+static const char *open_error_text(int error)
 {
 	switch (error) {
 	case ENOENT:
@@ -58,7 +59,7 @@ static int open_file(struct zone_text *t, const char *name, int fd, const char *
 	struct stat st;
 
 	if (fd < 0) {
-		*why = open_why(errno);
+		*why = open_error_text(errno);
 		return -errno;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -139,10 +140,10 @@ void zone_text_close(struct zone_text *t)
 }
 
 /*
- * Whether a version of the configuration can keep a file of this name: relative, plain, no part that begins with a
- * dot.
+ * Whether a version of the configuration can keep a file of this name: relative, plain, no part
+ * that begins with a dot.
  */
-static bool is_plain(const char *path)
+static bool is_plain_path(const char *path)
 {
 	bool part = false;
 
@@ -174,7 +175,7 @@ int zone_text_include(struct zone_text *t, const char *path, const char **why)
 	int fd = (int)syscall(SYS_openat2, t->dir_fd, path, &how, sizeof(how));
 	int err = open_file(t, path, fd, why);
 
-	if (err == 0 && !is_plain(path)) {
+	if (err == 0 && !is_plain_path(path)) {
 		*why = "use A-Z a-z 0-9 . _ - and / in its name, and no part that begins with a dot: a "
 		       "version of the configuration cannot keep other names";
 		close_file(t);
@@ -217,7 +218,7 @@ struct scan {
 	bool started; /* something other than blanks was seen */
 };
 
-static const char *put(struct zone_text *t, int c)
+static const char *put_byte(struct zone_text *t, int c)
 {
 	if (t->length == ZONE_RECORD_TEXT_MAX)
 		return "record too long";
@@ -225,27 +226,30 @@ static const char *put(struct zone_text *t, int c)
 	return NULL;
 }
 
-/* Take a line end: a blank inside parentheses, else the record's end. @return what is wrong, or NULL */
-static const char *take_line_end(struct zone_text *t, struct scan *s)
+/*
+ * Take a line end: a blank inside parentheses, else the record's end. @return what is wrong, or
+ * NULL
+ */
+static const char *scan_line_end(struct zone_text *t, struct scan *s)
 {
 	s->comment = false;
 	if (s->quoted)
 		return "line ends inside a quoted text";
 	if (s->escaped)
 		return "line ends behind a backslash";
-	return s->open ? put(t, ' ') : NULL;
+	return s->open ? put_byte(t, ' ') : NULL;
 }
 
-static const char *take_parenthesis(struct zone_text *t, struct scan *s, int c)
+static const char *scan_parenthesis(struct zone_text *t, struct scan *s, int c)
 {
 	if (c == ')' && s->open == 0)
 		return "a ')' without '('";
 	s->open = c == '(' ? s->open + 1 : s->open - 1;
-	return put(t, ' ');
+	return put_byte(t, ' ');
 }
 
 /* Take any other byte. @return what is wrong, or NULL */
-static const char *take(struct zone_text *t, struct scan *s, int c)
+static const char *scan_byte(struct zone_text *t, struct scan *s, int c)
 {
 	if (c == '\0')
 		return "a NUL byte";
@@ -253,7 +257,7 @@ static const char *take(struct zone_text *t, struct scan *s, int c)
 		return NULL;
 	if (s->escaped) {
 		s->escaped = false;
-		return put(t, c);
+		return put_byte(t, c);
 	}
 	if (!s->quoted && c == ';') {
 		s->comment = true;
@@ -263,12 +267,15 @@ static const char *take(struct zone_text *t, struct scan *s, int c)
 	s->escaped = c == '\\';
 	s->quoted ^= c == '"';
 	if (!s->quoted && (c == '(' || c == ')'))
-		return take_parenthesis(t, s, c);
-	return put(t, !s->quoted && (c == '\t' || c == '\r') ? ' ' : c);
+		return scan_parenthesis(t, s, c);
+	return put_byte(t, !s->quoted && (c == '\t' || c == '\r') ? ' ' : c);
 }
 
-/* Take bytes that mean themselves in every state, as many as lie in the buffer. @return what is wrong, or NULL */
-static const char *take_run(struct zone_text *t, struct file *f, struct scan *s)
+/*
+ * Take bytes that mean themselves in every state, as many as lie in the buffer. @return what is
+ * wrong, or NULL
+ */
+static const char *scan_run(struct zone_text *t, struct file *f, struct scan *s)
 {
 	static const bool special[256] = {
 		['\0'] = true, ['\n'] = true, ['\t'] = true, ['\r'] = true, [' '] = true,
@@ -295,16 +302,18 @@ static const char *take_run(struct zone_text *t, struct file *f, struct scan *s)
 	return NULL;
 }
 
-/* Read up to the end of a logical line. @return 1, 0 at the file's end with nothing read, -EINVAL */
-static int read_line(struct zone_text *t, struct file *f, struct scan *s, const char **why)
+/*
+ * Read up to the end of a logical line. @return 1, 0 at the file's end with nothing read, -EINVAL
+ */
+static int read_logical_line(struct zone_text *t, struct file *f, struct scan *s, const char **why)
 {
 	const char *wrong;
 	int c;
 
 	while ((c = next_byte(t, f, why)) >= 0) {
-		wrong = c == '\n' ? take_line_end(t, s) : take(t, s, c);
+		wrong = c == '\n' ? scan_line_end(t, s) : scan_byte(t, s, c);
 		if (!wrong && c != '\n')
-			wrong = take_run(t, f, s);
+			wrong = scan_run(t, f, s);
 
 		f->line += c == '\n';
 		if (wrong) {
@@ -335,7 +344,7 @@ int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char 
 		line->file = f->name;
 		t->length = 0;
 
-		int got = read_line(t, f, &s, why);
+		int got = read_logical_line(t, f, &s, why);
 
 		if (got < 0)
 			return got;

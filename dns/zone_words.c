@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ldns reads "70000" for a 16-bit field and wraps it without an error. So numbers are checked in the text, before
- * ldns sees the line, by a table of fields. Whatever else ldns accepts and should not is checked here, too.
+ * ldns reads "70000" for a 16-bit field and wraps it without an error. So numbers are checked in
+ * the text, before ldns sees the line, by a table of fields. Whatever else ldns accepts and should
+ * not is checked here, too.
  */
 #include "dns/zone_words.h"
 
@@ -65,7 +66,10 @@ int zone_word_ttl(const char *word, uint32_t *out)
 	return total > ZONE_TTL_MAX ? -ERANGE : 0;
 }
 
-/* Numbers in text that ldns would wrap: the word's position behind the type, and the largest value. */
+/*
+ * Numbers in text that ldns would wrap: the word's position behind the type, and the largest
+ * value.
+ */
 static const struct number {
 	uint16_t type;
 	uint8_t place;
@@ -93,7 +97,7 @@ static const struct number {
 	{ LDNS_RR_TYPE_NSEC3PARAM, 2, UINT16_MAX }, { LDNS_RR_TYPE_RRSIG, 2, UINT8_MAX },
 };
 
-static uint32_t largest(unsigned type, unsigned place)
+static uint32_t find_largest(unsigned type, unsigned place)
 {
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i].type == type && numbers[i].place == place)
@@ -125,7 +129,7 @@ const char *zone_words_excess(unsigned type, char *data, uint32_t *max_out)
 	char *at = data, *word;
 
 	for (unsigned place = 0; (word = zone_word_next(&at)); place++) {
-		uint32_t max = largest(type, place);
+		uint32_t max = find_largest(type, place);
 
 		generic |= place == 0 && strcmp(word, "\\#") == 0;
 		if (generic) /* a length, and hex digits (RFC 3597, section 5) */
@@ -173,8 +177,8 @@ static bool has_key_twice(const uint8_t *data, size_t length)
 }
 
 /*
- * The fewest fields that a record of the type has. An empty text without a length, or empty unknown data, is no
- * field.
+ * The fewest fields that a record of the type has. An empty text without a length, or empty unknown
+ * data, is no field.
  */
 static size_t fewest_fields(uint16_t type)
 {
@@ -200,7 +204,7 @@ const char *zone_words_misfit(uint16_t type, const char *text, size_t n_fields, 
 }
 
 /* Remove blanks at the end; an escaped blank stays. */
-static void trim(char *text)
+static void trim_blanks(char *text)
 {
 	size_t n = strlen(text), slashes = 0;
 
@@ -211,7 +215,10 @@ static void trim(char *text)
 	text[n + (text[n] == ' ' && slashes % 2)] = '\0';
 }
 
-/* Put the third word of a CAA's data into quotes, if it is one word without them (RFC 8659, section 4.1.1). */
+/*
+ * Put the third word of a CAA's data into quotes, if it is one word without them (RFC 8659,
+ * section 4.1.1).
+ */
 static void quote_value(char *at)
 {
 	size_t n;
@@ -233,7 +240,7 @@ static void quote_value(char *at)
 
 void zone_words_mend(unsigned type, char *text, size_t data_at)
 {
-	trim(text);
+	trim_blanks(text);
 	if (type == LDNS_RR_TYPE_CAA && strlen(text) > data_at)
 		quote_value(text + data_at);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A zone file's records as logical lines (RFC 1035, section 5.1), for comparing two versions of a zone. Records are
- * compared by hashes, not parsed: owners are made absolute and lower-case, blanks are single, TTL and class are left
- * out. Data stays as it is written, with the origin of its relative names mixed in. So a record that is only written
- * differently may count as changed, but no change of data goes unseen.
+ * A zone file's records as logical lines (RFC 1035, section 5.1), for comparing two versions of a
+ * zone. Records are compared by hashes, not parsed: owners are made absolute and lower-case, blanks
+ * are single, TTL and class are left out. Data stays as it is written, with the origin of its
+ * relative names mixed in. So a record that is only written differently may count as changed, but
+ * no change of data goes unseen.
  */
 #include "weir/zones.h"
 
@@ -29,7 +30,7 @@ struct listing {
 	uint32_t serial;
 };
 
-static char *next_word(char **at)
+static char *split_word(char **at)
 {
 	char *word = *at + strspn(*at, " \t\r\n");
 
@@ -51,7 +52,7 @@ static size_t add_folded(char out[NAME_MAX_TEXT], size_t at, const char *text, s
 }
 
 /* The absolute name of @p word, in lower case, without the final dot. */
-static void read_name(const char *word, const char *origin, char out[NAME_MAX_TEXT])
+static void read_absolute_name(const char *word, const char *origin, char out[NAME_MAX_TEXT])
 {
 	size_t n = strlen(word), at = 0;
 
@@ -77,27 +78,30 @@ static void read_serial(struct listing *l, const char *type, char *at)
 {
 	const char *word;
 
-	if (strcmp(type, "SOA") != 0 || !next_word(&at) || !next_word(&at) ||
-	    !(word = next_word(&at)))
+	if (strcmp(type, "SOA") != 0 || !split_word(&at) || !split_word(&at) ||
+	    !(word = split_word(&at)))
 		return;
 	l->serial = (uint32_t)strtoul(word, NULL, 10);
 	l->serial_known = true;
 }
 
-/* Two hashes describe a record: of owner and type, which name its RRset, and of its data with the origin. */
+/*
+ * Two hashes describe a record: of owner and type, which name its RRset, and of its data with the
+ * origin.
+ */
 static void list_record(struct listing *l, struct zone_text_line *line)
 {
 	char *at = line->text, *type, *word;
 	struct zones_record r = { 0 };
 
 	if (!line->indented) {
-		word = next_word(&at);
+		word = split_word(&at);
 		if (!word)
 			return;
-		read_name(word, l->origins[l->depth], l->owner);
+		read_absolute_name(word, l->origins[l->depth], l->owner);
 	}
 	do
-		type = next_word(&at);
+		type = split_word(&at);
 	while (type && is_ttl_or_class(type));
 	if (!type)
 		return;
@@ -111,30 +115,36 @@ static void list_record(struct listing *l, struct zone_text_line *line)
 	r.is_soa = !strcmp(type, "SOA");
 	r.is_apex_ns = !strcmp(type, "NS") && !strcmp(l->owner, l->apex);
 	r.data = hash_text(l->origins[l->depth]);
-	while ((word = next_word(&at)))
+	while ((word = split_word(&at)))
 		r.data = hash_mix(r.data * 31 + hash_text(word));
 	l->found(l->arg, &r);
 }
 
-/* Errors are ignored: the zone's check reports them, and a comparison shows as much as it can read. */
+/*
+ * Errors are ignored: the zone's check reports them, and a comparison shows as much as it can
+ * read.
+ */
 static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 {
-	char *what = next_word(&text), *word = next_word(&text), *origin = next_word(&text);
+	char *what = split_word(&text), *word = split_word(&text), *origin = split_word(&text);
 	char name[NAME_MAX_TEXT];
 	const char *why;
 
 	if (what && word && !strcasecmp(what, "$ORIGIN")) {
-		read_name(word, l->origins[l->depth], name);
+		read_absolute_name(word, l->origins[l->depth], name);
 		memcpy(l->origins[l->depth], name, sizeof(name));
 	} else if (what && word && !strcasecmp(what, "$INCLUDE") && l->depth + 1 < DEPTH_MAX) {
-		read_name(origin ? origin : "@", l->origins[l->depth], name);
+		read_absolute_name(origin ? origin : "@", l->origins[l->depth], name);
 		/* the check reports a file that cannot be read; here its records are missing */
 		if (!zone_text_include(t, word, &why))
 			memcpy(l->origins[l->depth + 1], name, sizeof(name));
 	}
 }
 
-/* Reading stops at the first serial if only that is needed: it usually is the file's first record. */
+/*
+ * Reading stops at the first serial if only that is needed: it usually is the file's first
+ * record.
+ */
 static int list_file(struct listing *l, const char *zone, const char *file)
 {
 	struct zone_text_line line;
@@ -143,7 +153,7 @@ static int list_file(struct listing *l, const char *zone, const char *file)
 	int rc = zone_text_open(file, &t, &why);
 
 	if (!rc) {
-		read_name(zone, "", l->apex);
+		read_absolute_name(zone, "", l->apex);
 		l->apex[strnlen(l->apex, NAME_MAX_TEXT - 1)] = '\0';
 		if (*l->apex && l->apex[strlen(l->apex) - 1] == '.')
 			l->apex[strlen(l->apex) - 1] = '\0';

@@ -78,7 +78,7 @@ enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int 
  * Whether the route could be asked for at all: without a descriptor is_refused_here() knows
  * nothing.
  */
-static bool can_ask(const struct attempt_spec *spec)
+static bool can_query_route(const struct attempt_spec *spec)
 {
 	int fd =
 	        socket(addr_is4(&spec->address) ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -105,11 +105,11 @@ bool attempt_lacked(const struct attempt_spec *spec, unsigned detail)
 	case EADDRNOTAVAIL: /* no port is free; of IPv6 also: this host has no address to send from */
 		return addr_is4(&spec->address);
 	default:
-		return !can_ask(spec);
+		return !can_query_route(spec);
 	}
 }
 
-static int set_tunnel(int fd, const struct attempt_spec *spec)
+static int set_tunnel_options(int fd, const struct attempt_spec *spec)
 {
 	int ttl = 1;
 
@@ -131,7 +131,7 @@ int attempt_socket(const struct attempt_spec *spec)
 		return -errno;
 	if (spec->mark || !spec->is_http)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	rc = spec->mark ? set_tunnel(fd, spec) : 0;
+	rc = spec->mark ? set_tunnel_options(fd, spec) : 0;
 	if (rc) {
 		close(fd);
 		return rc;
@@ -139,7 +139,7 @@ int attempt_socket(const struct attempt_spec *spec)
 	return fd;
 }
 
-static void finish(struct attempt *a)
+static void finish_attempt(struct attempt *a)
 {
 	if (a->spec->is_http) {
 		http_abort(a->prober->http, a);
@@ -155,7 +155,7 @@ static void finish(struct attempt *a)
 void attempt_abort(struct attempt *a)
 {
 	if (a->active)
-		finish(a);
+		finish_attempt(a);
 }
 
 static void on_connected(void *arg, int fd, uint32_t events)
@@ -167,12 +167,12 @@ static void on_connected(void *arg, int fd, uint32_t events)
 	(void)events;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size))
 		error = errno;
-	finish(a);
+	finish_attempt(a);
 	a->cb(a->arg, a, error ? attempt_reason_of_errno(a->spec, error) : HEALTH_REASON_OK,
 	      (unsigned)error);
 }
 
-bool attempt_look(struct attempt *a)
+bool attempt_poll(struct attempt *a)
 {
 	struct pollfd p = { .fd = a->fd, .events = POLLOUT };
 

@@ -82,7 +82,7 @@ void attempt_abort(struct attempt *a);
  * Look whether the result of a TCP attempt is there, unread by a loop that had no time to; call the
  * callback if so. @return whether it was called
  */
-bool attempt_look(struct attempt *a);
+bool attempt_poll(struct attempt *a);
 
 /** What a failed connect() says of the target of @p spec; HEALTH_REASON_LOCAL: nothing. */
 enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int error);

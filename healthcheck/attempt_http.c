@@ -95,7 +95,7 @@ static bool can_reuse(void)
 	return curl_version_info(CURLVERSION_NOW)->version_num >= CURL_GOOD;
 }
 
-static void release(struct http *h, struct attempt *a)
+static void release_handle(struct http *h, struct attempt *a)
 {
 	if (a->lane)
 		curl_multi_remove_handle(a->lane->multi, a->easy);
@@ -112,11 +112,11 @@ static void release(struct http *h, struct attempt *a)
 
 void http_abort(struct http *h, struct attempt *a)
 {
-	release(h, a);
+	release_handle(h, a);
 }
 
 /* Report ended transfers. The handle is released first, so the owner may use the attempt again. */
-static void reap(struct lane *l)
+static void report_ended(struct lane *l)
 {
 	CURLMsg *message;
 	int n_left;
@@ -147,20 +147,20 @@ static void on_socket(void *arg, int fd, uint32_t events)
 	if (events & EPOLLERR)
 		what |= CURL_CSELECT_ERR;
 	curl_multi_socket_action(l->multi, fd, what, &n_running);
-	reap(l);
+	report_ended(l);
 }
 
-static void on_timer(void *arg)
+static void on_lane_timer(void *arg)
 {
 	struct lane *l = arg;
 	int n_running;
 
 	curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-	reap(l);
+	report_ended(l);
 }
 
 /* curl asks for another watch on a descriptor; @p known is not NULL once it is watched. */
-static int watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
 	struct lane *l = arg;
 	uint32_t events = 0;
@@ -180,7 +180,7 @@ static int watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 	return loop_fd_add(l->loop, fd, events, on_socket, l) ? -1 : 0;
 }
 
-static int set_timer(CURLM *multi, long after_ms, void *arg)
+static int set_lane_timer(CURLM *multi, long after_ms, void *arg)
 {
 	struct lane *l = arg;
 
@@ -194,13 +194,13 @@ static int set_timer(CURLM *multi, long after_ms, void *arg)
 
 static int open_lane(struct lane *l, struct loop *loop)
 {
-	*l = (struct lane){ .loop = loop, .timer = { .cb = on_timer, .arg = l } };
+	*l = (struct lane){ .loop = loop, .timer = { .cb = on_lane_timer, .arg = l } };
 	l->multi = curl_multi_init();
 	if (!l->multi)
 		return -ENOMEM;
-	curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch);
+	curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
 	curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
-	curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, set_lane_timer);
 	curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
 	curl_multi_setopt(l->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	return 0;
@@ -253,7 +253,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 	return CURL_SOCKET_BAD;
 }
 
-static size_t take_body(char *data, size_t size, size_t n, void *arg)
+static size_t count_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct attempt *a = arg;
 
@@ -262,7 +262,7 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 	return a->body_bytes > ATTEMPT_BODY_MAX ? 0 : size * n;
 }
 
-static bool is_digit(char c)
+static bool is_ascii_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
@@ -270,16 +270,17 @@ static bool is_digit(char c)
 /* RFC 9112, section 4: "HTTP/1.1 200 OK"; the reason may be missing, with its blank. */
 static bool is_status_line(const char *line, size_t n)
 {
-	return n >= 13 && memcmp(line, "HTTP/", 5) == 0 && is_digit(line[5]) && line[6] == '.' &&
-	       is_digit(line[7]) && line[8] == ' ' && is_digit(line[9]) && is_digit(line[10]) &&
-	       is_digit(line[11]) && strchr(" \r\n", line[12]) != NULL;
+	return n >= 13 && memcmp(line, "HTTP/", 5) == 0 && is_ascii_digit(line[5]) &&
+	       line[6] == '.' && is_ascii_digit(line[7]) && line[8] == ' ' &&
+	       is_ascii_digit(line[9]) && is_ascii_digit(line[10]) && is_ascii_digit(line[11]) &&
+	       strchr(" \r\n", line[12]) != NULL;
 }
 
 /*
  * libcurl (7.88) takes "HTTP/" in upper or lower case with anything behind it for a status line. An
  * answer may have several (100 Continue, then 200): the last one decides.
  */
-static size_t take_header(char *line, size_t size, size_t n, void *arg)
+static size_t check_status_line(char *line, size_t size, size_t n, void *arg)
 {
 	struct attempt *a = arg;
 
@@ -303,31 +304,31 @@ static struct curl_slist *make_headers(const struct attempt_spec *spec)
 	return longer;
 }
 
-#define SET(option, value)                                                                         \
+#define SET_OPTION(option, value)                                                                  \
 	if (!code)                                                                                 \
 	code = curl_easy_setopt(easy, option, value)
 
 /* A new easy handle with what all attempts have in common. NULL: out of memory */
-static CURL *make_easy(void)
+static CURL *make_handle(void)
 {
 	CURL *easy = curl_easy_init();
 	CURLcode code = easy ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 
-	SET(CURLOPT_PATH_AS_IS, 1L);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_PROTOCOLS_STR, "http");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTP09_ALLOWED, 0L);
-	SET(CURLOPT_USERAGENT, "weir-health");
-	SET(CURLOPT_FRESH_CONNECT, 1L);
-	SET(CURLOPT_FORBID_REUSE, 1L);
-	SET(CURLOPT_BUFFERSIZE, (long)READ_MAX);
-	SET(CURLOPT_TCP_NODELAY, 0L); /* one write is all that is sent */
-	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	SET(CURLOPT_WRITEFUNCTION, take_body);
-	SET(CURLOPT_HEADERFUNCTION, take_header);
+	SET_OPTION(CURLOPT_PATH_AS_IS, 1L);
+	SET_OPTION(CURLOPT_NOSIGNAL, 1L);
+	SET_OPTION(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	SET_OPTION(CURLOPT_PROXY, "");
+	SET_OPTION(CURLOPT_PROTOCOLS_STR, "http");
+	SET_OPTION(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET_OPTION(CURLOPT_HTTP09_ALLOWED, 0L);
+	SET_OPTION(CURLOPT_USERAGENT, "weir-health");
+	SET_OPTION(CURLOPT_FRESH_CONNECT, 1L);
+	SET_OPTION(CURLOPT_FORBID_REUSE, 1L);
+	SET_OPTION(CURLOPT_BUFFERSIZE, (long)READ_MAX);
+	SET_OPTION(CURLOPT_TCP_NODELAY, 0L); /* one write is all that is sent */
+	SET_OPTION(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET_OPTION(CURLOPT_WRITEFUNCTION, count_body);
+	SET_OPTION(CURLOPT_HEADERFUNCTION, check_status_line);
 	if (code) {
 		curl_easy_cleanup(easy);
 		return NULL;
@@ -335,7 +336,7 @@ static CURL *make_easy(void)
 	return easy;
 }
 
-static CURLcode set_target(CURL *easy, struct attempt *a)
+static CURLcode set_target_options(CURL *easy, struct attempt *a)
 {
 	char url[ADDR_TEXT_MAX + 1100], text[ADDR_TEXT_MAX];
 	CURLcode code = CURLE_OK;
@@ -344,28 +345,29 @@ static CURLcode set_target(CURL *easy, struct attempt *a)
 	snprintf(url, sizeof(url),
 	         addr_is4(&a->spec->address) ? "http://%s:%u%s" : "http://[%s]:%u%s", text,
 	         a->spec->port, a->spec->path);
-	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PRIVATE, a);
-	SET(CURLOPT_HTTPHEADER, (struct curl_slist *)a->headers);
-	SET(CURLOPT_OPENSOCKETDATA, a);
-	SET(CURLOPT_WRITEDATA, a);
-	SET(CURLOPT_HEADERDATA, a);
+	SET_OPTION(CURLOPT_URL, url);
+	SET_OPTION(CURLOPT_PRIVATE, a);
+	SET_OPTION(CURLOPT_HTTPHEADER, (struct curl_slist *)a->headers);
+	SET_OPTION(CURLOPT_OPENSOCKETDATA, a);
+	SET_OPTION(CURLOPT_WRITEDATA, a);
+	SET_OPTION(CURLOPT_HEADERDATA, a);
 	return code;
 }
-#undef SET
+#undef SET_OPTION
 
 enum health_reason http_start(struct http *h, struct attempt *a)
 {
 	struct lane *lane = &h->lanes[h->next_lane++ % LANES];
-	CURL *easy = h->n_spare ? h->spare[--h->n_spare] : make_easy();
+	CURL *easy = h->n_spare ? h->spare[--h->n_spare] : make_handle();
 
 	if (!easy)
 		return HEALTH_REASON_LOCAL;
 	a->easy = easy;
 	a->has_status = false;
 	a->headers = make_headers(a->spec);
-	if (!a->headers || set_target(easy, a) || curl_multi_add_handle(lane->multi, easy)) {
-		release(h, a);
+	if (!a->headers || set_target_options(easy, a) ||
+	    curl_multi_add_handle(lane->multi, easy)) {
+		release_handle(h, a);
 		return HEALTH_REASON_LOCAL;
 	}
 	a->lane = lane;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each target's one timer drives enum target_phase: idle, first attempt, second attempt, asking
- * controls. A path ends in end_path(), a round in end_round(). fall() asks the controls only about
- * a silence that would turn the verdict. Only vote() changes a verdict and publishes its word. */
+ * controls. A path ends in end_path(), a round in end_round(). weigh_failure() asks the controls
+ * only about a silence that would turn the verdict. Only cast_vote() changes a verdict and publishes its word. */
 #include "healthcheck/checker.h"
 
 #include <errno.h>
@@ -20,20 +20,20 @@ static uint64_t next_random(struct checker *c)
 	return hash_mix(c->random += 0x9e3779b97f4a7c15u); /* splitmix64 */
 }
 
-static void add(uint64_t *word, uint64_t n)
+static void count_up(uint64_t *word, uint64_t n)
 {
 	if (word)
 		stats_add(word, n);
 }
 
-static void set_timer(struct target *t, uint64_t at_ms)
+static void set_target_timer(struct target *t, uint64_t at_ms)
 {
 	if (loop_timer_set(t->checker->loop, &t->timer, at_ms))
 		log_error("no-memory", "for=%s", "timer");
 }
 
 /* @return whether the word is another one than before */
-static bool publish(struct checker *c, int place, health_word word)
+static bool publish_word(struct checker *c, int place, health_word word)
 {
 	if (place < 0 || !health_write(page_payload(c->page), place, word))
 		return false;
@@ -61,7 +61,7 @@ static void note_turn(struct target *t, enum health_state before)
 		return;
 	t->since_s = clock_believed_ms() / 1000;
 	c->changed = true;
-	add(target_state(t) == HEALTH_UP ? c->words.turned_up : c->words.turned_down, 1);
+	count_up(target_state(t) == HEALTH_UP ? c->words.turned_up : c->words.turned_down, 1);
 	log_turn(t);
 }
 
@@ -76,7 +76,7 @@ static void spare_last(struct checker *c)
 			continue;
 		t->spared = true;
 		note_turn(t, HEALTH_DOWN);
-		publish(c, t->place, target_word(t));
+		publish_word(c, t->page_index, target_word(t));
 		c->targets->tallies[t->pool->index].n_up = 1;
 	}
 }
@@ -92,7 +92,7 @@ static void on_derive(void *arg)
 	spare_last(c);
 	for (size_t i = 0; i < t->n_derived; i++) {
 		struct derived *d = &t->derived[i];
-		const struct tally *y = &t->tallies[d->pool->index];
+		const struct pool_tally *y = &t->tallies[d->pool->index];
 		health_word word = derive_word(y, d->pool->check, health_since_s(d->word));
 
 		if (health_state(word) != health_state(d->word) || !d->word)
@@ -100,21 +100,21 @@ static void on_derive(void *arg)
 		if (word == d->word)
 			continue;
 		d->word = word;
-		publish(c, d->place, word);
+		publish_word(c, d->page_index, word);
 	}
 }
 
-static void show(struct target *t)
+static void publish_target(struct target *t)
 {
 	struct checker *c = t->checker;
 
-	if (publish(c, t->place, target_word(t)) && t->pool && !c->derive_timer.place)
+	if (publish_word(c, t->page_index, target_word(t)) && t->pool && !c->derive_timer.place)
 		loop_timer_set(c->loop, &c->derive_timer, 0);
 }
 
 static void set_failing(struct target *t, bool failing)
 {
-	struct group *g = &t->checker->groups[t->site->index];
+	struct site_votes *g = &t->checker->groups[t->site->index];
 
 	g->n_failing += (uint32_t)(failing - t->failing);
 	t->failing = failing;
@@ -133,17 +133,17 @@ static bool all_fail(const struct target *t)
 	return n >= 2 && n_failing >= n;
 }
 
-static void schedule(struct target *t, uint64_t now_ms)
+static void schedule_probe(struct target *t, uint64_t now_ms)
 {
 	t->phase = TARGET_IDLE;
 	/* A checker that is late has no time for more probes than usual. */
 	t->due_ms = pace_next(&t->pace, t->sent_ms, now_ms,
 	                      verdict_in_doubt(t->verdict) && !t->late, next_random(t->checker));
-	set_timer(t, t->due_ms);
+	set_target_timer(t, t->due_ms);
 }
 
 /* The verdict and its damping after a vote. */
-static void feed(struct target *t, enum verdict_vote v, uint64_t now_ms)
+static void feed_vote(struct target *t, enum verdict_vote v, uint64_t now_ms)
 {
 	enum health_state before = verdict_state(t->verdict);
 
@@ -179,11 +179,12 @@ void checker_note_vip(struct checker *c, const struct target *t, uint16_t port)
 	count_groups(c);
 	for (size_t i = 0; i < c->targets->n; i++)
 		if (c->targets->items[i].service)
-			publish(c, c->targets->items[i].place, target_word(&c->targets->items[i]));
+			publish_word(c, c->targets->items[i].page_index,
+			             target_word(&c->targets->items[i]));
 }
 
 /* The last step of a round: the vote, the word, the next probe. */
-static void vote(struct target *t, enum verdict_vote v)
+static void cast_vote(struct target *t, enum verdict_vote v)
 {
 	enum health_state before = target_state(t);
 	uint64_t now_ms = clock_mono_ms();
@@ -191,7 +192,7 @@ static void vote(struct target *t, enum verdict_vote v)
 	if (t->service && v == VERDICT_OK && !t->proven)
 		checker_note_vip(t->checker, t, t->paths[0].spec.port);
 	if (!t->unproven)
-		feed(t, v, now_ms);
+		feed_vote(t, v, now_ms);
 	t->inconclusive = v == VERDICT_INCONCLUSIVE;
 	t->vague_ms = !t->inconclusive ? 0 : t->vague_ms ? t->vague_ms : now_ms;
 	t->counts.ok += v == VERDICT_OK;
@@ -203,28 +204,28 @@ static void vote(struct target *t, enum verdict_vote v)
 	}
 	note_turn(t, before);
 	t->done_ms = now_ms;
-	show(t);
-	schedule(t, now_ms);
+	publish_target(t);
+	schedule_probe(t, now_ms);
 }
 
 /* A failure that turns the verdict: an answer, or silence that the controls make evidence. */
-static void fall(struct target *t)
+static void weigh_failure(struct target *t)
 {
 	struct checker *c = t->checker;
 
 	if (verdict_is_answer(t->last)) {
-		vote(t, VERDICT_FAIL);
+		cast_vote(t, VERDICT_FAIL);
 	} else if (!controls_have_outside(c->controls) && all_fail(t)) {
-		add(c->words.uncontrolled, 1);
+		count_up(c->words.uncontrolled, 1);
 		set_failing(t, true);
-		vote(t, VERDICT_INCONCLUSIVE);
+		cast_vote(t, VERDICT_INCONCLUSIVE);
 	} else if (controls_answered_since(c->controls, t->sent_ms)) {
-		vote(t, VERDICT_FAIL);
+		cast_vote(t, VERDICT_FAIL);
 	} else {
 		t->phase = TARGET_ASKING;
 		c->n_asking++;
-		set_timer(t, clock_mono_ms() + CONTROL_TIMEOUT_MS);
-		controls_ask(c->controls);
+		set_target_timer(t, clock_mono_ms() + CONTROL_TIMEOUT_MS);
+		controls_query(c->controls);
 	}
 }
 
@@ -236,7 +237,10 @@ static void abort_attempts(struct target *t)
 	}
 }
 
-/* Note a round's result and vote. A failure that would turn the verdict goes to fall() first. */
+/*
+ * Note a round's result and vote. A failure that would turn the verdict goes to weigh_failure()
+ * first.
+ */
 static void end_round(struct target *t, enum health_reason why, unsigned detail)
 {
 	struct checker *c = t->checker;
@@ -248,17 +252,17 @@ static void end_round(struct target *t, enum health_reason why, unsigned detail)
 	t->last_detail = detail;
 	t->last_late = t->late;
 	t->last_unready = unready;
-	add(c->words.results[why], 1);
+	count_up(c->words.results[why], 1);
 	if (why != HEALTH_REASON_LOCAL)
 		checker_count_time(&c->words, clock_mono_ms() - t->sent_ms);
-	add(c->words.late, t->late);
-	add(c->words.unready, unready);
+	count_up(c->words.late, t->late);
+	count_up(c->words.unready, unready);
 
 	enum verdict_vote v = verdict_of_result(why, t->late || unready);
 	if (v == VERDICT_FAIL && !t->unproven && verdict_would_fall(t->verdict, &t->rule))
-		fall(t);
+		weigh_failure(t);
 	else
-		vote(t, v);
+		cast_vote(t, v);
 }
 
 /*
@@ -316,7 +320,7 @@ static void start_attempt(struct target_path *p, int i)
 	        attempt_start(&c->prober, &p->attempts[i], &p->spec, on_attempt, p, &detail);
 
 	p->target->counts.attempts++;
-	add(c->words.attempts, 1);
+	count_up(c->words.attempts, 1);
 	if (why != HEALTH_REASON_NONE && !(i == 1 && why == HEALTH_REASON_LOCAL))
 		end_path(p, why, detail);
 }
@@ -332,13 +336,13 @@ static void start_attempts(struct target *t, int i)
 }
 
 /* Take results that are there already. @return whether the round is over by them */
-static bool look(struct target *t)
+static bool poll_paths(struct target *t)
 {
 	enum target_phase phase = t->phase;
 
 	for (uint32_t k = 0; k < t->n_paths && t->phase == phase; k++)
-		if (!attempt_look(&t->paths[k].attempts[0]) && t->phase == TARGET_SECOND)
-			attempt_look(&t->paths[k].attempts[1]);
+		if (!attempt_poll(&t->paths[k].attempts[0]) && t->phase == TARGET_SECOND)
+			attempt_poll(&t->paths[k].attempts[1]);
 	return t->phase != phase;
 }
 
@@ -358,13 +362,13 @@ static void start_round(struct target *t)
 
 	t->late = pace_is_late(&t->pace, t->due_ms, now_ms);
 	if (now_ms > t->due_ms)
-		add(t->checker->words.lateness_ms, now_ms - t->due_ms);
+		count_up(t->checker->words.lateness_ms, now_ms - t->due_ms);
 	t->sent_ms = now_ms;
 	t->counts.probes++;
-	add(t->checker->words.probes, 1);
+	count_up(t->checker->words.probes, 1);
 	t->phase = TARGET_FIRST;
 	t->deadline_ms = pace_second(&t->pace, now_ms);
-	set_timer(t, t->deadline_ms);
+	set_target_timer(t, t->deadline_ms);
 	t->n_over = t->n_good = 0;
 	t->lacking = NULL;
 	for (uint32_t i = 0; i < t->n_paths; i++)
@@ -375,7 +379,7 @@ static void start_round(struct target *t)
 static void second_step(struct target *t, uint64_t now_ms)
 {
 	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
-	if (look(t))
+	if (poll_paths(t))
 		return;
 	if (t->late) { /* no result has a vote any more */
 		end_silent(t);
@@ -385,14 +389,14 @@ static void second_step(struct target *t, uint64_t now_ms)
 	t->deadline_ms = t->sent_ms + t->pace.timeout_ms;
 	if (t->deadline_ms < now_ms)
 		t->deadline_ms = now_ms;
-	set_timer(t, t->deadline_ms);
+	set_target_timer(t, t->deadline_ms);
 	start_attempts(t, 1);
 }
 
 static void last_step(struct target *t, uint64_t now_ms)
 {
 	t->late = t->late || pace_is_late(&t->pace, t->deadline_ms, now_ms);
-	if (!look(t))
+	if (!poll_paths(t))
 		end_silent(t);
 }
 
@@ -400,11 +404,11 @@ static void leave_asking(struct target *t, enum verdict_vote v)
 {
 	t->checker->n_asking--;
 	loop_timer_cancel(t->checker->loop, &t->timer);
-	vote(t, v);
+	cast_vote(t, v);
 }
 
 /* One timer serves all phases, so that a target can never have two deadlines at a time. */
-static void on_timer(void *arg)
+static void on_phase(void *arg)
 {
 	struct target *t = arg;
 	uint64_t now_ms = clock_mono_ms();
@@ -420,7 +424,7 @@ static void on_timer(void *arg)
 		last_step(t, now_ms);
 		break;
 	case TARGET_ASKING:
-		add(t->checker->words.uncontrolled, 1);
+		count_up(t->checker->words.uncontrolled, 1);
 		leave_asking(t, VERDICT_INCONCLUSIVE);
 		break;
 	}
@@ -438,25 +442,25 @@ static void on_control(void *arg)
 	}
 }
 
-void checker_now(struct checker *c, struct target *t)
+void checker_probe_now(struct checker *c, struct target *t)
 {
 	if (t->phase != TARGET_IDLE)
 		return;
 	t->due_ms = loop_now_ms(c->loop);
-	set_timer(t, 0);
+	set_target_timer(t, 0);
 }
 
-static void stop(struct target *t)
+static void stop_target(struct target *t)
 {
 	abort_attempts(t);
 	loop_timer_cancel(t->checker->loop, &t->timer);
 	t->phase = TARGET_IDLE;
 }
 
-static void stop_all(struct checker *c)
+static void stop_targets(struct checker *c)
 {
 	for (size_t i = 0; c->targets && i < c->targets->n; i++)
-		stop(&c->targets->items[i]);
+		stop_target(&c->targets->items[i]);
 	loop_timer_cancel(c->loop, &c->derive_timer);
 	c->n_asking = 0;
 }
@@ -469,14 +473,14 @@ static int by_saved(const void *a, const void *b)
 }
 
 /* What a target starts with: its predecessor, the page, the file. */
-static void inherit(struct checker *c, struct target *t, const struct saved_word *saved,
-                    size_t n_saved)
+static void restore_target(struct checker *c, struct target *t, const struct saved_word *saved,
+                           size_t n_saved)
 {
 	struct health_page *page = page_payload(c->page);
 	const struct target *old = c->targets ? targets_find(c->targets, t->id) : NULL;
 	const struct saved_word key = { .target = t->id };
 	const struct saved_word *kept = NULL;
-	int place = health_find(page, t->id);
+	int place = health_find_index(page, t->id);
 
 	if (old) {
 		target_inherit(t, old);
@@ -494,7 +498,7 @@ static void inherit(struct checker *c, struct target *t, const struct saved_word
 }
 
 /* When a target that has just come into the table is probed next. */
-static void start(struct checker *c, struct target *t, uint64_t now_ms)
+static void start_target(struct checker *c, struct target *t, uint64_t now_ms)
 {
 	if (!t->due_ms)
 		t->due_ms = pace_first(&t->pace, now_ms, t->id >> 16, c->targets->n, t->restored);
@@ -502,11 +506,11 @@ static void start(struct checker *c, struct target *t, uint64_t now_ms)
 		t->due_ms = pace_first(&t->pace, now_ms, t->id >> 16, c->targets->n, true);
 	else if (t->due_ms > now_ms + t->pace.interval_ms)
 		t->due_ms = now_ms + t->pace.interval_ms;
-	set_timer(t, t->due_ms);
+	set_target_timer(t, t->due_ms);
 }
 
 /* Words are published before any probe: readers see the verdicts that were inherited. */
-static void start_all(struct checker *c)
+static void start_targets(struct checker *c)
 {
 	struct health_page *page = page_payload(c->page);
 	uint64_t now_ms = clock_mono_ms();
@@ -514,25 +518,25 @@ static void start_all(struct checker *c)
 	for (size_t i = 0; i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
-		t->place = health_find(page, t->id);
-		health_write(page, t->place, target_word(t));
-		start(c, t, now_ms);
+		t->page_index = health_find_index(page, t->id);
+		health_write(page, t->page_index, target_word(t));
+		start_target(c, t, now_ms);
 	}
 	for (size_t i = 0; i < c->targets->n_derived; i++) {
 		struct derived *d = &c->targets->derived[i];
 
-		d->place = health_find(page, d->id);
-		d->word = health_read(page, d->place);
+		d->page_index = health_find_index(page, d->id);
+		d->word = health_read(page, d->page_index);
 	}
 	on_derive(c);
 	page_publish(c->page);
 }
 
-int checker_take(struct checker *c, struct model *model, const struct saved_word *saved,
-                 size_t n_saved)
+int checker_apply_model(struct checker *c, struct model *model, const struct saved_word *saved,
+                        size_t n_saved)
 {
 	struct targets *t;
-	struct group *groups = calloc(model->n_sites + 1, sizeof(*groups));
+	struct site_votes *groups = calloc(model->n_sites + 1, sizeof(*groups));
 	int rc = groups ? targets_new(model, &t) : -ENOMEM;
 
 	if (rc) {
@@ -543,8 +547,8 @@ int checker_take(struct checker *c, struct model *model, const struct saved_word
 	}
 	for (size_t i = 0; i < t->n; i++) {
 		t->items[i].checker = c;
-		t->items[i].timer = (struct loop_timer){ .cb = on_timer, .arg = &t->items[i] };
-		inherit(c, &t->items[i], saved, n_saved);
+		t->items[i].timer = (struct loop_timer){ .cb = on_phase, .arg = &t->items[i] };
+		restore_target(c, &t->items[i], saved, n_saved);
 	}
 	rc = targets_lay_out(t, page_payload(c->page));
 	if (rc) {
@@ -552,16 +556,16 @@ int checker_take(struct checker *c, struct model *model, const struct saved_word
 		targets_free(t);
 		return rc;
 	}
-	vips_take(&c->vips, t->model);
+	vips_note_model(&c->vips, t->model);
 	targets_mark_vips(t, &c->vips);
-	stop_all(c);
+	stop_targets(c);
 	targets_free(c->targets);
 	free(c->groups);
 	c->targets = t;
 	c->groups = groups;
 	count_groups(c);
 	controls_set(c->controls, t->model->self->controls, t->model->self->n_controls);
-	start_all(c);
+	start_targets(c);
 	c->changed = true; /* what came from the page is to be in the file too */
 	return 0;
 }
@@ -573,7 +577,7 @@ int checker_open(struct checker *c, struct loop *loop, struct page *page, struct
 	*c = (struct checker){ .loop = loop, .page = page, .random = clock_mono_ns() };
 	c->derive_timer = (struct loop_timer){ .cb = on_derive, .arg = c };
 	if (stats)
-		checker_make_words(&c->words, stats);
+		checker_find_counters(&c->words, stats);
 	rc = prober_open(&c->prober, loop);
 	if (rc)
 		return rc;
@@ -585,7 +589,7 @@ int checker_open(struct checker *c, struct loop *loop, struct page *page, struct
 
 void checker_close(struct checker *c)
 {
-	stop_all(c);
+	stop_targets(c);
 	controls_close(c->controls);
 	gate_close(&c->gate);
 	prober_close(&c->prober);

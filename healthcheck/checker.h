@@ -36,7 +36,7 @@ struct stats;
 /* Counters in the stats page. */
 #define CHECKER_TIMES 13 /* buckets of the histogram of probe times, the last without a limit */
 
-struct checker_words {
+struct checker_counters {
 	uint64_t *times[CHECKER_TIMES], *times_ms, *n_times;
 	uint64_t *results[HEALTH_REASON_COUNT];
 	uint64_t *probes, *attempts, *late, *unready, *uncontrolled, *turned_down, *turned_up;
@@ -44,12 +44,12 @@ struct checker_words {
 };
 
 /* Find or make each counter on the stats page. In words.c, as the next one. */
-void checker_make_words(struct checker_words *w, struct stats *s);
+void checker_find_counters(struct checker_counters *w, struct stats *s);
 /* Count a probe that took @p took_ms. */
-void checker_count_time(const struct checker_words *w, uint64_t took_ms);
+void checker_count_time(const struct checker_counters *w, uint64_t took_ms);
 
 /* The targets of one site that have a vote. */
-struct group {
+struct site_votes {
 	uint32_t n, n_failing;
 };
 
@@ -58,11 +58,11 @@ struct checker {
 	struct page *page; /* kind HEALTH_PAGE_KIND */
 	struct prober prober;
 	struct controls *controls;
-	struct targets *targets; /* NULL before the first document */
-	struct group *groups;    /* by model_site.index */
+	struct targets *targets;   /* NULL before the first document */
+	struct site_votes *groups; /* by model_site.index */
 	struct vips vips; /* what is known of VIPs; read by the owner before the first document */
 	struct loop_timer derive_timer;
-	struct checker_words words;
+	struct checker_counters words;
 	uint64_t random;
 	struct gate gate; /* of probes through tunnels */
 	bool changed;     /* a state turned since it was last saved */
@@ -90,14 +90,14 @@ struct saved_word {
  * unknown.
  * @return 0, or -errno with the old one in force
  */
-int checker_take(struct checker *c, struct model *model, const struct saved_word *saved,
-                 size_t n_saved);
+int checker_apply_model(struct checker *c, struct model *model, const struct saved_word *saved,
+                        size_t n_saved);
 /*
  * The VIP of @p t has been seen up, here at @p port, or by another node (0): it is no news any
  * more.
  */
 void checker_note_vip(struct checker *c, const struct target *t, uint16_t port);
 /* Probe @p t as soon as possible. */
-void checker_now(struct checker *c, struct target *t);
+void checker_probe_now(struct checker *c, struct target *t);
 
 #endif

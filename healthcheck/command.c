@@ -18,7 +18,7 @@
 
 #define ROWS_MAX 5000u /* rows of one answer, which the control socket limits to 4 MiB */
 
-static json_t *refuse(const char *error)
+static json_t *reject_request(const char *error)
 {
 	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
 }
@@ -55,7 +55,7 @@ static void set_names(json_t *row, const struct target *t)
 }
 
 /* Why the last probe had no vote; "" where it had one. */
-static const char *why_no_vote(const struct target *t)
+static const char *no_vote_text(const struct target *t)
 {
 	if (t->unproven)
 		return "its default check has never succeeded from this node";
@@ -108,7 +108,7 @@ static int64_t damp_end_ms(const struct target *t, uint64_t now_ms)
 }
 
 /* "no answer within 200 ms, 30 ms ago; no vote: late" */
-static const char *sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
+static const char *write_sentence(const struct target *t, uint64_t now_ms, char out[SENTENCE_MAX])
 {
 	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
 	char until[CLOCK_TEXT_MAX], address[ADDR_TEXT_MAX];
@@ -122,8 +122,8 @@ static const char *sentence(const struct target *t, uint64_t now_ms, char out[SE
 	if (t->done_ms)
 		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, ", %llu ms ago",
 		                      (unsigned long long)(now_ms - t->done_ms));
-	if (*why_no_vote(t) && n < SENTENCE_MAX)
-		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, "; no vote: %s", why_no_vote(t));
+	if (*no_vote_text(t) && n < SENTENCE_MAX)
+		n += (size_t)snprintf(out + n, SENTENCE_MAX - n, "; no vote: %s", no_vote_text(t));
 	if (t->damp.held && n < SENTENCE_MAX)
 		snprintf(out + n, SENTENCE_MAX - n, "; flapping (%.1f turns): %s %s",
 		         t->damp.penalty,
@@ -134,7 +134,7 @@ static const char *sentence(const struct target *t, uint64_t now_ms, char out[SE
 }
 
 /* One target as the API and `weir health` show it. The keys are part of the API. */
-static json_t *row_of(const struct target *t)
+static json_t *make_row(const struct target *t)
 {
 	uint64_t now_ms = clock_mono_ms();
 	json_t *row = json_object();
@@ -154,8 +154,8 @@ static json_t *row_of(const struct target *t)
 	set_time(row, "since", t->since_s);
 	json_object_set_new(row, "last", json_string(health_reason_text(t->last)));
 	json_object_set_new(row, "detail", json_integer(t->last_detail));
-	json_object_set_new(row, "no_vote", json_string(why_no_vote(t)));
-	json_object_set_new(row, "why", json_string(sentence(t, now_ms, text)));
+	json_object_set_new(row, "no_vote", json_string(no_vote_text(t)));
+	json_object_set_new(row, "why", json_string(write_sentence(t, now_ms, text)));
 	json_object_set_new(row, "last_ms_ago",
 	                    t->done_ms ? json_integer((json_int_t)(now_ms - t->done_ms))
 	                               : json_null());
@@ -232,7 +232,7 @@ static json_t *do_list(struct checker *c, const json_t *request)
 		if (pool && (!t->pool || strcmp(t->pool->name, pool)))
 			continue;
 		if (n++ < ROWS_MAX)
-			json_array_append_new(rows, row_of(t));
+			json_array_append_new(rows, make_row(t));
 	}
 	json_object_set_new(answer, "targets", rows);
 	json_object_set_new(answer, "n_targets", json_integer((json_int_t)n));
@@ -245,7 +245,7 @@ static json_t *do_list(struct checker *c, const json_t *request)
 	return answer;
 }
 
-static bool is_meant(const struct target *t, const json_t *request)
+static bool is_requested(const struct target *t, const json_t *request)
 {
 	const char *pool = json_string_value(json_object_get(request, "pool"));
 	const char *backend = json_string_value(json_object_get(request, "backend"));
@@ -266,14 +266,15 @@ static json_t *do_check(struct checker *c, const json_t *request)
 	for (size_t i = 0; i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
-		if (!is_meant(t, request))
+		if (!is_requested(t, request))
 			continue;
-		checker_now(c, t);
-		json_array_append_new(rows, row_of(t));
+		checker_probe_now(c, t);
+		json_array_append_new(rows, make_row(t));
 	}
 	if (!json_array_size(rows)) {
 		json_decref(rows);
-		return refuse("no such target: give pool and backend, or service and another site");
+		return reject_request(
+		        "no such target: give pool and backend, or service and another site");
 	}
 	answer = json_pack("{s:b,s:o}", "ok", 1, "targets", rows);
 	return answer;
@@ -284,20 +285,21 @@ static json_t *answer_request(struct checker *c, const json_t *request)
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (!what)
-		return refuse("the request must be an object with \"do\"");
+		return reject_request("the request must be an object with \"do\"");
 	if (!c->targets)
-		return refuse("no document yet");
+		return reject_request("no document yet");
 	if (!strcmp(what, "list"))
 		return do_list(c, request);
 	if (!strcmp(what, "check"))
 		return do_check(c, request);
-	return refuse("\"do\" must be list or check");
+	return reject_request("\"do\" must be list or check");
 }
 
 char *command_answer(struct checker *c, const char *line, size_t length)
 {
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
-	json_t *a = request ? answer_request(c, request) : refuse("not a JSON object in one line");
+	json_t *a = request ? answer_request(c, request)
+	                    : reject_request("not a JSON object in one line");
 	char *text = a ? json_dumps(a, JSON_COMPACT) : NULL;
 
 	json_decref(request);

@@ -70,7 +70,7 @@ void conditions_of_vips(const struct targets *t, struct stats *to)
 /* Whether nobody knows if @p x answers: it does not, and neither does any control. */
 static bool is_unheard(const struct targets *t, const struct target *x, uint64_t now_ms)
 {
-	const struct tally *pool = x->pool ? &t->tallies[x->pool->index] : NULL;
+	const struct pool_tally *pool = x->pool ? &t->tallies[x->pool->index] : NULL;
 
 	return pool && x->inconclusive && x->last != HEALTH_REASON_LOCAL && !x->last_late &&
 	       !x->last_unready && x->vague_ms + VAGUE_MS <= now_ms && pool->n_vague < pool->n;

@@ -22,8 +22,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 
-#define ASK_AGAIN_MS 5u /* ms: targets that fall silent together share one request */
-#define READS_MAX    64 /* answers read in one turn, so that a flood cannot hold the loop */
+#define QUERY_AGAIN_MS 5u /* ms: targets that fall silent together share one request */
+#define READS_MAX      64 /* answers read in one turn, so that a flood cannot hold the loop */
 
 /* Raw sockets' filters, by their numbers: the two families' headers do not go together. */
 #define ICMP_FILTER_OPTION  1
@@ -50,14 +50,14 @@ struct controls {
 };
 
 /* What travels: which control, and when it was sent. */
-struct payload {
+struct echo_payload {
 	uint64_t magic, sent_ms;
 	uint32_t index, pad;
 };
 #define PAYLOAD_MAGIC 0x7765697270726f62u /* "weirprob": tells our echoes from those of others */
 
 /* An answer to something sent at @p sent_ms. */
-static void take_answer(struct controls *c, const struct payload *p)
+static void record_answer(struct controls *c, const struct echo_payload *p)
 {
 	if (p->magic != PAYLOAD_MAGIC || p->index >= c->n)
 		return;
@@ -80,17 +80,18 @@ static void take_answer(struct controls *c, const struct payload *p)
 static void on_udp(void *arg, int fd, uint32_t events)
 {
 	struct controls *c = arg;
-	struct payload p;
+	struct echo_payload p;
 
 	(void)events;
 	for (int i = 0; i < READS_MAX; i++) {
 		if (recv(fd, &p, sizeof(p), MSG_DONTWAIT) != sizeof(p))
 			return;
-		take_answer(c, &p);
+		record_answer(c, &p);
 	}
 }
 
-static bool is_from(const struct controls *c, const struct payload *p, const struct sockaddr *from)
+static bool is_from(const struct controls *c, const struct echo_payload *p,
+                    const struct sockaddr *from)
 {
 	struct addr a;
 
@@ -114,7 +115,7 @@ static void on_icmp(void *arg, int fd, uint32_t events)
 		                     (struct sockaddr *)&from, &size);
 		size_t skip = fd == c->icmp4 ? (size_t)(bytes[0] & 15) * 4 : 0;
 		struct icmphdr h;
-		struct payload p;
+		struct echo_payload p;
 
 		if (n < 0)
 			return;
@@ -124,11 +125,11 @@ static void on_icmp(void *arg, int fd, uint32_t events)
 		memcpy(&p, bytes + skip + sizeof(h), sizeof(p));
 		if (h.type == (fd == c->icmp4 ? ICMP_ECHOREPLY : ICMPV6_ECHO_REPLY) &&
 		    h.un.echo.id == c->id && is_from(c, &p, (struct sockaddr *)&from))
-			take_answer(c, &p);
+			record_answer(c, &p);
 	}
 }
 
-static uint16_t checksum(const void *bytes, size_t n)
+static uint16_t compute_checksum(const void *bytes, size_t n)
 {
 	const uint8_t *b = bytes;
 	uint32_t sum = 0;
@@ -139,12 +140,12 @@ static uint16_t checksum(const void *bytes, size_t n)
 	return htons((uint16_t) ~(sum + (sum >> 16)));
 }
 
-static void send_icmp(struct controls *c, const struct control *k, const struct payload *p)
+static void send_icmp(struct controls *c, const struct control *k, const struct echo_payload *p)
 {
 	bool is4 = addr_is4(&k->address);
 	struct {
 		struct icmphdr h;
-		struct payload p;
+		struct echo_payload p;
 	} echo = { .p = *p };
 	struct sockaddr_storage to;
 	socklen_t size = addr_to_sockaddr(&k->address, 0, &to);
@@ -153,7 +154,7 @@ static void send_icmp(struct controls *c, const struct control *k, const struct 
 	echo.h.un.echo.id = c->id;
 	echo.h.un.echo.sequence = htons((uint16_t)k->n_asked);
 	if (is4) /* of ICMPv6 the kernel makes it */
-		echo.h.checksum = checksum(&echo, sizeof(echo));
+		echo.h.checksum = compute_checksum(&echo, sizeof(echo));
 	/* A send that fails stays unanswered, which is what it means. */
 	(void)!sendto(is4 ? c->icmp4 : c->icmp6, &echo, sizeof(echo), MSG_DONTWAIT,
 	              (struct sockaddr *)&to, size);
@@ -204,12 +205,12 @@ static void open_reflector(struct controls *c)
 	c->reflector_error = rc;
 }
 
-static void ask(struct controls *c, uint32_t i, uint64_t now_ms)
+static void query_control(struct controls *c, uint32_t i, uint64_t now_ms)
 {
 	struct control *k = &c->controls[i];
-	struct payload p = { .magic = PAYLOAD_MAGIC, .sent_ms = now_ms, .index = i };
+	struct echo_payload p = { .magic = PAYLOAD_MAGIC, .sent_ms = now_ms, .index = i };
 
-	if (k->n_asked && now_ms < k->asked_ms + ASK_AGAIN_MS)
+	if (k->n_asked && now_ms < k->asked_ms + QUERY_AGAIN_MS)
 		return;
 	k->asked_ms = now_ms;
 	k->n_asked++;
@@ -223,15 +224,15 @@ static void ask(struct controls *c, uint32_t i, uint64_t now_ms)
 	}
 }
 
-void controls_ask(struct controls *c)
+void controls_query(struct controls *c)
 {
 	uint64_t now_ms = clock_mono_ms();
 
 	for (uint32_t i = 0; i < c->n; i++)
-		ask(c, i, now_ms);
+		query_control(c, i, now_ms);
 }
 
-static void on_timer(void *arg)
+static void on_control_timer(void *arg)
 {
 	struct controls *c = arg;
 	uint64_t now_ms = clock_mono_ms();
@@ -246,7 +247,7 @@ static void on_timer(void *arg)
 		log_warn("control-silent", "address=%s since_ms=%llu", addr_text(&k->address, text),
 		         (unsigned long long)(now_ms - k->waiting_ms));
 	}
-	controls_ask(c);
+	controls_query(c);
 	loop_timer_set(c->loop, &c->timer, now_ms + CONTROL_IDLE_MS);
 }
 
@@ -287,7 +288,7 @@ int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct co
 	*c = (struct controls){ .loop = loop, .on_answer = on_answer, .arg = arg, .n = 1 };
 	c->udp = c->icmp4 = c->icmp6 = -1;
 	c->id = (uint16_t)getpid();
-	c->timer = (struct loop_timer){ .cb = on_timer, .arg = c };
+	c->timer = (struct loop_timer){ .cb = on_control_timer, .arg = c };
 	c->controls[0].address = addr_from4((const uint8_t[]){ 127, 0, 0, 1 });
 	open_reflector(c);
 	/*

@@ -47,7 +47,7 @@ void controls_close(struct controls *c);
 /** Set the node's controls; those above CONTROLS_MAX - 1 are left out. */
 void controls_set(struct controls *c, const struct addr *addresses, size_t n);
 /** Ask all that were not asked within the last few ms. */
-void controls_ask(struct controls *c);
+void controls_query(struct controls *c);
 /** Whether controls answered something sent at @p since_ms or later. */
 bool controls_answered_since(const struct controls *c, uint64_t since_ms);
 /** Whether a control outside of this host is configured. */

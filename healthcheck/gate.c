@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * gate_look() finds the words by name on the dataplane's stats page and keeps pointers into the
+ * gate_refresh() finds the words by name on the dataplane's stats page and keeps pointers into the
  * mapped page; a verdict then costs one atomic load for each. A word that an earlier release does
  * not have is NULL.
  */
@@ -12,7 +12,7 @@
 #include "weir/probe.h"
 #include "weir/stats.h"
 
-static const uint64_t *find_word(const struct stats_reader *r, const char *name)
+static const uint64_t *find_gauge(const struct stats_reader *r, const char *name)
 {
 	for (size_t i = 0; i < stats_reader_n(r); i++) {
 		const struct stats_entry *e = stats_reader_entry(r, i);
@@ -23,7 +23,7 @@ static const uint64_t *find_word(const struct stats_reader *r, const char *name)
 	return NULL;
 }
 
-void gate_look(struct gate *g, const char *run_dir)
+void gate_refresh(struct gate *g, const char *run_dir)
 {
 	struct stats_reader *r;
 
@@ -31,9 +31,9 @@ void gate_look(struct gate *g, const char *run_dir)
 	if (stats_reader_open(run_dir, "dataplane", &r))
 		return;
 	*g = (struct gate){ .reader = r,
-		            .document = find_word(r, PROBE_GAUGE),
-		            .since_ms = find_word(r, PROBE_SINCE_GAUGE),
-		            .families = find_word(r, PROBE_FAMILIES_GAUGE) };
+		            .document = find_gauge(r, PROBE_GAUGE),
+		            .since_ms = find_gauge(r, PROBE_SINCE_GAUGE),
+		            .families = find_gauge(r, PROBE_FAMILIES_GAUGE) };
 }
 
 void gate_close(struct gate *g)
@@ -42,22 +42,22 @@ void gate_close(struct gate *g)
 	*g = (struct gate){ 0 };
 }
 
-static uint64_t load(const uint64_t *word)
+static uint64_t load_gauge(const uint64_t *word)
 {
 	return word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0;
 }
 
 uint64_t gate_document(const struct gate *g)
 {
-	return load(g->document);
+	return load_gauge(g->document);
 }
 
 bool gate_lets(const struct gate *g, uint64_t document, uint64_t sent_ms)
 {
-	return gate_document(g) >= document && (!g->since_ms || load(g->since_ms) < sent_ms);
+	return gate_document(g) >= document && (!g->since_ms || load_gauge(g->since_ms) < sent_ms);
 }
 
 bool gate_reaches(const struct gate *g, const struct addr *vip)
 {
-	return !(load(g->families) & (addr_is4(vip) ? PROBE_FAMILY_IP4 : PROBE_FAMILY_IP6));
+	return !(load_gauge(g->families) & (addr_is4(vip) ? PROBE_FAMILY_IP4 : PROBE_FAMILY_IP6));
 }

@@ -21,7 +21,7 @@ struct gate {
 };
 
 /* Look for the words again; once a second, as the page may be another process's. */
-void gate_look(struct gate *g, const char *run_dir);
+void gate_refresh(struct gate *g, const char *run_dir);
 void gate_close(struct gate *g);
 /* The document whose probes have their path; 0: none. */
 uint64_t gate_document(const struct gate *g);

@@ -24,7 +24,7 @@
 #define HEAD2 "weir-verdicts 2 "
 
 /* The file's text. NULL: out of memory */
-static char *text_of(const struct targets *t, size_t *n_text)
+static char *make_verdicts_text(const struct targets *t, size_t *n_text)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -55,19 +55,19 @@ static char *text_of(const struct targets *t, size_t *n_text)
 
 int keep_write_text(const char *path, const char *text, size_t n_text)
 {
-	char temporary[OWNER_DRAFT_MAX];
-	FILE *f = owner_draft_stream(path, 0644, temporary);
+	char temporary[OWNER_TEMPORARY_MAX];
+	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 
 	if (!f)
 		return -errno;
-	(void)fwrite(text, 1, n_text, f); /* owner_put() says what became of it */
-	return owner_put(f, temporary, path);
+	(void)fwrite(text, 1, n_text, f); /* owner_install_temporary() says what became of it */
+	return owner_install_temporary(f, temporary, path);
 }
 
 int keep_write(const char *path, const struct targets *t)
 {
 	size_t n_text;
-	char *text = text_of(t, &n_text);
+	char *text = make_verdicts_text(t, &n_text);
 	int rc;
 
 	if (!text)
@@ -77,7 +77,7 @@ int keep_write(const char *path, const struct targets *t)
 	return rc;
 }
 
-static void *write_beside(void *arg)
+static void *run_writer(void *arg)
 {
 	struct keep_writer *w = arg;
 
@@ -119,7 +119,7 @@ int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t 
 	w->text = text;
 	w->n_text = n;
 	atomic_store(&w->done, false);
-	if (pthread_create(&w->thread, NULL, write_beside, w)) {
+	if (pthread_create(&w->thread, NULL, run_writer, w)) {
 		free(text);
 		return -EAGAIN;
 	}
@@ -134,11 +134,11 @@ int keep_start(struct keep_writer *w, const char *path, const struct targets *t)
 
 	if (w->started && !atomic_load(&w->done))
 		return -EBUSY;
-	text = text_of(t, &n_text);
+	text = make_verdicts_text(t, &n_text);
 	return text ? keep_start_text(w, path, text, n_text) : -ENOMEM;
 }
 
-static int by_target(const void *a, const void *b)
+static int by_saved_target(const void *a, const void *b)
 {
 	uint64_t x = ((const struct saved_word *)a)->target,
 	         y = ((const struct saved_word *)b)->target;
@@ -147,7 +147,7 @@ static int by_target(const void *a, const void *b)
 }
 
 /* The first line. @return 0 with how old the file is, or -EPROTO */
-static int read_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
+static int read_verdicts_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
 {
 	char line[64];
 	int64_t at_ms, now_ms = clock_believed_ms();
@@ -168,7 +168,7 @@ static int read_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
 }
 
 /* "TARGET WORD" or "TARGET WORD PENALTY" */
-static bool read_word(const char *line, bool has_penalty, struct saved_word *w)
+static bool read_verdict(const char *line, bool has_penalty, struct saved_word *w)
 {
 	uint32_t milli = 0;
 	int end = -1, more = 0;
@@ -184,7 +184,7 @@ static bool read_word(const char *line, bool has_penalty, struct saved_word *w)
 }
 
 /* All lines, or nothing: a verdict out of a damaged file could take a backend out of service. */
-static int read_all(FILE *f, struct saved_word *words, size_t *n)
+static int read_verdicts(FILE *f, struct saved_word *words, size_t *n)
 {
 	char line[64];
 	size_t n_words = 0, n_said;
@@ -192,7 +192,7 @@ static int read_all(FILE *f, struct saved_word *words, size_t *n)
 	uint64_t age_ms;
 	int end = 0;
 
-	if (read_head(f, &has_penalties, &age_ms))
+	if (read_verdicts_head(f, &has_penalties, &age_ms))
 		return -EPROTO;
 	while (fgets(line, sizeof(line), f)) {
 		struct saved_word w = { .age_ms = age_ms };
@@ -202,7 +202,7 @@ static int read_all(FILE *f, struct saved_word *words, size_t *n)
 			*n = n_words;
 			return n_said == n_words ? 0 : -EPROTO;
 		}
-		if (n_words >= HEALTH_TARGETS_MAX || !read_word(line, has_penalties, &w))
+		if (n_words >= HEALTH_TARGETS_MAX || !read_verdict(line, has_penalties, &w))
 			return -EPROTO;
 		words[n_words++] = w;
 	}
@@ -219,13 +219,13 @@ int keep_read(const char *path, struct saved_word **out, size_t *n)
 	if (!f)
 		return -errno;
 	words = calloc(HEALTH_TARGETS_MAX, sizeof(*words));
-	rc = words ? read_all(f, words, &n_words) : -ENOMEM;
+	rc = words ? read_verdicts(f, words, &n_words) : -ENOMEM;
 	fclose(f);
 	if (rc) {
 		free(words);
 		return rc;
 	}
-	qsort(words, n_words, sizeof(*words), by_target);
+	qsort(words, n_words, sizeof(*words), by_saved_target);
 	*out = words;
 	*n = n_words;
 	return 0;

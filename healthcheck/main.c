@@ -41,7 +41,7 @@
 #define START_S       60u  /* s: longest start, announced to weir run, which restarts what hangs */
 #define DOCUMENT_S    120u /* s: longest reading of a document, announced likewise */
 
-struct process {
+struct health_process {
 	struct proc_dirs dirs;
 	char document[PATH_MAX], verdicts[PATH_MAX], vips[PATH_MAX];
 	struct loop *loop;
@@ -59,10 +59,10 @@ struct process {
 	bool failed;
 };
 
-static void log_mistakes(const struct model_mistakes *mistakes)
+static void log_invalid_document(const struct model_errors *errors)
 {
-	for (size_t i = 0; i < mistakes->n_items && i < 20; i++) {
-		const struct model_mistake *x = &mistakes->items[i];
+	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
+		const struct model_error *x = &errors->items[i];
 		char what[LOG_VALUE_MAX];
 
 		log_error("document-mistake", "file=%s line=%u field=%s what=%s", x->file, x->line,
@@ -71,7 +71,7 @@ static void log_mistakes(const struct model_mistakes *mistakes)
 }
 
 /* State the conditions of this process: all that it knows to be wrong. */
-static void state_conditions(struct process *p)
+static void state_conditions(struct health_process *p)
 {
 	conditions_begin(p->stats, p->in_force);
 	if (*p->refused)
@@ -84,9 +84,9 @@ static void state_conditions(struct process *p)
 }
 
 /* Keep why the newest document is refused: its first error, or the errno's text. */
-static void keep_refusal(struct process *p, int rc, const struct model_mistakes *mistakes)
+static void keep_refusal(struct health_process *p, int rc, const struct model_errors *errors)
 {
-	model_mistakes_say(mistakes, p->refused, sizeof(p->refused));
+	model_errors_summarise(errors, p->refused, sizeof(p->refused));
 	if (rc == 0 || rc == -ENOENT)
 		p->refused[0] = '\0';
 	else if (!*p->refused)
@@ -94,24 +94,24 @@ static void keep_refusal(struct process *p, int rc, const struct model_mistakes 
 }
 
 /* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
-static void take_document(void *arg)
+static void adopt_document(void *arg)
 {
-	struct process *p = arg;
-	struct model_mistakes mistakes = { 0 };
+	struct health_process *p = arg;
+	struct model_errors errors = { 0 };
 	struct model *m = NULL;
 
 	stats_job_begin(p->stats, "document", DOCUMENT_S);
-	int rc = model_read_without_key(p->document, p->dirs.node, &m, &mistakes);
+	int rc = model_read_without_key(p->document, p->dirs.node, &m, &errors);
 
 	if (rc == -ENOENT) {
 		log_info("document-missing", "path=%s", p->document);
 	} else if (rc) {
-		log_mistakes(&mistakes);
+		log_invalid_document(&errors);
 		log_error("document-refused", "path=%s error=%d", p->document, rc);
 	} else {
 		uint64_t document = m->meta.document;
 
-		rc = checker_take(&p->checker, m, p->saved, p->n_saved);
+		rc = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
 		if (rc)
 			log_error("document-refused", "document=%llu error=%d",
 			          (unsigned long long)document, rc);
@@ -121,9 +121,9 @@ static void take_document(void *arg)
 			log_note("document-taken", "document=%llu targets=%zu",
 			         (unsigned long long)document, p->checker.targets->n);
 	}
-	keep_refusal(p, rc, &mistakes);
+	keep_refusal(p, rc, &errors);
 	state_conditions(p);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	if (!rc) { /* later documents: only what was seen since counts */
 		free(p->saved);
 		p->saved = NULL;
@@ -141,7 +141,7 @@ static bool tunnels_missing(const struct checker *c)
 	return false;
 }
 
-static void count_targets(struct checker *c)
+static void publish_target_counts(struct checker *c)
 {
 	uint64_t n_down = 0, n_unproven = 0;
 
@@ -155,19 +155,19 @@ static void count_targets(struct checker *c)
 }
 
 /* Log a failed write once, not again until a write has succeeded. */
-static void tell_unsaved(const char *event, const char *path, int before, int rc)
+static void log_unsaved(const char *event, const char *path, int before, int rc)
 {
 	if (rc && !before)
 		log_warn(event, "path=%s error=\"%s\" effect=\"tried again\"", path, strerror(-rc));
 }
 
-static void save_vips(struct process *p)
+static void save_vips(struct health_process *p)
 {
 	struct vips *v = &p->checker.vips;
 	int before = p->vips_writer.last, rc = keep_poll(&p->vips_writer, &v->changed);
 	size_t n;
 
-	tell_unsaved("vips-not-saved", p->vips, before, rc);
+	log_unsaved("vips-not-saved", p->vips, before, rc);
 	if (!v->changed)
 		return;
 	char *text = vips_text(v, &n);
@@ -177,7 +177,7 @@ static void save_vips(struct process *p)
 }
 
 /* The last time, at the end. */
-static void save_vips_now(struct process *p)
+static void save_vips_now(struct health_process *p)
 {
 	size_t n;
 	char *text = vips_text(&p->checker.vips, &n);
@@ -191,11 +191,11 @@ static void save_vips_now(struct process *p)
 /* Save within SAVE_MS of a turn, or when the disk is ready. A failed write is tried again. */
 static void on_save(void *arg)
 {
-	struct process *p = arg;
+	struct health_process *p = arg;
 	int before = p->writer.last, rc = keep_poll(&p->writer, &p->checker.changed);
 
 	loop_timer_set(p->loop, &p->save, clock_mono_ms() + SAVE_MS);
-	tell_unsaved("verdicts-not-saved", p->verdicts, before, rc);
+	log_unsaved("verdicts-not-saved", p->verdicts, before, rc);
 	save_vips(p);
 	if (p->checker.changed && p->checker.targets)
 		p->checker.changed = keep_start(&p->writer, p->verdicts, p->checker.targets) != 0;
@@ -204,7 +204,7 @@ static void on_save(void *arg)
 /* What must be looked at regularly because no event announces it: clock, page, dataplane, peers. */
 static void on_tick(void *arg)
 {
-	struct process *p = arg;
+	struct health_process *p = arg;
 	uint64_t now_ms = clock_mono_ms();
 
 	believed_tick(&p->believed, p->dirs.run);
@@ -222,9 +222,9 @@ static void on_tick(void *arg)
 	page_keep_name(p->page);
 	page_alive(p->page, now_ms);
 	stats_alive(p->stats, now_ms);
-	gate_look(&p->checker.gate, p->dirs.run);
-	others_look(&p->checker, p->dirs.run);
-	count_targets(&p->checker);
+	gate_refresh(&p->checker.gate, p->dirs.run);
+	others_search(&p->checker, p->dirs.run);
+	publish_target_counts(&p->checker);
 	state_conditions(p);
 	loop_timer_set(p->loop, &p->tick,
 	               now_ms + (tunnels_missing(&p->checker) ? TICK_READY_MS : TICK_MS));
@@ -252,7 +252,7 @@ static void raise_limits(void)
 }
 
 /* Pages and saved verdicts, before the loop is opened: the checker is built on them. */
-static int open_files(struct process *p)
+static int open_files(struct health_process *p)
 {
 	char path[PATH_MAX];
 	int rc = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, p->document);
@@ -282,7 +282,7 @@ static int open_files(struct process *p)
 	return 0;
 }
 
-static void read_vips(struct process *p)
+static void read_vips(struct health_process *p)
 {
 	int rc = vips_read(p->vips, &p->checker.vips);
 
@@ -292,7 +292,7 @@ static void read_vips(struct process *p)
 }
 
 /* All that the loop calls. The document is watched last, when all that it needs is there. */
-static int open_loop(struct process *p)
+static int open_loop(struct health_process *p)
 {
 	char path[PATH_MAX];
 	int rc = loop_open(&p->loop);
@@ -310,14 +310,14 @@ static int open_loop(struct process *p)
 	if (!rc)
 		rc = loop_signal(p->loop, SIGINT, on_stop, p->loop);
 	if (!rc)
-		rc = loop_watch_file(p->loop, p->document, take_document, p);
+		rc = loop_watch_file(p->loop, p->document, adopt_document, p);
 	if (rc)
 		log_error("start-failed", "error=%s", strerror(-rc));
 	return rc;
 }
 
 /* What SO_MARK needs beside CAP_NET_RAW: CAP_NET_ADMIN before Linux 5.17, nothing since. */
-static uint64_t marking(void)
+static uint64_t marking_right(void)
 {
 	struct utsname kernel;
 	unsigned int major, minor;
@@ -329,7 +329,7 @@ static uint64_t marking(void)
 
 int main(int argc, char **argv)
 {
-	static struct process p;
+	static struct health_process p;
 	int rc;
 
 	json_prepare();
@@ -344,7 +344,7 @@ int main(int argc, char **argv)
 	}
 	raise_limits();
 	proc_ignore_signals();
-	rc = proc_become("health", 1ull << CAP_NET_RAW | marking());
+	rc = proc_become("health", 1ull << CAP_NET_RAW | marking_right());
 	if (rc) {
 		log_error("rights-not-dropped", "error=%s", strerror(-rc));
 		return 1;
@@ -355,7 +355,7 @@ int main(int argc, char **argv)
 		return 1;
 	p.tick = (struct loop_timer){ .cb = on_tick, .arg = &p };
 	p.save = (struct loop_timer){ .cb = on_save, .arg = &p };
-	take_document(&p);
+	adopt_document(&p);
 	on_tick(&p);
 	on_save(&p);
 	loop_beat(p.loop, stats_turns(p.stats, "main"));

@@ -11,7 +11,7 @@
 #include "base/page.h"
 #include "weir/view.h"
 
-static bool any_new(const struct checker *c)
+static bool has_new_vip(const struct checker *c)
 {
 	for (size_t i = 0; c->targets && i < c->targets->n; i++)
 		if (c->targets->items[i].is_new)
@@ -20,43 +20,43 @@ static bool any_new(const struct checker *c)
 }
 
 /* Whether @p page has @p target up; not while its layout changes. */
-static bool is_up(const struct health_page *page, uint64_t target)
+static bool is_up_in_view(const struct health_page *page, uint64_t target)
 {
 	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
-	int place = layout & 1 ? -1 : health_find(page, target);
+	int place = layout & 1 ? -1 : health_find_index(page, target);
 	health_word word = place < 0 ? 0 : health_read(page, place);
 
 	return health_state(word) == HEALTH_UP &&
 	       __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) == layout;
 }
 
-static void look_into(struct checker *c, const struct model_node *node, const char *run_dir)
+static void search_view(struct checker *c, const struct model_node *node, const char *run_dir)
 {
-	const struct view_page *view;
+	const struct peer_page *view;
 	char path[PATH_MAX];
 	struct page *page;
 
-	if (view_path(run_dir, node->name, path) ||
-	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, "mgmt", &page))
+	if (peer_page_path(run_dir, node->name, path) ||
+	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page))
 		return;
 	view = page_size(page) < sizeof(*view) ? NULL : page_payload(page);
 	for (size_t i = 0; view && i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
-		if (t->is_new && t->site != node->site && is_up(&view->health, t->id))
+		if (t->is_new && t->site != node->site && is_up_in_view(&view->health, t->id))
 			checker_note_vip(c, t, 0);
 	}
 	page_close(page);
 }
 
-void others_look(struct checker *c, const char *run_dir)
+void others_search(struct checker *c, const char *run_dir)
 {
-	if (!any_new(c))
+	if (!has_new_vip(c))
 		return;
 
 	const struct model *m = c->targets->model;
 
 	for (size_t i = 0; i < m->n_nodes; i++)
 		if (&m->nodes[i] != m->self)
-			look_into(c, &m->nodes[i], run_dir);
+			search_view(c, &m->nodes[i], run_dir);
 }

@@ -6,6 +6,6 @@
 #include "healthcheck/checker.h"
 
 /* Search the other nodes' views for new VIPs that a node outside their site has seen up. */
-void others_look(struct checker *c, const char *run_dir);
+void others_search(struct checker *c, const char *run_dir);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * make_room() sizes all arrays for the worst case, one pass over the model fills them, and sorting
- * by id makes look-up and inheritance a binary search. Paths lie in one array in the order in which
- * targets were added. The state to publish (target_state()) is computed from verdict, damping and
- * the right to vote; it is not stored.
+ * size_arrays() sizes all arrays for the worst case, one pass over the model fills them, and
+ * sorting by id makes look-up and inheritance a binary search. Paths lie in one array in the order
+ * in which targets were added. The state to publish (target_state()) is computed from verdict,
+ * damping and the right to vote; it is not stored.
  */
 #include "healthcheck/target.h"
 
@@ -28,8 +28,8 @@ static void set_check(struct target *t, const struct model_check *check)
 }
 
 /* One more path of @p x, which is the last target that has any so far. */
-static void add_path(struct targets *t, struct target *x, const struct addr *address, uint16_t port,
-                     uint32_t mark)
+static void add_target_path(struct targets *t, struct target *x, const struct addr *address,
+                            uint16_t port, uint32_t mark)
 {
 	struct target_path *path = &t->paths[t->n_paths++];
 
@@ -59,7 +59,7 @@ static uint16_t service_port(const struct model *m, const struct model_pool *poo
 	return 0;
 }
 
-static int by_backend(const void *key, const void *item)
+static int by_marked_backend(const void *key, const void *item)
 {
 	const struct model_backend *want = key;
 	const struct probe_mark *mark = item;
@@ -69,7 +69,7 @@ static int by_backend(const void *key, const void *item)
 	return strcmp(want->name, mark->backend->name);
 }
 
-static struct target *add_backend(struct targets *t, const struct model_backend *b)
+static struct target *add_backend_target(struct targets *t, const struct model_backend *b)
 {
 	struct target *x = &t->items[t->n++];
 
@@ -89,8 +89,8 @@ static void add_direct(struct targets *t, const struct model_pool *pool)
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
 
-		add_path(t, add_backend(t, b), &b->address,
-		         first_port(pool->check->port, b->port, port), 0);
+		add_target_path(t, add_backend_target(t, b), &b->address,
+		                first_port(pool->check->port, b->port, port), 0);
 	}
 }
 
@@ -104,18 +104,18 @@ static void add_tunnelled(struct targets *t, const struct model_pool *pool,
 	for (size_t i = 0; i < pool->n_backends && n_paths; i++) {
 		const struct model_backend *b = &pool->backends[i];
 		const struct probe_mark *mark =
-		        bsearch(b, marks, n_marks, sizeof(*marks), by_backend);
+		        bsearch(b, marks, n_marks, sizeof(*marks), by_marked_backend);
 
 		if (!mark)
 			continue;
-		struct target *x = add_backend(t, b);
+		struct target *x = add_backend_target(t, b);
 		for (size_t k = 0; k < n_paths; k++)
-			add_path(t, x, &paths[k].vip, paths[k].port, mark->mark);
+			add_target_path(t, x, &paths[k].vip, paths[k].port, mark->mark);
 	}
 }
 
 /* Backends of the own site. */
-static void add_backends(struct targets *t, const struct probe_mark *marks, size_t n_marks)
+static void add_probed_backends(struct targets *t, const struct probe_mark *marks, size_t n_marks)
 {
 	const struct model *m = t->model;
 
@@ -131,7 +131,7 @@ static void add_backends(struct targets *t, const struct probe_mark *marks, size
 	}
 }
 
-static const struct addr *first_of_family(const struct model_vip *vip, bool ip4)
+static const struct addr *find_address(const struct model_vip *vip, bool ip4)
 {
 	for (size_t i = 0; i < vip->n_addresses; i++)
 		if (addr_is4(&vip->addresses[i]) == ip4)
@@ -140,10 +140,10 @@ static const struct addr *first_of_family(const struct model_vip *vip, bool ip4)
 }
 
 /* Other sites' VIPs are probed; the own site's word is derived from its pool. */
-static void add_service(struct targets *t, const struct model_service *s, const struct model_at *at,
-                        bool ip4)
+static void add_vip_target(struct targets *t, const struct model_service *s,
+                           const struct model_at *at, bool ip4)
 {
-	const struct addr *address = first_of_family(at->vip, ip4);
+	const struct addr *address = find_address(at->vip, ip4);
 	uint64_t id = health_target_service(s->name, at->site->name, ip4);
 
 	if (!address)
@@ -160,29 +160,29 @@ static void add_service(struct targets *t, const struct model_service *s, const 
 	x->service = s;
 	x->site = at->site;
 	set_check(x, s->vip_check);
-	add_path(t, x, address, first_port(s->vip_check->port, s->port, 0), 0);
+	add_target_path(t, x, address, first_port(s->vip_check->port, s->port, 0), 0);
 }
 
-static void add_services(struct targets *t)
+static void add_vip_targets(struct targets *t)
 {
 	const struct model *m = t->model;
 
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t j = 0; j < m->services[i].n_at; j++) {
-			add_service(t, &m->services[i], &m->services[i].at[j], true);
-			add_service(t, &m->services[i], &m->services[i].at[j], false);
+			add_vip_target(t, &m->services[i], &m->services[i].at[j], true);
+			add_vip_target(t, &m->services[i], &m->services[i].at[j], false);
 		}
 }
 
-static int by_id(const void *a, const void *b)
+static int by_target_id(const void *a, const void *b)
 {
 	uint64_t x = ((const struct target *)a)->id, y = ((const struct target *)b)->id;
 
 	return (x > y) - (x < y);
 }
 
-/* Room for the most that add_backends() and add_services() can add. */
-static int make_room(struct targets *t)
+/* Room for the most that add_probed_backends() and add_vip_targets() can add. */
+static int size_arrays(struct targets *t)
 {
 	const struct model *m = t->model;
 	size_t n_items = 0, n_paths = 0, n_at = 0;
@@ -228,11 +228,11 @@ int targets_new(struct model *model, struct targets **out)
 	t->model = model;
 	rc = probe_marks(model, &marks, &n_marks);
 	if (!rc)
-		rc = make_room(t);
+		rc = size_arrays(t);
 	if (!rc) {
-		add_backends(t, marks, n_marks);
-		add_services(t);
-		qsort(t->items, t->n, sizeof(*t->items), by_id);
+		add_probed_backends(t, marks, n_marks);
+		add_vip_targets(t);
+		qsort(t->items, t->n, sizeof(*t->items), by_target_id);
 		drop_twins(t);
 		if (t->n + t->n_derived > HEALTH_TARGETS_MAX)
 			rc = -E2BIG;
@@ -267,7 +267,7 @@ struct target *targets_find(const struct targets *t, uint64_t id)
 {
 	const struct target key = { .id = id };
 
-	return bsearch(&key, t->items, t->n, sizeof(*t->items), by_id);
+	return bsearch(&key, t->items, t->n, sizeof(*t->items), by_target_id);
 }
 
 /* The mark alone says which tunnel; the VIPs in it are the packets' own. */
@@ -374,7 +374,7 @@ bool targets_mark_vips(struct targets *t, const struct vips *v)
 	return changed;
 }
 
-static void tally(struct tally *y, const struct target *x)
+static void tally_target(struct pool_tally *y, const struct target *x)
 {
 	bool is_up = target_state(x) == HEALTH_UP;
 
@@ -392,10 +392,10 @@ void targets_tally(struct targets *t)
 	memset(t->tallies, 0, t->model->n_pools * sizeof(*t->tallies));
 	for (size_t i = 0; i < t->n; i++)
 		if (t->items[i].pool)
-			tally(&t->tallies[t->items[i].pool->index], &t->items[i]);
+			tally_target(&t->tallies[t->items[i].pool->index], &t->items[i]);
 }
 
-health_word derive_word(const struct tally *y, bool has_check, int64_t since_s)
+health_word derive_word(const struct pool_tally *y, bool has_check, int64_t since_s)
 {
 	enum health_state state = HEALTH_UP;
 	unsigned marks = 0;

@@ -55,7 +55,7 @@ struct target {
 	struct pace pace;
 	struct verdict_rule rule;
 	struct damp_rule damp_rule; /* turns 0 for what is no backend */
-	int place;                  /* in the health page */
+	int page_index;             /* in the health page */
 
 	verdict_word verdict;
 	bool restored, inconclusive, failing;
@@ -91,12 +91,12 @@ struct derived {
 	const struct model_service *service;
 	const struct model_pool *pool;
 	bool ip4;
-	int place;
+	int page_index;
 	health_word word;
 };
 
 /* How a pool's targets stand. */
-struct tally {
+struct pool_tally {
 	uint32_t n, n_up, n_sure, n_unknown, n_doubt, n_restored, n_vague;
 };
 
@@ -108,7 +108,7 @@ struct targets {
 	size_t n_paths;
 	struct derived *derived;
 	size_t n_derived;
-	struct tally *tallies; /* by model_pool.index */
+	struct pool_tally *tallies; /* by model_pool.index */
 };
 
 /*
@@ -148,6 +148,6 @@ void targets_tally(struct targets *t);
  * unknown; else down. Without a check it is up. In doubt when there is doubt about some and none is
  * up without; inconclusive and restored when all are.
  */
-health_word derive_word(const struct tally *y, bool has_check, int64_t since_s);
+health_word derive_word(const struct pool_tally *y, bool has_check, int64_t since_s);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define HEAD "weir-vips 1\n" /* the first line: a file of another format is refused */
 
-static int compare(const struct vip_record *a, const struct vip_record *b)
+static int compare_vips(const struct vip_record *a, const struct vip_record *b)
 {
 	int order = addr_compare(&a->address, &b->address);
 
@@ -24,14 +24,14 @@ static int compare(const struct vip_record *a, const struct vip_record *b)
 }
 
 /* The first record that is not before @p key. */
-static size_t place_of(const struct vips *v, const struct vip_record *key)
+static size_t find_position(const struct vips *v, const struct vip_record *key)
 {
 	size_t low = 0, high = v->n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare(&v->items[middle], key) < 0)
+		if (compare_vips(&v->items[middle], key) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -42,21 +42,21 @@ static size_t place_of(const struct vips *v, const struct vip_record *key)
 bool vips_is_proven(const struct vips *v, const struct addr *address, uint16_t port)
 {
 	const struct vip_record key = { *address, port };
-	size_t at = place_of(v, &key);
+	size_t at = find_position(v, &key);
 
-	return at < v->n && compare(&v->items[at], &key) == 0;
+	return at < v->n && compare_vips(&v->items[at], &key) == 0;
 }
 
 bool vips_is_new(const struct vips *v, const struct addr *address)
 {
 	const struct vip_record key = { *address, 0 };
-	size_t at = place_of(v, &key);
+	size_t at = find_position(v, &key);
 
 	return !(at < v->n && addr_equal(&v->items[at].address, address));
 }
 
 /* @return whether there is room for one more record */
-static bool make_room(struct vips *v)
+static bool grow_records(struct vips *v)
 {
 	size_t room = v->room ? 2 * v->room : 64;
 	struct vip_record *items;
@@ -74,11 +74,11 @@ static bool make_room(struct vips *v)
 void vips_note(struct vips *v, const struct addr *address, uint16_t port)
 {
 	const struct vip_record record = { *address, port };
-	size_t at = place_of(v, &record);
+	size_t at = find_position(v, &record);
 
-	if (at < v->n && compare(&v->items[at], &record) == 0)
+	if (at < v->n && compare_vips(&v->items[at], &record) == 0)
 		return;
-	if (!make_room(v)) {
+	if (!grow_records(v)) {
 		log_warn("vip-not-noted", "records=%zu", v->n);
 		return;
 	}
@@ -88,7 +88,7 @@ void vips_note(struct vips *v, const struct addr *address, uint16_t port)
 	v->changed = true;
 }
 
-void vips_take(struct vips *v, const struct model *m)
+void vips_note_model(struct vips *v, const struct model *m)
 {
 	for (size_t i = 0; !v->known && i < m->n_vips; i++)
 		for (size_t k = 0; k < m->vips[i].n_addresses; k++)
@@ -121,7 +121,7 @@ char *vips_text(const struct vips *v, size_t *n)
 	return text;
 }
 
-static bool read_record(const char *line, struct vips *v)
+static bool read_vip_record(const char *line, struct vips *v)
 {
 	char text[64];
 	struct addr address;
@@ -135,7 +135,7 @@ static bool read_record(const char *line, struct vips *v)
 	return true;
 }
 
-static int read_all(FILE *f, struct vips *v)
+static int read_vip_records(FILE *f, struct vips *v)
 {
 	char line[128];
 	size_t n = 0, n_said;
@@ -147,7 +147,7 @@ static int read_all(FILE *f, struct vips *v)
 		end = -1;
 		if (sscanf(line, "end %zu%n", &n_said, &end) == 1 && end > 0 && line[end] == '\n')
 			return n_said == n ? 0 : -EPROTO;
-		if (n++ == VIPS_RECORDS_MAX || !read_record(line, v))
+		if (n++ == VIPS_RECORDS_MAX || !read_vip_record(line, v))
 			return -EPROTO;
 	}
 	return -EPROTO;
@@ -161,7 +161,7 @@ int vips_read(const char *path, struct vips *out)
 
 	if (!f)
 		return -errno;
-	rc = read_all(f, &v);
+	rc = read_vip_records(f, &v);
 	fclose(f);
 	if (rc) {
 		vips_fini(&v);

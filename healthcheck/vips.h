@@ -44,7 +44,7 @@ struct vips {
 int vips_read(const char *path, struct vips *out);
 void vips_fini(struct vips *v);
 /* A document is accepted: the addresses of the first one are not new. */
-void vips_take(struct vips *v, const struct model *m);
+void vips_note_model(struct vips *v, const struct model *m);
 /* Whether a check has succeeded here once. */
 bool vips_is_proven(const struct vips *v, const struct addr *address, uint16_t port);
 /* Whether a later document brought the address, and it was never seen up. */

@@ -14,7 +14,7 @@ static const uint32_t limits_ms[CHECKER_TIMES - 1] = { 1,   2,   5,   10,   25, 
 	                                               100, 250, 500, 1000, 2500, 5000 };
 
 /* A histogram as Prometheus has it: each bucket counts all that took no longer than its limit. */
-static void make_times(struct checker_words *w, struct stats *s)
+static void make_times(struct checker_counters *w, struct stats *s)
 {
 	static const char help[] = "Time from a probe's sending to its result.";
 	char labels[32];
@@ -24,17 +24,18 @@ static void make_times(struct checker_words *w, struct stats *s)
 			snprintf(labels, sizeof(labels), "le=\"%g\"", limits_ms[i] / 1e3);
 		else
 			snprintf(labels, sizeof(labels), "le=\"+Inf\"");
-		w->times[i] = stats_word(s, STATS_COUNTER,
-		                         "weir_health_probe_duration_seconds_bucket", labels, help);
+		w->times[i] = stats_get_counter(s, STATS_COUNTER,
+		                                "weir_health_probe_duration_seconds_bucket", labels,
+		                                help);
 	}
 	/* in milliseconds on the page, in seconds where it is shown (mgmt/api/metrics.c) */
-	w->times_ms =
-	        stats_word(s, STATS_COUNTER, "weir_health_probe_duration_seconds_sum", "", help);
-	w->n_times =
-	        stats_word(s, STATS_COUNTER, "weir_health_probe_duration_seconds_count", "", help);
+	w->times_ms = stats_get_counter(s, STATS_COUNTER, "weir_health_probe_duration_seconds_sum",
+	                                "", help);
+	w->n_times = stats_get_counter(s, STATS_COUNTER, "weir_health_probe_duration_seconds_count",
+	                               "", help);
 }
 
-void checker_count_time(const struct checker_words *w, uint64_t took_ms)
+void checker_count_time(const struct checker_counters *w, uint64_t took_ms)
 {
 	if (!w->n_times)
 		return;
@@ -45,7 +46,7 @@ void checker_count_time(const struct checker_words *w, uint64_t took_ms)
 	stats_add(w->n_times, 1);
 }
 
-void checker_make_words(struct checker_words *w, struct stats *s)
+void checker_find_counters(struct checker_counters *w, struct stats *s)
 {
 	static const char results[] = "weir_health_results_total";
 	char labels[64];
@@ -54,10 +55,11 @@ void checker_make_words(struct checker_words *w, struct stats *s)
 	for (int i = 1; i < HEALTH_REASON_COUNT; i++) {
 		snprintf(labels, sizeof(labels), "reason=\"%s\"",
 		         health_reason_text((enum health_reason)i));
-		w->results[i] =
-		        stats_word(s, STATS_COUNTER, results, labels, "Probes by their result.");
+		w->results[i] = stats_get_counter(s, STATS_COUNTER, results, labels,
+		                                  "Probes by their result.");
 	}
-#define WORD(field, kind, name, help) w->field = stats_word(s, kind, "weir_health_" name, "", help)
+#define WORD(field, kind, name, help)                                                              \
+	w->field = stats_get_counter(s, kind, "weir_health_" name, "", help)
 	WORD(probes, STATS_COUNTER, "probes_total", "Probes started.");
 	WORD(attempts, STATS_COUNTER, "attempts_total", "Connections made for probes.");
 	WORD(late, STATS_COUNTER, "late_total",

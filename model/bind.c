@@ -17,31 +17,32 @@
 #include "base/clock.h"
 #include "model/quantity.h"
 
-#define MISTAKE_TEXT_MAX 512 /* bytes of a message */
+#define ERROR_TEXT_MAX 512 /* bytes of a message */
 
 /* One value being read. */
-struct spot {
+struct bind_spot {
 	const struct bind *b;
 	enum schema_id id;
 	const struct tree *node;
 };
 
-static void wrong(const struct spot *s, const struct tree *node, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+static void add_value_error(const struct bind_spot *s, const struct tree *node, const char *format,
+                            ...) __attribute__((format(printf, 3, 4)));
 
-static void wrong(const struct spot *s, const struct tree *node, const char *format, ...)
+static void add_value_error(const struct bind_spot *s, const struct tree *node, const char *format,
+                            ...)
 {
-	char path[TREE_PATH_MAX], text[MISTAKE_TEXT_MAX];
+	char path[TREE_PATH_MAX], text[ERROR_TEXT_MAX];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	mistakes_add(s->b->mistakes, node->at, tree_path(node, NULL, path), "%s", text);
+	errors_add(s->b->errors, node->at, tree_path(node, NULL, path), "%s", text);
 }
 
 /* Describe a value that was found, for an error message. */
-static const char *found(const struct tree *node, char text[96])
+static const char *describe_found(const struct tree *node, char text[96])
 {
 	if (node->kind == TREE_TEXT)
 		snprintf(text, 96, "\"%.80s\"", node->text);
@@ -81,39 +82,40 @@ static const char *const expected[KIND_COUNT] = {
 	[KIND_REFERENCE] = "a name",
 };
 
-static void wrong_value(const struct spot *s, const struct tree *node)
+static void add_type_error(const struct bind_spot *s, const struct tree *node)
 {
 	char text[96];
 
-	wrong(s, node, "found %s, expected %s", found(node, text),
-	      expected[schema()->rows[s->id].kind]);
+	add_value_error(s, node, "found %s, expected %s", describe_found(node, text),
+	                expected[schema()->rows[s->id].kind]);
 }
 
-static bool in_limits(const struct spot *s, const struct tree *node, uint64_t n, const char *what)
+static bool in_limits(const struct bind_spot *s, const struct tree *node, uint64_t n,
+                      const char *what)
 {
 	const struct schema_row *row = &schema()->rows[s->id];
 
 	if (!row->limited || (n >= row->least && n <= row->most))
 		return true;
 	if (what[0])
-		wrong(s, node, "has %" PRIu64 " %s, expected %s", n, what,
-		      model_schema[s->id].limits);
+		add_value_error(s, node, "has %" PRIu64 " %s, expected %s", n, what,
+		                model_schema[s->id].limits);
 	else {
 		char text[96];
-		wrong(s, node, "found %s, expected %s", found(node, text),
-		      model_schema[s->id].limits);
+		add_value_error(s, node, "found %s, expected %s", describe_found(node, text),
+		                model_schema[s->id].limits);
 	}
 	return false;
 }
 
-static bool is_name(const char *text)
+static bool is_config_name(const char *text)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
 
 	return text[n] == '\0' && n >= 1 && n < MODEL_NAME_MAX && !strchr("._-", text[0]);
 }
 
-static bool is_plain(const char *text)
+static bool is_printable_text(const char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -156,7 +158,7 @@ static bool is_url(const char *text)
 
 	return text[0] == '\0' ||
 	       (strncmp(text, scheme, strlen(scheme)) == 0 && text[strlen(scheme)] != '\0' &&
-	        is_plain(text) && !strchr(text, ' '));
+	        is_printable_text(text) && !strchr(text, ' '));
 }
 
 /* Lower case, without the final dot. */
@@ -179,7 +181,7 @@ static bool text_fits(enum schema_kind kind, const char *text)
 	switch (kind) {
 	case KIND_NAME:
 	case KIND_REFERENCE:
-		return is_name(text);
+		return is_config_name(text);
 	case KIND_INTERFACE:
 		return is_interface(text);
 	case KIND_DOMAIN:
@@ -187,20 +189,20 @@ static bool text_fits(enum schema_kind kind, const char *text)
 	case KIND_URL:
 		return is_url(text);
 	case KIND_PATH:
-		return text[0] != '\0' && is_plain(text);
+		return text[0] != '\0' && is_printable_text(text);
 	case KIND_TEXT:
-		return is_plain(text);
+		return is_printable_text(text);
 	default:
 		return true;
 	}
 }
 
-static bool read_text(const struct spot *s, struct value *v)
+static bool bind_text(const struct bind_spot *s, struct value *v)
 {
 	enum schema_kind kind = schema()->rows[s->id].kind;
 
 	if (s->node->kind != TREE_TEXT || !text_fits(kind, s->node->text)) {
-		wrong_value(s, s->node);
+		add_type_error(s, s->node);
 		return false;
 	}
 	if (!in_limits(s, s->node, strlen(s->node->text), "bytes"))
@@ -213,7 +215,7 @@ static bool read_text(const struct spot *s, struct value *v)
  * Integers stand bare in a document, quantities with a unit in quotes. DNS knows whole seconds
  * only.
  */
-static bool read_quantity(const struct spot *s, struct value *v)
+static bool bind_quantity(const struct bind_spot *s, struct value *v)
 {
 	enum schema_kind kind = schema()->rows[s->id].kind;
 	int err = -EINVAL;
@@ -225,25 +227,25 @@ static bool read_quantity(const struct spot *s, struct value *v)
 		err = quantity_parse(kind, s->node->text, &v->n);
 	}
 	if (err) {
-		wrong_value(s, s->node);
+		add_type_error(s, s->node);
 		return false;
 	}
 	if (!in_limits(s, s->node, v->n, ""))
 		return false;
 	if (strcmp(model_schema[s->id].unit, "s") == 0 && v->n % 1000 != 0) {
-		wrong(s, s->node, "found \"%s\", expected whole seconds", s->node->text);
+		add_value_error(s, s->node, "found \"%s\", expected whole seconds", s->node->text);
 		return false;
 	}
 	return true;
 }
 
-static bool read_time(const struct spot *s, struct value *v)
+static bool bind_time(const struct bind_spot *s, struct value *v)
 {
-	int64_t ms = MODEL_WALL_NEVER;
+	int64_t ms = MODEL_TIME_NEVER;
 
 	if (s->node->kind != TREE_TEXT ||
 	    (strcmp(s->node->text, "never") != 0 && clock_parse(s->node->text, &ms) != 0)) {
-		wrong_value(s, s->node);
+		add_type_error(s, s->node);
 		return false;
 	}
 	v->n = (uint64_t)ms;
@@ -266,11 +268,11 @@ static size_t enum_word(const char *type, unsigned i, const char **word)
 }
 
 /* A wrong word is answered with all right ones, and with the one that was probably meant. */
-static bool read_enum(const struct spot *s, struct value *v)
+static bool bind_enum(const struct bind_spot *s, struct value *v)
 {
 	const char *type = model_schema[s->id].type, *word;
-	char wanted[96], candidate[64], near_is[NEAR_TEXT_MAX];
-	struct near_best near = { .wanted = s->node->kind == TREE_TEXT ? s->node->text : "" };
+	char wanted[96], candidate[64], suggestion[SUGGEST_TEXT_MAX];
+	struct suggest_best suggest = { .wanted = s->node->kind == TREE_TEXT ? s->node->text : "" };
 	char best[64] = "";
 	size_t n;
 
@@ -280,43 +282,48 @@ static bool read_enum(const struct spot *s, struct value *v)
 			v->n = i;
 			return true;
 		}
-		if (!near.best || near_distance(near.wanted, candidate) < near.distance) {
+		if (!suggest.best ||
+		    suggest_distance(suggest.wanted, candidate) < suggest.distance) {
 			snprintf(best, sizeof(best), "%s", candidate);
-			near.best = best;
-			near.distance = near_distance(near.wanted, candidate);
+			suggest.best = best;
+			suggest.distance = suggest_distance(suggest.wanted, candidate);
 		}
 	}
-	wrong(s, s->node, "found %s, expected one of %s%s", found(s->node, wanted),
-	      type + strlen("enum "), near_text(&near, near_is));
+	add_value_error(s, s->node, "found %s, expected one of %s%s",
+	                describe_found(s->node, wanted), type + strlen("enum "),
+	                suggest_text(&suggest, suggestion));
 	return false;
 }
 
-static bool read_address(const struct spot *s, const struct tree *node, struct prefix *out)
+static bool bind_address(const struct bind_spot *s, const struct tree *node, struct prefix *out)
 {
 	if (node->kind == TREE_TEXT && addr_parse(node->text, &out->addr) == 0)
 		return true;
 	if (schema()->rows[s->id].kind == KIND_ADDRESS) {
-		wrong_value(s, node);
+		add_type_error(s, node);
 	} else {
 		char text[96];
-		wrong(s, node, "found %s, expected %s", found(node, text), expected[KIND_ADDRESS]);
+		add_value_error(s, node, "found %s, expected %s", describe_found(node, text),
+		                expected[KIND_ADDRESS]);
 	}
 	return false;
 }
 
-static bool read_prefix(const struct spot *s, const struct tree *node, struct prefix *out)
+static bool bind_prefix(const struct bind_spot *s, const struct tree *node, struct prefix *out)
 {
 	char text[96];
 
 	if (node->kind == TREE_TEXT && prefix_parse(node->text, out) == 0)
 		return true;
-	wrong(s, node, "found %s, expected a prefix such as \"192.0.2.0/24\" with no host bits set",
-	      found(node, text));
+	add_value_error(
+	        s, node,
+	        "found %s, expected a prefix such as \"192.0.2.0/24\" with no host bits set",
+	        describe_found(node, text));
 	return false;
 }
 
 /* Read the MAC address of one host into the first six bytes of an address. */
-static bool read_mac(const struct spot *s, const struct tree *node, struct prefix *out)
+static bool bind_mac(const struct bind_spot *s, const struct tree *node, struct prefix *out)
 {
 	uint8_t mac[6], any = 0;
 	unsigned at[6];
@@ -333,31 +340,32 @@ static bool read_mac(const struct spot *s, const struct tree *node, struct prefi
 		if (any && !(mac[0] & 1))
 			return true;
 	}
-	wrong(s, node,
-	      "found %s, expected the MAC address of one host such as \"02:00:00:00:00:01\"",
-	      found(node, text));
+	add_value_error(
+	        s, node,
+	        "found %s, expected the MAC address of one host such as \"02:00:00:00:00:01\"",
+	        describe_found(node, text));
 	return false;
 }
 
-static bool read_entry(const struct spot *s, const struct tree *node, struct prefix *out)
+static bool bind_entry(const struct bind_spot *s, const struct tree *node, struct prefix *out)
 {
 	switch (schema()->rows[s->id].kind) {
 	case KIND_PREFIXES:
-		return read_prefix(s, node, out);
+		return bind_prefix(s, node, out);
 	case KIND_MACS:
-		return read_mac(s, node, out);
+		return bind_mac(s, node, out);
 	default:
-		return read_address(s, node, out);
+		return bind_address(s, node, out);
 	}
 }
 
-static bool read_entries(const struct spot *s, struct value *v)
+static bool bind_entries(const struct bind_spot *s, struct value *v)
 {
 	bool ok = true;
 	const struct tree *list = s->node;
 
 	if (list->kind != TREE_LIST) {
-		wrong_value(s, list);
+		add_type_error(s, list);
 		return false;
 	}
 	if (!in_limits(s, list, list->n_children, "entries"))
@@ -366,7 +374,7 @@ static bool read_entries(const struct spot *s, struct value *v)
 	if (!entries)
 		return false;
 	for (const struct tree *child = list->children; child; child = child->next)
-		ok &= read_entry(s, child, &entries[child->place]);
+		ok &= bind_entry(s, child, &entries[child->position]);
 	v->entries = entries;
 	v->count = list->n_children;
 	return ok;
@@ -375,14 +383,14 @@ static bool read_entries(const struct spot *s, struct value *v)
 static bool bind_group(const struct bind *b, const struct tree *node, enum schema_id group,
                        struct item *item);
 
-static bool read_group(const struct spot *s, struct value *v)
+static bool bind_subgroup(const struct bind_spot *s, struct value *v)
 {
 	struct item *item = ARENA_ARRAY(s->b->arena, struct item, 1);
 
 	if (!item)
 		return false;
 	if (s->node->kind != TREE_GROUP) {
-		wrong_value(s, s->node);
+		add_type_error(s, s->node);
 		return false;
 	}
 	v->items = item;
@@ -391,14 +399,14 @@ static bool read_group(const struct spot *s, struct value *v)
 }
 
 /* A wrong group does not end the list: the errors in the others are found, too. */
-static bool read_groups(const struct spot *s, struct value *v)
+static bool bind_groups(const struct bind_spot *s, struct value *v)
 {
 	const struct tree *list = s->node;
 	bool ok = true;
 	uint32_t n = 0;
 
 	if (list->kind != TREE_LIST) {
-		wrong_value(s, list);
+		add_type_error(s, list);
 		return false;
 	}
 	if (!in_limits(s, list, list->n_children, "entries"))
@@ -409,7 +417,8 @@ static bool read_groups(const struct spot *s, struct value *v)
 	for (const struct tree *child = list->children; child; child = child->next) {
 		if (child->kind != TREE_GROUP) {
 			char text[96];
-			wrong(s, child, "found %s, expected a group { ... }", found(child, text));
+			add_value_error(s, child, "found %s, expected a group { ... }",
+			                describe_found(child, text));
 			ok = false;
 			continue;
 		}
@@ -421,42 +430,42 @@ static bool read_groups(const struct spot *s, struct value *v)
 }
 
 /* The table of readers, one for each kind. */
-static bool read_value(const struct spot *s, struct value *v)
+static bool bind_read_value(const struct bind_spot *s, struct value *v)
 {
 	switch (schema()->rows[s->id].kind) {
 	case KIND_GROUP:
-		return read_group(s, v);
+		return bind_subgroup(s, v);
 	case KIND_GROUPS:
-		return read_groups(s, v);
+		return bind_groups(s, v);
 	case KIND_ADDRESS:
-		return read_address(s, s->node, &v->prefix);
+		return bind_address(s, s->node, &v->prefix);
 	case KIND_ADDRESSES:
 	case KIND_PREFIXES:
 	case KIND_MACS:
-		return read_entries(s, v);
+		return bind_entries(s, v);
 	case KIND_DURATION:
 	case KIND_RATE:
 	case KIND_BITS:
 	case KIND_PERCENT:
 	case KIND_INTEGER:
 	case KIND_NUMBER:
-		return read_quantity(s, v);
+		return bind_quantity(s, v);
 	case KIND_TIME:
-		return read_time(s, v);
+		return bind_time(s, v);
 	case KIND_BOOLEAN:
 		v->n = (uint64_t)s->node->integer;
 		if (s->node->kind != TREE_BOOLEAN)
-			wrong_value(s, s->node);
+			add_type_error(s, s->node);
 		return s->node->kind == TREE_BOOLEAN;
 	case KIND_ENUM:
-		return read_enum(s, v);
+		return bind_enum(s, v);
 	default:
-		return read_text(s, v);
+		return bind_text(s, v);
 	}
 }
 
 /* The members of a missing group still have their defaults. */
-static void take_empty_group(const struct bind *b, const struct tree *parent, enum schema_id id,
+static void bind_empty_group(const struct bind *b, const struct tree *parent, enum schema_id id,
                              struct value *v)
 {
 	struct tree *node = ARENA_ARRAY(b->arena, struct tree, 1);
@@ -474,12 +483,12 @@ static void take_empty_group(const struct bind *b, const struct tree *parent, en
 }
 
 /* Fill in the schema's default. Defaults are valid, because a test of the schema checks them. */
-static void take_default(const struct bind *b, enum schema_id id, struct value *v)
+static void bind_default(const struct bind *b, enum schema_id id, struct value *v)
 {
 	const struct schema_row *row = &schema()->rows[id];
 	const char *text = model_schema[id].default_text;
 	struct tree node = { .kind = TREE_TEXT, .text = text };
-	const struct spot s = { b, id, &node };
+	const struct bind_spot s = { b, id, &node };
 
 	v->text = text;
 	v->ok = true;
@@ -490,29 +499,29 @@ static void take_default(const struct bind *b, enum schema_id id, struct value *
 	else if (row->kind == KIND_BOOLEAN)
 		v->n = strcmp(text, "true") == 0;
 	else
-		v->ok = read_value(&s, v);
+		v->ok = bind_read_value(&s, v);
 }
 
 /* Find the row of each child, and report children that have none. */
-static void place_children(const struct bind *b, const struct tree *node, enum schema_id group,
-                           struct value *values)
+static void assign_children(const struct bind *b, const struct tree *node, enum schema_id group,
+                            struct value *values)
 {
 	const struct schema_row *rows = schema()->rows;
 
 	for (const struct tree *child = node->children; child; child = child->next) {
 		enum schema_id id = schema_find(group, child->name);
-		struct near_best near = { .wanted = child->name };
-		char path[TREE_PATH_MAX], text[NEAR_TEXT_MAX];
+		struct suggest_best suggest = { .wanted = child->name };
+		char path[TREE_PATH_MAX], text[SUGGEST_TEXT_MAX];
 
 		if (id != SCHEMA_COUNT && (b->effective || !rows[id].effective)) {
-			values[rows[id].place].node = child;
+			values[rows[id].position].node = child;
 			continue;
 		}
 		for (id = 0; id < SCHEMA_COUNT; id++)
 			if (rows[id].parent == group && (b->effective || !rows[id].effective))
-				near_try(&near, rows[id].name);
-		mistakes_add(b->mistakes, child->at, tree_path(child, NULL, path),
-		             "there is no such setting%s", near_text(&near, text));
+				suggest_try(&suggest, rows[id].name);
+		errors_add(b->errors, child->at, tree_path(child, NULL, path),
+		           "there is no such setting%s", suggest_text(&suggest, text));
 	}
 }
 
@@ -521,25 +530,25 @@ static bool bind_row(const struct bind *b, const struct tree *node, enum schema_
                      struct value *v)
 {
 	bool wanted = b->effective || !schema()->rows[id].effective;
-	const struct spot s = { b, id, v->node };
+	const struct bind_spot s = { b, id, v->node };
 	char path[TREE_PATH_MAX];
 
 	if (v->node) {
-		v->ok = read_value(&s, v);
+		v->ok = bind_read_value(&s, v);
 		return v->ok;
 	}
 	if (model_schema[id].required && wanted) {
-		mistakes_add(b->mistakes, node->at, tree_path(node, schema()->rows[id].name, path),
-		             "is missing, expected %s",
-		             schema()->rows[id].kind == KIND_ENUM
-		                     ? model_schema[id].type + strlen("enum ")
-		                     : expected[schema()->rows[id].kind]);
+		errors_add(b->errors, node->at, tree_path(node, schema()->rows[id].name, path),
+		           "is missing, expected %s",
+		           schema()->rows[id].kind == KIND_ENUM
+		                   ? model_schema[id].type + strlen("enum ")
+		                   : expected[schema()->rows[id].kind]);
 		return false;
 	}
 	if (schema()->rows[id].kind == KIND_GROUP && wanted)
-		take_empty_group(b, node, id, v);
+		bind_empty_group(b, node, id, v);
 	else
-		take_default(b, id, v);
+		bind_default(b, id, v);
 	return true;
 }
 
@@ -554,10 +563,10 @@ static bool bind_group(const struct bind *b, const struct tree *node, enum schem
 	if (!values)
 		return false;
 	if (node->n_children)
-		place_children(b, node, group, values);
+		assign_children(b, node, group, values);
 	for (enum schema_id id = group == SCHEMA_TOP ? 0 : group; id < SCHEMA_COUNT; id++)
 		if (rows[id].parent == group)
-			ok &= bind_row(b, node, id, &values[rows[id].place]);
+			ok &= bind_row(b, node, id, &values[rows[id].position]);
 	return ok;
 }
 
@@ -573,20 +582,20 @@ const struct item *bind_document(const struct bind *b, const struct tree *top)
 
 const struct value *bind_value(const struct item *item, enum schema_id id)
 {
-	return &item->values[schema()->rows[id].place];
+	return &item->values[schema()->rows[id].position];
 }
 
-void bind_mistake(const struct bind *b, const struct item *item, enum schema_id id,
-                  const char *format, ...)
+void bind_error(const struct bind *b, const struct item *item, enum schema_id id,
+                const char *format, ...)
 {
 	const struct value *v = bind_value(item, id);
 	const struct tree *node = v->node ? v->node : item->node;
-	char path[TREE_PATH_MAX], text[MISTAKE_TEXT_MAX];
+	char path[TREE_PATH_MAX], text[ERROR_TEXT_MAX];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	mistakes_add(b->mistakes, node->at,
-	             tree_path(node, v->node ? NULL : schema()->rows[id].name, path), "%s", text);
+	errors_add(b->errors, node->at,
+	           tree_path(node, v->node ? NULL : schema()->rows[id].name, path), "%s", text);
 }

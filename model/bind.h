@@ -33,7 +33,7 @@ struct item {
 
 /** What binding needs; borrowed. */
 struct bind {
-	struct model_mistakes *mistakes;
+	struct model_errors *errors;
 	struct arena *arena;
 	bool effective; /**< rows marked so are allowed */
 };
@@ -44,7 +44,7 @@ const struct item *bind_document(const struct bind *b, const struct tree *top);
 /** The value of row @p id, which is one of @p item's group. */
 const struct value *bind_value(const struct item *item, enum schema_id id);
 /** Add an error at the value of row @p id, or at the group's line where it is not given. */
-void bind_mistake(const struct bind *b, const struct item *item, enum schema_id id,
-                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+void bind_error(const struct bind *b, const struct item *item, enum schema_id id,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

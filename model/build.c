@@ -18,8 +18,8 @@
 #include "model/load.h"
 
 /* The path of a row; a relative one is below the configuration's directory. */
-static const char *build_path(const struct build *b, const struct item *item, enum schema_id id,
-                              const char *dir)
+static const char *build_path(const struct model_build *b, const struct item *item,
+                              enum schema_id id, const char *dir)
 {
 	const struct value *v = bind_value(item, id);
 
@@ -27,14 +27,14 @@ static const char *build_path(const struct build *b, const struct item *item, en
 		return "";
 	if (!dir) {
 		if (v->text[0] != '/')
-			bind_mistake(b->bind, item, id, "found \"%s\", expected an absolute path",
-			             v->text);
+			bind_error(b->bind, item, id, "found \"%s\", expected an absolute path",
+			           v->text);
 		return build_text(b, item, id);
 	}
 	if (strstr(v->text, "..")) {
-		bind_mistake(b->bind, item, id,
-		             "found \"%s\", expected a path below the configuration's directory",
-		             v->text);
+		bind_error(b->bind, item, id,
+		           "found \"%s\", expected a path below the configuration's directory",
+		           v->text);
 		return "";
 	}
 	const char *path = v->text[0] == '/' ? build_text(b, item, id)
@@ -43,16 +43,16 @@ static const char *build_path(const struct build *b, const struct item *item, en
 }
 
 /* A file that cannot be read may be the reader's fault (rights, memory) and not the document's. */
-static void note_failure(const struct build *b, int err)
+static void note_file_failure(const struct model_build *b, int err)
 {
-	b->bind->mistakes->denied |= err == -EACCES;
+	b->bind->errors->denied |= err == -EACCES;
 	if (err == -ENOMEM)
 		arena_fail(b->arena);
 }
 
 /* A file that the configuration names must be there when it is checked. */
-static void check_file(const struct build *b, const struct item *item, enum schema_id id,
-                       const char *path, size_t max)
+static void check_named_file(const struct model_build *b, const struct item *item,
+                             enum schema_id id, const char *path, size_t max)
 {
 	char *bytes = NULL;
 	size_t n;
@@ -62,20 +62,20 @@ static void check_file(const struct build *b, const struct item *item, enum sche
 	int err = load_file(path, max, &bytes, &n);
 	if (!err)
 		err = load_check_below(path, b->dir);
-	note_failure(b, err);
+	note_file_failure(b, err);
 	if (err)
-		bind_mistake(b->bind, item, id, "%s %s", path, load_error(err));
+		bind_error(b->bind, item, id, "%s %s", path, load_error(err));
 	free(bytes);
 }
 
 /* The key file does not hold the version's key: it is not used, and the key in force goes on. */
-static void note_key(const struct build *b, int err, const char found[MODEL_FINGERPRINT_MAX])
+static void note_key(const struct model_build *b, int err, const char found[MODEL_FINGERPRINT_MAX])
 {
 	struct model *m = b->model;
 
 	m->key_state = MODEL_KEY_NONE;
 	memset(m->hash_key, 0, sizeof(m->hash_key));
-	m->key_why =
+	m->key_fault =
 	        err ? arena_printf(b->arena, "%s %s", m->hash_key_file, model_key_error(err))
 	            : arena_printf(b->arena,
 	                           "%s holds a key with fingerprint %s, but the version was made "
@@ -87,7 +87,7 @@ static void note_key(const struct build *b, int err, const char found[MODEL_FING
  * A key that is not the expected one is no error of the document: the key in force goes on
  * (note_key()).
  */
-static void build_key(struct build *b, const struct item *cluster)
+static void build_key(struct model_build *b, const struct item *cluster)
 {
 	const char *path = build_path(b, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, b->key_dir);
 	char found[MODEL_FINGERPRINT_MAX] = "";
@@ -101,7 +101,7 @@ static void build_key(struct build *b, const struct item *cluster)
 		return;
 	}
 	int err = model_key_read(path, b->key_dir, b->model->hash_key);
-	note_failure(b, *expected && err != -ENOMEM ? 0 : err);
+	note_file_failure(b, *expected && err != -ENOMEM ? 0 : err);
 	if (!err)
 		model_key_fingerprint(b->model->hash_key, found);
 	if (*expected && (err || strcmp(found, expected) != 0)) {
@@ -109,18 +109,18 @@ static void build_key(struct build *b, const struct item *cluster)
 		return;
 	}
 	if (err)
-		bind_mistake(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s %s", path,
-		             model_key_error(err));
+		bind_error(b->bind, cluster, SCHEMA_CLUSTER_HASH_KEY_FILE, "%s %s", path,
+		           model_key_error(err));
 }
 
 /* First of all: an effective document names the fingerprint that its key must have. */
-static void build_cluster(struct build *b)
+static void build_cluster(struct model_build *b)
 {
 	const struct value *v = bind_value(b->top, SCHEMA_CLUSTER);
 	const struct item *limits = bind_value(b->top, SCHEMA_LIMITS)->items;
 	const struct item *effective = b->dir ? NULL : bind_value(b->top, SCHEMA_EFFECTIVE)->items;
 
-	b->model->cluster = b->model->hash_key_id = b->model->hash_key_file = b->model->key_why =
+	b->model->cluster = b->model->hash_key_id = b->model->hash_key_file = b->model->key_fault =
 	        "";
 	if (effective)
 		b->key_expected = build_text(b, effective, SCHEMA_EFFECTIVE_HASH_KEY);
@@ -141,7 +141,7 @@ static void build_cluster(struct build *b)
 }
 
 /* First of the lists, because all others refer to sites. */
-static void build_sites(struct build *b)
+static void build_sites(struct model_build *b)
 {
 	b->sites = build_sort(b, bind_value(b->top, SCHEMA_SITES), SCHEMA_SITES_NAME);
 	struct model_site *sites = ARENA_ARRAY(b->arena, struct model_site, b->sites.n + 1);
@@ -168,7 +168,8 @@ static void build_sites(struct build *b)
 	b->model->n_sites = b->sites.n;
 }
 
-static void build_macs(const struct build *b, const struct item *item, struct model_port *port)
+static void build_macs(const struct model_build *b, const struct item *item,
+                       struct model_port *port)
 {
 	const struct value *v = bind_value(item, SCHEMA_NODES_PORTS_MACS);
 	struct model_mac *macs = ARENA_ARRAY(b->arena, struct model_mac, v->count + 1);
@@ -181,7 +182,8 @@ static void build_macs(const struct build *b, const struct item *item, struct mo
 	port->n_macs = v->count;
 }
 
-static void build_ports(const struct build *b, const struct item *item, struct model_node *node)
+static void build_ports(const struct model_build *b, const struct item *item,
+                        struct model_node *node)
 {
 	const struct value *v = bind_value(item, SCHEMA_NODES_PORTS);
 	struct model_port *ports = ARENA_ARRAY(b->arena, struct model_port, v->count + 1);
@@ -199,7 +201,8 @@ static void build_ports(const struct build *b, const struct item *item, struct m
 	node->n_ports = v->count;
 }
 
-static void build_dpdk(const struct build *b, const struct item *item, struct model_dpdk *dpdk)
+static void build_dpdk(const struct model_build *b, const struct item *item,
+                       struct model_dpdk *dpdk)
 {
 	const struct item *group = bind_value(item, SCHEMA_NODES_DPDK)->items;
 
@@ -209,12 +212,12 @@ static void build_dpdk(const struct build *b, const struct item *item, struct mo
 	dpdk->hugepages = (enum model_hugepages)build_n(group, SCHEMA_NODES_DPDK_HUGEPAGES);
 	dpdk->memory_mb = build_n32(group, SCHEMA_NODES_DPDK_MEMORY);
 	if (device_read_cores(build_text(b, group, SCHEMA_NODES_DPDK_CORES), dpdk))
-		bind_mistake(b->bind, group, SCHEMA_NODES_DPDK_CORES,
-		             "expected CPUs in rising order such as \"2-5,8\", at most %u",
-		             MODEL_CORES_MAX);
+		bind_error(b->bind, group, SCHEMA_NODES_DPDK_CORES,
+		           "expected CPUs in rising order such as \"2-5,8\", at most %u",
+		           MODEL_CORES_MAX);
 }
 
-static void build_tunnel_sources(const struct build *b, const struct item *item,
+static void build_tunnel_sources(const struct model_build *b, const struct item *item,
                                  struct model_node *node)
 {
 	const struct value *v = bind_value(item, SCHEMA_NODES_TUNNEL_SOURCE);
@@ -224,14 +227,14 @@ static void build_tunnel_sources(const struct build *b, const struct item *item,
 		                                                  : &node->tunnel_source6;
 
 		if (v->entries[i].bits == 0 || to->bits != 0)
-			bind_mistake(b->bind, item, SCHEMA_NODES_TUNNEL_SOURCE,
-			             "expected one prefix for each address family, longer than /0");
+			bind_error(b->bind, item, SCHEMA_NODES_TUNNEL_SOURCE,
+			           "expected one prefix for each address family, longer than /0");
 		*to = v->entries[i];
 	}
 }
 
 /* Driver and DPDK settings are read for all nodes: a document is checked whole on each of them. */
-static void build_nodes(struct build *b)
+static void build_nodes(struct model_build *b)
 {
 	b->nodes = build_sort(b, bind_value(b->top, SCHEMA_NODES), SCHEMA_NODES_NAME);
 	struct model_node *nodes = ARENA_ARRAY(b->arena, struct model_node, b->nodes.n + 1);
@@ -283,7 +286,7 @@ static uint32_t at_most_interval(const struct item *item, enum schema_id id)
 }
 
 /* The worst time of detection is worked out here, so that all who show it show one figure. */
-static void build_checks(struct build *b)
+static void build_checks(struct model_build *b)
 {
 	b->checks = build_sort(b, bind_value(b->top, SCHEMA_CHECKS), SCHEMA_CHECKS_NAME);
 	struct model_check *checks = ARENA_ARRAY(b->arena, struct model_check, b->checks.n + 1);
@@ -316,7 +319,7 @@ static void build_checks(struct build *b)
 	b->model->n_checks = b->checks.n;
 }
 
-static void build_vips(struct build *b)
+static void build_vips(struct model_build *b)
 {
 	b->vips = build_sort(b, bind_value(b->top, SCHEMA_VIPS), SCHEMA_VIPS_NAME);
 	struct model_vip *vips = ARENA_ARRAY(b->arena, struct model_vip, b->vips.n + 1);
@@ -336,7 +339,8 @@ static void build_vips(struct build *b)
 }
 
 /* The order of the list is kept: it is that of failover. */
-static void build_at(const struct build *b, const struct item *item, struct model_service *service)
+static void build_at(const struct model_build *b, const struct item *item,
+                     struct model_service *service)
 {
 	const struct value *list = bind_value(item, SCHEMA_SERVICES_AT);
 	struct model_at *at = ARENA_ARRAY(b->arena, struct model_at, list->count + 1);
@@ -362,7 +366,7 @@ static void build_at(const struct build *b, const struct item *item, struct mode
 }
 
 /* After sites, VIPs, pools and checks, to which they refer. */
-static void build_services(struct build *b)
+static void build_services(struct model_build *b)
 {
 	b->services = build_sort(b, bind_value(b->top, SCHEMA_SERVICES), SCHEMA_SERVICES_NAME);
 	struct model_service *services =
@@ -394,7 +398,7 @@ static void build_services(struct build *b)
 
 #define ZONE_FILE_MAX ((size_t)1 << 30) /* bytes; bounds what is read */
 
-static void build_zones(struct build *b, const struct item *dns)
+static void build_zones(struct model_build *b, const struct item *dns)
 {
 	b->zones = build_sort(b, bind_value(dns, SCHEMA_DNS_ZONES), SCHEMA_DNS_ZONES_NAME);
 	struct model_zone *zones = ARENA_ARRAY(b->arena, struct model_zone, b->zones.n + 1);
@@ -409,14 +413,14 @@ static void build_zones(struct build *b, const struct item *dns)
 			.file = build_path(b, item, SCHEMA_DNS_ZONES_FILE, b->dir),
 			.digest = build_text(b, item, SCHEMA_DNS_ZONES_DIGEST),
 		};
-		check_file(b, item, SCHEMA_DNS_ZONES_FILE, zones[i].file, ZONE_FILE_MAX);
+		check_named_file(b, item, SCHEMA_DNS_ZONES_FILE, zones[i].file, ZONE_FILE_MAX);
 	}
 	b->model->zones = zones;
 	b->model->n_zones = b->zones.n;
 }
 
 /* After services, to which they refer. TTLs are bound in milliseconds, but DNS has seconds. */
-static void build_dns_names(struct build *b, const struct item *dns)
+static void build_dns_names(struct model_build *b, const struct item *dns)
 {
 	struct model *m = b->model;
 
@@ -442,7 +446,7 @@ static void build_dns_names(struct build *b, const struct item *dns)
 	m->n_dns_names = b->names.n;
 }
 
-int build_model(struct build *b)
+int build_model(struct model_build *b)
 {
 	const struct item *dns = bind_value(b->top, SCHEMA_DNS)->items;
 

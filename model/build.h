@@ -16,7 +16,7 @@ struct sources {
 	size_t n;
 };
 
-struct build {
+struct model_build {
 	const struct bind *bind;
 	const struct item *top;
 	const char *dir;     /**< absolute; relative paths are below it; NULL: only absolute ones */
@@ -29,13 +29,13 @@ struct build {
 };
 
 /** Fill @p b->model from @p b->top. Errors go to the binding's collection. @return 0 or -ENOMEM */
-int build_model(struct build *b);
+int build_model(struct model_build *b);
 /** Check what must hold between the parts (check.c). */
-void check_model(const struct build *b);
+void check_model(const struct model_build *b);
 
 /* Steps of build_model() that have a file of their own; sites and checks are built before. */
-void build_pools(struct build *b);
-void build_effective(struct build *b);
+void build_pools(struct model_build *b);
+void build_effective(struct model_build *b);
 /** Order of members, for qsort(). */
 int build_by_member_id(const void *a, const void *b);
 
@@ -43,29 +43,34 @@ int build_by_member_id(const void *a, const void *b);
 uint64_t build_n(const struct item *item, enum schema_id id);
 uint32_t build_n32(const struct item *item, enum schema_id id);
 uint16_t build_n16(const struct item *item, enum schema_id id);
-const char *build_text(const struct build *b, const struct item *item, enum schema_id id);
+const char *build_text(const struct model_build *b, const struct item *item, enum schema_id id);
 /** A list of addresses, in the model. */
-const struct addr *build_addresses(const struct build *b, const struct item *item,
+const struct addr *build_addresses(const struct model_build *b, const struct item *item,
                                    enum schema_id id, size_t *n);
 /**
  * The items of @p list sorted by the text of @p name_id, each name once; duplicates are reported.
  */
-struct sources build_sort(const struct build *b, const struct value *list, enum schema_id name_id);
+struct sources build_sort(const struct model_build *b, const struct value *list,
+                          enum schema_id name_id);
 /**
  * Find what a row refers to in an array as of build_find(); reported if there is none. @return NULL
  * then
  */
-const void *build_resolve(const struct build *b, const struct item *item, enum schema_id id,
+const void *build_resolve(const struct model_build *b, const struct item *item, enum schema_id id,
                           const void *array, size_t n, size_t size);
-const struct model_site *build_site(const struct build *b, const struct item *item,
+const struct model_site *build_site(const struct model_build *b, const struct item *item,
                                     enum schema_id id);
-const struct model_check *build_check(const struct build *b, const struct item *item,
+const struct model_check *build_check(const struct model_build *b, const struct item *item,
                                       enum schema_id id);
 
 /** How a service's VIPs are checked; its protocol and sites are known. */
-void build_vip_check(const struct build *b, const struct item *item, struct model_service *service);
+void build_vip_check(const struct model_build *b, const struct item *item,
+                     struct model_service *service);
 
-/** Find by name in an array, sorted by it, of structures that begin with their name. @return NULL when there is none */
+/**
+ * Find by name in an array, sorted by it, of structures that begin with their name. @return NULL
+ * when there is none
+ */
 const void *build_find(const void *array, size_t n, size_t size, const char *name);
 
 #endif

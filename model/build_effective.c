@@ -10,7 +10,7 @@
 
 #include "base/arena.h"
 
-static void build_meta(struct build *b)
+static void build_meta(struct model_build *b)
 {
 	const struct item *item = bind_value(b->top, SCHEMA_EFFECTIVE)->items;
 
@@ -27,9 +27,10 @@ static void build_meta(struct build *b)
 }
 
 /* Sorted by identity: duplicates are neighbours then, and all nodes have one order. */
-static void build_members(const struct build *b, const struct item *item, struct model_set *set)
+static void build_members(const struct model_build *b, const struct item *item,
+                          struct model_set *set)
 {
-	const struct value *list = bind_value(item, SCHEMA_SETS_MEMBERS);
+	const struct value *list = bind_value(item, SCHEMA_MEMBER_SETS_MEMBERS);
 	struct model_member *members = ARENA_ARRAY(b->arena, struct model_member, list->count + 1);
 
 	if (!members)
@@ -38,25 +39,25 @@ static void build_members(const struct build *b, const struct item *item, struct
 		const struct item *from = &list->items[i];
 
 		members[i] = (struct model_member){
-			.address = bind_value(from, SCHEMA_SETS_MEMBERS_ADDRESS)->prefix.addr,
-			.port = build_n16(from, SCHEMA_SETS_MEMBERS_PORT),
-			.weight = build_n32(from, SCHEMA_SETS_MEMBERS_WEIGHT),
+			.address = bind_value(from, SCHEMA_MEMBER_SETS_ADDRESS)->prefix.addr,
+			.port = build_n16(from, SCHEMA_MEMBER_SETS_PORT),
+			.weight = build_n32(from, SCHEMA_MEMBER_SETS_WEIGHT),
 		};
 		members[i].id = model_backend_id(&members[i].address, members[i].port);
 	}
 	qsort(members, list->count, sizeof(*members), build_by_member_id);
 	for (uint32_t i = 1; i < list->count; i++)
 		if (members[i].id == members[i - 1].id)
-			bind_mistake(b->bind, item, SCHEMA_SETS_MEMBERS,
-			             "an address and port are given twice");
+			bind_error(b->bind, item, SCHEMA_MEMBER_SETS_MEMBERS,
+			           "an address and port are given twice");
 	set->members = members;
 	set->n_members = list->count;
 }
 
 /* Replace the first sets of the pools by those of the document, which lists them oldest first. */
-static void build_sets(struct build *b)
+static void build_member_sets(struct model_build *b)
 {
-	const struct value *list = bind_value(b->top, SCHEMA_SETS);
+	const struct value *list = bind_value(b->top, SCHEMA_MEMBER_SETS);
 	struct model *m = b->model;
 	struct model_set *all = ARENA_ARRAY(b->arena, struct model_set, list->count + 1);
 	bool *seen = ARENA_ARRAY(b->bind->arena, bool, m->n_pools + 1);
@@ -66,11 +67,11 @@ static void build_sets(struct build *b)
 		return;
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct item *item = &list->items[i];
-		const struct model_pool *named = build_resolve(b, item, SCHEMA_SETS_POOL, m->pools,
-		                                               m->n_pools, sizeof(*m->pools));
+		const struct model_pool *named = build_resolve(
+		        b, item, SCHEMA_MEMBER_SETS_POOL, m->pools, m->n_pools, sizeof(*m->pools));
 
-		all[i].from_ms = (int64_t)build_n(item, SCHEMA_SETS_FROM);
-		all[i].until_ms = (int64_t)build_n(item, SCHEMA_SETS_UNTIL);
+		all[i].from_ms = (int64_t)build_n(item, SCHEMA_MEMBER_SETS_FROM);
+		all[i].until_ms = (int64_t)build_n(item, SCHEMA_MEMBER_SETS_UNTIL);
 		build_members(b, item, &all[i]);
 		if (!named)
 			continue;
@@ -79,8 +80,8 @@ static void build_sets(struct build *b)
 		    all[i].from_ms >= all[i - 1].from_ms) {
 			pool->n_sets++;
 		} else if (seen[pool->index]) {
-			bind_mistake(
-			        b->bind, item, SCHEMA_SETS_POOL,
+			bind_error(
+			        b->bind, item, SCHEMA_MEMBER_SETS_POOL,
 			        "the member sets of a pool must follow each other, oldest first, at "
 			        "most %d",
 			        MODEL_SETS_MAX + 1);
@@ -94,7 +95,7 @@ static void build_sets(struct build *b)
 }
 
 /* Names are not resolved to pointers: an override may outlive its target. */
-static void build_overrides(struct build *b)
+static void build_overrides(struct model_build *b)
 {
 	struct sources from =
 	        build_sort(b, bind_value(b->top, SCHEMA_OVERRIDES), SCHEMA_OVERRIDES_ID);
@@ -123,16 +124,16 @@ static void build_overrides(struct build *b)
 			.node = build_text(b, item, SCHEMA_OVERRIDES_NODE),
 		};
 		if (overrides[i].target == MODEL_TARGET_BACKEND && overrides[i].pool[0] == '\0')
-			bind_mistake(b->bind, item, SCHEMA_OVERRIDES_POOL,
-			             "is missing, expected the backend's pool");
+			bind_error(b->bind, item, SCHEMA_OVERRIDES_POOL,
+			           "is missing, expected the backend's pool");
 	}
 	b->model->overrides = overrides;
 	b->model->n_overrides = from.n;
 }
 
-void build_effective(struct build *b)
+void build_effective(struct model_build *b)
 {
 	build_meta(b);
-	build_sets(b);
+	build_member_sets(b);
 	build_overrides(b);
 }

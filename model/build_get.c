@@ -11,14 +11,14 @@
 
 #include "base/arena.h"
 
-static int by_name(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 const void *build_find(const void *array, size_t n, size_t size, const char *name)
 {
-	return n ? bsearch(&name, array, n, size, by_name) : NULL;
+	return n ? bsearch(&name, array, n, size, compare_names) : NULL;
 }
 
 uint64_t build_n(const struct item *item, enum schema_id id)
@@ -36,7 +36,7 @@ uint16_t build_n16(const struct item *item, enum schema_id id)
 	return (uint16_t)build_n(item, id);
 }
 
-const char *build_text(const struct build *b, const struct item *item, enum schema_id id)
+const char *build_text(const struct model_build *b, const struct item *item, enum schema_id id)
 {
 	const struct value *v = bind_value(item, id);
 	const char *copy = v->text && v->text[0] ? arena_strdup(b->arena, v->text) : NULL;
@@ -62,7 +62,8 @@ static int by_name_then_order(const void *a, const void *b)
 }
 
 /* The items of @p list sorted by the text of @p name_id, each name once; report duplicates. */
-struct sources build_sort(const struct build *b, const struct value *list, enum schema_id name_id)
+struct sources build_sort(const struct model_build *b, const struct value *list,
+                          enum schema_id name_id)
 {
 	struct arena *scratch = b->bind->arena;
 	struct named_item *named = ARENA_ARRAY(scratch, struct named_item, list->count + 1);
@@ -83,43 +84,42 @@ struct sources build_sort(const struct build *b, const struct value *list, enum 
 			continue;
 		}
 		struct where first = out.items[out.n - 1]->node->at;
-		bind_mistake(b->bind, named[i].item, name_id,
-		             "\"%s\" is given twice; first at %s:%u", named[i].name, first.file,
-		             first.line);
+		bind_error(b->bind, named[i].item, name_id, "\"%s\" is given twice; first at %s:%u",
+		           named[i].name, first.file, first.line);
 	}
 	return out;
 }
 
 /* Find the thing that @p item's row @p id refers to, and report if there is none. */
-const void *build_resolve(const struct build *b, const struct item *item, enum schema_id id,
+const void *build_resolve(const struct model_build *b, const struct item *item, enum schema_id id,
                           const void *array, size_t n, size_t size)
 {
 	const struct value *v = bind_value(item, id);
 	const char *kind = model_schema[id].type + strlen("reference to ");
-	char near_is[NEAR_TEXT_MAX];
+	char suggestion[SUGGEST_TEXT_MAX];
 
 	if (!v->ok || !v->node)
 		return NULL;
 	const void *found = build_find(array, n, size, v->text);
 	if (found)
 		return found;
-	struct near_best near = { .wanted = v->text };
+	struct suggest_best suggest = { .wanted = v->text };
 	for (size_t i = 0; i < n; i++)
-		near_try(&near,
-		         *(const char *const *)(const void *)((const char *)array + i * size));
-	bind_mistake(b->bind, item, id, "there is no \"%s\" in %.*s%s", v->text,
-	             (int)strcspn(kind, "["), kind, near_text(&near, near_is));
+		suggest_try(&suggest,
+		            *(const char *const *)(const void *)((const char *)array + i * size));
+	bind_error(b->bind, item, id, "there is no \"%s\" in %.*s%s", v->text,
+	           (int)strcspn(kind, "["), kind, suggest_text(&suggest, suggestion));
 	return NULL;
 }
 
-const struct model_site *build_site(const struct build *b, const struct item *item,
+const struct model_site *build_site(const struct model_build *b, const struct item *item,
                                     enum schema_id id)
 {
 	return build_resolve(b, item, id, b->model->sites, b->model->n_sites,
 	                     sizeof(struct model_site));
 }
 
-const struct addr *build_addresses(const struct build *b, const struct item *item,
+const struct addr *build_addresses(const struct model_build *b, const struct item *item,
                                    enum schema_id id, size_t *n)
 {
 	const struct value *v = bind_value(item, id);
@@ -133,7 +133,7 @@ const struct addr *build_addresses(const struct build *b, const struct item *ite
 	return out;
 }
 
-const struct model_check *build_check(const struct build *b, const struct item *item,
+const struct model_check *build_check(const struct model_build *b, const struct item *item,
                                       enum schema_id id)
 {
 	return build_resolve(b, item, id, b->model->checks, b->model->n_checks,

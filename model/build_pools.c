@@ -30,7 +30,7 @@ int build_by_member_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static int by_backend_id(const void *a, const void *b)
+static int compare_backend_ids(const void *a, const void *b)
 {
 	const struct model_backend *x = *(const struct model_backend *const *)a;
 	const struct model_backend *y = *(const struct model_backend *const *)b;
@@ -39,7 +39,7 @@ static int by_backend_id(const void *a, const void *b)
 }
 
 /* Two backends with one address and port would be one identity with two names. */
-static void check_identities(const struct build *b, const struct model_pool *pool,
+static void check_identities(const struct model_build *b, const struct model_pool *pool,
                              const struct sources *from)
 {
 	struct arena *scratch = b->bind->arena;
@@ -50,20 +50,21 @@ static void check_identities(const struct build *b, const struct model_pool *poo
 		return;
 	for (size_t i = 0; i < pool->n_backends; i++)
 		sorted[i] = &pool->backends[i];
-	qsort(sorted, pool->n_backends, sizeof(*sorted), by_backend_id);
+	qsort(sorted, pool->n_backends, sizeof(*sorted), compare_backend_ids);
 	for (size_t i = 1; i < pool->n_backends; i++) {
 		const struct item *item = from->items[sorted[i] - pool->backends];
 
 		if (sorted[i]->id == sorted[i - 1]->id &&
 		    bind_value(item, SCHEMA_POOLS_BACKENDS_ADDRESS)->ok)
-			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS_ADDRESS,
-			             "has the same address and port as backend \"%s\"",
-			             sorted[i - 1]->name);
+			bind_error(b->bind, item, SCHEMA_POOLS_BACKENDS_ADDRESS,
+			           "has the same address and port as backend \"%s\"",
+			           sorted[i - 1]->name);
 	}
 }
 
 /* Sorted by name, so that their order in the file means nothing. */
-static void build_backends(const struct build *b, const struct item *item, struct model_pool *pool)
+static void build_backends(const struct model_build *b, const struct item *item,
+                           struct model_pool *pool)
 {
 	struct sources from =
 	        build_sort(b, bind_value(item, SCHEMA_POOLS_BACKENDS), SCHEMA_POOLS_BACKENDS_NAME);
@@ -90,7 +91,7 @@ static void build_backends(const struct build *b, const struct item *item, struc
 }
 
 /* A pool has one set, of all its backends, unless an effective document has others. */
-static void build_first_set(const struct build *b, struct model_pool *pool)
+static void build_first_set(const struct model_build *b, struct model_pool *pool)
 {
 	struct model_set *set = ARENA_ARRAY(b->arena, struct model_set, 1);
 	struct model_member *members =
@@ -103,12 +104,12 @@ static void build_first_set(const struct build *b, struct model_pool *pool)
 		        (struct model_member){ pool->backends[i].id, pool->backends[i].address,
 			                       pool->backends[i].port, pool->backends[i].weight };
 	qsort(members, pool->n_backends, sizeof(*members), build_by_member_id);
-	*set = (struct model_set){ 0, MODEL_WALL_NEVER, members, pool->n_backends };
+	*set = (struct model_set){ 0, MODEL_TIME_NEVER, members, pool->n_backends };
 	pool->sets = set;
 	pool->n_sets = 1;
 }
 
-void build_pools(struct build *b)
+void build_pools(struct model_build *b)
 {
 	b->pools = build_sort(b, bind_value(b->top, SCHEMA_POOLS), SCHEMA_POOLS_NAME);
 	struct model_pool *pools = ARENA_ARRAY(b->arena, struct model_pool, b->pools.n + 1);

@@ -28,7 +28,7 @@ void carry_sizes(const struct fwd_tables *t, struct driver_sizes *out)
 	};
 }
 
-static void *copy_of(const void *from, size_t n, size_t size)
+static void *duplicate_array(const void *from, size_t n, size_t size)
 {
 	void *p = malloc(n * size);
 
@@ -57,8 +57,8 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 
 	if (!c)
 		return -ENOMEM;
-	c->exceptions = copy_of(f->exceptions, f->n_exceptions, sizeof(*f->exceptions));
-	c->colds = copy_of(f->colds, f->n_colds, sizeof(*f->colds));
+	c->exceptions = duplicate_array(f->exceptions, f->n_exceptions, sizeof(*f->exceptions));
+	c->colds = duplicate_array(f->colds, f->n_colds, sizeof(*f->colds));
 	if (!c->exceptions || !c->colds) {
 		carry_free(c);
 		return -ENOMEM;
@@ -83,15 +83,15 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 }
 
 /* Put @p word in the place of @p old, or into a free way; a full bucket loses it. */
-static void put_exception(struct fwd_exceptions *set, uint32_t way, uint64_t old, uint64_t word)
+static void put_exception(struct fwd_exceptions *bucket, uint32_t way, uint64_t old, uint64_t word)
 {
 	uint64_t free_word = 0;
 
-	if (__atomic_compare_exchange_n(&set->word[way], &old, word, false, __ATOMIC_RELAXED,
+	if (__atomic_compare_exchange_n(&bucket->word[way], &old, word, false, __ATOMIC_RELAXED,
 	                                __ATOMIC_RELAXED))
 		return;
 	for (uint32_t i = 0; i < OWNER_WAYS && word; i++, free_word = 0)
-		if (__atomic_compare_exchange_n(&set->word[i], &free_word, word, false,
+		if (__atomic_compare_exchange_n(&bucket->word[i], &free_word, word, false,
 		                                __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			return;
 }

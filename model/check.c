@@ -47,7 +47,7 @@ static int by_claim(const void *a, const void *b)
 	       (x->item->node->order < y->item->node->order);
 }
 
-static void check_prefixes_of(const struct build *b, size_t i, size_t j)
+static void check_prefixes_of(const struct model_build *b, size_t i, size_t j)
 {
 	const struct model_node *x = &b->model->nodes[i], *y = &b->model->nodes[j];
 	char one[ADDR_LONG_TEXT_MAX], two[ADDR_LONG_TEXT_MAX];
@@ -57,12 +57,12 @@ static void check_prefixes_of(const struct build *b, size_t i, size_t j)
 	for (int k = 0; k < 2; k++)
 		if (pairs[k][0]->bits && pairs[k][1]->bits &&
 		    prefix_overlaps(pairs[k][0], pairs[k][1]))
-			bind_mistake(b->bind, b->nodes.items[j], SCHEMA_NODES_TUNNEL_SOURCE,
-			             "%s overlaps %s of node \"%s\"", prefix_text(pairs[k][1], one),
-			             prefix_text(pairs[k][0], two), x->name);
+			bind_error(b->bind, b->nodes.items[j], SCHEMA_NODES_TUNNEL_SOURCE,
+			           "%s overlaps %s of node \"%s\"", prefix_text(pairs[k][1], one),
+			           prefix_text(pairs[k][0], two), x->name);
 }
 
-static void check_twice(const struct build *b, const struct item *item, enum schema_id id,
+static void check_twice(const struct model_build *b, const struct item *item, enum schema_id id,
                         const struct addr *addresses, size_t n)
 {
 	char text[ADDR_TEXT_MAX];
@@ -70,35 +70,34 @@ static void check_twice(const struct build *b, const struct item *item, enum sch
 	for (size_t i = 1; i < n; i++)
 		for (size_t j = 0; j < i; j++)
 			if (addr_equal(&addresses[i], &addresses[j]))
-				bind_mistake(b->bind, item, id, "%s is given twice",
-				             addr_text(&addresses[i], text));
+				bind_error(b->bind, item, id, "%s is given twice",
+				           addr_text(&addresses[i], text));
 }
 
 /* Two ports on one interface or device would both take its frames. */
-static void check_node_ports(const struct build *b, const struct model_node *node,
+static void check_node_ports(const struct model_build *b, const struct model_node *node,
                              const struct item *item)
 {
 	const struct value *items = bind_value(item, SCHEMA_NODES_PORTS);
-	char why[DEVICE_WHY_MAX];
+	char why[DEVICE_REASON_MAX];
 
 	for (size_t j = 0; j < node->n_ports; j++) {
 		const struct model_port *p = &node->ports[j];
 
 		if (*p->device && device_check(p, why))
-			bind_mistake(b->bind, &items->items[j], SCHEMA_NODES_PORTS_DEVICE, "%s",
-			             why);
+			bind_error(b->bind, &items->items[j], SCHEMA_NODES_PORTS_DEVICE, "%s", why);
 		for (size_t k = 0; k < j; k++) {
 			if (strcmp(p->interface, node->ports[k].interface) == 0)
-				bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
-				             "interface \"%s\" is given twice", p->interface);
+				bind_error(b->bind, item, SCHEMA_NODES_PORTS,
+				           "interface \"%s\" is given twice", p->interface);
 			if (*p->device && device_same(p->device, node->ports[k].device))
-				bind_mistake(b->bind, item, SCHEMA_NODES_PORTS,
-				             "device \"%.40s\" is given twice", p->device);
+				bind_error(b->bind, item, SCHEMA_NODES_PORTS,
+				           "device \"%.40s\" is given twice", p->device);
 		}
 	}
 }
 
-static void check_nodes(const struct build *b)
+static void check_nodes(const struct model_build *b)
 {
 	const struct model *m = b->model;
 
@@ -124,53 +123,54 @@ static bool is_visible(const char *text)
 	return true;
 }
 
-static void check_http(const struct build *b, const struct model_check *c, const struct item *item)
+static void check_http(const struct model_build *b, const struct model_check *c,
+                       const struct item *item)
 {
 	if (c->path[0] != '/')
-		bind_mistake(b->bind, item, SCHEMA_CHECKS_PATH,
-		             "found \"%s\", expected a path that begins with '/'", c->path);
+		bind_error(b->bind, item, SCHEMA_CHECKS_PATH,
+		           "found \"%s\", expected a path that begins with '/'", c->path);
 	if (!is_visible(c->path))
-		bind_mistake(
+		bind_error(
 		        b->bind, item, SCHEMA_CHECKS_PATH,
 		        "found a character that no request target can hold, expected it as %%XX");
 	if (!is_visible(c->host))
-		bind_mistake(b->bind, item, SCHEMA_CHECKS_HOST,
-		             "found a character that no host name can hold");
+		bind_error(b->bind, item, SCHEMA_CHECKS_HOST,
+		           "found a character that no host name can hold");
 }
 
 /* Combinations of settings that the schema's limits cannot express. */
-static void check_checks(const struct build *b)
+static void check_checks(const struct model_build *b)
 {
 	for (size_t i = 0; i < b->model->n_checks; i++) {
 		const struct model_check *c = &b->model->checks[i];
 		const struct item *item = b->checks.items[i];
 
 		if (c->fast_interval_ms > c->interval_ms)
-			bind_mistake(b->bind, item, SCHEMA_CHECKS_FAST_INTERVAL,
-			             "%ums is longer than the interval of %ums",
-			             c->fast_interval_ms, c->interval_ms);
+			bind_error(b->bind, item, SCHEMA_CHECKS_FAST_INTERVAL,
+			           "%ums is longer than the interval of %ums", c->fast_interval_ms,
+			           c->interval_ms);
 		if (c->timeout_ms > 2 * (uint64_t)c->interval_ms)
-			bind_mistake(
+			bind_error(
 			        b->bind, item, SCHEMA_CHECKS_TIMEOUT,
 			        "%ums is more than twice the interval of %ums, so probes could not be sent at that interval",
 			        c->timeout_ms, c->interval_ms);
 		if (c->detect_worst_ms > DETECT_LIMIT_MS)
-			bind_mistake(
+			bind_error(
 			        b->bind, item, SCHEMA_CHECKS_FALL,
 			        "a dead target is detected after up to %us, expected at most %us: "
 			        "reduce interval, timeout or fall",
 			        c->detect_worst_ms / 1000, DETECT_LIMIT_MS / 1000);
 		if (c->damp_turns && c->damp_max_ms < c->damp_half_life_ms)
-			bind_mistake(b->bind, item, SCHEMA_CHECKS_DAMP_MAX,
-			             "%ums is shorter than damp_half_life of %ums", c->damp_max_ms,
-			             c->damp_half_life_ms);
+			bind_error(b->bind, item, SCHEMA_CHECKS_DAMP_MAX,
+			           "%ums is shorter than damp_half_life of %ums", c->damp_max_ms,
+			           c->damp_half_life_ms);
 		if (c->type == MODEL_CHECK_HTTP)
 			check_http(b, c, item);
 	}
 }
 
 /* Each node of the pool's site needs a tunnel source of every address family of the backends. */
-static void check_families(const struct build *b, const struct model_pool *pool,
+static void check_families(const struct model_build *b, const struct model_pool *pool,
                            const struct item *item)
 {
 	const struct model_backend *first[2] = { NULL, NULL };
@@ -184,17 +184,17 @@ static void check_families(const struct build *b, const struct model_pool *pool,
 			continue;
 		if ((first[0] && !node->tunnel_source6.bits) ||
 		    (first[1] && !node->tunnel_source4.bits))
-			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS,
-			             "node \"%s\" has no %s tunnel_source to reach \"%s\"",
-			             node->name,
-			             first[1] && !node->tunnel_source4.bits ? "IPv4" : "IPv6",
-			             first[1] && !node->tunnel_source4.bits ? first[1]->name
-			                                                    : first[0]->name);
+			bind_error(b->bind, item, SCHEMA_POOLS_BACKENDS,
+			           "node \"%s\" has no %s tunnel_source to reach \"%s\"",
+			           node->name,
+			           first[1] && !node->tunnel_source4.bits ? "IPv4" : "IPv6",
+			           first[1] && !node->tunnel_source4.bits ? first[1]->name
+			                                                  : first[0]->name);
 	}
 }
 
 /* Second chance is a form of GUE, and keeps the outer source address and so its family. */
-static void check_agent(const struct build *b, const struct model_pool *pool,
+static void check_agent(const struct model_build *b, const struct model_pool *pool,
                         const struct item *item)
 {
 	const struct model_backend *other = NULL;
@@ -205,18 +205,18 @@ static void check_agent(const struct build *b, const struct model_pool *pool,
 		if (addr_is4(&pool->backends[i].address) != addr_is4(&pool->backends[0].address))
 			other = &pool->backends[i];
 	if (pool->mode != MODEL_MODE_GUE)
-		bind_mistake(b->bind, item, SCHEMA_POOLS_AGENT,
-		             "is true, but the mode is %s; expected gue",
-		             model_mode_text(pool->mode));
+		bind_error(b->bind, item, SCHEMA_POOLS_AGENT,
+		           "is true, but the mode is %s; expected gue",
+		           model_mode_text(pool->mode));
 	if (other)
-		bind_mistake(b->bind, item, SCHEMA_POOLS_AGENT,
-		             "is true, but backends \"%s\" and \"%s\" have addresses of different "
-		             "families",
-		             pool->backends[0].name, other->name);
+		bind_error(b->bind, item, SCHEMA_POOLS_AGENT,
+		           "is true, but backends \"%s\" and \"%s\" have addresses of different "
+		           "families",
+		           pool->backends[0].name, other->name);
 }
 
 /* These rules need the pool whole: its mode, its check and all its backends. */
-static void check_pools(const struct build *b)
+static void check_pools(const struct model_build *b)
 {
 	for (size_t i = 0; i < b->model->n_pools; i++) {
 		const struct model_pool *pool = &b->model->pools[i];
@@ -227,22 +227,22 @@ static void check_pools(const struct build *b)
 			weight += pool->backends[j].weight;
 		if (pool->mode == MODEL_MODE_L2 && pool->check &&
 		    pool->check->via == MODEL_VIA_TUNNEL)
-			bind_mistake(b->bind, item, SCHEMA_POOLS_MODE,
-			             "is l2, which has no tunnel for check \"%s\"",
-			             pool->check->name);
+			bind_error(b->bind, item, SCHEMA_POOLS_MODE,
+			           "is l2, which has no tunnel for check \"%s\"",
+			           pool->check->name);
 		if (pool->n_backends > pool->max_backends)
-			bind_mistake(b->bind, item, SCHEMA_POOLS_MAX_BACKENDS,
-			             "is %u, but the pool has %zu backends", pool->max_backends,
-			             pool->n_backends);
+			bind_error(b->bind, item, SCHEMA_POOLS_MAX_BACKENDS,
+			           "is %u, but the pool has %zu backends", pool->max_backends,
+			           pool->n_backends);
 		if (pool->n_backends && weight == 0)
-			bind_mistake(b->bind, item, SCHEMA_POOLS_BACKENDS,
-			             "all have weight 0, expected at least one to take traffic");
+			bind_error(b->bind, item, SCHEMA_POOLS_BACKENDS,
+			           "all have weight 0, expected at least one to take traffic");
 		check_families(b, pool, item);
 		check_agent(b, pool, item);
 	}
 }
 
-static struct claims claims_of_vips(const struct build *b)
+static struct claims claims_of_vips(const struct model_build *b)
 {
 	const struct model *m = b->model;
 	struct claims out = { NULL, 0 };
@@ -264,7 +264,7 @@ static struct claims claims_of_vips(const struct build *b)
  * Packets to a backend at a VIP's address would come back to be balanced. Binary search: backends
  * are many.
  */
-static void check_against_vips(const struct build *b, const struct claims *vips)
+static void check_against_vips(const struct model_build *b, const struct claims *vips)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -282,11 +282,11 @@ static void check_against_vips(const struct build *b, const struct claims *vips)
 				        addr_compare(&vips->all[middle].address, &v->prefix.addr);
 
 				if (order == 0)
-					bind_mistake(b->bind, &list->items[j],
-					             SCHEMA_POOLS_BACKENDS_ADDRESS,
-					             "%s is an address of VIP \"%s\"",
-					             addr_text(&v->prefix.addr, text),
-					             vips->all[middle].name);
+					bind_error(b->bind, &list->items[j],
+					           SCHEMA_POOLS_BACKENDS_ADDRESS,
+					           "%s is an address of VIP \"%s\"",
+					           addr_text(&v->prefix.addr, text),
+					           vips->all[middle].name);
 				if (order == 0)
 					break;
 				low = order < 0 ? middle + 1 : low;
@@ -297,7 +297,7 @@ static void check_against_vips(const struct build *b, const struct claims *vips)
 }
 
 /* Sorted, so that equal addresses are neighbours. */
-static void check_vips(const struct build *b)
+static void check_vips(const struct model_build *b)
 {
 	const struct model *m = b->model;
 	struct claims vips = claims_of_vips(b);
@@ -305,24 +305,23 @@ static void check_vips(const struct build *b)
 
 	for (size_t i = 1; i < vips.n; i++)
 		if (addr_equal(&vips.all[i].address, &vips.all[i - 1].address))
-			bind_mistake(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
-			             "%s is also an address of VIP \"%s\"",
-			             addr_text(&vips.all[i].address, text), vips.all[i - 1].name);
+			bind_error(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
+			           "%s is also an address of VIP \"%s\"",
+			           addr_text(&vips.all[i].address, text), vips.all[i - 1].name);
 	for (size_t i = 0; i < vips.n; i++)
 		for (size_t j = 0; j < m->n_nodes; j++)
 			if ((m->nodes[j].tunnel_source4.bits &&
 			     prefix_has(&m->nodes[j].tunnel_source4, &vips.all[i].address)) ||
 			    (m->nodes[j].tunnel_source6.bits &&
 			     prefix_has(&m->nodes[j].tunnel_source6, &vips.all[i].address)))
-				bind_mistake(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
-				             "%s lies in tunnel_source of node \"%s\"",
-				             addr_text(&vips.all[i].address, text),
-				             m->nodes[j].name);
+				bind_error(b->bind, vips.all[i].item, SCHEMA_VIPS_ADDRESSES,
+				           "%s lies in tunnel_source of node \"%s\"",
+				           addr_text(&vips.all[i].address, text), m->nodes[j].name);
 	check_against_vips(b, &vips);
 }
 
 /* All modes leave the port as it is. */
-static void check_ports(const struct build *b, const struct model_service *service,
+static void check_ports(const struct model_build *b, const struct model_service *service,
                         const struct model_at *at, const struct item *service_item)
 {
 	const struct value *list;
@@ -335,7 +334,7 @@ static void check_ports(const struct build *b, const struct model_service *servi
 		const struct value *v = bind_value(item, SCHEMA_POOLS_BACKENDS_PORT);
 
 		if (v->ok && v->n != 0 && v->n != service->port)
-			bind_mistake(
+			bind_error(
 			        b->bind, item, SCHEMA_POOLS_BACKENDS_PORT,
 			        "is %u, but service \"%s\" has port %u and mode %s cannot translate ports; leave the port out",
 			        (unsigned)v->n, service->name, service->port,
@@ -344,7 +343,7 @@ static void check_ports(const struct build *b, const struct model_service *servi
 }
 
 /* The smallest packet that every host may send must fit together with the outer headers. */
-static void check_mtu(const struct build *b, const struct model_at *at)
+static void check_mtu(const struct model_build *b, const struct model_at *at)
 {
 	const struct model *m = b->model;
 	unsigned inner = INNER_IP4_MIN, outer = OUTER_IP4;
@@ -365,41 +364,40 @@ static void check_mtu(const struct build *b, const struct model_at *at)
 
 		if (node->site == at->site && bind_value(b->nodes.items[i], SCHEMA_NODES_MTU)->ok &&
 		    node->mtu < inner + outer)
-			bind_mistake(b->bind, b->nodes.items[i], SCHEMA_NODES_MTU,
-			             "%u is too small for pool \"%s\": a packet of %u bytes to VIP "
-			             "\"%s\" needs %u with its tunnel",
-			             node->mtu, at->pool->name, inner, at->vip->name,
-			             inner + outer);
+			bind_error(b->bind, b->nodes.items[i], SCHEMA_NODES_MTU,
+			           "%u is too small for pool \"%s\": a packet of %u bytes to VIP "
+			           "\"%s\" needs %u with its tunnel",
+			           node->mtu, at->pool->name, inner, at->vip->name, inner + outer);
 	}
 }
 
 /*
  * What a service names at a site must be at that site: a node has the tables of its own site only.
  */
-static void check_at(const struct build *b, const struct model_service *service, size_t i,
+static void check_at(const struct model_build *b, const struct model_service *service, size_t i,
                      const struct item *item, const struct item *service_item)
 {
 	const struct model_at *at = &service->at[i];
 
 	for (size_t j = 0; at->site && j < i; j++)
 		if (service->at[j].site == at->site)
-			bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_SITE,
-			             "site \"%s\" is given twice", at->site->name);
+			bind_error(b->bind, item, SCHEMA_SERVICES_AT_SITE,
+			           "site \"%s\" is given twice", at->site->name);
 	if (at->site && at->vip && at->vip->site && at->vip->site != at->site)
-		bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_VIP,
-		             "VIP \"%s\" is at site \"%s\", expected one at \"%s\"", at->vip->name,
-		             at->vip->site->name, at->site->name);
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_VIP,
+		           "VIP \"%s\" is at site \"%s\", expected one at \"%s\"", at->vip->name,
+		           at->vip->site->name, at->site->name);
 	if (at->site && at->pool && at->pool->site && at->pool->site != at->site)
-		bind_mistake(b->bind, item, SCHEMA_SERVICES_AT_POOL,
-		             "pool \"%s\" is at site \"%s\", expected one at \"%s\"",
-		             at->pool->name, at->pool->site->name, at->site->name);
+		bind_error(b->bind, item, SCHEMA_SERVICES_AT_POOL,
+		           "pool \"%s\" is at site \"%s\", expected one at \"%s\"", at->pool->name,
+		           at->pool->site->name, at->site->name);
 	if (at->pool)
 		check_ports(b, service, at, service_item);
 	if (at->site && at->pool && at->vip)
 		check_mtu(b, at);
 }
 
-static void check_services_apart(const struct build *b, struct claims *claims)
+static void check_services_apart(const struct model_build *b, struct claims *claims)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -408,12 +406,15 @@ static void check_services_apart(const struct build *b, struct claims *claims)
 	for (size_t i = 1; i < claims->n; i++) {
 		const struct claim *x = &claims->all[i], *y = &claims->all[i - 1];
 
-		/* A service with itself is two VIPs with one address, which check_vips() has reported. */
+		/*
+		 * A service with itself is two VIPs with one address, which check_vips() has
+		 * reported.
+		 */
 		if (x->item != y->item && x->kind == y->kind &&
 		    addr_equal(&x->address, &y->address))
-			bind_mistake(b->bind, x->item, SCHEMA_SERVICES_PORT,
-			             "%s port %u is also that of service \"%s\"",
-			             addr_text(&x->address, text), x->kind >> 8, y->name);
+			bind_error(b->bind, x->item, SCHEMA_SERVICES_PORT,
+			           "%s port %u is also that of service \"%s\"",
+			           addr_text(&x->address, text), x->kind >> 8, y->name);
 	}
 }
 
@@ -428,7 +429,7 @@ static size_t count_claims(const struct model *m)
 }
 
 /* A service claims its addresses with port and protocol, since a look-up must have one answer. */
-static void check_services(const struct build *b)
+static void check_services(const struct model_build *b)
 {
 	const struct model *m = b->model;
 	struct claims claims = { ARENA_ARRAY(b->bind->arena, struct claim, count_claims(m) + 1),
@@ -461,7 +462,7 @@ static bool name_is_in_zone(const char *name, const char *zone)
 	       (n == n_zone || name[n - n_zone - 1] == '.');
 }
 
-static void check_dns(const struct build *b)
+static void check_dns(const struct model_build *b)
 {
 	const struct model *m = b->model;
 
@@ -473,17 +474,17 @@ static void check_dns(const struct build *b)
 		for (size_t j = 0; j < m->n_zones && !inside; j++)
 			inside = name_is_in_zone(name->name, m->zones[j].name);
 		if (!inside)
-			bind_mistake(b->bind, item, SCHEMA_DNS_NAMES_NAME,
-			             "\"%s\" lies in none of dns.zones", name->name);
+			bind_error(b->bind, item, SCHEMA_DNS_NAMES_NAME,
+			           "\"%s\" lies in none of dns.zones", name->name);
 		if (name->ttl_min_s > name->ttl_max_s)
-			bind_mistake(b->bind, item, SCHEMA_DNS_NAMES_TTL,
-			             "min of %us is longer than max of %us", name->ttl_min_s,
-			             name->ttl_max_s);
+			bind_error(b->bind, item, SCHEMA_DNS_NAMES_TTL,
+			           "min of %us is longer than max of %us", name->ttl_min_s,
+			           name->ttl_max_s);
 	}
 }
 
 /* A node has the tables of its own site only, so each site must fit by itself. */
-static void check_sizes_of(const struct build *b, const struct model_site *site)
+static void check_sizes_of(const struct model_build *b, const struct model_site *site)
 {
 	const struct model *m = b->model;
 	const struct item *limits = bind_value(b->top, SCHEMA_LIMITS)->items;
@@ -508,13 +509,13 @@ static void check_sizes_of(const struct build *b, const struct model_site *site)
 	};
 	for (size_t i = 0; i < 3; i++)
 		if (sizes[i].needed > sizes[i].limit && bind_value(limits, sizes[i].id)->ok)
-			bind_mistake(b->bind, limits, sizes[i].id,
-			             "is %llu, but site \"%s\" has %llu %s",
-			             (unsigned long long)sizes[i].limit, site->name,
-			             (unsigned long long)sizes[i].needed, sizes[i].what);
+			bind_error(b->bind, limits, sizes[i].id,
+			           "is %llu, but site \"%s\" has %llu %s",
+			           (unsigned long long)sizes[i].limit, site->name,
+			           (unsigned long long)sizes[i].needed, sizes[i].what);
 }
 
-void check_model(const struct build *b)
+void check_model(const struct model_build *b)
 {
 	check_nodes(b);
 	check_checks(b);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Conditions: two banks and a sequence. The bank of number sequence % 2 is published; the writer fills the
- * other one and then counts the sequence up, so a writer that is killed at any instant leaves a whole round.
- * A reader copies the published bank and looks at the sequence again: if it has moved, the writer may have
- * begun to fill that bank, and the reader tries again. (A seqlock whose odd state readers need not wait for.)
+ * Conditions: two banks and a sequence. The bank of number sequence % 2 is published; the writer
+ * fills the other one and then counts the sequence up, so a writer that is killed at any instant
+ * leaves a whole round. A reader copies the published bank and looks at the sequence again: if it
+ * has moved, the writer may have begun to fill that bank, and the reader tries again. (A seqlock
+ * whose odd state readers need not wait for.)
  */
 #include "weir/condition.h"
 
@@ -26,7 +27,7 @@
 
 #define READ_TRIES 64 /* a round is written once a second, a copy takes microseconds */
 
-struct payload {
+struct conditions_payload {
 	uint64_t sequence;
 	uint64_t pad;
 	struct conditions banks[2];
@@ -36,8 +37,8 @@ struct payload {
 
 struct conditions_writer {
 	struct page *page;
-	struct payload *payload;
-	struct conditions draft; /* the round that is being collected */
+	struct conditions_payload *payload;
+	struct conditions pending; /* the round that is being collected */
 };
 
 static uint64_t digest_of(const struct conditions *bank)
@@ -47,7 +48,7 @@ static uint64_t digest_of(const struct conditions *bank)
 	return hash_bytes(&key, bank, sizeof(*bank));
 }
 
-static int page_path(const char *run_dir, const char *process, char path[PATH_MAX])
+static int conditions_page_path(const char *run_dir, const char *process, char path[PATH_MAX])
 {
 	int n = snprintf(path, PATH_MAX, "%s/conditions.%s.page", run_dir, process);
 
@@ -58,11 +59,11 @@ int conditions_open(const char *run_dir, const char *process, struct conditions_
 {
 	struct conditions_writer *w = calloc(1, sizeof(*w));
 	char path[PATH_MAX];
-	int err = w ? page_path(run_dir, process, path) : -ENOMEM;
+	int err = w ? conditions_page_path(run_dir, process, path) : -ENOMEM;
 
 	if (!err)
 		err = page_create(path, CONDITIONS_PAGE_KIND, CONDITIONS_PAGE_LAYOUT,
-		                  sizeof(struct payload), &w->page);
+		                  sizeof(struct conditions_payload), &w->page);
 	if (err) {
 		free(w);
 		return err;
@@ -90,7 +91,7 @@ static struct condition *find_condition(struct conditions *round, const struct c
 }
 
 /* A place for a new condition of @p level; the least severe one gives way. NULL: it is left out. */
-static struct condition *make_room(struct conditions *round, uint32_t level)
+static struct condition *allocate_condition(struct conditions *round, uint32_t level)
 {
 	if (round->n < CONDITIONS_MAX)
 		return &round->items[round->n++];
@@ -103,17 +104,17 @@ static struct condition *make_room(struct conditions *round, uint32_t level)
 
 void conditions_begin(struct stats *s, uint64_t document)
 {
-	struct conditions *draft = &stats_conditions(s)->draft;
+	struct conditions *pending = &stats_conditions(s)->pending;
 
-	draft->document = document;
-	draft->at_ms = draft->n_left_out = 0;
-	draft->n = draft->worst = 0;
+	pending->document = document;
+	pending->at_ms = pending->n_left_out = 0;
+	pending->n = pending->worst = 0;
 }
 
 void conditions_add(struct stats *s, const char *code, enum condition_level level,
                     const char *subject, const char *format, ...)
 {
-	struct conditions *draft = &stats_conditions(s)->draft;
+	struct conditions *pending = &stats_conditions(s)->pending;
 	struct condition c = { .level = level };
 	struct condition *to;
 	va_list list;
@@ -125,24 +126,24 @@ void conditions_add(struct stats *s, const char *code, enum condition_level leve
 	va_end(list);
 	plain_cut(c.text, sizeof(c.text));
 	plain_make(c.text);
-	draft->worst = level > draft->worst ? level : draft->worst;
-	to = find_condition(draft, &c);
+	pending->worst = level > pending->worst ? level : pending->worst;
+	to = find_condition(pending, &c);
 	if (to && to->level >= level)
 		return;
 	if (!to)
-		to = make_room(draft, level);
+		to = allocate_condition(pending, level);
 	if (to)
 		*to = c;
 }
 
 /* Take over the beginnings of those conditions that the round before had, too. */
-static void keep_since(struct conditions *draft, struct conditions *before)
+static void keep_since(struct conditions *pending, struct conditions *before)
 {
-	for (uint32_t i = 0; i < draft->n; i++) {
-		const struct condition *old = find_condition(before, &draft->items[i]);
-		bool known = old && old->since_ms && old->since_ms <= draft->at_ms;
+	for (uint32_t i = 0; i < pending->n; i++) {
+		const struct condition *old = find_condition(before, &pending->items[i]);
+		bool known = old && old->since_ms && old->since_ms <= pending->at_ms;
 
-		draft->items[i].since_ms = known ? old->since_ms : draft->at_ms;
+		pending->items[i].since_ms = known ? old->since_ms : pending->at_ms;
 	}
 }
 
@@ -222,24 +223,24 @@ void conditions_end(struct stats *s)
 	add_sandbox(s);
 
 	struct conditions_writer *w = stats_conditions(s);
-	struct payload *p = w->payload;
+	struct conditions_payload *p = w->payload;
 
 	page_repair(w->page);
 	uint64_t sequence = __atomic_load_n(&p->sequence, __ATOMIC_RELAXED);
 	struct conditions *before = &p->banks[sequence % 2];
 
-	w->draft.at_ms = clock_mono_ms();
+	w->pending.at_ms = clock_mono_ms();
 	/* the page is a file: an earlier process, or an accident, may have left anything there */
 	if (p->digests[sequence % 2] != digest_of(before))
 		*before = (struct conditions){ 0 };
 	tidy_round(before);
-	keep_since(&w->draft, before);
+	keep_since(&w->pending, before);
 	/* Readers of the bank that is filled now must see that the sequence has moved. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	p->banks[(sequence + 1) % 2] = w->draft;
-	p->digests[(sequence + 1) % 2] = digest_of(&w->draft);
+	p->banks[(sequence + 1) % 2] = w->pending;
+	p->digests[(sequence + 1) % 2] = digest_of(&w->pending);
 	__atomic_store_n(&p->sequence, sequence + 1, __ATOMIC_RELEASE);
-	page_alive(w->page, w->draft.at_ms);
+	page_alive(w->page, w->pending.at_ms);
 	page_publish(w->page);
 }
 
@@ -247,7 +248,7 @@ void conditions_end(struct stats *s)
  * Copy the published bank. @return 0, -EAGAIN (it changes too fast) or -EPROTO (conditions_end()
  * did not write it)
  */
-static int copy_round(const struct payload *p, struct conditions *out)
+static int copy_round(const struct conditions_payload *p, struct conditions *out)
 {
 	for (int i = 0; i < READ_TRIES; i++) {
 		uint64_t sequence = __atomic_load_n(&p->sequence, __ATOMIC_ACQUIRE);
@@ -269,13 +270,13 @@ int conditions_read(const char *run_dir, const char *process, struct conditions 
 	struct conditions *copy = NULL;
 	struct page *page;
 	char path[PATH_MAX];
-	int err = page_path(run_dir, process, path);
+	int err = conditions_page_path(run_dir, process, path);
 
 	if (!err)
 		err = page_open(path, CONDITIONS_PAGE_KIND, CONDITIONS_PAGE_LAYOUT, process, &page);
 	if (err)
 		return err;
-	if (page_size(page) < sizeof(struct payload))
+	if (page_size(page) < sizeof(struct conditions_payload))
 		err = -EPROTO;
 	if (!err && !(copy = malloc(sizeof(*copy))))
 		err = -ENOMEM;

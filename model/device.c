@@ -21,7 +21,7 @@ static const char *const drivers[] = {
 	"net_pcap",      "net_ring",   "net_tap",     "net_vhost",    "net_virtio_user",
 };
 
-static bool is_hex(const char *text, size_t n)
+static bool is_lower_hex(const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
@@ -32,13 +32,13 @@ static bool is_hex(const char *text, size_t n)
 /* "01:00.0" */
 static bool is_short_pci(const char *t)
 {
-	return strlen(t) == 7 && is_hex(t, 2) && t[2] == ':' && is_hex(t + 3, 2) && t[5] == '.' &&
-	       t[6] >= '0' && t[6] <= '7';
+	return strlen(t) == 7 && is_lower_hex(t, 2) && t[2] == ':' && is_lower_hex(t + 3, 2) &&
+	       t[5] == '.' && t[6] >= '0' && t[6] <= '7';
 }
 
 bool model_device_is_pci(const char *t)
 {
-	return strlen(t) == 12 && is_hex(t, 4) && t[4] == ':' && is_short_pci(t + 5);
+	return strlen(t) == 12 && is_lower_hex(t, 4) && t[4] == ':' && is_short_pci(t + 5);
 }
 
 bool model_device_pci(const char *device, uint32_t i, char address[MODEL_PCI_MAX])
@@ -76,22 +76,22 @@ static bool is_driver(const char *device, const char *name)
 	return strlen(name) == n && !strncmp(device, name, n);
 }
 
-static int unknown_driver(const char *device, char why[DEVICE_WHY_MAX])
+static int unknown_driver(const char *device, char why[DEVICE_REASON_MAX])
 {
-	struct near_best near = { 0 };
-	char given[32], text[NEAR_TEXT_MAX];
+	struct suggest_best suggest = { 0 };
+	char given[32], text[SUGGEST_TEXT_MAX];
 
 	snprintf(given, sizeof(given), "%.*s", (int)driver_len(device), device);
-	near.wanted = given;
+	suggest.wanted = given;
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		near_try(&near, drivers[i]);
-	snprintf(why, DEVICE_WHY_MAX, "there is no virtual device \"%s\"%s", given,
-	         near_text(&near, text));
+		suggest_try(&suggest, drivers[i]);
+	snprintf(why, DEVICE_REASON_MAX, "there is no virtual device \"%s\"%s", given,
+	         suggest_text(&suggest, text));
 	return -EINVAL;
 }
 
 /* The value of an argument: "iface=eth0". @return its length, 0 when there is none */
-static size_t argument(const char *device, const char *key, const char **value)
+static size_t find_device_argument(const char *device, const char *key, const char **value)
 {
 	const char *p = strchr(device, ',');
 
@@ -110,13 +110,13 @@ bool model_port_shares_kernel(const struct model_port *port)
 
 	if (!*port->device)
 		return true;
-	n = argument(port->device, "iface", &name);
+	n = find_device_argument(port->device, "iface", &name);
 	return is_driver(port->device, "net_af_packet") && n == strlen(port->interface) &&
 	       !strncmp(name, port->interface, n);
 }
 
 /* The message shows the corrected text, since DPDK's syntax is not obvious. */
-static int check_virtual(const struct model_port *port, char why[DEVICE_WHY_MAX])
+static int check_virtual(const struct model_port *port, char why[DEVICE_REASON_MAX])
 {
 	const char *name = "", *device = port->device;
 	size_t n = driver_len(device), known = 0;
@@ -126,24 +126,24 @@ static int check_virtual(const struct model_port *port, char why[DEVICE_WHY_MAX]
 	if (!known)
 		return unknown_driver(device, why);
 	if (!isdigit((unsigned char)device[n])) {
-		snprintf(why, DEVICE_WHY_MAX,
+		snprintf(why, DEVICE_REASON_MAX,
 		         "found \"%.80s\", expected a number after the driver: \"%.*s0%.60s\"",
 		         device, (int)n, device, device + n);
 		return -EINVAL;
 	}
 	if (model_port_shares_kernel(port))
 		return 0;
-	n = argument(device, "iface", &name);
+	n = find_device_argument(device, "iface", &name);
 	if (n != strlen(port->interface) || strncmp(name, port->interface, n))
 		return 0;
-	snprintf(why, DEVICE_WHY_MAX,
+	snprintf(why, DEVICE_REASON_MAX,
 	         "the port's TAP would be \"%s\", but its device uses that interface "
 	         "itself: give the port another interface name",
 	         port->interface);
 	return -EINVAL;
 }
 
-int device_check(const struct model_port *port, char why[DEVICE_WHY_MAX])
+int device_check(const struct model_port *port, char why[DEVICE_REASON_MAX])
 {
 	const char *d = port->device;
 
@@ -152,11 +152,11 @@ int device_check(const struct model_port *port, char why[DEVICE_WHY_MAX])
 	if (!strncmp(d, "net_", 4))
 		return check_virtual(port, why);
 	if (is_short_pci(d))
-		snprintf(why, DEVICE_WHY_MAX,
+		snprintf(why, DEVICE_REASON_MAX,
 		         "found \"%s\", expected it with its domain: \"0000:%s\"", d, d);
 	else
 		snprintf(
-		        why, DEVICE_WHY_MAX,
+		        why, DEVICE_REASON_MAX,
 		        "found \"%.80s\", expected a PCI address such as \"0000:01:00.0\" (weir nic "
 		        "lists them) or a virtual device such as \"net_af_packet0,iface=eth1\"",
 		        d);

@@ -2,7 +2,7 @@
 /*
  * A state machine with a stack: each open bracket is a level with its own state, and a token moves
  * the innermost one. There is no backtracking, so at a wrong token the state says exactly what
- * would have been right (expected()).
+ * would have been right (expected_text()).
  */
 #include "model/grammar.h"
 
@@ -16,7 +16,7 @@ static bool is_group(const struct grammar_level *l)
 	return l->close == '}' || l->close == '\0';
 }
 
-static const char *expected(const struct grammar_level *l)
+static const char *expected_text(const struct grammar_level *l)
 {
 	switch (l->state) {
 	case GRAMMAR_AT_NAME:
@@ -36,17 +36,17 @@ static const char *expected(const struct grammar_level *l)
 	}
 }
 
-static bool takes_value(const struct grammar_level *l)
+static bool expects_value(const struct grammar_level *l)
 {
 	return l->state == GRAMMAR_AT_VALUE || l->state == GRAMMAR_AT_FIRST;
 }
 
-static const char *take_scalar(struct grammar_level *l, enum grammar_token token)
+static const char *accept_scalar(struct grammar_level *l, enum grammar_token token)
 {
 	if (token == GRAMMAR_TEXT && l->state == GRAMMAR_AFTER_TEXT)
 		return NULL;
-	if (!takes_value(l))
-		return expected(l);
+	if (!expects_value(l))
+		return expected_text(l);
 	if (l->close == ']' && l->state == GRAMMAR_AT_FIRST)
 		l->kind = token;
 	if (l->close == ']' && l->kind != token)
@@ -55,12 +55,12 @@ static const char *take_scalar(struct grammar_level *l, enum grammar_token token
 	return NULL;
 }
 
-static const char *take_open(struct grammar *g, char bracket)
+static const char *accept_open(struct grammar *g, char bracket)
 {
 	struct grammar_level *l = &g->levels[g->depth];
 
-	if (!takes_value(l) || l->close == ']')
-		return expected(l);
+	if (!expects_value(l) || l->close == ']')
+		return expected_text(l);
 	if (g->depth == GRAMMAR_DEPTH_MAX)
 		return "brackets nested no more than 16 deep";
 	l->state = GRAMMAR_AFTER;
@@ -70,51 +70,51 @@ static const char *take_open(struct grammar *g, char bracket)
 	return NULL;
 }
 
-static const char *take_close(struct grammar *g, char bracket)
+static const char *accept_close(struct grammar *g, char bracket)
 {
 	const struct grammar_level *l = &g->levels[g->depth];
 	bool may = l->state == GRAMMAR_AT_NAME || l->state == GRAMMAR_AT_FIRST ||
 	           l->state == GRAMMAR_AFTER || l->state == GRAMMAR_AFTER_TEXT;
 
 	if (l->close != bracket || !may)
-		return expected(l);
+		return expected_text(l);
 	g->depth--;
 	return NULL;
 }
 
-static const char *take_separator(struct grammar_level *l, bool comma)
+static const char *accept_separator(struct grammar_level *l, bool comma)
 {
 	if ((l->state != GRAMMAR_AFTER && l->state != GRAMMAR_AFTER_TEXT) ||
 	    (!comma && !is_group(l)))
-		return expected(l);
+		return expected_text(l);
 	l->state = is_group(l) ? GRAMMAR_AT_NAME : GRAMMAR_AT_VALUE;
 	return NULL;
 }
 
-const char *grammar_take(struct grammar *g, enum grammar_token token, char bracket)
+const char *grammar_accept(struct grammar *g, enum grammar_token token, char bracket)
 {
 	struct grammar_level *l = &g->levels[g->depth];
 
 	switch (token) {
 	case GRAMMAR_NAME:
 		if (!is_group(l) || l->state == GRAMMAR_AT_EQUALS || l->state == GRAMMAR_AT_VALUE)
-			return expected(l);
+			return expected_text(l);
 		l->state = GRAMMAR_AT_EQUALS;
 		return NULL;
 	case GRAMMAR_EQUALS:
 		if (l->state != GRAMMAR_AT_EQUALS)
-			return expected(l);
+			return expected_text(l);
 		l->state = GRAMMAR_AT_VALUE;
 		return NULL;
 	case GRAMMAR_COMMA:
 	case GRAMMAR_SEMICOLON:
-		return take_separator(l, token == GRAMMAR_COMMA);
+		return accept_separator(l, token == GRAMMAR_COMMA);
 	case GRAMMAR_OPEN:
-		return take_open(g, bracket);
+		return accept_open(g, bracket);
 	case GRAMMAR_CLOSE:
-		return take_close(g, bracket);
+		return accept_close(g, bracket);
 	default:
-		return take_scalar(l, token);
+		return accept_scalar(l, token);
 	}
 }
 
@@ -129,5 +129,5 @@ const char *grammar_end(const struct grammar *g)
 	bool may = l->state == GRAMMAR_AT_NAME || l->state == GRAMMAR_AFTER ||
 	           l->state == GRAMMAR_AFTER_TEXT;
 
-	return g->depth == 0 && may ? NULL : expected(l);
+	return g->depth == 0 && may ? NULL : expected_text(l);
 }

@@ -52,7 +52,7 @@ void grammar_init(struct grammar *g);
 /**
  * Accept a token. @return NULL, or what was expected in its place; @p g is then no longer usable
  */
-const char *grammar_take(struct grammar *g, enum grammar_token token, char bracket);
+const char *grammar_accept(struct grammar *g, enum grammar_token token, char bracket);
 /** Whether the last token ended a text, which a further text continues. */
 bool grammar_in_text(const struct grammar *g);
 /** The document ends here. @return NULL, or what was expected */

@@ -20,29 +20,29 @@
 #define HEAD_MAX 128 /* bytes of the first line: a time and a node's name */
 #define HEAD     "weir-guests 1 "
 
-int guests_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text)
+int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text)
 {
-	char path[PATH_MAX], draft[OWNER_DRAFT_MAX];
-	int rc = proc_path(run_dir, GUESTS_FILE, path);
+	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
+	int rc = proc_path(run_dir, CONN_STATE_FILE, path);
 
 	if (rc)
 		return rc;
-	FILE *f = owner_draft_stream(path, 0644, draft);
+	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	if (fprintf(f, HEAD "%" PRIu64 " %.63s\n%s", now_ms, node, text) < 0)
 		rc = -EIO;
 	if (fclose(f) && !rc)
 		rc = -errno;
-	if (!rc && rename(draft, path))
+	if (!rc && rename(temporary, path))
 		rc = -errno;
 	if (rc)
-		unlink(draft);
+		unlink(temporary);
 	return rc;
 }
 
 /* "weir-guests 1 TIME NODE" */
-static int read_head(const char *line, struct guests_told *out)
+static int read_conn_head(const char *line, struct conn_state *out)
 {
 	char *end;
 
@@ -59,15 +59,15 @@ static int read_head(const char *line, struct guests_told *out)
 }
 
 /* The rest of the file as text. */
-static int read_text(FILE *f, char **out)
+static int read_conn_text(FILE *f, char **out)
 {
-	char *text = malloc(GUESTS_TEXT_MAX + 2);
+	char *text = malloc(CONN_STATE_TEXT_MAX + 2);
 
 	if (!text)
 		return -ENOMEM;
-	size_t n = fread(text, 1, GUESTS_TEXT_MAX + 1, f);
+	size_t n = fread(text, 1, CONN_STATE_TEXT_MAX + 1, f);
 	text[n] = '\0';
-	if (ferror(f) || n > GUESTS_TEXT_MAX || strlen(text) != n) {
+	if (ferror(f) || n > CONN_STATE_TEXT_MAX || strlen(text) != n) {
 		free(text);
 		return -EPROTO;
 	}
@@ -75,24 +75,24 @@ static int read_text(FILE *f, char **out)
 	return 0;
 }
 
-int guests_read(const char *run_dir, uint64_t after_ms, struct guests_told *out)
+int conn_state_read(const char *run_dir, uint64_t after_ms, struct conn_state *out)
 {
-	struct guests_told told = { 0 };
+	struct conn_state state = { 0 };
 	char path[PATH_MAX], line[HEAD_MAX];
-	int rc = proc_path(run_dir, GUESTS_FILE, path);
+	int rc = proc_path(run_dir, CONN_STATE_FILE, path);
 
 	if (rc)
 		return rc;
 	FILE *f = owner_fopen(path, "mgmt");
 	if (!f)
 		return -errno;
-	rc = fgets(line, sizeof(line), f) ? read_head(line, &told) : -EPROTO;
-	if (!rc && told.at_ms <= after_ms)
+	rc = fgets(line, sizeof(line), f) ? read_conn_head(line, &state) : -EPROTO;
+	if (!rc && state.at_ms <= after_ms)
 		rc = -ENOENT;
 	if (!rc)
-		rc = read_text(f, &told.text);
+		rc = read_conn_text(f, &state.text);
 	fclose(f);
 	if (!rc)
-		*out = told;
+		*out = state;
 	return rc;
 }

@@ -14,10 +14,10 @@
 
 #include "base/hash.h"
 
-#define PLACE_MASK (HEALTH_TARGETS_MAX - 1) /* the table's size is a power of two */
-_Static_assert((HEALTH_TARGETS_MAX & PLACE_MASK) == 0, "places wrap by a mask");
+#define PAGE_INDEX_MASK (HEALTH_TARGETS_MAX - 1) /* the table's size is a power of two */
+_Static_assert((HEALTH_TARGETS_MAX & PAGE_INDEX_MASK) == 0, "places wrap by a mask");
 
-static uint64_t target_of(uint64_t digest)
+static uint64_t target_from_digest(uint64_t digest)
 {
 	return digest > HEALTH_TARGET_FREED ? digest : digest + 2;
 }
@@ -26,7 +26,7 @@ uint64_t health_target_backend(const char *pool, uint64_t backend_id)
 {
 	const struct hash_key key = { 0x7765697262616b65u, backend_id };
 
-	return target_of(hash_bytes(&key, pool, strlen(pool)));
+	return target_from_digest(hash_bytes(&key, pool, strlen(pool)));
 }
 
 uint64_t health_target_service(const char *service, const char *site, bool ip4)
@@ -35,24 +35,24 @@ uint64_t health_target_service(const char *service, const char *site, bool ip4)
 	uint64_t both[2] = { hash_bytes(&key, service, strlen(service)),
 		             hash_bytes(&key, site, strlen(site)) };
 
-	return target_of(hash_bytes(&key, both, sizeof(both)));
+	return target_from_digest(hash_bytes(&key, both, sizeof(both)));
 }
 
-static uint64_t target_at(const struct health_page *page, uint32_t place)
+static uint64_t target_at(const struct health_page *page, uint32_t page_index)
 {
-	return __atomic_load_n(&page->entries[place].target, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&page->entries[page_index].target, __ATOMIC_ACQUIRE);
 }
 
-int health_find(const struct health_page *page, uint64_t target)
+int health_find_index(const struct health_page *page, uint64_t target)
 {
 	if (target <= HEALTH_TARGET_FREED)
 		return -1;
 	for (uint32_t i = 0; i < HEALTH_TARGETS_MAX; i++) {
-		uint32_t place = (uint32_t)(target + i) & PLACE_MASK;
-		uint64_t there = target_at(page, place);
+		uint32_t page_index = (uint32_t)(target + i) & PAGE_INDEX_MASK;
+		uint64_t there = target_at(page, page_index);
 
 		if (there == target)
-			return (int)place;
+			return (int)page_index;
 		if (there == 0)
 			return -1;
 	}
@@ -60,30 +60,30 @@ int health_find(const struct health_page *page, uint64_t target)
 }
 
 /* A damaged page may have lost the target: its index is -1 then. */
-static bool is_place(int place)
+static bool is_page_index(int page_index)
 {
-	return place >= 0 && (uint32_t)place < HEALTH_TARGETS_MAX;
+	return page_index >= 0 && (uint32_t)page_index < HEALTH_TARGETS_MAX;
 }
 
-health_word health_read(const struct health_page *page, int place)
+health_word health_read(const struct health_page *page, int page_index)
 {
-	if (!is_place(place))
+	if (!is_page_index(page_index))
 		return 0;
-	return __atomic_load_n(&page->entries[place].word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&page->entries[page_index].word, __ATOMIC_ACQUIRE);
 }
 
-bool health_write(struct health_page *page, int place, health_word word)
+bool health_write(struct health_page *page, int page_index, health_word word)
 {
-	if (!is_place(place))
+	if (!is_page_index(page_index))
 		return false;
-	return __atomic_exchange_n(&page->entries[place].word, word, __ATOMIC_ACQ_REL) != word;
+	return __atomic_exchange_n(&page->entries[page_index].word, word, __ATOMIC_ACQ_REL) != word;
 }
 
 /* Put @p target into a free entry; the caller has made sure that there is one. */
-static void insert(struct health_page *page, uint64_t target, uint64_t word)
+static void insert_target(struct health_page *page, uint64_t target, uint64_t word)
 {
 	for (uint32_t i = 0; i < HEALTH_TARGETS_MAX; i++) {
-		struct health_entry *e = &page->entries[(target + i) & PLACE_MASK];
+		struct health_entry *e = &page->entries[(target + i) & PAGE_INDEX_MASK];
 
 		if (e->target > HEALTH_TARGET_FREED)
 			continue;
@@ -93,7 +93,7 @@ static void insert(struct health_page *page, uint64_t target, uint64_t word)
 	}
 }
 
-static int by_target(const void *a, const void *b)
+static int compare_targets(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
@@ -110,7 +110,7 @@ static size_t release_others(struct health_page *page, const uint64_t *sorted, s
 		uint64_t target = e->target;
 
 		if (target > HEALTH_TARGET_FREED &&
-		    !bsearch(&target, sorted, n, sizeof(*sorted), by_target)) {
+		    !bsearch(&target, sorted, n, sizeof(*sorted), compare_targets)) {
 			__atomic_store_n(&e->target, HEALTH_TARGET_FREED, __ATOMIC_RELEASE);
 			__atomic_store_n(&e->word, 0, __ATOMIC_RELEASE);
 		}
@@ -120,13 +120,13 @@ static size_t release_others(struct health_page *page, const uint64_t *sorted, s
 }
 
 /* Build the table again without freed marks, from the copy @p old. */
-static void lay_out(struct health_page *page, const struct health_entry *old)
+static void rebuild_table(struct health_page *page, const struct health_entry *old)
 {
 	for (size_t i = 0; i < HEALTH_TARGETS_MAX; i++)
 		__atomic_store_n(&page->entries[i].target, 0, __ATOMIC_RELEASE);
 	for (size_t i = 0; i < HEALTH_TARGETS_MAX; i++)
 		if (old[i].target > HEALTH_TARGET_FREED)
-			insert(page, old[i].target, old[i].word);
+			insert_target(page, old[i].target, old[i].word);
 }
 
 static bool same_targets(const struct health_page *page, const uint64_t *targets, size_t n)
@@ -134,7 +134,7 @@ static bool same_targets(const struct health_page *page, const uint64_t *targets
 	if (page->n_entries != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (health_find(page, targets[i]) < 0)
+		if (health_find_index(page, targets[i]) < 0)
 			return false;
 	return true;
 }
@@ -157,16 +157,16 @@ int health_set_targets(struct health_page *page, const uint64_t *targets, size_t
 	}
 	if (n)
 		memcpy(sorted, targets, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), by_target);
+	qsort(sorted, n, sizeof(*sorted), compare_targets);
 
 	__atomic_store_n(&page->generation, page->generation | 1, __ATOMIC_SEQ_CST);
 	if (release_others(page, sorted, n) > HEALTH_TARGETS_MAX / 2) {
 		memcpy(old, page->entries, sizeof(page->entries));
-		lay_out(page, old);
+		rebuild_table(page, old);
 	}
 	for (size_t i = 0; i < n; i++)
-		if (health_find(page, sorted[i]) < 0)
-			insert(page, sorted[i], 0);
+		if (health_find_index(page, sorted[i]) < 0)
+			insert_target(page, sorted[i], 0);
 	__atomic_store_n(&page->n_entries, (uint32_t)n, __ATOMIC_RELEASE);
 	__atomic_store_n(&page->generation, page->generation + 1, __ATOMIC_SEQ_CST);
 	free(old);
@@ -174,7 +174,7 @@ int health_set_targets(struct health_page *page, const uint64_t *targets, size_t
 	return 0;
 }
 
-const char *health_reason_text(enum health_reason why)
+const char *health_reason_text(enum health_reason reason)
 {
 	static const char *const texts[HEALTH_REASON_COUNT] = {
 		[HEALTH_REASON_NONE] = "none",
@@ -189,7 +189,7 @@ const char *health_reason_text(enum health_reason why)
 		[HEALTH_REASON_LOCAL] = "not-sent",
 	};
 
-	return (unsigned)why < HEALTH_REASON_COUNT ? texts[why] : "other";
+	return (unsigned)reason < HEALTH_REASON_COUNT ? texts[reason] : "other";
 }
 
 const char *health_state_text(enum health_state state)

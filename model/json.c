@@ -12,7 +12,10 @@
 
 #include "base/memory.h"
 
-/* jansson reads 1,024 bytes at a time: at most that many values, with their containers' first tables. */
+/*
+ * jansson reads 1,024 bytes at a time: at most that many values, with their containers' first
+ * tables.
+ */
 #define READ_BYTES    1024u
 #define RESERVE_BYTES (READ_BYTES * 512u) /* for each value and its table */
 
@@ -26,7 +29,7 @@ void json_prepare(void)
 	json_set_alloc_funcs(memory_alloc, memory_free);
 }
 
-static size_t read_part(void *buffer, size_t size, void *data)
+static size_t feed_scanner(void *buffer, size_t size, void *data)
 {
 	struct input *in = data;
 	size_t part = in->n < size ? in->n : size;
@@ -56,7 +59,7 @@ json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error
 		memset(error, 0, sizeof(*error));
 	if (memory_reserve_begin(2 * n + RESERVE_BYTES))
 		return out_of_memory(NULL, error);
-	json_t *root = json_load_callback(read_part, &in, flags, error ? error : &own);
+	json_t *root = json_load_callback(feed_scanner, &in, flags, error ? error : &own);
 	if (memory_reserve_drawn())
 		root = out_of_memory(root, error);
 	memory_reserve_end();

@@ -19,7 +19,7 @@
 /* In front of the key, so that its fingerprint is of no use elsewhere. */
 #define DOMAIN "weir hash key"
 
-static bool parse_key(const char *digits, uint64_t key[2])
+static bool parse_hash_key(const char *digits, uint64_t key[2])
 {
 	if (strspn(digits, "0123456789abcdefABCDEF") != KEY_DIGITS ||
 	    digits[KEY_DIGITS + strspn(digits + KEY_DIGITS, " \t\r\n")] != '\0')
@@ -40,7 +40,7 @@ int model_key_read(const char *path, const char *below, uint64_t key[2])
 
 	if (!err && below)
 		err = load_check_below(path, below);
-	if (!err && !parse_key(bytes, key))
+	if (!err && !parse_hash_key(bytes, key))
 		err = -EBADMSG;
 	if (bytes)
 		explicit_bzero(bytes, n);

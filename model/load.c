@@ -50,7 +50,7 @@ static int open_regular(const char *path, size_t max, bool links)
 }
 
 /* Read until the end; the file may grow or shrink meanwhile. @return bytes or -errno */
-static ssize_t read_all(int fd, char *bytes, size_t max)
+static ssize_t read_whole_file(int fd, char *bytes, size_t max)
 {
 	size_t n = 0;
 
@@ -69,12 +69,12 @@ static ssize_t read_all(int fd, char *bytes, size_t max)
 }
 
 /* Read what @p fd holds, and close it. */
-static int load_open(int fd, size_t max, char **out, size_t *n)
+static int load_descriptor(int fd, size_t max, char **out, size_t *n)
 {
 	struct stat st;
 	size_t room = fstat(fd, &st) == 0 && (size_t)st.st_size < max ? (size_t)st.st_size : max;
 	char *bytes = malloc(room + 2);
-	ssize_t got = bytes ? read_all(fd, bytes, room) : -ENOMEM;
+	ssize_t got = bytes ? read_whole_file(fd, bytes, room) : -ENOMEM;
 
 	close(fd);
 	if (got < 0) {
@@ -91,7 +91,7 @@ int load_file(const char *path, size_t max, char **out, size_t *n)
 {
 	int fd = open_regular(path, max, true);
 
-	return fd < 0 ? fd : load_open(fd, max, out, n);
+	return fd < 0 ? fd : load_descriptor(fd, max, out, n);
 }
 
 int load_owned(const char *path, size_t max, const char *writer, char **out, size_t *n)
@@ -112,7 +112,7 @@ int load_owned(const char *path, size_t max, const char *writer, char **out, siz
 		close(fd);
 		return -EOWNERDEAD;
 	}
-	return load_open(fd, max, out, n);
+	return load_descriptor(fd, max, out, n);
 }
 
 const char *load_error(int err)

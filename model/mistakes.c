@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Errors are copied into an arena of the collection, because the document's own texts are freed
- * before they are shown. Only the first MISTAKES_KEPT are kept; the others are counted. The nearest
+ * before they are shown. Only the first ERRORS_KEPT are kept; the others are counted. The nearest
  * name for a misspelt one is found by optimal string alignment: letters inserted, removed, changed,
  * or two neighbours swapped.
  */
@@ -14,29 +14,29 @@
 
 #include "base/arena.h"
 
-#define ARENA_LIMIT (16u << 20) /* bytes: MISTAKES_KEPT messages of full length, with room */
-#define MESSAGE_MAX 1024u       /* bytes of a message */
-#define NEAR_LENGTH 64u         /* bytes; longer names are compared with none */
-#define NEAR_FAR    99u         /* a distance beyond all that count as near */
+#define ARENA_LIMIT    (16u << 20) /* bytes: ERRORS_KEPT messages of full length, with room */
+#define MESSAGE_MAX    1024u       /* bytes of a message */
+#define SUGGEST_LENGTH 64u         /* bytes; longer names are compared with none */
+#define SUGGEST_FAR    99u         /* a distance beyond all that count as near */
 
-int mistakes_init(struct model_mistakes *m)
+int errors_init(struct model_errors *m)
 {
-	*m = (struct model_mistakes){ .arena = arena_new(ARENA_LIMIT) };
+	*m = (struct model_errors){ .arena = arena_new(ARENA_LIMIT) };
 	if (!m->arena)
 		return -ENOMEM;
-	m->items = ARENA_ARRAY(m->arena, struct model_mistake, MISTAKES_KEPT);
+	m->items = ARENA_ARRAY(m->arena, struct model_error, ERRORS_KEPT);
 	return m->items ? 0 : -ENOMEM;
 }
 
-void model_mistakes_free(struct model_mistakes *m)
+void model_errors_free(struct model_errors *m)
 {
 	arena_free(m->arena);
-	*m = (struct model_mistakes){ 0 };
+	*m = (struct model_errors){ 0 };
 }
 
-void mistakes_no_memory(struct model_mistakes *m)
+void errors_set_no_memory(struct model_errors *m)
 {
-	static struct model_mistake only = {
+	static struct model_error only = {
 		"", 0, "",
 		"out of memory: the document could not be read and was not checked; "
 		"free memory, or raise the memory limit of this process, and try "
@@ -44,63 +44,62 @@ void mistakes_no_memory(struct model_mistakes *m)
 	};
 
 	arena_free(m->arena);
-	*m = (struct model_mistakes){ .items = &only, .n_items = 1, .n_total = 1 };
+	*m = (struct model_errors){ .items = &only, .n_items = 1, .n_total = 1 };
 }
 
 /* Control characters would let a document write to the terminal of its reader. */
-static void tame(char *text)
+static void replace_control_characters(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			*text = '?';
 }
 
-void mistakes_add(struct model_mistakes *m, struct where at, const char *field, const char *format,
-                  ...)
+void errors_add(struct model_errors *m, struct where at, const char *field, const char *format, ...)
 {
 	char message[MESSAGE_MAX];
 	va_list args;
 
 	m->n_total++;
-	if (m->n_items == MISTAKES_KEPT)
+	if (m->n_items == ERRORS_KEPT)
 		return;
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	tame(message);
+	replace_control_characters(message);
 
-	struct model_mistake mistake = { arena_strdup(m->arena, at.file), at.line,
-		                         arena_strdup(m->arena, field),
-		                         arena_strdup(m->arena, message) };
-	if (mistake.file && mistake.field && mistake.message)
-		m->items[m->n_items++] = mistake;
+	struct model_error error = { arena_strdup(m->arena, at.file), at.line,
+		                     arena_strdup(m->arena, field),
+		                     arena_strdup(m->arena, message) };
+	if (error.file && error.field && error.message)
+		m->items[m->n_items++] = error;
 }
 
-void model_mistakes_add(struct model_mistakes *m, const char *file, unsigned line,
-                        const char *field, const char *message)
+void model_errors_add(struct model_errors *m, const char *file, unsigned line, const char *field,
+                      const char *message)
 {
-	if (!m->arena && mistakes_init(m) != 0)
+	if (!m->arena && errors_init(m) != 0)
 		return;
-	mistakes_add(m, (struct where){ file, line }, field, "%s", message);
+	errors_add(m, (struct where){ file, line }, field, "%s", message);
 }
 
-static int by_place(const void *a, const void *b)
+static int compare_positions(const void *a, const void *b)
 {
-	const struct model_mistake *x = a, *y = b;
+	const struct model_error *x = a, *y = b;
 	int files = strcmp(x->file, y->file);
 
 	return files ? files : (x->line > y->line) - (x->line < y->line);
 }
 
-void mistakes_sort(struct model_mistakes *m)
+void errors_sort(struct model_errors *m)
 {
 	if (m->n_items)
-		qsort(m->items, m->n_items, sizeof(*m->items), by_place);
+		qsort(m->items, m->n_items, sizeof(*m->items), compare_positions);
 }
 
-void model_mistakes_say(const struct model_mistakes *m, char *out, size_t size)
+void model_errors_summarise(const struct model_errors *m, char *out, size_t size)
 {
-	const struct model_mistake *first = m->items;
+	const struct model_error *first = m->items;
 	char line[16] = "", more[48] = "";
 
 	out[0] = '\0';
@@ -115,19 +114,19 @@ void model_mistakes_say(const struct model_mistakes *m, char *out, size_t size)
 	         first->message, more);
 }
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned smaller_of(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
 /* Levenshtein's distance with swaps of neighbours, by three rows of the table. */
-unsigned near_distance(const char *a, const char *b)
+unsigned suggest_distance(const char *a, const char *b)
 {
 	size_t n_a = strlen(a), n_b = strlen(b);
-	unsigned rows[3][NEAR_LENGTH + 1];
+	unsigned rows[3][SUGGEST_LENGTH + 1];
 
-	if (n_a > NEAR_LENGTH || n_b > NEAR_LENGTH)
-		return NEAR_FAR;
+	if (n_a > SUGGEST_LENGTH || n_b > SUGGEST_LENGTH)
+		return SUGGEST_FAR;
 	for (size_t j = 0; j <= n_b; j++)
 		rows[0][j] = (unsigned)j;
 	for (size_t i = 1; i <= n_a; i++) {
@@ -136,31 +135,31 @@ unsigned near_distance(const char *a, const char *b)
 
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= n_b; j++) {
-			row[j] = least(least(above[j], row[j - 1]) + 1,
-			               above[j - 1] + (a[i - 1] != b[j - 1]));
+			row[j] = smaller_of(smaller_of(above[j], row[j - 1]) + 1,
+			                    above[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				row[j] = least(row[j], above2[j - 2] + 1);
+				row[j] = smaller_of(row[j], above2[j - 2] + 1);
 		}
 	}
 	return rows[n_a % 3][n_b];
 }
 
-void near_try(struct near_best *near, const char *candidate)
+void suggest_try(struct suggest_best *suggest, const char *candidate)
 {
-	unsigned distance = near_distance(near->wanted, candidate);
+	unsigned distance = suggest_distance(suggest->wanted, candidate);
 
-	if (near->best && distance >= near->distance)
+	if (suggest->best && distance >= suggest->distance)
 		return;
-	near->best = candidate;
-	near->distance = distance;
+	suggest->best = candidate;
+	suggest->distance = distance;
 }
 
-const char *near_text(const struct near_best *near, char text[NEAR_TEXT_MAX])
+const char *suggest_text(const struct suggest_best *suggest, char text[SUGGEST_TEXT_MAX])
 {
-	size_t n = strlen(near->wanted);
+	size_t n = strlen(suggest->wanted);
 
 	text[0] = '\0';
-	if (near->best && near->distance <= (n < 4 ? 1 : n < 8 ? 2 : 3))
-		snprintf(text, NEAR_TEXT_MAX, " (did you mean \"%s\"?)", near->best);
+	if (suggest->best && suggest->distance <= (n < 4 ? 1 : n < 8 ? 2 : 3))
+		snprintf(text, SUGGEST_TEXT_MAX, " (did you mean \"%s\"?)", suggest->best);
 	return text;
 }

@@ -3,8 +3,8 @@
  * Collecting the errors of a document. Implemented in model/mistakes.c; one thread at a time a
  * collection.
  */
-#ifndef WEIR_MODEL_MISTAKES_H
-#define WEIR_MODEL_MISTAKES_H
+#ifndef WEIR_MODEL_ERRORS_H
+#define WEIR_MODEL_ERRORS_H
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "weir/model.h"
 #include "weir/near.h"
 
-#define MISTAKES_KEPT 1000u /* more are counted only; nobody reads a thousand */
+#define ERRORS_KEPT 1000u /* more are counted only; nobody reads a thousand */
 
 /** A place in a document. */
 struct where {
@@ -21,13 +21,13 @@ struct where {
 };
 
 /** Start empty. @return 0 or -ENOMEM */
-int mistakes_init(struct model_mistakes *m);
-/** Add one; file and field are copied. Beyond MISTAKES_KEPT it is only counted. */
-void mistakes_add(struct model_mistakes *m, struct where at, const char *field, const char *format,
-                  ...) __attribute__((format(printf, 4, 5)));
+int errors_init(struct model_errors *m);
+/** Add one; file and field are copied. Beyond ERRORS_KEPT it is only counted. */
+void errors_add(struct model_errors *m, struct where at, const char *field, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 /** Memory has failed: that becomes the only error, since what was found so far may be wrong. */
-void mistakes_no_memory(struct model_mistakes *m);
+void errors_set_no_memory(struct model_errors *m);
 /** Put them in the order of files (as first seen) and lines. */
-void mistakes_sort(struct model_mistakes *m);
+void errors_sort(struct model_errors *m);
 
 #endif

@@ -61,8 +61,8 @@ const struct model_service *model_service(const struct model *m, const char *nam
 }
 
 /* A ramp from @p from_ppm to @p to_ppm that starts at @p start_ms. */
-static uint32_t ramp(int64_t from_ppm, int64_t to_ppm, int64_t start_ms, int64_t over_ms,
-                     int64_t now_ms)
+static uint32_t ramp_level_ppm(int64_t from_ppm, int64_t to_ppm, int64_t start_ms, int64_t over_ms,
+                               int64_t now_ms)
 {
 	if (now_ms < start_ms)
 		return (uint32_t)from_ppm;
@@ -77,31 +77,32 @@ static bool has_ramp(const struct model_override *o)
 	return o->over_ms > 0 && o->kind != MODEL_OVERRIDE_DISABLE;
 }
 
-uint32_t model_override_ppm(const struct model_override *o, int64_t wall_ms)
+uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_ms)
 {
 	int64_t over_ms = has_ramp(o) ? o->over_ms : 0;
 
 	if (o->ended)
 		return 0;
-	if (wall_ms < o->until_ms)
-		return ramp(o->from_ppm, PPM_ALL, o->from_ms, over_ms, wall_ms);
-	return ramp(ramp(o->from_ppm, PPM_ALL, o->from_ms, over_ms, o->until_ms), 0, o->until_ms,
-	            over_ms, wall_ms);
+	if (wall_clock_ms < o->until_ms)
+		return ramp_level_ppm(o->from_ppm, PPM_ALL, o->from_ms, over_ms, wall_clock_ms);
+	return ramp_level_ppm(
+	        ramp_level_ppm(o->from_ppm, PPM_ALL, o->from_ms, over_ms, o->until_ms), 0,
+	        o->until_ms, over_ms, wall_clock_ms);
 }
 
-static int64_t after(int64_t ms, int64_t more_ms)
+static int64_t add_clamped_ms(int64_t ms, int64_t more_ms)
 {
 	int64_t sum;
 
-	return __builtin_add_overflow(ms, more_ms, &sum) ? MODEL_WALL_NEVER : sum;
+	return __builtin_add_overflow(ms, more_ms, &sum) ? MODEL_TIME_NEVER : sum;
 }
 
-int64_t model_override_next_ms(const struct model_override *o, int64_t wall_ms)
+int64_t model_override_next_ms(const struct model_override *o, int64_t wall_clock_ms)
 {
 	int64_t over_ms = has_ramp(o) ? o->over_ms : 0;
-	const int64_t turns[] = { o->from_ms, after(o->from_ms, over_ms), o->until_ms,
-		                  after(o->until_ms, over_ms) };
-	int64_t next = MODEL_WALL_NEVER;
+	const int64_t turns[] = { o->from_ms, add_clamped_ms(o->from_ms, over_ms), o->until_ms,
+		                  add_clamped_ms(o->until_ms, over_ms) };
+	int64_t next = MODEL_TIME_NEVER;
 
 	if (o->ended)
 		return next;
@@ -109,7 +110,7 @@ int64_t model_override_next_ms(const struct model_override *o, int64_t wall_ms)
 		/* The rise is cut off where the return starts. */
 		if (i < 2 && turns[i] > o->until_ms)
 			continue;
-		if (turns[i] > wall_ms && turns[i] < next)
+		if (turns[i] > wall_clock_ms && turns[i] < next)
 			next = turns[i];
 	}
 	return next;

@@ -16,7 +16,10 @@
 
 #define CLASS_NETWORK 0x02u /* PCI base class of network controllers */
 
-/* Kernel drivers, DPDK's for the same devices (Debian's libdpdk 22.11), and whether XDP is native. */
+/*
+ * Kernel drivers, DPDK's for the same devices (Debian's libdpdk 22.11), and whether XDP is
+ * native.
+ */
 static const struct known {
 	const char *driver, *pmd;
 	bool xdp, shared;
@@ -47,7 +50,7 @@ static void link_name(const char *path, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)size - 1, slash ? slash + 1 : to);
 }
 
-static long read_value(const char *dir, const char *name, long otherwise)
+static long read_sysfs_number(const char *dir, const char *name, long otherwise)
 {
 	char path[PATH_MAX], text[32];
 	long value = otherwise;
@@ -108,7 +111,7 @@ static bool is_user_driver(const char *driver)
 	return false;
 }
 
-static enum nic_dpdk judge(const struct nic *n, const struct known *k)
+static enum nic_dpdk choose_dpdk_use(const struct nic *n, const struct known *k)
 {
 	if (k && k->shared)
 		return NIC_DPDK_SHARED;
@@ -122,7 +125,7 @@ static enum nic_dpdk judge(const struct nic *n, const struct known *k)
 }
 
 /* One sentence for each case, with the setting or the boot option that the person needs next. */
-static void explain(struct nic *n)
+static void describe_use(struct nic *n)
 {
 	const char *xdp = n->xdp          ? "XDP natively"
 	                  : *n->interface ? "XDP in its generic mode"
@@ -154,7 +157,7 @@ static void explain(struct nic *n)
 }
 
 /* Files that are absent leave their fields empty: virtual machines lack many of them. */
-static void look(const char *sysfs, const char *address, struct nic *n)
+static void read_device(const char *sysfs, const char *address, struct nic *n)
 {
 	char device[PATH_MAX / 2], path[PATH_MAX], group[16];
 	const struct known *k;
@@ -162,21 +165,22 @@ static void look(const char *sysfs, const char *address, struct nic *n)
 	*n = (struct nic){ .iommu_group = -1 };
 	snprintf(n->address, sizeof(n->address), "%.15s", address);
 	snprintf(device, sizeof(device), "%s/bus/pci/devices/%.15s", sysfs, address);
-	snprintf(n->id, sizeof(n->id), "%04lx:%04lx", read_value(device, "vendor", 0) & 0xffff,
-	         read_value(device, "device", 0) & 0xffff);
+	snprintf(n->id, sizeof(n->id), "%04lx:%04lx",
+	         read_sysfs_number(device, "vendor", 0) & 0xffff,
+	         read_sysfs_number(device, "device", 0) & 0xffff);
 	snprintf(path, sizeof(path), "%s/driver", device);
 	link_name(path, n->driver, sizeof(n->driver));
 	snprintf(path, sizeof(path), "%s/iommu_group", device);
 	link_name(path, group, sizeof(group));
 	if (*group)
 		n->iommu_group = atoi(group);
-	n->numa = (int)read_value(device, "numa_node", -1);
+	n->numa = (int)read_sysfs_number(device, "numa_node", -1);
 	find_interface(device, n);
 	k = find_known(n->driver);
 	n->pmd = k ? k->pmd : NULL;
 	n->xdp = k && k->xdp;
-	n->dpdk = judge(n, k);
-	explain(n);
+	n->dpdk = choose_dpdk_use(n, k);
+	describe_use(n);
 }
 
 static bool is_network(const char *sysfs, const char *address)
@@ -184,7 +188,7 @@ static bool is_network(const char *sysfs, const char *address)
 	char device[PATH_MAX];
 
 	snprintf(device, sizeof(device), "%s/bus/pci/devices/%s", sysfs, address);
-	return (unsigned long)read_value(device, "class", 0) >> 16 == CLASS_NETWORK;
+	return (unsigned long)read_sysfs_number(device, "class", 0) >> 16 == CLASS_NETWORK;
 }
 
 static int by_address(const void *a, const void *b)
@@ -205,7 +209,7 @@ static size_t list_pci(const char *sysfs, struct nic *out, size_t max)
 	dir = opendir(path);
 	while (dir && n < max && (e = readdir(dir)))
 		if (e->d_name[0] != '.' && is_network(sysfs, e->d_name))
-			look(sysfs, e->d_name, &out[n++]);
+			read_device(sysfs, e->d_name, &out[n++]);
 	if (dir)
 		closedir(dir);
 	qsort(out, n, sizeof(*out), by_address);
@@ -234,7 +238,7 @@ size_t nic_list(const char *sysfs, struct nic *out, size_t max)
 			continue;
 		out[n] = (struct nic){ .numa = -1, .iommu_group = -1, .dpdk = NIC_DPDK_NO };
 		snprintf(out[n].interface, sizeof(out[n].interface), "%.15s", e->d_name);
-		explain(&out[n++]);
+		describe_use(&out[n++]);
 	}
 	if (dir)
 		closedir(dir);
@@ -248,6 +252,6 @@ int nic_get(const char *sysfs, const char *address, struct nic *out)
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s", sysfs, address);
 	if (access(path, F_OK))
 		return -ENODEV;
-	look(sysfs, address, out);
+	read_device(sysfs, address, out);
 	return 0;
 }

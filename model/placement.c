@@ -27,7 +27,7 @@ static const char *const kinds[] = { "hash_key", "derived" };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* The first 16 bytes of a SHA-256. */
-static void derive(const uint64_t from[2], uint64_t out[2])
+static void derive_key(const uint64_t from[2], uint64_t out[2])
 {
 	uint8_t input[sizeof(DOMAIN) + 16] = DOMAIN, digest[SHA256_BYTES];
 
@@ -44,17 +44,17 @@ static void derive(const uint64_t from[2], uint64_t out[2])
 void placement_make(const uint64_t from[2], enum model_placement kind, struct placement *out)
 {
 	*out = (struct placement){ .kind = kind, .key = { from[0], from[1] } };
-	model_key_fingerprint(from, out->made_of);
+	model_key_fingerprint(from, out->derived_from);
 	if (kind == MODEL_PLACEMENT_DERIVED)
-		derive(from, out->key);
+		derive_key(from, out->key);
 }
 
-static int write_line(int fd, const struct placement *p)
+static int write_placement_line(int fd, const struct placement *p)
 {
 	char line[LINE_BYTES];
 	int n = snprintf(line, sizeof(line),
 	                 "weir-placement 1 %s %s %016" PRIx64 "%016" PRIx64 "\n", kinds[p->kind],
-	                 p->made_of, p->key[0], p->key[1]);
+	                 p->derived_from, p->key[0], p->key[1]);
 	ssize_t done = write(fd, line, (size_t)n);
 	int err = done < 0 ? -errno : done < n ? -ENOSPC : 0;
 
@@ -64,18 +64,18 @@ static int write_line(int fd, const struct placement *p)
 
 int placement_write(const char *path, const struct placement *p)
 {
-	char draft[OWNER_DRAFT_MAX];
-	int fd = owner_draft(path, 0640, draft);
+	char temporary[OWNER_TEMPORARY_MAX];
+	int fd = owner_make_temporary(path, 0640, temporary);
 
 	if (fd < 0)
 		return fd;
-	int err = write_line(fd, p);
+	int err = write_placement_line(fd, p);
 	if (close(fd) < 0 && !err)
 		err = -errno;
-	if (!err && rename(draft, path) < 0)
+	if (!err && rename(temporary, path) < 0)
 		err = -errno;
 	if (err)
-		(void)unlink(draft);
+		(void)unlink(temporary);
 	return err;
 }
 
@@ -83,7 +83,7 @@ int placement_write(const char *path, const struct placement *p)
  * Cut the word at *@p at off at @p end, and move *@p at behind that. @return NULL: there is no @p
  * end
  */
-static const char *next_word(char **at, char end)
+static const char *cut_word(char **at, char end)
 {
 	char *word = *at, *stop = strchr(word, end);
 
@@ -94,16 +94,16 @@ static const char *next_word(char **at, char end)
 	return word;
 }
 
-static bool is_hex(const char *word, size_t n)
+static bool is_hex_word(const char *word, size_t n)
 {
 	return word && strlen(word) == n && strspn(word, HEX_DIGITS) == n;
 }
 
-static bool parse_key(const char *digits, uint64_t key[2])
+static bool parse_placement_key(const char *digits, uint64_t key[2])
 {
 	char half[HALF + 1] = "";
 
-	if (!is_hex(digits, 2 * (size_t)HALF))
+	if (!is_hex_word(digits, 2 * (size_t)HALF))
 		return false;
 	for (int i = 0; i < 2; i++) {
 		memcpy(half, digits + (size_t)i * HALF, HALF);
@@ -113,7 +113,7 @@ static bool parse_key(const char *digits, uint64_t key[2])
 	return true;
 }
 
-static bool parse_kind(const char *word, enum model_placement *kind)
+static bool parse_placement_kind(const char *word, enum model_placement *kind)
 {
 	for (size_t i = 0; word && i < N_KINDS; i++)
 		if (!strcmp(word, kinds[i])) {
@@ -123,18 +123,18 @@ static bool parse_kind(const char *word, enum model_placement *kind)
 	return false;
 }
 
-static bool parse(char *line, struct placement *out)
+static bool parse_placement(char *line, struct placement *out)
 {
-	const char *name = next_word(&line, ' '), *release = name ? next_word(&line, ' ') : NULL;
-	const char *kind = release ? next_word(&line, ' ') : NULL;
-	const char *made_of = kind ? next_word(&line, ' ') : NULL;
-	const char *key = made_of ? next_word(&line, '\n') : NULL;
+	const char *name = cut_word(&line, ' '), *release = name ? cut_word(&line, ' ') : NULL;
+	const char *kind = release ? cut_word(&line, ' ') : NULL;
+	const char *derived_from = kind ? cut_word(&line, ' ') : NULL;
+	const char *key = derived_from ? cut_word(&line, '\n') : NULL;
 
 	if (!key || *line || strcmp(name, "weir-placement") != 0 || strcmp(release, "1") != 0 ||
-	    !is_hex(made_of, MODEL_FINGERPRINT_MAX - 1))
+	    !is_hex_word(derived_from, MODEL_FINGERPRINT_MAX - 1))
 		return false;
-	memcpy(out->made_of, made_of, MODEL_FINGERPRINT_MAX);
-	return parse_kind(kind, &out->kind) && parse_key(key, out->key);
+	memcpy(out->derived_from, derived_from, MODEL_FINGERPRINT_MAX);
+	return parse_placement_kind(kind, &out->kind) && parse_placement_key(key, out->key);
 }
 
 int placement_read(const char *path, struct placement *out)
@@ -149,7 +149,7 @@ int placement_read(const char *path, struct placement *out)
 
 	close(fd);
 	*out = (struct placement){ 0 };
-	if (!err && (strlen(line) != (size_t)n || !parse(line, out)))
+	if (!err && (strlen(line) != (size_t)n || !parse_placement(line, out)))
 		err = -EBADMSG;
 	explicit_bzero(line, sizeof(line));
 	return err;

@@ -12,19 +12,19 @@
 #include "weir/health.h"
 #include "weir/model.h"
 
-#define USED_PLACES (4 * PROBES_MAX) /* open addressing: at most a quarter full */
-#define MARK_BITS   0xffffffu        /* bits below PROBE_MARK_BASE */
+#define USED_SIZE (4 * PROBES_MAX) /* open addressing: at most a quarter full */
+#define MARK_BITS 0xffffffu        /* bits below PROBE_MARK_BASE */
 
 /* Marks that are in use; open addressing, 0 is an empty entry. */
 struct used {
-	uint32_t marks[USED_PLACES];
+	uint32_t marks[USED_SIZE];
 };
 
-static bool take(struct used *u, uint32_t mark)
+static bool claim_mark(struct used *u, uint32_t mark)
 {
-	for (uint32_t i = mark; u->marks[i % USED_PLACES] != mark; i++)
-		if (!u->marks[i % USED_PLACES]) {
-			u->marks[i % USED_PLACES] = mark;
+	for (uint32_t i = mark; u->marks[i % USED_SIZE] != mark; i++)
+		if (!u->marks[i % USED_SIZE]) {
+			u->marks[i % USED_SIZE] = mark;
 			return true;
 		}
 	return false;
@@ -34,12 +34,13 @@ static uint32_t next_mark(struct used *u, uint64_t digest)
 {
 	uint32_t bits = (uint32_t)digest & MARK_BITS;
 
-	while (!take(u, PROBE_MARK_BASE | bits))
+	while (!claim_mark(u, PROBE_MARK_BASE | bits))
 		bits = (bits + 1) & MARK_BITS;
 	return PROBE_MARK_BASE | bits;
 }
 
-static size_t add_path(const struct addr *vip, uint16_t port, struct probe_path *out, size_t n)
+static size_t add_probe_path(const struct addr *vip, uint16_t port, struct probe_path *out,
+                             size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (out[i].port == port && addr_equal(&out[i].vip, vip))
@@ -57,7 +58,7 @@ static size_t add_vip(const struct model_vip *vip, uint16_t port, struct probe_p
 		bool is4 = addr_is4(&vip->addresses[i]);
 
 		if (!seen[is4])
-			n = add_path(&vip->addresses[i], port, out, n);
+			n = add_probe_path(&vip->addresses[i], port, out, n);
 		seen[is4] = true;
 	}
 	return n;

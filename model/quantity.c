@@ -38,7 +38,7 @@ static const struct unit units[KIND_COUNT][UNITS_MAX] = {
 };
 
 /* Read digits; @p scale (may be NULL) becomes 10 to the number of digits. */
-static int digits(const char **at, uint64_t *out, uint64_t *scale)
+static int read_digits(const char **at, uint64_t *out, uint64_t *scale)
 {
 	const char *p = *at;
 	uint64_t n = 0, tens = 1;
@@ -70,13 +70,13 @@ static uint64_t factor_of(enum schema_kind kind, const char *unit)
 int quantity_parse(enum schema_kind kind, const char *text, uint64_t *out)
 {
 	uint64_t whole, part = 0, scale = 1, factor;
-	int err = digits(&text, &whole, NULL);
+	int err = read_digits(&text, &whole, NULL);
 
 	if (err)
 		return err;
 	if (*text == '.') {
 		text++;
-		err = digits(&text, &part, &scale);
+		err = read_digits(&text, &part, &scale);
 		if (err)
 			return err;
 	}

@@ -42,7 +42,7 @@ static bool read_how(const char *text, enum ramp_how *how)
 }
 
 /* A number of digits alone, below 2^62. */
-static bool read_number(const char *text, int64_t *out)
+static bool read_decimal(const char *text, int64_t *out)
 {
 	size_t n = strlen(text);
 
@@ -52,20 +52,20 @@ static bool read_number(const char *text, int64_t *out)
 	return true;
 }
 
-static bool read_line(char *line, struct ramp_record *out)
+static bool read_ramp_line(char *line, struct ramp_record *out)
 {
-	char *rest = line, *words[4];
+	char *remaining = line, *words[4];
 	struct ramp_record r = { 0 };
 	int64_t generation;
 
 	for (size_t i = 0; i < 4; i++) {
-		words[i] = strsep(&rest, " ");
+		words[i] = strsep(&remaining, " ");
 		if (!words[i])
 			return false;
 	}
-	if (rest || !*words[0] || strlen(words[0]) >= sizeof(r.id) ||
-	    !read_number(words[1], &generation) || generation < 1 ||
-	    !read_number(words[2], &r.at_ms) || !read_how(words[3], &r.how))
+	if (remaining || !*words[0] || strlen(words[0]) >= sizeof(r.id) ||
+	    !read_decimal(words[1], &generation) || generation < 1 ||
+	    !read_decimal(words[2], &r.at_ms) || !read_how(words[3], &r.how))
 		return false;
 	strcpy(r.id, words[0]);
 	r.generation = (uint64_t)generation;
@@ -74,7 +74,7 @@ static bool read_line(char *line, struct ramp_record *out)
 }
 
 /* A wrong record makes the whole file invalid, so that a part of it is not taken for all. */
-static int read_all(FILE *f, struct ramp_record *out)
+static int read_ramp_records(FILE *f, struct ramp_record *out)
 {
 	char line[LINE_MAX_BYTES];
 	int n = 0;
@@ -89,7 +89,7 @@ static int read_all(FILE *f, struct ramp_record *out)
 		line[length - 1] = '\0';
 		if (!strcmp(line, "end"))
 			return fgetc(f) == EOF ? n : -EINVAL;
-		if (n == (int)RAMP_RECORDS_MAX || !read_line(line, &out[n]))
+		if (n == (int)RAMP_RECORDS_MAX || !read_ramp_line(line, &out[n]))
 			return -EINVAL;
 		n++;
 	}
@@ -106,7 +106,7 @@ int ramp_read(const char *state_dir, struct ramp_record *out)
 	if (!f)
 		return rc ? rc : errno == ENOENT ? 0 : -errno;
 	list = calloc(RAMP_RECORDS_MAX, sizeof(*list));
-	rc = list ? read_all(f, list) : -ENOMEM;
+	rc = list ? read_ramp_records(f, list) : -ENOMEM;
 	fclose(f);
 	if (rc > 0)
 		memcpy(out, list, (size_t)rc * sizeof(*list));
@@ -116,12 +116,12 @@ int ramp_read(const char *state_dir, struct ramp_record *out)
 
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n)
 {
-	char path[PATH_MAX], temporary[OWNER_DRAFT_MAX];
+	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
 	int rc = proc_path(state_dir, RAMP_FILE, path);
 
 	if (rc)
 		return rc;
-	FILE *f = owner_draft_stream(path, 0644, temporary);
+	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	fputs(HEAD, f);
@@ -129,7 +129,7 @@ int ramp_write(const char *state_dir, const struct ramp_record *records, size_t 
 		fprintf(f, "%s %" PRIu64 " %" PRId64 " %s\n", records[i].id, records[i].generation,
 		        records[i].at_ms, ramp_how_text(records[i].how));
 	fputs("end\n", f);
-	return owner_put(f, temporary, path);
+	return owner_install_temporary(f, temporary, path);
 }
 
 const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,

@@ -31,36 +31,36 @@ struct reading {
 };
 
 /* The node is not in the document: report which ones are. */
-static void tell_nodes(const struct model *m, const struct reading *r, const char *file,
-                       struct model_mistakes *mistakes)
+static void add_unknown_node(const struct model *m, const struct reading *r, const char *file,
+                             struct model_errors *errors)
 {
-	char names[512] = "", near_is[NEAR_TEXT_MAX];
-	struct near_best near = { .wanted = r->node };
+	char names[512] = "", suggestion[SUGGEST_TEXT_MAX];
+	struct suggest_best suggest = { .wanted = r->node };
 	size_t used = 0;
 
 	for (size_t i = 0; i < m->n_nodes; i++) {
-		near_try(&near, m->nodes[i].name);
+		suggest_try(&suggest, m->nodes[i].name);
 		if (used < sizeof(names))
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
 			                         i ? ", " : "", m->nodes[i].name);
 	}
-	mistakes_add(mistakes, (struct where){ file, 0 }, "nodes",
-	             "there is no node \"%s\"; the nodes are: %s%s", r->node, names,
-	             near_text(&near, near_is));
+	errors_add(errors, (struct where){ file, 0 }, "nodes",
+	           "there is no node \"%s\"; the nodes are: %s%s", r->node, names,
+	           suggest_text(&suggest, suggestion));
 }
 
 /* Errors of all stages are collected before the reading fails, so that one run shows them all. */
-static int build(const struct reading *r, const struct bind *bind, const struct item *top,
-                 struct model *m)
+static int build_from_items(const struct reading *r, const struct bind *bind,
+                            const struct item *top, struct model *m)
 {
-	struct build b = { .bind = bind,
-		           .top = top,
-		           .dir = r->dir,
-		           .key_dir = r->key_dir,
-		           .key_expected = r->key_expected,
-		           .keyless = r->keyless,
-		           .model = m,
-		           .arena = m->arena };
+	struct model_build b = { .bind = bind,
+		                 .top = top,
+		                 .dir = r->dir,
+		                 .key_dir = r->key_dir,
+		                 .key_expected = r->key_expected,
+		                 .keyless = r->keyless,
+		                 .model = m,
+		                 .arena = m->arena };
 	int err = build_model(&b);
 
 	if (err)
@@ -69,56 +69,56 @@ static int build(const struct reading *r, const struct bind *bind, const struct 
 	if (r->node) {
 		m->self = model_node(m, r->node);
 		if (!m->self && m->n_nodes)
-			tell_nodes(m, r, r->path ? r->path : r->name, bind->mistakes);
+			add_unknown_node(m, r, r->path ? r->path : r->name, bind->errors);
 	}
 	return arena_failed(m->arena) || arena_failed(bind->arena) ? -ENOMEM : 0;
 }
 
 /* Read into @p m with @p scratch for all that the model does not keep. */
 static int read_into(const struct reading *r, struct arena *scratch, struct model *m,
-                     struct model_mistakes *mistakes)
+                     struct model_errors *errors)
 {
-	struct scan scan;
+	struct document_scan scan;
 	int err;
 
-	scan_init(&scan, scratch, mistakes, r->dir, r->dir ? SCAN_CONFIG_MAX : SCAN_EFFECTIVE_MAX);
+	scan_init(&scan, scratch, errors, r->dir, r->dir ? SCAN_CONFIG_MAX : SCAN_EFFECTIVE_MAX);
 	err = r->path ? scan_file(&scan, r->path) : scan_text(&scan, r->text, r->n_text, r->name);
 	if (!err) {
 		const struct tree *top = scan_tree(&scan);
-		const struct bind bind = { mistakes, scratch, !r->dir };
+		const struct bind bind = { errors, scratch, !r->dir };
 		const struct item *item = top ? bind_document(&bind, top) : NULL;
 
 		if (item)
-			err = build(r, &bind, item, m);
-		else if (mistakes->n_total == 0)
+			err = build_from_items(r, &bind, item, m);
+		else if (errors->n_total == 0)
 			err = -ENOMEM;
 	}
 	return err;
 }
 
 /* The scratch arena holds tree and bound values; it is freed here, and only the model stays. */
-static int read_document(const struct reading *r, struct model **out,
-                         struct model_mistakes *mistakes)
+static int read_model_document(const struct reading *r, struct model **out,
+                               struct model_errors *errors)
 {
-	int err = mistakes_init(mistakes);
+	int err = errors_init(errors);
 	struct arena *scratch = err ? NULL : arena_new(SCRATCH_ARENA_LIMIT);
 	struct arena *arena = scratch ? arena_new(MODEL_ARENA_LIMIT) : NULL;
 	struct model *m = arena ? ARENA_ARRAY(arena, struct model, 1) : NULL;
 
 	if (m) {
 		m->arena = arena;
-		err = read_into(r, scratch, m, mistakes);
+		err = read_into(r, scratch, m, errors);
 	}
 	/* Errors that were found without memory may be none at all. */
-	if (!m || arena_failed(scratch) || arena_failed(arena) || arena_failed(mistakes->arena))
+	if (!m || arena_failed(scratch) || arena_failed(arena) || arena_failed(errors->arena))
 		err = -ENOMEM;
-	if (!err && mistakes->n_total > 0)
+	if (!err && errors->n_total > 0)
 		err = -EINVAL;
 	arena_free(scratch);
 	if (err) {
 		if (err == -ENOMEM)
-			mistakes_no_memory(mistakes);
-		mistakes_sort(mistakes);
+			errors_set_no_memory(errors);
+		errors_sort(errors);
 		arena_free(arena);
 		return err;
 	}
@@ -139,9 +139,11 @@ static int directory_of(const char *path, char dir[PATH_MAX])
 	return realpath(copy, dir) ? 0 : -errno;
 }
 
-/* Read the operator's file of @p r, with its key below @p key_dir; NULL: below its own directory. */
-static int read_file(struct reading *r, const char *key_dir, struct model **out,
-                     struct model_mistakes *mistakes)
+/*
+ * Read the operator's file of @p r, with its key below @p key_dir; NULL: below its own directory.
+ */
+static int read_operator_file(struct reading *r, const char *key_dir, struct model **out,
+                              struct model_errors *errors)
 {
 	char dir[PATH_MAX], real_key_dir[PATH_MAX];
 	int err = directory_of(r->path, dir);
@@ -152,38 +154,38 @@ static int read_file(struct reading *r, const char *key_dir, struct model **out,
 		err = realpath(key_dir, real_key_dir) ? 0 : -errno;
 	}
 	if (err) {
-		if (mistakes_init(mistakes) == 0)
-			mistakes_add(mistakes, (struct where){ r->path, 0 }, "",
-			             "its directory cannot be opened: %s", strerror(-err));
+		if (errors_init(errors) == 0)
+			errors_add(errors, (struct where){ r->path, 0 }, "",
+			           "its directory cannot be opened: %s", strerror(-err));
 		return err;
 	}
-	return read_document(r, out, mistakes);
+	return read_model_document(r, out, errors);
 }
 
 int model_read_config(const char *path, const char *node, struct model **out,
-                      struct model_mistakes *mistakes)
+                      struct model_errors *errors)
 {
-	return model_read_laid_out(path, NULL, NULL, node, out, mistakes);
+	return model_read_laid_out(path, NULL, NULL, node, out, errors);
 }
 
 int model_read_laid_out(const char *path, const char *key_dir, const char *key_expected,
-                        const char *node, struct model **out, struct model_mistakes *mistakes)
+                        const char *node, struct model **out, struct model_errors *errors)
 {
 	struct reading r = { .path = path, .key_expected = key_expected, .node = node };
 
-	return read_file(&r, key_dir, out, mistakes);
+	return read_operator_file(&r, key_dir, out, errors);
 }
 
 int model_read_config_without_key(const char *path, const char *node, struct model **out,
-                                  struct model_mistakes *mistakes)
+                                  struct model_errors *errors)
 {
 	struct reading r = { .path = path, .node = node, .keyless = true };
 
-	return read_file(&r, NULL, out, mistakes);
+	return read_operator_file(&r, NULL, out, errors);
 }
 
 int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
-                    struct model **out, struct model_mistakes *mistakes)
+                    struct model **out, struct model_errors *errors)
 {
 	char real_dir[PATH_MAX];
 	struct reading r = { .text = text,
@@ -196,25 +198,25 @@ int model_read_text(const char *text, size_t n, const char *name, const char *di
 	if (!realpath(dir, real_dir)) {
 		int err = -errno;
 
-		if (mistakes_init(mistakes) == 0)
-			mistakes_add(mistakes, (struct where){ dir, 0 }, "", "%s", strerror(-err));
+		if (errors_init(errors) == 0)
+			errors_add(errors, (struct where){ dir, 0 }, "", "%s", strerror(-err));
 		return err;
 	}
-	return read_document(&r, out, mistakes);
+	return read_model_document(&r, out, errors);
 }
 
 int model_read_effective(const char *path, const char *node, struct model **out,
-                         struct model_mistakes *mistakes)
+                         struct model_errors *errors)
 {
 	struct reading r = { .path = path, .node = node };
 
-	return read_document(&r, out, mistakes);
+	return read_model_document(&r, out, errors);
 }
 
 int model_read_without_key(const char *path, const char *node, struct model **out,
-                           struct model_mistakes *mistakes)
+                           struct model_errors *errors)
 {
 	struct reading r = { .path = path, .node = node, .keyless = true };
 
-	return read_document(&r, out, mistakes);
+	return read_model_document(&r, out, errors);
 }

@@ -19,8 +19,8 @@
 #include "model/load.h"
 
 /* A text being scanned. */
-struct text {
-	struct scan *s;
+struct scan_cursor {
+	struct document_scan *s;
 	const char *at, *end;
 	const char *file;
 	unsigned line;
@@ -28,33 +28,33 @@ struct text {
 	unsigned include_depth;
 };
 
-static struct where here(const struct text *t)
+static struct where scan_position(const struct scan_cursor *t)
 {
 	return (struct where){ t->file, t->line };
 }
 
-static void complain(struct text *t, const char *message)
+static void add_scan_error(struct scan_cursor *t, const char *message)
 {
-	mistakes_add(t->s->mistakes, here(t), "", "%s", message);
+	errors_add(t->s->errors, scan_position(t), "", "%s", message);
 }
 
 /*
  * Give the grammar the token from @p first to the cursor, and report one that it does not expect.
  */
-static bool take_token(struct text *t, enum grammar_token token, const char *first)
+static bool accept_token(struct scan_cursor *t, enum grammar_token token, const char *first)
 {
-	const char *expected = grammar_take(&t->s->grammar, token, *first);
+	const char *expected = grammar_accept(&t->s->grammar, token, *first);
 	int n = t->at - first > 40 ? 40 : (int)(t->at - first);
 
 	if (!expected)
 		return true;
-	mistakes_add(t->s->mistakes, here(t), "", "syntax error: found %.*s, expected %s", n, first,
-	             expected);
+	errors_add(t->s->errors, scan_position(t), "", "syntax error: found %.*s, expected %s", n,
+	           first, expected);
 	t->s->broken = true;
 	return false;
 }
 
-static void new_line(struct text *t)
+static void new_line(struct scan_cursor *t)
 {
 	t->line++;
 	t->line_is_blank = true;
@@ -65,29 +65,29 @@ static bool is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_digit(char c)
+static bool is_scan_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-static bool starts(const struct text *t, const char *word)
+static bool starts_with(const struct scan_cursor *t, const char *word)
 {
 	size_t n = strlen(word);
 
 	return (size_t)(t->end - t->at) >= n && memcmp(t->at, word, n) == 0;
 }
 
-static void skip_line_comment(struct text *t)
+static void skip_line_comment(struct scan_cursor *t)
 {
 	while (t->at < t->end && *t->at != '\n')
 		t->at++;
 }
 
-static void skip_block_comment(struct text *t)
+static void skip_block_comment(struct scan_cursor *t)
 {
 	unsigned first = t->line;
 
-	for (t->at += 2; t->at < t->end && !starts(t, "*/"); t->at++)
+	for (t->at += 2; t->at < t->end && !starts_with(t, "*/"); t->at++)
 		if (*t->at == '\n')
 			new_line(t);
 	if (t->at < t->end) {
@@ -95,7 +95,7 @@ static void skip_block_comment(struct text *t)
 		return;
 	}
 	t->line = first;
-	complain(t, "a comment begins here and has no end: expected */");
+	add_scan_error(t, "a comment begins here and has no end: expected */");
 	t->s->broken = true;
 }
 
@@ -103,7 +103,7 @@ static void skip_block_comment(struct text *t)
  * Read a quoted text, the cursor behind its opening quote, into @p out (SCAN_TEXT_MAX + 1 bytes).
  * @return false after reporting an error; the cursor is then behind the text or at the line's end
  */
-static bool read_quoted(struct text *t, char *out, size_t *n_out)
+static bool scan_quoted_text(struct scan_cursor *t, char *out, size_t *n_out)
 {
 	const char *wrong = NULL;
 	size_t n = 0;
@@ -124,7 +124,7 @@ static bool read_quoted(struct text *t, char *out, size_t *n_out)
 			wrong = "a text is longer than 4096 bytes";
 	}
 	if (t->at == t->end || *t->at == '\n') {
-		complain(t, "a text has no end on this line: expected \"");
+		add_scan_error(t, "a text has no end on this line: expected \"");
 		t->s->broken = true;
 		return false;
 	}
@@ -132,11 +132,11 @@ static bool read_quoted(struct text *t, char *out, size_t *n_out)
 	out[n] = '\0';
 	*n_out = n;
 	if (wrong)
-		complain(t, wrong);
+		add_scan_error(t, wrong);
 	return !wrong;
 }
 
-static void scan_quoted(struct text *t)
+static void scan_quoted(struct scan_cursor *t)
 {
 	char value[SCAN_TEXT_MAX + 1];
 	const char *first = t->at;
@@ -145,19 +145,19 @@ static void scan_quoted(struct text *t)
 	bool more = grammar_in_text(&t->s->grammar);
 
 	t->at++;
-	if (!read_quoted(t, value, &n))
+	if (!scan_quoted_text(t, value, &n))
 		n = 0;
-	if (t->s->broken || !take_token(t, GRAMMAR_TEXT, first))
+	if (t->s->broken || !accept_token(t, GRAMMAR_TEXT, first))
 		return;
 	if (more)
 		tree_add_more_text(&t->s->tree, value, n);
 	else
-		tree_add_text(&t->s->tree, value, n, here(t));
+		tree_add_text(&t->s->tree, value, n, scan_position(t));
 	t->s->n_settings++;
 }
 
 /* A number: decimal, whole, and within 32 bits. */
-static void scan_number(struct text *t)
+static void scan_number(struct scan_cursor *t)
 {
 	const char *first = t->at;
 	bool negative = *t->at == '-', decimal = true;
@@ -166,44 +166,43 @@ static void scan_number(struct text *t)
 	if (*t->at == '-' || *t->at == '+')
 		t->at++;
 	const char *digits = t->at;
-	for (; t->at < t->end && (is_digit(*t->at) || is_letter(*t->at) || *t->at == '.');
+	for (; t->at < t->end && (is_scan_digit(*t->at) || is_letter(*t->at) || *t->at == '.');
 	     t->at++) {
-		decimal = decimal && is_digit(*t->at);
+		decimal = decimal && is_scan_digit(*t->at);
 		if (decimal && n <= UINT32_MAX)
 			n = n * 10 + (*t->at - '0');
 	}
 	int length = t->at - first > 40 ? 40 : (int)(t->at - first);
-	if (!take_token(t, GRAMMAR_INTEGER, first))
+	if (!accept_token(t, GRAMMAR_INTEGER, first))
 		return;
-	struct where at = here(t);
+	struct where at = scan_position(t);
 	if (!decimal || t->at == digits) {
-		mistakes_add(
-		        t->s->mistakes, at, "",
+		errors_add(
+		        t->s->errors, at, "",
 		        "found %.*s, expected a whole decimal number, or a text in quotes such as "
 		        "\"500ms\" or \"40Gbit\"",
 		        length, first);
 		n = 0;
 	} else if (n > (int64_t)INT32_MAX + negative) {
-		mistakes_add(
-		        t->s->mistakes, at, "",
-		        "found %.*s, which does not fit 32 bits; write large quantities as text "
-		        "with a unit, such as \"40Gbit\"",
-		        length, first);
+		errors_add(t->s->errors, at, "",
+		           "found %.*s, which does not fit 32 bits; write large quantities as text "
+		           "with a unit, such as \"40Gbit\"",
+		           length, first);
 		n = 0;
 	}
-	tree_add_number(&t->s->tree, TREE_INTEGER, negative ? -n : n, here(t));
+	tree_add_number(&t->s->tree, TREE_INTEGER, negative ? -n : n, scan_position(t));
 	t->s->n_settings++;
 }
 
 /* Name the value that follows. A second one of the same name is reported, and read but not kept. */
-static void take_name(struct text *t, const char *name, size_t n)
+static void accept_name(struct scan_cursor *t, const char *name, size_t n)
 {
-	const struct tree *first = tree_name(&t->s->tree, name, n, here(t));
+	const struct tree *first = tree_name(&t->s->tree, name, n, scan_position(t));
 
 	if (!first)
 		return;
-	mistakes_add(t->s->mistakes, here(t), first->name,
-	             "is given twice in this group; first on line %u", first->at.line);
+	errors_add(t->s->errors, scan_position(t), first->name,
+	           "is given twice in this group; first on line %u", first->at.line);
 }
 
 static bool is_boolean(const char *word, size_t n)
@@ -213,33 +212,33 @@ static bool is_boolean(const char *word, size_t n)
 }
 
 /* A word is a boolean or a name: libconfig knows no other bare words. */
-static void scan_word(struct text *t)
+static void scan_word(struct scan_cursor *t)
 {
 	const char *first = t->at;
 
 	while (t->at < t->end &&
-	       (is_letter(*t->at) || is_digit(*t->at) || *t->at == '_' || *t->at == '-'))
+	       (is_letter(*t->at) || is_scan_digit(*t->at) || *t->at == '_' || *t->at == '-'))
 		t->at++;
 	size_t n = (size_t)(t->at - first);
 	bool boolean = is_boolean(first, n);
-	if (!take_token(t, boolean ? GRAMMAR_BOOLEAN : GRAMMAR_NAME, first))
+	if (!accept_token(t, boolean ? GRAMMAR_BOOLEAN : GRAMMAR_NAME, first))
 		return;
 	t->s->n_settings++;
 	if (boolean) {
-		tree_add_number(&t->s->tree, TREE_BOOLEAN, n == 4, here(t));
+		tree_add_number(&t->s->tree, TREE_BOOLEAN, n == 4, scan_position(t));
 	} else if (n > SCAN_NAME_MAX) {
-		complain(t, "a setting's name is longer than 63 bytes");
+		add_scan_error(t, "a setting's name is longer than 63 bytes");
 		t->s->broken = true;
 	} else if (tree_members(&t->s->tree) == SCAN_MEMBERS_MAX) {
-		complain(t, "a group has more than 64 settings");
+		add_scan_error(t, "a group has more than 64 settings");
 		t->s->broken = true;
 	} else {
-		take_name(t, first, n);
+		accept_name(t, first, n);
 	}
 }
 
 /* A bracket or separator. */
-static void scan_mark(struct text *t)
+static void scan_mark(struct scan_cursor *t)
 {
 	static const struct {
 		const char *marks;
@@ -254,35 +253,35 @@ static void scan_mark(struct text *t)
 
 	while (!strchr(rows[i].marks, *first))
 		i++;
-	if (!take_token(t, rows[i].token, first))
+	if (!accept_token(t, rows[i].token, first))
 		return;
 	if (rows[i].token == GRAMMAR_OPEN) {
-		tree_open(&t->s->tree, *first == '{' ? TREE_GROUP : TREE_LIST, here(t));
+		tree_open(&t->s->tree, *first == '{' ? TREE_GROUP : TREE_LIST, scan_position(t));
 		t->s->n_settings++;
 	} else if (rows[i].token == GRAMMAR_CLOSE) {
 		tree_close(&t->s->tree);
 	}
 }
 
-static void scan_document(struct text *t);
+static void scan_document(struct scan_cursor *t);
 
 /* A file that cannot be read may be the reader's fault (rights, memory) and not the document's. */
-static void note_failure(struct scan *s, int err)
+static void note_scan_failure(struct document_scan *s, int err)
 {
-	s->mistakes->denied |= err == -EACCES;
+	s->errors->denied |= err == -EACCES;
 	if (err == -ENOMEM)
 		arena_fail(s->arena);
 }
 
 /* Open the file that an include names and scan it in place. */
-static void include_file(struct text *t, const char *name)
+static void include_file(struct scan_cursor *t, const char *name)
 {
-	struct scan *s = t->s;
+	struct document_scan *s = t->s;
 	char path[PATH_MAX], *bytes = NULL;
 	size_t n = 0;
 	int err =
 	        snprintf(path, sizeof(path), "%s/%s", s->dir, name) >= PATH_MAX ? -ENAMETOOLONG : 0;
-	struct where at = here(t);
+	struct where at = scan_position(t);
 
 	if (!err)
 		err = load_file(path, s->bytes_max - s->n_bytes, &bytes, &n);
@@ -290,25 +289,25 @@ static void include_file(struct text *t, const char *name)
 		err = load_check_below(path, s->dir);
 	if (err) {
 		free(bytes);
-		note_failure(s, err);
-		mistakes_add(s->mistakes, at, "@include", "\"%s\" %s", name, load_error(err));
+		note_scan_failure(s, err);
+		errors_add(s->errors, at, "@include", "\"%s\" %s", name, load_error(err));
 		return;
 	}
 	s->n_bytes += n;
 	s->n_files++;
-	struct text inner = { .s = s,
-		              .at = bytes,
-		              .end = bytes + n,
-		              .file = arena_strdup(s->arena, name),
-		              .line = 1,
-		              .line_is_blank = true,
-		              .include_depth = t->include_depth + 1 };
+	struct scan_cursor inner = { .s = s,
+		                     .at = bytes,
+		                     .end = bytes + n,
+		                     .file = arena_strdup(s->arena, name),
+		                     .line = 1,
+		                     .line_is_blank = true,
+		                     .include_depth = t->include_depth + 1 };
 	scan_document(&inner);
 	free(bytes);
 }
 
 /* @return why an include of @p name is not allowed, or NULL */
-static const char *include_refused(const struct text *t, const char *name)
+static const char *include_refused(const struct scan_cursor *t, const char *name)
 {
 	if (!t->s->dir)
 		return "an include is allowed only in the operator's own file";
@@ -321,69 +320,70 @@ static const char *include_refused(const struct text *t, const char *name)
 	return NULL;
 }
 
-static void skip_blanks(struct text *t)
+static void skip_line_blanks(struct scan_cursor *t)
 {
 	while (t->at < t->end && (*t->at == ' ' || *t->at == '\t' || *t->at == '\r'))
 		t->at++;
 }
 
 /* Only on a line of its own, as libconfig reads it; the file takes the line's place. */
-static void scan_include(struct text *t)
+static void scan_include(struct scan_cursor *t)
 {
 	char name[SCAN_TEXT_MAX + 1];
 	size_t n;
 	const char *refused;
 
-	if (!t->line_is_blank || !starts(t, "@include")) {
-		complain(t, "found '@', expected only: @include \"FILE\" on a line of its own");
+	if (!t->line_is_blank || !starts_with(t, "@include")) {
+		add_scan_error(t,
+		               "found '@', expected only: @include \"FILE\" on a line of its own");
 		t->s->broken = true;
 		skip_line_comment(t);
 		return;
 	}
 	t->at += strlen("@include");
-	skip_blanks(t);
+	skip_line_blanks(t);
 	if (t->at == t->end || *t->at != '"') {
-		complain(t, "expected: @include \"FILE\"");
+		add_scan_error(t, "expected: @include \"FILE\"");
 		skip_line_comment(t);
 		return;
 	}
 	t->at++;
-	if (!read_quoted(t, name, &n))
+	if (!scan_quoted_text(t, name, &n))
 		return;
-	skip_blanks(t);
-	if (t->at < t->end && *t->at != '\n' && *t->at != '#' && !starts(t, "//")) {
-		complain(t, "expected nothing else on the line of an @include");
+	skip_line_blanks(t);
+	if (t->at < t->end && *t->at != '\n' && *t->at != '#' && !starts_with(t, "//")) {
+		add_scan_error(t, "expected nothing else on the line of an @include");
 		skip_line_comment(t);
 		return;
 	}
 	skip_line_comment(t);
 	refused = strlen(name) == n ? include_refused(t, name) : "a file's name holds no NUL";
 	if (refused)
-		mistakes_add(t->s->mistakes, here(t), "@include", "\"%s\": %s", name, refused);
+		errors_add(t->s->errors, scan_position(t), "@include", "\"%s\": %s", name, refused);
 	else
 		include_file(t, name);
 }
 
-static void scan_unknown(struct text *t)
+static void scan_unknown(struct scan_cursor *t)
 {
 	unsigned char c = (unsigned char)*t->at;
-	struct where at = here(t);
+	struct where at = scan_position(t);
 
 	if (c >= 0x20 && c < 0x7f)
-		mistakes_add(t->s->mistakes, at, "", "found '%c', which has no meaning here", c);
+		errors_add(t->s->errors, at, "", "found '%c', which has no meaning here", c);
 	else
-		mistakes_add(t->s->mistakes, at, "", "found byte 0x%02x outside of a text", c);
+		errors_add(t->s->errors, at, "", "found byte 0x%02x outside of a text", c);
 	t->s->broken = true;
 	skip_line_comment(t);
 }
 
-static void scan_token(struct text *t)
+static void scan_token(struct scan_cursor *t)
 {
 	char c = *t->at;
 
 	if (is_letter(c)) {
 		scan_word(t);
-	} else if (is_digit(c) || c == '-' || c == '+') {
+	} else if (is_scan_digit(c) || c == '-' || c == '+') {
 		scan_number(t);
 	} else if (c == '"') {
 		scan_quoted(t);
@@ -402,11 +402,11 @@ static void scan_token(struct text *t)
  * Each include runs this with its own cursor; grammar, tree and limits are those of the whole
  * document.
  */
-static void scan_document(struct text *t)
+static void scan_document(struct scan_cursor *t)
 {
 	while (t->at < t->end && !t->s->broken && !arena_failed(t->s->arena)) {
 		if (t->s->n_settings > SCAN_SETTINGS_MAX) {
-			complain(t, "the document has more than 1,000,000 values");
+			add_scan_error(t, "the document has more than 1,000,000 values");
 			t->s->broken = true;
 			return;
 		}
@@ -415,9 +415,9 @@ static void scan_document(struct text *t)
 			new_line(t);
 		} else if (*t->at == ' ' || *t->at == '\t' || *t->at == '\r') {
 			t->at++;
-		} else if (*t->at == '#' || starts(t, "//")) {
+		} else if (*t->at == '#' || starts_with(t, "//")) {
 			skip_line_comment(t);
-		} else if (starts(t, "/*")) {
+		} else if (starts_with(t, "/*")) {
 			skip_block_comment(t);
 		} else {
 			scan_token(t);
@@ -425,29 +425,29 @@ static void scan_document(struct text *t)
 	}
 }
 
-void scan_init(struct scan *s, struct arena *arena, struct model_mistakes *mistakes,
+void scan_init(struct document_scan *s, struct arena *arena, struct model_errors *errors,
                const char *dir, size_t bytes_max)
 {
-	*s = (struct scan){
-		.arena = arena, .mistakes = mistakes, .dir = dir, .bytes_max = bytes_max
+	*s = (struct document_scan){
+		.arena = arena, .errors = errors, .dir = dir, .bytes_max = bytes_max
 	};
 	grammar_init(&s->grammar);
 }
 
-int scan_text(struct scan *s, const char *text, size_t n, const char *name)
+int scan_text(struct document_scan *s, const char *text, size_t n, const char *name)
 {
-	struct text t = { .s = s,
-		          .at = text,
-		          .end = text + n,
-		          .file = arena_strdup(s->arena, name),
-		          .line = 1,
-		          .line_is_blank = true };
+	struct scan_cursor t = { .s = s,
+		                 .at = text,
+		                 .end = text + n,
+		                 .file = arena_strdup(s->arena, name),
+		                 .line = 1,
+		                 .line_is_blank = true };
 
-	tree_begin(&s->tree, s->arena, here(&t));
+	tree_begin(&s->tree, s->arena, scan_position(&t));
 	s->n_bytes += n;
 	if (s->n_bytes > s->bytes_max) {
-		mistakes_add(s->mistakes, (struct where){ name, 0 }, "",
-		             "the document is larger than %zu bytes", s->bytes_max);
+		errors_add(s->errors, (struct where){ name, 0 }, "",
+		           "the document is larger than %zu bytes", s->bytes_max);
 		s->broken = true;
 		return 0;
 	}
@@ -455,25 +455,28 @@ int scan_text(struct scan *s, const char *text, size_t n, const char *name)
 	if (arena_failed(s->arena))
 		return -ENOMEM;
 	if (!s->broken && grammar_end(&s->grammar)) {
-		mistakes_add(s->mistakes, here(&t), "",
-		             "syntax error: the document ends, expected %s",
-		             grammar_end(&s->grammar));
+		errors_add(s->errors, scan_position(&t), "",
+		           "syntax error: the document ends, expected %s",
+		           grammar_end(&s->grammar));
 		s->broken = true;
 	}
 	return 0;
 }
 
-int scan_file(struct scan *s, const char *path)
+int scan_file(struct document_scan *s, const char *path)
 {
 	char *bytes = NULL;
 	size_t n = 0;
-	/* only weir-mgmt may write an effective document, but others may put files into its directory */
+	/*
+	 * only weir-mgmt may write an effective document, but others may put files into its
+	 * directory
+	 */
 	int err = s->dir ? load_file(path, s->bytes_max, &bytes, &n)
 	                 : load_owned(path, s->bytes_max, "mgmt", &bytes, &n);
 
 	if (err) {
-		note_failure(s, err);
-		mistakes_add(s->mistakes, (struct where){ path, 0 }, "", "%s", load_error(err));
+		note_scan_failure(s, err);
+		errors_add(s->errors, (struct where){ path, 0 }, "", "%s", load_error(err));
 		return err;
 	}
 	err = scan_text(s, bytes, n, path);
@@ -481,7 +484,7 @@ int scan_file(struct scan *s, const char *path)
 	return err;
 }
 
-const struct tree *scan_tree(const struct scan *s)
+const struct tree *scan_tree(const struct document_scan *s)
 {
 	return s->broken ? NULL : s->tree.top;
 }

@@ -24,9 +24,9 @@
 #define SCAN_TEXT_MAX      4096u    /* bytes of a text */
 #define SCAN_MEMBERS_MAX   64u      /* settings in one group */
 
-struct scan {
+struct document_scan {
 	struct arena *arena; /**< borrowed; holds the tree and the files' names */
-	struct model_mistakes *mistakes;
+	struct model_errors *errors;
 	const char *dir; /**< includes are found below it; NULL: includes are refused */
 	size_t bytes_max;
 
@@ -37,16 +37,16 @@ struct scan {
 };
 
 /** Prepare; @p s is zeroed by it. */
-void scan_init(struct scan *s, struct arena *arena, struct model_mistakes *mistakes,
+void scan_init(struct document_scan *s, struct arena *arena, struct model_errors *errors,
                const char *dir, size_t bytes_max);
 /**
  * Scan the file @p path and what it includes. Errors go to the collection. @return 0 or -errno of
  * opening or memory
  */
-int scan_file(struct scan *s, const char *path);
+int scan_file(struct document_scan *s, const char *path);
 /** Scan @p n bytes that are called @p name. @return 0 or -ENOMEM */
-int scan_text(struct scan *s, const char *text, size_t n, const char *name);
+int scan_text(struct document_scan *s, const char *text, size_t n, const char *name);
 /** The document as a tree, in the scan's arena. @return NULL after an error that leaves none */
-const struct tree *scan_tree(const struct scan *s);
+const struct tree *scan_tree(const struct document_scan *s);
 
 #endif

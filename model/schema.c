@@ -55,7 +55,7 @@ static const struct {
 	{ "boolean", KIND_BOOLEAN },
 };
 
-static enum schema_kind kind_of(const char *type)
+static enum schema_kind parse_kind_text(const char *type)
 {
 	if (strncmp(type, "enum ", 5) == 0)
 		return KIND_ENUM;
@@ -68,7 +68,7 @@ static enum schema_kind kind_of(const char *type)
 }
 
 /* The row whose path, without "[]", is the first @p n bytes of @p path. */
-static enum schema_id parent_of(const char *path, size_t n)
+static enum schema_id find_parent_row(const char *path, size_t n)
 {
 	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
 		if (strncmp(model_schema[i].path, path, n) == 0 && model_schema[i].path[n] == '\0')
@@ -76,7 +76,7 @@ static enum schema_id parent_of(const char *path, size_t n)
 	return SCHEMA_TOP;
 }
 
-static void limits_of(const struct model_field *field, struct schema_row *row)
+static void fill_row_limits(const struct model_field *field, struct schema_row *row)
 {
 	char least[QUANTITY_TEXT_MAX] = "";
 	const char *dots = strstr(field->limits, "..");
@@ -91,7 +91,7 @@ static void limits_of(const struct model_field *field, struct schema_row *row)
 	               quantity_parse(kind, dots + 2, &row->most) == 0;
 }
 
-static void row_fill(struct schema *s, enum schema_id id)
+static void fill_schema_row(struct schema *s, enum schema_id id)
 {
 	const struct model_field *field = &model_schema[id];
 	struct schema_row *row = &s->rows[id];
@@ -100,12 +100,12 @@ static void row_fill(struct schema *s, enum schema_id id)
 
 	if (n >= 2 && field->path[n - 1] == ']')
 		n -= 2;
-	row->kind = kind_of(field->type);
+	row->kind = parse_kind_text(field->type);
 	row->name = dot ? dot + 1 : field->path;
-	row->parent = dot ? parent_of(field->path, n) : SCHEMA_TOP;
-	row->place = s->rows[row->parent].n_children++;
+	row->parent = dot ? find_parent_row(field->path, n) : SCHEMA_TOP;
+	row->position = s->rows[row->parent].n_children++;
 	row->effective = field->effective;
-	limits_of(field, row);
+	fill_row_limits(field, row);
 }
 
 static struct schema the_schema;
@@ -115,7 +115,7 @@ static void schema_fill(void)
 	the_schema.rows[SCHEMA_TOP].kind = KIND_GROUP;
 	the_schema.rows[SCHEMA_TOP].name = "";
 	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
-		row_fill(&the_schema, i);
+		fill_schema_row(&the_schema, i);
 }
 
 const struct schema *schema(void)

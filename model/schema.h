@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The schema of Weir's documents: one row a field. From these rows come what the parser accepts, the
- * limits it enforces, the defaults, its error messages, and docs/configuration.md.
+ * The schema of Weir's documents: one row a field. From these rows come what the parser accepts,
+ * the limits it enforces, the defaults, its error messages, and docs/configuration.md.
  *
  * Constant data; any thread may read it. Implemented in model/schema.c.
  */
@@ -256,19 +256,21 @@
 	  "Counts the effective documents of this node.")                                          \
 	X(EFFECTIVE_WRITTEN, "effective.written", "time", "", "", "", "RE",                        \
 	  "When it was written.")                                                                  \
-	X(SETS, "member_sets", "list of groups", "", "", "0..33000", "E",                          \
+	X(MEMBER_SETS, "member_sets", "list of groups", "", "", "0..33000", "E",                   \
 	  "Members of the pools: past, present and future.")                                       \
-	X(SETS_POOL, "member_sets[].pool", "reference to pools[]", "", "", "", "RE", "The pool.")  \
-	X(SETS_FROM, "member_sets[].from", "time", "", "", "", "RE", "When it takes effect.")      \
-	X(SETS_UNTIL, "member_sets[].until", "time", "", "", "", "RE",                             \
+	X(MEMBER_SETS_POOL, "member_sets[].pool", "reference to pools[]", "", "", "", "RE",        \
+	  "The pool.")                                                                             \
+	X(MEMBER_SETS_FROM, "member_sets[].from", "time", "", "", "", "RE",                        \
+	  "When it takes effect.")                                                                 \
+	X(MEMBER_SETS_UNTIL, "member_sets[].until", "time", "", "", "", "RE",                      \
 	  "When its claim on existing flows ends.")                                                \
-	X(SETS_MEMBERS, "member_sets[].members", "list of groups", "", "", "0..10000", "RE",       \
-	  "The members.")                                                                          \
-	X(SETS_MEMBERS_ADDRESS, "member_sets[].members[].address", "address", "", "", "", "RE",    \
+	X(MEMBER_SETS_MEMBERS, "member_sets[].members", "list of groups", "", "", "0..10000",      \
+	  "RE", "The members.")                                                                    \
+	X(MEMBER_SETS_ADDRESS, "member_sets[].members[].address", "address", "", "", "", "RE",     \
 	  "Address of the backend.")                                                               \
-	X(SETS_MEMBERS_PORT, "member_sets[].members[].port", "integer", "", "0", "0..65535", "E",  \
+	X(MEMBER_SETS_PORT, "member_sets[].members[].port", "integer", "", "0", "0..65535", "E",   \
 	  "Port of the backend.")                                                                  \
-	X(SETS_MEMBERS_WEIGHT, "member_sets[].members[].weight", "integer", "", "100", "0..65535", \
+	X(MEMBER_SETS_WEIGHT, "member_sets[].members[].weight", "integer", "", "100", "0..65535",  \
 	  "E", "0: takes no new flows.")                                                           \
 	X(OVERRIDES, "overrides", "list of groups", "", "", "0..100000", "E",                      \
 	  "Overrides of the configuration by people and operations.")                              \
@@ -340,7 +342,7 @@ struct schema_row {
 	enum schema_kind kind;
 	const char *name;      /**< last part of the path, without "[]" */
 	enum schema_id parent; /**< its group, or SCHEMA_TOP */
-	uint32_t place;        /**< among its group's rows */
+	uint32_t position;     /**< among its group's rows */
 	uint32_t n_children;
 	bool limited;
 	uint64_t least, most; /**< in the kind's base unit */

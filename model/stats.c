@@ -42,7 +42,7 @@ struct stats_reader {
 	size_t n;
 };
 
-static int page_path(const char *run_dir, const char *process, char path[PATH_MAX])
+static int stats_page_path(const char *run_dir, const char *process, char path[PATH_MAX])
 {
 	int n = snprintf(path, PATH_MAX, "%s/stats.%s.page", run_dir, process);
 
@@ -76,7 +76,7 @@ static uint32_t *bucket_of(struct stats *s, const char *name, const char *labels
 	return &s->buckets[h % BUCKETS];
 }
 
-static void enter(struct stats *s, size_t i)
+static void link_entry(struct stats *s, size_t i)
 {
 	uint32_t *head = bucket_of(s, s->entries[i].name, s->entries[i].labels);
 
@@ -85,21 +85,21 @@ static void enter(struct stats *s, size_t i)
 }
 
 /* Entries that an earlier process of the same name left: they are found again by name. */
-static void find_seen(struct stats *s)
+static void find_used_entries(struct stats *s)
 {
 	for (size_t i = 0; i < s->n - 1; i++)
 		if (entry_used(&s->entries[i]))
 			s->n_seen = i + 1;
 	for (size_t i = 0; i < s->n_seen; i++) {
 		if (entry_used(&s->entries[i]))
-			enter(s, i);
+			link_entry(s, i);
 		else
 			s->n_free++;
 	}
 }
 
 /* The release of this process, in place of what an earlier process of another release said. */
-static void state_build(struct stats *s)
+static void publish_build_info(struct stats *s)
 {
 	for (size_t i = 0; i < s->n_seen; i++) {
 		char labels[sizeof(s->entries[i].labels)];
@@ -110,12 +110,13 @@ static void state_build(struct stats *s)
 		         s->entries[i].labels);
 		stats_drop(s, "weir_build_info", labels);
 	}
-	stats_set(stats_word(s, STATS_GAUGE, "weir_build_info", "version=\"" WEIR_RELEASE "\"",
-	                     "Always 1; the label names the release of the process."),
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_build_info",
+	                            "version=\"" WEIR_RELEASE "\"",
+	                            "Always 1; the label names the release of the process."),
 	          1);
 }
 
-static bool is_sign(const char *name)
+static bool is_life_sign(const char *name)
 {
 	return !strcmp(name, STATS_TURNS) || !strcmp(name, STATS_JOB) ||
 	       !strcmp(name, STATS_WORKER);
@@ -127,7 +128,7 @@ static void drop_signs(struct stats *s)
 	for (size_t i = 0; i < s->n_seen; i++) {
 		char name[sizeof(s->entries[i].name)], labels[sizeof(s->entries[i].labels)];
 
-		if (!entry_used(&s->entries[i]) || !is_sign(s->entries[i].name))
+		if (!entry_used(&s->entries[i]) || !is_life_sign(s->entries[i].name))
 			continue;
 		snprintf(name, sizeof(name), "%s", s->entries[i].name);
 		snprintf(labels, sizeof(labels), "%.*s", (int)sizeof(labels) - 1,
@@ -139,7 +140,7 @@ static void drop_signs(struct stats *s)
 int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out)
 {
 	char path[PATH_MAX];
-	int err = page_path(run_dir, process, path);
+	int err = stats_page_path(run_dir, process, path);
 
 	if (err)
 		return err;
@@ -166,7 +167,7 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 		return err;
 	}
 	s->entries = page_payload(s->page);
-	find_seen(s);
+	find_used_entries(s);
 	if (!entry_used(&s->entries[max]))
 		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
 		           "Counts of values for which the stats page has no room.");
@@ -174,7 +175,7 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 		s->kept[i] = s->entries[i];
 	s->kept[max] = s->entries[max];
 	drop_signs(s);
-	state_build(s);
+	publish_build_info(s);
 	*out = s;
 	return 0;
 }
@@ -196,7 +197,7 @@ void stats_remove(struct stats *s, const char *run_dir, const char *process)
 
 	if (!s)
 		return;
-	if (!page_path(run_dir, process, path))
+	if (!stats_page_path(run_dir, process, path))
 		(void)unlink(path);
 	stats_close(s);
 }
@@ -207,7 +208,7 @@ struct conditions_writer *stats_conditions(struct stats *s)
 }
 
 /* After somebody has cut the page short or overwritten it: all counters start again from 0. */
-static void make_again(struct stats *s)
+static void restore_page(struct stats *s)
 {
 	if (!page_repair(s->page))
 		return;
@@ -222,15 +223,15 @@ static void make_again(struct stats *s)
 }
 
 /* Before an entry is looked up: a page that was cut short has none. */
-static void look_over(struct stats *s)
+static void repair_directory(struct stats *s)
 {
 	if (page_header(s->page)->size_bytes == 0)
-		make_again(s);
+		restore_page(s);
 }
 
 void stats_alive(struct stats *s, uint64_t now_ms)
 {
-	make_again(s);
+	restore_page(s);
 	page_alive(s->page, now_ms);
 }
 
@@ -252,12 +253,12 @@ static size_t find_spare(struct stats *s)
 	return s->n_seen < s->n - 1 ? s->n_seen++ : s->n - 1;
 }
 
-uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, const char *labels,
-                     const char *help)
+uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *name,
+                            const char *labels, const char *help)
 {
 	size_t spare;
 
-	look_over(s);
+	repair_directory(s);
 	for (uint32_t i = *bucket_of(s, name, labels); i; i = s->next[i - 1]) {
 		struct stats_entry *e = &s->entries[i - 1];
 
@@ -269,7 +270,7 @@ uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, co
 		return &s->entries[spare].value;
 	entry_fill(&s->entries[spare], kind, name, labels, help);
 	s->kept[spare] = s->entries[spare];
-	enter(s, spare);
+	link_entry(s, spare);
 	return &s->entries[spare].value;
 }
 
@@ -277,7 +278,7 @@ void stats_drop(struct stats *s, const char *name, const char *labels)
 {
 	uint32_t *link = bucket_of(s, name, labels);
 
-	look_over(s);
+	repair_directory(s);
 	while (*link) {
 		struct stats_entry *e = &s->entries[*link - 1];
 
@@ -293,7 +294,7 @@ void stats_drop(struct stats *s, const char *name, const char *labels)
 }
 
 /* "thread=\"dns-1\"" */
-static void label_sign(char labels[64], const char *key, const char *value)
+static void format_sign_label(char labels[64], const char *key, const char *value)
 {
 	snprintf(labels, 64, "%s=\"%s\"", key, value);
 }
@@ -302,16 +303,16 @@ uint64_t *stats_turns(struct stats *s, const char *thread)
 {
 	char labels[64];
 
-	label_sign(labels, "thread", thread);
-	return stats_word(s, STATS_COUNTER, STATS_TURNS, labels,
-	                  "Turns of the thread's event loop: its sign of life.");
+	format_sign_label(labels, "thread", thread);
+	return stats_get_counter(s, STATS_COUNTER, STATS_TURNS, labels,
+	                         "Turns of the thread's event loop: its sign of life.");
 }
 
 void stats_turns_end(struct stats *s, const char *thread)
 {
 	char labels[64];
 
-	label_sign(labels, "thread", thread);
+	format_sign_label(labels, "thread", thread);
 	stats_drop(s, STATS_TURNS, labels);
 }
 
@@ -321,9 +322,9 @@ static void set_job(struct stats *s, const char *job, uint64_t until_s)
 
 	if (!s)
 		return;
-	label_sign(labels, "job", job);
-	stats_set(stats_word(s, STATS_GAUGE, STATS_JOB, labels,
-	                     "Seconds since boot until which the job may take; 0: none."),
+	format_sign_label(labels, "job", job);
+	stats_set(stats_get_counter(s, STATS_GAUGE, STATS_JOB, labels,
+	                            "Seconds since boot until which the job may take; 0: none."),
 	          until_s);
 }
 
@@ -342,7 +343,7 @@ void stats_job_end(struct stats *s, const char *job)
 int stats_reader_open(const char *run_dir, const char *process, struct stats_reader **out)
 {
 	char path[PATH_MAX];
-	int err = page_path(run_dir, process, path);
+	int err = stats_page_path(run_dir, process, path);
 
 	if (err)
 		return err;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What stats.c and condition.c share: a process's conditions are opened, kept alive and closed with its stats page.
- * Called by the one thread that makes the words of the stats page.
+ * What stats.c and condition.c share: a process's conditions are opened, kept alive and closed with
+ * its stats page. Called by the one thread that makes the words of the stats page.
  */
-#ifndef WEIR_MODEL_STATS_INTERNAL_H
-#define WEIR_MODEL_STATS_INTERNAL_H
+#ifndef WEIR_PAGES_STATS_INTERNAL_H
+#define WEIR_PAGES_STATS_INTERNAL_H
 
 #include "weir/stats.h"
 

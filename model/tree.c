@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The builder keeps the open groups and lists on a stack, and appends each value to the innermost one.
- * A node that found no memory is left out; the scan stops at the next token.
+ * The builder keeps the open groups and lists on a stack, and appends each value to the innermost
+ * one. A node that found no memory is left out; the scan stops at the next token.
  */
 #include "model/tree.h"
 
@@ -56,7 +56,7 @@ static void append_node(struct tree_level *level, struct tree *node)
 	level->node->n_children++;
 }
 
-static struct tree *add_node(struct tree_builder *b, enum tree_kind kind, struct where at)
+static struct tree *append_new_node(struct tree_builder *b, enum tree_kind kind, struct where at)
 {
 	struct tree_level *level = &b->levels[b->depth];
 	struct tree *node = ARENA_ARRAY(b->arena, struct tree, 1);
@@ -66,7 +66,7 @@ static struct tree *add_node(struct tree_builder *b, enum tree_kind kind, struct
 	*node = (struct tree){ .kind = kind,
 		               .name = b->name,
 		               .parent = level->node,
-		               .place = level->node->n_children,
+		               .position = level->node->n_children,
 		               .order = ++b->n_nodes,
 		               .at = b->name ? b->named_at : at };
 	if (!b->twice)
@@ -78,7 +78,7 @@ static struct tree *add_node(struct tree_builder *b, enum tree_kind kind, struct
 
 void tree_open(struct tree_builder *b, enum tree_kind kind, struct where at)
 {
-	struct tree *node = add_node(b, kind, at);
+	struct tree *node = append_new_node(b, kind, at);
 
 	if (node)
 		b->levels[++b->depth] = (struct tree_level){ .node = node };
@@ -91,7 +91,7 @@ void tree_close(struct tree_builder *b)
 
 void tree_add_number(struct tree_builder *b, enum tree_kind kind, int64_t n, struct where at)
 {
-	struct tree *node = add_node(b, kind, at);
+	struct tree *node = append_new_node(b, kind, at);
 
 	if (node)
 		node->integer = n;
@@ -99,7 +99,7 @@ void tree_add_number(struct tree_builder *b, enum tree_kind kind, int64_t n, str
 
 void tree_add_text(struct tree_builder *b, const char *text, size_t n, struct where at)
 {
-	struct tree *node = add_node(b, TREE_TEXT, at);
+	struct tree *node = append_new_node(b, TREE_TEXT, at);
 
 	if (!node)
 		return;
@@ -144,7 +144,7 @@ const char *tree_path(const struct tree *node, const char *name, char path[TREE_
 		used += (size_t)(chain[n]->name ? snprintf(path + used, TREE_PATH_MAX - used,
 		                                           "%s%s", dot, chain[n]->name)
 		                                : snprintf(path + used, TREE_PATH_MAX - used,
-		                                           "[%u]", chain[n]->place));
+		                                           "[%u]", chain[n]->position));
 	}
 	if (name && used < TREE_PATH_MAX)
 		snprintf(path + used, TREE_PATH_MAX - used, "%s%s", used ? "." : "", name);

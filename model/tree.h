@@ -20,7 +20,7 @@ struct tree {
 	enum tree_kind kind;
 	const char *name;          /* in a group; NULL in a list and at the top */
 	const struct tree *parent; /* NULL at the top */
-	uint32_t place;            /* among the parent's children */
+	uint32_t position;         /* among the parent's children */
 	uint32_t order;            /* in the document, over all files */
 	struct where at;           /* of the name if there is one */
 	struct tree *children;     /* the first; the others by next */
@@ -52,7 +52,10 @@ struct tree_builder {
 void tree_begin(struct tree_builder *b, struct arena *arena, struct where at);
 /** How many values the open group or list has. */
 uint32_t tree_members(const struct tree_builder *b);
-/** Name the value that follows. @return the value of the open group that has this name already, else NULL */
+/**
+ * Name the value that follows. @return the value of the open group that has this name already,
+ * else NULL
+ */
 const struct tree *tree_name(struct tree_builder *b, const char *name, size_t n, struct where at);
 /** Add a group or a list and open it; close it. The grammar sees to their pairs and depth. */
 void tree_open(struct tree_builder *b, enum tree_kind kind, struct where at);

@@ -27,18 +27,19 @@ const struct model_check model_default_vip_check = {
 };
 
 /* A check of that name comes first: it may be older than the word's meaning. */
-static bool is_off(const struct build *b, const struct value *v)
+static bool is_switched_off(const struct model_build *b, const struct value *v)
 {
 	return v->ok && v->node && !strcmp(v->text, MODEL_NO_CHECK) &&
 	       !build_find(b->model->checks, b->model->n_checks, sizeof(*b->model->checks),
 	                   v->text);
 }
 
-void build_vip_check(const struct build *b, const struct item *item, struct model_service *service)
+void build_vip_check(const struct model_build *b, const struct item *item,
+                     struct model_service *service)
 {
 	const struct value *v = bind_value(item, SCHEMA_SERVICES_VIP_CHECK);
 
-	if (is_off(b, v)) {
+	if (is_switched_off(b, v)) {
 		service->vip_check_from = MODEL_VIP_CHECK_OFF;
 	} else if (v->node) {
 		service->vip_check = build_check(b, item, SCHEMA_SERVICES_VIP_CHECK);

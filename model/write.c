@@ -18,7 +18,7 @@
 #include "model/quantity.h"
 #include "weir/model.h"
 
-static void put_text(FILE *f, const char *name, const char *text)
+static void put_escaped(FILE *f, const char *name, const char *text)
 {
 	fprintf(f, " %s = \"", name);
 	for (; *text; text++) {
@@ -34,7 +34,7 @@ static void put_text(FILE *f, const char *name, const char *text)
 	fputs("\";", f);
 }
 
-static void put_number(FILE *f, const char *name, uint64_t n)
+static void put_uint(FILE *f, const char *name, uint64_t n)
 {
 	fprintf(f, " %s = %" PRIu64 ";", name, n);
 }
@@ -50,7 +50,7 @@ static void put_time(FILE *f, const char *name, int64_t ms)
 {
 	char text[CLOCK_TEXT_MAX];
 
-	fprintf(f, " %s = \"%s\";", name, ms == MODEL_WALL_NEVER ? "never" : clock_text(ms, text));
+	fprintf(f, " %s = \"%s\";", name, ms == MODEL_TIME_NEVER ? "never" : clock_text(ms, text));
 }
 
 static void put_address(FILE *f, const char *name, const struct addr *a)
@@ -60,7 +60,7 @@ static void put_address(FILE *f, const char *name, const struct addr *a)
 	fprintf(f, " %s = \"%s\";", name, addr_text(a, text));
 }
 
-static void put_addresses(FILE *f, const char *name, const struct addr *all, size_t n)
+static void put_address_list(FILE *f, const char *name, const struct addr *all, size_t n)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -86,17 +86,17 @@ static void put_macs(FILE *f, const struct model_port *p)
 }
 
 /* The word of an enum's row. */
-static void put_enum(FILE *f, const char *name, enum schema_id id, unsigned place)
+static void put_enum(FILE *f, const char *name, enum schema_id id, unsigned word_index)
 {
 	const char *word = model_schema[id].type + strlen("enum ");
 
-	for (; place > 0; place--)
+	for (; word_index > 0; word_index--)
 		word = strchr(word, '|') + 1;
 	fprintf(f, " %s = \"%.*s\";", name, (int)strcspn(word, "|"), word);
 }
 
 /* The separator after item @p i of @p n. */
-static const char *comma(size_t i, size_t n)
+static const char *list_separator(size_t i, size_t n)
 {
 	return i + 1 < n ? ",\n" : "\n";
 }
@@ -104,16 +104,16 @@ static const char *comma(size_t i, size_t n)
 static void put_cluster(FILE *f, const struct model *m)
 {
 	fputs("schema = 1;\ncluster = {", f);
-	put_text(f, "name", m->cluster);
-	put_text(f, "hash_key_file", m->hash_key_file);
-	put_text(f, "hash_key_id", m->hash_key_id);
+	put_escaped(f, "name", m->cluster);
+	put_escaped(f, "hash_key_file", m->hash_key_file);
+	put_escaped(f, "hash_key_id", m->hash_key_id);
 	if (m->placement != MODEL_PLACEMENT_HASH_KEY) /* releases before it do not know it */
 		put_enum(f, "placement", SCHEMA_CLUSTER_PLACEMENT, m->placement);
 	fputs(" };\nlimits = {", f);
-	put_number(f, "services", m->limits.services);
-	put_number(f, "backends", m->limits.backends);
-	put_number(f, "slots", m->limits.slots);
-	put_number(f, "exceptions", m->limits.exceptions);
+	put_uint(f, "services", m->limits.services);
+	put_uint(f, "backends", m->limits.backends);
+	put_uint(f, "slots", m->limits.slots);
+	put_uint(f, "exceptions", m->limits.exceptions);
 	fputs(" };\n", f);
 }
 
@@ -125,11 +125,11 @@ static void put_sites(FILE *f, const struct model *m)
 		const struct model_site *s = &m->sites[i];
 
 		fputs("  {", f);
-		put_text(f, "name", s->name);
-		put_number(f, "weight", s->weight);
+		put_escaped(f, "name", s->name);
+		put_uint(f, "weight", s->weight);
 		if (s->region[0]) {
 			fputs(" labels = {", f);
-			put_text(f, "region", s->region);
+			put_escaped(f, "region", s->region);
 			fputs(" };", f);
 		}
 		if (s->capacity_flows || s->capacity_bits) {
@@ -140,7 +140,7 @@ static void put_sites(FILE *f, const struct model *m)
 				put_quantity(f, "bits", KIND_BITS, s->capacity_bits);
 			fputs(" };", f);
 		}
-		fprintf(f, " }%s", comma(i, m->n_sites));
+		fprintf(f, " }%s", list_separator(i, m->n_sites));
 	}
 	fputs(");\n", f);
 }
@@ -171,7 +171,7 @@ static void put_dpdk(FILE *f, const struct model_dpdk *dpdk)
 		fputs("\";", f);
 	}
 	put_enum(f, "hugepages", SCHEMA_NODES_DPDK_HUGEPAGES, dpdk->hugepages);
-	put_number(f, "memory", dpdk->memory_mb);
+	put_uint(f, "memory", dpdk->memory_mb);
 	fputs(" };", f);
 }
 
@@ -183,71 +183,71 @@ static void put_nodes(FILE *f, const struct model *m)
 		const struct model_node *n = &m->nodes[i];
 
 		fputs("  {", f);
-		put_text(f, "name", n->name);
-		put_text(f, "site", n->site->name);
+		put_escaped(f, "name", n->name);
+		put_escaped(f, "site", n->site->name);
 		put_enum(f, "driver", SCHEMA_NODES_DRIVER, n->driver);
 		fputs(" ports = (", f);
 		for (size_t j = 0; j < n->n_ports; j++) {
 			fputs(j ? ", {" : " {", f);
-			put_text(f, "interface", n->ports[j].interface);
+			put_escaped(f, "interface", n->ports[j].interface);
 			if (*n->ports[j].device)
-				put_text(f, "device", n->ports[j].device);
+				put_escaped(f, "device", n->ports[j].device);
 			put_macs(f, &n->ports[j]);
 			fputs(" }", f);
 		}
 		fputs(" );", f);
 		put_dpdk(f, &n->dpdk);
 		put_tunnel_sources(f, n);
-		put_number(f, "mtu", n->mtu);
-		put_addresses(f, "dns_listen", n->dns_listen, n->n_dns_listen);
-		put_text(f, "api", n->api);
-		put_addresses(f, "controls", n->controls, n->n_controls);
+		put_uint(f, "mtu", n->mtu);
+		put_address_list(f, "dns_listen", n->dns_listen, n->n_dns_listen);
+		put_escaped(f, "api", n->api);
+		put_address_list(f, "controls", n->controls, n->n_controls);
 		put_enum(f, "clock", SCHEMA_NODES_CLOCK, n->clock);
-		fprintf(f, " }%s", comma(i, m->n_nodes));
+		fprintf(f, " }%s", list_separator(i, m->n_nodes));
 	}
 	fputs(");\n", f);
 }
 
 /* Durations are texts with a unit and numbers are bare, as the parser requires. */
-static void put_checks(FILE *f, const struct model *m)
+static void put_check_list(FILE *f, const struct model *m)
 {
 	fputs("checks = (\n", f);
 	for (size_t i = 0; i < m->n_checks; i++) {
 		const struct model_check *c = &m->checks[i];
 
 		fputs("  {", f);
-		put_text(f, "name", c->name);
+		put_escaped(f, "name", c->name);
 		put_enum(f, "type", SCHEMA_CHECKS_TYPE, c->type);
-		put_number(f, "port", c->port);
-		put_text(f, "path", c->path);
-		put_text(f, "host", c->host);
-		put_number(f, "expect", c->expect);
+		put_uint(f, "port", c->port);
+		put_escaped(f, "path", c->path);
+		put_escaped(f, "host", c->host);
+		put_uint(f, "expect", c->expect);
 		put_enum(f, "via", SCHEMA_CHECKS_VIA, c->via);
 		put_quantity(f, "interval", KIND_DURATION, c->interval_ms);
 		put_quantity(f, "fast_interval", KIND_DURATION, c->fast_interval_ms);
 		put_quantity(f, "timeout", KIND_DURATION, c->timeout_ms);
-		put_number(f, "rise", c->rise);
-		put_number(f, "fall", c->fall);
-		put_number(f, "damp_turns", c->damp_turns);
+		put_uint(f, "rise", c->rise);
+		put_uint(f, "fall", c->fall);
+		put_uint(f, "damp_turns", c->damp_turns);
 		put_quantity(f, "damp_half_life", KIND_DURATION, c->damp_half_life_ms);
 		put_quantity(f, "damp_max", KIND_DURATION, c->damp_max_ms);
-		fprintf(f, " }%s", comma(i, m->n_checks));
+		fprintf(f, " }%s", list_separator(i, m->n_checks));
 	}
 	fputs(");\n", f);
 }
 
-static void put_backends(FILE *f, const struct model_pool *p)
+static void put_pool_backends(FILE *f, const struct model_pool *p)
 {
 	fputs("\n    backends = (\n", f);
 	for (size_t i = 0; i < p->n_backends; i++) {
 		const struct model_backend *b = &p->backends[i];
 
 		fputs("      {", f);
-		put_text(f, "name", b->name);
+		put_escaped(f, "name", b->name);
 		put_address(f, "address", &b->address);
-		put_number(f, "port", b->port);
-		put_number(f, "weight", b->weight);
-		fprintf(f, " }%s", comma(i, p->n_backends));
+		put_uint(f, "port", b->port);
+		put_uint(f, "weight", b->weight);
+		fprintf(f, " }%s", list_separator(i, p->n_backends));
 	}
 	fputs("    );", f);
 }
@@ -262,22 +262,22 @@ static void put_pools(FILE *f, const struct model *m)
 		const struct model_pool *p = &m->pools[i];
 
 		fputs("  {", f);
-		put_text(f, "name", p->name);
-		put_text(f, "site", p->site->name);
+		put_escaped(f, "name", p->name);
+		put_escaped(f, "site", p->site->name);
 		if (p->check)
-			put_text(f, "check", p->check->name);
+			put_escaped(f, "check", p->check->name);
 		put_enum(f, "mode", SCHEMA_POOLS_MODE, p->mode);
 		if (p->agent)
 			fputs("agent = true; ", f);
-		put_number(f, "max_backends", p->max_backends);
-		put_text(f, "min_healthy",
-		         quantity_text(KIND_PERCENT, p->min_healthy_percent, percent));
-		put_text(f, "max_remove",
-		         quantity_text(KIND_PERCENT, p->max_remove_percent, percent));
+		put_uint(f, "max_backends", p->max_backends);
+		put_escaped(f, "min_healthy",
+		            quantity_text(KIND_PERCENT, p->min_healthy_percent, percent));
+		put_escaped(f, "max_remove",
+		            quantity_text(KIND_PERCENT, p->max_remove_percent, percent));
 		put_quantity(f, "settle_time", KIND_DURATION, p->settle_ms);
 		put_quantity(f, "idle_time", KIND_DURATION, p->idle_ms);
-		put_backends(f, p);
-		fprintf(f, " }%s", comma(i, m->n_pools));
+		put_pool_backends(f, p);
+		fprintf(f, " }%s", list_separator(i, m->n_pools));
 	}
 	fputs(");\n", f);
 }
@@ -289,10 +289,10 @@ static void put_vips(FILE *f, const struct model *m)
 		const struct model_vip *v = &m->vips[i];
 
 		fputs("  {", f);
-		put_text(f, "name", v->name);
-		put_text(f, "site", v->site->name);
-		put_addresses(f, "addresses", v->addresses, v->n_addresses);
-		fprintf(f, " }%s", comma(i, m->n_vips));
+		put_escaped(f, "name", v->name);
+		put_escaped(f, "site", v->site->name);
+		put_address_list(f, "addresses", v->addresses, v->n_addresses);
+		fprintf(f, " }%s", list_separator(i, m->n_vips));
 	}
 	fputs(");\n", f);
 }
@@ -302,11 +302,11 @@ static void put_at(FILE *f, const struct model_service *s)
 	fputs("\n    at = (\n", f);
 	for (size_t i = 0; i < s->n_at; i++) {
 		fputs("      {", f);
-		put_text(f, "site", s->at[i].site->name);
-		put_text(f, "vip", s->at[i].vip->name);
-		put_text(f, "pool", s->at[i].pool->name);
-		put_number(f, "weight", s->at[i].weight);
-		fprintf(f, " }%s", comma(i, s->n_at));
+		put_escaped(f, "site", s->at[i].site->name);
+		put_escaped(f, "vip", s->at[i].vip->name);
+		put_escaped(f, "pool", s->at[i].pool->name);
+		put_uint(f, "weight", s->at[i].weight);
+		fprintf(f, " }%s", list_separator(i, s->n_at));
 	}
 	fputs("    );", f);
 }
@@ -322,19 +322,19 @@ static void put_services(FILE *f, const struct model *m)
 		const struct model_service *s = &m->services[i];
 
 		fputs("  {", f);
-		put_text(f, "name", s->name);
+		put_escaped(f, "name", s->name);
 		put_enum(f, "protocol", SCHEMA_SERVICES_PROTOCOL, s->protocol == MODEL_UDP);
-		put_number(f, "port", s->port);
+		put_uint(f, "port", s->port);
 		put_enum(f, "hash", SCHEMA_SERVICES_HASH, s->hash);
 		if (s->vip_check_from == MODEL_VIP_CHECK_GIVEN && s->vip_check)
-			put_text(f, "vip_check", s->vip_check->name);
+			put_escaped(f, "vip_check", s->vip_check->name);
 		if (s->vip_check_from == MODEL_VIP_CHECK_OFF)
-			put_text(f, "vip_check", MODEL_NO_CHECK);
+			put_escaped(f, "vip_check", MODEL_NO_CHECK);
 		put_enum(f, "on_all_down", SCHEMA_SERVICES_ON_ALL_DOWN, s->on_all_down);
 		put_quantity(f, "udp_idle", KIND_DURATION, s->udp_idle_ms);
 		put_enum(f, "udp_policy", SCHEMA_SERVICES_UDP_POLICY, s->udp_policy);
 		put_at(f, s);
-		fprintf(f, " }%s", comma(i, m->n_services));
+		fprintf(f, " }%s", list_separator(i, m->n_services));
 	}
 	fputs(");\n", f);
 }
@@ -347,28 +347,28 @@ static void put_dns(FILE *f, const struct model *m, bool effective)
 {
 	fputs("dns = {\n ", f);
 	if (m->dns_threads)
-		put_number(f, "threads", m->dns_threads);
+		put_uint(f, "threads", m->dns_threads);
 	fputs(" zones = (\n", f);
 	for (size_t i = 0; i < m->n_zones; i++) {
 		fputs("    {", f);
-		put_text(f, "name", m->zones[i].name);
-		put_text(f, "file", m->zones[i].file);
+		put_escaped(f, "name", m->zones[i].name);
+		put_escaped(f, "file", m->zones[i].file);
 		if (effective)
-			put_text(f, "digest", m->zones[i].digest);
-		fprintf(f, " }%s", comma(i, m->n_zones));
+			put_escaped(f, "digest", m->zones[i].digest);
+		fprintf(f, " }%s", list_separator(i, m->n_zones));
 	}
 	fputs("  );\n  names = (\n", f);
 	for (size_t i = 0; i < m->n_dns_names; i++) {
 		const struct model_dns_name *n = &m->dns_names[i];
 
 		fputs("    {", f);
-		put_text(f, "name", n->name);
-		put_text(f, "service", n->service->name);
+		put_escaped(f, "name", n->name);
+		put_escaped(f, "service", n->service->name);
 		put_enum(f, "policy", SCHEMA_DNS_NAMES_POLICY, n->policy);
 		fputs(" ttl = {", f);
 		put_quantity(f, "min", KIND_DURATION, n->ttl_min_s * UINT64_C(1000));
 		put_quantity(f, "max", KIND_DURATION, n->ttl_max_s * UINT64_C(1000));
-		fprintf(f, " }; }%s", comma(i, m->n_dns_names));
+		fprintf(f, " }; }%s", list_separator(i, m->n_dns_names));
 	}
 	fputs("  );\n};\n", f);
 }
@@ -378,31 +378,31 @@ static void put_configuration(FILE *f, const struct model *m, bool effective)
 	put_cluster(f, m);
 	put_sites(f, m);
 	put_nodes(f, m);
-	put_checks(f, m);
+	put_check_list(f, m);
 	put_pools(f, m);
 	put_vips(f, m);
 	put_services(f, m);
 	put_dns(f, m, effective);
 }
 
-static void put_set(FILE *f, const struct model_pool *p, const struct model_set *s)
+static void put_member_set(FILE *f, const struct model_pool *p, const struct model_set *s)
 {
 	fputs("  {", f);
-	put_text(f, "pool", p->name);
+	put_escaped(f, "pool", p->name);
 	put_time(f, "from", s->from_ms);
 	put_time(f, "until", s->until_ms);
 	fputs(" members = (\n", f);
 	for (size_t i = 0; i < s->n_members; i++) {
 		fputs("    {", f);
 		put_address(f, "address", &s->members[i].address);
-		put_number(f, "port", s->members[i].port);
-		put_number(f, "weight", s->members[i].weight);
-		fprintf(f, " }%s", comma(i, s->n_members));
+		put_uint(f, "port", s->members[i].port);
+		put_uint(f, "weight", s->members[i].weight);
+		fprintf(f, " }%s", list_separator(i, s->n_members));
 	}
 	fputs("  ); }", f);
 }
 
-static void put_sets(FILE *f, const struct model *m)
+static void put_member_sets(FILE *f, const struct model *m)
 {
 	const char *separator = "";
 
@@ -410,7 +410,7 @@ static void put_sets(FILE *f, const struct model *m)
 	for (size_t i = 0; i < m->n_pools; i++)
 		for (size_t j = 0; j < m->pools[i].n_sets; j++) {
 			fputs(separator, f);
-			put_set(f, &m->pools[i], &m->pools[i].sets[j]);
+			put_member_set(f, &m->pools[i], &m->pools[i].sets[j]);
 			separator = ",\n";
 		}
 	fputs("\n);\n", f);
@@ -420,27 +420,27 @@ static void put_sets(FILE *f, const struct model *m)
  * Times are absolute, so that all nodes get the same level from one document, whenever they read
  * it.
  */
-static void put_override(FILE *f, const struct model_override *o)
+static void put_override_group(FILE *f, const struct model_override *o)
 {
 	char text[QUANTITY_TEXT_MAX];
 
 	fputs("  {", f);
-	put_text(f, "id", o->id);
+	put_escaped(f, "id", o->id);
 	put_enum(f, "kind", SCHEMA_OVERRIDES_KIND, o->kind);
 	put_enum(f, "target", SCHEMA_OVERRIDES_TARGET, o->target);
 	if (o->pool[0])
-		put_text(f, "pool", o->pool);
-	put_text(f, "name", o->name);
-	put_text(f, "generation", quantity_text(KIND_NUMBER, o->generation, text));
+		put_escaped(f, "pool", o->pool);
+	put_escaped(f, "name", o->name);
+	put_escaped(f, "generation", quantity_text(KIND_NUMBER, o->generation, text));
 	put_time(f, "created", o->created_ms);
 	put_time(f, "from", o->from_ms);
 	put_quantity(f, "over", KIND_DURATION, (uint64_t)o->over_ms);
 	put_time(f, "until", o->until_ms);
-	put_number(f, "from_ppm", o->from_ppm);
+	put_uint(f, "from_ppm", o->from_ppm);
 	fprintf(f, " ended = %s;", o->ended ? "true" : "false");
-	put_text(f, "author", o->author);
-	put_text(f, "reason", o->reason);
-	put_text(f, "node", o->node);
+	put_escaped(f, "author", o->author);
+	put_escaped(f, "reason", o->reason);
+	put_escaped(f, "node", o->node);
 	fputs(" }", f);
 }
 
@@ -453,25 +453,25 @@ static void put_effective(FILE *f, const struct model *m)
 	      "# configuration with weir apply, drain and undrain with weir drain and undrain.\n"
 	      "effective = {",
 	      f);
-	put_text(f, "version", quantity_text(KIND_NUMBER, m->meta.version, text));
-	put_text(f, "digest", m->meta.digest);
+	put_escaped(f, "version", quantity_text(KIND_NUMBER, m->meta.version, text));
+	put_escaped(f, "digest", m->meta.digest);
 	if (m->meta.hash_key && *m->meta.hash_key)
-		put_text(f, "hash_key", m->meta.hash_key);
-	put_text(f, "document", quantity_text(KIND_NUMBER, m->meta.document, text));
+		put_escaped(f, "hash_key", m->meta.hash_key);
+	put_escaped(f, "document", quantity_text(KIND_NUMBER, m->meta.document, text));
 	put_time(f, "written", m->meta.written_ms);
 	fputs(" };\n", f);
 	put_configuration(f, m, true);
-	put_sets(f, m);
+	put_member_sets(f, m);
 	fputs("overrides = (\n", f);
 	for (size_t i = 0; i < m->n_overrides; i++) {
-		put_override(f, &m->overrides[i]);
-		fputs(comma(i, m->n_overrides), f);
+		put_override_group(f, &m->overrides[i]);
+		fputs(list_separator(i, m->n_overrides), f);
 	}
 	fputs(");\n", f);
 }
 
 /* Write the whole of @p bytes. */
-static int write_all(int fd, const char *bytes, size_t n)
+static int write_document_bytes(int fd, const char *bytes, size_t n)
 {
 	while (n > 0) {
 		ssize_t done = write(fd, bytes, n);
@@ -513,7 +513,7 @@ static int replace_file(const char *path, const char *bytes, size_t n)
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, bytes, n);
+	err = write_document_bytes(fd, bytes, n);
 	if (!err && (fchmod(fd, 0640) != 0 || fsync(fd) != 0))
 		err = -errno;
 	if (close(fd) != 0 && !err)
@@ -553,7 +553,7 @@ int model_write_effective(const struct model *m, const char *path)
 	return err;
 }
 
-static void put_plain(FILE *f, const struct model *m)
+static void put_plain_configuration(FILE *f, const struct model *m)
 {
 	put_configuration(f, m, false);
 }
@@ -562,5 +562,5 @@ char *model_text(const struct model *m)
 {
 	size_t n;
 
-	return to_text(m, put_plain, &n);
+	return to_text(m, put_plain_configuration, &n);
 }

@@ -27,7 +27,7 @@
 #define TIME_US 1000u  /* how often it reads the clock: tables count seconds */
 #define KEEP_US 20000u /* how often it lets bonds send: LACP needs that each 100 ms */
 
-void crew_tables(struct crew *c, const struct fwd_tables *tables)
+void lcores_set_tables(struct lcores *c, const struct fwd_tables *tables)
 {
 	for (uint32_t i = 0; i < c->n_workers; i++) {
 		c->workers[i].tables = *tables;
@@ -35,20 +35,20 @@ void crew_tables(struct crew *c, const struct fwd_tables *tables)
 	}
 }
 
-void crew_park(struct crew *c)
+void lcores_park(struct lcores *c)
 {
 	for (uint32_t i = 0; i < c->n_running; i++)
 		worker_park(&c->workers[i]);
 }
 
-void crew_unpark(struct crew *c)
+void lcores_unpark(struct lcores *c)
 {
 	for (uint32_t i = 0; i < c->n_running; i++)
 		worker_unpark(&c->workers[i]);
 }
 
 /* Memory and rings are taken near the CPU that the worker runs on. */
-static int make_worker(struct crew *c, uint32_t i, struct driver_why *why)
+static int make_worker(struct lcores *c, uint32_t i, struct driver_reason *why)
 {
 	struct worker *w = &c->workers[i];
 	unsigned int socket = rte_lcore_to_socket_id(eal_lcore(i));
@@ -63,24 +63,26 @@ static int make_worker(struct crew *c, uint32_t i, struct driver_why *why)
 	w->pool = eal_pool((int)socket);
 	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!w->pool)
-		return driver_say(why, -ENOMEM, "no memory for packets: raise dpdk.memory");
+		return driver_set_reason(why, -ENOMEM, "no memory for packets: raise dpdk.memory");
 	if (w->wake < 0)
-		return driver_say(why, -errno, "an eventfd cannot be made: %s", strerror(errno));
+		return driver_set_reason(why, -errno, "an eventfd cannot be made: %s",
+		                         strerror(errno));
 	if (c->n_workers == 1)
 		return 0;
 	snprintf(name, sizeof(name), "inbox-%u", i);
-	w->inboxes[i] = rte_ring_create(name, CREW_RING_LEN, (int)socket, RING_F_SC_DEQ);
-	return w->inboxes[i] ? 0
-	                     : driver_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+	w->inboxes[i] = rte_ring_create(name, LCORES_RING_LEN, (int)socket, RING_F_SC_DEQ);
+	return w->inboxes[i]
+	               ? 0
+	               : driver_set_reason(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
 }
 
-static int make_workers(struct crew *c, struct driver_why *why)
+static int make_workers(struct lcores *c, struct driver_reason *why)
 {
 	int err = 0;
 
 	c->workers = aligned_alloc(_Alignof(struct worker), c->n_workers * sizeof(*c->workers));
 	if (!c->workers)
-		return driver_say(why, -ENOMEM, "out of memory");
+		return driver_set_reason(why, -ENOMEM, "out of memory");
 	memset(c->workers, 0, c->n_workers * sizeof(*c->workers));
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		c->workers[i].wake = -1;
@@ -92,8 +94,8 @@ static int make_workers(struct crew *c, struct driver_why *why)
 	return err;
 }
 
-int crew_start(struct crew *c, uint32_t n_workers, const struct fwd_tables *tables,
-               struct driver_why *why)
+int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *tables,
+                 struct driver_reason *why)
 {
 	int err;
 
@@ -101,18 +103,18 @@ int crew_start(struct crew *c, uint32_t n_workers, const struct fwd_tables *tabl
 	err = make_workers(c, why);
 	if (err)
 		return err;
-	crew_tables(c, tables);
+	lcores_set_tables(c, tables);
 	for (; c->n_running < c->n_workers; c->n_running++) {
 		err = rte_eal_remote_launch(worker_run, &c->workers[c->n_running],
 		                            eal_lcore(c->n_running));
 		if (err)
-			return driver_say(why, err, "worker %u cannot be started: %s", c->n_running,
-			                  strerror(-err));
+			return driver_set_reason(why, err, "worker %u cannot be started: %s",
+			                         c->n_running, strerror(-err));
 	}
 	return 0;
 }
 
-static void tell_stopped(const struct driver_worker *k)
+static void log_stopped(const struct driver_worker *k)
 {
 	log_note("worker-stopped",
 	         "cpu=%u frames=%llu bursts=%llu/%llu/%llu/%llu/%llu/%llu/%llu sleeps=%llu "
@@ -124,7 +126,7 @@ static void tell_stopped(const struct driver_worker *k)
 	         (unsigned long long)k->sleeps, (unsigned long long)k->handed_over);
 }
 
-void crew_free_ring(struct rte_ring *ring)
+void lcores_free_ring(struct rte_ring *ring)
 {
 	struct rte_mbuf *m;
 
@@ -133,28 +135,28 @@ void crew_free_ring(struct rte_ring *ring)
 	rte_ring_free(ring);
 }
 
-void crew_stop(struct crew *c)
+void lcores_stop(struct lcores *c)
 {
 	for (uint32_t i = 0; i < c->n_running; i++)
 		__atomic_store_n(&c->workers[i].stop, true, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < c->n_running; i++) {
 		rte_eal_wait_lcore(eal_lcore(i));
-		tell_stopped(&c->workers[i].counts);
+		log_stopped(&c->workers[i].counts);
 	}
 	c->n_running = 0;
 }
 
-void crew_free(struct crew *c)
+void lcores_free(struct lcores *c)
 {
 	for (uint32_t i = 0; c->workers && i < c->n_workers; i++) {
-		crew_free_ring(c->workers[i].inboxes[i]);
+		lcores_free_ring(c->workers[i].inboxes[i]);
 		if (c->workers[i].wake >= 0)
 			close(c->workers[i].wake);
 	}
 	free(c->workers);
 }
 
-void crew_grace(struct crew *c)
+void lcores_wait_bursts(struct lcores *c)
 {
 	for (uint32_t i = 0; i < c->n_running; i++)
 		worker_grace(&c->workers[i]);

@@ -10,31 +10,31 @@
 #include "dataplane/dpdk/worker.h"
 
 /** Frames in an inbox or outbox: a power of two; 128 bursts. */
-#define CREW_RING_LEN 2048u
+#define LCORES_RING_LEN 2048u
 
-struct crew {
+struct lcores {
 	struct worker *workers; /**< an array */
 	uint32_t n_workers, n_running;
 };
 
 /**
- * Start a worker on each core, without ports. @return 0 or -errno with @p why; call crew_free()
+ * Start a worker on each core, without ports. @return 0 or -errno with @p why; call lcores_free()
  * in both cases
  */
-int crew_start(struct crew *c, uint32_t n_workers, const struct fwd_tables *tables,
-               struct driver_why *why);
+int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *tables,
+                 struct driver_reason *why);
 /** End the threads. */
-void crew_stop(struct crew *c);
-/** After crew_stop(). */
-void crew_free(struct crew *c);
+void lcores_stop(struct lcores *c);
+/** After lcores_stop(). */
+void lcores_free(struct lcores *c);
 /** Return when no worker reads tables or ports. */
-void crew_park(struct crew *c);
-void crew_unpark(struct crew *c);
+void lcores_park(struct lcores *c);
+void lcores_unpark(struct lcores *c);
 /** Return when all bursts under way have ended. */
-void crew_grace(struct crew *c);
+void lcores_wait_bursts(struct lcores *c);
 /** Forward by @p tables from now on. The workers must be parked, or not run yet. */
-void crew_tables(struct crew *c, const struct fwd_tables *tables);
+void lcores_set_tables(struct lcores *c, const struct fwd_tables *tables);
 /** Free a ring with the frames in it; NULL is fine. */
-void crew_free_ring(struct rte_ring *ring);
+void lcores_free_ring(struct rte_ring *ring);
 
 #endif

@@ -27,9 +27,9 @@
 #include "dataplane/dpdk/eal.h"
 #include "dataplane/dpdk/rss.h"
 
-#define QUEUE_LEN  1024u /* descriptors of a queue: about 70 us of 64-byte frames at 10 Gbit/s */
-#define RETA_MAX   2048u /* entries of a redirection table; larger ones are left as they are */
-#define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
+#define QUEUE_LEN      1024u /* descriptors of a queue: about 70 us of 64-byte frames at 10 Gbit/s */
+#define RETA_MAX       2048u /* entries of a redirection table; larger ones are left as they are */
+#define RSS_FLOWS_USED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
 static void pci_driver(const char *address, char out[64])
 {
@@ -46,25 +46,25 @@ static void pci_driver(const char *address, char out[64])
  * Check a PCI device for the usual errors. Some drivers (mlx) stay with the kernel and share
  * the device.
  */
-static int check_pci(const char *address, struct driver_why *why)
+static int check_pci(const char *address, struct driver_reason *why)
 {
 	char path[128], driver[64];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s", address);
 	if (access(path, F_OK))
-		return driver_say(why, -ENODEV, "there is no PCI device %s: weir nic lists them",
-		                  address);
+		return driver_set_reason(why, -ENODEV,
+		                         "there is no PCI device %s: weir nic lists them", address);
 	pci_driver(address, driver);
 	if (!strcmp(driver, "mlx5_core") || !strcmp(driver, "mlx4_core") ||
 	    !strcmp(driver, "uio_pci_generic") || !strcmp(driver, "igb_uio"))
 		return 0;
 	if (strcmp(driver, "vfio-pci") != 0)
-		return driver_say(why, -EBUSY,
-		                  "%s is driven by %s: bind it to vfio-pci (weir nic says how)",
-		                  address, *driver ? driver : "nothing");
+		return driver_set_reason(
+		        why, -EBUSY, "%s is driven by %s: bind it to vfio-pci (weir nic says how)",
+		        address, *driver ? driver : "nothing");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s/iommu_group", address);
 	if (access(path, F_OK))
-		return driver_say(
+		return driver_set_reason(
 		        why, -ENODEV,
 		        "%s has no IOMMU group: boot with intel_iommu=on or amd_iommu=on, and enable "
 		        "the IOMMU in the firmware",
@@ -72,7 +72,7 @@ static int check_pci(const char *address, struct driver_why *why)
 	return 0;
 }
 
-int device_ready(const struct model_port *port, struct driver_why *why)
+int device_ready(const struct model_port *port, struct driver_reason *why)
 {
 	char address[MODEL_PCI_MAX];
 	int err = 0;
@@ -82,21 +82,21 @@ int device_ready(const struct model_port *port, struct driver_why *why)
 	return err;
 }
 
-static int plug_failed(const struct device *d, int err, struct driver_why *why)
+static int plug_failed(const struct device *d, int err, struct driver_reason *why)
 {
 	if (!strcmp(d->bus, "pci"))
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "%s cannot be opened: %s. Usual reasons: vfio_iommu_type1 is not loaded, "
 		        "another device of its IOMMU group is still with a kernel driver, "
 		        "/dev/vfio is not readable, or DPDK has no driver for it",
 		        d->name, strerror(-err));
-	return driver_say(why, err,
-	                  "%s cannot be opened: %s; check its arguments, CAP_NET_RAW and memory",
-	                  d->name, strerror(-err));
+	return driver_set_reason(
+	        why, err, "%s cannot be opened: %s; check its arguments, CAP_NET_RAW and memory",
+	        d->name, strerror(-err));
 }
 
-static int plug(struct device *d, const char *arguments, struct driver_why *why)
+static int plug_device(struct device *d, const char *arguments, struct driver_reason *why)
 {
 	int err = rte_eal_hotplug_add(d->bus, d->name, arguments);
 
@@ -130,27 +130,27 @@ static void poll_link(const char *name)
 	*(uint32_t *)(uintptr_t)info.dev_flags &= ~RTE_ETH_DEV_INTR_LSC;
 }
 
-static int plug_member(struct device *d, const char *address, struct driver_why *why)
+static int plug_member(struct device *d, const char *address, struct driver_reason *why)
 {
 	int err;
 
 	if (d->n_members == DEVICE_MEMBERS_MAX)
-		return driver_say(why, -E2BIG, "%s has more than %u members", d->name,
-		                  DEVICE_MEMBERS_MAX);
+		return driver_set_reason(why, -E2BIG, "%s has more than %u members", d->name,
+		                         DEVICE_MEMBERS_MAX);
 	err = check_pci(address, why);
 	if (err)
 		return err;
 	err = rte_eal_hotplug_add("pci", address, "");
 	if (err)
-		return driver_say(why, err, "%s, a member of %s, cannot be opened: %s", address,
-		                  d->name, strerror(-err));
+		return driver_set_reason(why, err, "%s, a member of %s, cannot be opened: %s",
+		                         address, d->name, strerror(-err));
 	poll_link(address);
 	snprintf(d->members[d->n_members++], sizeof(d->members[0]), "%s", address);
 	return 0;
 }
 
 /* The PCI devices that a bond's arguments name must be there before it. */
-static int plug_members(struct device *d, const char *device, struct driver_why *why)
+static int plug_members(struct device *d, const char *device, struct driver_reason *why)
 {
 	char address[MODEL_PCI_MAX];
 	int err = 0;
@@ -174,7 +174,7 @@ static uint16_t at_most(uint32_t a, uint16_t b)
  */
 static uint16_t receive_queues(bool is_pci, const struct rte_eth_dev_info *info)
 {
-	bool hashes = (RSS_WANTED & info->flow_type_rss_offloads) != 0;
+	bool hashes = (RSS_FLOWS_USED & info->flow_type_rss_offloads) != 0;
 
 	if (hashes || !is_pci || !strcmp(info->driver_name, "net_virtio"))
 		return info->max_rx_queues;
@@ -249,7 +249,7 @@ static uint64_t send_offloads(const struct device *d, const struct rte_eth_dev_i
 }
 
 /* Configure the device by what it can do, first with receive interrupts, then without. */
-static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
+static int configure_device(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
 	struct rte_eth_conf conf = { 0 };
 	struct rte_eth_dev_info info;
@@ -261,7 +261,7 @@ static int configure(struct device *d, uint32_t n_workers, uint16_t mtu)
 		d->ifindex = info.if_index;
 	d->n_rx = at_most(n_workers, info.max_rx_queues);
 	d->n_tx = at_most(n_workers, info.max_tx_queues);
-	conf.rx_adv_conf.rss_conf.rss_hf = RSS_WANTED & info.flow_type_rss_offloads;
+	conf.rx_adv_conf.rss_conf.rss_hf = RSS_FLOWS_USED & info.flow_type_rss_offloads;
 	d->rss = d->n_rx > 1 ? conf.rx_adv_conf.rss_conf.rss_hf : 0;
 	if (d->rss)
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -301,7 +301,7 @@ static int set_up_queues(const struct device *d)
  * 5.1.6.5.3), so all VLANs are added. Promiscuous mode would also give us frames that a switch
  * floods for others.
  */
-static void take_vlans(struct device *d)
+static void add_vlan_filters(struct device *d)
 {
 	for (uint16_t vlan = 0; d->filters_vlans && vlan < RTE_ETHER_MAX_VLAN_ID; vlan++)
 		if (rte_eth_dev_vlan_filter(d->id, vlan, 1)) {
@@ -310,7 +310,7 @@ static void take_vlans(struct device *d)
 		}
 }
 
-static int read_mac(uint32_t ifindex, struct rte_ether_addr *out)
+static int read_kernel_mac(uint32_t ifindex, struct rte_ether_addr *out)
 {
 	struct ifreq r = { 0 };
 	int s, err;
@@ -332,14 +332,14 @@ static int read_mac(uint32_t ifindex, struct rte_ether_addr *out)
  * changed it meanwhile: neighbours would send to the new one in vain. So the current address is set
  * before the start.
  */
-static int learn_mac(const struct device *d)
+static int sync_mac(const struct device *d)
 {
 	struct rte_ether_addr has, was;
 	int err;
 
 	if (!d->ifindex)
 		return 0;
-	err = read_mac(d->ifindex, &has);
+	err = read_kernel_mac(d->ifindex, &has);
 	if (!err)
 		err = rte_eth_macaddr_get(d->id, &was);
 	if (err || rte_is_same_ether_addr(&has, &was))
@@ -351,15 +351,15 @@ static int learn_mac(const struct device *d)
  * Interrupts count only if the first queue can turn them on: some drivers accept the setting and
  * have none.
  */
-static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
+static int start_device(struct device *d, uint32_t n_workers, uint16_t mtu)
 {
 	struct rte_ether_addr mac;
-	int err = configure(d, n_workers, mtu);
+	int err = configure_device(d, n_workers, mtu);
 
 	if (!err)
 		err = set_up_queues(d);
 	if (!err)
-		err = learn_mac(d);
+		err = sync_mac(d);
 	if (!err)
 		err = rte_eth_dev_start(d->id);
 	if (err)
@@ -369,7 +369,7 @@ static int start(struct device *d, uint32_t n_workers, uint16_t mtu)
 	if (d->interrupts)
 		(void)rte_eth_dev_rx_intr_disable(d->id, 0);
 	(void)rte_eth_allmulticast_enable(d->id); /* neighbour discovery */
-	take_vlans(d);
+	add_vlan_filters(d);
 	err = rte_eth_macaddr_get(d->id, &mac);
 	memcpy(d->mac, mac.addr_bytes, sizeof(d->mac));
 	(void)device_link_changed(d);
@@ -416,12 +416,12 @@ static uint32_t flows_of(uint64_t rss)
 }
 
 /* Read back what RSS does, as the device says, and let rss.c judge it. */
-static void check_rss(const struct device *d, struct driver_why *why)
+static void check_rss(const struct device *d, struct driver_reason *why)
 {
 	struct rss_seen seen = { .asked = flows_of(d->rss), .n_queues = d->n_rx };
 	struct rte_eth_rss_conf conf = { 0 };
 	struct rte_eth_dev_info info;
-	char wrong[DRIVER_WHY_MAX / 2];
+	char wrong[DRIVER_REASON_MAX / 2];
 
 	if (!d->rss || rte_eth_dev_info_get(d->id, &info))
 		return;
@@ -432,23 +432,23 @@ static void check_rss(const struct device *d, struct driver_why *why)
 	         seen.n_queues, seen.asked, seen.got, seen.n_entries);
 	rss_judge(&seen, wrong, sizeof(wrong));
 	if (*wrong)
-		driver_say(why, 0, "%s: %s", d->name, wrong);
+		driver_set_reason(why, 0, "%s: %s", d->name, wrong);
 }
 
 /* Report what a working device lacks. */
-static void tell_lacks(const struct device *d, uint32_t n_workers, struct driver_why *why)
+static void report_lacks(const struct device *d, uint32_t n_workers, struct driver_reason *why)
 {
 	check_rss(d, why);
 	if (d->n_rx < n_workers)
-		driver_say(
+		driver_set_reason(
 		        why, 0,
 		        "%s has %u receive queues for %u workers: workers hand frames over, which costs "
 		        "time; name fewer dpdk.cores, or use a NIC with more queues",
 		        d->name, d->n_rx, n_workers);
 }
 
-static void split(struct device *d, const struct model_port *port, uint32_t n_workers,
-                  char *arguments, size_t size)
+static void split_device_name(struct device *d, const struct model_port *port, uint32_t n_workers,
+                              char *arguments, size_t size)
 {
 	const char *comma = strchr(port->device, ',');
 
@@ -463,31 +463,31 @@ static void split(struct device *d, const struct model_port *port, uint32_t n_wo
 }
 
 int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
-                struct driver_why *why)
+                struct driver_reason *why)
 {
 	char arguments[512];
 	int err = 0;
 
 	memset(d, 0, sizeof(*d));
-	split(d, port, n_workers, arguments, sizeof(arguments));
+	split_device_name(d, port, n_workers, arguments, sizeof(arguments));
 	if (!strcmp(d->bus, "pci"))
 		err = check_pci(d->name, why);
 	d->is_bond = !strncmp(d->name, "net_bonding", strlen("net_bonding"));
 	if (!err && d->is_bond)
 		err = plug_members(d, port->device, why);
 	if (!err)
-		err = plug(d, arguments, why);
+		err = plug_device(d, arguments, why);
 	if (err) {
 		unplug_members(d);
 		return err;
 	}
-	err = start(d, n_workers, mtu);
+	err = start_device(d, n_workers, mtu);
 	if (!err) {
-		tell_lacks(d, n_workers, why);
+		report_lacks(d, n_workers, why);
 		return 0;
 	}
-	driver_say(why, err, "%s cannot be started: %s%s", d->name, strerror(-err),
-	           err == -ENOMEM ? " (raise dpdk.memory)" : "");
+	driver_set_reason(why, err, "%s cannot be started: %s%s", d->name, strerror(-err),
+	                  err == -ENOMEM ? " (raise dpdk.memory)" : "");
 	device_close(d);
 	return err;
 }

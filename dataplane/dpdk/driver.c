@@ -36,7 +36,7 @@
 
 _Static_assert(WORKERS_MAX == MODEL_CORES_MAX && WORKERS_MAX == DRIVER_WORKERS_MAX, "one a core");
 
-struct port {
+struct device_port {
 	struct driver_port shown;
 	char wanted[256]; /* the device's text, as configured */
 	struct device device;
@@ -51,44 +51,46 @@ struct driver {
 	int lock_fd;
 	struct tablefile now, next;
 	struct carry *carry; /* from `now` to `next`, during a resize */
-	struct port ports[DRIVER_PORTS_MAX];
+	struct device_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
-	struct crew crew;
+	struct lcores lcores;
 	uint16_t mtu;
-	struct driver_why start_why; /* a warning of eal_start(), reported with the first port */
+	struct driver_reason
+	        start_reason; /* a warning of eal_start(), reported with the first port */
 };
 
-static void path_of(const struct driver *d, const char *name, char out[PATH_MAX])
+static void path_in_dir(const struct driver *d, const char *name, char out[PATH_MAX])
 {
 	snprintf(out, PATH_MAX, "%.*s/%s", PATH_MAX - 32, d->dir, name);
 }
 
-static int lock_dir(struct driver *d, struct driver_why *why)
+static int lock_tables_dir(struct driver *d, struct driver_reason *why)
 {
 	char path[PATH_MAX];
 	int err = owner_directory(d->dir, 0750, "dataplane");
 
 	if (err)
-		return driver_say(why, err, "%s cannot be used: %s", d->dir,
-		                  err == -EPERM ? "it belongs to another user; remove it"
-		                                : strerror(-err));
-	path_of(d, "lock", path);
-	err = lock_take(path, &d->lock_fd);
+		return driver_set_reason(why, err, "%s cannot be used: %s", d->dir,
+		                         err == -EPERM ? "it belongs to another user; remove it"
+		                                       : strerror(-err));
+	path_in_dir(d, "lock", path);
+	err = lock_acquire(path, &d->lock_fd);
 	if (err == -EBUSY)
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "another process drives %s: a weir-dataplane of this node runs already",
 		        d->dir);
-	return err ? driver_say(why, err, "%s cannot be locked: %s", path, strerror(-err)) : 0;
+	return err ? driver_set_reason(why, err, "%s cannot be locked: %s", path, strerror(-err))
+	           : 0;
 }
 
 /* Take over the tables of an earlier process if they fit, else make new ones. */
 static int open_tables(struct driver *d, const struct driver_sizes *sizes, bool *kept,
-                       struct driver_why *why)
+                       struct driver_reason *why)
 {
 	char path[PATH_MAX];
 
-	path_of(d, "tables", path);
+	path_in_dir(d, "tables", path);
 	*kept = !tablefile_open(&d->now, path, true, why);
 	if (*kept && d->now.tables.n_cpus == ROWS)
 		return 0;
@@ -97,7 +99,7 @@ static int open_tables(struct driver *d, const struct driver_sizes *sizes, bool 
 	return tablefile_make(&d->now, path, sizes, ROWS, why);
 }
 
-static void close_taps(struct port *p)
+static void close_taps(struct device_port *p)
 {
 	for (uint32_t i = 0; p->has_tap && i < WORKERS_MAX; i++)
 		if (p->taps[i] >= 0)
@@ -105,10 +107,10 @@ static void close_taps(struct port *p)
 	p->has_tap = false;
 }
 
-static void stop_port(struct port *p)
+static void stop_port(struct device_port *p)
 {
 	close_taps(p);
-	crew_free_ring(p->outbox);
+	lcores_free_ring(p->outbox);
 	device_close(&p->device);
 }
 
@@ -119,14 +121,14 @@ static void forget_next(struct driver *d)
 	tablefile_close(&d->next);
 }
 
-static void close_driver(struct driver *d)
+static void close_dpdk_driver(struct driver *d)
 {
 	if (!d)
 		return;
-	crew_stop(&d->crew);
+	lcores_stop(&d->lcores);
 	for (size_t i = 0; i < d->n_ports; i++)
 		stop_port(&d->ports[i]);
-	crew_free(&d->crew);
+	lcores_free(&d->lcores);
 	forget_next(d);
 	tablefile_close(&d->now);
 	if (d->lock_fd >= 0)
@@ -138,8 +140,8 @@ static void close_driver(struct driver *d)
  * A warning of the start is kept until the first port is attached, since there it reaches the
  * log.
  */
-static int open_driver(const struct driver_config *config, struct driver **out, bool *kept,
-                       struct driver_why *why)
+static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
+                            struct driver_reason *why)
 {
 	struct driver *d = calloc(1, sizeof(*d));
 	uint32_t n_workers;
@@ -147,21 +149,21 @@ static int open_driver(const struct driver_config *config, struct driver **out, 
 
 	why->text[0] = 0;
 	if (!d)
-		return driver_say(why, -ENOMEM, "out of memory");
+		return driver_set_reason(why, -ENOMEM, "out of memory");
 	d->lock_fd = -1;
 	d->mtu = config->mtu;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
-	err = lock_dir(d, why);
+	err = lock_tables_dir(d, why);
 	if (!err)
 		err = open_tables(d, &config->sizes, kept, why);
 	if (!err)
-		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->start_why);
-	if (err && d->start_why.text[0])
-		*why = d->start_why;
+		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->start_reason);
+	if (err && d->start_reason.text[0])
+		*why = d->start_reason;
 	if (!err)
-		err = crew_start(&d->crew, n_workers, &d->now.tables, why);
+		err = lcores_start(&d->lcores, n_workers, &d->now.tables, why);
 	if (err) {
-		close_driver(d);
+		close_dpdk_driver(d);
 		return err;
 	}
 	why->text[0] = 0;
@@ -169,12 +171,12 @@ static int open_driver(const struct driver_config *config, struct driver **out, 
 	return 0;
 }
 
-static void tables(const struct driver *d, struct fwd_tables *out)
+static void give_tables(const struct driver *d, struct fwd_tables *out)
 {
 	*out = d->now.tables;
 }
 
-static void sizes(const struct driver *d, struct driver_sizes *out)
+static void give_sizes(const struct driver *d, struct driver_sizes *out)
 {
 	*out = d->now.sizes;
 }
@@ -183,16 +185,17 @@ static void sizes(const struct driver *d, struct driver_sizes *out)
  * Whether workers hand frames of the port over: it has too few queues, or puts all flows into
  * one.
  */
-static bool is_spread(const struct driver *d, const struct port *p)
+static bool is_spread(const struct driver *d, const struct device_port *p)
 {
-	return p->device.n_rx < d->crew.n_workers || p->spread == RSS_NOT_SPREAD;
+	return p->device.n_rx < d->lcores.n_workers || p->spread == RSS_NOT_SPREAD;
 }
 
 /*
  * The port for worker @p i: with queue i, if the device has so many. Worker 0 sends what is in
  * the outbox.
  */
-static struct worker_port view(const struct driver *d, const struct port *p, uint32_t i)
+static struct worker_port make_worker_port(const struct driver *d, const struct device_port *p,
+                                           uint32_t i)
 {
 	const struct device *e = &p->device;
 
@@ -217,20 +220,20 @@ static void give_ports(struct driver *d)
 
 	for (size_t i = 0; i < d->n_ports; i++)
 		shares |= is_spread(d, &d->ports[i]) || d->ports[i].outbox;
-	crew_park(&d->crew);
-	for (uint32_t i = 0; i < d->crew.n_workers; i++) {
-		struct worker *w = &d->crew.workers[i];
+	lcores_park(&d->lcores);
+	for (uint32_t i = 0; i < d->lcores.n_workers; i++) {
+		struct worker *w = &d->lcores.workers[i];
 
 		memset(w->seen, 0, sizeof(w->seen));
 		w->shares = shares;
 		w->n_ports = 0;
 		for (size_t k = 0; k < d->n_ports; k++)
-			w->ports[w->n_ports++] = view(d, &d->ports[k], i);
+			w->ports[w->n_ports++] = make_worker_port(d, &d->ports[k], i);
 	}
-	crew_unpark(&d->crew);
+	lcores_unpark(&d->lcores);
 }
 
-static struct port *find_port(struct driver *d, const char *interface)
+static struct device_port *find_device_port(struct driver *d, const char *interface)
 {
 	for (size_t i = 0; i < d->n_ports; i++)
 		if (!strcmp(d->ports[i].shown.name, interface))
@@ -244,7 +247,7 @@ static void write_taps(const struct driver *d)
 	char path[PATH_MAX];
 	FILE *f;
 
-	path_of(d, "taps", path);
+	path_in_dir(d, "taps", path);
 	f = fopen(path, "we");
 	if (!f) {
 		log_warn("taps-not-noted", "path=%s error=\"%s\"", path, strerror(errno));
@@ -256,20 +259,20 @@ static void write_taps(const struct driver *d)
 	fclose(f);
 }
 
-static void remove_port(struct driver *d, struct port *p)
+static void remove_port(struct driver *d, struct device_port *p)
 {
-	struct port gone = *p;
+	struct device_port gone = *p;
 
 	*p = d->ports[--d->n_ports];
 	give_ports(d);
 	stop_port(&gone);
 }
 
-static int make_tap(const struct driver *d, struct port *p, struct driver_why *why)
+static int make_tap(const struct driver *d, struct device_port *p, struct driver_reason *why)
 {
 	struct tap_config c = { .name = p->shown.name,
 		                .mtu = d->mtu,
-		                .n_queues = d->crew.n_workers };
+		                .n_queues = d->lcores.n_workers };
 	int err;
 
 	memcpy(c.mac, p->device.mac, sizeof(c.mac));
@@ -277,28 +280,30 @@ static int make_tap(const struct driver *d, struct port *p, struct driver_why *w
 	if (err)
 		return err;
 	p->has_tap = true;
-	for (uint32_t i = d->crew.n_workers; i < WORKERS_MAX; i++)
+	for (uint32_t i = d->lcores.n_workers; i < WORKERS_MAX; i++)
 		p->taps[i] = -1;
 	tap_carrier(p->taps[0], p->device.up);
 	return 0;
 }
 
-static int make_outbox(const struct driver *d, struct port *p, struct driver_why *why)
+static int make_outbox(const struct driver *d, struct device_port *p, struct driver_reason *why)
 {
 	char name[32];
 
-	if (p->device.n_tx >= d->crew.n_workers)
+	if (p->device.n_tx >= d->lcores.n_workers)
 		return 0;
 	snprintf(name, sizeof(name), "outbox-%u", p->device.id);
-	p->outbox = rte_ring_create(name, CREW_RING_LEN, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	return p->outbox ? 0 : driver_say(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+	p->outbox = rte_ring_create(name, LCORES_RING_LEN, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	return p->outbox
+	               ? 0
+	               : driver_set_reason(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
 }
 
 /* The TAP comes last: it gets the MAC address of the device that is open. */
-static int make_port(const struct driver *d, struct port *p, const struct model_port *wanted,
-                     struct driver_why *why)
+static int make_port(const struct driver *d, struct device_port *p, const struct model_port *wanted,
+                     struct driver_reason *why)
 {
-	int err = device_open(&p->device, wanted, d->crew.n_workers, d->mtu, why);
+	int err = device_open(&p->device, wanted, d->lcores.n_workers, d->mtu, why);
 
 	if (err)
 		return err;
@@ -322,7 +327,7 @@ static int make_port(const struct driver *d, struct port *p, const struct model_
  * Whether @p p is still the configured port: the same device, and the kernel's interface not
  * replaced.
  */
-static bool stands(const struct port *p, const struct model_port *wanted)
+static bool is_as_configured(const struct device_port *p, const struct model_port *wanted)
 {
 	return p->shown.ifindex == if_nametoindex(wanted->interface) &&
 	       !strcmp(p->wanted, wanted->device);
@@ -332,14 +337,14 @@ static bool stands(const struct port *p, const struct model_port *wanted)
  * A port that forwards is given up only if the new device looks ready: both may need the same
  * device, so the old one must be closed before the new one can be opened.
  */
-static int attach(struct driver *d, const struct model_port *wanted, struct driver_port *out,
-                  struct driver_why *why)
+static int attach_device(struct driver *d, const struct model_port *wanted, struct driver_port *out,
+                         struct driver_reason *why)
 {
-	struct port *p = find_port(d, wanted->interface), fresh = { 0 };
+	struct device_port *p = find_device_port(d, wanted->interface), fresh = { 0 };
 	int err;
 
 	why->text[0] = 0;
-	if (p && stands(p, wanted)) {
+	if (p && is_as_configured(p, wanted)) {
 		*out = p->shown;
 		return 0;
 	}
@@ -350,9 +355,10 @@ static int attach(struct driver *d, const struct model_port *wanted, struct driv
 		remove_port(d, p);
 	}
 	if (model_port_shares_kernel(wanted) && !if_nametoindex(wanted->interface))
-		return driver_say(why, -ENODEV, "there is no interface %s", wanted->interface);
+		return driver_set_reason(why, -ENODEV, "there is no interface %s",
+		                         wanted->interface);
 	if (d->n_ports == DRIVER_PORTS_MAX)
-		return driver_say(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+		return driver_set_reason(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = make_port(d, &fresh, wanted, why);
 	if (err)
 		return err;
@@ -361,16 +367,16 @@ static int attach(struct driver *d, const struct model_port *wanted, struct driv
 	write_taps(d);
 	*out = fresh.shown;
 	if (!*why->text)
-		*why = d->start_why;
-	d->start_why.text[0] = 0;
+		*why = d->start_reason;
+	d->start_reason.text[0] = 0;
 	if (!*why->text && !fresh.has_tap)
-		driver_say(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
+		driver_set_reason(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
 	return 0;
 }
 
-static int detach(struct driver *d, const char *interface, struct driver_why *why)
+static int detach_device(struct driver *d, const char *interface, struct driver_reason *why)
 {
-	struct port *p = find_port(d, interface);
+	struct device_port *p = find_device_port(d, interface);
 
 	why->text[0] = 0;
 	if (!p)
@@ -382,7 +388,7 @@ static int detach(struct driver *d, const char *interface, struct driver_why *wh
 	return 0;
 }
 
-static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static size_t list_device_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
@@ -392,66 +398,67 @@ static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_
 	return d->n_ports;
 }
 
-static size_t workers(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX])
+static size_t list_worker_counts(const struct driver *d,
+                                 struct driver_worker out[DRIVER_WORKERS_MAX])
 {
-	for (uint32_t i = 0; i < d->crew.n_workers; i++)
-		out[i] = d->crew.workers[i].counts;
-	return d->crew.n_workers;
+	for (uint32_t i = 0; i < d->lcores.n_workers; i++)
+		out[i] = d->lcores.workers[i].counts;
+	return d->lcores.n_workers;
 }
 
-static int resize_begin(struct driver *d, const struct driver_sizes *wanted,
-                        struct fwd_tables *next, struct driver_why *why)
+static int begin_larger_file(struct driver *d, const struct driver_sizes *wanted,
+                             struct fwd_tables *next, struct driver_reason *why)
 {
 	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, wanted);
 	char path[PATH_MAX];
 	int err;
 
 	why->text[0] = 0;
-	path_of(d, "tables.next", path);
+	path_in_dir(d, "tables.next", path);
 	err = tablefile_make(&d->next, path, &sizes_next, ROWS, why);
 	if (err)
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		forget_next(d);
 		(void)unlink(path);
-		return driver_say(why, -ENOMEM, "out of memory for larger tables");
+		return driver_set_reason(why, -ENOMEM, "out of memory for larger tables");
 	}
 	*next = d->next.tables;
 	return 0;
 }
 
 /*
- * Between rename() and crew_tables() no worker runs: none writes to tables that nobody reads any
- * more.
+ * Between rename() and lcores_set_tables() no worker runs: none writes to tables that nobody reads
+ * any more.
  */
-static int resize_commit(struct driver *d, struct driver_why *why)
+static int commit_larger_file(struct driver *d, struct driver_reason *why)
 {
 	char path[PATH_MAX], next[PATH_MAX];
 	int err = 0;
 
 	why->text[0] = 0;
-	path_of(d, "tables", path);
-	path_of(d, "tables.next", next);
-	crew_park(&d->crew);
+	path_in_dir(d, "tables", path);
+	path_in_dir(d, "tables.next", next);
+	lcores_park(&d->lcores);
 	if (rename(next, path)) {
-		err = driver_say(why, -errno, "%s cannot be put in place: %s", path,
-		                 strerror(errno));
+		err = driver_set_reason(why, -errno, "%s cannot be put in place: %s", path,
+		                        strerror(errno));
 		(void)unlink(next);
 	} else {
 		carry_end(d->carry, &d->now.tables, &d->next.tables);
 		tablefile_close(&d->now);
 		d->now = d->next;
 		memset(&d->next, 0, sizeof(d->next));
-		crew_tables(&d->crew, &d->now.tables);
+		lcores_set_tables(&d->lcores, &d->now.tables);
 	}
-	crew_unpark(&d->crew);
+	lcores_unpark(&d->lcores);
 	forget_next(d);
 	return err;
 }
 
-static void grace(struct driver *d)
+static void wait_for_bursts(struct driver *d)
 {
-	crew_grace(&d->crew);
+	lcores_wait_bursts(&d->lcores);
 }
 
 /*
@@ -461,14 +468,14 @@ static void grace(struct driver *d)
  */
 static void watch_spread(struct driver *d, size_t i)
 {
-	struct port *p = &d->ports[i];
+	struct device_port *p = &d->ports[i];
 	uint64_t flows[WORKERS_MAX];
 	enum rss_spread spread;
 
 	if (p->device.n_rx < 2 || p->spread == RSS_SPREAD)
 		return;
 	for (uint32_t q = 0; q < p->device.n_rx; q++)
-		flows[q] = __atomic_load_n(&d->crew.workers[q].seen[i], __ATOMIC_RELAXED);
+		flows[q] = __atomic_load_n(&d->lcores.workers[q].seen[i], __ATOMIC_RELAXED);
 	spread = rss_watch(flows, p->device.n_rx);
 	if (spread == RSS_OPEN || spread == p->spread)
 		return;
@@ -490,10 +497,10 @@ static void watch_spread(struct driver *d, size_t i)
  * Look at links, and let the TAPs' carriers follow. Time needs no tick here: workers read the
  * clock themselves.
  */
-static int tick(struct driver *d)
+static int watch_ports(struct driver *d)
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
-		struct port *p = &d->ports[i];
+		struct device_port *p = &d->ports[i];
 
 		watch_spread(d, i);
 		if (!device_link_changed(&p->device))
@@ -511,7 +518,7 @@ static void remove_taps(const struct driver *d)
 	char path[PATH_MAX], name[32];
 	FILE *f;
 
-	path_of(d, "taps", path);
+	path_in_dir(d, "taps", path);
 	f = fopen(path, "re");
 	if (!f)
 		return;
@@ -523,7 +530,7 @@ static void remove_taps(const struct driver *d)
 }
 
 /* The lock file is removed last, so that no process starts on tables that are being removed. */
-static int remove_all(const char *pin_dir, struct driver_why *why)
+static int remove_all(const char *pin_dir, struct driver_reason *why)
 {
 	static const char *const names[] = { "tables", "tables.next", "taps", "lock" };
 	struct driver d = { .lock_fd = -1 };
@@ -532,24 +539,25 @@ static int remove_all(const char *pin_dir, struct driver_why *why)
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
-		return driver_say(why, -ENOENT, "no tables are at %s", pin_dir);
-	err = lock_dir(&d, why);
+		return driver_set_reason(why, -ENOENT, "no tables are at %s", pin_dir);
+	err = lock_tables_dir(&d, why);
 	if (!err)
 		remove_taps(&d);
 	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
-		path_of(&d, names[i], path);
+		path_in_dir(&d, names[i], path);
 		if (unlink(path) && errno != ENOENT)
-			err = driver_say(why, -errno, "%s cannot be removed: %s", path,
-			                 strerror(errno));
+			err = driver_set_reason(why, -errno, "%s cannot be removed: %s", path,
+			                        strerror(errno));
 	}
 	if (!err && rmdir(pin_dir))
-		err = driver_say(why, -errno, "%s cannot be removed: %s", pin_dir, strerror(errno));
+		err = driver_set_reason(why, -errno, "%s cannot be removed: %s", pin_dir,
+		                        strerror(errno));
 	if (d.lock_fd >= 0)
 		close(d.lock_fd);
 	return err;
 }
 
-static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver_why *why)
+static int map_table_file(const char *pin_dir, struct fwd_tables *out, struct driver_reason *why)
 {
 	struct driver d = { 0 };
 	struct tablefile f;
@@ -557,38 +565,38 @@ static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver
 	int err;
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
-	path_of(&d, "tables", path);
+	path_in_dir(&d, "tables", path);
 	err = tablefile_open(&f, path, false, why);
 	if (!err)
 		*out = f.tables; /* the memory stays mapped */
 	return err;
 }
 
-static void beat(struct driver *d, uint32_t worker, uint64_t *word)
+static void set_beat_counter(struct driver *d, uint32_t worker, uint64_t *word)
 {
-	if (worker < d->crew.n_workers)
-		__atomic_store_n(&d->crew.workers[worker].beat, word, __ATOMIC_RELAXED);
+	if (worker < d->lcores.n_workers)
+		__atomic_store_n(&d->lcores.workers[worker].beat, word, __ATOMIC_RELAXED);
 }
 
 static const struct driver_ops driver_dpdk = {
 	.name = "dpdk",
-	.open = open_driver,
-	.tables = tables,
-	.sizes = sizes,
-	.attach = attach,
-	.detach = detach,
-	.ports = ports,
-	.resize_begin = resize_begin,
-	.resize_commit = resize_commit,
-	.workers = workers,
-	.beat = beat,
+	.open = open_dpdk_driver,
+	.tables = give_tables,
+	.sizes = give_sizes,
+	.attach = attach_device,
+	.detach = detach_device,
+	.ports = list_device_ports,
+	.resize_begin = begin_larger_file,
+	.resize_commit = commit_larger_file,
+	.workers = list_worker_counts,
+	.beat = set_beat_counter,
 	.classes = police_labels,
-	.grace = grace,
-	.tick = tick,
+	.grace = wait_for_bursts,
+	.tick = watch_ports,
 	.tick_s = 1,
-	.close = close_driver,
+	.close = close_dpdk_driver,
 	.remove = remove_all,
-	.map = map_tables,
+	.map = map_table_file,
 	.unmap = tablefile_unmap,
 };
 

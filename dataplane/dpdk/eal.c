@@ -48,9 +48,10 @@ struct args {
 	int n;
 };
 
-static void add(struct args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_argument(struct args *a, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
 
-static void add(struct args *a, const char *format, ...)
+static void add_argument(struct args *a, const char *format, ...)
 {
 	va_list list;
 
@@ -64,12 +65,13 @@ static void add(struct args *a, const char *format, ...)
 }
 
 /* The workers' CPUs: as configured, or the last one. */
-static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *set, struct driver_why *why)
+static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *set,
+                       struct driver_reason *why)
 {
 	eal.n_workers = dpdk->n_cores;
 	for (uint32_t i = 0; i < dpdk->n_cores; i++) {
 		if (dpdk->cores[i] >= CPU_SETSIZE || !CPU_ISSET(dpdk->cores[i], set))
-			return driver_say(
+			return driver_set_reason(
 			        why, -EINVAL,
 			        "dpdk.cores names CPU %u, which this process may not use: see "
 			        "taskset -p and AllowedCPUs= of its unit",
@@ -110,10 +112,10 @@ static void add_cores(struct args *a, const cpu_set_t *set)
 	n += (size_t)snprintf(text + n, sizeof(text) - n, ")");
 	for (uint32_t i = 0; i < eal.n_workers; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, ",%u@%u", i + 1, eal.cpus[i]);
-	add(a, "%s", text);
+	add_argument(a, "%s", text);
 }
 
-static uint64_t read_number(const char *path)
+static uint64_t read_sys_number(const char *path)
 {
 	FILE *f = fopen(path, "re");
 	unsigned long long n = 0;
@@ -140,7 +142,7 @@ static uint64_t free_hugepages_mb(void)
 		if (sscanf(e->d_name, "hugepages-%lukB", &kb) != 1)
 			continue;
 		snprintf(path, sizeof(path), HUGEPAGES "/%s/free_hugepages", e->d_name);
-		mb += read_number(path) * kb / 1024;
+		mb += read_sys_number(path) * kb / 1024;
 	}
 	if (dir)
 		closedir(dir);
@@ -148,30 +150,30 @@ static uint64_t free_hugepages_mb(void)
 }
 
 /* Choose hugepages or ordinary memory. @return 0, perhaps with a warning in @p why; or -errno */
-static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_why *why)
+static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_reason *why)
 {
 	uint64_t has = free_hugepages_mb();
 	bool enough = has >= dpdk->memory_mb;
 
 	if (dpdk->hugepages == MODEL_HUGEPAGES_YES && !enough)
-		return driver_say(
+		return driver_set_reason(
 		        why, -ENOMEM,
 		        "%llu MiB of hugepages are free, %u are needed (dpdk.memory): echo %u > " HUGEPAGES
 		        "/hugepages-2048kB/nr_hugepages, or dpdk.hugepages = \"no\" "
 		        "for a trial",
 		        (unsigned long long)has, dpdk->memory_mb, (dpdk->memory_mb + 1) / 2);
 	if (dpdk->hugepages == MODEL_HUGEPAGES_AUTO && !enough)
-		driver_say(
+		driver_set_reason(
 		        why, 0,
 		        "ordinary memory, for trials: %llu MiB of hugepages are free, %u are wanted "
 		        "(dpdk.memory)",
 		        (unsigned long long)has, dpdk->memory_mb);
 	if (dpdk->hugepages == MODEL_HUGEPAGES_NO || !enough)
-		add(a, "--no-huge");
+		add_argument(a, "--no-huge");
 	else
-		add(a, "--in-memory");
-	add(a, "-m");
-	add(a, "%u", dpdk->memory_mb);
+		add_argument(a, "--in-memory");
+	add_argument(a, "-m");
+	add_argument(a, "%u", dpdk->memory_mb);
 	return 0;
 }
 
@@ -180,7 +182,7 @@ static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driv
  * process.
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
-              struct driver_why *why)
+              struct driver_reason *why)
 {
 	static struct args a;
 	cpu_set_t set;
@@ -190,26 +192,27 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	if (eal.started)
 		return 0;
 	if (sched_getaffinity(0, sizeof(set), &set))
-		return driver_say(why, -errno, "cannot read which CPUs may be used: %s",
-		                  strerror(errno));
+		return driver_set_reason(why, -errno, "cannot read which CPUs may be used: %s",
+		                         strerror(errno));
 	a.n = 0;
 	err = choose_cpus(dpdk, &set, why);
-	add(&a, "weir-dataplane");
+	add_argument(&a, "weir-dataplane");
 	if (!err)
 		err = add_memory(&a, dpdk, why);
 	if (err)
 		return err;
 	add_cores(&a, &set);
-	add(&a, "--no-shconf");
-	add(&a, "--no-telemetry");
-	add(&a, "--log-level=error");
-	add(&a, "-a"); /* none of the devices that are there: ports are added by name */
-	add(&a, "0000:00:00.0");
+	add_argument(&a, "--no-shconf");
+	add_argument(&a, "--no-telemetry");
+	add_argument(&a, "--log-level=error");
+	add_argument(&a, "-a"); /* none of the devices that are there: ports are added by name */
+	add_argument(&a, "0000:00:00.0");
 	if (rte_eal_init(a.n, a.argv) < 0)
-		return driver_say(why, -rte_errno,
-		                  "DPDK does not start (%s): %s; see the lines of EAL in the log; "
-		                  "it may lack memory",
-		                  a.argv[a.n - 6], rte_strerror(rte_errno));
+		return driver_set_reason(
+		        why, -rte_errno,
+		        "DPDK does not start (%s): %s; see the lines of EAL in the log; "
+		        "it may lack memory",
+		        a.argv[a.n - 6], rte_strerror(rte_errno));
 	eal.started = true;
 	eal.memory_mb = dpdk->memory_mb;
 	eal.frame_room = (uint16_t)(mtu + FRAME_HEADERS);

@@ -10,14 +10,14 @@
 
 #include <rte_mbuf.h>
 
-enum fwd_reason exception_give(struct worker *w, const struct worker_port *port, struct rte_mbuf *m,
-                               uint64_t now_ns)
+enum fwd_reason kernel_path_give(struct worker *w, const struct worker_port *port,
+                                 struct rte_mbuf *m, uint64_t now_ns)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	enum police_class class = police_class(frame, m->data_len);
 	enum fwd_reason reason = FWD_REASON_COUNT;
 
-	if (!police_take(&w->police, class, now_ns)) {
+	if (!police_spend(&w->police, class, now_ns)) {
 		worker_count(&w->counts.policed[class], 1);
 		reason = FWD_REASON_KERNEL_POLICED;
 	} else if (write(port->tap, frame, m->data_len) != (ssize_t)m->data_len) {
@@ -29,8 +29,8 @@ enum fwd_reason exception_give(struct worker *w, const struct worker_port *port,
 	return reason;
 }
 
-uint32_t exception_take(struct worker *w, const struct worker_port *port, struct rte_mbuf **out,
-                        uint32_t max)
+uint32_t kernel_path_read(struct worker *w, const struct worker_port *port, struct rte_mbuf **out,
+                          uint32_t max)
 {
 	uint32_t n = 0;
 

@@ -17,10 +17,10 @@ struct rte_mbuf;
  * Give a frame to the kernel; it is freed.
  * @return FWD_REASON_COUNT: taken; else the reason of the drop
  */
-enum fwd_reason exception_give(struct worker *w, const struct worker_port *port, struct rte_mbuf *m,
-                               uint64_t now_ns);
+enum fwd_reason kernel_path_give(struct worker *w, const struct worker_port *port,
+                                 struct rte_mbuf *m, uint64_t now_ns);
 /** Read the frames that the kernel sends by @p port. @return frames in @p out, at most @p max */
-uint32_t exception_take(struct worker *w, const struct worker_port *port, struct rte_mbuf **out,
-                        uint32_t max);
+uint32_t kernel_path_read(struct worker *w, const struct worker_port *port, struct rte_mbuf **out,
+                          uint32_t max);
 
 #endif

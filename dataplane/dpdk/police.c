@@ -46,29 +46,29 @@ _Static_assert(COUNT(limits) == POLICE_COUNT, "a limit each");
  * The frame from a header on; a read beyond its end gives 0, which is no port or type that has a
  * class.
  */
-struct rest {
+struct frame_rest {
 	const uint8_t *at;
 	size_t n;
 };
 
-static uint8_t byte_of(const struct rest *r, size_t off)
+static uint8_t byte_of(const struct frame_rest *r, size_t off)
 {
 	return off < r->n ? r->at[off] : 0;
 }
 
-static uint16_t be16_of(const struct rest *r, size_t off)
+static uint16_t be16_of(const struct frame_rest *r, size_t off)
 {
 	return (uint16_t)(byte_of(r, off) << 8 | byte_of(r, off + 1));
 }
 
-static void skip(struct rest *r, size_t n)
+static void skip_bytes(struct frame_rest *r, size_t n)
 {
 	n = n < r->n ? n : r->n;
 	r->at += n;
 	r->n -= n;
 }
 
-static enum police_class tcp_class(const struct rest *r)
+static enum police_class tcp_class(const struct frame_rest *r)
 {
 	bool opens = (byte_of(r, TCP_FLAGS) & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	bool bgp = be16_of(r, 0) == PORT_BGP || be16_of(r, 2) == PORT_BGP;
@@ -84,7 +84,7 @@ static bool is_bfd(uint16_t port)
 	return port == 3784 || port == 3785 || port == 4784 || port == 6784;
 }
 
-static enum police_class transport_class(uint8_t protocol, const struct rest *r)
+static enum police_class transport_class(uint8_t protocol, const struct frame_rest *r)
 {
 	switch (protocol) {
 	case PROTO_TCP:
@@ -101,34 +101,34 @@ static enum police_class transport_class(uint8_t protocol, const struct rest *r)
 	}
 }
 
-static enum police_class ip4_class(struct rest *r)
+static enum police_class ip4_class(struct frame_rest *r)
 {
 	uint8_t protocol = byte_of(r, 9);
 
 	if (be16_of(r, 6) & 0x1fff) /* a later fragment has no ports */
 		return POLICE_OTHER;
-	skip(r, (size_t)(byte_of(r, 0) & 0xf) * 4);
+	skip_bytes(r, (size_t)(byte_of(r, 0) & 0xf) * 4);
 	return transport_class(protocol, r);
 }
 
-static enum police_class ip6_class(struct rest *r)
+static enum police_class ip6_class(struct frame_rest *r)
 {
 	uint8_t protocol = byte_of(r, 6);
 
-	skip(r, IP6_LEN);
+	skip_bytes(r, IP6_LEN);
 	return transport_class(protocol, r);
 }
 
 /* At most two VLAN tags, as packets of VIPs may have; what is behind a third one is OTHER. */
 enum police_class police_class(const uint8_t *frame, size_t n)
 {
-	struct rest r = { frame, n };
+	struct frame_rest r = { frame, n };
 	uint16_t type = be16_of(&r, ETH_LEN - 2);
 
-	skip(&r, ETH_LEN);
+	skip_bytes(&r, ETH_LEN);
 	for (int i = 0; i < VLANS_MAX && (type == TYPE_VLAN || type == TYPE_QINQ); i++) {
 		type = be16_of(&r, 2);
-		skip(&r, VLAN_LEN);
+		skip_bytes(&r, VLAN_LEN);
 	}
 	if (type == TYPE_ARP)
 		return POLICE_NEIGHBOUR;
@@ -137,7 +137,7 @@ enum police_class police_class(const uint8_t *frame, size_t n)
 	return type == TYPE_IP6 ? ip6_class(&r) : POLICE_OTHER;
 }
 
-static uint64_t full(enum police_class c)
+static uint64_t full_credit(enum police_class c)
 {
 	return limits[c].frame_ns * limits[c].burst;
 }
@@ -145,18 +145,18 @@ static uint64_t full(enum police_class c)
 void police_init(struct police *p, uint64_t now_ns)
 {
 	for (int c = 0; c < POLICE_COUNT; c++) {
-		p->credit_ns[c] = full((enum police_class)c);
+		p->credit_ns[c] = full_credit((enum police_class)c);
 		p->last_ns[c] = now_ns;
 	}
 }
 
-bool police_take(struct police *p, enum police_class c, uint64_t now_ns)
+bool police_spend(struct police *p, enum police_class c, uint64_t now_ns)
 {
 	uint64_t credit = p->credit_ns[c] + (now_ns - p->last_ns[c]);
 
 	p->last_ns[c] = now_ns;
-	if (credit > full(c))
-		credit = full(c);
+	if (credit > full_credit(c))
+		credit = full_credit(c);
 	p->credit_ns[c] = credit;
 	if (credit < limits[c].frame_ns)
 		return false;

@@ -45,7 +45,7 @@ void police_init(struct police *p, uint64_t now_ns);
 /** The class of an Ethernet frame of @p n bytes, untagged or with up to two VLAN tags. */
 enum police_class police_class(const uint8_t *frame, size_t n);
 /** Spend the credit of one frame. @return whether it may pass */
-bool police_take(struct police *p, enum police_class c, uint64_t now_ns);
+bool police_spend(struct police *p, enum police_class c, uint64_t now_ns);
 /** "arp_nd", by enum police_class; NULL at the end. */
 extern const char *const police_labels[POLICE_COUNT + 1];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A mapped file: one page of head, then each table from a page of its own, in the order of
- * find_places(). A file of an earlier process is input like any other: sizes are checked before
+ * find_offsets(). A file of an earlier process is input like any other: sizes are checked before
  * they lead anywhere, the file must have the length that they ask for, and root must agree with the
  * head, since packets believe root.
  *
@@ -27,7 +27,7 @@
 #define TABLES    13            /* those of struct fwd_tables */
 #define BYTES_MAX (64ull << 30) /* more than any document's limits need: a size gone wrong */
 
-struct head {
+struct file_head {
 	uint64_t magic;
 	uint32_t layout; /* FWD_TABLES_LAYOUT */
 	uint32_t n_cpus;
@@ -36,11 +36,11 @@ struct head {
 };
 
 /* The offset of each table in the file, and the file's length. */
-struct places {
+struct table_offsets {
 	uint64_t off[TABLES], bytes;
 };
 
-static bool power_of_two(uint32_t n)
+static bool is_power_of_two(uint32_t n)
 {
 	return n && !(n & (n - 1));
 }
@@ -48,15 +48,15 @@ static bool power_of_two(uint32_t n)
 /* Whether sizes from a file are sound: products of them must not overflow. */
 static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 {
-	return power_of_two(s->services) && s->services < 1u << 30 && s->service_counts &&
+	return is_power_of_two(s->services) && s->services < 1u << 30 && s->service_counts &&
 	       s->pools && s->backends && s->backends <= FWD_BACKENDS_MAX && s->slots &&
-	       s->slots % FWD_SLOTS_PER_BLOCK == 0 && power_of_two(s->exception_sets) && n_cpus &&
-	       (uint64_t)n_cpus * s->backends <= UINT32_MAX &&
+	       s->slots % FWD_SLOTS_PER_BLOCK == 0 && is_power_of_two(s->exception_sets) &&
+	       n_cpus && (uint64_t)n_cpus * s->backends <= UINT32_MAX &&
 	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
 }
 
 /* The order is the file format: a table is only ever added at the end. */
-static void find_places(struct places *p, const struct fwd_tables *t)
+static void find_offsets(struct table_offsets *p, const struct fwd_tables *t)
 {
 	const uint64_t bytes[TABLES] = {
 		sizeof(*t->root),
@@ -81,7 +81,7 @@ static void find_places(struct places *p, const struct fwd_tables *t)
 	}
 }
 
-static void point(struct tablefile *f, const struct places *p)
+static void point_tables(struct tablefile *f, const struct table_offsets *p)
 {
 	struct fwd_tables *t = &f->tables;
 	uint8_t *at = f->memory;
@@ -101,7 +101,7 @@ static void point(struct tablefile *f, const struct places *p)
 	t->macs = t->n_macs ? (void *)(at + p->off[12]) : NULL;
 }
 
-static int map(struct tablefile *f, int fd, bool writable)
+static int map_table_memory(struct tablefile *f, int fd, bool writable)
 {
 	void *memory =
 	        mmap(NULL, f->len, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
@@ -113,7 +113,7 @@ static int map(struct tablefile *f, int fd, bool writable)
 }
 
 /* If the file is cut short while it is mapped, read zeros: no service, no backend. */
-static int guard(struct tablefile *f)
+static int guard_file(struct tablefile *f)
 {
 	int err = page_guard(f->memory, f->len, -1, false);
 
@@ -128,7 +128,7 @@ static int guard(struct tablefile *f)
  * Allocate the file's blocks now: a write to a mapped table must not find the file system full
  * (SIGBUS).
  */
-static int make_file(const char *path, uint64_t bytes, int *out)
+static int make_table_file(const char *path, uint64_t bytes, int *out)
 {
 	int fd, err;
 
@@ -152,62 +152,64 @@ static int make_file(const char *path, uint64_t bytes, int *out)
  * taken over.
  */
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
-                   uint32_t n_cpus, struct driver_why *why)
+                   uint32_t n_cpus, struct driver_reason *why)
 {
 	struct tablefile f = { .sizes = *sizes };
-	struct places p;
+	struct table_offsets p;
 	int fd = -1, err;
 
 	if (!sizes_sound(sizes, n_cpus))
-		return driver_say(why, -EINVAL, "the sizes of the tables are invalid");
+		return driver_set_reason(why, -EINVAL, "the sizes of the tables are invalid");
 	layout_count(&f.tables, sizes, n_cpus);
-	find_places(&p, &f.tables);
+	find_offsets(&p, &f.tables);
 	if (p.bytes > BYTES_MAX)
-		return driver_say(why, -E2BIG, "tables of %llu bytes are too large",
-		                  (unsigned long long)p.bytes);
+		return driver_set_reason(why, -E2BIG, "tables of %llu bytes are too large",
+		                         (unsigned long long)p.bytes);
 	f.len = p.bytes;
-	err = make_file(path, p.bytes, &fd);
+	err = make_table_file(path, p.bytes, &fd);
 	if (err)
-		return driver_say(why, err, "%s of %llu bytes cannot be made: %s", path,
-		                  (unsigned long long)p.bytes, strerror(-err));
-	err = map(&f, fd, true);
+		return driver_set_reason(why, err, "%s of %llu bytes cannot be made: %s", path,
+		                         (unsigned long long)p.bytes, strerror(-err));
+	err = map_table_memory(&f, fd, true);
 	close(fd);
 	if (err) {
 		(void)unlink(path);
-		return driver_say(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+		return driver_set_reason(why, err, "%s cannot be mapped: %s", path, strerror(-err));
 	}
-	point(&f, &p);
+	point_tables(&f, &p);
 	layout_root(&f.tables, &f.sizes);
-	*(struct head *)f.memory = (struct head){ .magic = MAGIC,
-		                                  .layout = FWD_TABLES_LAYOUT,
-		                                  .n_cpus = n_cpus,
-		                                  .sizes = *sizes,
-		                                  .bytes = p.bytes };
+	*(struct file_head *)f.memory = (struct file_head){ .magic = MAGIC,
+		                                            .layout = FWD_TABLES_LAYOUT,
+		                                            .n_cpus = n_cpus,
+		                                            .sizes = *sizes,
+		                                            .bytes = p.bytes };
 	*out = f;
 	return 0;
 }
 
 /* Check that head, sizes and the file's length agree; fill in everything except the memory. */
-static int check_head(struct tablefile *f, const struct head *h, uint64_t bytes, struct places *p,
-                      const char *path, struct driver_why *why)
+static int check_head(struct tablefile *f, const struct file_head *h, uint64_t bytes,
+                      struct table_offsets *p, const char *path, struct driver_reason *why)
 {
 	if (h->magic != MAGIC)
-		return driver_say(why, -EPROTO, "%s holds no tables of Weir: remove it", path);
+		return driver_set_reason(why, -EPROTO, "%s holds no tables of Weir: remove it",
+		                         path);
 	if (h->layout != FWD_TABLES_LAYOUT)
-		return driver_say(why, -EPROTO, "%s has layout %u, this release has %u", path,
-		                  h->layout, FWD_TABLES_LAYOUT);
+		return driver_set_reason(why, -EPROTO, "%s has layout %u, this release has %u",
+		                         path, h->layout, FWD_TABLES_LAYOUT);
 	if (!sizes_sound(&h->sizes, h->n_cpus))
-		return driver_say(why, -EPROTO, "%s has a head with invalid sizes", path);
+		return driver_set_reason(why, -EPROTO, "%s has a head with invalid sizes", path);
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
-	find_places(p, &f->tables);
+	find_offsets(p, &f->tables);
 	if (h->bytes == p->off[TABLES - 1] && h->bytes == bytes) {
 		f->tables.n_macs = 0;
-		find_places(p, &f->tables);
+		find_offsets(p, &f->tables);
 	}
 	if (p->bytes != h->bytes || p->bytes != bytes)
-		return driver_say(why, -EPROTO, "%s has %llu bytes and needs %llu by its sizes",
-		                  path, (unsigned long long)bytes, (unsigned long long)p->bytes);
+		return driver_set_reason(why, -EPROTO,
+		                         "%s has %llu bytes and needs %llu by its sizes", path,
+		                         (unsigned long long)bytes, (unsigned long long)p->bytes);
 	f->len = p->bytes;
 	return 0;
 }
@@ -228,12 +230,12 @@ static bool root_agrees(const struct tablefile *f)
  * A file of the former release lacks the last table, of MAC addresses: make it longer by one of
  * zeros.
  */
-static int add_macs(struct tablefile *f, int fd, struct head *h, struct places *p)
+static int add_macs(struct tablefile *f, int fd, struct file_head *h, struct table_offsets *p)
 {
 	int err;
 
 	f->tables.n_macs = FWD_MAC_SETS;
-	find_places(p, &f->tables);
+	find_offsets(p, &f->tables);
 	err = -posix_fallocate(fd, (off_t)h->bytes, (off_t)(p->bytes - h->bytes));
 	if (err)
 		return err;
@@ -242,42 +244,47 @@ static int add_macs(struct tablefile *f, int fd, struct head *h, struct places *
 }
 
 /* A reader trusts only a file that belongs to the process's user (owner_open()). */
-int tablefile_open(struct tablefile *out, const char *path, bool writable, struct driver_why *why)
+int tablefile_open(struct tablefile *out, const char *path, bool writable,
+                   struct driver_reason *why)
 {
 	struct tablefile f = { 0 };
-	struct places p;
-	struct head h = { 0 };
+	struct table_offsets p;
+	struct file_head h = { 0 };
 	struct stat st;
 	int fd = writable ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
 	                  : owner_open(path, "dataplane");
 	int err;
 
 	if (fd < 0)
-		return driver_say(why, writable ? -errno : fd, "%s cannot be opened: %s", path,
-		                  strerror(writable ? errno : -fd));
+		return driver_set_reason(why, writable ? -errno : fd, "%s cannot be opened: %s",
+		                         path, strerror(writable ? errno : -fd));
 	if (fstat(fd, &st) || pread(fd, &h, sizeof(h), 0) < 0)
-		err = driver_say(why, -errno, "%s cannot be read: %s", path, strerror(errno));
+		err = driver_set_reason(why, -errno, "%s cannot be read: %s", path,
+		                        strerror(errno));
 	else
 		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, why);
 	if (!err && writable && !f.tables.n_macs) {
 		err = add_macs(&f, fd, &h, &p);
 		if (err)
-			driver_say(why, err, "%s cannot be made longer: %s", path, strerror(-err));
+			driver_set_reason(why, err, "%s cannot be made longer: %s", path,
+			                  strerror(-err));
 	}
 	if (!err) {
-		err = map(&f, fd, writable);
+		err = map_table_memory(&f, fd, writable);
 		if (!err && !writable)
-			err = guard(&f);
+			err = guard_file(&f);
 		if (err)
-			driver_say(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+			driver_set_reason(why, err, "%s cannot be mapped: %s", path,
+			                  strerror(-err));
 	}
 	close(fd);
 	if (err)
 		return err;
-	point(&f, &p);
+	point_tables(&f, &p);
 	if (!root_agrees(&f)) {
 		tablefile_close(&f);
-		return driver_say(why, -EPROTO, "%s: its root has other sizes than its head", path);
+		return driver_set_reason(why, -EPROTO, "%s: its root has other sizes than its head",
+		                         path);
 	}
 	*out = f;
 	return 0;
@@ -298,12 +305,12 @@ void tablefile_close(struct tablefile *f)
  */
 void tablefile_unmap(struct fwd_tables *t)
 {
-	struct places p;
+	struct table_offsets p;
 	void *memory;
 
 	if (!t->root)
 		return;
-	find_places(&p, t);
+	find_offsets(&p, t);
 	memory = (uint8_t *)t->root - PAGE;
 	page_unguard(memory);
 	munmap(memory, p.bytes);

@@ -26,13 +26,14 @@ struct tablefile {
  * @return 0 or -errno with @p why
  */
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
-                   uint32_t n_cpus, struct driver_why *why);
+                   uint32_t n_cpus, struct driver_reason *why);
 /**
  * Map the tables at @p path.
  * @return 0, -ENOENT, -EPROTO (another layout, or sizes that contradict the file) or -errno
  *         with @p why
  */
-int tablefile_open(struct tablefile *out, const char *path, bool writable, struct driver_why *why);
+int tablefile_open(struct tablefile *out, const char *path, bool writable,
+                   struct driver_reason *why);
 /** Unmap; the file stays. No effect if nothing is mapped. */
 void tablefile_close(struct tablefile *f);
 /** Unmap the tables of a tablefile whose struct is gone: their length follows from their sizes. */

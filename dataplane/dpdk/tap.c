@@ -36,33 +36,34 @@ static int open_queue(const char *name)
 }
 
 /* Say what the usual errors of TUNSETIFF mean and what to do. */
-static int why_not(struct driver_why *why, int err, const char *name)
+static int explain_no_tap(struct driver_reason *why, int err, const char *name)
 {
 	if (err == -ENOENT || err == -ENODEV)
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "%s is missing: the kernel's module tun is needed for the TAP of %s",
 		        TUN_DEVICE, name);
 	if (err == -EINVAL)
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "%s exists already and is no multi-queue TAP: give the port another "
 		        "interface name, or remove it",
 		        name);
 	if (err == -EACCES)
-		return driver_say(
+		return driver_set_reason(
 		        why, err,
 		        "the TAP %s cannot be made: this user may not open %s, to which udev "
 		        "normally gives mode 0666",
 		        name, TUN_DEVICE);
 	if (err == -EBUSY)
-		return driver_say(why, err, "another process holds the TAP %s", name);
-	return driver_say(why, err, "the TAP %s cannot be made: %s (CAP_NET_ADMIN is needed)", name,
-	                  strerror(-err));
+		return driver_set_reason(why, err, "another process holds the TAP %s", name);
+	return driver_set_reason(why, err,
+	                         "the TAP %s cannot be made: %s (CAP_NET_ADMIN is needed)", name,
+	                         strerror(-err));
 }
 
 /* Set MAC, MTU and up, each only if it differs, so that nothing flaps at a restart. */
-static int set_up(int s, const struct tap_config *c)
+static int set_up_tap(int s, const struct tap_config *c)
 {
 	struct ifreq r = { 0 };
 
@@ -90,7 +91,7 @@ static int set_up(int s, const struct tap_config *c)
 	return ioctl(s, SIOCSIFFLAGS, &r) ? -errno : 0;
 }
 
-static int prepare(const struct tap_config *c, int fd)
+static int prepare_tap(const struct tap_config *c, int fd)
 {
 	int s, err;
 
@@ -99,13 +100,14 @@ static int prepare(const struct tap_config *c, int fd)
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -errno;
-	err = set_up(s, c);
+	err = set_up_tap(s, c);
 	close(s);
 	return err;
 }
 
 /* All queues or none: on failure those that were opened are closed again. */
-int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why)
+int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
+             struct driver_reason *why)
 {
 	uint32_t n = 0;
 	int err = 0;
@@ -119,14 +121,14 @@ int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struc
 			fds[n++] = fd;
 	}
 	if (!err && n)
-		err = prepare(config, fds[0]);
+		err = prepare_tap(config, fds[0]);
 	if (!err) {
 		*ifindex = if_nametoindex(config->name);
 		return 0;
 	}
 	while (n)
 		close(fds[--n]);
-	return why_not(why, err, config->name);
+	return explain_no_tap(why, err, config->name);
 }
 
 void tap_carrier(int fd, bool up)

@@ -27,7 +27,8 @@ struct tap_config {
  * @param ifindex  out
  * @return 0 or -errno with @p why
  */
-int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why);
+int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
+             struct driver_reason *why);
 /** Set the TAP's carrier. */
 void tap_carrier(int fd, bool up);
 /** Make the TAP vanish when its last queue is closed. */

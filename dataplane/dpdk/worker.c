@@ -6,9 +6,9 @@
  * counters and TAP queue belongs to one worker, and ports and tables change only while it is
  * parked.
  *
- * An idle worker polls on for a while, then sleeps longer and longer (idle()). Frames are freed by
- * whoever has them last; one that cannot be sent is counted again, under the reason of its loss
- * (recount()), so that received = sent + passed + dropped holds exactly.
+ * An idle worker polls on for a while, then sleeps longer and longer (sleep_idle()). Frames are
+ * freed by whoever has them last; one that cannot be sent is counted again, under the reason of its
+ * loss (recount_frame()), so that received = sent + passed + dropped holds exactly.
  */
 #include "dataplane/dpdk/worker.h"
 
@@ -58,7 +58,7 @@ uint32_t worker_size(uint32_t n)
 }
 
 /* A frame that was counted under @p from has ended as @p to. */
-static void recount(struct worker *w, enum fwd_reason from, enum fwd_reason to)
+static void recount_frame(struct worker *w, enum fwd_reason from, enum fwd_reason to)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(&w->tables);
 
@@ -78,22 +78,22 @@ static uint16_t send_out(const struct worker_port *to, struct rte_mbuf **frames,
 	return (uint16_t)rte_ring_enqueue_burst(to->outbox, (void **)frames, n, NULL);
 }
 
-static void flush(struct worker *w, struct round *r)
+static void flush_out(struct worker *w, struct round *r)
 {
 	uint16_t sent = r->n_out ? send_out(r->to, r->out, r->n_out) : 0;
 
 	for (uint16_t i = sent; i < r->n_out; i++)
-		recount(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);
+		recount_frame(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);
 	if (sent < r->n_out)
 		rte_pktmbuf_free_bulk(r->out + sent, (unsigned int)(r->n_out - sent));
 	r->n_out = 0;
 }
 
-static void put(struct worker *w, struct round *r, struct rte_mbuf *m, const struct worker_port *to,
-                enum fwd_reason reason)
+static void put_out(struct worker *w, struct round *r, struct rte_mbuf *m,
+                    const struct worker_port *to, enum fwd_reason reason)
 {
 	if (to != r->to || r->n_out == WORKER_BURST)
-		flush(w, r);
+		flush_out(w, r);
 	r->to = to;
 	r->reasons[r->n_out] = (uint8_t)reason;
 	r->out[r->n_out++] = m;
@@ -116,7 +116,7 @@ static void set_frame(struct rte_mbuf *m, const struct fwd_packet *packet)
 	m->ol_flags = 0;
 }
 
-static uint64_t now_ns(struct round *r)
+static uint64_t round_now_ns(struct round *r)
 {
 	struct timespec t;
 
@@ -131,7 +131,8 @@ static uint64_t now_ns(struct round *r)
  * Pass a frame to the kernel. If the port is an AF_PACKET socket, the kernel has seen the frame
  * already.
  */
-static void pass(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
+static void pass_to_kernel(struct worker *w, struct round *r, const struct worker_port *in,
+                           uint32_t i)
 {
 	enum fwd_reason reason;
 
@@ -139,9 +140,9 @@ static void pass(struct worker *w, struct round *r, const struct worker_port *in
 		rte_pktmbuf_free(r->in[i]);
 		return;
 	}
-	reason = exception_give(w, in, r->in[i], now_ns(r));
+	reason = kernel_path_give(w, in, r->in[i], round_now_ns(r));
 	if (reason != FWD_REASON_COUNT)
-		recount(w, r->burst.verdicts[i].reason, reason);
+		recount_frame(w, r->burst.verdicts[i].reason, reason);
 }
 
 /* Send a frame by the port with @p ifindex; 0: by the one that it came in by. */
@@ -156,12 +157,12 @@ static void forward_out(struct worker *w, struct round *r, const struct worker_p
 	else if (!to || to->ifindex != ifindex)
 		to = port_of(w, ifindex);
 	if (!to) {
-		recount(w, v->reason, FWD_REASON_NOT_SENT);
+		recount_frame(w, v->reason, FWD_REASON_NOT_SENT);
 		rte_pktmbuf_free(r->in[i]);
 		return;
 	}
 	set_frame(r->in[i], &r->burst.packets[i]);
-	put(w, r, r->in[i], to, v->reason);
+	put_out(w, r, r->in[i], to, v->reason);
 }
 
 static void finish_rare(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i)
@@ -172,14 +173,14 @@ static void finish_rare(struct worker *w, struct round *r, const struct worker_p
 	if (kind == FWD_KIND_TX)
 		forward_out(w, r, in, i, fwd_egress(v));
 	else if (kind == FWD_KIND_PASS)
-		pass(w, r, in, i);
+		pass_to_kernel(w, r, in, i);
 	else
 		rte_pktmbuf_free(r->in[i]);
 }
 
 /* Carry out a verdict. */
-static inline void finish(struct worker *w, struct round *r, const struct worker_port *in,
-                          uint32_t i)
+static inline void carry_out_verdict(struct worker *w, struct round *r,
+                                     const struct worker_port *in, uint32_t i)
 {
 	const struct fwd_verdict *v = &r->burst.verdicts[i];
 
@@ -211,7 +212,8 @@ static const struct worker_port *port_by_id(const struct worker *w, uint16_t id)
  * Make the @p n frames in r->in the burst; frames in several buffers are dropped. @return how
  * many are left
  */
-static uint32_t load(struct worker *w, struct round *r, const struct worker_port *in, uint32_t n)
+static uint32_t load_burst(struct worker *w, struct round *r, const struct worker_port *in,
+                           uint32_t n)
 {
 	uint32_t kept = 0;
 
@@ -249,9 +251,10 @@ static void keep_time(struct worker *w, uint64_t tsc)
  * Forward the @p n frames in r->in. @param in  the port that they came by; NULL: the frame says
  * so (m->port)
  */
-static void forward(struct worker *w, struct round *r, const struct worker_port *in, uint32_t n)
+static void forward_frames(struct worker *w, struct round *r, const struct worker_port *in,
+                           uint32_t n)
 {
-	n = load(w, r, in, n);
+	n = load_burst(w, r, in, n);
 	if (!n)
 		return;
 	w->tables.now_s = w->now_s; /* each time: the tables may have been replaced */
@@ -260,21 +263,21 @@ static void forward(struct worker *w, struct round *r, const struct worker_port 
 		const struct worker_port *from = in ? in : port_by_id(w, r->in[i]->port);
 
 		if (from) {
-			finish(w, r, from, i);
+			carry_out_verdict(w, r, from, i);
 		} else { /* the port went while the frame was handed over */
-			recount(w, r->burst.verdicts[i].reason, FWD_REASON_NOT_SENT);
+			recount_frame(w, r->burst.verdicts[i].reason, FWD_REASON_NOT_SENT);
 			rte_pktmbuf_free(r->in[i]);
 		}
 	}
-	flush(w, r);
+	flush_out(w, r);
 }
 
 /*
  * Hand frames to the workers of their flows, which keeps a flow in order. If an inbox is full, the
  * frame is forwarded here: out of order is better than lost. @return how many stay, in r->in
  */
-static uint32_t hand_over(struct worker *w, struct round *r, const struct worker_port *port,
-                          uint32_t n)
+static uint32_t hand_frames_over(struct worker *w, struct round *r, const struct worker_port *port,
+                                 uint32_t n)
 {
 	uint32_t kept = 0;
 
@@ -302,7 +305,8 @@ static void note_flow(struct worker *w, const struct worker_port *port, const st
 }
 
 /* Receive a burst from our queue of @p port, and forward it or hand it over. @return frames */
-static uint32_t serve(struct worker *w, struct round *r, const struct worker_port *port)
+static uint32_t serve_receive_queue(struct worker *w, struct round *r,
+                                    const struct worker_port *port)
 {
 	uint32_t n = rte_eth_rx_burst(port->id, (uint16_t)port->rx, r->in, WORKER_BURST), kept = n;
 
@@ -313,8 +317,8 @@ static uint32_t serve(struct worker *w, struct round *r, const struct worker_por
 	if (port->watched)
 		note_flow(w, port, r->in[0]);
 	if (port->spread)
-		kept = hand_over(w, r, port, n);
-	forward(w, r, port, kept);
+		kept = hand_frames_over(w, r, port, n);
+	forward_frames(w, r, port, kept);
 	return n;
 }
 
@@ -324,7 +328,7 @@ static uint32_t serve_inbox(struct worker *w, struct round *r)
 	        rte_ring_dequeue_burst(w->inboxes[w->index], (void **)r->in, WORKER_BURST, NULL);
 
 	if (n)
-		forward(w, r, NULL, n);
+		forward_frames(w, r, NULL, n);
 	return n;
 }
 
@@ -334,27 +338,27 @@ static uint32_t serve_outbox(struct worker *w, struct round *r, const struct wor
 	uint32_t n = rte_ring_dequeue_burst(port->outbox, (void **)r->in, WORKER_BURST, NULL);
 
 	for (uint32_t i = 0; i < n; i++)
-		put(w, r, r->in[i], port, FWD_REASON_FORWARDED);
-	flush(w, r);
+		put_out(w, r, r->in[i], port, FWD_REASON_FORWARDED);
+	flush_out(w, r);
 	return n;
 }
 
 static uint32_t serve_kernel(struct worker *w, struct round *r, const struct worker_port *port)
 {
-	uint32_t n = exception_take(w, port, r->in, WORKER_BURST);
+	uint32_t n = kernel_path_read(w, port, r->in, WORKER_BURST);
 
 	for (uint32_t i = 0; i < n; i++)
-		put(w, r, r->in[i], port, OWN_FRAME);
-	flush(w, r);
+		put_out(w, r, r->in[i], port, OWN_FRAME);
+	flush_out(w, r);
 	return n;
 }
 
 /* Reading a TAP costs a system call, so a busy worker does not do it in each round. */
-static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, bool idle)
+static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, bool is_idle)
 {
 	uint32_t n = 0;
 
-	if (!idle && tsc - w->tap_tsc < w->tap_every)
+	if (!is_idle && tsc - w->tap_tsc < w->tap_every)
 		return 0;
 	w->tap_tsc = tsc;
 	for (uint32_t i = 0; i < w->n_ports; i++)
@@ -378,7 +382,7 @@ static void keep_bonds(struct worker *w, uint64_t tsc)
  * One round. Cycles count only if there were frames, so that they can be divided by frames.
  * @return frames of any kind
  */
-static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
+static uint32_t serve_all(struct worker *w, struct round *r, bool is_idle)
 {
 	uint64_t from = r->ended_tsc ? r->ended_tsc : rte_rdtsc();
 	uint32_t n = 0;
@@ -388,7 +392,7 @@ static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 	keep_time(w, from);
 	for (uint32_t i = 0; i < w->n_ports; i++)
 		if (w->ports[i].rx >= 0)
-			n += serve(w, r, &w->ports[i]);
+			n += serve_receive_queue(w, r, &w->ports[i]);
 	if (w->n_workers > 1) {
 		n += serve_inbox(w, r);
 		for (uint32_t i = 0; i < w->n_ports; i++)
@@ -400,7 +404,7 @@ static uint32_t serve_all(struct worker *w, struct round *r, bool idle)
 		worker_count(&w->counts.cycles, r->ended_tsc - from);
 	}
 	keep_bonds(w, from);
-	return n + serve_kernels(w, r, from, idle);
+	return n + serve_kernels(w, r, from, is_idle);
 }
 
 /* Turn receive interrupts on or off. @return whether every source of our frames has one */
@@ -435,7 +439,7 @@ static bool is_interrupt(const struct worker *w, int fd)
  * Sleep until a TAP has frames, an interrupt or the control thread wakes us, or @p ns are over.
  * @return whether an interrupt came
  */
-static bool rest(const struct worker *w, uint64_t ns)
+static bool sleep_until_event(const struct worker *w, uint64_t ns)
 {
 	struct pollfd fds[2 * DRIVER_PORTS_MAX + 1] = { { w->wake, POLLIN, 0 } };
 	const struct timespec t = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
@@ -468,7 +472,7 @@ static bool rest(const struct worker *w, uint64_t ns)
  * an interrupt, where all queues have one. A frame that came before interrupts were on raises none,
  * so the queues are read once more after they are turned on.
  */
-static void idle(struct worker *w, struct round *r, uint32_t *empty)
+static void sleep_idle(struct worker *w, struct round *r, uint32_t *empty)
 {
 	uint32_t us;
 
@@ -479,20 +483,21 @@ static void idle(struct worker *w, struct round *r, uint32_t *empty)
 	us = (*empty - WORKER_IDLE_SPIN + 1) * 10;
 	worker_count(&w->counts.sleeps, 1);
 	if (us < WORKER_SLEEP_US) {
-		rest(w, us * 1000ull);
+		sleep_until_event(w, us * 1000ull);
 		return;
 	}
 	if (!set_interrupts(w, true)) {
-		rest(w, WORKER_SLEEP_US * 1000ull);
+		sleep_until_event(w, WORKER_SLEEP_US * 1000ull);
 	} else if (serve_all(w, r, true)) {
 		*empty = 0;
 	} else {
-		worker_count(&w->counts.interrupts, rest(w, WORKER_WAIT_MS * 1000000ull));
+		worker_count(&w->counts.interrupts,
+		             sleep_until_event(w, WORKER_WAIT_MS * 1000000ull));
 	}
 	(void)set_interrupts(w, false);
 }
 
-static void rest_parked(struct worker *w)
+static void wait_parked(struct worker *w)
 {
 	__atomic_store_n(&w->parked, true, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&w->park, __ATOMIC_ACQUIRE) &&
@@ -520,12 +525,12 @@ int worker_run(void *arg)
 	struct worker *w = arg;
 	uint32_t empty = 0;
 
-	police_init(&w->police, now_ns(&r));
+	police_init(&w->police, round_now_ns(&r));
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		if (__atomic_load_n(&w->park, __ATOMIC_ACQUIRE)) {
 			r.to = NULL; /* ports may be others afterwards */
 			r.ended_tsc = 0;
-			rest_parked(w);
+			wait_parked(w);
 		}
 		if (serve_all(w, &r, empty > WORKER_IDLE_SPIN))
 			empty = 0;
@@ -534,12 +539,12 @@ int worker_run(void *arg)
 		__atomic_store_n(&w->rounds, w->rounds + 1, __ATOMIC_RELEASE);
 		show_life(w);
 		if (empty)
-			idle(w, &r, &empty);
+			sleep_idle(w, &r, &empty);
 	}
 	return 0;
 }
 
-static void wake(const struct worker *w)
+static void wake_worker(const struct worker *w)
 {
 	const uint64_t one = 1;
 
@@ -549,7 +554,7 @@ static void wake(const struct worker *w)
 void worker_park(struct worker *w)
 {
 	__atomic_store_n(&w->park, true, __ATOMIC_RELEASE);
-	wake(w);
+	wake_worker(w);
 	while (!__atomic_load_n(&w->parked, __ATOMIC_ACQUIRE))
 		usleep(10);
 }
@@ -568,7 +573,7 @@ void worker_grace(struct worker *w)
 	/* The round in progress may have begun before the call; the one after it has not. */
 	while (__atomic_load_n(&w->rounds, __ATOMIC_ACQUIRE) - rounds < 2 &&
 	       !__atomic_load_n(&w->parked, __ATOMIC_ACQUIRE)) {
-		wake(w);
+		wake_worker(w);
 		usleep(10);
 	}
 }

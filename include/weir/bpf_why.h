@@ -7,7 +7,7 @@
 #ifndef WEIR_BPF_WHY_H
 #define WEIR_BPF_WHY_H
 
-#define BPF_WHY_MAX 768
+#define BPF_REASON_MAX 768
 
 /**
  * A sentence of one line.
@@ -17,8 +17,8 @@
  * @param release  the kernel's, as uname(2) tells it
  * @return @p out
  */
-const char *bpf_why_on(int err, const char *log, const char *release, char out[BPF_WHY_MAX]);
+const char *bpf_reason_on(int err, const char *log, const char *release, char out[BPF_REASON_MAX]);
 /** The same for the kernel that runs. @return @p out */
-const char *bpf_why(int err, const char *log, char out[BPF_WHY_MAX]);
+const char *bpf_why(int err, const char *log, char out[BPF_REASON_MAX]);
 
 #endif

@@ -25,8 +25,8 @@ struct fwd_tables; /* weir/fwd/user.h */
 struct model_dpdk; /* weir/model.h */
 struct model_port;
 
-#define DRIVER_PORTS_MAX 16u
-#define DRIVER_WHY_MAX   1024u
+#define DRIVER_PORTS_MAX  16u
+#define DRIVER_REASON_MAX 1024u
 
 /** Elements of each table; all at least 1. */
 struct driver_sizes {
@@ -63,13 +63,13 @@ struct driver_config {
 };
 
 /** What went wrong, in a sentence that also says what to do; one line of text. */
-struct driver_why {
-	char text[DRIVER_WHY_MAX];
+struct driver_reason {
+	char text[DRIVER_REASON_MAX];
 };
 
 /** Write a sentence into @p why, cut if it is too long. @return @p err */
 static inline int __attribute__((format(printf, 3, 4)))
-driver_say(struct driver_why *why, int err, const char *format, ...)
+driver_set_reason(struct driver_reason *why, int err, const char *format, ...)
 {
 	va_list list;
 
@@ -119,7 +119,7 @@ struct driver_ops {
 	 * @return 0 or -errno with @p why
 	 */
 	int (*open)(const struct driver_config *config, struct driver **out, bool *kept,
-	            struct driver_why *why);
+	            struct driver_reason *why);
 
 	/** Where the tables are; pointers stay valid until close() or resize_commit(). */
 	void (*tables)(const struct driver *d, struct fwd_tables *out);
@@ -133,12 +133,12 @@ struct driver_ops {
 	 *         the generic mode and why; else why->text is "")
 	 */
 	int (*attach)(struct driver *d, const struct model_port *port, struct driver_port *out,
-	              struct driver_why *why);
+	              struct driver_reason *why);
 	/**
 	 * Take the code out of @p interface; traffic for our VIPs goes to the kernel from now on.
 	 * @return 0 or -errno
 	 */
-	int (*detach)(struct driver *d, const char *interface, struct driver_why *why);
+	int (*detach)(struct driver *d, const char *interface, struct driver_reason *why);
 	/**
 	 * Ports that this process's code was put into, with what is read back of them.
 	 * @return how many, written to @p out
@@ -153,13 +153,13 @@ struct driver_ops {
 	 * @return 0, or -errno with @p why, everything as it was
 	 */
 	int (*resize_begin)(struct driver *d, const struct driver_sizes *sizes,
-	                    struct fwd_tables *next, struct driver_why *why);
+	                    struct fwd_tables *next, struct driver_reason *why);
 	/**
 	 * Switch all ports to the new tables, then copy what packets changed in the old ones
 	 * meanwhile. No packet is lost or left uncounted. Old pointers are dead afterwards.
 	 * @return 0, or -errno with @p why: the old tables stay in force and the new are gone
 	 */
-	int (*resize_commit)(struct driver *d, struct driver_why *why);
+	int (*resize_commit)(struct driver *d, struct driver_reason *why);
 
 	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
 	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);
@@ -192,14 +192,14 @@ struct driver_ops {
 	 * Stop forwarding and remove all that is pinned below @p pin_dir.
 	 * @return 0, -ENOENT (nothing there) or -errno with @p why
 	 */
-	int (*remove)(const char *pin_dir, struct driver_why *why);
+	int (*remove)(const char *pin_dir, struct driver_reason *why);
 
 	/**
 	 * Map the tables below @p pin_dir without any right to change them; for reading by another
 	 * process, or when the dataplane is dead. @p out is given: free with unmap(). @return 0,
 	 * -ENOENT, -EPERM, -EPROTO or -errno with @p why
 	 */
-	int (*map)(const char *pin_dir, struct fwd_tables *out, struct driver_why *why);
+	int (*map)(const char *pin_dir, struct fwd_tables *out, struct driver_reason *why);
 	void (*unmap)(struct fwd_tables *t);
 };
 

@@ -26,22 +26,22 @@
 #define EFFECT_PAGE_LAYOUT 1u
 
 /** Why a backend is (not) given traffic: the last step that decided. */
-enum effect_why {
-	EFFECT_WHY_UNKNOWN,   /**< read from the tables alone: the reason is not kept there */
-	EFFECT_WHY_UP,        /**< its check says up */
-	EFFECT_WHY_UNCHECKED, /**< its pool has no check */
-	EFFECT_WHY_NEW,       /**< no verdict yet; in force, as it was or since nobody else is */
-	EFFECT_WHY_WAITING,   /**< no verdict yet; others serve, so it waits for one */
-	EFFECT_WHY_DOWN,      /**< its check says down */
-	EFFECT_WHY_DISABLED,  /**< by an override */
-	EFFECT_WHY_FORCED_UP, /**< by an override */
-	EFFECT_WHY_HELD_MIN,  /**< down, but kept: min_healthy would be undercut */
-	EFFECT_WHY_HELD_RATE, /**< down, but kept for now: max_remove in 10 s is used up */
-	EFFECT_WHY_HELD_LAST, /**< down, but kept: all are down, and on_all_down = last_good */
-	EFFECT_WHY_ROUTE,     /**< the route to it says unreachable, blackhole or prohibit */
-	EFFECT_WHY_NEIGHBOUR, /**< its next hop answers none of the kernel's questions */
-	EFFECT_WHY_GATEWAY,   /**< mode l2, and a gateway is between */
-	EFFECT_WHY_COUNT
+enum effect_reason {
+	EFFECT_REASON_UNKNOWN,   /**< read from the tables alone: the reason is not kept there */
+	EFFECT_REASON_UP,        /**< its check says up */
+	EFFECT_REASON_UNCHECKED, /**< its pool has no check */
+	EFFECT_REASON_NEW,       /**< no verdict yet; in force, as it was or since nobody else is */
+	EFFECT_REASON_WAITING,   /**< no verdict yet; others serve, so it waits for one */
+	EFFECT_REASON_DOWN,      /**< its check says down */
+	EFFECT_REASON_DISABLED,  /**< by an override */
+	EFFECT_REASON_FORCED_UP, /**< by an override */
+	EFFECT_REASON_HELD_MIN,  /**< down, but kept: min_healthy would be undercut */
+	EFFECT_REASON_HELD_RATE, /**< down, but kept for now: max_remove in 10 s is used up */
+	EFFECT_REASON_HELD_LAST, /**< down, but kept: all are down, and on_all_down = last_good */
+	EFFECT_REASON_ROUTE,     /**< the route to it says unreachable, blackhole or prohibit */
+	EFFECT_REASON_NEIGHBOUR, /**< its next hop answers none of the kernel's questions */
+	EFFECT_REASON_GATEWAY,   /**< mode l2, and a gateway is between */
+	EFFECT_REASON_COUNT
 };
 
 /** What is known of the way to a backend. */
@@ -51,9 +51,9 @@ enum effect_hop {
 	EFFECT_HOP_NO_ROUTE,
 	EFFECT_HOP_NO_PORT,    /**< the port of its route is down or has no carrier */
 	EFFECT_HOP_UNRESOLVED, /**< the next hop has not answered yet */
-	EFFECT_HOP_REFUSED,    /**< as EFFECT_WHY_ROUTE */
-	EFFECT_HOP_SILENT,     /**< as EFFECT_WHY_NEIGHBOUR; packets go to where it was last */
-	EFFECT_HOP_GATEWAY,    /**< as EFFECT_WHY_GATEWAY */
+	EFFECT_HOP_REFUSED,    /**< as EFFECT_REASON_ROUTE */
+	EFFECT_HOP_SILENT,     /**< as EFFECT_REASON_NEIGHBOUR; packets go to where it was last */
+	EFFECT_HOP_GATEWAY,    /**< as EFFECT_REASON_GATEWAY */
 	EFFECT_HOP_COUNT
 };
 
@@ -67,7 +67,7 @@ struct effect_backend {
 	uint32_t exceptions; /**< flows remembered as its own */
 	uint8_t alive;       /**< the tables may send to it */
 	uint8_t next_hop; /**< its next hop is known; without, packets to it are dropped by name */
-	uint8_t why;      /**< enum effect_why */
+	uint8_t why;      /**< enum effect_reason */
 	uint8_t hop;      /**< enum effect_hop */
 	uint16_t
 	        inner_mtu; /**< longest packet that fits in its tunnel; unless next_hop, as it was */
@@ -148,9 +148,9 @@ int effect_backends(const struct effect *e, const char *pool, struct effect_back
 int effect_backend(const struct effect *e, const char *pool, uint64_t id,
                    struct effect_backend *out);
 /** "up", "held by guard min_healthy", ... */
-const char *effect_why_text(enum effect_why why);
-/** Whether @p why is about the way to a backend: EFFECT_WHY_ROUTE, _NEIGHBOUR, _GATEWAY. */
-bool effect_why_is_way(enum effect_why why);
+const char *effect_reason_text(enum effect_reason why);
+/** Whether @p why is about the way to a backend: EFFECT_REASON_ROUTE, _NEIGHBOUR, _GATEWAY. */
+bool effect_reason_is_path(enum effect_reason why);
 /** "known", "no route", ... */
 const char *effect_hop_text(enum effect_hop hop);
 /**

@@ -23,7 +23,7 @@ struct explain_request {
 	bool has_subnet;
 	struct prefix subnet; /**< EDNS client subnet sent along (RFC 7871) */
 	bool tcp;
-	int64_t wall_ms; /**< the time to answer for; drains are taken as they stand then */
+	int64_t wall_clock_ms; /**< the time to answer for; drains are taken as they stand then */
 };
 
 /** One step, or one fact of it. */
@@ -40,8 +40,8 @@ struct explanation {
 	struct explain_step *steps;
 	size_t n_records;
 	char **records; /**< the answer's records, "section owner ttl class type data" */
-	size_t n_mistakes;
-	char **mistakes; /**< errors of the document or its zones; with any, the rest may be empty */
+	size_t n_errors;
+	char **errors; /**< errors of the document or its zones; with any, the rest may be empty */
 };
 
 /**

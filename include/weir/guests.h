@@ -9,23 +9,23 @@
  * name ("-": no peer knows more), then the peer's text, which only the two dataplanes read.
  * Implemented in model/guests.c; any thread.
  */
-#ifndef WEIR_GUESTS_H
-#define WEIR_GUESTS_H
+#ifndef WEIR_CONN_STATE_H
+#define WEIR_CONN_STATE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define GUESTS_FILE     "guests.told"
-#define GUESTS_TEXT_MAX ((size_t)3 << 20)
-#define GUESTS_NODE_MAX 64u
-#define GUESTS_NOBODY   "-"
+#define CONN_STATE_FILE     "guests.told"
+#define CONN_STATE_TEXT_MAX ((size_t)3 << 20)
+#define CONN_STATE_NODE_MAX 64u
+#define CONN_STATE_NO_PEER  "-"
 
 /** Write what @p node told. @return 0 or -errno */
-int guests_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text);
+int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text);
 
-struct guests_told {
+struct conn_state {
 	uint64_t at_ms; /**< when it was written */
-	char node[GUESTS_NODE_MAX];
+	char node[CONN_STATE_NODE_MAX];
 	char *text; /**< given, from malloc() */
 };
 
@@ -33,6 +33,6 @@ struct guests_told {
  * Read the peer's text if it was written after @p after_ms.
  * @return 0, -ENOENT (nothing yet), -EPROTO (another file) or -errno
  */
-int guests_read(const char *run_dir, uint64_t after_ms, struct guests_told *out);
+int conn_state_read(const char *run_dir, uint64_t after_ms, struct conn_state *out);
 
 #endif

@@ -144,8 +144,8 @@ int health_set_targets(struct health_page *page, const uint64_t *targets, size_t
 bool health_write(struct health_page *page, int place, health_word word);
 
 /** Find @p target. @return its place in entries, or -1; valid while generation stays */
-int health_find(const struct health_page *page, uint64_t target);
-/** Read the word at @p place (atomic); 0, unknown, where health_find() has found none. */
+int health_find_index(const struct health_page *page, uint64_t target);
+/** Read the word at @p place (atomic); 0, unknown, where health_find_index() has found none. */
 health_word health_read(const struct health_page *page, int place);
 /** The text of a reason: "refused". */
 const char *health_reason_text(enum health_reason why);

@@ -24,7 +24,7 @@ struct arena;
 #define MODEL_SETS_MAX   64 /**< member sets kept for a pool, the next one not counted */
 #define MODEL_ID_MAX     32 /**< an override's id in text, with the NUL */
 #define MODEL_PCI_MAX    13 /**< "0000:01:00.0" with the NUL */
-#define MODEL_WALL_NEVER INT64_MAX
+#define MODEL_TIME_NEVER INT64_MAX
 
 enum model_mode { MODEL_MODE_IPIP, MODEL_MODE_GUE, MODEL_MODE_L2 };
 enum model_protocol { MODEL_TCP = 6, MODEL_UDP = 17 };
@@ -234,7 +234,7 @@ struct model_override {
 	int64_t created_ms;
 	int64_t from_ms;   /**< when the ramp starts */
 	int64_t over_ms;   /**< the ramp's length; 0: at once */
-	int64_t until_ms;  /**< when the return ramp starts; MODEL_WALL_NEVER */
+	int64_t until_ms;  /**< when the return ramp starts; MODEL_TIME_NEVER */
 	uint32_t from_ppm; /**< the level at from_ms: 0, or what a replaced override had reached */
 	bool ended;        /**< kept as a tombstone, so that merging cannot bring it back */
 	const char *author, *reason, *node;
@@ -271,7 +271,7 @@ struct model {
 	const char *hash_key_file; /**< absolute path */
 	uint64_t hash_key[2];      /**< from hash_key_file; the same on all nodes */
 	enum model_key key_state;
-	const char *key_why; /**< what is wrong with hash_key_file, with its path; "" */
+	const char *key_fault; /**< what is wrong with hash_key_file, with its path; "" */
 	enum model_placement placement;
 	struct model_limits limits;
 	const struct model_site *sites;
@@ -298,7 +298,7 @@ struct model {
 };
 
 /** One error in a document, in words for the person who wrote it. */
-struct model_mistake {
+struct model_error {
 	const char *file;
 	unsigned line;     /**< 0: the file as a whole */
 	const char *field; /**< "pools[2].backends[0].address" */
@@ -307,8 +307,8 @@ struct model_mistake {
 };
 
 /** Errors, in an arena of their own; at most 1,000 are kept, all are counted. */
-struct model_mistakes {
-	struct model_mistake *items;
+struct model_errors {
+	struct model_error *items;
 	size_t n_items, n_total;
 	bool denied; /**< this user may not read one of the files; another user might find no error */
 	struct arena *arena;
@@ -320,11 +320,11 @@ struct model_mistakes {
  * @param path     of weir.conf; zone files, keys and includes are found below its directory
  * @param node     which node we are; NULL: any (self is NULL then)
  * @param out      given; untouched on failure
- * @param mistakes given, also on success (empty then); free with model_mistakes_free()
+ * @param mistakes given, also on success (empty then); free with model_errors_free()
  * @return 0, -EINVAL with errors, or -errno
  */
 int model_read_config(const char *path, const char *node, struct model **out,
-                      struct model_mistakes *mistakes);
+                      struct model_errors *errors);
 
 /**
  * As model_read_config(), for a configuration that is not where its secrets are: the cluster's key
@@ -334,7 +334,7 @@ int model_read_config(const char *path, const char *node, struct model **out,
  *                      (model.key_state); NULL or "": any key is right, and none is an error
  */
 int model_read_laid_out(const char *path, const char *key_dir, const char *key_expected,
-                        const char *node, struct model **out, struct model_mistakes *mistakes);
+                        const char *node, struct model **out, struct model_errors *errors);
 
 /**
  * Read a hash key's file.
@@ -359,7 +359,7 @@ bool model_key_keep(struct model *m, const struct model *before);
  * @param dir   where includes, zone files and keys are found
  */
 int model_read_text(const char *text, size_t n, const char *name, const char *dir, const char *node,
-                    struct model **out, struct model_mistakes *mistakes);
+                    struct model **out, struct model_errors *errors);
 
 /**
  * Slots of a pool for at most @p max_backends backends: a power of two, 100 a backend or more up to
@@ -369,16 +369,16 @@ uint32_t model_pool_slots(uint32_t max_backends);
 
 /** Read an effective document; as model_read_config(), but includes are refused. */
 int model_read_effective(const char *path, const char *node, struct model **out,
-                         struct model_mistakes *mistakes);
+                         struct model_errors *errors);
 /**
  * The same for who places nothing: the cluster's key is not opened (model.key_state is
  * MODEL_KEY_NONE), so that it may be readable by fewer than the document.
  */
 int model_read_without_key(const char *path, const char *node, struct model **out,
-                           struct model_mistakes *mistakes);
+                           struct model_errors *errors);
 /** As model_read_config(), and the cluster's key is not opened either. */
 int model_read_config_without_key(const char *path, const char *node, struct model **out,
-                                  struct model_mistakes *mistakes);
+                                  struct model_errors *errors);
 
 /**
  * Write @p m as an effective document to @p path: temporary file, fsync, rename.
@@ -393,16 +393,16 @@ int model_write_effective(const struct model *m, const char *path);
 char *model_text(const struct model *m);
 
 /** Add an error that was found elsewhere, such as in a zone file; texts are copied. */
-void model_mistakes_add(struct model_mistakes *mistakes, const char *file, unsigned line,
-                        const char *field, const char *message);
+void model_errors_add(struct model_errors *errors, const char *file, unsigned line,
+                      const char *field, const char *message);
 /**
  * Write the first error in one line: "FILE:LINE: FIELD: MESSAGE", and how many more there are. It
  * is cut to @p size. Without one @p out is "".
  */
-void model_mistakes_say(const struct model_mistakes *mistakes, char *out, size_t size);
+void model_errors_summarise(const struct model_errors *errors, char *out, size_t size);
 /** Free a model with all that it points to; NULL is fine. */
 void model_free(struct model *m);
-void model_mistakes_free(struct model_mistakes *mistakes);
+void model_errors_free(struct model_errors *errors);
 
 /** The word of a mode, as the configuration has it. */
 const char *model_mode_text(enum model_mode mode);
@@ -461,12 +461,12 @@ size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t
  * Rises from from_ppm at from_ms over over_ms, stays, falls from until_ms on over the same time.
  * DISABLE has no ramp. An ended one is 0.
  */
-uint32_t model_override_ppm(const struct model_override *o, int64_t wall_ms);
+uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_ms);
 /**
- * The next instant after @p wall_ms at which the level starts or stops to change; MODEL_WALL_NEVER
- * if none.
+ * The next instant after @p wall_clock_ms at which the level starts or stops to change;
+ * MODEL_TIME_NEVER if none.
  */
-int64_t model_override_next_ms(const struct model_override *o, int64_t wall_ms);
+int64_t model_override_next_ms(const struct model_override *o, int64_t wall_clock_ms);
 
 /**
  * The schema: one row a field, from which the parser's limits, the errors and

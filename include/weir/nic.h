@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NIC_SYSFS   "/sys"
-#define NIC_MAX     256u
-#define NIC_WHY_MAX 256u
+#define NIC_SYSFS      "/sys"
+#define NIC_MAX        256u
+#define NIC_REASON_MAX 256u
 
 /** What DPDK could do with it now. */
 enum nic_dpdk {
@@ -33,9 +33,9 @@ struct nic {
 	int numa;        /**< -1: not known */
 	int iommu_group; /**< -1: none */
 	enum nic_dpdk dpdk;
-	bool xdp;              /**< its kernel driver runs XDP natively */
-	const char *pmd;       /**< DPDK's driver for it; NULL: not known */
-	char why[NIC_WHY_MAX]; /**< dpdk and xdp in a sentence, and what to do */
+	bool xdp;                 /**< its kernel driver runs XDP natively */
+	const char *pmd;          /**< DPDK's driver for it; NULL: not known */
+	char why[NIC_REASON_MAX]; /**< dpdk and xdp in a sentence, and what to do */
 };
 
 /** List devices below @p sysfs (NIC_SYSFS), PCI first. @return how many, at most @p max */

@@ -20,7 +20,7 @@
 /** A key for clients, and what it was made of. */
 struct placement {
 	enum model_placement kind;
-	char made_of[MODEL_FINGERPRINT_MAX]; /**< the hash key's fingerprint */
+	char derived_from[MODEL_FINGERPRINT_MAX]; /**< the hash key's fingerprint */
 	uint64_t key[2];
 };
 

@@ -50,8 +50,8 @@ void stats_alive(struct stats *s, uint64_t now_ms);
  * The word for (name, labels), made if needed; the same word for the same names, also after a
  * restart. Add with stats_add(). @return never NULL: when the page is full, a common overflow word
  */
-uint64_t *stats_word(struct stats *s, enum stats_kind kind, const char *name, const char *labels,
-                     const char *help);
+uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *name,
+                            const char *labels, const char *help);
 /** Give back all entries whose name is @p name and labels is @p labels. */
 void stats_drop(struct stats *s, const char *name, const char *labels);
 

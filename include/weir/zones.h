@@ -17,7 +17,7 @@ struct model;
 enum zones_level {
 	ZONES_WARNING, /**< served as it is; a person should know */
 	ZONES_SIGNED,  /**< served without its signatures, so validating resolvers may refuse it */
-	ZONES_MISTAKE, /**< the zone cannot be served */
+	ZONES_ERROR,   /**< the zone cannot be served */
 };
 
 /** One thing that is to be said of a zone; all borrowed for the call. */
@@ -34,7 +34,7 @@ typedef void zones_report(void *arg, const struct zones_message *message);
 
 /**
  * Compile the zones of @p m together with its dynamic names. Takes as long as the zones are large.
- * @return 0 (with warnings and signed zones, too), -EINVAL after one ZONES_MISTAKE or more, or
+ * @return 0 (with warnings and signed zones, too), -EINVAL after one ZONES_ERROR or more, or
  * -ENOMEM
  */
 int zones_check(const struct model *m, zones_report *report, void *arg);

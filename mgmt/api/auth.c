@@ -38,7 +38,7 @@ static enum http_role role_of(const char *name)
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (!strcmp(roles[i].name, name))
 			return roles[i].role;
-	return HTTP_NOBODY;
+	return HTTP_NO_ROLE;
 }
 
 /* The other processes are in group weir because of their own sockets; they do not use the API. */
@@ -85,7 +85,10 @@ static void name_user(uid_t uid, char out[64])
 	pthread_mutex_unlock(&lock);
 }
 
-/* The mode of the socket (0660) lets in root and group weir; only Weir's own processes are refused here. */
+/*
+ * The mode of the socket (0660) lets in root and group weir; only Weir's own processes are
+ * refused here.
+ */
 void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request)
 {
 	struct ucred peer = { .uid = (uid_t)-1 };
@@ -99,22 +102,25 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 	name_user(peer.uid, request->principal);
 	snprintf(request->identity, sizeof(request->identity), "user:%s", request->principal);
 	if (peer.uid && peer.uid != geteuid() && is_sibling(request->principal))
-		request->role = HTTP_NOBODY;
+		request->role = HTTP_NO_ROLE;
 }
 
-/* The role that one line gives to a token with @p digest; "" stands for a request without a token. */
+/*
+ * The role that one line gives to a token with @p digest; "" stands for a request without a
+ * token.
+ */
 static enum http_role try_line(const char *line, size_t n, const char *digest, char name[64])
 {
 	struct tokens_entry entry;
 	const char *why;
 
 	if (tokens_read(line, n, &entry, &why) != TOKENS_ENTRY)
-		return HTTP_NOBODY;
+		return HTTP_NO_ROLE;
 	bool fits = !*digest ? !strcmp(entry.digest, "*")
 	                     : strlen(entry.digest) == DIGEST_TEXT_MAX - 1 &&
 	                               !CRYPTO_memcmp(entry.digest, digest, DIGEST_TEXT_MAX - 1);
 	if (!fits)
-		return HTTP_NOBODY;
+		return HTTP_NO_ROLE;
 	snprintf(name, 64, "%s", entry.name);
 	return role_of(entry.role);
 }
@@ -122,11 +128,11 @@ static enum http_role try_line(const char *line, size_t n, const char *digest, c
 enum http_role auth_find(const char *tokens, const char *token, char name[64])
 {
 	char digest[DIGEST_TEXT_MAX] = "";
-	enum http_role found = HTTP_NOBODY;
+	enum http_role found = HTTP_NO_ROLE;
 
 	if (*token)
 		digest_bytes(token, strlen(token), digest);
-	while (*tokens && found == HTTP_NOBODY) {
+	while (*tokens && found == HTTP_NO_ROLE) {
 		size_t n = strcspn(tokens, "\n");
 
 		found = try_line(tokens, n, digest, name);
@@ -151,7 +157,9 @@ void auth_peer_token(const char *conf_dir, char out[HTTP_TEXT_MAX])
 	free(text);
 }
 
-/* The token of "Bearer TOKEN", or the password of "Basic ..." (so that a browser may ask for it). */
+/*
+ * The token of "Bearer TOKEN", or the password of "Basic ..." (so that a browser may ask for it).
+ */
 static void token_of(const char *authorization, char out[HTTP_TEXT_MAX])
 {
 	char plain[HTTP_TEXT_MAX] = "";

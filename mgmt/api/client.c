@@ -22,7 +22,7 @@ struct incoming {
 	size_t n, max;
 };
 
-static size_t take(char *data, size_t size, size_t n, void *arg)
+static size_t append_answer(char *data, size_t size, size_t n, void *arg)
 {
 	struct incoming *in = arg;
 	size_t more = size * n;
@@ -39,7 +39,10 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
 	return more;
 }
 
-/* Find the file that verifies peers; "" if there is none. Looked for each time, since it may be added. */
+/*
+ * Find the file that verifies peers; "" if there is none. Looked for each time, since it may be
+ * added.
+ */
 static void find_ca(const struct peer_client *c, char path[PATH_MAX])
 {
 	if (!proc_path(c->conf, "tls.ca", path) && !access(path, R_OK))
@@ -52,8 +55,8 @@ static void find_ca(const struct peer_client *c, char path[PATH_MAX])
  * Peers are reached directly: a proxy of the environment would see the token. Signals are off
  * because several threads use libcurl.
  */
-static CURL *prepare(const struct peer_client *c, const struct client_request *r,
-                     struct incoming *in, struct curl_slist *headers)
+static CURL *prepare_transfer(const struct peer_client *c, const struct client_request *r,
+                              struct incoming *in, struct curl_slist *headers)
 {
 	CURL *easy = curl_easy_init();
 	char ca[PATH_MAX];
@@ -67,7 +70,7 @@ static CURL *prepare(const struct peer_client *c, const struct client_request *r
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 1000L);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, append_answer);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, in);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	if (ca[0])
@@ -85,7 +88,7 @@ static CURL *prepare(const struct peer_client *c, const struct client_request *r
 	return easy;
 }
 
-static void finish(struct client_request *r, CURL *easy, CURLcode rc, struct incoming *in)
+static void finish_request(struct client_request *r, CURL *easy, CURLcode rc, struct incoming *in)
 {
 	long status = 0;
 
@@ -115,7 +118,7 @@ struct asking {
 };
 
 /* Pass each outcome to its request. */
-static void collect(const struct asking *a)
+static void collect_outcomes(const struct asking *a)
 {
 	CURLMsg *message;
 	int left;
@@ -124,25 +127,26 @@ static void collect(const struct asking *a)
 		for (size_t i = 0; i < a->n; i++) {
 			if (a->easy[i] != message->easy_handle)
 				continue;
-			finish(&a->requests[i], a->easy[i], message->data.result, &a->in[i]);
+			finish_request(&a->requests[i], a->easy[i], message->data.result,
+			               &a->in[i]);
 			if (a->requests[i].done)
 				a->requests[i].done(&a->requests[i]);
 		}
 }
 
-static void run(const struct asking *a)
+static void run_transfers(const struct asking *a)
 {
 	int running = 1;
 
 	while (running && !curl_multi_perform(a->multi, &running)) {
-		collect(a);
+		collect_outcomes(a);
 		if (running && curl_multi_poll(a->multi, NULL, 0, 1000, NULL))
 			break;
 	}
-	collect(a);
+	collect_outcomes(a);
 }
 
-static struct curl_slist *make_headers(const struct peer_client *c)
+static struct curl_slist *make_request_headers(const struct peer_client *c)
 {
 	char authorization[HTTP_TEXT_MAX + 32];
 	struct curl_slist *headers, *more;
@@ -156,7 +160,8 @@ static struct curl_slist *make_headers(const struct peer_client *c)
 	return more ? more : headers;
 }
 
-static void begin(const struct peer_client *c, struct asking *a, struct curl_slist *headers)
+static void begin_requests(const struct peer_client *c, struct asking *a,
+                           struct curl_slist *headers)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		struct client_request *r = &a->requests[i];
@@ -165,13 +170,13 @@ static void begin(const struct peer_client *c, struct asking *a, struct curl_sli
 		r->status = 0;
 		r->why[0] = '\0';
 		a->in[i].max = r->answer_max ? r->answer_max : CLIENT_ANSWER_MAX;
-		a->easy[i] = prepare(c, r, &a->in[i], headers);
+		a->easy[i] = prepare_transfer(c, r, &a->in[i], headers);
 		if (a->easy[i])
 			curl_multi_add_handle(a->multi, a->easy[i]);
 	}
 }
 
-static void end(const struct asking *a)
+static void end_requests(const struct asking *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		if (a->easy[i]) {
@@ -182,21 +187,21 @@ static void end(const struct asking *a)
 	}
 }
 
-void client_ask(struct peer_client *c, struct client_request *requests, size_t n)
+void client_send(struct peer_client *c, struct client_request *requests, size_t n)
 {
 	struct asking a = { .requests = requests,
 		            .in = calloc(n + 1, sizeof(*a.in)),
 		            .easy = calloc(n + 1, sizeof(CURL *)),
 		            .n = n };
-	struct curl_slist *headers = make_headers(c);
+	struct curl_slist *headers = make_request_headers(c);
 
 	if (!c->multi)
 		c->multi = curl_multi_init();
 	a.multi = c->multi;
 	if (a.in && a.easy && a.multi) {
-		begin(c, &a, headers);
-		run(&a);
-		end(&a);
+		begin_requests(c, &a, headers);
+		run_transfers(&a);
+		end_requests(&a);
 	}
 	curl_slist_free_all(headers);
 	free(a.easy);

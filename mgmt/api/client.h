@@ -3,8 +3,8 @@
  * @file
  * Asking peers over HTTP (libcurl): several at a time, each within a time, answers bounded.
  *
- * Implemented in mgmt/api/client.c. Any thread, each with a struct peer_client of its own, and never
- * under the core's lock.
+ * Implemented in mgmt/api/client.c. Any thread, each with a struct peer_client of its own, and
+ * never under the core's lock.
  */
 #ifndef WEIR_MGMT_API_CLIENT_H
 #define WEIR_MGMT_API_CLIENT_H
@@ -43,6 +43,6 @@ struct client_request {
 void client_open(struct peer_client *c, const char *conf_dir);
 void client_close(struct peer_client *c);
 /** Send @p n requests at once and wait for all. */
-void client_ask(struct peer_client *c, struct client_request *requests, size_t n);
+void client_send(struct peer_client *c, struct client_request *requests, size_t n);
 
 #endif

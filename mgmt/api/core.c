@@ -75,15 +75,18 @@ bool core_is_moving(struct core *c)
 	if (!pthread_mutex_trylock(&c->lock)) {
 		pthread_mutex_unlock(&c->lock);
 		c->moving_ms = now_ms;
-	} else if (n_given != c->seen_given || now_ms > c->looked_ms + LOOKED_MS) {
+	} else if (n_given != c->given_before || now_ms > c->looked_ms + LOOKED_MS) {
 		c->moving_ms = now_ms;
 	}
-	c->seen_given = n_given;
+	c->given_before = n_given;
 	c->looked_ms = now_ms;
 	return now_ms < c->moving_ms + STUCK_MS;
 }
 
-/* The library reads spaces, and '=' within the text, as digits: it would decode them to other bytes. */
+/*
+ * The library reads spaces, and '=' within the text, as digits: it would decode them to other
+ * bytes.
+ */
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 ssize_t core_base64(const char *text, void *out, size_t size)

@@ -3,8 +3,8 @@
  * @file
  * What the threads of weir-mgmt share: the intent, what is observed, what peers say.
  *
- * One lock around all of it; a change holds it for at most one write of the store and of the effective
- * document, and whoever only looks for as long as it takes to copy or share what is there
+ * One lock around all of it; a change holds it for at most one write of the store and of the
+ * effective document, and whoever only looks for as long as it takes to copy or share what is there
  * (mgmt/api/look.h). Nobody has it while waiting for a network or another process.
  *
  * Implemented in mgmt/api/core.c; called by all threads of weir-mgmt, core_is_moving() apart.
@@ -33,7 +33,9 @@ struct stats;
 struct timekeep;
 struct health_exchange;
 
-/** Idempotency keys under way: more than there are threads that carry out requests (http_serve.c). */
+/**
+ * Idempotency keys under way: more than there are threads that carry out requests (http_serve.c).
+ */
 #define CORE_KEYS_MAX 256u
 
 struct core {
@@ -57,7 +59,7 @@ struct core {
 	struct inforce refusal; /**< of the peer for which a version was rolled back here last */
 	char refused_by[MODEL_NAME_MAX];
 	char api[256];          /**< the address on which the API last tried to listen */
-	char api_why[160];      /**< why it does not listen; "": it does, or there is no address */
+	char api_fault[160];    /**< why it does not listen; "": it does, or there is no address */
 	uint64_t api_failed_ms; /**< monotonic: since when it does not */
 	uint64_t started_ms;    /**< monotonic */
 	uint64_t held_from_ns;  /**< CPU time of the thread that has the lock, when it got it */
@@ -70,7 +72,7 @@ struct core {
 	uint64_t n_given; /**< counts releases of the lock */
 	uint64_t
 	        moving_ms; /**< when core_is_moving() last found the lock free, or given up since its look before */
-	uint64_t looked_ms, seen_given; /**< the last look, and n_given then */
+	uint64_t looked_ms, given_before; /**< the last look, and n_given then */
 	bool stopping;
 	struct reservation reserved; /**< the head, for the next version of one node */
 	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */
@@ -80,14 +82,17 @@ struct core {
 
 void core_lock(struct core *c);
 void core_unlock(struct core *c);
-/** Wait under the lock until something changes or @p until_ms (monotonic) has come. @return false when it has, or the process ends */
+/**
+ * Wait under the lock until something changes or @p until_ms (monotonic) has come. @return false
+ * when it has, or the process ends
+ */
 bool core_wait(struct core *c, uint64_t until_ms);
 /** Tell those who wait; under the lock. */
 void core_changed(struct core *c);
 
 /**
- * Whether somebody could take the lock within the last few seconds; it never waits. One thread at a time asks, about once a
- * second: that of the UNIX socket's server.
+ * Whether somebody could take the lock within the last few seconds; it never waits. One thread at a
+ * time asks, about once a second: that of the UNIX socket's server.
  */
 bool core_is_moving(struct core *c);
 

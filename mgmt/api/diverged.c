@@ -15,12 +15,13 @@
 #include "mgmt/store/join.h"
 
 /* A head with all that a person needs to tell it from the others. */
-static json_t *tell_head(const char *node, const struct version *v)
+static json_t *head_to_json(const char *node, const struct version *v)
 {
 	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:o, s:b}", "node", node, "number",
-	                 (json_int_t)v->number, "digest", v->digest, "author", tell_text(v->author),
-	                 "reason", tell_text(v->reason), "made_on", v->node, "time",
-	                 tell_time(v->time_ms), "provisional", join_is_provisional(v));
+	                 (json_int_t)v->number, "digest", v->digest, "author",
+	                 text_to_json(v->author), "reason", text_to_json(v->reason), "made_on",
+	                 v->node, "time", time_to_json(v->time_ms), "provisional",
+	                 join_is_provisional(v));
 }
 
 /* Add @p digest to the list for a command, unless it is there already or is the one to keep. */
@@ -33,7 +34,7 @@ static void name_digest(char *list, size_t size, const char *digest, const char 
 }
 
 /* The command that keeps @p keep, the head of @p node. */
-static json_t *tell_cure(const struct core *core, const char *node, const struct version *keep)
+static json_t *cure_to_json(const struct core *core, const char *node, const struct version *keep)
 {
 	char others[(INTENT_HEADS_MAX + 1) * DIGEST_TEXT_MAX + 1] = "";
 	char command[sizeof(others) + 256];
@@ -49,7 +50,7 @@ static json_t *tell_cure(const struct core *core, const char *node, const struct
 }
 
 /* Whether an earlier peer of the list has this head too. */
-static bool is_told(const struct core *core, size_t n, const char *digest)
+static bool is_listed_before(const struct core *core, size_t n, const char *digest)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(intent_diverged(core->intent, i)->digest, digest))
@@ -57,7 +58,7 @@ static bool is_told(const struct core *core, size_t n, const char *digest)
 	return false;
 }
 
-json_t *diverged_tell(const struct core *core)
+json_t *diverged_to_json(const struct core *core)
 {
 	const struct version *own = intent_head(core->intent);
 	json_t *heads = json_array(), *cure = json_array();
@@ -68,19 +69,19 @@ json_t *diverged_tell(const struct core *core)
 		json_decref(cure);
 		return NULL;
 	}
-	json_array_append_new(cure, tell_cure(core, core->dirs.node, own));
+	json_array_append_new(cure, cure_to_json(core, core->dirs.node, own));
 	for (size_t i = 0; (f = intent_diverged(core->intent, i)); i++) {
-		json_array_append_new(heads, tell_head(f->peer, &f->version));
-		if (!is_told(core, i, f->digest))
-			json_array_append_new(cure, tell_cure(core, f->peer, &f->version));
+		json_array_append_new(heads, head_to_json(f->peer, &f->version));
+		if (!is_listed_before(core, i, f->digest))
+			json_array_append_new(cure, cure_to_json(core, f->peer, &f->version));
 	}
-	return json_pack("{s:o, s:o, s:o}", "own", tell_head(core->dirs.node, own), "heads", heads,
-	                 "cure", cure);
+	return json_pack("{s:o, s:o, s:o}", "own", head_to_json(core->dirs.node, own), "heads",
+	                 heads, "cure", cure);
 }
 
 void diverged_refuse(const struct core *core, struct http_reply *reply)
 {
-	json_t *diverged = diverged_tell(core);
+	json_t *diverged = diverged_to_json(core);
 
 	http_problem(reply, 409, "diverged",
 	             "this node and a peer have unrelated heads; run one of the commands under "

@@ -20,7 +20,7 @@ struct holder {
 	struct judge_peer *peers;
 };
 
-static void fill_processes(const struct look *l, struct holder *h)
+static void fill_process_facts(const struct look *l, struct holder *h)
 {
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		const struct observe_state *s = &l->processes[p];
@@ -50,7 +50,7 @@ static bool drain_is_held(const struct look *l, const char *site)
 	return false;
 }
 
-static void fill_sites(const struct look *l, struct holder *h, struct judge_facts *f)
+static void fill_site_facts(const struct look *l, struct holder *h, struct judge_facts *f)
 {
 	for (size_t i = 0; i < l->m->n_sites; i++) {
 		const struct model_site *site = &l->m->sites[i];
@@ -65,7 +65,7 @@ static void fill_sites(const struct look *l, struct holder *h, struct judge_fact
 	}
 }
 
-static enum judge_peer_state peer_state(const struct peers_view *v)
+static enum judge_peer_state peer_state(const struct peers_report *v)
 {
 	if (v->refused)
 		return JUDGE_PEER_REFUSED;
@@ -76,20 +76,20 @@ static enum judge_peer_state peer_state(const struct peers_view *v)
 	                                       : JUDGE_PEER_WELL;
 }
 
-static const struct peers_view *find_view(const struct look *l, const char *node)
+static const struct peers_report *find_peer_report(const struct look *l, const char *node)
 {
-	for (size_t i = 0; i < l->n_views; i++)
+	for (size_t i = 0; i < l->n_peer_reports; i++)
 		if (!strcmp(l->views[i].node, node))
 			return &l->views[i];
 	return NULL;
 }
 
 /* Every other node of the configuration is a peer, asked or not. */
-static void fill_peers(const struct look *l, struct holder *h, struct judge_facts *f)
+static void fill_peer_facts(const struct look *l, struct holder *h, struct judge_facts *f)
 {
 	for (size_t i = 0; i < l->m->n_nodes; i++) {
 		const struct model_node *node = &l->m->nodes[i];
-		const struct peers_view *v = find_view(l, node->name);
+		const struct peers_report *v = find_peer_report(l, node->name);
 
 		if (node == l->m->self)
 			continue;
@@ -111,7 +111,7 @@ static int fill_model(const struct look *l, struct holder *h, struct judge_facts
 	const struct gather_from from = {
 		.m = m,
 		.overrides = &l->set,
-		.wall_ms = l->now_ms,
+		.wall_clock_ms = l->now_ms,
 		.health = l->pages.health_fresh ? l->pages.health : NULL,
 		.effect = l->pages.effect_fresh ? l->pages.effect : NULL,
 	};
@@ -126,8 +126,8 @@ static int fill_model(const struct look *l, struct holder *h, struct judge_facts
 	f->pools = h->pools;
 	f->sites = h->sites;
 	f->peers = h->peers;
-	fill_sites(l, h, f);
-	fill_peers(l, h, f);
+	fill_site_facts(l, h, f);
+	fill_peer_facts(l, h, f);
 	f->answers = m->self && m->self->n_dns_listen;
 	f->n_ports_meant = m->self ? m->self->n_ports : 0;
 	return 0;
@@ -140,8 +140,8 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 	struct judge_facts f = {
 		.has_intent = true,
 		.has_configuration = l->has_head || l->joins,
-		.store_why = l->store_why,
-		.write_why = l->write_why,
+		.store_reason = l->store_reason,
+		.unwritten_reason = l->unwritten_reason,
 		.unconfirmed = l->has_head && l->head.confirm_by_ms ? l->head.number : 0,
 		.document = l->document,
 		.document_age_ms = l->document_age_ms,
@@ -156,7 +156,7 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 		.effect_fresh = l->pages.effect_fresh,
 	};
 
-	fill_processes(l, &h);
+	fill_process_facts(l, &h);
 	f.supervisor = gather_supervisor(&l->supervisor, &l->supervisor_conditions);
 	int err = l->m ? fill_model(l, &h, &f) : 0;
 
@@ -168,7 +168,7 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 	return err;
 }
 
-json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall_ms)
+json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall_clock_ms)
 {
 	int64_t now_ms = (int64_t)clock_mono_ms();
 	json_t *list = json_array();
@@ -176,13 +176,14 @@ json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall
 	for (size_t i = 0; i < n; i++) {
 		const struct judge_reason *r = &reasons[i];
 
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:o, s:s, s:o, s:o}", "code", r->code, "subject",
-		                  tell_text(r->subject), "state", judge_state_text(r->state),
-		                  "text", tell_text(r->text), "since",
-		                  r->since_ms ? tell_time(wall_ms - now_ms + (int64_t)r->since_ms)
-		                              : json_null()));
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:o, s:s, s:o, s:o}", "code", r->code,
+		                                "subject", text_to_json(r->subject), "state",
+		                                judge_state_text(r->state), "text",
+		                                text_to_json(r->text), "since",
+		                                r->since_ms ? time_to_json(wall_clock_ms - now_ms +
+		                                                           (int64_t)r->since_ms)
+		                                            : json_null()));
 	}
 	return list;
 }

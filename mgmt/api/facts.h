@@ -13,7 +13,10 @@
 
 /** Judge what @p l sees. @return 0 or -ENOMEM */
 int facts_judge(const struct look *l, struct judge_verdict *out);
-/** A verdict's reasons, or its notes, as JSON: a list of {code, subject, state, text, since}; given. */
-json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall_ms);
+/**
+ * A verdict's reasons, or its notes, as JSON: a list of {code, subject, state, text, since};
+ * given.
+ */
+json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall_clock_ms);
 
 #endif

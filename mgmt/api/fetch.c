@@ -52,7 +52,7 @@ static json_t *next_request(struct core *core, const json_t *files)
 }
 
 /* Store the parts that arrived. @return how many, or -errno */
-static int take_parts(struct core *core, const json_t *answer)
+static int keep_parts(struct core *core, const json_t *answer)
 {
 	const json_t *parts = json_object_get(answer, "parts"), *item;
 	int rc = 0, taken = 0;
@@ -96,10 +96,10 @@ int fetch_files(struct core *core, struct peer_client *client, const char *api, 
 		r.body = body;
 		rc = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;
 		if (!rc)
-			client_ask(client, &r, 1);
+			client_send(client, &r, 1);
 		if (!rc && !r.answer)
 			rc = -EIO;
-		if (!rc && (rc = take_parts(core, r.answer)) == 0)
+		if (!rc && (rc = keep_parts(core, r.answer)) == 0)
 			rc = -ENOENT; /* it does not have them either */
 		rc = rc > 0 ? 0 : rc;
 		json_decref(r.answer);

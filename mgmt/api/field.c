@@ -18,7 +18,7 @@ void field_start(struct field *f, const json_t *object)
 	*f = (struct field){ .object = object, .errors = json_array() };
 }
 
-void field_mistake(struct field *f, const char *name, const char *format, ...)
+void field_error(struct field *f, const char *name, const char *format, ...)
 {
 	char detail[512];
 	va_list list;
@@ -41,11 +41,11 @@ static const json_t *value_of(struct field *f, const char *name, bool required)
 	if (json_is_null(value))
 		value = NULL;
 	if (!value && required)
-		field_mistake(f, name, "is required");
+		field_error(f, name, "is required");
 	return value;
 }
 
-static bool is_plain(const char *text, size_t n)
+static bool is_plain_field(const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
@@ -60,11 +60,11 @@ const char *field_text(struct field *f, const char *name, bool required, size_t 
 	if (!value)
 		return NULL;
 	if (!json_is_string(value))
-		field_mistake(f, name, "expected a text");
+		field_error(f, name, "expected a text");
 	else if (json_string_length(value) > max)
-		field_mistake(f, name, "has more than %zu bytes", max);
-	else if (!is_plain(json_string_value(value), json_string_length(value)))
-		field_mistake(f, name, "has control characters");
+		field_error(f, name, "has more than %zu bytes", max);
+	else if (!is_plain_field(json_string_value(value), json_string_length(value)))
+		field_error(f, name, "has control characters");
 	else
 		return json_string_value(value);
 	return NULL;
@@ -75,7 +75,7 @@ bool field_bool(struct field *f, const char *name)
 	const json_t *value = value_of(f, name, false);
 
 	if (value && !json_is_boolean(value))
-		field_mistake(f, name, "expected true or false");
+		field_error(f, name, "expected true or false");
 	return json_is_true(value);
 }
 
@@ -84,7 +84,7 @@ const json_t *field_object(struct field *f, const char *name, bool required)
 	const json_t *value = value_of(f, name, required);
 
 	if (value && !json_is_object(value)) {
-		field_mistake(f, name, "expected an object");
+		field_error(f, name, "expected an object");
 		return NULL;
 	}
 	return value;
@@ -95,13 +95,13 @@ const json_t *field_array(struct field *f, const char *name, bool required)
 	const json_t *value = value_of(f, name, required);
 
 	if (value && !json_is_array(value)) {
-		field_mistake(f, name, "expected an array");
+		field_error(f, name, "expected an array");
 		return NULL;
 	}
 	return value;
 }
 
-static bool is_known(const struct field *f, const char *name)
+static bool is_known_field(const struct field *f, const char *name)
 {
 	for (size_t i = 0; i < f->n_known; i++)
 		if (!strcmp(f->known[i], name))
@@ -120,8 +120,8 @@ static void refuse_unknown(struct field *f, const char *name)
 		                      f->known[i]);
 	snprintf(shown, sizeof(shown), "%.60s", name);
 	json_t *as_text = json_string(shown); /* NULL if a character was cut through */
-	field_mistake(f, as_text ? shown : "?", "is not a known field; known fields: %s",
-	              f->n_known ? known : "none");
+	field_error(f, as_text ? shown : "?", "is not a known field; known fields: %s",
+	            f->n_known ? known : "none");
 	json_decref(as_text);
 }
 
@@ -132,7 +132,7 @@ bool field_end(struct field *f, struct http_reply *reply)
 
 	json_object_foreach((json_t *)(uintptr_t)f->object, name, value)
 	{
-		if (!is_known(f, name))
+		if (!is_known_field(f, name))
 			refuse_unknown(f, name);
 	}
 	if (f->n_errors == 0) {

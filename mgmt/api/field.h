@@ -28,7 +28,10 @@ struct field {
 
 /** Start on @p object, which may be NULL for none. To be ended by field_end(). */
 void field_start(struct field *f, const json_t *object);
-/** A text without control characters of at most @p max bytes; @return NULL when it is not there or wrong */
+/**
+ * A text without control characters of at most @p max bytes; @return NULL when it is not there or
+ * wrong
+ */
 const char *field_text(struct field *f, const char *name, bool required, size_t max);
 /** A boolean; false when it is not there. */
 bool field_bool(struct field *f, const char *name);
@@ -36,7 +39,7 @@ bool field_bool(struct field *f, const char *name);
 const json_t *field_object(struct field *f, const char *name, bool required);
 const json_t *field_array(struct field *f, const char *name, bool required);
 /** Note an error in @p name. */
-void field_mistake(struct field *f, const char *name, const char *format, ...)
+void field_error(struct field *f, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 /** The end: @return true when there are no errors; else @p reply is 422 `invalid`. */
 bool field_end(struct field *f, struct http_reply *reply);

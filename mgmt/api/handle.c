@@ -45,7 +45,7 @@ const char *handle_reason(struct field *f)
 	const char *reason = field_text(f, "reason", true, VERSION_REASON_MAX - 1);
 
 	if (reason && !reason[strspn(reason, " ")])
-		field_mistake(f, "reason", "must not be blank: say why you make this change");
+		field_error(f, "reason", "must not be blank: say why you make this change");
 	return reason;
 }
 
@@ -61,7 +61,7 @@ int handle_dry_run(const struct http_request *r, struct http_reply *reply)
 	return -1;
 }
 
-static bool read_number(const char *text, uint64_t *out)
+static bool read_query_number(const char *text, uint64_t *out)
 {
 	size_t n = strspn(text, "0123456789");
 
@@ -77,7 +77,7 @@ bool handle_number(const struct http_request *r, const char *name, uint64_t leas
 	const char *value = http_query(r, name);
 
 	*out = fallback;
-	if (!value || (read_number(value, out) && *out >= least && *out <= most))
+	if (!value || (read_query_number(value, out) && *out >= least && *out <= most))
 		return true;
 	http_problem(reply, 400, "bad-request", "%s must be a number from %" PRIu64 " to %" PRIu64,
 	             name, least, most);
@@ -87,7 +87,7 @@ bool handle_number(const struct http_request *r, const char *name, uint64_t leas
 bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out,
                         struct http_reply *reply)
 {
-	if (read_number(r->parts[part], out) && *out > 0)
+	if (read_query_number(r->parts[part], out) && *out > 0)
 		return true;
 	http_problem(reply, 404, "not-found", "%.60s is not a version number", r->parts[part]);
 	return false;
@@ -113,12 +113,12 @@ bool handle_wait_ok(const struct http_request *r, struct http_reply *reply)
 }
 
 /*
- * This node's state, and whether all its processes have taken the document. One that is silent takes
- * nothing; one that was never there lacks nothing.
+ * This node's state, and whether all its processes have taken the document. One that is silent
+ * takes nothing; one that was never there lacks nothing.
  */
 static json_t *own_state(struct core *core, bool *complete, bool *busy)
 {
-	const char *why = intent_write_why(core->intent);
+	const char *why = intent_unwritten_reason(core->intent);
 	uint64_t document = intent_document(core->intent);
 	json_t *behind = json_array();
 	bool silent = false;
@@ -133,11 +133,11 @@ static json_t *own_state(struct core *core, bool *complete, bool *busy)
 	}
 	*complete = !*why && json_array_size(behind) == 0;
 	*busy = !*why && !silent;
-	return tell_node(core->dirs.node, why, *complete, behind);
+	return node_to_json(core->dirs.node, why, *complete, behind);
 }
 
 /* Add a node's judgement of the version, unless the version is simply in force. */
-static void tell_judgement(json_t *node, const struct inforce *f)
+static void add_judgement(json_t *node, const struct inforce *f)
 {
 	if (f->rolled_back)
 		json_object_set_new(node, "rolled_back", json_true());
@@ -161,8 +161,9 @@ struct change_wait {
 };
 
 /*
- * The version that has taken the place of the one that is waited for: a peer or the deadline rolled that back, or another
- * change made at the same time won. NULL: it is in force, or what is in force was built on it.
+ * The version that has taken the place of the one that is waited for: a peer or the deadline rolled
+ * that back, or another change made at the same time won. NULL: it is in force, or what is in force
+ * was built on it.
  */
 static const struct version *find_replacing(const struct core *core, const struct change_wait *w)
 {
@@ -182,7 +183,7 @@ static const struct version *find_replacing(const struct core *core, const struc
 	               : NULL;
 }
 
-static void tell_replacing(json_t *node, const struct version *by, bool rolled_back)
+static void add_replacing_version(json_t *node, const struct version *by, bool rolled_back)
 {
 	char text[VERSION_AUTHOR_MAX + VERSION_REASON_MAX + MODEL_NAME_MAX + 64];
 
@@ -191,11 +192,11 @@ static void tell_replacing(json_t *node, const struct version *by, bool rolled_b
 	json_object_set_new(node, "state", json_string("superseded"));
 	if (rolled_back)
 		json_object_set_new(node, "rolled_back", json_true());
-	json_object_set_new(node, "detail", tell_text(text));
+	json_object_set_new(node, "detail", text_to_json(text));
 }
 
 /* The state of this node: what its processes show, and its judgement of the version. */
-static json_t *tell_own(struct core *core, struct change_wait *w)
+static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 {
 	const struct inforce *f = NULL;
 	bool complete;
@@ -209,13 +210,13 @@ static json_t *tell_own(struct core *core, struct change_wait *w)
 	bool gone = by || (f && f->rolled_back);
 	if (f) {
 		complete &= f->state == INFORCE_DONE && !gone;
-		tell_judgement(node, f);
+		add_judgement(node, f);
 		if (!complete && f->state == INFORCE_DONE)
 			json_object_set_new(node, "state", json_string("written"));
 	}
 	if (by) {
 		complete = false;
-		tell_replacing(node, by, by->undoes == w->number);
+		add_replacing_version(node, by, by->undoes == w->number);
 	}
 	w->complete = complete;
 	w->pending = !complete && !gone &&
@@ -223,9 +224,12 @@ static json_t *tell_own(struct core *core, struct change_wait *w)
 	return node;
 }
 
-/* A peer's judgement of the version, also one from before a rollback. NULL: none, or of another version */
+/*
+ * A peer's judgement of the version, also one from before a rollback. NULL: none, or of another
+ * version
+ */
 static const struct inforce *judgement_of(const struct core *core, const struct change_wait *w,
-                                          const struct peers_view *v)
+                                          const struct peers_report *v)
 {
 	const struct inforce *f = !strcmp(core->refused_by, v->node) ? &core->refusal : &v->inforce;
 
@@ -238,19 +242,22 @@ static const struct inforce *judgement_of(const struct core *core, const struct 
 }
 
 /* One peer's state. @p fresh: it has answered since @p w was begun; else it counts as behind. */
-static json_t *tell_peer(const struct core *core, struct change_wait *w, const struct peers_view *v,
-                         bool fresh)
+static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
+                                 const struct peers_report *v, bool fresh)
 {
 	const struct inforce *f = judgement_of(core, w, v);
 	enum peers_state state = v->state == PEERS_AGREED && !fresh ? PEERS_BEHIND : v->state;
 	json_t *node = json_pack("{s:s, s:s}", "node", v->node, "state", peers_state_text(state));
-	/* its judgement is still that of a version before; a peer of a former release has none at all */
+	/*
+	 * its judgement is still that of a version before; a peer of a former release has none at
+	 * all
+	 */
 	bool unbegun = state == PEERS_AGREED && w->number && !f &&
 	               v->inforce.state != INFORCE_UNKNOWN && v->inforce.number <= w->number;
 	bool judged = fresh && f;
 
 	if (judged)
-		tell_judgement(node, f);
+		add_judgement(node, f);
 	if (unbegun || (judged && f->state == INFORCE_PENDING))
 		json_object_set_new(node, "state", json_string("pending"));
 	bool done = state == PEERS_AGREED && !unbegun && (!judged || f->state == INFORCE_DONE);
@@ -260,35 +267,35 @@ static json_t *tell_peer(const struct core *core, struct change_wait *w, const s
 	return node;
 }
 
-static void tell_peers(struct core *core, struct change_wait *w, json_t *nodes)
+static void add_peer_nodes(struct core *core, struct change_wait *w, json_t *nodes)
 {
-	const struct peers_view *view;
-	size_t n = peers_view(core, &view);
+	const struct peers_report *view;
+	size_t n = peers_report(core, &view);
 
 	for (size_t i = 0; i < n; i++) {
 		bool fresh = view[i].round > w->rounds[i] + 1;
 
-		json_array_append_new(nodes, tell_peer(core, w, &view[i], fresh));
+		json_array_append_new(nodes, peer_node_to_json(core, w, &view[i], fresh));
 	}
 }
 
 static void note_rounds(const struct core *core, uint64_t rounds[PEERS_MAX])
 {
-	const struct peers_view *view;
-	size_t n = peers_view(core, &view);
+	const struct peers_report *view;
+	size_t n = peers_report(core, &view);
 
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		rounds[i] = i < n ? view[i].round : 0;
 }
 
 /* Look once; @p nodes is replaced. */
-static void look(struct core *core, struct change_wait *w, json_t **nodes)
+static void look_at_nodes(struct core *core, struct change_wait *w, json_t **nodes)
 {
 	json_decref(*nodes);
 	*nodes = json_array();
-	json_array_append_new(*nodes, tell_own(core, w));
+	json_array_append_new(*nodes, own_node_to_json(core, w));
 	if (w->all)
-		tell_peers(core, w, *nodes);
+		add_peer_nodes(core, w, *nodes);
 }
 
 /* Read the version out of the answer; a change that made none waits for the one in force. */
@@ -321,22 +328,23 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 	uint64_t busy_ms = http_query(r, "wait_ms") ? until_ms : asked_ms + WAIT_VERSION_MS;
 	if (busy_ms < until_ms)
 		busy_ms = until_ms;
-	for (look(core, &w, &nodes); w.pending && !core->stopping && !http_gone(r) &&
-	                             clock_mono_ms() < (w.busy ? busy_ms : until_ms);
-	     look(core, &w, &nodes)) {
+	for (look_at_nodes(core, &w, &nodes); w.pending && !core->stopping && !http_gone(r) &&
+	                                      clock_mono_ms() < (w.busy ? busy_ms : until_ms);
+	     look_at_nodes(core, &w, &nodes)) {
 		core_wait(core, clock_mono_ms() + LOOK_EVERY_MS);
 		if (clock_mono_ms() < asked_ms + 100)
 			continue;
 		asked_ms = clock_mono_ms();
 		core_unlock(core);
-		observe_ask_dns(core); /* it has no page that would say which document it has */
+		observe_query_dns(core); /* it has no page that would say which document it has */
 		core_lock(core);
 		if (w.all)
 			peers_poke(core, false);
 	}
 	if (!w.complete && !core->stopping)
-		look(core, &w, &nodes); /* a refusal that was heard last may have rolled it back */
-	tell_nodes(reply->json, intent_document(core->intent), w.complete, nodes);
+		look_at_nodes(core, &w,
+		              &nodes); /* a refusal that was heard last may have rolled it back */
+	nodes_add_json(reply->json, intent_document(core->intent), w.complete, nodes);
 	core_unlock(core);
 	if (!w.complete)
 		reply->status = 202;

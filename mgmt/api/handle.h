@@ -28,11 +28,12 @@ http_handler handle_clock, handle_clock_accept;
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_seen.c */
 http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health, handle_dns;
-http_handler handle_ask, handle_events, handle_metrics, handle_healthz, handle_page, handle_openapi;
+http_handler handle_process_request, handle_events, handle_metrics, handle_healthz, handle_page,
+        handle_openapi;
 /* between nodes: handle_peer.c */
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
 http_handler handle_peer_reserve, handle_peer_push; /* handle_propose.c */
-http_handler handle_peer_poke, handle_peer_views, handle_peer_guests;
+http_handler handle_peer_poke, handle_peer_observations, handle_peer_connection_state;
 
 /** What of the status is wanted. */
 struct handle_filter {
@@ -49,14 +50,23 @@ json_t *handle_processes_json(const struct look *l);
 /** The peers as a JSON array, given. Under the lock. */
 json_t *handle_peers_json(struct core *core);
 
-/** Make @p reply the problem of a version that intent_version() did not read, with what it returned. */
+/**
+ * Make @p reply the problem of a version that intent_version() did not read, with what it
+ * returned.
+ */
 void handle_version_unread(int rc, struct http_reply *reply);
-/** Whether If-Match allows a change of what has @p etag now ("": nothing); else @p reply says why not. */
+/**
+ * Whether If-Match allows a change of what has @p etag now ("": nothing); else @p reply says why
+ * not.
+ */
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
                      struct http_reply *reply);
 /** Whether the query has "dry_run=true". @return 1, 0, or -1 with a problem in @p reply */
 int handle_dry_run(const struct http_request *r, struct http_reply *reply);
-/** An integer query parameter. @return whether it is one from @p least to @p most; else @p reply says so */
+/**
+ * An integer query parameter. @return whether it is one from @p least to @p most; else @p reply
+ * says so
+ */
 bool handle_number(const struct http_request *r, const char *name, uint64_t least, uint64_t most,
                    uint64_t fallback, uint64_t *out, struct http_reply *reply);
 /** A number that is part of the path. */
@@ -67,7 +77,9 @@ bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out
  * document and nodes to the reply; an incomplete one becomes 202.
  */
 void handle_wait(struct core *core, const struct http_request *r, struct http_reply *reply);
-/** Whether wait and wait_ms make sense; else @p reply says why not. To be asked before the change. */
+/**
+ * Whether wait and wait_ms make sense; else @p reply says why not. To be asked before the change.
+ */
 bool handle_wait_ok(const struct http_request *r, struct http_reply *reply);
 
 #endif

@@ -29,12 +29,12 @@ void handle_clock_accept(struct core *core, struct http_request *r, struct http_
 	if (!field_end(&f, reply) || dry_run < 0 || !handle_wait_ok(r, reply))
 		return;
 	core_lock(core);
-	int64_t moved_ms = clock_wall_ms() - clock_believed_ms();
+	int64_t moved_ms = clock_realtime_ms() - clock_believed_ms();
 	if (!dry_run)
-		idempotent_make(core, r);
+		idempotent_attach(core, r);
 	if (!dry_run)
 		moved_ms = timekeep_accept(core, author ? author : r->principal, reason);
-	idempotent_made(core);
+	idempotent_detach(core);
 	reply->json = timekeep_json(core);
 	json_object_set_new(reply->json, "moved_ms", json_integer(moved_ms));
 	core_changed(core);

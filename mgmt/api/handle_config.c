@@ -40,7 +40,7 @@ struct asked {
 	bool replace;         /* whatever it takes back */
 	int old_rc;           /* of looking for that */
 	json_t *takes_back;
-	struct tell_source source;
+	struct file_source source;
 	const struct http_request *request; /* whose change it is; NULL: a dry run */
 };
 
@@ -49,9 +49,9 @@ static void read_files(struct field *f, struct asked *a)
 	const json_t *object = field_object(f, "files", true);
 	char why[HTTP_TEXT_MAX];
 
-	if (object && tell_read_files(object, &a->source, &a->files, why))
-		field_mistake(f, "files", "%s", why);
-	base_take_line(&a->files, a->from.base);
+	if (object && files_from_json(object, &a->source, &a->files, why))
+		field_error(f, "files", "%s", why);
+	base_extract_line(&a->files, a->from.base);
 	a->change.files = &a->files;
 }
 
@@ -67,8 +67,8 @@ static void read_base(struct field *f, struct asked *a)
 	if (!base || a->from.guess)
 		return;
 	if (!base_read(base, &number, digits))
-		field_mistake(f, "base",
-		              "expected a version as 12 or v12-0123456789abcdef, or \"unknown\"");
+		field_error(f, "base",
+		            "expected a version as 12 or v12-0123456789abcdef, or \"unknown\"");
 	snprintf(a->from.base, sizeof(a->from.base), "%s", base);
 }
 
@@ -77,12 +77,12 @@ static void read_force(struct field *f, struct asked *a)
 	const json_t *list = field_array(f, "force", false);
 
 	if (json_array_size(list) > VERSION_SUPERSEDES_MAX)
-		field_mistake(f, "force", "has more than %u digests", VERSION_SUPERSEDES_MAX);
+		field_error(f, "force", "has more than %u digests", VERSION_SUPERSEDES_MAX);
 	for (size_t i = 0; i < json_array_size(list) && i < VERSION_SUPERSEDES_MAX; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
 		if (!text || strlen(text) != DIGEST_TEXT_MAX - 1)
-			field_mistake(f, "force", "expected digests of 64 hexadecimal digits");
+			field_error(f, "force", "expected digests of 64 hexadecimal digits");
 		else
 			a->force[a->change.n_force++] = text;
 	}
@@ -101,8 +101,7 @@ static void read_confirm(struct field *f, struct intent_change *change)
 	else if (when_duration(text, &change->confirm_within_ms) ||
 	         change->confirm_within_ms <= 0 ||
 	         change->confirm_within_ms > INTENT_CONFIRM_MAX_MS)
-		field_mistake(f, "confirm_within",
-		              "expected a duration of at most 24h, or \"none\"");
+		field_error(f, "confirm_within", "expected a duration of at most 24h, or \"none\"");
 }
 
 /* Read what to do with an earlier version that is not confirmed yet. */
@@ -116,10 +115,10 @@ static void read_pending(struct field *f, struct intent_change *change)
 	else if (text && !strcmp(text, "join"))
 		change->pending = INTENT_PENDING_JOIN;
 	else if (text && strcmp(text, "refuse") != 0)
-		field_mistake(f, "pending", "expected \"refuse\", \"confirm\" or \"join\"");
+		field_error(f, "pending", "expected \"refuse\", \"confirm\" or \"join\"");
 	if (change->pending == INTENT_PENDING_JOIN && change->confirm_within_ms == 0)
-		field_mistake(f, "confirm_within",
-		              "\"none\" cannot be combined with pending \"join\"");
+		field_error(f, "confirm_within",
+		            "\"none\" cannot be combined with pending \"join\"");
 }
 
 static bool may_force(const struct http_request *r, const struct asked *a, struct http_reply *reply)
@@ -160,17 +159,17 @@ static bool read_change(struct core *core, const struct http_request *r, bool wi
 }
 
 /* Fill the reply with the problem of a change that was not made. */
-static void tell_failure(struct core *core, int rc, const struct intent_changed *changed,
-                         struct http_reply *reply)
+static void set_change_problem(struct core *core, int rc, const struct intent_changed *changed,
+                               struct http_reply *reply)
 {
 	switch (rc) {
 	case -EFBIG: /* of weir.conf; one of the errors says so */
 	case -EINVAL:
 		http_problem(reply, 422, "mistakes", "the configuration has %zu error%s",
-		             changed->mistakes.n_total, changed->mistakes.n_total == 1 ? "" : "s");
+		             changed->errors.n_total, changed->errors.n_total == 1 ? "" : "s");
 		json_object_set_new(reply->json, "n_mistakes",
-		                    json_integer((json_int_t)changed->mistakes.n_total));
-		json_object_set_new(reply->json, "mistakes", tell_mistakes(&changed->mistakes));
+		                    json_integer((json_int_t)changed->errors.n_total));
+		json_object_set_new(reply->json, "mistakes", errors_to_json(&changed->errors));
 		return;
 	case -ENOENT:
 		http_problem(reply, 404, "not-found", "there is no such version");
@@ -184,7 +183,7 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
 	case -ENOSPC:
 	case -EROFS:
 		http_problem(reply, 503, "store", "the store cannot keep the version: %s",
-		             rc == -ENOSPC ? strerror(ENOSPC) : intent_store_why(core->intent));
+		             rc == -ENOSPC ? strerror(ENOSPC) : intent_store_reason(core->intent));
 		return;
 	case -ENOMEM:
 		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
@@ -198,19 +197,19 @@ static void tell_failure(struct core *core, int rc, const struct intent_changed 
  * Apply, rollback, reload and their dry runs give the same answer, so that clients read one form,
  * of a version that was made or would be.
  */
-static json_t *tell_changed(struct core *core, const struct intent_changed *c, bool dry_run)
+static json_t *change_to_json(struct core *core, const struct intent_changed *c, bool dry_run)
 {
 	const struct intent *in = core->intent;
 	const struct version *head = intent_head(in);
-	json_t *plan = tell_plan(&c->plan);
+	json_t *plan = plan_to_json(&c->plan);
 	struct version back;
 	json_t *answer = json_pack("{s:o, s:b, s:b, s:o}", "version",
-	                           tell_version(&c->version, dry_run ? NULL : head), "changed",
+	                           version_to_json(&c->version, dry_run ? NULL : head), "changed",
 	                           c->changed, "settles", c->settles, "plan", plan);
 
-	tell_zones(c, json_object_get(plan, "warnings"), answer);
-	voters_warn(core, &c->plan.advice, json_object_get(plan, "warnings"));
-	ways_warn(core, &c->plan.advice, json_object_get(plan, "warnings"));
+	zones_add_json(c, json_object_get(plan, "warnings"), answer);
+	voters_add_warning(core, &c->plan.advice, json_object_get(plan, "warnings"));
+	ways_add_warnings(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());
@@ -222,7 +221,9 @@ static json_t *tell_changed(struct core *core, const struct intent_changed *c, b
 	return answer;
 }
 
-/* In addition to the share of slots that a change moves: how many cannot move yet, by the tables. */
+/*
+ * In addition to the share of slots that a change moves: how many cannot move yet, by the tables.
+ */
 static void add_full_slots(const struct core *core, json_t *pools)
 {
 	struct observe_pages pages;
@@ -240,31 +241,31 @@ static void add_full_slots(const struct core *core, json_t *pools)
 	observe_close(&pages);
 }
 
-static void head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
+static void write_head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 {
 	const struct version *head = intent_head(core->intent);
 
 	etag[0] = '\0';
 	if (head)
-		tell_version_etag(head, etag);
+		version_etag(head, etag);
 }
 
 /* Draft a change without the lock. Returns with the lock held, also without a draft. */
-static int begin_change(struct core *core, struct asked *a, struct intent_draft *draft)
+static int begin_change(struct core *core, struct asked *a, struct intent_candidate *draft)
 {
 	http_doing(a->request, "waiting for another change to finish");
 	pthread_mutex_lock(&core->drafting);
 	http_doing(a->request, "reading and checking the files and zones");
 	core_lock(core);
-	int rc = intent_draft_begin(core->intent, &a->change, clock_believed_ms(), draft);
+	int rc = intent_candidate_begin(core->intent, &a->change, clock_believed_ms(), draft);
 	core_unlock(core);
 	if (!rc)
-		intent_draft_read(core->intent, draft);
+		intent_candidate_read(core->intent, draft);
 	if (!rc && draft->again) {
 		core_lock(core);
-		intent_draft_again(core->intent, draft);
+		intent_candidate_again(core->intent, draft);
 		core_unlock(core);
-		intent_draft_read(core->intent, draft);
+		intent_candidate_read(core->intent, draft);
 	}
 	http_doing(a->request, "waiting for the store");
 	if (!rc && !a->replace)
@@ -273,7 +274,7 @@ static int begin_change(struct core *core, struct asked *a, struct intent_draft 
 	return rc;
 }
 
-static void end_asked(struct asked *a)
+static void end_change_request(struct asked *a)
 {
 	files_fini(&a->files);
 	json_decref(a->takes_back);
@@ -286,69 +287,72 @@ static void end_change(struct core *core)
 	pthread_mutex_unlock(&core->drafting);
 }
 
-/* Commit the draft, which ended with @p rc, and fill the reply. @return whether there is a new version */
-static bool commit(struct core *core, struct asked *a, struct intent_draft *draft, int rc,
-                   struct http_reply *reply)
+/*
+ * Commit the draft, which ended with @p rc, and fill the reply. @return whether there is a new
+ * version
+ */
+static bool commit_change(struct core *core, struct asked *a, struct intent_candidate *draft,
+                          int rc, struct http_reply *reply)
 {
 	struct intent_changed changed = { 0 };
 	bool made = false;
 
 	if (!rc && a->old_rc) {
-		intent_draft_drop(core->intent, draft);
+		intent_candidate_drop(core->intent, draft);
 		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
 		return false;
 	}
 	http_doing(a->request, "writing the version");
-	idempotent_make(core, a->request);
+	idempotent_attach(core, a->request);
 	if (!rc)
-		rc = intent_draft_commit(core->intent, &a->change, draft, clock_believed_ms(),
-		                         &changed);
-	idempotent_made(core);
+		rc = intent_candidate_commit(core->intent, &a->change, draft, clock_believed_ms(),
+		                             &changed);
+	idempotent_detach(core);
 	if (rc) {
-		tell_failure(core, rc, &changed, reply);
+		set_change_problem(core, rc, &changed, reply);
 	} else {
 		made = changed.changed && !a->change.dry_run;
-		reply->json = tell_changed(core, &changed, a->change.dry_run);
+		reply->json = change_to_json(core, &changed, a->change.dry_run);
 		if (a->change.pending == INTENT_PENDING_IGNORE)
-			unconfirmed_tell(core, &changed, reply->json);
+			unconfirmed_add_json(core, &changed, reply->json);
 		reply->status = made ? 201 : 200;
-		tell_version_etag(&changed.version, reply->etag);
+		version_etag(&changed.version, reply->etag);
 	}
 	intent_changed_fini(&changed);
 	return made;
 }
 
 /* Whether the head is still what the request names. */
-static bool is_base(struct core *core, const struct http_request *r, struct http_reply *reply)
+static bool matches_base(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
 	char etag[HTTP_TEXT_MAX];
 
-	head_etag(core, etag);
+	write_head_etag(core, etag);
 	return handle_if_match(r, etag, true, reply);
 }
 
 /*
- * Commit with the peers' consent: reserve the head, make the version, hand it over. Under the lock, which is given
- * up meanwhile.
+ * Commit with the peers' consent: reserve the head, make the version, hand it over. Under the lock,
+ * which is given up meanwhile.
  */
 static void commit_with_peers(struct core *core, const struct http_request *r, struct asked *a,
-                              struct intent_draft *draft, struct http_reply *reply)
+                              struct intent_candidate *draft, struct http_reply *reply)
 {
 	struct proposal *p = calloc(1, sizeof(*p));
 	struct version v;
-	int rc = intent_draft_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
+	int rc = intent_candidate_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
 
 	http_doing(r, "asking the other nodes for their consent");
 	if (rc || a->change.dry_run || !p) { /* no version, or an error to report */
-		commit(core, a, draft, p ? 0 : -ENOMEM, reply);
+		commit_change(core, a, draft, p ? 0 : -ENOMEM, reply);
 	} else if (!propose_reserve(core, &v, p, reply)) {
-		intent_draft_drop(core->intent, draft);
-	} else if (!is_base(core, r, reply)) {
-		intent_draft_drop(core->intent, draft);
+		intent_candidate_drop(core->intent, draft);
+	} else if (!matches_base(core, r, reply)) {
+		intent_candidate_drop(core->intent, draft);
 		propose_release(core, p);
 	} else {
 		a->change.untold = p->n_nodes > 1;
-		bool made = commit(core, a, draft, 0, reply);
+		bool made = commit_change(core, a, draft, 0, reply);
 		if (made) {
 			http_doing(r, "handing the version to the other nodes");
 			inforce_judge(core); /* begins with the document */
@@ -357,7 +361,7 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 		if (!made)
 			propose_release(core, p);
 		else if (propose_push(core, p, reply))
-			propose_tell(p, reply->json);
+			propose_add_unreserved(p, reply->json);
 	}
 	free(p);
 }
@@ -366,22 +370,22 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 static void make_change(struct core *core, const struct http_request *r, struct asked *a,
                         struct http_reply *reply)
 {
-	struct intent_draft draft;
+	struct intent_candidate draft;
 
 	a->request = r;
 	int rc = begin_change(core, a, &draft);
 
-	if (!is_base(core, r, reply)) {
+	if (!matches_base(core, r, reply)) {
 		if (!rc)
-			intent_draft_drop(core->intent, &draft);
+			intent_candidate_drop(core->intent, &draft);
 	} else if (rc || a->old_rc) {
-		commit(core, a, &draft, rc, reply);
+		commit_change(core, a, &draft, rc, reply);
 	} else {
 		commit_with_peers(core, r, a, &draft, reply);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
-	end_asked(a);
+	end_change_request(a);
 	if (reply->status < 300 && !a->change.dry_run)
 		handle_wait(core, r, reply);
 }
@@ -414,16 +418,16 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 	else
 		a.from.base[0] = '\0';
 	if (!field_end(&f, reply)) {
-		end_asked(&a);
+		end_change_request(&a);
 		return;
 	}
-	struct intent_draft draft;
+	struct intent_candidate draft;
 	int rc = begin_change(core, &a, &draft);
 	a.old_rc = 0; /* told, not refused */
-	commit(core, &a, &draft, rc, reply);
+	commit_change(core, &a, &draft, rc, reply);
 	reply->etag[0] = '\0';
 	if (reply->status == 200 && plan) {
-		head_etag(core, reply->etag);
+		write_head_etag(core, reply->etag);
 		json_object_set_new(reply->json, "base", json_string(reply->etag));
 		if (a.takes_back)
 			json_object_set(reply->json, "old_file", a.takes_back);
@@ -433,7 +437,7 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
-	end_asked(&a);
+	end_change_request(&a);
 	reply->status = reply->status ? reply->status : 200;
 }
 
@@ -454,7 +458,7 @@ void handle_config_apply(struct core *core, struct http_request *r, struct http_
 	if (read_change(core, r, true, &a, reply))
 		make_change(core, r, &a, reply);
 	else
-		end_asked(&a);
+		end_change_request(&a);
 }
 
 void handle_rollback(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -481,11 +485,11 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		return;
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
-	idempotent_make(core, r);
+	idempotent_attach(core, r);
 	int rc = dry_run ? intent_may_confirm(core->intent, number)
 	                 : intent_confirm(core->intent, number, author ? author : r->principal,
 	                                  clock_believed_ms());
-	idempotent_made(core);
+	idempotent_detach(core);
 	if (rc == -EALREADY)
 		http_problem(
 		        reply, 409, "not-pending",
@@ -494,9 +498,9 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		                ? "; confirm the version in force instead, which may include it"
 		                : "");
 	else if (rc)
-		tell_failure(core, rc, &(struct intent_changed){ 0 }, reply);
+		set_change_problem(core, rc, &(struct intent_changed){ 0 }, reply);
 	else
-		reply->json = json_pack("{s:o}", "version", tell_version(head, head));
+		reply->json = json_pack("{s:o}", "version", version_to_json(head, head));
 	core_changed(core);
 	core_unlock(core);
 	if (rc)
@@ -531,28 +535,28 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	if (rc) {
 		handle_version_unread(rc, reply);
 	} else {
-		reply->json = tell_version(&v, intent_head(core->intent));
+		reply->json = version_to_json(&v, intent_head(core->intent));
 		json_object_set_new(reply->json, "files",
-		                    contents ? tell_contents(&files) : tell_files(&files));
+		                    contents ? contents_to_json(&files) : files_to_json(&files));
 		reply->status = 200;
-		tell_version_etag(&v, reply->etag);
+		version_etag(&v, reply->etag);
 	}
 	core_unlock(core);
 	files_fini(&files);
 }
 
 /* The version stays the same, but weir-dns has to load its zones again. */
-static void tell_dns(const struct core *core)
+static void notify_dns(const struct core *core)
 {
 	char path[PATH_MAX], *answer = NULL;
 
 	if (!proc_path(core->dirs.run, "dns.ctl", path))
-		ctl_ask(path, "{\"do\":\"zone-reload\"}", 1000, &answer);
+		ctl_request(path, "{\"do\":\"zone-reload\"}", 1000, &answer);
 	free(answer);
 }
 
 /* Make files: the head's, with zones as they are on the disk. @return whether all could be read */
-static bool reread_zones(struct core *core, struct asked *a, struct model_mistakes *unread,
+static bool reread_zones(struct core *core, struct asked *a, struct model_errors *unread,
                          struct http_reply *reply)
 {
 	struct intent_changed none = { 0 };
@@ -562,24 +566,24 @@ static bool reread_zones(struct core *core, struct asked *a, struct model_mistak
 	int rc = head ? reload_files(head, intent_model(core->intent), core->dirs.conf,
 	                             a->change.skip_bad_zones, &a->files, unread)
 	              : -ENOENT;
-	none.mistakes = *unread;
+	none.errors = *unread;
 	if (rc == -ENOENT)
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 	else if (rc)
-		tell_failure(core, rc, &none, reply);
+		set_change_problem(core, rc, &none, reply);
 	core_unlock(core);
 	return !rc;
 }
 
 void handle_zones_reload(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct model_mistakes unread = { 0 };
+	struct model_errors unread = { 0 };
 	struct asked a;
 
 	if (!read_change(core, r, false, &a, reply))
 		return;
 	if (!reread_zones(core, &a, &unread, reply)) {
-		model_mistakes_free(&unread);
+		model_errors_free(&unread);
 		return;
 	}
 	a.change.files = &a.files;
@@ -588,8 +592,8 @@ void handle_zones_reload(struct core *core, struct http_request *r, struct http_
 		memcpy(any.if_match, "*", 2); /* what is changed is what is on this node's disk */
 	make_change(core, &any, &a, reply);
 	if (reply->status < 300)
-		tell_unread_zones(&unread, reply->json);
-	model_mistakes_free(&unread);
+		unread_zones_add_json(&unread, reply->json);
+	model_errors_free(&unread);
 	if (reply->status == 200 && !a.change.dry_run)
-		tell_dns(core);
+		notify_dns(core);
 }

@@ -19,7 +19,7 @@
 #include "mgmt/store/join.h"
 #include "mgmt/store/linediff.h"
 
-#define ASK_MS 5000 /* for a peer: a person waits */
+#define PEER_QUERY_MS 5000 /* for a peer: a person waits */
 
 /* One side of a comparison. */
 struct side {
@@ -77,22 +77,23 @@ static bool find_peer(struct core *core, const char *node, char api[CLIENT_URL_M
 	return ok;
 }
 
-static json_t *ask(struct peer_client *client, const char *api, const char *path,
-                   char why[HTTP_TEXT_MAX])
+static json_t *query_peer(struct peer_client *client, const char *api, const char *path,
+                          char why[HTTP_TEXT_MAX])
 {
-	struct client_request r = { .timeout_ms = ASK_MS };
+	struct client_request r = { .timeout_ms = PEER_QUERY_MS };
 
 	snprintf(r.url, sizeof(r.url), "%.255s%s", api, path);
-	client_ask(client, &r, 1);
+	client_send(client, &r, 1);
 	if (!r.answer)
 		snprintf(why, HTTP_TEXT_MAX, "%s", r.why);
 	return r.answer;
 }
 
 /* The number of a peer's head. @return 0: it has none, or cannot be asked */
-static uint64_t ask_head(struct peer_client *client, const char *api, char why[HTTP_TEXT_MAX])
+static uint64_t query_peer_head(struct peer_client *client, const char *api,
+                                char why[HTTP_TEXT_MAX])
 {
-	json_t *answer = ask(client, api, "/v1/peer/head", why);
+	json_t *answer = query_peer(client, api, "/v1/peer/head", why);
 	const json_t *version = json_object_get(answer, "version");
 	json_int_t number = json_integer_value(json_object_get(version, "number"));
 
@@ -114,13 +115,13 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 	client_open(&client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, client.token);
 	if (!side->number)
-		side->number = ask_head(&client, api, why);
+		side->number = query_peer_head(&client, api, why);
 	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, side->number);
 	if (side->number)
-		answer = ask(&client, api, path, why);
+		answer = query_peer(&client, api, path, why);
 	if (answer)
-		rc = tell_read_files(json_object_get(answer, "files"),
-		                     &(struct tell_source){ handle_files_find, core }, &side->files,
+		rc = files_from_json(json_object_get(answer, "files"),
+		                     &(struct file_source){ handle_files_find, core }, &side->files,
 		                     why);
 	json_decref(answer);
 	client_close(&client);
@@ -160,17 +161,17 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 }
 
 /* Compare the models of both versions; null if this release cannot read one of them. */
-static json_t *compare(struct core *core, const struct files *from, const struct files *to)
+static json_t *compare_models(struct core *core, const struct files *from, const struct files *to)
 {
-	struct model_mistakes mistakes_a = { 0 }, mistakes_b = { 0 };
+	struct model_errors errors_a = { 0 }, errors_b = { 0 };
 	struct model *a = NULL, *b = NULL;
-	struct plan plan = { 0 };
+	struct change_plan plan = { 0 };
 	json_t *told = json_null();
 
-	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &mistakes_a) &&
-	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &mistakes_b) &&
-	    !plan_make(a, b, &plan)) {
-		json_t *whole = tell_plan(&plan);
+	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &errors_a) &&
+	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &errors_b) &&
+	    !plan_compare(a, b, &plan)) {
+		json_t *whole = plan_to_json(&plan);
 
 		told = json_incref(json_object_get(whole, "changes"));
 		json_decref(whole);
@@ -178,8 +179,8 @@ static json_t *compare(struct core *core, const struct files *from, const struct
 	}
 	model_free(a);
 	model_free(b);
-	model_mistakes_free(&mistakes_a);
-	model_mistakes_free(&mistakes_b);
+	model_errors_free(&errors_a);
+	model_errors_free(&errors_b);
 	return told;
 }
 
@@ -194,8 +195,8 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 		                        (json_int_t)from.number, "to", (json_int_t)to.number,
 		                        "from_node", *from.node ? from.node : core->dirs.node,
 		                        "to_node", *to.node ? to.node : core->dirs.node, "changes",
-		                        compare(core, &from.files, &to.files), "text",
-		                        tell_text(text ? text : ""));
+		                        compare_models(core, &from.files, &to.files), "text",
+		                        text_to_json(text ? text : ""));
 		reply->status = 200;
 		free(text);
 	}

@@ -21,7 +21,7 @@ struct part {
 	uint64_t bytes, offset;
 };
 
-static bool read_number(const json_t *item, const char *name, uint64_t *out)
+static bool read_part_number(const json_t *item, const char *name, uint64_t *out)
 {
 	const json_t *value = json_object_get(item, name);
 
@@ -31,7 +31,7 @@ static bool read_number(const json_t *item, const char *name, uint64_t *out)
 	return true;
 }
 
-static bool read_part(const json_t *item, struct part *out)
+static bool read_file_part(const json_t *item, struct part *out)
 {
 	const json_t *data = json_object_get(item, "data");
 
@@ -39,8 +39,8 @@ static bool read_part(const json_t *item, struct part *out)
 		              .data = json_string_value(data) };
 	return out->digest && strlen(out->digest) == DIGEST_TEXT_MAX - 1 &&
 	       strspn(out->digest, "0123456789abcdef") == DIGEST_TEXT_MAX - 1 &&
-	       read_number(item, "bytes", &out->bytes) &&
-	       (!data || (out->data && read_number(item, "offset", &out->offset)));
+	       read_part_number(item, "bytes", &out->bytes) &&
+	       (!data || (out->data && read_part_number(item, "offset", &out->offset)));
 }
 
 /* Read the list of parts. @return NULL after a reply */
@@ -54,20 +54,20 @@ static const json_t *read_parts(const struct http_request *r, struct http_reply 
 	field_start(&f, r->json);
 	const json_t *list = field_array(&f, "parts", true);
 	if (json_array_size(list) > FILES_PARTS_MAX)
-		field_mistake(&f, "parts", "has more than %u entries", FILES_PARTS_MAX);
-	json_array_foreach(list, i, item) if (!read_part(item, &part))
+		field_error(&f, "parts", "has more than %u entries", FILES_PARTS_MAX);
+	json_array_foreach(list, i, item) if (!read_file_part(item, &part))
 	{
-		field_mistake(&f, "parts",
-		              "entry %zu: expected {\"digest\": 64 hexadecimal digits, \"bytes\": "
-		              "NUMBER} and, to upload, \"offset\": NUMBER, \"data\": BASE64",
-		              i);
+		field_error(&f, "parts",
+		            "entry %zu: expected {\"digest\": 64 hexadecimal digits, \"bytes\": "
+		            "NUMBER} and, to upload, \"offset\": NUMBER, \"data\": BASE64",
+		            i);
 		break;
 	}
 	return field_end(&f, reply) ? list : NULL;
 }
 
 /* @return 0, -EINVAL (no base64, or beyond the end), or as blobs_add() */
-static int take_part(const struct core *core, const struct part *p)
+static int store_file_part(const struct core *core, const struct part *p)
 {
 	size_t room = strlen(p->data) / 4 * 3;
 	char *bytes = malloc(room + 1);
@@ -80,7 +80,7 @@ static int take_part(const struct core *core, const struct part *p)
 	return rc;
 }
 
-static void tell_part_failure(int rc, size_t i, struct http_reply *reply)
+static void set_part_problem(int rc, size_t i, struct http_reply *reply)
 {
 	if (rc == -EBADMSG)
 		http_problem(
@@ -117,8 +117,8 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 	{
 		uint64_t have = 0;
 
-		read_part(item, &part);
-		rc = part.data ? take_part(core, &part) : 0;
+		read_file_part(item, &part);
+		rc = part.data ? store_file_part(core, &part) : 0;
 		if (rc)
 			break;
 		core_lock(core);
@@ -129,7 +129,7 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 		                                (json_int_t)have, "complete", whole));
 	}
 	if (rc)
-		tell_part_failure(rc, i, reply);
+		set_part_problem(rc, i, reply);
 	if (!list || rc) {
 		json_decref(files);
 		return;
@@ -138,8 +138,11 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 	reply->status = 200;
 }
 
-/* Read up to @p room bytes of a file from @p offset; given. @return NULL: not here, or out of memory */
-static char *read_file(struct core *core, const struct part *p, size_t room, size_t *n)
+/*
+ * Read up to @p room bytes of a file from @p offset; given. @return NULL: not here, or out of
+ * memory
+ */
+static char *read_file_range(struct core *core, const struct part *p, size_t room, size_t *n)
 {
 	char path[PATH_MAX], *bytes = NULL;
 	uint64_t have;
@@ -183,10 +186,11 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 		struct part part;
 		size_t n;
 
-		if (i == FILES_PARTS_MAX || told >= FILES_PART_BYTES_MAX || !read_part(item, &part))
+		if (i == FILES_PARTS_MAX || told >= FILES_PART_BYTES_MAX ||
+		    !read_file_part(item, &part))
 			break;
-		read_number(item, "offset", &part.offset);
-		char *bytes = read_file(core, &part, FILES_PART_BYTES_MAX - told, &n);
+		read_part_number(item, "offset", &part.offset);
+		char *bytes = read_file_range(core, &part, FILES_PART_BYTES_MAX - told, &n);
 		char *text = bytes ? core_base64_text(bytes, n) : NULL;
 		if (text)
 			json_array_append_new(

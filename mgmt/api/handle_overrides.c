@@ -39,8 +39,8 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 		if ((ended && !strcmp(ended, "true")) ||
 		    strcmp(overrides_state(set, &set->items[i], now_ms), "done")) {
 			if (json_array_size(items) < limit)
-				json_array_append_new(items,
-				                      tell_override(set, &set->items[i], now_ms));
+				json_array_append_new(
+				        items, override_to_json(set, &set->items[i], now_ms));
 			else
 				n_more++;
 		}
@@ -55,9 +55,9 @@ void handle_override(struct core *core, struct http_request *r, struct http_repl
 	const struct overrides *set = intent_overrides(core->intent);
 	const struct override *o = overrides_find(set, r->parts[0]);
 	if (o) {
-		reply->json = tell_override(set, o, clock_believed_ms());
+		reply->json = override_to_json(set, o, clock_believed_ms());
 		reply->status = 200;
-		tell_override_etag(o, reply->etag);
+		override_etag(o, reply->etag);
 	} else {
 		http_problem(reply, 404, "not-found", "there is no override %.40s", r->parts[0]);
 	}
@@ -70,7 +70,7 @@ static int64_t read_when(struct field *f, const char *name, int64_t now_ms)
 	int64_t at_ms = -1;
 
 	if (text && when_instant(text, now_ms, &at_ms)) {
-		field_mistake(f, name, "expected RFC 3339, \"+DURATION\" or \"never\"");
+		field_error(f, name, "expected RFC 3339, \"+DURATION\" or \"never\"");
 		return -1;
 	}
 	return at_ms;
@@ -79,7 +79,7 @@ static int64_t read_when(struct field *f, const char *name, int64_t now_ms)
 /*
  * Either a target or the id of an override is needed: a command with both could contradict itself.
  */
-static void read_target(struct field *f, struct command *c)
+static void read_command_target(struct field *f, struct command *c)
 {
 	const json_t *object = field_object(f, "target", false);
 	struct http_reply ignored = { 0 };
@@ -87,7 +87,7 @@ static void read_target(struct field *f, struct command *c)
 
 	c->id = field_text(f, "id", false, MODEL_ID_MAX - 1);
 	if (!object == !c->id)
-		field_mistake(f, "target", "either target or id is required");
+		field_error(f, "target", "either target or id is required");
 	if (!object)
 		return;
 	field_start(&t, object);
@@ -97,8 +97,8 @@ static void read_target(struct field *f, struct command *c)
 	c->name = site ? site : backend;
 	if (!field_end(&t, &ignored) || !site == !backend || !c->pool != !backend || !*c->name ||
 	    (c->pool && !*c->pool))
-		field_mistake(f, "target",
-		              "expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}");
+		field_error(f, "target",
+		            "expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}");
 	http_reply_fini(&ignored);
 }
 
@@ -110,8 +110,8 @@ static void read_past(struct field *f, struct command *c)
 		const char *text = json_string_value(json_array_get(list, i));
 
 		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
-			field_mistake(f, "override_guards",
-			              "expected guard names: last-site, last-backend or room");
+			field_error(f, "override_guards",
+			            "expected guard names: last-site, last-backend or room");
 		else
 			c->past[c->n_past++] = text;
 	}
@@ -126,7 +126,7 @@ static void read_generation(const struct http_request *r, struct field *f, struc
 	if (!strncmp(r->if_match, "\"o", 2))
 		c->generation = strtoull(r->if_match + 2, &end, 10);
 	if (!end || strcmp(end, "\"") || !c->generation)
-		field_mistake(f, "If-Match", "expected an override's ETag");
+		field_error(f, "If-Match", "expected an override's ETag");
 }
 
 /*
@@ -148,16 +148,15 @@ static bool read_command(const struct http_request *r, struct command *c, struct
 	const char *over = field_text(&f, "over", false, 32);
 	c->what = what ? command_from_text(what) : COMMAND_COUNT;
 	if (what && c->what == COMMAND_COUNT)
-		field_mistake(&f, "do",
-		              "expected drain, disable, force_up, hold, undrain or enable");
+		field_error(&f, "do", "expected drain, disable, force_up, hold, undrain or enable");
 	if (over && when_duration(over, &c->over_ms))
-		field_mistake(&f, "over", "expected a duration such as \"5m\"");
+		field_error(&f, "over", "expected a duration such as \"5m\"");
 	c->from_ms = read_when(&f, "from", now_ms);
 	c->until_ms = read_when(&f, "until", now_ms);
 	c->now = field_bool(&f, "now");
 	c->reason = handle_reason(&f);
 	c->author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
-	read_target(&f, c);
+	read_command_target(&f, c);
 	read_past(&f, c);
 	read_generation(r, &f, c);
 	if (!c->author)
@@ -168,15 +167,15 @@ static bool read_command(const struct http_request *r, struct command *c, struct
 }
 
 /* Each outcome is a problem of its own: programs go by the code, people by the text. */
-static void refuse(const struct command_result *result, enum command_outcome outcome,
-                   struct http_reply *reply)
+static void set_command_problem(const struct command_result *result, enum command_outcome outcome,
+                                struct http_reply *reply)
 {
 	char etag[HTTP_TEXT_MAX];
 
 	switch (outcome) {
 	case COMMAND_REFUSED:
 		http_problem(reply, 409, "guard", "%s", result->text);
-		json_object_set_new(reply->json, "guards", tell_guards(&result->guards));
+		json_object_set_new(reply->json, "guards", guards_to_json(&result->guards));
 		return;
 	case COMMAND_INVALID:
 		http_problem(reply, 422, "invalid", "%s: %s", result->field, result->text);
@@ -191,7 +190,7 @@ static void refuse(const struct command_result *result, enum command_outcome out
 		http_problem(reply, 404, "not-found", "%s", result->text);
 		return;
 	case COMMAND_STALE:
-		tell_override_etag(&result->override, etag);
+		override_etag(&result->override, etag);
 		http_problem(reply, 412, "stale", "If-Match does not match: the current ETag is %s",
 		             etag);
 		json_object_set_new(reply->json, "head", json_string(etag));
@@ -204,7 +203,10 @@ static void refuse(const struct command_result *result, enum command_outcome out
 	}
 }
 
-/* A drain of a backend may move fewer slots, and later, than expected: say how many. Under the lock. */
+/*
+ * A drain of a backend may move fewer slots, and later, than expected: say how many. Under the
+ * lock.
+ */
 static void add_waiting(const struct core *core, const struct command *c,
                         const struct command_result *result, const struct effect *effect,
                         int64_t now_ms, json_t *answer)
@@ -220,7 +222,7 @@ static void add_waiting(const struct core *core, const struct command *c,
 		return;
 	json_object_set_new(answer, "waiting",
 	                    json_pack("{s:I, s:I, s:o}", "slots", (json_int_t)w.n_own, "full_slots",
-	                              (json_int_t)w.n_full, "until", tell_time(w.until_ms)));
+	                              (json_int_t)w.n_full, "until", time_to_json(w.until_ms)));
 	json_array_append_new(json_object_get(answer, "notes"),
 	                      json_string(waiting_text(&w, pool->name, text)));
 }
@@ -241,24 +243,24 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	}
 	observe_open(core, &pages);
 	core_lock(core);
-	struct guard_seen seen = { .health = pages.health,
-		                   .loads = loads,
-		                   .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
-	idempotent_make(core, r);
+	struct guard_observed seen = { .health = pages.health,
+		                       .loads = loads,
+		                       .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
+	idempotent_attach(core, r);
 	enum command_outcome outcome = command_run(core->intent, &c, &seen, now_ms, result);
-	idempotent_made(core);
+	idempotent_detach(core);
 	if (outcome == COMMAND_OK) {
 		/* still under the lock: receivers' names are the model's */
-		reply->json = tell_command(core->intent, &c, result, NULL, now_ms);
+		reply->json = command_to_json(core->intent, &c, result, NULL, now_ms);
 		add_waiting(core, &c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
 		            reply->json);
 		reply->status = result->created && !c.dry_run ? 201 : 200;
-		tell_override_etag(&result->override, reply->etag);
+		override_etag(&result->override, reply->etag);
 	} else if (outcome == COMMAND_OVER) {
-		reply->json = tell_nothing_to_end(&c, result);
+		reply->json = nothing_to_end_to_json(&c, result);
 		reply->status = 200;
 	} else {
-		refuse(result, outcome, reply);
+		set_command_problem(result, outcome, reply);
 	}
 	core_changed(core);
 	core_unlock(core);

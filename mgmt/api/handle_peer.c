@@ -31,14 +31,14 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	bool known = observe_load(core, &bits);
 	reply->json = json_pack(
 	        "{s:s, s:s, s:o, s:s, s:s, s:o}", "node", core->dirs.node, "cluster",
-	        m ? m->cluster : "", "version", has_head ? tell_peer_version(&head) : json_null(),
-	        "overrides",
+	        m ? m->cluster : "", "version",
+	        has_head ? version_to_peer_json(&head) : json_null(), "overrides",
 	        overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), digest),
-	        "hash_key", key_seen(core->intent)->found, "bits_per_s",
+	        "hash_key", key_status(core->intent)->found, "bits_per_s",
 	        known ? json_integer((json_int_t)bits) : json_null());
 	json_object_set_new(reply->json, "clock", timekeep_peer_json(core));
 	if (core->inforce[0].number) /* the judgement names its version */
-		json_object_set_new(reply->json, "in_force", inforce_tell(&core->inforce[0]));
+		json_object_set_new(reply->json, "in_force", inforce_to_json(&core->inforce[0]));
 	core_unlock(core);
 	reply->status = 200;
 }
@@ -51,7 +51,7 @@ void handle_peer_overrides(struct core *core, struct http_request *r, struct htt
 	core_lock(core);
 	const struct overrides *set = intent_overrides(core->intent);
 	for (size_t i = 0; i < set->n_items; i++)
-		json_array_append_new(items, tell_peer_override(&set->items[i]));
+		json_array_append_new(items, override_to_peer_json(&set->items[i]));
 	core_unlock(core);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;
@@ -72,7 +72,7 @@ void handle_peer_versions(struct core *core, struct http_request *r, struct http
 		list[0].confirm_left_ms = head->confirm_left_ms; /* it runs; the store has none */
 	core_unlock(core);
 	for (int i = first; i < n; i++)
-		json_array_append_new(items, tell_peer_version(&list[i]));
+		json_array_append_new(items, version_to_peer_json(&list[i]));
 	free(list);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;
@@ -95,8 +95,8 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 		handle_version_unread(rc, reply);
 		return;
 	}
-	reply->json = tell_peer_version(&v);
-	json_object_set_new(reply->json, "files", tell_contents(&files));
+	reply->json = version_to_peer_json(&v);
+	json_object_set_new(reply->json, "files", contents_to_json(&files));
 	reply->status = 200;
 	files_fini(&files);
 }
@@ -111,17 +111,18 @@ void handle_peer_poke(struct core *core, struct http_request *r, struct http_rep
 	reply->status = 200;
 }
 
-void handle_peer_views(struct core *core, struct http_request *r, struct http_reply *reply)
+void handle_peer_observations(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	reply->json = views_tell(core);
+	reply->json = health_exchange_to_json(core);
 	reply->status = 200;
 }
 
-void handle_peer_guests(struct core *core, struct http_request *r, struct http_reply *reply)
+void handle_peer_connection_state(struct core *core, struct http_request *r,
+                                  struct http_reply *reply)
 {
 	(void)r;
-	reply->json = learn_tell(core);
+	reply->json = state_fetch_to_json(core);
 	reply->status = 200;
 	if (!reply->json)
 		http_problem(reply, 503, "process-unreachable", "weir-dataplane does not answer");

@@ -16,7 +16,7 @@
 #include "mgmt/api/tell.h"
 #include "mgmt/store/yield.h"
 
-static bool is_same(const struct version *a, const struct version *b)
+static bool is_equal_version(const struct version *a, const struct version *b)
 {
 	return a->number == b->number && !strcmp(a->digest, b->digest);
 }
@@ -33,7 +33,7 @@ static bool read_proposal(struct core *core, const struct http_request *r, const
 
 	*node = json_string_value(json_object_get(r->json, "node"));
 	if (!*node || !**node || strlen(*node) >= MODEL_NAME_MAX || !cluster ||
-	    tell_read_version(json_object_get(r->json, "version"), v)) {
+	    version_from_peer_json(json_object_get(r->json, "version"), v)) {
 		http_problem(reply, 400, "bad-request", "expected node, cluster and version");
 		return false;
 	}
@@ -61,7 +61,7 @@ void handle_peer_reserve(struct core *core, struct http_request *r, struct http_
 		reserve_release(&core->reserved, node);
 	else if (json_is_null(record))
 		state = states[propose_grant(core, node, NULL, &v)];
-	else if (!tell_read_version(record, &parent))
+	else if (!version_from_peer_json(record, &parent))
 		state = states[propose_grant(core, node, &parent, &v)];
 	else
 		state = "stale";
@@ -89,13 +89,13 @@ static void clear_way(struct core *core, const struct version *v, const char *no
 	};
 	struct version two[2] = { list[0], list[1] };
 	memcpy(two[1].digest, v->parent, sizeof(two[1].digest));
-	if (!core->proposing && !is_same(head, v))
+	if (!core->proposing && !is_equal_version(head, v))
 		yield_to(core->intent, two, 2, node, now_ms);
 }
 
 /* Accept the version if it follows our head. Under the lock. @return the state for the answer */
-static const char *take_pushed(struct core *core, const struct http_request *r,
-                               const struct version *v, const char *node)
+static const char *accept_pushed(struct core *core, const struct http_request *r,
+                                 const struct version *v, const char *node)
 {
 	struct intent_offer offer = { .version = *v };
 	char why[HTTP_TEXT_MAX];
@@ -103,7 +103,8 @@ static const char *take_pushed(struct core *core, const struct http_request *r,
 
 	clear_way(core, v, node);
 	const struct version *head = intent_head(core->intent);
-	if (head && !intent_version(core->intent, v->number, &own, NULL) && is_same(&own, v))
+	if (head && !intent_version(core->intent, v->number, &own, NULL) &&
+	    is_equal_version(&own, v))
 		return "taken";
 	if (yield_is_untold(core->intent))
 		return "untold";
@@ -113,15 +114,15 @@ static const char *take_pushed(struct core *core, const struct http_request *r,
 		peers_poke(core, false); /* what is between is fetched, and replaces what lost */
 		return "behind";
 	}
-	const struct tell_source source = { handle_files_find_locked, core };
-	int read = tell_read_files(json_object_get(r->json, "files"), &source, &offer.files, why);
+	const struct file_source source = { handle_files_find_locked, core };
+	int read = files_from_json(json_object_get(r->json, "files"), &source, &offer.files, why);
 	if (read == -ENOENT || read == -EBADMSG) {
 		peers_poke(core, false); /* large files are fetched */
 		return "behind";
 	}
 	if (read)
 		return "refused";
-	int rc = intent_take(core->intent, &offer, 1, clock_believed_ms());
+	int rc = intent_accept(core->intent, &offer, 1, clock_believed_ms());
 	files_fini(&offer.files);
 	if (rc)
 		return "refused";
@@ -138,11 +139,11 @@ void handle_peer_push(struct core *core, struct http_request *r, struct http_rep
 
 	core_lock(core);
 	if (read_proposal(core, r, &node, &v, reply)) {
-		const char *state = take_pushed(core, r, &v, node);
+		const char *state = accept_pushed(core, r, &v, node);
 		const struct version *head = intent_head(core->intent);
 
 		reply->json = json_pack("{s:s, s:o}", "state", state, "head",
-		                        head ? tell_peer_version(head) : json_null());
+		                        head ? version_to_peer_json(head) : json_null());
 		reply->status = 200;
 	}
 	core_unlock(core);

@@ -19,21 +19,22 @@
 #include "weir/json.h"
 #include "weir/stats.h"
 
-#define ASK_MS          5000   /* for a process: the longest answers are megabytes */
-#define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
-#define LOOK_EVERY_MS   250u   /* whether the client is still there */
+#define PROCESS_QUERY_MS 5000   /* for a process: the longest answers are megabytes */
+#define EVENTS_WAIT_MAX  30000u /* ms: below the idle timeout of usual proxies */
+#define LOOK_EVERY_MS    250u   /* whether the client is still there */
 
 void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
-	reply->json = json_pack(
-	        "{s:s, s:o, s:o, s:s, s:{s:s, s:s}, s:I}", "node", core->dirs.node, "site",
-	        m && m->self ? json_string(m->self->site->name) : json_null(), "cluster",
-	        m ? json_string(m->cluster) : json_null(), "release", WEIR_RELEASE, "store",
-	        "state", intent_store_state(core->intent), "detail", intent_store_why(core->intent),
-	        "uptime_ms", (json_int_t)(clock_mono_ms() - core->started_ms));
+	reply->json =
+	        json_pack("{s:s, s:o, s:o, s:s, s:{s:s, s:s}, s:I}", "node", core->dirs.node,
+	                  "site", m && m->self ? json_string(m->self->site->name) : json_null(),
+	                  "cluster", m ? json_string(m->cluster) : json_null(), "release",
+	                  WEIR_RELEASE, "store", "state", intent_store_state(core->intent),
+	                  "detail", intent_store_reason(core->intent), "uptime_ms",
+	                  (json_int_t)(clock_mono_ms() - core->started_ms));
 	core_unlock(core);
 	reply->status = 200;
 }
@@ -43,7 +44,7 @@ void handle_processes(struct core *core, struct http_request *r, struct http_rep
 	(void)r;
 	struct look *l = calloc(1, sizeof(*l));
 
-	if (!l || look_take(core, l)) {
+	if (!l || look_init(core, l)) {
 		http_problem(reply, 503, "busy", "out of memory");
 	} else {
 		reply->json = json_pack("{s:o}", "items", handle_processes_json(l));
@@ -63,7 +64,7 @@ void handle_peers(struct core *core, struct http_request *r, struct http_reply *
 	reply->status = 200;
 }
 
-static void add_backends(const struct look *l, json_t *items)
+static void add_backend_items(const struct look *l, json_t *items)
 {
 	const struct model *m = l->m;
 	char text[ADDR_TEXT_MAX];
@@ -83,7 +84,7 @@ static void add_backends(const struct look *l, json_t *items)
 		}
 }
 
-static void add_services(const struct look *l, json_t *items)
+static void add_service_items(const struct look *l, json_t *items)
 {
 	const struct model *m = l->m;
 
@@ -108,10 +109,10 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 	json_t *items = json_array();
 
 	(void)r;
-	bool failed = !l || look_take(core, l);
+	bool failed = !l || look_init(core, l);
 	if (!failed && l->m) {
-		add_backends(l, items);
-		add_services(l, items);
+		add_backend_items(l, items);
+		add_service_items(l, items);
 	}
 	if (l)
 		look_fini(l);
@@ -123,15 +124,15 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 }
 
 /* Send a line to a process's control socket and pass its answer on unchanged. */
-static void ask_process(struct core *core, const char *name, const char *line,
-                        struct http_reply *reply)
+static void query_process(struct core *core, const char *name, const char *line,
+                          struct http_reply *reply)
 {
 	char path[PATH_MAX], file[64], *answer = NULL;
 
 	snprintf(file, sizeof(file), "%.32s.ctl", name);
 	int rc = proc_path(core->dirs.run, file, path);
 	if (!rc)
-		rc = ctl_ask(path, line, ASK_MS, &answer);
+		rc = ctl_request(path, line, PROCESS_QUERY_MS, &answer);
 	if (!rc) {
 		reply->json = json_read(answer, strlen(answer), 0, NULL);
 		rc = reply->json ? 0 : -EPROTO;
@@ -145,10 +146,10 @@ static void ask_process(struct core *core, const char *name, const char *line,
 void handle_dns(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	ask_process(core, "dns", "{\"do\":\"status\"}", reply);
+	query_process(core, "dns", "{\"do\":\"status\"}", reply);
 }
 
-void handle_ask(struct core *core, struct http_request *r, struct http_reply *reply)
+void handle_process_request(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct field f;
 
@@ -162,7 +163,7 @@ void handle_ask(struct core *core, struct http_request *r, struct http_reply *re
 	}
 	char *line = json_dumps(request, JSON_COMPACT);
 	if (line)
-		ask_process(core, r->parts[0], line, reply);
+		query_process(core, r->parts[0], line, reply);
 	else
 		http_problem(reply, 503, "busy", "out of memory");
 	free(line);
@@ -232,7 +233,7 @@ void handle_events(struct core *core, struct http_request *r, struct http_reply 
 	} else {
 		for (id = id < oldest ? oldest : id; id <= last && json_array_size(items) < limit;
 		     id++)
-			json_array_append_new(items, tell_event(journal_find(j, id)));
+			json_array_append_new(items, event_to_json(journal_find(j, id)));
 		reply->json = json_pack("{s:O, s:I, s:I}", "items", items, "last", (json_int_t)last,
 		                        "oldest", (json_int_t)oldest);
 		reply->status = 200;

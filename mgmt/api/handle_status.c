@@ -37,8 +37,8 @@ static const struct override *override_of(const struct look *l, size_t i,
 	               : NULL;
 }
 
-bool status_is_asked(const struct status *s, enum model_target_kind kind, const char *pool,
-                     const char *name)
+bool status_has_intent(const struct status *s, enum model_target_kind kind, const char *pool,
+                       const char *name)
 {
 	for (size_t i = 0; i < s->look.set.n_items; i++)
 		if (override_of(&s->look, i, kind, pool, name))
@@ -46,8 +46,8 @@ bool status_is_asked(const struct status *s, enum model_target_kind kind, const 
 	return false;
 }
 
-json_t *status_asked(const struct status *s, enum model_target_kind kind, const char *pool,
-                     const char *name, uint32_t weight)
+json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
+                      const char *name, uint32_t weight)
 {
 	const struct look *l = &s->look;
 	const char *state = "serve"; /* "disable" weighs most */
@@ -118,7 +118,7 @@ static bool is_chosen(const json_t *sites)
 	return false;
 }
 
-static uint64_t weight_of(const json_t *s, bool out)
+static uint64_t compute_site_weight(const json_t *s, bool out)
 {
 	uint64_t open = 1000000 - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
 
@@ -141,7 +141,7 @@ static json_t *site_effect(const struct look *l, const char *site)
 		for (size_t k = 0; k < json_array_size(sites); k++) {
 			const json_t *s = json_array_get(sites, k);
 			bool out = chosen && !is_answered(s);
-			uint64_t weight = weight_of(s, out);
+			uint64_t weight = compute_site_weight(s, out);
 
 			sum += weight;
 			if (strcmp(status_text(s, "site"), site))
@@ -190,7 +190,7 @@ static json_t *site_status(struct status *s, const struct model_site *site)
 	json_object_set_new(seen, "bits_per_s", load);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", site->name, "region",
 	                 site->region ? site->region : "", "intent",
-	                 status_asked(s, MODEL_TARGET_SITE, "", site->name, site->weight),
+	                 status_intent(s, MODEL_TARGET_SITE, "", site->name, site->weight),
 	                 "observation", seen, "effect", site_effect(l, site->name));
 }
 
@@ -205,7 +205,7 @@ static json_t *sites_status(struct status *s)
 }
 
 /* The row that weir-dns gives a service at a site, from the first name steered by that service. */
-static const json_t *placed_at(const struct look *l, const char *service, const char *site)
+static const json_t *find_placement(const struct look *l, const char *service, const char *site)
 {
 	const json_t *names = json_object_get(l->dns, "names");
 
@@ -225,11 +225,11 @@ static const json_t *placed_at(const struct look *l, const char *service, const 
 static json_t *at_effect(const struct look *l, const char *service, const char *site)
 {
 	static const char *const fields[] = { "ipv4", "ipv6", "views" };
-	const json_t *placed = placed_at(l, service, site);
+	const json_t *site_row = find_placement(l, service, site);
 	json_t *effect = site_effect(l, site);
 
-	for (size_t i = 0; placed && i < 3; i++) {
-		json_t *value = json_object_get(placed, fields[i]);
+	for (size_t i = 0; site_row && i < 3; i++) {
+		json_t *value = json_object_get(site_row, fields[i]);
 
 		if (value && strcmp(json_is_string(value) ? json_string_value(value) : "", "none"))
 			json_object_set(effect, fields[i], value);
@@ -257,7 +257,7 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "site", at->site->name, "vip",
 	                 at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
-	                 status_asked(s, MODEL_TARGET_SITE, "", at->site->name, at->weight),
+	                 status_intent(s, MODEL_TARGET_SITE, "", at->site->name, at->weight),
 	                 "observation", seen, "effect",
 	                 at_effect(l, service->name, at->site->name));
 }
@@ -316,8 +316,8 @@ json_t *handle_processes_json(const struct look *l)
 
 json_t *handle_peers_json(struct core *core)
 {
-	const struct peers_view *view;
-	size_t n = peers_view(core, &view);
+	const struct peers_report *view;
+	size_t n = peers_report(core, &view);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++) {
@@ -331,7 +331,7 @@ json_t *handle_peers_json(struct core *core)
 		                : json_null());
 
 		if (view[i].why[0])
-			json_object_set_new(one, "detail", tell_text(view[i].why));
+			json_object_set_new(one, "detail", text_to_json(view[i].why));
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -403,15 +403,15 @@ static void add_intent(struct status *s, json_t *status)
 
 	for (size_t i = 0; i < l->set.n_items; i++)
 		if (strcmp(overrides_state(&l->set, &l->set.items[i], l->now_ms), "done"))
-			json_array_append_new(overrides,
-			                      tell_override(&l->set, &l->set.items[i], l->now_ms));
-	json_object_set_new(status, "version", head ? tell_version(head, head) : json_null());
+			json_array_append_new(
+			        overrides, override_to_json(&l->set, &l->set.items[i], l->now_ms));
+	json_object_set_new(status, "version", head ? version_to_json(head, head) : json_null());
 	json_object_set_new(status, "document", json_integer((json_int_t)l->document));
 	json_object_set_new(status, "confirm_by",
-	                    head ? tell_time(head->confirm_by_ms) : json_null());
+	                    head ? time_to_json(head->confirm_by_ms) : json_null());
 	json_object_set_new(
 	        status, "store",
-	        json_pack("{s:s, s:s}", "state", l->store_state, "detail", l->store_why));
+	        json_pack("{s:s, s:s}", "state", l->store_state, "detail", l->store_reason));
 	json_object_set_new(status, "overrides", overrides);
 }
 
@@ -426,7 +426,7 @@ static void add_state(struct status *s, json_t *status)
 	state_since(s->look.core, v);
 	core_unlock(s->look.core);
 	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(why, tell_text(v->reasons[i].text));
+		json_array_append_new(why, text_to_json(v->reasons[i].text));
 	if (v->n_left_out) {
 		snprintf(more, sizeof(more), "and %zu more reasons", v->n_left_out);
 		json_array_append_new(why, json_string(more));
@@ -443,7 +443,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	struct status *s = calloc(1, sizeof(*s));
 	json_t *status = json_object();
 
-	if (!s || look_take(core, &s->look) || facts_judge(&s->look, &s->verdict)) {
+	if (!s || look_init(core, &s->look) || facts_judge(&s->look, &s->verdict)) {
 		if (s)
 			look_fini(&s->look);
 		free(s);
@@ -451,7 +451,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	}
 	s->filter = *filter;
 	json_object_set_new(status, "node", json_string(core->dirs.node));
-	json_object_set_new(status, "time", tell_time(s->look.now_ms));
+	json_object_set_new(status, "time", time_to_json(s->look.now_ms));
 	add_intent(s, status);
 	if (s->look.m)
 		add_model(s, status);

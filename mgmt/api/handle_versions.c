@@ -12,7 +12,7 @@
 #include "mgmt/api/tell.h"
 
 /* Versions that gave way to others: their numbers belong to those now. */
-static json_t *tell_lost(struct store *store, uint64_t limit)
+static json_t *lost_versions_to_json(struct store *store, uint64_t limit)
 {
 	size_t max = limit < STORE_LOST_MAX ? limit : STORE_LOST_MAX;
 	struct version_lost *lost = calloc(max, sizeof(*lost));
@@ -20,11 +20,11 @@ static json_t *tell_lost(struct store *store, uint64_t limit)
 	json_t *list = json_array();
 
 	for (int i = 0; i < n; i++) {
-		json_t *item = tell_version(&lost[i].version, NULL);
+		json_t *item = version_to_json(&lost[i].version, NULL);
 
 		json_object_set_new(item, "state", json_string("lost"));
-		json_object_set_new(item, "lost", tell_time(lost[i].lost_ms));
-		json_object_set_new(item, "why", tell_text(lost[i].why));
+		json_object_set_new(item, "lost", time_to_json(lost[i].lost_ms));
+		json_object_set_new(item, "why", text_to_json(lost[i].why));
 		json_array_append_new(list, item);
 	}
 	free(lost);
@@ -44,18 +44,18 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	const struct version *head = intent_head(core->intent);
 	int n = store && list ? store_versions(store, before, list, limit) : -EROFS;
 	if (n < 0) {
-		const char *why = intent_store_why(core->intent);
+		const char *why = intent_store_reason(core->intent);
 
 		http_problem(reply, 503, "store", "the store fails: %s",
-		             !*why && store ? store_why(store) : why);
+		             !*why && store ? store_reason(store) : why);
 	} else {
 		json_t *items = json_array();
 
 		for (int i = 0; i < n; i++)
-			json_array_append_new(items, tell_version(&list[i], head));
+			json_array_append_new(items, version_to_json(&list[i], head));
 		reply->json = json_pack("{s:o, s:o, s:o}", "items", items, "head",
 		                        head ? json_integer((json_int_t)head->number) : json_null(),
-		                        "lost", tell_lost(store, limit));
+		                        "lost", lost_versions_to_json(store, limit));
 		reply->status = 200;
 	}
 	core_unlock(core);
@@ -82,11 +82,11 @@ void handle_config_get(struct core *core, struct http_request *r, struct http_re
 	if (!head) {
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 	} else {
-		tell_version_etag(head, reply->etag);
+		version_etag(head, reply->etag);
 		reply->status = !strcmp(r->if_none_match, reply->etag) ? 304 : 200;
-		reply->json = tell_version(head, head);
+		reply->json = version_to_json(head, head);
 		json_object_set_new(reply->json, "files",
-		                    tell_contents(intent_head_files(core->intent)));
+		                    contents_to_json(intent_head_files(core->intent)));
 	}
 	core_unlock(core);
 }

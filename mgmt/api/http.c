@@ -46,7 +46,7 @@ void http_problem(struct http_reply *reply, unsigned status, const char *code, c
 	title_of(code, title);
 	json_decref(reply->json);
 	reply->json = json_pack("{s:s, s:s, s:i, s:s, s:o}", "type", type, "title", title, "status",
-	                        (int)status, "code", code, "detail", tell_text(detail));
+	                        (int)status, "code", code, "detail", text_to_json(detail));
 	reply->status = status;
 	reply->etag[0] = '\0';
 }

@@ -3,8 +3,9 @@
  * @file
  * HTTP requests and replies as values, and the servers that carry them.
  *
- * A server of our own (docs/decisions.md): one thread has all connections of a server, handlers run in others
- * (mgmt/api/http_serve.c). What a handler needs of the process it reaches through struct core, under its lock.
+ * A server of our own (docs/decisions.md): one thread has all connections of a server, handlers run
+ * in others (mgmt/api/http_serve.c). What a handler needs of the process it reaches through struct
+ * core, under its lock.
  *
  * Requests and replies are implemented in http.c, servers in http_serve.c. Handlers' threads call
  * what takes a request or a reply; the main thread starts and stops servers, renews certificates
@@ -34,7 +35,7 @@ struct core;
 
 /** What a principal may do. From VIEWER to ADMIN, each role includes the ones before it. */
 enum http_role {
-	HTTP_NOBODY,
+	HTTP_NO_ROLE,
 	HTTP_METRICS, /**< the metrics alone */
 	HTTP_PEER,    /**< the peers' requests alone */
 	HTTP_VIEWER,
@@ -83,7 +84,10 @@ struct http_reply {
 	bool retry; /**< asking again in a second may help: Retry-After */
 };
 
-/** Set what the request's handler does from now on, for a client that waits: @p what is a constant text. Any thread. */
+/**
+ * Set what the request's handler does from now on, for a client that waits: @p what is a constant
+ * text. Any thread.
+ */
 void http_doing(const struct http_request *r, const char *what);
 
 /** The value of query parameter @p name, or NULL. */
@@ -100,17 +104,21 @@ bool http_gone(const struct http_request *r);
 
 struct http_server;
 
-/** Answers a request; @p request->json and parts are the callee's to fill and to free. In a thread of the server's. */
+/**
+ * Answers a request; @p request->json and parts are the callee's to fill and to free. In a thread
+ * of the server's.
+ */
 typedef void http_handler(struct core *core, struct http_request *request,
                           struct http_reply *reply);
 /**
- * Finds out who asks: sets role and principal. @p fd is the connection's socket; @p authorization is NULL where there is
- * none, and "" where it is too long. It never waits.
+ * Finds out who asks: sets role and principal. @p fd is the connection's socket; @p authorization
+ * is NULL where there is none, and "" where it is too long. It never waits.
  */
 typedef void http_authenticator(struct core *core, int fd, const char *authorization,
                                 struct http_request *request);
 /**
- * Whether a request whose head alone is known may be answered, so that its body is worth reading. It never waits.
+ * Whether a request whose head alone is known may be answered, so that its body is worth reading.
+ * It never waits.
  * @return false: @p reply says why not
  */
 typedef bool http_gate(struct core *core, const struct http_request *request,
@@ -129,9 +137,15 @@ struct http_options {
 
 /** Serve, in a thread of its own. @return 0, -EINVAL (certificate or key) or -errno */
 int http_serve(const struct http_options *options, struct http_server **out);
-/** Use another certificate and key for connections from now on. @return 0, or -EINVAL: the former ones stay */
+/**
+ * Use another certificate and key for connections from now on. @return 0, or -EINVAL: the former
+ * ones stay
+ */
 int http_renew(struct http_server *s, const char *cert, const char *key);
-/** The addresses of the peers, whose connections have limits of their own, at most HTTP_PEERS_MAX. NULL is fine. */
+/**
+ * The addresses of the peers, whose connections have limits of their own, at most HTTP_PEERS_MAX.
+ * NULL is fine.
+ */
 void http_set_peers(struct http_server *s, const struct addr *peers, size_t n);
 /** Stop: ends when all requests are answered; those that wait end early. NULL is fine. */
 void http_stop(struct http_server *s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A connection is a machine of few states (http_internal.h); a step either goes on, waits for the socket, or ends it. Who
- * asks is found out from the head alone: a body is read only for a request that may be answered, and within a budget.
+ * A connection is a machine of few states (http_internal.h); a step either goes on, waits for the
+ * socket, or ends it. Who asks is found out from the head alone: a body is read only for a request
+ * that may be answered, and within a budget.
  */
 #include "mgmt/api/http_internal.h"
 
@@ -73,13 +74,16 @@ static void note_failed_login(struct http_conn *c)
 	char source[ADDR_TEXT_MAX];
 
 	stats_add(c->server->logins_failed, 1);
-	http_tokens_take(&c->source->failures, failures, now_of(c));
+	http_tokens_spend(&c->source->failures, failures, now_of(c));
 	log_warn("login-failed", "source=%s why=\"Authorization is not a valid token\"",
 	         addr_text(&c->source->key, source));
 }
 
-/* Authenticate the client. @return whether the request may go on; else @p step is that of the refusal */
-static bool authenticate(struct http_conn *c, enum http_step *step)
+/*
+ * Authenticate the client. @return whether the request may go on; else @p step is that of the
+ * refusal
+ */
+static bool authenticate_client(struct http_conn *c, enum http_step *step)
 {
 	struct http_server *s = c->server;
 	bool tries = c->head.has_login && !s->options.local;
@@ -95,7 +99,7 @@ static bool authenticate(struct http_conn *c, enum http_step *step)
 	                         c->request);
 	if (c->request->role == HTTP_PEER)
 		http_server_know(s, c);
-	if (!tries || c->request->role != HTTP_NOBODY)
+	if (!tries || c->request->role != HTTP_NO_ROLE)
 		return true;
 	note_failed_login(c);
 	snprintf(c->reply.challenge, sizeof(c->reply.challenge), "%s realm=\"weir\"",
@@ -116,11 +120,11 @@ static enum http_step refuse_crowded(struct http_conn *c)
 }
 
 /* Reserve @p room bytes for a body, within the budget. @return whether there was room */
-static bool reserve_body(struct http_conn *c, size_t room)
+static bool reserve_body_room(struct http_conn *c, size_t room)
 {
-	if (!http_budget_take(&c->server->bodies, !c->known, room - c->body_taken))
+	if (!http_budget_reserve(&c->server->bodies, !c->known, room - c->body_reserved))
 		return false;
-	c->body_taken = room;
+	c->body_reserved = room;
 	char *body = realloc(c->body, room + 1);
 	if (!body)
 		return false;
@@ -129,8 +133,10 @@ static bool reserve_body(struct http_conn *c, size_t room)
 	return true;
 }
 
-/* A body that will be read may use the whole line: undo the small receive buffer of http_serve.c. */
-static void widen(const struct http_conn *c)
+/*
+ * A body that will be read may use the whole line: undo the small receive buffer of http_serve.c.
+ */
+static void widen_receive_buffer(const struct http_conn *c)
 {
 	int any = 0, wide = WIDE_RCVBUF;
 
@@ -145,10 +151,10 @@ static enum http_step begin_body(struct http_conn *c)
 
 	if (c->head.n_body > HTTP_BODY_MAX)
 		return refuse_large(c);
-	if (!reserve_body(c, c->head.chunked ? CHUNKED_ROOM : (size_t)c->head.n_body))
+	if (!reserve_body_room(c, c->head.chunked ? CHUNKED_ROOM : (size_t)c->head.n_body))
 		return refuse_crowded(c);
-	if (!c->server->options.local && !c->known && c->request->role != HTTP_NOBODY)
-		widen(c);
+	if (!c->server->options.local && !c->known && c->request->role != HTTP_NO_ROLE)
+		widen_receive_buffer(c);
 	if (c->head.expects && c->n_in == 0 &&
 	    http_write_bytes(c, go_on, sizeof(go_on) - 1) != (ssize_t)sizeof(go_on) - 1)
 		return HTTP_END;
@@ -168,7 +174,7 @@ static enum http_step queue_request(struct http_conn *c)
 }
 
 /* A head of @p n bytes has arrived: decide all that can be decided without the body. */
-static enum http_step take_head(struct http_conn *c, size_t n)
+static enum http_step accept_head(struct http_conn *c, size_t n)
 {
 	struct http_server *s = c->server;
 	struct http_fault fault = { 0 };
@@ -190,10 +196,10 @@ static enum http_step take_head(struct http_conn *c, size_t n)
 	c->request->local = s->options.local;
 	c->unread = c->head.n_body > 0 || c->head.chunked;
 	enum http_step step;
-	if (!authenticate(c, &step))
+	if (!authenticate_client(c, &step))
 		return step;
 	if (!s->options.gate(s->options.core, c->request, &c->reply)) {
-		c->unread |= c->request->role == HTTP_NOBODY;
+		c->unread |= c->request->role == HTTP_NO_ROLE;
 		return http_send_reply(c);
 	}
 	if (c->unread && !strcmp(c->request->method, "GET"))
@@ -217,7 +223,7 @@ static enum http_step step_head(struct http_conn *c)
 			c->head = (struct http_head){ 0 };
 		if (n)
 			return n < 0 ? http_refuse(c, fault.status, fault.code, fault.detail)
-			             : take_head(c, (size_t)n);
+			             : accept_head(c, (size_t)n);
 	}
 	if (!c->in)
 		c->in = malloc(HTTP_HEAD_MAX);
@@ -244,14 +250,17 @@ static bool append_body(struct http_conn *c, const char *data, size_t n)
 
 	while (room < need)
 		room *= 2;
-	if (need > HTTP_BODY_MAX || (room > c->body_room && !reserve_body(c, room)))
+	if (need > HTTP_BODY_MAX || (room > c->body_room && !reserve_body_room(c, room)))
 		return false;
 	memcpy(c->body + c->n_body, data, n);
 	c->n_body += n;
 	return true;
 }
 
-/* Decode what is in the input. @return HTTP_GO_ON at the end of the body or with a problem, HTTP_WAIT: more is needed */
+/*
+ * Decode what is in the input. @return HTTP_GO_ON at the end of the body or with a problem,
+ * HTTP_WAIT: more is needed
+ */
 static enum http_step decode_chunks(struct http_conn *c)
 {
 	enum http_chunks_result got = HTTP_CHUNKS_DATA;
@@ -395,7 +404,7 @@ void http_conn_close(struct http_conn *c)
 
 /* The machine */
 
-static enum http_step take_step(struct http_conn *c)
+static enum http_step run_step(struct http_conn *c)
 {
 	switch (c->state) {
 	case HTTP_HANDSHAKE:
@@ -417,12 +426,12 @@ static enum http_step take_step(struct http_conn *c)
 }
 
 /*
- * Watch what the connection waits for. One that waits for nothing is taken out of the loop: epoll would report its hang-up
- * again and again.
+ * Watch what the connection waits for. One that waits for nothing is taken out of the loop: epoll
+ * would report its hang-up again and again.
  */
-static void watch(struct http_conn *c);
+static void watch_conn(struct http_conn *c);
 
-static void on_socket(void *arg, int fd, uint32_t events)
+static void on_conn_socket(void *arg, int fd, uint32_t events)
 {
 	struct http_conn *c = arg;
 
@@ -431,13 +440,13 @@ static void on_socket(void *arg, int fd, uint32_t events)
 	if (c->state == HTTP_RUNNING) {
 		c->gone = true;
 		c->wants = 0;
-		watch(c);
+		watch_conn(c);
 		return;
 	}
 	http_conn_advance(c);
 }
 
-static void watch(struct http_conn *c)
+static void watch_conn(struct http_conn *c)
 {
 	struct loop *l = c->server->loop;
 
@@ -445,13 +454,13 @@ static void watch(struct http_conn *c)
 		loop_fd_remove(l, c->fd);
 	else if (c->wants && c->watched)
 		loop_fd_set(l, c->fd, c->wants);
-	else if (c->wants && loop_fd_add(l, c->fd, c->wants, on_socket, c))
+	else if (c->wants && loop_fd_add(l, c->fd, c->wants, on_conn_socket, c))
 		c->deadline_ms = now_of(c); /* it cannot be watched: it ends now */
 	c->watched = c->wants != 0;
 }
 
 /* End a connection whose time is over; a request that has begun gets an answer first. */
-static enum http_step expire(struct http_conn *c)
+static enum http_step expire_conn(struct http_conn *c)
 {
 	if (c->state == HTTP_QUEUED)
 		return http_refuse(c, 503, "busy",
@@ -462,7 +471,7 @@ static enum http_step expire(struct http_conn *c)
 	return HTTP_END;
 }
 
-static void on_timer(void *arg)
+static void on_conn_timer(void *arg)
 {
 	struct http_conn *c = arg;
 
@@ -472,7 +481,7 @@ static void on_timer(void *arg)
 		(void)loop_timer_set(c->server->loop, &c->timer, c->deadline_ms);
 		return;
 	}
-	if (now_of(c) >= c->deadline_ms && expire(c) == HTTP_END) {
+	if (now_of(c) >= c->deadline_ms && expire_conn(c) == HTTP_END) {
 		http_conn_close(c);
 		return;
 	}
@@ -487,7 +496,7 @@ void http_conn_advance(struct http_conn *c)
 
 	c->resumes = false;
 	for (unsigned i = 0; i < most && step == HTTP_GO_ON; i++)
-		step = take_step(c);
+		step = run_step(c);
 	if (step == HTTP_END) {
 		http_conn_close(c);
 		return;
@@ -496,7 +505,7 @@ void http_conn_advance(struct http_conn *c)
 		c->resumes = true;
 		c->wants = 0;
 	}
-	watch(c);
+	watch_conn(c);
 	bool waits = c->state == HTTP_HANDSHAKE || c->state == HTTP_LINGER;
 	at_ms = c->resumes ? now_of(c) + (waits ? PAUSE_MS : 0) : c->deadline_ms;
 	if (loop_timer_set(c->server->loop, &c->timer,
@@ -507,10 +516,10 @@ void http_conn_advance(struct http_conn *c)
 
 void http_conn_begin(struct http_conn *c)
 {
-	c->timer = (struct loop_timer){ .cb = on_timer, .arg = c };
+	c->timer = (struct loop_timer){ .cb = on_conn_timer, .arg = c };
 	http_enter(c, c->tls ? HTTP_HANDSHAKE : HTTP_HEAD, HTTP_HANDSHAKE_MS);
 	c->wants = EPOLLIN;
-	watch(c);
+	watch_conn(c);
 	if (loop_timer_set(c->server->loop, &c->timer, c->deadline_ms))
 		http_conn_close(c);
 }

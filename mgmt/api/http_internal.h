@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What http_serve.c (a server: its thread, listener, limits), http_conn.c (one connection) and http_send.c (its bytes and
- * its answers) share.
+ * What http_serve.c (a server: its thread, listener, limits), http_conn.c (one connection) and
+ * http_send.c (its bytes and its answers) share.
  *
- * All of it belongs to the server's thread, but for what the server's lock guards and what a job has while a handler runs.
+ * All of it belongs to the server's thread, but for what the server's lock guards and what a job
+ * has while a handler runs.
  *
  * The functions below stand under the file that implements them.
  */
@@ -22,7 +23,10 @@
 #include "mgmt/api/http_tls.h"
 #include "mgmt/api/http_work.h"
 
-/* How long a client may take. A slow line has time enough; a client that only occupies a place has not. */
+/*
+ * How long a client may take. A slow line has time enough; a client that only occupies a place
+ * has not.
+ */
 #define HTTP_HANDSHAKE_MS  10000u
 #define HTTP_HEAD_MS       10000u
 #define HTTP_IDLE_MS       30000u             /* between two requests */
@@ -66,7 +70,10 @@
 #define HTTP_COUNT_STATUS(status, phrase) +1
 enum { HTTP_N_STATUSES = HTTP_STATUSES(HTTP_COUNT_STATUS) };
 
-/* The limits of a server. "Known" are peers, over TCP; root and weir-mgmt's own user on the UNIX socket. */
+/*
+ * The limits of a server. "Known" are peers, over TCP; root and weir-mgmt's own user on the UNIX
+ * socket.
+ */
 struct http_limits {
 	unsigned strangers, known;         /* connections */
 	unsigned per_stranger, per_known;  /* connections of one source */
@@ -110,12 +117,12 @@ struct http_conn {
 	struct http_request *request; /* NULL between two */
 	struct http_chunks chunks;
 	char *body;
-	size_t n_body, body_room, body_taken; /* taken of the budget */
+	size_t n_body, body_room, body_reserved; /* taken of the budget */
 	struct http_reply reply;
 	char *text;  /* of the reply */
 	bool unread; /* the request was not read to its end: close after the answer */
 	char *out;
-	size_t n_out, at_out, out_taken;
+	size_t n_out, at_out, out_reserved;
 };
 
 struct http_server {
@@ -157,7 +164,10 @@ ssize_t http_read_bytes(struct http_conn *c, void *out, size_t n);
 ssize_t http_write_bytes(struct http_conn *c, const void *bytes, size_t n);
 /** Begin to send the reply that c holds; c->text is its text, or NULL. */
 enum http_step http_send_reply(struct http_conn *c);
-/** Answer with a problem and end the connection: where a further request begins is not known, or it is not wanted. */
+/**
+ * Answer with a problem and end the connection: where a further request begins is not known, or
+ * it is not wanted.
+ */
 enum http_step http_refuse(struct http_conn *c, unsigned status, const char *code,
                            const char *detail);
 /** Say that the request is being worked on, if its client asked for that. */

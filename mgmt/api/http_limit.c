@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of sources is a set-associative cache: a flood from many sources pushes out what is known of others that have
- * no connection now, never one that has.
+ * The table of sources is a set-associative cache: a flood from many sources pushes out what is
+ * known of others that have no connection now, never one that has.
  */
 #include "mgmt/api/http_limit.h"
 
 #include <string.h>
 
-static void refill(struct http_tokens *t, struct http_rate rate, uint64_t now_ms)
+static void refill_tokens(struct http_tokens *t, struct http_rate rate, uint64_t now_ms)
 {
 	uint64_t back_milli = now_ms > t->at_ms ? (now_ms - t->at_ms) * rate.a_second : 0;
 
@@ -17,11 +17,11 @@ static void refill(struct http_tokens *t, struct http_rate rate, uint64_t now_ms
 
 bool http_tokens_left(struct http_tokens *t, struct http_rate rate, uint64_t now_ms)
 {
-	refill(t, rate, now_ms);
+	refill_tokens(t, rate, now_ms);
 	return t->used_milli + 1000 <= (uint64_t)rate.burst * 1000;
 }
 
-bool http_tokens_take(struct http_tokens *t, struct http_rate rate, uint64_t now_ms)
+bool http_tokens_spend(struct http_tokens *t, struct http_rate rate, uint64_t now_ms)
 {
 	if (!http_tokens_left(t, rate, now_ms))
 		return false;
@@ -61,7 +61,7 @@ struct http_source *http_sources_find(struct http_sources *s, const struct addr 
 	return best;
 }
 
-bool http_budget_take(struct http_budget *b, bool stranger, size_t n)
+bool http_budget_reserve(struct http_budget *b, bool stranger, size_t n)
 {
 	if (n > b->all - b->used)
 		return false;

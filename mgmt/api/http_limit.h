@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * How much of the API's servers one source may have: connections, requests under way, handshakes, failed logins.
+ * How much of the API's servers one source may have: connections, requests under way, handshakes,
+ * failed logins.
  *
- * A source is an IPv4 address, an IPv6 /64, or a user of the UNIX socket. Pure; time is passed in. One thread.
+ * A source is an IPv4 address, an IPv6 /64, or a user of the UNIX socket. Pure; time is passed in.
+ * One thread.
  *
  * Implemented in mgmt/api/http_limit.c; called by a server's own thread.
  */
@@ -30,7 +32,7 @@ struct http_tokens {
 };
 
 /** Take one token. @return whether there was one */
-bool http_tokens_take(struct http_tokens *t, struct http_rate rate, uint64_t now_ms);
+bool http_tokens_spend(struct http_tokens *t, struct http_rate rate, uint64_t now_ms);
 /** Whether there is one; takes none. */
 bool http_tokens_left(struct http_tokens *t, struct http_rate rate, uint64_t now_ms);
 
@@ -53,20 +55,24 @@ struct http_sources {
 /** The key of an address: itself, or the /64 of an IPv6 one. */
 struct addr http_source_of(const struct addr *a);
 /**
- * Find the source of @p key, or make it in place of the one without connections that was seen longest ago.
+ * Find the source of @p key, or make it in place of the one without connections that was seen
+ * longest ago.
  * @return NULL when all of its bucket have connections
  */
 struct http_source *http_sources_find(struct http_sources *s, const struct addr *key,
                                       uint64_t now_ms);
 
-/** Bytes that requests and answers of all connections may hold together, and what of that strangers may. */
+/**
+ * Bytes that requests and answers of all connections may hold together, and what of that
+ * strangers may.
+ */
 struct http_budget {
 	size_t all, strangers; /**< limits */
 	size_t used, used_by_strangers;
 };
 
 /** Take @p n bytes. @return whether they were there */
-bool http_budget_take(struct http_budget *b, bool stranger, size_t n);
+bool http_budget_reserve(struct http_budget *b, bool stranger, size_t n);
 void http_budget_give(struct http_budget *b, bool stranger, size_t n);
 
 #endif

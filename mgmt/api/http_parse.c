@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A head is read when it is whole, line by line. http_parse_end() has refused NUL, bare CR and bare LF by then, so a line
- * ends where its CRLF is for every reader. Each header that this server goes by may come once.
+ * A head is read when it is whole, line by line. http_parse_end() has refused NUL, bare CR and bare
+ * LF by then, so a line ends where its CRLF is for every reader. Each header that this server goes
+ * by may come once.
  */
 #include "mgmt/api/http_parse.h"
 
@@ -18,27 +19,28 @@ struct http_span {
 	size_t n;
 };
 
-static bool refuse(struct http_fault *fault, unsigned status, const char *code, const char *detail)
+static bool set_fault(struct http_fault *fault, unsigned status, const char *code,
+                      const char *detail)
 {
 	if (!fault->status)
 		*fault = (struct http_fault){ status, code, detail };
 	return false;
 }
 
-static bool refuse_bad(struct http_fault *fault, const char *detail)
+static bool set_bad_request(struct http_fault *fault, const char *detail)
 {
-	return refuse(fault, 400, "bad-request", detail);
+	return set_fault(fault, 400, "bad-request", detail);
 }
 
 /* Check one byte of a head with its neighbours, as far as they have arrived. */
 static bool byte_ok(const char *bytes, size_t n, size_t i, struct http_fault *fault)
 {
 	if (bytes[i] == '\0')
-		return refuse_bad(fault, "the head of the request contains a NUL");
+		return set_bad_request(fault, "the head of the request contains a NUL");
 	if (bytes[i] == '\n' && (i == 0 || bytes[i - 1] != '\r'))
-		return refuse_bad(fault, "a line of the head does not end in CR LF");
+		return set_bad_request(fault, "a line of the head does not end in CR LF");
 	if (bytes[i] == '\r' && i + 1 < n && bytes[i + 1] != '\n')
-		return refuse_bad(fault, "a line of the head contains a CR");
+		return set_bad_request(fault, "a line of the head contains a CR");
 	return true;
 }
 
@@ -55,9 +57,9 @@ ssize_t http_parse_end(const char *bytes, size_t n, size_t seen, struct http_fau
 	}
 	line = memchr(bytes, '\n', n < HTTP_LINE_MAX ? n : HTTP_LINE_MAX);
 	if (!line && n >= HTTP_LINE_MAX)
-		refuse(fault, 414, "too-long", "the request line is longer than 8 KiB");
+		set_fault(fault, 414, "too-long", "the request line is longer than 8 KiB");
 	else if (n >= HTTP_HEAD_MAX)
-		refuse(fault, 431, "too-long", "the headers are longer than 16 KiB");
+		set_fault(fault, 431, "too-long", "the headers are longer than 16 KiB");
 	return fault->status ? -1 : 0;
 }
 
@@ -128,8 +130,11 @@ static int hex_value(char c)
 
 enum unescaped { UNESCAPED_OK, UNESCAPED_BAD, UNESCAPED_LONG };
 
-/* Percent-decode; control characters are refused also where they are escaped. @p plus: '+' is a space. */
-static enum unescaped unescape(struct http_span s, bool plus, char *out, size_t size)
+/*
+ * Percent-decode; control characters are refused also where they are escaped. @p plus: '+' is a
+ * space.
+ */
+static enum unescaped unescape_span(struct http_span s, bool plus, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -160,14 +165,14 @@ static enum unescaped unescape(struct http_span s, bool plus, char *out, size_t 
 static bool unescape_into(struct http_span s, bool plus, char *out, size_t size,
                           struct http_fault *fault)
 {
-	enum unescaped got = unescape(s, plus, out, size);
+	enum unescaped got = unescape_span(s, plus, out, size);
 
 	if (got == UNESCAPED_BAD)
-		return refuse_bad(fault,
-		                  "the path or query has a bad percent-encoding or a control "
-		                  "character");
+		return set_bad_request(fault,
+		                       "the path or query has a bad percent-encoding or a control "
+		                       "character");
 	if (got == UNESCAPED_LONG)
-		return refuse_bad(fault, "the path or a query parameter is too long");
+		return set_bad_request(fault, "the path or a query parameter is too long");
 	return true;
 }
 
@@ -185,12 +190,13 @@ static bool read_query(struct http_span s, struct http_request *r, struct http_f
 		s.at += amp ? pair.n + 1 : pair.n;
 		s.n -= amp ? pair.n + 1 : pair.n;
 		if (r->n_query == HTTP_QUERY_MAX)
-			return refuse_bad(fault, "the request has more than 8 query parameters");
+			return set_bad_request(fault,
+			                       "the request has more than 8 query parameters");
 		if (!unescape_into(name, true, to->name, sizeof(to->name), fault) ||
 		    !unescape_into(value, true, to->value, sizeof(to->value), fault))
 			return false;
 		if (http_query(r, to->name))
-			return refuse_bad(fault, "a query parameter is given twice");
+			return set_bad_request(fault, "a query parameter is given twice");
 		r->n_query++;
 	}
 	return true;
@@ -209,14 +215,15 @@ static bool has_escaped_slash(struct http_span path)
 }
 
 /* "/path?query", or the absolute form that clients of proxies send (RFC 9112, 3.2). */
-static bool read_target(struct http_span s, struct http_request *r, struct http_fault *fault)
+static bool read_request_target(struct http_span s, struct http_request *r,
+                                struct http_fault *fault)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.at[i] <= ' ' || (unsigned char)s.at[i] >= 0x7f ||
 		    s.at[i] == '#')
-			return refuse_bad(fault,
-			                  "the request target contains a character that is not "
-			                  "allowed");
+			return set_bad_request(
+			        fault, "the request target contains a character that is not "
+			               "allowed");
 	for (int tls = 0; tls < 2; tls++) {
 		const char *scheme = tls ? "https://" : "http://";
 		size_t n = strlen(scheme);
@@ -225,17 +232,17 @@ static bool read_target(struct http_span s, struct http_request *r, struct http_
 			continue;
 		const char *slash = memchr(s.at + n, '/', s.n - n);
 		if (!slash)
-			return refuse_bad(fault, "the request target has no path");
+			return set_bad_request(fault, "the request target has no path");
 		s.n -= (size_t)(slash - s.at);
 		s.at = slash;
 	}
 	if (s.n == 0 || s.at[0] != '/')
-		return refuse_bad(fault, "the request target does not begin with /");
+		return set_bad_request(fault, "the request target does not begin with /");
 	const char *mark = memchr(s.at, '?', s.n);
 	struct http_span path = { s.at, mark ? (size_t)(mark - s.at) : s.n };
 	struct http_span query = { mark ? mark + 1 : s.at, mark ? s.n - path.n - 1 : 0 };
 	if (has_escaped_slash(path))
-		return refuse_bad(fault, "the path contains a percent-encoded /");
+		return set_bad_request(fault, "the path contains a percent-encoded /");
 	return unescape_into(path, false, r->path, sizeof(r->path), fault) &&
 	       read_query(query, r, fault);
 }
@@ -249,23 +256,23 @@ static bool read_request_line(struct http_span line, struct http_head *head, boo
 	const char *b = a ? memchr(a + 1, ' ', rest) : NULL;
 
 	if (!b)
-		return refuse_bad(fault, "the request line is not METHOD TARGET VERSION");
+		return set_bad_request(fault, "the request line is not METHOD TARGET VERSION");
 	struct http_span method = { line.at, (size_t)(a - line.at) };
 	struct http_span target = { a + 1, (size_t)(b - a - 1) };
 	struct http_span version = { b + 1, line.n - (size_t)(b + 1 - line.at) };
 	if (!is_token(method) || version.n != 8 || memcmp(version.at, "HTTP/", 5) ||
 	    version.at[5] < '0' || version.at[5] > '9' || version.at[6] != '.' ||
 	    version.at[7] < '0' || version.at[7] > '9')
-		return refuse_bad(fault, "the request line is not METHOD TARGET VERSION");
+		return set_bad_request(fault, "the request line is not METHOD TARGET VERSION");
 	if (version.at[5] != '1' || version.at[7] > '1')
-		return refuse(fault, 505, "http-version", "this server speaks HTTP/1.1");
+		return set_fault(fault, 505, "http-version", "this server speaks HTTP/1.1");
 	*old = version.at[7] == '0';
 	head->is_head = method.n == 4 && !memcmp(method.at, "HEAD", 4);
 	if (head->is_head)
 		method = (struct http_span){ "GET", 3 };
 	if (!span_copy(method, r->method, sizeof(r->method)))
-		return refuse(fault, 501, "not-implemented", "the method is unknown");
-	return read_target(target, r, fault);
+		return set_fault(fault, 501, "not-implemented", "the method is unknown");
+	return read_request_target(target, r, fault);
 }
 
 /* The headers that this server goes by, each at most once. */
@@ -309,18 +316,18 @@ static bool read_header(struct http_span line, struct http_span found[HEADER_COU
 	struct http_span name = { line.at, colon ? (size_t)(colon - line.at) : 0 };
 
 	if (!is_token(name)) /* also a folded line, and a space before the colon */
-		return refuse_bad(fault, "a header is not NAME: VALUE");
+		return set_bad_request(fault, "a header is not NAME: VALUE");
 	struct http_span value = trim_span((struct http_span){ colon + 1, line.n - name.n - 1 });
 	for (size_t i = 0; i < value.n; i++)
 		if (((unsigned char)value.at[i] < ' ' && value.at[i] != '\t') ||
 		    value.at[i] == 0x7f)
-			return refuse_bad(fault, "a header contains a control character");
+			return set_bad_request(fault, "a header contains a control character");
 	for (int h = 0; h < HEADER_COUNT; h++) {
 		if (!span_is(name, header_names[h]))
 			continue;
 		/* lists may come in parts; all others mean one thing */
 		if (found[h].at && h != HEADER_CONNECTION)
-			return refuse_bad(fault, "a header is given twice");
+			return set_bad_request(fault, "a header is given twice");
 		if (!found[h].at || span_is(value, "close"))
 			found[h] = value;
 	}
@@ -349,34 +356,34 @@ static bool read_framing(const struct http_span found[HEADER_COUNT], bool old,
 	const struct http_span *length = &found[HEADER_LENGTH], *coding = &found[HEADER_CODING];
 
 	if (coding->at && (length->at || old))
-		return refuse_bad(
+		return set_bad_request(
 		        fault,
 		        "Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0");
 	if (coding->at && !span_is(*coding, "chunked"))
-		return refuse(fault, 501, "not-implemented",
-		              "the only supported transfer coding is chunked");
+		return set_fault(fault, 501, "not-implemented",
+		                 "the only supported transfer coding is chunked");
 	head->chunked = coding->at != NULL;
 	if (!length->at)
 		return true;
 	for (size_t i = 0; i < length->n; i++) {
 		if (length->at[i] < '0' || length->at[i] > '9')
-			return refuse_bad(fault, "Content-Length is not a number");
+			return set_bad_request(fault, "Content-Length is not a number");
 		/* beyond any bound it is too large, whatever it is */
 		if (head->n_body <= HTTP_BODY_MAX)
 			head->n_body = 10 * head->n_body + (uint64_t)(length->at[i] - '0');
 	}
 	if (length->n == 0)
-		return refuse_bad(fault, "Content-Length is not a number");
+		return set_bad_request(fault, "Content-Length is not a number");
 	return true;
 }
 
 static bool host_ok(struct http_span host, bool old, struct http_fault *fault)
 {
 	if (!host.at && !old)
-		return refuse_bad(fault, "the Host header is missing");
+		return set_bad_request(fault, "the Host header is missing");
 	for (size_t i = 0; i < host.n; i++)
 		if (!is_token_char((unsigned char)host.at[i]) && !strchr("[]:", host.at[i]))
-			return refuse_bad(fault, "the Host header is not a host");
+			return set_bad_request(fault, "the Host header is not a host");
 	return true;
 }
 
@@ -394,20 +401,20 @@ static bool is_json(struct http_span type)
  * Turn the headers into fields. An Authorization that is too long becomes "", which no token
  * equals, and not "none".
  */
-static bool take_headers(const struct http_span found[HEADER_COUNT], bool old,
-                         struct http_head *head, struct http_request *r, struct http_fault *fault)
+static bool apply_headers(const struct http_span found[HEADER_COUNT], bool old,
+                          struct http_head *head, struct http_request *r, struct http_fault *fault)
 {
 	const struct http_span *expect = &found[HEADER_EXPECT], *login = &found[HEADER_LOGIN];
 
 	if (!host_ok(found[HEADER_HOST], old, fault) || !read_framing(found, old, head, fault))
 		return false;
 	if (expect->at && !span_is(*expect, "100-continue"))
-		return refuse(fault, 417, "bad-request",
-		              "the only supported expectation is 100-continue");
+		return set_fault(fault, 417, "bad-request",
+		                 "the only supported expectation is 100-continue");
 	if (!span_copy(found[HEADER_IF_MATCH], r->if_match, sizeof(r->if_match)) ||
 	    !span_copy(found[HEADER_IF_NONE_MATCH], r->if_none_match, sizeof(r->if_none_match)) ||
 	    !span_copy(found[HEADER_KEY], r->key, sizeof(r->key)))
-		return refuse(fault, 431, "too-long", "a header is longer than 255 bytes");
+		return set_fault(fault, 431, "too-long", "a header is longer than 255 bytes");
 	head->expects = expect->at && !old;
 	head->close = old || has_word(found[HEADER_CONNECTION], "close");
 	head->progress = found[HEADER_PROGRESS].n > 0;
@@ -428,17 +435,17 @@ bool http_parse_head(const char *bytes, size_t n, struct http_head *head,
 	struct http_span line = next_line(&at, end);
 
 	if (line.n + 2 > HTTP_LINE_MAX)
-		return refuse(fault, 414, "too-long", "the request line is longer than 8 KiB");
+		return set_fault(fault, 414, "too-long", "the request line is longer than 8 KiB");
 	if (!read_request_line(line, head, &old, request, fault))
 		return false;
 	for (line = next_line(&at, end); line.n > 0; line = next_line(&at, end)) {
 		if (++n_headers > HTTP_HEADERS_MAX)
-			return refuse(fault, 431, "too-long",
-			              "the request has more than 64 headers");
+			return set_fault(fault, 431, "too-long",
+			                 "the request has more than 64 headers");
 		if (!read_header(line, found, fault))
 			return false;
 	}
-	return take_headers(found, old, head, request, fault);
+	return apply_headers(found, old, head, request, fault);
 }
 
 /* Chunks: SIZE[;EXTENSION] CRLF DATA CRLF ... 0 CRLF TRAILERS CRLF */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of a connection, and the way of an answer: laid out as one block, sent, and then the next request or the end.
+ * The bytes of a connection, and the way of an answer: laid out as one block, sent, and then the
+ * next request or the end.
  */
 #include "mgmt/api/http_internal.h"
 
@@ -76,11 +77,14 @@ static void add_header(FILE *out, const char *name, const char *value)
 		fprintf(out, "%s: %s\r\n", name, value);
 }
 
-/* The head of an answer with @p n bytes; what is written before (an interim answer) stays in front. */
-static void print_head(FILE *out, const struct http_conn *c, size_t n)
+/*
+ * The head of an answer with @p n bytes; what is written before (an interim answer) stays in
+ * front.
+ */
+static void print_reply_head(FILE *out, const struct http_conn *c, size_t n)
 {
 	const struct http_reply *r = &c->reply;
-	time_t now = (time_t)(clock_wall_ms() / 1000);
+	time_t now = (time_t)(clock_realtime_ms() / 1000);
 	struct tm tm;
 	char date[40];
 
@@ -105,16 +109,16 @@ static void print_head(FILE *out, const struct http_conn *c, size_t n)
 	      out);
 }
 
-static bool take_out(struct http_conn *c, size_t n)
+static bool reserve_out(struct http_conn *c, size_t n)
 {
-	if (!http_budget_take(&c->server->answers, !c->known, n))
+	if (!http_budget_reserve(&c->server->answers, !c->known, n))
 		return false;
-	c->out_taken += n;
+	c->out_reserved += n;
 	return true;
 }
 
 /* Lay out the bytes to send: the rest of an interim answer, the head, and the text. */
-static bool lay_out(struct http_conn *c)
+static bool lay_out_reply(struct http_conn *c)
 {
 	size_t n_text = c->text ? strlen(c->text) : 0, n_head = 0, n_left = c->n_out - c->at_out;
 	char *head = NULL, *whole = NULL;
@@ -123,7 +127,7 @@ static bool lay_out(struct http_conn *c)
 
 	if (!out)
 		return false;
-	print_head(out, c, with_text ? n_text : 0);
+	print_reply_head(out, c, with_text ? n_text : 0);
 	if (fclose(out) == 0)
 		whole = malloc(n_left + n_head + n_text + 1);
 	if (whole) {
@@ -142,10 +146,10 @@ static bool lay_out(struct http_conn *c)
 
 void http_give_body(struct http_conn *c)
 {
-	http_budget_give(&c->server->bodies, !c->known, c->body_taken);
+	http_budget_give(&c->server->bodies, !c->known, c->body_reserved);
 	free(c->body);
 	c->body = NULL;
-	c->n_body = c->body_room = c->body_taken = 0;
+	c->n_body = c->body_room = c->body_reserved = 0;
 }
 
 enum http_step http_send_reply(struct http_conn *c)
@@ -153,7 +157,7 @@ enum http_step http_send_reply(struct http_conn *c)
 	http_give_body(c);
 	if (!c->text)
 		c->text = http_reply_text(&c->reply);
-	if (!c->text || !take_out(c, strlen(c->text))) {
+	if (!c->text || !reserve_out(c, strlen(c->text))) {
 		free(c->text);
 		http_problem(&c->reply, 503, "busy",
 		             "too many answers are being sent at once; ask again in a second");
@@ -163,7 +167,7 @@ enum http_step http_send_reply(struct http_conn *c)
 	if (c->unread || c->server->stop_by_ms)
 		c->head.close = true;
 	http_server_count(c->server, c->reply.status);
-	bool is_laid = lay_out(c);
+	bool is_laid = lay_out_reply(c);
 	free(c->text);
 	c->text = NULL;
 	http_reply_fini(&c->reply);
@@ -182,7 +186,10 @@ enum http_step http_refuse(struct http_conn *c, unsigned status, const char *cod
 	return http_send_reply(c);
 }
 
-/* Send an interim answer: the request is being worked on. An unsent rest of it goes out with the answer. */
+/*
+ * Send an interim answer: the request is being worked on. An unsent rest of it goes out with the
+ * answer.
+ */
 void http_send_pulse(struct http_conn *c)
 {
 	const char *doing = atomic_load_explicit(&c->doing, memory_order_acquire);
@@ -207,10 +214,10 @@ void http_send_pulse(struct http_conn *c)
 
 void http_give_out(struct http_conn *c)
 {
-	http_budget_give(&c->server->answers, !c->known, c->out_taken);
+	http_budget_give(&c->server->answers, !c->known, c->out_reserved);
 	free(c->out);
 	c->out = NULL;
-	c->n_out = c->at_out = c->out_taken = 0;
+	c->n_out = c->at_out = c->out_reserved = 0;
 }
 
 /*

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A server: one thread with a loop has all its connections; handlers run in threads of their own (http_work.h). Who is
- * known, a peer or root, has limits and threads apart from strangers', so that no number of strangers shuts it out.
- * A connection beyond a limit is reset at once: an accept and a close cost less than anything that could be said.
+ * A server: one thread with a loop has all its connections; handlers run in threads of their own
+ * (http_work.h). Who is known, a peer or root, has limits and threads apart from strangers', so
+ * that no number of strangers shuts it out. A connection beyond a limit is reset at once: an accept
+ * and a close cost less than anything that could be said.
  */
 #include "mgmt/api/http_internal.h"
 
@@ -35,8 +36,8 @@
 #define DEAD_AFTER_MS    30000      /* the same with data under way: TCP_USER_TIMEOUT */
 
 /*
- * TCP: 64 peers of 8 connections; 32 for one client, which a browser or a scraper never needs. Three bodies of full
- * length may come at once, one of them a stranger's.
+ * TCP: 64 peers of 8 connections; 32 for one client, which a browser or a scraper never needs.
+ * Three bodies of full length may come at once, one of them a stranger's.
  */
 static const struct http_limits tcp_limits = {
 	.strangers = 256,
@@ -68,8 +69,9 @@ static const struct http_limits local_limits = {
 static const struct http_rate handshakes_of_one = { 40, 20 }, handshakes_of_all = { 200, 200 };
 
 /*
- * Reads of what strangers go on sending after their refusal: 16 MiB a second of one source, 32 of all. To throw bytes away
- * costs little here, but each read opens the sender's window: the kernel then takes the next bytes in, in this thread's time.
+ * Reads of what strangers go on sending after their refusal: 16 MiB a second of one source, 32 of
+ * all. To throw bytes away costs little here, but each read opens the sender's window: the kernel
+ * then takes the next bytes in, in this thread's time.
  */
 static const struct http_rate drops_of_one = { 32, 256 }, drops_of_all = { 64, 512 };
 
@@ -92,16 +94,19 @@ static void open_counters(struct http_server *s)
 	core_lock(core);
 	for (size_t i = 0; i < HTTP_N_STATUSES; i++) {
 		snprintf(labels, sizeof(labels), "status=\"%u\"", statuses[i]);
-		s->requests[i] = stats_word(core->stats, STATS_COUNTER, "weir_mgmt_requests_total",
-		                            labels, "HTTP requests by the status of their answer.");
+		s->requests[i] =
+		        stats_get_counter(core->stats, STATS_COUNTER, "weir_mgmt_requests_total",
+		                          labels, "HTTP requests by the status of their answer.");
 	}
-	s->logins_failed = stats_word(core->stats, STATS_COUNTER, "weir_mgmt_logins_failed_total",
-	                              "", "Requests to the API with a token that is not valid.");
-	s->refused = stats_word(core->stats, STATS_COUNTER, "weir_mgmt_connections_refused_total",
-	                        "", "Connections to the API that a limit refused.");
-	s->timed_out =
-	        stats_word(core->stats, STATS_COUNTER, "weir_mgmt_connections_timed_out_total", "",
-	                   "Connections to the API whose client took too long.");
+	s->logins_failed =
+	        stats_get_counter(core->stats, STATS_COUNTER, "weir_mgmt_logins_failed_total", "",
+	                          "Requests to the API with a token that is not valid.");
+	s->refused =
+	        stats_get_counter(core->stats, STATS_COUNTER, "weir_mgmt_connections_refused_total",
+	                          "", "Connections to the API that a limit refused.");
+	s->timed_out = stats_get_counter(core->stats, STATS_COUNTER,
+	                                 "weir_mgmt_connections_timed_out_total", "",
+	                                 "Connections to the API whose client took too long.");
 	core_unlock(core);
 }
 
@@ -119,7 +124,7 @@ static bool is_peer(struct http_server *s, const struct addr *a)
 }
 
 /* Give the peers their queue. Under the lock. */
-static void steer(struct http_server *s)
+static void steer_peers(struct http_server *s)
 {
 	struct sockaddr_storage own = { 0 };
 	socklen_t n = sizeof(own);
@@ -149,7 +154,7 @@ void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
 	if (!s->steers || n != s->n_peers || memcmp(s->peers, peers, n * sizeof(peers[0])) != 0) {
 		s->n_peers = n;
 		memcpy(s->peers, peers, n * sizeof(peers[0]));
-		steer(s);
+		steer_peers(s);
 	}
 	pthread_mutex_unlock(&s->lock);
 }
@@ -169,8 +174,8 @@ bool http_server_handshake_ok(struct http_server *s, struct http_conn *c)
 	uint64_t now_ms = loop_now_ms(s->loop);
 
 	return c->known || (http_tokens_left(&s->handshakes, handshakes_of_all, now_ms) &&
-	                    http_tokens_take(&c->source->handshakes, handshakes_of_one, now_ms) &&
-	                    http_tokens_take(&s->handshakes, handshakes_of_all, now_ms));
+	                    http_tokens_spend(&c->source->handshakes, handshakes_of_one, now_ms) &&
+	                    http_tokens_spend(&s->handshakes, handshakes_of_all, now_ms));
 }
 
 bool http_server_drop_ok(struct http_server *s, struct http_conn *c)
@@ -178,8 +183,8 @@ bool http_server_drop_ok(struct http_server *s, struct http_conn *c)
 	uint64_t now_ms = loop_now_ms(s->loop);
 
 	return c->known || (http_tokens_left(&s->drops, drops_of_all, now_ms) &&
-	                    http_tokens_take(&c->source->drops, drops_of_one, now_ms) &&
-	                    http_tokens_take(&s->drops, drops_of_all, now_ms));
+	                    http_tokens_spend(&c->source->drops, drops_of_one, now_ms) &&
+	                    http_tokens_spend(&s->drops, drops_of_all, now_ms));
 }
 
 /* Connections */
@@ -202,7 +207,7 @@ static void link_conn(struct http_server *s, struct http_conn *c)
 }
 
 /* The oldest idle connection of the stranger's source that has most connections. */
-static struct http_conn *find_victim(struct http_server *s)
+static struct http_conn *find_evictable_conn(struct http_server *s)
 {
 	struct http_conn *best = NULL;
 
@@ -216,9 +221,9 @@ static struct http_conn *find_victim(struct http_server *s)
 }
 
 /* Make room for a stranger, but not for one more connection of a source that has many. */
-static bool make_room(struct http_server *s, const struct http_source *source)
+static bool evict_stranger(struct http_server *s, const struct http_source *source)
 {
-	struct http_conn *victim = find_victim(s);
+	struct http_conn *victim = find_evictable_conn(s);
 
 	if (!victim || victim->source == source ||
 	    (victim->source->n_conns <= source->n_conns + 1 &&
@@ -236,7 +241,7 @@ static bool is_room(struct http_server *s, const struct http_source *source, boo
 	if (source->n_conns >= (known ? l->per_known : l->per_stranger))
 		return false;
 	return s->n_conns[known] < (known ? l->known : l->strangers) ||
-	       (!known && make_room(s, source));
+	       (!known && evict_stranger(s, source));
 }
 
 /* The source of a connection, and whether it is known. */
@@ -291,7 +296,7 @@ static void set_options(const struct http_server *s, int fd, bool known)
 }
 
 /* Close with a reset: no state of the connection stays here or in the kernel. */
-static void reset(int fd)
+static void reset_connection(int fd)
 {
 	const struct linger none = { .l_onoff = 1 };
 
@@ -300,7 +305,7 @@ static void reset(int fd)
 }
 
 /* A connection beyond a limit costs an accept and a reset: no memory, and no TLS. */
-static void take_connection(struct http_server *s, int fd, const struct sockaddr *from)
+static void accept_connection(struct http_server *s, int fd, const struct sockaddr *from)
 {
 	bool known = false;
 	struct addr key = find_source(s, fd, from, &known);
@@ -314,7 +319,7 @@ static void take_connection(struct http_server *s, int fd, const struct sockaddr
 	if (!c || (s->tls && http_tls_open(s->tls, fd, &c->tls))) {
 		free(c);
 		log_refusals(s, source);
-		reset(fd);
+		reset_connection(fd);
 		return;
 	}
 	set_options(s, fd, known);
@@ -339,7 +344,7 @@ static void use_next_tls(struct http_server *s)
 
 static void on_listener(void *arg, int fd, uint32_t events);
 
-static int watch_listeners(struct http_server *s, bool on)
+static int watch_api_listeners(struct http_server *s, bool on)
 {
 	const int fds[] = { s->options.peers_fd, s->options.listen_fd };
 	int rc = 0;
@@ -376,14 +381,14 @@ static void on_listener(void *arg, int fd, uint32_t events)
 		int got = accept4(fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (got >= 0) {
-			take_connection(s, got, (const struct sockaddr *)&from);
+			accept_connection(s, got, (const struct sockaddr *)&from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			/* the listener stays readable: do not spin */
 			log_warn("api-accept-failed", "listener=%s why=\"%s\"",
 			         s->options.local ? "socket" : "tcp", strerror(errno));
-			watch_listeners(s, false);
+			watch_api_listeners(s, false);
 			(void)loop_timer_set(s->loop, &s->listen_timer,
 			                     loop_now_ms(s->loop) + NO_FDS_MS);
 			return;
@@ -397,7 +402,7 @@ static void on_listen_timer(void *arg)
 {
 	struct http_server *s = arg;
 
-	if (!s->stop_by_ms && watch_listeners(s, true))
+	if (!s->stop_by_ms && watch_api_listeners(s, true))
 		(void)loop_timer_set(s->loop, &s->listen_timer, loop_now_ms(s->loop) + NO_FDS_MS);
 }
 
@@ -414,7 +419,7 @@ static void try_queued(struct http_server *s)
 	}
 }
 
-static void take_done(struct http_server *s)
+static void finish_jobs(struct http_server *s)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct http_job *next, *job = http_pool_done(s->pools[i]);
@@ -445,13 +450,13 @@ static void stop_conns(struct http_server *s)
 		(void)loop_timer_set(s->loop, &s->listen_timer, loop_now_ms(s->loop) + NO_FDS_MS);
 }
 
-static void on_stop_timer(void *arg)
+static void on_server_stop_timer(void *arg)
 {
 	stop_conns(arg);
 }
 
 /* One eventfd has two meanings: a handler is done, or the server is to stop. */
-static void on_wake(void *arg, int fd, uint32_t events)
+static void on_server_wake(void *arg, int fd, uint32_t events)
 {
 	struct http_server *s = arg;
 	uint64_t n;
@@ -463,18 +468,18 @@ static void on_wake(void *arg, int fd, uint32_t events)
 	pthread_mutex_unlock(&s->lock);
 	if (stopping && !s->stop_by_ms) {
 		s->stop_by_ms = loop_now_ms(s->loop) + STOP_MS;
-		watch_listeners(s, false);
+		watch_api_listeners(s, false);
 		close_listeners(s);
-		s->listen_timer.cb = on_stop_timer;
+		s->listen_timer.cb = on_server_stop_timer;
 	}
-	take_done(s);
+	finish_jobs(s);
 	if (stopping)
 		stop_conns(s);
 	else
 		try_queued(s);
 }
 
-static void *serve(void *arg)
+static void *run_http_server(void *arg)
 {
 	struct http_server *s = arg;
 	int rc = loop_run(s->loop);
@@ -498,7 +503,7 @@ static void free_server(struct http_server *s)
 	free(s);
 }
 
-static int unblock(int fd)
+static int set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
@@ -521,15 +526,16 @@ static int open_server(struct http_server *s)
 	if (rc)
 		return rc;
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->wake_fd < 0 || unblock(o->listen_fd) || (o->peers_fd >= 0 && unblock(o->peers_fd)))
+	if (s->wake_fd < 0 || set_nonblocking(o->listen_fd) ||
+	    (o->peers_fd >= 0 && set_nonblocking(o->peers_fd)))
 		return -errno;
 	rc = loop_open(&s->loop);
 	for (size_t i = 0; i < 2 && !rc; i++)
 		rc = http_pool_open(s->limits->threads[i], s->wake_fd, &s->pools[i]);
 	if (!rc)
-		rc = loop_fd_add(s->loop, s->wake_fd, EPOLLIN, on_wake, s);
+		rc = loop_fd_add(s->loop, s->wake_fd, EPOLLIN, on_server_wake, s);
 	if (!rc)
-		rc = watch_listeners(s, true);
+		rc = watch_api_listeners(s, true);
 	return rc;
 }
 
@@ -549,7 +555,7 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	int rc = open_server(s);
 	if (!rc) {
 		open_counters(s);
-		rc = thread_start(&s->thread, serve, s);
+		rc = thread_start(&s->thread, run_http_server, s);
 	}
 	if (rc) {
 		free_server(s);

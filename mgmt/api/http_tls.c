@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A connection that waits gives its record buffers back (SSL_MODE_RELEASE_BUFFERS): a few kilobytes remain. Sessions are
- * resumed by tickets alone, so that clients fill no cache here; nobody can ask for a second handshake.
+ * A connection that waits gives its record buffers back (SSL_MODE_RELEASE_BUFFERS): a few kilobytes
+ * remain. Sessions are resumed by tickets alone, so that clients fill no cache here; nobody can ask
+ * for a second handshake.
  */
 #include "mgmt/api/http_tls.h"
 
@@ -120,7 +121,7 @@ void http_tls_close(struct ssl_st *tls)
 }
 
 /* Translate the result @p rc of a step. */
-static int outcome(SSL *tls, int rc, enum http_tls_want *want)
+static int read_tls_outcome(SSL *tls, int rc, enum http_tls_want *want)
 {
 	int error = SSL_get_error(tls, rc);
 	bool lacks = lacks_memory();
@@ -143,7 +144,7 @@ int http_tls_accept(struct ssl_st *tls, enum http_tls_want *want)
 
 	if (rc == 1)
 		return 0;
-	rc = outcome(tls, rc, want);
+	rc = read_tls_outcome(tls, rc, want);
 	return rc ? rc : -EPROTO; /* it ended during the handshake */
 }
 
@@ -152,7 +153,7 @@ ssize_t http_tls_read(struct ssl_st *tls, void *out, size_t n, enum http_tls_wan
 	ERR_clear_error();
 	int rc = SSL_read(tls, out, clamp_length(n));
 
-	return rc > 0 ? rc : outcome(tls, rc, want);
+	return rc > 0 ? rc : read_tls_outcome(tls, rc, want);
 }
 
 ssize_t http_tls_write(struct ssl_st *tls, const void *bytes, size_t n, enum http_tls_want *want)
@@ -162,6 +163,6 @@ ssize_t http_tls_write(struct ssl_st *tls, const void *bytes, size_t n, enum htt
 
 	if (rc > 0)
 		return rc;
-	rc = outcome(tls, rc, want);
+	rc = read_tls_outcome(tls, rc, want);
 	return rc ? rc : -EPROTO;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two lists under one lock: jobs that wait for a thread, and jobs that are done. The server's thread never waits here: it gives a
- * job, and an eventfd wakes it when one is done. Threads are started one by one, because most servers never need the last.
+ * Two lists under one lock: jobs that wait for a thread, and jobs that are done. The server's
+ * thread never waits here: it gives a job, and an eventfd wakes it when one is done. Threads are
+ * started one by one, because most servers never need the last.
  */
 #include "mgmt/api/http_work.h"
 
@@ -41,7 +42,7 @@ static struct http_job *next_job(struct http_pool *p)
 	return job;
 }
 
-static void *work(void *arg)
+static void *run_jobs(void *arg)
 {
 	struct http_pool *p = arg;
 	struct http_job *job;
@@ -107,7 +108,7 @@ int http_pool_give(struct http_pool *p, struct http_job *job)
 
 	pthread_mutex_lock(&p->lock);
 	if (p->n_idle <= p->n_waiting && p->n_threads < p->max_threads) {
-		rc = thread_start(&p->threads[p->n_threads], work, p);
+		rc = thread_start(&p->threads[p->n_threads], run_jobs, p);
 		p->n_threads += rc == 0;
 	}
 	if (rc && p->n_threads > 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The keys under way are a small table in struct core: there are never more than there are connections. How old an
- * answer is counts elapsed time (mgmt/api/timekeep.h), so that no step of the clock forgets a key.
+ * The keys under way are a small table in struct core: there are never more than there are
+ * connections. How old an answer is counts elapsed time (mgmt/api/timekeep.h), so that no step of
+ * the clock forgets a key.
  */
 #include "mgmt/api/idempotent.h"
 
@@ -51,7 +52,7 @@ static bool is_under_way(const struct core *core, const char *key)
 }
 
 /* The answer of a request that was carried out and not answered: what it made, as it is now. */
-static void answer_anew(struct core *core, const char *body, struct http_reply *reply)
+static void answer_again(struct core *core, const char *body, struct http_reply *reply)
 {
 	json_t *what = json_read(body, strlen(body), 0, NULL);
 	const char *id = json_string_value(json_object_get(what, "override"));
@@ -61,11 +62,12 @@ static void answer_anew(struct core *core, const char *body, struct http_reply *
 	struct version v;
 
 	if (o)
-		reply->json =
-		        json_pack("{s:o}", "override", tell_override(set, o, clock_believed_ms()));
+		reply->json = json_pack("{s:o}", "override",
+		                        override_to_json(set, o, clock_believed_ms()));
 	else if (number > 0 && !intent_version(core->intent, (uint64_t)number, &v, NULL))
-		reply->json = json_pack("{s:o, s:b}", "version",
-		                        tell_version(&v, intent_head(core->intent)), "changed", 1);
+		reply->json =
+		        json_pack("{s:o, s:b}", "version",
+		                  version_to_json(&v, intent_head(core->intent)), "changed", 1);
 	else
 		reply->json = json_object();
 	json_object_set_new(reply->json, "recovered", json_true());
@@ -74,7 +76,7 @@ static void answer_anew(struct core *core, const char *body, struct http_reply *
 }
 
 /* Answer from the store, if the key was used before. Under the lock. */
-static bool replay(struct core *core, const struct http_request *r, struct http_reply *reply)
+static bool replay_answer(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
 	char asked[DIGEST_TEXT_MAX], *body = NULL;
 	struct store *store = intent_store(core->intent);
@@ -87,7 +89,7 @@ static bool replay(struct core *core, const struct http_request *r, struct http_
 		http_problem(reply, 422, "key-reused",
 		             "this Idempotency-Key was used with another request");
 	} else if (status == 0) {
-		answer_anew(core, body, reply);
+		answer_again(core, body, reply);
 	} else {
 		reply->json = json_read(body, strlen(body), 0, NULL);
 		reply->status = status;
@@ -112,7 +114,7 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 		        reply, 503, "busy",
 		        "a request with this Idempotency-Key is under way; ask again with the same key");
 	else
-		answered = replay(core, r, reply);
+		answered = replay_answer(core, r, reply);
 	if (!answered)
 		memcpy(core->keys[core->n_keys++], r->request.key, DIGEST_TEXT_MAX);
 	core_unlock(core);
@@ -138,13 +140,13 @@ void idempotent_end(struct core *core, const struct http_request *r, const struc
 	free(body);
 }
 
-void idempotent_make(struct core *core, const struct http_request *r)
+void idempotent_attach(struct core *core, const struct http_request *r)
 {
 	if (r)
 		intent_for(core->intent, r->identity, &r->request);
 }
 
-void idempotent_made(struct core *core)
+void idempotent_detach(struct core *core)
 {
 	intent_for(core->intent, NULL, NULL);
 }

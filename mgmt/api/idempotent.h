@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Idempotency keys: a request with a key is carried out once (draft-ietf-httpapi-idempotency-key-header).
+ * Idempotency keys: a request with a key is carried out once
+ * (draft-ietf-httpapi-idempotency-key-header).
  *
- * A key belongs to who was authenticated. Of requests with one key at a time the first is carried out, the others
- * wait and get its answer. A change keeps the key in its own transaction (mgmt/store/store_record.c); so after
- * a crash the same key finds what was made.
+ * A key belongs to who was authenticated. Of requests with one key at a time the first is carried
+ * out, the others wait and get its answer. A change keeps the key in its own transaction
+ * (mgmt/store/store_record.c); so after a crash the same key finds what was made.
  *
  * Implemented in mgmt/api/idempotent.c; called by the threads of handlers. begin and end take the
  * core's lock, make and made need it.
@@ -16,14 +17,23 @@
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
-/** Compute the digests of @p r; wait while another request has its key. @return whether @p reply is filled already */
+/**
+ * Compute the digests of @p r; wait while another request has its key. @return whether @p reply
+ * is filled already
+ */
 bool idempotent_begin(struct core *core, struct http_request *r, struct http_reply *reply);
-/** Store the answer and wake the requests that wait for it. To be called after each idempotent_begin() that gave no answer. */
+/**
+ * Store the answer and wake the requests that wait for it. To be called after each
+ * idempotent_begin() that gave no answer.
+ */
 void idempotent_end(struct core *core, const struct http_request *r,
                     const struct http_reply *reply);
 
-/** From now until idempotent_made(), changes under the lock belong to @p r; NULL: to Weir itself. */
-void idempotent_make(struct core *core, const struct http_request *r);
-void idempotent_made(struct core *core);
+/**
+ * From now until idempotent_detach(), changes under the lock belong to @p r; NULL: to Weir
+ * itself.
+ */
+void idempotent_attach(struct core *core, const struct http_request *r);
+void idempotent_detach(struct core *core);
 
 #endif

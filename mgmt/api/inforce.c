@@ -38,7 +38,7 @@ const char *inforce_text(enum inforce_state state)
 	return texts[state];
 }
 
-static bool is_refusal(const struct condition *c)
+static bool is_refusing_condition(const struct condition *c)
 {
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 		if (!strcmp(c->code, refusals[i]))
@@ -47,13 +47,13 @@ static bool is_refusal(const struct condition *c)
 }
 
 /*
- * Whether @p c speaks against the version. A refused document is none that was there before: while a
- * process has not got the document, what it says of the newest one is about this one.
+ * Whether @p c speaks against the version. A refused document is none that was there before: while
+ * a process has not got the document, what it says of the newest one is about this one.
  */
 static bool speaks_against(const struct condition *c, const struct inforce *f, bool has_document,
                            uint64_t at_ms, uint64_t now_ms)
 {
-	if (!is_refusal(c))
+	if (!is_refusing_condition(c))
 		return false;
 	if (!strcmp(c->code, "document-refused"))
 		return !has_document && at_ms >= f->accepted_ms + INFORCE_STAYS_MS;
@@ -88,7 +88,8 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 			return INFORCE_REFUSED;
 		}
 		/* too short a time: it may go */
-		suspect |= is_refusal(&c->items[i]) && c->items[i].since_ms >= f->accepted_ms;
+		suspect |= is_refusing_condition(&c->items[i]) &&
+		           c->items[i].since_ms >= f->accepted_ms;
 	}
 	if (s->running && has_document && c->at_ms >= f->accepted_ms && !suspect)
 		return INFORCE_DONE;
@@ -107,7 +108,7 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 	struct condition c = { .code = "listen-failed" };
 	bool tried = !strcmp(wanted, core->api);
 
-	if (tried && (!*core->api_why || core->api_failed_ms < f->accepted_ms))
+	if (tried && (!*core->api_fault || core->api_failed_ms < f->accepted_ms))
 		return INFORCE_DONE;
 	if (!tried || now_ms < core->api_failed_ms + INFORCE_STAYS_MS) {
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, "the API does not listen yet");
@@ -115,15 +116,18 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 	}
 	snprintf(c.subject, sizeof(c.subject), "%.130s", wanted);
 	snprintf(c.text, sizeof(c.text), "the API cannot listen on this address: %s",
-	         core->api_why);
+	         core->api_fault);
 	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
 	return INFORCE_REFUSED;
 }
 
-/* The file of a hash key that this version brings: without it the node places connections by the former one. */
+/*
+ * The file of a hash key that this version brings: without it the node places connections by the
+ * former one.
+ */
 static enum inforce_state judge_key(const struct core *core, struct inforce *f, uint64_t now_ms)
 {
-	const struct intent_key *key = key_seen(core->intent);
+	const struct intent_key *key = key_status(core->intent);
 	struct condition c = { .code = "hash-key-mismatch", .subject = "hash.key" };
 
 	if (!key_is_new(core->intent) || (key->number == f->number && !key->wrong))
@@ -138,7 +142,10 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 	return INFORCE_REFUSED;
 }
 
-/* Late is what was waited for: the time in which weir-mgmt was stopped, dead or not yet started is not counted. */
+/*
+ * Late is what was waited for: the time in which weir-mgmt was stopped, dead or not yet started
+ * is not counted.
+ */
 void inforce_conclude(struct inforce *f, bool pending, uint64_t now_ms)
 {
 	uint64_t passed_ms = f->looked_ms ? now_ms - f->looked_ms : 0;
@@ -173,8 +180,8 @@ static void judge_processes(struct core *core, struct inforce *f)
 	if (key == INFORCE_REFUSED)
 		return;
 	pending |= api == INFORCE_PENDING || key == INFORCE_PENDING;
-	if (*intent_write_why(core->intent)) {
-		set_state(f, INFORCE_PENDING, "mgmt", NULL, intent_write_why(core->intent));
+	if (*intent_unwritten_reason(core->intent)) {
+		set_state(f, INFORCE_PENDING, "mgmt", NULL, intent_unwritten_reason(core->intent));
 		pending = true;
 	}
 	inforce_conclude(f, pending, now_ms);
@@ -186,12 +193,13 @@ bool inforce_about(const struct inforce *f, const struct version *v)
 }
 
 /*
- * How long ago the head was taken, of which this process has seen nothing: it was made a moment ago, and
- * weir-mgmt has been started again since. A wall clock that is wrong can only make that a minute.
+ * How long ago the head was taken, of which this process has seen nothing: it was made a moment
+ * ago, and weir-mgmt has been started again since. A wall clock that is wrong can only make that a
+ * minute.
  */
 static uint64_t missed_ms(const struct core *core, const struct version *head)
 {
-	int64_t age_ms = clock_wall_ms() - head->time_ms;
+	int64_t age_ms = clock_realtime_ms() - head->time_ms;
 
 	return core->inforce[0].number == 0 && age_ms > 0 && age_ms < MISSED_MAX_MS
 	               ? (uint64_t)age_ms
@@ -199,7 +207,7 @@ static uint64_t missed_ms(const struct core *core, const struct version *head)
 }
 
 /* The judgement of the head, begun when it is seen first. */
-static struct inforce *judgement(struct core *core, const struct version *head)
+static struct inforce *begin_judgement(struct core *core, const struct version *head)
 {
 	struct inforce *f = &core->inforce[0];
 	uint64_t early_ms = EARLY_MS + missed_ms(core, head);
@@ -235,10 +243,10 @@ static void log_state(struct core *core, const struct inforce *f)
 }
 
 /* The peer that refuses the version, as far as it is heard; NULL: none does. */
-static const struct peers_view *refusing_peer(const struct core *core, const struct version *v)
+static const struct peers_report *refusing_peer(const struct core *core, const struct version *v)
 {
-	const struct peers_view *view;
-	size_t n = core->peers ? peers_view(core, &view) : 0;
+	const struct peers_report *view;
+	size_t n = core->peers ? peers_report(core, &view) : 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (view[i].state != PEERS_UNREACHABLE &&
@@ -248,12 +256,12 @@ static const struct peers_view *refusing_peer(const struct core *core, const str
 }
 
 /*
- * A version that waits to be confirmed is taken back by the node that made it; if that one does not, as it is dead
- * or cut off, by the nodes that refuse it.
+ * A version that waits to be confirmed is taken back by the node that made it; if that one does
+ * not, as it is dead or cut off, by the nodes that refuse it.
  */
 static void roll_back_refused(struct core *core, struct inforce *f, const struct version *head)
 {
-	const struct peers_view *peer = refusing_peer(core, head);
+	const struct peers_report *peer = refusing_peer(core, head);
 	const struct inforce *by = f->state == INFORCE_REFUSED ? f : peer ? &peer->inforce : NULL;
 	char why[VERSION_REASON_MAX];
 
@@ -281,7 +289,7 @@ void inforce_judge(struct core *core)
 
 	if (!head)
 		return;
-	struct inforce *f = judgement(core, head);
+	struct inforce *f = begin_judgement(core, head);
 	enum inforce_state was = f->state;
 	if (was != INFORCE_DONE)
 		judge_processes(core, f);
@@ -306,17 +314,17 @@ json_t *inforce_detail(const struct inforce *f)
 
 	snprintf(text, sizeof(text), "weir-%s%s%s: %s", f->process, *f->subject ? ": " : "",
 	         f->subject, f->why);
-	return tell_text(text);
+	return text_to_json(text);
 }
 
-json_t *inforce_tell(const struct inforce *f)
+json_t *inforce_to_json(const struct inforce *f)
 {
 	if (!f->number)
 		return json_null();
 	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "number", (json_int_t)f->number,
 	                 "digest", f->digest, "state", texts[f->state], "process", f->process,
-	                 "code", f->code, "subject", tell_text(f->subject), "detail",
-	                 tell_text(f->why));
+	                 "code", f->code, "subject", text_to_json(f->subject), "detail",
+	                 text_to_json(f->why));
 }
 
 static void copy_text(const json_t *object, const char *name, char *out, size_t size)
@@ -326,7 +334,7 @@ static void copy_text(const json_t *object, const char *name, char *out, size_t 
 	plain_copy(out, size, text ? text : "");
 }
 
-struct inforce inforce_read(const json_t *object)
+struct inforce inforce_from_json(const json_t *object)
 {
 	const char *state = json_string_value(json_object_get(object, "state"));
 	json_int_t number = json_integer_value(json_object_get(object, "number"));

@@ -2,8 +2,9 @@
 /**
  * @file
  * Whether a version is in force on this node: every process has taken it, and what it names exists
- * (interfaces, addresses to listen on). Judged within INFORCE_WITHIN_MS of taking the version, kept for
- * the last few versions, and told to peers. Implemented in mgmt/api/inforce.c; all under the lock.
+ * (interfaces, addresses to listen on). Judged within INFORCE_WITHIN_MS of taking the version, kept
+ * for the last few versions, and told to peers. Implemented in mgmt/api/inforce.c; all under the
+ * lock.
  */
 #ifndef WEIR_MGMT_API_INFORCE_H
 #define WEIR_MGMT_API_INFORCE_H
@@ -54,8 +55,8 @@ const char *inforce_text(enum inforce_state state);
 json_t *inforce_detail(const struct inforce *f);
 
 /** As peers exchange it, and back; what is missing or malformed is INFORCE_UNKNOWN. */
-json_t *inforce_tell(const struct inforce *f);
-struct inforce inforce_read(const json_t *object);
+json_t *inforce_to_json(const struct inforce *f);
+struct inforce inforce_from_json(const json_t *object);
 /** Whether @p f is about the version @p v. */
 bool inforce_about(const struct inforce *f, const struct version *v);
 

@@ -22,7 +22,7 @@
 #include "weir/guests.h"
 #include "weir/json.h"
 
-#define ASK_MS 1000 /* for the own dataplane, over its control socket */
+#define DATAPLANE_QUERY_MS 1000 /* for the own dataplane, over its control socket */
 
 struct site_peer {
 	char node[MODEL_NAME_MAX], api[256];
@@ -33,26 +33,26 @@ struct state_fetch {
 	struct thread thread;
 	struct peer_client client;
 	char cluster[MODEL_NAME_MAX];
-	struct site_peer fellows[PEERS_MAX];
+	struct site_peer site_peers[PEERS_MAX];
 	size_t n;
 };
 
 /* The dataplane's answer to a question, given; NULL: none. */
-static json_t *ask_dataplane(struct core *core, const char *line)
+static json_t *query_dataplane(struct core *core, const char *line)
 {
 	char path[PATH_MAX], *text = NULL;
 	json_t *answer = NULL;
 
 	if (!proc_path(core->dirs.run, "dataplane.ctl", path) &&
-	    !ctl_ask(path, line, ASK_MS, &text))
+	    !ctl_request(path, line, DATAPLANE_QUERY_MS, &text))
 		answer = json_read(text, strlen(text), 0, NULL);
 	free(text);
 	return answer;
 }
 
-json_t *learn_tell(struct core *core)
+json_t *state_fetch_to_json(struct core *core)
 {
-	json_t *told = ask_dataplane(core, "{\"do\":\"guests\"}");
+	json_t *told = query_dataplane(core, "{\"do\":\"guests\"}");
 
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
@@ -62,32 +62,32 @@ json_t *learn_tell(struct core *core)
 	return told;
 }
 
-static bool is_text(const json_t *object, const char *name, const char *wanted)
+static bool text_equals(const json_t *object, const char *name, const char *wanted)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text && !strcmp(text, wanted);
 }
 
-enum learn_word learn_read(const json_t *answer, const char *node, const char *cluster,
-                           const char **text)
+enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, const char *cluster,
+                                       const char **text)
 {
 	const json_t *learning = json_object_get(answer, "learning");
 	const char *guests = json_string_value(json_object_get(answer, "guests"));
 
-	if (!is_text(answer, "node", node) || !is_text(answer, "cluster", cluster) ||
-	    !json_is_boolean(learning) || !guests || strlen(guests) > GUESTS_TEXT_MAX)
-		return LEARN_MALFORMED;
+	if (!text_equals(answer, "node", node) || !text_equals(answer, "cluster", cluster) ||
+	    !json_is_boolean(learning) || !guests || strlen(guests) > CONN_STATE_TEXT_MAX)
+		return STATE_FETCH_MALFORMED;
 	if (json_is_true(learning))
-		return LEARN_NOTHING;
+		return STATE_FETCH_NOTHING;
 	*text = guests;
-	return LEARN_KNOWS;
+	return STATE_FETCH_KNOWS;
 }
 
 static bool peer_agrees(const struct core *core, const char *node)
 {
-	const struct peers_view *views;
-	size_t n = peers_view(core, &views);
+	const struct peers_report *views;
+	size_t n = peers_report(core, &views);
 
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(views[i].node, node))
@@ -96,13 +96,13 @@ static bool peer_agrees(const struct core *core, const char *node)
 }
 
 /* The nodes of this site that have an API. Under the lock. */
-static void list_fellows(struct core *core, struct state_fetch *l, const struct model *m)
+static void list_site_peers(struct core *core, struct state_fetch *l, const struct model *m)
 {
 	l->n = 0;
 	snprintf(l->cluster, sizeof(l->cluster), "%s", m->cluster);
 	for (size_t i = 0; i < m->n_nodes && l->n < PEERS_MAX; i++) {
 		const struct model_node *node = &m->nodes[i];
-		struct site_peer *f = &l->fellows[l->n];
+		struct site_peer *f = &l->site_peers[l->n];
 
 		if (node == m->self || node->site != m->self->site || !*node->api ||
 		    strlen(node->api) >= sizeof(f->api))
@@ -114,9 +114,9 @@ static void list_fellows(struct core *core, struct state_fetch *l, const struct 
 	}
 }
 
-static void hand_over(struct core *core, const char *node, const char *text)
+static void hand_over_state(struct core *core, const char *node, const char *text)
 {
-	int rc = guests_write(core->dirs.run, node, clock_mono_ms(), text);
+	int rc = conn_state_write(core->dirs.run, node, clock_mono_ms(), text);
 
 	if (rc)
 		log_error("guests-not-kept", "from=%s error=\"%s\"", node, strerror(-rc));
@@ -124,53 +124,60 @@ static void hand_over(struct core *core, const char *node, const char *text)
 		log_note("guests-told", "from=%s bytes=%zu", node, strlen(text));
 }
 
-/* Make something of the answers: of the first who knows and agrees; else nobody knows if all say so. */
-static void take_answers(struct core *core, const struct state_fetch *l,
-                         const struct client_request *requests)
+/*
+ * Make something of the answers: of the first who knows and agrees; else nobody knows if all say
+ * so.
+ */
+static void choose_answer(struct core *core, const struct state_fetch *l,
+                          const struct client_request *requests)
 {
 	const char *text = NULL;
 	size_t n_nothing = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		const struct site_peer *f = &l->fellows[i];
-		enum learn_word word = requests[i].answer ? learn_read(requests[i].answer, f->node,
-		                                                       l->cluster, &text)
-		                                          : LEARN_MALFORMED;
+		const struct site_peer *f = &l->site_peers[i];
+		enum state_fetch_word word =
+		        requests[i].answer
+		                ? state_fetch_read(requests[i].answer, f->node, l->cluster, &text)
+		                : STATE_FETCH_MALFORMED;
 
-		n_nothing += word == LEARN_NOTHING;
-		if (word != LEARN_KNOWS || !f->agrees)
+		n_nothing += word == STATE_FETCH_NOTHING;
+		if (word != STATE_FETCH_KNOWS || !f->agrees)
 			continue;
-		hand_over(core, f->node, text);
+		hand_over_state(core, f->node, text);
 		return;
 	}
 	if (n_nothing == l->n)
-		hand_over(core, GUESTS_NOBODY, "");
+		hand_over_state(core, CONN_STATE_NO_PEER, "");
 }
 
-static void ask_fellows(struct core *core, struct state_fetch *l)
+static void query_site_peers(struct core *core, struct state_fetch *l)
 {
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
 
 	for (size_t i = 0; requests && i < l->n; i++) {
-		requests[i] = (struct client_request){ .timeout_ms = LEARN_TIMEOUT_MS,
-			                               .answer_max = LEARN_ANSWER_MAX };
+		requests[i] = (struct client_request){ .timeout_ms = STATE_FETCH_TIMEOUT_MS,
+			                               .answer_max = STATE_FETCH_ANSWER_MAX };
 		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/guests",
-		         l->fellows[i].api);
+		         l->site_peers[i].api);
 	}
 	if (requests && l->n > 0)
-		client_ask(&l->client, requests, l->n);
+		client_send(&l->client, requests, l->n);
 	if (requests)
-		take_answers(core, l, requests);
+		choose_answer(core, l, requests);
 	for (size_t i = 0; requests && i < l->n; i++)
 		json_decref(requests[i].answer);
 	free(requests);
 	client_close(&l->client); /* it may be long until the next time */
 }
 
-/* Whether the own dataplane, with the document of now in force, wants to learn. Not under the lock. */
+/*
+ * Whether the own dataplane, with the document of now in force, wants to learn. Not under the
+ * lock.
+ */
 static bool wants_state(struct core *core, uint64_t document)
 {
-	json_t *status = ask_dataplane(core, "{\"do\":\"status\"}");
+	json_t *status = query_dataplane(core, "{\"do\":\"status\"}");
 	bool yes = json_is_true(json_object_get(status, "wants_guests")) &&
 	           (uint64_t)json_integer_value(json_object_get(status, "document")) == document;
 
@@ -182,23 +189,23 @@ static bool wants_state(struct core *core, uint64_t document)
  * The lock is held only to copy what a round needs: the round waits for the dataplane and for
  * peers.
  */
-static void *run(void *arg)
+static void *run_state_fetch(void *arg)
 {
 	struct core *core = arg;
 	struct state_fetch *l = core->learn;
 
 	core_lock(core);
 	while (!core->stopping) {
-		uint64_t until_ms = clock_mono_ms() + LEARN_EVERY_MS;
+		uint64_t until_ms = clock_mono_ms() + STATE_FETCH_EVERY_MS;
 		uint64_t document = intent_document(core->intent);
 		const struct model *m = intent_model(core->intent);
 
 		if (m && m->self)
-			list_fellows(core, l, m);
+			list_site_peers(core, l, m);
 		core_unlock(core);
 		if (m && wants_state(core, document)) {
 			auth_peer_token(core->dirs.conf, l->client.token);
-			ask_fellows(core, l);
+			query_site_peers(core, l);
 		}
 		core_lock(core);
 		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
@@ -208,16 +215,16 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int learn_start(struct core *core)
+int state_fetch_start(struct core *core)
 {
 	core->learn = calloc(1, sizeof(*core->learn));
 	if (!core->learn)
 		return -ENOMEM;
 	client_open(&core->learn->client, core->dirs.conf);
-	return thread_start(&core->learn->thread, run, core);
+	return thread_start(&core->learn->thread, run_state_fetch, core);
 }
 
-void learn_stop(struct core *core)
+void state_fetch_stop(struct core *core)
 {
 	if (!core->learn)
 		return;

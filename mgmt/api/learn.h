@@ -10,35 +10,38 @@
  * switched on, the dataplane gets an empty answer and stops waiting. An answer is used only if its
  * sender has the same head and overrides as this node: members that changed meanwhile come first.
  *
- * Implemented in mgmt/api/learn.c. The main thread starts and stops it; learn_tell() is for
- * handlers' threads.
+ * Implemented in mgmt/api/learn.c. The main thread starts and stops it; state_fetch_to_json() is
+ * for handlers' threads.
  */
-#ifndef WEIR_MGMT_API_LEARN_H
-#define WEIR_MGMT_API_LEARN_H
+#ifndef WEIR_MGMT_API_STATE_FETCH_H
+#define WEIR_MGMT_API_STATE_FETCH_H
 
 #include <jansson.h>
 
 #include "mgmt/api/core.h"
 
-#define LEARN_EVERY_MS   500u              /**< between two questions to the own dataplane */
-#define LEARN_TIMEOUT_MS 2000              /**< for a peer's answer */
-#define LEARN_ANSWER_MAX ((size_t)4 << 20) /**< bytes */
+#define STATE_FETCH_EVERY_MS   500u              /**< between two questions to the own dataplane */
+#define STATE_FETCH_TIMEOUT_MS 2000              /**< for a peer's answer */
+#define STATE_FETCH_ANSWER_MAX ((size_t)4 << 20) /**< bytes */
 
 /** Start the thread. @return 0 or -errno */
-int learn_start(struct core *core);
+int state_fetch_start(struct core *core);
 /** End it; core->stopping is set. */
-void learn_stop(struct core *core);
+void state_fetch_stop(struct core *core);
 
-/** What this node's dataplane knows, for a peer: given; NULL when it does not answer. Not under the lock. */
-json_t *learn_tell(struct core *core);
+/**
+ * What this node's dataplane knows, for a peer: given; NULL when it does not answer. Not under
+ * the lock.
+ */
+json_t *state_fetch_to_json(struct core *core);
 
-enum learn_word {
-	LEARN_KNOWS,     /**< it told what it knows */
-	LEARN_NOTHING,   /**< it is learning itself */
-	LEARN_MALFORMED, /**< it is another node, or says nothing that makes sense */
+enum state_fetch_word {
+	STATE_FETCH_KNOWS,     /**< it told what it knows */
+	STATE_FETCH_NOTHING,   /**< it is learning itself */
+	STATE_FETCH_MALFORMED, /**< it is another node, or says nothing that makes sense */
 };
 /** What a peer's answer is worth. @param text  of one that knows, borrowed of @p answer */
-enum learn_word learn_read(const json_t *answer, const char *node, const char *cluster,
-                           const char **text);
+enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, const char *cluster,
+                                       const char **text);
 
 #endif

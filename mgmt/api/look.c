@@ -16,7 +16,7 @@
 #include "mgmt/api/tell.h"
 #include "mgmt/store/join.h"
 
-int look_take(struct core *core, struct look *l)
+int look_init(struct core *core, struct look *l)
 {
 	*l = (struct look){ .core = core, .now_ms = clock_believed_ms() };
 	observe_open(core, &l->pages);
@@ -34,19 +34,20 @@ int look_take(struct core *core, struct look *l)
 		l->head = *head;
 	l->document = intent_document(core->intent);
 	l->store_state = intent_store_state(core->intent);
-	snprintf(l->store_why, sizeof(l->store_why), "%s", intent_store_why(core->intent));
-	snprintf(l->write_why, sizeof(l->write_why), "%s", intent_write_why(core->intent));
+	snprintf(l->store_reason, sizeof(l->store_reason), "%s", intent_store_reason(core->intent));
+	snprintf(l->unwritten_reason, sizeof(l->unwritten_reason), "%s",
+	         intent_unwritten_reason(core->intent));
 	for (int p = 0; p < OBSERVE_COUNT; p++)
 		l->processes[p] = observe_look(core, (enum observe_process)p, &l->conditions[p]);
 	l->document_age_ms = state_document_age_ms(core);
-	const struct peers_view *views;
-	l->n_views = peers_view(core, &views);
-	if (l->n_views)
-		memcpy(l->views, views, l->n_views * sizeof(*views));
+	const struct peers_report *views;
+	l->n_peer_reports = peers_report(core, &views);
+	if (l->n_peer_reports)
+		memcpy(l->views, views, l->n_peer_reports * sizeof(*views));
 	l->has_token = peers_has_token(core);
 	l->dns = json_incref(observe_dns(core));
 	l->peers = handle_peers_json(core);
-	l->diverged = diverged_tell(core);
+	l->diverged = diverged_to_json(core);
 	l->n_loads = peers_loads(core, l->loads, GUARD_SITES_MAX);
 	core_unlock(core);
 	return rc;
@@ -62,9 +63,9 @@ void look_fini(struct look *l)
 	json_decref(l->diverged);
 }
 
-static health_word word_of(const struct look *l, uint64_t target, bool *found)
+static health_word find_health_word(const struct look *l, uint64_t target, bool *found)
 {
-	int place = l->pages.health ? health_find(l->pages.health, target) : -1;
+	int place = l->pages.health ? health_find_index(l->pages.health, target) : -1;
 
 	*found = place >= 0;
 	return place >= 0 ? health_read(l->pages.health, place) : 0;
@@ -73,7 +74,7 @@ static health_word word_of(const struct look *l, uint64_t target, bool *found)
 const char *look_state(const struct look *l, uint64_t target)
 {
 	bool found;
-	health_word word = word_of(l, target, &found);
+	health_word word = find_health_word(l, target, &found);
 
 	return found && l->pages.health_fresh ? health_state_text(health_state(word)) : "unknown";
 }
@@ -81,7 +82,7 @@ const char *look_state(const struct look *l, uint64_t target)
 json_t *look_observation(const struct look *l, uint64_t target)
 {
 	bool found;
-	health_word word = word_of(l, target, &found);
+	health_word word = find_health_word(l, target, &found);
 
 	if (!found)
 		return json_pack("{s:s, s:n, s:n}", "state", "unknown", "since", "age_ms");
@@ -90,7 +91,7 @@ json_t *look_observation(const struct look *l, uint64_t target)
 	        "in_doubt", health_in_doubt(word), "inconclusive", health_inconclusive(word),
 	        "restored", health_restored(word), "damped", health_damped(word), "reason",
 	        health_reason_text(health_reason(word)), "since",
-	        health_since_s(word) ? tell_time(health_since_s(word) * 1000) : json_null(),
+	        health_since_s(word) ? time_to_json(health_since_s(word) * 1000) : json_null(),
 	        "age_ms", (json_int_t)l->pages.health_age_ms);
 	if (!l->pages.health_fresh)
 		json_object_set_new(o, "last", json_string(health_state_text(health_state(word))));

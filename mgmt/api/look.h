@@ -26,17 +26,17 @@ struct look {
 	bool joins; /**< no version yet: peers are asked for theirs, or the own file comes next */
 	uint64_t document;
 	const char *store_state;
-	char store_why[EVENT_TEXT_MAX], write_why[EVENT_TEXT_MAX];
+	char store_reason[EVENT_TEXT_MAX], unwritten_reason[EVENT_TEXT_MAX];
 	struct observe_pages pages;
 	uint64_t document_age_ms; /**< since document was written */
 	struct observe_state processes[OBSERVE_COUNT];
 	struct conditions conditions[OBSERVE_COUNT]; /**< where the process has_conditions */
 	struct gather_process supervisor;            /**< weir run, if one was started here */
 	struct conditions supervisor_conditions;     /**< if it has_conditions */
-	struct peers_view views[PEERS_MAX];
-	size_t n_views;
+	struct peers_report views[PEERS_MAX];
+	size_t n_peer_reports;
 	bool has_token;   /**< a peer.token is there, or it is not known yet */
-	json_t *diverged; /**< as diverged_tell() */
+	json_t *diverged; /**< as diverged_to_json() */
 	json_t *dns;      /**< as observe_dns() */
 	json_t *peers;    /**< handle_peers_json() */
 	struct guard_load loads[GUARD_SITES_MAX];
@@ -45,7 +45,7 @@ struct look {
 };
 
 /** Take it; not under the lock. @return 0 or -ENOMEM; then look_fini() all the same */
-int look_take(struct core *core, struct look *l);
+int look_init(struct core *core, struct look *l);
 void look_fini(struct look *l);
 
 /** What was seen of a target, as JSON, given. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-mgmt: the keeper of the intent and the API. Threads: this one (a loop: ticks of the intent, the
- * control socket, signals), one that observes, one that asks the peers, and those of the API's
+ * weir-mgmt: the keeper of the intent and the API. Threads: this one (a loop: ticks of the intent,
+ * the control socket, signals), one that observes, one that asks the peers, and those of the API's
  * servers (mgmt/api/http_serve.c). They share struct core.
  * Signals are blocked before the first thread starts, so that the loop alone receives them. The
  * main thread never waits for a network: what may take long runs in the other threads.
@@ -60,10 +60,10 @@ struct mgmt_process {
 static void note_api(struct core *core, const char *api, const char *why)
 {
 	core_lock(core);
-	if (strcmp(core->api, api) != 0 || !*core->api_why)
+	if (strcmp(core->api, api) != 0 || !*core->api_fault)
 		core->api_failed_ms = clock_mono_ms();
 	snprintf(core->api, sizeof(core->api), "%s", api);
-	snprintf(core->api_why, sizeof(core->api_why), "%s", why);
+	snprintf(core->api_fault, sizeof(core->api_fault), "%s", why);
 	core_unlock(core);
 }
 
@@ -74,7 +74,7 @@ static const char *api_error(int rc)
 }
 
 /* The addresses of the other nodes, whose connections have limits of their own. */
-static void follow_peers(struct mgmt_process *p)
+static void follow_peer_addresses(struct mgmt_process *p)
 {
 	struct addr peers[HTTP_PEERS_MAX];
 	size_t n = 0;
@@ -128,27 +128,28 @@ static void follow_api(struct mgmt_process *p)
 }
 
 /* Gauges are written at each tick, so that no change has to remember them. */
-static void set_gauges(struct mgmt_process *p)
+static void set_mgmt_gauges(struct mgmt_process *p)
 {
 	const struct version *head = intent_head(p->core.intent);
 	struct stats *s = p->core.stats;
 	int64_t now_ms = clock_believed_ms();
 
-	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_document", "",
-	                     "Effective document last written."),
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_document", "",
+	                            "Effective document last written."),
 	          intent_document(p->core.intent));
-	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_version", "", "Version in force."),
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_version", "", "Version in force."),
 	          head ? head->number : 0);
-	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_overrides", "", "Overrides in force."),
-	          overrides_live(intent_overrides(p->core.intent), now_ms));
-	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_store_failing", "",
-	                     "1 while the store cannot be written."),
-	          *intent_store_why(p->core.intent) != '\0');
-	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_document_unwritten", "",
-	                     "1 while the effective document cannot be written."),
-	          *intent_write_why(p->core.intent) != '\0');
-	stats_set(stats_word(s, STATS_GAUGE, "weir_mgmt_lock_longest_us", "",
-	                     "Longest work under the lock since the start, CPU time."),
+	stats_set(
+	        stats_get_counter(s, STATS_GAUGE, "weir_mgmt_overrides", "", "Overrides in force."),
+	        overrides_live(intent_overrides(p->core.intent), now_ms));
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_store_failing", "",
+	                            "1 while the store cannot be written."),
+	          *intent_store_reason(p->core.intent) != '\0');
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_document_unwritten", "",
+	                            "1 while the effective document cannot be written."),
+	          *intent_unwritten_reason(p->core.intent) != '\0');
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_lock_longest_us", "",
+	                            "Longest work under the lock since the start, CPU time."),
 	          p->core.longest_held_ns / 1000);
 	stats_alive(s, clock_mono_ms());
 }
@@ -179,7 +180,7 @@ static void keep_local(struct mgmt_process *p)
  * All that time brings about happens here. The clock comes first, since everything after it goes
  * by the believed time; what may wait (listening, certificates) comes last, without the lock.
  */
-static void on_tick(void *arg)
+static void on_mgmt_tick(void *arg)
 {
 	struct mgmt_process *p = arg;
 
@@ -192,7 +193,7 @@ static void on_tick(void *arg)
 	struct pending_clock clock;
 	pending_clock_read(&clock);
 	intent_run_deadline(p->core.intent, &clock, now_ms);
-	set_gauges(p);
+	set_mgmt_gauges(p);
 	own_conditions_state(&p->core);
 	if (document != intent_document(p->core.intent)) {
 		inforce_judge(&p->core); /* a rollback is a version, too */
@@ -202,7 +203,7 @@ static void on_tick(void *arg)
 	log_tick();
 	keep_local(p);
 	follow_api(p);
-	follow_peers(p);
+	follow_peer_addresses(p);
 	if (wait_ms < TICK_LEAST_MS)
 		wait_ms = TICK_LEAST_MS;
 	/* a request may make something due sooner: look at least every quarter of a second */
@@ -210,7 +211,7 @@ static void on_tick(void *arg)
 	               loop_now_ms(p->loop) + (uint64_t)(wait_ms > 250 ? 250 : wait_ms));
 }
 
-static void on_stop(void *arg)
+static void on_mgmt_stop(void *arg)
 {
 	struct mgmt_process *p = arg;
 
@@ -218,7 +219,7 @@ static void on_stop(void *arg)
 }
 
 /* {"do":"status"}: the same as GET /v1/status, for when HTTP is in doubt. */
-static char *on_ask(void *arg, const char *line, size_t length)
+static char *on_ctl_request(void *arg, const char *line, size_t length)
 {
 	struct mgmt_process *p = arg;
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL), *answer;
@@ -280,9 +281,9 @@ static int open_core(struct core *core, bool bootstrap)
 	if (!rc)
 		rc = peers_start(core);
 	if (!rc)
-		rc = views_start(core);
+		rc = health_exchange_start(core);
 	if (!rc)
-		rc = learn_start(core);
+		rc = state_fetch_start(core);
 	return rc;
 }
 
@@ -290,20 +291,20 @@ static int open_core(struct core *core, bool bootstrap)
  * The control socket belongs to this loop and not to the HTTP servers: it answers when those are
  * in doubt.
  */
-static int open_loop(struct mgmt_process *p)
+static int open_mgmt_loop(struct mgmt_process *p)
 {
 	char path[PATH_MAX];
 	int rc = loop_open(&p->loop);
 
-	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
+	p->tick = (struct loop_timer){ .cb = on_mgmt_tick, .arg = p };
 	if (!rc)
-		rc = loop_signal(p->loop, SIGTERM, on_stop, p);
+		rc = loop_signal(p->loop, SIGTERM, on_mgmt_stop, p);
 	if (!rc)
-		rc = loop_signal(p->loop, SIGINT, on_stop, p);
+		rc = loop_signal(p->loop, SIGINT, on_mgmt_stop, p);
 	if (!rc)
 		rc = proc_path(p->core.dirs.run, "mgmt.ctl", path);
 	if (!rc)
-		rc = ctl_serve(p->loop, path, "weir", on_ask, p, &p->ctl);
+		rc = ctl_serve(p->loop, path, "weir", on_ctl_request, p, &p->ctl);
 	if (rc == -EADDRINUSE)
 		log_error(
 		        "control-not-opened",
@@ -315,7 +316,7 @@ static int open_loop(struct mgmt_process *p)
 	return rc;
 }
 
-static void stop(struct mgmt_process *p)
+static void stop_mgmt(struct mgmt_process *p)
 {
 	if (p->core.intent) {
 		core_lock(&p->core);
@@ -325,8 +326,8 @@ static void stop(struct mgmt_process *p)
 	}
 	http_stop(p->tcp);
 	http_stop(p->local);
-	learn_stop(&p->core);
-	views_stop(&p->core);
+	state_fetch_stop(&p->core);
+	health_exchange_stop(&p->core);
 	peers_stop(&p->core);
 	observe_stop(&p->core);
 	ctl_close(p->ctl);
@@ -340,7 +341,7 @@ static void stop(struct mgmt_process *p)
  * Privileges are dropped and the sandbox is entered before anything is opened that a client can
  * reach.
  */
-static int run(struct mgmt_process *p)
+static int run_process(struct mgmt_process *p)
 {
 	int rc = proc_become("mgmt", 0);
 
@@ -348,7 +349,7 @@ static int run(struct mgmt_process *p)
 		(void)sandbox_enter("mgmt"); /* a failure is a condition */
 	/* signals are blocked before threads start, so that the loop alone gets them */
 	if (!rc)
-		rc = open_loop(p);
+		rc = open_mgmt_loop(p);
 	if (!rc)
 		rc = open_core(&p->core, p->bootstrap);
 	if (!rc)
@@ -412,7 +413,7 @@ int main(int argc, char **argv)
 	}
 	proc_ignore_signals();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	int rc = run(&p);
-	stop(&p);
+	int rc = run_process(&p);
+	stop_mgmt(&p);
 	return rc ? 1 : 0;
 }

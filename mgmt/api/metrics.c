@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * GET /metrics: the stats pages of all processes that run, in Prometheus' text format, and what weir-mgmt knows of
- * processes and backends. The values of a dead process are absent: they would stand still and look alive.
+ * GET /metrics: the stats pages of all processes that run, in Prometheus' text format, and what
+ * weir-mgmt knows of processes and backends. The values of a dead process are absent: they would
+ * stand still and look alive.
  *
- * Pages count in whole numbers; the names in the table below are given in seconds here. Their names of
- * the former release, in other units, are there with ?former=true, for one release.
+ * Pages count in whole numbers; the names in the table below are given in seconds here. Their names
+ * of the former release, in other units, are there with ?former=true, for one release.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -187,7 +188,8 @@ static void put_effects(FILE *out, const struct look *l, const struct model_pool
 	free(rows);
 }
 
-static void put_checks(FILE *out, const struct look *l, const struct model_pool *pool, size_t max)
+static void put_check_metrics(FILE *out, const struct look *l, const struct model_pool *pool,
+                              size_t max)
 {
 	static const char *const states[] = { "up", "down", "unknown" };
 
@@ -197,7 +199,7 @@ static void put_checks(FILE *out, const struct look *l, const struct model_pool 
 }
 
 /* The backends of the own site, as far as there is room; what is left out is counted. */
-static void put_backends(FILE *out, const struct look *l)
+static void put_backend_metrics(FILE *out, const struct look *l)
 {
 	const struct model *m = l->m;
 
@@ -214,7 +216,7 @@ static void put_backends(FILE *out, const struct look *l)
 
 			if (!m->self || pool->site != m->self->site)
 				continue;
-			(effect ? put_effects : put_checks)(out, l, pool, n);
+			(effect ? put_effects : put_check_metrics)(out, l, pool, n);
 			left -= n;
 			left_out += pool->n_backends - n;
 		}
@@ -264,11 +266,11 @@ void handle_metrics(struct core *core, struct http_request *r, struct http_reply
 	size_t n_text = 0;
 	FILE *out = open_memstream(&reply->text, &n_text);
 
-	if (out && l && !look_take(core, l)) {
+	if (out && l && !look_init(core, l)) {
 		put_pages(out, l, former && !strcmp(former, "true"));
 		put_processes(out, l);
 		if (l->m)
-			put_backends(out, l);
+			put_backend_metrics(out, l);
 	}
 	if (out)
 		fclose(out);

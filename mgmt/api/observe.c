@@ -21,9 +21,9 @@
 #include "weir/json.h"
 #include "weir/stats.h"
 
-#define EVERY_MS   500u  /* between two looks */
-#define DNS_ASK_MS 300   /* for weir-dns: a hanging one must not stop the looks */
-#define LOAD_MS    1000u /* over which a rate is measured, at least */
+#define EVERY_MS     500u  /* between two looks */
+#define DNS_QUERY_MS 300   /* for weir-dns: a hanging one must not stop the looks */
+#define LOAD_MS      1000u /* over which a rate is measured, at least */
 
 /* The state of a target at the last event. */
 struct told {
@@ -100,13 +100,13 @@ json_t *observe_dns(struct core *core)
 	return o->dns && age_of(o->dns_ms) <= OBSERVE_STALE_MS ? o->dns : NULL;
 }
 
-void observe_ask_dns(struct core *core)
+void observe_query_dns(struct core *core)
 {
 	char path[PATH_MAX], *line = NULL;
 	json_t *said = NULL;
 
 	if (!proc_path(core->dirs.run, "dns.ctl", path) &&
-	    !ctl_ask(path, "{\"do\":\"status\"}", DNS_ASK_MS, &line))
+	    !ctl_request(path, "{\"do\":\"status\"}", DNS_QUERY_MS, &line))
 		said = json_read(line, strlen(line), 0, NULL);
 	free(line);
 	core_lock(core);
@@ -169,7 +169,7 @@ struct observe_state observe_look(struct core *core, enum observe_process p,
 	return s;
 }
 
-static void tell_processes(struct core *core)
+static void log_process_changes(struct core *core)
 {
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		struct observe_state s = observe_look(core, (enum observe_process)p, NULL);
@@ -183,7 +183,7 @@ static void tell_processes(struct core *core)
 	}
 }
 
-static int by_target(const void *a, const void *b)
+static int compare_noted_targets(const void *a, const void *b)
 {
 	uint64_t x = ((const struct told *)a)->target, y = ((const struct told *)b)->target;
 
@@ -198,20 +198,21 @@ struct sight {
 	size_t n;
 };
 
-static void tell_target(struct sight *s, uint64_t target, const char *format, ...)
+static void log_target_change(struct sight *s, uint64_t target, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
 /*
  * Write an event when the state of a target has changed. A target that is new was "unknown"
  * before, so its first verdict is an event too.
  */
-static void tell_target(struct sight *s, uint64_t target, const char *format, ...)
+static void log_target_change(struct sight *s, uint64_t target, const char *format, ...)
 {
 	const struct observe *o = s->core->observe;
 	const struct told key = { .target = target };
 	const struct told *old =
-	        o->n_told ? bsearch(&key, o->told, o->n_told, sizeof(key), by_target) : NULL;
-	int place = health_find(s->page, target);
+	        o->n_told ? bsearch(&key, o->told, o->n_told, sizeof(key), compare_noted_targets)
+	                  : NULL;
+	int place = health_find_index(s->page, target);
 	health_word word = place >= 0 ? health_read(s->page, place) : 0;
 	enum health_state was = old ? old->state : HEALTH_UNKNOWN;
 	char subject[2 * MODEL_NAME_MAX + 32];
@@ -231,30 +232,32 @@ static void tell_target(struct sight *s, uint64_t target, const char *format, ..
 	core_unlock(s->core);
 }
 
-static void tell_pools(struct sight *s, const struct model *m)
+static void log_pool_targets(struct sight *s, const struct model *m)
 {
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
 
 		for (size_t k = 0; k < pool->n_backends; k++)
-			tell_target(s, health_target_backend(pool->name, pool->backends[k].id),
-			            "pools/%s/backends/%s", pool->name, pool->backends[k].name);
+			log_target_change(
+			        s, health_target_backend(pool->name, pool->backends[k].id),
+			        "pools/%s/backends/%s", pool->name, pool->backends[k].name);
 	}
 }
 
-static void tell_services(struct sight *s, const struct model *m)
+static void log_service_targets(struct sight *s, const struct model *m)
 {
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
 			const char *name = m->services[i].name,
 			           *site = m->services[i].at[k / 2].site->name;
 
-			tell_target(s, health_target_service(name, site, k % 2),
-			            "services/%s/at/%s/%s", name, site, k % 2 ? "ipv4" : "ipv6");
+			log_target_change(s, health_target_service(name, site, k % 2),
+			                  "services/%s/at/%s/%s", name, site,
+			                  k % 2 ? "ipv4" : "ipv6");
 		}
 }
 
-static size_t count_targets(const struct model *m)
+static size_t count_health_targets(const struct model *m)
 {
 	size_t n = 1;
 
@@ -265,19 +268,20 @@ static size_t count_targets(const struct model *m)
 	return n;
 }
 
-static void tell_health(struct core *core, const struct model *m, const struct observe_pages *pages)
+static void log_health_changes(struct core *core, const struct model *m,
+                               const struct observe_pages *pages)
 {
 	struct observe *o = core->observe;
 	struct sight s = { .core = core, .page = pages->health };
 
 	if (!pages->health || !pages->health_fresh)
 		return; /* nothing is observed: no event */
-	s.now = calloc(count_targets(m), sizeof(*s.now));
+	s.now = calloc(count_health_targets(m), sizeof(*s.now));
 	if (!s.now)
 		return;
-	tell_pools(&s, m);
-	tell_services(&s, m);
-	qsort(s.now, s.n, sizeof(*s.now), by_target);
+	log_pool_targets(&s, m);
+	log_service_targets(&s, m);
+	qsort(s.now, s.n, sizeof(*s.now), compare_noted_targets);
 	free(o->told);
 	o->told = s.now;
 	o->n_told = s.n;
@@ -329,7 +333,7 @@ static void look_at_pages(struct core *core)
 	core_unlock(core);
 	observe_open(core, &pages);
 	if (shared) {
-		tell_health(core, intent_shared_model(shared), &pages);
+		log_health_changes(core, intent_shared_model(shared), &pages);
 		measure_load(core, intent_shared_model(shared), &pages);
 	}
 	observe_close(&pages);
@@ -339,7 +343,7 @@ static void look_at_pages(struct core *core)
 /*
  * Twice a second. core_changed() wakes this thread too, so it waits again until its time has come.
  */
-static void *run(void *arg)
+static void *run_observer(void *arg)
 {
 	struct core *core = arg;
 
@@ -348,11 +352,11 @@ static void *run(void *arg)
 		uint64_t until_ms = clock_mono_ms() + EVERY_MS;
 
 		core_unlock(core);
-		observe_ask_dns(core);
+		observe_query_dns(core);
 		look_at_pages(core);
 		state_follow(core);
 		core_lock(core);
-		tell_processes(core);
+		log_process_changes(core);
 		inforce_judge(core);
 		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
 			;
@@ -366,7 +370,7 @@ int observe_start(struct core *core)
 	core->observe = calloc(1, sizeof(*core->observe));
 	if (!core->observe || state_open(core))
 		return -ENOMEM;
-	return thread_start(&core->observe->thread, run, core);
+	return thread_start(&core->observe->thread, run_observer, core);
 }
 
 void observe_stop(struct core *core)

@@ -59,7 +59,10 @@ int observe_start(struct core *core);
 /** End it; core->stopping is set. */
 void observe_stop(struct core *core);
 
-/** Look at a process's pages now; under the lock. @p conditions (NULL: not wanted) is filled if has_conditions. */
+/**
+ * Look at a process's pages now; under the lock. @p conditions (NULL: not wanted) is filled if
+ * has_conditions.
+ */
 struct observe_state observe_look(struct core *core, enum observe_process p,
                                   struct conditions *conditions);
 /** What health and dataplane show, opened for one look. */
@@ -76,11 +79,16 @@ struct observe_pages {
 /** Open the pages; needs no lock, as they are the caller's own. */
 void observe_open(const struct core *core, struct observe_pages *out);
 void observe_close(struct observe_pages *p);
-/** What weir-dns said last (borrowed; it never changes), NULL when it has not for OBSERVE_STALE_MS. Under the lock. */
+/**
+ * What weir-dns said last (borrowed; it never changes), NULL when it has not for
+ * OBSERVE_STALE_MS. Under the lock.
+ */
 json_t *observe_dns(struct core *core);
 /** Ask weir-dns now; not under the lock. */
-void observe_ask_dns(struct core *core);
-/** What this node sends to backends, bits a second. @return whether they are known; under the lock */
+void observe_query_dns(struct core *core);
+/**
+ * What this node sends to backends, bits a second. @return whether they are known; under the lock
+ */
 bool observe_load(struct core *core, uint64_t *bits);
 
 #endif

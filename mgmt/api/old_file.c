@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Earlier versions are read one after the other, each under the lock for its files alone, and laid out in a place of
- * their own (STATE/base), which goes again.
+ * Earlier versions are read one after the other, each under the lock for its files alone, and laid
+ * out in a place of their own (STATE/base), which goes again.
  * They are read with the same reader as a configuration in force, and compared setting by setting
  * (mgmt/store/base.h); a version of a release whose schema is not readable here is passed over.
  */
@@ -21,7 +21,7 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/when.h"
 
-#define PLACE "base" /* a directory below the state directory */
+#define BASE_DIR "base" /* a directory below the state directory */
 /* Stands for the key's fingerprint: keys do not matter for the comparison. */
 #define NO_KEY "-"
 
@@ -32,13 +32,16 @@ struct history {
 	bool certain; /* the file says what it was made from */
 };
 
-static bool is_base(const struct version *v, uint64_t number, const char *digits)
+static bool is_base_version(const struct version *v, uint64_t number, const char *digits)
 {
 	return v->number == number && !strncmp(v->digest, digits, strlen(digits));
 }
 
-/* Find the base. @return 0; -ENOENT: it is named, and not here; -EALREADY: there is nothing to compare */
-static int find_base(struct core *core, const struct old_file *from, struct history *h)
+/*
+ * Find the base. @return 0; -ENOENT: it is named, and not here; -EALREADY: there is nothing to
+ * compare
+ */
+static int find_base_index(struct core *core, const struct old_file *from, struct history *h)
 {
 	char digits[17] = "";
 	uint64_t number = 0;
@@ -57,22 +60,22 @@ static int find_base(struct core *core, const struct old_file *from, struct hist
 	}
 	if (!base_read(from->base, &number, digits))
 		return -ENOENT;
-	while (h->base < h->n && !is_base(&h->list[h->base], number, digits))
+	while (h->base < h->n && !is_base_version(&h->list[h->base], number, digits))
 		h->base++;
 	return h->base == h->n ? -ENOENT : h->base == 0 ? -EALREADY : 0;
 }
 
 /* Where earlier versions are laid out. */
-static int make_place(const struct core *core, char place[PATH_MAX])
+static int make_base_dir(const struct core *core, char base_dir[PATH_MAX])
 {
-	int rc = proc_path(core->dirs.state, PLACE, place);
+	int rc = proc_path(core->dirs.state, BASE_DIR, base_dir);
 
-	return rc ? rc : owner_directory(place, 0700, "mgmt");
+	return rc ? rc : owner_directory(base_dir, 0700, "mgmt");
 }
 
-static struct model *read_version(struct core *core, const char *place, uint64_t number)
+static struct model *read_earlier_version(struct core *core, const char *base_dir, uint64_t number)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct files files = { 0 };
 	struct model *m = NULL;
 	struct version v;
@@ -80,33 +83,33 @@ static struct model *read_version(struct core *core, const char *place, uint64_t
 	core_lock(core);
 	int rc = intent_version(core->intent, number, &v, &files);
 	core_unlock(core);
-	if (!rc && gather_keyed(&files, place, core->dirs.conf, NO_KEY, NULL, &m, &mistakes))
+	if (!rc && gather_keyed(&files, base_dir, core->dirs.conf, NO_KEY, NULL, &m, &errors))
 		m = NULL; /* of a release whose schema this one does not read */
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	files_fini(&files);
 	return m;
 }
 
-static json_t *tell_taken(const struct plan_change *c, const struct version *by)
+static json_t *setting_to_json(const struct plan_change *c, const struct version *by)
 {
 	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:s, s:o, s:s, s:o, s:o}", "path", c->path,
-	                 "kind", plan_kind_text(c->kind), "now", tell_text(c->from), "file",
-	                 tell_text(c->to), "version", (json_int_t)by->number, "principal",
-	                 by->principal, "author", tell_text(by->author), "node", by->node, "time",
-	                 tell_time(by->time_ms), "reason", tell_text(by->reason));
+	                 "kind", plan_kind_text(c->kind), "now", text_to_json(c->from), "file",
+	                 text_to_json(c->to), "version", (json_int_t)by->number, "principal",
+	                 by->principal, "author", text_to_json(by->author), "node", by->node,
+	                 "time", time_to_json(by->time_ms), "reason", text_to_json(by->reason));
 }
 
-static json_t *tell_look(const struct base_look *l, const struct plan *plan,
-                         const struct history *h)
+static json_t *comparison_to_json(const struct base_look *l, const struct change_plan *plan,
+                                  const struct history *h)
 {
 	char etag[HTTP_TEXT_MAX];
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < plan->n_changes && json_array_size(list) < BASE_SHOWN_MAX; i++)
 		if (l->marks[i].taken)
-			json_array_append_new(
-			        list, tell_taken(&plan->changes[i], &h->list[l->marks[i].made]));
-	tell_version_etag(&h->list[h->base], etag);
+			json_array_append_new(list, setting_to_json(&plan->changes[i],
+			                                            &h->list[l->marks[i].made]));
+	version_etag(&h->list[h->base], etag);
 	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
 	return json_pack("{s:s, s:b, s:I, s:o}", "base", etag + 1, "certain", h->certain,
 	                 "n_takes_back", (json_int_t)l->n_taken, "takes_back", list);
@@ -116,67 +119,71 @@ static json_t *tell_look(const struct base_look *l, const struct plan *plan,
  * Compare with each version from the one before the head back to the base: a setting was taken
  * back only if one of them shows that it was changed since.
  */
-static int look(struct core *core, const struct history *h, const struct plan *plan, json_t **told)
+static int compare_versions(struct core *core, const struct history *h,
+                            const struct change_plan *plan, json_t **told)
 {
-	char place[PATH_MAX];
+	char base_dir[PATH_MAX];
 	struct base_look l;
-	int rc = make_place(core, place);
+	int rc = make_base_dir(core, base_dir);
 
 	if (!rc)
 		rc = base_look_start(&l, plan);
 	if (rc)
 		return rc;
 	for (size_t i = 1; !rc && i <= h->base; i++) {
-		struct model *m = read_version(core, place, h->list[i].number);
+		struct model *m = read_earlier_version(core, base_dir, h->list[i].number);
 
 		if (m)
 			rc = base_look_at(&l, plan, m, i, h->certain && i == h->base);
 		model_free(m);
 	}
 	if (!rc && l.n_taken) {
-		*told = tell_look(&l, plan, h);
+		*told = comparison_to_json(&l, plan, h);
 		rc = -ESTALE;
 	}
 	base_look_fini(&l);
-	files_remove_dir(place);
+	files_remove_dir(base_dir);
 	return rc;
 }
 
-int old_file_check(struct core *core, const struct old_file *from, const struct intent_draft *draft,
-                   json_t **told)
+int old_file_check(struct core *core, const struct old_file *from,
+                   const struct intent_candidate *draft, json_t **told)
 {
 	struct history *h = calloc(1, sizeof(*h));
 	int rc = h ? 0 : -ENOMEM;
 
 	if (!rc && !draft->rc && draft->head && (*from->base || from->guess))
-		rc = find_base(core, from, h);
+		rc = find_base_index(core, from, h);
 	else if (!rc)
 		rc = -EALREADY;
 	if (rc == -ENOENT && draft->plan.n_changes == 0)
 		rc = 0; /* what is in force already takes nothing back: all nodes were restored from it */
 	if (!rc && draft->plan.n_changes > 0)
-		rc = look(core, h, &draft->plan, told);
+		rc = compare_versions(core, h, &draft->plan, told);
 	free(h);
 	return rc == -EALREADY ? 0 : rc;
 }
 
-static const char *word(const json_t *item, const char *name)
+static const char *setting_text(const json_t *item, const char *name)
 {
 	const char *text = json_string_value(json_object_get(item, name));
 
 	return text ? text : "";
 }
 
-/* One setting in words: what the version in force has, who set it, and what the file has. @return bytes, as snprintf() */
+/*
+ * One setting in words: what the version in force has, who set it, and what the file has. @return
+ * bytes, as snprintf()
+ */
 static int describe_one(const json_t *item, char *out, size_t size)
 {
 	static const struct {
 		const char *kind, *now, *file;
 	} rows[] = { { "added", "was removed", "it" }, { "removed", "was added", "none" } };
 	char now[96];
-	const char *kind = word(item, "kind"), *file = word(item, "file");
+	const char *kind = setting_text(item, "kind"), *file = setting_text(item, "file");
 
-	snprintf(now, sizeof(now), "is %s", word(item, "now"));
+	snprintf(now, sizeof(now), "is %s", setting_text(item, "now"));
 	plain_cut(now, sizeof(now));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!strcmp(rows[i].kind, kind)) {
@@ -184,13 +191,13 @@ static int describe_one(const json_t *item, char *out, size_t size)
 			file = rows[i].file;
 		}
 	return snprintf(out, size, "%s %s (version %lld by %s), the file has %s",
-	                word(item, "path"), now,
+	                setting_text(item, "path"), now,
 	                (long long)json_integer_value(json_object_get(item, "version")),
-	                word(item, "author"), file);
+	                setting_text(item, "author"), file);
 }
 
 /* The first settings in words. */
-static void describe(const json_t *told, char *out, size_t size)
+static void describe_settings(const json_t *told, char *out, size_t size)
 {
 	const json_t *list = json_object_get(told, "takes_back"), *item;
 	size_t i, used = 0;
@@ -227,7 +234,7 @@ void old_file_refuse(struct core *core, const struct old_file *from, int rc, jso
 		             "earlier versions cannot be read: %s", strerror(-rc));
 		return;
 	}
-	describe(told, settings, sizeof(settings));
+	describe_settings(told, settings, sizeof(settings));
 	http_problem(reply, 412, "old-file",
 	             "the file takes back %lld setting%s changed since version %s, %s: %s",
 	             (long long)json_integer_value(json_object_get(told, "n_takes_back")),

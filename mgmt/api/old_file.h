@@ -23,11 +23,12 @@ struct old_file {
 };
 
 /**
- * Look for settings that were changed since, and that the drafted file takes back. Not under the lock; core->drafting is held.
+ * Look for settings that were changed since, and that the drafted file takes back. Not under the
+ * lock; core->drafting is held.
  * @return 0: none; -ESTALE: see @p told; -ENOENT: there is no such version here
  */
-int old_file_check(struct core *core, const struct old_file *from, const struct intent_draft *draft,
-                   json_t **told);
+int old_file_check(struct core *core, const struct old_file *from,
+                   const struct intent_candidate *draft, json_t **told);
 /** Make @p reply the refusal. */
 void old_file_refuse(struct core *core, const struct old_file *from, int rc, json_t *told,
                      struct http_reply *reply);

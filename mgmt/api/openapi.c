@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The description of the interface (OpenAPI 3.1), made from the table of routes that answers requests.
+ * The description of the interface (OpenAPI 3.1), made from the table of routes that answers
+ * requests.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #define WORD_MAX 64u /* bytes of a word of the table */
 
 /* The next word of a list by spaces; false at its end. */
-static bool next_word(const char **at, char out[WORD_MAX])
+static bool next_list_word(const char **at, char out[WORD_MAX])
 {
 	*at += strspn(*at, " ");
 	size_t n = strcspn(*at, " ");
@@ -40,13 +41,13 @@ static void name_parts(const char *path, char out[HTTP_TEXT_MAX], unsigned *n_pa
 	out[n] = '\0';
 }
 
-static json_t *parameter(const char *name, const char *in)
+static json_t *make_parameter(const char *name, const char *in)
 {
 	return json_pack("{s:s, s:s, s:b, s:{s:s}}", "name", name, "in", in, "required",
 	                 !strcmp(in, "path"), "schema", "type", "string");
 }
 
-static json_t *parameters(const struct route *r, unsigned n_parts)
+static json_t *list_parameters(const struct route *r, unsigned n_parts)
 {
 	json_t *list = json_array();
 	const char *at = r->query;
@@ -54,13 +55,13 @@ static json_t *parameters(const struct route *r, unsigned n_parts)
 
 	for (unsigned i = 1; i <= n_parts; i++) {
 		snprintf(word, sizeof(word), "part%u", i);
-		json_array_append_new(list, parameter(word, "path"));
+		json_array_append_new(list, make_parameter(word, "path"));
 	}
-	while (next_word(&at, word))
-		json_array_append_new(list, parameter(word, "query"));
+	while (next_list_word(&at, word))
+		json_array_append_new(list, make_parameter(word, "query"));
 	if (!strcmp(r->query, ROUTE_CHANGES)) {
-		json_array_append_new(list, parameter("If-Match", "header"));
-		json_array_append_new(list, parameter("Idempotency-Key", "header"));
+		json_array_append_new(list, make_parameter("If-Match", "header"));
+		json_array_append_new(list, make_parameter("Idempotency-Key", "header"));
 	}
 	return list;
 }
@@ -69,13 +70,13 @@ static json_t *parameters(const struct route *r, unsigned n_parts)
  * Turn the notation of the table ("name:type", "!" when required) into a JSON schema: there is no
  * second description to keep.
  */
-static json_t *body(const struct route *r)
+static json_t *describe_body(const struct route *r)
 {
 	json_t *properties = json_object(), *required = json_array();
 	const char *at = r->body;
 	char word[WORD_MAX];
 
-	while (next_word(&at, word)) {
+	while (next_list_word(&at, word)) {
 		char *type = strchr(word, ':');
 		size_t n = strlen(word);
 
@@ -92,23 +93,23 @@ static json_t *body(const struct route *r)
 	                 "required", required);
 }
 
-static json_t *operation(const struct route *r, unsigned n_parts)
+static json_t *describe_operation(const struct route *r, unsigned n_parts)
 {
 	static const char *const roles[] = { "none",   "metrics",  "peer", "viewer",
 		                             "oncall", "operator", "admin" };
 	json_t *o = json_pack("{s:s, s:s, s:o, s:{s:{s:s}, s:{s:s, s:{s:{s:{s:s}}}}}}", "summary",
 	                      r->summary, "x-role", roles[r->role], "parameters",
-	                      parameters(r, n_parts), "responses", "2XX", "description",
+	                      list_parameters(r, n_parts), "responses", "2XX", "description",
 	                      "as docs/api.md describes it", "default", "description",
 	                      "a problem (RFC 9457)", "content", "application/problem+json",
 	                      "schema", "$ref", "#/components/schemas/problem");
 
 	if (!strcmp(r->method, "POST"))
-		json_object_set_new(o, "requestBody", body(r));
+		json_object_set_new(o, "requestBody", describe_body(r));
 	return o;
 }
 
-static json_t *components(void)
+static json_t *describe_components(void)
 {
 	return json_pack("{s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}},"
 	                 " s:{s:{s:s, s:s}}}",
@@ -135,10 +136,10 @@ void handle_openapi(struct core *core, struct http_request *r, struct http_reply
 			json_object_set_new(paths, path, item);
 		}
 		json_object_set_new(item, strcmp(route_table[i].method, "GET") ? "post" : "get",
-		                    operation(&route_table[i], n_parts));
+		                    describe_operation(&route_table[i], n_parts));
 	}
 	reply->json = json_pack("{s:s, s:{s:s, s:s}, s:[{s:[]}], s:o, s:o}", "openapi", "3.1.0",
 	                        "info", "title", "Weir", "version", WEIR_RELEASE, "security",
-	                        "token", "paths", paths, "components", components());
+	                        "token", "paths", paths, "components", describe_components());
 	reply->status = 200;
 }

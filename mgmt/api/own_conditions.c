@@ -40,7 +40,7 @@ static void state_refused_version(const struct core *core)
 {
 	char subject[32];
 	const char *why;
-	uint64_t number = intent_take_refused(core->intent, &why);
+	uint64_t number = intent_refused_version(core->intent, &why);
 
 	snprintf(subject, sizeof(subject), "version %" PRIu64, number);
 	if (number)
@@ -52,14 +52,17 @@ static void state_refused_version(const struct core *core)
 }
 
 /* One peer's key against this node's. */
-static void state_peer_key(const struct core *core, const struct peers_view *v)
+static void state_peer_key(const struct core *core, const struct peers_report *v)
 {
-	const struct intent_key *own = key_seen(core->intent);
+	const struct intent_key *own = key_status(core->intent);
 	const struct version *head = intent_head(core->intent);
 	bool versions_differ = head && *head->hash_key && *v->head.hash_key &&
 	                       !strcmp(v->head.digest, head->digest) &&
 	                       strcmp(v->head.hash_key, head->hash_key) != 0;
-	/* who has the wrong file is known, and says so itself, where the version names the right one */
+	/*
+	 * who has the wrong file is known, and says so itself, where the version names the right
+	 * one
+	 */
 	bool files_differ = head && !*head->hash_key && *own->found && *v->hash_key &&
 	                    strcmp(own->found, v->hash_key) != 0;
 
@@ -73,9 +76,9 @@ static void state_peer_key(const struct core *core, const struct peers_view *v)
 
 static void state_keys(const struct core *core)
 {
-	const struct intent_key *own = key_seen(core->intent);
-	const struct peers_view *view;
-	size_t n = core->peers ? peers_view(core, &view) : 0;
+	const struct intent_key *own = key_status(core->intent);
+	const struct peers_report *view;
+	size_t n = core->peers ? peers_report(core, &view) : 0;
 
 	if (own->wrong)
 		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, "hash.key",
@@ -85,22 +88,25 @@ static void state_keys(const struct core *core)
 			state_peer_key(core, &view[i]);
 }
 
-/* State why the wall clock is not followed: time then goes on by elapsed time until somebody looks. */
+/*
+ * State why the wall clock is not followed: time then goes on by elapsed time until somebody
+ * looks.
+ */
 static void state_clock(struct core *core)
 {
-	enum wall_hold hold = timekeep_hold(core);
+	enum wall_clock_hold hold = timekeep_hold(core);
 	int64_t off_s = timekeep_off_by_ms(core) / 1000;
 
-	if (hold == WALL_STEPPED || hold == WALL_BOOTED)
+	if (hold == WALL_CLOCK_STEPPED || hold == WALL_CLOCK_BOOTED)
 		conditions_add(
 		        core->stats, "clock-stepped", CONDITION_DEGRADED, "",
 		        "the wall clock is %" PRId64 " s off the believed time and is not "
 		        "confirmed: %s; set the clock right, or accept it: weir clock accept "
 		        "--reason TEXT",
 		        off_s,
-		        hold == WALL_BOOTED ? "ramps are held since the boot"
-		                            : "time goes on as if it had not stepped");
-	else if (hold == WALL_UNSYNCHRONISED)
+		        hold == WALL_CLOCK_BOOTED ? "ramps are held since the boot"
+		                                  : "time goes on as if it had not stepped");
+	else if (hold == WALL_CLOCK_UNSYNCHRONISED)
 		conditions_add(
 		        core->stats, "clock-unsynchronised", CONDITION_NOTE, "",
 		        "the kernel reports that no time server disciplines the clock: ramps of drains "
@@ -110,12 +116,12 @@ static void state_clock(struct core *core)
 /* State that the API does not listen: peers need it. */
 static void state_api(const struct core *core)
 {
-	if (*core->api_why)
+	if (*core->api_fault)
 		conditions_add(
 		        core->stats, "listen-failed", CONDITION_DEGRADED, core->api,
 		        "the API cannot listen on this address (%s): check nodes[].api, the host's "
 		        "addresses (ip address) and tls.crt and tls.key",
-		        core->api_why);
+		        core->api_fault);
 }
 
 void own_conditions_state(struct core *core)

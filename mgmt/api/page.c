@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status page for people: the status as HTML, made here, without scripts; it loads itself again.
- * Shapes stand beside colours, and tables have heads, so that it can be read by anyone and in a terminal.
+ * The status page for people: the status as HTML, made here, without scripts; it loads itself
+ * again. Shapes stand beside colours, and tables have heads, so that it can be read by anyone and
+ * in a terminal.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -39,7 +40,7 @@ static const struct {
 };
 
 /* Text made safe for HTML. */
-static void put(FILE *out, const char *text)
+static void put_html(FILE *out, const char *text)
 {
 	for (; text && *text; text++)
 		switch (*text) {
@@ -60,19 +61,19 @@ static void put(FILE *out, const char *text)
 		}
 }
 
-static const char *text_of(const json_t *object, const char *name)
+static const char *member_text(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text ? text : "";
 }
 
-static const char *deep(const json_t *object, const char *part, const char *name)
+static const char *nested_text(const json_t *object, const char *part, const char *name)
 {
-	return text_of(json_object_get(object, part), name);
+	return member_text(json_object_get(object, part), name);
 }
 
-static void state_cell(FILE *out, const char *state)
+static void put_state_cell(FILE *out, const char *state)
 {
 	size_t i = 0, n = sizeof(looks) / sizeof(looks[0]);
 
@@ -80,19 +81,19 @@ static void state_cell(FILE *out, const char *state)
 		i++;
 	fprintf(out, "<td class=%s>%s ", i < n ? looks[i].class_ : "odd",
 	        i < n ? looks[i].shape : "▲");
-	put(out, state);
+	put_html(out, state);
 	fputs("</td>", out);
 }
 
-static void cell(FILE *out, const char *text)
+static void put_cell(FILE *out, const char *text)
 {
 	fputs("<td>", out);
-	put(out, text);
+	put_html(out, text);
 	fputs("</td>", out);
 }
 
 /* A number, or a dash where it is not known; @p unit 1e4 shows ppm as percent. */
-static void number_cell(FILE *out, const json_t *value, double unit, const char *suffix)
+static void put_number_cell(FILE *out, const json_t *value, double unit, const char *suffix)
 {
 	if (json_is_integer(value))
 		fprintf(out, "<td>%.*f%s</td>", unit > 1 ? 1 : 0,
@@ -102,7 +103,7 @@ static void number_cell(FILE *out, const json_t *value, double unit, const char 
 }
 
 /* "2.1 Mbit/s" */
-static void rate_cell(FILE *out, const json_t *value)
+static void put_rate_cell(FILE *out, const json_t *value)
 {
 	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
 	double bits = (double)json_integer_value(value);
@@ -116,7 +117,7 @@ static void rate_cell(FILE *out, const json_t *value)
 		fputs("<td class=dim>-</td>", out);
 }
 
-static void table(FILE *out, const char *title, const char *heads)
+static void begin_table(FILE *out, const char *title, const char *heads)
 {
 	fprintf(out, "<h2>%s</h2><table><thead><tr>", title);
 	while (*heads) {
@@ -132,34 +133,36 @@ static void table(FILE *out, const char *title, const char *heads)
  * Intent, observation and effect stand side by side: where they differ, a reader sees at which
  * step.
  */
-static void sites(FILE *out, const json_t *status)
+static void put_site_rows(FILE *out, const json_t *status)
 {
 	size_t i;
 	json_t *s;
 
-	table(out, "Sites",
-	      "Site|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share");
+	begin_table(
+	        out, "Sites",
+	        "Site|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share");
 	json_array_foreach(json_object_get(status, "sites"), i, s)
 	{
 		const json_t *intent = json_object_get(s, "intent"),
 		             *effect = json_object_get(s, "effect");
 
 		fputs("<tr>", out);
-		cell(out, text_of(s, "name"));
-		state_cell(out, text_of(intent, "state"));
-		number_cell(out, json_object_get(intent, "level_ppm"), 1e4, " %");
-		state_cell(out, deep(s, "observation", "state"));
-		rate_cell(out, json_object_get(json_object_get(s, "observation"), "bits_per_s"));
-		state_cell(out, text_of(effect, "state"));
-		number_cell(out, json_object_get(effect, "level_ppm"), 1e4, " %");
-		number_cell(out, json_object_get(effect, "weight_share_ppm"), 1e4, " %");
+		put_cell(out, member_text(s, "name"));
+		put_state_cell(out, member_text(intent, "state"));
+		put_number_cell(out, json_object_get(intent, "level_ppm"), 1e4, " %");
+		put_state_cell(out, nested_text(s, "observation", "state"));
+		put_rate_cell(out,
+		              json_object_get(json_object_get(s, "observation"), "bits_per_s"));
+		put_state_cell(out, member_text(effect, "state"));
+		put_number_cell(out, json_object_get(effect, "level_ppm"), 1e4, " %");
+		put_number_cell(out, json_object_get(effect, "weight_share_ppm"), 1e4, " %");
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
 }
 
 /* A row for each backend that the status shows; the table's title says how many there are. */
-static void backends(FILE *out, const json_t *pool)
+static void put_backend_rows(FILE *out, const json_t *pool)
 {
 	size_t i;
 	json_t *b;
@@ -169,21 +172,21 @@ static void backends(FILE *out, const json_t *pool)
 		const json_t *effect = json_object_get(b, "effect");
 
 		fputs("<tr>", out);
-		cell(out, text_of(pool, "name"));
-		cell(out, text_of(b, "name"));
-		cell(out, text_of(b, "address"));
-		state_cell(out, deep(b, "intent", "state"));
-		state_cell(out, deep(b, "observation", "state"));
-		cell(out, deep(b, "observation", "reason"));
-		state_cell(out, text_of(effect, "state"));
-		cell(out, text_of(effect, "why"));
-		number_cell(out, json_object_get(effect, "share_ppm"), 1e4, " %");
-		number_cell(out, json_object_get(effect, "packets"), 1, "");
+		put_cell(out, member_text(pool, "name"));
+		put_cell(out, member_text(b, "name"));
+		put_cell(out, member_text(b, "address"));
+		put_state_cell(out, nested_text(b, "intent", "state"));
+		put_state_cell(out, nested_text(b, "observation", "state"));
+		put_cell(out, nested_text(b, "observation", "reason"));
+		put_state_cell(out, member_text(effect, "state"));
+		put_cell(out, member_text(effect, "why"));
+		put_number_cell(out, json_object_get(effect, "share_ppm"), 1e4, " %");
+		put_number_cell(out, json_object_get(effect, "packets"), 1, "");
 		fputs("</tr>", out);
 	}
 }
 
-static void pools(FILE *out, const json_t *status)
+static void put_pool_rows(FILE *out, const json_t *status)
 {
 	size_t i;
 	json_t *p;
@@ -198,9 +201,9 @@ static void pools(FILE *out, const json_t *status)
 		         "Backends: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 		         " (those with an override or a problem)",
 		         shown, all);
-	table(out, title,
-	      "Pool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets");
-	json_array_foreach(json_object_get(status, "pools"), i, p) backends(out, p);
+	begin_table(out, title,
+	            "Pool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets");
+	json_array_foreach(json_object_get(status, "pools"), i, p) put_backend_rows(out, p);
 	fputs("</tbody></table>", out);
 }
 
@@ -208,7 +211,7 @@ static void pools(FILE *out, const json_t *status)
  * A row for each site of a service. A family without an address gets a dash, so that it does not
  * look like a check.
  */
-static void places(FILE *out, const json_t *service)
+static void put_service_sites(FILE *out, const json_t *service)
 {
 	size_t i, k;
 	json_t *at, *address;
@@ -218,29 +221,30 @@ static void places(FILE *out, const json_t *service)
 		const json_t *seen = json_object_get(at, "observation");
 
 		fputs("<tr>", out);
-		cell(out, text_of(service, "name"));
+		put_cell(out, member_text(service, "name"));
 		fprintf(out, "<td>%" JSON_INTEGER_FORMAT "/%s</td>",
 		        json_integer_value(json_object_get(service, "port")),
-		        text_of(service, "protocol"));
-		cell(out, text_of(at, "site"));
+		        member_text(service, "protocol"));
+		put_cell(out, member_text(at, "site"));
 		fputs("<td>", out);
 		json_array_foreach(json_object_get(at, "addresses"), k, address)
 		{
 			fputs(k ? ", " : "", out);
-			put(out, json_string_value(address));
+			put_html(out, json_string_value(address));
 		}
 		fputs("</td>", out);
-		cell(out, text_of(at, "pool"));
+		put_cell(out, member_text(at, "pool"));
 		for (int ip4 = 1; ip4 >= 0; ip4--)
 			if (json_object_get(seen, ip4 ? "ipv4" : "ipv6"))
-				state_cell(out, deep(seen, ip4 ? "ipv4" : "ipv6", "state"));
+				put_state_cell(out,
+				               nested_text(seen, ip4 ? "ipv4" : "ipv6", "state"));
 			else
 				fputs("<td class=dim>-</td>", out);
 		fputs("</tr>", out);
 	}
 }
 
-static void services(FILE *out, const json_t *status)
+static void put_service_rows(FILE *out, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "services");
 	char title[64] = "Services";
@@ -251,13 +255,13 @@ static void services(FILE *out, const json_t *status)
 
 	if (n > SERVICES_MAX)
 		snprintf(title, sizeof(title), "Services: the first %u of %zu", SERVICES_MAX, n);
-	table(out, title, "Service|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6");
-	json_array_foreach(list, i, s) if (i < SERVICES_MAX) places(out, s);
+	begin_table(out, title, "Service|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6");
+	json_array_foreach(list, i, s) if (i < SERVICES_MAX) put_service_sites(out, s);
 	fputs("</tbody></table>", out);
 }
 
 /* Without overrides the table is left out: that is the usual state. */
-static void overrides(FILE *out, const json_t *status)
+static void put_override_rows(FILE *out, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "overrides");
 	size_t i;
@@ -265,102 +269,102 @@ static void overrides(FILE *out, const json_t *status)
 
 	if (json_array_size(list) == 0)
 		return;
-	table(out, "Overrides", "Kind|Target|State|Level|From|Until|Author|Reason");
+	begin_table(out, "Overrides", "Kind|Target|State|Level|From|Until|Author|Reason");
 	json_array_foreach(list, i, o)
 	{
 		const json_t *target = json_object_get(o, "target");
-		const char *until = text_of(o, "until");
+		const char *until = member_text(o, "until");
 
 		fputs("<tr>", out);
-		cell(out, text_of(o, "do"));
+		put_cell(out, member_text(o, "do"));
 		fputs("<td>", out);
-		put(out, text_of(target, "site"));
-		put(out, text_of(target, "pool"));
-		fputs(*text_of(target, "pool") ? "/" : "", out);
-		put(out, text_of(target, "backend"));
+		put_html(out, member_text(target, "site"));
+		put_html(out, member_text(target, "pool"));
+		fputs(*member_text(target, "pool") ? "/" : "", out);
+		put_html(out, member_text(target, "backend"));
 		fputs("</td>", out);
-		state_cell(out, text_of(o, "state"));
-		number_cell(out, json_object_get(o, "level_ppm"), 1e4, " %");
-		cell(out, text_of(o, "from"));
-		cell(out, *until ? until : "never");
-		cell(out, text_of(o, "author"));
-		cell(out, text_of(o, "reason"));
+		put_state_cell(out, member_text(o, "state"));
+		put_number_cell(out, json_object_get(o, "level_ppm"), 1e4, " %");
+		put_cell(out, member_text(o, "from"));
+		put_cell(out, *until ? until : "never");
+		put_cell(out, member_text(o, "author"));
+		put_cell(out, member_text(o, "reason"));
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
 }
 
-static void processes(FILE *out, const json_t *status)
+static void put_process_rows(FILE *out, const json_t *status)
 {
 	size_t i;
 	json_t *p;
 
-	table(out, "Processes", "Name|State|Document in force|Last sign of life");
+	begin_table(out, "Processes", "Name|State|Document in force|Last sign of life");
 	json_array_foreach(json_object_get(status, "processes"), i, p)
 	{
 		fputs("<tr><td>weir-", out);
-		put(out, text_of(p, "process"));
+		put_html(out, member_text(p, "process"));
 		fputs("</td>", out);
-		state_cell(out, text_of(p, "state"));
-		number_cell(out, json_object_get(p, "document"), 1, "");
-		number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
+		put_state_cell(out, member_text(p, "state"));
+		put_number_cell(out, json_object_get(p, "document"), 1, "");
+		put_number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
 }
 
 /* Without peers the table is left out. */
-static void peers(FILE *out, const json_t *status)
+static void put_peer_rows(FILE *out, const json_t *status)
 {
 	size_t i;
 	json_t *p;
 
 	if (json_array_size(json_object_get(status, "peers")) == 0)
 		return;
-	table(out, "Peers", "Node|Site|State|Version|Last answer|Detail");
+	begin_table(out, "Peers", "Node|Site|State|Version|Last answer|Detail");
 	json_array_foreach(json_object_get(status, "peers"), i, p)
 	{
 		fputs("<tr>", out);
-		cell(out, text_of(p, "node"));
-		cell(out, text_of(p, "site"));
-		state_cell(out, text_of(p, "state"));
-		number_cell(out, json_object_get(p, "version"), 1, "");
-		number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
-		cell(out, text_of(p, "detail"));
+		put_cell(out, member_text(p, "node"));
+		put_cell(out, member_text(p, "site"));
+		put_state_cell(out, member_text(p, "state"));
+		put_number_cell(out, json_object_get(p, "version"), 1, "");
+		put_number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
+		put_cell(out, member_text(p, "detail"));
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
 }
 
 /* The state and its reasons come first: whoever opens the page in trouble needs these. */
-static void banner(FILE *out, const json_t *status)
+static void put_banner(FILE *out, const json_t *status)
 {
 	const json_t *version = json_object_get(status, "version");
 	size_t i;
 	json_t *why;
 
 	fprintf(out, "<h1>Weir on ");
-	put(out, text_of(status, "node"));
+	put_html(out, member_text(status, "node"));
 	fputs("</h1><table><tbody><tr>", out);
-	state_cell(out, text_of(status, "state"));
+	put_state_cell(out, member_text(status, "state"));
 	fprintf(out, "<td>version %" JSON_INTEGER_FORMAT " by ",
 	        json_integer_value(json_object_get(version, "number")));
-	put(out, text_of(version, "author"));
+	put_html(out, member_text(version, "author"));
 	fputs(": ", out);
-	put(out, text_of(version, "reason"));
+	put_html(out, member_text(version, "reason"));
 	fputs("</td><td>as of <time>", out);
-	put(out, text_of(status, "time"));
+	put_html(out, member_text(status, "time"));
 	fputs("</time></td></tr></tbody></table><ul role=status>", out);
 	json_array_foreach(json_object_get(status, "why"), i, why)
 	{
 		fputs("<li>", out);
-		put(out, json_string_value(why));
+		put_html(out, json_string_value(why));
 		fputs("</li>", out);
 	}
 	json_array_foreach(json_object_get(status, "notes"), i, why)
 	{
 		fputs("<li class=dim>", out);
-		put(out, text_of(why, "text"));
+		put_html(out, member_text(why, "text"));
 		fputs("</li>", out);
 	}
 	fputs("</ul>", out);
@@ -375,14 +379,14 @@ void handle_page(struct core *core, struct http_request *r, struct http_reply *r
 	json_t *status = handle_status_json(core, &filter);
 	FILE *out = open_memstream(&reply->text, &n);
 	if (out) {
-		fprintf(out, head, text_of(status, "state"), text_of(status, "node"));
-		banner(out, status);
-		sites(out, status);
-		overrides(out, status);
-		services(out, status);
-		pools(out, status);
-		processes(out, status);
-		peers(out, status);
+		fprintf(out, head, member_text(status, "state"), member_text(status, "node"));
+		put_banner(out, status);
+		put_site_rows(out, status);
+		put_override_rows(out, status);
+		put_service_rows(out, status);
+		put_pool_rows(out, status);
+		put_process_rows(out, status);
+		put_peer_rows(out, status);
 		fputs("</main></html>\n", out);
 		fclose(out);
 	}

@@ -2,8 +2,8 @@
 /*
  * One thread works in rounds: list the peers of the model, ask all of them for their heads at
  * once, then go through the answers one by one: confirm, give way, take versions, take overrides.
- * The targets of a round belong to the thread; publish() copies them under the lock at its end, so
- * others see whole rounds only.
+ * The targets of a round belong to the thread; publish_round() copies them under the lock at its
+ * end, so others see whole rounds only.
  */
 #include "mgmt/api/peers.h"
 
@@ -35,19 +35,19 @@
 /* A peer as this thread works on it. */
 struct peer_target {
 	char api[256];
-	struct peers_view view;
+	struct peers_report view;
 	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
 	uint64_t sent_ms, received_ms;   /* when it was asked for its head, and all had answered */
-	uint64_t take_number;            /* of its version that was tried last, */
-	int take_failed;                 /* and with what result: a failure is logged once */
+	uint64_t tried_number;           /* of its version that was tried last, */
+	int tried_result;                /* and with what result: a failure is logged once */
 };
 
 struct peers {
 	struct thread thread;
 	struct peer_client client;
-	struct peers_view view[PEERS_MAX]; /* what others see; under the lock */
-	size_t n_view;
-	bool poked, tell_others;
+	struct peers_report view[PEERS_MAX]; /* what others see; under the lock */
+	size_t n_peer_rows;
+	bool poked, notify_others;
 	bool token_known, has_token;
 };
 
@@ -64,7 +64,7 @@ const char *peers_state_text(enum peers_state state)
 }
 
 /* Make the list of peers from the model, keeping what is known of them. Under the lock. */
-static size_t list_targets(const struct core *core, struct peer_target *targets)
+static size_t list_round_peers(const struct core *core, struct peer_target *targets)
 {
 	const struct model *m = join_model(core->intent);
 	size_t n = 0;
@@ -76,7 +76,7 @@ static size_t list_targets(const struct core *core, struct peer_target *targets)
 		if (!strcmp(node->name, core->dirs.node) || strlen(node->api) >= sizeof(t->api))
 			continue;
 		*t = (struct peer_target){ .view = { .state = PEERS_UNASKED } };
-		for (size_t k = 0; k < core->peers->n_view; k++)
+		for (size_t k = 0; k < core->peers->n_peer_rows; k++)
 			if (!strcmp(core->peers->view[k].node, node->name))
 				t->view = core->peers->view[k];
 		snprintf(t->view.node, sizeof(t->view.node), "%s", node->name);
@@ -87,12 +87,13 @@ static size_t list_targets(const struct core *core, struct peer_target *targets)
 	return n;
 }
 
-static bool fetch(struct peers *p, const struct peer_target *t, const char *path, json_t **answer)
+static bool fetch_json(struct peers *p, const struct peer_target *t, const char *path,
+                       json_t **answer)
 {
 	struct client_request r = { .timeout_ms = FETCH_TIMEOUT_MS };
 
 	snprintf(r.url, sizeof(r.url), "%s%s", t->api, path);
-	client_ask(&p->client, &r, 1);
+	client_send(&p->client, &r, 1);
 	if (!r.answer)
 		log_warn("peer-failed", "node=%s path=%s why=\"%s\"", t->view.node, path, r.why);
 	*answer = r.answer;
@@ -100,17 +101,17 @@ static bool fetch(struct peers *p, const struct peer_target *t, const char *path
 }
 
 /* Take the peer's overrides. */
-static void take_overrides(struct core *core, const struct peer_target *t)
+static void merge_overrides(struct core *core, const struct peer_target *t)
 {
 	struct override *list = calloc(OVERRIDES_MAX, sizeof(*list));
 	json_t *answer = NULL;
 	size_t n = 0, bad = 0;
 
-	if (list && fetch(core->peers, t, "/v1/peer/overrides", &answer)) {
+	if (list && fetch_json(core->peers, t, "/v1/peer/overrides", &answer)) {
 		const json_t *items = json_object_get(answer, "items");
 
 		for (size_t i = 0; i < json_array_size(items) && n < OVERRIDES_MAX; i++)
-			if (tell_read_override(json_array_get(items, i), &list[n]))
+			if (override_from_peer_json(json_array_get(items, i), &list[n]))
 				bad++;
 			else
 				n++;
@@ -134,7 +135,7 @@ static size_t read_versions(const json_t *items, struct version **out)
 	struct version *list = calloc(max + 1, sizeof(*list));
 
 	for (size_t i = 0; list && i < max; i++)
-		if (!tell_read_version(json_array_get(items, i), &list[n]) &&
+		if (!version_from_peer_json(json_array_get(items, i), &list[n]) &&
 		    (n == 0 || list[n].number < list[n - 1].number))
 			n++;
 	*out = list;
@@ -145,19 +146,19 @@ static size_t read_versions(const json_t *items, struct version **out)
 static bool fetch_version(struct core *core, const struct peer_target *t, const struct version *v,
                           struct intent_offer *out)
 {
-	const struct tell_source source = { handle_files_find, core };
+	const struct file_source source = { handle_files_find, core };
 	struct peers *p = core->peers;
 	char path[96], why[HTTP_TEXT_MAX];
 	json_t *answer = NULL;
 
 	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, v->number);
-	if (!fetch(p, t, path, &answer))
+	if (!fetch_json(p, t, path, &answer))
 		return false;
 	out->version = *v;
 	int rc = fetch_files(core, &p->client, t->api, json_object_get(answer, "files"),
 	                     FETCH_FILES_MS);
 	if (!rc)
-		rc = tell_read_files(json_object_get(answer, "files"), &source, &out->files, why);
+		rc = files_from_json(json_object_get(answer, "files"), &source, &out->files, why);
 	if (rc == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
 		core_lock(core);
 		peers_poke(core, false);
@@ -169,7 +170,10 @@ static bool fetch_version(struct core *core, const struct peer_target *t, const 
 	return rc == 0;
 }
 
-/* Fetch the versions of @p list that are not here yet, oldest first. @return how many, 0 on any failure */
+/*
+ * Fetch the versions of @p list that are not here yet, oldest first. @return how many, 0 on any
+ * failure
+ */
 static size_t fetch_offers(struct core *core, const struct peer_target *t,
                            const struct version *list, size_t n, struct intent_offer *offers)
 {
@@ -200,12 +204,12 @@ static void give_way(struct core *core, struct peer_target *t)
 	bool may =
 	        t->view.head.number && !core->proposing && yield_may(core->intent, &t->view.head);
 	core_unlock(core);
-	if (!may || !fetch(core->peers, t, "/v1/peer/versions", &answer))
+	if (!may || !fetch_json(core->peers, t, "/v1/peer/versions", &answer))
 		return;
 	n = read_versions(json_object_get(answer, "items"), &list);
 	json_decref(answer);
 	core_lock(core);
-	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
+	intent_import_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
 	if (!core->proposing &&
 	    yield_to(core->intent, list, n, t->view.node, clock_believed_ms())) {
 		t->view.state = states[intent_relate(core->intent, list, n)];
@@ -219,18 +223,18 @@ static void give_way(struct core *core, struct peer_target *t)
  * The whole list of versions is asked for: the head alone does not show whether it descends from
  * ours.
  */
-static void take_versions(struct core *core, struct peer_target *t)
+static void install_versions(struct core *core, struct peer_target *t)
 {
 	struct intent_offer *offers = calloc(FETCH_MAX, sizeof(*offers));
 	struct version *list = NULL;
 	json_t *answer = NULL;
 	size_t n = 0;
 
-	if (offers && fetch(core->peers, t, "/v1/peer/versions", &answer))
+	if (offers && fetch_json(core->peers, t, "/v1/peer/versions", &answer))
 		n = read_versions(json_object_get(answer, "items"), &list);
 	json_decref(answer);
 	core_lock(core);
-	intent_learn_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
+	intent_import_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
 	enum intent_relation relation = intent_relate(core->intent, list, n);
 	core_unlock(core);
 	if (n > 0 && relation == INTENT_DIVERGED)
@@ -241,18 +245,18 @@ static void take_versions(struct core *core, struct peer_target *t)
 
 		core_lock(core);
 		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD)
-			rc = intent_take(core->intent, offers, got, clock_believed_ms());
+			rc = intent_accept(core->intent, offers, got, clock_believed_ms());
 		if (!rc) {
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
 		}
 		core_unlock(core);
 		t->view.state = rc ? PEERS_AHEAD : PEERS_AGREED;
-		if (rc && (rc != t->take_failed || list[0].number != t->take_number))
+		if (rc && (rc != t->tried_result || list[0].number != t->tried_number))
 			log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=\"%s\"",
 			         t->view.node, list[0].number, strerror(-rc));
-		t->take_failed = rc;
-		t->take_number = list[0].number;
+		t->tried_result = rc;
+		t->tried_number = list[0].number;
 		for (size_t i = 0; i < got; i++)
 			files_fini(&offers[i].files);
 	}
@@ -261,7 +265,7 @@ static void take_versions(struct core *core, struct peer_target *t)
 }
 
 /* The peer read its clock between the question and the answer; the middle is the best guess. */
-static void read_clock(struct peer_target *t, const json_t *clock)
+static void read_peer_clock(struct peer_target *t, const json_t *clock)
 {
 	const json_t *ms = json_object_get(clock, "ms");
 	int64_t middle_ms = (int64_t)(t->sent_ms + (t->received_ms - t->sent_ms) / 2);
@@ -275,8 +279,8 @@ static void read_clock(struct peer_target *t, const json_t *clock)
 }
 
 /* Read a peer's answer about its head. @return whether it could be read */
-static bool read_head(struct core *core, struct peer_target *t, const json_t *answer,
-                      bool *confirmed)
+static bool read_peer_head(struct core *core, struct peer_target *t, const json_t *answer,
+                           bool *confirmed)
 {
 	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
 	const json_t *load = json_object_get(answer, "bits_per_s");
@@ -294,10 +298,10 @@ static bool read_head(struct core *core, struct peer_target *t, const json_t *an
 	t->view.load_known = json_is_integer(load) && json_integer_value(load) >= 0 &&
 	                     json_integer_value(load) < LOAD_END;
 	t->view.bits = (uint64_t)json_integer_value(load);
-	read_clock(t, json_object_get(answer, "clock"));
+	read_peer_clock(t, json_object_get(answer, "clock"));
 	t->view.why[0] = '\0';
-	t->view.inforce = inforce_read(json_object_get(answer, "in_force"));
-	if (!tell_read_fingerprint(json_object_get(answer, "hash_key"), t->view.hash_key))
+	t->view.inforce = inforce_from_json(json_object_get(answer, "in_force"));
+	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->view.hash_key))
 		return false;
 	if (json_is_null(record)) { /* it has no version yet */
 		t->view.state = PEERS_BEHIND;
@@ -306,7 +310,7 @@ static bool read_head(struct core *core, struct peer_target *t, const json_t *an
 		t->view.head = (struct version){ 0 };
 		return true;
 	}
-	if (tell_read_version(record, &v))
+	if (version_from_peer_json(record, &v))
 		return false;
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
@@ -321,14 +325,14 @@ static bool read_head(struct core *core, struct peer_target *t, const json_t *an
 }
 
 /* Confirming and giving way come first: both decide whether the peer's versions can be taken. */
-static void take_answer(struct core *core, struct peer_target *t, struct client_request *r)
+static void apply_answer(struct core *core, struct peer_target *t, struct client_request *r)
 {
 	char own[DIGEST_TEXT_MAX];
 	bool confirmed = false;
 
 	t->view.refused = r->status == 401 || r->status == 403;
 	t->view.unasked = !*t->api;
-	if (!r->answer || !read_head(core, t, r->answer, &confirmed)) {
+	if (!r->answer || !read_peer_head(core, t, r->answer, &confirmed)) {
 		t->view.state = PEERS_UNREACHABLE;
 		snprintf(t->view.why, sizeof(t->view.why), "%s",
 		         !*t->api    ? "the configuration has no api address for it"
@@ -343,12 +347,12 @@ static void take_answer(struct core *core, struct peer_target *t, struct client_
 	}
 	give_way(core, t);
 	if (t->view.state == PEERS_AHEAD)
-		take_versions(core, t);
+		install_versions(core, t);
 	core_lock(core);
 	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
 	core_unlock(core);
 	if (strcmp(own, t->overrides))
-		take_overrides(core, t);
+		merge_overrides(core, t);
 	core_lock(core);
 	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
 	core_unlock(core);
@@ -358,17 +362,17 @@ static void take_answer(struct core *core, struct peer_target *t, struct client_
 }
 
 /* Publish the outcome of a round and write events for changes. Under the lock. */
-static void publish(struct core *core, const struct peer_target *targets, size_t n)
+static void publish_round(struct core *core, const struct peer_target *targets, size_t n)
 {
 	struct intent_foreign foreign[PEERS_MAX];
 	struct peers *p = core->peers;
 	size_t n_foreign = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct peers_view *v = &targets[i].view;
+		const struct peers_report *v = &targets[i].view;
 		enum peers_state was = PEERS_UNASKED;
 
-		for (size_t k = 0; k < p->n_view; k++)
+		for (size_t k = 0; k < p->n_peer_rows; k++)
 			if (!strcmp(p->view[k].node, v->node))
 				was = p->view[k].state;
 		bool told = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
@@ -388,26 +392,26 @@ static void publish(struct core *core, const struct peer_target *targets, size_t
 		p->view[i] = targets[i].view;
 		p->view[i].round++;
 	}
-	p->n_view = n;
+	p->n_peer_rows = n;
 	intent_note_diverged(core->intent, foreign, n_foreign);
 	core_changed(core);
 }
 
-static void ask_all(struct core *core, struct peer_target *targets, size_t n, const char *path,
-                    int post, struct client_request *requests)
+static void query_all_peers(struct core *core, struct peer_target *targets, size_t n,
+                            const char *path, int post, struct client_request *requests)
 {
 	for (size_t i = 0; i < n; i++) {
 		requests[i] =
 		        (struct client_request){ .post = post, .timeout_ms = HEAD_TIMEOUT_MS };
 		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", targets[i].api, path);
 	}
-	client_ask(&core->peers->client, requests, n);
+	client_send(&core->peers->client, requests, n);
 }
 
 /*
  * The poke goes out before the questions, so that the rounds of the peers overlap with this one.
  */
-static void one_round(struct core *core, bool tell_others)
+static void one_round(struct core *core, bool notify_others)
 {
 	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
@@ -415,25 +419,25 @@ static void one_round(struct core *core, bool tell_others)
 
 	core_lock(core);
 	if (targets && requests)
-		n = list_targets(core, targets);
+		n = list_round_peers(core, targets);
 	core_unlock(core);
-	if (n > 0 && tell_others) {
-		ask_all(core, targets, n, "/v1/peer/poke", 1, requests);
+	if (n > 0 && notify_others) {
+		query_all_peers(core, targets, n, "/v1/peer/poke", 1, requests);
 		for (size_t i = 0; i < n; i++)
 			json_decref(requests[i].answer);
 	}
 	uint64_t sent_ms = clock_mono_ms();
 	if (n > 0)
-		ask_all(core, targets, n, "/v1/peer/head", 0, requests);
+		query_all_peers(core, targets, n, "/v1/peer/head", 0, requests);
 	uint64_t received_ms = clock_mono_ms();
 	for (size_t i = 0; i < n; i++) {
 		targets[i].sent_ms = sent_ms;
 		targets[i].received_ms = received_ms;
-		take_answer(core, &targets[i], &requests[i]);
+		apply_answer(core, &targets[i], &requests[i]);
 		json_decref(requests[i].answer);
 	}
 	core_lock(core);
-	publish(core, targets, n);
+	publish_round(core, targets, n);
 	core_unlock(core);
 	client_close(&core->peers->client); /* connections are few there: none is kept */
 	free(targets);
@@ -443,13 +447,16 @@ static void one_round(struct core *core, bool tell_others)
 /* Whether each peer has said that it has nothing for a node that joins. Under the lock. */
 static bool none_has_more(const struct peers *p)
 {
-	for (size_t i = 0; i < p->n_view; i++)
+	for (size_t i = 0; i < p->n_peer_rows; i++)
 		if (p->view[i].state != PEERS_BEHIND && !p->view[i].unasked)
 			return false;
 	return true;
 }
 
-/* A node that waits for its peers starts alone once they have all answered, or at @p until_ms. Under the lock. */
+/*
+ * A node that waits for its peers starts alone once they have all answered, or at @p until_ms.
+ * Under the lock.
+ */
 static void end_joining(struct core *core, uint64_t until_ms)
 {
 	if (!join_waits(core->intent) ||
@@ -465,7 +472,7 @@ static void miss_round(struct core *core)
 	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));
 
 	core_lock(core);
-	size_t n = targets ? list_targets(core, targets) : 0;
+	size_t n = targets ? list_round_peers(core, targets) : 0;
 	for (size_t i = 0; i < n; i++) {
 		targets[i].view.state = PEERS_UNREACHABLE;
 		targets[i].view.refused = false;
@@ -473,7 +480,7 @@ static void miss_round(struct core *core)
 		snprintf(targets[i].view.why, sizeof(targets[i].view.why),
 		         "there is no usable peer.token on this node");
 	}
-	publish(core, targets, n);
+	publish_round(core, targets, n);
 	core_unlock(core);
 	free(targets);
 }
@@ -482,7 +489,7 @@ static void miss_round(struct core *core)
  * A round begins when its time has come or somebody pokes. The token is read for each, so a new
  * file needs no restart.
  */
-static void *run(void *arg)
+static void *run_peers(void *arg)
 {
 	struct core *core = arg;
 	struct peers *p = core->peers;
@@ -490,16 +497,16 @@ static void *run(void *arg)
 
 	core_lock(core);
 	while (!core->stopping) {
-		bool tell_others = p->tell_others;
+		bool notify_others = p->notify_others;
 		uint64_t until_ms =
 		        clock_mono_ms() +
 		        (join_waits(core->intent) ? PEERS_JOIN_EVERY_MS : PEERS_EVERY_MS);
 
-		p->poked = p->tell_others = false;
+		p->poked = p->notify_others = false;
 		core_unlock(core);
 		auth_peer_token(core->dirs.conf, p->client.token);
 		if (p->client.token[0])
-			one_round(core, tell_others);
+			one_round(core, notify_others);
 		else
 			miss_round(core);
 		propose_resume(core);
@@ -524,7 +531,7 @@ int peers_start(struct core *core)
 	core_lock(core);
 	core->peers = p; /* the observer looks already */
 	core_unlock(core);
-	return thread_start(&p->thread, run, core);
+	return thread_start(&p->thread, run_peers, core);
 }
 
 void peers_stop(struct core *core)
@@ -545,17 +552,17 @@ bool peers_has_token(const struct core *core)
 	return !core->peers || !core->peers->token_known || core->peers->has_token;
 }
 
-void peers_poke(struct core *core, bool tell_others)
+void peers_poke(struct core *core, bool notify_others)
 {
 	core->peers->poked = true;
-	core->peers->tell_others |= tell_others;
+	core->peers->notify_others |= notify_others;
 	core_changed(core);
 }
 
-size_t peers_view(const struct core *core, const struct peers_view **out)
+size_t peers_report(const struct core *core, const struct peers_report **out)
 {
 	*out = core->peers ? core->peers->view : NULL;
-	return core->peers ? core->peers->n_view : 0;
+	return core->peers ? core->peers->n_peer_rows : 0;
 }
 
 static struct guard_load *site_of(struct guard_load *out, size_t *n, size_t max, const char *site)
@@ -582,8 +589,8 @@ size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
 		if (load)
 			load->bits += own;
 	}
-	for (size_t i = 0; core->peers && i < core->peers->n_view; i++) {
-		const struct peers_view *v = &core->peers->view[i];
+	for (size_t i = 0; core->peers && i < core->peers->n_peer_rows; i++) {
+		const struct peers_report *v = &core->peers->view[i];
 
 		if (!v->load_known || !v->asked_ms || now_ms - v->asked_ms > PEERS_STALE_MS)
 			continue;

@@ -37,7 +37,7 @@ enum peers_state {
 	PEERS_UNREACHABLE
 };
 
-struct peers_view {
+struct peers_report {
 	char node[MODEL_NAME_MAX], site[MODEL_NAME_MAX];
 	enum peers_state state;
 	uint64_t number;
@@ -62,9 +62,9 @@ int peers_start(struct core *core);
 /** End it; core->stopping is set. */
 void peers_stop(struct core *core);
 /** Ask now, and make the peers ask us. Under the lock. */
-void peers_poke(struct core *core, bool tell_others);
+void peers_poke(struct core *core, bool notify_others);
 /** The peers as last seen, at most PEERS_MAX; under the lock. @return how many */
-size_t peers_view(const struct core *core, const struct peers_view **out);
+size_t peers_report(const struct core *core, const struct peers_report **out);
 /** Whether CONF/peer.token holds a token; true before it was looked for. Under the lock. */
 bool peers_has_token(const struct core *core);
 /** "agreed", "behind", "ahead", "diverged", "unreachable", "unknown" */

@@ -4,7 +4,7 @@
  * lock is given up while peers are asked. Every proposer begins at the reachable node whose name
  * sorts first, so of two proposers at most one is granted there, and the other learns of it before
  * it makes a version. Silence counts as consent only for a short time (reserve_is_fresh()): a
- * process that was stopped meanwhile asks again. decide() has the table of outcomes.
+ * process that was stopped meanwhile asks again. decide_fate() has the table of outcomes.
  */
 #include "mgmt/api/propose.h"
 
@@ -34,17 +34,18 @@
 enum fate { FATE_STAYS, FATE_LOST, FATE_UNDECIDED };
 
 /* Insert a node by its name. One that was silent lately is asked together with the others. */
-static void add_node(const struct core *core, struct proposal *p, const struct model_node *n)
+static void add_proposal_node(const struct core *core, struct proposal *p,
+                              const struct model_node *n)
 {
-	const struct peers_view *view;
-	size_t at = p->n_nodes, n_view = peers_view(core, &view);
+	const struct peers_report *view;
+	size_t at = p->n_nodes, n_peer_rows = peers_report(core, &view);
 	struct propose_node node = { .self = !strcmp(n->name, core->dirs.node) };
 
 	if (at > PEERS_MAX || (!node.self && (!*n->api || strlen(n->api) >= sizeof(node.api))))
 		return;
 	snprintf(node.name, sizeof(node.name), "%s", n->name);
 	snprintf(node.api, sizeof(node.api), "%s", n->api);
-	for (size_t i = 0; i < n_view; i++)
+	for (size_t i = 0; i < n_peer_rows; i++)
 		if (!strcmp(view[i].node, n->name))
 			node.last_silent = view[i].state == PEERS_UNREACHABLE;
 	for (; at > 0 && strcmp(p->nodes[at - 1].name, node.name) > 0; at--)
@@ -62,17 +63,17 @@ static bool list_nodes(const struct core *core, struct proposal *p)
 	p->n_nodes = 0;
 	auth_peer_token(core->dirs.conf, token);
 	for (size_t i = 0; m && *token && i < m->n_nodes; i++)
-		add_node(core, p, &m->nodes[i]);
+		add_proposal_node(core, p, &m->nodes[i]);
 	return p->n_nodes > 1;
 }
 
-static char *reserve_body(const struct core *core, const struct proposal *p, const char *cluster,
-                          bool release)
+static char *make_reserve_body(const struct core *core, const struct proposal *p,
+                               const char *cluster, bool release)
 {
 	json_t *body =
 	        json_pack("{s:s, s:s, s:o, s:o, s:b}", "node", core->dirs.node, "cluster", cluster,
-	                  "parent", p->has_parent ? tell_peer_version(&p->parent) : json_null(),
-	                  "version", tell_peer_version(&p->version), "release", release);
+	                  "parent", p->has_parent ? version_to_peer_json(&p->parent) : json_null(),
+	                  "version", version_to_peer_json(&p->version), "release", release);
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
 	json_decref(body);
@@ -87,7 +88,7 @@ static enum propose_answer read_answer(const json_t *answer)
 		enum propose_answer answer;
 	} rows[] = { { "granted", PROPOSE_GRANTED }, { "reserved", PROPOSE_RESERVED },
 		     { "stale", PROPOSE_STALE },     { "untold", PROPOSE_UNTOLD },
-		     { "taken", PROPOSE_TAKEN },     { "behind", PROPOSE_BEHIND } };
+		     { "taken", PROPOSE_ACCEPTED },  { "behind", PROPOSE_BEHIND } };
 
 	for (size_t i = 0; state && i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!strcmp(rows[i].text, state))
@@ -109,8 +110,8 @@ static void note_answer(struct propose_node *n, struct client_request *r)
 }
 
 /* POST @p body to the nodes in @p asked, all at once. Not under the lock. */
-static void ask_nodes(struct core *core, struct propose_node **asked, size_t n, const char *path,
-                      const char *body, int timeout_ms)
+static void post_to_nodes(struct core *core, struct propose_node **asked, size_t n,
+                          const char *path, const char *body, int timeout_ms)
 {
 	struct client_request *requests = calloc(n + 1, sizeof(*requests));
 	struct peer_client client;
@@ -124,7 +125,7 @@ static void ask_nodes(struct core *core, struct propose_node **asked, size_t n, 
 		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", asked[i]->api, path);
 	}
 	if (requests && n > 0)
-		client_ask(&client, requests, n);
+		client_send(&client, requests, n);
 	for (size_t i = 0; requests && i < n; i++)
 		note_answer(asked[i], &requests[i]);
 	client_close(&client);
@@ -143,11 +144,11 @@ enum reserve_outcome propose_grant(struct core *core, const char *node,
 	for (size_t i = 0; head && i < v->n_supersedes; i++)
 		named |= !strcmp(v->supersedes[i], head->digest);
 	reserve_follow(&core->reserved, head);
-	return reserve_ask(&core->reserved, node, v->number, relation, named, clock_mono_ms());
+	return reserve_request(&core->reserved, node, v->number, relation, named, clock_mono_ms());
 }
 
 /* Reserve at this node. Under the lock. */
-static void ask_self(struct core *core, const struct proposal *p, struct propose_node *n)
+static void reserve_own(struct core *core, const struct proposal *p, struct propose_node *n)
 {
 	static const enum propose_answer answers[] = { PROPOSE_GRANTED, PROPOSE_RESERVED,
 		                                       PROPOSE_STALE };
@@ -163,19 +164,19 @@ static void ask_self(struct core *core, const struct proposal *p, struct propose
  * Ask the nodes in the order of their names until one answers. @return whether it granted, or none
  * answered
  */
-static bool ask_first(struct core *core, struct proposal *p, const char *body)
+static bool reserve_first(struct core *core, struct proposal *p, const char *body)
 {
 	for (size_t i = 0; i < p->n_nodes; i++) {
 		struct propose_node *n = &p->nodes[i];
 
 		if (n->self) {
 			core_lock(core);
-			ask_self(core, p, n);
+			reserve_own(core, p, n);
 			core_unlock(core);
 		} else if (n->last_silent) {
 			continue; /* with the others: it would only delay */
 		} else {
-			ask_nodes(core, &n, 1, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
+			post_to_nodes(core, &n, 1, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
 		}
 		if (n->answer != PROPOSE_ABSENT)
 			return n->answer == PROPOSE_GRANTED;
@@ -183,7 +184,7 @@ static bool ask_first(struct core *core, struct proposal *p, const char *body)
 	return true;
 }
 
-static void ask_rest(struct core *core, struct proposal *p, const char *body)
+static void reserve_others(struct core *core, struct proposal *p, const char *body)
 {
 	struct propose_node *rest[PEERS_MAX];
 	size_t n = 0;
@@ -196,10 +197,10 @@ static void ask_rest(struct core *core, struct proposal *p, const char *body)
 			continue;
 		}
 		core_lock(core);
-		ask_self(core, p, &p->nodes[i]);
+		reserve_own(core, p, &p->nodes[i]);
 		core_unlock(core);
 	}
-	ask_nodes(core, rest, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
+	post_to_nodes(core, rest, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
 }
 
 static const struct propose_node *find_answer(const struct proposal *p, enum propose_answer answer)
@@ -214,7 +215,7 @@ static const struct propose_node *find_answer(const struct proposal *p, enum pro
 static void release_all(struct core *core, struct proposal *p, const char *cluster)
 {
 	struct propose_node *granted[PEERS_MAX];
-	char *body = reserve_body(core, p, cluster, true);
+	char *body = make_reserve_body(core, p, cluster, true);
 	size_t n = 0;
 
 	core_lock(core);
@@ -224,7 +225,7 @@ static void release_all(struct core *core, struct proposal *p, const char *clust
 		if (!p->nodes[i].self && p->nodes[i].answer == PROPOSE_GRANTED)
 			granted[n++] = &p->nodes[i];
 	if (body)
-		ask_nodes(core, granted, n, "/v1/peer/reserve", body, RELEASE_TIMEOUT_MS);
+		post_to_nodes(core, granted, n, "/v1/peer/reserve", body, RELEASE_TIMEOUT_MS);
 	free(body);
 }
 
@@ -252,10 +253,10 @@ static bool is_fresh(const struct proposal *p)
 }
 
 /*
- * Ask those again that were heard a moment ago and are silent now: it may be this process that was stopped, and whose
- * timers ran out meanwhile.
+ * Ask those again that were heard a moment ago and are silent now: it may be this process that was
+ * stopped, and whose timers ran out meanwhile.
  */
-static void ask_again(struct core *core, struct proposal *p, const char *body)
+static void reserve_again(struct core *core, struct proposal *p, const char *body)
 {
 	struct propose_node *again[PEERS_MAX];
 	size_t n = 0;
@@ -268,7 +269,7 @@ static void ask_again(struct core *core, struct proposal *p, const char *body)
 			again[n++] = node;
 		}
 	}
-	ask_nodes(core, again, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
+	post_to_nodes(core, again, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
 }
 
 /*
@@ -277,15 +278,15 @@ static void ask_again(struct core *core, struct proposal *p, const char *body)
  */
 static enum propose_answer reserve_once(struct core *core, struct proposal *p, const char *cluster)
 {
-	char *body = reserve_body(core, p, cluster, false);
+	char *body = make_reserve_body(core, p, cluster, false);
 	enum propose_answer answer = PROPOSE_GRANTED;
 
 	p->begun_ms = clock_mono_ms();
 	for (size_t i = 0; i < p->n_nodes; i++)
 		p->nodes[i].answer = PROPOSE_UNASKED;
-	if (body && ask_first(core, p, body)) {
-		ask_rest(core, p, body);
-		ask_again(core, p, body);
+	if (body && reserve_first(core, p, body)) {
+		reserve_others(core, p, body);
+		reserve_again(core, p, body);
 	}
 	free(body);
 	if (find_answer(p, PROPOSE_STALE))
@@ -298,13 +299,13 @@ static enum propose_answer reserve_once(struct core *core, struct proposal *p, c
 }
 
 /* Fill the reply: why the change is not made. Under the lock. */
-static void tell_stale(const struct core *core, struct http_reply *reply, const char *why)
+static void set_stale_problem(const struct core *core, struct http_reply *reply, const char *why)
 {
 	const struct version *head = intent_head(core->intent);
 	char etag[HTTP_TEXT_MAX] = "";
 
 	if (head)
-		tell_version_etag(head, etag);
+		version_etag(head, etag);
 	http_problem(reply, 412, "stale", "%s; the head of this node is %s now", why,
 	             *etag ? etag : "none");
 	json_object_set_new(reply->json, "head", json_string(etag));
@@ -335,8 +336,8 @@ void propose_release(struct core *core, struct proposal *p)
 }
 
 /* Fill the reply: why there is no reservation. Under the lock. */
-static void tell_unreserved(struct core *core, const struct proposal *p, enum propose_answer answer,
-                            struct http_reply *reply)
+static void set_unreserved_problem(struct core *core, const struct proposal *p,
+                                   enum propose_answer answer, struct http_reply *reply)
 {
 	const struct propose_node *n = find_answer(p, answer);
 	char why[HTTP_TEXT_MAX + 2 * MODEL_NAME_MAX + 96];
@@ -349,10 +350,13 @@ static void tell_unreserved(struct core *core, const struct proposal *p, enum pr
 	else
 		snprintf(why, sizeof(why), "another change came first (seen at %s)",
 		         n && answer == PROPOSE_STALE ? n->name : core->dirs.node);
-	tell_stale(core, reply, why);
+	set_stale_problem(core, reply, why);
 }
 
-/* Reserve, and wait for a while for another node that has the reservation. Under the lock, which is given up meanwhile. */
+/*
+ * Reserve, and wait for a while for another node that has the reservation. Under the lock, which
+ * is given up meanwhile.
+ */
 static enum propose_answer reserve_patiently(struct core *core, struct proposal *p)
 {
 	uint64_t until_ms = clock_mono_ms() + RESERVE_WAIT_MS;
@@ -394,11 +398,14 @@ bool propose_reserve(struct core *core, const struct version *v, struct proposal
 		return true;
 	if (answer == PROPOSE_GRANTED)
 		propose_release(core, p);
-	tell_unreserved(core, p, answer, reply);
+	set_unreserved_problem(core, p, answer, reply);
 	return false;
 }
 
-/* Hand the version over in the order of names until one has taken it, then to all others at once. Not under the lock. */
+/*
+ * Hand the version over in the order of names until one has taken it, then to all others at once.
+ * Not under the lock.
+ */
 static void push_once(struct core *core, struct proposal *p, const char *body)
 {
 	struct propose_node *rest[PEERS_MAX];
@@ -414,16 +421,16 @@ static void push_once(struct core *core, struct proposal *p, const char *body)
 			rest[n++] = node;
 			continue;
 		}
-		ask_nodes(core, &node, 1, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
-		taken = node->answer == PROPOSE_TAKEN;
+		post_to_nodes(core, &node, 1, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
+		taken = node->answer == PROPOSE_ACCEPTED;
 		if (node->answer == PROPOSE_ABSENT && !node->retried) {
-			node->retried = true; /* as ask_again() */
+			node->retried = true; /* as reserve_again() */
 			node->answer = PROPOSE_UNASKED;
 		}
 		if (node->answer == PROPOSE_STALE || node->answer == PROPOSE_UNTOLD)
 			return;
 	}
-	ask_nodes(core, rest, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
+	post_to_nodes(core, rest, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
 }
 
 /*
@@ -437,7 +444,7 @@ static void push_once(struct core *core, struct proposal *p, const char *body)
  *
  * Under the lock.
  */
-static enum fate decide(struct core *core, const struct proposal *p)
+static enum fate decide_fate(struct core *core, const struct proposal *p)
 {
 	const struct version *head = intent_head(core->intent);
 	const struct propose_node *stale = find_answer(p, PROPOSE_STALE),
@@ -447,7 +454,7 @@ static enum fate decide(struct core *core, const struct proposal *p)
 	if (!head || head->number != p->version.number ||
 	    strcmp(head->digest, p->version.digest) != 0)
 		return FATE_LOST; /* it gave way meanwhile */
-	if (find_answer(p, PROPOSE_TAKEN))
+	if (find_answer(p, PROPOSE_ACCEPTED))
 		return FATE_STAYS;
 	if (!stale && !untold)
 		return find_answer(p, PROPOSE_UNASKED) ? FATE_UNDECIDED : FATE_STAYS;
@@ -460,7 +467,7 @@ static enum fate decide(struct core *core, const struct proposal *p)
 	return yield_head(core->intent, why, clock_believed_ms()) ? FATE_STAYS : FATE_LOST;
 }
 
-static char *push_body(const struct core *core)
+static char *make_push_body(const struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
 	char cluster[MODEL_NAME_MAX];
@@ -468,25 +475,25 @@ static char *push_body(const struct core *core)
 
 	copy_cluster(core, cluster);
 	json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
-	                         cluster, "version", tell_peer_version(head), "files",
-	                         tell_contents(intent_head_files(core->intent)));
+	                         cluster, "version", version_to_peer_json(head), "files",
+	                         contents_to_json(intent_head_files(core->intent)));
 	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_decref(body);
 	return text;
 }
 
 /* Push until it is decided. Under the lock, which is given up meanwhile. */
-static enum fate push(struct core *core, struct proposal *p)
+static enum fate push_version(struct core *core, struct proposal *p)
 {
 	enum fate fate = FATE_UNDECIDED;
-	char *body = push_body(core);
+	char *body = make_push_body(core);
 
 	core->proposing = true;
 	for (int i = 0; body && i < PUSH_TRIES && fate == FATE_UNDECIDED; i++) {
 		core_unlock(core);
 		push_once(core, p, body);
 		core_lock(core);
-		fate = decide(core, p);
+		fate = decide_fate(core, p);
 		if (fate == FATE_UNDECIDED)
 			core_wait(core, clock_mono_ms() + RETRY_MS);
 	}
@@ -503,19 +510,19 @@ bool propose_push(struct core *core, struct proposal *p, struct http_reply *repl
 	if (p->n_nodes < 2 || !head)
 		return true;
 	p->version = *head;
-	if (push(core, p) != FATE_LOST) {
+	if (push_version(core, p) != FATE_LOST) {
 		yield_settle(core->intent, clock_believed_ms());
 		core_changed(core);
 		return true;
 	}
 	await_successor(core, p->version.number);
 	core_changed(core);
-	tell_stale(core, reply,
-	           "a change at another node came first, so this change was withdrawn");
+	set_stale_problem(core, reply,
+	                  "a change at another node came first, so this change was withdrawn");
 	return false;
 }
 
-void propose_tell(const struct proposal *p, json_t *answer)
+void propose_add_unreserved(const struct proposal *p, json_t *answer)
 {
 	json_t *list = json_array();
 
@@ -523,7 +530,7 @@ void propose_tell(const struct proposal *p, json_t *answer)
 		if (p->nodes[i].answer == PROPOSE_ABSENT)
 			json_array_append_new(list,
 			                      json_pack("{s:s, s:o}", "node", p->nodes[i].name,
-			                                "why", tell_text(p->nodes[i].why)));
+			                                "why", text_to_json(p->nodes[i].why)));
 	json_object_set_new(answer, "unreserved", list);
 }
 
@@ -534,14 +541,17 @@ static void resume_untold(struct core *core, struct proposal *p)
 	p->parent.number--;
 	if (!list_nodes(core, p)) {
 		yield_settle(core->intent, clock_believed_ms());
-	} else if (push(core, p) == FATE_STAYS &&
-	           (find_answer(p, PROPOSE_TAKEN) || find_answer(p, PROPOSE_BEHIND))) {
+	} else if (push_version(core, p) == FATE_STAYS &&
+	           (find_answer(p, PROPOSE_ACCEPTED) || find_answer(p, PROPOSE_BEHIND))) {
 		yield_settle(core->intent, clock_believed_ms());
 	}
 	core_changed(core);
 }
 
-/* Whether the head is an automatic rollback that this node made and the peers were not handed yet. Under the lock. */
+/*
+ * Whether the head is an automatic rollback that this node made and the peers were not handed
+ * yet. Under the lock.
+ */
 static bool is_to_hand_back(const struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
@@ -558,7 +568,7 @@ static void hand_back(struct core *core, struct proposal *p)
 {
 	struct propose_node *peers[PEERS_MAX];
 	size_t n = 0, n_taken = 0;
-	char *body = list_nodes(core, p) ? push_body(core) : NULL;
+	char *body = list_nodes(core, p) ? make_push_body(core) : NULL;
 
 	core->handed_back = intent_head(core->intent)->number;
 	if (!body)
@@ -567,11 +577,11 @@ static void hand_back(struct core *core, struct proposal *p)
 		if (!p->nodes[i].self)
 			peers[n++] = &p->nodes[i];
 	core_unlock(core);
-	ask_nodes(core, peers, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
+	post_to_nodes(core, peers, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
 	free(body);
 	core_lock(core);
 	for (size_t i = 0; i < n; i++)
-		n_taken += peers[i]->answer == PROPOSE_TAKEN;
+		n_taken += peers[i]->answer == PROPOSE_ACCEPTED;
 	log_note("rollback-handed-over", "version=%" PRIu64 " peers=%zu taken=%zu",
 	         core->handed_back, n, n_taken);
 }

@@ -37,7 +37,7 @@ enum propose_answer {
 	PROPOSE_RESERVED, /**< another node has reserved it */
 	PROPOSE_STALE,    /**< it has another successor */
 	PROPOSE_UNTOLD,   /**< it has one that it told nobody of yet */
-	PROPOSE_TAKEN,    /**< it has our version */
+	PROPOSE_ACCEPTED, /**< it has our version */
 	PROPOSE_BEHIND,   /**< it must fetch what is before it first, and does */
 	PROPOSE_ABSENT,   /**< it cannot be asked: see why */
 };
@@ -62,7 +62,8 @@ struct proposal {
 };
 
 /**
- * Reserve the head for version @p v. Under the lock, which is given up meanwhile; the caller holds core->drafting.
+ * Reserve the head for version @p v. Under the lock, which is given up meanwhile; the caller holds
+ * core->drafting.
  * @return whether the version may be made now; else @p reply is 412
  */
 bool propose_reserve(struct core *core, const struct version *v, struct proposal *p,
@@ -74,15 +75,19 @@ void propose_release(struct core *core, struct proposal *p);
  * @return whether it stays; else it gave way, and @p reply is 412
  */
 bool propose_push(struct core *core, struct proposal *p, struct http_reply *reply);
-/** Reserve this node's head for version @p v of @p node, made from @p parent (NULL: from nothing). Under the lock. */
+/**
+ * Reserve this node's head for version @p v of @p node, made from @p parent (NULL: from nothing).
+ * Under the lock.
+ */
 enum reserve_outcome propose_grant(struct core *core, const char *node,
                                    const struct version *parent, const struct version *v);
 /** Add the nodes that could not be asked to an answer, as "unreserved". */
-void propose_tell(const struct proposal *p, json_t *answer);
+void propose_add_unreserved(const struct proposal *p, json_t *answer);
 /**
- * Hand to the peers what no request does: an untold head of an earlier run, as propose_push() does; and, once, an
- * automatic rollback that this node made. A peer whose version has a wrong address of this node cannot fetch it. While
- * a change is drafted, nothing is done: it is to be called again and again. Not under the lock.
+ * Hand to the peers what no request does: an untold head of an earlier run, as propose_push() does;
+ * and, once, an automatic rollback that this node made. A peer whose version has a wrong address of
+ * this node cannot fetch it. While a change is drafted, nothing is done: it is to be called again
+ * and again. Not under the lock.
  */
 void propose_resume(struct core *core);
 

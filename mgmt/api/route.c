@@ -26,7 +26,7 @@
 
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people" },
-	{ "GET", "/healthz", HTTP_NOBODY, "", "", handle_healthz, "Whether this process answers" },
+	{ "GET", "/healthz", HTTP_NO_ROLE, "", "", handle_healthz, "Whether this process answers" },
 	{ "GET", "/metrics", HTTP_METRICS, "former", "", handle_metrics,
 	  "All processes' counters, for Prometheus" },
 	{ "GET", "/v1/config", HTTP_OPERATOR, "", "", handle_config_get,
@@ -66,8 +66,8 @@ const struct route route_table[] = {
 	{ "GET", "/v1/openapi.json", HTTP_VIEWER, "", "", handle_openapi,
 	  "This interface, as OpenAPI 3.1" },
 	{ "GET", "/v1/processes", HTTP_VIEWER, "", "", handle_processes, "This node's processes" },
-	{ "POST", "/v1/processes/{}/ask", HTTP_OPERATOR, "", "request:object!", handle_ask,
-	  "Send a request to the control socket of a process" },
+	{ "POST", "/v1/processes/{}/ask", HTTP_OPERATOR, "", "request:object!",
+	  handle_process_request, "Send a request to the control socket of a process" },
 	{ "GET", "/v1/peers", HTTP_VIEWER, "", "", handle_peers, "The other nodes" },
 	{ "GET", "/v1/health", HTTP_VIEWER, "", "", handle_health,
 	  "The last observation of each health check target" },
@@ -91,9 +91,9 @@ const struct route route_table[] = {
 	  "Between nodes: take this version" },
 	{ "POST", "/v1/peer/reserve", HTTP_PEER, "", "", handle_peer_reserve,
 	  "Between nodes: let me make the next version" },
-	{ "GET", "/v1/peer/views", HTTP_PEER, "", "", handle_peer_views,
+	{ "GET", "/v1/peer/views", HTTP_PEER, "", "", handle_peer_observations,
 	  "Between nodes: what weir-health sees of the services" },
-	{ "GET", "/v1/peer/guests", HTTP_PEER, "", "", handle_peer_guests,
+	{ "GET", "/v1/peer/guests", HTTP_PEER, "", "", handle_peer_connection_state,
 	  "Between nodes of a site: what weir-dataplane knows of slots" },
 	{ "POST", "/v1/peer/poke", HTTP_PEER, "", "", handle_peer_poke,
 	  "Between nodes: ask your peers now" },
@@ -101,7 +101,7 @@ const struct route route_table[] = {
 const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 
 /* Match @p path; what stands for {} goes to @p parts. */
-static bool matches(const char *pattern, const char *path, char parts[][HTTP_TEXT_MAX])
+static bool path_matches(const char *pattern, const char *path, char parts[][HTTP_TEXT_MAX])
 {
 	size_t n_parts = 0;
 
@@ -123,7 +123,7 @@ static bool matches(const char *pattern, const char *path, char parts[][HTTP_TEX
 }
 
 /* Whether @p role is enough for @p least; metrics and peers are not part of the ladder. */
-static bool reaches(enum http_role role, enum http_role least)
+static bool role_reaches(enum http_role role, enum http_role least)
 {
 	if (least == HTTP_METRICS)
 		return role == HTTP_METRICS || role >= HTTP_VIEWER;
@@ -136,13 +136,13 @@ static bool reaches(enum http_role role, enum http_role least)
  * A row that matches by path but not by method does not end the search: a 405 names all methods of
  * the path.
  */
-static const struct route *find(const struct http_request *r, char parts[][HTTP_TEXT_MAX],
-                                struct http_reply *reply)
+static const struct route *find_route(const struct http_request *r, char parts[][HTTP_TEXT_MAX],
+                                      struct http_reply *reply)
 {
 	char allow[sizeof(reply->allow)] = "";
 
 	for (size_t i = 0; i < route_table_n; i++) {
-		if (!matches(route_table[i].path, r->path, parts))
+		if (!path_matches(route_table[i].path, r->path, parts))
 			continue;
 		if (!strcmp(route_table[i].method, r->method))
 			return &route_table[i];
@@ -217,8 +217,8 @@ static void check_memory(struct http_reply *reply)
 	                  : "nothing was changed; try again");
 }
 
-static void run(struct core *core, const struct route *route, struct http_request *r,
-                struct http_reply *reply)
+static void run_route(struct core *core, const struct route *route, struct http_request *r,
+                      struct http_reply *reply)
 {
 	bool keyed = *r->key && !strcmp(r->method, "POST") && !strcmp(route->query, ROUTE_CHANGES);
 
@@ -231,16 +231,17 @@ static void run(struct core *core, const struct route *route, struct http_reques
 }
 
 /* Check the role, and that a POST is JSON: a form on a page of another site cannot send that. */
-static bool may(const struct route *route, const struct http_request *request,
-                struct http_reply *reply)
+static bool may_call(const struct route *route, const struct http_request *request,
+                     struct http_reply *reply)
 {
-	bool is_nobody = request->role == HTTP_NOBODY;
+	bool is_anonymous = request->role == HTTP_NO_ROLE;
 
-	if (!reaches(request->role, route->role)) {
-		http_problem(reply, is_nobody ? 401 : 403, is_nobody ? "unauthorized" : "forbidden",
-		             is_nobody ? "a valid token is needed"
-		                       : "the role does not permit this request");
-		if (is_nobody)
+	if (!role_reaches(request->role, route->role)) {
+		http_problem(reply, is_anonymous ? 401 : 403,
+		             is_anonymous ? "unauthorized" : "forbidden",
+		             is_anonymous ? "a valid token is needed"
+		                          : "the role does not permit this request");
+		if (is_anonymous)
 			snprintf(reply->challenge, sizeof(reply->challenge), "%s realm=\"weir\"",
 			         strcmp(request->path, "/") ? "Bearer" : "Basic");
 		return false;
@@ -256,20 +257,20 @@ static bool may(const struct route *route, const struct http_request *request,
 bool route_gate(struct core *core, const struct http_request *request, struct http_reply *reply)
 {
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX];
-	const struct route *route = find(request, parts, reply);
+	const struct route *route = find_route(request, parts, reply);
 
 	(void)core;
-	return route && may(route, request, reply);
+	return route && may_call(route, request, reply);
 }
 
 void route_handle(struct core *core, struct http_request *request, struct http_reply *reply)
 {
 	memory_forget();
-	const struct route *route = find(request, request->parts, reply);
+	const struct route *route = find_route(request, request->parts, reply);
 
-	if (route && may(route, request, reply) && query_ok(route, request, reply) &&
+	if (route && may_call(route, request, reply) && query_ok(route, request, reply) &&
 	    read_body(request, reply))
-		run(core, route, request, reply);
+		run_route(core, route, request, reply);
 	check_memory(reply);
 	json_decref(request->json);
 	request->json = NULL;

@@ -70,7 +70,7 @@ uint64_t state_document_age_ms(const struct core *core)
 }
 
 /* These have events of their own: of health, processes, peers and versions. */
-static bool is_told_elsewhere(const struct judge_reason *r)
+static bool has_own_event(const struct judge_reason *r)
 {
 	return r->rule == JUDGE_RULE_PROCESS_SILENT || r->rule == JUDGE_RULE_BACKEND_DOWN ||
 	       r->rule == JUDGE_RULE_PEER_UNREACHABLE || r->rule == JUDGE_RULE_PEER_DIVERGED ||
@@ -78,15 +78,15 @@ static bool is_told_elsewhere(const struct judge_reason *r)
 }
 
 /* Write events for the reasons of @p a that are not in @p b. */
-static void tell_reasons(struct core *core, const struct judge_verdict *a,
-                         const struct judge_verdict *b, const char *format)
+static void log_reasons(struct core *core, const struct judge_verdict *a,
+                        const struct judge_verdict *b, const char *format)
 {
 	int n_logged = 0, n_more = 0;
 
 	for (size_t i = 0; i < a->n_reasons; i++) {
 		const struct judge_reason *r = &a->reasons[i];
 
-		if (is_told_elsewhere(r) || find_reason(b, r))
+		if (has_own_event(r) || find_reason(b, r))
 			continue;
 		if (n_logged++ < EVENTS_A_TURN)
 			journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
@@ -113,7 +113,7 @@ static bool has_note(const struct judge_verdict *v, const struct judge_reason *r
  * Events for restarts by the supervisor, whose note counts them. At our own start, restarts of the
  * last half minute count too, our own among them.
  */
-static void tell_restarts(struct core *core, const struct judge_verdict *now)
+static void log_restarts(struct core *core, const struct judge_verdict *now)
 {
 	const struct state *s = core->state;
 	uint64_t now_ms = clock_mono_ms();
@@ -131,7 +131,7 @@ static void tell_restarts(struct core *core, const struct judge_verdict *now)
 	}
 }
 
-static void tell_state(struct core *core, const struct judge_verdict *now)
+static void log_node_state(struct core *core, const struct judge_verdict *now)
 {
 	const struct state *s = core->state;
 	size_t n = now->n_reasons + now->n_left_out;
@@ -157,8 +157,8 @@ static void set_reason(struct core *core, const char *code, uint64_t n, bool dro
 	if (drop)
 		stats_drop(core->stats, "weir_status_reasons", labels);
 	else
-		stats_set(stats_word(core->stats, STATS_GAUGE, "weir_status_reasons", labels,
-		                     "Reasons why the node is not well, by code."),
+		stats_set(stats_get_counter(core->stats, STATS_GAUGE, "weir_status_reasons", labels,
+		                            "Reasons why the node is not well, by code."),
 		          n);
 }
 
@@ -171,12 +171,12 @@ static uint64_t count_code(const struct judge_verdict *v, const char *code)
 	return n;
 }
 
-static void set_gauges(struct core *core, const struct judge_verdict *now)
+static void set_state_gauges(struct core *core, const struct judge_verdict *now)
 {
 	const struct judge_verdict *before = &core->state->last;
 
-	stats_set(stats_word(core->stats, STATS_GAUGE, "weir_status", "",
-	                     "State of the node: 0 well, 1 degraded, 2 down."),
+	stats_set(stats_get_counter(core->stats, STATS_GAUGE, "weir_status", "",
+	                            "State of the node: 0 well, 1 degraded, 2 down."),
 	          (uint64_t)now->state);
 	for (size_t i = 0; i < before->n_reasons; i++)
 		if (!count_code(now, before->reasons[i].code))
@@ -193,18 +193,18 @@ static void forget_gauges(struct core *core)
 		set_reason(core, judge_rows[i].code, 0, true);
 }
 
-static void take_verdict(struct core *core, struct judge_verdict *now)
+static void apply_verdict(struct core *core, struct judge_verdict *now)
 {
 	struct state *s = core->state;
 
 	if (!s->known)
 		forget_gauges(core);
 	state_since(core, now);
-	tell_state(core, now);
-	tell_reasons(core, now, &s->last, "began");
-	tell_reasons(core, &s->last, now, "ended");
-	tell_restarts(core, now);
-	set_gauges(core, now);
+	log_node_state(core, now);
+	log_reasons(core, now, &s->last, "began");
+	log_reasons(core, &s->last, now, "ended");
+	log_restarts(core, now);
+	set_state_gauges(core, now);
 	if (!s->known || s->last.state != now->state)
 		core_changed(core);
 	s->last = *now;
@@ -230,10 +230,10 @@ void state_follow(struct core *core)
 	core_lock(core);
 	note_document(core);
 	core_unlock(core);
-	bool judged = l && now && !look_take(core, l) && !facts_judge(l, now);
+	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
 	if (judged) {
 		core_lock(core);
-		take_verdict(core, now);
+		apply_verdict(core, now);
 		core_unlock(core);
 	}
 	if (l)

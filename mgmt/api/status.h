@@ -19,11 +19,11 @@ struct status {
 };
 
 /* Intent as JSON; the state is "serve" or an override's kind. */
-json_t *status_asked(const struct status *s, enum model_target_kind kind, const char *pool,
-                     const char *name, uint32_t weight);
+json_t *status_intent(const struct status *s, enum model_target_kind kind, const char *pool,
+                      const char *name, uint32_t weight);
 /* Whether anything is asked for a target. */
-bool status_is_asked(const struct status *s, enum model_target_kind kind, const char *pool,
-                     const char *name);
+bool status_has_intent(const struct status *s, enum model_target_kind kind, const char *pool,
+                       const char *name);
 /* Whether the filter lets what is at @p site through. */
 bool status_at_site(const struct status *s, const struct model_site *site);
 /* All pools that the filter lets through, with their backends. */

@@ -24,24 +24,27 @@ struct pool_counts {
 	size_t up, down, unknown, serving, draining, asked, odd;
 };
 
-static bool is_ours(const struct status *s, const struct model_pool *pool)
+static bool is_own_pool(const struct status *s, const struct model_pool *pool)
 {
 	const struct model_node *self = s->look.m->self;
 
 	return self && pool->site == self->site;
 }
 
-/* A pool of the own site that is missing from the tables is out; pools of other sites are elsewhere. */
+/*
+ * A pool of the own site that is missing from the tables is out; pools of other sites are
+ * elsewhere.
+ */
 static const char *absent_state(const struct status *s, const struct model_pool *pool)
 {
-	return !is_ours(s, pool) ? "elsewhere" : s->look.pages.effect_fresh ? "out" : "unknown";
+	return !is_own_pool(s, pool) ? "elsewhere" : s->look.pages.effect_fresh ? "out" : "unknown";
 }
 
 static json_t *absent_effect(const struct status *s, const struct model_pool *pool)
 {
 	json_t *effect = json_pack("{s:s}", "state", absent_state(s, pool));
 
-	if (is_ours(s, pool) && s->look.pages.effect_fresh)
+	if (is_own_pool(s, pool) && s->look.pages.effect_fresh)
 		json_object_set_new(effect, "why", json_string("not in the tables"));
 	return effect;
 }
@@ -59,17 +62,17 @@ static const char *force_state(const struct status *s, const struct model_pool *
 }
 
 /*
- * The last step that decided: that there is no way to a backend comes after its check, and that nobody
- * else is left after a person's drain.
+ * The last step that decided: that there is no way to a backend comes after its check, and that
+ * nobody else is left after a person's drain.
  */
-static const char *force_why(const struct force *f, const struct effect_backend *e,
-                             const char *state)
+static const char *force_reason(const struct force *f, const struct effect_backend *e,
+                                const char *state)
 {
 	if (e->alive && !e->next_hop)
 		return effect_backend_text(e);
 	if (f->all_drained && !strcmp(state, "serving"))
 		return "all backends of the pool are drained";
-	return effect_why_text((enum effect_why)e->why);
+	return effect_reason_text((enum effect_reason)e->why);
 }
 
 static json_t *backend_effect(const struct status *s, const struct model_pool *pool,
@@ -81,11 +84,11 @@ static json_t *backend_effect(const struct status *s, const struct model_pool *p
 	bool takes = !strcmp(state, "serving") || !strcmp(state, "unknown");
 	uint64_t share = takes && f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state", state,
-	                 "why", force_why(f, e, state), "slots", (json_int_t)e->slots, "share_ppm",
-	                 (json_int_t)share, "base_slots", (json_int_t)e->base_slots, "exceptions",
-	                 (json_int_t)e->exceptions, "next_hop", e->next_hop, "packets",
-	                 (json_int_t)e->packets, "bytes", (json_int_t)e->bytes, "inner_mtu",
-	                 (int)e->inner_mtu, "path_mtu", (int)e->path_mtu);
+	                 "why", force_reason(f, e, state), "slots", (json_int_t)e->slots,
+	                 "share_ppm", (json_int_t)share, "base_slots", (json_int_t)e->base_slots,
+	                 "exceptions", (json_int_t)e->exceptions, "next_hop", e->next_hop,
+	                 "packets", (json_int_t)e->packets, "bytes", (json_int_t)e->bytes,
+	                 "inner_mtu", (int)e->inner_mtu, "path_mtu", (int)e->path_mtu);
 }
 
 static json_t *backend_status(const struct status *s, const struct model_pool *pool,
@@ -97,15 +100,16 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
 	snprintf(id, sizeof(id), "%016" PRIx64, b->id);
 	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:o}", "name", b->name, "address",
 	                 addr_text(&b->address, text), "port", b->port, "id", id, "intent",
-	                 status_asked(s, MODEL_TARGET_BACKEND, pool->name, b->name, b->weight),
+	                 status_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name, b->weight),
 	                 "observation",
 	                 look_observation(&s->look, health_target_backend(pool->name, b->id)),
 	                 "effect", backend_effect(s, pool, f, e));
 }
 
 /*
- * Count a backend. @return whether it stands out: something is asked of it, or it is not simply up and
- * serving, over a way as configured; what a silent process does not say is said once, of the process
+ * Count a backend. @return whether it stands out: something is asked of it, or it is not simply up
+ * and serving, over a way as configured; what a silent process does not say is said once, of the
+ * process
  */
 static bool count_backend(const struct status *s, const struct model_pool *pool,
                           const struct model_backend *b, const struct effect_backend *e,
@@ -113,7 +117,7 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 {
 	const char *seen = look_state(&s->look, health_target_backend(pool->name, b->id)),
 	           *force = force_state(s, pool, e);
-	bool asked = status_is_asked(s, MODEL_TARGET_BACKEND, pool->name, b->name);
+	bool asked = status_has_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name);
 	bool up = !strcmp(seen, "up"), serving = !strcmp(force, "serving");
 	bool narrow = e && e->path_mtu;
 
@@ -124,8 +128,8 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
 	t->draining += !strcmp(force, "draining");
 	t->asked += asked;
 	bool odd = asked ||
-	           (is_ours(s, pool) && ((s->look.pages.effect_fresh && (!serving || narrow)) ||
-	                                 (s->look.pages.health_fresh && !up && pool->check)));
+	           (is_own_pool(s, pool) && ((s->look.pages.effect_fresh && (!serving || narrow)) ||
+	                                     (s->look.pages.health_fresh && !up && pool->check)));
 	t->odd += odd;
 	return odd;
 }
@@ -210,7 +214,7 @@ static json_t *pool_status(struct status *s, const struct model_pool *pool, bool
 	                 (json_int_t)t.odd, "backends", backends);
 }
 
-static bool is_meant(const struct status *s, const struct model_pool *pool)
+static bool passes_filter(const struct status *s, const struct model_pool *pool)
 {
 	return (!s->filter.pool || !strcmp(s->filter.pool, pool->name)) &&
 	       status_at_site(s, pool->site);
@@ -222,10 +226,10 @@ json_t *status_pools(struct status *s)
 	json_t *pools = json_array();
 
 	for (size_t i = 0; i < m->n_pools; i++)
-		s->n_backends += is_meant(s, &m->pools[i]) ? m->pools[i].n_backends : 0;
+		s->n_backends += passes_filter(s, &m->pools[i]) ? m->pools[i].n_backends : 0;
 	bool all = !s->filter.limit || s->n_backends <= s->filter.limit;
 	for (size_t i = 0; i < m->n_pools; i++)
-		if (is_meant(s, &m->pools[i]))
+		if (passes_filter(s, &m->pools[i]))
 			json_array_append_new(pools, pool_status(s, &m->pools[i], all));
 	return pools;
 }

@@ -17,19 +17,19 @@
 
 #define CHANGES_SHOWN 1000u /* of a plan; more are counted */
 
-void tell_version_etag(const struct version *v, char out[HTTP_TEXT_MAX])
+void version_etag(const struct version *v, char out[HTTP_TEXT_MAX])
 {
 	snprintf(out, HTTP_TEXT_MAX, "\"v%" PRIu64 "-%.16s\"", v->number, v->digest);
 }
 
-json_t *tell_version(const struct version *v, const struct version *head)
+json_t *version_to_json(const struct version *v, const struct version *head)
 {
 	bool is_head = head && head->number == v->number;
 	const char *state = !is_head ? "superseded" : v->confirm_by_ms ? "unconfirmed" : "in_force";
 	json_t *supersedes = json_array();
 	char etag[HTTP_TEXT_MAX];
 
-	tell_version_etag(v, etag);
+	version_etag(v, etag);
 	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
 	for (size_t i = 0; i < v->n_supersedes; i++)
 		json_array_append_new(supersedes, json_string(v->supersedes[i]));
@@ -37,16 +37,16 @@ json_t *tell_version(const struct version *v, const struct version *head)
 	        "{s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s}",
 	        "number", (json_int_t)v->number, "provisional", join_is_provisional(v), "principal",
 	        v->principal, "hash_key", v->hash_key, "etag", etag + 1, "digest", v->digest,
-	        "parent", v->parent, "author", tell_text(v->author), "reason", tell_text(v->reason),
-	        "node", v->node, "time", tell_time(v->time_ms), "effective",
-	        tell_time(v->effective_ms), "supersedes", supersedes, "confirm_by",
-	        is_head ? tell_time(v->confirm_by_ms) : json_null(), "state", state);
+	        "parent", v->parent, "author", text_to_json(v->author), "reason",
+	        text_to_json(v->reason), "node", v->node, "time", time_to_json(v->time_ms),
+	        "effective", time_to_json(v->effective_ms), "supersedes", supersedes, "confirm_by",
+	        is_head ? time_to_json(v->confirm_by_ms) : json_null(), "state", state);
 }
 
 /* Bytes of small files in one answer; those behind go by digest. */
-#define TOLD_BYTES_MAX ((size_t)8 << 20)
+#define INLINE_BYTES_MAX ((size_t)8 << 20)
 
-json_t *tell_files(const struct files *files)
+json_t *files_to_json(const struct files *files)
 {
 	json_t *list = json_array();
 
@@ -64,10 +64,10 @@ static bool goes_by_digest(const struct files *files, const struct files_item *i
 	if (files_fit_former(files))
 		return false;
 	return item->path || item->n_bytes > FILES_SMALL_MAX ||
-	       told + item->n_bytes > TOLD_BYTES_MAX;
+	       told + item->n_bytes > INLINE_BYTES_MAX;
 }
 
-static json_t *tell_bytes(const struct files_item *item)
+static json_t *bytes_to_json(const struct files_item *item)
 {
 	struct files_text file;
 
@@ -84,7 +84,7 @@ static json_t *tell_bytes(const struct files_item *item)
 	return text;
 }
 
-json_t *tell_contents(const struct files *files)
+json_t *contents_to_json(const struct files *files)
 {
 	json_t *object = json_object();
 	const struct files_item *first = files ? files_find(files, FILES_MAIN) : NULL;
@@ -98,7 +98,7 @@ json_t *tell_contents(const struct files *files)
 		json_object_set_new(object, item->name,
 		                    by_digest ? json_pack("{s:s, s:I}", "digest", item->digest,
 		                                          "bytes", (json_int_t)item->n_bytes)
-		                              : tell_bytes(item));
+		                              : bytes_to_json(item));
 	}
 	return object;
 }
@@ -115,8 +115,8 @@ static int read_encoded(const char *name, const char *encoded, struct files *out
 }
 
 /* One file of an object of files: a text, {"base64": TEXT}, or {"digest": HEX, "bytes": N}. */
-static int read_one(const char *name, const json_t *value, const struct tell_source *source,
-                    struct files *out)
+static int read_one_file(const char *name, const json_t *value, const struct file_source *source,
+                         struct files *out)
 {
 	const char *encoded = json_string_value(json_object_get(value, "base64"));
 	const char *digest = json_string_value(json_object_get(value, "digest"));
@@ -133,7 +133,7 @@ static int read_one(const char *name, const json_t *value, const struct tell_sou
 }
 
 /* A sentence for each way in which file @p name of a request can be wrong. */
-static void say_why(int rc, const char *name, char why[HTTP_TEXT_MAX])
+static void describe_bad_file(int rc, const char *name, char why[HTTP_TEXT_MAX])
 {
 	if (rc == -E2BIG)
 		snprintf(why, HTTP_TEXT_MAX, "more than %u files, or %zu bytes in all", FILES_MAX,
@@ -155,7 +155,7 @@ static void say_why(int rc, const char *name, char why[HTTP_TEXT_MAX])
 		         name);
 }
 
-int tell_read_files(const json_t *object, const struct tell_source *source, struct files *out,
+int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
                     char why[HTTP_TEXT_MAX])
 {
 	struct files files = { 0 };
@@ -165,12 +165,12 @@ int tell_read_files(const json_t *object, const struct tell_source *source, stru
 
 	json_object_foreach((json_t *)(uintptr_t)object, name, value)
 	{
-		rc = read_one(name, value, source, &files);
+		rc = read_one_file(name, value, source, &files);
 		if (rc)
 			break;
 	}
 	if (rc) {
-		say_why(rc, name, why);
+		describe_bad_file(rc, name, why);
 	} else if (!files_find(&files, FILES_MAIN)) {
 		snprintf(why, HTTP_TEXT_MAX, "there must be a file %s", FILES_MAIN);
 		rc = -EINVAL;
@@ -183,12 +183,12 @@ int tell_read_files(const json_t *object, const struct tell_source *source, stru
 	return 0;
 }
 
-int tell_read_contents(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX])
+int contents_from_json(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX])
 {
-	return tell_read_files(object, NULL, out, why);
+	return files_from_json(object, NULL, out, why);
 }
 
-static json_t *tell_probes(const struct advice *advice)
+static json_t *probes_to_json(const struct advice *advice)
 {
 	json_t *list = json_array();
 
@@ -204,7 +204,7 @@ static json_t *tell_probes(const struct advice *advice)
 	return list;
 }
 
-json_t *tell_plan(const struct plan *plan)
+json_t *plan_to_json(const struct change_plan *plan)
 {
 	json_t *changes = json_array(), *pools = json_array();
 	json_t *risks = json_array(), *rules = json_array(), *warnings = json_array();
@@ -214,8 +214,8 @@ json_t *tell_plan(const struct plan *plan)
 
 		json_array_append_new(changes,
 		                      json_pack("{s:s, s:s, s:o, s:o}", "path", c->path, "kind",
-		                                plan_kind_text(c->kind), "from", tell_text(c->from),
-		                                "to", tell_text(c->to)));
+		                                plan_kind_text(c->kind), "from",
+		                                text_to_json(c->from), "to", text_to_json(c->to)));
 	}
 	for (size_t i = 0; i < plan->n_pools; i++)
 		json_array_append_new(
@@ -226,39 +226,40 @@ json_t *tell_plan(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_risks; i++) {
 		const struct risk *r = &plan->risks[i];
 
-		json_array_append_new(risks, tell_text(r->text));
+		json_array_append_new(risks, text_to_json(r->text));
 		json_array_append_new(
 		        rules, json_pack("{s:s, s:f, s:f, s:s}", "rule", r->rule->name, "figure",
 		                         r->figure, "limit", r->rule->limit, "unit",
 		                         r->rule->unit == RISK_TIMES ? "times" : "share"));
 	}
 	for (size_t i = 0; i < plan->advice.n_warnings && i < CHANGES_SHOWN; i++)
-		json_array_append_new(warnings, tell_text(plan->advice.warnings[i]));
+		json_array_append_new(warnings, text_to_json(plan->advice.warnings[i]));
 	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o}", "risky",
 	                 plan->n_risks > 0, "risks", risks, "rules", rules, "n_risks",
 	                 (json_int_t)plan->n_risks_all, "changes", changes, "n_changes",
 	                 (json_int_t)plan->n_changes, "pools", pools, "warnings", warnings,
-	                 "probes", tell_probes(&plan->advice));
+	                 "probes", probes_to_json(&plan->advice));
 }
 
-json_t *tell_mistakes(const struct model_mistakes *mistakes)
+json_t *errors_to_json(const struct model_errors *errors)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < mistakes->n_items; i++) {
-		const struct model_mistake *m = &mistakes->items[i];
+	for (size_t i = 0; i < errors->n_items; i++) {
+		const struct model_error *m = &errors->items[i];
 
-		json_array_append_new(list,
-		                      json_pack("{s:o, s:i, s:o, s:o}", "file", tell_text(m->file),
-		                                "line", (int)m->line, "field", tell_text(m->field),
-		                                "message", tell_text(m->message)));
+		json_array_append_new(list, json_pack("{s:o, s:i, s:o, s:o}", "file",
+		                                      text_to_json(m->file), "line", (int)m->line,
+		                                      "field", text_to_json(m->field), "message",
+		                                      text_to_json(m->message)));
 	}
 	return list;
 }
 
-json_t *tell_event(const struct event *e)
+json_t *event_to_json(const struct event *e)
 {
 	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s}", "id", (json_int_t)e->id, "time",
-	                 tell_time(e->time_ms), "kind", e->kind, "subject", tell_text(e->subject),
-	                 "message", tell_text(e->message), "node", e->node);
+	                 time_to_json(e->time_ms), "kind", e->kind, "subject",
+	                 text_to_json(e->subject), "message", text_to_json(e->message), "node",
+	                 e->node);
 }

@@ -10,7 +10,7 @@
 #include "base/plain.h"
 #include "mgmt/api/tell.h"
 
-json_t *tell_peer_override(const struct override *o)
+json_t *override_to_peer_json(const struct override *o)
 {
 	return json_pack(
 	        "{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:s, s:s}",
@@ -18,11 +18,11 @@ json_t *tell_peer_override(const struct override *o)
 	        "name", o->name, "generation", (json_int_t)o->generation, "created_ms",
 	        (json_int_t)o->created_ms, "from_ms", (json_int_t)o->from_ms, "over_ms",
 	        (json_int_t)o->over_ms, "until_ms", (json_int_t)o->until_ms, "from_ppm",
-	        (json_int_t)o->from_ppm, "ended", o->ended, "author", tell_text(o->author),
-	        "reason", tell_text(o->reason), "node", o->node, "principal", o->principal);
+	        (json_int_t)o->from_ppm, "ended", o->ended, "author", text_to_json(o->author),
+	        "reason", text_to_json(o->reason), "node", o->node, "principal", o->principal);
 }
 
-static bool take(const json_t *object, const char *name, char *out, size_t size)
+static bool copy_field(const json_t *object, const char *name, char *out, size_t size)
 {
 	const json_t *value = json_object_get(object, name);
 	const char *text = json_string_value(value);
@@ -38,16 +38,16 @@ static bool take(const json_t *object, const char *name, char *out, size_t size)
  * Copy the authenticated principal: "" if a peer of a former release sends none, or if it is not
  * plain text.
  */
-static void take_principal(const json_t *object, char out[PRINCIPAL_MAX])
+static void copy_principal(const json_t *object, char out[PRINCIPAL_MAX])
 {
-	if (!take(object, "principal", out, PRINCIPAL_MAX))
+	if (!copy_field(object, "principal", out, PRINCIPAL_MAX))
 		out[0] = '\0';
 	for (const char *c = out; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			out[0] = '\0';
 }
 
-int tell_read_override(const json_t *object, struct override *out)
+int override_from_peer_json(const json_t *object, struct override *out)
 {
 	struct override o = { 0 };
 	json_int_t kind, target, generation, created, from, over, until, ppm;
@@ -58,12 +58,12 @@ int tell_read_override(const json_t *object, struct override *out)
 	                &target, "generation", &generation, "created_ms", &created, "from_ms",
 	                &from, "over_ms", &over, "until_ms", &until, "from_ppm", &ppm, "ended",
 	                &ended) ||
-	    !take(object, "id", o.id, sizeof(o.id)) ||
-	    !take(object, "pool", o.pool, sizeof(o.pool)) ||
-	    !take(object, "name", o.name, sizeof(o.name)) ||
-	    !take(object, "author", o.author, sizeof(o.author)) ||
-	    !take(object, "reason", o.reason, sizeof(o.reason)) ||
-	    !take(object, "node", o.node, sizeof(o.node)) || kind < 0 ||
+	    !copy_field(object, "id", o.id, sizeof(o.id)) ||
+	    !copy_field(object, "pool", o.pool, sizeof(o.pool)) ||
+	    !copy_field(object, "name", o.name, sizeof(o.name)) ||
+	    !copy_field(object, "author", o.author, sizeof(o.author)) ||
+	    !copy_field(object, "reason", o.reason, sizeof(o.reason)) ||
+	    !copy_field(object, "node", o.node, sizeof(o.node)) || kind < 0 ||
 	    kind > MODEL_OVERRIDE_HOLD || target < 0 || target > MODEL_TARGET_BACKEND || ppm < 0 ||
 	    ppm > 1000000 || generation < 1)
 		return -EINVAL;
@@ -76,14 +76,14 @@ int tell_read_override(const json_t *object, struct override *out)
 	o.until_ms = until;
 	o.from_ppm = (uint32_t)ppm;
 	o.ended = ended;
-	take_principal(object, o.principal);
+	copy_principal(object, o.principal);
 	if (!override_ok(&o))
 		return -EINVAL;
 	*out = o;
 	return 0;
 }
 
-json_t *tell_peer_version(const struct version *v)
+json_t *version_to_peer_json(const struct version *v)
 {
 	json_t *supersedes = json_array();
 
@@ -91,8 +91,8 @@ json_t *tell_peer_version(const struct version *v)
 		json_array_append_new(supersedes, json_string(v->supersedes[i]));
 	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:s, s:I, s:I, s:s}",
 	                 "number", (json_int_t)v->number, "digest", v->digest, "parent", v->parent,
-	                 "author", tell_text(v->author), "reason", tell_text(v->reason), "node",
-	                 v->node, "time_ms", (json_int_t)v->time_ms, "effective_ms",
+	                 "author", text_to_json(v->author), "reason", text_to_json(v->reason),
+	                 "node", v->node, "time_ms", (json_int_t)v->time_ms, "effective_ms",
 	                 (json_int_t)v->effective_ms, "confirm_by_ms", (json_int_t)v->confirm_by_ms,
 	                 "supersedes", supersedes, "principal", v->principal, "undoes",
 	                 (json_int_t)v->undoes, "confirm_left_ms", (json_int_t)v->confirm_left_ms,
@@ -115,7 +115,7 @@ static int64_t read_count(const json_t *object, const char *name)
 	return value > 0 ? (int64_t)value : 0;
 }
 
-static bool is_digest(const char *text)
+static bool is_digest_text(const char *text)
 {
 	return strlen(text) == DIGEST_TEXT_MAX - 1 &&
 	       strspn(text, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
@@ -128,14 +128,14 @@ static bool read_supersedes(const json_t *list, struct version *v)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
-		if (!text || !is_digest(text))
+		if (!text || !is_digest_text(text))
 			return false;
 		snprintf(v->supersedes[v->n_supersedes++], DIGEST_TEXT_MAX, "%s", text);
 	}
 	return true;
 }
 
-bool tell_read_fingerprint(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
+bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 {
 	const char *text = json_string_value(value);
 
@@ -149,7 +149,7 @@ bool tell_read_fingerprint(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 	return true;
 }
 
-int tell_read_version(const json_t *object, struct version *out)
+int version_from_peer_json(const json_t *object, struct version *out)
 {
 	struct version v = { 0 };
 	json_int_t number, time, effective, confirm_by;
@@ -157,18 +157,18 @@ int tell_read_version(const json_t *object, struct version *out)
 	if (json_unpack((json_t *)(uintptr_t)object, "{s:I, s:I, s:I, s:I}", "number", &number,
 	                "time_ms", &time, "effective_ms", &effective, "confirm_by_ms",
 	                &confirm_by) ||
-	    !take(object, "digest", v.digest, sizeof(v.digest)) ||
-	    !take(object, "parent", v.parent, sizeof(v.parent)) ||
-	    !take(object, "author", v.author, sizeof(v.author)) ||
-	    !take(object, "reason", v.reason, sizeof(v.reason)) ||
-	    !take(object, "node", v.node, sizeof(v.node)) || !is_digest(v.digest) ||
-	    (*v.parent && !is_digest(v.parent)) || number < 1 || number >= NUMBER_END ||
+	    !copy_field(object, "digest", v.digest, sizeof(v.digest)) ||
+	    !copy_field(object, "parent", v.parent, sizeof(v.parent)) ||
+	    !copy_field(object, "author", v.author, sizeof(v.author)) ||
+	    !copy_field(object, "reason", v.reason, sizeof(v.reason)) ||
+	    !copy_field(object, "node", v.node, sizeof(v.node)) || !is_digest_text(v.digest) ||
+	    (*v.parent && !is_digest_text(v.parent)) || number < 1 || number >= NUMBER_END ||
 	    !is_time(time) || !is_time(effective) || !is_time(confirm_by) ||
-	    !tell_read_fingerprint(json_object_get(object, "hash_key"), v.hash_key) ||
+	    !fingerprint_from_json(json_object_get(object, "hash_key"), v.hash_key) ||
 	    !read_supersedes(json_object_get(object, "supersedes"), &v))
 		return -EINVAL;
 	v.number = (uint64_t)number;
-	take_principal(object, v.principal);
+	copy_principal(object, v.principal);
 	v.time_ms = time;
 	v.effective_ms = effective;
 	v.confirm_by_ms = confirm_by;

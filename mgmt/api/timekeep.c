@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All calls are under the core's lock but open and close. A peer's clock is noted by the thread that asks the
- * peers, as an offset to this machine's boot clock, so that its age does not matter.
+ * All calls are under the core's lock but open and close. A peer's clock is noted by the thread
+ * that asks the peers, as an offset to this machine's boot clock, so that its age does not matter.
  * What to believe is decided by a pure function (base/wall.h); this file gathers its input,
  * publishes the result in a page, and keeps a record of it for the next boot.
  */
@@ -27,11 +27,11 @@
 
 struct timekeep {
 	struct page *page;
-	struct wall wall;
+	struct wall_clock wall_clock;
 	uint64_t boot;
 	bool synchronised; /* the kernel's word at the last tick */
-	enum wall_peers peers;
-	enum wall_hold told; /* the state that was logged last */
+	enum wall_clock_peers peers;
+	enum wall_clock_hold told; /* the state that was logged last */
 	int64_t purge_ms;
 	uint64_t kept_ms; /* when STATE/clock was written */
 	bool keep_failed; /* said once */
@@ -48,7 +48,7 @@ struct record {
  * Every field is checked, and so is the word at the end: the file is written without fsync and may
  * be cut off.
  */
-static bool read_record(const struct core *core, struct record *out)
+static bool read_clock_record(const struct core *core, struct record *out)
 {
 	char path[PATH_MAX], text[TEXT_MAX + 1];
 	struct record r = { 0 };
@@ -73,32 +73,35 @@ static bool read_record(const struct core *core, struct record *out)
 	return true;
 }
 
-static int write_record(const struct core *core, const struct timekeep *t)
+static int write_clock_record(const struct core *core, const struct timekeep *t)
 {
-	char path[PATH_MAX], temporary[OWNER_DRAFT_MAX];
+	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
 	int rc = proc_path(core->dirs.state, TIMEKEEP_FILE, path);
 
 	if (rc)
 		return rc;
-	FILE *f = owner_draft_stream(path, 0644, temporary);
+	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
-	/* no fsync: a record that is a minute older does as well, and half of one is seen to be that */
+	/*
+	 * no fsync: a record that is a minute older does as well, and half of one is seen to be
+	 * that
+	 */
 	fprintf(f, HEAD "%" PRIx64 " %" PRIu64 " %" PRId64 " %d %" PRId64 " end\n", t->boot,
-	        t->wall.mono_ms, t->wall.at_ms, t->wall.confirmed, t->purge_ms);
+	        t->wall_clock.mono_ms, t->wall_clock.at_ms, t->wall_clock.confirmed, t->purge_ms);
 	if (fclose(f))
 		return -errno;
 	return rename(temporary, path) ? -errno : 0;
 }
 
-static void keep(struct core *core, bool now)
+static void keep_record(struct core *core, bool now)
 {
 	struct timekeep *t = core->clock;
 
-	if (!now && t->wall.mono_ms - t->kept_ms < TIMEKEEP_KEEP_MS)
+	if (!now && t->wall_clock.mono_ms - t->kept_ms < TIMEKEEP_KEEP_MS)
 		return;
-	t->kept_ms = t->wall.mono_ms;
-	int rc = write_record(core, t);
+	t->kept_ms = t->wall_clock.mono_ms;
+	int rc = write_clock_record(core, t);
 	if (rc && !t->keep_failed)
 		log_warn("clock-not-kept", "file=%s error=\"%s\"", TIMEKEEP_FILE, strerror(-rc));
 	t->keep_failed = rc != 0;
@@ -112,40 +115,42 @@ static bool is_trusted(const struct core *core)
 }
 
 /*
- * What the peers say about @p clock_ms. One that answers without telling a clock is of an earlier release:
- * where all are, the kernel's word is enough.
+ * What the peers say about @p clock_ms. One that answers without telling a clock is of an earlier
+ * release: where all are, the kernel's word is enough.
  */
-static enum wall_peers hear_peers(const struct core *core, uint64_t now_ms, int64_t clock_ms)
+static enum wall_clock_peers hear_peers(const struct core *core, uint64_t now_ms, int64_t clock_ms)
 {
-	const struct peers_view *view;
-	size_t n = core->peers ? peers_view(core, &view) : 0, n_silent = 0, n_told = 0;
+	const struct peers_report *view;
+	size_t n = core->peers ? peers_report(core, &view) : 0, n_silent = 0, n_heard = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct peers_view *v = &view[i];
+		const struct peers_report *v = &view[i];
 		bool heard = v->asked_ms && now_ms - v->asked_ms <= PEERS_STALE_MS;
 		int64_t off_ms = clock_ms - ((int64_t)now_ms + v->clock_offset_ms);
 
 		n_silent += !heard && !v->unasked; /* who is never asked says nothing, ever */
 		if (!heard || !v->clock_known)
 			continue;
-		n_told++;
-		if (llabs(off_ms) <= WALL_STEP_MS + v->clock_slack_ms)
-			return WALL_PEERS_AGREE;
+		n_heard++;
+		if (llabs(off_ms) <= WALL_CLOCK_STEP_MS + v->clock_slack_ms)
+			return WALL_CLOCK_PEERS_AGREE;
 	}
-	return n_told ? WALL_PEERS_DIFFER : n_silent ? WALL_PEERS_UNHEARD : WALL_PEERS_NONE;
+	return n_heard    ? WALL_CLOCK_PEERS_DIFFER
+	       : n_silent ? WALL_CLOCK_PEERS_UNHEARD
+	                  : WALL_CLOCK_PEERS_NONE;
 }
 
 /* The purge time goes on by @p passed_ms, never beyond the believed time. */
 static void move_purge(struct timekeep *t, int64_t passed_ms)
 {
 	t->purge_ms += passed_ms;
-	if (t->purge_ms > t->wall.at_ms)
-		t->purge_ms = t->wall.at_ms;
+	if (t->purge_ms > t->wall_clock.at_ms)
+		t->purge_ms = t->wall_clock.at_ms;
 }
 
-static const char *effect_of(enum wall_hold hold)
+static const char *effect_of(enum wall_clock_hold hold)
 {
-	static const char *const texts[WALL_HOLD_COUNT] = {
+	static const char *const texts[WALL_CLOCK_HOLD_COUNT] = {
 		"the wall clock is followed",
 		"the believed time continues as if the clock had not stepped; weir clock shows both, weir clock accept takes the new time",
 		"ramps of drains are held until the clock is synchronised",
@@ -155,125 +160,126 @@ static const char *effect_of(enum wall_hold hold)
 	return texts[hold];
 }
 
-static void tell_state(struct core *core)
+static void log_clock_state(struct core *core)
 {
 	struct timekeep *t = core->clock;
-	enum wall_hold hold = timekeep_hold(core);
+	enum wall_clock_hold hold = timekeep_hold(core);
 
 	if (hold == t->told)
 		return;
-	log_at(hold == WALL_RUNS ? LOG_NOTICE : LOG_WARNING, "clock",
-	       "state=%s was=%s off_by_ms=%" PRId64 " effect=\"%s\"", wall_hold_text(hold),
-	       wall_hold_text(t->told), t->wall.off_by_ms, effect_of(hold));
+	log_at(hold == WALL_CLOCK_RUNS ? LOG_NOTICE : LOG_WARNING, "clock",
+	       "state=%s was=%s off_by_ms=%" PRId64 " effect=\"%s\"", wall_clock_hold_text(hold),
+	       wall_clock_hold_text(t->told), t->wall_clock.off_by_ms, effect_of(hold));
 	if (core->intent)
-		journal_add(intent_journal(core->intent), t->wall.at_ms, "clock", "clock",
-		            "the wall clock is %s, was %s: %s", wall_hold_text(hold),
-		            wall_hold_text(t->told), effect_of(hold));
+		journal_add(intent_journal(core->intent), t->wall_clock.at_ms, "clock", "clock",
+		            "the wall clock is %s, was %s: %s", wall_clock_hold_text(hold),
+		            wall_clock_hold_text(t->told), effect_of(hold));
 	t->told = hold;
 }
 
-static void set_gauges(struct core *core)
+static void set_clock_gauges(struct core *core)
 {
 	const struct timekeep *t = core->clock;
-	enum wall_hold hold = timekeep_hold(core);
+	enum wall_clock_hold hold = timekeep_hold(core);
 
-	stats_set(stats_word(core->stats, STATS_GAUGE, "weir_mgmt_clock_stepped", "",
-	                     "1 while a step of the wall clock is not believed."),
-	          hold == WALL_STEPPED || hold == WALL_BOOTED);
-	stats_set(stats_word(core->stats, STATS_GAUGE, "weir_mgmt_clock_off_by_seconds", "",
-	                     "How far the wall clock is off the believed time, either way."),
-	          (uint64_t)llabs(t->wall.off_by_ms) / 1000);
+	stats_set(stats_get_counter(core->stats, STATS_GAUGE, "weir_mgmt_clock_stepped", "",
+	                            "1 while a step of the wall clock is not believed."),
+	          hold == WALL_CLOCK_STEPPED || hold == WALL_CLOCK_BOOTED);
+	stats_set(stats_get_counter(core->stats, STATS_GAUGE, "weir_mgmt_clock_off_by_seconds", "",
+	                            "How far the wall clock is off the believed time, either way."),
+	          (uint64_t)llabs(t->wall_clock.off_by_ms) / 1000);
 }
 
-static void publish(struct timekeep *t)
+static void publish_time(struct timekeep *t)
 {
 	page_repair(t->page);
-	believed_publish(page_payload(t->page), &t->wall, t->boot);
-	page_alive(t->page, t->wall.mono_ms);
-	clock_believe(t->wall.at_ms - (int64_t)t->wall.mono_ms);
+	believed_publish(page_payload(t->page), &t->wall_clock, t->boot);
+	page_alive(t->page, t->wall_clock.mono_ms);
+	clock_believe(t->wall_clock.at_ms - (int64_t)t->wall_clock.mono_ms);
 }
 
 /* An accepted time: what was drained stays drained, and what is due runs at its stated pace. */
 static void note_move(struct core *core, int64_t was_ms)
 {
 	struct timekeep *t = core->clock;
-	int64_t moved_ms = t->wall.at_ms - was_ms;
+	int64_t moved_ms = t->wall_clock.at_ms - was_ms;
 
 	log_note("clock-accepted", "moved_ms=%" PRId64, moved_ms);
 	if (core->intent) {
-		journal_add(intent_journal(core->intent), t->wall.at_ms, "clock", "clock",
+		journal_add(intent_journal(core->intent), t->wall_clock.at_ms, "clock", "clock",
 		            "the wall clock is believed again: the believed time moved by %" PRId64
 		            " s",
 		            moved_ms / 1000);
-		intent_clock_moved(core->intent, was_ms, t->wall.at_ms);
+		intent_clock_moved(core->intent, was_ms, t->wall_clock.at_ms);
 	}
-	keep(core, true);
+	keep_record(core, true);
 }
 
 void timekeep_tick(struct core *core)
 {
 	struct timekeep *t = core->clock;
-	struct wall_now now = { .mono_ms = clock_mono_ms(), .clock_ms = clock_wall_ms() };
-	int64_t passed_ms = (int64_t)(now.mono_ms - t->wall.mono_ms);
-	int64_t went_on_ms = t->wall.at_ms + passed_ms;
+	struct wall_clock_now now = { .mono_ms = clock_mono_ms(), .clock_ms = clock_realtime_ms() };
+	int64_t passed_ms = (int64_t)(now.mono_ms - t->wall_clock.mono_ms);
+	int64_t went_on_ms = t->wall_clock.at_ms + passed_ms;
 
 	now.peers = t->peers = hear_peers(core, now.mono_ms, now.clock_ms);
 	t->synchronised = clock_is_synchronised();
 	now.synchronised = t->synchronised;
 	now.trusted = is_trusted(core);
-	wall_tick(&t->wall, &now);
+	wall_clock_tick(&t->wall_clock, &now);
 	move_purge(t, passed_ms);
-	publish(t);
-	if (llabs(t->wall.at_ms - went_on_ms) > WALL_STEP_MS)
+	publish_time(t);
+	if (llabs(t->wall_clock.at_ms - went_on_ms) > WALL_CLOCK_STEP_MS)
 		note_move(core, went_on_ms);
-	tell_state(core);
-	set_gauges(core);
-	keep(core, false);
+	log_clock_state(core);
+	set_clock_gauges(core);
+	keep_record(core, false);
 }
 
 int64_t timekeep_accept(struct core *core, const char *author, const char *reason)
 {
 	struct timekeep *t = core->clock;
 	uint64_t mono_ms = clock_mono_ms();
-	int64_t was_ms = t->wall.at_ms + (int64_t)(mono_ms - t->wall.mono_ms);
+	int64_t was_ms = t->wall_clock.at_ms + (int64_t)(mono_ms - t->wall_clock.mono_ms);
 
 	journal_add(intent_journal(core->intent), was_ms, "clock", "clock",
 	            "the wall clock was accepted by %s (%s): %s", author,
 	            intent_principal(core->intent), reason);
-	wall_accept(&t->wall, mono_ms, clock_wall_ms());
+	wall_clock_accept(&t->wall_clock, mono_ms, clock_realtime_ms());
 	move_purge(t, 0);
-	publish(t);
+	publish_time(t);
 	note_move(core, was_ms);
-	tell_state(core);
-	return t->wall.at_ms - was_ms;
+	log_clock_state(core);
+	return t->wall_clock.at_ms - was_ms;
 }
 
 /* Where to begin: the page of this boot, else the record, else the kernel's clock. */
-static void begin(struct core *core, const struct wall_now *now)
+static void begin_time(struct core *core, const struct wall_clock_now *now)
 {
 	struct timekeep *t = core->clock;
 	struct record r;
-	bool recorded = read_record(core, &r);
+	bool recorded = read_clock_record(core, &r);
 	bool same_boot = recorded && t->boot && r.boot == t->boot && r.mono_ms <= now->mono_ms;
 
-	if (believed_begin(page_payload(t->page), t->boot, now->mono_ms, &t->wall))
+	if (believed_begin(page_payload(t->page), t->boot, now->mono_ms, &t->wall_clock))
 		;
 	else if (same_boot)
-		wall_begin(&t->wall, now->mono_ms,
-		           r.believed_ms + (int64_t)(now->mono_ms - r.mono_ms), false, r.confirmed);
+		wall_clock_begin(&t->wall_clock, now->mono_ms,
+		                 r.believed_ms + (int64_t)(now->mono_ms - r.mono_ms), false,
+		                 r.confirmed);
 	else if (recorded)
-		wall_begin(&t->wall, now->mono_ms, r.believed_ms, true, false);
-	wall_tick(&t->wall, now);
-	t->purge_ms = recorded ? r.purge_ms : t->wall.at_ms;
+		wall_clock_begin(&t->wall_clock, now->mono_ms, r.believed_ms, true, false);
+	wall_clock_tick(&t->wall_clock, now);
+	t->purge_ms = recorded ? r.purge_ms : t->wall_clock.at_ms;
 	move_purge(t, same_boot ? (int64_t)(now->mono_ms - r.mono_ms) : 0);
 }
 
 int timekeep_open(struct core *core)
 {
-	struct wall_now now = { .mono_ms = clock_mono_ms(),
-		                .clock_ms = clock_wall_ms(),
-		                .synchronised = clock_is_synchronised(),
-		                .peers = WALL_PEERS_UNHEARD };
+	struct wall_clock_now now = { .mono_ms = clock_mono_ms(),
+		                      .clock_ms = clock_realtime_ms(),
+		                      .synchronised = clock_is_synchronised(),
+		                      .peers = WALL_CLOCK_PEERS_UNHEARD };
 	char path[PATH_MAX];
 	struct timekeep *t = core->clock = calloc(1, sizeof(*t));
 	int rc = t ? proc_path(core->dirs.run, BELIEVED_PAGE, path) : -ENOMEM;
@@ -288,8 +294,8 @@ int timekeep_open(struct core *core)
 	}
 	t->boot = clock_boot();
 	t->synchronised = now.synchronised;
-	begin(core, &now);
-	publish(t);
+	begin_time(core, &now);
+	publish_time(t);
 	return 0;
 }
 
@@ -297,7 +303,7 @@ void timekeep_close(struct core *core)
 {
 	if (!core->clock)
 		return;
-	keep(core, true);
+	keep_record(core, true);
 	page_close(core->clock->page);
 	free(core->clock);
 	core->clock = NULL;
@@ -308,29 +314,29 @@ int64_t timekeep_purge_ms(const struct core *core)
 	return core->clock->purge_ms;
 }
 
-enum wall_hold timekeep_hold(const struct core *core)
+enum wall_clock_hold timekeep_hold(const struct core *core)
 {
-	return wall_hold(&core->clock->wall, is_trusted(core));
+	return wall_clock_hold(&core->clock->wall_clock, is_trusted(core));
 }
 
 int64_t timekeep_off_by_ms(const struct core *core)
 {
-	return core->clock->wall.off_by_ms;
+	return core->clock->wall_clock.off_by_ms;
 }
 
 json_t *timekeep_peer_json(const struct core *core)
 {
-	int64_t at_ms = core->clock->synchronised ? clock_wall_ms() : clock_believed_ms();
+	int64_t at_ms = core->clock->synchronised ? clock_realtime_ms() : clock_believed_ms();
 
 	return json_pack("{s:I, s:s}", "ms", (json_int_t)at_ms, "state",
-	                 wall_hold_text(timekeep_hold(core)));
+	                 wall_clock_hold_text(timekeep_hold(core)));
 }
 
 static json_t *peers_json(const struct core *core)
 {
-	const struct peers_view *view;
-	size_t n = peers_view(core, &view);
-	int64_t own_ms = clock_wall_ms() - (int64_t)clock_mono_ms();
+	const struct peers_report *view;
+	size_t n = peers_report(core, &view);
+	int64_t own_ms = clock_realtime_ms() - (int64_t)clock_mono_ms();
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
@@ -346,11 +352,12 @@ json_t *timekeep_json(const struct core *core)
 {
 	static const char *const words[] = { "none", "unheard", "agree", "differ" };
 	const struct timekeep *t = core->clock;
-	enum wall_hold hold = timekeep_hold(core);
+	enum wall_clock_hold hold = timekeep_hold(core);
 
-	return json_pack("{s:s, s:o, s:o, s:I, s:b, s:s, s:s, s:o}", "state", wall_hold_text(hold),
-	                 "believed", tell_time(clock_believed_ms()), "wall_clock",
-	                 tell_time(clock_wall_ms()), "off_by_ms", (json_int_t)t->wall.off_by_ms,
-	                 "synchronised", t->synchronised, "peers_say", words[t->peers], "effect",
-	                 effect_of(hold), "peers", peers_json(core));
+	return json_pack("{s:s, s:o, s:o, s:I, s:b, s:s, s:s, s:o}", "state",
+	                 wall_clock_hold_text(hold), "believed", time_to_json(clock_believed_ms()),
+	                 "wall_clock", time_to_json(clock_realtime_ms()), "off_by_ms",
+	                 (json_int_t)t->wall_clock.off_by_ms, "synchronised", t->synchronised,
+	                 "peers_say", words[t->peers], "effect", effect_of(hold), "peers",
+	                 peers_json(core));
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The keeper of the node's believed time (base/wall.h says what that is): it hears the kernel and the peers,
- * decides, and publishes for the other processes (base/believed.h).
+ * The keeper of the node's believed time (base/wall.h says what that is): it hears the kernel and
+ * the peers, decides, and publishes for the other processes (base/believed.h).
  *
- * STATE/clock keeps the last believed time, so that a boot does not begin with whatever the hardware's clock
- * says, and the *purge time*: the time by which what has ended is forgotten for good. The purge time is never
- * later than the believed time, and moves on by elapsed time alone: a clock that leaps ahead purges nothing.
+ * STATE/clock keeps the last believed time, so that a boot does not begin with whatever the
+ * hardware's clock says, and the *purge time*: the time by which what has ended is forgotten for
+ * good. The purge time is never later than the believed time, and moves on by elapsed time alone: a
+ * clock that leaps ahead purges nothing.
  *
  * Implemented in mgmt/api/timekeep.c. The main thread opens, ticks and closes; the other functions
  * are for any thread, under the core's lock.
@@ -24,7 +25,10 @@
 #define TIMEKEEP_FILE    "clock" /* state */
 #define TIMEKEEP_KEEP_MS 60000u  /**< how often STATE/clock is written */
 
-/** Open page and record, and take the first believed time: before the intent, which is opened by it. @return 0 or -errno */
+/**
+ * Open page and record, and take the first believed time: before the intent, which is opened by
+ * it. @return 0 or -errno
+ */
 int timekeep_open(struct core *core);
 void timekeep_close(struct core *core);
 /** Read the clocks; four times a second from the main loop, under the lock. */
@@ -32,9 +36,12 @@ void timekeep_tick(struct core *core);
 /** The time by which to purge. */
 int64_t timekeep_purge_ms(const struct core *core);
 /** Why the kernel's clock is not followed. Under the lock. */
-enum wall_hold timekeep_hold(const struct core *core);
+enum wall_clock_hold timekeep_hold(const struct core *core);
 
-/** How far the kernel's clock is off the believed time, while it is not followed; else 0. Under the lock. */
+/**
+ * How far the kernel's clock is off the believed time, while it is not followed; else 0. Under
+ * the lock.
+ */
 int64_t timekeep_off_by_ms(const struct core *core);
 
 /**
@@ -45,7 +52,10 @@ int64_t timekeep_accept(struct core *core, const char *author, const char *reaso
 
 /** The clock as GET /v1/clock shows it. Under the lock. */
 json_t *timekeep_json(const struct core *core);
-/** The clock as peers read it: the kernel's if that is synchronised, else the believed time. Under the lock. */
+/**
+ * The clock as peers read it: the kernel's if that is synchronised, else the believed time. Under
+ * the lock.
+ */
 json_t *timekeep_peer_json(const struct core *core);
 
 #endif

@@ -24,11 +24,11 @@ void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 	             " at %s; confirm it, roll back to %" PRIu64
 	             ", or repeat this change with pending \"confirm\" or \"join\"",
 	             head->number, head->author, to, clock_text(head->confirm_by_ms, by), to);
-	json_object_set_new(reply->json, "version", tell_version(head, head));
+	json_object_set_new(reply->json, "version", version_to_json(head, head));
 	json_object_set_new(reply->json, "rolls_back_to", json_integer((json_int_t)to));
 }
 
-void unconfirmed_tell(struct core *core, const struct intent_changed *planned, json_t *answer)
+void unconfirmed_add_json(struct core *core, const struct intent_changed *planned, json_t *answer)
 {
 	const struct version *head = intent_head(core->intent);
 	struct version back = { 0 };
@@ -40,7 +40,7 @@ void unconfirmed_tell(struct core *core, const struct intent_changed *planned, j
 		return; /* it goes back: that is allowed */
 	json_object_set_new(answer, "unconfirmed",
 	                    json_pack("{s:I, s:o, s:I, s:o}", "version", (json_int_t)head->number,
-	                              "author", tell_text(head->author), "rolls_back_to",
+	                              "author", text_to_json(head->author), "rolls_back_to",
 	                              (json_int_t)back.number, "confirm_by",
-	                              tell_time(head->confirm_by_ms)));
+	                              time_to_json(head->confirm_by_ms)));
 }

@@ -13,12 +13,15 @@
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
-/** Make @p reply the refusal of a change that must not make the head permanent by the way. Under the lock. */
+/**
+ * Make @p reply the refusal of a change that must not make the head permanent by the way. Under
+ * the lock.
+ */
 void unconfirmed_refuse(struct core *core, struct http_reply *reply);
 /**
- * Add `unconfirmed` to the @p answer of a plan if an apply of what was planned would be refused so: `{version, author,
- * rolls_back_to, confirm_by}`. Under the lock.
+ * Add `unconfirmed` to the @p answer of a plan if an apply of what was planned would be refused so:
+ * `{version, author, rolls_back_to, confirm_by}`. Under the lock.
  */
-void unconfirmed_tell(struct core *core, const struct intent_changed *planned, json_t *answer);
+void unconfirmed_add_json(struct core *core, const struct intent_changed *planned, json_t *answer);
 
 #endif

@@ -50,7 +50,7 @@ struct health_exchange {
 	uint64_t digest;    /* of the own words */
 };
 
-static size_t count_targets(const struct model *m)
+static size_t count_service_targets(const struct model *m)
 {
 	size_t n = 0;
 
@@ -60,9 +60,9 @@ static size_t count_targets(const struct model *m)
 }
 
 /* The targets of all services, from malloc(). */
-static uint64_t *list_targets(const struct model *m, size_t *n)
+static uint64_t *list_service_targets(const struct model *m, size_t *n)
 {
-	uint64_t *list = calloc(count_targets(m) + 1, sizeof(*list));
+	uint64_t *list = calloc(count_service_targets(m) + 1, sizeof(*list));
 
 	*n = 0;
 	for (size_t i = 0; list && i < m->n_services; i++)
@@ -72,7 +72,7 @@ static uint64_t *list_targets(const struct model *m, size_t *n)
 	return list;
 }
 
-json_t *views_tell(struct core *core)
+json_t *health_exchange_to_json(struct core *core)
 {
 	struct observe_pages pages;
 	json_t *words = json_object();
@@ -85,15 +85,15 @@ json_t *views_tell(struct core *core)
 	const struct model *m = intent_shared_model(shared);
 	observe_open(core, &pages);
 	const struct health_page *page = pages.health;
-	targets = m && page ? list_targets(m, &n) : NULL;
+	targets = m && page ? list_service_targets(m, &n) : NULL;
 	for (size_t i = 0; targets && i < n; i++) {
-		int place = health_find(page, targets[i]);
-		char target[VIEW_HEX_MAX], word[VIEW_HEX_MAX];
+		int place = health_find_index(page, targets[i]);
+		char target[PEER_PAGE_HEX_MAX], word[PEER_PAGE_HEX_MAX];
 
 		if (place < 0)
 			continue;
-		view_hex(targets[i], target);
-		view_hex(health_read(page, place), word);
+		peer_page_hex(targets[i], target);
+		peer_page_hex(health_read(page, place), word);
 		json_object_set_new(words, target, json_string(word));
 	}
 	free(targets);
@@ -106,32 +106,37 @@ json_t *views_tell(struct core *core)
 	return told;
 }
 
-static bool is_text(const json_t *object, const char *name, const char *wanted)
+static bool has_text(const json_t *object, const char *name, const char *wanted)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text && !strcmp(text, wanted);
 }
 
-/* Read the words of @p targets out of @p words; one that is missing is 0. @return whether few enough are malformed */
-static bool read_words(const json_t *words, const uint64_t *targets, size_t n, health_word *out)
+/*
+ * Read the words of @p targets out of @p words; one that is missing is 0. @return whether few
+ * enough are malformed
+ */
+static bool read_peer_words(const json_t *words, const uint64_t *targets, size_t n,
+                            health_word *out)
 {
 	size_t malformed = 0;
-	char key[VIEW_HEX_MAX];
+	char key[PEER_PAGE_HEX_MAX];
 
 	for (size_t i = 0; i < n; i++) {
-		view_hex(targets[i], key);
+		peer_page_hex(targets[i], key);
 		const json_t *told = json_object_get(words, key);
 
 		out[i] = 0;
-		if (told && !view_read_word(json_string_value(told), &out[i]))
+		if (told && !peer_page_read_word(json_string_value(told), &out[i]))
 			malformed++;
 	}
-	return malformed <= VIEWS_MALFORMED_MAX;
+	return malformed <= HEALTH_EXCHANGE_MALFORMED_MAX;
 }
 
-int views_take(struct view_page *page, const json_t *answer, const char *node, const char *cluster,
-               const uint64_t *targets, size_t n, uint64_t asked_ms, const char **why)
+int health_exchange_accept(struct peer_page *page, const json_t *answer, const char *node,
+                           const char *cluster, const uint64_t *targets, size_t n,
+                           uint64_t asked_ms, const char **why)
 {
 	const json_t *age = json_object_get(answer, "age_ms");
 	const json_t *words = json_object_get(answer, "words");
@@ -140,19 +145,20 @@ int views_take(struct view_page *page, const json_t *answer, const char *node, c
 	int rc = -EINVAL;
 
 	*why = "the answer is malformed";
-	if (!is_text(answer, "node", node) || !is_text(answer, "cluster", cluster))
+	if (!has_text(answer, "node", node) || !has_text(answer, "cluster", cluster))
 		*why = "the answer is from another node or cluster";
 	else if (json_is_null(age))
 		*why = "the peer has no health page";
 	else if (list && json_is_integer(age) && age_ms >= 0 && json_is_object(words) &&
-	         read_words(words, targets, n, list))
+	         read_peer_words(words, targets, n, list))
 		rc = health_set_targets(&page->health, targets, n, 0);
 	for (size_t i = 0; !rc && i < n; i++)
-		health_write(&page->health, health_find(&page->health, targets[i]), list[i]);
+		health_write(&page->health, health_find_index(&page->health, targets[i]), list[i]);
 	if (!rc)
-		view_set_good_until_ms(page, age_ms < (json_int_t)VIEW_GOOD_MS
-		                                     ? asked_ms + VIEW_GOOD_MS - (uint64_t)age_ms
-		                                     : 0);
+		peer_page_set_good_until_ms(page, age_ms < (json_int_t)PEER_PAGE_GOOD_MS
+		                                          ? asked_ms + PEER_PAGE_GOOD_MS -
+		                                                    (uint64_t)age_ms
+		                                          : 0);
 	free(list);
 	return rc;
 }
@@ -167,21 +173,22 @@ static void on_peer_answer(struct client_request *r)
 
 	page_repair(p->page);
 	if (r->answer)
-		rc = views_take(page_payload(p->page), r->answer, p->node, v->wanted.cluster,
-		                v->wanted.targets, v->wanted.n, v->asked_ms, &why);
+		rc = health_exchange_accept(page_payload(p->page), r->answer, p->node,
+		                            v->wanted.cluster, v->wanted.targets, v->wanted.n,
+		                            v->asked_ms, &why);
 	if (!rc)
 		page_publish(p->page);
 	if (rc && !p->failed)
 		log_note("view-missing", "node=%s why=\"%s\"", p->node, why);
 	p->failed = rc != 0;
-	p->next_ms = rc ? clock_mono_ms() + VIEWS_RETRY_MS : 0;
+	p->next_ms = rc ? clock_mono_ms() + HEALTH_EXCHANGE_RETRY_MS : 0;
 }
 
 /*
  * A peer that did not answer lately is left out, so that its timeout does not slow the round of
  * the others.
  */
-static void ask(struct health_exchange *v)
+static void query_peers(struct health_exchange *v)
 {
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
 	size_t n = 0;
@@ -192,15 +199,15 @@ static void ask(struct health_exchange *v)
 
 		if (v->asked_ms < p->next_ms)
 			continue;
-		requests[n] = (struct client_request){ .timeout_ms = VIEWS_TIMEOUT_MS,
-			                               .answer_max = VIEWS_ANSWER_MAX,
+		requests[n] = (struct client_request){ .timeout_ms = HEALTH_EXCHANGE_TIMEOUT_MS,
+			                               .answer_max = HEALTH_EXCHANGE_ANSWER_MAX,
 			                               .done = on_peer_answer,
 			                               .arg = p };
 		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/views", p->api);
 		n++;
 	}
 	if (n)
-		client_ask(&v->client, requests, n);
+		client_send(&v->client, requests, n);
 	for (size_t i = 0; i < n; i++)
 		json_decref(requests[i].answer);
 	free(requests);
@@ -214,9 +221,9 @@ static void open_peer(struct core *core, const struct model_node *node)
 
 	*p = (struct peer){ .views = v, .listed = true };
 	snprintf(p->node, sizeof(p->node), "%s", node->name);
-	int rc = view_path(core->dirs.run, node->name, path);
+	int rc = peer_page_path(core->dirs.run, node->name, path);
 	if (!rc)
-		rc = page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, sizeof(struct view_page),
+		rc = page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, sizeof(struct peer_page),
 		                 &p->page);
 	if (!rc)
 		v->n++;
@@ -230,8 +237,8 @@ static void drop_peer(struct core *core, size_t at)
 	struct health_exchange *v = core->views;
 	char path[PATH_MAX];
 
-	view_set_good_until_ms(page_payload(v->peers[at].page), 0);
-	if (view_path(core->dirs.run, v->peers[at].node, path))
+	peer_page_set_good_until_ms(page_payload(v->peers[at].page), 0);
+	if (peer_page_path(core->dirs.run, v->peers[at].node, path))
 		page_close(v->peers[at].page);
 	else
 		page_remove(v->peers[at].page, path);
@@ -239,7 +246,7 @@ static void drop_peer(struct core *core, size_t at)
 }
 
 /* Make the list of peers fit the document. Under the lock. */
-static void follow_peers(struct core *core, const struct model *m)
+static void follow_listed_peers(struct core *core, const struct model *m)
 {
 	struct health_exchange *v = core->views;
 
@@ -275,13 +282,16 @@ static void follow_document(struct core *core)
 	if (!m || (w->targets && w->document == intent_document(core->intent)))
 		return;
 	free(w->targets);
-	w->targets = list_targets(m, &w->n);
+	w->targets = list_service_targets(m, &w->n);
 	w->document = intent_document(core->intent);
 	snprintf(w->cluster, sizeof(w->cluster), "%s", m->cluster);
-	follow_peers(core, m);
+	follow_listed_peers(core, m);
 }
 
-/* Whether what this node sees of the services is about to change, or has changed lately. Under the lock. */
+/*
+ * Whether what this node sees of the services is about to change, or has changed lately. Under
+ * the lock.
+ */
 static bool in_motion(struct core *core, uint64_t now_ms)
 {
 	struct health_exchange *v = core->views;
@@ -292,36 +302,37 @@ static bool in_motion(struct core *core, uint64_t now_ms)
 	observe_open(core, &pages);
 	const struct health_page *page = pages.health;
 	for (size_t i = 0; page && v->wanted.targets && i < v->wanted.n; i++) {
-		int place = health_find(page, v->wanted.targets[i]);
+		int place = health_find_index(page, v->wanted.targets[i]);
 		health_word word = place < 0 ? 0 : health_read(page, place);
 
 		doubt |= health_in_doubt(word);
 		digest = digest * 31 + health_state(word);
 	}
 	if (doubt || digest != v->digest)
-		v->motion_ms = now_ms + VIEWS_MOTION_MS;
+		v->motion_ms = now_ms + HEALTH_EXCHANGE_MOTION_MS;
 	v->digest = digest;
 	observe_close(&pages);
 	return now_ms < v->motion_ms;
 }
 
 /* A look at the own health page four times a second decides whether the peers are asked now. */
-static void *run(void *arg)
+static void *run_health_exchange(void *arg)
 {
 	struct core *core = arg;
 	struct health_exchange *v = core->views;
 
 	core_lock(core);
 	while (!core->stopping) {
-		uint64_t now_ms = clock_mono_ms(), until_ms = now_ms + VIEWS_FAST_MS;
+		uint64_t now_ms = clock_mono_ms(), until_ms = now_ms + HEALTH_EXCHANGE_FAST_MS;
 
 		follow_document(core);
-		bool due = in_motion(core, now_ms) || now_ms - v->asked_ms >= VIEWS_EVERY_MS;
+		bool due =
+		        in_motion(core, now_ms) || now_ms - v->asked_ms >= HEALTH_EXCHANGE_EVERY_MS;
 		core_unlock(core);
 		if (due)
 			auth_peer_token(core->dirs.conf, v->client.token);
 		if (due && v->client.token[0])
-			ask(v);
+			query_peers(v);
 		core_lock(core);
 		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
 			;
@@ -330,16 +341,16 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int views_start(struct core *core)
+int health_exchange_start(struct core *core)
 {
 	core->views = calloc(1, sizeof(*core->views));
 	if (!core->views)
 		return -ENOMEM;
 	client_open(&core->views->client, core->dirs.conf);
-	return thread_start(&core->views->thread, run, core);
+	return thread_start(&core->views->thread, run_health_exchange, core);
 }
 
-void views_stop(struct core *core)
+void health_exchange_stop(struct core *core)
 {
 	struct health_exchange *v = core->views;
 

@@ -25,43 +25,44 @@ static bool was_heard(const struct core *core, const char *node)
 
 	if (!strcmp(node, core->dirs.node))
 		return true;
-	if (view_path(core->dirs.run, node, path) ||
-	    page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, "mgmt", &page))
+	if (peer_page_path(core->dirs.run, node, path) ||
+	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page))
 		return false;
-	if (page_size(page) >= sizeof(struct view_page))
-		heard = ((const struct view_page *)page_payload(page))->health.n_entries > 0;
+	if (page_size(page) >= sizeof(struct peer_page))
+		heard = ((const struct peer_page *)page_payload(page))->health.n_entries > 0;
 	page_close(page);
 	return heard;
 }
 
 /* Whether a person has taken the site out: then it has no vote. */
-static bool is_withdrawn(const struct model *m, const char *site, int64_t wall_ms)
+static bool is_withdrawn(const struct model *m, const char *site, int64_t wall_clock_ms)
 {
 	for (size_t i = 0; m && i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
 
 		if (o->target != MODEL_TARGET_SITE || o->ended || strcmp(o->name, site) != 0)
 			continue;
-		if (o->kind == MODEL_OVERRIDE_DRAIN && model_override_ppm(o, wall_ms) >= 1000000)
+		if (o->kind == MODEL_OVERRIDE_DRAIN &&
+		    model_override_ppm(o, wall_clock_ms) >= 1000000)
 			return true;
-		if (o->kind == MODEL_OVERRIDE_DISABLE && o->from_ms <= wall_ms &&
-		    wall_ms < o->until_ms)
+		if (o->kind == MODEL_OVERRIDE_DISABLE && o->from_ms <= wall_clock_ms &&
+		    wall_clock_ms < o->until_ms)
 			return true;
 	}
 	return false;
 }
 
-void voters_warn(struct core *core, const struct advice *advice, json_t *warnings)
+void voters_add_warning(struct core *core, const struct advice *advice, json_t *warnings)
 {
 	const struct model *m = intent_model(core->intent);
-	int64_t wall_ms = clock_believed_ms();
+	int64_t wall_clock_ms = clock_believed_ms();
 	unsigned n = 0, n_heard = 0;
 	char silent[200] = "";
 	size_t at = 0;
 
 	for (size_t i = 0; i < advice->n_nodes;) {
 		const char *site = advice->nodes[i].site;
-		bool heard = false, out = is_withdrawn(m, site, wall_ms);
+		bool heard = false, out = is_withdrawn(m, site, wall_clock_ms);
 
 		for (; i < advice->n_nodes && !strcmp(advice->nodes[i].site, site); i++)
 			heard |= !out && was_heard(core, advice->nodes[i].node);

@@ -13,7 +13,10 @@
 #include "mgmt/api/core.h"
 #include "mgmt/store/advice.h"
 
-/** Add a sentence to @p warnings when sites that this node never heard make a removal impossible. Under the lock. */
-void voters_warn(struct core *core, const struct advice *advice, json_t *warnings);
+/**
+ * Add a sentence to @p warnings when sites that this node never heard make a removal impossible.
+ * Under the lock.
+ */
+void voters_add_warning(struct core *core, const struct advice *advice, json_t *warnings);
 
 #endif

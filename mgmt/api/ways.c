@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel is asked which route leads to a backend (rtnetlink(7), RTM_GETROUTE): a question that needs no
- * privilege. What the dataplane would make of the answer stands in dataplane/node_way.c.
+ * The kernel is asked which route leads to a backend (rtnetlink(7), RTM_GETROUTE): a question that
+ * needs no privilege. What the dataplane would make of the answer stands in dataplane/node_way.c.
  */
 #include "mgmt/api/ways.h"
 
@@ -43,7 +43,7 @@ static size_t make_question(const struct addr *to, uint32_t seq, struct question
 }
 
 /* What the kernel answers for routes of type unreachable, prohibit or blackhole. */
-static bool is_refusal(struct nlmsghdr *h)
+static bool is_route_refusal(struct nlmsghdr *h)
 {
 	const struct nlmsgerr *e = NLMSG_DATA(h);
 
@@ -66,7 +66,7 @@ static bool has_gateway(struct nlmsghdr *h)
 }
 
 /* Query one route. An answer that is missing or not understood gives no warning. */
-static enum way ask_way(int s, const struct addr *to, uint32_t seq)
+static enum way query_way(int s, const struct addr *to, uint32_t seq)
 {
 	union {
 		struct nlmsghdr head;
@@ -82,13 +82,13 @@ static enum way ask_way(int s, const struct addr *to, uint32_t seq)
 	    answer.head.nlmsg_seq != seq)
 		return WAY_FINE;
 	if (answer.head.nlmsg_type == NLMSG_ERROR)
-		return is_refusal(&answer.head) ? WAY_REFUSED : WAY_FINE;
+		return is_route_refusal(&answer.head) ? WAY_REFUSED : WAY_FINE;
 	return answer.head.nlmsg_type == RTM_NEWROUTE && has_gateway(&answer.head) ? WAY_GATEWAY
 	                                                                           : WAY_FINE;
 }
 
 /* The two troubles have different cures, so each has a sentence of its own. */
-static void warn(const struct advice_way *w, enum way way, json_t *warnings)
+static void add_way_warning(const struct advice_way *w, enum way way, json_t *warnings)
 {
 	char address[ADDR_TEXT_MAX];
 
@@ -111,7 +111,7 @@ static void warn(const struct advice_way *w, enum way way, json_t *warnings)
 		                w->pool, w->backend, address));
 }
 
-static int open_socket(void)
+static int open_route_socket(void)
 {
 	const struct timeval limit = { .tv_usec = TIMEOUT_US };
 	int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -129,23 +129,23 @@ static const char *own_site(const struct core *core, const struct advice *advice
 	return "";
 }
 
-void ways_warn(struct core *core, const struct advice *advice, json_t *warnings)
+void ways_add_warnings(struct core *core, const struct advice *advice, json_t *warnings)
 {
 	const char *site = own_site(core, advice);
-	uint32_t n_asked = 0, n_bad = 0;
-	int s = open_socket();
+	uint32_t n_queries = 0, n_bad = 0;
+	int s = open_route_socket();
 
-	for (size_t i = 0; s >= 0 && i < advice->n_ways && n_asked < ASKED_MAX; i++) {
+	for (size_t i = 0; s >= 0 && i < advice->n_ways && n_queries < ASKED_MAX; i++) {
 		const struct advice_way *w = &advice->ways[i];
 		enum way way;
 
 		if (strcmp(w->site, site) != 0)
 			continue;
-		way = ask_way(s, &w->address, ++n_asked);
+		way = query_way(s, &w->address, ++n_queries);
 		if (way == WAY_FINE || (way == WAY_GATEWAY && !w->l2))
 			continue;
 		if (n_bad++ < SHOWN_MAX)
-			warn(w, way, warnings);
+			add_way_warning(w, way, warnings);
 	}
 	if (s >= 0)
 		close(s);

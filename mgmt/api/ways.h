@@ -14,9 +14,10 @@
 #include "mgmt/store/advice.h"
 
 /**
- * Add a sentence to @p warnings for each backend at this node's site to which its routes refuse to lead, and
- * for each of mode l2 that is behind a gateway: the first ones, and how many more there are.
+ * Add a sentence to @p warnings for each backend at this node's site to which its routes refuse to
+ * lead, and for each of mode l2 that is behind a gateway: the first ones, and how many more there
+ * are.
  */
-void ways_warn(struct core *core, const struct advice *advice, json_t *warnings);
+void ways_add_warnings(struct core *core, const struct advice *advice, json_t *warnings);
 
 #endif

@@ -33,11 +33,11 @@ struct answer {
 	size_t n;
 	char *etag;
 	size_t etag_size;
-	uint64_t heard_ms; /* when something was received or sent last */
-	uint64_t told_ms;  /* when a line was last printed; 0: print none */
-	uint64_t since_ms; /* when the command began to wait */
-	bool again;        /* the change is sent again; a line has said so */
-	char doing[96];    /* management's present job, as it names it; "": none */
+	uint64_t heard_ms;       /* when something was received or sent last */
+	uint64_t last_report_ms; /* when a line was last printed; 0: print none */
+	uint64_t since_ms;       /* when the command began to wait */
+	bool again;              /* the change is sent again; a line has said so */
+	char doing[96];          /* management's present job, as it names it; "": none */
 	curl_off_t sent;
 };
 
@@ -61,7 +61,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 }
 
 /* Weir-Doing: it checks the zones */
-static void take_doing(struct answer *a, const char *bytes, size_t n)
+static void store_doing(struct answer *a, const char *bytes, size_t n)
 {
 	static const char name[] = "weir-doing: ";
 	size_t kept = 0;
@@ -83,7 +83,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 
 	a->heard_ms = clock_mono_ms();
 	n *= size;
-	take_doing(a, bytes, n);
+	store_doing(a, bytes, n);
 	if (n <= strlen(name) || strncasecmp(bytes, name, strlen(name)) != 0)
 		return n;
 	for (size_t i = strlen(name); i < n && kept + 1 < a->etag_size; i++)
@@ -94,15 +94,16 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 }
 
 /* No command is silent for long: a person must see whether to wait. */
-static void tell_waiting(struct answer *a)
+static void print_waiting(struct answer *a)
 {
 	uint64_t now_ms = clock_mono_ms();
 
-	if (!a->told_ms || now_ms < a->told_ms + API_TELL_MS || now_ms > a->heard_ms + API_HEARD_MS)
+	if (!a->last_report_ms || now_ms < a->last_report_ms + API_REPORT_MS ||
+	    now_ms > a->heard_ms + API_HEARD_MS)
 		return;
 	fprintf(stderr, "weir: waiting for management's answer (%u s)%s%s\n",
 	        (unsigned)((now_ms - a->since_ms) / 1000), *a->doing ? ": " : "", a->doing);
-	a->told_ms = now_ms;
+	a->last_report_ms = now_ms;
 }
 
 /* After a few seconds of silence management is stopped or stuck: the transfer is given up. */
@@ -117,7 +118,7 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t got, curl_off_t s
 	if (sent != a->sent)
 		a->heard_ms = clock_mono_ms();
 	a->sent = sent;
-	tell_waiting(a);
+	print_waiting(a);
 	return clock_mono_ms() - a->heard_ms > (a->again ? API_SILENCE_AGAIN_MS : API_SILENCE_MS);
 }
 
@@ -145,14 +146,14 @@ static struct curl_slist *headers_of(const struct api_request *request, const ch
 }
 
 /* A request that changes nothing can be given up at any time. */
-static bool reads(const struct api_request *request)
+static bool is_read_only(const struct api_request *request)
 {
 	return strcmp(request->method, "GET") == 0;
 }
 
 /* No proxy and no signals: the environment and alarms must not change how a command behaves. */
-static void set_up(CURL *curl, const char *socket, const char *url,
-                   const struct api_request *request, const char *body, struct answer *a)
+static void set_curl_options(CURL *curl, const char *socket, const char *url,
+                             const struct api_request *request, const char *body, struct answer *a)
 {
 	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -167,9 +168,9 @@ static void set_up(CURL *curl, const char *socket, const char *url,
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, a);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-	                 (long)(request->timeout_ms ? request->timeout_ms
-	                        : reads(request)    ? API_READ_TIMEOUT_MS
-	                                            : API_TIMEOUT_MS));
+	                 (long)(request->timeout_ms     ? request->timeout_ms
+	                        : is_read_only(request) ? API_READ_TIMEOUT_MS
+	                                                : API_TIMEOUT_MS));
 	if (body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 	else if (strcmp(request->method, "POST") == 0)
@@ -177,8 +178,8 @@ static void set_up(CURL *curl, const char *socket, const char *url,
 }
 
 /* What the callbacks ended for silence is a timeout for the caller. @return libcurl's code */
-static int perform(CURL *curl, const char *socket, const struct api_request *request,
-                   const char *key, struct answer *a, long *status)
+static int perform_request(CURL *curl, const char *socket, const struct api_request *request,
+                           const char *key, struct answer *a, long *status)
 {
 	struct curl_slist *headers = headers_of(request, key);
 	char *body = request->body ? json_dumps(request->body, JSON_COMPACT) : NULL;
@@ -188,7 +189,7 @@ static int perform(CURL *curl, const char *socket, const struct api_request *req
 
 	if (url && headers && (body || !request->body)) {
 		snprintf(url, n, "http://weir%s", request->path);
-		set_up(curl, socket, url, request, body, a);
+		set_curl_options(curl, socket, url, request, body, a);
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 		a->heard_ms = clock_mono_ms();
 		a->sent = 0;
@@ -214,8 +215,8 @@ static void make_key(char key[KEY_MAX])
 		snprintf(key + 2 * i, KEY_MAX - 2 * i, "%02x", bytes[i]);
 }
 
-static int ask_once(const char *socket, const struct api_request *request, const char *key,
-                    struct answer *a, long *status, long *error)
+static int send_once(const char *socket, const struct api_request *request, const char *key,
+                     struct answer *a, long *status, long *error)
 {
 	CURL *curl = curl_easy_init();
 	int code = CURLE_OUT_OF_MEMORY;
@@ -225,7 +226,7 @@ static int ask_once(const char *socket, const struct api_request *request, const
 	a->n = 0;
 	*error = 0;
 	if (curl) {
-		code = perform(curl, socket, request, key, a, status);
+		code = perform_request(curl, socket, request, key, a, status);
 		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, error);
 	}
 	curl_easy_cleanup(curl);
@@ -241,25 +242,25 @@ static bool is_unknown(int code, long error)
 }
 
 /* Safe: the same key gives the first outcome, or makes the change if it was not made yet. */
-static int ask_again(const char *socket, const struct api_request *request, const char *key,
-                     struct answer *a, long *status, long *error)
+static int repeat_change(const char *socket, const struct api_request *request, const char *key,
+                         struct answer *a, long *status, long *error)
 {
-	uint64_t told_ms = clock_mono_ms(), until_ms = told_ms + API_AGAIN_MS;
+	uint64_t last_report_ms = clock_mono_ms(), until_ms = last_report_ms + API_AGAIN_MS;
 	int code = CURLE_OPERATION_TIMEDOUT;
 
 	a->again = true;
-	a->told_ms = 0;
+	a->last_report_ms = 0;
 	fprintf(stderr,
 	        "weir: the connection to management broke off; the change may or may not have been made; asking again for its outcome\n");
 	while (key[0] && clock_mono_ms() < until_ms) {
 		usleep(API_AGAIN_EVERY_MS * 1000);
-		if (clock_mono_ms() >= told_ms + API_TELL_MS) {
-			told_ms = clock_mono_ms();
+		if (clock_mono_ms() >= last_report_ms + API_REPORT_MS) {
+			last_report_ms = clock_mono_ms();
 			fprintf(stderr,
 			        "weir: no answer yet; asking for %u s more (if management hangs: weir drain --offline works without it)\n",
-			        (unsigned)((until_ms - told_ms) / 1000 + 1));
+			        (unsigned)((until_ms - last_report_ms) / 1000 + 1));
 		}
-		code = ask_once(socket, request, key, a, status, error);
+		code = send_once(socket, request, key, a, status, error);
 		if (code == CURLE_OK)
 			return code;
 	}
@@ -267,7 +268,7 @@ static int ask_again(const char *socket, const struct api_request *request, cons
 }
 
 /* Why there is no answer. */
-static int tell_failure(const char *socket, CURLcode code, long error, bool asks, bool quietly)
+static int report_no_answer(const char *socket, CURLcode code, long error, bool asks, bool quietly)
 {
 	if (code == CURLE_OPERATION_TIMEDOUT && asks)
 		return quietly ? CLI_UNREACHABLE
@@ -291,7 +292,10 @@ static int tell_failure(const char *socket, CURLcode code, long error, bool asks
 	                socket, error ? strerror((int)error) : curl_easy_strerror(code));
 }
 
-/* A success that says nothing readable must not pass for an empty list. @return as tell_failure() */
+/*
+ * A success that says nothing readable must not pass for an empty list. @return as
+ * report_no_answer()
+ */
 static int refuse_answer(struct api_reply *reply, const char *socket, bool asks, bool quietly)
 {
 	long status = reply->status;
@@ -331,8 +335,8 @@ static bool is_foreign(const char *socket)
 }
 
 /* Every way out frees the request's body: the callers hand it over. */
-static int ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply,
-               bool quietly)
+static int send_to_management(const struct cli *cli, const struct api_request *request,
+                              struct api_reply *reply, bool quietly)
 {
 	char socket[PATH_MAX] = "";
 	struct answer a = { .etag = reply->etag, .etag_size = sizeof(reply->etag) };
@@ -342,8 +346,8 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 
 	*reply = (struct api_reply){ 0 };
 	a.since_ms = clock_mono_ms();
-	a.told_ms = quietly || request->timeout_ms ? 0 : a.since_ms;
-	if (!reads(request))
+	a.last_report_ms = quietly || request->timeout_ms ? 0 : a.since_ms;
+	if (!is_read_only(request))
 		make_key(key);
 	if (proc_path(cli->dirs.run, PROC_API_SOCKET, socket) == 0 && is_foreign(socket)) {
 		json_decref(request->body);
@@ -353,35 +357,36 @@ static int ask(const struct cli *cli, const struct api_request *request, struct 
 		        socket);
 	}
 	if (*socket)
-		code = ask_once(socket, request, key, &a, &reply->status, &error);
-	if (is_unknown(code, error) && !reads(request))
-		code = ask_again(socket, request, key, &a, &reply->status, &error);
+		code = send_once(socket, request, key, &a, &reply->status, &error);
+	if (is_unknown(code, error) && !is_read_only(request))
+		code = repeat_change(socket, request, key, &a, &reply->status, &error);
 	json_decref(request->body);
 	if (code != CURLE_OK) {
 		free(a.bytes);
 		reply->status = 0; /* a part of an answer is none */
-		return tell_failure(socket, (CURLcode)code, error, reads(request), quietly);
+		return report_no_answer(socket, (CURLcode)code, error, is_read_only(request),
+		                        quietly);
 	}
 	reply->body = a.n ? json_read(a.bytes, a.n, JSON_DECODE_ANY, NULL) : NULL;
 	if (!reply->body && a.n) /* no JSON: as a text */
 		reply->body = json_stringn(a.bytes, a.n);
 	free(a.bytes);
-	if (api_taken(reply) && !json_is_object(reply->body))
-		return refuse_answer(reply, socket, reads(request), quietly);
+	if (api_succeeded(reply) && !json_is_object(reply->body))
+		return refuse_answer(reply, socket, is_read_only(request), quietly);
 	if (request->file)
 		name_file(reply->body, request->file);
 	return CLI_OK;
 }
 
-int api_ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
+int api_call(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
 {
-	return ask(cli, request, reply, false);
+	return send_to_management(cli, request, reply, false);
 }
 
-int api_ask_quietly(const struct cli *cli, const struct api_request *request,
-                    struct api_reply *reply)
+int api_call_quietly(const struct cli *cli, const struct api_request *request,
+                     struct api_reply *reply)
 {
-	return ask(cli, request, reply, true);
+	return send_to_management(cli, request, reply, true);
 }
 
 void api_reply_fini(struct api_reply *reply)
@@ -422,7 +427,7 @@ char *api_escape(const char *text)
 	return out;
 }
 
-bool api_taken(const struct api_reply *reply)
+bool api_succeeded(const struct api_reply *reply)
 {
 	return reply->status >= 200 && reply->status < 300;
 }
@@ -449,7 +454,7 @@ static int status_of_change(const json_t *body)
 		         strcmp(state, "not_written") == 0;
 	}
 	if (refused || superseded)
-		return refused ? CLI_NOT_TAKEN : CLI_CONFLICT;
+		return refused ? CLI_REJECTED : CLI_CONFLICT;
 	return some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
 }
 
@@ -457,7 +462,7 @@ int api_status(const struct api_reply *reply)
 {
 	const char *code = api_text(reply->body, "code", "");
 
-	if (api_taken(reply))
+	if (api_succeeded(reply))
 		return status_of_change(reply->body);
 	switch (reply->status) {
 	case 401:
@@ -477,7 +482,7 @@ int api_status(const struct api_reply *reply)
 }
 
 /* What a person can do about each refusal. */
-static const char *advice(const char *code)
+static const char *find_advice(const char *code)
 {
 	static const struct {
 		const char *code, *what;
@@ -506,8 +511,8 @@ static const char *advice(const char *code)
 }
 
 /* What @p detail does not say already. */
-static void tell_list(const json_t *list, const char *name, const char *text, bool only_failed,
-                      const char *detail)
+static void print_refusal_list(const json_t *list, const char *name, const char *text,
+                               bool only_failed, const char *detail)
 {
 	const json_t *item;
 	size_t i;
@@ -523,7 +528,7 @@ static void tell_list(const json_t *list, const char *name, const char *text, bo
 	}
 }
 
-static void tell_mistakes(const json_t *list)
+static void print_refused_errors(const json_t *list)
 {
 	const json_t *item;
 	size_t i;
@@ -544,10 +549,10 @@ static void tell_mistakes(const json_t *list)
 int api_refusal(const struct api_reply *reply)
 {
 	const json_t *body = reply->body;
-	const char *code = api_text(body, "code", ""), *what = advice(code);
+	const char *code = api_text(body, "code", ""), *what = find_advice(code);
 	const char *detail = api_text(body, "detail", "");
 
-	tell_mistakes(json_object_get(body, "mistakes"));
+	print_refused_errors(json_object_get(body, "mistakes"));
 	const char *title = api_text(body, "title", NULL);
 	if (title)
 		cli_fail(CLI_OK, "%s%s%s", title, detail[0] ? ": " : "", detail);
@@ -556,8 +561,8 @@ int api_refusal(const struct api_reply *reply)
 		         "management gave an answer that this command does not understand "
 		         "(status %ld)%s%s",
 		         reply->status, detail[0] ? ": " : "", detail);
-	tell_list(json_object_get(body, "errors"), "field", "detail", false, detail);
-	tell_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
+	print_refusal_list(json_object_get(body, "errors"), "field", "detail", false, detail);
+	print_refusal_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
 	if (what)
 		fprintf(stderr, "  %s\n", what);
 	diverged_print(stderr, body);
@@ -567,12 +572,12 @@ int api_refusal(const struct api_reply *reply)
 
 int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
 {
-	int status = api_ask(cli, request, reply);
+	int status = api_call(cli, request, reply);
 
 	if (status)
 		return status;
 	status = api_status(reply);
-	if (api_taken(reply))
+	if (api_succeeded(reply))
 		return status;
 	if (cli->json && reply->body)
 		api_print_json(reply->body);
@@ -587,7 +592,7 @@ int api_show(const struct cli *cli, const struct api_request *request,
 	struct api_reply reply;
 	int status = api_get(cli, request, &reply);
 
-	if (!api_taken(&reply))
+	if (!api_succeeded(&reply))
 		return status;
 	if (cli->json)
 		api_print_json(reply.body);

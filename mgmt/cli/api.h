@@ -26,7 +26,7 @@ struct api_request {
 	4500u /* without a byte: nothing works on the request; noticed up to a second later */
 #define API_SILENCE_AGAIN_MS 3000u
 #define API_HEARD_MS         2000u  /* management was heard so lately: it works on the request */
-#define API_TELL_MS          4000u  /* between two lines of a command that waits */
+#define API_REPORT_MS        4000u  /* between two lines of a command that waits */
 #define API_AGAIN_MS         15000u /* how long an interrupted change is sent again */
 #define API_AGAIN_EVERY_MS   500u
 
@@ -40,16 +40,16 @@ struct api_reply {
  * Send a request. @return CLI_OK with any HTTP status; CLI_UNREACHABLE, CLI_TIMEOUT or CLI_DENIED
  * after an error message
  */
-int api_ask(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
+int api_call(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
 /*
- * As api_ask(), but without a message where there is no API, for callers that have another source.
+ * As api_call(), but without a message where there is no API, for callers that have another source.
  */
-int api_ask_quietly(const struct cli *cli, const struct api_request *request,
-                    struct api_reply *reply);
+int api_call_quietly(const struct cli *cli, const struct api_request *request,
+                     struct api_reply *reply);
 void api_reply_fini(struct api_reply *reply);
 
 /* Whether the request was carried out, on this node at least; then there is a body to show. */
-bool api_taken(const struct api_reply *reply);
+bool api_succeeded(const struct api_reply *reply);
 /* The exit status that an answer means. */
 int api_status(const struct api_reply *reply);
 /*
@@ -59,7 +59,7 @@ int api_status(const struct api_reply *reply);
 int api_refusal(const struct api_reply *reply);
 /*
  * Ask; a failure is reported (a refusal is printed too with --json), and the reply is freed.
- * @return the exit status; there is a @p reply, given, if api_taken() says so
+ * @return the exit status; there is a @p reply, given, if api_succeeded() says so
  */
 int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
 /* api_get(), printed with --json; else by @p print. @return the exit status */

@@ -28,7 +28,7 @@ int cli_fail(enum cli_status status, const char *format, ...)
 	return (int)status;
 }
 
-static int option_place(const struct cli_args *args, const char *name)
+static int option_index(const struct cli_args *args, const char *name)
 {
 	for (int i = 0; i < CLI_OPTIONS_MAX && args->options[i].name; i++)
 		if (strcmp(args->options[i].name, name) == 0)
@@ -38,7 +38,7 @@ static int option_place(const struct cli_args *args, const char *name)
 
 const char *cli_value(const struct cli_args *args, const char *name)
 {
-	int place = option_place(args, name);
+	int place = option_index(args, name);
 
 	return place < 0 ? NULL : args->values[place];
 }
@@ -81,7 +81,10 @@ static const struct cli_command *find_command(int argc, char **argv, int *n_word
 	return NULL;
 }
 
-/* The second words of the commands that begin with @p first, as "check, show". @return whether there are any */
+/*
+ * The second words of the commands that begin with @p first, as "check, show". @return whether
+ * there are any
+ */
 static bool list_second_words(const char *first, char *out, size_t size)
 {
 	size_t length = strlen(first), used = 0;
@@ -103,44 +106,45 @@ static bool list_second_words(const char *first, char *out, size_t size)
 static int unknown_command(int argc, char **argv)
 {
 	char second[256];
-	char given[64], near_is[NEAR_TEXT_MAX];
-	struct near_best near = { .wanted = given };
+	char given[64], suggestion[SUGGEST_TEXT_MAX];
+	struct suggest_best suggest = { .wanted = given };
 
 	snprintf(given, sizeof(given), "%s%s%s", argv[0], argc > 1 ? " " : "",
 	         argc > 1 ? argv[1] : "");
 	for (size_t i = 0; i < cli_commands_n; i++)
-		near_try(&near, cli_commands[i].words);
-	if ((!near.best || near.distance > 3 || argc < 2) &&
+		suggest_try(&suggest, cli_commands[i].words);
+	if ((!suggest.best || suggest.distance > 3 || argc < 2) &&
 	    list_second_words(argv[0], second, sizeof(second)))
 		return cli_fail(CLI_USAGE, "%s %s needs one of these words next: %s", cli_program,
 		                argv[0], second);
-	if (!near.best || near.distance > 3) {
+	if (!suggest.best || suggest.distance > 3) {
 		snprintf(given, sizeof(given), "%s", argv[0]);
-		near.best = NULL;
+		suggest.best = NULL;
 		for (size_t i = 0; i < cli_commands_n; i++)
-			near_try(&near, cli_commands[i].words);
+			suggest_try(&suggest, cli_commands[i].words);
 	}
 	return cli_fail(CLI_USAGE, "there is no command \"%s\"%s; %s help lists them", given,
-	                near_text(&near, near_is), cli_program);
+	                suggest_text(&suggest, suggestion), cli_program);
 }
 
 /* Read the option at argv[*i], with its value. @return 0 or CLI_USAGE */
-static int take_option(const struct cli_command *command, struct cli_args *args, int argc,
-                       char **argv, int *i)
+static int accept_option(const struct cli_command *command, struct cli_args *args, int argc,
+                         char **argv, int *i)
 {
-	char name[64], near_is[NEAR_TEXT_MAX];
+	char name[64], suggestion[SUGGEST_TEXT_MAX];
 	size_t n = strcspn(argv[*i], "=");
 	bool attached = argv[*i][n] == '=';
 
 	snprintf(name, sizeof(name), "%.*s", (int)n, argv[*i]);
-	int place = option_place(args, name);
+	int place = option_index(args, name);
 	if (place < 0) {
-		struct near_best near = { .wanted = name };
+		struct suggest_best suggest = { .wanted = name };
 
 		for (int k = 0; k < CLI_OPTIONS_MAX && args->options[k].name; k++)
-			near_try(&near, args->options[k].name);
+			suggest_try(&suggest, args->options[k].name);
 		return cli_fail(CLI_USAGE, "%s has no option %s%s; see %s help %s", command->words,
-		                name, near_text(&near, near_is), cli_program, command->words);
+		                name, suggest_text(&suggest, suggestion), cli_program,
+		                command->words);
 	}
 	if (args->values[place])
 		return cli_fail(CLI_USAGE, "%s is given twice", name);
@@ -159,8 +163,8 @@ static int take_option(const struct cli_command *command, struct cli_args *args,
 }
 
 /* The row alone says what is allowed, so a command need not check how many arguments it got. */
-static int take_arguments(const struct cli_command *command, struct cli_args *args, int argc,
-                          char **argv)
+static int accept_arguments(const struct cli_command *command, struct cli_args *args, int argc,
+                            char **argv)
 {
 	bool options = true;
 
@@ -169,7 +173,7 @@ static int take_arguments(const struct cli_command *command, struct cli_args *ar
 		if (options && strcmp(argv[i], "--") == 0) {
 			options = false;
 		} else if (options && argv[i][0] == '-' && argv[i][1] != '\0') {
-			int err = take_option(command, args, argc, argv, &i);
+			int err = accept_option(command, args, argc, argv, &i);
 			if (err)
 				return err;
 		} else if (args->n < CLI_POSITION_MAX && args->n < command->most) {
@@ -187,7 +191,7 @@ static int take_arguments(const struct cli_command *command, struct cli_args *ar
 }
 
 /* Remove @p flag from @p argv. @return whether it was there */
-static bool take_flag(int *argc, char **argv, const char *flag)
+static bool remove_flag(int *argc, char **argv, const char *flag)
 {
 	int kept = 0;
 	bool found = false, options = true;
@@ -285,7 +289,7 @@ static void help_document(void)
 /*
  * `help` takes the words of a command, `--document` (docs/command-line.md) or, with --json, none.
  */
-static int help(bool json, int argc, char **argv)
+static int run_help(bool json, int argc, char **argv)
 {
 	char words[64] = "";
 	bool known = false;
@@ -335,10 +339,10 @@ int cli_main(int argc, char **argv)
 		return CLI_USAGE;
 	argc--;
 	argv++;
-	cli.json = take_flag(&argc, argv, "--json");
-	bool wants_help = take_flag(&argc, argv, "--help") || take_flag(&argc, argv, "-h");
+	cli.json = remove_flag(&argc, argv, "--json");
+	bool wants_help = remove_flag(&argc, argv, "--help") || remove_flag(&argc, argv, "-h");
 	if (argc > 0 && strcmp(argv[0], "help") == 0)
-		return help(cli.json, argc - 1, argv + 1);
+		return run_help(cli.json, argc - 1, argv + 1);
 	if (argc == 1 && strcmp(argv[0], "--version") == 0) {
 		printf("%s %s\n", cli_program, WEIR_RELEASE);
 		return CLI_OK;
@@ -354,7 +358,7 @@ int cli_main(int argc, char **argv)
 		cli_help_command(command);
 		return CLI_OK;
 	}
-	err = take_arguments(command, &args, argc - n_words, argv + n_words);
+	err = accept_arguments(command, &args, argc - n_words, argv + n_words);
 	/* The library logs for processes; a command reports errors itself. */
 	if (strcmp(command->words, "run") != 0)
 		log_level(LOG_CRIT);

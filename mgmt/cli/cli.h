@@ -23,7 +23,7 @@ enum cli_status {
 	CLI_TIMEOUT = 5,     /* the operation may still complete */
 	CLI_PARTLY = 6,      /* some nodes have it */
 	CLI_DENIED = 7,
-	CLI_NOT_TAKEN = 8, /* made, but a process refuses it; a risky change is then rolled back */
+	CLI_REJECTED = 8,  /* made, but a process refuses it; a risky change is then rolled back */
 	CLI_DEGRADED = 10, /* of status */
 	CLI_DOWN = 11,     /* of status */
 };

@@ -23,7 +23,7 @@ static int agent_fail(int err, const char *error)
 }
 
 /* Cut the next word off a list of words between commas. @return its whole length */
-static size_t take_word(const char **list, char *word, size_t size)
+static size_t cut_list_word(const char **list, char *word, size_t size)
 {
 	size_t length = strcspn(*list, ",");
 
@@ -42,7 +42,7 @@ static int prefixes_of(const char *option, const char *text, struct prefix *pref
 	for (*n = 0; text && *text; (*n)++) {
 		char one[ADDR_LONG_TEXT_MAX];
 
-		if (take_word(&text, one, sizeof(one)) >= sizeof(one) || *n == room ||
+		if (cut_list_word(&text, one, sizeof(one)) >= sizeof(one) || *n == room ||
 		    prefix_parse(one, &prefixes[*n]) != 0)
 			return cli_fail(CLI_USAGE,
 			                "%s: \"%s\": expected at most %u prefixes with no host "
@@ -64,7 +64,7 @@ static int spaces_of(const char *text, struct spaces *spaces, size_t *n)
 		if (*n == AGENT_NETNS_MAX)
 			return cli_fail(CLI_USAGE, "--netns: expected at most %u names or paths",
 			                AGENT_NETNS_MAX);
-		take_word(&text, spaces->name[*n], sizeof(spaces->name[*n]));
+		cut_list_word(&text, spaces->name[*n], sizeof(spaces->name[*n]));
 		spaces->at[*n] = spaces->name[*n];
 	}
 	return CLI_OK;
@@ -84,8 +84,8 @@ static int mode_of(const char *text, enum agent_mode *mode)
 }
 
 /* Read all options; @p prefixes has room for AGENT_PREFIXES_MAX, of both kinds together. */
-static int read_options(const struct cli_args *args, struct prefix *prefixes, struct spaces *spaces,
-                        struct agent_options *o)
+static int read_attach_options(const struct cli_args *args, struct prefix *prefixes,
+                               struct spaces *spaces, struct agent_options *o)
 {
 	int status = mode_of(cli_value(args, "--mode"), &o->mode);
 
@@ -115,7 +115,8 @@ int cli_agent_attach(struct cli *cli, const struct cli_args *args)
 	struct prefix *prefixes = calloc(AGENT_PREFIXES_MAX, sizeof(*prefixes));
 	struct agent_options options = { .bpf_dir = cli->dirs.bpf };
 	struct spaces spaces;
-	int status = prefixes ? read_options(args, prefixes, &spaces, &options) : CLI_UNREACHABLE;
+	int status =
+	        prefixes ? read_attach_options(args, prefixes, &spaces, &options) : CLI_UNREACHABLE;
 
 	if (status == CLI_OK) {
 		int err = agent_attach(args->at[0], &options, error);

@@ -20,8 +20,8 @@
  * The files of FILE (CONF/weir.conf) and what it names. @return NULL after an error message, with
  * *status
  */
-static json_t *gather(const struct cli *cli, const struct cli_args *args, const char *path,
-                      int *status)
+static json_t *gather_upload(const struct cli *cli, const struct cli_args *args, const char *path,
+                             int *status)
 {
 	char dir[PATH_MAX];
 	const char *slash = path ? strrchr(path, '/') : NULL;
@@ -186,7 +186,7 @@ static const char *author_of(const struct cli_args *args)
 int cli_plan(struct cli *cli, const struct cli_args *args)
 {
 	int failed = CLI_USAGE;
-	json_t *files = gather(cli, args, args->at[0], &failed);
+	json_t *files = gather_upload(cli, args, args->at[0], &failed);
 	struct api_request request = { .method = "POST",
 		                       .path = "/v1/config/plan",
 		                       .file = args->at[0] };
@@ -280,13 +280,13 @@ static void print_change(const json_t *body)
 }
 
 /* The ETag of the version in force. @return 0 or an exit status */
-static int head_etag(const struct cli *cli, char etag[128])
+static int fetch_head_etag(const struct cli *cli, char etag[128])
 {
 	struct api_request request = { .method = "GET", .path = "/v1/versions?limit=1" };
 	struct api_reply reply;
 	int status = api_get(cli, &request, &reply);
 
-	if (!api_taken(&reply))
+	if (!api_succeeded(&reply))
 		return status;
 	const json_t *head = json_object_get(reply.body, "head");
 	const json_t *first = json_array_get(json_object_get(reply.body, "items"), 0);
@@ -357,7 +357,7 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 		request.file = args->at[0];
 	snprintf(etag, sizeof(etag), "%s", base ? base : "");
 	if (!base)
-		status = head_etag(cli, etag);
+		status = fetch_head_etag(cli, etag);
 	if (status) {
 		json_decref(body);
 		return status;
@@ -375,7 +375,7 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 
 	if (!cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for the record");
-	files = gather(cli, args, args->at[0], &failed);
+	files = gather_upload(cli, args, args->at[0], &failed);
 	if (!files)
 		return failed;
 	body = json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",
@@ -424,7 +424,7 @@ static void print_confirmed(const json_t *body)
  * The version that waits for confirmation. @return 0: there is none, or the request failed
  * (*status)
  */
-static unsigned long long pending(const struct cli *cli, int *status)
+static unsigned long long find_unconfirmed(const struct cli *cli, int *status)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/versions?limit=100" };
 	struct api_reply reply;
@@ -433,7 +433,7 @@ static unsigned long long pending(const struct cli *cli, int *status)
 	size_t i;
 
 	*status = api_get(cli, &request, &reply);
-	if (!api_taken(&reply))
+	if (!api_succeeded(&reply))
 		return 0;
 	json_array_foreach(json_object_get(reply.body, "items"), i,
 	                   item) if (strcmp(api_text(item, "state", ""), "unconfirmed") == 0 &&
@@ -446,7 +446,8 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 {
 	char path[64];
 	int status = CLI_OK;
-	unsigned long long n = args->at[0] ? version_number(args->at[0]) : pending(cli, &status);
+	unsigned long long n =
+	        args->at[0] ? version_number(args->at[0]) : find_unconfirmed(cli, &status);
 	struct api_request request = { .method = "POST", .path = path };
 
 	if (status)

@@ -21,10 +21,10 @@
 #include "weir/model.h"
 #include "weir/zones.h"
 
-static void print_mistakes(const struct model_mistakes *mistakes)
+static void print_config_errors(const struct model_errors *errors)
 {
-	for (size_t i = 0; i < mistakes->n_items; i++) {
-		const struct model_mistake *m = &mistakes->items[i];
+	for (size_t i = 0; i < errors->n_items; i++) {
+		const struct model_error *m = &errors->items[i];
 
 		if (m->file[0])
 			fprintf(stderr, "%s:", m->file);
@@ -33,21 +33,21 @@ static void print_mistakes(const struct model_mistakes *mistakes)
 		fprintf(stderr, "%s%s%s%s\n", m->file[0] ? " " : "", m->field,
 		        m->field[0] ? ": " : "", m->message);
 	}
-	if (mistakes->n_total > mistakes->n_items)
-		fprintf(stderr, "and %zu more errors\n", mistakes->n_total - mistakes->n_items);
+	if (errors->n_total > errors->n_items)
+		fprintf(stderr, "and %zu more errors\n", errors->n_total - errors->n_items);
 }
 
 /*
  * A failure that is no error in the document. Errors that were found without memory may be none
  * either.
  */
-static void add_error(struct model_mistakes *mistakes, const char *path, int err)
+static void add_error(struct model_errors *errors, const char *path, int err)
 {
 	if (err == -ENOMEM)
-		model_mistakes_free(mistakes);
-	if (mistakes->n_total == 0)
-		model_mistakes_add(
-		        mistakes, path, 0, "",
+		model_errors_free(errors);
+	if (errors->n_total == 0)
+		model_errors_add(
+		        errors, path, 0, "",
 		        err == -ENOMEM
 		                ? "out of memory: the document was not checked; free memory, or raise "
 		                  "the memory limit of this process, and try again"
@@ -72,11 +72,11 @@ static json_t *list_warnings(const struct model *m, const json_t *of_zones)
 		                "cluster.hash_key_file: %s was not checked: this user may not read it; check as root",
 		                m->hash_key_file));
 	for (size_t i = 0; m && i < m->n_services; i++) {
-		const char *why = advice_unwatched(&m->services[i]);
+		const char *reason = advice_unwatched(&m->services[i]);
 
-		if (why)
+		if (reason)
 			json_array_append_new(
-			        list, json_sprintf("service %s: %s", m->services[i].name, why));
+			        list, json_sprintf("service %s: %s", m->services[i].name, reason));
 	}
 	return list;
 }
@@ -92,27 +92,27 @@ static void print_warnings(const char *path, const struct model *m, const json_t
 	json_decref(list);
 }
 
-static void print_mistakes_json(const struct model_mistakes *mistakes, const struct model *m,
-                                const json_t *of_zones)
+static void print_config_errors_json(const struct model_errors *errors, const struct model *m,
+                                     const json_t *of_zones)
 {
 	json_t *list = json_array(),
-	       *top = json_pack("{s:b, s:I, s:o, s:o}", "ok", mistakes->n_total == 0, "n_mistakes",
-	                        (json_int_t)mistakes->n_total, "mistakes", list, "warnings",
+	       *top = json_pack("{s:b, s:I, s:o, s:o}", "ok", errors->n_total == 0, "n_mistakes",
+	                        (json_int_t)errors->n_total, "mistakes", list, "warnings",
 	                        list_warnings(m, of_zones));
 
-	for (size_t i = 0; i < mistakes->n_items; i++)
+	for (size_t i = 0; i < errors->n_items; i++)
 		json_array_append_new(list, json_pack("{s:s+, s:i, s:s, s:s}", "file",
-		                                      mistakes->items[i].file, "", "line",
-		                                      (int)mistakes->items[i].line, "field",
-		                                      mistakes->items[i].field, "message",
-		                                      mistakes->items[i].message));
+		                                      errors->items[i].file, "", "line",
+		                                      (int)errors->items[i].line, "field",
+		                                      errors->items[i].field, "message",
+		                                      errors->items[i].message));
 	json_dumpf(top, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(top);
 }
 
 /* The path of the file: the argument, or else CONF/weir.conf. */
-static int path_of(const struct cli *cli, const struct cli_args *args, char path[PATH_MAX])
+static int config_path(const struct cli *cli, const struct cli_args *args, char path[PATH_MAX])
 {
 	if (!args->at[0])
 		return proc_path(cli->dirs.conf, PROC_CONF_FILE, path);
@@ -122,26 +122,26 @@ static int path_of(const struct cli *cli, const struct cli_args *args, char path
 	return 0;
 }
 
-static int status_of(int err, const struct model_mistakes *mistakes)
+static int status_of(int err, const struct model_errors *errors)
 {
-	return err == -EACCES || mistakes->denied ? CLI_DENIED : CLI_USAGE;
+	return err == -EACCES || errors->denied ? CLI_DENIED : CLI_USAGE;
 }
 
 /*
  * Read a file. Without the hash key if this user may not read it, as operators may not
  * (weir.tmpfiles).
  */
-static int read_file(const char *path, struct model **m, struct model_mistakes *mistakes)
+static int read_config_file(const char *path, struct model **m, struct model_errors *errors)
 {
-	int err = model_read_config(path, NULL, m, mistakes);
+	int err = model_read_config(path, NULL, m, errors);
 
-	if (!err || !mistakes->denied)
+	if (!err || !errors->denied)
 		return err;
-	model_mistakes_free(mistakes);
-	return model_read_config_without_key(path, NULL, m, mistakes);
+	model_errors_free(errors);
+	return model_read_config_without_key(path, NULL, m, errors);
 }
 
-static void print_summary(const char *path, const struct model *m)
+static void print_config_summary(const char *path, const struct model *m)
 {
 	size_t n_backends = 0;
 
@@ -158,17 +158,17 @@ static void print_summary(const char *path, const struct model *m)
 
 /* Where the check of the zones puts its findings. */
 struct zone_findings {
-	struct model_mistakes *mistakes;
+	struct model_errors *errors;
 	json_t *warnings;
 };
 
-static void take_zone_message(void *arg, const struct zones_message *m)
+static void collect_zone_message(void *arg, const struct zones_message *m)
 {
 	struct zone_findings *f = arg;
 	char place[32] = "";
 
 	if (m->level != ZONES_WARNING)
-		model_mistakes_add(f->mistakes, m->file, m->line, "dns.zones", m->text);
+		model_errors_add(f->errors, m->file, m->line, "dns.zones", m->text);
 	else if (m->line)
 		snprintf(place, sizeof(place), ":%u", m->line);
 	if (m->level == ZONES_WARNING && json_array_size(f->warnings) < ZONE_WARNINGS_SHOWN)
@@ -178,15 +178,15 @@ static void take_zone_message(void *arg, const struct zones_message *m)
 
 static int check_zones(const struct model *m, struct zone_findings *f)
 {
-	size_t before = f->mistakes->n_total;
-	int err = zones_check(m, take_zone_message, f);
+	size_t before = f->errors->n_total;
+	int err = zones_check(m, collect_zone_message, f);
 
-	return !err && f->mistakes->n_total > before ? -EINVAL : err; /* a signed zone */
+	return !err && f->errors->n_total > before ? -EINVAL : err; /* a signed zone */
 }
 
 /* A node that is named must be in the document; the message lists those that are. */
-static int check_node(const struct cli *cli, const char *path, const struct model *m,
-                      struct model_mistakes *mistakes)
+static int check_given_node(const struct cli *cli, const char *path, const struct model *m,
+                            struct model_errors *errors)
 {
 	char text[512];
 	size_t n;
@@ -197,12 +197,12 @@ static int check_node(const struct cli *cli, const char *path, const struct mode
 	                     "there is no node %s; the nodes are:", cli->dirs.node);
 	for (size_t i = 0; i < m->n_nodes && n < sizeof(text) - 80; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", m->nodes[i].name);
-	model_mistakes_add(mistakes, path, 0, "nodes", text);
+	model_errors_add(errors, path, 0, "nodes", text);
 	return -EINVAL;
 }
 
 /* The host's own file is checked: say whether Weir would start here. */
-static void warn_of_host(const struct cli *cli, const struct model *m, json_t *warnings)
+static void add_host_warning(const struct cli *cli, const struct model *m, json_t *warnings)
 {
 	if (!cli->dirs.node_given && !model_node(m, cli->dirs.node))
 		json_array_append_new(
@@ -217,33 +217,33 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 {
 	char path[PATH_MAX];
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
-	struct zone_findings found = { .mistakes = &mistakes };
+	struct model_errors errors;
+	struct zone_findings found = { .errors = &errors };
 
-	if (path_of(cli, args, path) != 0)
+	if (config_path(cli, args, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
 	found.warnings = json_array();
-	int err = read_file(path, &m, &mistakes);
+	int err = read_config_file(path, &m, &errors);
 	if (!err)
-		err = check_node(cli, path, m, &mistakes);
+		err = check_given_node(cli, path, m, &errors);
 	if (!err)
 		err = check_zones(m, &found);
 	if (!err && !args->at[0])
-		warn_of_host(cli, m, found.warnings);
+		add_host_warning(cli, m, found.warnings);
 	if (err)
-		add_error(&mistakes, path, err);
+		add_error(&errors, path, err);
 	if (cli->json)
-		print_mistakes_json(&mistakes, err ? NULL : m, found.warnings);
+		print_config_errors_json(&errors, err ? NULL : m, found.warnings);
 	else if (err)
-		print_mistakes(&mistakes);
+		print_config_errors(&errors);
 	else
-		print_summary(path, m);
+		print_config_summary(path, m);
 	if (!err && !cli->json)
 		print_warnings(path, m, found.warnings);
 	json_decref(found.warnings);
-	int status = err ? status_of(err, &mistakes) : CLI_OK;
+	int status = err ? status_of(err, &errors) : CLI_OK;
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return status;
 }
 
@@ -252,17 +252,17 @@ static bool find_in_force(const struct cli *cli, const struct files *files,
                           char base[BASE_TEXT_MAX])
 {
 	char path[PATH_MAX], digest[DIGEST_TEXT_MAX];
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path))
 		return false;
-	int err = model_read_without_key(path, NULL, &m, &mistakes);
+	int err = model_read_without_key(path, NULL, &m, &errors);
 	bool same = !err && !strcmp(files_digest(files, digest), m->meta.digest);
 	if (same)
 		snprintf(base, BASE_TEXT_MAX, "v%" PRIu64 "-%.16s", m->meta.version, digest);
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return same;
 }
 
@@ -270,7 +270,7 @@ static bool find_in_force(const struct cli *cli, const struct files *files,
  * The version that @p path was made from: the one in force, or the one that the file names; "" if
  * unknown.
  */
-static void find_base(const struct cli *cli, const char *path, char base[BASE_TEXT_MAX])
+static void find_file_base(const struct cli *cli, const char *path, char base[BASE_TEXT_MAX])
 {
 	const char *slash = strrchr(path, '/');
 	struct files files = { 0 };
@@ -280,7 +280,7 @@ static void find_base(const struct cli *cli, const char *path, char base[BASE_TE
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
 	if (gather_files(dir, slash ? slash + 1 : path, &files))
 		return;
-	base_take_line(&files, base);
+	base_extract_line(&files, base);
 	find_in_force(cli, &files, base);
 	files_fini(&files);
 }
@@ -307,7 +307,8 @@ static void make_relative(char *text, const char *path)
  * What is shown can be applied again: paths are relative as in the file, and the first line names
  * its base.
  */
-static int show(const struct cli *cli, const char *path, const char *base, const struct model *m)
+static int show_model(const struct cli *cli, const char *path, const char *base,
+                      const struct model *m)
 {
 	char *text = model_text(m);
 
@@ -370,7 +371,9 @@ static int write_base(const char *dir, const char *base)
 	return rc;
 }
 
-/* The files of the version with @p digest, as they are laid out on this node. @return 0 or -errno */
+/*
+ * The files of the version with @p digest, as they are laid out on this node. @return 0 or -errno
+ */
 static int gather_applied(const struct cli *cli, const char *digest, struct files *files)
 {
 	char from[PATH_MAX], found[DIGEST_TEXT_MAX];
@@ -416,7 +419,7 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 	char path[PATH_MAX], base[BASE_TEXT_MAX] = "";
 	bool effective = cli_flag(args, "--effective");
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	int err;
 
 	if (effective && args->at[0])
@@ -430,18 +433,18 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 	if (cli_flag(args, "--applied"))
 		return into ? show_into(cli, into) : show_applied(cli);
 	err = effective ? proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path)
-	                : path_of(cli, args, path);
+	                : config_path(cli, args, path);
 	if (err)
 		return cli_fail(CLI_USAGE, "the path is too long");
-	err = effective ? model_read_without_key(path, NULL, &m, &mistakes)
-	                : read_file(path, &m, &mistakes);
+	err = effective ? model_read_without_key(path, NULL, &m, &errors)
+	                : read_config_file(path, &m, &errors);
 	if (err)
-		print_mistakes(&mistakes);
+		print_config_errors(&errors);
 	else if (!effective)
-		find_base(cli, path, base);
-	int status = err ? status_of(err, &mistakes) : show(cli, path, base, m);
+		find_file_base(cli, path, base);
+	int status = err ? status_of(err, &errors) : show_model(cli, path, base, m);
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return status;
 }
 

@@ -16,24 +16,24 @@
 
 static json_t *explanation_json(const struct explanation *e)
 {
-	json_t *steps = json_array(), *records = json_array(), *mistakes = json_array();
+	json_t *steps = json_array(), *records = json_array(), *errors = json_array();
 
 	for (size_t i = 0; i < e->n_steps; i++)
 		json_array_append_new(steps, json_pack("{s:s, s:s}", "step", e->steps[i].what,
 		                                       "text", e->steps[i].text));
 	for (size_t i = 0; i < e->n_records; i++)
 		json_array_append_new(records, json_string(e->records[i]));
-	for (size_t i = 0; i < e->n_mistakes; i++)
-		json_array_append_new(mistakes, json_string(e->mistakes[i]));
+	for (size_t i = 0; i < e->n_errors; i++)
+		json_array_append_new(errors, json_string(e->errors[i]));
 	return json_pack("{s:s, s:b, s:b, s:o, s:o, s:o}", "rcode", e->rcode ? e->rcode : "",
 	                 "authoritative", e->authoritative, "truncated", e->truncated, "steps",
-	                 steps, "records", records, "mistakes", mistakes);
+	                 steps, "records", records, "mistakes", errors);
 }
 
-static void print_mistakes(const struct explanation *e)
+static void print_explain_errors(const struct explanation *e)
 {
-	for (size_t i = 0; i < e->n_mistakes; i++)
-		fprintf(stderr, "weir: %s\n", e->mistakes[i]);
+	for (size_t i = 0; i < e->n_errors; i++)
+		fprintf(stderr, "weir: %s\n", e->errors[i]);
 }
 
 static void print_explanation(const struct explanation *e)
@@ -44,7 +44,7 @@ static void print_explanation(const struct explanation *e)
 	       e->authoritative ? ", authoritative" : "", e->truncated ? ", truncated" : "");
 	for (size_t i = 0; i < e->n_records; i++)
 		printf("  %s\n", e->records[i]);
-	print_mistakes(e);
+	print_explain_errors(e);
 }
 
 /* Who asks: an address (the resolver), or a prefix (ECS, from a resolver at its first address). */
@@ -92,18 +92,18 @@ int cli_dns_explain(struct cli *cli, const struct cli_args *args)
 	struct explain_request request = { .name = args->at[0],
 		                           .type = args->at[1] ? args->at[1] : "A",
 		                           .tcp = cli_flag(args, "--tcp"),
-		                           .wall_ms = clock_believed_ms() };
+		                           .wall_clock_ms = clock_believed_ms() };
 	const char *at = cli_value(args, "--at");
 	struct explanation *e = NULL;
 	int status = client_of(args, &request);
 
-	if (!status && at && clock_parse(at, &request.wall_ms) != 0)
+	if (!status && at && clock_parse(at, &request.wall_clock_ms) != 0)
 		status = cli_fail(CLI_USAGE, "--at: expected a time such as 2026-11-20T12:00:00Z");
 	if (status)
 		return status;
 	status = explain_status(explain_dns(&cli->dirs, &request, &e));
 	if (status == CLI_USAGE && e && e->n_steps == 0 && !cli->json) {
-		print_mistakes(e);
+		print_explain_errors(e);
 	} else if (e && cli->json) {
 		json_t *body = explanation_json(e);
 		api_print_json(body);

@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "site NAME" or "backend POOL/NAME" -> {"site": ...} or {"pool":..., "backend":...}. @return NULL: neither */
-static json_t *target_of(const struct cli_args *args)
+/*
+ * "site NAME" or "backend POOL/NAME" -> {"site": ...} or {"pool":..., "backend":...}. @return
+ * NULL: neither
+ */
+static json_t *parse_override_target(const struct cli_args *args)
 {
 	const char *slash = args->at[1] ? strchr(args->at[1], '/') : NULL;
 
@@ -25,7 +28,8 @@ static json_t *target_of(const struct cli_args *args)
 	return NULL;
 }
 
-static void add(json_t *body, const char *name, const struct cli_args *args, const char *option)
+static void add_option_text(json_t *body, const char *name, const struct cli_args *args,
+                            const char *option)
 {
 	const char *value = cli_value(args, option);
 
@@ -52,13 +56,13 @@ static json_t *body_of(const char *what, json_t *target, const struct cli_args *
 {
 	json_t *body = json_pack("{s:s, s:o}", "do", what, "target", target);
 
-	add(body, "over", args, "--over");
-	add(body, "from", args, "--from");
-	add(body, "until", args, "--until");
+	add_option_text(body, "over", args, "--over");
+	add_option_text(body, "from", args, "--from");
+	add_option_text(body, "until", args, "--until");
 	json_object_set_new(
 	        body, "reason",
 	        json_string(cli_value(args, "--reason") ? cli_value(args, "--reason") : what));
-	add(body, "author", args, "--author");
+	add_option_text(body, "author", args, "--author");
 	if (!cli_text(args, "--reason")) /* undrain, enable and hold need no reason */
 		json_object_set_new(body, "reason", json_sprintf("weir %s, no reason given", what));
 	if (cli_flag(args, "--now"))
@@ -201,7 +205,7 @@ static json_t *request_of(const char *what, const struct cli_args *args)
 {
 	bool begins = strcmp(what, "drain") == 0 || strcmp(what, "disable") == 0 ||
 	              strcmp(what, "force_up") == 0;
-	json_t *target = target_of(args);
+	json_t *target = parse_override_target(args);
 
 	if (!target) {
 		cli_fail(CLI_USAGE, "expected: site NAME, or backend POOL/NAME");
@@ -267,7 +271,7 @@ int cli_hold(struct cli *cli, const struct cli_args *args)
 }
 
 /* One line each, so that grep(1) finds an override with all that belongs to it. */
-static void print_overrides(const json_t *body)
+static void print_override_list(const json_t *body)
 {
 	const json_t *o;
 	size_t i;
@@ -297,5 +301,5 @@ int cli_overrides(struct cli *cli, const struct cli_args *args)
 		                                       ? "/v1/overrides?ended=true"
 		                                       : "/v1/overrides" };
 
-	return api_show(cli, &request, print_overrides);
+	return api_show(cli, &request, print_override_list);
 }

@@ -50,7 +50,7 @@ static int status_once(struct cli *cli, const struct cli_args *args, bool clear)
 	add_query(path, sizeof(path), "site", cli_value(args, "--site"));
 	add_query(path, sizeof(path), "pool", cli_value(args, "--pool"));
 	add_query(path, sizeof(path), "limit", all ? NULL : BACKENDS_SHOWN);
-	int status = api_ask_quietly(cli, &request, &reply);
+	int status = api_call_quietly(cli, &request, &reply);
 
 	if (clear)
 		fputs("\033[H\033[2J", stdout);
@@ -58,7 +58,7 @@ static int status_once(struct cli *cli, const struct cli_args *args, bool clear)
 		return pages_status(cli);
 	if (status)
 		return status;
-	if (!api_taken(&reply)) {
+	if (!api_succeeded(&reply)) {
 		status = api_refusal(&reply);
 	} else {
 		if (cli->json)
@@ -123,14 +123,14 @@ int cli_health(struct cli *cli, const struct cli_args *args)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/health", .timeout_ms = 5000 };
 	struct api_reply reply;
-	int status = api_ask_quietly(cli, &request, &reply);
+	int status = api_call_quietly(cli, &request, &reply);
 
 	(void)args;
 	if (status == CLI_UNREACHABLE)
 		return pages_health(cli);
 	if (status)
 		return status;
-	if (!api_taken(&reply)) {
+	if (!api_succeeded(&reply)) {
 		status = api_refusal(&reply);
 	} else {
 		health_detail_join(cli, json_object_get(reply.body, "items"));
@@ -207,7 +207,7 @@ int cli_events(struct cli *cli, const struct cli_args *args)
 		struct api_reply reply;
 		int status = api_get(cli, &request, &reply);
 
-		if (!api_taken(&reply))
+		if (!api_succeeded(&reply))
 			return status;
 		size_t n = json_array_size(json_object_get(reply.body, "items"));
 		last = print_events(cli, reply.body, last);

@@ -16,33 +16,33 @@
 #include "weir/model.h"
 #include "weir/trace.h"
 
-#define WHY_MAX 512  /* bytes of a message */
-#define ASK_MS  2000 /* for the dataplane's answer */
+#define REASON_MAX_BYTES 512  /* bytes of a message */
+#define QUERY_MS         2000 /* for the dataplane's answer */
 
 /*
- * Where this node's tables are pinned; the cluster's name is in the effective document. If this user may not read
- * it, @p why says so, and the dataplane can be asked instead.
+ * Where this node's tables are pinned; the cluster's name is in the effective document. If this
+ * user may not read it, @p why says so, and the dataplane can be asked instead.
  */
-static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[WHY_MAX])
+static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[REASON_MAX_BYTES])
 {
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char path[PATH_MAX];
 
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
-	int err = model_read_without_key(path, NULL, &m, &mistakes);
-	int status = !err ? CLI_OK : mistakes.denied ? CLI_DENIED : CLI_UNREACHABLE;
-	const char *message = mistakes.n_items ? mistakes.items[0].message : strerror(-err);
+	int err = model_read_without_key(path, NULL, &m, &errors);
+	int status = !err ? CLI_OK : errors.denied ? CLI_DENIED : CLI_UNREACHABLE;
+	const char *message = errors.n_items ? errors.items[0].message : strerror(-err);
 	if (status == CLI_DENIED)
-		snprintf(why, WHY_MAX, "%.*s", WHY_MAX - 1, message);
+		snprintf(why, REASON_MAX_BYTES, "%.*s", REASON_MAX_BYTES - 1, message);
 	else if (err)
 		cli_fail(status, "%s cannot be read: %s", path, message);
 	else if (effect_tables_dir(cli->dirs.bpf, cli->dirs.run, m->cluster, cli->dirs.node,
 	                           pins) != 0)
 		status = cli_fail(CLI_USAGE, "the path is too long");
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return status;
 }
 
@@ -77,15 +77,15 @@ static void print_answer(const json_t *body)
 }
 
 /* Ask the running dataplane for the trace. @return CLI_UNREACHABLE: it does not answer */
-static int trace_asked(const struct cli *cli, const struct cli_args *args,
-                       const struct trace_query *q)
+static int trace_by_process(const struct cli *cli, const struct cli_args *args,
+                            const struct trace_query *q)
 {
 	char path[PATH_MAX], *answer = NULL;
 	json_t *request = json_pack("{s:s, s:s, s:s, s:i}", "do", "trace", "source", args->at[0],
 	                            "destination", args->at[1], "length", (int)q->length);
 	char *line = json_dumps(request, JSON_COMPACT);
 	int err = line && proc_path(cli->dirs.run, "dataplane.ctl", path) == 0
-	                  ? ctl_ask(path, line, ASK_MS, &answer)
+	                  ? ctl_request(path, line, QUERY_MS, &answer)
 	                  : -ENOMEM;
 	json_t *body = err ? NULL : json_read(answer, strlen(answer), 0, NULL);
 	bool ok = json_is_true(json_object_get(body, "ok"));
@@ -105,10 +105,10 @@ static int trace_asked(const struct cli *cli, const struct cli_args *args,
  * The pinned tables come first, because they answer with the dataplane dead, too; a user who may
  * not open them asks the process.
  */
-static int trace(const struct cli *cli, const struct cli_args *args, const char *pins,
-                 const struct trace_query *q)
+static int trace_pinned_tables(const struct cli *cli, const struct cli_args *args, const char *pins,
+                               const struct trace_query *q)
 {
-	char why[WHY_MAX] = "";
+	char why[REASON_MAX_BYTES] = "";
 	struct trace_result *r = calloc(1, sizeof(*r));
 	int err = r ? trace_pinned(pins, q, r, why, sizeof(why)) : -ENOMEM;
 
@@ -123,7 +123,7 @@ static int trace(const struct cli *cli, const struct cli_args *args, const char 
 	free(r);
 	if (!err)
 		return CLI_OK;
-	if ((err == -EPERM || err == -EACCES) && trace_asked(cli, args, q) == CLI_OK)
+	if ((err == -EPERM || err == -EACCES) && trace_by_process(cli, args, q) == CLI_OK)
 		return CLI_OK;
 	if (err == -ENOENT)
 		return cli_fail(CLI_UNREACHABLE,
@@ -146,7 +146,7 @@ static int read_length(const char *text, struct trace_query *q)
 
 int cli_trace(struct cli *cli, const struct cli_args *args)
 {
-	char pins[PATH_MAX], why[WHY_MAX] = "";
+	char pins[PATH_MAX], why[REASON_MAX_BYTES] = "";
 	struct trace_query q;
 	int status;
 
@@ -157,9 +157,9 @@ int cli_trace(struct cli *cli, const struct cli_args *args)
 		return cli_fail(CLI_USAGE, "--length: expected the bytes of an IP packet, %u to %u",
 		                q.length, UINT16_MAX);
 	status = pins_of(cli, pins, why);
-	if (status == CLI_DENIED && trace_asked(cli, args, &q) == CLI_OK)
+	if (status == CLI_DENIED && trace_by_process(cli, args, &q) == CLI_OK)
 		return CLI_OK;
 	if (status == CLI_DENIED)
 		cli_fail(status, "%s, or as a member of group weir while weir-dataplane runs", why);
-	return status ? status : trace(cli, args, pins, &q);
+	return status ? status : trace_pinned_tables(cli, args, pins, &q);
 }

@@ -17,7 +17,7 @@
 
 #define WAIT_DEFAULT_MS 60000 /* without --timeout */
 #define WAIT_STEP_MS    200   /* between two requests */
-#define WAIT_TELL_MS    5000u /* between two lines that say what is waited for */
+#define WAIT_REPORT_MS  5000u /* between two lines that say what is waited for */
 #define WAIT_SLOW_MS    1000u /* a request that took so long had no answer */
 #define THING_PATH_MAX  256
 
@@ -58,7 +58,7 @@ static const json_t *find_named(const json_t *list, const char *name)
 	return NULL;
 }
 
-static const json_t *find(const json_t *status, const struct thing *t)
+static const json_t *find_thing(const json_t *status, const struct thing *t)
 {
 	char plural[16];
 
@@ -106,7 +106,7 @@ static void print_overrides_of(const json_t *status, const json_t *thing)
 }
 
 /* How each node sees the service at this site, where the sites vote. */
-static void print_views(const json_t *effect)
+static void print_peer_health(const json_t *effect)
 {
 	const json_t *v;
 	size_t i;
@@ -134,7 +134,7 @@ static void print_fields(const json_t *status, const json_t *thing)
 	if (!four && !six)
 		print_members("observed", seen);
 	print_members("effect", json_object_get(thing, "effect"));
-	print_views(json_object_get(thing, "effect"));
+	print_peer_health(json_object_get(thing, "effect"));
 	print_overrides_of(status, thing);
 }
 
@@ -167,7 +167,7 @@ static const char *subject_of(const json_t *event)
 }
 
 /* Whether an event is about the thing, a part of it, or one of its overrides. */
-static bool concerns(const json_t *event, const struct thing *t, const json_t *thing)
+static bool event_concerns(const json_t *event, const struct thing *t, const json_t *thing)
 {
 	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides"), *id;
 	const char *subject = subject_of(event);
@@ -187,14 +187,14 @@ static json_t *events_of(const struct cli *cli, const struct thing *t, const jso
 	const json_t *e;
 	size_t i;
 
-	api_ask_quietly(cli, &request, &reply);
-	if (!api_taken(&reply)) {
+	api_call_quietly(cli, &request, &reply);
+	if (!api_succeeded(&reply)) {
 		api_reply_fini(&reply);
 		return out;
 	}
 	json_array_foreach(json_object_get(reply.body, "items"), i, e)
 	{
-		if (concerns(e, t, thing))
+		if (event_concerns(e, t, thing))
 			json_array_append(out, (json_t *)(uintptr_t)e);
 	}
 	api_reply_fini(&reply);
@@ -204,7 +204,7 @@ static json_t *events_of(const struct cli *cli, const struct thing *t, const jso
 }
 
 /* Whether a reason of the node's state is about the thing: a pool's is also about what is in it. */
-static bool is_about(const json_t *reason, const struct thing *t)
+static bool reason_is_about(const json_t *reason, const struct thing *t)
 {
 	const char *subject = api_text(reason, "subject", "");
 	size_t n = strlen(t->name);
@@ -227,7 +227,7 @@ static json_t *reasons_of(const json_t *status, const struct thing *t)
 
 	json_array_foreach(json_object_get(status, "reasons"), i, r)
 	{
-		if (all || is_about(r, t))
+		if (all || reason_is_about(r, t))
 			json_array_append(out, r);
 	}
 	return out;
@@ -244,13 +244,13 @@ static void print_reasons(const json_t *reasons)
 }
 
 /* Why the node is as it is. */
-static int why_node(const struct cli *cli)
+static int explain_node(const struct cli *cli)
 {
 	struct api_request request = { .method = "GET", .path = "/v1/status?limit=1" };
 	struct api_reply reply;
 	int status = api_get(cli, &request, &reply);
 
-	if (!api_taken(&reply))
+	if (!api_succeeded(&reply))
 		return status;
 	json_t *reasons = reasons_of(reply.body, NULL);
 	if (cli->json) {
@@ -269,8 +269,8 @@ static int why_node(const struct cli *cli)
 	return CLI_OK;
 }
 
-static void print_why(const json_t *status, const json_t *thing, const json_t *reasons,
-                      const json_t *events)
+static void print_thing(const json_t *status, const json_t *thing, const json_t *reasons,
+                        const json_t *events)
 {
 	const json_t *e;
 	size_t i;
@@ -311,7 +311,7 @@ static void status_path(const struct thing *t, bool whole, bool briefly, char pa
 	free(name);
 }
 
-static int ask_status(const struct cli *cli, const struct thing *t, struct api_reply *reply)
+static int query_status(const struct cli *cli, const struct thing *t, struct api_reply *reply)
 {
 	char path[THING_PATH_MAX];
 	struct api_request request = { .method = "GET", .path = path };
@@ -324,15 +324,15 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 {
 	struct thing t;
 	struct api_reply reply;
-	int status = args->n == 0 ? why_node(cli) : thing_of(args, &t);
+	int status = args->n == 0 ? explain_node(cli) : thing_of(args, &t);
 
 	if (args->n == 0)
 		return status;
 	if (!status)
-		status = ask_status(cli, &t, &reply);
+		status = query_status(cli, &t, &reply);
 	if (status)
 		return status;
-	const json_t *thing = find(reply.body, &t);
+	const json_t *thing = find_thing(reply.body, &t);
 	if (!thing) {
 		api_reply_fini(&reply);
 		return cli_fail(CLI_USAGE, "there is no %s %s; weir status lists them", t.kind,
@@ -345,7 +345,7 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 		api_print_json(out);
 		json_decref(out);
 	} else {
-		print_why(reply.body, thing, reasons, events);
+		print_thing(reply.body, thing, reasons, events);
 	}
 	json_decref(reasons);
 	json_decref(events);
@@ -357,7 +357,7 @@ int cli_why(struct cli *cli, const struct cli_args *args)
  * Whether intent, observation or effect says @p word. Separate observations of IPv4 and IPv6 must
  * both say it.
  */
-static bool says(const json_t *thing, const char *word)
+static bool thing_says(const json_t *thing, const char *word)
 {
 	static const char *const fields[] = { "intent", "observation", "effect" };
 	const json_t *seen = json_object_get(thing, "observation");
@@ -372,14 +372,14 @@ static bool says(const json_t *thing, const char *word)
 }
 
 /* A service is in a state if it is so at all of its sites. */
-static bool is_in(const json_t *thing, const char *word)
+static bool thing_is_in_state(const json_t *thing, const char *word)
 {
-	const json_t *places = json_object_get(thing, "at"), *at;
+	const json_t *sites = json_object_get(thing, "at"), *at;
 	size_t i;
 
-	if (!json_array_size(places))
-		return says(thing, word);
-	json_array_foreach(places, i, at) if (!says(at, word)) return false;
+	if (!json_array_size(sites))
+		return thing_says(thing, word);
+	json_array_foreach(sites, i, at) if (!thing_says(at, word)) return false;
 	return true;
 }
 
@@ -407,9 +407,9 @@ static bool site_is_drained(const json_t *thing)
 	return api_number(json_object_get(thing, "effect"), "level_ppm", 0) >= 1e6;
 }
 
-static bool holds(const json_t *status, const struct thing *t, const char *word)
+static bool thing_has_state(const json_t *status, const struct thing *t, const char *word)
 {
-	const json_t *thing = t->kind ? find(status, t) : NULL;
+	const json_t *thing = t->kind ? find_thing(status, t) : NULL;
 
 	if (!t->kind)
 		return strcmp(api_text(status, "state", ""), word) == 0;
@@ -417,21 +417,22 @@ static bool holds(const json_t *status, const struct thing *t, const char *word)
 		return false;
 	if (strcmp(t->kind, "site") == 0 && strcmp(word, "drained") == 0)
 		return site_is_drained(thing);
-	return is_in(thing, word);
+	return thing_is_in_state(thing, word);
 }
 
 /*
- * No command is silent for long. @p last_ms: time of the last request; @p told_ms: time of the last
- * line
+ * No command is silent for long. @p last_ms: time of the last request; @p last_report_ms: time of
+ * the last line
  */
-static void tell_waiting(const char *word, uint64_t since_ms, uint64_t last_ms, uint64_t *told_ms)
+static void print_wait_progress(const char *word, uint64_t since_ms, uint64_t last_ms,
+                                uint64_t *last_report_ms)
 {
 	uint64_t now_ms = clock_mono_ms();
 
-	if (now_ms < *told_ms + WAIT_TELL_MS && now_ms < last_ms + WAIT_SLOW_MS)
+	if (now_ms < *last_report_ms + WAIT_REPORT_MS && now_ms < last_ms + WAIT_SLOW_MS)
 		return;
 	fprintf(stderr, "weir: not %s yet (%u s)\n", word, (unsigned)((now_ms - since_ms) / 1000));
-	*told_ms = now_ms;
+	*last_report_ms = now_ms;
 }
 
 /*
@@ -442,7 +443,7 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
                       int64_t timeout_ms)
 {
 	uint64_t since_ms = clock_mono_ms(), end = since_ms + (uint64_t)timeout_ms;
-	uint64_t told_ms = since_ms, last_ms;
+	uint64_t last_report_ms = since_ms, last_ms;
 	const struct timespec step = { 0, WAIT_STEP_MS * 1000000L };
 	char path[THING_PATH_MAX];
 	struct api_request request = { .method = "GET", .path = path };
@@ -452,23 +453,24 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
 		struct api_reply reply;
 
 		last_ms = clock_mono_ms();
-		int status = api_ask_quietly(cli, &request, &reply);
-		bool done = status == CLI_OK && api_taken(&reply) && holds(reply.body, t, word);
+		int status = api_call_quietly(cli, &request, &reply);
+		bool done = status == CLI_OK && api_succeeded(&reply) &&
+		            thing_has_state(reply.body, t, word);
 
-		if (status == CLI_OK && !api_taken(&reply) && reply.status < 500) {
+		if (status == CLI_OK && !api_succeeded(&reply) && reply.status < 500) {
 			status = api_refusal(&reply);
 			api_reply_fini(&reply);
 			return status;
 		}
-		if (status == CLI_OK && api_taken(&reply) && t->kind &&
+		if (status == CLI_OK && api_succeeded(&reply) && t->kind &&
 		    json_is_string(json_object_get(reply.body, "cluster")) &&
-		    !find(reply.body, t)) {
+		    !find_thing(reply.body, t)) {
 			api_reply_fini(&reply);
 			return cli_fail(CLI_USAGE, "there is no %s %s%s%s; weir status lists them",
 			                t->kind, t->pool, t->pool[0] ? "/" : "", t->name);
 		}
 		if (done && cli->json)
-			api_print_json(t->kind ? find(reply.body, t) : reply.body);
+			api_print_json(t->kind ? find_thing(reply.body, t) : reply.body);
 		api_reply_fini(&reply);
 		if (done || status == CLI_DENIED)
 			return status;
@@ -479,7 +481,7 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
 			        status == CLI_UNREACHABLE
 			                ? "; management does not answer"
 			                : "; the state may still be reached: look at weir status");
-		tell_waiting(word, since_ms, last_ms, &told_ms);
+		print_wait_progress(word, since_ms, last_ms, &last_report_ms);
 		nanosleep(&step, NULL);
 	}
 }

@@ -8,7 +8,7 @@
 
 /* clang-format off */
 #define OPTION_REASON  { "--reason", "TEXT", "why, for the record (required)" }
-#define OPTION_WHY     { "--reason", "TEXT", "why, for the record" }
+#define OPTION_REASON_OPTIONAL     { "--reason", "TEXT", "why, for the record" }
 #define OPTION_AUTHOR  { "--author", "NAME", "author of the change, if not the calling user" }
 #define OPTION_DRY_RUN { "--dry-run", NULL, "show what would happen; change nothing" }
 #define OPTION_ALL     { "--all", NULL, "wait until all nodes have the change" }
@@ -23,7 +23,7 @@
 #define OPTION_KEEP    { "--confirm-pending", NULL, "also confirm the earlier version that is not confirmed yet" }
 #define OPTION_JOIN    { "--join-pending", NULL, "set one deadline for this and the earlier unconfirmed version" }
 #define OPTION_BASE    { "--base", "ETAG", "change only if this version is still in force" }
-#define OPTION_MADE    { "--base", "VERSION", "the version that the file was made from (default: its line '# weir base VERSION')" }
+#define OPTION_FILE_BASE    { "--base", "VERSION", "the version that the file was made from (default: its line '# weir base VERSION')" }
 #define OPTION_SKIP { "--skip-bad-zones", NULL, "keep the zone files in force where the new ones have errors" }
 #define OPTION_REPLACE { "--replace", NULL, "also undo what others changed since" }
 #define NONE           { NULL, NULL, NULL }
@@ -47,9 +47,9 @@ const struct cli_command cli_commands[] = {
 	    { "--watch", NULL, "repeat every second" }, NONE } },
 	{ "plan", "[FILE]", 0, 1, "show what weir apply would change (default FILE: CONF/weir.conf)", cli_plan, { NONE } },
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force (default FILE: CONF/weir.conf)", cli_apply,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_MADE, OPTION_REPLACE, OPTION_SKIP, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_FILE_BASE, OPTION_REPLACE, OPTION_SKIP, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "confirm", "[VERSION]", 0, 1, "keep a version that would otherwise be rolled back", cli_confirm,
-	  { OPTION_WHY, OPTION_AUTHOR, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "versions", "", 0, 0, "list the last versions: time, author, reason", cli_versions,
@@ -59,15 +59,15 @@ const struct cli_command cli_commands[] = {
 	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
 	    OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "undrain", TARGET, 2, 2, "end a drain", cli_undrain,
-	  { OPTION_WHY, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "disable", TARGET, 2, 2, "take a site or backend out of service at once; its connections break", cli_disable,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "enable", TARGET, 2, 2, "end a disable or force-up", cli_enable,
-	  { OPTION_WHY, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "force-up", "backend POOL/NAME", 2, 2, "treat a backend as up, whatever its checks report", cli_force_up,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "hold", "site NAME", 2, 2, "stop a running ramp at its present level", cli_hold,
-	  { OPTION_WHY, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "overrides", "", 0, 0, "list drains, disables, forced states and holds", cli_overrides,
 	  { { "--ended", NULL, "include ended overrides" }, NONE } },
 	{ "events", "", 0, 0, "list the last events, oldest first", cli_events,

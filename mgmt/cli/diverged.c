@@ -9,7 +9,7 @@
 
 #include "mgmt/cli/api.h"
 
-static void print_head(FILE *to, const json_t *head, bool here)
+static void print_diverged_head(FILE *to, const json_t *head, bool here)
 {
 	const char *reason = api_text(head, "reason", "");
 
@@ -36,8 +36,8 @@ void diverged_print(FILE *to, const json_t *body)
 	fputs("diverged: the nodes have versions that do not follow from each "
 	      "other\n",
 	      to);
-	print_head(to, own, true);
-	json_array_foreach(heads, i, item) print_head(to, item, false);
+	print_diverged_head(to, own, true);
+	json_array_foreach(heads, i, item) print_diverged_head(to, item, false);
 	json_array_foreach(heads, i, item)
 	        fprintf(to, "to see the difference: weir diff %s\n", api_text(item, "node", "?"));
 	json_array_foreach(json_object_get(body, "cure"), i, item)

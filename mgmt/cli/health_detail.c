@@ -14,9 +14,9 @@
 #include "mgmt/cli/api.h"
 #include "weir/json.h"
 
-#define ASK_MS 2000 /* the list is an extra: weir health must not wait long for it */
+#define QUERY_MS 2000 /* the list is an extra: weir health must not wait long for it */
 
-static void key_of(const json_t *row, char key[256])
+static void format_row_key(const json_t *row, char key[256])
 {
 	const char *pool = api_text(row, "pool", NULL);
 
@@ -28,21 +28,21 @@ static void key_of(const json_t *row, char key[256])
 }
 
 /* Rows by key. @return given; NULL when there is no answer */
-static json_t *ask(const struct cli *cli)
+static json_t *query_health_rows(const struct cli *cli)
 {
 	char path[PATH_MAX], key[256], *line = NULL;
 	json_t *answer, *row, *rows;
 	size_t i;
 
 	if (proc_path(cli->dirs.run, "health.ctl", path) ||
-	    ctl_ask(path, "{\"do\":\"list\"}", ASK_MS, &line))
+	    ctl_request(path, "{\"do\":\"list\"}", QUERY_MS, &line))
 		return NULL;
 	answer = json_read(line, strlen(line), 0, NULL);
 	free(line);
 	rows = json_object();
 	json_array_foreach(json_object_get(answer, "targets"), i, row)
 	{
-		key_of(row, key);
+		format_row_key(row, key);
 		json_object_set(rows, key, row);
 	}
 	json_decref(answer);
@@ -51,7 +51,7 @@ static json_t *ask(const struct cli *cli)
 
 void health_detail_join(const struct cli *cli, json_t *items)
 {
-	json_t *rows = ask(cli), *item;
+	json_t *rows = query_health_rows(cli), *item;
 	char key[256];
 	size_t i;
 
@@ -59,7 +59,7 @@ void health_detail_join(const struct cli *cli, json_t *items)
 		return;
 	json_array_foreach(items, i, item)
 	{
-		key_of(item, key);
+		format_row_key(item, key);
 		json_t *row = json_object_get(rows, key);
 
 		if (!row)

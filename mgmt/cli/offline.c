@@ -19,7 +19,7 @@
 #include "base/believed.h"
 #include "weir/health.h"
 
-static int wrong(const char *field, const char *value)
+static int fail_time_option(const char *field, const char *value)
 {
 	return cli_fail(CLI_USAGE, "--%s %s: expected %s", field, value,
 	                strcmp(field, "over") == 0 ? "a duration such as 5m"
@@ -49,11 +49,11 @@ static int command_of(const json_t *body, int64_t now_ms, struct command *c)
 	if (!c->author)
 		c->author = getlogin() ? getlogin() : "root";
 	if (over && when_duration(over, &c->over_ms) != 0)
-		return wrong("over", over);
+		return fail_time_option("over", over);
 	if (from && when_instant(from, now_ms, &c->from_ms) != 0)
-		return wrong("from", from);
+		return fail_time_option("from", from);
 	if (until && when_instant(until, now_ms, &c->until_ms) != 0)
-		return wrong("until", until);
+		return fail_time_option("until", until);
 	json_array_foreach(guards, i, guard)
 	{
 		const char *text = json_string_value(guard);
@@ -71,19 +71,19 @@ static int command_of(const json_t *body, int64_t now_ms, struct command *c)
 static json_t *result_json(const struct intent *in, const struct command *c,
                            const struct command_result *r, int64_t now_ms)
 {
-	const char *why = intent_write_why(in);
+	const char *why = intent_unwritten_reason(in);
 	json_t *nodes = json_array();
-	json_t *body = tell_command(
+	json_t *body = command_to_json(
 	        in, c, r,
 	        c->dry_run ? NULL
 	                   : "written offline: the peers learn of it when weir-mgmt runs again",
 	        now_ms);
 
-	json_array_append_new(nodes, tell_node(intent_node(in), why, false, json_array()));
+	json_array_append_new(nodes, node_to_json(intent_node(in), why, false, json_array()));
 	if (c->dry_run)
 		json_decref(nodes);
 	else
-		tell_nodes(body, intent_document(in), !*why, nodes);
+		nodes_add_json(body, intent_document(in), !*why, nodes);
 	return body;
 }
 
@@ -116,9 +116,10 @@ static int outcome_status(enum command_outcome outcome, const struct command_res
 }
 
 /* A command that ends what has already ended succeeds. */
-static int tell_over(const struct cli *cli, const struct command *c, const struct command_result *r)
+static int print_already_ended(const struct cli *cli, const struct command *c,
+                               const struct command_result *r)
 {
-	json_t *body = tell_nothing_to_end(c, r);
+	json_t *body = nothing_to_end_to_json(c, r);
 
 	if (cli->json)
 		api_print_json(body);
@@ -146,11 +147,12 @@ static void read_principal(char out[PRINCIPAL_MAX])
  * The health page is shown to the guards as weir-mgmt shows it; without a page they take nothing as
  * down.
  */
-static int run(const struct cli *cli, struct intent *in, const struct command *c, int64_t now_ms)
+static int run_offline(const struct cli *cli, struct intent *in, const struct command *c,
+                       int64_t now_ms)
 {
 	char path[PATH_MAX];
 	struct page *page = NULL;
-	struct guard_seen seen = { 0 };
+	struct guard_observed seen = { 0 };
 	struct command_result *r = calloc(1, sizeof(*r));
 
 	if (!r)
@@ -161,7 +163,8 @@ static int run(const struct cli *cli, struct intent *in, const struct command *c
 	enum command_outcome outcome;
 
 	outcome = command_run(in, c, &seen, now_ms, r);
-	int status = outcome == COMMAND_OVER ? tell_over(cli, c, r) : outcome_status(outcome, r);
+	int status = outcome == COMMAND_OVER ? print_already_ended(cli, c, r)
+	                                     : outcome_status(outcome, r);
 	if (outcome == COMMAND_OVER) {
 		page_close(page);
 		free(r);
@@ -174,10 +177,10 @@ static int run(const struct cli *cli, struct intent *in, const struct command *c
 			api_print_json(body);
 		else
 			override_print(body);
-		if (intent_write_why(in)[0] && !c->dry_run)
+		if (intent_unwritten_reason(in)[0] && !c->dry_run)
 			status = cli_fail(CLI_UNREACHABLE,
 			                  "the effective document was not written: %s",
-			                  intent_write_why(in));
+			                  intent_unwritten_reason(in));
 		json_decref(body);
 	}
 	page_close(page);
@@ -215,7 +218,8 @@ static int open_soon(const struct intent_options *options, int64_t now_ms, struc
  * Open the store as weir-mgmt's user, so that weir-mgmt can replace these files. @return CLI_OK, or
  * after a message
  */
-static int open_store(const struct cli *cli, bool dry_run, int64_t now_ms, struct intent **in)
+static int open_offline_store(const struct cli *cli, bool dry_run, int64_t now_ms,
+                              struct intent **in)
 {
 	const struct intent_options options = { .conf_dir = cli->dirs.conf,
 		                                .state_dir = cli->dirs.state,
@@ -263,10 +267,10 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 		                  "%s: this user may not write there; run the command as root",
 		                  cli->dirs.state);
 	if (!status)
-		status = open_store(cli, dry_run, now_ms, &in);
+		status = open_offline_store(cli, dry_run, now_ms, &in);
 	if (!status) {
 		intent_for(in, principal, NULL);
-		status = run(cli, in, &c, now_ms);
+		status = run_offline(cli, in, &c, now_ms);
 	}
 	intent_close(in);
 	json_decref(body);

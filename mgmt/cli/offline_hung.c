@@ -53,7 +53,7 @@ static pid_t find_writer(const char *run_dir)
 }
 
 /* Watch it for WATCH_MS. @return whether it gave no sign */
-static bool stands_still(const char *run_dir, pid_t pid, char job[RUN_LABEL_MAX])
+static bool shows_no_life(const char *run_dir, pid_t pid, char job[RUN_LABEL_MAX])
 {
 	struct run_page page = { 0 };
 	struct run_signs first, now;
@@ -86,7 +86,7 @@ static int end_process(int pidfd)
 }
 
 /* It runs. Where its socket is gone, it makes it again within about a second. */
-static int tell_running(const struct cli *cli, const char *job)
+static int report_running(const struct cli *cli, const char *job)
 {
 	char path[PATH_MAX];
 
@@ -115,8 +115,8 @@ int offline_end_hung(const struct cli *cli, bool dry_run)
 		return cli_fail(CLI_CONFLICT,
 		                "another process uses the store; try again in a few seconds");
 	int status = CLI_OK;
-	if (!stands_still(cli->dirs.run, pid, job))
-		status = tell_running(cli, job);
+	if (!shows_no_life(cli->dirs.run, pid, job))
+		status = report_running(cli, job);
 	else if (dry_run)
 		status = cli_fail(CLI_CONFLICT,
 		                  "weir-mgmt hangs and holds the store; without --dry-run this "

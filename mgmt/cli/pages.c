@@ -36,20 +36,20 @@ struct pages {
 /* The key is not read: an operator may not, and nothing here needs it. */
 static int pages_open(const struct cli *cli, struct pages *p)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char path[PATH_MAX];
 
 	*p = (struct pages){ .now_ms = clock_mono_ms() };
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
 		return CLI_USAGE;
-	int err = model_read_without_key(path, cli->dirs.node, &p->model, &mistakes);
+	int err = model_read_without_key(path, cli->dirs.node, &p->model, &errors);
 	if (err)
 		cli_fail(CLI_OK,
 		         "management does not answer, and %s cannot be read: %s; is weir run "
 		         "running, with these directories?",
-		         path, mistakes.n_items ? mistakes.items[0].message : strerror(-err));
-	bool denied = mistakes.denied;
-	model_mistakes_free(&mistakes);
+		         path, errors.n_items ? errors.items[0].message : strerror(-err));
+	bool denied = errors.denied;
+	model_errors_free(&errors);
 	if (err)
 		return denied ? CLI_DENIED : CLI_UNREACHABLE;
 	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
@@ -89,7 +89,7 @@ static json_t *processes_json(const struct cli *cli)
 /* The observation of @p target. A stale one is unknown, with its last state as an extra field. */
 static json_t *seen_json(const struct pages *p, uint64_t target)
 {
-	int place = p->health ? health_find(p->health, target) : -1;
+	int place = p->health ? health_find_index(p->health, target) : -1;
 	char since[CLOCK_TEXT_MAX];
 
 	if (place < 0)
@@ -108,7 +108,7 @@ static json_t *seen_json(const struct pages *p, uint64_t target)
 	return out;
 }
 
-static void add_backends(const struct pages *p, json_t *list)
+static void list_page_backends(const struct pages *p, json_t *list)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -129,7 +129,7 @@ static void add_backends(const struct pages *p, json_t *list)
 		}
 }
 
-static void add_services(const struct pages *p, json_t *list)
+static void list_page_services(const struct pages *p, json_t *list)
 {
 	for (size_t i = 0; i < p->model->n_services; i++)
 		for (size_t j = 0; j < p->model->services[i].n_at; j++)
@@ -138,7 +138,7 @@ static void add_services(const struct pages *p, json_t *list)
 				uint64_t target =
 				        health_target_service(s->name, s->at[j].site->name, ip4);
 
-				if (!p->health || health_find(p->health, target) < 0)
+				if (!p->health || health_find_index(p->health, target) < 0)
 					continue;
 				json_array_append_new(
 				        list, json_pack("{s:s, s:s, s:s, s:o}", "service", s->name,
@@ -152,8 +152,8 @@ static json_t *targets_json(const struct pages *p)
 {
 	json_t *list = json_array();
 
-	add_backends(p, list);
-	add_services(p, list);
+	list_page_backends(p, list);
+	list_page_services(p, list);
 	return list;
 }
 
@@ -217,7 +217,7 @@ static const char *level_word(const struct model_override *o)
 }
 
 /* A ramp that was held goes by weir-dns's record of it (weir/ramp.h) instead of the wall clock. */
-static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_ms)
+static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_clock_ms)
 {
 	struct ramp_record *ramps = calloc(RAMP_RECORDS_MAX, sizeof(*ramps));
 	int n = ramps ? ramp_read(cli->dirs.state, ramps) : 0;
@@ -228,7 +228,7 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 		const struct model_override *o = &m->overrides[i];
 		const struct ramp_record *r =
 		        ramp_find(ramps, n > 0 ? (size_t)n : 0, o->id, o->generation);
-		int64_t at_ms = r && r->how != RAMP_FREE ? r->at_ms : wall_ms;
+		int64_t at_ms = r && r->how != RAMP_FREE ? r->at_ms : wall_clock_ms;
 		uint32_t ppm = model_override_ppm(o, at_ms);
 
 		if (o->ended || (ppm == 0 && at_ms >= o->until_ms))
@@ -238,7 +238,7 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 		                                "id", o->id, "do", level_word(o), "pool", o->pool,
 		                                "name", o->name, "level_ppm", (int)ppm, "from",
 		                                clock_text(o->from_ms, from), "until",
-		                                o->until_ms == MODEL_WALL_NEVER
+		                                o->until_ms == MODEL_TIME_NEVER
 		                                        ? "never"
 		                                        : clock_text(o->until_ms, until),
 		                                "author", o->author, "reason", o->reason));
@@ -277,12 +277,12 @@ static void print_pages_status(const json_t *body)
 /* State and reasons by the pages; degraded without reasons when memory is short. */
 static json_t *judged_json(const struct cli *cli, struct pages *p, struct judge_verdict *v)
 {
-	int64_t wall_ms = clock_believed_ms();
+	int64_t wall_clock_ms = clock_believed_ms();
 
-	if (pages_judge(cli, p->model, p->health_stale ? NULL : p->health, wall_ms, v))
+	if (pages_judge(cli, p->model, p->health_stale ? NULL : p->health, wall_clock_ms, v))
 		*v = (struct judge_verdict){ .state = JUDGE_DEGRADED };
 	return json_pack("{s:s, s:o, s:o}", "state", judge_state_text(v->state), "why",
-	                 pages_why(v), "reasons", pages_reasons(v));
+	                 pages_reason_texts(v), "reasons", pages_reasons(v));
 }
 
 int pages_status(const struct cli *cli)

@@ -18,7 +18,7 @@
 static const char *const names[N_PROCESSES] = { "dataplane", "health", "dns", "mgmt" };
 
 /* What the facts point to. */
-struct holder {
+struct page_facts {
 	struct judge_process processes[N_PROCESSES];
 	struct conditions conditions[N_PROCESSES], supervisor_conditions;
 	struct overrides overrides;
@@ -28,7 +28,7 @@ struct holder {
 };
 
 /* weir-mgmt counts as not running, whatever its page says: it does not answer. */
-static void fill_processes(const struct cli *cli, struct holder *h, struct judge_facts *f)
+static void fill_page_processes(const struct cli *cli, struct page_facts *h, struct judge_facts *f)
 {
 	struct gather_process supervisor;
 	bool exists = false;
@@ -73,7 +73,7 @@ static int fill_overrides(const struct model *m, struct overrides *out)
 }
 
 /* The effect page, if its writer has signed it lately. */
-static void open_effect(const struct cli *cli, struct holder *h)
+static void open_effect(const struct cli *cli, struct page_facts *h)
 {
 	struct effect_total total;
 	uint64_t now_ms = clock_mono_ms();
@@ -87,8 +87,8 @@ static void open_effect(const struct cli *cli, struct holder *h)
 	h->effect = NULL;
 }
 
-static int fill_sites(const struct model *m, const struct health_page *health, struct holder *h,
-                      struct judge_facts *f)
+static int fill_page_sites(const struct model *m, const struct health_page *health,
+                           struct page_facts *h, struct judge_facts *f)
 {
 	h->sites = calloc(m->n_sites + 1, sizeof(*h->sites));
 	if (!h->sites)
@@ -105,17 +105,17 @@ static int fill_sites(const struct model *m, const struct health_page *health, s
 	return 0;
 }
 
-static int fill_facts(const struct cli *cli, const struct gather_from *from, struct holder *h,
+static int fill_facts(const struct cli *cli, const struct gather_from *from, struct page_facts *h,
                       struct judge_facts *f)
 {
 	const struct model *m = from->m;
 	int err = gather_pools(from, &h->pools, &f->n_pools);
 
 	if (!err)
-		err = fill_sites(m, from->health, h, f);
+		err = fill_page_sites(m, from->health, h, f);
 	if (err)
 		return err;
-	fill_processes(cli, h, f);
+	fill_page_processes(cli, h, f);
 	h->processes[0].document = m->meta.document; /* it is not judged: the writer is away */
 	f->pools = h->pools;
 	f->effect_fresh = h->effect != NULL;
@@ -125,9 +125,9 @@ static int fill_facts(const struct cli *cli, const struct gather_from *from, str
 }
 
 int pages_judge(const struct cli *cli, const struct model *m, const struct health_page *health,
-                int64_t wall_ms, struct judge_verdict *out)
+                int64_t wall_clock_ms, struct judge_verdict *out)
 {
-	struct holder *h = calloc(1, sizeof(*h));
+	struct page_facts *h = calloc(1, sizeof(*h));
 	struct judge_facts f = { .has_configuration = true };
 	int err = h ? fill_overrides(m, &h->overrides) : -ENOMEM;
 
@@ -135,7 +135,7 @@ int pages_judge(const struct cli *cli, const struct model *m, const struct healt
 		open_effect(cli, h);
 		const struct gather_from from = { .m = m,
 			                          .overrides = &h->overrides,
-			                          .wall_ms = wall_ms,
+			                          .wall_clock_ms = wall_clock_ms,
 			                          .health = health,
 			                          .effect = h->effect };
 
@@ -153,12 +153,12 @@ int pages_judge(const struct cli *cli, const struct model *m, const struct healt
 	return err;
 }
 
-json_t *pages_why(const struct judge_verdict *v)
+json_t *pages_reason_texts(const struct judge_verdict *v)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(list, tell_text(v->reasons[i].text));
+		json_array_append_new(list, text_to_json(v->reasons[i].text));
 	return list;
 }
 
@@ -169,8 +169,8 @@ json_t *pages_reasons(const struct judge_verdict *v)
 	for (size_t i = 0; i < v->n_reasons; i++)
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:o, s:s, s:o}", "code", v->reasons[i].code,
-		                                "subject", tell_text(v->reasons[i].subject),
+		                                "subject", text_to_json(v->reasons[i].subject),
 		                                "state", judge_state_text(v->reasons[i].state),
-		                                "text", tell_text(v->reasons[i].text)));
+		                                "text", text_to_json(v->reasons[i].text)));
 	return list;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The judgement from the pages alone, when weir-mgmt does not answer (implemented in pages_judge.c).
+ * The judgement from the pages alone, when weir-mgmt does not answer (implemented in
+ * pages_judge.c).
  */
 #ifndef WEIR_MGMT_CLI_PAGES_JUDGE_H
 #define WEIR_MGMT_CLI_PAGES_JUDGE_H
@@ -12,13 +13,14 @@
 #include "mgmt/judge/gather.h"
 
 /**
- * Judge the node by its pages: the same function and rules as weir-mgmt's. Peers, store and versions are not known
- * without it. @p health: the health page, NULL unless it is fresh. @return 0 or -ENOMEM
+ * Judge the node by its pages: the same function and rules as weir-mgmt's. Peers, store and
+ * versions are not known without it. @p health: the health page, NULL unless it is fresh. @return 0
+ * or -ENOMEM
  */
 int pages_judge(const struct cli *cli, const struct model *m, const struct health_page *health,
-                int64_t wall_ms, struct judge_verdict *out);
+                int64_t wall_clock_ms, struct judge_verdict *out);
 /** The verdict's texts, and its reasons as in GET /v1/status, without since; given. */
-json_t *pages_why(const struct judge_verdict *v);
+json_t *pages_reason_texts(const struct judge_verdict *v);
 json_t *pages_reasons(const struct judge_verdict *v);
 
 #endif

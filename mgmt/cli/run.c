@@ -41,7 +41,7 @@
 /* The order of stopping: first what changes the state, last what serves users. */
 static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_HEALTH, CHILD_DNS, CHILD_DATAPLANE };
 
-static void start(struct child *c);
+static void fork_child(struct child *c);
 static void stop_next(struct run *r);
 
 void run_note_children(struct run *r)
@@ -59,7 +59,7 @@ void run_note_children(struct run *r)
 
 static void on_restart_timer(void *arg)
 {
-	start(arg);
+	fork_child(arg);
 }
 
 /* 0 the first time, then 200 ms doubling up to 5 s. */
@@ -147,7 +147,7 @@ static void run_child(const struct child *c)
 }
 
 /* Watch @p pid as child @p c, so that its end is noticed. @return 0 or -errno */
-static int watch(struct child *c, pid_t pid, bool ours)
+static int watch_child(struct child *c, pid_t pid, bool ours)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0), err = 0;
 
@@ -168,7 +168,7 @@ static int watch(struct child *c, pid_t pid, bool ours)
 }
 
 /* weir-dns is not started before there is a document: that names the addresses to listen on. */
-static void start(struct child *c)
+static void fork_child(struct child *c)
 {
 	struct run *r = c->run;
 
@@ -182,7 +182,7 @@ static void start(struct child *c)
 	pid_t pid = fork();
 	if (pid == 0)
 		run_child(c);
-	int err = pid < 0 ? -errno : watch(c, pid, true);
+	int err = pid < 0 ? -errno : watch_child(c, pid, true);
 	if (err) {
 		log_error("process-not-started", "process=%s why=\"%s\"", c->name, strerror(-err));
 		if (pid > 0) {
@@ -208,7 +208,7 @@ static void on_limit(void *arg)
 	kill(c->pid, SIGKILL);
 }
 
-static void ask_to_end(struct child *c)
+static void terminate_child(struct child *c)
 {
 	kill(c->pid, SIGTERM);
 	loop_timer_set(c->run->loop, &c->limit, loop_now_ms(c->run->loop) + STOP_MS);
@@ -250,28 +250,28 @@ static void renew_dns(struct run *r)
 	struct child *dns = &r->children[CHILD_DNS];
 
 	if (!dns->pid) {
-		start(dns);
+		fork_child(dns);
 		return;
 	}
 	dns->must_restart = true;
-	ask_to_end(dns);
+	terminate_child(dns);
 }
 
 /* Hold the sockets of the effective document, if there is one for this node. */
-static void take_document(void *arg)
+static void apply_document(void *arg)
 {
 	struct run *r = arg;
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char path[PATH_MAX];
 
 	if (r->stopping || proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) != 0)
 		return;
-	int err = model_read_without_key(path, r->dirs->node, &m, &mistakes);
-	if (err && err != -ENOENT && mistakes.n_items)
+	int err = model_read_without_key(path, r->dirs->node, &m, &errors);
+	if (err && err != -ENOENT && errors.n_items)
 		log_error("document-refused", "path=%s line=%u field=%s why=\"%s\" mistakes=%zu",
-		          path, mistakes.items[0].line, mistakes.items[0].field,
-		          mistakes.items[0].message, mistakes.n_total);
+		          path, errors.items[0].line, errors.items[0].field,
+		          errors.items[0].message, errors.n_total);
 	if (!err && m->self) {
 		bool first = !r->has_document;
 		bool changed = run_sockets_set(&r->sockets, m->self->dns_listen,
@@ -286,18 +286,18 @@ static void take_document(void *arg)
 			               loop_now_ms(r->loop) + SOCKETS_AGAIN_MS);
 	}
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 }
 
 /* It was killed and is still there, in an uninterruptible sleep: go on without it. */
-static void on_stop_timer(void *arg)
+static void on_stop_deadline(void *arg)
 {
 	struct run *r = arg;
 
 	log_error("process-left", "process=%s pid=%d why=\"it was killed and does not end\"",
-	          r->children[stop_order[r->stop_place]].name,
-	          (int)r->children[stop_order[r->stop_place]].pid);
-	r->stop_place++;
+	          r->children[stop_order[r->stop_index]].name,
+	          (int)r->children[stop_order[r->stop_index]].pid);
+	r->stop_index++;
 	stop_next(r);
 }
 
@@ -305,26 +305,26 @@ static void on_stop_timer(void *arg)
 static void stop_next(struct run *r)
 {
 	loop_timer_cancel(r->loop, &r->stop_timer);
-	for (; r->stop_place < CHILD_COUNT; r->stop_place++) {
-		struct child *c = &r->children[stop_order[r->stop_place]];
+	for (; r->stop_index < CHILD_COUNT; r->stop_index++) {
+		struct child *c = &r->children[stop_order[r->stop_index]];
 
 		if (!c->pid)
 			continue;
-		ask_to_end(c);
+		terminate_child(c);
 		loop_timer_set(r->loop, &r->stop_timer, loop_now_ms(r->loop) + STOP_MS + LEFT_MS);
 		return;
 	}
 	loop_stop(r->loop);
 }
 
-static void on_stop(void *arg)
+static void on_supervisor_stop(void *arg)
 {
 	struct run *r = arg;
 
 	if (r->stopping)
 		return;
 	r->stopping = true;
-	r->stop_place = 0;
+	r->stop_index = 0;
 	proc_notify("STOPPING=1");
 	log_info("stopping", "%s", "");
 	for (int i = 0; i < CHILD_COUNT; i++)
@@ -338,39 +338,39 @@ static void on_hup(void *arg)
 	struct run *r = arg;
 
 	for (int i = 0; i < CHILD_COUNT; i++)
-		if (r->children[i].pid && run_takes_signal(r->children[i].pid, SIGHUP))
+		if (r->children[i].pid && run_handles_signal(r->children[i].pid, SIGHUP))
 			kill(r->children[i].pid, SIGHUP);
-	take_document(r);
+	apply_document(r);
 }
 
 /* Go on with an earlier supervisor's weir-dns. @return false: without its sockets, restart it */
 static bool adopt_dns(struct run *r, int pidfd)
 {
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char path[PATH_MAX];
 	int err = proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path);
 
 	if (err)
 		return false;
-	err = model_read_without_key(path, r->dirs->node, &m, &mistakes);
+	err = model_read_without_key(path, r->dirs->node, &m, &errors);
 	if (!err)
-		err = m->self ? run_sockets_take(&r->sockets, pidfd, m->self->dns_listen,
-		                                 m->self->n_dns_listen)
+		err = m->self ? run_sockets_adopt(&r->sockets, pidfd, m->self->dns_listen,
+		                                  m->self->n_dns_listen)
 		              : -ENOENT;
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	r->has_document = !err;
 	return !err;
 }
 
-static void adopt(struct run *r)
+static void adopt_children(struct run *r)
 {
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		struct child *c = &r->children[i];
 		pid_t pid = run_find(r, c->name);
 
-		if (!pid || watch(c, pid, false) != 0)
+		if (!pid || watch_child(c, pid, false) != 0)
 			continue;
 		log_info("process-adopted", "process=%s pid=%d", c->name, (int)pid);
 		if (i == CHILD_DNS && !adopt_dns(r, c->pidfd))
@@ -430,7 +430,9 @@ static int run_open(struct run *r)
 	static const struct {
 		int signo;
 		loop_cb *cb;
-	} signals[] = { { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, on_hup } };
+	} signals[] = { { SIGTERM, on_supervisor_stop },
+		        { SIGINT, on_supervisor_stop },
+		        { SIGHUP, on_hup } };
 	char path[PATH_MAX];
 	int err = loop_open(&r->loop);
 
@@ -442,17 +444,20 @@ static int run_open(struct run *r)
 		r->children[i].limit =
 		        (struct loop_timer){ .cb = on_limit, .arg = &r->children[i] };
 	}
-	r->stop_timer = (struct loop_timer){ .cb = on_stop_timer, .arg = r };
-	r->sockets_timer = (struct loop_timer){ .cb = take_document, .arg = r };
+	r->stop_timer = (struct loop_timer){ .cb = on_stop_deadline, .arg = r };
+	r->sockets_timer = (struct loop_timer){ .cb = apply_document, .arg = r };
 	run_sockets_init(&r->sockets);
 	for (int i = 0; !err && i < 3; i++)
 		err = loop_signal(r->loop, signals[i].signo, signals[i].cb, r);
 	if (!err)
 		err = proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path);
-	return err ? err : loop_watch_file(r->loop, path, take_document, r);
+	return err ? err : loop_watch_file(r->loop, path, apply_document, r);
 }
 
-/* Every program, before anything is started: one that is missing would be started again and again. @return CLI_OK or told */
+/*
+ * Every program, before anything is started: one that is missing would be started again and
+ * again. @return CLI_OK or told
+ */
 static int check_programs(const struct run *r)
 {
 	char path[PATH_MAX + 32];
@@ -469,13 +474,13 @@ static int check_programs(const struct run *r)
 }
 
 /* Wait for the lock's holder to end (--stop), or refuse. @return CLI_OK or told */
-static int take_lock(struct run *r, bool stop)
+static int acquire_lock(struct run *r, bool stop)
 {
 	char lock[PATH_MAX];
 	int err = proc_path(r->dirs->run, RUN_LOCK_FILE, lock);
 
 	if (!err)
-		err = stop ? run_stop_other(r, lock, &r->lock_fd) : lock_take(lock, &r->lock_fd);
+		err = stop ? run_stop_other(r, lock, &r->lock_fd) : lock_acquire(lock, &r->lock_fd);
 	if (err == -EBUSY)
 		return cli_fail(
 		        CLI_CONFLICT,
@@ -528,13 +533,13 @@ static int make_directories(const struct cli *cli)
 }
 
 /* With the lock: take over what runs, start what does not, until the end. @return 0 or -errno */
-static int supervise(struct run *r)
+static int supervise_children(struct run *r)
 {
 	run_hang_open(r); /* before processes that start take the room for it */
-	adopt(r);
-	take_document(r);
+	adopt_children(r);
+	apply_document(r);
 	for (int i = 0; i < CHILD_COUNT; i++)
-		start(&r->children[i]);
+		fork_child(&r->children[i]);
 	run_note_children(r);
 	run_hang_begin(r);
 	proc_ready();
@@ -545,15 +550,15 @@ static int supervise(struct run *r)
 }
 
 /* With the lock of a supervisor that has ended: stop what it has left. @return 0 or -errno */
-static int stop_all(struct run *r)
+static int stop_left_children(struct run *r)
 {
-	struct loop_timer begin = { .cb = on_stop, .arg = r };
+	struct loop_timer begin = { .cb = on_supervisor_stop, .arg = r };
 
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		pid_t pid = run_find(r, r->children[i].name);
 
 		if (pid)
-			watch(&r->children[i], pid, false);
+			watch_child(&r->children[i], pid, false);
 	}
 	loop_timer_set(r->loop, &begin, loop_now_ms(r->loop));
 	return loop_run(r->loop);
@@ -562,14 +567,14 @@ static int stop_all(struct run *r)
 /* What is done while no other supervisor can. @return CLI_OK or told */
 static int run_alone(struct run *r, bool stop)
 {
-	int err, status = take_lock(r, stop);
+	int err, status = acquire_lock(r, stop);
 
 	if (status != CLI_OK)
 		return status;
 	if (!stop)
 		status = check_programs(r);
 	if (status == CLI_OK) {
-		err = stop ? stop_all(r) : supervise(r);
+		err = stop ? stop_left_children(r) : supervise_children(r);
 		run_sockets_close(&r->sockets);
 		if (err)
 			status = cli_fail(CLI_UNREACHABLE, "the supervisor failed: %s",

@@ -19,7 +19,10 @@
 #define RUN_OF_THREAD     (2 * RUN_ADDRESSES_MAX) /* UDP and TCP of each address */
 #define RUN_SOCKETS_MAX   (RUN_OF_THREAD * MODEL_DNS_THREADS_MAX)
 
-/* Listening sockets of each thread of weir-dns, by address and kind: [2 * i] UDP, [2 * i + 1] TCP of address i. */
+/*
+ * Listening sockets of each thread of weir-dns, by address and kind: [2 * i] UDP, [2 * i + 1] TCP
+ * of address i.
+ */
 struct run_sockets {
 	struct addr addresses[RUN_ADDRESSES_MAX];
 	size_t n_addresses;
@@ -50,7 +53,10 @@ bool run_sockets_extra(const struct run_sockets *s);
 void run_sockets_trim(struct run_sockets *s);
 /* Before a child is forked: it inherits the sockets that exist now. */
 void run_sockets_prepare(struct run_sockets *s);
-/* In a child: move all to their places from 3 on, and set LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. @return 0 or -errno */
+/*
+ * In a child: move all to their places from 3 on, and set LISTEN_FDS, LISTEN_FDNAMES and
+ * LISTEN_PID. @return 0 or -errno
+ */
 int run_sockets_hand_down(const struct run_sockets *s);
 /* Pass new sockets to the running child. @return 0, or -errno: it must be restarted instead */
 int run_sockets_pass(struct run_sockets *s);
@@ -58,7 +64,7 @@ int run_sockets_pass(struct run_sockets *s);
  * Duplicate the sockets of an earlier supervisor's running child, if they are those of @p
  * addresses. @return 0 or -errno
  */
-int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n);
+int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n);
 void run_sockets_close(struct run_sockets *s);
 
 /*
@@ -67,7 +73,7 @@ void run_sockets_close(struct run_sockets *s);
  */
 uint64_t run_start_time(pid_t pid);
 /* Whether the process catches @p signo or takes it from a descriptor (SigCgt, SigBlk; proc(5)). */
-bool run_takes_signal(pid_t pid, int signo);
+bool run_handles_signal(pid_t pid, int signo);
 #define RUN_STATE_FILE "run.state"
 /* The pid noted for @p name in RUN/run.state, if the same process still runs. @return 0: none */
 pid_t run_state_find(const char *run_dir, const char *name);

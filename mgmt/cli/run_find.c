@@ -18,7 +18,7 @@
 
 #define LINE_MAX_BYTES 16384 /* of a command line; ours are far shorter, and others may be cut */
 
-static size_t read_file(pid_t pid, const char *name, char *out, size_t size)
+static size_t read_proc_file(pid_t pid, const char *name, char *out, size_t size)
 {
 	char path[64];
 
@@ -34,7 +34,7 @@ static size_t read_file(pid_t pid, const char *name, char *out, size_t size)
 }
 
 /* The i-th argument of a command line as /proc has it, or NULL. */
-static const char *argument(const char *line, size_t n, size_t i)
+static const char *find_argument(const char *line, size_t n, size_t i)
 {
 	const char *at = line, *end = line + n;
 
@@ -48,8 +48,8 @@ static bool has_option(const char *line, size_t n, const char *option, const cha
 {
 	const char *a;
 
-	for (size_t i = 0; (a = argument(line, n, i)); i++) {
-		const char *next = argument(line, n, i + 1);
+	for (size_t i = 0; (a = find_argument(line, n, i)); i++) {
+		const char *next = find_argument(line, n, i + 1);
 
 		if (!strcmp(a, option) && next && !strcmp(next, value))
 			return true;
@@ -88,7 +88,7 @@ static bool runs_program(const struct run *r, pid_t pid, const char *name, const
 	if (slash && !strncmp(slash + 1, "weir-", 5) && !strcmp(slash + 6, name))
 		return true;
 	/* an interpreter runs it */
-	const char *script = argument(line, n, 1);
+	const char *script = find_argument(line, n, 1);
 	return script && !strcmp(script, program) && is_script(program);
 }
 
@@ -103,7 +103,7 @@ static bool has_user(pid_t pid, const char *name)
 
 	/* a process that gave up rights is not dumpable: /proc/PID may be root's, so read status */
 	char status[4096];
-	size_t n = read_file(pid, "status", status, sizeof(status));
+	size_t n = read_proc_file(pid, "status", status, sizeof(status));
 	const char *at = n ? strstr(status, "\nUid:") : NULL;
 	unsigned uid;
 
@@ -124,10 +124,10 @@ static bool has_run_dir(const struct run *r, pid_t pid)
 	       own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino;
 }
 
-static bool is_ours(const struct run *r, pid_t pid, const char *name)
+static bool is_own_process(const struct run *r, pid_t pid, const char *name)
 {
 	static char line[LINE_MAX_BYTES];
-	size_t n = read_file(pid, "cmdline", line, sizeof(line));
+	size_t n = read_proc_file(pid, "cmdline", line, sizeof(line));
 
 	return n && has_option(line, n, "--run-dir", r->dirs->run) &&
 	       has_option(line, n, "--conf-dir", r->dirs->conf) &&
@@ -140,14 +140,14 @@ pid_t run_find(const struct run *r, const char *name)
 	pid_t noted = run_state_find(r->dirs->run, name), found = 0;
 	const struct dirent *e;
 
-	if (noted && is_ours(r, noted, name))
+	if (noted && is_own_process(r, noted, name))
 		return noted;
 	DIR *d = opendir("/proc");
 	while (d && !found && (e = readdir(d))) {
 		char *end;
 		long pid = strtol(e->d_name, &end, 10);
 
-		if (pid > 1 && !*end && pid != getpid() && is_ours(r, (pid_t)pid, name))
+		if (pid > 1 && !*end && pid != getpid() && is_own_process(r, (pid_t)pid, name))
 			found = (pid_t)pid;
 	}
 	if (d)

@@ -40,9 +40,9 @@ void run_hang_forget(struct child *c)
 	c->looked_ms = c->killed_ms = 0;
 }
 
-static void log_places(const struct child *c, const struct run_places *places)
+static void log_thread_dump(const struct child *c, const struct run_thread_dump *dump)
 {
-	const char *at = places->text;
+	const char *at = dump->text;
 
 	while (*at) {
 		int n = (int)strcspn(at, "\n");
@@ -50,7 +50,7 @@ static void log_places(const struct child *c, const struct run_places *places)
 		log_warn("process-thread", "process=%s pid=%d %.*s", c->name, (int)c->pid, n, at);
 		at += n + (at[n] == '\n');
 	}
-	if (!*places->text)
+	if (!*dump->text)
 		log_warn("process-thread", "process=%s pid=%d why=\"its threads cannot be read\"",
 		         c->name, (int)c->pid);
 }
@@ -71,19 +71,19 @@ static void count_restart(const struct child *c)
 	if (!c->run->stats)
 		return;
 	snprintf(labels, sizeof(labels), "name=\"%s\"", c->name);
-	stats_add(stats_word(c->run->stats, STATS_COUNTER, "weir_run_restarts_total", labels,
-	                     "Processes restarted because they hung."),
+	stats_add(stats_get_counter(c->run->stats, STATS_COUNTER, "weir_run_restarts_total", labels,
+	                            "Processes restarted because they hung."),
 	          1);
 }
 
-static void restart(struct child *c, const struct run_places *places, uint64_t now_ms)
+static void restart_child(struct child *c, const struct run_thread_dump *dump, uint64_t now_ms)
 {
 	struct run *r = c->run;
 
 	set_trouble(c, TROUBLE_KILLED, "killed and started again");
 	snprintf(c->why, sizeof(c->why), "no sign of life of thread %s for %.1f s%s%s",
 	         c->life.thread, (double)c->life.silent_ms / 1000,
-	         *places->main ? "; main thread: " : "", places->main);
+	         *dump->main ? "; main thread: " : "", dump->main);
 	c->killed_ms = c->restarted_ms = now_ms;
 	c->restarts++;
 	count_restart(c);
@@ -101,7 +101,7 @@ static void restart(struct child *c, const struct run_places *places, uint64_t n
 static void treat_hanging(struct child *c, uint64_t now_ms)
 {
 	const struct run *r = c->run;
-	static struct run_places places;
+	static struct run_thread_dump dump;
 	bool first = !c->looked_ms;
 
 	if (c->killed_ms)
@@ -117,15 +117,15 @@ static void treat_hanging(struct child *c, uint64_t now_ms)
 	if (!first && now_ms < c->looked_ms + LOOK_AGAIN_MS)
 		return;
 	c->looked_ms = now_ms;
-	run_places_look(c->pid, &places);
+	run_threads_dump(c->pid, &dump);
 	if (first)
-		log_places(c, &places);
-	if (places.blocked) {
-		snprintf(c->why, sizeof(c->why), "main thread: %s", places.main);
+		log_thread_dump(c, &dump);
+	if (dump.blocked) {
+		snprintf(c->why, sizeof(c->why), "main thread: %s", dump.main);
 		set_trouble(c, TROUBLE_BLOCKED, "none: it is in an uninterruptible sleep");
 		return;
 	}
-	restart(c, &places, now_ms);
+	restart_child(c, &dump, now_ms);
 }
 
 static void treat_living(struct child *c)
@@ -209,9 +209,10 @@ static void state_all(const struct run *r, uint64_t now_ms)
 {
 	if (!r->stats)
 		return;
-	stats_set(stats_word(r->stats, STATS_GAUGE, STATS_FORWARD, "",
-	                     "1 while the DPDK workers of weir-dataplane count rounds, so they "
-	                     "forward."),
+	stats_set(stats_get_counter(
+	                  r->stats, STATS_GAUGE, STATS_FORWARD, "",
+	                  "1 while the DPDK workers of weir-dataplane count rounds, so they "
+	                  "forward."),
 	          r->children[CHILD_DATAPLANE].pid && r->children[CHILD_DATAPLANE].life.forwards);
 	stats_alive(r->stats, now_ms);
 	conditions_begin(r->stats, 0);
@@ -250,7 +251,7 @@ void run_hang_open(struct run *r)
  * All children are looked at by one clock reading, so that a pause of the machine counts for none
  * of them.
  */
-static void on_look(void *arg)
+static void on_look_timer(void *arg)
 {
 	struct run *r = arg;
 	uint64_t now_ms = clock_mono_ms(), since_ms = now_ms - r->last_look_ms;
@@ -281,8 +282,8 @@ void run_hang_begin(struct run *r)
 {
 	r->watchdog_ms = proc_watchdog_ms();
 	r->last_look_ms = clock_mono_ms();
-	r->look = (struct loop_timer){ .cb = on_look, .arg = r };
-	on_look(r);
+	r->look = (struct loop_timer){ .cb = on_look_timer, .arg = r };
+	on_look_timer(r);
 }
 
 void run_hang_end(struct run *r)

@@ -3,8 +3,8 @@
  * The supervisor's own state, which run.c, run_hang.c, run_find.c and run_stop.c share; no other
  * file includes it. One thread: the supervisor's.
  */
-#ifndef WEIR_MGMT_CLI_RUN_INSIDE_H
-#define WEIR_MGMT_CLI_RUN_INSIDE_H
+#ifndef WEIR_MGMT_CLI_RUN_INTERNAL_H
+#define WEIR_MGMT_CLI_RUN_INTERNAL_H
 
 #include "base/loop.h"
 #include "base/proc.h"
@@ -62,7 +62,7 @@ struct run {
 	struct run_sockets sockets;
 	bool has_document, stopping;
 	bool bootstrap; /* what weir-mgmt is to do with a first start */
-	int stop_place; /* in stop_order: the child that is being stopped */
+	int stop_index; /* in stop_order: the child that is being stopped */
 	struct loop_timer stop_timer, sockets_timer;
 
 	uint64_t hang_ms; /* a process without sign of life for so long hangs; 0: none ever does */
@@ -101,7 +101,8 @@ void run_note_children(struct run *r);
 void run_keep_files(struct run *r);
 
 /*
- * run_stop.c: end the supervisor that has the lock, and wait until it has ended; one that hangs is killed.
+ * run_stop.c: end the supervisor that has the lock, and wait until it has ended; one that hangs is
+ * killed.
  * @return 0 with the lock taken, -EBUSY or -errno
  */
 int run_stop_other(struct run *r, const char *lock, int *lock_fd);

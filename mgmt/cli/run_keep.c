@@ -20,7 +20,7 @@ static void log_removed(const char *path, int err)
 	          err ? "it is not there" : "made again", err ? strerror(-err) : "");
 }
 
-static void keep_lock(struct run *r)
+static void restore_lock(struct run *r)
 {
 	char path[PATH_MAX];
 	struct stat st;
@@ -29,7 +29,7 @@ static void keep_lock(struct run *r)
 	if (proc_path(r->dirs->run, RUN_LOCK_FILE, path) || lstat(path, &st) == 0 ||
 	    errno != ENOENT)
 		return;
-	int err = lock_take(path, &fd);
+	int err = lock_acquire(path, &fd);
 
 	log_removed(path, err);
 	if (err)
@@ -43,7 +43,7 @@ void run_keep_files(struct run *r)
 	char path[PATH_MAX];
 	struct stat st;
 
-	keep_lock(r);
+	restore_lock(r);
 	if (!r->noted)
 		return;
 	if (proc_path(r->dirs->run, RUN_STATE_FILE, path) || lstat(path, &st) == 0 ||

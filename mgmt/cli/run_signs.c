@@ -18,14 +18,15 @@ static bool is_used(const struct stats_entry *e)
 	return __atomic_load_n(&e->used, __ATOMIC_ACQUIRE) != 0;
 }
 
-static bool has_name(const struct stats_entry *e, const char *name)
+static bool entry_has_name(const struct stats_entry *e, const char *name)
 {
 	return strncmp(e->name, name, sizeof(e->name)) == 0;
 }
 
-static bool is_sign(const struct stats_entry *e)
+static bool entry_is_sign(const struct stats_entry *e)
 {
-	return has_name(e, STATS_TURNS) || has_name(e, STATS_JOB) || has_name(e, STATS_WORKER);
+	return entry_has_name(e, STATS_TURNS) || entry_has_name(e, STATS_JOB) ||
+	       entry_has_name(e, STATS_WORKER);
 }
 
 static void list_words(struct run_page *p, uint64_t now_ms)
@@ -36,7 +37,7 @@ static void list_words(struct run_page *p, uint64_t now_ms)
 	for (size_t i = 0; i < n && p->n_words < RUN_WORDS_MAX; i++) {
 		const struct stats_entry *e = stats_reader_entry(p->reader, i);
 
-		if (is_used(e) && is_sign(e))
+		if (is_used(e) && entry_is_sign(e))
 			p->words[p->n_words++] = (uint32_t)i;
 	}
 	p->listed_ms = now_ms;
@@ -59,17 +60,17 @@ static void copy_value(char out[RUN_LABEL_MAX], const struct stats_entry *e)
 	out[n] = '\0';
 }
 
-static void add_word(struct run_signs *s, const struct stats_entry *e)
+static void add_sign_counter(struct run_signs *s, const struct stats_entry *e)
 {
 	uint64_t value = __atomic_load_n(&e->value, __ATOMIC_RELAXED);
 
-	if (has_name(e, STATS_WORKER)) {
+	if (entry_has_name(e, STATS_WORKER)) {
 		s->has_workers = true;
 		s->rounds += value;
-	} else if (has_name(e, STATS_JOB) && value > s->job_until_s) {
+	} else if (entry_has_name(e, STATS_JOB) && value > s->job_until_s) {
 		s->job_until_s = value;
 		copy_value(s->job, e);
-	} else if (has_name(e, STATS_TURNS) && s->n_threads < RUN_THREADS_MAX) {
+	} else if (entry_has_name(e, STATS_TURNS) && s->n_threads < RUN_THREADS_MAX) {
 		struct run_thread *t = &s->threads[s->n_threads++];
 
 		copy_value(t->name, e);
@@ -87,7 +88,7 @@ void run_page_close(struct run_page *p)
  * Open the page that @p pid writes. The page of a killed process stays until the next one takes it
  * over.
  */
-static bool find_page(struct run_page *p, const char *run_dir, const char *name, pid_t pid)
+static bool open_signs_page(struct run_page *p, const char *run_dir, const char *name, pid_t pid)
 {
 	if (p->reader && stats_reader_pid(p->reader) == (uint64_t)pid &&
 	    !stats_reader_is_replaced(p->reader))
@@ -104,14 +105,14 @@ void run_signs_read(struct run_page *p, const char *run_dir, const char *name, p
                     uint64_t now_ms, struct run_signs *out)
 {
 	*out = (struct run_signs){ 0 };
-	if (!find_page(p, run_dir, name, pid))
+	if (!open_signs_page(p, run_dir, name, pid))
 		return;
 	if (!p->listed_ms || now_ms >= p->listed_ms + LIST_MS)
 		list_words(p, now_ms);
 	for (size_t i = 0; i < p->n_words; i++) {
 		const struct stats_entry *e = stats_reader_entry(p->reader, p->words[i]);
 
-		if (is_used(e) && is_sign(e))
-			add_word(out, e);
+		if (is_used(e) && entry_is_sign(e))
+			add_sign_counter(out, e);
 	}
 }

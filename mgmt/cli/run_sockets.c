@@ -27,11 +27,11 @@
 #define LISTEN_FIRST 3
 #define RUN_CHANNEL                                                                                \
 	"weir-more" /* in LISTEN_FDNAMES: sockets that are opened later come through it */
-#define PLACES_MAX (RUN_SOCKETS_MAX + 1)
+#define FD_SLOTS_MAX (RUN_SOCKETS_MAX + 1)
 #define OUT_OF_WAY                                                                                 \
-	(LISTEN_FIRST + PLACES_MAX) /* descriptors from here on do not collide with the places */
+	(LISTEN_FIRST + FD_SLOTS_MAX) /* descriptors from here on do not collide with the places */
 
-enum { NAME_MAX_BYTES = 24, NAMES_MAX = PLACES_MAX * NAME_MAX_BYTES };
+enum { NAME_MAX_BYTES = 24, NAMES_MAX = FD_SLOTS_MAX * NAME_MAX_BYTES };
 
 void run_sockets_init(struct run_sockets *s)
 {
@@ -60,33 +60,33 @@ void run_sockets_close(struct run_sockets *s)
 	run_sockets_init(s);
 }
 
-static int set(int fd, int level, int option, int value)
+static int set_socket_int(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) != 0 ? -errno : 0;
 }
 
-static int prepare(int fd, bool udp, bool ip4, bool first)
+static int set_socket_options(int fd, bool udp, bool ip4, bool first)
 {
 	int err = reuseport_before_bind(fd, first);
 
 	if (!err && !udp)
-		err = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		err = set_socket_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!err && !ip4)
-		err = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		err = set_socket_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	/* The address may come up later than we do. */
 	if (!err)
-		err = ip4 ? set(fd, IPPROTO_IP, IP_FREEBIND, 1)
-		          : set(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+		err = ip4 ? set_socket_int(fd, IPPROTO_IP, IP_FREEBIND, 1)
+		          : set_socket_int(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
 	/* Without the right to exceed it, the system's limit holds. */
-	if (!err && udp && set(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_ROOM) != 0)
-		set(fd, SOL_SOCKET, SO_RCVBUF, UDP_ROOM);
+	if (!err && udp && set_socket_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_ROOM) != 0)
+		set_socket_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_ROOM);
 	return err;
 }
 
 /*
  * An address that the host does not have yet can be bound too: it may come with a routing daemon.
  */
-static int open_socket(const struct addr *address, bool udp, bool first)
+static int open_dns_socket(const struct addr *address, bool udp, bool first)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = addr_to_sockaddr(address, DNS_PORT, &sa);
@@ -95,7 +95,7 @@ static int open_socket(const struct addr *address, bool udp, bool first)
 
 	if (fd < 0)
 		return -errno;
-	int err = prepare(fd, udp, addr_is4(address), first);
+	int err = set_socket_options(fd, udp, addr_is4(address), first);
 	if (!err && bind(fd, (const struct sockaddr *)&sa, n) != 0)
 		err = -errno;
 	if (!err && !udp && listen(fd, BACKLOG) != 0)
@@ -112,7 +112,7 @@ static int open_socket(const struct addr *address, bool udp, bool first)
 static int open_logged(const struct addr *address, bool udp, unsigned thread)
 {
 	char text[ADDR_TEXT_MAX];
-	int fd = open_socket(address, udp, thread == 0);
+	int fd = open_dns_socket(address, udp, thread == 0);
 
 	if (fd < 0)
 		log_error("dns-socket-failed",
@@ -141,8 +141,8 @@ static bool open_lacking(struct run_sockets *s)
 }
 
 /* Move the sockets of @p address in all threads from @p from to index @p to of @p s. */
-static void take_out(struct run_sockets *from, const struct addr *address, struct run_sockets *s,
-                     size_t to)
+static void move_sockets(struct run_sockets *from, const struct addr *address,
+                         struct run_sockets *s, size_t to)
 {
 	for (size_t i = 0; i < from->n_addresses; i++) {
 		if (!addr_equal(&from->addresses[i], address))
@@ -172,7 +172,7 @@ bool run_sockets_set(struct run_sockets *s, const struct addr *addresses, size_t
 	for (size_t i = 0; i < s->n_addresses; i++) {
 		s->addresses[i] = addresses[i];
 		s->moved |= !addr_equal(&addresses[i], &old.addresses[i]);
-		take_out(&old, &addresses[i], s, i);
+		move_sockets(&old, &addresses[i], s, i);
 	}
 	run_sockets_close(&old);
 	return open_lacking(s) || s->moved;
@@ -232,11 +232,11 @@ static const char *socket_name(unsigned thread, size_t i, char name[NAME_MAX_BYT
 }
 
 /* Duplicate all above the fixed descriptors; -1 where there is no socket. @return 0 or -errno */
-static int move_away(const struct run_sockets *s, int fds[PLACES_MAX], size_t n_places)
+static int move_away(const struct run_sockets *s, int fds[FD_SLOTS_MAX], size_t n_slots)
 {
 	size_t each = 2 * s->n_addresses;
 
-	for (size_t p = 0; p < n_places; p++) {
+	for (size_t p = 0; p < n_slots; p++) {
 		int fd = p == each * MODEL_DNS_THREADS_MAX ? s->channel[1]
 		                                           : s->fds[p / each][p % each];
 
@@ -251,7 +251,7 @@ int run_sockets_hand_down(const struct run_sockets *s)
 {
 	size_t each = 2 * s->n_addresses, n = each * MODEL_DNS_THREADS_MAX + 1, used = 0;
 	char names[NAMES_MAX] = "", name[NAME_MAX_BYTES], number[16];
-	int fds[PLACES_MAX], none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fds[FD_SLOTS_MAX], none = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int err = none < 0 ? -errno : move_away(s, fds, n);
 
 	if (err == 0)
@@ -315,7 +315,7 @@ int run_sockets_pass(struct run_sockets *s)
 }
 
 /* Whether @p fd is bound to port 53 of @p address, as UDP or TCP. */
-static bool is_ours(int fd, const struct addr *address, bool tcp)
+static bool is_listening_socket(int fd, const struct addr *address, bool tcp)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = sizeof(sa), n_type = sizeof(int);
@@ -331,7 +331,7 @@ static bool is_ours(int fd, const struct addr *address, bool tcp)
 }
 
 /* Whether this socket is taken already: a process may have several descriptors of one. */
-static bool is_taken(const struct run_sockets *s, int fd)
+static bool socket_is_adopted(const struct run_sockets *s, int fd)
 {
 	uint64_t cookie, other;
 	socklen_t n = sizeof(cookie);
@@ -348,20 +348,20 @@ static bool is_taken(const struct run_sockets *s, int fd)
 }
 
 /* Duplicate the socket at its fixed descriptor in another process. @return it or -errno */
-static int take_one(const struct run_sockets *s, int pidfd, unsigned thread, size_t i)
+static int adopt_socket(const struct run_sockets *s, int pidfd, unsigned thread, size_t i)
 {
-	int place = LISTEN_FIRST + (int)(thread * 2 * s->n_addresses + i);
-	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, place, 0);
+	int source_fd = LISTEN_FIRST + (int)(thread * 2 * s->n_addresses + i);
+	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, source_fd, 0);
 
 	if (fd < 0)
 		return -errno;
-	if (is_ours(fd, &s->addresses[i / 2], i % 2) && !is_taken(s, fd))
+	if (is_listening_socket(fd, &s->addresses[i / 2], i % 2) && !socket_is_adopted(s, fd))
 		return fd;
 	close(fd);
 	return -ENOTSOCK;
 }
 
-int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n)
+int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n)
 {
 	struct run_sockets taken;
 
@@ -370,7 +370,7 @@ int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addres
 	memcpy(taken.addresses, addresses, taken.n_addresses * sizeof(*addresses));
 	for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
 		for (size_t i = 0; i < 2 * taken.n_addresses; i++) {
-			int fd = take_one(&taken, pidfd, t, i);
+			int fd = adopt_socket(&taken, pidfd, t, i);
 
 			/* a release with one thread has no others; missing ones are opened later */
 			if (fd < 0 && t == 0) {

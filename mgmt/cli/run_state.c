@@ -39,11 +39,11 @@ uint64_t run_start_time(pid_t pid)
 	return at && sscanf(at, "%" SCNu64, &start) == 1 ? start : 0;
 }
 
-bool run_takes_signal(pid_t pid, int signo)
+bool run_handles_signal(pid_t pid, int signo)
 {
 	char path[64], line[256];
 	uint64_t mask;
-	bool takes = false;
+	bool handles = false;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	FILE *f = fopen(path, "re");
@@ -52,9 +52,9 @@ bool run_takes_signal(pid_t pid, int signo)
 	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, "SigCgt: %" SCNx64, &mask) == 1 ||
 		    sscanf(line, "SigBlk: %" SCNx64, &mask) == 1)
-			takes |= mask >> (signo - 1) & 1;
+			handles |= mask >> (signo - 1) & 1;
 	fclose(f);
-	return takes;
+	return handles;
 }
 
 /* A file of another user could make us end or trust processes that are not ours. */

@@ -33,7 +33,7 @@ static void send_signal(pid_t pid, int signo)
 	close(fd);
 }
 
-static bool is_silent(const struct run *r, pid_t pid)
+static bool supervisor_is_silent(const struct run *r, pid_t pid)
 {
 	struct stats_reader *page;
 	bool silent = false;
@@ -49,19 +49,19 @@ static bool is_silent(const struct run *r, pid_t pid)
 int run_stop_other(struct run *r, const char *lock, int *lock_fd)
 {
 	uint64_t until_ms = clock_mono_ms() + MOST_MS;
-	pid_t asked = 0;
+	pid_t signalled = 0;
 	bool killed = false;
 	int err;
 
-	while ((err = lock_take(lock, lock_fd)) == -EBUSY && clock_mono_ms() < until_ms) {
+	while ((err = lock_acquire(lock, lock_fd)) == -EBUSY && clock_mono_ms() < until_ms) {
 		pid_t pid = run_state_find(r->dirs->run, "run");
 
-		if (pid && pid != asked) {
-			asked = pid;
+		if (pid && pid != signalled) {
+			signalled = pid;
 			log_note("supervisor-asked", "pid=%d signal=TERM", (int)pid);
 			send_signal(pid, SIGTERM);
 		}
-		if (pid && !killed && is_silent(r, pid)) {
+		if (pid && !killed && supervisor_is_silent(r, pid)) {
 			killed = true;
 			log_warn("supervisor-killed", "pid=%d why=\"it hangs\"", (int)pid);
 			send_signal(pid, SIGKILL);

@@ -29,7 +29,7 @@
 #define THREADS_MAX 64
 #define WORD_MAX    64 /* bytes of a thread's name, wait channel or call */
 
-struct place {
+struct thread_report {
 	int tid;
 	char name[WORD_MAX], wchan[WORD_MAX], call[WORD_MAX];
 	char state;
@@ -37,7 +37,7 @@ struct place {
 };
 
 /* The first line of /proc/PID/task/TID/FILE; "" when it cannot be read. */
-static void read_line(pid_t pid, int tid, const char *file, char *out, size_t size)
+static void read_task_line(pid_t pid, int tid, const char *file, char *out, size_t size)
 {
 	char path[96];
 
@@ -60,11 +60,11 @@ static void make_plain(char *text)
 }
 
 /* "NR ARGUMENT ... SP PC", or "running". */
-static void read_call(pid_t pid, struct place *p)
+static void read_call(pid_t pid, struct thread_report *p)
 {
 	char line[256];
 
-	read_line(pid, p->tid, "syscall", line, sizeof(line));
+	read_task_line(pid, p->tid, "syscall", line, sizeof(line));
 	const char *last = strrchr(line, ' ');
 
 	if (last)
@@ -87,7 +87,7 @@ static uint64_t program_counter(const struct user_regs_struct *r)
 }
 
 /* Stop a running thread, read its program counter, let it go on. */
-static void trace_thread(struct place *p)
+static void trace_thread(struct thread_report *p)
 {
 	struct user_regs_struct registers = { 0 };
 	struct iovec io = { &registers, sizeof(registers) };
@@ -107,18 +107,18 @@ static void trace_thread(struct place *p)
 	ptrace(PTRACE_DETACH, p->tid, NULL, NULL);
 }
 
-static void look_at(pid_t pid, int tid, struct place *p)
+static void read_thread(pid_t pid, int tid, struct thread_report *p)
 {
 	char line[512];
 
-	*p = (struct place){ .tid = tid, .state = '?' };
-	read_line(pid, tid, "stat", line, sizeof(line));
+	*p = (struct thread_report){ .tid = tid, .state = '?' };
+	read_task_line(pid, tid, "stat", line, sizeof(line));
 	const char *behind = strrchr(line, ')');
 
 	if (behind && behind[1] == ' ')
 		p->state = behind[2];
-	read_line(pid, tid, "comm", p->name, sizeof(p->name));
-	read_line(pid, tid, "wchan", p->wchan, sizeof(p->wchan));
+	read_task_line(pid, tid, "comm", p->name, sizeof(p->name));
+	read_task_line(pid, tid, "wchan", p->wchan, sizeof(p->wchan));
 	make_plain(p->name);
 	make_plain(p->wchan);
 	read_call(pid, p);
@@ -149,9 +149,9 @@ static void print_address(FILE *maps, uint64_t pc)
 }
 
 /* In the helper: standard output is the pipe. */
-static void tell_places(pid_t pid)
+static void print_threads(pid_t pid)
 {
-	static struct place places[THREADS_MAX];
+	static struct thread_report threads[THREADS_MAX];
 	char path[64];
 	int n = 0;
 
@@ -161,9 +161,9 @@ static void tell_places(pid_t pid)
 
 	while (d && n < THREADS_MAX && (e = readdir(d)))
 		if (*e->d_name >= '1' && *e->d_name <= '9') {
-			struct place *p = &places[n++];
+			struct thread_report *p = &threads[n++];
 
-			look_at(pid, atoi(e->d_name), p);
+			read_thread(pid, atoi(e->d_name), p);
 			printf("tid=%d name=%s state=%c wchan=%s syscall=%s pc=0x%" PRIx64 "\n",
 			       p->tid, p->name, p->state, *p->wchan ? p->wchan : "-", p->call,
 			       p->pc);
@@ -172,8 +172,8 @@ static void tell_places(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	FILE *maps = fopen(path, "re");
 	for (int i = 0; maps && i < n; i++)
-		if (places[i].pc)
-			print_address(maps, places[i].pc);
+		if (threads[i].pc)
+			print_address(maps, threads[i].pc);
 	fflush(stdout);
 }
 
@@ -193,7 +193,7 @@ static int start_helper(pid_t pid)
 			close(ends[0]);
 			signal(SIGALRM, SIG_DFL);
 			alarm(10);
-			tell_places(pid);
+			print_threads(pid);
 		}
 		_exit(0);
 	}
@@ -203,7 +203,7 @@ static int start_helper(pid_t pid)
 	return ends[0];
 }
 
-static void read_all(int fd, char *text, size_t size)
+static void read_helper_output(int fd, char *text, size_t size)
 {
 	uint64_t until_ms = clock_mono_ms() + LIMIT_MS, now_ms;
 	size_t n = 0;
@@ -223,7 +223,7 @@ static void read_all(int fd, char *text, size_t size)
 }
 
 /* Where the main thread is, in short: what it waits for, and its address in the program. */
-static void shorten_main(pid_t pid, struct run_places *p)
+static void shorten_main(pid_t pid, struct run_thread_dump *p)
 {
 	char key[64], pc[32] = "", wchan[WORD_MAX] = "", state = '?', at[WORD_MAX] = "";
 
@@ -241,14 +241,14 @@ static void shorten_main(pid_t pid, struct run_places *p)
 	         *at ? at : pc);
 }
 
-void run_places_look(pid_t pid, struct run_places *out)
+void run_threads_dump(pid_t pid, struct run_thread_dump *out)
 {
-	*out = (struct run_places){ .blocked = false };
+	*out = (struct run_thread_dump){ .blocked = false };
 	int fd = start_helper(pid);
 
 	if (fd < 0)
 		return;
-	read_all(fd, out->text, sizeof(out->text));
+	read_helper_output(fd, out->text, sizeof(out->text));
 	close(fd);
 	out->blocked = strstr(out->text, " state=D ") != NULL;
 	shorten_main(pid, out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir run` sees that a process hangs: its signs of life (run_signs.c), what they mean (run_life.c), and where
- * its threads are (run_threads.c). Nothing here decides what is done
+ * How `weir run` sees that a process hangs: its signs of life (run_signs.c), what they mean
+ * (run_life.c), and where its threads are (run_threads.c). Nothing here decides what is done
  * about it: run_hang.c does. One thread: the supervisor's.
  */
 #ifndef WEIR_MGMT_CLI_RUN_WATCH_H
@@ -75,19 +75,19 @@ uint64_t run_watched_ms(uint64_t since_ms, uint64_t hang_ms);
 enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
                                uint64_t hang_ms, uint64_t now_s);
 
-#define RUN_PLACES_MAX 16384u /* bytes; a line for each of 64 threads, and one for each address */
+#define RUN_DUMP_MAX 16384u /* bytes; a line for each of 64 threads, and one for each address */
 
 /* Where the threads of a process are. */
-struct run_places {
-	char text[RUN_PLACES_MAX]; /* lines; first one a thread, then one an address */
-	bool blocked;              /* one of them is in an uninterruptible sleep (state D) */
-	char main[120];            /* where the main thread is, in short; or "" */
+struct run_thread_dump {
+	char text[RUN_DUMP_MAX]; /* lines; first one a thread, then one an address */
+	bool blocked;            /* one of them is in an uninterruptible sleep (state D) */
+	char main[120];          /* where the main thread is, in short; or "" */
 };
 
 /*
  * Look from outside, for at most a second or two. A helper reads, since /proc of a stuck process
  * may block its reader.
  */
-void run_places_look(pid_t pid, struct run_places *out);
+void run_threads_dump(pid_t pid, struct run_thread_dump *out);
 
 #endif

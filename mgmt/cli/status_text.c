@@ -13,13 +13,13 @@
 #define POOLS_SHOWN     20 /* lines */
 #define OVERRIDES_SHOWN 20 /* lines */
 
-static const char *state_of(const json_t *thing, const char *which)
+static const char *field_state(const json_t *thing, const char *which)
 {
 	return api_text(json_object_get(thing, which), "state", "?");
 }
 
 /* Reasons (!) stand before notes (-): a degraded node must be seen in the first lines. */
-static void print_head(const json_t *b)
+static void print_status_head(const json_t *b)
 {
 	const json_t *version = json_object_get(b, "version"), *why;
 	const char *by = api_text(b, "confirm_by", NULL);
@@ -67,7 +67,7 @@ static void print_processes(const json_t *b)
 		print_age(p);
 	}
 	printf("\n%-10s", "store");
-	printf(" %s %s\n", state_of(b, "store"),
+	printf(" %s %s\n", field_state(b, "store"),
 	       api_text(json_object_get(b, "store"), "detail", ""));
 	if (json_array_size(json_object_get(b, "peers")) == 0)
 		return;
@@ -101,7 +101,7 @@ static void print_sites(const json_t *b)
 		if (share >= 0)
 			snprintf(part, sizeof(part), "%.1f %%", share / 1e4);
 		printf("%-16s %-12s %-12s %-10s %s\n", api_text(s, "name", "?"),
-		       state_of(s, "intent"), state_of(s, "observation"), drained, part);
+		       field_state(s, "intent"), field_state(s, "observation"), drained, part);
 	}
 }
 
@@ -118,8 +118,8 @@ static void print_backend(const char *pool, const json_t *k)
 		snprintf(part, sizeof(part), "%.1f %%", share / 1e4);
 	if (path_mtu > 0)
 		snprintf(path, sizeof(path), "; path MTU %.0f", path_mtu);
-	printf("%-28s %-10s %-8s %-10s %-8s %s%s%s%s\n", name, state_of(k, "intent"),
-	       state_of(k, "observation"), state_of(k, "effect"), part,
+	printf("%-28s %-10s %-8s %-10s %-8s %s%s%s%s\n", name, field_state(k, "intent"),
+	       field_state(k, "observation"), field_state(k, "effect"), part,
 	       api_text(seen, "reason", ""), api_text(effect, "why", NULL) ? "; " : "",
 	       api_text(effect, "why", ""), path);
 }
@@ -165,8 +165,11 @@ static void print_pool(const json_t *p)
 	       api_text(effect, "state", "?"));
 }
 
-/* Where not all backends are shown: the pools in which something stands out, and how much is left out. */
-static void print_summary(const json_t *b)
+/*
+ * Where not all backends are shown: the pools in which something stands out, and how much is left
+ * out.
+ */
+static void print_pool_summary(const json_t *b)
 {
 	const json_t *pools = json_object_get(b, "pools"), *p;
 	size_t i, n_odd = 0;
@@ -193,7 +196,7 @@ static void print_summary(const json_t *b)
 }
 
 /* A site has a name, a backend its pool and its name. */
-static void print_overrides(const json_t *b)
+static void print_status_overrides(const json_t *b)
 {
 	const json_t *list = json_object_get(b, "overrides"), *o;
 	size_t i;
@@ -219,11 +222,11 @@ static void print_overrides(const json_t *b)
 
 void status_print(const json_t *b)
 {
-	print_head(b);
+	print_status_head(b);
 	print_processes(b);
 	print_sites(b);
 	if (shown_of(b, "shown") < shown_of(b, "all"))
-		print_summary(b);
+		print_pool_summary(b);
 	print_pools(b);
-	print_overrides(b);
+	print_status_overrides(b);
 }

@@ -19,7 +19,7 @@
 
 #define PART_BYTES_MAX ((size_t)4 << 20) /* bytes; FILES_PART_BYTES_MAX of the API */
 #define PARTS_MAX      1024u             /* of a request */
-#define ASKED_MAX      4096u             /* digests of a request; FILES_PARTS_MAX of the API */
+#define DIGESTS_MAX    4096u             /* digests of a request; FILES_PARTS_MAX of the API */
 
 /* Put all bytes into the request. @return NULL if they are not UTF-8 */
 static json_t *inline_files(const struct files *files, int *status)
@@ -75,17 +75,17 @@ static uint64_t read_have(const json_t *item, size_t n_bytes)
 }
 
 /* How much of each file the node has: UINT64_MAX is all. @return an exit status */
-static int ask_have(const struct cli *cli, const struct files *files, uint64_t *have)
+static int query_stored_bytes(const struct cli *cli, const struct files *files, uint64_t *have)
 {
 	int status = CLI_OK;
 
-	for (size_t first = 0; first < files->n_items && status == CLI_OK; first += ASKED_MAX) {
+	for (size_t first = 0; first < files->n_items && status == CLI_OK; first += DIGESTS_MAX) {
 		json_t *parts = json_array();
 		struct api_reply reply;
 		const json_t *item;
 		size_t i;
 
-		for (i = first; i < files->n_items && i < first + ASKED_MAX; i++)
+		for (i = first; i < files->n_items && i < first + DIGESTS_MAX; i++)
 			json_array_append_new(
 			        parts, json_pack("{s:s, s:I}", "digest", files->items[i].digest,
 			                         "bytes", (json_int_t)files->items[i].n_bytes));
@@ -103,7 +103,8 @@ static int ask_have(const struct cli *cli, const struct files *files, uint64_t *
 }
 
 /* Read up to @p room bytes of a file from @p offset. @return how many, or -errno */
-static ssize_t read_part(const struct files_item *item, uint64_t offset, char *out, size_t room)
+static ssize_t read_upload_part(const struct files_item *item, uint64_t offset, char *out,
+                                size_t room)
 {
 	if (!item->path) {
 		size_t n = item->n_bytes - (size_t)offset;
@@ -129,32 +130,32 @@ struct sending {
 	size_t n_bytes;
 	char *room;         /* PART_BYTES_MAX */
 	uint64_t sent, all; /* bytes */
-	uint64_t told_ms;
+	uint64_t last_report_ms;
 };
 
 /* No command is silent for long. */
-static void tell_sent(struct sending *s)
+static void print_upload_progress(struct sending *s)
 {
 	uint64_t now_ms = clock_mono_ms();
 
 	s->sent += s->n_bytes;
-	if (now_ms < s->told_ms + API_TELL_MS)
+	if (now_ms < s->last_report_ms + API_REPORT_MS)
 		return;
-	s->told_ms = now_ms;
+	s->last_report_ms = now_ms;
 	fprintf(stderr, "weir: %llu of %llu KiB of files sent\n",
 	        (unsigned long long)(s->sent >> 10), (unsigned long long)(s->all >> 10));
 }
 
-static int flush(struct sending *s)
+static int flush_parts(struct sending *s)
 {
 	struct api_reply reply;
 
 	if (json_array_size(s->parts) == 0)
 		return CLI_OK;
 	int status = post_parts(s->cli, s->parts, &reply);
-	if (api_taken(&reply))
+	if (api_succeeded(&reply))
 		api_reply_fini(&reply);
-	tell_sent(s);
+	print_upload_progress(s);
 	s->parts = json_array();
 	s->n_bytes = 0;
 	return status;
@@ -169,7 +170,7 @@ static int send_file(struct sending *s, const struct files_item *item, uint64_t 
 	int status = CLI_OK;
 
 	do {
-		ssize_t n = read_part(item, offset, s->room, PART_BYTES_MAX - s->n_bytes);
+		ssize_t n = read_upload_part(item, offset, s->room, PART_BYTES_MAX - s->n_bytes);
 		char *text = n >= 0 ? base64_text(s->room, (size_t)n) : NULL;
 
 		if (!text || (n == 0 && item->n_bytes > 0)) {
@@ -187,7 +188,7 @@ static int send_file(struct sending *s, const struct files_item *item, uint64_t 
 		offset += (uint64_t)n;
 		s->n_bytes += (size_t)n;
 		if (s->n_bytes >= PART_BYTES_MAX || json_array_size(s->parts) >= PARTS_MAX)
-			status = flush(s);
+			status = flush_parts(s);
 	} while (status == CLI_OK && offset < item->n_bytes);
 	return status;
 }
@@ -197,10 +198,10 @@ static int send_missing(const struct cli *cli, const struct files *files)
 {
 	uint64_t *have = calloc(files->n_items + 1, sizeof(*have));
 	struct sending s = { .cli = cli, .parts = json_array(), .room = malloc(PART_BYTES_MAX) };
-	int status = have && s.room ? ask_have(cli, files, have)
+	int status = have && s.room ? query_stored_bytes(cli, files, have)
 	                            : cli_fail(CLI_USAGE, "%s", strerror(ENOMEM));
 
-	s.told_ms = clock_mono_ms();
+	s.last_report_ms = clock_mono_ms();
 	for (size_t i = 0; i < files->n_items && status == CLI_OK; i++)
 		if (have[i] != UINT64_MAX)
 			s.all += files->items[i].n_bytes - have[i];
@@ -208,7 +209,7 @@ static int send_missing(const struct cli *cli, const struct files *files)
 		if (have[i] != UINT64_MAX)
 			status = send_file(&s, &files->items[i], have[i]);
 	if (status == CLI_OK)
-		status = flush(&s);
+		status = flush_parts(&s);
 	json_decref(s.parts);
 	free(s.room);
 	free(have);

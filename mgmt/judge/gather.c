@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Facts about pools: for each backend its intent from the overrides, its observation from the health page and
- * its effect from the dataplane's page, counted.
- * A backend's verdict is found by hash, its row by binary search, and only overrides in force are compared
- * by name: the work stays near linear with ten thousand backends.
+ * Facts about pools: for each backend its intent from the overrides, its observation from the
+ * health page and its effect from the dataplane's page, counted.
+ * A backend's verdict is found by hash, its row by binary search, and only overrides in force are
+ * compared by name: the work stays near linear with ten thousand backends.
  */
 #include "mgmt/judge/gather.h"
 
@@ -47,7 +47,7 @@ const struct effect_backend *gather_row(const struct effect_backend *rows, int n
 	return n > 0 ? bsearch(&key, rows, (size_t)n, sizeof(key), compare_ids) : NULL;
 }
 
-static void add_name(struct judge_names *names, const char *name)
+static void add_judge_name(struct judge_names *names, const char *name)
 {
 	if (names->n < JUDGE_NAMED_MAX)
 		names->first[names->n] = name;
@@ -59,7 +59,10 @@ struct backend_intent {
 	bool drained, disabled;
 };
 
-/* The overrides of a pool's backends that are in force: few, where there may be ten thousand backends. */
+/*
+ * The overrides of a pool's backends that are in force: few, where there may be ten thousand
+ * backends.
+ */
 static size_t list_overrides(const struct gather_from *from, const char *pool,
                              const struct override **out)
 {
@@ -68,8 +71,8 @@ static size_t list_overrides(const struct gather_from *from, const char *pool,
 	for (size_t i = 0; from->overrides && i < from->overrides->n_items; i++) {
 		const struct override *o = &from->overrides->items[i];
 
-		if (o->target == MODEL_TARGET_BACKEND && o->from_ms <= from->wall_ms &&
-		    !strcmp(o->pool, pool) && !override_is_done(o, from->wall_ms))
+		if (o->target == MODEL_TARGET_BACKEND && o->from_ms <= from->wall_clock_ms &&
+		    !strcmp(o->pool, pool) && !override_is_done(o, from->wall_clock_ms))
 			out[n++] = o;
 	}
 	return n;
@@ -89,19 +92,19 @@ static struct backend_intent read_backend_intent(const struct override *const *o
 }
 
 /* Count the verdict of a backend. @return whether its check allows sending to it */
-static bool count_seen(const struct gather_from *from, const struct model_backend *b,
-                       struct judge_pool *p)
+static bool count_observed(const struct gather_from *from, const struct model_backend *b,
+                           struct judge_pool *p)
 {
-	int at = health_find(from->health, health_target_backend(p->name, b->id));
+	int at = health_find_index(from->health, health_target_backend(p->name, b->id));
 	health_word word = at >= 0 ? health_read(from->health, at) : 0;
 
 	p->n_up += health_state(word) == HEALTH_UP;
 	if (health_state(word) == HEALTH_DOWN)
-		add_name(&p->down, b->name);
+		add_judge_name(&p->down, b->name);
 	else if (health_state(word) != HEALTH_UP)
-		add_name(&p->silent, b->name);
+		add_judge_name(&p->silent, b->name);
 	if (health_inconclusive(word))
-		add_name(&p->inconclusive, b->name);
+		add_judge_name(&p->inconclusive, b->name);
 	return health_state(word) == HEALTH_UP;
 }
 
@@ -113,7 +116,7 @@ static void count_effect(const struct model_backend *b, const struct effect_back
 	if (e->next_hop)
 		p->n_serving++;
 	else
-		add_name(&p->no_next_hop, b->name);
+		add_judge_name(&p->no_next_hop, b->name);
 }
 
 /* One pass over the backends counts everything: there may be ten thousand of them. */
@@ -144,11 +147,11 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 		p->n_meant += meant;
 		p->n_drained += intent.drained && !intent.disabled;
 		if (p->seen)
-			good = count_seen(from, b, p);
+			good = count_observed(from, b, p);
 		if (p->in_force)
 			count_effect(b, e, p);
 		if (p->in_force && meant && good && e && !e->alive)
-			add_name(&p->out, b->name);
+			add_judge_name(&p->out, b->name);
 	}
 	free(rows);
 }
@@ -177,7 +180,7 @@ int gather_pools(const struct gather_from *from, struct judge_pool **pools, size
 /* One target of a service at a site. */
 static void count_target(const struct health_page *health, uint64_t target, struct gather_site *out)
 {
-	int at = health_find(health, target);
+	int at = health_find_index(health, target);
 
 	if (at < 0)
 		return;

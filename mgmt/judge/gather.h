@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Facts for the judgement, read from the pages (implemented in gather.c and process.c). Reading only; any
- * thread may call these, on what is its own.
+ * Facts for the judgement, read from the pages (implemented in gather.c and process.c). Reading
+ * only; any thread may call these, on what is its own.
  */
 #ifndef WEIR_MGMT_JUDGE_GATHER_H
 #define WEIR_MGMT_JUDGE_GATHER_H
@@ -19,17 +19,20 @@
 struct gather_from {
 	const struct model *m;
 	const struct overrides *overrides;
-	int64_t wall_ms;
+	int64_t wall_clock_ms;
 	const struct health_page *health; /**< NULL: there is none, or it is stale */
 	const struct effect *effect;      /**< NULL: there is none, or it is stale */
 };
 
-/** Facts of the pools of this node's own site, from calloc(), given; names are borrowed from the model. @return 0 or -ENOMEM */
+/**
+ * Facts of the pools of this node's own site, from calloc(), given; names are borrowed from the
+ * model. @return 0 or -ENOMEM
+ */
 int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n);
 
 /**
- * What a site's checks see of it from here, counted over its services' targets; n is 0 without a page. Up is what a
- * check sees up now: an old verdict, while probes are inconclusive, is none.
+ * What a site's checks see of it from here, counted over its services' targets; n is 0 without a
+ * page. Up is what a check sees up now: an old verdict, while probes are inconclusive, is none.
  */
 struct gather_site {
 	size_t n, up, down;
@@ -62,7 +65,10 @@ struct gather_process {
 struct judge_process gather_supervisor(const struct gather_process *seen,
                                        const struct conditions *conditions);
 
-/** Look at the stats page of @p process; @p conditions (NULL: not wanted) is filled if has_conditions. */
+/**
+ * Look at the stats page of @p process; @p conditions (NULL: not wanted) is filled if
+ * has_conditions.
+ */
 void gather_process(const char *run_dir, const char *process, struct gather_process *out,
                     struct conditions *conditions);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The judgement: one small function a rule, called in the table's order. A function adds a reason for each
- * subject that the rule applies to; the state is the worst of all reasons. What a process states itself
- * (its conditions) outranks what is concluded here from its counters: a subject is not blamed twice.
+ * The judgement: one small function a rule, called in the table's order. A function adds a reason
+ * for each subject that the rule applies to; the state is the worst of all reasons. What a process
+ * states itself (its conditions) outranks what is concluded here from its counters: a subject is
+ * not blamed twice.
  */
 #include "mgmt/judge/judge.h"
 
@@ -73,14 +74,14 @@ static const struct judge_process *find_process(const struct judge_facts *f, con
 	return NULL;
 }
 
-static bool is_silent(const struct judge_facts *f, const char *name)
+static bool is_process_silent(const struct judge_facts *f, const char *name)
 {
 	const struct judge_process *p = find_process(f, name);
 
 	return p && !p->running;
 }
 
-static bool runs(const struct judge_facts *f, const char *name)
+static bool is_running(const struct judge_facts *f, const char *name)
 {
 	const struct judge_process *p = find_process(f, name);
 
@@ -119,13 +120,13 @@ static void judge_no_port(const struct judge_facts *f, struct judge_verdict *v)
 
 static void judge_answering(const struct judge_facts *f, struct judge_verdict *v)
 {
-	if (is_silent(f, "dns") && f->answers && f->n_ports_meant == 0)
+	if (is_process_silent(f, "dns") && f->answers && f->n_ports_meant == 0)
 		add_reason(v, JUDGE_RULE_ANSWERING_STOPPED, "weir-dns",
 		           "weir-dns has stopped: no DNS query is answered; start it");
 }
 
 /* The i-th process that may state conditions, the supervisor last. NULL: there are no more */
-static const struct judge_process *stating(const struct judge_facts *f, size_t i)
+static const struct judge_process *stating_process(const struct judge_facts *f, size_t i)
 {
 	if (i < f->n_processes)
 		return &f->processes[i];
@@ -140,7 +141,7 @@ static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
 	        level == CONDITION_DOWN ? JUDGE_RULE_STATED_DOWN : JUDGE_RULE_STATED_DEGRADED;
 	const struct judge_process *p;
 
-	for (size_t i = 0; (p = stating(f, i)); i++) {
+	for (size_t i = 0; (p = stating_process(f, i)); i++) {
 		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
 			const struct condition *c = &p->conditions->items[k];
 			struct judge_reason *r = c->level == level && !twice_is_said(f, p, c)
@@ -304,7 +305,7 @@ static void judge_effect(const struct judge_facts *f, struct judge_verdict *v)
 
 static void judge_connections(const struct judge_facts *f, struct judge_verdict *v)
 {
-	if (f->waits_for_connections && runs(f, "dataplane"))
+	if (f->waits_for_connections && is_running(f, "dataplane"))
 		add_reason(v, JUDGE_RULE_CONNECTIONS_PENDING, "weir-dataplane",
 		           "weir-dataplane waits for a peer's connection state: routers should "
 		           "not send it packets yet");
@@ -319,19 +320,19 @@ static void judge_configuration(const struct judge_facts *f, struct judge_verdic
 
 static void judge_store(const struct judge_facts *f, struct judge_verdict *v)
 {
-	if (f->store_why && *f->store_why)
+	if (f->store_reason && *f->store_reason)
 		add_reason(v, JUDGE_RULE_STORE_FAILING, "",
 		           "the store fails: %s; check the disk and store.db (handbook)",
-		           f->store_why);
+		           f->store_reason);
 }
 
 static void judge_written(const struct judge_facts *f, struct judge_verdict *v)
 {
-	if (f->write_why && *f->write_why)
+	if (f->unwritten_reason && *f->unwritten_reason)
 		add_reason(v, JUDGE_RULE_DOCUMENT_UNWRITTEN, "",
 		           "the effective document cannot be written (%s), so changes do not reach "
 		           "the processes: free disk space, or let weir-mgmt write its directory",
-		           f->write_why);
+		           f->unwritten_reason);
 }
 
 static void judge_unconfirmed(const struct judge_facts *f, struct judge_verdict *v)
@@ -413,7 +414,10 @@ static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
 	}
 }
 
-/* The tables follow a verdict within milliseconds; a longer gap has a reason that `weir why` shows. */
+/*
+ * The tables follow a verdict within milliseconds; a longer gap has a reason that `weir why`
+ * shows.
+ */
 static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
 {
 	for (size_t i = 0; i < f->n_pools; i++) {
@@ -571,7 +575,7 @@ static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 {
 	const struct judge_process *p;
 
-	for (size_t i = 0; (p = stating(f, i)); i++) {
+	for (size_t i = 0; (p = stating_process(f, i)); i++) {
 		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
 			const struct condition *c = &p->conditions->items[k];
 			struct judge_reason *r = &v->notes[v->n_notes];

@@ -3,9 +3,9 @@
  * @file
  * The judgement over a node: well, degraded or down, and why (implemented in judge.c).
  *
- * One pure function from facts to a verdict. Everything that shows a state calls it: `weir status`, its
- * exit code, `weir why`, `weir wait`, the API, events and metrics. The table below says which condition
- * gives which state, and why; tests/unit/mgmt/test_judge.c drives each row.
+ * One pure function from facts to a verdict. Everything that shows a state calls it: `weir status`,
+ * its exit code, `weir why`, `weir wait`, the API, events and metrics. The table below says which
+ * condition gives which state, and why; tests/unit/mgmt/test_judge.c drives each row.
  *
  * Any thread may call it, in weir-mgmt and in the command line.
  */
@@ -19,9 +19,9 @@
 #include "weir/condition.h"
 
 /**
- * Each row: name, code, state, when it applies, and why it gives this state. The order is the order in
- * which reasons are shown. *Down* says: packets or questions that this node is meant to serve are
- * served by nothing. All else that is less than intended, or that is not known, is *degraded*.
+ * Each row: name, code, state, when it applies, and why it gives this state. The order is the order
+ * in which reasons are shown. *Down* says: packets or questions that this node is meant to serve
+ * are served by nothing. All else that is less than intended, or that is not known, is *degraded*.
  */
 #define JUDGE_RULES(X)                                                                             \
 	X(FORWARDING_STOPPED, "forwarding-stopped", DOWN,                                          \
@@ -142,7 +142,9 @@ struct judge_process {
 	bool conditions_unread;              /**< it states some, and they cannot be read */
 };
 
-/** A pool of this node's site. Backends that are configured with weight 0 are not meant to serve. */
+/**
+ * A pool of this node's site. Backends that are configured with weight 0 are not meant to serve.
+ */
 struct judge_pool {
 	const char *name;
 	size_t n_backends;
@@ -183,7 +185,7 @@ struct judge_site {
 /** All input of the judgement; everything is borrowed. Zeroed: nothing is known. */
 struct judge_facts {
 	bool has_configuration, has_intent; /**< has_intent: weir-mgmt speaks, and knows versions */
-	const char *store_why, *write_why;  /**< "" or NULL: nothing is wrong */
+	const char *store_reason, *unwritten_reason; /**< "" or NULL: nothing is wrong */
 	uint64_t unconfirmed;               /**< the number of the version that waits; 0: none */
 	uint64_t document, document_age_ms; /**< newest effective document */
 	const struct judge_process *processes;

@@ -13,7 +13,8 @@
 
 #define OF_THE_CLOCK "clock-" /* how the codes of its conditions begin */
 
-static bool outweighs(const struct condition *other, const struct condition *c, bool is_later)
+static bool outweighs_condition(const struct condition *other, const struct condition *c,
+                                bool is_later)
 {
 	return !strcmp(other->code, c->code) &&
 	       (other->level > c->level || (other->level == c->level && is_later));
@@ -29,7 +30,7 @@ bool twice_is_said(const struct judge_facts *f, const struct judge_process *of,
 
 		for (uint32_t k = 0; p != of && p->running && p->conditions && k < p->conditions->n;
 		     k++)
-			if (outweighs(&p->conditions->items[k], c, p > of))
+			if (outweighs_condition(&p->conditions->items[k], c, p > of))
 				return true;
 	}
 	return false;

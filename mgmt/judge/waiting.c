@@ -13,29 +13,29 @@
 
 #define LIST_MAX 3u /* earlier owners that a slot's list holds: second_chance.h */
 
-static size_t set_in_force(const struct model_pool *pool, int64_t wall_ms)
+static size_t members_in_force(const struct model_pool *pool, int64_t wall_clock_ms)
 {
 	size_t i = pool->n_sets;
 
-	while (i-- > 1 && pool->sets[i].from_ms > wall_ms)
+	while (i-- > 1 && pool->sets[i].from_ms > wall_clock_ms)
 		;
 	return i;
 }
 
-static int64_t oldest_claims_end(const struct model_pool *pool, int64_t wall_ms)
+static int64_t oldest_claims_end(const struct model_pool *pool, int64_t wall_clock_ms)
 {
-	int64_t most_ms = wall_ms + pool->settle_ms, end_ms = 0;
-	size_t in_force = pool->n_sets ? set_in_force(pool, wall_ms) : 0;
+	int64_t most_ms = wall_clock_ms + pool->settle_ms, end_ms = 0;
+	size_t in_force = pool->n_sets ? members_in_force(pool, wall_clock_ms) : 0;
 	size_t n = in_force >= LIST_MAX ? in_force - LIST_MAX + 1 : in_force;
 
 	for (size_t i = 0; i < n; i++)
 		if (pool->sets[i].until_ms > end_ms)
 			end_ms = pool->sets[i].until_ms;
-	return end_ms > wall_ms && end_ms < most_ms ? end_ms : most_ms;
+	return end_ms > wall_clock_ms && end_ms < most_ms ? end_ms : most_ms;
 }
 
 bool waiting_find(const struct model_pool *pool, const struct effect *effect, uint64_t id,
-                  int64_t wall_ms, struct waiting *out)
+                  int64_t wall_clock_ms, struct waiting *out)
 {
 	struct effect_backend b;
 	struct effect_pool p;
@@ -46,7 +46,7 @@ bool waiting_find(const struct model_pool *pool, const struct effect *effect, ui
 	*out = (struct waiting){ .n_slots = p.n_slots,
 		                 .n_full = p.full,
 		                 .n_own = b.slots < p.full ? b.slots : p.full,
-		                 .until_ms = oldest_claims_end(pool, wall_ms) };
+		                 .until_ms = oldest_claims_end(pool, wall_clock_ms) };
 	return true;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Slots that wait: in a pool with agents a slot whose list of earlier owners is full does not move until the oldest
- * claim has had its time (implemented in waiting.c). So a drain is taken at once and may move nothing for a while.
+ * Slots that wait: in a pool with agents a slot whose list of earlier owners is full does not move
+ * until the oldest claim has had its time (implemented in waiting.c). So a drain is taken at once
+ * and may move nothing for a while.
  *
  * Pure; any thread.
  */
@@ -24,11 +25,12 @@ struct waiting {
 };
 
 /**
- * The slots of backend @p id of pool @p pool that no planned change moves now, by the tables of this node.
+ * The slots of backend @p id of pool @p pool that no planned change moves now, by the tables of
+ * this node.
  * @return whether there are such; @p out is untouched if not
  */
 bool waiting_find(const struct model_pool *pool, const struct effect *effect, uint64_t id,
-                  int64_t wall_ms, struct waiting *out);
+                  int64_t wall_clock_ms, struct waiting *out);
 /** A sentence for the person who drains. @return @p text */
 const char *waiting_text(const struct waiting *w, const char *pool, char text[WAITING_TEXT_MAX]);
 

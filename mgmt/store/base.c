@@ -32,7 +32,7 @@ static char *find_line(char *text)
 	return NULL;
 }
 
-void base_take_line(struct files *files, char out[BASE_TEXT_MAX])
+void base_extract_line(struct files *files, char out[BASE_TEXT_MAX])
 {
 	struct files_item *item = (struct files_item *)(uintptr_t)files_find(files, FILES_MAIN);
 	char *line = item && item->bytes ? find_line(item->bytes) : NULL;
@@ -56,25 +56,28 @@ bool base_read(const char *text, uint64_t *number, char digits[17])
 {
 	const char *from = text + (*text == 'v');
 	size_t n = strspn(from, "0123456789");
-	const char *rest = from + n;
+	const char *behind = from + n;
 	char found[17] = "";
 
 	if (n == 0 || n > 15)
 		return false;
-	if (*text == 'v' && *rest) {
-		if (*rest != '-' || strspn(rest + 1, "0123456789abcdef") != 16)
+	if (*text == 'v' && *behind) {
+		if (*behind != '-' || strspn(behind + 1, "0123456789abcdef") != 16)
 			return false;
-		memcpy(found, rest + 1, 16);
-		rest += 17;
+		memcpy(found, behind + 1, 16);
+		behind += 17;
 	}
-	if (*rest)
+	if (*behind)
 		return false;
 	*number = strtoull(from, NULL, 10);
 	memcpy(digits, found, sizeof(found));
 	return *number > 0;
 }
 
-/* A version of the former release, or of a peer that runs it, has no principal: its author counts alone. */
+/*
+ * A version of the former release, or of a peer that runs it, has no principal: its author counts
+ * alone.
+ */
 static bool is_by(const struct version *v, const char *principal, const char *author)
 {
 	return !strcmp(v->author, author) && (!*v->principal || !strcmp(v->principal, principal));
@@ -91,7 +94,7 @@ size_t base_last_of(const struct version *list, size_t n, const char *principal,
 	return n;
 }
 
-int base_look_start(struct base_look *l, const struct plan *plan)
+int base_look_start(struct base_look *l, const struct change_plan *plan)
 {
 	*l = (struct base_look){ .marks = calloc(plan->n_changes + 1, sizeof(*l->marks)) };
 	return l->marks ? 0 : -ENOMEM;
@@ -128,7 +131,7 @@ static const struct flat_item *find_item(const struct flat *flat, const char *pa
  *   changes a value              has the file's                takes it back
  *   changes a value              has a third, and is the base  overwrites what it was not made from
  */
-static bool takes_back(const struct plan_change *c, const struct flat_item *earlier, bool last)
+static bool reverts_change(const struct plan_change *c, const struct flat_item *earlier, bool last)
 {
 	switch (c->kind) {
 	case PLAN_REMOVED:
@@ -142,7 +145,7 @@ static bool takes_back(const struct plan_change *c, const struct flat_item *earl
 }
 
 /* Whether the earlier version has another value than the head. */
-static bool differs(const struct plan_change *c, const struct flat_item *earlier)
+static bool has_other_value(const struct plan_change *c, const struct flat_item *earlier)
 {
 	switch (c->kind) {
 	case PLAN_REMOVED:
@@ -154,20 +157,20 @@ static bool differs(const struct plan_change *c, const struct flat_item *earlier
 	}
 }
 
-int base_look_at(struct base_look *l, const struct plan *plan, const struct model *earlier,
+int base_look_at(struct base_look *l, const struct change_plan *plan, const struct model *earlier,
                  size_t place, bool last)
 {
 	struct arena *arena = arena_new(ARENA_MAX);
 	struct flat flat = { 0 };
-	int rc = arena ? flatten(earlier, arena, &flat) : -ENOMEM;
+	int rc = arena ? flatten_model(earlier, arena, &flat) : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < plan->n_changes; i++) {
 		const struct flat_item *item = find_item(&flat, plan->changes[i].path);
 		struct base_mark *mark = &l->marks[i];
 
-		if (!mark->found && differs(&plan->changes[i], item))
+		if (!mark->found && has_other_value(&plan->changes[i], item))
 			*mark = (struct base_mark){ .found = true, .made = place - 1 };
-		if (mark->taken || !takes_back(&plan->changes[i], item, last))
+		if (mark->taken || !reverts_change(&plan->changes[i], item, last))
 			continue;
 		mark->taken = true;
 		l->n_taken++;

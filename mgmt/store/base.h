@@ -29,9 +29,12 @@
 #define BASE_SHOWN_MAX 50u
 
 /** Remove the line from weir.conf. @param out  the version that it names, "" without such a line */
-void base_take_line(struct files *files, char out[BASE_TEXT_MAX]);
+void base_extract_line(struct files *files, char out[BASE_TEXT_MAX]);
 
-/** Read "20", "v20" or "v20-0123456789abcdef". @param digits  of the digest's beginning, "" for none. @return whether it is one */
+/**
+ * Read "20", "v20" or "v20-0123456789abcdef". @param digits  of the digest's beginning, "" for
+ * none. @return whether it is one
+ */
 bool base_read(const char *text, uint64_t *number, char digits[17]);
 
 /**
@@ -57,7 +60,7 @@ struct base_look {
 };
 
 /** Start on @p plan, from the head to the file. @return 0 or -ENOMEM */
-int base_look_start(struct base_look *l, const struct plan *plan);
+int base_look_start(struct base_look *l, const struct change_plan *plan);
 /**
  * Compare with an earlier version.
  *
@@ -66,7 +69,7 @@ int base_look_start(struct base_look *l, const struct plan *plan);
  *   in three ways counts as well
  * @return 0 or -ENOMEM
  */
-int base_look_at(struct base_look *l, const struct plan *plan, const struct model *earlier,
+int base_look_at(struct base_look *l, const struct change_plan *plan, const struct model *earlier,
                  size_t place, bool last);
 void base_look_fini(struct base_look *l);
 

@@ -24,21 +24,24 @@
 #define DIR_NAME    PROC_BLOBS_DIR
 #define PART_SUFFIX ".part"
 
-static bool is_digest(const char *text)
+static bool is_blob_digest(const char *text)
 {
 	return strlen(text) == DIGEST_TEXT_MAX - 1 &&
 	       strspn(text, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
 }
 
-static int make_dir(const char *state_dir, char out[PATH_MAX])
+static int make_blobs_dir(const char *state_dir, char out[PATH_MAX])
 {
 	int rc = proc_path(state_dir, DIR_NAME, out);
 
 	return rc ? rc : owner_directory(out, 0700, "mgmt");
 }
 
-/* Whether what lies at @p path is of this @p type and ours; another user's is named in the status. */
-static bool is_ours(const char *path, mode_t type, struct stat *st)
+/*
+ * Whether what lies at @p path is of this @p type and ours; another user's is named in the
+ * status.
+ */
+static bool is_own_entry(const char *path, mode_t type, struct stat *st)
 {
 	if (lstat(path, st))
 		return false;
@@ -52,13 +55,13 @@ bool blobs_dir(const char *state_dir, char out[PATH_MAX])
 {
 	struct stat st;
 
-	return !proc_path(state_dir, DIR_NAME, out) && is_ours(out, S_IFDIR, &st);
+	return !proc_path(state_dir, DIR_NAME, out) && is_own_entry(out, S_IFDIR, &st);
 }
 
-static int path_of(const char *state_dir, const char *digest, const char *suffix,
-                   char out[PATH_MAX])
+static int make_blob_path(const char *state_dir, const char *digest, const char *suffix,
+                          char out[PATH_MAX])
 {
-	if (!is_digest(digest))
+	if (!is_blob_digest(digest))
 		return -EINVAL;
 	return snprintf(out, PATH_MAX, "%s/%s/%s%s", state_dir, DIR_NAME, digest, suffix) >=
 	                       PATH_MAX
@@ -68,7 +71,7 @@ static int path_of(const char *state_dir, const char *digest, const char *suffix
 
 int blobs_path(const char *state_dir, const char *digest, char out[PATH_MAX])
 {
-	return path_of(state_dir, digest, "", out);
+	return make_blob_path(state_dir, digest, "", out);
 }
 
 int blobs_have(const char *state_dir, const char *digest, uint64_t *bytes, bool *whole)
@@ -81,9 +84,9 @@ int blobs_have(const char *state_dir, const char *digest, uint64_t *bytes, bool 
 	*whole = false;
 	if (rc || !blobs_dir(state_dir, dir))
 		return rc;
-	*whole = is_ours(path, S_IFREG, &st);
-	if (*whole ||
-	    (!path_of(state_dir, digest, PART_SUFFIX, path) && is_ours(path, S_IFREG, &st)))
+	*whole = is_own_entry(path, S_IFREG, &st);
+	if (*whole || (!make_blob_path(state_dir, digest, PART_SUFFIX, path) &&
+	               is_own_entry(path, S_IFREG, &st)))
 		*bytes = (uint64_t)st.st_size;
 	return 0;
 }
@@ -113,7 +116,7 @@ bool blobs_full(const char *state_dir)
 }
 
 /* All bytes are there: check the digest, then give the file its name. */
-static int finish(const char *part, const char *path, const char *digest)
+static int finish_upload(const char *part, const char *path, const char *digest)
 {
 	char found[DIGEST_TEXT_MAX];
 	size_t n;
@@ -149,12 +152,12 @@ int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_
 {
 	char dir[PATH_MAX], path[PATH_MAX], draft[PATH_MAX];
 	struct stat st;
-	int rc = make_dir(state_dir, dir);
+	int rc = make_blobs_dir(state_dir, dir);
 
 	if (!rc)
-		rc = path_of(state_dir, digest, "", path);
+		rc = make_blob_path(state_dir, digest, "", path);
 	if (!rc)
-		rc = path_of(state_dir, digest, PART_SUFFIX, draft);
+		rc = make_blob_path(state_dir, digest, PART_SUFFIX, draft);
 	if (rc || access(path, F_OK) == 0)
 		return rc;
 	if (total > FILES_BYTES_MAX || offset > total || n > total - offset)
@@ -171,7 +174,7 @@ int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_
 	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one is copied to the store */
 		rc = -errno;
 	close(fd);
-	return whole && !rc ? finish(draft, path, digest) : rc;
+	return whole && !rc ? finish_upload(draft, path, digest) : rc;
 }
 
 /* Copy one file under its digest. */
@@ -190,7 +193,8 @@ static int import_one(const char *state_dir, struct files_item *item)
 		char draft
 		        [PATH_MAX]; /* an interrupted upload is not continued: it may be damaged */
 
-		if (access(path, F_OK) && !path_of(state_dir, item->digest, PART_SUFFIX, draft))
+		if (access(path, F_OK) &&
+		    !make_blob_path(state_dir, item->digest, PART_SUFFIX, draft))
 			unlink(draft);
 		rc = blobs_add(state_dir, item->digest, text.n, 0, text.bytes, text.n);
 	}
@@ -225,7 +229,7 @@ void blobs_collect(const char *state_dir, int64_t now_s,
 
 	while (dir && (entry = readdir(dir))) {
 		snprintf(digest, sizeof(digest), "%.64s", entry->d_name);
-		if (!is_digest(digest) ||
+		if (!is_blob_digest(digest) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
 		    st.st_mtim.tv_sec + BLOBS_KEEP_S > now_s)
 			continue;

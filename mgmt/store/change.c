@@ -28,7 +28,7 @@ static bool is_forced(const struct intent_change *change, const char *digest)
 	return false;
 }
 
-static bool names(const struct version *v, const char *digest)
+static bool names_head(const struct version *v, const char *digest)
 {
 	for (size_t i = 0; i < v->n_supersedes; i++)
 		if (!strcmp(v->supersedes[i], digest))
@@ -47,7 +47,7 @@ static int name_foreign(const struct intent *in, const struct intent_change *cha
 			return -EMEDIUMTYPE;
 		if (v->number <= f->number)
 			v->number = f->number + 1;
-		if (names(v, f->digest)) /* several peers may have one head */
+		if (names_head(v, f->digest)) /* several peers may have one head */
 			continue;
 		if (v->n_supersedes == VERSION_SUPERSEDES_MAX)
 			return -E2BIG;
@@ -62,7 +62,7 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 {
 	const struct version *head = intent_head(in);
 	struct version v = { .number = head ? head->number + 1 : 1,
-		             .time_ms = change->made_ms ? change->made_ms : now_ms,
+		             .time_ms = change->dated_ms ? change->dated_ms : now_ms,
 		             .undoes = change->undoes };
 
 	if (head && v.time_ms <= head->time_ms)
@@ -137,8 +137,8 @@ static void say_version(struct intent *in, const struct version *v, int64_t now_
 }
 
 /* Store the version and put it in force. Takes files and model on success. */
-static int put_in_force(struct intent *in, const struct version *v, struct files *files,
-                        struct model **model, bool untold, int64_t now_ms)
+static int commit_version(struct intent *in, const struct version *v, struct files *files,
+                          struct model **model, bool untold, int64_t now_ms)
 {
 	struct recent r = { .version = *v, .files = *files, .model = *model };
 
@@ -158,7 +158,7 @@ static int put_in_force(struct intent *in, const struct version *v, struct files
 	return 0;
 }
 
-static int64_t confirm_within(const struct intent_change *change, const struct plan *plan,
+static int64_t confirm_within(const struct intent_change *change, const struct change_plan *plan,
                               bool has_head)
 {
 	if (!has_head)
@@ -171,8 +171,8 @@ static int64_t confirm_within(const struct intent_change *change, const struct p
 }
 
 /* Copy the requested files: those given, or those of the version to go back to. */
-static int wanted_files(struct intent *in, const struct intent_change *change, int64_t now_ms,
-                        struct files *out)
+static int requested_files(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                           struct files *out)
 {
 	if (change->files)
 		return files_copy(out, change->files);
@@ -186,11 +186,11 @@ static int wanted_files(struct intent *in, const struct intent_change *change, i
 	return rc;
 }
 
-int intent_draft_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
-                       struct intent_draft *out)
+int intent_candidate_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                           struct intent_candidate *out)
 {
-	struct intent_draft d = { 0 };
-	int rc = wanted_files(in, change, now_ms, &d.files);
+	struct intent_candidate d = { 0 };
+	int rc = requested_files(in, change, now_ms, &d.files);
 
 	if (rc)
 		return rc;
@@ -217,14 +217,14 @@ int intent_draft_begin(struct intent *in, const struct intent_change *change, in
 }
 
 /* Replace the files of bad zones by the head's. */
-static void skip_zones(struct intent_draft *d)
+static void skip_zones(struct intent_candidate *d)
 {
-	d->rc = zones_skip(&d->files, d->model, &d->head_files, d->head, &d->mistakes, &d->zones);
+	d->rc = zones_skip(&d->files, d->model, &d->head_files, d->head, &d->errors, &d->zones);
 	d->again = !d->rc;
 	d->skip = false;
 }
 
-void intent_draft_again(struct intent *in, struct intent_draft *d)
+void intent_candidate_again(struct intent *in, struct intent_candidate *d)
 {
 	in->drafted[0] = '\0';
 	remove_laid_out(in, d->digest);
@@ -232,52 +232,52 @@ void intent_draft_again(struct intent *in, struct intent_draft *d)
 	snprintf(in->drafted, sizeof(in->drafted), "%s", d->digest);
 	model_free(d->model);
 	d->model = NULL;
-	zones_said_fini(&d->first);
+	zones_findings_fini(&d->first);
 	d->first = d->zones;
-	d->zones = (struct zones_said){ 0 };
-	for (size_t i = 0; i < d->mistakes.n_items && i < ZONES_SAID_MAX; i++) {
-		const struct model_mistake *m = &d->mistakes.items[i];
+	d->zones = (struct zones_findings){ 0 };
+	for (size_t i = 0; i < d->errors.n_items && i < ZONES_FINDINGS_MAX; i++) {
+		const struct model_error *m = &d->errors.items[i];
 
 		d->first.warnings[i] =
 		        arena_printf(d->first.arena, "%s:%u: %s", m->file, m->line, m->message);
 		if (d->first.warnings[i])
 			d->first.n_warnings = i + 1;
 	}
-	model_mistakes_free(&d->mistakes);
-	d->mistakes = (struct model_mistakes){ 0 };
+	model_errors_free(&d->errors);
+	d->errors = (struct model_errors){ 0 };
 	d->again = false;
 }
 
-void intent_draft_read(const struct intent *in, struct intent_draft *d)
+void intent_candidate_read(const struct intent *in, struct intent_candidate *d)
 {
 	d->rc = blobs_import(in->state_dir, &d->files);
 	if (!d->rc)
 		d->rc = gather_keyed(&d->files, in->state_dir, in->conf_dir, d->hash_key, in->node,
-		                     &d->model, &d->mistakes);
+		                     &d->model, &d->errors);
 	if (!d->rc)
-		d->rc = gather_check_zones(d->model, &d->files, in->state_dir, &d->how,
-		                           &d->mistakes, &d->zones);
+		d->rc = gather_check_zones(d->model, &d->files, in->state_dir, &d->how, &d->errors,
+		                           &d->zones);
 	if (d->rc == -EINVAL && d->skip && d->model && d->zones.n_bad) {
 		skip_zones(d);
 		if (d->again)
 			return;
 	}
 	if (!d->rc)
-		d->rc = plan_make(d->head, d->model, &d->plan);
+		d->rc = plan_compare(d->head, d->model, &d->plan);
 }
 
-void intent_draft_drop(struct intent *in, struct intent_draft *d)
+void intent_candidate_drop(struct intent *in, struct intent_candidate *d)
 {
 	in->drafted[0] = '\0';
 	remove_laid_out(in, d->digest);
 	model_free(d->model);
 	arena_free(d->head_arena);
 	plan_fini(&d->plan);
-	model_mistakes_free(&d->mistakes);
+	model_errors_free(&d->errors);
 	files_fini(&d->files);
 	files_fini(&d->head_files);
-	zones_said_fini(&d->zones);
-	zones_said_fini(&d->first);
+	zones_findings_fini(&d->zones);
+	zones_findings_fini(&d->first);
 }
 
 /* Confirm an unconfirmed head, whatever becomes of the change. */
@@ -304,8 +304,8 @@ static int keep_head(struct intent *in, const struct intent_change *change, int6
 }
 
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
-static int change_to(struct intent *in, const struct intent_change *change, struct intent_draft *d,
-                     int64_t now_ms, struct intent_changed *out)
+static int change_to(struct intent *in, const struct intent_change *change,
+                     struct intent_candidate *d, int64_t now_ms, struct intent_changed *out)
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 	bool returns;
@@ -319,17 +319,17 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		memcpy(out->version.hash_key, d->hash_key, sizeof(d->hash_key));
 	else if (!d->rc)
 		key_of_version(in, d->model, out->version.hash_key);
-	out->mistakes = d->mistakes;
-	d->mistakes = (struct model_mistakes){ 0 };
+	out->errors = d->errors;
+	d->errors = (struct model_errors){ 0 };
 	out->zones = d->zones;
 	out->skipped = d->first;
-	d->zones = d->first = (struct zones_said){ 0 };
+	d->zones = d->first = (struct zones_findings){ 0 };
 	rc = d->rc;
 	if (!rc && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
-		rc = plan_make(head ? head->model : NULL, d->model, &out->plan);
+		rc = plan_compare(head ? head->model : NULL, d->model, &out->plan);
 	} else if (!rc) {
 		out->plan = d->plan;
-		d->plan = (struct plan){ 0 };
+		d->plan = (struct change_plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, d->digest) || in->n_foreign;
 	if (!rc && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns)
@@ -344,14 +344,15 @@ static int change_to(struct intent *in, const struct intent_change *change, stru
 		if (out->confirm_within_ms)
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
 		if (!change->dry_run)
-			rc = put_in_force(in, &out->version, &d->files, &d->model, change->untold,
-			                  now_ms);
+			rc = commit_version(in, &out->version, &d->files, &d->model, change->untold,
+			                    now_ms);
 	}
 	return rc;
 }
 
-int intent_draft_check(struct intent *in, const struct intent_change *change,
-                       const struct intent_draft *d, int64_t now_ms, struct version *version)
+int intent_candidate_check(struct intent *in, const struct intent_change *change,
+                           const struct intent_candidate *d, int64_t now_ms,
+                           struct version *version)
 {
 	const struct version *head = intent_head(in);
 	struct version v;
@@ -367,38 +368,38 @@ int intent_draft_check(struct intent *in, const struct intent_change *change,
 	return rc;
 }
 
-int intent_draft_commit(struct intent *in, const struct intent_change *change,
-                        struct intent_draft *d, int64_t now_ms, struct intent_changed *out)
+int intent_candidate_commit(struct intent *in, const struct intent_change *change,
+                            struct intent_candidate *d, int64_t now_ms, struct intent_changed *out)
 {
 	*out = (struct intent_changed){ 0 };
 	int rc = change_to(in, change, d, now_ms, out);
-	intent_draft_drop(in, d); /* what came into force was moved out of it */
+	intent_candidate_drop(in, d); /* what came into force was moved out of it */
 	return rc;
 }
 
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                   struct intent_changed *out)
 {
-	struct intent_draft draft;
-	int rc = intent_draft_begin(in, change, now_ms, &draft);
+	struct intent_candidate draft;
+	int rc = intent_candidate_begin(in, change, now_ms, &draft);
 
 	*out = (struct intent_changed){ 0 };
 	if (rc)
 		return rc;
-	intent_draft_read(in, &draft);
+	intent_candidate_read(in, &draft);
 	if (draft.again) {
-		intent_draft_again(in, &draft);
-		intent_draft_read(in, &draft);
+		intent_candidate_again(in, &draft);
+		intent_candidate_read(in, &draft);
 	}
-	return intent_draft_commit(in, change, &draft, now_ms, out);
+	return intent_candidate_commit(in, change, &draft, now_ms, out);
 }
 
 void intent_changed_fini(struct intent_changed *c)
 {
 	plan_fini(&c->plan);
-	model_mistakes_free(&c->mistakes);
-	zones_said_fini(&c->zones);
-	zones_said_fini(&c->skipped);
+	model_errors_free(&c->errors);
+	zones_findings_fini(&c->zones);
+	zones_findings_fini(&c->skipped);
 }
 
 bool intent_has_file(struct intent *in, const char *digest, uint64_t *have)
@@ -492,11 +493,11 @@ static bool have_superseded(struct intent *in, uint64_t number, const char *dige
 	int n;
 
 	if (!in->store || in->failing)
-		return names(intent_head(in), digest);
+		return names_head(intent_head(in), digest);
 	do {
 		n = store_versions(in->store, before, batch, 16);
 		for (int i = 0; i < n && batch[i].number >= number; i++)
-			if (names(&batch[i], digest))
+			if (names_head(&batch[i], digest))
 				return true;
 		before = n > 0 ? batch[n - 1].number : 0;
 	} while (n == 16 && before > number);
@@ -507,7 +508,7 @@ static bool have_superseded(struct intent *in, uint64_t number, const char *dige
 static bool leads_on(const struct version *head, const struct version *list, size_t n)
 {
 	for (size_t i = 0; i < n && list[i].number >= head->number; i++)
-		if (names(&list[i], head->digest) ||
+		if (names_head(&list[i], head->digest) ||
 		    (list[i].number == head->number && !strcmp(list[i].digest, head->digest)))
 			return true;
 	return false;
@@ -533,35 +534,35 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
 		               : INTENT_DIVERGED;
 	if (list[0].number > head->number)
 		return n == 1 || leads_on(head, list, n) ? INTENT_AHEAD : INTENT_DIVERGED;
-	bool theirs = names(&list[0], head->digest), ours = names(head, list[0].digest);
+	bool theirs = names_head(&list[0], head->digest), ours = names_head(head, list[0].digest);
 	return theirs == ours ? INTENT_DIVERGED : theirs ? INTENT_AHEAD : INTENT_BEHIND;
 }
 
 /* Note why a peer's version is refused; log its errors once, as peers offer it every second. */
 static void refuse_offer(struct intent *in, const struct version *v,
-                         const struct model_mistakes *mistakes)
+                         const struct model_errors *errors)
 {
 	char why[EVENT_TEXT_MAX];
 
-	model_mistakes_say(mistakes, why, sizeof(why));
-	if (in->take_refused != v->number || strcmp(in->take_refused_why, why) != 0)
-		intent_log_mistakes(v->digest, mistakes);
-	in->take_refused = v->number;
-	snprintf(in->take_refused_why, sizeof(in->take_refused_why), "%s", why);
+	model_errors_summarise(errors, why, sizeof(why));
+	if (in->refused_number != v->number || strcmp(in->refused_reason, why) != 0)
+		intent_log_errors(v->digest, errors);
+	in->refused_number = v->number;
+	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", why);
 }
 
-uint64_t intent_take_refused(const struct intent *in, const char **why)
+uint64_t intent_refused_version(const struct intent *in, const char **why)
 {
 	const struct version *head = intent_head(in);
 
-	*why = in->take_refused_why;
-	return head && head->number >= in->take_refused ? 0 : in->take_refused;
+	*why = in->refused_reason;
+	return head && head->number >= in->refused_number ? 0 : in->refused_number;
 }
 
-int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms)
+int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms)
 {
 	const struct intent_offer *last = n ? &offers[n - 1] : NULL;
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct model *model = NULL;
 
 	if (!last)
@@ -575,10 +576,10 @@ int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, 
 			return -EINVAL;
 	}
 	int rc = gather_keyed(&last->files, in->state_dir, in->conf_dir, last->version.hash_key,
-	                      in->node, &model, &mistakes);
+	                      in->node, &model, &errors);
 	if (rc == -EINVAL)
-		refuse_offer(in, &last->version, &mistakes);
-	model_mistakes_free(&mistakes);
+		refuse_offer(in, &last->version, &errors);
+	model_errors_free(&errors);
 	model_free(model);
 	for (size_t i = 0; !rc && i < n; i++)
 		rc = intent_stored(

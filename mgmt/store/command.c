@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A command is first worked out on copies: the live overrides that it changes or ends, and those
- * that it makes (struct work). Then the guards judge. Only then all copies are merged into the
- * intent at once, so that a refused command or a dry run changes nothing. All instants are
+ * that it makes (struct command_work). Then the guards judge. Only then all copies are merged into
+ * the intent at once, so that a refused command or a dry run changes nothing. All instants are
  * absolute, so that nodes which get an override later compute the same ramp.
  */
 #include "mgmt/store/command.h"
@@ -20,7 +20,7 @@
 #define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
 
 /* A command in progress: the overrides that it creates or changes. */
-struct work {
+struct command_work {
 	struct intent *in;
 	const struct command *c;
 	struct command_result *r;
@@ -44,11 +44,12 @@ enum command_do command_from_text(const char *text)
 	return (enum command_do)i;
 }
 
-static enum command_outcome say(struct work *w, enum command_outcome outcome, const char *field,
-                                const char *format, ...) __attribute__((format(printf, 4, 5)));
+static enum command_outcome answer_command(struct command_work *w, enum command_outcome outcome,
+                                           const char *field, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 
-static enum command_outcome say(struct work *w, enum command_outcome outcome, const char *field,
-                                const char *format, ...)
+static enum command_outcome answer_command(struct command_work *w, enum command_outcome outcome,
+                                           const char *field, const char *format, ...)
 {
 	va_list list;
 
@@ -59,13 +60,13 @@ static enum command_outcome say(struct work *w, enum command_outcome outcome, co
 	return outcome;
 }
 
-static bool is_site(const struct work *w)
+static bool is_site(const struct command_work *w)
 {
 	return w->target.target == MODEL_TARGET_SITE;
 }
 
 /* Whether the command @p what changes or ends overrides of @p kind. */
-static bool is_about(enum command_do what, enum model_override_kind kind)
+static bool concerns_kind(enum command_do what, enum model_override_kind kind)
 {
 	switch (what) {
 	case COMMAND_DRAIN:
@@ -85,14 +86,14 @@ static bool is_about(enum command_do what, enum model_override_kind kind)
  * The next live override of the command's target from index *@p at on; NULL: none. A held one is
  * live.
  */
-static const struct override *find_live(const struct work *w, size_t *at)
+static const struct override *find_live(const struct command_work *w, size_t *at)
 {
 	const struct overrides *set = intent_overrides(w->in);
 
 	for (; *at < set->n_items; ++*at) {
 		const struct override *o = &set->items[*at];
 
-		if (!is_about(w->c->what, o->kind) || !override_same_target(o, &w->target) ||
+		if (!concerns_kind(w->c->what, o->kind) || !override_same_target(o, &w->target) ||
 		    (w->c->id && strcmp(w->c->id, o->id)) ||
 		    !strcmp(overrides_state(set, o, w->now_ms), "done"))
 			continue;
@@ -102,14 +103,15 @@ static const struct override *find_live(const struct work *w, size_t *at)
 	return NULL;
 }
 
-static enum command_outcome find_target(struct work *w)
+static enum command_outcome find_target(struct command_work *w)
 {
 	const struct override *o;
 
 	if (w->c->id) {
 		o = overrides_find(intent_overrides(w->in), w->c->id);
 		if (!o)
-			return say(w, COMMAND_UNKNOWN, "id", "there is no override %s", w->c->id);
+			return answer_command(w, COMMAND_UNKNOWN, "id", "there is no override %s",
+			                      w->c->id);
 		w->target = *o;
 		w->r->override = *o;
 		return !w->c->generation || w->c->generation == o->generation ? COMMAND_OK
@@ -122,28 +124,31 @@ static enum command_outcome find_target(struct work *w)
 	return COMMAND_OK;
 }
 
-static enum command_outcome target_exists(struct work *w)
+static enum command_outcome target_exists(struct command_work *w)
 {
 	const struct model *m = intent_model(w->in);
 
 	if (!m)
-		return say(w, COMMAND_UNKNOWN, "target", "there is no configuration yet");
+		return answer_command(w, COMMAND_UNKNOWN, "target",
+		                      "there is no configuration yet");
 	if (is_site(w))
-		return model_site(m, w->target.name) ? COMMAND_OK
-		                                     : say(w, COMMAND_UNKNOWN, "target.site",
-		                                           "there is no site %s", w->target.name);
+		return model_site(m, w->target.name)
+		               ? COMMAND_OK
+		               : answer_command(w, COMMAND_UNKNOWN, "target.site",
+		                                "there is no site %s", w->target.name);
 	const struct model_pool *pool = model_pool(m, w->target.pool);
 	if (!pool)
-		return say(w, COMMAND_UNKNOWN, "target.pool", "there is no pool %s",
-		           w->target.pool);
+		return answer_command(w, COMMAND_UNKNOWN, "target.pool", "there is no pool %s",
+		                      w->target.pool);
 	return model_backend(pool, w->target.name)
 	               ? COMMAND_OK
-	               : say(w, COMMAND_UNKNOWN, "target.backend",
-	                     "there is no backend %s in pool %s", w->target.name, w->target.pool);
+	               : answer_command(w, COMMAND_UNKNOWN, "target.backend",
+	                                "there is no backend %s in pool %s", w->target.name,
+	                                w->target.pool);
 }
 
 /* A target to be taken out must exist; an override to be ended may name one that is gone. */
-static enum command_outcome check_target(struct work *w)
+static enum command_outcome check_target(struct command_work *w)
 {
 	bool ends = w->c->what == COMMAND_UNDRAIN || w->c->what == COMMAND_ENABLE;
 
@@ -154,35 +159,37 @@ static enum command_outcome check_target(struct work *w)
  * Callers check single texts; what goes with what is checked here, for the API and `--offline`
  * alike.
  */
-static enum command_outcome check_shape(struct work *w)
+static enum command_outcome check_shape(struct command_work *w)
 {
 	const struct command *c = w->c;
 	bool makes = c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE ||
 	             c->what == COMMAND_FORCE_UP;
 
 	if (makes && c->until_ms < 0)
-		return say(w, COMMAND_INVALID, "until", "is required; \"never\" is allowed");
+		return answer_command(w, COMMAND_INVALID, "until",
+		                      "is required; \"never\" is allowed");
 	if (makes && c->until_ms <= w->now_ms)
-		return say(w, COMMAND_INVALID, "until", "is in the past");
+		return answer_command(w, COMMAND_INVALID, "until", "is in the past");
 	if (!makes && c->until_ms >= 0)
-		return say(w, COMMAND_INVALID, "until", "is for drain, disable and force_up only");
+		return answer_command(w, COMMAND_INVALID, "until",
+		                      "is for drain, disable and force_up only");
 	if (c->from_ms >= 0 && c->what != COMMAND_DRAIN)
-		return say(w, COMMAND_INVALID, "from", "is for drain only");
+		return answer_command(w, COMMAND_INVALID, "from", "is for drain only");
 	if (c->from_ms >= 0 && (c->from_ms < w->now_ms || c->from_ms >= c->until_ms))
-		return say(w, COMMAND_INVALID, "from", "is in the past or after until");
+		return answer_command(w, COMMAND_INVALID, "from", "is in the past or after until");
 	if (c->over_ms >= 0 && c->what != COMMAND_DRAIN && c->what != COMMAND_UNDRAIN)
-		return say(w, COMMAND_INVALID, "over", "is for drain and undrain only");
+		return answer_command(w, COMMAND_INVALID, "over", "is for drain and undrain only");
 	if (c->now && c->from_ms >= 0)
-		return say(w, COMMAND_INVALID, "now", "cannot be combined with from");
+		return answer_command(w, COMMAND_INVALID, "now", "cannot be combined with from");
 	if (c->what == COMMAND_FORCE_UP && is_site(w))
-		return say(w, COMMAND_INVALID, "target", "force_up is for backends");
+		return answer_command(w, COMMAND_INVALID, "target", "force_up is for backends");
 	if (c->what == COMMAND_HOLD && !is_site(w))
-		return say(w, COMMAND_INVALID, "target", "hold is for sites");
+		return answer_command(w, COMMAND_INVALID, "target", "hold is for sites");
 	return COMMAND_OK;
 }
 
 /* How long ahead a shift of @p site starts: the longest TTL of a name that may give its address. */
-static int64_t lead_ms(const struct work *w)
+static int64_t lead_ms(const struct command_work *w)
 {
 	const struct model *m = intent_model(w->in);
 	uint32_t ttl_s = 0;
@@ -200,7 +207,7 @@ static int64_t lead_ms(const struct work *w)
 	return (int64_t)ttl_s * 1000;
 }
 
-static struct override *change(struct work *w, const struct override *o)
+static struct override *change_override(struct command_work *w, const struct override *o)
 {
 	struct override *n = &w->changes[w->n_changes++];
 
@@ -212,13 +219,13 @@ static struct override *change(struct work *w, const struct override *o)
 	return n;
 }
 
-static void sign(const struct work *w, struct override *o)
+static void sign_override(const struct command_work *w, struct override *o)
 {
 	snprintf(o->author, sizeof(o->author), "%s", w->c->author);
 	snprintf(o->reason, sizeof(o->reason), "%s", w->c->reason);
 }
 
-static struct override *make(struct work *w, enum model_override_kind kind)
+static struct override *create_override(struct command_work *w, enum model_override_kind kind)
 {
 	struct override *o = &w->changes[w->n_changes++];
 	uint32_t salt = 0;
@@ -235,12 +242,12 @@ static struct override *make(struct work *w, enum model_override_kind kind)
 	snprintf(o->node, sizeof(o->node), "%s", w->target.node);
 	snprintf(o->principal, sizeof(o->principal), "%s", intent_principal(w->in));
 	override_make_id(o->node, w->now_ms, salt, o->id);
-	sign(w, o);
+	sign_override(w, o);
 	return o;
 }
 
 /* End the holds of the target, so that its ramps run again. */
-static void release_holds(struct work *w)
+static void release_holds(struct command_work *w)
 {
 	const struct overrides *set = intent_overrides(w->in);
 
@@ -250,19 +257,20 @@ static void release_holds(struct work *w)
 		if (o->kind != MODEL_OVERRIDE_HOLD || !override_same_target(o, &w->target) ||
 		    override_is_done(o, w->now_ms))
 			continue;
-		struct override *n = change(w, o);
+		struct override *n = change_override(w, o);
 		n->ended = true;
 		n->until_ms = w->now_ms;
 	}
 }
 
 /* A drain that is changed goes on from the level that it has, so that answers do not jump. */
-static void drain_site(struct work *w, const struct override *live)
+static void drain_site(struct command_work *w, const struct override *live)
 {
 	uint32_t level = live ? overrides_level(intent_overrides(w->in), live, w->now_ms) : 0;
-	struct override *o = live ? change(w, live) : make(w, MODEL_OVERRIDE_DRAIN);
+	struct override *o =
+	        live ? change_override(w, live) : create_override(w, MODEL_OVERRIDE_DRAIN);
 
-	sign(w, o);
+	sign_override(w, o);
 	o->from_ppm = level;
 	o->until_ms = w->c->until_ms;
 	o->over_ms = w->c->over_ms >= 0 ? w->c->over_ms : live ? live->over_ms : 0;
@@ -275,12 +283,13 @@ static void drain_site(struct work *w, const struct override *live)
 }
 
 /* Past instants stay as they are: member sets follow from them. */
-static void drain_backend(struct work *w, const struct override *live)
+static void drain_backend(struct command_work *w, const struct override *live)
 {
 	bool runs = live && live->from_ms <= w->now_ms;
-	struct override *o = live ? change(w, live) : make(w, MODEL_OVERRIDE_DRAIN);
+	struct override *o =
+	        live ? change_override(w, live) : create_override(w, MODEL_OVERRIDE_DRAIN);
 
-	sign(w, o);
+	sign_override(w, o);
 	o->until_ms = w->c->until_ms;
 	if (!runs)
 		o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms : w->now_ms + COMPOSE_AHEAD_MS;
@@ -291,26 +300,27 @@ static void drain_backend(struct work *w, const struct override *live)
 }
 
 /* Disable or force up: at once. */
-static void put_plain(struct work *w, const struct override *live, enum model_override_kind kind)
+static void put_instant_override(struct command_work *w, const struct override *live,
+                                 enum model_override_kind kind)
 {
-	struct override *o = live ? change(w, live) : make(w, kind);
+	struct override *o = live ? change_override(w, live) : create_override(w, kind);
 
-	sign(w, o);
+	sign_override(w, o);
 	o->until_ms = w->c->until_ms;
 	if (!live)
 		o->from_ms = w->now_ms;
 }
 
-static void hold_site(struct work *w)
+static void hold_site(struct command_work *w)
 {
-	struct override *o = make(w, MODEL_OVERRIDE_HOLD);
+	struct override *o = create_override(w, MODEL_OVERRIDE_HOLD);
 
 	o->from_ms = w->now_ms;
-	o->until_ms = MODEL_WALL_NEVER; /* a hold ends by a command only */
+	o->until_ms = MODEL_TIME_NEVER; /* a hold ends by a command only */
 }
 
 /* Start the return of a site's drain from the level that it has. */
-static void return_site(struct work *w, struct override *o, uint32_t level)
+static void return_site(struct command_work *w, struct override *o, uint32_t level)
 {
 	if (w->c->over_ms >= 0)
 		o->over_ms = w->c->over_ms;
@@ -325,10 +335,10 @@ static void return_site(struct work *w, struct override *o, uint32_t level)
 		o->over_ms = 1; /* the level stays until then, and falls at once */
 }
 
-static void end_one(struct work *w, const struct override *live)
+static void end_one(struct command_work *w, const struct override *live)
 {
 	uint32_t level = overrides_level(intent_overrides(w->in), live, w->now_ms);
-	struct override *o = change(w, live);
+	struct override *o = change_override(w, live);
 
 	if (live->kind == MODEL_OVERRIDE_DRAIN && live->target == MODEL_TARGET_SITE) {
 		return_site(w, o, level);
@@ -347,7 +357,7 @@ static void end_one(struct work *w, const struct override *live)
  * Ending what has ended already succeeds. A target that nobody knows is an error all the same: its
  * name may be mistyped.
  */
-static enum command_outcome nothing_to_end(struct work *w)
+static enum command_outcome nothing_to_end(struct command_work *w)
 {
 	const struct overrides *set = intent_overrides(w->in);
 	enum command_outcome known = w->c->id ? COMMAND_OK : target_exists(w);
@@ -357,15 +367,15 @@ static enum command_outcome nothing_to_end(struct work *w)
 			known = COMMAND_OK;
 	if (known != COMMAND_OK)
 		return known;
-	return say(w, COMMAND_OVER, "target", "nothing to end: the target has no %s",
-	           w->c->what == COMMAND_UNDRAIN ? "drain" : "disable or force-up");
+	return answer_command(w, COMMAND_OVER, "target", "nothing to end: the target has no %s",
+	                      w->c->what == COMMAND_UNDRAIN ? "drain" : "disable or force-up");
 }
 
 /*
  * A live override of the target is changed instead of making a second one, so that two drains of a
  * target cannot contradict each other.
  */
-static enum command_outcome work_out(struct work *w)
+static enum command_outcome work_out(struct command_work *w)
 {
 	size_t at = 0;
 	const struct override *live = find_live(w, &at);
@@ -383,14 +393,14 @@ static enum command_outcome work_out(struct work *w)
 		(is_site(w) ? drain_site : drain_backend)(w, live);
 		return COMMAND_OK;
 	case COMMAND_DISABLE:
-		put_plain(w, live, MODEL_OVERRIDE_DISABLE);
+		put_instant_override(w, live, MODEL_OVERRIDE_DISABLE);
 		return COMMAND_OK;
 	case COMMAND_FORCE_UP:
-		put_plain(w, live, MODEL_OVERRIDE_FORCE_UP);
+		put_instant_override(w, live, MODEL_OVERRIDE_FORCE_UP);
 		return COMMAND_OK;
 	case COMMAND_HOLD:
 		if (!live || overrides_hold(intent_overrides(w->in), live, w->now_ms))
-			return say(w, COMMAND_NOTHING, "target", "no ramp is running");
+			return answer_command(w, COMMAND_NOTHING, "target", "no ramp is running");
 		hold_site(w);
 		w->r->created = true;
 		return COMMAND_OK;
@@ -409,7 +419,7 @@ static enum command_outcome work_out(struct work *w)
 }
 
 /* Whether the operator has overridden @p guard by name. */
-static bool is_past(const struct command *c, const char *guard)
+static bool is_overridden_guard(const struct command *c, const char *guard)
 {
 	for (size_t i = 0; i < c->n_past; i++)
 		if (!strcmp(c->past[i], guard))
@@ -418,7 +428,7 @@ static bool is_past(const struct command *c, const char *guard)
 }
 
 /* The event's subject is the site, or the backend with its pool. */
-static void note_refusal(const struct work *w)
+static void note_refusal(const struct command_work *w)
 {
 	char subject[2 * MODEL_NAME_MAX + 32];
 
@@ -429,7 +439,7 @@ static void note_refusal(const struct work *w)
 }
 
 /* Only drain and disable take traffic away, so only these are guarded. */
-static enum command_outcome check_guards(struct work *w, const struct guard_seen *seen)
+static enum command_outcome check_guards(struct command_work *w, const struct guard_observed *seen)
 {
 	const struct model *m = intent_model(w->in);
 	bool refused = false;
@@ -442,9 +452,9 @@ static enum command_outcome check_guards(struct work *w, const struct guard_seen
 	for (size_t i = 0; i < w->r->guards.n_verdicts; i++) {
 		const struct guard_verdict *v = &w->r->guards.verdicts[i];
 
-		if (!v->ok && !is_past(w->c, v->guard)) {
+		if (!v->ok && !is_overridden_guard(w->c, v->guard)) {
 			refused = true;
-			say(w, COMMAND_REFUSED, NULL, "%s: %s", v->guard, v->detail);
+			answer_command(w, COMMAND_REFUSED, NULL, "%s: %s", v->guard, v->detail);
 		}
 	}
 	if (refused && !w->c->dry_run)
@@ -458,7 +468,7 @@ static void write_times(const struct override *o, int64_t now_ms, char *out, siz
 	char until[CLOCK_TEXT_MAX] = "never", from[CLOCK_TEXT_MAX], over[32] = "", start[48] = "";
 	bool drain = o->kind == MODEL_OVERRIDE_DRAIN;
 
-	if (o->until_ms > now_ms && o->until_ms != MODEL_WALL_NEVER)
+	if (o->until_ms > now_ms && o->until_ms != MODEL_TIME_NEVER)
 		clock_text(o->until_ms, until);
 	if (drain && o->over_ms > 0)
 		snprintf(over, sizeof(over), " --over %" PRId64 "%s",
@@ -473,7 +483,7 @@ static void write_times(const struct override *o, int64_t now_ms, char *out, siz
  * The command that ends a new override, or that makes again the one that was changed, ended or
  * held.
  */
-static void write_undo(struct work *w)
+static void write_undo(struct command_work *w)
 {
 	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
 		"drain", "disable", "force-up"
@@ -493,15 +503,15 @@ static void write_undo(struct work *w)
  * Journal and log come first: merging adds events about the overrides' new states, which belong
  * behind the command.
  */
-static enum command_outcome put_in_force(struct work *w)
+static enum command_outcome commit_command(struct command_work *w)
 {
 	const struct overrides *set = intent_overrides(w->in);
 	char value[LOG_VALUE_MAX];
 
 	if (w->r->created && overrides_live(set, w->now_ms) >= OVERRIDES_LIVE_MAX)
-		return say(w, COMMAND_TOO_MANY, NULL,
-		           "%u overrides are in force already: end some of them first",
-		           OVERRIDES_LIVE_MAX);
+		return answer_command(w, COMMAND_TOO_MANY, NULL,
+		                      "%u overrides are in force already: end some of them first",
+		                      OVERRIDES_LIVE_MAX);
 	if (w->c->dry_run)
 		return COMMAND_OK;
 	journal_add(intent_journal(w->in), w->now_ms, "override", w->r->override.id,
@@ -513,14 +523,14 @@ static enum command_outcome put_in_force(struct work *w)
 	         w->r->override.name, w->r->override.id, w->c->author, intent_principal(w->in),
 	         log_value(w->c->reason, value));
 	int rc = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);
-	return rc < 0 ? say(w, COMMAND_FAILED, NULL, "%s", strerror(-rc)) : COMMAND_OK;
+	return rc < 0 ? answer_command(w, COMMAND_FAILED, NULL, "%s", strerror(-rc)) : COMMAND_OK;
 }
 
 enum command_outcome command_run(struct intent *in, const struct command *c,
-                                 const struct guard_seen *seen, int64_t now_ms,
+                                 const struct guard_observed *seen, int64_t now_ms,
                                  struct command_result *result)
 {
-	struct work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
+	struct command_work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
 
 	*result = (struct command_result){ .guards.receivers = result->receivers };
 	enum command_outcome outcome = find_target(&w);
@@ -536,5 +546,5 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 		write_undo(&w);
 		outcome = check_guards(&w, seen);
 	}
-	return outcome == COMMAND_OK ? put_in_force(&w) : outcome;
+	return outcome == COMMAND_OK ? commit_command(&w) : outcome;
 }

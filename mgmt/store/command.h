@@ -74,7 +74,7 @@ struct command_result {
  * @param result  written in any case; its receivers' names are borrowed from the intent's model
  */
 enum command_outcome command_run(struct intent *in, const struct command *c,
-                                 const struct guard_seen *seen, int64_t now_ms,
+                                 const struct guard_observed *seen, int64_t now_ms,
                                  struct command_result *result);
 /** "drain", ... @return COMMAND_COUNT when there is no such word */
 enum command_do command_from_text(const char *text);

@@ -22,18 +22,19 @@
 #define INSTANTS_MAX 128u /* past instants that are walked: far more than sets are kept */
 
 /* A pool's sets while they are computed, oldest first. */
-struct sets {
+struct member_sets {
 	struct model_set items[KEPT_MAX];
 	size_t n;
 };
 
-static int64_t plus(int64_t at_ms, int64_t more_ms)
+static int64_t add_ms(int64_t at_ms, int64_t more_ms)
 {
-	return at_ms > MODEL_WALL_NEVER - more_ms ? MODEL_WALL_NEVER : at_ms + more_ms;
+	return at_ms > MODEL_TIME_NEVER - more_ms ? MODEL_TIME_NEVER : at_ms + more_ms;
 }
 
 /* Whether @p o is in force for the backend at @p at_ms; an ended one ends at until_ms. */
-static bool applies(const struct override *o, const struct model_backend *b, int64_t at_ms)
+static bool applies_to_backend(const struct override *o, const struct model_backend *b,
+                               int64_t at_ms)
 {
 	return o->target == MODEL_TARGET_BACKEND && o->from_ms <= at_ms && at_ms < o->until_ms &&
 	       !strcmp(o->pool, b->pool->name) && !strcmp(o->name, b->name);
@@ -48,7 +49,7 @@ static int64_t weight_at(const struct model_backend *b, const struct overrides *
 	for (size_t i = 0; i < overrides->n_items; i++) {
 		const struct override *o = &overrides->items[i];
 
-		if (!applies(o, b, at_ms))
+		if (!applies_to_backend(o, b, at_ms))
 			continue;
 		if (o->kind == MODEL_OVERRIDE_DISABLE)
 			return -1;
@@ -58,7 +59,7 @@ static int64_t weight_at(const struct model_backend *b, const struct overrides *
 	return weight;
 }
 
-static int by_id(const void *a, const void *b)
+static int compare_member_ids(const void *a, const void *b)
 {
 	uint64_t x = ((const struct model_member *)a)->id;
 	uint64_t y = ((const struct model_member *)b)->id;
@@ -86,12 +87,13 @@ const struct model_member *compose_members(const struct model_pool *pool,
 				                              .port = b->port,
 				                              .weight = (uint32_t)weight };
 	}
-	qsort(members, n, sizeof(*members), by_id);
+	qsort(members, n, sizeof(*members), compare_member_ids);
 	*n_members = n;
 	return members;
 }
 
-static bool same_members(const struct model_set *set, const struct model_member *members, size_t n)
+static bool equals_members(const struct model_set *set, const struct model_member *members,
+                           size_t n)
 {
 	if (set->n_members != n)
 		return false;
@@ -130,10 +132,10 @@ static int64_t drain_deadline(const struct model_pool *pool, uint64_t id,
 			const struct override *o = &overrides->items[k];
 
 			if (o->kind != MODEL_OVERRIDE_DRAIN || !o->over_ms ||
-			    !applies(o, &pool->backends[i], at_ms))
+			    !applies_to_backend(o, &pool->backends[i], at_ms))
 				continue;
-			if (deadline < plus(o->from_ms, o->over_ms))
-				deadline = plus(o->from_ms, o->over_ms);
+			if (deadline < add_ms(o->from_ms, o->over_ms))
+				deadline = add_ms(o->from_ms, o->over_ms);
 		}
 	}
 	return deadline;
@@ -143,10 +145,10 @@ static int64_t drain_deadline(const struct model_pool *pool, uint64_t id,
  * When the claim of @p old ends, given that @p next follows it: at the drains' deadlines if
  * nothing but drains tells the two apart, else after the pool's settling time.
  */
-static int64_t claim_end(const struct model_set *old, const struct model_set *next,
-                         const struct model_pool *pool, const struct overrides *overrides)
+static int64_t compute_claim_end(const struct model_set *old, const struct model_set *next,
+                                 const struct model_pool *pool, const struct overrides *overrides)
 {
-	int64_t settled = plus(next->from_ms, pool->settle_ms), deadline = 0;
+	int64_t settled = add_ms(next->from_ms, pool->settle_ms), deadline = 0;
 
 	if (old->n_members != next->n_members)
 		return settled;
@@ -168,7 +170,7 @@ static int64_t claim_end(const struct model_set *old, const struct model_set *ne
 	return deadline ? deadline : settled;
 }
 
-static void append(struct sets *sets, const struct model_set *set)
+static void append_set(struct member_sets *sets, const struct model_set *set)
 {
 	if (sets->n == KEPT_MAX) {
 		memmove(sets->items, sets->items + 1, (KEPT_MAX - 1) * sizeof(*sets->items));
@@ -196,7 +198,7 @@ static int by_time(const void *a, const void *b)
 }
 
 /* All instants at which members may change; @p pool NULL: of any pool. */
-static size_t instants(const struct compose_input *in, const char *pool, int64_t *out)
+static size_t list_instants(const struct compose_input *in, const char *pool, int64_t *out)
 {
 	size_t n = 0;
 
@@ -220,12 +222,12 @@ static size_t instants_max(const struct compose_input *in)
 }
 
 /* Add the pool's members at @p at_ms to @p sets, if they differ from the last set. */
-static int take_instant(const struct compose_input *in, const char *name, int64_t at_ms,
-                        struct arena *arena, struct sets *sets)
+static int compose_instant(const struct compose_input *in, const char *name, int64_t at_ms,
+                           struct arena *arena, struct member_sets *sets)
 {
 	const struct compose_version *v = version_at(in, at_ms);
 	const struct model_pool *pool = model_pool(v->model, name);
-	struct model_set set = { .from_ms = at_ms, .until_ms = MODEL_WALL_NEVER };
+	struct model_set set = { .from_ms = at_ms, .until_ms = MODEL_TIME_NEVER };
 
 	if (!pool) { /* no pool at that time: its sets start with the next version that has it */
 		sets->n = 0;
@@ -236,31 +238,32 @@ static int take_instant(const struct compose_input *in, const char *name, int64_
 		return -ENOMEM;
 	if (sets->n == 0) { /* a pool starts with the version that brings it: nothing to announce */
 		set.from_ms = v->time_ms < at_ms ? v->time_ms : at_ms;
-		append(sets, &set);
+		append_set(sets, &set);
 		return 0;
 	}
 	struct model_set *last = &sets->items[sets->n - 1];
-	if (same_members(last, set.members, set.n_members))
+	if (equals_members(last, set.members, set.n_members))
 		return 0;
-	last->until_ms = claim_end(last, &set, pool, in->overrides);
-	append(sets, &set);
+	last->until_ms = compute_claim_end(last, &set, pool, in->overrides);
+	append_set(sets, &set);
 	return 0;
 }
 
-static void start_from_seed(const struct compose_input *in, const char *name, struct sets *sets)
+static void start_from_seed(const struct compose_input *in, const char *name,
+                            struct member_sets *sets)
 {
 	const struct model_pool *pool = in->seed ? model_pool(in->seed, name) : NULL;
 
 	for (size_t i = 0; pool && i < pool->n_sets; i++)
-		append(sets, &pool->sets[i]);
+		append_set(sets, &pool->sets[i]);
 }
 
 /*
  * Versions older than those at hand are replaced by the document before: its sets up to @p
  * known_ms, since when versions and overrides are known, were composed when they were.
  */
-static int take_before(const struct compose_input *in, const char *name, int64_t known_ms,
-                       struct arena *arena, struct sets *sets)
+static int copy_earlier_sets(const struct compose_input *in, const char *name, int64_t known_ms,
+                             struct arena *arena, struct member_sets *sets)
 {
 	const struct model_pool *pool = in->before ? model_pool(in->before, name) : NULL;
 
@@ -273,7 +276,7 @@ static int take_before(const struct compose_input *in, const char *name, int64_t
 			return -ENOMEM;
 		memcpy(members, set.members, set.n_members * sizeof(*members));
 		set.members = members;
-		append(sets, &set);
+		append_set(sets, &set);
 	}
 	return 0;
 }
@@ -289,7 +292,7 @@ static size_t earlier_max(const struct model_pool *pool)
 }
 
 /* Drop sets that have no claim any more, and all sets to come but the next one. */
-static void trim(const struct model_pool *pool, struct sets *sets, int64_t now_ms)
+static void trim_sets(const struct model_pool *pool, struct member_sets *sets, int64_t now_ms)
 {
 	size_t n = 0, earlier = 0, most = earlier_max(pool);
 
@@ -324,19 +327,20 @@ static size_t first_instant(const int64_t *times, size_t n, int64_t now_ms)
  * The walk begins where the seed, or the sets of the document before, end: older versions are not
  * at hand.
  */
-static int pool_sets(const struct compose_input *in, const struct model_pool *pool, int64_t *times,
-                     struct arena *arena, struct sets *sets)
+static int compose_pool(const struct compose_input *in, const struct model_pool *pool,
+                        int64_t *times, struct arena *arena, struct member_sets *sets)
 {
-	size_t n = instants(in, pool->name, times), first = first_instant(times, n, in->now_ms);
+	size_t n = list_instants(in, pool->name, times),
+	       first = first_instant(times, n, in->now_ms);
 	int64_t last_ms = INT64_MIN, known_ms = in->versions[0].effective_ms;
 
-	*sets = (struct sets){ .n = 0 };
+	*sets = (struct member_sets){ .n = 0 };
 	start_from_seed(in, pool->name, sets);
 	if (sets->n > 0)
 		last_ms = sets->items[sets->n - 1].from_ms;
 	if (first > 0 && known_ms < times[first])
 		known_ms = times[first];
-	if (!in->seed && take_before(in, pool->name, known_ms, arena, sets))
+	if (!in->seed && copy_earlier_sets(in, pool->name, known_ms, arena, sets))
 		return -ENOMEM;
 	if (!in->seed && sets->n > 0)
 		last_ms = known_ms - 1;
@@ -346,17 +350,17 @@ static int pool_sets(const struct compose_input *in, const struct model_pool *po
 		if (times[i] <= last_ms || times[i] > in->now_ms + COMPOSE_AHEAD_MS || announced)
 			continue;
 		last_ms = times[i];
-		int rc = take_instant(in, pool->name, times[i], arena, sets);
+		int rc = compose_instant(in, pool->name, times[i], arena, sets);
 		if (rc)
 			return rc;
 	}
 	if (sets->n == 0) { /* the head brings the pool within the next two seconds */
-		int rc = take_instant(in, pool->name, in->versions[in->n_versions - 1].effective_ms,
-		                      arena, sets);
+		int rc = compose_instant(
+		        in, pool->name, in->versions[in->n_versions - 1].effective_ms, arena, sets);
 		if (rc)
 			return rc;
 	}
-	trim(pool, sets, in->now_ms);
+	trim_sets(pool, sets, in->now_ms);
 	return 0;
 }
 
@@ -369,8 +373,8 @@ static int compose_pools(const struct compose_input *in, struct arena *arena, st
 	if (!pools || !times)
 		return -ENOMEM;
 	for (size_t i = 0; i < out->n_pools; i++) {
-		struct sets sets;
-		int rc = pool_sets(in, &out->pools[i], times, arena, &sets);
+		struct member_sets sets;
+		int rc = compose_pool(in, &out->pools[i], times, arena, &sets);
 		struct model_set *kept = ARENA_ARRAY(arena, struct model_set, sets.n + 1);
 
 		if (rc || !kept)
@@ -392,13 +396,13 @@ static int compose_overrides(const struct compose_input *in, struct arena *arena
 	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		override_view(&in->overrides->items[i], &list[i]);
+		override_to_model(&in->overrides->items[i], &list[i]);
 	out->overrides = list;
 	out->n_overrides = n;
 	return 0;
 }
 
-int compose(const struct compose_input *in, struct arena *arena, struct model *out)
+int compose_document(const struct compose_input *in, struct arena *arena, struct model *out)
 {
 	struct model m = *in->versions[in->n_versions - 1].model;
 
@@ -412,7 +416,7 @@ int compose(const struct compose_input *in, struct arena *arena, struct model *o
 	return 0;
 }
 
-static void sooner(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
+static void keep_sooner(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
 {
 	if (at_ms > now_ms && at_ms < *next_ms)
 		*next_ms = at_ms;
@@ -421,14 +425,14 @@ static void sooner(int64_t *next_ms, int64_t at_ms, int64_t now_ms)
 int64_t compose_next_ms(const struct compose_input *in)
 {
 	int64_t *times = malloc(instants_max(in) * sizeof(*times));
-	int64_t next_ms = MODEL_WALL_NEVER;
+	int64_t next_ms = MODEL_TIME_NEVER;
 
 	if (!times)
 		return in->now_ms + 1000;
-	size_t n = instants(in, NULL, times);
+	size_t n = list_instants(in, NULL, times);
 	for (size_t i = 0; i < n; i++) {
-		sooner(&next_ms, times[i] - COMPOSE_AHEAD_MS, in->now_ms);
-		sooner(&next_ms, times[i], in->now_ms);
+		keep_sooner(&next_ms, times[i] - COMPOSE_AHEAD_MS, in->now_ms);
+		keep_sooner(&next_ms, times[i], in->now_ms);
 	}
 	free(times);
 	return next_ms;

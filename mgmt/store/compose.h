@@ -56,12 +56,15 @@ struct compose_input {
  * @param out    a model to be written, not to be freed
  * @return 0 or -ENOMEM
  */
-int compose(const struct compose_input *in, struct arena *arena, struct model *out);
+int compose_document(const struct compose_input *in, struct arena *arena, struct model *out);
 
-/** The next instant at which the document of @p in would be another one; MODEL_WALL_NEVER. */
+/** The next instant at which the document of @p in would be another one; MODEL_TIME_NEVER. */
 int64_t compose_next_ms(const struct compose_input *in);
 
-/** The members of @p pool (a pool of @p m, or NULL) at @p at_ms. @return sorted by id, in @p arena; NULL when out of memory */
+/**
+ * The members of @p pool (a pool of @p m, or NULL) at @p at_ms. @return sorted by id, in @p
+ * arena; NULL when out of memory
+ */
 const struct model_member *compose_members(const struct model_pool *pool,
                                            const struct overrides *overrides, int64_t at_ms,
                                            struct arena *arena, size_t *n_members);

@@ -92,7 +92,7 @@ static int write_document(const struct intent *in, const struct model *m, const 
 }
 
 /* Note success or failure; each change between them is logged once. */
-static void note_outcome(struct intent *in, int rc, int64_t now_ms)
+static void note_write_outcome(struct intent *in, int rc, int64_t now_ms)
 {
 	if (rc) {
 		if (!in->dirty)
@@ -100,7 +100,7 @@ static void note_outcome(struct intent *in, int rc, int64_t now_ms)
 			            "the effective document cannot be written: %s", strerror(-rc));
 		if (!in->dirty)
 			log_error("effective-not-written", "why=\"%s\"", strerror(-rc));
-		snprintf(in->write_why, sizeof(in->write_why), "%s", strerror(-rc));
+		snprintf(in->unwritten_reason, sizeof(in->unwritten_reason), "%s", strerror(-rc));
 		in->dirty = true;
 		return;
 	}
@@ -108,7 +108,7 @@ static void note_outcome(struct intent *in, int rc, int64_t now_ms)
 		journal_add(in->journal, now_ms, "store", "effective",
 		            "the effective document is written again");
 	in->dirty = false;
-	in->write_why[0] = '\0';
+	in->unwritten_reason[0] = '\0';
 	in->document++;
 	log_info("effective-written", "document=%" PRIu64 " version=%" PRIu64 " overrides=%zu",
 	         in->document, in->shared->model.meta.version, in->shared->model.n_overrides);
@@ -123,7 +123,7 @@ static struct intent_shared *compose_shared(const struct compose_input *input)
 		return NULL;
 	s->users = 1;
 	s->arenas[0] = arena_new(ARENA_MAX);
-	if (!s->arenas[0] || compose(input, s->arenas[0], &s->model)) {
+	if (!s->arenas[0] || compose_document(input, s->arenas[0], &s->model)) {
 		intent_unshare(s);
 		return NULL;
 	}
@@ -173,7 +173,7 @@ void effective_write(struct intent *in, int64_t now_ms)
 	placement_follow(in, now_ms); /* first, because processes need it for the document */
 	if (!rc)
 		rc = write_document(in, &in->shared->model, path);
-	note_outcome(in, rc, now_ms);
+	note_write_outcome(in, rc, now_ms);
 	if (rc)
 		return;
 	written_note(in);

@@ -76,7 +76,7 @@ static int item_init(struct files_item *item, const char *name, const void *byte
 	return 0;
 }
 
-static int make_room(struct files *f)
+static int grow_items(struct files *f)
 {
 	size_t room = f->room > 0 ? 2 * f->room : 8;
 	struct files_item *items;
@@ -94,11 +94,11 @@ static int make_room(struct files *f)
 }
 
 /* Insert @p item in order. Takes it, on failure as well. */
-static int insert(struct files *f, struct files_item *item)
+static int insert_item(struct files *f, struct files_item *item)
 {
 	bool found;
-	size_t at = sorted_place(f->items, f->n_items, name_at, item->name, &found);
-	int rc = found ? -EEXIST : make_room(f);
+	size_t at = sorted_index(f->items, f->n_items, name_at, item->name, &found);
+	int rc = found ? -EEXIST : grow_items(f);
 
 	if (rc) {
 		item_fini(item);
@@ -132,7 +132,7 @@ int files_add(struct files *f, const char *name, const void *bytes, size_t n_byt
 		memory_note_failure();
 		return -ENOMEM;
 	}
-	return insert(f, &item);
+	return insert_item(f, &item);
 }
 
 int files_add_path(struct files *f, const char *name, const char *path, const char *digest,
@@ -151,7 +151,7 @@ int files_add_path(struct files *f, const char *name, const char *path, const ch
 		memory_note_failure();
 		return -ENOMEM;
 	}
-	return insert(f, &item);
+	return insert_item(f, &item);
 }
 
 /* Add a copy of another set's file under @p name; its digest is known. */
@@ -173,10 +173,13 @@ static int add_item(struct files *f, const char *name, const struct files_item *
 	}
 	memcpy(item.bytes, from->bytes, from->n_bytes + 1);
 	memcpy(item.digest, from->digest, sizeof(item.digest));
-	return insert(f, &item);
+	return insert_item(f, &item);
 }
 
-/* Read @p n bytes with a NUL behind them. @return them, given; NULL: @p rc says why, -ESTALE that the file is shorter now */
+/*
+ * Read @p n bytes with a NUL behind them. @return them, given; NULL: @p rc says why, -ESTALE that
+ * the file is shorter now
+ */
 static char *read_bytes(int fd, size_t n, int *rc)
 {
 	char *bytes = malloc(n + 1);
@@ -283,15 +286,18 @@ static void remove_item(struct files *f, size_t at)
 int files_put(struct files *f, const char *name, const struct files_item *item)
 {
 	bool found;
-	size_t at = sorted_place(f->items, f->n_items, name_at, name, &found);
+	size_t at = sorted_index(f->items, f->n_items, name_at, name, &found);
 
 	if (found)
 		remove_item(f, at);
 	return add_item(f, name, item);
 }
 
-/* Read a file that had @p size bytes when its digest was made. @return 0, -ESTALE: it is shorter now; or -errno */
-static int read_whole(const char *path, size_t size, struct files_text *out)
+/*
+ * Read a file that had @p size bytes when its digest was made. @return 0, -ESTALE: it is shorter
+ * now; or -errno
+ */
+static int read_item_bytes(const char *path, size_t size, struct files_text *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
 
@@ -307,7 +313,7 @@ static int read_whole(const char *path, size_t size, struct files_text *out)
 int files_read(const struct files_item *item, struct files_text *out)
 {
 	*out = (struct files_text){ item->bytes, item->n_bytes, NULL };
-	return item->path ? read_whole(item->path, item->n_bytes, out) : 0;
+	return item->path ? read_item_bytes(item->path, item->n_bytes, out) : 0;
 }
 
 void files_read_end(struct files_text *text)
@@ -336,7 +342,7 @@ int files_copy(struct files *to, const struct files *from)
 const struct files_item *files_find(const struct files *f, const char *name)
 {
 	bool found;
-	size_t at = sorted_place(f->items, f->n_items, name_at, name, &found);
+	size_t at = sorted_index(f->items, f->n_items, name_at, name, &found);
 
 	return found ? &f->items[at] : NULL;
 }
@@ -357,7 +363,10 @@ const char *files_digest(const struct files *f, char out[DIGEST_TEXT_MAX])
 	return digest_text(raw, out);
 }
 
-/* Write @p path under another name, then move it: a reader sees the old file or the whole new one. */
+/*
+ * Write @p path under another name, then move it: a reader sees the old file or the whole new
+ * one.
+ */
 static int write_whole(const char *path, const char *bytes, size_t n, bool sync)
 {
 	char draft[PATH_MAX];
@@ -402,7 +411,7 @@ static int make_parents(char *path, size_t n_dir)
 }
 
 /* Whether @p path is the file of @p item (same inode), or has its bytes. */
-static bool is_there(const char *path, const struct files_item *item)
+static bool has_item_bytes(const char *path, const struct files_item *item)
 {
 	char digest[DIGEST_TEXT_MAX], *bytes;
 	struct stat a, b;
@@ -440,22 +449,25 @@ static int put_large(const char *path, const struct files_item *item)
 	return rc;
 }
 
-/* Link @p from, if it has the bytes of the small @p item, to the new @p path. @return whether it is there */
+/*
+ * Link @p from, if it has the bytes of the small @p item, to the new @p path. @return whether it
+ * is there
+ */
 static bool link_same(const char *from, const char *path, const struct files_item *item)
 {
 	struct stat st;
 
 	/* another user could change it later */
 	if (lstat(from, &st) || !S_ISREG(st.st_mode) || !owner_is(st.st_uid, "mgmt") ||
-	    !is_there(from, item))
+	    !has_item_bytes(from, item))
 		return false;
 	unlink(path);
 	return link(from, path) == 0;
 }
 
 /*
- * A small file that an earlier version laid out, or that was uploaded, is linked: ten thousand new files take
- * seconds, as many links a part of that. No laid out file is ever changed in its place.
+ * A small file that an earlier version laid out, or that was uploaded, is linked: ten thousand new
+ * files take seconds, as many links a part of that. No laid out file is ever changed in its place.
  */
 static bool link_small(const char *path, const struct files_item *item,
                        const struct files_like *like)
@@ -509,7 +521,7 @@ int files_lay_out(const struct files *f, const char *dir, const struct files_lik
 		if (snprintf(path, sizeof(path), "%s/%s", dir, item->name) >= (int)sizeof(path))
 			return -ENAMETOOLONG;
 		int rc = make_parents(path, strlen(dir));
-		if (!rc && !is_there(path, item)) {
+		if (!rc && !has_item_bytes(path, item)) {
 			written = true;
 			rc = put_item(path, item, each, like);
 		}

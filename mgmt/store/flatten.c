@@ -20,10 +20,10 @@
 #define VALUE_MAX 1200 /* bytes: the longest text is a check's path of 1,024 */
 
 /* The list being made, and the path of the present object. */
-struct walk {
+struct flatten_walk {
 	struct flat *out;
 	struct arena *arena;
-	const char *object;
+	const char *current;
 };
 
 int flat_compare(const char *a, const char *b)
@@ -37,7 +37,7 @@ int flat_compare(const char *a, const char *b)
 	return x - y;
 }
 
-static void add(struct walk *w, const char *path, const char *value)
+static void append_flat(struct flatten_walk *w, const char *path, const char *value)
 {
 	struct flat *f = w->out;
 
@@ -55,17 +55,17 @@ static void add(struct walk *w, const char *path, const char *value)
 	f->items[f->n++] = (struct flat_item){ path, value };
 }
 
-static void object(struct walk *w, const char *path)
+static void begin_object(struct flatten_walk *w, const char *path)
 {
-	w->object = path;
+	w->current = path;
 	if (path)
-		add(w, path, "");
+		append_flat(w, path, "");
 }
 
-static void field(struct walk *w, const char *name, const char *format, ...)
+static void add_field(struct flatten_walk *w, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
-static void field(struct walk *w, const char *name, const char *format, ...)
+static void add_field(struct flatten_walk *w, const char *name, const char *format, ...)
 {
 	char value[VALUE_MAX];
 	va_list list;
@@ -73,13 +73,14 @@ static void field(struct walk *w, const char *name, const char *format, ...)
 	va_start(list, format);
 	vsnprintf(value, sizeof(value), format, list);
 	va_end(list);
-	const char *path = arena_printf(w->arena, "%s/%s", w->object, name);
+	const char *path = arena_printf(w->arena, "%s/%s", w->current, name);
 	const char *copy = arena_strdup(w->arena, value);
 	if (path && copy)
-		add(w, path, copy);
+		append_flat(w, path, copy);
 }
 
-static void addresses(struct walk *w, const char *name, const struct addr *list, size_t n)
+static void add_address_list(struct flatten_walk *w, const char *name, const struct addr *list,
+                             size_t n)
 {
 	char value[VALUE_MAX] = "", text[ADDR_TEXT_MAX];
 	size_t used = 0;
@@ -87,19 +88,19 @@ static void addresses(struct walk *w, const char *name, const struct addr *list,
 	for (size_t i = 0; i < n && used < sizeof(value) - ADDR_TEXT_MAX - 2; i++)
 		used += (size_t)snprintf(value + used, sizeof(value) - used, "%s%s", i ? " " : "",
 		                         addr_text(&list[i], text));
-	field(w, name, "%s", value);
+	add_field(w, name, "%s", value);
 }
 
-static void site(struct walk *w, const struct model_site *s)
+static void flatten_site(struct flatten_walk *w, const struct model_site *s)
 {
-	object(w, arena_printf(w->arena, "sites/%s", s->name));
-	field(w, "region", "%s", s->region);
-	field(w, "weight", "%" PRIu32, s->weight);
-	field(w, "capacity/new_flows", "%" PRIu64, s->capacity_flows);
-	field(w, "capacity/bits", "%" PRIu64, s->capacity_bits);
+	begin_object(w, arena_printf(w->arena, "sites/%s", s->name));
+	add_field(w, "region", "%s", s->region);
+	add_field(w, "weight", "%" PRIu32, s->weight);
+	add_field(w, "capacity/new_flows", "%" PRIu64, s->capacity_flows);
+	add_field(w, "capacity/bits", "%" PRIu64, s->capacity_bits);
 }
 
-static void dpdk(struct walk *w, const struct model_dpdk *d)
+static void flatten_dpdk(struct flatten_walk *w, const struct model_dpdk *d)
 {
 	static const char *const hugepages[] = { "auto", "yes", "no" };
 	char cores[MODEL_CORES_MAX * 6] = "";
@@ -108,12 +109,12 @@ static void dpdk(struct walk *w, const struct model_dpdk *d)
 	for (uint32_t i = 0; i < d->n_cores; i++)
 		n += (size_t)snprintf(cores + n, sizeof(cores) - n, "%s%u", i ? "," : "",
 		                      d->cores[i]);
-	field(w, "dpdk/cores", "%s", cores);
-	field(w, "dpdk/hugepages", "%s", hugepages[d->hugepages]);
-	field(w, "dpdk/memory", "%" PRIu32, d->memory_mb);
+	add_field(w, "dpdk/cores", "%s", cores);
+	add_field(w, "dpdk/hugepages", "%s", hugepages[d->hugepages]);
+	add_field(w, "dpdk/memory", "%" PRIu32, d->memory_mb);
 }
 
-static void macs(struct walk *w, const struct model_port *p)
+static void flatten_macs(struct flatten_walk *w, const struct model_port *p)
 {
 	const char *all = "";
 
@@ -124,132 +125,133 @@ static void macs(struct walk *w, const struct model_port *p)
 		                   m[0], m[1], m[2], m[3], m[4], m[5]);
 	}
 	if (p->n_macs)
-		field(w, arena_printf(w->arena, "ports/%s/macs", p->interface), "%s", all);
+		add_field(w, arena_printf(w->arena, "ports/%s/macs", p->interface), "%s", all);
 }
 
 /* Ports are fields under their interface's name, so that their order in the file has no meaning. */
-static void node(struct walk *w, const struct model_node *n)
+static void flatten_node(struct flatten_walk *w, const struct model_node *n)
 {
 	static const char *const drivers[] = { "auto", "xdp", "dpdk" };
 	char text[ADDR_LONG_TEXT_MAX];
 
-	object(w, arena_printf(w->arena, "nodes/%s", n->name));
-	field(w, "site", "%s", n->site->name);
-	field(w, "driver", "%s", drivers[n->driver]);
+	begin_object(w, arena_printf(w->arena, "nodes/%s", n->name));
+	add_field(w, "site", "%s", n->site->name);
+	add_field(w, "driver", "%s", drivers[n->driver]);
 	for (size_t i = 0; i < n->n_ports; i++) {
-		field(w, arena_printf(w->arena, "ports/%s", n->ports[i].interface), "%s",
-		      *n->ports[i].device ? n->ports[i].device : n->ports[i].interface);
-		macs(w, &n->ports[i]);
+		add_field(w, arena_printf(w->arena, "ports/%s", n->ports[i].interface), "%s",
+		          *n->ports[i].device ? n->ports[i].device : n->ports[i].interface);
+		flatten_macs(w, &n->ports[i]);
 	}
-	dpdk(w, &n->dpdk);
-	field(w, "tunnel_source4", "%s", prefix_text(&n->tunnel_source4, text));
-	field(w, "tunnel_source6", "%s", prefix_text(&n->tunnel_source6, text));
-	addresses(w, "dns_listen", n->dns_listen, n->n_dns_listen);
-	addresses(w, "controls", n->controls, n->n_controls);
-	field(w, "api", "%s", n->api);
-	field(w, "mtu", "%u", n->mtu);
-	field(w, "clock", "%s", n->clock == MODEL_CLOCK_TRUSTED ? "trusted" : "synchronised");
+	flatten_dpdk(w, &n->dpdk);
+	add_field(w, "tunnel_source4", "%s", prefix_text(&n->tunnel_source4, text));
+	add_field(w, "tunnel_source6", "%s", prefix_text(&n->tunnel_source6, text));
+	add_address_list(w, "dns_listen", n->dns_listen, n->n_dns_listen);
+	add_address_list(w, "controls", n->controls, n->n_controls);
+	add_field(w, "api", "%s", n->api);
+	add_field(w, "mtu", "%u", n->mtu);
+	add_field(w, "clock", "%s", n->clock == MODEL_CLOCK_TRUSTED ? "trusted" : "synchronised");
 }
 
-static void check(struct walk *w, const struct model_check *c)
+static void flatten_check(struct flatten_walk *w, const struct model_check *c)
 {
-	object(w, arena_printf(w->arena, "checks/%s", c->name));
-	field(w, "type", "%s", c->type == MODEL_CHECK_HTTP ? "http" : "tcp");
-	field(w, "port", "%u", c->port);
-	field(w, "path", "%s", c->path ? c->path : "");
-	field(w, "host", "%s", c->host ? c->host : "");
-	field(w, "expect", "%u", c->expect);
-	field(w, "via", "%s", c->via == MODEL_VIA_TUNNEL ? "tunnel" : "direct");
-	field(w, "interval_ms", "%" PRIu32, c->interval_ms);
-	field(w, "fast_interval_ms", "%" PRIu32, c->fast_interval_ms);
-	field(w, "timeout_ms", "%" PRIu32, c->timeout_ms);
-	field(w, "rise", "%u", c->rise);
-	field(w, "fall", "%u", c->fall);
-	field(w, "damp_turns", "%u", c->damp_turns);
-	field(w, "damp_half_life_ms", "%" PRIu32, c->damp_half_life_ms);
-	field(w, "damp_max_ms", "%" PRIu32, c->damp_max_ms);
+	begin_object(w, arena_printf(w->arena, "checks/%s", c->name));
+	add_field(w, "type", "%s", c->type == MODEL_CHECK_HTTP ? "http" : "tcp");
+	add_field(w, "port", "%u", c->port);
+	add_field(w, "path", "%s", c->path ? c->path : "");
+	add_field(w, "host", "%s", c->host ? c->host : "");
+	add_field(w, "expect", "%u", c->expect);
+	add_field(w, "via", "%s", c->via == MODEL_VIA_TUNNEL ? "tunnel" : "direct");
+	add_field(w, "interval_ms", "%" PRIu32, c->interval_ms);
+	add_field(w, "fast_interval_ms", "%" PRIu32, c->fast_interval_ms);
+	add_field(w, "timeout_ms", "%" PRIu32, c->timeout_ms);
+	add_field(w, "rise", "%u", c->rise);
+	add_field(w, "fall", "%u", c->fall);
+	add_field(w, "damp_turns", "%u", c->damp_turns);
+	add_field(w, "damp_half_life_ms", "%" PRIu32, c->damp_half_life_ms);
+	add_field(w, "damp_max_ms", "%" PRIu32, c->damp_max_ms);
 }
 
 /* Backends are objects of their own, so that adding one is a single difference. */
-static void pool(struct walk *w, const struct model_pool *p)
+static void flatten_pool(struct flatten_walk *w, const struct model_pool *p)
 {
 	char text[ADDR_TEXT_MAX];
 
-	object(w, arena_printf(w->arena, "pools/%s", p->name));
-	field(w, "site", "%s", p->site->name);
-	field(w, "check", "%s", p->check ? p->check->name : "none");
-	field(w, "mode", "%s", model_mode_text(p->mode));
-	field(w, "agent", "%s", p->agent ? "true" : "false");
-	field(w, "max_backends", "%" PRIu32, p->max_backends);
-	field(w, "min_healthy", "%" PRIu32 "%%", p->min_healthy_percent);
-	field(w, "max_remove", "%" PRIu32 "%%", p->max_remove_percent);
-	field(w, "settle_time_ms", "%" PRIu32, p->settle_ms);
-	field(w, "idle_time_ms", "%" PRIu32, p->idle_ms);
+	begin_object(w, arena_printf(w->arena, "pools/%s", p->name));
+	add_field(w, "site", "%s", p->site->name);
+	add_field(w, "check", "%s", p->check ? p->check->name : "none");
+	add_field(w, "mode", "%s", model_mode_text(p->mode));
+	add_field(w, "agent", "%s", p->agent ? "true" : "false");
+	add_field(w, "max_backends", "%" PRIu32, p->max_backends);
+	add_field(w, "min_healthy", "%" PRIu32 "%%", p->min_healthy_percent);
+	add_field(w, "max_remove", "%" PRIu32 "%%", p->max_remove_percent);
+	add_field(w, "settle_time_ms", "%" PRIu32, p->settle_ms);
+	add_field(w, "idle_time_ms", "%" PRIu32, p->idle_ms);
 	for (size_t i = 0; i < p->n_backends; i++) {
 		const struct model_backend *b = &p->backends[i];
 
-		object(w, arena_printf(w->arena, "pools/%s/backends/%s", p->name, b->name));
-		field(w, "address", "%s", addr_text(&b->address, text));
-		field(w, "port", "%u", b->port);
-		field(w, "weight", "%" PRIu32, b->weight);
+		begin_object(w, arena_printf(w->arena, "pools/%s/backends/%s", p->name, b->name));
+		add_field(w, "address", "%s", addr_text(&b->address, text));
+		add_field(w, "port", "%u", b->port);
+		add_field(w, "weight", "%" PRIu32, b->weight);
 	}
 }
 
-static void vip(struct walk *w, const struct model_vip *v)
+static void flatten_vip(struct flatten_walk *w, const struct model_vip *v)
 {
-	object(w, arena_printf(w->arena, "vips/%s", v->name));
-	field(w, "site", "%s", v->site->name);
-	addresses(w, "addresses", v->addresses, v->n_addresses);
+	begin_object(w, arena_printf(w->arena, "vips/%s", v->name));
+	add_field(w, "site", "%s", v->site->name);
+	add_address_list(w, "addresses", v->addresses, v->n_addresses);
 }
 
 /* The order of sites is a field of each site, as failover goes by it. */
-static void service(struct walk *w, const struct model_service *s)
+static void flatten_service(struct flatten_walk *w, const struct model_service *s)
 {
 	static const char *const policies[] = { "keep", "migrate", "reset" };
 
-	object(w, arena_printf(w->arena, "services/%s", s->name));
-	field(w, "protocol", "%s", s->protocol == MODEL_UDP ? "udp" : "tcp");
-	field(w, "port", "%u", s->port);
-	field(w, "hash", "%s", s->hash == MODEL_HASH_SOURCE ? "source" : "flow");
-	field(w, "vip_check", "%s",
-	      s->vip_check_from == MODEL_VIP_CHECK_OFF     ? MODEL_NO_CHECK
-	      : s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? s->vip_check->name
-	                                                   : model_default_vip_check.name);
-	field(w, "on_all_down", "%s",
-	      s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed" : "last_good");
-	field(w, "udp_idle_ms", "%" PRIu32, s->udp_idle_ms);
-	field(w, "udp_policy", "%s", policies[s->udp_policy]);
+	begin_object(w, arena_printf(w->arena, "services/%s", s->name));
+	add_field(w, "protocol", "%s", s->protocol == MODEL_UDP ? "udp" : "tcp");
+	add_field(w, "port", "%u", s->port);
+	add_field(w, "hash", "%s", s->hash == MODEL_HASH_SOURCE ? "source" : "flow");
+	add_field(w, "vip_check", "%s",
+	          s->vip_check_from == MODEL_VIP_CHECK_OFF     ? MODEL_NO_CHECK
+	          : s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? s->vip_check->name
+	                                                       : model_default_vip_check.name);
+	add_field(w, "on_all_down", "%s",
+	          s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed" : "last_good");
+	add_field(w, "udp_idle_ms", "%" PRIu32, s->udp_idle_ms);
+	add_field(w, "udp_policy", "%s", policies[s->udp_policy]);
 	for (size_t i = 0; i < s->n_at; i++) {
 		const struct model_at *at = &s->at[i];
 
-		object(w, arena_printf(w->arena, "services/%s/at/%s", s->name, at->site->name));
-		field(w, "order", "%zu", i);
-		field(w, "vip", "%s", at->vip->name);
-		field(w, "pool", "%s", at->pool->name);
-		field(w, "weight", "%" PRIu32, at->weight);
+		begin_object(w,
+		             arena_printf(w->arena, "services/%s/at/%s", s->name, at->site->name));
+		add_field(w, "order", "%zu", i);
+		add_field(w, "vip", "%s", at->vip->name);
+		add_field(w, "pool", "%s", at->pool->name);
+		add_field(w, "weight", "%" PRIu32, at->weight);
 	}
 }
 
 /* A zone's records are not listed: 16 digits of its file's digest say whether it changed. */
-static void dns(struct walk *w, const struct model *m)
+static void flatten_dns(struct flatten_walk *w, const struct model *m)
 {
 	if (m->dns_threads) {
-		w->object = "dns";
-		field(w, "threads", "%" PRIu32, m->dns_threads);
+		w->current = "dns";
+		add_field(w, "threads", "%" PRIu32, m->dns_threads);
 	}
 	for (size_t i = 0; i < m->n_zones; i++) {
-		object(w, arena_printf(w->arena, "dns/zones/%s", m->zones[i].name));
-		field(w, "contents", "%.16s", m->zones[i].digest);
+		begin_object(w, arena_printf(w->arena, "dns/zones/%s", m->zones[i].name));
+		add_field(w, "contents", "%.16s", m->zones[i].digest);
 	}
 	for (size_t i = 0; i < m->n_dns_names; i++) {
 		const struct model_dns_name *n = &m->dns_names[i];
 
-		object(w, arena_printf(w->arena, "dns/names/%s", n->name));
-		field(w, "service", "%s", n->service->name);
-		field(w, "policy", "%s",
-		      n->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
-		field(w, "ttl/min_s", "%" PRIu32, n->ttl_min_s);
-		field(w, "ttl/max_s", "%" PRIu32, n->ttl_max_s);
+		begin_object(w, arena_printf(w->arena, "dns/names/%s", n->name));
+		add_field(w, "service", "%s", n->service->name);
+		add_field(w, "policy", "%s",
+		          n->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
+		add_field(w, "ttl/min_s", "%" PRIu32, n->ttl_min_s);
+		add_field(w, "ttl/max_s", "%" PRIu32, n->ttl_max_s);
 	}
 }
 
@@ -259,32 +261,32 @@ static int by_path(const void *a, const void *b)
 	                    ((const struct flat_item *)b)->path);
 }
 
-int flatten(const struct model *m, struct arena *arena, struct flat *out)
+int flatten_model(const struct model *m, struct arena *arena, struct flat *out)
 {
-	struct walk w = { .out = out, .arena = arena, .object = "cluster" };
+	struct flatten_walk w = { .out = out, .arena = arena, .current = "cluster" };
 
-	field(&w, "name", "%s", m->cluster);
-	field(&w, "hash_key_id", "%s", m->hash_key_id);
-	field(&w, "placement", "%s",
-	      m->placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key");
-	w.object = "limits";
-	field(&w, "services", "%" PRIu32, m->limits.services);
-	field(&w, "backends", "%" PRIu32, m->limits.backends);
-	field(&w, "slots", "%" PRIu32, m->limits.slots);
-	field(&w, "exceptions", "%" PRIu32, m->limits.exceptions);
+	add_field(&w, "name", "%s", m->cluster);
+	add_field(&w, "hash_key_id", "%s", m->hash_key_id);
+	add_field(&w, "placement", "%s",
+	          m->placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key");
+	w.current = "limits";
+	add_field(&w, "services", "%" PRIu32, m->limits.services);
+	add_field(&w, "backends", "%" PRIu32, m->limits.backends);
+	add_field(&w, "slots", "%" PRIu32, m->limits.slots);
+	add_field(&w, "exceptions", "%" PRIu32, m->limits.exceptions);
 	for (size_t i = 0; i < m->n_sites; i++)
-		site(&w, &m->sites[i]);
+		flatten_site(&w, &m->sites[i]);
 	for (size_t i = 0; i < m->n_nodes; i++)
-		node(&w, &m->nodes[i]);
+		flatten_node(&w, &m->nodes[i]);
 	for (size_t i = 0; i < m->n_checks; i++)
-		check(&w, &m->checks[i]);
+		flatten_check(&w, &m->checks[i]);
 	for (size_t i = 0; i < m->n_pools; i++)
-		pool(&w, &m->pools[i]);
+		flatten_pool(&w, &m->pools[i]);
 	for (size_t i = 0; i < m->n_vips; i++)
-		vip(&w, &m->vips[i]);
+		flatten_vip(&w, &m->vips[i]);
 	for (size_t i = 0; i < m->n_services; i++)
-		service(&w, &m->services[i]);
-	dns(&w, m);
+		flatten_service(&w, &m->services[i]);
+	flatten_dns(&w, m);
 	if (arena_failed(arena))
 		return -ENOMEM;
 	if (out->n > 0)

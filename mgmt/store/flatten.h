@@ -24,7 +24,7 @@ struct flat {
 };
 
 /** List @p m; all in @p arena. @return 0 or -ENOMEM */
-int flatten(const struct model *m, struct arena *arena, struct flat *out);
+int flatten_model(const struct model *m, struct arena *arena, struct flat *out);
 /** Order of paths: everything below an object follows it directly. */
 int flat_compare(const char *a, const char *b);
 

@@ -164,7 +164,10 @@ int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX])
 	               : 0;
 }
 
-/* The newest version below @p parent that was laid out, but for @p digest. @return whether there is one */
+/*
+ * The newest version below @p parent that was laid out, but for @p digest. @return whether there
+ * is one
+ */
 static bool find_earlier(const char *parent, const char *digest, char out[PATH_MAX])
 {
 	const struct dirent *entry;
@@ -195,7 +198,7 @@ static bool find_earlier(const char *parent, const char *digest, char out[PATH_M
  * Files that lie in the newest version or among the blobs are linked, so that thousands of
  * unchanged zones are not written again.
  */
-static int lay_out(const struct files *files, const char *state_dir, char dir[PATH_MAX])
+static int lay_out_version(const struct files *files, const char *state_dir, char dir[PATH_MAX])
 {
 	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], wanted[PATH_MAX], earlier[PATH_MAX];
 	char blobs[PATH_MAX];
@@ -218,7 +221,7 @@ static int lay_out(const struct files *files, const char *state_dir, char dir[PA
 }
 
 /* Take "DIR/" out of a text: operators know their files by the names that they gave them. */
-static void shorten(char *text, const char *prefix)
+static void shorten_paths(char *text, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
@@ -226,27 +229,27 @@ static void shorten(char *text, const char *prefix)
 		memmove(at, at + n, strlen(at + n) + 1);
 }
 
-static void shorten_mistakes(struct model_mistakes *mistakes, const char *dir)
+static void shorten_errors(struct model_errors *errors, const char *dir)
 {
 	char prefix[PATH_MAX + 1];
 
-	if (!mistakes->arena) /* out of memory: a fixed text */
+	if (!errors->arena) /* out of memory: a fixed text */
 		return;
 	snprintf(prefix, sizeof(prefix), "%s/", dir);
-	for (size_t i = 0; i < mistakes->n_items; i++) {
-		char *file = arena_strdup(mistakes->arena, mistakes->items[i].file);
-		char *message = arena_strdup(mistakes->arena, mistakes->items[i].message);
+	for (size_t i = 0; i < errors->n_items; i++) {
+		char *file = arena_strdup(errors->arena, errors->items[i].file);
+		char *message = arena_strdup(errors->arena, errors->items[i].message);
 
 		if (!file || !message)
 			return;
-		shorten(file, prefix);
-		shorten(message, prefix);
-		mistakes->items[i].file = file;
-		mistakes->items[i].message = message;
+		shorten_paths(file, prefix);
+		shorten_paths(message, prefix);
+		errors->items[i].file = file;
+		errors->items[i].message = message;
 	}
 }
 
-static void shorten_said(struct zones_said *said, const char *dir)
+static void shorten_said(struct zones_findings *said, const char *dir)
 {
 	char prefix[PATH_MAX + 1];
 
@@ -256,13 +259,13 @@ static void shorten_said(struct zones_said *said, const char *dir)
 
 		if (!text)
 			return;
-		shorten(text, prefix);
+		shorten_paths(text, prefix);
 		said->warnings[i] = text;
 	}
 }
 
 /* Give zones their digests. */
-static int complete(struct model *m, const struct files *files, const char *dir)
+static int add_zone_digests(struct model *m, const struct files *files, const char *dir)
 {
 	struct model_zone *zones = ARENA_ARRAY(m->arena, struct model_zone, m->n_zones + 1);
 	size_t n = strlen(dir);
@@ -283,28 +286,28 @@ static int complete(struct model *m, const struct files *files, const char *dir)
 }
 
 int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
-                 const char *node, struct model **out, struct model_mistakes *mistakes)
+                 const char *node, struct model **out, struct model_errors *errors)
 {
-	return gather_keyed(files, state_dir, conf_dir, NULL, node, out, mistakes);
+	return gather_keyed(files, state_dir, conf_dir, NULL, node, out, errors);
 }
 
 int gather_keyed(const struct files *files, const char *state_dir, const char *conf_dir,
                  const char *key_expected, const char *node, struct model **out,
-                 struct model_mistakes *mistakes)
+                 struct model_errors *errors)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
 	struct model *m = NULL;
-	int rc = lay_out(files, state_dir, dir);
+	int rc = lay_out_version(files, state_dir, dir);
 
-	*mistakes = (struct model_mistakes){ 0 };
+	*errors = (struct model_errors){ 0 };
 	if (!rc)
 		rc = proc_path(dir, FILES_MAIN, path);
 	if (rc)
 		return rc;
-	rc = model_read_laid_out(path, conf_dir, key_expected, node, &m, mistakes);
-	shorten_mistakes(mistakes, dir);
+	rc = model_read_laid_out(path, conf_dir, key_expected, node, &m, errors);
+	shorten_errors(errors, dir);
 	if (!rc)
-		rc = complete(m, files, dir);
+		rc = add_zone_digests(m, files, dir);
 	if (rc) {
 		model_free(m);
 		return rc;
@@ -314,8 +317,8 @@ int gather_keyed(const struct files *files, const char *state_dir, const char *c
 }
 
 int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
-                       const struct zones_how *how, struct model_mistakes *mistakes,
-                       struct zones_said *said)
+                       const struct zones_how *how, struct model_errors *errors,
+                       struct zones_findings *said)
 {
 	char digest[DIGEST_TEXT_MAX], laid_out[PATH_MAX], dir[PATH_MAX];
 	int rc = gather_dir(state_dir, files_digest(files, digest), laid_out);
@@ -323,10 +326,10 @@ int gather_check_zones(const struct model *m, const struct files *files, const c
 	if (!rc && !realpath(laid_out, dir))
 		rc = -errno;
 	if (!rc) {
-		rc = zones_judge(m, how, mistakes, said);
+		rc = zones_judge(m, how, errors, said);
 		shorten_said(said, dir);
 	}
 	if (rc == -EINVAL)
-		shorten_mistakes(mistakes, dir);
+		shorten_errors(errors, dir);
 	return rc;
 }

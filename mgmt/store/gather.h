@@ -29,26 +29,26 @@ int gather_files(const char *dir, const char *main_name, struct files *out);
 int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
 
 /**
- * Lay @p files out below @p state_dir and read their model. Zones have their digests, and paths as laid
- * out; the key is read from @p conf_dir. In errors, files are named as they are in @p files.
+ * Lay @p files out below @p state_dir and read their model. Zones have their digests, and paths as
+ * laid out; the key is read from @p conf_dir. In errors, files are named as they are in @p files.
  *
  * @param node  as model_read_config()
  * @return as model_read_config(); -ENOSPC and other -errno when they cannot be laid out
  */
 int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
-                 const char *node, struct model **out, struct model_mistakes *mistakes);
+                 const char *node, struct model **out, struct model_errors *errors);
 
 /** The same for a version whose key's fingerprint is known, as model_read_laid_out() has it. */
 int gather_keyed(const struct files *files, const char *state_dir, const char *conf_dir,
                  const char *key_expected, const char *node, struct model **out,
-                 struct model_mistakes *mistakes);
+                 struct model_errors *errors);
 
 /**
  * Look at the zones of a model that gather_model() gave for @p files, as weir-dns would.
  * @return as zones_judge(); texts name files as they are in @p files
  */
 int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
-                       const struct zones_how *how, struct model_mistakes *mistakes,
-                       struct zones_said *said);
+                       const struct zones_how *how, struct model_errors *errors,
+                       struct zones_findings *said);
 
 #endif

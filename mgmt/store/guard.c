@@ -25,39 +25,39 @@ bool guard_known(const char *name)
 }
 
 /* A site or backend that could take traffic, with its weight before and after the command. */
-struct place {
+struct guard_candidate {
 	const char *name;
 	uint64_t weight_before, weight_after;
 };
 
-bool guard_takes_out(const struct override *o, int64_t now_ms)
+bool guard_removes_target(const struct override *o, int64_t now_ms)
 {
 	return !override_is_done(o, now_ms) && override_time(o, now_ms) < o->until_ms &&
 	       (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE);
 }
 
-static bool is_out(const struct overrides *overrides, enum model_target_kind kind, const char *pool,
-                   const char *name, int64_t now_ms)
+static bool is_out_of_service(const struct overrides *overrides, enum model_target_kind kind,
+                              const char *pool, const char *name, int64_t now_ms)
 {
 	for (size_t i = 0; i < overrides->n_items; i++) {
 		const struct override *o = &overrides->items[i];
 
 		if (o->target == kind && !strcmp(o->pool, pool) && !strcmp(o->name, name) &&
-		    guard_takes_out(o, now_ms))
+		    guard_removes_target(o, now_ms))
 			return true;
 	}
 	return false;
 }
 
-static bool seen_down(const struct guard_seen *seen, uint64_t target)
+static bool seen_down(const struct guard_observed *seen, uint64_t target)
 {
-	int place = seen->health ? health_find(seen->health, target) : -1;
+	int index = seen->health ? health_find_index(seen->health, target) : -1;
 
-	return place >= 0 && health_state(health_read(seen->health, place)) == HEALTH_DOWN;
+	return index >= 0 && health_state(health_read(seen->health, index)) == HEALTH_DOWN;
 }
 
 /* Down in every address family that it has. */
-static bool service_seen_down(const struct guard_seen *seen, const struct model_service *s,
+static bool service_seen_down(const struct guard_observed *seen, const struct model_service *s,
                               const struct model_at *at)
 {
 	bool any = false;
@@ -72,10 +72,10 @@ static bool service_seen_down(const struct guard_seen *seen, const struct model_
 	return any;
 }
 
-static void verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
+static void add_verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 
-static void verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
+static void add_verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
 {
 	struct guard_verdict *v = &r->verdicts[r->n_verdicts++];
 	va_list list;
@@ -88,8 +88,8 @@ static void verdict(struct guard_result *r, const char *guard, bool ok, const ch
 	va_end(list);
 }
 
-static void add_receiver(struct guard_result *r, const struct place *p, uint64_t sum_before,
-                         uint64_t sum_after)
+static void add_receiver(struct guard_result *r, const struct guard_candidate *p,
+                         uint64_t sum_before, uint64_t sum_after)
 {
 	if (r->n_receivers >= r->max_receivers)
 		return;
@@ -100,17 +100,18 @@ static void add_receiver(struct guard_result *r, const struct place *p, uint64_t
 	};
 }
 
-static void add_receivers(struct guard_result *r, const struct place *places, size_t n)
+static void add_receivers(struct guard_result *r, const struct guard_candidate *candidates,
+                          size_t n)
 {
 	uint64_t before = 0, after = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		before += places[i].weight_before;
-		after += places[i].weight_after;
+		before += candidates[i].weight_before;
+		after += candidates[i].weight_after;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (places[i].weight_after > 0)
-			add_receiver(r, &places[i], before, after);
+		if (candidates[i].weight_after > 0)
+			add_receiver(r, &candidates[i], before, after);
 }
 
 /* The level of drains of @p site in force, the largest of all. */
@@ -149,14 +150,14 @@ static bool shares_service(const struct model *m, const char *site, const char *
 
 /* Whether @p s can be served elsewhere than at @p site. */
 static bool lives_elsewhere(const struct model_service *s, const char *site,
-                            const struct overrides *overrides, const struct guard_seen *seen,
+                            const struct overrides *overrides, const struct guard_observed *seen,
                             int64_t now_ms)
 {
 	for (size_t i = 0; i < s->n_at; i++) {
 		const char *other = s->at[i].site->name;
 
 		if (strcmp(other, site) &&
-		    !is_out(overrides, MODEL_TARGET_SITE, "", other, now_ms) &&
+		    !is_out_of_service(overrides, MODEL_TARGET_SITE, "", other, now_ms) &&
 		    !service_seen_down(seen, s, &s->at[i]))
 			return true;
 	}
@@ -164,7 +165,7 @@ static bool lives_elsewhere(const struct model_service *s, const char *site,
 }
 
 static void check_last_site(const struct model *m, const struct overrides *overrides,
-                            const char *site, const struct guard_seen *seen, int64_t now_ms,
+                            const char *site, const struct guard_observed *seen, int64_t now_ms,
                             struct guard_result *r)
 {
 	for (size_t i = 0; i < m->n_services; i++) {
@@ -172,14 +173,14 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 
 		if (!service_is_at(s, site) || lives_elsewhere(s, site, overrides, seen, now_ms))
 			continue;
-		verdict(r, GUARD_LAST_SITE, false,
-		        "service %s has no other site that takes traffic", s->name);
+		add_verdict(r, GUARD_LAST_SITE, false,
+		            "service %s has no other site that takes traffic", s->name);
 		return;
 	}
-	verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
+	add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
 }
 
-static const struct guard_load *load_of(const struct guard_seen *seen, const char *site)
+static const struct guard_load *load_of(const struct guard_observed *seen, const char *site)
 {
 	for (size_t i = 0; i < seen->n_loads; i++)
 		if (!strcmp(seen->loads[i].site, site))
@@ -188,8 +189,8 @@ static const struct guard_load *load_of(const struct guard_seen *seen, const cha
 }
 
 /* Forecast the receivers' load, given that the traffic of @p site follows the weights. */
-static void check_room(const struct model *m, const char *site, const struct guard_seen *seen,
-                       struct guard_result *r)
+static void check_receivers(const struct model *m, const char *site,
+                            const struct guard_observed *seen, struct guard_result *r)
 {
 	const struct guard_load *leaving = load_of(seen, site);
 	size_t unknown = 0;
@@ -208,27 +209,27 @@ static void check_room(const struct model *m, const char *site, const struct gua
 		x->after_bits = own->bits + leaving->bits * x->after_ppm / 1000000;
 		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
 			continue;
-		verdict(r, GUARD_ROOM, false,
-		        "site %s would have %" PRIu64
-		        " bits/s, more than %u %% of its capacity of %" PRIu64,
-		        x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
+		add_verdict(r, GUARD_ROOM, false,
+		            "site %s would have %" PRIu64
+		            " bits/s, more than %u %% of its capacity of %" PRIu64,
+		            x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
 	if (unknown) {
-		verdict(r, GUARD_ROOM, true,
-		        "load or capacity of %zu of %zu receiving sites is unknown", unknown,
-		        r->n_receivers);
+		add_verdict(r, GUARD_ROOM, true,
+		            "load or capacity of %zu of %zu receiving sites is unknown", unknown,
+		            r->n_receivers);
 		r->verdicts[r->n_verdicts - 1].unknown = true;
 	} else
-		verdict(r, GUARD_ROOM, true,
-		        "all receiving sites stay below %u %% of their capacity",
-		        GUARD_ROOM_PERCENT);
+		add_verdict(r, GUARD_ROOM, true,
+		            "all receiving sites stay below %u %% of their capacity",
+		            GUARD_ROOM_PERCENT);
 }
 
 static void check_site(const struct model *m, const struct overrides *overrides, const char *site,
-                       const struct guard_seen *seen, int64_t now_ms, struct guard_result *r)
+                       const struct guard_observed *seen, int64_t now_ms, struct guard_result *r)
 {
-	struct place places[GUARD_SITES_MAX];
+	struct guard_candidate candidates[GUARD_SITES_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n_sites && n < GUARD_SITES_MAX; i++) {
@@ -237,17 +238,17 @@ static void check_site(const struct model *m, const struct overrides *overrides,
 		uint64_t open = 1000000 - site_level(overrides, s->name, now_ms);
 
 		if (leaves || shares_service(m, site, s->name))
-			places[n++] = (struct place){ s->name, s->weight * open,
-				                      leaves ? 0 : s->weight * open };
+			candidates[n++] = (struct guard_candidate){ s->name, s->weight * open,
+				                                    leaves ? 0 : s->weight * open };
 	}
-	add_receivers(r, places, n);
+	add_receivers(r, candidates, n);
 	check_last_site(m, overrides, site, seen, now_ms, r);
-	check_room(m, site, seen, r);
+	check_receivers(m, site, seen, r);
 }
 
 /* Two passes: a receiver's share needs the sums over all backends. */
 static void check_backend(const struct model_pool *pool, const struct overrides *overrides,
-                          const char *name, const struct guard_seen *seen, int64_t now_ms,
+                          const char *name, const struct guard_observed *seen, int64_t now_ms,
                           struct guard_result *r)
 {
 	uint64_t before = 0, after = 0;
@@ -258,29 +259,31 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 			const struct model_backend *b = &pool->backends[i];
 			bool leaves = !strcmp(b->name, name);
 
-			if (!b->weight || (!leaves && is_out(overrides, MODEL_TARGET_BACKEND,
-			                                     pool->name, b->name, now_ms)))
+			if (!b->weight ||
+			    (!leaves && is_out_of_service(overrides, MODEL_TARGET_BACKEND,
+			                                  pool->name, b->name, now_ms)))
 				continue;
 			if (pass == 0) {
 				before += b->weight;
 				after += leaves ? 0 : b->weight;
 			} else if (!leaves) {
-				struct place p = { b->name, b->weight, b->weight };
+				struct guard_candidate p = { b->name, b->weight, b->weight };
 
 				add_receiver(r, &p, before, after);
 				left += !seen_down(seen, health_target_backend(pool->name, b->id));
 			}
 		}
 	if (left == 0)
-		verdict(r, GUARD_LAST_BACKEND, false,
-		        "pool %s has no other backend for new flows that is not down", pool->name);
+		add_verdict(r, GUARD_LAST_BACKEND, false,
+		            "pool %s has no other backend for new flows that is not down",
+		            pool->name);
 	else
-		verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends", pool->name,
-		        left);
+		add_verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends", pool->name,
+		            left);
 }
 
 void guard_check(const struct model *m, const struct overrides *overrides,
-                 const struct override *target, const struct guard_seen *seen, int64_t now_ms,
+                 const struct override *target, const struct guard_observed *seen, int64_t now_ms,
                  struct guard_result *result)
 {
 	const struct model_pool *pool =

@@ -32,7 +32,7 @@ struct guard_load {
 };
 
 /** The observations, as far as they are known. */
-struct guard_seen {
+struct guard_observed {
 	const struct health_page *health; /**< NULL: nothing */
 	const struct guard_load *loads;
 	size_t n_loads;
@@ -66,11 +66,14 @@ struct guard_result {
  * @p result's receivers and max_receivers are set by the caller; more than fit are left out.
  */
 void guard_check(const struct model *m, const struct overrides *overrides,
-                 const struct override *target, const struct guard_seen *seen, int64_t now_ms,
+                 const struct override *target, const struct guard_observed *seen, int64_t now_ms,
                  struct guard_result *result);
 /** Whether there is a guard called @p name. */
 bool guard_known(const char *name);
-/** Whether @p o takes its target out of service for new flows now or soon: live, and not returning. */
-bool guard_takes_out(const struct override *o, int64_t now_ms);
+/**
+ * Whether @p o takes its target out of service for new flows now or soon: live, and not
+ * returning.
+ */
+bool guard_removes_target(const struct override *o, int64_t now_ms);
 
 #endif

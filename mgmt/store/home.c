@@ -6,8 +6,9 @@
  *     2  replace STATE/store.db by a link to store/store.db         (rename) only the new place counts from now on
  *     3  remove the old names of the journals
  *
- * Only files of our own are moved. Those of another user at the old place are left there: had we a journal, its name would be
- * taken and the other's could not lie there; so there is none, and our database alone is whole.
+ * Only files of our own are moved. Those of another user at the old place are left there: had we a
+ * journal, its name would be taken and the other's could not lie there; so there is none, and our
+ * database alone is whole.
  */
 #include "mgmt/store/home.h"
 
@@ -58,11 +59,11 @@ static void name_journal(const char *db, size_t i, char out[PATH_MAX + SUFFIX_MA
 	snprintf(out, PATH_MAX + SUFFIX_MAX, "%s%s", db, journals[i]);
 }
 
-static void describe_foreign(const char *path, uid_t uid, char why[HOME_WHY_MAX])
+static void describe_foreign(const char *path, uid_t uid, char why[HOME_REASON_MAX])
 {
 	const struct passwd *user = getpwuid(uid);
 
-	snprintf(why, HOME_WHY_MAX,
+	snprintf(why, HOME_REASON_MAX,
 	         "%.90s is not believed: it belongs to %.32s (uid %u); find out who put it there "
 	         "and remove it, or chown a restored backup to weir-mgmt",
 	         path, user ? user->pw_name : "an unknown user", (unsigned)uid);
@@ -72,7 +73,7 @@ static void describe_foreign(const char *path, uid_t uid, char why[HOME_WHY_MAX]
  * A file that SQLite will read must be a regular file of this user, with one name, which no other
  * user may write.
  */
-static int check_file(const char *path, char why[HOME_WHY_MAX])
+static int check_own_file(const char *path, char why[HOME_REASON_MAX])
 {
 	struct stat st;
 
@@ -87,21 +88,21 @@ static int check_file(const char *path, char why[HOME_WHY_MAX])
 	}
 	if (S_ISREG(st.st_mode) && st.st_nlink == 1 && !(st.st_mode & 022))
 		return 0;
-	snprintf(why, HOME_WHY_MAX,
+	snprintf(why, HOME_REASON_MAX,
 	         "%.100s is not a regular file, has other names (hard links), or can be written by "
 	         "other users (mode %o): check it (ls -l), then remove it or correct its mode",
 	         path, (unsigned)st.st_mode & 07777);
 	return -EPERM;
 }
 
-static int check_files(const struct home_paths *p, char why[HOME_WHY_MAX])
+static int check_files(const struct home_paths *p, char why[HOME_REASON_MAX])
 {
 	char path[PATH_MAX + SUFFIX_MAX];
-	int rc = check_file(p->now, why);
+	int rc = check_own_file(p->now, why);
 
 	for (size_t i = 0; !rc && i < N_JOURNALS; i++) {
 		name_journal(p->now, i, path);
-		rc = check_file(path, why);
+		rc = check_own_file(path, why);
 	}
 	return rc;
 }
@@ -228,7 +229,7 @@ static int move_in(const struct home_paths *p, const struct stat *old)
 }
 
 /* Move an earlier store in if it is ours; leave the link for the former release. */
-static int adopt_earlier(const struct home_paths *p, char why[HOME_WHY_MAX])
+static int adopt_earlier(const struct home_paths *p, char why[HOME_REASON_MAX])
 {
 	struct stat old;
 	int rc = 0;
@@ -236,7 +237,7 @@ static int adopt_earlier(const struct home_paths *p, char why[HOME_WHY_MAX])
 	if (is_own_file(p->old, &old)) {
 		rc = move_in(p, &old);
 		if (rc)
-			snprintf(why, HOME_WHY_MAX, "%.90s cannot be moved to %.90s: %s", p->old,
+			snprintf(why, HOME_REASON_MAX, "%.90s cannot be moved to %.90s: %s", p->old,
 			         p->dir, strerror(-rc));
 		return rc;
 	}
@@ -255,7 +256,7 @@ static int adopt_earlier(const struct home_paths *p, char why[HOME_WHY_MAX])
 }
 
 /* Lock out the former release. Another user's lock file is ignored: it could be held for ever. */
-static int take_old_lock(const char *state_dir, int *fd)
+static int acquire_old_lock(const char *state_dir, int *fd)
 {
 	char path[PATH_MAX];
 	struct stat st;
@@ -268,24 +269,24 @@ static int take_old_lock(const char *state_dir, int *fd)
 		owner_note(path, "mgmt", st.st_uid, false);
 		return 0;
 	}
-	return lock_take(path, fd);
+	return lock_acquire(path, fd);
 }
 
-static int take_locks(const struct home_paths *p, struct home *h, char why[HOME_WHY_MAX])
+static int acquire_locks(const struct home_paths *p, struct home *h, char why[HOME_REASON_MAX])
 {
 	char path[PATH_MAX];
 	int rc = proc_path(p->dir, HOME_LOCK, path);
 
 	if (!rc)
-		rc = lock_take(path, &h->lock_fd);
+		rc = lock_acquire(path, &h->lock_fd);
 	if (!rc)
-		rc = take_old_lock(p->state, &h->old_lock_fd);
+		rc = acquire_old_lock(p->state, &h->old_lock_fd);
 	if (rc)
-		snprintf(why, HOME_WHY_MAX, "%s: %s", HOME_LOCK, strerror(-rc));
+		snprintf(why, HOME_REASON_MAX, "%s: %s", HOME_LOCK, strerror(-rc));
 	return rc;
 }
 
-int home_open(const char *state_dir, struct home *out, char why[HOME_WHY_MAX])
+int home_open(const char *state_dir, struct home *out, char why[HOME_REASON_MAX])
 {
 	struct home_paths p;
 	struct stat st;
@@ -299,15 +300,15 @@ int home_open(const char *state_dir, struct home *out, char why[HOME_WHY_MAX])
 	if (rc == -EPERM && lstat(p.dir, &st) == 0)
 		describe_foreign(p.dir, st.st_uid, why);
 	else if (rc)
-		snprintf(why, HOME_WHY_MAX, "%.100s: %s", p.dir, strerror(-rc));
+		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-rc));
 	if (!rc)
-		rc = take_locks(&p, out, why);
+		rc = acquire_locks(&p, out, why);
 	if (!rc)
 		rc = adopt_earlier(&p, why);
 	if (!rc)
 		rc = check_files(&p, why);
 	if (rc && !*why)
-		snprintf(why, HOME_WHY_MAX, "%.100s: %s", p.dir, strerror(-rc));
+		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-rc));
 	if (rc)
 		home_close(out);
 	else
@@ -333,7 +334,7 @@ void home_close(struct home *h)
 	*h = (struct home){ .lock_fd = -1, .old_lock_fd = -1 };
 }
 
-int home_move_back(const struct home *h, const char *state_dir, char why[HOME_WHY_MAX])
+int home_move_back(const struct home *h, const char *state_dir, char why[HOME_REASON_MAX])
 {
 	char journal[PATH_MAX + SUFFIX_MAX];
 	struct stat st;
@@ -355,7 +356,7 @@ int home_move_back(const struct home *h, const char *state_dir, char why[HOME_WH
 	if (!rc)
 		rc = sync_dir(p.state);
 	if (rc)
-		snprintf(why, HOME_WHY_MAX, "%.100s cannot be moved to %.100s: %s", p.now, p.old,
+		snprintf(why, HOME_REASON_MAX, "%.100s cannot be moved to %.100s: %s", p.now, p.old,
 		         strerror(-rc));
 	return rc;
 }

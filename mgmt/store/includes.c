@@ -14,8 +14,12 @@
 
 #define DIRECTIVE "$INCLUDE"
 
-/* The file that the directive at @p line names, as a name of a version. @return whether it can be one */
-static bool read_name(const char *zone, const char *line, size_t n, char out[FILES_NAME_MAX + 1])
+/*
+ * The file that the directive at @p line names, as a name of a version. @return whether it can be
+ * one
+ */
+static bool read_include_name(const char *zone, const char *line, size_t n,
+                              char out[FILES_NAME_MAX + 1])
 {
 	const char *slash = strrchr(zone, '/'), *end = line + n;
 	bool quoted;
@@ -50,7 +54,7 @@ int includes_walk(const char *zone, const char *text, size_t n, includes_found *
 
 		if ((at == text || at[-1] == '\n') && n_line > n_word &&
 		    !strncasecmp(at, DIRECTIVE, n_word) && strchr(" \t\"", at[n_word]) &&
-		    read_name(zone, at + n_word, n_line - n_word, name))
+		    read_include_name(zone, at + n_word, n_line - n_word, name))
 			rc = found(arg, name);
 		at++;
 	}
@@ -58,7 +62,7 @@ int includes_walk(const char *zone, const char *text, size_t n, includes_found *
 }
 
 /* A walk through a zone's files. */
-struct walk {
+struct include_walk {
 	const char *zone;
 	const char *dir; /* from which missing files are read; NULL: none is */
 	struct files *files;
@@ -67,11 +71,11 @@ struct walk {
 	unsigned depth, n; /* depth: 1 in the zone's own file */
 };
 
-static int walk_file(struct walk *w, const char *name);
+static int walk_file(struct include_walk *w, const char *name);
 
-static int take_include(void *arg, const char *name)
+static int walk_include(void *arg, const char *name)
 {
-	struct walk *w = arg;
+	struct include_walk *w = arg;
 	int rc = 0;
 
 	if (w->depth > INCLUDES_DEPTH_MAX || w->n++ == INCLUDES_MAX)
@@ -87,7 +91,7 @@ static int take_include(void *arg, const char *name)
 	return rc ? rc : walk_file(w, name);
 }
 
-static int walk_file(struct walk *w, const char *name)
+static int walk_file(struct include_walk *w, const char *name)
 {
 	struct files_text text;
 	int rc = files_read(files_find(w->files, name), &text);
@@ -95,7 +99,7 @@ static int walk_file(struct walk *w, const char *name)
 	if (rc)
 		return rc;
 	w->depth++;
-	rc = includes_walk(w->zone, text.bytes, text.n, take_include, w);
+	rc = includes_walk(w->zone, text.bytes, text.n, walk_include, w);
 	w->depth--;
 	files_read_end(&text);
 	return rc;
@@ -103,7 +107,7 @@ static int walk_file(struct walk *w, const char *name)
 
 int includes_of(const struct files *files, const char *zone, includes_found *found, void *arg)
 {
-	struct walk w = {
+	struct include_walk w = {
 		.zone = zone, .files = (struct files *)(uintptr_t)files, .found = found, .arg = arg
 	};
 
@@ -112,7 +116,7 @@ int includes_of(const struct files *files, const char *zone, includes_found *fou
 
 int includes_gather(struct files *files, const char *dir, const char *zone)
 {
-	struct walk w = { .zone = zone, .dir = dir, .files = files };
+	struct include_walk w = { .zone = zone, .dir = dir, .files = files };
 	int rc = files_find(files, zone) ? 0 : files_add_from(files, dir, zone);
 
 	return rc ? rc : walk_file(&w, zone);

@@ -23,17 +23,17 @@
 #define RETRY_MS  1000  /* between attempts to write to a store that fails */
 #define REOPEN_MS 10000 /* between attempts to open one: each checks the whole file */
 
-void intent_log_mistakes(const char *what, const struct model_mistakes *mistakes)
+void intent_log_errors(const char *what, const struct model_errors *errors)
 {
 	char value[LOG_VALUE_MAX];
 
-	for (size_t i = 0; i < mistakes->n_items && i < 20; i++) {
-		const struct model_mistake *m = &mistakes->items[i];
+	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
+		const struct model_error *m = &errors->items[i];
 
 		log_error("mistake", "document=%s file=%s line=%u field=%s message=%s", what,
 		          m->file, m->line, m->field, log_value(m->message, value));
 	}
-	log_error("document-refused", "document=%s mistakes=%zu", what, mistakes->n_total);
+	log_error("document-refused", "document=%s mistakes=%zu", what, errors->n_total);
 }
 
 void intent_drop_recent(struct intent *in, size_t first, size_t end)
@@ -50,16 +50,16 @@ void intent_drop_recent(struct intent *in, size_t first, size_t end)
 /* Load one version as a recent one. */
 static int load_one(struct intent *in, const struct version *v, struct recent *out)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct recent r = { .version = *v };
 	int rc = store_files(in->store, v->number, &r.files);
 
 	if (!rc)
 		rc = gather_keyed(&r.files, in->state_dir, in->conf_dir, v->hash_key, in->node,
-		                  &r.model, &mistakes);
+		                  &r.model, &errors);
 	if (rc == -EINVAL)
-		intent_log_mistakes(v->digest, &mistakes);
-	model_mistakes_free(&mistakes);
+		intent_log_errors(v->digest, &errors);
+	model_errors_free(&errors);
 	if (rc) {
 		files_fini(&r.files);
 		return rc;
@@ -109,7 +109,7 @@ static void store_failed(struct intent *in, const char *why, int64_t now_ms)
 	}
 	in->failing = true;
 	in->retry_ms = now_ms + RETRY_MS;
-	snprintf(in->store_why, sizeof(in->store_why), "%s", why);
+	snprintf(in->store_reason, sizeof(in->store_reason), "%s", why);
 }
 
 /* Put the corrupt files aside and start a new store. */
@@ -154,7 +154,7 @@ int intent_stored(struct intent *in, int rc, int64_t now_ms)
 	if (!rc)
 		return 0;
 	snprintf(why, sizeof(why), "%s",
-	         in->store && *store_why(in->store) ? store_why(in->store) : strerror(-rc));
+	         in->store && *store_reason(in->store) ? store_reason(in->store) : strerror(-rc));
 	if (rc == -EBADMSG && !make_anew(in, why, now_ms) && !store_all(in))
 		return rc;
 	store_failed(in, why, now_ms);
@@ -162,10 +162,11 @@ int intent_stored(struct intent *in, int rc, int64_t now_ms)
 }
 
 /*
- * A store that could not be opened at the start is there now. It knows what the effective document does not: who made
- * the versions and why, until when the head waits to be confirmed, and a head that was never written out.
+ * A store that could not be opened at the start is there now. It knows what the effective document
+ * does not: who made the versions and why, until when the head waits to be confirmed, and a head
+ * that was never written out.
  */
-static int take_stored(struct intent *in, int64_t now_ms)
+static int load_stored(struct intent *in, int64_t now_ms)
 {
 	const struct version *head = intent_head(in);
 	struct version stored;
@@ -190,7 +191,7 @@ static int reopen_store(struct intent *in, char why[EVENT_TEXT_MAX], int64_t now
 {
 	int rc = store_open(in->state_dir, &in->store, why);
 
-	return rc ? rc : take_stored(in, now_ms);
+	return rc ? rc : load_stored(in, now_ms);
 }
 
 /* A store that works again gets all that memory has, as nobody noted what it missed. */
@@ -204,27 +205,27 @@ static void retry_store(struct intent *in, int64_t now_ms)
 	if (!rc)
 		rc = store_all(in);
 	if (rc == -EBADMSG) {
-		rc = make_anew(in, in->store ? store_why(in->store) : why, now_ms);
+		rc = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
 		if (!rc)
 			rc = store_all(in);
 	}
 	if (rc) {
 		store_failed(in,
 		             *why        ? why
-		             : in->store ? store_why(in->store)
+		             : in->store ? store_reason(in->store)
 		                         : strerror(-rc),
 		             now_ms);
 		in->retry_ms = now_ms + (in->store ? RETRY_MS : REOPEN_MS);
 		return;
 	}
 	in->failing = false;
-	in->store_why[0] = '\0';
+	in->store_reason[0] = '\0';
 	log_note("store-works", "overrides=%zu", in->overrides.n_items);
 	journal_add(in->journal, now_ms, "store", "store", "the store works again");
 }
 
 /* Open the store, and make a new one if it is corrupt; without one the intent lives in memory. */
-static int open_store(struct intent *in, int64_t now_ms)
+static int open_or_renew_store(struct intent *in, int64_t now_ms)
 {
 	char why[EVENT_TEXT_MAX];
 	int rc = store_open(in->state_dir, &in->store, why);
@@ -237,45 +238,48 @@ static int open_store(struct intent *in, int64_t now_ms)
 		rc = store_overrides(in->store, &in->overrides,
 		                     in->purge_ms ? in->purge_ms : now_ms);
 	if (rc == -EBADMSG)
-		rc = make_anew(in, in->store ? store_why(in->store) : why, now_ms);
+		rc = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
 	if (rc)
-		store_failed(in, in->store ? store_why(in->store) : why, now_ms);
+		store_failed(in, in->store ? store_reason(in->store) : why, now_ms);
 	return 0;
 }
 
-/* The effective document of an earlier run: its number, its overrides, and if need be its configuration. */
+/*
+ * The effective document of an earlier run: its number, its overrides, and if need be its
+ * configuration.
+ */
 static struct model *read_effective(const struct intent *in)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct model *m = NULL;
 	char path[PATH_MAX];
 
 	if (proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path))
 		return NULL;
-	int rc = model_read_effective(path, in->node, &m, &mistakes);
+	int rc = model_read_effective(path, in->node, &m, &errors);
 	if (rc == -EINVAL)
-		intent_log_mistakes(PROC_EFFECTIVE_FILE, &mistakes);
-	model_mistakes_free(&mistakes);
+		intent_log_errors(PROC_EFFECTIVE_FILE, &errors);
+	model_errors_free(&errors);
 	return rc ? NULL : m;
 }
 
 /* Overrides accepted offline, or while the store failed, are in the document alone. */
 static void merge_effective(struct intent *in, const struct model *m, int64_t now_ms)
 {
-	size_t taken = 0;
+	size_t n_accepted = 0;
 
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		struct override o;
 
 		if (override_from(&m->overrides[i], &o))
 			continue;
-		taken += overrides_merge(&in->overrides, &o, now_ms) == 1;
+		n_accepted += overrides_merge(&in->overrides, &o, now_ms) == 1;
 	}
 	if (m->meta.document > in->document)
 		in->document = m->meta.document;
-	if (taken == 0 || !in->store)
+	if (n_accepted == 0 || !in->store)
 		return;
-	log_note("overrides-from-document", "taken=%zu", taken);
+	log_note("overrides-from-document", "taken=%zu", n_accepted);
 	intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
 }
 
@@ -289,10 +293,10 @@ static void put_version(struct intent *in, const struct recent *r, int64_t now_m
  * Make version and head from the effective document, with the files laid out for it if these are
  * whole.
  */
-static void recover(struct intent *in, struct model *m, int64_t now_ms)
+static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 {
 	struct recent *r = &in->recent[0];
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	char dir[PATH_MAX], digest[DIGEST_TEXT_MAX] = "";
 
 	*r = (struct recent){ .model = m };
@@ -312,9 +316,9 @@ static void recover(struct intent *in, struct model *m, int64_t now_ms)
 	    strcmp(files_digest(&r->files, digest), m->meta.digest))
 		files_fini(&r->files); /* not the files as given: keep none */
 	if (r->files.n_items > 0 && !gather_keyed(&r->files, in->state_dir, in->conf_dir,
-	                                          m->meta.hash_key, in->node, &r->model, &mistakes))
+	                                          m->meta.hash_key, in->node, &r->model, &errors))
 		put_version(in, r, now_ms);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	log_error("version-recovered", "number=%" PRIu64 " from=%s bytes=%s", r->version.number,
 	          PROC_EFFECTIVE_FILE, r->files.n_items ? "whole" : "lost");
 	journal_add(in->journal, now_ms, "version", "versions",
@@ -322,7 +326,7 @@ static void recover(struct intent *in, struct model *m, int64_t now_ms)
 	            r->version.number, r->files.n_items ? "" : "; its files are lost");
 }
 
-static void load(struct intent *in, enum intent_start start, int64_t now_ms)
+static void load_state(struct intent *in, enum intent_start start, int64_t now_ms)
 {
 	struct model *effective = read_effective(in);
 	int rc = in->store ? intent_load_recent(in, now_ms) : -ENOENT;
@@ -332,7 +336,7 @@ static void load(struct intent *in, enum intent_start start, int64_t now_ms)
 	if (rc == -EBADMSG)
 		intent_stored(in, rc, now_ms);
 	if (in->n_recent == 0 && effective) {
-		recover(in, effective, now_ms);
+		recover_version(in, effective, now_ms);
 		return; /* the document is kept as the seed */
 	}
 	in->before = effective;
@@ -376,13 +380,13 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	in->offline = options->offline;
 	in->purge_ms = options->purge_ms;
 	in->journal = journal_new(in->node, STORE_EVENTS_MAX);
-	int rc = in->journal ? open_store(in, now_ms) : -ENOMEM;
+	int rc = in->journal ? open_or_renew_store(in, now_ms) : -ENOMEM;
 	if (rc) {
 		intent_close(in);
 		return rc;
 	}
-	in->document = written_taken(options->run_dir);
-	load(in, options->start, now_ms);
+	in->document = written_newest_document(options->run_dir);
+	load_state(in, options->start, now_ms);
 	const struct version *head = intent_head(in);
 	if (head && in->store && store_is_untold(in->store, head->number, head->digest))
 		in->untold = head->number;
@@ -476,9 +480,9 @@ struct store *intent_store_to_read(struct intent *in)
 	return in->store;
 }
 
-const char *intent_store_why(const struct intent *in)
+const char *intent_store_reason(const struct intent *in)
 {
-	return in->store_why;
+	return in->store_reason;
 }
 
 const char *intent_store_state(const struct intent *in)
@@ -491,12 +495,12 @@ uint64_t intent_document(const struct intent *in)
 	return in->document;
 }
 
-const char *intent_write_why(const struct intent *in)
+const char *intent_unwritten_reason(const struct intent *in)
 {
-	return in->write_why;
+	return in->unwritten_reason;
 }
 
-static void tell_override(struct intent *in, const struct override *o, int64_t now_ms)
+static void note_override_event(struct intent *in, const struct override *o, int64_t now_ms)
 {
 	journal_add(in->journal, now_ms, "override", o->id,
 	            "%s of %s %s%s%s is %s, by %s%s%s%s%s%s", override_kind_text(o->kind),
@@ -521,7 +525,7 @@ const char *intent_principal(const struct intent *in)
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
 {
 	bool *changed = calloc(n + 1, sizeof(*changed));
-	int taken = 0, rc = changed ? 0 : -ENOMEM;
+	int n_accepted = 0, rc = changed ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < n; i++) {
 		int one = overrides_merge(&in->overrides, &list[i], now_ms);
@@ -532,19 +536,19 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 		}
 		if (one == 0)
 			continue;
-		taken++;
+		n_accepted++;
 		changed[i] = true;
 	}
-	if (taken && in->store && !in->failing)
+	if (n_accepted && in->store && !in->failing)
 		intent_stored(in, store_put_some(in->store, list, changed, n), now_ms);
 	/* last, as a state depends on other overrides: the end of a hold lets a drain go on */
-	for (size_t i = 0; taken && i < n; i++)
+	for (size_t i = 0; n_accepted && i < n; i++)
 		if (changed[i])
-			tell_override(in, &list[i], now_ms);
+			note_override_event(in, &list[i], now_ms);
 	free(changed);
-	if (taken)
+	if (n_accepted)
 		effective_write(in, now_ms);
-	return rc ? rc : taken;
+	return rc ? rc : n_accepted;
 }
 
 void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n)

@@ -66,7 +66,10 @@ struct intent_options {
 int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out);
 void intent_close(struct intent *in);
 
-/** Do what is due: rewrite the document, roll back, store what could not be stored. @return when to call again, wall time, at most a second from @p now_ms */
+/**
+ * Do what is due: rewrite the document, roll back, store what could not be stored. @return when
+ * to call again, wall time, at most a second from @p now_ms
+ */
 int64_t intent_tick(struct intent *in, int64_t now_ms);
 
 /**
@@ -96,7 +99,8 @@ const struct files *intent_head_files(const struct intent *in);
 /** The effective model, as written; NULL before the first. Valid until a change or tick. */
 const struct model *intent_model(const struct intent *in);
 /**
- * Share the effective model as it is now, so that it can be read without the lock while the intent goes on.
+ * Share the effective model as it is now, so that it can be read without the lock while the intent
+ * goes on.
  * @return NULL before the first; else for intent_unshare(), on any thread
  */
 struct intent_shared *intent_share(struct intent *in);
@@ -108,14 +112,16 @@ const char *intent_node(const struct intent *in);
 struct journal *intent_journal(struct intent *in);
 /** The store, NULL while it fails; and why it fails, else "". */
 struct store *intent_store(struct intent *in);
-/** The store also while writing to it fails, as on a full disk: to read from. NULL: none is open. */
+/**
+ * The store also while writing to it fails, as on a full disk: to read from. NULL: none is open.
+ */
 struct store *intent_store_to_read(struct intent *in);
-const char *intent_store_why(const struct intent *in);
+const char *intent_store_reason(const struct intent *in);
 /** "ok", "rebuilt" (put aside at the start) or "failing". */
 const char *intent_store_state(const struct intent *in);
 /** Number of the effective document last written; and why the present one could not be, else "". */
 uint64_t intent_document(const struct intent *in);
-const char *intent_write_why(const struct intent *in);
+const char *intent_unwritten_reason(const struct intent *in);
 
 /** What a change does about an earlier version that is not confirmed yet. */
 enum intent_pending {
@@ -135,9 +141,9 @@ struct intent_change {
 	size_t n_force;
 	bool dry_run;
 	enum intent_pending pending;
-	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
-	bool untold;     /**< the version may give way until yield_settle() (mgmt/store/yield.h) */
-	int64_t made_ms; /**< when the version counts as made; 0: now */
+	uint64_t undoes;  /**< an automatic rollback of this unconfirmed version; 0: none */
+	bool untold;      /**< the version may give way until yield_settle() (mgmt/store/yield.h) */
+	int64_t dated_ms; /**< when the version counts as made; 0: now */
 	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
 };
 
@@ -147,81 +153,98 @@ struct intent_changed {
 	bool changed;
 	bool settles; /**< the head was provisional, and becomes the author's as it is */
 	int64_t confirm_within_ms; /**< what applies */
-	struct plan plan;
-	struct model_mistakes mistakes;
-	struct zones_said zones;   /**< findings in zones */
-	struct zones_said skipped; /**< zones that keep their files, and why */
+	struct change_plan plan;
+	struct model_errors errors;
+	struct zones_findings zones;   /**< findings in zones */
+	struct zones_findings skipped; /**< zones that keep their files, and why */
 };
 
 /**
  * Apply files, or roll back: a new version, stored, composed and written, or nothing.
  *
  * @param out  given in any case: intent_changed_fini()
- * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -EMEDIUMTYPE (peers have unrelated heads that are not
- *         forced); -EBUSY (the head is not confirmed yet, and the change does not say what becomes of it);
- *         -EROFS (the store fails: intent_store_why()); -errno
+ * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -EMEDIUMTYPE (peers
+ *         have unrelated heads that are not forced); -EBUSY (the head is not confirmed yet, and the
+ *         change does not say what becomes of it); -EROFS (the store fails: intent_store_reason());
+ *         -errno
  */
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                   struct intent_changed *out);
 void intent_changed_fini(struct intent_changed *c);
 
 /**
- * The same in three steps, of which the long one, reading and checking, needs no lock. One draft at a time;
- * it ends by commit or drop.
+ * The same in three steps, of which the long one, reading and checking, needs no lock. One draft at
+ * a time; it ends by commit or drop.
  */
-struct intent_draft {
+struct intent_candidate {
 	struct files files;
 	char digest[DIGEST_TEXT_MAX];
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< of the version that is rolled back to; "" */
 	struct model *model;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct arena *head_arena; /**< keeps @p head; NULL: there is no head */
 	const struct model *head; /**< that it was compared with */
-	struct plan plan;
-	struct files head_files; /**< of @p head, where bad zones are skipped */
-	struct zones_how how;    /**< to look at zones */
-	struct zones_said zones; /**< findings in zones */
-	struct zones_said first; /**< the same, of the files before zones were skipped */
-	bool skip;               /**< zones may be skipped, once */
-	bool again; /**< the files are others now: intent_draft_again(), then read again */
+	struct change_plan plan;
+	struct files head_files;     /**< of @p head, where bad zones are skipped */
+	struct zones_how how;        /**< to look at zones */
+	struct zones_findings zones; /**< findings in zones */
+	struct zones_findings first; /**< the same, of the files before zones were skipped */
+	bool skip;                   /**< zones may be skipped, once */
+	bool again; /**< the files are others now: intent_candidate_again(), then read again */
 	int rc;     /**< of reading and comparing */
 };
 
-/** Begin: the files that @p change asks for, as a copy. @return 0; -ENOENT, -EROFS or -ENOMEM, and there is no draft */
-int intent_draft_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
-                       struct intent_draft *out);
+/**
+ * Begin: the files that @p change asks for, as a copy. @return 0; -ENOENT, -EROFS or -ENOMEM, and
+ * there is no draft
+ */
+int intent_candidate_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                           struct intent_candidate *out);
 /** Read and check them; not under the lock, as nothing that changes is looked at. */
-void intent_draft_read(const struct intent *in, struct intent_draft *d);
+void intent_candidate_read(const struct intent *in, struct intent_candidate *d);
 /** Take note that the draft has other files. Under the lock. */
-void intent_draft_again(struct intent *in, struct intent_draft *d);
+void intent_candidate_again(struct intent *in, struct intent_candidate *d);
 /**
  * Whether committing the draft makes a version: @p version as it would be, without its deadline.
  * @return 0; -EALREADY (nothing changes); else as intent_change()
  */
-int intent_draft_check(struct intent *in, const struct intent_change *change,
-                       const struct intent_draft *d, int64_t now_ms, struct version *version);
+int intent_candidate_check(struct intent *in, const struct intent_change *change,
+                           const struct intent_candidate *d, int64_t now_ms,
+                           struct version *version);
 /** Make the change as drafted; as intent_change(). */
-int intent_draft_commit(struct intent *in, const struct intent_change *change,
-                        struct intent_draft *d, int64_t now_ms, struct intent_changed *out);
-void intent_draft_drop(struct intent *in, struct intent_draft *d);
-/** Whether intent_confirm() could confirm version @p number now. @return as that; changes nothing */
+int intent_candidate_commit(struct intent *in, const struct intent_change *change,
+                            struct intent_candidate *d, int64_t now_ms, struct intent_changed *out);
+void intent_candidate_drop(struct intent *in, struct intent_candidate *d);
+/**
+ * Whether intent_confirm() could confirm version @p number now. @return as that; changes nothing
+ */
 int intent_may_confirm(const struct intent *in, uint64_t number);
-/** Confirm version @p number and those that it joined. @return 0, -ENOENT, -EALREADY (it does not wait for that) or -EROFS */
+/**
+ * Confirm version @p number and those that it joined. @return 0, -ENOENT, -EALREADY (it does not
+ * wait for that) or -EROFS
+ */
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
 /**
  * Run the deadline of an unconfirmed head. Every node that has this head does so, whichever node
  * made it. To be called at least every second; a rollback that is due is made here.
  */
 void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
-/** Roll the unconfirmed head back now. @return 0, -EALREADY (it is not unconfirmed) or as intent_change() */
+/**
+ * Roll the unconfirmed head back now. @return 0, -EALREADY (it is not unconfirmed) or as
+ * intent_change()
+ */
 int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms);
-/** The version that an unconfirmed head goes back to; the head itself if it is confirmed. @return 0, -ENOENT or -EROFS */
+/**
+ * The version that an unconfirmed head goes back to; the head itself if it is confirmed. @return
+ * 0, -ENOENT or -EROFS
+ */
 int intent_last_confirmed(struct intent *in, struct version *out);
 /** Take over from the versions of a peer, @p list, which of ours are confirmed. */
-void intent_learn_confirmed(struct intent *in, const struct version *list, size_t n,
-                            const char *node, int64_t now_ms);
+void intent_import_confirmed(struct intent *in, const struct version *list, size_t n,
+                             const char *node, int64_t now_ms);
 /**
- * Add as @p name the file with @p digest, which was uploaded, or belongs to a version of ours. Under the lock.
+ * Add as @p name the file with @p digest, which was uploaded, or belongs to a version of ours.
+ * Under the lock.
  * @return 0; -ENOENT (it is not here); -EBADMSG (it is damaged here); else as files_add()
  */
 int intent_find_file(struct intent *in, const char *name, const char *digest, uint64_t n_bytes,
@@ -231,7 +254,10 @@ bool intent_has_file(struct intent *in, const char *digest, uint64_t *have);
 /** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files);
 
-/** Take overrides: merged, stored if possible, composed and written as one document. @return how many were taken, or -errno (-ENOSPC, -ENOMEM) */
+/**
+ * Take overrides: merged, stored if possible, composed and written as one document. @return how
+ * many were taken, or -errno (-ENOSPC, -ENOMEM)
+ */
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 
 /** How a peer's head stands to ours. */
@@ -248,10 +274,16 @@ struct intent_offer {
  * With only the head known, INTENT_AHEAD means that the list is needed.
  */
 enum intent_relation intent_relate(struct intent *in, const struct version *list, size_t n);
-/** Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL (errors: logged), -EROFS or -errno */
-int intent_take(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms);
-/** The peers' version that intent_take() refused last for its errors, newer than the head; 0: none. @p why  out: the first */
-uint64_t intent_take_refused(const struct intent *in, const char **why);
+/**
+ * Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL
+ * (errors: logged), -EROFS or -errno
+ */
+int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms);
+/**
+ * The peers' version that intent_accept() refused last for its errors, newer than the head; 0:
+ * none. @p why  out: the first
+ */
+uint64_t intent_refused_version(const struct intent *in, const char **why);
 /** A peer's head that is unrelated to ours. */
 struct intent_foreign {
 	char digest[DIGEST_TEXT_MAX];
@@ -260,7 +292,10 @@ struct intent_foreign {
 	struct version version;    /**< as that peer sent it */
 };
 
-/** Note the heads that are unrelated to ours, at most INTENT_HEADS_MAX, so that a change must name them. */
+/**
+ * Note the heads that are unrelated to ours, at most INTENT_HEADS_MAX, so that a change must name
+ * them.
+ */
 void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n);
 /** Number @p i of them; NULL: there are no more. */
 const struct intent_foreign *intent_diverged(const struct intent *in, size_t i);

@@ -67,16 +67,16 @@ static bool has_peers(const struct model *m)
 /* Read this node's own file to find its peers. @return whether there are any */
 static bool find_peers(struct intent *in)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct model *m = NULL;
 	char base[BASE_TEXT_MAX];
 	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &in->join.files);
 
-	base_take_line(&in->join.files, base);
+	base_extract_line(&in->join.files, base);
 	if (!rc)
 		rc = gather_model(&in->join.files, in->state_dir, in->conf_dir, in->node, &m,
-		                  &mistakes);
-	model_mistakes_free(&mistakes); /* join_first_version() reports them if this file is used */
+		                  &errors);
+	model_errors_free(&errors); /* join_first_version() reports them if this file is used */
 	if (!rc && has_peers(m)) {
 		in->join.model = m;
 		return true;
@@ -97,16 +97,16 @@ void join_begin(struct intent *in, enum intent_start start, int64_t now_ms)
 }
 
 /* Keep the first error as a sentence for the status, and log all of them. */
-static void keep_mistake(struct intent *in, const struct model_mistakes *mistakes)
+static void keep_first_error(struct intent *in, const struct model_errors *errors)
 {
-	const struct model_mistake *m = mistakes->items;
+	const struct model_error *m = errors->items;
 
-	intent_log_mistakes(PROC_CONF_FILE, mistakes);
+	intent_log_errors(PROC_CONF_FILE, errors);
 	snprintf(in->join.refused, sizeof(in->join.refused), "the file is refused");
-	if (mistakes->n_items && m->line)
+	if (errors->n_items && m->line)
 		snprintf(in->join.refused, sizeof(in->join.refused), "line %u: %s: %s", m->line,
 		         m->field, m->message);
-	else if (mistakes->n_items)
+	else if (errors->n_items)
 		snprintf(in->join.refused, sizeof(in->join.refused), "%s: %s", m->field,
 		         m->message);
 }
@@ -121,11 +121,11 @@ void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
 	char base[BASE_TEXT_MAX];
 	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &files);
 
-	base_take_line(&files, base);
+	base_extract_line(&files, base);
 	if (!rc)
 		rc = intent_change(in, &change, now_ms, &changed);
 	if (rc == -EINVAL)
-		keep_mistake(in, &changed.mistakes);
+		keep_first_error(in, &changed.errors);
 	else if (rc)
 		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-rc));
 	intent_changed_fini(&changed);

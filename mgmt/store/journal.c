@@ -48,7 +48,7 @@ void journal_free(struct journal *j)
 	free(j);
 }
 
-static void put(struct journal *j, const struct event *e)
+static void put_event(struct journal *j, const struct event *e)
 {
 	j->ring[e->id % j->max] = *e;
 	j->last = e->id;
@@ -59,8 +59,8 @@ static void put(struct journal *j, const struct event *e)
 /*
  * Fill the new @p ring: first the @p n events of the store, then those noted before, with new ids.
  */
-static void take_stored_events(struct journal *j, struct event *ring, const struct event *events,
-                               size_t n)
+static void merge_stored_events(struct journal *j, struct event *ring, const struct event *events,
+                                size_t n)
 {
 	struct event *noted = j->ring;
 	uint64_t first = j->oldest, end = j->last + 1;
@@ -71,7 +71,7 @@ static void take_stored_events(struct journal *j, struct event *ring, const stru
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || events[i].id != j->last + 1)
 			j->oldest = events[i].id; /* after a gap: what is before it is lost */
-		put(j, &events[i]);
+		put_event(j, &events[i]);
 	}
 	j->stored = j->last;
 	uint64_t next = first > j->last ? first : j->last + 1; /* no id becomes smaller */
@@ -81,7 +81,7 @@ static void take_stored_events(struct journal *j, struct event *ring, const stru
 		struct event e = noted[id % j->max];
 
 		e.id = next++;
-		put(j, &e);
+		put_event(j, &e);
 	}
 	free(noted);
 }
@@ -97,7 +97,7 @@ int journal_load(struct journal *j, struct store *s)
 	if (n < 0) {
 		free(ring);
 	} else {
-		take_stored_events(j, ring, events, (size_t)n);
+		merge_stored_events(j, ring, events, (size_t)n);
 		j->is_loaded = true;
 	}
 	free(events);
@@ -131,7 +131,7 @@ uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const 
 	vsnprintf(e.message, sizeof(e.message), format, list);
 	va_end(list);
 	set_subject(&e, subject);
-	put(j, &e);
+	put_event(j, &e);
 	return e.id;
 }
 

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "mgmt/store/own.h"
 
-const struct intent_key *key_seen(const struct intent *in)
+const struct intent_key *key_status(const struct intent *in)
 {
 	return &in->key;
 }
@@ -48,7 +48,8 @@ void key_of_version(const struct intent *in, const struct model *m, char out[MOD
 		model_key_fingerprint(m->hash_key, out);
 }
 
-static void explain(const struct version *head, const struct model *m, struct intent_key *key)
+static void explain_mismatch(const struct version *head, const struct model *m,
+                             struct intent_key *key)
 {
 	if (!*key->found)
 		snprintf(key->why, sizeof(key->why),
@@ -65,7 +66,7 @@ static void explain(const struct version *head, const struct model *m, struct in
 		         m->hash_key_id);
 }
 
-static struct intent_key look(const struct version *head, const struct model *m)
+static struct intent_key read_key_status(const struct version *head, const struct model *m)
 {
 	struct intent_key key = { .looked = true, .number = head->number };
 	uint64_t words[2];
@@ -75,7 +76,7 @@ static struct intent_key look(const struct version *head, const struct model *m)
 	explicit_bzero(words, sizeof(words));
 	key.wrong = *head->hash_key && strcmp(key.found, head->hash_key) != 0;
 	if (key.wrong)
-		explain(head, m, &key);
+		explain_mismatch(head, m, &key);
 	return key;
 }
 
@@ -87,7 +88,7 @@ bool key_follow(struct intent *in, int64_t now_ms)
 
 	if (!head || in->offline)
 		return false;
-	in->key = look(&head->version, head->model);
+	in->key = read_key_status(&head->version, head->model);
 	if (in->key.wrong && strcmp(in->key.why, was.why) != 0) {
 		log_error("hash-key-mismatch", "why=%s", log_value(in->key.why, value));
 		journal_add(in->journal, now_ms, "process", "hash_key", "%s", in->key.why);

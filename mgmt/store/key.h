@@ -28,7 +28,7 @@ struct intent_key {
 	char why[256];                     /**< if so: a sentence with what to do */
 };
 
-const struct intent_key *key_seen(const struct intent *in);
+const struct intent_key *key_status(const struct intent *in);
 /** Whether the head was made with another key than the version before it. */
 bool key_is_new(const struct intent *in);
 

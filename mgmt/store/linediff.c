@@ -31,7 +31,7 @@ struct match {
 	bool *keep_a, *keep_b;
 };
 
-static int split(const struct files_text *item, struct text *out)
+static int split_lines(const struct files_text *item, struct text *out)
 {
 	size_t max = 1;
 
@@ -52,13 +52,14 @@ static int split(const struct files_text *item, struct text *out)
 	return 0;
 }
 
-static bool same(const struct line *a, const struct line *b)
+static bool is_same_line(const struct line *a, const struct line *b)
 {
 	return a->n == b->n && !memcmp(a->at, b->at, a->n);
 }
 
 /* Walk back along the furthest paths kept in @p trail and mark the diagonals. */
-static void mark(const struct match *m, const int *trail, int width, int d, int x, int y, int skip)
+static void mark_kept_lines(const struct match *m, const int *trail, int width, int d, int x, int y,
+                            int skip)
 {
 	for (; d >= 0; d--) {
 		const int *v = trail + (size_t)d * (size_t)width + LINEDIFF_EDITS_MAX + 1;
@@ -94,13 +95,13 @@ static void match_middle(const struct text *a, const struct text *b, int skip, i
 			int x = d == 0 ? 0 : down ? v[k + 1] : v[k - 1] + 1, y = x - k;
 
 			while (x < n && y < o && y >= 0 &&
-			       same(&a->lines[skip + x], &b->lines[skip + y])) {
+			       is_same_line(&a->lines[skip + x], &b->lines[skip + y])) {
 				x++;
 				y++;
 			}
 			v[k] = x;
 			if (x >= n && y >= o) {
-				mark(m, trail, width, d, x, y, skip);
+				mark_kept_lines(m, trail, width, d, x, y, skip);
 				d = most;
 				break;
 			}
@@ -114,11 +115,11 @@ static void match_lines(const struct text *a, const struct text *b, const struct
 {
 	int skip = 0, na = a->n, nb = b->n;
 
-	while (skip < na && skip < nb && same(&a->lines[skip], &b->lines[skip])) {
+	while (skip < na && skip < nb && is_same_line(&a->lines[skip], &b->lines[skip])) {
 		m->keep_a[skip] = m->keep_b[skip] = true;
 		skip++;
 	}
-	while (na > skip && nb > skip && same(&a->lines[na - 1], &b->lines[nb - 1])) {
+	while (na > skip && nb > skip && is_same_line(&a->lines[na - 1], &b->lines[nb - 1])) {
 		na--;
 		nb--;
 		m->keep_a[na] = m->keep_b[nb] = true;
@@ -133,7 +134,10 @@ static void put_line(FILE *out, char mark_, const struct line *l)
 	fputc('\n', out);
 }
 
-/* Where a hunk that starts at (i, k) ends: after CONTEXT kept lines that another 2 * CONTEXT follow. */
+/*
+ * Where a hunk that starts at (i, k) ends: after CONTEXT kept lines that another 2 * CONTEXT
+ * follow.
+ */
 static void hunk_end(const struct text *a, const struct text *b, const struct match *m, int *i,
                      int *k)
 {
@@ -213,9 +217,9 @@ static int put_file(FILE *out, const char *name, const struct files_item *a,
 		        b ? b->digest : "-");
 		return 0;
 	}
-	if (split(a ? &(struct files_text){ a->bytes, a->n_bytes, NULL } : &none, &ta))
+	if (split_lines(a ? &(struct files_text){ a->bytes, a->n_bytes, NULL } : &none, &ta))
 		return -1;
-	if (!split(b ? &(struct files_text){ b->bytes, b->n_bytes, NULL } : &none, &tb)) {
+	if (!split_lines(b ? &(struct files_text){ b->bytes, b->n_bytes, NULL } : &none, &tb)) {
 		m.keep_a = calloc((size_t)ta.n + 1, sizeof(bool));
 		m.keep_b = calloc((size_t)tb.n + 1, sizeof(bool));
 		if (m.keep_a && m.keep_b) {

@@ -17,7 +17,7 @@
 
 #define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
 
-void override_view(const struct override *o, struct model_override *out)
+void override_to_model(const struct override *o, struct model_override *out)
 {
 	*out = (struct model_override){
 		.id = o->id,
@@ -39,7 +39,7 @@ void override_view(const struct override *o, struct model_override *out)
 }
 
 /* Copy @p text if it fits. */
-static bool put(char *out, size_t size, const char *text)
+static bool copy_fitting_text(char *out, size_t size, const char *text)
 {
 	size_t n = text ? strlen(text) : 0;
 
@@ -63,16 +63,18 @@ int override_from(const struct model_override *m, struct override *out)
 		.ended = m->ended,
 	};
 
-	if (!put(o.id, sizeof(o.id), m->id) || !put(o.pool, sizeof(o.pool), m->pool) ||
-	    !put(o.name, sizeof(o.name), m->name) || !put(o.author, sizeof(o.author), m->author) ||
-	    !put(o.reason, sizeof(o.reason), m->reason) || !put(o.node, sizeof(o.node), m->node) ||
-	    !override_ok(&o))
+	if (!copy_fitting_text(o.id, sizeof(o.id), m->id) ||
+	    !copy_fitting_text(o.pool, sizeof(o.pool), m->pool) ||
+	    !copy_fitting_text(o.name, sizeof(o.name), m->name) ||
+	    !copy_fitting_text(o.author, sizeof(o.author), m->author) ||
+	    !copy_fitting_text(o.reason, sizeof(o.reason), m->reason) ||
+	    !copy_fitting_text(o.node, sizeof(o.node), m->node) || !override_ok(&o))
 		return -EINVAL;
 	*out = o;
 	return 0;
 }
 
-static bool name_ok(const char *name)
+static bool override_name_ok(const char *name)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -92,14 +94,14 @@ static bool text_ok(const char *text)
 /* The document has times as texts: a time that has no text would make it unreadable. */
 static bool time_ok(int64_t ms)
 {
-	return ms >= 0 && (ms < CLOCK_END_MS || ms == MODEL_WALL_NEVER);
+	return ms >= 0 && (ms < CLOCK_END_MS || ms == MODEL_TIME_NEVER);
 }
 
 bool override_ok(const struct override *o)
 {
-	return name_ok(o->id) && name_ok(o->name) && o->kind <= MODEL_OVERRIDE_HOLD &&
-	       o->target <= MODEL_TARGET_BACKEND &&
-	       (o->target == MODEL_TARGET_SITE ? !*o->pool : name_ok(o->pool)) &&
+	return override_name_ok(o->id) && override_name_ok(o->name) &&
+	       o->kind <= MODEL_OVERRIDE_HOLD && o->target <= MODEL_TARGET_BACKEND &&
+	       (o->target == MODEL_TARGET_SITE ? !*o->pool : override_name_ok(o->pool)) &&
 	       o->generation > 0 && o->generation < (uint64_t)1 << 53 && time_ok(o->from_ms) &&
 	       o->over_ms >= 0 && o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 &&
 	       time_ok(o->until_ms) && time_ok(o->created_ms) && o->from_ppm <= 1000000 &&
@@ -117,8 +119,8 @@ int64_t override_done_ms(const struct override *o)
 {
 	bool ramps = o->target == MODEL_TARGET_SITE && o->kind != MODEL_OVERRIDE_DISABLE;
 
-	if (o->until_ms >= MODEL_WALL_NEVER - o->over_ms)
-		return MODEL_WALL_NEVER;
+	if (o->until_ms >= MODEL_TIME_NEVER - o->over_ms)
+		return MODEL_TIME_NEVER;
 	return ramps ? o->until_ms + o->over_ms : o->until_ms;
 }
 
@@ -153,7 +155,7 @@ bool override_same_target(const struct override *a, const struct override *b)
 }
 
 /* All fields on which nodes must agree, as one text. */
-static void canonical(const struct override *o, char out[CANONICAL_MAX])
+static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 {
 	snprintf(out, CANONICAL_MAX,
 	         "%s %016" PRIx64 " %d %d %s/%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
@@ -164,14 +166,14 @@ static void canonical(const struct override *o, char out[CANONICAL_MAX])
 }
 
 /* Whether @p a replaces @p b. */
-static bool wins(const struct override *a, const struct override *b)
+static bool wins_over(const struct override *a, const struct override *b)
 {
 	char x[CANONICAL_MAX], y[CANONICAL_MAX];
 
 	if (a->generation != b->generation)
 		return a->generation > b->generation;
-	canonical(a, x);
-	canonical(b, y);
+	write_canonical(a, x);
+	write_canonical(b, y);
 	return strcmp(x, y) > 0;
 }
 
@@ -180,15 +182,15 @@ static const char *id_at(const void *items, size_t at)
 	return ((const struct override *)items)[at].id;
 }
 
-static size_t place_of(const struct overrides *set, const char *id, bool *found)
+static size_t find_override_index(const struct overrides *set, const char *id, bool *found)
 {
-	return sorted_place(set->items, set->n_items, id_at, id, found);
+	return sorted_index(set->items, set->n_items, id_at, id, found);
 }
 
 const struct override *overrides_find(const struct overrides *set, const char *id)
 {
 	bool found;
-	size_t at = place_of(set, id, &found);
+	size_t at = find_override_index(set, id, &found);
 
 	return found ? &set->items[at] : NULL;
 }
@@ -230,15 +232,15 @@ uint32_t overrides_level(const struct overrides *set, const struct override *o, 
 		return held_level(set, o, now_ms);
 	const struct override *hold =
 	        o->kind == MODEL_OVERRIDE_DRAIN ? overrides_hold(set, o, now_ms) : NULL;
-	struct model_override view;
+	struct model_override as_model;
 	int64_t at_ms = override_time(o, now_ms);
 
 	if (hold && hold->from_ms < at_ms)
 		at_ms = hold->from_ms;
 
-	override_view(o, &view);
+	override_to_model(o, &as_model);
 	if (o->target == MODEL_TARGET_SITE)
-		return model_override_ppm(&view, at_ms);
+		return model_override_ppm(&as_model, at_ms);
 	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? 1000000 : 0;
 }
 
@@ -272,7 +274,7 @@ const char *overrides_state(const struct overrides *set, const struct override *
 	return now_ms - o->from_ms < o->over_ms ? "ramping" : "drained";
 }
 
-static void drop(struct overrides *set, size_t at)
+static void drop_override(struct overrides *set, size_t at)
 {
 	set->n_items--;
 	memmove(set->items + at, set->items + at + 1, (set->n_items - at) * sizeof(*set->items));
@@ -290,7 +292,7 @@ static bool drop_oldest_done(struct overrides *set, int64_t now_ms)
 			oldest = i;
 	if (oldest == set->n_items)
 		return false;
-	drop(set, oldest);
+	drop_override(set, oldest);
 	return true;
 }
 
@@ -303,13 +305,13 @@ static bool is_forgotten(const struct override *o, int64_t now_ms)
 int overrides_merge(struct overrides *set, const struct override *o, int64_t now_ms)
 {
 	bool found;
-	size_t at = place_of(set, o->id, &found);
+	size_t at = find_override_index(set, o->id, &found);
 
 	if (!found && is_forgotten(o, now_ms))
 		return 0;
 
 	if (found) {
-		if (!wins(o, &set->items[at]))
+		if (!wins_over(o, &set->items[at]))
 			return 0;
 		set->items[at] = *o;
 		return 1;
@@ -317,7 +319,7 @@ int overrides_merge(struct overrides *set, const struct override *o, int64_t now
 	if (set->n_items >= OVERRIDES_MAX) {
 		if (!drop_oldest_done(set, now_ms))
 			return -ENOSPC;
-		at = place_of(set, o->id, &found);
+		at = find_override_index(set, o->id, &found);
 	}
 	struct override *items = realloc(set->items, (set->n_items + 1) * sizeof(*items));
 	if (!items)
@@ -345,7 +347,7 @@ size_t overrides_prune(struct overrides *set, int64_t now_ms)
 	for (size_t i = set->n_items; i-- > 0;) {
 		if (!is_forgotten(&set->items[i], now_ms))
 			continue;
-		drop(set, i);
+		drop_override(set, i);
 		dropped++;
 	}
 	return dropped;
@@ -367,7 +369,7 @@ const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
 	for (size_t i = 0; i < set->n_items; i++) {
 		if (is_forgotten(&set->items[i], now_ms))
 			continue;
-		canonical(&set->items[i], text);
+		write_canonical(&set->items[i], text);
 		sha256_add(&s, text, strlen(text));
 	}
 	sha256_end(&s, raw);

@@ -58,14 +58,14 @@ struct overrides {
 };
 
 /** The same as the model has it; @p out borrows the texts of @p o. */
-void override_view(const struct override *o, struct model_override *out);
+void override_to_model(const struct override *o, struct model_override *out);
 /** From the model's form. @return 0, or -EINVAL when a text is too long or the id is not one */
 int override_from(const struct model_override *m, struct override *out);
 /** Whether ids, names, kinds and times are such as may be kept (from a peer, from a store). */
 bool override_ok(const struct override *o);
 /** "drain", "disable", "force_up", "hold" */
 const char *override_kind_text(enum model_override_kind kind);
-/** When its effect ends: after its return ramp; MODEL_WALL_NEVER. */
+/** When its effect ends: after its return ramp; MODEL_TIME_NEVER. */
 int64_t override_done_ms(const struct override *o);
 /** The instant of its schedule that is in force: @p now_ms, unless its ramp is late or held. */
 int64_t override_time(const struct override *o, int64_t now_ms);
@@ -78,12 +78,17 @@ bool override_same_target(const struct override *a, const struct override *b);
 
 /** @return the one with @p id, or NULL; valid until the set changes */
 const struct override *overrides_find(const struct overrides *set, const char *id);
-/** Merge @p o. @return 1 when the set changed, 0 when not, -ENOSPC (all kept are alive) or -ENOMEM */
+/**
+ * Merge @p o. @return 1 when the set changed, 0 when not, -ENOSPC (all kept are alive) or -ENOMEM
+ */
 int overrides_merge(struct overrides *set, const struct override *o, int64_t now_ms);
 /** The hold that stops the ramps of @p o's site at present; NULL: none. */
 const struct override *overrides_hold(const struct overrides *set, const struct override *o,
                                       int64_t now_ms);
-/** The level of @p o, ppm: model_override_ppm() at the present, or at the instant when a hold stopped its ramp. */
+/**
+ * The level of @p o, ppm: model_override_ppm() at the present, or at the instant when a hold
+ * stopped its ramp.
+ */
 uint32_t overrides_level(const struct overrides *set, const struct override *o, int64_t now_ms);
 /** Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... */
 const char *overrides_state(const struct overrides *set, const struct override *o, int64_t now_ms);

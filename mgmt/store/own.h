@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The state of an intent, for the files that work on it: intent.c, change.c, effective.c, join.c, key.c, moved.c, ramps.c,
- * unconfirmed.c, written.c and yield.c. No other file of the program includes it.
+ * The state of an intent, for the files that work on it: intent.c, change.c, effective.c, join.c,
+ * key.c, moved.c, ramps.c, unconfirmed.c, written.c and yield.c. No other file of the program
+ * includes it.
  *
  * Calls as for the intent: one thread at a time.
  */
@@ -58,7 +59,7 @@ struct intent {
 	bool failing;        /* what memory has is not all in the store */
 	bool rebuilt;
 	char principal[PRINCIPAL_MAX]; /* who makes the present changes: intent_for() */
-	char store_why[EVENT_TEXT_MAX];
+	char store_reason[EVENT_TEXT_MAX];
 	int64_t retry_ms;  /* of a failing store */
 	int64_t ticked_ms; /* the time of the last tick */
 	int64_t purge_ms;  /* by which to purge; 0: the time of the call */
@@ -75,7 +76,7 @@ struct intent {
 	bool dirty;                   /* composed, but not written */
 	struct intent_written written;
 	int64_t next_ms; /* when to compose again */
-	char write_why[EVENT_TEXT_MAX];
+	char unwritten_reason[EVENT_TEXT_MAX];
 	char drafted[DIGEST_TEXT_MAX]; /* whose files are laid out for a draft; "": there is none */
 
 	struct ramp_record *ramps; /* where weir-dns has drains' ramps, as last read */
@@ -90,8 +91,9 @@ struct intent {
 	size_t n_foreign;
 	bool rollback_failed; /* logged once */
 
-	uint64_t take_refused; /* number of the peers' version that cannot be taken here; 0: none */
-	char take_refused_why[EVENT_TEXT_MAX];
+	uint64_t
+	        refused_number; /* number of the peers' version that cannot be taken here; 0: none */
+	char refused_reason[EVENT_TEXT_MAX];
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
 	uint64_t
@@ -99,7 +101,8 @@ struct intent {
 };
 
 /*
- * Whether a change to files of @p digest may follow the head. @return 0, or -EBUSY: the head is unconfirmed.
+ * Whether a change to files of @p digest may follow the head. @return 0, or -EBUSY: the head is
+ * unconfirmed.
  * @p returns: it goes back to the last confirmed version, and needs no confirmation itself.
  */
 int intent_check_pending(struct intent *in, const struct intent_change *change, const char *digest,
@@ -123,7 +126,7 @@ void effective_write(struct intent *in, int64_t now_ms);
  * The newest document that a process has in force, from the pages below @p run_dir (NULL: none is
  * read). @return its number, or 0
  */
-uint64_t written_taken(const char *run_dir);
+uint64_t written_newest_document(const char *run_dir);
 /* Note how the document's file looks now that it is written. */
 void written_note(struct intent *in);
 /* Whether the file differs from what was written; if so, that is logged. */
@@ -145,10 +148,16 @@ bool key_follow(struct intent *in, int64_t now_ms);
  * the tick tries again.
  */
 void placement_follow(struct intent *in, int64_t now_ms);
-/* The fingerprint that a version made of @p m gets: the head's, unless the configuration names another key. */
+/*
+ * The fingerprint that a version made of @p m gets: the head's, unless the configuration names
+ * another key.
+ */
 void key_of_version(const struct intent *in, const struct model *m,
                     char out[MODEL_FINGERPRINT_MAX]);
-/* The first start of a node with neither store nor effective document: wait for peers, or make version 1. */
+/*
+ * The first start of a node with neither store nor effective document: wait for peers, or make
+ * version 1.
+ */
 void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
 /* Make CONF/weir.conf version 1, provisional unless @p bootstrap; errors are logged. */
 void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms);
@@ -165,6 +174,6 @@ bool join_wants(const struct intent *in, const struct version *v);
 void join_give_way(struct intent *in, const struct intent_offer *first,
                    const struct intent_offer *last, int64_t now_ms);
 /* Log the errors of a document that is refused. */
-void intent_log_mistakes(const char *what, const struct model_mistakes *mistakes);
+void intent_log_errors(const char *what, const struct model_errors *errors);
 
 #endif

@@ -17,7 +17,7 @@
  * Make the key by which the head's clients are placed. @return whether the hash key's file is
  * there, and is the head's
  */
-static bool find_key(const struct recent *head, struct placement *out)
+static bool make_client_key(const struct recent *head, struct placement *out)
 {
 	uint64_t words[2];
 
@@ -25,14 +25,14 @@ static bool find_key(const struct recent *head, struct placement *out)
 		return false;
 	placement_make(words, head->model->placement, out);
 	explicit_bzero(words, sizeof(words));
-	return !*head->version.hash_key || !strcmp(head->version.hash_key, out->made_of);
+	return !*head->version.hash_key || !strcmp(head->version.hash_key, out->derived_from);
 }
 
-static bool is_there(const char *path, const struct placement *wanted)
+static bool is_same_placement(const char *path, const struct placement *wanted)
 {
 	struct placement found;
 	bool same = !placement_read(path, &found) && found.kind == wanted->kind &&
-	            !strcmp(found.made_of, wanted->made_of) &&
+	            !strcmp(found.derived_from, wanted->derived_from) &&
 	            !memcmp(found.key, wanted->key, sizeof(found.key));
 
 	explicit_bzero(&found, sizeof(found));
@@ -40,7 +40,7 @@ static bool is_there(const char *path, const struct placement *wanted)
 }
 
 /* Each change between success and failure is logged once. */
-static void note_outcome(struct intent *in, const char *path, int rc, int64_t now_ms)
+static void note_placement_outcome(struct intent *in, const char *path, int rc, int64_t now_ms)
 {
 	if (rc && rc != in->placement_rc) {
 		log_error("placement-not-written", "path=%s why=\"%s\"", path, strerror(-rc));
@@ -64,12 +64,12 @@ void placement_follow(struct intent *in, int64_t now_ms)
 	if (!head || in->offline || proc_path(in->state_dir, PLACEMENT_FILE, path))
 		return;
 	/* while the hash key's file is not the head's, weir-dns keeps the key that it has */
-	if (find_key(head, &wanted) && !is_there(path, &wanted)) {
+	if (make_client_key(head, &wanted) && !is_same_placement(path, &wanted)) {
 		int rc = placement_write(path, &wanted);
 
-		note_outcome(in, path, rc, now_ms);
+		note_placement_outcome(in, path, rc, now_ms);
 		if (!rc)
-			log_info("placement-written", "made_of=%s", wanted.made_of);
+			log_info("placement-written", "made_of=%s", wanted.derived_from);
 	}
 	explicit_bzero(&wanted, sizeof(wanted));
 }

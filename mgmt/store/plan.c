@@ -15,10 +15,10 @@
 
 #define ARENA_MAX ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
 
-struct work {
+struct plan_work {
 	struct arena *arena;
 	struct plan_change *changes;
-	struct plan_pool *pools;
+	struct change_plan_pool *pools;
 	size_t n_changes, n_pools;
 };
 
@@ -30,8 +30,8 @@ static bool is_below(const char *path, const char *object)
 }
 
 /* Note a difference, unless its whole object came or went. */
-static void note(struct work *w, enum plan_kind kind, const char *path, const char *from,
-                 const char *to)
+static void note_difference(struct plan_work *w, enum plan_kind kind, const char *path,
+                            const char *from, const char *to)
 {
 	const struct plan_change *last = w->n_changes ? &w->changes[w->n_changes - 1] : NULL;
 
@@ -41,7 +41,7 @@ static void note(struct work *w, enum plan_kind kind, const char *path, const ch
 }
 
 /* Two sorted lists are walked side by side: a path in one of them only was removed or added. */
-static void merge(struct work *w, const struct flat *a, const struct flat *b)
+static void merge_lists(struct plan_work *w, const struct flat *a, const struct flat *b)
 {
 	size_t i = 0, k = 0;
 
@@ -51,22 +51,22 @@ static void merge(struct work *w, const struct flat *a, const struct flat *b)
 		                    : flat_compare(a->items[i].path, b->items[k].path);
 
 		if (c < 0) {
-			note(w, PLAN_REMOVED, a->items[i].path, a->items[i].value, "");
+			note_difference(w, PLAN_REMOVED, a->items[i].path, a->items[i].value, "");
 			i++;
 		} else if (c > 0) {
-			note(w, PLAN_ADDED, b->items[k].path, "", b->items[k].value);
+			note_difference(w, PLAN_ADDED, b->items[k].path, "", b->items[k].value);
 			k++;
 		} else {
 			if (strcmp(a->items[i].value, b->items[k].value))
-				note(w, PLAN_CHANGED, b->items[k].path, a->items[i].value,
-				     b->items[k].value);
+				note_difference(w, PLAN_CHANGED, b->items[k].path,
+				                a->items[i].value, b->items[k].value);
 			i++;
 			k++;
 		}
 	}
 }
 
-static uint64_t weight_of(const struct model_pool *pool)
+static uint64_t sum_weights(const struct model_pool *pool)
 {
 	uint64_t sum = 0;
 
@@ -91,7 +91,7 @@ static const struct model_backend *by_identity(const struct model_backend *const
 	return NULL;
 }
 
-static int by_id(const void *a, const void *b)
+static int compare_plan_backends(const void *a, const void *b)
 {
 	uint64_t x = (*(const struct model_backend *const *)a)->id;
 	uint64_t y = (*(const struct model_backend *const *)b)->id;
@@ -100,17 +100,18 @@ static int by_id(const void *a, const void *b)
 }
 
 /* The share of slots that must move: the sum of what members gain. */
-static uint32_t moved_ppm(struct work *w, const struct model_pool *a, const struct model_pool *b)
+static uint32_t moved_ppm(struct plan_work *w, const struct model_pool *a,
+                          const struct model_pool *b)
 {
 	const struct model_backend **sorted =
 	        ARENA_ARRAY(w->arena, const struct model_backend *, a->n_backends + 1);
-	double moved = 0, sum_a = (double)weight_of(a), sum_b = (double)weight_of(b);
+	double moved = 0, sum_a = (double)sum_weights(a), sum_b = (double)sum_weights(b);
 
 	if (!sorted || sum_a <= 0 || sum_b <= 0)
 		return 1000000;
 	for (size_t i = 0; i < a->n_backends; i++)
 		sorted[i] = &a->backends[i];
-	qsort(sorted, a->n_backends, sizeof(const struct model_backend *), by_id);
+	qsort(sorted, a->n_backends, sizeof(const struct model_backend *), compare_plan_backends);
 	for (size_t i = 0; i < b->n_backends; i++) {
 		const struct model_backend *old =
 		        by_identity(sorted, a->n_backends, b->backends[i].id);
@@ -121,39 +122,41 @@ static uint32_t moved_ppm(struct work *w, const struct model_pool *a, const stru
 	return (uint32_t)(moved * 1e6 + 0.5);
 }
 
-static void compare_pools(struct work *w, const struct model *from, const struct model *to)
+static void compare_pools(struct plan_work *w, const struct model *from, const struct model *to)
 {
 	for (size_t i = 0; i < from->n_pools; i++) {
 		const struct model_pool *a = &from->pools[i], *b = model_pool(to, a->name);
 		uint32_t moved = b ? moved_ppm(w, a, b) : 1000000;
 
 		if (moved)
-			w->pools[w->n_pools++] = (struct plan_pool){ a->name, a->n_backends,
-				                                     b ? b->n_backends : 0, moved };
+			w->pools[w->n_pools++] =
+			        (struct change_plan_pool){ a->name, a->n_backends,
+				                           b ? b->n_backends : 0, moved };
 	}
 }
 
-int plan_make(const struct model *from, const struct model *to, struct plan *out)
+int plan_compare(const struct model *from, const struct model *to, struct change_plan *out)
 {
-	struct work w = { .arena = arena_new(ARENA_MAX) };
+	struct plan_work w = { .arena = arena_new(ARENA_MAX) };
 	struct flat a = { 0 }, b = { 0 };
 	int rc = w.arena ? 0 : -ENOMEM;
 
 	if (!rc && from)
-		rc = flatten(from, w.arena, &a);
+		rc = flatten_model(from, w.arena, &a);
 	if (!rc)
-		rc = flatten(to, w.arena, &b);
+		rc = flatten_model(to, w.arena, &b);
 	if (!rc) {
 		w.changes = ARENA_ARRAY(w.arena, struct plan_change, a.n + b.n + 1);
-		w.pools = ARENA_ARRAY(w.arena, struct plan_pool, (from ? from->n_pools : 0) + 1);
+		w.pools = ARENA_ARRAY(w.arena, struct change_plan_pool,
+		                      (from ? from->n_pools : 0) + 1);
 		rc = arena_failed(w.arena) ? -ENOMEM : 0;
 	}
 	if (rc) {
 		arena_free(w.arena);
 		return rc;
 	}
-	merge(&w, &a, &b);
-	struct plan plan = { .changes = w.changes, .pools = w.pools, .arena = w.arena };
+	merge_lists(&w, &a, &b);
+	struct change_plan plan = { .changes = w.changes, .pools = w.pools, .arena = w.arena };
 
 	if (from) {
 		compare_pools(&w, from, to);
@@ -170,10 +173,10 @@ int plan_make(const struct model *from, const struct model *to, struct plan *out
 	return 0;
 }
 
-void plan_fini(struct plan *p)
+void plan_fini(struct change_plan *p)
 {
 	arena_free(p->arena);
-	*p = (struct plan){ 0 };
+	*p = (struct change_plan){ 0 };
 }
 
 const char *plan_kind_text(enum plan_kind kind)

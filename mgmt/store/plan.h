@@ -29,16 +29,16 @@ struct plan_change {
 };
 
 /** A pool whose members or weights change. */
-struct plan_pool {
+struct change_plan_pool {
 	const char *pool;
 	size_t n_before, n_after;
 	uint32_t moved_ppm; /**< share of its slots that must change their owner */
 };
 
-struct plan {
+struct change_plan {
 	const struct plan_change *changes;
 	size_t n_changes;
-	const struct plan_pool *pools;
+	const struct change_plan_pool *pools;
 	size_t n_pools;
 	const struct risk *risks;    /**< the rules that it breaks (mgmt/store/risk.h) */
 	size_t n_risks, n_risks_all; /**< listed, and in all */
@@ -51,8 +51,8 @@ struct plan {
  * @param out  given; plan_fini() frees it
  * @return 0 or -ENOMEM
  */
-int plan_make(const struct model *from, const struct model *to, struct plan *out);
-void plan_fini(struct plan *p);
+int plan_compare(const struct model *from, const struct model *to, struct change_plan *out);
+void plan_fini(struct change_plan *p);
 /** "added", "removed", "changed" */
 const char *plan_kind_text(enum plan_kind kind);
 

@@ -47,7 +47,8 @@ static void read_ramps(struct intent *in)
 	in->n_ramps = (size_t)n;
 }
 
-static void tell(struct intent *in, const struct override *o, enum ramp_how was, int64_t now_ms)
+static void note_ramp_event(struct intent *in, const struct override *o, enum ramp_how was,
+                            int64_t now_ms)
 {
 	static const char *const texts[RAMP_HOW_COUNT] = {
 		[RAMP_FREE] = "follows its schedule again",
@@ -73,6 +74,6 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms)
 
 		o->how = r ? r->how : RAMP_FREE;
 		o->at_ms = r ? r->at_ms : 0;
-		tell(in, o, was, now_ms);
+		note_ramp_event(in, o, was, now_ms);
 	}
 }

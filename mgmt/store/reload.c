@@ -59,19 +59,19 @@ static int copy_others(const struct files *head, const struct model *m, struct f
 	return rc;
 }
 
-static void tell(struct model_mistakes *mistakes, const char *conf_dir, const char *zone,
-                 const char *name, int rc)
+static void add_read_error(struct model_errors *errors, const char *conf_dir, const char *zone,
+                           const char *name, int rc)
 {
 	char text[512];
 
 	snprintf(text, sizeof(text), "zone %.200s: %s/%s cannot be read: %s", zone, conf_dir, name,
 	         strerror(-rc));
-	model_mistakes_add(mistakes, name, 0, "dns.zones", text);
+	model_errors_add(errors, name, 0, "dns.zones", text);
 }
 
 static int reload_zone(const struct files *head, const struct model_zone *zone,
                        const char *conf_dir, bool skip, struct files *out,
-                       struct model_mistakes *mistakes)
+                       struct model_errors *errors)
 {
 	struct mark mark = { head, NULL, out };
 	const char *name = zones_file_name(zone);
@@ -81,7 +81,7 @@ static int reload_zone(const struct files *head, const struct model_zone *zone,
 	int rc = includes_gather(out, conf_dir, name);
 	if (!rc || rc == -ENOMEM)
 		return rc;
-	tell(mistakes, conf_dir, zone->name, name, rc);
+	add_read_error(errors, conf_dir, zone->name, name, rc);
 	if (!skip)
 		return -EINVAL;
 	rc = copy_file(&mark, name);
@@ -89,14 +89,14 @@ static int reload_zone(const struct files *head, const struct model_zone *zone,
 }
 
 int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
-                 struct files *out, struct model_mistakes *mistakes)
+                 struct files *out, struct model_errors *errors)
 {
 	struct files files = { 0 };
 	int rc = copy_others(head, m, &files), worst = 0;
 
-	*mistakes = (struct model_mistakes){ 0 };
+	*errors = (struct model_errors){ 0 };
 	for (size_t i = 0; !rc && i < m->n_zones; i++) {
-		rc = reload_zone(head, &m->zones[i], conf_dir, skip, &files, mistakes);
+		rc = reload_zone(head, &m->zones[i], conf_dir, skip, &files, errors);
 		if (rc == -EINVAL) { /* go on: all errors are reported */
 			worst = rc;
 			rc = 0;

@@ -21,6 +21,6 @@
  *   given
  */
 int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
-                 struct files *out, struct model_mistakes *mistakes);
+                 struct files *out, struct model_errors *errors);
 
 #endif

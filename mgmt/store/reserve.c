@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * At most one promise at a time, in memory only. The table above reserve_ask() is the whole
+ * At most one promise at a time, in memory only. The table above reserve_request() is the whole
  * decision.
  */
 #include "mgmt/store/reserve.h"
@@ -20,15 +20,15 @@ const char *reserve_holder(const struct reservation *r, uint64_t now_ms)
  *   overridden by name                no                     granted
  *   a successor, or unrelated         any                    stale
  */
-enum reserve_outcome reserve_ask(struct reservation *r, const char *node, uint64_t number,
-                                 enum intent_relation relation, bool named, uint64_t now_ms)
+enum reserve_outcome reserve_request(struct reservation *r, const char *node, uint64_t number,
+                                     enum intent_relation relation, bool named, uint64_t now_ms)
 {
 	const char *holder = reserve_holder(r, now_ms);
 
 	if (relation != INTENT_AGREED && relation != INTENT_AHEAD && !named)
 		return RESERVE_STALE;
 	if (holder && strcmp(holder, node) != 0)
-		return RESERVE_TAKEN;
+		return RESERVE_HELD;
 	snprintf(r->node, sizeof(r->node), "%s", node);
 	r->number = number;
 	r->since_ms = now_ms;
@@ -47,7 +47,7 @@ void reserve_follow(struct reservation *r, const struct version *head)
 		r->node[0] = '\0';
 }
 
-bool reserve_is_fresh(uint64_t asked_ms, uint64_t now_ms)
+bool reserve_is_fresh(uint64_t requested_ms, uint64_t now_ms)
 {
-	return now_ms - asked_ms < RESERVE_FRESH_MS;
+	return now_ms - requested_ms < RESERVE_FRESH_MS;
 }

@@ -31,7 +31,7 @@ struct reservation {
 
 enum reserve_outcome {
 	RESERVE_GRANTED,
-	RESERVE_TAKEN, /**< another node has it */
+	RESERVE_HELD,  /**< another node has it */
 	RESERVE_STALE, /**< here is another successor of that head, or an unrelated head */
 };
 
@@ -42,15 +42,18 @@ enum reserve_outcome {
  * @param relation  of that version's parent to the head of this node, as intent_relate() has it
  * @param named     whether the head of this node is to be overridden by name
  */
-enum reserve_outcome reserve_ask(struct reservation *r, const char *node, uint64_t number,
-                                 enum intent_relation relation, bool named, uint64_t now_ms);
+enum reserve_outcome reserve_request(struct reservation *r, const char *node, uint64_t number,
+                                     enum intent_relation relation, bool named, uint64_t now_ms);
 /** End the reservation of @p node. */
 void reserve_release(struct reservation *r, const char *node);
 /** End a reservation whose head has a successor in @p head. */
 void reserve_follow(struct reservation *r, const struct version *head);
 /** The node that has the reservation; NULL: none. */
 const char *reserve_holder(const struct reservation *r, uint64_t now_ms);
-/** Whether a version may be made by reservations of which the oldest was asked for at @p asked_ms. */
-bool reserve_is_fresh(uint64_t asked_ms, uint64_t now_ms);
+/**
+ * Whether a version may be made by reservations of which the oldest was asked for at @p
+ * requested_ms.
+ */
+bool reserve_is_fresh(uint64_t requested_ms, uint64_t now_ms);
 
 #endif

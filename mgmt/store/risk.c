@@ -78,14 +78,14 @@ void risk_note(struct risk_work *w, enum risk_id id, double figure, const char *
 	w->items[w->n++] = (struct risk){ rule, figure, text ? text : rule->name };
 }
 
-static int compare_name(const void *key, const void *item)
+static int compare_item_name(const void *key, const void *item)
 {
 	return strcmp(key, *(const char *const *)item);
 }
 
 const void *risk_named(const void *array, size_t n, size_t size, const char *name)
 {
-	return n ? bsearch(name, array, n, size, compare_name) : NULL;
+	return n ? bsearch(name, array, n, size, compare_item_name) : NULL;
 }
 
 double risk_times(double before, double after)
@@ -134,7 +134,7 @@ static void measure_cluster(struct risk_work *w)
 		          "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
 		          w->from->hash_key_id);
 	if (w->from->placement != w->to->placement)
-		risk_note(w, RISK_CLIENTS_PLACED, 1, "cluster",
+		risk_note(w, RISK_CLIENTS_MOVED, 1, "cluster",
 		          "clients are placed by another key (placement)");
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		risk_note(w, RISK_TABLES_SMALLER, 1 - risk_times(tables[i].before, tables[i].after),

@@ -12,14 +12,14 @@
 #define RISK_ANY 1e-6
 
 /*
- * id, name, unit, limit, harm. The limits of shares: half of a pool is what its other half can be expected
- * to carry; a third of a name's answers is one site of three. Of times: what a person changes at one time
- * without a thought is a factor of two.
+ * id, name, unit, limit, harm. The limits of shares: half of a pool is what its other half can be
+ * expected to carry; a third of a name's answers is one site of three. Of times: what a person
+ * changes at one time without a thought is a factor of two.
  */
 #define RISK_RULES(X)                                                                              \
 	X(FLOWS_REHASHED, "flows-rehashed", SHARE, RISK_ANY,                                       \
 	  "connections go to backends that do not know them, and break")                           \
-	X(CLIENTS_PLACED, "clients-moved", SHARE, RISK_ANY,                                        \
+	X(CLIENTS_MOVED, "clients-moved", SHARE, RISK_ANY,                                         \
 	  "most clients are sent to another site once; what a site keeps for itself, such as "     \
 	  "logins, is lost to them")                                                               \
 	X(POOL_EXCHANGED, "pool-exchanged", SHARE, RISK_ANY,                                       \
@@ -118,7 +118,10 @@ void risk_note(struct risk_work *w, enum risk_id id, double figure, const char *
 /* A text of this comparison, never NULL. */
 const char *risk_text(struct risk_work *w, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
-/* The item called @p name in an array that is sorted by the name that each item begins with; NULL: there is none. */
+/*
+ * The item called @p name in an array that is sorted by the name that each item begins with;
+ * NULL: there is none.
+ */
 const void *risk_named(const void *array, size_t n, size_t size, const char *name);
 /* after / before; 1 where both are 0. */
 double risk_times(double before, double after);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a change does to nodes: where packets and queries come in, how they leave, who finds the node.
+ * What a change does to nodes: where packets and queries come in, how they leave, who finds the
+ * node.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "mgmt/store/risk_internal.h"
 
-static const struct model_port *find_port(const struct model_node *n, const char *interface)
+static const struct model_port *find_port_by_name(const struct model_node *n, const char *interface)
 {
 	for (size_t i = 0; i < n->n_ports; i++)
 		if (!strcmp(n->ports[i].interface, interface))
@@ -38,7 +39,7 @@ static void measure_ports(struct risk_work *w, const char *subject, const struct
 	size_t n_gone = 0;
 
 	for (size_t i = 0; i < a->n_ports; i++) {
-		const struct model_port *port = find_port(b, a->ports[i].interface);
+		const struct model_port *port = find_port_by_name(b, a->ports[i].interface);
 
 		if (!port) {
 			n_gone++;

@@ -18,7 +18,7 @@ struct members {
 	double weight;
 };
 
-static int by_id(const void *a, const void *b)
+static int compare_identities(const void *a, const void *b)
 {
 	uint64_t x = (*(const struct model_backend *const *)a)->id;
 	uint64_t y = (*(const struct model_backend *const *)b)->id;
@@ -37,7 +37,7 @@ static struct members list_members(struct risk_work *w, const struct model_pool 
 		m.sorted[m.n++] = &p->backends[i];
 		m.weight += p->backends[i].weight;
 	}
-	qsort(m.sorted, m.n, sizeof(const struct model_backend *), by_id);
+	qsort(m.sorted, m.n, sizeof(const struct model_backend *), compare_identities);
 	return m;
 }
 
@@ -46,7 +46,7 @@ static double share_of(const struct members *m, uint64_t id)
 {
 	const struct model_backend key = { .id = id }, *wanted = &key;
 	const struct model_backend **found =
-	        m->n ? bsearch(&wanted, m->sorted, m->n, sizeof(wanted), by_id) : NULL;
+	        m->n ? bsearch(&wanted, m->sorted, m->n, sizeof(wanted), compare_identities) : NULL;
 
 	return found && m->weight > 0 ? (*found)->weight / m->weight : 0;
 }

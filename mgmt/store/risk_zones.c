@@ -11,15 +11,15 @@
 #include "weir/zones.h"
 
 /* The sets of a zone; a set that has several records has one entry, whose data is their sum. */
-struct sets {
+struct record_sets {
 	struct zones_record *items;
 	size_t n, room;
 	bool no_memory;
 };
 
-static void add_record(void *arg, const struct zones_record *r)
+static void add_zone_record(void *arg, const struct zones_record *r)
 {
-	struct sets *s = arg;
+	struct record_sets *s = arg;
 
 	if (s->n == s->room) {
 		size_t room = s->room ? 2 * s->room : 256;
@@ -35,7 +35,7 @@ static void add_record(void *arg, const struct zones_record *r)
 	s->items[s->n++] = *r;
 }
 
-static int by_set(const void *a, const void *b)
+static int compare_record_ids(const void *a, const void *b)
 {
 	uint64_t x = ((const struct zones_record *)a)->set,
 	         y = ((const struct zones_record *)b)->set;
@@ -43,15 +43,15 @@ static int by_set(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool read_sets(const struct model_zone *z, struct sets *out)
+static bool read_record_sets(const struct model_zone *z, struct record_sets *out)
 {
 	size_t kept = 0;
 
-	*out = (struct sets){ 0 };
-	if (zones_list(z->name, z->file, add_record, out) || out->no_memory)
+	*out = (struct record_sets){ 0 };
+	if (zones_list(z->name, z->file, add_zone_record, out) || out->no_memory)
 		return false;
 	if (out->n)
-		qsort(out->items, out->n, sizeof(*out->items), by_set);
+		qsort(out->items, out->n, sizeof(*out->items), compare_record_ids);
 	for (size_t i = 0; i < out->n; i++) {
 		struct zones_record *last = kept ? &out->items[kept - 1] : NULL;
 
@@ -68,15 +68,15 @@ static bool read_sets(const struct model_zone *z, struct sets *out)
  * The SOA record changes with each serial and counts only if it is gone; NS records of the zone
  * itself are a risk of their own.
  */
-static void compare_sets(struct risk_work *w, const char *subject, const struct sets *a,
-                         const struct sets *b)
+static void compare_record_sets(struct risk_work *w, const char *subject,
+                                const struct record_sets *a, const struct record_sets *b)
 {
 	size_t gone = 0, changed = 0, servers = 0;
 
 	for (size_t i = 0; i < a->n; i++) {
 		const struct zones_record *r = &a->items[i];
 		const struct zones_record *now =
-		        b->n ? bsearch(r, b->items, b->n, sizeof(*r), by_set) : NULL;
+		        b->n ? bsearch(r, b->items, b->n, sizeof(*r), compare_record_ids) : NULL;
 		bool other = now && now->data != r->data;
 
 		gone += !now;
@@ -97,12 +97,12 @@ static void measure_zone(struct risk_work *w, const struct model_zone *a,
                          const struct model_zone *b)
 {
 	const char *subject = risk_text(w, "zone %s", a->name);
-	struct sets before = { 0 }, after = { 0 };
+	struct record_sets before = { 0 }, after = { 0 };
 
 	if (!strcmp(a->digest, b->digest) && *a->digest)
 		return;
-	if (read_sets(a, &before) && read_sets(b, &after))
-		compare_sets(w, subject, &before, &after);
+	if (read_record_sets(a, &before) && read_record_sets(b, &after))
+		compare_record_sets(w, subject, &before, &after);
 	else
 		risk_note(w, RISK_ZONE_UNREAD, 1, subject,
 		          "its old and new file cannot be compared");

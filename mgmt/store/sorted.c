@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-size_t sorted_place(const void *items, size_t n_items, sorted_key *key, const char *wanted,
+size_t sorted_index(const void *items, size_t n_items, sorted_key *key, const char *wanted,
                     bool *found)
 {
 	size_t low = 0, high = n_items;

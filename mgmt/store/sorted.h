@@ -15,7 +15,7 @@
 typedef const char *sorted_key(const void *items, size_t at);
 
 /** The place of the element with the text @p wanted, or where it belongs; @p found says which. */
-size_t sorted_place(const void *items, size_t n_items, sorted_key *key, const char *wanted,
+size_t sorted_index(const void *items, size_t n_items, sorted_key *key, const char *wanted,
                     bool *found);
 
 #endif

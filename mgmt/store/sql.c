@@ -52,7 +52,7 @@ static int bind_one(sqlite3_stmt *q, int at, char type, va_list *list)
 	}
 }
 
-static sqlite3_stmt *ask(sqlite3 *db, const char *text, const char *types, va_list *list)
+static sqlite3_stmt *prepare_bound(sqlite3 *db, const char *text, const char *types, va_list *list)
 {
 	sqlite3_stmt *q = NULL;
 
@@ -66,12 +66,12 @@ static sqlite3_stmt *ask(sqlite3 *db, const char *text, const char *types, va_li
 	return q;
 }
 
-sqlite3_stmt *sql_ask(sqlite3 *db, const char *text, const char *types, ...)
+sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, const char *types, ...)
 {
 	va_list list;
 
 	va_start(list, types);
-	sqlite3_stmt *q = ask(db, text, types, &list);
+	sqlite3_stmt *q = prepare_bound(db, text, types, &list);
 	va_end(list);
 	return q;
 }
@@ -90,7 +90,7 @@ int sql_run(sqlite3 *db, const char *text, const char *types, ...)
 	va_list list;
 
 	va_start(list, types);
-	sqlite3_stmt *q = ask(db, text, types, &list);
+	sqlite3_stmt *q = prepare_bound(db, text, types, &list);
 	va_end(list);
 	if (!q)
 		return sql_errno(sqlite3_errcode(db));

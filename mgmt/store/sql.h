@@ -13,17 +13,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Our errno for an SQLite result: -EBADMSG corrupt, -ENOSPC full, -EBUSY locked, -EROFS, -ENOMEM, else -EIO. */
+/**
+ * Our errno for an SQLite result: -EBADMSG corrupt, -ENOSPC full, -EBUSY locked, -EROFS, -ENOMEM,
+ * else -EIO.
+ */
 int sql_errno(int rc);
 
 /**
  * Prepare @p text and bind what follows, by @p types: 'i' int64_t, 't' text, 'b' bytes and size_t.
- * Bytes and texts are borrowed until sqlite3_finalize(). @return NULL on failure (sqlite3_errcode())
+ * Bytes and texts are borrowed until sqlite3_finalize(). @return NULL on failure
+ * (sqlite3_errcode())
  */
-sqlite3_stmt *sql_ask(sqlite3 *db, const char *text, const char *types, ...);
+sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, const char *types, ...);
 /** The next row. @return 1 a row, 0 no more, -errno */
 int sql_next(sqlite3_stmt *q);
-/** sql_ask(), one step, finalize. @return 0 or -errno */
+/** sql_prepare(), one step, finalize. @return 0 or -errno */
 int sql_run(sqlite3 *db, const char *text, const char *types, ...);
 /** Begin a transaction. @return 0 or -errno */
 int sql_begin(sqlite3 *db);

@@ -59,7 +59,7 @@ int store_noted(struct store *s, int rc)
 /* -EBADMSG unless the file is sound and of our schema or empty. */
 static int check_whole(sqlite3 *db)
 {
-	sqlite3_stmt *q = sql_ask(db, "PRAGMA quick_check(1)", "");
+	sqlite3_stmt *q = sql_prepare(db, "PRAGMA quick_check(1)", "");
 	char text[64];
 
 	if (!q)
@@ -158,7 +158,7 @@ int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX])
 	return rc;
 }
 
-const char *store_why(const struct store *s)
+const char *store_reason(const struct store *s)
 {
 	return s->why;
 }
@@ -206,7 +206,9 @@ static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 	for (size_t i = 0; !rc && i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
 
-		/* a large one stays where it is, unless the former release could take the version */
+		/*
+		 * a large one stays where it is, unless the former release could take the version
+		 */
 		if (!item->path || files_fit_former(files))
 			rc = put_blob(db, item);
 		if (!rc)
@@ -220,11 +222,11 @@ static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
 {
 	sqlite3_stmt *q =
-	        sql_ask(db,
-	                "SELECT number, sum(n) OVER (ORDER BY number DESC) AS rows FROM"
-	                " (SELECT number, count(*) AS n FROM version_files GROUP BY number)"
-	                " ORDER BY number DESC",
-	                "");
+	        sql_prepare(db,
+	                    "SELECT number, sum(n) OVER (ORDER BY number DESC) AS rows FROM"
+	                    " (SELECT number, count(*) AS n FROM version_files GROUP BY number)"
+	                    " ORDER BY number DESC",
+	                    "");
 	int64_t number = 0;
 	int rc = q ? 1 : sql_errno(sqlite3_errcode(db));
 
@@ -301,7 +303,7 @@ int store_confirm(struct store *s, uint64_t number)
 }
 
 /* The former release does not write columns 10 to 12: they may be NULL. */
-static int read_version(sqlite3_stmt *q, struct version *out)
+static int read_version_row(sqlite3_stmt *q, struct version *out)
 {
 	char supersedes[VERSION_SUPERSEDES_MAX * DIGEST_TEXT_MAX + 1];
 	struct version v = { .number = (uint64_t)sqlite3_column_int64(q, 0),
@@ -329,21 +331,21 @@ static int read_version(sqlite3_stmt *q, struct version *out)
 
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
 {
-	sqlite3_stmt *q =
-	        sql_ask(s->db,
-	                "SELECT v.*, u.undoes, k.fingerprint, p.principal FROM versions v LEFT JOIN"
-	                " version_principals p ON p.number=v.number AND p.digest=v.digest LEFT JOIN"
-	                " undoing u ON u.number=v.number AND u.digest=v.digest LEFT JOIN"
-	                " version_keys k ON k.number=v.number AND k.digest=v.digest"
-	                " WHERE v.number<? ORDER BY v.number DESC LIMIT ?",
-	                "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
+	sqlite3_stmt *q = sql_prepare(
+	        s->db,
+	        "SELECT v.*, u.undoes, k.fingerprint, p.principal FROM versions v LEFT JOIN"
+	        " version_principals p ON p.number=v.number AND p.digest=v.digest LEFT JOIN"
+	        " undoing u ON u.number=v.number AND u.digest=v.digest LEFT JOIN"
+	        " version_keys k ON k.number=v.number AND k.digest=v.digest"
+	        " WHERE v.number<? ORDER BY v.number DESC LIMIT ?",
+	        "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
 	while (!rc) {
 		rc = sql_next(q);
 		if (rc <= 0)
 			break;
-		rc = read_version(q, &out[n]);
+		rc = read_version_row(q, &out[n]);
 		n += !rc;
 	}
 	rc = store_noted(s, rc);
@@ -380,7 +382,7 @@ static int find_large(const struct store *s, const char *name, const char *diges
 	return rc ? rc : files_add_path(files, name, path, digest, n);
 }
 
-static int read_file(const struct store *s, sqlite3_stmt *q, struct files *files)
+static int read_file_row(const struct store *s, sqlite3_stmt *q, struct files *files)
 {
 	char name[FILES_NAME_MAX + 1], digest[DIGEST_TEXT_MAX], found[DIGEST_TEXT_MAX];
 	const void *bytes = sqlite3_column_blob(q, 2);
@@ -398,10 +400,11 @@ static int read_file(const struct store *s, sqlite3_stmt *q, struct files *files
 
 int store_files(struct store *s, uint64_t number, struct files *out)
 {
-	sqlite3_stmt *q = sql_ask(s->db,
-	                          "SELECT f.name, f.digest, b.bytes FROM version_files f LEFT JOIN"
-	                          " blobs b ON b.digest=f.digest WHERE f.number=? ORDER BY f.name",
-	                          "i", (int64_t)number);
+	sqlite3_stmt *q =
+	        sql_prepare(s->db,
+	                    "SELECT f.name, f.digest, b.bytes FROM version_files f LEFT JOIN"
+	                    " blobs b ON b.digest=f.digest WHERE f.number=? ORDER BY f.name",
+	                    "i", (int64_t)number);
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db));
 	struct files files = { 0 };
 
@@ -409,7 +412,7 @@ int store_files(struct store *s, uint64_t number, struct files *out)
 		rc = sql_next(q);
 		if (rc <= 0)
 			break;
-		rc = read_file(s, q, &files);
+		rc = read_file_row(s, q, &files);
 	}
 	if (!rc && files.n_items == 0)
 		rc = -ENOENT;
@@ -423,7 +426,7 @@ int store_files(struct store *s, uint64_t number, struct files *out)
 	return 0;
 }
 
-static int put_override(sqlite3 *db, const struct override *o)
+static int put_override_row(sqlite3 *db, const struct override *o)
 {
 	return sql_run(db, "INSERT OR REPLACE INTO overrides VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	               "tiiittiiiiiittt", o->id, (int64_t)o->generation, (int64_t)o->kind,
@@ -434,7 +437,7 @@ static int put_override(sqlite3 *db, const struct override *o)
 
 int store_write_override(struct store *s, const struct override *o)
 {
-	int rc = put_override(s->db, o);
+	int rc = put_override_row(s->db, o);
 
 	return rc ? rc : store_record_override(s, o);
 }
@@ -481,11 +484,11 @@ static int read_override(sqlite3_stmt *q, struct override *out)
 
 int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
 {
-	sqlite3_stmt *q =
-	        sql_ask(s->db,
-	                "SELECT o.*, p.principal FROM overrides o LEFT JOIN override_principals p"
-	                " ON p.id=o.id AND p.generation=o.generation",
-	                "");
+	sqlite3_stmt *q = sql_prepare(
+	        s->db,
+	        "SELECT o.*, p.principal FROM overrides o LEFT JOIN override_principals p"
+	        " ON p.id=o.id AND p.generation=o.generation",
+	        "");
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db));
 
 	while (!rc) {
@@ -535,10 +538,11 @@ static int read_event(sqlite3_stmt *q, struct event *e)
 
 int store_events(struct store *s, struct event *out, size_t max)
 {
-	sqlite3_stmt *q = sql_ask(s->db,
-	                          "SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?)"
-	                          " ORDER BY id",
-	                          "i", (int64_t)max);
+	sqlite3_stmt *q =
+	        sql_prepare(s->db,
+	                    "SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?)"
+	                    " ORDER BY id",
+	                    "i", (int64_t)max);
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
 	while (!rc) {
@@ -573,10 +577,10 @@ int store_put_reply(struct store *s, const char *key, const char *request_digest
 int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
                 unsigned *status, char **body, int64_t now_ms)
 {
-	sqlite3_stmt *q = sql_ask(s->db,
-	                          "SELECT request, status, body FROM replies WHERE key=? AND"
-	                          " time_ms>=?",
-	                          "ti", key, now_ms - DAY_MS);
+	sqlite3_stmt *q = sql_prepare(s->db,
+	                              "SELECT request, status, body FROM replies WHERE key=? AND"
+	                              " time_ms>=?",
+	                              "ti", key, now_ms - DAY_MS);
 	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 
 	if (rc == 1 && sql_text(q, 0, request_digest, DIGEST_TEXT_MAX)) {

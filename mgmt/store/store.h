@@ -5,7 +5,7 @@
  *
  * One process at a time has it open for writing (a lock file); its calls come from one thread at a
  * time. A drain needs nothing of it: a store that fails reports that by each call (-EBADMSG
- * corrupt, -ENOSPC full, other -errno) and by store_why(), and the caller goes on without it
+ * corrupt, -ENOSPC full, other -errno) and by store_reason(), and the caller goes on without it
  * (mgmt/store/intent.h).
  *
  * Implemented in mgmt/store/store.c, store_history.c, store_record.c and store_blobs.c.
@@ -74,11 +74,15 @@ struct store;
 
 /**
  * Open the store of @p state_dir, made if it is not there, and check it whole.
- * @return 0, -EBUSY (another process has it), -EBADMSG (corrupt), -ENOSPC or -errno; @p why gets a text
+ * @return 0, -EBUSY (another process has it), -EBADMSG (corrupt), -ENOSPC or -errno; @p why gets a
+ *         text
  */
 int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX]);
 void store_close(struct store *s);
-/** Put the files of a corrupt store aside, as store/store.db.corrupt-TIME, for people to look at. @return 0 or -errno */
+/**
+ * Put the files of a corrupt store aside, as store/store.db.corrupt-TIME, for people to look at.
+ * @return 0 or -errno
+ */
 int store_put_aside(const char *state_dir, int64_t now_ms);
 /**
  * For a downgrade: move the store to where the former release has it (mgmt/store/home.h). @return
@@ -86,17 +90,26 @@ int store_put_aside(const char *state_dir, int64_t now_ms);
  */
 int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX]);
 /** The last failure as a sentence; "" when there was none. */
-const char *store_why(const struct store *s);
+const char *store_reason(const struct store *s);
 
-/** Keep a version and its files, all or nothing; one of equal number is replaced. @return 0 or -errno */
+/**
+ * Keep a version and its files, all or nothing; one of equal number is replaced. @return 0 or
+ * -errno
+ */
 int store_put_version(struct store *s, const struct version *v, const struct files *files);
 /** Note that @p number is confirmed. @return 0 or -errno */
 int store_confirm(struct store *s, uint64_t number);
 /** @return 0, -ENOENT or -errno */
 int store_version(struct store *s, uint64_t number, struct version *out);
-/** Up to @p max versions with numbers below @p before (0: no bound), newest first. @return how many, or -errno */
+/**
+ * Up to @p max versions with numbers below @p before (0: no bound), newest first. @return how
+ * many, or -errno
+ */
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max);
-/** The files of a version, into @p out (given; free with files_fini()). @return 0, -ENOENT, -EBADMSG (a digest differs), -EIO (a large file is gone) or -errno */
+/**
+ * The files of a version, into @p out (given; free with files_fini()). @return 0, -ENOENT,
+ * -EBADMSG (a digest differs), -EIO (a large file is gone) or -errno
+ */
 int store_files(struct store *s, uint64_t number, struct files *out);
 /** A small file of any version, from malloc(), given. @return 0, -ENOENT or -errno */
 int store_blob(struct store *s, const char *digest, char **bytes, size_t *n);
@@ -105,11 +118,17 @@ bool store_has_blob(struct store *s, const char *digest);
 /** Remove large files that no version names (mgmt/store/blobs.h). */
 void store_collect(struct store *s, int64_t now_ms);
 
-/** Keep the deadline of an unconfirmed version in place of another one; number 0: there is none any more. @return 0 or -errno */
+/**
+ * Keep the deadline of an unconfirmed version in place of another one; number 0: there is none
+ * any more. @return 0 or -errno
+ */
 int store_put_pending(struct store *s, const struct pending *p);
 /** The deadline as stored. @return 0, -ENOENT or -errno */
 int store_pending(struct store *s, struct pending *out);
-/** Note that no client knows yet of version (@p number, @p digest); number 0: of none. @return 0 or -errno */
+/**
+ * Note that no client knows yet of version (@p number, @p digest); number 0: of none. @return 0
+ * or -errno
+ */
 int store_put_untold(struct store *s, uint64_t number, const char *digest);
 /** Whether no client knows of that version yet. */
 bool store_is_untold(struct store *s, uint64_t number, const char *digest);
@@ -118,7 +137,10 @@ int store_lose_version(struct store *s, const struct version *v, const char *why
 /** Up to @p max versions that lost, the last first. @return how many, or -errno */
 int store_lost(struct store *s, struct version_lost *out, size_t max);
 
-/** The request that changes are made for: what they leave behind of it is kept in their transaction. */
+/**
+ * The request that changes are made for: what they leave behind of it is kept in their
+ * transaction.
+ */
 struct store_request {
 	char key[DIGEST_TEXT_MAX], digest[DIGEST_TEXT_MAX]; /**< of its Idempotency-Key; "": none */
 	int64_t now_ms;
@@ -141,7 +163,10 @@ int store_events(struct store *s, struct event *out, size_t max);
 /** Remember an answer by key for a day. @return 0 or -errno */
 int store_put_reply(struct store *s, const char *key, const char *request_digest, unsigned status,
                     const char *body, int64_t now_ms);
-/** Find an answer; @p body is given. Status 0: it was carried out, and @p body names what it made; the answer was lost. @return 0, -ENOENT or -errno */
+/**
+ * Find an answer; @p body is given. Status 0: it was carried out, and @p body names what it made;
+ * the answer was lost. @return 0, -ENOENT or -errno
+ */
 int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
                 unsigned *status, char **body, int64_t now_ms);
 

@@ -10,7 +10,7 @@
 
 int store_blob(struct store *s, const char *digest, char **bytes, size_t *n)
 {
-	sqlite3_stmt *q = sql_ask(s->db, "SELECT bytes FROM blobs WHERE digest=?", "t", digest);
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT bytes FROM blobs WHERE digest=?", "t", digest);
 	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 	const void *found = rc == 1 ? sqlite3_column_blob(q, 0) : NULL;
 	size_t n_found = rc == 1 ? (size_t)sqlite3_column_bytes(q, 0) : 0;
@@ -29,18 +29,18 @@ int store_blob(struct store *s, const char *digest, char **bytes, size_t *n)
 
 bool store_has_blob(struct store *s, const char *digest)
 {
-	sqlite3_stmt *q = sql_ask(s->db, "SELECT 1 FROM blobs WHERE digest=?", "t", digest);
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM blobs WHERE digest=?", "t", digest);
 	bool found = q && sql_next(q) == 1;
 
 	sqlite3_finalize(q);
 	return found;
 }
 
-static bool is_named(void *arg, const char *digest)
+static bool is_blob_named(void *arg, const char *digest)
 {
 	struct store *s = arg;
-	sqlite3_stmt *q =
-	        sql_ask(s->db, "SELECT 1 FROM version_files WHERE digest=? LIMIT 1", "t", digest);
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM version_files WHERE digest=? LIMIT 1",
+	                              "t", digest);
 	bool named = !q || sql_next(q) != 0; /* after an error keep the file */
 
 	sqlite3_finalize(q);
@@ -49,5 +49,5 @@ static bool is_named(void *arg, const char *digest)
 
 void store_collect(struct store *s, int64_t now_ms)
 {
-	blobs_collect(s->state_dir, now_ms / 1000, is_named, s);
+	blobs_collect(s->state_dir, now_ms / 1000, is_blob_named, s);
 }

@@ -80,7 +80,7 @@ int store_put_pending(struct store *s, const struct pending *p)
 int store_pending(struct store *s, struct pending *out)
 {
 	sqlite3_stmt *q =
-	        sql_ask(s->db, "SELECT number, digest, boot, due_ms, left_ms FROM pending", "");
+	        sql_prepare(s->db, "SELECT number, digest, boot, due_ms, left_ms FROM pending", "");
 	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 	struct pending p = { 0 };
 
@@ -112,8 +112,8 @@ int store_put_untold(struct store *s, uint64_t number, const char *digest)
 
 bool store_is_untold(struct store *s, uint64_t number, const char *digest)
 {
-	sqlite3_stmt *q = sql_ask(s->db, "SELECT 1 FROM untold WHERE number=? AND digest=?", "it",
-	                          (int64_t)number, digest);
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM untold WHERE number=? AND digest=?",
+	                              "it", (int64_t)number, digest);
 	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 
 	store_noted(s, rc);
@@ -158,10 +158,10 @@ static int read_lost(sqlite3_stmt *q, struct version_lost *out)
 int store_lost(struct store *s, struct version_lost *out, size_t max)
 {
 	sqlite3_stmt *q =
-	        sql_ask(s->db,
-	                "SELECT number, digest, parent, author, reason, node, time_ms, lost_ms,"
-	                " why FROM lost ORDER BY id DESC LIMIT ?",
-	                "i", (int64_t)max);
+	        sql_prepare(s->db,
+	                    "SELECT number, digest, parent, author, reason, node, time_ms, lost_ms,"
+	                    " why FROM lost ORDER BY id DESC LIMIT ?",
+	                    "i", (int64_t)max);
 	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
 	while (!rc) {

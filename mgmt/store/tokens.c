@@ -23,14 +23,14 @@ bool tokens_role_ok(const char *word)
 	return false;
 }
 
-static bool is_digest(const char *word)
+static bool is_token_digest(const char *word)
 {
 	return strlen(word) == DIGEST_TEXT_MAX - 1 &&
 	       strspn(word, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
 }
 
 /* The words of a line, by their number, name, role and third. */
-static const char *mistake_of(size_t n, char *const words[4])
+static const char *find_line_error(size_t n, char *const words[4])
 {
 	bool anonymous = n > 0 && !strcmp(words[0], TOKENS_ANONYMOUS);
 
@@ -45,7 +45,7 @@ static const char *mistake_of(size_t n, char *const words[4])
 		return "the third word of anonymous must be *";
 	if (!anonymous && !strcmp(words[2], "*"))
 		return "only the name anonymous may have * as its third word";
-	if (!anonymous && !is_digest(words[2]))
+	if (!anonymous && !is_token_digest(words[2]))
 		return "its third word must be the SHA-256 of the token: 64 hexadecimal digits in "
 		       "lower case" HINT;
 	return NULL;
@@ -53,7 +53,7 @@ static const char *mistake_of(size_t n, char *const words[4])
 
 enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out, const char **why)
 {
-	char copy[TOKENS_LINE_MAX], *rest = NULL, *words[4] = { NULL };
+	char copy[TOKENS_LINE_MAX], *saved = NULL, *words[4] = { NULL };
 	size_t n_words = 0;
 
 	if (n > 0 && line[strspn(line, SPACE)] == '#')
@@ -64,12 +64,12 @@ enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *ou
 	}
 	memcpy(copy, line, n);
 	copy[n] = '\0';
-	for (char *w = strtok_r(copy, SPACE, &rest); w && n_words < 4;
-	     w = strtok_r(NULL, SPACE, &rest))
+	for (char *w = strtok_r(copy, SPACE, &saved); w && n_words < 4;
+	     w = strtok_r(NULL, SPACE, &saved))
 		words[n_words++] = w;
 	if (n_words == 0)
 		return TOKENS_NOTHING;
-	*why = mistake_of(n_words, words);
+	*why = find_line_error(n_words, words);
 	if (*why)
 		return TOKENS_BAD;
 	snprintf(out->name, sizeof(out->name), "%s", words[0]);

@@ -26,7 +26,7 @@
 #define LOCK_TRIES  50                 /* for five seconds */
 #define LOCK_WAIT   ((unsigned)100000) /* microseconds between tries */
 
-static bool name_ok(const char *name)
+static bool token_name_ok(const char *name)
 {
 	size_t n = strlen(name);
 
@@ -50,26 +50,26 @@ static int make_token(char token[DIGEST_TEXT_MAX])
  * Lock the directory by a file that only its owner can open. A lock on the directory itself could
  * be taken for ever by anybody who may read it.
  */
-static int lock_dir(const char *conf_dir, char path[PATH_MAX], int *lock_fd)
+static int lock_tokens(const char *conf_dir, char path[PATH_MAX], int *lock_fd)
 {
 	int err = snprintf(path, PATH_MAX, "%s/" LOCK_FILE, conf_dir) < PATH_MAX ? -EBUSY
 	                                                                         : -ENAMETOOLONG;
 
 	for (int i = 0; i < LOCK_TRIES && err == -EBUSY; i++) {
-		err = lock_take(path, lock_fd);
+		err = lock_acquire(path, lock_fd);
 		if (err == -EBUSY)
 			usleep(LOCK_WAIT);
 	}
 	return err;
 }
 
-static void unlock_dir(const char *path, int lock_fd)
+static void unlock_tokens(const char *path, int lock_fd)
 {
 	unlink(path);
 	close(lock_fd);
 }
 
-static bool has_name(const char *text, size_t n, const char *name)
+static bool has_token_name(const char *text, size_t n, const char *name)
 {
 	for (size_t at = 0; at < n;) {
 		const char *end = memchr(text + at, '\n', n - at), *why;
@@ -100,7 +100,7 @@ static int set_owner(int fd, const struct stat *old)
 	return fchmod(fd, 0400) ? -errno : 0;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
+static int write_fully(int fd, const char *bytes, size_t n)
 {
 	while (n) {
 		ssize_t done = write(fd, bytes, n);
@@ -116,7 +116,8 @@ static int write_all(int fd, const char *bytes, size_t n)
 }
 
 /* Replace the file by @p text and @p line behind it. */
-static int replace(int dir, const struct stat *old, const char *text, size_t n, const char *line)
+static int replace_tokens_file(int dir, const struct stat *old, const char *text, size_t n,
+                               const char *line)
 {
 	int err, fd;
 
@@ -126,11 +127,11 @@ static int replace(int dir, const struct stat *old, const char *text, size_t n, 
 		return -errno;
 	err = set_owner(fd, old);
 	if (!err)
-		err = write_all(fd, text, n);
+		err = write_fully(fd, text, n);
 	if (!err && n && text[n - 1] != '\n')
-		err = write_all(fd, "\n", 1);
+		err = write_fully(fd, "\n", 1);
 	if (!err)
-		err = write_all(fd, line, strlen(line));
+		err = write_fully(fd, line, strlen(line));
 	if (!err && fsync(fd))
 		err = -errno;
 	close(fd);
@@ -144,7 +145,8 @@ static int replace(int dir, const struct stat *old, const char *text, size_t n, 
 }
 
 /* The name is looked for under the lock, so that two commands cannot add it twice. */
-static int add(const char *conf_dir, int dir, const char *name, const char *role, const char *token)
+static int append_token_line(const char *conf_dir, int dir, const char *name, const char *role,
+                             const char *token)
 {
 	char path[PATH_MAX], digest[DIGEST_TEXT_MAX], line[TOKENS_LINE_MAX], *text = NULL;
 	struct stat old;
@@ -159,12 +161,12 @@ static int add(const char *conf_dir, int dir, const char *name, const char *role
 	err = files_slurp(path, &text, &n);
 	if (err == -ENOENT && !there)
 		err = 0;
-	if (!err && has_name(text, n, name))
+	if (!err && has_token_name(text, n, name))
 		err = -EEXIST;
 	snprintf(line, sizeof(line), "%s %s %s\n", name, role,
 	         digest_bytes(token, strlen(token), digest));
 	if (!err)
-		err = replace(dir, there ? &old : NULL, text ? text : "", n, line);
+		err = replace_tokens_file(dir, there ? &old : NULL, text ? text : "", n, line);
 	free(text);
 	return err;
 }
@@ -172,25 +174,25 @@ static int add(const char *conf_dir, int dir, const char *name, const char *role
 int tokens_new(const char *conf_dir, const char *name, const char *role,
                char token[DIGEST_TEXT_MAX])
 {
-	char made[DIGEST_TEXT_MAX], lock[PATH_MAX];
+	char new_token[DIGEST_TEXT_MAX], lock[PATH_MAX];
 	int dir, lock_fd, err;
 
-	if (!name_ok(name))
+	if (!token_name_ok(name))
 		return -EINVAL;
 	if (!tokens_role_ok(role))
 		return -ENOKEY;
-	err = make_token(made);
+	err = make_token(new_token);
 	dir = err ? err : open(conf_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err ? err : -errno;
-	err = lock_dir(conf_dir, lock, &lock_fd);
+	err = lock_tokens(conf_dir, lock, &lock_fd);
 	if (!err) {
-		err = add(conf_dir, dir, name, role, made);
-		unlock_dir(lock, lock_fd);
+		err = append_token_line(conf_dir, dir, name, role, new_token);
+		unlock_tokens(lock, lock_fd);
 	}
 	close(dir);
 	if (!err)
-		memcpy(token, made, sizeof(made));
-	explicit_bzero(made, sizeof(made));
+		memcpy(token, new_token, sizeof(new_token));
+	explicit_bzero(new_token, sizeof(new_token));
 	return err;
 }

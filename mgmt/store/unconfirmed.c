@@ -97,7 +97,7 @@ static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
 		                        .reason = reason,
 		                        .undoes = head.number,
 		                        .pending = INTENT_PENDING_IGNORE,
-		                        .made_ms = as_announced ? head.confirm_by_ms : now_ms };
+		                        .dated_ms = as_announced ? head.confirm_by_ms : now_ms };
 	if (!rc)
 		rc = intent_change(in, &change, now_ms, &changed);
 	if (!rc && !changed.changed) /* the files are the same: there is nothing to undo */
@@ -218,8 +218,8 @@ int intent_confirm(struct intent *in, uint64_t number, const char *author, int64
 	return 0;
 }
 
-void intent_learn_confirmed(struct intent *in, const struct version *list, size_t n,
-                            const char *node, int64_t now_ms)
+void intent_import_confirmed(struct intent *in, const struct version *list, size_t n,
+                             const char *node, int64_t now_ms)
 {
 	const struct version *head = intent_head(in);
 	struct version own;

@@ -60,18 +60,18 @@ int when_duration(const char *text, int64_t *ms)
 	return 0;
 }
 
-int when_instant(const char *text, int64_t now_ms, int64_t *wall_ms)
+int when_instant(const char *text, int64_t now_ms, int64_t *wall_clock_ms)
 {
 	int64_t ms;
 
 	if (!strcmp(text, "never")) {
-		*wall_ms = MODEL_WALL_NEVER;
+		*wall_clock_ms = MODEL_TIME_NEVER;
 		return 0;
 	}
 	if (*text != '+')
-		return clock_parse(text, wall_ms);
+		return clock_parse(text, wall_clock_ms);
 	if (when_duration(text + 1, &ms))
 		return -EINVAL;
-	*wall_ms = now_ms + ms;
+	*wall_clock_ms = now_ms + ms;
 	return 0;
 }

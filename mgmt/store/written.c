@@ -17,7 +17,7 @@
 /* A page with a larger number is damaged: at one document a millisecond that takes 8,000 years. */
 #define DOCUMENT_MAX ((uint64_t)1 << 48)
 
-uint64_t written_taken(const char *run_dir)
+uint64_t written_newest_document(const char *run_dir)
 {
 	static const char *const takers[] = { "dataplane", "health", "dns" };
 	struct conditions *c = run_dir ? malloc(sizeof(*c)) : NULL;
@@ -31,7 +31,7 @@ uint64_t written_taken(const char *run_dir)
 	return newest;
 }
 
-static bool look(const struct intent *in, char path[PATH_MAX], struct stat *st)
+static bool stat_document(const struct intent *in, char path[PATH_MAX], struct stat *st)
 {
 	return !proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path) && !stat(path, st);
 }
@@ -41,7 +41,7 @@ void written_note(struct intent *in)
 	char path[PATH_MAX];
 	struct stat st;
 
-	in->written.known = look(in, path, &st);
+	in->written.known = stat_document(in, path, &st);
 	if (!in->written.known)
 		return;
 	in->written.ino = st.st_ino;
@@ -64,7 +64,7 @@ bool written_is_damaged(struct intent *in, int64_t now_ms)
 
 	if (!in->written.known || in->offline)
 		return false;
-	bool there = look(in, path, &st);
+	bool there = stat_document(in, path, &st);
 
 	if (there && !is_other(in, &st))
 		return false;

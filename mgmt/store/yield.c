@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "mgmt/store/own.h"
 
-static bool is_same(const struct version *a, const struct version *b)
+static bool equals_version(const struct version *a, const struct version *b)
 {
 	return a->number == b->number && !strcmp(a->digest, b->digest);
 }
@@ -30,7 +30,7 @@ bool yield_may(const struct intent *in, const struct version *theirs)
 {
 	const struct version *head = intent_head(in);
 
-	if (!head || is_same(head, theirs))
+	if (!head || equals_version(head, theirs))
 		return false;
 	if (yield_is_untold(in) && theirs->number >= head->number)
 		return true;
@@ -38,7 +38,10 @@ bool yield_may(const struct intent *in, const struct version *theirs)
 	                        (theirs->number == head->undoes && !theirs->confirm_by_ms));
 }
 
-/* Whether our automatic rollback meets a confirmation, or a person's successor, of what it undoes. */
+/*
+ * Whether our automatic rollback meets a confirmation, or a person's successor, of what it
+ * undoes.
+ */
 static bool is_overruled(const struct version *head, const struct version *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -58,7 +61,7 @@ static bool is_outrun(const struct version *head, const struct version *list, si
 	bool has_parent = false;
 
 	for (size_t i = 0; i < n; i++) {
-		if (is_same(&list[i], head))
+		if (equals_version(&list[i], head))
 			return false;
 		has_parent |=
 		        list[i].number < head->number && !strcmp(list[i].digest, head->parent);
@@ -130,7 +133,7 @@ bool yield_is_due(struct intent *in, const struct version *v)
 	if (!v->undoes || !head || head->number < v->undoes || !in->store || in->failing ||
 	    store_version(in->store, v->undoes, &undone) || strcmp(undone.digest, v->parent) != 0)
 		return false;
-	if (!store_version(in->store, v->number, &own) && is_same(&own, v))
+	if (!store_version(in->store, v->number, &own) && equals_version(&own, v))
 		return false; /* our history has it, too */
 	return !undone.confirm_by_ms || head->number > v->undoes;
 }

@@ -31,22 +31,22 @@ const char *zones_file_name(const struct model_zone *zone)
 	return name;
 }
 
-static int compare_name(const void *name, const void *zone)
+static int compare_zone_name(const void *name, const void *zone)
 {
 	return strcmp(name, ((const struct model_zone *)zone)->name);
 }
 
 /* By binary search, as there may be ten thousand zones, each of which is looked for. */
-static const struct model_zone *find_zone(const struct model *m, const char *name)
+static const struct model_zone *find_model_zone(const struct model *m, const char *name)
 {
 	return m && m->n_zones
-	               ? bsearch(name, m->zones, m->n_zones, sizeof(*m->zones), compare_name)
+	               ? bsearch(name, m->zones, m->n_zones, sizeof(*m->zones), compare_zone_name)
 	               : NULL;
 }
 
-static void warn(struct zones_said *said, const char *text)
+static void add_warning(struct zones_findings *said, const char *text)
 {
-	if (said->n_warnings == ZONES_SAID_MAX)
+	if (said->n_warnings == ZONES_FINDINGS_MAX)
 		said->n_more++;
 	else if (text)
 		said->warnings[said->n_warnings++] = text;
@@ -56,43 +56,44 @@ static void warn(struct zones_said *said, const char *text)
 struct judging {
 	const struct model *m;
 	const struct zones_how *how;
-	struct model_mistakes *mistakes;
-	struct zones_said *said;
+	struct model_errors *errors;
+	struct zones_findings *said;
 	size_t n_refused;
 };
 
 static bool is_unchanged(const struct judging *j, const struct model_zone *zone)
 {
-	const struct model_zone *old = find_zone(j->how->head, zone->name);
+	const struct model_zone *old = find_model_zone(j->how->head, zone->name);
 
 	return old && *zone->digest && !strcmp(old->digest, zone->digest);
 }
 
 /* Whether a message refuses the version, or is only a warning. */
-static bool refuses(const struct judging *j, const struct zones_message *m,
-                    const struct model_zone *zone)
+static bool refuses_version(const struct judging *j, const struct zones_message *m,
+                            const struct model_zone *zone)
 {
 	if (m->level == ZONES_WARNING || j->how->undoes)
 		return false;
-	if (m->level == ZONES_MISTAKE)
+	if (m->level == ZONES_ERROR)
 		return true;
 	return !j->how->returns && !(zone && is_unchanged(j, zone));
 }
 
-static void take_message(void *arg, const struct zones_message *m)
+static void judge_message(void *arg, const struct zones_message *m)
 {
 	struct judging *j = arg;
-	struct zones_said *said = j->said;
-	const struct model_zone *zone = m->level != ZONES_WARNING ? find_zone(j->m, m->zone) : NULL;
+	struct zones_findings *said = j->said;
+	const struct model_zone *zone =
+	        m->level != ZONES_WARNING ? find_model_zone(j->m, m->zone) : NULL;
 
-	if (!refuses(j, m, zone)) {
-		warn(said,
-		     m->line ? arena_printf(said->arena, "%s:%u: %s", m->file, m->line, m->text)
-		             : arena_printf(said->arena, "%s: %s", m->file, m->text));
+	if (!refuses_version(j, m, zone)) {
+		add_warning(said, m->line ? arena_printf(said->arena, "%s:%u: %s", m->file, m->line,
+		                                         m->text)
+		                          : arena_printf(said->arena, "%s: %s", m->file, m->text));
 		return;
 	}
 	j->n_refused++;
-	model_mistakes_add(j->mistakes, m->file, m->line, "dns.zones", m->text);
+	model_errors_add(j->errors, m->file, m->line, "dns.zones", m->text);
 	if (zone && !said->bad[zone - j->m->zones]) {
 		said->bad[zone - j->m->zones] = true;
 		said->n_bad++;
@@ -101,11 +102,11 @@ static void take_message(void *arg, const struct zones_message *m)
 
 /* Secondaries go by the serial: one that goes back is a sign of an old file. */
 static void compare_serials(const struct model *m, const struct model *head,
-                            struct zones_said *said)
+                            struct zones_findings *said)
 {
 	for (size_t i = 0; i < m->n_zones; i++) {
 		const struct model_zone *zone = &m->zones[i];
-		const struct model_zone *old = find_zone(head, zone->name);
+		const struct model_zone *old = find_model_zone(head, zone->name);
 		uint32_t was, is;
 
 		if (!old || !strcmp(old->digest, zone->digest) ||
@@ -113,30 +114,31 @@ static void compare_serials(const struct model *m, const struct model *head,
 		    zones_serial(zone->name, zone->file, &is))
 			continue;
 		if ((int32_t)(is - was) < 0) /* RFC 1982 */
-			warn(said, arena_printf(said->arena,
-			                        "zone %s: the serial goes back from %u to %u: is "
-			                        "this an old file?",
-			                        zone->name, was, is));
+			add_warning(said,
+			            arena_printf(said->arena,
+			                         "zone %s: the serial goes back from %u to %u: is "
+			                         "this an old file?",
+			                         zone->name, was, is));
 	}
 }
 
-static int start(struct zones_said *said, size_t n_zones)
+static int start_report(struct zones_findings *said, size_t n_zones)
 {
-	zones_said_fini(said);
+	zones_findings_fini(said);
 	said->arena = arena_new(ARENA_MAX);
 	said->bad = calloc(n_zones + 1, sizeof(*said->bad));
 	said->skipped = said->arena ? ARENA_ARRAY(said->arena, const char *, n_zones + 1) : NULL;
 	return said->bad && said->skipped ? 0 : -ENOMEM;
 }
 
-int zones_judge(const struct model *m, const struct zones_how *how, struct model_mistakes *mistakes,
-                struct zones_said *said)
+int zones_judge(const struct model *m, const struct zones_how *how, struct model_errors *errors,
+                struct zones_findings *said)
 {
-	struct judging j = { m, how, mistakes, said, 0 };
-	int rc = start(said, m->n_zones);
+	struct judging j = { m, how, errors, said, 0 };
+	int rc = start_report(said, m->n_zones);
 
 	if (!rc)
-		rc = zones_check(m, take_message, &j);
+		rc = zones_check(m, judge_message, &j);
 	if (!rc)
 		compare_serials(m, how->head, said);
 	if (rc == -EINVAL && j.n_refused == 0) /* an automatic rollback: nothing was refused */
@@ -202,8 +204,8 @@ static int skip_zone(struct skip *s, const struct model_zone *zone, const struct
 	return rc ? rc : includes_of(s->head_files, from, put_back_include, s);
 }
 
-static const char *why_not(const struct skip *s, int rc, struct arena *arena,
-                           const struct model_zone *zone)
+static const char *explain_unskipped(const struct skip *s, int rc, struct arena *arena,
+                                     const struct model_zone *zone)
 {
 	return rc == -EBUSY
 	               ? arena_printf(
@@ -218,14 +220,14 @@ static const char *why_not(const struct skip *s, int rc, struct arena *arena,
 }
 
 int zones_skip(struct files *files, const struct model *m, const struct files *head_files,
-               const struct model *head, struct model_mistakes *mistakes, struct zones_said *said)
+               const struct model *head, struct model_errors *errors, struct zones_findings *said)
 {
 	struct skip s = { files, head_files, m, said->bad, NULL };
 	size_t n_failed = 0;
 
 	for (size_t i = 0; i < m->n_zones; i++) {
 		const struct model_zone *zone = &m->zones[i];
-		int rc = said->bad[i] ? skip_zone(&s, zone, find_zone(head, zone->name)) : 0;
+		int rc = said->bad[i] ? skip_zone(&s, zone, find_model_zone(head, zone->name)) : 0;
 
 		if (rc == -ENOMEM)
 			return rc;
@@ -234,18 +236,18 @@ int zones_skip(struct files *files, const struct model *m, const struct files *h
 		if (!rc)
 			continue;
 		n_failed++;
-		const char *why = why_not(&s, rc, said->arena, zone);
+		const char *why = explain_unskipped(&s, rc, said->arena, zone);
 		const char *file = zones_file_name(zone); /* as the operator calls it */
 
-		model_mistakes_add(mistakes, file ? file : zone->file, 0, "dns.zones",
-		                   why ? why : "out of memory");
+		model_errors_add(errors, file ? file : zone->file, 0, "dns.zones",
+		                 why ? why : "out of memory");
 	}
 	return n_failed ? -EINVAL : 0;
 }
 
-void zones_said_fini(struct zones_said *said)
+void zones_findings_fini(struct zones_findings *said)
 {
 	arena_free(said->arena);
 	free(said->bad);
-	*said = (struct zones_said){ 0 };
+	*said = (struct zones_findings){ 0 };
 }

@@ -4,7 +4,7 @@
  * The zones of a draft: their errors, warnings about them, and a version in which the bad zones
  * keep the files that are in force.
  *
- * Implemented in mgmt/store/zones.c. Any thread may call; a struct zones_said belongs to one.
+ * Implemented in mgmt/store/zones.c. Any thread may call; a struct zones_findings belongs to one.
  */
 #ifndef WEIR_MGMT_STORE_ZONES_H
 #define WEIR_MGMT_STORE_ZONES_H
@@ -12,7 +12,7 @@
 #include "mgmt/store/files.h"
 #include "weir/model.h"
 
-#define ZONES_SAID_MAX 40u /**< sentences; more are counted */
+#define ZONES_FINDINGS_MAX 40u /**< sentences; more are counted */
 
 struct arena;
 
@@ -25,9 +25,9 @@ struct zones_how {
 };
 
 /** What was found; zeroed is nothing. */
-struct zones_said {
+struct zones_findings {
 	struct arena *arena;
-	const char *warnings[ZONES_SAID_MAX + 1];
+	const char *warnings[ZONES_FINDINGS_MAX + 1];
 	size_t n_warnings, n_more; /**< kept, and beside those */
 	bool *bad;                 /**< by number of the zone; NULL: none */
 	size_t n_bad;
@@ -40,8 +40,8 @@ struct zones_said {
  * Check the zones of @p m as weir-dns would compile them.
  * @return 0, -EINVAL with errors added and zones marked bad, or -errno
  */
-int zones_judge(const struct model *m, const struct zones_how *how, struct model_mistakes *mistakes,
-                struct zones_said *said);
+int zones_judge(const struct model *m, const struct zones_how *how, struct model_errors *errors,
+                struct zones_findings *said);
 
 /**
  * Put the files of the head in the place of those of the bad zones in @p files.
@@ -51,11 +51,14 @@ int zones_judge(const struct model *m, const struct zones_how *how, struct model
  * @return 0 when all bad zones have other files now, -EINVAL when not, or -ENOMEM
  */
 int zones_skip(struct files *files, const struct model *m, const struct files *head_files,
-               const struct model *head, struct model_mistakes *mistakes, struct zones_said *said);
+               const struct model *head, struct model_errors *errors, struct zones_findings *said);
 
-/** The name of a zone's file in its version, from its path as it is laid out; NULL when it is not laid out. */
+/**
+ * The name of a zone's file in its version, from its path as it is laid out; NULL when it is not
+ * laid out.
+ */
 const char *zones_file_name(const struct model_zone *zone);
 
-void zones_said_fini(struct zones_said *said);
+void zones_findings_fini(struct zones_findings *said);
 
 #endif

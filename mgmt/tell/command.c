@@ -12,16 +12,16 @@
 
 #include "base/clock.h"
 
-json_t *tell_time(int64_t wall_ms)
+json_t *time_to_json(int64_t wall_clock_ms)
 {
 	char text[CLOCK_TEXT_MAX];
 
-	if (wall_ms <= 0 || wall_ms == MODEL_WALL_NEVER)
+	if (wall_clock_ms <= 0 || wall_clock_ms == MODEL_TIME_NEVER)
 		return json_null();
-	return json_string(clock_text(wall_ms, text));
+	return json_string(clock_text(wall_clock_ms, text));
 }
 
-json_t *tell_text(const char *text)
+json_t *text_to_json(const char *text)
 {
 	json_t *value = json_string(text);
 
@@ -36,44 +36,45 @@ json_t *tell_text(const char *text)
 	return value;
 }
 
-void tell_override_etag(const struct override *o, char out[TELL_ETAG_MAX])
+void override_etag(const struct override *o, char out[ETAG_TEXT_MAX])
 {
-	snprintf(out, TELL_ETAG_MAX, "\"o%" PRIu64 "\"", o->generation);
+	snprintf(out, ETAG_TEXT_MAX, "\"o%" PRIu64 "\"", o->generation);
 }
 
-static json_t *tell_target(const struct override *o)
+static json_t *target_to_json(const struct override *o)
 {
 	return o->target == MODEL_TARGET_SITE
 	               ? json_pack("{s:s}", "site", o->name)
 	               : json_pack("{s:s, s:s}", "pool", o->pool, "backend", o->name);
 }
 
-static int64_t later(int64_t at_ms, int64_t more_ms)
+static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
 {
-	return at_ms >= MODEL_WALL_NEVER - more_ms ? MODEL_WALL_NEVER : at_ms + more_ms;
+	return at_ms >= MODEL_TIME_NEVER - more_ms ? MODEL_TIME_NEVER : at_ms + more_ms;
 }
 
-json_t *tell_override(const struct overrides *set, const struct override *o, int64_t now_ms)
+json_t *override_to_json(const struct overrides *set, const struct override *o, int64_t now_ms)
 {
-	char etag[TELL_ETAG_MAX];
+	char etag[ETAG_TEXT_MAX];
 
-	tell_override_etag(o, etag);
+	override_etag(o, etag);
 	etag[strlen(etag) - 1] = '\0';
 	return json_pack(
 	        "{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
 	        "s:s, s:s}",
 	        "id", o->id, "etag", etag + 1, "do", override_kind_text(o->kind), "target",
-	        tell_target(o), "generation", (json_int_t)o->generation, "state",
+	        target_to_json(o), "generation", (json_int_t)o->generation, "state",
 	        overrides_state(set, o, now_ms), "level_ppm",
-	        (json_int_t)overrides_level(set, o, now_ms), "created", tell_time(o->created_ms),
-	        "from", tell_time(o->from_ms), "full", tell_time(later(o->from_ms, o->over_ms)),
-	        "until", tell_time(o->until_ms), "returned",
-	        tell_time(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
-	        (json_int_t)o->over_ms, "author", tell_text(o->author), "reason",
-	        tell_text(o->reason), "node", o->node, "principal", o->principal);
+	        (json_int_t)overrides_level(set, o, now_ms), "created", time_to_json(o->created_ms),
+	        "from", time_to_json(o->from_ms), "full",
+	        time_to_json(add_ms_capped(o->from_ms, o->over_ms)), "until",
+	        time_to_json(o->until_ms), "returned",
+	        time_to_json(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
+	        (json_int_t)o->over_ms, "author", text_to_json(o->author), "reason",
+	        text_to_json(o->reason), "node", o->node, "principal", o->principal);
 }
 
-json_t *tell_guards(const struct guard_result *guards)
+json_t *guards_to_json(const struct guard_result *guards)
 {
 	json_t *list = json_array();
 
@@ -95,7 +96,7 @@ static json_t *number_or_null(bool known, uint64_t n)
 	return known ? json_integer((json_int_t)n) : json_null();
 }
 
-json_t *tell_receivers(const struct guard_result *guards, bool sites)
+json_t *receivers_to_json(const struct guard_result *guards, bool sites)
 {
 	json_t *list = json_array();
 
@@ -124,18 +125,18 @@ json_t *tell_receivers(const struct guard_result *guards, bool sites)
 	return list;
 }
 
-json_t *tell_command(const struct intent *in, const struct command *c,
-                     const struct command_result *result, const char *note, int64_t now_ms)
+json_t *command_to_json(const struct intent *in, const struct command *c,
+                        const struct command_result *result, const char *note, int64_t now_ms)
 {
 	bool sites = result->override.target == MODEL_TARGET_SITE;
 	json_t *notes = json_array();
 
-	if (*intent_store_why(in))
+	if (*intent_store_reason(in))
 		json_array_append_new(
 		        notes,
 		        json_string("the store fails: the change is in memory and in the "
 		                    "effective document, and is stored when the store works"));
-	if (*intent_write_why(in))
+	if (*intent_unwritten_reason(in))
 		json_array_append_new(notes,
 		                      json_string("the effective document cannot be written"));
 	if (result->n_others)
@@ -147,35 +148,35 @@ json_t *tell_command(const struct intent *in, const struct command *c,
 		json_array_append_new(notes, json_string(note));
 	json_t *answer =
 	        json_pack("{s:o, s:o, s:o, s:s, s:o}", "override",
-	                  tell_override(intent_overrides(in), &result->override, now_ms),
-	                  "receivers", tell_receivers(&result->guards, sites), "guards",
-	                  tell_guards(&result->guards), "undo", result->undo, "notes", notes);
+	                  override_to_json(intent_overrides(in), &result->override, now_ms),
+	                  "receivers", receivers_to_json(&result->guards, sites), "guards",
+	                  guards_to_json(&result->guards), "undo", result->undo, "notes", notes);
 	if (c->dry_run)
 		json_object_set_new(answer, "dry_run", json_true());
 	return answer;
 }
 
-json_t *tell_node(const char *node, const char *write_why, bool in_force, json_t *behind)
+json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force, json_t *behind)
 {
 	json_t *state = json_pack("{s:s, s:s, s:o}", "node", node, "state",
-	                          *write_why ? "not_written"
-	                          : in_force ? "in_force"
-	                                     : "written",
+	                          *unwritten_reason ? "not_written"
+	                          : in_force        ? "in_force"
+	                                            : "written",
 	                          "processes", behind);
 
-	if (*write_why)
-		json_object_set_new(state, "detail", json_string(write_why));
+	if (*unwritten_reason)
+		json_object_set_new(state, "detail", json_string(unwritten_reason));
 	return state;
 }
 
-void tell_nodes(json_t *answer, uint64_t document, bool complete, json_t *nodes)
+void nodes_add_json(json_t *answer, uint64_t document, bool complete, json_t *nodes)
 {
 	json_object_set_new(answer, "document", json_integer((json_int_t)document));
 	json_object_set_new(answer, "complete", json_boolean(complete));
 	json_object_set_new(answer, "nodes", nodes);
 }
 
-json_t *tell_nothing_to_end(const struct command *c, const struct command_result *r)
+json_t *nothing_to_end_to_json(const struct command *c, const struct command_result *r)
 {
 	return json_pack("{s:n, s:b, s:b, s:[s]}", "override", "changed", 0, "dry_run", c->dry_run,
 	                 "notes", r->text);

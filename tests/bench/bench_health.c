@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `./run bench health`: what a probe costs weir-health, beside a bare loop of the same system calls
- * (socket, connect, request, answer, close, over epoll) in the same run. All in a network namespace of
- * its own, against a server in another process that answers whoever comes, at many addresses.
+ * (socket, connect, request, answer, close, over epoll) in the same run. All in a network namespace
+ * of its own, against a server in another process that answers whoever comes, at many addresses.
  *
  *   health.tcp, health.http          attempts as the checker makes them, WINDOW at a time
  *   health.tcp.checker, .http.checker  the whole checker: pace, votes, the page; TARGETS backends
  *
- * CPU time is this process's, which on the loopback includes the kernel's work on both ends' packets.
+ * CPU time is this process's, which on the loopback includes the kernel's work on both ends'
+ * packets.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -323,7 +324,7 @@ static void write_config(const char *path, const char *key, bool is_http)
 
 static struct model *read_model(const char *dir, bool is_http)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 	char config[128], key[128];
 
@@ -331,9 +332,9 @@ static struct model *read_model(const char *dir, bool is_http)
 	snprintf(key, sizeof(key), "%s/hash.key", dir);
 	write_key(key);
 	write_config(config, key, is_http);
-	if (model_read_config(config, "ams-1", &m, &mistakes))
-		die(mistakes.n_items ? mistakes.items[0].message : config, EINVAL);
-	model_mistakes_free(&mistakes);
+	if (model_read_config(config, "ams-1", &m, &errors))
+		die(errors.n_items ? errors.items[0].message : config, EINVAL);
+	model_errors_free(&errors);
 	unlink(config);
 	unlink(key);
 	return m;
@@ -395,7 +396,7 @@ static struct cost whole(bool is_http)
 	    page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
 	                &page) ||
 	    checker_open(&checker, loop, page, NULL) ||
-	    checker_take(&checker, read_model(dir, is_http), NULL, 0))
+	    checker_apply_model(&checker, read_model(dir, is_http), NULL, 0))
 		die("checker", ENOMEM);
 	run_for(loop, 2 * INTERVAL_MS / 1000);
 	uint64_t before = n_probes(&checker);

@@ -54,15 +54,15 @@ static int must(int err, const char *what)
 
 static struct model *read_model(const char *path, bool effective)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
-	int err = effective ? model_read_effective(path, NODE, &m, &mistakes)
-	                    : model_read_config(path, NODE, &m, &mistakes);
+	int err = effective ? model_read_effective(path, NODE, &m, &errors)
+	                    : model_read_config(path, NODE, &m, &errors);
 
-	for (size_t i = 0; i < mistakes.n_items && i < 5; i++)
-		fprintf(stderr, "%s:%u: %s\n", mistakes.items[i].file, mistakes.items[i].line,
-		        mistakes.items[i].message);
-	model_mistakes_free(&mistakes);
+	for (size_t i = 0; i < errors.n_items && i < 5; i++)
+		fprintf(stderr, "%s:%u: %s\n", errors.items[i].file, errors.items[i].line,
+		        errors.items[i].message);
+	model_errors_free(&errors);
 	return must(err, path) ? NULL : m;
 }
 
@@ -71,7 +71,7 @@ static void add_set(struct model_pool *p)
 {
 	struct model_set *sets = calloc(2, sizeof(*sets));
 	struct model_member *members = calloc(p->sets[0].n_members, sizeof(*members));
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = clock_realtime_ms();
 
 	if (!sets || !members)
 		abort();
@@ -79,7 +79,7 @@ static void add_set(struct model_pool *p)
 	members[0].weight *= 2;
 	sets[0] = p->sets[0];
 	sets[0].until_ms = now_ms + SETTLE;
-	sets[1] = (struct model_set){ now_ms, MODEL_WALL_NEVER, members, p->sets[0].n_members };
+	sets[1] = (struct model_set){ now_ms, MODEL_TIME_NEVER, members, p->sets[0].n_members };
 	p->sets = sets;
 	p->n_sets = 2;
 }
@@ -119,7 +119,7 @@ static int do_health(struct tool *t, char **words)
 	if (must(health_set_targets(h, targets, n, m->meta.document), "targets"))
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
-		health_write(h, health_find(h, targets[i]), health_make(HEALTH_UP, 0, 0, 0));
+		health_write(h, health_find_index(h, targets[i]), health_make(HEALTH_UP, 0, 0, 0));
 	memset(t->dead, 0, sizeof(t->dead));
 	page_publish(t->page);
 	model_free(m);
@@ -128,7 +128,7 @@ static int do_health(struct tool *t, char **words)
 
 static int map(struct tool *t)
 {
-	struct driver_why why;
+	struct driver_reason why;
 	int err;
 
 	if (t->mapped)
@@ -216,8 +216,9 @@ static int find(struct tool *t, const char *pool, const char *address, struct wa
 	w->backend = find_backend(&t->t, p->id, id);
 	w->slot = (uint32_t)(p->place >> 8);
 	w->end = w->slot + (1u << (p->place & 31));
-	return w->backend ? health_find(page_payload(t->page), health_target_backend(pool, id))
-	                  : -1;
+	return w->backend
+	               ? health_find_index(page_payload(t->page), health_target_backend(pool, id))
+	               : -1;
 }
 
 static void say_dead(struct tool *t, struct wait *w, int place, bool dead)

@@ -37,7 +37,7 @@ void bench_unsettle(struct world *w)
 		w->t.colds[slot].claim[OWNER_CLASS_TCP] =
 		        (struct owner_claim){ .base = (uint16_t)(*hot % BENCH_BACKENDS + 1),
 			                      .settle_at = 0x7fffffff };
-		*hot |= FWD_SLOT_LOOK_FURTHER;
+		*hot |= FWD_SLOT_UNSETTLED;
 	}
 	for (uint32_t i = 0; i < w->t.n_exceptions * 4; i++)
 		w->t.exceptions[i / 4].word[i % 4] =

@@ -31,7 +31,7 @@ int clock_gettime(clockid_t id, struct timespec *t)
 	uint64_t ms;
 
 	if (id == CLOCK_REALTIME)
-		ms = __atomic_load_n(&shared->wall_ms, __ATOMIC_ACQUIRE);
+		ms = __atomic_load_n(&shared->wall_clock_ms, __ATOMIC_ACQUIRE);
 	else if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE || id == CLOCK_BOOTTIME)
 		ms = __atomic_load_n(&shared->mono_ms, __ATOMIC_ACQUIRE);
 	else

@@ -82,7 +82,10 @@ static void make_backend(uint32_t pool, uint32_t i)
 	struct model_backend *b = &document_backends[pool][i];
 	char text[64];
 
-	/* Pool and number are the last two bytes. Tunnels of both families where there is no agent. */
+	/*
+	 * Pool and number are the last two bytes. Tunnels of both families where there is no
+	 * agent.
+	 */
 	snprintf(text, sizeof(text), pool && i >= 3 ? "2001:db8:b::%x%02x" : "10.1.%u.%u", pool,
 	         i + 1);
 	*b = (struct model_backend){ .name = names[i], .weight = 100 };
@@ -132,7 +135,7 @@ static void put_overrides(const struct intent *want, struct document *doc, uint3
 				                         .target = MODEL_TARGET_BACKEND,
 				                         .pool = document_pools[pool],
 				                         .name = names[i],
-				                         .until_ms = MODEL_WALL_NEVER,
+				                         .until_ms = MODEL_TIME_NEVER,
 				                         .author = "diff",
 				                         .reason = "",
 				                         .node = "n" };
@@ -210,7 +213,7 @@ void intent_announce(struct intent *want, uint32_t pool, int64_t from_ms, int64_
 
 	if (want->n_sets[pool] > 1)
 		set[-1].until_ms = from_ms + claim_ms;
-	*set = (struct set){ .from_ms = from_ms, .until_ms = MODEL_WALL_NEVER };
+	*set = (struct set){ .from_ms = from_ms, .until_ms = MODEL_TIME_NEVER };
 	for (uint32_t i = 0; i < STAGE_BACKENDS; i++)
 		if (want->candidates[pool][i].is_member)
 			set->members[set->n++] = (struct model_member){
@@ -221,13 +224,13 @@ void intent_announce(struct intent *want, uint32_t pool, int64_t from_ms, int64_
 	qsort(set->members, set->n, sizeof(set->members[0]), by_id);
 }
 
-void intent_forget(struct intent *want, uint32_t pool, int64_t wall_ms)
+void intent_forget(struct intent *want, uint32_t pool, int64_t wall_clock_ms)
 {
 	struct set *sets = want->sets[pool];
 	size_t n = 0;
 
 	for (size_t i = 0; i < want->n_sets[pool]; i++)
-		if (i + 1 == want->n_sets[pool] || sets[i].until_ms > wall_ms)
+		if (i + 1 == want->n_sets[pool] || sets[i].until_ms > wall_clock_ms)
 			sets[n++] = sets[i];
 	want->n_sets[pool] = n;
 }

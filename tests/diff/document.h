@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The documents of stage.h: one site, VIP and node, some pools, and what is wanted of their backends.
+ * The documents of stage.h: one site, VIP and node, some pools, and what is wanted of their
+ * backends.
  */
 #ifndef WEIR_TESTS_DIFF_DOCUMENT_H
 #define WEIR_TESTS_DIFF_DOCUMENT_H
@@ -61,9 +62,12 @@ void document_surroundings(void);
 void document_make(const struct intent *intent, uint64_t number, const struct twin *twin,
                    struct document *out);
 
-/** The members as they are wanted now are a set, the last, whose predecessor's claims end later by @p claim_ms. */
+/**
+ * The members as they are wanted now are a set, the last, whose predecessor's claims end later by
+ * @p claim_ms.
+ */
 void intent_announce(struct intent *intent, uint32_t pool, int64_t from_ms, int64_t claim_ms);
-/** Sets whose claims have ended by @p wall_ms leave. */
-void intent_forget(struct intent *intent, uint32_t pool, int64_t wall_ms);
+/** Sets whose claims have ended by @p wall_clock_ms leave. */
+void intent_forget(struct intent *intent, uint32_t pool, int64_t wall_clock_ms);
 
 #endif

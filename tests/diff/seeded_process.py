@@ -27,16 +27,16 @@ BUGS = [
     ("dpdk/worker.c", "w->tables.now_s = w->now_s;", ";"),
     ("dpdk/worker.c", "w->now_s = (uint32_t)t.tv_sec;", "w->now_s = (uint32_t)t.tv_sec + 1;"),
     ("dpdk/worker.c", "cpu->reason[from]--;", ";"),
-    ("dpdk/worker.c", "recount(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);", ";"),
+    ("dpdk/worker.c", "recount_frame(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);", ";"),
     ("dpdk/worker.c", "(struct fwd_packet){ data, data + m->data_len, m->buf_addr };", "(struct fwd_packet){ data, data + m->data_len, data };"),
-    ("dpdk/worker.c", "reason = exception_give(w, in, r->in[i], now_ns(r));", "reason = i ? exception_give(w, in, r->in[i], now_ns(r)) : FWD_REASON_COUNT;"),
+    ("dpdk/worker.c", "reason = kernel_path_give(w, in, r->in[i], round_now_ns(r));", "reason = i ? kernel_path_give(w, in, r->in[i], round_now_ns(r)) : FWD_REASON_COUNT;"),
     ("dpdk/exception.c", "write(port->tap, frame, m->data_len)", "write(port->tap, frame + 4, m->data_len) - 0"),
     ("dpdk/crew.c", "c->workers[i].tables.cpu = i;", "c->workers[i].tables.cpu = i + 1;"),
     ("dpdk/driver.c", "if (*kept && d->now.tables.n_cpus == ROWS)", "if (0)"),
-    ("process.c", "node_told(&p->node, loop_now_ms(p->loop));", ";"),
-    ("process.c", "loop_timer_set(p->loop, &p->tick, node_tick(&p->node, &time));", "loop_timer_set(p->loop, &p->tick, time.now_ms + 1000);"),
-    ("process.c", "node_hop(&p->node, address, hop);", ";"),
-    ("process.c", "node_verdicts(&p->node, &time);", ";"),
+    ("process.c", "compiler_update_mtus(&p->node, loop_now_ms(p->loop));", ";"),
+    ("process.c", "loop_timer_set(p->loop, &p->tick, compiler_tick(&p->node, &time));", "loop_timer_set(p->loop, &p->tick, time.now_ms + 1000);"),
+    ("process.c", "compiler_on_hop(&p->node, address, hop);", ";"),
+    ("process.c", "compiler_read_verdicts(&p->node, &time);", ";"),
 ]
 
 

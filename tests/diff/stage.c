@@ -30,10 +30,10 @@ struct driver {
 
 struct stage {
 	struct diff *diff;
-	struct node node;
+	struct compiler node;
 	struct driver driver;
 	struct hops hops;
-	struct node_time time;
+	struct compiler_time time;
 	struct health_page *health;
 	struct intent intent;
 	struct document documents[2];
@@ -146,16 +146,16 @@ static void take_document(struct stage *s)
 {
 	struct document *doc = &s->documents[s->next];
 	struct plan *plan = NULL;
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 	int err;
 
 	s->n_documents++;
 	document_make(&s->intent, s->n_documents, s->diff->twin, doc);
-	err = plan_make(&doc->model, s->time.wall_ms, &plan, why);
+	err = plan_make(&doc->model, s->time.wall_clock_ms, &plan, why);
 	if (!err && random_below(&s->diff->random, 2))
-		plan_fill(plan, s->node.model, s->time.wall_ms);
+		plan_fill(plan, s->node.model, s->time.wall_clock_ms);
 	if (!err)
-		err = node_take(&s->node, &doc->model, plan, &s->time, why);
+		err = compiler_apply_plan(&s->node, &doc->model, plan, &s->time, why);
 	s->tick_at_ms = s->time.now_ms;
 	if (!err) {
 		s->next = !s->next;
@@ -185,11 +185,11 @@ static uint32_t count_taking(const struct stage *s, uint32_t pool)
 static bool change_members(struct stage *s, uint32_t pool, struct candidate *c)
 {
 	struct random *r = &s->diff->random;
-	int64_t from_ms = s->time.wall_ms + (random_below(r, 2) ? 0 : random_below(r, 4000));
+	int64_t from_ms = s->time.wall_clock_ms + (random_below(r, 2) ? 0 : random_below(r, 4000));
 
-	intent_forget(&s->intent, pool, s->time.wall_ms);
+	intent_forget(&s->intent, pool, s->time.wall_clock_ms);
 	if (s->intent.n_sets[pool] == DOCUMENT_SETS_MAX ||
-	    s->intent.sets[pool][s->intent.n_sets[pool] - 1].from_ms > s->time.wall_ms)
+	    s->intent.sets[pool][s->intent.n_sets[pool] - 1].from_ms > s->time.wall_clock_ms)
 		return false; /* one at a time */
 	if (!c->is_member || !c->weight || random_below(r, 3) == 0) {
 		c->is_member = true;
@@ -212,29 +212,29 @@ static void say(struct stage *s, uint32_t pool, uint32_t i)
 	        health_target_backend(document_pools[pool], document_backends[pool][i].id);
 	bool dead = s->intent.candidates[pool][i].is_dead;
 
-	health_write(s->health, health_find(s->health, target),
+	health_write(s->health, health_find_index(s->health, target),
 	             health_make(dead ? HEALTH_DOWN : HEALTH_UP, 0,
 	                         dead ? HEALTH_REASON_REFUSED : HEALTH_REASON_OK, 1));
 }
 
 static void take_verdicts(struct stage *s)
 {
-	node_verdicts(&s->node, &s->time);
+	compiler_read_verdicts(&s->node, &s->time);
 	s->tick_at_ms = s->time.now_ms;
 }
 
 static void start_node(struct stage *s, bool kept)
 {
-	if (node_init(&s->node, &ops, &s->driver, kept))
+	if (compiler_init(&s->node, &ops, &s->driver, kept))
 		die("no node");
 	s->node.hops = &s->hops;
-	node_health(&s->node, s->health);
+	compiler_set_health(&s->node, s->health);
 }
 
 /* The process ends; packets flow on, and for a while nobody looks after the tables. */
 static void stop(struct stage *s)
 {
-	node_fini(&s->node);
+	compiler_fini(&s->node);
 	s->is_down = true;
 	s->back_at_ms = s->time.now_ms +
 	                random_below(&s->diff->random, 2) * random_below(&s->diff->random, 60000);
@@ -252,14 +252,14 @@ static void pass(struct stage *s, uint64_t ms)
 {
 	s->time.now_ms += ms;
 	s->time.ticks_ms += ms;
-	s->time.wall_ms += (int64_t)ms;
+	s->time.wall_clock_ms += (int64_t)ms;
 }
 
 /* As process.c does it. */
 static void tick(struct stage *s)
 {
 	if (!s->is_down && s->time.now_ms >= s->tick_at_ms)
-		s->tick_at_ms = node_tick(&s->node, &s->time);
+		s->tick_at_ms = compiler_tick(&s->node, &s->time);
 }
 
 /* In steps: what waits for a time is called at about that. */
@@ -271,7 +271,7 @@ static void let_pass(struct stage *s, uint32_t ms)
 			start_again(s);
 		tick(s);
 		if (!s->is_down)
-			node_told(&s->node, s->time.now_ms);
+			compiler_update_mtus(&s->node, s->time.now_ms);
 		if (s->diff->twin)
 			twin_set_time(s->diff->twin, &s->time);
 	}
@@ -318,7 +318,7 @@ static bool change(struct stage *s, enum stage_change what)
 		return true;
 	case STAGE_HOP:
 		set_hop(s, pool, i);
-		node_hop(&s->node, &document_backends[pool][i].address, NULL);
+		compiler_on_hop(&s->node, &document_backends[pool][i].address, NULL);
 		return true;
 	default:
 		if (s->diff->twin)
@@ -373,10 +373,10 @@ void stage_pass_time(struct stage *s, uint32_t ms)
 static void open_tables(struct stage *s)
 {
 	struct plan *plan;
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 
 	document_make(&s->intent, 0, s->diff->twin, &s->documents[0]);
-	if (plan_make(&s->documents[0].model, s->time.wall_ms, &plan, why))
+	if (plan_make(&s->documents[0].model, s->time.wall_clock_ms, &plan, why))
 		die(why);
 	diff_open(s->diff, &plan->sizes);
 	plan_free(plan);
@@ -409,7 +409,7 @@ struct stage *stage_open(struct diff *d)
 	s->diff = s->driver.diff = d;
 	s->hops.is_kernels = d->twin;
 	s->hops.ifindex = d->twin ? twin_ifindex(d->twin) : 0;
-	s->time = (struct node_time){ BEGIN_MS, BEGIN_MS, WALL_MS };
+	s->time = (struct compiler_time){ BEGIN_MS, BEGIN_MS, WALL_MS };
 	log_level(LOG_ERR); /* deaths are what this is about */
 	document_surroundings();
 	for (uint32_t p = 0; p < STAGE_POOLS; p++) {
@@ -418,7 +418,7 @@ struct stage *stage_open(struct diff *d)
 			        (struct candidate){ .weight = 100, .is_member = i < 4 };
 			set_hop(s, p, i);
 		}
-		intent_announce(&s->intent, p, s->time.wall_ms - DOCUMENT_SETTLE_MS, 0);
+		intent_announce(&s->intent, p, s->time.wall_clock_ms - DOCUMENT_SETTLE_MS, 0);
 	}
 	open_tables(s);
 	check_all(s);
@@ -442,7 +442,7 @@ void stage_close(struct stage *s)
 	       (double)(s->time.now_ms - BEGIN_MS) / 1000);
 	diff_close(d);
 	if (!s->is_down)
-		node_fini(&s->node);
+		compiler_fini(&s->node);
 	if (!d->twin)
 		free(s->health);
 	free(s);

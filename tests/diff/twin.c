@@ -169,7 +169,7 @@ char *twin_ask(const struct twin *t, const char *line)
 	char path[PATH_MAX], *answer = NULL;
 
 	path_of(t, "run/dataplane.ctl", path);
-	return ctl_ask(path, line, PATIENCE_MS, &answer) ? NULL : answer;
+	return ctl_request(path, line, PATIENCE_MS, &answer) ? NULL : answer;
 }
 
 /* Its status has this number. Asked, it does what was due before it answers. */
@@ -221,7 +221,7 @@ static void set_mtu(const char *interface, int mtu)
 
 static void map_tables(struct twin *t)
 {
-	struct driver_why why;
+	struct driver_reason why;
 	char path[PATH_MAX];
 
 	path_of(t, "run/tables/tables", path);
@@ -329,9 +329,9 @@ void twin_neighbour(const struct addr *address, const uint8_t mac[6])
 		die(command);
 }
 
-void twin_set_time(struct twin *t, const struct node_time *time)
+void twin_set_time(struct twin *t, const struct compiler_time *time)
 {
-	__atomic_store_n(&t->clock->wall_ms, (uint64_t)time->wall_ms, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->clock->wall_clock_ms, (uint64_t)time->wall_clock_ms, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->clock->mono_ms, time->now_ms, __ATOMIC_RELEASE);
 	if (t->pid)
 		wait_until_says(t, DOCUMENT, t->document);
@@ -429,7 +429,10 @@ static uint64_t count_given(const struct twin *t)
 	return n;
 }
 
-/* What it gives to the kernel is some of what is passed: as it came, in order. The police holds the rest. */
+/*
+ * What it gives to the kernel is some of what is passed: as it came, in order. The police holds
+ * the rest.
+ */
 const char *twin_passed(struct twin *t, const struct twin_frame *frames, uint32_t n)
 {
 	uint8_t frame[NIC_MTU];
@@ -517,8 +520,8 @@ static bool same_root(const struct fwd_root *a, const struct fwd_root *b)
 }
 
 /*
- * What the police held of what was to be passed, or the kernel refused, is counted as that: the sum is the same.
- * So is what was too long to be sent, exactly.
+ * What the police held of what was to be passed, or the kernel refused, is counted as that: the sum
+ * is the same. So is what was too long to be sent, exactly.
  */
 static bool same_cpu(const struct fwd_cpu *w, const struct fwd_cpu *p, const uint64_t *too_long)
 {

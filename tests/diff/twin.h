@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A whole process of weir-dataplane with the DPDK driver that is told what the node of stage.h is told:
- * documents by a file, verdicts by a health page, next hops by the kernel, the time by its clocks
- * (clock.c), frames by a TAP that it drives as its NIC. What it sends, what it passes to the kernel and
- * its tables, which are mapped, are read.
+ * A whole process of weir-dataplane with the DPDK driver that is told what the node of stage.h is
+ * told: documents by a file, verdicts by a health page, next hops by the kernel, the time by its
+ * clocks (clock.c), frames by a TAP that it drives as its NIC. What it sends, what it passes to the
+ * kernel and its tables, which are mapped, are read.
  *
  * dpdk_diff.py makes the namespace around both.
  */
@@ -25,8 +25,8 @@
 
 /** What the process takes for the time; it stands still otherwise. */
 struct twin_clock {
-	uint64_t mono_ms, wall_ms; /**< atomic */
-	uint64_t packets_ms;       /**< atomic: what a worker was told last; it asks now and then */
+	uint64_t mono_ms, wall_clock_ms; /**< atomic */
+	uint64_t packets_ms; /**< atomic: what a worker was told last; it asks now and then */
 };
 
 struct addr;
@@ -34,7 +34,7 @@ struct fwd_packet;
 struct fwd_verdict;
 struct health_page;
 struct model;
-struct node_time;
+struct compiler_time;
 struct twin;
 struct world;
 
@@ -73,15 +73,21 @@ void twin_document(struct twin *t, const struct model *m);
 /** The kernel's neighbour @p address has this MAC from now on. */
 void twin_neighbour(const struct addr *address, const uint8_t mac[6]);
 /** Set its clocks; once it runs, return when it has seen them. */
-void twin_set_time(struct twin *t, const struct node_time *time);
+void twin_set_time(struct twin *t, const struct compiler_time *time);
 
 /** Ask its control socket. @return its answer, from malloc() */
 char *twin_ask(const struct twin *t, const char *line);
-/** Give it frames, at most 64, and say what is wrong with what it sends. @return NULL if nothing is */
+/**
+ * Give it frames, at most 64, and say what is wrong with what it sends. @return NULL if nothing
+ * is
+ */
 const char *twin_forward(struct twin *t, const struct twin_frame *frames, uint32_t n);
 /** The same of what it gives to the kernel; its tables agree, so all is counted. */
 const char *twin_passed(struct twin *t, const struct twin_frame *frames, uint32_t n);
-/** The first table in which it differs from @p w, but for which CPU counted, or NULL. Waits until it agrees. */
+/**
+ * The first table in which it differs from @p w, but for which CPU counted, or NULL. Waits until
+ * it agrees.
+ */
 const char *twin_difference(struct twin *t, const struct world *w);
 
 #endif

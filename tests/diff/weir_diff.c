@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-diff COUNT [SEED]: the shared forwarding code as the XDP program and natively, on equal tables
- * (compare.h).
+ * weir-diff COUNT [SEED]: the shared forwarding code as the XDP program and natively, on equal
+ * tables (compare.h).
  *
  * First every boundary value of every field of every shape and every shape cut at every byte;
  * then random frames in sequence, among arbitrary changes of tables and time; then, for the second
  * half of COUNT, flows of clients on tables that the node makes and changes (sequence.h).
- * `--native FILE` takes the native side from a shared object, for the seeded bugs. With `--process DIR
- * WEIR-DATAPLANE CLOCK` all is the latter, and goes through a whole process, too (twin.h).
+ * `--native FILE` takes the native side from a shared object, for the seeded bugs. With `--process
+ * DIR WEIR-DATAPLANE CLOCK` all is the latter, and goes through a whole process, too (twin.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +87,7 @@ static void unsettle(struct diff *d, uint32_t slot)
 			.seen_at = d->now_s,
 			.spilled_at = (uint16_t)(d->now_s - random_below(r, 20)),
 		};
-	*world_slot(&d->native, slot) = hot | (random_below(r, 4) ? FWD_SLOT_LOOK_FURTHER : 0);
+	*world_slot(&d->native, slot) = hot | (random_below(r, 4) ? FWD_SLOT_UNSETTLED : 0);
 }
 
 /** A slot of the pool with agents: earlier owners of any kind, or none. */
@@ -97,14 +97,14 @@ static void list_owners(struct diff *d, uint32_t slot)
 	uint64_t word = 0;
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		word = owner_list_with(word, i,
-		                       random_below(r, 4)
-		                               ? random_below(r, 15) |
-		                                         (random_below(r, 2) ? OWNER_LIST_GUEST : 0)
-		                               : 0);
+		word = owner_list_with(
+		        word, i,
+		        random_below(r, 4) ? random_below(r, 15) |
+		                                     (random_below(r, 2) ? OWNER_LIST_TEMPORARY : 0)
+		                           : 0);
 	d->native.t.colds[slot].list.earlier = random_below(r, 8) ? word : 0;
 	*world_slot(&d->native, slot) =
-	        (uint16_t)random_below(r, 14) | (random_below(r, 8) ? FWD_SLOT_LOOK_FURTHER : 0);
+	        (uint16_t)random_below(r, 14) | (random_below(r, 8) ? FWD_SLOT_UNSETTLED : 0);
 }
 
 static void set_up_native(struct diff *d)
@@ -159,7 +159,7 @@ static void change_tables(struct diff *d)
 	              d->now_s + random_below(r, 1 + (1u << random_below(r, random_below(r, 11)))));
 	unsettle(d, 64 + random_below(r, 128));
 	last->encap = random_below(r, 2) ? FWD_ENCAP_L2 : FWD_ENCAP_IPIP;
-	b->told_mtu = random_below(r, 2) ? 0 : (uint16_t)(1380 + random_below(r, 120));
+	b->learned_mtu = random_below(r, 2) ? 0 : (uint16_t)(1380 + random_below(r, 120));
 	last->vlan = random_below(r, 2) ? 0 : 77;
 	b->inner_mtu = (uint16_t)(random_below(r, 2)   ? 1500
 	                          : random_below(r, 2) ? 40 + random_below(r, 80)
@@ -237,7 +237,7 @@ static void learn_carry(struct diff *d)
 	diff_set_time(d, 1000);
 	generate_shape(&f, SHAPE_ACK, &d->random);
 	for (slot = 64; slot < 192; slot++) {
-		*world_slot(&d->xdp, slot) = 1 | FWD_SLOT_LOOK_FURTHER;
+		*world_slot(&d->xdp, slot) = 1 | FWD_SLOT_UNSETTLED;
 		d->xdp.t.colds[slot].claim[OWNER_CLASS_TCP] =
 		        (struct owner_claim){ .base = 2, .settle_at = 1u << 30 };
 	}

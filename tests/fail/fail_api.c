@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each allocation of each request to the management API fails once: the request is answered as with
- * memory, or with 503 or 500; what is refused changes nothing, or says that it is done all the same;
- * and the next request is answered.
+ * memory, or with 503 or 500; what is refused changes nothing, or says that it is done all the
+ * same; and the next request is answered.
  *
  *     fail_api [-s STEP] [-o OFFSET] REQUEST ...      as in tests/fuzz/corpus/api; run with failalloc.so
  */
@@ -40,7 +40,8 @@ static void tell_crash(int signal)
 static struct state state_of(const struct core *core)
 {
 	return (struct state){ intent_head(core->intent)->number,
-		               overrides_live(intent_overrides(core->intent), clock_wall_ms()) };
+		               overrides_live(intent_overrides(core->intent),
+		                              clock_realtime_ms()) };
 }
 
 static unsigned handle(struct core *core, const char *text, size_t n, char **body)
@@ -83,7 +84,10 @@ static const char *judge(unsigned status, const char *body, unsigned whole, stru
 	return says_done && whole >= 400 ? "refused with memory, and said to be done" : NULL;
 }
 
-/* In a child: a core of its own, the request with its @p n-th allocation failing, and one after it. */
+/*
+ * In a child: a core of its own, the request with its @p n-th allocation failing, and one after
+ * it.
+ */
 static enum outcome run_once(const char *text, size_t n_text, unsigned long n, unsigned whole)
 {
 	static const char probe[] = "GET /v1/overrides\n";
@@ -156,7 +160,10 @@ static unsigned whole_status(const char *text, size_t n)
 	return status;
 }
 
-/* @return whether the request is answered well; the number of allocations that failed is added to @p n_all */
+/*
+ * @return whether the request is answered well; the number of allocations that failed is added to
+ * @p n_all
+ */
 static bool run_request(const char *path, unsigned long first, unsigned long step,
                         unsigned long *n_all)
 {
@@ -183,7 +190,7 @@ static bool run_request(const char *path, unsigned long first, unsigned long ste
 
 int main(int argc, char **argv)
 {
-	unsigned long step = 1, offset = (unsigned long)clock_wall_ms(), n_all = 0;
+	unsigned long step = 1, offset = (unsigned long)clock_realtime_ms(), n_all = 0;
 	unsigned n_passed = 0, n_failed = 0;
 	int option;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * At each place where Weir calls SQLite, OpenSSL, libbpf or DPDK, an allocation in the library fails once: Weir does what it
- * does with memory, or says that there is none; it does not crash, says nothing false, and the next try succeeds.
+ * At each place where Weir calls SQLite, OpenSSL, libbpf or DPDK, an allocation in the library
+ * fails once: Weir does what it does with memory, or says that there is none; it does not crash,
+ * says nothing false, and the next try succeeds.
  *
  *     fail_libs NTH [all]      which allocation of each call; run with failalloc.so, as root for libbpf
  *
@@ -69,7 +70,7 @@ static int use_store(void)
 			rc = store_version(s, 1, &v);
 		if (!rc)
 			rc = store_put_events(s, &event, 1);
-		snprintf(why, sizeof(why), "%s", store_why(s));
+		snprintf(why, sizeof(why), "%s", store_reason(s));
 		store_close(s);
 	}
 	snprintf(said, sizeof(said), "%s", why);
@@ -184,7 +185,7 @@ static int use_driver(void)
 	const struct driver_config config = { .pin_dir = BPF_DIR "/cluster/node",
 		                              .sizes = { 64, 16, 8, 64, 4096, 64 } };
 	struct driver_port port;
-	struct driver_why why = { "" }, more;
+	struct driver_reason why = { "" }, more;
 	struct driver *d = NULL;
 	bool kept;
 	int rc = driver_xdp.open(&config, &d, &kept, &why);
@@ -209,7 +210,7 @@ static int use_dpdk(void)
 		                              .dpdk = &dpdk,
 		                              .mtu = 1500 };
 	struct driver_port port;
-	struct driver_why why = { "" }, more;
+	struct driver_reason why = { "" }, more;
 	struct driver *d = NULL;
 	bool kept;
 	int rc = drivers_dpdk->open(&config, &d, &kept, &why);
@@ -266,7 +267,10 @@ static enum outcome run_once(size_t i, unsigned long nth, unsigned long n)
 
 	snprintf(text, sizeof(text), "%s", said);
 	int next = cases[i].how & ONCE ? 0 : cases[i].run();
-	/* libbpf says ESRCH or ENOSPC when it cannot read or ask the kernel, DPDK EPERM or EINVAL; and Weir that this may be memory. */
+	/*
+	 * libbpf says ESRCH or ENOSPC when it cannot read or ask the kernel, DPDK EPERM or
+	 * EINVAL; and Weir that this may be memory.
+	 */
 	bool named = rc == -ENOMEM || (rc == -EPROTO && (cases[i].how & VAGUE)) ||
 	             ((rc == -ESRCH || (cases[i].how & ONCE)) && strstr(text, "memory"));
 	bool good = (rc == 0 || named) && next == 0;
@@ -339,7 +343,10 @@ int main(int argc, char **argv)
 		abort();
 	make_certificate();
 	signal(SIGPIPE, SIG_IGN);
-	/* What OpenSSL cannot do here it never tries again: a process that starts without memory ends, and is started again. */
+	/*
+	 * What OpenSSL cannot do here it never tries again: a process that starts without memory
+	 * ends, and is started again.
+	 */
 	OPENSSL_init_ssl(0, NULL);
 	bool is_root = space_enter(true) == 0;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each allocation of what a process does with a document fails once: it is taken whole or refused with
- * -ENOMEM, without a mistake that is none, and taken with the next try.
+ * Each allocation of what a process does with a document fails once: it is taken whole or refused
+ * with -ENOMEM, without a mistake that is none, and taken with the next try.
  *
  *     fail_load CONFIGURATION      docs/weir.conf.example; run with failalloc.so
  */
@@ -56,7 +56,7 @@ static void write_file(const char *name, const char *text)
 /* The effective document of the example, with its zone. */
 static void prepare(const char *configuration)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 	char path[PATH_MAX], *text = NULL;
 	size_t n;
@@ -71,10 +71,10 @@ static void prepare(const char *configuration)
 	        "$TTL 300\n@ SOA ns1 root 7 3600 900 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n"
 	        "a AAAA 2001:db8::1\n@ MX 10 a\nt TXT \"x\" \"y\"\nc CNAME a\n_s._tcp SRV 1 2 3 a\n");
 	if (proc_path(dir, "weir.conf", path) || proc_path(dir, PROC_EFFECTIVE_FILE, effective) ||
-	    model_read_config(path, NULL, &m, &mistakes) || model_write_effective(m, effective))
+	    model_read_config(path, NULL, &m, &errors) || model_write_effective(m, effective))
 		abort();
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	for (int i = 0; i < 3; i++)
 		snprintf(i == 0   ? dirs.conf
 		         : i == 1 ? dirs.state
@@ -83,38 +83,37 @@ static void prepare(const char *configuration)
 	snprintf(dirs.node, sizeof(dirs.node), "ams-1");
 }
 
-static void note_mistakes(const struct model_mistakes *mistakes)
+static void note_mistakes(const struct model_errors *errors)
 {
-	for (size_t i = 0; i < mistakes->n_items; i++)
-		if (!strstr(mistakes->items[i].message, "out of memory")) {
+	for (size_t i = 0; i < errors->n_items; i++)
+		if (!strstr(errors->items[i].message, "out of memory")) {
 			n_reports++;
-			snprintf(report_text, sizeof(report_text), "%s",
-			         mistakes->items[i].message);
+			snprintf(report_text, sizeof(report_text), "%s", errors->items[i].message);
 		}
 }
 
 static int read_effective(void)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
-	int err = model_read_effective(effective, dirs.node, &m, &mistakes);
+	int err = model_read_effective(effective, dirs.node, &m, &errors);
 
-	note_mistakes(&mistakes);
+	note_mistakes(&errors);
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return err;
 }
 
 static int make_draft(void)
 {
-	struct draft_source from = { .node = dirs.node };
-	struct draft draft = { 0 };
+	struct compiled_source from = { .node = dirs.node };
+	struct compiled draft = { 0 };
 
 	snprintf(from.path, sizeof(from.path), "%s", effective);
-	draft_make(&from, &draft);
-	note_mistakes(&draft.mistakes);
+	compiled_make(&from, &draft);
+	note_mistakes(&draft.errors);
 	int err = draft.err;
-	draft_free(&draft);
+	compiled_free(&draft);
 	return err;
 }
 
@@ -141,7 +140,7 @@ static int load_generation(void)
 static int take_document(void)
 {
 	static struct checker checker;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 	struct loop *loop = NULL;
 	struct page *page = NULL;
@@ -156,11 +155,11 @@ static int take_document(void)
 	err = page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
 	                  &page);
 	if (!err && (err = checker_open(&checker, loop, page, NULL)) == 0) {
-		err = model_read_effective(effective, dirs.node, &m, &mistakes);
-		note_mistakes(&mistakes);
-		model_mistakes_free(&mistakes);
+		err = model_read_effective(effective, dirs.node, &m, &errors);
+		note_mistakes(&errors);
+		model_errors_free(&errors);
 		if (!err) /* takes the model, also when it fails */
-			err = checker_take(&checker, m, NULL, 0);
+			err = checker_apply_model(&checker, m, NULL, 0);
 		checker_close(&checker);
 	}
 	page_close(page);

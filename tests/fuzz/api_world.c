@@ -77,7 +77,7 @@ struct core *api_world_open(void)
 	pthread_mutex_init(&core.lock, NULL);
 	pthread_cond_init(&core.changed, NULL);
 	if (stats_create(core.dirs.run, "mgmt", 64, &core.stats) ||
-	    intent_open(&options, clock_wall_ms(), &core.intent) || !intent_head(core.intent) ||
+	    intent_open(&options, clock_realtime_ms(), &core.intent) || !intent_head(core.intent) ||
 	    observe_start(&core) || peers_start(&core))
 		abort();
 	return &core;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a request to the management API: "METHOD PATH?QUERY", a newline, and the body; before it a digit, the
- * role of who asks (enum http_role; none: an admin). Every answer has a status of the closed set, in which there is
- * no internal error; a problem has its code; what is refused changes nothing, nor does who may not.
+ * Any bytes as a request to the management API: "METHOD PATH?QUERY", a newline, and the body;
+ * before it a digit, the role of who asks (enum http_role; none: an admin). Every answer has a
+ * status of the closed set, in which there is no internal error; a problem has its code; what is
+ * refused changes nothing, nor does who may not.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -47,7 +48,7 @@ static uint64_t count_changes(void)
 static void check_role(const struct http_request *r, const struct http_reply *reply, bool changed)
 {
 	assert(!changed || may_change(r->role));
-	if (r->role == HTTP_NOBODY)
+	if (r->role == HTTP_NO_ROLE)
 		assert(reply->status >= 400 && reply->status != 403);
 	if (r->role == HTTP_METRICS && strcmp(r->path, "/metrics") != 0)
 		assert(reply->status >= 400);
@@ -70,7 +71,7 @@ static void check_reply(const struct http_reply *reply, uint64_t version_before,
 	assert(json_is_string(json_object_get(reply->json, "code")));
 	assert(json_integer_value(json_object_get(reply->json, "status")) == reply->status);
 	assert(intent_head(core->intent)->number == version_before);
-	assert(overrides_live(intent_overrides(core->intent), clock_wall_ms()) <= live_before);
+	assert(overrides_live(intent_overrides(core->intent), clock_realtime_ms()) <= live_before);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -97,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (strstr(r.path, "/v1/overrides"))
 		r.if_match[0] = '\0';
 	uint64_t version = intent_head(core->intent)->number;
-	size_t live = overrides_live(intent_overrides(core->intent), clock_wall_ms());
+	size_t live = overrides_live(intent_overrides(core->intent), clock_realtime_ms());
 	uint64_t changes = count_changes();
 	route_handle(core, &r, &reply);
 	check_reply(&reply, version, live);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any text as the Authorization of a request, and as a file of tokens: nobody is somebody without a token
- * whose digest the file has.
+ * Any text as the Authorization of a request, and as a file of tokens: nobody is somebody without a
+ * token whose digest the file has.
  */
 #include <assert.h>
 #include <sys/stat.h>
@@ -51,7 +51,7 @@ static void check_header(const char *text)
 
 	auth_token(&core, -1, text, &r);
 	assert(strnlen(r.principal, sizeof(r.principal)) < sizeof(r.principal));
-	if (r.role == HTTP_NOBODY)
+	if (r.role == HTTP_NO_ROLE)
 		return;
 	assert(r.role == HTTP_OPERATOR || r.role == HTTP_PEER);
 	if (!strncasecmp(text, "Bearer ", 7))
@@ -66,10 +66,10 @@ static void check_file(const char *tokens)
 	enum http_role role = auth_find(tokens, TOKEN, name);
 
 	assert(strnlen(name, sizeof(name)) < sizeof(name));
-	assert(role == HTTP_NOBODY ||
+	assert(role == HTTP_NO_ROLE ||
 	       strcasestr(tokens, digest_bytes(TOKEN, strlen(TOKEN), digest)));
 	role = auth_find(tokens, "", name);
-	assert(role == HTTP_NOBODY || strchr(tokens, '*'));
+	assert(role == HTTP_NO_ROLE || strchr(tokens, '*'));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Any bytes as an operator's configuration and as an effective document: refused or taken, never worse. */
+/*
+ * Any bytes as an operator's configuration and as an effective document: refused or taken, never
+ * worse.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,44 +42,44 @@ static void put(const char *name, const void *bytes, size_t n)
 static void again(const struct model *m)
 {
 	struct model *back = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char path[80];
 
 	snprintf(path, sizeof(path), "%s/effective.conf", dir);
 	if (model_write_effective(m, path) != 0 ||
-	    model_read_effective(path, NULL, &back, &mistakes) != 0)
+	    model_read_effective(path, NULL, &back, &errors) != 0)
 		abort();
 	model_free(back);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 }
 
-static void check(int err, struct model *m, struct model_mistakes *mistakes)
+static void check(int err, struct model *m, struct model_errors *errors)
 {
-	if ((err == 0) != (mistakes->n_total == 0 && m))
+	if ((err == 0) != (errors->n_total == 0 && m))
 		abort();
 	if (m)
 		again(m);
 	model_free(m);
-	model_mistakes_free(mistakes);
+	model_errors_free(errors);
 }
 
 static void give_effective(const uint8_t *bytes, size_t n)
 {
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char path[80];
 
 	snprintf(path, sizeof(path), "%s/effective.conf", dir);
 	put("effective.conf", bytes, n);
-	int err = model_read_effective(path, NULL, &m, &mistakes);
-	check(err, m, &mistakes);
+	int err = model_read_effective(path, NULL, &m, &errors);
+	check(err, m, &errors);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static int ready;
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 	if (!ready) {
 		fuzz_dir(dir, "/tmp", "fuzz");
@@ -85,8 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		atexit(clean);
 		ready = 1;
 	}
-	int err = model_read_text((const char *)bytes, n, "fuzz", dir, NULL, &m, &mistakes);
-	check(err, m, &mistakes);
+	int err = model_read_text((const char *)bytes, n, "fuzz", dir, NULL, &m, &errors);
+	check(err, m, &errors);
 	give_effective(bytes, n);
 	return 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Any line to the control socket of weir-dataplane, with a document in force: one line of JSON is the answer. */
+/*
+ * Any line to the control socket of weir-dataplane, with a document in force: one line of JSON is
+ * the answer.
+ */
 #include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		process.driver =
 		        (struct driver *)&stage; /* never looked into: there are no ports */
 	}
-	answer = process_ask(&process, line, n);
+	answer = process_answer(&process, line, n);
 	assert(answer && !strchr(answer, '\n'));
 	json_t *json = json_read(answer, strlen(answer), 0, NULL);
 	assert(json_is_object(json) && json_is_boolean(json_object_get(json, "ok")));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any line to the control socket of weir-dns, with a document and its zone in force: one line of JSON is the answer,
- * and only a request to read the zone files starts a load. The loading itself is not run: fuzz_dns_zone has that.
+ * Any line to the control socket of weir-dns, with a document and its zone in force: one line of
+ * JSON is the answer, and only a request to read the zone files starts a load. The loading itself
+ * is not run: fuzz_dns_zone has that.
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -71,7 +72,7 @@ static void report(void *arg, const struct zones_message *m)
 static void prepare(void)
 {
 	const struct generation_how how = { .report = report };
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 	char path[PATH_MAX], effective[PATH_MAX];
 
@@ -86,10 +87,10 @@ static void prepare(void)
 		         dir);
 	snprintf(dirs.node, sizeof(dirs.node), "ams-1");
 	if (proc_path(dir, PROC_EFFECTIVE_FILE, effective) ||
-	    model_read_config(path, NULL, &m, &mistakes) || model_write_effective(m, effective))
+	    model_read_config(path, NULL, &m, &errors) || model_write_effective(m, effective))
 		abort();
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	server.dirs = &dirs;
 	if (generation_load(&dirs, &how, &server.now))
 		abort();
@@ -102,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	if (!server.now)
 		prepare();
-	answer = control_handle(&server, line, n);
+	answer = dns_ctl_handle(&server, line, n);
 	assert(answer && !strchr(answer, '\n'));
 	json_t *json = json_read(answer, strlen(answer), 0, NULL);
 	assert(json_is_object(json) && json_is_boolean(json_object_get(json, "ok")));

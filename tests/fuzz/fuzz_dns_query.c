@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a query, over UDP and TCP: no answer, or a well-formed one that fits, with the query's id
- * and question. The zones are fixed and hold one of each kind of name.
+ * Any bytes as a query, over UDP and TCP: no answer, or a well-formed one that fits, with the
+ * query's id and question. The zones are fixed and hold one of each kind of name.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -27,16 +27,18 @@ static const char zone_text[] =
         "big NS a.b.c.d.e.f.big\nbig NS a.b.c.d.e.g.big\na.b.c.d.e.f.big A 192.0.2.1\n"
         "soa CNAME z\nptr PTR a\nminfo TYPE14 \\# 2 0000\n";
 
-static struct place_site sites[2] = {
+static struct steering_site sites[2] = {
 	{ .name = "ams", .id = 1, .weight = 100, .n_addresses = { 16, 16 } },
 	{ .name = "fra", .id = 2, .weight = 100, .n_addresses = { 1, 0 } },
 };
-static struct place_service service = { .name = "web", .n_sites = 2, .sites = sites };
-static const struct place_name names[] = {
+static struct steering_service service = { .name = "web", .n_sites = 2, .sites = sites };
+static const struct steering_name names[] = {
 	{ .name = "www.x", .service = &service, .ttl_min_s = 5, .ttl_max_s = 60 },
 	{ .name = "*.dyn.x", .service = &service, .ttl_min_s = 5, .ttl_max_s = 60 },
 };
-static const struct place place = { .n_names = 2, .n_services = 1, .n_states = 2, .names = names };
+static const struct steering place = {
+	.n_names = 2, .n_services = 1, .n_states = 2, .names = names
+};
 
 static void report(void *arg, const struct zones_message *m)
 {
@@ -51,13 +53,13 @@ static struct answer_env make_env(void)
 		                  .nsid = (const uint8_t *)"node",
 		                  .nsid_length = 4 };
 	struct image *image = NULL;
-	struct place_state *state = calloc(1, sizeof(*state) + 2 * sizeof(state->sites[0]));
+	struct steering_state *state = calloc(1, sizeof(*state) + 2 * sizeof(state->sites[0]));
 	char path[32];
 	int fd = memfd_create("zone", MFD_CLOEXEC);
 
 	if (fd < 0 || !state || write(fd, zone_text, sizeof(zone_text) - 1) < 0)
 		abort();
-	for (unsigned i = 0; i < PLACE_ADDRESSES_MAX; i++) {
+	for (unsigned i = 0; i < STEERING_ADDRESSES_MAX; i++) {
 		const uint8_t four[4] = { 203, 0, 113, (uint8_t)i };
 
 		sites[0].addresses[1][i] = addr_from4(four);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a zone file: refused with reports, or compiled into an image that passes its own check and
- * gives well-formed answers. ldns alone must make the same image of them.
+ * Any bytes as a zone file: refused with reports, or compiled into an image that passes its own
+ * check and gives well-formed answers. ldns alone must make the same image of them.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 /*
  * ldns loses a few bytes on some records that it refuses (CERT of type 0); zone_parse.c stops after
- * ZONE_MISTAKES_MAX mistakes, which bounds that. Everything of ours is still looked at.
+ * ZONE_ERRORS_MAX mistakes, which bounds that. Everything of ours is still looked at.
  */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
@@ -31,7 +31,7 @@ static void count(void *arg, const struct zones_message *m)
 {
 	if (!*m->text)
 		abort();
-	*(unsigned *)arg += m->level == ZONES_MISTAKE;
+	*(unsigned *)arg += m->level == ZONES_ERROR;
 }
 
 static void ask_all(const struct image *image)

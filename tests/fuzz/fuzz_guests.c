@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as what a fellow tells of slots (dataplane/node_guests.c): refused whole, or taken so that each slot is
- * somebody's, and names backends of the tables alone.
+ * Any bytes as what a fellow tells of slots (dataplane/node_guests.c): refused whole, or taken so
+ * that each slot is somebody's, and names backends of the tables alone.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ static void check_slot(uint32_t s)
 
 	if (owner == 0 || owner >= stage.node.sizes.backends)
 		abort();
-	for (uint32_t i = 0; hot & FWD_SLOT_LOOK_FURTHER && i < OWNER_LIST_MAX; i++)
+	for (uint32_t i = 0; hot & FWD_SLOT_UNSETTLED && i < OWNER_LIST_MAX; i++)
 		if (owner_list_at(earlier, i) >= stage.node.sizes.backends)
 			abort();
 }
@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	text[n] = '\0';
 	if (!stage.node.plan)
 		start();
-	(void)node_guests_take(&stage.node, text, &stage.time);
+	(void)compiler_handover_read(&stage.node, text, &stage.time);
 	for (uint32_t s = 0; s < stage.node.pools[0].n_slots; s++)
 		check_slot(s);
 	free(text);

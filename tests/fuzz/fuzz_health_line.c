@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a request on weir-health's control socket: one JSON object back, "ok" in it, no probe sent
- * before the loop runs.
+ * Any bytes as a request on weir-health's control socket: one JSON object back, "ok" in it, no
+ * probe sent before the loop runs.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ static void clean(void)
 /* A checker with three targets whose loop never runs. */
 static void prepare(void)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m;
 	struct loop *loop;
 	struct page *page;
@@ -71,13 +71,13 @@ static void prepare(void)
 	if (!f || fputs("00112233445566778899aabbccddeeff\n", f) < 0 || fclose(f))
 		abort();
 	path_of("page", path);
-	if (model_read_text(document, strlen(document), "fuzz", dir, "ams-1", &m, &mistakes) ||
+	if (model_read_text(document, strlen(document), "fuzz", dir, "ams-1", &m, &errors) ||
 	    loop_open(&loop) ||
 	    page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
 	                &page) ||
-	    checker_open(&checker, loop, page, NULL) || checker_take(&checker, m, NULL, 0))
+	    checker_open(&checker, loop, page, NULL) || checker_apply_model(&checker, m, NULL, 0))
 		abort();
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Any bytes as a file that a process keeps; the first says which. Refused, or taken within its bounds. */
+/*
+ * Any bytes as a file that a process keeps; the first says which. Refused, or taken within its
+ * bounds.
+ */
 #include <assert.h>
 #include <limits.h>
 #include <unistd.h>
@@ -17,8 +20,8 @@
 #include "weir/ramp.h"
 
 static char dir[FUZZ_DIR_MAX];
-static const char *const names[] = { "health.verdicts", "health.vips", "dns.ramps",   "dns.sites",
-	                             "hash.key",        GUESTS_FILE,   PLACEMENT_FILE };
+static const char *const names[] = { "health.verdicts", "health.vips",   "dns.ramps",   "dns.sites",
+	                             "hash.key",        CONN_STATE_FILE, PLACEMENT_FILE };
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
 
 static void clean(void)
@@ -65,12 +68,12 @@ static void check_sites(void)
 
 static void check_guests(void)
 {
-	struct guests_told told;
+	struct conn_state told;
 
-	if (guests_read(dir, 0, &told))
+	if (conn_state_read(dir, 0, &told))
 		return;
 	assert(*told.node && strnlen(told.node, sizeof(told.node)) < sizeof(told.node));
-	assert(strlen(told.text) <= GUESTS_TEXT_MAX);
+	assert(strlen(told.text) <= CONN_STATE_TEXT_MAX);
 	free(told.text);
 }
 
@@ -82,7 +85,7 @@ static void check_placement(const char *path)
 	if (placement_read(path, &one))
 		return;
 	assert(!placement_write(path, &one) && !placement_read(path, &two));
-	assert(one.kind == two.kind && !strcmp(one.made_of, two.made_of));
+	assert(one.kind == two.kind && !strcmp(one.derived_from, two.derived_from));
 	assert(!memcmp(one.key, two.key, sizeof(one.key)));
 }
 

@@ -53,7 +53,7 @@ static void set_slots(uint8_t how)
 {
 	for (uint32_t slot = 0; slot < 32; slot++) {
 		*world_slot(&w, slot) =
-		        (uint16_t)(1 + how % 4) | (how & 4 ? FWD_SLOT_LOOK_FURTHER : 0);
+		        (uint16_t)(1 + how % 4) | (how & 4 ? FWD_SLOT_UNSETTLED : 0);
 		w.t.colds[slot].claim[0].settle_at = w.t.colds[slot].claim[1].settle_at =
 		        how & 8 ? 1000 : 0;
 		w.t.colds[slot].claim[0].base = w.t.colds[slot].claim[1].base =

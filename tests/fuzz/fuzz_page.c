@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a page in shared memory: a writer of this host that has gone wrong misleads its readers at most.
- * The first byte says of which kind; from 128 on the file is made as long as a page of health, with zeros.
+ * Any bytes as a page in shared memory: a writer of this host that has gone wrong misleads its
+ * readers at most. The first byte says of which kind; from 128 on the file is made as long as a
+ * page of health, with zeros.
  */
 #include <assert.h>
 #include <limits.h>
@@ -68,7 +69,7 @@ static void check_conditions(void)
 static void read_health(const struct health_page *page)
 {
 	for (uint64_t id = 0; id < 3; id++)
-		(void)health_read(page, health_find(page, id));
+		(void)health_read(page, health_find_index(page, id));
 }
 
 static void check_health(void)
@@ -86,12 +87,12 @@ static void check_view(void)
 {
 	struct page *page;
 
-	if (page_open(paths[VIEW], VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, NULL, &page))
+	if (page_open(paths[VIEW], PEER_PAGE_KIND, PEER_PAGE_LAYOUT, NULL, &page))
 		return;
-	if (page_size(page) >= sizeof(struct view_page)) {
-		const struct view_page *view = page_payload(page);
+	if (page_size(page) >= sizeof(struct peer_page)) {
+		const struct peer_page *view = page_payload(page);
 
-		(void)view_good_until_ms(view);
+		(void)peer_page_good_until_ms(view);
 		read_health(&view->health);
 	}
 	page_close(page);
@@ -117,9 +118,9 @@ static void check_effect(void)
 
 static void check_clock(void)
 {
-	const struct wall_now now = { .mono_ms = 1000000,
-		                      .clock_ms = 1780000000000,
-		                      .synchronised = true };
+	const struct wall_clock_now now = { .mono_ms = 1000000,
+		                            .clock_ms = 1780000000000,
+		                            .synchronised = true };
 	struct believed b = { .boot = 1 }; /* of the page in the corpus, so that it is followed */
 
 	(void)believed_step(&b, dir, &now);
@@ -149,8 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	const int kind = bytes[0] % 128 % N_KINDS;
 
 	fuzz_write(paths[kind], bytes + 1, n - 1);
-	if (bytes[0] >= 128 && n < sizeof(struct view_page) &&
-	    truncate(paths[kind], sizeof(struct page_header) + sizeof(struct view_page)))
+	if (bytes[0] >= 128 && n < sizeof(struct peer_page) &&
+	    truncate(paths[kind], sizeof(struct page_header) + sizeof(struct peer_page)))
 		abort();
 	checks[kind]();
 	return 0;

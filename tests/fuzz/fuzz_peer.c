@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any JSON as what a peer answers: an override or version that is taken is the same when it is told on, and
- * words that are taken are words.
+ * Any JSON as what a peer answers: an override or version that is taken is the same when it is told
+ * on, and words that are taken are words.
  */
 #include <assert.h>
 
@@ -17,10 +17,10 @@ static void check_override(const json_t *json)
 {
 	struct override o = { 0 }, again = { 0 };
 
-	if (tell_read_override(json, &o))
+	if (override_from_peer_json(json, &o))
 		return;
-	json_t *told = tell_peer_override(&o);
-	assert(told && tell_read_override(told, &again) == 0);
+	json_t *told = override_to_peer_json(&o);
+	assert(told && override_from_peer_json(told, &again) == 0);
 	assert(!strcmp(o.id, again.id) && o.generation == again.generation &&
 	       o.kind == again.kind && o.target == again.target && o.until_ms == again.until_ms &&
 	       o.ended == again.ended);
@@ -31,10 +31,10 @@ static void check_version(const json_t *json)
 {
 	struct version v = { 0 }, again = { 0 };
 
-	if (tell_read_version(json, &v))
+	if (version_from_peer_json(json, &v))
 		return;
-	json_t *told = tell_peer_version(&v);
-	assert(told && tell_read_version(told, &again) == 0);
+	json_t *told = version_to_peer_json(&v);
+	assert(told && version_from_peer_json(told, &again) == 0);
 	assert(v.number == again.number && !strcmp(v.digest, again.digest) &&
 	       v.time_ms == again.time_ms);
 	json_decref(told);
@@ -45,7 +45,7 @@ static void check_contents(const json_t *json)
 	char why[HTTP_TEXT_MAX];
 	struct files files = { 0 };
 
-	if (json_is_object(json) && tell_read_contents(json, &files, why) == 0) {
+	if (json_is_object(json) && contents_from_json(json, &files, why) == 0) {
 		assert(files_find(&files, FILES_MAIN));
 		files_fini(&files);
 	}
@@ -54,14 +54,14 @@ static void check_contents(const json_t *json)
 static void check_words(const json_t *json)
 {
 	static const uint64_t targets[] = { 0x1000000000000001, 0x10, 0xfedcba9876543210 };
-	static struct view_page page;
+	static struct peer_page page;
 	const char *why = NULL, *text = NULL;
 
 	memset(&page, 0, sizeof(page));
-	if (views_take(&page, json, "fra-1", "t", targets, 3, 1000, &why))
+	if (health_exchange_accept(&page, json, "fra-1", "t", targets, 3, 1000, &why))
 		assert(why);
-	enum learn_word word = learn_read(json, "fra-1", "t", &text);
-	assert(word != LEARN_KNOWS || text);
+	enum state_fetch_word word = state_fetch_read(json, "fra-1", "t", &text);
+	assert(word != STATE_FETCH_KNOWS || text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -75,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	check_version(json);
 	check_contents(json);
 	check_words(json);
-	(void)inforce_read(json);
-	if (tell_read_fingerprint(json, fingerprint))
+	(void)inforce_from_json(json);
+	if (fingerprint_from_json(json, fingerprint))
 		assert(strlen(fingerprint) < sizeof(fingerprint));
 	json_decref(json);
 	return 0;

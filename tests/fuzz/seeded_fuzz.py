@@ -20,7 +20,7 @@ N_MUTATIONS = "20000"
 
 # Target, file, what is there once, what is put in its place.
 BUGS = [
-    ("auth", "mgmt/api/auth.c", "	if (!fits)\n		return HTTP_NOBODY;\n", ""),
+    ("auth", "mgmt/api/auth.c", "	if (!fits)\n		return HTTP_NO_ROLE;\n", ""),
     ("auth", "mgmt/api/auth.c", "	if (authorization && !*token)\n		return;", "	if (0)\n		return;"),
     ("peer", "mgmt/api/tell_peer.c", "(json_int_t)o->until_ms", "(json_int_t)o->over_ms"),
     ("peer", "mgmt/api/tell_peer.c", "(json_int_t)v->time_ms", "(json_int_t)v->effective_ms + 1"),

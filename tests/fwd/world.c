@@ -210,7 +210,8 @@ void world_add_pool(struct world *w, uint32_t i, uint32_t first, unsigned int lo
 
 		*world_slot(w, first + slot) = (uint16_t)(low + (mixed >> 32) % (high - low + 1));
 	}
-	w->t.pools[i] = (struct fwd_pool){
-		.place = (uint64_t)first << 8 | log2, .idle_s = 300, .settle_s = 900, .learn_s = 300
-	};
+	w->t.pools[i] = (struct fwd_pool){ .place = (uint64_t)first << 8 | log2,
+		                           .idle_s = 300,
+		                           .settle_s = 900,
+		                           .remember_s = 300 };
 }

@@ -12,8 +12,8 @@
  *                            host behind the interface probes its backends
  *   other                    anything else
  * FLOWS.log gets a line for each SYN in a tunnel: TIME_MS DIRECTION OUTER SOURCE PORT VIP.
- * OUT.json is written anew every 100 ms and at SIGTERM, by rename; `lost` is what the kernel could not
- * give us: a lab must check that it is 0.
+ * OUT.json is written anew every 100 ms and at SIGTERM, by rename; `lost` is what the kernel could
+ * not give us: a lab must check that it is 0.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -143,7 +143,7 @@ static void log_flow(bool out, const struct ip *outer, const struct ip *inner)
 {
 	char to[ADDR_TEXT_MAX], source[ADDR_TEXT_MAX], vip[ADDR_TEXT_MAX];
 
-	fprintf(all.flows, "%" PRId64 " %s %s %s %u %s\n", clock_wall_ms(), out ? "out" : "in",
+	fprintf(all.flows, "%" PRId64 " %s %s %s %u %s\n", clock_realtime_ms(), out ? "out" : "in",
 	        addr_text(&outer->destination, to), addr_text(&inner->source, source),
 	        (unsigned)(inner->payload[0] << 8 | inner->payload[1]),
 	        addr_text(&inner->destination, vip));
@@ -221,7 +221,7 @@ static void write_counts(void)
 
 	if (!f)
 		return;
-	fprintf(f, "{\"time\":%" PRId64 ",\"lost\":%" PRIu64 ",\"classes\":[", clock_wall_ms(),
+	fprintf(f, "{\"time\":%" PRId64 ",\"lost\":%" PRIu64 ",\"classes\":[", clock_realtime_ms(),
 	        all.lost);
 	for (size_t i = 0; i < all.n_classes; i++)
 		write_class(f, &all.classes[i], i ? "," : "");

@@ -9,9 +9,11 @@
  * FILE has a line a source: "ADDRESS RESOLVER". Sources take turns in an order of their own.
  * With --target nothing is resolved: the targets of the source's family take turns.
  * Ends after --seconds or at SIGTERM, when what is under way has ended, with a line of JSON.
- * The request's number travels as its User-Agent behind the tag ("r17"), so that servers' logs can be joined.
+ * The request's number travels as its User-Agent behind the tag ("r17"), so that servers' logs can
+ * be joined.
  *
- * A line of the log, when a request has ended, times in ms since 1970, RESENT: SYNs that had to be sent again:
+ * A line of the log, when a request has ended, times in ms since 1970, RESENT: SYNs that had to be
+ * sent again:
  *   ID START END SOURCE PORT TARGET RESULT STATUS BACKEND BYTES FNV1A CONNECT_US TOTAL_US RESENT
  * Ten times a second a line says that all requests which were started before OLDEST have ended:
  *   # NOW OLDEST
@@ -108,24 +110,27 @@ static void write_log(const struct request *r, const char *result)
 	fprintf(all.log,
 	        "%" PRIu64 " %" PRId64 " %" PRId64 " %s %u %s %s %d %s %" PRIu64 " %016" PRIx64
 	        " %" PRIu64 " %" PRIu64 " %u\n",
-	        r->id, r->start_ms, clock_wall_ms(), addr_text(&r->source->address, source),
+	        r->id, r->start_ms, clock_realtime_ms(), addr_text(&r->source->address, source),
 	        r->port, addr_text(&r->target, target), result, r->status,
 	        r->backend[0] ? r->backend : "-", r->got, r->fnv,
 	        r->connect_ns ? (r->connect_ns - r->start_ns) / 1000 : 0,
 	        (now_ns - r->start_ns) / 1000, r->resent);
 }
 
-/* Which requests have ended, so that a reader of the log knows that none of them can fail any more. */
+/*
+ * Which requests have ended, so that a reader of the log knows that none of them can fail any
+ * more.
+ */
 static void note_oldest(uint64_t now_ms)
 {
 	const struct request *oldest = TAILQ_FIRST(&all.requests);
-	int64_t wall_ms = clock_wall_ms();
+	int64_t wall_clock_ms = clock_realtime_ms();
 
 	if (!all.log || now_ms - all.noted_ms < NOTE_MS)
 		return;
 	all.noted_ms = now_ms;
-	fprintf(all.log, "# %" PRId64 " %" PRId64 "\n", wall_ms,
-	        oldest ? oldest->start_ms : wall_ms);
+	fprintf(all.log, "# %" PRId64 " %" PRId64 "\n", wall_clock_ms,
+	        oldest ? oldest->start_ms : wall_clock_ms);
 }
 
 /* End @p r with @p result, which it is logged with. */
@@ -162,7 +167,10 @@ static const char *header(const struct request *r, const char *name)
 	return at ? at + strlen(name) : NULL;
 }
 
-/* Take the head apart; the rest of what came with it is the body's beginning. @return false when it is no answer */
+/*
+ * Take the head apart; the rest of what came with it is the body's beginning. @return false when
+ * it is no answer
+ */
 static bool take_head(struct request *r)
 {
 	char *end = strstr(r->head, "\r\n\r\n");
@@ -366,7 +374,7 @@ static void start_request(void)
 	r->id = ++all.started;
 	r->fd = -1;
 	r->fnv = 0xcbf29ce484222325u;
-	r->start_ms = clock_wall_ms();
+	r->start_ms = clock_realtime_ms();
 	r->start_ns = clock_mono_ns();
 	r->timeout = (struct loop_timer){ .cb = on_timeout, .arg = r };
 	r->wait = (struct dns_wait){ .cb = on_resolved, .arg = r };

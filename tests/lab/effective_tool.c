@@ -12,22 +12,22 @@
 int main(int argc, char **argv)
 {
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: lab-effective CONFIG NODE OUT\n");
 		return 1;
 	}
-	int rc = model_read_config(argv[1], argv[2], &m, &mistakes);
+	int rc = model_read_config(argv[1], argv[2], &m, &errors);
 
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		fprintf(stderr, "%s:%u: %s: %s\n", mistakes.items[i].file, mistakes.items[i].line,
-		        mistakes.items[i].field, mistakes.items[i].message);
+	for (size_t i = 0; i < errors.n_items; i++)
+		fprintf(stderr, "%s:%u: %s: %s\n", errors.items[i].file, errors.items[i].line,
+		        errors.items[i].field, errors.items[i].message);
 	if (!rc)
 		rc = model_write_effective(m, argv[3]);
 	if (rc)
 		fprintf(stderr, "lab-effective: %s\n", strerror(-rc));
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	model_free(m);
 	return rc != 0;
 }

@@ -2,15 +2,17 @@
 /*
  * Long flows with checksummed data, kept at a number, beside a stream of short ones.
  *
- *     stream --target ADDRESS... --long N --short RATE --seconds N --key HEX --log FILE [--seed N] [--idle-ms N]
+ *     stream --target ADDRESS... --long N --short RATE --seconds N --key HEX --log FILE [--seed N]
+ *     [--idle-ms N]
  *            [--udp PORT...]
  *
- * Each long flow, a connection or with --udp one of datagrams to one of these ports, asks its server (echo.c) again and
- * again until its life ends, then another takes its place; each third is silent for N ms and up to a third more between
- * questions. Sources are of the lab's client prefixes. A line of the log when a flow has ended:
+ * Each long flow, a connection or with --udp one of datagrams to one of these ports, asks its
+ * server (echo.c) again and again until its life ends, then another takes its place; each third is
+ * silent for N ms and up to a third more between questions. Sources are of the lab's client
+ * prefixes. A line of the log when a flow has ended:
  *   START_MS END_MS KIND SOURCE PORT TARGET TO_PORT HASH RESULT BACKEND ANSWERS OTHER
- * RESULT: ok, or how it broke (reset, closed, refused, stall: no answer within 3 s, connect, corrupt, mixed: two servers
- * answered). OTHER: the server that did not know the flow, or '-'.
+ * RESULT: ok, or how it broke (reset, closed, refused, stall: no answer within 3 s, connect,
+ * corrupt, mixed: two servers answered). OTHER: the server that did not know the flow, or '-'.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -94,7 +96,7 @@ static void write_line(const struct flow *f, const char *result)
 	char source[ADDR_TEXT_MAX], target[ADDR_TEXT_MAX];
 
 	fprintf(all.log, "%" PRId64 " %" PRId64 " %s %s %u %s %u %" PRIu64 " %s %s %u %s\n",
-	        f->start_ms, clock_wall_ms(), kinds[f->kind], addr_text(&f->source, source),
+	        f->start_ms, clock_realtime_ms(), kinds[f->kind], addr_text(&f->source, source),
 	        f->port, addr_text(&f->target, target), f->to_port, hash_of(f), result,
 	        name_or_dash(f->backend), f->n_answers, name_or_dash(f->other));
 }
@@ -163,7 +165,7 @@ void flow_answered(struct flow *f, const char *name, bool is_right)
 	snprintf(f->backend, sizeof(f->backend), "%.*s", (int)STREAM_NAME_MAX, name);
 	if (!is_right)
 		flow_end(f, "corrupt");
-	else if (f->kind == FLOW_SHORT || clock_wall_ms() >= f->end_ms || all.stopping)
+	else if (f->kind == FLOW_SHORT || clock_realtime_ms() >= f->end_ms || all.stopping)
 		flow_end(f, "ok");
 	else
 		wait_for(f, ask, pause_ms(f));
@@ -217,7 +219,7 @@ static void begin(enum flow_kind kind)
 	f->target = options.targets[flow_below(options.n_targets)];
 	f->to_port =
 	        options.n_udp_ports ? options.udp_ports[flow_below(options.n_udp_ports)] : TCP_PORT;
-	f->start_ms = clock_wall_ms();
+	f->start_ms = clock_realtime_ms();
 	f->end_ms = f->start_ms + 1000 * (int64_t)life_s;
 	choose_source(f);
 	if (!open_socket(f)) {

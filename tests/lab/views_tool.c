@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes what nodes see of a service's VIP at the last site, as weir-health and weir-mgmt would, for labs of weir-dns
- * alone. Nodes n0.. are at sites s0.., one each; n0 is the own one. Services are w0..
+ * Writes what nodes see of a service's VIP at the last site, as weir-health and weir-mgmt would,
+ * for labs of weir-dns alone. Nodes n0.. are at sites s0.., one each; n0 is the own one. Services
+ * are w0..
  *
  *     lab-views RUN_DIR N_SITES N_SERVICES
  *
- * Reads lines "FRESH WORDS": a digit a node, 1 is fresh, 0 is lost; then for each service and node a letter: u up, d down, x
- * unknown, p unknown and unproven, v and i down and up but inconclusive, r down from before a restart. Of the other sites all see
- * that they are up. What is lost is lost before words change. Answers "done".
+ * Reads lines "FRESH WORDS": a digit a node, 1 is fresh, 0 is lost; then for each service and node
+ * a letter: u up, d down, x unknown, p unknown and unproven, v and i down and up but inconclusive,
+ * r down from before a restart. Of the other sites all see that they are up. What is lost is lost
+ * before words change. Answers "done".
  */
 #include <limits.h>
 #include <stdio.h>
@@ -52,7 +54,7 @@ static struct health_page *page_of(const struct tool *t, size_t node)
 {
 	void *payload = page_payload(t->pages[node]);
 
-	return node ? &((struct view_page *)payload)->health : payload;
+	return node ? &((struct peer_page *)payload)->health : payload;
 }
 
 static void set_fresh(const struct tool *t, size_t node, bool fresh)
@@ -60,7 +62,8 @@ static void set_fresh(const struct tool *t, size_t node, bool fresh)
 	uint64_t now_ms = clock_mono_ms();
 
 	if (node)
-		view_set_good_until_ms(page_payload(t->pages[node]), fresh ? now_ms + LONG_MS : 0);
+		peer_page_set_good_until_ms(page_payload(t->pages[node]),
+		                            fresh ? now_ms + LONG_MS : 0);
 	else
 		page_alive(t->pages[0], fresh ? now_ms + LONG_MS : 1);
 }
@@ -72,12 +75,12 @@ static int open_pages(struct tool *t, const char *run_dir)
 
 	for (size_t k = 0; !rc && k < t->n_sites; k++) {
 		snprintf(name, sizeof(name), "n%zu", k);
-		rc = k ? view_path(run_dir, name, path)
+		rc = k ? peer_page_path(run_dir, name, path)
 		       : proc_path(run_dir, PROC_HEALTH_PAGE, path);
 		if (!rc)
-			rc = page_create(path, k ? VIEW_PAGE_KIND : HEALTH_PAGE_KIND,
-			                 k ? VIEW_PAGE_LAYOUT : HEALTH_PAGE_LAYOUT,
-			                 k ? sizeof(struct view_page) : sizeof(struct health_page),
+			rc = page_create(path, k ? PEER_PAGE_KIND : HEALTH_PAGE_KIND,
+			                 k ? PEER_PAGE_LAYOUT : HEALTH_PAGE_LAYOUT,
+			                 k ? sizeof(struct peer_page) : sizeof(struct health_page),
 			                 &t->pages[k]);
 		if (!rc)
 			rc = health_set_targets(page_of(t, k), t->targets,
@@ -115,7 +118,7 @@ static void set_words(const struct tool *t, size_t node, const char *words)
 			bool last = k + 1 == t->n_sites;
 			char c = last ? words[i * t->n_sites + node] : 'u';
 
-			health_write(page, health_find(page, t->targets[i * t->n_sites + k]),
+			health_write(page, health_find_index(page, t->targets[i * t->n_sites + k]),
 			             word_of(c));
 		}
 	page_publish(t->pages[node]);

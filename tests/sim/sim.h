@@ -75,7 +75,7 @@ struct sim_balancer {
 	bool is_out;            /**< no packet goes there */
 	uint64_t knows_from_ms; /**< its tables have lived through all since then */
 	uint64_t told_at_ms, learns_at_ms;
-	struct owners_guests *told; /**< [SIM_SLOTS], what it tells others */
+	struct owners_handover *told; /**< [SIM_SLOTS], what it tells others */
 	size_t n_told;
 	uint8_t state[SIM_BACKENDS + 1]; /**< as it sees them */
 	uint64_t sees_at_ms[SIM_BACKENDS + 1];

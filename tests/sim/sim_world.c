@@ -15,8 +15,9 @@
 /* Setting up: the world's first clock reading. */
 #define BEGIN_MS 1000000u
 /*
- * In worlds of views: a death, a return or an unknown backend is seen within; a balancer that dies is dead for at
- * most; when it has seen all backends it takes what others know within; what a node tells is so old at most.
+ * In worlds of views: a death, a return or an unknown backend is seen within; a balancer that dies
+ * is dead for at most; when it has seen all backends it takes what others know within; what a node
+ * tells is so old at most.
  */
 #define SEEN_MS  1000u
 #define OUT_MS   20000u
@@ -57,7 +58,7 @@ static void must(bool ok, const char *what)
 static struct owners_clock clock_of(const struct sim *sim)
 {
 	return (struct owners_clock){ .now_ms = sim->now_ms,
-		                      .wall_ms = WALL_MS + (int64_t)sim->now_ms };
+		                      .wall_clock_ms = WALL_MS + (int64_t)sim->now_ms };
 }
 
 /* --- management --- */
@@ -245,12 +246,15 @@ static void tell(struct sim *sim, struct sim_balancer *b, const struct owners_cl
 	b->told_at_ms = sim->now_ms;
 	b->n_told = 0;
 	while (b->n_told < SIM_SLOTS &&
-	       owners_tell(b->owners, b->n_told > 0 ? b->told[b->n_told - 1].slot + 1 : 0, clock,
-	                   &b->told[b->n_told]))
+	       owners_handover_find(b->owners, b->n_told > 0 ? b->told[b->n_told - 1].slot + 1 : 0,
+	                            clock, &b->told[b->n_told]))
 		b->n_told++;
 }
 
-/* A node that started on empty tables takes what one knows that was there all the time; then packets come. */
+/*
+ * A node that started on empty tables takes what one knows that was there all the time; then
+ * packets come.
+ */
 static void learn(struct sim *sim, struct sim_balancer *b, const struct owners_clock *clock)
 {
 	const struct sim_balancer *from = NULL;
@@ -261,7 +265,7 @@ static void learn(struct sim *sim, struct sim_balancer *b, const struct owners_c
 		if (sim->balancer[i].knows_from_ms < b->knows_from_ms && !sim->balancer[i].is_out)
 			from = &sim->balancer[i];
 	if (from) {
-		owners_take(b->owners, from->told, from->n_told, clock);
+		owners_handover_apply(b->owners, from->told, from->n_told, clock);
 		b->knows_from_ms = from->knows_from_ms;
 	}
 	b->is_out = false;
@@ -282,7 +286,7 @@ static void rest_unnamed(const struct sim *sim, struct sim_balancer *b,
 {
 	for (uint16_t i = 1; i <= SIM_BACKENDS; i++)
 		if (!is_named(&sim->document, i))
-			owners_memory_rest(
+			owners_memory_drain(
 			        b->memory, i,
 			        (uint32_t)((clock->now_ms + sim->times.settle_ms) / 1000));
 }
@@ -341,13 +345,13 @@ uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t
 	struct sim_balancer *lb = balancer_of(sim, b);
 	uint32_t slot = owner_slot(f->hash, SIM_SLOTS);
 	uint16_t hot = lb->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
-	struct owner_ask ask = { .now_s = (uint32_t)(sim->now_ms / 1000),
-		                 .idle_s = f->protocol == 6 ? SIM_IDLE_S : SIM_UDP_IDLE_S,
-		                 .learn_s = owners_learn_s(&sim->times),
-		                 .udp_policy = policy };
+	struct owner_rule ask = { .now_s = (uint32_t)(sim->now_ms / 1000),
+		                  .idle_s = f->protocol == 6 ? SIM_IDLE_S : SIM_UDP_IDLE_S,
+		                  .remember_s = owners_remember_s(&sim->times),
+		                  .udp_policy = policy };
 	struct owner_pick pick;
 
-	if (!(hot & FWD_SLOT_LOOK_FURTHER))
+	if (!(hot & FWD_SLOT_UNSETTLED))
 		return hot;
 	pick = owner_find(&ask, f, hot, &lb->colds[slot],
 	                  &lb->sets[owner_set(f->hash, sim->options.sets)]);
@@ -363,11 +367,11 @@ uint32_t sim_owners(struct sim *sim, uint8_t b, const struct fwd_flow *f,
 	uint16_t hot = lb->slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
 
 	owners[n++] = hot & FWD_SLOT_BACKEND;
-	for (uint32_t i = 0; hot & FWD_SLOT_LOOK_FURTHER && i < OWNER_LIST_MAX; i++) {
+	for (uint32_t i = 0; hot & FWD_SLOT_UNSETTLED && i < OWNER_LIST_MAX; i++) {
 		uint16_t earlier = (uint16_t)owner_list_at(lb->colds[slot].list.earlier, i);
 
 		if (f->segment == FWD_SEGMENT_SYN &&
-		    owner_list_is_guest(lb->colds[slot].list.earlier, i))
+		    owner_list_is_temporary(lb->colds[slot].list.earlier, i))
 			continue;
 		if (earlier != 0 && earlier != owners[0] && n <= SECOND_OWNERS_MAX)
 			owners[n++] = earlier;
@@ -383,7 +387,7 @@ bool sim_is_settled(const struct sim *sim, uint64_t hash)
 	for (uint32_t b = 0; b < sim->options.balancers; b++)
 		if (sim->balancer[b].slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot %
 		                                                            FWD_SLOTS_PER_BLOCK] &
-		    FWD_SLOT_LOOK_FURTHER)
+		    FWD_SLOT_UNSETTLED)
 			return false;
 	return true;
 }
@@ -394,7 +398,10 @@ static double exponential(struct sim *sim)
 {
 	double sum = 0;
 
-	/* The sum of twelve uniforms less six is nearly normal; its square over two, exponential enough. */
+	/*
+	 * The sum of twelve uniforms less six is nearly normal; its square over two, exponential
+	 * enough.
+	 */
 	for (int i = 0; i < 12; i++)
 		sum += sim_unit(sim);
 	return (sum - 6) * (sum - 6);
@@ -505,7 +512,7 @@ void sim_world_judge(struct sim *sim)
 			uint16_t hot = sim->balancer[b].slots[block].slot[in];
 
 			sim->result.disagreeing_slots += hot != first;
-			sim->result.looking_at_end += (hot & FWD_SLOT_LOOK_FURTHER) != 0;
+			sim->result.looking_at_end += (hot & FWD_SLOT_UNSETTLED) != 0;
 		}
 	}
 }

@@ -178,10 +178,10 @@ FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct
 		__builtin_prefetch(v->backend);
 	if (count)
 		__builtin_prefetch(count, 1);
-	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER) && hot && v->backend))
+	if (FWD_LIKELY(!(hot & FWD_SLOT_UNSETTLED) && hot && v->backend))
 		return;
 	*easy = false;
-	if (hot & FWD_SLOT_LOOK_FURTHER)
+	if (hot & FWD_SLOT_UNSETTLED)
 		fwd_burst_fetch_owners(t, root, v);
 }
 
@@ -213,13 +213,13 @@ FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *p
 	const struct fwd_verdict to = { .backend = v->backend, .hash = v->hash };
 	struct fwd_packet frame = *packet;
 
-	if (FWD_UNLIKELY(!fwd_easy_tunnel(root, to.backend, known.l3_len)))
+	if (FWD_UNLIKELY(!fwd_fast_tunnel(root, to.backend, known.l3_len)))
 		return false;
 	v->outer4 = true;
 	v->event = 0;
 	v->reason = to.backend->encap == FWD_ENCAP_GUE
-	                    ? fwd_easy_rewrite(&frame, root, &known, &to, true)
-	                    : fwd_easy_rewrite(&frame, root, &known, &to, false);
+	                    ? fwd_fast_rewrite(&frame, root, &known, &to, true)
+	                    : fwd_fast_rewrite(&frame, root, &known, &to, false);
 	*packet = frame;
 	return true;
 }
@@ -264,7 +264,7 @@ FWD_INLINE void fwd_forward_burst(const struct fwd_tables *t, const struct fwd_r
 
 		bytes += len;
 		if (FWD_LIKELY(b->easy[i] && fwd_burst_send(root, &b->packets[i], &b->verdicts[i])))
-			fwd_easy_count(t, root, cpu, len, &b->verdicts[i]);
+			fwd_fast_count(t, root, cpu, len, &b->verdicts[i]);
 		else
 			fwd_burst_decide(t, root, cpu, b, i);
 	}

@@ -51,7 +51,8 @@ FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *r
 FWD_INLINE enum fwd_reason fwd_check_sender(const struct fwd_tables *t, const struct fwd_root *root,
                                             const struct fwd_parsed *p)
 {
-	const union fwd_addr *a = FWD_UNLIKELY(p->ask == FWD_ASK_ERROR) ? &p->sender : &p->flow.src;
+	const union fwd_addr *a =
+	        FWD_UNLIKELY(p->ask == FWD_REQUEST_ERROR) ? &p->sender : &p->flow.src;
 
 	if (FWD_UNLIKELY(fwd_is_martian(a, p->is4)))
 		return FWD_REASON_MARTIAN;
@@ -80,7 +81,7 @@ FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fw
  * @param tables  fwd_tables_number()
  * @param hash    the flow's
  * @param what    the flow's seq | segment << 32 | protocol << 40, and the slot's word << 48
- * @param how     idle_s | learn_s << 16 | udp_policy << 32 of the asking
+ * @param how     idle_s | remember_s << 16 | udp_policy << 32 of the asking
  * @return backend | event << 16
  */
 FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, uint32_t slot,
@@ -92,9 +93,9 @@ FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, 
 		                 .seq = (uint32_t)what,
 		                 .segment = (uint8_t)(what >> 32),
 		                 .protocol = (uint8_t)(what >> 40) };
-	struct owner_ask ask = { .idle_s = (uint16_t)how,
-		                 .learn_s = (uint16_t)(how >> 16),
-		                 .udp_policy = (uint8_t)(how >> 32) };
+	struct owner_rule ask = { .idle_s = (uint16_t)how,
+		                  .remember_s = (uint16_t)(how >> 16),
+		                  .udp_policy = (uint8_t)(how >> 32) };
 	struct fwd_exceptions *set = NULL;
 	struct owner_pick pick;
 
@@ -120,7 +121,7 @@ FWD_INLINE uint8_t fwd_tcp_segment(uint8_t flags)
 /** What a packet that names a flow means to the flow's owner. */
 FWD_INLINE uint8_t fwd_segment(const struct fwd_parsed *p)
 {
-	if (p->ask == FWD_ASK_ERROR)
+	if (p->ask == FWD_REQUEST_ERROR)
 		return FWD_SEGMENT_QUOTED;
 	return p->flow.protocol == FWD_PROTO_TCP ? fwd_tcp_segment(p->tcp_flags) : FWD_SEGMENT_UDP;
 }
@@ -147,7 +148,8 @@ FWD_INLINE uint64_t fwd_decide_named(const struct fwd_tables *t, uint64_t word, 
 		uint32_t earlier = owner_list_at(word, i);
 
 		if (!earlier || earlier == current || n == SECOND_OWNERS_MAX ||
-		    (is_syn && owner_list_is_guest(word, i)) || !fwd_can_name(t, earlier, outer4))
+		    (is_syn && owner_list_is_temporary(word, i)) ||
+		    !fwd_can_name(t, earlier, outer4))
 			continue;
 		named = owner_list_with(named, n++, earlier);
 	}
@@ -172,16 +174,16 @@ FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, const struct f
 }
 
 /** The owner of a flow in an unsettled slot; counts what was met there. */
-FWD_INLINE uint32_t fwd_decide_further(const struct fwd_tables *t, const struct fwd_pool *pool,
-                                       const struct fwd_parsed *p, uint16_t hot,
-                                       struct fwd_verdict *v)
+FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struct fwd_pool *pool,
+                                         const struct fwd_parsed *p, uint16_t hot,
+                                         struct fwd_verdict *v)
 {
 	bool tcp = p->flow.protocol == FWD_PROTO_TCP;
 	uint16_t idle_s = tcp ? pool->idle_s : v->service->udp_idle_s;
 	uint64_t what = fwd_be32(p->seq_be) | (uint64_t)fwd_segment(p) << 32 |
 	                (uint64_t)p->flow.protocol << 40 | (uint64_t)hot << 48;
 	uint64_t how =
-	        idle_s | (uint32_t)pool->learn_s << 16 | (uint64_t)v->service->udp_policy << 32;
+	        idle_s | (uint32_t)pool->remember_s << 16 | (uint64_t)v->service->udp_policy << 32;
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
 	uint32_t pick = fwd_owner_find(fwd_tables_number(t), v->hash, what, v->slot, how);
 
@@ -205,11 +207,11 @@ FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fw
 {
 	uint16_t hot = fwd_slot_word(t, v->slot);
 
-	if (FWD_LIKELY(!(hot & FWD_SLOT_LOOK_FURTHER)))
+	if (FWD_LIKELY(!(hot & FWD_SLOT_UNSETTLED)))
 		return hot;
 	if (pool->flags & FWD_POOL_AGENTS && p->flow.protocol == FWD_PROTO_TCP)
 		return fwd_decide_listed(t, p, hot, v);
-	return fwd_decide_further(t, pool, p, hot, v);
+	return fwd_decide_unsettled(t, pool, p, hot, v);
 }
 
 /** Why nothing can be sent to @p b, which has other flags than 'used' alone. */
@@ -299,18 +301,18 @@ FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const stru
 {
 	enum fwd_reason fault;
 
-	if (p->ask == FWD_ASK_NOTHING)
+	if (p->ask == FWD_REQUEST_NOTHING)
 		return (enum fwd_reason)p->fault;
-	if (p->ask == FWD_ASK_NEIGHBOUR)
+	if (p->ask == FWD_REQUEST_NEIGHBOUR)
 		return FWD_REASON_NEIGHBOUR;
 	fault = fwd_check_sender(t, root, p);
 	if (fault != FWD_REASON_FORWARDED)
 		return fault;
-	if (p->ask == FWD_ASK_FRAGMENT)
+	if (p->ask == FWD_REQUEST_FRAGMENT)
 		return fwd_decide_later(t, p, v);
-	if (p->ask == FWD_ASK_ECHO)
+	if (p->ask == FWD_REQUEST_ECHO)
 		return FWD_REASON_ECHO_REPLIED;
-	return p->ask == FWD_ASK_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
+	return p->ask == FWD_REQUEST_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
 }
 
 /**
@@ -321,7 +323,7 @@ FWD_INLINE enum fwd_reason fwd_decide_other(const struct fwd_root *root, const s
 {
 	const struct fwd_prefix *source = p->is4 ? &root->source4 : &root->source6;
 
-	if (FWD_LIKELY(p->ask != FWD_ASK_ERROR && p->fault != FWD_REASON_ICMP_UNRELATED))
+	if (FWD_LIKELY(p->ask != FWD_REQUEST_ERROR && p->fault != FWD_REASON_ICMP_UNRELATED))
 		return FWD_REASON_NOT_OURS;
 	return fwd_prefix_has(source, &p->flow.dst) ? FWD_REASON_TUNNEL_ERROR : FWD_REASON_NOT_OURS;
 }
@@ -350,7 +352,7 @@ FWD_INLINE void fwd_decide_first(const struct fwd_tables *t, const struct fwd_ve
 /** Whether the packet names a flow that a service can have. */
 FWD_INLINE bool fwd_has_flow(const struct fwd_parsed *p)
 {
-	return p->ask == FWD_ASK_SERVICE || p->ask == FWD_ASK_ERROR;
+	return p->ask == FWD_REQUEST_SERVICE || p->ask == FWD_REQUEST_ERROR;
 }
 
 /** What a decision begins with: the flow's hash, and its service if it has one. */
@@ -383,7 +385,7 @@ FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_ro
 		return;
 	if (FWD_UNLIKELY(p->fragment && v->service))
 		fwd_decide_first(t, v);
-	if (p->ask == FWD_ASK_ERROR)
+	if (p->ask == FWD_REQUEST_ERROR)
 		v->reason = FWD_REASON_ICMP_RELAYED;
 }
 

@@ -22,7 +22,7 @@ struct fwd_found {
 
 /** The one owner of a flow of a service. @return NULL: not a packet for the fast path */
 FWD_INLINE const struct fwd_backend *
-fwd_easy_backend(const struct fwd_tables *t, const struct fwd_root *root,
+fwd_fast_backend(const struct fwd_tables *t, const struct fwd_root *root,
                  const struct fwd_parsed *p, const struct fwd_found *f, struct fwd_verdict *v)
 {
 	const struct fwd_pool *pool;
@@ -36,7 +36,7 @@ fwd_easy_backend(const struct fwd_tables *t, const struct fwd_root *root,
 		return NULL;
 	v->slot = fwd_decide_slot(root, pool, p, f->service, f->hash);
 	hot = fwd_slot_word(t, v->slot);
-	if (!hot || hot & FWD_SLOT_LOOK_FURTHER)
+	if (!hot || hot & FWD_SLOT_UNSETTLED)
 		return NULL;
 	v->backend_index = hot;
 	return fwd_port_backend(t, hot);
@@ -46,7 +46,7 @@ fwd_easy_backend(const struct fwd_tables *t, const struct fwd_root *root,
  * Whether a packet of @p len bytes can go to @p b with an outer IPv4 header and no tag. All
  * conditions are bits of one number, so that one branch decides.
  */
-FWD_INLINE bool fwd_easy_tunnel(const struct fwd_root *root, const struct fwd_backend *b,
+FWD_INLINE bool fwd_fast_tunnel(const struct fwd_root *root, const struct fwd_backend *b,
                                 uint32_t len)
 {
 	uint64_t not_ipv4 = b->address.longs_be[0] | (b->address.words_be[2] ^ FWD_ADDR4_MARK_BE);
@@ -56,8 +56,8 @@ FWD_INLINE bool fwd_easy_tunnel(const struct fwd_root *root, const struct fwd_ba
 	return !(not_ipv4 | too_long | other_way) && fwd_prefix_set(&root->source4);
 }
 
-/** Forward through a tunnel that fwd_easy_tunnel() has seen. @return FORWARDED or NO_ROOM */
-FWD_INLINE enum fwd_reason fwd_easy_rewrite(struct fwd_packet *packet, const struct fwd_root *root,
+/** Forward through a tunnel that fwd_fast_tunnel() has seen. @return FORWARDED or NO_ROOM */
+FWD_INLINE enum fwd_reason fwd_fast_rewrite(struct fwd_packet *packet, const struct fwd_root *root,
                                             const struct fwd_parsed *p, const struct fwd_verdict *v,
                                             bool gue)
 {
@@ -85,19 +85,19 @@ FWD_INLINE enum fwd_reason fwd_easy_rewrite(struct fwd_packet *packet, const str
  * @param f  what is known of it; in memory, so that the slow path can use it again
  * @param v  out, if true is returned: as fwd_forward() leaves it
  */
-FWD_INLINE bool fwd_easy(const struct fwd_tables *t, const struct fwd_root *root,
+FWD_INLINE bool fwd_fast(const struct fwd_tables *t, const struct fwd_root *root,
                          struct fwd_packet *packet, const struct fwd_parsed *p,
                          const struct fwd_found *f, struct fwd_verdict *v)
 {
-	v->backend = fwd_easy_backend(t, root, p, f, v);
-	if (FWD_UNLIKELY(!v->backend || !fwd_easy_tunnel(root, v->backend, p->l3_len)))
+	v->backend = fwd_fast_backend(t, root, p, f, v);
+	if (FWD_UNLIKELY(!v->backend || !fwd_fast_tunnel(root, v->backend, p->l3_len)))
 		return false;
 	v->outer4 = true;
 	v->hash = f->hash;
 	v->service = f->service;
 	v->reason = v->backend->encap == FWD_ENCAP_GUE
-	                    ? fwd_easy_rewrite(packet, root, p, v, true)
-	                    : fwd_easy_rewrite(packet, root, p, v, false);
+	                    ? fwd_fast_rewrite(packet, root, p, v, true)
+	                    : fwd_fast_rewrite(packet, root, p, v, false);
 	return true;
 }
 

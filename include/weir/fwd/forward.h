@@ -51,13 +51,13 @@ FWD_INLINE void fwd_count_received(struct fwd_cpu *cpu, const struct fwd_packet 
 /** Count what became of a packet. */
 FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 {
-	FWD_TESTED(reason);
+	FWD_LAUNDER(reason);
 	if (reason < FWD_REASONS_MAX)
 		cpu->reason[reason]++;
 }
 
 /** Count what became of an easy packet. */
-FWD_INLINE void fwd_easy_count(const struct fwd_tables *t, const struct fwd_root *root,
+FWD_INLINE void fwd_fast_count(const struct fwd_tables *t, const struct fwd_root *root,
                                struct fwd_cpu *cpu, uint64_t bytes, const struct fwd_verdict *v)
 {
 	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED)) {
@@ -81,10 +81,10 @@ FWD_INLINE void fwd_forward_parse(const struct fwd_tables *t, const struct fwd_r
                                   struct fwd_verdict *v)
 {
 	fwd_parse_ingress(t, root, packet, fwd_port_ingress(t, packet), p);
-	FWD_IN_MEMORY(*p);
-	fwd_blur((uint64_t *)(void *)p + FWD_PARSED_KNOWN_WORDS,
-	         FWD_PARSED_WORDS - FWD_PARSED_KNOWN_WORDS, root->hash_key[0]);
-	FWD_IN_MEMORY(*p);
+	FWD_LAUNDER_OBJECT(*p);
+	fwd_launder_words((uint64_t *)(void *)p + FWD_PARSED_KNOWN_WORDS,
+	                  FWD_PARSED_WORDS - FWD_PARSED_KNOWN_WORDS, root->hash_key[0]);
+	FWD_LAUNDER_OBJECT(*p);
 	if (p->addressed && fwd_has_flow(p))
 		fwd_decide_find(t, root, p, v);
 }
@@ -128,9 +128,9 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 	                       FWD_ADDRESSEE_US)) {
 		fwd_decide_find(t, root, &plain, v);
 		found = (struct fwd_found){ v->hash, v->service };
-		FWD_IN_MEMORY(found);
-		if (FWD_LIKELY(fwd_easy(t, root, packet, &plain, &found, v))) {
-			fwd_easy_count(t, root, cpu, plain.frame_len, v);
+		FWD_LAUNDER_OBJECT(found);
+		if (FWD_LIKELY(fwd_fast(t, root, packet, &plain, &found, v))) {
+			fwd_fast_count(t, root, cpu, plain.frame_len, v);
 			return v->reason == FWD_REASON_FORWARDED;
 		}
 		fwd_port_again(packet);
@@ -140,7 +140,7 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 		p = (struct fwd_parsed){ 0 };
 		fwd_forward_parse(t, root, packet, &p, v);
 	}
-	FWD_IN_MEMORY(p);
+	FWD_LAUNDER_OBJECT(p);
 	fwd_forward_any(t, root, cpu, packet, &p, v);
 	return false;
 }

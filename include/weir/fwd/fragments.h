@@ -87,8 +87,7 @@ FWD_INLINE bool fwd_fragment_is(const struct fwd_fragment *e, uint64_t hash)
 }
 
 /** The place for @p hash: where it is, else the oldest. */
-FWD_INLINE uint32_t fwd_fragment_place(const struct fwd_fragments *set, uint64_t hash,
-                                       uint32_t now_s)
+FWD_INLINE uint32_t fwd_fragment_way(const struct fwd_fragments *set, uint64_t hash, uint32_t now_s)
 {
 	uint32_t oldest = 0, age = 0;
 
@@ -118,7 +117,7 @@ FWD_SLOW uint32_t fwd_fragment_remember(uint64_t tables, uint64_t hash, uint64_t
 	if (!set)
 		return 0;
 	now_s = fwd_port_now_s(t, root);
-	e = &set->way[fwd_fragment_place(set, hash, now_s) & (FWD_FRAGMENT_WAYS - 1)];
+	e = &set->way[fwd_fragment_way(set, hash, now_s) & (FWD_FRAGMENT_WAYS - 1)];
 	loses = fwd_fragment_age(e, now_s) <= FWD_FRAGMENT_LIFE_S && !fwd_fragment_is(e, hash);
 	OWNER_STORE(uint64_t, &e->when, fwd_fragment_when(hash, now_s));
 	OWNER_STORE(uint64_t, &e->where, where | fwd_fragment_tag(hash));

@@ -2,7 +2,8 @@
 /**
  * @file
  * What is checked of a frame before its flow: whose frame it is (RFC 1812, 5.3.4), whether its
- * source can be a host (5.3.7), and whether its sender prescribes the route (RFC 7126, 4.3 and 4.4).
+ * source can be a host (5.3.7), and whether its sender prescribes the route (RFC 7126, 4.3 and
+ * 4.4).
  *
  * A frame for the unicast MAC address of another host is not ours, whatever its IP destination. A
  * flooding bridge hands such a frame to each balancer, and each would forward a copy. The table of
@@ -121,7 +122,7 @@ FWD_INLINE void fwd_parse_ingress(const struct fwd_tables *t, const struct fwd_r
 		return;
 	if (!fwd_port_has_source_route(packet, options, p->l4_off - options))
 		return;
-	p->ask = FWD_ASK_NOTHING;
+	p->ask = FWD_REQUEST_NOTHING;
 	p->fault = FWD_REASON_SOURCE_ROUTE;
 }
 

@@ -17,7 +17,7 @@
  *   claim.base           the control process alone, before the hot word that leads there
  *   claim.settle_at      the control process (0: settled); the packet path only moves it into
  *                        the future, when a flow of the base could not be remembered
- *   cold.warned_at       the control process, which alone reads it
+ *   cold.scheduled_at       the control process, which alone reads it
  *   claim.seen_at, spilled_at, cold.kept_at   the packet path
  *   list (with agents)   the control process; the earlier owners by one store
  *   exceptions           the packet path, by plain stores of whole words; the control process
@@ -82,12 +82,13 @@ struct owner_cold {
 	union {
 		struct {
 			/** The control process's: when a change was announced; 0: none is. */
-			uint32_t warned_at;
+			uint32_t scheduled_at;
 			struct owner_claim claim[OWNER_CLASSES];
 			uint32_t
 			        kept_at; /**< when an exception of the slot was last made or used */
 		};
-		struct owner_list list; /**< with agents: in place of warned_at and TCP's claim */
+		struct owner_list
+		        list; /**< with agents: in place of scheduled_at and TCP's claim */
 	};
 };
 _Static_assert(sizeof(struct owner_cold) == 32, "two cold slots in a cache line");
@@ -119,11 +120,11 @@ enum owner_event { OWNER_EVENTS(OWNER_EVENT_ENUM_) OWNER_EVENT_COUNT };
 _Static_assert(OWNER_EVENT_COUNT <= FWD_EVENTS_MAX, "room in struct fwd_cpu");
 
 /** What the rules need to know besides the flow. */
-struct owner_ask {
+struct owner_rule {
 	uint32_t now_s;
-	uint16_t idle_s;    /**< TCP: the pool's; UDP: the service's */
-	uint16_t learn_s;   /**< TCP: the pool's: last part of the settling time */
-	uint8_t udp_policy; /**< enum fwd_udp_policy */
+	uint16_t idle_s;     /**< TCP: the pool's; UDP: the service's */
+	uint16_t remember_s; /**< TCP: the pool's: last part of the settling time */
+	uint8_t udp_policy;  /**< enum fwd_udp_policy */
 	uint8_t reserved[3];
 };
 
@@ -148,7 +149,7 @@ FWD_INLINE enum owner_class owner_class(const struct fwd_flow *f)
 }
 
 /** How long an entry in @p state lives without a packet. */
-FWD_INLINE uint32_t owner_state_idle(const struct owner_ask *ask, uint32_t state)
+FWD_INLINE uint32_t owner_state_idle(const struct owner_rule *ask, uint32_t state)
 {
 	if (state == OWNER_EMBRYONIC)
 		return OWNER_EMBRYONIC_S;
@@ -161,7 +162,7 @@ FWD_INLINE uint32_t owner_state_idle(const struct owner_ask *ask, uint32_t state
  * @p place, laundered for the BPF verifier (packet.h): else it would follow each of the OWNER_WAYS
  * places through all that comes after. @p any is a number that the verifier does not know.
  */
-FWD_INLINE uint32_t owner_blur(uint32_t place, uint64_t any)
+FWD_INLINE uint32_t owner_launder(uint32_t place, uint64_t any)
 {
 	place ^= (uint32_t)any;
 	__asm__("" : "+r"(place));
@@ -169,31 +170,31 @@ FWD_INLINE uint32_t owner_blur(uint32_t place, uint64_t any)
 }
 
 /** Whether @p word is an embryonic entry of the flow's, whatever its SYN was. */
-FWD_INLINE bool owner_is_young(uint64_t word, uint32_t now_s, const struct fwd_flow *f)
+FWD_INLINE bool owner_is_embryonic(uint64_t word, uint32_t now_s, const struct fwd_flow *f)
 {
-	return word >> OWNER_YOUNG_AT == (owner_tag(f->hash) & OWNER_YOUNG_MASK) &&
+	return word >> OWNER_EMBRYONIC_AT == (owner_tag(f->hash) & OWNER_EMBRYONIC_MASK) &&
 	       owner_word_state(word) == OWNER_EMBRYONIC && owner_word_lives(word, now_s);
 }
 
 /** The place of an embryonic entry that the segment fits, or OWNER_WAYS. */
-FWD_INLINE uint32_t owner_scan_young(const struct fwd_exceptions *set, uint32_t now_s,
-                                     const struct fwd_flow *f)
+FWD_INLINE uint32_t owner_scan_embryonic(const struct fwd_exceptions *set, uint32_t now_s,
+                                         const struct fwd_flow *f)
 {
 	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
 		uint64_t word = OWNER_LOAD(uint64_t, &set->word[i]);
 
-		if (owner_is_young(word, now_s, f) && owner_young_fits(word, f))
+		if (owner_is_embryonic(word, now_s, f) && owner_embryonic_fits(word, f))
 			return i;
 	}
 	return OWNER_WAYS;
 }
 
 /** Whether a flow with the same tag has begun that is not confirmed. */
-FWD_INLINE bool owner_has_young(const struct fwd_exceptions *set, uint32_t now_s,
-                                const struct fwd_flow *f)
+FWD_INLINE bool owner_has_embryonic(const struct fwd_exceptions *set, uint32_t now_s,
+                                    const struct fwd_flow *f)
 {
 	for (uint32_t i = 0; i < OWNER_WAYS; i++)
-		if (owner_is_young(OWNER_LOAD(uint64_t, &set->word[i]), now_s, f))
+		if (owner_is_embryonic(OWNER_LOAD(uint64_t, &set->word[i]), now_s, f))
 			return true;
 	return false;
 }
@@ -217,7 +218,7 @@ FWD_INLINE uint32_t owner_scan_tag(const struct fwd_exceptions *set, const struc
 FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions *set,
                                uint32_t now_s, const struct fwd_flow *f)
 {
-	uint32_t i = owner_blur(owner_scan_tag(set, f), f->hash);
+	uint32_t i = owner_launder(owner_scan_tag(set, f), f->hash);
 	uint64_t word;
 
 	s->known = s->finished = s->stale = OWNER_WAYS;
@@ -250,7 +251,7 @@ FWD_INLINE uint32_t owner_room(const struct owner_scan *s, const struct fwd_exce
 		if (!owner_word_lives(word, now_s))
 			return i;
 		if (owner_word_state(word) == OWNER_EMBRYONIC &&
-		    owner_word_left(word, now_s) + 2 <= OWNER_YOUNG_UNITS)
+		    owner_word_left(word, now_s) + 2 <= OWNER_EMBRYONIC_UNITS)
 			evictable = i;
 	}
 	*evicts = evictable < OWNER_WAYS;
@@ -279,7 +280,7 @@ FWD_INLINE struct owner_pick owner_picked(uint32_t backend, enum owner_event eve
  * Follow the entry at place @p i, which is in @p state from now on. An entry that agrees with a
  * settled slot is not refreshed, so that it ends and the slot can leave the slow path.
  */
-FWD_INLINE struct owner_pick owner_follow(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_follow(const struct owner_rule *ask, const struct fwd_flow *f,
                                           uint16_t current, struct owner_cold *cold,
                                           struct fwd_exceptions *set, uint32_t i, uint32_t state)
 {
@@ -302,12 +303,12 @@ FWD_INLINE struct owner_pick owner_follow(const struct owner_ask *ask, const str
 }
 
 /** Remember the flow at place @p i. */
-FWD_INLINE void owner_remember(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE void owner_remember(const struct owner_rule *ask, const struct fwd_flow *f,
                                struct owner_cold *cold, struct fwd_exceptions *set, uint32_t i,
                                uint16_t backend, uint32_t state)
 {
-	uint64_t tag =
-	        state == OWNER_EMBRYONIC ? owner_young_tag(f->hash, f->seq) : owner_tag(f->hash);
+	uint64_t tag = state == OWNER_EMBRYONIC ? owner_embryonic_tag(f->hash, f->seq)
+	                                        : owner_tag(f->hash);
 
 	OWNER_STORE(uint64_t, &set->word[i & (OWNER_WAYS - 1)],
 	            owner_word(backend, state, owner_end(ask->now_s, owner_state_idle(ask, state)),
@@ -316,24 +317,24 @@ FWD_INLINE void owner_remember(const struct owner_ask *ask, const struct fwd_flo
 }
 
 /** A flow of the base could not be remembered: the base keeps its claim for longer. */
-FWD_INLINE void owner_extend(const struct owner_ask *ask, struct owner_claim *claim,
-                             uint32_t learn_s)
+FWD_INLINE void owner_extend(const struct owner_rule *ask, struct owner_claim *claim,
+                             uint32_t remember_s)
 {
 	uint32_t settle_at = OWNER_LOAD(uint32_t, &claim->settle_at);
 
-	if (settle_at != 0 && (int32_t)(settle_at - ask->now_s) <= (int32_t)learn_s)
-		OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + learn_s + 1);
+	if (settle_at != 0 && (int32_t)(settle_at - ask->now_s) <= (int32_t)remember_s)
+		OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + remember_s + 1);
 }
 
 /** A new flow found no room: it goes to the base, and so do those that come soon after. */
-FWD_INLINE void owner_note_fullness(const struct owner_ask *ask, struct owner_claim *claim)
+FWD_INLINE void owner_note_fullness(const struct owner_rule *ask, struct owner_claim *claim)
 {
 	OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)ask->now_s);
-	owner_extend(ask, claim, ask->learn_s);
+	owner_extend(ask, claim, ask->remember_s);
 }
 
 /** A flow to the base, which it relies on. */
-FWD_INLINE struct owner_pick owner_to_base(const struct owner_ask *ask, struct owner_claim *claim,
+FWD_INLINE struct owner_pick owner_to_base(const struct owner_rule *ask, struct owner_claim *claim,
                                            enum owner_event event)
 {
 	owner_see(claim, ask->now_s);
@@ -345,7 +346,7 @@ FWD_INLINE struct owner_pick owner_to_base(const struct owner_ask *ask, struct o
  * be under way, so it goes to the base, too. That is remembered if there is room now; else the time
  * starts again. So all repetitions of a SYN go one way.
  */
-FWD_INLINE struct owner_pick owner_spill(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_spill(const struct owner_rule *ask, const struct fwd_flow *f,
                                          struct owner_cold *cold, struct fwd_exceptions *set,
                                          uint32_t place)
 {
@@ -360,7 +361,7 @@ FWD_INLINE struct owner_pick owner_spill(const struct owner_ask *ask, const stru
 }
 
 /** A SYN of a flow of which nothing useful is known; embryonic if the slot is unsettled. */
-FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_begin(const struct owner_rule *ask, const struct fwd_flow *f,
                                          uint16_t current, struct owner_cold *cold,
                                          struct fwd_exceptions *set, const struct owner_scan *s)
 {
@@ -377,7 +378,7 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const stru
 	}
 	if (current == 0)
 		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
-	place = owner_blur(owner_room(s, set, ask->now_s, &evicts), f->hash);
+	place = owner_launder(owner_room(s, set, ask->now_s, &evicts), f->hash);
 	if (s->finished == OWNER_WAYS && (uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S)
 		return owner_spill(ask, f, cold, set, place);
 	if (place < OWNER_WAYS) {
@@ -390,11 +391,11 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_ask *ask, const stru
 	return owner_to_base(ask, claim, OWNER_EVENT_FULL);
 }
 
-FWD_INLINE struct owner_pick owner_syn(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_syn(const struct owner_rule *ask, const struct fwd_flow *f,
                                        uint16_t current, struct owner_cold *cold,
                                        struct fwd_exceptions *set, const struct owner_scan *s)
 {
-	uint32_t young = owner_blur(owner_scan_young(set, ask->now_s, f), f->hash);
+	uint32_t young = owner_launder(owner_scan_embryonic(set, ask->now_s, f), f->hash);
 
 	if (young < OWNER_WAYS) /* the same SYN again */
 		return owner_follow(ask, f, current, cold, set, young, OWNER_EMBRYONIC);
@@ -404,10 +405,10 @@ FWD_INLINE struct owner_pick owner_syn(const struct owner_ask *ask, const struct
 }
 
 /** A packet of a flow of which nothing is remembered: to the base; near the end, remember it. */
-FWD_INLINE struct owner_pick owner_unknown(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_unknown(const struct owner_rule *ask, const struct fwd_flow *f,
                                            uint16_t current, struct owner_cold *cold,
                                            struct fwd_exceptions *set, const struct owner_scan *s,
-                                           uint32_t state, uint32_t learn_s)
+                                           uint32_t state, uint32_t remember_s)
 {
 	struct owner_claim *claim = &cold->claim[owner_class(f)];
 	uint32_t settle_at = OWNER_LOAD(uint32_t, &claim->settle_at);
@@ -419,16 +420,16 @@ FWD_INLINE struct owner_pick owner_unknown(const struct owner_ask *ask, const st
 			OWNER_STORE(uint64_t, &set->word[s->stale & (OWNER_WAYS - 1)], 0);
 		return owner_picked(current, OWNER_EVENT_CURRENT);
 	}
-	if (state == OWNER_RESET || (int32_t)(settle_at - ask->now_s) > (int32_t)learn_s)
+	if (state == OWNER_RESET || (int32_t)(settle_at - ask->now_s) > (int32_t)remember_s)
 		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
-	place = owner_blur(owner_room(s, set, ask->now_s, &evicts), f->hash);
+	place = owner_launder(owner_room(s, set, ask->now_s, &evicts), f->hash);
 	if (place < OWNER_WAYS) {
 		uint16_t base = OWNER_LOAD(uint16_t, &claim->base);
 
 		owner_remember(ask, f, cold, set, place, base, state);
 		return owner_picked(base, OWNER_EVENT_LEARNED);
 	}
-	owner_extend(ask, claim, learn_s);
+	owner_extend(ask, claim, remember_s);
 	return owner_to_base(ask, claim, OWNER_EVENT_UNLEARNED);
 }
 
@@ -441,7 +442,7 @@ FWD_INLINE uint32_t owner_next_state(uint8_t segment)
 }
 
 /** A TCP segment other than a SYN. */
-FWD_INLINE struct owner_pick owner_segment(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_segment(const struct owner_rule *ask, const struct fwd_flow *f,
                                            uint16_t current, struct owner_cold *cold,
                                            struct fwd_exceptions *set, const struct owner_scan *s)
 {
@@ -449,7 +450,7 @@ FWD_INLINE struct owner_pick owner_segment(const struct owner_ask *ask, const st
 
 	if (s->known < OWNER_WAYS)
 		return owner_follow(ask, f, current, cold, set, s->known, state);
-	young = owner_blur(owner_scan_young(set, ask->now_s, f), f->hash);
+	young = owner_launder(owner_scan_embryonic(set, ask->now_s, f), f->hash);
 	if (young < OWNER_WAYS) {
 		uint32_t before = s->finished < OWNER_WAYS ? s->finished : s->stale;
 
@@ -462,14 +463,14 @@ FWD_INLINE struct owner_pick owner_segment(const struct owner_ask *ask, const st
 		        OWNER_LOAD(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)]));
 
 		/* What follows a reset shows that it was forged, unless a new flow has begun. */
-		if (old == OWNER_FINISHED || owner_has_young(set, ask->now_s, f))
+		if (old == OWNER_FINISHED || owner_has_embryonic(set, ask->now_s, f))
 			state = f->segment == FWD_SEGMENT_RST ? OWNER_RESET : old;
 		return owner_follow(ask, f, current, cold, set, s->finished, state);
 	}
-	return owner_unknown(ask, f, current, cold, set, s, state, ask->learn_s);
+	return owner_unknown(ask, f, current, cold, set, s, state, ask->remember_s);
 }
 
-FWD_INLINE struct owner_pick owner_datagram(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_datagram(const struct owner_rule *ask, const struct fwd_flow *f,
                                             uint16_t current, struct owner_cold *cold,
                                             struct fwd_exceptions *set, const struct owner_scan *s)
 {
@@ -500,14 +501,15 @@ FWD_INLINE struct owner_pick owner_quoted(const struct fwd_flow *f, uint16_t cur
 }
 
 /** Whether the flow moves with its slot at once: neither a memory nor the base's claim holds it. */
-FWD_INLINE bool owner_is_reset(const struct owner_ask *ask, const struct fwd_flow *f)
+FWD_INLINE bool owner_is_reset(const struct owner_rule *ask, const struct fwd_flow *f)
 {
 	return ask->udp_policy == FWD_UDP_RESET && owner_class(f) == OWNER_CLASS_UDP;
 }
 
 /** Without a set nothing is remembered: the base serves all while it has a claim. */
-FWD_INLINE struct owner_pick owner_memoryless(const struct owner_ask *ask, const struct fwd_flow *f,
-                                              uint16_t current, struct owner_cold *cold)
+FWD_INLINE struct owner_pick owner_memoryless(const struct owner_rule *ask,
+                                              const struct fwd_flow *f, uint16_t current,
+                                              struct owner_cold *cold)
 {
 	struct owner_claim *claim = &cold->claim[owner_class(f)];
 
@@ -523,13 +525,13 @@ FWD_INLINE struct owner_pick owner_memoryless(const struct owner_ask *ask, const
  *
  * @param ask   time, and the pool's or service's times
  * @param f     the flow's packet
- * @param hot   the slot's hot word, whose FWD_SLOT_LOOK_FURTHER is set
+ * @param hot   the slot's hot word, whose FWD_SLOT_UNSETTLED is set
  * @param cold  the slot's cold part; NULL: as if it had settled
  * @param set   the set owner_set(f->hash); NULL: there is no memory
  * @return the backend and what was met; `weir trace` passes copies of @p cold and @p set,
  *         for all but a quoted flow may change them
  */
-FWD_INLINE struct owner_pick owner_find(const struct owner_ask *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_find(const struct owner_rule *ask, const struct fwd_flow *f,
                                         uint16_t hot, struct owner_cold *cold,
                                         struct fwd_exceptions *set)
 {
@@ -557,7 +559,7 @@ FWD_INLINE struct owner_pick owner_find(const struct owner_ask *ask, const struc
 #define OWNER_LIST_UNIT_S 16u
 
 /** In a list: a temporary owner, which not all nodes may name. So no SYN is passed on to it. */
-#define OWNER_LIST_GUEST 0x8000u
+#define OWNER_LIST_TEMPORARY 0x8000u
 
 /** Whether a claim that ends with unit @p end is over. */
 FWD_INLINE bool owner_list_is_over(uint16_t end, uint32_t now_s)
@@ -572,9 +574,9 @@ FWD_INLINE uint32_t owner_list_at(uint64_t word, uint32_t i)
 }
 
 /** Whether the @p i-th of a word of backends is a temporary owner. */
-FWD_INLINE bool owner_list_is_guest(uint64_t word, uint32_t i)
+FWD_INLINE bool owner_list_is_temporary(uint64_t word, uint32_t i)
 {
-	return (word >> 16 * i & OWNER_LIST_GUEST) != 0;
+	return (word >> 16 * i & OWNER_LIST_TEMPORARY) != 0;
 }
 
 /** @p word with @p backend, perhaps a temporary owner, behind its @p n others. */

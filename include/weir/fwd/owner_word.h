@@ -33,15 +33,15 @@ enum owner_state {
  * A word of a set: bits 0-14 backend, 15-17 state, 18-28 the eight-second unit after which
  * it has ended, 29-63 tag; embryonic: 29-44 the SYN's sequence number >> 16, 45-63 tag.
  */
-#define OWNER_STATE_AT    15
-#define OWNER_END_AT      18
-#define OWNER_TAG_AT      29
-#define OWNER_YOUNG_AT    45
-#define OWNER_END_MASK    0x7ffu
-#define OWNER_UNIT_SHIFT  3
-#define OWNER_TAG_MASK    0x7ffffffffull
-#define OWNER_YOUNG_MASK  0x7ffffull
-#define OWNER_YOUNG_UNITS (OWNER_EMBRYONIC_S >> OWNER_UNIT_SHIFT)
+#define OWNER_STATE_AT        15
+#define OWNER_END_AT          18
+#define OWNER_TAG_AT          29
+#define OWNER_EMBRYONIC_AT    45
+#define OWNER_END_MASK        0x7ffu
+#define OWNER_UNIT_SHIFT      3
+#define OWNER_TAG_MASK        0x7ffffffffull
+#define OWNER_EMBRYONIC_MASK  0x7ffffull
+#define OWNER_EMBRYONIC_UNITS (OWNER_EMBRYONIC_S >> OWNER_UNIT_SHIFT)
 
 /* Whole loads and stores that the compiler neither splits nor repeats. */
 #define OWNER_LOAD(type, at)         (*(const volatile type *)(at))
@@ -107,20 +107,20 @@ FWD_INLINE uint64_t owner_word(uint16_t backend, uint32_t state, uint64_t end, u
 }
 
 /** An embryonic entry's tag: of the flow, and of the SYN. */
-FWD_INLINE uint64_t owner_young_tag(uint64_t hash, uint32_t seq)
+FWD_INLINE uint64_t owner_embryonic_tag(uint64_t hash, uint32_t seq)
 {
-	return seq >> 16 | (owner_tag(hash) & OWNER_YOUNG_MASK) << 16;
+	return seq >> 16 | (owner_tag(hash) & OWNER_EMBRYONIC_MASK) << 16;
 }
 
 /**
  * Whether a segment fits an embryonic entry's SYN: it begins at most some 128 KiB behind
  * it (a first window of 64 KiB without scale, RFC 7323 2.2, and data of the SYN itself).
  */
-FWD_INLINE bool owner_young_fits(uint64_t word, const struct fwd_flow *f)
+FWD_INLINE bool owner_embryonic_fits(uint64_t word, const struct fwd_flow *f)
 {
 	uint32_t ahead = ((f->seq >> 16) - (uint32_t)(word >> OWNER_TAG_AT)) & 0xffff;
 
-	return word >> OWNER_YOUNG_AT == (owner_tag(f->hash) & OWNER_YOUNG_MASK) &&
+	return word >> OWNER_EMBRYONIC_AT == (owner_tag(f->hash) & OWNER_EMBRYONIC_MASK) &&
 	       (f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2);
 }
 

@@ -23,18 +23,18 @@
  * (linux/compiler.h), libbpf has barrier_var() (bpf_helpers.h): both are `asm("" : "+r"(value))` in
  * effect, the second one volatile. Ours are:
  *
- * - FWD_TESTED(pointer) is barrier_var(). clang merges two tests of one pointer into the weaker
+ * - FWD_LAUNDER(pointer) is barrier_var(). clang merges two tests of one pointer into the weaker
  *   one, or moves a test, and then the verifier misses a bound. Laundered in between, the pointer
  *   is another value to clang, so both tests stay. In decap_fits() (decap.h) the same statement
  *   keeps clang from rewriting `p + n <= end` as `p <= end - n`, which the verifier refuses.
- * - FWD_IN_MEMORY(object) launders an object in memory: clang must store it there and load it
+ * - FWD_LAUNDER_OBJECT(object) launders an object in memory: clang must store it there and load it
  *   again. Otherwise clang copies the code behind a branch into each arm, specialised by what that
  *   arm knows of the object, and the verifier has to check each copy.
- * - fwd_blur() and owner_blur() (owner.h) make the verifier forget. The assembly alone cannot,
- *   because it leaves no instruction to look at. So the value is XORed with a number that the
- *   verifier does not know, laundered so that clang does not cancel the two XORs, and XORed back.
- *   The value is the same. To the verifier it is any number, so paths that differ only in it become
- *   one path from there on.
+ * - fwd_launder_words() and owner_launder() (owner.h) make the verifier forget. The assembly alone
+ *   cannot, because it leaves no instruction to look at. So the value is XORed with a number that
+ *   the verifier does not know, laundered so that clang does not cancel the two XORs, and XORed
+ *   back. The value is the same. To the verifier it is any number, so paths that differ only in it
+ *   become one path from there on.
  * - A mask before an offset or index (FWD_OFF_MASK, `& (OWNER_WAYS - 1)`) changes no value that
  *   occurs. It tells the verifier a bound that it could not derive, or has just forgotten.
  * - FWD_SLOW (types.h): a function that is checked once instead of at each call.
@@ -54,19 +54,19 @@
 
 /** Keep clang from merging the tests of @p pointer before and after this; see above. */
 #ifdef __bpf__
-#define FWD_TESTED(pointer) __asm__ volatile("" : "+r"(pointer))
+#define FWD_LAUNDER(pointer) __asm__ volatile("" : "+r"(pointer))
 #else
-#define FWD_TESTED(pointer) ((void)(pointer))
+#define FWD_LAUNDER(pointer) ((void)(pointer))
 #endif
 
 /** Keep clang from specialising what follows by what a branch knows of @p object; see above. */
-#define FWD_IN_MEMORY(object) __asm__ volatile("" : "+m"(object))
+#define FWD_LAUNDER_OBJECT(object) __asm__ volatile("" : "+m"(object))
 
 /**
  * Keep the @p n words at @p at as they are, but make the verifier forget what it knows of them; see
  * above. @p any is a number that the verifier does not know, such as a word from a table.
  */
-FWD_INLINE void fwd_blur(uint64_t *at, uint32_t n, uint64_t any)
+FWD_INLINE void fwd_launder_words(uint64_t *at, uint32_t n, uint64_t any)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t word = at[i] ^ any;

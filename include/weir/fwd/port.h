@@ -31,8 +31,8 @@ FWD_INLINE const struct fwd_pool *fwd_port_pool(const struct fwd_tables *t, uint
 FWD_INLINE struct fwd_slots *fwd_port_slots(const struct fwd_tables *t, uint32_t slot);
 FWD_INLINE struct owner_cold *fwd_port_cold(const struct fwd_tables *t, uint32_t slot);
 FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t, uint32_t i);
-/** fwd_backend.told_mtu of @p backend, to be written to. */
-FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend);
+/** fwd_backend.learned_mtu of @p backend, to be written to. */
+FWD_INLINE uint16_t *fwd_port_learned_mtu(const struct fwd_tables *t, uint32_t backend);
 FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
                                                                 uint32_t set);
 FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set);
@@ -65,11 +65,11 @@ FWD_INLINE void fwd_port_again(struct fwd_packet *packet);
  */
 FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len);
 /**
- * fwd_tell_too_big() (too_big.h), off the common path. Afterwards the frame can only be sent.
+ * fwd_answer_too_big() (too_big.h), off the common path. Afterwards the frame can only be sent.
  * @return enum fwd_reason
  */
-FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
-                                          uint32_t l3_len, bool is4, uint32_t inner_mtu);
+FWD_INLINE uint32_t fwd_port_answer_too_big(struct fwd_packet *packet, uint32_t l3_off,
+                                            uint32_t l3_len, bool is4, uint32_t inner_mtu);
 /** fwd_has_source_route() (ingress.h), off the common path. */
 FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint32_t off,
                                           uint32_t len);

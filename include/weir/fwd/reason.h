@@ -59,9 +59,9 @@ enum fwd_kind {
 	X(KERNEL_REFUSED, DROP, "kernel_refused", "for the kernel, but its TAP refused it (DPDK)")  \
 	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or is not ours (DPDK)")       \
 	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")       \
-	X(TOO_BIG_TOLD, TX, "too_big_told",                                                         \
+	X(TOO_BIG_ANSWERED, TX, "too_big_told",                                                     \
 	  "too big for the tunnel: an ICMP error names what fits (RFC 1191, 8201)")                 \
-	X(TOO_BIG_UNTOLD, DROP, "too_big_untold",                                                   \
+	X(TOO_BIG_UNANSWERED, DROP, "too_big_untold",                                               \
 	  "as too_big_told, but this second's limit of answers is used up")                         \
 	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                               \
 	  "fragment sent to where its datagram's first one went")                                   \

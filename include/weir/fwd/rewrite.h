@@ -275,7 +275,7 @@ FWD_INLINE enum fwd_reason fwd_rewrite_echo(struct fwd_packet *packet, const str
 
 	if (!eth || !l3 || !icmp)
 		return FWD_REASON_NO_TABLES; /* never: the parser was here */
-	FWD_TESTED(l3);
+	FWD_LAUNDER(l3);
 	if (p->is4)
 		fwd_echo_ip4((struct fwd_ip4 *)l3);
 	else if (fwd_fit(l3, FWD_IP6_LEN, packet->end))
@@ -293,9 +293,9 @@ FWD_INLINE enum fwd_reason fwd_rewrite_rare(struct fwd_packet *packet, const str
 {
 	if (v->reason == FWD_REASON_ECHO_REPLIED)
 		return fwd_rewrite_echo(packet, p);
-	if (v->reason == FWD_REASON_TOO_BIG_TOLD && v->backend)
-		return (enum fwd_reason)fwd_port_tell_too_big(packet, p->l3_off, p->l3_len, p->is4,
-		                                              v->backend->inner_mtu);
+	if (v->reason == FWD_REASON_TOO_BIG_ANSWERED && v->backend)
+		return (enum fwd_reason)fwd_port_answer_too_big(packet, p->l3_off, p->l3_len,
+		                                                p->is4, v->backend->inner_mtu);
 	if (v->reason == FWD_REASON_TUNNEL_ERROR)
 		return (enum fwd_reason)fwd_port_tunnel_error(t, packet, p->l3_off, p->l4_off,
 		                                              p->l3_len, p->is4);

@@ -32,21 +32,21 @@
 
 #define FWD_TABLES_LAYOUT 6u /**< changes with any struct here or in owner.h */
 
-#define FWD_SLOTS_PER_BLOCK   32u    /**< hot words in a cache line */
-#define FWD_BACKENDS_MAX      32768u /**< an index has 15 bits; 0 is nobody */
-#define FWD_SLOT_BACKEND      0x7fffu
-#define FWD_SLOT_LOOK_FURTHER 0x8000u /**< unsettled: an earlier owner may still serve the flow */
-#define FWD_SERVICE_PROBES    16u     /**< an entry is at most this far from its hash's position */
-#define FWD_POOL_NONE         0xffffffffu
-#define FWD_REASONS_MAX       62u /**< with FWD_EVENTS_MAX fills struct fwd_cpu to 1 KiB */
-#define FWD_EVENTS_MAX        62u
-#define FWD_FILTER_WORDS      16u   /**< 1,024 bits for a half's VIPs */
-#define FWD_FRAGMENT_SETS     4096u /**< 16,384 datagrams under way, 256 KiB */
-#define FWD_FRAGMENT_WAYS     4u    /**< entries in a cache line */
-#define FWD_DESTINATION_WAYS  8u
-#define FWD_MAC_SETS          64u /**< 512 addresses of ports, 4 KiB */
-#define FWD_MAC_WAYS          8u  /**< words in a cache line */
-#define FWD_MACS_FIRST        4u  /**< room in root, for the first ports' addresses */
+#define FWD_SLOTS_PER_BLOCK  32u    /**< hot words in a cache line */
+#define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; 0 is nobody */
+#define FWD_SLOT_BACKEND     0x7fffu
+#define FWD_SLOT_UNSETTLED   0x8000u /**< unsettled: an earlier owner may still serve the flow */
+#define FWD_SERVICE_PROBES   16u     /**< an entry is at most this far from its hash's position */
+#define FWD_POOL_NONE        0xffffffffu
+#define FWD_REASONS_MAX      62u /**< with FWD_EVENTS_MAX fills struct fwd_cpu to 1 KiB */
+#define FWD_EVENTS_MAX       62u
+#define FWD_FILTER_WORDS     16u   /**< 1,024 bits for a half's VIPs */
+#define FWD_FRAGMENT_SETS    4096u /**< 16,384 datagrams under way, 256 KiB */
+#define FWD_FRAGMENT_WAYS    4u    /**< entries in a cache line */
+#define FWD_DESTINATION_WAYS 8u
+#define FWD_MAC_SETS         64u /**< 512 addresses of ports, 4 KiB */
+#define FWD_MAC_WAYS         8u  /**< words in a cache line */
+#define FWD_MACS_FIRST       4u  /**< room in root, for the first ports' addresses */
 
 /** A prefix as an address and a mask to compare under; all-zero mask: no prefix is set. */
 struct fwd_prefix {
@@ -116,14 +116,14 @@ struct fwd_pool {
 	uint16_t idle_s;   /**< TCP: an exception ends after this time without a packet */
 	uint16_t settle_s; /**< a slot settles at the latest after this time */
 	/** Length of the settling time's last part, in which the base's flows are remembered. */
-	uint16_t learn_s;
+	uint16_t remember_s;
 	uint16_t flags; /**< FWD_POOL_* */
 	uint64_t id;    /**< a digest of the pool's name, 0: none; for who takes the tables over */
 	uint64_t reserved;
 };
 _Static_assert(sizeof(struct fwd_pool) == 32, "layout of pools");
 
-/** A slot's hot word is: backend in force (0 nobody) | FWD_SLOT_LOOK_FURTHER. */
+/** A slot's hot word is: backend in force (0 nobody) | FWD_SLOT_UNSETTLED. */
 struct fwd_slots {
 	uint16_t slot[FWD_SLOTS_PER_BLOCK];
 };
@@ -151,7 +151,8 @@ struct fwd_backend {
 	uint16_t outer_vlan;    /**< VLAN id of the outer of two tags; 0: at most one tag */
 	uint16_t outer_type_be; /**< that tag's EtherType: 802.1ad, or 802.1Q */
 	uint16_t list_room;     /**< what inner_mtu leaves for a list of owners; 0: none is sent */
-	uint16_t told_mtu; /**< the smallest MTU that a router reported on the way; 0: none did */
+	uint16_t
+	        learned_mtu; /**< the smallest MTU that a router reported on the way; 0: none did */
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
 _Static_assert(__builtin_offsetof(struct fwd_backend, mac_to) == 24 &&

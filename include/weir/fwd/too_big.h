@@ -22,23 +22,23 @@
 #include "weir/fwd/port.h"
 
 /** The longest answer, bytes of IP, see above. */
-#define FWD_TELL4_LEN 576u
-#define FWD_TELL6_LEN 1280u
+#define FWD_ANSWER4_LEN 576u
+#define FWD_ANSWER6_LEN 1280u
 /** The smallest MTU that a sender accepts. */
 #define FWD_MTU4_MIN 68u
 #define FWD_MTU6_MIN 1280u
 
-#define FWD_ETH_MAX      (FWD_ETH_LEN + 2 * FWD_VLAN_LEN)
-#define FWD_TELL_TTL     64u
-#define FWD_TELL_TOS     0xc0u /**< internetwork control (RFC 1812, 4.3.2.5) */
-#define FWD_TELL_WORDS   ((FWD_TELL6_LEN - FWD_IP6_LEN) / 4)
-#define FWD_TELL4_KIND   fwd_be32(3u << 24 | 4u << 16)
-#define FWD_TELL6_KIND   fwd_be32(2u << 24)
-#define FWD_TELL4_HEADER (FWD_IP4_LEN + FWD_ICMP_LEN)
-#define FWD_TELL6_HEADER (FWD_IP6_LEN + FWD_ICMP_LEN)
+#define FWD_ETH_MAX        (FWD_ETH_LEN + 2 * FWD_VLAN_LEN)
+#define FWD_ANSWER_TTL     64u
+#define FWD_ANSWER_TOS     0xc0u /**< internetwork control (RFC 1812, 4.3.2.5) */
+#define FWD_ANSWER_WORDS   ((FWD_ANSWER6_LEN - FWD_IP6_LEN) / 4)
+#define FWD_ANSWER4_KIND   fwd_be32(3u << 24 | 4u << 16)
+#define FWD_ANSWER6_KIND   fwd_be32(2u << 24)
+#define FWD_ANSWER4_HEADER (FWD_IP4_LEN + FWD_ICMP_LEN)
+#define FWD_ANSWER6_HEADER (FWD_IP6_LEN + FWD_ICMP_LEN)
 
 /** Take one of this second's answers. @return whether there was one left */
-FWD_INLINE bool fwd_take_answer(const struct fwd_root *root, struct fwd_cpu *cpu, uint32_t now_s)
+FWD_INLINE bool fwd_spend_answer(const struct fwd_root *root, struct fwd_cpu *cpu, uint32_t now_s)
 {
 	if (cpu->answers_s != now_s) {
 		cpu->answers_s = now_s;
@@ -66,12 +66,12 @@ FWD_INLINE enum fwd_reason fwd_too_big(const struct fwd_tables *t, const struct 
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
 
-	if (p->ask == FWD_ASK_ERROR || (p->ask == FWD_ASK_FRAGMENT && p->is4) ||
+	if (p->ask == FWD_REQUEST_ERROR || (p->ask == FWD_REQUEST_FRAGMENT && p->is4) ||
 	    !fwd_is_single(&p->flow.src, p->is4) || !cpu ||
 	    inner_mtu < (p->is4 ? FWD_MTU4_MIN : FWD_MTU6_MIN))
 		return FWD_REASON_TOO_BIG;
-	return fwd_take_answer(root, cpu, fwd_port_now_s(t, root)) ? FWD_REASON_TOO_BIG_TOLD
-	                                                           : FWD_REASON_TOO_BIG_UNTOLD;
+	return fwd_spend_answer(root, cpu, fwd_port_now_s(t, root)) ? FWD_REASON_TOO_BIG_ANSWERED
+	                                                            : FWD_REASON_TOO_BIG_UNANSWERED;
 }
 
 /** Four bytes of a packet; its size says more for a target that aligns it to eight. */
@@ -80,11 +80,11 @@ struct fwd_word {
 } FWD_WIRE;
 
 /** The sum of the @p n_words from @p c on. */
-FWD_INLINE uint64_t fwd_tell_sum(struct fwd_cursor c, uint32_t n_words)
+FWD_INLINE uint64_t fwd_answer_sum(struct fwd_cursor c, uint32_t n_words)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < FWD_TELL_WORDS && i < n_words; i++) {
+	for (uint32_t i = 0; i < FWD_ANSWER_WORDS && i < n_words; i++) {
 		const struct fwd_word *w = fwd_pull(&c, 4);
 
 		if (!w)
@@ -95,7 +95,7 @@ FWD_INLINE uint64_t fwd_tell_sum(struct fwd_cursor c, uint32_t n_words)
 }
 
 /** The Ethernet header turned round, with its tags: from @p by bytes on to the front. */
-FWD_INLINE void fwd_tell_eth(uint8_t *at, uint32_t by)
+FWD_INLINE void fwd_answer_eth(uint8_t *at, uint32_t by)
 {
 	const struct fwd_eth *from = (const void *)(at + by);
 	const struct fwd_vlan *tags_from = (const void *)(at + by + FWD_ETH_LEN);
@@ -111,20 +111,23 @@ FWD_INLINE void fwd_tell_eth(uint8_t *at, uint32_t by)
 	tags_to[1] = tags_from[1];
 }
 
-/** Both headers of a fragmentation needed before the quoted packet at @p l3 + FWD_TELL4_HEADER. */
-FWD_INLINE void fwd_tell_write4(uint8_t *l3, uint32_t quoted_len, uint32_t mtu, uint64_t quoted_sum)
+/**
+ * Both headers of a fragmentation needed before the quoted packet at @p l3 + FWD_ANSWER4_HEADER.
+ */
+FWD_INLINE void fwd_answer_write4(uint8_t *l3, uint32_t quoted_len, uint32_t mtu,
+                                  uint64_t quoted_sum)
 {
-	const struct fwd_ip4 *quoted = (const void *)(l3 + FWD_TELL4_HEADER);
+	const struct fwd_ip4 *quoted = (const void *)(l3 + FWD_ANSWER4_HEADER);
 	uint32_t src_be = quoted->dst_be, dst_be = quoted->src_be;
 	struct fwd_ip4 *ip = (void *)l3;
 	struct fwd_icmp *icmp = (void *)(l3 + FWD_IP4_LEN);
 
 	ip->version_ihl = 0x45;
-	ip->tos = FWD_TELL_TOS;
-	ip->len_be = fwd_be16((uint16_t)(FWD_TELL4_HEADER + quoted_len));
+	ip->tos = FWD_ANSWER_TOS;
+	ip->len_be = fwd_be16((uint16_t)(FWD_ANSWER4_HEADER + quoted_len));
 	ip->id_be = 0;
 	ip->fragment_be = fwd_be16(0x4000);
-	ip->ttl = FWD_TELL_TTL;
+	ip->ttl = FWD_ANSWER_TTL;
 	ip->protocol = FWD_PROTO_ICMP;
 	ip->sum = 0;
 	ip->src_be = src_be;
@@ -132,17 +135,19 @@ FWD_INLINE void fwd_tell_write4(uint8_t *l3, uint32_t quoted_len, uint32_t mtu, 
 	ip->sum = fwd_sum_ip4(ip);
 	icmp->type = 3;
 	icmp->code = 4;
-	icmp->sum = (uint16_t)~fwd_sum_fold((uint64_t)FWD_TELL4_KIND + fwd_be32(mtu) + quoted_sum);
+	icmp->sum =
+	        (uint16_t)~fwd_sum_fold((uint64_t)FWD_ANSWER4_KIND + fwd_be32(mtu) + quoted_sum);
 	icmp->rest_be = fwd_be32(mtu);
 }
 
 /** The same for a packet too big. */
-FWD_INLINE void fwd_tell_write6(uint8_t *l3, uint32_t quoted_len, uint32_t mtu, uint64_t quoted_sum)
+FWD_INLINE void fwd_answer_write6(uint8_t *l3, uint32_t quoted_len, uint32_t mtu,
+                                  uint64_t quoted_sum)
 {
-	const struct fwd_ip6 *quoted = (const void *)(l3 + FWD_TELL6_HEADER);
+	const struct fwd_ip6 *quoted = (const void *)(l3 + FWD_ANSWER6_HEADER);
 	struct fwd_ip6 *ip = (void *)l3;
 	struct fwd_icmp *icmp = (void *)(l3 + FWD_IP6_LEN);
-	uint64_t sum = (uint64_t)FWD_TELL6_KIND + fwd_be32(mtu) + quoted_sum +
+	uint64_t sum = (uint64_t)FWD_ANSWER6_KIND + fwd_be32(mtu) + quoted_sum +
 	               fwd_be32(FWD_ICMP_LEN + quoted_len) + fwd_be32(FWD_PROTO_ICMP6);
 
 	for (uint32_t i = 0; i < 2; i++) {
@@ -151,10 +156,10 @@ FWD_INLINE void fwd_tell_write6(uint8_t *l3, uint32_t quoted_len, uint32_t mtu, 
 		sum += (ip->src_be[i] & 0xffffffff) + (ip->src_be[i] >> 32);
 		sum += (ip->dst_be[i] & 0xffffffff) + (ip->dst_be[i] >> 32);
 	}
-	ip->version_class_flow_be = fwd_be32(6u << 28 | FWD_TELL_TOS << 20);
+	ip->version_class_flow_be = fwd_be32(6u << 28 | FWD_ANSWER_TOS << 20);
 	ip->len_be = fwd_be16((uint16_t)(FWD_ICMP_LEN + quoted_len));
 	ip->next = FWD_PROTO_ICMP6;
-	ip->hop_limit = FWD_TELL_TTL;
+	ip->hop_limit = FWD_ANSWER_TTL;
 	icmp->type = 2;
 	icmp->code = 0;
 	icmp->sum = (uint16_t)~fwd_sum_fold(sum);
@@ -162,10 +167,10 @@ FWD_INLINE void fwd_tell_write6(uint8_t *l3, uint32_t quoted_len, uint32_t mtu, 
 }
 
 /** Write the answer before the quoted packet, whose family is known when compiled. */
-FWD_INLINE bool fwd_tell_family(struct fwd_packet *packet, uint32_t l3_off, uint32_t quoted_len,
-                                bool is4, uint32_t mtu)
+FWD_INLINE bool fwd_answer_family(struct fwd_packet *packet, uint32_t l3_off, uint32_t quoted_len,
+                                  bool is4, uint32_t mtu)
 {
-	uint32_t header = is4 ? FWD_TELL4_HEADER : FWD_TELL6_HEADER;
+	uint32_t header = is4 ? FWD_ANSWER4_HEADER : FWD_ANSWER6_HEADER;
 	uint32_t quoted_min = is4 ? FWD_IP4_LEN : FWD_IP6_LEN;
 	struct fwd_cursor c;
 	uint64_t sum;
@@ -176,16 +181,16 @@ FWD_INLINE bool fwd_tell_family(struct fwd_packet *packet, uint32_t l3_off, uint
 	at = fwd_packet_at(packet, 0, header + FWD_ETH_MAX);
 	if (!at)
 		return false;
-	fwd_tell_eth(at, header);
+	fwd_answer_eth(at, header);
 	at = fwd_packet_at(packet, l3_off, header + quoted_min);
 	if (!at)
 		return false;
 	c = (struct fwd_cursor){ at + header, packet->end };
-	sum = fwd_tell_sum(c, quoted_len / 4);
+	sum = fwd_answer_sum(c, quoted_len / 4);
 	if (is4)
-		fwd_tell_write4(at, quoted_len, mtu, sum);
+		fwd_answer_write4(at, quoted_len, mtu, sum);
 	else
-		fwd_tell_write6(at, quoted_len, mtu, sum);
+		fwd_answer_write6(at, quoted_len, mtu, sum);
 	return true;
 }
 
@@ -193,21 +198,22 @@ FWD_INLINE bool fwd_tell_family(struct fwd_packet *packet, uint32_t l3_off, uint
  * Make of a frame the answer that it is too big, to be sent where it came in.
  *
  * @param l3_off  where its IP header begins, l3_len bytes long with all that follows
- * @return the final reason: TOO_BIG_TOLD; TOO_BIG for a frame to many; NO_ROOM
+ * @return the final reason: TOO_BIG_ANSWERED; TOO_BIG for a frame to many; NO_ROOM
  */
-FWD_INLINE enum fwd_reason fwd_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
-                                            uint32_t l3_len, bool is4, uint32_t inner_mtu)
+FWD_INLINE enum fwd_reason fwd_answer_too_big(struct fwd_packet *packet, uint32_t l3_off,
+                                              uint32_t l3_len, bool is4, uint32_t inner_mtu)
 {
-	uint32_t most = is4 ? FWD_TELL4_LEN - FWD_TELL4_HEADER : FWD_TELL6_LEN - FWD_TELL6_HEADER;
+	uint32_t most =
+	        is4 ? FWD_ANSWER4_LEN - FWD_ANSWER4_HEADER : FWD_ANSWER6_LEN - FWD_ANSWER6_HEADER;
 	uint32_t quoted_len = (l3_len < most ? l3_len : most) & ~3u;
 	const uint8_t *eth = fwd_packet_at(packet, 0, FWD_ETH_LEN);
 	bool done;
 
 	if (!eth || eth[0] & 1)
 		return FWD_REASON_TOO_BIG; /* RFC 1122, 3.2.2: sent to many */
-	done = is4 ? fwd_tell_family(packet, l3_off, quoted_len, true, inner_mtu)
-	           : fwd_tell_family(packet, l3_off, quoted_len, false, inner_mtu);
-	return done ? FWD_REASON_TOO_BIG_TOLD : FWD_REASON_NO_ROOM;
+	done = is4 ? fwd_answer_family(packet, l3_off, quoted_len, true, inner_mtu)
+	           : fwd_answer_family(packet, l3_off, quoted_len, false, inner_mtu);
+	return done ? FWD_REASON_TOO_BIG_ANSWERED : FWD_REASON_NO_ROOM;
 }
 
 #endif

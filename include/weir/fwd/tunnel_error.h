@@ -9,9 +9,9 @@
  * one of our backends in its mode; for GUE also from a port of ours to the backend's port. Any
  * other error is not ours and goes on to the kernel.
  *
- * "Too big" must name an MTU that is smaller than the packet and at least FWD_TOLD4_MIN or
+ * "Too big" must name an MTU that is smaller than the packet and at least FWD_LEARNED4_MIN or
  * FWD_MTU6_MIN. Routers that name no MTU (before RFC 1191) are not believed. The smallest MTU is
- * noted with the backend (fwd_backend.told_mtu) until the control process fetches it: one word,
+ * noted with the backend (fwd_backend.learned_mtu) until the control process fetches it: one word,
  * however many errors come. dataplane/told.h bounds what may follow from it.
  */
 #ifndef WEIR_FWD_TUNNEL_ERROR_H
@@ -24,7 +24,7 @@
 #include "weir/fwd/too_big.h"
 
 /** RFC 791: what each host must take. */
-#define FWD_TOLD4_MIN 576u
+#define FWD_LEARNED4_MIN 576u
 /** Of the quoted packet, behind its IP header: what RFC 792 promises. */
 #define FWD_QUOTED_LEN 8u
 #define FWD_SPORT_MIN  0xc000u /**< fwd_spread_port()'s */
@@ -88,10 +88,10 @@ FWD_INLINE uint32_t fwd_quote_backend(const struct fwd_tables *t, const struct f
 FWD_INLINE enum fwd_reason fwd_note_mtu(const struct fwd_tables *t, uint32_t index, uint32_t mtu,
                                         uint32_t quoted_len, bool is4)
 {
-	uint16_t *told = fwd_port_told(t, index);
+	uint16_t *told = fwd_port_learned_mtu(t, index);
 	uint16_t before;
 
-	if (!told || mtu < (is4 ? FWD_TOLD4_MIN : FWD_MTU6_MIN) || mtu >= quoted_len ||
+	if (!told || mtu < (is4 ? FWD_LEARNED4_MIN : FWD_MTU6_MIN) || mtu >= quoted_len ||
 	    mtu > UINT16_MAX)
 		return FWD_REASON_TUNNEL_TOO_BIG_REFUSED;
 	before = OWNER_LOAD(uint16_t, told);

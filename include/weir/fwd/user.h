@@ -87,9 +87,9 @@ FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t
 	return i < t->n_backends ? fwd_there(&t->backends[i]) : NULL;
 }
 
-FWD_INLINE uint16_t *fwd_port_told(const struct fwd_tables *t, uint32_t backend)
+FWD_INLINE uint16_t *fwd_port_learned_mtu(const struct fwd_tables *t, uint32_t backend)
 {
-	return backend < t->n_backends ? &t->backends[backend].told_mtu : NULL;
+	return backend < t->n_backends ? &t->backends[backend].learned_mtu : NULL;
 }
 
 FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
@@ -168,10 +168,10 @@ FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
 	return true;
 }
 
-FWD_INLINE uint32_t fwd_port_tell_too_big(struct fwd_packet *packet, uint32_t l3_off,
-                                          uint32_t l3_len, bool is4, uint32_t inner_mtu)
+FWD_INLINE uint32_t fwd_port_answer_too_big(struct fwd_packet *packet, uint32_t l3_off,
+                                            uint32_t l3_len, bool is4, uint32_t inner_mtu)
 {
-	return fwd_tell_too_big(packet, l3_off, l3_len, is4, inner_mtu);
+	return fwd_answer_too_big(packet, l3_off, l3_len, is4, inner_mtu);
 }
 
 FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint32_t off,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A process that follows the page on which weir-mgmt tells the believed time, and what it does without it. */
+/*
+ * A process that follows the page on which weir-mgmt tells the believed time, and what it does
+ * without it.
+ */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +31,7 @@ struct world {
 	char dir[32];
 	struct page *page;
 	struct believed b;
-	struct wall_now now;
+	struct wall_clock_now now;
 };
 
 static int set_up(void **state)
@@ -38,10 +41,10 @@ static int set_up(void **state)
 	strcpy(w->dir, "/tmp/weir-believed.XXXXXX");
 	if (!mkdtemp(w->dir))
 		return -1;
-	w->now = (struct wall_now){ .mono_ms = MONO,
-		                    .clock_ms = START + (int64_t)MONO,
-		                    .synchronised = true,
-		                    .peers = WALL_PEERS_UNHEARD };
+	w->now = (struct wall_clock_now){ .mono_ms = MONO,
+		                          .clock_ms = START + (int64_t)MONO,
+		                          .synchronised = true,
+		                          .peers = WALL_CLOCK_PEERS_UNHEARD };
 	*state = w;
 	return 0;
 }
@@ -59,16 +62,16 @@ static int tear_down(void **state)
 }
 
 /*
- * The page of weir-mgmt, as of now: the believed time is @p ahead_ms ahead of the kernel's. With @p more_bytes it is
- * another file, as a later release makes it.
+ * The page of weir-mgmt, as of now: the believed time is @p ahead_ms ahead of the kernel's. With @p
+ * more_bytes it is another file, as a later release makes it.
  */
 static void tell(struct world *w, int64_t ahead_ms, uint64_t boot, size_t more_bytes)
 {
-	const struct wall wall = { .started = true,
-		                   .confirmed = true,
-		                   .at_ms = w->now.clock_ms + ahead_ms,
-		                   .mono_ms = w->now.mono_ms,
-		                   .off_by_ms = -ahead_ms };
+	const struct wall_clock wall_clock = { .started = true,
+		                               .confirmed = true,
+		                               .at_ms = w->now.clock_ms + ahead_ms,
+		                               .mono_ms = w->now.mono_ms,
+		                               .off_by_ms = -ahead_ms };
 	char path[PATH_MAX];
 
 	page_close(w->page);
@@ -76,7 +79,7 @@ static void tell(struct world *w, int64_t ahead_ms, uint64_t boot, size_t more_b
 	assert_int_equal(page_create(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT,
 	                             sizeof(struct believed_page) + more_bytes, &w->page),
 	                 0);
-	believed_publish(page_payload(w->page), &wall, boot);
+	believed_publish(page_payload(w->page), &wall_clock, boot);
 	page_alive(w->page, w->now.mono_ms);
 }
 
@@ -94,16 +97,17 @@ static void the_page_is_followed_while_its_writer_lives(void **state)
 
 	tell(w, 3600000, clock_boot(), 0);
 	assert_int_equal(step(w, 100), 3600000);
-	assert_int_equal(w->b.wall.off_by_ms, -3600000);
-	assert_int_equal(wall_hold(&w->b.wall, false), WALL_STEPPED);
+	assert_int_equal(w->b.wall_clock.off_by_ms, -3600000);
+	assert_int_equal(wall_clock_hold(&w->b.wall_clock, false), WALL_CLOCK_STEPPED);
 	((struct believed_page *)page_payload(w->page))->booted = true;
 	assert_int_equal(step(w, 100), 3600000);
-	assert_int_equal(wall_hold(&w->b.wall, true), WALL_BOOTED);
+	assert_int_equal(wall_clock_hold(&w->b.wall_clock, true), WALL_CLOCK_BOOTED);
 	w->now.clock_ms += 7200000; /* the kernel's clock steps: the page counts */
 	assert_int_equal(step(w, STALE_MS - 300), 3600000);
-	assert_int_equal(w->b.wall.off_by_ms, -3600000); /* as the page says */
+	assert_int_equal(w->b.wall_clock.off_by_ms, -3600000); /* as the page says */
 	assert_int_equal(step(w, 200), 3600000);
-	assert_int_equal(w->b.wall.off_by_ms, 3600000); /* the writer is silent: our own look */
+	assert_int_equal(w->b.wall_clock.off_by_ms,
+	                 3600000); /* the writer is silent: our own look */
 }
 
 static void without_its_writer_time_goes_on_and_no_step_is_believed(void **state)
@@ -115,7 +119,7 @@ static void without_its_writer_time_goes_on_and_no_step_is_believed(void **state
 	w->now.clock_ms += 7200000;
 	for (int i = 0; i < 600; i++)
 		assert_int_equal(step(w, SECOND), 0);
-	assert_int_equal(w->b.wall.off_by_ms, 7200000);
+	assert_int_equal(w->b.wall_clock.off_by_ms, 7200000);
 	w->now.clock_ms -= 7200000 - 1500; /* what is no step is slewed, as ever */
 	for (int i = 0; i < 60; i++)
 		step(w, SECOND);
@@ -158,12 +162,12 @@ static void a_page_is_followed_and_looked_for_in_time(void **state)
 	page_alive(w->page, w->now.mono_ms);
 	w->now.clock_ms += 7200000;
 	step(w, STALE_MS - 1);
-	assert_int_equal(w->b.wall.off_by_ms, -60000); /* the page's word */
+	assert_int_equal(w->b.wall_clock.off_by_ms, -60000); /* the page's word */
 	step(w, 1);
-	assert_int_equal(w->b.wall.off_by_ms, 7200000 - 60000); /* our own look */
+	assert_int_equal(w->b.wall_clock.off_by_ms, 7200000 - 60000); /* our own look */
 	page_alive(w->page, w->now.mono_ms);
 	assert_int_equal(step(w, 1), 60000);
-	assert_int_equal(w->b.wall.off_by_ms, -60000);
+	assert_int_equal(w->b.wall_clock.off_by_ms, -60000);
 }
 
 /* A writer's clock that is ahead, by a look between two readings, is no reason to leave it. */
@@ -174,7 +178,7 @@ static void a_sign_of_life_from_just_now_counts(void **state)
 	tell(w, 60000, clock_boot(), 0);
 	page_alive(w->page, w->now.mono_ms + 50);
 	assert_int_equal(step(w, 1), 60000);
-	assert_int_equal(w->b.wall.off_by_ms, -60000);
+	assert_int_equal(w->b.wall_clock.off_by_ms, -60000);
 }
 
 /* As a page of another release might be, that forgot to count its layout up. */
@@ -210,17 +214,17 @@ static void a_page_of_no_time_at_all_says_nothing(void **state)
 			                         .confirmed = 1,
 			                         .booted = i % 2,
 			                         .off_by_ms = 5 };
-		struct wall wall = { 0 };
+		struct wall_clock wall_clock = { 0 };
 
-		assert_int_equal(believed_begin(&p, 7, 1000, &wall), cases[i].good);
-		assert_false(believed_begin(&p, 8, 1000, &wall));
-		assert_false(believed_begin(&p, 0, 1000, &wall));
+		assert_int_equal(believed_begin(&p, 7, 1000, &wall_clock), cases[i].good);
+		assert_false(believed_begin(&p, 8, 1000, &wall_clock));
+		assert_false(believed_begin(&p, 0, 1000, &wall_clock));
 		if (!cases[i].good)
 			continue;
-		assert_true(wall.at_ms == cases[i].offset_ms + 1000);
-		assert_true(wall.started && wall.confirmed);
-		assert_int_equal(wall.booted, i % 2);
-		assert_int_equal(wall.off_by_ms, 5);
+		assert_true(wall_clock.at_ms == cases[i].offset_ms + 1000);
+		assert_true(wall_clock.started && wall_clock.confirmed);
+		assert_int_equal(wall_clock.booted, i % 2);
+		assert_int_equal(wall_clock.off_by_ms, 5);
 	}
 }
 
@@ -230,14 +234,14 @@ static void the_time_of_a_process_is_the_believed_one(void **state)
 	struct world *w = *state;
 
 	w->now.mono_ms = clock_mono_ms();
-	w->now.clock_ms = clock_wall_ms();
+	w->now.clock_ms = clock_realtime_ms();
 	tell(w, 3600000, clock_boot(), 0);
-	assert_in_range(clock_believed_ms() - clock_wall_ms() + 1000, 0, 2000);
+	assert_in_range(clock_believed_ms() - clock_realtime_ms() + 1000, 0, 2000);
 	int fd = dup(0);
 
 	assert_int_equal(close(fd), 0);
 	believed_once(w->dir);
-	assert_in_range(clock_believed_ms() - clock_wall_ms(), 3600000 - 5000, 3600000 + 5000);
+	assert_in_range(clock_believed_ms() - clock_realtime_ms(), 3600000 - 5000, 3600000 + 5000);
 	int next = dup(0);
 
 	assert_int_equal(next, fd);

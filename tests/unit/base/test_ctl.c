@@ -32,7 +32,10 @@ static struct ctl *ctl;
 static pthread_t thread;
 static bool stopping;
 
-/* "big": an answer of 3 MiB; "full": one of just the limit; "huge": one over it; "no": close; else the line itself. */
+/*
+ * "big": an answer of 3 MiB; "full": one of just the limit; "huge": one over it; "no": close;
+ * else the line itself.
+ */
 static char *answer(void *arg, const char *line, size_t length)
 {
 	size_t n = strcmp(line, "big") == 0    ? (size_t)3 << 20
@@ -131,11 +134,11 @@ static void wrong_calls_are_refused(void **state)
 
 	memset(long_path, 'x', sizeof(long_path));
 	long_path[sizeof(long_path) - 1] = '\0';
-	assert_int_equal(ctl_ask(long_path, "x", 100, &text), -ENAMETOOLONG);
+	assert_int_equal(ctl_request(long_path, "x", 100, &text), -ENAMETOOLONG);
 	assert_int_equal(ctl_serve(loop, long_path, NULL, answer, NULL, &other), -ENAMETOOLONG);
 	assert_int_equal(ctl_serve(loop, path, NULL, answer, NULL, &other), -EADDRINUSE);
-	assert_int_equal(ctl_ask("/no/such/socket", "x", 100, &text), -ENOENT);
-	assert_int_equal(ctl_ask(path, "two\nlines", 100, &text), -EINVAL);
+	assert_int_equal(ctl_request("/no/such/socket", "x", 100, &text), -ENOENT);
+	assert_int_equal(ctl_request(path, "two\nlines", 100, &text), -EINVAL);
 	assert_null(text);
 }
 
@@ -161,8 +164,8 @@ static void an_answer_over_the_limit_closes_the_client(void **state)
 	(void)state;
 	char *text = NULL;
 
-	assert_int_equal(ctl_ask(path, "huge", 5000, &text), -ECONNRESET);
-	assert_int_equal(ctl_ask(path, "no", 5000, &text), -ECONNRESET);
+	assert_int_equal(ctl_request(path, "huge", 5000, &text), -ECONNRESET);
+	assert_int_equal(ctl_request(path, "no", 5000, &text), -ECONNRESET);
 	assert_null(text);
 	end_thread();
 	assert_int_equal(ctl_counters(ctl)->overlong, 1);
@@ -183,20 +186,20 @@ static void a_request_and_an_answer_of_just_the_limit_go_through(void **state)
 	memset(request, 'x', sizeof(request) - 1);
 	for (size_t n = REQUEST_MAX - 2; n < REQUEST_MAX; n++) {
 		request[n] = '\0';
-		assert_int_equal(ctl_ask(path, request, 60000, &text), 0);
+		assert_int_equal(ctl_request(path, request, 60000, &text), 0);
 		assert_string_equal(text, request);
 		free(text);
 		request[n] = 'x';
 	}
 	text = NULL;
-	assert_int_equal(ctl_ask(path, "full", 60000, &text), 0);
+	assert_int_equal(ctl_request(path, "full", 60000, &text), 0);
 	assert_int_equal(strlen(text), (size_t)4 << 20);
 	assert_int_equal(strspn(text, "x"), (size_t)4 << 20);
 	free(text);
 	static char longer[REQUEST_MAX + 1];
 
 	memset(longer, 'x', REQUEST_MAX);
-	int rc = ctl_ask(path, longer, 60000, &text);
+	int rc = ctl_request(path, longer, 60000, &text);
 	assert_true(rc == -ECONNRESET || rc == -EPIPE);
 }
 
@@ -215,7 +218,7 @@ static void silent_clients_give_way_to_one_that_asks(void **state)
 		assert_int_equal(recv(fds[i], byte, 2, MSG_WAITALL), 2);
 		usleep(3000); /* the first is silent longest */
 	}
-	assert_int_equal(ctl_ask(path, "first", 5000, &text), 0);
+	assert_int_equal(ctl_request(path, "first", 5000, &text), 0);
 	assert_string_equal(text, "first");
 	free(text);
 	assert_true(is_closed(fds[0]));
@@ -223,7 +226,7 @@ static void silent_clients_give_way_to_one_that_asks(void **state)
 
 	for (int i = 0; i < 50; i++) { /* those that never say anything, all the time */
 		silent[i] = connected();
-		assert_int_equal(ctl_ask(path, "again", 5000, &text), 0);
+		assert_int_equal(ctl_request(path, "again", 5000, &text), 0);
 		free(text);
 	}
 	for (int i = 0; i < 16; i++)
@@ -241,7 +244,10 @@ static uint64_t used_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Every descriptor in use: one client is answered by the reserve, others wait, and the loop does not turn in vain. */
+/*
+ * Every descriptor in use: one client is answered by the reserve, others wait, and the loop does
+ * not turn in vain.
+ */
 static void without_descriptors_it_answers_and_does_not_spin(void **state)
 {
 	(void)state;
@@ -296,7 +302,7 @@ static void a_big_answer_comes_whole(void **state)
 	(void)state;
 	char *text = NULL;
 
-	assert_int_equal(ctl_ask(path, "big", 5000, &text), 0);
+	assert_int_equal(ctl_request(path, "big", 5000, &text), 0);
 	assert_int_equal(strlen(text), 3 << 20);
 	free(text);
 }
@@ -321,7 +327,10 @@ static void expect_answer(int fd, const char *line)
 	free(wanted);
 }
 
-/* What has come with a request is not forgotten while its answer waits for room: nothing more comes that would wake it. */
+/*
+ * What has come with a request is not forgotten while its answer waits for room: nothing more
+ * comes that would wake it.
+ */
 static void requests_behind_a_big_answer_are_answered_too(void **state)
 {
 	static const char *const sent[] = {
@@ -394,8 +403,8 @@ static void a_socket_that_was_removed_is_made_again(void **state)
 	int rc;
 
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(ctl_ask(path, "x", 1000, &text), -ENOENT);
-	while ((rc = ctl_ask(path, "x", 1000, &text)) && clock_mono_ms() < until_ms)
+	assert_int_equal(ctl_request(path, "x", 1000, &text), -ENOENT);
+	while ((rc = ctl_request(path, "x", 1000, &text)) && clock_mono_ms() < until_ms)
 		usleep(20000);
 	assert_int_equal(rc, 0);
 	free(text);
@@ -412,7 +421,7 @@ static void asking_a_server_that_hangs_ends_in_time(void **state)
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s/hangs", directory);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(ctl_ask(at.sun_path, "x", 30, &text), -ETIMEDOUT);
+	assert_int_equal(ctl_request(at.sun_path, "x", 30, &text), -ETIMEDOUT);
 	assert_in_range(clock_mono_ms() - start, 29, 2000);
 	close(fd);
 	unlink(at.sun_path);
@@ -460,7 +469,7 @@ static void a_signal_does_not_end_the_wait_for_an_answer(void **state)
 	assert_int_equal(sigaction(SIGALRM, &handler, &before), 0);
 	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
 	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
-	int rc = ctl_ask(at.sun_path, "x", 20000, &text);
+	int rc = ctl_request(at.sun_path, "x", 20000, &text);
 
 	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
 	sigaction(SIGALRM, &before, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A control socket whose file goes while it serves: the look is repeated, whatever became of it the last time. */
+/*
+ * A control socket whose file goes while it serves: the look is repeated, whatever became of it
+ * the last time.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,7 +86,7 @@ static const char *look(void)
 {
 	said[0] = '\0';
 	loop_timer_cancel(loop, &ctl->look);
-	on_look(ctl);
+	on_socket_look(ctl);
 	assert_int_not_equal(ctl->look.place, 0); /* and again in a second */
 	assert_int_equal(ctl->look.at_ms, loop_now_ms(loop) + 1000);
 	return said;
@@ -108,7 +111,7 @@ static bool is_served(void)
 	}
 	close(fd);
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		close_client(&ctl->clients[i]);
+		drop_client(&ctl->clients[i]);
 	return connects;
 }
 
@@ -213,7 +216,10 @@ static void a_file_in_the_socket_s_place_stays(void **state)
 	assert_non_null(strstr(look(), "created again"));
 }
 
-/* Out of descriptors: a client that has had its moment gives way, one that has just come does not. */
+/*
+ * Out of descriptors: a client that has had its moment gives way, one that has just come does
+ * not.
+ */
 static void a_client_has_a_moment_before_it_gives_way(void **state)
 {
 	struct client *c = &ctl->clients[3];
@@ -245,7 +251,7 @@ static void a_client_that_goes_fills_the_reserve(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	spare_close(&ctl->spare);
 	c->fd = ends[0];
-	close_client(c);
+	drop_client(c);
 	assert_true(ctl->spare.fd >= 0);
 	spare_close(&ctl->spare);
 	on_pause_end(ctl);

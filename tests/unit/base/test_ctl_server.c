@@ -135,7 +135,7 @@ static void a_request_is_sent_whole_or_says_why(void **state)
 		wire.steps = cases[i].steps;
 		wire.n_steps = cases[i].n_steps;
 		wire.wait_says = cases[i].wait_says;
-		assert_int_equal(send_all(7, "abcdef", 6, UINT64_MAX / 2), cases[i].rc);
+		assert_int_equal(send_fully(7, "abcdef", 6, UINT64_MAX / 2), cases[i].rc);
 		assert_int_equal(wire.at, cases[i].n_steps);
 		assert_int_equal(wire.n_waits, cases[i].n_waits);
 		assert_int_equal(wire.waits_for, cases[i].n_waits ? POLLOUT : 0);
@@ -172,7 +172,7 @@ static void an_answer_is_read_to_its_end_or_says_why(void **state)
 		wire.n_steps = cases[i].n_steps;
 		wire.wait_says = cases[i].wait_says;
 		wire.gives = "answer\n";
-		assert_int_equal(read_line(7, &line, UINT64_MAX / 2), cases[i].rc);
+		assert_int_equal(read_answer_line(7, &line, UINT64_MAX / 2), cases[i].rc);
 		assert_int_equal(wire.at, cases[i].n_steps);
 		assert_int_equal(wire.n_waits, cases[i].n_waits);
 		assert_int_equal(wire.waits_for, cases[i].n_waits ? POLLIN : 0);
@@ -197,7 +197,7 @@ static void a_stranger_s_answer_is_not_asked_for(void **state)
 	assert_int_equal(bind(server, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(server, 4), 0);
 	is_ours = false;
-	assert_int_equal(ctl_ask(at.sun_path, "secret", 5000, &answer), -EPERM);
+	assert_int_equal(ctl_request(at.sun_path, "secret", 5000, &answer), -EPERM);
 	assert_null(answer);
 	client = accept(server, NULL, NULL);
 	assert_true(client >= 0);

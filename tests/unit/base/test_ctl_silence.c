@@ -43,17 +43,17 @@ static void a_slow_client_that_sends_is_not_cut_off(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	c.fd = ends[1];
-	assert_int_equal(read_some(&c), -EAGAIN); /* silence is no life */
+	assert_int_equal(read_client(&c), -EAGAIN); /* silence is no life */
 	assert_int_equal(n_set, 0);
 	for (unsigned i = 1; i <= 3; i++) {
 		assert_int_equal(send(ends[0], "x", 1, MSG_NOSIGNAL), 1);
-		assert_int_equal(read_some(&c), 0);
+		assert_int_equal(read_client(&c), 0);
 		assert_int_equal(n_set, i);
 		assert_int_equal(set_ms, 5000 + SILENCE_MS);
 		assert_int_equal(c.in_bytes, i);
 	}
 	close(ends[0]);
-	assert_int_equal(read_some(&c), -EPIPE);
+	assert_int_equal(read_client(&c), -EPIPE);
 	assert_int_equal(n_set, 3);
 	close(ends[1]);
 }

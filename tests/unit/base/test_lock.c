@@ -43,9 +43,9 @@ static void what_cannot_be_locked_is_told(void **state)
 	int fd = -7;
 
 	snprintf(missing, sizeof(missing), "%s/no/lock", dir);
-	assert_int_equal(lock_take(missing, &fd), -ENOENT);
+	assert_int_equal(lock_acquire(missing, &fd), -ENOENT);
 	assert_int_equal(symlink("elsewhere", path), 0);
-	assert_int_equal(lock_take(path, &fd), -ELOOP);
+	assert_int_equal(lock_acquire(path, &fd), -ELOOP);
 	assert_int_equal(fd, -7);
 }
 
@@ -57,17 +57,17 @@ static void one_has_it_at_a_time(void **state)
 
 	close(number);
 
-	assert_int_equal(lock_take(path, &first), 0);
+	assert_int_equal(lock_acquire(path, &first), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(lock_take(path, &second), -EBUSY);
+	assert_int_equal(lock_acquire(path, &second), -EBUSY);
 	assert_int_equal(second, -7);
 	close(first);
 	for (int i = 0; i < 3; i++) { /* nothing stays open of what was tried */
-		assert_int_equal(lock_take(path, &second), 0);
+		assert_int_equal(lock_acquire(path, &second), 0);
 		assert_int_equal(second, number);
 		assert_int_equal(fcntl(second, F_GETFD), FD_CLOEXEC);
-		assert_int_equal(lock_take(path, &first), -EBUSY);
+		assert_int_equal(lock_acquire(path, &first), -EBUSY);
 		int next = dup(STDIN_FILENO);
 
 		assert_int_equal(next, number + 1);
@@ -76,7 +76,10 @@ static void one_has_it_at_a_time(void **state)
 	}
 }
 
-/* A child comes upon the file all the time while it is taken away: it may never hold one without a name. */
+/*
+ * A child comes upon the file all the time while it is taken away: it may never hold one without
+ * a name.
+ */
 static void a_file_that_was_taken_away_is_nobodys(void **state)
 {
 	(void)state;
@@ -86,7 +89,7 @@ static void a_file_that_was_taken_away_is_nobodys(void **state)
 	for (int i = 0; i < 20000; i++) {
 		struct stat st;
 
-		if (lock_take(path, &fd))
+		if (lock_acquire(path, &fd))
 			continue;
 		if (child == 0 && (fstat(fd, &st) || st.st_nlink != 1))
 			_exit(1);

@@ -25,7 +25,7 @@ static void a_storm_is_cut_and_every_suppressed_line_is_reported(void **state)
 
 	for (uint64_t ms = 1000; ms < 121000; ms++) { /* 66,000 lines in two minutes */
 		for (int i = 0; i < (ms % 20 == 0 ? 11 : 0); i++, n++)
-			written += log_limit_take(&l, "target-down", ms);
+			written += log_limit_admit(&l, "target-down", ms);
 		while (log_limit_report(&l, ms, name, &lines)) {
 			assert_string_equal(name, "target-down");
 			reported += lines;
@@ -46,11 +46,11 @@ static void a_storm_of_one_event_hides_no_other(void **state)
 	(void)state;
 
 	for (int i = 0; i < 10000; i++)
-		log_limit_take(&l, "target-down", 1000);
-	assert_false(log_limit_take(&l, "target-down", 1000));
-	assert_true(log_limit_take(&l, "store-failing", 1000));
-	assert_true(log_limit_take(&l, "target-down", 1100)); /* ten a second */
-	assert_false(log_limit_take(&l, "target-down", 1100));
+		log_limit_admit(&l, "target-down", 1000);
+	assert_false(log_limit_admit(&l, "target-down", 1000));
+	assert_true(log_limit_admit(&l, "store-failing", 1000));
+	assert_true(log_limit_admit(&l, "target-down", 1100)); /* ten a second */
+	assert_false(log_limit_admit(&l, "target-down", 1100));
 }
 
 static void events_beyond_the_table_share_one_entry(void **state)
@@ -62,13 +62,16 @@ static void events_beyond_the_table_share_one_entry(void **state)
 
 	for (unsigned i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "event-%u", i);
-		written += log_limit_take(&l, name, 1000);
+		written += log_limit_admit(&l, name, 1000);
 	}
 	assert_int_equal(l.n, EVENTS);
 	assert_int_equal(written, EVENTS - 1 + BURST);
 }
 
-/* A report comes five seconds after the first line that was left out, with all of them until then. */
+/*
+ * A report comes five seconds after the first line that was left out, with all of them until
+ * then.
+ */
 static void a_report_comes_in_its_time_and_begins_again(void **state)
 {
 	struct log_limit l = { .n = 0 };
@@ -77,9 +80,9 @@ static void a_report_comes_in_its_time_and_begins_again(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < BURST + 3; i++)
-		log_limit_take(&l, "a", 1000);
+		log_limit_admit(&l, "a", 1000);
 	for (unsigned i = 0; i < BURST + 5; i++)
-		log_limit_take(&l, "b", 1500);
+		log_limit_admit(&l, "b", 1500);
 	assert_false(log_limit_report(&l, 1000 + REPORT_MS - 1, name, &lines));
 	assert_int_equal(lines, 77);
 	assert_true(log_limit_report(&l, 1000 + REPORT_MS, name, &lines));
@@ -91,13 +94,16 @@ static void a_report_comes_in_its_time_and_begins_again(void **state)
 	assert_int_equal(lines, 5);
 	assert_false(log_limit_report(&l, 100000, name, &lines));
 	for (unsigned i = 0; i < BURST + 1; i++)
-		log_limit_take(&l, "a", 200000);
+		log_limit_admit(&l, "a", 200000);
 	assert_false(log_limit_report(&l, 200000 + REPORT_MS - 1, name, &lines));
 	assert_true(log_limit_report(&l, 200000 + REPORT_MS, name, &lines));
 	assert_int_equal(lines, 1);
 }
 
-/* Ten lines a second: one each tenth, also when many steps of the clock make it up; a rest fills the burst and no more. */
+/*
+ * Ten lines a second: one each tenth, also when many steps of the clock make it up; a rest fills
+ * the burst and no more.
+ */
 static void tokens_come_with_time(void **state)
 {
 	struct log_limit l = { .n = 0 };
@@ -105,17 +111,17 @@ static void tokens_come_with_time(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < BURST; i++)
-		assert_true(log_limit_take(&l, "a", 1000));
-	assert_false(log_limit_take(&l, "a", 1000));
-	assert_false(log_limit_take(&l, "a", 1099));
-	assert_true(log_limit_take(&l, "a", 1100));
+		assert_true(log_limit_admit(&l, "a", 1000));
+	assert_false(log_limit_admit(&l, "a", 1000));
+	assert_false(log_limit_admit(&l, "a", 1099));
+	assert_true(log_limit_admit(&l, "a", 1100));
 	for (uint64_t ms = 1101; ms <= 1199; ms++)
-		assert_false(log_limit_take(&l, "a", ms));
-	assert_true(log_limit_take(&l, "a", 1200));
+		assert_false(log_limit_admit(&l, "a", ms));
+	assert_true(log_limit_admit(&l, "a", 1200));
 	for (unsigned i = 0; i < 2 * BURST; i++)
-		written += log_limit_take(&l, "a", 1200 + 1000 * BURST / A_SECOND - 100);
+		written += log_limit_admit(&l, "a", 1200 + 1000 * BURST / A_SECOND - 100);
 	assert_int_equal(written, BURST - 1);
-	for (written = 0; log_limit_take(&l, "a", UINT64_MAX - 5);)
+	for (written = 0; log_limit_admit(&l, "a", UINT64_MAX - 5);)
 		written++;
 	assert_int_equal(written, BURST);
 }
@@ -129,12 +135,12 @@ static void events_are_told_apart_by_what_is_kept_of_their_names(void **state)
 	memset(name, 'n', sizeof(name));
 	name[LOG_LIMIT_NAME_MAX - 1] = '\0';
 	for (unsigned i = 0; i < BURST; i++)
-		assert_true(log_limit_take(&l, name, 1000));
-	assert_false(log_limit_take(&l, name, 1000));
+		assert_true(log_limit_admit(&l, name, 1000));
+	assert_false(log_limit_admit(&l, name, 1000));
 	name[LOG_LIMIT_NAME_MAX - 2] = 'x'; /* the last that is kept */
-	assert_true(log_limit_take(&l, name, 1000));
+	assert_true(log_limit_admit(&l, name, 1000));
 	name[LOG_LIMIT_NAME_MAX - 2] = '\0'; /* the beginning of another */
-	assert_true(log_limit_take(&l, name, 1000));
+	assert_true(log_limit_admit(&l, name, 1000));
 	assert_int_equal(l.n, 3);
 }
 
@@ -145,7 +151,7 @@ static void a_clock_that_stands_or_goes_back_gives_nothing(void **state)
 	(void)state;
 
 	for (unsigned i = 0; i < 1000; i++)
-		written += log_limit_take(&l, "x", 5000 - i);
+		written += log_limit_admit(&l, "x", 5000 - i);
 	assert_int_equal(written, BURST);
 }
 

@@ -125,7 +125,10 @@ static unsigned lines_of_note(const char *at, uid_t found, bool believed)
 	return n_lines;
 }
 
-/* A reader looks twice a second: what it finds is logged once, and again when it is another user's, or came again. */
+/*
+ * A reader looks twice a second: what it finds is logged once, and again when it is another
+ * user's, or came again.
+ */
 static void a_file_that_is_not_believed_is_logged_once(void **state)
 {
 	struct owner_trouble list[OWNER_TROUBLES_MAX];
@@ -149,7 +152,10 @@ static void a_file_that_is_not_believed_is_logged_once(void **state)
 	assert_int_equal(owner_troubles(list), 0);
 }
 
-/* Of a long path the end is kept, by which nobody can look whether the file is gone: it is told all the same. */
+/*
+ * Of a long path the end is kept, by which nobody can look whether the file is gone: it is told
+ * all the same.
+ */
 static void a_path_that_was_cut_stays_listed(void **state)
 {
 	(void)state;
@@ -207,14 +213,14 @@ static void links_and_what_is_no_regular_file_are_not_followed(void **state)
 static void a_draft_is_a_new_file_whatever_lies_at_its_name(void **state)
 {
 	(void)state;
-	char victim[100], beside[100], draft[OWNER_DRAFT_MAX];
+	char victim[100], beside[100], draft[OWNER_TEMPORARY_MAX];
 	struct stat st;
 
 	snprintf(victim, sizeof(victim), "%s/victim", directory);
 	snprintf(beside, sizeof(beside), "%s.new", path);
 	write_file(victim, "precious");
 	assert_int_equal(symlink(victim, beside), 0);
-	FILE *f = owner_draft_stream(path, 0640, draft);
+	FILE *f = owner_make_temporary_stream(path, 0640, draft);
 	assert_non_null(f);
 	assert_string_equal(draft, beside);
 	fputs("x", f);
@@ -227,7 +233,7 @@ static void a_draft_is_a_new_file_whatever_lies_at_its_name(void **state)
 	/* a name that cannot be freed is gone round */
 	unlink(beside);
 	assert_int_equal(mkdir(beside, 0700), 0);
-	int fd = owner_draft(path, 0600, draft);
+	int fd = owner_make_temporary(path, 0600, draft);
 	assert_true(fd >= 0);
 	assert_string_not_equal(draft, beside);
 	close(fd);
@@ -236,19 +242,19 @@ static void a_draft_is_a_new_file_whatever_lies_at_its_name(void **state)
 static void a_draft_takes_the_place_when_it_is_whole_and_leaves_nothing_when_not(void **state)
 {
 	(void)state;
-	char draft[OWNER_DRAFT_MAX], text[16] = "";
-	FILE *f = owner_draft_stream(path, 0640, draft);
+	char draft[OWNER_TEMPORARY_MAX], text[16] = "";
+	FILE *f = owner_make_temporary_stream(path, 0640, draft);
 
 	assert_non_null(f);
 	fputs("new", f);
-	assert_int_equal(owner_put(f, draft, path), 0);
+	assert_int_equal(owner_install_temporary(f, draft, path), 0);
 	assert_int_equal(access(draft, F_OK), -1);
 	/* the disk is full: it shows when the stream is flushed */
 	write_file(draft, "");
 	f = fopen("/dev/full", "w");
 	assert_non_null(f);
 	fputs("lost", f);
-	assert_int_equal(owner_put(f, draft, path), -ENOSPC);
+	assert_int_equal(owner_install_temporary(f, draft, path), -ENOSPC);
 	assert_int_equal(access(draft, F_OK), -1);
 	f = fopen(path, "r");
 	assert_non_null(f);
@@ -258,9 +264,9 @@ static void a_draft_takes_the_place_when_it_is_whole_and_leaves_nothing_when_not
 	/* the name is taken by a directory */
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	f = owner_draft_stream(path, 0640, draft);
+	f = owner_make_temporary_stream(path, 0640, draft);
 	assert_non_null(f);
-	assert_true(owner_put(f, draft, path) < 0);
+	assert_true(owner_install_temporary(f, draft, path) < 0);
 	assert_int_equal(access(draft, F_OK), -1);
 	rmdir(path);
 }

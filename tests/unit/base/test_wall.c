@@ -25,23 +25,27 @@ struct machine {
 	uint64_t mono_ms;
 	int64_t lead_ms;
 	bool synchronised, trusted;
-	enum wall_peers peers;
+	enum wall_clock_peers peers;
 };
 
-/* Tick for @p ms. @return how far the last time given is ahead of what it would be without any step */
-static int64_t run(struct wall *w, struct machine *m, uint64_t ms)
+/*
+ * Tick for @p ms. @return how far the last time given is ahead of what it would be without any
+ * step
+ */
+static int64_t run(struct wall_clock *w, struct machine *m, uint64_t ms)
 {
 	int64_t last = 0;
 
 	for (uint64_t end = m->mono_ms + ms; m->mono_ms < end;) {
 		m->mono_ms += TICK;
-		const struct wall_now now = { .mono_ms = m->mono_ms,
-			                      .clock_ms = START + (int64_t)m->mono_ms + m->lead_ms,
-			                      .synchronised = m->synchronised,
-			                      .trusted = m->trusted,
-			                      .peers = m->peers };
+		const struct wall_clock_now now = { .mono_ms = m->mono_ms,
+			                            .clock_ms = START + (int64_t)m->mono_ms +
+			                                        m->lead_ms,
+			                            .synchronised = m->synchronised,
+			                            .trusted = m->trusted,
+			                            .peers = m->peers };
 
-		last = wall_tick(w, &now);
+		last = wall_clock_tick(w, &now);
 	}
 	return last - (START + (int64_t)m->mono_ms);
 }
@@ -54,15 +58,17 @@ static void time_goes_on_as_if_nothing_had_stepped(void **state)
 {
 	/* what may not make a step believed, however long it lasts */
 	static const struct machine cases[] = {
-		{ UNSYNC, .peers = WALL_PEERS_NONE },   { UNSYNC, .peers = WALL_PEERS_AGREE },
-		{ SYNC, .peers = WALL_PEERS_UNHEARD },  { SYNC, .peers = WALL_PEERS_DIFFER },
-		{ UNSYNC, .peers = WALL_PEERS_DIFFER },
+		{ UNSYNC, .peers = WALL_CLOCK_PEERS_NONE },
+		{ UNSYNC, .peers = WALL_CLOCK_PEERS_AGREE },
+		{ SYNC, .peers = WALL_CLOCK_PEERS_UNHEARD },
+		{ SYNC, .peers = WALL_CLOCK_PEERS_DIFFER },
+		{ UNSYNC, .peers = WALL_CLOCK_PEERS_DIFFER },
 	};
 	(void)state;
 
 	for (size_t i = 0; i < N_STEPS; i++)
 		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
-			struct wall w = { 0 };
+			struct wall_clock w = { 0 };
 			struct machine m = { .mono_ms = 5000, SYNC };
 
 			run(&w, &m, 1000);
@@ -71,33 +77,34 @@ static void time_goes_on_as_if_nothing_had_stepped(void **state)
 			m.lead_ms = steps[i];
 			assert_int_equal(run(&w, &m, A_DAY / 24), 0);
 			assert_int_equal(w.off_by_ms, steps[i]);
-			assert_int_equal(wall_hold(&w, false), WALL_STEPPED);
-			assert_false(wall_holds_ramps(wall_hold(&w, false)));
+			assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_STEPPED);
+			assert_false(wall_clock_holds_ramps(wall_clock_hold(&w, false)));
 		}
 }
 
 static void a_step_is_believed_when_kernel_and_a_peer_confirm_it(void **state)
 {
-	static const enum wall_peers peers[] = { WALL_PEERS_NONE, WALL_PEERS_AGREE };
+	static const enum wall_clock_peers peers[] = { WALL_CLOCK_PEERS_NONE,
+		                                       WALL_CLOCK_PEERS_AGREE };
 	(void)state;
 
 	for (size_t i = 0; i < N_STEPS; i++)
 		for (size_t k = 0; k < 2; k++) {
-			struct wall w = { 0 };
+			struct wall_clock w = { 0 };
 			struct machine m = { .mono_ms = 5000, SYNC };
 
 			run(&w, &m, 1000);
 			m = (struct machine){ m.mono_ms, steps[i], SYNC, .peers = peers[k] };
 			assert_int_equal(run(&w, &m, SETTLE_MS), 0);
 			assert_int_equal(run(&w, &m, 2 * TICK), steps[i]);
-			assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+			assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 			assert_int_equal(w.off_by_ms, 0);
 		}
 }
 
 static void what_confirms_a_step_must_last(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
@@ -118,7 +125,7 @@ static void what_confirms_a_step_must_last(void **state)
 
 static void hourly_steps_there_and_back_are_never_seen(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
@@ -136,21 +143,22 @@ static void a_person_accepts_the_new_time_at_once(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < N_STEPS; i++) {
-		struct wall w = { 0 };
+		struct wall_clock w = { 0 };
 		struct machine m = { .mono_ms = 5000, UNSYNC };
 
 		run(&w, &m, 1000);
 		m.lead_ms = steps[i];
 		run(&w, &m, 60000);
-		wall_accept(&w, m.mono_ms, START + (int64_t)m.mono_ms + steps[i]);
+		wall_clock_accept(&w, m.mono_ms, START + (int64_t)m.mono_ms + steps[i]);
 		assert_int_equal(run(&w, &m, TICK), steps[i]);
-		assert_int_equal(wall_hold(&w, false), WALL_RUNS); /* a person's word is one */
+		assert_int_equal(wall_clock_hold(&w, false),
+		                 WALL_CLOCK_RUNS); /* a person's word is one */
 	}
 }
 
 static void a_step_that_is_taken_back_leaves_no_trace(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
@@ -158,10 +166,10 @@ static void a_step_that_is_taken_back_leaves_no_trace(void **state)
 	m.lead_ms = 90000;
 	m.synchronised = false;
 	run(&w, &m, 10000);
-	assert_int_equal(wall_hold(&w, true), WALL_STEPPED);
+	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_STEPPED);
 	m.lead_ms = 0;
 	assert_int_equal(run(&w, &m, TICK), 0);
-	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
 }
 
 static void a_small_error_is_slewed_and_time_never_goes_back(void **state)
@@ -170,7 +178,7 @@ static void a_small_error_is_slewed_and_time_never_goes_back(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < 2; i++) {
-		struct wall w = { 0 };
+		struct wall_clock w = { 0 };
 		struct machine m = { .mono_ms = 5000, SYNC };
 		int64_t last = run(&w, &m, 1000);
 
@@ -182,85 +190,90 @@ static void a_small_error_is_slewed_and_time_never_goes_back(void **state)
 			last = now;
 		}
 		assert_int_equal(last, leads[i]);
-		assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+		assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
 	}
 }
 
 static void a_clock_that_was_never_confirmed_holds_unless_it_is_trusted(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 	struct machine m = { .mono_ms = 5000, UNSYNC };
 	(void)state;
 
 	run(&w, &m, A_DAY);
-	assert_int_equal(wall_hold(&w, false), WALL_UNSYNCHRONISED);
-	assert_true(wall_holds_ramps(wall_hold(&w, false)));
-	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
+	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_UNSYNCHRONISED);
+	assert_true(wall_clock_holds_ramps(wall_clock_hold(&w, false)));
+	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
 	m.lead_ms = HOUR; /* stepped and never confirmed: still held, unless trusted */
 	run(&w, &m, TICK);
-	assert_true(wall_holds_ramps(wall_hold(&w, false)));
-	assert_int_equal(wall_hold(&w, true), WALL_STEPPED);
+	assert_true(wall_clock_holds_ramps(wall_clock_hold(&w, false)));
+	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_STEPPED);
 	m.lead_ms = 0;
 	m.synchronised = true;
 	run(&w, &m, TICK);
-	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 	m.synchronised = false; /* once confirmed, elapsed time carries it on */
 	run(&w, &m, A_DAY);
-	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
-	assert_string_equal(wall_hold_text(WALL_UNSYNCHRONISED), "unsynchronised");
+	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
+	assert_string_equal(wall_clock_hold_text(WALL_CLOCK_UNSYNCHRONISED), "unsynchronised");
 }
 
 static void a_peer_confirms_a_step_of_a_trusted_clock_and_no_more(void **state)
 {
-	struct wall w = { 0 };
-	struct machine m = { .mono_ms = 5000, UNSYNC, .trusted = true, .peers = WALL_PEERS_AGREE };
+	struct wall_clock w = { 0 };
+	struct machine m = {
+		.mono_ms = 5000, UNSYNC, .trusted = true, .peers = WALL_CLOCK_PEERS_AGREE
+	};
 	(void)state;
 
 	run(&w, &m, 60000);
 	m.lead_ms = HOUR;
 	assert_int_equal(run(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
-	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
-	assert_int_equal(wall_hold(&w, false), WALL_UNSYNCHRONISED); /* with the setting gone */
-	m.peers = WALL_PEERS_NONE;
+	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
+	assert_int_equal(wall_clock_hold(&w, false),
+	                 WALL_CLOCK_UNSYNCHRONISED); /* with the setting gone */
+	m.peers = WALL_CLOCK_PEERS_NONE;
 	m.lead_ms = 2 * HOUR; /* the setting alone confirms nothing */
 	assert_int_equal(run(&w, &m, 60000), HOUR);
 }
 
 static void after_a_boot_time_goes_on_from_before_it_until_confirmed(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 	struct machine m = { .mono_ms = 5000, UNSYNC };
 	int64_t off = 3 * HOUR; /* so long was the machine off */
 	(void)state;
 
-	wall_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - off, true, true);
+	wall_clock_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - off, true, true);
 	assert_int_equal(run(&w, &m, 60000), -off);
-	assert_int_equal(wall_hold(&w, true), WALL_BOOTED); /* trusted or not */
-	assert_true(wall_holds_ramps(wall_hold(&w, true)));
+	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_BOOTED); /* trusted or not */
+	assert_true(wall_clock_holds_ramps(wall_clock_hold(&w, true)));
 	m.synchronised = true;
-	m.peers = WALL_PEERS_UNHEARD;
+	m.peers = WALL_CLOCK_PEERS_UNHEARD;
 	assert_int_equal(run(&w, &m, 60000), -off);
-	m.peers = WALL_PEERS_AGREE;
+	m.peers = WALL_CLOCK_PEERS_AGREE;
 	assert_int_equal(run(&w, &m, SETTLE_MS + TICK), 0);
-	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 }
 
 static void a_believed_step_of_a_confirmed_clock_leaves_it_confirmed(void **state)
 {
-	struct wall w = { 0 };
-	struct machine m = { .mono_ms = 5000, SYNC, .trusted = true, .peers = WALL_PEERS_AGREE };
+	struct wall_clock w = { 0 };
+	struct machine m = {
+		.mono_ms = 5000, SYNC, .trusted = true, .peers = WALL_CLOCK_PEERS_AGREE
+	};
 	(void)state;
 
 	run(&w, &m, 1000);
 	m.synchronised = false; /* the kernel's word is gone, the setting and a peer confirm */
 	m.lead_ms = HOUR;
 	assert_int_equal(run(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
-	assert_int_equal(wall_hold(&w, false), WALL_RUNS);
+	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 }
 
 static void a_step_taken_back_for_a_moment_begins_to_settle_again(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
@@ -277,27 +290,30 @@ static void a_step_taken_back_for_a_moment_begins_to_settle_again(void **state)
 
 static void a_boot_that_took_no_time_needs_no_confirmation(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 	struct machine m = { .mono_ms = 5000, UNSYNC };
 	(void)state;
 
-	wall_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - 500, true, true);
-	assert_int_equal(wall_hold(&w, false), WALL_BOOTED);
+	wall_clock_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - 500, true, true);
+	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_BOOTED);
 	run(&w, &m, TICK);
-	assert_int_equal(wall_hold(&w, true), WALL_RUNS);
-	assert_int_equal(wall_hold(&w, false),
-	                 WALL_UNSYNCHRONISED); /* the kernel's word is waited for */
+	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
+	assert_int_equal(wall_clock_hold(&w, false),
+	                 WALL_CLOCK_UNSYNCHRONISED); /* the kernel's word is waited for */
 }
 
-/* A clock that is confirmed by all there is, as it stands @p lead_ms ahead @p mono_ms after the boot. */
-static int64_t tick(struct wall *w, uint64_t mono_ms, int64_t lead_ms)
+/*
+ * A clock that is confirmed by all there is, as it stands @p lead_ms ahead @p mono_ms after the
+ * boot.
+ */
+static int64_t tick(struct wall_clock *w, uint64_t mono_ms, int64_t lead_ms)
 {
-	const struct wall_now now = { .mono_ms = mono_ms,
-		                      .clock_ms = START + (int64_t)mono_ms + lead_ms,
-		                      SYNC,
-		                      .peers = WALL_PEERS_NONE };
+	const struct wall_clock_now now = { .mono_ms = mono_ms,
+		                            .clock_ms = START + (int64_t)mono_ms + lead_ms,
+		                            SYNC,
+		                            .peers = WALL_CLOCK_PEERS_NONE };
 
-	return wall_tick(w, &now) - START - (int64_t)mono_ms;
+	return wall_clock_tick(w, &now) - START - (int64_t)mono_ms;
 }
 
 static void an_error_is_a_step_when_it_is_larger_than_two_seconds(void **state)
@@ -315,7 +331,7 @@ static void an_error_is_a_step_when_it_is_larger_than_two_seconds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wall w = { 0 };
+		struct wall_clock w = { 0 };
 
 		assert_int_equal(tick(&w, 1000, 0), 0);
 		assert_int_equal(tick(&w, 1109, cases[i].lead_ms), cases[i].believed_ms);
@@ -325,7 +341,7 @@ static void an_error_is_a_step_when_it_is_larger_than_two_seconds(void **state)
 
 static void a_step_is_believed_after_just_its_time(void **state)
 {
-	struct wall w = { 0 };
+	struct wall_clock w = { 0 };
 
 	(void)state;
 	assert_int_equal(tick(&w, 0, 0), 0); /* also from the boot's first instant on */
@@ -345,7 +361,7 @@ static void a_course_that_is_left_begins_again(void **state)
 	(void)state;
 	for (int64_t wander = STEP_MS; wander <= STEP_MS + 1; wander++)
 		for (int sign = -1; sign <= 1; sign += 2) {
-			struct wall w = { 0 };
+			struct wall_clock w = { 0 };
 			bool kept = wander == STEP_MS;
 
 			tick(&w, 1000, 0);
@@ -366,30 +382,30 @@ static void each_hold_has_its_word_and_stops_ramps_or_not(void **state)
 	static const struct {
 		bool booted, confirmed, trusted;
 		int64_t off_by_ms;
-		enum wall_hold hold;
+		enum wall_clock_hold hold;
 		const char *text;
 		bool holds;
 	} cases[] = {
-		{ false, true, false, 0, WALL_RUNS, "good", false },
-		{ false, false, true, 0, WALL_RUNS, "good", false },
-		{ false, false, false, 0, WALL_UNSYNCHRONISED, "unsynchronised", true },
-		{ false, false, false, 9, WALL_UNSYNCHRONISED, "unsynchronised", true },
-		{ false, true, false, 9, WALL_STEPPED, "stepped", false },
-		{ false, false, true, -9, WALL_STEPPED, "stepped", false },
-		{ true, true, true, 9, WALL_BOOTED, "booted", true },
-		{ true, false, false, 0, WALL_BOOTED, "booted", true },
+		{ false, true, false, 0, WALL_CLOCK_RUNS, "good", false },
+		{ false, false, true, 0, WALL_CLOCK_RUNS, "good", false },
+		{ false, false, false, 0, WALL_CLOCK_UNSYNCHRONISED, "unsynchronised", true },
+		{ false, false, false, 9, WALL_CLOCK_UNSYNCHRONISED, "unsynchronised", true },
+		{ false, true, false, 9, WALL_CLOCK_STEPPED, "stepped", false },
+		{ false, false, true, -9, WALL_CLOCK_STEPPED, "stepped", false },
+		{ true, true, true, 9, WALL_CLOCK_BOOTED, "booted", true },
+		{ true, false, false, 0, WALL_CLOCK_BOOTED, "booted", true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct wall w = { .booted = cases[i].booted,
-			                .confirmed = cases[i].confirmed,
-			                .off_by_ms = cases[i].off_by_ms };
-		enum wall_hold hold = wall_hold(&w, cases[i].trusted);
+		const struct wall_clock w = { .booted = cases[i].booted,
+			                      .confirmed = cases[i].confirmed,
+			                      .off_by_ms = cases[i].off_by_ms };
+		enum wall_clock_hold hold = wall_clock_hold(&w, cases[i].trusted);
 
 		assert_int_equal(hold, cases[i].hold);
-		assert_string_equal(wall_hold_text(hold), cases[i].text);
-		assert_int_equal(wall_holds_ramps(hold), cases[i].holds);
+		assert_string_equal(wall_clock_hold_text(hold), cases[i].text);
+		assert_int_equal(wall_clock_holds_ramps(hold), cases[i].holds);
 	}
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's part of second chance (bpf/agent_second.c): ids of namespaces, and when --owners is missing. */
+/*
+ * The kernel's part of second chance (bpf/agent_second.c): ids of namespaces, and when --owners
+ * is missing.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,8 +91,8 @@ static void what_is_no_namespace_has_no_id(void **state)
 static void an_answer_is_read_by_its_type_and_length(void **state)
 {
 	const ssize_t bare = (ssize_t)NLMSG_LENGTH(sizeof(struct rtgenmsg));
-	struct request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
-		                       .nlmsg_type = RTM_NEWNSID } };
+	struct netns_request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
+		                             .nlmsg_type = RTM_NEWNSID } };
 	struct nlmsgerr *error = (struct nlmsgerr *)(void *)&r.body;
 	int32_t id = -5;
 

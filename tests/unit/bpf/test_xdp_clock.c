@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The packets' clock (bpf/xdp_clock.c) beside the kernel's own: how ticks become seconds of CLOCK_MONOTONIC. */
+/*
+ * The packets' clock (bpf/xdp_clock.c) beside the kernel's own: how ticks become seconds of
+ * CLOCK_MONOTONIC.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,12 +17,15 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct reader reader;
+static struct tick_reader reader;
 static uint32_t hz; /* as measured once */
 
 #define TRIES 50 /* two clocks are read one after the other: a busy machine may come between */
 
-/* Whether the root's clock is CLOCK_MONOTONIC, but for less than a tick and the time between two readings. */
+/*
+ * Whether the root's clock is CLOCK_MONOTONIC, but for less than a tick and the time between two
+ * readings.
+ */
 static bool agrees(const struct fwd_root *root)
 {
 	for (int i = 0; i < TRIES; i++) {
@@ -93,7 +99,10 @@ static void the_kernels_rate_is_taken_from_root(void **state)
 	}
 }
 
-/* Jiffies begin 300 s before their lower half wraps: some minutes after boot the upper half is not 0. */
+/*
+ * Jiffies begin 300 s before their lower half wraps: some minutes after boot the upper half is
+ * not 0.
+ */
 static void both_halves_of_ticks_are_read(void **state)
 {
 	uint64_t first, second;
@@ -110,7 +119,7 @@ static void both_halves_of_ticks_are_read(void **state)
 
 static void without_the_right_to_load_programs_it_says_so(void **state)
 {
-	const struct reader none = { -1, -1 };
+	const struct tick_reader none = { -1, -1 };
 	struct fwd_root root = { 0 };
 	uint64_t ticks = 5;
 
@@ -131,7 +140,7 @@ int main(void)
 		cmocka_unit_test(without_the_right_to_load_programs_it_says_so),
 	};
 
-	reader = (struct reader){ load_reader(0), load_reader(32) };
+	reader = (struct tick_reader){ load_reader(0), load_reader(32) };
 	if (reader.low_fd == -EPERM) {
 		printf("needs root: skipped\n");
 		return 77;

@@ -27,7 +27,7 @@ static void without_a_bpf_file_system_it_says_what_to_mount(void **state)
 	(void)state;
 	const struct driver_config config = { .pin_dir = "/tmp/weir-test-no-bpf/a/b",
 		                              .sizes = small };
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct driver *d = NULL;
 	bool kept;
 
@@ -41,7 +41,7 @@ static void an_unknown_interface_is_named(void **state)
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct driver_port port;
-	struct driver_why why;
+	struct driver_reason why;
 
 	assert_int_equal(ops->attach(d, &(struct model_port){ .interface = "nosuch", .device = "" },
 	                             &port, &why),
@@ -51,7 +51,7 @@ static void an_unknown_interface_is_named(void **state)
 }
 
 /* Another node's driver on the same host. @return its outcome at the port */
-static int attach_as_other(const char *interface, struct driver_why *why)
+static int attach_as_other(const char *interface, struct driver_reason *why)
 {
 	const struct driver_config config = { .pin_dir = BPF_DIR "/cluster/node2", .sizes = small };
 	struct driver_port port;
@@ -69,7 +69,7 @@ static void weir_s_own_program_is_named_with_a_command_that_works(void **state)
 {
 	(void)state;
 	struct driver *d = open_tables(false);
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 
 	attach(d, "v0");
 	ops->close(d); /* the program stays: forwarding outlives the process */
@@ -90,7 +90,7 @@ static void a_second_process_is_refused(void **state)
 	(void)state;
 	const struct driver_config config = { .pin_dir = PIN_DIR, .sizes = small };
 	struct driver *d = open_tables(false), *second = NULL;
-	struct driver_why why;
+	struct driver_reason why;
 	bool kept;
 
 	assert_int_equal(ops->open(&config, &second, &kept, &why), -EBUSY);
@@ -101,7 +101,7 @@ static void a_second_process_is_refused(void **state)
 static void nothing_pinned_cannot_be_read(void **state)
 {
 	(void)state;
-	struct driver_why why;
+	struct driver_reason why;
 	struct fwd_tables t;
 
 	assert_int_equal(ops->map(PIN_DIR, &t, &why), -ENOENT);
@@ -112,7 +112,7 @@ static void tables_outlive_the_process(void **state)
 {
 	(void)state;
 	struct driver *d = open_tables(false);
-	struct driver_why why;
+	struct driver_reason why;
 	struct fwd_tables t = tables_of(d);
 
 	attach(d, "v0");
@@ -138,7 +138,7 @@ static void tables_of_another_layout_serve_until_the_new_ones_are_attached(void 
 {
 	(void)state;
 	struct driver *d = open_tables(false);
-	struct driver_why why;
+	struct driver_reason why;
 	struct fwd_tables t = tables_of(d);
 
 	attach(d, "v0");
@@ -156,7 +156,10 @@ static void tables_of_another_layout_serve_until_the_new_ones_are_attached(void 
 	ops->close(d);
 }
 
-/* The number of the pinned table of MAC addresses of the set that is attached; the release before had none. */
+/*
+ * The number of the pinned table of MAC addresses of the set that is attached; the release before
+ * had none.
+ */
 static int find_macs_pin(char path[128])
 {
 	for (unsigned i = 0; i < 16; i++) {
@@ -172,7 +175,7 @@ static void tables_of_the_former_release_get_the_one_that_they_lack(void **state
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct fwd_tables t = tables_of(d);
-	struct driver_why why;
+	struct driver_reason why;
 	char path[128];
 
 	attach(d, "v0");
@@ -234,7 +237,7 @@ static void what_packets_change_during_a_resize_is_not_lost(void **state)
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct fwd_tables old = tables_of(d), next;
-	struct driver_why why;
+	struct driver_reason why;
 
 	attach(d, "v0");
 	old.pools[2].id = 5;
@@ -281,7 +284,7 @@ static void tables_never_shrink(void **state)
 	struct driver *d = open_tables(false);
 	struct driver_sizes less = small, z;
 	struct fwd_tables next;
-	struct driver_why why;
+	struct driver_reason why;
 
 	less.slots = 1024;
 	less.services = 128;
@@ -316,7 +319,7 @@ static void detaching_and_removing_leave_nothing(void **state)
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct driver_port port[DRIVER_PORTS_MAX];
-	struct driver_why why;
+	struct driver_reason why;
 
 	attach(d, "v0");
 	assert_int_equal(ops->detach(d, "v0", &why), 0);

@@ -63,7 +63,7 @@ static void frames_leave_by_ports_alone_also_after_a_resize(void **state)
 	struct driver *d = open_tables(false);
 	uint32_t v0 = if_nametoindex("v0"), v1 = if_nametoindex("v1");
 	struct fwd_tables next;
-	struct driver_why why;
+	struct driver_reason why;
 
 	attach(d, "v0");
 	assert_true(may_send("v0", v0));
@@ -85,7 +85,7 @@ static void what_a_process_left_half_made_goes_with_the_next_start(void **state)
 {
 	(void)state;
 	struct driver *d = open_tables(false);
-	struct driver_why why;
+	struct driver_reason why;
 	struct fwd_tables t;
 
 	attach(d, "v0");
@@ -104,7 +104,7 @@ static void a_pin_of_an_interface_that_is_gone_goes_with_the_port(void **state)
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct driver_port port[DRIVER_PORTS_MAX];
-	struct driver_why why;
+	struct driver_reason why;
 
 	space_run(
 	        "ip link add x.5 type veth peer name x1 && ip link set x.5 up && ip link set x1 up");
@@ -149,7 +149,7 @@ static void a_foreign_program_is_left_alone_and_named(void **state)
 {
 	(void)state;
 	struct driver *d = open_tables(false);
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct driver_port port;
 	uint32_t foreign;
 
@@ -170,7 +170,7 @@ static void a_port_that_another_node_s_program_has_names_that_node(void **state)
 {
 	(void)state;
 	const struct driver_config other = { .pin_dir = BPF_DIR "/shop:eu/ams:1", .sizes = small };
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct driver *first = NULL, *d;
 	struct driver_port port;
 	bool kept;
@@ -194,7 +194,7 @@ static void where_native_mode_is_refused_generic_serves_and_says_so(void **state
 {
 	(void)state;
 	struct driver *d = open_tables(false);
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct driver_port port;
 
 	space_run("ip link set v0 mtu 1500 && ip link set v1 mtu 9000 && ip link set v0 mtu 9000");
@@ -214,7 +214,7 @@ static void no_more_ports_than_there_is_room_for(void **state)
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct driver_port port;
-	struct driver_why why;
+	struct driver_reason why;
 
 	for (unsigned i = 0; i <= DRIVER_PORTS_MAX; i++) {
 		char name[16];

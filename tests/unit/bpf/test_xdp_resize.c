@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tables of the XDP driver that grow or cannot, what is held of them and pinned, and what of a pin is believed. Each
- * loading of the program takes the verifier its time: there are few of them here.
+ * Tables of the XDP driver that grow or cannot, what is held of them and pinned, and what of a pin
+ * is believed. Each loading of the program takes the verifier its time: there are few of them here.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -52,7 +52,10 @@ static void make_pair(const char *interface)
 	        interface, interface, interface, interface);
 }
 
-/* The last of three ports takes the new program not: the first two carry the old one again, on the old tables. */
+/*
+ * The last of three ports takes the new program not: the first two carry the old one again, on
+ * the old tables.
+ */
 static void tables_that_cannot_grow_are_the_old_ones_everywhere(void **state)
 {
 	(void)state;
@@ -60,7 +63,7 @@ static void tables_that_cannot_grow_are_the_old_ones_everywhere(void **state)
 	const size_t n_mapped = count_mapped();
 	struct driver *d = open_tables(false);
 	struct driver_port ports[DRIVER_PORTS_MAX];
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct driver_sizes z;
 	struct fwd_tables old = tables_of(d), next;
 	uint32_t program;
@@ -111,7 +114,10 @@ static void tables_that_cannot_grow_are_the_old_ones_everywhere(void **state)
 	space_run("ip link del a0");
 }
 
-/* The pin has the name, and the link another interface: that one is left, and this one gets a link of its own. */
+/*
+ * The pin has the name, and the link another interface: that one is left, and this one gets a
+ * link of its own.
+ */
 static void a_name_that_another_interface_has_now_is_attached_anew(void **state)
 {
 	(void)state;
@@ -119,7 +125,7 @@ static void a_name_that_another_interface_has_now_is_attached_anew(void **state)
 	struct driver *d = open_tables(false);
 	struct driver_port ports[DRIVER_PORTS_MAX];
 	struct fwd_tables next;
-	struct driver_why why;
+	struct driver_reason why;
 
 	make_pair("b0");
 	attach(d, "b0");
@@ -148,7 +154,7 @@ static void a_name_that_another_interface_has_now_is_attached_anew(void **state)
 
 static void expect_refused(const char *what, const char *says)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct fwd_tables t;
 	int err = ops->map(PIN_DIR, &t, &why);
 
@@ -212,7 +218,7 @@ static void names_that_are_no_set_are_not_followed(void)
 	assert_true(n > 0);
 	kept[n] = 0;
 	for (size_t i = 0; i <= COUNT(names); i++) {
-		struct driver_why why = { "" };
+		struct driver_reason why = { "" };
 		struct fwd_tables t;
 
 		assert_int_equal(unlink(PIN_DIR "/current"), 0);
@@ -231,7 +237,7 @@ static void what_is_pinned_is_believed_only_as_far_as_it_fits(void **state)
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct fwd_tables t = tables_of(d), mapped;
-	struct driver_why why;
+	struct driver_reason why;
 
 	attach(d, "v0");
 	const unsigned n_fds = count_entries("/proc/self/fd", "");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How the kernel's ticks are measured (bpf/xdp_clock.c): on kernels of each rate, whose time the test makes. */
+/*
+ * How the kernel's ticks are measured (bpf/xdp_clock.c): on kernels of each rate, whose time the
+ * test makes.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +68,7 @@ static int fake_run(int fd, struct bpf_test_run_opts *opts)
 /* The private parts too. */
 #include "bpf/xdp_clock.c"
 
-static const struct reader reader = { 7, 8 };
+static const struct tick_reader reader = { 7, 8 };
 
 static void boot(uint32_t hz, unsigned per_mille, uint64_t first_tick)
 {

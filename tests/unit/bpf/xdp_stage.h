@@ -18,7 +18,7 @@ static const struct driver_ops *const ops = &driver_xdp;
 static inline __attribute__((unused)) struct driver *open_tables(bool expect_kept)
 {
 	const struct driver_config config = { .pin_dir = PIN_DIR, .sizes = small };
-	struct driver_why why;
+	struct driver_reason why;
 	struct driver *d = NULL;
 	bool kept = !expect_kept;
 	int err = ops->open(&config, &d, &kept, &why);
@@ -32,7 +32,7 @@ static inline __attribute__((unused)) struct driver *open_tables(bool expect_kep
 static inline __attribute__((unused)) void attach(struct driver *d, const char *interface)
 {
 	struct driver_port port;
-	struct driver_why why;
+	struct driver_reason why;
 	int err = ops->attach(d, &(struct model_port){ .interface = interface, .device = "" },
 	                      &port, &why);
 
@@ -68,7 +68,7 @@ static inline __attribute__((unused)) size_t count_mapped(void)
 
 static inline __attribute__((unused)) int clean(void **state)
 {
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	(void)ops->remove(PIN_DIR, &why);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * DPDK's edges in the test's hands, for a worker: frames from a small pool, queues and rings that hold them, and verdicts
- * that each frame carries itself. Include it, then the source. At the end no frame may be out.
+ * DPDK's edges in the test's hands, for a worker: frames from a small pool, queues and rings that
+ * hold them, and verdicts that each frame carries itself. Include it, then the source. At the end
+ * no frame may be out.
  */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_DPDK_EDGE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_DPDK_EDGE_H
@@ -31,7 +32,7 @@
 /* What a frame carries at its beginning. */
 struct edge_head {
 	uint8_t mark, reason, backend; /* backends[i].ifindex is i; 0: none */
-	uint8_t tap_says;              /* an enum fwd_reason: what exception_give() answers */
+	uint8_t tap_says;              /* an enum fwd_reason: what kernel_path_give() answers */
 	uint32_t hash;
 };
 
@@ -276,8 +277,8 @@ static inline uint32_t edge_hash(const uint8_t *frame, size_t n)
 #define rte_pause()                 ((void)edge.n_pauses++)
 #define clock_gettime               edge_clock
 #define fwd_forward_burst           edge_forward_burst
-#define exception_give              edge_give
-#define exception_take              edge_take
+#define kernel_path_give            edge_give
+#define kernel_path_read            edge_take
 #define spread_hash                 edge_hash
 
 #endif

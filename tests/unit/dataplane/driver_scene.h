@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The DPDK driver with its devices, TAPs and workers' threads in the test's hands; files, locks and tables are real.
- * Includes the source.
+ * The DPDK driver with its devices, TAPs and workers' threads in the test's hands; files, locks and
+ * tables are real. Includes the source.
  */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_DRIVER_SCENE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_DRIVER_SCENE_H
@@ -63,7 +63,7 @@ static struct rte_ring *fake_ring_create(const char *name, unsigned int count, i
 	static struct rte_ring rings[4];
 
 	(void)socket;
-	assert_int_equal(count, CREW_RING_LEN);
+	assert_int_equal(count, LCORES_RING_LEN);
 	assert_int_equal(flags, RING_F_SC_DEQ);
 	if (scene.no_ring)
 		return NULL;
@@ -72,7 +72,7 @@ static struct rte_ring *fake_ring_create(const char *name, unsigned int count, i
 }
 
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
-              struct driver_why *why)
+              struct driver_reason *why)
 {
 	assert_ptr_equal(dpdk, &scene.dpdk);
 	assert_int_equal(mtu, 1600);
@@ -82,72 +82,73 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	return scene.eal_err;
 }
 
-int crew_start(struct crew *c, uint32_t n_workers, const struct fwd_tables *tables,
-               struct driver_why *why)
+int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *give_tables,
+                 struct driver_reason *why)
 {
 	if (scene.crew_err)
-		return driver_say(why, scene.crew_err, "no crew");
+		return driver_set_reason(why, scene.crew_err, "no crew");
 	c->workers = aligned_alloc(_Alignof(struct worker), n_workers * sizeof(*c->workers));
 	memset(c->workers, 0, n_workers * sizeof(*c->workers));
 	c->n_workers = c->n_running = n_workers;
-	scene.crew_root = tables->root;
+	scene.crew_root = give_tables->root;
 	return 0;
 }
 
-void crew_stop(struct crew *c)
+void lcores_stop(struct lcores *c)
 {
 	scene.n_stopped += c->n_running;
 	c->n_running = 0;
 }
 
-void crew_free(struct crew *c)
+void lcores_free(struct lcores *c)
 {
 	free(c->workers);
 }
 
-void crew_park(struct crew *c)
+void lcores_park(struct lcores *c)
 {
 	(void)c;
 	note("park; ");
 }
 
-void crew_unpark(struct crew *c)
+void lcores_unpark(struct lcores *c)
 {
 	(void)c;
 	note("unpark; ");
 }
 
-void crew_grace(struct crew *c)
+void lcores_wait_bursts(struct lcores *c)
 {
 	(void)c;
 	scene.n_graces++;
 }
 
-void crew_tables(struct crew *c, const struct fwd_tables *tables)
+void lcores_set_tables(struct lcores *c, const struct fwd_tables *give_tables)
 {
 	(void)c;
-	scene.crew_root = tables->root;
+	scene.crew_root = give_tables->root;
 	note("tables; ");
 }
 
-void crew_free_ring(struct rte_ring *ring)
+void lcores_free_ring(struct rte_ring *ring)
 {
 	scene.n_rings_freed += ring != NULL;
 }
 
-int device_ready(const struct model_port *port, struct driver_why *why)
+int device_ready(const struct model_port *port, struct driver_reason *why)
 {
-	return scene.check_err ? driver_say(why, scene.check_err, "%s is not there", port->device)
-	                       : 0;
+	return scene.check_err
+	               ? driver_set_reason(why, scene.check_err, "%s is not there", port->device)
+	               : 0;
 }
 
 int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
-                struct driver_why *why)
+                struct driver_reason *why)
 {
 	assert_int_equal(n_workers, scene.n_workers);
 	assert_int_equal(mtu, 1600);
 	if (scene.device_err)
-		return driver_say(why, scene.device_err, "no device");
+		return driver_set_reason(why, scene.device_err, "no device");
 	*d = (struct device){ .id = scene.next_id++,
 		              .n_rx = scene.n_rx,
 		              .n_tx = scene.n_tx,
@@ -186,10 +187,11 @@ int device_interrupt(const struct device *d, uint16_t queue)
 	return d->interrupts ? 100 + queue : -1;
 }
 
-int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex, struct driver_why *why)
+int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
+             struct driver_reason *why)
 {
 	if (scene.tap_err)
-		return driver_say(why, scene.tap_err, "no tap");
+		return driver_set_reason(why, scene.tap_err, "no tap");
 	assert_int_equal(config->n_queues, scene.n_workers);
 	assert_int_equal(config->mtu, 1600);
 	assert_int_equal(config->mac[5], 9);
@@ -256,7 +258,7 @@ static int teardown(void **state)
 /* @return whether tables were taken over */
 static bool open_it(void)
 {
-	struct driver_why why;
+	struct driver_reason why;
 	bool kept;
 
 	assert_int_equal(ops->open(&scene.config, &scene.d, &kept, &why), 0);
@@ -274,7 +276,7 @@ static struct driver_port attach_port(const char *interface, const char *device,
 {
 	const struct model_port port = { .interface = interface, .device = device };
 	struct driver_port out;
-	struct driver_why why;
+	struct driver_reason why;
 
 	assert_int_equal(ops->attach(scene.d, &port, &out, &why), 0);
 	assert_string_equal(why.text, says);

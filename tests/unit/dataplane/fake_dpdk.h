@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In the place of the DPDK driver: tables in a file, as that one has them (tablefile.h), and ports that carry what they
- * are told to carry. Nothing is sent.
+ * In the place of the DPDK driver: tables in a file, as that one has them (tablefile.h), and ports
+ * that carry what they are told to carry. Nothing is sent.
  */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_FAKE_DPDK_H
 #define WEIR_TESTS_UNIT_DATAPLANE_FAKE_DPDK_H
@@ -43,7 +43,7 @@ static inline bool fake_is(const char *dir, const char *word)
 }
 
 static inline int fake_open(const struct driver_config *config, struct driver **out, bool *kept,
-                            struct driver_why *why)
+                            struct driver_reason *why)
 {
 	struct driver *d = calloc(1, sizeof(*d));
 	char path[512];
@@ -81,7 +81,7 @@ static inline void fake_sizes(const struct driver *d, struct driver_sizes *out)
 		out->backends = 2; /* and no room for more: fake_resize_begin() */
 }
 
-static inline int fake_detach(struct driver *d, const char *interface, struct driver_why *why)
+static inline int fake_detach(struct driver *d, const char *interface, struct driver_reason *why)
 {
 	why->text[0] = 0;
 	for (size_t i = 0; i < d->n_ports; i++)
@@ -91,7 +91,7 @@ static inline int fake_detach(struct driver *d, const char *interface, struct dr
 }
 
 static inline int fake_attach(struct driver *d, const struct model_port *port,
-                              struct driver_port *out, struct driver_why *why)
+                              struct driver_port *out, struct driver_reason *why)
 {
 	(void)fake_detach(d, port->interface, why);
 	*out = (struct driver_port){ .ifindex = if_nametoindex(port->interface),
@@ -123,7 +123,7 @@ static inline size_t fake_workers(const struct driver *d,
 }
 
 static inline int fake_resize_begin(struct driver *d, const struct driver_sizes *wanted,
-                                    struct fwd_tables *next, struct driver_why *why)
+                                    struct fwd_tables *next, struct driver_reason *why)
 {
 	(void)d;
 	(void)wanted;
@@ -151,7 +151,7 @@ static inline void fake_close(struct driver *d)
 	free(d);
 }
 
-static inline int fake_remove(const char *dir, struct driver_why *why)
+static inline int fake_remove(const char *dir, struct driver_reason *why)
 {
 	char path[512];
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A whole weir-dataplane in a child process, in namespaces of the test's own: the XDP driver on v0, and in the place of
- * DPDK's a fake (fake_dpdk.h). The test writes documents and asks the control socket, the stats page and the conditions.
+ * A whole weir-dataplane in a child process, in namespaces of the test's own: the XDP driver on v0,
+ * and in the place of DPDK's a fake (fake_dpdk.h). The test writes documents and asks the control
+ * socket, the stats page and the conditions.
  */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_PROCESS_SCENE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_PROCESS_SCENE_H
@@ -53,7 +54,7 @@ static inline void scene_write(const char *path, const char *text)
 /* Make the effective document of @p d as number @p scene_number, as weir-mgmt does. */
 static inline void scene_document(const struct scene_document *d)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 	char text[4096];
 
@@ -69,13 +70,13 @@ static inline void scene_document(const struct scene_document *d)
 	        "at = ( { site = \"ams\"; vip = \"shop\"; pool = \"web\"; } ); }%s );\n",
 	        d->driver, d->ports, d->checks, d->pools, d->services);
 	scene_write(SCENE "/conf/weir.conf", text);
-	if (model_read_config(SCENE "/conf/weir.conf", "ams-1", &m, &mistakes)) {
-		for (size_t i = 0; i < mistakes.n_items; i++)
-			fprintf(stderr, "%u: %s: %s\n", mistakes.items[i].line,
-			        mistakes.items[i].field, mistakes.items[i].message);
+	if (model_read_config(SCENE "/conf/weir.conf", "ams-1", &m, &errors)) {
+		for (size_t i = 0; i < errors.n_items; i++)
+			fprintf(stderr, "%u: %s: %s\n", errors.items[i].line, errors.items[i].field,
+			        errors.items[i].message);
 		abort();
 	}
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	m->meta.document = ++scene_number;
 	m->meta.version = 7;
 	if (model_write_effective(m, SCENE "/state/effective.conf"))
@@ -137,7 +138,7 @@ static inline int scene_begin(void **state)
 
 static inline int scene_end(void **state)
 {
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	(void)scene_stop(SIGTERM);
@@ -154,7 +155,7 @@ static inline json_t *scene_ask(const char *line)
 	char *text = NULL;
 	json_t *answer;
 
-	if (ctl_ask(SCENE "/run/dataplane.ctl", line, 5000, &text))
+	if (ctl_request(SCENE "/run/dataplane.ctl", line, 5000, &text))
 		return NULL;
 	answer = json_loads(text, 0, NULL);
 	free(text);

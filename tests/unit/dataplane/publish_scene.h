@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A node with two pools on tables in memory with two CPUs, a driver with ports and workers of the test's own, a
- * publisher, and a reader of what it publishes.
+ * A node with two pools on tables in memory with two CPUs, a driver with ports and workers of the
+ * test's own, a publisher, and a reader of what it publishes.
  */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_PUBLISH_SCENE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_PUBLISH_SCENE_H
@@ -142,7 +142,7 @@ static inline void publish(void)
 
 static inline uint32_t index_of(const char *pool, uint64_t id)
 {
-	return places_find(s.node.backend_places, node_backend_key(hash_text(pool), id));
+	return indexes_find(s.node.backend_indexes, compiler_backend_key(hash_text(pool), id));
 }
 
 #define PUBLISH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

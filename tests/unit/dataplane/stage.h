@@ -42,7 +42,7 @@ static inline void memory_sizes(const struct driver *d, struct driver_sizes *out
 }
 
 static inline int memory_begin(struct driver *d, const struct driver_sizes *sizes,
-                               struct fwd_tables *next, struct driver_why *why)
+                               struct fwd_tables *next, struct driver_reason *why)
 {
 	(void)why;
 	d->next_sizes = *sizes;
@@ -55,7 +55,7 @@ static inline int memory_begin(struct driver *d, const struct driver_sizes *size
 	return 0;
 }
 
-static inline int memory_commit(struct driver *d, struct driver_why *why)
+static inline int memory_commit(struct driver *d, struct driver_reason *why)
 {
 	(void)why;
 	memory_free(&d->now);
@@ -80,23 +80,23 @@ static const struct driver_ops memory = { .name = "memory",
 
 struct stage {
 	struct driver driver;
-	struct node node;
+	struct compiler node;
 	struct world first, second;
 	struct health_page *health;
-	struct node_time time;
+	struct compiler_time time;
 };
 
 static inline void start_node(struct stage *s, bool kept)
 {
-	assert_int_equal(node_init(&s->node, &memory, &s->driver, kept), 0);
-	node_health(&s->node, s->health);
+	assert_int_equal(compiler_init(&s->node, &memory, &s->driver, kept), 0);
+	compiler_set_health(&s->node, s->health);
 }
 
 static inline void take(struct stage *s, struct world *w)
 {
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 
-	assert_int_equal(node_document(&s->node, &w->model, &s->time, why), 0);
+	assert_int_equal(compiler_apply_document(&s->node, &w->model, &s->time, why), 0);
 }
 
 static inline void stage_init(struct stage *s)
@@ -104,7 +104,7 @@ static inline void stage_init(struct stage *s)
 	uint64_t targets[3];
 
 	memset(s, 0, sizeof(*s));
-	s->time = (struct node_time){ 100000, 50000000, NOW };
+	s->time = (struct compiler_time){ 100000, 50000000, NOW };
 	s->driver.sizes = (struct driver_sizes){ 64, 16, 80, 82, 8192, 128 };
 	make_tables(&s->driver.now, &s->driver.sizes);
 	s->health = memory_zeros(1, sizeof(*s->health));
@@ -128,7 +128,7 @@ static inline void use_both_pools(struct world *w)
 
 static inline void stage_fini(struct stage *s)
 {
-	node_fini(&s->node);
+	compiler_fini(&s->node);
 	memory_free(&s->driver.now);
 	free(s->health);
 }

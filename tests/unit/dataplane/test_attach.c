@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ports that are carried, lost and let go, and the end of a driver: in which order, and what is logged. */
+/*
+ * Ports that are carried, lost and let go, and the end of a driver: in which order, and what is
+ * logged.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,7 +108,7 @@ static void tables(const struct driver *d, struct fwd_tables *out)
 }
 
 static int attach(struct driver *d, const struct model_port *port, struct driver_port *out,
-                  struct driver_why *why)
+                  struct driver_reason *why)
 {
 	(void)d;
 	note("attach", port->interface);
@@ -114,7 +117,7 @@ static int attach(struct driver *d, const struct model_port *port, struct driver
 	return *attach_says ? -EBUSY : 0;
 }
 
-static int detach(struct driver *d, const char *interface, struct driver_why *why)
+static int detach(struct driver *d, const char *interface, struct driver_reason *why)
 {
 	(void)d;
 	note("detach", interface);
@@ -141,7 +144,7 @@ static void close_it(struct driver *d)
 	note("close", "");
 }
 
-static int remove_it(const char *dir, struct driver_why *why)
+static int remove_it(const char *dir, struct driver_reason *why)
 {
 	(void)why;
 	note("remove", dir);
@@ -209,7 +212,7 @@ static void a_failure_is_logged_when_it_is_another_one(void **state)
 	assert_string_equal(did,
 	                    "macs attach:eth1 log:port-failed attach:eth2 log:port-failed macs "
 	                    "macs attach:eth1 attach:eth2 macs ");
-	assert_string_equal(process.port_why[1], "busy");
+	assert_string_equal(process.port_reason[1], "busy");
 	attach_says = "";
 	did[0] = '\0';
 	attach_missing(&process);
@@ -217,7 +220,10 @@ static void a_failure_is_logged_when_it_is_another_one(void **state)
 	        did, "macs attach:eth1 log:port-attached attach:eth2 log:port-attached macs ");
 }
 
-/* It forwards as before: what the document has for it is tried until it is had, and each other reason is logged. */
+/*
+ * It forwards as before: what the document has for it is tried until it is had, and each other
+ * reason is logged.
+ */
 static void a_port_that_could_not_be_changed_is_tried_again(void **state)
 {
 	(void)state;
@@ -279,7 +285,7 @@ static void a_driver_ends_when_no_packet_is_under_way_any_more(void **state)
 		            .old_ops = &ops,
 		            .old_driver = (struct driver *)&process,
 		            .old_dir = "/old" };
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	set_port(0, "eth1", 7, false);

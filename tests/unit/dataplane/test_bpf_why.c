@@ -45,12 +45,12 @@ static const struct {
 
 static void each_failure_says_what_to_do(void **state)
 {
-	char out[BPF_WHY_MAX];
+	char out[BPF_REASON_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		print_message("  %s\n", cases[i].why);
-		bpf_why_on(cases[i].err, cases[i].log, cases[i].release, out);
+		bpf_reason_on(cases[i].err, cases[i].log, cases[i].release, out);
 		assert_non_null(strstr(out, cases[i].has));
 		assert_null(strstr(out, cases[i].has_not));
 		assert_null(strchr(out, '\n'));
@@ -59,7 +59,7 @@ static void each_failure_says_what_to_do(void **state)
 
 static void the_running_kernel_is_new_enough(void **state)
 {
-	char out[BPF_WHY_MAX];
+	char out[BPF_REASON_MAX];
 
 	(void)state;
 	assert_null(strstr(bpf_why(-EINVAL, "", out), "too old"));

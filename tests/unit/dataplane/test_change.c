@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A change of driver (dataplane/change.c), call by call: two drivers on tables in memory, one in force in this process or
- * left by one that is no more. What the tables hold goes along, and the old driver's state goes last.
+ * A change of driver (dataplane/change.c), call by call: two drivers on tables in memory, one in
+ * force in this process or left by one that is no more. What the tables hold goes along, and the
+ * old driver's state goes last.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -54,7 +55,7 @@ static const char *last_part(const char *dir)
 }
 
 static int open_driver(struct driver *d, const struct driver_config *config, struct driver **out,
-                       bool *kept, struct driver_why *why)
+                       bool *kept, struct driver_reason *why)
 {
 	note(d, "open", last_part(config->pin_dir));
 	opened = *config;
@@ -71,7 +72,7 @@ static int open_driver(struct driver *d, const struct driver_config *config, str
 	return 0;
 }
 
-static int remove_driver(struct driver *d, const char *dir, struct driver_why *why)
+static int remove_driver(struct driver *d, const char *dir, struct driver_reason *why)
 {
 	note(d, "remove", last_part(dir));
 	if (remove_says)
@@ -80,23 +81,23 @@ static int remove_driver(struct driver *d, const char *dir, struct driver_why *w
 }
 
 static int open_xdp(const struct driver_config *config, struct driver **out, bool *kept,
-                    struct driver_why *why)
+                    struct driver_reason *why)
 {
 	return open_driver(&xdp, config, out, kept, why);
 }
 
 static int open_dpdk(const struct driver_config *config, struct driver **out, bool *kept,
-                     struct driver_why *why)
+                     struct driver_reason *why)
 {
 	return open_driver(&dpdk, config, out, kept, why);
 }
 
-static int remove_xdp(const char *dir, struct driver_why *why)
+static int remove_xdp(const char *dir, struct driver_reason *why)
 {
 	return remove_driver(&xdp, dir, why);
 }
 
-static int remove_dpdk(const char *dir, struct driver_why *why)
+static int remove_dpdk(const char *dir, struct driver_reason *why)
 {
 	return remove_driver(&dpdk, dir, why);
 }
@@ -106,7 +107,7 @@ static void show_tables(const struct driver *d, struct fwd_tables *out)
 	*out = d->t;
 }
 
-static int detach(struct driver *d, const char *interface, struct driver_why *why)
+static int detach(struct driver *d, const char *interface, struct driver_reason *why)
 {
 	(void)why;
 	note(d, "detach", interface);
@@ -133,7 +134,7 @@ static void close_driver(struct driver *d)
 	d->is_open = false;
 }
 
-static int no_map(const char *dir, struct fwd_tables *out, struct driver_why *why)
+static int no_map(const char *dir, struct fwd_tables *out, struct driver_reason *why)
 {
 	(void)dir, (void)out, (void)why;
 	return -EPROTO;
@@ -162,7 +163,7 @@ static struct model_port ports[] = { { .interface = "eth0", .device = "0000:01:0
 static struct model_node self = { .name = "ams-1", .ports = ports, .n_ports = 2, .mtu = 1600 };
 static struct model model = { .cluster = "shop.a", .self = &self };
 static struct change c;
-static struct driver_why why;
+static struct driver_reason why;
 
 static int setup(void **state)
 {

@@ -35,7 +35,10 @@ static void shell(const char *format, ...)
 	assert_int_equal(system(command), 0);
 }
 
-/* A PCI device of class @p class, bound to @p driver ("": nothing) and in IOMMU group @p group ("": none). */
+/*
+ * A PCI device of class @p class, bound to @p driver ("": nothing) and in IOMMU group @p group
+ * ("": none).
+ */
 static void device(const char *address, const char *class, const char *driver, const char *group,
                    const char *interface)
 {
@@ -105,7 +108,7 @@ static void each_device_is_listed_with_what_could_be_done(void **state)
 }
 
 static const struct driver_ops *choose(enum model_driver driver, const struct model_port *ports,
-                                       size_t n, struct driver_why *why)
+                                       size_t n, struct driver_reason *why)
 {
 	struct model_node node = { .name = "n", .driver = driver, .ports = ports, .n_ports = n };
 
@@ -116,7 +119,7 @@ static const struct driver_ops *choose(enum model_driver driver, const struct mo
 static void auto_takes_dpdk_only_where_each_port_can_have_it(void **state)
 {
 	(void)state;
-	struct driver_why why;
+	struct driver_reason why;
 
 	for (size_t i = 0; i < DEVICES; i++) {
 		const struct model_port both[] = { { .interface = "a", .device = "net_null0" },
@@ -144,7 +147,7 @@ static void a_bond_is_what_its_members_are(void **state)
 	const struct model_port names[] = {
 		{ .interface = "a", .device = "net_bonding0,slave=net_null0,slave=0000:02:00.00" }
 	};
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, good, 1, &why), &dpdk);
@@ -159,7 +162,7 @@ static void auto_takes_xdp_for_a_port_without_a_device(void **state)
 	const struct model_port ports[] = { { .interface = "a", .device = "net_null0" },
 		                            { .interface = "eth2", .device = "" } };
 	const struct model_port gone[] = { { .interface = "a", .device = "0000:99:00.0" } };
-	struct driver_why why;
+	struct driver_reason why;
 
 	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, ports, 2, &why), &driver_xdp);
 	assert_non_null(strstr(why.text, "port eth2 names no device"));
@@ -171,7 +174,7 @@ static void what_is_asked_for_is_taken(void **state)
 {
 	(void)state;
 	const struct model_port ports[] = { { .interface = "eth2", .device = "0000:01:00.0" } };
-	struct driver_why why;
+	struct driver_reason why;
 
 	assert_ptr_equal(choose(MODEL_DRIVER_XDP, ports, 1, &why), &driver_xdp);
 	assert_ptr_equal(choose(MODEL_DRIVER_DPDK, ports, 1, &why), &dpdk);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which troubles the process states (dataplane/conditions.c): the kernel's links and the driver's ports are the test's. */
+/*
+ * Which troubles the process states (dataplane/conditions.c): the kernel's links and the driver's
+ * ports are the test's.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -228,8 +231,8 @@ static void all_ports_without_effect_are_down_each_with_its_own_reason(void **st
 	(void)state;
 	n_driven = 0;
 	kernel[0].ifindex = 0;
-	strcpy(p->port_why[0], "not said: the interface is not there");
-	strcpy(p->port_why[1], "another program is there");
+	strcpy(p->port_reason[0], "not said: the interface is not there");
+	strcpy(p->port_reason[1], "another program is there");
 	conditions_state(p);
 	assert_int_equal(n_stated, 2);
 	assert_string_equal(stated[0],
@@ -237,7 +240,7 @@ static void all_ports_without_effect_are_down_each_with_its_own_reason(void **st
 	                    "node: check the name (ip link) and the driver of the NIC");
 	assert_non_null(strstr(stated[1], "down port-not-attached eth1: "));
 	assert_non_null(strstr(stated[1], "; the last try: another program is there"));
-	p->port_why[1][0] = '\0';
+	p->port_reason[1][0] = '\0';
 	conditions_state(p);
 	assert_null(strstr(stated[1], "; the last try"));
 }
@@ -247,7 +250,7 @@ static void a_port_that_goes_on_as_it_was_is_degraded(void **state)
 {
 	(void)state;
 	p->port_err[0] = p->port_err[1] = -ENODEV;
-	strcpy(p->port_why[1], "there is no PCI device 0000:02:00.0");
+	strcpy(p->port_reason[1], "there is no PCI device 0000:02:00.0");
 	conditions_state(p);
 	assert_int_equal(n_stated, 2);
 	assert_non_null(
@@ -276,7 +279,7 @@ static void other_troubles_are_stated_with_what_to_do(void **state)
 	strcpy(p->refused, "raise limits.slots");
 	p->macs_left_out = 3;
 	model.key_state = MODEL_KEY_GOOD + 1;
-	model.key_why = "hash.key: 3 digits";
+	model.key_fault = "hash.key: 3 digits";
 	conditions_state(p);
 	assert_int_equal(n_stated, 3);
 	assert_string_equal(stated[0],

@@ -98,10 +98,10 @@ static const struct driver_ops ops = { .ports = list_ports };
 static struct model_pool web = { .name = "web" };
 static struct plan_backend plans[N_BACKENDS];
 static struct plan_pool plan_pool = { .model = &web, .id = 7, .backends = plans };
-static struct node_backend backends[N_BACKENDS];
-static struct node_pool pool = { .plan = &plan_pool, .backends = backends };
+static struct compiler_backend backends[N_BACKENDS];
+static struct compiler_pool pool = { .plan = &plan_pool, .backends = backends };
 static struct fwd_backend table[N_BACKENDS];
-static struct node_way ways[N_BACKENDS];
+static struct compiler_way ways[N_BACKENDS];
 static struct process process;
 static char names[N_BACKENDS][8];
 
@@ -116,11 +116,12 @@ static void make_pool(size_t n)
 	for (size_t i = 0; i < n; i++) {
 		snprintf(names[i], sizeof(names[i]), "b%zu", i);
 		plans[i] = (struct plan_backend){ .id = 100 + i, .name = names[i] };
-		backends[i] = (struct node_backend){
-			.plan = &plans[i], .index = (uint32_t)i, .alive = true, .why = EFFECT_WHY_UP
-		};
+		backends[i] = (struct compiler_backend){ .plan = &plans[i],
+			                                 .index = (uint32_t)i,
+			                                 .alive = true,
+			                                 .why = EFFECT_REASON_UP };
 		table[i] = (struct fwd_backend){ 0 };
-		ways[i] = (struct node_way){ 0 };
+		ways[i] = (struct compiler_way){ 0 };
 		effect.rows[i] = (struct effect_backend){ .pool = 7, .id = 100 + i, .slots = 5 };
 	}
 	process = (struct process){ .ops = &ops };
@@ -232,14 +233,15 @@ static void a_cut_way_is_stated_where_it_decides(void **unused)
 		size_t n;
 		const char *text;
 	} cases[] = {
-		{ EFFECT_WHY_ROUTE, EFFECT_WHY_ROUTE, GUARD_NOTHING, 1, "gets no traffic" },
-		{ EFFECT_WHY_NEIGHBOUR, EFFECT_WHY_NEIGHBOUR, GUARD_NOTHING, 1, "ip neigh" },
-		{ EFFECT_WHY_GATEWAY, EFFECT_WHY_GATEWAY, GUARD_NOTHING, 1, "mode l2" },
-		{ EFFECT_WHY_ROUTE, EFFECT_WHY_HELD_MIN, GUARD_NOTHING, 1, "kept in force" },
-		{ EFFECT_WHY_ROUTE, EFFECT_WHY_DOWN, GUARD_NOTHING, 0, NULL }, /* down anyway */
-		{ EFFECT_WHY_ROUTE, EFFECT_WHY_ROUTE, GUARD_DISABLED, 0, NULL },
-		{ EFFECT_WHY_ROUTE, EFFECT_WHY_HELD_LAST, GUARD_DISABLED, 0, NULL },
-		{ 0, EFFECT_WHY_HELD_MIN, GUARD_NOTHING, 0, NULL },
+		{ EFFECT_REASON_ROUTE, EFFECT_REASON_ROUTE, GUARD_NOTHING, 1, "gets no traffic" },
+		{ EFFECT_REASON_NEIGHBOUR, EFFECT_REASON_NEIGHBOUR, GUARD_NOTHING, 1, "ip neigh" },
+		{ EFFECT_REASON_GATEWAY, EFFECT_REASON_GATEWAY, GUARD_NOTHING, 1, "mode l2" },
+		{ EFFECT_REASON_ROUTE, EFFECT_REASON_HELD_MIN, GUARD_NOTHING, 1, "kept in force" },
+		{ EFFECT_REASON_ROUTE, EFFECT_REASON_DOWN, GUARD_NOTHING, 0,
+		  NULL }, /* down anyway */
+		{ EFFECT_REASON_ROUTE, EFFECT_REASON_ROUTE, GUARD_DISABLED, 0, NULL },
+		{ EFFECT_REASON_ROUTE, EFFECT_REASON_HELD_LAST, GUARD_DISABLED, 0, NULL },
+		{ 0, EFFECT_REASON_HELD_MIN, GUARD_NOTHING, 0, NULL },
 	};
 
 	(void)unused;
@@ -261,8 +263,8 @@ static void a_long_list_is_cut_and_counted(void **unused)
 	for (size_t n = LISTED_MAX - 1; n <= LISTED_MAX + 2; n++) {
 		make_pool(n);
 		for (size_t i = 0; i < n; i++) {
-			ways[i].cut = EFFECT_WHY_ROUTE;
-			backends[i].why = EFFECT_WHY_ROUTE;
+			ways[i].cut = EFFECT_REASON_ROUTE;
+			backends[i].why = EFFECT_REASON_ROUTE;
 			backends[i].alive = false;
 		}
 		assert_int_equal(state(UNUSABLE, "", CONDITION_DEGRADED), n > LISTED_MAX);

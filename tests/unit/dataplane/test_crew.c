@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The workers together: what each of them is given, that all are told, and what is left when one cannot be made. */
+/*
+ * The workers together: what each of them is given, that all are told, and what is left when one
+ * cannot be made.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -161,11 +164,11 @@ static int setup(void **state)
 
 static void each_worker_has_its_own_of_all(void **state)
 {
-	struct crew c = { 0 };
-	struct driver_why why;
+	struct lcores c = { 0 };
+	struct driver_reason why;
 
 	(void)state;
-	assert_int_equal(crew_start(&c, N, &tables, &why), 0);
+	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
 	assert_int_equal(c.n_running, N);
 	assert_int_equal(edge.n_launched, N);
 	for (uint32_t i = 0; i < N; i++) {
@@ -190,25 +193,25 @@ static void each_worker_has_its_own_of_all(void **state)
 		assert_string_equal(edge.rings[i].name, name);
 		assert_int_equal(edge.rings[i].socket, i == 1);
 	}
-	crew_stop(&c);
+	lcores_stop(&c);
 	assert_int_equal(edge.n_waited, N);
 	for (uint32_t i = 0; i < N; i++)
 		assert_int_equal(edge.waited[i], i + 1);
-	crew_free(&c);
+	lcores_free(&c);
 }
 
 static void all_are_parked_and_graced_and_given_tables(void **state)
 {
 	const struct fwd_tables next = { .root = &other_root };
-	struct crew c = { 0 };
-	struct driver_why why;
+	struct lcores c = { 0 };
+	struct driver_reason why;
 
 	(void)state;
-	assert_int_equal(crew_start(&c, N, &tables, &why), 0);
-	crew_park(&c);
-	crew_tables(&c, &next);
-	crew_unpark(&c);
-	crew_grace(&c);
+	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
+	lcores_park(&c);
+	lcores_set_tables(&c, &next);
+	lcores_unpark(&c);
+	lcores_wait_bursts(&c);
 	assert_int_equal(edge.n_parked, N);
 	assert_int_equal(edge.n_unparked, N);
 	assert_int_equal(edge.n_graced, N);
@@ -219,47 +222,47 @@ static void all_are_parked_and_graced_and_given_tables(void **state)
 		assert_ptr_equal(c.workers[i].tables.root, &other_root);
 		assert_int_equal(c.workers[i].tables.cpu, i);
 	}
-	crew_stop(&c);
-	crew_park(&c); /* nobody runs: nobody is waited for */
-	crew_grace(&c);
+	lcores_stop(&c);
+	lcores_park(&c); /* nobody runs: nobody is waited for */
+	lcores_wait_bursts(&c);
 	assert_int_equal(edge.n_parked, N);
 	assert_int_equal(edge.n_graced, N);
-	crew_free(&c);
+	lcores_free(&c);
 }
 
 static void one_worker_alone_hands_nothing_over(void **state)
 {
-	struct crew c = { 0 };
-	struct driver_why why;
+	struct lcores c = { 0 };
+	struct driver_reason why;
 
 	(void)state;
-	assert_int_equal(crew_start(&c, 1, &tables, &why), 0);
+	assert_int_equal(lcores_start(&c, 1, &tables, &why), 0);
 	assert_int_equal(edge.n_rings, 0);
 	assert_null(c.workers[0].inboxes[0]);
-	crew_stop(&c);
-	crew_free(&c);
+	lcores_stop(&c);
+	lcores_free(&c);
 }
 
 static void frames_that_wait_go_with_their_ring(void **state)
 {
-	struct crew c = { 0 };
-	struct driver_why why;
+	struct lcores c = { 0 };
+	struct driver_reason why;
 	int wake[N];
 
 	(void)state;
-	assert_int_equal(crew_start(&c, N, &tables, &why), 0);
+	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
 	edge.rings[0].n = 2;
 	edge.rings[2].n = 5;
 	for (uint32_t i = 0; i < N; i++)
 		wake[i] = c.workers[i].wake;
-	crew_stop(&c);
-	crew_free(&c);
+	lcores_stop(&c);
+	lcores_free(&c);
 	assert_int_equal(edge.n_frames_freed, 7);
 	for (uint32_t i = 0; i < N; i++) {
 		assert_int_equal(edge.rings[i].n_freed, 1);
 		assert_int_equal(fcntl(wake[i], F_GETFD), -1);
 	}
-	crew_free_ring(NULL);
+	lcores_free_ring(NULL);
 }
 
 static void what_a_worker_lacks_is_said_and_the_rest_ends(void **state)
@@ -280,20 +283,20 @@ static void what_a_worker_lacks_is_said_and_the_rest_ends(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct crew c = { 0 };
-		struct driver_why why;
+		struct lcores c = { 0 };
+		struct driver_reason why;
 
 		setup(state);
 		edge.no_pool = cases[i].no_pool;
 		edge.rings_left = cases[i].rings;
 		edge.launch_err = cases[i].launch_err;
 		edge.launch_fails_at = cases[i].fails_at;
-		assert_int_equal(crew_start(&c, N, &tables, &why), cases[i].err);
+		assert_int_equal(lcores_start(&c, N, &tables, &why), cases[i].err);
 		assert_string_equal(why.text, cases[i].why);
 		assert_int_equal(c.n_running, cases[i].running);
-		crew_stop(&c);
+		lcores_stop(&c);
 		assert_int_equal(edge.n_waited, cases[i].running);
-		crew_free(&c);
+		lcores_free(&c);
 		for (unsigned int k = 0; k < edge.n_rings; k++)
 			assert_int_equal(edge.rings[k].n_freed, 1);
 	}

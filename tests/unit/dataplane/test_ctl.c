@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The control socket's answers (dataplane/ctl.c), field by field, on a node with two pools on tables in memory. */
+/*
+ * The control socket's answers (dataplane/ctl.c), field by field, on a node with two pools on
+ * tables in memory.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +78,7 @@ static int teardown(void **state)
 
 static json_t *ask(const char *line)
 {
-	char *text = process_ask(p, line, strlen(line));
+	char *text = process_answer(p, line, strlen(line));
 	json_t *answer;
 
 	assert_non_null(text);
@@ -133,9 +136,9 @@ static void the_status_says_what_is_in_force(void **state)
 	              "'refused':false,'refused_why':''," PORTS
 	              ",'services':2,'pools':2,'backends':6,"
 	              "'driver_why':'','health_epoch':73,'learning':false,'wants_guests':false}");
-	p->node.learning = p->node.wants_guests = true;
+	p->node.learning = p->node.wants_peer_state = true;
 	strcpy(p->refused, "raise limits.slots");
-	strcpy(p->driver_why, "no BPF here");
+	strcpy(p->driver_reason, "no BPF here");
 	expect_answer(
 	        "{\"do\":\"status\"}",
 	        "{'ok':true,'node':'ams-1','driver':'xdp','document':71,'version':72,"
@@ -144,7 +147,10 @@ static void the_status_says_what_is_in_force(void **state)
 	        "'driver_why':'no BPF here','health_epoch':73,'learning':true,'wants_guests':true}");
 }
 
-/* Without a driver there is no node, whatever is in its memory; without a document there is nothing in force. */
+/*
+ * Without a driver there is no node, whatever is in its memory; without a document there is
+ * nothing in force.
+ */
 static void before_the_first_document_there_is_nothing_in_force(void **state)
 {
 	static const char none[] =
@@ -154,7 +160,7 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 	struct model *model = p->node.model;
 
 	(void)state;
-	p->node.learning = p->node.wants_guests = true;
+	p->node.learning = p->node.wants_peer_state = true;
 	p->node.n_pools = 0;
 	p->driver = NULL;
 	expect_answer("{\"do\":\"status\"}", none);
@@ -177,14 +183,14 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 
 static void each_backend_is_shown_with_its_own_values(void **state)
 {
-	struct node_pool *pool = &p->node.pools[1];
+	struct compiler_pool *pool = &p->node.pools[1];
 	json_t *answer, *list;
 	char text[512];
 
 	(void)state;
 	for (uint32_t k = 0; k < 3; k++) {
 		pool->backends[k].alive = k == 2;
-		pool->backends[k].why = k == 2 ? EFFECT_WHY_HELD_RATE : EFFECT_WHY_DISABLED;
+		pool->backends[k].why = k == 2 ? EFFECT_REASON_HELD_RATE : EFFECT_REASON_DISABLED;
 		p->node.t.backends[pool->backends[k].index].inner_mtu = (uint16_t)(1400 + k);
 		p->node.paths[pool->backends[k].index].mtu = (uint16_t)(1300 + k);
 	}
@@ -196,13 +202,13 @@ static void each_backend_is_shown_with_its_own_values(void **state)
 	         "{'pool':'web-fra','backend':'b','address':'10.1.0.6','index':%u,'weight':30,"
 	         "'in_force':true,'why':'%s','next_hop':'not followed','inner_mtu':1402,"
 	         "'path_mtu':1302}",
-	         pool->backends[2].index, effect_why_text(EFFECT_WHY_HELD_RATE));
+	         pool->backends[2].index, effect_reason_text(EFFECT_REASON_HELD_RATE));
 	expect(json_array_get(list, 2), text);
 	snprintf(text, sizeof(text),
 	         "{'pool':'web-fra','backend':'a','address':'10.1.0.5','index':%u,'weight':20,"
 	         "'in_force':false,'why':'%s','next_hop':'%s','inner_mtu':1400,"
 	         "'path_mtu':1300}",
-	         pool->backends[0].index, effect_why_text(EFFECT_WHY_DISABLED),
+	         pool->backends[0].index, effect_reason_text(EFFECT_REASON_DISABLED),
 	         hop_state_text(HOP_NO_NEIGHBOUR));
 	expect(json_array_get(list, 0), text);
 	json_decref(answer);
@@ -236,7 +242,7 @@ static void all_pools_are_shown_unless_one_is_named(void **state)
 
 static void guests_come_as_a_text_with_whether_to_believe_them(void **state)
 {
-	struct node_time time = node_now();
+	struct compiler_time time = compiler_now();
 	char *text;
 	json_t *answer;
 
@@ -246,7 +252,7 @@ static void guests_come_as_a_text_with_whether_to_believe_them(void **state)
 		answer = ask("{\"do\":\"guests\"}");
 		expect(json_object_get(answer, "ok"), "true");
 		expect(json_object_get(answer, "learning"), learning ? "true" : "false");
-		text = node_guests_tell(&p->node, &time);
+		text = compiler_handover_write(&p->node, &time);
 		assert_string_equal(json_string_value(json_object_get(answer, "guests")), text);
 		free(text);
 		json_decref(answer);
@@ -300,12 +306,12 @@ static void what_cannot_be_answered_is_refused_with_what_is_wanted(void **state)
 static void a_line_ends_where_its_length_says(void **state)
 {
 	static const char line[] = "{\"do\":\"guests\"}}";
-	char *text = process_ask(p, line, strlen(line) - 1);
+	char *text = process_answer(p, line, strlen(line) - 1);
 
 	(void)state;
 	assert_non_null(strstr(text, "\"ok\":true"));
 	free(text);
-	text = process_ask(p, line, strlen(line));
+	text = process_answer(p, line, strlen(line));
 	assert_non_null(strstr(text, "\"ok\":false"));
 	free(text);
 }
@@ -320,7 +326,7 @@ static const char *text_of(const json_t *o, const char *name)
 /* "dns" is served by the second pool, whose slots lie behind the first one's. */
 static void a_trace_answers_with_what_was_asked_and_what_became_of_it(void **state)
 {
-	struct node_pool *pool = &p->node.pools[1];
+	struct compiler_pool *pool = &p->node.pools[1];
 	json_t *answer;
 	uint32_t slot, owner;
 	char id[17];
@@ -357,10 +363,10 @@ static void a_trace_answers_with_what_was_asked_and_what_became_of_it(void **sta
 	slot += pool->first_slot;
 	owner = p->node.t.slots[slot / 32].slot[slot % 32];
 	assert_int_equal(json_is_true(json_object_get(answer, "settled")),
-	                 !(owner & FWD_SLOT_LOOK_FURTHER));
+	                 !(owner & FWD_SLOT_UNSETTLED));
 	snprintf(id, sizeof(id), "%016llx",
 	         (unsigned long long)p->node.t.backends[owner & FWD_SLOT_BACKEND].id);
-	if (!(owner & FWD_SLOT_LOOK_FURTHER))
+	if (!(owner & FWD_SLOT_UNSETTLED))
 		assert_string_equal(text_of(answer, "backend_id"), id);
 	assert_int_equal(strlen(text_of(answer, "hash")), 16);
 	assert_true(json_array_size(json_object_get(answer, "steps")) >= 5);

@@ -26,14 +26,14 @@ static char xdp_dir[PATH_MAX], dpdk_dir[PATH_MAX], detached[256];
 static unsigned n_runs;
 static struct model *document; /* NULL: there is none */
 
-static int remove_xdp(const char *dir, struct driver_why *why)
+static int remove_xdp(const char *dir, struct driver_reason *why)
 {
 	snprintf(xdp_dir, sizeof(xdp_dir), "%s", dir);
 	snprintf(why->text, sizeof(why->text), "xdp");
 	return xdp_says;
 }
 
-static int remove_dpdk(const char *dir, struct driver_why *why)
+static int remove_dpdk(const char *dir, struct driver_reason *why)
 {
 	snprintf(dpdk_dir, sizeof(dpdk_dir), "%s", dir);
 	snprintf(why->text, sizeof(why->text), "dpdk");
@@ -45,11 +45,11 @@ static const struct driver_ops fake_dpdk = { .remove = remove_dpdk };
 static const struct driver_ops *built_dpdk; /* NULL: a build without */
 
 static int fake_read(const char *path, const char *node, struct model **out,
-                     struct model_mistakes *mistakes)
+                     struct model_errors *errors)
 {
 	(void)path;
 	(void)node;
-	(void)mistakes;
+	(void)errors;
 	*out = document;
 	return document ? 0 : -ENOENT;
 }

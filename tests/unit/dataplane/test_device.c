@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A device of DPDK's: what it is opened with, what is asked of it by what it says it can, and what is said of its lacks. */
+/*
+ * A device of DPDK's: what it is opened with, what is asked of it by what it says it can, and
+ * what is said of its lacks.
+ */
 #include "device_scene.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
@@ -7,7 +10,7 @@
 #define FAST_FREE RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE
 
 static struct device device;
-static struct driver_why why;
+static struct driver_reason why;
 
 static void add_device(int id, const char *name, const char *driver)
 {
@@ -179,7 +182,10 @@ static void what_a_port_is_to_have_is_looked_at_beforehand(void **state)
 	}
 }
 
-/* A NIC with queues that it cannot spread over has one; what is virtual spreads by rules of its own. */
+/*
+ * A NIC with queues that it cannot spread over has one; what is virtual spreads by rules of its
+ * own.
+ */
 static void queues_are_those_that_frames_come_by(void **state)
 {
 	static const struct {

@@ -20,28 +20,31 @@ struct seen {
 	struct loop *loop;
 	unsigned n;
 	int err;
-	size_t mistakes;
+	size_t errors;
 };
 
-static void on_done(void *arg, struct draft *d)
+static void on_done(void *arg, struct compiled *d)
 {
 	struct seen *s = arg;
 
 	s->n++;
 	s->err = d->err;
-	s->mistakes = d->mistakes.n_total;
+	s->errors = d->errors.n_total;
 	loop_stop(s->loop);
 }
 
-/* A document that has changed meanwhile: the next draft is started as soon as one is done, and is quick. */
+/*
+ * A document that has changed meanwhile: the next draft is started as soon as one is done, and is
+ * quick.
+ */
 struct chain {
 	struct seen seen;
-	struct drafter *drafter;
-	const struct draft_source *from;
+	struct compiled_thread *drafter;
+	const struct compiled_source *from;
 	int errs[3];
 };
 
-static void on_done_again(void *arg, struct draft *d)
+static void on_done_again(void *arg, struct compiled *d)
 {
 	struct chain *c = arg;
 
@@ -51,14 +54,14 @@ static void on_done_again(void *arg, struct draft *d)
 	if (c->seen.n == 3)
 		loop_stop(c->seen.loop);
 	else
-		assert_int_equal(drafter_start(c->drafter, c->from), 0);
+		assert_int_equal(compiled_thread_start(c->drafter, c->from), 0);
 	usleep(100000); /* the thread ends before its predecessor's draft is freed */
 	assert_int_equal(d->err, c->errs[0]);
 }
 
-static struct draft_source make_source(const char *text, char dir[])
+static struct compiled_source make_source(const char *text, char dir[])
 {
-	struct draft_source from = { .node = "n1" };
+	struct compiled_source from = { .node = "n1" };
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(from.path, sizeof(from.path), "%s/effective.conf", dir);
@@ -72,7 +75,7 @@ static struct draft_source make_source(const char *text, char dir[])
 	return from;
 }
 
-static void remove_source(const struct draft_source *from, const char *dir)
+static void remove_source(const struct compiled_source *from, const char *dir)
 {
 	unlink(from->path);
 	rmdir(dir);
@@ -90,20 +93,20 @@ static void a_draft_that_cannot_be_made_says_why(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char dir[] = "/tmp/weir-draft-XXXXXX";
-		struct draft_source from = make_source(cases[i].text, dir);
+		struct compiled_source from = make_source(cases[i].text, dir);
 		struct seen s = { 0 };
-		struct drafter *d;
+		struct compiled_thread *d;
 
 		assert_int_equal(loop_open(&s.loop), 0);
-		assert_int_equal(drafter_open(s.loop, on_done, &s, &d), 0);
-		assert_int_equal(drafter_start(d, &from), 0);
-		assert_int_equal(drafter_start(d, &from), -EBUSY);
+		assert_int_equal(compiled_thread_open(s.loop, on_done, &s, &d), 0);
+		assert_int_equal(compiled_thread_start(d, &from), 0);
+		assert_int_equal(compiled_thread_start(d, &from), -EBUSY);
 		assert_int_equal(loop_run(s.loop), 0);
 		assert_int_equal(s.n, 1);
 		assert_int_equal(s.err, cases[i].err);
-		assert_true(s.mistakes > 0);
-		assert_int_equal(drafter_start(d, &from), 0); /* the next one may begin */
-		drafter_close(d);                             /* and need not be waited for */
+		assert_true(s.errors > 0);
+		assert_int_equal(compiled_thread_start(d, &from), 0); /* the next one may begin */
+		compiled_thread_close(d); /* and need not be waited for */
 		loop_close(s.loop);
 		remove_source(&from, dir);
 	}
@@ -112,17 +115,17 @@ static void a_draft_that_cannot_be_made_says_why(void **state)
 static void a_draft_may_be_started_by_the_one_before(void **state)
 {
 	char dir[] = "/tmp/weir-draft-XXXXXX";
-	struct draft_source from = make_source("this is = not { a document", dir);
+	struct compiled_source from = make_source("this is = not { a document", dir);
 	struct chain c = { .from = &from };
 
 	(void)state;
 	assert_int_equal(loop_open(&c.seen.loop), 0);
-	assert_int_equal(drafter_open(c.seen.loop, on_done_again, &c, &c.drafter), 0);
-	assert_int_equal(drafter_start(c.drafter, &from), 0);
+	assert_int_equal(compiled_thread_open(c.seen.loop, on_done_again, &c, &c.drafter), 0);
+	assert_int_equal(compiled_thread_start(c.drafter, &from), 0);
 	assert_int_equal(loop_run(c.seen.loop), 0);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(c.errs[i], -EINVAL);
-	drafter_close(c.drafter);
+	compiled_thread_close(c.drafter);
 	loop_close(c.seen.loop);
 	remove_source(&from, dir);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The DPDK driver: its directory, its tables from one process to the next, and what each worker is told of each port. */
+/*
+ * The DPDK driver: its directory, its tables from one process to the next, and what each worker
+ * is told of each port.
+ */
 #include "driver_scene.h"
 
 static void tables_outlive_the_process_and_one_at_a_time_drives_them(void **state)
@@ -7,7 +10,7 @@ static void tables_outlive_the_process_and_one_at_a_time_drives_them(void **stat
 	struct driver *second = NULL;
 	struct fwd_tables t;
 	struct driver_sizes sizes;
-	struct driver_why why;
+	struct driver_reason why;
 	bool kept;
 
 	(void)state;
@@ -32,7 +35,7 @@ static void tables_outlive_the_process_and_one_at_a_time_drives_them(void **stat
 static void tables_with_other_rows_of_counters_are_made_new(void **state)
 {
 	struct tablefile f;
-	struct driver_why why;
+	struct driver_reason why;
 	struct fwd_tables t;
 	char path[128];
 
@@ -50,7 +53,7 @@ static void tables_with_other_rows_of_counters_are_made_new(void **state)
 static void what_keeps_it_from_starting_is_said_and_nothing_is_held(void **state)
 {
 	struct driver *d = NULL;
-	struct driver_why why;
+	struct driver_reason why;
 	bool kept;
 
 	(void)state;
@@ -95,7 +98,7 @@ static void each_worker_has_its_own_queue_where_there_are_enough(void **state)
 	assert_true(out.native);
 	assert_string_equal(scene.log, "tap eth0; carrier 1; park; unpark; ");
 	for (uint32_t i = 0; i < 3; i++) {
-		const struct worker *w = &scene.d->crew.workers[i];
+		const struct worker *w = &scene.d->lcores.workers[i];
 		const struct worker_port *p = &w->ports[0];
 
 		assert_int_equal(w->n_ports, 1);
@@ -148,13 +151,13 @@ static void workers_without_a_queue_have_others_do_it(void **state)
 	scene.interrupts = true;
 	open_it();
 	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-		struct driver_why why;
+		struct driver_reason why;
 
 		scene.n_rx = cases[c].n_rx;
 		scene.n_tx = cases[c].n_tx;
 		attach_port("eth0", "net_memif0", "");
 		for (uint32_t i = 0; i < 3; i++) {
-			const struct worker *w = &scene.d->crew.workers[i];
+			const struct worker *w = &scene.d->lcores.workers[i];
 			const struct worker_port *p = &w->ports[0];
 
 			assert_int_equal(p->rx, cases[c].of[i].rx);
@@ -182,7 +185,7 @@ static void a_bond_is_kept_alive_and_a_kernels_interface_has_no_tap(void **state
 
 	assert_false(out.native);
 	assert_int_equal(out.ifindex, 14);
-	w = &scene.d->crew.workers[1];
+	w = &scene.d->lcores.workers[1];
 	assert_true(w->ports[0].keep);
 	assert_false(w->ports[1].keep);
 	assert_true(w->ports[0].tap >= 0);
@@ -217,7 +220,7 @@ static void a_port_forwards_until_its_new_device_is_known_to_be_there(void **sta
 {
 	const struct model_port port = { .interface = "eth0", .device = "0000:02:00.0" };
 	struct driver_port out[DRIVER_PORTS_MAX], unset = { 0 };
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	open_it();
@@ -230,14 +233,14 @@ static void a_port_forwards_until_its_new_device_is_known_to_be_there(void **sta
 	assert_int_equal(unset.ifindex, 0);
 	assert_int_equal(ops->ports(scene.d, out), 1);
 	assert_string_equal(out[0].name, "eth0");
-	assert_int_equal(scene.d->crew.workers[0].n_ports, 1);
-	assert_int_equal(scene.d->crew.workers[0].ports[0].id, 0);
+	assert_int_equal(scene.d->lcores.workers[0].n_ports, 1);
+	assert_int_equal(scene.d->lcores.workers[0].ports[0].id, 0);
 	attach_port("eth0", "0000:01:00.0", ""); /* taken back: nothing is opened again */
 	assert_int_equal(scene.n_opened, 1);
 	scene.check_err = 0;
 	attach_port("eth0", "0000:02:00.0", "");
 	assert_int_equal(scene.n_closed, 1);
-	assert_int_equal(scene.d->crew.workers[0].ports[0].id, 1);
+	assert_int_equal(scene.d->lcores.workers[0].ports[0].id, 1);
 }
 
 static void a_port_that_cannot_be_made_leaves_nothing(void **state)
@@ -245,7 +248,7 @@ static void a_port_that_cannot_be_made_leaves_nothing(void **state)
 	const struct model_port port = { .interface = "eth0", .device = "net_null0" },
 	                        gone = { .interface = "gone0", .device = "" };
 	struct driver_port out;
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	open_it();
@@ -267,13 +270,13 @@ static void a_port_that_cannot_be_made_leaves_nothing(void **state)
 	assert_int_equal(ops->attach(scene.d, &gone, &out, &why), -ENODEV);
 	assert_string_equal(why.text, "there is no interface gone0");
 	assert_int_equal(scene.d->n_ports, 0);
-	assert_int_equal(scene.d->crew.workers[0].n_ports, 0);
+	assert_int_equal(scene.d->lcores.workers[0].n_ports, 0);
 }
 
 static void there_are_as_many_ports_as_there_is_room_for(void **state)
 {
 	struct driver_port out[DRIVER_PORTS_MAX];
-	struct driver_why why;
+	struct driver_reason why;
 	char name[16];
 
 	(void)state;
@@ -297,7 +300,7 @@ static void there_are_as_many_ports_as_there_is_room_for(void **state)
 static void a_detached_port_goes_with_its_tap_and_the_others_stay(void **state)
 {
 	struct driver_port out[DRIVER_PORTS_MAX];
-	struct driver_why why;
+	struct driver_reason why;
 	char names[256];
 	int fd;
 
@@ -315,8 +318,8 @@ static void a_detached_port_goes_with_its_tap_and_the_others_stay(void **state)
 	assert_string_equal(out[0].name, "eth2");
 	assert_string_equal(out[1].name, "eth1");
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_int_equal(scene.d->crew.workers[i].n_ports, 2);
-		assert_int_equal(scene.d->crew.workers[i].ports[0].id, 2);
+		assert_int_equal(scene.d->lcores.workers[i].n_ports, 2);
+		assert_int_equal(scene.d->lcores.workers[i].ports[0].id, 2);
 	}
 	assert_string_equal(read_file("taps", names), "eth2\neth1\n");
 	assert_int_equal(ops->detach(scene.d, "eth0", &why), 0); /* it is gone already */
@@ -331,14 +334,14 @@ static void workers_show_what_they_count_and_that_they_live(void **state)
 	(void)state;
 	open_it();
 	for (uint32_t i = 0; i < 3; i++)
-		scene.d->crew.workers[i].counts.frames = 70 + i;
+		scene.d->lcores.workers[i].counts.frames = 70 + i;
 	assert_int_equal(ops->workers(scene.d, out), 3);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(out[i].frames, 70 + i);
 	for (uint32_t i = 0; i < 4; i++)
 		ops->beat(scene.d, i, &words[i]); /* there is no fourth one */
 	for (uint32_t i = 0; i < 3; i++)
-		assert_ptr_equal(scene.d->crew.workers[i].beat, &words[i]);
+		assert_ptr_equal(scene.d->lcores.workers[i].beat, &words[i]);
 	ops->grace(scene.d);
 	assert_int_equal(scene.n_graces, 1);
 }
@@ -354,7 +357,7 @@ static void tables_grow_while_packets_go_on(void **state)
 	const struct driver_sizes larger = { 8, 4, 3, 9, 128, 4 };
 	struct fwd_tables before, next, after;
 	struct driver_sizes sizes;
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	open_it();
@@ -386,7 +389,7 @@ static void tables_that_cannot_grow_stay_as_they_were(void **state)
 	const struct driver_sizes wanted = { 8, 8, 8, 8, 128, 8 }, wrong = { 5, 8, 8, 8, 128, 8 };
 	struct fwd_tables before, next, after;
 	struct driver_sizes sizes;
-	struct driver_why why;
+	struct driver_reason why;
 	char path[128];
 
 	(void)state;
@@ -437,7 +440,7 @@ static void see_flows(uint64_t a, uint64_t b, uint64_t c)
 	const uint64_t flows[] = { a, b, c };
 
 	for (uint32_t i = 0; i < 3; i++)
-		scene.d->crew.workers[i].seen[1] = flows[i];
+		scene.d->lcores.workers[i].seen[1] = flows[i];
 	ops->tick(scene.d);
 }
 
@@ -449,7 +452,7 @@ static void frames_that_come_by_one_queue_alone_are_handed_over_until_others_com
 	open_it();
 	attach_port("eth0", "net_null0", "");
 	attach_port("eth1", "net_null1", "");
-	w = &scene.d->crew.workers[2];
+	w = &scene.d->lcores.workers[2];
 	see_flows(0xff, 0, 0); /* too few to tell */
 	assert_false(w->ports[1].spread);
 	see_flows(0xffffffff, 0, 0);
@@ -457,7 +460,7 @@ static void frames_that_come_by_one_queue_alone_are_handed_over_until_others_com
 	assert_true(w->ports[1].watched);
 	assert_true(w->shares);
 	assert_false(w->ports[0].spread);
-	assert_int_equal(scene.d->crew.workers[0].seen[1], 0); /* counted from here on */
+	assert_int_equal(scene.d->lcores.workers[0].seen[1], 0); /* counted from here on */
 	scene.log[0] = 0;
 	see_flows(0xffffffff, 0, 0); /* no news */
 	assert_string_equal(scene.log, "");
@@ -472,7 +475,7 @@ static void frames_that_come_by_one_queue_alone_are_handed_over_until_others_com
 
 static void all_is_removed_unless_it_is_in_use(void **state)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	char path[128];
 	FILE *f;
 
@@ -500,7 +503,7 @@ static void all_is_removed_unless_it_is_in_use(void **state)
 static void tables_are_read_without_being_driven(void **state)
 {
 	struct fwd_tables t, own;
-	struct driver_why why;
+	struct driver_reason why;
 
 	(void)state;
 	assert_int_equal(ops->map(scene.pins, &t, &why), -ENOENT);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What DPDK is started with: CPUs, memory, pools. DPDK itself, the CPUs and the hugepages are in the test's hands. */
+/*
+ * What DPDK is started with: CPUs, memory, pools. DPDK itself, the CPUs and the hugepages are in
+ * the test's hands.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,9 +149,9 @@ static void set_cores(uint32_t n, const uint16_t *cores)
 	memcpy(dpdk.cores, cores, n * sizeof(*cores));
 }
 
-static int start(uint16_t mtu, char why[DRIVER_WHY_MAX])
+static int start(uint16_t mtu, char why[DRIVER_REASON_MAX])
 {
-	struct driver_why w = { "" };
+	struct driver_reason w = { "" };
 	uint32_t n_workers = 99;
 	int err = eal_start(&dpdk, mtu, &n_workers, &w);
 
@@ -169,7 +172,7 @@ static void all_that_dpdk_is_told(void **state)
 		                                "--log-level=error",
 		                                "-a",
 		                                "0000:00:00.0" };
-	char why[DRIVER_WHY_MAX];
+	char why[DRIVER_REASON_MAX];
 
 	(void)state;
 	set_cores(2, (const uint16_t[]){ 2, 5 });
@@ -203,7 +206,7 @@ static void cpus_are_those_that_are_named_and_this_process_may_use(void **state)
 		{ 1, { 1 }, NULL },
 		{ 1, { CPU_SETSIZE }, NULL },
 	};
-	char why[DRIVER_WHY_MAX];
+	char why[DRIVER_REASON_MAX];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (i) {
@@ -243,7 +246,7 @@ static void memory_is_taken_as_configured_and_as_there_is(void **state)
 		{ MODEL_HUGEPAGES_NO, 1030, 0, "--no-huge", "" },
 		{ MODEL_HUGEPAGES_NO, 4000, 0, "--no-huge", "" },
 	};
-	char why[DRIVER_WHY_MAX], memory[16];
+	char why[DRIVER_REASON_MAX], memory[16];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (i) {
@@ -268,7 +271,7 @@ static void memory_is_taken_as_configured_and_as_there_is(void **state)
 
 static void without_hugepages_of_any_size_there_are_none(void **state)
 {
-	char why[DRIVER_WHY_MAX];
+	char why[DRIVER_REASON_MAX];
 
 	dpdk.hugepages = MODEL_HUGEPAGES_YES;
 	assert_int_equal(start(1500, why), -ENOMEM);
@@ -281,7 +284,7 @@ static void without_hugepages_of_any_size_there_are_none(void **state)
 
 static void what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again(void **state)
 {
-	char why[DRIVER_WHY_MAX];
+	char why[DRIVER_REASON_MAX];
 
 	(void)state;
 	edge.affinity_errno = EFAULT;
@@ -290,7 +293,7 @@ static void what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again(void
 	edge.affinity_errno = 0;
 	edge.init_says = -1;
 	edge.init_errno = ENODEV;
-	struct driver_why w;
+	struct driver_reason w;
 	uint32_t n;
 
 	assert_int_equal(eal_start(&dpdk, 1500, &n, &w), -ENODEV);
@@ -320,7 +323,7 @@ static void a_pool_has_frames_for_all_workers_in_half_of_the_memory(void **state
 		{ 9000, 64, 1, 3504, 9064 + 128 },
 		{ 1500, 64, 1, 13107, 2048 + 128 },
 	};
-	char why[DRIVER_WHY_MAX];
+	char why[DRIVER_REASON_MAX];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (i) {
@@ -347,7 +350,7 @@ static void each_socket_has_one_pool_made_when_it_is_asked_for(void **state)
 		{ 7, 7, "weir-7" },
 		{ 0, 0, "weir-0" },
 	};
-	char why[DRIVER_WHY_MAX];
+	char why[DRIVER_REASON_MAX];
 
 	(void)state;
 	assert_int_equal(start(1500, why), 0);
@@ -366,7 +369,7 @@ static void each_socket_has_one_pool_made_when_it_is_asked_for(void **state)
 
 static void a_device_without_a_socket_takes_memory_from_anywhere(void **state)
 {
-	char why[DRIVER_WHY_MAX];
+	char why[DRIVER_REASON_MAX];
 
 	(void)state;
 	assert_int_equal(start(1500, why), 0);

@@ -70,7 +70,7 @@ static void claims_of_both_classes_count_where_they_last(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct owner_cold *cold = &t.colds[63]; /* the last of the pool */
 
-		set_slot(63, cases[i].owner | (cases[i].looks ? FWD_SLOT_LOOK_FURTHER : 0));
+		set_slot(63, cases[i].owner | (cases[i].looks ? FWD_SLOT_UNSETTLED : 0));
 		cold->claim[0] = (struct owner_claim){ cases[i].tcp, 0, cases[i].tcp ? 9 : 0, 0 };
 		cold->claim[1] = (struct owner_claim){ cases[i].udp, 0, cases[i].udp ? 9 : 0, 0 };
 		assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
@@ -87,7 +87,7 @@ static void claims_of_both_classes_count_where_they_last(void **state)
 
 static void lists_count_those_who_are_named(void **state)
 {
-	enum { UNIT = NOW_S / OWNER_LIST_UNIT_S, G = OWNER_LIST_GUEST };
+	enum { UNIT = NOW_S / OWNER_LIST_UNIT_S, G = OWNER_LIST_TEMPORARY };
 	static const struct {
 		const char *why;
 		uint16_t named[OWNER_LIST_MAX];
@@ -139,7 +139,7 @@ static void lists_count_those_who_are_named(void **state)
 		struct owner_cold *cold = &t.colds[64];
 
 		memset(cold, 0, sizeof(*cold));
-		set_slot(64, 1 | FWD_SLOT_LOOK_FURTHER);
+		set_slot(64, 1 | FWD_SLOT_UNSETTLED);
 		for (uint32_t k = 0; k < OWNER_LIST_MAX; k++)
 			cold->list.earlier |= (uint64_t)cases[i].named[k] << 16 * k;
 		cold->list.end[2] = cases[i].third_ends;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The effect (dataplane/effect.c): how a reader finds pools and backends on the page and in a file of tables, where
- * tables are, and in which words a backend's lack of traffic is explained.
+ * The effect (dataplane/effect.c): how a reader finds pools and backends on the page and in a file
+ * of tables, where tables are, and in which words a backend's lack of traffic is explained.
  */
 #include <errno.h>
 #include <limits.h>
@@ -139,11 +139,14 @@ static void a_page_too_small_for_its_head_is_refused(void **state)
 	effect_close(NULL);
 }
 
-/* Without a process: the tables themselves, here DPDK's file of them, answer as the page did, also for a trace. */
+/*
+ * Without a process: the tables themselves, here DPDK's file of them, answer as the page did,
+ * also for a trace.
+ */
 static void a_file_of_tables_answers_when_the_process_is_dead(void **state)
 {
 	static const struct driver_sizes sizes = { 4, 4, 4, BACKENDS, 96, 4 };
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	char path[96], text[256] = "";
 	struct effect_total total;
 	struct trace_result result;
@@ -231,30 +234,31 @@ static void a_backend_without_traffic_says_why(void **state)
 {
 	static const struct {
 		bool alive, next_hop;
-		enum effect_why why;
+		enum effect_reason why;
 		enum effect_hop hop;
 		const char *text;
 	} cases[] = {
-		{ true, true, EFFECT_WHY_UP, EFFECT_HOP_KNOWN, "up" },
-		{ true, true, EFFECT_WHY_HELD_LAST, EFFECT_HOP_SILENT,
+		{ true, true, EFFECT_REASON_UP, EFFECT_HOP_KNOWN, "up" },
+		{ true, true, EFFECT_REASON_HELD_LAST, EFFECT_HOP_SILENT,
 		  "held by guard on_all_down" },
-		{ false, false, EFFECT_WHY_DOWN, EFFECT_HOP_NO_ROUTE, "down" },
-		{ false, true, EFFECT_WHY_DISABLED, EFFECT_HOP_KNOWN, "disabled" },
-		{ false, false, EFFECT_WHY_GATEWAY, EFFECT_HOP_GATEWAY, "l2 behind a gateway" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_UNKNOWN, "no next hop" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_KNOWN, "no next hop" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_NO_ROUTE, "no next hop: no route" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_NO_PORT,
+		{ false, false, EFFECT_REASON_DOWN, EFFECT_HOP_NO_ROUTE, "down" },
+		{ false, true, EFFECT_REASON_DISABLED, EFFECT_HOP_KNOWN, "disabled" },
+		{ false, false, EFFECT_REASON_GATEWAY, EFFECT_HOP_GATEWAY, "l2 behind a gateway" },
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_UNKNOWN, "no next hop" },
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_KNOWN, "no next hop" },
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_NO_ROUTE, "no next hop: no route" },
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_NO_PORT,
 		  "no next hop: no carrier at its port" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_UNRESOLVED, "no next hop: not resolved" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_REFUSED,
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_UNRESOLVED,
+		  "no next hop: not resolved" },
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_REFUSED,
 		  "no next hop: route says unreachable" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_SILENT,
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_SILENT,
 		  "no next hop: it does not answer" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_GATEWAY,
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_GATEWAY,
 		  "no next hop: l2 behind a gateway" },
-		{ true, false, EFFECT_WHY_UP, EFFECT_HOP_COUNT, "no next hop" },
-		{ true, true, EFFECT_WHY_COUNT, EFFECT_HOP_KNOWN, "unknown" },
+		{ true, false, EFFECT_REASON_UP, EFFECT_HOP_COUNT, "no next hop" },
+		{ true, true, EFFECT_REASON_COUNT, EFFECT_HOP_KNOWN, "unknown" },
 	};
 
 	(void)state;
@@ -283,11 +287,12 @@ static void each_reason_has_its_own_words(void **state)
 	(void)state;
 	for (unsigned i = 0; i <= EFFECT_HOP_COUNT; i++)
 		assert_string_equal(effect_hop_text((enum effect_hop)i), ways[i]);
-	for (unsigned i = 0; i < EFFECT_WHY_COUNT; i++) {
-		assert_int_equal(effect_why_is_way((enum effect_why)i), i >= EFFECT_WHY_ROUTE);
+	for (unsigned i = 0; i < EFFECT_REASON_COUNT; i++) {
+		assert_int_equal(effect_reason_is_path((enum effect_reason)i),
+		                 i >= EFFECT_REASON_ROUTE);
 		for (unsigned k = 0; k < i; k++)
-			assert_string_not_equal(effect_why_text((enum effect_why)i),
-			                        effect_why_text((enum effect_why)k));
+			assert_string_not_equal(effect_reason_text((enum effect_reason)i),
+			                        effect_reason_text((enum effect_reason)k));
 	}
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's own frames between a port and its TAP: DPDK's buffers and the TAP in the test's hands. */
+/*
+ * The host's own frames between a port and its TAP: DPDK's buffers and the TAP in the test's
+ * hands.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,7 +111,7 @@ static void a_frame_for_the_kernel_arrives_whole_and_is_counted_by_class(void **
 	uint8_t got[ROOM];
 
 	(void)state;
-	assert_int_equal(exception_give(&worker, &port, make_arp(9), 1000), FWD_REASON_COUNT);
+	assert_int_equal(kernel_path_give(&worker, &port, make_arp(9), 1000), FWD_REASON_COUNT);
 	assert_int_equal(read(kernel_fd, got, sizeof(got)), 60);
 	assert_int_equal(got[59], 9);
 	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], 1);
@@ -123,7 +126,7 @@ static void what_is_too_much_is_policed_and_never_leaks(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100000; i++) {
-		enum fwd_reason why = exception_give(&worker, &port, make_arp(1), 1000);
+		enum fwd_reason why = kernel_path_give(&worker, &port, make_arp(1), 1000);
 
 		assert_true(why == FWD_REASON_COUNT || why == FWD_REASON_KERNEL_POLICED);
 		n_given += why == FWD_REASON_COUNT;
@@ -143,7 +146,7 @@ static void a_frame_that_the_kernel_refuses_is_no_frame_given(void **state)
 	(void)state;
 	close(kernel_fd);
 	kernel_fd = -1;
-	assert_int_equal(exception_give(&worker, &port, make_arp(1), 1000),
+	assert_int_equal(kernel_path_give(&worker, &port, make_arp(1), 1000),
 	                 FWD_REASON_KERNEL_REFUSED);
 	assert_int_equal(worker.counts.to_kernel[POLICE_NEIGHBOUR], 0);
 	assert_int_equal(count_out(), 0);
@@ -159,7 +162,7 @@ static void what_the_kernel_sends_is_taken_in_order_up_to_the_room_there_is(void
 		frame[0] = i;
 		assert_int_equal(write(kernel_fd, frame, 60u + i), 60 + i);
 	}
-	assert_int_equal(exception_take(&worker, &port, out, 2), 2);
+	assert_int_equal(kernel_path_read(&worker, &port, out, 2), 2);
 	assert_null(out[2]); /* the room that was said */
 	for (uint8_t i = 0; i < 2; i++) {
 		assert_int_equal(out[i]->data_len, 60 + i);
@@ -168,11 +171,11 @@ static void what_the_kernel_sends_is_taken_in_order_up_to_the_room_there_is(void
 		fake_free(out[i]);
 	}
 	assert_int_equal(worker.counts.from_kernel, 2);
-	assert_int_equal(exception_take(&worker, &port, out, 4), 1); /* then there is no more */
+	assert_int_equal(kernel_path_read(&worker, &port, out, 4), 1); /* then there is no more */
 	assert_int_equal(out[0]->pkt_len, 62);
 	fake_free(out[0]);
 	assert_int_equal(worker.counts.from_kernel, 3);
-	assert_int_equal(exception_take(&worker, &port, out, 4), 0);
+	assert_int_equal(kernel_path_read(&worker, &port, out, 4), 0);
 	assert_int_equal(count_out(), 0);
 }
 
@@ -185,10 +188,10 @@ static void without_a_free_buffer_the_frames_wait(void **state)
 	for (int i = 0; i < POOL_SIZE; i++)
 		held[i] = fake_alloc(NULL);
 	assert_int_equal(write(kernel_fd, frame, sizeof(frame)), sizeof(frame));
-	assert_int_equal(exception_take(&worker, &port, out, 2), 0);
+	assert_int_equal(kernel_path_read(&worker, &port, out, 2), 0);
 	for (int i = 0; i < POOL_SIZE; i++)
 		fake_free(held[i]);
-	assert_int_equal(exception_take(&worker, &port, out, 2), 1);
+	assert_int_equal(kernel_path_read(&worker, &port, out, 2), 1);
 	fake_free(out[0]);
 }
 

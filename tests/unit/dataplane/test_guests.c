@@ -19,10 +19,10 @@ static struct stage old, fresh;
 
 static void see(struct stage *s, uint64_t backend, enum health_state state)
 {
-	int place = health_find(s->health, health_target_backend("web-ams", backend));
+	int place = health_find_index(s->health, health_target_backend("web-ams", backend));
 
 	health_write(s->health, place, health_make(state, 3, HEALTH_REASON_NONE, 1));
-	node_verdicts(&s->node, &s->time);
+	compiler_read_verdicts(&s->node, &s->time);
 }
 
 static void begin(struct stage *s)
@@ -61,7 +61,7 @@ static uint16_t hot(const struct stage *s, uint32_t i)
 
 static uint64_t named(const struct stage *s, uint32_t i)
 {
-	bool looks = s->node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_LOOK_FURTHER;
+	bool looks = s->node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_UNSETTLED;
 
 	return looks ? s->node.t.colds[i].list.earlier : 0;
 }
@@ -91,12 +91,12 @@ static uint32_t differ(void)
 static void what_is_told_is_taken(void **state)
 {
 	(void)state;
-	char *text = node_guests_tell(&old.node, &old.time);
+	char *text = compiler_handover_write(&old.node, &old.time);
 	uint32_t before = differ();
 
 	assert_non_null(text);
 	assert_true(before > 300);
-	assert_int_equal(node_guests_take(&fresh.node, text, &fresh.time), 0);
+	assert_int_equal(compiler_handover_read(&fresh.node, text, &fresh.time), 0);
 	assert_int_equal(differ(), 0);
 	free(text);
 }
@@ -104,7 +104,7 @@ static void what_is_told_is_taken(void **state)
 static void a_node_without_guests_tells_its_pools_alone(void **state)
 {
 	(void)state;
-	char *text = node_guests_tell(&fresh.node, &fresh.time);
+	char *text = compiler_handover_write(&fresh.node, &fresh.time);
 
 	assert_string_equal(text, "pool web-ams 4096\n");
 	free(text);
@@ -126,11 +126,11 @@ static void what_is_not_known_here_is_left_out(void **state)
 		{ "", "not even that" },
 	};
 
-	fresh.time.wall_ms += 1;
+	fresh.time.wall_clock_ms += 1;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		uint32_t before = differ();
 
-		if (node_guests_take(&fresh.node, cases[i].text, &fresh.time) != 0 ||
+		if (compiler_handover_read(&fresh.node, cases[i].text, &fresh.time) != 0 ||
 		    differ() != before)
 			fail_msg("%s", cases[i].why);
 	}
@@ -170,18 +170,18 @@ static void what_is_malformed_is_refused_whole(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		uint32_t before = differ();
 
-		if (node_guests_take(&fresh.node, cases[i], &fresh.time) != -EPROTO ||
+		if (compiler_handover_read(&fresh.node, cases[i], &fresh.time) != -EPROTO ||
 		    differ() != before)
 			fail_msg("%s", cases[i]);
 	}
-	assert_int_equal(node_guests_take(&fresh.node, GOOD, &fresh.time), 0);
+	assert_int_equal(compiler_handover_read(&fresh.node, GOOD, &fresh.time), 0);
 }
 
 /* Any damage is refused or makes a list like others: owners of the pool, each once. */
 static void damaged_text_leaves_sound_tables(void **state)
 {
 	(void)state;
-	char *text = node_guests_tell(&old.node, &old.time);
+	char *text = compiler_handover_write(&old.node, &old.time);
 	size_t n = strlen(text);
 	uint64_t random = 1;
 
@@ -191,7 +191,7 @@ static void damaged_text_leaves_sound_tables(void **state)
 		char was = text[at];
 
 		text[at] = "0159afg \nsbp\t\xff"[random >> 20 & 15 ? (random >> 20 & 15) % 14 : 0];
-		(void)node_guests_take(&fresh.node, text, &fresh.time);
+		(void)compiler_handover_read(&fresh.node, text, &fresh.time);
 		text[at] = was;
 	}
 	for (uint32_t s = 0; s < fresh.node.pools[0].n_slots; s++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What nodes tell each other of slots, letter by letter (dataplane/node_guests.c): a single slot, two pools. */
+/*
+ * What nodes tell each other of slots, letter by letter (dataplane/node_guests.c): a single slot,
+ * two pools.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,15 +19,15 @@
 #include "tests/unit/dataplane/stage.h"
 
 /* With room as a test says. */
-static size_t room = GUESTS_TEXT_MAX;
-#undef GUESTS_TEXT_MAX
-#define GUESTS_TEXT_MAX room
+static size_t room = CONN_STATE_TEXT_MAX;
+#undef CONN_STATE_TEXT_MAX
+#define CONN_STATE_TEXT_MAX room
 #include "dataplane/node_guests.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SLOT     0x2fu
-#define GUEST    OWNER_LIST_GUEST
-#define LOOKS    FWD_SLOT_LOOK_FURTHER
+#define GUEST    OWNER_LIST_TEMPORARY
+#define LOOKS    FWD_SLOT_UNSETTLED
 
 static struct stage s;
 static uint16_t one, two; /* the first pool's backends by their numbers in the text: 5 and 9 */
@@ -35,7 +38,7 @@ static int setup(void **state)
 	stage_init(&s);
 	use_both_pools(&s.first);
 	s.first.pools[0].agent = s.first.pools[1].agent = true;
-	s.time = (struct node_time){ 100000, 5000000, 1700000000000 };
+	s.time = (struct compiler_time){ 100000, 5000000, 1700000000000 };
 	for (size_t i = 0; i < 3; i++) { /* one set of long ago: nothing is told of itself */
 		s.first.sets[i].from_ms = 0;
 		s.first.sets[i].members = s.first.now;
@@ -53,20 +56,20 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint16_t *hot(const struct node_pool *p, uint32_t slot)
+static uint16_t *hot(const struct compiler_pool *p, uint32_t slot)
 {
 	slot += p->first_slot;
 	return &s.node.t.slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
 }
 
-static struct owner_list *list_of(const struct node_pool *p, uint32_t slot)
+static struct owner_list *list_of(const struct compiler_pool *p, uint32_t slot)
 {
 	return &s.node.t.colds[p->first_slot + slot].list;
 }
 
 static void expect_text(const char *wanted)
 {
-	char *text = node_guests_tell(&s.node, &s.time);
+	char *text = compiler_handover_write(&s.node, &s.time);
 
 	assert_non_null(text);
 	assert_string_equal(text, wanted);
@@ -77,14 +80,17 @@ static void expect_text(const char *wanted)
 
 static void a_slot_is_told_with_its_owner_and_all_that_it_names(void **state)
 {
-	const struct node_pool *p = &s.node.pools[0];
+	const struct compiler_pool *p = &s.node.pools[0];
 
 	(void)state;
 	assert_int_equal(p->plan->n_backends, 2);
 	expect_text(EMPTY);
 	*hot(p, SLOT) = one | LOOKS;
 	*list_of(p, SLOT) = (struct owner_list){ two | GUEST, { 5000 / 16 + 2 } };
-	/* 5000 s is the ninth second of its unit: the claim lasts 8 + 32 s, to 1700000040 = 0x6553f128. */
+	/*
+	 * 5000 s is the ninth second of its unit: the claim lasts 8 + 32 s, to 1700000040 =
+	 * 0x6553f128.
+	 */
 	expect_text("pool web-ams 4096\nbackend 0000000000000005\nbackend 0000000000000009\n"
 	            "slot 2f 1 g2 6553f128\npool web-fra 4096\n");
 	list_of(p, SLOT)->earlier |= (uint64_t)one << 16;
@@ -98,7 +104,7 @@ static void each_pool_numbers_its_own_backends(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		const struct node_pool *p = &s.node.pools[i];
+		const struct compiler_pool *p = &s.node.pools[i];
 		uint16_t guest = (uint16_t)p->backends[1 - i].index;
 
 		*hot(p, 4095) = (uint16_t)p->backends[i].index | LOOKS;
@@ -120,7 +126,10 @@ static void pools_without_agents_and_those_to_come_are_not_told(void **state)
 	expect_text("pool web-ams 4096\n");
 }
 
-/* What does not fit is cut behind a whole line: of @p whole as many lines as are shorter than @p most bytes. */
+/*
+ * What does not fit is cut behind a whole line: of @p whole as many lines as are shorter than @p
+ * most bytes.
+ */
 static void expect_cut(const char *whole, size_t most)
 {
 	char wanted[512];
@@ -140,7 +149,7 @@ static void expect_cut(const char *whole, size_t most)
 
 static void a_text_that_is_too_long_ends_with_a_line(void **state)
 {
-	const struct node_pool *p = &s.node.pools[0];
+	const struct compiler_pool *p = &s.node.pools[0];
 	const size_t usual = room;
 	char *whole;
 
@@ -149,7 +158,7 @@ static void a_text_that_is_too_long_ends_with_a_line(void **state)
 		*hot(p, SLOT + i) = one | LOOKS;
 		*list_of(p, SLOT + i) = (struct owner_list){ two | GUEST, { 5000 / 16 } };
 	}
-	whole = node_guests_tell(&s.node, &s.time);
+	whole = compiler_handover_write(&s.node, &s.time);
 	assert_non_null(whole);
 	for (size_t most = strlen(whole) + 2; most > strlen("pool web-ams 4096\n"); most--)
 		expect_cut(whole, most);
@@ -161,7 +170,7 @@ static void a_text_that_is_too_long_ends_with_a_line(void **state)
 
 static void what_is_told_of_a_slot_is_in_force_there(void **state)
 {
-	const struct node_pool *p = &s.node.pools[0];
+	const struct compiler_pool *p = &s.node.pools[0];
 	uint32_t slot = SLOT;
 
 	(void)state;
@@ -170,7 +179,7 @@ static void what_is_told_of_a_slot_is_in_force_there(void **state)
 	char text[256];
 
 	snprintf(text, sizeof(text), HEAD "slot %x 1 g2 6553f128\n", slot);
-	assert_int_equal(node_guests_take(&s.node, text, &s.time), 0);
+	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), 0);
 	assert_int_equal(*hot(p, slot), one | LOOKS);
 	assert_int_equal(list_of(p, slot)->earlier, two | GUEST);
 	assert_int_equal(list_of(p, slot)->end[0], (5000 + 41) / 16);
@@ -180,7 +189,7 @@ static void what_is_told_of_a_slot_is_in_force_there(void **state)
 	         "pool web-ams 4096\nbackend 0000000000000063\nbackend 0000000000000009\n"
 	         "backend 0000000000000005\nslot %x 3 g2 6553f128\n",
 	         slot + 1);
-	assert_int_equal(node_guests_take(&s.node, text, &s.time), 0);
+	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), 0);
 	if ((*hot(p, slot + 1) & FWD_SLOT_BACKEND) == one)
 		assert_int_equal(list_of(p, slot + 1)->earlier & 0xffff, two | GUEST);
 }
@@ -226,20 +235,21 @@ static void limits_of_the_text_are_exact(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
-		if (node_guests_take(&s.node, cases[i].text, &s.time) != cases[i].err)
+		if (compiler_handover_read(&s.node, cases[i].text, &s.time) != cases[i].err)
 			fail_msg("%s", cases[i].text);
 	for (int more = 0; more < 2; more++) { /* the longest name, and a longer one */
 		memset(text, 'a', sizeof(text));
 		memcpy(text, "pool ", 5);
 		strcpy(text + 5 + MODEL_NAME_MAX - 1 + more, " 1\n");
-		assert_int_equal(node_guests_take(&s.node, text, &s.time), more ? -EPROTO : 0);
+		assert_int_equal(compiler_handover_read(&s.node, text, &s.time),
+		                 more ? -EPROTO : 0);
 	}
 }
 
 /* A text with one bad line changes nothing, wherever the line is. */
 static void nothing_of_a_malformed_text_is_taken(void **state)
 {
-	const struct node_pool *p = &s.node.pools[0];
+	const struct compiler_pool *p = &s.node.pools[0];
 	uint32_t slot = 1;
 	char text[256];
 
@@ -248,10 +258,10 @@ static void nothing_of_a_malformed_text_is_taken(void **state)
 		slot++;
 	snprintf(text, sizeof(text), HEAD "slot %x 1 g2 6553f128\npool web-fra 4096\nslot x\n",
 	         slot);
-	assert_int_equal(node_guests_take(&s.node, text, &s.time), -EPROTO);
+	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), -EPROTO);
 	assert_int_equal(*hot(p, slot), one);
 	*strstr(text, "slot x") = '\0';
-	assert_int_equal(node_guests_take(&s.node, text, &s.time), 0);
+	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), 0);
 	assert_int_equal(*hot(p, slot), one | LOOKS);
 }
 

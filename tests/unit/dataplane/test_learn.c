@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A node that started on empty tables: which peer's word it takes, and for how long it waits for one. */
+/*
+ * A node that started on empty tables: which peer's word it takes, and for how long it waits for
+ * one.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +22,7 @@
 static char taken[64];
 static int take_says;
 
-static int fake_take(struct node *n, const char *text, const struct node_time *time)
+static int fake_take(struct compiler *n, const char *text, const struct compiler_time *time)
 {
 	(void)n;
 	(void)time;
@@ -28,25 +31,25 @@ static int fake_take(struct node *n, const char *text, const struct node_time *t
 }
 
 /* The private parts too. */
-#define node_guests_take fake_take
+#define compiler_handover_read fake_take
 #include "dataplane/learn.c"
 
 static char dir[64];
 static struct plan_pool plan_pool = { .n_backends = 2 };
-static struct node_backend backends[2];
-static struct node_pool pool = { .plan = &plan_pool, .backends = backends };
+static struct compiler_backend backends[2];
+static struct compiler_pool pool = { .plan = &plan_pool, .backends = backends };
 static struct plan plan;
-static struct node node;
-static struct learn learn;
+static struct compiler node;
+static struct state_sync learn;
 
 static int setup(void **state)
 {
 	(void)state;
 	snprintf(dir, sizeof(dir), "/tmp/weir-learn-XXXXXX");
 	assert_non_null(mkdtemp(dir));
-	node = (struct node){ .plan = &plan, .pools = &pool, .n_pools = 1, .learning = true };
-	learn = (struct learn){ 0 };
-	backends[0].why = backends[1].why = EFFECT_WHY_UP;
+	node = (struct compiler){ .plan = &plan, .pools = &pool, .n_pools = 1, .learning = true };
+	learn = (struct state_sync){ 0 };
+	backends[0].why = backends[1].why = EFFECT_REASON_UP;
 	taken[0] = '\0';
 	take_says = 0;
 	return 0;
@@ -57,28 +60,28 @@ static int teardown(void **state)
 	char path[128];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/%s", dir, GUESTS_FILE);
+	snprintf(path, sizeof(path), "%s/%s", dir, CONN_STATE_FILE);
 	unlink(path);
 	return rmdir(dir);
 }
 
 static void look(uint64_t now_ms)
 {
-	const struct node_time time = { .now_ms = now_ms };
+	const struct compiler_time time = { .now_ms = now_ms };
 
-	learn_second(&learn, &node, dir, &time);
+	state_sync_tick(&learn, &node, dir, &time);
 }
 
 static void what_was_told_before_the_start_is_not_taken(void **state)
 {
 	(void)state;
-	assert_int_equal(guests_write(dir, "ams-2", 900, "of yesterday"), 0);
+	assert_int_equal(conn_state_write(dir, "ams-2", 900, "of yesterday"), 0);
 	look(1000);
-	assert_true(node.learning && node.wants_guests);
+	assert_true(node.learning && node.wants_peer_state);
 	assert_string_equal(taken, "");
-	assert_int_equal(guests_write(dir, "ams-2", 1500, "of now"), 0);
+	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "of now"), 0);
 	look(2000);
-	assert_false(node.learning || node.wants_guests);
+	assert_false(node.learning || node.wants_peer_state);
 	assert_string_equal(taken, "of now");
 }
 
@@ -86,19 +89,19 @@ static void what_was_told_before_the_start_is_not_taken(void **state)
 static void who_waits_for_verdicts_wants_nothing_yet(void **state)
 {
 	(void)state;
-	backends[1].why = EFFECT_WHY_WAITING;
+	backends[1].why = EFFECT_REASON_WAITING;
 	look(1000);
 	assert_true(node.learning);
-	assert_false(node.wants_guests);
-	assert_int_equal(guests_write(dir, "ams-2", 1500, "too early"), 0);
+	assert_false(node.wants_peer_state);
+	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "too early"), 0);
 	look(2000);
 	assert_true(node.learning);
 	assert_string_equal(taken, "");
-	backends[1].why = EFFECT_WHY_DOWN;
+	backends[1].why = EFFECT_REASON_DOWN;
 	look(3000);
-	assert_true(node.learning && node.wants_guests);
+	assert_true(node.learning && node.wants_peer_state);
 	assert_string_equal(taken, "");
-	assert_int_equal(guests_write(dir, "ams-2", 3500, "in time"), 0);
+	assert_int_equal(conn_state_write(dir, "ams-2", 3500, "in time"), 0);
 	look(4000);
 	assert_false(node.learning);
 	assert_string_equal(taken, "in time");
@@ -109,15 +112,15 @@ static void what_is_refused_is_looked_at_once(void **state)
 	(void)state;
 	look(1000);
 	take_says = -EPROTO;
-	assert_int_equal(guests_write(dir, "ams-2", 1500, "nonsense"), 0);
+	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "nonsense"), 0);
 	look(2000);
 	assert_string_equal(taken, "nonsense");
-	assert_true(node.learning && node.wants_guests);
+	assert_true(node.learning && node.wants_peer_state);
 	taken[0] = '\0';
 	look(3000);
 	assert_string_equal(taken, "");
 	take_says = 0;
-	assert_int_equal(guests_write(dir, GUESTS_NOBODY, 3500, ""), 0);
+	assert_int_equal(conn_state_write(dir, CONN_STATE_NO_PEER, 3500, ""), 0);
 	look(4000);
 	assert_string_equal(taken, ""); /* there is nothing to take */
 	assert_false(node.learning);
@@ -127,16 +130,16 @@ static void nobody_is_waited_for_longer_than_agreed(void **state)
 {
 	(void)state;
 	look(1000);
-	look(1000 + LEARN_MAX_MS - 1);
+	look(1000 + STATE_SYNC_MAX_MS - 1);
 	assert_true(node.learning);
-	look(1000 + LEARN_MAX_MS);
-	assert_false(node.learning || node.wants_guests);
+	look(1000 + STATE_SYNC_MAX_MS);
+	assert_false(node.learning || node.wants_peer_state);
 	node.learning = true; /* once more: it counts from the new start */
 	look(90000);
-	look(90000 + LEARN_MAX_MS - 1);
+	look(90000 + STATE_SYNC_MAX_MS - 1);
 	assert_true(node.learning);
 	node.plan = NULL;
-	look(90000 + LEARN_MAX_MS);
+	look(90000 + STATE_SYNC_MAX_MS);
 	assert_true(node.learning); /* without a document nothing is learned */
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The node on a driver whose tables are ordinary memory: what documents and verdicts make of them. */
+/*
+ * The node on a driver whose tables are ordinary memory: what documents and verdicts make of
+ * them.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,14 +22,14 @@
 /* Let the check of backend @p id say @p state. */
 static void say(struct stage *s, uint64_t id, enum health_state state)
 {
-	int at = health_find(s->health, health_target_backend("web-ams", id));
+	int at = health_find_index(s->health, health_target_backend("web-ams", id));
 
 	assert_true(at >= 0);
 	health_write(s->health, at, health_make(state, 0, HEALTH_REASON_OK, 1));
-	node_verdicts(&s->node, &s->time);
+	compiler_read_verdicts(&s->node, &s->time);
 }
 
-static const struct node_backend *backend(const struct stage *s, uint64_t id)
+static const struct compiler_backend *backend(const struct stage *s, uint64_t id)
 {
 	for (size_t i = 0; i < s->node.pools[0].plan->n_backends; i++)
 		if (s->node.pools[0].backends[i].plan->id == id)
@@ -37,7 +40,7 @@ static const struct node_backend *backend(const struct stage *s, uint64_t id)
 
 static uint32_t slots_of(const struct stage *s, uint32_t index)
 {
-	const struct node_pool *p = &s->node.pools[0];
+	const struct compiler_pool *p = &s->node.pools[0];
 	uint32_t n = 0;
 
 	for (uint32_t i = p->first_slot; i < p->first_slot + p->n_slots; i++)
@@ -67,8 +70,8 @@ static void pass_time(struct stage *s, uint64_t ms)
 	for (uint64_t gone = 0; gone < ms; gone += 250) {
 		s->time.now_ms += 250;
 		s->time.ticks_ms += 250;
-		s->time.wall_ms += 250;
-		node_tick(&s->node, &s->time);
+		s->time.wall_clock_ms += 250;
+		compiler_tick(&s->node, &s->time);
 	}
 }
 
@@ -78,7 +81,7 @@ static void a_refused_document_changes_nothing(void **state)
 {
 	(void)state;
 	struct stage s;
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 	struct fwd_service *services;
 	size_t bytes;
 
@@ -89,7 +92,7 @@ static void a_refused_document_changes_nothing(void **state)
 	assert_non_null(services);
 	memcpy(services, s.node.t.services, bytes);
 	s.second.model.limits.slots = 32;
-	assert_int_equal(node_document(&s.node, &s.second.model, &s.time, why), -EDQUOT);
+	assert_int_equal(compiler_apply_document(&s.node, &s.second.model, &s.time, why), -EDQUOT);
 	assert_non_null(strstr(why, "limits.slots"));
 	assert_ptr_equal(s.node.model, &s.first.model);
 	assert_memory_equal(services, s.node.t.services, bytes);
@@ -99,12 +102,15 @@ static void a_refused_document_changes_nothing(void **state)
 	stage_fini(&s);
 }
 
-/* In seconds of 16 bits; how long a slot learns is as long as connections may be idle, but no longer than it settles. */
+/*
+ * In seconds of 16 bits; how long a slot learns is as long as connections may be idle, but no
+ * longer than it settles.
+ */
 static void a_pools_times_are_what_packets_read(void **state)
 {
 	static const struct {
 		uint32_t settle_ms, idle_ms;
-		uint16_t settle_s, idle_s, learn_s;
+		uint16_t settle_s, idle_s, remember_s;
 		bool agent;
 	} rows[] = {
 		{ 60000, 30000, 60, 30, 38, false },
@@ -128,7 +134,7 @@ static void a_pools_times_are_what_packets_read(void **state)
 		pool = &s.node.t.pools[s.node.pools[1].index];
 		assert_int_equal(pool->settle_s, rows[i].settle_s);
 		assert_int_equal(pool->idle_s, rows[i].idle_s);
-		assert_int_equal(pool->learn_s, rows[i].learn_s);
+		assert_int_equal(pool->remember_s, rows[i].remember_s);
 		assert_int_equal(pool->flags, rows[i].agent ? FWD_POOL_AGENTS : 0);
 		assert_int_equal(pool->id, hash_text("web-fra"));
 		assert_int_equal(pool->place, (uint64_t)s.node.pools[1].first_slot << 8 | 12);
@@ -220,14 +226,14 @@ static void checks_cannot_empty_a_pool_but_a_person_can(void **state)
 	say(&s, 5, HEALTH_DOWN);
 	say(&s, 9, HEALTH_DOWN);
 	assert_false(is_dead(&s, 9));
-	assert_int_equal(backend(&s, 9)->why, EFFECT_WHY_HELD_LAST);
+	assert_int_equal(backend(&s, 9)->why, EFFECT_REASON_HELD_LAST);
 	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 4096);
 	s.first.overrides[0] = (struct model_override){ .id = "1",
 		                                        .kind = MODEL_OVERRIDE_DISABLE,
 		                                        .target = MODEL_TARGET_BACKEND,
 		                                        .pool = "web-ams",
 		                                        .name = "b",
-		                                        .until_ms = MODEL_WALL_NEVER };
+		                                        .until_ms = MODEL_TIME_NEVER };
 	s.first.model.n_overrides = 1;
 	pass_time(&s, 500);
 	assert_true(is_dead(&s, 9));
@@ -249,7 +255,7 @@ static void a_disabled_backend_that_no_set_names_loses_all_at_once(void **state)
 		                                         .target = MODEL_TARGET_BACKEND,
 		                                         .pool = "web-ams",
 		                                         .name = "a",
-		                                         .until_ms = MODEL_WALL_NEVER };
+		                                         .until_ms = MODEL_TIME_NEVER };
 	s.second.model.n_overrides = 1;
 	take(&s, &s.second);
 	assert_true(is_dead(&s, 5));
@@ -304,13 +310,13 @@ static void an_index_rests_before_another_has_it(void **state)
 	index = backend(&s, 5)->index;
 	drop_backend_5(&s.second);
 	take(&s, &s.second);
-	assert_int_equal(places_state(s.node.backend_places, index), PLACE_RESTING);
+	assert_int_equal(indexes_state(s.node.backend_indexes, index), INDEX_QUARANTINED);
 	assert_int_equal(s.node.t.backends[index].flags & FWD_BACKEND_DEAD, 0); /* has flows */
-	pass_time(&s, NODE_REST_MS * 2);
+	pass_time(&s, COMPILER_QUARANTINE_MS * 2);
 	assert_int_equal(slots_of(&s, index), 0);
-	assert_int_equal(places_state(s.node.backend_places, index), PLACE_RESTING);
+	assert_int_equal(indexes_state(s.node.backend_indexes, index), INDEX_QUARANTINED);
 	pass_time(&s, 200000);
-	assert_int_equal(places_state(s.node.backend_places, index), PLACE_FREE);
+	assert_int_equal(indexes_state(s.node.backend_indexes, index), INDEX_FREE);
 	assert_int_equal(s.node.t.backends[index].flags, 0);
 	stage_fini(&s);
 }
@@ -335,14 +341,14 @@ static void a_process_that_starts_anew_goes_on_where_the_last_one_ended(void **s
 	slots = malloc(s.node.t.n_slots * sizeof(*slots));
 	assert_non_null(slots);
 	memcpy(slots, s.node.t.slots, s.node.t.n_slots * sizeof(*slots));
-	node_fini(&s.node);
+	compiler_fini(&s.node);
 
 	s.second.pools[0].check = s.first.pools[0].check;
 	web = s.second.services[1]; /* another order must not matter */
 	s.second.services[1] = s.second.services[0];
 	s.second.services[0] = web;
 	start_node(&s, true);
-	node_health(&s.node, NULL); /* and health is dead too */
+	compiler_set_health(&s.node, NULL); /* and health is dead too */
 	take(&s, &s.second);
 	assert_true(is_dead(&s, 5));
 	for (int i = 0; i < 3; i++)
@@ -365,7 +371,7 @@ static void flows_leave_what_was_removed_before_the_process_started(void **state
 	take(&s, &s.first);
 	index = (uint16_t)backend(&s, 5)->index;
 	words = s.node.t.exceptions[3].word;
-	node_fini(&s.node);
+	compiler_fini(&s.node);
 	drop_backend_5(&s.second);
 	s.second.pools[0].settle_ms = 20000;
 	start_node(&s, true);
@@ -431,7 +437,8 @@ static void backends_are_found_by_their_outer_address(void **state)
 	assert_int_equal(destination(&s, "10.1.0.5"), backend(&s, 5)->index);
 	assert_int_equal(destination(&s, "10.1.0.9"), backend(&s, 9)->index);
 	assert_int_equal(destination(&s, "2001:db8:b::9"), 0);
-	node_told(&s.node, s.time.now_ms); /* without next hops there is nobody to tell */
+	compiler_update_mtus(&s.node,
+	                     s.time.now_ms); /* without next hops there is nobody to tell */
 	stage_fini(&s);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Elements that rest (dataplane/node_rest.c), and room that is reached exactly (node.c): a pool with its slots, counters
- * and backends leaves, and another one comes before and after it may have them.
+ * Elements that rest (dataplane/node_rest.c), and room that is reached exactly (node.c): a pool
+ * with its slots, counters and backends leaves, and another one comes before and after it may have
+ * them.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -21,10 +22,13 @@
 
 static struct stage s;
 static struct world third;
-static char why[PLAN_WHY_MAX];
+static char why[PLAN_REASON_MAX];
 static uint32_t index_of_fra, first_of_fra, count_of_dns; /* as long as web-fra is there */
 
-/* web-ams and web-fra with all slots that there are; the second document has web-ams alone, the third web-new, too. */
+/*
+ * web-ams and web-fra with all slots that there are; the second document has web-ams alone, the
+ * third web-new, too.
+ */
 static int setup(void **state)
 {
 	(void)state;
@@ -41,7 +45,7 @@ static int setup(void **state)
 	take(&s, &s.first);
 	index_of_fra = s.node.pools[1].index;
 	first_of_fra = s.node.pools[1].first_slot;
-	count_of_dns = places_find(s.node.count_places, hash_text("dns"));
+	count_of_dns = indexes_find(s.node.count_indexes, hash_text("dns"));
 	for (uint32_t c = 0; c < CPUS; c++)
 		s.node.t.service_counts[c * s.node.sizes.service_counts + count_of_dns].packets = 7;
 	return 0;
@@ -56,15 +60,15 @@ static int teardown(void **state)
 
 static int try_document(struct world *w)
 {
-	return node_document(&s.node, &w->model, &s.time, why);
+	return compiler_apply_document(&s.node, &w->model, &s.time, why);
 }
 
 static void pass_ms(uint64_t ms)
 {
 	s.time.now_ms += ms;
 	s.time.ticks_ms += ms;
-	s.time.wall_ms += (int64_t)ms;
-	node_tick(&s.node, &s.time);
+	s.time.wall_clock_ms += (int64_t)ms;
+	compiler_tick(&s.node, &s.time);
 }
 
 /* Slots of web-fra's range that hold anything. */
@@ -94,20 +98,20 @@ static void what_left_rests_and_is_empty_for_the_next(void **state)
 	assert_int_equal(try_document(&s.second), 0);
 	assert_int_equal(s.node.counters.documents, 2);
 	assert_int_equal(s.node.t.pools[index_of_fra].id, 0); /* at once: nobody finds it */
-	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_RESTING);
-	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_RESTING);
-	assert_int_equal(places_state(s.node.pool_places, s.node.pools[0].index), PLACE_USED);
-	assert_int_equal(places_state(s.node.count_places,
-	                              places_find(s.node.count_places, hash_text("web"))),
-	                 PLACE_USED);
-	pass_ms(NODE_REST_MS - 1);
-	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_RESTING);
-	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_RESTING);
+	assert_int_equal(indexes_state(s.node.pool_indexes, index_of_fra), INDEX_QUARANTINED);
+	assert_int_equal(indexes_state(s.node.count_indexes, count_of_dns), INDEX_QUARANTINED);
+	assert_int_equal(indexes_state(s.node.pool_indexes, s.node.pools[0].index), INDEX_USED);
+	assert_int_equal(indexes_state(s.node.count_indexes,
+	                               indexes_find(s.node.count_indexes, hash_text("web"))),
+	                 INDEX_USED);
+	pass_ms(COMPILER_QUARANTINE_MS - 1);
+	assert_int_equal(indexes_state(s.node.pool_indexes, index_of_fra), INDEX_QUARANTINED);
+	assert_int_equal(indexes_state(s.node.count_indexes, count_of_dns), INDEX_QUARANTINED);
 	assert_int_equal(used_slots(), 4096); /* packets may still read it */
 	assert_int_equal(dns_packets(), 14);
 	pass_ms(2);
-	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_FREE);
-	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_FREE);
+	assert_int_equal(indexes_state(s.node.pool_indexes, index_of_fra), INDEX_FREE);
+	assert_int_equal(indexes_state(s.node.count_indexes, count_of_dns), INDEX_FREE);
 	assert_int_equal(s.node.t.pools[index_of_fra].place, 0);
 	assert_int_equal(used_slots(), 0);
 	assert_int_equal(s.node.t.colds[first_of_fra + 5].kept_at, 0);
@@ -125,7 +129,7 @@ static void another_pool_waits_for_slots_that_rest(void **state)
 	assert_true(s.node.document_refused);
 	assert_int_equal(s.node.counters.refused, 1);
 	assert_ptr_equal(s.node.model, &s.second.model);
-	pass_ms(NODE_REST_MS - 1);
+	pass_ms(COMPILER_QUARANTINE_MS - 1);
 	assert_int_equal(try_document(&third), -EAGAIN);
 	pass_ms(2);
 	assert_int_equal(try_document(&third), 0);
@@ -148,9 +152,9 @@ static void more_slots_are_room_for_another_pool_at_once(void **state)
 	assert_int_equal(s.node.sizes.slots, 16384);
 	assert_int_equal(s.node.ranges->n_slots, 16384);
 	assert_int_equal(s.node.pools[1].first_slot, 8192);
-	pass_ms(NODE_REST_MS + 1);
+	pass_ms(COMPILER_QUARANTINE_MS + 1);
 	assert_int_equal(used_slots(), 0);
-	assert_int_equal(places_state(s.node.pool_places, index_of_fra), PLACE_FREE);
+	assert_int_equal(indexes_state(s.node.pool_indexes, index_of_fra), INDEX_FREE);
 }
 
 /* A service that returns before its counter is free has the same one, and its counts. */
@@ -163,9 +167,9 @@ static void a_service_that_returns_goes_on_counting(void **state)
 	third.at[0].pool = &third.pools[0];
 	third.model.n_pools = 1;
 	assert_int_equal(try_document(&third), 0);
-	assert_int_equal(places_find(s.node.count_places, hash_text("dns")), count_of_dns);
-	assert_int_equal(places_state(s.node.count_places, count_of_dns), PLACE_USED);
-	pass_ms(2 * NODE_REST_MS);
+	assert_int_equal(indexes_find(s.node.count_indexes, hash_text("dns")), count_of_dns);
+	assert_int_equal(indexes_state(s.node.count_indexes, count_of_dns), INDEX_USED);
+	pass_ms(2 * COMPILER_QUARANTINE_MS);
 	assert_int_equal(dns_packets(), 14);
 }
 
@@ -185,11 +189,11 @@ static void what_has_no_place_yet_is_told_from_what_has(void **state)
 		setup(state);
 		third.model.limits.slots = 16384;
 		assert_int_equal(try_document(&s.second), 0);
-		for (uint64_t k = 1000; places_n_free(s.node.backend_places) > cases[i].backends;
+		for (uint64_t k = 1000; indexes_n_free(s.node.backend_indexes) > cases[i].backends;
 		     k++)
-			places_take(s.node.backend_places, k);
-		for (uint64_t k = 1000; places_n_free(s.node.count_places) > cases[i].counts; k++)
-			places_take(s.node.count_places, k);
+			indexes_allocate(s.node.backend_indexes, k);
+		for (uint64_t k = 1000; indexes_n_free(s.node.count_indexes) > cases[i].counts; k++)
+			indexes_allocate(s.node.count_indexes, k);
 		if (try_document(&third) != cases[i].err)
 			fail_msg("%s", cases[i].what);
 		if (cases[i].err)
@@ -197,7 +201,9 @@ static void what_has_no_place_yet_is_told_from_what_has(void **state)
 	}
 }
 
-/* What an earlier process left that contradicts itself leads nowhere, and the rest is taken over. */
+/*
+ * What an earlier process left that contradicts itself leads nowhere, and the rest is taken over.
+ */
 static void tables_that_contradict_themselves_are_not_taken_over(void **state)
 {
 	static const uint64_t places[] = {
@@ -212,7 +218,7 @@ static void tables_that_contradict_themselves_are_not_taken_over(void **state)
 	for (size_t i = 0; i < COUNT(places); i++) {
 		teardown(state);
 		setup(state);
-		node_fini(&s.node);
+		compiler_fini(&s.node);
 		assert_int_not_equal(first_of_fra, 0);
 		assert_true(index_of_fra > 0);
 		s.driver.now.pools[index_of_fra].place = places[i];
@@ -220,9 +226,10 @@ static void tables_that_contradict_themselves_are_not_taken_over(void **state)
 		if (s.node.t.pools[index_of_fra].id != 0)
 			fail_msg("case %zu", i);
 		assert_int_equal(s.node.t.pools[0].id, hash_text("web-ams"));
-		assert_int_equal(places_find(s.node.pool_places, hash_text("web-fra")), PLACE_NONE);
-		assert_int_not_equal(places_find(s.node.pool_places, hash_text("web-ams")),
-		                     PLACE_NONE);
+		assert_int_equal(indexes_find(s.node.pool_indexes, hash_text("web-fra")),
+		                 INDEX_NONE);
+		assert_int_not_equal(indexes_find(s.node.pool_indexes, hash_text("web-ams")),
+		                     INDEX_NONE);
 	}
 }
 

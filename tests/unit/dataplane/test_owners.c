@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The process's half of the owners: what it stores into the tables, and when; tests/sim plays both. */
+/*
+ * The process's half of the owners: what it stores into the tables, and when; tests/sim plays
+ * both.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,15 +16,15 @@
 #include "dataplane/owners.h"
 #include "weir/fwd/owner.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define FIRST    64u
-#define SLOTS    1024u
-#define SETS     128u
-#define MEMBERS  6u
-#define NEVER    INT64_MAX
-#define WALL     1700000000000
-#define SETTLE   900000u
-#define IDLE     300000u
+#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+#define FIRST       64u
+#define SLOTS       1024u
+#define MEMBER_SETS 128u
+#define MEMBERS     6u
+#define NEVER       INT64_MAX
+#define WALL        1700000000000
+#define SETTLE      900000u
+#define IDLE        300000u
 
 static const uint64_t key[2] = { 1, 2 };
 static const struct owners_times times = { SETTLE, IDLE, 30000, false };
@@ -29,7 +32,7 @@ static const struct owners_times times = { SETTLE, IDLE, 30000, false };
 /* Tables, the process on them, and a document with two sets. */
 static struct fwd_slots slots[(FIRST + SLOTS + 64) / FWD_SLOTS_PER_BLOCK];
 static struct owner_cold colds[FIRST + SLOTS + 64];
-static struct fwd_exceptions exceptions[SETS];
+static struct fwd_exceptions exceptions[MEMBER_SETS];
 static struct owners_memory *memory;
 static struct owners *owners;
 static struct owners_clock now;
@@ -84,7 +87,7 @@ static void open_process(void)
 {
 	const struct owners_tables tables = { slots, colds, FIRST, SLOTS };
 
-	assert_int_equal(owners_memory_new(exceptions, SETS, &memory), 0);
+	assert_int_equal(owners_memory_new(exceptions, MEMBER_SETS, &memory), 0);
 	assert_int_equal(owners_new(&tables, memory, key, &owners), 0);
 }
 
@@ -104,7 +107,7 @@ static int apply(size_t n_sets)
 static void pass_ms(uint64_t ms)
 {
 	now.now_ms += ms;
-	now.wall_ms += (int64_t)ms;
+	now.wall_clock_ms += (int64_t)ms;
 }
 
 /* Let time go on in steps of the process's own choice. */
@@ -223,7 +226,7 @@ static void a_fresh_node_computes_what_the_others_have(void **state)
 		const struct owner_claim *a = &colds[s].claim[OWNER_CLASS_TCP];
 		const struct owner_claim *b = &lived_colds[s].claim[OWNER_CLASS_TCP];
 
-		if (!(hot(s - FIRST) & FWD_SLOT_LOOK_FURTHER))
+		if (!(hot(s - FIRST) & FWD_SLOT_UNSETTLED))
 			continue;
 		assert_int_equal(a->base, b->base);
 		assert_in_range(a->settle_at, b->settle_at - 1, b->settle_at + 1);
@@ -319,7 +322,7 @@ static void a_return_is_warned_of_then_moves_the_same_slots_back(void **state)
 	assert_int_equal(owned(3), 0);
 	assert_int_equal(stats().looking, lost);
 	assert_int_equal(stats().due, lost);
-	run_ms(OWNERS_WARN_MS + 100);
+	run_ms(OWNERS_SCHEDULE_MS + 100);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		assert_int_equal(current(s), first[s]);
 	assert_int_equal(stats().unsettled, lost);
@@ -483,7 +486,7 @@ static void a_pass_counts_what_lives_and_removes_what_has_ended(void **state)
 
 	exceptions[0].word[0] = owner_word(3, OWNER_OPEN, owner_end(now_s, 300), 1);
 	exceptions[0].word[7] = owner_word(3, OWNER_EMBRYONIC, owner_end(now_s, 64), 2);
-	exceptions[SETS - 1].word[7] = owner_word(4, OWNER_UDP, owner_end(now_s, 30), 3);
+	exceptions[MEMBER_SETS - 1].word[7] = owner_word(4, OWNER_UDP, owner_end(now_s, 30), 3);
 	exceptions[1].word[1] = owner_word(4, OWNER_OPEN, owner_end(now_s - 400, 300), 4);
 	owners_memory_pass(memory, &now);
 	assert_int_equal(owners_memory_of(memory, 3), 2);
@@ -491,7 +494,7 @@ static void a_pass_counts_what_lives_and_removes_what_has_ended(void **state)
 	assert_int_equal(owners_memory_total(memory, &young), 3);
 	assert_int_equal(young, 1);
 	assert_int_equal(exceptions[1].word[1], 0);
-	assert_int_equal(owners_memory_size(memory), SETS * OWNER_WAYS);
+	assert_int_equal(owners_memory_size(memory), MEMBER_SETS * OWNER_WAYS);
 }
 
 static void ticks_pass_the_whole_table_within_the_stated_time(void **state)
@@ -499,13 +502,13 @@ static void ticks_pass_the_whole_table_within_the_stated_time(void **state)
 	(void)state;
 	uint32_t now_s = (uint32_t)(now.now_ms / 1000);
 
-	for (uint32_t s = 0; s < SETS; s++)
+	for (uint32_t s = 0; s < MEMBER_SETS; s++)
 		exceptions[s].word[3] = owner_word(4, OWNER_OPEN, owner_end(now_s - 400, 300), 4);
 	for (uint32_t ms = 0; ms < OWNERS_PASS_MS; ms += 1000) {
 		owners_memory_tick(memory, &now);
 		pass_ms(1000);
 	}
-	for (uint32_t s = 0; s < SETS; s++)
+	for (uint32_t s = 0; s < MEMBER_SETS; s++)
 		assert_int_equal(exceptions[s].word[3], 0);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Slots' lines in pools with agents (dataplane/owners_line.c), and what nodes tell each other of slots
- * (owners_guests.c). Sets have one member with weight each, so that all slots are its: what follows is exact.
+ * Slots' lines in pools with agents (dataplane/owners_line.c), and what nodes tell each other of
+ * slots (owners_guests.c). Sets have one member with weight each, so that all slots are its: what
+ * follows is exact.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,19 +16,19 @@
 /* The private parts too. */
 #include "dataplane/owners_guests.c"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define SLOTS    32u
-#define SLOT     7u
-#define NOW_S    5000u /* the eighth second of its unit of 16 s */
-#define WALL     1700000000000
-#define SETTLE   900000
-#define NEVER    INT64_MAX
-#define SETS     8u
-#define MEMBERS  6u
-#define LOOKS    FWD_SLOT_LOOK_FURTHER
-#define GUEST    OWNER_LIST_GUEST
-#define UNIT     (NOW_S / OWNER_LIST_UNIT_S)
-#define OVER     (uint16_t)(UNIT - 1)
+#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+#define SLOTS       32u
+#define SLOT        7u
+#define NOW_S       5000u /* the eighth second of its unit of 16 s */
+#define WALL        1700000000000
+#define SETTLE      900000
+#define NEVER       INT64_MAX
+#define MEMBER_SETS 8u
+#define MEMBERS     6u
+#define LOOKS       FWD_SLOT_UNSETTLED
+#define GUEST       OWNER_LIST_TEMPORARY
+#define UNIT        (NOW_S / OWNER_LIST_UNIT_S)
+#define OVER        (uint16_t)(UNIT - 1)
 
 static const uint64_t key[2] = { 1, 2 };
 static struct fwd_slots slots[1];
@@ -66,8 +67,8 @@ struct moment {
 	int64_t from_ms, until_ms;
 };
 
-static struct owners_member members[SETS][MEMBERS];
-static struct owners_set sets[SETS];
+static struct owners_member members[MEMBER_SETS][MEMBERS];
+static struct owners_set sets[MEMBER_SETS];
 
 static void make_sets(const struct moment *m, size_t n)
 {
@@ -212,7 +213,10 @@ static void a_line_names_whom_the_documents_sets_took_the_slot_from(void **state
 	}
 }
 
-/* It is the same whether a node sees sets one by one, with old ones left out, twice, or all at once. */
+/*
+ * It is the same whether a node sees sets one by one, with old ones left out, twice, or all at
+ * once.
+ */
 static void how_a_node_comes_to_know_the_sets_does_not_matter(void **state)
 {
 	for (size_t i = 0; i < COUNT(lines); i++) {
@@ -354,27 +358,27 @@ static void what_a_line_says_is_not_told(void **state)
 		  { UNIT, UNIT, UNIT, UNIT },
 		  true },
 	};
-	struct owners_guests out;
+	struct owners_handover out;
 
 	(void)state;
 	start();
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		put(SLOT, cases[i].owner, cases[i].named, cases[i].end);
-		if (owners_tell(o, 0, &now, &out) != cases[i].told)
+		if (owners_handover_find(o, 0, &now, &out) != cases[i].told)
 			fail_msg("%s", cases[i].why);
 		if (!cases[i].told)
 			continue;
 		assert_int_equal(out.slot, SLOT);
 		assert_int_equal(out.owner, cases[i].owner);
 		assert_memory_equal(out.named, cases[i].named, sizeof(out.named));
-		assert_false(owners_tell(o, SLOT + 1, &now, &out));
-		assert_true(owners_tell(o, SLOT, &now, &out));
+		assert_false(owners_handover_find(o, SLOT + 1, &now, &out));
+		assert_true(owners_handover_find(o, SLOT, &now, &out));
 	}
 	*hot(SLOT) = 1; /* a list of a slot that looks no further is old */
-	assert_false(owners_tell(o, 0, &now, &out));
+	assert_false(owners_handover_find(o, 0, &now, &out));
 	put(SLOTS - 1, 2, cases[0].named, cases[0].end);
-	assert_true(owners_tell(o, SLOTS - 1, &now, &out));
-	assert_false(owners_tell(o, SLOTS, &now, &out));
+	assert_true(owners_handover_find(o, SLOTS - 1, &now, &out));
+	assert_false(owners_handover_find(o, SLOTS, &now, &out));
 }
 
 /* A claim is told to the end of its unit of 16 s; it is now the ninth second of one. */
@@ -382,19 +386,19 @@ static void claims_are_told_by_the_wall_clock(void **state)
 {
 	static const uint16_t named[4] = { 2, 3, 4, 5 | GUEST };
 	static const uint16_t end[4] = { UNIT, UNIT + 1, OVER, UNIT + 100 };
-	struct owners_guests out;
+	struct owners_handover out;
 
 	(void)state;
 	start();
 	put(SLOT, 1, named, end);
-	assert_true(owners_tell(o, 0, &now, &out));
+	assert_true(owners_handover_find(o, 0, &now, &out));
 	assert_int_equal(out.until_ms[0], WALL + 8000);
 	assert_int_equal(out.until_ms[1], WALL + 24000);
 	assert_int_equal(out.until_ms[2], WALL - 8000);
 	assert_int_equal(out.until_ms[3], WALL + 8000 + 1600000);
 	now.now_ms += 7000; /* seven seconds later they end at the same time */
-	now.wall_ms += 7000;
-	assert_true(owners_tell(o, 0, &now, &out));
+	now.wall_clock_ms += 7000;
+	assert_true(owners_handover_find(o, 0, &now, &out));
 	assert_int_equal(out.until_ms[0], WALL + 8000);
 	assert_int_equal(out.until_ms[3], WALL + 8000 + 1600000);
 }
@@ -422,7 +426,7 @@ static void a_slot_is_as_it_was_told_and_names_its_own_without_a_claim(void **st
 	static const struct {
 		const char *why;
 		uint16_t owner, named[4]; /* here */
-		struct owners_guests told;
+		struct owners_handover told;
 		uint16_t to, to_named[4], to_end[4];
 	} cases[] = {
 		{ "as here", 1, { 0 }, { .owner = 1 }, 1, { 0 }, { 0 } },
@@ -466,21 +470,24 @@ static void a_slot_is_as_it_was_told_and_names_its_own_without_a_claim(void **st
 	start();
 	owners_add(&o->dead, 6);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct owners_guests told = cases[i].told;
+		struct owners_handover told = cases[i].told;
 		static const uint16_t end[4] = { UNIT + 9, UNIT + 9, UNIT + 9, UNIT + 9 };
 
 		put(SLOT, cases[i].owner, cases[i].named, end);
 		told.slot = SLOT;
-		take_slot(o, &told, &now);
+		store_peer_slot(o, &told, &now);
 		expect_slot(cases[i].why, cases[i].to, cases[i].to_named, cases[i].to_end);
 	}
 }
 
-/* Slots of which nothing was told are their line's; those that were, are as told; each slot has its own. */
+/*
+ * Slots of which nothing was told are their line's; those that were, are as told; each slot has
+ * its own.
+ */
 static void all_slots_are_as_the_peer_has_them(void **state)
 {
-	struct owners_guests told[3] = { 0 };
-	struct owners_guests out;
+	struct owners_handover told[3] = { 0 };
+	struct owners_handover out;
 
 	(void)state;
 	start();
@@ -491,9 +498,9 @@ static void all_slots_are_as_the_peer_has_them(void **state)
 		told[i].until_ms[0] = WALL + 500000;
 	}
 	*hot(3) = 4; /* a guess of this node's own */
-	owners_take(o, told, 3, &now);
+	owners_handover_apply(o, told, 3, &now);
 	for (uint32_t i = 0, from = 0; i < 3; i++, from = out.slot + 1) {
-		assert_true(owners_tell(o, from, &now, &out));
+		assert_true(owners_handover_find(o, from, &now, &out));
 		assert_int_equal(out.slot, told[i].slot);
 		assert_int_equal(out.owner, 1);
 		assert_int_equal(out.named[0], told[i].named[0]);
@@ -501,7 +508,7 @@ static void all_slots_are_as_the_peer_has_them(void **state)
 	}
 	assert_int_equal(*hot(3) & FWD_SLOT_BACKEND, 1);
 	assert_int_equal(colds[3].list.earlier & 0xffff, 4 | GUEST);
-	assert_int_equal(o->guests_end_s, NOW_S + SETTLE / 1000 + 1);
+	assert_int_equal(o->temporary_end_s, NOW_S + SETTLE / 1000 + 1);
 }
 
 /* --- who is in use --- */

@@ -12,12 +12,12 @@
 #include "dataplane/owners.h"
 #include "weir/fwd/owner.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define SLOTS    4096u
-#define MEMBERS  8u
-#define SETS     6u
-#define WALL     1700000000000
-#define SETTLE   900000
+#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+#define SLOTS       4096u
+#define MEMBERS     8u
+#define MEMBER_SETS 6u
+#define WALL        1700000000000
+#define SETTLE      900000
 
 static const uint64_t key[2] = { 3, 4 };
 static const struct owners_times times = { SETTLE, 300000, 30000, true };
@@ -27,11 +27,11 @@ static struct fwd_exceptions exceptions[64];
 static struct owners_memory *memory;
 static struct owners *owners;
 static struct owners_clock now;
-static struct owners_member members[SETS][MEMBERS];
-static struct owners_set sets[SETS];
+static struct owners_member members[MEMBER_SETS][MEMBERS];
+static struct owners_set sets[MEMBER_SETS];
 static uint8_t states[MEMBERS + 1];
 static uint16_t before[SLOTS];
-static struct owners_guests told[SLOTS + 1];
+static struct owners_handover told[SLOTS + 1];
 
 static uint16_t hot(uint32_t s)
 {
@@ -45,7 +45,7 @@ static uint16_t current(uint32_t s)
 
 static uint64_t earlier(uint32_t s)
 {
-	return hot(s) & FWD_SLOT_LOOK_FURTHER ? colds[s].list.earlier : 0;
+	return hot(s) & FWD_SLOT_UNSETTLED ? colds[s].list.earlier : 0;
 }
 
 /* Whether slot @p s names those of @p list, and perhaps others after them. */
@@ -99,11 +99,11 @@ static void open_fresh(void)
 }
 
 /* What the node tells of all its slots. @return how many */
-static size_t tell_all(struct owners_guests *out)
+static size_t tell_all(struct owners_handover *out)
 {
 	size_t n = 0;
 
-	while (owners_tell(owners, n > 0 ? out[n - 1].slot + 1 : 0, &now, &out[n]))
+	while (owners_handover_find(owners, n > 0 ? out[n - 1].slot + 1 : 0, &now, &out[n]))
 		n++;
 	return n;
 }
@@ -115,7 +115,7 @@ static int setup(void **state)
 	memset(colds, 0, sizeof(colds));
 	memset(states, 0, sizeof(states));
 	now = (struct owners_clock){ 5000000, WALL };
-	for (size_t i = 0; i < SETS; i++) {
+	for (size_t i = 0; i < MEMBER_SETS; i++) {
 		for (uint16_t m = 0; m < MEMBERS; m++)
 			members[i][m] = (struct owners_member){ .id = 1000u + m,
 				                                .weight = 100,
@@ -147,7 +147,7 @@ static void pass_ms(uint64_t ms)
 
 		step = step < end - now.now_ms ? step : end - now.now_ms;
 		now.now_ms += step;
-		now.wall_ms += (int64_t)step;
+		now.wall_clock_ms += (int64_t)step;
 	}
 	owners_tick(owners, &now);
 }
@@ -291,7 +291,7 @@ static void the_dead_have_no_claim(void **state)
 	pass_ms(600000);
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		assert_int_not_equal(owner_list_at(earlier(s), 0), 1);
-		assert_int_equal(!(hot(s) & FWD_SLOT_LOOK_FURTHER), earlier(s) == 0);
+		assert_int_equal(!(hot(s) & FWD_SLOT_UNSETTLED), earlier(s) == 0);
 		looking += earlier(s) != 0;
 	}
 	assert_true(looking < SLOTS / 50); /* what moved between the others */
@@ -366,7 +366,7 @@ static void a_node_that_missed_sets_names_their_owners_all_the_same(void **state
 	pass_ms(10010);
 	close_process();
 	now.now_ms += 25000;
-	now.wall_ms += 25000;
+	now.wall_clock_ms += 25000;
 	open_process();
 	apply(4);
 	for (uint32_t s = 0; s < SLOTS; s++)
@@ -439,7 +439,7 @@ static void who_had_the_slot_by_a_death_is_named_after_it_and_by_a_fresh_node(vo
 	assert_int_equal(tell_all(told), n);
 	open_fresh();
 	apply(2);
-	owners_take(owners, told, n, &now);
+	owners_handover_apply(owners, told, n, &now);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		assert_true(knows(s, deputies[s]));
 }
@@ -472,7 +472,7 @@ static void a_fresh_node_has_the_slots_as_the_one_that_tells_it(void **state)
 		n_resting += current(s) != before[s];
 	states[7] = OWNERS_DEAD;
 	apply(5);
-	owners_take(owners, told, n, &now);
+	owners_handover_apply(owners, told, n, &now);
 	assert_true(n_resting > 100);
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		assert_int_equal(current(s), before[s]);
@@ -500,7 +500,7 @@ static void a_fresh_nodes_own_guests_have_no_claim(void **state)
 		deputies[s] = current(s);
 	states[5] = states[6] = states[7] = OWNERS_SERVES;
 	apply(5);
-	owners_take(owners, told, n, &now);
+	owners_handover_apply(owners, told, n, &now);
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		assert_int_equal(current(s), before[s]);
 		assert_true(names_first(s, lists[s]));
@@ -566,7 +566,7 @@ static void a_waiting_owners_slot_goes_to_an_earlier_owner(void **state)
 		if (current(s) != 1 || earlier(s) == 0)
 			continue;
 		assert_int_equal(owner_list_at(earlier(s), 0), before[s]);
-		assert_false(owner_list_is_guest(earlier(s), 0)); /* one of the line */
+		assert_false(owner_list_is_temporary(earlier(s), 0)); /* one of the line */
 		n++;
 	}
 	assert_true(n > 300);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sweep of the exceptions (dataplane/owners_memory.c): what is counted, what is removed, and when an index is free. */
+/*
+ * The sweep of the exceptions (dataplane/owners_memory.c): what is counted, what is removed, and
+ * when an index is free.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,12 +14,12 @@
 
 #include "dataplane/owners_parts.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define SETS     64u
-#define A_TICK   (SETS / 16 + 1) /* sets that one walks */
-#define NOW_S    4000u
+#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+#define MEMBER_SETS 64u
+#define A_TICK      (MEMBER_SETS / 16 + 1) /* sets that one walks */
+#define NOW_S       4000u
 
-static struct fwd_exceptions sets[SETS], larger[2 * SETS];
+static struct fwd_exceptions sets[MEMBER_SETS], larger[2 * MEMBER_SETS];
 static struct owners_memory *m;
 static struct owners_clock now;
 
@@ -26,7 +29,7 @@ static int setup(void **state)
 	memset(sets, 0, sizeof(sets));
 	memset(larger, 0, sizeof(larger));
 	now = (struct owners_clock){ .now_ms = NOW_S * 1000 };
-	return owners_memory_new(sets, SETS, &m);
+	return owners_memory_new(sets, MEMBER_SETS, &m);
 }
 
 static int teardown(void **state)
@@ -50,8 +53,8 @@ static void a_pass_counts_by_backend_and_all(void **state)
 	(void)state;
 	sets[0].word[0] = word(1, OWNER_OPEN, NOW_S);
 	sets[0].word[OWNER_WAYS - 1] = word(2, OWNER_EMBRYONIC, NOW_S);
-	sets[SETS - 1].word[OWNER_WAYS - 1] = word(1, OWNER_UDP, NOW_S);
-	sets[SETS - 1].word[0] = word(FWD_BACKENDS_MAX - 1, OWNER_EMBRYONIC, NOW_S);
+	sets[MEMBER_SETS - 1].word[OWNER_WAYS - 1] = word(1, OWNER_UDP, NOW_S);
+	sets[MEMBER_SETS - 1].word[0] = word(FWD_BACKENDS_MAX - 1, OWNER_EMBRYONIC, NOW_S);
 	owners_memory_pass(m, &now);
 	assert_int_equal(owners_memory_of(m, 1), 2);
 	assert_int_equal(owners_memory_of(m, 2), 1);
@@ -60,7 +63,7 @@ static void a_pass_counts_by_backend_and_all(void **state)
 	assert_int_equal(owners_memory_total(m, &young), 4);
 	assert_int_equal(young, 2);
 	assert_int_equal(owners_memory_total(m, NULL), 4);
-	assert_int_equal(owners_memory_size(m), SETS * OWNER_WAYS);
+	assert_int_equal(owners_memory_size(m), MEMBER_SETS * OWNER_WAYS);
 	sets[0].word[0] = 0;
 	owners_memory_pass(m, &now); /* not added to the last one's */
 	assert_int_equal(owners_memory_of(m, 1), 1);
@@ -72,10 +75,10 @@ static void a_tick_walks_its_part_twice_a_second_at_most(void **state)
 	uint32_t ticks = 1;
 
 	(void)state;
-	for (uint32_t i = 0; i < SETS; i++)
+	for (uint32_t i = 0; i < MEMBER_SETS; i++)
 		sets[i].word[0] = word(1, OWNER_OPEN, NOW_S - 200); /* ended */
 	owners_memory_tick(m, &now);
-	for (uint32_t i = 0; i < SETS; i++)
+	for (uint32_t i = 0; i < MEMBER_SETS; i++)
 		assert_int_equal(sets[i].word[0] == 0, i < A_TICK);
 	now.now_ms += 499;
 	owners_memory_tick(m, &now);
@@ -89,7 +92,7 @@ static void a_tick_walks_its_part_twice_a_second_at_most(void **state)
 		now.now_ms += 1000;
 		owners_memory_tick(m, &now);
 	}
-	assert_int_equal(ticks, (SETS + A_TICK - 1) / A_TICK);
+	assert_int_equal(ticks, (MEMBER_SETS + A_TICK - 1) / A_TICK);
 	assert_int_equal(owners_memory_of(m, 1), 0); /* it came behind the pass */
 	for (; m->passes == 1; now.now_ms += 1000)
 		owners_memory_tick(m, &now);
@@ -131,9 +134,10 @@ static void what_has_ended_or_outlived_its_lease_is_removed(void **state)
 
 static void the_dead_are_forgotten_in_all_sets_and_ways(void **state)
 {
-	static const uint32_t at[][2] = {
-		{ 0, 0 }, { 0, OWNER_WAYS - 1 }, { SETS - 1, 0 }, { SETS - 1, OWNER_WAYS - 1 }
-	};
+	static const uint32_t at[][2] = { { 0, 0 },
+		                          { 0, OWNER_WAYS - 1 },
+		                          { MEMBER_SETS - 1, 0 },
+		                          { MEMBER_SETS - 1, OWNER_WAYS - 1 } };
 	struct owners_backends dead = { 0 };
 
 	(void)state;
@@ -152,11 +156,11 @@ static void the_dead_are_forgotten_in_all_sets_and_ways(void **state)
 static void the_first_end_of_a_drain_counts(void **state)
 {
 	(void)state;
-	owners_memory_rest(m, 3, 100);
+	owners_memory_drain(m, 3, 100);
 	assert_int_equal(m->lease_end_s[3], 101); /* 0 would say that it is not drained */
-	owners_memory_rest(m, 3, 201);
+	owners_memory_drain(m, 3, 201);
 	assert_int_equal(m->lease_end_s[3], 101);
-	owners_memory_rest(m, 4, 0);
+	owners_memory_drain(m, 4, 0);
 	assert_int_equal(m->lease_end_s[4], 1);
 	assert_int_equal(m->lease_end_s[2], 0);
 }
@@ -195,7 +199,9 @@ static void an_index_is_used_while_an_exception_is_known(void **state)
 	assert_true(owners_memory_uses(m, 7));
 }
 
-/* A table that was moved is counted from its beginning: nothing of the half that was seen counts. */
+/*
+ * A table that was moved is counted from its beginning: nothing of the half that was seen counts.
+ */
 static void a_resize_counts_from_the_beginning(void **state)
 {
 	uint32_t young;
@@ -204,11 +210,11 @@ static void a_resize_counts_from_the_beginning(void **state)
 	for (int i = 0; i < 5; i++)
 		owners_memory_pass(m, &now);
 	sets[0].word[0] = larger[0].word[0] = word(7, OWNER_EMBRYONIC, NOW_S);
-	larger[2 * SETS - 1].word[0] = word(8, OWNER_OPEN, NOW_S);
+	larger[2 * MEMBER_SETS - 1].word[0] = word(8, OWNER_OPEN, NOW_S);
 	owners_memory_use(m, 9);
 	owners_memory_tick(m, &now);
-	owners_memory_move(m, larger, 2 * SETS);
-	assert_int_equal(owners_memory_size(m), 2 * SETS * OWNER_WAYS);
+	owners_memory_move(m, larger, 2 * MEMBER_SETS);
+	assert_int_equal(owners_memory_size(m), 2 * MEMBER_SETS * OWNER_WAYS);
 	assert_true(owners_memory_uses(m, 6)); /* nothing is known of the table yet */
 	for (now.now_ms += 1000; m->passes == 0; now.now_ms += 1000)
 		owners_memory_tick(m, &now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stores that change one slot (dataplane/owners_slot.c), and a slot's past by the document (owners_past.c): each
- * field of the cold slot, and each time exactly, a second before and after.
+ * The stores that change one slot (dataplane/owners_slot.c), and a slot's past by the document
+ * (owners_past.c): each field of the cold slot, and each time exactly, a second before and after.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@
 #define IDLE_S   400u
 #define UDP_S    30u
 #define KEEP_S   (IDLE_S + 24u)
-#define LOOKS    FWD_SLOT_LOOK_FURTHER
+#define LOOKS    FWD_SLOT_UNSETTLED
 #define NEVER    INT64_MAX
 #define TCP      OWNER_CLASS_TCP
 #define UDP      OWNER_CLASS_UDP
@@ -82,17 +82,17 @@ static void expect_claim(int class, uint16_t base, uint32_t settle_at)
 static void a_slot_that_begins_to_look_says_that_nothing_is_going_on(void **state)
 {
 	(void)state;
-	owners_slot_look(o, SLOT, NOW_S);
+	owners_slot_unsettle(o, SLOT, NOW_S);
 	assert_int_equal(*hot(SLOT), 3 | LOOKS);
 	for (int c = 0; c < OWNER_CLASSES; c++) {
 		expect_claim(c, 3, 0);
 		assert_int_equal(cold->claim[c].seen_at, NOW_S);
 		assert_int_equal(cold->claim[c].spilled_at, (uint16_t)(NOW_S - OWNER_SPILL_S));
 	}
-	assert_int_equal(cold->warned_at, 0);
+	assert_int_equal(cold->scheduled_at, 0);
 	assert_int_equal(cold->kept_at, NOW_S - KEEP_S - 1);
 	cold->kept_at = 77;
-	owners_slot_look(o, SLOT, NOW_S + 5); /* it does already */
+	owners_slot_unsettle(o, SLOT, NOW_S + 5); /* it does already */
 	assert_int_equal(cold->kept_at, 77);
 	assert_int_equal(cold->claim[TCP].seen_at, NOW_S);
 }
@@ -103,30 +103,30 @@ static void a_warned_slot_keeps_its_flows_and_the_time_of_the_first_warning(void
 	                          zero = { 1ull << 32, WALL };
 
 	(void)state;
-	owners_slot_warn(o, SLOT, &now);
+	owners_slot_schedule(o, SLOT, &now);
 	assert_int_equal(*hot(SLOT), 3 | LOOKS);
-	assert_int_equal(cold->warned_at, NOW_S * 1000 + 700);
+	assert_int_equal(cold->scheduled_at, NOW_S * 1000 + 700);
 	expect_claim(TCP, 3, NOW_S + OWNERS_CLAIM_MAX_S);
 	expect_claim(UDP, 3, 0);
-	owners_slot_warn(o, SLOT, &later);
-	assert_int_equal(cold->warned_at, NOW_S * 1000 + 700);
-	owners_slot_unwarn(o, SLOT);
-	assert_int_equal(cold->warned_at, 0);
+	owners_slot_schedule(o, SLOT, &later);
+	assert_int_equal(cold->scheduled_at, NOW_S * 1000 + 700);
+	owners_slot_unschedule(o, SLOT);
+	assert_int_equal(cold->scheduled_at, 0);
 	expect_claim(TCP, 3, 0);
 	assert_int_equal(o->n_settled, 1);
-	owners_slot_warn(o, SLOT, &zero); /* 0 would say that it is not warned */
-	assert_int_equal(cold->warned_at, 1);
+	owners_slot_schedule(o, SLOT, &zero); /* 0 would say that it is not warned */
+	assert_int_equal(cold->scheduled_at, 1);
 }
 
 static void a_warning_taken_back_ends_the_owners_own_claims_alone(void **state)
 {
 	(void)state;
-	owners_slot_look(o, SLOT, NOW_S);
+	owners_slot_unsettle(o, SLOT, NOW_S);
 	cold->claim[TCP] = (struct owner_claim){ .base = 4, .settle_at = 6000 };
 	cold->claim[UDP] = (struct owner_claim){ .base = 3, .settle_at = 6001 };
-	owners_slot_warn(o, SLOT, &now);
+	owners_slot_schedule(o, SLOT, &now);
 	expect_claim(TCP, 4, 6000);
-	owners_slot_unwarn(o, SLOT);
+	owners_slot_unschedule(o, SLOT);
 	expect_claim(TCP, 4, 6000);
 	expect_claim(UDP, 3, 0);
 	assert_int_equal(o->n_settled, 1);
@@ -142,7 +142,7 @@ static void whom_a_slot_leaves_keeps_a_claim_by_class(void **state)
 	expect_claim(TCP, 3, NOW_S + SETTLE_S);
 	expect_claim(UDP, 3, NOW_S + UDP_S + 2);
 	assert_int_equal(cold->claim[UDP].seen_at, NOW_S);
-	assert_int_equal(cold->warned_at, 0);
+	assert_int_equal(cold->scheduled_at, 0);
 	assert_int_equal(o->n_moved, 1);
 	owners_slot_move(o, SLOT, 5, NOW_S + 10); /* 4 comes after 3, whose claims last */
 	assert_int_equal(*hot(SLOT), 5 | LOOKS);
@@ -159,7 +159,7 @@ static void whom_a_slot_leaves_keeps_a_claim_by_class(void **state)
 static void a_claim_made_twice_for_one_owner_gets_the_later_end(void **state)
 {
 	(void)state;
-	owners_slot_look(o, SLOT, NOW_S);
+	owners_slot_unsettle(o, SLOT, NOW_S);
 	cold->claim[TCP] = (struct owner_claim){ .base = 3, .settle_at = 5100 };
 	owners_slot_move(o, SLOT, 4, NOW_S);
 	expect_claim(TCP, 3, NOW_S + SETTLE_S);
@@ -181,7 +181,10 @@ static void nobody_and_the_dead_leave_no_claim(void **state)
 	expect_claim(UDP, 4, 0);
 }
 
-/* The document says when flows leave whom its set took the slot from; of others the settling time counts. */
+/*
+ * The document says when flows leave whom its set took the slot from; of others the settling time
+ * counts.
+ */
 static void a_claim_ends_when_the_document_says(void **state)
 {
 	static const struct {
@@ -223,7 +226,7 @@ static void claims_of_the_dead_end_and_others_stay(void **state)
 {
 	static const struct {
 		uint16_t tcp, udp;
-		uint32_t warned_at;
+		uint32_t scheduled_at;
 		uint16_t tcp_base, udp_base;
 		uint32_t tcp_at, udp_at;
 	} cases[] = {
@@ -237,13 +240,13 @@ static void claims_of_the_dead_end_and_others_stay(void **state)
 		*hot(SLOT) = 3 | LOOKS;
 		cold->claim[TCP] = (struct owner_claim){ .base = cases[i].tcp, .settle_at = 6000 };
 		cold->claim[UDP] = (struct owner_claim){ .base = cases[i].udp, .settle_at = 6001 };
-		cold->warned_at = cases[i].warned_at;
-		owners_slot_bury(o, SLOT);
+		cold->scheduled_at = cases[i].scheduled_at;
+		owners_slot_expire_dead(o, SLOT);
 		expect_claim(TCP, cases[i].tcp_base, cases[i].tcp_at);
 		expect_claim(UDP, cases[i].udp_base, cases[i].udp_at);
 	}
 	cold->claim[TCP] = (struct owner_claim){ .base = 9 };
-	owners_slot_bury(o, SLOT); /* it had settled */
+	owners_slot_expire_dead(o, SLOT); /* it had settled */
 	expect_claim(TCP, 9, 0);
 }
 
@@ -253,7 +256,7 @@ static void a_slot_settles_at_its_times_and_not_a_second_before(void **state)
 {
 	static const struct {
 		const char *why;
-		uint32_t tcp_at, tcp_seen, udp_at, kept_at, warned_at, now_s;
+		uint32_t tcp_at, tcp_seen, udp_at, kept_at, scheduled_at, now_s;
 		bool tcp, udp, looks; /* is left */
 	} cases[] = {
 		{ "TCP's time, before", 6000, 5999, 0, 1, 0, 5999, true, false, true },
@@ -274,7 +277,7 @@ static void a_slot_settles_at_its_times_and_not_a_second_before(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		*hot(SLOT) = 3 | LOOKS;
-		*cold = (struct owner_cold){ .warned_at = cases[i].warned_at,
+		*cold = (struct owner_cold){ .scheduled_at = cases[i].scheduled_at,
 			                     .kept_at = cases[i].kept_at };
 		cold->claim[TCP] = (struct owner_claim){ 4, 0, cases[i].tcp_at, cases[i].tcp_seen };
 		cold->claim[UDP] = (struct owner_claim){ 4, 0, cases[i].udp_at, 0 };
@@ -286,7 +289,10 @@ static void a_slot_settles_at_its_times_and_not_a_second_before(void **state)
 	}
 }
 
-/* How long an exception may live: the longest of both classes' idle times, and of a closing connection. */
+/*
+ * How long an exception may live: the longest of both classes' idle times, and of a closing
+ * connection.
+ */
 static void exceptions_are_waited_for_by_the_longest_idle_time(void **state)
 {
 	static const struct {
@@ -305,7 +311,7 @@ static void exceptions_are_waited_for_by_the_longest_idle_time(void **state)
 		o->times.idle_ms = cases[i].idle_ms;
 		o->times.udp_idle_ms = cases[i].udp_ms;
 		*hot(SLOT) = 3;
-		owners_slot_look(o, SLOT, NOW_S);
+		owners_slot_unsettle(o, SLOT, NOW_S);
 		assert_int_equal(cold->kept_at, NOW_S - cases[i].keep_s - 1);
 	}
 }

@@ -17,45 +17,46 @@
 
 static void only_less_than_what_is_known_counts(void **state)
 {
-	struct path p = { 0, 0 };
+	struct path_mtu p = { 0, 0 };
 
 	(void)state;
-	assert_false(path_lower(&p, 0, 1500, START));
-	assert_false(path_lower(&p, 1500, 1500, START));
-	assert_false(path_lower(&p, 9000, 1500, START));
+	assert_false(path_mtu_lower(&p, 0, 1500, START));
+	assert_false(path_mtu_lower(&p, 1500, 1500, START));
+	assert_false(path_mtu_lower(&p, 9000, 1500, START));
 	assert_int_equal(p.mtu, 0);
-	assert_true(path_lower(&p, 1400, 1500, START));
-	assert_false(path_lower(&p, 1400, 1500, START + 2 * STEP_MS));
-	assert_false(path_lower(&p, 1450, 1500, START + 2 * STEP_MS));
+	assert_true(path_mtu_lower(&p, 1400, 1500, START));
+	assert_false(path_mtu_lower(&p, 1400, 1500, START + 2 * STEP_MS));
+	assert_false(path_mtu_lower(&p, 1450, 1500, START + 2 * STEP_MS));
 	assert_int_equal(p.mtu, 1400);
 	assert_int_equal(p.at_ms, START);
 }
 
 static void it_falls_a_step_at_a_time(void **state)
 {
-	struct path p = { 0, 0 };
+	struct path_mtu p = { 0, 0 };
 	uint32_t steps = 0;
 
 	(void)state;
 	for (uint64_t now_ms = START; now_ms < START + 10 * STEP_MS; now_ms += 10)
-		steps += path_lower(&p, (uint16_t)(1499 - (now_ms - START) / 100), 1500, now_ms);
+		steps +=
+		        path_mtu_lower(&p, (uint16_t)(1499 - (now_ms - START) / 100), 1500, now_ms);
 	assert_int_equal(steps, 10);
 }
 
 static void it_ends_ten_minutes_after_the_last_word(void **state)
 {
-	struct path p = { 0, 0 };
+	struct path_mtu p = { 0, 0 };
 
 	(void)state;
-	assert_false(path_end(&p, START));
-	assert_true(path_lower(&p, 1450, 1500, START));
-	assert_true(path_lower(&p, 1400, 1500, START + 300000));
-	assert_false(path_end(&p, START + 600000));
-	assert_false(path_end(&p, START + 899999));
-	assert_true(path_end(&p, START + 900000));
+	assert_false(path_mtu_expire(&p, START));
+	assert_true(path_mtu_lower(&p, 1450, 1500, START));
+	assert_true(path_mtu_lower(&p, 1400, 1500, START + 300000));
+	assert_false(path_mtu_expire(&p, START + 600000));
+	assert_false(path_mtu_expire(&p, START + 899999));
+	assert_true(path_mtu_expire(&p, START + 900000));
 	assert_int_equal(p.mtu, 0);
-	assert_false(path_end(&p, START + 900000));
-	assert_true(path_lower(&p, 1450, 1500, START + 900001)); /* at once, and of any size */
+	assert_false(path_mtu_expire(&p, START + 900000));
+	assert_true(path_mtu_lower(&p, 1450, 1500, START + 900001)); /* at once, and of any size */
 }
 
 static void no_word_takes_the_room_that_ipv6_needs(void **state)
@@ -74,7 +75,7 @@ static void no_word_takes_the_room_that_ipv6_needs(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
-		assert_int_equal(path_inner_mtu(cases[i].carries, cases[i].told, cases[i].overhead),
+		assert_int_equal(path_mtu_inner(cases[i].carries, cases[i].told, cases[i].overhead),
 		                 cases[i].inner);
 }
 

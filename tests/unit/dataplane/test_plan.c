@@ -30,7 +30,7 @@ static void a_document_over_its_limits_is_refused_with_the_limit_to_raise(void *
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world w;
 		struct plan *p = NULL;
-		char why[PLAN_WHY_MAX] = "";
+		char why[PLAN_REASON_MAX] = "";
 
 		make_world(&w);
 		w.model.limits = cases[i].limits;
@@ -46,7 +46,7 @@ static void two_services_at_one_port_are_refused_by_name(void **state)
 	(void)state;
 	struct world w;
 	struct plan *p = NULL;
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 
 	make_world(&w);
 	w.services[0].protocol = MODEL_TCP;
@@ -59,7 +59,7 @@ static void two_services_at_one_port_are_refused_by_name(void **state)
 static struct plan *make_plan(const struct world *w)
 {
 	struct plan *p = NULL;
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 
 	assert_int_equal(plan_make(&w->model, NOW, &p, why), 0);
 	return p;
@@ -141,7 +141,7 @@ static void overrides_are_in_force_in_their_time(void **state)
 		                                  .pool = "web-ams",
 		                                  .name = "b",
 		                                  .from_ms = 0,
-		                                  .until_ms = MODEL_WALL_NEVER };
+		                                  .until_ms = MODEL_TIME_NEVER };
 	w.overrides[1] = (struct model_override){ .id = "2",
 		                                  .kind = MODEL_OVERRIDE_DISABLE,
 		                                  .target = MODEL_TARGET_BACKEND,

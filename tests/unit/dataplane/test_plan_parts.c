@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A plan to its edges (dataplane/plan.c, plan_fill.c): sizes, limits reached exactly, whose override, which ring. */
+/*
+ * A plan to its edges (dataplane/plan.c, plan_fill.c): sizes, limits reached exactly, whose
+ * override, which ring.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +25,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static struct world w;
-static char why[PLAN_WHY_MAX];
+static char why[PLAN_REASON_MAX];
 
 static int setup(void **state)
 {
@@ -68,7 +71,9 @@ static void tables_are_sized_by_limits(void **state)
 	}
 }
 
-/* What is reached exactly is well; one more is refused, with both numbers and the limit to raise. */
+/*
+ * What is reached exactly is well; one more is refused, with both numbers and the limit to raise.
+ */
 static void a_limit_reached_exactly_is_no_refusal(void **state)
 {
 	static const struct {
@@ -136,7 +141,10 @@ static void an_entry_has_each_of_its_services_values(void **state)
 	}
 }
 
-/* A slot learns as long as any flow of its pool may be idle: the longest time counts, wherever it stands. */
+/*
+ * A slot learns as long as any flow of its pool may be idle: the longest time counts, wherever it
+ * stands.
+ */
 static void a_pools_udp_idle_time_is_the_longest_of_its_own_services(void **state)
 {
 	static const struct {
@@ -258,7 +266,7 @@ static void an_override_is_of_its_own_pool_backend_kind_and_time(void **state)
 		w.overrides[0] = cases[i].o;
 		w.overrides[0].target = cases[i].o.id ? MODEL_TARGET_SITE : MODEL_TARGET_BACKEND;
 		if (!w.overrides[0].until_ms)
-			w.overrides[0].until_ms = MODEL_WALL_NEVER;
+			w.overrides[0].until_ms = MODEL_TIME_NEVER;
 		w.model.n_overrides = 1;
 		struct plan *p = make_plan();
 
@@ -283,7 +291,7 @@ static void a_word_against_a_backend_counts_more_in_either_order(void **state)
 				                         .target = MODEL_TARGET_BACKEND,
 				                         .pool = "web-ams",
 				                         .name = "a",
-				                         .until_ms = MODEL_WALL_NEVER };
+				                         .until_ms = MODEL_TIME_NEVER };
 		w.model.n_overrides = 2;
 		struct plan *p = make_plan();
 
@@ -295,7 +303,7 @@ static void a_word_against_a_backend_counts_more_in_either_order(void **state)
 static void weights_are_of_the_set_in_force_in_each_pool(void **state)
 {
 	static const struct {
-		int64_t wall_ms;
+		int64_t wall_clock_ms;
 		uint32_t weights[3];
 	} cases[] = { { 0, { 10, 10, 0 } },
 		      { NOW - 501, { 10, 10, 0 } },
@@ -307,11 +315,11 @@ static void weights_are_of_the_set_in_force_in_each_pool(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct plan *p = NULL;
 
-		assert_int_equal(plan_make(&w.model, cases[i].wall_ms, &p, why), 0);
+		assert_int_equal(plan_make(&w.model, cases[i].wall_clock_ms, &p, why), 0);
 		for (size_t k = 0; k < 6; k++)
 			assert_int_equal(p->pools[k / 3].backends[k % 3].weight,
 			                 cases[i].weights[k % 3]);
-		assert_false(plan_update(p, cases[i].wall_ms));
+		assert_false(plan_update(p, cases[i].wall_clock_ms));
 		plan_free(p);
 	}
 }
@@ -357,7 +365,7 @@ static void rings_are_made_of_sets_that_are_new(void **state)
 {
 	static const struct {
 		const char *why;
-		int64_t wall_ms;
+		int64_t wall_clock_ms;
 		uint64_t key;
 		uint32_t n_slots;
 		const char *name;
@@ -390,17 +398,20 @@ static void rings_are_made_of_sets_that_are_new(void **state)
 		before.model.hash_key[1] = cases[i].key;
 		struct plan *p = make_plan();
 
-		plan_fill(p, &before.model, cases[i].wall_ms);
+		plan_fill(p, &before.model, cases[i].wall_clock_ms);
 		expect_rings(cases[i].why, p, cases[i].made);
-		plan_drop_rings(&p->pools[0]);
+		plan_free_rings(&p->pools[0]);
 		expect_rings(cases[i].why, p, (const bool[3]){ false, false, false });
-		plan_fill(p, NULL, cases[i].wall_ms);
+		plan_fill(p, NULL, cases[i].wall_clock_ms);
 		expect_rings(cases[i].why, p, (const bool[3]){ true, true, true });
 		plan_free(p);
 	}
 }
 
-/* A ring names places in the plan's backends, by the members' weights: as the owners would fill it. */
+/*
+ * A ring names places in the plan's backends, by the members' weights: as the owners would fill
+ * it.
+ */
 static void a_ring_is_what_the_owners_would_make(void **state)
 {
 	struct ring_backend members[] = { { .key = 5, .weight = 20, .id = 1 },

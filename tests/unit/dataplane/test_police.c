@@ -167,7 +167,7 @@ static unsigned taken(struct police *p, enum police_class class, unsigned tries,
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < tries; i++)
-		n += police_take(p, class, now_ns);
+		n += police_spend(p, class, now_ns);
 	return n;
 }
 

@@ -100,7 +100,7 @@ static bool fake_hop(const struct hops *h, const struct addr *address, struct ho
 #define probe_set_sources      fake_sources
 #define hops_get               fake_hop
 #define probe_change_tunnel    fake_change
-#define stats_word             fake_word
+#define stats_get_counter      fake_word
 #define probe_counts(p, out)   fake_counts(p, out)
 #include "dataplane/probes.c"
 
@@ -196,7 +196,7 @@ static void a_table_without_room_keeps_what_was_there(void **state)
 	(void)state;
 	before->backend = addr_at("10.0.0.9");
 	n_changed = 0;
-	probes_take(&f, &m);
+	probes_apply_model(&f, &m);
 	assert_int_equal(f.n_tunnels, 1);
 	assert_int_equal(f.n_wanted, 3);
 	assert_int_equal(f.taken, 5);
@@ -233,7 +233,7 @@ static void ends_are_counted_by_their_own_words(void **state)
 	struct probes_filler f = { 0 };
 
 	(void)state;
-	make_words(&f, NULL);
+	make_probe_counters(&f, NULL);
 	assert_int_equal(*f.document, 0); /* of an earlier process: not read back yet */
 	assert_true(*f.since == PROBE_SINCE_NEVER);
 	probes_count(NULL);

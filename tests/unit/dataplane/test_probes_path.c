@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether probes go by their program (dataplane/probes_path.c): what the kernel says of ports and routes is the test's,
- * and what is stated and published is looked at turn by turn.
+ * Whether probes go by their program (dataplane/probes_path.c): what the kernel says of ports and
+ * routes is the test's, and what is stated and published is looked at turn by turn.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -24,7 +24,10 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* --- the kernel: ports p0 to p2 have the indexes 10 to 12; 20 is a VLAN on p1, 30 none of ours --- */
+/*
+ * --- the kernel: ports p0 to p2 have the indexes 10 to 12; 20 is a VLAN on p1, 30 none of ours
+ * ---
+ */
 
 static int carried[3], attach_says[3]; /* of each port: probe_attached(), probe_attach() */
 static unsigned attached_now[3], detached[3];
@@ -163,7 +166,7 @@ static int setup(void **state)
 		                    .n_vips = 2,
 		                    .n_wanted = 3,
 		                    .taken = 71,
-		                    .has_taken = true,
+		                    .has_filled = true,
 		                    .document = &document,
 		                    .since = &since,
 		                    .families = &families };
@@ -177,7 +180,7 @@ static int setup(void **state)
 
 static void see(void)
 {
-	probes_see(&f, NULL, now_ms);
+	probes_read_back(&f, NULL, now_ms);
 }
 
 static void expect_why(const char *subject, const char *start)
@@ -295,13 +298,13 @@ static void without_tunnels_no_port_is_needed(void **state)
 	assert_int_equal(since, 5000);
 	expect_why(NULL, NULL);
 	document = 99;
-	f.has_taken = false;
+	f.has_filled = false;
 	see();
-	f.has_taken = true;
+	f.has_filled = true;
 	f.probes = NULL;
 	see();
 	assert_int_equal(document, 99);
-	probes_see(NULL, NULL, now_ms);
+	probes_read_back(NULL, NULL, now_ms);
 	assert_null(probes_trouble(NULL, now_ms));
 }
 

@@ -67,12 +67,12 @@ static uint64_t fake_now(const struct loop *l)
 	return NOW_MS;
 }
 
-static struct node_time fake_node_now(void)
+static struct compiler_time fake_node_now(void)
 {
-	return (struct node_time){ .now_ms = NOW_MS };
+	return (struct compiler_time){ .now_ms = NOW_MS };
 }
 
-static int fake_draft(struct drafter *d, const struct draft_source *from)
+static int fake_draft(struct compiled_thread *d, const struct compiled_source *from)
 {
 	(void)d;
 	(void)from;
@@ -80,12 +80,12 @@ static int fake_draft(struct drafter *d, const struct draft_source *from)
 	return did.draft_says;
 }
 
-static int fake_take(struct node *n, struct model *m, struct plan *plan,
-                     const struct node_time *time, char why[PLAN_WHY_MAX])
+static int fake_take(struct compiler *n, struct model *m, struct plan *plan,
+                     const struct compiler_time *time, char why[PLAN_REASON_MAX])
 {
 	(void)time;
 	if (did.take_says) {
-		snprintf(why, PLAN_WHY_MAX, "the driver says no");
+		snprintf(why, PLAN_REASON_MAX, "the driver says no");
 		return did.take_says;
 	}
 	n->model = m;
@@ -93,19 +93,19 @@ static int fake_take(struct node *n, struct model *m, struct plan *plan,
 	return 0;
 }
 
-static void fake_verdicts(struct node *n, const struct node_time *time)
+static void fake_verdicts(struct compiler *n, const struct compiler_time *time)
 {
 	(void)n;
 	(void)time;
 	did.n_verdicts++;
 }
 
-static void fake_health(struct node *n, const struct health_page *page)
+static void fake_health(struct compiler *n, const struct health_page *page)
 {
 	n->health = page;
 }
 
-static void fake_health_page(struct node *n, const struct page *page)
+static void fake_health_page(struct compiler *n, const struct page *page)
 {
 	(void)page;
 	n->health = (const struct health_page *)(const void *)&did;
@@ -182,13 +182,13 @@ static int fake_usleep(unsigned us)
 	return 0;
 }
 
-static void fake_fini(struct node *n)
+static void fake_fini(struct compiler *n)
 {
 	(void)n;
 	did.n_freed++;
 }
 
-static void fake_end(struct change *c, struct driver_why *why)
+static void fake_end(struct change *c, struct driver_reason *why)
 {
 	(void)c;
 	why->text[0] = '\0';
@@ -200,7 +200,7 @@ const struct driver_ops *const drivers_dpdk = NULL;
 static const struct driver_ops *the_driver;
 
 static const struct driver_ops *fake_choose(const struct model_node *self, const char *sysfs,
-                                            struct driver_why *why)
+                                            struct driver_reason *why)
 {
 	(void)self;
 	(void)sysfs;
@@ -211,13 +211,13 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define log_at                      fake_log
 #define loop_timer_set              fake_timer_set
 #define loop_now_ms                 fake_now
-#define node_now                    fake_node_now
-#define drafter_start               fake_draft
-#define node_take                   fake_take
-#define node_verdicts               fake_verdicts
-#define node_health                 fake_health
-#define node_health_page            fake_health_page
-#define node_fini                   fake_fini
+#define compiler_now                fake_node_now
+#define compiled_thread_start       fake_draft
+#define compiler_apply_plan         fake_take
+#define compiler_read_verdicts      fake_verdicts
+#define compiler_set_health         fake_health
+#define compiler_set_health_page    fake_health_page
+#define compiler_fini               fake_fini
 #define page_epoch                  fake_epoch
 #define page_is_sound               fake_sound
 #define page_is_replaced            fake_replaced
@@ -226,7 +226,7 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define publisher_stats(p)          ((void)(p), (struct stats *)NULL)
 #define publisher_document(...)     ((void)0)
 #define publisher_write(p, n, time) ((void)(time))
-#define stats_word                  fake_word
+#define stats_get_counter           fake_word
 #define stats_drop                  fake_drop
 #define stats_job_begin(...)        ((void)0)
 #define stats_job_end(...)          ((void)0)
@@ -238,8 +238,8 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define attach_all(p)               ((void)(p))
 #define attach_missing(p)           ((void)(p))
 #define detach_unnamed(p)           ((void)(p))
-#define probes_take(...)            ((void)0)
-#define probes_see(...)             ((void)0)
+#define probes_apply_model(...)     ((void)0)
+#define probes_read_back(...)       ((void)0)
 #define probes_hop(...)             false
 #define probes_count(...)           ((void)0)
 #define hop_log_change(...)         ((void)0)
@@ -247,9 +247,9 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define conditions_state(p)         ((void)(p))
 #define believed_tick(...)          ((void)0)
 #define log_tick()                  ((void)0)
-#define learn_second(...)           ((void)0)
-#define node_tick(n, time)          ((time)->now_ms + 700)
-#define node_hop(n, a, h)           ((void)(a), (void)(h))
+#define state_sync_tick(...)        ((void)0)
+#define compiler_tick(n, time)      ((time)->now_ms + 700)
+#define compiler_on_hop(n, a, h)    ((void)(a), (void)(h))
 #include "dataplane/process.c"
 
 static size_t n_workers;
@@ -300,32 +300,32 @@ static int setup(void **state)
 
 static void a_document_that_changes_while_it_is_read_is_read_again(void **state)
 {
-	struct draft none = { .err = -ENOENT };
+	struct compiled none = { .err = -ENOENT };
 
 	(void)state;
-	on_document(&process);
+	on_effective_document(&process);
 	assert_int_equal(did.n_drafts, 1);
 	did.draft_says = -EBUSY; /* it changes */
-	on_document(&process);
+	on_effective_document(&process);
 	assert_int_equal(process.retry.place, 0); /* the one under way brings the next along */
 	did.draft_says = 0;
-	on_draft(&process, &none);
+	on_compiled(&process, &none);
 	assert_int_equal(did.n_drafts, 3);
-	on_draft(&process, &none);
+	on_compiled(&process, &none);
 	assert_int_equal(did.n_drafts, 3); /* once */
 	did.draft_says = -EAGAIN;          /* no thread: later */
-	on_document(&process);
+	on_effective_document(&process);
 	assert_int_equal(process.retry.at_ms, NOW_MS + RETRY_MS);
 }
 
 static void try_document(int err, const char *why)
 {
-	struct draft d = { .err = err, .model = &model, .plan = &plan };
+	struct compiled d = { .err = err, .model = &model, .plan = &plan };
 
 	snprintf(d.why, sizeof(d.why), "%s", why);
 	did.events[0] = '\0';
 	process.retry.place = 0;
-	take(&process, &d);
+	install_draft(&process, &d);
 }
 
 static void a_refusal_is_logged_once_and_again_after_a_good_one(void **state)
@@ -388,17 +388,17 @@ static void a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt(void
 	struct change next = { .ops = &with_workers,
 		               .driver = process.driver,
 		               .old_ops = &without };
-	struct node node = { .model = &model, .plan = &plan };
+	struct compiler node = { .model = &model, .plan = &plan };
 
 	(void)state;
-	take_driver(&process, &first, &node, "asked for");
+	install_driver(&process, &first, &node, "asked for");
 	assert_int_equal(did.n_ended, 0); /* there was nothing before */
 	assert_int_equal(did.n_freed, 1);
 	assert_false(process.node.learning);
 	process.node.learning = true; /* no peer has told of slots yet */
 	process.health = (struct page *)&did;
 	n_workers = 1;
-	take_driver(&process, &next, &node, "asked for");
+	install_driver(&process, &next, &node, "asked for");
 	assert_true(process.node.learning);
 	assert_ptr_equal(process.ops, &with_workers);
 	assert_int_equal(did.n_ended, 1);
@@ -426,17 +426,17 @@ static void a_damaged_page_is_said_once_and_what_is_in_force_stays(void **state)
 	(void)state;
 	process.health = (struct page *)&did;
 	process.node.health = (const struct health_page *)(const void *)&did;
-	find_health(&process); /* the same page: nothing to do */
+	find_health_page(&process); /* the same page: nothing to do */
 	assert_ptr_equal(process.node.health, &did);
 	did.is_replaced = true; /* its writer began again, and the new one is not there yet */
-	find_health(&process);
+	find_health_page(&process);
 	assert_ptr_equal(process.node.health, &did);
 	assert_string_equal(did.events, "");
 	did.is_sound = false;
-	find_health(&process);
+	find_health_page(&process);
 	assert_null(process.node.health);
 	assert_string_equal(did.events, "health-page-damaged ");
-	find_health(&process);
+	find_health_page(&process);
 	assert_string_equal(did.events, "health-page-damaged ");
 }
 
@@ -445,12 +445,12 @@ static void verdicts_are_taken_when_there_are_new_ones(void **state)
 	(void)state;
 	process.health = (struct page *)&did;
 	process.health_epoch = did.epoch = 4;
-	on_health(&process);
+	on_health_page(&process);
 	assert_int_equal(did.n_verdicts, 0);
 	did.epoch = 6;
-	breathe(&process);
+	yield_to_verdicts(&process);
 	assert_int_equal(did.n_verdicts, 1);
-	on_health(&process);
+	on_health_page(&process);
 	assert_int_equal(did.n_verdicts, 1);
 	assert_int_equal(process.tick.at_ms, NOW_MS); /* and decided on at once */
 }
@@ -458,26 +458,26 @@ static void verdicts_are_taken_when_there_are_new_ones(void **state)
 static void decisions_are_shown_soon_and_those_right_behind_together(void **state)
 {
 	(void)state;
-	on_tick(&process);
+	on_compiler_tick(&process);
 	assert_int_equal(process.tick.at_ms, NOW_MS + 700);
 	assert_int_equal(process.show.place, 0); /* nothing was decided */
 	process.shown_ms = NOW_MS - 1;
 	process.node.counters.held = 1;
-	on_tick(&process);
+	on_compiler_tick(&process);
 	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS);
 	process.shown_ms = NOW_MS;
-	on_tick(&process);
+	on_compiler_tick(&process);
 	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS); /* it is due already */
 	process.show.place = 0;
-	show(&process);
-	on_tick(&process);
+	show_effect(&process);
+	on_compiler_tick(&process);
 	assert_int_equal(process.show.place, 0);
 	process.node.counters.returns++;
-	on_tick(&process);
+	on_compiler_tick(&process);
 	assert_int_equal(process.show.place, 1);
 	process.driver = NULL;
 	process.tick.at_ms = 0;
-	on_tick(&process);
+	on_compiler_tick(&process);
 	assert_int_equal(process.tick.at_ms, 0);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The process and what happens around it: ports that come and go, verdicts, next hops, the path of tunnel probes. */
+/*
+ * The process and what happens around it: ports that come and go, verdicts, next hops, the path
+ * of tunnel probes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,9 +116,9 @@ static struct page *make_health(enum health_state first, enum health_state secon
 	                             sizeof(struct health_page) + more, &page),
 	                 0);
 	assert_int_equal(health_set_targets(page_payload(page), targets, 2, 1), 0);
-	health_write(page_payload(page), health_find(page_payload(page), targets[0]),
+	health_write(page_payload(page), health_find_index(page_payload(page), targets[0]),
 	             health_make(first, 0, HEALTH_REASON_OK, 1));
-	health_write(page_payload(page), health_find(page_payload(page), targets[1]),
+	health_write(page_payload(page), health_find_index(page_payload(page), targets[1]),
 	             health_make(second, 0, HEALTH_REASON_OK, 1));
 	page_publish(page);
 	return page;
@@ -138,7 +141,7 @@ static void verdicts_are_followed_also_from_a_page_that_is_made_again(void **sta
 	begin_with(&checked);
 	page = make_health(HEALTH_UP, HEALTH_UP, 0); /* the checker starts later */
 	WAIT_FOR(in_force("b1") == 1 && in_force("b2") == 1);
-	health_write(page_payload(page), health_find(page_payload(page), target),
+	health_write(page_payload(page), health_find_index(page_payload(page), target),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 2));
 	page_publish(page);
 	WAIT_FOR(in_force("b1") == 0);
@@ -192,7 +195,10 @@ static void the_path_of_probes_is_read_back_and_stated(void **state)
 	", { name = \"" name "\"; protocol = \"tcp\"; port = " port "; vip_check = \"none\"; "     \
 	"at = ( { site = \"ams\"; vip = \"shop\"; pool = \"" name "\"; } ); }"
 
-/* How many tunnels of the probes' program lead to 10.2.0.9 by interface @p ifindex, of @p n in all. */
+/*
+ * How many tunnels of the probes' program lead to 10.2.0.9 by interface @p ifindex, of @p n in
+ * all.
+ */
 static unsigned count_tunnels(uint32_t ifindex, unsigned *n)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex("v0"),
@@ -218,7 +224,10 @@ static unsigned count_tunnels(uint32_t ifindex, unsigned *n)
 	return found;
 }
 
-/* A backend may be in several pools, each with its mark: its probes follow its route all together. */
+/*
+ * A backend may be in several pools, each with its mark: its probes follow its route all
+ * together.
+ */
 static void all_tunnels_to_a_backend_follow_its_route(void **state)
 {
 	struct scene_document many = checked;

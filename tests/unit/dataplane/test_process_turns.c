@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the process does at its start and end, each second, and when something around it changes: all of it, in order. */
+/*
+ * What the process does at its start and end, each second, and when something around it changes:
+ * all of it, in order.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -42,7 +45,7 @@ static struct {
 	const char *fails; /* what cannot be opened */
 	bool probes_care;
 	int loop_says, drafter_says;
-	struct draft_source source;
+	struct compiled_source source;
 } scene;
 
 /* @return -EMFILE for the one that is to fail */
@@ -66,7 +69,7 @@ static int timer_set(struct process *p, const struct loop_timer *t, uint64_t at_
 	return 0;
 }
 
-static int fake_start(const struct draft_source *from)
+static int fake_start(const struct compiled_source *from)
 {
 	scene.source = *from;
 	note("read; ");
@@ -88,64 +91,64 @@ static void fake_log(int priority, const char *event, const char *pairs, ...)
 const struct driver_ops *const drivers_dpdk = NULL;
 static struct process process;
 
-#define log_at                          fake_log
-#define loop_now_ms(l)                  ((void)(l), (uint64_t)NOW_MS)
-#define loop_timer_set(l, t, at)        timer_set(&process, t, at)
-#define loop_open(out)                  (ANY(out), opened("loop"))
-#define loop_signal(l, signo, cb, arg)  opened((signo) == SIGTERM ? "SIGTERM" : "SIGINT")
-#define loop_watch_file(l, path, cb, a) ((void)(a), opened(path))
-#define loop_run(l)                     (note("run; "), scene.loop_says)
-#define loop_beat(l, word)              note("beat; ")
-#define loop_stop(l)                    ((void)(l), note("stop; "))
-#define loop_close(l)                   note("-loop; ")
-#define publisher_open(dir, out)        (ANY(out), opened("pages"))
-#define publisher_stats(p)              ((void)(p), (struct stats *)NULL)
-#define publisher_document(p, n)        note("rows; ")
-#define publisher_write(p, n, time)     ((void)(time), note("effect; "))
-#define publisher_close(p)              note("-pages; ")
-#define hops_open(l, n, cb, arg, out)   (ANY(out), opened("hops"))
-#define hops_close(h)                   note("-hops; ")
-#define probes_open(s, h, out)          (ANY(out), opened("probes"))
-#define probes_close(p)                 note("-probes; ")
-#define probes_take(p, m)               note("probes take; ")
-#define probes_see(p, l, now)           note("probes see; ")
-#define probes_count(p)                 note("probes count; ")
-#define probes_hop(p, a, h)             ((void)(a), (void)(h), note("probes hop; "), scene.probes_care)
-#define links_open(l, cb, arg, out)     (ANY(out), opened("links"))
-#define links_close(l)                  note("-links; ")
-#define filters_open(l, cb, arg, out)   (ANY(out), opened("filters"))
-#define filters_close(f)                note("-filters; ")
-#define drafter_open(l, cb, arg, out)   ((void)(cb), ANY(out), opened("drafter"))
-#define drafter_close(d)                note("-drafter; ")
-#define drafter_start(d, from)          fake_start(from)
-#define draft_make(from, d)             (fake_start(from), *(d) = (struct draft){ .err = -ENOENT })
-#define draft_free(d)                   note("-draft; ")
-#define ctl_serve(l, path, g, h, a, o)  (ANY(o), opened(path))
-#define ctl_close(c)                    note("-ctl; ")
-#define proc_path                       fake_path
-#define proc_ready()                    note("ready; ")
-#define believed_tick(b, dir)           note("believed; ")
-#define believed_close(b)               note("-believed; ")
-#define log_tick()                      note("log tick; ")
-#define hop_log_report(l, now)          (note("hops told; "), 0)
-#define hop_log_change(l, a, h, now)    note("hop noted; ")
-#define stats_job_begin(s, job, limit)  note("<%s; ", job)
-#define stats_job_end(s, job)           note("%s>; ", job)
-#define stats_alive(s, now)             note("alive; ")
-#define stats_turns(s, name)            ((uint64_t *)NULL)
-#define page_open(p, kind, l, o, out)   (note("health page; "), -ENOENT)
-#define page_close(p)                   note("-health; ")
-#define attach_all(p)                   note("attach; ")
-#define attach_missing(p)               note("attach missing; ")
-#define detach_unnamed(p)               note("detach; ")
-#define conditions_state(p)             note("conditions; ")
-#define learn_second(l, n, dir, time)   note("learn; ")
-#define node_tick(n, time)              ((time)->now_ms + 700)
-#define node_now()                      ((struct node_time){ .now_ms = NOW_MS })
-#define node_told(n, now)               note("slots told; ")
-#define node_hop(n, a, h)               note("node hop; ")
-#define node_fini(n)                    note("-node; ")
-#define node_verdicts(n, time)          ((void)(time), note("verdicts; "))
+#define log_at                                fake_log
+#define loop_now_ms(l)                        ((void)(l), (uint64_t)NOW_MS)
+#define loop_timer_set(l, t, at)              timer_set(&process, t, at)
+#define loop_open(out)                        (ANY(out), opened("loop"))
+#define loop_signal(l, signo, cb, arg)        opened((signo) == SIGTERM ? "SIGTERM" : "SIGINT")
+#define loop_watch_file(l, path, cb, a)       ((void)(a), opened(path))
+#define loop_run(l)                           (note("run; "), scene.loop_says)
+#define loop_beat(l, word)                    note("beat; ")
+#define loop_stop(l)                          ((void)(l), note("stop; "))
+#define loop_close(l)                         note("-loop; ")
+#define publisher_open(dir, out)              (ANY(out), opened("pages"))
+#define publisher_stats(p)                    ((void)(p), (struct stats *)NULL)
+#define publisher_document(p, n)              note("rows; ")
+#define publisher_write(p, n, time)           ((void)(time), note("effect; "))
+#define publisher_close(p)                    note("-pages; ")
+#define hops_open(l, n, cb, arg, out)         (ANY(out), opened("hops"))
+#define hops_close(h)                         note("-hops; ")
+#define probes_open(s, h, out)                (ANY(out), opened("probes"))
+#define probes_close(p)                       note("-probes; ")
+#define probes_apply_model(p, m)              note("probes take; ")
+#define probes_read_back(p, l, now)           note("probes see; ")
+#define probes_count(p)                       note("probes count; ")
+#define probes_hop(p, a, h)                   ((void)(a), (void)(h), note("probes hop; "), scene.probes_care)
+#define links_open(l, cb, arg, out)           (ANY(out), opened("links"))
+#define links_close(l)                        note("-links; ")
+#define filters_open(l, cb, arg, out)         (ANY(out), opened("filters"))
+#define filters_close(f)                      note("-filters; ")
+#define compiled_thread_open(l, cb, arg, out) ((void)(cb), ANY(out), opened("drafter"))
+#define compiled_thread_close(d)              note("-drafter; ")
+#define compiled_thread_start(d, from)        fake_start(from)
+#define compiled_make(from, d)                (fake_start(from), *(d) = (struct compiled){ .err = -ENOENT })
+#define compiled_free(d)                      note("-draft; ")
+#define ctl_serve(l, path, g, h, a, o)        (ANY(o), opened(path))
+#define ctl_close(c)                          note("-ctl; ")
+#define proc_path                             fake_path
+#define proc_ready()                          note("ready; ")
+#define believed_tick(b, dir)                 note("believed; ")
+#define believed_close(b)                     note("-believed; ")
+#define log_tick()                            note("log tick; ")
+#define hop_log_report(l, now)                (note("hops told; "), 0)
+#define hop_log_change(l, a, h, now)          note("hop noted; ")
+#define stats_job_begin(s, job, limit)        note("<%s; ", job)
+#define stats_job_end(s, job)                 note("%s>; ", job)
+#define stats_alive(s, now)                   note("alive; ")
+#define stats_turns(s, name)                  ((uint64_t *)NULL)
+#define page_open(p, kind, l, o, out)         (note("health page; "), -ENOENT)
+#define page_close(p)                         note("-health; ")
+#define attach_all(p)                         note("attach; ")
+#define attach_missing(p)                     note("attach missing; ")
+#define detach_unnamed(p)                     note("detach; ")
+#define conditions_state(p)                   note("conditions; ")
+#define state_sync_tick(l, n, dir, time)      note("learn; ")
+#define compiler_tick(n, time)                ((time)->now_ms + 700)
+#define compiler_now()                        ((struct compiler_time){ .now_ms = NOW_MS })
+#define compiler_update_mtus(n, now)          note("slots told; ")
+#define compiler_on_hop(n, a, h)              note("node hop; ")
+#define compiler_fini(n)                      note("-node; ")
+#define compiler_read_verdicts(n, time)       ((void)(time), note("verdicts; "))
 #include "dataplane/process.c"
 
 static int note_clock(struct driver *d)
@@ -196,7 +199,10 @@ static void expect(const char *done)
 #define CLOSED                                                                                     \
 	"-ctl; -drafter; -probes; -hops; -links; -filters; -pages; -loop; -health; -believed; "
 
-/* Ready is said when documents are followed and the first was tried; the end frees what packets do not need. */
+/*
+ * Ready is said when documents are followed and the first was tried; the end frees what packets
+ * do not need.
+ */
 static void a_start_tries_the_first_document_and_says_ready_once(void **state)
 {
 	(void)state;
@@ -273,10 +279,10 @@ static void each_second_all_is_looked_at_again(void **state)
 static void ten_times_a_second_slots_are_told_of_and_it_lives(void **state)
 {
 	(void)state;
-	on_told(&process);
+	on_mtu_tick(&process);
 	expect("slots told; alive; told+100; ");
 	process.driver = NULL; /* it lives without one, too */
-	on_told(&process);
+	on_mtu_tick(&process);
 	expect("alive; told+100; ");
 }
 
@@ -288,7 +294,7 @@ static void what_the_kernel_changes_is_seen_at_once(void **state)
 	expect("attach missing; probes see; conditions; ");
 	on_path(&process);
 	expect("attach missing; probes see; conditions; ");
-	on_stop(&process);
+	on_dataplane_stop(&process);
 	expect("stop; ");
 }
 
@@ -314,23 +320,26 @@ static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
 	expect("probes hop; see+0; hop noted; ");
 }
 
-/* Ports first, and those that go after those that come: the node is not without one. Verdicts do not wait. */
+/*
+ * Ports first, and those that go after those that come: the node is not without one. Verdicts do
+ * not wait.
+ */
 static void a_document_in_force_reaches_all_parts(void **state)
 {
-	struct draft d = { .model = &model, .plan = &plan };
+	struct compiled d = { .model = &model, .plan = &plan };
 
 	(void)state;
 	strcpy(process.refused, "too large");
-	in_force(&process);
+	report_in_force(&process);
 	expect("log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
 	       "probes take; attach missing; probes see; health page; tick+0; ");
 	assert_string_equal(process.refused, "");
 	d.err = -E2BIG;
 	strcpy(d.why, "too large");
-	take(&process, &d);
+	install_draft(&process, &d);
 	expect("<document; log document-refused; conditions; retry+1000; document>; ");
 	d.err = -ENOENT;
-	take(&process, &d);
+	install_draft(&process, &d);
 	expect("<document; document>; ");
 }
 
@@ -338,21 +347,21 @@ static void a_document_in_force_reaches_all_parts(void **state)
 static void a_document_is_read_beside_the_one_in_force(void **state)
 {
 	(void)state;
-	on_document(&process);
+	on_effective_document(&process);
 	expect("read; ");
 	assert_ptr_equal(scene.source.before, &model);
 	assert_ptr_equal(scene.source.ops, &ops);
 	assert_ptr_equal(scene.source.driver, process.driver);
 	assert_string_equal(scene.source.path, "/s/effective.conf");
-	assert_false(process.document_again);
+	assert_false(process.is_changed_again);
 	scene.drafter_says = -EBUSY;
-	on_document(&process);
+	on_effective_document(&process);
 	expect("read; ");
-	assert_true(process.document_again);
+	assert_true(process.is_changed_again);
 	scene.drafter_says = -ENOMEM;
-	on_document(&process);
+	on_effective_document(&process);
 	expect("read; retry+1000; ");
-	assert_false(process.document_again);
+	assert_false(process.is_changed_again);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the dataplane shows of itself (dataplane/publish.c): each value on the stats page and on the effect page is
- * traced back to where it comes from.
+ * What the dataplane shows of itself (dataplane/publish.c): each value on the stats page and on the
+ * effect page is traced back to where it comes from.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -48,7 +48,7 @@ static void each_total_comes_from_its_source(void **state)
 	};
 
 	(void)state;
-	s.node.counters = (struct node_counters){ 11, 12, 13, 14, 15, 16, 17, 18 };
+	s.node.counters = (struct compiler_counters){ 11, 12, 13, 14, 15, 16, 17, 18 };
 	s.node.model->meta.document = 77;
 	s.node.document_refused = s.node.learning = true;
 	s.node.n_low = 19;
@@ -97,7 +97,7 @@ static void a_service_has_the_sum_of_all_cpus(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 2; i++) {
-		uint32_t at = places_find(s.node.count_places, hash_text(names[i]));
+		uint32_t at = indexes_find(s.node.count_indexes, hash_text(names[i]));
 
 		for (uint32_t c = 0; c < CPUS; c++)
 			s.node.t.service_counts[c * s.node.sizes.service_counts + at] =
@@ -111,7 +111,7 @@ static void a_service_has_the_sum_of_all_cpus(void **state)
 }
 
 /* Slots that @p backend owns by the tables themselves. */
-static int64_t owned_slots(const struct node_pool *pool, uint32_t backend)
+static int64_t owned_slots(const struct compiler_pool *pool, uint32_t backend)
 {
 	int64_t n = 0;
 
@@ -150,7 +150,8 @@ static void a_backend_shows_what_its_own_row_of_the_tables_says(void **state)
 	}
 	publish();
 	for (uint32_t i = 0; i < COUNT(rows); i++) {
-		const struct node_pool *pool = &s.node.pools[strcmp(rows[i].pool, "web-ams") != 0];
+		const struct compiler_pool *pool =
+		        &s.node.pools[strcmp(rows[i].pool, "web-ams") != 0];
 
 		assert_string_equal(pool->plan->model->name, rows[i].pool);
 		expect(METRIC("backend_packets_total"), rows[i].labels, 20 * i + 3);
@@ -179,7 +180,7 @@ static void base_slots_are_those_whose_claims_last(void **state)
 		const struct owner_cold *cold = &s.node.t.colds[i];
 		bool based = false;
 
-		if (!(s.node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_LOOK_FURTHER))
+		if (!(s.node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_UNSETTLED))
 			continue;
 		for (int c = 0; c < OWNER_CLASSES; c++) {
 			based |= cold->claim[c].settle_at && cold->claim[c].base == a && owner != a;
@@ -200,9 +201,9 @@ static void a_pool_shows_its_own_slots(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 7; i++) /* of the second pool */
 		s.node.t.slots[s.node.pools[1].first_slot / 32].slot[i] = 0;
-	s.node.pools[1].backends[0].why = EFFECT_WHY_HELD_MIN;
-	s.node.pools[1].backends[1].why = EFFECT_WHY_HELD_RATE;
-	s.node.pools[0].backends[0].why = EFFECT_WHY_HELD_LAST;
+	s.node.pools[1].backends[0].why = EFFECT_REASON_HELD_MIN;
+	s.node.pools[1].backends[1].why = EFFECT_REASON_HELD_RATE;
+	s.node.pools[0].backends[0].why = EFFECT_REASON_HELD_LAST;
 	publish();
 	assert_int_equal(effect_open(dir, &e), 0);
 	for (int i = 0; i < 2; i++) {
@@ -272,22 +273,22 @@ static void a_backend_that_left_shifts_no_reason(void **state)
 	struct effect *e;
 
 	(void)state;
-	s.node.pools[0].backends[2].why = EFFECT_WHY_FORCED_UP;
+	s.node.pools[0].backends[2].why = EFFECT_REASON_FORCED_UP;
 	s.node.t.backends[20] = (struct fwd_backend){ .flags = FWD_BACKEND_USED,
 		                                      .id = 6,
 		                                      .pool_id = hash_text("web-ams") };
 	publish();
 	assert_int_equal(effect_open(dir, &e), 0);
 	assert_int_equal(effect_backend(e, "web-ams", 6, &b), 0);
-	assert_int_equal(b.why, EFFECT_WHY_UNKNOWN);
+	assert_int_equal(b.why, EFFECT_REASON_UNKNOWN);
 	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
-	assert_int_equal(b.why, EFFECT_WHY_FORCED_UP);
+	assert_int_equal(b.why, EFFECT_REASON_FORCED_UP);
 	s.node.t.backends[20].flags = 0;
 	s.node.t.backends[index_of("web-ams", 7)].flags = 0; /* and one that is not there yet */
 	publisher_write(p, &s.node, &s.time);
 	assert_int_equal(effect_backend(e, "web-ams", 7, &b), -ENOENT);
 	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
-	assert_int_equal(b.why, EFFECT_WHY_FORCED_UP);
+	assert_int_equal(b.why, EFFECT_REASON_FORCED_UP);
 	effect_close(e);
 }
 
@@ -326,8 +327,8 @@ static void only_so_many_backends_have_counters(void **state)
 	static char names[MORE][8];
 	static struct plan_pool pool;
 	static struct plan plan;
-	struct node_pool np = { .plan = &pool };
-	struct node n = { .pools = &np, .n_pools = 1, .plan = &plan };
+	struct compiler_pool np = { .plan = &pool };
+	struct compiler n = { .pools = &np, .n_pools = 1, .plan = &plan };
 
 	(void)state;
 	assert_non_null(list);
@@ -347,7 +348,7 @@ static void only_so_many_backends_have_counters(void **state)
 
 static void without_a_document_the_process_alone_is_shown(void **state)
 {
-	struct node none = { .document_refused = true, .counters = { .refused = 4 } };
+	struct compiler none = { .document_refused = true, .counters = { .refused = 4 } };
 	struct effect *e;
 
 	(void)state;
@@ -412,7 +413,10 @@ static void names_without_room_in_a_label_are_left_out(void **state)
 	b->name = name;
 }
 
-/* Tables of another size have a page of their own, whichever size it is; readers see that theirs was replaced. */
+/*
+ * Tables of another size have a page of their own, whichever size it is; readers see that theirs
+ * was replaced.
+ */
 static void a_resize_makes_another_page(void **state)
 {
 	static const struct {
@@ -443,7 +447,10 @@ static void a_resize_makes_another_page(void **state)
 	effect_close(e);
 }
 
-/* A pool of more backends than the first document's tables have room for, and limits.backends raised for them. */
+/*
+ * A pool of more backends than the first document's tables have room for, and limits.backends
+ * raised for them.
+ */
 enum { MANY = 100 };
 
 static void use_many_backends(struct world *w)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What links and next hops keep, and forget, when the kernel's messages were lost or a port goes. The kernel is the test's. */
+/*
+ * What links and next hops keep, and forget, when the kernel's messages were lost or a port goes.
+ * The kernel is the test's.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +17,7 @@
 static int answer;
 static uint64_t clock_ms;
 
-static int read_rows(rtnl_take *take, void *arg)
+static int read_rows(rtnl_on_fact *take, void *arg)
 {
 	static const struct rtnl_fact row = {
 		.kind = RTNL_LINK, .link = { .ifindex = 7, .name = "eth7", .up = true }
@@ -26,15 +29,15 @@ static int read_rows(rtnl_take *take, void *arg)
 }
 
 #define clock_mono_ms() clock_ms
-#define rtnl_ask(socket, b, nb, q, nq, seq, take, at)                                              \
+#define rtnl_query(socket, b, nb, q, nq, seq, take, at)                                            \
 	((void)(socket), (void)(nq), read_rows(take, at))
-#define take_row take_link_row
+#define apply_dump_row take_link_row
 #include "dataplane/links.c"
-#undef rtnl_ask
-#undef take_row
+#undef rtnl_query
+#undef apply_dump_row
 #undef clock_mono_ms
 
-#define on_news on_hop_news
+#define on_hops_message on_hop_news
 #include "dataplane/hops.c"
 
 static unsigned n_changes;
@@ -118,7 +121,7 @@ static void what_was_not_answered_on_a_port_that_goes_is_forgiven(void **state)
 			                        .gone = cases[i].gone,
 			                        .up = cases[i].up };
 
-		take_link(&h, &news);
+		apply_link(&h, &news);
 		assert_int_equal(vias[0].failed_ms, cases[i].forgiven ? 0 : 70);
 		assert_int_equal(vias[1].failed_ms, 71); /* another port's */
 		assert_int_equal(vias[2].failed_ms, cases[i].forgiven ? 0 : 72);

@@ -15,7 +15,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* RTM_NEWLINK, index 7, UP and LOWER_UP, Ethernet 02:00:00:00:00:07, MTU 1496, VLAN 5 on index 3. */
+/*
+ * RTM_NEWLINK, index 7, UP and LOWER_UP, Ethernet 02:00:00:00:00:07, MTU 1496, VLAN 5 on index 3.
+ */
 static const uint8_t
         vlan_link
                 [] = {
@@ -291,13 +293,13 @@ static void only_unicast_routes_reach(void **state)
 static void questions_can_be_read_back(void **state)
 {
 	(void)state;
-	uint8_t question[RTNL_QUESTION_MAX];
+	uint8_t question[RTNL_REQUEST_MAX];
 	struct addr to;
 	struct rtnl_fact f;
 	size_t n;
 
 	assert_int_equal(addr_parse("2001:db8::1", &to), 0);
-	n = rtnl_ask_use(question, 4, &to, 77);
+	n = rtnl_write_use(question, 4, &to, 77);
 	assert_int_equal(rtnl_next(question, n, &f), n);
 	assert_int_equal(f.kind, RTNL_NEIGHBOUR);
 	assert_int_equal(f.seq, 77);

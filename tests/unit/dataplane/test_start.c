@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* weir-dataplane as root: what it gives to its user before it gives up its rights, and what it leaves alone. */
+/*
+ * weir-dataplane as root: what it gives to its user before it gives up its rights, and what it
+ * leaves alone.
+ */
 #include <errno.h>
 #include <grp.h>
 #include <linux/magic.h>
@@ -154,7 +157,7 @@ static void expect(int code, const char *done)
 	struct proc_dirs dirs = { .run = "/r", .state = "/s", .bpf = "/b/weir", .node = "ams-1" };
 
 	scene.log[0] = '\0';
-	assert_int_equal(run(&dirs), code);
+	assert_int_equal(run_dataplane(&dirs), code);
 	assert_string_equal(scene.log, done);
 }
 
@@ -192,7 +195,9 @@ static void without_its_user_or_root_nothing_is_given(void **state)
 	expect(0, "signals; " RUNS);
 }
 
-/* Only a BPF file system as systemd mounts it is opened a little: what somebody has set up stays. */
+/*
+ * Only a BPF file system as systemd mounts it is opened a little: what somebody has set up stays.
+ */
 static void the_way_to_the_pins_is_opened_only_where_it_is_shut(void **state)
 {
 	static const struct {

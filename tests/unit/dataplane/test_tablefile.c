@@ -45,7 +45,7 @@ static int tear_down(void **state)
 
 static void make(struct tablefile *f, const struct driver_sizes *sizes)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 
 	assert_int_equal(tablefile_make(f, path, sizes, 2, &why), 0);
 }
@@ -81,7 +81,7 @@ static void sizes_that_no_tables_have_are_refused(void **state)
 		{ "more counters than 32 bits name", { 4, 4, 2, 32768, 64, 4 }, 200000 },
 		{ "larger than any machine", { 4, 4, 4294967295u, 4, 4294967264u, 4 }, 1 },
 	};
-	struct driver_why why;
+	struct driver_reason why;
 	struct tablefile f;
 
 	(void)state;
@@ -110,7 +110,7 @@ static void files_that_are_not_tables_are_refused(void **state)
 		{ "root's number of services", 4096 + 8, &many },
 		{ "root's number of slots", 4096 + 24, &many },
 	};
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct tablefile f;
 
 	(void)state;
@@ -125,7 +125,7 @@ static void files_that_are_not_tables_are_refused(void **state)
 
 static void file_that_was_cut_is_refused(void **state)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct tablefile f;
 
 	(void)state;
@@ -137,7 +137,7 @@ static void file_that_was_cut_is_refused(void **state)
 
 static void next_process_finds_what_the_last_one_left(void **state)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct tablefile f, g;
 
 	(void)state;
@@ -159,7 +159,7 @@ static void next_process_finds_what_the_last_one_left(void **state)
 
 static void a_file_that_is_cut_short_does_not_kill_its_readers(void **state)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct tablefile f, g;
 
 	(void)state;
@@ -180,7 +180,9 @@ static void a_file_that_is_cut_short_does_not_kill_its_readers(void **state)
 	assert_int_equal(errno, ENOMEM);
 }
 
-/** Make the file what the release before the table of MAC addresses left: that table is the last. */
+/**
+ * Make the file what the release before the table of MAC addresses left: that table is the last.
+ */
 static void cut_macs(size_t len)
 {
 	const uint64_t bytes =
@@ -195,7 +197,7 @@ static void cut_macs(size_t len)
 
 static void file_of_the_former_release_gets_the_table_that_it_lacks(void **state)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct tablefile f;
 	size_t len;
 
@@ -336,7 +338,7 @@ static void each_table_has_its_own_place(void **state)
 		memset(places[i].at, (int)i, places[i].n);
 	tablefile_close(&f);
 
-	struct driver_why why;
+	struct driver_reason why;
 
 	assert_int_equal(tablefile_open(&f, path, true, &why), 0);
 	assert_int_equal(list_places(&f, places), n);
@@ -365,7 +367,7 @@ static void assert_mapped(const void *memory, const char *rights)
 
 static void who_reads_cannot_write(void **state)
 {
-	struct driver_why why;
+	struct driver_reason why;
 	struct tablefile f;
 
 	(void)state;
@@ -391,7 +393,7 @@ static void a_root_that_contradicts_its_head_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(fields); i++) {
-		struct driver_why why = { "" };
+		struct driver_reason why = { "" };
 		struct tablefile f;
 		uint32_t value;
 

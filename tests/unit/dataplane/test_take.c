@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Documents in steps: rings made ahead, pools that nothing changes for, and deaths in the middle. */
+/*
+ * Documents in steps: rings made ahead, pools that nothing changes for, and deaths in the middle.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,23 +16,23 @@
 
 static struct plan *plan_of(const struct stage *s, struct world *w)
 {
-	char why[PLAN_WHY_MAX];
+	char why[PLAN_REASON_MAX];
 	struct plan *p = NULL;
 
-	assert_int_equal(plan_make(&w->model, s->time.wall_ms, &p, why), 0);
+	assert_int_equal(plan_make(&w->model, s->time.wall_clock_ms, &p, why), 0);
 	return p;
 }
 
 static void take_plan(struct stage *s, struct world *w, struct plan *p)
 {
-	char why[PLAN_WHY_MAX] = "";
+	char why[PLAN_REASON_MAX] = "";
 
-	assert_int_equal(node_take(&s->node, &w->model, p, &s->time, why), 0);
+	assert_int_equal(compiler_apply_plan(&s->node, &w->model, p, &s->time, why), 0);
 }
 
 static uint32_t slots_of(const struct stage *s, uint32_t index)
 {
-	const struct node_pool *p = &s->node.pools[0];
+	const struct compiler_pool *p = &s->node.pools[0];
 	uint32_t n = 0;
 
 	for (uint32_t i = p->first_slot; i < p->first_slot + p->n_slots; i++)
@@ -50,7 +52,7 @@ static void rings_made_ahead_give_the_tables_that_rings_made_late_give(void **st
 	stage_init(&late);
 	take(&late, &late.first);
 	p = plan_of(&early, &early.first);
-	plan_fill(p, NULL, early.time.wall_ms);
+	plan_fill(p, NULL, early.time.wall_clock_ms);
 	for (int i = 0; i < 3; i++)
 		assert_non_null(p->pools[0].rings[i]);
 	take_plan(&early, &early.first, p);
@@ -69,7 +71,7 @@ static void rings_are_made_for_what_is_new_alone(void **state)
 	(void)state;
 	static const struct {
 		const char *why;
-		int64_t wall_ms;
+		int64_t wall_clock_ms;
 		uint32_t weight; /* in place of 30, of the set in force */
 		uint64_t key;
 		bool made[3];
@@ -96,7 +98,7 @@ static void rings_are_made_for_what_is_new_alone(void **state)
 		s.second.now[1].weight = cases[i].weight;
 		s.second.model.hash_key[0] = cases[i].key;
 		p = plan_of(&s, &s.second);
-		plan_fill(p, &s.first.model, cases[i].wall_ms);
+		plan_fill(p, &s.first.model, cases[i].wall_clock_ms);
 		for (int k = 0; k < 3; k++)
 			if (!!p->pools[0].rings[k] != cases[i].made[k])
 				fail_msg("%s: set %d", cases[i].why, k);
@@ -154,13 +156,13 @@ struct death {
 static void breathe(void *arg)
 {
 	struct death *d = arg;
-	int place = health_find(d->s->health, health_target_backend("web-ams", 5));
+	int place = health_find_index(d->s->health, health_target_backend("web-ams", 5));
 
 	if (d->n++ != d->at)
 		return;
 	assert_int_not_equal(slots_of(d->s, d->index), 0);
 	health_write(d->s->health, place, health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
-	node_verdicts(&d->s->node, &d->s->time);
+	compiler_read_verdicts(&d->s->node, &d->s->time);
 	assert_int_equal(slots_of(d->s, d->index), 0);
 	assert_true(d->s->node.t.backends[d->index].flags & FWD_BACKEND_DEAD);
 }
@@ -191,14 +193,14 @@ static void run_with_death(unsigned at, unsigned *n, struct stage *out)
 	take(out, &out->first);
 	for (uint64_t id = 5; id <= 9; id += 2) /* all are up */
 		health_write(out->health,
-		             health_find(out->health, health_target_backend("web-ams", id)),
+		             health_find_index(out->health, health_target_backend("web-ams", id)),
 		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-	node_verdicts(&out->node, &out->time);
+	compiler_read_verdicts(&out->node, &out->time);
 	d.index = out->node.pools[0].backends[0].index;
-	out->node.breathe = breathe;
-	out->node.breathe_arg = &d;
+	out->node.on_yield = breathe;
+	out->node.yield_arg = &d;
 	take(out, &out->second);
-	out->node.breathe = NULL;
+	out->node.on_yield = NULL;
 	*n = d.n;
 }
 
@@ -216,15 +218,15 @@ static void a_death_in_any_step_of_a_document_comes_into_force_at_once(void **st
 		assert_int_equal(slots_of(&s, s.node.pools[0].backends[0].index), 0);
 		run_with_death(UINT32_MAX, &unused, &after); /* the same after the document */
 		health_write(after.health,
-		             health_find(after.health, health_target_backend("web-ams", 5)),
+		             health_find_index(after.health, health_target_backend("web-ams", 5)),
 		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
-		node_verdicts(&after.node, &after.time);
+		compiler_read_verdicts(&after.node, &after.time);
 		for (int i = 0; i < 8; i++) { /* what was warned moves */
 			s.time.now_ms = after.time.now_ms += 250;
 			s.time.ticks_ms = after.time.ticks_ms += 250;
-			s.time.wall_ms = after.time.wall_ms += 250;
-			node_tick(&s.node, &s.time);
-			node_tick(&after.node, &after.time);
+			s.time.wall_clock_ms = after.time.wall_clock_ms += 250;
+			compiler_tick(&s.node, &s.time);
+			compiler_tick(&after.node, &after.time);
 		}
 		for (uint32_t i = 0; i < s.node.t.n_slots * FWD_SLOTS_PER_BLOCK; i++)
 			assert_int_equal(s.node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_BACKEND,
@@ -251,10 +253,10 @@ static void no_step_before_the_last_shows_the_new_number(void **state)
 	s.first.model.meta.document = 7;
 	s.second.model.meta.document = 8;
 	take(&s, &s.first); /* half 1 is in force now */
-	s.node.breathe = number_is_old;
-	s.node.breathe_arg = &s;
+	s.node.on_yield = number_is_old;
+	s.node.yield_arg = &s;
 	take(&s, &s.second);
-	s.node.breathe = NULL;
+	s.node.on_yield = NULL;
 	assert_int_equal(s.node.t.root->generation, 8);
 	stage_fini(&s);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The TAP of a port that DPDK drives, in a network namespace of the test's own: what is made, what outlives it, what is said. */
+/*
+ * The TAP of a port that DPDK drives, in a network namespace of the test's own: what is made,
+ * what outlives it, what is said.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +44,7 @@ static void close_all(const int *fds, uint32_t n)
 
 static void open_one(const struct tap_config *c, int *fds, uint32_t *ifindex)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	int err = tap_open(c, fds, ifindex, &why);
 
 	if (err)
@@ -151,11 +154,11 @@ static void an_ended_tap_goes_with_its_last_queue(void **state)
 }
 
 /* @return the error of a TAP that another program made with @p flags, or of the interface lo */
-static int try_beside(short flags, char text[DRIVER_WHY_MAX])
+static int try_beside(short flags, char text[DRIVER_REASON_MAX])
 {
 	struct tap_config c = config;
 	struct ifreq r = { .ifr_name = "wtap0", .ifr_flags = flags };
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	uint32_t ifindex = 0;
 	int fds[3], err, fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -172,7 +175,7 @@ static int try_beside(short flags, char text[DRIVER_WHY_MAX])
 
 static void what_has_the_name_and_is_none_is_left_alone(void **state)
 {
-	char text[DRIVER_WHY_MAX];
+	char text[DRIVER_REASON_MAX];
 
 	(void)state;
 	assert_int_equal(try_beside(IFF_TAP | IFF_NO_PI, text), -EINVAL);
@@ -191,7 +194,7 @@ static void without_the_right_it_says_so_and_holds_nothing(void **state)
 	pid_t pid = fork();
 
 	if (!pid) {
-		struct driver_why why = { "" };
+		struct driver_reason why = { "" };
 		uint32_t ifindex;
 		int fds[3], before = dup(0);
 
@@ -213,7 +216,7 @@ static void without_the_right_it_says_so_and_holds_nothing(void **state)
 static void a_tap_that_cannot_be_set_up_is_not_held(void **state)
 {
 	struct tap_config c = config;
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	uint32_t ifindex = 0;
 	int fds[3], before = dup(0), after;
 
@@ -230,7 +233,7 @@ static void a_tap_that_cannot_be_set_up_is_not_held(void **state)
 /* One queue of three can be had: that is no TAP for three workers. */
 static void without_descriptors_for_all_queues_none_is_held(void **state)
 {
-	struct driver_why why = { "" };
+	struct driver_reason why = { "" };
 	struct rlimit before, now;
 	uint32_t ifindex = 0;
 	int fds[3], next = dup(0), after;
@@ -276,9 +279,9 @@ static void each_error_says_what_to_do(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct driver_why why;
+		struct driver_reason why;
 
-		assert_int_equal(why_not(&why, cases[i].err, "eth7"), cases[i].err);
+		assert_int_equal(explain_no_tap(&why, cases[i].err, "eth7"), cases[i].err);
 		assert_non_null(strstr(why.text, cases[i].text));
 		assert_non_null(strstr(why.text, "eth7"));
 	}

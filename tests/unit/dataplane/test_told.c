@@ -76,7 +76,7 @@ static void start(struct stage *s, const char *a, const char *b)
 
 static struct fwd_backend *entry(const struct stage *s, const char *name)
 {
-	const struct node_pool *p = &s->node.pools[0];
+	const struct compiler_pool *p = &s->node.pools[0];
 
 	for (size_t i = 0; i < p->plan->n_backends; i++)
 		if (!strcmp(p->plan->backends[i].name, name))
@@ -88,10 +88,10 @@ static struct fwd_backend *entry(const struct stage *s, const char *name)
 /* As the packet path does, and then as the process does, some time later. */
 static void say(struct stage *s, const char *name, uint16_t mtu, uint64_t later_ms)
 {
-	entry(s, name)->told_mtu = mtu;
+	entry(s, name)->learned_mtu = mtu;
 	s->node.t.cpus[1].reason[FWD_REASON_TUNNEL_TOO_BIG]++;
 	s->time.now_ms += later_ms;
-	node_told(&s->node, s->time.now_ms);
+	compiler_update_mtus(&s->node, s->time.now_ms);
 }
 
 static void what_is_told_lowers_what_the_tunnel_carries(void **state)
@@ -104,7 +104,7 @@ static void what_is_told_lowers_what_the_tunnel_carries(void **state)
 	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
 	say(&s, "a", 1400, 100);
 	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
-	assert_int_equal(entry(&s, "a")->told_mtu, 0);
+	assert_int_equal(entry(&s, "a")->learned_mtu, 0);
 	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
 	say(&s, "b", 1350, 100);
 	assert_int_equal(entry(&s, "b")->inner_mtu, 1350 - OVERHEAD6);
@@ -154,9 +154,9 @@ static void what_is_configured_is_tried_again_after_a_while(void **state)
 	start(&s, "10.1.0.5", "10.1.0.9");
 	say(&s, "a", 1400, 100);
 	s.time.now_ms += LIFE_MS - 1;
-	node_told(&s.node, s.time.now_ms);
+	compiler_update_mtus(&s.node, s.time.now_ms);
 	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
-	node_told(&s.node, s.time.now_ms + 1);
+	compiler_update_mtus(&s.node, s.time.now_ms + 1);
 	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 0);
 	assert_int_equal(s.node.counters.paths_restored, 1);
@@ -177,7 +177,7 @@ static void links_and_documents_change_meanwhile(void **state)
 	link_mtu = 1350;
 	addr_of("10.1.0.5", &a);
 	hops_get(s.node.hops, &a, &hop);
-	node_hop(&s.node, &a, &hop);
+	compiler_on_hop(&s.node, &a, &hop);
 	assert_int_equal(entry(&s, "a")->inner_mtu, 1350 - OVERHEAD4);
 	link_mtu = 1500;
 	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
@@ -194,7 +194,7 @@ static void a_backend_without_a_known_way_is_left_alone(void **state)
 
 	start(&s, unknown, "10.1.0.9");
 	say(&s, "a", 1400, 100);
-	assert_int_equal(entry(&s, "a")->told_mtu, 0);
+	assert_int_equal(entry(&s, "a")->learned_mtu, 0);
 	assert_int_equal(s.node.n_low, 0);
 	stage_fini(&s);
 }
@@ -220,14 +220,14 @@ static void another_process_learns_again_and_takes_what_was_noted(void **state)
 
 	start(&s, "10.1.0.5", "10.1.0.9");
 	say(&s, "a", 1400, 100);
-	entry(&s, "b")->told_mtu = 1450; /* while no process runs */
+	entry(&s, "b")->learned_mtu = 1450; /* while no process runs */
 	hops = s.node.hops;
-	node_fini(&s.node);
+	compiler_fini(&s.node);
 	start_node(&s, true);
 	s.node.hops = hops;
 	take(&s, &s.second);
 	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
-	node_told(&s.node, s.time.now_ms);
+	compiler_update_mtus(&s.node, s.time.now_ms);
 	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
 	assert_int_equal(entry(&s, "b")->inner_mtu, 1450 - OVERHEAD4);
 	stage_fini(&s);
@@ -246,12 +246,12 @@ static void drop_a(struct stage *s)
 	s->second.pools[0].n_sets = 1;
 	take(s, &s->second);
 	for (int i = 0; i < 2000; i++) {
-		if (places_state(s->node.backend_places, index) == PLACE_FREE)
+		if (indexes_state(s->node.backend_indexes, index) == INDEX_FREE)
 			return;
 		s->time.now_ms += 250;
 		s->time.ticks_ms += 250;
-		s->time.wall_ms += 250;
-		node_tick(&s->node, &s->time);
+		s->time.wall_clock_ms += 250;
+		compiler_tick(&s->node, &s->time);
 	}
 	fail_msg("index %u is not free", index);
 }
@@ -306,12 +306,12 @@ static void a_new_backend_at_a_freed_index_inherits_no_path(void **state)
 		assert_ptr_equal(entry(&s, "c"), freed);
 		assert_int_equal(entry(&s, "c")->inner_mtu, 1500 - OVERHEAD4);
 		assert_int_equal(entry(&s, "b")->inner_mtu, inner_b);
-		node_told(&s.node, s.time.now_ms);
+		compiler_update_mtus(&s.node, s.time.now_ms);
 		assert_int_equal(s.node.n_low, cases[i].low_without);
 		say(&s, "c", 1450, 0); /* this counts as the first word about its way */
 		assert_int_equal(entry(&s, "c")->inner_mtu, 1450 - OVERHEAD4);
 		assert_int_equal(s.node.n_low, cases[i].low_without + 1);
-		node_told(&s.node, s.time.now_ms + LIFE_MS);
+		compiler_update_mtus(&s.node, s.time.now_ms + LIFE_MS);
 		assert_int_equal(s.node.n_low, 0);
 		assert_int_equal(s.node.counters.paths_restored, cases[i].low_without + 1);
 		stage_fini(&s);

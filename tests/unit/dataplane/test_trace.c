@@ -223,7 +223,7 @@ static void a_trace_changes_no_table(void **state)
 	t = &s.node.t;
 	for (uint32_t i = 0; i < t->n_colds;
 	     i++) { /* unsettled, so that each SYN would be remembered */
-		t->slots[i / 32].slot[i % 32] |= FWD_SLOT_LOOK_FURTHER;
+		t->slots[i / 32].slot[i % 32] |= FWD_SLOT_UNSETTLED;
 		t->colds[i].claim[0].base = 1;
 		t->colds[i].claim[0].settle_at = UINT32_MAX;
 	}
@@ -248,7 +248,8 @@ static void a_trace_changes_no_table(void **state)
 
 static uint32_t backend_index(const struct stage *s, uint64_t id)
 {
-	return places_find(s->node.backend_places, node_backend_key(hash_text("web-ams"), id));
+	return indexes_find(s->node.backend_indexes,
+	                    compiler_backend_key(hash_text("web-ams"), id));
 }
 
 static struct effect_page *scan(const struct stage *s, uint32_t pools, uint32_t backends,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a trace tells, step by step and word by word (dataplane/trace.c), on a node with two pools on tables in memory. */
+/*
+ * What a trace tells, step by step and word by word (dataplane/trace.c), on a node with two pools
+ * on tables in memory.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -102,7 +105,7 @@ static void expect_steps(const char *names)
 	assert_string_equal(all, names);
 }
 
-static uint16_t *hot_of(const struct node_pool *pool)
+static uint16_t *hot_of(const struct compiler_pool *pool)
 {
 	uint32_t slot = pool->first_slot + r.slot;
 
@@ -110,7 +113,7 @@ static uint16_t *hot_of(const struct node_pool *pool)
 }
 
 /* Ask once, give the slot to the backend that has it alone, and ask again. */
-static void ask_settled(const char *source, const char *vip, const struct node_pool *pool)
+static void ask_settled(const char *source, const char *vip, const struct compiler_pool *pool)
 {
 	ask(source, vip);
 	*hot_of(pool) &= FWD_SLOT_BACKEND;
@@ -120,7 +123,7 @@ static void ask_settled(const char *source, const char *vip, const struct node_p
 
 static void a_forwarded_packet_is_told_from_parse_to_verdict(void **state)
 {
-	const struct node_pool *pool = &s.node.pools[0];
+	const struct compiler_pool *pool = &s.node.pools[0];
 	char text[TRACE_TEXT_MAX], source[ADDR_TEXT_MAX];
 
 	(void)state;
@@ -150,7 +153,7 @@ static void a_forwarded_packet_is_told_from_parse_to_verdict(void **state)
 
 static void each_service_is_told_with_its_own_pool(void **state)
 {
-	const struct node_pool *pool = &s.node.pools[1];
+	const struct compiler_pool *pool = &s.node.pools[1];
 	char text[TRACE_TEXT_MAX];
 
 	(void)state;
@@ -158,7 +161,7 @@ static void each_service_is_told_with_its_own_pool(void **state)
 	assert_int_not_equal(pool->first_slot, 0);
 	expect("parse", "UDP of 28 bytes from 192.0.2.1 port 1234 to 203.0.113.10 port 53");
 	snprintf(text, sizeof(text), "port 53/udp of 203.0.113.10 is a service (counter %u)",
-	         places_find(s.node.count_places, hash_text("dns")));
+	         indexes_find(s.node.count_indexes, hash_text("dns")));
 	expect("service", text);
 	snprintf(text, sizeof(text), "pool %u, 4096 slots from %u on, hash by flow", pool->index,
 	         pool->first_slot);
@@ -167,7 +170,7 @@ static void each_service_is_told_with_its_own_pool(void **state)
 	ask("[2001:db8::7]:1", WEB6 ":syn");
 	expect("parse", "TCP SYN of 60 bytes from 2001:db8::7 port 1 to 2001:db8:1::10 port 80");
 	snprintf(text, sizeof(text), "port 80/tcp of 2001:db8:1::10 is a service (counter %u)",
-	         places_find(s.node.count_places, hash_text("web")));
+	         indexes_find(s.node.count_indexes, hash_text("web")));
 	expect("service", text);
 }
 
@@ -303,10 +306,13 @@ static void a_slot_of_nobody_and_a_service_without_a_pool(void **state)
 	assert_int_equal(r.pool, ~0u);
 }
 
-/* In a slot that looks further, a flow that is remembered goes to who has it; a new one is told so. */
+/*
+ * In a slot that looks further, a flow that is remembered goes to who has it; a new one is told
+ * so.
+ */
 static void an_unsettled_slot_tells_why_who_has_the_flow(void **state)
 {
-	const struct node_pool *pool = &s.node.pools[1];
+	const struct compiler_pool *pool = &s.node.pools[1];
 	struct fwd_tables *t = &s.node.t;
 	uint32_t other = s.node.pools[1].backends[0].index, slot;
 	char text[TRACE_TEXT_MAX];
@@ -316,7 +322,7 @@ static void an_unsettled_slot_tells_why_who_has_the_flow(void **state)
 	if (&t->backends[other] == backend)
 		other = s.node.pools[1].backends[2].index;
 	slot = pool->first_slot + r.slot;
-	*hot_of(pool) |= FWD_SLOT_LOOK_FURTHER;
+	*hot_of(pool) |= FWD_SLOT_UNSETTLED;
 	memset(&t->colds[slot], 0, sizeof(t->colds[slot]));
 	t->colds[slot].claim[OWNER_CLASS_UDP] = (struct owner_claim){ (uint16_t)other, 0, 2000, 0 };
 	ask("192.0.2.1:9", DNS);
@@ -336,13 +342,13 @@ static void an_unsettled_slot_tells_why_who_has_the_flow(void **state)
 /* The clock is the packets': what has ended by it is not followed. */
 static void what_has_ended_is_not_remembered(void **state)
 {
-	const struct node_pool *pool = &s.node.pools[1];
+	const struct compiler_pool *pool = &s.node.pools[1];
 	struct fwd_tables *t = &s.node.t;
 	uint32_t set;
 
 	(void)state;
 	ask_settled("192.0.2.1:9", DNS, pool);
-	*hot_of(pool) |= FWD_SLOT_LOOK_FURTHER;
+	*hot_of(pool) |= FWD_SLOT_UNSETTLED;
 	memset(&t->colds[pool->first_slot + r.slot], 0, sizeof(*t->colds));
 	set = owner_set(r.hash, t->n_exceptions);
 	t->exceptions[set].word[0] = owner_word((uint16_t)(backend - t->backends), OWNER_UDP,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Verdicts brought into force (dataplane/node_verdicts.c): what is counted, and what a page that is gone or damaged changes. */
+/*
+ * Verdicts brought into force (dataplane/node_verdicts.c): what is counted, and what a page that
+ * is gone or damaged changes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,14 +42,14 @@ static int teardown(void **state)
 
 static void say(uint64_t id, enum health_state state)
 {
-	int at = health_find(s.health, health_target_backend("web-ams", id));
+	int at = health_find_index(s.health, health_target_backend("web-ams", id));
 
 	health_write(s.health, at, health_make(state, 0, HEALTH_REASON_OK, 1));
 }
 
-static const struct node_backend *backend(uint64_t id)
+static const struct compiler_backend *backend(uint64_t id)
 {
-	return node_find_backend(&s.node.pools[0], id);
+	return compiler_find_backend(&s.node.pools[0], id);
 }
 
 static uint8_t flags(uint64_t id)
@@ -56,7 +59,7 @@ static uint8_t flags(uint64_t id)
 
 static void expect_counters(uint64_t deaths, uint64_t returns, uint64_t held)
 {
-	const struct node_counters *is = &s.node.counters;
+	const struct compiler_counters *is = &s.node.counters;
 
 	if (is->deaths != deaths || is->returns != returns || is->held != held)
 		fail_msg("%d deaths, %d returns, %d held", (int)is->deaths, (int)is->returns,
@@ -69,26 +72,26 @@ static void deaths_returns_and_holds_are_counted_when_they_come(void **state)
 	expect_counters(0, 0, 0);
 	say(5, HEALTH_UP);
 	say(9, HEALTH_UP);
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(0, 0, 0); /* they were in force: nothing returned */
-	assert_int_equal(backend(5)->why, EFFECT_WHY_UP);
+	assert_int_equal(backend(5)->why, EFFECT_REASON_UP);
 	say(5, HEALTH_DOWN);
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(1, 0, 0);
-	assert_int_equal(backend(5)->why, EFFECT_WHY_DOWN);
-	node_verdicts(&s.node, &s.time); /* the same again is none */
+	assert_int_equal(backend(5)->why, EFFECT_REASON_DOWN);
+	compiler_read_verdicts(&s.node, &s.time); /* the same again is none */
 	expect_counters(1, 0, 0);
 	say(7, HEALTH_DOWN);
 	say(9, HEALTH_DOWN);
-	node_verdicts(&s.node, &s.time); /* the last one stays, held; 7 goes */
-	assert_int_equal(backend(9)->why, EFFECT_WHY_HELD_LAST);
+	compiler_read_verdicts(&s.node, &s.time); /* the last one stays, held; 7 goes */
+	assert_int_equal(backend(9)->why, EFFECT_REASON_HELD_LAST);
 	assert_int_equal(s.node.counters.held > 0, 1);
 	uint64_t held = s.node.counters.held, deaths = s.node.counters.deaths;
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(s.node.counters.held, held);
 	say(5, HEALTH_UP);
 	say(9, HEALTH_UP);
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(s.node.counters.deaths, deaths);
 	assert_true(s.node.counters.returns > 0);
 	assert_int_equal(flags(5), FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
@@ -108,7 +111,7 @@ static void a_new_backend_is_neither_dead_nor_back(void **state)
 	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
 	expect_counters(0, 0, 0);
 	say(5, HEALTH_UP);
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(0, 1, 0);
 }
 
@@ -118,7 +121,7 @@ static void without_a_check_no_word_counts(void **state)
 	s.second.pools[0].check = NULL;
 	say(5, HEALTH_DOWN);
 	take(&s, &s.second);
-	assert_int_equal(backend(5)->why, EFFECT_WHY_UNCHECKED);
+	assert_int_equal(backend(5)->why, EFFECT_REASON_UNCHECKED);
 	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, 0);
 }
 
@@ -130,15 +133,15 @@ static void without_a_page_all_stays(void **state)
 	(void)state;
 	for (uint64_t id = 5; id <= 9; id += 2)
 		say(id, id == 5 ? HEALTH_DOWN : HEALTH_UP);
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
-	node_health(&s.node, NULL);
-	node_verdicts(&s.node, &s.time);
+	compiler_set_health(&s.node, NULL);
+	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
 	assert_int_equal(flags(9) & FWD_BACKEND_DEAD, 0);
 	assert_int_equal(health_set_targets(s.health, others, 1, 2), 0);
-	node_health(&s.node, s.health);
-	node_verdicts(&s.node, &s.time);
+	compiler_set_health(&s.node, s.health);
+	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
 	assert_int_equal(flags(9) & FWD_BACKEND_DEAD, 0);
 	expect_counters(s.node.counters.deaths, 0, 0);
@@ -162,24 +165,24 @@ static void words_of_a_damaged_page_do_not_count(void **state)
 		say(id, HEALTH_UP);
 	memcpy(page_payload(page), s.health, sizeof(*s.health));
 	assert_int_equal(page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, NULL, &reader), 0);
-	node_health_page(&s.node, reader);
-	node_verdicts(&s.node, &s.time);
-	assert_int_equal(backend(5)->why, EFFECT_WHY_UP);
+	compiler_set_health_page(&s.node, reader);
+	compiler_read_verdicts(&s.node, &s.time);
+	assert_int_equal(backend(5)->why, EFFECT_REASON_UP);
 	struct health_page *words = page_payload(page);
-	health_write(words, health_find(words, health_target_backend("web-ams", 5)),
+	health_write(words, health_find_index(words, health_target_backend("web-ams", 5)),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
 	struct page_header *head = (struct page_header *)(uintptr_t)page_header(page);
 	memcpy(head->magic, "nonsense", sizeof(head->magic));
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, 0);
 	expect_counters(0, 0, 0);
 	assert_true(page_repair(page)); /* its writer writes all of it again */
 	memcpy(page_payload(page), s.health, sizeof(*s.health));
-	health_write(words, health_find(words, health_target_backend("web-ams", 5)),
+	health_write(words, health_find_index(words, health_target_backend("web-ams", 5)),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
-	node_verdicts(&s.node, &s.time);
+	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
-	node_health(&s.node, s.health);
+	compiler_set_health(&s.node, s.health);
 	page_close(reader);
 	page_close(page);
 	unlink(path);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What speaks against a backend's way takes it out after its time; what is no evidence does not. Next hops are this file's own. */
+/*
+ * What speaks against a backend's way takes it out after its time; what is no evidence does not.
+ * Next hops are this file's own.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,9 +87,9 @@ static void start(struct stage *s, const struct model_check *check)
 	take(s, &s->first);
 }
 
-static const struct node_backend *backend_a(const struct stage *s)
+static const struct compiler_backend *backend_a(const struct stage *s)
 {
-	return node_find_backend(&s->node.pools[0], 5);
+	return compiler_find_backend(&s->node.pools[0], 5);
 }
 
 /* The next hop of "a" is so from now on. */
@@ -99,42 +102,42 @@ static void hop_is(struct stage *s, enum hop_state state, enum hop_bad bad, bool
 	hop_a.bad = bad;
 	hop_a.on_link = on_link;
 	hop_a.since_ms = s->time.now_ms;
-	node_hop(&s->node, &a, &hop_a);
-	node_tick(&s->node, &s->time);
+	compiler_on_hop(&s->node, &a, &hop_a);
+	compiler_tick(&s->node, &s->time);
 }
 
 /* Its check says so from now on. */
 static void check_says(struct stage *s, enum health_state state, unsigned marks,
                        enum health_reason reason)
 {
-	int place = health_find(s->health, health_target_backend("web-ams", 5));
+	int place = health_find_index(s->health, health_target_backend("web-ams", 5));
 
 	health_write(s->health, place, health_make(state, marks, reason, 0));
-	place = health_find(s->health, health_target_backend("web-ams", 9));
+	place = health_find_index(s->health, health_target_backend("web-ams", 9));
 	health_write(s->health, place, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 0));
-	node_verdicts(&s->node, &s->time);
+	compiler_read_verdicts(&s->node, &s->time);
 }
 
-/* As the process does: node_tick() when it wants to be called. */
+/* As the process does: compiler_tick() when it wants to be called. */
 static void pass_time(struct stage *s, uint64_t ms)
 {
 	uint64_t end_ms = s->time.now_ms + ms;
 
 	while (s->time.now_ms < end_ms) {
-		uint64_t due_ms = node_tick(&s->node, &s->time), step_ms;
+		uint64_t due_ms = compiler_tick(&s->node, &s->time), step_ms;
 
 		due_ms = due_ms < end_ms ? due_ms : end_ms;
 		step_ms = due_ms - s->time.now_ms;
 		s->time.now_ms += step_ms;
 		s->time.ticks_ms += step_ms;
-		s->time.wall_ms += (int64_t)step_ms;
+		s->time.wall_clock_ms += (int64_t)step_ms;
 	}
-	node_tick(&s->node, &s->time);
+	compiler_tick(&s->node, &s->time);
 }
 
 static uint32_t slots_of_a(const struct stage *s)
 {
-	const struct node_pool *p = &s->node.pools[0];
+	const struct compiler_pool *p = &s->node.pools[0];
 	uint32_t n = 0;
 
 	for (uint32_t i = p->first_slot; i < p->first_slot + p->n_slots; i++) {
@@ -152,35 +155,36 @@ static const struct {
 	enum hop_bad bad;
 	bool on_link;
 	enum model_mode mode;
-	enum effect_why out; /* EFFECT_WHY_UNKNOWN: it stays in force */
+	enum effect_reason out; /* EFFECT_REASON_UNKNOWN: it stays in force */
 } cases[] = {
 	{ "a route that refuses", HOP_NO_ROUTE, HOP_BAD_ROUTE, false, MODEL_MODE_IPIP,
-	  EFFECT_WHY_ROUTE },
+	  EFFECT_REASON_ROUTE },
 	{ "a neighbour that answers no question", HOP_KNOWN, HOP_BAD_NEIGHBOUR, true,
-	  MODEL_MODE_IPIP, EFFECT_WHY_NEIGHBOUR },
+	  MODEL_MODE_IPIP, EFFECT_REASON_NEIGHBOUR },
 	{ "one that never answered", HOP_NO_NEIGHBOUR, HOP_BAD_NEIGHBOUR, true, MODEL_MODE_GUE,
-	  EFFECT_WHY_NEIGHBOUR },
-	{ "l2 behind a gateway", HOP_KNOWN, HOP_BAD_NOT, false, MODEL_MODE_L2, EFFECT_WHY_GATEWAY },
+	  EFFECT_REASON_NEIGHBOUR },
+	{ "l2 behind a gateway", HOP_KNOWN, HOP_BAD_NOT, false, MODEL_MODE_L2,
+	  EFFECT_REASON_GATEWAY },
 	{ "l2 behind a gateway that is not resolved", HOP_NO_NEIGHBOUR, HOP_BAD_NOT, false,
-	  MODEL_MODE_L2, EFFECT_WHY_GATEWAY },
+	  MODEL_MODE_L2, EFFECT_REASON_GATEWAY },
 	{ "a tunnel by way of a gateway", HOP_KNOWN, HOP_BAD_NOT, false, MODEL_MODE_IPIP,
-	  EFFECT_WHY_UNKNOWN },
-	{ "no route", HOP_NO_ROUTE, HOP_BAD_NOT, false, MODEL_MODE_IPIP, EFFECT_WHY_UNKNOWN },
+	  EFFECT_REASON_UNKNOWN },
+	{ "no route", HOP_NO_ROUTE, HOP_BAD_NOT, false, MODEL_MODE_IPIP, EFFECT_REASON_UNKNOWN },
 	{ "l2 without a route", HOP_NO_ROUTE, HOP_BAD_NOT, false, MODEL_MODE_L2,
-	  EFFECT_WHY_UNKNOWN },
+	  EFFECT_REASON_UNKNOWN },
 	{ "a port without carrier", HOP_NO_PORT, HOP_BAD_NOT, true, MODEL_MODE_IPIP,
-	  EFFECT_WHY_UNKNOWN },
+	  EFFECT_REASON_UNKNOWN },
 	{ "l2 by a port without carrier", HOP_NO_PORT, HOP_BAD_NOT, false, MODEL_MODE_L2,
-	  EFFECT_WHY_UNKNOWN },
+	  EFFECT_REASON_UNKNOWN },
 	{ "not resolved yet", HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true, MODEL_MODE_IPIP,
-	  EFFECT_WHY_UNKNOWN },
+	  EFFECT_REASON_UNKNOWN },
 };
 
 static void only_what_is_evidence_takes_a_backend_out(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		bool out = cases[i].out != EFFECT_WHY_UNKNOWN;
+		bool out = cases[i].out != EFFECT_REASON_UNKNOWN;
 		struct stage s;
 
 		start(&s, NULL);
@@ -218,15 +222,15 @@ static void a_good_verdict_through_the_tunnel_outranks_the_next_hop(void **state
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NEIGHBOUR, true);
 	pass_time(&s, 5000);
 	assert_true(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_UP);
+	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_UP);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_TIMEOUT);
 	assert_false(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_NEIGHBOUR);
+	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_NEIGHBOUR);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	assert_true(backend_a(&s)->alive);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT);
 	assert_false(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_NEIGHBOUR);
+	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_NEIGHBOUR);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_RESTORED, HEALTH_REASON_OK);
 	assert_false(backend_a(&s)->alive);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
@@ -244,7 +248,7 @@ static void a_direct_check_outranks_nothing(void **state)
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NEIGHBOUR, true);
 	pass_time(&s, 1300);
 	assert_false(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_NEIGHBOUR);
+	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_NEIGHBOUR);
 	stage_fini(&s);
 }
 
@@ -258,7 +262,7 @@ static void guards_hold_what_next_hops_would_take(void **state)
 	hop_is(&s, HOP_NO_ROUTE, HOP_BAD_ROUTE, false);
 	pass_time(&s, 1300);
 	assert_true(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_HELD_MIN);
+	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_HELD_MIN);
 	stage_fini(&s);
 }
 
@@ -272,9 +276,9 @@ static void what_is_out_by_its_way_is_unknown_again_after_it(void **state)
 	hop_is(&s, HOP_NO_ROUTE, HOP_BAD_ROUTE, false);
 	check_says(&s, HEALTH_UNKNOWN, 0, HEALTH_REASON_NONE);
 	pass_time(&s, 1300);
-	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_ROUTE);
+	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_ROUTE);
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NOT, true);
-	assert_int_equal(backend_a(&s)->why, EFFECT_WHY_WAITING); /* "b" serves */
+	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_WAITING); /* "b" serves */
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	assert_true(backend_a(&s)->alive);
 	stage_fini(&s);
@@ -301,7 +305,10 @@ static void next_hops_hear_of_silence_and_of_deaths(void **state)
 	stage_fini(&s);
 }
 
-/* All that packets need of a next hop is in the backend's element: by mode, and as it was before while nothing is known. */
+/*
+ * All that packets need of a next hop is in the backend's element: by mode, and as it was before
+ * while nothing is known.
+ */
 static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 {
 	static const struct {
@@ -387,23 +394,26 @@ static void an_index_follows_the_address_that_it_has(void **state)
 	addr_of("10.1.0.77", &other);
 	index = backend_a(&s)->index;
 	assert_int_equal(watches_a, 1);
-	assert_int_equal(node_first_at(&s.node, &a), index);
-	node_watch(&s.node, index, &a); /* it does already */
+	assert_int_equal(compiler_first_at(&s.node, &a), index);
+	compiler_watch(&s.node, index, &a); /* it does already */
 	assert_int_equal(watches_a, 1);
-	node_unwatch(&s.node, index);
-	node_unwatch(&s.node, index);
+	compiler_unwatch(&s.node, index);
+	compiler_unwatch(&s.node, index);
 	assert_int_equal(watches_a, 0);
-	assert_int_equal(node_first_at(&s.node, &a), 0);
-	node_watch(&s.node, index, &other);
+	assert_int_equal(compiler_first_at(&s.node, &a), 0);
+	compiler_watch(&s.node, index, &other);
 	assert_true(s.node.is_watched[index]);
-	assert_int_equal(node_first_at(&s.node, &other), index);
-	node_unwatch(&s.node, index);
-	node_watch(&s.node, index, &a);
+	assert_int_equal(compiler_first_at(&s.node, &other), index);
+	compiler_unwatch(&s.node, index);
+	compiler_watch(&s.node, index, &a);
 	assert_int_equal(watches_a, 1);
 	stage_fini(&s);
 }
 
-/* Flows that an earlier process left on a backend which the document has no more follow its next hop all the same. */
+/*
+ * Flows that an earlier process left on a backend which the document has no more follow its next
+ * hop all the same.
+ */
 static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 {
 	struct stage s;
@@ -412,7 +422,7 @@ static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 	(void)state;
 	start(&s, NULL);
 	hops = s.node.hops;
-	node_fini(&s.node);
+	compiler_fini(&s.node);
 	assert_int_equal(watches_a, 0);
 	s.second.pools[0].backends = &s.second.backends[1];
 	s.second.pools[0].n_backends = 1;
@@ -440,17 +450,18 @@ static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void *
 		{ HOP_NO_ROUTE, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_ROUTE, 0 },
 		{ HOP_NO_PORT, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_PORT, 0 },
 		{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true, false, EFFECT_HOP_UNRESOLVED, 0 },
-		{ HOP_NO_ROUTE, HOP_BAD_ROUTE, true, false, EFFECT_HOP_REFUSED, EFFECT_WHY_ROUTE },
+		{ HOP_NO_ROUTE, HOP_BAD_ROUTE, true, false, EFFECT_HOP_REFUSED,
+		  EFFECT_REASON_ROUTE },
 		{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, true, false, EFFECT_HOP_SILENT,
-		  EFFECT_WHY_NEIGHBOUR },
+		  EFFECT_REASON_NEIGHBOUR },
 		{ HOP_KNOWN, HOP_BAD_NOT, true, true, EFFECT_HOP_KNOWN, 0 },
-		{ HOP_KNOWN, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY, EFFECT_WHY_GATEWAY },
+		{ HOP_KNOWN, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY, EFFECT_REASON_GATEWAY },
 		{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY,
-		  EFFECT_WHY_GATEWAY },
+		  EFFECT_REASON_GATEWAY },
 		{ HOP_NO_ROUTE, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_ROUTE, 0 },
 		{ HOP_NO_PORT, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_PORT, 0 },
 		{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, false, true, EFFECT_HOP_SILENT,
-		  EFFECT_WHY_NEIGHBOUR },
+		  EFFECT_REASON_NEIGHBOUR },
 	};
 	struct stage s;
 	struct addr a;
@@ -459,21 +470,21 @@ static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void *
 	start(&s, NULL);
 	addr_of(address_a, &a);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		const struct node_way *way = &s.node.ways[3];
+		const struct compiler_way *way = &s.node.ways[3];
 
 		hop_a = (struct hop){ .state = ways[i].state,
 			              .bad = ways[i].bad,
 			              .on_link = ways[i].on_link,
 			              .since_ms = 100 + i };
-		s.node.ways[3] = (struct node_way){ 0 };
+		s.node.ways[3] = (struct compiler_way){ 0 };
 		s.node.ways_changed = false;
-		node_look_way(&s.node, 3, &a, ways[i].l2);
+		compiler_update_way(&s.node, 3, &a, ways[i].l2);
 		if (way->hop != ways[i].hop || way->cut != ways[i].cut || way->since_ms != 100 + i)
 			fail_msg("case %zu: %s, %s", i, effect_hop_text((enum effect_hop)way->hop),
-			         effect_why_text((enum effect_why)way->cut));
+			         effect_reason_text((enum effect_reason)way->cut));
 		assert_int_equal(s.node.ways_changed, ways[i].cut != 0);
 		s.node.ways_changed = false;
-		node_look_way(&s.node, 3, &a, ways[i].l2); /* the same again is no news */
+		compiler_update_way(&s.node, 3, &a, ways[i].l2); /* the same again is no news */
 		assert_false(s.node.ways_changed);
 	}
 	stage_fini(&s);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A worker: which way each frame goes, and what is counted when it cannot. No frame is lost or sent twice. */
+/*
+ * A worker: which way each frame goes, and what is counted when it cannot. No frame is lost or
+ * sent twice.
+ */
 #include "worker_scene.h"
 
 static void a_bursts_size_is_counted_by_its_power_of_two(void **state)
@@ -70,7 +73,7 @@ static void a_frame_to_be_sent_goes_back_or_to_its_backend(void **state)
 		uint8_t reason, backend;
 		uint16_t port; /* 0: dropped, for want of a port */
 	} cases[] = {
-		{ FWD_REASON_ECHO_REPLIED, 6, 3 },      { FWD_REASON_TOO_BIG_TOLD, 6, 3 },
+		{ FWD_REASON_ECHO_REPLIED, 6, 3 },      { FWD_REASON_TOO_BIG_ANSWERED, 6, 3 },
 		{ FWD_REASON_ICMP_RELAYED, 6, 2 },      { FWD_REASON_FRAGMENT_FOLLOWED, 5, 1 },
 		{ FWD_REASON_ICMP_RELAYED, 3, 0 },      { FWD_REASON_FORWARDED, 3, 0 },
 		{ FWD_REASON_FRAGMENT_FOLLOWED, 1, 0 },

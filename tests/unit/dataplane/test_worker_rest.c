@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A worker that has nothing to do: how it waits, what wakes it, and how the control thread holds and ends it. */
+/*
+ * A worker that has nothing to do: how it waits, what wakes it, and how the control thread holds
+ * and ends it.
+ */
 #include "worker_scene.h"
 
 static void interrupts_are_waited_for_where_all_our_queues_have_them(void **state)
@@ -71,7 +74,8 @@ static void a_rest_ends_by_what_is_waited_for(void **state)
 		bool ends = cases[i].wake || cases[i].tap || cases[i].interrupt;
 		time_t began = time(NULL);
 
-		assert_int_equal(rest(&w, ends ? 20000000000 : 1000), cases[i].interrupted);
+		assert_int_equal(sleep_until_event(&w, ends ? 20000000000 : 1000),
+		                 cases[i].interrupted);
 		assert_true(time(NULL) - began < 15);
 		assert_false(is_set(w.wake));
 		assert_false(is_set(w.ports[2].interrupt));
@@ -90,24 +94,24 @@ static void an_idle_worker_spins_then_sleeps_then_waits_for_interrupts(void **st
 	w.wake = make_event(1);
 	for (uint32_t i = 0; i < N_PORTS; i++)
 		w.ports[i].interrupt = w.wake; /* there at once, each time */
-	idle(&w, &r, &empty);
+	sleep_idle(&w, &r, &empty);
 	assert_int_equal(edge.n_pauses, 1);
 	assert_int_equal(w.counts.sleeps, 0);
 	empty = WORKER_IDLE_SPIN;
-	idle(&w, &r, &empty);
+	sleep_idle(&w, &r, &empty);
 	assert_int_equal(edge.n_pauses, 1);
 	assert_int_equal(w.counts.sleeps, 1);
 	assert_false(is_set(w.wake)); /* it was a rest */
 	assert_int_equal(w.counts.interrupts, 0);
 	(void)!write(w.wake, &(uint64_t){ 1 }, 8);
 	empty = WORKER_IDLE_SPIN + WORKER_SLEEP_US / 10;
-	idle(&w, &r, &empty);
+	sleep_idle(&w, &r, &empty);
 	assert_int_equal(w.counts.interrupts, 1);
 	assert_int_equal(w.counts.sleeps, 2);
 	assert_int_equal(edge.interrupts_on[1][0], 0); /* off again */
 	/* what came before they were on */
 	come_in(1, (struct edge_head){ 1, FWD_REASON_MARTIAN, 0, 0, 0 });
-	idle(&w, &r, &empty);
+	sleep_idle(&w, &r, &empty);
 	assert_int_equal(empty, 0);
 	assert_int_equal(w.counts.frames, 1);
 	assert_int_equal(w.counts.interrupts, 1);
@@ -116,7 +120,7 @@ static void an_idle_worker_spins_then_sleeps_then_waits_for_interrupts(void **st
 	w.shares = true;
 	(void)!write(w.wake, &(uint64_t){ 1 }, 8);
 	empty = WORKER_IDLE_SPIN + WORKER_SLEEP_US;
-	idle(&w, &r, &empty);
+	sleep_idle(&w, &r, &empty);
 	assert_int_equal(w.counts.interrupts, 1);
 	assert_int_equal(w.counts.sleeps, 4);
 	assert_int_equal(empty, WORKER_IDLE_SPIN + WORKER_SLEEP_US);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/explain.c over a scene in memory: zones with each kind of answer, and two services at two sites, ams and fra. What it
- * calls is in the test's hands (`edge`), but for the compiler, the answer and the choice of a site.
+ * dns/explain.c over a scene in memory: zones with each kind of answer, and two services at two
+ * sites, ams and fra. What it calls is in the test's hands (`edge`), but for the compiler, the
+ * answer and the choice of a site.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_EXPLAIN_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_EXPLAIN_SCENE_H
@@ -39,8 +40,8 @@ static struct {
 	bool synchronised, clock_held, has_page;
 	size_t page_bytes;
 	struct page_header header;
-	struct views_seen seen;
-	int64_t wall_ms;
+	struct peer_health_input seen;
+	int64_t wall_clock_ms;
 	struct ramp_record ramps[4];
 	size_t n_ramps;
 	struct majority majority;
@@ -66,14 +67,15 @@ static void fake_free(struct generation *g)
 	edge.n_freed++;
 }
 
-static void fake_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
-                         struct decided *decided, const struct generation_time *time)
+static void fake_observe(struct generation *g, const struct peer_health_input *seen,
+                         struct ramps *ramps, struct decided *decided,
+                         const struct generation_time *time)
 {
 	assert_ptr_equal(g, &edge.g);
 	assert_non_null(ramps);
 	assert_non_null(decided);
 	edge.seen = *seen;
-	edge.wall_ms = time->wall_ms;
+	edge.wall_clock_ms = time->wall_clock_ms;
 	edge.clock_held = time->clock_held;
 	edge.n_observed++;
 }
@@ -106,7 +108,7 @@ static int fake_page_open(const char *path, const char *kind, uint32_t layout, c
 	return 0;
 }
 
-static struct majority fake_views_of(const struct views *v, size_t target)
+static struct majority fake_views_of(const struct peer_health *v, size_t target)
 {
 	(void)v;
 	edge.asked = target;
@@ -128,7 +130,7 @@ static struct majority fake_views_of(const struct views *v, size_t target)
 #define page_payload(p)         ((void *)(p))
 #define page_header(p)          (&edge.header)
 #define page_close(p)           (edge.n_pages -= (p) != NULL)
-#define views_of                fake_views_of
+#define peer_health_of_target   fake_views_of
 #include "dns/explain.c"
 
 static const char zone[] =
@@ -138,20 +140,20 @@ static const char zone[] =
 static const char child[] = "$TTL 60\n@ SOA ns root 8 1 1 1 1\n@ NS ns\nns A 192.0.2.9\n";
 static const char *const dynamic[] = { "www.shop.test", "first.shop.test" };
 
-static struct place_site at[2] = {
+static struct steering_site at[2] = {
 	{ .name = "ams", .id = 11, .weight = 100, .n_addresses = { 1, 2 } },
 	{ .name = "fra", .id = 22, .weight = 50, .n_addresses = { 1, 1 } },
 };
-static struct place_service services[2];
-static struct place_name names[2];
-static struct place place;
-static struct place_state *seen;
+static struct steering_service services[2];
+static struct steering_name names[2];
+static struct steering place;
+static struct steering_state *seen;
 static struct model model;
 static struct model_node self;
 static struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
 static health_word words[2][8];
-static struct view view[2];
-static struct views views;
+static struct node_health view[2];
+static struct peer_health views;
 static struct image *image;
 static const struct proc_dirs dirs = { .run = "/run", .state = "/state" };
 
@@ -209,39 +211,39 @@ static int set_up(void **state)
 	seen->n_sites = 4;
 	for (unsigned i = 0; i < 4; i++) {
 		seen->sites[i].words[0] = seen->sites[i].words[1] = up;
-		seen->sites[i].next_ms = MODEL_WALL_NEVER;
+		seen->sites[i].next_ms = MODEL_TIME_NEVER;
 	}
 	(void)addr_parse("203.0.113.10", &at[0].addresses[1][0]);
 	(void)addr_parse("203.0.113.11", &at[0].addresses[1][1]);
 	(void)addr_parse("198.51.100.10", &at[1].addresses[1][0]);
 	(void)addr_parse("2001:db8:1::10", &at[0].addresses[0][0]);
 	(void)addr_parse("2001:db8:2::10", &at[1].addresses[0][0]);
-	services[0] = (struct place_service){ .name = "web", .n_sites = 2, .sites = at };
-	services[1] = (struct place_service){
+	services[0] = (struct steering_service){ .name = "web", .n_sites = 2, .sites = at };
+	services[1] = (struct steering_service){
 		.name = "mail", .n_sites = 2, .sites = at, .first_state = 2, .fail_closed = true
 	};
-	names[0] = (struct place_name){ .name = dynamic[0],
-		                        .service = &services[0],
-		                        .policy = MODEL_POLICY_WEIGHTED,
-		                        .ttl_min_s = 5,
-		                        .ttl_max_s = 60 };
-	names[1] = (struct place_name){ .name = dynamic[1],
-		                        .service = &services[1],
-		                        .policy = MODEL_POLICY_FAILOVER,
-		                        .ttl_min_s = 6,
-		                        .ttl_max_s = 30 };
-	place = (struct place){ .n_names = 2,
-		                .n_services = 2,
-		                .n_states = 4,
-		                .names = names,
-		                .services = services,
-		                .texts = dynamic };
+	names[0] = (struct steering_name){ .name = dynamic[0],
+		                           .service = &services[0],
+		                           .policy = MODEL_POLICY_WEIGHTED,
+		                           .ttl_min_s = 5,
+		                           .ttl_max_s = 60 };
+	names[1] = (struct steering_name){ .name = dynamic[1],
+		                           .service = &services[1],
+		                           .policy = MODEL_POLICY_FAILOVER,
+		                           .ttl_min_s = 6,
+		                           .ttl_max_s = 30 };
+	place = (struct steering){ .n_names = 2,
+		                   .n_services = 2,
+		                   .n_states = 4,
+		                   .names = names,
+		                   .services = services,
+		                   .texts = dynamic };
 	self = (struct model_node){ .clock = MODEL_CLOCK_SYNCHRONISED };
 	model = (struct model){ .self = &self, .key_state = MODEL_KEY_GOOD };
 	memset(words, 0, sizeof(words));
-	view[0] = (struct view){ .node = "ams-1", .site = &sites[0], .words = words[0] };
-	view[1] = (struct view){ .node = "fra-1", .site = &sites[1], .words = words[1] };
-	views = (struct views){ .n = 2, .items = view, .n_targets = 8 };
+	view[0] = (struct node_health){ .node = "ams-1", .site = &sites[0], .words = words[0] };
+	view[1] = (struct node_health){ .node = "fra-1", .site = &sites[1], .words = words[1] };
+	views = (struct peer_health){ .n = 2, .items = view, .n_targets = 8 };
 	edge.g = (struct generation){
 		.model = &model, .place = &place, .state = seen, .views = &views, .image = image
 	};
@@ -274,8 +276,8 @@ static const char *explained(const struct explain_request *request, int result)
 		                      e->authoritative ? " aa" : "", e->truncated ? " tc" : "");
 	for (size_t i = 0; e && i < e->n_records; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", e->records[i]);
-	for (size_t i = 0; e && i < e->n_mistakes; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "! %s\n", e->mistakes[i]);
+	for (size_t i = 0; e && i < e->n_errors; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "! %s\n", e->errors[i]);
 	explain_free(e);
 	assert_true(n < sizeof(text));
 	for (char *c = text; *c; c++)
@@ -286,7 +288,7 @@ static const char *explained(const struct explain_request *request, int result)
 
 static struct explain_request question(const char *name, const char *type)
 {
-	struct explain_request r = { .name = name, .type = type, .wall_ms = T };
+	struct explain_request r = { .name = name, .type = type, .wall_clock_ms = T };
 
 	assert_int_equal(addr_parse("192.0.2.77", &r.client), 0);
 	return r;

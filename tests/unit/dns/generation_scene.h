@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/generation.c with all that it calls in the test's hands: each call is noted, and gives what `edge` says.
+ * dns/generation.c with all that it calls in the test's hands: each call is noted, and gives what
+ * `edge` says.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_GENERATION_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_GENERATION_SCENE_H
@@ -45,9 +46,9 @@ static struct {
 	unsigned n_reports;
 	struct zones_message reported[4];
 	char texts[4][256];
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	/* what is observed */
-	struct views_sites sites;
+	struct peer_health_sites sites;
 	uint64_t down[8];
 	unsigned n_down;
 	bool settled;
@@ -121,7 +122,7 @@ static int fake_stat(const char *path, struct stat *st)
 	return 0;
 }
 
-static int fake_draft(const char *path, mode_t mode, char draft[OWNER_DRAFT_MAX])
+static int fake_draft(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX])
 {
 	(void)path;
 	assert_int_equal(mode, 0644);
@@ -150,10 +151,10 @@ static int fake_check(const void *bytes, size_t n)
 	return edge.check_result;
 }
 
-static int fake_compile(const struct zone_input *in, zones_report *report, void *arg,
+static int fake_compile(const struct zone_input *in, zones_report *report_error_at, void *arg,
                         struct image **out)
 {
-	(void)report;
+	(void)report_error_at;
 	(void)arg;
 	note("compile");
 	edge.in = *in;
@@ -165,13 +166,13 @@ static int fake_compile(const struct zone_input *in, zones_report *report, void 
 
 static int fake_key(const struct proc_dirs *dirs, const char *path,
                     const struct generation_how *how, struct model **out,
-                    struct model_mistakes *mistakes)
+                    struct model_errors *errors)
 {
 	(void)dirs;
 	(void)path;
 	(void)how;
 	(void)out;
-	*mistakes = edge.mistakes;
+	*errors = edge.errors;
 	return edge.key_result;
 }
 
@@ -180,9 +181,9 @@ static struct arena *fake_arena(size_t most)
 	return edge.no_arena ? NULL : arena_new(most);
 }
 
-static struct place *fake_place(const struct model *m, struct arena *a)
+static struct steering *fake_place(const struct model *m, struct arena *a)
 {
-	struct place *p = arena_alloc(a, 1, sizeof(*p));
+	struct steering *p = arena_alloc(a, 1, sizeof(*p));
 
 	(void)m;
 	p->n_states = 3;
@@ -194,26 +195,27 @@ static void *fake_alloc(struct arena *a, size_t n, size_t size)
 	return edge.no_state ? NULL : arena_alloc(a, n, size);
 }
 
-static struct views *fake_views(const struct model *m, const struct place *p, struct arena *a)
+static struct peer_health *fake_views(const struct model *m, const struct steering *p,
+                                      struct arena *a)
 {
 	(void)m;
 	(void)p;
-	return edge.no_views ? NULL : arena_alloc(a, 1, sizeof(struct views));
+	return edge.no_views ? NULL : arena_alloc(a, 1, sizeof(struct peer_health));
 }
 
-static void fake_views_close(struct views *v)
+static void fake_views_close(struct peer_health *v)
 {
 	note(v ? "views_close" : "no_views");
 }
 
-static struct majority fake_views_of(const struct views *v, size_t target)
+static struct majority fake_views_of(const struct peer_health *v, size_t target)
 {
 	assert_non_null(v->decided);
 	return (struct majority){ .word = target == 1 || target == 4 ? 2 | 1 << 8 /* down */
 		                                                     : 1 | (target + 1) << 8 };
 }
 
-static bool fake_is_new(const struct views *v, size_t target, const struct model_site *site)
+static bool fake_is_new(const struct peer_health *v, size_t target, const struct model_site *site)
 {
 	assert_ptr_equal(site, v->at[target / 2]);
 	return target == 2 || target == 5;
@@ -232,28 +234,29 @@ static void fake_end(struct decided *d, bool settled)
 	edge.settled = settled;
 }
 
-static uint64_t fake_out(const struct model *m, const struct ramps *ramps, int64_t wall_ms)
+static uint64_t fake_out(const struct model *m, const struct ramps *ramps, int64_t wall_clock_ms)
 {
 	(void)m;
 	assert_non_null(ramps);
-	assert_int_equal(wall_ms, 777);
+	assert_int_equal(wall_clock_ms, 777);
 	return 5;
 }
 
-static void fake_take_out(struct views *v, uint64_t sites)
+static void fake_take_out(struct peer_health *v, uint64_t sites)
 {
 	(void)v;
 	assert_int_equal(sites, 5);
 	note("take_out");
 }
 
-static bool fake_is_up(const struct outside *o, const struct model_site *site, int64_t wall_ms)
+static bool fake_is_up(const struct outside *o, const struct model_site *site,
+                       int64_t wall_clock_ms)
 {
 	assert_non_null(o->model);
 	assert_non_null(o->place);
 	assert_non_null(o->state);
 	assert_non_null(o->views);
-	assert_int_equal(wall_ms, 777);
+	assert_int_equal(wall_clock_ms, 777);
 	return site != NULL;
 }
 
@@ -262,7 +265,7 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 	struct model_site site;
 
 	(void)r;
-	assert_int_equal(in->wall_ms, 777);
+	assert_int_equal(in->wall_clock_ms, 777);
 	assert_int_equal(in->now_ms, 99);
 	assert_true(in->clock_held);
 	assert_true(in->is_up(in->arg, &site));
@@ -270,37 +273,38 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 	note("step");
 }
 
-#define read                                       fake_read
-#define write                                      fake_write
-#define close                                      fake_close
-#define rename                                     fake_rename
-#define unlink                                     fake_unlink
-#define stat(path, st)                             fake_stat(path, st)
-#define fstat                                      fake_fstat
-#define owner_draft                                fake_draft
-#define owner_open                                 fake_owner_open
-#define image_check                                fake_check
-#define zone_compile                               fake_compile
-#define place_key_read                             fake_key
-#define access(path, how)                          (strcmp(path, "/state/effective.conf") ? -1 : 0)
-#define model_mistakes_free(m)                     note("mistakes_free")
-#define arena_new                                  fake_arena
-#define place_new                                  fake_place
-#define arena_alloc                                fake_alloc
-#define views_new                                  fake_views
-#define views_close                                fake_views_close
-#define views_read(v, seen)                        note("read")
-#define views_sites(v)                             (edge.sites)
-#define views_of                                   fake_views_of
-#define views_is_new                               fake_is_new
-#define views_take_out                             fake_take_out
-#define place_sites_out                            fake_out
-#define decided_begin(d)                           note("begin")
-#define decided_add                                fake_add
-#define decided_end                                fake_end
-#define ramps_step_all                             fake_step
-#define place_state_overrides(p, m, r, wall_ms, s) note((wall_ms) == 777 ? "overrides" : "?")
-#define outside_is_up                              fake_is_up
+#define read                      fake_read
+#define write                     fake_write
+#define close                     fake_close
+#define rename                    fake_rename
+#define unlink                    fake_unlink
+#define stat(path, st)            fake_stat(path, st)
+#define fstat                     fake_fstat
+#define owner_make_temporary      fake_draft
+#define owner_open                fake_owner_open
+#define image_check               fake_check
+#define zone_compile              fake_compile
+#define steering_key_read         fake_key
+#define access(path, how)         (strcmp(path, "/state/effective.conf") ? -1 : 0)
+#define model_errors_free(m)      note("mistakes_free")
+#define arena_new                 fake_arena
+#define steering_new              fake_place
+#define arena_alloc               fake_alloc
+#define peer_health_new           fake_views
+#define peer_health_close         fake_views_close
+#define peer_health_read(v, seen) note("read")
+#define peer_health_sites(v)      (edge.sites)
+#define peer_health_of_target     fake_views_of
+#define peer_health_is_new        fake_is_new
+#define peer_health_exclude       fake_take_out
+#define steering_sites_out        fake_out
+#define decided_begin(d)          note("begin")
+#define decided_add               fake_add
+#define decided_end               fake_end
+#define ramps_step_all            fake_step
+#define steering_apply_overrides(p, m, r, wall_clock_ms, s)                                        \
+	note((wall_clock_ms) == 777 ? "overrides" : "?")
+#define outside_is_up fake_is_up
 #include "dns/generation.c"
 #undef arena_new
 #undef arena_alloc

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/listen.c with real sockets, in a network namespace of the test's own. The crew, the supervisor and the clock are the
- * test's; so are the kernel's errors, the log, and what is read before rights are dropped.
+ * dns/listen.c with real sockets, in a network namespace of the test's own. The crew, the
+ * supervisor and the clock are the test's; so are the kernel's errors, the log, and what is read
+ * before rights are dropped.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_LISTEN_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_LISTEN_SCENE_H
@@ -31,7 +32,7 @@
 #define NO_MORE 16
 
 static uint64_t at_ms;
-static unsigned n_crew, n_crew_calls, n_forgotten, n_wanted = 1;
+static unsigned n_crew, n_crew_calls, n_forgotten, n_configured = 1;
 static int held[2][NO_MORE]; /* by kind and thread: what the supervisor holds; -1: nothing */
 static bool no_threads;
 
@@ -69,7 +70,7 @@ static inline unsigned fake_threads(const struct model *m, const cpu_set_t *allo
 {
 	(void)m;
 	n_allowed = CPU_COUNT(allowed);
-	return n_wanted;
+	return n_configured;
 }
 
 static char logged[2048];
@@ -137,9 +138,9 @@ static inline int fake_listen_fd(const char *name)
 }
 
 static inline int fake_read(const char *path, const char *node, struct model **out,
-                            struct model_mistakes *mistakes)
+                            struct model_errors *errors)
 {
-	(void)mistakes;
+	(void)errors;
 	assert_string_equal(path, "/s/effective.conf");
 	assert_string_equal(node, "a");
 	if (early.result == 0)
@@ -162,7 +163,7 @@ static inline void fake_free(struct model *m)
 #define model_free             fake_free
 #define bind                   fake_bind
 #define loop_now_ms            fake_now
-#define crew_set               fake_crew_set
+#define workers_set_number     fake_crew_set
 #define handed_find            fake_find
 #define handed_forget          fake_forget
 #define model_dns_threads      fake_threads
@@ -209,7 +210,7 @@ static inline int set_up(void **state)
 	bind_fails = steer_fails = affinity_fails = (struct failure){ 0 };
 	logged[0] = '\0';
 	n_crew = n_crew_calls = n_forgotten = 0;
-	n_wanted = 1;
+	n_configured = 1;
 	no_threads = false;
 	at_ms = 100000;
 	for (unsigned i = 0; i < SERVER_SOCKETS_MAX + 1; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/main.c with all that it calls in the test's hands: each call is noted, may fail, and gives what `edge` says.
+ * dns/main.c with all that it calls in the test's hands: each call is noted, may fail, and gives
+ * what `edge` says.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_MAIN_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_MAIN_SCENE_H
@@ -59,8 +60,8 @@ static struct {
 	const struct page *seen_page;
 	uint64_t good_until_ms, observed_ms;
 	const char *seen_run;
-	int64_t wall_ms;
-	enum wall_hold hold;
+	int64_t wall_clock_ms;
+	enum wall_clock_hold hold;
 	bool replaced, supervised, trusted;
 	size_t page_bytes;
 	struct page_header header;
@@ -81,7 +82,7 @@ static uint64_t words[5];
 static struct generation generation;
 static struct model model;
 static struct model_node own_node;
-static struct views views;
+static struct peer_health views;
 static FILE *out, *err_out;
 static char *out_text, *err_text;
 static size_t out_size, err_size;
@@ -139,9 +140,9 @@ static int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, 
 	assert_ptr_equal(arg, edge.server);
 	assert_int_equal(events, EPOLLIN);
 	return note("fd:%d:%s", fd,
-	            cb == server_load_done ? "load"
-	            : cb == crew_ended     ? "crew"
-	                                   : "?");
+	            cb == server_load_done     ? "load"
+	            : cb == workers_join_ended ? "crew"
+	                                       : "?");
 }
 
 static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms)
@@ -181,8 +182,9 @@ static int fake_page_open(const char *path, const char *kind, uint32_t layout, c
 	return err;
 }
 
-static void fake_observe(struct generation *g, const struct views_seen *seen, struct ramps *ramps,
-                         struct decided *decided, const struct generation_time *time)
+static void fake_observe(struct generation *g, const struct peer_health_input *seen,
+                         struct ramps *ramps, struct decided *decided,
+                         const struct generation_time *time)
 {
 	assert_ptr_equal(g, &generation);
 	assert_ptr_equal(ramps, &edge.server->ramps);
@@ -196,7 +198,7 @@ static void fake_observe(struct generation *g, const struct views_seen *seen, st
 	(void)note("observe");
 }
 
-static void fake_forget_own(struct views *v)
+static void fake_forget_own(struct peer_health *v)
 {
 	assert_ptr_equal(v, &views);
 	(void)note("forget_own");
@@ -207,10 +209,10 @@ static int64_t fake_believed(struct believed *b, const char *run_dir)
 	assert_ptr_equal(b, &edge.server->believed);
 	assert_string_equal(run_dir, "/r");
 	(void)note("clock");
-	return edge.wall_ms;
+	return edge.wall_clock_ms;
 }
 
-static enum wall_hold fake_hold(const struct wall *w, bool trusted)
+static enum wall_clock_hold fake_hold(const struct wall_clock *w, bool trusted)
 {
 	(void)w;
 	edge.trusted = trusted;
@@ -259,7 +261,7 @@ static int fake_ctl_serve(struct loop *l, const char *path, const char *group, c
 {
 	(void)l;
 	assert_string_equal(group, "weir");
-	assert_ptr_equal(handler, control_handle);
+	assert_ptr_equal(handler, dns_ctl_handle);
 	assert_ptr_equal(arg, edge.server);
 	*ctl = (void *)&edge;
 	return note("ctl:%s", path);
@@ -311,7 +313,7 @@ NOTE_ONLY(serving_close, struct server *)
 NOTE_ONLY(keep_tick, struct server *)
 NOTE_ONLY(keep_stop, struct server *)
 NOTE_ONLY(server_conditions, struct server *)
-NOTE_ONLY(crew_stop, struct server *)
+NOTE_ONLY(workers_stop, struct server *)
 NOTE_ONLY(listen_close, struct server *)
 NOTE_ONLY(server_load_stop, struct server *)
 NOTE_ONLY(ramps_close, struct ramps *)
@@ -335,14 +337,14 @@ void server_load_done(void *arg, int fd, uint32_t events)
 	(void)events;
 }
 
-void crew_ended(void *arg, int fd, uint32_t events)
+void workers_join_ended(void *arg, int fd, uint32_t events)
 {
 	(void)arg;
 	(void)fd;
 	(void)events;
 }
 
-char *control_handle(void *arg, const char *line, size_t length)
+char *dns_ctl_handle(void *arg, const char *line, size_t length)
 {
 	(void)arg;
 	(void)line;
@@ -350,62 +352,62 @@ char *control_handle(void *arg, const char *line, size_t length)
 	return NULL;
 }
 
-#define getrlimit                  fake_getrlimit
-#define setrlimit                  fake_setrlimit
-#define eventfd                    fake_eventfd
-#define loop_open                  fake_loop_open
-#define loop_watch_file            fake_watch_file
-#define loop_signal                fake_signal
-#define loop_fd_add                fake_fd_add
-#define loop_timer_set             fake_timer
-#define loop_watch_page            fake_watch_page
-#define loop_beat                  fake_beat
-#define loop_run(l)                note("run")
-#define loop_stop                  fake_loop_stop
-#define loop_close                 fake_loop_close
-#define page_open                  fake_page_open
-#define page_size(p)               (edge.page_bytes)
-#define page_payload(p)            ((void *)(p))
-#define page_header(p)             (&edge.header)
-#define page_is_replaced(p)        (edge.replaced)
-#define page_close(p)              note((p) ? "page_close" : "no_page")
-#define clock_mono_ms()            (edge.now_ms)
-#define generation_observe         fake_observe
-#define views_forget_own           fake_forget_own
-#define believed_tick              fake_believed
-#define believed_close             fake_believed_close
-#define wall_hold(w, trusted)      fake_hold(w, trusted)
-#define ramps_held(r, how)         fake_held(r, how)
-#define stats_alive                fake_alive
-#define stats_turns                fake_turns
-#define stats_job_begin(s, job, n) note("begin:%s:%u", job, n)
-#define stats_job_end(s, job)      note("end:%s", job)
-#define counters_open              fake_counters_open
-#define counters_close             fake_counters_close
-#define handed_by_supervisor()     (edge.supervised)
-#define handed_watch(s)            note("handed")
-#define ctl_serve                  fake_ctl_serve
-#define ctl_close                  fake_ctl_close
-#define ramps_open(r, dir)         note("ramps:%s", dir)
-#define decided_open(d, dir)       note("decided:%s", dir)
-#define ramps_close                fake_ramps_close
-#define decided_close              fake_decided_close
-#define serving_publish            fake_serving_publish
-#define serving_close              fake_serving_close
-#define keep_tick                  fake_keep_tick
-#define keep_stop                  fake_keep_stop
-#define listen_tick(s, now_ms)     note("listen:%llu", (unsigned long long)(now_ms))
-#define listen_close               fake_listen_close
-#define listen_early               fake_early
-#define crew_stop                  fake_crew_stop
-#define server_load_stop           fake_server_load_stop
-#define server_conditions          fake_server_conditions
-#define proc_ignore_signals()      note("ignore_signals")
-#define json_prepare()             note("json")
-#define proc_dirs_from_args        fake_dirs
-#define proc_become                fake_become
-#define sandbox_enter              fake_sandbox
-#define main                       dns_main
+#define getrlimit                   fake_getrlimit
+#define setrlimit                   fake_setrlimit
+#define eventfd                     fake_eventfd
+#define loop_open                   fake_loop_open
+#define loop_watch_file             fake_watch_file
+#define loop_signal                 fake_signal
+#define loop_fd_add                 fake_fd_add
+#define loop_timer_set              fake_timer
+#define loop_watch_page             fake_watch_page
+#define loop_beat                   fake_beat
+#define loop_run(l)                 note("run")
+#define loop_stop                   fake_loop_stop
+#define loop_close                  fake_loop_close
+#define page_open                   fake_page_open
+#define page_size(p)                (edge.page_bytes)
+#define page_payload(p)             ((void *)(p))
+#define page_header(p)              (&edge.header)
+#define page_is_replaced(p)         (edge.replaced)
+#define page_close(p)               note((p) ? "page_close" : "no_page")
+#define clock_mono_ms()             (edge.now_ms)
+#define generation_observe          fake_observe
+#define peer_health_forget_own      fake_forget_own
+#define believed_tick               fake_believed
+#define believed_close              fake_believed_close
+#define wall_clock_hold(w, trusted) fake_hold(w, trusted)
+#define ramps_held(r, how)          fake_held(r, how)
+#define stats_alive                 fake_alive
+#define stats_turns                 fake_turns
+#define stats_job_begin(s, job, n)  note("begin:%s:%u", job, n)
+#define stats_job_end(s, job)       note("end:%s", job)
+#define counters_open               fake_counters_open
+#define counters_close              fake_counters_close
+#define handed_by_supervisor()      (edge.supervised)
+#define handed_watch(s)             note("handed")
+#define ctl_serve                   fake_ctl_serve
+#define ctl_close                   fake_ctl_close
+#define ramps_open(r, dir)          note("ramps:%s", dir)
+#define decided_open(d, dir)        note("decided:%s", dir)
+#define ramps_close                 fake_ramps_close
+#define decided_close               fake_decided_close
+#define serving_publish             fake_serving_publish
+#define serving_close               fake_serving_close
+#define keep_tick                   fake_keep_tick
+#define keep_stop                   fake_keep_stop
+#define listen_tick(s, now_ms)      note("listen:%llu", (unsigned long long)(now_ms))
+#define listen_close                fake_listen_close
+#define listen_early                fake_early
+#define workers_stop                fake_workers_stop
+#define server_load_stop            fake_server_load_stop
+#define server_conditions           fake_server_conditions
+#define proc_ignore_signals()       note("ignore_signals")
+#define json_prepare()              note("json")
+#define proc_dirs_from_args         fake_dirs
+#define proc_become                 fake_become
+#define sandbox_enter               fake_sandbox
+#define main                        dns_main
 #undef stdout
 #undef stderr
 #define stdout out

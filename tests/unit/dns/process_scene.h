@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A whole weir-dns in a child process, in a network namespace of the test's own. The test writes documents and zone
- * files, has a health page, sends queries, and reads the control socket, the stats page and the conditions.
+ * A whole weir-dns in a child process, in a network namespace of the test's own. The test writes
+ * documents and zone files, has a health page, sends queries, and reads the control socket, the
+ * stats page and the conditions.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_PROCESS_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_PROCESS_SCENE_H
@@ -81,10 +82,13 @@ static inline void write_zone(unsigned i, unsigned serial, const char *more)
 	write_text(path, text);
 }
 
-/* Make the next effective document: zones z0.test and on, and www.z0.test of service web at two sites. */
+/*
+ * Make the next effective document: zones z0.test and on, and www.z0.test of service web at two
+ * sites.
+ */
 static inline void write_document(unsigned n_zones, const char *listen, const char *threads)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 	char zones[2048] = "", text[6144], fingerprint[MODEL_FINGERPRINT_MAX];
 	size_t at = 0;
@@ -112,13 +116,13 @@ static inline void write_document(unsigned n_zones, const char *listen, const ch
 	        "policy = \"weighted\"; ttl = { min = \"5s\"; max = \"60s\"; }; } ); };\n",
 	        cluster_more, listen, threads, zones);
 	write_text(DIR_ "/conf/weir.conf", text);
-	if (model_read_config(DIR_ "/conf/weir.conf", "ams-1", &m, &mistakes)) {
-		for (size_t i = 0; i < mistakes.n_items; i++)
-			fprintf(stderr, "%u: %s: %s\n", mistakes.items[i].line,
-			        mistakes.items[i].field, mistakes.items[i].message);
+	if (model_read_config(DIR_ "/conf/weir.conf", "ams-1", &m, &errors)) {
+		for (size_t i = 0; i < errors.n_items; i++)
+			fprintf(stderr, "%u: %s: %s\n", errors.items[i].line, errors.items[i].field,
+			        errors.items[i].message);
 		abort();
 	}
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	m->meta.document = ++number;
 	m->meta.version = 7;
 	model_key_fingerprint(m->hash_key, fingerprint);
@@ -190,7 +194,7 @@ static inline json_t *ask(const char *line)
 	char *text = NULL;
 	json_t *answer;
 
-	if (ctl_ask(DIR_ "/run/dns.ctl", line, 5000, &text))
+	if (ctl_request(DIR_ "/run/dns.ctl", line, 5000, &text))
 		return NULL;
 	answer = json_loads(text, 0, NULL);
 	free(text);
@@ -198,8 +202,8 @@ static inline json_t *ask(const char *line)
 }
 
 /*
- * What stands at @p path ("names.0.sites.1.ipv4") of the status, as text: a string as it is, true, false, a number, an
- * array's length in brackets; "" where nothing stands.
+ * What stands at @p path ("names.0.sites.1.ipv4") of the status, as text: a string as it is, true,
+ * false, a number, an array's length in brackets; "" where nothing stands.
  */
 static inline const char *status_at(const char *path, char out[256])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/tcp.c with its edges in the test's hands: the clock, what a client's share of a turn comes to, and the kernel's errors.
- * Connections are real ones of the loopback.
+ * dns/tcp.c with its edges in the test's hands: the clock, what a client's share of a turn comes
+ * to, and the kernel's errors. Connections are real ones of the loopback.
  */
 #ifndef WEIR_TESTS_UNIT_DNS_TCP_SCENE_H
 #define WEIR_TESTS_UNIT_DNS_TCP_SCENE_H
@@ -39,18 +39,18 @@ static inline uint64_t fake_now(const struct loop *l)
 
 static bool is_published;
 
-static inline bool fake_enter(struct worker *w)
+static inline bool fake_enter(struct dns_worker *w)
 {
 	(void)w;
 	return is_published;
 }
 
-static inline void fake_leave(struct worker *w)
+static inline void fake_leave(struct dns_worker *w)
 {
 	(void)w;
 }
 
-static inline enum tcp_client_end fake_serve(struct worker *w, struct tcp_client *c,
+static inline enum tcp_client_end fake_serve(struct dns_worker *w, struct tcp_client *c,
                                              struct tcp_buffers *b, struct tcp_work *work)
 {
 	(void)w;
@@ -120,7 +120,7 @@ static inline void *fake_mmap(void *at, size_t n, int rights, int flags, int fd,
 #include "dns/tcp.c"
 
 static struct server s;
-static struct worker *w = &s.workers[WORKERS_MAX];
+static struct dns_worker *w = &s.workers[WORKERS_MAX];
 static uint64_t accepted, opened, paused, closed[COUNTERS_CLOSE_COUNT];
 static int listener, peers[64];
 static unsigned n_peers;
@@ -163,7 +163,7 @@ static inline int tear_down(void **state)
 	for (unsigned i = 0; i < n_peers; i++)
 		close(peers[i]);
 	for (struct tcp *t = w->tcp; t->oldest != TCP_NOBODY;)
-		close_client(w, client_at(t, t->oldest), COUNTERS_CLOSE_CLIENT);
+		close_tcp_client(w, client_at(t, t->oldest), COUNTERS_CLOSE_CLIENT);
 	for (unsigned i = 0; i < TCP_NETWORKS; i++)
 		n_left += w->tcp->n_of_network[i];
 	tcp_close(w);
@@ -203,7 +203,7 @@ static inline void turn(void)
 static inline void tick(void)
 {
 	loop_timer_cancel(w->loop, &w->tcp->tick);
-	on_tick(w);
+	on_tcp_tick(w);
 }
 
 /* The connection that @c peers[i] has. */

@@ -71,28 +71,28 @@ static const char child_text[] = "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns 
 		}                                                                                  \
 	}
 
-static const struct place_site sites[] = {
+static const struct steering_site sites[] = {
 	{ .name = "ams",
 	  .id = 1,
 	  .weight = 100,
 	  .n_addresses = { 1, 2 },
 	  .addresses = { { ADDR6(1) }, { ADDR4(1), ADDR4(2) } } },
 };
-static struct place_service service = { .name = "web", .n_sites = 1, .sites = sites };
-static const struct place_name names[] = {
+static struct steering_service service = { .name = "web", .n_sites = 1, .sites = sites };
+static const struct steering_name names[] = {
 	{ .name = "www.shop.test", .service = &service, .ttl_min_s = 5, .ttl_max_s = 60 },
 	{ .name = "*.dyn.shop.test", .service = &service, .ttl_min_s = 5, .ttl_max_s = 60 },
 };
-static const struct place place = { .key = { 1, 2 },
-	                            .n_names = 2,
-	                            .n_services = 1,
-	                            .n_states = 1,
-	                            .names = names,
-	                            .services = &service };
+static const struct steering place = { .key = { 1, 2 },
+	                               .n_names = 2,
+	                               .n_services = 1,
+	                               .n_states = 1,
+	                               .names = names,
+	                               .services = &service };
 
 struct fixture {
 	struct image *image;
-	struct place_state *state;
+	struct steering_state *state;
 	struct answer_env env;
 };
 
@@ -137,7 +137,7 @@ static int set_up(void **out)
 	rmdir(dir);
 	f.state = calloc(1, sizeof(*f.state) + sizeof(f.state->sites[0]));
 	f.state->n_sites = 1;
-	f.state->sites[0].next_ms = MODEL_WALL_NEVER;
+	f.state->sites[0].next_ms = MODEL_TIME_NEVER;
 	f.env = (struct answer_env){ .image = f.image, .place = &place, .state = f.state };
 	*out = &f;
 	return 0;
@@ -496,7 +496,7 @@ static void an_emptied_dynamic_name_is_asked_again_soon(void **state)
 	f->state->sites[0].disabled = false;
 	assert_string_equal(text, "NOERROR aa\n? www.shop.test. 1\n"
 	                          "au shop.test. 5 SOA ns1.shop.test. root.shop.test. 7\n");
-	assert_int_equal(info.choice.class, PLACE_NONE);
+	assert_int_equal(info.choice.class, STEERING_NONE);
 }
 
 /* Counters and explain go by it. */
@@ -518,7 +518,7 @@ static void what_was_answered_is_told_beside_the_answer(void **state)
 			assert_int_equal(info.type, ip4 ? A : 28);
 			assert_int_equal(info.dynamic, name);
 			assert_int_equal(info.ip4, ip4);
-			assert_int_equal(info.choice.class, PLACE_SERVING);
+			assert_int_equal(info.choice.class, STEERING_SERVING);
 			assert_int_equal(info.choice.site, 0);
 			assert_false(info.has_edns || info.has_subnet || info.truncated);
 		}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers at the edges: a renamed name of 255 bytes, a broken zone, bits of EDNS that mean nothing. */
+/*
+ * Answers at the edges: a renamed name of 255 bytes, a broken zone, bits of EDNS that mean
+ * nothing.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -160,7 +163,7 @@ static void only_its_own_bit_asks_for_dnssec(void **state)
 
 static void a_site_gives_as_many_addresses_as_a_vip_can_have(void **state)
 {
-	static struct addr addresses[2 * PLACE_ADDRESSES_MAX];
+	static struct addr addresses[2 * STEERING_ADDRESSES_MAX];
 	static struct model_site site = { .name = "ams" };
 	static struct model_vip vip = { .name = "v", .site = &site, .addresses = addresses };
 	static struct model_at at = { .site = &site, .vip = &vip, .weight = 1 };
@@ -171,19 +174,19 @@ static void a_site_gives_as_many_addresses_as_a_vip_can_have(void **state)
 	struct arena *arena = arena_new(1 << 20);
 
 	(void)state;
-	for (unsigned i = 0; i < PLACE_ADDRESSES_MAX; i++) {
+	for (unsigned i = 0; i < STEERING_ADDRESSES_MAX; i++) {
 		const uint8_t ip4[4] = { 192, 0, 2, (uint8_t)i };
 		uint8_t ip6[16] = { 0x20, 1, 0xd, 0xb8, [15] = (uint8_t)i };
 
 		addresses[2 * i] = addr_from4(ip4);
 		addresses[2 * i + 1] = addr_from6(ip6);
 	}
-	vip.n_addresses = 2 * PLACE_ADDRESSES_MAX;
-	const struct place *p = place_new(&m, arena);
+	vip.n_addresses = 2 * STEERING_ADDRESSES_MAX;
+	const struct steering *p = steering_new(&m, arena);
 
 	assert_non_null(p);
-	assert_int_equal(p->services[0].sites[0].n_addresses[0], PLACE_ADDRESSES_MAX);
-	assert_int_equal(p->services[0].sites[0].n_addresses[1], PLACE_ADDRESSES_MAX);
+	assert_int_equal(p->services[0].sites[0].n_addresses[0], STEERING_ADDRESSES_MAX);
+	assert_int_equal(p->services[0].sites[0].n_addresses[1], STEERING_ADDRESSES_MAX);
 	arena_free(arena);
 }
 

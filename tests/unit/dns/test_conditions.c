@@ -23,7 +23,7 @@ static struct {
 	bool ended;
 } stated;
 static uint64_t time_ms;
-static struct views_sites heard;
+static struct peer_health_sites heard;
 static struct majority outside[8]; /* by target */
 static const char *lacking;        /* the address that the host lacks */
 
@@ -63,13 +63,13 @@ static uint64_t fake_now(const struct loop *l)
 	return time_ms;
 }
 
-static struct views_sites fake_sites(const struct views *v)
+static struct peer_health_sites fake_sites(const struct peer_health *v)
 {
 	(void)v;
 	return heard;
 }
 
-static struct majority fake_outside(const struct views *v, size_t target,
+static struct majority fake_outside(const struct peer_health *v, size_t target,
                                     const struct model_site *site)
 {
 	(void)v;
@@ -90,31 +90,34 @@ static int fake_bind(int fd, const struct sockaddr *at, socklen_t length)
 }
 
 /* The private parts too. */
-#define conditions_begin   fake_begin
-#define conditions_add     fake_add
-#define conditions_end     fake_end
-#define loop_now_ms        fake_now
-#define views_sites(v)     fake_sites(v)
-#define views_from_outside fake_outside
-#define bind(fd, at, n)    fake_bind(fd, at, n)
+#define conditions_begin         fake_begin
+#define conditions_add           fake_add
+#define conditions_end           fake_end
+#define loop_now_ms              fake_now
+#define peer_health_sites(v)     fake_sites(v)
+#define peer_health_from_outside fake_outside
+#define bind(fd, at, n)          fake_bind(fd, at, n)
 #include "dns/conditions.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const health_word up = 1 | 1 << 8, down = 2 | 1 << 8;
 
-/* A server with sites ams (this node's), fra and lon, of which ams and fra have the services web and mail. */
+/*
+ * A server with sites ams (this node's), fra and lon, of which ams and fra have the services web
+ * and mail.
+ */
 static struct {
 	struct server s;
 	struct generation g;
 	struct model m;
 	struct model_node self;
 	struct model_site sites[3];
-	struct views views;
-	struct place p;
-	struct place_service services[2];
-	struct place_site at[2][2];
-	struct place_state *state;
+	struct peer_health views;
+	struct steering p;
+	struct steering_service services[2];
+	struct steering_site at[2][2];
+	struct steering_state *state;
 	struct addr listens[2];
 } w;
 
@@ -126,7 +129,7 @@ static int set_up(void **state)
 	(void)state;
 	memset(&w, 0, sizeof(w));
 	memset(outside, 0, sizeof(outside));
-	heard = (struct views_sites){ 3, 3, 0 };
+	heard = (struct peer_health_sites){ 3, 3, 0 };
 	lacking = NULL;
 	time_ms = 100000;
 	for (uint32_t i = 0; i < 3; i++)
@@ -142,14 +145,14 @@ static int set_up(void **state)
 	w.state->n_sites = 4;
 	for (uint32_t i = 0; i < 4; i++) {
 		w.at[i / 2][i % 2] =
-		        (struct place_site){ .name = names[i % 2], .n_addresses = { 1, 1 } };
+		        (struct steering_site){ .name = names[i % 2], .n_addresses = { 1, 1 } };
 		w.state->sites[i].words[0] = w.state->sites[i].words[1] = up;
 	}
-	w.services[0] = (struct place_service){ .name = "web", .n_sites = 2, .sites = w.at[0] };
-	w.services[1] = (struct place_service){
+	w.services[0] = (struct steering_service){ .name = "web", .n_sites = 2, .sites = w.at[0] };
+	w.services[1] = (struct steering_service){
 		.name = "mail", .n_sites = 2, .sites = w.at[1], .first_state = 2
 	};
-	w.p = (struct place){ .n_services = 2, .services = w.services, .n_states = 4 };
+	w.p = (struct steering){ .n_services = 2, .services = w.services, .n_states = 4 };
 	w.g = (struct generation){
 		.model = &w.m, .place = &w.p, .state = w.state, .views = &w.views
 	};
@@ -212,8 +215,8 @@ static void a_refused_document_is_down_only_where_nothing_is_served(void **state
 	assert_int_equal(level_of("document-refused", "", "the one before is served"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("document-refused", "", strerror(EINVAL)), CONDITION_DEGRADED);
-	w.s.load.mistakes[0] = (char *)(uintptr_t) "effective.conf:7: what";
-	w.s.load.n_mistakes = 1;
+	w.s.load.errors[0] = (char *)(uintptr_t) "effective.conf:7: what";
+	w.s.load.n_errors = 1;
 	(void)say();
 	assert_int_equal(level_of("document-refused", "", "effective.conf:7: what"),
 	                 CONDITION_DEGRADED);
@@ -273,7 +276,7 @@ static void threads_that_lack_have_their_time_to_come(void **state)
 static void a_key_that_is_not_the_clusters_is_told(void **state)
 {
 	(void)state;
-	w.m.key_why = "no such file";
+	w.m.key_fault = "no such file";
 	w.m.key_state = MODEL_KEY_KEPT;
 	assert_int_equal(say(), 1);
 	assert_int_equal(level_of("hash-key-mismatch", "weir-dns", "the key in use stays"),
@@ -305,7 +308,7 @@ static void the_majority_is_lost_at_one_half_and_warned_of_before(void **state)
 	(void)state;
 	w.views.votes = true;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		heard = (struct views_sites){ cases[i].n, cases[i].n_heard, 6 };
+		heard = (struct peer_health_sites){ cases[i].n, cases[i].n_heard, 6 };
 		assert_int_equal(say(), cases[i].code ? 1 : 0);
 		if (cases[i].code)
 			assert_int_equal(level_of(cases[i].code, "", "fra, lon"),
@@ -317,7 +320,7 @@ static void the_majority_is_lost_at_one_half_and_warned_of_before(void **state)
 
 static void a_site_is_out_when_all_its_families_are_down(void **state)
 {
-	struct place_site_state *web_fra = &w.state->sites[1], *web_ams = &w.state->sites[0];
+	struct steering_site_state *web_fra = &w.state->sites[1], *web_ams = &w.state->sites[0];
 
 	(void)state;
 	web_fra->words[0] = down;
@@ -369,14 +372,14 @@ static void the_own_site_may_be_out_only_for_others(void **state)
 static void each_trouble_of_the_clock_has_its_own_words(void **state)
 {
 	(void)state;
-	w.s.clock = WALL_UNSYNCHRONISED;
+	w.s.clock = WALL_CLOCK_UNSYNCHRONISED;
 	assert_int_equal(say(), 1);
 	assert_int_equal(level_of("clock-unsynchronised", "", "no time server"),
 	                 CONDITION_DEGRADED);
-	w.s.clock = WALL_STEPPED;
+	w.s.clock = WALL_CLOCK_STEPPED;
 	assert_int_equal(say(), 1);
 	assert_int_equal(level_of("clock-stepped", "", "weir clock accept"), CONDITION_DEGRADED);
-	w.s.clock = WALL_BOOTED; /* known from the peers in a moment */
+	w.s.clock = WALL_CLOCK_BOOTED; /* known from the peers in a moment */
 	assert_int_equal(say(), 0);
 }
 
@@ -463,25 +466,25 @@ static void the_mistake_is_that_of_the_zone(void **state)
 	(void)state;
 	make_zones(4, states);
 	for (unsigned i = 0; i < 4; i++)
-		w.s.load.mistakes[i] = texts[i];
+		w.s.load.errors[i] = texts[i];
 	for (unsigned i = 0; i < 3; i++)
 		w.s.load.zones[i + 1] = zones[i];
-	w.s.load.n_mistakes = 4;
+	w.s.load.n_errors = 4;
 	assert_int_equal(say(), 3);
 	assert_int_equal(level_of("zones-refused", "za", "weir zone reload: z:3: of a"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "zb", "weir zone reload: z:2: of b"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "zc", "z:"), -1); /* it has none */
-	w.s.load.n_mistakes = 2; /* those behind are of an earlier load */
+	w.s.load.n_errors = 2; /* those behind are of an earlier load */
 	(void)say();
 	assert_int_equal(level_of("zones-refused", "za", "z:3"), -1);
 	assert_int_equal(level_of("zones-refused", "zb", "z:2: of b"), CONDITION_DEGRADED);
-	w.s.load.mistakes[1] = NULL; /* there was no memory for it */
+	w.s.load.errors[1] = NULL; /* there was no memory for it */
 	(void)say();
 	assert_int_equal(level_of("zones-refused", "zb", "z:"), -1);
 	w.s.load.running = true;
-	w.s.load.mistakes[1] = texts[1];
+	w.s.load.errors[1] = texts[1];
 	(void)say();
 	assert_int_equal(level_of("zones-refused", "zb", "z:"), -1);
 }
@@ -513,8 +516,8 @@ static void a_whole_image_that_is_an_earlier_one_is_told(void **state)
 	assert_int_equal(say(), 1);
 	assert_string_equal(stated.items[0].text,
 	                    "the zone files are refused, an earlier image is served");
-	w.s.load.mistakes[0] = mistake;
-	w.s.load.n_mistakes = 1;
+	w.s.load.errors[0] = mistake;
+	w.s.load.n_errors = 1;
 	assert_int_equal(say(), 1);
 	assert_int_equal(level_of("zones-refused", "", "image is served: weir.conf:3: what"),
 	                 CONDITION_DEGRADED);

@@ -31,17 +31,17 @@ static const char *fake_load_error(const struct server *s)
 #define server_load_start fake_load_start
 #include "dns/control.c"
 
-static struct place_state *states; /* of one site */
-static struct views views;
+static struct steering_state *states; /* of one site */
+static struct peer_health views;
 static struct generation generation = { .views = &views };
 
 static json_t *tell_site(health_word ip6, health_word ip4)
 {
-	const struct place_site site = { .name = "ams", .weight = 100, .n_addresses = { 1, 1 } };
+	const struct steering_site site = { .name = "ams", .weight = 100, .n_addresses = { 1, 1 } };
 
 	states->sites[0].words[0] = ip6;
 	states->sites[0].words[1] = ip4;
-	return site_json(&generation, &site, 0);
+	return site_to_json(&generation, &site, 0);
 }
 
 static bool is_said(json_t *answer, const char *name)
@@ -104,21 +104,23 @@ static void the_worst_of_a_zones_states_is_told(void **state)
 	assert_string_equal(state_text(0), "served");
 }
 
-/* Two states, of which the second is asked about; what a node sees of it stands at its own place. */
+/*
+ * Two states, of which the second is asked about; what a node sees of it stands at its own place.
+ */
 static void each_site_has_its_own_views_and_families(void **state)
 {
-	const struct place_site site = { .name = "ams", .n_addresses = { 0, 1 } };
+	const struct steering_site site = { .name = "ams", .n_addresses = { 0, 1 } };
 	const struct model_site at = { .name = "fra" };
 	health_word words[4] = { health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
 		                 health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
 		                 health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1),
 		                 health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1) };
-	struct view view = { .node = "fra-1", .site = &at, .fresh = true, .words = words };
-	struct views some = { .n = 1, .n_targets = 4, .items = &view, .votes = true };
+	struct node_health view = { .node = "fra-1", .site = &at, .fresh = true, .words = words };
+	struct peer_health some = { .n = 1, .n_targets = 4, .items = &view, .votes = true };
 	json_t *list, *one;
 
 	(void)state;
-	list = views_json(&some, &site, 1);
+	list = peer_health_to_json(&some, &site, 1);
 	assert_int_equal(json_array_size(list), 1);
 	one = json_array_get(list, 0);
 	assert_string_equal(json_string_value(json_object_get(one, "ipv4")), "down");
@@ -127,30 +129,30 @@ static void each_site_has_its_own_views_and_families(void **state)
 	assert_true(is_said(one, "fresh"));
 	json_decref(list);
 	some.votes = false; /* each trusts its own: the others' are not told */
-	list = views_json(&some, &site, 1);
+	list = peer_health_to_json(&some, &site, 1);
 	assert_int_equal(json_array_size(list), 0);
 	json_decref(list);
 }
 
 static void names_have_the_states_of_their_services(void **state)
 {
-	struct place_site at[2] = { { .name = "ams", .n_addresses = { 1, 1 } },
-		                    { .name = "fra", .n_addresses = { 1, 1 } } };
-	struct place_service services[2] = {
+	struct steering_site at[2] = { { .name = "ams", .n_addresses = { 1, 1 } },
+		                       { .name = "fra", .n_addresses = { 1, 1 } } };
+	struct steering_service services[2] = {
 		{ .name = "web", .n_sites = 1, .sites = at },
 		{ .name = "mail", .n_sites = 1, .sites = at + 1, .first_state = 1 }
 	};
-	struct place_name names[2] = { { .name = "www", .service = &services[0] },
-		                       { .name = "mx", .service = &services[1] } };
-	struct place place = { .n_names = 2, .names = names };
-	struct place_state *two = calloc(1, sizeof(*two) + 2 * sizeof(two->sites[0]));
+	struct steering_name names[2] = { { .name = "www", .service = &services[0] },
+		                          { .name = "mx", .service = &services[1] } };
+	struct steering place = { .n_names = 2, .names = names };
+	struct steering_state *two = calloc(1, sizeof(*two) + 2 * sizeof(two->sites[0]));
 	struct generation g = { .place = &place, .state = two, .views = &views };
 	json_t *list, *site;
 
 	(void)state;
 	assert_non_null(two);
 	two->sites[1].disabled = true;
-	list = names_json(&g);
+	list = names_to_json(&g);
 	for (size_t i = 0; i < 2; i++) {
 		json_t *sites = json_object_get(json_array_get(list, i), "sites");
 
@@ -164,33 +166,36 @@ static void names_have_the_states_of_their_services(void **state)
 
 static void as_many_ramps_and_mistakes_are_told_as_there_are(void **state)
 {
-	static struct ramp_record items[RAMPS_TOLD_MAX + 1];
+	static struct ramp_record items[RAMPS_JSON_MAX + 1];
 	static struct server s;
 	static char mistake[] = "a: b";
 	struct ramps r = { .items = items };
 	json_t *list;
 
 	(void)state;
-	for (r.n = 0; r.n <= RAMPS_TOLD_MAX + 1; r.n++) {
-		list = ramps_json(&r);
+	for (r.n = 0; r.n <= RAMPS_JSON_MAX + 1; r.n++) {
+		list = ramps_to_json(&r);
 		assert_int_equal(json_array_size(list),
-		                 r.n < RAMPS_TOLD_MAX ? r.n : RAMPS_TOLD_MAX);
+		                 r.n < RAMPS_JSON_MAX ? r.n : RAMPS_JSON_MAX);
 		json_decref(list);
 	}
-	for (unsigned i = 0; i < SERVER_MISTAKES; i++)
-		s.load.mistakes[i] = mistake;
+	for (unsigned i = 0; i < SERVER_ERRORS_MAX; i++)
+		s.load.errors[i] = mistake;
 	s.load.zones[0] = mistake;               /* what stands behind them is none */
-	s.load.n_mistakes = SERVER_MISTAKES + 9; /* more were counted than are kept */
-	list = load_json(&s);
-	assert_int_equal(json_array_size(json_object_get(list, "mistakes")), SERVER_MISTAKES);
+	s.load.n_errors = SERVER_ERRORS_MAX + 9; /* more were counted than are kept */
+	list = load_to_json(&s);
+	assert_int_equal(json_array_size(json_object_get(list, "mistakes")), SERVER_ERRORS_MAX);
 	json_decref(list);
 	s.load.running = true; /* they are the thread's now */
-	list = load_json(&s);
+	list = load_to_json(&s);
 	assert_int_equal(json_array_size(json_object_get(list, "mistakes")), 0);
 	json_decref(list);
 }
 
-/* A whole server: two services at two sites, two nodes that see them, two zones, a ramp and a mistake. */
+/*
+ * A whole server: two services at two sites, two nodes that see them, two zones, a ramp and a
+ * mistake.
+ */
 struct whole {
 	struct {
 		struct image head;
@@ -198,15 +203,15 @@ struct whole {
 		_Alignas(4)
 		        uint8_t names[3][20]; /* image_name with its label; the last is the root */
 	} image;
-	struct place_site at[2][2];
-	struct place_service services[2];
-	struct place_name names[2];
-	struct place place;
-	struct place_state *state;
+	struct steering_site at[2][2];
+	struct steering_service services[2];
+	struct steering_name names[2];
+	struct steering place;
+	struct steering_state *state;
 	struct model_site sites[2];
 	health_word words[2][8];
-	struct view view[2];
-	struct views views;
+	struct node_health view[2];
+	struct peer_health views;
 	struct model model;
 	struct generation g;
 	struct ramp_record ramp;
@@ -262,26 +267,27 @@ static void fill_whole(struct whole *w)
 	fill_zones(w);
 	fill_state(w);
 	for (unsigned i = 0; i < 4; i++)
-		w->at[i / 2][i % 2] = (struct place_site){ .name = names[i % 2],
-			                                   .weight = 10 + i,
-			                                   .n_addresses = { 1, i != 3 } };
-	w->services[0] = (struct place_service){ .name = "web", .n_sites = 2, .sites = w->at[0] };
-	w->services[1] = (struct place_service){
+		w->at[i / 2][i % 2] = (struct steering_site){ .name = names[i % 2],
+			                                      .weight = 10 + i,
+			                                      .n_addresses = { 1, i != 3 } };
+	w->services[0] =
+	        (struct steering_service){ .name = "web", .n_sites = 2, .sites = w->at[0] };
+	w->services[1] = (struct steering_service){
 		.name = "mail", .n_sites = 2, .sites = w->at[1], .first_state = 2
 	};
-	w->names[0] = (struct place_name){ .name = "www", .service = &w->services[0] };
-	w->names[1] = (struct place_name){ .name = "mx",
-		                           .service = &w->services[1],
-		                           .policy = MODEL_POLICY_FAILOVER };
-	w->place = (struct place){ .n_names = 2, .names = w->names };
+	w->names[0] = (struct steering_name){ .name = "www", .service = &w->services[0] };
+	w->names[1] = (struct steering_name){ .name = "mx",
+		                              .service = &w->services[1],
+		                              .policy = MODEL_POLICY_FAILOVER };
+	w->place = (struct steering){ .n_names = 2, .names = w->names };
 	for (unsigned i = 0; i < 2; i++) {
 		w->sites[i].name = names[i];
-		w->view[i] = (struct view){ .node = i ? "fra-1" : "ams-1",
-			                    .site = &w->sites[i],
-			                    .words = w->words[i],
-			                    .fresh = i == 0 };
+		w->view[i] = (struct node_health){ .node = i ? "fra-1" : "ams-1",
+			                           .site = &w->sites[i],
+			                           .words = w->words[i],
+			                           .fresh = i == 0 };
 	}
-	w->views = (struct views){ .n = 2, .n_targets = 8, .items = w->view };
+	w->views = (struct peer_health){ .n = 2, .n_targets = 8, .items = w->view };
 	w->model.meta.document = 42;
 	w->model.meta.version = 41;
 	w->g = (struct generation){ .model = &w->model,
@@ -295,7 +301,7 @@ static void fill_whole(struct whole *w)
 	};
 	w->s.now = &w->g;
 	w->s.n_threads = 6;
-	w->s.clock = WALL_UNSYNCHRONISED;
+	w->s.clock = WALL_CLOCK_UNSYNCHRONISED;
 	w->s.ramps = (struct ramps){ .n = 1, .items = &w->ramp };
 	w->s.load.started = 9;
 	w->s.load.finished = 8;
@@ -309,7 +315,7 @@ static void the_whole_status_is_told(void **state)
 	(void)state;
 	fill_whole(&w);
 	w.views.votes = true;
-	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
 	assert_string_equal(
 	        text,
 	        "{\"ok\":true,\"serving\":true,\"clock_held\":true,\"clock\":\"unsynchronised\","
@@ -347,18 +353,18 @@ static void the_whole_status_is_told(void **state)
 	        "\"inconclusive\":false,\"unproven\":true}]}]}],\"ramps\":[{\"override\":\"d1\","
 	        "\"generation\":3,\"state\":\"held-site\",\"at_ms\":999}]}");
 	free(text);
-	w.views.n_targets = VIEWS_TOLD_MAX / 2; /* the most of two nodes */
-	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	w.views.n_targets = PEER_HEALTH_JSON_MAX / 2; /* the most of two nodes */
+	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
 	assert_non_null(strstr(text, "\"node\":\"fra-1\""));
 	free(text);
 	w.views.n_targets++;
-	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
 	assert_null(strstr(text, "\"node\":"));
 	free(text);
 	w.s.now = NULL; /* nothing is served yet */
-	w.s.clock = WALL_RUNS;
+	w.s.clock = WALL_CLOCK_RUNS;
 	w.s.load.running = true;
-	text = control_handle(&w.s, "{\"do\":\"status\"}", 15);
+	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
 	assert_string_equal(
 	        text, "{\"ok\":true,\"serving\":false,\"clock_held\":false,\"clock\":\"good\","
 	              "\"load\":{\"started\":9,\"finished\":8,\"running\":true,\"error\":\"\","
@@ -381,7 +387,7 @@ static void what_is_no_request_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char *text = control_handle(&s, cases[i].line, strlen(cases[i].line));
+		char *text = dns_ctl_handle(&s, cases[i].line, strlen(cases[i].line));
 		char expected[256];
 
 		snprintf(expected, sizeof(expected), "{\"ok\":false,\"error\":\"%s\"}",
@@ -399,7 +405,7 @@ static void what_is_no_json_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		char *text = control_handle(&s, lines[i], strlen(lines[i]));
+		char *text = dns_ctl_handle(&s, lines[i], strlen(lines[i]));
 
 		assert_non_null(text);
 		assert_int_equal(strncmp(text, "{\"ok\":false,\"error\":\"", 21), 0);
@@ -413,7 +419,7 @@ static void a_reload_reads_the_files(void **state)
 {
 	static const char line[] = "{\"do\":\"zone-reload\"}";
 	static struct server s;
-	char *text = control_handle(&s, line, strlen(line));
+	char *text = dns_ctl_handle(&s, line, strlen(line));
 
 	(void)state;
 	assert_string_equal(text, "{\"ok\":true,\"load\":2}"); /* as fake_load_start() has it */

@@ -124,10 +124,10 @@ static void connections_of_a_process_that_ended_are_not_open(void **state)
 /* Two services, web at two sites and mail at one, each with a name. */
 struct scene {
 	struct image image;
-	struct place_site at[3];
-	struct place_service services[2];
-	struct place_name names[2];
-	struct place p;
+	struct steering_site at[3];
+	struct steering_service services[2];
+	struct steering_name names[2];
+	struct steering p;
 	struct generation g;
 };
 
@@ -136,17 +136,17 @@ static void make_scene(struct scene *s)
 	memset(s, 0, sizeof(*s));
 	s->at[0].name = s->at[2].name = "ams";
 	s->at[1].name = "fra";
-	s->services[0] = (struct place_service){ .name = "web", .n_sites = 2, .sites = s->at };
-	s->services[1] = (struct place_service){
+	s->services[0] = (struct steering_service){ .name = "web", .n_sites = 2, .sites = s->at };
+	s->services[1] = (struct steering_service){
 		.name = "mail", .n_sites = 1, .sites = s->at + 2, .first_state = 2
 	};
 	s->names[0].service = &s->services[0];
 	s->names[1].service = &s->services[1];
-	s->p = (struct place){ .n_services = 2,
-		               .services = s->services,
-		               .n_names = 2,
-		               .names = s->names,
-		               .n_states = 3 };
+	s->p = (struct steering){ .n_services = 2,
+		                  .services = s->services,
+		                  .n_names = 2,
+		                  .names = s->names,
+		                  .n_states = 3 };
 	s->g = (struct generation){ .place = &s->p, .image = &s->image };
 }
 
@@ -160,17 +160,19 @@ static void answers_of_dynamic_names_are_counted_by_site_and_class(void **state)
 	(void)state;
 	make_scene(&s);
 	s.g.n_earlier = 1;
-	struct counters_words *words = counters_words_new(&c, &s.g);
+	struct counters_services *words = counters_services_new(&c, &s.g);
 	const struct serving from = { .generation = &s.g, .words = words };
 
 	assert_non_null(words);
 	assert_int_equal(value("weir_dns_image_stale", ""), 1);
 	count(false, (struct answer_info){ .dynamic = 0, .choice = { .site = 1 } }, &from);
 	count(false,
-	      (struct answer_info){ .dynamic = 0, .choice = { .site = 0, .class = PLACE_DRAINED } },
+	      (struct answer_info){ .dynamic = 0,
+	                            .choice = { .site = 0, .class = STEERING_DRAINED } },
 	      &from);
 	count(false,
-	      (struct answer_info){ .dynamic = 0, .choice = { .site = -1, .class = PLACE_NONE } },
+	      (struct answer_info){ .dynamic = 0,
+	                            .choice = { .site = -1, .class = STEERING_NONE } },
 	      &from);
 	count(false, (struct answer_info){ .dynamic = 1, .choice = { .site = 0 } }, &from);
 	assert_int_equal(value(PLACED, "service=\"web\",site=\"ams\""), 1);
@@ -192,10 +194,10 @@ static void answers_of_dynamic_names_are_counted_by_site_and_class(void **state)
 	assert_int_equal(value(PLACED, "service=\"mail\",site=\"\""), -1);
 	assert_int_equal(value(CLASS, "service=\"mail\",class=\"serving\""), -1);
 	assert_int_equal(value(CLASS, "service=\"mail\",class=\"none\""), -1);
-	counters_words_free(words);
-	words = counters_words_new(&c, &next.g);
+	counters_services_free(words);
+	words = counters_services_new(&c, &next.g);
 	assert_int_equal(value("weir_dns_image_stale", ""), 0);
-	counters_words_free(words);
+	counters_services_free(words);
 }
 
 #define SERIAL      "weir_dns_zone_serial"
@@ -238,12 +240,12 @@ static void each_zone_has_its_serial_as_long_as_it_is_served(void **state)
 		                             "x.a.test" };
 	static const char *const then[] = { "c.test", "a.test", "d.test" };
 	struct image *before = make_zones(first, 5), *after = make_zones(then, 3);
-	struct place none = { 0 };
+	struct steering none = { 0 };
 	struct generation old = { .image = before, .place = &none },
 	                  next = { .image = after, .place = &none };
 
 	(void)state;
-	counters_words_free(counters_words_new(&c, &old));
+	counters_services_free(counters_services_new(&c, &old));
 	assert_int_equal(value("weir_dns_zones", ""), 5);
 	assert_int_equal(value("weir_dns_image_bytes", ""), before->size_bytes);
 	assert_int_equal(value(SERIAL, "zone=\"a.test\""), 'a');
@@ -256,10 +258,13 @@ static void each_zone_has_its_serial_as_long_as_it_is_served(void **state)
 	/* a name that is there and is no zone any more, and one that is not there */
 	assert_int_equal(value(SERIAL, "zone=\"b.a.test\""), -1);
 	assert_int_equal(value(SERIAL, "zone=\"x.a.test\""), -1);
-	counters_words_free(counters_words_new(&c, &next));
+	counters_services_free(counters_services_new(&c, &next));
 	assert_int_equal(value(SERIAL, "zone=\"d.test\""), 'd');
 	assert_int_equal(value("weir_dns_zones", ""), 3);
-	/* the next process has other zones: it forgets those of this one, and keeps what is counted */
+	/*
+	 * the next process has other zones: it forgets those of this one, and keeps what is
+	 * counted
+	 */
 	stats_add(c.queries[0], 5);
 	counters_close(&c);
 	assert_int_equal(counters_open(&c, dir), 0);
@@ -328,11 +333,11 @@ static void without_a_page_nothing_is_counted(void **state)
 	(void)state;
 	make_scene(&s);
 	s.g.image = &image;
-	assert_null(counters_words_new(&none, &s.g));
+	assert_null(counters_services_new(&none, &s.g));
 	counters_answer(&none, &tally, NULL, false, &info);
 	counters_drop(&none, &s.g, &s.g);
 	counters_drop_zones(&none, &s.g, &s.g);
-	counters_words_free(NULL);
+	counters_services_free(NULL);
 }
 
 /* There was no memory for a generation's words. */
@@ -345,27 +350,30 @@ static void an_answer_without_words_is_counted_all_the_same(void **state)
 	assert_int_equal(value("weir_dns_queries_total", "transport=\"tcp\""), 1);
 }
 
-/* Several services, of which the first, one amid and the last go: all of theirs is dropped, and nothing of the others. */
+/*
+ * Several services, of which the first, one amid and the last go: all of theirs is dropped, and
+ * nothing of the others.
+ */
 static void words_go_with_their_service_wherever_it_stands(void **state)
 {
 	static const char *const names[] = { "a", "b", "c", "d", "e" };
-	static struct place_site at[] = { { .name = "ams" }, { .name = "fra" } };
-	struct place_service before[5], after[2];
+	static struct steering_site at[] = { { .name = "ams" }, { .name = "fra" } };
+	struct steering_service before[5], after[2];
 	struct image image = { 0 };
-	struct place old = { .n_services = 5, .services = before, .n_states = 10 },
-	             now = { .n_services = 2, .services = after, .n_states = 4 };
+	struct steering old = { .n_services = 5, .services = before, .n_states = 10 },
+	                now = { .n_services = 2, .services = after, .n_states = 4 };
 	struct generation was = { .place = &old, .image = &image },
 	                  is = { .place = &now, .image = &image };
 	char labels[64];
 
 	(void)state;
 	for (unsigned i = 0; i < 5; i++)
-		before[i] = (struct place_service){
+		before[i] = (struct steering_service){
 			.name = names[i], .n_sites = 2, .sites = at, .first_state = 2 * i
 		};
 	after[0] = before[3];
 	after[1] = before[1];
-	counters_words_free(counters_words_new(&c, &was));
+	counters_services_free(counters_services_new(&c, &was));
 	counters_drop(&c, &was, &is);
 	for (unsigned i = 0; i < 5; i++) {
 		static const char *const sites[] = { "ams", "fra", "" };
@@ -386,12 +394,15 @@ static void words_go_with_their_service_wherever_it_stands(void **state)
 	}
 }
 
-/* A label has room for so many bytes of a name. A zone with a longer name has no serial, and takes no other zone's place. */
+/*
+ * A label has room for so many bytes of a name. A zone with a longer name has no serial, and
+ * takes no other zone's place.
+ */
 static void a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room(void **state)
 {
 	static char names[2][160];
 	const char *both[2] = { names[0], names[1] };
-	struct place none = { 0 };
+	struct steering none = { 0 };
 	char labels[192];
 
 	(void)state;
@@ -403,7 +414,7 @@ static void a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room(void **st
 	struct image *image = make_zones(both, 2);
 	struct generation g = { .image = image, .place = &none };
 
-	counters_words_free(counters_words_new(&c, &g));
+	counters_services_free(counters_services_new(&c, &g));
 	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[0]);
 	assert_int_equal(value(SERIAL, labels), 'm');
 	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[1]);
@@ -415,7 +426,10 @@ static void a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room(void **st
 
 #define TOLD 2000u /* zones whose serial is a metric */
 
-/* An image of TOLD + 1 zones, all with one file: z0000.test and on, but for the last two, which may be exchanged. */
+/*
+ * An image of TOLD + 1 zones, all with one file: z0000.test and on, but for the last two, which
+ * may be exchanged.
+ */
 static struct image *make_many(bool exchanged)
 {
 	static char names[TOLD + 1][16];
@@ -442,19 +456,19 @@ static struct image *make_many(bool exchanged)
 /* The last one of those that are told is none of them any more: its serial would stay as it was. */
 static void as_many_serials_are_told_as_there_is_room_for(void **state)
 {
-	struct place none = { 0 };
+	struct steering none = { 0 };
 	struct image *before = make_many(false), *after = make_many(true);
 	struct generation old = { .image = before, .place = &none },
 	                  next = { .image = after, .place = &none };
 
 	(void)state;
-	counters_words_free(counters_words_new(&c, &old));
+	counters_services_free(counters_services_new(&c, &old));
 	assert_int_equal(value(SERIAL, "zone=\"z0000.test\""), 7);
 	assert_int_equal(value(SERIAL, "zone=\"z1999.test\""), 7);
 	assert_int_equal(value(SERIAL, "zone=\"z2000.test\""), -1);
 	assert_int_equal(value("weir_dns_zones", ""), TOLD + 1);
 	counters_drop_zones(&c, &old, &next);
-	counters_words_free(counters_words_new(&c, &next));
+	counters_services_free(counters_services_new(&c, &next));
 	assert_int_equal(value(SERIAL, "zone=\"z1999.test\""), -1);
 	assert_int_equal(value(SERIAL, "zone=\"z2000.test\""), 7);
 	assert_int_equal(value(SERIAL, "zone=\"z1998.test\""), 7);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which thread reads which socket, how many TCP clients it may have, and what becomes of threads that end. */
+/*
+ * Which thread reads which socket, how many TCP clients it may have, and what becomes of threads
+ * that end.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,19 +30,19 @@ static unsigned n_failing;                       /* so many TCP threads do not s
 static unsigned n_closed;
 static uint64_t word;
 
-static int fake_open(struct worker *w)
+static int fake_open(struct dns_worker *w)
 {
 	return w->is_tcp && w->number >= WORKERS_MAX - n_failing ? -ENOMEM : 0;
 }
 
-static void fake_close(struct worker *w)
+static void fake_close(struct dns_worker *w)
 {
 	/* what a connection that is closed counts is not lost with its thread */
 	tally_add(&w->tally, &word, 1);
 	n_closed++;
 }
 
-static void fake_udp_close(struct worker *w)
+static void fake_udp_close(struct dns_worker *w)
 {
 	(void)w;
 }
@@ -47,7 +50,7 @@ static void fake_udp_close(struct worker *w)
 /* A thread that only ends when it is asked to: its plan is for the test to read. */
 static void *fake_run(void *arg)
 {
-	struct worker *w = arg;
+	struct dns_worker *w = arg;
 	uint64_t n;
 
 	do
@@ -57,7 +60,7 @@ static void *fake_run(void *arg)
 	return NULL;
 }
 
-static const char *fake_name(const struct worker *w, char out[WORKER_NAME_MAX])
+static const char *fake_name(const struct dns_worker *w, char out[WORKER_NAME_MAX])
 {
 	snprintf(out, WORKER_NAME_MAX, "%s%u", w->is_tcp ? "t" : "u", w->number);
 	return out;
@@ -195,35 +198,38 @@ static int set_up(void **state)
 	memset(&s, 0, sizeof(s));
 	memset(signs, 0, sizeof(signs));
 	n_failing = 0;
-	s.crew_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s.workers_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s.counters.stats = (void *)&s; /* there is a page */
 	s.counters.threads = &n_threads_word;
 	listen_with(4);
-	return s.crew_event < 0;
+	return s.workers_event < 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	crew_stop(&s);
+	workers_stop(&s);
 	while (n_given_up)
 		free(given_up[--n_given_up]);
 	for (unsigned i = 0; i < s.n_listens; i++)
 		for (unsigned kind = 0; kind < 2; kind++)
 			while (s.listens[i].n[kind])
 				close(s.listens[i].fds[kind][--s.listens[i].n[kind]]);
-	close(s.crew_event);
+	close(s.workers_event);
 	return count_fds() != n_fds_before; /* whatever happened */
 }
 
-/* How many threads are given socket @p k of kind @p kind of address @p i, and none of another kind. */
+/*
+ * How many threads are given socket @p k of kind @p kind of address @p i, and none of another
+ * kind.
+ */
 static unsigned count_readers(unsigned i, unsigned kind, unsigned k)
 {
 	ino_t wanted = inode_of(s.listens[i].fds[kind][k]);
 	unsigned n = 0;
 
 	for (unsigned number = 0; number < WORKERS_ALL; number++) {
-		const struct worker *w = &s.workers[number];
+		const struct dns_worker *w = &s.workers[number];
 		const struct worker_plan *plan = w->running ? w->next : NULL;
 
 		for (size_t at = 0; plan && at < plan->n; at++)
@@ -241,7 +247,7 @@ static void each_socket_is_read_by_one_thread_however_many_there_are(void **stat
 {
 	(void)state;
 	for (unsigned n = 1; n <= 5; n++) {
-		crew_set(&s, n);
+		workers_set_number(&s, n);
 		assert_int_equal(s.n_threads, n);
 		assert_int_equal(n_threads_word, n);
 		assert_int_equal(count_signs(), 2 * n);
@@ -253,7 +259,7 @@ static void each_socket_is_read_by_one_thread_however_many_there_are(void **stat
 	listen_with(6); /* those of UDP and TCP may differ */
 	while (s.listens[1].n[0] > 3)
 		close(s.listens[1].fds[0][--s.listens[1].n[0]]);
-	crew_set(&s, 5);
+	workers_set_number(&s, 5);
 	for (unsigned k = 0; k < 6; k++)
 		assert_int_equal(count_readers(1, 1, k), 1);
 	for (unsigned k = 0; k < 3; k++)
@@ -265,8 +271,8 @@ static void threads_too_many_retire_and_are_joined(void **state)
 	uint64_t one = 1;
 
 	(void)state;
-	crew_set(&s, 3);
-	crew_set(&s, 2);
+	workers_set_number(&s, 3);
+	workers_set_number(&s, 2);
 	assert_int_equal(s.n_threads, 2);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(s.workers[i].next->what, i < 2 ? WORKER_SERVES : WORKER_RETIRES);
@@ -281,11 +287,11 @@ static void threads_too_many_retire_and_are_joined(void **state)
 		struct worker_plan *end = calloc(1, sizeof(*end));
 
 		end->what = WORKER_STOPS;
-		give_plan(&s.workers[i], end);
+		send_plan(&s.workers[i], end);
 		__atomic_store_n(&s.workers[i].ended, true, __ATOMIC_RELEASE);
 	}
-	assert_int_equal(write(s.crew_event, &one, sizeof(one)), sizeof(one));
-	crew_ended(&s, s.crew_event, 0);
+	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+	workers_join_ended(&s, s.workers_event, 0);
 	assert_false(s.workers[2].running || s.workers[WORKERS_MAX + 2].running);
 	assert_true(s.workers[0].running && s.workers[1].running);
 	assert_int_equal(count_signs(), 4); /* nobody waits for the turns of those that ended */
@@ -293,28 +299,31 @@ static void threads_too_many_retire_and_are_joined(void **state)
 	assert_int_equal(s.n_threads, 2);
 }
 
-/* A loop that fails ends its thread, which nobody has asked to: it is started again, whichever of several it is. */
+/*
+ * A loop that fails ends its thread, which nobody has asked to: it is started again, whichever of
+ * several it is.
+ */
 static void a_thread_that_ends_by_itself_is_started_again(void **state)
 {
 	(void)state;
-	crew_set(&s, 3);
+	workers_set_number(&s, 3);
 	for (unsigned i = 0; i < 3; i++) {
-		struct worker *w = &s.workers[i];
+		struct dns_worker *w = &s.workers[i];
 		struct worker_plan *end = calloc(1, sizeof(*end));
 		uint64_t one = 1;
 
 		end->what = WORKER_STOPS;
-		give_plan(w, end);
+		send_plan(w, end);
 		__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
-		assert_int_equal(write(s.crew_event, &one, sizeof(one)), sizeof(one));
-		crew_ended(&s, s.crew_event, 0);
+		assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+		workers_join_ended(&s, s.workers_event, 0);
 		assert_true(w->running);
 		assert_false(w->ended);
 		assert_int_equal(w->next->what, WORKER_SERVES);
 		assert_int_equal(count_readers(0, 0, i), 1);
 		assert_int_equal(count_signs(), 6);
 	}
-	crew_ended(&s, s.crew_event, 0); /* none has ended */
+	workers_join_ended(&s, s.workers_event, 0); /* none has ended */
 	assert_int_equal(s.n_threads, 3);
 }
 
@@ -325,17 +334,17 @@ static void of_two_that_end_the_one_that_lacks_comes_back(void **state)
 	uint64_t one = 1;
 
 	(void)state;
-	crew_set(&s, 3);
-	crew_set(&s, 2);
+	workers_set_number(&s, 3);
+	workers_set_number(&s, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		struct worker_plan *end = calloc(1, sizeof(*end));
 
 		end->what = WORKER_STOPS;
-		give_plan(&s.workers[ending[i]], end);
+		send_plan(&s.workers[ending[i]], end);
 		__atomic_store_n(&s.workers[ending[i]].ended, true, __ATOMIC_RELEASE);
 	}
-	assert_int_equal(write(s.crew_event, &one, sizeof(one)), sizeof(one));
-	crew_ended(&s, s.crew_event, 0);
+	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+	workers_join_ended(&s, s.workers_event, 0);
 	assert_true(s.workers[0].running);
 	assert_false(s.workers[WORKERS_MAX + 2].running);
 }
@@ -344,7 +353,7 @@ static void a_thread_that_does_not_start_leaves_its_sockets_to_others(void **sta
 {
 	(void)state;
 	n_failing = WORKERS_MAX - 2; /* two of TCP */
-	crew_set(&s, 3);
+	workers_set_number(&s, 3);
 	assert_int_equal(s.n_threads, 2); /* what is told is what there is of both kinds */
 	assert_int_equal(n_threads_word, 2);
 	for (unsigned k = 0; k < 4; k++) {
@@ -352,7 +361,7 @@ static void a_thread_that_does_not_start_leaves_its_sockets_to_others(void **sta
 		assert_int_equal(count_readers(1, 1, k), 1);
 	}
 	n_failing = 0;
-	crew_set(&s, 3);
+	workers_set_number(&s, 3);
 	assert_int_equal(s.n_threads, 3);
 }
 
@@ -362,18 +371,18 @@ static void without_threads_nothing_is_left_open_and_they_come_later(void **stat
 
 	(void)state;
 	no_threads = true;
-	crew_set(&s, 3);
+	workers_set_number(&s, 3);
 	assert_int_equal(s.n_threads, 0);
 	assert_int_equal(n_threads_word, 0);
 	for (unsigned i = 0; i < WORKERS_ALL; i++)
 		assert_false(s.workers[i].running);
 	assert_int_equal(count_fds(), n_fds);
 	no_threads = false;
-	crew_set(&s, 3);
+	workers_set_number(&s, 3);
 	assert_int_equal(s.n_threads, 3);
 	assert_int_equal(n_threads_word, 3);
 	no_threads = true; /* those that run go on */
-	crew_set(&s, 4);
+	workers_set_number(&s, 4);
 	assert_int_equal(s.n_threads, 3);
 	assert_int_equal(count_readers(1, 0, 3), 1);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All that `weir dns explain` says, word by word: a zone with each kind of answer, sites in each state, views, drains and troubles. */
+/*
+ * All that `weir dns explain` says, word by word: a zone with each kind of answer, sites in each
+ * state, views, drains and troubles.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,7 +175,7 @@ static void each_mark_of_a_site_is_told_in_its_family(void **state)
 {
 	struct explain_request a = question("www.shop.test", "A"),
 	                       aaaa = question("www.shop.test", "aaaa");
-	struct place_site_state *ams = &seen->sites[0], *fra = &seen->sites[1];
+	struct steering_site_state *ams = &seen->sites[0], *fra = &seen->sites[1];
 
 	(void)state;
 	ams->words[1] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1);
@@ -205,8 +208,8 @@ static void a_gate_is_told_with_what_it_does_to_this_key(void **state)
 {
 	struct explain_request r = question("www.shop.test", "A");
 	const struct addr client = r.client;
-	struct place_key key = place_key_of(&client);
-	uint32_t gate = place_gate_ppm(&place, &at[0], &key);
+	struct steering_key key = steering_key_of(&client);
+	uint32_t gate = steering_gate_ppm(&place, &at[0], &key);
 	char line[256];
 
 	(void)state;
@@ -229,7 +232,7 @@ static void classes_are_told_in_words(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++)
-		seen->sites[i].drained_ppm = PLACE_PPM_ALL;
+		seen->sites[i].drained_ppm = STEERING_PPM_ALL;
 	assert_true(says(&r, "class: drained: up or unknown; all of them are drained\n"));
 	for (unsigned i = 0; i < 2; i++) {
 		seen->sites[i].drained_ppm = 0;
@@ -360,7 +363,7 @@ static void the_page_of_health_is_looked_at_if_it_is_one(void **state)
 	assert_int_equal(edge.seen.own_good_until_ms, 5000 + 5000);
 	assert_int_equal(edge.seen.now_ms, 7777);
 	assert_string_equal(edge.seen.run_dir, "/run");
-	assert_int_equal(edge.wall_ms, T);
+	assert_int_equal(edge.wall_clock_ms, T);
 	edge.page_bytes--;
 	assert_true(says(&r, "health: no health page: the health seen by this node is unknown\n"));
 	assert_null(edge.seen.own);
@@ -370,7 +373,7 @@ static void the_page_of_health_is_looked_at_if_it_is_one(void **state)
 
 static void what_cannot_be_explained_is_refused(void **state)
 {
-	static const struct zones_message line = { "z", "f", 7, ZONES_MISTAKE, "what" },
+	static const struct zones_message line = { "z", "f", 7, ZONES_ERROR, "what" },
 	                                  file = { "", "g", 0, ZONES_SIGNED, "signed" },
 	                                  warning = { "z", "f", 8, ZONES_WARNING, "odd" };
 	struct explain_request r = question("a..b", "A");
@@ -395,15 +398,15 @@ static void what_cannot_be_explained_is_refused(void **state)
 	edge.message = &warning;
 	assert_string_equal(explained(&r, -EINVAL), "\n");
 	edge.message = &line;
-	edge.n_messages = MISTAKES_MAX + 1;
+	edge.n_messages = ERROR_TEXTS_MAX + 1;
 	assert_int_equal(explain_dns(&dirs, &r, &e), -EINVAL);
-	assert_int_equal(e->n_mistakes, MISTAKES_MAX);
+	assert_int_equal(e->n_errors, ERROR_TEXTS_MAX);
 	explain_free(e);
 	assert_int_equal(edge.n_freed, 0);
 	edge.load_result = 0;
 	edge.n_messages = 1;
 	model.key_state = MODEL_KEY_NONE; /* which site a client gets is not known */
-	model.key_why = "no key";
+	model.key_fault = "no key";
 	assert_string_equal(explained(&r, -EINVAL), "\n! f:7: what\n! no key\n");
 	assert_int_equal(edge.n_freed, 1);
 	model.key_state = MODEL_KEY_KEPT;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which site answers in which address family; a site that nobody has seen up yet; as many sites as there may be. */
+/*
+ * Which site answers in which address family; a site that nobody has seen up yet; as many sites
+ * as there may be.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +17,7 @@
 
 #define PREFIXES 60000
 #define SITES    3
-#define ALL      PLACE_PPM_ALL
+#define ALL      STEERING_PPM_ALL
 #define WALL     1000000000000
 #define BOTH                                                                                       \
 	{                                                                                          \
@@ -25,12 +28,12 @@
 
 /* Three sites, one dynamic name; whatever a test wants is changed in a copy. */
 struct world {
-	struct place_site sites[SITES];
-	struct place_service service;
-	struct place_name name;
-	struct place place;
-	struct place_state *state;
-	struct place_site_state at[SITES];
+	struct steering_site sites[SITES];
+	struct steering_service service;
+	struct steering_name name;
+	struct steering place;
+	struct steering_state *state;
+	struct steering_site_state at[SITES];
 };
 
 static struct world *world_new(void)
@@ -40,16 +43,18 @@ static struct world *world_new(void)
 
 	assert_non_null(w);
 	for (size_t k = 0; k < SITES; k++) {
-		w->sites[k] =
-		        (struct place_site){ .name = names[k], .weight = 100, .n_addresses = BOTH };
+		w->sites[k] = (struct steering_site){ .name = names[k],
+			                              .weight = 100,
+			                              .n_addresses = BOTH };
 		w->sites[k].id = hash_text(names[k]);
-		w->at[k].next_ms = MODEL_WALL_NEVER;
+		w->at[k].next_ms = MODEL_TIME_NEVER;
 	}
-	w->service = (struct place_service){ .name = "web", .n_sites = SITES, .sites = w->sites };
-	w->name = (struct place_name){
+	w->service =
+	        (struct steering_service){ .name = "web", .n_sites = SITES, .sites = w->sites };
+	w->name = (struct steering_name){
 		.name = "www", .service = &w->service, .ttl_min_s = 5, .ttl_max_s = 60
 	};
-	w->place = (struct place){ .key = { 11, 12 }, .n_names = 1, .names = &w->name };
+	w->place = (struct steering){ .key = { 11, 12 }, .n_names = 1, .names = &w->name };
 	w->state = calloc(1, sizeof(*w->state) + sizeof(w->at));
 	assert_non_null(w->state);
 	return w;
@@ -70,12 +75,12 @@ static struct addr prefix_at(uint32_t i)
 	return i % 2 ? addr_from6(six) : addr_from4(four);
 }
 
-static struct place_choice choose(struct world *w, const struct addr *client, bool ip4)
+static struct steering_choice choose(struct world *w, const struct addr *client, bool ip4)
 {
-	struct place_key key = place_key_of(client);
+	struct steering_key key = steering_key_of(client);
 
 	memcpy(w->state->sites, w->at, sizeof(w->at));
-	return place_choose(&w->place, w->state, 0, ip4, &key, WALL);
+	return steering_choose(&w->place, w->state, 0, ip4, &key, WALL);
 }
 
 /* Where a client's IPv6 and IPv4 answers lead. */
@@ -193,13 +198,13 @@ static void a_new_site_waits_while_another_is_up(void **state)
 	assert_int_equal(choose(w, &client, false).candidates,
 	                 5); /* new in one family is not half down */
 	w->at[0].words[1] = DOWN;
-	assert_int_equal(choose(w, &client, true).class, PLACE_UNPROVEN);
+	assert_int_equal(choose(w, &client, true).class, STEERING_UNPROVEN);
 	assert_int_equal(choose(w, &client, true).candidates, 6);
 	w->service.fail_closed = true;
 	assert_int_equal(choose(w, &client, true).candidates, 6);
 	w->at[0].words[1] = UP;
 	w->at[0].drained_ppm = ALL; /* drained, but up */
-	assert_int_equal(choose(w, &client, true).class, PLACE_DRAINED);
+	assert_int_equal(choose(w, &client, true).class, STEERING_DRAINED);
 	assert_int_equal(choose(w, &client, true).candidates, 1);
 	w->at[1].forced_up = true;
 	assert_int_equal(choose(w, &client, true).candidates, 2);
@@ -210,36 +215,37 @@ static void a_new_site_waits_while_another_is_up(void **state)
 static void all_of_64_sites_are_answered(void **state)
 {
 	(void)state;
-	static struct place_site sites[PLACE_SITES_MAX];
-	static char names[PLACE_SITES_MAX][8];
+	static struct steering_site sites[STEERING_SITES_MAX];
+	static char names[STEERING_SITES_MAX][8];
 	struct world *w = world_new();
-	struct place_state *at = calloc(1, sizeof(*at) + PLACE_SITES_MAX * sizeof(at->sites[0]));
+	struct steering_state *at =
+	        calloc(1, sizeof(*at) + STEERING_SITES_MAX * sizeof(at->sites[0]));
 	uint64_t seen = 0;
 
 	assert_non_null(at);
-	assert_int_equal(PLACE_SITES_MAX, 64);
-	for (size_t k = 0; k < PLACE_SITES_MAX; k++) {
+	assert_int_equal(STEERING_SITES_MAX, 64);
+	for (size_t k = 0; k < STEERING_SITES_MAX; k++) {
 		snprintf(names[k], sizeof(names[k]), "s%zu", k);
-		sites[k] = (struct place_site){ .name = names[k],
-			                        .id = hash_text(names[k]),
-			                        .weight = 1,
-			                        .n_addresses = BOTH };
-		at->sites[k].next_ms = MODEL_WALL_NEVER;
+		sites[k] = (struct steering_site){ .name = names[k],
+			                           .id = hash_text(names[k]),
+			                           .weight = 1,
+			                           .n_addresses = BOTH };
+		at->sites[k].next_ms = MODEL_TIME_NEVER;
 	}
 	w->service.sites = sites;
-	w->service.n_sites = PLACE_SITES_MAX;
+	w->service.n_sites = STEERING_SITES_MAX;
 	for (uint32_t i = 0; i < PREFIXES; i++) {
 		struct addr client = prefix_at(i);
-		struct place_key key = place_key_of(&client);
+		struct steering_key key = steering_key_of(&client);
 
-		seen |= (uint64_t)1 << place_choose(&w->place, at, 0, true, &key, WALL).site;
+		seen |= (uint64_t)1 << steering_choose(&w->place, at, 0, true, &key, WALL).site;
 	}
 	assert_true(seen == UINT64_MAX);
-	for (size_t k = 0; k + 1 < PLACE_SITES_MAX; k++)
+	for (size_t k = 0; k + 1 < STEERING_SITES_MAX; k++)
 		at->sites[k].words[1] = DOWN;
 	struct addr client = prefix_at(3);
-	struct place_key key = place_key_of(&client);
-	struct place_choice choice = place_choose(&w->place, at, 0, true, &key, WALL);
+	struct steering_key key = steering_key_of(&client);
+	struct steering_choice choice = steering_choose(&w->place, at, 0, true, &key, WALL);
 
 	assert_int_equal(choice.site, 63);
 	assert_true(choice.candidates == (uint64_t)1 << 63);

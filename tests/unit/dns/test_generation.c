@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From a document and its zone files to what is served, with health and overrides; and what explain says of it. */
+/*
+ * From a document and its zone files to what is served, with health and overrides; and what
+ * explain says of it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -51,7 +54,7 @@ static void count(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	print_message("    %s:%u: %s\n", m->file, m->line, m->text);
-	n_reports += m->level == ZONES_MISTAKE;
+	n_reports += m->level == ZONES_ERROR;
 }
 
 static void path_of(const char *name, char out[PATH_MAX])
@@ -76,7 +79,7 @@ static void write_document(const char *dynamic)
 {
 	char text[4096], from[PATH_MAX], to[PATH_MAX];
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -85,8 +88,8 @@ static void write_document(const char *dynamic)
 	write_text("weir.conf", text);
 	path_of("weir.conf", from);
 	path_of(PROC_EFFECTIVE_FILE, to);
-	if (model_read_config(from, "ams-1", &m, &mistakes) != 0)
-		fail_msg("%s", mistakes.n_items ? mistakes.items[0].message : "?");
+	if (model_read_config(from, "ams-1", &m, &errors) != 0)
+		fail_msg("%s", errors.n_items ? errors.items[0].message : "?");
 	struct model_zone zone = m->zones[0];
 
 	zone.digest = digest;
@@ -96,7 +99,7 @@ static void write_document(const char *dynamic)
 	model_key_fingerprint(m->hash_key, key);
 	m->meta.hash_key = key;
 	assert_int_equal(model_write_effective(m, to), 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	model_free(m);
 }
 
@@ -369,9 +372,9 @@ static void zones_with_includes_are_always_read(void **state)
 
 static void observe(struct generation *g, const struct health_page *page)
 {
-	const struct views_seen seen = { .own = page, .own_good_until_ms = 2, .now_ms = 1 };
+	const struct peer_health_input seen = { .own = page, .own_good_until_ms = 2, .now_ms = 1 };
 
-	const struct generation_time time = { .wall_ms = 0 };
+	const struct generation_time time = { .wall_clock_ms = 0 };
 
 	generation_observe(g, &seen, NULL, NULL, &time);
 }
@@ -392,14 +395,14 @@ static void verdicts_are_taken_from_the_page(void **state)
 	assert_int_equal(health_state(g->state->sites[1].words[1]), HEALTH_UNKNOWN);
 
 	assert_int_equal(health_set_targets(page, targets, COUNT(targets), 1), 0);
-	health_write(page, health_find(page, targets[0]), down);
+	health_write(page, health_find_index(page, targets[0]), down);
 	observe(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	assert_int_equal(g->state->sites[1].words[0], 0);
 	assert_int_equal(g->state->sites[0].words[1], 0);
 
 	page->generation++; /* being laid out: what was seen stays */
-	health_write(page, health_find(page, targets[0]), 0);
+	health_write(page, health_find_index(page, targets[0]), 0);
 	observe(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	page->generation++;
@@ -439,7 +442,7 @@ static void explain_tells_each_step(void **state)
 		{ "none.shop.test", "A", "NXDOMAIN", "nxdomain", "below shop.test" },
 		{ "elsewhere.test", "A", "REFUSED", "outside", "none of the zones" },
 	};
-	struct explain_request request = { .wall_ms = T };
+	struct explain_request request = { .wall_clock_ms = T };
 	struct explanation *e = NULL;
 	(void)state;
 
@@ -457,7 +460,7 @@ static void explain_tells_each_step(void **state)
 	}
 	request.name = "a..b";
 	assert_int_equal(explain_dns(&dirs, &request, &e), -EINVAL);
-	assert_int_equal(e->n_mistakes, 1);
+	assert_int_equal(e->n_errors, 1);
 	explain_free(e);
 	request.name = "www.shop.test";
 	request.type = "NOTYPE";

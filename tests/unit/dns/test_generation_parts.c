@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a generation is made, step by step: files that are cut short, a full disk, too little memory, and what is decided of the views. */
+/*
+ * How a generation is made, step by step: files that are cut short, a full disk, too little
+ * memory, and what is decided of the views.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +16,7 @@ static const struct proc_dirs dirs = { .run = "/run", .state = "/state" };
 static struct model_zone zones[2];
 static struct model model;
 static const char *texts[] = { "www.test", "ftp.test" };
-static struct place place;
+static struct steering place;
 
 static int set_up(void **state)
 {
@@ -22,7 +25,7 @@ static int set_up(void **state)
 	zones[0] = (struct model_zone){ .name = "a.test", .file = "zone0", .digest = "d0" };
 	zones[1] = (struct model_zone){ .name = "b.test", .file = "zone1", .digest = "d1" };
 	model = (struct model){ .zones = zones, .n_zones = 2 };
-	place = (struct place){ .texts = texts, .n_names = 2 };
+	place = (struct steering){ .texts = texts, .n_names = 2 };
 	edge.draft = 9;
 	edge.kept_fd = -1;
 	for (unsigned i = 0; i < 2; i++)
@@ -90,7 +93,7 @@ static void a_file_is_read_to_its_end_or_not_at_all(void **state)
 		memcpy(edge.pieces, cases[i].pieces, sizeof(edge.pieces));
 		edge.n_pieces = 0;
 		edge.at = 0;
-		assert_int_equal(read_all(3, to, 100), cases[i].whole);
+		assert_int_equal(read_whole_image(3, to, 100), cases[i].whole);
 		if (cases[i].whole)
 			assert_memory_equal(to, edge.bytes, 100);
 		assert_int_equal(to[100], 0);
@@ -128,7 +131,7 @@ static void an_image_is_kept_whole_or_what_was_kept_stays(void **state)
 		edge.draft = cases[i].draft;
 		edge.close_result = cases[i].close_result;
 		edge.rename_result = cases[i].rename_result;
-		assert_int_equal(keep_image("path", &from->image), cases[i].result);
+		assert_int_equal(write_kept_image("path", &from->image), cases[i].result);
 		assert_string_equal(edge.calls, cases[i].calls);
 		if (!cases[i].result)
 			assert_memory_equal(edge.bytes, from, BYTES);
@@ -258,14 +261,14 @@ static void the_compiler_gets_all_zones_and_names(void **state)
 
 static void the_mistakes_of_a_document_are_told_with_their_fields(void **state)
 {
-	static struct model_mistake items[] = { { "f", 3, "sites[0]", "twice" },
-		                                { "f", 0, NULL, "no end" },
-		                                { "g", 9, "", "what" } };
+	static struct model_error items[] = { { "f", 3, "sites[0]", "twice" },
+		                              { "f", 0, NULL, "no end" },
+		                              { "g", 9, "", "what" } };
 	const struct generation_how how = { .report = take_report };
 	struct generation *g = NULL;
 
 	(void)state;
-	edge.mistakes = (struct model_mistakes){ .items = items, .n_items = 3 };
+	edge.errors = (struct model_errors){ .items = items, .n_items = 3 };
 	edge.key_result = -EINVAL;
 	assert_int_equal(generation_load(&dirs, &how, &g), -EINVAL);
 	assert_null(g);
@@ -274,10 +277,10 @@ static void the_mistakes_of_a_document_are_told_with_their_fields(void **state)
 	assert_string_equal(edge.texts[1], "|f:0: no end");
 	assert_string_equal(edge.texts[2], "|g:9: what");
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(edge.reported[i].level, ZONES_MISTAKE);
+		assert_int_equal(edge.reported[i].level, ZONES_ERROR);
 	assert_string_equal(edge.calls, "mistakes_free no_views ");
 	edge.n_reports = 0;
-	edge.mistakes.denied = true; /* another user would find none */
+	edge.errors.denied = true; /* another user would find none */
 	assert_int_equal(generation_load(&dirs, &how, &g), -EACCES);
 }
 
@@ -332,11 +335,11 @@ static void what_is_decided_follows_the_views(void **state)
 	static struct model_site sites[2];
 	const struct model_site *at[] = { &sites[0], &sites[1], &sites[0] };
 	uint64_t targets[] = { 100, 101, 102, 103, 104, 105 };
-	struct views views = { .n_targets = 6, .targets = targets, .at = at };
-	struct place_state *seen = calloc(1, sizeof(*seen) + 3 * sizeof(seen->sites[0]));
+	struct peer_health views = { .n_targets = 6, .targets = targets, .at = at };
+	struct steering_state *seen = calloc(1, sizeof(*seen) + 3 * sizeof(seen->sites[0]));
 	struct generation g = { .model = &model, .place = &place, .state = seen, .views = &views };
-	const struct views_seen now = { .now_ms = 99 };
-	const struct generation_time time = { .wall_ms = 777, .clock_held = true };
+	const struct peer_health_input now = { .now_ms = 99 };
+	const struct generation_time time = { .wall_clock_ms = 777, .clock_held = true };
 	static const struct {
 		bool votes;
 		uint32_t n, n_heard;
@@ -354,7 +357,7 @@ static void what_is_decided_follows_the_views(void **state)
 		edge.calls[0] = '\0';
 		edge.n_down = 0;
 		views.votes = cases[i].votes;
-		edge.sites = (struct views_sites){ cases[i].n, cases[i].n_heard, 0 };
+		edge.sites = (struct peer_health_sites){ cases[i].n, cases[i].n_heard, 0 };
 		generation_observe(&g, &now, &ramps, &decided, &time);
 		assert_string_equal(edge.calls, "read take_out begin end step overrides ");
 		assert_int_equal(edge.settled, cases[i].settled);
@@ -362,7 +365,7 @@ static void what_is_decided_follows_the_views(void **state)
 		assert_true(edge.down[0] == 101 && edge.down[1] == 104);
 		assert_null(views.decided); /* borrowed for the call */
 		for (size_t t = 0; t < 6; t++) {
-			const struct place_site_state *s = &seen->sites[t / 2];
+			const struct steering_site_state *s = &seen->sites[t / 2];
 			bool down = t == 1 || t == 4;
 
 			assert_int_equal(health_state(s->words[t % 2]),

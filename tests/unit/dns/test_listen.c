@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets of weir-dns, real ones in a network namespace of the test's own: which there are, and until when. */
+/*
+ * Sockets of weir-dns, real ones in a network namespace of the test's own: which there are, and
+ * until when.
+ */
 #include "tests/unit/dns/listen_scene.h"
 
 static void each_address_has_a_socket_of_each_kind_for_each_thread(void **state)
 {
 	(void)state;
-	n_wanted = 3;
+	n_configured = 3;
 	listen_update(&s);
 	assert_int_equal(s.n_listens, 2);
 	for (unsigned i = 0; i < 2; i++)
@@ -66,14 +69,14 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 	unsigned spread = 0;
 
 	(void)state;
-	n_wanted = 3;
+	n_configured = 3;
 	want(1);
 	listen_update(&s);
 	send_some(60);
 	for (unsigned k = 0; k < 3; k++)
 		spread += take_all(s.listens[0].fds[0][k]) > 0;
 	assert_int_equal(spread, 3);
-	n_wanted = 1;
+	n_configured = 1;
 	listen_update(&s);
 	assert_int_equal(n_crew, 1);
 	assert_int_equal(s.listens[0].n[0], 3); /* what waits there is still read */
@@ -90,7 +93,7 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 	assert_int_equal(s.drain_ms, 0);
 	send_some(20);
 	assert_int_equal(take_all(s.listens[0].fds[0][0]), 20);
-	n_wanted = 2; /* and more again */
+	n_configured = 2; /* and more again */
 	listen_update(&s);
 	send_some(60);
 	assert_true(take_all(s.listens[0].fds[0][0]) > 0 && take_all(s.listens[0].fds[0][1]) > 0);
@@ -100,10 +103,10 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 static void one_address_with_too_many_is_drained_beside_others(void **state)
 {
 	(void)state;
-	n_wanted = 2;
+	n_configured = 2;
 	want(1);
 	listen_update(&s);
-	n_wanted = 1;
+	n_configured = 1;
 	want(2);
 	listen_update(&s);
 	assert_true(s.drain_ms > 0);
@@ -159,7 +162,7 @@ static void a_port_that_was_in_use_can_be_bound_at_once(void **state)
 static void what_was_bound_early_is_taken_and_the_rest_is_closed(void **state)
 {
 	(void)state;
-	n_wanted = 2;
+	n_configured = 2;
 	bind_early(&s, &wanted[1], 2);
 	bind_early(&s, &wanted[4], 2); /* which the document does not want any more */
 	assert_int_equal(s.n_early, 8);
@@ -176,7 +179,7 @@ static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_
 {
 	(void)state;
 	want(1);
-	n_wanted = 3;
+	n_configured = 3;
 	hold(0, 2);
 	hold(1, 2);
 	listen_update(&s);
@@ -188,7 +191,7 @@ static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_
 	}
 	assert_int_equal(n_crew, 2); /* as many threads as have sockets */
 	assert_int_equal(s.again_ms, 0);
-	n_wanted = 1;
+	n_configured = 1;
 	listen_update(&s);
 	listen_tick(&s, s.drain_ms);
 	assert_int_equal(n_forgotten, 2); /* so that their packets are nobody's no more */
@@ -222,7 +225,7 @@ static void more_than_are_wanted_are_read_until_they_may_go(void **state)
 	s.passed_ms = at_ms - PASSED_MS + DRAIN_MS - 1;
 	listen_update(&s);
 	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
-	n_wanted = 3;
+	n_configured = 3;
 	listen_update(&s);
 	assert_true(s.drain_ms == 0 && s.passed_ms == 0);
 }
@@ -246,7 +249,10 @@ static int option_of(int fd, int level, int name)
 	return value;
 }
 
-/* A burst waits in UDP's room; TCP starts again at once beside connections that linger; IPv6 leaves IPv4 to others. */
+/*
+ * A burst waits in UDP's room; TCP starts again at once beside connections that linger; IPv6
+ * leaves IPv4 to others.
+ */
 static void sockets_have_the_options_that_their_kind_needs(void **state)
 {
 	(void)state;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets of weir-dns: what is bound before rights are dropped, what an operator reads of a failure, and what goes on. */
+/*
+ * Sockets of weir-dns: what is bound before rights are dropped, what an operator reads of a
+ * failure, and what goes on.
+ */
 #include "tests/unit/dns/listen_scene.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* With rights, and without a supervisor, what the document names is bound at once: two threads, two addresses. */
+/*
+ * With rights, and without a supervisor, what the document names is bound at once: two threads,
+ * two addresses.
+ */
 static void what_needs_rights_is_bound_before_they_are_dropped(void **state)
 {
 	static const struct {
@@ -24,7 +30,7 @@ static void what_needs_rights_is_bound_before_they_are_dropped(void **state)
 	};
 
 	(void)state;
-	n_wanted = 2;
+	n_configured = 2;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		print_message("  %s\n", cases[i].why);
 		early.user = cases[i].user;
@@ -54,11 +60,14 @@ static void as_many_addresses_are_bound_early_as_are_served(void **state)
 	assert_int_equal(count_fds(), n_fds_before);
 }
 
-/* The first of an address fails: its other threads have none either; other kinds and addresses have theirs. */
+/*
+ * The first of an address fails: its other threads have none either; other kinds and addresses
+ * have theirs.
+ */
 static void what_cannot_be_bound_early_is_left_for_later(void **state)
 {
 	(void)state;
-	n_wanted = 2;
+	n_configured = 2;
 	bind_fails = (struct failure){ 2, EADDRINUSE }; /* TCP of the first address */
 	listen_early(&s);
 	assert_int_equal(s.n_early, 6);
@@ -74,7 +83,10 @@ static void what_cannot_be_bound_early_is_left_for_later(void **state)
 	assert_int_equal(count_fds(), n_fds_before + 8);
 }
 
-/* What the log says when bind() fails for socket @p after of two threads of one address: UDP's two, then TCP's. */
+/*
+ * What the log says when bind() fails for socket @p after of two threads of one address: UDP's
+ * two, then TCP's.
+ */
 static void a_failure_is_told_with_what_to_do(void **state)
 {
 	static const struct {
@@ -106,7 +118,7 @@ static void a_failure_is_told_with_what_to_do(void **state)
 
 	(void)state;
 	want(1);
-	n_wanted = 2;
+	n_configured = 2;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		logged[0] = '\0';
 		bind_fails = (struct failure){ cases[i].after, cases[i].error };
@@ -125,7 +137,7 @@ static void a_failure_is_told_with_what_to_do(void **state)
 static void there_are_as_many_threads_as_some_address_has_sockets(void **state)
 {
 	(void)state;
-	n_wanted = 3;
+	n_configured = 3;
 	want(1);
 	hold(0, 1); /* the supervisor will open more: until then one thread is enough */
 	hold(1, 1);
@@ -145,7 +157,7 @@ static void there_are_as_many_threads_as_some_address_has_sockets(void **state)
 static void what_is_handed_down_later_is_taken_beside_the_first(void **state)
 {
 	(void)state;
-	n_wanted = 2;
+	n_configured = 2;
 	want(1);
 	hold(0, 1);
 	hold(1, 1);
@@ -182,7 +194,7 @@ static void threads_are_chosen_for_the_cpus_that_are_allowed(void **state)
 	affinity_fails.error = EINVAL; /* more CPUs than the set has room for: not known */
 	listen_update(&s);
 	assert_int_equal(n_allowed, 0);
-	assert_int_equal(s.n_wanted, 1);
+	assert_int_equal(s.n_configured, 1);
 }
 
 static void one_address_goes_and_the_others_keep_their_sockets(void **state)
@@ -224,10 +236,10 @@ static void an_address_too_many_is_told(void **state)
 static void all_addresses_are_drained_together(void **state)
 {
 	(void)state;
-	n_wanted = 4;
+	n_configured = 4;
 	want(3);
 	listen_update(&s);
-	n_wanted = 2;
+	n_configured = 2;
 	listen_update(&s);
 	s.passed_ms = at_ms;
 	listen_tick(&s, at_ms + DRAIN_MS);
@@ -244,12 +256,12 @@ static void all_addresses_are_drained_together(void **state)
 static void what_is_drained_is_given_back_by_its_place(void **state)
 {
 	(void)state;
-	n_wanted = 3;
+	n_configured = 3;
 	want(1);
 	hold(0, 3);
 	hold(1, 3);
 	listen_update(&s);
-	n_wanted = 1;
+	n_configured = 1;
 	listen_update(&s);
 	listen_tick(&s, s.drain_ms);
 	assert_int_equal(n_forgotten, 4);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loading the next generation, without one: what is asked of the loader, and what becomes of its result. */
+/*
+ * Loading the next generation, without one: what is asked of the loader, and what becomes of its
+ * result.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -22,7 +25,7 @@
 /* The loader: what it is to find, what it was asked, and a gate that lets it go on. */
 static struct {
 	int result;
-	unsigned n_mistakes, n_calls, n_freed;
+	unsigned n_errors, n_calls, n_freed;
 	size_t n_earlier, n_broken;
 	bool stale;
 	enum zones_level level; /* of the mistakes */
@@ -53,7 +56,7 @@ static int fake_generation_load(const struct proc_dirs *dirs, const struct gener
 	pthread_mutex_lock(&loader.gate);
 	loader.n_calls++;
 	loader.how = *how;
-	for (unsigned i = 0; i < loader.n_mistakes; i++) {
+	for (unsigned i = 0; i < loader.n_errors; i++) {
 		char text[32];
 		struct zones_message m = { .zone = i % 2 ? "z.test" : "",
 			                   .file = "f",
@@ -160,7 +163,7 @@ static int fake_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f
 #define generation_load   fake_generation_load
 #define generation_free   fake_generation_free
 #define server_observe    fake_observe
-#define serving_take      fake_take
+#define serving_install   fake_take
 #define listen_update     fake_listen
 #define server_conditions fake_conditions
 #define proc_ready        fake_ready
@@ -178,10 +181,10 @@ static int set_up(void **state)
 	(void)state;
 	memset(&s, 0, sizeof(s));
 	loader.result = 0;
-	loader.n_mistakes = loader.n_calls = loader.n_freed = 0;
+	loader.n_errors = loader.n_calls = loader.n_freed = 0;
 	loader.n_earlier = loader.n_broken = 0;
 	loader.stale = false;
-	loader.level = ZONES_MISTAKE;
+	loader.level = ZONES_ERROR;
 	no_thread = 0;
 	order[0] = '\0';
 	n_ready = 0;
@@ -281,21 +284,21 @@ static void a_refused_document_leaves_what_is_served(void **state)
 	load();
 	before = s.now;
 	loader.result = -EINVAL;
-	loader.n_mistakes = 2;
+	loader.n_errors = 2;
 	load();
 	assert_string_equal(order, "c"); /* and it is told at once */
 	assert_ptr_equal(s.now, before);
 	assert_string_equal(server_load_error(&s), strerror(EINVAL));
 	assert_true(n_good == 1 && n_bad == 1);
-	assert_string_equal(s.load.mistakes[0], "f: number 0");
-	assert_string_equal(s.load.mistakes[1], "f:1: number 1");
+	assert_string_equal(s.load.errors[0], "f: number 0");
+	assert_string_equal(s.load.errors[1], "f:1: number 1");
 	assert_null(s.load.zones[0]);
 	assert_string_equal(s.load.zones[1], "z.test");
 	loader.result = 0;
-	loader.n_mistakes = 0;
+	loader.n_errors = 0;
 	load();
-	assert_int_equal(s.load.n_mistakes, 0); /* those of the document before are gone */
-	assert_null(s.load.mistakes[0]);
+	assert_int_equal(s.load.n_errors, 0); /* those of the document before are gone */
+	assert_null(s.load.errors[0]);
 	assert_string_equal(server_load_error(&s), "");
 }
 
@@ -347,10 +350,10 @@ static void more_mistakes_than_are_kept_are_counted(void **state)
 	(void)state;
 	loader.result = -EINVAL;
 	for (unsigned more = 0; more < 2; more++) {
-		loader.n_mistakes = SERVER_MISTAKES + more;
+		loader.n_errors = SERVER_ERRORS_MAX + more;
 		load();
-		assert_int_equal(s.load.n_mistakes, SERVER_MISTAKES + more);
-		assert_non_null(s.load.mistakes[SERVER_MISTAKES - 1]);
+		assert_int_equal(s.load.n_errors, SERVER_ERRORS_MAX + more);
+		assert_non_null(s.load.errors[SERVER_ERRORS_MAX - 1]);
 	}
 }
 
@@ -403,13 +406,13 @@ static void a_warning_is_no_mistake(void **state)
 {
 	(void)state;
 	loader.level = ZONES_WARNING;
-	loader.n_mistakes = 3;
+	loader.n_errors = 3;
 	load();
-	assert_int_equal(s.load.n_mistakes, 0);
-	assert_null(s.load.mistakes[0]);
+	assert_int_equal(s.load.n_errors, 0);
+	assert_null(s.load.errors[0]);
 	loader.level = ZONES_SIGNED;
 	load();
-	assert_int_equal(s.load.n_mistakes, 3);
+	assert_int_equal(s.load.n_errors, 3);
 }
 
 /* Which of several troubles a person reads first. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-dns from its first line to its last: what is opened in which order, what a failure ends and what it does not, what each
- * tick does, and what is closed.
+ * weir-dns from its first line to its last: what is opened in which order, what a failure ends and
+ * what it does not, what each tick does, and what is closed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +60,7 @@ static void forget_calls(void)
 #define EXTRAS "counters_open begin:start:60 ctl:/r/dns.ctl ramps:/s decided:/s "
 #define TICKED "clock page:/r/health.page page_close keep_tick listen:0 "
 #define CLOSED                                                                                     \
-	"crew_stop listen_close server_load_stop keep_stop ramps_close decided_close "             \
+	"workers_stop listen_close server_load_stop keep_stop ramps_close decided_close "          \
 	"believed_close ctl_close serving_close counters_close "
 #define WHOLE                                                                                      \
 	"ignore_signals json dirs setrlimit early:53 become sandbox " OPENED EXTRAS TICKED         \
@@ -226,7 +226,7 @@ static void descriptors_are_raised_as_far_as_is_allowed(void **state)
 static void signals_and_files_do_what_they_are_for(void **state)
 {
 	(void)state;
-	assert_int_equal(watch(&s), 0);
+	assert_int_equal(watch_events(&s), 0);
 	forget_calls();
 	edge.on_page(&s); /* the last file that is watched */
 	assert_string_equal(calls, "load ");
@@ -238,7 +238,7 @@ static void signals_and_files_do_what_they_are_for(void **state)
 	edge.on_signal[SIGINT](&s);
 	assert_string_equal(calls, "loop_stop loop_stop ");
 	assert_int_equal(s.load.event, 70);
-	assert_int_equal(s.crew_event, 71);
+	assert_int_equal(s.workers_event, 71);
 }
 
 /* Tick at a time. @return the calls */
@@ -246,7 +246,7 @@ static const char *tick(uint64_t now_ms)
 {
 	edge.now_ms = now_ms;
 	forget_calls();
-	on_tick(&s);
+	on_server_tick(&s);
 	return calls;
 }
 
@@ -312,8 +312,8 @@ static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
 {
 	(void)state;
 	s.now = &generation;
-	edge.wall_ms = 1234567;
-	edge.hold = WALL_UNSYNCHRONISED;
+	edge.wall_clock_ms = 1234567;
+	edge.hold = WALL_CLOCK_UNSYNCHRONISED;
 	edge.header.alive_ms = 4000;
 	fail_at = 1; /* no page yet */
 	fail_how = -ENOENT;
@@ -328,9 +328,9 @@ static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
 	assert_int_equal(edge.good_until_ms, 4000 + 5000);
 	assert_int_equal(edge.observed_ms, 6000);
 	assert_string_equal(edge.seen_run, "/r");
-	assert_int_equal(edge.time.wall_ms, 1234567);
+	assert_int_equal(edge.time.wall_clock_ms, 1234567);
 	assert_true(edge.time.clock_held);
-	edge.hold = WALL_RUNS;
+	edge.hold = WALL_CLOCK_RUNS;
 	(void)tick(6100);
 	assert_false(edge.time.clock_held);
 }
@@ -349,23 +349,23 @@ static void a_clock_that_is_trusted_by_the_document_needs_no_server(void **state
 	model.self = NULL; /* a document that does not name this node */
 	(void)tick(1300);
 	assert_true(edge.trusted);
-	edge.wall_ms = 77;
-	edge.hold = WALL_UNSYNCHRONISED;
+	edge.wall_clock_ms = 77;
+	edge.hold = WALL_CLOCK_UNSYNCHRONISED;
 	(void)tick(1400);
-	assert_int_equal(s.wall_ms, 77);
-	assert_int_equal(s.clock, WALL_UNSYNCHRONISED);
+	assert_int_equal(s.wall_clock_ms, 77);
+	assert_int_equal(s.clock, WALL_CLOCK_UNSYNCHRONISED);
 }
 
 static void the_clock_is_counted_by_its_trouble(void **state)
 {
 	static const struct {
-		enum wall_hold hold;
+		enum wall_clock_hold hold;
 		uint64_t held, stepped, unsynchronised;
 	} cases[] = {
-		{ WALL_RUNS, 0, 0, 0 },
-		{ WALL_STEPPED, 0, 1, 0 }, /* ramps go on by elapsed time */
-		{ WALL_UNSYNCHRONISED, 1, 0, 1 },
-		{ WALL_RUNS, 0, 0, 0 }, /* again */
+		{ WALL_CLOCK_RUNS, 0, 0, 0 },
+		{ WALL_CLOCK_STEPPED, 0, 1, 0 }, /* ramps go on by elapsed time */
+		{ WALL_CLOCK_UNSYNCHRONISED, 1, 0, 1 },
+		{ WALL_CLOCK_RUNS, 0, 0, 0 }, /* again */
 	};
 
 	(void)state;

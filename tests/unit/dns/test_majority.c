@@ -28,8 +28,8 @@
 #define RESTORED health_make(HEALTH_DOWN, HEALTH_MARK_RESTORED, HEALTH_REASON_REFUSED, 8)
 
 /*
- * Views as site, mark, state: "0+u" is site 0, fresh, up; "-" not fresh; "*" fresh and the own one. What was in
- * force: 'u' up, 'd' down, '?' nothing is known.
+ * Views as site, mark, state: "0+u" is site 0, fresh, up; "-" not fresh; "*" fresh and the own one.
+ * What was in force: 'u' up, 'd' down, '?' nothing is known.
  */
 struct case_of {
 	const char *why, *views;
@@ -60,12 +60,12 @@ static enum majority_was was_of(char c)
 	return c == 'u' ? MAJORITY_WAS_UP : c == 'd' ? MAJORITY_WAS_DOWN : MAJORITY_WAS_UNKNOWN;
 }
 
-static size_t read_views(const char *text, struct majority_view *out)
+static size_t read_views(const char *text, struct majority_node *out)
 {
 	size_t n = 0;
 
 	for (; *text; text += 3 + (text[3] == ' '), n++)
-		out[n] = (struct majority_view){ .site = (uint32_t)(text[0] - '0'),
+		out[n] = (struct majority_node){ .site = (uint32_t)(text[0] - '0'),
 			                         .own = text[1] == '*',
 			                         .fresh = text[1] != '-',
 			                         .word = word_of(text[2]) };
@@ -121,7 +121,7 @@ static void a_majority_of_the_sites_removes(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct case_of *c = &cases[i];
-		struct majority_view views[8];
+		struct majority_node views[8];
 		struct majority m = majority_of(views, read_views(c->views, views), was_of(c->was));
 
 		if (health_state(m.word) != c->state || m.n_up != c->n_up ||
@@ -135,7 +135,7 @@ static void a_majority_of_the_sites_removes(void **state)
 
 static void the_reason_is_the_own_one_where_it_agrees(void **state)
 {
-	struct majority_view views[3] = {
+	struct majority_node views[3] = {
 		{ .site = 0, .fresh = true, .word = DOWN },
 		{ .site = 1,
 		  .fresh = true,
@@ -156,7 +156,7 @@ static void the_reason_is_the_own_one_where_it_agrees(void **state)
 
 static void doubt_of_a_voter_is_doubt_and_that_of_others_is_not(void **state)
 {
-	struct majority_view views[2] = {
+	struct majority_node views[2] = {
 		{ .site = 0, .fresh = true, .word = UP },
 		{ .site = 1,
 		  .fresh = false,
@@ -179,16 +179,19 @@ static const struct {
 };
 
 /* View number @p k of pattern @p i. */
-static struct majority_view view_in(uint32_t i, uint32_t k)
+static struct majority_node view_in(uint32_t i, uint32_t k)
 {
 	uint32_t at = i >> 3 * k & 7;
 
-	return (struct majority_view){
+	return (struct majority_node){
 		.site = k, .own = k == 0, .fresh = kinds[at].fresh, .word = word_of(kinds[at].state)
 	};
 }
 
-/* All patterns of up to five sites: a rule of its own, written from what a majority is, says what may be removed. */
+/*
+ * All patterns of up to five sites: a rule of its own, written from what a majority is, says what
+ * may be removed.
+ */
 static void losing_information_removes_nothing_and_brings_nothing_back(void **state)
 {
 	size_t n_patterns = 0;
@@ -196,7 +199,7 @@ static void losing_information_removes_nothing_and_brings_nothing_back(void **st
 
 	for (uint32_t n = 2; n <= 5; n++)
 		for (uint32_t i = 0; i < 1u << 3 * n; i++) {
-			struct majority_view v[5];
+			struct majority_node v[5];
 			uint32_t n_down = 0, n_up = 0;
 
 			for (uint32_t k = 0; k < n; k++) {
@@ -212,7 +215,7 @@ static void losing_information_removes_nothing_and_brings_nothing_back(void **st
 			assert_int_equal(up == HEALTH_DOWN, 2 * n_down > n);
 			assert_int_equal(down != HEALTH_DOWN, 2 * n_up >= n);
 			for (uint32_t k = 0; k < n; k++) { /* the same with one view less */
-				struct majority_view was = v[k];
+				struct majority_node was = v[k];
 
 				v[k].fresh = false;
 				if (up != HEALTH_DOWN)
@@ -238,7 +241,7 @@ static void a_damaged_word_has_no_vote(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < COUNT(words); i++) {
-		struct majority_view v = { .fresh = true, .word = words[i] };
+		struct majority_node v = { .fresh = true, .word = words[i] };
 
 		assert_false(majority_has_vote(&v));
 	}
@@ -250,12 +253,12 @@ struct pages {
 	struct model_site sites[3];
 	struct model_node nodes[3];
 	struct model m;
-	struct place_site at[3];
-	struct place_service service;
-	struct place p;
+	struct steering_site at[3];
+	struct steering_service service;
+	struct steering p;
 	struct arena *arena;
 	struct health_page *own;
-	struct views *v;
+	struct peer_health *v;
 };
 
 static const char *const names[] = { "ams", "fra", "lon" };
@@ -273,14 +276,14 @@ static int set_up(void **state)
 		p->nodes[i] = (struct model_node){ .name = names[i],
 			                           .site = &p->sites[i],
 			                           .api = "https://x" };
-		p->at[i] = (struct place_site){ .name = names[i] };
+		p->at[i] = (struct steering_site){ .name = names[i] };
 	}
 	p->m = (struct model){ .sites = p->sites, .n_sites = 3, .nodes = p->nodes, .n_nodes = 3 };
 	p->m.self = &p->nodes[1];
-	p->service = (struct place_service){ .name = "web", .n_sites = 3, .sites = p->at };
-	p->p = (struct place){ .n_services = 1, .n_states = 3, .services = &p->service };
+	p->service = (struct steering_service){ .name = "web", .n_sites = 3, .sites = p->at };
+	p->p = (struct steering){ .n_services = 1, .n_states = 3, .services = &p->service };
 	p->arena = arena_new(1 << 20);
-	p->v = views_new(&p->m, &p->p, p->arena);
+	p->v = peer_health_new(&p->m, &p->p, p->arena);
 	*state = p;
 	return p->v ? 0 : -1;
 }
@@ -290,7 +293,7 @@ static int tear_down(void **state)
 	struct pages *p = *state;
 	char command[64];
 
-	views_close(p->v);
+	peer_health_close(p->v);
 	arena_free(p->arena);
 	snprintf(command, sizeof(command), "rm -r %s", p->dir);
 	free(p->own);
@@ -306,15 +309,15 @@ static struct page *tell(const struct pages *p, const char *node, health_word wo
 	char path[PATH_MAX];
 	struct page *page;
 
-	assert_int_equal(view_path(p->dir, node, path), 0);
-	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
-	                             sizeof(struct view_page), &page),
+	assert_int_equal(peer_page_path(p->dir, node, path), 0);
+	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+	                             sizeof(struct peer_page), &page),
 	                 0);
-	struct view_page *view = page_payload(page);
+	struct peer_page *view = page_payload(page);
 
 	assert_int_equal(health_set_targets(&view->health, &target, 1, 0), 0);
-	health_write(&view->health, health_find(&view->health, target), word);
-	view_set_good_until_ms(view, good_until_ms);
+	health_write(&view->health, health_find_index(&view->health, target), word);
+	peer_page_set_good_until_ms(view, good_until_ms);
 	page_publish(page);
 	return page;
 }
@@ -323,12 +326,12 @@ static struct page *tell(const struct pages *p, const char *node, health_word wo
 
 static struct majority look(struct pages *p, uint64_t now_ms)
 {
-	const struct views_seen seen = {
+	const struct peer_health_input seen = {
 		.own = p->own, .own_good_until_ms = 100000, .run_dir = p->dir, .now_ms = now_ms
 	};
 
-	views_read(p->v, &seen);
-	return views_of(p->v, LON4);
+	peer_health_read(p->v, &seen);
+	return peer_health_of_target(p->v, LON4);
 }
 
 static void see(struct pages *p, health_word word)
@@ -336,7 +339,7 @@ static void see(struct pages *p, health_word word)
 	uint64_t target = health_target_service("web", "lon", true);
 
 	assert_int_equal(health_set_targets(p->own, &target, 1, 1), 0);
-	health_write(p->own, health_find(p->own, target), word);
+	health_write(p->own, health_find_index(p->own, target), word);
 }
 
 static void views_of_others_count_while_they_are_fresh(void **state)
@@ -355,8 +358,8 @@ static void views_of_others_count_while_they_are_fresh(void **state)
 	page_close(tell(p, "lon", DOWN, 20000)); /* itself: one vote like any other */
 	page_close(tell(p, "ams", UP, 20000));
 	assert_int_equal(look(p, 10000).n_down, 2);
-	assert_int_equal(views_from_outside(p->v, LON4, &p->sites[2]).n_down, 1);
-	assert_int_equal(views_from_outside(p->v, LON4, &p->sites[2]).n_up, 1);
+	assert_int_equal(peer_health_from_outside(p->v, LON4, &p->sites[2]).n_down, 1);
+	assert_int_equal(peer_health_from_outside(p->v, LON4, &p->sites[2]).n_up, 1);
 }
 
 static void what_is_in_force_is_held_when_the_majority_is_lost(void **state)
@@ -386,26 +389,26 @@ static void with_two_sites_each_trusts_its_own_view(void **state)
 {
 	struct pages *p = *state;
 
-	views_take_out(p->v, 1); /* ams, by a person */
+	peer_health_exclude(p->v, 1); /* ams, by a person */
 	see(p, DOWN);
 	page_close(tell(p, "ams", UP, 9000));
 	page_close(tell(p, "lon", UP, 9000));
 	assert_int_equal(look(p, 2000).word, DOWN);
-	views_take_out(p->v, 0);
+	peer_health_exclude(p->v, 0);
 	assert_int_equal(health_state(look(p, 2000).word), HEALTH_UP);
 }
 
 static void sites_that_cannot_be_asked_are_counted(void **state)
 {
 	struct pages *p = *state;
-	struct views_sites s = views_sites(p->v);
+	struct peer_health_sites s = peer_health_sites(p->v);
 
 	assert_int_equal(s.n, 3);
 	assert_int_equal(s.n_heard, 0);
 	see(p, UP);
 	page_close(tell(p, "ams", UP, 9000));
 	look(p, 1000);
-	s = views_sites(p->v);
+	s = peer_health_sites(p->v);
 	assert_int_equal(s.n_heard, 2);
 	assert_int_equal(s.lost, 1 << 2);
 }
@@ -419,14 +422,14 @@ static void a_site_is_heard_by_any_of_its_nodes(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct page *page;
 
-		views_close(p->v);
+		peer_health_close(p->v);
 		p->nodes[2].site = &p->sites[0];
-		p->v = views_new(&p->m, &p->p, p->arena);
+		p->v = peer_health_new(&p->m, &p->p, p->arena);
 		assert_non_null(p->v);
 		see(p, UP);
 		page = tell(p, heard[i], UP, 9000);
 		look(p, 1000);
-		struct views_sites s = views_sites(p->v);
+		struct peer_health_sites s = peer_health_sites(p->v);
 
 		assert_int_equal(s.n, 2);
 		assert_int_equal(s.n_heard, 2);
@@ -473,26 +476,26 @@ static void a_new_vip_is_new_until_anybody_outside_has_seen_it_up(void **state)
 
 	see(p, NEW);
 	look(p, 1000);
-	assert_true(views_is_new(p->v, LON4, lon));
-	assert_false(views_is_new(p->v, LON4, fra)); /* of the own site others must say so */
-	page_close(tell(p, "lon", UP, 9000));        /* by its own pools: not from outside */
+	assert_true(peer_health_is_new(p->v, LON4, lon));
+	assert_false(peer_health_is_new(p->v, LON4, fra)); /* of the own site others must say so */
+	page_close(tell(p, "lon", UP, 9000));              /* by its own pools: not from outside */
 	look(p, 2000);
-	assert_true(views_is_new(p->v, LON4, lon));
+	assert_true(peer_health_is_new(p->v, LON4, lon));
 	page_close(tell(p, "ams", NEW, 9000));
 	look(p, 3000);
-	assert_true(views_unproven(p->v, LON4, lon));
+	assert_true(peer_health_is_unproven(p->v, LON4, lon));
 	see(p, UNKNOWN);
 	look(p, 4000);
-	assert_true(views_is_new(p->v, LON4, lon));
+	assert_true(peer_health_is_new(p->v, LON4, lon));
 	look(p, 9500); /* who said so is not heard any more, and the own node says nothing */
-	assert_false(views_is_new(p->v, LON4, lon));
+	assert_false(peer_health_is_new(p->v, LON4, lon));
 	see(p, NEW);
 	page_close(tell(p, "ams", UP, 12000));
 	look(p, 11000);
-	assert_false(views_is_new(p->v, LON4, lon));
-	assert_false(views_unproven(p->v, LON4, lon));
+	assert_false(peer_health_is_new(p->v, LON4, lon));
+	assert_false(peer_health_is_unproven(p->v, LON4, lon));
 	look(p, 90000); /* it was seen: a lost view takes that not back */
-	assert_false(views_is_new(p->v, LON4, lon));
+	assert_false(peer_health_is_new(p->v, LON4, lon));
 }
 
 static void a_page_that_is_none_is_not_believed(void **state)
@@ -502,7 +505,7 @@ static void a_page_that_is_none_is_not_believed(void **state)
 	FILE *f;
 
 	see(p, DOWN);
-	assert_int_equal(view_path(p->dir, "ams", path), 0);
+	assert_int_equal(peer_page_path(p->dir, "ams", path), 0);
 	f = fopen(path, "w");
 	assert_non_null(f);
 	fputs("weirpage and nothing behind it", f);
@@ -519,7 +522,7 @@ static void a_page_laid_out_anew_keeps_what_was_read(void **state)
 {
 	struct pages *p = *state;
 	struct page *page = tell(p, "ams", UP, 90000);
-	struct view_page *view = page_payload(page);
+	struct peer_page *view = page_payload(page);
 
 	see(p, DOWN);
 	page_close(tell(p, "lon", UP, 90000));
@@ -545,20 +548,20 @@ static void words_are_read_as_they_were_told_and_nothing_else_is(void **state)
 		                           "0000000000000003" };
 	const health_word good[] = { UP, DOWN, UNKNOWN, VAGUE, RESTORED };
 	health_word word = 42;
-	char text[VIEW_HEX_MAX];
+	char text[PEER_PAGE_HEX_MAX];
 	(void)state;
 
-	assert_false(view_read_word(NULL, &word));
+	assert_false(peer_page_read_word(NULL, &word));
 	for (size_t i = 0; i < COUNT(bad); i++)
-		if (view_read_word(bad[i], &word))
+		if (peer_page_read_word(bad[i], &word))
 			fail_msg("%s is no word", bad[i]);
 	assert_int_equal(word, 42);
 	for (size_t i = 0; i < COUNT(good); i++) {
-		view_hex(good[i], text);
-		assert_true(view_read_word(text, &word));
+		peer_page_hex(good[i], text);
+		assert_true(peer_page_read_word(text, &word));
 		assert_int_equal(word, good[i]);
 	}
-	assert_true(view_read_word("ffffffffffffffc1", &word)); /* a reason not known here */
+	assert_true(peer_page_read_word("ffffffffffffffc1", &word)); /* a reason not known here */
 	assert_int_equal(health_state(word), HEALTH_UP);
 	assert_int_equal(health_reason(word), HEALTH_REASON_NONE);
 	assert_int_equal(health_since_s(word), 0xffffffff);

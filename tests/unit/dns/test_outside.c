@@ -49,14 +49,14 @@ static const struct outside_case {
 struct three {
 	struct model_site sites[3];
 	struct model_node nodes[3];
-	struct place_site at[3];
+	struct steering_site at[3];
 	struct model_service service;
 	struct model_override force;
 	struct model m;
-	struct place_service placed;
-	struct place p;
-	struct place_state *seen;
-	struct views *v;
+	struct steering_service placed;
+	struct steering p;
+	struct steering_state *seen;
+	struct peer_health *v;
 };
 
 static void three_init(struct three *t, struct arena *arena)
@@ -66,7 +66,7 @@ static void three_init(struct three *t, struct arena *arena)
 	t->service = (struct model_service){ .name = "web" };
 	t->force = (struct model_override){ .kind = MODEL_OVERRIDE_FORCE_UP,
 		                            .name = "ams",
-		                            .until_ms = MODEL_WALL_NEVER };
+		                            .until_ms = MODEL_TIME_NEVER };
 	t->m = (struct model){ .sites = t->sites,
 		               .n_sites = 3,
 		               .nodes = t->nodes,
@@ -74,17 +74,17 @@ static void three_init(struct three *t, struct arena *arena)
 		               .services = &t->service,
 		               .n_services = 1,
 		               .overrides = &t->force };
-	t->placed = (struct place_service){ .name = "web", .n_sites = 3, .sites = t->at };
-	t->p = (struct place){ .n_services = 1, .n_states = 3, .services = &t->placed };
+	t->placed = (struct steering_service){ .name = "web", .n_sites = 3, .sites = t->at };
+	t->p = (struct steering){ .n_services = 1, .n_states = 3, .services = &t->placed };
 	for (uint32_t i = 0; i < 3; i++) {
 		t->sites[i] = (struct model_site){ .name = names[i], .index = i };
 		t->nodes[i] =
 		        (struct model_node){ .name = names[i], .site = &t->sites[i], .api = "x" };
-		t->at[i] = (struct place_site){ .name = names[i] };
+		t->at[i] = (struct steering_site){ .name = names[i] };
 	}
 	t->m.self = &t->nodes[1];
 	t->seen = arena_alloc(arena, 1, sizeof(*t->seen) + 3 * sizeof(t->seen->sites[0]));
-	t->v = views_new(&t->m, &t->p, arena);
+	t->v = peer_health_new(&t->m, &t->p, arena);
 	assert_non_null(t->v);
 	assert_non_null(t->seen);
 }
@@ -150,7 +150,7 @@ static void outside_has_families_services_and_times(void **state)
 	t.force = (struct model_override){ .kind = MODEL_OVERRIDE_FORCE_UP,
 		                           .name = "fra",
 		                           .from_ms = T + 1,
-		                           .until_ms = MODEL_WALL_NEVER };
+		                           .until_ms = MODEL_TIME_NEVER };
 	t.m.n_overrides = 1;
 	assert_false(is_up_now(&t, 1));
 	t.force.from_ms = T;
@@ -167,7 +167,10 @@ static void outside_has_families_services_and_times(void **state)
 	arena_free(arena);
 }
 
-/* Where all nodes are at the site itself nobody can look from outside: what it sees of itself counts. */
+/*
+ * Where all nodes are at the site itself nobody can look from outside: what it sees of itself
+ * counts.
+ */
 static void a_site_that_has_all_nodes_is_watched_by_none(void **state)
 {
 	const struct model_check check = { .name = "c" };
@@ -178,7 +181,7 @@ static void a_site_that_has_all_nodes_is_watched_by_none(void **state)
 	three_init(&t, arena);
 	for (size_t k = 0; k < 3; k++)
 		t.nodes[k].site = &t.sites[0];
-	t.v = views_new(&t.m, &t.p, arena);
+	t.v = peer_health_new(&t.m, &t.p, arena);
 	assert_non_null(t.v);
 	t.service.vip_check = &check;
 	t.seen->sites[0].words[0] = t.seen->sites[0].words[1] =
@@ -191,8 +194,8 @@ static void a_site_that_has_all_nodes_is_watched_by_none(void **state)
 }
 
 /*
- * A default check that succeeds from nowhere says nothing of its target: there the site's own word counts, and at no other
- * site or family.
+ * A default check that succeeds from nowhere says nothing of its target: there the site's own word
+ * counts, and at no other site or family.
  */
 static void what_nobody_can_reach_is_what_the_site_says_itself(void **state)
 {
@@ -232,9 +235,9 @@ static void any_service_of_the_site_is_enough(void **state)
 	struct model_service services[3] = { { .name = "web" },
 		                             { .name = "mail" },
 		                             { .name = "no" } };
-	struct place_service placed[3];
+	struct steering_service placed[3];
 	struct three t;
-	struct place_state *seen;
+	struct steering_state *seen;
 	(void)state;
 
 	three_init(&t, arena);
@@ -250,7 +253,7 @@ static void any_service_of_the_site_is_enough(void **state)
 	seen = arena_alloc(arena, 1, sizeof(*seen) + 9 * sizeof(seen->sites[0]));
 	assert_non_null(seen);
 	t.seen = seen;
-	t.v = views_new(&t.m, &t.p, arena);
+	t.v = peer_health_new(&t.m, &t.p, arena);
 	assert_non_null(t.v);
 	for (size_t up = 0; up < 9; up++) { /* the state that all see up */
 		for (size_t k = 0; k < 3; k++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parts of weir-dns alone: sockets that are passed to it, a TCP client's share of a turn, what it says of a site. */
+/*
+ * Parts of weir-dns alone: sockets that are passed to it, a TCP client's share of a turn, what it
+ * says of a site.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -76,7 +79,7 @@ static uint64_t fake_now(const struct loop *l)
 static size_t answer_more; /* bytes of an answer behind the query's */
 
 /* Answers with the query itself. */
-static size_t fake_answer(struct worker *w, const uint8_t *query, size_t length,
+static size_t fake_answer(struct dns_worker *w, const uint8_t *query, size_t length,
                           const struct addr *client, bool tcp, uint8_t *out, size_t out_size)
 {
 	(void)w;
@@ -178,7 +181,7 @@ static void sockets_come_into_their_places_and_leave_nothing_behind(void **state
 		pass_socket(ends[0], "dns-udp-0", socket_fd);
 	pass_socket(ends[0], "nobody's", socket_fd);
 	pass_socket(ends[0], "without one", -1);
-	on_channel(&s, ends[1], 0);
+	on_socket_channel(&s, ends[1], 0);
 	assert_int_equal(count_fds(), n_fds);
 	assert_int_equal(n_removed, 0);
 	assert_int_equal(n_updated, 0); /* there is no generation to listen for */
@@ -191,7 +194,7 @@ static void sockets_come_into_their_places_and_leave_nothing_behind(void **state
 	assert_int_equal(count_fds(), n_fds); /* its place stays taken */
 	assert_int_equal(handed_find(&loopback, SOCK_DGRAM, 0), -ENOENT);
 	close(ends[0]); /* the supervisor has gone */
-	on_channel(&s, ends[1], 0);
+	on_socket_channel(&s, ends[1], 0);
 	assert_int_equal(n_removed, 1);
 	close(ends[1]);
 	close(socket_fd);
@@ -218,7 +221,7 @@ static void an_error_of_the_channel_is_taken_for_what_it_is(void **state)
 		pass_socket(ends[0], "dns-udp-0", ends[0]);
 		s.passed_ms = n_removed = n_updated = 0;
 		next_error = cases[i].error;
-		on_channel(&s, ends[1], 0);
+		on_socket_channel(&s, ends[1], 0);
 		assert_int_equal(n_removed, cases[i].n_removed);
 		assert_int_equal(s.passed_ms, cases[i].taken ? 77 : 0);
 		assert_int_equal(n_updated, s.now && cases[i].taken); /* once there is a document */
@@ -276,7 +279,7 @@ static void a_name_of_any_length_is_one(void **state)
 	for (size_t cut = 30; cut < 34; cut++)
 		pass_socket(ends[0], name + 99 - cut, ends[0]);
 	pass_socket(ends[0], name, ends[0]);
-	on_channel(&s, ends[1], 0);
+	on_socket_channel(&s, ends[1], 0);
 	assert_int_equal(count_fds(), n_fds);
 	close(ends[0]);
 	close(ends[1]);
@@ -285,7 +288,7 @@ static void a_name_of_any_length_is_one(void **state)
 
 /* --- a TCP client's share --- */
 
-static struct worker worker;
+static struct dns_worker worker;
 static struct tcp_buffers buffers;
 static int peer;
 
@@ -319,7 +322,10 @@ static enum tcp_client_end serve(struct tcp_client *c, struct tcp_work *work)
 	return tcp_client_serve(&worker, c, &buffers, work);
 }
 
-/* The end of a stream that was announced with the last bytes is read in the next turn: no event tells of it again. */
+/*
+ * The end of a stream that was announced with the last bytes is read in the next turn: no event
+ * tells of it again.
+ */
 static void an_end_that_was_announced_is_read(void **state)
 {
 	struct tcp_client c = make_client();

@@ -14,7 +14,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PREFIXES 60000
 #define SITES    3
-#define ALL      PLACE_PPM_ALL
+#define ALL      STEERING_PPM_ALL
 #define WALL     1000000000000
 #define BOTH                                                                                       \
 	{                                                                                          \
@@ -23,12 +23,12 @@
 
 /* Three sites, one dynamic name; whatever a test wants is changed in a copy. */
 struct world {
-	struct place_site sites[SITES];
-	struct place_service service;
-	struct place_name name;
-	struct place place;
-	struct place_state *state;
-	struct place_site_state at[SITES];
+	struct steering_site sites[SITES];
+	struct steering_service service;
+	struct steering_name name;
+	struct steering place;
+	struct steering_state *state;
+	struct steering_site_state at[SITES];
 };
 
 static struct world *world_new(void)
@@ -38,16 +38,18 @@ static struct world *world_new(void)
 
 	assert_non_null(w);
 	for (size_t k = 0; k < SITES; k++) {
-		w->sites[k] =
-		        (struct place_site){ .name = names[k], .weight = 100, .n_addresses = BOTH };
+		w->sites[k] = (struct steering_site){ .name = names[k],
+			                              .weight = 100,
+			                              .n_addresses = BOTH };
 		w->sites[k].id = hash_text(names[k]);
-		w->at[k].next_ms = MODEL_WALL_NEVER;
+		w->at[k].next_ms = MODEL_TIME_NEVER;
 	}
-	w->service = (struct place_service){ .name = "web", .n_sites = SITES, .sites = w->sites };
-	w->name = (struct place_name){
+	w->service =
+	        (struct steering_service){ .name = "web", .n_sites = SITES, .sites = w->sites };
+	w->name = (struct steering_name){
 		.name = "www", .service = &w->service, .ttl_min_s = 5, .ttl_max_s = 60
 	};
-	w->place = (struct place){ .key = { 11, 12 }, .n_names = 1, .names = &w->name };
+	w->place = (struct steering){ .key = { 11, 12 }, .n_names = 1, .names = &w->name };
 	w->state = calloc(1, sizeof(*w->state) + sizeof(w->at));
 	assert_non_null(w->state);
 	return w;
@@ -68,12 +70,12 @@ static struct addr prefix_at(uint32_t i)
 	return i % 2 ? addr_from6(six) : addr_from4(four);
 }
 
-static struct place_choice choose(struct world *w, const struct addr *client, bool ip4)
+static struct steering_choice choose(struct world *w, const struct addr *client, bool ip4)
 {
-	struct place_key key = place_key_of(client);
+	struct steering_key key = steering_key_of(client);
 
 	memcpy(w->state->sites, w->at, sizeof(w->at));
-	return place_choose(&w->place, w->state, 0, ip4, &key, WALL);
+	return steering_choose(&w->place, w->state, 0, ip4, &key, WALL);
 }
 
 static void choose_all(struct world *w, int8_t *out)
@@ -169,7 +171,7 @@ static void two_nodes_choose_the_same(void **state)
 	size_t same = 0;
 
 	/* the other node's document lists the sites in another order */
-	struct place_site swapped = two->sites[0];
+	struct steering_site swapped = two->sites[0];
 
 	two->sites[0] = two->sites[2];
 	two->sites[2] = swapped;
@@ -235,114 +237,114 @@ struct classes_case {
 	health_word words[SITES];
 	uint32_t drained_ppm[SITES];
 	bool disabled[SITES], forced[SITES], fail_closed;
-	enum place_class class;
+	enum steering_class class;
 	uint32_t candidates;
 	uint32_t ttl_s;
 };
 
 static const struct classes_case classes[] = {
-	{ .why = "nothing known", .class = PLACE_SERVING, .candidates = 7, .ttl_s = 60 },
+	{ .why = "nothing known", .class = STEERING_SERVING, .candidates = 7, .ttl_s = 60 },
 	{ .why = "all up",
 	  .words = { UP, UP, UP },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 7,
 	  .ttl_s = 60 },
 	{ .why = "one down",
 	  .words = { UP, DOWN, UP },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 5,
 	  .ttl_s = 60 },
 	{ .why = "unknown beside down",
 	  .words = { 0, DOWN, DOWN },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 1,
 	  .ttl_s = 60 },
 	{ .why = "in doubt",
 	  .words = { UP, DOUBT, UP },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 7,
 	  .ttl_s = 5 },
 	{ .why = "an inconclusive check changes nothing",
 	  .words = { UNSURE, UP, UP },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 7,
 	  .ttl_s = 60 },
 	{ .why = "drained",
 	  .words = { UP, UP, UP },
 	  .drained_ppm = { ALL },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 6,
 	  .ttl_s = 60 },
 	{ .why = "drained, the others down",
 	  .words = { UP, DOWN, DOWN },
 	  .drained_ppm = { ALL },
-	  .class = PLACE_DRAINED,
+	  .class = STEERING_DRAINED,
 	  .candidates = 1,
 	  .ttl_s = 60 },
 	{ .why = "all drained",
 	  .words = { UP, UP, DOWN },
 	  .drained_ppm = { ALL, ALL, ALL },
-	  .class = PLACE_DRAINED,
+	  .class = STEERING_DRAINED,
 	  .candidates = 3,
 	  .ttl_s = 60 },
 	{ .why = "all down: panic",
 	  .words = { DOWN, DOWN, DOWN },
-	  .class = PLACE_PANIC,
+	  .class = STEERING_PANIC,
 	  .candidates = 7,
 	  .ttl_s = 5 },
 	{ .why = "all down, one drained: panic over both",
 	  .words = { DOWN, DOWN, DOWN },
 	  .drained_ppm = { ALL },
-	  .class = PLACE_PANIC,
+	  .class = STEERING_PANIC,
 	  .candidates = 7,
 	  .ttl_s = 5 },
 	{ .why = "all down, one disabled",
 	  .words = { DOWN, DOWN, DOWN },
 	  .disabled = { true },
-	  .class = PLACE_PANIC,
+	  .class = STEERING_PANIC,
 	  .candidates = 6,
 	  .ttl_s = 5 },
 	{ .why = "all down, fails closed",
 	  .words = { DOWN, DOWN, DOWN },
 	  .fail_closed = true,
-	  .class = PLACE_NONE,
+	  .class = STEERING_NONE,
 	  .candidates = 0,
 	  .ttl_s = 5 },
 	{ .why = "drained and the rest down, fails closed: the drained one is up",
 	  .words = { UP, DOWN, DOWN },
 	  .drained_ppm = { ALL },
 	  .fail_closed = true,
-	  .class = PLACE_DRAINED,
+	  .class = STEERING_DRAINED,
 	  .candidates = 1,
 	  .ttl_s = 60 },
 	{ .why = "disabled, though up",
 	  .words = { UP, UP, UP },
 	  .disabled = { true },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 6,
 	  .ttl_s = 60 },
 	{ .why = "all disabled by hand",
 	  .words = { UP, UP, UP },
 	  .disabled = { true, true, true },
-	  .class = PLACE_NONE,
+	  .class = STEERING_NONE,
 	  .candidates = 0,
 	  .ttl_s = 5 },
 	{ .why = "forced up",
 	  .words = { DOWN, UP, DOWN },
 	  .forced = { true },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 3,
 	  .ttl_s = 60 },
 	{ .why = "forced up: its check's doubt does not count",
 	  .words = { DOUBT, UP, UP },
 	  .forced = { true },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 7,
 	  .ttl_s = 60 },
 	{ .why = "disabled: its check's doubt does not count",
 	  .words = { DOUBT, UP, UP },
 	  .disabled = { true },
-	  .class = PLACE_SERVING,
+	  .class = STEERING_SERVING,
 	  .candidates = 6,
 	  .ttl_s = 60 },
 };
@@ -364,7 +366,7 @@ static void the_first_class_that_is_not_empty_answers(void **state)
 			w->at[k].disabled = c->disabled[k];
 			w->at[k].forced_up = c->forced[k];
 		}
-		struct place_choice choice = choose(w, &client, true);
+		struct steering_choice choice = choose(w, &client, true);
 
 		assert_int_equal(choice.class, c->class);
 		assert_int_equal(choice.candidates, c->candidates);
@@ -454,10 +456,10 @@ static void the_ttl_heeds_the_soonest_change_of_all_sites(void **state)
 			if (in_s[i][k] >= 0)
 				w->at[k].next_ms = WALL + in_s[i][k] * 1000;
 		for (int ip4 = 0; ip4 < 2; ip4++) {
-			struct place_choice choice = choose(w, &client, ip4);
+			struct steering_choice choice = choose(w, &client, ip4);
 
 			assert_int_equal(choice.ttl_s, 20);
-			assert_int_equal(choice.ttl_from, PLACE_TTL_SCHEDULE);
+			assert_int_equal(choice.ttl_from, STEERING_TTL_SCHEDULE);
 		}
 		world_free(w);
 	}
@@ -470,11 +472,11 @@ static void the_key_is_a_24_or_56_bit_prefix(void **state)
 	              e[16] = { 0x20, 1, 13, 0xb8, 1, 2, 3, 9 };
 	struct addr addresses[] = { addr_from4(a), addr_from4(b), addr_from4(c), addr_from6(d),
 		                    addr_from6(e) };
-	struct place_key keys[COUNT(addresses)];
+	struct steering_key keys[COUNT(addresses)];
 	(void)state;
 
 	for (size_t i = 0; i < COUNT(addresses); i++)
-		keys[i] = place_key_of(&addresses[i]);
+		keys[i] = steering_key_of(&addresses[i]);
 	assert_memory_equal(keys[0].bytes, keys[1].bytes, 8);
 	assert_memory_not_equal(keys[0].bytes, keys[2].bytes, 8);
 	assert_memory_equal(keys[3].bytes, keys[4].bytes, 8);
@@ -482,7 +484,10 @@ static void the_key_is_a_24_or_56_bit_prefix(void **state)
 	assert_int_equal(keys[3].bits, 56);
 }
 
-/* Nodes of several releases serve side by side: which site a client gets is the same everywhere, and stays so. */
+/*
+ * Nodes of several releases serve side by side: which site a client gets is the same everywhere,
+ * and stays so.
+ */
 static void a_client_gets_the_site_that_it_got_from_the_release_before(void **state)
 {
 	static const struct {
@@ -504,13 +509,13 @@ static void a_client_gets_the_site_that_it_got_from_the_release_before(void **st
 	w->sites[1].weight = 300;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct addr client;
-		struct place_key key;
+		struct steering_key key;
 
 		assert_int_equal(addr_parse(cases[i].client, &client), 0);
-		key = place_key_of(&client);
+		key = steering_key_of(&client);
 		assert_int_equal(choose(w, &client, i & 1).site, cases[i].site);
 		for (unsigned k = 0; k < SITES; k++)
-			assert_int_equal(place_gate_ppm(&w->place, &w->sites[k], &key),
+			assert_int_equal(steering_gate_ppm(&w->place, &w->sites[k], &key),
 			                 cases[i].gates[k]);
 	}
 	world_free(w);
@@ -538,7 +543,7 @@ static void a_family_that_a_site_does_not_have_moves_nobody(void **state)
 		w->at[0].words[!has] = down;
 		for (uint32_t i = 0; i < COUNT(before); i++) {
 			struct addr client = prefix_at(i);
-			struct place_choice choice = choose(w, &client, has);
+			struct steering_choice choice = choose(w, &client, has);
 
 			assert_int_equal(choice.site, before[i]);
 			assert_int_equal(choice.halved, 0);

@@ -78,7 +78,7 @@ static void remove_file(const struct node *n, const char *name)
 static void write_document(const struct node *n, const char *placement)
 {
 	char text[4096], from[PATH_MAX], to[PATH_MAX], fingerprint[MODEL_FINGERPRINT_MAX];
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 
 #pragma GCC diagnostic push
@@ -88,12 +88,12 @@ static void write_document(const struct node *n, const char *placement)
 	write_text(n, "weir.conf", text);
 	path_of(n, "weir.conf", from);
 	path_of(n, PROC_EFFECTIVE_FILE, to);
-	if (model_read_config(from, "ams-1", &m, &mistakes) != 0)
-		fail_msg("%s", mistakes.n_items ? mistakes.items[0].message : "?");
+	if (model_read_config(from, "ams-1", &m, &errors) != 0)
+		fail_msg("%s", errors.n_items ? errors.items[0].message : "?");
 	model_key_fingerprint(m->hash_key, fingerprint);
 	m->meta.hash_key = fingerprint;
 	assert_int_equal(model_write_effective(m, to), 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	model_free(m);
 }
 
@@ -178,11 +178,11 @@ static void restart(struct node *n)
 static void place_all(const struct node *n, int8_t sites[CLIENTS])
 {
 	for (uint32_t i = 0; i < CLIENTS; i++) {
-		const struct place_key key = { .bytes = { 4, 10, (uint8_t)(i >> 8), (uint8_t)i },
-			                       .bits = 24 };
+		const struct steering_key key = { .bytes = { 4, 10, (uint8_t)(i >> 8), (uint8_t)i },
+			                          .bits = 24 };
 
-		sites[i] =
-		        (int8_t)place_choose(n->now->place, n->now->state, 0, true, &key, 0).site;
+		sites[i] = (int8_t)steering_choose(n->now->place, n->now->state, 0, true, &key, 0)
+		                   .site;
 		assert_true(sites[i] == 0 || sites[i] == 1);
 	}
 }
@@ -203,9 +203,9 @@ static void assert_state(struct node *n, enum model_key state, const char *why)
 {
 	assert_int_equal(load(n), 0);
 	assert_int_equal(n->now->model->key_state, state);
-	if (!strstr(n->now->model->key_why, why))
-		fail_msg("%s", n->now->model->key_why);
-	assert_null(strstr(n->now->model->key_why, "00112233"));
+	if (!strstr(n->now->model->key_fault, why))
+		fail_msg("%s", n->now->model->key_fault);
+	assert_null(strstr(n->now->model->key_fault, "00112233"));
 }
 
 static void two_nodes_place_alike_and_by_another_key_than_connections(void **state)
@@ -225,7 +225,9 @@ static void two_nodes_place_alike_and_by_another_key_than_connections(void **sta
 	place_all(&nodes[0], one);
 	place_all(&nodes[1], other);
 	assert_int_equal(count_moved(one, other), 0);
-	/* half of them move, as of two sites with one weight each: the binomial's deviation is 16 */
+	/*
+	 * half of them move, as of two sites with one weight each: the binomial's deviation is 16
+	 */
 	assert_in_range(count_moved(raw, one), CLIENTS / 2 - 80, CLIENTS / 2 + 80);
 	restart(&nodes[0]);
 	place_all(&nodes[0], other);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Several overrides, sites and services: what counts together, where it applies, and what of it stays. */
+/*
+ * Several overrides, sites and services: what counts together, where it applies, and what of it
+ * stays.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,26 +17,26 @@
 #include "dns/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ALL      PLACE_PPM_ALL
+#define ALL      STEERING_PPM_ALL
 #define T        1000000000000
 
 /* web at ams and fra, mail at lon, fra and ams, a service nowhere, and one at fra alone. */
 static struct model_site three[3] = { { .name = "ams" },
 	                              { .name = "fra", .index = 1 },
 	                              { .name = "lon", .index = 2 } };
-static struct place_site places[4][3];
-static struct place_service services[4] = {
+static struct steering_site places[4][3];
+static struct steering_service services[4] = {
 	{ .name = "web", .n_sites = 2, .sites = places[0] },
 	{ .name = "mail", .n_sites = 3, .sites = places[1], .first_state = 2 },
 	{ .name = "none", .sites = places[2], .first_state = 5 },
 	{ .name = "alone", .n_sites = 1, .sites = places[3], .first_state = 5 },
 };
-static struct place many = { .n_services = 4, .n_states = 6, .services = services };
+static struct steering many = { .n_services = 4, .n_states = 6, .services = services };
 static const unsigned site_at[6] = { 0, 1, 2, 1, 0, 1 }; /* of each state */
 
-static struct place_state *make_many(struct model *of, const struct model_override *o, size_t n)
+static struct steering_state *make_many(struct model *of, const struct model_override *o, size_t n)
 {
-	struct place_state *all = calloc(1, sizeof(*all) + 6 * sizeof(all->sites[0]));
+	struct steering_state *all = calloc(1, sizeof(*all) + 6 * sizeof(all->sites[0]));
 
 	assert_non_null(all);
 	for (unsigned i = 0; i < 6; i++)
@@ -68,12 +71,12 @@ static void an_override_applies_wherever_its_site_serves(void **state)
 				                          .over_ms = kinds[k].over_ms,
 				                          .until_ms = T + 5000 };
 			struct model of;
-			struct place_state *all = make_many(&of, &o, 1);
+			struct steering_state *all = make_many(&of, &o, 1);
 
 			memcpy(name, three[site].name, 3);
-			place_state_overrides(&many, &of, NULL, T, all);
+			steering_apply_overrides(&many, &of, NULL, T, all);
 			for (unsigned i = 0; i < 6; i++) {
-				const struct place_site_state *s = &all->sites[i];
+				const struct steering_site_state *s = &all->sites[i];
 				bool in = site_at[i] == site, half = in && kinds[k].over_ms;
 				bool drain = in && kinds[k].kind == MODEL_OVERRIDE_DRAIN;
 
@@ -85,7 +88,7 @@ static void an_override_applies_wherever_its_site_serves(void **state)
 				assert_int_equal(s->shifting, half);
 				assert_int_equal(s->next_ms, half ? T + 1000
 				                             : in ? T + 5000
-				                                  : MODEL_WALL_NEVER);
+				                                  : MODEL_TIME_NEVER);
 			}
 			free(all);
 		}
@@ -97,13 +100,13 @@ static void only_what_is_observed_outlives_its_override(void **state)
 	const struct model_override gone = { .kind = MODEL_OVERRIDE_DISABLE,
 		                             .name = "xyz", /* no site of ours */
 		                             .from_ms = T,
-		                             .until_ms = MODEL_WALL_NEVER };
+		                             .until_ms = MODEL_TIME_NEVER };
 	struct model of;
-	struct place_state *all = make_many(&of, &gone, 1);
+	struct steering_state *all = make_many(&of, &gone, 1);
 
 	(void)state;
 	for (unsigned i = 0; i < 6; i++)
-		all->sites[i] = (struct place_site_state){
+		all->sites[i] = (struct steering_site_state){
 			.words = { 100 + i, 200 + i },
 			.unproven = { i & 1, i & 2 },
 			.drained_ppm = 7,
@@ -112,15 +115,15 @@ static void only_what_is_observed_outlives_its_override(void **state)
 			.shifting = true,
 			.next_ms = 5,
 		};
-	place_state_overrides(&many, &of, NULL, T, all);
+	steering_apply_overrides(&many, &of, NULL, T, all);
 	for (unsigned i = 0; i < 6; i++) {
-		const struct place_site_state *s = &all->sites[i];
+		const struct steering_site_state *s = &all->sites[i];
 
 		assert_true(s->words[0] == 100 + i && s->words[1] == 200 + i);
 		assert_true(s->unproven[0] == (i & 1) && s->unproven[1] == !!(i & 2));
 		assert_false(s->disabled || s->forced_up || s->shifting);
 		assert_int_equal(s->drained_ppm, 0);
-		assert_int_equal(s->next_ms, MODEL_WALL_NEVER);
+		assert_int_equal(s->next_ms, MODEL_TIME_NEVER);
 	}
 	free(all);
 }
@@ -135,7 +138,7 @@ static void only_what_is_observed_outlives_its_override(void **state)
 		.kind = MODEL_OVERRIDE_##kind_, .name = "ams", .from_ms = (from),                  \
 		.until_ms = (until)                                                                \
 	}
-#define NEVER MODEL_WALL_NEVER
+#define NEVER MODEL_TIME_NEVER
 
 /* Two of one site count together, whichever was made first. */
 static const struct {
@@ -272,7 +275,7 @@ static void several_of_one_site_count_together(void **state)
 	for (size_t i = 0; i < COUNT(together); i++)
 		for (unsigned turn = 0; turn < 3; turn++) {
 			struct model_override o[3];
-			struct place_state *all;
+			struct steering_state *all;
 			struct model of;
 			size_t n = 0;
 
@@ -281,7 +284,7 @@ static void several_of_one_site_count_together(void **state)
 					o[n++] = together[i].o[(k + turn) % 3];
 			print_message("  %s\n", together[i].why);
 			all = make_many(&of, o, n);
-			place_state_overrides(&many, &of, NULL, T, all);
+			steering_apply_overrides(&many, &of, NULL, T, all);
 			assert_int_equal(all->sites[0].drained_ppm, together[i].drained_ppm);
 			assert_int_equal(all->sites[0].disabled, together[i].disabled);
 			assert_int_equal(all->sites[0].forced_up, together[i].forced_up);
@@ -304,13 +307,13 @@ static void each_site_is_out_by_its_own(void **state)
 
 	(void)state;
 	free(make_many(&of, o, COUNT(o)));
-	assert_int_equal(place_sites_out(&of, NULL, T - 1), 0);
-	assert_int_equal(place_sites_out(&of, NULL, T), 1 << 0 | 1 << 2);
+	assert_int_equal(steering_sites_out(&of, NULL, T - 1), 0);
+	assert_int_equal(steering_sites_out(&of, NULL, T), 1 << 0 | 1 << 2);
 	o[0].ended = true;
-	assert_int_equal(place_sites_out(&of, NULL, T + 1), 1 << 2);
+	assert_int_equal(steering_sites_out(&of, NULL, T + 1), 1 << 2);
 	o[1].name = "fra";
 	o[0].ended = false;
-	assert_int_equal(place_sites_out(&of, NULL, T + 100000), 1 << 0 | 1 << 1 | 1 << 2);
+	assert_int_equal(steering_sites_out(&of, NULL, T + 100000), 1 << 0 | 1 << 1 | 1 << 2);
 }
 
 /* A drain's ramp counts, not its schedule: late on its way there, and held on its way back. */
@@ -325,13 +328,13 @@ static void a_site_is_out_by_where_its_ramp_is(void **state)
 	free(make_many(&of, &o, 1));
 	o.id = "d";
 	o.generation = 3;
-	assert_int_equal(place_sites_out(&of, &r, T + 2000), 0);
+	assert_int_equal(steering_sites_out(&of, &r, T + 2000), 0);
 	record.at_ms = T + 1000;
-	assert_int_equal(place_sites_out(&of, &r, T + 2000), 1);
+	assert_int_equal(steering_sites_out(&of, &r, T + 2000), 1);
 	record.at_ms = T + 4999;
-	assert_int_equal(place_sites_out(&of, &r, T + 9000), 1);
+	assert_int_equal(steering_sites_out(&of, &r, T + 9000), 1);
 	o.generation = 4; /* a person has changed it: the ramp is another's */
-	assert_int_equal(place_sites_out(&of, &r, T + 9000), 0);
+	assert_int_equal(steering_sites_out(&of, &r, T + 9000), 0);
 }
 
 /* There are as many sites as bits. */
@@ -348,9 +351,9 @@ static void the_64th_site_is_out_and_the_65th_is_not(void **state)
 		all[i] = (struct model_site){ .name = names[i], .index = i };
 	}
 	o.name = "s63";
-	assert_true(place_sites_out(&of, NULL, T) == UINT64_C(1) << 63);
+	assert_true(steering_sites_out(&of, NULL, T) == UINT64_C(1) << 63);
 	o.name = "s64";
-	assert_true(place_sites_out(&of, NULL, T) == 0);
+	assert_true(steering_sites_out(&of, NULL, T) == 0);
 }
 
 int main(void)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Overrides of sites as gates and classes: which is in force, until when, and which sites are out of the answers. */
+/*
+ * Overrides of sites as gates and classes: which is in force, until when, and which sites are out
+ * of the answers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,21 +15,21 @@
 #include "dns/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ALL      PLACE_PPM_ALL
+#define ALL      STEERING_PPM_ALL
 
 /* Sites ams and fra, with one service. */
 static struct model_site sites[2] = { { .name = "ams" }, { .name = "fra", .index = 1 } };
 static struct model m = { .sites = sites, .n_sites = 2 };
-static struct place_site at[2];
-static struct place_service service = { .name = "web", .n_sites = 2, .sites = at };
-static struct place place = { .n_services = 1, .n_states = 2, .services = &service };
-static struct place_state *seen;
+static struct steering_site at[2];
+static struct steering_service service = { .name = "web", .n_sites = 2, .sites = at };
+static struct steering place = { .n_services = 1, .n_states = 2, .services = &service };
+static struct steering_state *seen;
 
 static int set_up(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 2; i++)
-		at[i] = (struct place_site){ .name = sites[i].name };
+		at[i] = (struct steering_site){ .name = sites[i].name };
 	seen = calloc(1, sizeof(*seen) + 2 * sizeof(seen->sites[0]));
 	if (!seen)
 		return -1;
@@ -52,13 +55,13 @@ static const struct {
 	bool disabled, forced_up, shifting;
 	int64_t next_ms;
 } overrides[] = {
-	{ .why = "none", .at_ms = T, .next_ms = MODEL_WALL_NEVER },
+	{ .why = "none", .at_ms = T, .next_ms = MODEL_TIME_NEVER },
 	{ .why = "a drain that is to come",
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
 	           .from_ms = T + 60000,
 	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 1,
 	  .at_ms = T,
 	  .next_ms = T + 60000 },
@@ -67,7 +70,7 @@ static const struct {
 	           .name = "ams",
 	           .from_ms = T,
 	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 1,
 	  .at_ms = T + 50000,
 	  .drained_ppm = ALL / 2,
@@ -98,46 +101,46 @@ static const struct {
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
 	           .from_ms = T,
-	           .until_ms = MODEL_WALL_NEVER,
+	           .until_ms = MODEL_TIME_NEVER,
 	           .ended = true } },
 	  .n = 1,
 	  .at_ms = T + 1,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "held half-way",
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
 	           .from_ms = T,
 	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
+	           .until_ms = MODEL_TIME_NEVER },
 	         { .kind = MODEL_OVERRIDE_HOLD,
 	           .name = "ams",
 	           .from_ms = T + 50000,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 2,
 	  .at_ms = T + 500000,
 	  .drained_ppm = ALL / 2,
 	  .shifting = true,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "another site's hold",
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
 	           .from_ms = T,
 	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
+	           .until_ms = MODEL_TIME_NEVER },
 	         { .kind = MODEL_OVERRIDE_HOLD,
 	           .name = "fra",
 	           .from_ms = T + 50000,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 2,
 	  .at_ms = T + 100000,
 	  .drained_ppm = ALL,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "a hold that is over",
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
 	           .from_ms = T,
 	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
+	           .until_ms = MODEL_TIME_NEVER },
 	         { .kind = MODEL_OVERRIDE_HOLD,
 	           .name = "ams",
 	           .from_ms = T + 50000,
@@ -145,31 +148,31 @@ static const struct {
 	  .n = 2,
 	  .at_ms = T + 100000,
 	  .drained_ppm = ALL,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "a hold that a person has ended",
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
 	           .from_ms = T,
 	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
+	           .until_ms = MODEL_TIME_NEVER },
 	         { .kind = MODEL_OVERRIDE_HOLD,
 	           .name = "ams",
 	           .from_ms = T + 50000,
-	           .until_ms = MODEL_WALL_NEVER,
+	           .until_ms = MODEL_TIME_NEVER,
 	           .ended = true } },
 	  .n = 2,
 	  .at_ms = T + 100000,
 	  .drained_ppm = ALL,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "forced up, and another one to come",
 	  .o = { { .kind = MODEL_OVERRIDE_FORCE_UP,
 	           .name = "ams",
 	           .from_ms = T,
-	           .until_ms = MODEL_WALL_NEVER },
+	           .until_ms = MODEL_TIME_NEVER },
 	         { .kind = MODEL_OVERRIDE_FORCE_UP,
 	           .name = "ams",
 	           .from_ms = T + 50000,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 2,
 	  .at_ms = T,
 	  .forced_up = true,
@@ -179,12 +182,12 @@ static const struct {
 	           .name = "ams",
 	           .from_ms = T,
 	           .over_ms = 100000,
-	           .until_ms = MODEL_WALL_NEVER },
+	           .until_ms = MODEL_TIME_NEVER },
 	         { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
 	           .from_ms = T,
 	           .over_ms = 200000,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 2,
 	  .at_ms = T + 50000,
 	  .drained_ppm = ALL / 2,
@@ -206,26 +209,26 @@ static const struct {
 	           .until_ms = T + 5000 } },
 	  .n = 1,
 	  .at_ms = T + 5000,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "forced up",
 	  .o = { { .kind = MODEL_OVERRIDE_FORCE_UP,
 	           .name = "ams",
 	           .from_ms = T,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 1,
 	  .at_ms = T,
 	  .forced_up = true,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "a backend of the same name",
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .target = MODEL_TARGET_BACKEND,
 	           .pool = "pa",
 	           .name = "ams",
 	           .from_ms = T,
-	           .until_ms = MODEL_WALL_NEVER } },
+	           .until_ms = MODEL_TIME_NEVER } },
 	  .n = 1,
 	  .at_ms = T + 1,
-	  .next_ms = MODEL_WALL_NEVER },
+	  .next_ms = MODEL_TIME_NEVER },
 };
 
 static void overrides_become_gates_and_classes(void **state)
@@ -233,12 +236,12 @@ static void overrides_become_gates_and_classes(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < COUNT(overrides); i++) {
-		const struct place_site_state *s = &seen->sites[0];
+		const struct steering_site_state *s = &seen->sites[0];
 
 		print_message("  %s\n", overrides[i].why);
 		m.overrides = overrides[i].o;
 		m.n_overrides = overrides[i].n;
-		place_state_overrides(&place, &m, NULL, overrides[i].at_ms, seen);
+		steering_apply_overrides(&place, &m, NULL, overrides[i].at_ms, seen);
 		assert_int_equal(s->drained_ppm, overrides[i].drained_ppm);
 		assert_int_equal(s->disabled, overrides[i].disabled);
 		assert_int_equal(s->forced_up, overrides[i].forced_up);
@@ -256,8 +259,8 @@ static void a_ramp_that_is_not_on_time_changes_at_another_time(void **state)
 		int64_t next_ms;
 	} cases[] = {
 		{ RAMP_LATE, T + 130000 }, /* it is 30 s late */
-		{ RAMP_HELD_CLOCK, MODEL_WALL_NEVER },
-		{ RAMP_HELD_SITE, MODEL_WALL_NEVER },
+		{ RAMP_HELD_CLOCK, MODEL_TIME_NEVER },
+		{ RAMP_HELD_SITE, MODEL_TIME_NEVER },
 	};
 	const struct model_override drain = { .kind = MODEL_OVERRIDE_DRAIN,
 		                              .id = "d",
@@ -265,7 +268,7 @@ static void a_ramp_that_is_not_on_time_changes_at_another_time(void **state)
 		                              .name = "ams",
 		                              .from_ms = T,
 		                              .over_ms = 100000,
-		                              .until_ms = MODEL_WALL_NEVER };
+		                              .until_ms = MODEL_TIME_NEVER };
 	struct ramp_record record = { .id = "d", .generation = 1, .at_ms = T + 50000 };
 	const struct ramps r = { .n = 1, .items = &record };
 	(void)state;
@@ -275,7 +278,7 @@ static void a_ramp_that_is_not_on_time_changes_at_another_time(void **state)
 	seen->sites[0].unproven[1] = true;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		record.how = cases[i].how;
-		place_state_overrides(&place, &m, &r, T + 80000, seen);
+		steering_apply_overrides(&place, &m, &r, T + 80000, seen);
 		assert_int_equal(seen->sites[0].drained_ppm, ALL / 2);
 		assert_int_equal(seen->sites[0].next_ms, cases[i].next_ms);
 		assert_false(seen->sites[0].unproven[0]); /* is as it was */
@@ -294,24 +297,24 @@ static void a_site_is_out_when_it_is_drained_completely_or_disabled(void **state
 
 	m.overrides = &o;
 	m.n_overrides = 1;
-	assert_int_equal(place_sites_out(&m, NULL, T + 99999), 0);
-	assert_int_equal(place_sites_out(&m, NULL, T + 100000), 1 << 1);
-	assert_int_equal(place_sites_out(&m, NULL, T + 950000), 0); /* on its way back */
+	assert_int_equal(steering_sites_out(&m, NULL, T + 99999), 0);
+	assert_int_equal(steering_sites_out(&m, NULL, T + 100000), 1 << 1);
+	assert_int_equal(steering_sites_out(&m, NULL, T + 950000), 0); /* on its way back */
 	o.ended = true;
-	assert_int_equal(place_sites_out(&m, NULL, T + 100000), 0);
+	assert_int_equal(steering_sites_out(&m, NULL, T + 100000), 0);
 	o.ended = false;
 	o.kind = MODEL_OVERRIDE_DISABLE;
-	assert_int_equal(place_sites_out(&m, NULL, T - 1), 0);
-	assert_int_equal(place_sites_out(&m, NULL, T), 1 << 1);
-	assert_int_equal(place_sites_out(&m, NULL, T + 900000), 0);
+	assert_int_equal(steering_sites_out(&m, NULL, T - 1), 0);
+	assert_int_equal(steering_sites_out(&m, NULL, T), 1 << 1);
+	assert_int_equal(steering_sites_out(&m, NULL, T + 900000), 0);
 	o.ended = true;
-	assert_int_equal(place_sites_out(&m, NULL, T), 0);
+	assert_int_equal(steering_sites_out(&m, NULL, T), 0);
 	o.ended = false;
 	o.target = MODEL_TARGET_BACKEND;
-	assert_int_equal(place_sites_out(&m, NULL, T), 0);
+	assert_int_equal(steering_sites_out(&m, NULL, T), 0);
 	o.target = MODEL_TARGET_SITE;
 	o.kind = MODEL_OVERRIDE_FORCE_UP;
-	assert_int_equal(place_sites_out(&m, NULL, T), 0);
+	assert_int_equal(steering_sites_out(&m, NULL, T), 0);
 }
 
 int main(void)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* weir-dns as a process (its path is the first argument): what it serves, and what it says of that. */
+/*
+ * weir-dns as a process (its path is the first argument): what it serves, and what it says of
+ * that.
+ */
 #include "tests/unit/dns/process_scene.h"
 
 static void without_a_document_it_waits_and_blames_nothing(void **state)
@@ -101,8 +104,8 @@ static void show_health(struct page *page, const char *site, health_word ip6, he
 	for (unsigned i = 0; i < 4; i++)
 		targets[i] = health_target_service("web", i < 2 ? "ams" : "fra", i % 2);
 	assert_int_equal(health_set_targets(h, targets, 4, 1), 0);
-	(void)health_write(h, health_find(h, health_target_service("web", site, false)), ip6);
-	(void)health_write(h, health_find(h, health_target_service("web", site, true)), ip4);
+	(void)health_write(h, health_find_index(h, health_target_service("web", site, false)), ip6);
+	(void)health_write(h, health_find_index(h, health_target_service("web", site, true)), ip4);
 	page_alive(page, clock_mono_ms());
 	page_publish(page);
 }

@@ -28,7 +28,7 @@ struct world {
 	struct model_site site;
 	struct model m;
 	struct ramps r;
-	int64_t wall_ms;
+	int64_t wall_clock_ms;
 	uint64_t now_ms;
 	bool up, clock_held;
 	char dir[32];
@@ -59,7 +59,7 @@ static int set_up(void **state)
 	w->m = (struct model){
 		.sites = &w->site, .n_sites = 1, .overrides = &w->o, .n_overrides = 1
 	};
-	w->wall_ms = T - 1000;
+	w->wall_clock_ms = T - 1000;
 	w->now_ms = 5000;
 	w->up = true;
 	*state = w;
@@ -79,13 +79,13 @@ static int tear_down(void **state)
 
 static uint32_t level(const struct world *w)
 {
-	return model_override_ppm(&w->o, ramps_time(&w->r, &w->o, w->wall_ms));
+	return model_override_ppm(&w->o, ramps_time(&w->r, &w->o, w->wall_clock_ms));
 }
 
 static void step(struct world *w)
 {
 	const struct ramps_step_input in = { .model = &w->m,
-		                             .wall_ms = w->wall_ms,
+		                             .wall_clock_ms = w->wall_clock_ms,
 		                             .now_ms = w->now_ms,
 		                             .clock_held = w->clock_held,
 		                             .is_up = is_up,
@@ -99,13 +99,13 @@ static uint32_t distance(uint32_t a, uint32_t b)
 	return a > b ? a - b : b - a;
 }
 
-/* Go on to @p wall_ms; at no tick does the level move faster than its ramp. */
-static void run_to(struct world *w, int64_t wall_ms)
+/* Go on to @p wall_clock_ms; at no tick does the level move faster than its ramp. */
+static void run_to(struct world *w, int64_t wall_clock_ms)
 {
-	while (w->wall_ms < wall_ms) {
+	while (w->wall_clock_ms < wall_clock_ms) {
 		uint32_t before = level(w);
 
-		w->wall_ms += TICK;
+		w->wall_clock_ms += TICK;
 		w->now_ms += TICK;
 		step(w);
 		if (w->o.over_ms &&
@@ -120,7 +120,7 @@ static void restart(struct world *w, int64_t later_ms)
 	assert_int_equal(ramp_write(w->dir, w->r.items, w->r.n), 0);
 	ramps_close(&w->r);
 	assert_int_equal(ramps_open(&w->r, w->dir), 0);
-	w->wall_ms += later_ms;
+	w->wall_clock_ms += later_ms;
 	w->now_ms += (uint64_t)later_ms;
 	step(w);
 }
@@ -136,7 +136,7 @@ static void with_nothing_in_the_way_the_schedule_is_followed(void **state)
 
 	for (int64_t at = T - 900; at < UNTIL + OVER + 1000; at += 7 * TICK) {
 		run_to(w, at);
-		assert_int_equal(level(w), model_override_ppm(&w->o, w->wall_ms));
+		assert_int_equal(level(w), model_override_ppm(&w->o, w->wall_clock_ms));
 		assert_int_equal(how(w), RAMP_FREE);
 	}
 	assert_int_equal(level(w), 0);
@@ -223,16 +223,16 @@ static void no_step_of_the_clock_makes_a_level_jump(void **state)
 	struct world *w = *state;
 
 	run_to(w, T + OVER / 4);
-	w->wall_ms += OVER / 2;
-	run_to(w, w->wall_ms + 1000);
+	w->wall_clock_ms += OVER / 2;
+	run_to(w, w->wall_clock_ms + 1000);
 	assert_true(distance(level(w), 260000) < 5000);
 	run_to(w, T + 3 * OVER);
 	assert_int_equal(level(w), 1000000);
 	run_to(w, UNTIL + OVER / 2);
-	w->wall_ms -= OVER / 4;
-	run_to(w, w->wall_ms + OVER / 8);
+	w->wall_clock_ms -= OVER / 4;
+	run_to(w, w->wall_clock_ms + OVER / 8);
 	assert_int_equal(level(w), 500000); /* it waits for the clock */
-	run_to(w, w->wall_ms + OVER);
+	run_to(w, w->wall_clock_ms + OVER);
 	assert_int_equal(level(w), 0);
 }
 
@@ -251,10 +251,10 @@ static void a_restart_goes_on_where_it_was(void **state)
 	restart(w, 5 * OVER);
 	assert_int_equal(level(w), 1000000);
 	w->up = true;
-	run_to(w, w->wall_ms + OVER / 2);
+	run_to(w, w->wall_clock_ms + OVER / 2);
 	restart(w, 5 * OVER);
 	assert_true(distance(level(w), 500000) < 5000);
-	run_to(w, w->wall_ms + OVER);
+	run_to(w, w->wall_clock_ms + OVER);
 	assert_int_equal(level(w), 0);
 	restart(w, 1000);
 	assert_int_equal(level(w), 0);
@@ -265,7 +265,7 @@ static void what_was_never_seen_goes_by_its_schedule(void **state)
 	struct world *w = *state;
 
 	w->up = false;
-	w->wall_ms = UNTIL + OVER / 2;
+	w->wall_clock_ms = UNTIL + OVER / 2;
 	step(w);
 	assert_int_equal(level(w), 500000);
 	run_to(w, UNTIL + OVER);
@@ -293,7 +293,7 @@ static void others_than_drains_of_sites_have_no_ramp(void **state)
 	step(w);
 	assert_int_equal(w->r.n, 1);
 	w->clock_held = true; /* nor does a hold outlive the drain that it holds */
-	run_to(w, w->wall_ms + TICK);
+	run_to(w, w->wall_clock_ms + TICK);
 	assert_int_equal(how(w), RAMP_HELD_CLOCK);
 	w->o.ended = true;
 	assert_int_equal(how(w), RAMP_FREE);
@@ -305,7 +305,7 @@ static void never_and_the_end_of_time_are_instants_too(void **state)
 {
 	struct world *w = *state;
 
-	w->o.until_ms = MODEL_WALL_NEVER;
+	w->o.until_ms = MODEL_TIME_NEVER;
 	w->up = false;
 	run_to(w, T + 2 * OVER);
 	assert_int_equal(level(w), 1000000);
@@ -371,15 +371,18 @@ static void what_is_kept_is_written_at_turns_and_while_it_is_late(void **state)
 	struct world *w = *state;
 	unsigned n = 0;
 
-	for (; w->wall_ms < UNTIL + 2 * OVER; w->r.changed = false) {
-		run_to(w, w->wall_ms + TICK);
+	for (; w->wall_clock_ms < UNTIL + 2 * OVER; w->r.changed = false) {
+		run_to(w, w->wall_clock_ms + TICK);
 		n += w->r.changed;
 	}
 	assert_int_equal(n, 6); /* seen, rising, drained, returning, over, gone */
 	assert_int_equal(w->r.n, 0);
 }
 
-/* Health changes between two readings of the clock: each is a step, and none of them costs the ramp any time. */
+/*
+ * Health changes between two readings of the clock: each is a step, and none of them costs the
+ * ramp any time.
+ */
 static void steps_between_two_ticks_take_nothing_from_a_ramp(void **state)
 {
 	struct world *w = *state;
@@ -388,7 +391,7 @@ static void steps_between_two_ticks_take_nothing_from_a_ramp(void **state)
 	run_to(w, UNTIL + OVER);
 	w->up = true;
 	for (unsigned i = 0; i < OVER / TICK / 2; i++) {
-		w->wall_ms += TICK;
+		w->wall_clock_ms += TICK;
 		w->now_ms += TICK / 2;
 		step(w);
 		w->now_ms += TICK / 2;
@@ -406,10 +409,10 @@ static void a_late_ramp_is_written_once_a_second(void **state)
 	w->up = false;
 	run_to(w, UNTIL + OVER);
 	w->up = true;
-	run_to(w, w->wall_ms + 10 * TICK);
+	run_to(w, w->wall_clock_ms + 10 * TICK);
 	for (unsigned i = 0; i < 200; i++) {
 		w->r.changed = false;
-		run_to(w, w->wall_ms + TICK);
+		run_to(w, w->wall_clock_ms + TICK);
 		n += w->r.changed;
 	}
 	assert_int_equal(how(w), RAMP_LATE);
@@ -429,7 +432,10 @@ static void what_goes_by_its_schedule_can_be_forgotten(void **state)
 	}
 }
 
-/* Drains of two sites, of one that there is not, and a second one of the first: each by its own site, schedule and record. */
+/*
+ * Drains of two sites, of one that there is not, and a second one of the first: each by its own
+ * site, schedule and record.
+ */
 static bool is_up_of(void *arg, const struct model_site *site)
 {
 	return strcmp(site->name, arg) == 0;
@@ -453,20 +459,20 @@ static void each_drain_goes_by_its_own_site(void **state)
 		o[i].name = names[i];
 		o[i].until_ms = UNTIL + (i == 3 ? OVER : 0);
 	}
-	for (in.wall_ms = UNTIL - 1000, in.now_ms = 5000; in.wall_ms <= UNTIL + OVER / 2;
-	     in.wall_ms += TICK, in.now_ms += TICK)
+	for (in.wall_clock_ms = UNTIL - 1000, in.now_ms = 5000;
+	     in.wall_clock_ms <= UNTIL + OVER / 2; in.wall_clock_ms += TICK, in.now_ms += TICK)
 		ramps_step_all(&w->r, &in);
-	in.wall_ms -= TICK;
+	in.wall_clock_ms -= TICK;
 	assert_int_equal(w->r.n, 3);
 	assert_int_equal(ramps_how(&w->r, &o[0]), RAMP_HELD_SITE); /* ams is down */
 	assert_int_equal(ramps_how(&w->r, &o[1]), RAMP_FREE);
 	assert_int_equal(ramps_how(&w->r, &o[2]), RAMP_FREE); /* fra is up: it returns */
 	assert_int_equal(ramps_how(&w->r, &o[3]), RAMP_FREE); /* its return is to come */
-	assert_true(ramps_time(&w->r, &o[0], in.wall_ms) == UNTIL - 1);
-	assert_true(ramps_time(&w->r, &o[2], in.wall_ms) == in.wall_ms);
+	assert_true(ramps_time(&w->r, &o[0], in.wall_clock_ms) == UNTIL - 1);
+	assert_true(ramps_time(&w->r, &o[2], in.wall_clock_ms) == in.wall_clock_ms);
 	assert_int_equal(ramps_held(&w->r, RAMP_HELD_SITE), 1);
 	o[0].ended = true; /* the others are who they were */
-	in.wall_ms += TICK;
+	in.wall_clock_ms += TICK;
 	in.now_ms += TICK;
 	w->r.changed = false;
 	ramps_step_all(&w->r, &in);
@@ -477,12 +483,15 @@ static void each_drain_goes_by_its_own_site(void **state)
 	assert_int_equal(ramps_held(&w->r, RAMP_HELD_SITE), 0);
 }
 
-/* A drain whose record is of before the restart, at each place of its schedule, free or held; and what becomes of it. */
+/*
+ * A drain whose record is of before the restart, at each place of its schedule, free or held; and
+ * what becomes of it.
+ */
 static void a_restart_takes_each_record_for_what_it_is_worth(void **state)
 {
 	static const struct {
 		const char *why;
-		int64_t at_ms, wall_ms, expected_ms;
+		int64_t at_ms, wall_clock_ms, expected_ms;
 		enum ramp_how how;
 	} cases[] = {
 		{ "on its way there: by the schedule", T + 100, T + 900, T + 900, RAMP_FREE },
@@ -506,7 +515,7 @@ static void a_restart_takes_each_record_for_what_it_is_worth(void **state)
 			                              .at_ms = cases[i].at_ms,
 			                              .how = cases[i].how };
 		w->r.n = 1;
-		w->wall_ms = cases[i].wall_ms;
+		w->wall_clock_ms = cases[i].wall_clock_ms;
 		step(w); /* the first: no time has passed */
 		assert_int_equal(w->r.n, 1);
 		assert_true(w->r.items[0].at_ms == cases[i].expected_ms);

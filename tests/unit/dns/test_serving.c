@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the threads answer from: it is replaced when anything has changed, and freed when nobody reads it any more. */
+/*
+ * What the threads answer from: it is replaced when anything has changed, and freed when nobody
+ * reads it any more.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,15 +29,15 @@ static void fake_generation_free(struct generation *g)
 	free(g);
 }
 
-static struct counters_words *fake_words_new(struct counters *c, const struct generation *g)
+static struct counters_services *fake_words_new(struct counters *c, const struct generation *g)
 {
 	(void)c;
 	(void)g;
 	n_words++;
-	return calloc(1, sizeof(struct counters_words));
+	return calloc(1, sizeof(struct counters_services));
 }
 
-static void fake_words_free(struct counters_words *words)
+static void fake_words_free(struct counters_services *words)
 {
 	n_words--;
 	free(words);
@@ -61,12 +64,12 @@ static void *fake_malloc(size_t n)
 }
 
 /* The private parts too. */
-#define generation_free     fake_generation_free
-#define counters_words_new  fake_words_new
-#define counters_words_free fake_words_free
-#define counters_drop       fake_drop
-#define counters_drop_zones fake_drop_zones
-#define malloc              fake_malloc
+#define generation_free        fake_generation_free
+#define counters_services_new  fake_words_new
+#define counters_services_free fake_words_free
+#define counters_drop          fake_drop
+#define counters_drop_zones    fake_drop_zones
+#define malloc                 fake_malloc
 #include "dns/serving.c"
 #undef malloc
 
@@ -102,19 +105,19 @@ static int tear_down(void **state)
 	return n_freed != n_made || n_words != 0 || s.replaced || s.serving;
 }
 
-static uint32_t drained(const struct worker *w)
+static uint32_t drained(const struct dns_worker *w)
 {
 	return w->serving->state->sites[2].drained_ppm;
 }
 
 static void a_thread_sees_one_state_from_beginning_to_end(void **state)
 {
-	struct worker *last = &s.workers[WORKERS_ALL - 1], *first = &s.workers[0];
+	struct dns_worker *last = &s.workers[WORKERS_ALL - 1], *first = &s.workers[0];
 
 	(void)state;
 	assert_false(serving_enter(first)); /* there is nothing yet */
 	serving_leave(first);
-	assert_int_equal(serving_take(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make(1)), 0);
 	assert_true(serving_enter(last));
 	assert_int_equal(drained(last), 1);
 	s.now->state->sites[2].drained_ppm = 2;
@@ -137,25 +140,25 @@ static void what_has_not_changed_is_not_published_again(void **state)
 	const struct serving *was;
 
 	(void)state;
-	assert_int_equal(serving_take(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make(1)), 0);
 	was = s.serving;
 	serving_publish(&s);
 	assert_ptr_equal(s.serving, was);
-	assert_int_equal(serving_take(&s, make(1)), 0); /* other zones, with the same state */
+	assert_int_equal(serving_install(&s, make(1)), 0); /* other zones, with the same state */
 	assert_ptr_not_equal(s.serving, was);
 	assert_ptr_equal(s.serving->generation, s.now);
 }
 
 static void a_generation_goes_when_its_last_reader_has_gone(void **state)
 {
-	struct worker *w = &s.workers[WORKERS_MAX]; /* of TCP */
+	struct dns_worker *w = &s.workers[WORKERS_MAX]; /* of TCP */
 
 	(void)state;
-	assert_int_equal(serving_take(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make(1)), 0);
 	assert_true(serving_enter(w));
 	s.now->state->sites[2].drained_ppm = 2;
 	serving_publish(&s); /* two states of one generation */
-	assert_int_equal(serving_take(&s, make(3)), 0);
+	assert_int_equal(serving_install(&s, make(3)), 0);
 	assert_int_equal(n_zones_dropped, 1);
 	assert_int_equal(n_freed, 0);
 	assert_int_equal(drained(w), 1);
@@ -167,7 +170,7 @@ static void a_generation_goes_when_its_last_reader_has_gone(void **state)
 	assert_int_equal(n_dropped, 1); /* the words of services that have gone */
 	serving_leave(w);
 	for (uint32_t i = 0; i < 5; i++)
-		assert_int_equal(serving_take(&s, make(i)), 0);
+		assert_int_equal(serving_install(&s, make(i)), 0);
 	serving_publish(&s);
 	assert_int_equal(n_freed, 6);
 	assert_int_equal(n_words, 1);
@@ -175,18 +178,18 @@ static void a_generation_goes_when_its_last_reader_has_gone(void **state)
 
 static void without_memory_the_state_before_is_answered_from(void **state)
 {
-	struct worker *w = &s.workers[1];
+	struct dns_worker *w = &s.workers[1];
 
 	(void)state;
-	assert_int_equal(serving_take(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make(1)), 0);
 	no_memory = true;
 	s.now->state->sites[2].drained_ppm = 2;
 	serving_publish(&s);
 	assert_true(serving_enter(w));
 	assert_int_equal(drained(w), 1);
 	serving_leave(w);
-	assert_int_equal(serving_take(&s, make(3)), 0); /* which nobody sees */
-	assert_int_equal(serving_take(&s, make(4)), 0);
+	assert_int_equal(serving_install(&s, make(3)), 0); /* which nobody sees */
+	assert_int_equal(serving_install(&s, make(4)), 0);
 	assert_int_equal(n_freed, 1); /* the one that was never published */
 	no_memory = false;
 	serving_publish(&s);
@@ -195,7 +198,8 @@ static void without_memory_the_state_before_is_answered_from(void **state)
 	serving_leave(w);
 	assert_int_equal(n_freed, 2);
 	no_memory = true;
-	assert_int_equal(serving_take(&s, make(5)), 0); /* and the end comes before memory does */
+	assert_int_equal(serving_install(&s, make(5)),
+	                 0); /* and the end comes before memory does */
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

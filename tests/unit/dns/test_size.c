@@ -177,7 +177,10 @@ static void what_does_not_fit_is_said(void **state)
 	}
 }
 
-/* At each size a referral may have: truncated if and only if an address is missing without which nobody gets further. */
+/*
+ * At each size a referral may have: truncated if and only if an address is missing without which
+ * nobody gets further.
+ */
 static void a_referral_is_truncated_for_required_glue_alone(void **state)
 {
 	static char text[1 << 20];
@@ -251,7 +254,10 @@ static const struct image_node *find_node(const char *name)
 	return image_find(image, &wanted).node;
 }
 
-/* A message of @p n_texts texts of 1,200 bytes, and behind them many different names. @return its length */
+/*
+ * A message of @p n_texts texts of 1,200 bytes, and behind them many different names. @return its
+ * length
+ */
 static size_t write_far(uint8_t *out, unsigned n_texts)
 {
 	const struct image_node *text = find_node("t1200.x"), *many = find_node("many.x");
@@ -263,18 +269,24 @@ static size_t write_far(uint8_t *out, unsigned n_texts)
 	m.image = image;
 	m.w = (struct wire_writer){ .start = out, .limit = ANSWER_MAX, .at = DNS_HEADER };
 	for (unsigned i = 0; i < n_texts; i++)
-		message_put_set(&m, SECTION_ANSWER, text->name_off, image_set(text, TXT));
-	message_put_set(&m, SECTION_ANSWER, many->name_off, image_set(many, MX));
+		message_put_rrset(&m, SECTION_ANSWER, text->name_off, image_rrset(text, TXT));
+	message_put_rrset(&m, SECTION_ANSWER, many->name_off, image_rrset(many, MX));
 	assert_false(m.w.failed);
 	assert_int_equal(m.counts[SECTION_ANSWER], n_texts + MANY);
 	wire_store16(out + 6, m.counts[SECTION_ANSWER]);
 	return m.w.at;
 }
 
-/* A pointer has 14 bits: no name that stands at or behind 16 KiB is pointed at, and each is read back as it is. */
+/*
+ * A pointer has 14 bits: no name that stands at or behind 16 KiB is pointed at, and each is read
+ * back as it is.
+ */
 static void names_that_no_pointer_reaches_are_written_out(void **state)
 {
-	/* the names begin before 16 KiB, shortly before, and behind; the table of those seen is not full there */
+	/*
+	 * the names begin before 16 KiB, shortly before, and behind; the table of those seen is
+	 * not full there
+	 */
 	static const unsigned n_texts[] = { 0, 11, 12, 13, 14, 20 };
 	static uint8_t out[ANSWER_MAX];
 	static char text[1 << 20];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The functions in headers: cursors over wire format, the case of letters, counts that are gathered before they are added. */
+/*
+ * The functions in headers: cursors over wire format, the case of letters, counts that are
+ * gathered before they are added.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,20 +85,23 @@ static void reading_ends_at_the_end_and_stays_there(void **state)
 		assert_int_equal(r.failed, length < 2);
 		assert_int_equal(wire_get8(&r), length < 3 ? 0 : 0x56);
 		assert_int_equal(r.failed, length < 3);
-		assert_ptr_equal(wire_take(&r, 3), length < 6 ? NULL : bytes + 3);
+		assert_ptr_equal(wire_get_bytes(&r, 3), length < 6 ? NULL : bytes + 3);
 		assert_int_equal(r.failed, length < 6);
 		assert_true(wire_has(&r, 0) == (length >= 6)); /* an error stays one */
 		assert_int_equal(wire_get8(&r), length < 7 ? 0 : 0xde);
-		assert_ptr_equal(wire_take(&r, 0), length < 7 ? NULL : bytes + 7);
-		assert_null(wire_take(&r, SIZE_MAX));
-		assert_null(wire_take(&r, 0));
+		assert_ptr_equal(wire_get_bytes(&r, 0), length < 7 ? NULL : bytes + 7);
+		assert_null(wire_get_bytes(&r, SIZE_MAX));
+		assert_null(wire_get_bytes(&r, 0));
 		assert_true(r.at <= length);
 	}
 	assert_int_equal(wire_load32(bytes + 1), 0x3456789a);
 	assert_true(wire_load32((const uint8_t *)"\xff\xfe\xfd\xfc") == 0xfffefdfc);
 }
 
-/* Each kind of write, where there is just enough room, and where a byte is missing: then it leaves nothing behind. */
+/*
+ * Each kind of write, where there is just enough room, and where a byte is missing: then it
+ * leaves nothing behind.
+ */
 static void writing_ends_at_the_limit_and_stays_there(void **state)
 {
 	static const uint8_t all[] = { 1, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 'a', 'b', 'c' };

@@ -12,11 +12,11 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* A view whose time is @p since_s, by which it is known again. */
-static struct majority_view view(uint32_t site, const char *how, uint32_t since_s)
+static struct majority_node view(uint32_t site, const char *how, uint32_t since_s)
 {
 	bool down = how[1] == 'd';
 
-	return (struct majority_view){
+	return (struct majority_node){
 		.site = site,
 		.own = how[0] == '*',
 		.fresh = how[0] != '-',
@@ -41,7 +41,7 @@ static void the_word_is_that_of_the_best_view_that_agrees(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct majority_view views[3];
+		struct majority_node views[3];
 
 		for (uint32_t k = 0; k < 3; k++)
 			views[k] = view(k, cases[i].views[k], 100 + k + 1);

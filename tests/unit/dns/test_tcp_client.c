@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A TCP client's share of a turn, byte by byte: what is read and when, what is sent, and what the kernel's errors mean. */
+/*
+ * A TCP client's share of a turn, byte by byte: what is read and when, what is sent, and what the
+ * kernel's errors mean.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +31,7 @@ static uint64_t counted;
 static unsigned n_answered;
 static size_t more;     /* bytes of an answer beyond its query's */
 static unsigned bad_at; /* the number of a query that is none; 0: all are */
-static struct worker worker;
+static struct dns_worker worker;
 static struct tcp_buffers buffers;
 static struct tcp_client client;
 static struct tcp_work share;
@@ -70,7 +73,7 @@ static ssize_t fake_send(int fd, const void *bytes, size_t n, int flags)
 	return (ssize_t)taken;
 }
 
-static size_t fake_answer(struct worker *w, const uint8_t *query, size_t length,
+static size_t fake_answer(struct dns_worker *w, const uint8_t *query, size_t length,
                           const struct addr *address, bool tcp, uint8_t *out, size_t out_size)
 {
 	assert_ptr_equal(w, &worker);

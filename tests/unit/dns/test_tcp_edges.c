@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TCP at its edges: errors of the kernel's, events, limits, and the lists of clients and listeners. */
+/*
+ * TCP at its edges: errors of the kernel's, events, limits, and the lists of clients and
+ * listeners.
+ */
 #include "tests/unit/dns/tcp_scene.h"
 
-/* Want of room pauses, what concerns one connection lets the next one in, and anything else waits for the next turn. */
+/*
+ * Want of room pauses, what concerns one connection lets the next one in, and anything else waits
+ * for the next turn.
+ */
 static void a_failed_accept_is_taken_for_what_it_is(void **state)
 {
 	static const struct {
@@ -79,7 +85,7 @@ static void events_are_noted_as_what_they_are(void **state)
 		c->readable = c->ended = other->readable = false;
 		c->waits = other->waits = true;
 		planned[0] = (struct epoll_event){ .events = cases[i].events,
-			                           .data.u64 = index_of(w->tcp, c) };
+			                           .data.u64 = client_index(w->tcp, c) };
 		n_planned = 1;
 		note();
 		assert_int_equal(c->readable, cases[i].readable);
@@ -124,11 +130,11 @@ static void what_a_large_client_used_is_given_back(void **state)
 	turn();
 	for (unsigned i = 0; i < 2; i++) {
 		struct tcp_client *c = client_of(i);
-		struct tcp_buffers *b = &w->tcp->buffers[index_of(w->tcp, c)];
+		struct tcp_buffers *b = &w->tcp->buffers[client_index(w->tcp, c)];
 
 		memset(b, 7, sizeof(*b));
 		c->large = i;
-		close_client(w, c, COUNTERS_CLOSE_CLIENT);
+		close_tcp_client(w, c, COUNTERS_CLOSE_CLIENT);
 		assert_int_equal(b->in[sizeof(b->in) / 2], i ? 0 : 7);
 		assert_int_equal(b->out[sizeof(b->out) / 2], i ? 0 : 7);
 	}
@@ -141,11 +147,13 @@ static void clients_keep_their_order_when_the_queue_goes_round(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 3 * TCP_CLIENTS_MAX + 5; i++) {
 		for (uint32_t k = 0; k < 3; k++) {
-			enqueue(t, client_at(t, (i + k) % TCP_CLIENTS_MAX));
-			enqueue(t, client_at(t, i % TCP_CLIENTS_MAX)); /* it is there already */
+			enqueue_client(t, client_at(t, (i + k) % TCP_CLIENTS_MAX));
+			enqueue_client(t,
+			               client_at(t, i % TCP_CLIENTS_MAX)); /* it is there already */
 		}
 		for (uint32_t k = 0; k < 3; k++)
-			assert_int_equal(index_of(t, dequeue(t)), (i + k) % TCP_CLIENTS_MAX);
+			assert_int_equal(client_index(t, dequeue_client(t)),
+			                 (i + k) % TCP_CLIENTS_MAX);
 		assert_int_equal(t->n_queued, 0);
 	}
 }
@@ -167,10 +175,10 @@ static void the_list_of_idle_clients_is_in_order(void **state)
 
 		time_ms++;
 		next_work.progress = i % 3;
-		enqueue(t, c);
+		enqueue_client(t, c);
 		serve_queue(w);
 		assert_true(!next_work.progress ||
-		            (c->seen_ms == time_ms && t->newest == index_of(t, c)));
+		            (c->seen_ms == time_ms && t->newest == client_index(t, c)));
 		for (k = t->oldest; k != TCP_NOBODY; before = k, k = client_at(t, k)->newer, n++) {
 			assert_int_equal(client_at(t, k)->older, before);
 			assert_true(before == TCP_NOBODY ||
@@ -181,7 +189,9 @@ static void the_list_of_idle_clients_is_in_order(void **state)
 	}
 }
 
-/* It had an answer, and then said what is no query: it goes, and the list of the others is whole. */
+/*
+ * It had an answer, and then said what is no query: it goes, and the list of the others is whole.
+ */
 static void who_is_closed_is_not_the_newest(void **state)
 {
 	struct tcp *t = w->tcp;
@@ -196,11 +206,11 @@ static void who_is_closed_is_not_the_newest(void **state)
 
 		next_end = i ? TCP_CLIENT_DONE : TCP_CLIENT_BAD;
 		next_work.progress = true;
-		enqueue(t, c);
+		enqueue_client(t, c);
 		serve_queue(w);
 		assert_int_equal(c->fd, -1);
 		assert_int_equal(tcp_clients(w), 2 - i);
-		assert_int_equal(t->free, index_of(t, c));
+		assert_int_equal(t->free, client_index(t, c));
 		for (uint32_t k = t->oldest; k != TCP_NOBODY; k = client_at(t, k)->newer)
 			assert_true(client_at(t, k)->fd >= 0);
 	}
@@ -263,7 +273,7 @@ static void only_udp_of_its_own_number_slows_tcp(void **state)
 	next_end = TCP_CLIENT_MORE;
 	for (unsigned i = 0; i < 4; i++) {
 		s.workers[i].udp_waits = true;
-		enqueue(w->tcp, client_of(0));
+		enqueue_client(w->tcp, client_of(0));
 		serve_queue(w);
 		assert_true(w->tcp->again.place);
 		assert_int_equal(w->tcp->again.at_ms, time_ms + (i == 2 ? BUSY_GAP_MS : 0));
@@ -380,7 +390,7 @@ static void there_are_never_more_clients_than_places(void **state)
 static void what_cannot_be_opened_says_why_and_leaves_nothing(void **state)
 {
 	static struct server of;
-	struct worker *other = &of.workers[WORKERS_MAX];
+	struct dns_worker *other = &of.workers[WORKERS_MAX];
 	int next = dup(listener);
 
 	(void)state;

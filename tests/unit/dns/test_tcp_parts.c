@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TCP clients as their thread keeps them: who is taken, whose turn it is, who is closed and why. The clock is the test's. */
+/*
+ * TCP clients as their thread keeps them: who is taken, whose turn it is, who is closed and why.
+ * The clock is the test's.
+ */
 #include "tests/unit/dns/tcp_scene.h"
 
 static void connections_are_counted_while_they_are_there(void **state)
@@ -26,10 +29,10 @@ static void who_makes_no_progress_is_closed_at_the_limit(void **state)
 		connect_from(i);
 	turn();
 	time_ms += IDLE_MS - 1;
-	enqueue(w->tcp, client_of(0)); /* bytes that make no query are no sign of life */
+	enqueue_client(w->tcp, client_of(0)); /* bytes that make no query are no sign of life */
 	serve_queue(w);
 	next_work.progress = true;
-	enqueue(w->tcp, client_of(1));
+	enqueue_client(w->tcp, client_of(1));
 	serve_queue(w);
 	client_of(2)->n_out = 5; /* it does not read what it asked for */
 	tick();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What nodes see of a target, when a page ends, is damaged, ages or is another one; and whose view counts. */
+/*
+ * What nodes see of a target, when a page ends, is damaged, ages or is another one; and whose
+ * view counts.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,11 +35,11 @@ static struct {
 	struct model_site sites[SITES];
 	struct model_node nodes[SITES];
 	struct model m;
-	struct place_site at;
-	struct place_service service;
-	struct place p;
+	struct steering_site at;
+	struct steering_service service;
+	struct steering p;
 	struct arena *arena;
-	struct views *v;
+	struct peer_health *v;
 	struct page *own;
 } w;
 
@@ -45,7 +48,7 @@ static void target_word(struct health_page *page, health_word word)
 	uint64_t target = health_target_service("web", "ams", true);
 
 	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
-	health_write(page, health_find(page, target), word);
+	health_write(page, health_find_index(page, target), word);
 }
 
 /* What weir-mgmt has of a node's view, in a page of @p more bytes than it needs. */
@@ -54,33 +57,33 @@ static struct page *tell(const char *node, health_word word, uint64_t good_until
 	char path[PATH_MAX];
 	struct page *page;
 
-	assert_int_equal(view_path(w.dir, node, path), 0);
-	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
-	                             sizeof(struct view_page) + more, &page),
+	assert_int_equal(peer_page_path(w.dir, node, path), 0);
+	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+	                             sizeof(struct peer_page) + more, &page),
 	                 0);
-	struct view_page *view = page_payload(page);
+	struct peer_page *view = page_payload(page);
 
 	target_word(&view->health, word);
-	view_set_good_until_ms(view, good_until_ms);
+	peer_page_set_good_until_ms(view, good_until_ms);
 	page_publish(page);
 	return page;
 }
 
-static struct views_seen seen_at(uint64_t now_ms)
+static struct peer_health_input seen_at(uint64_t now_ms)
 {
-	return (struct views_seen){ .own = page_payload(w.own),
-		                    .own_page = w.own,
-		                    .own_good_until_ms = 5000,
-		                    .run_dir = w.dir,
-		                    .now_ms = now_ms };
+	return (struct peer_health_input){ .own = page_payload(w.own),
+		                           .own_page = w.own,
+		                           .own_good_until_ms = 5000,
+		                           .run_dir = w.dir,
+		                           .now_ms = now_ms };
 }
 
 static struct majority look(uint64_t now_ms)
 {
-	const struct views_seen seen = seen_at(now_ms);
+	const struct peer_health_input seen = seen_at(now_ms);
 
-	views_read(w.v, &seen);
-	return views_of(w.v, 1);
+	peer_health_read(w.v, &seen);
+	return peer_health_of_target(w.v, 1);
 }
 
 static int set_up(void **state)
@@ -100,11 +103,11 @@ static int set_up(void **state)
 		.sites = w.sites, .n_sites = SITES, .nodes = w.nodes, .n_nodes = SITES
 	};
 	w.m.self = &w.nodes[1];
-	w.at = (struct place_site){ .name = "ams" };
-	w.service = (struct place_service){ .name = "web", .n_sites = 1, .sites = &w.at };
-	w.p = (struct place){ .n_services = 1, .n_states = 1, .services = &w.service };
+	w.at = (struct steering_site){ .name = "ams" };
+	w.service = (struct steering_service){ .name = "web", .n_sites = 1, .sites = &w.at };
+	w.p = (struct steering){ .n_services = 1, .n_states = 1, .services = &w.service };
 	w.arena = arena_new(1 << 20);
-	w.v = views_new(&w.m, &w.p, w.arena);
+	w.v = peer_health_new(&w.m, &w.p, w.arena);
 	snprintf(path, sizeof(path), "%s/health.page", w.dir);
 	return !w.v || page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
 	                           sizeof(struct health_page), &w.own);
@@ -115,7 +118,7 @@ static int tear_down(void **state)
 	char command[64];
 
 	(void)state;
-	views_close(w.v);
+	peer_health_close(w.v);
 	page_close(w.own);
 	arena_free(w.arena);
 	snprintf(command, sizeof(command), "rm -r %s", w.dir);
@@ -146,9 +149,9 @@ static void a_page_that_is_too_small_is_none(void **state)
 	struct page *page;
 
 	(void)state;
-	assert_int_equal(view_path(w.dir, "lon", path), 0);
-	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
-	                             sizeof(struct view_page) - 8, &page),
+	assert_int_equal(peer_page_path(w.dir, "lon", path), 0);
+	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+	                             sizeof(struct peer_page) - 8, &page),
 	                 0);
 	(void)look(1000);
 	assert_null(w.v->items[2].page);
@@ -184,11 +187,11 @@ static void the_own_view_ages_with_its_writer(void **state)
 	page_close(tell("ams", UP, 90000, 0));
 	(void)look(4999);
 	assert_true(w.v->items[1].fresh);
-	assert_int_equal(views_sites(w.v).n_heard, 2);
+	assert_int_equal(peer_health_sites(w.v).n_heard, 2);
 	(void)look(5000);
 	assert_false(w.v->items[1].fresh);
-	assert_int_equal(views_sites(w.v).n_heard, 1);
-	assert_int_equal(views_sites(w.v).lost, 1 << 1 | 1 << 2 | 1 << 3);
+	assert_int_equal(peer_health_sites(w.v).n_heard, 1);
+	assert_int_equal(peer_health_sites(w.v).lost, 1 << 1 | 1 << 2 | 1 << 3);
 }
 
 static void a_site_that_was_taken_out_has_no_vote(void **state)
@@ -202,28 +205,29 @@ static void a_site_that_was_taken_out_has_no_vote(void **state)
 	page_close(tell("par", UP, 90000, 0));
 	m = look(1000);
 	assert_true(m.n_up == 2 && m.n_down == 2);
-	views_take_out(w.v, 1 << 0);
-	m = views_of(w.v, 1);
+	peer_health_exclude(w.v, 1 << 0);
+	m = peer_health_of_target(w.v, 1);
 	assert_true(m.n_up == 2 && m.n_down == 1 && m.n_lost == 0);
 	assert_int_equal(health_state(m.word), HEALTH_UP);
-	m = views_from_outside(w.v, 1, &w.sites[2]); /* what is seen is seen all the same */
+	m = peer_health_from_outside(w.v, 1, &w.sites[2]); /* what is seen is seen all the same */
 	assert_true(m.n_up == 1 && m.n_down == 2);
-	views_take_out(w.v, 1 << 0 | 1 << 3);
+	peer_health_exclude(w.v, 1 << 0 | 1 << 3);
 	assert_false(w.v->votes);
-	assert_int_equal(views_of(w.v, 1).word, DOWN); /* the own view */
+	assert_int_equal(peer_health_of_target(w.v, 1).word, DOWN); /* the own view */
 }
 
 /* What is decided of the target by @p g, with views as they were set. */
-static struct place_site_state decide(struct decided *d, const struct model_override *o, size_t n)
+static struct steering_site_state decide(struct decided *d, const struct model_override *o,
+                                         size_t n)
 {
-	struct place_state *state = calloc(1, sizeof(*state) + sizeof(state->sites[0]));
+	struct steering_state *state = calloc(1, sizeof(*state) + sizeof(state->sites[0]));
 	struct generation g = { .model = &w.m, .place = &w.p, .state = state, .views = w.v };
-	const struct views_seen seen = { .own = page_payload(w.own),
-		                         .own_page = w.own,
-		                         .own_good_until_ms = 5000,
-		                         .now_ms = 1000 };
-	const struct generation_time time = { .wall_ms = 1000 };
-	struct place_site_state found;
+	const struct peer_health_input seen = { .own = page_payload(w.own),
+		                                .own_page = w.own,
+		                                .own_good_until_ms = 5000,
+		                                .now_ms = 1000 };
+	const struct generation_time time = { .wall_clock_ms = 1000 };
+	struct steering_site_state found;
 
 	state->n_sites = 1;
 	w.m.overrides = o;
@@ -235,8 +239,8 @@ static struct place_site_state decide(struct decided *d, const struct model_over
 }
 
 static const struct model_override out[] = {
-	{ .kind = MODEL_OVERRIDE_DISABLE, .name = "ams", .until_ms = MODEL_WALL_NEVER },
-	{ .kind = MODEL_OVERRIDE_DISABLE, .name = "par", .until_ms = MODEL_WALL_NEVER },
+	{ .kind = MODEL_OVERRIDE_DISABLE, .name = "ams", .until_ms = MODEL_TIME_NEVER },
+	{ .kind = MODEL_OVERRIDE_DISABLE, .name = "par", .until_ms = MODEL_TIME_NEVER },
 };
 
 static void what_is_decided_is_settled_when_most_sites_are_heard(void **state)
@@ -284,24 +288,24 @@ static void what_nobody_says_is_as_good_as_never_seen(void **state)
 
 	(void)state;
 	w.v->items[1].words[1] = never; /* the others say nothing at all */
-	assert_true(views_unproven(w.v, 1, &w.sites[0]));
+	assert_true(peer_health_is_unproven(w.v, 1, &w.sites[0]));
 	w.v->items[0].words[1] = UP; /* the site itself proves nothing */
-	assert_true(views_unproven(w.v, 1, &w.sites[0]));
+	assert_true(peer_health_is_unproven(w.v, 1, &w.sites[0]));
 	w.v->items[3].words[1] = DOWN;
-	assert_false(views_unproven(w.v, 1, &w.sites[0]));
+	assert_false(peer_health_is_unproven(w.v, 1, &w.sites[0]));
 }
 
 static void each_mark_of_a_word_is_told(void **state)
 {
-	char text[VIEW_HEX_MAX];
+	char text[PEER_PAGE_HEX_MAX];
 	health_word read;
 
 	(void)state;
 	for (unsigned mark = 1; mark <= HEALTH_MARK_NEW; mark *= 2) {
 		health_word word = health_make(HEALTH_UP, mark, HEALTH_REASON_OK, 5);
 
-		view_hex(word, text);
-		assert_true(view_read_word(text, &read));
+		peer_page_hex(word, text);
+		assert_true(peer_page_read_word(text, &read));
 		assert_int_equal(read, word);
 	}
 }
@@ -322,20 +326,20 @@ static void a_new_site_proves_nothing_by_its_own_view(void **state)
 /* As many nodes as the schema allows; those of one site lie together, whatever their order. */
 static void there_is_room_for_so_many_nodes_and_no_more(void **state)
 {
-	static struct model_node nodes[VIEWS_MAX + 2];
+	static struct model_node nodes[PEER_HEALTH_NODES_MAX + 2];
 	struct model m = w.m;
-	struct views *v;
+	struct peer_health *v;
 
 	(void)state;
-	for (unsigned i = 0; i < VIEWS_MAX + 2; i++)
+	for (unsigned i = 0; i < PEER_HEALTH_NODES_MAX + 2; i++)
 		nodes[i] = (struct model_node){ .name = "n", .site = &w.sites[i % 2 ? 1 : 3] };
 	m.nodes = nodes;
 	m.self = &nodes[2];
 	for (unsigned more = 0; more < 3; more++) {
-		m.n_nodes = VIEWS_MAX - 1 + more;
-		v = views_new(&m, &w.p, w.arena);
+		m.n_nodes = PEER_HEALTH_NODES_MAX - 1 + more;
+		v = peer_health_new(&m, &w.p, w.arena);
 		assert_non_null(v);
-		assert_int_equal(v->n, more ? VIEWS_MAX : VIEWS_MAX - 1);
+		assert_int_equal(v->n, more ? PEER_HEALTH_NODES_MAX : PEER_HEALTH_NODES_MAX - 1);
 		for (unsigned i = 0; i < v->n; i++) {
 			assert_ptr_equal(v->items[i].site, &w.sites[i < m.n_nodes / 2 ? 1 : 3]);
 			assert_int_equal(v->items[i].own, i == m.n_nodes / 2 + 1);
@@ -353,11 +357,11 @@ static void what_was_never_settled_says_nothing(void **state)
 		w.v->items[i].fresh = false;
 		w.v->items[i].words[1] = DOWN;
 	}
-	assert_int_equal(health_state(views_of(w.v, 1).word), HEALTH_DOWN);
+	assert_int_equal(health_state(peer_health_of_target(w.v, 1).word), HEALTH_DOWN);
 	w.v->decided = &d; /* after a start without a file */
-	assert_int_equal(health_state(views_of(w.v, 1).word), HEALTH_DOWN);
+	assert_int_equal(health_state(peer_health_of_target(w.v, 1).word), HEALTH_DOWN);
 	d.known = true; /* it was up */
-	assert_int_equal(health_state(views_of(w.v, 1).word), HEALTH_UP);
+	assert_int_equal(health_state(peer_health_of_target(w.v, 1).word), HEALTH_UP);
 	w.v->decided = NULL;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A thread that answers, without an answer: its plans, what it counts, and UDP in batches. Sockets are pairs. */
+/*
+ * A thread that answers, without an answer: its plans, what it counts, and UDP in batches.
+ * Sockets are pairs.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -67,30 +70,30 @@ static void fake_count(const struct counters *c, struct tally *tally, const stru
 
 static const struct serving *served;
 
-static bool fake_enter(struct worker *w)
+static bool fake_enter(struct dns_worker *w)
 {
 	w->serving = served;
 	return served;
 }
 
-static void fake_leave(struct worker *w)
+static void fake_leave(struct dns_worker *w)
 {
 	w->serving = NULL;
 }
 
-static void fake_limit(struct worker *w, uint32_t most)
+static void fake_limit(struct dns_worker *w, uint32_t most)
 {
 	(void)w;
 	tcp_most = most;
 }
 
-static uint32_t fake_clients(const struct worker *w)
+static uint32_t fake_clients(const struct dns_worker *w)
 {
 	(void)w;
 	return n_clients;
 }
 
-static int fake_listen_add(struct worker *w, int fd)
+static int fake_listen_add(struct dns_worker *w, int fd)
 {
 	(void)w;
 	(void)fd;
@@ -98,7 +101,7 @@ static int fake_listen_add(struct worker *w, int fd)
 	return 0;
 }
 
-static void fake_listen_remove(struct worker *w, int fd)
+static void fake_listen_remove(struct dns_worker *w, int fd)
 {
 	(void)w;
 	(void)fd;
@@ -178,7 +181,7 @@ static int fake_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struc
 #include "dns/udp.c"
 
 static struct server s;
-static struct worker *w;
+static struct dns_worker *w;
 static struct proc_dirs dirs;
 
 static int set_up(void **state)
@@ -200,13 +203,13 @@ static int set_up(void **state)
 	s.dirs = &dirs;
 	for (unsigned i = 0; i < COUNTERS_DROP_COUNT; i++)
 		s.counters.drops[i] = &drops[i];
-	s.crew_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s.workers_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w = &s.workers[0];
 	w->server = &s;
 	w->queries = &n_by_thread;
 	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	w->retire = (struct loop_timer){ .cb = look_for_end, .arg = w };
-	return s.crew_event < 0 || w->wake < 0 || loop_open(&w->loop) || udp_open(w);
+	w->retire = (struct loop_timer){ .cb = end_if_idle, .arg = w };
+	return s.workers_event < 0 || w->wake < 0 || loop_open(&w->loop) || udp_open(w);
 }
 
 static int tear_down(void **state)
@@ -216,7 +219,7 @@ static int tear_down(void **state)
 	udp_close(w);
 	loop_close(w->loop);
 	close(w->wake);
-	close(s.crew_event);
+	close(s.workers_event);
 	return 0;
 }
 
@@ -243,7 +246,7 @@ static void batches_are_answered_and_one_that_cannot_be_sent_stops_no_other(void
 	unsigned n = 0;
 
 	(void)state;
-	take_plan(w, make_plan(WORKER_SERVES, 1));
+	apply_plan(w, make_plan(WORKER_SERVES, 1));
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(send(ends[0], i == 4 ? "x" : "query", i == 4 ? 1 : 5, 0),
 		                 i == 4 ? 1 : 5);
@@ -273,7 +276,7 @@ static void what_interrupts_a_batch_does_not_end_the_turn(void **state)
 	static const int errors[] = { EINTR, ECONNREFUSED };
 
 	(void)state;
-	take_plan(w, make_plan(WORKER_SERVES, 1));
+	apply_plan(w, make_plan(WORKER_SERVES, 1));
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(send(ends[0], "query", 5, 0), 5);
 		next_error = errors[i];
@@ -286,7 +289,7 @@ static void what_interrupts_a_batch_does_not_end_the_turn(void **state)
 static void a_turn_has_an_end_and_tcp_hears_of_it(void **state)
 {
 	(void)state;
-	take_plan(w, make_plan(WORKER_SERVES, 1));
+	apply_plan(w, make_plan(WORKER_SERVES, 1));
 	flood = UDP_BATCH * UDP_TURNS - 1;
 	udp_ready(w, ends[1], 0);
 	assert_int_equal(n_answers, UDP_BATCH * UDP_TURNS - 1);
@@ -318,18 +321,18 @@ static void a_new_plan_takes_the_place_of_the_old_one(void **state)
 	int old = first->sockets[0].fd;
 
 	(void)state;
-	take_plan(w, first);
-	take_plan(w, make_plan(WORKER_SERVES, 1));
+	apply_plan(w, first);
+	apply_plan(w, make_plan(WORKER_SERVES, 1));
 	assert_int_equal(fcntl(old, F_GETFD), -1); /* closed */
 	assert_int_equal(loop_fd_set(w->loop, ends[1], EPOLLIN), 0);
 	assert_int_equal(w->plan->n, 1);
 	w->is_tcp = true;
 	worker_plan_free(w->plan);
 	w->plan = NULL;
-	take_plan(w, make_plan(WORKER_SERVES, 2));
+	apply_plan(w, make_plan(WORKER_SERVES, 2));
 	assert_int_equal(tcp_most, 7);
 	assert_int_equal(n_listeners, 2);
-	take_plan(w, make_plan(WORKER_SERVES, 1));
+	apply_plan(w, make_plan(WORKER_SERVES, 1));
 	assert_int_equal(n_listeners, 1);
 	w->is_tcp = false;
 }
@@ -345,26 +348,26 @@ static void a_thread_too_many_serves_its_clients_to_their_end(void **state)
 	(void)state;
 	w->is_tcp = true;
 	n_clients = 1;
-	take_plan(w, make_plan(WORKER_RETIRES, 0));
+	apply_plan(w, make_plan(WORKER_RETIRES, 0));
 	assert_false(has_stopped());
-	take_plan(w, make_plan(WORKER_SERVES, 0)); /* it is wanted after all */
+	apply_plan(w, make_plan(WORKER_SERVES, 0)); /* it is wanted after all */
 	assert_true(!w->retire.place);
-	take_plan(w, make_plan(WORKER_RETIRES, 0));
+	apply_plan(w, make_plan(WORKER_RETIRES, 0));
 	for (unsigned i = 0; i < 2; i++) {
 		loop_timer_cancel(w->loop, &w->retire);
 		time_ms += WORKER_RETIRE_MS / 2 - (i == 0);
-		look_for_end(w);
+		end_if_idle(w);
 		assert_false(has_stopped());
 	}
 	loop_timer_cancel(w->loop, &w->retire);
 	time_ms++;
-	look_for_end(w); /* who stays longer is left */
+	end_if_idle(w); /* who stays longer is left */
 	assert_true(has_stopped());
-	take_plan(w, make_plan(WORKER_RETIRES, 0));
+	apply_plan(w, make_plan(WORKER_RETIRES, 0));
 	assert_false(has_stopped());
 	loop_timer_cancel(w->loop, &w->retire);
 	n_clients = 0;
-	look_for_end(w); /* all have gone */
+	end_if_idle(w); /* all have gone */
 	assert_true(has_stopped());
 	w->is_tcp = false;
 }
@@ -384,7 +387,7 @@ static void a_thread_that_ends_has_counted_all_and_says_so(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_true(w->ended);
 	assert_int_equal(last, 3);
-	assert_int_equal(read(s.crew_event, &n, sizeof(n)), sizeof(n));
+	assert_int_equal(read(s.workers_event, &n, sizeof(n)), sizeof(n));
 	assert_int_equal(n, 1);
 }
 
@@ -402,7 +405,10 @@ static int open_udp(const char *address, struct sockaddr_storage *at, socklen_t 
 	return fd;
 }
 
-/* Three clients in one batch, of which the second sends nonsense: each of the others hears its own answer. */
+/*
+ * Three clients in one batch, of which the second sends nonsense: each of the others hears its
+ * own answer.
+ */
 static void an_answer_goes_back_to_where_its_query_came_from(void **state)
 {
 	static const char *const addresses[] = { "127.0.0.1", "::1" };
@@ -450,7 +456,8 @@ static void threads_have_names_of_their_own(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct worker one = { .number = cases[i].number, .is_tcp = cases[i].is_tcp };
+		const struct dns_worker one = { .number = cases[i].number,
+			                        .is_tcp = cases[i].is_tcp };
 		char name[WORKER_NAME_MAX];
 
 		assert_string_equal(worker_name(&one, name), cases[i].name);
@@ -465,9 +472,9 @@ static void a_thread_of_udp_ends_at_once_and_lets_go_of_its_sockets(void **state
 
 	(void)state;
 	n_clients = 5; /* TCP's, not its */
-	take_plan(w, first);
+	apply_plan(w, first);
 	assert_int_equal(loop_fd_set(w->loop, fd, EPOLLIN), 0);
-	take_plan(w, make_plan(WORKER_RETIRES, 0));
+	apply_plan(w, make_plan(WORKER_RETIRES, 0));
 	assert_true(has_stopped());
 	assert_int_equal(loop_fd_set(w->loop, fd, EPOLLIN), -ENOENT);
 	close(kept);
@@ -478,8 +485,8 @@ static void a_thread_of_udp_ends_at_once_and_lets_go_of_its_sockets(void **state
 static void an_answer_is_made_from_what_is_in_force(void **state)
 {
 	static struct image image;
-	static struct place place;
-	static struct place_state one;
+	static struct steering place;
+	static struct steering_state one;
 	static struct generation g = { .image = &image, .place = &place };
 	const struct serving serving = { .generation = &g, .state = &one };
 	const uint8_t query[] = "a query";
@@ -490,7 +497,7 @@ static void an_answer_is_made_from_what_is_in_force(void **state)
 	assert_int_equal(addr_parse("192.0.2.7", &a), 0);
 	served = &serving;
 	strcpy(dirs.node, "fra-1");
-	s.wall_ms = 1234567890123;
+	s.wall_clock_ms = 1234567890123;
 	assert_true(fake_enter(w));
 	assert_int_equal(worker_answer(w, query, 5, &a, false, out, 99), 5);
 	fake_leave(w);
@@ -499,7 +506,7 @@ static void an_answer_is_made_from_what_is_in_force(void **state)
 	assert_ptr_equal(said_env.state, &one);
 	assert_int_equal(said_env.nsid_length, 5);
 	assert_memory_equal(said_env.nsid, "fra-1", 5);
-	assert_true(said_env.wall_ms == 1234567890123);
+	assert_true(said_env.wall_clock_ms == 1234567890123);
 	assert_ptr_equal(said_query.bytes, query);
 	assert_int_equal(said_query.length, 5);
 	assert_true(addr_equal(&said_query.client, &a));
@@ -507,7 +514,10 @@ static void an_answer_is_made_from_what_is_in_force(void **state)
 	assert_ptr_equal(counted_from, &serving);
 }
 
-/* A query over UDP may have 4,096 bytes; of a longer one so many are seen, and its answer has the room of UDP. */
+/*
+ * A query over UDP may have 4,096 bytes; of a longer one so many are seen, and its answer has the
+ * room of UDP.
+ */
 static void a_query_over_udp_has_a_largest_size(void **state)
 {
 	static const size_t sizes[] = { 4095, 4096, 4097, 9000 };

@@ -93,7 +93,7 @@ static int tear_down(void **state)
 
 static const struct {
 	const char *why, *text, *expected;
-} mistakes[] = {
+} errors[] = {
 	{ "empty file", "", "zone:0: zone shop.test has no SOA" },
 	{ "no SOA", "$TTL 60\n@ NS ns\n", "zone:0: zone shop.test has no SOA" },
 	{ "no NS", "$TTL 60\n@ SOA ns root 1 1 1 1 1\n",
@@ -194,12 +194,12 @@ static void each_mistake_is_told_with_file_and_line(void **state)
 	path_of("fifo", path);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	write_text("part", "$TTL 5\nx A here\n");
-	for (size_t i = 0; i < COUNT(mistakes); i++) {
-		print_message("  %s\n", mistakes[i].why);
-		write_text("zone", mistakes[i].text);
+	for (size_t i = 0; i < COUNT(errors); i++) {
+		print_message("  %s\n", errors[i].why);
+		write_text("zone", errors[i].text);
 		assert_int_equal(compile(dynamic, 1, &reports, &image), -EINVAL);
-		if (!strstr(reports.text, mistakes[i].expected))
-			fail_msg("expected \"%s\" in:\n%s", mistakes[i].expected, reports.text);
+		if (!strstr(reports.text, errors[i].expected))
+			fail_msg("expected \"%s\" in:\n%s", errors[i].expected, reports.text);
 		assert_null(image);
 	}
 }
@@ -445,7 +445,10 @@ static void a_bad_zone_does_not_touch_the_others(void **state)
 	free(cold);
 }
 
-/* The image of a zone that is lifted is the zone's own, byte for byte but for what names its state. */
+/*
+ * The image of a zone that is lifted is the zone's own, byte for byte but for what names its
+ * state.
+ */
 static void a_lifted_zone_is_the_zone(void **state)
 {
 	char path[256];
@@ -469,7 +472,10 @@ static void a_lifted_zone_is_the_zone(void **state)
 	free(next);
 }
 
-/* Its signatures are missing in the earlier image as in the file: that is told for as long as it is served. */
+/*
+ * Its signatures are missing in the earlier image as in the file: that is told for as long as it
+ * is served.
+ */
 static void a_signed_zone_stays_signed_when_its_file_goes_bad(void **state)
 {
 	char path[256];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two zones, one inside the other, with all that an image tells apart; the image written out as text by a reader of its own,
- * which believes no offset.
+ * Two zones, one inside the other, with all that an image tells apart; the image written out as
+ * text by a reader of its own, which believes no offset.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -101,7 +101,7 @@ static struct image *image;
 static void fail_on_report(void *arg, const struct zones_message *m)
 {
 	(void)arg;
-	if (m->level == ZONES_MISTAKE)
+	if (m->level == ZONES_ERROR)
 		print_error("%s:%u: %s\n", m->file, m->line, m->text);
 }
 
@@ -243,7 +243,7 @@ static void put_node(uint32_t off, char line[LINE_MAX_])
 	put_extra(at(node->extra_off, sizeof(struct image_extra)), line);
 	strcat(line, ":");
 	for (unsigned s = 0; s < node->n_sets; s++) {
-		const struct image_set *set = &node->sets[s];
+		const struct image_rrset *set = &node->sets[s];
 		const uint8_t *r = (const uint8_t *)image + set->data_off, *from = r;
 
 		assert_true(s == 0 || set->type > node->sets[s - 1].type);
@@ -370,7 +370,10 @@ static const struct image_node *node_of(const char *text)
 	return found.node;
 }
 
-/* A zone's row; its negative answers live as long as the SOA and its minimum allow both (RFC 2308, section 5). */
+/*
+ * A zone's row; its negative answers live as long as the SOA and its minimum allow both (RFC
+ * 2308, section 5).
+ */
 static void each_zone_has_its_row_and_its_negative_ttl(void **state)
 {
 	static const struct {
@@ -385,8 +388,8 @@ static void each_zone_has_its_row_and_its_negative_ttl(void **state)
 	for (uint32_t i = 0; i < COUNT(zones); i++) {
 		const struct image_zone *zone = image_zone(image, i);
 		const struct image_node *apex = node_of(zones[i].name);
-		const struct image_set *soa = at(zone->soa_off, sizeof(*soa)),
-		                       *negative = at(zone->negative_off, sizeof(*soa));
+		const struct image_rrset *soa = at(zone->soa_off, sizeof(*soa)),
+		                         *negative = at(zone->negative_off, sizeof(*soa));
 		char line[LINE_MAX_] = "", other[LINE_MAX_] = "";
 
 		assert_ptr_equal(image_at(image, zone->node_off), apex);
@@ -394,7 +397,7 @@ static void each_zone_has_its_row_and_its_negative_ttl(void **state)
 		assert_int_equal(zone->serial, zones[i].serial);
 		assert_int_equal(zone->n_records, zones[i].n_records);
 		assert_int_equal(zone->state, 0);
-		assert_memory_equal(soa, image_set(apex, DNS_SOA), sizeof(*soa));
+		assert_memory_equal(soa, image_rrset(apex, DNS_SOA), sizeof(*soa));
 		assert_int_equal(negative->type, DNS_SOA);
 		assert_int_equal(negative->n_records, 1);
 		assert_int_equal(negative->data_length, soa->data_length);
@@ -435,7 +438,10 @@ static void other_dynamic_names_have_another_digest(void **state)
 	assert_true(zone_dynamic_digest(dynamic, 0) != zone_dynamic_digest(dynamic, 1));
 }
 
-/* Tables of an image whose checksum is right: they must lie inside it, as they are read without a further look. */
+/*
+ * Tables of an image whose checksum is right: they must lie inside it, as they are read without a
+ * further look.
+ */
 static void tables_lie_inside_the_image(void **state)
 {
 	size_t n = image->size_bytes;

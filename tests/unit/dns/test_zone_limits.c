@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Zone files at their limits and just over them, and all that is said of a file: nothing is said twice, and nothing that is not so. */
+/*
+ * Zone files at their limits and just over them, and all that is said of a file: nothing is said
+ * twice, and nothing that is not so.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -204,7 +207,10 @@ static void an_rrset_is_as_large_as_a_message_can_carry(void **state)
 	}
 }
 
-/* The text of a record counts without its comments, with one blank for each line inside parentheses. */
+/*
+ * The text of a record counts without its comments, with one blank for each line inside
+ * parentheses.
+ */
 static void a_record_has_as_much_text_as_is_read_at_once(void **state)
 {
 	static const char *const said_of[] = { "", "z0.test|zone:5: record too long\n" };
@@ -435,7 +441,7 @@ static void a_records_text_is_what_is_written(void **state)
 		size_t n = (size_t)sprintf(text, GOOD "%s\n", cases[i].text), length;
 		struct image *image = NULL;
 		struct image_found found;
-		const struct image_set *set;
+		const struct image_rrset *set;
 		struct name name;
 
 		print_message("%s\n", cases[i].text);
@@ -444,7 +450,7 @@ static void a_records_text_is_what_is_written(void **state)
 		assert_int_equal(name_parse("t.z0.test", &name), 0);
 		found = image_find(image, &name);
 		assert_int_equal(found.skipped, 0);
-		set = image_set(found.node, DNS_TXT);
+		set = image_rrset(found.node, DNS_TXT);
 		assert_non_null(set);
 		length = set->data_length - IMAGE_RECORD_FIXED;
 		assert_int_equal(image->n_records, 4);
@@ -541,13 +547,13 @@ static void a_caa_value_is_the_same_without_quotes(void **state)
 	for (size_t i = 0; i < COUNT(lines); i++) {
 		size_t n = (size_t)sprintf(text, GOOD "%s\n", lines[i]);
 		struct image *image = NULL;
-		const struct image_set *set;
+		const struct image_rrset *set;
 		struct name name;
 
 		write_bytes("zone", text, n);
 		assert_int_equal(compile(1, (struct zone_input){ 0 }, &image), 0);
 		assert_int_equal(name_parse("t.z0.test", &name), 0);
-		set = image_set(image_find(image, &name).node, DNS_CAA);
+		set = image_rrset(image_find(image, &name).node, DNS_CAA);
 		assert_non_null(set);
 		assert_int_equal(set->data_length, IMAGE_RECORD_FIXED + sizeof(data) - 1);
 		assert_memory_equal((const uint8_t *)image_at(image, set->data_off) +

@@ -81,7 +81,7 @@ static void unsettle(struct sides *s, uint32_t slot)
 			.settle_at = random_below(r, 3) ? s->now_s + random_below(r, 1000) : 0,
 		};
 	*world_slot(&s->one, slot) =
-	        (uint16_t)(random_below(r, 8) | (random_below(r, 4) ? FWD_SLOT_LOOK_FURTHER : 0));
+	        (uint16_t)(random_below(r, 8) | (random_below(r, 4) ? FWD_SLOT_UNSETTLED : 0));
 }
 
 static int set_up(void **state)

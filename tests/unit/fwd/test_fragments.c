@@ -201,7 +201,7 @@ static void what_the_first_one_met_holds_for_the_others(void **state)
 	struct fixture *f = *state;
 
 	f->w.t.backends[1].inner_mtu = 99;
-	assert_int_equal(forward(f, (struct piece){ .id = 3 }), FWD_REASON_TOO_BIG_TOLD);
+	assert_int_equal(forward(f, (struct piece){ .id = 3 }), FWD_REASON_TOO_BIG_ANSWERED);
 	assert_int_equal(forward(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_FRAGMENT);
 	f->w.t.backends[1].inner_mtu = 100;
 	assert_int_equal(forward(f, (struct piece){ .id = 3 }), FWD_REASON_FORWARDED);

@@ -10,7 +10,7 @@
 #include "fwd/world.h"
 #include "weir/fwd/decide.h"
 
-#define GUEST(backend) ((backend) | OWNER_LIST_GUEST)
+#define GUEST(backend) ((backend) | OWNER_LIST_TEMPORARY)
 
 static int set_up(void **state)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rules of owners and exceptions, one slot and one set at a time; tests/sim plays them all at once. */
+/*
+ * The rules of owners and exceptions, one slot and one set at a time; tests/sim plays them all at
+ * once.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +22,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define BASE     3u
 #define CURRENT  5u
-#define LOOK     (CURRENT | FWD_SLOT_LOOK_FURTHER)
+#define LOOK     (CURRENT | FWD_SLOT_UNSETTLED)
 #define NOW      100000u
 #define IDLE     300u
 #define LEARN    308u
@@ -44,7 +47,7 @@ static int unsettled(void **state)
 			                              .settle_at = NOW + 900,
 			                              .seen_at = NOW };
 	cold.kept_at = NOW - 5000;
-	cold.warned_at = 0;
+	cold.scheduled_at = 0;
 	return 0;
 }
 
@@ -59,10 +62,10 @@ static struct owner_pick send_hot(uint16_t hot, uint64_t hash, uint8_t segment, 
 	const struct fwd_flow f = {
 		.hash = hash, .seq = seq, .segment = segment, .protocol = udp ? 17 : 6
 	};
-	const struct owner_ask ask = { .now_s = now_s,
-		                       .idle_s = udp ? UDP_IDLE : IDLE,
-		                       .learn_s = LEARN,
-		                       .udp_policy = policy };
+	const struct owner_rule ask = { .now_s = now_s,
+		                        .idle_s = udp ? UDP_IDLE : IDLE,
+		                        .remember_s = LEARN,
+		                        .udp_policy = policy };
 
 	return owner_find(&ask, &f, hot, &cold, &set);
 }
@@ -84,7 +87,7 @@ static void occupy(uint32_t n, uint32_t state)
 	for (uint32_t i = 0; i < n; i++)
 		set.word[i] = owner_word(
 		        9, state, owner_end(now_s, state == OWNER_EMBRYONIC ? EMBRYONIC_S : IDLE),
-		        state == OWNER_EMBRYONIC ? owner_young_tag(flow(100 + i), 0)
+		        state == OWNER_EMBRYONIC ? owner_embryonic_tag(flow(100 + i), 0)
 		                                 : owner_tag(flow(100 + i)));
 }
 
@@ -188,8 +191,8 @@ static void a_forged_syn_takes_nothing_from_a_live_connection(void **state)
 	/* One that is remembered. */
 	send(flow(2), FWD_SEGMENT_SYN, ISS);
 	send(flow(2), FWD_SEGMENT_TCP, ISS + 1);
-	assert_goes(send_hot(7 | FWD_SLOT_LOOK_FURTHER, flow(2), FWD_SEGMENT_SYN, 0x70000000),
-	            CURRENT, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow(2), FWD_SEGMENT_SYN, 0x70000000), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
 	assert_goes(send(flow(2), FWD_SEGMENT_TCP, ISS + 1000), CURRENT, OWNER_EVENT_FOLLOWED);
 }
 
@@ -198,9 +201,9 @@ static void a_syn_again_goes_where_the_first_went_though_the_owner_has_changed(v
 	(void)state;
 	send(flow(1), FWD_SEGMENT_SYN, ISS);
 	now_s += 1;
-	assert_goes(send_hot(7 | FWD_SLOT_LOOK_FURTHER, flow(1), FWD_SEGMENT_SYN, ISS), CURRENT,
+	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS), CURRENT,
 	            OWNER_EVENT_FOLLOWED);
-	assert_goes(send_hot(7 | FWD_SLOT_LOOK_FURTHER, flow(1), FWD_SEGMENT_TCP, ISS + 1), CURRENT,
+	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_TCP, ISS + 1), CURRENT,
 	            OWNER_EVENT_CONFIRMED);
 }
 
@@ -215,9 +218,9 @@ static void ports_used_again_after_an_end_make_a_new_flow(void **state)
 		send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
 		assert_goes(send(flow(1), ends[i], ISS + 900), CURRENT, OWNER_EVENT_FOLLOWED);
 		now_s += 1;
-		assert_goes(send_hot(7 | FWD_SLOT_LOOK_FURTHER, flow(1), FWD_SEGMENT_SYN,
-		                     ISS + 0x800000),
-		            7, OWNER_EVENT_BEGUN);
+		assert_goes(
+		        send_hot(7 | FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS + 0x800000),
+		        7, OWNER_EVENT_BEGUN);
 		/* What is late of the first one still finds it. */
 		assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 901), CURRENT,
 		            OWNER_EVENT_FOLLOWED);
@@ -418,9 +421,9 @@ static void udp_policies_say_how_a_flow_is_held(void **state)
 static void a_policy_of_reset_holds_for_errors_and_without_memory_too(void **state)
 {
 	(void)state;
-	const struct owner_ask ask = { .now_s = NOW,
-		                       .idle_s = UDP_IDLE,
-		                       .udp_policy = FWD_UDP_RESET };
+	const struct owner_rule ask = { .now_s = NOW,
+		                        .idle_s = UDP_IDLE,
+		                        .udp_policy = FWD_UDP_RESET };
 	struct fwd_flow f = { .hash = flow(1), .segment = FWD_SEGMENT_QUOTED, .protocol = 17 };
 
 	cold.claim[OWNER_CLASS_UDP].settle_at = NOW + UDP_IDLE;
@@ -435,7 +438,7 @@ static void a_policy_of_reset_holds_for_errors_and_without_memory_too(void **sta
 static void without_memory_the_base_serves_all_while_it_has_a_claim(void **state)
 {
 	(void)state;
-	const struct owner_ask ask = { .now_s = NOW + 5, .idle_s = IDLE, .learn_s = LEARN };
+	const struct owner_rule ask = { .now_s = NOW + 5, .idle_s = IDLE, .remember_s = LEARN };
 	const struct fwd_flow f = { .hash = flow(1), .segment = FWD_SEGMENT_SYN, .protocol = 6 };
 
 	assert_goes(owner_find(&ask, &f, LOOK, &cold, NULL), BASE, OWNER_EVENT_BASE);
@@ -448,10 +451,10 @@ static void without_memory_the_base_serves_all_while_it_has_a_claim(void **state
 static void a_slot_of_nobody_leaves_new_flows_to_its_base(void **state)
 {
 	(void)state;
-	assert_goes(send_hot(FWD_SLOT_LOOK_FURTHER, flow(1), FWD_SEGMENT_SYN, ISS), BASE,
+	assert_goes(send_hot(FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS), BASE,
 	            OWNER_EVENT_BASE);
 	cold.claim[OWNER_CLASS_TCP].settle_at = 0;
-	assert_goes(send_hot(FWD_SLOT_LOOK_FURTHER, flow(1), FWD_SEGMENT_SYN, ISS), 0,
+	assert_goes(send_hot(FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS), 0,
 	            OWNER_EVENT_CURRENT);
 }
 

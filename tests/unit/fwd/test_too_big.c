@@ -93,7 +93,7 @@ static void an_ipv4_sender_is_told_as_rfc_1191_says(void **state)
 		uint32_t eth = ETH + 4 * tags;
 
 		make(f, true, 1401, tags);
-		assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+		assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 		l3 = f->packet.data + eth;
 		assert_int_equal(f->packet.end - l3, 576);
 		assert_memory_equal(f->packet.data, f->sent + 6, 6);
@@ -116,7 +116,7 @@ static void an_ipv6_sender_is_told_as_rfc_4443_says(void **state)
 	const uint8_t *l3;
 
 	make(f, false, 1480, 1);
-	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 	l3 = f->packet.data + ETH + 4;
 	assert_int_equal(f->packet.end - l3, 1280);
 	assert_memory_equal(l3, "\x6c\0\0\0\x04\xd8\x3a\x40", 8);
@@ -194,10 +194,10 @@ static void the_least_mtu_that_a_sender_takes_is_told(void **state)
 
 	f->w.t.backends[1].inner_mtu = 68;
 	make(f, true, 1480, 0);
-	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 	f->w.t.backends[1].inner_mtu = 1280;
 	make(f, false, 1480, 0);
-	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_TOLD);
+	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 }
 
 static void a_segment_without_payload_is_whole(void **state)
@@ -214,7 +214,7 @@ static void a_segment_without_payload_is_whole(void **state)
 		tcp[12] = 0x50;
 		fwd_parse(&f->packet, &p);
 		assert_int_equal(p.fault, FWD_REASON_FORWARDED);
-		assert_int_equal(p.ask, FWD_ASK_SERVICE);
+		assert_int_equal(p.ask, FWD_REQUEST_SERVICE);
 		tcp[12] = 0x60; /* options that are not there */
 		fwd_parse(&f->packet, &p);
 		assert_int_equal(p.fault, FWD_REASON_MALFORMED_TRANSPORT);
@@ -229,11 +229,11 @@ static void a_second_has_so_many_answers_and_no_more(void **state)
 	for (uint32_t now_s = 10; now_s < 12; now_s++)
 		for (int i = 0; i < 5; i++) {
 			make(f, true, 1480, 0);
-			assert_int_equal(forward(f, now_s), i < 3 ? FWD_REASON_TOO_BIG_TOLD
-			                                          : FWD_REASON_TOO_BIG_UNTOLD);
+			assert_int_equal(forward(f, now_s), i < 3 ? FWD_REASON_TOO_BIG_ANSWERED
+			                                          : FWD_REASON_TOO_BIG_UNANSWERED);
 		}
-	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_TOLD], 6);
-	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_UNTOLD], 4);
+	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_ANSWERED], 6);
+	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_UNANSWERED], 4);
 	assert_int_equal(f->w.t.cpus[0].received, 10);
 }
 

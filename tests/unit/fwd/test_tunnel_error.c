@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ICMP errors about our outer packets: which are believed, what is noted, and what is left alone. */
+/*
+ * ICMP errors about our outer packets: which are believed, what is noted, and what is left alone.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +55,7 @@ static int set_up(void **state)
 	}
 	f.w.t.pools[5].flags = FWD_POOL_AGENTS;
 	for (uint32_t slot = 32 * 5; slot < 32 * 6; slot++) {
-		*world_slot(&f.w, slot) = 5 | FWD_SLOT_LOOK_FURTHER;
+		*world_slot(&f.w, slot) = 5 | FWD_SLOT_UNSETTLED;
 		f.w.t.colds[slot].list.earlier = owner_list_with(0, 0, 2);
 	}
 	*state = &f;
@@ -149,7 +151,7 @@ static void an_error_about_a_packet_of_each_mode_is_known(void **state)
 		make_too_big(f, 1330);
 		assert_int_equal(forward(f), FWD_REASON_TUNNEL_TOO_BIG);
 		for (uint32_t k = 1; k <= BACKENDS; k++)
-			assert_int_equal(f->w.t.backends[k].told_mtu, k <= i ? 1330 : 0);
+			assert_int_equal(f->w.t.backends[k].learned_mtu, k <= i ? 1330 : 0);
 	}
 	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TUNNEL_TOO_BIG], BACKENDS);
 }
@@ -204,7 +206,7 @@ static void a_quote_cut_at_any_byte_is_left_alone(void **state)
 			}
 	}
 	for (uint32_t i = 1; i <= BACKENDS; i++)
-		assert_int_equal(f->w.t.backends[i].told_mtu, 0);
+		assert_int_equal(f->w.t.backends[i].learned_mtu, 0);
 }
 
 static void padding_is_no_quote(void **state)
@@ -267,7 +269,10 @@ static void what_we_cannot_have_sent_is_left_alone(void **state)
 	assert_int_equal(forward(f), FWD_REASON_NOT_OURS);
 }
 
-/* The bytes of an IPv4 backend are those of an IPv6 address, to which no outer header of ours goes. */
+/*
+ * The bytes of an IPv4 backend are those of an IPv6 address, to which no outer header of ours
+ * goes.
+ */
 static void an_error_of_ipv6_names_no_backend_of_ipv4(void **state)
 {
 	static const uint32_t backends[][2] = { { 3, 1 }, { 4, 2 } }; /* of one mode each */
@@ -280,7 +285,7 @@ static void an_error_of_ipv6_names_no_backend_of_ipv4(void **state)
 		make_too_big(f, 1330);
 		memcpy(f->packet.data + error_head(f) + 8 + 24, to, sizeof(*to));
 		assert_int_equal(forward(f), FWD_REASON_NOT_OURS);
-		assert_int_equal(f->w.t.backends[backends[i][1]].told_mtu, 0);
+		assert_int_equal(f->w.t.backends[backends[i][1]].learned_mtu, 0);
 	}
 }
 
@@ -317,14 +322,14 @@ static void an_mtu_that_cannot_be_is_refused(void **state)
 		uint32_t backend = cases[i].backend;
 		uint16_t mtu = (uint16_t)cases[i].rest;
 
-		f->w.t.backends[backend].told_mtu = 0;
+		f->w.t.backends[backend].learned_mtu = 0;
 		send_to(f, backend);
 		make_too_big(f, cases[i].rest);
 		if (forward(f) != (cases[i].taken ? FWD_REASON_TUNNEL_TOO_BIG
 		                                  : FWD_REASON_TUNNEL_TOO_BIG_REFUSED))
 			fail_msg("backend %u, 0x%x: reason %d", backend, cases[i].rest,
 			         f->v.reason);
-		assert_int_equal(f->w.t.backends[backend].told_mtu, cases[i].taken ? mtu : 0);
+		assert_int_equal(f->w.t.backends[backend].learned_mtu, cases[i].taken ? mtu : 0);
 	}
 	send_to(f, 3); /* the longest packet that IPv6 has, and an MTU that no table holds */
 	put16(f->sent + 4, 0xffff);
@@ -342,7 +347,7 @@ static void the_least_is_kept_until_it_is_taken(void **state)
 		send_to(f, 1);
 		make_too_big(f, told[i]);
 		assert_int_equal(forward(f), FWD_REASON_TUNNEL_TOO_BIG);
-		assert_int_equal(f->w.t.backends[1].told_mtu, kept[i]);
+		assert_int_equal(f->w.t.backends[1].learned_mtu, kept[i]);
 	}
 }
 
@@ -376,7 +381,7 @@ static void other_errors_are_counted_by_name(void **state)
 		if (forward(f) != cases[i].reason)
 			fail_msg("type %d, code %d: reason %d", cases[i].type, cases[i].code,
 			         f->v.reason);
-		assert_int_equal(f->w.t.backends[cases[i].backend].told_mtu, 0);
+		assert_int_equal(f->w.t.backends[cases[i].backend].learned_mtu, 0);
 	}
 }
 
@@ -396,9 +401,9 @@ static void a_flood_of_them_takes_no_room(void **state)
 			put16(quoted + 16, i & 0xffff);
 		forward(f);
 	}
-	assert_int_equal(f->w.t.backends[1].told_mtu, 576);
+	assert_int_equal(f->w.t.backends[1].learned_mtu, 576);
 	for (uint32_t i = 2; i < f->w.t.n_backends; i++)
-		assert_int_equal(f->w.t.backends[i].told_mtu, 0);
+		assert_int_equal(f->w.t.backends[i].learned_mtu, 0);
 	for (uint32_t i = 0; i < FWD_REASON_COUNT; i++)
 		sum += f->w.t.cpus[0].reason[i];
 	assert_int_equal(sum, f->w.t.cpus[0].received);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A checker that runs on real sockets, and servers for it: what test_checker.c and test_vips.c are written with.
+ * A checker that runs on real sockets, and servers for it: what test_checker.c and test_vips.c are
+ * written with.
  */
 #ifndef TEST_CHECKER_RUN_H
 #define TEST_CHECKER_RUN_H
@@ -50,9 +51,9 @@ static inline void start_with(const char *check, const char *controls,
 	assert_int_equal(checker_open(&run.checker, run.loop, run.page, NULL), 0);
 	if (!access(fixture_path("vips"), F_OK))
 		assert_int_equal(vips_read(fixture_path("vips"), &run.checker.vips), 0);
-	assert_int_equal(
-	        checker_take(&run.checker, fixture_model(check, PORT, controls), saved, n_saved),
-	        0);
+	assert_int_equal(checker_apply_model(&run.checker, fixture_model(check, PORT, controls),
+	                                     saved, n_saved),
+	                 0);
 }
 
 static inline void start(const char *check, const char *controls)
@@ -95,7 +96,7 @@ static inline struct target *target(const char *name)
 static inline health_word word(uint64_t id)
 {
 	struct health_page *p = page_payload(run.page);
-	int place = health_find(p, id);
+	int place = health_find_index(p, id);
 
 	assert_true(place >= 0);
 	return health_read(p, place);

@@ -70,7 +70,7 @@ int fixture_teardown(void **state)
 
 struct model *fixture_model(const char *check, unsigned port, const char *controls)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 	FILE *f = fopen(fixture_path("weir.conf"), "w");
 
@@ -81,11 +81,11 @@ struct model *fixture_model(const char *check, unsigned port, const char *contro
 	fprintf(f, text, fixture_path("hash.key"), controls, check, vip_fra, port, vip_check);
 #pragma GCC diagnostic pop
 	fclose(f);
-	if (model_read_config(fixture_path("weir.conf"), "ams-1", &m, &mistakes))
-		for (size_t i = 0; i < mistakes.n_items; i++)
-			fprintf(stderr, "%u: %s: %s\n", mistakes.items[i].line,
-			        mistakes.items[i].field, mistakes.items[i].message);
-	model_mistakes_free(&mistakes);
+	if (model_read_config(fixture_path("weir.conf"), "ams-1", &m, &errors))
+		for (size_t i = 0; i < errors.n_items; i++)
+			fprintf(stderr, "%u: %s: %s\n", errors.items[i].line, errors.items[i].field,
+			        errors.items[i].message);
+	model_errors_free(&errors);
 	if (!m)
 		abort();
 	return m;

@@ -116,7 +116,7 @@ static void errors_of_our_own_host_say_nothing_of_the_target(void **state)
 {
 	static const struct {
 		int error;
-		enum health_reason near, far; /* with a route to it, without */
+		enum health_reason suggest, far; /* with a route to it, without */
 	} rows[] = {
 		{ ECONNREFUSED, HEALTH_REASON_REFUSED, HEALTH_REASON_REFUSED },
 		{ ECONNRESET, HEALTH_REASON_RESET, HEALTH_REASON_RESET },
@@ -132,13 +132,13 @@ static void errors_of_our_own_host_say_nothing_of_the_target(void **state)
 		{ EADDRNOTAVAIL, HEALTH_REASON_LOCAL, HEALTH_REASON_LOCAL },
 		{ EPERM, HEALTH_REASON_LOCAL, HEALTH_REASON_LOCAL },
 	};
-	const struct attempt_spec near = { .address = addr_at("127.0.0.5"), .port = 80 };
+	const struct attempt_spec suggest = { .address = addr_at("127.0.0.5"), .port = 80 };
 	const struct attempt_spec far = { .address = addr_at("198.51.100.1"), .port = 80 };
 	const struct attempt_spec far6 = { .address = addr_at("2001:db8:9::1"), .port = 80 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(attempt_reason_of_errno(&near, rows[i].error), rows[i].near);
+		assert_int_equal(attempt_reason_of_errno(&suggest, rows[i].error), rows[i].suggest);
 		assert_int_equal(attempt_reason_of_errno(&far, rows[i].error), rows[i].far);
 		assert_int_equal(attempt_reason_of_errno(&far6, rows[i].error), rows[i].far);
 	}
@@ -253,11 +253,11 @@ static void what_has_ended_is_no_longer_counted(void **state)
 	assert_int_equal(run.n_calls, 0);
 	assert_int_equal(attempt_start(&run.prober, &run.attempt, &spec, on_end, NULL, &run.detail),
 	                 HEALTH_REASON_NONE);
-	for (int i = 0; i < 500 && !attempt_look(&run.attempt); i++)
+	for (int i = 0; i < 500 && !attempt_poll(&run.attempt); i++)
 		usleep(10000);
 	assert_int_equal(run.n_calls, 1);
 	assert_int_equal(run.why, HEALTH_REASON_OK);
-	assert_false(attempt_look(&run.attempt));
+	assert_false(attempt_poll(&run.attempt));
 	close(fd);
 	assert_int_equal(count_descriptors(), n_descriptors);
 	prober_close(&run.prober);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* HTTP attempts: what is sent, byte by byte, and what each kind of answer says of the target. On real sockets. */
+/*
+ * HTTP attempts: what is sent, byte by byte, and what each kind of answer says of the target. On
+ * real sockets.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +21,10 @@
 
 #include <cmocka.h>
 
-/* The private parts too; and what libcurl says of a transfer is in the test's hands, where it wants that. */
+/*
+ * The private parts too; and what libcurl says of a transfer is in the test's hands, where it
+ * wants that.
+ */
 #include <curl/curl.h>
 
 static struct {
@@ -450,15 +456,15 @@ static void a_transfers_timer_is_set_ahead(void **state)
 
 	(void)state;
 	assert_int_equal(loop_open(&loop), 0);
-	struct lane l = { .loop = loop, .timer = { .cb = on_timer, .arg = &l } };
+	struct lane l = { .loop = loop, .timer = { .cb = on_lane_timer, .arg = &l } };
 	uint64_t now_ms = clock_mono_ms();
 
-	assert_int_equal(set_timer(NULL, 5000, &l), 0);
+	assert_int_equal(set_lane_timer(NULL, 5000, &l), 0);
 	assert_int_not_equal(l.timer.place, 0);
 	assert_in_range(l.timer.at_ms, now_ms + 5000, clock_mono_ms() + 5000);
-	assert_int_equal(set_timer(NULL, -1, &l), 0);
+	assert_int_equal(set_lane_timer(NULL, -1, &l), 0);
 	assert_int_equal(l.timer.place, 0);
-	assert_int_equal(set_timer(NULL, 0, &l), 0);
+	assert_int_equal(set_lane_timer(NULL, 0, &l), 0);
 	assert_in_range(l.timer.at_ms, now_ms, clock_mono_ms());
 	loop_timer_cancel(loop, &l.timer);
 	loop_close(loop);
@@ -470,17 +476,18 @@ static void parts_of_an_answer_are_taken_to_their_limits(void **state)
 	char status[] = "HTTP/1.1 200 OK\r\n", bytes[64] = "";
 
 	(void)state;
-	assert_int_equal(take_body(bytes, 2, 30, &a), 60);
+	assert_int_equal(count_body(bytes, 2, 30, &a), 60);
 	assert_int_equal(a.body_bytes, 60);
 	a.body_bytes = ATTEMPT_BODY_MAX - 10;
-	assert_int_equal(take_body(bytes, 1, 10, &a), 10);
-	assert_int_equal(take_body(bytes, 1, 1, &a), 0);
-	assert_int_equal(take_header(status, 1, strlen(status), &a), strlen(status));
+	assert_int_equal(count_body(bytes, 1, 10, &a), 10);
+	assert_int_equal(count_body(bytes, 1, 1, &a), 0);
+	assert_int_equal(check_status_line(status, 1, strlen(status), &a), strlen(status));
 	assert_true(a.has_status);
-	assert_int_equal(take_header(status, 1, 4, &a), 4); /* "HTTP" is another header's begin */
+	assert_int_equal(check_status_line(status, 1, 4, &a),
+	                 4); /* "HTTP" is another header's begin */
 	assert_true(a.has_status);
 	strcpy(status, "HTTP/1.1 2\r\n"); /* the last one decides */
-	assert_int_equal(take_header(status, 2, strlen(status) / 2, &a), strlen(status));
+	assert_int_equal(check_status_line(status, 2, strlen(status) / 2, &a), strlen(status));
 	assert_false(a.has_status);
 }
 

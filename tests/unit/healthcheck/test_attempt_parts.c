@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What this host lacks when an attempt cannot be made, with the kernel's answers in the test's hands. */
+/*
+ * What this host lacks when an attempt cannot be made, with the kernel's answers in the test's
+ * hands.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,7 +99,10 @@ static int setup(void **state)
 	return 0;
 }
 
-/* The same errno comes from routers by ICMP, and from our own routes: a socket that asks for the route tells them apart. */
+/*
+ * The same errno comes from routers by ICMP, and from our own routes: a socket that asks for the
+ * route tells them apart.
+ */
 static void whose_word_it_is_that_there_is_no_way(void **state)
 {
 	static const struct {
@@ -200,7 +206,7 @@ static void what_is_known_at_once_is_said_with_its_errno(void **state)
 		assert_int_equal(p.n_active, 0);
 		assert_false(a.active);
 		assert_int_equal(ntohs(to->sin_port), 8080);
-		assert_false(attempt_look(&a));
+		assert_false(attempt_poll(&a));
 		attempt_abort(&a); /* nothing is under way */
 		assert_int_equal(p.n_active, 0);
 	}
@@ -228,7 +234,7 @@ static void an_attempt_without_a_result_goes_on(void **state)
 
 	(void)state;
 	a.fd = open_silent(&other);
-	assert_false(attempt_look(&a));
+	assert_false(attempt_poll(&a));
 	assert_true(a.active);
 	assert_int_equal(p.n_active, 1);
 	close_both(a.fd, other);

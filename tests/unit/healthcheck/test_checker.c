@@ -221,7 +221,10 @@ static void all_targets_silent_and_no_control_outside_is_no_evidence(void **stat
 	(void)state;
 	unsigned n_down = condemned_of_three();
 
-	/* nor the first ones: the others had failed once when they fell; but where this process was kept from running */
+	/*
+	 * nor the first ones: the others had failed once when they fell; but where this process
+	 * was kept from running
+	 */
 	for (int i = 0; n_down == 1 && i < 3; i++)
 		n_down = condemned_of_three();
 	assert_int_equal(n_down, 0);
@@ -367,8 +370,9 @@ static void a_document_taken_in_the_middle_of_probes_keeps_verdicts(void **state
 	await(id_of("b1"), HEALTH_UP);
 	await(id_of("b2"), HEALTH_DOWN);
 	for (int i = 0; i < 20; i++) {
-		assert_int_equal(checker_take(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0),
-		                 0);
+		assert_int_equal(
+		        checker_apply_model(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0),
+		        0);
 		assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
 		assert_int_equal(health_state(word(id_of("b2"))), HEALTH_DOWN);
 		run_for(7);

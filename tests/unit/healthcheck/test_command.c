@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What weir-health answers about its targets: how many, how long they are held, what the last probe came to. */
+/*
+ * What weir-health answers about its targets: how many, how long they are held, what the last
+ * probe came to.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +90,7 @@ static void a_held_target_says_until_when(void **state)
 	const char *until;
 
 	(void)state;
-	row = row_of(&t);
+	row = make_row(&t);
 	assert_true(json_is_null(json_object_get(row, "damped_until")));
 	json_decref(row);
 	t.damp_rule = (struct damp_rule){ .turns = 3, .half_life_ms = 60000, .max_ms = 600000 };
@@ -95,7 +98,7 @@ static void a_held_target_says_until_when(void **state)
 	t.damp.penalty = 4;
 	t.damp.at_ms = clock_mono_ms();
 	(void)clock_text(clock_believed_ms() / 1000 * 1000, now);
-	row = row_of(&t);
+	row = make_row(&t);
 	until = json_string_value(json_object_get(row, "damped_until"));
 	(void)clock_text(clock_believed_ms() + 3600000, later);
 	assert_non_null(until);
@@ -133,7 +136,7 @@ static void the_last_probe_is_told_in_words(void **state)
 		t.inconclusive = cases[i].inconclusive;
 		t.last_late = cases[i].late;
 		t.last_unready = cases[i].unready;
-		row = row_of(&t);
+		row = make_row(&t);
 		assert_non_null(
 		        strstr(json_string_value(json_object_get(row, "why")), cases[i].why));
 		assert_string_equal(json_string_value(json_object_get(row, "no_vote")),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each field of what weir-health answers, and which targets a request means. Clock and controls are in the test's hands. */
+/*
+ * Each field of what weir-health answers, and which targets a request means. Clock and controls
+ * are in the test's hands.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +51,7 @@ static uint64_t fake_document(const struct gate *g)
 #define clock_mono_ms()     ((uint64_t)NOW_MS)
 #define clock_believed_ms() ((int64_t)BELIEVED_MS)
 #define controls_view       fake_view
-#define checker_now         fake_now
+#define checker_probe_now   fake_now
 #define gate_document       fake_document
 #include "healthcheck/command.c"
 
@@ -125,7 +128,7 @@ static void a_backend_says_all_that_is_known_of_it(void **state)
 	t.counts = (struct target_counts){
 		.probes = 11, .attempts = 13, .ok = 6, .failed = 3, .inconclusive = 2
 	};
-	assert_json(row_of(&t),
+	assert_json(make_row(&t),
 	            "{\"pool\":\"web\",\"backend\":\"b1\",\"site\":\"ams\",\"check\":\"slow\","
 	            "\"type\":\"http\",\"via\":\"direct\",\"address\":\"192.0.2.7\",\"port\":8081,"
 	            "\"paths\":1,\"state\":\"up\",\"in_doubt\":false,\"inconclusive\":false,"
@@ -149,7 +152,7 @@ static void a_vip_says_its_service_and_family(void **state)
 	t.is_new = t.unproven = t.inconclusive = t.restored = true;
 	t.verdict =
 	        verdict_feed(verdict_of(HEALTH_UP), VERDICT_FAIL, &(struct verdict_rule){ 2, 3 });
-	assert_json(row_of(&t),
+	assert_json(make_row(&t),
 	            "{\"service\":\"www\",\"family\":\"ipv6\",\"site\":\"fra\",\"check\":\"slow\","
 	            "\"type\":\"tcp\",\"via\":\"tunnel\",\"address\":\"2001:db8::2\",\"port\":444,"
 	            "\"paths\":2,\"state\":\"unknown\",\"in_doubt\":true,\"inconclusive\":true,"
@@ -178,7 +181,7 @@ static void a_held_backend_says_when_it_is_let_go(void **state)
 		t.damp = (struct damp){ .penalty = 4, .at_ms = NOW_MS, .held = true };
 		t.spared = spared;
 		t.verdict = verdict_of(HEALTH_UP);
-		row = row_of(&t);
+		row = make_row(&t);
 		snprintf(why, sizeof(why), "not probed yet; flapping (4.0 turns): %s %s",
 		         ways[spared], "2026-09-21T14:14:45.026Z");
 		assert_string_equal(json_string_value(json_object_get(row, "why")), why);
@@ -216,7 +219,7 @@ static void the_reason_is_told_as_it_was(void **state)
 			t.paths = tcp ? path6 : path4;
 			t.last = cases[i].last;
 			t.last_detail = cases[i].detail;
-			assert_string_equal(sentence(&t, NOW_MS, text),
+			assert_string_equal(write_sentence(&t, NOW_MS, text),
 			                    tcp ? cases[i].tcp : cases[i].http);
 		}
 }
@@ -243,7 +246,7 @@ static void the_path_is_told_where_it_matters(void **state)
 		t.last = cases[i].last;
 		t.n_paths = cases[i].n_paths;
 		t.last_path = cases[i].n_paths - 1;
-		assert_string_equal(sentence(&t, NOW_MS, text), cases[i].text);
+		assert_string_equal(write_sentence(&t, NOW_MS, text), cases[i].text);
 	}
 }
 
@@ -270,7 +273,7 @@ static void how_long_a_probe_took_is_told_when_it_is_over(void **state)
 		t.sent_ms = cases[i].sent_ms;
 		t.done_ms = cases[i].done_ms;
 		t.phase = cases[i].phase;
-		row = row_of(&t);
+		row = make_row(&t);
 		took = json_object_get(row, "took_ms");
 		ago = json_object_get(row, "last_ms_ago");
 		assert_int_equal(json_is_null(took) ? -1 : json_integer_value(took),
@@ -282,7 +285,7 @@ static void how_long_a_probe_took_is_told_when_it_is_over(void **state)
 
 static const struct model_site sites[] = { { .name = "ams" }, { .name = "fra" } };
 static const struct model model = { .meta = { .document = 3 }, .sites = sites, .n_sites = 2 };
-static struct group groups[] = { { 4, 1 }, { 2, 2 } };
+static struct site_votes groups[] = { { 4, 1 }, { 2, 2 } };
 static struct derived derived[2];
 static struct target items[7];
 static struct targets table = { .model = (struct model *)(uintptr_t)&model,

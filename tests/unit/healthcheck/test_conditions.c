@@ -72,7 +72,7 @@ static struct target *backend(const struct targets *t, const char *name)
 	return targets_find(t, health_target_backend("web", model_backend(pool, name)->id));
 }
 
-static struct tally *tally(const struct targets *t)
+static struct pool_tally *tally(const struct targets *t)
 {
 	return &t->tallies[model_pool(t->model, "web")->index];
 }
@@ -92,7 +92,7 @@ static void a_backend_that_nobody_hears_is_named_after_a_second(void **state)
 	struct target *b1 = backend(t, "b1");
 
 	(void)state;
-	*tally(t) = (struct tally){ .n = 3, .n_vague = 1 };
+	*tally(t) = (struct pool_tally){ .n = 3, .n_vague = 1 };
 	leave_unheard(b1, NOW_MS - 7000);
 	leave_unheard(backend(t, "b2"), NOW_MS - 999); /* an accident so far */
 	leave_unheard(backend(t, "b3"), NOW_MS - 1000);
@@ -119,7 +119,7 @@ static void what_has_another_reason_is_not_blamed_on_controls(void **state)
 	struct target *b1 = backend(t, "b1");
 
 	(void)state;
-	*tally(t) = (struct tally){ .n = 3, .n_vague = 1 };
+	*tally(t) = (struct pool_tally){ .n = 3, .n_vague = 1 };
 	for (int i = 0; i < 5; i++) {
 		leave_unheard(b1, NOW_MS - 7000);
 		b1->inconclusive = i != 0;
@@ -211,7 +211,7 @@ static void many_are_named_so_far_and_then_counted(void **state)
 	static struct target_path paths[20];
 	static struct model_backend backends[20];
 	static char names[20][8];
-	struct tally y = { .n = 21 };
+	struct pool_tally y = { .n = 21 };
 
 	(void)state;
 	for (unsigned i = 0; i < 20; i++) {

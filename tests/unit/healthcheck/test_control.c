@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Controls: who answers, since when, and who is silent; on loopback, in a network namespace of the test's own. */
+/*
+ * Controls: who answers, since when, and who is silent; on loopback, in a network namespace of
+ * the test's own.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +110,7 @@ static void one_outside_must_have_answered_too(void **state)
 	assert_int_equal(view_of(s, 1).n_answered, 0);
 	controls_set(s->controls, here, 2);
 	assert_false(view_of(s, 1).silent);
-	controls_ask(s->controls);
+	controls_query(s->controls);
 	turn(s, 100);
 	assert_true(view_of(s, 1).n_answered >= 1); /* IPv4 */
 	assert_true(view_of(s, 2).n_answered >= 1); /* and IPv6 */
@@ -123,7 +126,7 @@ static void who_stays_keeps_what_is_known(void **state)
 	                  swapped[] = { two[1], two[0] };
 
 	controls_set(s->controls, two, 2);
-	controls_ask(s->controls);
+	controls_query(s->controls);
 	turn(s, 100);
 	struct control_view first = view_of(s, 1);
 
@@ -148,7 +151,7 @@ static void nobody_is_asked_twice_within_a_few_milliseconds(void **state)
 
 		usleep(20000);
 		for (int i = 0; i < 100; i++)
-			controls_ask(s->controls); /* far less than that in all */
+			controls_query(s->controls); /* far less than that in all */
 		assert_in_range(view_of(s, 0).n_asked - before, 1, 4);
 	}
 }
@@ -233,7 +236,7 @@ static void only_the_controls_own_answers_to_our_own_questions_count(void **stat
 	ssize_t n;
 
 	controls_set(s->controls, &one, 1);
-	controls_ask(s->controls);
+	controls_query(s->controls);
 	do
 		n = recv(ear, bytes, sizeof(bytes), 0);
 	while (n > 20 && bytes[20] != ICMP_ECHOREPLY);
@@ -263,7 +266,7 @@ static void a_control_of_ipv6_is_heard_like_one_of_ipv4(void **state)
 
 	for (size_t n = 1; n <= 2; n++) {
 		controls_set(s->controls, both, n);
-		controls_ask(s->controls);
+		controls_query(s->controls);
 		for (int i = 0; i < 100 && !view_of(s, n).n_answered; i++)
 			turn(s, 20);
 		for (size_t i = 1; i <= n; i++) {
@@ -275,7 +278,10 @@ static void a_control_of_ipv6_is_heard_like_one_of_ipv4(void **state)
 	}
 }
 
-/* One at the reflector's address is a control like others: what is known of the reflector says nothing of it. */
+/*
+ * One at the reflector's address is a control like others: what is known of the reflector says
+ * nothing of it.
+ */
 static void a_control_at_the_reflectors_address_begins_with_nothing(void **state)
 {
 	struct scene *s = *state;

@@ -98,24 +98,26 @@ static void an_answer_ends_the_wait_for_what_was_sent_before_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct controls c = make_controls();
-		struct payload p = { .magic = PAYLOAD_MAGIC,
-			             .sent_ms = cases[i].sent_ms,
-			             .index = 1 };
+		struct echo_payload p = { .magic = PAYLOAD_MAGIC,
+			                  .sent_ms = cases[i].sent_ms,
+			                  .index = 1 };
 
 		c.controls[1].waiting_ms = cases[i].waiting_ms;
 		c.controls[1].silent = true;
-		take_answer(&c, &p);
+		record_answer(&c, &p);
 		assert_int_equal(c.controls[1].waiting_ms, cases[i].left_ms);
 		assert_int_equal(c.controls[1].answered_ms, cases[i].sent_ms);
 		assert_int_equal(c.controls[1].n_answered, 1);
 		assert_false(c.controls[1].silent);
 		p.sent_ms = 50; /* an older one that was late changes nothing */
-		take_answer(&c, &p);
+		record_answer(&c, &p);
 		assert_int_equal(c.controls[1].answered_ms, cases[i].sent_ms);
 		p.index = 2; /* there is none */
-		take_answer(&c, &p);
-		p = (struct payload){ .magic = PAYLOAD_MAGIC - 1, .index = 1, .sent_ms = 1000 };
-		take_answer(&c, &p);
+		record_answer(&c, &p);
+		p = (struct echo_payload){ .magic = PAYLOAD_MAGIC - 1,
+			                   .index = 1,
+			                   .sent_ms = 1000 };
+		record_answer(&c, &p);
 		assert_int_equal(c.controls[1].answered_ms, cases[i].sent_ms);
 		assert_int_equal(n_answers, 2);
 	}
@@ -146,7 +148,7 @@ static void only_our_own_echoes_count(void **state)
 		struct __attribute__((packed)) {
 			uint8_t ip[20];
 			struct icmphdr h;
-			struct payload p;
+			struct echo_payload p;
 		} packet = {
 			.ip = { 0x45 },
 			.h = { .type = cases[i].type },
@@ -188,7 +190,7 @@ static void only_our_own_echoes_count_of_ipv6(void **state)
 		struct controls c = make_controls();
 		struct {
 			struct icmphdr h;
-			struct payload p;
+			struct echo_payload p;
 		} packet = { .h = { .type = cases[i].type },
 			     .p = { .magic = PAYLOAD_MAGIC, .sent_ms = 7, .index = 1 } };
 		int ends[2];
@@ -235,7 +237,8 @@ static void a_checksum_adds_its_carries(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		assert_int_equal(ntohs(checksum(words[i], 6)), (uint16_t)~sum_of(words[i], 6));
+		assert_int_equal(ntohs(compute_checksum(words[i], 6)),
+		                 (uint16_t)~sum_of(words[i], 6));
 }
 
 static void an_echo_request_says_who_asks_and_when(void **state)
@@ -250,7 +253,7 @@ static void an_echo_request_says_who_asks_and_when(void **state)
 	for (size_t i = 0; i < 2; i++)
 		for (unsigned n = 1; n < 70000; n += 6553) {
 			struct controls c = make_controls();
-			struct payload p;
+			struct echo_payload p;
 			struct addr to;
 
 			c.icmp4 = 41;
@@ -258,7 +261,7 @@ static void an_echo_request_says_who_asks_and_when(void **state)
 			c.id = (uint16_t)(0xfffe - n);
 			assert_int_equal(addr_parse(cases[i].address, &c.controls[1].address), 0);
 			c.controls[1].n_asked = n - 1;
-			ask(&c, 1, 0xfedcba9800u + n);
+			query_control(&c, 1, 0xfedcba9800u + n);
 			assert_int_equal(sent.fd, cases[i].fd);
 			assert_int_equal(sent.size, 8 + sizeof(p));
 			assert_int_equal(sent.bytes[0], cases[i].type);
@@ -288,10 +291,10 @@ static void a_control_is_asked_again_after_some_milliseconds(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct controls c = make_controls();
 
-		ask(&c, 1, 2);
+		query_control(&c, 1, 2);
 		assert_int_equal(c.controls[1].n_asked, 1);
 		assert_int_equal(c.controls[1].asked_ms, 2);
-		ask(&c, 1, 2 + cases[i].after_ms);
+		query_control(&c, 1, 2 + cases[i].after_ms);
 		assert_int_equal(c.controls[1].n_asked, 1 + cases[i].asked);
 		assert_int_equal(c.controls[1].asked_ms,
 		                 cases[i].asked ? 2 + cases[i].after_ms : 2);
@@ -321,7 +324,7 @@ static void a_control_is_silent_from_its_time_on(void **state)
 		c.n = 2;
 		c.controls[0].n_asked = 1; /* the reflector was asked just now */
 		c.controls[0].asked_ms = clock_ms = cases[i].at_ms;
-		on_timer(&c);
+		on_control_timer(&c);
 		assert_int_equal(c.controls[1].silent, cases[i].silent);
 		assert_false(c.controls[0].silent);
 		assert_int_equal(c.controls[1].n_asked, 2); /* and asked again, silent or not */

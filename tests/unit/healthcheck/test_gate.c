@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which probes are judged, by what the dataplane says of their path; and the histogram of their times. */
+/*
+ * Which probes are judged, by what the dataplane says of their path; and the histogram of their
+ * times.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,12 +66,13 @@ static void tell_gate(const char *dir, unsigned n, uint64_t document, uint64_t s
 	struct stats *s;
 
 	assert_int_equal(stats_create(dir, "dataplane", 16, &s), 0);
-	stats_set(stats_word(s, STATS_GAUGE, "weir_dataplane_ports", "", "beside them"), 99);
-	stats_set(stats_word(s, STATS_GAUGE, PROBE_GAUGE, "", "x"), document);
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_dataplane_ports", "", "beside them"), 99);
+	stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_GAUGE, "", "x"), document);
 	if (n > 1)
-		stats_set(stats_word(s, STATS_GAUGE, PROBE_SINCE_GAUGE, "", "x"), since_ms);
+		stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_SINCE_GAUGE, "", "x"), since_ms);
 	if (n > 2)
-		stats_set(stats_word(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "", "x"), families);
+		stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "", "x"),
+		          families);
 	stats_close(s);
 }
 
@@ -82,24 +86,24 @@ static void the_dataplanes_words_are_found_again_after_its_restart(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/stats.dataplane.page", dir);
 	assert_int_equal(addr_parse("2001:db8::1", &six), 0);
-	gate_look(&g, dir); /* it has not begun */
+	gate_refresh(&g, dir); /* it has not begun */
 	assert_int_equal(gate_document(&g), 0);
 	assert_false(gate_lets(&g, 1, UINT64_MAX));
 	tell_gate(dir, 3, 7, 5000, PROBE_FAMILY_IP6);
-	gate_look(&g, dir);
+	gate_refresh(&g, dir);
 	assert_int_equal(gate_document(&g), 7);
 	assert_true(gate_lets(&g, 7, 5001));
 	assert_false(gate_lets(&g, 7, 5000));
 	assert_false(gate_reaches(&g, &six));
 	assert_int_equal(unlink(path), 0);
 	tell_gate(dir, 3, 8, 6000, 0); /* another process */
-	gate_look(&g, dir);
+	gate_refresh(&g, dir);
 	assert_int_equal(gate_document(&g), 8);
 	assert_false(gate_lets(&g, 8, 5001));
 	assert_true(gate_reaches(&g, &six));
 	assert_int_equal(unlink(path), 0);
 	tell_gate(dir, 1, 9, 0, 0); /* of the former release */
-	gate_look(&g, dir);
+	gate_refresh(&g, dir);
 	assert_true(gate_lets(&g, 9, 1));
 	assert_false(gate_lets(&g, 10, 1));
 	assert_int_equal(unlink(path), 0);
@@ -109,11 +113,11 @@ static void the_dataplanes_words_are_found_again_after_its_restart(void **state)
 	assert_int_equal(stats_create(dir, "dataplane", 16, &s), 0);
 	stats_drop(s, PROBE_FAMILIES_GAUGE, ""); /* it says no more of it */
 	stats_close(s);
-	gate_look(&g, dir);
+	gate_refresh(&g, dir);
 	assert_int_equal(gate_document(&g), 9);
 	assert_true(gate_reaches(&g, &six));
 	assert_int_equal(unlink(path), 0);
-	gate_look(&g, dir); /* it is gone */
+	gate_refresh(&g, dir); /* it is gone */
 	assert_int_equal(gate_document(&g), 0);
 	gate_close(&g);
 	assert_null(g.reader);
@@ -124,7 +128,7 @@ static void the_dataplanes_words_are_found_again_after_its_restart(void **state)
 static void a_bucket_counts_what_took_no_longer_than_its_limit(void **state)
 {
 	uint64_t times[CHECKER_TIMES] = { 0 }, sum = 0, n = 0;
-	struct checker_words w = { .times_ms = &sum, .n_times = &n };
+	struct checker_counters w = { .times_ms = &sum, .n_times = &n };
 
 	(void)state;
 	for (int i = 0; i < CHECKER_TIMES; i++)
@@ -139,7 +143,7 @@ static void a_bucket_counts_what_took_no_longer_than_its_limit(void **state)
 /* What has no word is counted nowhere. */
 static void each_result_has_a_word_of_its_own_name(void **state)
 {
-	struct checker_words w = { 0 };
+	struct checker_counters w = { 0 };
 	char dir[] = "/tmp/weir-words-XXXXXX", path[64], labels[64];
 	struct stats_reader *r;
 	struct stats *s;
@@ -147,7 +151,7 @@ static void each_result_has_a_word_of_its_own_name(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(stats_create(dir, "health", 128, &s), 0);
-	checker_make_words(&w, s);
+	checker_find_counters(&w, s);
 	for (int i = 1; i < HEALTH_REASON_COUNT; i++) {
 		assert_non_null(w.results[i]);
 		stats_add(w.results[i], (uint64_t)i);
@@ -182,13 +186,13 @@ static void each_word_has_its_name(void **state)
 		                                           "0.5",   "1",     "2.5",   "5",
 		                                           "+Inf" };
 	char dir[] = "/tmp/weir-words-XXXXXX", command[64], labels[32];
-	struct checker_words w = { 0 };
+	struct checker_counters w = { 0 };
 	struct stats *s;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(stats_create(dir, "health", 128, &s), 0);
-	checker_make_words(&w, s);
+	checker_find_counters(&w, s);
 	const struct {
 		const uint64_t *word;
 		enum stats_kind kind;
@@ -212,13 +216,14 @@ static void each_word_has_its_name(void **state)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		assert_non_null(words[i].word);
 		assert_ptr_equal(words[i].word,
-		                 stats_word(s, words[i].kind, words[i].name, "", "x"));
+		                 stats_get_counter(s, words[i].kind, words[i].name, "", "x"));
 	}
 	for (int i = 0; i < CHECKER_TIMES; i++) {
 		snprintf(labels, sizeof(labels), "le=\"%s\"", limits[i]);
-		assert_ptr_equal(w.times[i], stats_word(s, STATS_COUNTER,
-		                                        "weir_health_probe_duration_seconds_bucket",
-		                                        labels, "x"));
+		assert_ptr_equal(w.times[i],
+		                 stats_get_counter(s, STATS_COUNTER,
+		                                   "weir_health_probe_duration_seconds_bucket",
+		                                   labels, "x"));
 	}
 	stats_close(s);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
@@ -236,7 +241,7 @@ static void each_limit_belongs_to_its_bucket(void **state)
 	for (int i = 0; i < CHECKER_TIMES - 1; i++)
 		for (unsigned beyond = 0; beyond < 2; beyond++) {
 			uint64_t times[CHECKER_TIMES] = { 0 }, sum = 0, n = 0;
-			struct checker_words w = { .times_ms = &sum, .n_times = &n };
+			struct checker_counters w = { .times_ms = &sum, .n_times = &n };
 
 			for (int k = 0; k < CHECKER_TIMES; k++)
 				w.times[k] = &times[k];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-health from its start to its end, with its own loop, files and sockets: a process of this test is asked and given
- * documents as weir-mgmt would do it. Rights are not dropped and system calls not filtered.
+ * weir-health from its start to its end, with its own loop, files and sockets: a process of this
+ * test is asked and given documents as weir-mgmt would do it. Rights are not dropped and system
+ * calls not filtered.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -120,7 +121,7 @@ static json_t *list(void)
 	char *line = NULL;
 	json_t *said = NULL;
 
-	if (!ctl_ask(in_run("health.ctl"), "{\"do\":\"list\"}", 2000, &line))
+	if (!ctl_request(in_run("health.ctl"), "{\"do\":\"list\"}", 2000, &line))
 		said = json_loads(line, 0, NULL);
 	free(line);
 	return said;
@@ -145,7 +146,10 @@ static const char *state_of(const json_t *said, const char *name, bool *restored
 	return "";
 }
 
-/* Wait until what is in force is @p document, and in it b1 is @p b1 and b2 @p b2 (NULL: whatever they are). */
+/*
+ * Wait until what is in force is @p document, and in it b1 is @p b1 and b2 @p b2 (NULL: whatever
+ * they are).
+ */
 static void await(json_int_t document, const char *b1, const char *b2)
 {
 	uint64_t until_ms = clock_mono_ms() + WAIT_MS;
@@ -255,7 +259,9 @@ static void await_gauge(const char *name, uint64_t wanted)
 	assert_int_equal(gauge(name), wanted);
 }
 
-/* It waits for a first document, takes each that is written, and what is refused changes nothing. */
+/*
+ * It waits for a first document, takes each that is written, and what is refused changes nothing.
+ */
 static void documents_are_taken_when_they_come(void **state)
 {
 	unsigned port = serve();
@@ -299,7 +305,10 @@ static void documents_are_taken_when_they_come(void **state)
 	assert_int_equal(access(in_run("health.page"), F_OK), 0); /* others go on with its words */
 }
 
-/* What was known is kept over the end, even when the pages are gone, and no probe has to say it again. */
+/*
+ * What was known is kept over the end, even when the pages are gone, and no probe has to say it
+ * again.
+ */
 static void verdicts_outlive_the_process(void **state)
 {
 	unsigned port = serve();
@@ -331,7 +340,10 @@ static void verdicts_outlive_the_process(void **state)
 	assert_true(file_has(in_state("health.verdicts"), "end 4"));
 }
 
-/* What stands on a page that somebody damaged is believed by nobody: the next process makes a new one. */
+/*
+ * What stands on a page that somebody damaged is believed by nobody: the next process makes a new
+ * one.
+ */
 static void a_damaged_page_ends_the_process_with_a_failure(void **state)
 {
 	unsigned port = serve();

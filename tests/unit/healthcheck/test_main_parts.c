@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The checker's process: what it keeps, when it looks again, and what it says. Its edges are in the test's hands. */
+/*
+ * The checker's process: what it keeps, when it looks again, and what it says. Its edges are in
+ * the test's hands.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +28,7 @@ static uint64_t timers[2];
 int weir_main(int argc, char **argv);
 
 static int fake_read(const char *path, const char *node, struct model **out,
-                     struct model_mistakes *mistakes);
+                     struct model_errors *errors);
 static int fake_take(struct checker *c, struct model *m, const struct saved_word *saved, size_t n);
 static void fake_add(struct stats *s, const char *code, enum condition_level level,
                      const char *subject, const char *format, ...)
@@ -50,7 +53,7 @@ static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms);
 
 #define main                            weir_main
 #define model_read_without_key          fake_read
-#define checker_take                    fake_take
+#define checker_apply_model             fake_take
 #define conditions_begin(s, d)          ((void)(s), (void)(d))
 #define conditions_add                  fake_add
 #define conditions_end(s)               ((void)(s))
@@ -67,7 +70,7 @@ static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms);
 #include "healthcheck/main.c"
 #undef main
 
-static struct process process;
+static struct health_process process;
 
 static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 {
@@ -77,17 +80,17 @@ static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 }
 
 static int fake_read(const char *path, const char *node, struct model **out,
-                     struct model_mistakes *mistakes)
+                     struct model_errors *errors)
 {
 	static struct model m = { .meta = { .document = 12 } };
-	static struct model_mistake item = { .file = "f", .field = "x", .message = "no such pool" };
+	static struct model_error item = { .file = "f", .field = "x", .message = "no such pool" };
 
 	(void)path;
 	(void)node;
 	*out = read_says ? NULL : &m;
 	if (read_says == -EINVAL) {
-		mistakes->items = &item;
-		mistakes->n_items = mistakes->n_total = 1;
+		errors->items = &item;
+		errors->n_items = errors->n_total = 1;
 	}
 	return read_says;
 }
@@ -151,7 +154,7 @@ static int teardown(void **state)
 static const char *take(void)
 {
 	said[0] = '\0';
-	take_document(&process);
+	adopt_document(&process);
 	return said;
 }
 
@@ -176,7 +179,10 @@ static void a_refused_document_is_said_until_a_good_one_comes(void **state)
 	assert_string_equal(take(), "");
 }
 
-/* A backend that comes back later begins with nothing: what was saved before it went says nothing of it. */
+/*
+ * A backend that comes back later begins with nothing: what was saved before it went says nothing
+ * of it.
+ */
 static void what_was_saved_counts_for_the_first_document_alone(void **state)
 {
 	(void)state;
@@ -262,12 +268,12 @@ static void targets_that_are_down_or_have_no_vote_are_counted(void **state)
 		                     .n_unproven = &n_unproven, .targets = &n, .down = &n_down } };
 
 	(void)state;
-	count_targets(&c);
+	publish_target_counts(&c);
 	assert_int_equal(n, 6);
 	assert_int_equal(n_down, 2);
 	assert_int_equal(n_unproven, 1);
 	c.targets = NULL;
-	count_targets(&c);
+	publish_target_counts(&c);
 	assert_int_equal(n + n_down + n_unproven, 0);
 }
 

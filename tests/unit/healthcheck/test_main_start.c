@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How weir-health starts and what it does at its ticks: rights and the disk are in the test's hands, files are real. */
+/*
+ * How weir-health starts and what it does at its ticks: rights and the disk are in the test's
+ * hands, files are real.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,8 +131,8 @@ static bool edge_sound(const struct page *p)
 #define keep_start            edge_keep_start
 #define keep_start_text       edge_keep_text
 #define page_is_sound         edge_sound
-#define gate_look(g, dir)     ((void)(g), (void)edge.n_gates++)
-#define others_look(c, dir)   ((void)(c), (void)edge.n_others++)
+#define gate_refresh(g, dir)  ((void)(g), (void)edge.n_gates++)
+#define others_search(c, dir) ((void)(c), (void)edge.n_others++)
 #include "healthcheck/main.c"
 #undef main
 
@@ -263,7 +266,7 @@ static void marks_take_another_right_on_kernels_before_5_17(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		edge.release = cases[i].release;
-		assert_int_equal(marking(), cases[i].admin ? 1ull << CAP_NET_ADMIN : 0);
+		assert_int_equal(marking_right(), cases[i].admin ? 1ull << CAP_NET_ADMIN : 0);
 	}
 }
 
@@ -281,7 +284,7 @@ static void each_attempt_may_have_a_descriptor(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
-static struct process process;
+static struct health_process process;
 static struct targets none;
 
 static void set_process(void)
@@ -295,7 +298,7 @@ static void set_process(void)
 	strcpy(process.vips, "VIPS");
 	strcpy(process.dirs.run, edge.run);
 	assert_int_equal(stats_create(edge.run, "health", STATS_MAX, &process.stats), 0);
-	checker_make_words(&process.checker.words, process.stats);
+	checker_find_counters(&process.checker.words, process.stats);
 }
 
 static void end_process(void)
@@ -375,7 +378,7 @@ static void a_tick_looks_at_all_and_sooner_while_a_tunnel_is_missing(void **stat
 	static const struct model model;
 	struct target_path path = { .spec = { .mark = 5 } };
 	struct target item = { .paths = &path, .since_document = 3 };
-	struct tally y = { 0 };
+	struct pool_tally y = { 0 };
 	struct targets targets = {
 		.model = (struct model *)(uintptr_t)&model, .items = &item, .n = 1, .tallies = &y
 	};

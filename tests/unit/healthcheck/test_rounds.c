@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a checker begins a round with, and what a round that it could make only in part says. On real sockets. */
+/*
+ * What a checker begins a round with, and what a round that it could make only in part says. On
+ * real sockets.
+ */
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -86,12 +89,14 @@ static void a_shorter_interval_holds_at_once(void **state)
 
 	start(slow, "");
 	for (int i = 0; i < 500 && health_state(word(id_of("b1"))) != HEALTH_UP; i++) {
-		checker_now(&run.checker, target("b1")); /* again: one that is late has no vote */
+		checker_probe_now(&run.checker,
+		                  target("b1")); /* again: one that is late has no vote */
 		run_for(20);
 	}
 	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
 	close(fd);
-	assert_int_equal(checker_take(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0), 0);
+	assert_int_equal(checker_apply_model(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0),
+	                 0);
 	await(id_of("b1"), HEALTH_DOWN);
 	forget();
 }

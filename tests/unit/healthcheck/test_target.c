@@ -258,7 +258,7 @@ static void a_services_word_follows_its_pools_backends(void **state)
 	(void)state;
 	static const struct {
 		const char *why;
-		struct tally y;
+		struct pool_tally y;
 		bool has_check;
 		enum health_state want;
 		bool doubt;
@@ -293,7 +293,7 @@ static void a_services_word_follows_its_pools_backends(void **state)
 static void a_services_marks_are_those_of_all(void **state)
 {
 	static const struct {
-		struct tally y;
+		struct pool_tally y;
 		bool vague, restored;
 	} cases[] = {
 		{ { 0 }, false, false },
@@ -327,9 +327,11 @@ static void tallies_do_not_add_up(void **state)
 	targets_tally(t);
 	for (size_t i = 0; i < t->model->n_pools; i++) {
 		bool own = !strcmp(t->model->pools[i].name, "web");
-		const struct tally want = { .n = 3, .n_unknown = 3, .n_restored = 1, .n_vague = 1 };
+		const struct pool_tally want = {
+			.n = 3, .n_unknown = 3, .n_restored = 1, .n_vague = 1
+		};
 
-		assert_memory_equal(&t->tallies[i], own ? &want : &(struct tally){ 0 },
+		assert_memory_equal(&t->tallies[i], own ? &want : &(struct pool_tally){ 0 },
 		                    sizeof(want));
 	}
 	targets_free(t);

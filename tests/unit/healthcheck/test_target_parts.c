@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a model makes targets of: two pools, services, VIPs and sites, each with figures of its own. */
+/*
+ * What a model makes targets of: two pools, services, VIPs and sites, each with figures of its
+ * own.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,7 +153,10 @@ static void assert_address(const struct addr *found, const char *want)
 	assert_string_equal(addr_text(found, text), want);
 }
 
-/* The check's own, else the backend's, else that of the first service that has the pool at any site. */
+/*
+ * The check's own, else the backend's, else that of the first service that has the pool at any
+ * site.
+ */
 static void a_backend_is_probed_at_the_first_port_that_is_given(void **state)
 {
 	static const struct {
@@ -243,7 +249,10 @@ static void only_pools_of_this_site_with_a_check_are_probed(void **state)
 	targets_free(t);
 }
 
-/* The first address of each family, whatever stands before it; where one is missing there is no target. */
+/*
+ * The first address of each family, whatever stands before it; where one is missing there is no
+ * target.
+ */
 static void another_sites_vip_is_probed_once_a_family(void **state)
 {
 	static const struct {
@@ -442,9 +451,9 @@ static void the_page_has_a_place_for_all_and_the_documents_number(void **state)
 	assert_int_equal(page.n_entries, 5);
 	assert_int_equal(page.document, 77);
 	for (size_t i = 0; i < t->n; i++)
-		assert_true(health_find(&page, t->items[i].id) >= 0);
+		assert_true(health_find_index(&page, t->items[i].id) >= 0);
 	for (size_t i = 0; i < t->n_derived; i++)
-		assert_true(health_find(&page, t->derived[i].id) >= 0);
+		assert_true(health_find_index(&page, t->derived[i].id) >= 0);
 	targets_free(t);
 }
 

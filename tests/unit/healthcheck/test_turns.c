@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each step of a round and what follows from it, at its millisecond: attempts, votes, controls, lateness, paths. */
+/*
+ * Each step of a round and what follows from it, at its millisecond: attempts, votes, controls,
+ * lateness, paths.
+ */
 #include "turns_scene.h"
 
 static const char direct[] = "type = \"tcp\"; interval = \"1s\"; fast_interval = \"500ms\"; "
@@ -207,8 +210,9 @@ static void that_all_fail_takes_two(void **state)
 	assert_true(checker.targets->model->n_sites >= 2);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		for (size_t k = 0; k < 2; k++)
-			checker.groups[k] = (struct group){ .n = cases[i].n[k],
-				                            .n_failing = cases[i].n_failing[k] };
+			checker.groups[k] =
+			        (struct site_votes){ .n = cases[i].n[k],
+				                     .n_failing = cases[i].n_failing[k] };
 		t->failing = cases[i].failing;
 		assert_int_equal(all_fail(t), cases[i].all);
 	}
@@ -334,13 +338,13 @@ static void a_probe_now_is_one_more_round_unless_one_is_under_way(void **state)
 	probe_only(t);
 	run_to(since_start() + 10);
 	sim.n_starts = 0;
-	checker_now(&checker, t);
+	checker_probe_now(&checker, t);
 	run_to(since_start() + 1);
 	assert_int_equal(sim.n_starts, 1);
-	checker_now(&checker, t);
+	checker_probe_now(&checker, t);
 	set_script(11, -1, 0, -1, 0);
 	run_to(since_start() + 50);
-	checker_now(&checker, t); /* it runs */
+	checker_probe_now(&checker, t); /* it runs */
 	run_to(since_start() + 1);
 	assert_int_equal(sim.n_starts, 2);
 	assert_int_equal(sim.count[LATE], 0);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Targets with several paths, those that flap, VIPs without a vote, and what a new document changes, each at its millisecond. */
+/*
+ * Targets with several paths, those that flap, VIPs without a vote, and what a new document
+ * changes, each at its millisecond.
+ */
 #include "turns_scene.h"
 
 static const char tunnel[] =
@@ -262,14 +265,14 @@ static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
 	other = target("b2");
 	set_script(12, 50, HEALTH_REASON_OK, -1, 0);
 	other->due_ms = sim.now_ms;
-	set_timer(other, other->due_ms);
+	set_target_timer(other, other->due_ms);
 	run_to(since_start() + 20);
 	assert_int_equal(other->phase, TARGET_FIRST);
 	checker.changed = false;
 	assert_int_equal(
-	        checker_take(&checker,
-	                     fixture_model(direct, 7080, "\"203.0.113.1\", \"2001:db8::5\""), NULL,
-	                     0),
+	        checker_apply_model(&checker,
+	                            fixture_model(direct, 7080, "\"203.0.113.1\", \"2001:db8::5\""),
+	                            NULL, 0),
 	        0);
 	assert_int_equal(sim.n_controls, 2);
 	assert_int_equal(checker.n_asking, 0);
@@ -299,7 +302,9 @@ static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
 	assert_int_equal(health_state(word(t)), HEALTH_UP);
 }
 
-/* A target that stays keeps its time, unless that has passed or is further off than its interval. */
+/*
+ * A target that stays keeps its time, unless that has passed or is further off than its interval.
+ */
 static void probes_stay_due_when_they_were(void **state)
 {
 	static const struct {
@@ -318,8 +323,8 @@ static void probes_stay_due_when_they_were(void **state)
 
 		probe_only(t);
 		t->due_ms = sim.now_ms + (uint64_t)(int64_t)cases[i].due_ms;
-		assert_int_equal(checker_take(&checker, fixture_model(direct, 7080, ""), NULL, 0),
-		                 0);
+		assert_int_equal(
+		        checker_apply_model(&checker, fixture_model(direct, 7080, ""), NULL, 0), 0);
 		t = target("b1");
 		assert_in_range(t->due_ms, sim.now_ms + cases[i].least, sim.now_ms + cases[i].most);
 		assert_int_equal(t->timer.at_ms, t->due_ms);
@@ -372,10 +377,13 @@ static void what_was_saved_comes_back_with_its_penalty(void **state)
 static health_word service_word(bool ip4)
 {
 	return health_read(sim.page,
-	                   health_find(sim.page, health_target_service("web", "ams", ip4)));
+	                   health_find_index(sim.page, health_target_service("web", "ams", ip4)));
 }
 
-/* A service is up since one of its backends is; marks that come and go meanwhile do not change that. */
+/*
+ * A service is up since one of its backends is; marks that come and go meanwhile do not change
+ * that.
+ */
 static void a_services_word_keeps_its_time_while_its_state_stays(void **state)
 {
 	int64_t since_s;
@@ -405,7 +413,8 @@ static void a_services_word_keeps_its_time_while_its_state_stays(void **state)
 	assert_int_equal(health_state(service_word(false)), HEALTH_DOWN);
 	assert_int_equal(health_since_s(service_word(true)), WALL_S + 7);
 	/* a new document finds it as it was */
-	assert_int_equal(checker_take(&checker, fixture_model(direct, 7080, ""), NULL, 0), 0);
+	assert_int_equal(checker_apply_model(&checker, fixture_model(direct, 7080, ""), NULL, 0),
+	                 0);
 	assert_int_equal(health_state(service_word(true)), HEALTH_DOWN);
 	assert_int_equal(health_since_s(service_word(true)), WALL_S + 7);
 }

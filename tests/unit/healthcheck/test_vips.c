@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Checks of VIPs that nobody has seen up yet: the checker on its loop, in a network namespace of the test's own. */
+/*
+ * Checks of VIPs that nobody has seen up yet: the checker on its loop, in a network namespace of
+ * the test's own.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
@@ -22,7 +25,8 @@ static const char tcp[] = "type = \"tcp\"; interval = \"40ms\"; fast_interval = 
 
 static void take_again(void)
 {
-	assert_int_equal(checker_take(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0), 0);
+	assert_int_equal(checker_apply_model(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0),
+	                 0);
 }
 
 static void keep_vips(void)
@@ -45,7 +49,7 @@ static void a_default_check_has_a_vote_once_it_has_succeeded(void **state)
 	stop();
 	start(tcp, "");
 	for (int i = 0; i < 5; i++) { /* it fails on, and says nothing */
-		checker_now(&run.checker, targets_find(run.checker.targets, FRA));
+		checker_probe_now(&run.checker, targets_find(run.checker.targets, FRA));
 		run_for(50);
 		assert_int_equal(health_state(word(FRA)), HEALTH_UNKNOWN);
 	}
@@ -72,14 +76,17 @@ static void a_default_check_has_a_vote_once_it_has_succeeded(void **state)
 	forget();
 }
 
-/* Whether all of a site is silent is asked of those that have a vote: one that never answered would always deny it. */
+/*
+ * Whether all of a site is silent is asked of those that have a vote: one that never answered
+ * would always deny it.
+ */
 static void who_has_no_vote_is_not_counted_to_its_site(void **state)
 {
 	(void)state;
 	fixture_vip("", "127.0.0.14");
 	start(tcp, "");
 	const struct target *fra = targets_find(run.checker.targets, FRA);
-	const struct group *g = &run.checker.groups[fra->site->index];
+	const struct site_votes *g = &run.checker.groups[fra->site->index];
 	size_t n = g->n;
 
 	assert_true(fra->unproven);
@@ -128,14 +135,14 @@ static struct page *tell(const char *dir, enum health_state state)
 	char path[PATH_MAX];
 	struct page *page;
 
-	assert_int_equal(view_path(dir, "par-1", path), 0);
-	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
-	                             sizeof(struct view_page), &page),
+	assert_int_equal(peer_page_path(dir, "par-1", path), 0);
+	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+	                             sizeof(struct peer_page), &page),
 	                 0);
-	struct view_page *view = page_payload(page);
+	struct peer_page *view = page_payload(page);
 
 	assert_int_equal(health_set_targets(&view->health, &target, 1, 0), 0);
-	health_write(&view->health, health_find(&view->health, target),
+	health_write(&view->health, health_find_index(&view->health, target),
 	             health_make(state, 0, HEALTH_REASON_OK, 1));
 	page_publish(page);
 	return page;
@@ -151,13 +158,13 @@ static void what_another_node_has_seen_up_is_no_news(void **state)
 	start(tcp, "");
 	fixture_vip("", "127.0.0.15");
 	take_again();
-	others_look(&run.checker, dir); /* nobody has told anything */
+	others_search(&run.checker, dir); /* nobody has told anything */
 	assert_true(health_new(word(FRA)));
 	page_close(tell(dir, HEALTH_DOWN));
-	others_look(&run.checker, dir);
+	others_search(&run.checker, dir);
 	assert_true(health_new(word(FRA)));
 	page_close(tell(dir, HEALTH_UNKNOWN)); /* it has only been told of the VIP */
-	others_look(&run.checker, dir);
+	others_search(&run.checker, dir);
 	assert_true(health_new(word(FRA)));
 	struct page *page = tell(dir, HEALTH_UP);
 	const struct model *m = run.checker.targets->model;
@@ -165,13 +172,13 @@ static void what_another_node_has_seen_up_is_no_news(void **state)
 	const struct model_site *home = par->site;
 
 	par->site = targets_find(run.checker.targets, FRA)->site;
-	others_look(&run.checker, dir);
+	others_search(&run.checker, dir);
 	assert_true(health_new(word(FRA))); /* its own site's: not seen from outside */
 	par->site = home;
-	others_look(&run.checker, dir);
+	others_search(&run.checker, dir);
 	assert_false(health_new(word(FRA)));
 	assert_true(health_unproven(word(FRA))); /* its success is not ours */
-	assert_int_equal(view_path(dir, "par-1", path), 0);
+	assert_int_equal(peer_page_path(dir, "par-1", path), 0);
 	page_remove(page, path);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
 	forget();
@@ -210,15 +217,15 @@ static void a_first_document_is_to_be_kept_even_without_vips(void **state)
 	struct vips v = { 0 };
 
 	(void)state;
-	vips_take(&v, &none);
+	vips_note_model(&v, &none);
 	assert_true(v.known && v.changed);
 	assert_int_equal(v.n, 0);
 	v.changed = false; /* it was kept */
-	vips_take(&v, &one);
+	vips_note_model(&v, &one);
 	assert_false(v.changed);
 	assert_int_equal(v.n, 0); /* what comes later is new */
 	vips_fini(&v);
-	vips_take(&v, &one);
+	vips_note_model(&v, &one);
 	assert_true(v.known && v.changed);
 	assert_int_equal(v.n, 1);
 	vips_fini(&v);

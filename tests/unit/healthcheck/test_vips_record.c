@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is known of VIPs, without a checker: the record itself, its file to the byte, and what other nodes tell. */
+/*
+ * What is known of VIPs, without a checker: the record itself, its file to the byte, and what
+ * other nodes tell.
+ */
 #include "turns_scene.h"
 
 #include <errno.h>
@@ -81,14 +84,14 @@ static void the_first_document_is_no_news_and_later_ones_are(void **state)
 	struct vips v = { 0 };
 
 	(void)state;
-	vips_take(&v, &one);
+	vips_note_model(&v, &one);
 	assert_true(v.known && v.changed);
 	assert_int_equal(v.n, 3);
 	for (int i = 0; i < 2; i++)
 		assert_false(vips_is_new(&v, &first[i]) || vips_is_proven(&v, &first[i], 80));
 	assert_false(vips_is_new(&v, &second[0]));
 	v.changed = false;
-	vips_take(&v, &two);
+	vips_note_model(&v, &two);
 	assert_true(vips_is_new(&v, &later));
 	assert_false(v.changed);
 	vips_fini(&v);
@@ -202,16 +205,16 @@ static void tell_view(const char *dir, health_word says, uint32_t generation, ui
 {
 	char path[PATH_MAX];
 	struct page *page;
-	struct view_page *view;
+	struct peer_page *view;
 
-	assert_int_equal(view_path(dir, "par-1", path), 0);
+	assert_int_equal(peer_page_path(dir, "par-1", path), 0);
 	unlink(path);
-	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
-	                             sizeof(struct view_page), &page),
+	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+	                             sizeof(struct peer_page), &page),
 	                 0);
 	view = page_payload(page);
 	assert_int_equal(health_set_targets(&view->health, &target_id, 1, 0), 0);
-	health_write(&view->health, health_find(&view->health, target_id), says);
+	health_write(&view->health, health_find_index(&view->health, target_id), says);
 	view->health.generation += generation;
 	page_close(page);
 }
@@ -237,36 +240,37 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 	begin("type = \"tcp\";", NULL, 0);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.15");
 	assert_int_equal(
-	        checker_take(&checker, fixture_model("type = \"tcp\";", 7080, ""), NULL, 0), 0);
+	        checker_apply_model(&checker, fixture_model("type = \"tcp\";", 7080, ""), NULL, 0),
+	        0);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
 	t = vip_target();
 	assert_true(t->is_new && health_new(word(t)));
-	others_look(&checker, run); /* nobody has told anything */
+	others_search(&checker, run); /* nobody has told anything */
 	assert_true(t->is_new);
 	int before = open("/dev/null", O_RDONLY | O_CLOEXEC), after;
 
 	close(before);
 	tell_view(run, health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1), 0, t->id);
-	others_look(&checker, run);
+	others_search(&checker, run);
 	after = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(after, before); /* the view is closed again */
 	close(after);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		tell_view(run, health_make(cases[i].says, 0, HEALTH_REASON_OK, 1),
 		          cases[i].generation, cases[i].another ? t->id + 1 : t->id);
-		others_look(&checker, run);
+		others_search(&checker, run);
 		assert_int_equal(t->is_new, cases[i].still_new);
 		assert_int_equal(health_new(word(t)), cases[i].still_new);
 	}
-	others_look(&checker, run); /* nothing is new any more */
+	others_search(&checker, run); /* nothing is new any more */
 	checker_close(&checker);
 	checker = (struct checker){ 0 };
-	others_look(&checker, run); /* no document yet */
+	others_search(&checker, run); /* no document yet */
 	assert_int_equal(checker_open(&checker, NULL, NULL, NULL), 0);
 
 	char path[PATH_MAX];
 
-	assert_int_equal(view_path(run, "par-1", path), 0);
+	assert_int_equal(peer_page_path(run, "par-1", path), 0);
 	assert_int_equal(unlink(path), 0);
 	strcat(path, ".lock");
 	(void)unlink(path);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A checker in a time of the test's own: timers, attempts, controls and the gate are in its hands, so that each step of
- * a round happens at a known millisecond. Targets, verdicts, damping and the page are real. Includes checker.c.
+ * A checker in a time of the test's own: timers, attempts, controls and the gate are in its hands,
+ * so that each step of a round happens at a known millisecond. Targets, verdicts, damping and the
+ * page are real. Includes checker.c.
  */
 #ifndef HEALTH_TURNS_SCENE_H
 #define HEALTH_TURNS_SCENE_H
@@ -27,7 +28,10 @@
 #define SIM_ROOM   64
 #define SIM_STARTS 64
 
-/* What becomes of a path's attempts: after so many ms (-1: nothing, ever; 0: at once), for this reason. */
+/*
+ * What becomes of a path's attempts: after so many ms (-1: nothing, ever; 0: at once), for this
+ * reason.
+ */
 struct script {
 	int after_ms[2];
 	enum health_reason why[2];
@@ -166,14 +170,14 @@ static int sim_prober_open(struct prober *p, struct loop *loop)
 #define loop_now_ms(l)                  ((void)(l), sim.now_ms)
 #define attempt_start                   sim_start
 #define attempt_abort                   sim_abort
-#define attempt_look                    sim_look
+#define attempt_poll                    sim_look
 #define attempt_lacked(spec, detail)    ((void)(spec), (void)(detail), sim.lacked)
 #define prober_open                     sim_prober_open
 #define prober_close(p)                 ((void)(p))
 #define controls_open                   sim_controls_open
 #define controls_close(c)               ((void)(c))
 #define controls_set(c, a, n)           ((void)(c), (void)(a), (void)(sim.n_controls = (n)))
-#define controls_ask(c)                 ((void)sim.n_asks++)
+#define controls_query(c)               ((void)sim.n_asks++)
 #define controls_answered_since(c, ms)  (sim.answered_ms >= (ms))
 #define controls_have_outside(c)        (sim.outside)
 #define gate_lets(g, document, sent_ms) ((void)(document), sim.lets)
@@ -234,7 +238,7 @@ static inline void set_script(uint8_t last_byte, int first_ms, enum health_reaso
 	sim.scripts[last_byte] = (struct script){ { first_ms, second_ms }, { first, second }, 0 };
 }
 
-static void count_words(struct checker_words *w)
+static void count_words(struct checker_counters *w)
 {
 	uint64_t **const words[] = { &w->probes,    &w->attempts,     &w->late,
 		                     &w->unready,   &w->uncontrolled, &w->turned_down,
@@ -257,7 +261,8 @@ static inline void begin(const char *check, const struct saved_word *saved, size
 		set_script((uint8_t)i, 1, HEALTH_REASON_OK, 1, HEALTH_REASON_OK);
 	assert_int_equal(checker_open(&checker, NULL, NULL, NULL), 0);
 	count_words(&checker.words);
-	assert_int_equal(checker_take(&checker, fixture_model(check, 7080, ""), saved, n_saved), 0);
+	assert_int_equal(
+	        checker_apply_model(&checker, fixture_model(check, 7080, ""), saved, n_saved), 0);
 }
 
 static inline struct target *target(const char *backend)
@@ -276,16 +281,16 @@ static inline struct target *vip_target(void)
 /* The word of @p t as others read it. */
 static inline health_word word(const struct target *t)
 {
-	return health_read(sim.page, t->place);
+	return health_read(sim.page, t->page_index);
 }
 
 /* From now on only @p t is probed, and it is due. */
 static inline void probe_only(struct target *t)
 {
 	for (size_t i = 0; i < checker.targets->n; i++)
-		stop(&checker.targets->items[i]);
+		stop_target(&checker.targets->items[i]);
 	t->due_ms = sim.now_ms;
-	set_timer(t, t->due_ms);
+	set_target_timer(t, t->due_ms);
 }
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

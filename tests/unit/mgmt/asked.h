@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A node of its own whose peers answer from a table: client_ask() is the edge. A test includes this once. */
+/*
+ * A node of its own whose peers answer from a table: client_send() is the edge. A test includes
+ * this once.
+ */
 #ifndef WEIR_TESTS_MGMT_ASKED_H
 #define WEIR_TESTS_MGMT_ASKED_H
 
@@ -13,7 +16,10 @@
 
 #define ASKED_MAX 16
 
-/* What is answered to a request whose address ends in @c path: JSON with status 200, or only a status. */
+/*
+ * What is answered to a request whose address ends in @c path: JSON with status 200, or only a
+ * status.
+ */
 struct asked_row {
 	const char *path, *json;
 	long status;
@@ -56,7 +62,7 @@ static void answer_one(struct client_request *r)
 	}
 }
 
-void client_ask(struct peer_client *c, struct client_request *requests, size_t n)
+void client_send(struct peer_client *c, struct client_request *requests, size_t n)
 {
 	(void)c;
 	for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mgmt/api/handle_config.c over a real intent, with its edges (peers, waiting, tables, weir-dns) in the test's hands. A test includes this once. */
+/*
+ * mgmt/api/handle_config.c over a real intent, with its edges (peers, waiting, tables, weir-dns)
+ * in the test's hands. A test includes this once.
+ */
 #ifndef WEIR_TESTS_MGMT_CHANGE_H
 #define WEIR_TESTS_MGMT_CHANGE_H
 
@@ -160,26 +163,26 @@ static inline void fake_ways(struct core *core, const struct advice *advice, jso
 #define intent_head_files(in) UNDER_LOCK(intent_head_files(in))
 #define intent_version(in, n, v, f)                                                                \
 	UNDER_LOCK(world.version_rc ? world.version_rc : intent_version(in, n, v, f))
-#define intent_confirm(in, n, a, t)         UNDER_LOCK(intent_confirm(in, n, a, t))
-#define intent_draft_begin(in, c, t, d)     UNDER_LOCK(intent_draft_begin(in, c, t, d))
-#define intent_draft_commit(in, c, d, t, o) UNDER_LOCK(intent_draft_commit(in, c, d, t, o))
-#define intent_draft_again(in, d)           UNDER_LOCK(intent_draft_again(in, d))
+#define intent_confirm(in, n, a, t)             UNDER_LOCK(intent_confirm(in, n, a, t))
+#define intent_candidate_begin(in, c, t, d)     UNDER_LOCK(intent_candidate_begin(in, c, t, d))
+#define intent_candidate_commit(in, c, d, t, o) UNDER_LOCK(intent_candidate_commit(in, c, d, t, o))
+#define intent_candidate_again(in, d)           UNDER_LOCK(intent_candidate_again(in, d))
 
 /* The private parts too. */
-#define clock_believed_ms    fake_believed_ms
-#define propose_reserve      fake_reserve
-#define propose_release      fake_release
-#define propose_push         fake_push
-#define propose_tell         fake_tell
-#define handle_wait          fake_wait
-#define inforce_judge        fake_judge
-#define core_changed         fake_changed
-#define observe_open         fake_open
-#define observe_close        fake_close
-#define effect_pool(e, p, o) fake_pool(e, p, o)
-#define ctl_ask              fake_ask
-#define voters_warn          fake_voters
-#define ways_warn            fake_ways
+#define clock_believed_ms      fake_believed_ms
+#define propose_reserve        fake_reserve
+#define propose_release        fake_release
+#define propose_push           fake_push
+#define propose_add_unreserved fake_tell
+#define handle_wait            fake_wait
+#define inforce_judge          fake_judge
+#define core_changed           fake_changed
+#define observe_open           fake_open
+#define observe_close          fake_close
+#define effect_pool(e, p, o)   fake_pool(e, p, o)
+#define ctl_request            fake_ask
+#define voters_add_warning     fake_voters
+#define ways_add_warnings      fake_ways
 #include "mgmt/api/handle_config.c"
 #undef effect_pool
 #undef intent_head
@@ -209,7 +212,7 @@ static inline int teardown(void **state)
 static inline json_t *files_with(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
-	json_t *object = tell_contents(&files);
+	json_t *object = contents_to_json(&files);
 
 	files_fini(&files);
 	return object;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A node with an effective document and real pages, for tests of what is said without weir-mgmt. A test includes this once. */
+/*
+ * A node with an effective document and real pages, for tests of what is said without weir-mgmt.
+ * A test includes this once.
+ */
 #ifndef WEIR_TESTS_MGMT_CLI_PAGES_H
 #define WEIR_TESTS_MGMT_CLI_PAGES_H
 
@@ -43,7 +46,10 @@ static const char effective[] =
 #define SITE(name)    "target = \"site\"; name = \"" name "\";"
 #define BACKEND(name) "target = \"backend\"; pool = \"web-ams\"; name = \"" name "\";"
 
-/* All kinds; one that ended, one that is over, one that has not begun, and two that are over but for a ramp that is held. */
+/*
+ * All kinds; one that ended, one that is over, one that has not begun, and two that are over but
+ * for a ramp that is held.
+ */
 /* clang-format off */
 static const char overrides[] = "overrides = ( "
 	OVERRIDE("a", "drain", SITE("fra"), "2020-01-02T00:00:00Z", "0s", "never", "") ", "
@@ -113,7 +119,7 @@ static inline void make_absolute(char *text, const char *name)
 static inline void write_document(struct node *n, const char *more, const char *configuration)
 {
 	static char text[65536];
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char path[PATH_MAX];
 
 	snprintf(text, sizeof(text), "%s%s%s", effective, more,
@@ -122,18 +128,18 @@ static inline void write_document(struct node *n, const char *more, const char *
 	make_absolute(text, "\"shop.example.zone\"");
 	fixture_write(n->f.state, PROC_EFFECTIVE_FILE, text);
 	assert_int_equal(proc_path(n->f.state, PROC_EFFECTIVE_FILE, path), 0);
-	int err = model_read_without_key(path, "ams-1", &n->m, &mistakes);
+	int err = model_read_without_key(path, "ams-1", &n->m, &errors);
 
 	if (err)
-		fail_msg("line %u: %s: %s", mistakes.items[0].line, mistakes.items[0].field,
-		         mistakes.items[0].message);
-	model_mistakes_free(&mistakes);
+		fail_msg("line %u: %s: %s", errors.items[0].line, errors.items[0].field,
+		         errors.items[0].message);
+	model_errors_free(&errors);
 }
 
 static inline void write_target(const struct node *n, uint64_t target, health_word word)
 {
-	assert_true(health_find(n->targets, target) >= 0);
-	health_write(n->targets, health_find(n->targets, target), word);
+	assert_true(health_find_index(n->targets, target) >= 0);
+	health_write(n->targets, health_find_index(n->targets, target), word);
 }
 
 static inline uint64_t backend_target(const struct node *n, size_t i)
@@ -176,11 +182,15 @@ static inline void open_all_stats(struct node *n)
 {
 	for (int i = 0; i < 5; i++)
 		open_stats(n, i);
-	stats_set(stats_word(n->stats[0], STATS_GAUGE, "weir_dataplane_document", "", ""), 57);
-	stats_set(stats_word(n->stats[0], STATS_GAUGE, "weir_dataplane_ports", "", ""), 1);
+	stats_set(stats_get_counter(n->stats[0], STATS_GAUGE, "weir_dataplane_document", "", ""),
+	          57);
+	stats_set(stats_get_counter(n->stats[0], STATS_GAUGE, "weir_dataplane_ports", "", ""), 1);
 }
 
-/* The tables, with or without the own pool: as many backends as @p n_rows, none of which takes packets. */
+/*
+ * The tables, with or without the own pool: as many backends as @p n_rows, none of which takes
+ * packets.
+ */
 static inline void write_effect(const struct node *n, uint64_t alive_ms, uint32_t n_rows)
 {
 	char path[PATH_MAX];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two connections of the API's server on socket pairs, with the test's own loop and clock. A test includes this once. */
+/*
+ * Two connections of the API's server on socket pairs, with the test's own loop and clock. A test
+ * includes this once.
+ */
 #ifndef WEIR_TESTS_MGMT_CONN_PAIR_H
 #define WEIR_TESTS_MGMT_CONN_PAIR_H
 
@@ -123,7 +126,7 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 	r->role = !login                          ? HTTP_VIEWER
 	          : !strcmp(login, "Bearer peer") ? HTTP_PEER
 	          : !strcmp(login, "Bearer good") ? HTTP_ADMIN
-	                                          : HTTP_NOBODY;
+	                                          : HTTP_NO_ROLE;
 }
 
 static bool pass(struct core *core, const struct http_request *r, struct http_reply *reply)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mgmt/cli/run.c with its loop, clock, signals and other parts in the test's hands. A test includes this once. */
+/*
+ * mgmt/cli/run.c with its loop, clock, signals and other parts in the test's hands. A test
+ * includes this once.
+ */
 #ifndef WEIR_TESTS_MGMT_RUN_EDGES_H
 #define WEIR_TESTS_MGMT_RUN_EDGES_H
 
@@ -156,7 +159,7 @@ int run_sockets_pass(struct run_sockets *s)
 	(void)s;
 	return sockets.pass_err;
 }
-int run_sockets_take(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n)
+int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n)
 {
 	(void)s;
 	(void)addresses;
@@ -171,7 +174,7 @@ void run_sockets_close(struct run_sockets *s)
 
 static pid_t takes_signal; /* the only one */
 
-bool run_takes_signal(pid_t pid, int signo)
+bool run_handles_signal(pid_t pid, int signo)
 {
 	return pid == takes_signal && signo == SIGHUP;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A whole server of the API on loopback, over TCP with TLS or on a UNIX socket, and its clients. A test includes this once. */
+/*
+ * A whole server of the API on loopback, over TCP with TLS or on a UNIX socket, and its clients.
+ * A test includes this once.
+ */
 #ifndef WEIR_TESTS_MGMT_SERVER_WORLD_H
 #define WEIR_TESTS_MGMT_SERVER_WORLD_H
 
@@ -87,7 +90,7 @@ static char *long_text;
 
 static uint64_t counted(const char *name, const char *labels)
 {
-	return __atomic_load_n(stats_word(node.stats, STATS_COUNTER, name, labels, ""),
+	return __atomic_load_n(stats_get_counter(node.stats, STATS_COUNTER, name, labels, ""),
 	                       __ATOMIC_RELAXED);
 }
 
@@ -116,7 +119,7 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 {
 	(void)core;
 	(void)fd;
-	r->role = !login ? HTTP_VIEWER : !strcmp(login, "Bearer peer") ? HTTP_PEER : HTTP_NOBODY;
+	r->role = !login ? HTTP_VIEWER : !strcmp(login, "Bearer peer") ? HTTP_PEER : HTTP_NO_ROLE;
 }
 
 static bool pass(struct core *core, const struct http_request *r, struct http_reply *reply)
@@ -138,7 +141,10 @@ static int listen_at(struct sockaddr_storage *a, socklen_t n)
 	return fd;
 }
 
-/* Two listeners of a free port of loopback, as mgmt/api/listen.c opens them; @p family AF_UNIX: one of a path. */
+/*
+ * Two listeners of a free port of loopback, as mgmt/api/listen.c opens them; @p family AF_UNIX:
+ * one of a path.
+ */
 static struct http_options open_listeners(sa_family_t family)
 {
 	struct http_options o = { .local = family == AF_UNIX,

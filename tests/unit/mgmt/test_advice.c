@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a plan tells beside changes and risks: who probes, who votes, which ways are needed, and what nobody looks at. */
+/*
+ * What a plan tells beside changes and risks: who probes, who votes, which ways are needed, and
+ * what nobody looks at.
+ */
 #include "fixture.h"
 
 #include "base/arena.h"
@@ -48,7 +51,7 @@ static struct model *model_with(const char *from, const char *to)
 {
 	char text[sizeof(config) + 512];
 	const char *at = strstr(config, from);
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct files files = { 0 };
 	struct model *m = NULL;
 
@@ -56,12 +59,12 @@ static struct model *model_with(const char *from, const char *to)
 	int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - config), config, to,
 	                 at + strlen(from));
 	assert_int_equal(files_add(&files, FILES_MAIN, text, (size_t)n), 0);
-	int rc = gather_model(&files, place.state, place.conf, "n1", &m, &mistakes);
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		print_message("  %u: %s: %s\n", mistakes.items[i].line, mistakes.items[i].field,
-		              mistakes.items[i].message);
+	int rc = gather_model(&files, place.state, place.conf, "n1", &m, &errors);
+	for (size_t i = 0; i < errors.n_items; i++)
+		print_message("  %u: %s: %s\n", errors.items[i].line, errors.items[i].field,
+		              errors.items[i].message);
 	assert_int_equal(rc, 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	files_fini(&files);
 	return m;
 }

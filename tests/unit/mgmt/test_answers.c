@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Small answers, each with all its fields: problems, what waits to be confirmed, zones, the interface's description. */
+/*
+ * Small answers, each with all its fields: problems, what waits to be confirmed, zones, the
+ * interface's description.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -19,7 +22,7 @@
 
 const struct route few_routes[] = {
 	{ "GET", "/v1/x/{}/y/{}", HTTP_VIEWER, "limit site", "", NULL, "first" },
-	{ "GET", "/v1/z", HTTP_NOBODY, "", "", NULL, "second" },
+	{ "GET", "/v1/z", HTTP_NO_ROLE, "", "", NULL, "second" },
 	{ "POST", "/v1/z", HTTP_ADMIN, ROUTE_CHANGES, "name:string! weight:integer reason:string!",
 	  NULL, "third" },
 	{ "POST", "/v1/w", HTTP_PEER, "", "flag:boolean", NULL, "fourth" },
@@ -173,7 +176,7 @@ static json_t *told_of_plan(bool changed, const char *digest)
 	json_t *answer = json_object();
 
 	snprintf(planned.version.digest, sizeof(planned.version.digest), "%s", digest);
-	unconfirmed_tell(&this_node, &planned, answer);
+	unconfirmed_add_json(&this_node, &planned, answer);
 	return answer;
 }
 
@@ -205,7 +208,7 @@ static void zones_say_what_was_skipped_and_why(void **state)
 	json_t *answer = json_object(), *warnings = json_array();
 
 	(void)state;
-	tell_zones(&c, warnings, answer);
+	zones_add_json(&c, warnings, answer);
 	is_told(answer, "{\"skipped_zones\": []}");
 	is_told(warnings, "[\"w1\", \"w2\"]"); /* nothing was skipped: there is no why */
 	c.skipped.skipped = skipped;
@@ -213,7 +216,7 @@ static void zones_say_what_was_skipped_and_why(void **state)
 	c.zones.n_more = 5;
 	answer = json_object();
 	warnings = json_array();
-	tell_zones(&c, warnings, answer);
+	zones_add_json(&c, warnings, answer);
 	is_told(answer, "{\"skipped_zones\": [\"a.example\", \"b.example\"]}");
 	is_told(warnings,
 	        "[\"zone a.example: skipped; the file in force stays\","
@@ -230,7 +233,7 @@ static void all_skipped_zones_are_listed_and_forty_are_said(void **state)
 	(void)state;
 	for (size_t i = 0; i < 42; i++)
 		skipped[i] = "a.example";
-	tell_zones(&c, warnings, answer);
+	zones_add_json(&c, warnings, answer);
 	assert_int_equal(json_array_size(json_object_get(answer, "skipped_zones")), 42);
 	assert_int_equal(json_array_size(warnings), 40);
 	json_decref(answer);
@@ -239,12 +242,12 @@ static void all_skipped_zones_are_listed_and_forty_are_said(void **state)
 
 static void zone_files_that_cannot_be_read_are_said(void **state)
 {
-	struct model_mistake items[] = { { .message = "m1" }, { .message = "m2" } };
-	const struct model_mistakes unread = { .items = items, .n_items = 2 };
+	struct model_error items[] = { { .message = "m1" }, { .message = "m2" } };
+	const struct model_errors unread = { .items = items, .n_items = 2 };
 	json_t *answer = json_pack("{s:{s:[s]}}", "plan", "warnings", "w");
 
 	(void)state;
-	tell_unread_zones(&unread, answer);
+	unread_zones_add_json(&unread, answer);
 	is_told(answer, "{\"plan\": {\"warnings\": [\"w\", \"m1; the file in force stays\","
 	                " \"m2; the file in force stays\"]}}");
 }

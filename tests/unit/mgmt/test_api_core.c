@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parts of the API behind its front: keys of requests, the believed time over restarts, heads that part, lists cut. */
+/*
+ * Parts of the API behind its front: keys of requests, the believed time over restarts, heads
+ * that part, lists cut.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -92,7 +95,10 @@ static struct http_request request(const char *identity, const char *key, const 
 	return r;
 }
 
-/* Carry a request out that makes @p answer with @p status, unless its key has an answer. @return the answer's status; @p again: it was one from before */
+/*
+ * Carry a request out that makes @p answer with @p status, unless its key has an answer. @return
+ * the answer's status; @p again: it was one from before
+ */
 static unsigned carry_out(struct http_request *r, unsigned status, int answer, bool *again,
                           json_int_t *got)
 {
@@ -236,7 +242,7 @@ static void open_with_record(const char *text)
 
 static void the_time_by_which_things_are_forgotten_never_runs_ahead(void **state)
 {
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = clock_realtime_ms();
 	uint64_t mono_ms = clock_mono_ms();
 	char text[160];
 
@@ -274,7 +280,7 @@ static void a_record_that_is_cut_or_out_of_range_is_none(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		open_with_record(bad[i]);
-		int64_t off_ms = timekeep_purge_ms(&core) - clock_wall_ms();
+		int64_t off_ms = timekeep_purge_ms(&core) - clock_realtime_ms();
 
 		if (off_ms < -60000 || off_ms > 1000)
 			fail_msg("%s: %lld", bad[i], (long long)off_ms);
@@ -283,7 +289,7 @@ static void a_record_that_is_cut_or_out_of_range_is_none(void **state)
 
 static void a_step_before_this_start_is_not_believed_until_accepted(void **state)
 {
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = clock_realtime_ms();
 	char text[160];
 
 	(void)state;
@@ -292,19 +298,19 @@ static void a_step_before_this_start_is_not_believed_until_accepted(void **state
 	         (unsigned long long)clock_boot(), (unsigned long long)clock_mono_ms(),
 	         (long long)(now_ms - 3600000), (long long)(now_ms - 3600000));
 	open_with_record(text);
-	assert_int_equal(timekeep_hold(&core), WALL_STEPPED);
-	assert_in_range(clock_wall_ms() - clock_believed_ms(), 3600000 - 5000, 3600000 + 5000);
+	assert_int_equal(timekeep_hold(&core), WALL_CLOCK_STEPPED);
+	assert_in_range(clock_realtime_ms() - clock_believed_ms(), 3600000 - 5000, 3600000 + 5000);
 	assert_in_range(timekeep_off_by_ms(&core), 3600000 - 5000, 3600000 + 5000);
 	int64_t moved_ms = timekeep_accept(&core, "jw", "it is right");
 
 	assert_in_range(moved_ms, 3600000 - 5000, 3600000 + 5000);
-	assert_in_range(clock_wall_ms() - clock_believed_ms() + 5000, 0, 10000);
+	assert_in_range(clock_realtime_ms() - clock_believed_ms() + 5000, 0, 10000);
 	assert_int_equal(timekeep_off_by_ms(&core), 0);
 	assert_true(timekeep_purge_ms(&core) <=
 	            clock_believed_ms() - 3590000); /* what was dead is not forgotten at once */
 	close_core();
 	open_core(); /* the acceptance is kept */
-	assert_in_range(clock_wall_ms() - clock_believed_ms() + 5000, 0, 10000);
+	assert_in_range(clock_realtime_ms() - clock_believed_ms() + 5000, 0, 10000);
 }
 
 /* --- heads that part --- */
@@ -317,7 +323,7 @@ static void each_unrelated_head_has_one_command_that_keeps_it(void **state)
 	const char *text;
 
 	(void)state;
-	assert_null(diverged_tell(&core));
+	assert_null(diverged_to_json(&core));
 	for (unsigned i = 0; i < 3; i++) {
 		foreign[i].number = foreign[i].version.number = 4 + i / 2;
 		memset(foreign[i].digest, 'a' + (char)(i / 2), 64); /* two peers have one head */
@@ -325,7 +331,7 @@ static void each_unrelated_head_has_one_command_that_keeps_it(void **state)
 		snprintf(foreign[i].peer, sizeof(foreign[i].peer), "p%u", i);
 	}
 	intent_note_diverged(core.intent, foreign, 3);
-	told = diverged_tell(&core);
+	told = diverged_to_json(&core);
 	assert_int_equal(json_array_size(json_object_get(told, "heads")), 3);
 	cure = json_object_get(told, "cure");
 	assert_int_equal(json_array_size(cure), 3);

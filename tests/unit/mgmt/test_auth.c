@@ -59,7 +59,7 @@ static void a_peers_token_has_a_least_and_a_greatest_length(void **state)
 
 static enum http_role role_of(const char *authorization, char principal[64])
 {
-	struct http_request r = { .role = HTTP_NOBODY };
+	struct http_request r = { .role = HTTP_NO_ROLE };
 
 	auth_token(&core, -1, authorization, &r);
 	strcpy(principal, r.principal);
@@ -79,17 +79,17 @@ static void a_token_comes_as_bearer_or_password_and_else_not_at_all(void **state
 		{ "Basic Y2k6MDEyMzQ1Njc4OXNlY3JldA==", "ci:TOKEN", HTTP_OPERATOR, "ci" },
 		{ "BASIC eDowMTIzNDU2Nzg5c2VjcmV0", "any user, scheme in any case", HTTP_OPERATOR,
 		  "ci" },
-		{ "Basic MDEyMzQ1Njc4OXNlY3JldA==", "without a colon", HTTP_NOBODY, "" },
-		{ "Basic !!!", "no base64", HTTP_NOBODY, "" },
-		{ "Basic Og==", "an empty password is not nobody's", HTTP_NOBODY, "" },
-		{ "Bearer ", "an empty token neither", HTTP_NOBODY, "" },
-		{ "Digest x", "another scheme", HTTP_NOBODY, "" },
-		{ "", "nothing at all", HTTP_NOBODY, "" },
-		{ "Bearer 0123456789secre", "shorter", HTTP_NOBODY, "" },
-		{ "Bearer 0123456789secret0", "longer", HTTP_NOBODY, "" },
+		{ "Basic MDEyMzQ1Njc4OXNlY3JldA==", "without a colon", HTTP_NO_ROLE, "" },
+		{ "Basic !!!", "no base64", HTTP_NO_ROLE, "" },
+		{ "Basic Og==", "an empty password is not nobody's", HTTP_NO_ROLE, "" },
+		{ "Bearer ", "an empty token neither", HTTP_NO_ROLE, "" },
+		{ "Digest x", "another scheme", HTTP_NO_ROLE, "" },
+		{ "", "nothing at all", HTTP_NO_ROLE, "" },
+		{ "Bearer 0123456789secre", "shorter", HTTP_NO_ROLE, "" },
+		{ "Bearer 0123456789secret0", "longer", HTTP_NO_ROLE, "" },
 		{ "Bearer peers-have-this-one", "the peers' own", HTTP_PEER, "peer" },
-		{ "Bearer peers-have-this-on", "a part of it", HTTP_NOBODY, "" },
-		{ "Bearer peers-have-this-one!", "more than it", HTTP_NOBODY, "" },
+		{ "Bearer peers-have-this-on", "a part of it", HTTP_NO_ROLE, "" },
+		{ "Bearer peers-have-this-one!", "more than it", HTTP_NO_ROLE, "" },
 	};
 	char digest[DIGEST_TEXT_MAX], text[512], name[64];
 
@@ -101,11 +101,11 @@ static void a_token_comes_as_bearer_or_password_and_else_not_at_all(void **state
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		enum http_role role = role_of(rows[i].authorization, name);
 
-		if (role != rows[i].role || (role != HTTP_NOBODY && strcmp(name, rows[i].name)))
+		if (role != rows[i].role || (role != HTTP_NO_ROLE && strcmp(name, rows[i].name)))
 			fail_msg("%s: role %d of %s", rows[i].why, (int)role, name);
 	}
 	fixture_write(place.conf, "tokens", "anonymous metrics\n"); /* a line with a mistake */
-	assert_int_equal(role_of(NULL, name), HTTP_NOBODY);
+	assert_int_equal(role_of(NULL, name), HTTP_NO_ROLE);
 	assert_int_equal(role_of("Bearer peers-have-this-one", name), HTTP_PEER);
 }
 
@@ -127,13 +127,13 @@ static void each_role_has_its_name(void **state)
 		         digest_bytes("secret", 6, digest));
 		assert_int_equal(auth_find(text, "secret", name), rows[i].role);
 		assert_string_equal(name, "ci");
-		assert_int_equal(auth_find(text, "secre", name), HTTP_NOBODY);
+		assert_int_equal(auth_find(text, "secre", name), HTTP_NO_ROLE);
 	}
 }
 
 static void the_owner_of_the_socket_is_admin(void **state)
 {
-	struct http_request r = { .role = HTTP_NOBODY };
+	struct http_request r = { .role = HTTP_NO_ROLE };
 	int ends[2];
 
 	(void)state;
@@ -144,9 +144,9 @@ static void the_owner_of_the_socket_is_admin(void **state)
 	assert_string_equal(r.identity + 5, r.principal);
 	close(ends[0]);
 	close(ends[1]);
-	r = (struct http_request){ .role = HTTP_NOBODY };
+	r = (struct http_request){ .role = HTTP_NO_ROLE };
 	auth_local(&core, -1, NULL, &r); /* who cannot be found out is none */
-	assert_int_equal(r.role, HTTP_NOBODY);
+	assert_int_equal(r.role, HTTP_NO_ROLE);
 }
 
 static void an_address_to_listen_on_has_a_port(void **state)

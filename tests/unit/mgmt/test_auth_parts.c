@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who asks: by the credentials of a UNIX socket, whose names are looked up and kept, and by tokens that are nearly right. */
+/*
+ * Who asks: by the credentials of a UNIX socket, whose names are looked up and kept, and by
+ * tokens that are nearly right.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -80,7 +83,7 @@ static struct http_request request;
 static enum http_role ask_as(uid_t uid)
 {
 	peer_uid = uid;
-	request = (struct http_request){ .role = HTTP_NOBODY };
+	request = (struct http_request){ .role = HTTP_NO_ROLE };
 	auth_local(NULL, 5, NULL, &request);
 	return request.role;
 }
@@ -96,9 +99,9 @@ static void a_user_is_what_the_kernel_says(void **state)
 		{ 0, HTTP_ADMIN, "root" },
 		{ 1001, HTTP_ADMIN, "weir-mgmt" },
 		{ 1000, HTTP_OPERATOR, "jw" },
-		{ 1002, HTTP_NOBODY, "weir-dns" },
-		{ 1003, HTTP_NOBODY, "weir-health" },
-		{ 1004, HTTP_NOBODY, "weir-dataplane" },
+		{ 1002, HTTP_NO_ROLE, "weir-dns" },
+		{ 1003, HTTP_NO_ROLE, "weir-health" },
+		{ 1004, HTTP_NO_ROLE, "weir-dataplane" },
 		{ 1005, HTTP_OPERATOR, "weir-dnsx" },
 		{ 1006, HTTP_OPERATOR, "weir-dn" },
 		{ 4321, HTTP_OPERATOR, "uid-4321" },
@@ -121,7 +124,7 @@ static void a_user_is_what_the_kernel_says(void **state)
 	our_uid = 1002; /* a node on which all run as one user */
 	assert_int_equal(ask_as(1002), HTTP_ADMIN);
 	cred_rc = -1;
-	assert_int_equal(ask_as(0), HTTP_NOBODY);
+	assert_int_equal(ask_as(0), HTTP_NO_ROLE);
 	assert_string_equal(request.identity, "");
 	cred_rc = 0;
 }
@@ -157,7 +160,7 @@ static struct core core;
 
 static enum http_role show(const char *authorization)
 {
-	request = (struct http_request){ .role = HTTP_NOBODY };
+	request = (struct http_request){ .role = HTTP_NO_ROLE };
 	auth_token(&core, -1, authorization, &request);
 	return request.role;
 }
@@ -179,7 +182,7 @@ static void a_token_of_equal_length_is_not_equal(void **state)
 		assert_int_equal(show(line), HTTP_PEER);
 		assert_string_equal(request.identity, "peer");
 		line[7 + i] ^= 1;
-		if (show(line) != HTTP_NOBODY)
+		if (show(line) != HTTP_NO_ROLE)
 			fail_msg("%s", line);
 	}
 	for (size_t i = 0; i < sizeof(ours) - 1; i++) {
@@ -188,18 +191,18 @@ static void a_token_of_equal_length_is_not_equal(void **state)
 		assert_string_equal(request.principal, "ci");
 		assert_string_equal(request.identity, "token:ci");
 		line[7 + i] ^= 1;
-		assert_int_equal(show(line), HTTP_NOBODY);
+		assert_int_equal(show(line), HTTP_NO_ROLE);
 	}
-	assert_int_equal(show("Bearer  0123456789secret"), HTTP_NOBODY);
-	assert_int_equal(show("Basicx Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NOBODY);
-	assert_int_equal(show("Digest Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NOBODY);
-	assert_int_equal(show("Basic "), HTTP_NOBODY);
-	assert_int_equal(show(NULL), HTTP_NOBODY); /* no line lets anonymous ones in */
+	assert_int_equal(show("Bearer  0123456789secret"), HTTP_NO_ROLE);
+	assert_int_equal(show("Basicx Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NO_ROLE);
+	assert_int_equal(show("Digest Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NO_ROLE);
+	assert_int_equal(show("Basic "), HTTP_NO_ROLE);
+	assert_int_equal(show(NULL), HTTP_NO_ROLE); /* no line lets anonymous ones in */
 	fixture_write(place.conf, "tokens", "# none\nanonymous viewer *\n");
 	assert_int_equal(show(NULL), HTTP_VIEWER);
 	assert_string_equal(request.identity, "token:anonymous");
 	fixture_remove(&place);
-	assert_int_equal(show("Bearer 0123456789secret"), HTTP_NOBODY); /* there is no file */
+	assert_int_equal(show("Bearer 0123456789secret"), HTTP_NO_ROLE); /* there is no file */
 }
 
 int main(void)

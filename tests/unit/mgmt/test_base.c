@@ -46,7 +46,7 @@ static void the_line_is_no_part_of_the_file(void **state)
 		                 0);
 		assert_int_equal(files_add(&plain, FILES_MAIN, rows[i].rest, strlen(rows[i].rest)),
 		                 0);
-		base_take_line(&given, base);
+		base_extract_line(&given, base);
 		if (strcmp(base, rows[i].base) != 0 ||
 		    strcmp(files_digest(&given, a), files_digest(&plain, b)) != 0 ||
 		    strcmp(given.items[0].bytes, rows[i].rest) != 0 ||
@@ -134,10 +134,10 @@ static void nothing_is_given_for_what_is_no_version(void **state)
 	assert_false(base_read("v0-0123456789abcdef0", &number, digits));
 	assert_int_equal(number, 77);
 	assert_string_equal(digits, "untouched");
-	base_take_line(&files, base); /* no weir.conf among them */
+	base_extract_line(&files, base); /* no weir.conf among them */
 	assert_string_equal(base, "");
 	assert_int_equal(files_add(&files, "zones", "# weir base 20\n", 15), 0);
-	base_take_line(&files, base);
+	base_extract_line(&files, base);
 	assert_string_equal(base, "");
 	assert_int_equal(files.items[0].n_bytes, 15);
 	files_fini(&files);
@@ -148,11 +148,11 @@ static struct fixture place;
 static struct model *model_of(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 
-	assert_int_equal(gather_model(&files, place.state, place.conf, "ams-1", &m, &mistakes), 0);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(gather_model(&files, place.state, place.conf, "ams-1", &m, &errors), 0);
+	model_errors_free(&errors);
 	files_fini(&files);
 	return m;
 }
@@ -185,10 +185,10 @@ static void what_a_file_takes_back(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct model *base = model_of(B2, rows[i].base), *head = model_of(B2, rows[i].head),
 		             *file = model_of(B2, rows[i].file);
-		struct plan plan;
+		struct change_plan plan;
 		struct base_look look;
 
-		assert_int_equal(plan_make(head, file, &plan), 0);
+		assert_int_equal(plan_compare(head, file, &plan), 0);
 		assert_int_equal(base_look_start(&look, &plan), 0);
 		assert_int_equal(base_look_at(&look, &plan, base, 1, rows[i].certain), 0);
 		if (look.n_taken != rows[i].taken)
@@ -209,7 +209,7 @@ static void a_value_in_between_is_taken_back_too(void **state)
 {
 	struct model *file, *head, *middle, *base;
 	struct base_look look;
-	struct plan plan;
+	struct change_plan plan;
 
 	(void)state;
 	fixture_make(&place);
@@ -217,7 +217,7 @@ static void a_value_in_between_is_taken_back_too(void **state)
 	middle = model_of(B2, B2_AS("20"));
 	head = model_of(B2, B2_AS("30"));
 	file = model_of(B2, B2_AS("20"));
-	assert_int_equal(plan_make(head, file, &plan), 0);
+	assert_int_equal(plan_compare(head, file, &plan), 0);
 	assert_int_equal(base_look_start(&look, &plan), 0);
 	assert_int_equal(base_look_at(&look, &plan, head, 1, false),
 	                 0); /* another, of something else */
@@ -239,7 +239,7 @@ static void objects_that_came_and_went_are_followed(void **state)
 {
 	struct model *file, *head, *middle, *base;
 	struct base_look look;
-	struct plan plan;
+	struct change_plan plan;
 
 	(void)state;
 	fixture_make(&place);
@@ -247,7 +247,7 @@ static void objects_that_came_and_went_are_followed(void **state)
 	middle = model_of(B2, B2_AS("20") ", { name = \"b3\"; address = \"10.1.1.13\"; }");
 	head = model_of(B2, B2_AS("20")); /* b3 is gone again */
 	file = model_of(B2, B2_AS("10") ", { name = \"b3\"; address = \"10.1.1.13\"; }");
-	assert_int_equal(plan_make(head, file, &plan), 0);
+	assert_int_equal(plan_compare(head, file, &plan), 0);
 	assert_int_equal(plan.n_changes, 2);
 	assert_string_equal(plan.changes[0].path, "pools/web-ams/backends/b2/weight");
 	assert_string_equal(plan.changes[1].path, "pools/web-ams/backends/b3");
@@ -268,7 +268,7 @@ static void objects_that_came_and_went_are_followed(void **state)
 	plan_fini(&plan);
 
 	/* Removing what nobody but the head has: somebody added it. */
-	assert_int_equal(plan_make(middle, base, &plan), 0);
+	assert_int_equal(plan_compare(middle, base, &plan), 0);
 	assert_int_equal(base_look_start(&look, &plan), 0);
 	assert_int_equal(base_look_at(&look, &plan, head, 1, false), 0);
 	assert_int_equal(look.n_taken, 1);

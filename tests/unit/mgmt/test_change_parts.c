@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A change of configuration from its request to its answer: what is made, what is refused and undone, who is asked. */
+/*
+ * A change of configuration from its request to its answer: what is made, what is refused and
+ * undone, who is asked.
+ */
 #include "change.h"
 
 static void an_apply_makes_a_version(void **state)
@@ -68,7 +71,7 @@ static void the_head_must_be_what_the_request_names(void **state)
 	char etag[HTTP_TEXT_MAX];
 
 	(void)state;
-	tell_version_etag(intent_head(this_node.intent), etag);
+	version_etag(intent_head(this_node.intent), etag);
 	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", ""), 428);
 	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", "\"v9-0\""), 412);
 	assert_string_equal(text_of("", "head"), etag);
@@ -85,7 +88,7 @@ static void an_overtaken_change_is_given_up(void **state)
 	char etag[HTTP_TEXT_MAX];
 
 	(void)state;
-	tell_version_etag(intent_head(this_node.intent), etag);
+	version_etag(intent_head(this_node.intent), etag);
 	world.overtaken = true;
 	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", etag), 412);
 	assert_int_equal(head_number(), 2);
@@ -155,7 +158,7 @@ static void each_failure_has_its_answer(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		http_reply_fini(&answer);
 		memset(&answer, 0, sizeof(answer));
-		tell_failure(&this_node, rows[i].rc, &none, &answer);
+		set_change_problem(&this_node, rows[i].rc, &none, &answer);
 		if (answer.status != rows[i].status ||
 		    strcmp(text_of("", "code"), rows[i].code) != 0 ||
 		    !strstr(text_of("", "detail"), rows[i].words))

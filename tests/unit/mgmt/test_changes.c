@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Changes of configuration: what a version's record says, what is refused and why, and what is left behind. */
+/*
+ * Changes of configuration: what a version's record says, what is refused and why, and what is
+ * left behind.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -305,7 +308,7 @@ static void without_a_store_versions_are_refused_and_overrides_taken(void **stat
 {
 	struct intent_change back = { .rollback_to = 1, .confirm_within_ms = 0 };
 	struct override o = {
-		.id = "n-1", .name = "ams", .generation = 1, .until_ms = MODEL_WALL_NEVER
+		.id = "n-1", .name = "ams", .generation = 1, .until_ms = MODEL_TIME_NEVER
 	};
 	struct intent_offer offers[1] = { 0 };
 	struct version v;
@@ -317,12 +320,12 @@ static void without_a_store_versions_are_refused_and_overrides_taken(void **stat
 	assert_null(intent_store(in));
 	assert_null(intent_store_to_read(in));
 	assert_string_equal(intent_store_state(in), "failing");
-	assert_true(strlen(intent_store_why(in)) > 0);
+	assert_true(strlen(intent_store_reason(in)) > 0);
 	assert_int_equal(apply(in, "# two", plainly, NOW_MS + 20, NULL), -EROFS);
 	assert_int_equal(apply(in, NULL, back, NOW_MS + 20, NULL), -EROFS);
 	assert_int_equal(intent_version(in, 1, &v, NULL), -EROFS);
 	assert_int_equal(intent_last_confirmed(in, &v), -EROFS);
-	assert_int_equal(intent_take(in, offers, 1, NOW_MS + 20), -EROFS);
+	assert_int_equal(intent_accept(in, offers, 1, NOW_MS + 20), -EROFS);
 	assert_int_equal(intent_head(in)->number, 1);
 	assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 20), 1);
 	assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 20), 0);
@@ -431,24 +434,28 @@ static void a_checked_draft_says_whether_it_makes_a_version(void **state)
 		struct files files = fixture_files("# two sites", rows[i].words);
 		struct intent_change change = { .files = &files, .author = "jw", .reason = "x" };
 		struct version v = { .number = 77 };
-		struct intent_draft d;
+		struct intent_candidate d;
 
-		assert_int_equal(intent_draft_begin(in, &change, NOW_MS, &d), 0);
-		intent_draft_read(in, &d);
+		assert_int_equal(intent_candidate_begin(in, &change, NOW_MS, &d), 0);
+		intent_candidate_read(in, &d);
 		intent_note_diverged(in, NULL, 0);
-		assert_int_equal(intent_draft_check(in, &change, &d, NOW_MS + 10, &v), rows[i].rc);
+		assert_int_equal(intent_candidate_check(in, &change, &d, NOW_MS + 10, &v),
+		                 rows[i].rc);
 		assert_int_equal(v.number, rows[i].rc ? 77 : 2);
 		intent_note_diverged(in, &head, 1);
-		assert_int_equal(intent_draft_check(in, &change, &d, NOW_MS + 10, &v),
+		assert_int_equal(intent_candidate_check(in, &change, &d, NOW_MS + 10, &v),
 		                 rows[i].rc == -EINVAL ? -EINVAL : -EMEDIUMTYPE);
-		intent_draft_drop(in, &d);
+		intent_candidate_drop(in, &d);
 		files_fini(&files);
 	}
 	assert_int_equal(intent_head(in)->number, 1);
 	intent_close(in);
 }
 
-/* Going back to what was confirmed needs no confirmation, whatever is asked; nothing joins it, nothing is confirmed by it. */
+/*
+ * Going back to what was confirmed needs no confirmation, whatever is asked; nothing joins it,
+ * nothing is confirmed by it.
+ */
 static void a_return_to_the_confirmed_version_waits_for_nobody(void **state)
 {
 	static const enum intent_pending how[] = { INTENT_PENDING_REFUSE, INTENT_PENDING_CONFIRM,
@@ -506,7 +513,7 @@ static void a_skipped_zone_keeps_the_file_of_the_head(void **state)
 	assert_string_equal(changed.skipped.skipped[0], "shop.example");
 	assert_true(changed.skipped.n_warnings > 0); /* why */
 	assert_non_null(strstr(changed.skipped.warnings[0], "shop.example.zone:"));
-	assert_int_equal(changed.mistakes.n_items, 0);
+	assert_int_equal(changed.errors.n_items, 0);
 	intent_changed_fini(&changed);
 	assert_int_equal(intent_head(in)->number, 3);
 	assert_string_equal(files_find(intent_head_files(in), "shop.example.zone")->bytes, second);

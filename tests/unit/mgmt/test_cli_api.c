@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the client of the API makes of headers, silence and failures (mgmt/cli/api.c). The clock is the test's; requests
- * themselves are asked in test_cli*.py and test_client.py.
+ * What the client of the API makes of headers, silence and failures (mgmt/cli/api.c). The clock is
+ * the test's; requests themselves are asked in test_cli*.py and test_client.py.
  */
 #include "shown.h"
 
@@ -108,7 +108,10 @@ static void a_body_is_collected_up_to_its_limit(void **state)
 	free(a.bytes);
 }
 
-/* Silent for longer than 4.5 s, or 3 s when asked again, is nobody; bytes that are sent are a sign, too. */
+/*
+ * Silent for longer than 4.5 s, or 3 s when asked again, is nobody; bytes that are sent are a
+ * sign, too.
+ */
 static void silence_ends_a_request(void **state)
 {
 	static const struct {
@@ -140,7 +143,7 @@ static void silence_ends_a_request(void **state)
 static void who_waits_is_told_so(void **state)
 {
 	static const struct {
-		uint64_t told_ms, heard_ms, now_ms;
+		uint64_t last_report_ms, heard_ms, now_ms;
 		const char *doing, *shown;
 	} rows[] = {
 		{ 1000, 4999, 4999, "", "" },
@@ -154,16 +157,18 @@ static void who_waits_is_told_so(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct answer a = { .told_ms = rows[i].told_ms, .heard_ms = rows[i].heard_ms };
+		struct answer a = { .last_report_ms = rows[i].last_report_ms,
+			            .heard_ms = rows[i].heard_ms };
 
 		snprintf(a.doing, sizeof(a.doing), "%s", rows[i].doing);
 		clock_ms = rows[i].now_ms;
 		errors_begin();
-		tell_waiting(&a);
-		tell_waiting(&a); /* not twice */
+		print_waiting(&a);
+		print_waiting(&a); /* not twice */
 		errors_end();
 		assert_string_equal(shown, rows[i].shown);
-		assert_int_equal(a.told_ms, *rows[i].shown ? clock_ms : rows[i].told_ms);
+		assert_int_equal(a.last_report_ms,
+		                 *rows[i].shown ? clock_ms : rows[i].last_report_ms);
 	}
 }
 
@@ -270,8 +275,8 @@ static void each_failure_has_its_status_and_says_what_to_do(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		told[0] = '\0';
-		assert_int_equal(tell_failure("S", rows[i].code, rows[i].error, rows[i].asks,
-		                              rows[i].quietly),
+		assert_int_equal(report_no_answer("S", rows[i].code, rows[i].error, rows[i].asks,
+		                                  rows[i].quietly),
 		                 rows[i].status);
 		assert_int_equal(strncmp(told, rows[i].told, strlen(rows[i].told)), 0);
 		assert_int_equal(*told != '\0', *rows[i].told != '\0');
@@ -298,13 +303,13 @@ static void the_exit_status_says_where_a_change_is(void **state)
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"unreachable\"},{\"state\":\"not_written\"}]}",
 		  CLI_TIMEOUT },
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"refused\"},{\"state\":\"in_force\"}]}",
-		  CLI_NOT_TAKEN },
+		  CLI_REJECTED },
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"in_force\"},{\"state\":\"unreachable\"},{\"state\":\"refused\"}]}",
-		  CLI_NOT_TAKEN },
+		  CLI_REJECTED },
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"written\",\"rolled_back\":true}]}",
-		  CLI_NOT_TAKEN },
+		  CLI_REJECTED },
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"superseded\",\"rolled_back\":true},{\"state\":\"agreed\"}]}",
-		  CLI_NOT_TAKEN },
+		  CLI_REJECTED },
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"superseded\",\"rolled_back\":false},{\"state\":\"unreachable\"},{\"state\":\"agreed\"}]}",
 		  CLI_CONFLICT },
 	};
@@ -358,7 +363,7 @@ static void each_status_of_http_has_an_exit_status(void **state)
 			                   .body = json_pack("{s:s}", "code", rows[i].code) };
 
 		assert_int_equal(api_status(&reply), rows[i].status);
-		assert_int_equal(api_taken(&reply), rows[i].taken);
+		assert_int_equal(api_succeeded(&reply), rows[i].taken);
 		api_reply_fini(&reply);
 	}
 }

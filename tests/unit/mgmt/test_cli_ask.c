@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a request is put to management, and put again when its outcome is not known (mgmt/cli/api.c). libcurl and the clock
- * are the test's.
+ * How a request is put to management, and put again when its outcome is not known (mgmt/cli/api.c).
+ * libcurl and the clock are the test's.
  */
 #include "shown.h"
 
@@ -142,7 +142,7 @@ static int ask_for(const struct api_request *request, bool quietly, const struct
 
 	assert_true(dup2(shown_file, STDERR_FILENO) >= 0);
 	int status =
-	        quietly ? api_ask_quietly(&cli, request, reply) : api_ask(&cli, request, reply);
+	        quietly ? api_call_quietly(&cli, request, reply) : api_call(&cli, request, reply);
 
 	fflush(stderr);
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
@@ -200,7 +200,7 @@ static void a_success_without_json_is_none(void **state)
 		const struct tried row = { CURLE_OK, i % 2 ? 200 : 299, 0, bodies[i], 0 };
 
 		assert_int_equal(ask_for(&get, false, &row, 1, &reply), CLI_UNREACHABLE);
-		assert_false(api_taken(&reply));
+		assert_false(api_succeeded(&reply));
 		assert_null(reply.body);
 		assert_non_null(strstr(told, "on /nonexistent-run/api.sock with status 2"));
 		assert_non_null(
@@ -239,9 +239,9 @@ static void an_answer_that_broke_off_is_none(void **state)
 
 	(void)state;
 	assert_int_equal(ask_for(&get, false, &row, 1, &reply), CLI_UNREACHABLE);
-	assert_false(api_taken(&reply));
+	assert_false(api_succeeded(&reply));
 	assert_int_equal(ask_for(&post, false, &row, 1, &reply), CLI_TIMEOUT);
-	assert_false(api_taken(&reply));
+	assert_false(api_succeeded(&reply));
 }
 
 /* What only asks is not put again; nor a change that was never sent. */
@@ -342,7 +342,7 @@ static char patience[64]; /* of each try */
 static void note_patience(void *arg)
 {
 	struct answer *a = arg;
-	const char *word = a->told_ms ? " telling" : a->again ? " brief" : " silent";
+	const char *word = a->last_report_ms ? " telling" : a->again ? " brief" : " silent";
 
 	strncat(patience, word, sizeof(patience) - strlen(patience) - 1);
 	assert_int_equal(a->heard_ms, clock_ms); /* silence counts from the try's beginning */
@@ -350,7 +350,10 @@ static void note_patience(void *arg)
 	assert_int_equal(a->since_ms, 1000);
 }
 
-/* The first try waits longer for a sign of life, and says that it waits; with a time of its own it says nothing. */
+/*
+ * The first try waits longer for a sign of life, and says that it waits; with a time of its own
+ * it says nothing.
+ */
 static void later_tries_wait_for_less_and_say_nothing_twice(void **state)
 {
 	static const struct tried rows[] = { { CURLE_RECV_ERROR, 0, 0, NULL, 700 },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir status --watch` and `weir events` (mgmt/cli/cmd_status.c): what is asked one after the other, what is shown of it,
- * and when it ends. Management, the terminal and the time are the test's.
+ * `weir status --watch` and `weir events` (mgmt/cli/cmd_status.c): what is asked one after the
+ * other, what is shown of it, and when it ends. Management, the terminal and the time are the
+ * test's.
  */
 #include "shown.h"
 
@@ -105,10 +106,10 @@ void health_detail_join(const struct cli *cli, json_t *items)
 	n_joined += json_is_array(items);
 }
 
-#define api_ask_quietly fake_quietly
-#define api_get         fake_get
-#define sleep           fake_sleep
-#define isatty          fake_isatty
+#define api_call_quietly fake_quietly
+#define api_get          fake_get
+#define sleep            fake_sleep
+#define isatty           fake_isatty
 #include "mgmt/cli/cmd_status.c" /* its edges are ours */
 
 static const char *given[8]; /* options and their values, in turn */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How `weir status` judges a node without weir-mgmt (mgmt/cli/pages_judge.c): real pages, spoiled in one way each. */
+/*
+ * How `weir status` judges a node without weir-mgmt (mgmt/cli/pages_judge.c): real pages, spoiled
+ * in one way each.
+ */
 #include "cli_pages.h"
 
 static void set_word(const struct node *n, int i, const char *name, uint64_t value)
 {
-	stats_set(stats_word(n->stats[i], STATS_GAUGE, name, "", ""), value);
+	stats_set(stats_get_counter(n->stats[i], STATS_GAUGE, name, "", ""), value);
 }
 
 static void make_silent(const struct node *n, int i)
@@ -117,7 +120,10 @@ static void see_half_a_site_down(struct node *n)
 
 #define LACKS_MGMT "weir-mgmt is dead, or does not answer: see its log\n"
 
-/* What is wrong with a node besides weir-mgmt, and the lines that say why it is not well; N: any number. */
+/*
+ * What is wrong with a node besides weir-mgmt, and the lines that say why it is not well; N: any
+ * number.
+ */
 static const struct {
 	void (*spoil)(struct node *n);
 	int status;

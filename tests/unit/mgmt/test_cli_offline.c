@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overrides that are taken with weir-mgmt dead (mgmt/cli/offline.c): what becomes of the request, who is denied, what is
- * waited for, and how it ends. The store is real; its opening, the rights and the clock are the test's.
+ * Overrides that are taken with weir-mgmt dead (mgmt/cli/offline.c): what becomes of the request,
+ * who is denied, what is waited for, and how it ends. The store is real; its opening, the rights
+ * and the clock are the test's.
  */
 #include "fixture.h"
 #include "shown.h"
@@ -129,7 +130,7 @@ static const char *self(void)
 }
 
 static enum command_outcome fake_run(struct intent *in, const struct command *c,
-                                     const struct guard_seen *seen, int64_t now_ms,
+                                     const struct guard_observed *seen, int64_t now_ms,
                                      struct command_result *r)
 {
 	assert_int_equal(now_ms, NOW_MS);
@@ -243,7 +244,7 @@ static void a_request_becomes_the_command_that_it_says(void **state)
 	char never[32], expected[512];
 
 	(void)state;
-	snprintf(never, sizeof(never), "%lld", (long long)(MODEL_WALL_NEVER - NOW_MS));
+	snprintf(never, sizeof(never), "%lld", (long long)(MODEL_TIME_NEVER - NOW_MS));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *at = strstr(rows[i].asked, "NEVER");
 
@@ -365,7 +366,10 @@ static void who_may_not_write_there_is_told(void **state)
 	}
 }
 
-/* A weir-mgmt that has the store is ended if it hangs; the next one, which weir run starts, may be quicker. */
+/*
+ * A weir-mgmt that has the store is ended if it hangs; the next one, which weir run starts, may
+ * be quicker.
+ */
 static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir trace` (mgmt/cli/cmd_trace.c): where it looks, what it shows of a result, and whom it asks when it may not look
- * itself. The pinned tables and the dataplane's socket are the test's.
+ * `weir trace` (mgmt/cli/cmd_trace.c): where it looks, what it shows of a result, and whom it asks
+ * when it may not look itself. The pinned tables and the dataplane's socket are the test's.
  */
 #include "fixture.h"
 #include "shown.h"
@@ -59,16 +59,16 @@ static int fake_ask(const char *path, const char *line, int timeout_ms, char **a
 static bool denied;
 
 static int fake_read(const char *path, const char *node, struct model **out,
-                     struct model_mistakes *mistakes)
+                     struct model_errors *errors)
 {
-	int err = model_read_without_key(path, node, out, mistakes);
+	int err = model_read_without_key(path, node, out, errors);
 
-	mistakes->denied |= denied;
+	errors->denied |= denied;
 	return err;
 }
 
 #define trace_pinned           fake_pinned
-#define ctl_ask                fake_ask
+#define ctl_request            fake_ask
 #define model_read_without_key fake_read
 #include "mgmt/cli/cmd_trace.c" /* its edges are ours */
 

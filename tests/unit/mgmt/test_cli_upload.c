@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which files of a configuration are sent how (mgmt/cli/upload.c). Management is the test's: api_get() is the edge. */
+/*
+ * Which files of a configuration are sent how (mgmt/cli/upload.c). Management is the test's:
+ * api_get() is the edge.
+ */
 #include "fixture.h"
 #include "shown.h"
 
@@ -14,7 +17,10 @@
 #define REQUESTS_MAX 16
 #define MANY         300 /* more files than a former release takes */
 
-/* What was posted, and what is answered to the question which files are there (the first requests). */
+/*
+ * What was posted, and what is answered to the question which files are there (the first
+ * requests).
+ */
 static struct {
 	json_t *bodies[REQUESTS_MAX];
 	int n;
@@ -179,7 +185,10 @@ static void assert_part(const json_t *p, const struct files_item *item, size_t o
 	assert_int_equal(strlen(api_text(p, "data", "")), (n + 2) / 3 * 4);
 }
 
-/* One by one: exactly a part, one byte more, what the node has a half of, what it has, and what it says nonsense of. */
+/*
+ * One by one: exactly a part, one byte more, what the node has a half of, what it has, and what
+ * it says nonsense of.
+ */
 static void large_files_go_up_from_where_the_node_has_them(void **state)
 {
 	int status = CLI_OK;
@@ -305,11 +314,11 @@ static void a_long_upload_says_how_far_it_is(void **state)
 	int saved = dup(STDERR_FILENO);
 
 	assert_true(dup2(shown_file, STDERR_FILENO) >= 0);
-	tell_sent(&s);
-	tell_sent(&s); /* just said */
-	s.told_ms -= API_TELL_MS;
+	print_upload_progress(&s);
+	print_upload_progress(&s); /* just said */
+	s.last_report_ms -= API_REPORT_MS;
 	s.n_bytes = (size_t)1 << 20;
-	tell_sent(&s);
+	print_upload_progress(&s);
 	fflush(stderr);
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
 	close(saved);

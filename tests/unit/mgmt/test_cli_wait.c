@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How `weir wait` asks, what it says meanwhile and how it ends (mgmt/cli/cmd_why.c). Time and management are the test's. */
+/*
+ * How `weir wait` asks, what it says meanwhile and how it ends (mgmt/cli/cmd_why.c). Time and
+ * management are the test's.
+ */
 #include "shown.h"
 
 #include <jansson.h>
@@ -52,9 +55,9 @@ static int fake_ask(const struct cli *cli, const struct api_request *request,
 	return a->status;
 }
 
-#define clock_mono_ms   fake_clock
-#define nanosleep       fake_sleep
-#define api_ask_quietly fake_ask
+#define clock_mono_ms    fake_clock
+#define nanosleep        fake_sleep
+#define api_call_quietly fake_ask
 #include "mgmt/cli/cmd_why.c" /* its edges are ours */
 
 static const char *timeout;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asking peers over real connections: what is sent, what counts as an answer, and what a failure says. */
+/*
+ * Asking peers over real connections: what is sent, what counts as an answer, and what a failure
+ * says.
+ */
 #include "fixture.h"
 
 #include <arpa/inet.h>
@@ -44,17 +47,17 @@ static size_t n_kept;
 static void read_request(int fd, char text[HEAD_MAX])
 {
 	size_t n = 0, body = 0;
-	char *end = NULL;
+	char *end_requests = NULL;
 
 	text[0] = '\0';
-	while (n + 1 < HEAD_MAX && (!end || strlen(end + 4) < body)) {
+	while (n + 1 < HEAD_MAX && (!end_requests || strlen(end_requests + 4) < body)) {
 		ssize_t got = read(fd, text + n, HEAD_MAX - 1 - n);
 
 		if (got <= 0)
 			return;
 		n += (size_t)got;
 		text[n] = '\0';
-		end = strstr(text, "\r\n\r\n");
+		end_requests = strstr(text, "\r\n\r\n");
 		const char *length = strstr(text, "Content-Length: ");
 		body = length ? strtoul(length + 16, NULL, 10) : 0;
 	}
@@ -174,7 +177,7 @@ static void each_answer_is_what_it_is(void **state)
 	for (size_t i = 0; i < N_ROWS; i++) {
 		struct client_request r = request_for(rows[i].path, rows[i].status ? 60000 : 150);
 
-		client_ask(&client, &r, 1);
+		client_send(&client, &r, 1);
 		check_outcome(&r, &rows[i]);
 	}
 }
@@ -203,13 +206,13 @@ static void many_are_asked_at_once(void **state)
 		all[i].arg = &n_done;
 	}
 	all[0].timeout_ms = 2000; /* the silent one */
-	client_ask(&client, all, N_ROWS);
+	client_send(&client, all, N_ROWS);
 	for (size_t i = 0; i < N_ROWS; i++)
 		check_outcome(&all[i], &rows[N_ROWS - 1 - i]);
 	assert_int_equal(n_done, N_ROWS - 1);
 	assert_non_null(strstr(done_urls[N_ROWS - 2], "/silent")); /* the last to end */
 	assert_false(done_with_status);
-	client_ask(&client, all, 0); /* nobody */
+	client_send(&client, all, 0); /* nobody */
 	assert_int_equal(n_done, N_ROWS - 1);
 }
 
@@ -226,14 +229,14 @@ static void a_request_is_sent_with_token_and_body(void **state)
 	struct client_request r = request_for("/ok", 60000);
 
 	(void)state;
-	client_ask(&client, &r, 1);
+	client_send(&client, &r, 1);
 	json_decref(r.answer);
 	assert_true(was_heard(0, "GET /ok HTTP/1.1\r\n"));
 	assert_true(was_heard(0, "\r\nAuthorization: Bearer the-token-of-all\r\n"));
 	assert_false(was_heard(0, "Content-Length"));
 	r = request_for("/ok", 60000);
 	r.post = 1;
-	client_ask(&client, &r, 1);
+	client_send(&client, &r, 1);
 	json_decref(r.answer);
 	assert_true(was_heard(1, "POST /ok HTTP/1.1\r\n"));
 	assert_true(was_heard(1, "\r\nAuthorization: Bearer the-token-of-all\r\n"));
@@ -243,7 +246,7 @@ static void a_request_is_sent_with_token_and_body(void **state)
 	r = request_for("/ok", 60000);
 	r.post = 1;
 	r.body = "{\"says\":\"x\"}";
-	client_ask(&client, &r, 1);
+	client_send(&client, &r, 1);
 	json_decref(r.answer);
 	assert_true(was_heard(2, "\r\n\r\n{\"says\":\"x\"}"));
 	assert_true(was_heard(2, "\r\nContent-Length: 12\r\n"));
@@ -258,7 +261,7 @@ static void an_answer_has_a_greatest_size(void **state)
 		struct client_request r = request_for("/ok", 60000);
 
 		r.answer_max = max;
-		client_ask(&client, &r, 1);
+		client_send(&client, &r, 1);
 		assert_int_equal(!!r.answer, max >= 7);
 		assert_int_equal(*r.why != '\0', max < 7);
 		json_decref(r.answer);
@@ -271,14 +274,14 @@ static void pieces_of_an_answer_are_joined(void **state)
 	char first[] = "{\"a\"", second[] = ":12}x";
 
 	(void)state;
-	assert_int_equal(take(first, 1, 4, &in), 4);
+	assert_int_equal(append_answer(first, 1, 4, &in), 4);
 	assert_string_equal(in.text, "{\"a\"");
-	assert_int_equal(take(second, 2, 2, &in), 4);
+	assert_int_equal(append_answer(second, 2, 2, &in), 4);
 	assert_string_equal(in.text, "{\"a\":12}");
 	assert_int_equal(in.n, 8);
-	assert_int_equal(take(second, 1, 2, &in), 0); /* one too many: the transfer ends */
+	assert_int_equal(append_answer(second, 1, 2, &in), 0); /* one too many: the transfer ends */
 	assert_string_equal(in.text, "{\"a\":12}");
-	assert_int_equal(take(second, 1, 1, &in), 1);
+	assert_int_equal(append_answer(second, 1, 1, &in), 1);
 	assert_int_equal(in.n, 9);
 	free(in.text);
 }
@@ -295,13 +298,13 @@ static void who_cannot_be_reached_is_named_so(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0); /* nobody listens */
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
 	snprintf(r.url, sizeof(r.url), "http://127.0.0.1:%u/ok", ntohs(at.sin_port));
-	client_ask(&client, &r, 1);
+	client_send(&client, &r, 1);
 	assert_null(r.answer);
 	assert_int_equal(r.status, 0);
 	assert_non_null(strstr(r.why, "connect"));
 	r = request_for("/ok", 60000);
 	snprintf(r.url, sizeof(r.url), "file:///etc/passwd"); /* of a hostile configuration */
-	client_ask(&client, &r, 1);
+	client_send(&client, &r, 1);
 	assert_null(r.answer);
 	assert_non_null(strstr(r.why, "protocol"));
 	close(fd);

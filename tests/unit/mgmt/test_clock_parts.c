@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The believed time: what peers say of a clock, what outlives a restart, and a certificate that is replaced. */
+/*
+ * The believed time: what peers say of a clock, what outlives a restart, and a certificate that
+ * is replaced.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -18,8 +21,8 @@ static uint64_t fake_ms;
 static int64_t fake_wall;
 static uint64_t fake_boot;
 static bool fake_synchronised;
-static struct peers_view views[3];
-static size_t n_views;
+static struct peers_report views[3];
+static size_t n_peer_reports;
 static int renew_rc;
 static unsigned n_renewed;
 
@@ -43,11 +46,11 @@ static bool fake_is_synchronised(void)
 	return fake_synchronised;
 }
 
-static size_t fake_view(const struct core *core, const struct peers_view **out)
+static size_t fake_view(const struct core *core, const struct peers_report **out)
 {
 	(void)core;
 	*out = views;
-	return n_views;
+	return n_peer_reports;
 }
 
 static int fake_renew(struct core *core, struct http_server *server)
@@ -72,24 +75,24 @@ static void fake_wait(struct core *core, const struct http_request *r, struct ht
 }
 
 /* The private parts too. */
-#define clock_mono_ms         fake_mono_ms
-#define clock_believed_ms     fake_believed_ms
-#define handle_wait           fake_wait
-#define clock_wall_ms         fake_wall_ms
-#define clock_boot            fake_clock_boot
-#define clock_is_synchronised fake_is_synchronised
-#define peers_view(core, out) fake_view(core, out)
-#define listen_renew          fake_renew
+#define clock_mono_ms           fake_mono_ms
+#define clock_believed_ms       fake_believed_ms
+#define handle_wait             fake_wait
+#define clock_realtime_ms       fake_wall_ms
+#define clock_boot              fake_clock_boot
+#define clock_is_synchronised   fake_is_synchronised
+#define peers_report(core, out) fake_view(core, out)
+#define listen_renew            fake_renew
 #include "mgmt/api/timekeep.c"
 #include "mgmt/api/certificate.c"
 #define timekeep_json(core)         UNDER_LOCK(timekeep_json(core))
 #define timekeep_accept(core, a, r) UNDER_LOCK(timekeep_accept(core, a, r))
 #include "mgmt/api/handle_clock.c"
-#undef peers_view
+#undef peers_report
 
 static int64_t fake_believed_ms(void)
 {
-	const struct wall *w = &this_node.clock->wall;
+	const struct wall_clock *w = &this_node.clock->wall_clock;
 
 	return w->at_ms + (int64_t)(fake_ms - w->mono_ms);
 }
@@ -103,7 +106,7 @@ static int setup(void **state)
 	fake_boot = 7;
 	fake_synchronised = true;
 	memset(views, 0, sizeof(views));
-	n_views = 0;
+	n_peer_reports = 0;
 	renew_rc = 0;
 	n_renewed = 0;
 	this_node.peers = (struct peers *)(uintptr_t)views;
@@ -120,15 +123,15 @@ static int teardown(void **state)
 /* A peer heard @p age_ms ago, whose clock is @p off_ms before ours, give or take @p slack_ms. */
 static void hear(size_t i, uint64_t age_ms, int64_t off_ms, int64_t slack_ms)
 {
-	views[i] = (struct peers_view){ .asked_ms = fake_ms - age_ms,
-		                        .clock_known = true,
-		                        .clock_offset_ms = fake_wall - (int64_t)fake_ms - off_ms,
-		                        .clock_slack_ms = slack_ms };
-	if (n_views <= i)
-		n_views = i + 1;
+	views[i] = (struct peers_report){ .asked_ms = fake_ms - age_ms,
+		                          .clock_known = true,
+		                          .clock_offset_ms = fake_wall - (int64_t)fake_ms - off_ms,
+		                          .clock_slack_ms = slack_ms };
+	if (n_peer_reports <= i)
+		n_peer_reports = i + 1;
 }
 
-static enum wall_peers say(void)
+static enum wall_clock_peers say(void)
 {
 	return hear_peers(&this_node, fake_ms, fake_wall);
 }
@@ -143,34 +146,34 @@ static void peers_agree_within_a_step(void **state)
 		     { -2300, 300, true }, { -2301, 300, false } };
 
 	(void)state;
-	assert_int_equal(say(), WALL_PEERS_NONE);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_NONE);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		hear(0, 0, rows[i].off_ms, rows[i].slack_ms);
-		if (say() != (rows[i].agrees ? WALL_PEERS_AGREE : WALL_PEERS_DIFFER))
+		if (say() != (rows[i].agrees ? WALL_CLOCK_PEERS_AGREE : WALL_CLOCK_PEERS_DIFFER))
 			fail_msg("row %zu", i);
 	}
 	hear(1, 0, 0, 0); /* one that agrees is enough, whichever */
-	assert_int_equal(say(), WALL_PEERS_AGREE);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_AGREE);
 }
 
 static void who_says_nothing_does_not_differ(void **state)
 {
 	(void)state;
 	hear(0, PEERS_STALE_MS, 0, 0);
-	assert_int_equal(say(), WALL_PEERS_AGREE);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_AGREE);
 	hear(0, PEERS_STALE_MS + 1, 0, 0);
-	assert_int_equal(say(), WALL_PEERS_UNHEARD);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_UNHEARD);
 	views[0].asked_ms = 0;
-	assert_int_equal(say(), WALL_PEERS_UNHEARD);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_UNHEARD);
 	views[0].unasked = true; /* it is never asked */
-	assert_int_equal(say(), WALL_PEERS_NONE);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_NONE);
 	hear(1, 0, 0, 0);
 	views[1].clock_known = false; /* of the former release */
-	assert_int_equal(say(), WALL_PEERS_NONE);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_NONE);
 	hear(2, 0, 9000, 0);
-	assert_int_equal(say(), WALL_PEERS_DIFFER);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_DIFFER);
 	views[0].unasked = false; /* one silent, one that differs: it was heard */
-	assert_int_equal(say(), WALL_PEERS_DIFFER);
+	assert_int_equal(say(), WALL_CLOCK_PEERS_DIFFER);
 }
 
 /* The record of STATE/clock as text; NULL: there is none. */
@@ -202,7 +205,7 @@ static void open_with(const char *text)
 
 static int64_t believed_now(void)
 {
-	return this_node.clock->wall.at_ms;
+	return this_node.clock->wall_clock.at_ms;
 }
 
 static void time_goes_on_over_a_restart(void **state)
@@ -217,13 +220,13 @@ static void time_goes_on_over_a_restart(void **state)
 	open_with(text);
 	assert_int_equal(believed_now(), NOW_MS + 9000);
 	assert_int_equal(timekeep_purge_ms(&this_node), NOW_MS - 5000 + 9000);
-	assert_int_equal(timekeep_hold(&this_node), WALL_STEPPED);
+	assert_int_equal(timekeep_hold(&this_node), WALL_CLOCK_STEPPED);
 	snprintf(text, sizeof(text), "weir-clock 1\n8 %d %lld 1 %lld end\n", NOW - 9000,
 	         (long long)NOW_MS, (long long)NOW_MS - 5000);
 	open_with(text); /* of another boot: it is not known how long that is ago */
 	assert_int_equal(believed_now(), NOW_MS);
 	assert_int_equal(timekeep_purge_ms(&this_node), NOW_MS - 5000);
-	assert_int_equal(timekeep_hold(&this_node), WALL_BOOTED);
+	assert_int_equal(timekeep_hold(&this_node), WALL_CLOCK_BOOTED);
 	snprintf(text, sizeof(text), "weir-clock 1\n7 %d %lld 1 %lld end\n", NOW + 1,
 	         (long long)NOW_MS, (long long)NOW_MS);
 	open_with(text); /* this boot is not that old */
@@ -281,11 +284,14 @@ static void the_time_is_kept(void **state)
 	assert_int_equal(timekeep_purge_ms(&this_node), fake_wall);
 }
 
-/* The other processes read the time from a page: each tick writes it, with a sign of life, also over damage. */
+/*
+ * The other processes read the time from a page: each tick writes it, with a sign of life, also
+ * over damage.
+ */
 static void the_time_is_on_a_page(void **state)
 {
 	char path[PATH_MAX];
-	struct wall read;
+	struct wall_clock read;
 
 	(void)state;
 	open_with("");
@@ -411,8 +417,8 @@ static void the_clock_is_shown_as_it_is(void **state)
 	open_with("");
 	hear(0, 0, 0, 0);
 	snprintf(views[0].node, sizeof(views[0].node), "fra-1");
-	views[1] = (struct peers_view){ .node = "lon-1" };
-	n_views = 2;
+	views[1] = (struct peers_report){ .node = "lon-1" };
+	n_peer_reports = 2;
 	timekeep_tick(&this_node);
 	memset(&answer, 0, sizeof(answer));
 	handle_clock(&this_node, &r, &answer);
@@ -440,7 +446,10 @@ static const struct condition *state_certificate(void)
 	return stated.n ? &stated.items[0] : NULL;
 }
 
-/* Both files are replaced one after the other: for a moment they do not fit, and that is no trouble. */
+/*
+ * Both files are replaced one after the other: for a moment they do not fit, and that is no
+ * trouble.
+ */
 static void a_certificate_is_followed(void **state)
 {
 	struct http_server *server = (struct http_server *)(uintptr_t)&renew_rc;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Commands of operations: what each makes of the overrides, and what it refuses, at the limits exactly. */
+/*
+ * Commands of operations: what each makes of the overrides, and what it refuses, at the limits
+ * exactly.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -54,7 +57,7 @@ static struct command about(enum command_do what, const char *target)
 		             .name = slash ? slash + 1 : target,
 		             .over_ms = -1,
 		             .from_ms = -1,
-		             .until_ms = what <= COMMAND_FORCE_UP ? MODEL_WALL_NEVER : -1,
+		             .until_ms = what <= COMMAND_FORCE_UP ? MODEL_TIME_NEVER : -1,
 		             .author = "jw",
 		             .reason = "test" };
 
@@ -67,7 +70,7 @@ static struct command about(enum command_do what, const char *target)
 
 static enum command_outcome run(struct scene *s, const struct command *c, int64_t now_ms)
 {
-	const struct guard_seen seen = { 0 };
+	const struct guard_observed seen = { 0 };
 
 	return command_run(s->in, c, &seen, now_ms, &s->r);
 }
@@ -123,7 +126,10 @@ static void a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp(void **stat
 	assert_int_equal(level_of(s, from_ms + 50000), 500000);
 	assert_string_equal(state_of(s, from_ms + 99999), "ramping");
 	assert_string_equal(state_of(s, from_ms + 100000), "drained");
-	/* in the middle of the ramp it is taken back: from the level that it has, over the same time */
+	/*
+	 * in the middle of the ramp it is taken back: from the level that it has, over the same
+	 * time
+	 */
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", from_ms + 50000), COMMAND_OK);
 	back_ms = from_ms + 50000 + LEAD_MS;
 	assert_false(kept(s)->ended);
@@ -309,7 +315,7 @@ static void what_ends_at_one_target_goes_on_at_others(void **state)
 
 		assert_int_equal(o->generation, before[i].generation + is_own);
 		assert_int_equal(o->ended, is_own);
-		assert_int_equal(o->until_ms, is_own ? NOW_MS + 20000 : MODEL_WALL_NEVER);
+		assert_int_equal(o->until_ms, is_own ? NOW_MS + 20000 : MODEL_TIME_NEVER);
 		assert_int_equal(o->from_ms, before[i].from_ms); /* of what is over, too */
 		touched += is_own;
 	}
@@ -494,7 +500,10 @@ static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **
 	assert_int_equal(kept(s)->how, RAMP_FREE);
 }
 
-/* Whether something was made, what else ended with it, and what is said where nothing was to be done. */
+/*
+ * Whether something was made, what else ended with it, and what is said where nothing was to be
+ * done.
+ */
 static void a_result_says_what_was_done(void **state)
 {
 	struct scene *s = *state;

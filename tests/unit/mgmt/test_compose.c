@@ -56,7 +56,7 @@ static const struct model_pool *sets_at(const struct compose_version *versions, 
 		.versions = versions, .n_versions = n, .overrides = set, .now_ms = now_ms
 	};
 
-	assert_int_equal(compose(&in, arena, &out), 0);
+	assert_int_equal(compose_document(&in, arena, &out), 0);
 	assert_true(out.pools[0].n_sets >= 1);
 	assert_true(out.pools[0].sets[0].from_ms <= now_ms);
 	return &out.pools[0];
@@ -74,7 +74,7 @@ static void without_overrides_there_is_one_set_that_never_ends(void **state)
 	struct compose_version v = { &t.model, NOW_MS, NOW_MS };
 	const struct model_pool *p = sets_at(&v, 1, &none, NOW_MS + 5, arena);
 	assert_int_equal(p->n_sets, 1);
-	assert_true(p->sets[0].until_ms == MODEL_WALL_NEVER);
+	assert_true(p->sets[0].until_ms == MODEL_TIME_NEVER);
 	assert_int_equal(p->sets[0].n_members, 2);
 	assert_int_equal(p->sets[0].members[1].weight, 50);
 	arena_free(arena);
@@ -87,7 +87,7 @@ static void a_drain_is_announced_and_its_deadline_ends_the_claim(void **state)
 	struct arena *arena = arena_new(1 << 20);
 	struct toy t;
 	struct override drain =
-	        about("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 2000, 60000, MODEL_WALL_NEVER);
+	        about("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 2000, 60000, MODEL_TIME_NEVER);
 	struct overrides set = { &drain, 1 };
 	const struct model_pool *p;
 
@@ -185,14 +185,14 @@ static void what_was_before_the_oldest_version_at_hand_stays_as_it_was(void **st
 		versions[i] = (struct compose_version){ &t[i].model, NOW_MS + 10000 * i,
 			                                NOW_MS + 10000 * i };
 	}
-	assert_int_equal(compose(&in, arena, &first), 0);
+	assert_int_equal(compose_document(&in, arena, &first), 0);
 	assert_int_equal(first.pools[0].n_sets, 4); /* version, drain, its end, version */
 	in = (struct compose_input){ .versions = versions + 2,
 		                     .n_versions = 1,
 		                     .before = &first,
 		                     .overrides = &set,
 		                     .now_ms = NOW_MS + 21000 };
-	assert_int_equal(compose(&in, arena, &second), 0);
+	assert_int_equal(compose_document(&in, arena, &second), 0);
 	assert_int_equal(second.pools[0].n_sets, 5);
 	for (size_t i = 0; i < 4; i++) {
 		const struct model_set *a = &first.pools[0].sets[i], *b = &second.pools[0].sets[i];
@@ -248,7 +248,7 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 		assert_true(compose_next_ms(&in) == NOW_MS + due[i]);
 		in.now_ms = NOW_MS + due[i];
 	}
-	assert_true(compose_next_ms(&in) == MODEL_WALL_NEVER);
+	assert_true(compose_next_ms(&in) == MODEL_TIME_NEVER);
 }
 
 int main(void)

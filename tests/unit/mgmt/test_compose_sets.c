@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Member sets: who is in them and with what weight, how long each keeps its flows, which are kept, and where they begin. */
+/*
+ * Member sets: who is in them and with what weight, how long each keeps its flows, which are
+ * kept, and where they begin.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -73,7 +76,7 @@ static int teardown(void **state)
 static const struct model_pool *compose_at(struct compose_input in, int64_t now_ms)
 {
 	in.now_ms = now_ms;
-	assert_int_equal(compose(&in, arena, &out), 0);
+	assert_int_equal(compose_document(&in, arena, &out), 0);
 	return &out.pools[0];
 }
 
@@ -136,8 +139,8 @@ static void kinds_times_and_targets_decide_the_weight(void **state)
 
 static void members_are_sorted_and_only_of_their_own_pool(void **state)
 {
-	struct override list[] = { about("b0", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_WALL_NEVER),
-		                   about("b1", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_WALL_NEVER) };
+	struct override list[] = { about("b0", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER),
+		                   about("b1", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER) };
 	struct overrides set = { list, 2 };
 	struct toy t;
 	size_t n = 0;
@@ -175,45 +178,45 @@ static void a_claim_ends_with_the_drains_or_after_the_settling_time(void **state
 		} list[3];
 		int64_t claim_ms; /* from T on */
 	} rows[] = {
-		{ "one drain", { { "b1", DRAIN, T, 60000, MODEL_WALL_NEVER } }, 60000 },
+		{ "one drain", { { "b1", DRAIN, T, 60000, MODEL_TIME_NEVER } }, 60000 },
 		{ "a drain without a deadline",
-		  { { "b1", DRAIN, T, 0, MODEL_WALL_NEVER } },
+		  { { "b1", DRAIN, T, 0, MODEL_TIME_NEVER } },
 		  SETTLE_MS },
 		{ "two drains: the later deadline",
-		  { { "b0", DRAIN, T, 90000, MODEL_WALL_NEVER },
-		    { "b1", DRAIN, T, 60000, MODEL_WALL_NEVER } },
+		  { { "b0", DRAIN, T, 90000, MODEL_TIME_NEVER },
+		    { "b1", DRAIN, T, 60000, MODEL_TIME_NEVER } },
 		  90000 },
 		{ "the same, the other way round",
-		  { { "b0", DRAIN, T, 60000, MODEL_WALL_NEVER },
-		    { "b1", DRAIN, T, 90000, MODEL_WALL_NEVER } },
+		  { { "b0", DRAIN, T, 60000, MODEL_TIME_NEVER },
+		    { "b1", DRAIN, T, 90000, MODEL_TIME_NEVER } },
 		  90000 },
 		{ "two drains, one without a deadline",
-		  { { "b0", DRAIN, T, 60000, MODEL_WALL_NEVER },
-		    { "b1", DRAIN, T, 0, MODEL_WALL_NEVER } },
+		  { { "b0", DRAIN, T, 60000, MODEL_TIME_NEVER },
+		    { "b1", DRAIN, T, 0, MODEL_TIME_NEVER } },
 		  SETTLE_MS },
 		{ "two drains of one backend: the later deadline",
-		  { { "b1", DRAIN, T, 60000, MODEL_WALL_NEVER },
-		    { "b1", DRAIN, T, 70000, MODEL_WALL_NEVER } },
+		  { { "b1", DRAIN, T, 60000, MODEL_TIME_NEVER },
+		    { "b1", DRAIN, T, 70000, MODEL_TIME_NEVER } },
 		  70000 },
 		{ "another backend's drain of before, with a later deadline",
-		  { { "b0", DRAIN, T - 5000, 600000, MODEL_WALL_NEVER },
-		    { "b1", DRAIN, T, 60000, MODEL_WALL_NEVER } },
+		  { { "b0", DRAIN, T - 5000, 600000, MODEL_TIME_NEVER },
+		    { "b1", DRAIN, T, 60000, MODEL_TIME_NEVER } },
 		  60000 },
 		{ "a drain of it that is still to come",
-		  { { "b1", DRAIN, T, 60000, MODEL_WALL_NEVER },
-		    { "b1", DRAIN, T + 3000, 600000, MODEL_WALL_NEVER } },
+		  { { "b1", DRAIN, T, 60000, MODEL_TIME_NEVER },
+		    { "b1", DRAIN, T + 3000, 600000, MODEL_TIME_NEVER } },
 		  60000 },
 		{ "a drain that ends", { { "b1", DRAIN, T - 5000, 60000, T } }, SETTLE_MS },
 		{ "a drain, while another ends",
 		  { { "b0", DRAIN, T - 5000, 60000, T },
-		    { "b1", DRAIN, T, 60000, MODEL_WALL_NEVER } },
+		    { "b1", DRAIN, T, 60000, MODEL_TIME_NEVER } },
 		  SETTLE_MS },
 		{ "a backend that is disabled",
-		  { { "b1", DISABLE, T, 0, MODEL_WALL_NEVER } },
+		  { { "b1", DISABLE, T, 0, MODEL_TIME_NEVER } },
 		  SETTLE_MS },
 		{ "a drain beside one that is disabled",
-		  { { "b0", DRAIN, T, 60000, MODEL_WALL_NEVER },
-		    { "b1", DISABLE, T, 0, MODEL_WALL_NEVER } },
+		  { { "b0", DRAIN, T, 60000, MODEL_TIME_NEVER },
+		    { "b1", DISABLE, T, 0, MODEL_TIME_NEVER } },
 		  SETTLE_MS },
 	};
 	struct toy t;
@@ -238,7 +241,7 @@ static void a_claim_ends_with_the_drains_or_after_the_settling_time(void **state
 		                                        T);
 		const struct model_set *next = &p->sets[p->n_sets - 1];
 		assert_true(next->from_ms == T);
-		assert_true(next->until_ms == MODEL_WALL_NEVER);
+		assert_true(next->until_ms == MODEL_TIME_NEVER);
 		if (next[-1].until_ms != T + rows[i].claim_ms)
 			fail_msg("%s: %lld", rows[i].why, (long long)(next[-1].until_ms - T));
 	}
@@ -275,9 +278,9 @@ static void a_new_pool_begins_with_its_version_and_again_after_a_gap(void **stat
 /* One set is announced, two seconds ahead and not earlier, and none behind it. */
 static void one_set_is_announced(void **state)
 {
-	struct override list[] = { about("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_WALL_NEVER),
+	struct override list[] = { about("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
 		                   about("b1", MODEL_OVERRIDE_DRAIN, T + 500, 0,
-		                         MODEL_WALL_NEVER) };
+		                         MODEL_TIME_NEVER) };
 	struct overrides set = { list, 2 };
 	struct toy t;
 
@@ -329,8 +332,8 @@ static void earlier_sets_come_from_the_document_before(void **state)
 	static const struct model_member members[] = { { .id = 100, .weight = 7 } };
 	struct model_set sets[] = {
 		{ T - 9000, T + 90000, members, 1 },
-		{ T - 5000, MODEL_WALL_NEVER, members, 1 },
-		{ T, MODEL_WALL_NEVER, members, 1 }, /* this version's own: worked out again */
+		{ T - 5000, MODEL_TIME_NEVER, members, 1 },
+		{ T, MODEL_TIME_NEVER, members, 1 }, /* this version's own: worked out again */
 	};
 	struct model_pool pool = { .name = "p", .sets = sets, .n_sets = 3 };
 	struct model before = { .pools = &pool, .n_pools = 1 };
@@ -365,8 +368,8 @@ static void earlier_sets_come_from_the_document_before(void **state)
 
 static void the_document_has_overrides_and_its_own_record(void **state)
 {
-	struct override list[] = { about("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_WALL_NEVER),
-		                   about("b1", MODEL_OVERRIDE_DISABLE, T, 0, MODEL_WALL_NEVER) };
+	struct override list[] = { about("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
+		                   about("b1", MODEL_OVERRIDE_DISABLE, T, 0, MODEL_TIME_NEVER) };
 	struct overrides set = { list, 2 };
 	struct toy old, head;
 
@@ -391,7 +394,7 @@ static void the_document_has_overrides_and_its_own_record(void **state)
 /* A change that leaves all members and weights makes no set. */
 static void equal_members_make_no_set(void **state)
 {
-	struct override o = about("b2", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_WALL_NEVER);
+	struct override o = about("b2", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER);
 	struct overrides set = { &o, 1 };
 	struct toy one, two;
 
@@ -402,7 +405,7 @@ static void equal_members_make_no_set(void **state)
 		                       { &two.model, T - 9, T - 9 } };
 	struct compose_input in = { .versions = v, .n_versions = 2, .overrides = &set };
 	assert_int_equal(compose_at(in, T + 9)->n_sets, 1); /* it has no weight as it is */
-	assert_true(out.pools[0].sets[0].until_ms == MODEL_WALL_NEVER);
+	assert_true(out.pools[0].sets[0].until_ms == MODEL_TIME_NEVER);
 	two.backends[0].id = 99; /* another backend of that weight is another */
 	assert_int_equal(compose_at(in, T + 9)->n_sets, 2);
 }

@@ -17,7 +17,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	end_asked(&change);
+	end_change_request(&change);
 	http_reply_fini(&answer);
 	return asked_teardown(state);
 }
@@ -28,7 +28,7 @@ static unsigned read_with(const char *more, enum http_role role)
 	struct http_request r = { .role = role, .principal = "ada", .identity = "token:ada" };
 	char body[512];
 
-	end_asked(&change);
+	end_change_request(&change);
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
 	snprintf(body, sizeof(body), "{\"reason\":\"x\",\"files\":{\"weir.conf\":\"\"}%s%s}",
@@ -122,7 +122,7 @@ static unsigned read_body(const char *body)
 {
 	struct http_request r = { .role = HTTP_ADMIN, .principal = "ada", .identity = "token:ada" };
 
-	end_asked(&change);
+	end_change_request(&change);
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
 	r.json = json_loads(body, 0, NULL);

@@ -52,7 +52,10 @@ static void a_side_is_a_version_a_node_or_both(void **state)
 	}
 }
 
-/* This node by its own name is not asked over the network; a node without an address cannot be asked. */
+/*
+ * This node by its own name is not asked over the network; a node without an address cannot be
+ * asked.
+ */
 static void the_own_node_is_not_asked(void **state)
 {
 	static const struct {
@@ -173,7 +176,7 @@ static char peer_version[16384];
 static void fill_peer_version(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
-	json_t *object = json_pack("{s:o}", "files", tell_contents(&files));
+	json_t *object = json_pack("{s:o}", "files", contents_to_json(&files));
 	char *text = json_dumps(object, JSON_COMPACT);
 
 	snprintf(peer_version, sizeof(peer_version), "%s", text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The effective document as a file: who else writes to it or removes it finds it written again, its number never goes
- * back behind what a process has, and the reserve for a full disk is held at its size.
+ * The effective document as a file: who else writes to it or removes it finds it written again, its
+ * number never goes back behind what a process has, and the reserve for a full disk is held at its
+ * size.
  */
 #include "fixture.h"
 
@@ -63,14 +64,14 @@ static void drain(struct intent *in, const char *site, int64_t now_ms)
 		                   .name = site,
 		                   .over_ms = 300000,
 		                   .from_ms = -1,
-		                   .until_ms = MODEL_WALL_NEVER,
+		                   .until_ms = MODEL_TIME_NEVER,
 		                   .now = true,
 		                   .author = "jw",
 		                   .reason = "x",
 		                   .past = { "last-site", "room" },
 		                   .n_past = 2 };
 	static struct command_result result;
-	const struct guard_seen seen = { 0 };
+	const struct guard_observed seen = { 0 };
 
 	assert_int_equal(command_run(in, &c, &seen, now_ms, &result), COMMAND_OK);
 }
@@ -91,13 +92,13 @@ static unsigned count_events(struct intent *in, const char *text)
 /* The number of the document that is there and whole, or 0. */
 static uint64_t read_number(const struct scene *s)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct model *m = NULL;
 	uint64_t number = 0;
 
-	if (!model_read_effective(s->document, "ams-1", &m, &mistakes))
+	if (!model_read_effective(s->document, "ams-1", &m, &errors))
 		number = m->meta.document;
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	model_free(m);
 	return number;
 }
@@ -179,13 +180,13 @@ static void what_cannot_be_written_again_is_said_once(void **state)
 	assert_int_equal(mkdir(s->document, 0755), 0); /* no rename leads there */
 	for (int i = 1; i < 5; i++)
 		intent_tick(in, NOW_MS + 1000 * i);
-	assert_true(*intent_write_why(in));
+	assert_true(*intent_unwritten_reason(in));
 	assert_true(intent_document(in) == number);
 	assert_int_equal(count_events(in, "it is written again"), 1);
 	assert_int_equal(count_events(in, "cannot be written"), 1);
 	assert_int_equal(rmdir(s->document), 0);
 	intent_tick(in, NOW_MS + 10000);
-	assert_string_equal(intent_write_why(in), "");
+	assert_string_equal(intent_unwritten_reason(in), "");
 	assert_true(read_number(s) == number + 1);
 	intent_close(in);
 }
@@ -299,7 +300,10 @@ static void apply(struct intent *in, const char *words, int64_t now_ms)
 	files_fini(&files);
 }
 
-/* A store that could not be opened at the start is there again, with a head that no document has: it is written then. */
+/*
+ * A store that could not be opened at the start is there again, with a head that no document has:
+ * it is written then.
+ */
 static void a_head_that_was_never_written_out_is_when_the_store_is_there(void **state)
 {
 	const struct scene *s = *state;

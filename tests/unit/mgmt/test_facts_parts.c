@@ -166,7 +166,7 @@ static void see(bool ip4, enum health_state word)
 		            health_target_service("web", "fra", true) };
 
 	assert_int_equal(health_set_targets(&health, all, 2, 1), 0);
-	health_write(&health, health_find(&health, all[ip4]),
+	health_write(&health, health_find_index(&health, all[ip4]),
 	             health_make(word, 0, HEALTH_REASON_OK, 1));
 }
 
@@ -212,12 +212,12 @@ static void each_other_node_is_a_peer(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		seen.n_views = 1;
-		seen.views[0] = (struct peers_view){ .node = "fra-2",
-			                             .state = rows[i].state,
-			                             .refused = rows[i].refused,
-			                             .why = "why",
-			                             .asked_ms = rows[i].asked ? 1 : 0 };
+		seen.n_peer_reports = 1;
+		seen.views[0] = (struct peers_report){ .node = "fra-2",
+			                               .state = rows[i].state,
+			                               .refused = rows[i].refused,
+			                               .why = "why",
+			                               .asked_ms = rows[i].asked ? 1 : 0 };
 		look();
 		assert_true(facts.has_peers);
 		assert_int_equal(facts.n_peers, 2);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A store that is open and fails, as on a full disk: what refuses, what goes on from memory, and what nothing is written by. */
+/*
+ * A store that is open and fails, as on a full disk: what refuses, what goes on from memory, and
+ * what nothing is written by.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -81,7 +84,10 @@ static void nothing_is_read_from_it_as_if_it_were_whole(void **state)
 	assert_false(intent_has_file(in, zone, &have));
 	assert_int_equal(intent_find_file(in, "z", zone, strlen(fixture_zone), &files), -ENOENT);
 	assert_false(join_has(in, &head));
-	/* Memory has both versions: another one of number 1 is another; older than these, nobody knows. */
+	/*
+	 * Memory has both versions: another one of number 1 is another; older than these, nobody
+	 * knows.
+	 */
 	memset(older.digest, 'x', DIGEST_TEXT_MAX - 1);
 	assert_int_equal(intent_relate(in, &older, 1), INTENT_DIVERGED);
 	older.number = 0;
@@ -112,7 +118,7 @@ static void no_version_is_made_confirmed_or_dropped(void **state)
 	intent_changed_fini(&changed);
 	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), -EROFS);
 	told.confirm_by_ms = 0;
-	intent_learn_confirmed(in, &told, 1, "fra-1", NOW_MS + 20);
+	intent_import_confirmed(in, &told, 1, "fra-1", NOW_MS + 20);
 	intent_run_deadline(in, &clock, NOW_MS + 90000);
 	clock.now_ms += 70000;
 	intent_run_deadline(in, &clock, NOW_MS + 160000);
@@ -180,13 +186,15 @@ static void a_peer_s_rollback_is_not_due_unread(void **state)
 	assert_false(yield_is_due(in, &rollback));
 }
 
-/* Overrides that are taken meanwhile are stored as soon as that works; what it says is said once. */
+/*
+ * Overrides that are taken meanwhile are stored as soon as that works; what it says is said once.
+ */
 static void overrides_wait_in_memory_and_are_stored_later(void **state)
 {
 	struct override o = { .id = "n-1",
 		              .name = "ams",
 		              .generation = 1,
-		              .until_ms = MODEL_WALL_NEVER,
+		              .until_ms = MODEL_TIME_NEVER,
 		              .author = "jw",
 		              .reason = "CHG-9",
 		              .principal = "user:root" };
@@ -196,7 +204,7 @@ static void overrides_wait_in_memory_and_are_stored_later(void **state)
 	(void)state;
 	assert_int_equal(intent_stored(in, -ENOSPC, NOW_MS), -ENOSPC);
 	assert_string_equal(intent_store_state(in), "failing");
-	assert_string_equal(intent_store_why(in), "No space left on device");
+	assert_string_equal(intent_store_reason(in), "No space left on device");
 	assert_string_equal(
 	        journal_find(j, journal_last(j))->message,
 	        "the store fails (No space left on device): overrides are accepted, new "
@@ -213,7 +221,7 @@ static void overrides_wait_in_memory_and_are_stored_later(void **state)
 	assert_string_equal(intent_store_state(in), "failing"); /* a second after the failure */
 	intent_tick(in, NOW_MS + 1000);
 	assert_string_equal(intent_store_state(in), "ok");
-	assert_string_equal(intent_store_why(in), "");
+	assert_string_equal(intent_store_reason(in), "");
 	assert_int_equal(store_overrides(in->store, &stored, NOW_MS), 0);
 	assert_int_equal(stored.n_items, 1);
 	overrides_fini(&stored);
@@ -229,7 +237,7 @@ static void an_event_of_an_override_names_what_there_is(void **state)
 		              .pool = "web",
 		              .name = "b1",
 		              .generation = 1,
-		              .until_ms = MODEL_WALL_NEVER,
+		              .until_ms = MODEL_TIME_NEVER,
 		              .author = "jw" };
 	const struct journal *j = intent_journal(in);
 
@@ -252,7 +260,7 @@ static void more_overrides_than_fit_are_refused(void **state)
 	for (size_t i = 0; i < OVERRIDES_MAX + 2; i++) {
 		list[i] = (struct override){ .name = "ams",
 			                     .generation = 1,
-			                     .until_ms = MODEL_WALL_NEVER };
+			                     .until_ms = MODEL_TIME_NEVER };
 		snprintf(list[i].id, sizeof(list[i].id), "n-%zu", i);
 	}
 	assert_int_equal(intent_merge(in, list, OVERRIDES_MAX + 2, NOW_MS), -ENOSPC);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The files of a version: which names and sizes are taken, how they are laid out, and what a configuration names. */
+/*
+ * The files of a version: which names and sizes are taken, how they are laid out, and what a
+ * configuration names.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -430,19 +433,19 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 {
 	const struct fixture *x = *state;
 	struct files f = fixture_files("port = 80", "port = 80000");
-	struct model_mistakes mistakes;
-	struct zones_said said = { 0 };
+	struct model_errors errors;
+	struct zones_findings said = { 0 };
 	const struct zones_how how = { 0 };
 	struct model *m = NULL;
 
-	assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &mistakes), -EINVAL);
+	assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors), -EINVAL);
 	assert_null(m);
-	assert_true(mistakes.n_items > 0);
-	for (size_t i = 0; i < mistakes.n_items; i++) {
-		assert_string_equal(mistakes.items[i].file, "weir.conf");
-		assert_null(strstr(mistakes.items[i].message, x->state));
+	assert_true(errors.n_items > 0);
+	for (size_t i = 0; i < errors.n_items; i++) {
+		assert_string_equal(errors.items[i].file, "weir.conf");
+		assert_null(strstr(errors.items[i].message, x->state));
 	}
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	files_fini(&f);
 	/* a zone that is wrong, and one that is only odd */
 	f = fixture_files(NULL, NULL);
@@ -457,24 +460,24 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 		assert_int_equal(files_add(&one, "z", zones[i], strlen(zones[i])), 0);
 		assert_int_equal(files_put(&f, "shop.example.zone", files_find(&one, "z")), 0);
 		files_fini(&one);
-		assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &mistakes), 0);
+		assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors), 0);
 		assert_string_equal(m->zones[0].digest,
 		                    files_find(&f, "shop.example.zone")->digest);
-		int rc = gather_check_zones(m, &f, x->state, &how, &mistakes, &said);
+		int rc = gather_check_zones(m, &f, x->state, &how, &errors, &said);
 
-		print_message("%d: %zu mistakes, %zu warnings\n", rc, mistakes.n_items,
+		print_message("%d: %zu mistakes, %zu warnings\n", rc, errors.n_items,
 		              said.n_warnings);
-		assert_int_equal(mistakes.n_items > 0, rc == -EINVAL);
-		assert_true(mistakes.n_items + said.n_warnings > 0);
-		for (size_t k = 0; k < mistakes.n_items; k++) {
-			assert_string_equal(mistakes.items[k].file, "shop.example.zone");
-			assert_null(strstr(mistakes.items[k].message, x->state));
+		assert_int_equal(errors.n_items > 0, rc == -EINVAL);
+		assert_true(errors.n_items + said.n_warnings > 0);
+		for (size_t k = 0; k < errors.n_items; k++) {
+			assert_string_equal(errors.items[k].file, "shop.example.zone");
+			assert_null(strstr(errors.items[k].message, x->state));
 		}
 		for (size_t k = 0; k < said.n_warnings; k++)
 			assert_ptr_equal(strstr(said.warnings[k], "shop.example.zone"),
 			                 said.warnings[k]);
-		zones_said_fini(&said);
-		model_mistakes_free(&mistakes);
+		zones_findings_fini(&said);
+		model_errors_free(&errors);
 		model_free(m);
 		m = NULL;
 	}

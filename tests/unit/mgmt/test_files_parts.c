@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Large files in parts: what an upload and a peer are answered, and what is asked of a peer until all is there. */
+/*
+ * Large files in parts: what an upload and a peer are answered, and what is asked of a peer until
+ * all is there.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -184,7 +187,7 @@ static void each_failure_of_an_upload_says_what_to_do(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		http_reply_fini(&answer);
 		memset(&answer, 0, sizeof(answer));
-		tell_part_failure(rows[i].rc, 3, &answer);
+		set_part_problem(rows[i].rc, 3, &answer);
 		if (answer.status != rows[i].status || strcmp(text_of("code"), rows[i].code) != 0 ||
 		    !strstr(text_of("detail"), rows[i].words))
 			fail_msg("row %zu: %u %s", i, answer.status, text_of("detail"));

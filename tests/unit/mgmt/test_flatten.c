@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A configuration in which every setting has a value of its own, as a list of paths and values: a setting that is
- * missing there would change without being shown in a plan, and one that is listed wrongly would be shown wrongly.
+ * A configuration in which every setting has a value of its own, as a list of paths and values: a
+ * setting that is missing there would change without being shown in a plan, and one that is listed
+ * wrongly would be shown wrongly.
  */
 #include "fixture.h"
 
@@ -247,7 +248,7 @@ static struct model *model_with(const char *from, const char *to)
 {
 	static char text[128 << 10];
 	const char *at = from ? strstr(config, from) : config;
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct files files = { 0 };
 	struct model *m = NULL;
 
@@ -257,12 +258,12 @@ static struct model *model_with(const char *from, const char *to)
 	assert_int_equal(files_add(&files, FILES_MAIN, text, (size_t)n), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", fixture_zone, strlen(fixture_zone)),
 	                 0);
-	int rc = gather_model(&files, place.state, place.conf, "ams-1", &m, &mistakes);
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		print_message("  %u: %s: %s\n", mistakes.items[i].line, mistakes.items[i].field,
-		              mistakes.items[i].message);
+	int rc = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
+	for (size_t i = 0; i < errors.n_items; i++)
+		print_message("  %u: %s: %s\n", errors.items[i].line, errors.items[i].field,
+		              errors.items[i].message);
 	assert_int_equal(rc, 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	files_fini(&files);
 	return m;
 }
@@ -274,7 +275,7 @@ static void each_setting_is_listed_with_its_value(void **state)
 	struct flat flat = { 0 };
 
 	(void)state;
-	assert_int_equal(flatten(m, arena, &flat), 0);
+	assert_int_equal(flatten_model(m, arena, &flat), 0);
 	for (size_t i = 0; i < flat.n && i < COUNT(items); i++)
 		if (strcmp(flat.items[i].path, items[i].path) != 0 ||
 		    strcmp(flat.items[i].value, items[i].value) != 0)
@@ -296,10 +297,10 @@ struct setting {
 static void check_change(const struct model *before, const struct setting *s)
 {
 	struct model *m = model_with(s->from, s->to);
-	struct plan plan, back;
+	struct change_plan plan, back;
 
-	assert_int_equal(plan_make(before, m, &plan), 0);
-	assert_int_equal(plan_make(m, before, &back), 0);
+	assert_int_equal(plan_compare(before, m, &plan), 0);
+	assert_int_equal(plan_compare(m, before, &back), 0);
 	const struct plan_change *c = plan.changes, *b = back.changes;
 	if (plan.n_changes != 1 || c->kind != s->kind || strcmp(c->path, s->path) != 0 ||
 	    strcmp(c->from, s->was) != 0 || strcmp(c->to, s->is) != 0)
@@ -364,7 +365,7 @@ static void the_longest_text_is_compared_to_its_end(void **state)
 {
 	char path[1025], to[1100];
 	struct model *models[2];
-	struct plan plan;
+	struct change_plan plan;
 
 	(void)state;
 	memset(path, 'x', sizeof(path) - 1);
@@ -375,7 +376,7 @@ static void the_longest_text_is_compared_to_its_end(void **state)
 		snprintf(to, sizeof(to), "path = \"%s\"", path);
 		models[i] = model_with("path = \"/alive\"", to);
 	}
-	assert_int_equal(plan_make(models[0], models[1], &plan), 0);
+	assert_int_equal(plan_compare(models[0], models[1], &plan), 0);
 	assert_int_equal(plan.n_changes, 1);
 	assert_string_equal(plan.changes[0].to, path);
 	plan_fini(&plan);
@@ -414,14 +415,14 @@ static void a_long_list_is_whole(void **state)
 	struct model *m = model_with("{ name = \"plain\"; type = \"tcp\"; }",
 	                             strcat(list, "{ name = \"plain\"; type = \"tcp\"; }"));
 	struct flat flat = { 0 };
-	assert_int_equal(flatten(m, arena, &flat), 0);
+	assert_int_equal(flatten_model(m, arena, &flat), 0);
 	assert_int_equal(flat.n, COUNT(items) + (size_t)N * 15);
 	for (size_t i = 1; i < flat.n; i++)
 		assert_true(flat_compare(flat.items[i - 1].path, flat.items[i].path) < 0);
 	arena_free(arena);
 
 	arena = arena_new(64 << 10); /* too small: that is said, and no list is given as whole */
-	assert_int_equal(flatten(m, arena, &(struct flat){ 0 }), -ENOMEM);
+	assert_int_equal(flatten_model(m, arena, &(struct flat){ 0 }), -ENOMEM);
 	arena_free(arena);
 	model_free(m);
 }

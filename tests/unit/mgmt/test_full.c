@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Full disks: the state directory is a small tmpfs in a mount namespace of the test's own, and so is, apart from it,
- * the store's. What is written is whole or is not there; what is in force goes on; room that comes back is used.
+ * Full disks: the state directory is a small tmpfs in a mount namespace of the test's own, and so
+ * is, apart from it, the store's. What is written is whole or is not there; what is in force goes
+ * on; room that comes back is used.
  */
 #include "fixture.h"
 
@@ -100,14 +101,14 @@ static enum command_outcome drain(struct intent *in, const char *site, int64_t n
 		             .name = site,
 		             .over_ms = 300000,
 		             .from_ms = -1,
-		             .until_ms = MODEL_WALL_NEVER,
+		             .until_ms = MODEL_TIME_NEVER,
 		             .now = true,
 		             .author = "jw",
 		             .reason = "x",
 		             .past = { "last-site", "room" }, /* both sites go */
 		             .n_past = 2 };
 	static struct command_result result;
-	struct guard_seen seen = { 0 };
+	struct guard_observed seen = { 0 };
 
 	return command_run(in, &c, &seen, now_ms, &result);
 }
@@ -115,11 +116,11 @@ static enum command_outcome drain(struct intent *in, const char *site, int64_t n
 /* How many overrides the written document has, or -errno. */
 static int read_back(const struct fixture *f)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct model *m = NULL;
-	int rc = model_read_effective(path_in(f->state, "effective.conf"), "ams-1", &m, &mistakes);
+	int rc = model_read_effective(path_in(f->state, "effective.conf"), "ams-1", &m, &errors);
 
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	rc = rc ? rc : (int)m->n_overrides;
 	model_free(m);
 	return rc;
@@ -148,7 +149,7 @@ static void a_drain_on_a_full_disk_is_written_from_the_reserve(void **state)
 	            (256 << 10) + 2 * size_of(f->state, "effective.conf"));
 	fill(f->state, 0);
 	assert_int_equal(drain(in, "ams", NOW_MS + 10), COMMAND_OK);
-	assert_string_equal(intent_write_why(in), "");
+	assert_string_equal(intent_unwritten_reason(in), "");
 	assert_int_equal(intent_document(in), document + 1);
 	assert_int_equal(read_back(f), 1);
 	assert_int_equal(drain(in, "fra", NOW_MS + 20), COMMAND_OK); /* there is room for more */
@@ -169,16 +170,16 @@ static void a_document_that_finds_no_room_is_written_when_there_is_some(void **s
 	fill(f->state, 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(drain(in, i ? "fra" : "ams", NOW_MS + 10 + i), COMMAND_OK);
-		assert_string_equal(intent_write_why(in), strerror(ENOSPC));
+		assert_string_equal(intent_unwritten_reason(in), strerror(ENOSPC));
 		assert_int_equal(intent_document(in), document);
 		assert_int_equal(read_back(f), 0); /* as it was, and whole */
 	}
 	assert_int_equal(count_events(in, "cannot be written"), 1);
 	assert_int_equal(count_events(in, "is written again"), 0);
 	make_room(f->state);
-	for (int i = 1; i < 20 && *intent_write_why(in); i++)
+	for (int i = 1; i < 20 && *intent_unwritten_reason(in); i++)
 		intent_tick(in, NOW_MS + 1000 * i);
-	assert_string_equal(intent_write_why(in), "");
+	assert_string_equal(intent_unwritten_reason(in), "");
 	assert_true(intent_document(in) > document);
 	assert_int_equal(read_back(f), 2);
 	assert_int_equal(count_events(in, "is written again"), 1);

@@ -24,7 +24,10 @@
 
 static char dir[] = "/tmp/weir-gather.XXXXXX";
 
-/* The own site's pool "web" with backends 1 to 4, and another site's pool of the same backends' names. */
+/*
+ * The own site's pool "web" with backends 1 to 4, and another site's pool of the same backends'
+ * names.
+ */
 struct world {
 	struct model m;
 	struct model_site sites[2];
@@ -85,7 +88,7 @@ static const struct judge_pool *look(struct world *w)
 {
 	const struct gather_from from = { .m = &w->m,
 		                          .overrides = &w->overrides,
-		                          .wall_ms = NOW_MS,
+		                          .wall_clock_ms = NOW_MS,
 		                          .health = w->health,
 		                          .effect = w->effect };
 
@@ -96,7 +99,7 @@ static const struct judge_pool *look(struct world *w)
 
 static void see(struct world *w, uint64_t id, enum health_state state, unsigned marks)
 {
-	int at = health_find(w->health, health_target_backend("web", id));
+	int at = health_find_index(w->health, health_target_backend("web", id));
 
 	health_write(w->health, at, health_make(state, marks, HEALTH_REASON_OK, 0));
 }
@@ -111,7 +114,7 @@ static void say(struct world *w, const char *pool, const char *name, enum model_
 	snprintf(o->pool, sizeof(o->pool), "%s", pool);
 	snprintf(o->name, sizeof(o->name), "%s", name);
 	o->from_ms = from_ms;
-	o->until_ms = MODEL_WALL_NEVER;
+	o->until_ms = MODEL_TIME_NEVER;
 }
 
 static void another_site_s_pools_are_not_this_node_s_trouble(void **state)
@@ -211,7 +214,10 @@ static void who_owns_no_slots_neither_serves_nor_wants_a_next_hop(void **state)
 	assert_true(found->n_slots == 64 && found->n_empty == 3);
 }
 
-/* Two families of a service at fra: an old verdict, while no probe can be sent, is no sight of it. */
+/*
+ * Two families of a service at fra: an old verdict, while no probe can be sent, is no sight of
+ * it.
+ */
 static void a_site_is_up_by_what_is_seen_now(void **state)
 {
 	static const struct {
@@ -237,7 +243,7 @@ static void a_site_is_up_by_what_is_seen_now(void **state)
 	assert_int_equal(health_set_targets(w->health, targets, 2, 0), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t k = 0; k < 2; k++)
-			health_write(w->health, health_find(w->health, targets[k]),
+			health_write(w->health, health_find_index(w->health, targets[k]),
 			             health_make(k ? rows[i].v4 : rows[i].v6, rows[i].marks,
 			                         HEALTH_REASON_OK, 0));
 		gather_site(&w->m, w->health, &w->sites[1], &seen);
@@ -248,8 +254,8 @@ static void a_site_is_up_by_what_is_seen_now(void **state)
 }
 
 /*
- * A process of the former release has no page of conditions, and counts no turns: that is no trouble. A page that is
- * damaged is, and one that somebody removed.
+ * A process of the former release has no page of conditions, and counts no turns: that is no
+ * trouble. A page that is damaged is, and one that somebody removed.
  */
 static void conditions_are_unread_when_they_should_be_there(void **state)
 {
@@ -332,7 +338,7 @@ static void each_word_of_a_page_has_its_meaning(void **state)
 
 		assert_int_equal(stats_create(dir, rows[i].process, 16, &s), 0);
 		for (size_t k = 0; k < 6; k++)
-			stats_set(stats_word(s, STATS_GAUGE, words_of_dataplane[k], "", "h"),
+			stats_set(stats_get_counter(s, STATS_GAUGE, words_of_dataplane[k], "", "h"),
 			          rows[i].words[k]);
 		gather_process(dir, rows[i].process, &p, NULL);
 		stats_close(s);

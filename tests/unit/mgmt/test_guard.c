@@ -12,7 +12,7 @@ static struct health_page *page;
 static int setup(void **state)
 {
 	struct files files;
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 
 	(void)state;
 	fixture_make(&place);
@@ -23,8 +23,8 @@ static int setup(void **state)
 	char *at = strstr(files.items[1].bytes, second);
 	assert_non_null(at);
 	memcpy(at, "bits = \"1Mbit\"    ", strlen(second));
-	assert_int_equal(gather_model(&files, place.state, place.conf, "ams-1", &m, &mistakes), 0);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(gather_model(&files, place.state, place.conf, "ams-1", &m, &errors), 0);
+	model_errors_free(&errors);
 	files_fini(&files);
 	page = calloc(1, sizeof(*page));
 	return 0;
@@ -45,7 +45,7 @@ static struct override of_site(const char *site, enum model_override_kind kind)
 		              .target = MODEL_TARGET_SITE,
 		              .generation = 1,
 		              .from_ms = NOW_MS - 1000,
-		              .until_ms = MODEL_WALL_NEVER };
+		              .until_ms = MODEL_TIME_NEVER };
 
 	snprintf(o.id, sizeof(o.id), "n-%s", site);
 	snprintf(o.name, sizeof(o.name), "%s", site);
@@ -63,7 +63,7 @@ static struct override of_backend(const char *pool, const char *name)
 
 /* Whether @p guard lets the target go. */
 static bool allows(const char *guard, const struct overrides *set, const struct override *target,
-                   const struct guard_seen *seen, struct guard_receiver *receivers, size_t *n)
+                   const struct guard_observed *seen, struct guard_receiver *receivers, size_t *n)
 {
 	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
 
@@ -85,7 +85,7 @@ static void the_last_site_that_takes_traffic_stays(void **state)
 	                ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 }, set = { &fra, 1 };
 	struct guard_receiver receivers[8];
-	struct guard_seen nothing = { 0 };
+	struct guard_observed nothing = { 0 };
 	size_t n;
 
 	assert_true(allows("last-site", &none, &ams, &nothing, receivers, &n));
@@ -108,16 +108,16 @@ static void a_site_seen_down_is_no_receiver_and_one_not_seen_is(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_seen seen = { .health = page };
+	struct guard_observed seen = { .health = page };
 	const uint64_t target = health_target_service("web", "fra", true);
 	size_t n;
 
 	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
 	assert_true(allows("last-site", &none, &ams, &seen, receivers, &n));
-	health_write(page, health_find(page, target),
+	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
 	assert_false(allows("last-site", &none, &ams, &seen, receivers, &n));
-	health_write(page, health_find(page, target),
+	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
 	assert_true(allows("last-site", &none, &ams, &seen, receivers, &n));
 }
@@ -128,7 +128,7 @@ static void a_site_is_down_in_all_families_or_takes_traffic(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_seen seen = { .health = page };
+	struct guard_observed seen = { .health = page };
 	const uint64_t targets[2] = { health_target_service("web", "fra", true),
 		                      health_target_service("web", "fra", false) };
 	struct model_vip *vip = NULL, was;
@@ -148,7 +148,7 @@ static void a_site_is_down_in_all_families_or_takes_traffic(void **state)
 	assert_int_equal(health_set_targets(page, targets, 2, 1), 0);
 	for (unsigned down = 0; down < 4; down++) {
 		for (unsigned k = 0; k < 2; k++)
-			health_write(page, health_find(page, targets[k]),
+			health_write(page, health_find_index(page, targets[k]),
 			             health_make(down >> k & 1 ? HEALTH_DOWN : HEALTH_UP, 0,
 			                         HEALTH_REASON_OK, 1));
 		assert_int_equal(allows("last-site", &none, &ams, &seen, receivers, &n), down != 3);
@@ -163,8 +163,8 @@ static void receivers_must_have_room_where_their_load_is_known(void **state)
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
 	struct guard_load loads[] = { { "ams", 400000 }, { "fra", 400000 } };
-	struct guard_seen seen = { .loads = loads, .n_loads = 2 },
-	                  half = { .loads = loads, .n_loads = 1 };
+	struct guard_observed seen = { .loads = loads, .n_loads = 2 },
+	                      half = { .loads = loads, .n_loads = 1 };
 	size_t n;
 
 	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
@@ -188,7 +188,7 @@ static void a_pool_keeps_a_backend_that_takes_flows(void **state)
 	struct override last = of_backend("web-fra", "b1");
 	struct overrides none = { 0 }, set = { &b1, 1 };
 	struct guard_receiver receivers[8];
-	struct guard_seen seen = { .health = page };
+	struct guard_observed seen = { .health = page };
 	const uint64_t target = health_target_backend("web-ams", m->pools[0].backends[1].id);
 	size_t n;
 
@@ -200,7 +200,7 @@ static void a_pool_keeps_a_backend_that_takes_flows(void **state)
 	assert_int_equal(receivers[0].before_ppm, 500000);                    /* of it as it was */
 	assert_false(allows("last-backend", &none, &last, &seen, receivers, &n));
 	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
-	health_write(page, health_find(page, target),
+	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1));
 	assert_false(allows("last-backend", &none, &b1, &seen, receivers, &n));
 }
@@ -213,7 +213,7 @@ static void the_room_ends_at_its_limit(void **state)
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
 	struct guard_load loads[] = { { "ams", 425000 }, { "fra", 425000 } };
-	struct guard_seen seen = { .loads = loads, .n_loads = 2 };
+	struct guard_observed seen = { .loads = loads, .n_loads = 2 };
 	size_t n;
 
 	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
@@ -231,9 +231,9 @@ static void what_takes_out_is_a_drain_or_a_disable_until_its_end(void **state)
 	} rows[] = {
 		{ MODEL_OVERRIDE_DRAIN, NOW_MS + 1, true, "a drain" },
 		{ MODEL_OVERRIDE_DRAIN, NOW_MS, false, "a drain whose return begins" },
-		{ MODEL_OVERRIDE_DISABLE, MODEL_WALL_NEVER, true, "a disable" },
-		{ MODEL_OVERRIDE_FORCE_UP, MODEL_WALL_NEVER, false, "one that is forced up" },
-		{ MODEL_OVERRIDE_HOLD, MODEL_WALL_NEVER, false, "a hold" },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TIME_NEVER, true, "a disable" },
+		{ MODEL_OVERRIDE_FORCE_UP, MODEL_TIME_NEVER, false, "one that is forced up" },
+		{ MODEL_OVERRIDE_HOLD, MODEL_TIME_NEVER, false, "a hold" },
 	};
 
 	(void)state;
@@ -242,7 +242,7 @@ static void what_takes_out_is_a_drain_or_a_disable_until_its_end(void **state)
 
 		fra.until_ms = rows[i].until_ms;
 		fra.over_ms = 100000;
-		if (guard_takes_out(&fra, NOW_MS) != rows[i].out)
+		if (guard_removes_target(&fra, NOW_MS) != rows[i].out)
 			fail_msg("%s", rows[i].why);
 	}
 }
@@ -255,7 +255,7 @@ static void receivers_have_what_their_drains_leave(void **state)
 	                fra = of_site("fra", MODEL_OVERRIDE_DRAIN);
 	struct overrides set = { &fra, 1 };
 	struct guard_receiver receivers[8];
-	struct guard_seen nothing = { 0 };
+	struct guard_observed nothing = { 0 };
 	size_t n;
 
 	fra.from_ms = NOW_MS - 50000;
@@ -275,7 +275,7 @@ static void no_more_receivers_are_named_than_there_is_room_for(void **state)
 	struct override b1 = of_backend("web-ams", "b1");
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[2];
-	struct guard_seen nothing = { 0 };
+	struct guard_observed nothing = { 0 };
 	struct guard_result r = { .receivers = receivers, .max_receivers = 0 };
 
 	guard_check(m, &none, &b1, &nothing, NOW_MS, &r);
@@ -294,7 +294,7 @@ static void a_backend_without_weight_does_not_count(void **state)
 	struct override b1 = of_backend("web-ams", "b1");
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_seen nothing = { 0 };
+	struct guard_observed nothing = { 0 };
 	struct model_backend *b2 =
 	        (struct model_backend *)(uintptr_t)&model_pool(m, "web-ams")->backends[1];
 	size_t n;
@@ -316,7 +316,7 @@ static void receivers_share_by_their_weight(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_seen nothing = { 0 };
+	struct guard_observed nothing = { 0 };
 	struct model_site *fra = (struct model_site *)(uintptr_t)model_site(m, "fra");
 	size_t n;
 
@@ -326,7 +326,10 @@ static void receivers_share_by_their_weight(void **state)
 	fra->weight = 100;
 }
 
-/* What is out already gives nothing and takes nothing; another pool's backend of that name is another. */
+/*
+ * What is out already gives nothing and takes nothing; another pool's backend of that name is
+ * another.
+ */
 static void only_what_is_out_of_this_very_pool_is_left_out(void **state)
 {
 	(void)state;
@@ -335,7 +338,7 @@ static void only_what_is_out_of_this_very_pool_is_left_out(void **state)
 	struct override list[] = { b2, site };
 	struct overrides set = { list, 2 };
 	struct guard_receiver receivers[8];
-	struct guard_seen nothing = { 0 };
+	struct guard_observed nothing = { 0 };
 	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
 	size_t n;
 
@@ -357,7 +360,7 @@ static void the_highest_drain_of_a_site_counts(void **state)
 		                   of_site("ams", MODEL_OVERRIDE_DRAIN) };
 	struct overrides set = { list, 3 };
 	struct guard_receiver receivers[8];
-	struct guard_seen nothing = { 0 };
+	struct guard_observed nothing = { 0 };
 	size_t n;
 
 	list[0].from_ms = NOW_MS - 75000;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How answers go out: their heads to the letter, their time, what a full socket and a signal do, and the end after a refusal. */
+/*
+ * How answers go out: their heads to the letter, their time, what a full socket and a signal do,
+ * and the end after a refusal.
+ */
 #include "conn_pair.h"
 
 /* What the next call returns: an errno, or bytes at most; 0: as the socket says. */
@@ -58,7 +61,7 @@ static const char *head_of(const struct http_reply *reply, size_t n, bool close)
 	int d, year, h, m, s, end = 0;
 	FILE *out = open_memstream(&head, &size);
 
-	print_head(out, &c, n);
+	print_reply_head(out, &c, n);
 	fclose(out);
 	char *date = strstr(head, "\r\nDate: ");
 	assert_non_null(date);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Token buckets, the table of sources, budgets, and the program that steers peers, as the kernel runs it. */
+/*
+ * Token buckets, the table of sources, budgets, and the program that steers peers, as the kernel
+ * runs it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,16 +34,16 @@ static void a_burst_then_so_many_a_second(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_true(http_tokens_take(&t, rate, 1000));
-	assert_false(http_tokens_take(&t, rate, 1000));
-	assert_false(http_tokens_take(&t, rate, 1499));
+		assert_true(http_tokens_spend(&t, rate, 1000));
+	assert_false(http_tokens_spend(&t, rate, 1000));
+	assert_false(http_tokens_spend(&t, rate, 1499));
 	assert_true(http_tokens_left(&t, rate, 1500));
-	assert_true(http_tokens_take(&t, rate, 1500));
-	assert_false(http_tokens_take(&t, rate, 1500));
-	assert_false(http_tokens_take(&t, rate, 1400)); /* the clock went back: nothing is given */
+	assert_true(http_tokens_spend(&t, rate, 1500));
+	assert_false(http_tokens_spend(&t, rate, 1500));
+	assert_false(http_tokens_spend(&t, rate, 1400)); /* the clock went back: nothing is given */
 	for (int i = 0; i < 3; i++)
-		assert_true(http_tokens_take(&t, rate, 1000000)); /* no more than the burst */
-	assert_false(http_tokens_take(&t, rate, 1000000));
+		assert_true(http_tokens_spend(&t, rate, 1000000)); /* no more than the burst */
+	assert_false(http_tokens_spend(&t, rate, 1000000));
 }
 
 static void a_source_is_an_address_or_a_64(void **state)
@@ -125,17 +128,17 @@ static void strangers_have_a_part_of_the_budget_and_all_its_whole(void **state)
 	struct http_budget b = { .all = 100, .strangers = 60 };
 
 	(void)state;
-	assert_true(http_budget_take(&b, true, 60));
-	assert_false(http_budget_take(&b, true, 1));
-	assert_true(http_budget_take(&b, false, 40));
-	assert_false(http_budget_take(&b, false, 1));
+	assert_true(http_budget_reserve(&b, true, 60));
+	assert_false(http_budget_reserve(&b, true, 1));
+	assert_true(http_budget_reserve(&b, false, 40));
+	assert_false(http_budget_reserve(&b, false, 1));
 	http_budget_give(&b, true, 10);
-	assert_false(http_budget_take(&b, true, 11));
-	assert_true(http_budget_take(&b, true, 10));
+	assert_false(http_budget_reserve(&b, true, 11));
+	assert_true(http_budget_reserve(&b, true, 10));
 	http_budget_give(&b, false, 40);
 	http_budget_give(&b, true, 60);
-	assert_false(http_budget_take(&b, false, SIZE_MAX));
-	assert_true(http_budget_take(&b, false, 100));
+	assert_false(http_budget_reserve(&b, false, SIZE_MAX));
+	assert_true(http_budget_reserve(&b, false, 100));
 	assert_int_equal(b.used, 100);
 	assert_int_equal(b.used_by_strangers, 0);
 }
@@ -211,18 +214,18 @@ static void the_kernel_gives_peers_their_own_socket(void **state)
 
 static void peers_by_ipv6_are_compared_in_all_words(void **state)
 {
-	struct addr near[] = { address("::2"), address("::1:0:1"), address("1::1"),
-		               address("0:0:1::1"), address("127.0.0.1") };
+	struct addr suggest[] = { address("::2"), address("::1:0:1"), address("1::1"),
+		                  address("0:0:1::1"), address("127.0.0.1") };
 	struct addr own = address("::1"), many[256];
 	int fds[2];
 	uint16_t port = open_pair(AF_INET6, fds);
 
 	(void)state;
-	assert_int_equal(http_steer(fds[0], false, near, 5), 0);
+	assert_int_equal(http_steer(fds[0], false, suggest, 5), 0);
 	for (int round = 0; round < 4; round++)
 		assert_int_equal(connect_from("::1", "::1", port, fds), 0);
 	for (size_t i = 0; i < 256; i++)
-		many[i] = near[i % 4];
+		many[i] = suggest[i % 4];
 	many[255] = own;
 	assert_int_equal(http_steer(fds[0], false, many, 256), 0);
 	for (int round = 0; round < 4; round++)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who gets a connection of the API when many want one: sources, strangers, peers, and the end of the server. */
+/*
+ * Who gets a connection of the API when many want one: sources, strangers, peers, and the end of
+ * the server.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -233,7 +236,7 @@ static void connections_are_taken_by_their_source(void **state)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 		begun = NULL;
 		source->was_peer = i > 0;
-		take_connection(&server, pair[0], (const struct sockaddr *)&from);
+		accept_connection(&server, pair[0], (const struct sockaddr *)&from);
 		assert_int_equal(begun != NULL, i < 2); /* two of a source */
 		assert_int_equal(n_refused, i < 2 ? 0 : i - 1);
 		if (begun) {
@@ -300,7 +303,10 @@ static void handshakes_have_a_rate(void **state)
 	conns[1].source = &sources[1];
 }
 
-/* Of what refused clients go on sending: 32 reads at once of a source, 64 of all; peers' are not counted. */
+/*
+ * Of what refused clients go on sending: 32 reads at once of a source, 64 of all; peers' are not
+ * counted.
+ */
 static void reads_of_refused_bytes_have_a_rate(void **state)
 {
 	unsigned n[4] = { 0 };

@@ -102,7 +102,10 @@ static void who_waits_too_long_is_told_to_ask_again(void **state)
 	assert_int_equal(this_node.n_keys, 1);
 }
 
-/* The process ended after the change and before its answer: the answer is made from what is there. */
+/*
+ * The process ended after the change and before its answer: the answer is made from what is
+ * there.
+ */
 static void a_version_whose_answer_was_lost_is_found(void **state)
 {
 	struct http_request r = request("k"), again = request("k"), changed = request("k");
@@ -110,10 +113,10 @@ static void a_version_whose_answer_was_lost_is_found(void **state)
 	(void)state;
 	assert_false(idempotent_begin(&this_node, &r, &answer));
 	core_lock(&this_node);
-	idempotent_make(&this_node, &r);
+	idempotent_attach(&this_node, &r);
 	assert_string_equal(intent_principal(this_node.intent), "token:ops");
 	asked_apply("# changed", 0, NOW_MS + 10);
-	idempotent_made(&this_node);
+	idempotent_detach(&this_node);
 	assert_string_equal(intent_principal(this_node.intent), "weir");
 	core_unlock(&this_node);
 	this_node.n_keys = 0; /* another process now */
@@ -143,7 +146,7 @@ static void an_override_whose_answer_was_lost_is_found(void **state)
 		              .generation = 1,
 		              .created_ms = NOW_MS,
 		              .from_ms = NOW_MS,
-		              .until_ms = MODEL_WALL_NEVER,
+		              .until_ms = MODEL_TIME_NEVER,
 		              .author = "ada",
 		              .reason = "r",
 		              .node = "ams-1" };
@@ -152,9 +155,9 @@ static void an_override_whose_answer_was_lost_is_found(void **state)
 	override_make_id("ams-1", NOW_MS, 1, o.id);
 	assert_false(idempotent_begin(&this_node, &r, &answer));
 	core_lock(&this_node);
-	idempotent_make(&this_node, &r);
+	idempotent_attach(&this_node, &r);
 	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS + 10), 1);
-	idempotent_made(&this_node);
+	idempotent_detach(&this_node);
 	core_unlock(&this_node);
 	this_node.n_keys = 0;
 	assert_true(idempotent_begin(&this_node, &again, &answer));
@@ -174,7 +177,7 @@ static void an_answer_is_made_of_what_is_left(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-		answer_anew(&this_node, bodies[i], &answer);
+		answer_again(&this_node, bodies[i], &answer);
 		assert_int_equal(answer.status, 200);
 		assert_int_equal(json_object_size(answer.json), 1);
 		assert_true(json_is_true(json_object_get(answer.json, "recovered")));

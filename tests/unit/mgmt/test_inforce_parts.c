@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whether a version is in force on the whole node, and when it is rolled back because of a refusal. */
+/*
+ * Whether a version is in force on the whole node, and when it is rolled back because of a
+ * refusal.
+ */
 #include "asked.h"
 
 #include "mgmt/api/observe.h"
@@ -19,10 +22,10 @@ static const struct model *fake_model;
 static struct version our_head;
 static struct intent_key our_key;
 static bool key_new;
-static const char *write_why;
+static const char *unwritten_reason;
 static struct observe_state shown[OBSERVE_COUNT];
 static struct conditions stated[OBSERVE_COUNT];
-static struct peers_view views[2];
+static struct peers_report views[2];
 static unsigned n_rolled_back;
 static char rolled_back_why[512];
 
@@ -57,7 +60,7 @@ static uint64_t fake_document(const struct intent *in)
 static const char *fake_write_why(const struct intent *in)
 {
 	(void)in;
-	return write_why;
+	return unwritten_reason;
 }
 
 static const struct intent_key *fake_key_seen(const struct intent *in)
@@ -81,7 +84,7 @@ static struct observe_state fake_look(struct core *core, enum observe_process p,
 	return shown[p];
 }
 
-static size_t fake_peers_view(const struct core *core, const struct peers_view **out)
+static size_t fake_peers_view(const struct core *core, const struct peers_report **out)
 {
 	(void)core;
 	*out = views;
@@ -99,18 +102,18 @@ static int fake_roll_back(struct intent *in, const char *why, int64_t now_ms)
 
 /* The private parts too. */
 #define clock_mono_ms                fake_mono_ms
-#define clock_wall_ms                fake_clock_wall_ms
+#define clock_realtime_ms            fake_clock_wall_ms
 #define intent_model                 fake_intent_model
 #define intent_head                  fake_head
 #define intent_document              fake_document
-#define intent_write_why             fake_write_why
+#define intent_unwritten_reason      fake_write_why
 #define intent_roll_back_unconfirmed fake_roll_back
-#define key_seen                     fake_key_seen
+#define key_status                   fake_key_seen
 #define key_is_new                   fake_key_is_new
 #define observe_look                 fake_look
-#define peers_view(core, out)        fake_peers_view(core, out)
+#define peers_report(core, out)      fake_peers_view(core, out)
 #include "mgmt/api/inforce.c"
-#undef peers_view
+#undef peers_report
 
 static const struct model_node self = { .name = "ams-1", .api = "https://a1" };
 static const struct model one = { .cluster = "shop", .self = &self };
@@ -133,7 +136,7 @@ static int setup(void **state)
 	our_head.time_ms = NOW_MS - 3600000;
 	our_key = (struct intent_key){ .number = 2 };
 	key_new = false;
-	write_why = "";
+	unwritten_reason = "";
 	memset(views, 0, sizeof(views));
 	n_rolled_back = 0;
 	for (size_t i = 0; i < OBSERVE_COUNT; i++) {
@@ -206,7 +209,7 @@ static void the_api_must_listen_where_the_version_says(void **state)
 	assert_string_equal(this_node.inforce[0].process, "mgmt");
 	assert_int_equal(judge_for(STAYS_MS + 500), INFORCE_PENDING);
 	snprintf(this_node.api, sizeof(this_node.api), "https://a1");
-	snprintf(this_node.api_why, sizeof(this_node.api_why), "no such address");
+	snprintf(this_node.api_fault, sizeof(this_node.api_fault), "no such address");
 	this_node.api_failed_ms = fake_ms; /* a moment ago: an address may be in use for a while */
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_int_equal(judge_for(STAYS_MS - 1), INFORCE_PENDING);
@@ -218,7 +221,7 @@ static void the_api_must_listen_where_the_version_says(void **state)
 	fake_ms += EARLY + 1;
 	assert_int_equal(judge_now(), INFORCE_DONE);
 	make_head(4, 'c');
-	this_node.api_why[0] = '\0';
+	this_node.api_fault[0] = '\0';
 	snprintf(this_node.api, sizeof(this_node.api), "%s", "");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	fake_model = NULL; /* nothing asks for an API */
@@ -257,11 +260,11 @@ static void a_new_hash_key_must_be_there(void **state)
 static void a_document_that_is_not_written_is_in_force_nowhere(void **state)
 {
 	(void)state;
-	write_why = "No space left on device";
+	unwritten_reason = "No space left on device";
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_string_equal(this_node.inforce[0].why, "No space left on device");
 	assert_int_equal(judge_for(WITHIN_MS), INFORCE_LATE);
-	write_why = "";
+	unwritten_reason = "";
 	assert_int_equal(judge_now(), INFORCE_DONE);
 }
 
@@ -439,8 +442,8 @@ static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
 	memset(f.digest, 'a', DIGEST_TEXT_MAX - 1);
 	for (int s = INFORCE_UNKNOWN; s <= INFORCE_LATE; s++) {
 		f.state = (enum inforce_state)s;
-		json_t *told = inforce_tell(&f);
-		back = inforce_read(told);
+		json_t *told = inforce_to_json(&f);
+		back = inforce_from_json(told);
 		assert_int_equal(back.number, 5);
 		assert_int_equal(back.state, s);
 		assert_string_equal(back.digest, f.digest);
@@ -450,13 +453,13 @@ static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
 		assert_string_equal(back.why, "no such address");
 		json_object_set_new(told, "number", json_integer(s == 1 ? 0 : s == 2 ? -1 : 5));
 		json_object_set_new(told, "state", json_string(s == 3 ? "sure" : inforce_text(s)));
-		back = inforce_read(told);
+		back = inforce_from_json(told);
 		assert_int_equal(back.number, s == 1 || s == 2 ? 0 : 5);
 		assert_int_equal(back.state, s == 4 ? INFORCE_LATE : INFORCE_UNKNOWN);
 		json_decref(told);
 	}
 	f.number = 0;
-	json_t *none = inforce_tell(&f);
+	json_t *none = inforce_to_json(&f);
 	assert_true(json_is_null(none));
 	json_decref(none);
 }

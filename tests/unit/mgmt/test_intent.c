@@ -65,12 +65,12 @@ static enum command_outcome drain_site(struct intent *in, const char *site, int6
 		             .name = site,
 		             .over_ms = 300000,
 		             .from_ms = -1,
-		             .until_ms = MODEL_WALL_NEVER,
+		             .until_ms = MODEL_TIME_NEVER,
 		             .now = true,
 		             .author = "jw",
 		             .reason = "x" };
 	static struct command_result result;
-	struct guard_seen seen = { 0 };
+	struct guard_observed seen = { 0 };
 
 	return command_run(in, &c, &seen, now_ms, &result);
 }
@@ -129,8 +129,8 @@ static void mistakes_leave_everything_as_it_was(void **state)
 	struct intent_changed changed = { 0 };
 
 	assert_int_equal(intent_change(in, &change, NOW_MS + 10, &changed), -EINVAL);
-	assert_true(changed.mistakes.n_total > 0);
-	assert_string_equal(changed.mistakes.items[0].file, "weir.conf");
+	assert_true(changed.errors.n_total > 0);
+	assert_string_equal(changed.errors.items[0].file, "weir.conf");
 	assert_int_equal(intent_head(in)->number, 1);
 	assert_int_equal(intent_document(in), 1);
 	intent_changed_fini(&changed);
@@ -498,7 +498,7 @@ static int offer(struct intent *from, struct intent *to, int64_t now_ms,
 		        store_files(intent_store(from), list[i].number, &offers[n - 1 - i].files),
 		        0);
 	}
-	rc = intent_take(to, offers, (size_t)n, now_ms);
+	rc = intent_accept(to, offers, (size_t)n, now_ms);
 	for (int i = 0; i < n; i++)
 		files_fini(&offers[i].files);
 	return rc;

@@ -191,7 +191,7 @@ static void an_applied_version_of_a_peer_is_taken(void **state)
 		assert_true(join_waits(a) == waits[i]);
 		assert_int_equal(intent_relate(a, &offers[1].version, 1), INTENT_AHEAD);
 		assert_false(join_has(a, &offers[0].version));
-		assert_int_equal(intent_take(a, &offers[1], 1, NOW_MS + 10), 0);
+		assert_int_equal(intent_accept(a, &offers[1], 1, NOW_MS + 10), 0);
 		assert_int_equal(intent_head(a)->number, 2);
 		assert_int_equal(intent_relate(a, &offers[1].version, 1), INTENT_AGREED);
 		assert_int_equal(intent_version(a, 1, &(struct version){ 0 }, NULL), -ENOENT);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where a node's first version comes from, who may make it the cluster's, and what is said of it. */
+/*
+ * Where a node's first version comes from, who may make it the cluster's, and what is said of it.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -107,7 +109,10 @@ static void each_part_of_the_record_makes_it_provisional(void **state)
 	assert_false(join_is_provisional(&v));
 }
 
-/* The first mistake is shown until there is a version; a file that is not there is said in the log alone. */
+/*
+ * The first mistake is shown until there is a version; a file that is not there is said in the
+ * log alone.
+ */
 static void a_file_with_a_mistake_is_refused_and_says_where(void **state)
 {
 	static const struct {
@@ -269,7 +274,10 @@ static void free_two(struct intent_offer offers[2])
 		files_fini(&offers[i].files);
 }
 
-/* A list that begins later replaces the provisional version, which is kept among the lost ones and named in an event. */
+/*
+ * A list that begins later replaces the provisional version, which is kept among the lost ones
+ * and named in an event.
+ */
 static void a_provisional_version_that_gives_way_is_kept_and_named(void **state)
 {
 	struct intent_offer offers[2] = { 0 };
@@ -281,7 +289,7 @@ static void a_provisional_version_that_gives_way_is_kept_and_named(void **state)
 	make("# two sites", "# others");
 	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	struct version own = *intent_head(in);
-	assert_int_equal(intent_take(in, &offers[1], 1, NOW_MS + 10), 0);
+	assert_int_equal(intent_accept(in, &offers[1], 1, NOW_MS + 10), 0);
 	assert_int_equal(intent_head(in)->number, 2);
 	assert_int_equal(store_lost(intent_store(in), lost, 2), 1);
 	assert_string_equal(lost[0].version.digest, own.digest);
@@ -297,7 +305,10 @@ static void a_provisional_version_that_gives_way_is_kept_and_named(void **state)
 	fixture_remove(&place);
 }
 
-/* One whose own first version is the parent, or the very head, of what is taken: nothing has given way. */
+/*
+ * One whose own first version is the parent, or the very head, of what is taken: nothing has
+ * given way.
+ */
 static void what_leads_on_from_ours_makes_none_give_way(void **state)
 {
 	struct intent_offer offers[2] = { 0 };
@@ -308,7 +319,7 @@ static void what_leads_on_from_ours_makes_none_give_way(void **state)
 	make(NULL, NULL); /* the same file as the other's first */
 	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	assert_string_equal(intent_head(in)->digest, offers[0].version.digest);
-	assert_int_equal(intent_take(in, &offers[1], 1, NOW_MS + 10), 0);
+	assert_int_equal(intent_accept(in, &offers[1], 1, NOW_MS + 10), 0);
 	assert_int_equal(store_lost(intent_store(in), lost, 2), 0);
 	assert_false(has_event(in, "gave way"));
 	assert_int_equal(intent_version(in, 1, &(struct version){ 0 }, NULL), 0);
@@ -317,7 +328,7 @@ static void what_leads_on_from_ours_makes_none_give_way(void **state)
 
 	make(NULL, NULL);
 	in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	assert_int_equal(intent_take(in, offers, 1, NOW_MS + 10), 0); /* its record alone */
+	assert_int_equal(intent_accept(in, offers, 1, NOW_MS + 10), 0); /* its record alone */
 	assert_string_equal(intent_head(in)->author, "bootstrap");
 	assert_int_equal(store_lost(intent_store(in), lost, 2), 0);
 	assert_false(has_event(in, "gave way"));
@@ -326,7 +337,7 @@ static void what_leads_on_from_ours_makes_none_give_way(void **state)
 
 	make("# two sites", "# others"); /* another first version: replaced in place, and said */
 	in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	assert_int_equal(intent_take(in, offers, 2, NOW_MS + 10), 0);
+	assert_int_equal(intent_accept(in, offers, 2, NOW_MS + 10), 0);
 	assert_true(has_event(in, "gave way to version 2 by ann"));
 	assert_int_equal(intent_version(in, 1, &(struct version){ 0 }, NULL), 0);
 	intent_close(in);
@@ -334,7 +345,10 @@ static void what_leads_on_from_ours_makes_none_give_way(void **state)
 	free_two(offers);
 }
 
-/* What need not be fetched from a peer: a version of ours of that number and digest, unless ours is provisional. */
+/*
+ * What need not be fetched from a peer: a version of ours of that number and digest, unless ours
+ * is provisional.
+ */
 static void only_an_applied_history_counts_as_had(void **state)
 {
 	struct intent_offer offers[2] = { 0 };
@@ -366,7 +380,7 @@ static void taking_a_version_ends_the_waiting(void **state)
 	assert_true(join_waits(in));
 	assert_string_equal(join_model(in)->self->name, "ams-1");
 	assert_false(join_has(in, &offers[1].version));
-	assert_int_equal(intent_take(in, offers, 2, NOW_MS + 10), 0);
+	assert_int_equal(intent_accept(in, offers, 2, NOW_MS + 10), 0);
 	assert_false(join_waits(in));
 	assert_ptr_equal(join_model(in), intent_model(in));
 	assert_false(has_event(in, "gave way"));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The judgement over a node (mgmt/judge/judge.h): a case for each row of its table, and that each row has one. */
+/*
+ * The judgement over a node (mgmt/judge/judge.h): a case for each row of its table, and that each
+ * row has one.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,8 +56,8 @@ static struct world *new_world(void)
 	w->f = (struct judge_facts){
 		.has_intent = true,
 		.has_configuration = true,
-		.store_why = "",
-		.write_why = "",
+		.store_reason = "",
+		.unwritten_reason = "",
 		.document = 7,
 		.document_age_ms = 60000,
 		.processes = w->processes,
@@ -183,12 +186,12 @@ static void no_version(struct world *w)
 
 static void store_fails(struct world *w)
 {
-	w->f.store_why = "disk I/O error";
+	w->f.store_reason = "disk I/O error";
 }
 
 static void document_cannot_be_written(struct world *w)
 {
-	w->f.write_why = "No space left on device";
+	w->f.unwritten_reason = "No space left on device";
 }
 
 static void version_waits(struct world *w)
@@ -271,7 +274,10 @@ static void peer_is_diverged(struct world *w)
 	w->peer.state = JUDGE_PEER_DIVERGED;
 }
 
-/* One row a rule. The state is written out here: the test must not read it from the table that it tests. */
+/*
+ * One row a rule. The state is written out here: the test must not read it from the table that it
+ * tests.
+ */
 static const struct {
 	enum judge_rule rule;
 	enum judge_state state;
@@ -464,7 +470,10 @@ static void ports_are_blamed_once(void **state)
 	free(w);
 }
 
-/* What one backend's condition says is nothing about its neighbour, and a next hop's is not a port's. */
+/*
+ * What one backend's condition says is nothing about its neighbour, and a next hop's is not a
+ * port's.
+ */
 static void a_backend_is_blamed_by_its_own_condition_alone(void **state)
 {
 	(void)state;

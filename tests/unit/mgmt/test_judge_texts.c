@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the judgement says, to the letter, on a node with two of everything: each subject for itself, and each limit. */
+/*
+ * What the judgement says, to the letter, on a node with two of everything: each subject for
+ * itself, and each limit.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -331,10 +334,10 @@ static void the_intents_troubles_are_said(void **state)
 	f.has_intent = false; /* weir-mgmt does not speak: not known */
 	is_well();
 	f.has_configuration = f.has_intent = true;
-	f.store_why = f.write_why = "";
+	f.store_reason = f.unwritten_reason = "";
 	is_well();
-	f.store_why = "disk I/O error";
-	f.write_why = "No space left on device";
+	f.store_reason = "disk I/O error";
+	f.unwritten_reason = "No space left on device";
 	f.unconfirmed = 12;
 	assert_string_equal(
 	        verdict(),

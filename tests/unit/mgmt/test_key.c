@@ -35,7 +35,10 @@ static struct intent *open_it(const struct fixture *f, int64_t now_ms)
 	return in;
 }
 
-/* Apply the fixture's configuration with one replacement. @return the fingerprint of its version, static */
+/*
+ * Apply the fixture's configuration with one replacement. @return the fingerprint of its version,
+ * static
+ */
 static const char *apply(struct intent *in, const char *from, const char *to, int64_t now_ms)
 {
 	struct files files = fixture_files(from, to);
@@ -58,7 +61,10 @@ static void a_fingerprint_tells_keys_apart_and_is_the_same_everywhere(void **sta
 
 	(void)state;
 	model_key_fingerprint(key, first);
-	/* { printf 'weir hash key\0'; printf 00112233445566778899aabbccddeeff | xxd -r -p; } | sha256sum */
+	/*
+	 * { printf 'weir hash key\0'; printf 00112233445566778899aabbccddeeff | xxd -r -p; } |
+	 * sha256sum
+	 */
 	assert_string_equal(first, "d5cc6d133208bd44");
 	for (int i = 0; i < 128; i++) {
 		uint64_t flipped[2] = { key[0], key[1] };
@@ -77,16 +83,16 @@ static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
 
 	memcpy(first, intent_head(in)->hash_key, sizeof(first));
 	intent_tick(in, NOW_MS + 1000);
-	assert_false(key_seen(in)->wrong);
-	assert_string_equal(key_seen(in)->found, first);
+	assert_false(key_status(in)->wrong);
+	assert_string_equal(key_status(in)->found, first);
 	uint64_t quiet = intent_document(in);
 	for (int i = 1; i < 10; i++) /* a good key that stays is no news */
 		intent_tick(in, NOW_MS + 1000 + 100 * i);
 	assert_true(intent_document(in) == quiet);
 	fixture_write(f->conf, "hash.key", OTHER_KEY);
 	intent_tick(in, NOW_MS + 2000);
-	assert_true(key_seen(in)->wrong);
-	assert_non_null(strstr(key_seen(in)->why, first));
+	assert_true(key_status(in)->wrong);
+	assert_non_null(strstr(key_status(in)->why, first));
 	/* a change that names no other key has the key of the version before */
 	assert_string_equal(apply(in, "weight = 100; },\n                 {",
 	                          "weight = 90; },\n                 {", NOW_MS + 3000),
@@ -101,10 +107,10 @@ static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
 	assert_int_equal(unlink(path), 0);
 	uint64_t document = intent_document(in);
 	intent_tick(in, NOW_MS + 5000);
-	assert_true(key_seen(in)->wrong);
+	assert_true(key_status(in)->wrong);
 	fixture_write(f->conf, "hash.key", "00112233445566778899aabbccddeeff\n");
 	intent_tick(in, NOW_MS + 6000);
-	assert_false(key_seen(in)->wrong);
+	assert_false(key_status(in)->wrong);
 	assert_true(intent_document(in) > document); /* so that the processes read it again */
 	intent_close(in);
 }
@@ -122,8 +128,8 @@ static void a_version_without_a_fingerprint_takes_any_key(void **state)
 	in = open_it(f, NOW_MS + 1000);
 	assert_string_equal(intent_head(in)->hash_key, "");
 	intent_tick(in, NOW_MS + 2000);
-	assert_false(key_seen(in)->wrong);
-	assert_int_equal(strlen(key_seen(in)->found), MODEL_FINGERPRINT_MAX - 1);
+	assert_false(key_status(in)->wrong);
+	assert_int_equal(strlen(key_status(in)->found), MODEL_FINGERPRINT_MAX - 1);
 	intent_close(in);
 }
 
@@ -138,7 +144,7 @@ static void another_key_comes_with_a_version_that_names_it(void **state)
 	assert_string_not_equal(
 	        apply(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 10), first);
 	intent_tick(in, NOW_MS + 1000);
-	assert_false(key_seen(in)->wrong);
+	assert_false(key_status(in)->wrong);
 	/* back to the first version: it had the first key, which is in no file any more */
 	struct intent_change back = { .rollback_to = 1, .author = "jw", .reason = "back" };
 	struct intent_changed changed = { 0 };
@@ -146,7 +152,7 @@ static void another_key_comes_with_a_version_that_names_it(void **state)
 	intent_changed_fini(&changed);
 	assert_string_equal(intent_head(in)->hash_key, first);
 	intent_tick(in, NOW_MS + 3000);
-	assert_true(key_seen(in)->wrong);
+	assert_true(key_status(in)->wrong);
 	intent_close(in);
 }
 
@@ -154,22 +160,22 @@ static void a_document_without_its_key_takes_that_of_the_one_before(void **state
 {
 	const struct fixture *f = *state;
 	struct intent *in = open_it(f, NOW_MS);
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *good = NULL, *wrong = NULL;
 	char path[PATH_MAX];
 
 	intent_close(in);
 	snprintf(path, sizeof(path), "%s/effective.conf", f->state);
-	assert_int_equal(model_read_effective(path, "ams-1", &good, &mistakes), 0);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(model_read_effective(path, "ams-1", &good, &errors), 0);
+	model_errors_free(&errors);
 	assert_int_equal(good->key_state, MODEL_KEY_GOOD);
 	fixture_write(f->conf, "hash.key", OTHER_KEY);
-	assert_int_equal(model_read_effective(path, "ams-1", &wrong, &mistakes), 0);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(model_read_effective(path, "ams-1", &wrong, &errors), 0);
+	model_errors_free(&errors);
 	assert_int_equal(wrong->key_state, MODEL_KEY_NONE);
 	assert_true(wrong->hash_key[0] == 0 && wrong->hash_key[1] == 0);
-	assert_non_null(strstr(wrong->key_why, good->meta.hash_key));
-	assert_null(strstr(wrong->key_why, "ffeeddcc"));
+	assert_non_null(strstr(wrong->key_fault, good->meta.hash_key));
+	assert_null(strstr(wrong->key_fault, "ffeeddcc"));
 	assert_false(model_key_keep(wrong, NULL));
 	assert_false(model_key_keep(wrong, wrong)); /* nor has that one a key */
 	assert_int_equal(wrong->key_state, MODEL_KEY_NONE);
@@ -219,27 +225,27 @@ static void each_change_of_the_file_is_said_once(void **state)
 	char path[PATH_MAX];
 
 	intent_tick(in, NOW_MS + 1000);
-	assert_false(key_seen(in)->wrong);
-	assert_int_equal(key_seen(in)->number, 1);
-	assert_string_equal(key_seen(in)->found, intent_head(in)->hash_key);
+	assert_false(key_status(in)->wrong);
+	assert_int_equal(key_status(in)->number, 1);
+	assert_string_equal(key_status(in)->found, intent_head(in)->hash_key);
 	assert_int_equal(n_events(in, again), 0);
 	fixture_write(f->conf, "hash.key", OTHER_KEY);
 	for (int i = 0; i < 2; i++)
 		intent_tick(in, NOW_MS + 2000 + i);
-	assert_true(key_seen(in)->wrong);
+	assert_true(key_status(in)->wrong);
 	assert_int_equal(n_events(in, "copy that from a peer, or apply a new hash_key_id"), 1);
 	snprintf(path, sizeof(path), "%s/hash.key", f->conf);
 	assert_int_equal(unlink(path), 0);
 	for (int i = 0; i < 2; i++)
 		intent_tick(in, NOW_MS + 3000 + i);
-	assert_string_equal(key_seen(in)->found, "");
+	assert_string_equal(key_status(in)->found, "");
 	assert_int_equal(n_events(in, "cannot be read as a key; version 1 needs the one"), 1);
 	fixture_write(f->conf, "hash.key", "00112233445566778899aabbccddeeff\n");
 	uint64_t document = intent_document(in);
 	for (int i = 0; i < 2; i++)
 		intent_tick(in, NOW_MS + 4000 + i);
-	assert_false(key_seen(in)->wrong);
-	assert_string_equal(key_seen(in)->why, "");
+	assert_false(key_status(in)->wrong);
+	assert_string_equal(key_status(in)->why, "");
 	assert_int_equal(n_events(in, again), 1);
 	assert_int_equal(intent_document(in), document + 1); /* the processes must look, too */
 	intent_close(in);

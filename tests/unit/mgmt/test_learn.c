@@ -15,11 +15,11 @@
 #include "weir/guests.h"
 
 /* @param some  whether there is a text */
-static enum learn_word read_text(const char *json, bool *some)
+static enum state_fetch_word read_text(const char *json, bool *some)
 {
 	json_t *answer = json ? json_loads(json, JSON_DECODE_ANY, NULL) : NULL;
 	const char *guests = NULL;
-	enum learn_word word = learn_read(answer, "ams-2", "shop", &guests);
+	enum state_fetch_word word = state_fetch_read(answer, "ams-2", "shop", &guests);
 
 	*some = guests != NULL;
 	json_decref(answer);
@@ -31,32 +31,32 @@ static void answers_are_told_apart(void **state)
 	(void)state;
 	static const struct {
 		const char *json;
-		enum learn_word word;
+		enum state_fetch_word word;
 	} cases[] = {
 #define FROM "{\"node\":\"ams-2\",\"cluster\":\"shop\","
-		{ FROM "\"learning\":false,\"guests\":\"pool a 64\\n\"}", LEARN_KNOWS },
-		{ FROM "\"learning\":true,\"guests\":\"pool a 64\\n\"}", LEARN_NOTHING },
-		{ FROM "\"learning\":0,\"guests\":\"\"}", LEARN_MALFORMED },
-		{ FROM "\"guests\":\"\"}", LEARN_MALFORMED },
-		{ FROM "\"learning\":false}", LEARN_MALFORMED },
-		{ FROM "\"learning\":false,\"guests\":null}", LEARN_MALFORMED },
-		{ FROM "\"learning\":false,\"guests\":[]}", LEARN_MALFORMED },
-		{ FROM "\"ok\":false,\"error\":\"no document\"}", LEARN_MALFORMED },
+		{ FROM "\"learning\":false,\"guests\":\"pool a 64\\n\"}", STATE_FETCH_KNOWS },
+		{ FROM "\"learning\":true,\"guests\":\"pool a 64\\n\"}", STATE_FETCH_NOTHING },
+		{ FROM "\"learning\":0,\"guests\":\"\"}", STATE_FETCH_MALFORMED },
+		{ FROM "\"guests\":\"\"}", STATE_FETCH_MALFORMED },
+		{ FROM "\"learning\":false}", STATE_FETCH_MALFORMED },
+		{ FROM "\"learning\":false,\"guests\":null}", STATE_FETCH_MALFORMED },
+		{ FROM "\"learning\":false,\"guests\":[]}", STATE_FETCH_MALFORMED },
+		{ FROM "\"ok\":false,\"error\":\"no document\"}", STATE_FETCH_MALFORMED },
 		{ "{\"node\":\"ams-3\",\"cluster\":\"shop\",\"learning\":false,\"guests\":\"\"}",
-		  LEARN_MALFORMED },
+		  STATE_FETCH_MALFORMED },
 		{ "{\"node\":\"ams-2\",\"cluster\":\"mail\",\"learning\":false,\"guests\":\"\"}",
-		  LEARN_MALFORMED },
-		{ "{\"learning\":false,\"guests\":\"\"}", LEARN_MALFORMED },
-		{ "[]", LEARN_MALFORMED },
-		{ "\"x\"", LEARN_MALFORMED },
-		{ NULL, LEARN_MALFORMED },
+		  STATE_FETCH_MALFORMED },
+		{ "{\"learning\":false,\"guests\":\"\"}", STATE_FETCH_MALFORMED },
+		{ "[]", STATE_FETCH_MALFORMED },
+		{ "\"x\"", STATE_FETCH_MALFORMED },
+		{ NULL, STATE_FETCH_MALFORMED },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		bool some;
 
 		if (read_text(cases[i].json, &some) != cases[i].word ||
-		    some != (cases[i].word == LEARN_KNOWS))
+		    some != (cases[i].word == STATE_FETCH_KNOWS))
 			fail_msg("%s", cases[i].json ? cases[i].json : "nothing");
 	}
 }
@@ -64,19 +64,19 @@ static void answers_are_told_apart(void **state)
 static void what_is_too_long_is_no_answer(void **state)
 {
 	(void)state;
-	char *guests = malloc(GUESTS_TEXT_MAX + 2);
+	char *guests = malloc(CONN_STATE_TEXT_MAX + 2);
 	const char *text;
 
 	assert_non_null(guests);
-	memset(guests, 'x', GUESTS_TEXT_MAX + 1);
-	guests[GUESTS_TEXT_MAX + 1] = '\0';
+	memset(guests, 'x', CONN_STATE_TEXT_MAX + 1);
+	guests[CONN_STATE_TEXT_MAX + 1] = '\0';
 	json_t *answer = json_pack("{s:s, s:s, s:b, s:s}", "node", "ams-2", "cluster", "shop",
 	                           "learning", 0, "guests", guests);
-	assert_int_equal(learn_read(answer, "ams-2", "shop", &text), LEARN_MALFORMED);
-	guests[GUESTS_TEXT_MAX] = '\0'; /* the longest that is one */
+	assert_int_equal(state_fetch_read(answer, "ams-2", "shop", &text), STATE_FETCH_MALFORMED);
+	guests[CONN_STATE_TEXT_MAX] = '\0'; /* the longest that is one */
 	json_object_set_new(answer, "guests", json_string(guests));
-	assert_int_equal(learn_read(answer, "ams-2", "shop", &text), LEARN_KNOWS);
-	assert_int_equal(strlen(text), GUESTS_TEXT_MAX);
+	assert_int_equal(state_fetch_read(answer, "ams-2", "shop", &text), STATE_FETCH_KNOWS);
+	assert_int_equal(strlen(text), CONN_STATE_TEXT_MAX);
 	json_decref(answer);
 	free(guests);
 }

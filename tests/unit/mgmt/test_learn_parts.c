@@ -6,9 +6,9 @@
 
 #include "mgmt/api/peers.h"
 
-static struct peers_view fake_view[2];
+static struct peers_report fake_view[2];
 
-static size_t fake_peers_view(const struct core *c, const struct peers_view **out)
+static size_t fake_peers_view(const struct core *c, const struct peers_report **out)
 {
 	(void)c;
 	*out = fake_view;
@@ -37,12 +37,12 @@ static bool fake_wait(struct core *core, uint64_t until_ms)
 }
 
 /* The private parts too. */
-#define peers_view(core, out) fake_peers_view(core, out)
-#define ctl_ask               fake_ask
-#define core_wait             fake_wait
+#define peers_report(core, out) fake_peers_view(core, out)
+#define ctl_request             fake_ask
+#define core_wait               fake_wait
 #include "mgmt/api/learn.c"
-#undef peers_view
-#undef ctl_ask
+#undef peers_report
+#undef ctl_request
 #undef core_wait
 
 static void peers_of_this_site_with_an_api_are_asked(void **state)
@@ -67,14 +67,14 @@ static void peers_of_this_site_with_an_api_are_asked(void **state)
 	for (int s = PEERS_UNASKED; s <= PEERS_UNREACHABLE; s++) {
 		fake_view[0].state = (enum peers_state)s;
 		fake_view[1].state = PEERS_AGREED;
-		list_fellows(&this_node, &l, &m);
+		list_site_peers(&this_node, &l, &m);
 		assert_int_equal(l.n, 2);
 		assert_string_equal(l.cluster, "shop");
-		assert_string_equal(l.fellows[0].node, "ams-2");
-		assert_string_equal(l.fellows[0].api, "https://a2");
-		assert_string_equal(l.fellows[1].node, "ams-5");
-		assert_int_equal(l.fellows[0].agrees, s == PEERS_AGREED);
-		assert_true(l.fellows[1].agrees);
+		assert_string_equal(l.site_peers[0].node, "ams-2");
+		assert_string_equal(l.site_peers[0].api, "https://a2");
+		assert_string_equal(l.site_peers[1].node, "ams-5");
+		assert_int_equal(l.site_peers[0].agrees, s == PEERS_AGREED);
+		assert_true(l.site_peers[1].agrees);
 	}
 	assert_false(peer_agrees(&this_node, "unheard-of"));
 }
@@ -97,14 +97,14 @@ static void one_answer_is_handed_over(void **state)
 		{ KNOWS("ams-2"), KNOWS("ams-3"), { false, false }, NULL },
 		{ NOTHING("ams-2"), KNOWS("ams-3"), { true, true }, "ams-3" },
 		{ NOTHING("ams-2"), KNOWS("ams-3"), { true, false }, NULL },
-		{ NOTHING("ams-2"), NOTHING("ams-3"), { true, false }, GUESTS_NOBODY },
+		{ NOTHING("ams-2"), NOTHING("ams-3"), { true, false }, CONN_STATE_NO_PEER },
 		{ NOTHING("ams-2"), NULL, { true, true }, NULL },
 		{ NULL, NULL, { true, true }, NULL },
 		{ KNOWS("ams-3"), NOTHING("ams-2"), { true, true }, NULL }, /* each other's */
 	};
 	struct state_fetch l = { .cluster = "shop",
-		                 .fellows = { { .node = "ams-2", .api = "https://a2" },
-		                              { .node = "ams-3", .api = "https://a3" } },
+		                 .site_peers = { { .node = "ams-2", .api = "https://a2" },
+		                                 { .node = "ams-3", .api = "https://a3" } },
 		                 .n = 2 };
 
 	(void)state;
@@ -112,18 +112,18 @@ static void one_answer_is_handed_over(void **state)
 		const struct asked_row rows[] = { { "a2/v1/peer/guests", cases[i].first, 0 },
 			                          { "a3/v1/peer/guests", cases[i].second, 0 },
 			                          { NULL, NULL, 0 } };
-		struct guests_told told;
+		struct conn_state told;
 		uint64_t now_ms = clock_mono_ms();
 
-		l.fellows[0].agrees = cases[i].agrees[0];
-		l.fellows[1].agrees = cases[i].agrees[1];
+		l.site_peers[0].agrees = cases[i].agrees[0];
+		l.site_peers[1].agrees = cases[i].agrees[1];
 		asked_rows = rows;
 		n_asked = 0;
 		while (clock_mono_ms() == now_ms)
 			;
-		ask_fellows(&this_node, &l);
+		query_site_peers(&this_node, &l);
 		assert_int_equal(n_asked, 2);
-		bool is_told = !guests_read(this_node.dirs.run, now_ms, &told);
+		bool is_told = !conn_state_read(this_node.dirs.run, now_ms, &told);
 
 		if (is_told != (cases[i].from != NULL) ||
 		    (is_told && strcmp(told.node, cases[i].from) != 0))
@@ -164,7 +164,7 @@ static void a_peer_is_told_what_the_dataplane_knows_and_who_says_so(void **state
 {
 	(void)state;
 	fake_answer = "{\"learning\":false,\"guests\":\"g\",\"node\":\"other\"}";
-	json_t *told = learn_tell(&this_node);
+	json_t *told = state_fetch_to_json(&this_node);
 	assert_string_equal(asked_line, "{\"do\":\"guests\"}");
 	json_t *wanted = json_pack("{s:b, s:s, s:s, s:s}", "learning", 0, "guests", "g", "node",
 	                           "ams-1", "cluster", "shop");
@@ -172,14 +172,14 @@ static void a_peer_is_told_what_the_dataplane_knows_and_who_says_so(void **state
 	json_decref(wanted);
 	json_decref(told);
 	fake_answer = NULL;
-	assert_null(learn_tell(&this_node));
+	assert_null(state_fetch_to_json(&this_node));
 }
 
 /* What is in RUN/guests.told after one round of the thread: who told it, or "" for nothing. */
 static const char *round_with(const char *answer)
 {
 	static char node[64];
-	struct guests_told told;
+	struct conn_state told;
 	uint64_t now_ms = clock_mono_ms();
 	struct state_fetch l = { .n = 0 };
 
@@ -188,10 +188,10 @@ static const char *round_with(const char *answer)
 	fake_answer = answer;
 	this_node.learn = &l;
 	this_node.stopping = false;
-	run(&this_node);
+	run_state_fetch(&this_node);
 	this_node.learn = NULL;
 	node[0] = '\0';
-	if (!guests_read(this_node.dirs.run, now_ms, &told)) {
+	if (!conn_state_read(this_node.dirs.run, now_ms, &told)) {
 		snprintf(node, sizeof(node), "%s", told.node);
 		free(told.text);
 	}
@@ -208,7 +208,7 @@ static void a_round_tells_a_dataplane_that_wants(void **state)
 	         (unsigned long long)intent_document(this_node.intent));
 	assert_string_equal(round_with("{\"wants_guests\":false}"), "");
 	assert_string_equal(round_with(NULL), "");
-	assert_string_equal(round_with(wanting), GUESTS_NOBODY);
+	assert_string_equal(round_with(wanting), CONN_STATE_NO_PEER);
 	assert_int_equal(n_asked, 0);
 }
 

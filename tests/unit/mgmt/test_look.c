@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A look at the node: each part comes from its source, and what was seen of a target is told with its age. */
+/*
+ * A look at the node: each part comes from its source, and what was seen of a target is told with
+ * its age.
+ */
 #include "asked.h"
 
 #include "base/clock.h"
@@ -10,7 +13,7 @@
 #include "weir/health.h"
 
 static const char *fake_why = "";
-static struct peers_view fake_views[2];
+static struct peers_report fake_views[2];
 static bool fake_token;
 static json_t *fake_dns;
 
@@ -31,7 +34,7 @@ static void fake_process(const char *run_dir, const char *process, struct gather
 	conditions->n = 5;
 }
 
-static size_t fake_peers(const struct core *core, const struct peers_view **out)
+static size_t fake_peers(const struct core *core, const struct peers_report **out)
 {
 	(void)core;
 	*out = fake_views;
@@ -66,17 +69,17 @@ static json_t *fake_json(struct core *core)
 }
 
 /* The private parts too. */
-#define observe_look             fake_look
-#define gather_process           fake_process
-#define peers_view(c, out)       fake_peers(c, out)
-#define peers_has_token          fake_has_token
-#define peers_loads              fake_loads
-#define observe_dns              fake_observe_dns
-#define handle_peers_json        fake_json
-#define diverged_tell            fake_json
-#define intent_store_why(in)     ((void)(in), fake_why)
-#define intent_write_why(in)     ((void)(in), *fake_why ? "full" : "")
-#define state_document_age_ms(c) ((void)(c), (uint64_t)4321)
+#define observe_look                fake_look
+#define gather_process              fake_process
+#define peers_report(c, out)        fake_peers(c, out)
+#define peers_has_token             fake_has_token
+#define peers_loads                 fake_loads
+#define observe_dns                 fake_observe_dns
+#define handle_peers_json           fake_json
+#define diverged_to_json            fake_json
+#define intent_store_reason(in)     ((void)(in), fake_why)
+#define intent_unwritten_reason(in) ((void)(in), *fake_why ? "full" : "")
+#define state_document_age_ms(c)    ((void)(c), (uint64_t)4321)
 #include "mgmt/api/look.c"
 
 static void a_look_has_each_part_from_its_source(void **state)
@@ -89,7 +92,7 @@ static void a_look_has_each_part_from_its_source(void **state)
 	snprintf(fake_views[1].node, sizeof(fake_views[1].node), "fra-1");
 	fake_token = true;
 	fake_why = "broken";
-	assert_int_equal(look_take(&this_node, &l), 0);
+	assert_int_equal(look_init(&this_node, &l), 0);
 	assert_ptr_equal(l.core, &this_node);
 	assert_true(l.has_head);
 	assert_int_equal(l.head.number, 1);
@@ -97,8 +100,8 @@ static void a_look_has_each_part_from_its_source(void **state)
 	assert_string_equal(l.m->cluster, "shop");
 	assert_int_equal(l.document, intent_document(this_node.intent));
 	assert_string_equal(l.store_state, "ok");
-	assert_string_equal(l.store_why, "broken");
-	assert_string_equal(l.write_why, "full");
+	assert_string_equal(l.store_reason, "broken");
+	assert_string_equal(l.unwritten_reason, "full");
 	assert_int_equal(l.document_age_ms, 4321);
 	for (unsigned p = 0; p < OBSERVE_COUNT; p++) {
 		assert_int_equal(l.processes[p].document, 100 + p);
@@ -106,7 +109,7 @@ static void a_look_has_each_part_from_its_source(void **state)
 	}
 	assert_int_equal(l.supervisor.age_ms, 77);
 	assert_int_equal(l.supervisor_conditions.n, 5);
-	assert_int_equal(l.n_views, 2);
+	assert_int_equal(l.n_peer_reports, 2);
 	assert_string_equal(l.views[1].node, "fra-1");
 	assert_int_equal(l.views[1].state, PEERS_AGREED);
 	assert_true(l.has_token);
@@ -135,8 +138,8 @@ static void write_page(health_word word)
 
 	memset(&health, 0, sizeof(health));
 	assert_int_equal(health_set_targets(&health, targets, 3, 7), 0);
-	health_write(&health, health_find(&health, 10), health_make(HEALTH_UP, 0, 0, 0));
-	health_write(&health, health_find(&health, 20), word);
+	health_write(&health, health_find_index(&health, 10), health_make(HEALTH_UP, 0, 0, 0));
+	health_write(&health, health_find_index(&health, 20), word);
 }
 
 /* Compare @p told, taken, with @p json. */

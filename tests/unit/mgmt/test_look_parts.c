@@ -15,7 +15,7 @@ static struct edge {
 	size_t n_reasons, n_left_out, n_notes;
 } edge;
 static struct look one_look;
-static struct peers_view views[2];
+static struct peers_report views[2];
 
 static int fake_take(struct core *core, struct look *l)
 {
@@ -62,7 +62,7 @@ static json_t *fake_pools(struct status *s)
 	return json_pack("[{s:s}]", "name", "pools are told apart");
 }
 
-static size_t fake_view(const struct core *core, const struct peers_view **out)
+static size_t fake_view(const struct core *core, const struct peers_report **out)
 {
 	(void)core;
 	*out = views;
@@ -75,17 +75,17 @@ static uint64_t fake_mono_ms(void)
 }
 
 /* The private parts too. */
-#define look_take             fake_take
-#define look_fini             fake_fini
-#define facts_judge           fake_facts
-#define state_since           fake_since
-#define status_pools          fake_pools
-#define peers_view(core, out) fake_view(core, out)
-#define clock_mono_ms         fake_mono_ms
-#define WEIR_RELEASE          "4.5.6"
+#define look_init               fake_take
+#define look_fini               fake_fini
+#define facts_judge             fake_facts
+#define state_since             fake_since
+#define status_pools            fake_pools
+#define peers_report(core, out) fake_view(core, out)
+#define clock_mono_ms           fake_mono_ms
+#define WEIR_RELEASE            "4.5.6"
 #include "mgmt/api/handle_seen.c"
 #include "mgmt/api/handle_status.c"
-#undef peers_view
+#undef peers_report
 
 static struct addr addresses[3];
 static const struct model_site sites[2] = { { .name = "ams", .region = "eu", .weight = 30 },
@@ -221,11 +221,11 @@ static void see(uint64_t target, enum health_state word)
 	all[n++] = target;
 	health_word kept[8];
 	for (size_t i = 0; i + 1 < n; i++)
-		kept[i] = health_read(&health, health_find(&health, all[i]));
+		kept[i] = health_read(&health, health_find_index(&health, all[i]));
 	assert_int_equal(health_set_targets(&health, all, n, 1), 0);
 	for (size_t i = 0; i + 1 < n; i++)
-		health_write(&health, health_find(&health, all[i]), kept[i]);
-	health_write(&health, health_find(&health, target),
+		health_write(&health, health_find_index(&health, all[i]), kept[i]);
+	health_write(&health, health_find_index(&health, target),
 	             health_make(word, 0, HEALTH_REASON_OK, 1));
 }
 
@@ -326,14 +326,15 @@ static void a_process_is_running_silent_or_absent(void **state)
 static void each_peer_is_listed_with_its_head(void **state)
 {
 	(void)state;
-	views[0] = (struct peers_view){ .node = "fra-1",
-		                        .site = "fra",
-		                        .state = PEERS_AHEAD,
-		                        .number = 7,
-		                        .digest = "d7",
-		                        .hash_key = "k7",
-		                        .asked_ms = 999000 };
-	views[1] = (struct peers_view){ .node = "fra-2", .state = PEERS_UNREACHABLE, .why = "no" };
+	views[0] = (struct peers_report){ .node = "fra-1",
+		                          .site = "fra",
+		                          .state = PEERS_AHEAD,
+		                          .number = 7,
+		                          .digest = "d7",
+		                          .hash_key = "k7",
+		                          .asked_ms = 999000 };
+	views[1] =
+	        (struct peers_report){ .node = "fra-2", .state = PEERS_UNREACHABLE, .why = "no" };
 	assert_int_equal(ask(handle_peers, NULL, "", ""), 200);
 	assert_int_equal(count("items"), 2);
 	const json_t *first = item_at("items", 0), *second = item_at("items", 1);
@@ -501,15 +502,15 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 static void the_intent_is_shown_with_what_is_asked_still(void **state)
 {
 	struct override items[3] = {
-		{ .id = "o-1", .name = "ams", .generation = 3, .until_ms = MODEL_WALL_NEVER },
+		{ .id = "o-1", .name = "ams", .generation = 3, .until_ms = MODEL_TIME_NEVER },
 		{ .id = "o-2", .name = "ams", .generation = 4, .until_ms = 5, .ended = true },
-		{ .id = "o-3", .name = "fra", .generation = 5, .until_ms = MODEL_WALL_NEVER },
+		{ .id = "o-3", .name = "fra", .generation = 5, .until_ms = MODEL_TIME_NEVER },
 	};
 
 	(void)state;
 	one_look.set = (struct overrides){ items, 3 };
 	one_look.store_state = "failing";
-	snprintf(one_look.store_why, sizeof(one_look.store_why), "full");
+	snprintf(one_look.store_reason, sizeof(one_look.store_reason), "full");
 	one_look.has_head = true;
 	one_look.head.number = 12;
 	one_look.head.confirm_by_ms = NOW_MS + 1000;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The store or the effective document is lost or damaged while weir-mgmt runs, or before it starts. */
+/*
+ * The store or the effective document is lost or damaged while weir-mgmt runs, or before it
+ * starts.
+ */
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -59,12 +62,12 @@ static enum command_outcome drain_site(struct intent *in, const char *site, int6
 		             .name = site,
 		             .over_ms = 300000,
 		             .from_ms = -1,
-		             .until_ms = MODEL_WALL_NEVER,
+		             .until_ms = MODEL_TIME_NEVER,
 		             .now = true,
 		             .author = "jw",
 		             .reason = "x" };
 	static struct command_result result;
-	struct guard_seen seen = { 0 };
+	struct guard_observed seen = { 0 };
 
 	return command_run(in, &c, &seen, now_ms, &result);
 }
@@ -211,7 +214,10 @@ static uint64_t count_events(struct intent *in, const char *text)
 	return n;
 }
 
-/* What has happened to the document is said, each time once; a process for one command looks away. */
+/*
+ * What has happened to the document is said, each time once; a process for one command looks
+ * away.
+ */
 static void what_happened_to_a_document_is_said_once(void **state)
 {
 	static const char changed[] = "the effective document was changed by another program than "
@@ -294,7 +300,10 @@ static void list_events(struct intent *in, char *out, size_t size)
 	}
 }
 
-/* A store that could not be opened at the start has the events of before: what was noted since follows them. */
+/*
+ * A store that could not be opened at the start has the events of before: what was noted since
+ * follows them.
+ */
 static void events_noted_without_a_store_follow_those_in_it(void **state)
 {
 	static char before[8192], after[8192], again[8192];
@@ -416,7 +425,10 @@ static void tick_until_it_works(struct intent *in, int64_t now_ms)
 	assert_string_equal(intent_store_state(in), "ok");
 }
 
-/* What the store has is taken where it is newer, or tells more of the same; else it gets what is in force. */
+/*
+ * What the store has is taken where it is newer, or tells more of the same; else it gets what is
+ * in force.
+ */
 static void of_store_and_document_the_newer_one_counts(void **state)
 {
 	const struct fixture *f = *state;
@@ -468,7 +480,7 @@ static enum command_outcome undrain_site(struct intent *in, const char *site, in
 		                   .author = "jw",
 		                   .reason = "x" };
 	static struct command_result result;
-	struct guard_seen seen = { 0 };
+	struct guard_observed seen = { 0 };
 
 	return command_run(in, &c, &seen, now_ms, &result);
 }

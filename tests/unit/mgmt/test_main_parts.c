@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* weir-mgmt follows its own address: when it serves, serves elsewhere, or tries again, and what it says of that. */
+/*
+ * weir-mgmt follows its own address: when it serves, serves elsewhere, or tries again, and what
+ * it says of that.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -111,7 +114,7 @@ static void tick_at(uint64_t ms)
 {
 	fake_ms = ms;
 	follow_api(&process);
-	follow_peers(&process);
+	follow_peer_addresses(&process);
 }
 
 static void the_address_of_the_model_is_served(void **state)
@@ -121,7 +124,7 @@ static void the_address_of_the_model_is_served(void **state)
 	assert_int_equal(n_listened, 1);
 	assert_string_equal(listened, "https://192.0.2.1:8443");
 	assert_string_equal(process.core.api, "https://192.0.2.1:8443");
-	assert_string_equal(process.core.api_why, "");
+	assert_string_equal(process.core.api_fault, "");
 	tick_at(1000250);
 	assert_int_equal(n_listened, 1);
 	assert_int_equal(n_followed, 1); /* its certificate may have changed */
@@ -136,7 +139,7 @@ static void the_address_of_the_model_is_served(void **state)
 	assert_int_equal(n_listened, 2);
 	assert_null(process.tcp);
 	assert_string_equal(process.core.api, "");
-	assert_string_equal(process.core.api_why, "");
+	assert_string_equal(process.core.api_fault, "");
 }
 
 /* Every five seconds, without giving up; and since when it fails is kept. */
@@ -147,7 +150,7 @@ static void what_fails_is_tried_again(void **state)
 	tick_at(1000000);
 	assert_int_equal(n_listened, 1);
 	assert_string_equal(process.core.api, "https://192.0.2.1:8443"); /* it was tried */
-	assert_string_equal(process.core.api_why, strerror(EADDRINUSE));
+	assert_string_equal(process.core.api_fault, strerror(EADDRINUSE));
 	assert_int_equal(process.core.api_failed_ms, 1000000);
 	tick_at(1004999);
 	assert_int_equal(n_listened, 1);
@@ -156,13 +159,13 @@ static void what_fails_is_tried_again(void **state)
 	assert_int_equal(process.core.api_failed_ms, 1000000);
 	listen_rc = -ENOENT;
 	tick_at(1010000);
-	assert_non_null(strstr(process.core.api_why, "tls.crt"));
+	assert_non_null(strstr(process.core.api_fault, "tls.crt"));
 	nodes[0].api = "https://192.0.2.9:8443"; /* another one: since now */
 	tick_at(1015000);
 	assert_int_equal(process.core.api_failed_ms, 1015000);
 	listen_rc = 0;
 	tick_at(1020000);
-	assert_string_equal(process.core.api_why, "");
+	assert_string_equal(process.core.api_fault, "");
 	assert_string_equal(process.api, "https://192.0.2.9:8443");
 }
 
@@ -172,18 +175,18 @@ static void an_address_that_is_not_here_is_told(void **state)
 	host_has = false;
 	tick_at(1000000);
 	assert_int_equal(n_listened, 1);
-	assert_string_equal(process.core.api_why, NOT_HERE);
+	assert_string_equal(process.core.api_fault, NOT_HERE);
 	host_has = true;
 	tick_at(1000250);
-	assert_string_equal(process.core.api_why, "");
+	assert_string_equal(process.core.api_fault, "");
 	host_has = false; /* it went while it was served */
 	tick_at(1000500);
-	assert_string_equal(process.core.api_why, NOT_HERE);
+	assert_string_equal(process.core.api_fault, NOT_HERE);
 	assert_int_equal(process.core.api_failed_ms, 1000500);
 	assert_int_equal(n_listened, 1);
 	our_model = NULL;
 	tick_at(1000750);
-	assert_string_equal(process.core.api_why, "");
+	assert_string_equal(process.core.api_fault, "");
 }
 
 static void the_other_nodes_are_peers(void **state)
@@ -226,7 +229,7 @@ static void gauges_say_what_is_in_force(void **state)
 		              .generation = 1,
 		              .created_ms = NOW_MS,
 		              .from_ms = NOW_MS,
-		              .until_ms = MODEL_WALL_NEVER,
+		              .until_ms = MODEL_TIME_NEVER,
 		              .author = "ada",
 		              .reason = "r",
 		              .node = "ams-1" };
@@ -238,7 +241,7 @@ static void gauges_say_what_is_in_force(void **state)
 	process.core.intent = this_node.intent;
 	process.core.longest_held_ns = 1234567;
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &process.core.stats), 0);
-	set_gauges(&process);
+	set_mgmt_gauges(&process);
 	assert_int_equal(gauge("weir_mgmt_version"), 2);
 	assert_int_equal(gauge("weir_mgmt_document"), intent_document(this_node.intent));
 	assert_int_equal(gauge("weir_mgmt_overrides"), 1);
@@ -266,7 +269,7 @@ static void the_control_socket_says_what_it_takes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		char *text = on_ask(&process, lines[i], strlen(lines[i]));
+		char *text = on_ctl_request(&process, lines[i], strlen(lines[i]));
 
 		assert_string_equal(
 		        text, "{\"ok\":false,\"error\":\"expected {\\\"do\\\":\\\"status\\\"}\"}");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Metrics as Prometheus reads them: states, seconds, families that stand together, and a bound on backends. */
+/*
+ * Metrics as Prometheus reads them: states, seconds, families that stand together, and a bound on
+ * backends.
+ */
 #include "asked.h"
 
 #include "mgmt/api/handle.h"
@@ -39,7 +42,7 @@ static int fake_rows(const struct effect *e, const char *pool, struct effect_bac
 }
 
 /* The private parts too. */
-#define look_take   fake_take
+#define look_init   fake_take
 #define look_fini   fake_fini
 #define gather_rows fake_rows
 #include "mgmt/api/metrics.c"
@@ -166,12 +169,17 @@ static void pages_are_shown_in_seconds(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(stats_create(this_node.dirs.run, processes[i], 16, &pages[i]), 0);
-		stats_set(stats_word(pages[i], STATS_GAUGE, "weir_dns_load_milliseconds", "", "h"),
+		stats_set(stats_get_counter(pages[i], STATS_GAUGE, "weir_dns_load_milliseconds", "",
+		                            "h"),
 		          1500);
-		stats_set(stats_word(pages[i], STATS_COUNTER, "weir_x_total", "a=\"b\"", "x"), 7);
-		stats_set(stats_word(pages[i], STATS_COUNTER, "weir_y_seconds_count", "", "y"), 3);
-		stats_set(stats_word(pages[i], STATS_COUNTER, "weir_y_seconds_bucket", "le=\"1\"",
-		                     "y"),
+		stats_set(
+		        stats_get_counter(pages[i], STATS_COUNTER, "weir_x_total", "a=\"b\"", "x"),
+		        7);
+		stats_set(
+		        stats_get_counter(pages[i], STATS_COUNTER, "weir_y_seconds_count", "", "y"),
+		        3);
+		stats_set(stats_get_counter(pages[i], STATS_COUNTER, "weir_y_seconds_bucket",
+		                            "le=\"1\"", "y"),
 		          2);
 	}
 	look_seen.processes[OBSERVE_DNS].running = true;
@@ -223,16 +231,20 @@ static void the_whole_is_as_prometheus_wants_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(stats_create(this_node.dirs.run, processes[i], 16, &pages[i]), 0);
-		stats_set(stats_word(pages[i], STATS_GAUGE, "weir_z", "", "Z."), 30 + i);
-		stats_set(stats_word(pages[i], STATS_COUNTER, "weir_b_total", "x=\"2\"", "B."),
-		          20 + i);
-		stats_set(stats_word(pages[i], STATS_COUNTER, "weir_b_total", "x=\"1\"", "B."),
-		          10 + i);
+		stats_set(stats_get_counter(pages[i], STATS_GAUGE, "weir_z", "", "Z."), 30 + i);
+		stats_set(
+		        stats_get_counter(pages[i], STATS_COUNTER, "weir_b_total", "x=\"2\"", "B."),
+		        20 + i);
+		stats_set(
+		        stats_get_counter(pages[i], STATS_COUNTER, "weir_b_total", "x=\"1\"", "B."),
+		        10 + i);
 	}
 	memset(&health, 0, sizeof(health));
 	assert_int_equal(health_set_targets(&health, targets, 2, 1), 0);
-	health_write(&health, health_find(&health, targets[0]), health_make(HEALTH_UP, 0, 0, 0));
-	health_write(&health, health_find(&health, targets[1]), health_make(HEALTH_DOWN, 0, 0, 0));
+	health_write(&health, health_find_index(&health, targets[0]),
+	             health_make(HEALTH_UP, 0, 0, 0));
+	health_write(&health, health_find_index(&health, targets[1]),
+	             health_make(HEALTH_DOWN, 0, 0, 0));
 	look_seen.m = &m;
 	look_seen.pages.health = &health;
 	look_seen.pages.health_fresh = look_seen.pages.effect_fresh = true;
@@ -295,7 +307,7 @@ static void each_unit_becomes_seconds(void **state)
 	(void)state;
 	assert_int_equal(stats_create(this_node.dirs.run, "dns", 16, &page), 0);
 	for (size_t i = 0; i < n; i++)
-		stats_set(stats_word(page, STATS_GAUGE, rows[i].page, "", "h"), 1500);
+		stats_set(stats_get_counter(page, STATS_GAUGE, rows[i].page, "", "h"), 1500);
 	look_seen.processes[OBSERVE_DNS].running = true;
 	for (int former = 0; former < 2; former++) {
 		const char *text = scrape(former);

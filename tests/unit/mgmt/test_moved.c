@@ -48,7 +48,7 @@ static enum command_outcome command_over(struct intent *in, enum command_do what
 		                   .now = over_ms < 0,
 		                   .author = "ada",
 		                   .reason = "a test" };
-	const struct guard_seen seen = { 0 };
+	const struct guard_observed seen = { 0 };
 	struct command_result *r = calloc(1, sizeof(*r));
 	enum command_outcome outcome = command_run(in, &c, &seen, now_ms, r);
 
@@ -86,7 +86,7 @@ static void a_store_that_works_again_is_used_whatever_the_clock_does(void **stat
 		intent_tick(in, now_ms);
 		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 		assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
-		command(in, COMMAND_DRAIN, MODEL_WALL_NEVER, now_ms);
+		command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, now_ms);
 		assert_string_equal(intent_store_state(in), "failing");
 		assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 		sqlite3_close(db);
@@ -105,7 +105,7 @@ static void what_ended_is_purged_by_elapsed_time_alone(void **state)
 	char kept[DIGEST_TEXT_MAX], none[DIGEST_TEXT_MAX];
 	const struct overrides empty = { 0 };
 
-	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_WALL_NEVER, NOW_MS), COMMAND_OK);
+	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, NOW_MS), COMMAND_OK);
 	assert_int_equal(command(in, COMMAND_UNDRAIN, -1, NOW_MS + 1000), COMMAND_OK);
 	intent_purge_by(in, NOW_MS + 2000);
 	intent_tick(in, NOW_MS + 12 * YEAR); /* somebody accepted that */
@@ -130,7 +130,7 @@ static void a_drain_that_began_goes_on_when_the_time_moves_back(void **state)
 	struct intent *in = open_at(f, NOW_MS, 0);
 	int64_t before = NOW_MS + 60000, after = NOW_MS - 2 * HOUR;
 
-	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_WALL_NEVER, NOW_MS), COMMAND_OK);
+	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, NOW_MS), COMMAND_OK);
 	assert_string_equal(state_of(in, before), "drained");
 	assert_string_equal(state_of(in, after), "scheduled"); /* so it was */
 	intent_clock_moved(in, before, after);
@@ -147,7 +147,7 @@ static void a_ramp_goes_on_from_where_it_was_when_the_time_moves_back(void **sta
 	const struct overrides *set = intent_overrides(in);
 	int64_t before = NOW_MS + HOUR / 2, after = NOW_MS - 2 * HOUR;
 
-	assert_int_equal(command_over(in, COMMAND_DRAIN, HOUR, MODEL_WALL_NEVER, NOW_MS),
+	assert_int_equal(command_over(in, COMMAND_DRAIN, HOUR, MODEL_TIME_NEVER, NOW_MS),
 	                 COMMAND_OK);
 	uint32_t level = overrides_level(set, &set->items[0], before);
 	assert_in_range(level, 400000, 600000);
@@ -183,7 +183,10 @@ static void a_move_ahead_changes_no_override(void **state)
 	intent_close(in);
 }
 
-/* What one override becomes when the time goes back by an hour, to NOW_MS; @c to_from -1: it stays as it is. */
+/*
+ * What one override becomes when the time goes back by an hour, to NOW_MS; @c to_from -1: it
+ * stays as it is.
+ */
 static void each_kind_is_carried_over_in_its_own_way(void **state)
 {
 	static const struct {
@@ -197,19 +200,19 @@ static void each_kind_is_carried_over_in_its_own_way(void **state)
 		bool to_ended;
 	} rows[] = {
 		{ "a site's drain that began", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + 1,
-		  0, MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 1000000, false },
+		  0, MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 1000000, false },
 		{ "in its ramp", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR / 2, HOUR,
-		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 500000, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 500000, false },
 		{ "just then", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR, HOUR,
-		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 0, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false },
 		{ "that had not begun", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR + 1,
-		  HOUR, MODEL_WALL_NEVER, false, -1, 0, 0, false },
+		  HOUR, MODEL_TIME_NEVER, false, -1, 0, 0, false },
 		{ "that has begun at the new time, too", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE,
-		  NOW_MS, HOUR, MODEL_WALL_NEVER, false, -1, 0, 0, false },
+		  NOW_MS, HOUR, MODEL_TIME_NEVER, false, -1, 0, 0, false },
 		{ "a backend's drain", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_BACKEND, NOW_MS + 1, 0,
-		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 0, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false },
 		{ "a disabled site", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS + 1, 0,
-		  MODEL_WALL_NEVER, false, NOW_MS, MODEL_WALL_NEVER, 0, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false },
 		{ "one that was over", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS - 5, 0,
 		  NOW_MS + HOUR, false, NOW_MS - 5, NOW_MS, 0, true },
 		{ "one that began and was over", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_BACKEND,
@@ -217,7 +220,7 @@ static void each_kind_is_carried_over_in_its_own_way(void **state)
 		{ "one that is over at the new time, too", MODEL_OVERRIDE_DISABLE,
 		  MODEL_TARGET_SITE, NOW_MS - 5, 0, NOW_MS, false, -1, 0, 0, false },
 		{ "one that a person ended", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS + 5,
-		  0, MODEL_WALL_NEVER, true, -1, 0, 0, false },
+		  0, MODEL_TIME_NEVER, true, -1, 0, 0, false },
 	};
 	struct intent *in = open_at(*state, NOW_MS - HOUR, 0);
 	char id[16];

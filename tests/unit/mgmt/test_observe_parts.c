@@ -50,7 +50,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 /* The private parts too. */
 #define gather_process(d, n, o, c) fake_process(d, n, o, c)
 #define clock_mono_ms              fake_mono_ms
-#define ctl_ask                    fake_ask
+#define ctl_request                fake_ask
 #define gather_rows                fake_rows
 #include "mgmt/api/observe.c"
 #undef clock_mono_ms
@@ -120,7 +120,7 @@ static void what_dns_said_long_ago_counts_no_more(void **state)
 	(void)state;
 	assert_null(observe_dns(&this_node));
 	fake_answer = "{\"document\":7}";
-	observe_ask_dns(&this_node);
+	observe_query_dns(&this_node);
 	first = json_incref(observe_dns(&this_node));
 	assert_int_equal(json_integer_value(json_object_get(first, "document")), 7);
 	fake_ms += OBSERVE_STALE_MS;
@@ -128,10 +128,10 @@ static void what_dns_said_long_ago_counts_no_more(void **state)
 	fake_ms++;
 	assert_null(observe_dns(&this_node));
 	fake_answer = NULL; /* silent: what it said stays old */
-	observe_ask_dns(&this_node);
+	observe_query_dns(&this_node);
 	assert_null(observe_dns(&this_node));
 	fake_answer = "{\"document\":8}";
-	observe_ask_dns(&this_node);
+	observe_query_dns(&this_node);
 	assert_int_equal(json_integer_value(json_object_get(observe_dns(&this_node), "document")),
 	                 8);
 	assert_int_equal(first->refcount, 1); /* given up, so that nothing piles up */
@@ -193,25 +193,25 @@ static void verdicts_become_events_of_the_right_family(void **state)
 	assert_int_equal(health_set_targets(&page, targets, 2, 1), 0);
 	uint64_t before = journal_last(intent_journal(this_node.intent));
 
-	tell_health(&this_node, &m, &pages);
+	log_health_changes(&this_node, &m, &pages);
 	assert_int_equal(journal_last(intent_journal(this_node.intent)), before);
 	for (int ip4 = 0; ip4 < 2; ip4++) {
-		health_write(&page, health_find(&page, targets[ip4]),
+		health_write(&page, health_find_index(&page, targets[ip4]),
 		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-		tell_health(&this_node, &m, &pages);
+		log_health_changes(&this_node, &m, &pages);
 		assert_int_equal(journal_last(intent_journal(this_node.intent)),
 		                 before + 1 + (uint64_t)ip4);
 		assert_string_equal(last_event()->subject,
 		                    ip4 ? "services/web/at/ams/ipv4" : "services/web/at/ams/ipv6");
 	}
-	tell_health(&this_node, &m, &pages); /* the same again is no news */
-	health_write(&page, health_find(&page, targets[0]),
+	log_health_changes(&this_node, &m, &pages); /* the same again is no news */
+	health_write(&page, health_find_index(&page, targets[0]),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 2));
 	pages.health_fresh = false;
-	tell_health(&this_node, &m, &pages); /* nobody looks any more */
+	log_health_changes(&this_node, &m, &pages); /* nobody looks any more */
 	assert_int_equal(journal_last(intent_journal(this_node.intent)), before + 2);
 	pages.health_fresh = true;
-	tell_health(&this_node, &m, &pages);
+	log_health_changes(&this_node, &m, &pages);
 	assert_int_equal(journal_last(intent_journal(this_node.intent)), before + 3);
 	assert_string_equal(last_event()->subject, "services/web/at/ams/ipv6");
 	free(own.told);
@@ -228,12 +228,12 @@ static void processes_that_come_and_go_become_events(void **state)
 		uint64_t before = journal_last(j);
 		char text[64];
 
-		tell_processes(&this_node); /* not there yet, or as before */
+		log_process_changes(&this_node); /* not there yet, or as before */
 		assert_int_equal(journal_last(j), before);
 		for (int runs = 1; runs >= 0; runs--) {
 			shown[p] = (struct gather_process){ .present = true, .running = runs };
-			tell_processes(&this_node);
-			tell_processes(&this_node);
+			log_process_changes(&this_node);
+			log_process_changes(&this_node);
 			before++;
 			assert_int_equal(journal_last(j), before);
 			snprintf(text, sizeof(text),
@@ -324,7 +324,10 @@ static void processes_are_found_by_their_names(void **state)
 	assert_int_equal(observe_find(""), OBSERVE_COUNT);
 }
 
-/* Two pools with a backend each: the verdict of each is an event with its name, its reason and what it was. */
+/*
+ * Two pools with a backend each: the verdict of each is an event with its name, its reason and
+ * what it was.
+ */
 static void a_backends_verdict_is_an_event(void **state)
 {
 	static struct health_page page;
@@ -342,16 +345,16 @@ static void a_backends_verdict_is_an_event(void **state)
 	(void)state;
 	assert_int_equal(health_set_targets(&page, targets, 2, 1), 0);
 	for (size_t i = 0; i < 2; i++) {
-		health_write(&page, health_find(&page, targets[i]),
+		health_write(&page, health_find_index(&page, targets[i]),
 		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-		tell_health(&this_node, &m, &pages);
+		log_health_changes(&this_node, &m, &pages);
 		assert_string_equal(last_event()->subject,
 		                    i ? "pools/api/backends/b2" : "pools/web/backends/b1");
 		assert_string_equal(last_event()->message, "up, was unknown (ok)");
 		assert_string_equal(last_event()->kind, "health");
-		health_write(&page, health_find(&page, targets[i]),
+		health_write(&page, health_find_index(&page, targets[i]),
 		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 2));
-		tell_health(&this_node, &m, &pages);
+		log_health_changes(&this_node, &m, &pages);
 		assert_string_equal(last_event()->message, "down, was up (timeout)");
 	}
 	free(own.told);
@@ -379,9 +382,9 @@ static void long_names_are_whole_in_an_event(void **state)
 			uint64_t target = is_service ? health_target_service(pool_name, name, true)
 			                             : health_target_backend(pool_name, 1);
 			assert_int_equal(health_set_targets(&page, &target, 1, 1), 0);
-			health_write(&page, health_find(&page, target),
+			health_write(&page, health_find_index(&page, target),
 			             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-			tell_health(&this_node, is_service ? &services : &pools, &pages);
+			log_health_changes(&this_node, is_service ? &services : &pools, &pages);
 			snprintf(want, sizeof(want),
 			         is_service ? "services/%s/at/%s/ipv4" : "pools/%s/backends/%s",
 			         pool_name, name);

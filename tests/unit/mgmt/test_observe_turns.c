@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The observer's thread from turn to turn: how often it looks, in which order, and what it holds meanwhile. */
+/*
+ * The observer's thread from turn to turn: how often it looks, in which order, and what it holds
+ * meanwhile.
+ */
 #include "asked.h"
 
 #include "mgmt/api/observe.h"
@@ -78,7 +81,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define gather_process(d, n, o, c) fake_process(d, n, o, c)
 #define clock_mono_ms              fake_mono_ms
 #define core_wait                  fake_wait
-#define ctl_ask                    fake_ask
+#define ctl_request                fake_ask
 #define state_follow               fake_follow
 #define inforce_judge              fake_judge
 #include "mgmt/api/observe.c"
@@ -104,7 +107,7 @@ static void run_turns(unsigned n)
 	trace[0] = '\0';
 	turns_wanted = n;
 	this_node.stopping = false;
-	assert_null(run(&this_node));
+	assert_null(run_observer(&this_node));
 	assert_false(asked_is_locked());
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file that was made from an old version: which one that is, what it takes back, and in which words that is refused. */
+/*
+ * A file that was made from an old version: which one that is, what it takes back, and in which
+ * words that is refused.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -79,7 +82,7 @@ static void the_base_is_found_by_name_or_by_person(void **state)
 
 		memset(&h, 0, sizeof(h));
 		snprintf(from.base, sizeof(from.base), "%s", rows[i].base);
-		if (find_base(&this_node, &from, &h) != rows[i].rc || h.base != rows[i].at)
+		if (find_base_index(&this_node, &from, &h) != rows[i].rc || h.base != rows[i].at)
 			fail_msg("row %zu: at %zu", i, h.base);
 		assert_int_equal(h.n, 4);
 		assert_int_equal(h.certain, *rows[i].base != '\0');
@@ -92,15 +95,16 @@ static int check_file(unsigned weight, const char *base, bool guess, json_t **to
 	struct files files = file_with(weight);
 	const struct intent_change change = { .files = &files, .author = "eve", .reason = "x" };
 	struct old_file from = { .guess = guess, .principal = "token:ops", .author = "eve" };
-	struct intent_draft draft;
+	struct intent_candidate draft;
 
 	*told = NULL;
 	snprintf(from.base, sizeof(from.base), "%s", base);
-	assert_int_equal(intent_draft_begin(this_node.intent, &change, NOW_MS + 5000, &draft), 0);
-	intent_draft_read(this_node.intent, &draft);
+	assert_int_equal(intent_candidate_begin(this_node.intent, &change, NOW_MS + 5000, &draft),
+	                 0);
+	intent_candidate_read(this_node.intent, &draft);
 	assert_int_equal(draft.rc, 0);
 	int rc = old_file_check(&this_node, &from, &draft, told);
-	intent_draft_drop(this_node.intent, &draft);
+	intent_candidate_drop(this_node.intent, &draft);
 	files_fini(&files);
 	return rc;
 }
@@ -131,10 +135,10 @@ static void only_what_others_made_since_is_taken_back(void **state)
 		{ "an unknown base, and nothing changes", "9", 80, false, 0 },
 		{ "nothing changes", "1", 80, false, 0 },
 	};
-	char place[PATH_MAX];
+	char base_dir[PATH_MAX];
 
 	(void)state;
-	snprintf(place, sizeof(place), "%s/base", asked_place.state);
+	snprintf(base_dir, sizeof(base_dir), "%s/base", asked_place.state);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json_t *told;
 		int rc = check_file(rows[i].weight, rows[i].base, rows[i].guess, &told);
@@ -142,7 +146,8 @@ static void only_what_others_made_since_is_taken_back(void **state)
 		if (rc != rows[i].rc)
 			fail_msg("%s: %d", rows[i].why, rc);
 		assert_int_equal(told != NULL, rc == -ESTALE);
-		assert_int_equal(access(place, F_OK), -1); /* nothing is left of the old versions */
+		assert_int_equal(access(base_dir, F_OK),
+		                 -1); /* nothing is left of the old versions */
 		json_decref(told);
 	}
 }
@@ -182,7 +187,7 @@ static void a_draft_that_is_refused_anyway_is_not_compared(void **state)
 {
 	const struct old_file from = { .base = "9" };
 	struct plan_change one = { .path = "p" };
-	struct intent_draft draft = { .plan = { .changes = &one, .n_changes = 1 } };
+	struct intent_candidate draft = { .plan = { .changes = &one, .n_changes = 1 } };
 	json_t *told = NULL;
 
 	(void)state;
@@ -200,7 +205,7 @@ static void very_many_settings_are_counted(void **state)
 	static struct plan_change changes[60];
 	static struct base_mark marks[60];
 	static struct history h = { .n = 3, .base = 2 };
-	const struct plan plan = { .changes = changes, .n_changes = 60 };
+	const struct change_plan plan = { .changes = changes, .n_changes = 60 };
 	const struct base_look l = { .marks = marks, .n_taken = 59 };
 
 	(void)state;
@@ -212,7 +217,7 @@ static void very_many_settings_are_counted(void **state)
 	}
 	h.list[1].number = 7;
 	h.list[2].number = 5;
-	json_t *told = tell_look(&l, &plan, &h);
+	json_t *told = comparison_to_json(&l, &plan, &h);
 	const json_t *list = json_object_get(told, "takes_back");
 	assert_int_equal(json_array_size(list), 50);
 	assert_string_equal(text_of(json_array_get(list, 0), "path"), "p");

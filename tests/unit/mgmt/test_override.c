@@ -66,7 +66,7 @@ static void a_tombstone_is_not_brought_back(void **state)
 {
 	(void)state;
 	struct overrides set = { 0 };
-	struct override live = make(1, 1, MODEL_WALL_NEVER, ""), dead = live;
+	struct override live = make(1, 1, MODEL_TIME_NEVER, ""), dead = live;
 
 	dead.generation = 2;
 	dead.ended = true;
@@ -100,16 +100,16 @@ static void a_full_set_drops_tombstones_and_never_the_living(void **state)
 	struct overrides set = { 0 };
 
 	for (unsigned i = 0; i < OVERRIDES_MAX; i++) {
-		struct override o = make(i, 1, i == 10 ? NOW_MS - 5 : MODEL_WALL_NEVER, "");
+		struct override o = make(i, 1, i == 10 ? NOW_MS - 5 : MODEL_TIME_NEVER, "");
 
 		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
 	}
-	struct override more = make(OVERRIDES_MAX, 1, MODEL_WALL_NEVER, "");
+	struct override more = make(OVERRIDES_MAX, 1, MODEL_TIME_NEVER, "");
 	assert_int_equal(overrides_merge(&set, &more, NOW_MS), 1);
 	assert_null(overrides_find(&set, "n-10")); /* which stood before the new one's place */
 	for (size_t i = 0; i < set.n_items; i++)
 		assert_ptr_equal(overrides_find(&set, set.items[i].id), &set.items[i]);
-	more = make(OVERRIDES_MAX + 1, 1, MODEL_WALL_NEVER, "");
+	more = make(OVERRIDES_MAX + 1, 1, MODEL_TIME_NEVER, "");
 	assert_int_equal(overrides_merge(&set, &more, NOW_MS), -ENOSPC);
 	assert_int_equal(set.n_items, OVERRIDES_MAX);
 	overrides_fini(&set);
@@ -148,12 +148,12 @@ static void malformed_ones_are_refused(void **state)
 	assert_true(override_ok(&good));
 	good.until_ms = CLOCK_END_MS; /* no text has this time, and the document has texts */
 	assert_false(override_ok(&good));
-	good.until_ms = MODEL_WALL_NEVER;
+	good.until_ms = MODEL_TIME_NEVER;
 	assert_true(override_ok(&good));
 	good.created_ms = CLOCK_END_MS;
 	assert_false(override_ok(&good));
 	good.created_ms = 0;
-	good.from_ms = MODEL_WALL_NEVER - 1;
+	good.from_ms = MODEL_TIME_NEVER - 1;
 	assert_false(override_ok(&good));
 }
 
@@ -199,7 +199,7 @@ static void a_hold_stops_the_ramp_where_it_is(void **state)
 	(void)state;
 	struct overrides set = { 0 };
 	struct override drain = make(1, 1, NOW_MS + 1000000, ""),
-	                hold = make(2, 1, MODEL_WALL_NEVER, "");
+	                hold = make(2, 1, MODEL_TIME_NEVER, "");
 
 	drain.over_ms = 100000;
 	hold.kind = MODEL_OVERRIDE_HOLD;
@@ -263,8 +263,8 @@ static void an_end_is_the_ramps_end_only_where_there_is_a_ramp(void **state)
 	o.target = MODEL_TARGET_BACKEND; /* its over_ms is the drain's deadline, not a ramp */
 	assert_int_equal(override_done_ms(&o), NOW_MS + 1000);
 	assert_true(override_is_done(&o, NOW_MS + 1000));
-	o.until_ms = MODEL_WALL_NEVER - 500;
-	assert_int_equal(override_done_ms(&o), MODEL_WALL_NEVER);
+	o.until_ms = MODEL_TIME_NEVER - 500;
+	assert_int_equal(override_done_ms(&o), MODEL_TIME_NEVER);
 	o.ended = true;
 	assert_true(override_is_done(&o, 0));
 }
@@ -278,7 +278,7 @@ static void of_many_tombstones_the_oldest_goes_first(void **state)
 		int64_t until_ms = i == 5     ? NOW_MS - 10
 		                   : i == 9   ? NOW_MS - 30
 		                   : i == 700 ? NOW_MS - 20
-		                              : MODEL_WALL_NEVER;
+		                              : MODEL_TIME_NEVER;
 		struct override o = make(i, 1, until_ms, "");
 
 		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
@@ -286,7 +286,7 @@ static void of_many_tombstones_the_oldest_goes_first(void **state)
 	assert_int_equal(set.n_items, OVERRIDES_MAX);
 	static const char *const order[] = { "n-9", "n-700", "n-5" };
 	for (unsigned i = 0; i < COUNT(order); i++) {
-		struct override more = make(OVERRIDES_MAX + i, 1, MODEL_WALL_NEVER, "");
+		struct override more = make(OVERRIDES_MAX + i, 1, MODEL_TIME_NEVER, "");
 
 		assert_non_null(overrides_find(&set, order[i]));
 		assert_int_equal(overrides_merge(&set, &more, NOW_MS), 1);
@@ -314,7 +314,7 @@ static void a_hold_counts_from_its_instant_and_of_several_the_first(void **state
 	(void)state;
 	struct overrides set = { 0 };
 	struct override drain = make(1, 1, NOW_MS + 1000000, ""),
-	                late = make(2, 1, MODEL_WALL_NEVER, ""), early;
+	                late = make(2, 1, MODEL_TIME_NEVER, ""), early;
 
 	drain.over_ms = 100000;
 	late.kind = MODEL_OVERRIDE_HOLD;

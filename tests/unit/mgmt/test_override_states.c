@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is said of an override at each instant of its life, which of its fields count, and what is kept of it. */
+/*
+ * What is said of an override at each instant of its life, which of its fields count, and what is
+ * kept of it.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -168,7 +171,10 @@ static void a_backend_s_drain_has_a_deadline_and_its_return_is_announced(void **
 	check_life("ended", &o, ended, COUNT(ended));
 }
 
-/* A hold of a backend, of another site, and of no time at all hold nothing; nor is anything but a drain held. */
+/*
+ * A hold of a backend, of another site, and of no time at all hold nothing; nor is anything but a
+ * drain held.
+ */
 static void a_hold_holds_drains_of_its_own_site_alone(void **state)
 {
 	struct overrides set = { 0 };
@@ -276,7 +282,7 @@ static void the_model_s_form_has_all_fields(void **state)
 	struct model_override view;
 
 	(void)state;
-	override_view(&o, &view);
+	override_to_model(&o, &view);
 	assert_string_equal(view.id, "ams-1-x");
 	assert_int_equal(view.kind, MODEL_OVERRIDE_FORCE_UP);
 	assert_int_equal(view.target, MODEL_TARGET_BACKEND);
@@ -297,7 +303,9 @@ static void the_model_s_form_has_all_fields(void **state)
 	assert_memory_equal(&back, &o, sizeof(o));
 }
 
-/* The longest text of each field is taken, a longer one refused, and what was there is untouched. */
+/*
+ * The longest text of each field is taken, a longer one refused, and what was there is untouched.
+ */
 static void texts_are_taken_up_to_their_room(void **state)
 {
 	static const struct {
@@ -318,7 +326,7 @@ static void texts_are_taken_up_to_their_room(void **state)
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		struct model_override view;
 
-		override_view(&o, &view);
+		override_to_model(&o, &view);
 		memset(text, 'a', sizeof(text));
 		text[fields[i].room] = '\0';
 		const char *given = text;
@@ -331,13 +339,13 @@ static void texts_are_taken_up_to_their_room(void **state)
 		assert_memory_equal(&out, &before, sizeof(out));
 	}
 	struct model_override view;
-	override_view(&o, &view);
+	override_to_model(&o, &view);
 	view.author = view.reason = view.node = NULL; /* of an earlier release: not stated */
 	assert_int_equal(override_from(&view, &out), 0);
 	assert_string_equal(out.author, "");
 	view.id = NULL;
 	assert_int_equal(override_from(&view, &out), -EINVAL);
-	override_view(&o, &view);
+	override_to_model(&o, &view);
 	view.from_ppm = 1000001; /* what does not fit is refused here too */
 	assert_int_equal(override_from(&view, &out), -EINVAL);
 }
@@ -399,7 +407,10 @@ static void texts_are_printable(void **state)
 		}
 }
 
-/* What two nodes must agree upon is in the digest; who had logged in, and where the ramp is here, is not. */
+/*
+ * What two nodes must agree upon is in the digest; who had logged in, and where the ramp is here,
+ * is not.
+ */
 static void each_merged_field_counts_in_the_digest(void **state)
 {
 	static const struct {
@@ -476,7 +487,7 @@ static void what_is_forgotten_does_not_count_in_the_digest_at_an_instant(void **
 	int64_t week_ms = 604800000;
 
 	(void)state;
-	live.until_ms = MODEL_WALL_NEVER;
+	live.until_ms = MODEL_TIME_NEVER;
 	snprintf(dead.id, sizeof(dead.id), "dead");
 	assert_int_equal(overrides_merge(&one, &live, NOW_MS), 1);
 	assert_int_equal(overrides_merge(&both, &live, NOW_MS), 1);
@@ -489,7 +500,9 @@ static void what_is_forgotten_does_not_count_in_the_digest_at_an_instant(void **
 	overrides_fini(&one);
 }
 
-/* Ids stay sorted in whatever order they come, and are found; what goes is the one that is meant. */
+/*
+ * Ids stay sorted in whatever order they come, and are found; what goes is the one that is meant.
+ */
 static void a_set_is_sorted_and_a_copy_is_its_own(void **state)
 {
 	static const char *const ids[] = { "m", "c", "x", "a", "p" };
@@ -504,7 +517,7 @@ static void a_set_is_sorted_and_a_copy_is_its_own(void **state)
 		struct override o = of_site(MODEL_OVERRIDE_DRAIN, (int64_t)i);
 
 		snprintf(o.id, sizeof(o.id), "%s", ids[i]);
-		o.until_ms = i % 2 ? UNTIL_MS : MODEL_WALL_NEVER;
+		o.until_ms = i % 2 ? UNTIL_MS : MODEL_TIME_NEVER;
 		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
 	}
 	for (size_t i = 1; i < set.n_items; i++)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests about overrides: what a body asks for, what is refused, and how an outcome is answered. */
+/*
+ * Requests about overrides: what a body asks for, what is refused, and how an outcome is
+ * answered.
+ */
 #include "asked.h"
 
 #include "mgmt/api/handle.h"
@@ -20,7 +23,7 @@ static const struct model_pool web = { .name = "web" };
 static const struct model_backend b1 = { .name = "b1" };
 
 static enum command_outcome fake_run(struct intent *in, const struct command *c,
-                                     const struct guard_seen *seen, int64_t now_ms,
+                                     const struct guard_observed *seen, int64_t now_ms,
                                      struct command_result *result)
 {
 	(void)seen;
@@ -80,12 +83,14 @@ static const struct model_backend *fake_backend(const struct model_pool *pool, c
 }
 
 static bool fake_waiting(const struct model_pool *pool, const struct effect *effect, uint64_t id,
-                         int64_t wall_ms, struct waiting *out)
+                         int64_t wall_clock_ms, struct waiting *out)
 {
 	(void)pool;
 	(void)id;
 	effect_seen = effect;
-	*out = (struct waiting){ .n_slots = 64, .n_full = 9, .n_own = 5, .until_ms = wall_ms };
+	*out = (struct waiting){
+		.n_slots = 64, .n_full = 9, .n_own = 5, .until_ms = wall_clock_ms
+	};
 	return waits && effect;
 }
 
@@ -187,7 +192,10 @@ static void a_body_becomes_a_command(void **state)
 	}
 }
 
-/* Texts of a command are the request's: they are looked at by a handler's answer, or not after it. */
+/*
+ * Texts of a command are the request's: they are looked at by a handler's answer, or not after
+ * it.
+ */
 static char author_seen[64], name_seen[64], pool_seen[64], past_seen[64];
 
 static void texts_of_a_body_reach_the_command(void **state)
@@ -203,11 +211,11 @@ static void texts_of_a_body_reach_the_command(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct http_request r = { .principal = "ada" };
-		struct http_reply mistakes = { 0 };
+		struct http_reply errors = { 0 };
 		struct command c;
 
 		r.json = json_loads(rows[i].body, 0, NULL);
-		assert_true(read_command(&r, &c, &mistakes, NOW_MS));
+		assert_true(read_command(&r, &c, &errors, NOW_MS));
 		snprintf(author_seen, sizeof(author_seen), "%s", c.author);
 		snprintf(name_seen, sizeof(name_seen), "%s", c.name);
 		snprintf(pool_seen, sizeof(pool_seen), "%s", c.pool ? c.pool : "");
@@ -221,7 +229,7 @@ static void texts_of_a_body_reach_the_command(void **state)
 static void times_and_guards_are_read(void **state)
 {
 	struct http_request r = { .principal = "ada", .if_match = "\"o12\"" };
-	struct http_reply mistakes = { 0 };
+	struct http_reply errors = { 0 };
 	struct command c;
 
 	(void)state;
@@ -229,7 +237,7 @@ static void times_and_guards_are_read(void **state)
 	                    ",\"over\":\"5m\",\"from\":\"+10s\",\"until\":\"+1h\",\"now\":true,"
 	                    "\"override_guards\":[\"room\",\"last-site\"]}",
 	                    0, NULL);
-	assert_true(read_command(&r, &c, &mistakes, NOW_MS));
+	assert_true(read_command(&r, &c, &errors, NOW_MS));
 	assert_string_equal(c.id, "o-1");
 	assert_null(c.name);
 	assert_int_equal(c.over_ms, 300000);
@@ -457,9 +465,9 @@ static void check_list(unsigned n, unsigned more)
 static void lists_are_cut_and_leave_out_what_is_over(void **state)
 {
 	struct override items[3] = {
-		{ .id = "o-1", .name = "ams", .generation = 3, .until_ms = MODEL_WALL_NEVER },
+		{ .id = "o-1", .name = "ams", .generation = 3, .until_ms = MODEL_TIME_NEVER },
 		{ .id = "o-2", .name = "ams", .generation = 4, .until_ms = 5, .ended = true },
-		{ .id = "o-3", .name = "fra", .generation = 5, .until_ms = MODEL_WALL_NEVER },
+		{ .id = "o-3", .name = "fra", .generation = 5, .until_ms = MODEL_TIME_NEVER },
 	};
 	struct http_request r = { .method = "GET" };
 

@@ -16,8 +16,8 @@ static const char *refused;
 static bool waits, provisional;
 static struct version our_head;
 static struct intent_key our_key;
-static struct peers_view views[2];
-static enum wall_hold our_hold;
+static struct peers_report views[2];
+static enum wall_clock_hold our_hold;
 static int64_t off_ms;
 
 static const char *fake_refused(const struct intent *in)
@@ -50,14 +50,14 @@ static const struct intent_key *fake_key(const struct intent *in)
 	return &our_key;
 }
 
-static size_t fake_peers_view(const struct core *core, const struct peers_view **out)
+static size_t fake_peers_view(const struct core *core, const struct peers_report **out)
 {
 	(void)core;
 	*out = views;
 	return 2;
 }
 
-static enum wall_hold fake_hold(const struct core *core)
+static enum wall_clock_hold fake_hold(const struct core *core)
 {
 	(void)core;
 	return our_hold;
@@ -70,16 +70,16 @@ static int64_t fake_off(const struct core *core)
 }
 
 /* The private parts too. */
-#define join_refused          fake_refused
-#define join_waits            fake_waits
-#define join_is_provisional   fake_provisional
-#define intent_head           fake_head
-#define key_seen              fake_key
-#define peers_view(core, out) fake_peers_view(core, out)
-#define timekeep_hold         fake_hold
-#define timekeep_off_by_ms    fake_off
+#define join_refused            fake_refused
+#define join_waits              fake_waits
+#define join_is_provisional     fake_provisional
+#define intent_head             fake_head
+#define key_status              fake_key
+#define peers_report(core, out) fake_peers_view(core, out)
+#define timekeep_hold           fake_hold
+#define timekeep_off_by_ms      fake_off
 #include "mgmt/api/own_conditions.c"
-#undef peers_view
+#undef peers_report
 
 static struct conditions stated;
 
@@ -108,7 +108,7 @@ static int setup(void **state)
 	our_head = (struct version){ .number = 2 };
 	memset(our_head.digest, 'a', DIGEST_TEXT_MAX - 1);
 	our_key = (struct intent_key){ .found = KEY1 };
-	our_hold = WALL_RUNS;
+	our_hold = WALL_CLOCK_RUNS;
 	off_ms = 0;
 	memset(views, 0, sizeof(views));
 	for (size_t i = 0; i < 2; i++) {
@@ -184,7 +184,7 @@ static void peers_with_another_key_are_told(void **state)
 	                       "fra-2 uses a hash key with fingerprint " KEY2
 	                       ", this node one with " KEY1));
 	for (int i = 0; i < 5; i++) {
-		const struct peers_view was = views[1];
+		const struct peers_report was = views[1];
 
 		if (i == 0)
 			views[1].state = PEERS_UNREACHABLE;
@@ -207,7 +207,9 @@ static void peers_with_another_key_are_told(void **state)
 	assert_int_equal(stated.n, 0);
 }
 
-/* Two nodes that made the same version with different keys: both files are as their versions say. */
+/*
+ * Two nodes that made the same version with different keys: both files are as their versions say.
+ */
 static void versions_with_different_keys_are_told(void **state)
 {
 	(void)state;
@@ -230,19 +232,19 @@ static void a_clock_that_is_not_followed_is_told(void **state)
 {
 	(void)state;
 	off_ms = -7200999;
-	for (our_hold = WALL_RUNS; our_hold < WALL_HOLD_COUNT; our_hold++) {
+	for (our_hold = WALL_CLOCK_RUNS; our_hold < WALL_CLOCK_HOLD_COUNT; our_hold++) {
 		look();
 		const struct condition *stepped = find("clock-stepped", "");
 		const struct condition *lone = find("clock-unsynchronised", "");
 
 		assert_int_equal(stepped != NULL,
-		                 our_hold == WALL_STEPPED || our_hold == WALL_BOOTED);
-		assert_int_equal(lone != NULL, our_hold == WALL_UNSYNCHRONISED);
+		                 our_hold == WALL_CLOCK_STEPPED || our_hold == WALL_CLOCK_BOOTED);
+		assert_int_equal(lone != NULL, our_hold == WALL_CLOCK_UNSYNCHRONISED);
 		if (stepped) {
 			assert_int_equal(stepped->level, CONDITION_DEGRADED);
 			assert_non_null(strstr(stepped->text, "-7200 s off"));
 			assert_int_equal(strstr(stepped->text, "since the boot") != NULL,
-			                 our_hold == WALL_BOOTED);
+			                 our_hold == WALL_CLOCK_BOOTED);
 		}
 		if (lone)
 			assert_int_equal(lone->level, CONDITION_NOTE);
@@ -255,13 +257,13 @@ static void an_api_that_does_not_listen_is_told(void **state)
 	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
 	look();
 	assert_int_equal(stated.n, 0);
-	snprintf(this_node.api_why, sizeof(this_node.api_why), "no such address");
+	snprintf(this_node.api_fault, sizeof(this_node.api_fault), "no such address");
 	look();
 	assert_int_equal(stated.n, 1);
 	assert_non_null(find("listen-failed", "https://192.0.2.1:8443"));
 	assert_non_null(
 	        strstr(find("listen-failed", "https://192.0.2.1:8443")->text, "no such address"));
-	this_node.api_why[0] = '\0'; /* over: gone in the next round */
+	this_node.api_fault[0] = '\0'; /* over: gone in the next round */
 	look();
 	assert_int_equal(stated.n, 0);
 }

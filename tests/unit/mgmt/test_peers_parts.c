@@ -69,15 +69,15 @@ static void a_clock_is_compared_with_the_middle_of_the_question(void **state)
 	json_t *clock = json_pack("{s:I}", "ms", (json_int_t)5000);
 
 	(void)state;
-	read_clock(&t, clock);
+	read_peer_clock(&t, clock);
 	assert_true(t.view.clock_known);
 	assert_int_equal(t.view.clock_offset_ms, 5000 - 1200);
 	assert_int_equal(t.view.clock_slack_ms, 200);
 	json_object_set_new(clock, "ms", json_integer(-1));
-	read_clock(&t, clock);
+	read_peer_clock(&t, clock);
 	assert_false(t.view.clock_known);
 	json_object_set_new(clock, "ms", json_integer(CLOCK_END_MS));
-	read_clock(&t, clock);
+	read_peer_clock(&t, clock);
 	assert_false(t.view.clock_known);
 	json_decref(clock);
 }
@@ -100,7 +100,7 @@ static void another_cluster_s_node_has_nothing_to_say(void **state)
 		json_t *answer = head_answer(rows[i].cluster, rows[i].overrides, json_null());
 		bool confirmed = false;
 
-		assert_int_equal(read_head(&this_node, &t, answer, &confirmed), rows[i].ok);
+		assert_int_equal(read_peer_head(&this_node, &t, answer, &confirmed), rows[i].ok);
 		assert_int_equal(t.view.state, rows[i].ok ? PEERS_BEHIND : PEERS_AGREED);
 		json_decref(answer);
 	}
@@ -120,7 +120,7 @@ static void loads_out_of_range_are_not_known(void **state)
 		bool confirmed;
 
 		json_object_set_new(answer, "bits_per_s", json_integer(rows[i].bits));
-		assert_true(read_head(&this_node, &t, answer, &confirmed));
+		assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
 		assert_int_equal(t.view.load_known, rows[i].known);
 		json_decref(answer);
 	}
@@ -138,15 +138,15 @@ static void a_confirmation_at_a_peer_is_seen(void **state)
 	asked_apply("# unconfirmed", 60000, NOW_MS + 10);
 	v = *intent_head(this_node.intent);
 	assert_true(v.confirm_by_ms > 0);
-	answer = head_answer("shop", "d", tell_peer_version(&v));
+	answer = head_answer("shop", "d", version_to_peer_json(&v));
 	confirmed = false;
-	assert_true(read_head(&this_node, &t, answer, &confirmed));
+	assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
 	assert_int_equal(t.view.state, PEERS_AGREED);
 	assert_false(confirmed);
 	json_decref(answer);
 	v.confirm_by_ms = v.confirm_left_ms = 0;
-	answer = head_answer("shop", "d", tell_peer_version(&v));
-	assert_true(read_head(&this_node, &t, answer, &confirmed));
+	answer = head_answer("shop", "d", version_to_peer_json(&v));
+	assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
 	assert_true(confirmed);
 	json_decref(answer);
 }
@@ -160,7 +160,7 @@ static void lists_of_versions_go_down(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		v.number = numbers[i];
-		json_array_append_new(items, tell_peer_version(&v));
+		json_array_append_new(items, version_to_peer_json(&v));
 	}
 	json_array_append_new(items, json_string("no version"));
 	assert_int_equal(read_versions(items, &list), 3);
@@ -175,7 +175,7 @@ static void lists_of_versions_go_down(void **state)
 static void versions_are_taken_together_or_not_at_all(void **state)
 {
 	json_t *files =
-	        json_pack("{s:o}", "files", tell_contents(intent_head_files(this_node.intent)));
+	        json_pack("{s:o}", "files", contents_to_json(intent_head_files(this_node.intent)));
 	char *answer = json_dumps(files, JSON_COMPACT);
 	const struct asked_row rows[] = { { "/v1/peer/versions/2", answer, 200 },
 		                          { "/v1/peer/versions/3", answer, 200 },
@@ -218,8 +218,8 @@ static void who_lacks_our_overrides_is_behind(void **state)
 		struct client_request r = { .status = 200 };
 
 		r.answer = head_answer("shop", same ? digest : other,
-		                       tell_peer_version(intent_head(this_node.intent)));
-		take_answer(&this_node, &t, &r);
+		                       version_to_peer_json(intent_head(this_node.intent)));
+		apply_answer(&this_node, &t, &r);
 		assert_int_equal(t.view.state, same ? PEERS_AGREED : PEERS_BEHIND);
 		assert_true(t.view.asked_ms > 0);
 		assert_int_equal(n_asked, 1); /* for its overrides, where they are others */
@@ -246,7 +246,7 @@ static void a_silent_peer_says_why(void **state)
 		struct client_request r = { .status = rows[i].status, .why = "silent" };
 
 		snprintf(t.api, sizeof(t.api), "%s", rows[i].api);
-		take_answer(&this_node, &t, &r);
+		apply_answer(&this_node, &t, &r);
 		assert_int_equal(t.view.state, PEERS_UNREACHABLE);
 		assert_int_equal(t.view.unasked, rows[i].unasked);
 		assert_int_equal(t.view.refused, rows[i].refused);
@@ -276,10 +276,10 @@ static void changes_that_matter_become_events(void **state)
 		struct journal *j = intent_journal(this_node.intent);
 
 		own.view[0] = make_target("fra-1", rows[i].was).view;
-		own.n_view = 1;
+		own.n_peer_rows = 1;
 		uint64_t before = journal_last(j), round = own.view[0].round;
 
-		publish(&this_node, &t, 1);
+		publish_round(&this_node, &t, 1);
 		bool told = false;
 		for (uint64_t id = before + 1; id <= journal_last(j); id++)
 			told |= journal_find(j, id) && !strcmp(journal_find(j, id)->kind, "peer");
@@ -295,9 +295,9 @@ static void changes_that_matter_become_events(void **state)
 static void who_joins_waits_for_those_that_can_be_asked(void **state)
 {
 	(void)state;
-	own.n_view = 2;
+	own.n_peer_rows = 2;
 	own.view[0].state = PEERS_BEHIND;
-	own.view[1] = (struct peers_view){ .state = PEERS_UNREACHABLE, .unasked = true };
+	own.view[1] = (struct peers_report){ .state = PEERS_UNREACHABLE, .unasked = true };
 	assert_true(none_has_more(&own));
 	own.view[1].unasked = false;
 	assert_false(none_has_more(&own));
@@ -311,7 +311,7 @@ static void who_joins_waits_for_those_that_can_be_asked(void **state)
 static void who_joins_starts_alone_in_time(void **state)
 {
 	(void)state;
-	own.n_view = 1;
+	own.n_peer_rows = 1;
 	for (unsigned i = 0; i < 8; i++) {
 		waits_to_join = i & 1;
 		own.view[0].state = i & 2 ? PEERS_BEHIND : PEERS_UNREACHABLE;
@@ -324,11 +324,11 @@ static void who_joins_starts_alone_in_time(void **state)
 
 static void without_a_token_nobody_is_asked(void **state)
 {
-	const struct peers_view *view;
+	const struct peers_report *view;
 
 	(void)state;
 	miss_round(&this_node);
-	assert_int_equal(peers_view(&this_node, &view), 1);
+	assert_int_equal(peers_report(&this_node, &view), 1);
 	assert_string_equal(view->node, "fra-1");
 	assert_int_equal(view->state, PEERS_UNREACHABLE);
 	assert_true(view->unasked);
@@ -343,9 +343,9 @@ static void loads_are_added_by_site_while_they_are_fresh(void **state)
 	struct guard_load loads[4];
 
 	(void)state;
-	own.n_view = 4;
+	own.n_peer_rows = 4;
 	for (unsigned i = 0; i < 4; i++)
-		own.view[i] = (struct peers_view){
+		own.view[i] = (struct peers_report){
 			.site = "fra", .load_known = true, .bits = 1u << i, .asked_ms = now_ms
 		};
 	own.view[1].load_known = false;
@@ -383,11 +383,11 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 	struct guard_load loads[4];
 
 	(void)state;
-	own.n_view = sizeof(peers) / sizeof(peers[0]);
-	for (size_t i = 0; i < own.n_view; i++) {
-		own.view[i] = (struct peers_view){ .load_known = true,
-			                           .bits = peers[i].bits,
-			                           .asked_ms = clock_mono_ms() };
+	own.n_peer_rows = sizeof(peers) / sizeof(peers[0]);
+	for (size_t i = 0; i < own.n_peer_rows; i++) {
+		own.view[i] = (struct peers_report){ .load_known = true,
+			                             .bits = peers[i].bits,
+			                             .asked_ms = clock_mono_ms() };
 		snprintf(own.view[i].site, sizeof(own.view[i].site), "%s", peers[i].site);
 	}
 	has_own_load = true; /* 100, of ams */

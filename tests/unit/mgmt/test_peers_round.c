@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A whole round with a peer that is a real intent beside this node's: what is asked, taken, given up, and shown. */
+/*
+ * A whole round with a peer that is a real intent beside this node's: what is asked, taken, given
+ * up, and shown.
+ */
 #include "asked.h"
 
 #include "mgmt/api/peers.h"
@@ -79,17 +82,19 @@ static void answer_as_peer(bool lost)
 	struct version v;
 
 	for (uint64_t n = head->number; n > 0 && !intent_version(peer, n, &v, NULL); n--)
-		json_array_append_new(list, tell_peer_version(&v));
+		json_array_append_new(list, version_to_peer_json(&v));
 	overrides_digest_at(intent_overrides(peer), clock_believed_ms(), digest);
 	answers[0] =
 	        text_of(json_pack("{s:s, s:s, s:o, s:I, s:{s:I}}", "cluster", "shop", "overrides",
-	                          digest, "version", tell_peer_version(head), "bits_per_s",
+	                          digest, "version", version_to_peer_json(head), "bits_per_s",
 	                          (json_int_t)4000, "clock", "ms", (json_int_t)clock_mono_ms()));
 	answers[1] = text_of(json_pack("{s:o}", "items", list));
-	answers[2] = text_of(json_pack("{s:o}", "files", tell_contents(intent_head_files(peer))));
+	answers[2] =
+	        text_of(json_pack("{s:o}", "files", contents_to_json(intent_head_files(peer))));
 	list = json_array();
 	for (size_t i = 0; i < intent_overrides(peer)->n_items; i++)
-		json_array_append_new(list, tell_peer_override(&intent_overrides(peer)->items[i]));
+		json_array_append_new(list,
+		                      override_to_peer_json(&intent_overrides(peer)->items[i]));
 	json_array_append_new(list, json_string("no override"));
 	answers[3] = text_of(json_pack("{s:o}", "items", list));
 	snprintf(path, sizeof(path), "/v1/peer/versions/%llu", (unsigned long long)head->number);
@@ -100,7 +105,7 @@ static void answer_as_peer(bool lost)
 	rows[4] = (struct asked_row){ "/v1/peer/poke", "{}", 200 };
 	struct files first = { 0 };
 	assert_int_equal(intent_version(peer, 1, &v, &first), 0);
-	answers[4] = text_of(json_pack("{s:o}", "files", tell_contents(&first)));
+	answers[4] = text_of(json_pack("{s:o}", "files", contents_to_json(&first)));
 	files_fini(&first);
 	rows[5] = (struct asked_row){ "/v1/peer/versions/1", answers[4], 200 };
 	rows[6] = (struct asked_row){ NULL, NULL, 0 };
@@ -116,7 +121,7 @@ static void free_answers(void)
 }
 
 /* One round with the peer as it is now. @return its view */
-static const struct peers_view *round_with_peer(bool lost)
+static const struct peers_report *round_with_peer(bool lost)
 {
 	static const struct model_site fra = { .name = "fra" };
 	static struct model_node nodes[2] = {
@@ -130,7 +135,7 @@ static const struct peers_view *round_with_peer(bool lost)
 	n_asked = 0;
 	one_round(&this_node, false);
 	free_answers();
-	assert_int_equal(own.n_view, 1);
+	assert_int_equal(own.n_peer_rows, 1);
 	return &own.view[0];
 }
 
@@ -145,7 +150,7 @@ static bool was_asked(const char *path)
 static void a_newer_version_of_a_peer_is_taken(void **state)
 {
 	(void)state;
-	const struct peers_view *v = round_with_peer(false);
+	const struct peers_report *v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_AGREED);
 	assert_int_equal(n_asked, 1); /* its head alone */
 	change(peer, "# of fra", NOW_MS + 10);
@@ -168,7 +173,7 @@ static void a_version_whose_files_are_lost_waits(void **state)
 {
 	(void)state;
 	change(peer, "# of fra", NOW_MS + 10);
-	const struct peers_view *v = round_with_peer(true);
+	const struct peers_report *v = round_with_peer(true);
 	assert_int_equal(v->state, PEERS_AHEAD);
 	assert_int_equal(intent_head(this_node.intent)->number, 1);
 	v = round_with_peer(false); /* the next round has them */
@@ -180,7 +185,7 @@ static void who_is_behind_is_not_asked_for_versions(void **state)
 {
 	(void)state;
 	change(this_node.intent, "# of ams", NOW_MS + 10);
-	const struct peers_view *v = round_with_peer(false);
+	const struct peers_report *v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_BEHIND);
 	assert_int_equal(v->number, 1);
 	assert_false(was_asked("/v1/peer/versions"));
@@ -193,7 +198,7 @@ static void unrelated_heads_are_noted(void **state)
 	(void)state;
 	change(this_node.intent, "# of ams", NOW_MS + 10);
 	change(peer, "# of fra", NOW_MS + 20);
-	const struct peers_view *v = round_with_peer(false);
+	const struct peers_report *v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_DIVERGED);
 	const struct intent_foreign *f = intent_diverged(this_node.intent, 0);
 	assert_non_null(f);
@@ -212,7 +217,7 @@ static struct override drain(const char *id, const char *node)
 		              .generation = 1,
 		              .created_ms = NOW_MS,
 		              .from_ms = NOW_MS,
-		              .until_ms = MODEL_WALL_NEVER };
+		              .until_ms = MODEL_TIME_NEVER };
 
 	snprintf(o.id, sizeof(o.id), "%s", id);
 	snprintf(o.name, sizeof(o.name), "ams");
@@ -232,7 +237,7 @@ static void overrides_of_a_peer_are_merged(void **state)
 		struct override o = drain(id[i], "fra-1");
 		assert_int_equal(intent_merge(peer, &o, 1, NOW_MS + 10), 1);
 	}
-	const struct peers_view *v = round_with_peer(false);
+	const struct peers_report *v = round_with_peer(false);
 	assert_true(was_asked("/v1/peer/overrides"));
 	assert_int_equal(intent_overrides(this_node.intent)->n_items, 2);
 	for (unsigned i = 0; i < 2; i++)
@@ -268,13 +273,13 @@ static void who_is_to_be_told_is_told_first(void **state)
 	(void)state;
 	memset(long_api, 'x', sizeof(long_api) - 1);
 	fake_model = &m;
-	own.n_view = 1;
-	own.view[0] = (struct peers_view){ .node = "fra-1", .round = 5, .hash_key = "k" };
+	own.n_peer_rows = 1;
+	own.view[0] = (struct peers_report){ .node = "fra-1", .round = 5, .hash_key = "k" };
 	one_round(&this_node, true);
 	assert_int_equal(n_asked, 6);
 	for (size_t i = 0; i < 6; i++)
 		assert_string_equal(requested[i].url, urls[i]);
-	assert_int_equal(own.n_view, 3);
+	assert_int_equal(own.n_peer_rows, 3);
 	assert_string_equal(own.view[0].node, "ams-2");
 	assert_string_equal(own.view[0].site, "ams");
 	assert_int_equal(own.view[0].round, 1);
@@ -294,10 +299,10 @@ static void a_poke_is_kept_until_the_next_round(void **state)
 {
 	(void)state;
 	peers_poke(&this_node, false);
-	assert_true(own.poked && !own.tell_others);
+	assert_true(own.poked && !own.notify_others);
 	peers_poke(&this_node, true);
 	peers_poke(&this_node, false);
-	assert_true(own.poked && own.tell_others);
+	assert_true(own.poked && own.notify_others);
 	assert_true(peers_has_token(&this_node)); /* not known yet */
 	own.token_known = true;
 	assert_false(peers_has_token(&this_node));

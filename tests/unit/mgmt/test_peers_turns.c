@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The peers' thread from turn to turn: when it asks, when it is poked, without a token, and how long a joining node waits. */
+/*
+ * The peers' thread from turn to turn: when it asks, when it is poked, without a token, and how
+ * long a joining node waits.
+ */
 #include "asked.h"
 
 #include "mgmt/api/peers.h"
@@ -117,7 +120,7 @@ static void run_turns(unsigned n)
 	turns_wanted = n;
 	this_node.stopping = false;
 	n_turns = n_asked = 0;
-	assert_null(run(&this_node));
+	assert_null(run_peers(&this_node));
 	assert_false(asked_is_locked());
 	assert_int_equal(n_turns, n);
 }
@@ -137,11 +140,14 @@ static void peers_are_asked_every_two_seconds(void **state)
 		                                            : "https://fra:1/v1/peer/head");
 	assert_true(peers_has_token(&this_node));
 	assert_int_equal(n_alone, 0);
-	assert_int_equal(own.n_view, 2);
+	assert_int_equal(own.n_peer_rows, 2);
 	assert_int_equal(own.view[1].state, PEERS_UNREACHABLE);
 }
 
-/* A poke begins the next round now; one that is to be told is told once, before the peers are asked. */
+/*
+ * A poke begins the next round now; one that is to be told is told once, before the peers are
+ * asked.
+ */
 static void a_poke_begins_a_round(void **state)
 {
 	(void)state;
@@ -159,13 +165,13 @@ static void a_poke_begins_a_round(void **state)
 
 			assert_int_equal(is_poke, tells && (i == 2 || i == 3));
 		}
-		assert_false(own.poked || own.tell_others);
+		assert_false(own.poked || own.notify_others);
 	}
 }
 
 static void without_a_token_nobody_is_asked(void **state)
 {
-	const struct peers_view *views;
+	const struct peers_report *views;
 
 	(void)state;
 	fake_token = "";
@@ -173,7 +179,7 @@ static void without_a_token_nobody_is_asked(void **state)
 	assert_int_equal(n_asked, 0);
 	assert_int_equal(n_resumed, 2);
 	assert_false(peers_has_token(&this_node));
-	assert_int_equal(peers_view(&this_node, &views), 2);
+	assert_int_equal(peers_report(&this_node, &views), 2);
 	for (size_t i = 0; i < 2; i++) {
 		assert_string_equal(views[i].node, nodes[i + 1].name);
 		assert_string_equal(views[i].site, "fra");
@@ -188,7 +194,9 @@ static void without_a_token_nobody_is_asked(void **state)
 	assert_false(own.view[0].unasked);
 }
 
-/* A node that joins asks four times a second, for four seconds: then it starts without its peers. */
+/*
+ * A node that joins asks four times a second, for four seconds: then it starts without its peers.
+ */
 static void a_joining_node_asks_for_four_seconds(void **state)
 {
 	(void)state;
@@ -224,11 +232,11 @@ static void a_joining_node_waits_for_peers_that_may_have_more(void **state)
 
 	(void)state;
 	fake_joins = true;
-	own.n_view = 2;
+	own.n_peer_rows = 2;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t k = 0; k < 2; k++)
-			own.view[k] = (struct peers_view){ .state = rows[i].states[k],
-				                           .unasked = rows[i].unasked[k] };
+			own.view[k] = (struct peers_report){ .state = rows[i].states[k],
+				                             .unasked = rows[i].unasked[k] };
 		n_alone = 0;
 		end_joining(&this_node, fake_ms + 1);
 		if (n_alone != rows[i].ends)

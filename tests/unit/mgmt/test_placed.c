@@ -75,7 +75,7 @@ static struct placement find_kind(const struct scene *s, enum model_placement ki
 
 	assert_int_equal(placement_read(s->path, &p), 0);
 	assert_int_equal(p.kind, kind);
-	assert_string_equal(p.made_of, intent_head(s->in)->hash_key);
+	assert_string_equal(p.derived_from, intent_head(s->in)->hash_key);
 	return p;
 }
 
@@ -117,7 +117,10 @@ static void a_version_that_wants_it_gets_a_derived_key(void **state)
 	struct scene *s = *state;
 
 	apply(s, DERIVED);
-	/* { printf 'weir placement key\0'; printf 00112233445566778899aabbccddeeff | xxd -r -p; } | sha256sum */
+	/*
+	 * { printf 'weir placement key\0'; printf 00112233445566778899aabbccddeeff | xxd -r -p; }
+	 * | sha256sum
+	 */
 	const struct placement p = found(s);
 	assert_true(p.key[0] == 0xd245eade36b8053cu && p.key[1] == 0xd10ee5c89495e459u);
 	assert_nowhere(s, KEY);
@@ -165,7 +168,7 @@ static void a_rotated_key_comes_with_its_version(void **state)
 	intent_changed_fini(&changed);
 	files_fini(&files);
 	const struct placement next = found(s);
-	assert_string_not_equal(next.made_of, p.made_of);
+	assert_string_not_equal(next.derived_from, p.derived_from);
 	assert_true(next.key[0] != p.key[0] && next.key[1] != p.key[1]);
 	assert_nowhere(s, OTHER_KEY);
 }

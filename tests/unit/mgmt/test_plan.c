@@ -27,14 +27,14 @@ static int teardown(void **state)
 static struct model *model_with(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct model *m = NULL;
-	int rc = gather_model(&files, place.state, place.conf, "ams-1", &m, &mistakes);
+	int rc = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
 
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		print_message("  %s: %s\n", mistakes.items[i].field, mistakes.items[i].message);
+	for (size_t i = 0; i < errors.n_items; i++)
+		print_message("  %s: %s\n", errors.items[i].field, errors.items[i].message);
 	assert_int_equal(rc, 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	files_fini(&files);
 	return m;
 }
@@ -74,10 +74,10 @@ static void each_change_is_listed_once_and_risks_are_named(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct model *m = model_with(cases[i].from, cases[i].to);
-		struct plan plan;
+		struct change_plan plan;
 
 		print_message("  %s\n", cases[i].why);
-		assert_int_equal(plan_make(base, m, &plan), 0);
+		assert_int_equal(plan_compare(base, m, &plan), 0);
 		assert_int_equal(plan.n_changes, cases[i].n_changes);
 		if (cases[i].path) {
 			assert_string_equal(plan.changes[0].path, cases[i].path);
@@ -95,9 +95,9 @@ static void the_share_that_moves_is_reckoned_from_weights(void **state)
 	(void)state;
 	struct model *base = model_with(NULL, NULL);
 	struct model *m = model_with("\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 50");
-	struct plan plan;
+	struct change_plan plan;
 
-	assert_int_equal(plan_make(base, m, &plan), 0);
+	assert_int_equal(plan_compare(base, m, &plan), 0);
 	assert_int_equal(plan.n_pools, 1);
 	assert_string_equal(plan.pools[0].pool, "web-ams");
 	assert_in_range(plan.pools[0].moved_ppm, 166666, 166667); /* 1/2 to 2/3 */
@@ -110,9 +110,9 @@ static void from_nothing_all_is_added_and_nothing_is_risky(void **state)
 {
 	(void)state;
 	struct model *m = model_with(NULL, NULL);
-	struct plan plan;
+	struct change_plan plan;
 
-	assert_int_equal(plan_make(NULL, m, &plan), 0);
+	assert_int_equal(plan_compare(NULL, m, &plan), 0);
 	assert_true(plan.n_changes > 10);
 	assert_int_equal(plan.n_risks, 0);
 	for (size_t i = 0; i < plan.n_changes; i++)
@@ -121,7 +121,7 @@ static void from_nothing_all_is_added_and_nothing_is_risky(void **state)
 	model_free(m);
 }
 
-static bool warns(const struct plan *plan, const char *text)
+static bool warns(const struct change_plan *plan, const char *text)
 {
 	for (size_t i = 0; i < plan->advice.n_warnings; i++)
 		if (strstr(plan->advice.warnings[i], text))
@@ -148,9 +148,9 @@ static void a_plan_tells_who_looks_at_vips(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct model *m = model_with(cases[i].from, cases[i].to);
-		struct plan plan;
+		struct change_plan plan;
 
-		assert_int_equal(plan_make(base, m, &plan), 0);
+		assert_int_equal(plan_compare(base, m, &plan), 0);
 		assert_int_equal(plan.advice.n_probes, m->n_vips);
 		assert_string_equal(plan.advice.probes[0].vip, "shop-ams");
 		assert_int_equal(plan.advice.probes[0].milli_per_s, cases[i].milli_per_s);
@@ -269,7 +269,10 @@ static void applying_a_diff_gives_the_other_file(void **state)
 	}
 }
 
-/* What a person reads at an apply that is refused: the subject, what happens, the harm, the rule and its limit. */
+/*
+ * What a person reads at an apply that is refused: the subject, what happens, the harm, the rule
+ * and its limit.
+ */
 static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
 {
 	static const struct {
@@ -293,9 +296,9 @@ static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct model *m = model_with(rows[i].from, rows[i].to);
-		struct plan plan;
+		struct change_plan plan;
 
-		assert_int_equal(plan_make(base, m, &plan), 0);
+		assert_int_equal(plan_compare(base, m, &plan), 0);
 		assert_true(plan.n_risks > 0);
 		assert_string_equal(plan.risks[0].text, rows[i].text);
 		plan_fini(&plan);

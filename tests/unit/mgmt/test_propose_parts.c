@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A proposal step by step: who is asked, what answers mean, what becomes of a version that was handed over. */
+/*
+ * A proposal step by step: who is asked, what answers mean, what becomes of a version that was
+ * handed over.
+ */
 #include "asked.h"
 
 /* The private parts too. */
@@ -13,7 +16,7 @@ static void add_named(struct proposal *p, const char *name)
 	struct model_node node = { .name = name, .api = api };
 
 	snprintf(api, sizeof(api), "https://%s", name);
-	add_node(&this_node, p, &node);
+	add_proposal_node(&this_node, p, &node);
 }
 
 static void nodes_are_asked_in_the_order_of_names(void **state)
@@ -30,8 +33,8 @@ static void nodes_are_asked_in_the_order_of_names(void **state)
 	add_named(&p, "lon-1");
 	add_named(&p, "ams-1");
 	add_named(&p, "bru-1");
-	add_node(&this_node, &p, &none);
-	add_node(&this_node, &p, &long_one);
+	add_proposal_node(&this_node, &p, &none);
+	add_proposal_node(&this_node, &p, &long_one);
 	assert_int_equal(p.n_nodes, 4);
 	assert_string_equal(p.nodes[0].name, "ams-1");
 	assert_string_equal(p.nodes[1].name, "bru-1");
@@ -54,7 +57,7 @@ static void each_answer_has_its_meaning(void **state)
 		{ "{\"state\":\"reserved\",\"holder\":\"lon-1\"}", 200, PROPOSE_RESERVED, "lon-1" },
 		{ STATE("stale"), 200, PROPOSE_STALE, "" },
 		{ STATE("untold"), 200, PROPOSE_UNTOLD, "" },
-		{ STATE("taken"), 200, PROPOSE_TAKEN, "" },
+		{ STATE("taken"), 200, PROPOSE_ACCEPTED, "" },
 		{ STATE("behind"), 200, PROPOSE_BEHIND, "" },
 		{ STATE("else"), 200, PROPOSE_ABSENT, "the answer is not understood" },
 		{ "{}", 200, PROPOSE_ABSENT, "the answer is not understood" },
@@ -107,14 +110,14 @@ static void the_first_answer_decides(void **state)
 		make_proposal(&p, "fra-1", "lon-1");
 		asked_rows = rows;
 		n_asked = 0;
-		assert_int_equal(ask_first(&this_node, &p, "{}"), cases[i].granted);
+		assert_int_equal(reserve_first(&this_node, &p, "{}"), cases[i].granted);
 		assert_int_equal(n_asked, cases[i].n_asked);
 	}
 	/* who was silent lately is left for later */
 	make_proposal(&p, "fra-1", "lon-1");
 	p.nodes[0].last_silent = p.nodes[1].last_silent = true;
 	n_asked = 0;
-	assert_true(ask_first(&this_node, &p, "{}"));
+	assert_true(reserve_first(&this_node, &p, "{}"));
 	assert_int_equal(n_asked, 0);
 }
 
@@ -163,7 +166,7 @@ static void all_that_answer_must_grant(void **state)
 		assert_false(is_release(i));
 }
 
-/* The table above decide(). The head is this proposal's version. */
+/* The table above decide_fate(). The head is this proposal's version. */
 static void what_becomes_of_a_version_handed_over(void **state)
 {
 	static const struct {
@@ -171,8 +174,8 @@ static void what_becomes_of_a_version_handed_over(void **state)
 		enum propose_answer a, b;
 		enum fate fate;
 	} cases[] = {
-		{ "fra-1", "lon-1", PROPOSE_TAKEN, PROPOSE_STALE, FATE_STAYS },
-		{ "fra-1", "lon-1", PROPOSE_TAKEN, PROPOSE_UNTOLD, FATE_STAYS },
+		{ "fra-1", "lon-1", PROPOSE_ACCEPTED, PROPOSE_STALE, FATE_STAYS },
+		{ "fra-1", "lon-1", PROPOSE_ACCEPTED, PROPOSE_UNTOLD, FATE_STAYS },
 		{ "fra-1", "lon-1", PROPOSE_ABSENT, PROPOSE_ABSENT, FATE_STAYS },
 		{ "fra-1", "lon-1", PROPOSE_ABSENT, PROPOSE_UNASKED, FATE_UNDECIDED },
 		{ "fra-1", "lon-1", PROPOSE_UNTOLD, PROPOSE_ABSENT, FATE_UNDECIDED },
@@ -192,14 +195,14 @@ static void what_becomes_of_a_version_handed_over(void **state)
 		p.version = *intent_head(this_node.intent);
 		p.nodes[0].answer = cases[i].a;
 		p.nodes[1].answer = cases[i].b;
-		if (decide(&this_node, &p) != cases[i].fate)
+		if (decide_fate(&this_node, &p) != cases[i].fate)
 			fail_msg("case %zu", i);
 		bool stays = intent_head(this_node.intent)->number == p.version.number;
 
 		assert_int_equal(stays, cases[i].fate != FATE_LOST);
 	}
 	p.version.number += 100; /* the head is another one by now */
-	assert_int_equal(decide(&this_node, &p), FATE_LOST);
+	assert_int_equal(decide_fate(&this_node, &p), FATE_LOST);
 }
 
 /* Once, and only what this node made. */
@@ -227,10 +230,10 @@ static void a_push_has_an_end(void **state)
 	memset(&p, 0, sizeof(p));
 	p.version = *intent_head(this_node.intent);
 	core_lock(&this_node);
-	assert_int_equal(push(&this_node, &p), FATE_STAYS);
+	assert_int_equal(push_version(&this_node, &p), FATE_STAYS);
 	assert_false(this_node.proposing);
 	p.version.digest[3] ^= 1; /* it gave way while it was handed over */
-	assert_int_equal(push(&this_node, &p), FATE_LOST);
+	assert_int_equal(push_version(&this_node, &p), FATE_LOST);
 	assert_false(this_node.proposing);
 	core_unlock(&this_node);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A proposal from its beginning to its end, with the test's own clock: how long is waited, and what the client hears. */
+/*
+ * A proposal from its beginning to its end, with the test's own clock: how long is waited, and
+ * what the client hears.
+ */
 #include "asked.h"
 
 #include "mgmt/api/propose.h"
@@ -24,10 +27,10 @@ static bool fake_wait(struct core *core, uint64_t until_ms)
 	return n_waits % 2 == 0; /* sometimes for another reason */
 }
 
-static void fake_poke(struct core *core, bool tell_others)
+static void fake_poke(struct core *core, bool notify_others)
 {
 	(void)core;
-	assert_false(tell_others);
+	assert_false(notify_others);
 	n_pokes++;
 }
 
@@ -259,7 +262,7 @@ static void nodes_that_could_not_be_asked_are_named(void **state)
 	snprintf(p.nodes[1].why, sizeof(p.nodes[1].why), "timed out");
 	snprintf(p.nodes[2].name, sizeof(p.nodes[2].name), "lon-1");
 	p.nodes[2].answer = PROPOSE_ABSENT;
-	propose_tell(&p, told);
+	propose_add_unreserved(&p, told);
 	json_t *wanted = json_pack("{s:[{s:s, s:s}, {s:s, s:s}]}", "unreserved", "node", "fra-1",
 	                           "why", "timed out", "node", "lon-1", "why", "");
 	assert_true(json_equal(told, wanted));
@@ -267,7 +270,9 @@ static void nodes_that_could_not_be_asked_are_named(void **state)
 	json_decref(told);
 }
 
-/* The version that was made is handed over with its files; a client hears only of one that stays. */
+/*
+ * The version that was made is handed over with its files; a client hears only of one that stays.
+ */
 static void a_version_is_handed_over_with_its_files(void **state)
 {
 	static const struct asked_row granted[] = { { "/v1/peer/reserve", STATE("granted"), 0 },

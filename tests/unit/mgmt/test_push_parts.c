@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a node says to the proposals of another: who may ask, what leads on from its head, and when its own gives way. */
+/*
+ * What a node says to the proposals of another: who may ask, what leads on from its head, and
+ * when its own gives way.
+ */
 #include "asked.h"
 
 #include "mgmt/api/handle.h"
@@ -75,7 +78,7 @@ static int fake_take(struct intent *in, const struct intent_offer *offers, size_
 	return take_rc;
 }
 
-static int fake_read_files(const json_t *object, const struct tell_source *source,
+static int fake_read_files(const json_t *object, const struct file_source *source,
                            struct files *out, char why[HTTP_TEXT_MAX])
 {
 	(void)object;
@@ -111,10 +114,10 @@ static void fake_judge(struct core *core)
 #define intent_model    fake_model
 #define intent_version  fake_version
 #define intent_relate   fake_relate
-#define intent_take     fake_take
+#define intent_accept   fake_take
 #define yield_is_untold fake_is_untold
 #define yield_to        fake_yield
-#define tell_read_files fake_read_files
+#define files_from_json fake_read_files
 #define peers_poke      fake_poke
 #define inforce_judge   fake_judge
 #include "mgmt/api/handle_propose.c"
@@ -162,7 +165,7 @@ static int teardown(void **state)
 static json_t *body_of(const struct version *v)
 {
 	return json_pack("{s:s, s:s, s:o, s:{}}", "node", "fra-1", "cluster", "shop", "version",
-	                 tell_peer_version(v), "files");
+	                 version_to_peer_json(v), "files");
 }
 
 /* Give @p body to @p handler. @return the state that is answered; "" for a problem */
@@ -342,20 +345,20 @@ static void a_reservation_is_of_one_node(void **state)
 	const struct version real = *intent_head(this_node.intent); /* as propose_grant() sees it */
 
 	(void)state;
-	assert_string_equal(
-	        give(handle_peer_reserve, reserve_body("fra-1", tell_peer_version(&real), false)),
-	        "granted");
+	assert_string_equal(give(handle_peer_reserve,
+	                         reserve_body("fra-1", version_to_peer_json(&real), false)),
+	                    "granted");
+	assert_string_equal(holder(), "fra-1");
+	assert_string_equal(give(handle_peer_reserve,
+	                         reserve_body("lon-1", version_to_peer_json(&real), false)),
+	                    "reserved");
 	assert_string_equal(holder(), "fra-1");
 	assert_string_equal(
-	        give(handle_peer_reserve, reserve_body("lon-1", tell_peer_version(&real), false)),
-	        "reserved");
-	assert_string_equal(holder(), "fra-1");
-	assert_string_equal(
-	        give(handle_peer_reserve, reserve_body("lon-1", tell_peer_version(&real), true)),
+	        give(handle_peer_reserve, reserve_body("lon-1", version_to_peer_json(&real), true)),
 	        "released");
 	assert_string_equal(holder(), "fra-1");
 	assert_string_equal(
-	        give(handle_peer_reserve, reserve_body("fra-1", tell_peer_version(&real), true)),
+	        give(handle_peer_reserve, reserve_body("fra-1", version_to_peer_json(&real), true)),
 	        "released");
 	assert_string_equal(holder(), "");
 	assert_string_equal(

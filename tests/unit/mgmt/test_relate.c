@@ -202,41 +202,44 @@ static void what_is_not_as_it_says_is_not_taken(void **state)
 
 	(void)state;
 	make_offer(&second, "# two", (struct intent_change){ .confirm_within_ms = 0 }, &offer);
-	assert_int_equal(intent_take(in, NULL, 0, NOW_MS + 6000), -EINVAL);
+	assert_int_equal(intent_accept(in, NULL, 0, NOW_MS + 6000), -EINVAL);
 	offer.version.digest[0] ^= 1;
-	assert_int_equal(intent_take(in, &offer, 1, NOW_MS + 6000), -EINVAL);
+	assert_int_equal(intent_accept(in, &offer, 1, NOW_MS + 6000), -EINVAL);
 	assert_int_equal(intent_head(in)->number, 1);
 	assert_int_equal(intent_version(in, 2, &(struct version){ 0 }, NULL), -ENOENT);
 	offer.version.digest[0] ^= 1;
-	assert_int_equal(intent_take(in, &offer, 1, NOW_MS + 6000), 0);
+	assert_int_equal(intent_accept(in, &offer, 1, NOW_MS + 6000), 0);
 	assert_string_equal(intent_head(in)->digest, offer.version.digest);
 	files_fini(&offer.files);
 	fixture_remove(&second);
 }
 
-/* A version that this node cannot read is named with its first mistake until a newer head is in force. */
+/*
+ * A version that this node cannot read is named with its first mistake until a newer head is in
+ * force.
+ */
 static void a_version_with_mistakes_is_refused_and_named(void **state)
 {
 	struct intent_offer offer = { .version = other(5, 'x') };
 	const char *why;
 
 	(void)state;
-	assert_int_equal(intent_take_refused(in, &why), 0);
+	assert_int_equal(intent_refused_version(in, &why), 0);
 	assert_string_equal(why, "");
 	offer.files = fixture_files("port = 80; hash", "port = 90000; hash");
 	files_digest(&offer.files, offer.version.digest);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(intent_take(in, &offer, 1, NOW_MS + 10), -EINVAL);
-		assert_int_equal(intent_take_refused(in, &why), 5);
+		assert_int_equal(intent_accept(in, &offer, 1, NOW_MS + 10), -EINVAL);
+		assert_int_equal(intent_refused_version(in, &why), 5);
 		assert_non_null(strstr(why, "services[0].port"));
 		assert_non_null(strstr(why, "90000"));
 	}
 	assert_int_equal(intent_head(in)->number, 1);
 	files_fini(&offer.files);
 	apply_until(4);
-	assert_int_equal(intent_take_refused(in, &why), 5);
+	assert_int_equal(intent_refused_version(in, &why), 5);
 	assert_int_equal(apply("# five", NOW_MS + 9000), 0);
-	assert_int_equal(intent_take_refused(in, &why), 0);
+	assert_int_equal(intent_refused_version(in, &why), 0);
 }
 
 /* With a version that waits to be confirmed comes what is left of its time at the peer. */
@@ -249,7 +252,7 @@ static void what_is_left_of_a_deadline_is_taken_over(void **state)
 	(void)state;
 	make_offer(&second, "# two", (struct intent_change){ .confirm_within_ms = 60000 }, &offer);
 	offer.version.confirm_left_ms = 7000;
-	assert_int_equal(intent_take(in, &offer, 1, NOW_MS + 50000), 0);
+	assert_int_equal(intent_accept(in, &offer, 1, NOW_MS + 50000), 0);
 	assert_int_equal(intent_head(in)->confirm_left_ms, 7000);
 	intent_run_deadline(in, &clock, NOW_MS + 50000);
 	assert_true(intent_head(in)->confirm_by_ms == NOW_MS + 57000);
@@ -279,7 +282,7 @@ static void a_deadline_of_which_nothing_is_said_is_whole(void **state)
 		make_offer(&second, "# two", (struct intent_change){ .confirm_within_ms = 60000 },
 		           &offer);
 		offer.version.confirm_left_ms = said_ms[i];
-		assert_int_equal(intent_take(in, &offer, 1, NOW_MS + 50000), 0);
+		assert_int_equal(intent_accept(in, &offer, 1, NOW_MS + 50000), 0);
 		intent_run_deadline(in, &clock, NOW_MS + 50000);
 		assert_int_equal(intent_head(in)->number, 2);
 		assert_int_equal(intent_head(in)->confirm_left_ms, 60000);
@@ -303,7 +306,7 @@ static void a_taken_version_is_told(void **state)
 	        apply_to(in, "# own", (struct intent_change){ .untold = true }, NOW_MS + 10), 0);
 	assert_true(yield_is_untold(in));
 	name_superseded(&offer.version, intent_head(in)->digest);
-	assert_int_equal(intent_take(in, &offer, 1, NOW_MS + 20), 0);
+	assert_int_equal(intent_accept(in, &offer, 1, NOW_MS + 20), 0);
 	assert_int_equal(intent_head(in)->number, 3);
 	assert_false(yield_is_untold(in));
 	/* ours was applied: it is history now, and nothing gave way */
@@ -328,22 +331,22 @@ static void a_peer_s_confirmations_are_taken_over(void **state)
 	assert_int_equal(apply_to(in, "# 3", waits, NOW_MS + 20), 0);
 	for (uint64_t i = 0; i < 3; i++)
 		assert_int_equal(intent_version(in, 3 - i, &list[i], NULL), 0);
-	intent_learn_confirmed(in, list, 3, "fra-1", NOW_MS + 30); /* still unconfirmed there */
+	intent_import_confirmed(in, list, 3, "fra-1", NOW_MS + 30); /* still unconfirmed there */
 	assert_true(intent_head(in)->confirm_by_ms > 0);
 	list[1].confirm_by_ms = 0;
 	list[1].digest[0] ^= 1; /* of another version 2 */
-	intent_learn_confirmed(in, list, 3, "fra-1", NOW_MS + 30);
+	intent_import_confirmed(in, list, 3, "fra-1", NOW_MS + 30);
 	assert_int_equal(intent_version(in, 2, &v, NULL), 0);
 	assert_true(v.confirm_by_ms > 0);
 	list[1].digest[0] ^= 1;
-	intent_learn_confirmed(in, list, 3, "fra-1", NOW_MS + 30);
+	intent_import_confirmed(in, list, 3, "fra-1", NOW_MS + 30);
 	assert_int_equal(intent_version(in, 2, &v, NULL), 0);
 	assert_int_equal(v.confirm_by_ms, 0);
 	assert_true(intent_head(in)->confirm_by_ms > 0); /* the head waits */
 	assert_int_equal(intent_last_confirmed(in, &v), 0);
 	assert_int_equal(v.number, 2);
 	list[0].confirm_by_ms = 0;
-	intent_learn_confirmed(in, list, 1, "fra-1", NOW_MS + 40);
+	intent_import_confirmed(in, list, 1, "fra-1", NOW_MS + 40);
 	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
 	const struct journal *j = intent_journal(in);
 	assert_string_equal(journal_find(j, journal_last(j))->message,

@@ -14,11 +14,11 @@ static void a_head_is_reserved_for_one_node(void **state)
 
 	(void)state;
 	assert_null(reserve_holder(&r, 0));
-	assert_int_equal(reserve_ask(&r, "a", 8, INTENT_AGREED, false, 1000), RESERVE_GRANTED);
+	assert_int_equal(reserve_request(&r, "a", 8, INTENT_AGREED, false, 1000), RESERVE_GRANTED);
 	assert_string_equal(reserve_holder(&r, 1000), "a");
-	assert_int_equal(reserve_ask(&r, "b", 8, INTENT_AGREED, false, 1001), RESERVE_TAKEN);
+	assert_int_equal(reserve_request(&r, "b", 8, INTENT_AGREED, false, 1001), RESERVE_HELD);
 	assert_string_equal(reserve_holder(&r, 1001), "a");
-	assert_int_equal(reserve_ask(&r, "a", 8, INTENT_AGREED, false, 1002), RESERVE_GRANTED);
+	assert_int_equal(reserve_request(&r, "a", 8, INTENT_AGREED, false, 1002), RESERVE_GRANTED);
 }
 
 static void it_is_kept_for_ten_seconds(void **state)
@@ -26,9 +26,9 @@ static void it_is_kept_for_ten_seconds(void **state)
 	struct reservation r = { 0 };
 
 	(void)state;
-	reserve_ask(&r, "a", 8, INTENT_AGREED, false, 1000);
-	assert_int_equal(reserve_ask(&r, "b", 8, INTENT_AGREED, false, 10999), RESERVE_TAKEN);
-	assert_int_equal(reserve_ask(&r, "b", 8, INTENT_AGREED, false, 11000), RESERVE_GRANTED);
+	reserve_request(&r, "a", 8, INTENT_AGREED, false, 1000);
+	assert_int_equal(reserve_request(&r, "b", 8, INTENT_AGREED, false, 10999), RESERVE_HELD);
+	assert_int_equal(reserve_request(&r, "b", 8, INTENT_AGREED, false, 11000), RESERVE_GRANTED);
 	assert_string_equal(reserve_holder(&r, 11000), "b");
 }
 
@@ -38,7 +38,7 @@ static void it_is_kept_until_the_successor_is_there(void **state)
 	struct version head = { .number = 7 };
 
 	(void)state;
-	reserve_ask(&r, "a", 8, INTENT_AGREED, false, 1000);
+	reserve_request(&r, "a", 8, INTENT_AGREED, false, 1000);
 	reserve_follow(&r, NULL);
 	reserve_follow(&r, &head);
 	assert_string_equal(reserve_holder(&r, 1001), "a");
@@ -52,7 +52,7 @@ static void only_the_holder_gives_it_back(void **state)
 	struct reservation r = { 0 };
 
 	(void)state;
-	reserve_ask(&r, "a", 8, INTENT_AGREED, false, 1000);
+	reserve_request(&r, "a", 8, INTENT_AGREED, false, 1000);
 	reserve_release(&r, "b");
 	assert_string_equal(reserve_holder(&r, 1001), "a");
 	reserve_release(&r, "a");
@@ -79,7 +79,7 @@ static void another_successor_or_an_unrelated_head_is_stale(void **state)
 		struct reservation r = { 0 };
 
 		print_message("  %s\n", rows[i].why);
-		assert_int_equal(reserve_ask(&r, "a", 8, rows[i].relation, rows[i].named, 5),
+		assert_int_equal(reserve_request(&r, "a", 8, rows[i].relation, rows[i].named, 5),
 		                 rows[i].outcome);
 		assert_int_equal(reserve_holder(&r, 5) != NULL, rows[i].outcome == RESERVE_GRANTED);
 	}
@@ -93,7 +93,7 @@ static void what_is_fresh_where_it_was_asked_for_is_kept_where_it_was_given(void
 	assert_true(reserve_is_fresh(1000, 5999));
 	assert_false(reserve_is_fresh(1000, 6000));
 	/* it was given after it was asked for */
-	reserve_ask(&r, "a", 8, INTENT_AGREED, false, 1000);
+	reserve_request(&r, "a", 8, INTENT_AGREED, false, 1000);
 	assert_non_null(reserve_holder(&r, 5999));
 }
 

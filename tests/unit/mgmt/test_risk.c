@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of risks: for each rule a change that breaks it, and beside it the nearest change that does
- * not. lab changes shows on a running node that the harm is real, and that harmless changes do none.
+ * The table of risks: for each rule a change that breaks it, and beside it the nearest change that
+ * does not. lab changes shows on a running node that the harm is real, and that harmless changes do
+ * none.
  */
 #include "fixture.h"
 
@@ -81,18 +82,18 @@ static void replace(const char *text, const char *from, const char *to, char *ou
 
 static struct model *read_model(const char *config, const char *zone)
 {
-	struct model_mistakes mistakes = { 0 };
+	struct model_errors errors = { 0 };
 	struct files files = { 0 };
 	struct model *m = NULL;
 
 	assert_int_equal(files_add(&files, FILES_MAIN, config, strlen(config)), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", zone, strlen(zone)), 0);
 	assert_int_equal(files_add(&files, "blog.example.zone", blog_zone, strlen(blog_zone)), 0);
-	int rc = gather_model(&files, place.state, place.conf, NULL, &m, &mistakes);
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		print_message("  %s: %s\n", mistakes.items[i].field, mistakes.items[i].message);
+	int rc = gather_model(&files, place.state, place.conf, NULL, &m, &errors);
+	for (size_t i = 0; i < errors.n_items; i++)
+		print_message("  %s: %s\n", errors.items[i].field, errors.items[i].message);
 	assert_int_equal(rc, 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	files_fini(&files);
 	return m;
 }
@@ -390,7 +391,10 @@ static void all_weights_at_zero_move_answers(void **state)
 
 #define FRA_TOO ",\n           { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; }"
 
-/* What shows only beside something else: the second replacement is judged, where the first was made before. */
+/*
+ * What shows only beside something else: the second replacement is judged, where the first was
+ * made before.
+ */
 static const struct {
 	const char *rule, *first_from, *first_to, *from, *to;
 } pairs[] = {
@@ -432,7 +436,10 @@ static void what_was_there_before_counts(void **state)
 	}
 }
 
-/* The first and the last site break rules of their own; that nobody probes any more is none of them. */
+/*
+ * The first and the last site break rules of their own; that nobody probes any more is none of
+ * them.
+ */
 static void a_service_with_one_site_before_or_after_has_no_vip_check_to_lose(void **state)
 {
 	(void)state;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Versions from request to answer: rolled back to, confirmed, shown, planned, and zones that are read again. */
+/*
+ * Versions from request to answer: rolled back to, confirmed, shown, planned, and zones that are
+ * read again.
+ */
 #include "change.h"
 
 static void a_rollback_makes_a_version(void **state)
@@ -191,7 +194,7 @@ static void a_plan_says_what_it_was_made_against(void **state)
 	world.has_tables = true;
 	json_t *body = json_pack("{s:o}", "files", files_with(from, ""));
 	assert_int_equal(ask(handle_config_plan, body, "", "", ""), 200);
-	tell_version_etag(intent_head(this_node.intent), etag);
+	version_etag(intent_head(this_node.intent), etag);
 	assert_string_equal(answer.etag, etag);
 	assert_string_equal(text_of("", "base"), etag);
 	assert_string_equal(text_of("version", "state"), "planned");

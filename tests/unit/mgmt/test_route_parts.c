@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of routes: who reaches what, which path is which, and which requests a key makes happen once. */
+/*
+ * The table of routes: who reaches what, which path is which, and which requests a key makes
+ * happen once.
+ */
 #include "asked.h"
 
 #include "mgmt/api/idempotent.h"
@@ -77,16 +80,16 @@ static void each_role_reaches_its_own(void **state)
 		enum http_role role;
 		const char *reached;
 	} rows[] = {
-		{ HTTP_NOBODY, "y------" }, { HTTP_METRICS, "yy-----" },
-		{ HTTP_PEER, "y-y----" },   { HTTP_VIEWER, "yy-y---" },
-		{ HTTP_ONCALL, "yy-yy--" }, { HTTP_OPERATOR, "yy-yyy-" },
+		{ HTTP_NO_ROLE, "y------" }, { HTTP_METRICS, "yy-----" },
+		{ HTTP_PEER, "y-y----" },    { HTTP_VIEWER, "yy-y---" },
+		{ HTTP_ONCALL, "yy-yy--" },  { HTTP_OPERATOR, "yy-yyy-" },
 		{ HTTP_ADMIN, "yyyyyyy" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		for (int least = HTTP_NOBODY; least <= HTTP_ADMIN; least++)
-			if (reaches(rows[i].role, (enum http_role)least) !=
+		for (int least = HTTP_NO_ROLE; least <= HTTP_ADMIN; least++)
+			if (role_reaches(rows[i].role, (enum http_role)least) !=
 			    (rows[i].reached[least] == 'y'))
 				fail_msg("role %d, needed %d", rows[i].role, least);
 }
@@ -113,7 +116,7 @@ static void a_path_is_matched_whole(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX] = { "", "" };
-		bool ok = matches(rows[i].pattern, rows[i].path, parts);
+		bool ok = path_matches(rows[i].pattern, rows[i].path, parts);
 
 		if (ok != (rows[i].first != NULL))
 			fail_msg("%s with %s", rows[i].path, rows[i].pattern);
@@ -146,7 +149,10 @@ static void names_of_a_query_are_whole_words(void **state)
 			fail_msg("\"%s\" of \"%s\"", rows[i].word, rows[i].words);
 }
 
-/* Only what changes something is carried out once by its key; a request that asks is answered each time. */
+/*
+ * Only what changes something is carried out once by its key; a request that asks is answered
+ * each time.
+ */
 static void a_key_counts_for_changes(void **state)
 {
 	static const struct {
@@ -170,7 +176,7 @@ static void a_key_counts_for_changes(void **state)
 			has_answer = again;
 			snprintf(r.method, sizeof(r.method), "%s", rows[i].method);
 			snprintf(r.key, sizeof(r.key), "%s", rows[i].key);
-			run(&this_node, &route, &r, &answer);
+			run_route(&this_node, &route, &r, &answer);
 			assert_int_equal(n_begun, rows[i].keyed);
 			assert_int_equal(n_handled, !(rows[i].keyed && again));
 			assert_int_equal(n_ended, rows[i].keyed && !again);
@@ -196,9 +202,9 @@ static void what_a_head_alone_shows_is_refused_at_once(void **state)
 	assert_int_equal(gate("GET", "/v1/status", HTTP_VIEWER, false), 0);
 	assert_int_equal(gate("GET", "/v1/status", HTTP_METRICS, false), 403);
 	assert_string_equal(answer.challenge, "");
-	assert_int_equal(gate("GET", "/v1/status", HTTP_NOBODY, false), 401);
+	assert_int_equal(gate("GET", "/v1/status", HTTP_NO_ROLE, false), 401);
 	assert_string_equal(answer.challenge, "Bearer realm=\"weir\"");
-	assert_int_equal(gate("GET", "/", HTTP_NOBODY, false), 401);
+	assert_int_equal(gate("GET", "/", HTTP_NO_ROLE, false), 401);
 	assert_string_equal(answer.challenge, "Basic realm=\"weir\""); /* a browser asks then */
 	assert_int_equal(gate("GET", "/nothing", HTTP_ADMIN, false), 404);
 	assert_int_equal(gate("PUT", "/v1/overrides", HTTP_ADMIN, true), 405);
@@ -210,10 +216,13 @@ static void what_a_head_alone_shows_is_refused_at_once(void **state)
 	assert_int_equal(gate("GET", "/v1/peer/head", HTTP_OPERATOR, false), 403);
 	assert_int_equal(gate("GET", "/v1/peer/head", HTTP_PEER, false), 0);
 	assert_int_equal(gate("GET", "/v1/status", HTTP_PEER, false), 403);
-	assert_int_equal(gate("GET", "/healthz", HTTP_NOBODY, false), 0);
+	assert_int_equal(gate("GET", "/healthz", HTTP_NO_ROLE, false), 0);
 }
 
-/* Answer "METHOD path body" as @p role, with query parameter @p query unless it is NULL. @return "STATUS code: detail" */
+/*
+ * Answer "METHOD path body" as @p role, with query parameter @p query unless it is NULL. @return
+ * "STATUS code: detail"
+ */
 static const char *ask(const char *method, const char *path, const char *body, const char *query)
 {
 	static char text[1200];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which processes the supervisor takes for its own (run_find.c), whom it asks and whom it kills with --stop (run_stop.c), and
- * where it finds the threads of one that hangs (run_threads.c). The processes are real: this program under other names.
+ * Which processes the supervisor takes for its own (run_find.c), whom it asks and whom it kills
+ * with --stop (run_stop.c), and where it finds the threads of one that hangs (run_threads.c). The
+ * processes are real: this program under other names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -218,7 +219,10 @@ static void note(pid_t pid)
 	assert_int_equal(run_state_write(dirs.run, &noted, 1), 0);
 }
 
-/* What goes on while --stop waits: the first ends, another takes its place, and that ends; then the lock is free. */
+/*
+ * What goes on while --stop waits: the first ends, another takes its place, and that ends; then
+ * the lock is free.
+ */
 static void *follow(void *arg)
 {
 	struct watch *w = arg;
@@ -239,7 +243,7 @@ static int stop(struct watch *w)
 	int fd = -1, err;
 
 	assert_int_equal(proc_path(dirs.run, "run.lock", lock), 0);
-	assert_int_equal(lock_take(lock, &w->lock_fd), 0);
+	assert_int_equal(lock_acquire(lock, &w->lock_fd), 0);
 	note(w->first);
 	assert_int_equal(pthread_create(&thread, NULL, follow, w), 0);
 	err = run_stop_other(&run, lock, &fd);
@@ -345,13 +349,15 @@ static pid_t start_thread_of(void *(*second)(void *), void (*first)(void))
 	return pid;
 }
 
-/* Looked at until the main thread and some thread are as wanted: both need a moment to get there. */
-static const struct run_places *look_until(pid_t pid, const char *main_text, const char *text)
+/*
+ * Looked at until the main thread and some thread are as wanted: both need a moment to get there.
+ */
+static const struct run_thread_dump *look_until(pid_t pid, const char *main_text, const char *text)
 {
-	static struct run_places places;
+	static struct run_thread_dump places;
 
 	for (int i = 0; i < 100; i++) {
-		run_places_look(pid, &places);
+		run_threads_dump(pid, &places);
 		if (strstr(places.text, text) && strstr(places.main, main_text) == places.main)
 			break;
 		usleep(50000);
@@ -368,14 +374,14 @@ static void a_thread_that_waits_is_named_with_its_place(void **state)
 
 	(void)state;
 	snprintf(line, sizeof(line), "tid=%d name=a__b__c state=S ", (int)pid);
-	const struct run_places *p = look_until(pid, "state S in ", line);
+	const struct run_thread_dump *p = look_until(pid, "state S in ", line);
 
 	assert_false(p->blocked);
 	assert_ptr_equal(strstr(p->main, "state S in "), p->main);
 	assert_null(strchr(p->main, '\n'));
 	end(pid);
 	assert_int_equal(run_find(&run, "dns"), 0);
-	run_places_look(999999999, &(struct run_places){ 0 }); /* there is none */
+	run_threads_dump(999999999, &(struct run_thread_dump){ 0 }); /* there is none */
 }
 
 static void a_thread_in_deep_sleep_blocks_its_process(void **state)
@@ -383,7 +389,7 @@ static void a_thread_in_deep_sleep_blocks_its_process(void **state)
 	pid_t pid = start_thread_of(sleep_deeply, NULL);
 
 	(void)state;
-	const struct run_places *p = look_until(pid, "state S in ", " state=D ");
+	const struct run_thread_dump *p = look_until(pid, "state S in ", " state=D ");
 
 	assert_true(p->blocked);
 	assert_ptr_equal(strstr(p->main, "state S in "), p->main); /* it is not the main one */
@@ -409,7 +415,7 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 	fclose(maps);
 	assert_true(want > 0);
 	pid_t pid = start_thread_of(NULL, spin);
-	const struct run_places *p = NULL;
+	const struct run_thread_dump *p = NULL;
 	uint64_t where = 0;
 
 	for (int i = 0; i < 100 && (where < want || where > want + 256);

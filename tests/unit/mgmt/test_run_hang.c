@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the supervisor does about processes that hang: whom it ends, whom it leaves, what it says (mgmt/cli/run_hang.c).
- * Signs of life and the supervisor's page are real ones; a process is a child that only waits, whose signs are written
- * here. Time is moved by moving back what is remembered of it. Where threads are is told by the test.
+ * What the supervisor does about processes that hang: whom it ends, whom it leaves, what it says
+ * (mgmt/cli/run_hang.c). Signs of life and the supervisor's page are real ones; a process is a
+ * child that only waits, whose signs are written here. Time is moved by moving back what is
+ * remembered of it. Where threads are is told by the test.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,17 +57,20 @@ struct scene {
 	pid_t victims[CHILD_COUNT];
 };
 
-static struct run_places places; /* what is found */
-static unsigned n_places;        /* how often it was looked for */
+static struct run_thread_dump places; /* what is found */
+static unsigned n_places;             /* how often it was looked for */
 
-void run_places_look(pid_t pid, struct run_places *out)
+void run_threads_dump(pid_t pid, struct run_thread_dump *out)
 {
 	(void)pid;
 	n_places++;
 	*out = places;
 }
 
-/* A process that runs, takes part in nothing, and can be killed. Its signs are written by us, so its number is ours. */
+/*
+ * A process that runs, takes part in nothing, and can be killed. Its signs are written by us, so
+ * its number is ours.
+ */
 static void add_child(struct scene *s, int i)
 {
 	struct child *c = &s->run.children[i];
@@ -104,8 +108,8 @@ static int set_up(void **state)
 	for (int i = 0; i < CHILD_COUNT; i++)
 		s->run.children[i] =
 		        (struct child){ .name = names[i], .run = &s->run, .pidfd = -1 };
-	places = (struct run_places){ .text = "tid=1 name=main state=S\n",
-		                      .main = "state S in futex" };
+	places = (struct run_thread_dump){ .text = "tid=1 name=main state=S\n",
+		                           .main = "state S in futex" };
 	n_places = 0;
 	*state = s;
 	return 0;
@@ -275,8 +279,8 @@ static void who_forwards_is_never_ended(void **state)
 	const struct condition *found;
 
 	add_child(s, CHILD_DATAPLANE);
-	rounds = stats_word(s->pages[CHILD_DATAPLANE], STATS_COUNTER, STATS_WORKER, "worker=\"0\"",
-	                    "");
+	rounds = stats_get_counter(s->pages[CHILD_DATAPLANE], STATS_COUNTER, STATS_WORKER,
+	                           "worker=\"0\"", "");
 	run_hang_begin(&s->run);
 	for (int i = 0; i < LOOKS + 10; i++) {
 		stats_add(rounds, 1000);

@@ -32,7 +32,7 @@ static int set_up(void **state)
 	n_noted = 0;
 	log_level(LOG_EMERG);
 	assert_int_equal(proc_path(dirs.run, RUN_LOCK_FILE, lock), 0);
-	return lock_take(lock, &run.lock_fd);
+	return lock_acquire(lock, &run.lock_fd);
 }
 
 static int tear_down(void **state)
@@ -89,7 +89,7 @@ static void a_removed_lock_is_taken_again(void **state)
 	assert_int_equal(fstat(run.lock_fd, &held), 0);
 	assert_int_equal(stat(lock, &named), 0);
 	assert_int_equal(held.st_ino, named.st_ino);
-	assert_int_equal(lock_take(lock, &other), -EBUSY);
+	assert_int_equal(lock_acquire(lock, &other), -EBUSY);
 	/* the old one is not kept open: its number is free or another file's */
 	assert_true(run.lock_fd == old || fcntl(old, F_GETFD) < 0);
 }
@@ -101,7 +101,7 @@ static void a_lock_of_another_is_left(void **state)
 
 	(void)state;
 	assert_int_equal(unlink(lock), 0);
-	assert_int_equal(lock_take(lock, &other), 0);
+	assert_int_equal(lock_acquire(lock, &other), 0);
 	run_keep_files(&run);
 	assert_int_equal(run.lock_fd, fd);
 	assert_true(fcntl(fd, F_GETFD) >= 0);

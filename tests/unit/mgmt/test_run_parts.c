@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parts of `weir run`: what it notes of processes, the signs that it reads, and the sockets that it holds. */
+/*
+ * Parts of `weir run`: what it notes of processes, the signs that it reads, and the sockets that
+ * it holds.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,7 +92,10 @@ static void a_process_is_found_by_its_number_and_its_start(void **state)
 	}
 }
 
-/* A process names itself as it likes; a file of another user or a link in the place of the note is not followed. */
+/*
+ * A process names itself as it likes; a file of another user or a link in the place of the note
+ * is not followed.
+ */
 static void names_and_links_mislead_nobody(void **state)
 {
 	struct run_noted noted = { "dns", getpid() };
@@ -154,18 +160,18 @@ static void a_signal_that_is_caught_or_blocked_is_taken(void **state)
 	sigset_t set;
 
 	(void)state;
-	assert_false(run_takes_signal(getpid(), SIGUSR2));
+	assert_false(run_handles_signal(getpid(), SIGUSR2));
 	signal(SIGUSR2, on_signal);
-	assert_true(run_takes_signal(getpid(), SIGUSR2));
+	assert_true(run_handles_signal(getpid(), SIGUSR2));
 	signal(SIGUSR2, SIG_IGN);
-	assert_false(run_takes_signal(getpid(), SIGUSR2));
+	assert_false(run_handles_signal(getpid(), SIGUSR2));
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
 	assert_int_equal(sigprocmask(SIG_BLOCK, &set, NULL), 0);
-	assert_true(run_takes_signal(getpid(), SIGUSR2)); /* from a descriptor */
-	assert_false(run_takes_signal(getpid(), SIGUSR1));
+	assert_true(run_handles_signal(getpid(), SIGUSR2)); /* from a descriptor */
+	assert_false(run_handles_signal(getpid(), SIGUSR1));
 	assert_int_equal(sigprocmask(SIG_UNBLOCK, &set, NULL), 0);
-	assert_false(run_takes_signal(999999999, SIGUSR2));
+	assert_false(run_handles_signal(999999999, SIGUSR2));
 }
 
 static void signs_are_read_as_they_come_and_go(void **state)
@@ -193,8 +199,8 @@ static void signs_are_read_as_they_come_and_go(void **state)
 	stats_add(stats_turns(stats, "dns-1"), 3); /* a new thread is seen with the next list */
 	stats_job_begin(stats, "document", 100);
 	stats_job_begin(stats, "zones", 10); /* the later end of several counts */
-	stats_add(stats_word(stats, STATS_COUNTER, STATS_WORKER, "worker=\"0\"", ""), 20);
-	stats_add(stats_word(stats, STATS_COUNTER, STATS_WORKER, "worker=\"1\"", ""), 5);
+	stats_add(stats_get_counter(stats, STATS_COUNTER, STATS_WORKER, "worker=\"0\"", ""), 20);
+	stats_add(stats_get_counter(stats, STATS_COUNTER, STATS_WORKER, "worker=\"1\"", ""), 5);
 	run_signs_read(&page, dir, "dns", getpid(), 1500, &s);
 	assert_int_equal(s.threads[0].turns, 8);
 	run_signs_read(&page, dir, "dns", getpid(), 3000, &s);
@@ -347,7 +353,10 @@ static void what_another_server_has_is_lacking_until_it_is_free(void **state)
 	run_sockets_close(&s);
 }
 
-/* The kernel's order of a group is that of binding: the second thread's comes behind the first's or not at all. */
+/*
+ * The kernel's order of a group is that of binding: the second thread's comes behind the first's
+ * or not at all.
+ */
 static void no_thread_gets_a_socket_before_the_one_before_it(void **state)
 {
 	const struct addr one = addr_at("127.0.0.8");
@@ -357,7 +366,10 @@ static void no_thread_gets_a_socket_before_the_one_before_it(void **state)
 	int other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
 
 	(void)state;
-	/* another of our own user's servers shares the port: only the first of a group is refused by it */
+	/*
+	 * another of our own user's servers shares the port: only the first of a group is refused
+	 * by it
+	 */
 	assert_int_equal(bind(other, (struct sockaddr *)&at, n), 0);
 	assert_int_equal(setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
 	run_sockets_init(&s);
@@ -370,7 +382,10 @@ static void no_thread_gets_a_socket_before_the_one_before_it(void **state)
 	run_sockets_close(&s);
 }
 
-/* Each step asks for what weir-dns has not been started with: what was asked for before is not forgotten. */
+/*
+ * Each step asks for what weir-dns has not been started with: what was asked for before is not
+ * forgotten.
+ */
 static void another_order_stays_so_until_a_start(void **state)
 {
 	const struct addr two[] = { addr_at("127.0.0.5"), addr_at("::1") },
@@ -424,7 +439,10 @@ static void expect_as_wanted(const struct addr *all)
 	run_sockets_close(&s);
 }
 
-/* As weir-dns would open them itself: one family each, addresses that come later, room for queries, closed on exec. */
+/*
+ * As weir-dns would open them itself: one family each, addresses that come later, room for
+ * queries, closed on exec.
+ */
 static void sockets_are_as_a_server_wants_them(void **state)
 {
 	const struct addr any[] = { addr_at("::"), addr_at("0.0.0.0") },
@@ -485,13 +503,13 @@ static void another_supervisor_takes_the_sockets_over(void **state)
 		unsigned before = count_descriptors();
 
 		assert_true(pidfd >= 0);
-		assert_true(run_sockets_take(&taken, pidfd, &wrong, 1) < 0);
+		assert_true(run_sockets_adopt(&taken, pidfd, &wrong, 1) < 0);
 		assert_int_equal(count_descriptors(), before);
 		if (i) { /* at another port it is none of ours */
-			assert_true(run_sockets_take(&taken, pidfd, &one, 1) < 0);
+			assert_true(run_sockets_adopt(&taken, pidfd, &one, 1) < 0);
 			assert_int_equal(count_descriptors(), before);
 		} else {
-			assert_int_equal(run_sockets_take(&taken, pidfd, &one, 1), 0);
+			assert_int_equal(run_sockets_adopt(&taken, pidfd, &one, 1), 0);
 			assert_int_equal(taken.n_threads, 2);
 			assert_true(is_at(taken.fds[0][0], &one, SOCK_DGRAM));
 			assert_true(is_at(taken.fds[1][1], &one, SOCK_STREAM));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir run` begins and ends (mgmt/cli/run.c): its options and directories, what a program is started with, in which
- * order it takes over, starts and stops. Its loop and other parts are the test's; programs are scripts.
+ * How `weir run` begins and ends (mgmt/cli/run.c): its options and directories, what a program is
+ * started with, in which order it takes over, starts and stops. Its loop and other parts are the
+ * test's; programs are scripts.
  */
 #include "run_edges.h"
 
@@ -193,7 +194,7 @@ static void a_start_takes_over_what_runs_and_starts_the_rest(void **state)
 	write_document();
 	found[CHILD_HEALTH] = fake_fork();
 	loop_err = -EIO;
-	assert_int_equal(supervise(&run), -EIO);
+	assert_int_equal(supervise_children(&run), -EIO);
 	assert_string_equal(order, "open begin ready loop end ");
 	assert_int_equal(run.children[CHILD_HEALTH].pid, found[CHILD_HEALTH]);
 	assert_false(run.children[CHILD_HEALTH].ours);
@@ -212,7 +213,7 @@ static void who_runs_is_noted_even_if_nothing_was_started(void **state)
 	write_document();
 	for (int i = 0; i < CHILD_COUNT; i++)
 		found[i] = fake_fork();
-	assert_int_equal(supervise(&run), 0);
+	assert_int_equal(supervise_children(&run), 0);
 	assert_int_equal(n_noted, 1);
 	assert_true(run.noted);
 }
@@ -222,7 +223,7 @@ static void what_a_dead_supervisor_left_is_stopped(void **state)
 	(void)state;
 	found[CHILD_DNS] = fake_fork();
 	found[CHILD_DATAPLANE] = fake_fork();
-	assert_int_equal(stop_all(&run), 0);
+	assert_int_equal(stop_left_children(&run), 0);
 	assert_string_equal(order, "loop ");
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		assert_int_equal(run.children[i].pid, found[i]);
@@ -251,7 +252,7 @@ static void the_lock_is_let_go_and_a_failed_loop_is_told(void **state)
 	assert_int_equal(run_alone(&run, true), CLI_CONFLICT);
 	assert_string_equal(order, "loop ");
 	snprintf(path, sizeof(path), "%s/run.lock", dirs.run);
-	assert_int_equal(lock_take(path, &fd), 0);
+	assert_int_equal(lock_acquire(path, &fd), 0);
 	close(fd);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir run --stop` and the supervisor that has the lock (mgmt/cli/run_stop.c): who is asked, who is killed, and for how long
- * that is waited for. The time, the lock, the note of who runs and the signals are the test's.
+ * `weir run --stop` and the supervisor that has the lock (mgmt/cli/run_stop.c): who is asked, who
+ * is killed, and for how long that is waited for. The time, the lock, the note of who runs and the
+ * signals are the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,7 +137,7 @@ static int fake_close(int fd)
 
 #define clock_mono_ms         fake_clock
 #define usleep                fake_usleep
-#define lock_take             fake_lock
+#define lock_acquire          fake_lock
 #define run_state_find        fake_find
 #define stats_reader_open     fake_open
 #define stats_reader_pid      fake_pid

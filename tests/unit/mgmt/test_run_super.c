@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor's own decisions (mgmt/cli/run.c): when a process is started again, who is asked to end and when, what a
- * document changes. Its loop, clock, signals and parts are the test's; processes are children that only wait.
+ * The supervisor's own decisions (mgmt/cli/run.c): when a process is started again, who is asked to
+ * end and when, what a document changes. Its loop, clock, signals and parts are the test's;
+ * processes are children that only wait.
  */
 #include "run_edges.h"
 
@@ -52,7 +53,7 @@ static struct child *begin(int i)
 {
 	struct child *c = &run.children[i];
 
-	assert_int_equal(watch(c, fake_fork(), true), 0);
+	assert_int_equal(watch_child(c, fake_fork(), true), 0);
 	return c;
 }
 
@@ -104,13 +105,13 @@ static void a_process_is_started_unless_it_must_not(void **state)
 	struct child *c = &run.children[CHILD_DNS];
 
 	(void)state;
-	start(c); /* no document: nothing to answer */
+	fork_child(c); /* no document: nothing to answer */
 	assert_int_equal(c->pid, 0);
 	run.has_document = run.stopping = true;
-	start(c);
+	fork_child(c);
 	assert_int_equal(c->pid, 0);
 	run.stopping = false;
-	start(c);
+	fork_child(c);
 	pid_t pid = c->pid;
 
 	assert_true(pid > 0);
@@ -118,9 +119,9 @@ static void a_process_is_started_unless_it_must_not(void **state)
 	assert_int_equal(c->started_ms, NOW);
 	assert_int_equal(n_noted, 1);
 	assert_int_equal(sockets.n_again + 10 * sockets.n_prepared, 11);
-	start(c); /* it runs */
+	fork_child(c); /* it runs */
 	assert_int_equal(c->pid, pid);
-	start(&run.children[CHILD_MGMT]); /* which needs no sockets */
+	fork_child(&run.children[CHILD_MGMT]); /* which needs no sockets */
 	assert_int_equal(sockets.n_again + 10 * sockets.n_prepared, 11);
 }
 
@@ -130,7 +131,7 @@ static void what_cannot_be_watched_is_ended_and_tried_again(void **state)
 
 	(void)state;
 	add_err = -ENOMEM;
-	start(c);
+	fork_child(c);
 	assert_int_equal(c->pid, 0);
 	assert_int_equal(n_sent, 1);
 	assert_int_equal(sent[0].signo, SIGKILL);
@@ -149,7 +150,10 @@ static void assert_asked(size_t n, const struct child *c)
 	assert_int_equal(run.stop_timer.place, 1);
 }
 
-/* What changes things first, what serves last; who does not run is not waited for, and who does not end neither. */
+/*
+ * What changes things first, what serves last; who does not run is not waited for, and who does
+ * not end neither.
+ */
 static void a_stop_goes_through_all_in_order(void **state)
 {
 	struct child *mgmt = begin(CHILD_MGMT), *dns = begin(CHILD_DNS),
@@ -157,10 +161,10 @@ static void a_stop_goes_through_all_in_order(void **state)
 
 	(void)state;
 	run.children[CHILD_HEALTH].timer.place = 1; /* it would be started */
-	on_stop(&run);
+	on_supervisor_stop(&run);
 	assert_int_equal(run.children[CHILD_HEALTH].timer.place, 0);
 	assert_asked(1, mgmt);
-	on_stop(&run); /* said twice */
+	on_supervisor_stop(&run); /* said twice */
 	assert_int_equal(n_sent, 1);
 	now_of_loop += 100;
 	end(mgmt);
@@ -171,7 +175,7 @@ static void a_stop_goes_through_all_in_order(void **state)
 	assert_int_equal(sent[2].pid, dns->pid);
 	assert_int_equal(sent[2].signo, SIGKILL);
 	now_of_loop += 100;
-	on_stop_timer(&run); /* it does not end */
+	on_stop_deadline(&run); /* it does not end */
 	assert_asked(4, dataplane);
 	assert_false(stopped);
 	end(dataplane);
@@ -184,7 +188,7 @@ static void a_stop_goes_through_all_in_order(void **state)
 static void a_stop_with_nothing_running_ends_at_once(void **state)
 {
 	(void)state;
-	on_stop(&run);
+	on_supervisor_stop(&run);
 	assert_true(stopped);
 	assert_int_equal(n_sent, 0);
 }
@@ -256,7 +260,7 @@ static void a_document_gives_weir_dns_its_sockets(void **state)
 
 	(void)state;
 	write_document("");
-	take_document(&run); /* the first */
+	apply_document(&run); /* the first */
 	assert_true(run.has_document);
 	assert_int_equal(sockets.n_addresses, 2);
 	assert_int_equal(sockets.n_threads, 3);
@@ -271,7 +275,7 @@ static void a_document_gives_weir_dns_its_sockets(void **state)
 		n_sent = 0;
 		run.sockets_timer = (struct loop_timer){ 0 };
 		dns->must_restart = false;
-		take_document(&run);
+		apply_document(&run);
 		assert_int_equal(n_sent, rows[i].restarts);
 		assert_int_equal(dns->must_restart, rows[i].restarts);
 		assert_int_equal(run.sockets_timer.at_ms, rows[i].lack ? NOW + 5000 : 0);
@@ -283,15 +287,15 @@ static void a_document_gives_weir_dns_its_sockets(void **state)
 static void what_is_no_document_for_this_node_changes_nothing(void **state)
 {
 	(void)state;
-	take_document(&run); /* there is none */
+	apply_document(&run); /* there is none */
 	fixture_write(place.state, PROC_EFFECTIVE_FILE, "schema = ");
-	take_document(&run);
+	apply_document(&run);
 	write_document("");
 	snprintf(dirs.node, sizeof(dirs.node), "fra-1");
-	take_document(&run);
+	apply_document(&run);
 	snprintf(dirs.node, sizeof(dirs.node), "ams-1");
 	run.stopping = true;
-	take_document(&run);
+	apply_document(&run);
 	assert_false(run.has_document);
 	assert_int_equal(sockets.n_addresses, 0);
 	assert_int_equal(run.children[CHILD_DNS].pid, 0);
@@ -317,7 +321,7 @@ static void what_another_supervisor_left_is_gone_on_with(void **state)
 	write_document("");
 	found[CHILD_HEALTH] = fake_fork();
 	found[CHILD_DNS] = fake_fork();
-	adopt(&run);
+	adopt_children(&run);
 	assert_int_equal(run.children[CHILD_HEALTH].pid, found[CHILD_HEALTH]);
 	assert_false(run.children[CHILD_HEALTH].ours);
 	assert_int_equal(run.children[CHILD_DNS].pid, found[CHILD_DNS]);
@@ -334,7 +338,7 @@ static void a_name_server_without_known_sockets_is_renewed(void **state)
 	write_document("");
 	sockets.take_err = -EPERM;
 	found[CHILD_DNS] = fake_fork();
-	adopt(&run);
+	adopt_children(&run);
 	assert_false(run.has_document);
 	assert_int_equal(n_sent, 1);
 	assert_int_equal(sent[0].pid, found[CHILD_DNS]);
@@ -382,11 +386,11 @@ static void who_has_the_lock_is_said_with_what_to_do(void **state)
 	int held;
 
 	(void)state;
-	assert_int_equal(take_lock(&run, false), CLI_OK);
+	assert_int_equal(acquire_lock(&run, false), CLI_OK);
 	close(run.lock_fd);
 	snprintf(path, sizeof(path), "%s/run.lock", place.root);
-	assert_int_equal(lock_take(path, &held), 0);
-	assert_int_equal(take_lock(&run, false), CLI_CONFLICT);
+	assert_int_equal(lock_acquire(path, &held), 0);
+	assert_int_equal(acquire_lock(&run, false), CLI_CONFLICT);
 	snprintf(expected, sizeof(expected),
 	         "another weir run uses %s; stop it (weir run --stop) or give "
 	         "another --run-dir\n",
@@ -395,19 +399,19 @@ static void who_has_the_lock_is_said_with_what_to_do(void **state)
 	close(held);
 	told[0] = '\0';
 	stop_other_err = -EBUSY;
-	assert_int_equal(take_lock(&run, true), CLI_CONFLICT);
+	assert_int_equal(acquire_lock(&run, true), CLI_CONFLICT);
 	snprintf(expected, sizeof(expected),
 	         "the weir run that uses %s does not end; its log says why\n", place.root);
 	assert_string_equal(told, expected);
 	told[0] = '\0';
 	stop_other_err = -EACCES;
-	assert_int_equal(take_lock(&run, true), CLI_DENIED);
+	assert_int_equal(acquire_lock(&run, true), CLI_DENIED);
 	snprintf(expected, sizeof(expected),
 	         "%s cannot be locked: Permission denied; do it as root\n", place.root);
 	assert_string_equal(told, expected);
 	told[0] = '\0';
 	stop_other_err = -ENOSPC;
-	assert_int_equal(take_lock(&run, true), CLI_USAGE);
+	assert_int_equal(acquire_lock(&run, true), CLI_USAGE);
 	snprintf(expected, sizeof(expected), "%s cannot be locked: No space left on device\n",
 	         place.root);
 	assert_string_equal(told, expected);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Events that are read and waited for: which come, who may wait, and when a wait ends; and what a process is asked. */
+/*
+ * Events that are read and waited for: which come, who may wait, and when a wait ends; and what a
+ * process is asked.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -46,7 +49,7 @@ static int fake_ask(const char *path, const char *line, int timeout_ms, char **a
 /* The private parts too. */
 #define clock_mono_ms fake_mono_ms
 #define core_wait     fake_wait
-#define ctl_ask       fake_ask
+#define ctl_request   fake_ask
 #define WEIR_RELEASE  "4.5.6" /* the build gives it to weir-mgmt alone */
 #include "mgmt/api/handle_seen.c"
 
@@ -111,7 +114,10 @@ static size_t ask_from(uint64_t since, const char *limit, uint64_t *from)
 	return ask(request(text, limit, NULL), from);
 }
 
-/* Without a start the newest come; with one those behind it, the oldest first, so that none is passed over. */
+/*
+ * Without a start the newest come; with one those behind it, the oldest first, so that none is
+ * passed over.
+ */
 static void events_come_in_their_order(void **state)
 {
 	uint64_t id;
@@ -304,18 +310,21 @@ static void a_process_is_asked_and_its_answer_passed_on(void **state)
 
 		snprintf(file, sizeof(file), "%s.ctl", names[i]);
 		json_t *body = json_pack("{s:{s:s}}", "request", "do", "x");
-		assert_int_equal(ask_handler(handle_ask, body, names[i]), 200);
+		assert_int_equal(ask_handler(handle_process_request, body, names[i]), 200);
 		assert_string_equal(edge.ctl_path, file);
 		assert_string_equal(edge.ctl_line, "{\"do\":\"x\"}");
 		assert_int_equal(number_of("n"), 5);
 	}
 	edge.ctl_path[0] = '\0';
 	json_t *body = json_pack("{s:{}}", "request");
-	assert_int_equal(ask_handler(handle_ask, json_incref(body), "mgmt"), 404); /* itself */
-	assert_int_equal(ask_handler(handle_ask, json_incref(body), "run"), 404);
-	assert_int_equal(ask_handler(handle_ask, body, "../dns"), 404);
-	assert_int_equal(ask_handler(handle_ask, json_object(), "dns"), 422);
-	assert_int_equal(ask_handler(handle_ask, json_pack("{s:s}", "request", "x"), "dns"), 422);
+	assert_int_equal(ask_handler(handle_process_request, json_incref(body), "mgmt"),
+	                 404); /* itself */
+	assert_int_equal(ask_handler(handle_process_request, json_incref(body), "run"), 404);
+	assert_int_equal(ask_handler(handle_process_request, body, "../dns"), 404);
+	assert_int_equal(ask_handler(handle_process_request, json_object(), "dns"), 422);
+	assert_int_equal(
+	        ask_handler(handle_process_request, json_pack("{s:s}", "request", "x"), "dns"),
+	        422);
 	assert_string_equal(edge.ctl_path, "");
 	assert_int_equal(ask_handler(handle_healthz, NULL, ""), 200);
 	assert_string_equal(answer.text, "ok\n");

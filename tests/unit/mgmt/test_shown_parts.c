@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a node shows of its versions and overrides: to peers, to people, and where heads have diverged. */
+/*
+ * What a node shows of its versions and overrides: to peers, to people, and where heads have
+ * diverged.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -16,7 +19,7 @@
 
 static struct edge {
 	bool load_known, learned, no_store, fails;
-	const char *store_why;
+	const char *store_reason;
 	unsigned n_pokes;
 	int version_rc; /* of reading one, if not 0 */
 	bool poked_others;
@@ -75,7 +78,7 @@ static int fake_list(struct store *s, uint64_t before, struct version *out, size
 
 static const char *fake_store_why(const struct intent *in)
 {
-	return edge.store_why ? edge.store_why : intent_store_why(in);
+	return edge.store_reason ? edge.store_reason : intent_store_reason(in);
 }
 
 /* What others may change meanwhile is looked at under the lock. */
@@ -85,16 +88,16 @@ static const char *fake_store_why(const struct intent *in)
 	UNDER_LOCK(edge.version_rc ? edge.version_rc : intent_version(in, n, v, f))
 
 /* The private parts too. */
-#define observe_load         fake_load
-#define timekeep_peer_json   fake_clock
-#define clock_believed_ms    fake_believed_ms
-#define peers_poke           fake_poke
-#define views_tell           fake_views
-#define learn_tell           fake_learn
-#define intent_store_to_read fake_store
-#define intent_store         fake_store
-#define intent_store_why     fake_store_why
-#define store_versions       fake_list
+#define observe_load            fake_load
+#define timekeep_peer_json      fake_clock
+#define clock_believed_ms       fake_believed_ms
+#define peers_poke              fake_poke
+#define health_exchange_to_json fake_views
+#define state_fetch_to_json     fake_learn
+#define intent_store_to_read    fake_store
+#define intent_store            fake_store
+#define intent_store_reason     fake_store_why
+#define store_versions          fake_list
 #include "mgmt/api/handle_peer.c"
 #include "mgmt/api/handle_versions.c"
 #undef intent_head
@@ -286,7 +289,7 @@ static void peers_hear_of_ended_overrides_too(void **state)
 		  .generation = 3,
 		  .created_ms = NOW_MS,
 		  .from_ms = NOW_MS,
-		  .until_ms = MODEL_WALL_NEVER,
+		  .until_ms = MODEL_TIME_NEVER,
 		  .author = "jw",
 		  .reason = "x",
 		  .node = "ams-1" },
@@ -313,11 +316,11 @@ static void peers_may_knock(void **state)
 	assert_int_equal(edge.n_pokes, 1);
 	assert_false(edge.poked_others); /* or two nodes would knock for ever */
 	assert_int_equal(json_object_size(answer.json), 0);
-	assert_int_equal(ask(handle_peer_views, "", ""), 200);
+	assert_int_equal(ask(handle_peer_observations, "", ""), 200);
 	assert_string_equal(text_in(answer.json, "views"), "all");
-	assert_int_equal(ask(handle_peer_guests, "", ""), 503);
+	assert_int_equal(ask(handle_peer_connection_state, "", ""), 503);
 	edge.learned = true;
-	assert_int_equal(ask(handle_peer_guests, "", ""), 200);
+	assert_int_equal(ask(handle_peer_connection_state, "", ""), 200);
 	assert_string_equal(text_in(answer.json, "guests"), "all");
 }
 
@@ -381,7 +384,7 @@ static void a_failing_store_says_why(void **state)
 {
 	(void)state;
 	edge.no_store = true;
-	edge.store_why = "the disk is gone";
+	edge.store_reason = "the disk is gone";
 	assert_int_equal(ask(handle_versions, "", ""), 503);
 	assert_string_equal(text_in(answer.json, "detail"), "the store fails: the disk is gone");
 	edge.no_store = false;
@@ -389,7 +392,7 @@ static void a_failing_store_says_why(void **state)
 	edge.fails = true;
 	assert_int_equal(ask(handle_versions, "", ""), 503);
 	assert_string_equal(text_in(answer.json, "detail"), "the store fails: the disk is gone");
-	edge.store_why = "";
+	edge.store_reason = "";
 	assert_int_equal(ask(handle_versions, "", ""), 503); /* then its own words */
 	assert_string_equal(text_in(answer.json, "code"), "store");
 }
@@ -405,7 +408,7 @@ static void the_configuration_is_sent_unless_it_is_known(void **state)
 	assert_string_equal(text_in(answer.json, "state"), "in_force");
 	const json_t *files = json_object_get(answer.json, "files");
 	assert_string_equal(text_in(files, "weir.conf"), fixture_config);
-	tell_version_etag(intent_head(this_node.intent), etag);
+	version_etag(intent_head(this_node.intent), etag);
 	assert_string_equal(answer.etag, etag);
 	snprintf(r.if_none_match, sizeof(r.if_none_match), "%s", etag);
 	assert_int_equal(ask_as(handle_config_get, &r), 304);
@@ -435,7 +438,7 @@ static void without_a_version_there_is_none_to_show(void **state)
 	assert_string_equal(text_in(answer.json, "cluster"), "");
 	assert_int_equal(ask(handle_peer_versions, "", ""), 200);
 	assert_int_equal(count("items"), 0);
-	assert_null(diverged_tell(&this_node));
+	assert_null(diverged_to_json(&this_node));
 }
 
 static struct intent_foreign foreign(const char *peer, uint64_t number, char digit)
@@ -466,7 +469,7 @@ static void each_diverged_head_has_its_cure(void **state)
 	char own[DIGEST_TEXT_MAX], command[400];
 
 	(void)state;
-	assert_null(diverged_tell(&this_node));
+	assert_null(diverged_to_json(&this_node));
 	f[1].version.confirm_by_ms = NOW_MS + 5;
 	intent_note_diverged(this_node.intent, f, 3);
 	memcpy(own, intent_head(this_node.intent)->digest, sizeof(own));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The node's state over time: since when a reason is there, and what comes or goes as an event and in the metrics. */
+/*
+ * The node's state over time: since when a reason is there, and what comes or goes as an event
+ * and in the metrics.
+ */
 #include "asked.h"
 
 #include "mgmt/api/facts.h"
@@ -48,7 +51,7 @@ static int fake_judge(const struct look *l, struct judge_verdict *out)
 /* The private parts too. */
 #define clock_mono_ms   fake_mono_ms
 #define intent_document fake_intent_document
-#define look_take       fake_take
+#define look_init       fake_take
 #define look_fini       fake_fini
 #define facts_judge     fake_judge
 #include "mgmt/api/state.c"
@@ -264,7 +267,8 @@ static void reasons_are_counted_by_code(void **state)
 	(void)state;
 	snprintf(site, sizeof(site), "code=\"%s\"", judge_rows[JUDGE_RULE_SITE_DOWN].code);
 	snprintf(port, sizeof(port), "code=\"%s\"", judge_rows[JUDGE_RULE_PORTS_MISSING].code);
-	stats_set(stats_word(this_node.stats, STATS_GAUGE, "weir_status_reasons", port, "x"), 9);
+	stats_set(stats_get_counter(this_node.stats, STATS_GAUGE, "weir_status_reasons", port, "x"),
+	          9);
 	look_again(); /* what a process before this one left on the page */
 	assert_int_equal(gauge("weir_status_reasons", port), -1);
 	add(JUDGE_RULE_SITE_DOWN, "fra", 0);

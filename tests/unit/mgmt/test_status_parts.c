@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The status of sites, pools and backends: what is asked, seen and in force, apart; and what stands out. */
+/*
+ * The status of sites, pools and backends: what is asked, seen and in force, apart; and what
+ * stands out.
+ */
 #include "asked.h"
 
 #include "base/page.h"
@@ -64,11 +67,11 @@ static int setup(void **state)
 			                                    .next_hop = 1,
 			                                    .slots = 20,
 			                                    .inner_mtu = 1480,
-			                                    .why = EFFECT_WHY_UP };
+			                                    .why = EFFECT_REASON_UP };
 	}
 	assert_int_equal(health_set_targets(&health, targets, 3, 1), 0);
 	for (size_t i = 0; i < 3; i++)
-		health_write(&health, health_find(&health, targets[i]),
+		health_write(&health, health_find_index(&health, targets[i]),
 		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
 	n_in_force = 3;
 	pool_in_force = (struct effect_pool){ .n_slots = 60, .n_backends = 3 };
@@ -195,7 +198,7 @@ static void a_backend_and_its_pool_have_all_their_fields(void **state)
 		                                    .bytes = 13,
 		                                    .inner_mtu = 1480,
 		                                    .path_mtu = 1400,
-		                                    .why = EFFECT_WHY_UP };
+		                                    .why = EFFECT_REASON_UP };
 	rows_in_force[2].slots = 0;
 	rows_in_force[2].base_slots = 1; /* it drains */
 	pool_in_force = (struct effect_pool){
@@ -232,13 +235,16 @@ static void a_backend_and_its_pool_have_all_their_fields(void **state)
 	        " \"full_slots\": 5}");
 }
 
-/* A backend that is dead does not blame the way to it; one whose checks are old does not stand out for them. */
+/*
+ * A backend that is dead does not blame the way to it; one whose checks are old does not stand
+ * out for them.
+ */
 static void the_last_step_that_decided_is_the_reason(void **state)
 {
 	(void)state;
 	rows_in_force[1].alive = rows_in_force[1].next_hop = 0;
 	rows_in_force[1].hop = EFFECT_HOP_NO_ROUTE;
-	rows_in_force[1].why = EFFECT_WHY_DISABLED;
+	rows_in_force[1].why = EFFECT_REASON_DISABLED;
 	assert_string_equal(in(backend_at(1), "effect", "why"), "disabled");
 	rows_in_force[1].alive = 1;
 	assert_string_equal(in(backend_at(1), "effect", "why"), "no next hop: no route");
@@ -294,7 +300,7 @@ static void what_is_not_in_the_tables_is_out_or_not_known(void **state)
 
 static void what_stands_out_is_counted(void **state)
 {
-	int place = health_find(&health, health_target_backend("web", 3));
+	int place = health_find_index(&health, health_target_backend("web", 3));
 
 	(void)state;
 	(void)backend_at(0);
@@ -327,7 +333,7 @@ static void ask(size_t i, enum model_override_kind kind, const char *name, int64
 		                      .pool = "web",
 		                      .generation = 1,
 		                      .from_ms = from_ms,
-		                      .until_ms = MODEL_WALL_NEVER };
+		                      .until_ms = MODEL_TIME_NEVER };
 	snprintf(items[i].name, sizeof(items[i].name), "%s", name);
 	if (seen.look.set.n_items <= i)
 		seen.look.set.n_items = i + 1;
@@ -373,7 +379,7 @@ static void what_people_ask_for_is_told(void **state)
 /* How far site ams is drained by what people ask for. */
 static json_int_t asked_level(void)
 {
-	json_t *asked = status_asked(&seen, MODEL_TARGET_SITE, "", "ams", 100);
+	json_t *asked = status_intent(&seen, MODEL_TARGET_SITE, "", "ams", 100);
 	json_int_t level = json_integer_value(json_object_get(asked, "level_ppm"));
 
 	json_decref(asked);
@@ -411,10 +417,10 @@ static void who_serves_after_a_drain_of_all_says_so(void **state)
 	assert_string_not_equal(in(backend_at(0), "effect", "why"), all);
 	items[2].from_ms = NOW_MS;
 	rows_in_force[1].alive = 0;
-	rows_in_force[1].why = EFFECT_WHY_DISABLED;
+	rows_in_force[1].why = EFFECT_REASON_DISABLED;
 	assert_string_equal(in(backend_at(0), "effect", "why"), all);
 	assert_string_equal(in(backend_at(1), "effect", "why"),
-	                    effect_why_text(EFFECT_WHY_DISABLED));
+	                    effect_reason_text(EFFECT_REASON_DISABLED));
 	rows_in_force[2].next_hop = 0; /* the way to it is the last step */
 	rows_in_force[2].hop = EFFECT_HOP_NO_ROUTE;
 	assert_string_equal(in(backend_at(2), "effect", "why"),

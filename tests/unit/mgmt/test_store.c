@@ -245,7 +245,7 @@ static void durations_and_instants_are_read_as_people_write_them(void **state)
 	assert_int_equal(when_instant("+4h", NOW_MS, &ms), 0);
 	assert_true(ms == NOW_MS + 14400000);
 	assert_int_equal(when_instant("never", NOW_MS, &ms), 0);
-	assert_true(ms == MODEL_WALL_NEVER);
+	assert_true(ms == MODEL_TIME_NEVER);
 	assert_int_equal(when_instant("2026-11-20T10:00:00+01:00", NOW_MS, &ms), 0);
 	assert_true(ms == 1795165200000);
 	assert_int_equal(when_instant("+", NOW_MS, &ms), -EINVAL);
@@ -402,7 +402,10 @@ static int write_reply(struct store *s)
 	return store_put_reply(s, "k", "d", 201, "{}", NOW_MS);
 }
 
-/* How many rows of each kind another reader of the file sees, events first: it waits for no writer. */
+/*
+ * How many rows of each kind another reader of the file sees, events first: it waits for no
+ * writer.
+ */
 static void assert_rows(const struct fixture *f, const int want[3])
 {
 	static const char *const tables[] = { "events", "versions", "replies" };
@@ -422,7 +425,10 @@ static void assert_rows(const struct fixture *f, const int want[3])
 	sqlite3_close(db);
 }
 
-/* Whether SQLite takes the transaction back by itself or leaves it open: nothing of it is kept, and the next write works. */
+/*
+ * Whether SQLite takes the transaction back by itself or leaves it open: nothing of it is kept,
+ * and the next write works.
+ */
 static void after_a_write_that_fails_the_next_one_works(void **state)
 {
 	static int (*const writes[])(struct store *) = { write_events, write_version, write_reply };

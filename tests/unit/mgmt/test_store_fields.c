@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whatever is put into the store comes back field by field after a restart; what is kept is bounded; who, and for which request. */
+/*
+ * Whatever is put into the store comes back field by field after a restart; what is kept is
+ * bounded; who, and for which request.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -381,7 +384,10 @@ static void an_answer_is_kept_for_a_day_exactly_and_so_many(void **state)
 	store_close(s);
 }
 
-/* A change leaves behind that its request was carried out, in the same transaction; the answer takes its place. */
+/*
+ * A change leaves behind that its request was carried out, in the same transaction; the answer
+ * takes its place.
+ */
 static void what_a_request_made_is_kept_with_the_change(void **state)
 {
 	struct store_request r = { .key = "k", .digest = "request", .now_ms = NOW_MS };
@@ -489,7 +495,7 @@ static void a_file_is_found_by_its_digest(void **state)
 	assert_false(store_has_blob(s, v.digest));
 	assert_int_equal(store_blob(s, v.digest, &bytes, &n), -ENOENT);
 	assert_null(bytes);
-	assert_string_equal(store_why(s), ""); /* that is no failure */
+	assert_string_equal(store_reason(s), ""); /* that is no failure */
 	files_fini(&files);
 	store_close(s);
 }

@@ -7,11 +7,11 @@
 static const char *fake_store_why = "", *fake_write_why = "";
 
 /* The private parts too. */
-#define intent_store_why(in) ((void)(in), fake_store_why)
-#define intent_write_why(in) ((void)(in), fake_write_why)
+#define intent_store_reason(in)     ((void)(in), fake_store_why)
+#define intent_unwritten_reason(in) ((void)(in), fake_write_why)
 #include "mgmt/tell/command.c"
-#undef intent_store_why
-#undef intent_write_why
+#undef intent_store_reason
+#undef intent_unwritten_reason
 
 #include "mgmt/api/tell.h"
 
@@ -34,11 +34,11 @@ static void is_told(json_t *told, const char *json)
 	json_decref(told);
 }
 
-static const char *time_text(int64_t wall_ms)
+static const char *time_text(int64_t wall_clock_ms)
 {
 	static char text[CLOCK_TEXT_MAX];
 
-	return clock_text(wall_ms, text);
+	return clock_text(wall_clock_ms, text);
 }
 
 static const char *text_of(const json_t *o, const char *name)
@@ -70,7 +70,7 @@ static void an_override_has_all_its_fields(void **state)
 {
 	const struct override o = drain_of_ams();
 	const struct overrides none = { 0 };
-	json_t *told = tell_override(&none, &o, NOW_MS + 2000 + HOUR_MS / 2);
+	json_t *told = override_to_json(&none, &o, NOW_MS + 2000 + HOUR_MS / 2);
 
 	(void)state;
 	static const struct {
@@ -107,15 +107,15 @@ static void an_override_ends_when_it_says_or_never(void **state)
 
 	(void)state;
 	o.ended = true; /* then nothing comes after it */
-	json_t *told = tell_override(&none, &o, NOW_MS);
+	json_t *told = override_to_json(&none, &o, NOW_MS);
 	assert_string_equal(text_of(told, "returned"), time_text(o.until_ms));
 	json_decref(told);
 	o = drain_of_ams();
-	o.until_ms = MODEL_WALL_NEVER;
+	o.until_ms = MODEL_TIME_NEVER;
 	o.target = MODEL_TARGET_BACKEND;
 	snprintf(o.pool, sizeof(o.pool), "web-ams");
 	snprintf(o.name, sizeof(o.name), "b1");
-	told = tell_override(&none, &o, NOW_MS);
+	told = override_to_json(&none, &o, NOW_MS);
 	assert_true(json_is_null(json_object_get(told, "until")));
 	assert_true(json_is_null(json_object_get(told, "returned")));
 	is_told(json_incref(json_object_get(told, "target")),
@@ -127,14 +127,16 @@ static void an_override_ends_when_it_says_or_never(void **state)
 static void never_and_an_hour_is_never(void **state)
 {
 	(void)state;
-	assert_int_equal(later(MODEL_WALL_NEVER, 0), MODEL_WALL_NEVER);
-	assert_int_equal(later(MODEL_WALL_NEVER, HOUR_MS), MODEL_WALL_NEVER);
-	assert_int_equal(later(MODEL_WALL_NEVER - HOUR_MS, HOUR_MS), MODEL_WALL_NEVER);
-	assert_int_equal(later(MODEL_WALL_NEVER - HOUR_MS - 1, HOUR_MS), MODEL_WALL_NEVER - 1);
-	assert_int_equal(later(NOW_MS, HOUR_MS), NOW_MS + HOUR_MS);
-	is_told(json_pack("[o, o, o]", tell_time(-1), tell_time(0), tell_time(MODEL_WALL_NEVER)),
+	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER, 0), MODEL_TIME_NEVER);
+	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER, HOUR_MS), MODEL_TIME_NEVER);
+	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER - HOUR_MS, HOUR_MS), MODEL_TIME_NEVER);
+	assert_int_equal(add_ms_capped(MODEL_TIME_NEVER - HOUR_MS - 1, HOUR_MS),
+	                 MODEL_TIME_NEVER - 1);
+	assert_int_equal(add_ms_capped(NOW_MS, HOUR_MS), NOW_MS + HOUR_MS);
+	is_told(json_pack("[o, o, o]", time_to_json(-1), time_to_json(0),
+	                  time_to_json(MODEL_TIME_NEVER)),
 	        "[null, null, null]");
-	json_t *first = tell_time(1);
+	json_t *first = time_to_json(1);
 	assert_string_equal(json_string_value(first), time_text(1));
 	json_decref(first);
 }
@@ -149,7 +151,7 @@ static void receivers_say_only_what_is_known(void **state)
 	const struct guard_result r = { .receivers = receivers, .n_receivers = 3 };
 
 	(void)state;
-	is_told(tell_receivers(&r, true),
+	is_told(receivers_to_json(&r, true),
 	        "[{\"site\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000,"
 	        " \"bits_per_s\": 1000, \"bits_per_s_after\": 2500, \"capacity_bits_per_s\": 4000,"
 	        " \"load_ppm_after\": 625000},"
@@ -159,7 +161,7 @@ static void receivers_say_only_what_is_known(void **state)
 	        " {\"site\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0,"
 	        " \"bits_per_s\": null, \"bits_per_s_after\": null, \"capacity_bits_per_s\": 5000,"
 	        " \"load_ppm_after\": null}]");
-	is_told(tell_receivers(&r, false),
+	is_told(receivers_to_json(&r, false),
 	        "[{\"backend\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000},"
 	        " {\"backend\": \"lon\", \"weight_ppm_before\": 200000, \"weight_ppm_after\": 400000},"
 	        " {\"backend\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0}]");
@@ -173,7 +175,7 @@ static void guards_are_told_with_their_reasons(void **state)
 		                        .n_verdicts = 3 };
 
 	(void)state;
-	is_told(tell_guards(&r),
+	is_told(guards_to_json(&r),
 	        "[{\"guard\": \"room\", \"ok\": true, \"state\": \"ok\", \"detail\": \"d1\"},"
 	        " {\"guard\": \"last-site\", \"ok\": false, \"state\": \"refused\", \"detail\": \"d2\"},"
 	        " {\"guard\": \"last-backend\", \"ok\": true, \"state\": \"unknown\", \"detail\": \"d3\"}]");
@@ -187,7 +189,7 @@ static void guards_are_told_with_their_reasons(void **state)
 static json_t *notes_of(const struct command_result *r, const char *note)
 {
 	const struct command c = { .what = COMMAND_DRAIN };
-	json_t *told = tell_command(this_node.intent, &c, r, note, NOW_MS);
+	json_t *told = command_to_json(this_node.intent, &c, r, note, NOW_MS);
 	json_t *notes = json_incref(json_object_get(told, "notes"));
 
 	json_decref(told);
@@ -229,7 +231,7 @@ static void a_commands_answer_has_all_its_parts(void **state)
 		                          .n_verdicts = 1,
 		                          .receivers = receivers,
 		                          .n_receivers = 1 };
-	json_t *told = tell_command(this_node.intent, &c, &r, NULL, NOW_MS);
+	json_t *told = command_to_json(this_node.intent, &c, &r, NULL, NOW_MS);
 	assert_string_equal(text_of(json_object_get(told, "override"), "id"), "i1");
 	assert_string_equal(text_of(told, "undo"), "weir undrain ams");
 	assert_string_equal(text_of(json_array_get(json_object_get(told, "receivers"), 0), "site"),
@@ -240,7 +242,7 @@ static void a_commands_answer_has_all_its_parts(void **state)
 	json_decref(told);
 	c.dry_run = true;
 	r.override.target = MODEL_TARGET_BACKEND;
-	told = tell_command(this_node.intent, &c, &r, NULL, NOW_MS);
+	told = command_to_json(this_node.intent, &c, &r, NULL, NOW_MS);
 	assert_true(json_is_true(json_object_get(told, "dry_run")));
 	assert_string_equal(
 	        text_of(json_array_get(json_object_get(told, "receivers"), 0), "backend"), "fra");
@@ -253,10 +255,10 @@ static void nothing_to_end_changes_nothing(void **state)
 	struct command c = { .what = COMMAND_UNDRAIN };
 
 	(void)state;
-	is_told(tell_nothing_to_end(&c, &r),
+	is_told(nothing_to_end_to_json(&c, &r),
 	        "{\"override\": null, \"changed\": false, \"dry_run\": false, \"notes\": [\"it ended before\"]}");
 	c.dry_run = true;
-	is_told(tell_nothing_to_end(&c, &r),
+	is_told(nothing_to_end_to_json(&c, &r),
 	        "{\"override\": null, \"changed\": false, \"dry_run\": true, \"notes\": [\"it ended before\"]}");
 }
 
@@ -265,16 +267,16 @@ static void a_node_says_how_far_a_change_is(void **state)
 	json_t *answer = json_object();
 
 	(void)state;
-	is_told(tell_node("ams-1", "", true, json_array()),
+	is_told(node_to_json("ams-1", "", true, json_array()),
 	        "{\"node\": \"ams-1\", \"state\": \"in_force\", \"processes\": []}");
-	is_told(tell_node("ams-1", "", false, json_pack("[s]", "dns")),
+	is_told(node_to_json("ams-1", "", false, json_pack("[s]", "dns")),
 	        "{\"node\": \"ams-1\", \"state\": \"written\", \"processes\": [\"dns\"]}");
-	is_told(tell_node("ams-1", "disk full", true, json_array()),
+	is_told(node_to_json("ams-1", "disk full", true, json_array()),
 	        "{\"node\": \"ams-1\", \"state\": \"not_written\", \"processes\": [], \"detail\": \"disk full\"}");
-	tell_nodes(answer, 9, true, json_pack("[s]", "n"));
+	nodes_add_json(answer, 9, true, json_pack("[s]", "n"));
 	is_told(answer, "{\"document\": 9, \"complete\": true, \"nodes\": [\"n\"]}");
 	answer = json_object();
-	tell_nodes(answer, 9, false, json_array());
+	nodes_add_json(answer, 9, false, json_array());
 	is_told(answer, "{\"document\": 9, \"complete\": false, \"nodes\": []}");
 }
 
@@ -288,10 +290,10 @@ static void a_plan_has_all_its_fields(void **state)
 	const struct plan_change changes[] = { { PLAN_CHANGED, "p1", "1", "2" },
 		                               { PLAN_ADDED, "p2", "", "" },
 		                               { PLAN_REMOVED, "p3", "", "" } };
-	const struct plan_pool pools[] = { { "web", 3, 4, 250000 } };
+	const struct change_plan_pool pools[] = { { "web", 3, 4, 250000 } };
 	const struct advice_probes probes[] = { { "v1", 5, 1500, 2250 } };
 	const char *warnings[] = { "w1", "w2" };
-	const struct plan plan = {
+	const struct change_plan plan = {
 		.changes = changes,
 		.n_changes = 3,
 		.pools = pools,
@@ -303,7 +305,7 @@ static void a_plan_has_all_its_fields(void **state)
 	};
 
 	(void)state;
-	is_told(tell_plan(&plan),
+	is_told(plan_to_json(&plan),
 	        "{\"risky\": true, \"risks\": [\"t1\", \"t2\"], \"rules\": ["
 	        "{\"rule\": \"r1\", \"figure\": 2.5, \"limit\": 1.5, \"unit\": \"times\"},"
 	        " {\"rule\": \"r2\", \"figure\": 0.5, \"limit\": 0.25, \"unit\": \"share\"}],"
@@ -318,10 +320,10 @@ static void a_plan_has_all_its_fields(void **state)
 
 static void a_plan_of_nothing_is_not_risky(void **state)
 {
-	const struct plan plan = { 0 };
+	const struct change_plan plan = { 0 };
 
 	(void)state;
-	is_told(tell_plan(&plan),
+	is_told(plan_to_json(&plan),
 	        "{\"risky\": false, \"risks\": [], \"rules\": [], \"n_risks\": 0, \"changes\": [],"
 	        " \"n_changes\": 0, \"pools\": [], \"warnings\": [], \"probes\": []}");
 }
@@ -331,16 +333,16 @@ static void a_large_plan_is_cut(void **state)
 {
 	static struct plan_change changes[1001];
 	static const char *warnings[1001];
-	const struct plan plan = { .changes = changes,
-		                   .n_changes = 1001,
-		                   .advice = { .warnings = warnings, .n_warnings = 1001 } };
+	const struct change_plan plan = { .changes = changes,
+		                          .n_changes = 1001,
+		                          .advice = { .warnings = warnings, .n_warnings = 1001 } };
 
 	(void)state;
 	for (size_t i = 0; i < 1001; i++) {
 		changes[i] = (struct plan_change){ PLAN_ADDED, "p", "", "" };
 		warnings[i] = "w";
 	}
-	json_t *told = tell_plan(&plan);
+	json_t *told = plan_to_json(&plan);
 	assert_int_equal(json_array_size(json_object_get(told, "changes")), 1000);
 	assert_int_equal(json_array_size(json_object_get(told, "warnings")), 1000);
 	assert_int_equal(json_integer_value(json_object_get(told, "n_changes")), 1001);
@@ -349,21 +351,21 @@ static void a_large_plan_is_cut(void **state)
 
 static void mistakes_and_events_have_all_their_fields(void **state)
 {
-	struct model_mistake items[] = { { "weir.conf", 3, "pools[0].name", "m1" },
-		                         { "weir.conf", 0, "", "m2" } };
-	const struct model_mistakes mistakes = { .items = items, .n_items = 2, .n_total = 9 };
+	struct model_error items[] = { { "weir.conf", 3, "pools[0].name", "m1" },
+		                       { "weir.conf", 0, "", "m2" } };
+	const struct model_errors errors = { .items = items, .n_items = 2, .n_total = 9 };
 	const struct event e = { 5, NOW_MS, "health", "s1", "m1", "ams-1" };
 	char json[300];
 
 	(void)state;
-	is_told(tell_mistakes(&mistakes),
+	is_told(errors_to_json(&errors),
 	        "[{\"file\": \"weir.conf\", \"line\": 3, \"field\": \"pools[0].name\", \"message\": \"m1\"},"
 	        " {\"file\": \"weir.conf\", \"line\": 0, \"field\": \"\", \"message\": \"m2\"}]");
 	snprintf(json, sizeof(json),
 	         "{\"id\": 5, \"time\": \"%s\", \"kind\": \"health\", \"subject\": \"s1\","
 	         " \"message\": \"m1\", \"node\": \"ams-1\"}",
 	         time_text(NOW_MS));
-	is_told(tell_event(&e), json);
+	is_told(event_to_json(&e), json);
 }
 
 /* --- files of a request --- */
@@ -404,7 +406,7 @@ static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
 		{ "{\"weir.conf\": {\"digest\": \"aa\", \"bytes\": -1}}", 0, -EINVAL,
 		  "\"weir.conf\" " SHAPE },
 	};
-	const struct tell_source source = { find_none, NULL };
+	const struct file_source source = { find_none, NULL };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -413,7 +415,7 @@ static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
 		char why[HTTP_TEXT_MAX] = "";
 
 		answer_of_find = rows[i].found;
-		assert_int_equal(tell_read_files(object, &source, &files, why), rows[i].rc);
+		assert_int_equal(files_from_json(object, &source, &files, why), rows[i].rc);
 		assert_string_equal(why, rows[i].why);
 		assert_int_equal(files.n_items, 0);
 		json_decref(object);

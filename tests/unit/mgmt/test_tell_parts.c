@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records as JSON: states of versions, files by text or digest and back, verdicts of guards, notes. */
+/*
+ * Records as JSON: states of versions, files by text or digest and back, verdicts of guards,
+ * notes.
+ */
 #include "asked.h"
 
 #include <errno.h>
@@ -45,7 +48,7 @@ static void a_version_has_the_state_of_its_place(void **state)
 		struct version head = { .number = rows[i].head };
 
 		memset(v.digest, 'd', DIGEST_TEXT_MAX - 1);
-		json_t *told = tell_version(&v, rows[i].head ? &head : NULL);
+		json_t *told = version_to_json(&v, rows[i].head ? &head : NULL);
 		if (strcmp(text_of(told, "state"), rows[i].word) != 0)
 			fail_msg("row %zu: %s", i, text_of(told, "state"));
 		assert_int_equal(!json_is_null(json_object_get(told, "confirm_by")),
@@ -57,13 +60,13 @@ static void a_version_has_the_state_of_its_place(void **state)
 
 static int read_files(const char *body, bool with_source, struct files *out)
 {
-	const struct tell_source source = { find, NULL };
+	const struct file_source source = { find, NULL };
 	json_t *object = json_loads(body, 0, NULL);
 	char why[HTTP_TEXT_MAX];
 
 	memset(out, 0, sizeof(*out));
 	assert_non_null(object);
-	int rc = tell_read_files(object, with_source ? &source : NULL, out, why);
+	int rc = files_from_json(object, with_source ? &source : NULL, out, why);
 	json_decref(object);
 	return rc;
 }
@@ -125,12 +128,12 @@ static void large_files_go_by_their_digest(void **state)
 	assert_int_equal(files_add(&files, FILES_MAIN, big, FILES_SMALL_MAX + 1), 0);
 	assert_int_equal(files_add(&files, "big.zone", big, FILES_SMALL_MAX + 1), 0);
 	assert_int_equal(files_add(&files, "edge.zone", big, FILES_SMALL_MAX), 0);
-	json_t *told = tell_contents(&files);
+	json_t *told = contents_to_json(&files);
 	assert_true(json_is_string(json_object_get(told, "big.zone")));
 	json_decref(told);
 	assert_int_equal(files_add_path(&files, "huge.zone", "/nowhere", digest, 100), 0);
 	files.n_bytes = FILES_FORMER_BYTES_MAX + 1; /* more than that release takes */
-	told = tell_contents(&files);
+	told = contents_to_json(&files);
 	assert_true(json_is_string(json_object_get(told, FILES_MAIN)));
 	assert_true(json_is_object(json_object_get(told, "big.zone")));
 	assert_true(json_is_string(json_object_get(told, "edge.zone")));
@@ -155,7 +158,7 @@ static void guards_are_told_by_what_they_know(void **state)
 		result.verdicts[i] = verdicts[i];
 		snprintf(result.verdicts[i].detail, sizeof(result.verdicts[i].detail), "d");
 	}
-	json_t *told = tell_guards(&result);
+	json_t *told = guards_to_json(&result);
 	for (size_t i = 0; i < 4; i++) {
 		assert_string_equal(text_of(json_array_get(told, i), "state"), words[i]);
 		assert_int_equal(json_is_true(json_object_get(json_array_get(told, i), "ok")),
@@ -172,7 +175,7 @@ static void further_overrides_that_ended_are_told(void **state)
 	(void)state;
 	for (size_t n = 0; n < 3; n++) {
 		result.n_others = n;
-		json_t *told = tell_command(this_node.intent, &c, &result, NULL, NOW_MS);
+		json_t *told = command_to_json(this_node.intent, &c, &result, NULL, NOW_MS);
 
 		assert_int_equal(json_array_size(json_object_get(told, "notes")), n > 0);
 		assert_null(json_object_get(told, "dry_run"));
@@ -184,22 +187,25 @@ static void further_overrides_that_ended_are_told(void **state)
 static void texts_are_told_whatever_they_hold(void **state)
 {
 	(void)state;
-	json_t *told = tell_text("a\xff"
-	                         "b\xc3\xa4");
+	json_t *told = text_to_json("a\xff"
+	                            "b\xc3\xa4");
 	assert_string_equal(json_string_value(told), "a?b??");
 	json_decref(told);
-	told = tell_text("b\xc3\xa4");
+	told = text_to_json("b\xc3\xa4");
 	assert_string_equal(json_string_value(told), "b\xc3\xa4");
 	json_decref(told);
-	told = tell_time(MODEL_WALL_NEVER);
+	told = time_to_json(MODEL_TIME_NEVER);
 	assert_true(json_is_null(told));
 	json_decref(told);
-	told = tell_time(0);
+	told = time_to_json(0);
 	assert_true(json_is_null(told));
 	json_decref(told);
 }
 
-/* In a version that the former release could not take: what comes behind eight megabytes, weir.conf among them, goes by digest. */
+/*
+ * In a version that the former release could not take: what comes behind eight megabytes,
+ * weir.conf among them, goes by digest.
+ */
 static void a_large_version_goes_in_part_by_digests(void **state)
 {
 	static char text[65536];
@@ -215,7 +221,7 @@ static void a_large_version_goes_in_part_by_digests(void **state)
 		snprintf(name, sizeof(name), "z%03u", i);
 		assert_int_equal(files_add(&files, name, text, sizeof(text)), 0);
 	}
-	json_t *told = tell_contents(&files);
+	json_t *told = contents_to_json(&files);
 	assert_int_equal(json_object_size(told), 257);
 	assert_true(json_is_string(json_object_get(told, "weir.conf")));
 	for (unsigned i = 1; i <= 256; i++) {

@@ -30,7 +30,7 @@ static json_t *peers_version(void)
 		             .confirm_by_ms = 3000 };
 
 	memset(v.digest, 'a', DIGEST_TEXT_MAX - 1);
-	return tell_peer_version(&v);
+	return version_to_peer_json(&v);
 }
 
 static void numbers_and_times_have_an_end(void **state)
@@ -57,7 +57,7 @@ static void numbers_and_times_have_an_end(void **state)
 
 		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
 		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
-		assert_int_equal(tell_read_version(object, &v) ? -1 : 0, rows[i].rc);
+		assert_int_equal(version_from_peer_json(object, &v) ? -1 : 0, rows[i].rc);
 		json_decref(object);
 	}
 }
@@ -96,11 +96,11 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 			              .author = "ann",
 			              .reason = "why",
 			              .node = "fra-1" };
-		json_t *object = tell_peer_override(&o);
+		json_t *object = override_to_peer_json(&o);
 
 		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
 		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
-		assert_int_equal(tell_read_override(object, &o), rows[i].rc);
+		assert_int_equal(override_from_peer_json(object, &o), rows[i].rc);
 		json_decref(object);
 	}
 }
@@ -112,7 +112,7 @@ static void no_deadline_is_longer_than_a_day(void **state)
 
 	(void)state;
 	json_object_set_new(object, "confirm_left_ms", json_integer(INT64_MAX));
-	assert_int_equal(tell_read_version(object, &v), 0);
+	assert_int_equal(version_from_peer_json(object, &v), 0);
 	assert_int_equal(v.confirm_left_ms, CONFIRM_MAX_MS);
 	json_decref(object);
 }
@@ -125,7 +125,7 @@ static void texts_of_a_peer_do_nothing_to_a_terminal(void **state)
 	(void)state;
 	json_object_set_new(object, "author", json_string("a\x1b[2Jnn"));
 	json_object_set_new(object, "reason", json_string("one\ntwo"));
-	assert_int_equal(tell_read_version(object, &v), 0);
+	assert_int_equal(version_from_peer_json(object, &v), 0);
 	assert_string_equal(v.author, "a?[2Jnn");
 	assert_string_equal(v.reason, "one?two");
 	json_decref(object);
@@ -145,10 +145,10 @@ static void a_refusal_of_a_peer_can_be_told_on(void **state)
 		object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "number", 2, "digest",
 		                   "d", "state", "refused", "process", "dns\x07", "code", "c",
 		                   "subject", "", "detail", why);
-		struct inforce f = inforce_read(object);
+		struct inforce f = inforce_from_json(object);
 
 		assert_string_equal(f.process, "dns?");
-		told = inforce_tell(&f);
+		told = inforce_to_json(&f);
 		assert_non_null(told);
 		json_decref(told);
 		told = inforce_detail(&f);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Unconfirmed versions: what a peer says of them, and where their rollback leads (test_intent.c has their deadlines). */
+/*
+ * Unconfirmed versions: what a peer says of them, and where their rollback leads (test_intent.c
+ * has their deadlines).
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -83,21 +86,23 @@ static void a_confirmation_is_of_one_version_and_not_of_its_number(void **state)
 	struct version list[1];
 
 	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &list[0]), 0);
-	intent_learn_confirmed(in, list, 1, "fra-1",
-	                       NOW_MS + 20); /* it is unconfirmed there, too */
+	intent_import_confirmed(in, list, 1, "fra-1",
+	                        NOW_MS + 20); /* it is unconfirmed there, too */
 	assert_true(intent_head(in)->confirm_by_ms != 0);
 	list[0].confirm_by_ms = 0;
 	list[0].digest[0] ^= 1;
-	intent_learn_confirmed(in, list, 1, "fra-1", NOW_MS + 30);
+	intent_import_confirmed(in, list, 1, "fra-1", NOW_MS + 30);
 	assert_true(intent_head(in)->confirm_by_ms != 0);
 	list[0].digest[0] ^= 1;
-	intent_learn_confirmed(in, list, 1, "fra-1", NOW_MS + 40);
+	intent_import_confirmed(in, list, 1, "fra-1", NOW_MS + 40);
 	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
 	files_fini(&files);
 	intent_close(in);
 }
 
-/* What a peer has given: version 3, whose parent is version 1, and which overrides our version 2. */
+/*
+ * What a peer has given: version 3, whose parent is version 1, and which overrides our version 2.
+ */
 static void take_third(struct intent *in, struct files *half, int64_t left_ms, int64_t now_ms)
 {
 	struct intent_offer offer = { .version = { .number = 3, .confirm_left_ms = left_ms } };
@@ -112,7 +117,7 @@ static void take_third(struct intent *in, struct files *half, int64_t left_ms, i
 	v->time_ms = v->effective_ms = now_ms;
 	v->confirm_by_ms = now_ms + 60000;
 	offer.files = *half;
-	assert_int_equal(intent_take(in, &offer, 1, now_ms), 0);
+	assert_int_equal(intent_accept(in, &offer, 1, now_ms), 0);
 }
 
 static void a_rollback_goes_to_the_parent_and_not_to_the_number_before(void **state)
@@ -135,7 +140,7 @@ static void a_rollback_goes_to_the_parent_and_not_to_the_number_before(void **st
 
 static void a_peer_cannot_set_a_deadline_beyond_the_longest(void **state)
 {
-	static const int64_t told_ms[] = { INT64_MAX, INTENT_CONFIRM_MAX_MS + 1, -5, 40000 };
+	static const int64_t last_report_ms[] = { INT64_MAX, INTENT_CONFIRM_MAX_MS + 1, -5, 40000 };
 	static const int64_t left_ms[] = { INTENT_CONFIRM_MAX_MS, INTENT_CONFIRM_MAX_MS, 60000,
 		                           40000 };
 	struct files half = half_of_the_pool();
@@ -147,7 +152,7 @@ static void a_peer_cannot_set_a_deadline_beyond_the_longest(void **state)
 		fixture_make(&f);
 		struct intent *in = open_as(&f, "ams-1", NOW_MS);
 
-		take_third(in, &half, told_ms[i], NOW_MS + 20);
+		take_third(in, &half, last_report_ms[i], NOW_MS + 20);
 		run_deadline(in, "one", 1000, NOW_MS + 20);
 		assert_true(intent_head(in)->confirm_left_ms == left_ms[i]);
 		intent_close(in);

@@ -23,9 +23,9 @@
 
 static uint64_t targets[40];
 
-static struct view_page *page_new(void)
+static struct peer_page *page_new(void)
 {
-	struct view_page *page = calloc(1, sizeof(*page));
+	struct peer_page *page = calloc(1, sizeof(*page));
 
 	assert_non_null(page);
 	for (size_t i = 0; i < COUNT(targets); i++)
@@ -33,9 +33,9 @@ static struct view_page *page_new(void)
 	return page;
 }
 
-static health_word word_of(const struct view_page *page, size_t i)
+static health_word word_of(const struct peer_page *page, size_t i)
 {
-	int place = health_find(&page->health, targets[i]);
+	int place = health_find_index(&page->health, targets[i]);
 
 	return place < 0 ? UINT64_MAX : health_read(&page->health, place);
 }
@@ -48,20 +48,20 @@ static json_t *answer_of(const char *node, const char *cluster, json_t *age, jso
 
 static json_t *words_of(const char *first, const char *second)
 {
-	char key[VIEW_HEX_MAX];
+	char key[PEER_PAGE_HEX_MAX];
 	json_t *words = json_object();
 
-	view_hex(targets[0], key);
+	peer_page_hex(targets[0], key);
 	json_object_set_new(words, key, json_string(first));
-	view_hex(targets[1], key);
+	peer_page_hex(targets[1], key);
 	json_object_set_new(words, key, json_string(second));
 	return words;
 }
 
-static int take(struct view_page *page, json_t *answer, size_t n)
+static int take(struct peer_page *page, json_t *answer, size_t n)
 {
 	const char *why = "";
-	int rc = views_take(page, answer, "fra-1", "shop", targets, n, ASKED, &why);
+	int rc = health_exchange_accept(page, answer, "fra-1", "shop", targets, n, ASKED, &why);
 
 	json_decref(answer);
 	return rc;
@@ -69,7 +69,7 @@ static int take(struct view_page *page, json_t *answer, size_t n)
 
 static void a_view_is_taken_with_its_age(void **state)
 {
-	struct view_page *page = page_new();
+	struct peer_page *page = page_new();
 	json_t *words = words_of(UP, DOWN);
 	(void)state;
 
@@ -82,20 +82,20 @@ static void a_view_is_taken_with_its_age(void **state)
 	assert_int_equal(health_reason(word_of(page, 1)), HEALTH_REASON_TIMEOUT);
 	assert_int_equal(word_of(page, 2), 0); /* not told: not known */
 	assert_int_equal(page->health.n_entries, 3);
-	assert_int_equal(view_good_until_ms(page), ASKED + GOOD_MS - 700);
+	assert_int_equal(peer_page_good_until_ms(page), ASKED + GOOD_MS - 700);
 
 	words = words_of(DOWN, UP);
 	assert_int_equal(take(page, answer_of("fra-1", "shop", json_integer(GOOD_MS), words), 2),
 	                 0);
 	assert_int_equal(health_state(word_of(page, 0)), HEALTH_DOWN);
-	assert_int_equal(view_good_until_ms(page), 0); /* its checker is silent */
+	assert_int_equal(peer_page_good_until_ms(page), 0); /* its checker is silent */
 	assert_int_equal(page->health.n_entries, 2);
 	free(page);
 }
 
 static void what_is_no_view_changes_nothing(void **state)
 {
-	struct view_page *page = page_new();
+	struct peer_page *page = page_new();
 	(void)state;
 
 	assert_int_equal(
@@ -122,28 +122,28 @@ static void what_is_no_view_changes_nothing(void **state)
 			fail_msg("answer %zu was taken", i);
 	assert_int_equal(health_state(word_of(page, 0)), HEALTH_UP);
 	assert_int_equal(health_state(word_of(page, 1)), HEALTH_UP);
-	assert_int_equal(view_good_until_ms(page), ASKED + GOOD_MS);
+	assert_int_equal(peer_page_good_until_ms(page), ASKED + GOOD_MS);
 	assert_int_equal(
 	        take(page, answer_of("fra-1", "shop", json_integer(INT64_MAX), words_of(DOWN, UP)),
 	             2),
 	        0);
-	assert_int_equal(view_good_until_ms(page), 0);
+	assert_int_equal(peer_page_good_until_ms(page), 0);
 	free(page);
 }
 
 static void a_word_that_is_none_is_unknown_and_many_refuse_the_answer(void **state)
 {
-	struct view_page *page = page_new();
+	struct peer_page *page = page_new();
 	json_t *words = words_of("3", UP);
-	char key[VIEW_HEX_MAX];
+	char key[PEER_PAGE_HEX_MAX];
 	(void)state;
 
 	assert_int_equal(take(page, answer_of("fra-1", "shop", json_integer(0), words), 2), 0);
 	assert_int_equal(word_of(page, 0), 0);
 	assert_int_equal(health_state(word_of(page, 1)), HEALTH_UP);
 	words = words_of(DOWN, DOWN);
-	for (size_t i = 2; i < 2 + VIEWS_MALFORMED_MAX + 1; i++) {
-		view_hex(targets[i], key);
+	for (size_t i = 2; i < 2 + HEALTH_EXCHANGE_MALFORMED_MAX + 1; i++) {
+		peer_page_hex(targets[i], key);
 		json_object_set_new(words, key, i % 2 ? json_null() : json_string("zz"));
 	}
 	assert_int_equal(take(page, answer_of("fra-1", "shop", json_integer(0), words), 40),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a round of asking for views does: who is asked when, whose page goes, and what this node tells of itself. */
+/*
+ * What a round of asking for views does: who is asked when, whose page goes, and what this node
+ * tells of itself.
+ */
 #include "asked.h"
 
 #include "base/page.h"
@@ -123,7 +126,7 @@ static void see(size_t i, enum health_state word)
 	if (!fake_health)
 		assert_int_equal(health_set_targets(&health, all, 4, 1), 0);
 	fake_health = &health;
-	health_write(&health, health_find(&health, target_at(i)),
+	health_write(&health, health_find_index(&health, target_at(i)),
 	             health_make(word, 0, HEALTH_REASON_OK, 1));
 }
 
@@ -139,7 +142,7 @@ static bool has_page(const char *node)
 {
 	char path[PATH_MAX];
 
-	assert_int_equal(view_path(this_node.dirs.run, node, path), 0);
+	assert_int_equal(peer_page_path(this_node.dirs.run, node, path), 0);
 	return access(path, F_OK) == 0;
 }
 
@@ -148,7 +151,7 @@ static size_t ask_at(uint64_t now_ms)
 {
 	fake_ms = now_ms;
 	n_asked = 0;
-	ask(&own);
+	query_peers(&own);
 	return n_asked;
 }
 
@@ -171,7 +174,10 @@ static void all_other_nodes_with_an_api_are_peers(void **state)
 	assert_string_equal(own.wanted.cluster, "shop");
 }
 
-/* Nodes that the next document does not have: their last words are not to be taken for present ones. */
+/*
+ * Nodes that the next document does not have: their last words are not to be taken for present
+ * ones.
+ */
 static void who_goes_takes_the_page_along(void **state)
 {
 	struct page *reader, *kept;
@@ -183,9 +189,9 @@ static void who_goes_takes_the_page_along(void **state)
 	kept = own.peers[1].page;
 	own.peers[1].next_ms = 77;
 	assert_string_equal(own.peers[1].node, "fra-1");
-	view_set_good_until_ms(page_payload(own.peers[2].page), fake_ms + 5000);
-	assert_int_equal(view_path(this_node.dirs.run, "fra-2", path), 0);
-	assert_int_equal(page_open(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, NULL, &reader), 0);
+	peer_page_set_good_until_ms(page_payload(own.peers[2].page), fake_ms + 5000);
+	assert_int_equal(peer_page_path(this_node.dirs.run, "fra-2", path), 0);
+	assert_int_equal(page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, NULL, &reader), 0);
 	nodes[1].api = ""; /* the first, and the two last */
 	nodes[2].api = "https://moved";
 	m.n_nodes = 3;
@@ -202,7 +208,7 @@ static void who_goes_takes_the_page_along(void **state)
 	assert_int_equal(own.peers[0].next_ms, 77);
 	assert_true(has_page("fra-1"));
 	assert_false(has_page("ams-2") || has_page("fra-2") || has_page("fra-3"));
-	assert_int_equal(view_good_until_ms(page_payload(reader)), 0);
+	assert_int_equal(peer_page_good_until_ms(page_payload(reader)), 0);
 	page_close(reader);
 	fake_model = NULL;
 	fake_document = 3;
@@ -218,7 +224,7 @@ static void who_does_not_answer_is_left_alone_for_a_while(void **state)
 		                                 { "f1/v1/peer/views", NULL, 503 },
 		                                 { "f2/v1/peer/views", ANSWER("fra-1"), 200 },
 		                                 { NULL, NULL, 0 } };
-	const struct view_page *view;
+	const struct peer_page *view;
 
 	(void)state;
 	asked_rows = rows;
@@ -227,16 +233,16 @@ static void who_does_not_answer_is_left_alone_for_a_while(void **state)
 	view = page_payload(own.peers[0].page);
 	assert_int_equal(ask_at(1000000), 3);
 	assert_string_equal(requested[0].url, "https://a2/v1/peer/views");
-	assert_int_equal(view_good_until_ms(view), 1000000 + GOOD_MS - 300);
-	assert_int_equal(view_good_until_ms(page_payload(own.peers[1].page)), 0);
-	assert_int_equal(view_good_until_ms(page_payload(own.peers[2].page)), 0);
+	assert_int_equal(peer_page_good_until_ms(view), 1000000 + GOOD_MS - 300);
+	assert_int_equal(peer_page_good_until_ms(page_payload(own.peers[1].page)), 0);
+	assert_int_equal(peer_page_good_until_ms(page_payload(own.peers[2].page)), 0);
 	assert_int_equal(ask_at(1000000 + RETRY_MS - 1), 1);
 	assert_string_equal(requested[0].url, "https://a2/v1/peer/views");
-	assert_int_equal(view_good_until_ms(view), 1000000 + RETRY_MS - 1 + GOOD_MS - 300);
+	assert_int_equal(peer_page_good_until_ms(view), 1000000 + RETRY_MS - 1 + GOOD_MS - 300);
 	assert_int_equal(ask_at(1000000 + RETRY_MS), 3);
 	asked_rows = NULL; /* silent now: what it said last stays good as long as it was */
 	assert_int_equal(ask_at(1000000 + RETRY_MS + 250), 1);
-	assert_int_equal(view_good_until_ms(view), 1000000 + RETRY_MS + GOOD_MS - 300);
+	assert_int_equal(peer_page_good_until_ms(view), 1000000 + RETRY_MS + GOOD_MS - 300);
 	assert_int_equal(ask_at(1000000 + RETRY_MS + 500), 0);
 }
 
@@ -271,7 +277,7 @@ static void what_moves_is_asked_for_fast(void **state)
 		now_ms += MOTION_MS;
 	}
 	for (size_t i = 0; i < 4; i++) {
-		int place = health_find(&health, target_at(i));
+		int place = health_find_index(&health, target_at(i));
 
 		health_write(&health, place, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 99));
 		assert_false(in_motion(&this_node, now_ms)); /* the same state, seen later */
@@ -287,17 +293,17 @@ static void what_moves_is_asked_for_fast(void **state)
 
 static void this_node_tells_what_it_sees_of_the_services(void **state)
 {
-	char key[VIEW_HEX_MAX];
+	char key[PEER_PAGE_HEX_MAX];
 	json_t *told;
 
 	(void)state;
-	told = views_tell(&this_node);
+	told = health_exchange_to_json(&this_node);
 	assert_true(json_is_null(json_object_get(told, "age_ms")));
 	assert_int_equal(json_object_size(json_object_get(told, "words")), 0);
 	json_decref(told);
 	for (size_t i = 0; i < 4; i++)
 		see(i, i == 2 ? HEALTH_DOWN : HEALTH_UP);
-	told = views_tell(&this_node);
+	told = health_exchange_to_json(&this_node);
 	const json_t *words = json_object_get(told, "words");
 	assert_string_equal(json_string_value(json_object_get(told, "node")), "ams-1");
 	assert_string_equal(json_string_value(json_object_get(told, "cluster")), "shop");
@@ -306,13 +312,14 @@ static void this_node_tells_what_it_sees_of_the_services(void **state)
 	for (size_t i = 0; i < 4; i++) {
 		health_word word;
 
-		view_hex(target_at(i), key);
-		assert_true(view_read_word(json_string_value(json_object_get(words, key)), &word));
+		peer_page_hex(target_at(i), key);
+		assert_true(
+		        peer_page_read_word(json_string_value(json_object_get(words, key)), &word));
 		assert_int_equal(health_state(word), i == 2 ? HEALTH_DOWN : HEALTH_UP);
 	}
 	json_decref(told);
 	fake_model = NULL;
-	told = views_tell(&this_node);
+	told = health_exchange_to_json(&this_node);
 	assert_string_equal(json_string_value(json_object_get(told, "cluster")), "");
 	json_decref(told);
 }
@@ -326,7 +333,7 @@ static unsigned run_rounds(unsigned n)
 	rounds_max = n;
 	n_asked = 0;
 	this_node.stopping = false;
-	run(&this_node);
+	run_health_exchange(&this_node);
 	for (unsigned i = 0; i < n; i++)
 		asking += asked_in_round[i] > 0;
 	return asking;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When a person is told that too few sites were ever heard, with the pages that peers' views lie in. */
+/*
+ * When a person is told that too few sites were ever heard, with the pages that peers' views lie
+ * in.
+ */
 #include "fixture.h"
 
 #include <jansson.h>
@@ -61,16 +64,17 @@ static void make_view(const char *node, uint32_t n_entries)
 	char path[PATH_MAX];
 	struct page *page;
 
-	assert_int_equal(view_path(core.dirs.run, node, path), 0);
-	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT,
-	                             sizeof(struct view_page), &page),
+	assert_int_equal(peer_page_path(core.dirs.run, node, path), 0);
+	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+	                             sizeof(struct peer_page), &page),
 	                 0);
-	((struct view_page *)page_payload(page))->health.n_entries = n_entries;
+	((struct peer_page *)page_payload(page))->health.n_entries = n_entries;
 	page_close(page);
 }
 
 /*
- * @p n sites of two nodes each, of which the second ones of the first @p n_heard were heard; this node is
+ * @p n sites of two nodes each, of which the second ones of the first @p n_heard were heard; this
+ *         node is
  * in the first. @return the sentence, from malloc(), or NULL
  */
 static char *ask(unsigned n, unsigned n_heard)
@@ -91,7 +95,7 @@ static char *ask(unsigned n, unsigned n_heard)
 		make_view(names[2 * i], heard_first && i < n_heard ? 1 : 0);
 		make_view(names[2 * i + 1], !heard_first && i < n_heard ? 1 : 0);
 	}
-	voters_warn(&core, &advice, warnings);
+	voters_add_warning(&core, &advice, warnings);
 	assert_in_range(json_array_size(warnings), 0, 1);
 	const char *text = json_string_value(json_array_get(warnings, 0));
 	char *copy = text ? strdup(text) : NULL;
@@ -207,7 +211,10 @@ static void a_site_that_is_out_has_no_vote(void **state)
 	assert_false(is_withdrawn(NULL, "s3", NOW_MS));
 }
 
-/* s3 is out, and silent: of the four that vote three were heard, which is enough only while all live. */
+/*
+ * s3 is out, and silent: of the four that vote three were heard, which is enough only while all
+ * live.
+ */
 static void who_is_out_is_neither_counted_nor_blamed(void **state)
 {
 	struct model_override o = SITE(DISABLE, -1, 0, 1);
@@ -232,8 +239,8 @@ static void a_page_that_is_too_small_was_not_heard(void **state)
 	(void)state;
 	assert_true(was_heard(&core, "s0-1")); /* this node */
 	assert_false(was_heard(&core, "unheard-of"));
-	assert_int_equal(view_path(core.dirs.run, "small", path), 0);
-	assert_int_equal(page_create(path, VIEW_PAGE_KIND, VIEW_PAGE_LAYOUT, 64, &page), 0);
+	assert_int_equal(peer_page_path(core.dirs.run, "small", path), 0);
+	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, 64, &page), 0);
 	memset(page_payload(page), 1, 64);
 	page_close(page);
 	assert_false(was_heard(&core, "small"));

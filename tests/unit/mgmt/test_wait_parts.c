@@ -14,11 +14,11 @@
 #define DOCUMENT 7
 
 static uint64_t fake_ms, begun_ms;
-static const char *write_why;
+static const char *unwritten_reason;
 static struct observe_state shown[OBSERVE_COUNT];
 static struct inforce own_judgement;
-static struct peers_view views[2];
-static size_t n_views;
+static struct peers_report views[2];
+static size_t n_peer_reports;
 static unsigned n_pokes, n_asked_dns;
 static void (*meanwhile)(void); /* called at each wait */
 
@@ -39,7 +39,7 @@ static bool fake_wait(struct core *core, uint64_t until_ms)
 static const char *fake_write_why(const struct intent *in)
 {
 	(void)in;
-	return write_why;
+	return unwritten_reason;
 }
 
 static struct version in_force, stored; /* in force; the one of the number that is waited for */
@@ -87,11 +87,11 @@ static const struct inforce *fake_of(const struct core *core, uint64_t number)
 	return own_judgement.number == number ? &own_judgement : NULL;
 }
 
-static size_t fake_view(const struct core *core, const struct peers_view **out)
+static size_t fake_view(const struct core *core, const struct peers_report **out)
 {
 	(void)core;
 	*out = views;
-	return n_views;
+	return n_peer_reports;
 }
 
 static void fake_poke(struct core *core, bool others)
@@ -108,20 +108,20 @@ static void fake_ask_dns(struct core *core)
 }
 
 /* The private parts too. */
-#define clock_mono_ms         fake_mono_ms
-#define core_wait             fake_wait
-#define intent_write_why      fake_write_why
-#define intent_document       fake_document
-#define intent_head           fake_head
-#define intent_version        fake_version
-#define observe_look          fake_look
-#define inforce_judge         fake_judge
-#define inforce_of            fake_of
-#define peers_view(core, out) fake_view(core, out)
-#define peers_poke            fake_poke
-#define observe_ask_dns       fake_ask_dns
+#define clock_mono_ms           fake_mono_ms
+#define core_wait               fake_wait
+#define intent_unwritten_reason fake_write_why
+#define intent_document         fake_document
+#define intent_head             fake_head
+#define intent_version          fake_version
+#define observe_look            fake_look
+#define inforce_judge           fake_judge
+#define inforce_of              fake_of
+#define peers_report(core, out) fake_view(core, out)
+#define peers_poke              fake_poke
+#define observe_query_dns       fake_ask_dns
 #include "mgmt/api/handle.c"
-#undef peers_view
+#undef peers_report
 
 static struct http_reply answer;
 static atomic_bool client_gone;
@@ -130,7 +130,7 @@ static int setup(void **state)
 {
 	(void)asked_setup(state);
 	fake_ms = 1000000;
-	write_why = "";
+	unwritten_reason = "";
 	for (size_t i = 0; i < OBSERVE_COUNT; i++)
 		shown[i] = (struct observe_state){ .present = true,
 			                           .running = true,
@@ -139,7 +139,7 @@ static int setup(void **state)
 	in_force = stored = (struct version){ 0 };
 	stored_err = 0;
 	memset(views, 0, sizeof(views));
-	n_views = n_pokes = n_asked_dns = 0;
+	n_peer_reports = n_pokes = n_asked_dns = 0;
 	meanwhile = NULL;
 	client_gone = false;
 	memset(&answer, 0, sizeof(answer));
@@ -152,7 +152,10 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-/* Wait for a change; @p version: one of configuration, else of overrides. @return how long that took */
+/*
+ * Wait for a change; @p version: one of configuration, else of overrides. @return how long that
+ * took
+ */
 static uint64_t wait_for(bool version, const char *wait, const char *wait_ms)
 {
 	struct http_request r = { .method = "POST", .gone = &client_gone };
@@ -231,7 +234,7 @@ static void each_process_is_waited_for(void **state)
 	shown[0].document = DOCUMENT - 1;
 	assert_int_equal(wait_for(false, NULL, NULL), VERSION_MS);
 	shown[0].document = DOCUMENT;
-	write_why = "No space left on device";
+	unwritten_reason = "No space left on device";
 	assert_int_equal(wait_for(false, NULL, NULL), LOCAL_MS);
 	assert_false(is_complete());
 	assert_string_equal(text_at(0, "state"), "not_written");
@@ -327,8 +330,8 @@ static void answer_in_rounds(void)
 static void peers_count_when_they_have_answered_since(void **state)
 {
 	(void)state;
-	n_views = 1;
-	views[0] = (struct peers_view){ .node = "fra-1", .state = PEERS_AGREED, .round = 6 };
+	n_peer_reports = 1;
+	views[0] = (struct peers_report){ .node = "fra-1", .state = PEERS_AGREED, .round = 6 };
 	meanwhile = answer_in_rounds;
 	assert_in_range(wait_for(false, "all", NULL), 1000, 1020);
 	assert_in_range(n_pokes, 8, 11); /* they are asked again and again */
@@ -374,16 +377,17 @@ static void each_peer_tells_how_it_judges_this_version(void **state)
 
 	(void)state;
 	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
-	n_views = 2;
+	n_peer_reports = 2;
 	meanwhile = go_on;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (size_t which = 0; which < 2; which++) {
 			for (size_t k = 0; k < 2; k++)
-				views[k] = (struct peers_view){ .node = "fra-1",
-					                        .state = PEERS_AGREED,
-					                        .inforce = { .number = 3,
-					                                     .state = INFORCE_DONE,
-					                                     .digest = "d3" } };
+				views[k] =
+				        (struct peers_report){ .node = "fra-1",
+					                       .state = PEERS_AGREED,
+					                       .inforce = { .number = 3,
+					                                    .state = INFORCE_DONE,
+					                                    .digest = "d3" } };
 			struct inforce *f = &views[which].inforce;
 			f->state = rows[i].judgement;
 			f->number = rows[i].number;
@@ -398,7 +402,10 @@ static void each_peer_tells_how_it_judges_this_version(void **state)
 		}
 }
 
-/* After a rollback a peer tells of the next version: what it said of this one is kept, by node, number and digest. */
+/*
+ * After a rollback a peer tells of the next version: what it said of this one is kept, by node,
+ * number and digest.
+ */
 static void a_refusal_is_told_after_the_rollback(void **state)
 {
 	static const struct {
@@ -414,11 +421,11 @@ static void a_refusal_is_told_after_the_rollback(void **state)
 
 	(void)state;
 	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
-	n_views = 1;
+	n_peer_reports = 1;
 	meanwhile = go_on;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (uint64_t told = 3; told <= 4; told++) {
-			views[0] = (struct peers_view){
+			views[0] = (struct peers_report){
 				.node = "fra-1",
 				.state = PEERS_AGREED,
 				.inforce = { .number = told, .state = INFORCE_LATE, .digest = "d3" }
@@ -445,7 +452,10 @@ static void a_refusal_is_told_after_the_rollback(void **state)
 		}
 }
 
-/* A peer that alone sees a refusal, or the deadline, takes the version back while its maker waits; or another change wins. */
+/*
+ * A peer that alone sees a refusal, or the deadline, takes the version back while its maker
+ * waits; or another change wins.
+ */
 static void what_took_the_place_of_a_version_is_told(void **state)
 {
 	static const struct {

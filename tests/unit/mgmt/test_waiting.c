@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a drain is told of slots that wait (mgmt/judge/waiting.h), from an effect page as the dataplane writes it. */
+/*
+ * What a drain is told of slots that wait (mgmt/judge/waiting.h), from an effect page as the
+ * dataplane writes it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,7 +85,7 @@ static void slots_that_wait_are_counted_and_have_an_end(void **state)
 {
 	(void)state;
 	const int64_t until_ms[5] = { NOW_MS + 100, NOW_MS + 5000, NOW_MS + 30000, NOW_MS + 40000,
-		                      MODEL_WALL_NEVER };
+		                      MODEL_TIME_NEVER };
 	struct effect *e = write_effect(50, 21);
 	char text[WAITING_TEXT_MAX];
 	struct model_set sets[5];
@@ -100,7 +103,10 @@ static void slots_that_wait_are_counted_and_have_an_end(void **state)
 	effect_close(e);
 }
 
-/* A set is in force from its instant on; a claim that is longer than any may be does not count as one. */
+/*
+ * A set is in force from its instant on; a claim that is longer than any may be does not count as
+ * one.
+ */
 static void the_set_in_force_says_whose_claims_count(void **state)
 {
 	(void)state;
@@ -116,7 +122,7 @@ static void the_set_in_force_says_whose_claims_count(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const int64_t until_ms[5] = { NOW_MS + 5000, rows[i].third_until_ms, NOW_MS + 100,
-			                      NOW_MS + 40000, MODEL_WALL_NEVER };
+			                      NOW_MS + 40000, MODEL_TIME_NEVER };
 		struct effect *e = write_effect(50, 21);
 		struct model_set sets[5];
 		struct model_pool pool = make_pool(sets, until_ms);

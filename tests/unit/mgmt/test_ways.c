@@ -20,7 +20,7 @@ static json_t *warn(const struct advice_way *ways, size_t n)
 	json_t *warnings = json_array();
 
 	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
-	ways_warn(&core, &advice, warnings);
+	ways_add_warnings(&core, &advice, warnings);
 	return warnings;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Zones of a version: their includes up to the limits, serials that go back, bad ones that are skipped, and reading again. */
+/*
+ * Zones of a version: their includes up to the limits, serials that go back, bad ones that are
+ * skipped, and reading again.
+ */
 #include "fixture.h"
 
 #include <errno.h>
@@ -49,8 +52,8 @@ static int teardown(void **state)
 struct drafted {
 	struct files files;
 	struct model *model;
-	struct model_mistakes mistakes;
-	struct zones_said said;
+	struct model_errors errors;
+	struct zones_findings said;
 	int rc;
 };
 
@@ -63,9 +66,9 @@ static struct drafted draft(const struct fixture *f, struct files *files,
 		d.files = *files;
 	else
 		assert_int_equal(gather_files(f->conf, "weir.conf", &d.files), 0);
-	assert_int_equal(gather_model(&d.files, f->state, f->conf, "ams-1", &d.model, &d.mistakes),
+	assert_int_equal(gather_model(&d.files, f->state, f->conf, "ams-1", &d.model, &d.errors),
 	                 0);
-	d.rc = gather_check_zones(d.model, &d.files, f->state, how, &d.mistakes, &d.said);
+	d.rc = gather_check_zones(d.model, &d.files, f->state, how, &d.errors, &d.said);
 	return d;
 }
 
@@ -73,8 +76,8 @@ static void drop(struct drafted *d)
 {
 	files_fini(&d->files);
 	model_free(d->model);
-	model_mistakes_free(&d->mistakes);
-	zones_said_fini(&d->said);
+	model_errors_free(&d->errors);
+	zones_findings_fini(&d->said);
 }
 
 static const char *text_of(const struct files *f, const char *name)
@@ -101,9 +104,9 @@ static void includes_are_gathered_as_deep_as_they_are_read(void **state)
 		}
 		struct drafted d = draft(f, NULL, &how);
 
-		for (size_t i = 0; i < d.mistakes.n_items; i++)
-			print_message("%s:%u %s\n", d.mistakes.items[i].file,
-			              d.mistakes.items[i].line, d.mistakes.items[i].message);
+		for (size_t i = 0; i < d.errors.n_items; i++)
+			print_message("%s:%u %s\n", d.errors.items[i].file, d.errors.items[i].line,
+			              d.errors.items[i].message);
 		assert_int_equal(d.rc, deep == INCLUDES_DEEP ? 0 : -EINVAL);
 		drop(&d);
 	}
@@ -185,8 +188,8 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 	next = draft(f, NULL, &how);
 	assert_int_equal(next.rc, -EINVAL);
 	assert_int_equal(next.said.n_bad, 1);
-	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model,
-	                            &next.mistakes, &next.said),
+	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
+	                            &next.said),
 	                 0);
 	assert_int_equal(next.said.n_skipped, 1);
 	assert_string_equal(next.said.skipped[0], "a.example");
@@ -194,19 +197,21 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 	assert_string_equal(text_of(&next.files, "sub/a"), text_of(&head.files, "sub/a"));
 	assert_string_equal(text_of(&next.files, "shop.example.zone"), HEAD "; changed\n");
 	drop(&next);
-	/* a good zone is given with another shared file: the bad one cannot have the old one back */
+	/*
+	 * a good zone is given with another shared file: the bad one cannot have the old one back
+	 */
 	fixture_write(f->conf, "sub/shared", "s A 192.0.2.2\n");
 	next = draft(f, NULL, &how);
 	assert_int_equal(next.rc, -EINVAL);
-	size_t n = next.mistakes.n_items;
+	size_t n = next.errors.n_items;
 
-	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model,
-	                            &next.mistakes, &next.said),
+	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
+	                            &next.said),
 	                 -EINVAL);
-	assert_int_equal(next.mistakes.n_items, n + 1);
+	assert_int_equal(next.errors.n_items, n + 1);
 	assert_non_null(
-	        strstr(next.mistakes.items[n].message, "zone b.example, which is taken, uses"));
-	assert_string_equal(next.mistakes.items[n].file, "sub/a");
+	        strstr(next.errors.items[n].message, "zone b.example, which is taken, uses"));
+	assert_string_equal(next.errors.items[n].file, "sub/a");
 	assert_string_equal(text_of(&next.files, "sub/shared"), "s A 192.0.2.2\n");
 	drop(&next);
 	drop(&head);
@@ -223,10 +228,10 @@ static void a_bad_zone_that_is_new_has_nothing_to_keep(void **state)
 	fixture_write(f->conf, "sub/b", HEAD "x A 1.2.3\n");
 	next = draft(f, NULL, &how);
 	assert_int_equal(next.rc, -EINVAL);
-	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model,
-	                            &next.mistakes, &next.said),
+	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
+	                            &next.said),
 	                 -EINVAL);
-	assert_non_null(strstr(next.mistakes.items[next.mistakes.n_items - 1].message,
+	assert_non_null(strstr(next.errors.items[next.errors.n_items - 1].message,
 	                       "zone b.example cannot be skipped"));
 	drop(&next);
 	drop(&head);
@@ -237,7 +242,7 @@ static void zones_are_read_again_and_nothing_else(void **state)
 	const struct fixture *f = *state;
 	const struct zones_how how = { 0 };
 	struct drafted head = draft(f, NULL, &how);
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct files out = { 0 };
 	char path[256];
 
@@ -246,8 +251,8 @@ static void zones_are_read_again_and_nothing_else(void **state)
 	fixture_write(f->conf, "sub/shared", "s A 192.0.2.7\n");
 	fixture_write(f->conf, "sub/a", HEAD "$INCLUDE shared\n$INCLUDE new\n");
 	fixture_write(f->conf, "sub/new", "n A 192.0.2.8\n");
-	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &mistakes), 0);
-	assert_int_equal(mistakes.n_items, 0);
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &errors), 0);
+	assert_int_equal(errors.n_items, 0);
 	assert_string_equal(text_of(&out, FILES_MAIN), text_of(&head.files, FILES_MAIN));
 	assert_string_equal(text_of(&out, "sub/shared"), "s A 192.0.2.7\n");
 	assert_string_equal(text_of(&out, "sub/new"), "n A 192.0.2.8\n");
@@ -257,30 +262,30 @@ static void zones_are_read_again_and_nothing_else(void **state)
 	/* one that is gone refuses all, or keeps what is in force, with what it includes */
 	snprintf(path, sizeof(path), "%s/sub/a", f->conf);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &mistakes),
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &errors),
 	                 -EINVAL);
-	assert_int_equal(mistakes.n_items, 1);
-	assert_string_equal(mistakes.items[0].file, "sub/a");
+	assert_int_equal(errors.n_items, 1);
+	assert_string_equal(errors.items[0].file, "sub/a");
 	snprintf(path, sizeof(path),
 	         "zone a.example: %s/sub/a cannot be read: No such file or directory", f->conf);
-	assert_string_equal(mistakes.items[0].message, path);
-	assert_string_equal(mistakes.items[0].field, "dns.zones");
+	assert_string_equal(errors.items[0].message, path);
+	assert_string_equal(errors.items[0].field, "dns.zones");
 	assert_null(out.items);
-	model_mistakes_free(&mistakes);
-	assert_int_equal(reload_files(&head.files, head.model, f->conf, true, &out, &mistakes), 0);
-	assert_int_equal(mistakes.n_items, 1);
+	model_errors_free(&errors);
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, true, &out, &errors), 0);
+	assert_int_equal(errors.n_items, 1);
 	assert_string_equal(text_of(&out, "sub/a"), text_of(&head.files, "sub/a"));
 	assert_string_equal(text_of(&out, "sub/own"), "o A 192.0.2.1\n");
 	files_fini(&out);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	/* of several that are gone each is named */
 	snprintf(path, sizeof(path), "%s/sub/b", f->conf);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &mistakes),
+	assert_int_equal(reload_files(&head.files, head.model, f->conf, false, &out, &errors),
 	                 -EINVAL);
-	assert_int_equal(mistakes.n_items, 2);
-	assert_string_equal(mistakes.items[1].file, "sub/b");
-	model_mistakes_free(&mistakes);
+	assert_int_equal(errors.n_items, 2);
+	assert_string_equal(errors.items[1].file, "sub/b");
+	model_errors_free(&errors);
 	drop(&head);
 }
 

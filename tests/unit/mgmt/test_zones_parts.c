@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What follows from a zone's messages, serials and files, with the compiler of zones in the test's hands. */
+/*
+ * What follows from a zone's messages, serials and files, with the compiler of zones in the
+ * test's hands.
+ */
 #include "fixture.h"
 
 #define zones_check  fake_check
@@ -41,22 +44,22 @@ static const struct model_zone head_zones[] = { { "a", "a-5", "d1" },
 	                                        { "c", "c-5", "" } };
 static const struct model head = { .zones = head_zones, .n_zones = 3 };
 
-static struct model_mistakes mistakes;
-static struct zones_said said;
+static struct model_errors errors;
+static struct zones_findings said;
 
 static int judge(const struct model *m, struct zones_how how)
 {
-	model_mistakes_free(&mistakes);
-	mistakes = (struct model_mistakes){ 0 };
-	return zones_judge(m, &how, &mistakes, &said);
+	model_errors_free(&errors);
+	errors = (struct model_errors){ 0 };
+	return zones_judge(m, &how, &errors, &said);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	model_mistakes_free(&mistakes);
-	mistakes = (struct model_mistakes){ 0 };
-	zones_said_fini(&said);
+	model_errors_free(&errors);
+	errors = (struct model_errors){ 0 };
+	zones_findings_fini(&said);
 	return 0;
 }
 
@@ -73,11 +76,11 @@ static void each_level_refuses_what_it_should(void **state)
 		bool has_head, returns, undoes, refused;
 	} rows[] = {
 		{ ZONES_WARNING, "a", "x", false, false, false, false },
-		{ ZONES_MISTAKE, "a", "x", false, false, false, true },
-		{ ZONES_MISTAKE, "a", "d1", true, false, false, true },
-		{ ZONES_MISTAKE, "a", "d1", true, true, false, true },
-		{ ZONES_MISTAKE, "a", "d1", true, false, true, false },
-		{ ZONES_MISTAKE, "", "d1", true, false, false, true },
+		{ ZONES_ERROR, "a", "x", false, false, false, true },
+		{ ZONES_ERROR, "a", "d1", true, false, false, true },
+		{ ZONES_ERROR, "a", "d1", true, true, false, true },
+		{ ZONES_ERROR, "a", "d1", true, false, true, false },
+		{ ZONES_ERROR, "", "d1", true, false, false, true },
 		{ ZONES_SIGNED, "a", "d1", false, false, false, true },
 		{ ZONES_SIGNED, "a", "d1", true, false, false, false },
 		{ ZONES_SIGNED, "a", "d2", true, false, false, true },
@@ -99,10 +102,10 @@ static void each_level_refuses_what_it_should(void **state)
 		compiler.list[0] =
 		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why" };
 		compiler.n = 1;
-		compiler.rc = rows[i].level == ZONES_MISTAKE ? -EINVAL : 0;
+		compiler.rc = rows[i].level == ZONES_ERROR ? -EINVAL : 0;
 		if (judge(&m, how) != (rows[i].refused ? -EINVAL : 0))
 			fail_msg("%zu", i);
-		assert_int_equal(mistakes.n_items, rows[i].refused);
+		assert_int_equal(errors.n_items, rows[i].refused);
 		assert_int_equal(said.n_warnings, !rows[i].refused);
 		assert_int_equal(said.n_bad, rows[i].refused && *rows[i].zone);
 		assert_false(said.bad[0]);
@@ -111,14 +114,16 @@ static void each_level_refuses_what_it_should(void **state)
 			assert_string_equal(said.warnings[0], "z:7: why");
 			continue;
 		}
-		assert_string_equal(mistakes.items[0].file, "z");
-		assert_int_equal(mistakes.items[0].line, 7);
-		assert_string_equal(mistakes.items[0].field, "dns.zones");
-		assert_string_equal(mistakes.items[0].message, "why");
+		assert_string_equal(errors.items[0].file, "z");
+		assert_int_equal(errors.items[0].line, 7);
+		assert_string_equal(errors.items[0].field, "dns.zones");
+		assert_string_equal(errors.items[0].message, "why");
 	}
 }
 
-/* Several mistakes of one zone are all said; the zone is bad once. A file as a whole has no line. */
+/*
+ * Several mistakes of one zone are all said; the zone is bad once. A file as a whole has no line.
+ */
 static void a_zone_is_bad_once(void **state)
 {
 	static const struct model_zone zones[] = { { "a", "a-1", "x" }, { "b", "b-1", "x" } };
@@ -126,14 +131,14 @@ static void a_zone_is_bad_once(void **state)
 	const struct zones_how how = { 0 };
 
 	(void)state;
-	compiler.list[0] = (struct zones_message){ "b", "b", 1, ZONES_MISTAKE, "one" };
-	compiler.list[1] = (struct zones_message){ "b", "b", 2, ZONES_MISTAKE, "two" };
+	compiler.list[0] = (struct zones_message){ "b", "b", 1, ZONES_ERROR, "one" };
+	compiler.list[1] = (struct zones_message){ "b", "b", 2, ZONES_ERROR, "two" };
 	compiler.list[2] = (struct zones_message){ "a", "a", 0, ZONES_WARNING, "three" };
 	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_SIGNED, "four" };
 	compiler.n = 4;
 	compiler.rc = -EINVAL;
 	assert_int_equal(judge(&m, how), -EINVAL);
-	assert_int_equal(mistakes.n_items, 3);
+	assert_int_equal(errors.n_items, 3);
 	assert_int_equal(said.n_bad, 2);
 	assert_int_equal(said.n_warnings, 1);
 	assert_string_equal(said.warnings[0], "a: three");
@@ -209,7 +214,7 @@ static void serials_of_changed_zones_are_compared(void **state)
 	assert_int_equal(judge(&m, how), 0);
 	assert_int_equal(said.n_warnings, 2);
 	compiler.rc = -EINVAL; /* refused: nothing else is said */
-	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_MISTAKE, "no" };
+	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_ERROR, "no" };
 	compiler.n = 1;
 	assert_int_equal(judge(&m, how), -EINVAL);
 	assert_int_equal(said.n_warnings, 0);
@@ -225,10 +230,10 @@ static int skip_bad(struct files *files, const struct model *m, const struct fil
                     const struct model *from, const char *bad)
 {
 	teardown(NULL);
-	assert_int_equal(start(&said, m->n_zones), 0);
+	assert_int_equal(start_report(&said, m->n_zones), 0);
 	for (size_t i = 0; i < m->n_zones; i++)
 		said.bad[i] = bad[i] == '1';
-	return zones_skip(files, m, head_files, from, &mistakes, &said);
+	return zones_skip(files, m, head_files, from, &errors, &said);
 }
 
 static const char *text_of(const struct files *f, const char *name)
@@ -288,12 +293,12 @@ static void bad_zones_have_the_files_of_before(void **state)
 	assert_int_equal(skip_bad(&new, &three_zones, &old, &three_zones, "101"), -EINVAL);
 	assert_int_equal(said.n_skipped, 1);
 	assert_string_equal(said.skipped[0], "c");
-	assert_int_equal(mistakes.n_items, 1);
-	assert_string_equal(mistakes.items[0].file, "a.zone");
-	assert_int_equal(mistakes.items[0].line, 0);
-	assert_string_equal(mistakes.items[0].field, "dns.zones");
+	assert_int_equal(errors.n_items, 1);
+	assert_string_equal(errors.items[0].file, "a.zone");
+	assert_int_equal(errors.items[0].line, 0);
+	assert_string_equal(errors.items[0].field, "dns.zones");
 	assert_string_equal(
-	        mistakes.items[0].message,
+	        errors.items[0].message,
 	        "zone a cannot be skipped: zone b, which is not skipped, uses one of its files");
 	assert_string_equal(text_of(&new, "common"), "common new\n");
 	files_fini(&new);
@@ -337,7 +342,7 @@ static void a_zone_s_file_may_have_another_name(void **state)
 	/* a good zone has the same file */
 	new = files_of("new");
 	assert_int_equal(skip_bad(&new, &shared, &old, &three_zones, "001"), -EINVAL);
-	assert_non_null(strstr(mistakes.items[0].message, "zone a, which is taken, uses"));
+	assert_non_null(strstr(errors.items[0].message, "zone a, which is taken, uses"));
 	assert_string_equal(text_of(&new, "b.zone"), "$INCLUDE common\nb.zone new\n");
 	files_fini(&new);
 	files_fini(&old);
@@ -362,17 +367,17 @@ static void what_has_nothing_to_go_back_to_is_named(void **state)
 	(void)state;
 	assert_int_equal(skip_bad(&new, &m, &old, &from, "1111"), -EINVAL);
 	assert_int_equal(said.n_skipped, 0);
-	assert_int_equal(mistakes.n_items, 4);
+	assert_int_equal(errors.n_items, 4);
 	for (size_t i = 0; i < 4; i++) {
-		assert_string_equal(mistakes.items[i].file, files[i]);
+		assert_string_equal(errors.items[i].file, files[i]);
 		snprintf(text, sizeof(text),
 		         "zone %s cannot be skipped: the version in force has no file of it",
 		         given[i].name);
-		assert_string_equal(mistakes.items[i].message, text);
+		assert_string_equal(errors.items[i].message, text);
 	}
 	assert_string_equal(text_of(&new, "b.zone"), "$INCLUDE common\nb.zone new\n");
 	assert_int_equal(skip_bad(&new, &m, &old, NULL, "0000"), 0);
-	assert_int_equal(mistakes.n_items, 0);
+	assert_int_equal(errors.n_items, 0);
 	files_fini(&new);
 	files_fini(&old);
 }

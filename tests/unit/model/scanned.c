@@ -19,8 +19,8 @@ void scanned_begin(size_t memory, const char *dir, size_t bytes_max)
 {
 	scanned.arena = arena_new(memory);
 	assert_non_null(scanned.arena);
-	assert_int_equal(mistakes_init(&scanned.mistakes), 0);
-	scan_init(&scanned.scan, scanned.arena, &scanned.mistakes, dir, bytes_max);
+	assert_int_equal(errors_init(&scanned.errors), 0);
+	scan_init(&scanned.scan, scanned.arena, &scanned.errors, dir, bytes_max);
 }
 
 const struct tree *scanned_text(const char *text)
@@ -32,28 +32,28 @@ const struct tree *scanned_text(const char *text)
 
 void scanned_forget(void)
 {
-	model_mistakes_free(&scanned.mistakes);
+	model_errors_free(&scanned.errors);
 	arena_free(scanned.arena);
 }
 
 void scanned_show(const char *text)
 {
 	print_message("  %.200s\n", text);
-	for (size_t i = 0; i < scanned.mistakes.n_items && i < 8; i++)
-		print_message("    %s:%u: %s: %s\n", scanned.mistakes.items[i].file,
-		              scanned.mistakes.items[i].line, scanned.mistakes.items[i].field,
-		              scanned.mistakes.items[i].message);
+	for (size_t i = 0; i < scanned.errors.n_items && i < 8; i++)
+		print_message("    %s:%u: %s: %s\n", scanned.errors.items[i].file,
+		              scanned.errors.items[i].line, scanned.errors.items[i].field,
+		              scanned.errors.items[i].message);
 }
 
 void scanned_expect(const char *text, unsigned line, const char *file, const char *message,
                     bool broken)
 {
-	const struct model_mistake *first = scanned.mistakes.items;
+	const struct model_error *first = scanned.errors.items;
 
-	if (!scanned.mistakes.n_items || strcmp(first->message, message) != 0 ||
+	if (!scanned.errors.n_items || strcmp(first->message, message) != 0 ||
 	    first->line != line || (scan_tree(&scanned.scan) == NULL) != broken)
 		scanned_show(text);
-	assert_true(scanned.mistakes.n_items > 0);
+	assert_true(scanned.errors.n_items > 0);
 	assert_string_equal(first->message, message);
 	assert_int_equal(first->line, line);
 	assert_string_equal(first->file, file);

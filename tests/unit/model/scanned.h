@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One scan of a document at a time, with all that it needs, for tests that look at what it found. */
+/*
+ * One scan of a document at a time, with all that it needs, for tests that look at what it found.
+ */
 #ifndef TESTS_MODEL_SCANNED_H
 #define TESTS_MODEL_SCANNED_H
 
@@ -7,11 +9,14 @@
 
 extern struct scanned {
 	struct arena *arena;
-	struct model_mistakes mistakes;
-	struct scan scan;
+	struct model_errors errors;
+	struct document_scan scan;
 } scanned;
 
-/* Begin, with @memory bytes for the tree and @bytes_max for the document; @dir as scan_init() has it. */
+/*
+ * Begin, with @memory bytes for the tree and @bytes_max for the document; @dir as scan_init() has
+ * it.
+ */
 void scanned_begin(size_t memory, const char *dir, size_t bytes_max);
 /* Begin, and read @text. @return its tree */
 const struct tree *scanned_text(const char *text);

@@ -70,7 +70,7 @@ static void each_device_that_can_be_meant_is_taken(void **state)
 	for (size_t i = 0; i < COUNT(devices); i++) {
 		const struct model_port port = { .interface = devices[i].interface,
 			                         .device = devices[i].device };
-		char why[DEVICE_WHY_MAX] = "";
+		char why[DEVICE_REASON_MAX] = "";
 		int rc = device_check(&port, why);
 
 		print_message("  %s: %s\n", devices[i].device, why);

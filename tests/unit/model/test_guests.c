@@ -23,7 +23,7 @@ static int setup(void **state)
 	(void)state;
 	if (!mkdtemp(dir))
 		return -1;
-	snprintf(path, sizeof(path), "%s/" GUESTS_FILE, dir);
+	snprintf(path, sizeof(path), "%s/" CONN_STATE_FILE, dir);
 	return 0;
 }
 
@@ -46,19 +46,19 @@ static void write_bytes(const char *bytes, size_t n)
 static void what_was_written_is_read_once_it_is_new(void **state)
 {
 	(void)state;
-	struct guests_told told;
+	struct conn_state told;
 
-	assert_int_equal(guests_read(dir, 0, &told), -ENOENT);
-	assert_int_equal(guests_write(dir, "ams-2", 500, "pool a 64\nslot 1 1\n"), 0);
-	assert_int_equal(guests_read(dir, 500, &told), -ENOENT);
-	assert_int_equal(guests_read(dir, 499, &told), 0);
+	assert_int_equal(conn_state_read(dir, 0, &told), -ENOENT);
+	assert_int_equal(conn_state_write(dir, "ams-2", 500, "pool a 64\nslot 1 1\n"), 0);
+	assert_int_equal(conn_state_read(dir, 500, &told), -ENOENT);
+	assert_int_equal(conn_state_read(dir, 499, &told), 0);
 	assert_int_equal(told.at_ms, 500);
 	assert_string_equal(told.node, "ams-2");
 	assert_string_equal(told.text, "pool a 64\nslot 1 1\n");
 	free(told.text);
-	assert_int_equal(guests_write(dir, GUESTS_NOBODY, 501, ""), 0);
-	assert_int_equal(guests_read(dir, 500, &told), 0);
-	assert_string_equal(told.node, GUESTS_NOBODY);
+	assert_int_equal(conn_state_write(dir, CONN_STATE_NO_PEER, 501, ""), 0);
+	assert_int_equal(conn_state_read(dir, 500, &told), 0);
+	assert_string_equal(told.node, CONN_STATE_NO_PEER);
 	assert_string_equal(told.text, "");
 	free(told.text);
 }
@@ -77,31 +77,31 @@ static void another_file_is_refused(void **state)
 		"weir-guests 1 500 ams-2 x\n",
 		"weir-guests 1 500 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
 	};
-	struct guests_told told;
+	struct conn_state told;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		write_bytes(cases[i], strlen(cases[i]));
-		if (guests_read(dir, 0, &told) != -EPROTO)
+		if (conn_state_read(dir, 0, &told) != -EPROTO)
 			fail_msg("%s", cases[i]);
 	}
 	write_bytes("weir-guests 1 500 a\nab\0c\n", 25);
-	assert_int_equal(guests_read(dir, 0, &told), -EPROTO);
+	assert_int_equal(conn_state_read(dir, 0, &told), -EPROTO);
 }
 
 static void what_is_too_long_is_refused(void **state)
 {
 	(void)state;
-	char *text = malloc(GUESTS_TEXT_MAX + 2);
-	struct guests_told told;
+	char *text = malloc(CONN_STATE_TEXT_MAX + 2);
+	struct conn_state told;
 
 	assert_non_null(text);
-	memset(text, 'x', GUESTS_TEXT_MAX + 1);
-	text[GUESTS_TEXT_MAX + 1] = '\0';
-	assert_int_equal(guests_write(dir, "a", 1, text), 0);
-	assert_int_equal(guests_read(dir, 0, &told), -EPROTO);
-	text[GUESTS_TEXT_MAX] = '\0';
-	assert_int_equal(guests_write(dir, "a", 1, text), 0);
-	assert_int_equal(guests_read(dir, 0, &told), 0);
+	memset(text, 'x', CONN_STATE_TEXT_MAX + 1);
+	text[CONN_STATE_TEXT_MAX + 1] = '\0';
+	assert_int_equal(conn_state_write(dir, "a", 1, text), 0);
+	assert_int_equal(conn_state_read(dir, 0, &told), -EPROTO);
+	text[CONN_STATE_TEXT_MAX] = '\0';
+	assert_int_equal(conn_state_write(dir, "a", 1, text), 0);
+	assert_int_equal(conn_state_read(dir, 0, &told), 0);
 	free(told.text);
 	free(text);
 }
@@ -109,8 +109,8 @@ static void what_is_too_long_is_refused(void **state)
 static void a_node_s_name_has_its_room(void **state)
 {
 	(void)state;
-	char line[128], name[sizeof(((struct guests_told *)0)->node) + 1];
-	struct guests_told told;
+	char line[128], name[sizeof(((struct conn_state *)0)->node) + 1];
+	struct conn_state told;
 
 	for (size_t n = sizeof(name) - 2; n < sizeof(name); n++) {
 		memset(name, 'n', n);
@@ -118,10 +118,10 @@ static void a_node_s_name_has_its_room(void **state)
 		snprintf(line, sizeof(line), "weir-guests 1 500 %s\nx", name);
 		write_bytes(line, strlen(line));
 		if (n == sizeof(name) - 1) {
-			assert_int_equal(guests_read(dir, 0, &told), -EPROTO);
+			assert_int_equal(conn_state_read(dir, 0, &told), -EPROTO);
 			continue;
 		}
-		assert_int_equal(guests_read(dir, 0, &told), 0);
+		assert_int_equal(conn_state_read(dir, 0, &told), 0);
 		assert_string_equal(told.node, name);
 		assert_string_equal(told.text, "x");
 		free(told.text);
@@ -134,9 +134,9 @@ static void a_file_that_cannot_be_put_leaves_no_draft(void **state)
 	(void)state;
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(guests_write(dir, "a", 1, "x"), -EISDIR);
+	assert_int_equal(conn_state_write(dir, "a", 1, "x"), -EISDIR);
 	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(guests_write("/nonexistent", "a", 1, "x"), -ENOENT);
+	assert_int_equal(conn_state_write("/nonexistent", "a", 1, "x"), -ENOENT);
 }
 
 int main(void)

@@ -47,9 +47,9 @@ static void too_many_targets_change_nothing(void **state)
 static void an_unknown_target_has_no_place(void **state)
 {
 	(void)state;
-	assert_int_equal(health_find(&page, 77), -1);
-	assert_int_equal(health_find(&page, 0), -1);
-	assert_int_equal(health_find(&page, HEALTH_TARGET_FREED), -1);
+	assert_int_equal(health_find_index(&page, 77), -1);
+	assert_int_equal(health_find_index(&page, 0), -1);
+	assert_int_equal(health_find_index(&page, HEALTH_TARGET_FREED), -1);
 }
 
 /* Three that want the same place stand one after another; the first is given up. */
@@ -59,14 +59,14 @@ static void a_target_keeps_place_and_word_when_others_go(void **state)
 	const uint64_t three[] = { 5, 5 + HEALTH_TARGETS_MAX, 5 + 2 * HEALTH_TARGETS_MAX };
 
 	assert_int_equal(health_set_targets(&page, three, 3, 1), 0);
-	int place = health_find(&page, three[2]);
-	assert_int_equal(place, 7);
-	health_write(&page, place, health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 99));
+	int page_index = health_find_index(&page, three[2]);
+	assert_int_equal(page_index, 7);
+	health_write(&page, page_index, health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 99));
 
 	assert_int_equal(health_set_targets(&page, three + 2, 1, 2), 0);
-	assert_int_equal(health_find(&page, three[2]), place);
-	assert_int_equal(health_state(health_read(&page, place)), HEALTH_DOWN);
-	assert_int_equal(health_find(&page, three[0]), -1);
+	assert_int_equal(health_find_index(&page, three[2]), page_index);
+	assert_int_equal(health_state(health_read(&page, page_index)), HEALTH_DOWN);
+	assert_int_equal(health_find_index(&page, three[0]), -1);
 	assert_int_equal(page.n_entries, 1);
 	assert_int_equal(page.document, 2);
 	assert_int_equal(page.generation, 4);
@@ -94,20 +94,20 @@ static void a_full_page_finds_all_and_a_place_given_up_serves_again(void **state
 		targets[i] = 2 + i * 3;
 	assert_int_equal(health_set_targets(&page, targets, HEALTH_TARGETS_MAX, 1), 0);
 	for (size_t i = 0; i < HEALTH_TARGETS_MAX; i += 97) {
-		int place = health_find(&page, targets[i]);
-		assert_true(place >= 0);
-		health_write(&page, place, i + 1);
+		int page_index = health_find_index(&page, targets[i]);
+		assert_true(page_index >= 0);
+		health_write(&page, page_index, i + 1);
 	}
 	targets[5] = 1000001;
 	assert_int_equal(health_set_targets(&page, targets, HEALTH_TARGETS_MAX, 2), 0);
-	assert_true(health_find(&page, 1000001) >= 0);
+	assert_true(health_find_index(&page, 1000001) >= 0);
 	for (size_t i = 0; i < HEALTH_TARGETS_MAX; i += 97)
-		assert_int_equal(health_read(&page, health_find(&page, targets[i])), i + 1);
+		assert_int_equal(health_read(&page, health_find_index(&page, targets[i])), i + 1);
 
 	/* Most go: all is laid out anew, the words stay. */
 	assert_int_equal(health_set_targets(&page, targets, 1000, 3), 0);
 	for (size_t i = 0; i < 1000; i += 97)
-		assert_int_equal(health_read(&page, health_find(&page, targets[i])), i + 1);
+		assert_int_equal(health_read(&page, health_find_index(&page, targets[i])), i + 1);
 	for (size_t i = 0; i < HEALTH_TARGETS_MAX; i++)
 		assert_int_not_equal(page.entries[i].target, HEALTH_TARGET_FREED);
 	free(targets);
@@ -163,13 +163,13 @@ static void an_odd_page_is_laid_out_again(void **state)
 
 	(void)state;
 	assert_int_equal(health_set_targets(&odd, targets, 2, 1), 0);
-	health_write(&odd, health_find(&odd, 77), 5);
+	health_write(&odd, health_find_index(&odd, 77), 5);
 	odd.generation++;
 	assert_int_equal(odd.generation & 1, 1);
 	assert_int_equal(health_set_targets(&odd, targets, 2, 2), 0);
 	assert_int_equal(odd.generation & 1, 0);
 	assert_int_equal(odd.n_entries, 2);
-	assert_int_equal(health_read(&odd, health_find(&odd, 77)), 5);
+	assert_int_equal(health_read(&odd, health_find_index(&odd, 77)), 5);
 	uint32_t generation = odd.generation;
 
 	assert_int_equal(health_set_targets(&odd, targets, 2, 3), 0);
@@ -180,11 +180,11 @@ static void an_odd_page_is_laid_out_again(void **state)
 static void no_target_is_a_mark(void **state)
 {
 	(void)state;
-	assert_int_equal(target_of(0), 2);
-	assert_int_equal(target_of(1), 3);
-	assert_int_equal(target_of(2), 2);
-	assert_int_equal(target_of(3), 3);
-	assert_true(target_of(UINT64_MAX) == UINT64_MAX);
+	assert_int_equal(target_from_digest(0), 2);
+	assert_int_equal(target_from_digest(1), 3);
+	assert_int_equal(target_from_digest(2), 2);
+	assert_int_equal(target_from_digest(3), 3);
+	assert_true(target_from_digest(UINT64_MAX) == UINT64_MAX);
 }
 
 static void a_place_outside_is_neither_read_nor_written(void **state)
@@ -241,8 +241,8 @@ static void without_memory_the_targets_stay(void **state)
 		no_memory = false;
 		n_until = failing;
 		assert_int_equal(rc, -ENOMEM);
-		assert_true(health_find(&page, 77) >= 0);
-		assert_int_equal(health_find(&page, 78), -1);
+		assert_true(health_find_index(&page, 77) >= 0);
+		assert_int_equal(health_find_index(&page, 78), -1);
 		assert_int_equal(page.generation, generation);
 	}
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Includes of documents: which files may be, how many and how deep, and whose lines mistakes name. */
+/*
+ * Includes of documents: which files may be, how many and how deep, and whose lines mistakes
+ * name.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -49,8 +52,8 @@ static void the_bytes_of_all_files_are_counted(void **state)
 
 		assert_int_equal(read_main(max), i == 3 ? -EFBIG : 0);
 		if (cases[i].message)
-			assert_string_equal(scanned.mistakes.items[0].message, cases[i].message);
-		assert_int_equal(scanned.mistakes.n_total, cases[i].message ? 1 : 0);
+			assert_string_equal(scanned.errors.items[0].message, cases[i].message);
+		assert_int_equal(scanned.errors.n_total, cases[i].message ? 1 : 0);
 		scanned_forget();
 	}
 }
@@ -67,7 +70,7 @@ static void an_include_is_read_in_its_place(void **state)
 	assert_int_equal(read_main(1000), 0);
 	scanned_expect("main", 6, fixture_path("main"), "found '!', which has no meaning here",
 	               true);
-	assert_int_equal(scanned.mistakes.n_total, 1);
+	assert_int_equal(scanned.errors.n_total, 1);
 	static const struct {
 		const char *name, *file;
 		unsigned line;
@@ -110,10 +113,10 @@ static void an_include_is_a_file_below_the_directory(void **state)
 		fixture_write_text("main", text);
 		assert_int_equal(read_main(1000), 0);
 		scanned_expect(text, 2, fixture_path("main"), includes[i].message, false);
-		assert_string_equal(scanned.mistakes.items[0].field, "@include");
-		assert_int_equal(scanned.mistakes.n_total, 1);
+		assert_string_equal(scanned.errors.items[0].field, "@include");
+		assert_int_equal(scanned.errors.n_total, 1);
 		assert_int_equal(scanned.scan.tree.top->n_children, 2);
-		assert_false(scanned.mistakes.denied);
+		assert_false(scanned.errors.denied);
 		scanned_forget();
 	}
 }
@@ -134,7 +137,7 @@ static void includes_are_nested_eight_deep(void **state)
 		}
 		assert_int_equal(read_main(1000), 0);
 		if (deep == SCAN_INCLUDE_DEPTH)
-			assert_int_equal(scanned.mistakes.n_total, 0);
+			assert_int_equal(scanned.errors.n_total, 0);
 		else
 			scanned_expect(
 			        "deep9", 2, "deep8",
@@ -155,7 +158,7 @@ static void two_hundred_and_fifty_six_files_are_included(void **state)
 		fixture_write_text("main", text);
 		assert_int_equal(read_main(10000), 0);
 		if (n == SCAN_FILES_MAX)
-			assert_int_equal(scanned.mistakes.n_total, 0);
+			assert_int_equal(scanned.errors.n_total, 0);
 		else
 			scanned_expect("main", SCAN_FILES_MAX + 1, fixture_path("main"),
 			               "\"empty\": more than 256 files are included", false);
@@ -178,7 +181,7 @@ static void a_file_that_this_user_may_not_read_is_noted(void **state)
 	int err = read_main(1000);
 	assert_int_equal(seteuid(0), 0);
 	assert_int_equal(err, 0);
-	assert_true(scanned.mistakes.denied);
+	assert_true(scanned.errors.denied);
 	scanned_expect("main", 1, fixture_path("main"), "\"secret\" may not be read by this user",
 	               false);
 	scanned_forget();
@@ -187,7 +190,7 @@ static void a_file_that_this_user_may_not_read_is_noted(void **state)
 	err = read_main(1000);
 	assert_int_equal(seteuid(0), 0);
 	assert_int_equal(err, -EACCES);
-	assert_true(scanned.mistakes.denied);
+	assert_true(scanned.errors.denied);
 	scanned_expect("main", 0, fixture_path("main"), "may not be read by this user", true);
 	scanned_forget();
 }

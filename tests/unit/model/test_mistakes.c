@@ -17,40 +17,37 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Read a text as configuration; it must be refused. Mistakes are given. */
-static struct model_mistakes refused(const char *text, size_t n)
+static struct model_errors refused(const char *text, size_t n)
 {
 	struct model *m = (struct model *)0x1;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 	fixture_write("weir.conf", text, n);
-	assert_int_equal(model_read_config(fixture_path("weir.conf"), NULL, &m, &mistakes),
-	                 -EINVAL);
+	assert_int_equal(model_read_config(fixture_path("weir.conf"), NULL, &m, &errors), -EINVAL);
 	assert_ptr_equal(m, (struct model *)0x1); /* untouched on failure */
-	assert_true(mistakes.n_total > 0);
-	return mistakes;
+	assert_true(errors.n_total > 0);
+	return errors;
 }
 
-static void show(const struct model_mistakes *mistakes)
+static void show(const struct model_errors *errors)
 {
-	for (size_t i = 0; i < mistakes->n_items; i++)
-		print_message("    %s:%u: %s: %s\n", mistakes->items[i].file,
-		              mistakes->items[i].line, mistakes->items[i].field,
-		              mistakes->items[i].message);
+	for (size_t i = 0; i < errors->n_items; i++)
+		print_message("    %s:%u: %s: %s\n", errors->items[i].file, errors->items[i].line,
+		              errors->items[i].field, errors->items[i].message);
 }
 
 /* Exactly one mistake, on @line (0: any), at @field, with @message in its text. */
-static void expect_one(const struct model_mistakes *mistakes, unsigned line, const char *field,
+static void expect_one(const struct model_errors *errors, unsigned line, const char *field,
                        const char *message)
 {
-	if (mistakes->n_items != 1 || strcmp(mistakes->items[0].field, field) != 0 ||
-	    !strstr(mistakes->items[0].message, message) ||
-	    (line && mistakes->items[0].line != line))
-		show(mistakes);
-	assert_int_equal(mistakes->n_total, 1);
-	assert_string_equal(mistakes->items[0].field, field);
-	assert_non_null(strstr(mistakes->items[0].message, message));
+	if (errors->n_items != 1 || strcmp(errors->items[0].field, field) != 0 ||
+	    !strstr(errors->items[0].message, message) || (line && errors->items[0].line != line))
+		show(errors);
+	assert_int_equal(errors->n_total, 1);
+	assert_string_equal(errors->items[0].field, field);
+	assert_non_null(strstr(errors->items[0].message, message));
 	if (line)
-		assert_int_equal(mistakes->items[0].line, line);
+		assert_int_equal(errors->items[0].line, line);
 }
 
 static const struct {
@@ -230,17 +227,17 @@ static void each_mistake_in_meaning_is_told_where_it_is(void **state)
 		char *text = fixture_edit(fixture_config, edits[i].from, edits[i].to);
 
 		print_message("  %s\n", edits[i].why);
-		struct model_mistakes mistakes = refused(text, strlen(text));
+		struct model_errors errors = refused(text, strlen(text));
 		bool seen = false;
-		for (size_t j = 0; j < mistakes.n_items; j++)
-			seen |= strcmp(mistakes.items[j].field, edits[i].field) == 0 &&
-			        strstr(mistakes.items[j].message, edits[i].message) != NULL &&
-			        (!edits[i].line || mistakes.items[j].line == edits[i].line);
+		for (size_t j = 0; j < errors.n_items; j++)
+			seen |= strcmp(errors.items[j].field, edits[i].field) == 0 &&
+			        strstr(errors.items[j].message, edits[i].message) != NULL &&
+			        (!edits[i].line || errors.items[j].line == edits[i].line);
 		if (!seen)
-			show(&mistakes);
+			show(&errors);
 		assert_true(seen);
-		assert_in_range(mistakes.n_total, 1, 6); /* what follows from it, no more */
-		model_mistakes_free(&mistakes);
+		assert_in_range(errors.n_total, 1, 6); /* what follows from it, no more */
+		model_errors_free(&errors);
 		free(text);
 	}
 }
@@ -263,17 +260,17 @@ static void a_limit_that_is_reached_exactly_is_kept(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++) {
 		char *text = fixture_edit(fixture_config, good[i].from, good[i].to);
-		struct model_mistakes mistakes;
+		struct model_errors errors;
 		struct model *m = NULL;
 
 		fixture_write("weir.conf", text, strlen(text));
-		int rc = model_read_config(fixture_path("weir.conf"), NULL, &m, &mistakes);
+		int rc = model_read_config(fixture_path("weir.conf"), NULL, &m, &errors);
 
 		if (rc)
-			show(&mistakes);
+			show(&errors);
 		assert_int_equal(rc, 0);
 		model_free(m);
-		model_mistakes_free(&mistakes);
+		model_errors_free(&errors);
 		free(text);
 	}
 }
@@ -285,13 +282,13 @@ static void all_mistakes_are_told_at_once(void **state)
 	char *two = fixture_edit(one, "site = \"ams\"; check", "site = \"asm\"; check");
 	char *three = fixture_edit(two, "min = \"5s\"", "min = 5");
 	char *four = fixture_edit(three, "198.51.100.10", "203.0.113.10");
-	struct model_mistakes mistakes = refused(four, strlen(four));
+	struct model_errors errors = refused(four, strlen(four));
 
-	show(&mistakes);
-	assert_int_equal(mistakes.n_total, 4);
-	for (size_t i = 1; i < mistakes.n_items; i++)
-		assert_true(mistakes.items[i].line >= mistakes.items[i - 1].line);
-	model_mistakes_free(&mistakes);
+	show(&errors);
+	assert_int_equal(errors.n_total, 4);
+	for (size_t i = 1; i < errors.n_items; i++)
+		assert_true(errors.items[i].line >= errors.items[i - 1].line);
+	model_errors_free(&errors);
 	free(one);
 	free(two);
 	free(three);
@@ -362,25 +359,25 @@ static void what_libconfig_would_misread_is_refused(void **state)
 		bool seen = false;
 
 		print_message("  %s\n", traps[i].why);
-		struct model_mistakes mistakes = refused(traps[i].text, strlen(traps[i].text));
-		for (size_t j = 0; j < mistakes.n_items; j++)
-			seen |= strstr(mistakes.items[j].message, traps[i].message) != NULL &&
-			        (!traps[i].line || mistakes.items[j].line == traps[i].line);
+		struct model_errors errors = refused(traps[i].text, strlen(traps[i].text));
+		for (size_t j = 0; j < errors.n_items; j++)
+			seen |= strstr(errors.items[j].message, traps[i].message) != NULL &&
+			        (!traps[i].line || errors.items[j].line == traps[i].line);
 		if (!seen)
-			show(&mistakes);
+			show(&errors);
 		assert_true(seen);
-		model_mistakes_free(&mistakes);
+		model_errors_free(&errors);
 	}
 }
 
 static void a_nul_byte_is_refused(void **state)
 {
 	(void)state;
-	struct model_mistakes mistakes = refused("schema = 1;\n\0", 13);
+	struct model_errors errors = refused("schema = 1;\n\0", 13);
 
-	assert_string_equal(mistakes.items[0].message, "found byte 0x00 outside of a text");
-	assert_int_equal(mistakes.items[0].line, 2);
-	model_mistakes_free(&mistakes);
+	assert_string_equal(errors.items[0].message, "found byte 0x00 outside of a text");
+	assert_int_equal(errors.items[0].line, 2);
+	model_errors_free(&errors);
 }
 
 static void a_file_too_large_is_refused(void **state)
@@ -389,14 +386,14 @@ static void a_file_too_large_is_refused(void **state)
 	size_t n = (16u << 20) + 1;
 	char *text = malloc(n);
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 	assert_non_null(text);
 	memset(text, ' ', n);
 	fixture_write("weir.conf", text, n);
-	assert_int_equal(model_read_config(fixture_path("weir.conf"), NULL, &m, &mistakes), -EFBIG);
-	expect_one(&mistakes, 0, "", "is too large");
-	model_mistakes_free(&mistakes);
+	assert_int_equal(model_read_config(fixture_path("weir.conf"), NULL, &m, &errors), -EFBIG);
+	expect_one(&errors, 0, "", "is too large");
+	model_errors_free(&errors);
 	free(text);
 }
 
@@ -411,14 +408,13 @@ static void a_path_that_is_no_file_is_refused_without_waiting(void **state)
 	mkfifo(fixture_path("fifo"), 0600);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct model *m = NULL;
-		struct model_mistakes mistakes;
+		struct model_errors errors;
 
 		print_message("  %s\n", cases[i].name);
-		assert_int_equal(
-		        model_read_config(fixture_path(cases[i].name), NULL, &m, &mistakes),
-		        cases[i].err);
-		assert_int_equal(mistakes.n_total, 1);
-		model_mistakes_free(&mistakes);
+		assert_int_equal(model_read_config(fixture_path(cases[i].name), NULL, &m, &errors),
+		                 cases[i].err);
+		assert_int_equal(errors.n_total, 1);
+		model_errors_free(&errors);
 	}
 }
 
@@ -430,17 +426,17 @@ static void mistakes_in_an_include_name_its_file_and_line(void **state)
 
 	fixture_write_text("more.conf", "# a comment\n\nfoo = 1;\n");
 	char *both = fixture_edit(text, "weight = 50", "weight = -50");
-	struct model_mistakes mistakes = refused(both, strlen(both));
-	show(&mistakes);
-	assert_int_equal(mistakes.n_total, 2);
+	struct model_errors errors = refused(both, strlen(both));
+	show(&errors);
+	assert_int_equal(errors.n_total, 2);
 	for (size_t i = 0; i < 2; i++) {
-		bool inner = strcmp(mistakes.items[i].field, "foo") == 0;
+		bool inner = strcmp(errors.items[i].field, "foo") == 0;
 
-		assert_int_equal(mistakes.items[i].line, inner ? 3 : 16);
-		assert_string_equal(mistakes.items[i].file,
+		assert_int_equal(errors.items[i].line, inner ? 3 : 16);
+		assert_string_equal(errors.items[i].file,
 		                    inner ? "more.conf" : fixture_path("weir.conf"));
 	}
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	free(text);
 	free(both);
 }
@@ -449,10 +445,10 @@ static void a_setting_that_stands_twice_is_one_mistake(void **state)
 {
 	(void)state;
 	char *text = fixture_edit(fixture_config, "weight = 50;", "weight = 50;\nweight = 51;");
-	struct model_mistakes mistakes = refused(text, strlen(text));
+	struct model_errors errors = refused(text, strlen(text));
 
-	expect_one(&mistakes, 16, "weight", "is given twice in this group; first on line 15");
-	model_mistakes_free(&mistakes);
+	expect_one(&errors, 16, "weight", "is given twice in this group; first on line 15");
+	model_errors_free(&errors);
 	free(text);
 }
 
@@ -460,28 +456,28 @@ static void an_unknown_node_is_told_the_names(void **state)
 {
 	(void)state;
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 	fixture_write_text("weir.conf", fixture_config);
-	assert_int_equal(model_read_config(fixture_path("weir.conf"), "ams-2", &m, &mistakes),
+	assert_int_equal(model_read_config(fixture_path("weir.conf"), "ams-2", &m, &errors),
 	                 -EINVAL);
 	expect_one(
-	        &mistakes, 0, "nodes",
+	        &errors, 0, "nodes",
 	        "there is no node \"ams-2\"; the nodes are: ams-1, fra-1 (did you mean \"ams-1\"?)");
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 }
 
 static void effective_documents_may_not_include(void **state)
 {
 	(void)state;
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 	fixture_write_text("effective.conf", "@include \"hash.key\"\n");
-	assert_int_equal(model_read_effective(fixture_path("effective.conf"), NULL, &m, &mistakes),
+	assert_int_equal(model_read_effective(fixture_path("effective.conf"), NULL, &m, &errors),
 	                 -EINVAL);
-	assert_non_null(strstr(mistakes.items[0].message, "only in the operator's own file"));
-	model_mistakes_free(&mistakes);
+	assert_non_null(strstr(errors.items[0].message, "only in the operator's own file"));
+	model_errors_free(&errors);
 }
 
 static void more_than_a_thousand_mistakes_are_counted(void **state)
@@ -495,10 +491,10 @@ static void more_than_a_thousand_mistakes_are_counted(void **state)
 	for (int i = 0; i < 2000; i++)
 		n += (size_t)sprintf(text + n, "%s{ nmae = 1; }", i ? "," : "");
 	n += (size_t)sprintf(text + n, ");");
-	struct model_mistakes mistakes = refused(text, n);
-	assert_int_equal(mistakes.n_items, 1000);
-	assert_true(mistakes.n_total > 4000);
-	model_mistakes_free(&mistakes);
+	struct model_errors errors = refused(text, n);
+	assert_int_equal(errors.n_items, 1000);
+	assert_true(errors.n_total > 4000);
+	model_errors_free(&errors);
 	free(text);
 }
 
@@ -506,19 +502,19 @@ static void the_first_mistake_is_said_in_one_line(void **state)
 {
 	(void)state;
 	static const char text[] = "schema = 1;\nchecks = ( { nmae = 1; } );\n";
-	struct model_mistakes mistakes = refused(text, sizeof(text) - 1);
+	struct model_errors errors = refused(text, sizeof(text) - 1);
 	char said[200], expected[200];
 
-	model_mistakes_say(&mistakes, said, sizeof(said));
+	model_errors_summarise(&errors, said, sizeof(said));
 	snprintf(expected, sizeof(expected), "%s:%u: %s: %s (%zu more: see the log)",
-	         mistakes.items[0].file, mistakes.items[0].line, mistakes.items[0].field,
-	         mistakes.items[0].message, mistakes.n_total - 1);
+	         errors.items[0].file, errors.items[0].line, errors.items[0].field,
+	         errors.items[0].message, errors.n_total - 1);
 	assert_string_equal(said, expected);
-	model_mistakes_say(&mistakes, said, 10);
+	model_errors_summarise(&errors, said, 10);
 	assert_int_equal(strlen(said), 9);
-	model_mistakes_free(&mistakes);
-	const struct model_mistakes none = { 0 };
-	model_mistakes_say(&none, said, sizeof(said));
+	model_errors_free(&errors);
+	const struct model_errors none = { 0 };
+	model_errors_summarise(&none, said, sizeof(said));
 	assert_string_equal(said, "");
 }
 

@@ -116,8 +116,8 @@ static void distances_count_what_a_hand_gets_wrong(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		assert_int_equal(near_distance(cases[i].a, cases[i].b), cases[i].distance);
-		assert_int_equal(near_distance(cases[i].b, cases[i].a), cases[i].distance);
+		assert_int_equal(suggest_distance(cases[i].a, cases[i].b), cases[i].distance);
+		assert_int_equal(suggest_distance(cases[i].b, cases[i].a), cases[i].distance);
 	}
 }
 
@@ -142,12 +142,12 @@ static void a_near_name_is_said_where_it_is_near_enough(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct near_best near = { .wanted = cases[i].wanted };
-		char text[NEAR_TEXT_MAX];
+		struct suggest_best suggest = { .wanted = cases[i].wanted };
+		char text[SUGGEST_TEXT_MAX];
 
 		for (size_t k = 0; k < 3 && cases[i].candidates[k]; k++)
-			near_try(&near, cases[i].candidates[k]);
-		assert_string_equal(near_text(&near, text), cases[i].said);
+			suggest_try(&suggest, cases[i].candidates[k]);
+		assert_string_equal(suggest_text(&suggest, text), cases[i].said);
 	}
 }
 
@@ -246,7 +246,7 @@ static void an_override_rises_stays_and_returns(void **state)
 		.from_ms = 1000, .over_ms = 100, .until_ms = 5000, .from_ppm = 500000
 	};
 	const struct model_override cut = { .from_ms = 1000, .over_ms = 100, .until_ms = 1050 };
-	const struct model_override never = { .from_ms = 1000, .until_ms = MODEL_WALL_NEVER };
+	const struct model_override never = { .from_ms = 1000, .until_ms = MODEL_TIME_NEVER };
 	const struct model_override disable = {
 		.kind = MODEL_OVERRIDE_DISABLE, .from_ms = 1000, .over_ms = 100, .until_ms = 5000
 	};
@@ -264,15 +264,15 @@ static void an_override_rises_stays_and_returns(void **state)
 		{ "all", &drain, 1100, 1000000, 5000 },
 		{ "until", &drain, 5000, 1000000, 5100 },
 		{ "half way back", &drain, 5050, 500000, 5100 },
-		{ "back", &drain, 5100, 0, MODEL_WALL_NEVER },
+		{ "back", &drain, 5100, 0, MODEL_TIME_NEVER },
 		{ "replaced, before", &replaced, 0, 500000, 1000 },
 		{ "replaced, half way", &replaced, 1050, 750000, 1100 },
 		{ "cut short, at its turn", &cut, 1050, 500000, 1150 },
 		{ "cut short, half way back", &cut, 1100, 250000, 1150 },
-		{ "never", &never, INT64_MAX - 1, 1000000, MODEL_WALL_NEVER },
+		{ "never", &never, INT64_MAX - 1, 1000000, MODEL_TIME_NEVER },
 		{ "disable has no ramp", &disable, 1000, 1000000, 5000 },
-		{ "disable ends at once", &disable, 5000, 0, MODEL_WALL_NEVER },
-		{ "ended", &ended, 2000, 0, MODEL_WALL_NEVER },
+		{ "disable ends at once", &disable, 5000, 0, MODEL_TIME_NEVER },
+		{ "ended", &ended, 2000, 0, MODEL_TIME_NEVER },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -49,14 +49,14 @@ static void a_key_is_the_hash_key_or_derived_from_it(void **state)
 
 		placement_make(hash_key, kinds[i], &made);
 		assert_int_equal(made.kind, kinds[i]);
-		assert_string_equal(made.made_of, PRINT);
+		assert_string_equal(made.derived_from, PRINT);
 		assert_int_equal(placement_write(fixture_path("placement"), &made), 0);
 		assert_string_equal(text_of("placement"), written[i]);
 		assert_int_equal(stat(fixture_path("placement"), &st), 0);
 		assert_int_equal(st.st_mode & 07777, 0640);
 		assert_int_equal(placement_read(fixture_path("placement"), &back), 0);
 		assert_int_equal(back.kind, kinds[i]);
-		assert_string_equal(back.made_of, PRINT);
+		assert_string_equal(back.derived_from, PRINT);
 		assert_true(back.key[0] == made.key[0] && back.key[1] == made.key[1]);
 		assert_int_equal(made.key[0] == hash_key[0], i == 0);
 	}

@@ -18,16 +18,16 @@
 static struct model *read_ok(const char *text, const char *node)
 {
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 
 	fixture_write_text("weir.conf", text);
-	int err = model_read_config(fixture_path("weir.conf"), node, &m, &mistakes);
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		print_message("  %s:%u: %s: %s\n", mistakes.items[i].file, mistakes.items[i].line,
-		              mistakes.items[i].field, mistakes.items[i].message);
+	int err = model_read_config(fixture_path("weir.conf"), node, &m, &errors);
+	for (size_t i = 0; i < errors.n_items; i++)
+		print_message("  %s:%u: %s: %s\n", errors.items[i].file, errors.items[i].line,
+		              errors.items[i].field, errors.items[i].message);
 	assert_int_equal(err, 0);
-	assert_int_equal(mistakes.n_total, 0);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(errors.n_total, 0);
+	model_errors_free(&errors);
 	return m;
 }
 
@@ -81,25 +81,25 @@ static unsigned opened(int watch)
 static void who_places_nothing_leaves_the_key_alone(void **state)
 {
 	struct model *m = read_ok(fixture_config, "ams-1"), *with, *without;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
 	(void)state;
 	assert_int_equal(model_write_effective(m, fixture_path("effective.conf")), 0);
 	model_free(m);
 	assert_true(inotify_add_watch(watch, fixture_path("hash.key"), IN_OPEN) >= 0);
-	assert_int_equal(model_read_without_key(fixture_path("effective.conf"), "ams-1", &without,
-	                                        &mistakes),
-	                 0);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(
+	        model_read_without_key(fixture_path("effective.conf"), "ams-1", &without, &errors),
+	        0);
+	model_errors_free(&errors);
 	assert_int_equal(opened(watch), 0);
 	assert_int_equal(without->key_state, MODEL_KEY_NONE);
 	assert_true(!without->hash_key[0] && !without->hash_key[1]);
-	assert_string_equal(without->key_why, "");
+	assert_string_equal(without->key_fault, "");
 	assert_string_equal(without->self->name, "ams-1");
 	assert_int_equal(
-	        model_read_effective(fixture_path("effective.conf"), "ams-1", &with, &mistakes), 0);
-	model_mistakes_free(&mistakes);
+	        model_read_effective(fixture_path("effective.conf"), "ams-1", &with, &errors), 0);
+	model_errors_free(&errors);
 	assert_int_equal(opened(watch), 1);
 	assert_true(with->key_state == MODEL_KEY_GOOD && with->hash_key[0]);
 	model_free(with);
@@ -109,27 +109,27 @@ static void who_places_nothing_leaves_the_key_alone(void **state)
 
 static void a_directory_that_is_not_there_is_named(void **state)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 
 	(void)state;
-	assert_int_equal(model_read_config("/nonexistent/weir.conf", NULL, &m, &mistakes), -ENOENT);
-	assert_int_equal(mistakes.n_items, 1);
-	assert_string_equal(mistakes.items[0].file, "/nonexistent/weir.conf");
-	assert_string_equal(mistakes.items[0].message,
+	assert_int_equal(model_read_config("/nonexistent/weir.conf", NULL, &m, &errors), -ENOENT);
+	assert_int_equal(errors.n_items, 1);
+	assert_string_equal(errors.items[0].file, "/nonexistent/weir.conf");
+	assert_string_equal(errors.items[0].message,
 	                    "its directory cannot be opened: No such file or directory");
-	model_mistakes_free(&mistakes);
-	assert_int_equal(model_read_text("", 0, "x", "/nonexistent", NULL, &m, &mistakes), -ENOENT);
-	assert_int_equal(mistakes.n_items, 1);
-	assert_string_equal(mistakes.items[0].file, "/nonexistent");
-	assert_string_equal(mistakes.items[0].message, "No such file or directory");
-	model_mistakes_free(&mistakes);
-	model_mistakes_free(&mistakes); /* nothing is left of it */
+	model_errors_free(&errors);
+	assert_int_equal(model_read_text("", 0, "x", "/nonexistent", NULL, &m, &errors), -ENOENT);
+	assert_int_equal(errors.n_items, 1);
+	assert_string_equal(errors.items[0].file, "/nonexistent");
+	assert_string_equal(errors.items[0].message, "No such file or directory");
+	model_errors_free(&errors);
+	model_errors_free(&errors); /* nothing is left of it */
 	assert_int_equal(model_read_laid_out(fixture_path("weir.conf"), "/nonexistent", NULL, NULL,
-	                                     &m, &mistakes),
+	                                     &m, &errors),
 	                 -ENOENT);
-	assert_string_equal(mistakes.items[0].file, fixture_path("weir.conf"));
-	model_mistakes_free(&mistakes);
+	assert_string_equal(errors.items[0].file, fixture_path("weir.conf"));
+	model_errors_free(&errors);
 	assert_null(m);
 }
 

@@ -256,7 +256,7 @@ static const struct rule rules[] = {
 	  "site \"fra\" is given twice" },
 };
 
-static struct model_mistakes mistakes;
+static struct model_errors errors;
 
 /* Read the small configuration with @p r's edits. */
 static int read_edited(const struct rule *r, struct model **m)
@@ -270,7 +270,7 @@ static int read_edited(const struct rule *r, struct model **m)
 		text = next;
 	}
 	int err = model_read_text(text, strlen(text), "weir.conf", fixture_path("."), NULL, m,
-	                          &mistakes);
+	                          &errors);
 
 	free(text);
 	return err;
@@ -278,9 +278,9 @@ static int read_edited(const struct rule *r, struct model **m)
 
 static bool is_told(const struct rule *r)
 {
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		if (!strcmp(mistakes.items[i].field, r->field) &&
-		    strstr(mistakes.items[i].message, r->message))
+	for (size_t i = 0; i < errors.n_items; i++)
+		if (!strcmp(errors.items[i].field, r->field) &&
+		    strstr(errors.items[i].message, r->message))
 			return true;
 	return false;
 }
@@ -292,10 +292,10 @@ static void expect_rule(const struct rule *r)
 	bool right = r->field ? err == -EINVAL && is_told(r) : err == 0;
 
 	print_message("  %s\n", r->why);
-	for (size_t k = 0; k < mistakes.n_items && !right; k++)
-		print_message("    %s: %s\n", mistakes.items[k].field, mistakes.items[k].message);
+	for (size_t k = 0; k < errors.n_items && !right; k++)
+		print_message("    %s: %s\n", errors.items[k].field, errors.items[k].message);
 	assert_true(right);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	model_free(m);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scan of documents, piece by piece: what each token may be made of, where each bound lies, and on which line of which
- * file each mistake is told. What libconfig takes, test_tree.c compares.
+ * The scan of documents, piece by piece: what each token may be made of, where each bound lies, and
+ * on which line of which file each mistake is told. What libconfig takes, test_tree.c compares.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -149,9 +149,9 @@ static void mistakes_that_leave_a_tree_are_told_together(void **state)
 
 	(void)state;
 	scanned_text(text);
-	assert_int_equal(scanned.mistakes.n_total, 4);
-	assert_int_equal(scanned.mistakes.items[1].line, 1);
-	assert_int_equal(scanned.mistakes.items[2].line, 2);
+	assert_int_equal(scanned.errors.n_total, 4);
+	assert_int_equal(scanned.errors.items[1].line, 1);
+	assert_int_equal(scanned.errors.items[2].line, 2);
 	scanned_forget();
 }
 
@@ -179,9 +179,9 @@ static void numbers_are_read_to_their_limits(void **state)
 
 		snprintf(text, sizeof(text), "a = %s", numbers[i].text);
 		const struct tree *top = scanned_text(text);
-		if (scanned.mistakes.n_total)
+		if (scanned.errors.n_total)
 			scanned_show(text);
-		assert_int_equal(scanned.mistakes.n_total, 0);
+		assert_int_equal(scanned.errors.n_total, 0);
 		assert_int_equal(top->children->kind, TREE_INTEGER);
 		assert_true(top->children->integer == numbers[i].value);
 		scanned_forget();
@@ -202,13 +202,13 @@ static void names_and_booleans_are_told_apart(void **state)
 	} expected[] = { { "aZ09_-", 1 }, { "zA", 0 },    { "tru", 1 },    { "falsey", 0 },
 		         { "truee", 0 },  { "true1", 1 }, { "Aa-true", 1 } };
 
-	assert_int_equal(scanned.mistakes.n_total, 0);
+	assert_int_equal(scanned.errors.n_total, 0);
 	for (size_t i = 0; i < COUNT(expected); i++, t = t->next) {
 		assert_non_null(t);
 		assert_string_equal(t->name, expected[i].name);
 		assert_int_equal(t->kind, TREE_BOOLEAN);
 		assert_true(t->integer == expected[i].value);
-		assert_int_equal(t->place, i);
+		assert_int_equal(t->position, i);
 		assert_int_equal(t->at.line, i < 5 ? 1 : 2);
 	}
 	assert_null(t);
@@ -226,7 +226,7 @@ static void texts_are_joined_and_their_escapes_read(void **state)
 	                "b = ( \"x\" \"y\", \"z\" )")
 	                ->children;
 
-	assert_int_equal(scanned.mistakes.n_total, 0);
+	assert_int_equal(scanned.errors.n_total, 0);
 	assert_string_equal(t->text, wanted);
 	assert_int_equal(t->at.line, 1);
 	assert_int_equal(t->next->n_children, 2);
@@ -246,15 +246,15 @@ static void the_tree_has_each_value_in_its_place(void **state)
 	const struct tree *group = top->children->children, *x = group->children;
 	const struct tree *deep = group->next->children->next;
 
-	assert_int_equal(scanned.mistakes.n_total, 1);
-	assert_string_equal(scanned.mistakes.items[0].field, "x");
+	assert_int_equal(scanned.errors.n_total, 1);
+	assert_string_equal(scanned.errors.items[0].field, "x");
 	assert_int_equal(top->n_children, 2);
 	assert_int_equal(group->n_children, 4);
-	assert_true(x->integer == 1 && x->next->integer == 4 && x->next->place == 1);
+	assert_true(x->integer == 1 && x->next->integer == 4 && x->next->position == 1);
 	assert_string_equal(x->next->next->name, "abc");
 	assert_string_equal(x->next->next->next->name, "a");
 	assert_null(x->next->next->next->next);
-	assert_true(deep->integer == 3 && deep->place == 1 && !deep->name);
+	assert_true(deep->integer == 3 && deep->position == 1 && !deep->name);
 	assert_ptr_equal(deep->parent->parent, top->children);
 	assert_true(deep->order > group->order && top->children->next->order > deep->order);
 	assert_string_equal(tree_path(x->next, NULL, path), "a[0].ab");
@@ -275,7 +275,7 @@ static void a_path_that_is_too_long_is_cut(void **state)
 	const struct tree *t = scanned_text(N63 " = { " N63 " = { " N63 " = { " N63 " = { " N63
 	                                        " = 1; }; }; }; };");
 
-	assert_int_equal(scanned.mistakes.n_total, 0);
+	assert_int_equal(scanned.errors.n_total, 0);
 	for (unsigned i = 1; i <= 5; i++) {
 		t = t->children;
 		tree_path(t, i == 4 ? "abc" : NULL, path);
@@ -311,7 +311,7 @@ static void each_bound_is_reached_exactly(void **state)
 				scanned_expect(text, 1, "weir.conf", bounds[i].message,
 				               bounds[i].broken);
 			else
-				assert_int_equal(scanned.mistakes.n_total, 0);
+				assert_int_equal(scanned.errors.n_total, 0);
 			scanned_forget();
 			free(text);
 		}
@@ -326,7 +326,7 @@ static void brackets_are_nested_sixteen_deep(void **state)
 
 		scanned_text(text);
 		if (n == GRAMMAR_DEPTH_MAX)
-			assert_int_equal(scanned.mistakes.n_total, 0);
+			assert_int_equal(scanned.errors.n_total, 0);
 		else
 			scanned_expect(
 			        text, 1, "weir.conf",
@@ -351,7 +351,7 @@ static void a_document_has_a_million_values(void **state)
 			scanned_expect("a=(0,0 ...", 1, "weir.conf",
 			               "the document has more than 1,000,000 values", true);
 		else
-			assert_int_equal(scanned.mistakes.n_total, 0);
+			assert_int_equal(scanned.errors.n_total, 0);
 		scanned_forget();
 		free(text);
 	}
@@ -379,7 +379,7 @@ static void a_scan_without_memory_says_so(void **state)
 
 	scanned_begin(4096, NULL, SCAN_CONFIG_MAX);
 	assert_int_equal(scan_text(&scanned.scan, text, strlen(text), "weir.conf"), -ENOMEM);
-	assert_int_equal(scanned.mistakes.n_total, 0);
+	assert_int_equal(scanned.errors.n_total, 0);
 	scanned_forget();
 	free(text);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Settings of another shape than they have: a number for a list, a group that is none, one that is missing or unknown. */
+/*
+ * Settings of another shape than they have: a number for a list, a group that is none, one that
+ * is missing or unknown.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,25 +107,25 @@ static const struct shape effectives[] = {
 	  "overrides[0].from_ppm", "found 1000001, expected 0..1000000" },
 };
 
-static bool is_told(const struct shape *s, const struct model_mistakes *mistakes)
+static bool is_told(const struct shape *s, const struct model_errors *errors)
 {
-	for (size_t i = 0; i < mistakes->n_items; i++)
-		if (!strcmp(mistakes->items[i].field, s->field) &&
-		    !strcmp(mistakes->items[i].message, s->message))
+	for (size_t i = 0; i < errors->n_items; i++)
+		if (!strcmp(errors->items[i].field, s->field) &&
+		    !strcmp(errors->items[i].message, s->message))
 			return true;
 	return false;
 }
 
-static void expect_shape(const struct shape *s, int err, const struct model_mistakes *mistakes)
+static void expect_shape(const struct shape *s, int err, const struct model_errors *errors)
 {
 	/* tunnels that are not known have nothing to reach backends by: that is told, too */
 	size_t n_most = strstr(s->field, "tunnel_source") ? 3 : 1;
-	bool right = err == -EINVAL && mistakes->n_total <= n_most && is_told(s, mistakes);
+	bool right = err == -EINVAL && errors->n_total <= n_most && is_told(s, errors);
 
 	if (!right)
 		print_message("  %s -> %s\n", s->from, s->to);
-	for (size_t i = 0; i < mistakes->n_items && !right; i++)
-		print_message("  %s: %s\n", mistakes->items[i].field, mistakes->items[i].message);
+	for (size_t i = 0; i < errors->n_items && !right; i++)
+		print_message("  %s: %s\n", errors->items[i].field, errors->items[i].message);
 	assert_true(right);
 }
 
@@ -130,15 +133,15 @@ static void another_shape_is_one_mistake_with_what_was_found(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(configurations); i++) {
-		struct model_mistakes mistakes;
+		struct model_errors errors;
 		struct model *m = NULL;
 		char *text =
 		        fixture_edit(fixture_config, configurations[i].from, configurations[i].to);
 		int err = model_read_text(text, strlen(text), "weir.conf", fixture_path("."), NULL,
-		                          &m, &mistakes);
+		                          &m, &errors);
 
-		expect_shape(&configurations[i], err, &mistakes);
-		model_mistakes_free(&mistakes);
+		expect_shape(&configurations[i], err, &errors);
+		model_errors_free(&errors);
 		free(text);
 	}
 }
@@ -152,19 +155,19 @@ static void an_effective_document_is_read_as_strictly(void **state)
 	(void)state;
 	sprintf(whole, "%s%s", EFFECTIVE, config);
 	for (size_t i = 0; i <= COUNT(effectives); i++) {
-		struct model_mistakes mistakes;
+		struct model_errors errors;
 		struct model *m = NULL;
 		char *text = i < COUNT(effectives)
 		                     ? fixture_edit(whole, effectives[i].from, effectives[i].to)
 		                     : strdup(whole);
 
 		fixture_write_text("effective.conf", text);
-		int err = model_read_effective(fixture_path("effective.conf"), NULL, &m, &mistakes);
+		int err = model_read_effective(fixture_path("effective.conf"), NULL, &m, &errors);
 		if (i < COUNT(effectives))
-			expect_shape(&effectives[i], err, &mistakes);
+			expect_shape(&effectives[i], err, &errors);
 		else
 			assert_int_equal(err, 0); /* without an edit all is well */
-		model_mistakes_free(&mistakes);
+		model_errors_free(&errors);
 		model_free(m);
 		free(text);
 	}

@@ -114,8 +114,8 @@ static void the_next_process_starts_without_signs(void **state)
 	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
 	stats_add(stats_turns(s, "main"), 5);
 	stats_job_begin(s, "document", 300);
-	stats_add(stats_word(s, STATS_COUNTER, STATS_WORKER, "worker=\"0\"", ""), 3);
-	stats_add(stats_word(s, STATS_COUNTER, "weir_dns_queries_total", "", ""), 11);
+	stats_add(stats_get_counter(s, STATS_COUNTER, STATS_WORKER, "worker=\"0\"", ""), 3);
+	stats_add(stats_get_counter(s, STATS_COUNTER, "weir_dns_queries_total", "", ""), 11);
 	stats_close(s); /* as after a kill: nothing was tidied up */
 	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
 	assert_false(seen(STATS_TURNS, "thread=\"main\"", &v));
@@ -148,7 +148,7 @@ static struct stats *again(struct stats *s)
 
 static void count(struct stats *s, const char *name, uint64_t n)
 {
-	stats_add(stats_word(s, STATS_COUNTER, name, "", ""), n);
+	stats_add(stats_get_counter(s, STATS_COUNTER, name, "", ""), n);
 }
 
 static void a_place_that_is_given_back_is_used_again(void **state)
@@ -188,11 +188,11 @@ static void a_name_that_is_cut_is_found_again(void **state)
 	memset(name, 'n', sizeof(name));
 	memset(labels, 'l', sizeof(labels));
 	name[199] = labels[299] = '\0';
-	first = stats_word(s, STATS_COUNTER, name, labels, "");
+	first = stats_get_counter(s, STATS_COUNTER, name, labels, "");
 	*first = 5;
-	assert_ptr_equal(stats_word(s, STATS_COUNTER, name, labels, ""), first);
+	assert_ptr_equal(stats_get_counter(s, STATS_COUNTER, name, labels, ""), first);
 	s = again(s);
-	assert_int_equal(*stats_word(s, STATS_COUNTER, name, labels, ""), 5);
+	assert_int_equal(*stats_get_counter(s, STATS_COUNTER, name, labels, ""), 5);
 	stats_remove(s, dir, "dns");
 }
 
@@ -203,7 +203,7 @@ static void the_release_before_is_not_told_beside_this_one(void **state)
 	uint64_t v;
 
 	(void)state;
-	stats_set(stats_word(s, STATS_GAUGE, "weir_build_info", "version=\"0.0.1\"", ""), 1);
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_build_info", "version=\"0.0.1\"", ""), 1);
 	assert_true(seen("weir_build_info", "version=\"0.0.1\"", &v));
 	s = again(s);
 	assert_false(seen("weir_build_info", "version=\"0.0.1\"", &v));
@@ -228,7 +228,7 @@ static void a_damaged_page_is_made_again_by_name(void **state)
 	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
 	count(s, "before", 3);
 	s = again(s);
-	kept = stats_word(s, STATS_COUNTER, "after", "", "");
+	kept = stats_get_counter(s, STATS_COUNTER, "after", "", "");
 	*kept = 4;
 	count(s, "gone", 1);
 	stats_drop(s, "gone", "");
@@ -296,7 +296,7 @@ static void a_page_that_lost_its_end_is_made_again_too(void **state)
 		char labels[16];
 
 		snprintf(labels, sizeof(labels), "i=\"%d\"", i);
-		words[i] = stats_word(s, STATS_COUNTER, "x_total", labels, "x");
+		words[i] = stats_get_counter(s, STATS_COUNTER, "x_total", labels, "x");
 		stats_set(words[i], 10);
 	}
 	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
@@ -313,7 +313,10 @@ static void a_page_that_lost_its_end_is_made_again_too(void **state)
 	stats_remove(s, dir, "dns");
 }
 
-/* A process that runs without its filter because a person wants it so; of itself alone, so it is another one's. */
+/*
+ * A process that runs without its filter because a person wants it so; of itself alone, so it is
+ * another one's.
+ */
 static void a_filter_that_is_off_is_a_note(void **state)
 {
 	struct conditions *c = calloc(1, sizeof(*c));

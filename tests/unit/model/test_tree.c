@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The reader of documents against libconfig, whose syntax they have: generated documents, right ones
- * and ones with a token out of place, and the fuzzer's corpus. What one takes the other takes, as the
- * same tree. libconfig is used here alone.
+ * The reader of documents against libconfig, whose syntax they have: generated documents, right
+ * ones and ones with a token out of place, and the fuzzer's corpus. What one takes the other takes,
+ * as the same tree. libconfig is used here alone.
  */
 #include <dirent.h>
 #include <inttypes.h>
@@ -197,7 +197,7 @@ static bool same_tree(const struct tree *t, const config_setting_t *s)
 	    t->n_children != (uint32_t)config_setting_length(s))
 		return false;
 	for (; child; child = child->next, n++)
-		if (child->place != n || child->parent != t ||
+		if (child->position != n || child->parent != t ||
 		    !same_tree(child, config_setting_get_elem(s, n)))
 			return false;
 	return n == t->n_children;
@@ -215,8 +215,8 @@ static void show_difference(const char *text, bool ours, bool theirs)
 static bool read_both(const char *text, size_t n, const char *dir, bool *taken)
 {
 	struct arena *arena = arena_new(64u << 20);
-	struct model_mistakes mistakes;
-	struct scan scan;
+	struct model_errors errors;
+	struct document_scan scan;
 	config_t config;
 
 	if (__lsan_disable)
@@ -226,17 +226,17 @@ static bool read_both(const char *text, size_t n, const char *dir, bool *taken)
 	bool theirs = config_read_string(&config, text) == CONFIG_TRUE;
 	if (__lsan_enable)
 		__lsan_enable();
-	assert_int_equal(mistakes_init(&mistakes), 0);
-	scan_init(&scan, arena, &mistakes, dir, SCAN_CONFIG_MAX);
+	assert_int_equal(errors_init(&errors), 0);
+	scan_init(&scan, arena, &errors, dir, SCAN_CONFIG_MAX);
 	assert_int_equal(scan_text(&scan, text, n, "weir.conf"), 0);
-	bool ours = mistakes.n_total == 0;
+	bool ours = errors.n_total == 0;
 	bool same = ours == theirs &&
 	            (!ours || same_tree(scan_tree(&scan), config_root_setting(&config)));
 	*taken = ours && theirs;
 	if (!same)
 		show_difference(text, ours, theirs);
 	config_destroy(&config);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	arena_free(arena);
 	return same;
 }
@@ -266,14 +266,14 @@ static bool compare_file(const char *path, const char *dir)
 
 	assert_int_equal(load_file(path, SCAN_CONFIG_MAX, &text, &n), 0);
 	struct arena *arena = arena_new(64u << 20);
-	struct model_mistakes mistakes;
-	struct scan scan;
+	struct model_errors errors;
+	struct document_scan scan;
 
-	assert_int_equal(mistakes_init(&mistakes), 0);
-	scan_init(&scan, arena, &mistakes, dir, SCAN_CONFIG_MAX);
+	assert_int_equal(errors_init(&errors), 0);
+	scan_init(&scan, arena, &errors, dir, SCAN_CONFIG_MAX);
 	assert_int_equal(scan_text(&scan, text, n, path), 0);
-	bool ours = mistakes.n_total == 0;
-	model_mistakes_free(&mistakes);
+	bool ours = errors.n_total == 0;
+	model_errors_free(&errors);
 	arena_free(arena);
 	if (ours)
 		assert_true(read_both(text, n, dir, &taken));
@@ -304,14 +304,14 @@ static void the_corpus_is_read_as_libconfig_reads_it(void **state)
 
 static const struct tree *parse_text(struct arena *arena, const char *text, size_t n)
 {
-	struct model_mistakes mistakes;
-	struct scan scan;
+	struct model_errors errors;
+	struct document_scan scan;
 
-	assert_int_equal(mistakes_init(&mistakes), 0);
-	scan_init(&scan, arena, &mistakes, NULL, SCAN_CONFIG_MAX);
+	assert_int_equal(errors_init(&errors), 0);
+	scan_init(&scan, arena, &errors, NULL, SCAN_CONFIG_MAX);
 	assert_int_equal(scan_text(&scan, text, n, "weir.conf"), 0);
-	assert_int_equal(mistakes.n_total, 0);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(errors.n_total, 0);
+	model_errors_free(&errors);
 	return scan_tree(&scan);
 }
 

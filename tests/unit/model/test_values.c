@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Values of settings one by one: each kind's forms, and each kind of limit just reached and just missed. */
+/*
+ * Values of settings one by one: each kind's forms, and each kind of limit just reached and just
+ * missed.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,21 +18,24 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct model_mistakes mistakes;
+static struct model_errors errors;
 
 static void show(const char *text)
 {
 	print_message("  %s\n", text);
-	for (size_t i = 0; i < mistakes.n_items && i < 10; i++)
-		print_message("    %s: %s\n", mistakes.items[i].field, mistakes.items[i].message);
+	for (size_t i = 0; i < errors.n_items && i < 10; i++)
+		print_message("    %s: %s\n", errors.items[i].field, errors.items[i].message);
 }
 
-/* The small configuration with @from changed to @to. @return what its reading gives; mistakes stay */
+/*
+ * The small configuration with @from changed to @to. @return what its reading gives; mistakes
+ * stay
+ */
 static int read_edit(const char *from, const char *to, struct model **m)
 {
 	char *text = fixture_edit(fixture_config, from, to);
 	int err = model_read_text(text, strlen(text), "weir.conf", fixture_path("."), NULL, m,
-	                          &mistakes);
+	                          &errors);
 
 	free(text);
 	return err;
@@ -220,11 +226,11 @@ static const struct {
 /* Whether the one mistake that there is, is @message at @field or at the group that holds it. */
 static bool is_told(const char *field, const char *message)
 {
-	for (size_t i = 0; i < mistakes.n_items; i++) {
-		const char *at = mistakes.items[i].field;
+	for (size_t i = 0; i < errors.n_items; i++) {
+		const char *at = errors.items[i].field;
 
 		if ((!*at || strncmp(field, at, strlen(at)) == 0) &&
-		    strstr(mistakes.items[i].message, message))
+		    strstr(errors.items[i].message, message))
 			return true;
 	}
 	return false;
@@ -249,7 +255,7 @@ static void each_kind_of_value_has_its_form_and_limits(void **state)
 		if (!right)
 			show(to);
 		assert_true(right);
-		model_mistakes_free(&mistakes);
+		model_errors_free(&errors);
 		model_free(m);
 	}
 }
@@ -299,7 +305,7 @@ static void expect_list(size_t row, unsigned n)
 		show(to);
 	assert_int_equal(err, good ? 0 : -EINVAL);
 	assert_true(good || is_told(lists[row].field, told));
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	model_free(m);
 	free(to);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Views of other nodes: their pages' names, and words as nodes tell them to each other (weir/view.h). */
+/*
+ * Views of other nodes: their pages' names, and words as nodes tell them to each other
+ * (weir/view.h).
+ */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -19,12 +22,12 @@ static void a_page_is_named_after_its_node(void **state)
 	char path[PATH_MAX], node[200], wanted[300];
 
 	(void)state;
-	assert_int_equal(view_path("/run/weir", "ams-1", path), 0);
+	assert_int_equal(peer_page_path("/run/weir", "ams-1", path), 0);
 	assert_string_equal(path, "/run/weir/view-ams-1.page");
 	memset(node, 'n', sizeof(node));
 	node[63] = '\0'; /* the longest name of a node */
 	snprintf(wanted, sizeof(wanted), "/r/view-%s.page", node);
-	assert_int_equal(view_path("/r", node, path), 0);
+	assert_int_equal(peer_page_path("/r", node, path), 0);
 	assert_string_equal(path, wanted);
 }
 
@@ -62,7 +65,7 @@ static void a_word_is_sixteen_digits_that_mean_something(void **state)
 		health_word word = 77;
 
 		print_message("  %s\n", cases[i].text ? cases[i].text : "NULL");
-		assert_int_equal(view_read_word(cases[i].text, &word), !cases[i].why);
+		assert_int_equal(peer_page_read_word(cases[i].text, &word), !cases[i].why);
 		assert_true(word == (cases[i].why ? 77 : cases[i].word));
 	}
 }
@@ -70,31 +73,31 @@ static void a_word_is_sixteen_digits_that_mean_something(void **state)
 /* What is written is read, digit by digit. */
 static void a_word_comes_back(void **state)
 {
-	char text[VIEW_HEX_MAX];
+	char text[PEER_PAGE_HEX_MAX];
 
 	(void)state;
-	view_hex(0x0123456789abcdefu, text);
+	peer_page_hex(0x0123456789abcdefu, text);
 	assert_string_equal(text, "0123456789abcdef");
-	view_hex(0, text);
+	peer_page_hex(0, text);
 	assert_string_equal(text, "0000000000000000");
 	for (unsigned bit = 32; bit < 64; bit++) {
 		uint64_t word = (uint64_t)1 << bit | 1;
 		health_word back = 0;
 
-		view_hex(word, text);
-		assert_true(view_read_word(text, &back));
+		peer_page_hex(word, text);
+		assert_true(peer_page_read_word(text, &back));
 		assert_true(back == word);
 	}
 }
 
 static void a_view_is_good_until_it_is_said(void **state)
 {
-	static struct view_page page;
+	static struct peer_page page;
 
 	(void)state;
-	assert_int_equal(view_good_until_ms(&page), 0);
-	view_set_good_until_ms(&page, UINT64_MAX - 1);
-	assert_true(view_good_until_ms(&page) == UINT64_MAX - 1);
+	assert_int_equal(peer_page_good_until_ms(&page), 0);
+	peer_page_set_good_until_ms(&page, UINT64_MAX - 1);
+	assert_true(peer_page_good_until_ms(&page) == UINT64_MAX - 1);
 	assert_true(page.good_until_ms == UINT64_MAX - 1);
 }
 

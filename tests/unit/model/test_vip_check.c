@@ -15,7 +15,10 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* A service at @p n_sites sites, and @p n_nodes nodes spread over them; @p more stands in the service. */
+/*
+ * A service at @p n_sites sites, and @p n_nodes nodes spread over them; @p more stands in the
+ * service.
+ */
 static char *config(unsigned n_sites, unsigned n_nodes, unsigned n_at, const char *more)
 {
 	char *text = NULL;
@@ -56,15 +59,15 @@ static char *config(unsigned n_sites, unsigned n_nodes, unsigned n_at, const cha
 }
 
 /* Takes @p text. */
-static struct model *read_config(char *text, struct model_mistakes *mistakes)
+static struct model *read_config(char *text, struct model_errors *errors)
 {
 	struct model *m = NULL;
 
 	fixture_write_text("weir.conf", text);
 	free(text);
-	model_read_config(fixture_path("weir.conf"), NULL, &m, mistakes);
-	for (size_t i = 0; i < mistakes->n_items; i++)
-		print_message("    %s: %s\n", mistakes->items[i].field, mistakes->items[i].message);
+	model_read_config(fixture_path("weir.conf"), NULL, &m, errors);
+	for (size_t i = 0; i < errors->n_items; i++)
+		print_message("    %s: %s\n", errors->items[i].field, errors->items[i].message);
 	return m;
 }
 
@@ -100,23 +103,22 @@ static void tcp_at_several_sites_is_checked_unless_none_is_said(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct model_mistakes mistakes;
-		struct model *m =
-		        read_config(config(2, 2, cases[i].n_at, cases[i].more), &mistakes);
+		struct model_errors errors;
+		struct model *m = read_config(config(2, 2, cases[i].n_at, cases[i].more), &errors);
 		struct model *again = NULL;
 
 		print_message("  %s\n", cases[i].why);
 		assert_non_null(m);
 		assert_case(m, i);
-		model_mistakes_free(&mistakes);
+		model_errors_free(&errors);
 		assert_int_equal(model_write_effective(m, fixture_path("effective.conf")), 0);
 		model_free(m);
-		assert_int_equal(model_read_effective(fixture_path("effective.conf"), "n0", &again,
-		                                      &mistakes),
-		                 0);
+		assert_int_equal(
+		        model_read_effective(fixture_path("effective.conf"), "n0", &again, &errors),
+		        0);
 		assert_case(again, i);
 		model_free(again);
-		model_mistakes_free(&mistakes);
+		model_errors_free(&errors);
 	}
 }
 
@@ -135,30 +137,30 @@ static void the_default_connects_each_second_and_three_failures_are_a_death(void
 
 static void a_check_that_is_called_none_is_that_check(void **state)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char *text = config(2, 2, 2, "protocol = \"tcp\"; vip_check = \"none\";");
 	char *name = strstr(text, "\"web\"; type"), *other = NULL;
 	(void)state;
 
 	assert_true(asprintf(&other, "%.*s\"none\"%s", (int)(name - text), text, name + 5) > 0);
 	free(text);
-	struct model *m = read_config(other, &mistakes);
+	struct model *m = read_config(other, &errors);
 
 	assert_non_null(m);
 	assert_int_equal(model_service(m, "web")->vip_check_from, MODEL_VIP_CHECK_GIVEN);
 	assert_int_equal(model_service(m, "web")->vip_check->interval_ms, 2000);
 	model_free(m);
-	model_mistakes_free(&mistakes);
-	m = read_config(config(2, 2, 2, "protocol = \"tcp\"; vip_check = \"nine\";"), &mistakes);
+	model_errors_free(&errors);
+	m = read_config(config(2, 2, 2, "protocol = \"tcp\"; vip_check = \"nine\";"), &errors);
 	assert_null(m); /* and no other word turns a check off */
-	assert_int_equal(mistakes.n_total, 1);
-	model_mistakes_free(&mistakes);
+	assert_int_equal(errors.n_total, 1);
+	model_errors_free(&errors);
 }
 
 static void probes_are_those_of_all_nodes_of_other_sites(void **state)
 {
-	struct model_mistakes mistakes;
-	struct model *m = read_config(config(3, 6, 3, "protocol = \"tcp\";"), &mistakes);
+	struct model_errors errors;
+	struct model *m = read_config(config(3, 6, 3, "protocol = \"tcp\";"), &errors);
 	uint64_t milli_per_s;
 	(void)state;
 
@@ -166,7 +168,7 @@ static void probes_are_those_of_all_nodes_of_other_sites(void **state)
 	assert_int_equal(model_probes(m, &m->vips[0], &milli_per_s), 4);
 	assert_int_equal(milli_per_s, 8000); /* two families, one a second each */
 	model_free(m);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 }
 
 static void up_to_64_sites_and_nodes_are_taken_and_more_are_refused(void **state)
@@ -183,18 +185,18 @@ static void up_to_64_sites_and_nodes_are_taken_and_more_are_refused(void **state
 
 	for (size_t i = 0; i < COUNT(limits); i++) {
 		unsigned n = limits[i].n_sites;
-		struct model_mistakes mistakes;
+		struct model_errors errors;
 		struct model *m = read_config(
-		        config(n, limits[i].n_nodes, n, "protocol = \"tcp\";"), &mistakes);
+		        config(n, limits[i].n_nodes, n, "protocol = \"tcp\";"), &errors);
 		bool found = !limits[i].field;
 
 		assert_int_equal(m != NULL, !limits[i].field);
-		for (size_t k = 0; k < mistakes.n_items; k++)
-			found |= !strcmp(mistakes.items[k].field, limits[i].field) &&
-			         !strcmp(mistakes.items[k].message, limits[i].message);
+		for (size_t k = 0; k < errors.n_items; k++)
+			found |= !strcmp(errors.items[k].field, limits[i].field) &&
+			         !strcmp(errors.items[k].message, limits[i].message);
 		assert_true(found);
 		model_free(m);
-		model_mistakes_free(&mistakes);
+		model_errors_free(&errors);
 	}
 }
 

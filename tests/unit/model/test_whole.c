@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whole documents: each setting has a value of its own, so that none is lost, changed or taken for another on its way from
- * the text through the model and back. The documents lie beside this file; '@' in them is the test's directory.
+ * Whole documents: each setting has a value of its own, so that none is lost, changed or taken for
+ * another on its way from the text through the model and back. The documents lie beside this file;
+ * '@' in them is the test's directory.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,21 +51,21 @@ static char *take_document(const char *name)
 }
 
 static struct model *read_it(int (*reader)(const char *, const char *, struct model **,
-                                           struct model_mistakes *),
+                                           struct model_errors *),
                              const char *document, const char *node)
 {
 	char *text = take_document(document);
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m = NULL;
 
 	fixture_write_text("read.conf", text);
 	free(text);
-	int err = reader(fixture_path("read.conf"), node, &m, &mistakes);
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		print_message("  %u: %s: %s\n", mistakes.items[i].line, mistakes.items[i].field,
-		              mistakes.items[i].message);
+	int err = reader(fixture_path("read.conf"), node, &m, &errors);
+	for (size_t i = 0; i < errors.n_items; i++)
+		print_message("  %u: %s: %s\n", errors.items[i].line, errors.items[i].field,
+		              errors.items[i].message);
 	assert_int_equal(err, 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return m;
 }
 
@@ -118,7 +119,7 @@ static void a_model_s_parts_point_to_each_other(void **state)
 		assert_ptr_equal(p->site, &m->sites[i]);
 		assert_int_equal(p->n_sets, 1);
 		assert_int_equal(p->sets[0].n_members, p->n_backends);
-		assert_true(p->sets[0].from_ms == 0 && p->sets[0].until_ms == MODEL_WALL_NEVER);
+		assert_true(p->sets[0].from_ms == 0 && p->sets[0].until_ms == MODEL_TIME_NEVER);
 		for (size_t j = 0; j < p->n_backends; j++)
 			assert_ptr_equal(p->backends[j].pool, p);
 		assert_int_equal(m->services[i].index, i);
@@ -193,16 +194,16 @@ static void another_key_than_the_version_s_is_not_used(void **state)
 
 	(void)state;
 	assert_int_equal(good->key_state, MODEL_KEY_GOOD);
-	assert_string_equal(good->key_why, "");
+	assert_string_equal(good->key_fault, "");
 	assert_true(model_key_keep(good, NULL));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct model *m = read_with_key(cases[i].key), *next = read_with_key(cases[i].key);
 
 		assert_int_equal(m->key_state, MODEL_KEY_NONE);
 		assert_true(!m->hash_key[0] && !m->hash_key[1]);
-		if (!strstr(m->key_why, cases[i].why))
-			print_message("  %s\n", m->key_why);
-		assert_non_null(strstr(m->key_why, cases[i].why));
+		if (!strstr(m->key_fault, cases[i].why))
+			print_message("  %s\n", m->key_fault);
+		assert_non_null(strstr(m->key_fault, cases[i].why));
 		assert_false(model_key_keep(m, NULL));
 		assert_false(model_key_keep(m, next));
 		assert_int_equal(m->key_state, MODEL_KEY_NONE);

@@ -19,18 +19,18 @@
 #define ROUNDS 60
 
 static struct model *read_it(int (*reader)(const char *, const char *, struct model **,
-                                           struct model_mistakes *),
+                                           struct model_errors *),
                              const char *name, const char *node)
 {
 	struct model *m = NULL;
-	struct model_mistakes mistakes;
-	int err = reader(fixture_path(name), node, &m, &mistakes);
+	struct model_errors errors;
+	int err = reader(fixture_path(name), node, &m, &errors);
 
-	for (size_t i = 0; i < mistakes.n_items && i < 10; i++)
-		print_message("  %s:%u: %s: %s\n", mistakes.items[i].file, mistakes.items[i].line,
-		              mistakes.items[i].field, mistakes.items[i].message);
+	for (size_t i = 0; i < errors.n_items && i < 10; i++)
+		print_message("  %s:%u: %s: %s\n", errors.items[i].file, errors.items[i].line,
+		              errors.items[i].field, errors.items[i].message);
 	assert_int_equal(err, 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	return m;
 }
 
@@ -54,7 +54,7 @@ static uint64_t any64(void)
 /* Times of the years that RFC 3339 can say, and never. */
 static int64_t any_time(void)
 {
-	return any(4) ? (int64_t)any(2000000000) * 1000 + any(1000) : MODEL_WALL_NEVER;
+	return any(4) ? (int64_t)any(2000000000) * 1000 + any(1000) : MODEL_TIME_NEVER;
 }
 
 /* Any bytes but NUL. */
@@ -301,11 +301,14 @@ static void a_written_document_may_be_read_by_owner_and_group_alone(void **state
 	model_free(m);
 }
 
-/* Who can add names to the directory could else choose among all files that root or weir-mgmt has. */
+/*
+ * Who can add names to the directory could else choose among all files that root or weir-mgmt
+ * has.
+ */
 static void an_effective_document_is_no_link(void **state)
 {
 	(void)state;
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	struct model *m;
 
 	fixture_write_text("weir.conf", fixture_config);
@@ -313,21 +316,21 @@ static void an_effective_document_is_no_link(void **state)
 	assert_int_equal(model_write_effective(m, fixture_path("elsewhere.conf")), 0);
 	model_free(m);
 	assert_int_equal(symlink("elsewhere.conf", fixture_path("linked.conf")), 0);
-	assert_int_equal(model_read_effective(fixture_path("linked.conf"), NULL, &m, &mistakes),
+	assert_int_equal(model_read_effective(fixture_path("linked.conf"), NULL, &m, &errors),
 	                 -EOWNERDEAD);
-	assert_int_equal(mistakes.n_total, 1);
-	assert_non_null(strstr(mistakes.items[0].message, "is a link"));
-	model_mistakes_free(&mistakes);
-	assert_int_equal(model_read_effective(fixture_path("elsewhere.conf"), NULL, &m, &mistakes),
+	assert_int_equal(errors.n_total, 1);
+	assert_non_null(strstr(errors.items[0].message, "is a link"));
+	model_errors_free(&errors);
+	assert_int_equal(model_read_effective(fixture_path("elsewhere.conf"), NULL, &m, &errors),
 	                 0);
-	model_mistakes_free(&mistakes);
+	model_errors_free(&errors);
 	model_free(m);
 }
 
 /* An effective document whose pool web-ams has the member sets @sets. */
 static int read_sets(const char *sets, struct model **m)
 {
-	struct model_mistakes mistakes;
+	struct model_errors errors;
 	char *text = NULL;
 	size_t n;
 	FILE *f = open_memstream(&text, &n);
@@ -342,10 +345,10 @@ static int read_sets(const char *sets, struct model **m)
 	        all, sets);
 	assert_int_equal(fclose(f), 0);
 	fixture_write("effective.conf", text, n);
-	int err = model_read_effective(fixture_path("effective.conf"), NULL, m, &mistakes);
-	for (size_t i = 0; i < mistakes.n_items; i++)
-		print_message("    %s: %s\n", mistakes.items[i].field, mistakes.items[i].message);
-	model_mistakes_free(&mistakes);
+	int err = model_read_effective(fixture_path("effective.conf"), NULL, m, &errors);
+	for (size_t i = 0; i < errors.n_items; i++)
+		print_message("    %s: %s\n", errors.items[i].field, errors.items[i].message);
+	model_errors_free(&errors);
 	free(text);
 	free(config);
 	free(with_key);
