@@ -338,7 +338,7 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 		retry_later(p);
 }
 
-static void install_draft(struct process *p, struct compiled *d)
+static void install_compiled(struct process *p, struct compiled *d)
 {
 	stats_job_begin(publisher_stats(p->publisher), "document", DOCUMENT_S);
 	install_or_refuse(p, d);
@@ -372,7 +372,7 @@ static void on_compiled(void *arg, struct compiled *d)
 {
 	struct process *p = arg;
 
-	install_draft(p, d);
+	install_compiled(p, d);
 	if (p->is_changed_again)
 		on_effective_document(p);
 }
@@ -388,7 +388,7 @@ static void load_first(struct process *p)
 	stats_job_begin(publisher_stats(p->publisher), "compile", DOCUMENT_S);
 	compiled_make(&from, &d);
 	stats_job_end(publisher_stats(p->publisher), "compile");
-	install_draft(p, &d);
+	install_compiled(p, &d);
 	compiled_free(&d);
 }
 

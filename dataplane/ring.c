@@ -62,7 +62,7 @@ struct queue {
 };
 
 /* splitmix64 */
-static uint64_t splitmix(uint64_t x)
+static uint64_t mix_next(uint64_t x)
 {
 	return hash_mix(x + 0x9e3779b97f4a7c15u);
 }
@@ -91,7 +91,7 @@ static size_t list_askers(struct asker *askers, const struct ring_backend *backe
 			continue;
 		askers[n_askers++] = (struct asker){
 			.key = backends[i].key,
-			.seed = splitmix(key[0] ^ splitmix(backends[i].key ^ splitmix(key[1]))),
+			.seed = mix_next(key[0] ^ mix_next(backends[i].key ^ mix_next(key[1]))),
 			.weight = backends[i].weight,
 			.id = backends[i].id,
 		};
@@ -156,7 +156,7 @@ static uint16_t queue_get(struct queue *q, struct asker *askers)
 /* The hash of an asker's question number @p n. */
 static uint64_t hash_question(const struct asker *a, uint32_t n)
 {
-	return splitmix(a->seed + n * 0xd1342543de82ef95u);
+	return mix_next(a->seed + n * 0xd1342543de82ef95u);
 }
 
 /* Consecutive questions of one backend: loops over them become vector instructions. */
@@ -243,7 +243,7 @@ static void deal_free_slots(uint64_t *held, size_t n_slots, struct asker *askers
 		if (held[s] != UINT64_MAX)
 			continue;
 		for (size_t i = 0; i < n; i++) {
-			uint64_t draw = splitmix(askers[i].seed ^ splitmix(s)) >> 8;
+			uint64_t draw = mix_next(askers[i].seed ^ mix_next(s)) >> 8;
 
 			if (askers[i].owned < askers[i].cap && draw >= best) {
 				best = draw;
@@ -326,12 +326,12 @@ int ring_fill(uint16_t *slots, size_t n_slots, const struct ring_backend *backen
 /* The slot that @p slot looks at as number @p look, once its owner is dead. */
 static size_t looked_at_slot(size_t slot, uint32_t look, size_t n_slots, uint64_t seed)
 {
-	return splitmix(seed + (slot << 8 | look)) & (n_slots - 1);
+	return mix_next(seed + (slot << 8 | look)) & (n_slots - 1);
 }
 
 static uint64_t repair_seed(const uint64_t key[2])
 {
-	return splitmix(key[0] + splitmix(key[1]));
+	return mix_next(key[0] + mix_next(key[1]));
 }
 
 /*

@@ -5,7 +5,7 @@
  * answer.
  *
  * Sockets of port 53 are opened before root's rights are dropped; the sandbox is entered after
- * that. The supervisor is told "ready" only when the first generation is in force (load.c).
+ * that. Weir tells the supervisor "ready" only when the first generation is in force (load.c).
  */
 #include "dns/server.h"
 

@@ -395,8 +395,7 @@ static size_t store_plain(struct parse *p, bool named, uint8_t *out)
 }
 
 /*
- * Store the line's record if it is a plain one of a common type. @return false: it is left to
- * ldns
+ * Store the line's record if it is a plain one of a common type. @return false: it is left to ldns
  */
 static bool store_plain_record(struct parse *p, const struct record_head *head)
 {

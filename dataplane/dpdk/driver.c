@@ -137,8 +137,7 @@ static void close_dpdk_driver(struct driver *d)
 }
 
 /*
- * A warning of the start is kept until the first port is attached, since there it reaches the
- * log.
+ * A warning of the start is kept until the first port is attached, since there it reaches the log.
  */
 static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
                             struct driver_reason *why)
@@ -182,8 +181,7 @@ static void give_sizes(const struct driver *d, struct driver_sizes *out)
 }
 
 /*
- * Whether workers hand frames of the port over: it has too few queues, or puts all flows into
- * one.
+ * Whether workers hand frames of the port over: it has too few queues, or puts all flows into one.
  */
 static bool is_spread(const struct driver *d, const struct device_port *p)
 {
@@ -310,8 +308,7 @@ static int make_port(const struct driver *d, struct device_port *p, const struct
 	snprintf(p->shown.name, sizeof(p->shown.name), "%s", wanted->interface);
 	snprintf(p->wanted, sizeof(p->wanted), "%s", wanted->device);
 	/*
-	 * Not if_nametoindex(): the name may by now be another interface's, on which no socket
-	 * is.
+	 * Not if_nametoindex(): the name may by now be another interface's, on which no socket is.
 	 */
 	p->shown.ifindex = p->device.ifindex;
 	p->shown.native = *wanted->device != 0;

@@ -46,29 +46,29 @@ _Static_assert(COUNT(limits) == POLICE_COUNT, "a limit each");
  * The frame from a header on; a read beyond its end gives 0, which is no port or type that has a
  * class.
  */
-struct frame_rest {
+struct frame_tail {
 	const uint8_t *at;
 	size_t n;
 };
 
-static uint8_t byte_of(const struct frame_rest *r, size_t off)
+static uint8_t byte_of(const struct frame_tail *r, size_t off)
 {
 	return off < r->n ? r->at[off] : 0;
 }
 
-static uint16_t be16_of(const struct frame_rest *r, size_t off)
+static uint16_t be16_of(const struct frame_tail *r, size_t off)
 {
 	return (uint16_t)(byte_of(r, off) << 8 | byte_of(r, off + 1));
 }
 
-static void skip_bytes(struct frame_rest *r, size_t n)
+static void skip_bytes(struct frame_tail *r, size_t n)
 {
 	n = n < r->n ? n : r->n;
 	r->at += n;
 	r->n -= n;
 }
 
-static enum police_class tcp_class(const struct frame_rest *r)
+static enum police_class tcp_class(const struct frame_tail *r)
 {
 	bool opens = (byte_of(r, TCP_FLAGS) & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	bool bgp = be16_of(r, 0) == PORT_BGP || be16_of(r, 2) == PORT_BGP;
@@ -84,7 +84,7 @@ static bool is_bfd(uint16_t port)
 	return port == 3784 || port == 3785 || port == 4784 || port == 6784;
 }
 
-static enum police_class transport_class(uint8_t protocol, const struct frame_rest *r)
+static enum police_class transport_class(uint8_t protocol, const struct frame_tail *r)
 {
 	switch (protocol) {
 	case PROTO_TCP:
@@ -101,7 +101,7 @@ static enum police_class transport_class(uint8_t protocol, const struct frame_re
 	}
 }
 
-static enum police_class ip4_class(struct frame_rest *r)
+static enum police_class ip4_class(struct frame_tail *r)
 {
 	uint8_t protocol = byte_of(r, 9);
 
@@ -111,7 +111,7 @@ static enum police_class ip4_class(struct frame_rest *r)
 	return transport_class(protocol, r);
 }
 
-static enum police_class ip6_class(struct frame_rest *r)
+static enum police_class ip6_class(struct frame_tail *r)
 {
 	uint8_t protocol = byte_of(r, 6);
 

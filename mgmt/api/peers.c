@@ -408,9 +408,7 @@ static void query_all_peers(struct core *core, struct peer_target *targets, size
 	client_send(&core->peers->client, requests, n);
 }
 
-/*
- * The poke goes out before the questions, so that the rounds of the peers overlap with this one.
- */
+/* The poke goes out before the questions, so that the rounds of the peers overlap with this one. */
 static void one_round(struct core *core, bool notify_others)
 {
 	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));

@@ -415,8 +415,7 @@ static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
 }
 
 /*
- * The tables follow a verdict within milliseconds; a longer gap has a reason that `weir why`
- * shows.
+ * The tables follow a verdict within milliseconds; a longer gap has a reason that `weir why` shows.
  */
 static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
 {

@@ -325,7 +325,7 @@ static void try_document(int err, const char *why)
 	snprintf(d.why, sizeof(d.why), "%s", why);
 	did.events[0] = '\0';
 	process.retry.place = 0;
-	install_draft(&process, &d);
+	install_compiled(&process, &d);
 }
 
 static void a_refusal_is_logged_once_and_again_after_a_good_one(void **state)

@@ -336,10 +336,10 @@ static void a_document_in_force_reaches_all_parts(void **state)
 	assert_string_equal(process.refused, "");
 	d.err = -E2BIG;
 	strcpy(d.why, "too large");
-	install_draft(&process, &d);
+	install_compiled(&process, &d);
 	expect("<document; log document-refused; conditions; retry+1000; document>; ");
 	d.err = -ENOENT;
-	install_draft(&process, &d);
+	install_compiled(&process, &d);
 	expect("<document; document>; ");
 }
 

@@ -446,8 +446,7 @@ static void a_bad_zone_does_not_touch_the_others(void **state)
 }
 
 /*
- * The image of a zone that is lifted is the zone's own, byte for byte but for what names its
- * state.
+ * The image of a zone that is lifted is the zone's own, byte for byte but for what names its state.
  */
 static void a_lifted_zone_is_the_zone(void **state)
 {
