@@ -122,7 +122,7 @@ static enum police_class ip6_class(struct frame_tail *r)
 /* At most two VLAN tags, as packets of VIPs may have; what is behind a third one is OTHER. */
 enum police_class police_class(const uint8_t *frame, size_t n)
 {
-	struct frame_rest r = { frame, n };
+	struct frame_tail r = { frame, n };
 	uint16_t type = be16_of(&r, ETH_LEN - 2);
 
 	skip_bytes(&r, ETH_LEN);

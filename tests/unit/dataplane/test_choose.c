@@ -152,7 +152,7 @@ static void a_bond_is_what_its_members_are(void **state)
 	(void)state;
 	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, good, 1, &why), &dpdk);
 	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, bad, 1, &why), &driver_xdp);
-	assert_non_null(strstr(why.text, "device 0000:02:00.0 is driven by igb"));
+	assert_non_null(strstr(why.text, "device 0000:02:00.0 of port a is driven by igb"));
 	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, names, 1, &why), &dpdk);
 }
 

@@ -337,8 +337,8 @@ static void what_fails_is_said_and_the_device_given_back(void **state)
 	setup(state);
 	scene.plug_err = -ENOMEM;
 	assert_int_equal(open_as("eth0", "net_memif0", 1, 1500), -ENOMEM);
-	assert_string_equal(why.text, "net_memif0 cannot be opened: Cannot allocate memory (its "
-	                              "arguments, or CAP_NET_RAW, or memory)");
+	assert_string_equal(why.text, "net_memif0 cannot be opened: Cannot allocate memory; "
+	                              "check its arguments, CAP_NET_RAW and memory");
 	setup(state);
 	scene.no_pool = true;
 	assert_int_equal(open_pci(1), -ENOMEM);
@@ -460,8 +460,8 @@ static void entries_are_spread_and_read_back(void **state)
 		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV4_TCP, 0, 0, "TCP over IPv4" },
 		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV6_TCP, 0, 0, "TCP over IPv6" },
 		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV4_UDP, 0, 0, "UDP over IPv4" },
-		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV4, 0, 0, "hash IPv4 " },
-		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV6, 0, 0, "hash IPv6 " },
+		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV4, 0, 0, "hash IPv4," },
+		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV6, 0, 0, "hash IPv6," },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -180,9 +180,9 @@ static void what_has_no_place_yet_is_told_from_what_has(void **state)
 		const char *what;
 		uint32_t backends, counts; /* that are free */
 		int err;
-	} cases[] = { { "room for all", 3, 1, 0 },
-		      { "no room for a backend: backends", 2, 1, -EAGAIN },
-		      { "no room for a service: services", 3, 0, -EAGAIN } };
+	} cases[] = { { "", 3, 1, 0 },
+		      { "no room for new backends ", 2, 1, -EAGAIN },
+		      { "no room for new services ", 3, 0, -EAGAIN } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		teardown(state);
@@ -195,9 +195,9 @@ static void what_has_no_place_yet_is_told_from_what_has(void **state)
 		for (uint64_t k = 1000; indexes_n_free(s.node.count_indexes) > cases[i].counts; k++)
 			indexes_allocate(s.node.count_indexes, k);
 		if (try_document(&third) != cases[i].err)
-			fail_msg("%s", cases[i].what);
+			fail_msg("case %zu", i);
 		if (cases[i].err)
-			assert_string_equal(strrchr(why, ':'), strrchr(cases[i].what, ':'));
+			assert_ptr_equal(strstr(why, cases[i].what), why);
 	}
 }
 

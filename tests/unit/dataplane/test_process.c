@@ -108,8 +108,8 @@ static void a_traced_packet_goes_to_a_backend_unless_it_is_too_long(void **state
 	WAIT_FOR(!strcmp(verdict_of(TRACE "}", text), "forward"));
 	assert_string_equal(verdict_of(TRACE ",\"length\":1480}", text), "forward");
 	assert_string_not_equal(verdict_of(TRACE ",\"length\":1481}", text), "forward");
-	assert_non_null(strstr(verdict_of(TRACE ",\"length\":\"x\"}", text), "length is"));
-	assert_non_null(strstr(verdict_of(TRACE ",\"length\":1}", text), "length is"));
+	assert_non_null(strstr(verdict_of(TRACE ",\"length\":\"x\"}", text), "length must be"));
+	assert_non_null(strstr(verdict_of(TRACE ",\"length\":1}", text), "length must be"));
 	assert_non_null(strstr(verdict_of("{\"do\":\"trace\",\"source\":\"192.0.2.1:5\"}", text),
 	                       "trace needs"));
 	space_run("ip link set v0 mtu 1400"); /* the port's own is shorter now */

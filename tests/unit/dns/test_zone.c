@@ -123,7 +123,7 @@ static const struct {
 	{ "dynamic name below a DNAME", GOOD "@ DNAME b\n",
 	  "www.shop.test lies below the DNAME in line 5" },
 	{ "two DNAMEs", GOOD "a DNAME b\na DNAME c\n", "zone:6: a.shop.test: more than one DNAME" },
-	{ "DNAME and CNAME", GOOD "a DNAME b\na CNAME c\n", "zone:5: a.shop.test: type 39 beside" },
+	{ "DNAME and CNAME", GOOD "a DNAME b\na CNAME c\n", "zone:5: a.shop.test: type 39 at" },
 	{ "DNAME and delegation", GOOD "a DNAME b\na NS ns\n",
 	  "zone:5: a.shop.test: a DNAME and a delegation" },
 	{ "DNAME at a wildcard", GOOD "*.a DNAME b\n",

@@ -142,8 +142,8 @@ static void each_failure_has_its_answer(void **state)
 		unsigned status;
 		const char *code, *words;
 	} rows[] = {
-		{ -EINVAL, 422, "mistakes", "0 mistakes" },
-		{ -EFBIG, 422, "mistakes", "0 mistakes" },
+		{ -EINVAL, 422, "mistakes", "0 errors" },
+		{ -EFBIG, 422, "mistakes", "0 errors" },
 		{ -ENOENT, 404, "not-found", "no such version" },
 		{ -EMEDIUMTYPE, 409, "diverged", "force" },
 		{ -EBUSY, 412, "unconfirmed", "confirm" },

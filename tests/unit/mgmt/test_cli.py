@@ -196,7 +196,7 @@ class WithApi(unittest.TestCase):
                 (("drain", "site", "ams", "--until", "+4h", "--reason", ""), "--reason"),
                 (("disable", "site", "ams", "--until", "+4h", "--reason", " "), "--reason"),
                 (("apply", "--reason", ""), "--reason"), (("rollback", "1", "--reason", ""), "--reason"),
-                (("wait", "swell"), "well, degraded"), (("wait", "backend", "a/b", "floating"), "floating is no state"),
+                (("wait", "swell"), "well, degraded"), (("wait", "backend", "a/b", "floating"), "floating is not a state"),
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
                 (("rollback",), "an argument is missing"), (("diff", "a:b"), "NODE:NUMBER"),
                 (("events", "--since", "x"), "a number"),

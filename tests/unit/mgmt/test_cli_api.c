@@ -255,7 +255,7 @@ static void each_failure_has_its_status_and_says_what_to_do(void **state)
 		const char *told; /* its beginning */
 	} rows[] = {
 		{ CURLE_OPERATION_TIMEDOUT, 0, true, false, CLI_UNREACHABLE,
-		  "management did not answer on S in time; weir status shows" },
+		  "management did not answer on S in time; weir status works" },
 		{ CURLE_OPERATION_TIMEDOUT, 0, true, true, CLI_UNREACHABLE, "" },
 		{ CURLE_OPERATION_TIMEDOUT, 0, false, false, CLI_TIMEOUT,
 		  "management did not answer: the change may or may not have been "

@@ -269,7 +269,7 @@ static void what_cannot_have_been_made_is_asked_once(void **state)
 		  { CURLE_COULDNT_CONNECT, 0, EACCES, NULL, 0 },
 		  false,
 		  CLI_DENIED,
-		  "/nonexistent-run/api.sock may not be used" },
+		  "this user may not use /nonexistent-run/api.sock" },
 	};
 
 	(void)state;

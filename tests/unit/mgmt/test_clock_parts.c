@@ -472,7 +472,7 @@ static void a_certificate_is_followed(void **state)
 	assert_null(state_certificate());
 	fake_ms++;
 	assert_string_equal(state_certificate()->code, "certificate-refused");
-	assert_non_null(strstr(state_certificate()->text, "the key that belongs to it"));
+	assert_non_null(strstr(state_certificate()->text, "install a certificate and its key"));
 	fixture_write(asked_place.conf, "tls.key", "still wrong");
 	certificate_follow(&this_node, c, server);
 	assert_int_equal(n_renewed, 2);

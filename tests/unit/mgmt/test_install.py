@@ -110,7 +110,7 @@ class Install(unittest.TestCase):
             self.assertTrue(text.startswith(".TH "), page)
             self.assertNotIn("None", text)
             for number, line in enumerate(text.splitlines(), 1):
-                self.assertRegex(line, r"^(\.(TH|SH|SS|TP|PP|B|BR|I|br|nf|fi)\b|\\&|[^.'])|^$", f"{page}:{number}")
+                self.assertRegex(line, r"^(\.(TH|SH|SS|TP|IP|PP|B|BR|I|br|nf|fi)\b|\\&|[^.'])|^$", f"{page}:{number}")
 
     def test_the_manual_page_has_every_subcommand_and_option(self) -> None:
         page = self.read("share/man/man8/weir.8").replace("\\-", "-")

@@ -59,7 +59,7 @@ class OldFile(unittest.TestCase):
     def test_a_base_that_is_not_here_is_named(self) -> None:
         answer = self.node.apply(self.weighs(60), base="7")
         self.assertEqual((answer.status, answer.code), (412, "stale"))
-        self.assertIn("has no version 7 ", answer.json["detail"])
+        self.assertIn("version 7, which is not among the last 32 versions", answer.json["detail"])
         answer = self.node.apply(self.weighs(60), base=self.first[:-1] + ("0" if self.first[-1] != "0" else "1"))
         self.assertEqual(answer.code, "stale")  # the number alone is not enough
         self.assertEqual(self.node.apply(self.weighs(60), base="seven").status, 422)

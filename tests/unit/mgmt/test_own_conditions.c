@@ -181,7 +181,7 @@ static void peers_with_another_key_are_told(void **state)
 	assert_int_equal(stated.n, 1);
 	assert_non_null(find("hash-key-mismatch", "fra-2"));
 	assert_non_null(strstr(find("hash-key-mismatch", "fra-2")->text,
-	                       "fra-2 uses a hash key with fingerprint " KEY2
+	                       "fra-2 has a hash key with fingerprint " KEY2
 	                       ", this node one with " KEY1));
 	for (int i = 0; i < 5; i++) {
 		const struct peers_report was = views[1];

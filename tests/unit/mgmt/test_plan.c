@@ -142,7 +142,7 @@ static void a_plan_tells_who_looks_at_vips(void **state)
 		  "protocol = \"tcp\"; port = 80; vip_check = \"none\";", 0,
 		  "vip_check is \"none\"" },
 		{ "protocol = \"tcp\"; port = 80;", "protocol = \"udp\"; port = 80;", 0,
-		  "UDP has no check" },
+		  "UDP has no default check" },
 	};
 	struct model *base = model_with(NULL, NULL);
 

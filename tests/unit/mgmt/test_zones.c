@@ -210,7 +210,7 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 	                 -EINVAL);
 	assert_int_equal(next.errors.n_items, n + 1);
 	assert_non_null(
-	        strstr(next.errors.items[n].message, "zone b.example, which is taken, uses"));
+	        strstr(next.errors.items[n].message, "zone b.example, which is not skipped, uses"));
 	assert_string_equal(next.errors.items[n].file, "sub/a");
 	assert_string_equal(text_of(&next.files, "sub/shared"), "s A 192.0.2.2\n");
 	drop(&next);

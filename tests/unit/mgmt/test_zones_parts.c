@@ -342,7 +342,7 @@ static void a_zone_s_file_may_have_another_name(void **state)
 	/* a good zone has the same file */
 	new = files_of("new");
 	assert_int_equal(skip_bad(&new, &shared, &old, &three_zones, "001"), -EINVAL);
-	assert_non_null(strstr(errors.items[0].message, "zone a, which is taken, uses"));
+	assert_non_null(strstr(errors.items[0].message, "zone a, which is not skipped, uses"));
 	assert_string_equal(text_of(&new, "b.zone"), "$INCLUDE common\nb.zone new\n");
 	files_fini(&new);
 	files_fini(&old);
