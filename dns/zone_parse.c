@@ -51,10 +51,7 @@ struct parse {
 	          &(struct build_location){ (p)->zone, (p)->line.file, (p)->line.line },           \
 	          __VA_ARGS__)
 
-/*
- * A word behind the owner: a TTL, a class, or neither. @return 0 when it was one, 1 when not,
- * -EINVAL
- */
+/* A TTL, a class, or neither. @return 0 when it was one, 1 when not, -EINVAL */
 static int read_ttl_or_class(struct parse *p, const char *word, uint32_t *ttl_s)
 {
 	static const char *const others[] = { "CH", "CHAOS", "HS", "HESIOD", "CS", "ANY", "NONE" };
@@ -394,9 +391,7 @@ static size_t store_plain(struct parse *p, bool named, uint8_t *out)
 	return n + d->n - d->before;
 }
 
-/*
- * Store the line's record if it is a plain one of a common type. @return false: it is left to ldns
- */
+/* Store a plain record of a common type. @return false: it is left to ldns */
 static bool store_plain_record(struct parse *p, const struct record_head *head)
 {
 	uint8_t data[ZONE_DATA_BYTES_MAX + 2 * NAME_WIRE_MAX];
@@ -456,10 +451,7 @@ static ldns_rdf *directive_name(struct parse *p, const char *word)
 	return name;
 }
 
-/*
- * Origins are kept by depth: behind the included file the present one is in force again (RFC
- * 1035, section 5.1).
- */
+/* Kept by depth: behind an include the present origin is in force again (RFC 1035, section 5.1). */
 static void follow_include(struct parse *p, char **at)
 {
 	char *path = zone_word_next(at), *origin = zone_word_next(at);
@@ -550,10 +542,7 @@ static void read_lines(struct parse *p)
 		REFUSE(p, "%s", why);
 }
 
-/*
- * Records before the first stated TTL get the SOA's minimum (RFC 1035, section 5.1, leaves them
- * without one; RFC 2308, section 4, explains the field). Without an SOA the zone is refused anyway.
- */
+/* Records before the first TTL get the SOA's minimum (RFC 2308, section 4, explains the field). */
 static void fill_ttls(struct parse *p)
 {
 	uint32_t minimum = 0;

@@ -237,10 +237,7 @@ static void abort_attempts(struct target *t)
 	}
 }
 
-/*
- * Note a round's result and vote. A failure that would turn the verdict goes to weigh_failure()
- * first.
- */
+/* Note a round's result and vote; weigh_failure() comes before one that would turn the verdict. */
 static void end_round(struct target *t, enum health_reason why, unsigned detail)
 {
 	struct checker *c = t->checker;

@@ -211,10 +211,7 @@ static bool bind_text(const struct bind_spot *s, struct value *v)
 	return v->text != NULL;
 }
 
-/*
- * Integers stand bare in a document, quantities with a unit in quotes. DNS knows whole seconds
- * only.
- */
+/* Integers stand bare, quantities quoted with a unit. DNS knows whole seconds only. */
 static bool bind_quantity(const struct bind_spot *s, struct value *v)
 {
 	enum schema_kind kind = schema()->rows[s->id].kind;

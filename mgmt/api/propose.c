@@ -160,10 +160,7 @@ static void reserve_own(struct core *core, const struct proposal *p, struct prop
 	snprintf(n->why, sizeof(n->why), "%s", holder ? holder : "");
 }
 
-/*
- * Ask the nodes in the order of their names until one answers. @return whether it granted, or none
- * answered
- */
+/* Ask the nodes by name until one answers. @return whether it granted, or none answered */
 static bool reserve_first(struct core *core, struct proposal *p, const char *body)
 {
 	for (size_t i = 0; i < p->n_nodes; i++) {
@@ -252,10 +249,7 @@ static bool is_fresh(const struct proposal *p)
 	return reserve_is_fresh(p->begun_ms, clock_mono_ms());
 }
 
-/*
- * Ask those again that were heard a moment ago and are silent now: it may be this process that was
- * stopped, and whose timers ran out meanwhile.
- */
+/* Ask again who was heard a moment ago and is silent now: this process may have been stopped. */
 static void reserve_again(struct core *core, struct proposal *p, const char *body)
 {
 	struct propose_node *again[PEERS_MAX];
@@ -353,10 +347,7 @@ static void set_unreserved_problem(struct core *core, const struct proposal *p,
 	set_stale_problem(core, reply, why);
 }
 
-/*
- * Reserve, and wait for a while for another node that has the reservation. Under the lock, which
- * is given up meanwhile.
- */
+/* Reserve, or wait for another's reservation. Under the lock, which is given up meanwhile. */
 static enum propose_answer reserve_patiently(struct core *core, struct proposal *p)
 {
 	uint64_t until_ms = clock_mono_ms() + RESERVE_WAIT_MS;
@@ -402,10 +393,7 @@ bool propose_reserve(struct core *core, const struct version *v, struct proposal
 	return false;
 }
 
-/*
- * Hand the version over in the order of names until one has taken it, then to all others at once.
- * Not under the lock.
- */
+/* Hand the version over by name until one takes it, then to all at once. Not under the lock. */
 static void push_once(struct core *core, struct proposal *p, const char *body)
 {
 	struct propose_node *rest[PEERS_MAX];

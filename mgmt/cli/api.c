@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One libcurl handle per request, over the Unix socket. A change carries a random Idempotency-Key,
- * so that it can be sent again after a broken connection: management then gives the first outcome
- * and changes nothing twice. Silence ends a request, not its length: management sends an interim
- * response each second while it works (on_progress()).
+ * One libcurl handle per request, over the Unix socket. A change's random Idempotency-Key lets it
+ * be sent again after a broken connection: management changes nothing twice. Silence ends a request,
+ * not its length: management at work sends an interim response each second (on_progress()).
  */
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/diverged.h"
@@ -292,10 +291,7 @@ static int report_no_answer(const char *socket, CURLcode code, long error, bool 
 	                socket, error ? strerror((int)error) : curl_easy_strerror(code));
 }
 
-/*
- * A success that says nothing readable must not pass for an empty list. @return as
- * report_no_answer()
- */
+/* An unreadable success must not pass for an empty list. @return as report_no_answer() */
 static int refuse_answer(struct api_reply *reply, const char *socket, bool asks, bool quietly)
 {
 	long status = reply->status;
@@ -510,9 +506,9 @@ static const char *find_advice(const char *code)
 	return NULL;
 }
 
-/* What @p detail does not say already. */
-static void print_refusal_list(const json_t *list, const char *name, const char *text,
-                               bool only_failed, const char *detail)
+/* What @p told does not hold already. */
+static void print_refusal_list(const json_t *list, const char *key, const char *text,
+                               bool only_failed, const char *told)
 {
 	const json_t *item;
 	size_t i;
@@ -521,10 +517,9 @@ static void print_refusal_list(const json_t *list, const char *name, const char 
 	{
 		if (only_failed && json_is_true(json_object_get(item, "ok")))
 			continue;
-		if (strstr(detail, api_text(item, name, "")) &&
-		    strstr(detail, api_text(item, text, "")))
+		if (strstr(told, api_text(item, key, "")) && strstr(told, api_text(item, text, "")))
 			continue;
-		fprintf(stderr, "  %s: %s\n", api_text(item, name, ""), api_text(item, text, ""));
+		fprintf(stderr, "  %s: %s\n", api_text(item, key, ""), api_text(item, text, ""));
 	}
 }
 

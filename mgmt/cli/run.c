@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * weir run: the supervisor where there is no systemd, or below it as one unit. It starts the four
- * programs next to it, restarts those that die (the first time at once, then after longer and
- * longer pauses) or hang (run_hang.c), and holds the DNS listening sockets, so that queries wait in
- * the kernel while weir-dns restarts. The death of a child never ends it. Children are watched by
- * pidfd and outlive it: the next supervisor finds them (run_find.c) and goes on with them.
+ * programs next to it, restarts those that die (with ever longer pauses) or hang (run_hang.c), and
+ * holds the DNS sockets, so that queries wait in the kernel while weir-dns restarts. Children are
+ * watched by pidfd and outlive it: the next supervisor finds them (run_find.c) and goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -214,10 +213,7 @@ static void terminate_child(struct child *c)
 	loop_timer_set(c->run->loop, &c->limit, loop_now_ms(c->run->loop) + STOP_MS);
 }
 
-/*
- * Close sockets of threads that are no longer wanted. weir-dns first reads each of them until it is
- * empty, so it must have run with the present document for longer than that takes.
- */
+/* Close sockets no longer wanted, once weir-dns had the time to read each of them empty. */
 static void trim_sockets(struct run *r)
 {
 	const struct child *dns = &r->children[CHILD_DNS];
@@ -454,10 +450,7 @@ static int run_open(struct run *r)
 	return err ? err : loop_watch_file(r->loop, path, apply_document, r);
 }
 
-/*
- * Every program, before anything is started: one that is missing would be started again and
- * again. @return CLI_OK or told
- */
+/* Before any start: a missing program would be started again and again. @return CLI_OK or told */
 static int check_programs(const struct run *r)
 {
 	char path[PATH_MAX + 32];

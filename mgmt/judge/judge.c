@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The judgement: one small function a rule, called in the table's order. A function adds a reason
- * for each subject that the rule applies to; the state is the worst of all reasons. What a process
- * states itself (its conditions) outranks what is concluded here from its counters: a subject is
- * not blamed twice.
+ * One small function a rule, in the table's order, adds a reason for each subject that the rule
+ * applies to; the state is the worst of all reasons. What a process states itself (its conditions)
+ * outranks what is concluded here from its counters: a subject is not blamed twice.
  */
 #include "mgmt/judge/judge.h"
 
@@ -414,9 +413,7 @@ static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
 	}
 }
 
-/*
- * The tables follow a verdict within milliseconds; a longer gap has a reason that `weir why` shows.
- */
+/* The tables follow a verdict within milliseconds; `weir why` shows what a longer gap is for. */
 static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
 {
 	for (size_t i = 0; i < f->n_pools; i++) {
@@ -425,8 +422,7 @@ static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
 		if (p->in_force)
 			add_named(
 			        v, JUDGE_RULE_BACKEND_OUT, p, &p->out,
-			        "should serve, but gets no traffic: weir why backend POOL/BACKEND "
-			        "shows why");
+			        "should serve, but gets no traffic: weir why backend POOL/BACKEND shows why");
 	}
 }
 

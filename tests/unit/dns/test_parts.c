@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Parts of weir-dns alone: sockets that are passed to it, a TCP client's share of a turn, what it
- * says of a site.
- */
+/* Parts of weir-dns: sockets passed to it, a TCP client's share of a turn, its word of a site. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -322,10 +319,7 @@ static enum tcp_client_end serve(struct tcp_client *c, struct tcp_work *work)
 	return tcp_client_serve(&worker, c, &buffers, work);
 }
 
-/*
- * The end of a stream that was announced with the last bytes is read in the next turn: no event
- * tells of it again.
- */
+/* A stream's end announced with the last bytes is read next turn: no event tells of it again. */
 static void an_end_that_was_announced_is_read(void **state)
 {
 	struct tcp_client c = make_client();

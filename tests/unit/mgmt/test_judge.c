@@ -274,10 +274,7 @@ static void peer_is_diverged(struct world *w)
 	w->peer.state = JUDGE_PEER_DIVERGED;
 }
 
-/*
- * One row a rule. The state is written out here: the test must not read it from the table that it
- * tests.
- */
+/* One row a rule; states written out: the test must not read them from the table it tests. */
 static const struct {
 	enum judge_rule rule;
 	enum judge_state state;
@@ -471,10 +468,7 @@ static void ports_are_blamed_once(void **state)
 	free(w);
 }
 
-/*
- * What one backend's condition says is nothing about its neighbour, and a next hop's is not a
- * port's.
- */
+/* One backend's condition says nothing about its neighbour, a next hop's nothing about a port. */
 static void a_backend_is_blamed_by_its_own_condition_alone(void **state)
 {
 	(void)state;

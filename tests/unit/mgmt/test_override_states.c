@@ -171,10 +171,7 @@ static void a_backend_s_drain_has_a_deadline_and_its_return_is_announced(void **
 	check_life("ended", &o, ended, COUNT(ended));
 }
 
-/*
- * A hold of a backend, of another site, and of no time at all hold nothing; nor is anything but a
- * drain held.
- */
+/* A hold of a backend, of another site or of no time holds nothing; only a drain is held. */
 static void a_hold_holds_drains_of_its_own_site_alone(void **state)
 {
 	struct overrides set = { 0 };
@@ -303,9 +300,7 @@ static void the_model_s_form_has_all_fields(void **state)
 	assert_memory_equal(&back, &o, sizeof(o));
 }
 
-/*
- * The longest text of each field is taken, a longer one refused, and what was there is untouched.
- */
+/* Each field's longest text is taken, a longer one refused; what was there is untouched. */
 static void texts_are_taken_up_to_their_room(void **state)
 {
 	static const struct {

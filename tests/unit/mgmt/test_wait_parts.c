@@ -152,10 +152,7 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-/*
- * Wait for a change; @p version: one of configuration, else of overrides. @return how long that
- * took
- */
+/* Wait for a change; @p version: of configuration, else of overrides. @return how long it took */
 static uint64_t wait_for(bool version, const char *wait, const char *wait_ms)
 {
 	struct http_request r = { .method = "POST", .gone = &client_gone };
@@ -402,10 +399,7 @@ static void each_peer_tells_how_it_judges_this_version(void **state)
 		}
 }
 
-/*
- * After a rollback a peer tells of the next version: what it said of this one is kept, by node,
- * number and digest.
- */
+/* A peer tells of the next version after a rollback: its word of this one is kept. */
 static void a_refusal_is_told_after_the_rollback(void **state)
 {
 	static const struct {
@@ -452,10 +446,7 @@ static void a_refusal_is_told_after_the_rollback(void **state)
 		}
 }
 
-/*
- * A peer that alone sees a refusal, or the deadline, takes the version back while its maker
- * waits; or another change wins.
- */
+/* A peer alone takes the version back while its maker waits; or another change wins. */
 static void what_took_the_place_of_a_version_is_told(void **state)
 {
 	static const struct {
