@@ -166,7 +166,7 @@ class Texts(test_cli.WithApi):
         found = json.loads(self.weir("config", "check", "--json").stdout)
         self.assertGreaterEqual(found["n_mistakes"], 1002)
         self.assertEqual(len(found["mistakes"]), 1000)
-        self.assertEqual((len(lines), lines[-1]), (1001, f"and {found['n_mistakes'] - 1000} more"))
+        self.assertEqual((len(lines), lines[-1]), (1001, f"and {found['n_mistakes'] - 1000} more errors"))
         self.assertEqual(lines[999], f"{path}:{good.count(chr(10)) + 1001}: pools[0].backends[999].odd: there is no such setting")
         with open(path, "w") as f:
             f.write(good + 'dns = { zones = ( { name = "shop.example"; file = "z"; } ); };\n')
