@@ -17,7 +17,7 @@ struct generation_how;
  * Read the effective document, with the key for clients in model.hash_key. If the right key is not
  * found, model.key_state says so, and the key is that of generation_how.before; without that it is
  * zero.
- * @param mistakes  errors of the document, given also on success; free with model_errors_free()
+ * @param errors  errors of the document, given also on success; free with model_errors_free()
  * @return 0; -EINVAL with errors of the document; or -errno
  */
 int steering_key_read(const struct proc_dirs *dirs, const char *path,
