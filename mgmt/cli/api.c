@@ -506,9 +506,9 @@ static const char *find_advice(const char *code)
 	return NULL;
 }
 
-/* What @p told does not hold already. */
+/* What @p known does not hold already. */
 static void print_refusal_list(const json_t *list, const char *key, const char *text,
-                               bool only_failed, const char *told)
+                               bool only_failed, const char *known)
 {
 	const json_t *item;
 	size_t i;
@@ -517,7 +517,7 @@ static void print_refusal_list(const json_t *list, const char *key, const char *
 	{
 		if (only_failed && json_is_true(json_object_get(item, "ok")))
 			continue;
-		if (strstr(told, api_text(item, key, "")) && strstr(told, api_text(item, text, "")))
+		if (strstr(known, api_text(item, key, "")) && strstr(known, api_text(item, text, "")))
 			continue;
 		fprintf(stderr, "  %s: %s\n", api_text(item, key, ""), api_text(item, text, ""));
 	}
