@@ -517,7 +517,8 @@ static void print_refusal_list(const json_t *list, const char *key, const char *
 	{
 		if (only_failed && json_is_true(json_object_get(item, "ok")))
 			continue;
-		if (strstr(known, api_text(item, key, "")) && strstr(known, api_text(item, text, "")))
+		if (strstr(known, api_text(item, key, "")) &&
+		    strstr(known, api_text(item, text, "")))
 			continue;
 		fprintf(stderr, "  %s: %s\n", api_text(item, key, ""), api_text(item, text, ""));
 	}
