@@ -81,17 +81,30 @@ def run_text(name: str, run: typing.Any) -> str:
     return f"\nLast stored result of `build/{name}.json` ({run['when']}):\n\n" + table([h.replace("_", " ") for h in heads], rows)
 
 
-def section_text(section: typing.Any, runs: dict[str, typing.Any]) -> str:
+def runs_text(section: typing.Any, runs: dict[str, typing.Any], shown: dict[str, str]) -> str:
+    """The stored results of a section, each once on the page. SHOWN: the section that has each, by name."""
+    text = ""
+    for name in (name for name in section["reads"] if name in runs):
+        if name in shown:
+            text += f"\nThe last stored result of `build/{name}.json` is [above](#{shown[name]}).\n"
+        else:
+            text += run_text(name, runs[name])
+            shown[name] = section["id"]
+    return text
+
+
+def section_text(section: typing.Any, runs: dict[str, typing.Any], shown: dict[str, str]) -> str:
     text = f"\n## {section['title']}\n\n<a id=\"{section['id']}\"></a>Measured by " + ", ".join(f"`{c}`" for c in section["by"]) + ".\n\n"
     text += table(["what", "measured", "wanted"], [[row["what"], row["measured"], row["wanted"]] for row in section["rows"]])
     if section["notes"]:
         text += "\n" + "".join(f"- {note}\n" for note in section["notes"])
-    return text + "".join(run_text(name, runs[name]) for name in section["reads"] if name in runs)
+    return text + runs_text(section, runs, shown)
 
 
 def page(store: typing.Any) -> str:
     """docs/figures.md."""
-    text = HEAD + "".join(section_text(section, store["runs"]) for section in store["sections"])
+    shown: dict[str, str] = {}
+    text = HEAD + "".join(section_text(section, store["runs"], shown) for section in store["sections"])
     return re.sub(r" +\n", "\n", text)
 
 
