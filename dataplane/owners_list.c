@@ -109,7 +109,7 @@ void owners_list_begin(struct owners *o)
 static uint16_t fallback_owner(const struct owners *o, uint32_t s)
 {
 	uint64_t seed = hash_mix(o->key[0] + hash_mix(o->key[1] + s)), best = 0;
-	uint16_t heir = 0;
+	uint16_t fallback = 0;
 
 	if ((uint64_t)o->now.n_members * o->tables.n_slots > FALLBACK_WORK_MAX)
 		return 0;
@@ -120,9 +120,9 @@ static uint16_t fallback_owner(const struct owners *o, uint32_t s)
 		if (m->weight == 0 || !owners_has(&o->serves, m->backend) || draw < best)
 			continue;
 		best = draw;
-		heir = m->backend;
+		fallback = m->backend;
 	}
-	return heir;
+	return fallback;
 }
 
 /*
@@ -139,7 +139,7 @@ static uint16_t fallback_owner(const struct owners *o, uint32_t s)
 uint16_t owners_list_target(const struct owners *o, uint32_t s)
 {
 	const struct owners_line *line = &o->lines[s];
-	uint16_t heir;
+	uint16_t fallback;
 
 	if (line->owner == 0)
 		return o->now.wanted[s];
@@ -149,8 +149,8 @@ uint16_t owners_list_target(const struct owners *o, uint32_t s)
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
 		if (owners_has(&o->serves, line->earlier[i]))
 			return line->earlier[i];
-	heir = fallback_owner(o, s);
-	return heir != 0 ? heir : o->now.wanted[s];
+	fallback = fallback_owner(o, s);
+	return fallback != 0 ? fallback : o->now.wanted[s];
 }
 
 /* Note that @p backend has a claim, and add it to the list. */

@@ -215,7 +215,7 @@ static void install_driver(struct process *p, struct change *c, struct compiler 
 	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000), why.text);
 }
 
-/* Opening may take minutes (DPDK), so `weir run` is told of the job and waits. */
+/* Opening may take minutes (DPDK), so the process announces the job to `weir run`, which waits. */
 static int open_new_driver(struct process *p, const struct driver_ops *ops,
                            const struct compiled *d, const char *chosen, char why[PLAN_REASON_MAX])
 {

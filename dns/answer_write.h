@@ -68,7 +68,7 @@ void message_put_negative(struct message *m, const struct image_zone *zone, uint
 
 /**
  * Write the CNAME that a DNAME stands for (RFC 6672, section 3.1), to the uncompressed @p target.
- * @return where the target stands in the message
+ * @return offset of the target in the message
  */
 size_t message_put_alias(struct message *m, uint32_t owner_off, uint32_t ttl_s,
                          const uint8_t *target, size_t length);

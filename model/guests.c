@@ -2,7 +2,7 @@
 /*
  * The file in which a node finds what a peer told it (weir/guests.h). The first line has what weir-
  * dataplane must know before it reads on: when it was written, so that an old answer is not taken
- * for a new one, and by whom.
+ * for a new one, and from which peer it is.
  */
 #include "weir/guests.h"
 

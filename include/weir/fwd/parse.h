@@ -423,9 +423,8 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
  * UDP. What is the same for all of them is a constant to what is compiled behind this.
  *
  * @param p  out: as by fwd_parse(); unset unless true is returned
- * @return whether it has this shape and is sound; if not, it is to be given to fwd_parse(). For
- * whom
- *         it is remains to be seen (fwd_addressee())
+ * @return whether it has this shape and is sound; if not, the caller gives it to fwd_parse(). The
+ *         addressee is looked at later (fwd_addressee())
  */
 FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_parsed *p)
 {
