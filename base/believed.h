@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/wall.h"
+#include "base/wall_clock.h"
 
 #define BELIEVED_PAGE_KIND   "clock"
 #define BELIEVED_PAGE_LAYOUT 1u /**< rises when struct believed_page changes */

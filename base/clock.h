@@ -32,7 +32,7 @@ int64_t clock_realtime_ms(void);
  * clock_believe(); before the first, the wall clock. Safe from any thread.
  */
 int64_t clock_believed_ms(void);
-/** Believe that the wall clock is the boot clock plus @p offset_ms (base/wall.h says when). */
+/** Believe that the wall clock is the boot clock plus @p offset_ms (base/wall_clock.h says when). */
 void clock_believe(int64_t offset_ms);
 /** The first 64 bits of the kernel's id of this boot; 0: it cannot be read. */
 uint64_t clock_boot(void);

@@ -10,7 +10,7 @@
  * that is silent longest. A process without free descriptors still serves one client at a time
  * (base/spare.h). A socket file that somebody removes is made again within a second.
  *
- * Implemented in base/ctl.c (server: the loop's thread only) and base/ctl_ask.c (client: any
+ * Implemented in base/ctl.c (server: the loop's thread only) and base/ctl_request.c (client: any
  * thread).
  */
 #ifndef WEIR_BASE_CTL_H

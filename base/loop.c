@@ -6,7 +6,7 @@
  * the turn, is recognised and dropped. Timers are a binary heap in which each timer knows its
  * index, so cancelling needs no search. Signals come through a signalfd(2).
  */
-#include "base/loop_inside.h"
+#include "base/loop_internal.h"
 
 #include <errno.h>
 #include <limits.h>

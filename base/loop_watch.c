@@ -4,7 +4,7 @@
  * is a new inode. A page is watched by a helper thread that waits on the page's futex and writes to
  * an eventfd; the thread touches nothing else of the loop.
  */
-#include "base/loop_inside.h"
+#include "base/loop_internal.h"
 
 #include <errno.h>
 #include <libgen.h>

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/sandbox_inside.h"
+#include "base/sandbox_internal.h"
 
 #if defined(__x86_64__)
 #define ARCHITECTURE                 AUDIT_ARCH_X86_64

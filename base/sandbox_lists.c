@@ -14,7 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include "base/sandbox_inside.h"
+#include "base/sandbox_internal.h"
 #include "base/sandbox_numbers.h"
 
 /* names that older libc headers do not have */

@@ -6,7 +6,7 @@
  * into seconds of CLOCK_MONOTONIC. NTP slews that clock but not the ticks, so the base is set again
  * from time to time (driver_ops.tick).
  */
-#include "bpf/xdp_inside.h"
+#include "bpf/xdp_internal.h"
 
 #include <errno.h>
 #include <time.h>

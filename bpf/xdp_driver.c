@@ -7,7 +7,7 @@
  * packets are forwarded while the process is gone. A program is replaced by one bpf_link update,
  * which no packet notices. A lock on the directory keeps a second process out; one thread calls.
  */
-#include "bpf/xdp_inside.h"
+#include "bpf/xdp_internal.h"
 #include "weir/carry.h"
 #include "weir/model.h"
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bpf/xdp_inside.h"
+#include "bpf/xdp_internal.h"
 
 /* Whether the pin at @p path is a link that holds @p ifindex. */
 static bool holds_interface(const char *path, uint32_t ifindex)

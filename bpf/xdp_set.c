@@ -7,7 +7,7 @@
  * one by one under a new name and renamed, which replaces a pin in one step. A set of another
  * layout or size is refused, never converted. One thread.
  */
-#include "bpf/xdp_inside.h"
+#include "bpf/xdp_internal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * What goes wrong with XDP, in words that say what to do: the kernel's errno alone tells
  * an operator nothing. Each errno has the causes that drivers are known to give it for.
  */
-#include "bpf/xdp_inside.h"
+#include "bpf/xdp_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

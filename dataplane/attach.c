@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "dataplane/links.h"
-#include "dataplane/macs.h"
+#include "dataplane/nexthop/links.h"
+#include "dataplane/tables/macs.h"
 #include "dataplane/process.h"
 #include "weir/model.h"
 

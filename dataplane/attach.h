@@ -12,7 +12,7 @@ struct process;
 /** Attach all ports of the document; a failure is logged once, and attach_missing() tries again. */
 void attach_all(struct process *p);
 /**
- * Update the ports' own MAC addresses (macs.h), read the ports back, and attach those that are
+ * Update the ports' own MAC addresses (tables/macs.h), read the ports back, and attach those that are
  * missing.
  */
 void attach_missing(struct process *p);

@@ -19,8 +19,8 @@
 #include <limits.h>
 
 #include "base/proc.h"
-#include "dataplane/mapped.h"
-#include "dataplane/node.h"
+#include "dataplane/tables/mapped.h"
+#include "dataplane/tables/compiler.h"
 #include "weir/model.h"
 
 struct carry;

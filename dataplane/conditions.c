@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "dataplane/links.h"
+#include "dataplane/nexthop/links.h"
 #include "dataplane/process.h"
-#include "dataplane/publish.h"
+#include "dataplane/export/publish.h"
 #include "weir/condition.h"
 #include "weir/model.h"
 

@@ -3,7 +3,7 @@
  * Conditions of network paths to backends: of checks through tunnels, of next hops, and of agents.
  *
  *     probe-path-missing  checks through the tunnel cannot be sent, so they give no verdict
- *     next-hop-unusable   a next hop takes the backend out (node_way.c), or a guard keeps it in
+ *     next-hop-unusable   a next hop takes the backend out (tables/compiler_way.c), or a guard keeps it in
  *     next-hop-missing    a backend is in force and owns slots, and nothing can be sent to it; with
  *                         subject "all" and severity down: that is so of all that own slots
  *     agents-unseen       (a note) a pool relies on options of its agents, which no node sees
@@ -14,10 +14,10 @@
 
 #include <stdio.h>
 
-#include "dataplane/effect_inside.h"
+#include "dataplane/export/effect_internal.h"
 #include "dataplane/probes.h"
 #include "dataplane/process.h"
-#include "dataplane/publish.h"
+#include "dataplane/export/publish.h"
 #include "weir/condition.h"
 #include "weir/model.h"
 

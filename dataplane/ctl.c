@@ -62,7 +62,7 @@ static char *do_status(struct process *p, const json_t *request)
 }
 
 /*
- * The state for a peer that starts (weir/guests.h), and whether this node is still learning
+ * The state for a peer that starts (weir/conn_state.h), and whether this node is still learning
  * itself.
  */
 static char *do_handover(struct process *p, const json_t *request)

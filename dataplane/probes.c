@@ -6,7 +6,7 @@
  * entries are sorted by backend. Without the program (no privilege, an old kernel) everything else
  * works, and no probe is judged.
  */
-#include "dataplane/probes_inside.h"
+#include "dataplane/probes_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "dataplane/hops.h"
+#include "dataplane/nexthop/hops.h"
 #include "weir/bpf_why.h"
 #include "weir/model.h"
 #include "weir/stats.h"

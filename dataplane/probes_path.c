@@ -12,7 +12,7 @@
  *     a VIP's route leads elsewhere, or to no next hop       probes to VIPs of that family
  *     no VIP has a route                                     nothing is sent: only stated
  */
-#include "dataplane/probes_inside.h"
+#include "dataplane/probes_internal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -20,8 +20,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "dataplane/hops.h"
-#include "dataplane/links.h"
+#include "dataplane/nexthop/hops.h"
+#include "dataplane/nexthop/links.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 

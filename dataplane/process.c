@@ -2,9 +2,9 @@
 /*
  * What starts what. The effective document names cluster, ports and sizes, so the driver is opened
  * with the first one. From then on documents, verdicts, next hops and time each call the compiler
- * of tables (node.h).
+ * of tables (tables/compiler.h).
  *
- * Long work must not delay a death. So documents are read in a thread (draft.h), and work on the
+ * Long work must not delay a death. So documents are read in a thread (tables/compiled.h), and work on the
  * loop yields between its steps (compiler_yield()). Each failure is logged once and tried again;
  * packets are forwarded meanwhile as before.
  */
@@ -25,12 +25,12 @@
 #include "dataplane/change.h"
 #include "dataplane/choose.h"
 #include "dataplane/conditions.h"
-#include "dataplane/draft.h"
+#include "dataplane/tables/compiled.h"
 #include "dataplane/drivers.h"
-#include "dataplane/filters.h"
-#include "dataplane/links.h"
+#include "dataplane/nexthop/filters.h"
+#include "dataplane/nexthop/links.h"
 #include "dataplane/probes.h"
-#include "dataplane/publish.h"
+#include "dataplane/export/publish.h"
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/nic.h"

@@ -12,9 +12,9 @@
 
 #include "base/loop.h"
 #include "base/proc.h"
-#include "dataplane/hop_log.h"
-#include "dataplane/learn.h"
-#include "dataplane/node.h"
+#include "dataplane/nexthop/hop_log.h"
+#include "dataplane/state_sync.h"
+#include "dataplane/tables/compiler.h"
 #include "base/believed.h"
 
 struct ctl;
@@ -42,7 +42,7 @@ struct process {
 	struct hop_log hop_log;
 	struct page *health;
 	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
-	size_t macs_left_out;  /**< own MAC addresses that the tables have no room for (macs.h) */
+	size_t macs_left_out; /**< own MAC addresses that the tables have no room for (tables/macs.h) */
 	bool is_changed_again; /**< the document changed while it was read */
 	struct loop_timer tick, second, retry, told, see, show;
 	uint64_t shown;    /**< number of decisions on the effect page */

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dns/image.h"
+#include "dns/zone/image.h"
 #include "dns/server.h"
 #include "weir/model.h"
 

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/generation.h"
-#include "dns/image.h"
+#include "dns/zone/image.h"
 #include "dns/serving.h"
 #include "dns/tally.h"
 #include "weir/stats.h"

@@ -23,11 +23,11 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/owner.h"
-#include "dns/decided.h"
-#include "dns/image.h"
-#include "dns/outside.h"
-#include "dns/place_key.h"
-#include "dns/ramps.h"
+#include "dns/steering/decided.h"
+#include "dns/zone/image.h"
+#include "dns/steering/outside.h"
+#include "dns/steering_key.h"
+#include "dns/steering/ramps.h"
 #include "weir/model.h"
 
 /* A limit, not a size: against a document out of proportion. */

@@ -19,9 +19,9 @@
 #include <stdint.h>
 
 #include "base/proc.h"
-#include "dns/place.h"
-#include "dns/views.h"
-#include "dns/zone.h"
+#include "dns/steering/steering.h"
+#include "dns/steering/peer_health.h"
+#include "dns/zone/zone.h"
 
 #define GENERATION_IMAGE_FILE "dns.image" /* run */
 

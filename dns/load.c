@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "dns/image.h"
+#include "dns/zone/image.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 

@@ -31,7 +31,7 @@
 #include "weir/model.h"
 #include "weir/placement.h"
 #include "weir/stats.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 /* Between two attempts to open the health page, which may not exist yet. */
 #define HEALTH_RETRY_MS   1000

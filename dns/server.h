@@ -10,7 +10,7 @@
  *
  * Until the first generation is loaded no socket is read: queries wait in the sockets' buffers.
  *
- * Implemented in main.c, load.c, keep.c, listen.c, control.c and conditions.c; called by the main
+ * Implemented in main.c, load.c, keep.c, listen.c, dns/ctl.c and conditions.c; called by the main
  * thread only.
  */
 #ifndef WEIR_DNS_SERVER_H
@@ -25,9 +25,9 @@
 #include "base/page.h"
 #include "base/proc.h"
 #include "dns/counters.h"
-#include "dns/decided.h"
+#include "dns/steering/decided.h"
 #include "dns/generation.h"
-#include "dns/ramps.h"
+#include "dns/steering/ramps.h"
 #include "dns/serving.h"
 #include "dns/worker.h"
 #include "base/believed.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "dns/wire.h"
+#include "dns/zone/wire.h"
 
 #define CLIENT_QUERIES 8 /* answered in a share: then the next client has its turn */
 /* Bytes; buffers that held more are given back to the system at the end. */

@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 #include "base/hash.h"
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/server.h"
 #include "dns/worker.h"
 
-#define TCP_CLIENTS_MAX 1024 /* of a thread: room for them; crew.c sets the limit in force */
+#define TCP_CLIENTS_MAX 1024 /* of a thread: room for them; dns/workers.c sets the limit in force */
 /*
  * All sockets of all addresses and threads, twice: a new plan is added before the old one is
  * removed.

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/server.h"
 #include "dns/serving.h"
 

@@ -16,7 +16,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/server.h"
 #include "dns/serving.h"
 

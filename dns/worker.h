@@ -13,7 +13,7 @@
  *
  * worker_*() is implemented in worker.c, udp_*() in udp.c, tcp_*() in tcp.c: called by the thread
  * itself, but for X_open() and X_close(), which the main thread calls while the thread does not
- * run. worker_name() and worker_plan_free() are for both. workers_*() is implemented in crew.c and
+ * run. worker_name() and worker_plan_free() are for both. workers_*() is implemented in dns/workers.c and
  * called by the main thread only.
  */
 #ifndef WEIR_DNS_WORKER_H
@@ -116,7 +116,7 @@ void tcp_limit(struct dns_worker *w, uint32_t most);
 /** The number of clients. */
 uint32_t tcp_clients(const struct dns_worker *w);
 
-/* crew.c: the main thread's side. */
+/* dns/workers.c: the main thread's side. */
 
 /**
  * Run exactly @p n threads (1 to WORKERS_MAX) of each kind, and give them the sockets of

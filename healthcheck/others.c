@@ -9,7 +9,7 @@
 #include <limits.h>
 
 #include "base/page.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 static bool has_new_vip(const struct checker *c)
 {

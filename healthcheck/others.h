@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What other nodes observe of VIPs that are new here (weir/view.h). Loop's thread only. */
+/* What other nodes observe of VIPs that are new here (weir/peer_page.h). Loop's thread only. */
 #ifndef HEALTHCHECK_OTHERS_H
 #define HEALTHCHECK_OTHERS_H
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weir/near.h"
+#include "weir/suggest.h"
 
 #define CPU_MAX 1023 /* the last CPU of a cpu_set_t */
 

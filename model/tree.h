@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "model/grammar.h"
-#include "model/mistakes.h"
+#include "model/errors.h"
 
 enum tree_kind { TREE_GROUP, TREE_LIST, TREE_TEXT, TREE_INTEGER, TREE_BOOLEAN };
 

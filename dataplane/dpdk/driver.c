@@ -23,7 +23,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/owner.h"
-#include "dataplane/dpdk/crew.h"
+#include "dataplane/dpdk/lcores.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"
 #include "dataplane/dpdk/rss.h"

@@ -22,7 +22,7 @@
 #include <rte_pause.h>
 #include <rte_ring.h>
 
-#include "dataplane/dpdk/exception.h"
+#include "dataplane/dpdk/kernel_path.h"
 #include "dataplane/dpdk/rss.h"
 #include "dataplane/dpdk/spread.h"
 #include "weir/fwd/burst.h"

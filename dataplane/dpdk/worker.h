@@ -3,7 +3,7 @@
  * @file
  * A worker: one core that reads bursts from its queues, forwards them (weir/fwd/burst.h) and sends
  * them, run to completion. It also carries the host's own frames between its queues and its TAPs
- * (exception.h).
+ * (dpdk/kernel_path.h).
  *
  * If a port has fewer queues than there are workers, workers with a receive queue hand frames over
  * by flow (`inbox`), and workers without a send queue have their frames sent by another (`outbox`).

@@ -12,7 +12,7 @@
  * times as many sets, an entry is copied to all k sets in which its flow may now be looked for.
  * Copies that no packet matches end by idle time.
  *
- * Implemented in model/carry.c; called by the thread that drives the driver.
+ * Implemented in pages/carry.c; called by the thread that drives the driver.
  */
 #ifndef WEIR_CARRY_H
 #define WEIR_CARRY_H

@@ -7,7 +7,7 @@
  * A round replaces the one before it: conditions_begin(), conditions_add() for each thing that is
  * so now, conditions_end(). Readers see a round whole or not at all. The conditions of a process
  * lie beside its stats page, at RUN/conditions.PROCESS.page (page kind "conditions"), so that
- * readers and pages of earlier releases need not know of them. Implemented in model/condition.c.
+ * readers and pages of earlier releases need not know of them. Implemented in pages/condition.c.
  *
  * The writer's functions are for the one thread that makes the words of the stats page.
  */

@@ -3,7 +3,7 @@
  * @file
  * What Weir answers to a DNS question, and why: the same answer code runs over the effective
  * document, the zone files (or their kept image) and the health page. It needs no running process
- * and asks none. Implemented in dns/explain.c; called by the command line.
+ * and asks none. Implemented in dns/answer/explain.c; called by the command line.
  */
 #ifndef WEIR_EXPLAIN_H
 #define WEIR_EXPLAIN_H

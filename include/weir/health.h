@@ -6,7 +6,7 @@
  * weir-health alone writes it (base/page.h); dataplane, DNS and management read it. A target keeps
  * its entry until the writer publishes a new layout: then health_page.generation changes and
  * readers look their targets up again. The effect of a verdict never ends by age: a stale page is
- * shown as unknown, but its last words stay in force. Implemented in model/health.c; writing is for
+ * shown as unknown, but its last words stay in force. Implemented in pages/health.c; writing is for
  * the page's one writer, reading for any thread.
  */
 #ifndef WEIR_HEALTH_H

@@ -2,7 +2,7 @@
 /**
  * @file
  * Network devices of this machine, as sysfs shows them: PCI devices with their drivers, and
- * the kernel's other interfaces. Nothing is changed. Implemented in model/nic.c; any thread.
+ * the kernel's other interfaces. Nothing is changed. Implemented in host/nic.c; any thread.
  */
 #ifndef WEIR_NIC_H
 #define WEIR_NIC_H

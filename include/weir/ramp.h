@@ -6,7 +6,7 @@
  *
  * A drain's level follows from an instant of its schedule (model_override_ppm()). That instant is
  * the wall clock's, unless the ramp was held: then the instant stops, and continues afterwards,
- * later than the schedule. Implemented in model/ramp.c; any thread.
+ * later than the schedule. Implemented in pages/ramp.c; any thread.
  */
 #ifndef WEIR_RAMP_H
 #define WEIR_RAMP_H

@@ -5,7 +5,7 @@
  * serves all processes (Prometheus' exposition format gives names and kinds).
  *
  * The page of kind "stats" is RUN/stats.PROCESS.page. The writer adds entries to the directory
- * and counts in plain 64-bit words; readers walk the directory. Implemented in model/stats.c. One
+ * and counts in plain 64-bit words; readers walk the directory. Implemented in pages/stats.c. One
  * thread of the writer makes and drops words; any of its threads may count.
  */
 #ifndef WEIR_STATS_H

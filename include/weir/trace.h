@@ -5,7 +5,7 @@
  * (include/weir/fwd/) runs on the tables in force, without changing them.
  *
  * The tables may belong to a living dataplane or to one that died: they are pinned. Implemented in
- * dataplane/trace.c and trace_json.c; any thread.
+ * dataplane/export/trace.c and trace_json.c; any thread.
  */
 #ifndef WEIR_TRACE_H
 #define WEIR_TRACE_H

@@ -2,7 +2,7 @@
 /**
  * @file
  * What is wrong with a configuration's zone files, as weir-dns would find it: its own code compiles
- * them, and the result is thrown away. Implemented in dns/zones_check.c and dns/zones_list.c; any
+ * them, and the result is thrown away. Implemented in dns/zone/zones_check.c and dns/zone/zones_list.c; any
  * thread.
  */
 #ifndef WEIR_ZONES_H
@@ -57,7 +57,7 @@ int zones_serial(const char *zone, const char *file, uint32_t *out);
 
 /**
  * List the records of a zone file, as it is written: it need not be a whole zone. Implemented in
- * dns/zones_list.c; any thread.
+ * dns/zone/zones_list.c; any thread.
  * @return 0 or -errno
  */
 int zones_list(const char *zone, const char *file, zones_found *found, void *arg);

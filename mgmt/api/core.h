@@ -68,7 +68,7 @@ struct core {
 	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */
 	size_t n_keys;
 	size_t n_polls
-	        [4];      /**< requests that wait for an event, by kind of client (handle_seen.c) */
+	        [4]; /**< requests that wait for an event, by kind of client (handle_observed.c) */
 	uint64_t n_given; /**< counts releases of the lock */
 	uint64_t
 	        moving_ms; /**< when core_is_moving() last found the lock free, or given up since its look before */

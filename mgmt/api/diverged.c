@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 
 /* A head with all that a person needs to tell it from the others. */

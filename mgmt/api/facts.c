@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 
 /* The memory that the facts point to. */
 struct holder {

@@ -16,7 +16,7 @@
 #include "mgmt/api/field.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/tell/command.h"
+#include "mgmt/json/command.h"
 
 #define WAIT_LOCAL_MS   3000u                       /* where a process is silent */
 #define WAIT_VERSION_MS (INFORCE_WITHIN_MS + 2000u) /* until this node has judged */

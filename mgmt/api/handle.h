@@ -26,7 +26,7 @@ const char *handle_reason(struct field *f);
 http_handler handle_clock, handle_clock_accept;
 /* overrides: handle_overrides.c */
 http_handler handle_overrides, handle_override, handle_command;
-/* what is: handle_status.c, handle_seen.c */
+/* what is: handle_status.c, handle_observed.c */
 http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health, handle_dns;
 http_handler handle_process_request, handle_events, handle_metrics, handle_healthz, handle_page,
         handle_openapi;

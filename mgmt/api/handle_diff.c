@@ -14,7 +14,7 @@
 #include "mgmt/api/client.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/linediff.h"

@@ -12,7 +12,7 @@
 
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 
 #define FILES_PARTS_MAX      4096u             /**< of a request */
 #define FILES_PART_BYTES_MAX ((size_t)4 << 20) /**< of all parts of a request, decoded */

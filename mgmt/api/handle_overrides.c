@@ -13,7 +13,7 @@
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/when.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes ask of each other. Answers are whole records with integer times (tell_peer.c), so
+ * What nodes ask of each other. Answers are whole records with integer times (peer_json.c), so
  * that they arrive unchanged; nothing here changes the intent.
  */
 #include <stdlib.h>
@@ -8,12 +8,12 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/learn.h"
+#include "mgmt/api/state_fetch.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
-#include "mgmt/api/views.h"
+#include "mgmt/api/health_exchange.h"
 #include "mgmt/store/yield.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"

@@ -13,7 +13,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/propose.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/yield.h"
 
 static bool is_equal_version(const struct version *a, const struct version *b)

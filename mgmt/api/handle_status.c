@@ -14,7 +14,7 @@
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
 #include "mgmt/api/status_bound.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 
 /* The text called @p name; "" where there is none. */
 static const char *status_text(const json_t *object, const char *name)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "mgmt/api/handle.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 
 /* Versions that gave way to others: their numbers belong to those now. */
 static json_t *lost_versions_to_json(struct store *store, uint64_t limit)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/plain.h"
-#include "mgmt/tell/command.h"
+#include "mgmt/json/command.h"
 
 const char *http_query(const struct http_request *r, const char *name)
 {

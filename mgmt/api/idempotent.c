@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
 #include "weir/json.h"
 

@@ -20,7 +20,7 @@
 #include "mgmt/api/inforce_internal.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/key.h"
 
 #define MISSED_MAX_MS 60000 /* a head that is older was judged by the process before */

@@ -13,7 +13,7 @@
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 
 int look_init(struct core *core, struct look *l)

@@ -17,7 +17,7 @@
 #include "base/owner.h"
 #include "base/plain.h"
 #include "base/proc.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/when.h"
 

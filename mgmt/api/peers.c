@@ -22,7 +22,7 @@
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/propose.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/yield.h"
 

@@ -18,7 +18,7 @@
 #include "base/plain.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/yield.h"
 
 #define RESERVE_TIMEOUT_MS 1500  /* a person waits */

@@ -2,7 +2,7 @@
 /*
  * All calls are under the core's lock but open and close. A peer's clock is noted by the thread
  * that asks the peers, as an offset to this machine's boot clock, so that its age does not matter.
- * What to believe is decided by a pure function (base/wall.h); this file gathers its input,
+ * What to believe is decided by a pure function (base/wall_clock.h); this file gathers its input,
  * publishes the result in a page, and keeps a record of it for the next boot.
  */
 #include "mgmt/api/timekeep.h"
@@ -18,7 +18,7 @@
 #include "base/owner.h"
 #include "base/page.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/tell/command.h"
+#include "mgmt/json/command.h"
 #include "base/believed.h"
 #include "weir/stats.h"
 

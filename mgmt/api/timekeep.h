@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The keeper of the node's believed time (base/wall.h says what that is): it hears the kernel and
+ * The keeper of the node's believed time (base/wall_clock.h says what that is): it hears the kernel and
  * the peers, decides, and publishes for the other processes (base/believed.h).
  *
  * STATE/clock keeps the last believed time, so that a boot does not begin with whatever the
@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/wall.h"
+#include "base/wall_clock.h"
 #include "mgmt/api/core.h"
 
 #define TIMEKEEP_FILE    "clock" /* state */

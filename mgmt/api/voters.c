@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rule is weir-dns' (dns/majority.h): more than half of the sites that have a node must see a
+ * The rule is weir-dns' (dns/steering/majority.h): more than half of the sites that have a node must see a
  * site down. A site was heard if the page of one of its nodes ever had entries; sites that a
  * person took out have no vote.
  */
@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/page.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 #define VOTERS_MIN 3u /* with fewer sites each node trusts its own view */
 

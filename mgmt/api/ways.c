@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel is asked which route leads to a backend (rtnetlink(7), RTM_GETROUTE): a question that
- * needs no privilege. What the dataplane would make of the answer is decided in dataplane/node_way.c.
+ * needs no privilege. What the dataplane would make of the answer is decided in dataplane/tables/compiler_way.c.
  */
 #include "mgmt/api/ways.h"
 

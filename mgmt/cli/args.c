@@ -2,7 +2,7 @@
 /*
  * Arguments and help, from the rows of the program's table (commands.c). A command is the first row
  * whose words begin the arguments, so "clock accept" stands before "clock". Options may stand
- * anywhere up to "--". For a misspelt word the nearest one of the table is named (weir/near.h).
+ * anywhere up to "--". For a misspelt word the nearest one of the table is named (weir/suggest.h).
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "mgmt/cli/cli.h"
 #include "weir/json.h"
-#include "weir/near.h"
+#include "weir/suggest.h"
 
 int cli_fail(enum cli_status status, const char *format, ...)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * clock, clock accept: the time by which schedules go is weir-mgmt's judgement (base/wall.h) and
+ * clock, clock accept: the time by which schedules go is weir-mgmt's judgement (base/wall_clock.h) and
  * may differ from the wall clock, so both are shown, with what the peers' clocks say.
  */
 #include <stdio.h>

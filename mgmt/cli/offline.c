@@ -15,7 +15,7 @@
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/when.h"
-#include "mgmt/tell/command.h"
+#include "mgmt/json/command.h"
 #include "base/believed.h"
 #include "weir/health.h"
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/tell/command.h"
+#include "mgmt/json/command.h"
 
 #define N_PROCESSES 4u /* those in names[] */
 

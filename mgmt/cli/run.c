@@ -24,7 +24,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "mgmt/cli/cli.h"
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 #include "mgmt/store/when.h"
 #include "weir/model.h"
 

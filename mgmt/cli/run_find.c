@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 
 #define LINE_MAX_BYTES 16384 /* of a command line; ours are far shorter, and others may be cut */
 

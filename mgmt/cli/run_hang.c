@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 #include "weir/condition.h"
 
 #define LOOK_AGAIN_MS 5000u  /* between two looks at the threads of a blocked process */

@@ -12,7 +12,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "mgmt/cli/run.h"
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 
 static void log_removed(const char *path, int err)
 {

@@ -15,7 +15,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "mgmt/cli/cli.h"
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 #include "weir/stats.h"
 
 #define AGAIN_US  100000u /* between two tries to take the lock */

@@ -16,7 +16,7 @@
 #include "mgmt/store/compose.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/join.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/sweep.h"
 #include "mgmt/store/yield.h"
 

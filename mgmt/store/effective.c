@@ -19,7 +19,7 @@
 #include "base/owner.h"
 #include "base/proc.h"
 #include "mgmt/store/compose.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 
 #define RESERVE_FILE  "reserve"
 #define RESERVE_LEAST ((off_t)256 << 10)  /* bytes: a first document may be small and grow */

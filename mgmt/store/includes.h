@@ -3,7 +3,7 @@
  * @file
  * The files of a zone: its own file and those that it includes ($INCLUDE), by their names in a
  * version. Names of includes are relative to the directory of the zone's file, also in included
- * files (dns/zone_text.h).
+ * files (dns/zone/text.h).
  *
  * Implemented in mgmt/store/includes.c. Any thread may call.
  */
@@ -12,7 +12,7 @@
 
 #include "mgmt/store/files.h"
 
-#define INCLUDES_DEPTH_MAX 8u   /**< levels, as weir-dns reads them (dns/zone.h) */
+#define INCLUDES_DEPTH_MAX 8u   /**< levels, as weir-dns reads them (dns/zone/zone.h) */
 #define INCLUDES_MAX       256u /**< files of a zone, as weir-dns reads them */
 
 /** Called for each $INCLUDE that is found; @p name as it is in a version. @return 0, or what ends the walk */

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "mgmt/store/gather.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/sweep.h"
 
 #define RETRY_MS  1000  /* between attempts to write to a store that fails */

@@ -16,7 +16,7 @@
 #include "base/proc.h"
 #include "mgmt/store/base.h"
 #include "mgmt/store/gather.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 
 /* The marks of a provisional version: peers compare them, so they must never change. */
 #define FIRST_AUTHOR     "first start"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 
 const struct intent_key *key_status(const struct intent *in)
 {

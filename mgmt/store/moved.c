@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 
 void intent_purge_by(struct intent *in, int64_t purge_ms)
 {

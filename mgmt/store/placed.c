@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/proc.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 #include "weir/placement.h"
 
 /*

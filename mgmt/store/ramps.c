@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/proc.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 
 /* Whether the file has changed since it was read. */
 static bool is_new(struct intent *in, const char *path)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 
 /* How far the shown deadline may be off the boot clock's: beyond, the wall clock has stepped. */
 #define SHOWN_OFF_MS 2000

@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/proc.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 #include "weir/condition.h"
 
 /* A page with a larger number is damaged: at one document a millisecond that takes 8,000 years. */

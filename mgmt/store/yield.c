@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 
 static bool equals_version(const struct version *a, const struct version *b)
 {

@@ -9,7 +9,7 @@ import re
 import typing
 
 IDENTIFIERS, TEXTS, COMMENTS, DOCUMENTS = "identifiers", "texts", "comments", "documents"
-PRODUCT = ("base/", "bpf/", "dataplane/", "dns/", "healthcheck/", "include/", "mgmt/", "model/")
+PRODUCT = ("base/", "bpf/", "dataplane/", "dns/", "healthcheck/", "host/", "include/", "mgmt/", "model/", "pages/")
 PROSE = (TEXTS, COMMENTS, DOCUMENTS)
 READ = (TEXTS, DOCUMENTS)  # what an operator reads
 
@@ -51,10 +51,10 @@ RETIRED = (
     name("set", whole("sets?|.*_set_of|(?:same|make|build|check|compare|count|open|read|follow|pool|by|put)_sets?"),
          "members, bucket, rrset, tables"),
     name("learn", part("learn|learns|learnt"), "remember, state sync, resolve"),
-    name("exception", part("exceptions?"), "kernel path", "dataplane/dpdk/exception"),
+    name("exception", part("exceptions?"), "kernel path", "dataplane/dpdk/kernel_path"),
     name("control", part("control"), "ctl, for the control socket", "base/", "dns/", "dataplane/", "mgmt/"),
-    name("views", part("views?"), "peer health", "dns/", "mgmt/", "model/"),
-    name("word", part("words?"), "counter", "include/weir/stats", "model/stats", "dns/counters", "dataplane/publish"),
+    name("views", part("views?"), "peer health", "dns/", "mgmt/", "host/", "include/", "mgmt/", "model/", "pages/"),
+    name("word", part("words?"), "counter", "include/weir/stats", "pages/stats", "dns/counters", "dataplane/export/publish"),
     name("take", part("take|takes|taken"), "accept, apply, install, commit, allocate, receive; with its object"),
     name("tell", part("tell|tells"), "notify, encode, log, publish, x_to_json; with its object"),
     name("ask", part("ask|asks|asked"), "query, request, intend; with its object"),

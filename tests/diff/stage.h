@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A node (dataplane/node.h) on the native side's tables, and what is done to it between packets: documents
+ * A node (dataplane/tables/compiler.h) on the native side's tables, and what is done to it between packets: documents
  * with members added, drained, brought back, removed and of other weights, backends disabled by a person,
  * deaths and returns by checks, other next hops, ends of the process and its returns, and time.
  * Where there is a process (twin.h) it is told the same, and must have the same tables.
@@ -9,7 +9,7 @@
 #ifndef WEIR_TESTS_DIFF_STAGE_H
 #define WEIR_TESTS_DIFF_STAGE_H
 
-#include "dataplane/node.h"
+#include "dataplane/tables/compiler.h"
 #include "diff/compare.h"
 
 #define STAGE_POOLS    4u /**< GUE with agents and without, layer 2, IPIP */

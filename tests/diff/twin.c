@@ -26,7 +26,7 @@
 #include "base/ctl.h"
 #include "base/page.h"
 #include "dataplane/dpdk/tablefile.h"
-#include "dataplane/node.h"
+#include "dataplane/tables/compiler.h"
 #include "diff/generate.h"
 #include "fwd/world.h"
 #include "weir/health.h"

@@ -17,7 +17,7 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "base/page.h"
-#include "dataplane/draft.h"
+#include "dataplane/tables/compiled.h"
 #include "dns/generation.h"
 #include "healthcheck/checker.h"
 #include "mgmt/store/files.h"

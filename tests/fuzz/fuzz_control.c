@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/hops_inside.h"
+#include "dataplane/nexthop/hops_internal.h"
 #include "dataplane/process.h"
 #include "tests/fuzz/fuzz_text.h"
 #include "tests/unit/dataplane/stage.h"

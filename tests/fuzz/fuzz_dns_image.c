@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dns/image.h"
-#include "dns/zone.h"
+#include "dns/zone/image.h"
+#include "dns/zone/zone.h"
 #include "tests/fuzz/fuzz_text.h"
 
 static const char zone_text[] =

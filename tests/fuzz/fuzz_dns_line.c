@@ -38,7 +38,7 @@ static struct server server;
 static char dir[FUZZ_DIR_MAX];
 static unsigned n_loads;
 
-/* What control.c calls of load.c. */
+/* What ctl.c calls of load.c. */
 uint64_t server_load_start(struct server *s, bool from_files)
 {
 	assert(s == &server && from_files);

@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dns/answer.h"
-#include "dns/image.h"
-#include "dns/zone.h"
+#include "dns/answer/answer.h"
+#include "dns/zone/image.h"
+#include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

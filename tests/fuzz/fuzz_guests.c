@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as what a fellow tells of slots (dataplane/node_guests.c): refused whole, or taken so
+ * Any bytes as what a fellow tells of slots (dataplane/tables/compiler_handover.c): refused whole, or taken so
  * that each slot is somebody's, and names backends of the tables alone.
  */
 #include <setjmp.h>

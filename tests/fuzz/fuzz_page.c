@@ -18,7 +18,7 @@
 #include "weir/effect.h"
 #include "weir/health.h"
 #include "weir/stats.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 static char dir[FUZZ_DIR_MAX];
 

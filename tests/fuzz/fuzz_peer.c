@@ -6,12 +6,12 @@
 #include <assert.h>
 
 #include "mgmt/api/inforce.h"
-#include "mgmt/api/learn.h"
-#include "mgmt/api/tell.h"
-#include "mgmt/api/views.h"
+#include "mgmt/api/state_fetch.h"
+#include "mgmt/api/to_json.h"
+#include "mgmt/api/health_exchange.h"
 #include "tests/fuzz/fuzz_text.h"
 #include "weir/json.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 static void check_override(const json_t *json)
 {

@@ -2,7 +2,7 @@
 /* Any bytes as what the kernel says over rtnetlink: each fact lies within them, and its name ends. */
 #include <assert.h>
 
-#include "dataplane/rtnl.h"
+#include "dataplane/nexthop/rtnl.h"
 #include "tests/fuzz/fuzz_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

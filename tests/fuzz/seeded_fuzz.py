@@ -22,8 +22,8 @@ N_MUTATIONS = "20000"
 BUGS = [
     ("auth", "mgmt/api/auth.c", "	if (!fits)\n		return HTTP_NO_ROLE;\n", ""),
     ("auth", "mgmt/api/auth.c", "	if (authorization && !*token)\n		return;", "	if (0)\n		return;"),
-    ("peer", "mgmt/api/tell_peer.c", "(json_int_t)o->until_ms", "(json_int_t)o->over_ms"),
-    ("peer", "mgmt/api/tell_peer.c", "(json_int_t)v->time_ms", "(json_int_t)v->effective_ms + 1"),
+    ("peer", "mgmt/api/peer_json.c", "(json_int_t)o->until_ms", "(json_int_t)o->over_ms"),
+    ("peer", "mgmt/api/peer_json.c", "(json_int_t)v->time_ms", "(json_int_t)v->effective_ms + 1"),
     ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),
     ("times", "base/clock.c", "\"%04d\"", "\"%d\""),
 ]

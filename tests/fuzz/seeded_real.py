@@ -30,16 +30,16 @@ FOUND = re.compile(r"ERROR: AddressSanitizer|runtime error:|ERROR: libFuzzer: (d
 # Target, file, what is there once, what is put in its place.
 BUGS = [
     ("config", "model/scan.c", "	while (t->at < t->end && *t->at != '\\n')\n		t->at++;", "	while (*t->at != '\\n')\n		t->at++;"),
-    ("dns_query", "dns/query.c", "from > end || length > end - from", "from > end"),
-    ("kept", "model/ramp.c", " || strlen(words[0]) >= sizeof(r.id)", ""),
-    ("rtnl", "dataplane/rtnl.c", "	return attr && mnl_attr_get_payload_len(attr) == n ?", "	return attr && mnl_attr_get_payload_len(attr) <= n ?"),
+    ("dns_query", "dns/answer/query.c", "from > end || length > end - from", "from > end"),
+    ("kept", "pages/ramp.c", " || strlen(words[0]) >= sizeof(r.id)", ""),
+    ("rtnl", "dataplane/nexthop/rtnl.c", "	return attr && mnl_attr_get_payload_len(attr) == n ?", "	return attr && mnl_attr_get_payload_len(attr) <= n ?"),
     ("control", "dataplane/ctl.c", "	for (size_t i = 0; what && i <", "	for (size_t i = 0; i <"),
-    ("dns_line", "dns/control.c", "	else if (!what)", "	else if (0)"),
-    ("rtnl", "dataplane/rtnl.c", "payload_len(name) <= sizeof(out->name))", "payload_len(name) <= 2 * sizeof(out->name))"),
-    ("page", "dataplane/effect.c", "	return e->own || page_size(e->page) >= ", "	return e->own || page_size(e->page) || "),
+    ("dns_line", "dns/ctl.c", "	else if (!what)", "	else if (0)"),
+    ("rtnl", "dataplane/nexthop/rtnl.c", "payload_len(name) <= sizeof(out->name))", "payload_len(name) <= 2 * sizeof(out->name))"),
+    ("page", "dataplane/export/effect.c", "	return e->own || page_size(e->page) >= ", "	return e->own || page_size(e->page) || "),
     ("kept", "healthcheck/keep.c", " || at_ms < 0)", ")"),
-    ("page", "model/condition.c", "	c->n = c->n < CONDITIONS_MAX ? c->n : CONDITIONS_MAX;\n", ""),
-    ("dns_image", "dns/image.c", "i->size_bytes != length || ", ""),
+    ("page", "pages/condition.c", "	c->n = c->n < CONDITIONS_MAX ? c->n : CONDITIONS_MAX;\n", ""),
+    ("dns_image", "dns/zone/image.c", "i->size_bytes != length || ", ""),
 ]
 
 

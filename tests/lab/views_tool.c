@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 #define SITES_MAX 64u
 #define LONG_MS   3600000u

@@ -31,31 +31,31 @@ SUITES = ("unit", "waits", "fuzz")  # and what of kind lab is a script of tests/
 # What the long suites are about: beginnings of paths. For other files they are not run.
 LONG = {
     "fail api": ("base/memory",), "fail cli": ("base/memory",), "fail load": ("base/memory",),
-    "mgmt api": ("mgmt/api", "mgmt/store", "mgmt/tell", "mgmt/judge"),
+    "mgmt api": ("mgmt/api", "mgmt/store", "mgmt/json", "mgmt/judge"),
     "mgmt client": ("mgmt/api/http", "mgmt/api/handle_wait", "mgmt/cli/api", "mgmt/cli/upload"),
     "mgmt clock": ("mgmt/api/timekeep", "mgmt/store/pending", "base/wall", "base/clock", "base/believed", "dns/ramps"),
     "mgmt http": ("mgmt/api/http",),
     "mgmt install": (), "mgmt installation": ("mgmt/cli", "mgmt/api"),
     "mgmt logins": ("mgmt/api/auth", "mgmt/api/logins", "mgmt/api/certificate", "mgmt/api/http", "mgmt/api/listen",
                     "mgmt/store/tokens", "mgmt/cli/cmd_token"),
-    "mgmt many zones": ("mgmt/store/zones", "mgmt/store/files", "dns/zones"),
+    "mgmt many zones": ("mgmt/store/zones", "mgmt/store/files", "dns/zone"),
     "mgmt moved": ("mgmt/store", "base/owner", "base/lock"),
-    "mgmt peers": ("mgmt/api/peers", "mgmt/api/propose", "mgmt/api/fetch", "mgmt/api/client", "mgmt/api/tell",
-                   "mgmt/api/handle_peer", "mgmt/api/handle_files", "mgmt/api/learn", "mgmt/api/diverged",
+    "mgmt peers": ("mgmt/api/peers", "mgmt/api/propose", "mgmt/api/fetch", "mgmt/api/client", "mgmt/api/to_json", "mgmt/api/peer_json",
+                   "mgmt/api/handle_peer", "mgmt/api/handle_files", "mgmt/api/state_fetch", "mgmt/api/diverged",
                    "mgmt/store/join", "mgmt/store/yield", "mgmt/store/blobs"),
     "mgmt proposals": ("mgmt/api/propose", "mgmt/api/peers", "mgmt/store/reserve", "mgmt/store/yield"),
     "mgmt record": ("mgmt/store/store", "mgmt/store/journal", "mgmt/cli/api"),
     "mgmt roles": ("mgmt/api/auth", "mgmt/api/route", "mgmt/api/idempotent", "mgmt/api/handle"),
     "mgmt run": ("mgmt/cli/run", "base/proc", "base/lock"),
-    "mgmt threads": ("base/thread", "dns/crew", "dns/keep", "healthcheck/main", "mgmt/api"),
+    "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/main", "mgmt/api"),
     "mgmt unconfirmed": ("mgmt/api/peers", "mgmt/api/unconfirmed", "mgmt/api/propose", "mgmt/store/unconfirmed",
                          "mgmt/store/pending"),
-    "owners_sim": ("dataplane/owners", "dataplane/ring", "include/weir/fwd/owner"),
-    "process": ("dataplane", "bpf", "base/ctl", "base/page", "model/carry"),
+    "owners_sim": ("dataplane/owners", "include/weir/fwd/owner"),
+    "process": ("dataplane", "bpf", "base/ctl", "base/page", "pages/carry"),
     "process_ports": ("dataplane", "bpf"),
 }
 SHORT_S = 4  # suites that take no longer run together
-OWN = {"include": ("fwd", "dataplane")}  # where a folder's tests lie, if not by its name
+OWN = {"include": ("fwd", "dataplane"), "host": ("dataplane",), "pages": ("model",)}  # where a folder's tests lie, if not by its name
 
 
 def read_list(path: str) -> list[typing.Any]:

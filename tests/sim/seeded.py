@@ -18,11 +18,11 @@ import typing
 
 RULES = "include/weir/fwd/owner.h"
 WORD = "include/weir/fwd/owner_word.h"
-SLOT = "dataplane/owners_slot.c"
-OWNERS = "dataplane/owners.c"
-MEMORY = "dataplane/owners_memory.c"
-LIST = "dataplane/owners_list.c"
-GUESTS = "dataplane/owners_guests.c"
+SLOT = "dataplane/owners/slot.c"
+OWNERS = "dataplane/owners/owners.c"
+MEMORY = "dataplane/owners/memory.c"
+LIST = "dataplane/owners/list.c"
+GUESTS = "dataplane/owners/handover.c"
 SECOND = "include/weir/fwd/second.h"
 
 # name, world that must notice (with options), file, text, what it becomes
@@ -126,8 +126,8 @@ def run_one(source: str, breakage: typing.Any) -> tuple[bool, str]:
         with open(target, "w", encoding="utf-8") as f:
             f.write(code.replace(text, becomes))
         files = [os.path.join(work, "tests/sim", f) for f in ("sim_main.c", "sim_world.c", "sim_flows.c")]
-        files += [os.path.join(work, "dataplane", f) for f in
-                  ("owners.c", "owners_guests.c", "owners_line.c", "owners_list.c", "owners_memory.c", "owners_past.c", "owners_sets.c", "owners_slot.c", "ring.c")]
+        files += [os.path.join(work, "dataplane/owners", f) for f in
+                  ("owners.c", "handover.c", "line.c", "list.c", "memory.c", "past.c", "targets.c", "slot.c", "ring.c")]
         binary = os.path.join(work, "sim")
         compiled = subprocess.run(
             ["gcc", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-I" + work, "-I" + work + "/include",

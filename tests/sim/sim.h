@@ -2,7 +2,7 @@
 /**
  * @file
  * A simulated world for the rules of owners: clients, balancers that run the real rules
- * (weir/fwd/owner.h, dataplane/owners.c), backends, and a management that changes them.
+ * (weir/fwd/owner.h, dataplane/owners/owners.c), backends, and a management that changes them.
  *
  * sim_world.c: management, backends, balancers. sim_flows.c: clients. sim_main.c: scenarios.
  * One thread; time is simulated; everything follows from the seed.
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/owners.h"
+#include "dataplane/owners/owners.h"
 #include "weir/fwd/owner.h"
 
 #define SIM_BACKENDS        12u

@@ -13,7 +13,7 @@
  *   4. read the hot word; fetch backend and counters and, where the slot is unsettled, its
  *      cold part and the set of exceptions
  *   5. carry out, frame by frame: an *easy* frame goes where its slot led in stage 4 by the
- *      short way (easy.h), any other is decided on as a whole
+ *      short way (fast_path.h), any other is decided on as a whole
  * Easy is a frame of the commonest shape, of a service, no loop, in a settled slot. Little is kept
  * of it between stages: to read a header again costs less than to write down what it said. A
  * frame's hot word counts as it was read in stage 4 or, if it is not easy, as it is in stage 5;

@@ -9,7 +9,7 @@
 #ifndef WEIR_FWD_FORWARD_H
 #define WEIR_FWD_FORWARD_H
 
-#include "weir/fwd/easy.h"
+#include "weir/fwd/fast_path.h"
 
 FWD_INLINE void fwd_count(struct fwd_count *c, uint64_t bytes)
 {

@@ -13,7 +13,7 @@
  * owner and is remembered, or to the base if there is no room.
  *
  * Who writes what:
- *   hot words            the control process alone (dataplane/owners.c)
+ *   hot words            the control process alone (dataplane/owners/owners.c)
  *   claim.base           the control process alone, before the hot word that leads there
  *   claim.settle_at      the control process (0: settled); the packet path only moves it into
  *                        the future, when a flow of the base could not be remembered

@@ -97,7 +97,7 @@ static int fake_poll(struct pollfd *p, nfds_t n, int ms)
 #define send       fake_send
 #define recv       fake_recv
 #define poll       fake_poll
-#include "base/ctl_ask.c"
+#include "base/ctl_request.c"
 #undef owner_is
 #undef owner_note
 #undef send

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/wall.h"
+#include "base/wall_clock.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define SETTLE_MS 5000

@@ -19,7 +19,7 @@
 
 #include <rte_ring.h>
 
-#include "dataplane/dpdk/crew.h"
+#include "dataplane/dpdk/lcores.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/tap.h"
 #include "tests/unit/dataplane/noted.h"

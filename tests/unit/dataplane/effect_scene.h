@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/effect_inside.h"
+#include "dataplane/export/effect_internal.h"
 
 #include "tests/fwd/memory.h"
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "dataplane/publish.h"
-#include "dataplane/publish_rows.h"
+#include "dataplane/export/publish.h"
+#include "dataplane/export/publish_rows.h"
 #include "weir/stats.h"
 
 #include "tests/unit/dataplane/stage.h"

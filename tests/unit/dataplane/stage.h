@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "dataplane/node.h"
+#include "dataplane/tables/compiler.h"
 #include "weir/health.h"
 #include "weir/layout.h"
 

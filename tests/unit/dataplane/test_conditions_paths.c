@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "dataplane/conditions.h"
-#include "dataplane/effect_inside.h"
+#include "dataplane/export/effect_internal.h"
 #include "dataplane/probes.h"
 #include "dataplane/process.h"
-#include "dataplane/publish.h"
+#include "dataplane/export/publish.h"
 #include "weir/condition.h"
 #include "weir/model.h"
 

@@ -113,7 +113,7 @@ static int edge_wait(unsigned int lcore)
 #define rte_eal_wait_lcore        edge_wait
 #define rte_get_tsc_hz()          (2000000000ull)
 #define rte_lcore_to_socket_id(i) ((i) == 2 ? 1u : 0u)
-#include "dataplane/dpdk/crew.c"
+#include "dataplane/dpdk/lcores.c"
 
 int worker_run(void *arg)
 {

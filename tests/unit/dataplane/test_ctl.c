@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "dataplane/hops_inside.h"
+#include "dataplane/nexthop/hops_internal.h"
 #include "dataplane/process.h"
 
 #include "tests/unit/dataplane/stage.h"

@@ -15,7 +15,7 @@
 
 #include "base/sandbox.h"
 #include "dataplane/drivers.h"
-#include "dataplane/metrics.h"
+#include "dataplane/export/metrics.h"
 #include "dataplane/process.h"
 #include "weir/model.h"
 #include "weir/nic.h"

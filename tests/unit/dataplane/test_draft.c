@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/loop.h"
-#include "dataplane/draft.h"
+#include "dataplane/tables/compiled.h"
 
 /* What came of one draft. */
 struct seen {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The effect (dataplane/effect_scan.c): what is counted in tables made by hand, slot by slot. */
+/* The effect (dataplane/export/effect_scan.c): what is counted in tables made by hand, slot by slot. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

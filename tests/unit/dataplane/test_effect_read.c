@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The effect (dataplane/effect.c): how a reader finds pools and backends on the page and in a file
+ * The effect (dataplane/export/effect.c): how a reader finds pools and backends on the page and in a file
  * of tables, where tables are, and in which words a backend's lack of traffic is explained.
  */
 #include <errno.h>

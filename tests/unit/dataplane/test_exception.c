@@ -63,7 +63,7 @@ static size_t count_out(void)
 
 #define rte_pktmbuf_alloc fake_alloc
 #define rte_pktmbuf_free  fake_free
-#include "dataplane/dpdk/exception.c"
+#include "dataplane/dpdk/kernel_path.c"
 
 static int kernel_fd; /* the TAP's other end */
 static struct worker_port port;

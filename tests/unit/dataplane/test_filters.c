@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/loop.h"
-#include "dataplane/filters.h"
+#include "dataplane/nexthop/filters.h"
 
 #include "tests/unit/bpf/space.h"
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/guard.h"
+#include "dataplane/tables/guard.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define WINDOW_MS 10000

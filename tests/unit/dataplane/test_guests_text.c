@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes tell each other of slots, letter by letter (dataplane/node_guests.c): a single slot,
+ * What nodes tell each other of slots, letter by letter (dataplane/tables/compiler_handover.c): a single slot,
  * two pools.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "weir/guests.h"
+#include "weir/conn_state.h"
 
 #include "tests/unit/dataplane/stage.h"
 
@@ -22,7 +22,7 @@
 static size_t room = CONN_STATE_TEXT_MAX;
 #undef CONN_STATE_TEXT_MAX
 #define CONN_STATE_TEXT_MAX room
-#include "dataplane/node_guests.c"
+#include "dataplane/tables/compiler_handover.c"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define SLOT     0x2fu

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/hop_log.h"
+#include "dataplane/nexthop/hop_log.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define REPORT_MS 10000

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/hops_inside.h"
+#include "dataplane/nexthop/hops_internal.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NOW      9000u

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/hops_inside.h"
+#include "dataplane/nexthop/hops_internal.h"
 
 #include "tests/unit/bpf/space.h"
 

@@ -16,8 +16,8 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "dataplane/learn.h"
-#include "weir/guests.h"
+#include "dataplane/state_sync.h"
+#include "weir/conn_state.h"
 
 static char taken[64];
 static int take_says;
@@ -32,7 +32,7 @@ static int fake_take(struct compiler *n, const char *text, const struct compiler
 
 /* The private parts too. */
 #define compiler_handover_read fake_take
-#include "dataplane/learn.c"
+#include "dataplane/state_sync.c"
 
 static char dir[64];
 static struct plan_pool plan_pool = { .n_backends = 2 };

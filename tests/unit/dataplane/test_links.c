@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
-#include "dataplane/links.h"
+#include "dataplane/nexthop/links.h"
 #include "tests/unit/dataplane/link_message.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

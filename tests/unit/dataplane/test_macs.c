@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "dataplane/links.h"
-#include "dataplane/macs.h"
+#include "dataplane/nexthop/links.h"
+#include "dataplane/tables/macs.h"
 #include "tests/fwd/memory.h"
 #include "tests/unit/dataplane/link_message.h"
 #include "weir/model.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Elements that rest (dataplane/node_rest.c), and room that is reached exactly (node.c): a pool
+ * Elements that rest (dataplane/tables/compiler_quarantine.c), and room that is reached exactly (compiler.c): a pool
  * with its slots, counters and backends leaves, and another one comes before and after it may have
  * them.
  */

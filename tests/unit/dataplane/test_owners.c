@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/owners.h"
+#include "dataplane/owners/owners.h"
 #include "weir/fwd/owner.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Slots' lines in pools with agents (dataplane/owners_line.c), and what nodes tell each other of
+ * Slots' lines in pools with agents (dataplane/owners/line.c), and what nodes tell each other of
  * slots (owners_guests.c). Sets have one member with weight each, so that all slots are its: what
  * follows is exact.
  */
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 /* The private parts too. */
-#include "dataplane/owners_guests.c"
+#include "dataplane/owners/handover.c"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define SLOTS       32u

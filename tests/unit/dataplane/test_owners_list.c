@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owners of slots in a pool with agents (dataplane/owners.h): lists of earlier owners. */
+/* Owners of slots in a pool with agents (dataplane/owners/owners.h): lists of earlier owners. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/owners.h"
+#include "dataplane/owners/owners.h"
 #include "weir/fwd/owner.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))

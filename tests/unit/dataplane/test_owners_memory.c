@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sweep of the exceptions (dataplane/owners_memory.c): what is counted, what is removed, and
+ * The sweep of the exceptions (dataplane/owners/memory.c): what is counted, what is removed, and
  * when an index is free.
  */
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/owners_parts.h"
+#include "dataplane/owners/owners_internal.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define MEMBER_SETS 64u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stores that change one slot (dataplane/owners_slot.c), and a slot's past by the document
+ * The stores that change one slot (dataplane/owners/slot.c), and a slot's past by the document
  * (owners_past.c): each field of the cold slot, and each time exactly, a second before and after.
  */
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/owners_parts.h"
+#include "dataplane/owners/owners_internal.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define FIRST    64u

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/path.h"
+#include "dataplane/tables/path_mtu.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define STEP_MS 1000

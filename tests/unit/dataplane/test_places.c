@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "dataplane/places.h"
-#include "dataplane/ranges.h"
+#include "dataplane/tables/indexes.h"
+#include "dataplane/tables/ranges.h"
 
 static void a_full_table_gives_no_place(void **state)
 {

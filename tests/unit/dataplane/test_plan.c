@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "dataplane/guard.h"
-#include "dataplane/plan.h"
+#include "dataplane/tables/guard.h"
+#include "dataplane/tables/plan.h"
 #include "weir/model.h"
 
 #include "tests/unit/dataplane/world.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A plan to its edges (dataplane/plan.c, plan_fill.c): sizes, limits reached exactly, whose
+ * A plan to its edges (dataplane/tables/plan.c, plan_fill.c): sizes, limits reached exactly, whose
  * override, which ring.
  */
 #include <errno.h>
@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "dataplane/guard.h"
-#include "dataplane/plan.h"
+#include "dataplane/tables/guard.h"
+#include "dataplane/tables/plan.h"
 #include "weir/model.h"
 #include "weir/ring.h"
 

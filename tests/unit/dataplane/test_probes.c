@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
-#include "dataplane/probes_inside.h"
+#include "dataplane/probes_internal.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 

@@ -16,9 +16,9 @@
 
 #include "base/addr.h"
 #include "base/log.h"
-#include "dataplane/hops.h"
-#include "dataplane/links.h"
-#include "dataplane/probes_inside.h"
+#include "dataplane/nexthop/hops.h"
+#include "dataplane/nexthop/links.h"
+#include "dataplane/probes_internal.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the dataplane shows of itself (dataplane/publish.c): each value on the stats page and on the
+ * What the dataplane shows of itself (dataplane/export/publish.c): each value on the stats page and on the
  * effect page is traced back to where it comes from.
  */
 #include <errno.h>
@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "dataplane/effect_inside.h"
-#include "dataplane/hops_inside.h"
-#include "dataplane/metrics.h"
+#include "dataplane/export/effect_internal.h"
+#include "dataplane/nexthop/hops_internal.h"
+#include "dataplane/export/metrics.h"
 
 #include "tests/unit/dataplane/publish_scene.h"
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "dataplane/rtnl.h"
+#include "dataplane/nexthop/rtnl.h"
 
 static int answer;
 static uint64_t clock_ms;
@@ -32,13 +32,13 @@ static int read_rows(rtnl_on_fact *take, void *arg)
 #define rtnl_query(socket, b, nb, q, nq, seq, take, at)                                            \
 	((void)(socket), (void)(nq), read_rows(take, at))
 #define apply_dump_row take_link_row
-#include "dataplane/links.c"
+#include "dataplane/nexthop/links.c"
 #undef rtnl_query
 #undef apply_dump_row
 #undef clock_mono_ms
 
 #define on_hops_message on_hop_news
-#include "dataplane/hops.c"
+#include "dataplane/nexthop/hops.c"
 
 static unsigned n_changes;
 

@@ -11,7 +11,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
-#include "dataplane/rtnl.h"
+#include "dataplane/nexthop/rtnl.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -24,7 +24,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "dataplane/drivers.h"
-#include "dataplane/metrics.h"
+#include "dataplane/export/metrics.h"
 #include "dataplane/process.h"
 #include "tests/unit/dataplane/noted.h"
 #include "weir/model.h"

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "dataplane/effect_inside.h"
+#include "dataplane/export/effect_internal.h"
 #include "weir/trace.h"
 
 #include "tests/unit/dataplane/stage.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a trace tells, step by step and word by word (dataplane/trace.c), on a node with two pools
+ * What a trace tells, step by step and word by word (dataplane/export/trace.c), on a node with two pools
  * on tables in memory.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Verdicts brought into force (dataplane/node_verdicts.c): what is counted, and what a page that
+ * Verdicts brought into force (dataplane/tables/compiler_verdicts.c): what is counted, and what a page that
  * is gone or damaged changes.
  */
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/page.h"
-#include "dataplane/node_inside.h"
+#include "dataplane/tables/compiler_internal.h"
 
 #include "tests/unit/dataplane/stage.h"
 

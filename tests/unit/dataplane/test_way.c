@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/node_inside.h"
+#include "dataplane/tables/compiler_internal.h"
 #include "tests/unit/dataplane/stage.h"
 
 /* --- next hops: all are known but that of "a", which a test sets --- */

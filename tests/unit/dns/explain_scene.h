@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dns/explain.c over a scene in memory: zones with each kind of answer, and two services at two
+ * dns/answer/explain.c over a scene in memory: zones with each kind of answer, and two services at two
  * sites, ams and fra. What it calls is in the test's hands (`edge`), but for the compiler, the
  * answer and the choice of a site.
  */
@@ -22,11 +22,11 @@
 
 #include "base/clock.h"
 #include "base/page.h"
-#include "dns/decided.h"
+#include "dns/steering/decided.h"
 #include "dns/generation.h"
-#include "dns/image.h"
-#include "dns/majority.h"
-#include "dns/ramps.h"
+#include "dns/zone/image.h"
+#include "dns/steering/majority.h"
+#include "dns/steering/ramps.h"
 #include "weir/health.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -131,7 +131,7 @@ static struct majority fake_views_of(const struct peer_health *v, size_t target)
 #define page_header(p)          (&edge.header)
 #define page_close(p)           (edge.n_pages -= (p) != NULL)
 #define peer_health_of_target   fake_views_of
-#include "dns/explain.c"
+#include "dns/answer/explain.c"
 
 static const char zone[] =
         "$TTL 60\n@ SOA ns root 7 1 1 1 30\n@ NS ns\nns A 192.0.2.1\n"

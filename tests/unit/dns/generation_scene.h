@@ -22,12 +22,12 @@
 
 #include "base/arena.h"
 #include "base/owner.h"
-#include "dns/decided.h"
+#include "dns/steering/decided.h"
 #include "dns/generation.h"
-#include "dns/image.h"
-#include "dns/outside.h"
-#include "dns/place_key.h"
-#include "dns/ramps.h"
+#include "dns/zone/image.h"
+#include "dns/steering/outside.h"
+#include "dns/steering_key.h"
+#include "dns/steering/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define BYTES    4096u

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "dns/answer.h"
-#include "dns/image.h"
-#include "dns/zone.h"
+#include "dns/answer/answer.h"
+#include "dns/zone/image.h"
+#include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

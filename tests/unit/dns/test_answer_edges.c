@@ -15,10 +15,10 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
-#include "dns/answer.h"
-#include "dns/image.h"
-#include "dns/place.h"
-#include "dns/zone.h"
+#include "dns/answer/answer.h"
+#include "dns/zone/image.h"
+#include "dns/steering/steering.h"
+#include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
 
 #define SOA_NS "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n"

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "dns/server.h"
-#include "dns/views.h"
+#include "dns/steering/peer_health.h"
 #include "weir/condition.h"
 
 static struct {

@@ -11,7 +11,7 @@
 
 #include "dns/generation.h"
 #include "dns/server.h"
-#include "dns/views.h"
+#include "dns/steering/peer_health.h"
 #include "weir/health.h"
 
 static uint64_t fake_load_start(struct server *s, bool from_files)
@@ -29,7 +29,7 @@ static const char *fake_load_error(const struct server *s)
 /* The private parts too. What they need of the process is not there. */
 #define server_load_error fake_load_error
 #define server_load_start fake_load_start
-#include "dns/control.c"
+#include "dns/ctl.c"
 
 static struct steering_state *states; /* of one site */
 static struct peer_health views;

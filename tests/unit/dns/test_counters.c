@@ -12,13 +12,13 @@
 
 #include <cmocka.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/counters.h"
 #include "dns/generation.h"
-#include "dns/image.h"
+#include "dns/zone/image.h"
 #include "dns/serving.h"
 #include "dns/tally.h"
-#include "dns/zone.h"
+#include "dns/zone/zone.h"
 #include "weir/stats.h"
 
 static char dir[32];

@@ -137,7 +137,7 @@ static int fake_create(pthread_t *thread, const pthread_attr_t *attr, void *(*ru
 #define stats_turns      fake_turns
 #define stats_turns_end  fake_turns_end
 #define counters_thread  fake_thread
-#include "dns/crew.c"
+#include "dns/workers.c"
 
 static struct server s;
 static uint64_t n_threads_word;

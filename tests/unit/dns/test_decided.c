@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "dns/decided.h"
+#include "dns/steering/decided.h"
 
 static int set_up(void **state)
 {

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "dns/place.h"
+#include "dns/steering/steering.h"
 
 #define PREFIXES 60000
 #define SITES    3

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "dns/generation.h"
-#include "dns/image.h"
+#include "dns/zone/image.h"
 #include "weir/explain.h"
 #include "weir/health.h"
 #include "weir/model.h"

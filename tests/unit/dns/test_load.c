@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "dns/image.h"
+#include "dns/zone/image.h"
 #include "dns/server.h"
 #include "weir/model.h"
 #include "weir/stats.h"

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "dns/image.h"
-#include "dns/name.h"
-#include "dns/wire.h"
+#include "dns/zone/image.h"
+#include "dns/zone/name.h"
+#include "dns/zone/wire.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

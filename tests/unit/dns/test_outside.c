@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
-#include "dns/outside.h"
+#include "dns/steering/outside.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define T        1790000000000

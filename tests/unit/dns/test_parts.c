@@ -23,7 +23,7 @@
 #include "base/proc.h"
 #include "dns/server.h"
 #include "dns/tcp_internal.h"
-#include "dns/wire.h"
+#include "dns/zone/wire.h"
 
 static int place_of_socket = -ENOENT; /* where "dns-udp-0" is to lie */
 static unsigned n_removed, n_updated, n_answered;

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dns/place.h"
+#include "dns/steering/steering.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PREFIXES 60000

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "dns/place.h"
-#include "dns/ramps.h"
+#include "dns/steering/steering.h"
+#include "dns/steering/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ALL      STEERING_PPM_ALL

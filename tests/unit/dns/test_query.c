@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dns/query.h"
+#include "dns/answer/query.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NONE     (-1) /* no answer */

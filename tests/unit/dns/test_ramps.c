@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/proc.h"
-#include "dns/ramps.h"
+#include "dns/steering/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define T        1790000000000

@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "dns/answer.h"
-#include "dns/answer_write.h"
-#include "dns/image.h"
-#include "dns/name.h"
-#include "dns/wire.h"
-#include "dns/zone.h"
+#include "dns/answer/answer.h"
+#include "dns/answer/message.h"
+#include "dns/zone/image.h"
+#include "dns/zone/name.h"
+#include "dns/zone/wire.h"
+#include "dns/zone/zone.h"
 #include "tests/unit/dns/message_text.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

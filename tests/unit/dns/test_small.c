@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "dns/name.h"
+#include "dns/zone/name.h"
 #include "dns/tally.h"
-#include "dns/wire.h"
+#include "dns/zone/wire.h"
 
 #define WORDS 300 /* several times the slots: many are in each other's way */
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dns/majority.h"
+#include "dns/steering/majority.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "dns/tcp_internal.h"
-#include "dns/wire.h"
+#include "dns/zone/wire.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -17,11 +17,11 @@
 #include "base/arena.h"
 #include "base/page.h"
 #include "base/proc.h"
-#include "dns/decided.h"
+#include "dns/steering/decided.h"
 #include "dns/generation.h"
-#include "dns/place.h"
-#include "dns/views.h"
-#include "weir/view.h"
+#include "dns/steering/steering.h"
+#include "dns/steering/peer_health.h"
+#include "weir/peer_page.h"
 
 #define SITES 4
 #define UP    health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 7)

@@ -19,8 +19,8 @@
 
 #include <cmocka.h>
 
-#include "dns/answer.h"
-#include "dns/image.h"
+#include "dns/answer/answer.h"
+#include "dns/zone/image.h"
 #include "dns/server.h"
 #include "dns/serving.h"
 #include "dns/worker.h"

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "dns/image.h"
-#include "dns/wire.h"
-#include "dns/zone.h"
+#include "dns/zone/image.h"
+#include "dns/zone/wire.h"
+#include "dns/zone/zone.h"
 #include "tests/unit/dns/zone_twice.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

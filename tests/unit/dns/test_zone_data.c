@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "dns/image.h"
-#include "dns/zone_data.h"
+#include "dns/zone/image.h"
+#include "dns/zone/data.h"
 #include "tests/unit/dns/zone_twice.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-#include "dns/image.h"
-#include "dns/wire.h"
-#include "dns/zone.h"
+#include "dns/zone/image.h"
+#include "dns/zone/wire.h"
+#include "dns/zone/zone.h"
 
 #define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
 #define LINE_MAX_  1024u

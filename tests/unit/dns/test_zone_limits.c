@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "dns/image.h"
-#include "dns/zone.h"
+#include "dns/zone/image.h"
+#include "dns/zone/zone.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n" /* four lines */

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "dns/image.h"
+#include "dns/zone/image.h"
 #include "tests/unit/dns/zone_twice.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -23,7 +23,7 @@ static ssize_t fake_read(int fd, void *bytes, size_t n)
 
 /* The private parts too. */
 #define read fake_read
-#include "dns/zone_text.c"
+#include "dns/zone/text.c"
 #undef read
 
 #define TEXT "a 60 IN A 192.0.2.1 ; one\nb TXT \"x ; y\" (\n 1 )\n\tc\n"

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 #include <ldns/ldns.h>
 
-#include "dns/image.h"
-#include "dns/zone_data.h"
-#include "dns/zone_words.h"
+#include "dns/zone/image.h"
+#include "dns/zone/data.h"
+#include "dns/zone/words.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

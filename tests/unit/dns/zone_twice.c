@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/image.h"
+#include "dns/zone/image.h"
 
 const char *zone_twice_text;
 

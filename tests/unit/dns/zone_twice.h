@@ -3,7 +3,7 @@
 #ifndef WEIR_TESTS_ZONE_TWICE_H
 #define WEIR_TESTS_ZONE_TWICE_H
 
-#include "dns/zone.h"
+#include "dns/zone/zone.h"
 
 /** What is compiled, to be printed before an abort; may be NULL. */
 extern const char *zone_twice_text;

@@ -14,7 +14,7 @@
 #include "checker_run.h"
 #include "healthcheck/keep.h"
 #include "healthcheck/others.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 #define SKIPPED 77
 

@@ -14,7 +14,7 @@
 #include "healthcheck/keep.h"
 #include "healthcheck/others.h"
 #include "healthcheck/vips.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 #undef page_payload
 #undef page_publish

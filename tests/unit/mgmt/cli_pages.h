@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/effect_inside.h"
+#include "dataplane/export/effect_internal.h"
 #include "mgmt/cli/cmd_status.h"
 #include "weir/condition.h"
 #include "weir/health.h"

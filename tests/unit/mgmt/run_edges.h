@@ -21,7 +21,7 @@
 #include "base/loop.h"
 #include "base/owner.h"
 #include "base/proc.h"
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 #include "mgmt/store/when.h"
 #include "weir/model.h"
 

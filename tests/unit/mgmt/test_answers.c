@@ -17,7 +17,7 @@
 #undef route_table_n
 
 #include "mgmt/api/stamp.h"
-#include "mgmt/api/tell_zones.h"
+#include "mgmt/api/zones_json.h"
 #include "mgmt/api/unconfirmed.h"
 
 const struct route few_routes[] = {

@@ -10,7 +10,7 @@
 #include "mgmt/store/command.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/intent.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 #include "weir/ramp.h"
 
 /* The documented values, not the code's own: a change of those is seen. */

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "mgmt/store/join.h"
-#include "mgmt/store/own.h"
+#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/yield.h"
 
 static struct fixture place;

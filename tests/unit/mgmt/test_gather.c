@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
-#include "dataplane/effect_inside.h"
+#include "dataplane/export/effect_internal.h"
 #include "mgmt/judge/gather.h"
 #include "weir/stats.h"
 

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "mgmt/api/learn.h"
-#include "weir/guests.h"
+#include "mgmt/api/state_fetch.h"
+#include "weir/conn_state.h"
 
 /* @param some  whether there is a text */
 static enum state_fetch_word read_text(const char *json, bool *some)

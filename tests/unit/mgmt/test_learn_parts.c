@@ -40,7 +40,7 @@ static bool fake_wait(struct core *core, uint64_t until_ms)
 #define peers_report(core, out) fake_peers_view(core, out)
 #define ctl_request             fake_ask
 #define core_wait               fake_wait
-#include "mgmt/api/learn.c"
+#include "mgmt/api/state_fetch.c"
 #undef peers_report
 #undef ctl_request
 #undef core_wait

@@ -7,7 +7,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 
 static struct edge {
 	bool fails; /* there is no memory for a look */
@@ -83,7 +83,7 @@ static uint64_t fake_mono_ms(void)
 #define peers_report(core, out) fake_view(core, out)
 #define clock_mono_ms           fake_mono_ms
 #define WEIR_RELEASE            "4.5.6"
-#include "mgmt/api/handle_seen.c"
+#include "mgmt/api/handle_observed.c"
 #include "mgmt/api/handle_status.c"
 #undef peers_report
 

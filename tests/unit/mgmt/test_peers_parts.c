@@ -3,7 +3,7 @@
 #include "asked.h"
 
 #include "mgmt/api/peers.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 
 /* This node's own load, at the edge. */
 static bool has_own_load;

@@ -6,7 +6,7 @@
 #include "asked.h"
 
 #include "mgmt/api/peers.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 
 static const struct model *fake_model; /* NULL: this node's own */

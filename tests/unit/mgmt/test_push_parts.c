@@ -9,7 +9,7 @@
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/propose.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/yield.h"
 
 static struct version our_head, taken, yielded_to[2];

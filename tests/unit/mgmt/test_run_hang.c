@@ -28,7 +28,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 #include "weir/condition.h"
 
 /* The files of the supervisor are the lab's: lab_users empties the run directory. */

@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "mgmt/cli/run_inside.h"
+#include "mgmt/cli/run_internal.h"
 #include "weir/stats.h"
 
 /* What there is at a time; the last row stays. */

@@ -51,7 +51,7 @@ static int fake_ask(const char *path, const char *line, int timeout_ms, char **a
 #define core_wait     fake_wait
 #define ctl_request   fake_ask
 #define WEIR_RELEASE  "4.5.6" /* the build gives it to weir-mgmt alone */
-#include "mgmt/api/handle_seen.c"
+#include "mgmt/api/handle_observed.c"
 
 static struct http_reply answer;
 static atomic_bool client_gone;

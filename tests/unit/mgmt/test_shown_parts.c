@@ -9,12 +9,12 @@
 
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/learn.h"
+#include "mgmt/api/state_fetch.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
-#include "mgmt/api/views.h"
+#include "mgmt/api/health_exchange.h"
 #include "mgmt/store/yield.h"
 
 static struct edge {

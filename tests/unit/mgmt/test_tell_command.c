@@ -9,11 +9,11 @@ static const char *fake_store_why = "", *fake_write_why = "";
 /* The private parts too. */
 #define intent_store_reason(in)     ((void)(in), fake_store_why)
 #define intent_unwritten_reason(in) ((void)(in), fake_write_why)
-#include "mgmt/tell/command.c"
+#include "mgmt/json/command.c"
 #undef intent_store_reason
 #undef intent_unwritten_reason
 
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 
 #define HOUR_MS ((int64_t)3600000)
 

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "mgmt/api/tell.h"
-#include "mgmt/tell/command.h"
+#include "mgmt/api/to_json.h"
+#include "mgmt/json/command.h"
 
 static char found_name[64];
 

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/inforce.h"
-#include "mgmt/api/tell.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/intent.h"
 
 /* The documented values, not the code's own: a change of those is seen. */

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "mgmt/api/views.h"
+#include "mgmt/api/health_exchange.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define GOOD_MS 5000

@@ -7,7 +7,7 @@
 
 #include "base/page.h"
 #include "mgmt/api/observe.h"
-#include "mgmt/api/views.h"
+#include "mgmt/api/health_exchange.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define RETRY_MS  2000
@@ -67,7 +67,7 @@ static bool fake_wait(struct core *core, uint64_t until_ms)
 #define intent_document     fake_intent_document
 #define intent_shared_model fake_shared_model
 #define observe_open        fake_open
-#include "mgmt/api/views.c"
+#include "mgmt/api/health_exchange.c"
 
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
 static const struct model_at at[2] = { { .site = &sites[0] }, { .site = &sites[1] } };

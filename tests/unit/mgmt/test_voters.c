@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/page.h"
 #include "mgmt/api/voters.h"
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 static const struct model *fake_model;
 

@@ -12,7 +12,7 @@
 #include "mgmt/store/reload.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
-#define INCLUDES_DEEP 8 /* below the zone's own file: as the reader has it (dns/zone.h) */
+#define INCLUDES_DEEP 8 /* below the zone's own file: as the reader has it (dns/zone/zone.h) */
 #define HEAD          "$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 
 /* Three zones; "sub" holds a zone with what it includes. */

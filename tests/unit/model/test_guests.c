@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The file in which a node finds what a fellow told it (weir/guests.h). */
+/* The file in which a node finds what a fellow told it (weir/conn_state.h). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "weir/guests.h"
+#include "weir/conn_state.h"
 
 static char dir[] = "/tmp/weir-guests.XXXXXX";
 static char path[64];

@@ -20,7 +20,7 @@ static void *fake_malloc(size_t n)
 
 /* The private parts too. */
 #define malloc fake_malloc
-#include "model/health.c"
+#include "pages/health.c"
 #undef malloc
 
 static struct health_page page;

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "model/escape.h"
-#include "model/mistakes.h"
+#include "model/errors.h"
 #include "model/quantity.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

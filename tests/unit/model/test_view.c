@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Views of other nodes: their pages' names, and words as nodes tell them to each other
- * (weir/view.h).
+ * (weir/peer_page.h).
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "weir/view.h"
+#include "weir/peer_page.h"
 
 static void a_page_is_named_after_its_node(void **state)
 {

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The loop's state, shared by loop.c and loop_watch.c; no other file includes it. The loop's thread
+ * only.
+ */
+#ifndef WEIR_BASE_LOOP_INTERNAL_H
+#define WEIR_BASE_LOOP_INTERNAL_H
+
+#include "base/loop.h"
+
+#include <stddef.h>
+#include <sys/signalfd.h>
+
+/** A watched descriptor; the table's index is the descriptor. */
+struct loop_fd {
+	loop_fd_cb *cb; /**< NULL: not watched */
+	void *arg;
+	uint32_t serial; /**< distinguishes a descriptor from an earlier one of the same number */
+};
+
+struct loop {
+	int epoll_fd;
+	bool stopping, firing;
+	uint64_t now_ms;
+	uint64_t *beat; /**< counts turns; NULL: not counted */
+	struct loop_fd *fds;
+	size_t n_fds;
+	uint32_t serial;
+	struct loop_timer **heap; /**< [1..n_timers], the earliest first */
+	size_t n_timers, heap_room;
+	int signal_fd; /**< -1: none yet */
+	sigset_t signals;
+	struct {
+		loop_cb *cb;
+		void *arg;
+	} on_signal[65];
+	int inotify_fd; /**< -1: none yet */
+	struct loop_file_watch *files;
+	struct loop_page_watch *pages;
+};
+
+/** Free the watches of files and pages and end the helper threads. */
+void loop_close_watches(struct loop *l);
+
+#endif

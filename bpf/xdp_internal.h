@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Inside the XDP driver: a set of tables with the program that reads them.
+ *
+ * A set is a directory of pins, BPF/CLUSTER/NODE/tables-N/: one pin for each map, and "prog". The
+ * symbolic link "current" beside it names the set in force; one rename moves it. For bpf/xdp_*.c
+ * alone, by the thread that drives the driver.
+ */
+#ifndef WEIR_BPF_XDP_INTERNAL_H
+#define WEIR_BPF_XDP_INTERNAL_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/driver.h"
+#include "weir/fwd/user.h"
+
+enum xdp_map {
+	XDP_ROOT,
+	XDP_SERVICES,
+	XDP_POOLS,
+	XDP_SLOTS,
+	XDP_COLDS,
+	XDP_BACKENDS,
+	XDP_EXCEPTIONS,
+	XDP_FRAGMENTS,
+	XDP_DESTINATIONS,
+	XDP_MACS, /**< an earlier release of this layout had none: xdp_set_add_missing() */
+	XDP_CPUS,
+	XDP_SERVICE_COUNTS,
+	XDP_BACKEND_COUNTS,
+	XDP_MAPS
+};
+
+struct xdp_set {
+	unsigned number; /**< tables-N */
+	int map_fds[XDP_MAPS];
+	int prog_fd;
+	int ports_fd; /* a map of the program: the ports that frames may leave by */
+	void *memory[XDP_MAPS];
+	uint64_t elements[XDP_MAPS];
+	struct driver_sizes sizes;
+	struct fwd_tables tables;
+};
+
+/** Make @p s empty: nothing is open. */
+void xdp_set_init(struct xdp_set *s);
+/**
+ * Open and map the pinned set tables-@p number below @p dir.
+ * @return 0, -ENOENT, -EPROTO (another layout) or -errno with @p why
+ */
+int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
+                 struct driver_reason *why);
+/**
+ * Map and pin the tables that an earlier release did not pin in tables-@p number below @p dir.
+ * xdp_set_load() has made them. @return 0 or -errno with @p why
+ */
+int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
+                        struct driver_reason *why);
+/**
+ * Make a set of @p sizes with the program of this release, mapped and with root filled in; not
+ * pinned.
+ */
+int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_reason *why);
+/** Load the program of this release onto the maps of @p s, in place of the one in s->prog_fd. */
+int xdp_set_load(struct xdp_set *s, struct driver_reason *why);
+/** Pin @p s as tables-@p number below @p dir; only its program if the maps are pinned already. */
+int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *why);
+/** Let frames leave by port @p ifindex, or no longer. @return 0 or -errno */
+int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours);
+/** Unmap and close; what is pinned stays. */
+void xdp_set_close(struct xdp_set *s);
+/** Close descriptors and leave the memory mapped, for a caller that keeps s->tables. */
+void xdp_set_close_fds(struct xdp_set *s);
+/** Unmap tables that xdp_set_close_fds() left mapped. */
+void xdp_unmap(struct fwd_tables *t);
+/** Remove the pins of tables-@p number below @p dir. */
+void xdp_set_unpin(const char *dir, unsigned number);
+
+/** The number that "current" below @p dir names. @return 0 or -ENOENT, -errno */
+int xdp_current(const char *dir, unsigned *number);
+/** Make "current" name @p number. @return 0 or -errno */
+int xdp_current_set(const char *dir, unsigned number);
+/**
+ * Remove the pins of all sets below @p dir but @p keep (0: of all).
+ * @return the highest number found
+ */
+unsigned xdp_sets_tidy(const char *dir, unsigned keep);
+
+/** Set root's clock so that it agrees with CLOCK_MONOTONIC now. @return 0 or -errno */
+int xdp_clock_sync(struct fwd_root *root);
+
+/** Make @p dir on a bpffs, its parents included. @return 0 or -errno with @p why */
+int xdp_make_dir(const char *dir, struct driver_reason *why);
+/** Explain why loading failed; @p log is the verifier's, "" without. @return @p err */
+int xdp_explain_load(struct driver_reason *why, int err, const char *log);
+/** Explain why attaching to @p interface failed. @return @p err */
+int xdp_explain_attach(struct driver_reason *why, int err, const char *interface);
+
+#define XDP_NAME_MAX 256
+/*
+ * Why @p interface is busy, and what to do: Weir's own program is there, found by its pins beside
+ * @p pin_dir, or another one. @return @p err
+ */
+int xdp_explain_busy(struct driver_reason *why, int err, const char *pin_dir, const char *interface,
+                     uint32_t ifindex);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading the effect: from the page of a running process, or once from the tables themselves.
+ *
+ * The page is a seqlock: the writer makes `seq` odd while it writes. A reader copies what it wants
+ * and then checks that `seq` was even and is still the same; otherwise it tries again. Row counts
+ * on the page are checked against its size, since a reader must not trust the writer.
+ */
+#include "weir/effect.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "dataplane/export/effect_internal.h"
+#include "dataplane/tables/mapped.h"
+#include "weir/driver.h"
+#include "weir/fwd/user.h"
+
+/* Tries of 20 us each: a write takes far less, unless the writer died in the middle of one. */
+#define TRIES 1000
+
+struct effect {
+	struct page *page;       /* of the process, or NULL */
+	struct effect_page *own; /* from malloc(), scanned from pinned tables, or NULL */
+};
+
+int effect_open(const char *run_dir, struct effect **out)
+{
+	struct effect *e = calloc(1, sizeof(*e));
+	char path[PATH_MAX];
+	int err = e ? proc_path(run_dir, EFFECT_PAGE_FILE, path) : -ENOMEM;
+
+	if (!err)
+		err = page_open(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT, "dataplane", &e->page);
+	if (!err && page_size(e->page) < sizeof(struct effect_page))
+		err = -EPROTO;
+	if (err) {
+		effect_close(e);
+		return err;
+	}
+	*out = e;
+	return 0;
+}
+
+int effect_open_pins(const char *dir, struct effect **out)
+{
+	struct effect *e = calloc(1, sizeof(*e));
+	struct driver_reason why;
+	struct mapped m;
+	struct timespec now;
+	int err = e ? mapped_open(dir, &m, &why) : -ENOMEM;
+
+	if (err) {
+		free(e);
+		return err;
+	}
+	e->own = calloc(1, effect_page_bytes(m.tables.n_pools, m.tables.n_backends));
+	err = e->own ? 0 : -ENOMEM;
+	if (!err) {
+		e->own->max_pools = m.tables.n_pools;
+		e->own->max_backends = m.tables.n_backends;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		err = effect_scan(&m.tables, (uint32_t)now.tv_sec, e->own);
+	}
+	mapped_close(&m);
+	if (err) {
+		effect_close(e);
+		return err;
+	}
+	*out = e;
+	return 0;
+}
+
+void effect_close(struct effect *e)
+{
+	if (!e)
+		return;
+	page_close(e->page);
+	free(e->own);
+	free(e);
+}
+
+static struct effect_page *effect_payload(const struct effect *e)
+{
+	return e->own ? e->own : page_payload(e->page);
+}
+
+/* Whether the arrays lie within the page. */
+static bool is_sound(const struct effect *e, const struct effect_page *p)
+{
+	return e->own || page_size(e->page) >= effect_page_bytes(p->max_pools, p->max_backends);
+}
+
+/* Start a consistent read. @return the sequence; odd while the writer is at work */
+static uint32_t read_begin(const struct effect_page *p)
+{
+	return __atomic_load_n(&p->seq, __ATOMIC_ACQUIRE);
+}
+
+static bool read_end(const struct effect_page *p, uint32_t seq)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !(seq & 1) && __atomic_load_n(&p->seq, __ATOMIC_RELAXED) == seq;
+}
+
+typedef int read_part(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max);
+
+/* Repeat @p part until the page did not change during it. */
+static int read_consistent(const struct effect *e, read_part *part, uint64_t key, uint64_t id,
+                           void *out, size_t max)
+{
+	struct effect_page *p = effect_payload(e);
+
+	if (!e->own && page_is_replaced(e->page))
+		return -ESTALE;
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t seq = read_begin(p);
+		int got = is_sound(e, p) ? part(p, key, id, out, max) : -EPROTO;
+
+		if (read_end(p, seq))
+			return e->own || page_is_sound(e->page) ? got : -ESTALE;
+		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+	}
+	return -EAGAIN;
+}
+
+static int part_total(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+{
+	(void)key, (void)id, (void)max;
+	memcpy(out, &p->total, sizeof(p->total));
+	return 0;
+}
+
+static int part_pool(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+{
+	const struct effect_pool *pools = effect_page_pools(p);
+
+	(void)id, (void)max;
+	for (uint32_t i = 0; i < p->total.n_pools && i < p->max_pools; i++) {
+		if (pools[i].pool != key)
+			continue;
+		memcpy(out, &pools[i], sizeof(pools[i]));
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int part_backends(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+{
+	const struct effect_backend *rows = effect_page_backends(p);
+	struct effect_pool pool;
+	int err = part_pool(p, key, id, &pool, 0);
+
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < pool.n_backends && i < max && pool.first + i < p->max_backends;
+	     i++)
+		memcpy((struct effect_backend *)out + i, &rows[pool.first + i], sizeof(*rows));
+	return (int)pool.n_backends;
+}
+
+static int part_backend(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+{
+	const struct effect_backend *rows = effect_page_backends(p);
+	uint32_t n = p->total.n_backends, i;
+
+	(void)max;
+	n = n < p->max_backends ? n : p->max_backends;
+	i = effect_row(rows, n, key, id);
+	if (i == n || rows[i].pool != key || rows[i].id != id)
+		return -ENOENT;
+	memcpy(out, &rows[i], sizeof(rows[i]));
+	return 0;
+}
+
+int effect_total(const struct effect *e, struct effect_total *out)
+{
+	struct effect_total made;
+	int err = read_consistent(e, part_total, 0, 0, &made, 0);
+
+	if (err)
+		return err;
+	made.alive_ms = e->own ? 0 : page_header(e->page)->alive_ms;
+	*out = made;
+	return 0;
+}
+
+int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out)
+{
+	struct effect_pool made;
+	int err = read_consistent(e, part_pool, hash_text(pool), 0, &made, 0);
+
+	if (!err)
+		*out = made;
+	return err;
+}
+
+int effect_backends(const struct effect *e, const char *pool, struct effect_backend *out,
+                    size_t max)
+{
+	return read_consistent(e, part_backends, hash_text(pool), 0, out, max);
+}
+
+int effect_backend(const struct effect *e, const char *pool, uint64_t id,
+                   struct effect_backend *out)
+{
+	struct effect_backend made;
+	int err = read_consistent(e, part_backend, hash_text(pool), id, &made, 0);
+
+	if (!err)
+		*out = made;
+	return err;
+}
+
+int effect_pin_dir(const char *bpf_dir, const char *cluster, const char *node, char out[PATH_MAX])
+{
+	size_t at = strlen(bpf_dir);
+	int err = proc_path(bpf_dir, cluster, out);
+	char dir[PATH_MAX];
+
+	if (!err) {
+		strcpy(dir, out);
+		err = proc_path(dir, node, out);
+	}
+	for (char *p = out + at; !err && *p; p++)
+		if (*p == '.')
+			*p = ':'; /* a BPF file system keeps names with dots to itself */
+	return err;
+}
+
+int effect_tables_dir(const char *bpf_dir, const char *run_dir, const char *cluster,
+                      const char *node, char out[PATH_MAX])
+{
+	char dpdk[PATH_MAX];
+	int err = effect_pin_dir(bpf_dir, cluster, node, out);
+
+	if (err || !access(out, F_OK) || errno == EACCES)
+		return err;
+	err = proc_path(run_dir, EFFECT_DPDK_DIR, dpdk);
+	if (!err && !access(dpdk, F_OK))
+		strcpy(out, dpdk);
+	return err;
+}

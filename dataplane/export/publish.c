@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes the stats page and the effect page. The figures come from the tables (effect_scan()), so
+ * they say what packets meet. What the tables do not hold is added from the compiler's state: why a
+ * backend is in or out, and its path MTU.
+ *
+ * The effect page is a seqlock. A scan takes long, so it goes into a scratch copy, and only
+ * copying that to the page keeps readers waiting.
+ */
+#include "dataplane/export/publish.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "dataplane/export/effect_internal.h"
+#include "dataplane/export/metrics.h"
+#include "dataplane/export/publish_workers.h"
+#include "weir/model.h"
+#include "weir/stats.h"
+
+/*
+ * Counters on the stats page: 1,024 backends take 8,192; services, pools, workers, ports the
+ * rest.
+ */
+#define COUNTERS_MAX 32768u
+
+struct publisher {
+	char run_dir[PATH_MAX];
+	struct stats *stats;
+	struct page *page;
+	struct effect_page *scratch;
+	struct rows rows[METRICS_KINDS];
+	uint64_t *totals[TOTALS], *reasons[FWD_REASON_COUNT], *events[OWNER_EVENT_COUNT];
+	uint32_t page_pools, page_backends;
+};
+
+static void make_reasons(struct publisher *p)
+{
+	for (int i = 0; i < FWD_REASON_COUNT; i++)
+		p->reasons[i] =
+		        stats_get_counter(p->stats, metrics_packets.kind, metrics_packets.name,
+		                          metrics_reasons[i].labels, metrics_packets.help);
+	for (int i = 0; i < OWNER_EVENT_COUNT; i++)
+		p->events[i] =
+		        stats_get_counter(p->stats, metrics_events.kind, metrics_events.name,
+		                          metrics_owner_events[i].labels, metrics_events.help);
+}
+
+int publisher_open(const char *run_dir, struct publisher **out)
+{
+	struct publisher *p = calloc(1, sizeof(*p));
+	int err = p ? stats_create(run_dir, "dataplane", COUNTERS_MAX, &p->stats) : -ENOMEM;
+
+	if (err) {
+		publisher_close(p);
+		return err;
+	}
+	snprintf(p->run_dir, sizeof(p->run_dir), "%s", run_dir);
+	for (int k = 0; k < METRICS_KINDS; k++)
+		p->rows[k] = (struct rows){ metrics_rows[k].items, metrics_rows[k].n, NULL, 0 };
+	make_reasons(p);
+	for (int i = 0; i < TOTALS; i++)
+		p->totals[i] =
+		        stats_get_counter(p->stats, metrics_totals[i].kind, metrics_totals[i].name,
+		                          "", metrics_totals[i].help);
+	*out = p;
+	return 0;
+}
+
+void publisher_close(struct publisher *p)
+{
+	if (!p)
+		return;
+	for (int k = 0; k < METRICS_KINDS; k++)
+		free(p->rows[k].items);
+	stats_close(p->stats);
+	page_close(p->page);
+	free(p->scratch);
+	free(p);
+}
+
+struct effect_page *publisher_effect(struct publisher *p)
+{
+	return p->page ? p->scratch : NULL;
+}
+
+struct stats *publisher_stats(struct publisher *p)
+{
+	return p->stats;
+}
+
+/*
+ * @return whether the names have room: labels without an end would spoil the page for its readers
+ */
+static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *pool,
+                          const struct plan_backend *b)
+{
+	return snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"", pool->model->name,
+	                b->name) < ROWS_LABELS_MAX;
+}
+
+/*
+ * Only configured backends have rows: one that has left has no name, and its figures are on the
+ * effect page.
+ */
+static void make_backend_rows(struct publisher *p, const struct compiler *n)
+{
+	struct row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
+	size_t used = 0, left_out = 0;
+
+	if (!fresh)
+		return;
+	for (size_t i = 0; i < n->n_pools; i++) {
+		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++) {
+			const struct plan_backend *b = &n->pools[i].plan->backends[k];
+
+			if (!*b->name)
+				continue;
+			if (used == PUBLISH_BACKENDS_MAX ||
+			    !label_backend(fresh[used].labels, n->pools[i].plan, b)) {
+				left_out++;
+				continue;
+			}
+			fresh[used].pool = n->pools[i].plan->id;
+			fresh[used].id = b->id;
+			fresh[used++].key = compiler_backend_key(n->pools[i].plan->id, b->id);
+		}
+	}
+	if (left_out)
+		log_note("backends-without-counters", "left_out=%zu limit=%u", left_out,
+		         PUBLISH_BACKENDS_MAX);
+	rows_replace(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
+}
+
+static void make_pool_rows(struct publisher *p, const struct compiler *n)
+{
+	struct row *fresh = calloc(n->n_pools ? n->n_pools : 1, sizeof(*fresh));
+
+	if (!fresh)
+		return;
+	for (size_t i = 0; i < n->n_pools; i++) {
+		snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\"",
+		         n->pools[i].plan->model->name);
+		fresh[i].key = n->pools[i].plan->id;
+	}
+	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, n->n_pools);
+}
+
+static void make_service_rows(struct publisher *p, const struct compiler *n)
+{
+	size_t count = n->plan->n_services;
+	struct row *fresh = calloc(count ? count : 1, sizeof(*fresh));
+
+	if (!fresh)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const char *name = n->plan->services[i]->name;
+
+		snprintf(fresh[i].labels, ROWS_LABELS_MAX, "service=\"%s\"", name);
+		fresh[i].key = hash_text(name);
+	}
+	rows_replace(p->stats, &p->rows[METRICS_SERVICE], fresh, count);
+}
+
+/*
+ * Make the page and the scratch copy, again if the tables have grown: readers then open the new
+ * page.
+ */
+static int make_page(struct publisher *p, const struct compiler *n)
+{
+	uint32_t pools = n->sizes.pools, backends = n->sizes.backends;
+	size_t bytes = effect_page_bytes(pools, backends);
+	char path[PATH_MAX];
+	int err;
+
+	if (p->page && p->page_pools == pools && p->page_backends == backends)
+		return 0;
+	page_close(p->page);
+	free(p->scratch);
+	p->page = NULL;
+	p->scratch = calloc(1, bytes);
+	err = p->scratch ? proc_path(p->run_dir, EFFECT_PAGE_FILE, path) : -ENOMEM;
+	if (!err)
+		err = page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT, bytes, &p->page);
+	if (err) {
+		log_error("effect-page-failed", "error=\"%s\"", strerror(-err));
+		return err;
+	}
+	p->page_pools = p->scratch->max_pools = pools;
+	p->page_backends = p->scratch->max_backends = backends;
+	return 0;
+}
+
+void publisher_document(struct publisher *p, const struct compiler *n)
+{
+	make_service_rows(p, n);
+	compiler_yield(n);
+	make_backend_rows(p, n);
+	compiler_yield(n);
+	make_pool_rows(p, n);
+}
+
+/*
+ * Each CPU counts in a row of its own; a row is read without a lock, so sums may lack packets
+ * under way.
+ */
+static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
+{
+	struct fwd_cpu sum = { 0 };
+
+	for (uint32_t c = 0; c < t->n_cpus; c++) {
+		sum.received += OWNER_LOAD(uint64_t, &t->cpus[c].received);
+		sum.received_bytes += OWNER_LOAD(uint64_t, &t->cpus[c].received_bytes);
+		sum.fragments_lost += OWNER_LOAD(uint64_t, &t->cpus[c].fragments_lost);
+		for (int i = 0; i < FWD_REASON_COUNT; i++)
+			sum.reason[i] += OWNER_LOAD(uint64_t, &t->cpus[c].reason[i]);
+		for (int i = 0; i < OWNER_EVENT_COUNT; i++)
+			sum.event[i] += OWNER_LOAD(uint64_t, &t->cpus[c].event[i]);
+	}
+	stats_set(p->totals[RECEIVED], sum.received);
+	stats_set(p->totals[RECEIVED_BYTES], sum.received_bytes);
+	stats_set(p->totals[FRAGMENTS_LOST], sum.fragments_lost);
+	for (int i = 0; i < FWD_REASON_COUNT; i++)
+		stats_set(p->reasons[i], sum.reason[i]);
+	for (int i = 0; i < OWNER_EVENT_COUNT; i++)
+		stats_set(p->events[i], sum.event[i]);
+}
+
+static void write_services(struct publisher *p, const struct compiler *n)
+{
+	for (size_t i = 0; i < p->rows[METRICS_SERVICE].n; i++) {
+		struct row *r = &p->rows[METRICS_SERVICE].items[i];
+		uint32_t at = indexes_find(n->count_indexes, r->key);
+		uint64_t packets = 0, bytes = 0;
+
+		for (uint32_t c = 0; at != INDEX_NONE && c < n->t.n_cpus; c++) {
+			packets += n->t.service_counts[c * n->sizes.service_counts + at].packets;
+			bytes += n->t.service_counts[c * n->sizes.service_counts + at].bytes;
+		}
+		stats_set(r->words[0], packets);
+		stats_set(r->words[1], bytes);
+	}
+}
+
+/*
+ * A backend without a row in the effect (its element is being replaced) keeps its last figures.
+ */
+static void write_backends(struct publisher *p)
+{
+	const struct effect_backend *rows = effect_page_backends(p->scratch);
+	uint32_t count = p->scratch->total.n_backends;
+
+	for (size_t i = 0; i < p->rows[METRICS_BACKEND].n; i++) {
+		struct row *r = &p->rows[METRICS_BACKEND].items[i];
+		uint32_t at = effect_row(rows, count, r->pool, r->id);
+		const struct effect_backend *b = &rows[at];
+
+		if (at == count || b->pool != r->pool || b->id != r->id)
+			continue;
+		stats_set(r->words[0], b->packets);
+		stats_set(r->words[1], b->bytes);
+		stats_set(r->words[2], b->alive);
+		stats_set(r->words[3], b->next_hop);
+		stats_set(r->words[4], b->slots);
+		stats_set(r->words[5], b->base_slots);
+		stats_set(r->words[6], b->exceptions);
+		stats_set(r->words[7], b->inner_mtu);
+	}
+}
+
+static void write_pools(struct publisher *p)
+{
+	const struct effect_pool *pools = effect_page_pools(p->scratch);
+
+	for (size_t i = 0; i < p->rows[METRICS_POOL].n; i++) {
+		struct row *r = &p->rows[METRICS_POOL].items[i];
+
+		for (uint32_t k = 0; k < p->scratch->total.n_pools; k++) {
+			if (pools[k].pool != r->key)
+				continue;
+			stats_set(r->words[0], pools[k].n_slots);
+			stats_set(r->words[1], pools[k].empty);
+			stats_set(r->words[2], pools[k].unsettled);
+			stats_set(r->words[3], pools[k].held);
+			stats_set(r->words[4], pools[k].full);
+		}
+	}
+}
+
+/*
+ * Add to a pool's rows what the tables do not hold: why each backend is in or out, its next hop
+ * and path MTU.
+ */
+static void add_whys(struct effect_page *e, const struct compiler *n,
+                     const struct compiler_pool *np, struct effect_pool *pool)
+{
+	struct effect_backend *rows = effect_page_backends(e) + pool->first;
+
+	for (size_t k = 0, i = 0; k < np->plan->n_backends; k++) {
+		while (i < pool->n_backends && rows[i].id < np->plan->backends[k].id)
+			i++; /* both are sorted by id */
+		if (i == pool->n_backends)
+			return;
+		if (rows[i].id != np->plan->backends[k].id)
+			continue;
+		rows[i].why = np->backends[k].why;
+		rows[i].hop = n->ways[np->backends[k].index].hop;
+		rows[i].path_mtu = n->paths[np->backends[k].index].mtu;
+		pool->held += guard_is_hold((enum effect_reason)rows[i].why);
+	}
+}
+
+/* `why`, `held` and path MTUs are added before the page is written, all in the scratch copy. */
+static void write_effect(struct publisher *p, const struct compiler *n,
+                         const struct compiler_time *time)
+{
+	struct effect_page *to = page_payload(p->page), *from = p->scratch;
+	struct effect_pool *pools = effect_page_pools(from);
+	size_t bytes = effect_page_bytes(from->max_pools, from->max_backends);
+
+	if (effect_scan(&n->t, (uint32_t)(time->ticks_ms / 1000), from))
+		return;
+	compiler_yield(n);
+	from->total.refused = n->document_refused;
+	for (uint32_t i = 0; i < from->total.n_pools; i++)
+		for (size_t k = 0; k < n->n_pools; k++)
+			if (n->pools[k].plan->id == pools[i].pool)
+				add_whys(from, n, &n->pools[k], &pools[i]);
+	page_repair(p->page);
+	from->seq = to->seq | 1;
+	__atomic_store_n(&to->seq, from->seq, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(&to->max_pools, &from->max_pools, bytes - sizeof(from->seq));
+	__atomic_store_n(&to->seq, from->seq + 1, __ATOMIC_RELEASE);
+	page_alive(p->page, time->now_ms);
+	page_publish(p->page);
+	stats_set(p->totals[EXCEPTIONS], from->total.exceptions);
+	stats_set(p->totals[EXCEPTIONS_MAX], from->total.exceptions_max);
+	write_backends(p);
+	write_pools(p);
+}
+
+static uint64_t resident_bytes(void)
+{
+	unsigned long total, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu %lu", &total, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void write_process(struct publisher *p)
+{
+	struct rusage r;
+
+	if (!getrusage(RUSAGE_SELF, &r))
+		stats_set(p->totals[CPU_US],
+		          (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000u +
+		                  (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec));
+	stats_set(p->totals[RESIDENT], resident_bytes());
+}
+
+/* Values of the node as a whole that are not sums over CPUs. */
+static void write_node(struct publisher *p, const struct compiler *n)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t count = n->ops->ports(n->driver, ports), generic = 0;
+
+	for (size_t i = 0; i < count; i++)
+		generic += !ports[i].native;
+	stats_set(p->totals[PORTS], count);
+	stats_set(p->totals[PORTS_GENERIC], generic);
+	stats_set(p->totals[DPDK], !strcmp(n->ops->name, "dpdk"));
+	stats_set(p->totals[DOCUMENT], n->model->meta.document);
+	stats_set(p->totals[DOCUMENTS], n->counters.documents);
+	stats_set(p->totals[RESIZES], n->counters.resizes);
+	stats_set(p->totals[DEATHS], n->counters.deaths);
+	stats_set(p->totals[RETURNS], n->counters.returns);
+	stats_set(p->totals[HELD], n->counters.held);
+	stats_set(p->totals[PATHS_LOW], n->n_low);
+	stats_set(p->totals[PATHS_LOWERED], n->counters.paths_lowered);
+	stats_set(p->totals[PATHS_RESTORED], n->counters.paths_restored);
+	if (!n->hops)
+		return;
+	stats_set(p->totals[HOP_CHANGES], hops_counters(n->hops)->changes);
+	stats_set(p->totals[HOP_PROBES], hops_counters(n->hops)->probes);
+	stats_set(p->totals[HOP_RESYNCS], hops_counters(n->hops)->resyncs);
+	stats_set(p->totals[HOPS_REFUSED], hops_counters(n->hops)->refused);
+}
+
+void publisher_write(struct publisher *p, const struct compiler *n,
+                     const struct compiler_time *time)
+{
+	write_process(p);
+	stats_alive(p->stats, time->now_ms);
+	stats_set(p->totals[REFUSED], n->document_refused);
+	stats_set(p->totals[REFUSALS], n->counters.refused);
+	stats_set(p->totals[LEARNING], n->learning);
+	if (!n->plan)
+		return;
+	sum_cpus(p, &n->t);
+	write_node(p, n);
+	publish_workers(p->stats, p->rows, n);
+	write_services(p, n);
+	compiler_yield(n);
+	if (!make_page(p, n))
+		write_effect(p, n, time);
+}

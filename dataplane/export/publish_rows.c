@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Replacing rows without losing counts: a row with the labels of an old one keeps its counters, so
+ * that a document that changes something else does not reset a Prometheus series.
+ */
+#include "dataplane/export/publish_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Take over the counters of the old row with the same labels. @return false: there is none */
+static bool keep_counters(struct rows *rows, struct row *fresh)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *old = &rows->items[i];
+
+		if (old->key != fresh->key || strcmp(old->labels, fresh->labels) != 0)
+			continue;
+		memcpy(fresh->words, old->words, sizeof(fresh->words));
+		old->stays = true;
+		return true;
+	}
+	return false;
+}
+
+static void make_row_counters(struct stats *stats, const struct rows *rows, struct row *fresh)
+{
+	for (size_t m = 0; m < rows->n_metrics; m++)
+		fresh->words[m] =
+		        stats_get_counter(stats, rows->metrics[m].kind, rows->metrics[m].name,
+		                          fresh->labels, rows->metrics[m].help);
+}
+
+void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (!keep_counters(rows, &fresh[k]))
+			make_row_counters(stats, rows, &fresh[k]);
+	for (size_t i = 0; i < rows->n; i++)
+		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
+			stats_drop(stats, rows->metrics[m].name, rows->items[i].labels);
+	free(rows->items);
+	rows->items = fresh;
+	rows->n = n;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rows of the stats page that come and go: the counters of one label set. Implemented in
+ * export/publish_rows.c; the loop's thread calls it.
+ */
+#ifndef WEIR_DATAPLANE_EXPORT_PUBLISH_ROWS_H
+#define WEIR_DATAPLANE_EXPORT_PUBLISH_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/export/metrics.h"
+
+#define ROWS_LABELS_MAX 128 /* bytes of a row's labels */
+
+struct row {
+	char labels[ROWS_LABELS_MAX];
+	uint64_t key;      /* service: hash of its name; backend: its key; pool: its id */
+	uint64_t pool, id; /* backend: of its pool, and its own */
+	uint64_t *words[METRICS_ROW_MAX];
+	bool stays; /* scratch of rows_replace() */
+};
+
+struct rows {
+	const struct metric *metrics;
+	size_t n_metrics;
+	struct row *items;
+	size_t n;
+};
+
+/*
+ * Replace the rows by @p fresh (taken): equal labels keep their counters, other counters are
+ * dropped.
+ */
+void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n);
+
+#endif

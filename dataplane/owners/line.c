@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lines: each slot's owner and its three earlier owners by the document's member sets alone, in
+ * pools with agents (owners/owners.h).
+ *
+ * A line is computed by a walk: the sets are applied one after the other, oldest first, each with
+ * the ring that it has if all its members live. Where the ring's owner differs from the line's, the
+ * owner becomes the newest earlier owner. New sets continue the walk; a document whose sets do not
+ * continue those walked (compared by digest) starts it again from its oldest set.
+ *
+ * Verdicts have no part in this. Nodes see a death at different times, or not at all. If a dead
+ * backend left the line, one node would have room for the next owner while another still waits for
+ * it, and each would send new flows where the other does not look. So all nodes with the same
+ * document have the same lines; owners/list.c adds what verdicts change.
+ *
+ * A line is full when it has three earlier owners whose claims last. Then the slot waits: it goes
+ * to the owner by the set in force when the oldest claim ends. That moment counts by the document's
+ * times and not by a tick's, so that all nodes compute the same.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/owners/owners_internal.h"
+
+/* The oldest earlier owner of a full line. */
+#define LAST (SECOND_OWNERS_MAX - 1)
+
+static uint64_t mix_digest(uint64_t sum, uint64_t value)
+{
+	sum = (sum ^ value) * 0x9e3779b97f4a7c15u;
+	return sum ^ sum >> 29;
+}
+
+/* A digest that tells a set from others: its begin and its members. */
+static uint64_t set_digest(const struct owners_set *set)
+{
+	uint64_t sum = mix_digest(1, (uint64_t)set->from_ms);
+
+	for (size_t i = 0; i < set->n_members; i++)
+		sum = mix_digest(mix_digest(sum, set->members[i].id),
+		                 (uint64_t)set->members[i].weight << 16 | set->members[i].backend);
+	return sum;
+}
+
+/* The position of @p backend among the earlier owners, or SECOND_OWNERS_MAX. */
+static uint32_t earlier_position(const struct owners_line *line, uint16_t backend)
+{
+	uint32_t i = 0;
+
+	while (i < SECOND_OWNERS_MAX && line->earlier[i] != backend)
+		i++;
+	return i;
+}
+
+/*
+ * The slot goes to @p to, and the claim of its owner until now ends at @p end_ms. An owner that
+ * returns leaves its old position; otherwise the oldest earlier owner leaves the line.
+ */
+static void push_owner(struct owners_line *line, uint16_t to, int64_t end_ms)
+{
+	uint32_t out = earlier_position(line, to);
+
+	if (out > LAST)
+		out = LAST;
+	memmove(line->earlier + 1, line->earlier, out * sizeof(line->earlier[0]));
+	memmove(line->until_ms + 1, line->until_ms, out * sizeof(line->until_ms[0]));
+	line->earlier[0] = line->owner;
+	line->until_ms[0] = end_ms;
+	line->owner = to;
+}
+
+/* Whether @p to can have the slot at @p at_ms without ending an earlier owner's claim too soon. */
+static bool has_room(const struct owners_line *line, uint16_t to, int64_t at_ms)
+{
+	return line->earlier[LAST] == 0 || line->until_ms[LAST] <= at_ms ||
+	       earlier_position(line, to) <= LAST;
+}
+
+/* Give the slot to @p to at @p at_ms; if there is no room, the line stays and the slot waits. */
+static void give_slot(struct owners_line *line, uint16_t to, int64_t at_ms, int64_t end_ms)
+{
+	if (line->owner == 0)
+		line->owner = to;
+	if (to != 0 && to != line->owner && has_room(line, to, at_ms))
+		push_owner(line, to, end_ms);
+}
+
+void owners_lines_wait(struct owners *o, int64_t now_ms)
+{
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		struct owners_line *line = &o->lines[s];
+
+		if (o->line_target[s] != line->owner && line->earlier[LAST] != 0)
+			give_slot(line, o->line_target[s], now_ms,
+			          line->until_ms[LAST] + o->times.settle_ms);
+	}
+}
+
+/*
+ * Take all lines through one more set. Slots that have waited move first, up to the moment when the
+ * set begins. The claims of owners that lose slots by the set end at @p end_ms.
+ */
+static int walk_set(struct owners *o, const struct owners_set *set, int64_t end_ms,
+                    const struct owners_computed *known)
+{
+	struct owners_computed made;
+	int result = owners_computed_copy(set, o->tables.n_slots, &made);
+
+	if (result != 0)
+		return result;
+	if (known)
+		owners_computed_reuse(&made, known, o->tables.n_slots);
+	result = owners_computed_fill(&made, o);
+	if (result == 0) {
+		owners_lines_wait(o, set->from_ms);
+		memcpy(o->line_target, made.filled, o->tables.n_slots * sizeof(*o->line_target));
+		for (uint32_t s = 0; s < o->tables.n_slots; s++)
+			give_slot(&o->lines[s], o->line_target[s], set->from_ms, end_ms);
+	}
+	owners_computed_fini(&made);
+	return result;
+}
+
+/*
+ * How many of @p sets the lines have been through. The set walked last must be among @p sets, and
+ * those before it must agree as far as both reach: old sets leave the document. Otherwise the walk
+ * restarts: 0.
+ */
+static size_t count_walked_sets(struct owners *o, const struct owners_set *sets, size_t n_sets)
+{
+	size_t n = n_sets, i;
+
+	while (n > 0 && o->n_walked > 0 && set_digest(&sets[n - 1]) != o->walked[o->n_walked - 1])
+		n--;
+	for (i = 0; i < n && i < o->n_walked; i++)
+		if (set_digest(&sets[n - 1 - i]) != o->walked[o->n_walked - 1 - i])
+			break;
+	if (n > 0 && i == (n < o->n_walked ? n : o->n_walked) && o->n_walked > 0)
+		return n;
+	memset(o->lines, 0, o->tables.n_slots * sizeof(*o->lines));
+	memset(o->line_target, 0, o->tables.n_slots * sizeof(*o->line_target));
+	o->n_walked = 0;
+	return 0;
+}
+
+static void note_walked(struct owners *o, const struct owners_set *set)
+{
+	if (o->n_walked == OWNERS_SETS_MAX)
+		memmove(o->walked, o->walked + 1, --o->n_walked * sizeof(o->walked[0]));
+	o->walked[o->n_walked++] = set_digest(set);
+}
+
+static int allocate_lines(struct owners *o)
+{
+	if (!o->lines)
+		o->lines = calloc(o->tables.n_slots, sizeof(*o->lines));
+	if (!o->line_target)
+		o->line_target = calloc(o->tables.n_slots, sizeof(*o->line_target));
+	return o->lines && o->line_target ? 0 : -ENOMEM;
+}
+
+/*
+ * A failure keeps the lines as far as they came; the next call continues with the set that
+ * failed.
+ */
+int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
+                        const struct owners_computed *known, int64_t now_ms)
+{
+	int result = allocate_lines(o);
+
+	for (size_t i = result == 0 ? count_walked_sets(o, sets, n_sets) : n_sets; i < n_sets;
+	     i++) {
+		int64_t until_ms = i > 0 ? sets[i - 1].until_ms : 0;
+
+		result = walk_set(o, &sets[i], owners_claims_end_ms(o, &sets[i], until_ms), known);
+		if (result != 0)
+			return result;
+		note_walked(o, &sets[i]);
+	}
+	if (result == 0)
+		owners_lines_wait(o, now_ms);
+	return result;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The owner and the list of each slot in pools with agents (owners/owners.h): which backend gets new
+ * flows, and which earlier owners packets name.
+ *
+ * A list is filled in this order:
+ *   1. earlier owners of the slot's line (owners/line.c) whose claims last;
+ *   2. *temporary owners* whose claims last: backends that had the slot while its owner was dead;
+ *   3. in the room that is left, those of both kinds whose claims have ended.
+ * If the claims of 1 and 2 do not all find room, the slot stays with its current owner until one
+ * ends: a move would leave flows behind that no packet names.
+ *
+ * Nodes must decide alike, although each sees deaths at other times or not at all:
+ *   - The line is the same on all nodes. So the claims of its dead backends count as if they lived
+ *     (`claims`), although they are not named (`list`): else one node would move the slot and
+ *     another not.
+ *   - A SYN names backends of the line only, not temporary owners (OWNER_LIST_TEMPORARY): if the
+ *     owner is dead and no node knows it yet, the new connection ends at a backend where all nodes
+ *     look for it.
+ *   - If the owner is dead, all nodes choose the same substitute: see owners_list_target().
+ * A node that has just started gets its temporary owners from a peer (owners/handover.c).
+ *
+ * How a list is stored while packets read it: owners_slot_store_list().
+ */
+#include "dataplane/owners/owners_internal.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+
+/*
+ * A fallback owner costs a hash for each member, and a mass death asks for one in each slot. In a
+ * table of more slots times members, about a million hashes, the ring decides instead.
+ */
+#define FALLBACK_WORK_MAX (1u << 20)
+
+static uint16_t unit_of(uint32_t at_s)
+{
+	return (uint16_t)(at_s / OWNER_LIST_UNIT_S);
+}
+
+/* A slot's owner and list while they are computed. */
+struct names {
+	const struct owners *o;
+	uint16_t to;
+	uint32_t n;
+	struct owner_list list;
+	/* Backends with a claim, except `to`; with those of the line that are dead. */
+	uint16_t claims[1 + 2 * OWNER_LIST_MAX];
+	uint32_t n_claims;
+};
+
+/* The position of @p backend in the list, or names->n. */
+static uint32_t position_in_list(const struct names *names, uint16_t backend)
+{
+	uint32_t i = 0;
+
+	while (i < names->n && owner_list_at(names->list.earlier, i) != backend)
+		i++;
+	return i;
+}
+
+/*
+ * Add @p backend to the list if it is alive and there is room. Its claim ends with unit @p end; if
+ * it is in the list already, the later end counts. @param guest OWNER_LIST_TEMPORARY, or 0 for one
+ * of the line
+ */
+static void name_backend(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
+{
+	uint32_t i = position_in_list(names, backend);
+
+	if (i < names->n) {
+		if ((int16_t)(end - names->list.end[i]) > 0)
+			names->list.end[i] = end;
+		if (!guest)
+			names->list.earlier &= ~((uint64_t)OWNER_LIST_TEMPORARY << 16 * i);
+		return;
+	}
+	if (backend == 0 || backend == names->to || owners_has(&names->o->dead, backend) ||
+	    names->n == SECOND_OWNERS_MAX)
+		return;
+	names->list.end[i] = end;
+	names->list.earlier = owner_list_with(names->list.earlier, names->n++, backend | guest);
+}
+
+uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock)
+{
+	uint32_t now_s = owners_seconds(clock), end_s = owners_end_in_seconds(until_ms, clock);
+
+	if (end_s == 0)
+		return (uint16_t)(unit_of(now_s) - 1);
+	return unit_of(end_s - now_s > OWNERS_LIST_MAX_S ? now_s + OWNERS_LIST_MAX_S : end_s);
+}
+
+void owners_list_begin(struct owners *o)
+{
+	memset(&o->serves, 0, sizeof(o->serves));
+	for (uint32_t s = 0; s < o->tables.n_slots; s++)
+		if (o->now.wanted[s] != 0)
+			owners_add(&o->serves, o->now.wanted[s]);
+}
+
+/*
+ * The fallback owner: the member with the highest hash of slot and member (rendezvous hashing,
+ * Thaler and Ravishankar, 1996). It stays the same while other members come and go, so a slot does
+ * not wander from one substitute to the next with each change of the ring. 0: none, or too much
+ * work.
+ */
+static uint16_t fallback_owner(const struct owners *o, uint32_t s)
+{
+	uint64_t seed = hash_mix(o->key[0] + hash_mix(o->key[1] + s)), best = 0;
+	uint16_t fallback = 0;
+
+	if ((uint64_t)o->now.n_members * o->tables.n_slots > FALLBACK_WORK_MAX)
+		return 0;
+	for (size_t i = 0; i < o->now.n_members; i++) {
+		const struct owners_member *m = &o->now.members[i];
+		uint64_t draw = hash_mix(seed ^ m->id);
+
+		if (m->weight == 0 || !owners_has(&o->serves, m->backend) || draw < best)
+			continue;
+		best = draw;
+		fallback = m->backend;
+	}
+	return fallback;
+}
+
+/*
+ *   the line's owner                          target owner
+ *   gets new flows, or is alive and loses     the line's owner
+ *   the slot by the set in force
+ *   is dead, or waits for its first verdict   its newest earlier owner that gets new flows;
+ *                                             if there is none, the fallback owner;
+ *                                             if there is none, the owner by the ring
+ *
+ * An earlier owner comes first because packets of all nodes name it already, also of nodes that
+ * have not seen the death.
+ */
+uint16_t owners_list_target(const struct owners *o, uint32_t s)
+{
+	const struct owners_line *line = &o->lines[s];
+	uint16_t fallback;
+
+	if (line->owner == 0)
+		return o->now.wanted[s];
+	if (!owners_has(&o->dead, line->owner) &&
+	    (o->now.filled[s] != line->owner || o->now.wanted[s] == line->owner))
+		return line->owner;
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
+		if (owners_has(&o->serves, line->earlier[i]))
+			return line->earlier[i];
+	fallback = fallback_owner(o, s);
+	return fallback != 0 ? fallback : o->now.wanted[s];
+}
+
+/* Note that @p backend has a claim, and add it to the list. */
+static void note_claim(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
+{
+	bool known = backend == names->to;
+
+	for (uint32_t i = 0; i < names->n_claims; i++)
+		known |= names->claims[i] == backend;
+	if (!known)
+		names->claims[names->n_claims++] = backend;
+	name_backend(names, backend, end, guest);
+}
+
+/* Add those of the line whose claims last, or (@p over) those whose claims have ended. */
+static void name_line(struct names *names, const struct owners_line *line, bool over,
+                      const struct owners_clock *clock)
+{
+	if (!over && line->owner != 0)
+		note_claim(names, line->owner, owners_list_end(INT64_MAX, clock), 0);
+	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++) {
+		if (line->earlier[i] == 0 || (line->until_ms[i] <= clock->wall_clock_ms) != over)
+			continue;
+		if (over)
+			name_backend(names, line->earlier[i], owners_list_end(0, clock), 0);
+		else
+			note_claim(names, line->earlier[i],
+			           owners_list_end(line->until_ms[i], clock), 0);
+	}
+}
+
+/*
+ * Add those of the list in force whose claims last, or (@p over) those whose claims have ended. As
+ * they may not be in the line, they become temporary owners; name_backend() undoes that for those
+ * that are.
+ */
+static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_s)
+{
+	const struct owners *o = names->o;
+	struct owner_list list =
+	        owners_is_unsettled(o, s) ? owners_cold(o, s)->list : (struct owner_list){ 0 };
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
+		uint16_t guest = (uint16_t)owner_list_at(list.earlier, i);
+
+		if (guest == 0 || owners_has(&o->dead, guest) ||
+		    owner_list_is_over(list.end[i], now_s) != over)
+			continue;
+		if (over)
+			name_backend(names, guest, list.end[i], OWNER_LIST_TEMPORARY);
+		else
+			note_claim(names, guest, list.end[i], OWNER_LIST_TEMPORARY);
+	}
+}
+
+/* Add the owner until now, if it loses the slot: its flows get the settling time. */
+static void name_leaver(struct names *names, uint32_t s, const struct owners_clock *clock)
+{
+	const struct owners *o = names->o;
+	uint16_t current = owners_current(o, s);
+
+	if (current != 0 && current != names->to && !owners_has(&o->dead, current))
+		note_claim(names, current,
+		           owners_list_end(clock->wall_clock_ms + o->times.settle_ms, clock),
+		           OWNER_LIST_TEMPORARY);
+}
+
+/*
+ * Compute the list with the slot at @p to.
+ *
+ * @param full  the claims do not all fit: those of the list in force come first, as their backends
+ *              have had flows for certain
+ */
+static struct names names_with(const struct owners *o, uint32_t s, uint16_t to, bool full,
+                               const struct owners_clock *clock)
+{
+	struct names names = { .o = o, .to = to };
+	uint32_t now_s = owners_seconds(clock);
+
+	name_leaver(&names, s, clock);
+	if (full)
+		name_named(&names, s, false, now_s);
+	name_line(&names, &o->lines[s], false, clock);
+	name_named(&names, s, false, now_s);
+	return names;
+}
+
+/*
+ * If the claims do not all fit with the slot at its target, the slot stays where it is and counts
+ * as waiting. If the owner is dead it moves all the same: staying would drop new flows, too.
+ */
+void owners_list_update(struct owners *o, uint32_t s, const struct owners_clock *clock)
+{
+	const struct owners_line *line = &o->lines[s];
+	uint16_t current = owners_current(o, s), wanted = owners_list_target(o, s);
+	uint32_t now_s = owners_seconds(clock);
+	bool lives = current != 0 && !owners_has(&o->dead, current);
+	struct names names;
+
+	if (!owners_is_unsettled(o, s) && current == wanted && line->earlier[0] == 0)
+		return;
+	names = names_with(o, s, wanted == 0 && lives ? current : wanted, false, clock);
+	if (names.n_claims > SECOND_OWNERS_MAX)
+		names = names_with(o, s, lives ? current : wanted, true, clock);
+	name_line(&names, line, true, clock);
+	if ((int32_t)(o->temporary_end_s - now_s) > 0)
+		name_named(&names, s, true, now_s);
+	owners_slot_store_list(o, s, names.to, &names.list, now_s);
+	o->n_waiting += wanted != 0 && (names.to != wanted || (line->owner != o->line_target[s] &&
+	                                                       !owners_has(&o->dead, line->owner)));
+}
+
+void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s)
+{
+	struct owner_list *list = &owners_cold(o, s)->list;
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		if (owner_list_at(list->earlier, i) != 0 && owner_list_is_over(list->end[i], now_s))
+			list->end[i] = (uint16_t)(unit_of(now_s) - 1);
+}
+
+bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend)
+{
+	uint64_t word = owners_is_unsettled(o, s) ? owners_cold(o, s)->list.earlier : 0;
+	bool found = o->lines && o->lines[s].owner == backend;
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		found |= owner_list_at(word, i) == backend;
+	for (uint32_t i = 0; o->lines && i < SECOND_OWNERS_MAX; i++)
+		found |= o->lines[s].earlier[i] == backend;
+	return found;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Drafts: documents that are read, checked, planned and have their rings, but are not in force.
+ *
+ * A drafter makes one draft at a time in a thread of its own, so that verdicts do not wait for a
+ * document. The thread owns all that it makes. Of others it reads only the model in force, which is
+ * const and stays until the draft is handed over. Implemented in tables/compiled.c; the loop's thread calls
+ * all of this.
+ */
+#ifndef WEIR_DATAPLANE_TABLES_COMPILED_H
+#define WEIR_DATAPLANE_TABLES_COMPILED_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "dataplane/tables/plan.h"
+#include "weir/model.h"
+
+struct loop;
+struct compiled_thread;
+
+struct compiled {
+	int err;             /**< of reading or planning; `mistakes` and `why` have the reasons */
+	struct model *model; /**< NULL if it could not be read */
+	struct plan *plan;   /**< of model; NULL with an error */
+	bool graced; /**< a grace period has passed since the switch before the draft began */
+	struct model_errors errors;
+	char why[PLAN_REASON_MAX]; /**< why there is no plan, or "" */
+};
+
+/** What is to be read. */
+struct compiled_source {
+	char path[PATH_MAX];
+	const char *node;
+	const struct model *before;   /**< in force, or NULL; its rings are not made again */
+	const struct driver_ops *ops; /**< of driver */
+	struct driver *driver; /**< waits out a grace period after the last switch; NULL: none */
+};
+
+/** Make a draft here and now. @param out  to be freed with compiled_free() */
+void compiled_make(const struct compiled_source *from, struct compiled *out);
+/**
+ * Free the draft, except what the caller has taken: it takes `model` and `plan` by setting them
+ * to NULL.
+ */
+void compiled_free(struct compiled *d);
+
+/** A draft is done. The callee may take `model` and `plan`; the rest is freed afterwards. */
+typedef void compiled_done(void *arg, struct compiled *d);
+
+/** @return 0 or -errno */
+int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
+                         struct compiled_thread **out);
+/**
+ * Start a draft. @return 0, -EBUSY (another one is in progress: start again when it is done) or
+ * -errno
+ */
+int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from);
+/** Wait for the thread and drop its draft. NULL is fine. */
+void compiled_thread_close(struct compiled_thread *d);
+
+#endif

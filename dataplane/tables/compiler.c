@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a document comes into force (tables/compiler.h has the order of a change).
+ *
+ * Everything that can fail comes first (prepare_pools()): larger tables, room for new elements,
+ * memory. Then each element finds its owner again by a key (tables/indexes.h, tables/ranges.h), so what stays in
+ * the document keeps its index, slots and counters. Pools are switched one by one; between them
+ * compiler_yield() lets verdicts in, which may switch a pool with a death before its turn. Services
+ * come last, by one atomic store that selects the other half of their table.
+ */
+#include "dataplane/tables/compiler_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+struct compiler_time compiler_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (struct compiler_time){ .now_ms = clock_mono_ms(),
+		                       .ticks_ms = (uint64_t)t.tv_sec * 1000 +
+		                                   (uint64_t)t.tv_nsec / 1000000,
+		                       .wall_clock_ms = clock_believed_ms() };
+}
+
+/*
+ * Grow the arrays by backend index from @p old to @p new elements. A failure keeps them all
+ * valid.
+ */
+static int grow_by_index(struct compiler *n, uint32_t old, uint32_t new)
+{
+	uint8_t *states = realloc(n->states, new);
+	struct addr *watched;
+	bool *is_watched, *is_wanted;
+	uint32_t *watched_next;
+	struct compiler_way *ways;
+	struct path_mtu *paths;
+
+	if (!states)
+		return -ENOMEM;
+	n->states = states;
+	watched_next = realloc(n->watched_next, new * sizeof(*watched_next));
+	if (!watched_next)
+		return -ENOMEM;
+	n->watched_next = watched_next;
+	watched = realloc(n->watched, new * sizeof(*watched));
+	if (!watched)
+		return -ENOMEM;
+	n->watched = watched;
+	paths = realloc(n->paths, new * sizeof(*paths));
+	if (!paths)
+		return -ENOMEM;
+	n->paths = paths;
+	is_watched = realloc(n->is_watched, new * sizeof(*is_watched));
+	if (!is_watched)
+		return -ENOMEM;
+	n->is_watched = is_watched;
+	is_wanted = realloc(n->is_wanted, new * sizeof(*is_wanted));
+	if (!is_wanted)
+		return -ENOMEM;
+	n->is_wanted = is_wanted;
+	ways = realloc(n->ways, new * sizeof(*ways));
+	if (!ways)
+		return -ENOMEM;
+	n->ways = ways;
+	memset(ways + old, 0, (new - old) * sizeof(*ways));
+	memset(states + old, 0, new - old);
+	memset(is_watched + old, 0, (new - old) * sizeof(*is_watched));
+	memset(paths + old, 0, (new - old) * sizeof(*paths));
+	return 0;
+}
+
+int compiler_init(struct compiler *n, const struct driver_ops *ops, struct driver *driver,
+                  bool kept)
+{
+	*n = (struct compiler){ .ops = ops, .driver = driver, .adopted = kept, .learning = !kept };
+	ops->tables(driver, &n->t);
+	ops->sizes(driver, &n->sizes);
+	n->pool_indexes = indexes_new(0, n->sizes.pools);
+	n->backend_indexes = indexes_new(1, n->sizes.backends);
+	n->count_indexes = indexes_new(0, n->sizes.service_counts);
+	n->ranges = calloc(1, sizeof(*n->ranges));
+	n->watched_heads = calloc(COMPILER_WATCHED_BUCKETS, sizeof(*n->watched_heads));
+	if (!n->pool_indexes || !n->backend_indexes || !n->count_indexes || !n->ranges ||
+	    !n->watched_heads || grow_by_index(n, 0, n->sizes.backends) ||
+	    owners_memory_new(n->t.exceptions, n->sizes.exception_sets, &n->memory)) {
+		compiler_fini(n);
+		return -ENOMEM;
+	}
+	n->ranges->n_slots = n->sizes.slots;
+	if (kept)
+		compiler_adopt(n);
+	return 0;
+}
+
+static void free_pools(struct compiler_pool *pools, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		owners_free(pools[i].owners);
+		free(pools[i].window);
+		free(pools[i].backends);
+	}
+	free(pools);
+}
+
+void compiler_fini(struct compiler *n)
+{
+	for (uint32_t i = 0; n->hops && n->is_watched && i < n->sizes.backends; i++)
+		if (n->is_watched[i])
+			hops_unwatch(n->hops, &n->watched[i]);
+	free_pools(n->pools, n->n_pools);
+	owners_memory_free(n->memory);
+	indexes_free(n->pool_indexes);
+	indexes_free(n->backend_indexes);
+	indexes_free(n->count_indexes);
+	plan_free(n->plan);
+	model_free(n->model);
+	free(n->ranges);
+	free(n->states);
+	free(n->watched);
+	free(n->watched_next);
+	free(n->watched_heads);
+	free(n->is_watched);
+	free(n->paths);
+	free(n->is_wanted);
+	free(n->ways);
+	*n = (struct compiler){ 0 };
+}
+
+static bool sizes_fit(const struct driver_sizes *have, const struct driver_sizes *wanted)
+{
+	return have->services >= wanted->services &&
+	       have->service_counts >= wanted->service_counts && have->pools >= wanted->pools &&
+	       have->backends >= wanted->backends && have->slots >= wanted->slots &&
+	       have->exception_sets >= wanted->exception_sets;
+}
+
+/* The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. */
+static int move_tables(struct compiler *n)
+{
+	uint32_t old = n->sizes.backends;
+
+	n->ops->tables(n->driver, &n->t);
+	n->ops->sizes(n->driver, &n->sizes);
+	n->ranges->n_slots = n->sizes.slots;
+	for (size_t i = 0; i < n->n_pools; i++) {
+		struct compiler_pool *p = &n->pools[i];
+		const struct owners_tables at = { n->t.slots, n->t.colds, p->first_slot,
+			                          p->n_slots };
+
+		owners_move(p->owners, &at);
+	}
+	if (indexes_grow(n->pool_indexes, n->sizes.pools) ||
+	    indexes_grow(n->backend_indexes, n->sizes.backends) ||
+	    indexes_grow(n->count_indexes, n->sizes.service_counts) ||
+	    grow_by_index(n, old, n->sizes.backends))
+		return -ENOMEM;
+	return 0;
+}
+
+/*
+ * The driver copies the elements. Root, services and destinations depend on the tables' sizes, so
+ * they are written again.
+ */
+int compiler_resize(struct compiler *n, const struct driver_sizes *sizes, char why[PLAN_REASON_MAX])
+{
+	struct driver_reason reason;
+	struct fwd_tables next;
+	int err;
+
+	if (sizes_fit(&n->sizes, sizes))
+		return 0;
+	err = n->ops->resize_begin(n->driver, sizes, &next, &reason);
+	if (!err) {
+		if (n->plan) {
+			compiler_write_root(n, next.root);
+			compiler_write_services(n, &next);
+			compiler_write_destinations(&next);
+			compiler_write_generation(n, next.root);
+		}
+		err = n->ops->resize_commit(n->driver, &reason);
+	}
+	if (err) {
+		snprintf(why, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
+		return err;
+	}
+	n->counters.resizes++;
+	err = move_tables(n);
+	owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_sets);
+	return err;
+}
+
+/* Pools are sorted by name, as in the model. */
+struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = strcmp(pools[mid].plan->model->name, name);
+
+		if (!order)
+			return &pools[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id)
+{
+	size_t low = 0, high = p->plan->n_backends; /* sorted by id */
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (p->plan->backends[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < p->plan->n_backends && p->plan->backends[low].id == id ? &p->backends[low]
+	                                                                    : NULL;
+}
+
+/*
+ * The range of slots that a pool has already, from the document before or from an earlier process.
+ * It fits only with the same number of slots, and agents or none as before: cold slots differ.
+ */
+static bool find_range(const struct compiler *n, const struct plan_pool *p, uint32_t *first)
+{
+	const struct compiler_pool *old = compiler_find_pool(n->pools, n->n_pools, p->model->name);
+	uint32_t index = indexes_find(n->pool_indexes, p->id), n_slots = 0;
+	bool agents = false;
+
+	if (old) {
+		*first = old->first_slot;
+		n_slots = old->n_slots;
+		agents = old->plan->model->agent;
+	} else if (n->adopted && index != INDEX_NONE) {
+		*first = (uint32_t)(n->t.pools[index].place >> 8);
+		n_slots = 1u << (n->t.pools[index].place & 31);
+		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
+	}
+	return n_slots == p->model->n_slots && agents == p->model->agent;
+}
+
+/* Whether all that is new in @p plan has room next to the elements in use and in quarantine. */
+static int check_free_room(const struct compiler *n, const struct plan *plan,
+                           char why[PLAN_REASON_MAX])
+{
+	uint32_t pools = 0, backends = 0, counts = 0;
+
+	for (size_t i = 0; i < plan->n_pools; i++) {
+		const struct plan_pool *p = &plan->pools[i];
+
+		pools += indexes_find(n->pool_indexes, p->id) == INDEX_NONE;
+		for (size_t k = 0; k < p->n_backends; k++)
+			backends += indexes_find(n->backend_indexes,
+			                         compiler_backend_key(p->id, p->backends[k].id)) ==
+			            INDEX_NONE;
+	}
+	for (size_t i = 0; i < plan->n_services; i++)
+		counts += indexes_find(n->count_indexes, hash_text(plan->services[i]->name)) ==
+		          INDEX_NONE;
+	if (pools <= indexes_n_free(n->pool_indexes) &&
+	    backends <= indexes_n_free(n->backend_indexes) &&
+	    counts <= indexes_n_free(n->count_indexes))
+		return 0;
+	snprintf(why, PLAN_REASON_MAX,
+	         "no room for new %s until those removed a short time ago are free again",
+	         backends > indexes_n_free(n->backend_indexes) ? "backends" : "services");
+	return -EAGAIN;
+}
+
+/*
+ * Do all for a pool that can fail. @p ranges is a copy of the node's, installed when all pools
+ * succeed.
+ */
+static int make_pool(struct compiler *n, const struct model *m, const struct plan_pool *plan,
+                     struct ranges *ranges, struct compiler_pool *p)
+{
+	const struct compiler_pool *old =
+	        compiler_find_pool(n->pools, n->n_pools, plan->model->name);
+	struct owners_tables at = { .slots = n->t.slots, .colds = n->t.colds };
+	bool has_range;
+
+	*p = (struct compiler_pool){
+		.plan = plan, .guard_at_ms = UINT64_MAX, .changed = true, .waits = true
+	};
+	p->n_slots = plan->model->n_slots;
+	p->backends = calloc(plan->n_backends ? plan->n_backends : 1, sizeof(*p->backends));
+	p->window = calloc(1, sizeof(*p->window));
+	if (!p->backends || !p->window)
+		return -ENOMEM;
+	has_range = find_range(n, plan, &p->first_slot);
+	if (!has_range && ranges_allocate(ranges, p->n_slots, &p->first_slot))
+		return -EAGAIN;
+	if (has_range && old && !memcmp(n->model->hash_key, m->hash_key, sizeof(m->hash_key)))
+		return 0; /* keeps its owners */
+	at.first_slot = p->first_slot;
+	at.n_slots = p->n_slots;
+	return owners_new(&at, n->memory, m->hash_key, &p->owners);
+}
+
+static int make_node_pools(struct compiler *n, const struct model *m, const struct plan *plan,
+                           struct ranges *ranges, struct compiler_pool **out)
+{
+	struct compiler_pool *pools = calloc(plan->n_pools ? plan->n_pools : 1, sizeof(*pools));
+	int err = pools ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < plan->n_pools && !err; i++)
+		err = make_pool(n, m, &plan->pools[i], ranges, &pools[i]);
+	if (err && pools)
+		free_pools(pools, plan->n_pools);
+	else
+		*out = pools;
+	return err;
+}
+
+/* Give the backend its index, and its state from the document before or from an earlier process. */
+static void bind_backend(struct compiler *n, const struct compiler_pool *p,
+                         const struct compiler_pool *old, const struct plan_backend *plan,
+                         struct compiler_backend *b)
+{
+	uint64_t key = compiler_backend_key(p->plan->id, plan->id);
+	const struct compiler_backend *was = old ? compiler_find_backend(old, plan->id) : NULL;
+	const struct fwd_backend *e;
+
+	*b = (struct compiler_backend){ .plan = plan, .page_index = -1 };
+	b->known = was || (n->adopted && indexes_find(n->backend_indexes, key) != INDEX_NONE);
+	b->index = indexes_allocate(n->backend_indexes, key);
+	b->target = health_target_backend(p->plan->model->name, plan->id);
+	e = &n->t.backends[b->index];
+	if (was) {
+		b->alive = was->alive;
+		b->good = was->good;
+		b->good_ms = was->good_ms;
+		b->why = was->why;
+		b->heard = was->heard;
+		b->heard_down = was->heard_down;
+	} else if (b->known) {
+		b->alive = (e->flags & FWD_BACKEND_USED) && !(e->flags & FWD_BACKEND_DEAD);
+	}
+}
+
+/* Whether the document changes nothing that owners_apply() has to see. */
+static bool same_owner_input(const struct plan_pool *a, const struct plan_pool *b)
+{
+	const struct model_pool *x = a->model, *y = b->model;
+
+	if (x->settle_ms != y->settle_ms || x->idle_ms != y->idle_ms ||
+	    a->udp_idle_ms != b->udp_idle_ms || x->n_sets != y->n_sets)
+		return false;
+	for (size_t i = 0; i < x->n_sets; i++)
+		if (x->sets[i].from_ms != y->sets[i].from_ms ||
+		    x->sets[i].until_ms != y->sets[i].until_ms ||
+		    !plan_same_members(&x->sets[i], &y->sets[i]))
+			return false;
+	return true;
+}
+
+/*
+ * Give the pool its elements, and the state of @p old that continues. Cannot fail after
+ * check_free_room().
+ */
+static void bind_pool(struct compiler *n, struct compiler_pool *old, struct compiler_pool *p)
+{
+	p->index = indexes_allocate(n->pool_indexes, p->plan->id);
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		bind_backend(n, p, old, &p->plan->backends[i], &p->backends[i]);
+	if (!old)
+		return;
+	*p->window = *old->window;
+	if (!p->owners) {
+		p->owners = old->owners;
+		old->owners = NULL;
+		p->owners_at_ms = old->owners_at_ms;
+		p->changed = old->changed || !same_owner_input(old->plan, p->plan);
+	}
+}
+
+/*
+ * Follow the next hops of new backends. Each one is a question to the kernel, which takes most of
+ * the time of a change; so this is done before anything changes.
+ */
+static void watch_backends(struct compiler *n, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_pools; i++) {
+		for (size_t k = 0; k < plan->pools[i].n_backends; k++) {
+			const struct plan_backend *b = &plan->pools[i].backends[k];
+			uint64_t key = compiler_backend_key(plan->pools[i].id, b->id);
+
+			compiler_watch(n, indexes_allocate(n->backend_indexes, key), &b->address);
+			compiler_yield(n);
+		}
+	}
+}
+
+/*
+ * Also follow the next hops of backends that left the document under an earlier process: flows
+ * may still use them.
+ */
+static void watch_left(struct compiler *n)
+{
+	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
+		struct addr address;
+
+		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->is_watched[i])
+			continue;
+		memcpy(address.bytes, n->t.backends[i].address.bytes, sizeof(address.bytes));
+		compiler_watch(n, i, &address);
+		compiler_yield(n);
+	}
+}
+
+void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time)
+{
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		compiler_update_way(n, p->backends[i].index, &p->plan->backends[i].address,
+		                    p->plan->model->mode == MODEL_MODE_L2);
+	compiler_decide_pool(n, p, time);
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		compiler_write_backend(n, p, &p->backends[i]);
+	p->waits = false;
+	compiler_apply_pool(n, p, time);
+	compiler_write_pool(n, p);
+}
+
+/*
+ * Bring the bound pools into force, from the bottom up: backends, slots and pools, then services.
+ * The grace period comes first because packets may still read the half of the services table that
+ * is written next; a draft waits for it in its own thread (`graced`).
+ */
+static void switch_over(struct compiler *n, const struct compiler_time *time)
+{
+	if (!n->graced) /* the spare half was in force before the last switch */
+		n->ops->grace(n->driver);
+	n->graced = false;
+	compiler_write_root(n, n->t.root);
+	compiler_find_page_indexes(n);
+	for (size_t i = 0; i < n->n_pools; i++) {
+		if (n->pools[i].waits)
+			compiler_switch_pool(n, &n->pools[i], time);
+		compiler_yield(n);
+	}
+	compiler_write_services(n, &n->t);
+	compiler_write_destinations(&n->t);
+	compiler_write_generation(n, n->t.root);
+	watch_left(n);
+	compiler_quarantine(n, time);
+}
+
+/*
+ * Do all that can fail. @return 0 or -errno; then nothing has changed except that tables may be
+ * larger
+ */
+static int prepare_pools(struct compiler *n, const struct model *m, const struct plan *plan,
+                         struct ranges *ranges, struct compiler_pool **pools,
+                         char why[PLAN_REASON_MAX])
+{
+	int err = compiler_resize(n, &plan->sizes, why);
+
+	if (!err)
+		err = check_free_room(n, plan, why);
+	if (err)
+		return err;
+	*ranges = *n->ranges;
+	err = make_node_pools(n, m, plan, ranges, pools);
+	if (err)
+		snprintf(
+		        why, PLAN_REASON_MAX, "%s",
+		        err == -EAGAIN
+		                ? "no room for new slots until those of pools removed a short time ago are free again"
+		                : strerror(-err));
+	return err;
+}
+
+static int count_refusal(struct compiler *n, int err)
+{
+	n->counters.refused++;
+	n->document_refused = true;
+	return err;
+}
+
+/*
+ * `old` keeps the node as it was: pools are bound while both exist, so that verdicts, owners and
+ * guard windows continue. From bind_pool() on nothing can fail.
+ */
+int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
+                        const struct compiler_time *time, char why[PLAN_REASON_MAX])
+{
+	struct ranges *ranges = calloc(1, sizeof(*ranges));
+	struct compiler_pool *pools = NULL;
+	int err = ranges ? prepare_pools(n, m, plan, ranges, &pools, why) : -ENOMEM;
+	struct compiler old;
+
+	if (err) {
+		free(ranges);
+		return count_refusal(n, err);
+	}
+	*n->ranges = *ranges;
+	free(ranges);
+	watch_backends(n, plan);
+	old = *n;
+	plan_update(plan, time->wall_clock_ms);
+	if (n->adopted)
+		compiler_adopt_counts(n, plan);
+	for (size_t i = 0; i < plan->n_services; i++)
+		indexes_allocate(n->count_indexes, hash_text(plan->services[i]->name));
+	for (size_t i = 0; i < plan->n_pools; i++)
+		bind_pool(n, compiler_find_pool(old.pools, old.n_pools, plan->pools[i].model->name),
+		          &pools[i]);
+	n->model = m;
+	n->plan = plan;
+	n->pools = pools;
+	n->n_pools = plan->n_pools;
+	n->health_generation = 0;
+	switch_over(n, time);
+	free_pools(old.pools, old.n_pools);
+	plan_free(old.plan);
+	model_free(old.model);
+	n->adopted = false;
+	n->document_refused = false;
+	n->counters.documents++;
+	return 0;
+}
+
+int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
+                            char why[PLAN_REASON_MAX])
+{
+	struct plan *plan;
+	int err = plan_make(m, time->wall_clock_ms, &plan, why);
+
+	if (err)
+		return count_refusal(n, err);
+	err = compiler_apply_plan(n, m, plan, time, why);
+	if (err)
+		plan_free(plan);
+	return err;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The compiler of the forwarding tables: documents, verdicts and next hops in, tables out.
+ *
+ * It keeps the document that the tables were made from, the owner of each table element, and what
+ * is in force. It sees a driver through its interface and gets the time as an argument. A document
+ * is accepted whole, or refused with a reason, and then the old one stays in force.
+ *
+ * The order of a change, so that no packet meets half of it:
+ *   - a backend's element is complete before a slot names it;
+ *   - a pool's slots are complete before a service names the pool;
+ *   - an element gets a new owner only when nothing leads to it and a grace period has passed.
+ *
+ * Implemented in tables/compiler.c (documents), tables/compiler_verdicts.c, tables/compiler_way.c (next hops), tables/compiler_mtus.c (path
+ * MTUs), tables/compiler_write.c (table elements), tables/compiler_quarantine.c (quarantine) and tables/compiler_handover.c (the state that
+ * nodes hand over). The loop's thread calls all of this.
+ */
+#ifndef WEIR_DATAPLANE_TABLES_COMPILER_H
+#define WEIR_DATAPLANE_TABLES_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/tables/guard.h"
+#include "dataplane/nexthop/hops.h"
+#include "dataplane/owners/owners.h"
+#include "dataplane/tables/path_mtu.h"
+#include "dataplane/tables/indexes.h"
+#include "dataplane/tables/plan.h"
+#include "dataplane/tables/ranges.h"
+#include "weir/driver.h"
+#include "weir/fwd/user.h"
+
+struct health_page;
+struct page;
+struct model;
+
+/**
+ * Quarantine: an unused element gets no new owner for so long. Any packet under way has ended
+ * long before.
+ */
+#define COMPILER_QUARANTINE_MS 10000u
+/** Hash buckets of watched addresses: lists of eight where a node has all 32,768 backends. */
+#define COMPILER_WATCHED_BUCKETS 4096u
+/**
+ * A next hop that cannot be used takes a backend out of force after so long: 1 s, and time for an
+ * answer.
+ */
+#define COMPILER_CUT_MS 1200u
+
+/** GUE's port (draft-ietf-intarea-gue, IANA). */
+#define COMPILER_GUE_PORT 6080u
+/** ICMP "packet too big" answers that a CPU sends in a second at most, as senders can be forged. */
+#define COMPILER_ANSWERS_PER_S 1000u
+
+struct compiler_backend {
+	const struct plan_backend *plan;
+	uint32_t index;  /**< in the backends table */
+	uint64_t target; /**< health_target_backend() */
+	int page_index;  /**< its index on the health page; -1: not there */
+	bool known;      /**< it was in the tables before this document */
+	bool alive;
+	uint64_t good_ms; /**< guard_backend.good_ms */
+	bool good;        /**< guard_backend.good */
+	uint8_t why;      /**< enum effect_reason */
+	uint8_t heard;    /**< enum hop_heard: by its check, as next hops were told */
+	bool heard_down;  /**< its check says down, as next hops were told */
+};
+
+/** The network path to a backend, by its next hop. */
+struct compiler_way {
+	uint8_t cut; /**< enum effect_reason: why packets cannot get to the backend; 0: they can */
+	uint8_t hop; /**< enum effect_hop */
+	uint64_t since_ms; /**< since when `cut` and `hop` are so */
+};
+
+struct compiler_pool {
+	const struct plan_pool *plan;
+	uint32_t index; /**< in the pools table */
+	uint32_t first_slot, n_slots;
+	struct owners *owners;
+	struct guard_window *window;
+	struct compiler_backend *backends; /**< as plan->backends */
+	uint64_t guard_at_ms;  /**< when guards have to decide again; UINT64_MAX: never */
+	uint64_t owners_at_ms; /**< when owners_tick() is due */
+	bool changed;          /**< owners_apply() has to see new verdicts or sets */
+	bool died;             /**< one of these verdicts is a death */
+	bool waits;            /**< its part of the document is not in the tables yet */
+};
+
+struct compiler_counters {
+	uint64_t documents, refused, resizes, deaths, returns, held;
+	uint64_t paths_lowered, paths_restored;
+};
+
+/** The three clocks of one moment. */
+struct compiler_time {
+	uint64_t now_ms;   /**< since boot, as the loop's */
+	uint64_t ticks_ms; /**< CLOCK_MONOTONIC, the packet path's clock */
+	int64_t wall_clock_ms;
+};
+
+struct compiler {
+	const struct driver_ops *ops;
+	struct driver *driver;
+	struct fwd_tables t;
+	struct driver_sizes sizes;
+	struct model *model; /**< owned; NULL before the first document */
+	struct plan *plan;
+	struct compiler_pool *pools;
+	size_t n_pools;
+	struct indexes *pool_indexes, *backend_indexes, *count_indexes;
+	struct ranges *ranges;
+	struct owners_memory *memory;
+	uint8_t *states;         /**< enum owners_state by backend index */
+	struct addr *watched;    /**< by backend index: the address whose next hop is followed */
+	uint32_t *watched_next;  /**< by backend index: the next one in its bucket */
+	uint32_t *watched_heads; /**< [COMPILER_WATCHED_BUCKETS], by address; 0: none */
+	bool *is_watched;
+	struct path_mtu *paths;    /**< by backend index: the path MTU that routers reported */
+	uint32_t n_low;            /**< backends whose path MTU is lowered */
+	bool *is_wanted;           /**< scratch, by backend index */
+	struct compiler_way *ways; /**< by backend index */
+	bool ways_changed;         /**< a `cut` changed, and guards have not decided on it yet */
+	struct hops *hops;         /**< borrowed; NULL: next hops are not followed */
+	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
+	/** The mapped page that `health` is in, borrowed; NULL: `health` cannot be damaged. */
+	const struct page *health_page;
+	uint32_t health_generation;
+	bool adopted;          /**< the tables were filled by an earlier process */
+	bool learning;         /**< they were empty, and no peer has handed over its state yet */
+	bool wants_peer_state; /**< it is learning, and has all verdicts: a peer may be asked */
+	bool document_refused;
+	uint64_t told; /**< ICMP errors about tunnels that compiler_update_mtus() has counted */
+	bool graced;   /**< no packet reads the spare half of the services table any more */
+	struct compiler_counters counters;
+	/**
+	 * Called between the steps of long work; may call compiler_read_verdicts(). NULL: nothing
+	 * is called.
+	 */
+	void (*on_yield)(void *arg);
+	void *yield_arg;
+};
+
+/** Yield: let verdicts come into force between two steps of long work. */
+static inline void compiler_yield(const struct compiler *n)
+{
+	if (n->on_yield)
+		n->on_yield(n->yield_arg);
+}
+
+/** Read the time. */
+struct compiler_time compiler_now(void);
+
+/**
+ * Start on @p driver's tables. @param kept  an earlier process filled them: take over its
+ * elements. @return 0 or -ENOMEM
+ */
+int compiler_init(struct compiler *n, const struct driver_ops *ops, struct driver *driver,
+                  bool kept);
+/** Free everything except the driver; the tables stay as they are. */
+void compiler_fini(struct compiler *n);
+
+/**
+ * Bring @p m into force.
+ *
+ * @param m    taken on success
+ * @param why  the reason of a refusal
+ * @return 0; -EDQUOT (does not fit its limits), -EAGAIN (the room is still in quarantine: try again
+ *         in COMPILER_QUARANTINE_MS), or -errno; on failure everything is as it was
+ */
+int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
+                            char why[PLAN_REASON_MAX]);
+/**
+ * The same for a document whose plan is made already, and perhaps its rings (plan_fill()), in
+ * another thread: so this call is short.
+ *
+ * @param plan  of @p m; taken on success
+ */
+int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
+                        const struct compiler_time *time, char why[PLAN_REASON_MAX]);
+
+/** Use this health page from now on; NULL: there is none. */
+void compiler_set_health(struct compiler *n, const struct health_page *page);
+/** The same for a mapped page, whose verdicts count only while it is sound (base/page.h). */
+void compiler_set_health_page(struct compiler *n, struct page *page);
+/**
+ * Read all verdicts from the health page and bring them into force. Call it on each epoch of the
+ * page. During compiler_apply_plan() deaths come into force at once, other verdicts when their pool
+ * is switched.
+ */
+void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time);
+/**
+ * Do what is due. @return when the next call is due, by the clock of time->now_ms; at most a
+ * second ahead
+ */
+uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time);
+/** Lower path MTUs by the ICMP errors since the last call; nearly free when there were none. */
+void compiler_update_mtus(struct compiler *n, uint64_t now_ms);
+/** The next hop of @p address has changed to @p hop: a hops_changed callback. */
+void compiler_on_hop(void *node, const struct addr *address, const struct hop *hop);
+
+/**
+ * Write the state for a peer that starts (weir/conn_state.h), from malloc(). @return NULL: out of
+ * memory
+ */
+char *compiler_handover_write(const struct compiler *n, const struct compiler_time *time);
+/**
+ * Accept a peer's state. @return 0; -EPROTO (malformed) or -ENOMEM, then everything is as it was
+ */
+int compiler_handover_read(struct compiler *n, const char *text, const struct compiler_time *time);
+
+/** The key under which a backend has its index: a digest of its pool and its id. */
+uint64_t compiler_backend_key(uint64_t pool, uint64_t id);
+
+#endif

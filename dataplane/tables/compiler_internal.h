@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Inside the compiler of tables: what the files tables/compiler*.c call of one another. The loop's thread.
+ */
+#ifndef WEIR_DATAPLANE_TABLES_COMPILER_INTERNAL_H
+#define WEIR_DATAPLANE_TABLES_COMPILER_INTERNAL_H
+
+#include "dataplane/tables/compiler.h"
+
+/** Follow the next hop of @p address for backend @p index; no effect if that is done already. */
+void compiler_watch(struct compiler *n, uint32_t index, const struct addr *address);
+/** Bring n->ways[@p index] up to date by the next hop of @p address. */
+void compiler_update_way(struct compiler *n, uint32_t index, const struct addr *address, bool l2);
+/**
+ * Why the network path takes @p b out of force, although its check says @p word (0: no check).
+ * @param at_ms  made earlier if the path will do so later
+ * @return EFFECT_REASON_UNKNOWN: it does not
+ */
+enum effect_reason compiler_way_reason(const struct compiler *n, const struct compiler_pool *p,
+                                       const struct compiler_backend *b, uint64_t word,
+                                       const struct compiler_time *time, uint64_t *at_ms);
+/** Report the result of @p b's check to its next hop. */
+void compiler_report_check(struct compiler *n, struct compiler_backend *b, uint64_t word);
+/**
+ * The first backend index in the bucket of address @p a; the others follow by watched_next. 0:
+ * none.
+ */
+uint32_t compiler_first_at(const struct compiler *n, const struct addr *a);
+/** Undo compiler_watch(); no effect if the next hop is not followed. */
+void compiler_unwatch(struct compiler *n, uint32_t index);
+/** The pool called @p name of the @p n, or NULL. */
+struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name);
+/** The backend @p id of the pool, or NULL. */
+const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id);
+/** Bring the part of the document that concerns a waiting pool into force. */
+void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time);
+
+/** Write the element of @p b in the backends table. */
+void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
+                            const struct compiler_backend *b);
+/** Write the element of @p p in the pools table: from now on packets reach its slots. */
+void compiler_write_pool(struct compiler *n, const struct compiler_pool *p);
+/**
+ * Build the spare half of the services table of @p t, and switch packets to it. @return false:
+ * two entries are equal, so that no hash seed fits
+ */
+bool compiler_write_services(struct compiler *n, struct fwd_tables *t);
+/** Write the table of backends by outer address in @p t, for ICMP errors about our tunnels. */
+void compiler_write_destinations(const struct fwd_tables *t);
+/** Write what root holds of the document, except its number: key, tunnel sources. */
+void compiler_write_root(const struct compiler *n, struct fwd_root *root);
+/** Write the document's number: it says that all of it is in force. */
+void compiler_write_generation(const struct compiler *n, struct fwd_root *root);
+
+/** Grow the tables to at least @p sizes. @return 0 or -errno with @p why */
+int compiler_resize(struct compiler *n, const struct driver_sizes *sizes,
+                    char why[PLAN_REASON_MAX]);
+/** Look up the index of each backend on the health page again, if the page's layout has changed. */
+void compiler_find_page_indexes(struct compiler *n);
+/**
+ * Let the guards decide which backends of @p p are in force; sets p->changed if the owners have
+ * to know.
+ */
+void compiler_decide_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time);
+/** Give the owners of @p p the new sets and verdicts, if p->changed. */
+void compiler_apply_pool(struct compiler *n, struct compiler_pool *p,
+                         const struct compiler_time *time);
+/** Put all elements that the plan does not name into quarantine. */
+void compiler_quarantine(struct compiler *n, const struct compiler_time *time);
+/** Free the elements in quarantine whose time has passed and to which nothing leads. */
+void compiler_release(struct compiler *n, const struct compiler_time *time);
+/** Take over the elements that an earlier process left in the tables. */
+void compiler_adopt(struct compiler *n);
+/** Let the services of @p plan keep the counters that they had under an earlier process. */
+void compiler_adopt_counts(struct compiler *n, const struct plan *plan);
+
+#endif

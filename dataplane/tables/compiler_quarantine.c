@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Quarantine (in code: rest). An element that the document no longer names may still be reached: by
+ * a packet under way, by a slot, by a remembered flow. It keeps serving them, and is freed when
+ * COMPILER_QUARANTINE_MS have passed and the owners say that nothing leads to it (owners_uses(),
+ * owners_memory_uses()). If its owner returns before that, it gets the same element again.
+ *
+ * Elements that an earlier process left in the tables are taken over at the start: pools and
+ * backends have their identity in their elements; a service's counter is found by its entry.
+ */
+#include "dataplane/tables/compiler_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "weir/fwd/services.h"
+#include "weir/model.h"
+
+/* Backends whose slots are searched in one call: each costs a walk of its pool's slots. */
+#define LOOKS 64u
+
+static bool pool_is_used(const struct compiler *n, uint64_t id)
+{
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].plan->id == id)
+			return true;
+	return false;
+}
+
+static void mark_used(struct compiler *n)
+{
+	memset(n->is_wanted, 0, n->sizes.backends * sizeof(*n->is_wanted));
+	for (size_t i = 0; i < n->n_pools; i++)
+		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++)
+			n->is_wanted[n->pools[i].backends[k].index] = true;
+}
+
+static bool range_is_used(const struct compiler *n, uint32_t first)
+{
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].first_slot == first)
+			return true;
+	return false;
+}
+
+static uint32_t settle_ms(const struct compiler *n, uint64_t pool)
+{
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].plan->id == pool)
+			return n->pools[i].plan->model->settle_ms;
+	return 0;
+}
+
+/*
+ * Backends that left the document. They serve the flows that slots and exceptions still send to
+ * them; UDP flows with policy `migrate` have to leave when their pool's settling time is over.
+ */
+static void quarantine_backends(struct compiler *n, const struct compiler_time *time)
+{
+	mark_used(n);
+	for (uint32_t i = 1; i < indexes_n(n->backend_indexes); i++) {
+		uint64_t end_ms;
+
+		if (indexes_state(n->backend_indexes, i) != INDEX_USED || n->is_wanted[i])
+			continue;
+		end_ms = time->ticks_ms + settle_ms(n, n->t.backends[i].pool_id);
+		indexes_quarantine(n->backend_indexes, i, time->now_ms);
+		owners_memory_drain(n->memory, (uint16_t)i, (uint32_t)(end_ms / 1000));
+	}
+}
+
+static void quarantine_counts(struct compiler *n, const struct compiler_time *time)
+{
+	bool *wanted = calloc(indexes_n(n->count_indexes) + 1, sizeof(*wanted));
+
+	for (size_t i = 0; wanted && i < n->plan->n_services; i++)
+		wanted[indexes_find(n->count_indexes, hash_text(n->plan->services[i]->name))] =
+		        true;
+	for (uint32_t i = 0; wanted && i < indexes_n(n->count_indexes); i++)
+		if (indexes_state(n->count_indexes, i) == INDEX_USED && !wanted[i])
+			indexes_quarantine(n->count_indexes, i, time->now_ms);
+	free(wanted);
+}
+
+void compiler_quarantine(struct compiler *n, const struct compiler_time *time)
+{
+	quarantine_backends(n, time);
+	quarantine_counts(n, time);
+	for (uint32_t i = 0; i < indexes_n(n->pool_indexes); i++) {
+		if (indexes_state(n->pool_indexes, i) != INDEX_USED ||
+		    pool_is_used(n, indexes_key(n->pool_indexes, i)))
+			continue;
+		__atomic_store_n(&n->t.pools[i].id, 0, __ATOMIC_RELAXED);
+		indexes_quarantine(n->pool_indexes, i, time->now_ms);
+	}
+	for (uint32_t i = 0; i < n->ranges->n_items; i++)
+		if (!n->ranges->items[i].resting && !range_is_used(n, n->ranges->items[i].first))
+			ranges_quarantine(n->ranges, n->ranges->items[i].first, time->now_ms);
+}
+
+/* A backend index belongs to one pool, so only that pool's slots can name it. */
+static bool owners_lead_to(const struct compiler *n, uint32_t index)
+{
+	uint64_t pool = n->t.backends[index].pool_id;
+
+	if (owners_memory_uses(n->memory, (uint16_t)index))
+		return true;
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].plan->id == pool)
+			return owners_uses(n->pools[i].owners, (uint16_t)index);
+	return false;
+}
+
+static bool quarantine_is_over(const struct indexes *p, uint32_t i,
+                               const struct compiler_time *time)
+{
+	return indexes_state(p, i) == INDEX_QUARANTINED &&
+	       indexes_since_ms(p, i) + COMPILER_QUARANTINE_MS <= time->now_ms;
+}
+
+/* The next owner of an element starts with counters at zero. */
+static void zero_counts(struct compiler *n, struct fwd_count *counts, uint32_t row, uint32_t i)
+{
+	for (uint32_t c = 0; c < n->t.n_cpus; c++)
+		counts[c * row + i] = (struct fwd_count){ 0 };
+}
+
+static void release_backends(struct compiler *n, const struct compiler_time *time)
+{
+	uint32_t looked = 0;
+
+	for (uint32_t i = 1; i < indexes_n(n->backend_indexes) && looked < LOOKS; i++) {
+		if (!quarantine_is_over(n->backend_indexes, i, time))
+			continue;
+		looked++;
+		if (owners_lead_to(n, i))
+			continue;
+		compiler_unwatch(n, i);
+		n->states[i] = 0;
+		memset(&n->t.backends[i], 0, sizeof(n->t.backends[i]));
+		zero_counts(n, n->t.backend_counts, n->sizes.backends, i);
+		indexes_release(n->backend_indexes, i);
+	}
+}
+
+/* The next pool must find the range empty: owners_apply() seeds slots that have no owner. */
+static void release_ranges(struct compiler *n, uint64_t before_ms)
+{
+	for (uint32_t i = 0; i < n->ranges->n_items; i++) {
+		const struct range *r = &n->ranges->items[i];
+
+		if (!r->resting || r->since_ms >= before_ms)
+			continue;
+		memset(&n->t.slots[r->first / FWD_SLOTS_PER_BLOCK], 0,
+		       r->n / FWD_SLOTS_PER_BLOCK * sizeof(*n->t.slots));
+		memset(&n->t.colds[r->first], 0, r->n * sizeof(*n->t.colds));
+	}
+	ranges_release(n->ranges, before_ms);
+}
+
+void compiler_release(struct compiler *n, const struct compiler_time *time)
+{
+	release_backends(n, time);
+	for (uint32_t i = 0; i < indexes_n(n->pool_indexes); i++) {
+		if (!quarantine_is_over(n->pool_indexes, i, time))
+			continue;
+		memset(&n->t.pools[i], 0, sizeof(n->t.pools[i]));
+		indexes_release(n->pool_indexes, i);
+	}
+	for (uint32_t i = 0; i < indexes_n(n->count_indexes); i++) {
+		if (!quarantine_is_over(n->count_indexes, i, time))
+			continue;
+		zero_counts(n, n->t.service_counts, n->sizes.service_counts, i);
+		indexes_release(n->count_indexes, i);
+	}
+	if (time->now_ms > COMPILER_QUARANTINE_MS)
+		release_ranges(n, time->now_ms - COMPILER_QUARANTINE_MS);
+}
+
+static void adopt_pool(struct compiler *n, uint32_t i)
+{
+	struct fwd_pool *p = &n->t.pools[i];
+	uint64_t n_slots = 1ull << (p->place & 31);
+
+	if (!p->id)
+		return;
+	if (n_slots <= n->sizes.slots && n_slots >= FWD_SLOTS_PER_BLOCK && p->place >> 40 == 0 &&
+	    !ranges_adopt(n->ranges, (uint32_t)(p->place >> 8), (uint32_t)n_slots) &&
+	    indexes_adopt(n->pool_indexes, i, p->id))
+		return;
+	p->id = 0; /* contradicts itself: its services find no pool until the document is there */
+}
+
+void compiler_adopt_counts(struct compiler *n, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_entries; i++) {
+		const struct plan_entry *e = &plan->entries[i];
+		const struct fwd_service *was;
+
+		if (e->service == PLAN_NONE)
+			continue;
+		was = fwd_service_find(&n->t, n->t.root, &e->entry.vip, e->entry.port_be,
+		                       e->entry.protocol);
+		if (was)
+			indexes_adopt(n->count_indexes, was->count,
+			              hash_text(plan->services[e->service]->name));
+	}
+}
+
+void compiler_adopt(struct compiler *n)
+{
+	for (uint32_t i = 0; i < n->sizes.pools; i++)
+		adopt_pool(n, i);
+	for (uint32_t i = 1; i < n->sizes.backends; i++) {
+		const struct fwd_backend *b = &n->t.backends[i];
+
+		if (!(b->flags & FWD_BACKEND_USED))
+			continue;
+		indexes_adopt(n->backend_indexes, i, compiler_backend_key(b->pool_id, b->id));
+		if (b->flags & FWD_BACKEND_DEAD)
+			n->states[i] = OWNERS_DEAD;
+	}
+}

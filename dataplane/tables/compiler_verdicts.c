@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From verdicts to what is in force. For each pool: read the words of the health page and the state
+ * of next hops, let the guards decide (tables/guard.h), write the flags of backends, give the owners the
+ * new states.
+ *
+ * A death must be in the tables within a millisecond or two, so pools with a death come before all
+ * others, and a verdict may come between the steps of a document. The health page is written by
+ * another process without a lock: its words count only if the layout was the same before and after
+ * they were read.
+ */
+#include "dataplane/tables/compiler_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/page.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+/*
+ * While the layout of the health page changes, it is read again so often. The writer takes far
+ * less.
+ */
+#define LAYOUT_AGAIN_MS 10u
+
+void compiler_set_health(struct compiler *n, const struct health_page *page)
+{
+	n->health = page;
+	n->health_page = NULL;
+	n->health_generation = 0;
+}
+
+void compiler_set_health_page(struct compiler *n, struct page *page)
+{
+	compiler_set_health(n, page_payload(page));
+	n->health_page = page;
+}
+
+void compiler_find_page_indexes(struct compiler *n)
+{
+	uint32_t generation;
+
+	if (!n->health)
+		return;
+	generation = __atomic_load_n(&n->health->generation, __ATOMIC_ACQUIRE);
+	if ((generation & 1) || generation + 1 == n->health_generation)
+		return;
+	for (size_t i = 0; i < n->n_pools; i++)
+		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++) {
+			struct compiler_backend *b = &n->pools[i].backends[k];
+
+			b->page_index = health_find_index(n->health, b->target);
+		}
+	n->health_generation = generation + 1;
+}
+
+/*
+ * Whether the words that were read are those of our backends: the page has the layout of the last
+ * look-up and is not damaged. Call it after they were read.
+ */
+static bool page_is_unchanged(const struct compiler *n)
+{
+	if (!n->health)
+		return true;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&n->health->generation, __ATOMIC_RELAXED) + 1 ==
+	               n->health_generation &&
+	       (!n->health_page || page_is_sound(n->health_page));
+}
+
+/* The word of its check on the health page; 0: there is none. */
+static health_word check_word(const struct compiler *n, const struct compiler_pool *p,
+                              const struct compiler_backend *b)
+{
+	bool has = p->plan->model->check && n->health && b->page_index >= 0;
+
+	return has ? health_read(n->health, b->page_index) : 0;
+}
+
+static uint8_t seen_of(const struct compiler_pool *p, health_word word)
+{
+	if (!p->plan->model->check)
+		return GUARD_UNCHECKED;
+	switch (health_state(word)) {
+	case HEALTH_UP:
+		return GUARD_UP;
+	case HEALTH_DOWN:
+		return GUARD_DOWN;
+	default:
+		return GUARD_UNKNOWN;
+	}
+}
+
+static enum owners_state owners_state_of(const struct compiler_backend *b)
+{
+	if (b->alive)
+		return OWNERS_SERVES;
+	return b->why == EFFECT_REASON_WAITING ? OWNERS_WAITS : OWNERS_DEAD;
+}
+
+static void store_dead(struct compiler *n, const struct compiler_backend *b)
+{
+	uint8_t *flags = &n->t.backends[b->index].flags;
+
+	if (owners_state_of(b) == OWNERS_DEAD)
+		__atomic_or_fetch(flags, FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
+	else
+		__atomic_and_fetch(flags, (uint8_t)~FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
+}
+
+/*
+ * Bring the decision on one backend into force, count and log it; note what the owners have to
+ * see.
+ */
+static void apply_decision(struct compiler *n, struct compiler_pool *p, struct compiler_backend *b,
+                           const struct guard_backend *g)
+{
+	bool was = b->alive, differs = was != g->alive || b->why != g->why || !b->known;
+	enum owners_state before = (enum owners_state)n->states[b->index];
+
+	b->good = g->good;
+	b->good_ms = g->good_ms;
+	if (!differs)
+		return;
+	b->alive = g->alive;
+	b->why = g->why;
+	n->states[b->index] = (uint8_t)owners_state_of(b);
+	p->changed |= !b->known || before != owners_state_of(b);
+	p->died |= b->known && was && !b->alive;
+	n->counters.deaths += b->known && was && !b->alive;
+	n->counters.returns += b->known && !was && b->alive;
+	n->counters.held += guard_is_hold((enum effect_reason)b->why);
+	store_dead(n, b);
+	if (b->known && (was != b->alive || guard_is_hold((enum effect_reason)b->why)))
+		log_note(b->alive ? "backend-in-force" : "backend-out",
+		         "pool=%s backend=%s why=\"%s\"", p->plan->model->name, b->plan->name,
+		         effect_reason_text((enum effect_reason)b->why));
+	b->known = true;
+}
+
+/*
+ * Whether the backend is out because its check said so: not for want of a verdict, not by a
+ * person's decision, and not because of its next hop, which is looked at afresh each time.
+ */
+static bool is_known_dead(const struct compiler_backend *b)
+{
+	return b->known && !b->alive && b->why != EFFECT_REASON_WAITING &&
+	       b->why != EFFECT_REASON_DISABLED &&
+	       !effect_reason_is_path((enum effect_reason)b->why);
+}
+
+/*
+ * What the guards have to know of @p b. @p at_ms is made earlier if its next hop will take it out
+ * later.
+ */
+static struct guard_backend observe_backend(struct compiler *n, const struct compiler_pool *p,
+                                            struct compiler_backend *b,
+                                            const struct compiler_time *time, uint64_t *at_ms)
+{
+	health_word word = check_word(n, p, b);
+	enum effect_reason cut = compiler_way_reason(n, p, b, word, time, at_ms);
+
+	return (struct guard_backend){ .id = b->plan->id,
+		                       .weight = b->plan->weight,
+		                       .sees = cut ? GUARD_DOWN : seen_of(p, word),
+		                       .says = b->plan->says,
+		                       .down_reason = (uint8_t)cut,
+		                       .known = b->known,
+		                       .alive = b->alive,
+		                       .good = b->good,
+		                       .good_ms = b->good_ms,
+		                       .dead = is_known_dead(b) };
+}
+
+/*
+ * Report the results of checks to next hops: silence behind a next hop makes the kernel ask it at
+ * once.
+ */
+static void report_checks(struct compiler *n, struct compiler_pool *p)
+{
+	for (size_t i = 0; n->hops && i < p->plan->n_backends; i++)
+		compiler_report_check(n, &p->backends[i], check_word(n, p, &p->backends[i]));
+}
+
+static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
+{
+	for (size_t i = 0; i < n; i++)
+		if (g[i].sees != GUARD_UNCHECKED)
+			g[i].sees = GUARD_UNKNOWN;
+	*again_ms = LAYOUT_AGAIN_MS;
+}
+
+/*
+ * The words are read first and checked afterwards (page_is_unchanged()): if the page changed
+ * meanwhile, none of them counts, and the pool is decided again soon.
+ */
+void compiler_decide_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time)
+{
+	const struct model_pool *m = p->plan->model;
+	const struct guard_pool rules = { m->min_healthy_percent, m->max_remove_percent,
+		                          p->plan->fail_closed };
+	size_t count = p->plan->n_backends;
+	struct guard_backend *g = calloc(count ? count : 1, sizeof(*g));
+	uint64_t again_ms = UINT32_MAX, cut_at_ms = UINT64_MAX;
+
+	if (!g) { /* out of memory: nothing changes, tried again in a second */
+		p->guard_at_ms = time->now_ms + 1000;
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		g[i] = observe_backend(n, p, &p->backends[i], time, &cut_at_ms);
+	if (page_is_unchanged(n))
+		report_checks(n, p);
+	else /* the layout is changing: nothing is taken out or brought back meanwhile */
+		forget_seen(g, count, &again_ms);
+	p->guard_at_ms = guard_apply(&rules, p->window, time->now_ms, g, count);
+	if (p->guard_at_ms > cut_at_ms)
+		p->guard_at_ms = cut_at_ms;
+	if (p->guard_at_ms > time->now_ms + again_ms)
+		p->guard_at_ms = time->now_ms + again_ms;
+	for (size_t i = 0; i < count; i++)
+		apply_decision(n, p, &p->backends[i], &g[i]);
+	free(g);
+}
+
+static size_t model_set_index(const struct model_pool *m, int64_t wall_clock_ms)
+{
+	size_t i = m->n_sets;
+
+	while (i-- > 1 && m->sets[i].from_ms > wall_clock_ms)
+		;
+	return i;
+}
+
+/*
+ * One of the document's sets, with this node's backend indexes. Dead backends that the set in force
+ * does not name (disabled ones) are added without weight, so that the owners take away their slots.
+ */
+static size_t make_owners_set(const struct compiler *n, const struct compiler_pool *p,
+                              const struct model_set *from, bool in_force,
+                              struct owners_member *out)
+{
+	size_t at = 0, used = 0; /* members and backends are sorted by id */
+
+	for (size_t i = 0; i < p->plan->n_backends; i++) {
+		const struct compiler_backend *b = &p->backends[i];
+		bool is_member = at < from->n_members && from->members[at].id == b->plan->id;
+
+		if (is_member || (in_force && n->states[b->index] == OWNERS_DEAD))
+			out[used++] = (struct owners_member){
+				.id = b->plan->id,
+				.weight = is_member ? from->members[at].weight : 0,
+				.backend = (uint16_t)b->index,
+			};
+		at += is_member;
+	}
+	return used;
+}
+
+/* The plan's ring, translated to this node's backend indexes; NULL: there is none. */
+static uint16_t *translate_ring(const struct compiler_pool *p, const uint16_t *ring)
+{
+	uint16_t *out = ring ? malloc(p->n_slots * sizeof(*out)) : NULL;
+
+	for (uint32_t s = 0; out && s < p->n_slots; s++)
+		out[s] = ring[s] ? (uint16_t)p->backends[ring[s] - 1].index : 0;
+	return out;
+}
+
+static void free_rings(struct owners_set *sets, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free((void *)(uintptr_t)sets[i].filled);
+}
+
+/*
+ * All sets share one array of members, which the caller frees after owners_apply() has copied it.
+ */
+static int make_owners_sets(const struct compiler *n, const struct compiler_pool *p,
+                            int64_t wall_clock_ms, struct owners_set *sets,
+                            struct owners_member **members)
+{
+	const struct model_pool *m = p->plan->model;
+	size_t used = 0, room = m->n_sets * p->plan->n_backends;
+
+	*members = calloc(room ? room : 1, sizeof(**members));
+	if (!*members)
+		return -ENOMEM;
+	for (size_t s = 0; s < m->n_sets && s < OWNERS_SETS_MAX; s++) {
+		size_t count = make_owners_set(
+		        n, p, &m->sets[s], s == model_set_index(m, wall_clock_ms), *members + used);
+
+		sets[s] = (struct owners_set){ m->sets[s].from_ms, m->sets[s].until_ms,
+			                       *members + used, count,
+			                       translate_ring(p, p->plan->rings[s]) };
+		used += count;
+	}
+	return 0;
+}
+
+/* On failure nothing is stored, and `changed` stays set: the tick tries again each second. */
+void compiler_apply_pool(struct compiler *n, struct compiler_pool *p,
+                         const struct compiler_time *time)
+{
+	const struct model_pool *m = p->plan->model;
+	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
+		                            m->agent };
+	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
+	struct owners_set sets[OWNERS_SETS_MAX] = { 0 };
+	struct owners_member *members = NULL;
+	int err;
+
+	if (!p->changed)
+		return;
+	err = make_owners_sets(n, p, time->wall_clock_ms, sets, &members);
+	if (!err)
+		err = owners_apply(p->owners, &times, sets, m->n_sets, n->states, n->sizes.backends,
+		                   &clock);
+	free(members);
+	free_rings(sets, OWNERS_SETS_MAX);
+	if (err) /* the tables stay as they were, the dead get nothing; tried again each second */
+		log_error("owners-refused", "pool=%s error=\"%s\"", m->name, strerror(-err));
+	else
+		plan_free_rings(&n->plan->pools[p - n->pools]);
+	p->changed = p->died = err != 0;
+	p->owners_at_ms = time->now_ms;
+}
+
+/* Give the owners of all pools what changed; @p died: only of pools with a death. */
+static void apply_pools(struct compiler *n, bool died, const struct compiler_time *time)
+{
+	for (size_t i = 0; i < n->n_pools; i++) {
+		struct compiler_pool *p = &n->pools[i];
+
+		if (died && !p->died)
+			continue;
+		if (!p->waits)
+			compiler_apply_pool(n, p, time);
+		else if (p->died)
+			compiler_switch_pool(n, p, time);
+	}
+}
+
+void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time)
+{
+	compiler_find_page_indexes(n);
+	n->ways_changed = false;
+	for (size_t i = 0; i < n->n_pools; i++)
+		compiler_decide_pool(n, &n->pools[i], time);
+	apply_pools(n, true, time);
+	apply_pools(n, false, time);
+}
+
+static uint64_t tick_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time)
+{
+	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
+
+	if (p->guard_at_ms <= time->now_ms) {
+		compiler_find_page_indexes(n);
+		compiler_decide_pool(n, p, time);
+	}
+	compiler_apply_pool(n, p, time);
+	if (p->owners_at_ms <= time->now_ms)
+		p->owners_at_ms = time->now_ms + owners_tick(p->owners, &clock);
+	return p->guard_at_ms < p->owners_at_ms ? p->guard_at_ms : p->owners_at_ms;
+}
+
+uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time)
+{
+	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
+	uint64_t due = time->now_ms + OWNERS_IDLE_MS;
+
+	if (!n->plan)
+		return due;
+	if (plan_update(n->plan, time->wall_clock_ms) || n->ways_changed)
+		compiler_read_verdicts(n, time);
+	for (size_t i = 0; i < n->n_pools; i++) {
+		uint64_t at = tick_pool(n, &n->pools[i], time);
+
+		compiler_yield(n);
+		if (at < due)
+			due = at;
+	}
+	owners_memory_tick(n->memory, &clock);
+	compiler_release(n, time);
+	return due > time->now_ms ? due : time->now_ms + 1;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writing table elements while packets read them. Nothing is locked. Elements are written word by
+ * word, each word whole, and what leads packets to a new element is stored last, by one atomic
+ * word: so a packet meets no element or a complete one.
+ *
+ * Services are a hash table in two halves: the spare half is built afresh, then one store makes it
+ * active.
+ */
+#include "dataplane/tables/compiler_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "weir/fwd/destinations.h"
+#include "weir/fwd/encap.h"
+#include "weir/fwd/services.h"
+#include "weir/model.h"
+
+/*
+ * Hash seeds to try. The table is at most half full, so one of the first few fits unless two
+ * entries are equal.
+ */
+#define SEEDS 64u
+
+uint64_t compiler_backend_key(uint64_t pool, uint64_t id)
+{
+	uint64_t h = (pool ^ id * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
+
+	return h ^ h >> 32;
+}
+
+/* Copy into memory that packets read: each 64-bit word is stored whole. */
+static void store_words(void *to, const void *from, size_t bytes)
+{
+	uint64_t *t = to, word;
+
+	for (size_t i = 0; i < bytes / sizeof(word); i++) {
+		memcpy(&word, (const char *)from + i * sizeof(word), sizeof(word));
+		__atomic_store_n(&t[i], word, __ATOMIC_RELAXED);
+	}
+}
+
+/*
+ * Fill in the next hop of backend @p index; @p e has its address and mode already. @return
+ * whether it is known
+ */
+static bool fill_hop(const struct compiler *n, uint32_t index, const struct addr *address,
+                     struct fwd_backend *e)
+{
+	uint16_t limit = n->model ? n->model->self->mtu : 0;
+	bool l2 = e->encap == FWD_ENCAP_L2; /* no tunnel: the backend must be on the link */
+	struct hop hop;
+
+	if (!n->hops || !hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN ||
+	    (l2 && !hop.on_link))
+		return false;
+	e->ifindex = hop.ifindex;
+	e->vlan = hop.vlan;
+	e->outer_vlan = hop.outer_vlan;
+	e->outer_type_be = hop.outer_type_be;
+	e->inner_mtu = path_mtu_inner(limit && limit < hop.mtu ? limit : hop.mtu,
+	                              l2 ? 0 : n->paths[index].mtu, fwd_overhead(e));
+	memcpy(e->mac_to, hop.mac_to, sizeof(e->mac_to));
+	memcpy(e->mac_from, hop.mac_from, sizeof(e->mac_from));
+	return true;
+}
+
+static uint8_t encap_of(enum model_mode mode)
+{
+	switch (mode) {
+	case MODEL_MODE_GUE:
+		return FWD_ENCAP_GUE;
+	case MODEL_MODE_L2:
+		return FWD_ENCAP_L2;
+	default:
+		return FWD_ENCAP_IPIP;
+	}
+}
+
+void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
+                            const struct compiler_backend *b)
+{
+	struct fwd_backend *at = &n->t.backends[b->index], e = *at;
+
+	memcpy(e.address.bytes, b->plan->address.bytes, sizeof(e.address.bytes));
+	e.encap = encap_of(p->plan->model->mode);
+	e.gue_port_be = fwd_be16(COMPILER_GUE_PORT);
+	e.list_room =
+	        p->plan->model->agent ? (uint16_t)second_len_max(addr_is4(&b->plan->address)) : 0;
+	e.id = b->plan->id;
+	e.pool_id = p->plan->id;
+	e.flags = FWD_BACKEND_USED;
+	if (!b->alive && b->why != EFFECT_REASON_WAITING)
+		e.flags |= FWD_BACKEND_DEAD;
+	if (!fill_hop(n, b->index, &b->plan->address, &e))
+		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
+	store_words(at, &e, sizeof(e));
+}
+
+void compiler_write_destinations(const struct fwd_tables *t)
+{
+	struct fwd_destinations *made = calloc(t->n_destinations, sizeof(*made));
+
+	if (!made)
+		return; /* until the next document the kernel gets the errors about new backends */
+	for (uint32_t i = 1; i < t->n_backends; i++)
+		if (t->backends[i].flags & FWD_BACKEND_USED)
+			(void)fwd_destination_put(made, t->n_destinations, t->backends, i);
+	store_words(t->destinations, made, t->n_destinations * sizeof(*made));
+	free(made);
+}
+
+/* The bucket of address @p a: the first of a list of backend indexes. */
+static uint32_t *watched_head(const struct compiler *n, const struct addr *a)
+{
+	static const struct hash_key key = { 0x7765697268u, 2 };
+
+	return &n->watched_heads[hash_bytes(&key, a->bytes, sizeof(a->bytes)) %
+	                         COMPILER_WATCHED_BUCKETS];
+}
+
+uint32_t compiler_first_at(const struct compiler *n, const struct addr *a)
+{
+	return *watched_head(n, a);
+}
+
+void compiler_watch(struct compiler *n, uint32_t index, const struct addr *address)
+{
+	uint32_t *head = watched_head(n, address);
+
+	if (!n->hops || n->is_watched[index])
+		return;
+	n->watched[index] = *address; /* first: hops_watch() may call compiler_on_hop() */
+	n->watched_next[index] = *head;
+	*head = index;
+	n->is_watched[index] = !hops_watch(n->hops, address);
+	if (!n->is_watched[index])
+		*head = n->watched_next[index];
+}
+
+void compiler_unwatch(struct compiler *n, uint32_t index)
+{
+	uint32_t *link = watched_head(n, &n->watched[index]);
+
+	if (!n->is_watched[index])
+		return;
+	while (*link != index)
+		link = &n->watched_next[*link];
+	*link = n->watched_next[index];
+	hops_unwatch(n->hops, &n->watched[index]);
+	n->is_watched[index] = false;
+	n->n_low -= n->paths[index].mtu != 0;
+	n->paths[index] = (struct path_mtu){ 0 };
+	n->ways[index] = (struct compiler_way){ 0 };
+}
+
+void compiler_on_hop(void *node, const struct addr *address, const struct hop *hop)
+{
+	struct compiler *n = node;
+
+	(void)hop;
+	for (uint32_t i = compiler_first_at(n, address); i; i = n->watched_next[i]) {
+		struct fwd_backend *at = &n->t.backends[i], e = *at;
+
+		if (!addr_equal(&n->watched[i], address))
+			continue;
+		compiler_update_way(n, i, address, e.encap == FWD_ENCAP_L2);
+		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
+		if (!fill_hop(n, i, address, &e))
+			e.flags |= FWD_BACKEND_NO_NEXT_HOP;
+		store_words(at, &e, sizeof(e));
+	}
+}
+
+static uint32_t log2_of(uint32_t n)
+{
+	return 31u - (uint32_t)__builtin_clz(n);
+}
+
+/*
+ * `place` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
+ * stored last: a packet that sees it sees the times, too.
+ */
+void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
+{
+	const struct model_pool *m = p->plan->model;
+	struct fwd_pool *at = &n->t.pools[p->index];
+	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
+		                            m->agent };
+	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
+
+	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
+	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
+	at->remember_s = owners_remember_s(&times);
+	at->flags = m->agent ? FWD_POOL_AGENTS : 0;
+	at->id = p->plan->id;
+	__atomic_store_n(&at->place, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
+	                 __ATOMIC_RELEASE);
+}
+
+static void write_prefix(struct fwd_prefix *out, const struct prefix *from)
+{
+	struct fwd_prefix made = { 0 };
+	unsigned bits = addr_is4(&from->addr) ? from->bits + 96u : from->bits;
+	static const struct addr none;
+
+	if (from->bits || !addr_equal(&from->addr, &none)) {
+		memcpy(made.addr.bytes, from->addr.bytes, sizeof(made.addr.bytes));
+		for (unsigned i = 0; i < bits; i++)
+			made.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	}
+	store_words(out, &made, sizeof(made));
+}
+
+void compiler_write_root(const struct compiler *n, struct fwd_root *root)
+{
+	const struct model *m = n->model;
+
+	store_words(root->hash_key, m->hash_key, sizeof(root->hash_key));
+	write_prefix(&root->source4, &m->self->tunnel_source4);
+	write_prefix(&root->source6, &m->self->tunnel_source6);
+	__atomic_store_n(&root->answers_per_s, COMPILER_ANSWERS_PER_S, __ATOMIC_RELAXED);
+}
+
+void compiler_write_generation(const struct compiler *n, struct fwd_root *root)
+{
+	__atomic_store_n(&root->generation, n->model->meta.document, __ATOMIC_RELEASE);
+}
+
+/* The entry as it goes into the table, with the indexes of its pool and its counter. */
+static struct fwd_service make_entry(const struct compiler *n, const struct plan_entry *e)
+{
+	struct fwd_service s = e->entry;
+
+	s.pool = e->pool == PLAN_NONE ? FWD_POOL_NONE : n->pools[e->pool].index;
+	if (e->service != PLAN_NONE)
+		s.count = indexes_find(n->count_indexes,
+		                       hash_text(n->plan->services[e->service]->name));
+	return s;
+}
+
+static bool fill_half(const struct compiler *n, struct fwd_tables *t, uint32_t half, uint32_t seed)
+{
+	struct fwd_service *at = &t->services[half * t->root->n_services];
+	uint64_t *filter = t->root->vip_filter[half];
+
+	memset(at, 0, t->root->n_services * sizeof(*at));
+	memset(filter, 0, sizeof(t->root->vip_filter[half]));
+	t->root->service_seed[half] = seed;
+	for (size_t i = 0; i < n->plan->n_entries; i++) {
+		struct fwd_service e = make_entry(n, &n->plan->entries[i]);
+
+		if (fwd_service_put(at, t->root->n_services, seed, filter, &e) < 0)
+			return false;
+	}
+	return true;
+}
+
+bool compiler_write_services(struct compiler *n, struct fwd_tables *t)
+{
+	uint32_t half = ~t->root->active & 1;
+
+	for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+		if (!fill_half(n, t, half, seed * 0x9e3779b1u))
+			continue;
+		__atomic_store_n(&t->root->active, half, __ATOMIC_RELEASE);
+		return true;
+	}
+	return false;
+}

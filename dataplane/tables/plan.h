@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A plan: what the tables of this node are to hold by a document. It knows no indexes, memory or
+ * ports, and is refused whole if the document exceeds its own limits.
+ *
+ * Implemented in tables/plan.c and tables/plan_fill.c. Pure; any thread may make one, and the thread that brings
+ * it into force owns it from then on.
+ */
+#ifndef WEIR_DATAPLANE_TABLES_PLAN_H
+#define WEIR_DATAPLANE_TABLES_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "weir/driver.h"
+#include "weir/fwd/tables.h"
+
+struct model;
+struct model_pool;
+struct model_service;
+struct model_set;
+
+#define PLAN_REASON_MAX 256 /**< bytes of the reason of a refusal */
+#define PLAN_NONE       SIZE_MAX
+/** Sets of a pool: MODEL_SETS_MAX and the next one. */
+#define PLAN_SETS_MAX 65u
+
+/** A backend that some set of its pool names, or that is configured. */
+struct plan_backend {
+	uint64_t id;
+	struct addr address;
+	uint16_t port;
+	uint32_t weight;  /**< in the set in force: plan_update() */
+	const char *name; /**< "" when it is no longer configured */
+	uint8_t says;     /**< enum guard_says: plan_update() */
+};
+
+struct plan_pool {
+	const struct model_pool *model;
+	uint64_t id;                   /**< hash_text() of its name */
+	uint32_t udp_idle_ms;          /**< the longest of its UDP services; 0: none */
+	bool fail_closed;              /**< all its services say so */
+	struct plan_backend *backends; /**< sorted by id */
+	size_t n_backends;
+	/**
+	 * By set of the model: its ring. A slot holds a position in `backends` + 1. NULL: not
+	 * made.
+	 */
+	uint16_t *rings[PLAN_SETS_MAX];
+};
+
+/** An entry of the services table but for its indexes. */
+struct plan_entry {
+	struct fwd_service entry;
+	size_t pool;    /**< in plan.pools, or PLAN_NONE */
+	size_t service; /**< in plan.services; PLAN_NONE for a VIP's own entry */
+};
+
+struct plan {
+	const struct model *model;
+	struct plan_pool *pools; /**< of this node's site */
+	size_t n_pools;
+	struct plan_entry *entries;
+	size_t n_entries;
+	const struct model_service **services; /**< that have an address here */
+	size_t n_services;
+	size_t n_backends;         /**< of all pools */
+	uint32_t n_slots;          /**< of all pools, in whole blocks */
+	struct driver_sizes sizes; /**< that the document's limits ask for */
+};
+
+/**
+ * Make a plan of @p m, which must name this node (m->self).
+ *
+ * @param m    borrowed: must outlive the plan
+ * @param why  what does not fit and which limit to raise, on -EDQUOT
+ * @return 0, -EDQUOT (the document asks for more than its own limits allow), -ENOMEM
+ */
+int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
+              char why[PLAN_REASON_MAX]);
+/**
+ * Make the rings of all member sets, except those that the model in force (@p before; NULL: none)
+ * has rings for already. So bringing the plan into force takes less time. Uses threads, which end
+ * before it returns. A ring without memory stays unmade.
+ */
+void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms);
+/** Whether two sets have the same members with the same weights, and so the same ring. */
+bool plan_same_members(const struct model_set *a, const struct model_set *b);
+/** Free the rings of a pool: they are in force. */
+void plan_free_rings(struct plan_pool *p);
+/** Bring weights and overrides up to date. @return whether one changed */
+bool plan_update(struct plan *p, int64_t wall_clock_ms);
+/** Free the plan, not its model; NULL is fine. */
+void plan_free(struct plan *p);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rings of a plan: most of the work that a document makes. They are made in the thread that
+ * reads the document, so that the loop need not. Pools are independent: several threads fetch the
+ * next one by an atomic counter, and each writes the rings of its own pool alone.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/tables/plan.h"
+#include "weir/model.h"
+#include "weir/ring.h"
+
+#define HELPERS_MAX 3u /* threads beside the caller's: the machine has other work */
+#define HELP_POOLS  8u /* with fewer pools, threads cost more than they save */
+
+_Static_assert(PLAN_SETS_MAX == MODEL_SETS_MAX + 1, "all sets of a pool");
+
+bool plan_same_members(const struct model_set *a, const struct model_set *b)
+{
+	if (a->n_members != b->n_members)
+		return false;
+	for (size_t i = 0; i < a->n_members; i++)
+		if (a->members[i].id != b->members[i].id ||
+		    a->members[i].weight != b->members[i].weight)
+			return false;
+	return true;
+}
+
+/* Whether owners/owners.c has the ring already: it keeps those of the set in force and of the next one. */
+static bool has_ring(const struct model_pool *before, const struct model_set *set,
+                     int64_t wall_clock_ms)
+{
+	size_t i = before ? before->n_sets : 0;
+
+	while (i-- > 0) {
+		if (plan_same_members(&before->sets[i], set))
+			return true;
+		if (before->sets[i].from_ms <= wall_clock_ms)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * Slots hold positions in the plan's backends + 1, as backend indexes are not known before tables/compiler.c
+ * binds them.
+ */
+static uint16_t *make_plan_ring(const struct plan_pool *p, const struct model_set *set,
+                                const uint64_t key[2])
+{
+	struct ring_backend *b = calloc(set->n_members + 1, sizeof(*b));
+	uint16_t *ring = calloc(p->model->n_slots, sizeof(*ring));
+	size_t at = 0; /* members and backends are sorted by id */
+	int err = b && ring ? 0 : -1;
+
+	for (size_t i = 0; !err && i < set->n_members; i++) {
+		while (at < p->n_backends && p->backends[at].id < set->members[i].id)
+			at++;
+		b[i] = (struct ring_backend){ .key = set->members[i].id,
+			                      .weight = set->members[i].weight,
+			                      .id = (uint16_t)(at + 1) };
+	}
+	if (!err)
+		err = ring_fill(ring, p->model->n_slots, b, set->n_members, key);
+	free(b);
+	if (!err)
+		return ring;
+	free(ring);
+	return NULL;
+}
+
+/* What the fillers share. */
+struct fill {
+	struct plan *plan;
+	const struct model *before; /* NULL: none, or with another key */
+	int64_t wall_clock_ms;
+	size_t next; /* pool that is to be taken */
+};
+
+static void fill_pool(const struct fill *f, struct plan_pool *p)
+{
+	const struct model_pool *m = p->model;
+	const struct model_pool *old = f->before ? model_pool(f->before, m->name) : NULL;
+
+	if (old && old->n_slots != m->n_slots)
+		old = NULL;
+	for (size_t s = 0; s < m->n_sets && s < PLAN_SETS_MAX; s++)
+		if (!p->rings[s] && !has_ring(old, &m->sets[s], f->wall_clock_ms))
+			p->rings[s] = make_plan_ring(p, &m->sets[s], f->plan->model->hash_key);
+}
+
+static void *fill_some(void *arg)
+{
+	struct fill *f = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&f->next, 1, __ATOMIC_RELAXED)) < f->plan->n_pools)
+		fill_pool(f, &f->plan->pools[i]);
+	return NULL;
+}
+
+void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms)
+{
+	bool same_key =
+	        before && !memcmp(before->hash_key, p->model->hash_key, sizeof(before->hash_key));
+	struct fill f = { p, same_key ? before : NULL, wall_clock_ms, 0 };
+	pthread_t helpers[HELPERS_MAX];
+	size_t n = (size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, made = 0;
+
+	if (n > HELPERS_MAX)
+		n = HELPERS_MAX;
+	while (made < n && p->n_pools >= HELP_POOLS &&
+	       !pthread_create(&helpers[made], NULL, fill_some, &f))
+		made++;
+	fill_some(&f);
+	for (size_t i = 0; i < made; i++)
+		pthread_join(helpers[i], NULL);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket's requests (base/ctl.h), answered from the main thread's state in one piece of
+ * JSON. weir-mgmt and `weir` read them: field names are an interface. Lists that could outgrow an
+ * answer have a limit.
+ */
+#include "dns/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "dns/zone/image.h"
+#include "weir/json.h"
+#include "weir/model.h"
+
+static const char *state_text(uint32_t state)
+{
+	return state & IMAGE_ZONE_BROKEN    ? "broken"
+	       : state & IMAGE_ZONE_EARLIER ? "earlier"
+	       : state & IMAGE_ZONE_SIGNED  ? "signed"
+	                                    : "served";
+}
+
+static json_t *zones_to_json(const struct image *image)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < image->n_zones; i++) {
+		const struct image_zone *zone = image_zone(image, i);
+		uint8_t wire[NAME_WIRE_MAX];
+		char text[NAME_TEXT_MAX];
+
+		image_name_wire(image, zone->name_off, wire);
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s}", "name",
+		                                      name_text(wire, text), "serial",
+		                                      (json_int_t)zone->serial, "records",
+		                                      (json_int_t)zone->n_records, "state",
+		                                      state_text(zone->state)));
+	}
+	return list;
+}
+
+static const char *family_text(const struct steering_site *site, const health_word words[2],
+                               bool ip4)
+{
+	return site->n_addresses[ip4] ? health_state_text(health_state(words[ip4])) : "none";
+}
+
+/* More would make the answer too long; `weir dns explain` shows them for one name. */
+#define PEER_HEALTH_JSON_MAX 8192
+
+/*
+ * What each node sees of a service at a site; only if sites vote, since otherwise no other node's
+ * view counts.
+ */
+static json_t *peer_health_to_json(const struct peer_health *v, const struct steering_site *site,
+                                   size_t state)
+{
+	bool told = v->votes && v->n_targets * v->n <= PEER_HEALTH_JSON_MAX;
+	json_t *list = json_array();
+
+	for (size_t i = 0; told && i < v->n; i++) {
+		const struct node_health *view = &v->items[i];
+		const health_word *words = view->words + 2 * state;
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:s, s:b, s:s, s:s, s:b, s:b}", "node", view->node, "site",
+		                  view->site->name, "fresh", view->fresh, "ipv4",
+		                  family_text(site, words, true), "ipv6",
+		                  family_text(site, words, false), "inconclusive",
+		                  health_inconclusive(words[0]) || health_inconclusive(words[1]),
+		                  "unproven",
+		                  health_unproven(words[0]) || health_unproven(words[1])));
+	}
+	return list;
+}
+
+static json_t *site_to_json(const struct generation *g, const struct steering_site *site, size_t at)
+{
+	const struct steering_site_state *state = &g->state->sites[at];
+
+	return json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:I, s:b, s:b, s:b, s:o}", "site",
+	                 site->name, "weight", (json_int_t)site->weight, "ipv4",
+	                 family_text(site, state->words, true), "ipv6",
+	                 family_text(site, state->words, false), "in_doubt",
+	                 health_in_doubt(state->words[0]) || health_in_doubt(state->words[1]),
+	                 "unproven", state->unproven[0] || state->unproven[1], "drained_ppm",
+	                 (json_int_t)state->drained_ppm, "disabled", state->disabled, "forced_up",
+	                 state->forced_up, "shifting", state->shifting, "views",
+	                 peer_health_to_json(g->views, site, at));
+}
+
+/* Every dynamic name with the state of its sites: what steering would see now. */
+static json_t *names_to_json(const struct generation *g)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < g->place->n_names; i++) {
+		const struct steering_name *name = &g->place->names[i];
+		const struct steering_service *service = name->service;
+		json_t *sites = json_array();
+
+		for (uint32_t k = 0; k < service->n_sites; k++)
+			json_array_append_new(sites, site_to_json(g, &service->sites[k],
+			                                          service->first_state + k));
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:s, s:s, s:o}", "name", name->name, "service",
+		                  service->name, "policy",
+		                  name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
+		                  "sites", sites));
+	}
+	return list;
+}
+
+#define RAMPS_JSON_MAX 256 /* as above: far more drains than sites */
+
+static json_t *ramps_to_json(const struct ramps *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n && i < RAMPS_JSON_MAX; i++)
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:I, s:s, s:I}", "override", r->items[i].id,
+		                                "generation", (json_int_t)r->items[i].generation,
+		                                "state", ramp_how_text(r->items[i].how), "at_ms",
+		                                (json_int_t)r->items[i].at_ms));
+	return list;
+}
+
+/* Errors are left out while a load runs: its thread writes them. */
+static json_t *load_to_json(const struct server *s)
+{
+	const struct server_load *l = &s->load;
+	json_t *errors = json_array();
+
+	for (unsigned i = 0; !l->running && i < SERVER_ERRORS_MAX && i < l->n_errors; i++)
+		if (l->errors[i])
+			json_array_append_new(errors, json_string(l->errors[i]));
+	return json_pack("{s:I, s:I, s:b, s:s, s:o}", "started", (json_int_t)l->started, "finished",
+	                 (json_int_t)l->finished, "running", l->running, "error",
+	                 server_load_error(s), "mistakes", errors);
+}
+
+/* Fields of the generation are missing until there is one; all others are always there. */
+static json_t *status_to_json(const struct server *s)
+{
+	const struct generation *g = s->now;
+	json_t *answer = json_pack("{s:b, s:b, s:b, s:s, s:o}", "ok", 1, "serving", g != NULL,
+	                           "clock_held", wall_clock_holds_ramps(s->clock), "clock",
+	                           wall_clock_hold_text(s->clock), "load", load_to_json(s));
+
+	if (!g)
+		return answer;
+	json_object_set_new(answer, "document", json_integer((json_int_t)g->model->meta.document));
+	json_object_set_new(answer, "version", json_integer((json_int_t)g->model->meta.version));
+	json_object_set_new(answer, "threads", json_integer((json_int_t)s->n_threads));
+	json_object_set_new(answer, "stale_image", json_boolean(generation_lacks(g)));
+	json_object_set_new(answer, "image_bytes", json_integer((json_int_t)g->image->size_bytes));
+	json_object_set_new(answer, "zones", zones_to_json(g->image));
+	json_object_set_new(answer, "names", names_to_json(g));
+	json_object_set_new(answer, "ramps", ramps_to_json(&s->ramps));
+	return answer;
+}
+
+static json_t *refuse_request(const char *why)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
+}
+
+/* Each request has an answer, also one that cannot be read: a caller must never wait in vain. */
+static json_t *handle_request(struct server *s, const char *line, size_t length)
+{
+	json_error_t error;
+	json_t *request = json_read(line, length, 0, &error), *answer;
+	const char *what = json_string_value(json_object_get(request, "do"));
+
+	if (!request)
+		answer = refuse_request(error.text);
+	else if (!what)
+		answer = refuse_request("expected {\"do\": \"status\" or \"zone-reload\"}");
+	else if (strcmp(what, "status") == 0)
+		answer = status_to_json(s);
+	else if (strcmp(what, "zone-reload") == 0)
+		answer = json_pack("{s:b, s:I}", "ok", 1, "load",
+		                   (json_int_t)server_load_start(s, true));
+	else
+		answer = refuse_request("unknown request: expected \"status\" or \"zone-reload\"");
+	json_decref(request);
+	return answer;
+}
+
+char *dns_ctl_handle(void *arg, const char *line, size_t length)
+{
+	json_t *answer = handle_request(arg, line, length);
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	json_decref(answer);
+	return text;
+}

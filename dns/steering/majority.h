@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * One health word from what several nodes see of one target (a service at a site in one address
+ * family).
+ *
+ * Sites vote. Every site that has a node votes, also if it cannot be heard. A view that is not
+ * fresh, or whose word is unknown, inconclusive or restored, is *lost*. Lost views could say
+ * either:
+ *
+ *   a site's vote    nodes that say down      down of the target   sites that say down
+ *   down             most of its nodes        down                 most of the sites
+ *   up               not most, whatever the   up                   not most, whatever the
+ *                    lost ones would say                           lost ones would say
+ *   lost             otherwise                as it was            otherwise
+ *
+ * So lost views change nothing: a site that is up stays in the answers, and a site that is down
+ * stays out. A site's view of itself (from its pools) is one vote like any other.
+ *
+ * Pure: implemented in dns/steering/majority.c; any thread.
+ */
+#ifndef WEIR_DNS_STEERING_MAJORITY_H
+#define WEIR_DNS_STEERING_MAJORITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/health.h"
+
+/** What one node sees of the target. Views of one site stand side by side. */
+struct majority_node {
+	uint32_t site;
+	bool own; /**< this node's: of equal words, its reason is used */
+	bool fresh;
+	health_word word;
+};
+
+/** What is in force before the views are counted. */
+enum majority_was {
+	MAJORITY_WAS_UP, /**< or unknown: the site is in the answers */
+	MAJORITY_WAS_DOWN,
+	MAJORITY_WAS_UNKNOWN, /**< nothing was kept: lost views count by their last words this once */
+};
+
+struct majority {
+	uint32_t n_up, n_down, n_lost; /**< sites by their votes */
+	bool held;                     /**< the views do not suffice: the last state stays */
+	health_word word;              /**< in doubt when a voter is, or when the sites disagree */
+};
+
+/** Whether a view has a vote. */
+bool majority_has_vote(const struct majority_node *view);
+/** Count @p n views, which may be none (the word is 0 then). */
+struct majority majority_of(const struct majority_node *views, size_t n, enum majority_was was);
+
+#endif

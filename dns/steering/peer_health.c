@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages are written by other processes while they are read. A page's words are first copied aside,
+ * under a check that its layout did not change meanwhile and that it is not damaged, and taken over
+ * only as a whole. Until then the words of the last good reading stay.
+ *
+ * A peer's page is read only if its epoch has changed: with 64 nodes, most ticks read one page, the
+ * own one.
+ */
+#include "dns/steering/peer_health.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "dns/steering/decided.h"
+#include "dns/steering/steering.h"
+#include "weir/peer_page.h"
+
+#define RETRY_MS 1000 /* between two attempts to open a peer's page */
+
+static bool add_node_health(struct peer_health *v, const struct model *m,
+                            const struct model_node *node, struct arena *a)
+{
+	struct node_health *view = &v->items[v->n];
+	size_t n = v->n_targets + 1;
+
+	*view = (struct node_health){ .node = node->name,
+		                      .site = node->site,
+		                      .own = node == m->self };
+	view->places = ARENA_ARRAY(a, int, n);
+	view->words = ARENA_ARRAY(a, health_word, n);
+	v->n++;
+	return view->places && view->words;
+}
+
+/* All nodes, also those without an `api`, which cannot be reached: they count as lost. */
+static bool add_all_nodes(struct peer_health *v, const struct model *m, struct arena *a)
+{
+	for (size_t s = 0; s < m->n_sites; s++)
+		for (size_t i = 0; i < m->n_nodes && v->n < PEER_HEALTH_NODES_MAX; i++)
+			if (m->nodes[i].site == &m->sites[s] &&
+			    !add_node_health(v, m, &m->nodes[i], a))
+				return false;
+	return true;
+}
+
+static const struct model_site *find_target_site(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_sites; i++)
+		if (strcmp(m->sites[i].name, name) == 0)
+			return &m->sites[i];
+	return NULL;
+}
+
+static void set_targets(struct peer_health *v, const struct model *m, const struct steering *p)
+{
+	for (size_t i = 0; i < p->n_services; i++) {
+		const struct steering_service *s = &p->services[i];
+
+		for (uint32_t k = 0; k < s->n_sites; k++) {
+			v->at[s->first_state + k] = find_target_site(m, s->sites[k].name);
+			v->what[s->first_state + k] = i < m->n_services ? &m->services[i] : NULL;
+			for (unsigned ip4 = 0; ip4 < 2; ip4++)
+				v->targets[2 * (s->first_state + k) + ip4] =
+				        health_target_service(s->name, s->sites[k].name, ip4);
+		}
+	}
+}
+
+struct peer_health *peer_health_new(const struct model *m, const struct steering *p,
+                                    struct arena *a)
+{
+	struct peer_health *v = ARENA_ARRAY(a, struct peer_health, 1);
+
+	if (!v)
+		return NULL;
+	*v = (struct peer_health){ .n_targets = 2 * p->n_states };
+	v->items = ARENA_ARRAY(a, struct node_health, PEER_HEALTH_NODES_MAX);
+	v->targets = ARENA_ARRAY(a, uint64_t, v->n_targets + 1);
+	v->read = ARENA_ARRAY(a, health_word, v->n_targets + 1);
+	v->at = ARENA_ARRAY(a, const struct model_site *, p->n_states + 1);
+	v->what = ARENA_ARRAY(a, const struct model_service *, p->n_states + 1);
+	if (!v->items || !v->targets || !v->read || !v->at || !v->what || !add_all_nodes(v, m, a))
+		return NULL;
+	set_targets(v, m, p);
+	peer_health_exclude(v, 0);
+	return v;
+}
+
+void peer_health_close(struct peer_health *v)
+{
+	for (size_t i = 0; v && i < v->n; i++) {
+		page_close(v->items[i].page);
+		v->items[i].page = NULL;
+	}
+}
+
+void peer_health_forget_own(struct peer_health *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		v->items[i].found &= !v->items[i].own;
+}
+
+static void find_targets(const struct peer_health *v, struct node_health *view,
+                         const struct health_page *page)
+{
+	for (size_t i = 0; i < v->n_targets; i++)
+		view->places[i] = health_find_index(page, v->targets[i]);
+}
+
+/*
+ * Take over a page's words. While its layout changes, or if it is damaged, the words read before
+ * stay.
+ * @return whether all were read
+ */
+static bool read_health_words(const struct peer_health *v, struct node_health *view,
+                              const struct health_page *page, const struct page *of)
+{
+	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
+
+	if (layout & 1)
+		return false;
+	if (!view->found || layout != view->layout)
+		find_targets(v, view, page);
+	for (size_t i = 0; i < v->n_targets; i++) {
+		int place = view->places[i];
+		health_word word = place < 0 ? 0 : health_read(page, place);
+
+		if (__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) != layout)
+			return false;
+		v->read[i] = word;
+	}
+	if (of && !page_is_sound(of)) {
+		view->found = false;
+		return false;
+	}
+	for (size_t i = 0; i < v->n_targets; i++)
+		if (view->places[i] >= 0)
+			view->words[i] = v->read[i];
+	view->layout = layout;
+	view->found = true;
+	return true;
+}
+
+/* Map a peer's page when it appears, and again when its writer has replaced it. */
+static void map_peer_page(struct node_health *view, const struct peer_health_input *seen)
+{
+	char path[PATH_MAX];
+	struct page *page;
+
+	if (view->page && !page_is_replaced(view->page))
+		return;
+	if (!seen->run_dir || (view->tried_ms && seen->now_ms - view->tried_ms < RETRY_MS))
+		return;
+	view->tried_ms = seen->now_ms;
+	if (peer_page_path(seen->run_dir, view->node, path) < 0 ||
+	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page) < 0)
+		return;
+	if (page_size(page) < sizeof(struct peer_page)) {
+		page_close(page);
+		return;
+	}
+	page_close(view->page);
+	view->page = page;
+	view->found = false;
+}
+
+/* Freshness is read each time, words only if the page's epoch has changed. */
+static void read_peer(const struct peer_health *v, struct node_health *view,
+                      const struct peer_health_input *seen)
+{
+	map_peer_page(view, seen);
+	if (!view->page)
+		return;
+
+	const struct peer_page *payload = page_payload(view->page);
+	uint32_t epoch = page_epoch(view->page);
+
+	view->fresh = seen->now_ms < peer_page_good_until_ms(payload);
+	if (view->found && epoch == view->epoch)
+		return;
+	if (read_health_words(v, view, &payload->health, view->page))
+		view->epoch = epoch;
+}
+
+void peer_health_read(struct peer_health *v, const struct peer_health_input *seen)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		struct node_health *view = &v->items[i];
+
+		if (!view->own) {
+			read_peer(v, view, seen);
+			continue;
+		}
+		view->fresh = seen->own && seen->now_ms < seen->own_good_until_ms;
+		if (seen->own)
+			(void)read_health_words(v, view, seen->own, seen->own_page);
+	}
+}
+
+static bool is_site_excluded(const struct peer_health *v, const struct node_health *view)
+{
+	return view->site->index < 64 && v->sites_out >> view->site->index & 1;
+}
+
+struct peer_health_sites peer_health_sites(const struct peer_health *v)
+{
+	struct peer_health_sites s = { 0 };
+	bool heard = false;
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct node_health *view = &v->items[i];
+
+		if (is_site_excluded(v, view))
+			continue;
+		heard |= view->fresh;
+		if (i + 1 < v->n && v->items[i + 1].site == view->site)
+			continue;
+		s.n++;
+		s.n_heard += heard;
+		if (!heard)
+			s.lost |= (uint64_t)1 << (view->site->index & 63);
+		heard = false;
+	}
+	return s;
+}
+
+void peer_health_exclude(struct peer_health *v, uint64_t sites)
+{
+	v->sites_out = sites;
+	v->votes = peer_health_sites(v).n >= PEER_HEALTH_MAJORITY_MIN;
+}
+
+static struct majority_node vote_of_node(const struct node_health *view, size_t target)
+{
+	return (struct majority_node){ .site = view->site->index,
+		                       .own = view->own,
+		                       .fresh = view->fresh,
+		                       .word = view->words[target] };
+}
+
+static enum majority_was state_before(const struct peer_health *v, size_t target)
+{
+	if (!v->decided || !v->decided->known)
+		return MAJORITY_WAS_UNKNOWN;
+	return decided_is_down(v->decided, v->targets[target]) ? MAJORITY_WAS_DOWN
+	                                                       : MAJORITY_WAS_UP;
+}
+
+/*
+ * Whether every node outside says that its check never succeeded. A node that was not heard does
+ * not say so.
+ */
+static bool all_unproven(const struct peer_health *v, size_t target)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].site != v->at[target / 2] &&
+		    !health_unproven(v->items[i].words[target]))
+			return false;
+	return true;
+}
+
+/* Whether only the site itself can say anything about a target. */
+static bool is_unwatched(const struct peer_health *v, size_t target)
+{
+	const struct model_service *s = v->what[target / 2];
+
+	if (!s)
+		return false;
+	return !s->vip_check ||
+	       (s->vip_check_from == MODEL_VIP_CHECK_DEFAULT && all_unproven(v, target));
+}
+
+struct majority peer_health_of_target(const struct peer_health *v, size_t target)
+{
+	struct majority_node views[PEER_HEALTH_NODES_MAX];
+	struct majority m = { 0 };
+	size_t n = 0;
+
+	if (v->votes) {
+		bool alone = is_unwatched(v, target);
+
+		for (size_t i = 0; i < v->n; i++)
+			if (!is_site_excluded(v, &v->items[i]) &&
+			    (!alone || v->items[i].site == v->at[target / 2]))
+				views[n++] = vote_of_node(&v->items[i], target);
+		return majority_of(views, n, state_before(v, target));
+	}
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].own)
+			m.word = v->items[i].words[target];
+	return m;
+}
+
+struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
+                                         const struct model_site *site)
+{
+	struct majority_node views[PEER_HEALTH_NODES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].site != site)
+			views[n++] = vote_of_node(&v->items[i], target);
+	return majority_of(views, n, MAJORITY_WAS_UNKNOWN);
+}
+
+bool peer_health_is_unproven(const struct peer_health *v, size_t target,
+                             const struct model_site *site)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		health_word word = v->items[i].words[target];
+
+		if (v->items[i].site != site && !health_unproven(word) &&
+		    health_state(word) != HEALTH_UNKNOWN)
+			return false;
+	}
+	return true;
+}
+
+bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site)
+{
+	bool says = false;
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct node_health *view = &v->items[i];
+		health_word word = view->words[target];
+
+		if (view->site == site)
+			continue;
+		if (health_state(word) == HEALTH_UP)
+			return false;
+		says |= health_new(word) && (view->own || view->fresh);
+	}
+	return says;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Peer health: what all nodes see of the services' targets, from the own health page and the peers'
+ * view pages (weir/peer_page.h), copied into memory of a generation. A word that was read stays when its
+ * page goes, changes its layout or gets old.
+ *
+ * Implemented in dns/steering/peer_health.c; called by the thread that owns the generation.
+ */
+#ifndef WEIR_DNS_STEERING_PEER_HEALTH_H
+#define WEIR_DNS_STEERING_PEER_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dns/steering/majority.h"
+#include "weir/health.h"
+#include "weir/model.h"
+
+struct arena;
+struct decided;
+struct page;
+struct steering;
+
+#define PEER_HEALTH_NODES_MAX    64 /**< nodes, as in the schema */
+#define PEER_HEALTH_MAJORITY_MIN 3  /**< voting sites from which on views are counted */
+
+/** What one node sees. */
+struct node_health {
+	const char *node;
+	const struct model_site *site;
+	bool own, fresh;
+	struct page *page;  /**< a peer's; NULL: there is none yet */
+	uint32_t epoch;     /**< of the page when it was read */
+	uint64_t tried_ms;  /**< when the page was looked for; 0: never */
+	uint32_t layout;    /**< health_page.generation that `places` was made for */
+	bool found;         /**< `places` is valid */
+	int *places;        /**< each target's index in the page; -1: not there */
+	health_word *words; /**< of each target */
+};
+
+/** All views; those of one site are neighbours. Target 2 * state + ip4 as in steering_state. */
+struct peer_health {
+	size_t n, n_targets;
+	struct node_health *items;
+	uint64_t *targets;
+	const struct model_site **at;      /**< each state's site */
+	const struct model_service **what; /**< each state's service; NULL: not known */
+	/** Sites that a person took out: they do not vote; bits by model_site.index. */
+	uint64_t sites_out;
+	health_word *read; /**< the words of one page until it is known to be sound */
+	bool votes; /**< enough sites are left to vote, rather than each node trusting its own view */
+	const struct decided *decided; /**< the targets that were down; NULL: not known */
+};
+
+/** The sites that vote: all with a node, but for those that a person has taken out. */
+struct peer_health_sites {
+	uint32_t n, n_heard; /**< heard: a view of the site is fresh */
+	uint64_t lost;       /**< the others, one bit each */
+};
+
+/** Where peer_health_read() looks. */
+struct peer_health_input {
+	const struct health_page *own; /**< NULL: none yet */
+	/** Whose payload `own` is; NULL: none that could be damaged. */
+	const struct page *own_page;
+	uint64_t own_good_until_ms;
+	const char *run_dir; /**< where the peers' views are; NULL: peers are not read */
+	uint64_t now_ms;
+};
+
+/** Make room for the nodes of @p m in @p a, names borrowed. @return NULL when out of memory */
+struct peer_health *peer_health_new(const struct model *m, const struct steering *p,
+                                    struct arena *a);
+/** Unmap the peers' pages. NULL is fine. */
+void peer_health_close(struct peer_health *v);
+/** The own page was replaced: look its targets up again. */
+void peer_health_forget_own(struct peer_health *v);
+/** Read what has changed. */
+void peer_health_read(struct peer_health *v, const struct peer_health_input *seen);
+/** Count the sites that vote. */
+struct peer_health_sites peer_health_sites(const struct peer_health *v);
+/** From now on @p sites (as views.sites_out) do not vote. */
+void peer_health_exclude(struct peer_health *v, uint64_t sites);
+/**
+ * The word in force for a target: with PEER_HEALTH_MAJORITY_MIN voting sites or more the
+ * majority's, else the own one. If no other site checks the target (no check, or a default one that
+ * never succeeded from any other node), its own site alone votes.
+ */
+struct majority peer_health_of_target(const struct peer_health *v, size_t target);
+/** What the nodes of all sites but @p site see, whether these sites vote or not. */
+struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
+                                         const struct model_site *site);
+/**
+ * Whether every node outside of @p site says of its check that it never succeeded there, or says
+ * nothing.
+ */
+bool peer_health_is_unproven(const struct peer_health *v, size_t target,
+                             const struct model_site *site);
+/**
+ * Whether the VIP behind a target at @p site came with a later version and no node outside has seen
+ * it up. About the own site, a peer must have said so lately: lost views take nothing out.
+ */
+bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The ramps of sites' drains as this node follows them: for each drain, which instant of its
+ * schedule is in force.
+ *
+ * - Without a reason to hold it, a ramp follows its schedule: so all nodes agree.
+ * - While the wall clock cannot be trusted, no level moves, and no ramp starts.
+ * - A return neither starts nor continues while the site is not up as seen from outside: *expired,
+ *   held*.
+ * - The clock does not hold a drain without a ramp, which takes no time.
+ * - A ramp that was held resumes where it stopped, at the speed that was configured.
+ *
+ * Implemented in dns/steering/ramps.c; called by the thread that owns the generation. Pure, but for
+ * ramps_open().
+ */
+#ifndef WEIR_DNS_STEERING_RAMPS_H
+#define WEIR_DNS_STEERING_RAMPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weir/model.h"
+#include "weir/ramp.h"
+
+/** The inputs of one step of one ramp. */
+struct ramps_now {
+	int64_t wall_clock_ms;
+	int64_t passed_ms; /**< how far a ramp may go */
+	bool clock_held;
+	bool site_up; /**< as seen from outside */
+};
+
+/** The next instant of the schedule of @p o after @p was; it may be the same one. */
+struct ramp_record ramps_step(const struct model_override *o, const struct ramp_record *was,
+                              const struct ramps_now *now);
+
+struct ramps {
+	size_t n;
+	struct ramp_record *items, *next; /**< RAMP_RECORDS_MAX each, sorted by id */
+	bool restored;                    /**< read from the file: no step was made yet */
+	bool changed;                     /**< the file must be written again */
+	int64_t wall_clock_ms;            /**< of the last step */
+	uint64_t stepped_ms;              /**< monotonic: when wall_clock_ms changed */
+	uint64_t kept_ms;                 /**< monotonic: when `changed` was set */
+};
+
+/** Whether a site is up as seen from outside. */
+typedef bool ramps_is_up(void *arg, const struct model_site *site);
+
+/** The inputs of a step of all ramps. */
+struct ramps_step_input {
+	const struct model *model;
+	int64_t wall_clock_ms;
+	uint64_t now_ms;
+	bool clock_held;
+	ramps_is_up *is_up;
+	void *arg;
+};
+
+/**
+ * Read the file below @p state_dir, if there is one. @return 0, -ENOMEM, or why the file was not
+ * used
+ */
+int ramps_open(struct ramps *r, const char *state_dir);
+void ramps_close(struct ramps *r);
+/**
+ * Forget ramps that follow their schedule: ramps_time() then gives the requested time for these.
+ */
+void ramps_only_held(struct ramps *r);
+/** Step all drains of sites that the model has. */
+void ramps_step_all(struct ramps *r, const struct ramps_step_input *in);
+/** The instant in force for @p o; the wall time where nothing else is known. @p r may be NULL. */
+int64_t ramps_time(const struct ramps *r, const struct model_override *o, int64_t wall_clock_ms);
+/** What holds the ramp of @p o; RAMP_FREE if nothing else is known. @p r may be NULL. */
+enum ramp_how ramps_how(const struct ramps *r, const struct model_override *o);
+/** How many ramps are in state @p how. */
+size_t ramps_held(const struct ramps *r, enum ramp_how how);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A zone out of an earlier image back into records: it is served when the zone's file cannot be
+ * used any more. All nodes of the image are visited, since an image has no list of a zone's nodes.
+ * Names that the earlier image gave to a deeper zone are missing.
+ */
+#include <string.h>
+
+#include "dns/zone/image.h"
+#include "dns/zone/wire.h"
+#include "dns/zone/build.h"
+
+struct lift {
+	struct build *b;
+	const struct image *from;
+	uint16_t from_zone; /* number in the earlier image */
+	uint16_t zone;      /* in the build */
+	uint32_t file;
+};
+
+/* The earlier image's zone of that name. @return NULL if it has none, or a broken one */
+static const struct image_zone *find_earlier_zone(const struct image *from, const char *text)
+{
+	struct name name;
+
+	if (name_parse(text, &name) < 0)
+		return NULL;
+
+	struct image_found found = image_find(from, &name);
+	const struct image_zone *zone =
+	        found.node && !found.skipped ? image_zone(from, found.node->zone) : NULL;
+
+	if (!zone ||
+	    zone->node_off != (uint32_t)((const uint8_t *)found.node - (const uint8_t *)from))
+		return NULL;
+	return zone->state & IMAGE_ZONE_BROKEN ? NULL : zone;
+}
+
+static uint32_t lift_name(const struct lift *l, uint32_t name_off)
+{
+	uint8_t wire[NAME_WIRE_MAX];
+
+	image_name_wire(l->from, name_off, wire);
+	return build_intern(l->b, wire);
+}
+
+/*
+ * Names in the data are offsets in an image, and indices in a build: they are translated one by
+ * one.
+ */
+static void lift_record(const struct lift *l, uint32_t owner, const uint8_t *record)
+{
+	struct build_record r = {
+		.owner = build_name_at(l->b, owner)->fold,
+		.data_length = wire_load16(record + 10),
+		.ttl_s = wire_load32(record + 6),
+		.file = l->file,
+		.type = wire_load16(record + 2),
+		.zone = l->zone,
+	};
+	struct image_fixed_names how = image_fixed_names(r.type);
+	uint8_t small[32];
+	const uint8_t *data = record + IMAGE_RECORD_FIXED;
+
+	if (how.n) { /* such data has at most 28 bytes */
+		memcpy(small, data, r.data_length);
+		for (unsigned i = 0; i < how.n; i++) {
+			uint32_t name;
+
+			memcpy(&name, data + how.before + 4 * i, 4);
+			name = lift_name(l, name);
+			memcpy(small + how.before + 4 * i, &name, 4);
+		}
+		data = small;
+	}
+	if (!l->b->no_memory)
+		build_add(l->b, &r, data);
+}
+
+static void lift_node(const struct lift *l, const struct image_node *node)
+{
+	uint32_t owner = lift_name(l, node->name_off);
+
+	for (uint32_t s = 0; s < node->n_sets && !l->b->no_memory; s++) {
+		const uint8_t *record = image_at(l->from, node->sets[s].data_off);
+
+		for (uint16_t i = 0; i < node->sets[s].n_records; i++) {
+			lift_record(l, owner, record);
+			record += IMAGE_RECORD_FIXED + wire_load16(record + 10);
+		}
+	}
+}
+
+bool zone_lift(struct build *b, uint16_t number)
+{
+	const struct image *from = b->in->earlier;
+	const struct image_zone *zone =
+	        from ? find_earlier_zone(from, b->in->zones[number].name) : NULL;
+
+	if (!zone)
+		return false;
+
+	const struct lift l = {
+		.b = b,
+		.from = from,
+		.from_zone = (uint16_t)(zone - image_zone(from, 0)),
+		.zone = number,
+		.file = build_file(b, b->in->zones[number].file),
+	};
+	const struct image_bucket *buckets = image_at(from, from->buckets_off);
+
+	b->zones[number].state |= zone->state & IMAGE_ZONE_SIGNED;
+	for (uint64_t i = 0; i <= from->bucket_mask && !b->no_memory; i++) {
+		const struct image_node *node =
+		        buckets[i].node_off ? image_node(from, buckets[i].node_off) : NULL;
+		uint32_t above_off = node ? image_extra(from, node)->above_off : 0;
+		const struct image_node *above = above_off ? image_node(from, above_off) : NULL;
+
+		if (node && node->zone == l.from_zone)
+			lift_node(&l, node);
+		if (above && above->zone == l.from_zone)
+			lift_node(&l, above);
+	}
+	return true;
+}

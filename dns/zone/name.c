@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A name is parsed once: folded to lower case, with the start of each label noted. So every suffix
+ * of it is at hand without another pass, for the search from the root down and for compression. A
+ * name's hash extends its parent's by one label, so the hashes of all suffixes cost one pass.
+ */
+#include "dns/zone/name.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dns/zone/wire.h"
+
+bool name_read(struct wire_reader *r, struct name *out)
+{
+	const uint8_t *from = r->start + r->at;
+	size_t left = r->failed ? 0 : r->length - r->at, at = 0, n = 0;
+
+	for (;;) {
+		if (at >= left || at >= NAME_WIRE_MAX)
+			return false;
+		uint8_t length = from[at];
+
+		out->at[n] = (uint8_t)at;
+		out->lower[at++] = length;
+		if (length == 0)
+			break;
+		if (length > 63 || at + length >= left || at + length >= NAME_WIRE_MAX)
+			return false;
+		for (size_t end = at + length; at < end; at++)
+			out->lower[at] = name_fold(from[at]);
+		n++;
+	}
+	out->length = (uint8_t)at;
+	out->n_labels = (uint8_t)n;
+	r->at += at;
+	return true;
+}
+
+/*
+ * Read one character of a label, escaped or not. @return how many characters of the text were
+ * used, 0 on failure
+ */
+static size_t unescape_char(const char *text, uint8_t *out)
+{
+	if (text[0] != '\\') {
+		*out = (uint8_t)text[0];
+		return 1;
+	}
+	if (!isdigit((unsigned char)text[1])) {
+		*out = (uint8_t)text[1];
+		return text[1] ? 2 : 0;
+	}
+	if (!isdigit((unsigned char)text[2]) || !isdigit((unsigned char)text[3]))
+		return 0;
+	unsigned value = (unsigned)(text[1] - '0') * 100 + (unsigned)(text[2] - '0') * 10 +
+	                 (unsigned)(text[3] - '0');
+
+	*out = (uint8_t)value;
+	return value <= 255 ? 4 : 0;
+}
+
+/* Read a label up to its dot or the end. @return characters used without the dot, 0 on failure */
+static size_t parse_label(const char *text, uint8_t label[64])
+{
+	size_t at = 0;
+
+	label[0] = 0;
+	while (text[at] && text[at] != '.') {
+		uint8_t c;
+		size_t used = unescape_char(text + at, &c);
+
+		if (used == 0 || label[0] == 63)
+			return 0;
+		label[++label[0]] = c;
+		at += used;
+	}
+	return at;
+}
+
+int name_parse(const char *text, struct name *out)
+{
+	uint8_t wire[NAME_WIRE_MAX + 64], label[64];
+	size_t length = 0;
+
+	if (strcmp(text, ".") == 0)
+		text++;
+	while (*text) {
+		size_t used = parse_label(text, label);
+
+		if (used == 0 || length + label[0] + 2 > NAME_WIRE_MAX)
+			return -EINVAL;
+		memcpy(wire + length, label, (size_t)label[0] + 1);
+		length += (size_t)label[0] + 1;
+		text += used;
+		text += *text == '.';
+	}
+	wire[length++] = 0;
+
+	struct wire_reader r = { .start = wire, .length = length };
+
+	return name_read(&r, out) ? 0 : -EINVAL;
+}
+
+const char *name_text(const uint8_t *wire, char text[NAME_TEXT_MAX])
+{
+	char *to = text;
+
+	for (; *wire; wire += *wire + 1) {
+		for (unsigned i = 1; i <= *wire; i++) {
+			uint8_t c = wire[i];
+
+			if (c == '.' || c == '\\')
+				to += sprintf(to, "\\%c", c);
+			else if (c > 32 && c < 127)
+				*to++ = (char)c;
+			else
+				to += sprintf(to, "\\%03u", c);
+		}
+		*to++ = '.';
+	}
+	if (to > text + 1)
+		to--;
+	if (to == text)
+		*to++ = '.';
+	*to = '\0';
+	return text;
+}
+
+static uint64_t mix_label_hash(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0xff51afd7ed558ccdu;
+	return h ^ h >> 32;
+}
+
+uint64_t name_hash_label(uint64_t parent, const uint8_t *label)
+{
+	size_t n = (size_t)label[0] + 1;
+	uint64_t h = parent, v;
+
+	for (; n >= 8; n -= 8, label += 8) {
+		memcpy(&v, label, 8);
+		h = mix_label_hash(h, v);
+	}
+	v = 0;
+	memcpy(&v, label, n);
+	return mix_label_hash(h, v ^ (uint64_t)n << 56);
+}

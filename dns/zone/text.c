@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A scanner over bytes, with one buffer for each open file. The state machine takes one byte at a
+ * time; runs of bytes that mean themselves in every state are copied at once.
+ *
+ * Files are hostile: they are opened without blocking, so that a FIFO cannot stop us, and must be
+ * regular. The kernel resolves includes beneath the zone file's directory (openat2(2),
+ * RESOLVE_BENEATH).
+ */
+#include "dns/zone/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dns/zone/zone.h"
+
+struct file {
+	char *name;
+	int fd;
+	unsigned line;
+	size_t at, filled;
+	char bytes[65536];
+};
+
+struct zone_text {
+	int dir_fd;
+	unsigned depth;
+	unsigned n_includes;
+	size_t bytes_left;
+	struct file *files[ZONE_INCLUDE_DEPTH + 1];
+	size_t length; /* of the line in the making */
+	char text[ZONE_RECORD_TEXT_MAX + 1];
+};
+
+/* The kernel's codes for an escape from the directory would only confuse. */
+static const char *open_error_text(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "no such file";
+	case EXDEV:
+	case ELOOP:
+		return "leads out of the zone file's directory";
+	default:
+		return strerror(error);
+	}
+}
+
+/* Takes @p fd, also on failure, so that callers have nothing to clean up. */
+static int open_file(struct zone_text *t, const char *name, int fd, const char **why)
+{
+	struct stat st;
+
+	if (fd < 0) {
+		*why = open_error_text(errno);
+		return -errno;
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		*why = "is not a regular file";
+		close(fd);
+		return -EINVAL;
+	}
+	struct file *f = calloc(1, sizeof(*f));
+	char *copy = strdup(name);
+
+	if (!f || !copy) {
+		*why = "out of memory";
+		free(f);
+		free(copy);
+		close(fd);
+		return -ENOMEM;
+	}
+	f->name = copy;
+	f->fd = fd;
+	f->line = 1;
+	t->files[t->depth] = f;
+	return 0;
+}
+
+static void close_file(struct zone_text *t)
+{
+	struct file *f = t->files[t->depth];
+
+	close(f->fd);
+	free(f->name);
+	free(f);
+	t->files[t->depth] = NULL;
+}
+
+static int open_dir(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	free(copy);
+	return fd;
+}
+
+int zone_text_open(const char *path, struct zone_text **out, const char **why)
+{
+	struct zone_text *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		*why = "out of memory";
+		return -ENOMEM;
+	}
+	t->bytes_left = ZONE_FILE_BYTES_MAX;
+	t->dir_fd = open_dir(path);
+
+	int err = open_file(t, path, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), why);
+
+	if (err < 0) {
+		zone_text_close(t);
+		return err;
+	}
+	*out = t;
+	return 0;
+}
+
+void zone_text_close(struct zone_text *t)
+{
+	if (!t)
+		return;
+	for (;; t->depth--) {
+		if (t->files[t->depth])
+			close_file(t);
+		if (t->depth == 0)
+			break;
+	}
+	if (t->dir_fd >= 0)
+		close(t->dir_fd);
+	free(t);
+}
+
+/*
+ * Whether a version of the configuration can keep a file of this name: relative, plain, no part
+ * that begins with a dot.
+ */
+static bool is_plain_path(const char *path)
+{
+	bool part = false;
+
+	for (const char *c = path; *c; c++) {
+		bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+		          (*c >= '0' && *c <= '9') || *c == '_' || *c == '-';
+
+		if (*c == '/' ? !part : !ok && (*c != '.' || !part))
+			return false;
+		part = *c != '/';
+	}
+	return part;
+}
+
+int zone_text_include(struct zone_text *t, const char *path, const char **why)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+
+	if (t->depth == ZONE_INCLUDE_DEPTH || t->n_includes == ZONE_INCLUDES_MAX) {
+		*why = "too many files include one another";
+		return -ELOOP;
+	}
+	t->n_includes++;
+	t->depth++;
+
+	int fd = (int)syscall(SYS_openat2, t->dir_fd, path, &how, sizeof(how));
+	int err = open_file(t, path, fd, why);
+
+	if (err == 0 && !is_plain_path(path)) {
+		*why = "use A-Z a-z 0-9 . _ - and / in its name, and no part that begins with a dot: a "
+		       "version of the configuration cannot keep other names";
+		close_file(t);
+		err = -EINVAL;
+	}
+	if (err < 0)
+		t->depth--;
+	return err;
+}
+
+/* The next byte; -1 at the end of the file, -2 when reading failed or the limit was hit. */
+static int next_byte(struct zone_text *t, struct file *f, const char **why)
+{
+	if (f->at < f->filled)
+		return (unsigned char)f->bytes[f->at++];
+
+	ssize_t n;
+
+	do
+		n = read(f->fd, f->bytes, sizeof(f->bytes));
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return -1;
+	if (n < 0 || (size_t)n > t->bytes_left) {
+		*why = n < 0 ? strerror(errno) : "zone file too large";
+		return -2;
+	}
+	t->bytes_left -= (size_t)n;
+	f->filled = (size_t)n;
+	f->at = 1;
+	return (unsigned char)f->bytes[0];
+}
+
+/* The scanner's state in a logical line. */
+struct scan {
+	unsigned open; /* parentheses */
+	bool quoted;   /* inside "" */
+	bool escaped;  /* behind a backslash */
+	bool comment;
+	bool started; /* something other than blanks was seen */
+};
+
+static const char *put_byte(struct zone_text *t, int c)
+{
+	if (t->length == ZONE_RECORD_TEXT_MAX)
+		return "record too long";
+	t->text[t->length++] = (char)c;
+	return NULL;
+}
+
+/*
+ * Take a line end: a blank inside parentheses, else the record's end. @return what is wrong, or
+ * NULL
+ */
+static const char *scan_line_end(struct zone_text *t, struct scan *s)
+{
+	s->comment = false;
+	if (s->quoted)
+		return "line ends inside a quoted text";
+	if (s->escaped)
+		return "line ends behind a backslash";
+	return s->open ? put_byte(t, ' ') : NULL;
+}
+
+static const char *scan_parenthesis(struct zone_text *t, struct scan *s, int c)
+{
+	if (c == ')' && s->open == 0)
+		return "a ')' without '('";
+	s->open = c == '(' ? s->open + 1 : s->open - 1;
+	return put_byte(t, ' ');
+}
+
+/* Take any other byte. @return what is wrong, or NULL */
+static const char *scan_byte(struct zone_text *t, struct scan *s, int c)
+{
+	if (c == '\0')
+		return "a NUL byte";
+	if (s->comment)
+		return NULL;
+	if (s->escaped) {
+		s->escaped = false;
+		return put_byte(t, c);
+	}
+	if (!s->quoted && c == ';') {
+		s->comment = true;
+		return NULL;
+	}
+	s->started = s->started || (c != ' ' && c != '\t' && c != '\r');
+	s->escaped = c == '\\';
+	s->quoted ^= c == '"';
+	if (!s->quoted && (c == '(' || c == ')'))
+		return scan_parenthesis(t, s, c);
+	return put_byte(t, !s->quoted && (c == '\t' || c == '\r') ? ' ' : c);
+}
+
+/*
+ * Take bytes that mean themselves in every state, as many as lie in the buffer. @return what is
+ * wrong, or NULL
+ */
+static const char *scan_run(struct zone_text *t, struct file *f, struct scan *s)
+{
+	static const bool special[256] = {
+		['\0'] = true, ['\n'] = true, ['\t'] = true, ['\r'] = true, [' '] = true,
+		['"'] = true,  ['\\'] = true, [';'] = true,  ['('] = true,  [')'] = true,
+	};
+	const char *from = f->bytes + f->at;
+	size_t left = f->filled - f->at, n = 0;
+
+	if (s->escaped)
+		return NULL;
+	while (n < left &&
+	       (!special[(unsigned char)from[n]] || (from[n] == ' ' && (s->started || s->comment))))
+		n++;
+	if (n == 0)
+		return NULL;
+	f->at += n;
+	if (s->comment)
+		return NULL;
+	s->started = true;
+	if (n > ZONE_RECORD_TEXT_MAX - t->length)
+		return "record too long";
+	memcpy(t->text + t->length, from, n);
+	t->length += n;
+	return NULL;
+}
+
+/*
+ * Read up to the end of a logical line. @return 1, 0 at the file's end with nothing read, -EINVAL
+ */
+static int read_logical_line(struct zone_text *t, struct file *f, struct scan *s, const char **why)
+{
+	const char *wrong;
+	int c;
+
+	while ((c = next_byte(t, f, why)) >= 0) {
+		wrong = c == '\n' ? scan_line_end(t, s) : scan_byte(t, s, c);
+		if (!wrong && c != '\n')
+			wrong = scan_run(t, f, s);
+
+		f->line += c == '\n';
+		if (wrong) {
+			*why = wrong;
+			return -EINVAL;
+		}
+		if (c == '\n' && s->open == 0)
+			return 1;
+	}
+	if (c == -2)
+		return -EINVAL;
+	if (s->open || s->quoted || s->escaped) {
+		*why = "file ends inside a record";
+		return -EINVAL;
+	}
+	return s->started;
+}
+
+int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char **why)
+{
+	for (;;) {
+		struct file *f = t->files[t->depth];
+		struct scan s = { 0 };
+
+		*line = (struct zone_text_line){ .text = t->text,
+			                         .line = f->line,
+			                         .depth = t->depth };
+		line->file = f->name;
+		t->length = 0;
+
+		int got = read_logical_line(t, f, &s, why);
+
+		if (got < 0)
+			return got;
+		if (got > 0 && s.started) {
+			t->text[t->length] = '\0';
+			line->indented = t->text[0] == ' ';
+			return 1;
+		}
+		if (got == 0) {
+			if (t->depth == 0)
+				return 0;
+			close_file(t);
+			t->depth--;
+		}
+	}
+}

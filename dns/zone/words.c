@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ldns reads "70000" for a 16-bit field and wraps it without an error. So numbers are checked in
+ * the text, before ldns sees the line, by a table of fields. Whatever else ldns accepts and should
+ * not is checked here, too.
+ */
+#include "dns/zone/words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ldns/ldns.h>
+
+#include "dns/zone/image.h"
+#include "dns/zone/wire.h"
+
+char *zone_word_next(char **text)
+{
+	char *from = *text, *at;
+	bool quoted = false;
+
+	while (*from == ' ')
+		from++;
+	at = from;
+
+	for (; *at && (quoted || *at != ' '); at++) {
+		if (*at == '\\' && at[1])
+			at++;
+		else if (*at == '"')
+			quoted = !quoted;
+	}
+	*text = *at ? at + 1 : at;
+	*at = '\0';
+	return at == from ? NULL : from;
+}
+
+int zone_word_ttl(const char *word, uint32_t *out)
+{
+	uint64_t total = 0, number = 0;
+	bool digits = false, units = false;
+
+	for (; *word; word++) {
+		static const char units_of[] = "smhdw";
+		static const uint32_t seconds[] = { 1, 60, 3600, 86400, 604800 };
+		const char *unit = strchr(units_of, *word | 0x20);
+
+		if (*word >= '0' && *word <= '9') {
+			number = number * 10 + (uint64_t)(*word - '0');
+			digits = true;
+		} else if (digits && unit) {
+			total += number * seconds[unit - units_of];
+			number = 0;
+			digits = false;
+			units = true;
+		} else {
+			return -EINVAL;
+		}
+		if (number > ZONE_TTL_MAX || total > ZONE_TTL_MAX)
+			return -ERANGE;
+	}
+	if (!digits && !units)
+		return -EINVAL;
+	total += number;
+	*out = (uint32_t)total;
+	return total > ZONE_TTL_MAX ? -ERANGE : 0;
+}
+
+/*
+ * Numbers in text that ldns would wrap: the word's position behind the type, and the largest
+ * value.
+ */
+static const struct number {
+	uint16_t type;
+	uint8_t place;
+	uint32_t max;
+} numbers[] = {
+	{ LDNS_RR_TYPE_MX, 0, UINT16_MAX },         { LDNS_RR_TYPE_SRV, 0, UINT16_MAX },
+	{ LDNS_RR_TYPE_SRV, 1, UINT16_MAX },        { LDNS_RR_TYPE_SRV, 2, UINT16_MAX },
+	{ LDNS_RR_TYPE_SOA, 2, UINT32_MAX },        { LDNS_RR_TYPE_SOA, 3, ZONE_TTL_MAX },
+	{ LDNS_RR_TYPE_SOA, 4, ZONE_TTL_MAX },      { LDNS_RR_TYPE_SOA, 5, ZONE_TTL_MAX },
+	{ LDNS_RR_TYPE_SOA, 6, ZONE_TTL_MAX },      { LDNS_RR_TYPE_CAA, 0, UINT8_MAX },
+	{ LDNS_RR_TYPE_DS, 0, UINT16_MAX },         { LDNS_RR_TYPE_DS, 2, UINT8_MAX },
+	{ LDNS_RR_TYPE_CDS, 0, UINT16_MAX },        { LDNS_RR_TYPE_CDS, 2, UINT8_MAX },
+	{ LDNS_RR_TYPE_DNSKEY, 0, UINT16_MAX },     { LDNS_RR_TYPE_DNSKEY, 1, UINT8_MAX },
+	{ LDNS_RR_TYPE_CDNSKEY, 0, UINT16_MAX },    { LDNS_RR_TYPE_CDNSKEY, 1, UINT8_MAX },
+	{ LDNS_RR_TYPE_TLSA, 0, UINT8_MAX },        { LDNS_RR_TYPE_TLSA, 1, UINT8_MAX },
+	{ LDNS_RR_TYPE_TLSA, 2, UINT8_MAX },        { LDNS_RR_TYPE_SMIMEA, 0, UINT8_MAX },
+	{ LDNS_RR_TYPE_SMIMEA, 1, UINT8_MAX },      { LDNS_RR_TYPE_SMIMEA, 2, UINT8_MAX },
+	{ LDNS_RR_TYPE_SSHFP, 0, UINT8_MAX },       { LDNS_RR_TYPE_SSHFP, 1, UINT8_MAX },
+	{ LDNS_RR_TYPE_NAPTR, 0, UINT16_MAX },      { LDNS_RR_TYPE_NAPTR, 1, UINT16_MAX },
+	{ LDNS_RR_TYPE_URI, 0, UINT16_MAX },        { LDNS_RR_TYPE_URI, 1, UINT16_MAX },
+	{ LDNS_RR_TYPE_AFSDB, 0, UINT16_MAX },      { LDNS_RR_TYPE_KX, 0, UINT16_MAX },
+	{ LDNS_RR_TYPE_RT, 0, UINT16_MAX },         { LDNS_RR_TYPE_SVCB, 0, UINT16_MAX },
+	{ LDNS_RR_TYPE_HTTPS, 0, UINT16_MAX },      { LDNS_RR_TYPE_CERT, 1, UINT16_MAX },
+	{ LDNS_RR_TYPE_NSEC3PARAM, 0, UINT8_MAX },  { LDNS_RR_TYPE_NSEC3PARAM, 1, UINT8_MAX },
+	{ LDNS_RR_TYPE_NSEC3PARAM, 2, UINT16_MAX }, { LDNS_RR_TYPE_RRSIG, 2, UINT8_MAX },
+};
+
+static uint32_t find_largest(unsigned type, unsigned place)
+{
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i].type == type && numbers[i].place == place)
+			return numbers[i].max;
+	return 0;
+}
+
+/* Whether @p word is a number over @p max. Units of time are read only where a time is expected. */
+static bool is_over(const char *word, uint32_t max)
+{
+	uint32_t period;
+	uint64_t value = 0;
+
+	if (*word == '-')
+		return true;
+	if (max == ZONE_TTL_MAX && zone_word_ttl(word, &period) == -ERANGE)
+		return true;
+	for (; *word >= '0' && *word <= '9'; word++) {
+		value = value * 10 + (uint64_t)(*word - '0');
+		if (value > max)
+			return true;
+	}
+	return false;
+}
+
+const char *zone_words_excess(unsigned type, char *data, uint32_t *max_out)
+{
+	bool svcb = type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS, generic = false;
+	char *at = data, *word;
+
+	for (unsigned place = 0; (word = zone_word_next(&at)); place++) {
+		uint32_t max = find_largest(type, place);
+
+		generic |= place == 0 && strcmp(word, "\\#") == 0;
+		if (generic) /* a length, and hex digits (RFC 3597, section 5) */
+			max = place == 1 ? UINT16_MAX : 0;
+		if (svcb && strncmp(word, "port=", 5) == 0) {
+			word += 5;
+			max = UINT16_MAX;
+		}
+		if (max && is_over(word, max)) {
+			*max_out = max;
+			return word;
+		}
+		if (at[-1] == '\0')
+			at[-1] = ' ';
+	}
+	return NULL;
+}
+
+const char *zone_words_quoted(const char *owner, uint16_t plain, const char *data)
+{
+	if (owner && *owner == '"')
+		return owner;
+	if (!plain || plain == DNS_TXT || plain == DNS_CAA)
+		return NULL;
+	if (*data == '"')
+		return data;
+	data = strstr(data, " \"");
+	return data ? data + 1 : NULL;
+}
+
+/* Whether data of SVCB or HTTPS, which ldns has sorted, has a key twice. */
+static bool has_key_twice(const uint8_t *data, size_t length)
+{
+	size_t at = 2;
+	int last = -1;
+
+	while (at < length && data[at]) /* the target's labels */
+		at += data[at] + 1u;
+	for (at++; at + 4 <= length; at += 4u + wire_load16(data + at + 2)) {
+		if (wire_load16(data + at) <= last)
+			return true;
+		last = wire_load16(data + at);
+	}
+	return false;
+}
+
+/*
+ * The fewest fields that a record of the type has. An empty text without a length, or empty unknown
+ * data, is no field.
+ */
+static size_t fewest_fields(uint16_t type)
+{
+	const ldns_rr_descriptor *d = ldns_rr_descript(type);
+	size_t n = ldns_rr_descriptor_minimum(d);
+	ldns_rdf_type last = n ? ldns_rr_descriptor_field_type(d, n - 1) : LDNS_RDF_TYPE_NONE;
+
+	return last == LDNS_RDF_TYPE_LONG_STR || last == LDNS_RDF_TYPE_UNKNOWN ? n - 1 : n;
+}
+
+const char *zone_words_misfit(uint16_t type, const char *text, size_t n_fields, const uint8_t *data,
+                              size_t length)
+{
+	text += strspn(text, " ");
+	if (n_fields < fewest_fields(type))
+		return "the data is too short for its type";
+	if (strncmp(text, "\\# ", 3) == 0 && strtoul(text + 2, NULL, 10) != length)
+		return "the data is longer than its type allows";
+	if ((type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS) &&
+	    has_key_twice(data, length))
+		return "a key occurs twice";
+	return NULL;
+}
+
+/* Remove blanks at the end; an escaped blank stays. */
+static void trim_blanks(char *text)
+{
+	size_t n = strlen(text), slashes = 0;
+
+	while (n && text[n - 1] == ' ')
+		n--;
+	while (slashes < n && text[n - 1 - slashes] == '\\')
+		slashes++;
+	text[n + (text[n] == ' ' && slashes % 2)] = '\0';
+}
+
+/*
+ * Put the third word of a CAA's data into quotes, if it is one word without them (RFC 8659,
+ * section 4.1.1).
+ */
+static void quote_value(char *at)
+{
+	size_t n;
+
+	at += strspn(at, " ");
+	if (*at == '\\')
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+	}
+	n = strlen(at);
+	if (n == 0 || strpbrk(at, " \""))
+		return;
+	memmove(at + 1, at, n);
+	at[0] = at[n + 1] = '"';
+	at[n + 2] = '\0';
+}
+
+void zone_words_mend(unsigned type, char *text, size_t data_at)
+{
+	trim_blanks(text);
+	if (type == LDNS_RR_TYPE_CAA && strlen(text) > data_at)
+		quote_value(text + data_at);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Suggestions for misspelt names (optimal string alignment). Pure functions, implemented in
+ * model/errors.c; any thread.
+ */
+#ifndef WEIR_SUGGEST_H
+#define WEIR_SUGGEST_H
+
+/**
+ * How many letters must be put in, left out, changed or swapped to get from @p a to @p b; at most
+ * 99.
+ */
+unsigned suggest_distance(const char *a, const char *b);
+
+/** The best of several candidates for a misspelt name. */
+struct suggest_best {
+	const char *wanted;
+	const char *best;
+	unsigned distance;
+};
+/** Look at one more candidate; it is borrowed. */
+void suggest_try(struct suggest_best *suggest, const char *candidate);
+#define SUGGEST_TEXT_MAX 128
+/** " (did you mean "x"?)" in @p text, or "" when no candidate is similar. @return @p text */
+const char *suggest_text(const struct suggest_best *suggest, char text[SUGGEST_TEXT_MAX]);
+
+#endif

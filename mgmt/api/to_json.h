@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The API's JSON for what the store knows (docs/api.md). Values are given.
+ *
+ * Implemented in to_json.c, and in peer_json.c what peers exchange. Any thread; an intent that is
+ * passed needs the core's lock.
+ */
+#ifndef WEIR_MGMT_API_TO_JSON_H
+#define WEIR_MGMT_API_TO_JSON_H
+
+#include <jansson.h>
+
+#include "mgmt/api/http.h"
+#include "mgmt/store/intent.h"
+#include "mgmt/json/command.h"
+
+/** The ETag of a version. */
+void version_etag(const struct version *v, char out[HTTP_TEXT_MAX]);
+/** A version; its state depends on @p head, which may be NULL. */
+json_t *version_to_json(const struct version *v, const struct version *head);
+/** Files as a list of names, digests and sizes; or as an object with their contents. */
+json_t *files_to_json(const struct files *files);
+json_t *contents_to_json(const struct files *files);
+/** Where files come from that are named by their digests. */
+struct file_source {
+	/** Add the file; 0, -ENOENT, -EBADMSG or as files_add(). */
+	int (*find)(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+	            struct files *out);
+	void *arg;
+};
+/** As contents_from_json(), where files may be named by digests. @return also -ENOENT, -EBADMSG */
+int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
+                    char why[HTTP_TEXT_MAX]);
+/**
+ * Read what contents_to_json() writes. @return 0, -EINVAL with @p why, -E2BIG or -ENOMEM; @p out
+ * is given
+ */
+int contents_from_json(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX]);
+json_t *plan_to_json(const struct change_plan *plan);
+json_t *errors_to_json(const struct model_errors *errors);
+json_t *event_to_json(const struct event *e);
+
+/** The whole of an override or version, as peers exchange it; and back. @return 0 or -EINVAL */
+json_t *override_to_peer_json(const struct override *o);
+int override_from_peer_json(const json_t *object, struct override *out);
+json_t *version_to_peer_json(const struct version *v);
+int version_from_peer_json(const json_t *object, struct version *out);
+/** Read a fingerprint; none is "". @return false when it is malformed */
+bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX]);
+
+#endif

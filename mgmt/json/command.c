@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * JSON values are built here and given to the caller. weir-mgmt and `weir ... --offline` share
+ * this code, so that a command gives the same answer from both.
+ */
+#include "mgmt/json/command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+json_t *time_to_json(int64_t wall_clock_ms)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	if (wall_clock_ms <= 0 || wall_clock_ms == MODEL_TIME_NEVER)
+		return json_null();
+	return json_string(clock_text(wall_clock_ms, text));
+}
+
+json_t *text_to_json(const char *text)
+{
+	json_t *value = json_string(text);
+
+	if (value)
+		return value;
+	char *copy = strdup(text);
+	for (char *c = copy; c && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	value = json_string(copy ? copy : "");
+	free(copy);
+	return value;
+}
+
+void override_etag(const struct override *o, char out[ETAG_TEXT_MAX])
+{
+	snprintf(out, ETAG_TEXT_MAX, "\"o%" PRIu64 "\"", o->generation);
+}
+
+static json_t *target_to_json(const struct override *o)
+{
+	return o->target == MODEL_TARGET_SITE
+	               ? json_pack("{s:s}", "site", o->name)
+	               : json_pack("{s:s, s:s}", "pool", o->pool, "backend", o->name);
+}
+
+static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
+{
+	return at_ms >= MODEL_TIME_NEVER - more_ms ? MODEL_TIME_NEVER : at_ms + more_ms;
+}
+
+json_t *override_to_json(const struct overrides *set, const struct override *o, int64_t now_ms)
+{
+	char etag[ETAG_TEXT_MAX];
+
+	override_etag(o, etag);
+	etag[strlen(etag) - 1] = '\0';
+	return json_pack(
+	        "{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
+	        "s:s, s:s}",
+	        "id", o->id, "etag", etag + 1, "do", override_kind_text(o->kind), "target",
+	        target_to_json(o), "generation", (json_int_t)o->generation, "state",
+	        overrides_state(set, o, now_ms), "level_ppm",
+	        (json_int_t)overrides_level(set, o, now_ms), "created", time_to_json(o->created_ms),
+	        "from", time_to_json(o->from_ms), "full",
+	        time_to_json(add_ms_capped(o->from_ms, o->over_ms)), "until",
+	        time_to_json(o->until_ms), "returned",
+	        time_to_json(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
+	        (json_int_t)o->over_ms, "author", text_to_json(o->author), "reason",
+	        text_to_json(o->reason), "node", o->node, "principal", o->principal);
+}
+
+json_t *guards_to_json(const struct guard_result *guards)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < guards->n_verdicts; i++) {
+		const struct guard_verdict *v = &guards->verdicts[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s}", "guard", v->guard,
+		                                      "ok", v->ok, "state",
+		                                      v->unknown ? "unknown"
+		                                      : v->ok    ? "ok"
+		                                                 : "refused",
+		                                      "detail", v->detail));
+	}
+	return list;
+}
+
+static json_t *number_or_null(bool known, uint64_t n)
+{
+	return known ? json_integer((json_int_t)n) : json_null();
+}
+
+json_t *receivers_to_json(const struct guard_result *guards, bool sites)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < guards->n_receivers; i++) {
+		const struct guard_receiver *r = &guards->receivers[i];
+		json_t *one = json_pack("{s:s, s:I, s:I}", sites ? "site" : "backend", r->name,
+		                        "weight_ppm_before", (json_int_t)r->before_ppm,
+		                        "weight_ppm_after", (json_int_t)r->after_ppm);
+
+		if (sites) {
+			bool known = r->known && r->capacity_bits;
+
+			json_object_set_new(one, "bits_per_s",
+			                    number_or_null(r->known, r->before_bits));
+			json_object_set_new(one, "bits_per_s_after",
+			                    number_or_null(r->known, r->after_bits));
+			json_object_set_new(one, "capacity_bits_per_s",
+			                    number_or_null(r->capacity_bits, r->capacity_bits));
+			json_object_set_new(one, "load_ppm_after",
+			                    number_or_null(known, known ? r->after_bits * 1000000 /
+			                                                          r->capacity_bits
+			                                                : 0));
+		}
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+json_t *command_to_json(const struct intent *in, const struct command *c,
+                        const struct command_result *result, const char *note, int64_t now_ms)
+{
+	bool sites = result->override.target == MODEL_TARGET_SITE;
+	json_t *notes = json_array();
+
+	if (*intent_store_reason(in))
+		json_array_append_new(
+		        notes,
+		        json_string("the store fails: the change is in memory and in the "
+		                    "effective document, and is stored when the store works"));
+	if (*intent_unwritten_reason(in))
+		json_array_append_new(notes,
+		                      json_string("the effective document cannot be written"));
+	if (result->n_others)
+		json_array_append_new(notes,
+		                      json_string("other overrides of this target were ended too"));
+	if (result->note[0])
+		json_array_append_new(notes, json_string(result->note));
+	if (note)
+		json_array_append_new(notes, json_string(note));
+	json_t *answer =
+	        json_pack("{s:o, s:o, s:o, s:s, s:o}", "override",
+	                  override_to_json(intent_overrides(in), &result->override, now_ms),
+	                  "receivers", receivers_to_json(&result->guards, sites), "guards",
+	                  guards_to_json(&result->guards), "undo", result->undo, "notes", notes);
+	if (c->dry_run)
+		json_object_set_new(answer, "dry_run", json_true());
+	return answer;
+}
+
+json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force, json_t *behind)
+{
+	json_t *state = json_pack("{s:s, s:s, s:o}", "node", node, "state",
+	                          *unwritten_reason ? "not_written"
+	                          : in_force        ? "in_force"
+	                                            : "written",
+	                          "processes", behind);
+
+	if (*unwritten_reason)
+		json_object_set_new(state, "detail", json_string(unwritten_reason));
+	return state;
+}
+
+void nodes_add_json(json_t *answer, uint64_t document, bool complete, json_t *nodes)
+{
+	json_object_set_new(answer, "document", json_integer((json_int_t)document));
+	json_object_set_new(answer, "complete", json_boolean(complete));
+	json_object_set_new(answer, "nodes", nodes);
+}
+
+json_t *nothing_to_end_to_json(const struct command *c, const struct command_result *r)
+{
+	return json_pack("{s:n, s:b, s:b, s:[s]}", "override", "changed", 0, "dry_run", c->dry_run,
+	                 "notes", r->text);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state of an intent, for the files that work on it: intent.c, change.c, effective.c, join.c,
+ * key.c, moved.c, ramps.c, unconfirmed.c, written.c and yield.c. No other file of the program
+ * includes it.
+ *
+ * Calls as for the intent: one thread at a time.
+ */
+#ifndef WEIR_MGMT_STORE_INTENT_INTERNAL_H
+#define WEIR_MGMT_STORE_INTENT_INTERNAL_H
+
+#include <limits.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "mgmt/store/intent.h"
+#include "mgmt/store/key.h"
+
+struct arena;
+
+/* Versions that member sets may still follow from, the head included. */
+#define RECENT_MAX 8u
+/* How far back that reaches: more than any claim of a set. */
+#define RECENT_MS ((int64_t)2 * 3600 * 1000)
+
+struct recent {
+	struct version version;
+	struct files files; /* empty: lost with a store */
+	struct model *model;
+};
+
+/* A composed model with the arenas of all that it borrows from. */
+struct intent_shared {
+	struct model model;
+	struct arena *arenas[3];
+	unsigned users;
+};
+
+/* A node's own file, while it asks its peers for a version (mgmt/store/join.h). */
+struct intent_join {
+	struct files files;
+	struct model *model;          /* NULL: it does not wait */
+	char refused[EVENT_TEXT_MAX]; /* why the file is not version 1: its first error, or "" */
+};
+
+/* The file of the effective document as it was when it had been written (written.c). */
+struct intent_written {
+	bool known;
+	ino_t ino;
+	off_t bytes;
+	struct timespec at;
+};
+
+struct intent {
+	char conf_dir[PATH_MAX], state_dir[PATH_MAX], node[MODEL_NAME_MAX];
+	bool offline;
+
+	struct store *store; /* NULL: it could not be opened */
+	bool failing;        /* what memory has is not all in the store */
+	bool rebuilt;
+	char principal[PRINCIPAL_MAX]; /* who makes the present changes: intent_for() */
+	char store_reason[EVENT_TEXT_MAX];
+	int64_t retry_ms;  /* of a failing store */
+	int64_t ticked_ms; /* the time of the last tick */
+	int64_t purge_ms;  /* by which to purge; 0: the time of the call */
+	struct journal *journal;
+
+	struct overrides overrides;
+	struct recent recent[RECENT_MAX]; /* oldest first; the last is the head */
+	size_t n_recent;
+	struct model *before; /* the effective document of an earlier run, or NULL */
+	struct model *seed; /* the effective document of an earlier run, where versions are lost */
+
+	struct intent_shared *shared; /* the composed model; NULL before the first */
+	uint64_t document;            /* last written */
+	bool dirty;                   /* composed, but not written */
+	struct intent_written written;
+	int64_t next_ms; /* when to compose again */
+	char unwritten_reason[EVENT_TEXT_MAX];
+	char drafted[DIGEST_TEXT_MAX]; /* whose files are laid out for a draft; "": there is none */
+
+	struct ramp_record *ramps; /* where weir-dns has drains' ramps, as last read */
+	size_t n_ramps;
+	ino_t ramps_ino; /* of that file */
+	struct timespec ramps_at;
+
+	struct intent_join join;
+	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */
+	int placement_rc;      /* of the last writing of the key for clients */
+	struct intent_foreign foreign[INTENT_HEADS_MAX];
+	size_t n_foreign;
+	bool rollback_failed; /* logged once */
+
+	uint64_t
+	        refused_number; /* number of the peers' version that cannot be taken here; 0: none */
+	char refused_reason[EVENT_TEXT_MAX];
+
+	struct pending pending; /* the head's deadline, while it is unconfirmed */
+	uint64_t
+	        untold; /* number of a head that no client knows of yet (mgmt/store/yield.h); 0: none */
+};
+
+/*
+ * Whether a change to files of @p digest may follow the head. @return 0, or -EBUSY: the head is
+ * unconfirmed.
+ * @p returns: it goes back to the last confirmed version, and needs no confirmation itself.
+ */
+int intent_check_pending(struct intent *in, const struct intent_change *change, const char *digest,
+                         bool *returns);
+/*
+ * How long a version that may join the head waits for confirmation, if it would wait for @p own_ms
+ * alone.
+ */
+int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
+                         int64_t own_ms);
+
+/* Read where weir-dns has the ramps of drains, and note events about changes. */
+void intent_follow_ramps(struct intent *in, int64_t now_ms);
+
+/*
+ * Compose and write the effective document. A failure is kept and reported; the tick tries again.
+ */
+void effective_write(struct intent *in, int64_t now_ms);
+
+/*
+ * The newest document that a process has in force, from the pages below @p run_dir (NULL: none is
+ * read). @return its number, or 0
+ */
+uint64_t written_newest_document(const char *run_dir);
+/* Note how the document's file looks now that it is written. */
+void written_note(struct intent *in);
+/* Whether the file differs from what was written; if so, that is logged. */
+bool written_is_damaged(struct intent *in, int64_t now_ms);
+
+/* Note the outcome of a call of the store; a corrupt one is made again. Gives @p rc back. */
+int intent_stored(struct intent *in, int rc, int64_t now_ms);
+/*
+ * Load the recent versions with their models from the store; unchanged on failure. @return 0,
+ * -ENOENT (there are none), -EINVAL (errors in the head) or -errno
+ */
+int intent_load_recent(struct intent *in, int64_t now_ms);
+/* Drop the recent versions from @p first on until @p end. */
+void intent_drop_recent(struct intent *in, size_t first, size_t end);
+/* Look at the key's file again. @return whether the processes must look too */
+bool key_follow(struct intent *in, int64_t now_ms);
+/*
+ * Keep the file of the key for clients (weir/placement.h) at the head's key. A failure is logged;
+ * the tick tries again.
+ */
+void placement_follow(struct intent *in, int64_t now_ms);
+/*
+ * The fingerprint that a version made of @p m gets: the head's, unless the configuration names
+ * another key.
+ */
+void key_of_version(const struct intent *in, const struct model *m,
+                    char out[MODEL_FINGERPRINT_MAX]);
+/*
+ * The first start of a node with neither store nor effective document: wait for peers, or make
+ * version 1.
+ */
+void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
+/* Make CONF/weir.conf version 1, provisional unless @p bootstrap; errors are logged. */
+void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms);
+/* Started with --bootstrap: a provisional version of an earlier start becomes the first one. */
+void join_bootstrap(struct intent *in, int64_t now_ms);
+/* Free the own file that was read for joining. */
+void join_end(struct intent *in);
+/*
+ * Whether a node without a head accepts a peer's @p v: an applied version, or one equal to its own
+ * file.
+ */
+bool join_wants(const struct intent *in, const struct version *v);
+/* A peer's versions @p first to @p last are accepted: a provisional version of ours gives way. */
+void join_give_way(struct intent *in, const struct intent_offer *first,
+                   const struct intent_offer *last, int64_t now_ms);
+/* Log the errors of a document that is refused. */
+void intent_log_errors(const char *what, const struct model_errors *errors);
+
+#endif
