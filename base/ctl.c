@@ -135,11 +135,11 @@ static int handle_line(struct client *c, size_t n)
 	memmove(c->in, c->in + n + 1, c->in_bytes);
 	if (!answer)
 		return -ECONNABORTED;
-	int rc = queue_answer(c, answer);
+	int err = queue_answer(c, answer);
 
-	if (rc == -EMSGSIZE)
+	if (err == -EMSGSIZE)
 		c->ctl->counters.overlong++;
-	return rc ? rc : send_answer(c);
+	return err ? err : send_answer(c);
 }
 
 /* Handle the whole lines that are there. @return as handle_line() */
@@ -148,10 +148,10 @@ static int handle_lines(struct client *c)
 	char *end;
 
 	while (!c->out && (end = memchr(c->in, '\n', c->in_bytes))) {
-		int rc = handle_line(c, (size_t)(end - c->in));
+		int err = handle_line(c, (size_t)(end - c->in));
 
-		if (rc)
-			return rc;
+		if (err)
+			return err;
 	}
 	if (!c->out && c->in_bytes == REQUEST_MAX) {
 		c->ctl->counters.overlong++;
@@ -178,27 +178,27 @@ static int read_client(struct client *c)
 
 static int serve_ctl_client(struct client *c)
 {
-	int rc = c->out ? send_answer(c) : 0;
+	int err = c->out ? send_answer(c) : 0;
 
-	if (!rc)
-		rc = handle_lines(c);
-	for (int i = 0; i < TURN_REQUESTS && !rc; i++) {
-		rc = read_client(c);
-		if (!rc)
-			rc = handle_lines(c);
+	if (!err)
+		err = handle_lines(c);
+	for (int i = 0; i < TURN_REQUESTS && !err; i++) {
+		err = read_client(c);
+		if (!err)
+			err = handle_lines(c);
 	}
-	return rc;
+	return err;
 }
 
 static void on_client(void *arg, int fd, uint32_t events)
 {
 	struct client *c = arg;
-	int rc = serve_ctl_client(c);
+	int err = serve_ctl_client(c);
 
 	(void)events;
-	if (!rc || rc == -EAGAIN)
-		rc = loop_fd_set(c->ctl->loop, fd, c->out ? EPOLLOUT : EPOLLIN);
-	if (rc)
+	if (!err || err == -EAGAIN)
+		err = loop_fd_set(c->ctl->loop, fd, c->out ? EPOLLOUT : EPOLLIN);
+	if (err)
 		drop_client(c);
 }
 
@@ -309,10 +309,10 @@ static int remove_stale(const struct sockaddr_un *at)
 
 	if (fd < 0)
 		return -errno;
-	int rc = connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ? -errno : 0;
+	int err = connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ? -errno : 0;
 
 	close(fd);
-	if (rc != -ECONNREFUSED)
+	if (err != -ECONNREFUSED)
 		return -EADDRINUSE;
 	return unlink(at->sun_path) < 0 ? -errno : 0;
 }
@@ -333,27 +333,27 @@ static int set_rights(const char *path, const char *group)
  */
 static int open_listener(const struct sockaddr_un *at, const char *group, int *out)
 {
-	int rc = remove_stale(at);
+	int err = remove_stale(at);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
 	/* The mode of the descriptor becomes that of the file, so it is never open to all. */
 	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0) {
-		rc = -errno;
+		err = -errno;
 		close(fd);
-		return rc;
+		return err;
 	}
-	rc = set_rights(at->sun_path, group);
-	if (!rc && listen(fd, CLIENTS_MAX) < 0)
-		rc = -errno;
-	if (rc) {
+	err = set_rights(at->sun_path, group);
+	if (!err && listen(fd, CLIENTS_MAX) < 0)
+		err = -errno;
+	if (err) {
 		unlink(at->sun_path);
 		close(fd);
-		return rc;
+		return err;
 	}
 	*out = fd;
 	return 0;
@@ -365,15 +365,15 @@ static int open_listener(const struct sockaddr_un *at, const char *group, int *o
  */
 static int listen_again(struct ctl *ctl)
 {
-	int fd, rc = open_listener(&ctl->at, ctl->group, &fd);
+	int fd, err = open_listener(&ctl->at, ctl->group, &fd);
 
-	if (rc)
-		return rc;
-	rc = loop_fd_add(ctl->loop, fd, EPOLLIN, on_connect, ctl);
-	if (rc) {
+	if (err)
+		return err;
+	err = loop_fd_add(ctl->loop, fd, EPOLLIN, on_connect, ctl);
+	if (err) {
 		unlink(ctl->at.sun_path);
 		close(fd);
-		return rc;
+		return err;
 	}
 	loop_timer_cancel(ctl->loop, &ctl->pause);
 	loop_fd_remove(ctl->loop, ctl->fd);
@@ -392,14 +392,14 @@ static void on_socket_look(void *arg)
 	struct stat st;
 
 	if (lstat(ctl->at.sun_path, &st) < 0 && errno == ENOENT) {
-		int rc = listen_again(ctl);
+		int err = listen_again(ctl);
 
-		if (!rc || !ctl->lost)
+		if (!err || !ctl->lost)
 			log_error("control-socket-removed", "path=%s effect=\"%s\" error=\"%s\"",
 			          ctl->at.sun_path,
-			          rc ? "commands cannot connect" : "created again",
-			          rc ? strerror(-rc) : "");
-		ctl->lost = rc != 0;
+			          err ? "commands cannot connect" : "created again",
+			          err ? strerror(-err) : "");
+		ctl->lost = err != 0;
 	}
 	loop_timer_set(ctl->loop, &ctl->look, loop_now_ms(ctl->loop) + LOOK_MS);
 }
@@ -427,19 +427,19 @@ int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *
 		        (struct client){ .ctl = ctl,
 			                 .fd = -1,
 			                 .silence = { .cb = on_silence, .arg = &ctl->clients[i] } };
-	int rc = open_listener(&ctl->at, group, &ctl->fd);
+	int err = open_listener(&ctl->at, group, &ctl->fd);
 
-	if (rc) {
+	if (err) {
 		free(ctl);
-		return rc;
+		return err;
 	}
 	spare_open(&ctl->spare);
-	rc = loop_fd_add(l, ctl->fd, EPOLLIN, on_connect, ctl);
-	if (!rc)
-		rc = loop_timer_set(l, &ctl->look, loop_now_ms(l) + LOOK_MS);
-	if (rc) {
+	err = loop_fd_add(l, ctl->fd, EPOLLIN, on_connect, ctl);
+	if (!err)
+		err = loop_timer_set(l, &ctl->look, loop_now_ms(l) + LOOK_MS);
+	if (err) {
 		ctl_close(ctl);
-		return rc;
+		return err;
 	}
 	*out = ctl;
 	return 0;

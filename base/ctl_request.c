@@ -45,10 +45,10 @@ static int send_fully(int fd, const char *bytes, size_t n, uint64_t deadline_ms)
 		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-		int rc = wait_for(fd, POLLOUT, deadline_ms);
+		int err = wait_for(fd, POLLOUT, deadline_ms);
 
-		if (rc)
-			return rc;
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -73,10 +73,10 @@ static int read_more(int fd, char *buffer, size_t room, size_t *n, uint64_t dead
 		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-		int rc = wait_for(fd, POLLIN, deadline_ms);
+		int err = wait_for(fd, POLLIN, deadline_ms);
 
-		if (rc)
-			return rc;
+		if (err)
+			return err;
 	}
 	return -ENOBUFS;
 }
@@ -88,24 +88,24 @@ static int read_answer_line(int fd, char **out, uint64_t deadline_ms)
 {
 	size_t room = 16384, n = 0;
 	char *line = NULL;
-	int rc = -ENOBUFS;
+	int err = -ENOBUFS;
 
-	while (rc == -ENOBUFS) {
+	while (err == -ENOBUFS) {
 		char *more = realloc(line, room);
 
 		if (!more) {
-			rc = -ENOMEM;
+			err = -ENOMEM;
 			break;
 		}
 		line = more;
-		rc = read_more(fd, line, room, &n, deadline_ms);
-		if (rc == -ENOBUFS && room == ANSWER_MAX)
-			rc = -EMSGSIZE;
+		err = read_more(fd, line, room, &n, deadline_ms);
+		if (err == -ENOBUFS && room == ANSWER_MAX)
+			err = -EMSGSIZE;
 		room = room * 2 > ANSWER_MAX ? ANSWER_MAX : room * 2;
 	}
-	if (rc) {
+	if (err) {
 		free(line);
-		return rc;
+		return err;
 	}
 	*out = line;
 	return 0;
@@ -147,18 +147,18 @@ static int connect_by(int fd, const struct sockaddr_un *at, uint64_t deadline_ms
 static int exchange_lines(int fd, const struct sockaddr_un *at, const char *line,
                           uint64_t deadline_ms, char **answer)
 {
-	int rc = connect_by(fd, at, deadline_ms);
+	int err = connect_by(fd, at, deadline_ms);
 
-	if (!rc)
-		rc = check_server(fd, at->sun_path);
+	if (!err)
+		err = check_server(fd, at->sun_path);
 
-	if (rc)
-		return rc;
-	rc = send_fully(fd, line, strlen(line), deadline_ms);
+	if (err)
+		return err;
+	err = send_fully(fd, line, strlen(line), deadline_ms);
 
-	if (!rc)
-		rc = send_fully(fd, "\n", 1, deadline_ms);
-	return rc ? rc : read_answer_line(fd, answer, deadline_ms);
+	if (!err)
+		err = send_fully(fd, "\n", 1, deadline_ms);
+	return err ? err : read_answer_line(fd, answer, deadline_ms);
 }
 
 int ctl_request(const char *path, const char *line, int timeout_ms, char **answer)
@@ -174,10 +174,10 @@ int ctl_request(const char *path, const char *line, int timeout_ms, char **answe
 
 	if (fd < 0)
 		return -errno;
-	int rc = exchange_lines(fd, &at, line,
-	                        clock_mono_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0),
-	                        answer);
+	int err = exchange_lines(fd, &at, line,
+	                         clock_mono_ms() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0),
+	                         answer);
 
 	close(fd);
-	return rc;
+	return err;
 }

@@ -106,14 +106,14 @@ int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *a
 		return -EBADF;
 	if (has_callback(l, fd))
 		return -EEXIST;
-	int rc = grow_fds(l, (size_t)fd + 1);
+	int err = grow_fds(l, (size_t)fd + 1);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	l->fds[fd].serial = ++l->serial;
-	rc = set_epoll(l, EPOLL_CTL_ADD, fd, events);
-	if (rc)
-		return rc;
+	err = set_epoll(l, EPOLL_CTL_ADD, fd, events);
+	if (err)
+		return err;
 	l->fds[fd].cb = cb;
 	l->fds[fd].arg = arg;
 	return 0;
@@ -257,10 +257,10 @@ int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
 	if (signo < 1 || signo > 64 || signo == SIGKILL || signo == SIGSTOP)
 		return -EINVAL;
 	sigaddset(&l->signals, signo);
-	int rc = -pthread_sigmask(SIG_BLOCK, &l->signals, NULL);
+	int err = -pthread_sigmask(SIG_BLOCK, &l->signals, NULL);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	int fd = signalfd(l->signal_fd, &l->signals, SFD_NONBLOCK | SFD_CLOEXEC);
 
 	if (fd < 0)

@@ -87,11 +87,11 @@ static int open_inotify(struct loop *l)
 
 	if (fd < 0)
 		return -errno;
-	int rc = loop_fd_add(l, fd, EPOLLIN, on_inotify, l);
+	int err = loop_fd_add(l, fd, EPOLLIN, on_inotify, l);
 
-	if (rc) {
+	if (err) {
 		close(fd);
-		return rc;
+		return err;
 	}
 	l->inotify_fd = fd;
 	return 0;
@@ -102,10 +102,10 @@ int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg)
 	char directory[PATH_MAX];
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	int rc = open_inotify(l);
+	int err = open_inotify(l);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	if (strlen(path) >= sizeof(directory) || strlen(name) > NAME_MAX || !*name)
 		return -EINVAL;
 	strcpy(directory, path);
@@ -116,9 +116,9 @@ int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg)
 	w->directory = inotify_add_watch(l->inotify_fd, dirname(directory),
 	                                 IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE);
 	if (w->directory < 0) {
-		rc = -errno;
+		err = -errno;
 		free(w);
-		return rc;
+		return err;
 	}
 	strcpy(w->name, name);
 	w->cb = cb;
@@ -177,10 +177,10 @@ static int start_thread(struct loop_page_watch *w)
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		sigdelset(&all, own[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = -pthread_create(&w->thread, NULL, wait_for_page, w);
+	int err = -pthread_create(&w->thread, NULL, wait_for_page, w);
 
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rc;
+	return err;
 }
 
 int loop_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg)
@@ -194,20 +194,20 @@ int loop_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg)
 	};
 	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->event_fd < 0) {
-		int rc = -errno;
+		int err = -errno;
 
 		free(w);
-		return rc;
+		return err;
 	}
-	int rc = loop_fd_add(l, w->event_fd, EPOLLIN, on_page_event, w);
+	int err = loop_fd_add(l, w->event_fd, EPOLLIN, on_page_event, w);
 
-	if (!rc)
-		rc = start_thread(w);
-	if (rc) {
+	if (!err)
+		err = start_thread(w);
+	if (err) {
 		loop_fd_remove(l, w->event_fd);
 		close(w->event_fd);
 		free(w);
-		return rc;
+		return err;
 	}
 	w->next = l->pages;
 	l->pages = w;

@@ -179,11 +179,11 @@ int owner_open(const char *path, const char *process)
 			note_link(path, process);
 		return err == ELOOP ? -EPERM : -err;
 	}
-	int rc = owner_check(fd, path, process);
+	int err = owner_check(fd, path, process);
 
-	if (rc) {
+	if (err) {
 		close(fd);
-		return rc;
+		return err;
 	}
 	return fd;
 }
@@ -253,17 +253,17 @@ FILE *owner_make_temporary_stream(const char *path, mode_t mode, char draft[OWNE
 
 int owner_install_temporary(FILE *f, const char *draft, const char *path)
 {
-	int rc = ferror(f) ? -EIO : 0;
+	int err = ferror(f) ? -EIO : 0;
 
-	if (!rc && (fflush(f) || fsync(fileno(f))))
-		rc = -errno;
-	if (fclose(f) && !rc)
-		rc = -errno;
-	if (!rc && rename(draft, path))
-		rc = -errno;
-	if (rc)
+	if (!err && (fflush(f) || fsync(fileno(f))))
+		err = -errno;
+	if (fclose(f) && !err)
+		err = -errno;
+	if (!err && rename(draft, path))
+		err = -errno;
+	if (err)
 		unlink(draft);
-	return rc;
+	return err;
 }
 
 void owner_give_directory(const char *path, mode_t mode, const char *process)
@@ -293,21 +293,21 @@ int owner_directory(const char *path, mode_t mode, const char *process)
 
 	if (mkdir(path, mode) < 0 && errno != EEXIST)
 		return -errno;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), err = 0;
 
 	if (fd < 0) {
-		rc = errno == ELOOP || errno == EACCES || errno == ENOTDIR ? -EPERM : -errno;
+		err = errno == ELOOP || errno == EACCES || errno == ENOTDIR ? -EPERM : -errno;
 		note_link(path, process);
-		return rc;
+		return err;
 	}
 	if (fstat(fd, &st) < 0)
-		rc = -errno;
-	if (!rc && !is_usable_owner(st.st_uid, process))
-		rc = -EPERM;
-	if (!rc && st.st_mode & 07777 & ~mode && fchmod(fd, mode) < 0)
-		rc = -errno;
-	if (!rc || rc == -EPERM)
-		owner_note(path, process, st.st_uid, !rc);
+		err = -errno;
+	if (!err && !is_usable_owner(st.st_uid, process))
+		err = -EPERM;
+	if (!err && st.st_mode & 07777 & ~mode && fchmod(fd, mode) < 0)
+		err = -errno;
+	if (!err || err == -EPERM)
+		owner_note(path, process, st.st_uid, !err);
 	close(fd);
-	return rc;
+	return err;
 }

@@ -81,11 +81,11 @@ static int map_file(int fd, int protection, struct page_header **out, size_t *ma
 	if (at == MAP_FAILED)
 		return -errno;
 	struct page_header *h = at;
-	int rc = page_guard(at, (size_t)st.st_size, fd, protection & PROT_WRITE);
+	int err = page_guard(at, (size_t)st.st_size, fd, protection & PROT_WRITE);
 
-	if (rc) {
+	if (err) {
 		munmap(at, (size_t)st.st_size);
-		return rc;
+		return err;
 	}
 	if (memcmp(h->magic, magic, sizeof(magic)) != 0 ||
 	    h->size_bytes > (size_t)st.st_size - sizeof(*h)) {
@@ -122,9 +122,9 @@ static int lock_path(const char *path, char out[PATH_MAX])
 static int lock_page(const char *path, int *out)
 {
 	char own[PATH_MAX];
-	int rc = lock_path(path, own);
+	int err = lock_path(path, own);
 
-	return rc ? rc : lock_acquire(own, out);
+	return err ? err : lock_acquire(own, out);
 }
 
 static void wake_all(const struct page_header *h)
@@ -158,9 +158,9 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
 	if (fchmod(fd, 0644) < 0 || ftruncate(fd, (off_t)(sizeof(h) + size_bytes)) < 0)
 		return -errno;
 	/* allocate all blocks now: a write through the mapping cannot report a full file system */
-	int rc = posix_fallocate(fd, 0, (off_t)(sizeof(h) + size_bytes));
-	if (rc == ENOSPC || rc == EDQUOT)
-		return -rc;
+	int err = posix_fallocate(fd, 0, (off_t)(sizeof(h) + size_bytes));
+	if (err == ENOSPC || err == EDQUOT)
+		return -err;
 	ssize_t n = pwrite(fd, &h, sizeof(h), 0);
 
 	return n == (ssize_t)sizeof(h) ? 0 : n < 0 ? -errno : -EIO;
@@ -182,17 +182,17 @@ static int make_page_file(const char *path, const char *kind, uint32_t layout, s
 
 	if (fd < 0)
 		return -errno;
-	int rc = fill_new(fd, kind, layout, size_bytes);
+	int err = fill_new(fd, kind, layout, size_bytes);
 
-	if (!rc && payload &&
+	if (!err && payload &&
 	    pwrite(fd, payload, size_bytes, sizeof(struct page_header)) != (ssize_t)size_bytes)
-		rc = -EIO;
-	if (!rc && rename(own, path) < 0)
-		rc = -errno;
-	if (rc) {
+		err = -EIO;
+	if (!err && rename(own, path) < 0)
+		err = -errno;
+	if (err) {
 		unlink(own);
 		close(fd);
-		return rc;
+		return err;
 	}
 	*out = fd;
 	return 0;
@@ -236,13 +236,13 @@ static int open_or_make_file(const char *path, const char *kind, uint32_t layout
 	}
 	if (old < 0 && errno != ENOENT)
 		return -errno;
-	int rc = make_page_file(path, kind, layout, size_bytes, NULL, out);
+	int err = make_page_file(path, kind, layout, size_bytes, NULL, out);
 	if (old >= 0) {
-		if (!rc)
+		if (!err)
 			mark_replaced(old);
 		close(old);
 	}
-	return rc;
+	return err;
 }
 
 int page_create(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
@@ -252,22 +252,22 @@ int page_create(const char *path, const char *kind, uint32_t layout, size_t size
 
 	if (strlen(kind) >= sizeof(p.header->kind))
 		return -EINVAL;
-	int rc = lock_page(path, &p.lock_fd);
-	if (rc)
-		return rc;
+	int err = lock_page(path, &p.lock_fd);
+	if (err)
+		return err;
 	p.path = strdup(path);
-	rc = p.path ? open_or_make_file(path, kind, layout, size_bytes, &p.fd, &p.kept) : -ENOMEM;
-	if (!rc) {
-		rc = map_file(p.fd, PROT_READ | PROT_WRITE, &p.header, &p.map_bytes);
-		if (rc)
+	err = p.path ? open_or_make_file(path, kind, layout, size_bytes, &p.fd, &p.kept) : -ENOMEM;
+	if (!err) {
+		err = map_file(p.fd, PROT_READ | PROT_WRITE, &p.header, &p.map_bytes);
+		if (err)
 			close(p.fd);
 	}
-	if (!rc)
-		rc = page_new(&p, out);
-	if (rc) {
+	if (!err)
+		err = page_new(&p, out);
+	if (err) {
 		close(p.lock_fd);
 		free(p.path);
-		return rc;
+		return err;
 	}
 	p.header->writer_pid = (uint64_t)getpid();
 	return 0;
@@ -282,15 +282,15 @@ int page_open(const char *path, const char *kind, uint32_t layout, const char *w
 
 	if (p.fd < 0)
 		return p.fd;
-	int rc = map_file(p.fd, PROT_READ, &p.header, &p.map_bytes);
+	int err = map_file(p.fd, PROT_READ, &p.header, &p.map_bytes);
 
-	if (!rc && !header_fits(p.header, kind, layout)) {
+	if (!err && !header_fits(p.header, kind, layout)) {
 		unmap_file(p.header, p.map_bytes);
-		rc = -EPROTO;
+		err = -EPROTO;
 	}
-	if (rc) {
+	if (err) {
 		close(p.fd);
-		return rc;
+		return err;
 	}
 	return page_new(&p, out);
 }
@@ -400,13 +400,13 @@ static int renew_lock(struct page *p)
 {
 	char own[PATH_MAX];
 	bool gone;
-	int fd, rc = lock_path(p->path, own);
+	int fd, err = lock_path(p->path, own);
 
-	if (rc || is_at(own, p->lock_fd, &gone))
-		return rc;
-	rc = lock_acquire(own, &fd);
-	if (rc)
-		return rc;
+	if (err || is_at(own, p->lock_fd, &gone))
+		return err;
+	err = lock_acquire(own, &fd);
+	if (err)
+		return err;
 	close(p->lock_fd);
 	p->lock_fd = fd;
 	return 0;
@@ -423,29 +423,29 @@ static int map_over(struct page *p, int fd)
 	page_unguard(p->header);
 	void *at = mmap(p->header, p->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 	                0);
-	int rc = at == MAP_FAILED ? -errno : 0;
+	int err = at == MAP_FAILED ? -errno : 0;
 
-	if (rc)
+	if (err)
 		fd = p->fd;
 	int guarded = page_guard(p->header, p->map_bytes, fd, true);
-	return rc ? rc : guarded;
+	return err ? err : guarded;
 }
 
 /* Make a new file at the path, with the payload as it is. @return 0 or -errno */
 static int make_name(struct page *p)
 {
 	size_t size_bytes = p->map_bytes - sizeof(*p->header);
-	int fd, rc = renew_lock(p);
+	int fd, err = renew_lock(p);
 
-	if (!rc)
-		rc = make_page_file(p->path, p->first.kind, p->layout, size_bytes, p->header + 1,
-		                    &fd);
-	if (rc)
-		return rc;
-	rc = map_over(p, fd);
-	if (rc) {
+	if (!err)
+		err = make_page_file(p->path, p->first.kind, p->layout, size_bytes, p->header + 1,
+		                     &fd);
+	if (err)
+		return err;
+	err = map_over(p, fd);
+	if (err) {
 		close(fd);
-		return rc;
+		return err;
 	}
 	close(p->fd);
 	p->fd = fd;
@@ -455,18 +455,18 @@ static int make_name(struct page *p)
 void page_keep_name(struct page *p)
 {
 	bool gone;
-	int rc = 0;
+	int err = 0;
 
 	if (!is_at(p->path, p->fd, &gone))
-		rc = gone ? make_name(p) : -EEXIST;
+		err = gone ? make_name(p) : -EEXIST;
 	else
-		rc = renew_lock(p);
-	if (gone || (rc && !p->name_lost))
+		err = renew_lock(p);
+	if (gone || (err && !p->name_lost))
 		log_error("page-removed", "path=%s effect=\"%s\" error=\"%s\"", p->path,
-		          rc ? "other processes do not see the values of this process"
-		             : "created again",
-		          rc ? strerror(-rc) : "");
-	p->name_lost = rc != 0;
+		          err ? "other processes do not see the values of this process"
+		              : "created again",
+		          err ? strerror(-err) : "");
+	p->name_lost = err != 0;
 }
 
 bool page_repair(struct page *p)

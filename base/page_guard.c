@@ -110,19 +110,19 @@ int page_guard(void *at, size_t bytes, int fd, bool writable)
 	size_t i = 0;
 
 	pthread_mutex_lock(&guards.lock);
-	int rc = install_bus_handler();
+	int err = install_bus_handler();
 	while (i < PAGE_GUARDS_MAX && guards.items[i].at)
 		i++;
-	if (!rc && i == PAGE_GUARDS_MAX)
-		rc = -ENFILE;
-	if (!rc) {
+	if (!err && i == PAGE_GUARDS_MAX)
+		err = -ENFILE;
+	if (!err) {
 		guards.items[i].bytes = bytes;
 		guards.items[i].fd = fd;
 		guards.items[i].writable = writable;
 		__atomic_store_n(&guards.items[i].at, (uintptr_t)at, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&guards.lock);
-	return rc;
+	return err;
 }
 
 void page_unguard(const void *at)

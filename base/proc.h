@@ -17,8 +17,8 @@
 /** Where things are. */
 struct proc_dirs {
 	char conf[PATH_MAX]; /**< --conf-dir, /etc/weir: weir.conf, zones, keys, tokens */
-	char state
-	        [PATH_MAX]; /**< --state-dir, /var/lib/weir: effective document, store, saved verdicts */
+	/** --state-dir, /var/lib/weir: effective document, store, saved verdicts */
+	char state[PATH_MAX];
 	char run[PATH_MAX]; /**< --run-dir, /run/weir: pages and sockets; on a tmpfs */
 	char bpf[PATH_MAX]; /**< --bpf-dir, /sys/fs/bpf/weir: pins, below it CLUSTER/NODE; a bpffs */
 	char node[64];      /**< --node, else the host name up to its first dot */

@@ -123,17 +123,17 @@ int proc_become(const char *name, uint64_t caps)
 
 	if (!user || !group)
 		return refuse_root(user ? "group weir" : user_name);
-	int rc = limit_bounds(caps);
+	int err = limit_bounds(caps);
 
-	if (!rc && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-		rc = -errno;
-	if (!rc)
-		rc = change_user(user, group->gr_gid);
-	if (!rc)
-		rc = set_capabilities(caps);
-	if (!rc)
-		rc = set_ambient(caps);
-	if (!rc && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		rc = -errno;
-	return rc;
+	if (!err && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		err = -errno;
+	if (!err)
+		err = change_user(user, group->gr_gid);
+	if (!err)
+		err = set_capabilities(caps);
+	if (!err)
+		err = set_ambient(caps);
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err = -errno;
+	return err;
 }

@@ -38,7 +38,7 @@ int reuseport_steer(int fd, unsigned n)
 		BPF_STMT(BPF_RET | BPF_A, 0),
 	};
 	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
-	int rc = set_socket_option(fd, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	int err = set_socket_option(fd, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 
-	return rc == -EINVAL ? 0 : rc; /* a socket that is alone has no group */
+	return err == -EINVAL ? 0 : err; /* a socket that is alone has no group */
 }

@@ -227,12 +227,12 @@ static int load_program(const struct sandbox_list *list)
 	if (program.n > INSTRUCTIONS_MAX)
 		return -E2BIG;
 	struct sock_fprog fprog = { (unsigned short)program.n, program.code };
-	int rc = install_refusal_handler();
+	int err = install_refusal_handler();
 
-	if (!rc && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		rc = -errno;
-	if (rc)
-		return rc;
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err = -errno;
+	if (err)
+		return err;
 	long thread = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	                      SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &fprog);
 
@@ -253,16 +253,16 @@ int sandbox_enter(const char *process)
 		         process);
 		return 0;
 	}
-	int rc = ARCHITECTURE ? load_program(list) : -ENOSYS;
+	int err = ARCHITECTURE ? load_program(list) : -ENOSYS;
 
-	sandbox.state = rc ? SANDBOX_MISSING : SANDBOX_ENTERED;
-	if (rc)
+	sandbox.state = err ? SANDBOX_MISSING : SANDBOX_ENTERED;
+	if (err)
 		log_error(
 		        "sandbox-missing",
 		        "process=weir-%s error=\"%s\" effect=\"the process runs without a system call "
 		        "filter\"",
-		        process, strerror(-rc));
-	return rc;
+		        process, strerror(-err));
+	return err;
 }
 
 enum sandbox_state sandbox_state(void)

@@ -7,10 +7,10 @@
 
 int thread_start(struct thread *t, void *(*run)(void *arg), void *arg)
 {
-	int rc = pthread_create(&t->id, NULL, run, arg);
+	int err = pthread_create(&t->id, NULL, run, arg);
 
-	t->runs = rc == 0;
-	return -rc;
+	t->runs = err == 0;
+	return -err;
 }
 
 void thread_join(struct thread *t)

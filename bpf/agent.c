@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * User-space half of the backend agent: load, pin, replace, read. One pin, the link at
- * BPF_DIR/agent-IFNAME, holds everything: program and maps are found through it, so there is no
- * second thing that could disagree with it. Any thread; nothing is kept between calls.
+ * User-space half of the backend agent: load, pin, replace, read. The link that is pinned at
+ * BPF_DIR/agent-IFNAME leads to program and maps. Any thread; nothing is kept between calls.
  */
 #include "weir/agent.h"
 
@@ -67,7 +66,7 @@ bool agent_reason_is_drop(enum decap_reason why)
 }
 
 static int __attribute__((format(printf, 3, 4)))
-set_error(char *error, int rc, const char *format, ...)
+set_error(char *error, int err, const char *format, ...)
 {
 	va_list args;
 
@@ -76,7 +75,7 @@ set_error(char *error, int rc, const char *format, ...)
 		vsnprintf(error, AGENT_ERROR_MAX, format, args);
 		va_end(args);
 	}
-	return rc;
+	return err;
 }
 
 static int drop_libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
@@ -148,7 +147,7 @@ static int held_open(const char *path, struct held *out)
 	struct bpf_link_info link = { 0 };
 	struct bpf_prog_info prog = { 0 };
 	uint32_t ids[MAPS_MAX] = { 0 }, size = sizeof(link);
-	int rc;
+	int err;
 
 	h.link_fd = bpf_obj_get(path);
 	if (h.link_fd < 0)
@@ -170,19 +169,19 @@ static int held_open(const char *path, struct held *out)
 	*out = h;
 	return 0;
 failed:
-	rc = -errno;
+	err = -errno;
 	held_fini(&h);
-	return rc;
+	return err;
 }
 
 /* The XDP program of an interface, and whether it sits in the driver. */
 static int query_program(unsigned ifindex, uint32_t *prog_id, bool *native)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
-	int rc = bpf_xdp_query((int)ifindex, 0, &q);
+	int err = bpf_xdp_query((int)ifindex, 0, &q);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	*prog_id = q.prog_id;
 	*native = q.attach_mode == XDP_ATTACHED_DRV;
 	return 0;
@@ -197,22 +196,22 @@ static int agent_find(const char *path, unsigned ifindex, struct held *out, bool
 {
 	struct held h;
 	uint32_t prog_id = 0;
-	int rc = held_open(path, &h);
+	int err = held_open(path, &h);
 
 	*stale = false;
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	if (h.ifindex == 0) {
 		*stale = true;
 		held_fini(&h);
 		return -ENOENT;
 	}
-	rc = query_program(ifindex, &prog_id, native);
-	if (!rc && (h.ifindex != ifindex || prog_id != h.prog_id))
-		rc = -EEXIST;
-	if (rc) {
+	err = query_program(ifindex, &prog_id, native);
+	if (!err && (h.ifindex != ifindex || prog_id != h.prog_id))
+		err = -EEXIST;
+	if (err) {
 		held_fini(&h);
-		return rc;
+		return err;
 	}
 	*out = h;
 	return 0;
@@ -263,8 +262,8 @@ static bool holds_key(int map_fd, const struct agent_key *key)
 {
 	struct agent_key at;
 
-	for (int rc = bpf_map_get_next_key(map_fd, NULL, &at); !rc;
-	     rc = bpf_map_get_next_key(map_fd, &at, &at))
+	for (int err = bpf_map_get_next_key(map_fd, NULL, &at); !err;
+	     err = bpf_map_get_next_key(map_fd, &at, &at))
 		if (!memcmp(&at, key, sizeof(at)))
 			return true;
 	return false;
@@ -295,11 +294,11 @@ static int fill_netns(int map_fd, const struct agent_options *o, char *error)
 	uint32_t zero = 0;
 
 	for (size_t i = 0; i < o->n_netns; i++) {
-		int rc = agent_netns_id(o->netns[i], &spaces.id[spaces.n++]);
+		int err = agent_netns_id(o->netns[i], &spaces.id[spaces.n++]);
 
-		if (rc)
-			return set_error(error, rc, "network namespace %s: %s", o->netns[i],
-			                 strerror(-rc));
+		if (err)
+			return set_error(error, err, "network namespace %s: %s", o->netns[i],
+			                 strerror(-err));
 	}
 	if (bpf_map_update_elem(map_fd, &zero, &spaces, BPF_ANY))
 		return set_error(error, -errno, "loading the agent: %s", strerror(errno));
@@ -323,28 +322,28 @@ static int load_agent(const struct agent_options *options, const struct held *ol
 {
 	struct weir_agent_bpf *skel = weir_agent_bpf__open();
 	char why[BPF_REASON_MAX];
-	int rc;
+	int err;
 
 	if (!skel)
 		return set_error(error, -errno, "BPF object: %s", strerror(errno));
 	if (old && counters_fit(old->counters_fd))
 		bpf_map__reuse_fd(skel->maps.agent_counters, old->counters_fd);
-	rc = weir_agent_bpf__load(skel);
-	if (!rc)
-		rc = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->prefixes,
-		                   options->n_prefixes, AGENT_USE_SOURCE);
-	if (!rc)
-		rc = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
-		                   options->n_owners, AGENT_USE_OWNER);
-	if (rc)
-		set_error(error, rc, "loading the agent: %s", bpf_why(rc, "", why));
+	err = weir_agent_bpf__load(skel);
+	if (!err)
+		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->prefixes,
+		                    options->n_prefixes, AGENT_USE_SOURCE);
+	if (!err)
+		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
+		                    options->n_owners, AGENT_USE_OWNER);
+	if (err)
+		set_error(error, err, "loading the agent: %s", bpf_why(err, "", why));
 	else
-		rc = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
-	if (rc)
+		err = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
+	if (err)
 		weir_agent_bpf__destroy(skel);
 	else
 		*out = skel;
-	return rc;
+	return err;
 }
 
 static int link_create(int prog_fd, unsigned ifindex, enum agent_mode mode)
@@ -366,16 +365,16 @@ static int link_create(int prog_fd, unsigned ifindex, enum agent_mode mode)
 static int attach_new(const char *path, const char *ifname, unsigned ifindex, int prog_fd,
                       enum agent_mode mode, char *error)
 {
-	int fd = link_create(prog_fd, ifindex, mode), rc = 0;
+	int fd = link_create(prog_fd, ifindex, mode), err = 0;
 
 	if (fd == -EBUSY || fd == -EEXIST)
 		return set_error(error, -EBUSY, "%s: another XDP program is attached", ifname);
 	if (fd < 0)
 		return set_error(error, fd, "%s: attaching: %s", ifname, strerror(-fd));
 	if (bpf_obj_pin(fd, path))
-		rc = set_error(error, -errno, "%s: pinning: %s", path, strerror(errno));
+		err = set_error(error, -errno, "%s: pinning: %s", path, strerror(errno));
 	close(fd);
-	return rc;
+	return err;
 }
 
 /*
@@ -385,7 +384,7 @@ static int attach_new(const char *path, const char *ifname, unsigned ifindex, in
 static int replace_program(const char *path, const char *ifname, const struct held *old,
                            bool native, int prog_fd, enum agent_mode mode, char *error)
 {
-	int rc;
+	int err;
 
 	if (mode == AGENT_MODE_AUTO || (mode == AGENT_MODE_NATIVE) == native) {
 		if (bpf_link_update(old->link_fd, prog_fd, NULL))
@@ -396,14 +395,14 @@ static int replace_program(const char *path, const char *ifname, const struct he
 	if (bpf_link_detach(old->link_fd) || unlink(path))
 		return set_error(error, -errno, "%s: taking the old agent off: %s", ifname,
 		                 strerror(errno));
-	rc = attach_new(path, ifname, old->ifindex, prog_fd, mode, error);
-	if (rc && attach_new(path, ifname, old->ifindex, old->prog_fd,
-	                     native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC, NULL))
-		return set_error(error, rc,
+	err = attach_new(path, ifname, old->ifindex, prog_fd, mode, error);
+	if (err && attach_new(path, ifname, old->ifindex, old->prog_fd,
+	                      native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC, NULL))
+		return set_error(error, err,
 		                 "%s: the other mode was refused (%s), and the old agent could not "
 		                 "be attached again: no agent runs now; attach it again",
-		                 ifname, strerror(-rc));
-	return rc;
+		                 ifname, strerror(-err));
+	return err;
 }
 
 /* Attach or detach the ingress program, before the XDP program readdresses any packet. */
@@ -411,11 +410,12 @@ static int attach_next(const char *ifname, unsigned ifindex, const struct agent_
                        const struct weir_agent_bpf *skel, char *error)
 {
 	int fd = bpf_program__fd(skel->progs.weir_agent_next);
-	int rc =
+	int err =
 	        options->n_owners ? agent_second_attach(ifindex, fd) : agent_second_detach(ifindex);
 
-	return rc ? set_error(error, rc, "%s: attaching at its ingress: %s", ifname, strerror(-rc))
-	          : 0;
+	if (err)
+		set_error(error, err, "%s: attaching at its ingress: %s", ifname, strerror(-err));
+	return err;
 }
 
 int agent_attach(const char *ifname, const struct agent_options *options,
@@ -426,16 +426,16 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 	char path[PIN_PATH_MAX];
 	bool native = false, stale = false;
 	unsigned ifindex = 0;
-	int rc;
+	int err;
 
 	prepare_libbpf(error);
-	rc = check_options(ifname, options, &ifindex, error);
-	if (!rc)
-		rc = make_pin_dir(options->bpf_dir, error);
-	if (!rc && pin_path(options->bpf_dir, ifname, path))
-		rc = set_error(error, -ENAMETOOLONG, "%s: too long", options->bpf_dir);
-	if (rc)
-		return rc;
+	err = check_options(ifname, options, &ifindex, error);
+	if (!err)
+		err = make_pin_dir(options->bpf_dir, error);
+	if (!err && pin_path(options->bpf_dir, ifname, path))
+		err = set_error(error, -ENAMETOOLONG, "%s: too long", options->bpf_dir);
+	if (err)
+		return err;
 	int found = agent_find(path, ifindex, &old, &native, &stale);
 	if (found && found != -ENOENT)
 		return set_error(error, found, "%s: %s", path,
@@ -444,20 +444,21 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 	if (stale)
 		unlink(path);
 	bool had_next = agent_second_is_attached(ifindex);
-	rc = load_agent(options, found ? NULL : &old, &skel, error);
-	if (!rc)
-		rc = attach_next(ifname, ifindex, options, skel, error);
-	if (!rc && found)
-		rc = attach_new(path, ifname, ifindex, bpf_program__fd(skel->progs.weir_agent),
-		                options->mode, error);
-	else if (!rc)
-		rc = replace_program(path, ifname, &old, native,
-		                     bpf_program__fd(skel->progs.weir_agent), options->mode, error);
-	if (rc && !had_next) /* as it was: nothing stays at the ingress, either */
+	err = load_agent(options, found ? NULL : &old, &skel, error);
+	if (!err)
+		err = attach_next(ifname, ifindex, options, skel, error);
+	if (!err && found)
+		err = attach_new(path, ifname, ifindex, bpf_program__fd(skel->progs.weir_agent),
+		                 options->mode, error);
+	else if (!err)
+		err = replace_program(path, ifname, &old, native,
+		                      bpf_program__fd(skel->progs.weir_agent), options->mode,
+		                      error);
+	if (err && !had_next) /* as it was: nothing stays at the ingress, either */
 		agent_second_detach(ifindex);
 	weir_agent_bpf__destroy(skel);
 	held_fini(&old);
-	return rc;
+	return err;
 }
 
 /* Open the agent of @p ifname for detach and status. */
@@ -465,21 +466,21 @@ static int find_by_name(const char *ifname, const char *bpf_dir, char path[PIN_P
                         struct held *out, bool *native, char *error)
 {
 	bool stale = false;
-	int rc = pin_path(bpf_dir, ifname, path);
+	int err = pin_path(bpf_dir, ifname, path);
 
-	if (rc)
-		return set_error(error, rc, "%s: too long", bpf_dir);
-	rc = agent_find(path, if_nametoindex(ifname), out, native, &stale);
+	if (err)
+		return set_error(error, err, "%s: too long", bpf_dir);
+	err = agent_find(path, if_nametoindex(ifname), out, native, &stale);
 	if (stale)
 		unlink(path);
-	if (rc == -ENOENT)
-		return set_error(error, rc, "no agent on %s", ifname);
-	if (rc == -EEXIST)
-		return set_error(error, rc, "%s: belongs to another interface or namespace", path);
-	if (rc == -EACCES || rc == -EPERM)
-		return set_error(error, rc, "%s cannot be read (%s): do it as root", path,
-		                 strerror(-rc));
-	return rc ? set_error(error, rc, "%s: %s", path, strerror(-rc)) : 0;
+	if (err == -ENOENT)
+		return set_error(error, err, "no agent on %s", ifname);
+	if (err == -EEXIST)
+		return set_error(error, err, "%s: belongs to another interface or namespace", path);
+	if (err == -EACCES || err == -EPERM)
+		return set_error(error, err, "%s cannot be read (%s): do it as root", path,
+		                 strerror(-err));
+	return err ? set_error(error, err, "%s: %s", path, strerror(-err)) : 0;
 }
 
 int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR_MAX])
@@ -487,18 +488,18 @@ int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR
 	char path[PIN_PATH_MAX];
 	struct held h;
 	bool native;
-	int rc;
+	int err;
 
 	prepare_libbpf(error);
-	rc = find_by_name(ifname, bpf_dir, path, &h, &native, error);
-	if (rc)
-		return rc;
+	err = find_by_name(ifname, bpf_dir, path, &h, &native, error);
+	if (err)
+		return err;
 	if (unlink(path) || bpf_link_detach(h.link_fd))
-		rc = set_error(error, -errno, "%s: %s", path, strerror(errno));
+		err = set_error(error, -errno, "%s: %s", path, strerror(errno));
 	else
 		agent_second_detach(h.ifindex);
 	held_fini(&h);
-	return rc;
+	return err;
 }
 
 /* Sum each reason over all possible CPUs: the map has a value for each of them. */
@@ -574,15 +575,15 @@ int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *o
 	char path[PIN_PATH_MAX];
 	struct held h;
 	bool native = false;
-	int rc;
+	int err;
 
 	prepare_libbpf(error);
-	rc = find_by_name(ifname, bpf_dir, path, &h, &native, error);
-	if (rc)
-		return rc;
+	err = find_by_name(ifname, bpf_dir, path, &h, &native, error);
+	if (err)
+		return err;
 	struct agent_status *s = calloc(1, sizeof(*s));
-	rc = s ? read_counts(h.counters_fd, s->counts) : -ENOMEM;
-	if (!rc) {
+	err = s ? read_counts(h.counters_fd, s->counts) : -ENOMEM;
+	if (!err) {
 		s->mode = native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC;
 		s->prog_id = h.prog_id;
 		s->since_mono_ms = h.loaded_ns / 1000000;
@@ -591,9 +592,9 @@ int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *o
 		s->passes_on = agent_second_is_attached(h.ifindex);
 		*out = *s;
 	} else {
-		set_error(error, rc, "%s: reading: %s", path, strerror(-rc));
+		set_error(error, err, "%s: reading: %s", path, strerror(-err));
 	}
 	free(s);
 	held_fini(&h);
-	return rc;
+	return err;
 }

@@ -31,10 +31,10 @@ int agent_second_attach(unsigned ifindex, int prog_fd)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY,
 	            .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
-	int rc = bpf_tc_hook_create(&hook);
+	int err = bpf_tc_hook_create(&hook);
 
-	if (rc && rc != -EEXIST)
-		return rc;
+	if (err && err != -EEXIST)
+		return err;
 	return bpf_tc_attach(&hook, &opts);
 }
 
@@ -117,37 +117,37 @@ static int obtain_id(int netns_fd, int32_t *id)
 {
 	struct netns_request give = make_request(RTM_NEWNSID, NLM_F_ACK, netns_fd);
 	struct netns_request get = make_request(RTM_GETNSID, 0, netns_fd);
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), rc;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
 	int32_t found = -1;
 
 	if (fd < 0)
 		return -errno;
 	add_u32(&give, NETNSA_NSID, (uint32_t)-1);
-	rc = exchange_request(fd, &give, &found);
-	if (!rc || rc == -EEXIST)
-		rc = exchange_request(fd, &get, &found);
+	err = exchange_request(fd, &give, &found);
+	if (!err || err == -EEXIST)
+		err = exchange_request(fd, &get, &found);
 	close(fd);
-	if (!rc && found < 0)
-		rc = -ENOENT;
-	if (!rc)
+	if (!err && found < 0)
+		err = -ENOENT;
+	if (!err)
 		*id = found;
-	return rc;
+	return err;
 }
 
 int agent_netns_id(const char *name, int32_t *id)
 {
 	char path[PATH_BYTES];
 	int n = snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
-	int fd, rc;
+	int fd, err;
 
 	if (n < 0 || n >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	rc = obtain_id(fd, id);
+	err = obtain_id(fd, id);
 	close(fd);
-	return rc;
+	return err;
 }
 
 bool agent_lacks_owners(const struct agent_status *s)

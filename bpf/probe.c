@@ -46,17 +46,17 @@ int probe_open(struct probes **out)
 {
 	struct probes *p = calloc(1, sizeof(*p));
 	libbpf_print_fn_t before;
-	int rc;
+	int err;
 
 	if (!p)
 		return -ENOMEM;
 	before = libbpf_set_print(ignore_libbpf_line);
 	p->skel = weir_probe_bpf__open_and_load();
-	rc = p->skel ? 0 : -errno;
+	err = p->skel ? 0 : -errno;
 	libbpf_set_print(before);
-	if (rc) {
+	if (err) {
 		free(p);
-		return rc;
+		return err;
 	}
 	*out = p;
 	return 0;
@@ -118,16 +118,16 @@ int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel)
 /* Add or replace all of @p tunnels. */
 static int add_tunnels(int map_fd, const struct probe_tunnel *tunnels, size_t n)
 {
-	int rc = 0;
+	int err = 0;
 
-	for (size_t i = 0; i < n && !rc; i++)
-		rc = put_tunnel(map_fd, &tunnels[i], BPF_ANY);
-	return rc;
+	for (size_t i = 0; i < n && !err; i++)
+		err = put_tunnel(map_fd, &tunnels[i], BPF_ANY);
+	return err;
 }
 
 int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n)
 {
-	int map_fd = bpf_map__fd(p->skel->maps.probe_tunnels), rc;
+	int map_fd = bpf_map__fd(p->skel->maps.probe_tunnels), err;
 	uint32_t *marks;
 
 	if (n > PROBES_MAX)
@@ -138,10 +138,10 @@ int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size
 	for (size_t i = 0; i < n; i++)
 		marks[i] = tunnels[i].mark;
 	qsort(marks, n, sizeof(*marks), by_mark);
-	rc = add_tunnels(map_fd, tunnels, n);
-	if (rc) {
+	err = add_tunnels(map_fd, tunnels, n);
+	if (err) {
 		free(marks);
-		return rc;
+		return err;
 	}
 	for (size_t i = 0; i < p->n_marks; i++)
 		if (!bsearch(&p->marks[i], marks, n, sizeof(*marks), by_mark))
@@ -165,12 +165,12 @@ static int look_for_filter(const struct probes *p, unsigned ifindex, enum bpf_tc
 	struct bpf_prog_info info = { 0 };
 	uint32_t n = sizeof(info);
 	libbpf_print_fn_t before = libbpf_set_print(ignore_libbpf_line);
-	int rc = bpf_tc_query(&hook, &filter);
+	int err = bpf_tc_query(&hook, &filter);
 
 	libbpf_set_print(before);
-	if (rc == -ENOMEM)
-		return rc;
-	return !rc &&
+	if (err == -ENOMEM)
+		return err;
+	return !err &&
 	                       !bpf_obj_get_info_by_fd(bpf_program__fd(p->skel->progs.weir_probe),
 	                                               &info, &n) &&
 	                       filter.prog_id == info.id
@@ -186,20 +186,20 @@ int probe_attach(struct probes *p, const char *ifname)
 	            .prog_fd = bpf_program__fd(p->skel->progs.weir_probe),
 	            .flags = BPF_TC_F_REPLACE);
 	libbpf_print_fn_t before;
-	int rc;
+	int err;
 
 	if (!ifindex)
 		return -ENODEV;
 	before = libbpf_set_print(ignore_libbpf_line);
-	rc = bpf_tc_hook_create(&hook);
-	if (!rc || rc == -EEXIST)
-		rc = bpf_tc_attach(&hook, &filter);
+	err = bpf_tc_hook_create(&hook);
+	if (!err || err == -EEXIST)
+		err = bpf_tc_attach(&hook, &filter);
 	libbpf_set_print(before);
-	if (!rc && look_for_filter(p, ifindex, BPF_TC_INGRESS) == 0) {
+	if (!err && look_for_filter(p, ifindex, BPF_TC_INGRESS) == 0) {
 		(void)probe_detach(p, ifname);
-		rc = -EBUSY;
+		err = -EBUSY;
 	}
-	return rc;
+	return err;
 }
 
 int probe_attached(const struct probes *p, const char *ifname)
@@ -208,12 +208,12 @@ int probe_attached(const struct probes *p, const char *ifname)
 
 	if (!ifindex)
 		return -ENODEV;
-	int rc = look_for_filter(p, ifindex, BPF_TC_EGRESS);
+	int err = look_for_filter(p, ifindex, BPF_TC_EGRESS);
 
-	if (rc)
-		return rc;
-	rc = look_for_filter(p, ifindex, BPF_TC_INGRESS);
-	return rc == 0 ? -ENOENT : rc == -ENOENT ? 0 : rc;
+	if (err)
+		return err;
+	err = look_for_filter(p, ifindex, BPF_TC_INGRESS);
+	return err == 0 ? -ENOENT : err == -ENOENT ? 0 : err;
 }
 
 int probe_detach(struct probes *p, const char *ifname)
@@ -222,15 +222,15 @@ int probe_detach(struct probes *p, const char *ifname)
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	libbpf_print_fn_t before;
-	int rc;
+	int err;
 
 	(void)p;
 	if (!ifindex)
 		return -ENODEV;
 	before = libbpf_set_print(ignore_libbpf_line);
-	rc = bpf_tc_detach(&hook, &filter);
+	err = bpf_tc_detach(&hook, &filter);
 	libbpf_set_print(before);
-	return rc;
+	return err;
 }
 
 int probe_counts(const struct probes *p, struct probe_counts *out)
@@ -238,22 +238,22 @@ int probe_counts(const struct probes *p, struct probe_counts *out)
 	int n_cpus = libbpf_num_possible_cpus();
 	uint64_t ends[PROBE_END_COUNT] = { 0 };
 	uint64_t *per_cpu;
-	int rc = 0;
+	int err = 0;
 
 	if (n_cpus < 1)
 		return n_cpus;
 	per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
 	if (!per_cpu)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < PROBE_END_COUNT && !rc; i++) {
+	for (uint32_t i = 0; i < PROBE_END_COUNT && !err; i++) {
 		if (bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.probe_ends), &i, per_cpu))
-			rc = -errno;
-		for (int c = 0; c < n_cpus && !rc; c++)
+			err = -errno;
+		for (int c = 0; c < n_cpus && !err; c++)
 			ends[i] += per_cpu[c];
 	}
 	free(per_cpu);
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	*out = (struct probe_counts){ .sent = ends[PROBE_END_SENT],
 		                      .unknown = ends[PROBE_END_UNKNOWN],
 		                      .no_source = ends[PROBE_END_NO_SOURCE],

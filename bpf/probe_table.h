@@ -13,8 +13,8 @@
 /* What a mark stands for: a backend's tunnel. */
 struct probe_value {
 	union fwd_addr dst;
-	uint32_t
-	        ifindex; /* 0: the interface that the packet left by; PROBE_IFINDEX_NONE: nowhere */
+	/* 0: the interface that the packet left by; PROBE_IFINDEX_NONE: nowhere */
+	uint32_t ifindex;
 	uint32_t gue;
 };
 

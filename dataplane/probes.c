@@ -44,16 +44,16 @@ int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **o
 {
 	struct probes_filler *f = calloc(1, sizeof(*f));
 	char why[BPF_REASON_MAX];
-	int rc;
+	int err;
 
 	if (!f)
 		return -ENOMEM;
 	f->hops = hops;
 	make_probe_counters(f, stats);
-	rc = probe_open(&f->probes);
-	if (rc) {
+	err = probe_open(&f->probes);
+	if (err) {
 		f->probes = NULL;
-		bpf_why(rc, "", why);
+		bpf_why(err, "", why);
 		snprintf(f->path.why, sizeof(f->path.why),
 		         "the probes' program cannot be loaded: %.150s", why);
 		log_error("probes-not-loaded", "why=\"%s\"", why);
@@ -98,7 +98,7 @@ static uint32_t interface_of(const struct hop *hop, uint32_t before)
 static int fill_tunnels(struct probes_filler *f, const struct probe_mark *marks, size_t n)
 {
 	struct probe_tunnel *tunnels = calloc(n + 1, sizeof(*tunnels));
-	int rc;
+	int err;
 
 	if (!tunnels)
 		return -ENOMEM;
@@ -112,10 +112,10 @@ static int fill_tunnels(struct probes_filler *f, const struct probe_mark *marks,
 			tunnels[i].ifindex = interface_of(&hop, 0);
 	}
 	qsort(tunnels, n, sizeof(*tunnels), by_tunnel_backend);
-	rc = probe_set_tunnels(f->probes, tunnels, n);
-	if (rc) {
+	err = probe_set_tunnels(f->probes, tunnels, n);
+	if (err) {
 		free(tunnels);
-		return rc;
+		return err;
 	}
 	free(f->tunnels);
 	f->tunnels = tunnels;
@@ -138,14 +138,15 @@ static void move_tunnels(struct probes_filler *f, const struct addr *address, co
 		t--;
 	for (; t < f->tunnels + f->n_tunnels && !by_tunnel_backend(t, &key); t++) {
 		uint32_t ifindex = interface_of(hop, t->ifindex);
-		int rc;
+		int err;
 
 		if (t->ifindex == ifindex)
 			continue;
 		t->ifindex = ifindex;
-		rc = probe_change_tunnel(f->probes, t);
-		if (rc)
-			log_error("probe-not-moved", "ifindex=%u error=%s", ifindex, strerror(-rc));
+		err = probe_change_tunnel(f->probes, t);
+		if (err)
+			log_error("probe-not-moved", "ifindex=%u error=%s", ifindex,
+			          strerror(-err));
 	}
 }
 
@@ -174,25 +175,25 @@ void probes_apply_model(struct probes_filler *f, const struct model *m)
 {
 	struct probe_mark *marks = NULL;
 	size_t n = 0;
-	int rc;
+	int err;
 
 	if (!f)
 		return;
-	rc = probe_marks(m, &marks, &n);
-	f->n_wanted = rc ? 0 : n;
+	err = probe_marks(m, &marks, &n);
+	f->n_wanted = err ? 0 : n;
 	if (!f->probes) {
 		free(marks);
 		return;
 	}
-	if (!rc)
-		rc = probe_set_sources(f->probes, prefix_or_null(&m->self->tunnel_source4),
-		                       prefix_or_null(&m->self->tunnel_source6));
-	if (!rc)
-		rc = fill_tunnels(f, marks, n);
+	if (!err)
+		err = probe_set_sources(f->probes, prefix_or_null(&m->self->tunnel_source4),
+		                        prefix_or_null(&m->self->tunnel_source6));
+	if (!err)
+		err = fill_tunnels(f, marks, n);
 	free(marks);
-	if (rc) {
+	if (err) {
 		log_error("probes-not-in-force", "document=%llu error=%s",
-		          (unsigned long long)m->meta.document, strerror(-rc));
+		          (unsigned long long)m->meta.document, strerror(-err));
 		return;
 	}
 	if (n || f->n_ports)

@@ -118,12 +118,12 @@ void probes_follow_vips(struct probes_filler *f, const struct model *m)
 static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *gap)
 {
 	const char *name = f->ports[i];
-	int rc = probe_attached(f->probes, name);
+	int err = probe_attached(f->probes, name);
 
-	if (!rc)
+	if (!err)
 		return true;
 	*gap = true;
-	if (rc == -ENODEV) {
+	if (err == -ENODEV) {
 		note_trouble(
 		        &f->path, name,
 		        "interface %s is missing, so probes may leave by another one: checks through the "
@@ -132,19 +132,19 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 		return false;
 	}
 	/* An attempt is itself a change of tc, which calls us again: so attempts are spaced. */
-	rc = now_ms < f->retry_ms[i] ? f->failed[i] : probe_attach(f->probes, name);
-	if (rc && now_ms >= f->retry_ms[i])
+	err = now_ms < f->retry_ms[i] ? f->failed[i] : probe_attach(f->probes, name);
+	if (err && now_ms >= f->retry_ms[i])
 		f->retry_ms[i] = now_ms + RETRY_MS;
-	f->failed[i] = rc;
-	if (rc)
+	f->failed[i] = err;
+	if (err)
 		note_trouble(
 		        &f->path, name,
 		        "the probes' program cannot be attached to the egress of %s: %s", name,
-		        rc == -EBUSY
+		        err == -EBUSY
 		                ? "another qdisc is in the place of clsact: remove it (tc qdisc del "
 		                  "dev PORT ingress)"
-		                : strerror(-rc));
-	return !rc;
+		                : strerror(-err));
+	return !err;
 }
 
 static bool check_probe_ports(struct probes_filler *f, uint64_t now_ms, bool *gap)

@@ -102,12 +102,12 @@ static void on_socket_channel(void *arg, int fd, uint32_t events)
 {
 	struct server *s = arg;
 	unsigned n = 0;
-	int rc;
+	int err;
 
 	(void)events;
-	while ((rc = receive_socket(fd)) > 0 || rc == -EINTR)
-		n += rc > 0;
-	if (rc != -EAGAIN)
+	while ((err = receive_socket(fd)) > 0 || err == -EINTR)
+		n += err > 0;
+	if (err != -EAGAIN)
 		loop_fd_remove(
 		        s->loop,
 		        fd); /* the supervisor has ended; the next one starts a new process */

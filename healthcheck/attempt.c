@@ -123,7 +123,7 @@ static int set_tunnel_options(int fd, const struct attempt_spec *spec)
 int attempt_socket(const struct attempt_spec *spec)
 {
 	const struct linger reset = { .l_onoff = 1 };
-	int fd, rc;
+	int fd, err;
 
 	fd = socket(addr_is4(&spec->address) ? AF_INET : AF_INET6,
 	            SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
@@ -131,10 +131,10 @@ int attempt_socket(const struct attempt_spec *spec)
 		return -errno;
 	if (spec->mark || !spec->is_http)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	rc = spec->mark ? set_tunnel_options(fd, spec) : 0;
-	if (rc) {
+	err = spec->mark ? set_tunnel_options(fd, spec) : 0;
+	if (err) {
 		close(fd);
-		return rc;
+		return err;
 	}
 	return fd;
 }

@@ -30,8 +30,8 @@ struct loop;
 struct attempt_spec {
 	struct addr address;
 	uint16_t port;
-	uint32_t
-	        mark; /**< SO_MARK; 0: none. A marked connection is sent with TTL 1 (see probe.h) */
+	/** SO_MARK; 0: none. A marked connection is sent with TTL 1 (see probe.h) */
+	uint32_t mark;
 	bool is_http;
 	const char *path, *host; /**< HTTP; host "" means the address */
 	uint16_t expect;

@@ -209,18 +209,18 @@ static int open_lane(struct lane *l, struct loop *loop)
 int http_open(struct loop *loop, struct http **out)
 {
 	struct http *h = calloc(1, sizeof(*h));
-	int rc = 0;
+	int err = 0;
 
 	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT)) {
 		free(h);
 		return -ENOMEM;
 	}
 	h->reuses = can_reuse();
-	for (int i = 0; i < LANES && !rc; i++)
-		rc = open_lane(&h->lanes[i], loop);
-	if (rc) {
+	for (int i = 0; i < LANES && !err; i++)
+		err = open_lane(&h->lanes[i], loop);
+	if (err) {
 		http_close(h);
-		return rc;
+		return err;
 	}
 	*out = h;
 	return 0;

@@ -534,24 +534,24 @@ int checker_apply_model(struct checker *c, struct model *model, const struct sav
 {
 	struct targets *t;
 	struct site_votes *groups = calloc(model->n_sites + 1, sizeof(*groups));
-	int rc = groups ? targets_new(model, &t) : -ENOMEM;
+	int err = groups ? targets_new(model, &t) : -ENOMEM;
 
-	if (rc) {
+	if (err) {
 		if (!groups)
 			model_free(model);
 		free(groups);
-		return rc;
+		return err;
 	}
 	for (size_t i = 0; i < t->n; i++) {
 		t->items[i].checker = c;
 		t->items[i].timer = (struct loop_timer){ .cb = on_phase, .arg = &t->items[i] };
 		restore_target(c, &t->items[i], saved, n_saved);
 	}
-	rc = targets_lay_out(t, page_payload(c->page));
-	if (rc) {
+	err = targets_lay_out(t, page_payload(c->page));
+	if (err) {
 		free(groups);
 		targets_free(t);
-		return rc;
+		return err;
 	}
 	vips_note_model(&c->vips, t->model);
 	targets_mark_vips(t, &c->vips);
@@ -569,19 +569,19 @@ int checker_apply_model(struct checker *c, struct model *model, const struct sav
 
 int checker_open(struct checker *c, struct loop *loop, struct page *page, struct stats *stats)
 {
-	int rc;
+	int err;
 
 	*c = (struct checker){ .loop = loop, .page = page, .random = clock_mono_ns() };
 	c->derive_timer = (struct loop_timer){ .cb = on_derive, .arg = c };
 	if (stats)
 		checker_find_counters(&c->words, stats);
-	rc = prober_open(&c->prober, loop);
-	if (rc)
-		return rc;
-	rc = controls_open(loop, on_control, c, &c->controls);
-	if (rc)
+	err = prober_open(&c->prober, loop);
+	if (err)
+		return err;
+	err = controls_open(loop, on_control, c, &c->controls);
+	if (err)
 		prober_close(&c->prober);
-	return rc;
+	return err;
 }
 
 void checker_close(struct checker *c)

@@ -173,10 +173,10 @@ static int make_reflector(int *out)
 	if (bind(fd, (struct sockaddr *)&self, size) ||
 	    getsockname(fd, (struct sockaddr *)&self, &size) ||
 	    connect(fd, (struct sockaddr *)&self, size)) {
-		int rc = -errno;
+		int err = -errno;
 
 		close(fd);
-		return rc;
+		return err;
 	}
 	*out = fd;
 	return 0;
@@ -187,22 +187,22 @@ static int make_reflector(int *out)
  */
 static void open_reflector(struct controls *c)
 {
-	int fd = -1, rc;
+	int fd = -1, err;
 
 	if (c->udp >= 0)
 		return;
-	rc = make_reflector(&fd);
-	if (!rc) {
-		rc = loop_fd_add(c->loop, fd, EPOLLIN, on_udp, c);
-		if (rc)
+	err = make_reflector(&fd);
+	if (!err) {
+		err = loop_fd_add(c->loop, fd, EPOLLIN, on_udp, c);
+		if (err)
 			close(fd);
 	}
-	if (!rc)
+	if (!err)
 		c->udp = fd;
-	else if (rc != c->reflector_error)
-		log_error("no-reflector", "address=127.0.0.1 error=%s effect=%s", strerror(-rc),
+	else if (err != c->reflector_error)
+		log_error("no-reflector", "address=127.0.0.1 error=%s effect=%s", strerror(-err),
 		          "silence-is-no-evidence");
-	c->reflector_error = rc;
+	c->reflector_error = err;
 }
 
 static void query_control(struct controls *c, uint32_t i, uint64_t now_ms)
@@ -257,22 +257,22 @@ static int open_icmp(bool is4, int *out)
 	int fd = socket(is4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	                is4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	uint32_t block[8];
-	int rc;
+	int err;
 
 	if (fd < 0)
 		return -errno;
 	memset(block, 0xff, sizeof(block));
 	if (is4) {
 		block[0] &= ~(1u << ICMP_ECHOREPLY);
-		rc = setsockopt(fd, SOL_RAW, ICMP_FILTER_OPTION, block, sizeof(block[0]));
+		err = setsockopt(fd, SOL_RAW, ICMP_FILTER_OPTION, block, sizeof(block[0]));
 	} else {
 		block[ICMPV6_ECHO_REPLY / 32] &= ~(1u << ICMPV6_ECHO_REPLY % 32);
-		rc = setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER_OPTION, block, sizeof(block));
+		err = setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER_OPTION, block, sizeof(block));
 	}
-	if (rc) {
-		rc = -errno;
+	if (err) {
+		err = -errno;
 		close(fd);
-		return rc;
+		return err;
 	}
 	*out = fd;
 	return 0;
@@ -281,7 +281,7 @@ static int open_icmp(bool is4, int *out)
 int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct controls **out)
 {
 	struct controls *c = calloc(1, sizeof(*c));
-	int rc = 0;
+	int err = 0;
 
 	if (!c)
 		return -ENOMEM;
@@ -298,14 +298,14 @@ int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct co
 	if (open_icmp(true, &c->icmp4) || open_icmp(false, &c->icmp6))
 		log_warn("control-sockets", "error=%s", "no-raw-sockets");
 	if (c->icmp4 >= 0)
-		rc = loop_fd_add(loop, c->icmp4, EPOLLIN, on_icmp, c);
-	if (!rc && c->icmp6 >= 0)
-		rc = loop_fd_add(loop, c->icmp6, EPOLLIN, on_icmp, c);
-	if (!rc)
-		rc = loop_timer_set(loop, &c->timer, 0);
-	if (rc) {
+		err = loop_fd_add(loop, c->icmp4, EPOLLIN, on_icmp, c);
+	if (!err && c->icmp6 >= 0)
+		err = loop_fd_add(loop, c->icmp6, EPOLLIN, on_icmp, c);
+	if (!err)
+		err = loop_timer_set(loop, &c->timer, 0);
+	if (err) {
 		controls_close(c);
-		return rc;
+		return err;
 	}
 	*out = c;
 	return 0;

@@ -68,20 +68,20 @@ int keep_write(const char *path, const struct targets *t)
 {
 	size_t n_text;
 	char *text = make_verdicts_text(t, &n_text);
-	int rc;
+	int err;
 
 	if (!text)
 		return -ENOMEM;
-	rc = keep_write_text(path, text, n_text);
+	err = keep_write_text(path, text, n_text);
 	free(text);
-	return rc;
+	return err;
 }
 
 static void *run_writer(void *arg)
 {
 	struct keep_writer *w = arg;
 
-	w->rc = keep_write_text(w->path, w->text, w->n_text);
+	w->err = keep_write_text(w->path, w->text, w->n_text);
 	free(w->text);
 	atomic_store(&w->done, true);
 	return NULL;
@@ -93,16 +93,16 @@ int keep_finish(struct keep_writer *w)
 		return 0;
 	pthread_join(w->thread, NULL);
 	w->started = false;
-	w->last = w->rc;
+	w->last = w->err;
 	return w->last;
 }
 
 int keep_poll(struct keep_writer *w, bool *changed)
 {
-	int rc = w->started && atomic_load(&w->done) ? keep_finish(w) : 0;
+	int err = w->started && atomic_load(&w->done) ? keep_finish(w) : 0;
 
-	*changed |= rc != 0;
-	return rc;
+	*changed |= err != 0;
+	return err;
 }
 
 int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t n)
@@ -214,16 +214,16 @@ int keep_read(const char *path, struct saved_word **out, size_t *n)
 	FILE *f = owner_fopen(path, "health");
 	struct saved_word *words;
 	size_t n_words = 0;
-	int rc;
+	int err;
 
 	if (!f)
 		return -errno;
 	words = calloc(HEALTH_TARGETS_MAX, sizeof(*words));
-	rc = words ? read_verdicts(f, words, &n_words) : -ENOMEM;
+	err = words ? read_verdicts(f, words, &n_words) : -ENOMEM;
 	fclose(f);
-	if (rc) {
+	if (err) {
 		free(words);
-		return rc;
+		return err;
 	}
 	qsort(words, n_words, sizeof(*words), by_saved_target);
 	*out = words;

@@ -36,7 +36,7 @@ struct keep_writer {
 	char *text;
 	size_t n_text;
 	char path[PATH_MAX];
-	int rc;   /* the thread's */
+	int err;  /* the thread's */
 	int last; /* how the last write that was waited for ended */
 };
 /*

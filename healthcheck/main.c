@@ -84,13 +84,13 @@ static void state_conditions(struct health_process *p)
 }
 
 /* Keep why the newest document is refused: its first error, or the errno's text. */
-static void keep_refusal(struct health_process *p, int rc, const struct model_errors *errors)
+static void keep_refusal(struct health_process *p, int err, const struct model_errors *errors)
 {
 	model_errors_summarise(errors, p->refused, sizeof(p->refused));
-	if (rc == 0 || rc == -ENOENT)
+	if (err == 0 || err == -ENOENT)
 		p->refused[0] = '\0';
 	else if (!*p->refused)
-		snprintf(p->refused, sizeof(p->refused), "%s", strerror(-rc));
+		snprintf(p->refused, sizeof(p->refused), "%s", strerror(-err));
 }
 
 /* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
@@ -101,30 +101,30 @@ static void adopt_document(void *arg)
 	struct model *m = NULL;
 
 	stats_job_begin(p->stats, "document", DOCUMENT_S);
-	int rc = model_read_without_key(p->document, p->dirs.node, &m, &errors);
+	int err = model_read_without_key(p->document, p->dirs.node, &m, &errors);
 
-	if (rc == -ENOENT) {
+	if (err == -ENOENT) {
 		log_info("document-missing", "path=%s", p->document);
-	} else if (rc) {
+	} else if (err) {
 		log_invalid_document(&errors);
-		log_error("document-refused", "path=%s error=%d", p->document, rc);
+		log_error("document-refused", "path=%s error=%d", p->document, err);
 	} else {
 		uint64_t document = m->meta.document;
 
-		rc = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
-		if (rc)
+		err = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
+		if (err)
 			log_error("document-refused", "document=%llu error=%d",
-			          (unsigned long long)document, rc);
+			          (unsigned long long)document, err);
 		else
 			p->in_force = document;
-		if (!rc)
+		if (!err)
 			log_note("document-taken", "document=%llu targets=%zu",
 			         (unsigned long long)document, p->checker.targets->n);
 	}
-	keep_refusal(p, rc, &errors);
+	keep_refusal(p, err, &errors);
 	state_conditions(p);
 	model_errors_free(&errors);
-	if (!rc) { /* later documents: only what was seen since counts */
+	if (!err) { /* later documents: only what was seen since counts */
 		free(p->saved);
 		p->saved = NULL;
 		p->n_saved = 0;
@@ -155,25 +155,26 @@ static void publish_target_counts(struct checker *c)
 }
 
 /* Log a failed write once, not again until a write has succeeded. */
-static void log_unsaved(const char *event, const char *path, int before, int rc)
+static void log_unsaved(const char *event, const char *path, int before, int err)
 {
-	if (rc && !before)
-		log_warn(event, "path=%s error=\"%s\" effect=\"tried again\"", path, strerror(-rc));
+	if (err && !before)
+		log_warn(event, "path=%s error=\"%s\" effect=\"tried again\"", path,
+		         strerror(-err));
 }
 
 static void save_vips(struct health_process *p)
 {
 	struct vips *v = &p->checker.vips;
-	int before = p->vips_writer.last, rc = keep_poll(&p->vips_writer, &v->changed);
+	int before = p->vips_writer.last, err = keep_poll(&p->vips_writer, &v->changed);
 	size_t n;
 
-	log_unsaved("vips-not-saved", p->vips, before, rc);
+	log_unsaved("vips-not-saved", p->vips, before, err);
 	if (!v->changed)
 		return;
 	char *text = vips_text(v, &n);
 
-	rc = text ? keep_start_text(&p->vips_writer, p->vips, text, n) : -ENOMEM;
-	v->changed = rc != 0;
+	err = text ? keep_start_text(&p->vips_writer, p->vips, text, n) : -ENOMEM;
+	v->changed = err != 0;
 }
 
 /* The last time, at the end. */
@@ -192,10 +193,10 @@ static void save_vips_now(struct health_process *p)
 static void on_save(void *arg)
 {
 	struct health_process *p = arg;
-	int before = p->writer.last, rc = keep_poll(&p->writer, &p->checker.changed);
+	int before = p->writer.last, err = keep_poll(&p->writer, &p->checker.changed);
 
 	loop_timer_set(p->loop, &p->save, clock_mono_ms() + SAVE_MS);
-	log_unsaved("verdicts-not-saved", p->verdicts, before, rc);
+	log_unsaved("verdicts-not-saved", p->verdicts, before, err);
 	save_vips(p);
 	if (p->checker.changed && p->checker.targets)
 		p->checker.changed = keep_start(&p->writer, p->verdicts, p->checker.targets) != 0;
@@ -255,65 +256,65 @@ static void raise_limits(void)
 static int open_files(struct health_process *p)
 {
 	char path[PATH_MAX];
-	int rc = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, p->document);
+	int err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, p->document);
 
-	if (!rc)
-		rc = proc_path(p->dirs.state, KEEP_FILE, p->verdicts);
-	if (!rc)
-		rc = proc_path(p->dirs.state, VIPS_FILE, p->vips);
-	if (!rc)
-		rc = proc_path(p->dirs.run, PROC_HEALTH_PAGE, path);
-	if (!rc)
-		rc = page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
-		                 sizeof(struct health_page), &p->page);
-	if (rc) {
-		log_error("page-not-opened", "path=%s error=%s", path, strerror(-rc));
-		return rc;
+	if (!err)
+		err = proc_path(p->dirs.state, KEEP_FILE, p->verdicts);
+	if (!err)
+		err = proc_path(p->dirs.state, VIPS_FILE, p->vips);
+	if (!err)
+		err = proc_path(p->dirs.run, PROC_HEALTH_PAGE, path);
+	if (!err)
+		err = page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+		                  sizeof(struct health_page), &p->page);
+	if (err) {
+		log_error("page-not-opened", "path=%s error=%s", path, strerror(-err));
+		return err;
 	}
-	rc = stats_create(p->dirs.run, "health", STATS_MAX, &p->stats);
-	if (rc) {
-		log_error("stats-not-opened", "dir=%s error=%s", p->dirs.run, strerror(-rc));
-		return rc;
+	err = stats_create(p->dirs.run, "health", STATS_MAX, &p->stats);
+	if (err) {
+		log_error("stats-not-opened", "dir=%s error=%s", p->dirs.run, strerror(-err));
+		return err;
 	}
 	stats_job_begin(p->stats, "start", START_S);
-	rc = keep_read(p->verdicts, &p->saved, &p->n_saved);
-	if (rc && rc != -ENOENT)
-		log_warn("verdicts-not-read", "path=%s error=%s", p->verdicts, strerror(-rc));
+	err = keep_read(p->verdicts, &p->saved, &p->n_saved);
+	if (err && err != -ENOENT)
+		log_warn("verdicts-not-read", "path=%s error=%s", p->verdicts, strerror(-err));
 	return 0;
 }
 
 static void read_vips(struct health_process *p)
 {
-	int rc = vips_read(p->vips, &p->checker.vips);
+	int err = vips_read(p->vips, &p->checker.vips);
 
-	if (rc && rc != -ENOENT)
+	if (err && err != -ENOENT)
 		log_warn("vips-not-read", "path=%s error=%s effect=\"as at the first start\"",
-		         p->vips, strerror(-rc));
+		         p->vips, strerror(-err));
 }
 
 /* All that the loop calls. The document is watched last, when all that it needs is there. */
 static int open_loop(struct health_process *p)
 {
 	char path[PATH_MAX];
-	int rc = loop_open(&p->loop);
+	int err = loop_open(&p->loop);
 
-	if (!rc)
-		rc = checker_open(&p->checker, p->loop, p->page, p->stats);
-	if (!rc)
+	if (!err)
+		err = checker_open(&p->checker, p->loop, p->page, p->stats);
+	if (!err)
 		read_vips(p);
-	if (!rc)
-		rc = proc_path(p->dirs.run, "health.ctl", path);
-	if (!rc)
-		rc = ctl_serve(p->loop, path, "weir", on_line, &p->checker, &p->ctl);
-	if (!rc)
-		rc = loop_signal(p->loop, SIGTERM, on_stop, p->loop);
-	if (!rc)
-		rc = loop_signal(p->loop, SIGINT, on_stop, p->loop);
-	if (!rc)
-		rc = loop_watch_file(p->loop, p->document, adopt_document, p);
-	if (rc)
-		log_error("start-failed", "error=%s", strerror(-rc));
-	return rc;
+	if (!err)
+		err = proc_path(p->dirs.run, "health.ctl", path);
+	if (!err)
+		err = ctl_serve(p->loop, path, "weir", on_line, &p->checker, &p->ctl);
+	if (!err)
+		err = loop_signal(p->loop, SIGTERM, on_stop, p->loop);
+	if (!err)
+		err = loop_signal(p->loop, SIGINT, on_stop, p->loop);
+	if (!err)
+		err = loop_watch_file(p->loop, p->document, adopt_document, p);
+	if (err)
+		log_error("start-failed", "error=%s", strerror(-err));
+	return err;
 }
 
 /* What SO_MARK needs beside CAP_NET_RAW: CAP_NET_ADMIN before Linux 5.17, nothing since. */
@@ -330,7 +331,7 @@ static uint64_t marking_right(void)
 int main(int argc, char **argv)
 {
 	static struct health_process p;
-	int rc;
+	int err;
 
 	json_prepare();
 	if (proc_dirs_from_args(&p.dirs, &argc, argv) || argc > 1) {
@@ -344,9 +345,9 @@ int main(int argc, char **argv)
 	}
 	raise_limits();
 	proc_ignore_signals();
-	rc = proc_become("health", 1ull << CAP_NET_RAW | marking_right());
-	if (rc) {
-		log_error("rights-not-dropped", "error=%s", strerror(-rc));
+	err = proc_become("health", 1ull << CAP_NET_RAW | marking_right());
+	if (err) {
+		log_error("rights-not-dropped", "error=%s", strerror(-err));
 		return 1;
 	}
 	(void)sandbox_enter("health");          /* a failure is a condition */
@@ -361,7 +362,7 @@ int main(int argc, char **argv)
 	loop_beat(p.loop, stats_turns(p.stats, "main"));
 	stats_job_end(p.stats, "start");
 	proc_ready();
-	rc = loop_run(p.loop);
+	err = loop_run(p.loop);
 	keep_finish(&p.writer);
 	if (p.checker.targets)
 		keep_write(p.verdicts, p.checker.targets);
@@ -373,5 +374,5 @@ int main(int argc, char **argv)
 	page_close(p.page);
 	believed_close(&p.believed);
 	free(p.saved);
-	return rc || p.failed ? 1 : 0;
+	return err || p.failed ? 1 : 0;
 }

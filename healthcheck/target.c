@@ -219,28 +219,28 @@ int targets_new(struct model *model, struct targets **out)
 	struct targets *t = calloc(1, sizeof(*t));
 	struct probe_mark *marks = NULL;
 	size_t n_marks = 0;
-	int rc;
+	int err;
 
 	if (!t) {
 		model_free(model);
 		return -ENOMEM;
 	}
 	t->model = model;
-	rc = probe_marks(model, &marks, &n_marks);
-	if (!rc)
-		rc = size_arrays(t);
-	if (!rc) {
+	err = probe_marks(model, &marks, &n_marks);
+	if (!err)
+		err = size_arrays(t);
+	if (!err) {
 		add_probed_backends(t, marks, n_marks);
 		add_vip_targets(t);
 		qsort(t->items, t->n, sizeof(*t->items), by_target_id);
 		drop_twins(t);
 		if (t->n + t->n_derived > HEALTH_TARGETS_MAX)
-			rc = -E2BIG;
+			err = -E2BIG;
 	}
 	free(marks);
-	if (rc) {
+	if (err) {
 		targets_free(t);
-		return rc;
+		return err;
 	}
 	for (size_t i = 0; i < t->n; i++) {
 		t->items[i].since_document = model->meta.document;
@@ -342,15 +342,15 @@ int targets_lay_out(const struct targets *t, struct health_page *page)
 {
 	size_t n = t->n + t->n_derived;
 	uint64_t *ids = calloc(n + 1, sizeof(*ids));
-	int rc;
+	int err;
 
 	if (!ids)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		ids[i] = i < t->n ? t->items[i].id : t->derived[i - t->n].id;
-	rc = health_set_targets(page, ids, n, t->model->meta.document);
+	err = health_set_targets(page, ids, n, t->model->meta.document);
 	free(ids);
-	return rc;
+	return err;
 }
 
 bool targets_mark_vips(struct targets *t, const struct vips *v)

@@ -80,8 +80,8 @@ struct target {
 	bool late;
 	uint32_t n_over, n_good; /* paths, in this round */
 	unsigned good_detail;
-	struct target_path
-	        *lacking; /* in this round: the last path that lacked the means; NULL: none */
+	/* in this round: the last path that lacked the means; NULL: none */
+	struct target_path *lacking;
 	unsigned lacking_detail;
 };
 

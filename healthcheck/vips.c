@@ -157,15 +157,15 @@ int vips_read(const char *path, struct vips *out)
 {
 	struct vips v = { 0 };
 	FILE *f = owner_fopen(path, "health");
-	int rc;
+	int err;
 
 	if (!f)
 		return -errno;
-	rc = read_vip_records(f, &v);
+	err = read_vip_records(f, &v);
 	fclose(f);
-	if (rc) {
+	if (err) {
 		vips_fini(&v);
-		return rc;
+		return err;
 	}
 	v.known = true;
 	v.changed = false;

@@ -31,8 +31,8 @@ struct conditions_payload {
 	uint64_t sequence;
 	uint64_t pad;
 	struct conditions banks[2];
-	uint64_t digests
-	        [2]; /* of the banks: a bank that something else has overwritten is no round */
+	/* of the banks: a bank that something else has overwritten is no round */
+	uint64_t digests[2];
 };
 
 struct conditions_writer {

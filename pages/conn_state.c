@@ -23,22 +23,22 @@
 int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text)
 {
 	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
-	int rc = proc_path(run_dir, CONN_STATE_FILE, path);
+	int err = proc_path(run_dir, CONN_STATE_FILE, path);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	if (fprintf(f, HEAD "%" PRIu64 " %.63s\n%s", now_ms, node, text) < 0)
-		rc = -EIO;
-	if (fclose(f) && !rc)
-		rc = -errno;
-	if (!rc && rename(temporary, path))
-		rc = -errno;
-	if (rc)
+		err = -EIO;
+	if (fclose(f) && !err)
+		err = -errno;
+	if (!err && rename(temporary, path))
+		err = -errno;
+	if (err)
 		unlink(temporary);
-	return rc;
+	return err;
 }
 
 /* "weir-guests 1 TIME NODE" */
@@ -79,20 +79,20 @@ int conn_state_read(const char *run_dir, uint64_t after_ms, struct conn_state *o
 {
 	struct conn_state state = { 0 };
 	char path[PATH_MAX], line[HEAD_MAX];
-	int rc = proc_path(run_dir, CONN_STATE_FILE, path);
+	int err = proc_path(run_dir, CONN_STATE_FILE, path);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	FILE *f = owner_fopen(path, "mgmt");
 	if (!f)
 		return -errno;
-	rc = fgets(line, sizeof(line), f) ? read_conn_head(line, &state) : -EPROTO;
-	if (!rc && state.at_ms <= after_ms)
-		rc = -ENOENT;
-	if (!rc)
-		rc = read_conn_text(f, &state.text);
+	err = fgets(line, sizeof(line), f) ? read_conn_head(line, &state) : -EPROTO;
+	if (!err && state.at_ms <= after_ms)
+		err = -ENOENT;
+	if (!err)
+		err = read_conn_text(f, &state.text);
 	fclose(f);
-	if (!rc)
+	if (!err)
 		*out = state;
-	return rc;
+	return err;
 }

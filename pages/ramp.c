@@ -100,27 +100,27 @@ int ramp_read(const char *state_dir, struct ramp_record *out)
 {
 	struct ramp_record *list;
 	char path[PATH_MAX];
-	int rc = proc_path(state_dir, RAMP_FILE, path);
-	FILE *f = rc ? NULL : owner_fopen(path, "dns");
+	int err = proc_path(state_dir, RAMP_FILE, path);
+	FILE *f = err ? NULL : owner_fopen(path, "dns");
 
 	if (!f)
-		return rc ? rc : errno == ENOENT ? 0 : -errno;
+		return err ? err : errno == ENOENT ? 0 : -errno;
 	list = calloc(RAMP_RECORDS_MAX, sizeof(*list));
-	rc = list ? read_ramp_records(f, list) : -ENOMEM;
+	err = list ? read_ramp_records(f, list) : -ENOMEM;
 	fclose(f);
-	if (rc > 0)
-		memcpy(out, list, (size_t)rc * sizeof(*list));
+	if (err > 0)
+		memcpy(out, list, (size_t)err * sizeof(*list));
 	free(list);
-	return rc;
+	return err;
 }
 
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n)
 {
 	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
-	int rc = proc_path(state_dir, RAMP_FILE, path);
+	int err = proc_path(state_dir, RAMP_FILE, path);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;

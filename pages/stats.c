@@ -27,9 +27,9 @@ struct stats {
 	struct page *page;
 	struct conditions_writer *conditions;
 	struct stats_entry *entries;
-	struct stats_entry *
-	        kept; /* [n], copies of the entries without their values, to restore a damaged page */
-	size_t n;     /* entries of the page; the last one is the common overflow word */
+	/* [n], copies of the entries without their values, to restore a damaged page */
+	struct stats_entry *kept;
+	size_t n;       /* entries of the page; the last one is the common overflow word */
 	size_t n_seen;  /* entries before this one have been used since the page was taken */
 	size_t n_free;  /* of these, those that are free again */
 	uint32_t *next; /* [n], 1 + the next entry of the same bucket; 0: it is the last */

@@ -55,8 +55,8 @@ struct driver {
 	size_t n_ports;
 	struct lcores lcores;
 	uint16_t mtu;
-	struct driver_reason
-	        start_reason; /* a warning of eal_start(), reported with the first port */
+	/* a warning of eal_start(), reported with the first port */
+	struct driver_reason start_reason;
 };
 
 static void path_in_dir(const struct driver *d, const char *name, char out[PATH_MAX])

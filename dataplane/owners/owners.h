@@ -197,8 +197,8 @@ struct owners_stats {
 	uint32_t empty;     /**< slots without an owner */
 	uint32_t unsettled; /**< slots with an earlier owner, or scheduled */
 	uint32_t looking;   /**< slots on the slow path: unsettled, or with remembered flows */
-	uint32_t
-	        due; /**< scheduled slots: to be moved within OWNERS_SCHEDULE_MS or by the next set */
+	/** scheduled slots: to be moved within OWNERS_SCHEDULE_MS or by the next set */
+	uint32_t due;
 	uint32_t waiting; /**< slots to be moved when the oldest claim of their full list ends */
 	uint64_t moved;   /**< changes of an owner since owners_new() */
 	uint64_t settled; /**< claims that ended since owners_new() */

@@ -68,8 +68,8 @@ struct owners_computed {
 	struct owners_member *members; /**< NULL: there is no set */
 	size_t n_members;
 	uint16_t *filled; /**< [n_slots], owners by the members alone, as if all were alive */
-	uint16_t
-	        *wanted; /**< [n_slots], target owners by members and verdicts; 0: none can serve */
+	/** [n_slots], target owners by members and verdicts; 0: none can serve */
+	uint16_t *wanted;
 	bool is_filled;
 	bool by_weight; /**< filled by weights, not in equal shares */
 };
@@ -108,8 +108,8 @@ struct owners {
 	/** Digests of the sets that the lines have been taken through, oldest first. */
 	uint64_t walked[OWNERS_SETS_MAX];
 	size_t n_walked;
-	uint32_t
-	        temporary_end_s; /**< until when lists keep temporary owners whose claim has ended */
+	/** until when lists keep temporary owners whose claim has ended */
+	uint32_t temporary_end_s;
 };
 
 /** Copy @p from, without its rings. @return 0 or -ENOMEM */

@@ -118,19 +118,19 @@ static int read_down_targets(FILE *f, struct decided *d)
 int decided_open(struct decided *d, const char *state_dir)
 {
 	char path[PATH_MAX];
-	int rc = proc_path(state_dir, DECIDED_FILE, path);
-	FILE *f = rc ? NULL : owner_fopen(path, "dns");
+	int err = proc_path(state_dir, DECIDED_FILE, path);
+	FILE *f = err ? NULL : owner_fopen(path, "dns");
 
 	*d = (struct decided){ 0 };
 	if (!f)
-		return rc ? rc : errno == ENOENT ? 0 : -errno;
-	rc = read_down_targets(f, d);
+		return err ? err : errno == ENOENT ? 0 : -errno;
+	err = read_down_targets(f, d);
 	fclose(f);
-	if (rc)
+	if (err)
 		decided_begin(d);
-	decided_end(d, rc == 0);
+	decided_end(d, err == 0);
 	d->changed = false;
-	return rc;
+	return err;
 }
 
 void decided_close(struct decided *d)
@@ -143,10 +143,10 @@ void decided_close(struct decided *d)
 int decided_write(const char *state_dir, const uint64_t *targets, size_t n)
 {
 	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
-	int rc = proc_path(state_dir, DECIDED_FILE, path);
+	int err = proc_path(state_dir, DECIDED_FILE, path);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;

@@ -192,8 +192,8 @@ uint64_t image_checksum(const struct image *i);
 
 /** What image_find() found. */
 struct image_found {
-	const struct image_node
-	        *node;    /**< the deepest existing name at or above; NULL: in no zone of ours */
+	/** the deepest existing name at or above; NULL: in no zone of ours */
+	const struct image_node *node;
 	unsigned skipped; /**< labels of the name that do not exist; 0: the name itself does */
 };
 /**

@@ -150,17 +150,17 @@ static int list_file(struct listing *l, const char *zone, const char *file)
 	struct zone_text_line line;
 	struct zone_text *t = NULL;
 	const char *why;
-	int rc = zone_text_open(file, &t, &why);
+	int err = zone_text_open(file, &t, &why);
 
-	if (!rc) {
+	if (!err) {
 		read_absolute_name(zone, "", l->apex);
 		l->apex[strnlen(l->apex, NAME_MAX_TEXT - 1)] = '\0';
 		if (*l->apex && l->apex[strlen(l->apex) - 1] == '.')
 			l->apex[strlen(l->apex) - 1] = '\0';
 		memcpy(l->origins[0], l->apex, sizeof(l->apex));
 	}
-	while (!rc && !l->serial_known && (rc = zone_text_next(t, &line, &why)) == 1) {
-		rc = 0;
+	while (!err && !l->serial_known && (err = zone_text_next(t, &line, &why)) == 1) {
+		err = 0;
 		l->depth = line.depth < DEPTH_MAX ? line.depth : DEPTH_MAX - 1;
 		if (line.text[strspn(line.text, " \t")] == '$')
 			follow_directive(l, t, line.text);
@@ -169,36 +169,36 @@ static int list_file(struct listing *l, const char *zone, const char *file)
 	}
 	if (t)
 		zone_text_close(t);
-	return rc;
+	return err;
 }
 
 int zones_list(const char *zone, const char *file, zones_found *found, void *arg)
 {
 	struct listing *l = calloc(1, sizeof(*l));
-	int rc = -ENOMEM;
+	int err = -ENOMEM;
 
 	if (l) {
 		l->found = found;
 		l->arg = arg;
-		rc = list_file(l, zone, file);
+		err = list_file(l, zone, file);
 	}
 	free(l);
-	return rc;
+	return err;
 }
 
 int zones_serial(const char *zone, const char *file, uint32_t *out)
 {
 	struct listing *l = calloc(1, sizeof(*l));
-	int rc = -ENOMEM;
+	int err = -ENOMEM;
 
 	if (l) {
 		l->serial_only = true;
-		rc = list_file(l, zone, file);
-		if (!rc && !l->serial_known)
-			rc = -ENOENT;
-		if (!rc)
+		err = list_file(l, zone, file);
+		if (!err && !l->serial_known)
+			err = -ENOENT;
+		if (!err)
 			*out = l->serial;
 	}
 	free(l);
-	return rc;
+	return err;
 }

@@ -33,11 +33,11 @@ enum condition_level {
 /** One condition; texts are NUL-terminated. */
 struct condition {
 	char code[CONDITION_CODE_MAX]; /**< a stable word in kebab case: "port-no-carrier" */
-	char subject
-	        [CONDITION_SUBJECT_MAX]; /**< what it is about: "eth1", "web-ams/ams-b1", or "" */
-	char text[CONDITION_TEXT_MAX];   /**< a sentence, with what to do */
-	uint64_t since_ms;               /**< monotonic; the first round that had (code, subject) */
-	uint32_t level;                  /**< an enum condition_level */
+	/** what it is about: "eth1", "web-ams/ams-b1", or "" */
+	char subject[CONDITION_SUBJECT_MAX];
+	char text[CONDITION_TEXT_MAX]; /**< a sentence, with what to do */
+	uint64_t since_ms;             /**< monotonic; the first round that had (code, subject) */
+	uint32_t level;                /**< an enum condition_level */
 	uint32_t pad;
 };
 

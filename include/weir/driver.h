@@ -55,8 +55,8 @@ static inline struct driver_sizes driver_sizes_larger(const struct driver_sizes 
 }
 
 struct driver_config {
-	const char
-	        *pin_dir; /**< effect_pin_dir(): where the kernel keeps what outlives the process */
+	/** effect_pin_dir(): where the kernel keeps what outlives the process */
+	const char *pin_dir;
 	struct driver_sizes sizes; /**< for new tables; existing ones of equal layout keep theirs */
 	const struct model_dpdk *dpdk; /**< borrowed; XDP does not look at it */
 	uint16_t mtu;                  /**< the node's, bytes of IP */

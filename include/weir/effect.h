@@ -69,8 +69,8 @@ struct effect_backend {
 	uint8_t next_hop; /**< its next hop is known; without, packets to it are dropped by name */
 	uint8_t why;      /**< enum effect_reason */
 	uint8_t hop;      /**< enum effect_hop */
-	uint16_t
-	        inner_mtu; /**< longest packet that fits in its tunnel; unless next_hop, as it was */
+	/** longest packet that fits in its tunnel; unless next_hop, as it was */
+	uint16_t inner_mtu;
 	uint16_t path_mtu; /**< of the way, where routers told of less than is configured; else 0 */
 	uint64_t packets, bytes; /**< given to it since the tables were made */
 	uint64_t reserved;

@@ -28,8 +28,8 @@ struct explain_request {
 
 /** One step, or one fact of it. */
 struct explain_step {
-	const char *
-	        what; /**< a fixed word: "zone", "node", "key", "site", "class", "chosen", "ttl", ... */
+	/** a fixed word: "zone", "node", "key", "site", "class", "chosen", "ttl", ... */
+	const char *what;
 	char *text;
 };
 

@@ -65,8 +65,8 @@ struct model_mac {
 
 struct model_port {
 	const char *interface; /**< kernel name */
-	const char
-	        *device; /**< DPDK's: a PCI address or "net_NAME0,…"; "": AF_PACKET on interface */
+	/** DPDK's: a PCI address or "net_NAME0,…"; "": AF_PACKET on interface */
+	const char *device;
 	const struct model_mac *macs; /**< beside its interface's, and those stacked on it */
 	size_t n_macs;
 };
@@ -190,8 +190,8 @@ struct model_service {
 	enum model_protocol protocol;
 	uint16_t port;
 	enum model_hash hash;
-	const struct model_check
-	        *vip_check; /**< how other sites' VIPs are probed; NULL: not probed */
+	/** how other sites' VIPs are probed; NULL: not probed */
+	const struct model_check *vip_check;
 	enum model_vip_check vip_check_from;
 	enum model_all_down on_all_down;
 	uint32_t udp_idle_ms; /**< UDP only */
@@ -246,8 +246,8 @@ struct model_meta {
 	const char *digest; /**< SHA-256 of the configuration as it was given, hex */
 	uint64_t document;  /**< counts effective documents of this node */
 	int64_t written_ms;
-	const char *
-	        hash_key; /**< fingerprint of the key that the version was made with; "": not known */
+	/** fingerprint of the key that the version was made with; "": not known */
+	const char *hash_key;
 };
 
 struct model_limits {
@@ -302,8 +302,8 @@ struct model_error {
 	const char *file;
 	unsigned line;     /**< 0: the file as a whole */
 	const char *field; /**< "pools[2].backends[0].address" */
-	const char *
-	        message; /**< what was found and what was expected, with a near name if there is one */
+	/** what was found and what was expected, with a near name if there is one */
+	const char *message;
 };
 
 /** Errors, in an arena of their own; at most 1,000 are kept, all are counted. */
@@ -474,8 +474,8 @@ int64_t model_override_next_ms(const struct model_override *o, int64_t wall_cloc
  */
 struct model_field {
 	const char *path; /**< "pools[].backends[].address" */
-	const char *
-	        type; /**< "name", "address", "prefix", "duration", "rate", "percent", "enum a|b", ... */
+	/** "name", "address", "prefix", "duration", "rate", "percent", "enum a|b", ... */
+	const char *type;
 	const char *unit, *default_text, *limits, *help;
 	bool restart; /**< takes effect at the next start only */
 	bool required;

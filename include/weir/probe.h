@@ -88,8 +88,8 @@ struct probe_tunnel {
 	uint32_t mark;
 	struct addr backend;
 	bool gue;
-	uint32_t
-	        ifindex; /**< of the route to the backend, a VLAN's own; 0: as the route to the VIP */
+	/** of the route to the backend, a VLAN's own; 0: as the route to the VIP */
+	uint32_t ifindex;
 };
 /**
  * probe_tunnel.ifindex of a backend to which there is no route: its probes are dropped, as users'

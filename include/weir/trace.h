@@ -32,8 +32,8 @@ struct trace_query {
 
 /** One step: a fixed word, and what happened there for people. */
 struct trace_step {
-	const char *
-	        step; /**< "parse", "service", "pool", "slot", "owner", "backend", "rewrite", "verdict" */
+	/** "parse", "service", "pool", "slot", "owner", "backend", "rewrite", "verdict" */
+	const char *step;
 	char text[TRACE_TEXT_MAX];
 };
 

@@ -24,13 +24,13 @@ void certificate_note(struct core *core, struct certificate *c)
 		                   .key = stamp_of(core->dirs.conf, CERTIFICATE_KEY) };
 }
 
-static void note_failure(struct certificate *c, int rc)
+static void note_failure(struct certificate *c, int err)
 {
 	if (!*c->why)
 		c->failed_ms = clock_mono_ms();
 	snprintf(c->why, sizeof(c->why), "%s",
-	         rc == -EINVAL ? "they are not a PEM certificate and its private key"
-	                       : strerror(-rc));
+	         err == -EINVAL ? "they are not a PEM certificate and its private key"
+	                        : strerror(-err));
 	log_warn("certificate-refused", "why=\"%s\"", c->why);
 }
 
@@ -43,9 +43,9 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 		return;
 	c->crt = crt;
 	c->key = key;
-	int rc = listen_renew(core, server);
-	if (rc) {
-		note_failure(c, rc);
+	int err = listen_renew(core, server);
+	if (err) {
+		note_failure(c, err);
 		return;
 	}
 	c->why[0] = '\0';

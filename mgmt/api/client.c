@@ -88,12 +88,12 @@ static CURL *prepare_transfer(const struct peer_client *c, const struct client_r
 	return easy;
 }
 
-static void finish_request(struct client_request *r, CURL *easy, CURLcode rc, struct incoming *in)
+static void finish_request(struct client_request *r, CURL *easy, CURLcode err, struct incoming *in)
 {
 	long status = 0;
 
-	if (rc) {
-		snprintf(r->why, sizeof(r->why), "%s", curl_easy_strerror(rc));
+	if (err) {
+		snprintf(r->why, sizeof(r->why), "%s", curl_easy_strerror(err));
 		return;
 	}
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

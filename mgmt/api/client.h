@@ -20,9 +20,9 @@
 /** What all requests to peers have in common. */
 struct peer_client {
 	char token[HTTP_TEXT_MAX];
-	char conf
-	        [4096]; /**< CONF/tls.ca, or tls.crt, verifies peers: PEM, read for each connection */
-	void *multi;    /**< keeps connections from one call to the next; NULL before the first */
+	/** CONF/tls.ca, or tls.crt, verifies peers: PEM, read for each connection */
+	char conf[4096];
+	void *multi; /**< keeps connections from one call to the next; NULL before the first */
 };
 
 struct client_request {

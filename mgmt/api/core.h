@@ -41,10 +41,10 @@ struct health_exchange;
 struct core {
 	struct proc_dirs dirs;
 	pthread_mutex_t lock;
-	pthread_mutex_t
-	        drafting; /**< held while a change is drafted (mgmt/store/intent.h); locked before lock */
-	pthread_cond_t
-	        changed; /**< broadcast at each change, event, and document that was accepted */
+	/** held while a change is drafted (mgmt/store/intent.h); locked before lock */
+	pthread_mutex_t drafting;
+	/** broadcast at each change, event, and document that was accepted */
+	pthread_cond_t changed;
 	struct intent *intent;
 	struct observe *observe;
 	struct peers *peers;
@@ -67,17 +67,17 @@ struct core {
 	char keys[CORE_KEYS_MAX]
 	         [DIGEST_TEXT_MAX]; /**< of requests under way (mgmt/api/idempotent.h) */
 	size_t n_keys;
-	size_t n_polls
-	        [4]; /**< requests that wait for an event, by kind of client (handle_observed.c) */
+	/** requests that wait for an event, by kind of client (handle_observed.c) */
+	size_t n_polls[4];
 	uint64_t n_given; /**< counts releases of the lock */
-	uint64_t
-	        moving_ms; /**< when core_is_moving() last found the lock free, or given up since its look before */
+	/** when core_is_moving() last found the lock free, or given up since its look before */
+	uint64_t moving_ms;
 	uint64_t looked_ms, given_before; /**< the last look, and n_given then */
 	bool stopping;
 	struct reservation reserved; /**< the head, for the next version of one node */
 	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */
-	uint64_t
-	        handed_back; /**< number of the automatic rollback handed to the peers last; 0: none */
+	/** number of the automatic rollback handed to the peers last; 0: none */
+	uint64_t handed_back;
 };
 
 void core_lock(struct core *c);

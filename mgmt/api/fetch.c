@@ -55,7 +55,7 @@ static json_t *next_request(struct core *core, const json_t *files)
 static int keep_parts(struct core *core, const json_t *answer)
 {
 	const json_t *parts = json_object_get(answer, "parts"), *item;
-	int rc = 0, taken = 0;
+	int err = 0, taken = 0;
 	size_t i;
 
 	json_array_foreach(parts, i, item)
@@ -69,12 +69,12 @@ static int keep_parts(struct core *core, const json_t *answer)
 		        data && digest && bytes >= 0 && offset >= 0 ? malloc(room + 1) : NULL;
 		ssize_t n = decoded ? core_base64(data, decoded, room) : -EINVAL;
 
-		rc = n < 0 ? -EINVAL
-		           : blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,
-		                       decoded, (size_t)n);
+		err = n < 0 ? -EINVAL
+		            : blobs_add(core->dirs.state, digest, (uint64_t)bytes, (uint64_t)offset,
+		                        decoded, (size_t)n);
 		free(decoded);
-		if (rc)
-			return rc;
+		if (err)
+			return err;
 		taken += n > 0 || bytes == 0;
 	}
 	return taken;
@@ -85,25 +85,25 @@ int fetch_files(struct core *core, struct peer_client *client, const char *api, 
 {
 	uint64_t until_ms = clock_mono_ms() + within_ms;
 	json_t *wanted;
-	int rc = 0;
+	int err = 0;
 
-	while (!rc && (wanted = next_request(core, files))) {
+	while (!err && (wanted = next_request(core, files))) {
 		struct client_request r = { .post = 1, .timeout_ms = REQUEST_MS };
 		char *body = json_dumps(wanted, JSON_COMPACT);
 
 		json_decref(wanted);
 		snprintf(r.url, sizeof(r.url), "%s/v1/peer/files", api);
 		r.body = body;
-		rc = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;
-		if (!rc)
+		err = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;
+		if (!err)
 			client_send(client, &r, 1);
-		if (!rc && !r.answer)
-			rc = -EIO;
-		if (!rc && (rc = keep_parts(core, r.answer)) == 0)
-			rc = -ENOENT; /* it does not have them either */
-		rc = rc > 0 ? 0 : rc;
+		if (!err && !r.answer)
+			err = -EIO;
+		if (!err && (err = keep_parts(core, r.answer)) == 0)
+			err = -ENOENT; /* it does not have them either */
+		err = err > 0 ? 0 : err;
 		json_decref(r.answer);
 		free(body);
 	}
-	return rc;
+	return err;
 }

@@ -174,11 +174,11 @@ static const struct version *find_replacing(const struct core *core, const struc
 		return NULL;
 	if (head->undoes == w->number && !strcmp(head->parent, w->digest))
 		return head;
-	int rc = intent_version(core->intent, w->number, &kept, NULL);
+	int err = intent_version(core->intent, w->number, &kept, NULL);
 
 	/* what cannot be read is not known: no reason to call it lost */
-	return head->number <= w->number || rc == -ENOENT ||
-	                       (!rc && strcmp(kept.digest, w->digest) != 0)
+	return head->number <= w->number || err == -ENOENT ||
+	                       (!err && strcmp(kept.digest, w->digest) != 0)
 	               ? head
 	               : NULL;
 }

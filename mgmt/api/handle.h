@@ -54,7 +54,7 @@ json_t *handle_peers_json(struct core *core);
  * Make @p reply the problem of a version that intent_version() did not read, with what it
  * returned.
  */
-void handle_version_unread(int rc, struct http_reply *reply);
+void handle_version_unread(int err, struct http_reply *reply);
 /**
  * Whether If-Match allows a change of what has @p etag now ("": nothing); else @p reply says why
  * not.

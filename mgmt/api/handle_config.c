@@ -159,10 +159,10 @@ static bool read_change(struct core *core, const struct http_request *r, bool wi
 }
 
 /* Fill the reply with the problem of a change that was not made. */
-static void set_change_problem(struct core *core, int rc, const struct intent_changed *changed,
+static void set_change_problem(struct core *core, int err, const struct intent_changed *changed,
                                struct http_reply *reply)
 {
-	switch (rc) {
+	switch (err) {
 	case -EFBIG: /* of weir.conf; one of the errors says so */
 	case -EINVAL:
 		http_problem(reply, 422, "mistakes", "the configuration has %zu error%s",
@@ -183,13 +183,13 @@ static void set_change_problem(struct core *core, int rc, const struct intent_ch
 	case -ENOSPC:
 	case -EROFS:
 		http_problem(reply, 503, "store", "the store cannot keep the version: %s",
-		             rc == -ENOSPC ? strerror(ENOSPC) : intent_store_reason(core->intent));
+		             err == -ENOSPC ? strerror(ENOSPC) : intent_store_reason(core->intent));
 		return;
 	case -ENOMEM:
 		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
 		return;
 	default:
-		http_problem(reply, 500, "internal", "%s", strerror(-rc));
+		http_problem(reply, 500, "internal", "%s", strerror(-err));
 	}
 }
 
@@ -257,21 +257,21 @@ static int begin_change(struct core *core, struct asked *a, struct intent_candid
 	pthread_mutex_lock(&core->drafting);
 	http_doing(a->request, "reading and checking the files and zones");
 	core_lock(core);
-	int rc = intent_candidate_begin(core->intent, &a->change, clock_believed_ms(), draft);
+	int err = intent_candidate_begin(core->intent, &a->change, clock_believed_ms(), draft);
 	core_unlock(core);
-	if (!rc)
+	if (!err)
 		intent_candidate_read(core->intent, draft);
-	if (!rc && draft->again) {
+	if (!err && draft->again) {
 		core_lock(core);
 		intent_candidate_again(core->intent, draft);
 		core_unlock(core);
 		intent_candidate_read(core->intent, draft);
 	}
 	http_doing(a->request, "waiting for the store");
-	if (!rc && !a->replace)
+	if (!err && !a->replace)
 		a->old_rc = old_file_check(core, &a->from, draft, &a->takes_back);
 	core_lock(core);
-	return rc;
+	return err;
 }
 
 static void end_change_request(struct asked *a)
@@ -288,28 +288,28 @@ static void end_change(struct core *core)
 }
 
 /*
- * Commit the draft, which ended with @p rc, and fill the reply. @return whether there is a new
+ * Commit the draft, which ended with @p err, and fill the reply. @return whether there is a new
  * version
  */
 static bool commit_change(struct core *core, struct asked *a, struct intent_candidate *draft,
-                          int rc, struct http_reply *reply)
+                          int err, struct http_reply *reply)
 {
 	struct intent_changed changed = { 0 };
 	bool made = false;
 
-	if (!rc && a->old_rc) {
+	if (!err && a->old_rc) {
 		intent_candidate_drop(core->intent, draft);
 		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
 		return false;
 	}
 	http_doing(a->request, "writing the version");
 	idempotent_attach(core, a->request);
-	if (!rc)
-		rc = intent_candidate_commit(core->intent, &a->change, draft, clock_believed_ms(),
-		                             &changed);
+	if (!err)
+		err = intent_candidate_commit(core->intent, &a->change, draft, clock_believed_ms(),
+		                              &changed);
 	idempotent_detach(core);
-	if (rc) {
-		set_change_problem(core, rc, &changed, reply);
+	if (err) {
+		set_change_problem(core, err, &changed, reply);
 	} else {
 		made = changed.changed && !a->change.dry_run;
 		reply->json = change_to_json(core, &changed, a->change.dry_run);
@@ -340,10 +340,10 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 {
 	struct proposal *p = calloc(1, sizeof(*p));
 	struct version v;
-	int rc = intent_candidate_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
+	int err = intent_candidate_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
 
 	http_doing(r, "asking the other nodes for their consent");
-	if (rc || a->change.dry_run || !p) { /* no version, or an error to report */
+	if (err || a->change.dry_run || !p) { /* no version, or an error to report */
 		commit_change(core, a, draft, p ? 0 : -ENOMEM, reply);
 	} else if (!propose_reserve(core, &v, p, reply)) {
 		intent_candidate_drop(core->intent, draft);
@@ -373,13 +373,13 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 	struct intent_candidate draft;
 
 	a->request = r;
-	int rc = begin_change(core, a, &draft);
+	int err = begin_change(core, a, &draft);
 
 	if (!matches_base(core, r, reply)) {
-		if (!rc)
+		if (!err)
 			intent_candidate_drop(core->intent, &draft);
-	} else if (rc || a->old_rc) {
-		commit_change(core, a, &draft, rc, reply);
+	} else if (err || a->old_rc) {
+		commit_change(core, a, &draft, err, reply);
 	} else {
 		commit_with_peers(core, r, a, &draft, reply);
 	}
@@ -422,9 +422,9 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 		return;
 	}
 	struct intent_candidate draft;
-	int rc = begin_change(core, &a, &draft);
+	int err = begin_change(core, &a, &draft);
 	a.old_rc = 0; /* told, not refused */
-	commit_change(core, &a, &draft, rc, reply);
+	commit_change(core, &a, &draft, err, reply);
 	reply->etag[0] = '\0';
 	if (reply->status == 200 && plan) {
 		write_head_etag(core, reply->etag);
@@ -486,24 +486,24 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	core_lock(core);
 	const struct version *head = intent_head(core->intent);
 	idempotent_attach(core, r);
-	int rc = dry_run ? intent_may_confirm(core->intent, number)
-	                 : intent_confirm(core->intent, number, author ? author : r->principal,
-	                                  clock_believed_ms());
+	int err = dry_run ? intent_may_confirm(core->intent, number)
+	                  : intent_confirm(core->intent, number, author ? author : r->principal,
+	                                   clock_believed_ms());
 	idempotent_detach(core);
-	if (rc == -EALREADY)
+	if (err == -EALREADY)
 		http_problem(
 		        reply, 409, "not-pending",
 		        "version %" PRIu64 " is not waiting for confirmation%s", number,
 		        head && head->confirm_by_ms
 		                ? "; confirm the version in force instead, which may include it"
 		                : "");
-	else if (rc)
-		set_change_problem(core, rc, &(struct intent_changed){ 0 }, reply);
+	else if (err)
+		set_change_problem(core, err, &(struct intent_changed){ 0 }, reply);
 	else
 		reply->json = json_pack("{s:o}", "version", version_to_json(head, head));
 	core_changed(core);
 	core_unlock(core);
-	if (rc)
+	if (err)
 		return;
 	reply->status = 200;
 	if (dry_run)
@@ -531,9 +531,9 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	if (!handle_part_number(r, 0, &number, reply))
 		return;
 	core_lock(core);
-	int rc = intent_version(core->intent, number, &v, &files);
-	if (rc) {
-		handle_version_unread(rc, reply);
+	int err = intent_version(core->intent, number, &v, &files);
+	if (err) {
+		handle_version_unread(err, reply);
 	} else {
 		reply->json = version_to_json(&v, intent_head(core->intent));
 		json_object_set_new(reply->json, "files",
@@ -563,16 +563,16 @@ static bool reread_zones(struct core *core, struct asked *a, struct model_errors
 
 	core_lock(core);
 	const struct files *head = intent_head_files(core->intent);
-	int rc = head ? reload_files(head, intent_model(core->intent), core->dirs.conf,
-	                             a->change.skip_bad_zones, &a->files, unread)
-	              : -ENOENT;
+	int err = head ? reload_files(head, intent_model(core->intent), core->dirs.conf,
+	                              a->change.skip_bad_zones, &a->files, unread)
+	               : -ENOENT;
 	none.errors = *unread;
-	if (rc == -ENOENT)
+	if (err == -ENOENT)
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
-	else if (rc)
-		set_change_problem(core, rc, &none, reply);
+	else if (err)
+		set_change_problem(core, err, &none, reply);
 	core_unlock(core);
-	return !rc;
+	return !err;
 }
 
 void handle_zones_reload(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -57,10 +57,10 @@ static int read_own(struct core *core, struct side *side)
 	const struct version *head = intent_head(core->intent);
 	if (!side->number && head)
 		side->number = head->number;
-	int rc = side->number ? intent_version(core->intent, side->number, &v, &side->files)
-	                      : -ENOENT;
+	int err = side->number ? intent_version(core->intent, side->number, &v, &side->files)
+	                       : -ENOENT;
 	core_unlock(core);
-	return rc;
+	return err;
 }
 
 /* The address of the peer that is called @p node. @return whether there is one with an address */
@@ -110,7 +110,7 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 	struct peer_client client = { 0 };
 	char path[64];
 	json_t *answer = NULL;
-	int rc = -EHOSTUNREACH;
+	int err = -EHOSTUNREACH;
 
 	client_open(&client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, client.token);
@@ -120,12 +120,12 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 	if (side->number)
 		answer = query_peer(&client, api, path, why);
 	if (answer)
-		rc = files_from_json(json_object_get(answer, "files"),
-		                     &(struct file_source){ handle_files_find, core }, &side->files,
-		                     why);
+		err = files_from_json(json_object_get(answer, "files"),
+		                      &(struct file_source){ handle_files_find, core },
+		                      &side->files, why);
 	json_decref(answer);
 	client_close(&client);
-	return rc;
+	return err;
 }
 
 /* Get the files of one side, or say why not. */
@@ -140,11 +140,11 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 		return false;
 	}
 	if (!*side->node || !strcmp(side->node, core->dirs.node)) {
-		int rc = read_own(core, side);
+		int err = read_own(core, side);
 
-		if (rc)
-			handle_version_unread(rc, reply);
-		return rc == 0;
+		if (err)
+			handle_version_unread(err, reply);
+		return err == 0;
 	}
 	if (!find_peer(core, side->node, api)) {
 		http_problem(reply, 404, "not-found",

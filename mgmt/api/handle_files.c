@@ -72,33 +72,33 @@ static int store_file_part(const struct core *core, const struct part *p)
 	size_t room = strlen(p->data) / 4 * 3;
 	char *bytes = malloc(room + 1);
 	ssize_t n = bytes ? core_base64(p->data, bytes, room) : -ENOMEM;
-	int rc = n < 0 ? (n == -ENOMEM ? -ENOMEM : -EINVAL)
-	               : blobs_add(core->dirs.state, p->digest, p->bytes, p->offset, bytes,
-	                           (size_t)n);
+	int err = n < 0 ? (n == -ENOMEM ? -ENOMEM : -EINVAL)
+	                : blobs_add(core->dirs.state, p->digest, p->bytes, p->offset, bytes,
+	                            (size_t)n);
 
 	free(bytes);
-	return rc;
+	return err;
 }
 
-static void set_part_problem(int rc, size_t i, struct http_reply *reply)
+static void set_part_problem(int err, size_t i, struct http_reply *reply)
 {
-	if (rc == -EBADMSG)
+	if (err == -EBADMSG)
 		http_problem(
 		        reply, 422, "digest",
 		        "entry %zu of parts: the complete file does not match its digest; it may "
 		        "have changed during the upload: send it again from its beginning",
 		        i);
-	else if (rc == -EINVAL)
+	else if (err == -EINVAL)
 		http_problem(
 		        reply, 422, "invalid",
 		        "entry %zu of parts: data is not base64, or extends beyond the end of the file",
 		        i);
 	else
 		http_problem(reply, 503, "store", "the file cannot be kept: %s",
-		             rc == -EPERM
+		             err == -EPERM
 		                     ? "a path belongs to another user (weir status names it); "
 		                       "find out who created it, then remove it"
-		                     : strerror(-rc));
+		                     : strerror(-err));
 }
 
 void handle_files(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -106,7 +106,7 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 	const json_t *list = read_parts(r, reply), *item;
 	json_t *files = json_array();
 	struct part part;
-	int rc = 0;
+	int err = 0;
 	size_t i;
 
 	if (list && blobs_full(core->dirs.state)) {
@@ -118,8 +118,8 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 		uint64_t have = 0;
 
 		read_file_part(item, &part);
-		rc = part.data ? store_file_part(core, &part) : 0;
-		if (rc)
+		err = part.data ? store_file_part(core, &part) : 0;
+		if (err)
 			break;
 		core_lock(core);
 		bool whole = intent_has_file(core->intent, part.digest, &have);
@@ -128,9 +128,9 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 		                      json_pack("{s:s, s:I, s:b}", "digest", part.digest, "have",
 		                                (json_int_t)have, "complete", whole));
 	}
-	if (rc)
-		set_part_problem(rc, i, reply);
-	if (!list || rc) {
+	if (err)
+		set_part_problem(err, i, reply);
+	if (!list || err) {
 		json_decref(files);
 		return;
 	}
@@ -165,9 +165,9 @@ static char *read_file_range(struct core *core, const struct part *p, size_t roo
 	}
 	core_lock(core);
 	struct store *store = intent_store(core->intent);
-	int rc = store ? store_blob(store, p->digest, &bytes, &all) : -ENOENT;
+	int err = store ? store_blob(store, p->digest, &bytes, &all) : -ENOENT;
 	core_unlock(core);
-	if (rc)
+	if (err)
 		return NULL;
 	*n = p->offset < all ? all - p->offset : 0;
 	*n = *n > room ? room : *n;
@@ -219,7 +219,7 @@ int handle_files_find(void *arg, const char *name, const char *digest, uint64_t 
 	struct core *core = arg;
 
 	core_lock(core);
-	int rc = intent_find_file(core->intent, name, digest, n_bytes, out);
+	int err = intent_find_file(core->intent, name, digest, n_bytes, out);
 	core_unlock(core);
-	return rc;
+	return err;
 }

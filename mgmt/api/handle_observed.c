@@ -130,17 +130,18 @@ static void query_process(struct core *core, const char *name, const char *line,
 	char path[PATH_MAX], file[64], *answer = NULL;
 
 	snprintf(file, sizeof(file), "%.32s.ctl", name);
-	int rc = proc_path(core->dirs.run, file, path);
-	if (!rc)
-		rc = ctl_request(path, line, PROCESS_QUERY_MS, &answer);
-	if (!rc) {
+	int err = proc_path(core->dirs.run, file, path);
+	if (!err)
+		err = ctl_request(path, line, PROCESS_QUERY_MS, &answer);
+	if (!err) {
 		reply->json = json_read(answer, strlen(answer), 0, NULL);
-		rc = reply->json ? 0 : -EPROTO;
+		err = reply->json ? 0 : -EPROTO;
 	}
 	free(answer);
 	reply->status = 200;
-	if (rc)
-		http_problem(reply, 503, "process-unreachable", "weir-%s: %s", name, strerror(-rc));
+	if (err)
+		http_problem(reply, 503, "process-unreachable", "weir-%s: %s", name,
+		             strerror(-err));
 }
 
 void handle_dns(struct core *core, struct http_request *r, struct http_reply *reply)

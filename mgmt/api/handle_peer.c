@@ -89,10 +89,10 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 	if (!handle_part_number(r, 0, &number, reply))
 		return;
 	core_lock(core);
-	int rc = intent_version(core->intent, number, &v, &files);
+	int err = intent_version(core->intent, number, &v, &files);
 	core_unlock(core);
-	if (rc) {
-		handle_version_unread(rc, reply);
+	if (err) {
+		handle_version_unread(err, reply);
 		return;
 	}
 	reply->json = version_to_peer_json(&v);

@@ -122,9 +122,9 @@ static const char *accept_pushed(struct core *core, const struct http_request *r
 	}
 	if (read)
 		return "refused";
-	int rc = intent_accept(core->intent, &offer, 1, clock_believed_ms());
+	int err = intent_accept(core->intent, &offer, 1, clock_believed_ms());
 	files_fini(&offer.files);
-	if (rc)
+	if (err)
 		return "refused";
 	reserve_follow(&core->reserved, intent_head(core->intent));
 	inforce_judge(core); /* begins with the document: the pusher asks at once */

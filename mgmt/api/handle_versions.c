@@ -62,17 +62,17 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	free(list);
 }
 
-void handle_version_unread(int rc, struct http_reply *reply)
+void handle_version_unread(int err, struct http_reply *reply)
 {
-	if (rc == -ENOENT)
+	if (err == -ENOENT)
 		http_problem(reply, 404, "not-found", "there is no such version");
 	else
 		http_problem(
 		        reply, 503, "store",
 		        "the version cannot be read: %s; weir status shows the error of the store",
-		        rc == -EINVAL || rc == -EBADMSG ? "its record is damaged"
-		        : rc == -EROFS                  ? "the store fails"
-		                                        : strerror(-rc));
+		        err == -EINVAL || err == -EBADMSG ? "its record is damaged"
+		        : err == -EROFS                   ? "the store fails"
+		                                          : strerror(-err));
 }
 
 void handle_config_get(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -142,7 +142,7 @@ int health_exchange_accept(struct peer_page *page, const json_t *answer, const c
 	const json_t *words = json_object_get(answer, "words");
 	json_int_t age_ms = json_integer_value(age);
 	health_word *list = calloc(n + 1, sizeof(*list));
-	int rc = -EINVAL;
+	int err = -EINVAL;
 
 	*why = "the answer is malformed";
 	if (!has_text(answer, "node", node) || !has_text(answer, "cluster", cluster))
@@ -151,16 +151,16 @@ int health_exchange_accept(struct peer_page *page, const json_t *answer, const c
 		*why = "the peer has no health page";
 	else if (list && json_is_integer(age) && age_ms >= 0 && json_is_object(words) &&
 	         read_peer_words(words, targets, n, list))
-		rc = health_set_targets(&page->health, targets, n, 0);
-	for (size_t i = 0; !rc && i < n; i++)
+		err = health_set_targets(&page->health, targets, n, 0);
+	for (size_t i = 0; !err && i < n; i++)
 		health_write(&page->health, health_find_index(&page->health, targets[i]), list[i]);
-	if (!rc)
+	if (!err)
 		peer_page_set_good_until_ms(page, age_ms < (json_int_t)PEER_PAGE_GOOD_MS
 		                                          ? asked_ms + PEER_PAGE_GOOD_MS -
 		                                                    (uint64_t)age_ms
 		                                          : 0);
 	free(list);
-	return rc;
+	return err;
 }
 
 /* One peer's answer, or why there is none. */
@@ -169,19 +169,19 @@ static void on_peer_answer(struct client_request *r)
 	struct peer *p = r->arg;
 	const struct health_exchange *v = p->views;
 	const char *why = r->why;
-	int rc = -EINVAL;
+	int err = -EINVAL;
 
 	page_repair(p->page);
 	if (r->answer)
-		rc = health_exchange_accept(page_payload(p->page), r->answer, p->node,
-		                            v->wanted.cluster, v->wanted.targets, v->wanted.n,
-		                            v->asked_ms, &why);
-	if (!rc)
+		err = health_exchange_accept(page_payload(p->page), r->answer, p->node,
+		                             v->wanted.cluster, v->wanted.targets, v->wanted.n,
+		                             v->asked_ms, &why);
+	if (!err)
 		page_publish(p->page);
-	if (rc && !p->failed)
+	if (err && !p->failed)
 		log_note("view-missing", "node=%s why=\"%s\"", p->node, why);
-	p->failed = rc != 0;
-	p->next_ms = rc ? clock_mono_ms() + HEALTH_EXCHANGE_RETRY_MS : 0;
+	p->failed = err != 0;
+	p->next_ms = err ? clock_mono_ms() + HEALTH_EXCHANGE_RETRY_MS : 0;
 }
 
 /*
@@ -221,14 +221,14 @@ static void open_peer(struct core *core, const struct model_node *node)
 
 	*p = (struct peer){ .views = v, .listed = true };
 	snprintf(p->node, sizeof(p->node), "%s", node->name);
-	int rc = peer_page_path(core->dirs.run, node->name, path);
-	if (!rc)
-		rc = page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, sizeof(struct peer_page),
-		                 &p->page);
-	if (!rc)
+	int err = peer_page_path(core->dirs.run, node->name, path);
+	if (!err)
+		err = page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, sizeof(struct peer_page),
+		                  &p->page);
+	if (!err)
 		v->n++;
 	else
-		log_error("view-not-kept", "path=%s error=%s", path, strerror(-rc));
+		log_error("view-not-kept", "path=%s error=%s", path, strerror(-err));
 }
 
 /* Remove the peer's page with the peer: its last words must not count as current. */

@@ -59,8 +59,8 @@ struct http_request {
 	bool body_is_json; /**< its Content-Type says so */
 	enum http_role role;
 	char principal[64]; /**< the name of the user or of the token */
-	char identity
-	        [PRINCIPAL_MAX]; /**< the principal with its source: "user:root", "token:ada" */
+	/** the principal with its source: "user:root", "token:ada" */
+	char identity[PRINCIPAL_MAX];
 	bool local;              /**< it came by the UNIX socket */
 	const atomic_bool *gone; /**< its client has closed; NULL: not known */
 	_Atomic(const char *)

@@ -57,11 +57,11 @@ static enum http_step step_handshake(struct http_conn *c)
 		return HTTP_WAIT;
 	}
 	c->shook = true;
-	int rc = http_tls_accept(c->tls, &want);
+	int err = http_tls_accept(c->tls, &want);
 	c->wants = want == HTTP_TLS_READ ? EPOLLIN : EPOLLOUT;
-	if (rc == -EAGAIN)
+	if (err == -EAGAIN)
 		return HTTP_WAIT;
-	if (rc)
+	if (err)
 		return HTTP_END;
 	http_enter(c, HTTP_HEAD, HTTP_HEAD_MS);
 	return HTTP_GO_ON;

@@ -131,8 +131,8 @@ struct http_server {
 	struct loop *loop;
 	struct thread thread;
 	int wake_fd;
-	struct loop_timer
-	        listen_timer; /* looks at the listener again after a lack of descriptors */
+	/* looks at the listener again after a lack of descriptors */
+	struct loop_timer listen_timer;
 	struct ssl_ctx_st *tls;
 	struct http_sources sources;
 	struct http_budget bodies, answers;

@@ -128,20 +128,20 @@ static void steer_peers(struct http_server *s)
 {
 	struct sockaddr_storage own = { 0 };
 	socklen_t n = sizeof(own);
-	int rc;
+	int err;
 
 	s->steers = true;
 	if (s->options.peers_fd < 0)
 		return;
 	if (getsockname(s->options.listen_fd, (struct sockaddr *)&own, &n))
-		rc = -errno;
+		err = -errno;
 	else
-		rc = http_steer(s->options.listen_fd, own.ss_family == AF_INET, s->peers,
-		                s->n_peers);
-	if (rc)
+		err = http_steer(s->options.listen_fd, own.ss_family == AF_INET, s->peers,
+		                 s->n_peers);
+	if (err)
 		log_warn("api-not-steered",
 		         "why=\"%s\" effect=\"connections of peers share a queue with all others\"",
-		         strerror(-rc));
+		         strerror(-err));
 }
 
 void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
@@ -347,16 +347,16 @@ static void on_listener(void *arg, int fd, uint32_t events);
 static int watch_api_listeners(struct http_server *s, bool on)
 {
 	const int fds[] = { s->options.peers_fd, s->options.listen_fd };
-	int rc = 0;
+	int err = 0;
 
 	for (size_t i = 0; i < 2; i++) {
 		if (fds[i] < 0)
 			continue;
 		loop_fd_remove(s->loop, fds[i]);
-		if (on && !rc)
-			rc = loop_fd_add(s->loop, fds[i], EPOLLIN, on_listener, s);
+		if (on && !err)
+			err = loop_fd_add(s->loop, fds[i], EPOLLIN, on_listener, s);
 	}
-	return rc;
+	return err;
 }
 
 static void close_listeners(struct http_server *s)
@@ -482,10 +482,10 @@ static void on_server_wake(void *arg, int fd, uint32_t events)
 static void *run_http_server(void *arg)
 {
 	struct http_server *s = arg;
-	int rc = loop_run(s->loop);
+	int err = loop_run(s->loop);
 
-	if (rc)
-		log_error("api-stopped", "why=\"%s\"", strerror(-rc));
+	if (err)
+		log_error("api-stopped", "why=\"%s\"", strerror(-err));
 	return NULL;
 }
 
@@ -521,22 +521,22 @@ static int open_server(struct http_server *s)
 	s->listen_timer = (struct loop_timer){ .cb = on_listen_timer, .arg = s };
 	if (getrandom(&s->sources.key, sizeof(s->sources.key), 0) != sizeof(s->sources.key))
 		return -EIO;
-	int rc = o->cert ? http_tls_context(o->cert, o->key, &s->tls) : 0;
+	int err = o->cert ? http_tls_context(o->cert, o->key, &s->tls) : 0;
 	s->options.cert = s->options.key = NULL; /* the caller's */
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake_fd < 0 || set_nonblocking(o->listen_fd) ||
 	    (o->peers_fd >= 0 && set_nonblocking(o->peers_fd)))
 		return -errno;
-	rc = loop_open(&s->loop);
-	for (size_t i = 0; i < 2 && !rc; i++)
-		rc = http_pool_open(s->limits->threads[i], s->wake_fd, &s->pools[i]);
-	if (!rc)
-		rc = loop_fd_add(s->loop, s->wake_fd, EPOLLIN, on_server_wake, s);
-	if (!rc)
-		rc = watch_api_listeners(s, true);
-	return rc;
+	err = loop_open(&s->loop);
+	for (size_t i = 0; i < 2 && !err; i++)
+		err = http_pool_open(s->limits->threads[i], s->wake_fd, &s->pools[i]);
+	if (!err)
+		err = loop_fd_add(s->loop, s->wake_fd, EPOLLIN, on_server_wake, s);
+	if (!err)
+		err = watch_api_listeners(s, true);
+	return err;
 }
 
 int http_serve(const struct http_options *options, struct http_server **out)
@@ -552,14 +552,14 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	s->options = *options;
 	s->wake_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
-	int rc = open_server(s);
-	if (!rc) {
+	int err = open_server(s);
+	if (!err) {
 		open_counters(s);
-		rc = thread_start(&s->thread, run_http_server, s);
+		err = thread_start(&s->thread, run_http_server, s);
 	}
-	if (rc) {
+	if (err) {
 		free_server(s);
-		return rc;
+		return err;
 	}
 	*out = s;
 	return 0;
@@ -568,10 +568,10 @@ int http_serve(const struct http_options *options, struct http_server **out)
 int http_renew(struct http_server *s, const char *cert, const char *key)
 {
 	struct ssl_ctx_st *tls = NULL;
-	int rc = http_tls_context(cert, key, &tls);
+	int err = http_tls_context(cert, key, &tls);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	pthread_mutex_lock(&s->lock);
 	http_tls_context_free(s->next_tls);
 	s->next_tls = tls;

@@ -51,9 +51,9 @@ int http_steer(int fd, bool is4, const struct addr *peers, size_t n)
 			at += add_peer(steps + at, &peers[i], is4);
 	steps[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, TO_STRANGERS);
 	program.len = (unsigned short)at;
-	int rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program))
-	                 ? -errno
-	                 : 0;
+	int err = setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program))
+	                  ? -errno
+	                  : 0;
 	free(steps);
-	return rc;
+	return err;
 }

@@ -73,16 +73,16 @@ int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out)
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	int rc = 0;
+	int err = 0;
 
 	if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_cipher_list(context, CIPHERS) != 1)
-		rc = lacks_memory() ? -ENOMEM : -EINVAL;
-	if (!rc)
-		rc = use_pair(context, cert, key);
-	if (rc) {
+		err = lacks_memory() ? -ENOMEM : -EINVAL;
+	if (!err)
+		err = use_pair(context, cert, key);
+	if (err) {
 		SSL_CTX_free(context);
-		return rc;
+		return err;
 	}
 	*out = context;
 	return 0;
@@ -120,10 +120,10 @@ void http_tls_close(struct ssl_st *tls)
 	SSL_free(tls);
 }
 
-/* Translate the result @p rc of a step. */
-static int read_tls_outcome(SSL *tls, int rc, enum http_tls_want *want)
+/* Translate the result @p err of a step. */
+static int read_tls_outcome(SSL *tls, int err, enum http_tls_want *want)
 {
-	int error = SSL_get_error(tls, rc);
+	int error = SSL_get_error(tls, err);
 	bool lacks = lacks_memory();
 
 	*want = error == SSL_ERROR_WANT_WRITE ? HTTP_TLS_WRITE : HTTP_TLS_READ;
@@ -140,29 +140,29 @@ static int clamp_length(size_t n)
 int http_tls_accept(struct ssl_st *tls, enum http_tls_want *want)
 {
 	ERR_clear_error();
-	int rc = SSL_accept(tls);
+	int err = SSL_accept(tls);
 
-	if (rc == 1)
+	if (err == 1)
 		return 0;
-	rc = read_tls_outcome(tls, rc, want);
-	return rc ? rc : -EPROTO; /* it ended during the handshake */
+	err = read_tls_outcome(tls, err, want);
+	return err ? err : -EPROTO; /* it ended during the handshake */
 }
 
 ssize_t http_tls_read(struct ssl_st *tls, void *out, size_t n, enum http_tls_want *want)
 {
 	ERR_clear_error();
-	int rc = SSL_read(tls, out, clamp_length(n));
+	int err = SSL_read(tls, out, clamp_length(n));
 
-	return rc > 0 ? rc : read_tls_outcome(tls, rc, want);
+	return err > 0 ? err : read_tls_outcome(tls, err, want);
 }
 
 ssize_t http_tls_write(struct ssl_st *tls, const void *bytes, size_t n, enum http_tls_want *want)
 {
 	ERR_clear_error();
-	int rc = SSL_write(tls, bytes, clamp_length(n));
+	int err = SSL_write(tls, bytes, clamp_length(n));
 
-	if (rc > 0)
-		return rc;
-	rc = read_tls_outcome(tls, rc, want);
-	return rc ? rc : -EPROTO;
+	if (err > 0)
+		return err;
+	err = read_tls_outcome(tls, err, want);
+	return err ? err : -EPROTO;
 }

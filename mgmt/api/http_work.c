@@ -104,16 +104,16 @@ bool http_pool_is_free(struct http_pool *p)
 
 int http_pool_give(struct http_pool *p, struct http_job *job)
 {
-	int rc = 0;
+	int err = 0;
 
 	pthread_mutex_lock(&p->lock);
 	if (p->n_idle <= p->n_waiting && p->n_threads < p->max_threads) {
-		rc = thread_start(&p->threads[p->n_threads], run_jobs, p);
-		p->n_threads += rc == 0;
+		err = thread_start(&p->threads[p->n_threads], run_jobs, p);
+		p->n_threads += err == 0;
 	}
-	if (rc && p->n_threads > 0)
-		rc = 0; /* another thread takes it when it is free */
-	if (!rc) {
+	if (err && p->n_threads > 0)
+		err = 0; /* another thread takes it when it is free */
+	if (!err) {
 		job->next = NULL;
 		*p->last = job;
 		p->last = &job->next;
@@ -121,7 +121,7 @@ int http_pool_give(struct http_pool *p, struct http_job *job)
 		pthread_cond_signal(&p->more);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return rc;
+	return err;
 }
 
 struct http_job *http_pool_done(struct http_pool *p)

@@ -34,8 +34,8 @@ struct inforce {
 	uint64_t number;
 	char digest[DIGEST_TEXT_MAX];
 	enum inforce_state state;
-	char process
-	        [16]; /**< the process that refuses or is waited for, such as "dataplane"; or "" */
+	/** the process that refuses or is waited for, such as "dataplane"; or "" */
+	char process[16];
 	char code[CONDITION_CODE_MAX], subject[CONDITION_SUBJECT_MAX]; /**< of a refusal */
 	char why[CONDITION_TEXT_MAX];
 	uint64_t accepted_ms; /**< monotonic: when this node took it */

@@ -48,10 +48,10 @@ static int bind_local(const char *path)
 	if (!failed && group)
 		(void)!chown(path, (uid_t)-1, group->gr_gid); /* as root, or as a member */
 	if (failed || listen(fd, BACKLOG)) {
-		int rc = -errno;
+		int err = -errno;
 
 		close(fd);
-		return rc;
+		return err;
 	}
 	return fd;
 }
@@ -59,10 +59,10 @@ static int bind_local(const char *path)
 int listen_local(struct core *core, struct http_server **out)
 {
 	char path[PATH_MAX];
-	int rc = proc_path(core->dirs.run, PROC_API_SOCKET, path), fd;
+	int err = proc_path(core->dirs.run, PROC_API_SOCKET, path), fd;
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	fd = proc_listen_fd("api");
 	if (fd < 0)
 		fd = bind_local(path);
@@ -121,10 +121,10 @@ static int open_tcp(const struct addr *address, uint16_t port, bool shares)
 	/* shared only from now on: a second server at this address is refused */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (failed || listen(fd, BACKLOG)) {
-		int rc = -errno;
+		int err = -errno;
 
 		close(fd);
-		return rc;
+		return err;
 	}
 	return fd;
 }
@@ -151,9 +151,9 @@ static int read_pem(const struct core *core, const char *name, char **out)
 {
 	char path[PATH_MAX];
 	size_t n;
-	int rc = proc_path(core->dirs.conf, name, path);
+	int err = proc_path(core->dirs.conf, name, path);
 
-	return rc ? rc : files_slurp(path, out, &n);
+	return err ? err : files_slurp(path, out, &n);
 }
 
 /* Certificate and key, both or none. */
@@ -172,27 +172,27 @@ static void free_pair(struct pair *p)
 static int read_pair(const struct core *core, struct pair *out)
 {
 	struct pair p = { NULL, NULL };
-	int rc = read_pem(core, CERTIFICATE_CRT, &p.cert);
+	int err = read_pem(core, CERTIFICATE_CRT, &p.cert);
 
-	if (!rc)
-		rc = read_pem(core, CERTIFICATE_KEY, &p.key);
-	if (rc)
+	if (!err)
+		err = read_pem(core, CERTIFICATE_KEY, &p.key);
+	if (err)
 		free_pair(&p);
 	else
 		*out = p;
-	return rc;
+	return err;
 }
 
 int listen_renew(struct core *core, struct http_server *server)
 {
 	struct pair p;
-	int rc = read_pair(core, &p);
+	int err = read_pair(core, &p);
 
-	if (rc)
-		return rc;
-	rc = http_renew(server, p.cert, p.key);
+	if (err)
+		return err;
+	err = http_renew(server, p.cert, p.key);
 	free_pair(&p);
-	return rc;
+	return err;
 }
 
 int listen_tcp(struct core *core, const char *api, struct http_server **out)
@@ -200,13 +200,13 @@ int listen_tcp(struct core *core, const char *api, struct http_server **out)
 	struct pair p = { NULL, NULL };
 	struct addr address;
 	uint16_t port;
-	int rc = listen_parse(api, &address, &port);
+	int err = listen_parse(api, &address, &port);
 
-	if (!rc)
-		rc = read_pair(core, &p);
-	int fd = rc ? rc : open_tcp(&address, port, false);
-	rc = fd < 0 ? fd : 0;
-	if (!rc) {
+	if (!err)
+		err = read_pair(core, &p);
+	int fd = err ? err : open_tcp(&address, port, false);
+	err = fd < 0 ? fd : 0;
+	if (!err) {
 		const struct http_options options = { .listen_fd = fd,
 			                              .peers_fd = open_tcp(&address, port, true),
 			                              .cert = p.cert,
@@ -216,8 +216,8 @@ int listen_tcp(struct core *core, const char *api, struct http_server **out)
 			                              .authenticator = auth_token,
 			                              .gate = route_gate };
 
-		rc = http_serve(&options, out);
+		err = http_serve(&options, out);
 	}
 	free_pair(&p);
-	return rc;
+	return err;
 }

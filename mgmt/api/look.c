@@ -27,7 +27,7 @@ int look_init(struct core *core, struct look *l)
 
 	l->shared = intent_share(core->intent);
 	l->m = intent_shared_model(l->shared);
-	int rc = overrides_copy(&l->set, intent_overrides(core->intent));
+	int err = overrides_copy(&l->set, intent_overrides(core->intent));
 	l->has_head = head != NULL;
 	l->joins = join_waits(core->intent);
 	if (head)
@@ -50,7 +50,7 @@ int look_init(struct core *core, struct look *l)
 	l->diverged = diverged_to_json(core);
 	l->n_loads = peers_loads(core, l->loads, GUARD_SITES_MAX);
 	core_unlock(core);
-	return rc;
+	return err;
 }
 
 void look_fini(struct look *l)

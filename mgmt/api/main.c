@@ -67,10 +67,10 @@ static void note_api(struct core *core, const char *api, const char *why)
 	core_unlock(core);
 }
 
-static const char *api_error(int rc)
+static const char *api_error(int err)
 {
-	return rc == -ENOENT ? "no tls.crt and tls.key in the configuration directory"
-	                     : strerror(-rc);
+	return err == -ENOENT ? "no tls.crt and tls.key in the configuration directory"
+	                      : strerror(-err);
 }
 
 /* The addresses of the other nodes, whose connections have limits of their own. */
@@ -114,13 +114,16 @@ static void follow_api(struct mgmt_process *p)
 	p->tcp = NULL;
 	p->api[0] = '\0';
 	certificate_note(&p->core, &p->core.certificate);
-	int rc = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
-	if (rc && !p->tcp_failed)
-		log_error("api-not-served", "address=%s why=\"%s\"", api, api_error(rc));
-	note_api(&p->core, api, rc ? api_error(rc) : !*api || listen_host_has(api) ? "" : NOT_HERE);
-	p->tcp_failed = rc != 0;
-	p->tcp_retry_ms = rc ? loop_now_ms(p->loop) + TCP_RETRY_MS : 0;
-	if (rc)
+	int err = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
+	if (err && !p->tcp_failed)
+		log_error("api-not-served", "address=%s why=\"%s\"", api, api_error(err));
+	note_api(&p->core, api,
+	         err                             ? api_error(err)
+	         : !*api || listen_host_has(api) ? ""
+	                                         : NOT_HERE);
+	p->tcp_failed = err != 0;
+	p->tcp_retry_ms = err ? loop_now_ms(p->loop) + TCP_RETRY_MS : 0;
+	if (err)
 		return;
 	snprintf(p->api, sizeof(p->api), "%s", api);
 	if (*api)
@@ -164,13 +167,13 @@ static void keep_local(struct mgmt_process *p)
 	if (proc_path(p->core.dirs.run, PROC_API_SOCKET, path) || lstat(path, &st) == 0 ||
 	    errno != ENOENT)
 		return;
-	int rc = listen_local(&p->core, &server);
-	if (!rc || !p->local_lost)
+	int err = listen_local(&p->core, &server);
+	if (!err || !p->local_lost)
 		log_error("control-socket-removed", "path=%s effect=\"%s\" error=\"%s\"", path,
-		          rc ? "commands cannot connect" : "created again",
-		          rc ? strerror(-rc) : "");
-	p->local_lost = rc != 0;
-	if (rc)
+		          err ? "commands cannot connect" : "created again",
+		          err ? strerror(-err) : "");
+	p->local_lost = err != 0;
+	if (err)
 		return;
 	http_stop(p->local);
 	p->local = server;
@@ -260,10 +263,10 @@ static int open_core(struct core *core, bool bootstrap)
 		                          .node = core->dirs.node,
 		                          .start = start_of(core, bootstrap) };
 	pthread_condattr_t attributes;
-	int rc = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
+	int err = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	stats_job_begin(core->stats, "start", START_S);
 	pthread_mutex_init(&core->lock, NULL);
 	pthread_mutex_init(&core->drafting, NULL);
@@ -271,20 +274,20 @@ static int open_core(struct core *core, bool bootstrap)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);
 	core->started_ms = core->moving_ms = clock_mono_ms();
-	rc = timekeep_open(core);
-	if (rc)
-		return rc;
+	err = timekeep_open(core);
+	if (err)
+		return err;
 	options.purge_ms = timekeep_purge_ms(core);
-	rc = intent_open(&options, clock_believed_ms(), &core->intent);
-	if (!rc)
-		rc = observe_start(core);
-	if (!rc)
-		rc = peers_start(core);
-	if (!rc)
-		rc = health_exchange_start(core);
-	if (!rc)
-		rc = state_fetch_start(core);
-	return rc;
+	err = intent_open(&options, clock_believed_ms(), &core->intent);
+	if (!err)
+		err = observe_start(core);
+	if (!err)
+		err = peers_start(core);
+	if (!err)
+		err = health_exchange_start(core);
+	if (!err)
+		err = state_fetch_start(core);
+	return err;
 }
 
 /*
@@ -294,26 +297,26 @@ static int open_core(struct core *core, bool bootstrap)
 static int open_mgmt_loop(struct mgmt_process *p)
 {
 	char path[PATH_MAX];
-	int rc = loop_open(&p->loop);
+	int err = loop_open(&p->loop);
 
 	p->tick = (struct loop_timer){ .cb = on_mgmt_tick, .arg = p };
-	if (!rc)
-		rc = loop_signal(p->loop, SIGTERM, on_mgmt_stop, p);
-	if (!rc)
-		rc = loop_signal(p->loop, SIGINT, on_mgmt_stop, p);
-	if (!rc)
-		rc = proc_path(p->core.dirs.run, "mgmt.ctl", path);
-	if (!rc)
-		rc = ctl_serve(p->loop, path, "weir", on_ctl_request, p, &p->ctl);
-	if (rc == -EADDRINUSE)
+	if (!err)
+		err = loop_signal(p->loop, SIGTERM, on_mgmt_stop, p);
+	if (!err)
+		err = loop_signal(p->loop, SIGINT, on_mgmt_stop, p);
+	if (!err)
+		err = proc_path(p->core.dirs.run, "mgmt.ctl", path);
+	if (!err)
+		err = ctl_serve(p->loop, path, "weir", on_ctl_request, p, &p->ctl);
+	if (err == -EADDRINUSE)
 		log_error(
 		        "control-not-opened",
 		        "path=%s why=\"another process listens there, or the file is not a socket\" "
 		        "do=\"find the process (ss -xlp, ls -l) and stop it, or remove the file\"",
 		        path);
-	if (!rc)
-		rc = loop_timer_set(p->loop, &p->tick, 0);
-	return rc;
+	if (!err)
+		err = loop_timer_set(p->loop, &p->tick, 0);
+	return err;
 }
 
 static void stop_mgmt(struct mgmt_process *p)
@@ -343,21 +346,21 @@ static void stop_mgmt(struct mgmt_process *p)
  */
 static int run_process(struct mgmt_process *p)
 {
-	int rc = proc_become("mgmt", 0);
+	int err = proc_become("mgmt", 0);
 
-	if (!rc)
+	if (!err)
 		(void)sandbox_enter("mgmt"); /* a failure is a condition */
 	/* signals are blocked before threads start, so that the loop alone gets them */
-	if (!rc)
-		rc = open_mgmt_loop(p);
-	if (!rc)
-		rc = open_core(&p->core, p->bootstrap);
-	if (!rc)
-		rc = listen_local(&p->core, &p->local);
-	if (rc) {
+	if (!err)
+		err = open_mgmt_loop(p);
+	if (!err)
+		err = open_core(&p->core, p->bootstrap);
+	if (!err)
+		err = listen_local(&p->core, &p->local);
+	if (err) {
 		log_error("start-failed", "why=\"%s\"",
-		          rc == -EBUSY ? "another weir-mgmt runs here" : strerror(-rc));
-		return rc;
+		          err == -EBUSY ? "another weir-mgmt runs here" : strerror(-err));
+		return err;
 	}
 	loop_beat(p->loop, stats_turns(p->core.stats, "main"));
 	stats_job_end(p->core.stats, "start");
@@ -370,15 +373,15 @@ static int run_process(struct mgmt_process *p)
 static int move_store_back(const struct proc_dirs *dirs)
 {
 	char why[EVENT_TEXT_MAX] = "";
-	int rc = proc_become("mgmt", 0);
+	int err = proc_become("mgmt", 0);
 
-	if (!rc)
-		rc = store_move_back(dirs->state, why);
-	if (rc)
+	if (!err)
+		err = store_move_back(dirs->state, why);
+	if (err)
 		fprintf(stderr, "weir-mgmt: the store was not moved back: %s%s\n",
-		        *why ? why : strerror(-rc),
-		        rc == -EBUSY ? "; stop Weir first (systemctl stop weir)" : "");
-	return rc;
+		        *why ? why : strerror(-err),
+		        err == -EBUSY ? "; stop Weir first (systemctl stop weir)" : "");
+	return err;
 }
 
 int main(int argc, char **argv)
@@ -413,7 +416,7 @@ int main(int argc, char **argv)
 	}
 	proc_ignore_signals();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	int rc = run_process(&p);
+	int err = run_process(&p);
 	stop_mgmt(&p);
-	return rc ? 1 : 0;
+	return err ? 1 : 0;
 }

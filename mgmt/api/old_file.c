@@ -68,9 +68,9 @@ static int find_base_index(struct core *core, const struct old_file *from, struc
 /* Where earlier versions are laid out. */
 static int make_base_dir(const struct core *core, char base_dir[PATH_MAX])
 {
-	int rc = proc_path(core->dirs.state, BASE_DIR, base_dir);
+	int err = proc_path(core->dirs.state, BASE_DIR, base_dir);
 
-	return rc ? rc : owner_directory(base_dir, 0700, "mgmt");
+	return err ? err : owner_directory(base_dir, 0700, "mgmt");
 }
 
 static struct model *read_earlier_version(struct core *core, const char *base_dir, uint64_t number)
@@ -81,9 +81,9 @@ static struct model *read_earlier_version(struct core *core, const char *base_di
 	struct version v;
 
 	core_lock(core);
-	int rc = intent_version(core->intent, number, &v, &files);
+	int err = intent_version(core->intent, number, &v, &files);
 	core_unlock(core);
-	if (!rc && gather_keyed(&files, base_dir, core->dirs.conf, NO_KEY, NULL, &m, &errors))
+	if (!err && gather_keyed(&files, base_dir, core->dirs.conf, NO_KEY, NULL, &m, &errors))
 		m = NULL; /* of a release whose schema this one does not read */
 	model_errors_free(&errors);
 	files_fini(&files);
@@ -124,44 +124,44 @@ static int compare_versions(struct core *core, const struct history *h,
 {
 	char base_dir[PATH_MAX];
 	struct base_look l;
-	int rc = make_base_dir(core, base_dir);
+	int err = make_base_dir(core, base_dir);
 
-	if (!rc)
-		rc = base_look_start(&l, plan);
-	if (rc)
-		return rc;
-	for (size_t i = 1; !rc && i <= h->base; i++) {
+	if (!err)
+		err = base_look_start(&l, plan);
+	if (err)
+		return err;
+	for (size_t i = 1; !err && i <= h->base; i++) {
 		struct model *m = read_earlier_version(core, base_dir, h->list[i].number);
 
 		if (m)
-			rc = base_look_at(&l, plan, m, i, h->certain && i == h->base);
+			err = base_look_at(&l, plan, m, i, h->certain && i == h->base);
 		model_free(m);
 	}
-	if (!rc && l.n_taken) {
+	if (!err && l.n_taken) {
 		*told = comparison_to_json(&l, plan, h);
-		rc = -ESTALE;
+		err = -ESTALE;
 	}
 	base_look_fini(&l);
 	files_remove_dir(base_dir);
-	return rc;
+	return err;
 }
 
 int old_file_check(struct core *core, const struct old_file *from,
                    const struct intent_candidate *draft, json_t **told)
 {
 	struct history *h = calloc(1, sizeof(*h));
-	int rc = h ? 0 : -ENOMEM;
+	int err = h ? 0 : -ENOMEM;
 
-	if (!rc && !draft->rc && draft->head && (*from->base || from->guess))
-		rc = find_base_index(core, from, h);
-	else if (!rc)
-		rc = -EALREADY;
-	if (rc == -ENOENT && draft->plan.n_changes == 0)
-		rc = 0; /* what is in force already takes nothing back: all nodes were restored from it */
-	if (!rc && draft->plan.n_changes > 0)
-		rc = compare_versions(core, h, &draft->plan, told);
+	if (!err && !draft->err && draft->head && (*from->base || from->guess))
+		err = find_base_index(core, from, h);
+	else if (!err)
+		err = -EALREADY;
+	if (err == -ENOENT && draft->plan.n_changes == 0)
+		err = 0; /* what is in force already takes nothing back: all nodes were restored from it */
+	if (!err && draft->plan.n_changes > 0)
+		err = compare_versions(core, h, &draft->plan, told);
 	free(h);
-	return rc == -EALREADY ? 0 : rc;
+	return err == -EALREADY ? 0 : err;
 }
 
 static const char *setting_text(const json_t *item, const char *name)
@@ -213,13 +213,13 @@ static void describe_settings(const json_t *told, char *out, size_t size)
 	plain_cut(out, size);
 }
 
-void old_file_refuse(struct core *core, const struct old_file *from, int rc, json_t *told,
+void old_file_refuse(struct core *core, const struct old_file *from, int err, json_t *told,
                      struct http_reply *reply)
 {
 	const struct version *head = intent_head(core->intent);
 	char settings[400];
 
-	if (rc == -ENOENT) {
+	if (err == -ENOENT) {
 		http_problem(
 		        reply, 412, "stale",
 		        "the file says that it was made from version %.40s, which is not among "
@@ -229,9 +229,10 @@ void old_file_refuse(struct core *core, const struct old_file *from, int rc, jso
 		        from->base, BASE_VERSIONS_MAX, head ? head->number : 0);
 		return;
 	}
-	if (rc != -ESTALE) {
-		http_problem(reply, rc == -ENOMEM ? 503 : 500, rc == -ENOMEM ? "busy" : "internal",
-		             "earlier versions cannot be read: %s", strerror(-rc));
+	if (err != -ESTALE) {
+		http_problem(reply, err == -ENOMEM ? 503 : 500,
+		             err == -ENOMEM ? "busy" : "internal",
+		             "earlier versions cannot be read: %s", strerror(-err));
 		return;
 	}
 	describe_settings(told, settings, sizeof(settings));

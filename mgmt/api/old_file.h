@@ -30,7 +30,7 @@ struct old_file {
 int old_file_check(struct core *core, const struct old_file *from,
                    const struct intent_candidate *draft, json_t **told);
 /** Make @p reply the refusal. */
-void old_file_refuse(struct core *core, const struct old_file *from, int rc, json_t *told,
+void old_file_refuse(struct core *core, const struct old_file *from, int err, json_t *told,
                      struct http_reply *reply);
 
 #endif

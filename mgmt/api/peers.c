@@ -155,19 +155,19 @@ static bool fetch_version(struct core *core, const struct peer_target *t, const 
 	if (!fetch_json(p, t, path, &answer))
 		return false;
 	out->version = *v;
-	int rc = fetch_files(core, &p->client, t->api, json_object_get(answer, "files"),
-	                     FETCH_FILES_MS);
-	if (!rc)
-		rc = files_from_json(json_object_get(answer, "files"), &source, &out->files, why);
-	if (rc == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
+	int err = fetch_files(core, &p->client, t->api, json_object_get(answer, "files"),
+	                      FETCH_FILES_MS);
+	if (!err)
+		err = files_from_json(json_object_get(answer, "files"), &source, &out->files, why);
+	if (err == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
 		core_lock(core);
 		peers_poke(core, false);
 		core_unlock(core);
-	} else if (rc)
+	} else if (err)
 		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " why=\"%s\"",
-		         t->view.node, v->number, strerror(-rc));
+		         t->view.node, v->number, strerror(-err));
 	json_decref(answer);
-	return rc == 0;
+	return err == 0;
 }
 
 /*
@@ -241,21 +241,21 @@ static void install_versions(struct core *core, struct peer_target *t)
 		t->view.state = PEERS_DIVERGED;
 	if (n > 0 && relation == INTENT_AHEAD) {
 		size_t got = fetch_offers(core, t, list, n, offers);
-		int rc = -EIO;
+		int err = -EIO;
 
 		core_lock(core);
 		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD)
-			rc = intent_accept(core->intent, offers, got, clock_believed_ms());
-		if (!rc) {
+			err = intent_accept(core->intent, offers, got, clock_believed_ms());
+		if (!err) {
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
 		}
 		core_unlock(core);
-		t->view.state = rc ? PEERS_AHEAD : PEERS_AGREED;
-		if (rc && (rc != t->tried_result || list[0].number != t->tried_number))
+		t->view.state = err ? PEERS_AHEAD : PEERS_AGREED;
+		if (err && (err != t->tried_result || list[0].number != t->tried_number))
 			log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=\"%s\"",
-			         t->view.node, list[0].number, strerror(-rc));
-		t->tried_result = rc;
+			         t->view.node, list[0].number, strerror(-err));
+		t->tried_result = err;
 		t->tried_number = list[0].number;
 		for (size_t i = 0; i < got; i++)
 			files_fini(&offers[i].files);

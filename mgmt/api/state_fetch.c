@@ -116,10 +116,10 @@ static void list_site_peers(struct core *core, struct state_fetch *l, const stru
 
 static void hand_over_state(struct core *core, const char *node, const char *text)
 {
-	int rc = conn_state_write(core->dirs.run, node, clock_mono_ms(), text);
+	int err = conn_state_write(core->dirs.run, node, clock_mono_ms(), text);
 
-	if (rc)
-		log_error("guests-not-kept", "from=%s error=\"%s\"", node, strerror(-rc));
+	if (err)
+		log_error("guests-not-kept", "from=%s error=\"%s\"", node, strerror(-err));
 	else
 		log_note("guests-told", "from=%s bytes=%zu", node, strlen(text));
 }

@@ -76,10 +76,10 @@ static bool read_clock_record(const struct core *core, struct record *out)
 static int write_clock_record(const struct core *core, const struct timekeep *t)
 {
 	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
-	int rc = proc_path(core->dirs.state, TIMEKEEP_FILE, path);
+	int err = proc_path(core->dirs.state, TIMEKEEP_FILE, path);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
@@ -101,10 +101,10 @@ static void keep_record(struct core *core, bool now)
 	if (!now && t->wall_clock.mono_ms - t->kept_ms < TIMEKEEP_KEEP_MS)
 		return;
 	t->kept_ms = t->wall_clock.mono_ms;
-	int rc = write_clock_record(core, t);
-	if (rc && !t->keep_failed)
-		log_warn("clock-not-kept", "file=%s error=\"%s\"", TIMEKEEP_FILE, strerror(-rc));
-	t->keep_failed = rc != 0;
+	int err = write_clock_record(core, t);
+	if (err && !t->keep_failed)
+		log_warn("clock-not-kept", "file=%s error=\"%s\"", TIMEKEEP_FILE, strerror(-err));
+	t->keep_failed = err != 0;
 }
 
 static bool is_trusted(const struct core *core)
@@ -282,15 +282,15 @@ int timekeep_open(struct core *core)
 		                      .peers = WALL_CLOCK_PEERS_UNHEARD };
 	char path[PATH_MAX];
 	struct timekeep *t = core->clock = calloc(1, sizeof(*t));
-	int rc = t ? proc_path(core->dirs.run, BELIEVED_PAGE, path) : -ENOMEM;
+	int err = t ? proc_path(core->dirs.run, BELIEVED_PAGE, path) : -ENOMEM;
 
-	if (!rc)
-		rc = page_create(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT,
-		                 sizeof(struct believed_page), &t->page);
-	if (rc) {
+	if (!err)
+		err = page_create(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT,
+		                  sizeof(struct believed_page), &t->page);
+	if (err) {
 		free(t);
 		core->clock = NULL;
-		return rc;
+		return err;
 	}
 	t->boot = clock_boot();
 	t->synchronised = now.synchronised;

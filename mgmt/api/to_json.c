@@ -108,10 +108,12 @@ static int read_encoded(const char *name, const char *encoded, struct files *out
 	size_t max = strlen(encoded) / 4 * 3;
 	char *bytes = malloc(max + 1);
 	ssize_t n = bytes ? core_base64(encoded, bytes, max) : -ENOMEM;
-	int rc = n >= 0 ? files_add(out, name, bytes, (size_t)n) : n == -ENOMEM ? -ENOMEM : -EINVAL;
+	int err = n >= 0         ? files_add(out, name, bytes, (size_t)n)
+	          : n == -ENOMEM ? -ENOMEM
+	                         : -EINVAL;
 
 	free(bytes);
-	return rc;
+	return err;
 }
 
 /* One file of an object of files: a text, {"base64": TEXT}, or {"digest": HEX, "bytes": N}. */
@@ -133,20 +135,20 @@ static int read_one_file(const char *name, const json_t *value, const struct fil
 }
 
 /* A sentence for each way in which file @p name of a request can be wrong. */
-static void describe_bad_file(int rc, const char *name, char why[HTTP_TEXT_MAX])
+static void describe_bad_file(int err, const char *name, char why[HTTP_TEXT_MAX])
 {
-	if (rc == -E2BIG)
+	if (err == -E2BIG)
 		snprintf(why, HTTP_TEXT_MAX, "more than %u files, or %zu bytes in all", FILES_MAX,
 		         FILES_BYTES_MAX);
-	else if (rc == -ENOENT)
+	else if (err == -ENOENT)
 		snprintf(why, HTTP_TEXT_MAX,
 		         "\"%.100s\" is named by a digest that is not here: upload it first (POST "
 		         "/v1/files)",
 		         name);
-	else if (rc == -EBADMSG)
+	else if (err == -EBADMSG)
 		snprintf(why, HTTP_TEXT_MAX, "the bytes of \"%.100s\" here do not match its digest",
 		         name);
-	else if (rc == -ENOMEM)
+	else if (err == -ENOMEM)
 		snprintf(why, HTTP_TEXT_MAX, "out of memory");
 	else
 		snprintf(why, HTTP_TEXT_MAX,
@@ -161,23 +163,23 @@ int files_from_json(const json_t *object, const struct file_source *source, stru
 	struct files files = { 0 };
 	const char *name;
 	json_t *value;
-	int rc = 0;
+	int err = 0;
 
 	json_object_foreach((json_t *)(uintptr_t)object, name, value)
 	{
-		rc = read_one_file(name, value, source, &files);
-		if (rc)
+		err = read_one_file(name, value, source, &files);
+		if (err)
 			break;
 	}
-	if (rc) {
-		describe_bad_file(rc, name, why);
+	if (err) {
+		describe_bad_file(err, name, why);
 	} else if (!files_find(&files, FILES_MAIN)) {
 		snprintf(why, HTTP_TEXT_MAX, "there must be a file %s", FILES_MAIN);
-		rc = -EINVAL;
+		err = -EINVAL;
 	}
-	if (rc) {
+	if (err) {
 		files_fini(&files);
-		return rc;
+		return err;
 	}
 	*out = files;
 	return 0;

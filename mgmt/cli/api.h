@@ -16,8 +16,8 @@ struct api_request {
 	json_t *body;       /* taken; NULL: none */
 	const char *if_match;
 	unsigned timeout_ms; /* 0: as below */
-	const char *
-	        file; /* the user's name of the file that is sent as "weir.conf"; NULL: that name */
+	/* the user's name of the file that is sent as "weir.conf"; NULL: that name */
+	const char *file;
 };
 
 #define API_TIMEOUT_MS      75000u /* of a change, which may wait for all nodes */

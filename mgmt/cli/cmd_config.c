@@ -351,12 +351,12 @@ static int write_base(const char *dir, const char *base)
 {
 	char path[PATH_MAX], *text = NULL;
 	size_t n;
-	int rc = proc_path(dir, FILES_MAIN, path);
+	int err = proc_path(dir, FILES_MAIN, path);
 
-	if (!rc)
-		rc = files_slurp(path, &text, &n);
-	if (rc)
-		return rc;
+	if (!err)
+		err = files_slurp(path, &text, &n);
+	if (err)
+		return err;
 	FILE *f = fopen(path, "w");
 	if (!f) {
 		free(text);
@@ -364,11 +364,11 @@ static int write_base(const char *dir, const char *base)
 	}
 	fprintf(f, "# weir base %s\n", base);
 	fwrite(text, 1, n, f);
-	rc = ferror(f) ? -EIO : 0;
-	if (fclose(f) && !rc)
-		rc = -errno;
+	err = ferror(f) ? -EIO : 0;
+	if (fclose(f) && !err)
+		err = -errno;
 	free(text);
-	return rc;
+	return err;
 }
 
 /*
@@ -377,11 +377,11 @@ static int write_base(const char *dir, const char *base)
 static int gather_applied(const struct cli *cli, const char *digest, struct files *files)
 {
 	char from[PATH_MAX], found[DIGEST_TEXT_MAX];
-	int rc = gather_dir(cli->dirs.state, digest, from);
+	int err = gather_dir(cli->dirs.state, digest, from);
 
-	if (!rc)
-		rc = gather_files(from, FILES_MAIN, files);
-	return rc ? rc : strcmp(files_digest(files, found), digest) != 0 ? -EAGAIN : 0;
+	if (!err)
+		err = gather_files(from, FILES_MAIN, files);
+	return err ? err : strcmp(files_digest(files, found), digest) != 0 ? -EAGAIN : 0;
 }
 
 /* Write all files of the version in force, since zone files elsewhere may be of an earlier one. */
@@ -394,17 +394,18 @@ static int show_into(struct cli *cli, const char *dir)
 
 	if (status)
 		return status;
-	int rc = mkdir(dir, 0700) ? -errno : 0;
-	if (!rc)
-		rc = gather_applied(cli, api_text(reply.body, "digest", ""), &files);
-	if (!rc)
-		rc = files_lay_out(&files, dir, NULL);
-	if (!rc)
-		rc = write_base(dir, api_text(reply.body, "etag", ""));
-	if (rc)
-		status = cli_fail(
-		        CLI_USAGE, "%s: cannot write the files of the version in force: %s", dir,
-		        rc == -EEXIST ? "it exists already; name a new directory" : strerror(-rc));
+	int err = mkdir(dir, 0700) ? -errno : 0;
+	if (!err)
+		err = gather_applied(cli, api_text(reply.body, "digest", ""), &files);
+	if (!err)
+		err = files_lay_out(&files, dir, NULL);
+	if (!err)
+		err = write_base(dir, api_text(reply.body, "etag", ""));
+	if (err)
+		status = cli_fail(CLI_USAGE,
+		                  "%s: cannot write the files of the version in force: %s", dir,
+		                  err == -EEXIST ? "it exists already; name a new directory"
+		                                 : strerror(-err));
 	else
 		printf("%s now has the %zu files of version %s; change them, then run weir "
 		       "plan %s/" FILES_MAIN "\n",

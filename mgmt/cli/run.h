@@ -26,8 +26,8 @@
 struct run_sockets {
 	struct addr addresses[RUN_ADDRESSES_MAX];
 	size_t n_addresses;
-	unsigned
-	        n_threads; /* threads in use; sockets of further ones are kept until run_sockets_trim() */
+	/* threads in use; sockets of further ones are kept until run_sockets_trim() */
+	unsigned n_threads;
 	int fds[MODEL_DNS_THREADS_MAX][RUN_OF_THREAD]; /* -1: not in use, or could not be opened */
 	bool fresh[MODEL_DNS_THREADS_MAX][RUN_OF_THREAD]; /* weir-dns does not have it */
 	bool moved;        /* the addresses are not those that weir-dns was started with */

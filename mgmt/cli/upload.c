@@ -30,15 +30,15 @@ static json_t *inline_files(const struct files *files, int *status)
 		const struct files_item *item = &files->items[i];
 		struct files_text file;
 		json_t *text = NULL;
-		int rc = files_read(item, &file);
+		int err = files_read(item, &file);
 
-		if (!rc)
+		if (!err)
 			text = json_stringn(file.bytes, file.n);
 		files_read_end(&file);
 		if (text && json_object_set_new(out, item->name, text) == 0)
 			continue;
 		*status = cli_fail(CLI_USAGE, "%s %s", item->name,
-		                   rc ? strerror(-rc) : "is not UTF-8");
+		                   err ? strerror(-err) : "is not UTF-8");
 		json_decref(out);
 		return NULL;
 	}

@@ -219,8 +219,8 @@ struct judge_verdict {
 	enum judge_state state;
 	struct judge_reason reasons[JUDGE_REASONS_MAX]; /**< the worst first */
 	size_t n_reasons, n_left_out;
-	struct judge_reason
-	        notes[JUDGE_REASONS_MAX / 4]; /**< shown; they do not change the state */
+	/** shown; they do not change the state */
+	struct judge_reason notes[JUDGE_REASONS_MAX / 4];
 	size_t n_notes;
 };
 

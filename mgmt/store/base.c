@@ -162,9 +162,9 @@ int base_look_at(struct base_look *l, const struct change_plan *plan, const stru
 {
 	struct arena *arena = arena_new(ARENA_MAX);
 	struct flat flat = { 0 };
-	int rc = arena ? flatten_model(earlier, arena, &flat) : -ENOMEM;
+	int err = arena ? flatten_model(earlier, arena, &flat) : -ENOMEM;
 
-	for (size_t i = 0; !rc && i < plan->n_changes; i++) {
+	for (size_t i = 0; !err && i < plan->n_changes; i++) {
 		const struct flat_item *item = find_item(&flat, plan->changes[i].path);
 		struct base_mark *mark = &l->marks[i];
 
@@ -176,5 +176,5 @@ int base_look_at(struct base_look *l, const struct change_plan *plan, const stru
 		l->n_taken++;
 	}
 	arena_free(arena);
-	return rc;
+	return err;
 }

@@ -32,9 +32,9 @@ static bool is_blob_digest(const char *text)
 
 static int make_blobs_dir(const char *state_dir, char out[PATH_MAX])
 {
-	int rc = proc_path(state_dir, DIR_NAME, out);
+	int err = proc_path(state_dir, DIR_NAME, out);
 
-	return rc ? rc : owner_directory(out, 0700, "mgmt");
+	return err ? err : owner_directory(out, 0700, "mgmt");
 }
 
 /*
@@ -78,12 +78,12 @@ int blobs_have(const char *state_dir, const char *digest, uint64_t *bytes, bool 
 {
 	char dir[PATH_MAX], path[PATH_MAX];
 	struct stat st = { 0 };
-	int rc = blobs_path(state_dir, digest, path);
+	int err = blobs_path(state_dir, digest, path);
 
 	*bytes = 0;
 	*whole = false;
-	if (rc || !blobs_dir(state_dir, dir))
-		return rc;
+	if (err || !blobs_dir(state_dir, dir))
+		return err;
 	*whole = is_own_entry(path, S_IFREG, &st);
 	if (*whole || (!make_blob_path(state_dir, digest, PART_SUFFIX, path) &&
 	               is_own_entry(path, S_IFREG, &st)))
@@ -120,15 +120,15 @@ static int finish_upload(const char *part, const char *path, const char *digest)
 {
 	char found[DIGEST_TEXT_MAX];
 	size_t n;
-	int rc = files_digest_of(part, found, &n);
+	int err = files_digest_of(part, found, &n);
 
-	if (!rc && strcmp(found, digest) != 0)
-		rc = -EBADMSG;
-	if (!rc && rename(part, path))
-		rc = -errno;
-	if (rc == -EBADMSG)
+	if (!err && strcmp(found, digest) != 0)
+		err = -EBADMSG;
+	if (!err && rename(part, path))
+		err = -errno;
+	if (err == -EBADMSG)
 		unlink(part);
-	return rc;
+	return err;
 }
 
 static int write_part(int fd, uint64_t offset, const char *part, size_t n)
@@ -152,29 +152,29 @@ int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_
 {
 	char dir[PATH_MAX], path[PATH_MAX], draft[PATH_MAX];
 	struct stat st;
-	int rc = make_blobs_dir(state_dir, dir);
+	int err = make_blobs_dir(state_dir, dir);
 
-	if (!rc)
-		rc = make_blob_path(state_dir, digest, "", path);
-	if (!rc)
-		rc = make_blob_path(state_dir, digest, PART_SUFFIX, draft);
-	if (rc || access(path, F_OK) == 0)
-		return rc;
+	if (!err)
+		err = make_blob_path(state_dir, digest, "", path);
+	if (!err)
+		err = make_blob_path(state_dir, digest, PART_SUFFIX, draft);
+	if (err || access(path, F_OK) == 0)
+		return err;
 	if (total > FILES_BYTES_MAX || offset > total || n > total - offset)
 		return -EINVAL;
 	int fd = open(draft, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return -errno;
-	rc = owner_check(fd, draft, "mgmt");
-	if (!rc && fstat(fd, &st))
-		rc = -errno;
-	if (!rc && (uint64_t)st.st_size == offset) /* else this part does not follow */
-		rc = write_part(fd, offset, part, n);
-	bool whole = !rc && (uint64_t)st.st_size <= offset && offset + n == total;
+	err = owner_check(fd, draft, "mgmt");
+	if (!err && fstat(fd, &st))
+		err = -errno;
+	if (!err && (uint64_t)st.st_size == offset) /* else this part does not follow */
+		err = write_part(fd, offset, part, n);
+	bool whole = !err && (uint64_t)st.st_size <= offset && offset + n == total;
 	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one is copied to the store */
-		rc = -errno;
+		err = -errno;
 	close(fd);
-	return whole && !rc ? finish_upload(draft, path, digest) : rc;
+	return whole && !err ? finish_upload(draft, path, digest) : err;
 }
 
 /* Copy one file under its digest. */
@@ -182,28 +182,28 @@ static int import_one(const char *state_dir, struct files_item *item)
 {
 	char path[PATH_MAX];
 	struct files_text text;
-	int rc = blobs_path(state_dir, item->digest, path);
+	int err = blobs_path(state_dir, item->digest, path);
 
-	if (rc || !strcmp(item->path, path))
-		return rc;
-	rc = files_read(item, &text);
-	if (!rc && text.n != item->n_bytes)
-		rc = -ESTALE;
-	else if (!rc) {
-		char draft
-		        [PATH_MAX]; /* an interrupted upload is not continued: it may be damaged */
+	if (err || !strcmp(item->path, path))
+		return err;
+	err = files_read(item, &text);
+	if (!err && text.n != item->n_bytes)
+		err = -ESTALE;
+	else if (!err) {
+		/* an interrupted upload is not continued: it may be damaged */
+		char draft[PATH_MAX];
 
 		if (access(path, F_OK) &&
 		    !make_blob_path(state_dir, item->digest, PART_SUFFIX, draft))
 			unlink(draft);
-		rc = blobs_add(state_dir, item->digest, text.n, 0, text.bytes, text.n);
+		err = blobs_add(state_dir, item->digest, text.n, 0, text.bytes, text.n);
 	}
 	files_read_end(&text);
-	char *copy = rc ? NULL : strdup(path);
-	if (!rc && !copy)
-		rc = -ENOMEM;
-	if (rc)
-		return rc == -EBADMSG ? -ESTALE : rc;
+	char *copy = err ? NULL : strdup(path);
+	if (!err && !copy)
+		err = -ENOMEM;
+	if (err)
+		return err == -EBADMSG ? -ESTALE : err;
 	free(item->path);
 	item->path = copy;
 	return 0;
@@ -211,12 +211,12 @@ static int import_one(const char *state_dir, struct files_item *item)
 
 int blobs_import(const char *state_dir, struct files *f)
 {
-	int rc = 0;
+	int err = 0;
 
-	for (size_t i = 0; !rc && i < f->n_items; i++)
+	for (size_t i = 0; !err && i < f->n_items; i++)
 		if (f->items[i].path)
-			rc = import_one(state_dir, &f->items[i]);
-	return rc;
+			err = import_one(state_dir, &f->items[i]);
+	return err;
 }
 
 void blobs_collect(const char *state_dir, int64_t now_s,

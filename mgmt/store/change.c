@@ -75,10 +75,10 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
 	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
 	/* an automatic rollback needs no heads to be named */
-	int rc = change->undoes ? 0 : name_foreign(in, change, &v);
-	if (!rc)
+	int err = change->undoes ? 0 : name_foreign(in, change, &v);
+	if (!err)
 		*out = v;
-	return rc;
+	return err;
 }
 
 /* Whether the laid out files of @p digest are in use. */
@@ -178,22 +178,22 @@ static int requested_files(struct intent *in, const struct intent_change *change
 		return files_copy(out, change->files);
 	if (!in->store || in->failing)
 		return -EROFS;
-	int rc = store_files(in->store, change->rollback_to, out);
-	if (rc && rc != -ENOENT) {
-		intent_stored(in, rc, now_ms);
+	int err = store_files(in->store, change->rollback_to, out);
+	if (err && err != -ENOENT) {
+		intent_stored(in, err, now_ms);
 		return -EROFS;
 	}
-	return rc;
+	return err;
 }
 
 int intent_candidate_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
                            struct intent_candidate *out)
 {
 	struct intent_candidate d = { 0 };
-	int rc = requested_files(in, change, now_ms, &d.files);
+	int err = requested_files(in, change, now_ms, &d.files);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	files_digest(&d.files, d.digest);
 	struct version back;
 	if (!change->files && !store_version(in->store, change->rollback_to, &back))
@@ -205,11 +205,11 @@ int intent_candidate_begin(struct intent *in, const struct intent_change *change
 	d.how = (struct zones_how){ d.head, !change->files, change->undoes != 0 };
 	d.skip = change->skip_bad_zones && in->n_recent;
 	if (d.skip)
-		rc = files_copy(&d.head_files, &in->recent[in->n_recent - 1].files);
-	if (rc) {
+		err = files_copy(&d.head_files, &in->recent[in->n_recent - 1].files);
+	if (err) {
 		arena_free(d.head_arena);
 		files_fini(&d.files);
-		return rc;
+		return err;
 	}
 	snprintf(in->drafted, sizeof(in->drafted), "%s", d.digest);
 	*out = d;
@@ -219,8 +219,8 @@ int intent_candidate_begin(struct intent *in, const struct intent_change *change
 /* Replace the files of bad zones by the head's. */
 static void skip_zones(struct intent_candidate *d)
 {
-	d->rc = zones_skip(&d->files, d->model, &d->head_files, d->head, &d->errors, &d->zones);
-	d->again = !d->rc;
+	d->err = zones_skip(&d->files, d->model, &d->head_files, d->head, &d->errors, &d->zones);
+	d->again = !d->err;
 	d->skip = false;
 }
 
@@ -250,20 +250,20 @@ void intent_candidate_again(struct intent *in, struct intent_candidate *d)
 
 void intent_candidate_read(const struct intent *in, struct intent_candidate *d)
 {
-	d->rc = blobs_import(in->state_dir, &d->files);
-	if (!d->rc)
-		d->rc = gather_keyed(&d->files, in->state_dir, in->conf_dir, d->hash_key, in->node,
-		                     &d->model, &d->errors);
-	if (!d->rc)
-		d->rc = gather_check_zones(d->model, &d->files, in->state_dir, &d->how, &d->errors,
-		                           &d->zones);
-	if (d->rc == -EINVAL && d->skip && d->model && d->zones.n_bad) {
+	d->err = blobs_import(in->state_dir, &d->files);
+	if (!d->err)
+		d->err = gather_keyed(&d->files, in->state_dir, in->conf_dir, d->hash_key, in->node,
+		                      &d->model, &d->errors);
+	if (!d->err)
+		d->err = gather_check_zones(d->model, &d->files, in->state_dir, &d->how, &d->errors,
+		                            &d->zones);
+	if (d->err == -EINVAL && d->skip && d->model && d->zones.n_bad) {
 		skip_zones(d);
 		if (d->again)
 			return;
 	}
-	if (!d->rc)
-		d->rc = plan_compare(d->head, d->model, &d->plan);
+	if (!d->err)
+		d->err = plan_compare(d->head, d->model, &d->plan);
 }
 
 void intent_candidate_drop(struct intent *in, struct intent_candidate *d)
@@ -294,13 +294,13 @@ static int confirm_earlier(struct intent *in, const struct intent_change *change
 static int keep_head(struct intent *in, const struct intent_change *change, int64_t now_ms,
                      struct intent_changed *out)
 {
-	int rc = 0;
+	int err = 0;
 
 	out->settles = change->files && !change->undoes && join_is_provisional(intent_head(in));
 	if (out->settles && !change->dry_run)
-		rc = join_settle(in, change->author, change->reason, now_ms);
+		err = join_settle(in, change->author, change->reason, now_ms);
 	out->version = *intent_head(in);
-	return rc;
+	return err;
 }
 
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
@@ -309,34 +309,34 @@ static int change_to(struct intent *in, const struct intent_change *change,
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 	bool returns;
-	int rc = intent_check_pending(in, change, d->digest, &returns);
+	int err = intent_check_pending(in, change, d->digest, &returns);
 
-	if (!rc)
-		rc = make_version(in, change, d->digest, now_ms, &out->version);
-	if (rc)
-		return rc;
+	if (!err)
+		err = make_version(in, change, d->digest, now_ms, &out->version);
+	if (err)
+		return err;
 	if (*d->hash_key) /* the version rolled back to had this key, whatever the file has now */
 		memcpy(out->version.hash_key, d->hash_key, sizeof(d->hash_key));
-	else if (!d->rc)
+	else if (!d->err)
 		key_of_version(in, d->model, out->version.hash_key);
 	out->errors = d->errors;
 	d->errors = (struct model_errors){ 0 };
 	out->zones = d->zones;
 	out->skipped = d->first;
 	d->zones = d->first = (struct zones_findings){ 0 };
-	rc = d->rc;
-	if (!rc && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
-		rc = plan_compare(head ? head->model : NULL, d->model, &out->plan);
-	} else if (!rc) {
+	err = d->err;
+	if (!err && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
+		err = plan_compare(head ? head->model : NULL, d->model, &out->plan);
+	} else if (!err) {
 		out->plan = d->plan;
 		d->plan = (struct change_plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, d->digest) || in->n_foreign;
-	if (!rc && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns)
-		rc = confirm_earlier(in, change, now_ms);
-	if (!rc && !out->changed)
-		rc = keep_head(in, change, now_ms, out);
-	if (!rc && out->changed) {
+	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns)
+		err = confirm_earlier(in, change, now_ms);
+	if (!err && !out->changed)
+		err = keep_head(in, change, now_ms, out);
+	if (!err && out->changed) {
 		int64_t own_ms = returns ? 0 : confirm_within(change, &out->plan, head != NULL);
 
 		out->confirm_within_ms = returns ? 0 : intent_joined_ms(in, change, own_ms);
@@ -344,10 +344,10 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		if (out->confirm_within_ms)
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
 		if (!change->dry_run)
-			rc = commit_version(in, &out->version, &d->files, &d->model, change->untold,
-			                    now_ms);
+			err = commit_version(in, &out->version, &d->files, &d->model,
+			                     change->untold, now_ms);
 	}
-	return rc;
+	return err;
 }
 
 int intent_candidate_check(struct intent *in, const struct intent_change *change,
@@ -357,35 +357,35 @@ int intent_candidate_check(struct intent *in, const struct intent_change *change
 	const struct version *head = intent_head(in);
 	struct version v;
 	bool returns;
-	int rc = d->rc ? d->rc : intent_check_pending(in, change, d->digest, &returns);
+	int err = d->err ? d->err : intent_check_pending(in, change, d->digest, &returns);
 
-	if (!rc && head && !strcmp(head->digest, d->digest) && !in->n_foreign)
-		rc = -EALREADY;
-	if (!rc)
-		rc = make_version(in, change, d->digest, now_ms, &v);
-	if (!rc)
+	if (!err && head && !strcmp(head->digest, d->digest) && !in->n_foreign)
+		err = -EALREADY;
+	if (!err)
+		err = make_version(in, change, d->digest, now_ms, &v);
+	if (!err)
 		*version = v;
-	return rc;
+	return err;
 }
 
 int intent_candidate_commit(struct intent *in, const struct intent_change *change,
                             struct intent_candidate *d, int64_t now_ms, struct intent_changed *out)
 {
 	*out = (struct intent_changed){ 0 };
-	int rc = change_to(in, change, d, now_ms, out);
+	int err = change_to(in, change, d, now_ms, out);
 	intent_candidate_drop(in, d); /* what came into force was moved out of it */
-	return rc;
+	return err;
 }
 
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                   struct intent_changed *out)
 {
 	struct intent_candidate draft;
-	int rc = intent_candidate_begin(in, change, now_ms, &draft);
+	int err = intent_candidate_begin(in, change, now_ms, &draft);
 
 	*out = (struct intent_changed){ 0 };
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	intent_candidate_read(in, &draft);
 	if (draft.again) {
 		intent_candidate_again(in, &draft);
@@ -421,24 +421,24 @@ static int find_blob(struct intent *in, const char *name, const char *digest, ui
 	char path[PATH_MAX];
 	uint64_t have;
 	bool whole;
-	int rc = blobs_have(in->state_dir, digest, &have, &whole);
+	int err = blobs_have(in->state_dir, digest, &have, &whole);
 
-	if (rc || !whole)
-		return rc ? rc : -ENOENT;
+	if (err || !whole)
+		return err ? err : -ENOENT;
 	if (have != n)
 		return -EBADMSG;
-	rc = blobs_path(in->state_dir, digest, path);
-	if (rc || n > FILES_SMALL_MAX)
-		return rc ? rc : files_add_path(out, name, path, digest, n);
-	rc = files_add_path(&one, name, path, digest, n);
-	if (!rc)
-		rc = files_read(&one.items[0], &text);
-	if (!rc) {
-		rc = files_add(out, name, text.bytes, text.n);
+	err = blobs_path(in->state_dir, digest, path);
+	if (err || n > FILES_SMALL_MAX)
+		return err ? err : files_add_path(out, name, path, digest, n);
+	err = files_add_path(&one, name, path, digest, n);
+	if (!err)
+		err = files_read(&one.items[0], &text);
+	if (!err) {
+		err = files_add(out, name, text.bytes, text.n);
 		files_read_end(&text);
 	}
 	files_fini(&one);
-	return rc;
+	return err;
 }
 
 int intent_find_file(struct intent *in, const char *name, const char *digest, uint64_t n_bytes,
@@ -446,15 +446,15 @@ int intent_find_file(struct intent *in, const char *name, const char *digest, ui
 {
 	char *bytes;
 	size_t n;
-	int rc = find_blob(in, name, digest, n_bytes, out);
+	int err = find_blob(in, name, digest, n_bytes, out);
 
-	if (rc == -ENOENT && in->store && !in->failing &&
+	if (err == -ENOENT && in->store && !in->failing &&
 	    !store_blob(in->store, digest, &bytes, &n)) {
-		rc = files_add(out, name, bytes, n);
+		err = files_add(out, name, bytes, n);
 		free(bytes);
 	}
-	const struct files_item *item = rc ? NULL : files_find(out, name);
-	return item && strcmp(item->digest, digest) != 0 ? -EBADMSG : rc;
+	const struct files_item *item = err ? NULL : files_find(out, name);
+	return item && strcmp(item->digest, digest) != 0 ? -EBADMSG : err;
 }
 
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files)
@@ -463,12 +463,12 @@ int intent_version(struct intent *in, uint64_t number, struct version *out, stru
 
 	if (!in->store || in->failing)
 		return -EROFS;
-	int rc = store_version(in->store, number, &v);
-	if (!rc && files)
-		rc = store_files(in->store, number, files);
-	if (!rc)
+	int err = store_version(in->store, number, &v);
+	if (!err && files)
+		err = store_files(in->store, number, files);
+	if (!err)
 		*out = v;
-	return rc;
+	return err;
 }
 
 /* Whether our history has this version; without a store, as far as memory goes. */
@@ -575,22 +575,22 @@ int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n
 		if (strcmp(files_digest(&offers[i].files, digest), offers[i].version.digest))
 			return -EINVAL;
 	}
-	int rc = gather_keyed(&last->files, in->state_dir, in->conf_dir, last->version.hash_key,
-	                      in->node, &model, &errors);
-	if (rc == -EINVAL)
+	int err = gather_keyed(&last->files, in->state_dir, in->conf_dir, last->version.hash_key,
+	                       in->node, &model, &errors);
+	if (err == -EINVAL)
 		refuse_offer(in, &last->version, &errors);
 	model_errors_free(&errors);
 	model_free(model);
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = intent_stored(
+	for (size_t i = 0; !err && i < n; i++)
+		err = intent_stored(
 		        in, store_put_version(in->store, &offers[i].version, &offers[i].files),
 		        now_ms);
-	if (!rc) {
+	if (!err) {
 		join_give_way(in, &offers[0], last, now_ms);
-		rc = intent_load_recent(in, now_ms);
+		err = intent_load_recent(in, now_ms);
 	}
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	join_end(in);
 	in->untold = 0;
 	in->recent[in->n_recent - 1].version.confirm_left_ms = last->version.confirm_left_ms;

@@ -522,8 +522,8 @@ static enum command_outcome commit_command(struct command_work *w)
 	         words[w->c->what], w->r->override.pool, *w->r->override.pool ? "/" : "",
 	         w->r->override.name, w->r->override.id, w->c->author, intent_principal(w->in),
 	         log_value(w->c->reason, value));
-	int rc = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);
-	return rc < 0 ? answer_command(w, COMMAND_FAILED, NULL, "%s", strerror(-rc)) : COMMAND_OK;
+	int err = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);
+	return err < 0 ? answer_command(w, COMMAND_FAILED, NULL, "%s", strerror(-err)) : COMMAND_OK;
 }
 
 enum command_outcome command_run(struct intent *in, const struct command *c,

@@ -350,15 +350,15 @@ static int compose_pool(const struct compose_input *in, const struct model_pool 
 		if (times[i] <= last_ms || times[i] > in->now_ms + COMPOSE_AHEAD_MS || announced)
 			continue;
 		last_ms = times[i];
-		int rc = compose_instant(in, pool->name, times[i], arena, sets);
-		if (rc)
-			return rc;
+		int err = compose_instant(in, pool->name, times[i], arena, sets);
+		if (err)
+			return err;
 	}
 	if (sets->n == 0) { /* the head brings the pool within the next two seconds */
-		int rc = compose_instant(
+		int err = compose_instant(
 		        in, pool->name, in->versions[in->n_versions - 1].effective_ms, arena, sets);
-		if (rc)
-			return rc;
+		if (err)
+			return err;
 	}
 	trim_sets(pool, sets, in->now_ms);
 	return 0;
@@ -374,11 +374,11 @@ static int compose_pools(const struct compose_input *in, struct arena *arena, st
 		return -ENOMEM;
 	for (size_t i = 0; i < out->n_pools; i++) {
 		struct member_sets sets;
-		int rc = compose_pool(in, &out->pools[i], times, arena, &sets);
+		int err = compose_pool(in, &out->pools[i], times, arena, &sets);
 		struct model_set *kept = ARENA_ARRAY(arena, struct model_set, sets.n + 1);
 
-		if (rc || !kept)
-			return rc ? rc : -ENOMEM;
+		if (err || !kept)
+			return err ? err : -ENOMEM;
 		memcpy(kept, sets.items, sets.n * sizeof(*kept));
 		pools[i] = out->pools[i];
 		pools[i].sets = kept;
@@ -407,11 +407,11 @@ int compose_document(const struct compose_input *in, struct arena *arena, struct
 	struct model m = *in->versions[in->n_versions - 1].model;
 
 	m.meta = in->meta;
-	int rc = compose_pools(in, arena, &m);
-	if (!rc)
-		rc = compose_overrides(in, arena, &m);
-	if (rc)
-		return rc;
+	int err = compose_pools(in, arena, &m);
+	if (!err)
+		err = compose_overrides(in, arena, &m);
+	if (err)
+		return err;
 	*out = m;
 	return 0;
 }

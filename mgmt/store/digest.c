@@ -48,22 +48,22 @@ int digest_fd(int fd, char out[DIGEST_TEXT_MAX], size_t *n)
 	size_t sum = 0;
 	ssize_t got = 1;
 	bool ok = context && chunk && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
-	int rc = ok ? 0 : -ENOMEM;
+	int err = ok ? 0 : -ENOMEM;
 
-	while (!rc && got) {
+	while (!err && got) {
 		got = read(fd, chunk, CHUNK_BYTES);
 		if (got < 0 && errno != EINTR)
-			rc = -errno;
+			err = -errno;
 		else if (got > 0 && EVP_DigestUpdate(context, chunk, (size_t)got) != 1)
-			rc = -ENOMEM;
+			err = -ENOMEM;
 		sum += got > 0 ? (size_t)got : 0;
 	}
-	if (!rc && (EVP_DigestFinal_ex(context, raw, &n_raw) != 1 || n_raw != SHA256_BYTES))
-		rc = -ENOMEM;
+	if (!err && (EVP_DigestFinal_ex(context, raw, &n_raw) != 1 || n_raw != SHA256_BYTES))
+		err = -ENOMEM;
 	EVP_MD_CTX_free(context);
 	free(chunk);
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	digest_text(raw, out);
 	*n = sum;
 	return 0;

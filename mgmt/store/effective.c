@@ -81,10 +81,10 @@ static void release_reserve(const struct intent *in)
 
 static int write_document(const struct intent *in, const struct model *m, const char *path)
 {
-	int rc = model_write_effective(m, path);
+	int err = model_write_effective(m, path);
 
-	if (rc != -ENOSPC && rc != -EDQUOT)
-		return rc;
+	if (err != -ENOSPC && err != -EDQUOT)
+		return err;
 	log_error("disk-full", "doing=\"writing the effective document from the reserve\" dir=%s",
 	          in->state_dir);
 	release_reserve(in);
@@ -92,15 +92,15 @@ static int write_document(const struct intent *in, const struct model *m, const 
 }
 
 /* Note success or failure; each change between them is logged once. */
-static void note_write_outcome(struct intent *in, int rc, int64_t now_ms)
+static void note_write_outcome(struct intent *in, int err, int64_t now_ms)
 {
-	if (rc) {
+	if (err) {
 		if (!in->dirty)
 			journal_add(in->journal, now_ms, "store", "effective",
-			            "the effective document cannot be written: %s", strerror(-rc));
+			            "the effective document cannot be written: %s", strerror(-err));
 		if (!in->dirty)
-			log_error("effective-not-written", "why=\"%s\"", strerror(-rc));
-		snprintf(in->unwritten_reason, sizeof(in->unwritten_reason), "%s", strerror(-rc));
+			log_error("effective-not-written", "why=\"%s\"", strerror(-err));
+		snprintf(in->unwritten_reason, sizeof(in->unwritten_reason), "%s", strerror(-err));
 		in->dirty = true;
 		return;
 	}
@@ -165,16 +165,16 @@ void effective_write(struct intent *in, int64_t now_ms)
 	fill_input(in, now_ms, &input, versions);
 	in->next_ms = compose_next_ms(&input);
 	struct intent_shared *composed = compose_shared(&input);
-	int rc = composed ? proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path) : -ENOMEM;
+	int err = composed ? proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path) : -ENOMEM;
 	if (composed) {
 		intent_unshare(in->shared);
 		in->shared = composed;
 	}
 	placement_follow(in, now_ms); /* first, because processes need it for the document */
-	if (!rc)
-		rc = write_document(in, &in->shared->model, path);
-	note_write_outcome(in, rc, now_ms);
-	if (rc)
+	if (!err)
+		err = write_document(in, &in->shared->model, path);
+	note_write_outcome(in, err, now_ms);
+	if (err)
 		return;
 	written_note(in);
 	hold_reserve(in, path);

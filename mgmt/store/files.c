@@ -98,11 +98,11 @@ static int insert_item(struct files *f, struct files_item *item)
 {
 	bool found;
 	size_t at = sorted_index(f->items, f->n_items, name_at, item->name, &found);
-	int rc = found ? -EEXIST : grow_items(f);
+	int err = found ? -EEXIST : grow_items(f);
 
-	if (rc) {
+	if (err) {
 		item_fini(item);
-		return rc;
+		return err;
 	}
 	memmove(f->items + at + 1, f->items + at, (f->n_items - at) * sizeof(*item));
 	f->items[at] = *item;
@@ -124,10 +124,10 @@ static int check_new(const struct files *f, const char *name, size_t n_bytes)
 int files_add(struct files *f, const char *name, const void *bytes, size_t n_bytes)
 {
 	struct files_item item;
-	int rc = check_new(f, name, n_bytes);
+	int err = check_new(f, name, n_bytes);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	if (item_init(&item, name, bytes, n_bytes)) {
 		memory_note_failure();
 		return -ENOMEM;
@@ -139,10 +139,10 @@ int files_add_path(struct files *f, const char *name, const char *path, const ch
                    size_t n_bytes)
 {
 	struct files_item item = { .n_bytes = n_bytes };
-	int rc = check_new(f, name, n_bytes);
+	int err = check_new(f, name, n_bytes);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	item.name = strdup(name);
 	item.path = strdup(path);
 	snprintf(item.digest, sizeof(item.digest), "%s", digest);
@@ -158,12 +158,12 @@ int files_add_path(struct files *f, const char *name, const char *path, const ch
 static int add_item(struct files *f, const char *name, const struct files_item *from)
 {
 	struct files_item item = { .n_bytes = from->n_bytes };
-	int rc = check_new(f, name, from->n_bytes);
+	int err = check_new(f, name, from->n_bytes);
 
-	if (!rc && from->path)
+	if (!err && from->path)
 		return files_add_path(f, name, from->path, from->digest, from->n_bytes);
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	item.name = strdup(name);
 	item.bytes = malloc(from->n_bytes + 1);
 	if (!item.name || !item.bytes) {
@@ -177,26 +177,26 @@ static int add_item(struct files *f, const char *name, const struct files_item *
 }
 
 /*
- * Read @p n bytes with a NUL behind them. @return them, given; NULL: @p rc says why, -ESTALE that
+ * Read @p n bytes with a NUL behind them. @return them, given; NULL: @p err says why, -ESTALE that
  * the file is shorter now
  */
-static char *read_bytes(int fd, size_t n, int *rc)
+static char *read_bytes(int fd, size_t n, int *err)
 {
 	char *bytes = malloc(n + 1);
 	size_t at = 0;
 
-	*rc = bytes ? 0 : -ENOMEM;
-	while (!*rc && at < n) {
+	*err = bytes ? 0 : -ENOMEM;
+	while (!*err && at < n) {
 		ssize_t got = read(fd, bytes + at, n - at);
 
 		if (got > 0)
 			at += (size_t)got;
 		else if (got == 0)
-			*rc = -ESTALE;
+			*err = -ESTALE;
 		else if (errno != EINTR)
-			*rc = -errno;
+			*err = -errno;
 	}
-	if (*rc) {
+	if (*err) {
 		free(bytes);
 		return NULL;
 	}
@@ -212,13 +212,13 @@ int files_slurp(const char *path, char **bytes, size_t *n_bytes)
 
 	if (fd < 0)
 		return -errno;
-	int rc = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
-	if (!rc && (size_t)st.st_size > FILES_SLURP_MAX)
-		rc = -E2BIG;
-	char *buffer = rc ? NULL : read_bytes(fd, (size_t)st.st_size, &rc);
+	int err = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
+	if (!err && (size_t)st.st_size > FILES_SLURP_MAX)
+		err = -E2BIG;
+	char *buffer = err ? NULL : read_bytes(fd, (size_t)st.st_size, &err);
 	close(fd);
-	if (rc)
-		return rc == -ESTALE ? -EIO : rc;
+	if (err)
+		return err == -ESTALE ? -EIO : err;
 	*bytes = buffer;
 	*n_bytes = (size_t)st.st_size;
 	return 0;
@@ -231,11 +231,11 @@ int files_digest_of(const char *path, char out[DIGEST_TEXT_MAX], size_t *n_bytes
 
 	if (fd < 0)
 		return -errno;
-	int rc = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
-	if (!rc)
-		rc = digest_fd(fd, out, n_bytes);
+	int err = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
+	if (!err)
+		err = digest_fd(fd, out, n_bytes);
 	close(fd);
-	return rc;
+	return err;
 }
 
 static bool is_large(const char *path)
@@ -249,9 +249,9 @@ static int add_large(struct files *f, const char *name, const char *path)
 {
 	char digest[DIGEST_TEXT_MAX];
 	size_t n;
-	int rc = files_digest_of(path, digest, &n);
+	int err = files_digest_of(path, digest, &n);
 
-	return rc ? rc : files_add_path(f, name, path, digest, n);
+	return err ? err : files_add_path(f, name, path, digest, n);
 }
 
 int files_add_from(struct files *f, const char *dir, const char *name)
@@ -266,12 +266,12 @@ int files_add_from(struct files *f, const char *dir, const char *name)
 		return -ENAMETOOLONG;
 	if (is_large(path))
 		return add_large(f, name, path);
-	int rc = files_slurp(path, &bytes, &n);
-	if (rc)
-		return rc;
-	rc = files_add(f, name, bytes, n);
+	int err = files_slurp(path, &bytes, &n);
+	if (err)
+		return err;
+	err = files_add(f, name, bytes, n);
 	free(bytes);
-	return rc;
+	return err;
 }
 
 /* Remove the item at index @p at. */
@@ -299,15 +299,15 @@ int files_put(struct files *f, const char *name, const struct files_item *item)
  */
 static int read_item_bytes(const char *path, size_t size, struct files_text *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 
 	if (fd < 0)
 		return -errno;
-	char *bytes = read_bytes(fd, size, &rc);
+	char *bytes = read_bytes(fd, size, &err);
 	close(fd);
-	if (!rc)
+	if (!err)
 		*out = (struct files_text){ bytes, size, bytes };
-	return rc;
+	return err;
 }
 
 int files_read(const struct files_item *item, struct files_text *out)
@@ -328,11 +328,11 @@ int files_copy(struct files *to, const struct files *from)
 
 	for (size_t i = 0; i < from->n_items; i++) {
 		const struct files_item *item = &from->items[i];
-		int rc = add_item(&copy, item->name, item);
+		int err = add_item(&copy, item->name, item);
 
-		if (rc) {
+		if (err) {
 			files_fini(&copy);
-			return rc;
+			return err;
 		}
 	}
 	*to = copy;
@@ -370,29 +370,29 @@ const char *files_digest(const struct files *f, char out[DIGEST_TEXT_MAX])
 static int write_whole(const char *path, const char *bytes, size_t n, bool sync)
 {
 	char draft[PATH_MAX];
-	int rc = 0;
+	int err = 0;
 
 	if (snprintf(draft, sizeof(draft), "%s.new", path) >= (int)sizeof(draft))
 		return -ENAMETOOLONG;
 	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -errno;
-	for (size_t done = 0; !rc && done < n;) {
+	for (size_t done = 0; !err && done < n;) {
 		ssize_t put = write(fd, bytes + done, n - done);
 
 		if (put < 0 && errno != EINTR)
-			rc = -errno;
+			err = -errno;
 		else if (put > 0)
 			done += (size_t)put;
 	}
-	if (!rc && sync && fsync(fd))
-		rc = -errno;
+	if (!err && sync && fsync(fd))
+		err = -errno;
 	close(fd);
-	if (!rc && rename(draft, path))
-		rc = -errno;
-	if (rc)
+	if (!err && rename(draft, path))
+		err = -errno;
+	if (err)
 		unlink(draft);
-	return rc;
+	return err;
 }
 
 /* Make the directories between @p dir and the file. */
@@ -434,19 +434,19 @@ static int put_large(const char *path, const struct files_item *item)
 	char digest[DIGEST_TEXT_MAX];
 	struct files_text text;
 	size_t n;
-	int rc = files_digest_of(item->path, digest, &n);
+	int err = files_digest_of(item->path, digest, &n);
 
-	if (!rc && strcmp(digest, item->digest) != 0)
+	if (!err && strcmp(digest, item->digest) != 0)
 		return -EIO; /* damaged: refuse it instead of making another version */
-	if (!rc && unlink(path) && errno != ENOENT)
-		rc = -errno;
-	if (rc || link(item->path, path) == 0)
-		return rc;
-	rc = files_read(item, &text);
-	if (!rc)
-		rc = write_whole(path, text.bytes, text.n, true);
+	if (!err && unlink(path) && errno != ENOENT)
+		err = -errno;
+	if (err || link(item->path, path) == 0)
+		return err;
+	err = files_read(item, &text);
+	if (!err)
+		err = write_whole(path, text.bytes, text.n, true);
 	files_read_end(&text);
-	return rc;
+	return err;
 }
 
 /*
@@ -499,11 +499,11 @@ static int put_item(const char *path, const struct files_item *item, bool sync,
 static int sync_all(const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 || syncfs(fd) ? -errno : 0;
+	int err = fd < 0 || syncfs(fd) ? -errno : 0;
 
 	if (fd >= 0)
 		close(fd);
-	return rc;
+	return err;
 }
 
 int files_lay_out(const struct files *f, const char *dir, const struct files_like *like)
@@ -520,13 +520,13 @@ int files_lay_out(const struct files *f, const char *dir, const struct files_lik
 
 		if (snprintf(path, sizeof(path), "%s/%s", dir, item->name) >= (int)sizeof(path))
 			return -ENAMETOOLONG;
-		int rc = make_parents(path, strlen(dir));
-		if (!rc && !has_item_bytes(path, item)) {
+		int err = make_parents(path, strlen(dir));
+		if (!err && !has_item_bytes(path, item)) {
 			written = true;
-			rc = put_item(path, item, each, like);
+			err = put_item(path, item, each, like);
 		}
-		if (rc)
-			return rc;
+		if (err)
+			return err;
 	}
 	return !each && written ? sync_all(dir) : 0;
 }

@@ -80,9 +80,9 @@ static int walk_names(const char *text, named_file *found, void *arg)
 {
 	static const char *const settings[] = { "@include", "file" };
 	char name[FILES_NAME_MAX + 2], skipped[2];
-	int rc = 0;
+	int err = 0;
 
-	for (const char *c = skip_blank(text); *c && !rc; c = skip_blank(c)) {
+	for (const char *c = skip_blank(text); *c && !err; c = skip_blank(c)) {
 		size_t n = 1, i = 0;
 
 		if (*c == '"') {
@@ -100,9 +100,9 @@ static int walk_names(const char *text, named_file *found, void *arg)
 			c = skip_blank(c + 1);
 		c = read_string(c, name, sizeof(name));
 		if (*name)
-			rc = found(arg, settings[i], name);
+			err = found(arg, settings[i], name);
 	}
-	return rc;
+	return err;
 }
 
 struct gathering {
@@ -117,19 +117,19 @@ static int gather_named(void *arg, const char *setting, const char *name)
 
 	if (files_find(g->files, name) || !files_name_ok(name))
 		return 0; /* reading reports the error with its line */
-	int rc = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
-	                                     : files_add_from(g->files, g->dir, name);
-	if (rc == -E2BIG || rc == -ENOMEM)
-		return rc;
-	if (rc || strcmp(setting, "@include") || ++g->depth > DEPTH_MAX)
+	int err = strcmp(setting, "@include") ? includes_gather(g->files, g->dir, name)
+	                                      : files_add_from(g->files, g->dir, name);
+	if (err == -E2BIG || err == -ENOMEM)
+		return err;
+	if (err || strcmp(setting, "@include") || ++g->depth > DEPTH_MAX)
 		return 0;
 	struct files_text text;
-	rc = files_read(files_find(g->files, name), &text);
-	if (!rc)
-		rc = walk_names(text.bytes, gather_named, g);
+	err = files_read(files_find(g->files, name), &text);
+	if (!err)
+		err = walk_names(text.bytes, gather_named, g);
 	files_read_end(&text);
 	g->depth--;
-	return rc;
+	return err;
 }
 
 int gather_files(const char *dir, const char *main_name, struct files *out)
@@ -138,19 +138,19 @@ int gather_files(const char *dir, const char *main_name, struct files *out)
 	struct gathering g = { dir, &files, 0 };
 	char path[PATH_MAX], *text;
 	size_t n;
-	int rc = proc_path(dir, main_name, path);
+	int err = proc_path(dir, main_name, path);
 
-	if (!rc)
-		rc = files_slurp(path, &text, &n);
-	if (rc)
-		return rc;
-	rc = files_add(&files, FILES_MAIN, text, n);
-	if (!rc)
-		rc = walk_names(text, gather_named, &g);
+	if (!err)
+		err = files_slurp(path, &text, &n);
+	if (err)
+		return err;
+	err = files_add(&files, FILES_MAIN, text, n);
+	if (!err)
+		err = walk_names(text, gather_named, &g);
 	free(text);
-	if (rc) {
+	if (err) {
 		files_fini(&files);
-		return rc;
+		return err;
 	}
 	*out = files;
 	return 0;
@@ -203,21 +203,21 @@ static int lay_out_version(const struct files *files, const char *state_dir, cha
 	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], wanted[PATH_MAX], earlier[PATH_MAX];
 	char blobs[PATH_MAX];
 	struct files_like like = { 0 };
-	int rc = proc_path(state_dir, PROC_CONFIG_DIR, parent);
+	int err = proc_path(state_dir, PROC_CONFIG_DIR, parent);
 
-	if (!rc)
-		rc = owner_directory(parent, 0750, "mgmt");
-	if (!rc)
-		rc = gather_dir(state_dir, files_digest(files, digest), wanted);
-	if (!rc && find_earlier(parent, digest, earlier))
+	if (!err)
+		err = owner_directory(parent, 0750, "mgmt");
+	if (!err)
+		err = gather_dir(state_dir, files_digest(files, digest), wanted);
+	if (!err && find_earlier(parent, digest, earlier))
 		like.earlier = earlier;
-	if (!rc && blobs_dir(state_dir, blobs))
+	if (!err && blobs_dir(state_dir, blobs))
 		like.by_digest = blobs;
-	if (!rc)
-		rc = files_lay_out(files, wanted, &like);
-	if (!rc && !realpath(wanted, dir))
-		rc = -errno;
-	return rc;
+	if (!err)
+		err = files_lay_out(files, wanted, &like);
+	if (!err && !realpath(wanted, dir))
+		err = -errno;
+	return err;
 }
 
 /* Take "DIR/" out of a text: operators know their files by the names that they gave them. */
@@ -297,20 +297,20 @@ int gather_keyed(const struct files *files, const char *state_dir, const char *c
 {
 	char dir[PATH_MAX], path[PATH_MAX];
 	struct model *m = NULL;
-	int rc = lay_out_version(files, state_dir, dir);
+	int err = lay_out_version(files, state_dir, dir);
 
 	*errors = (struct model_errors){ 0 };
-	if (!rc)
-		rc = proc_path(dir, FILES_MAIN, path);
-	if (rc)
-		return rc;
-	rc = model_read_laid_out(path, conf_dir, key_expected, node, &m, errors);
+	if (!err)
+		err = proc_path(dir, FILES_MAIN, path);
+	if (err)
+		return err;
+	err = model_read_laid_out(path, conf_dir, key_expected, node, &m, errors);
 	shorten_errors(errors, dir);
-	if (!rc)
-		rc = add_zone_digests(m, files, dir);
-	if (rc) {
+	if (!err)
+		err = add_zone_digests(m, files, dir);
+	if (err) {
 		model_free(m);
-		return rc;
+		return err;
 	}
 	*out = m;
 	return 0;
@@ -321,15 +321,15 @@ int gather_check_zones(const struct model *m, const struct files *files, const c
                        struct zones_findings *said)
 {
 	char digest[DIGEST_TEXT_MAX], laid_out[PATH_MAX], dir[PATH_MAX];
-	int rc = gather_dir(state_dir, files_digest(files, digest), laid_out);
+	int err = gather_dir(state_dir, files_digest(files, digest), laid_out);
 
-	if (!rc && !realpath(laid_out, dir))
-		rc = -errno;
-	if (!rc) {
-		rc = zones_judge(m, how, errors, said);
+	if (!err && !realpath(laid_out, dir))
+		err = -errno;
+	if (!err) {
+		err = zones_judge(m, how, errors, said);
 		shorten_said(said, dir);
 	}
-	if (rc == -EINVAL)
+	if (err == -EINVAL)
 		shorten_errors(errors, dir);
-	return rc;
+	return err;
 }

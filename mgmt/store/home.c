@@ -41,17 +41,17 @@ struct home_paths {
 
 static int name_paths(const char *state_dir, struct home_paths *p)
 {
-	int rc = proc_path(state_dir, PROC_STORE_DIR, p->dir);
+	int err = proc_path(state_dir, PROC_STORE_DIR, p->dir);
 
-	if (!rc)
-		rc = proc_path(state_dir, PROC_STORE_FILE, p->old);
-	if (!rc)
-		rc = proc_path(p->dir, PROC_STORE_FILE, p->now);
+	if (!err)
+		err = proc_path(state_dir, PROC_STORE_FILE, p->old);
+	if (!err)
+		err = proc_path(p->dir, PROC_STORE_FILE, p->now);
 	/* room for what is put behind the names */
-	if (!rc && strlen(p->now) + 64 >= PATH_MAX)
-		rc = -ENAMETOOLONG;
+	if (!err && strlen(p->now) + 64 >= PATH_MAX)
+		err = -ENAMETOOLONG;
 	snprintf(p->state, sizeof(p->state), "%s", state_dir);
-	return rc;
+	return err;
 }
 
 static void name_journal(const char *db, size_t i, char out[PATH_MAX + SUFFIX_MAX])
@@ -98,13 +98,13 @@ static int check_own_file(const char *path, char why[HOME_REASON_MAX])
 static int check_files(const struct home_paths *p, char why[HOME_REASON_MAX])
 {
 	char path[PATH_MAX + SUFFIX_MAX];
-	int rc = check_own_file(p->now, why);
+	int err = check_own_file(p->now, why);
 
-	for (size_t i = 0; !rc && i < N_JOURNALS; i++) {
+	for (size_t i = 0; !err && i < N_JOURNALS; i++) {
 		name_journal(p->now, i, path);
-		rc = check_own_file(path, why);
+		err = check_own_file(path, why);
 	}
-	return rc;
+	return err;
 }
 
 static bool is_own_file(const char *path, struct stat *st)
@@ -115,11 +115,11 @@ static bool is_own_file(const char *path, struct stat *st)
 static int sync_dir(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) ? -errno : 0;
+	int err = fd < 0 || fsync(fd) ? -errno : 0;
 
 	if (fd >= 0)
 		close(fd);
-	return rc;
+	return err;
 }
 
 /* Put a link where the former release looks for the store. */
@@ -163,15 +163,15 @@ static int link_journals(const struct home_paths *p)
 {
 	char old[PATH_MAX + SUFFIX_MAX], now[PATH_MAX + SUFFIX_MAX];
 	struct stat st;
-	int rc = 0;
+	int err = 0;
 
-	for (size_t i = 0; !rc && i < N_MOVED; i++) {
+	for (size_t i = 0; !err && i < N_MOVED; i++) {
 		name_journal(p->old, i, old);
 		name_journal(p->now, i, now);
 		if (is_own_file(old, &st))
-			rc = link_file(old, now);
+			err = link_file(old, now);
 	}
-	return rc;
+	return err;
 }
 
 /*
@@ -209,37 +209,37 @@ static int set_newer_apart(const struct home_paths *p, const struct stat *old)
 
 static int move_in(const struct home_paths *p, const struct stat *old)
 {
-	int rc = set_newer_apart(p, old);
+	int err = set_newer_apart(p, old);
 
-	if (!rc)
-		rc = link_journals(p);
-	if (!rc)
-		rc = link_file(p->old, p->now);
-	if (!rc)
-		rc = sync_dir(p->dir);
-	if (!rc)
-		rc = leave_link(p);
-	if (!rc)
+	if (!err)
+		err = link_journals(p);
+	if (!err)
+		err = link_file(p->old, p->now);
+	if (!err)
+		err = sync_dir(p->dir);
+	if (!err)
+		err = leave_link(p);
+	if (!err)
 		drop_old_journals(p);
-	if (!rc)
-		rc = sync_dir(p->state);
-	if (!rc)
+	if (!err)
+		err = sync_dir(p->state);
+	if (!err)
 		log_note("store-moved", "from=%s to=%s", p->old, p->now);
-	return rc;
+	return err;
 }
 
 /* Move an earlier store in if it is ours; leave the link for the former release. */
 static int adopt_earlier(const struct home_paths *p, char why[HOME_REASON_MAX])
 {
 	struct stat old;
-	int rc = 0;
+	int err = 0;
 
 	if (is_own_file(p->old, &old)) {
-		rc = move_in(p, &old);
-		if (rc)
+		err = move_in(p, &old);
+		if (err)
 			snprintf(why, HOME_REASON_MAX, "%.90s cannot be moved to %.90s: %s", p->old,
-			         p->dir, strerror(-rc));
-		return rc;
+			         p->dir, strerror(-err));
+		return err;
 	}
 	drop_old_journals(p);
 	if (has_link(p))
@@ -260,11 +260,11 @@ static int acquire_old_lock(const char *state_dir, int *fd)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	int rc = proc_path(state_dir, HOME_LOCK, path);
+	int err = proc_path(state_dir, HOME_LOCK, path);
 
 	*fd = -1;
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	if (lstat(path, &st) == 0 && st.st_uid != geteuid()) {
 		owner_note(path, "mgmt", st.st_uid, false);
 		return 0;
@@ -275,45 +275,45 @@ static int acquire_old_lock(const char *state_dir, int *fd)
 static int acquire_locks(const struct home_paths *p, struct home *h, char why[HOME_REASON_MAX])
 {
 	char path[PATH_MAX];
-	int rc = proc_path(p->dir, HOME_LOCK, path);
+	int err = proc_path(p->dir, HOME_LOCK, path);
 
-	if (!rc)
-		rc = lock_acquire(path, &h->lock_fd);
-	if (!rc)
-		rc = acquire_old_lock(p->state, &h->old_lock_fd);
-	if (rc)
-		snprintf(why, HOME_REASON_MAX, "%s: %s", HOME_LOCK, strerror(-rc));
-	return rc;
+	if (!err)
+		err = lock_acquire(path, &h->lock_fd);
+	if (!err)
+		err = acquire_old_lock(p->state, &h->old_lock_fd);
+	if (err)
+		snprintf(why, HOME_REASON_MAX, "%s: %s", HOME_LOCK, strerror(-err));
+	return err;
 }
 
 int home_open(const char *state_dir, struct home *out, char why[HOME_REASON_MAX])
 {
 	struct home_paths p;
 	struct stat st;
-	int rc = name_paths(state_dir, &p);
+	int err = name_paths(state_dir, &p);
 
 	*out = (struct home){ .lock_fd = -1, .old_lock_fd = -1 };
 	why[0] = '\0';
-	if (rc)
-		return rc;
-	rc = owner_directory(p.dir, 0700, "mgmt");
-	if (rc == -EPERM && lstat(p.dir, &st) == 0)
+	if (err)
+		return err;
+	err = owner_directory(p.dir, 0700, "mgmt");
+	if (err == -EPERM && lstat(p.dir, &st) == 0)
 		describe_foreign(p.dir, st.st_uid, why);
-	else if (rc)
-		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-rc));
-	if (!rc)
-		rc = acquire_locks(&p, out, why);
-	if (!rc)
-		rc = adopt_earlier(&p, why);
-	if (!rc)
-		rc = check_files(&p, why);
-	if (rc && !*why)
-		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-rc));
-	if (rc)
+	else if (err)
+		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-err));
+	if (!err)
+		err = acquire_locks(&p, out, why);
+	if (!err)
+		err = adopt_earlier(&p, why);
+	if (!err)
+		err = check_files(&p, why);
+	if (err && !*why)
+		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-err));
+	if (err)
 		home_close(out);
 	else
 		snprintf(out->db, sizeof(out->db), "%s", p.now);
-	return rc;
+	return err;
 }
 
 bool home_has_store(const char *state_dir)
@@ -339,36 +339,36 @@ int home_move_back(const struct home *h, const char *state_dir, char why[HOME_RE
 	char journal[PATH_MAX + SUFFIX_MAX];
 	struct stat st;
 	struct home_paths p;
-	int rc = name_paths(state_dir, &p);
+	int err = name_paths(state_dir, &p);
 
 	(void)h;
 	why[0] = '\0';
-	if (!rc && !is_own_file(p.now, &st))
+	if (!err && !is_own_file(p.now, &st))
 		return 0; /* there is no store here to move */
-	for (size_t i = 0; !rc && i < N_JOURNALS; i++) {
+	for (size_t i = 0; !err && i < N_JOURNALS; i++) {
 		/* of a store that was closed: empty */
 		name_journal(p.now, i, journal);
 		if (unlink(journal) && errno != ENOENT)
-			rc = -errno;
+			err = -errno;
 	}
-	if (!rc && rename(p.now, p.old))
-		rc = -errno;
-	if (!rc)
-		rc = sync_dir(p.state);
-	if (rc)
+	if (!err && rename(p.now, p.old))
+		err = -errno;
+	if (!err)
+		err = sync_dir(p.state);
+	if (err)
 		snprintf(why, HOME_REASON_MAX, "%.100s cannot be moved to %.100s: %s", p.now, p.old,
-		         strerror(-rc));
-	return rc;
+		         strerror(-err));
+	return err;
 }
 
 int home_put_aside(const char *state_dir, const char *word, int64_t now_ms)
 {
 	char from[PATH_MAX + SUFFIX_MAX], aside[PATH_MAX + 64], to[PATH_MAX + 64 + SUFFIX_MAX];
 	struct home_paths p;
-	int rc = name_paths(state_dir, &p);
+	int err = name_paths(state_dir, &p);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	snprintf(aside, sizeof(aside), "%s.%s-%lld", p.now, word, (long long)(now_ms / 1000));
 	/* journals first: SQLite would replay one that stayed into the next store */
 	for (size_t i = 0; i < N_JOURNALS; i++) {

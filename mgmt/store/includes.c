@@ -45,20 +45,20 @@ int includes_walk(const char *zone, const char *text, size_t n, includes_found *
 	const char *end = text + n, *at = text;
 	size_t n_word = sizeof(DIRECTIVE) - 1;
 	char name[FILES_NAME_MAX + 1];
-	int rc = 0;
+	int err = 0;
 
 	/* a '$' is rare, a line is not */
-	while (!rc && (at = memchr(at, '$', (size_t)(end - at)))) {
+	while (!err && (at = memchr(at, '$', (size_t)(end - at)))) {
 		const char *line_end = memchr(at, '\n', (size_t)(end - at));
 		size_t n_line = (size_t)((line_end ? line_end : end) - at);
 
 		if ((at == text || at[-1] == '\n') && n_line > n_word &&
 		    !strncasecmp(at, DIRECTIVE, n_word) && strchr(" \t\"", at[n_word]) &&
 		    read_include_name(zone, at + n_word, n_line - n_word, name))
-			rc = found(arg, name);
+			err = found(arg, name);
 		at++;
 	}
-	return rc;
+	return err;
 }
 
 /* A walk through a zone's files. */
@@ -76,33 +76,33 @@ static int walk_file(struct include_walk *w, const char *name);
 static int walk_include(void *arg, const char *name)
 {
 	struct include_walk *w = arg;
-	int rc = 0;
+	int err = 0;
 
 	if (w->depth > INCLUDES_DEPTH_MAX || w->n++ == INCLUDES_MAX)
 		return 0; /* reading the zone reports it */
 	if (w->dir && !files_find(w->files, name))
-		rc = files_add_from(w->files, w->dir, name);
-	if (rc == -E2BIG || rc == -ENOMEM)
-		return rc;
-	if (rc || !files_find(w->files, name))
+		err = files_add_from(w->files, w->dir, name);
+	if (err == -E2BIG || err == -ENOMEM)
+		return err;
+	if (err || !files_find(w->files, name))
 		return 0;
 	if (w->found)
-		rc = w->found(w->arg, name);
-	return rc ? rc : walk_file(w, name);
+		err = w->found(w->arg, name);
+	return err ? err : walk_file(w, name);
 }
 
 static int walk_file(struct include_walk *w, const char *name)
 {
 	struct files_text text;
-	int rc = files_read(files_find(w->files, name), &text);
+	int err = files_read(files_find(w->files, name), &text);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	w->depth++;
-	rc = includes_walk(w->zone, text.bytes, text.n, walk_include, w);
+	err = includes_walk(w->zone, text.bytes, text.n, walk_include, w);
 	w->depth--;
 	files_read_end(&text);
-	return rc;
+	return err;
 }
 
 int includes_of(const struct files *files, const char *zone, includes_found *found, void *arg)
@@ -117,7 +117,7 @@ int includes_of(const struct files *files, const char *zone, includes_found *fou
 int includes_gather(struct files *files, const char *dir, const char *zone)
 {
 	struct include_walk w = { .zone = zone, .dir = dir, .files = files };
-	int rc = files_find(files, zone) ? 0 : files_add_from(files, dir, zone);
+	int err = files_find(files, zone) ? 0 : files_add_from(files, dir, zone);
 
-	return rc ? rc : walk_file(&w, zone);
+	return err ? err : walk_file(&w, zone);
 }

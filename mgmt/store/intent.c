@@ -52,17 +52,17 @@ static int load_one(struct intent *in, const struct version *v, struct recent *o
 {
 	struct model_errors errors = { 0 };
 	struct recent r = { .version = *v };
-	int rc = store_files(in->store, v->number, &r.files);
+	int err = store_files(in->store, v->number, &r.files);
 
-	if (!rc)
-		rc = gather_keyed(&r.files, in->state_dir, in->conf_dir, v->hash_key, in->node,
-		                  &r.model, &errors);
-	if (rc == -EINVAL)
+	if (!err)
+		err = gather_keyed(&r.files, in->state_dir, in->conf_dir, v->hash_key, in->node,
+		                   &r.model, &errors);
+	if (err == -EINVAL)
 		intent_log_errors(v->digest, &errors);
 	model_errors_free(&errors);
-	if (rc) {
+	if (err) {
 		files_fini(&r.files);
-		return rc;
+		return err;
 	}
 	*out = r;
 	return 0;
@@ -72,17 +72,17 @@ int intent_load_recent(struct intent *in, int64_t now_ms)
 {
 	struct version versions[RECENT_MAX];
 	struct recent loaded[RECENT_MAX];
-	int n = store_versions(in->store, 0, versions, RECENT_MAX), rc;
+	int n = store_versions(in->store, 0, versions, RECENT_MAX), err;
 	size_t kept = 0;
 
 	if (n <= 0)
 		return n ? n : -ENOENT;
 	/* newest first: until one is old enough that nothing before it matters */
 	for (int i = 0; i < n; i++) {
-		rc = load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
-		if (rc && i == 0)
-			return rc;
-		if (rc)
+		err = load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
+		if (err && i == 0)
+			return err;
+		if (err)
 			break;
 		kept++;
 		if (versions[i].effective_ms < now_ms - RECENT_MS)
@@ -124,41 +124,41 @@ static int make_anew(struct intent *in, const char *why, int64_t now_ms)
 	            why);
 	store_close(in->store); /* it may keep @p why */
 	in->store = NULL;
-	int rc = store_put_aside(in->state_dir, now_ms);
-	if (!rc)
-		rc = store_open(in->state_dir, &in->store, again);
-	if (!rc)
+	int err = store_put_aside(in->state_dir, now_ms);
+	if (!err)
+		err = store_open(in->state_dir, &in->store, again);
+	if (!err)
 		journal_renew(in->journal);
 	in->rebuilt = true;
-	return rc;
+	return err;
 }
 
 /* Write all versions and overrides in memory to the store. */
 static int store_all(struct intent *in)
 {
-	int rc = 0;
+	int err = 0;
 
-	for (size_t i = 0; !rc && i < in->n_recent; i++)
+	for (size_t i = 0; !err && i < in->n_recent; i++)
 		if (in->recent[i].files.n_items > 0)
-			rc = store_put_version(in->store, &in->recent[i].version,
-			                       &in->recent[i].files);
-	if (!rc)
-		rc = store_put_overrides(in->store, &in->overrides);
-	return rc;
+			err = store_put_version(in->store, &in->recent[i].version,
+			                        &in->recent[i].files);
+	if (!err)
+		err = store_put_overrides(in->store, &in->overrides);
+	return err;
 }
 
-int intent_stored(struct intent *in, int rc, int64_t now_ms)
+int intent_stored(struct intent *in, int err, int64_t now_ms)
 {
 	char why[EVENT_TEXT_MAX];
 
-	if (!rc)
+	if (!err)
 		return 0;
 	snprintf(why, sizeof(why), "%s",
-	         in->store && *store_reason(in->store) ? store_reason(in->store) : strerror(-rc));
-	if (rc == -EBADMSG && !make_anew(in, why, now_ms) && !store_all(in))
-		return rc;
+	         in->store && *store_reason(in->store) ? store_reason(in->store) : strerror(-err));
+	if (err == -EBADMSG && !make_anew(in, why, now_ms) && !store_all(in))
+		return err;
 	store_failed(in, why, now_ms);
-	return rc;
+	return err;
 }
 
 /*
@@ -170,50 +170,50 @@ static int load_stored(struct intent *in, int64_t now_ms)
 {
 	const struct version *head = intent_head(in);
 	struct version stored;
-	int n = store_versions(in->store, 0, &stored, 1), rc = n < 0 ? n : 0;
+	int n = store_versions(in->store, 0, &stored, 1), err = n < 0 ? n : 0;
 
 	if (n > 0 && (!head || stored.number > head->number ||
 	              (stored.number == head->number && !strcmp(stored.digest, head->digest)))) {
-		rc = intent_load_recent(in, now_ms);
-		if (!rc)
+		err = intent_load_recent(in, now_ms);
+		if (!err)
 			join_end(in);
-		else if (rc == -EINVAL) /* logged; the version in force stays */
-			rc = 0;
+		else if (err == -EINVAL) /* logged; the version in force stays */
+			err = 0;
 	}
-	if (!rc)
-		rc = store_overrides(in->store, &in->overrides,
-		                     in->purge_ms ? in->purge_ms : now_ms);
+	if (!err)
+		err = store_overrides(in->store, &in->overrides,
+		                      in->purge_ms ? in->purge_ms : now_ms);
 	in->next_ms = now_ms;
-	return rc;
+	return err;
 }
 
 static int reopen_store(struct intent *in, char why[EVENT_TEXT_MAX], int64_t now_ms)
 {
-	int rc = store_open(in->state_dir, &in->store, why);
+	int err = store_open(in->state_dir, &in->store, why);
 
-	return rc ? rc : load_stored(in, now_ms);
+	return err ? err : load_stored(in, now_ms);
 }
 
 /* A store that works again gets all that memory has, as nobody noted what it missed. */
 static void retry_store(struct intent *in, int64_t now_ms)
 {
 	char why[EVENT_TEXT_MAX] = "";
-	int rc = 0;
+	int err = 0;
 
 	if (!in->store)
-		rc = reopen_store(in, why, now_ms);
-	if (!rc)
-		rc = store_all(in);
-	if (rc == -EBADMSG) {
-		rc = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
-		if (!rc)
-			rc = store_all(in);
+		err = reopen_store(in, why, now_ms);
+	if (!err)
+		err = store_all(in);
+	if (err == -EBADMSG) {
+		err = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
+		if (!err)
+			err = store_all(in);
 	}
-	if (rc) {
+	if (err) {
 		store_failed(in,
 		             *why        ? why
 		             : in->store ? store_reason(in->store)
-		                         : strerror(-rc),
+		                         : strerror(-err),
 		             now_ms);
 		in->retry_ms = now_ms + (in->store ? RETRY_MS : REOPEN_MS);
 		return;
@@ -228,18 +228,18 @@ static void retry_store(struct intent *in, int64_t now_ms)
 static int open_or_renew_store(struct intent *in, int64_t now_ms)
 {
 	char why[EVENT_TEXT_MAX];
-	int rc = store_open(in->state_dir, &in->store, why);
+	int err = store_open(in->state_dir, &in->store, why);
 
-	if (rc == -EBUSY)
-		return rc;
-	if (!rc)
-		rc = journal_load(in->journal, in->store);
-	if (!rc)
-		rc = store_overrides(in->store, &in->overrides,
-		                     in->purge_ms ? in->purge_ms : now_ms);
-	if (rc == -EBADMSG)
-		rc = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
-	if (rc)
+	if (err == -EBUSY)
+		return err;
+	if (!err)
+		err = journal_load(in->journal, in->store);
+	if (!err)
+		err = store_overrides(in->store, &in->overrides,
+		                      in->purge_ms ? in->purge_ms : now_ms);
+	if (err == -EBADMSG)
+		err = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
+	if (err)
 		store_failed(in, in->store ? store_reason(in->store) : why, now_ms);
 	return 0;
 }
@@ -256,11 +256,11 @@ static struct model *read_effective(const struct intent *in)
 
 	if (proc_path(in->state_dir, PROC_EFFECTIVE_FILE, path))
 		return NULL;
-	int rc = model_read_effective(path, in->node, &m, &errors);
-	if (rc == -EINVAL)
+	int err = model_read_effective(path, in->node, &m, &errors);
+	if (err == -EINVAL)
 		intent_log_errors(PROC_EFFECTIVE_FILE, &errors);
 	model_errors_free(&errors);
-	return rc ? NULL : m;
+	return err ? NULL : m;
 }
 
 /* Overrides accepted offline, or while the store failed, are in the document alone. */
@@ -329,12 +329,12 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 static void load_state(struct intent *in, enum intent_start start, int64_t now_ms)
 {
 	struct model *effective = read_effective(in);
-	int rc = in->store ? intent_load_recent(in, now_ms) : -ENOENT;
+	int err = in->store ? intent_load_recent(in, now_ms) : -ENOENT;
 
 	if (effective)
 		merge_effective(in, effective, now_ms);
-	if (rc == -EBADMSG)
-		intent_stored(in, rc, now_ms);
+	if (err == -EBADMSG)
+		intent_stored(in, err, now_ms);
 	if (in->n_recent == 0 && effective) {
 		recover_version(in, effective, now_ms);
 		return; /* the document is kept as the seed */
@@ -380,10 +380,10 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	in->offline = options->offline;
 	in->purge_ms = options->purge_ms;
 	in->journal = journal_new(in->node, STORE_EVENTS_MAX);
-	int rc = in->journal ? open_or_renew_store(in, now_ms) : -ENOMEM;
-	if (rc) {
+	int err = in->journal ? open_or_renew_store(in, now_ms) : -ENOMEM;
+	if (err) {
 		intent_close(in);
-		return rc;
+		return err;
 	}
 	in->document = written_newest_document(options->run_dir);
 	load_state(in, options->start, now_ms);
@@ -525,13 +525,13 @@ const char *intent_principal(const struct intent *in)
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
 {
 	bool *changed = calloc(n + 1, sizeof(*changed));
-	int n_accepted = 0, rc = changed ? 0 : -ENOMEM;
+	int n_accepted = 0, err = changed ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !rc && i < n; i++) {
+	for (size_t i = 0; !err && i < n; i++) {
 		int one = overrides_merge(&in->overrides, &list[i], now_ms);
 
 		if (one < 0) {
-			rc = one;
+			err = one;
 			break;
 		}
 		if (one == 0)
@@ -548,7 +548,7 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 	free(changed);
 	if (n_accepted)
 		effective_write(in, now_ms);
-	return rc ? rc : n_accepted;
+	return err ? err : n_accepted;
 }
 
 void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n)

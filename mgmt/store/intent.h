@@ -50,8 +50,8 @@ enum intent_start {
 
 struct intent_options {
 	const char *conf_dir, *state_dir, *node;
-	const char *
-	        run_dir; /**< of the processes' pages: a document's number follows on theirs; NULL: none */
+	/** of the processes' pages: a document's number follows on theirs; NULL: none */
+	const char *run_dir;
 	bool offline; /**< for one command: no first start, no timers */
 	enum intent_start start;
 	int64_t purge_ms; /**< by which ended overrides are forgotten; 0: the time of the call */
@@ -148,8 +148,8 @@ struct intent_change {
 };
 
 struct intent_changed {
-	struct version
-	        version; /**< the new one, or the head if nothing changed; with a dry run, what it would be */
+	/** the new one, or the head if nothing changed; with a dry run, what it would be */
+	struct version version;
 	bool changed;
 	bool settles; /**< the head was provisional, and becomes the author's as it is */
 	int64_t confirm_within_ms; /**< what applies */
@@ -191,7 +191,7 @@ struct intent_candidate {
 	struct zones_findings first; /**< the same, of the files before zones were skipped */
 	bool skip;                   /**< zones may be skipped, once */
 	bool again; /**< the files are others now: intent_candidate_again(), then read again */
-	int rc;     /**< of reading and comparing */
+	int err;    /**< of reading and comparing */
 };
 
 /**

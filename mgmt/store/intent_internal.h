@@ -91,13 +91,13 @@ struct intent {
 	size_t n_foreign;
 	bool rollback_failed; /* logged once */
 
-	uint64_t
-	        refused_number; /* number of the peers' version that cannot be taken here; 0: none */
+	/* number of the peers' version that cannot be taken here; 0: none */
+	uint64_t refused_number;
 	char refused_reason[EVENT_TEXT_MAX];
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
-	uint64_t
-	        untold; /* number of a head that no client knows of yet (mgmt/store/yield.h); 0: none */
+	/* number of a head that no client knows of yet (mgmt/store/yield.h); 0: none */
+	uint64_t untold;
 };
 
 /*
@@ -132,8 +132,8 @@ void written_note(struct intent *in);
 /* Whether the file differs from what was written; if so, that is logged. */
 bool written_is_damaged(struct intent *in, int64_t now_ms);
 
-/* Note the outcome of a call of the store; a corrupt one is made again. Gives @p rc back. */
-int intent_stored(struct intent *in, int rc, int64_t now_ms);
+/* Note the outcome of a call of the store; a corrupt one is made again. Gives @p err back. */
+int intent_stored(struct intent *in, int err, int64_t now_ms);
 /*
  * Load the recent versions with their models from the store; unchanged on failure. @return 0,
  * -ENOENT (there are none), -EINVAL (errors in the head) or -errno

@@ -70,14 +70,14 @@ static bool find_peers(struct intent *in)
 	struct model_errors errors = { 0 };
 	struct model *m = NULL;
 	char base[BASE_TEXT_MAX];
-	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &in->join.files);
+	int err = gather_files(in->conf_dir, PROC_CONF_FILE, &in->join.files);
 
 	base_extract_line(&in->join.files, base);
-	if (!rc)
-		rc = gather_model(&in->join.files, in->state_dir, in->conf_dir, in->node, &m,
-		                  &errors);
+	if (!err)
+		err = gather_model(&in->join.files, in->state_dir, in->conf_dir, in->node, &m,
+		                   &errors);
 	model_errors_free(&errors); /* join_first_version() reports them if this file is used */
-	if (!rc && has_peers(m)) {
+	if (!err && has_peers(m)) {
 		in->join.model = m;
 		return true;
 	}
@@ -119,25 +119,25 @@ void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
 		                        .author = bootstrap ? BOOTSTRAP_AUTHOR : FIRST_AUTHOR,
 		                        .reason = bootstrap ? BOOTSTRAP_REASON : FIRST_REASON };
 	char base[BASE_TEXT_MAX];
-	int rc = gather_files(in->conf_dir, PROC_CONF_FILE, &files);
+	int err = gather_files(in->conf_dir, PROC_CONF_FILE, &files);
 
 	base_extract_line(&files, base);
-	if (!rc)
-		rc = intent_change(in, &change, now_ms, &changed);
-	if (rc == -EINVAL)
+	if (!err)
+		err = intent_change(in, &change, now_ms, &changed);
+	if (err == -EINVAL)
 		keep_first_error(in, &changed.errors);
-	else if (rc)
-		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-rc));
+	else if (err)
+		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-err));
 	intent_changed_fini(&changed);
 	files_fini(&files);
 }
 
 void join_bootstrap(struct intent *in, int64_t now_ms)
 {
-	int rc = join_settle(in, BOOTSTRAP_AUTHOR, BOOTSTRAP_REASON, now_ms);
+	int err = join_settle(in, BOOTSTRAP_AUTHOR, BOOTSTRAP_REASON, now_ms);
 
-	if (rc && rc != -EALREADY)
-		log_error("bootstrap-failed", "why=\"%s\"", strerror(-rc));
+	if (err && err != -EALREADY)
+		log_error("bootstrap-failed", "why=\"%s\"", strerror(-err));
 }
 
 void join_end(struct intent *in)

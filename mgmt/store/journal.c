@@ -138,22 +138,22 @@ uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const 
 int journal_flush(struct journal *j, struct store *s)
 {
 	struct event batch[BATCH];
-	int rc = journal_load(j, s);
+	int err = journal_load(j, s);
 
 	if (j->stored + 1 < j->oldest)
 		j->stored = j->oldest - 1;
-	while (!rc && j->stored < j->last) {
+	while (!err && j->stored < j->last) {
 		size_t n = 0;
 
 		while (n < BATCH && j->stored + n < j->last) {
 			batch[n] = j->ring[(j->stored + n + 1) % j->max];
 			n++;
 		}
-		rc = store_put_events(s, batch, n);
-		if (!rc)
+		err = store_put_events(s, batch, n);
+		if (!err)
 			j->stored += n;
 	}
-	return rc;
+	return err;
 }
 
 uint64_t journal_last(const struct journal *j)

@@ -208,7 +208,7 @@ static int put_file(FILE *out, const char *name, const struct files_item *a,
 	struct text ta, tb;
 	struct files_text none = { 0 };
 	struct match m = { NULL, NULL };
-	int rc = -1;
+	int err = -1;
 
 	if ((a && a->path) || (b && b->path)) { /* too large to compare line by line */
 		fprintf(out, "--- %s%s\n+++ %s%s\n%zu bytes, then %zu bytes: %.16s, then %.16s\n",
@@ -227,14 +227,14 @@ static int put_file(FILE *out, const char *name, const struct files_item *a,
 			fprintf(out, "--- %s%s\n+++ %s%s\n", a ? "a/" : "/dev/null", a ? name : "",
 			        b ? "b/" : "/dev/null", b ? name : "");
 			put_hunks(out, &ta, &tb, &m);
-			rc = 0;
+			err = 0;
 		}
 		free(tb.lines);
 	}
 	free(m.keep_a);
 	free(m.keep_b);
 	free(ta.lines);
-	return rc;
+	return err;
 }
 
 char *linediff_files(const struct files *from, const struct files *to)
@@ -242,9 +242,9 @@ char *linediff_files(const struct files *from, const struct files *to)
 	char *text = NULL;
 	size_t n = 0, i = 0, k = 0;
 	FILE *out = open_memstream(&text, &n);
-	int rc = out ? 0 : -1;
+	int err = out ? 0 : -1;
 
-	while (!rc && (i < from->n_items || k < to->n_items)) {
+	while (!err && (i < from->n_items || k < to->n_items)) {
 		const struct files_item *a = i < from->n_items ? &from->items[i] : NULL;
 		const struct files_item *b = k < to->n_items ? &to->items[k] : NULL;
 		int c = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
@@ -254,9 +254,9 @@ char *linediff_files(const struct files *from, const struct files *to)
 		a = c <= 0 ? a : NULL;
 		b = c >= 0 ? b : NULL;
 		if (!a || !b || strcmp(a->digest, b->digest))
-			rc = put_file(out, a ? a->name : b->name, a, b);
+			err = put_file(out, a ? a->name : b->name, a, b);
 	}
-	if (!out || fclose(out) || rc) {
+	if (!out || fclose(out) || err) {
 		free(text);
 		return NULL;
 	}

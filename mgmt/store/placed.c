@@ -40,19 +40,19 @@ static bool is_same_placement(const char *path, const struct placement *wanted)
 }
 
 /* Each change between success and failure is logged once. */
-static void note_placement_outcome(struct intent *in, const char *path, int rc, int64_t now_ms)
+static void note_placement_outcome(struct intent *in, const char *path, int err, int64_t now_ms)
 {
-	if (rc && rc != in->placement_rc) {
-		log_error("placement-not-written", "path=%s why=\"%s\"", path, strerror(-rc));
+	if (err && err != in->placement_rc) {
+		log_error("placement-not-written", "path=%s why=\"%s\"", path, strerror(-err));
 		journal_add(
 		        in->journal, now_ms, "store", "placement",
 		        "%.100s cannot be written: %s; weir-dns goes on with the key that it has",
-		        path, strerror(-rc));
-	} else if (!rc && in->placement_rc) {
+		        path, strerror(-err));
+	} else if (!err && in->placement_rc) {
 		journal_add(in->journal, now_ms, "store", "placement", "%.100s is written again",
 		            path);
 	}
-	in->placement_rc = rc;
+	in->placement_rc = err;
 }
 
 void placement_follow(struct intent *in, int64_t now_ms)
@@ -65,10 +65,10 @@ void placement_follow(struct intent *in, int64_t now_ms)
 		return;
 	/* while the hash key's file is not the head's, weir-dns keeps the key that it has */
 	if (make_client_key(head, &wanted) && !is_same_placement(path, &wanted)) {
-		int rc = placement_write(path, &wanted);
+		int err = placement_write(path, &wanted);
 
-		note_placement_outcome(in, path, rc, now_ms);
-		if (!rc)
+		note_placement_outcome(in, path, err, now_ms);
+		if (!err)
 			log_info("placement-written", "made_of=%s", wanted.derived_from);
 	}
 	explicit_bzero(&wanted, sizeof(wanted));

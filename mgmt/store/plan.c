@@ -139,21 +139,21 @@ int plan_compare(const struct model *from, const struct model *to, struct change
 {
 	struct plan_work w = { .arena = arena_new(ARENA_MAX) };
 	struct flat a = { 0 }, b = { 0 };
-	int rc = w.arena ? 0 : -ENOMEM;
+	int err = w.arena ? 0 : -ENOMEM;
 
-	if (!rc && from)
-		rc = flatten_model(from, w.arena, &a);
-	if (!rc)
-		rc = flatten_model(to, w.arena, &b);
-	if (!rc) {
+	if (!err && from)
+		err = flatten_model(from, w.arena, &a);
+	if (!err)
+		err = flatten_model(to, w.arena, &b);
+	if (!err) {
 		w.changes = ARENA_ARRAY(w.arena, struct plan_change, a.n + b.n + 1);
 		w.pools = ARENA_ARRAY(w.arena, struct change_plan_pool,
 		                      (from ? from->n_pools : 0) + 1);
-		rc = arena_failed(w.arena) ? -ENOMEM : 0;
+		err = arena_failed(w.arena) ? -ENOMEM : 0;
 	}
-	if (rc) {
+	if (err) {
 		arena_free(w.arena);
-		return rc;
+		return err;
 	}
 	merge_lists(&w, &a, &b);
 	struct change_plan plan = { .changes = w.changes, .pools = w.pools, .arena = w.arena };

@@ -42,30 +42,30 @@ static int copy_file(void *arg, const char *name)
 static int copy_others(const struct files *head, const struct model *m, struct files *out)
 {
 	struct mark mark = { head, calloc(head->n_items + 1, sizeof(bool)), out };
-	int rc = mark.marked ? 0 : -ENOMEM;
+	int err = mark.marked ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !rc && i < m->n_zones; i++) {
+	for (size_t i = 0; !err && i < m->n_zones; i++) {
 		const char *name = zones_file_name(&m->zones[i]);
 
 		if (name)
 			mark_file(&mark, name);
 		if (name)
-			rc = includes_of(head, name, mark_file, &mark);
+			err = includes_of(head, name, mark_file, &mark);
 	}
-	for (size_t i = 0; !rc && i < head->n_items; i++)
+	for (size_t i = 0; !err && i < head->n_items; i++)
 		if (!mark.marked[i])
-			rc = files_put(out, head->items[i].name, &head->items[i]);
+			err = files_put(out, head->items[i].name, &head->items[i]);
 	free(mark.marked);
-	return rc;
+	return err;
 }
 
 static void add_read_error(struct model_errors *errors, const char *conf_dir, const char *zone,
-                           const char *name, int rc)
+                           const char *name, int err)
 {
 	char text[512];
 
 	snprintf(text, sizeof(text), "zone %.200s: %s/%s cannot be read: %s", zone, conf_dir, name,
-	         strerror(-rc));
+	         strerror(-err));
 	model_errors_add(errors, name, 0, "dns.zones", text);
 }
 
@@ -78,34 +78,34 @@ static int reload_zone(const struct files *head, const struct model_zone *zone,
 
 	if (!name)
 		return 0;
-	int rc = includes_gather(out, conf_dir, name);
-	if (!rc || rc == -ENOMEM)
-		return rc;
-	add_read_error(errors, conf_dir, zone->name, name, rc);
+	int err = includes_gather(out, conf_dir, name);
+	if (!err || err == -ENOMEM)
+		return err;
+	add_read_error(errors, conf_dir, zone->name, name, err);
 	if (!skip)
 		return -EINVAL;
-	rc = copy_file(&mark, name);
-	return rc ? rc : includes_of(head, name, copy_file, &mark);
+	err = copy_file(&mark, name);
+	return err ? err : includes_of(head, name, copy_file, &mark);
 }
 
 int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
                  struct files *out, struct model_errors *errors)
 {
 	struct files files = { 0 };
-	int rc = copy_others(head, m, &files), worst = 0;
+	int err = copy_others(head, m, &files), worst = 0;
 
 	*errors = (struct model_errors){ 0 };
-	for (size_t i = 0; !rc && i < m->n_zones; i++) {
-		rc = reload_zone(head, &m->zones[i], conf_dir, skip, &files, errors);
-		if (rc == -EINVAL) { /* go on: all errors are reported */
-			worst = rc;
-			rc = 0;
+	for (size_t i = 0; !err && i < m->n_zones; i++) {
+		err = reload_zone(head, &m->zones[i], conf_dir, skip, &files, errors);
+		if (err == -EINVAL) { /* go on: all errors are reported */
+			worst = err;
+			err = 0;
 		}
 	}
-	rc = rc ? rc : worst;
-	if (rc)
+	err = err ? err : worst;
+	if (err)
 		files_fini(&files);
 	else
 		*out = files;
-	return rc;
+	return err;
 }

@@ -9,11 +9,11 @@
 #include <stdarg.h>
 #include <string.h>
 
-int sql_errno(int rc)
+int sql_errno(int err)
 {
-	if (rc == SQLITE_READONLY_DBMOVED) /* the file was removed: treat it as corrupt */
+	if (err == SQLITE_READONLY_DBMOVED) /* the file was removed: treat it as corrupt */
 		return -EBADMSG;
-	switch (rc & 0xff) {
+	switch (err & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_DONE:
 	case SQLITE_ROW:
@@ -78,11 +78,11 @@ sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, const char *types, ...)
 
 int sql_next(sqlite3_stmt *q)
 {
-	int rc = sqlite3_step(q);
+	int err = sqlite3_step(q);
 
-	if (rc == SQLITE_ROW)
+	if (err == SQLITE_ROW)
 		return 1;
-	return sql_errno(rc);
+	return sql_errno(err);
 }
 
 int sql_run(sqlite3 *db, const char *text, const char *types, ...)
@@ -94,9 +94,9 @@ int sql_run(sqlite3 *db, const char *text, const char *types, ...)
 	va_end(list);
 	if (!q)
 		return sql_errno(sqlite3_errcode(db));
-	int rc = sql_next(q);
+	int err = sql_next(q);
 	sqlite3_finalize(q);
-	return rc < 0 ? rc : 0;
+	return err < 0 ? err : 0;
 }
 
 int sql_begin(sqlite3 *db)
@@ -104,16 +104,16 @@ int sql_begin(sqlite3 *db)
 	return sql_run(db, "BEGIN IMMEDIATE", "");
 }
 
-int sql_end(sqlite3 *db, int rc)
+int sql_end(sqlite3 *db, int err)
 {
-	if (!rc &&
+	if (!err &&
 	    sqlite3_get_autocommit(db)) /* SQLite has rolled back by itself: nothing was kept */
-		rc = -EIO;
-	if (!rc)
-		rc = sql_run(db, "COMMIT", "");
-	if (rc && !sqlite3_get_autocommit(db))
+		err = -EIO;
+	if (!err)
+		err = sql_run(db, "COMMIT", "");
+	if (err && !sqlite3_get_autocommit(db))
 		sql_run(db, "ROLLBACK", "");
-	return rc;
+	return err;
 }
 
 bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size)

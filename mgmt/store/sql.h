@@ -17,7 +17,7 @@
  * Our errno for an SQLite result: -EBADMSG corrupt, -ENOSPC full, -EBUSY locked, -EROFS, -ENOMEM,
  * else -EIO.
  */
-int sql_errno(int rc);
+int sql_errno(int err);
 
 /**
  * Prepare @p text and bind what follows, by @p types: 'i' int64_t, 't' text, 'b' bytes and size_t.
@@ -31,8 +31,8 @@ int sql_next(sqlite3_stmt *q);
 int sql_run(sqlite3 *db, const char *text, const char *types, ...);
 /** Begin a transaction. @return 0 or -errno */
 int sql_begin(sqlite3 *db);
-/** Commit when @p rc is 0, else roll back. @return 0, @p rc or -errno */
-int sql_end(sqlite3 *db, int rc);
+/** Commit when @p err is 0, else roll back. @return 0, @p err or -errno */
+int sql_end(sqlite3 *db, int err);
 /** Copy a text column. @return whether it fits */
 bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size);
 

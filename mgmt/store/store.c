@@ -47,13 +47,13 @@ static int corrupt_or_nomem(sqlite3 *db)
 	return (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EBADMSG;
 }
 
-int store_noted(struct store *s, int rc)
+int store_noted(struct store *s, int err)
 {
-	if (rc == -EBADMSG)
-		rc = corrupt_or_nomem(s->db);
-	if (rc < 0 && rc != -ENOENT)
+	if (err == -EBADMSG)
+		err = corrupt_or_nomem(s->db);
+	if (err < 0 && err != -ENOENT)
 		snprintf(s->why, sizeof(s->why), "%s", sqlite3_errmsg(s->db));
-	return rc;
+	return err;
 }
 
 /* -EBADMSG unless the file is sound and of our schema or empty. */
@@ -64,57 +64,57 @@ static int check_whole(sqlite3 *db)
 
 	if (!q)
 		return sql_errno(sqlite3_errcode(db));
-	int rc = sql_next(q);
-	if (rc == 1)
-		rc = sql_text(q, 0, text, sizeof(text)) && !strcmp(text, "ok")
-		             ? 0
-		             : corrupt_or_nomem(db);
+	int err = sql_next(q);
+	if (err == 1)
+		err = sql_text(q, 0, text, sizeof(text)) && !strcmp(text, "ok")
+		              ? 0
+		              : corrupt_or_nomem(db);
 	sqlite3_finalize(q);
-	return rc;
+	return err;
 }
 
 static int open_db(const char *path, sqlite3 **db)
 {
-	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	int err = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 
-	if (rc)
-		return sql_errno(rc);
+	if (err)
+		return sql_errno(err);
 	sqlite3_busy_timeout(*db, 2000);
 	sqlite3_extended_result_codes(*db, 1);
 	/* a rollback journal needs no shared memory, which a full disk could break */
-	rc = sqlite3_exec(*db, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", NULL, NULL,
-	                  NULL);
-	if (rc)
-		return sql_errno(rc);
-	rc = check_whole(*db);
-	if (!rc)
-		rc = sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
-	if (!rc)
-		rc = store_record_schema(*db);
-	return rc ? rc : store_history_schema(*db);
+	err = sqlite3_exec(*db, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;", NULL,
+	                   NULL, NULL);
+	if (err)
+		return sql_errno(err);
+	err = check_whole(*db);
+	if (!err)
+		err = sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
+	if (!err)
+		err = store_record_schema(*db);
+	return err ? err : store_history_schema(*db);
 }
 
 int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX])
 {
 	struct store *s = calloc(1, sizeof(*s));
-	int rc = s ? 0 : -ENOMEM;
+	int err = s ? 0 : -ENOMEM;
 
 	if (s)
 		snprintf(s->state_dir, sizeof(s->state_dir), "%s", state_dir);
 
 	why[0] = '\0';
-	if (!rc)
-		rc = home_open(state_dir, &s->home, why);
-	if (rc) {
+	if (!err)
+		err = home_open(state_dir, &s->home, why);
+	if (err) {
 		free(s);
-		return rc;
+		return err;
 	}
-	rc = open_db(s->home.db, &s->db);
-	if (rc) {
+	err = open_db(s->home.db, &s->db);
+	if (err) {
 		snprintf(why, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE,
-		         s->db && sqlite3_errcode(s->db) ? sqlite3_errmsg(s->db) : strerror(-rc));
+		         s->db && sqlite3_errcode(s->db) ? sqlite3_errmsg(s->db) : strerror(-err));
 		store_close(s);
-		return rc;
+		return err;
 	}
 	*out = s;
 	return 0;
@@ -137,25 +137,25 @@ int store_put_aside(const char *state_dir, int64_t now_ms)
 int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX])
 {
 	struct store *s;
-	int rc = 0;
+	int err = 0;
 
 	why[0] = '\0';
 	if (!home_has_store(state_dir))
 		return 0;
-	rc = store_open(state_dir, &s,
-	                why); /* SQLite replays a journal that a killed process left */
+	err = store_open(state_dir, &s,
+	                 why); /* SQLite replays a journal that a killed process left */
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	if (sqlite3_close(s->db) == SQLITE_OK) {
 		s->db = NULL;
-		rc = home_move_back(&s->home, state_dir, why);
+		err = home_move_back(&s->home, state_dir, why);
 	} else {
-		rc = -EBUSY;
+		err = -EBUSY;
 		snprintf(why, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE, sqlite3_errmsg(s->db));
 	}
 	store_close(s);
-	return rc;
+	return err;
 }
 
 const char *store_reason(const struct store *s)
@@ -190,32 +190,32 @@ static bool split_supersedes(const char *text, struct version *v)
 static int put_blob(sqlite3 *db, const struct files_item *item)
 {
 	struct files_text text;
-	int rc = files_read(item, &text);
+	int err = files_read(item, &text);
 
-	if (!rc)
-		rc = sql_run(db, "INSERT OR IGNORE INTO blobs VALUES(?,?)", "tb", item->digest,
-		             text.bytes, text.n);
+	if (!err)
+		err = sql_run(db, "INSERT OR IGNORE INTO blobs VALUES(?,?)", "tb", item->digest,
+		              text.bytes, text.n);
 	files_read_end(&text);
-	return rc;
+	return err;
 }
 
 static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 {
-	int rc = sql_run(db, "DELETE FROM version_files WHERE number=?", "i", (int64_t)number);
+	int err = sql_run(db, "DELETE FROM version_files WHERE number=?", "i", (int64_t)number);
 
-	for (size_t i = 0; !rc && i < files->n_items; i++) {
+	for (size_t i = 0; !err && i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
 
 		/*
 		 * a large one stays where it is, unless the former release could take the version
 		 */
 		if (!item->path || files_fit_former(files))
-			rc = put_blob(db, item);
-		if (!rc)
-			rc = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt",
-			             (int64_t)number, item->name, item->digest);
+			err = put_blob(db, item);
+		if (!err)
+			err = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt",
+			              (int64_t)number, item->name, item->digest);
 	}
-	return rc;
+	return err;
 }
 
 /* The newest version to forget as versions of many files make the store large; 0: none. */
@@ -228,15 +228,15 @@ static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
 	                    " ORDER BY number DESC",
 	                    "");
 	int64_t number = 0;
-	int rc = q ? 1 : sql_errno(sqlite3_errcode(db));
+	int err = q ? 1 : sql_errno(sqlite3_errcode(db));
 
-	while (!number && rc == 1 && (rc = sql_next(q)) == 1)
+	while (!number && err == 1 && (err = sql_next(q)) == 1)
 		if (sqlite3_column_int64(q, 1) > (int64_t)STORE_FILES_MAX &&
 		    sqlite3_column_int64(q, 0) + (int64_t)STORE_VERSIONS_MIN <= (int64_t)head)
 			number = sqlite3_column_int64(q, 0);
 	sqlite3_finalize(q);
 	*out = number;
-	return rc < 0 ? rc : 0;
+	return err < 0 ? err : 0;
 }
 
 /* Versions go when they, or their files, are too many; blobs without a version go too. */
@@ -251,55 +251,55 @@ static int forget_old_versions(sqlite3 *db, uint64_t head)
 	};
 	int64_t least = (int64_t)head - (int64_t)STORE_VERSIONS_MAX;
 	int64_t crowd = 0;
-	int rc = crowded_up_to(db, head, &crowd);
+	int err = crowded_up_to(db, head, &crowd);
 
 	least = crowd > least ? crowd : least;
-	if (rc || least <= 0)
-		return rc;
-	for (size_t i = 0; !rc && i < sizeof(deletes) / sizeof(deletes[0]); i++)
-		rc = sql_run(db, deletes[i], "i", least);
-	if (!rc)
-		rc = sql_run(
+	if (err || least <= 0)
+		return err;
+	for (size_t i = 0; !err && i < sizeof(deletes) / sizeof(deletes[0]); i++)
+		err = sql_run(db, deletes[i], "i", least);
+	if (!err)
+		err = sql_run(
 		        db,
 		        "DELETE FROM blobs WHERE digest NOT IN (SELECT digest FROM version_files)",
 		        "");
-	return rc;
+	return err;
 }
 
 int store_put_version(struct store *s, const struct version *v, const struct files *files)
 {
 	char supersedes[VERSION_SUPERSEDES_MAX * DIGEST_TEXT_MAX + 1];
-	int rc = sql_begin(s->db);
+	int err = sql_begin(s->db);
 
 	store_join_supersedes(v, supersedes, sizeof(supersedes));
-	if (!rc) /* a version that is replaced has lost, and stays visible */
-		rc = store_history_replace(s->db, v);
-	if (!rc)
-		rc = sql_run(s->db, "INSERT OR REPLACE INTO versions VALUES(?,?,?,?,?,?,?,?,?,?)",
-		             "itttttiiit", (int64_t)v->number, v->digest, v->parent, v->author,
-		             v->reason, v->node, v->time_ms, v->effective_ms, v->confirm_by_ms,
-		             supersedes);
-	if (!rc)
-		rc = put_files(s->db, v->number, files);
-	if (!rc)
-		rc = forget_old_versions(s->db, v->number);
-	if (!rc)
-		rc = store_record_version(s, v);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
+	if (!err) /* a version that is replaced has lost, and stays visible */
+		err = store_history_replace(s->db, v);
+	if (!err)
+		err = sql_run(s->db, "INSERT OR REPLACE INTO versions VALUES(?,?,?,?,?,?,?,?,?,?)",
+		              "itttttiiit", (int64_t)v->number, v->digest, v->parent, v->author,
+		              v->reason, v->node, v->time_ms, v->effective_ms, v->confirm_by_ms,
+		              supersedes);
+	if (!err)
+		err = put_files(s->db, v->number, files);
+	if (!err)
+		err = forget_old_versions(s->db, v->number);
+	if (!err)
+		err = store_record_version(s, v);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
 }
 
 int store_confirm(struct store *s, uint64_t number)
 {
-	int rc = sql_begin(s->db);
+	int err = sql_begin(s->db);
 
-	if (!rc)
-		rc = sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?", "i",
-		             (int64_t)number);
-	if (!rc)
-		rc = store_record_confirmed(s, number);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
+	if (!err)
+		err = sql_run(s->db, "UPDATE versions SET confirm_by_ms=0 WHERE number=?", "i",
+		              (int64_t)number);
+	if (!err)
+		err = store_record_confirmed(s, number);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
 }
 
 /* The former release does not write columns 10 to 12: they may be NULL. */
@@ -339,18 +339,18 @@ int store_versions(struct store *s, uint64_t before, struct version *out, size_t
 	        " version_keys k ON k.number=v.number AND k.digest=v.digest"
 	        " WHERE v.number<? ORDER BY v.number DESC LIMIT ?",
 	        "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
-	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
-	while (!rc) {
-		rc = sql_next(q);
-		if (rc <= 0)
+	while (!err) {
+		err = sql_next(q);
+		if (err <= 0)
 			break;
-		rc = read_version_row(q, &out[n]);
-		n += !rc;
+		err = read_version_row(q, &out[n]);
+		n += !err;
 	}
-	rc = store_noted(s, rc);
+	err = store_noted(s, err);
 	sqlite3_finalize(q);
-	return rc ? rc : n;
+	return err ? err : n;
 }
 
 int store_version(struct store *s, uint64_t number, struct version *out)
@@ -373,13 +373,13 @@ static int find_large(const struct store *s, const char *name, const char *diges
 	char path[PATH_MAX];
 	uint64_t n;
 	bool whole;
-	int rc = blobs_have(s->state_dir, digest, &n, &whole);
+	int err = blobs_have(s->state_dir, digest, &n, &whole);
 
-	if (!rc && whole)
-		rc = blobs_path(s->state_dir, digest, path);
-	else if (!rc)
-		rc = -EIO;
-	return rc ? rc : files_add_path(files, name, path, digest, n);
+	if (!err && whole)
+		err = blobs_path(s->state_dir, digest, path);
+	else if (!err)
+		err = -EIO;
+	return err ? err : files_add_path(files, name, path, digest, n);
 }
 
 static int read_file_row(const struct store *s, sqlite3_stmt *q, struct files *files)
@@ -394,8 +394,8 @@ static int read_file_row(const struct store *s, sqlite3_stmt *q, struct files *f
 		return find_large(s, name, digest, files);
 	if (strcmp(digest_bytes(bytes ? bytes : "", n, found), digest))
 		return -EBADMSG;
-	int rc = files_add(files, name, bytes, n);
-	return rc == -ENOMEM ? rc : rc ? -EBADMSG : 0;
+	int err = files_add(files, name, bytes, n);
+	return err == -ENOMEM ? err : err ? -EBADMSG : 0;
 }
 
 int store_files(struct store *s, uint64_t number, struct files *out)
@@ -405,22 +405,22 @@ int store_files(struct store *s, uint64_t number, struct files *out)
 	                    "SELECT f.name, f.digest, b.bytes FROM version_files f LEFT JOIN"
 	                    " blobs b ON b.digest=f.digest WHERE f.number=? ORDER BY f.name",
 	                    "i", (int64_t)number);
-	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db));
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
 	struct files files = { 0 };
 
-	while (!rc) {
-		rc = sql_next(q);
-		if (rc <= 0)
+	while (!err) {
+		err = sql_next(q);
+		if (err <= 0)
 			break;
-		rc = read_file_row(s, q, &files);
+		err = read_file_row(s, q, &files);
 	}
-	if (!rc && files.n_items == 0)
-		rc = -ENOENT;
-	rc = store_noted(s, rc);
+	if (!err && files.n_items == 0)
+		err = -ENOENT;
+	err = store_noted(s, err);
 	sqlite3_finalize(q);
-	if (rc) {
+	if (err) {
 		files_fini(&files);
-		return rc;
+		return err;
 	}
 	*out = files;
 	return 0;
@@ -437,23 +437,23 @@ static int put_override_row(sqlite3 *db, const struct override *o)
 
 int store_write_override(struct store *s, const struct override *o)
 {
-	int rc = put_override_row(s->db, o);
+	int err = put_override_row(s->db, o);
 
-	return rc ? rc : store_record_override(s, o);
+	return err ? err : store_record_override(s, o);
 }
 
 int store_put_overrides(struct store *s, const struct overrides *set)
 {
-	int rc = sql_begin(s->db);
+	int err = sql_begin(s->db);
 
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM overrides", "");
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM override_principals", "");
-	for (size_t i = 0; !rc && i < set->n_items; i++)
-		rc = store_write_override(s, &set->items[i]);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM overrides", "");
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM override_principals", "");
+	for (size_t i = 0; !err && i < set->n_items; i++)
+		err = store_write_override(s, &set->items[i]);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
 }
 
 /* A row is checked like an override of a peer: a damaged one must not come into force. */
@@ -489,39 +489,39 @@ int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
 	        "SELECT o.*, p.principal FROM overrides o LEFT JOIN override_principals p"
 	        " ON p.id=o.id AND p.generation=o.generation",
 	        "");
-	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db));
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
 
-	while (!rc) {
+	while (!err) {
 		struct override o;
 
-		rc = sql_next(q);
-		if (rc <= 0)
+		err = sql_next(q);
+		if (err <= 0)
 			break;
-		rc = read_override(q, &o);
-		if (!rc)
-			rc = overrides_merge(set, &o, now_ms);
-		rc = rc > 0 ? 0 : rc;
+		err = read_override(q, &o);
+		if (!err)
+			err = overrides_merge(set, &o, now_ms);
+		err = err > 0 ? 0 : err;
 	}
-	rc = store_noted(s, rc);
+	err = store_noted(s, err);
 	sqlite3_finalize(q);
-	return rc;
+	return err;
 }
 
 int store_put_events(struct store *s, const struct event *events, size_t n)
 {
-	int rc = n ? sql_begin(s->db) : 0;
+	int err = n ? sql_begin(s->db) : 0;
 
 	if (!n)
 		return 0;
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = sql_run(s->db, "INSERT OR REPLACE INTO events VALUES(?,?,?,?,?,?)", "iitttt",
-		             (int64_t)events[i].id, events[i].time_ms, events[i].kind,
-		             events[i].subject, events[i].message, events[i].node);
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM events WHERE id<=?", "i",
-		             (int64_t)events[n - 1].id - (int64_t)STORE_EVENTS_MAX);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
+	for (size_t i = 0; !err && i < n; i++)
+		err = sql_run(s->db, "INSERT OR REPLACE INTO events VALUES(?,?,?,?,?,?)", "iitttt",
+		              (int64_t)events[i].id, events[i].time_ms, events[i].kind,
+		              events[i].subject, events[i].message, events[i].node);
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM events WHERE id<=?", "i",
+		              (int64_t)events[n - 1].id - (int64_t)STORE_EVENTS_MAX);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
 }
 
 static int read_event(sqlite3_stmt *q, struct event *e)
@@ -543,35 +543,35 @@ int store_events(struct store *s, struct event *out, size_t max)
 	                    "SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?)"
 	                    " ORDER BY id",
 	                    "i", (int64_t)max);
-	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
-	while (!rc) {
-		rc = sql_next(q);
-		if (rc <= 0)
+	while (!err) {
+		err = sql_next(q);
+		if (err <= 0)
 			break;
-		rc = read_event(q, &out[n]);
-		n += !rc;
+		err = read_event(q, &out[n]);
+		n += !err;
 	}
-	rc = store_noted(s, rc);
+	err = store_noted(s, err);
 	sqlite3_finalize(q);
-	return rc ? rc : n;
+	return err ? err : n;
 }
 
 int store_put_reply(struct store *s, const char *key, const char *request_digest, unsigned status,
                     const char *body, int64_t now_ms)
 {
-	int rc = sql_begin(s->db);
+	int err = sql_begin(s->db);
 
-	if (!rc)
-		rc = sql_run(s->db, "INSERT OR REPLACE INTO replies VALUES(?,?,?,?,?)", "ttiti",
-		             key, request_digest, (int64_t)status, body, now_ms);
-	if (!rc)
-		rc = sql_run(s->db,
-		             "DELETE FROM replies WHERE time_ms<? OR key NOT IN"
-		             " (SELECT key FROM replies ORDER BY time_ms DESC LIMIT ?)",
-		             "ii", now_ms - DAY_MS, (int64_t)STORE_REPLIES_MAX);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
+	if (!err)
+		err = sql_run(s->db, "INSERT OR REPLACE INTO replies VALUES(?,?,?,?,?)", "ttiti",
+		              key, request_digest, (int64_t)status, body, now_ms);
+	if (!err)
+		err = sql_run(s->db,
+		              "DELETE FROM replies WHERE time_ms<? OR key NOT IN"
+		              " (SELECT key FROM replies ORDER BY time_ms DESC LIMIT ?)",
+		              "ii", now_ms - DAY_MS, (int64_t)STORE_REPLIES_MAX);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
 }
 
 int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
@@ -581,16 +581,16 @@ int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEX
 	                              "SELECT request, status, body FROM replies WHERE key=? AND"
 	                              " time_ms>=?",
 	                              "ti", key, now_ms - DAY_MS);
-	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 
-	if (rc == 1 && sql_text(q, 0, request_digest, DIGEST_TEXT_MAX)) {
+	if (err == 1 && sql_text(q, 0, request_digest, DIGEST_TEXT_MAX)) {
 		*status = (unsigned)sqlite3_column_int(q, 1);
 		*body = strdup((const char *)sqlite3_column_text(q, 2));
-		rc = *body ? 0 : -ENOMEM;
-	} else if (rc >= 0) {
-		rc = rc == 1 ? -EBADMSG : -ENOENT;
+		err = *body ? 0 : -ENOMEM;
+	} else if (err >= 0) {
+		err = err == 1 ? -EBADMSG : -ENOENT;
 	}
-	rc = store_noted(s, rc);
+	err = store_noted(s, err);
 	sqlite3_finalize(q);
-	return rc;
+	return err;
 }

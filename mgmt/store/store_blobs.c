@@ -11,10 +11,10 @@
 int store_blob(struct store *s, const char *digest, char **bytes, size_t *n)
 {
 	sqlite3_stmt *q = sql_prepare(s->db, "SELECT bytes FROM blobs WHERE digest=?", "t", digest);
-	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
-	const void *found = rc == 1 ? sqlite3_column_blob(q, 0) : NULL;
-	size_t n_found = rc == 1 ? (size_t)sqlite3_column_bytes(q, 0) : 0;
-	char *copy = rc == 1 ? malloc(n_found + 1) : NULL;
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	const void *found = err == 1 ? sqlite3_column_blob(q, 0) : NULL;
+	size_t n_found = err == 1 ? (size_t)sqlite3_column_bytes(q, 0) : 0;
+	char *copy = err == 1 ? malloc(n_found + 1) : NULL;
 
 	if (copy) {
 		if (n_found)
@@ -22,9 +22,9 @@ int store_blob(struct store *s, const char *digest, char **bytes, size_t *n)
 		*bytes = copy;
 		*n = n_found;
 	}
-	rc = rc == 1 ? (copy ? 0 : -ENOMEM) : rc ? rc : -ENOENT;
+	err = err == 1 ? (copy ? 0 : -ENOMEM) : err ? err : -ENOENT;
 	sqlite3_finalize(q);
-	return store_noted(s, rc);
+	return store_noted(s, err);
 }
 
 bool store_has_blob(struct store *s, const char *digest)

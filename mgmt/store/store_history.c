@@ -36,16 +36,16 @@ int store_history_schema(sqlite3 *db)
 static int copy_to_lost(sqlite3 *db, uint64_t number, const char *digest, const char *why,
                         int64_t now_ms)
 {
-	int rc = sql_run(
+	int err = sql_run(
 	        db,
 	        "INSERT INTO lost SELECT NULL, number, digest, parent, author, reason, node, time_ms, ?, ?"
 	        " FROM versions WHERE number=? AND digest<>?",
 	        "itit", now_ms, why, (int64_t)number, digest);
 
-	if (!rc)
-		rc = sql_run(db, "DELETE FROM lost WHERE id<=(SELECT max(id) FROM lost)-?", "i",
-		             (int64_t)STORE_LOST_MAX);
-	return rc;
+	if (!err)
+		err = sql_run(db, "DELETE FROM lost WHERE id<=(SELECT max(id) FROM lost)-?", "i",
+		              (int64_t)STORE_LOST_MAX);
+	return err;
 }
 
 static int note_undoing(sqlite3 *db, const struct version *v)
@@ -61,11 +61,11 @@ int store_history_replace(sqlite3 *db, const struct version *v)
 	char why[EVENT_TEXT_MAX];
 
 	snprintf(why, sizeof(why), "replaced by the version of this number from %s", v->node);
-	int rc = copy_to_lost(db, v->number, v->digest, why, v->time_ms);
-	if (!rc)
-		rc = sql_run(db, "INSERT OR REPLACE INTO version_keys VALUES(?,?,?)", "itt",
-		             (int64_t)v->number, v->digest, v->hash_key);
-	return rc ? rc : note_undoing(db, v);
+	int err = copy_to_lost(db, v->number, v->digest, why, v->time_ms);
+	if (!err)
+		err = sql_run(db, "INSERT OR REPLACE INTO version_keys VALUES(?,?,?)", "itt",
+		              (int64_t)v->number, v->digest, v->hash_key);
+	return err ? err : note_undoing(db, v);
 }
 
 int store_put_pending(struct store *s, const struct pending *p)
@@ -81,25 +81,25 @@ int store_pending(struct store *s, struct pending *out)
 {
 	sqlite3_stmt *q =
 	        sql_prepare(s->db, "SELECT number, digest, boot, due_ms, left_ms FROM pending", "");
-	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 	struct pending p = { 0 };
 
-	if (rc == 1) {
+	if (err == 1) {
 		p.number = (uint64_t)sqlite3_column_int64(q, 0);
 		p.due_ms = sqlite3_column_int64(q, 3);
 		p.left_ms = sqlite3_column_int64(q, 4);
-		rc = sql_text(q, 1, p.digest, sizeof(p.digest)) &&
-		                     sql_text(q, 2, p.boot, sizeof(p.boot)) && p.left_ms >= 0
-		             ? 0
-		             : -EBADMSG;
-	} else if (rc == 0) {
-		rc = -ENOENT;
+		err = sql_text(q, 1, p.digest, sizeof(p.digest)) &&
+		                      sql_text(q, 2, p.boot, sizeof(p.boot)) && p.left_ms >= 0
+		              ? 0
+		              : -EBADMSG;
+	} else if (err == 0) {
+		err = -ENOENT;
 	}
-	rc = store_noted(s, rc);
+	err = store_noted(s, err);
 	sqlite3_finalize(q);
-	if (!rc)
+	if (!err)
 		*out = p;
-	return rc;
+	return err;
 }
 
 int store_put_untold(struct store *s, uint64_t number, const char *digest)
@@ -114,28 +114,29 @@ bool store_is_untold(struct store *s, uint64_t number, const char *digest)
 {
 	sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM untold WHERE number=? AND digest=?",
 	                              "it", (int64_t)number, digest);
-	int rc = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 
-	store_noted(s, rc);
+	store_noted(s, err);
 	sqlite3_finalize(q);
-	return rc == 1;
+	return err == 1;
 }
 
 int store_lose_version(struct store *s, const struct version *v, const char *why, int64_t now_ms)
 {
-	int rc = sql_begin(s->db);
+	int err = sql_begin(s->db);
 
-	if (!rc)
-		rc = copy_to_lost(s->db, v->number, "", why, now_ms);
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM versions WHERE number=?", "i", (int64_t)v->number);
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM version_files WHERE number=?", "i",
-		             (int64_t)v->number);
-	if (!rc)
-		rc = sql_run(s->db, "DELETE FROM undoing WHERE number=?", "i", (int64_t)v->number);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
+	if (!err)
+		err = copy_to_lost(s->db, v->number, "", why, now_ms);
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM versions WHERE number=?", "i",
+		              (int64_t)v->number);
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM version_files WHERE number=?", "i",
+		              (int64_t)v->number);
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM undoing WHERE number=?", "i", (int64_t)v->number);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
 }
 
 static int read_lost(sqlite3_stmt *q, struct version_lost *out)
@@ -162,16 +163,16 @@ int store_lost(struct store *s, struct version_lost *out, size_t max)
 	                    "SELECT number, digest, parent, author, reason, node, time_ms, lost_ms,"
 	                    " why FROM lost ORDER BY id DESC LIMIT ?",
 	                    "i", (int64_t)max);
-	int rc = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
 
-	while (!rc) {
-		rc = sql_next(q);
-		if (rc <= 0)
+	while (!err) {
+		err = sql_next(q);
+		if (err <= 0)
 			break;
-		rc = read_lost(q, &out[n]);
-		n += !rc;
+		err = read_lost(q, &out[n]);
+		n += !err;
 	}
-	rc = store_noted(s, rc);
+	err = store_noted(s, err);
 	sqlite3_finalize(q);
-	return rc ? rc : n;
+	return err ? err : n;
 }

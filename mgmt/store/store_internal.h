@@ -17,8 +17,8 @@ struct store {
 	struct store_request request; /* that changes are made for; key "": none */
 };
 
-/* Note why a call failed; gives @p rc back. */
-int store_noted(struct store *s, int rc);
+/* Note why a call failed; gives @p err back. */
+int store_noted(struct store *s, int err);
 /* The digests that a version supersedes as one text. */
 void store_join_supersedes(const struct version *v, char *out, size_t size);
 /* Make the tables of store_history.c. @return 0 or -errno */

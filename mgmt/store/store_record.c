@@ -41,11 +41,11 @@ static int note_request(struct store *s, const char *what)
 int store_record_version(struct store *s, const struct version *v)
 {
 	char what[48];
-	int rc = sql_run(s->db, "INSERT OR REPLACE INTO version_principals VALUES(?,?,?)", "itt",
-	                 (int64_t)v->number, v->digest, v->principal);
+	int err = sql_run(s->db, "INSERT OR REPLACE INTO version_principals VALUES(?,?,?)", "itt",
+	                  (int64_t)v->number, v->digest, v->principal);
 
 	snprintf(what, sizeof(what), "{\"version\":%llu}", (unsigned long long)v->number);
-	return rc ? rc : note_request(s, what);
+	return err ? err : note_request(s, what);
 }
 
 int store_record_confirmed(struct store *s, uint64_t number)
@@ -65,17 +65,17 @@ int store_record_override(struct store *s, const struct override *o)
 int store_put_some(struct store *s, const struct override *list, const bool *which, size_t n)
 {
 	char what[MODEL_ID_MAX + 32] = "";
-	int rc = sql_begin(s->db);
+	int err = sql_begin(s->db);
 
-	for (size_t i = 0; !rc && i < n; i++) {
+	for (size_t i = 0; !err && i < n; i++) {
 		if (!which[i])
 			continue;
-		rc = store_write_override(s, &list[i]);
+		err = store_write_override(s, &list[i]);
 		if (!what[0]) /* the first is what the command was about */
 			snprintf(what, sizeof(what), "{\"override\":\"%s\"}", list[i].id);
 	}
-	if (!rc && what[0])
-		rc = note_request(s, what);
-	rc = store_noted(s, rc);
-	return sql_end(s->db, rc);
+	if (!err && what[0])
+		err = note_request(s, what);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
 }

@@ -35,16 +35,16 @@ static int find_parent(struct intent *in, const struct version *v, struct versio
 int intent_last_confirmed(struct intent *in, struct version *out)
 {
 	const struct version *head = intent_head(in);
-	int rc = !head ? -ENOENT : in->store && !in->failing ? 0 : -EROFS;
+	int err = !head ? -ENOENT : in->store && !in->failing ? 0 : -EROFS;
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	struct version v = *head;
-	while (!rc && v.confirm_by_ms)
-		rc = find_parent(in, &v, &v);
-	if (!rc)
+	while (!err && v.confirm_by_ms)
+		err = find_parent(in, &v, &v);
+	if (!err)
 		*out = v;
-	return rc;
+	return err;
 }
 
 /*
@@ -90,7 +90,7 @@ static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
 	struct version to;
 	int64_t off_ms = now_ms - head.confirm_by_ms;
 	bool as_announced = off_ms >= -SHOWN_OFF_MS && off_ms <= SHOWN_OFF_MS;
-	int rc = intent_last_confirmed(in, &to);
+	int err = intent_last_confirmed(in, &to);
 
 	struct intent_change change = { .rollback_to = to.number,
 		                        .author = "weir",
@@ -98,16 +98,16 @@ static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
 		                        .undoes = head.number,
 		                        .pending = INTENT_PENDING_IGNORE,
 		                        .dated_ms = as_announced ? head.confirm_by_ms : now_ms };
-	if (!rc)
-		rc = intent_change(in, &change, now_ms, &changed);
-	if (!rc && !changed.changed) /* the files are the same: there is nothing to undo */
-		rc = intent_confirm(in, head.number, "weir", now_ms);
-	if (rc && !in->rollback_failed)
+	if (!err)
+		err = intent_change(in, &change, now_ms, &changed);
+	if (!err && !changed.changed) /* the files are the same: there is nothing to undo */
+		err = intent_confirm(in, head.number, "weir", now_ms);
+	if (err && !in->rollback_failed)
 		log_error("rollback-failed", "version=%" PRIu64 " why=\"%s\"", head.number,
-		          strerror(-rc));
-	in->rollback_failed = rc != 0;
+		          strerror(-err));
+	in->rollback_failed = err != 0;
 	intent_changed_fini(&changed);
-	return rc;
+	return err;
 }
 
 int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms)
@@ -179,14 +179,14 @@ int64_t intent_joined_ms(const struct intent *in, const struct intent_change *ch
 static int confirm_joined(struct intent *in, int64_t now_ms)
 {
 	struct version v = *intent_head(in);
-	int rc = 0;
+	int err = 0;
 
-	while (!rc && v.confirm_by_ms) {
-		rc = intent_stored(in, store_confirm(in->store, v.number), now_ms);
-		if (!rc && find_parent(in, &v, &v))
+	while (!err && v.confirm_by_ms) {
+		err = intent_stored(in, store_confirm(in->store, v.number), now_ms);
+		if (!err && find_parent(in, &v, &v))
 			break;
 	}
-	return rc;
+	return err;
 }
 
 int intent_may_confirm(const struct intent *in, uint64_t number)
@@ -202,10 +202,10 @@ int intent_may_confirm(const struct intent *in, uint64_t number)
 
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
 {
-	int rc = intent_may_confirm(in, number);
+	int err = intent_may_confirm(in, number);
 
-	if (rc)
-		return rc;
+	if (err)
+		return err;
 	if (confirm_joined(in, now_ms))
 		return -EROFS;
 	/* joined versions that memory has are confirmed with it */

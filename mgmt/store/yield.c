@@ -81,13 +81,13 @@ int yield_head(struct intent *in, const char *why, int64_t now_ms)
 	v = head->version;
 	if (store_versions(in->store, v.number, &parent, 1) != 1)
 		return -ENOENT;
-	int rc = intent_stored(in, store_lose_version(in->store, &v, why, now_ms), now_ms);
-	if (rc)
-		return rc;
-	rc = intent_load_recent(in, now_ms);
-	if (rc) { /* the versions before cannot be read: put the head back */
+	int err = intent_stored(in, store_lose_version(in->store, &v, why, now_ms), now_ms);
+	if (err)
+		return err;
+	err = intent_load_recent(in, now_ms);
+	if (err) { /* the versions before cannot be read: put the head back */
 		intent_stored(in, store_put_version(in->store, &v, &head->files), now_ms);
-		return rc;
+		return err;
 	}
 	if (in->untold)
 		intent_stored(in, store_put_untold(in->store, 0, ""), now_ms);

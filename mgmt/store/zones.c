@@ -135,17 +135,17 @@ int zones_judge(const struct model *m, const struct zones_how *how, struct model
                 struct zones_findings *said)
 {
 	struct judging j = { m, how, errors, said, 0 };
-	int rc = start_report(said, m->n_zones);
+	int err = start_report(said, m->n_zones);
 
-	if (!rc)
-		rc = zones_check(m, judge_message, &j);
-	if (!rc)
+	if (!err)
+		err = zones_check(m, judge_message, &j);
+	if (!err)
 		compare_serials(m, how->head, said);
-	if (rc == -EINVAL && j.n_refused == 0) /* an automatic rollback: nothing was refused */
-		rc = 0;
-	else if (!rc && j.n_refused)
-		rc = -EINVAL;
-	return !rc && arena_failed(said->arena) ? -ENOMEM : rc;
+	if (err == -EINVAL && j.n_refused == 0) /* an automatic rollback: nothing was refused */
+		err = 0;
+	else if (!err && j.n_refused)
+		err = -EINVAL;
+	return !err && arena_failed(said->arena) ? -ENOMEM : err;
 }
 
 /* Replacing the files of bad zones by the head's. */
@@ -200,14 +200,14 @@ static int skip_zone(struct skip *s, const struct model_zone *zone, const struct
 
 	if (!name || !from || !files_find(s->head_files, from))
 		return -EINVAL;
-	int rc = put_back(s, from, name);
-	return rc ? rc : includes_of(s->head_files, from, put_back_include, s);
+	int err = put_back(s, from, name);
+	return err ? err : includes_of(s->head_files, from, put_back_include, s);
 }
 
-static const char *explain_unskipped(const struct skip *s, int rc, struct arena *arena,
+static const char *explain_unskipped(const struct skip *s, int err, struct arena *arena,
                                      const struct model_zone *zone)
 {
-	return rc == -EBUSY
+	return err == -EBUSY
 	               ? arena_printf(
 	                         arena,
 	                         "zone %s cannot be skipped: zone %s, which is not skipped, uses "
@@ -227,16 +227,16 @@ int zones_skip(struct files *files, const struct model *m, const struct files *h
 
 	for (size_t i = 0; i < m->n_zones; i++) {
 		const struct model_zone *zone = &m->zones[i];
-		int rc = said->bad[i] ? skip_zone(&s, zone, find_model_zone(head, zone->name)) : 0;
+		int err = said->bad[i] ? skip_zone(&s, zone, find_model_zone(head, zone->name)) : 0;
 
-		if (rc == -ENOMEM)
-			return rc;
-		if (said->bad[i] && !rc)
+		if (err == -ENOMEM)
+			return err;
+		if (said->bad[i] && !err)
 			said->skipped[said->n_skipped++] = arena_strdup(said->arena, zone->name);
-		if (!rc)
+		if (!err)
 			continue;
 		n_failed++;
-		const char *why = explain_unskipped(&s, rc, said->arena, zone);
+		const char *why = explain_unskipped(&s, err, said->arena, zone);
 		const char *file = zones_file_name(zone); /* as the operator calls it */
 
 		model_errors_add(errors, file ? file : zone->file, 0, "dns.zones",

@@ -18,8 +18,8 @@ struct arena;
 
 /** How strict a check is. */
 struct zones_how {
-	const struct model *
-	        head; /**< in force; a zone of it that is signed and stays as it is, is taken. NULL: none */
+	/** in force; a zone of it that is signed and stays as it is, is taken. NULL: none */
+	const struct model *head;
 	bool returns; /**< to a version that was in force: signed zones are taken */
 	bool undoes;  /**< automatically: nothing about zones stops an automatic rollback */
 };
@@ -31,8 +31,8 @@ struct zones_findings {
 	size_t n_warnings, n_more; /**< kept, and beside those */
 	bool *bad;                 /**< by number of the zone; NULL: none */
 	size_t n_bad;
-	const char **
-	        skipped; /**< names of zones that keep their files, as sentences stand in warnings */
+	/** names of zones that keep their files, as sentences stand in warnings */
+	const char **skipped;
 	size_t n_skipped;
 };
 

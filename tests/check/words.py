@@ -81,6 +81,7 @@ RETIRED = (
     name("nobody", part("nobody"), "none"),
     name("stands", part("stands"), "is, says"),
     name("draft", part("drafts?"), "pending or compiled document"),
+    name("rc", whole("rc|ret|res"), "err: one name for what a call returned", ""),
     name("twin, played", part("twins?|played"), "reference model, fake", "tests/"),
     said("fellow", prose("fellows?"), "peer"),
     said("guest, heir", prose("guest owners?|heirs?"), "temporary owner, fallback owner"),

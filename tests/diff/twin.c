@@ -51,8 +51,8 @@ struct twin {
 	int nic, kernel;         /* sockets: the NIC's far side, and what the kernel is given */
 	uint64_t document;       /* its number */
 	uint64_t n_given;        /* to the kernel, that were seen there */
-	uint64_t too_long
-	        [FWD_REASON_COUNT]; /* frames that were to be sent but for their length, so far */
+	/* frames that were to be sent but for their length, so far */
+	uint64_t too_long[FWD_REASON_COUNT];
 };
 
 static void die(const char *what)

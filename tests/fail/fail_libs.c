@@ -59,24 +59,24 @@ static int use_store(void)
 	    files_add(&files, "weir.conf", "x", 1))
 		abort();
 	files_digest(&files, v.digest);
-	int rc = store_open(path, &s, why);
-	if (!rc) {
-		rc = store_put_version(s, &v, &files);
-		if (!rc)
-			rc = store_files(s, 1, &back);
-		if (!rc && (back.n_items != 1 || memcmp(back.items[0].bytes, "x", 1) != 0))
-			rc = -EBADMSG;
-		if (!rc)
-			rc = store_version(s, 1, &v);
-		if (!rc)
-			rc = store_put_events(s, &event, 1);
+	int err = store_open(path, &s, why);
+	if (!err) {
+		err = store_put_version(s, &v, &files);
+		if (!err)
+			err = store_files(s, 1, &back);
+		if (!err && (back.n_items != 1 || memcmp(back.items[0].bytes, "x", 1) != 0))
+			err = -EBADMSG;
+		if (!err)
+			err = store_version(s, 1, &v);
+		if (!err)
+			err = store_put_events(s, &event, 1);
 		snprintf(why, sizeof(why), "%s", store_reason(s));
 		store_close(s);
 	}
 	snprintf(said, sizeof(said), "%s", why);
 	files_fini(&files);
 	files_fini(&back);
-	return rc;
+	return err;
 }
 
 /* The other end of a connection, in a process of its own. */
@@ -101,64 +101,64 @@ static int serve_connection(struct ssl_ctx_st *context, int fd)
 	enum http_tls_want want;
 	struct ssl_st *tls = NULL;
 	char text[5] = "";
-	int rc = http_tls_open(context, fd, &tls);
+	int err = http_tls_open(context, fd, &tls);
 
-	if (rc)
-		return rc;
-	rc = http_tls_accept(tls, &want);
-	ssize_t n = rc ? 0 : http_tls_read(tls, text, 4, &want);
-	if (!rc && n == 4)
+	if (err)
+		return err;
+	err = http_tls_accept(tls, &want);
+	ssize_t n = err ? 0 : http_tls_read(tls, text, 4, &want);
+	if (!err && n == 4)
 		n = http_tls_write(tls, "pong", 4, &want);
-	if (!rc && n != 4)
-		rc = n < 0 ? (int)n : -EPROTO;
+	if (!err && n != 4)
+		err = n < 0 ? (int)n : -EPROTO;
 	http_tls_shutdown(tls);
 	http_tls_close(tls);
-	return rc;
+	return err;
 }
 
 /* A certificate, a handshake, a question and its answer. */
 static int use_tls(void)
 {
 	struct ssl_ctx_st *context = NULL;
-	int ends[2], status, rc;
+	int ends[2], status, err;
 
 	said[0] = '\0';
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		abort();
-	rc = http_tls_context(cert, key, &context);
+	err = http_tls_context(cert, key, &context);
 	bool counts = fail_pause(); /* the client is not to meet it */
 	pid_t pid = start_client(ends[1], ends[0]);
 	close(ends[1]);
 	if (counts)
 		fail_resume();
-	if (!rc) {
-		rc = serve_connection(context, ends[0]);
+	if (!err) {
+		err = serve_connection(context, ends[0]);
 		http_tls_context_free(context);
 	}
 	close(ends[0]);
 	waitpid(pid, &status, 0);
-	if (!rc && status)
-		rc = -EPROTO;
-	return rc;
+	if (!err && status)
+		err = -EPROTO;
+	return err;
 }
 
 static int use_probes(void)
 {
 	struct probes *p = NULL;
 	struct probe_tunnel tunnel = { .mark = 1 };
-	int rc = probe_open(&p);
+	int err = probe_open(&p);
 
 	said[0] = '\0';
-	if (!rc)
-		rc = probe_set_tunnels(p, &tunnel, 1);
-	if (!rc)
-		rc = probe_attach(p, "v0");
-	if (!rc)
-		rc = probe_attached(p, "v0");
-	if (!rc)
-		rc = probe_detach(p, "v0");
+	if (!err)
+		err = probe_set_tunnels(p, &tunnel, 1);
+	if (!err)
+		err = probe_attach(p, "v0");
+	if (!err)
+		err = probe_attached(p, "v0");
+	if (!err)
+		err = probe_detach(p, "v0");
 	probe_close(p);
-	return rc;
+	return err;
 }
 
 static int use_agent(void)
@@ -172,12 +172,12 @@ static int use_agent(void)
 
 	if (prefix_parse("10.1.0.0/16", &from))
 		abort();
-	int rc = agent_attach("v0", &options, error);
-	if (!rc)
-		rc = agent_status("v0", options.bpf_dir, &status, error);
+	int err = agent_attach("v0", &options, error);
+	if (!err)
+		err = agent_status("v0", options.bpf_dir, &status, error);
 	snprintf(said, sizeof(said), "%s", error);
 	(void)agent_detach("v0", options.bpf_dir, more);
-	return rc;
+	return err;
 }
 
 static int use_driver(void)
@@ -188,17 +188,17 @@ static int use_driver(void)
 	struct driver_reason why = { "" }, more;
 	struct driver *d = NULL;
 	bool kept;
-	int rc = driver_xdp.open(&config, &d, &kept, &why);
+	int err = driver_xdp.open(&config, &d, &kept, &why);
 
-	if (!rc) {
-		rc = driver_xdp.attach(d, &(struct model_port){ .interface = "v0", .device = "" },
-		                       &port, &why);
+	if (!err) {
+		err = driver_xdp.attach(d, &(struct model_port){ .interface = "v0", .device = "" },
+		                        &port, &why);
 		(void)driver_xdp.detach(d, "v0", &more);
 		driver_xdp.close(d);
 	}
 	(void)driver_xdp.remove(config.pin_dir, &more);
 	snprintf(said, sizeof(said), "%s", why.text);
-	return rc;
+	return err;
 }
 
 /* DPDK without a network card: its environment, workers, tables, a port with a TAP. */
@@ -213,10 +213,10 @@ static int use_dpdk(void)
 	struct driver_reason why = { "" }, more;
 	struct driver *d = NULL;
 	bool kept;
-	int rc = drivers_dpdk->open(&config, &d, &kept, &why);
+	int err = drivers_dpdk->open(&config, &d, &kept, &why);
 
-	if (!rc) {
-		rc = drivers_dpdk->attach(
+	if (!err) {
+		err = drivers_dpdk->attach(
 		        d, &(struct model_port){ .interface = "v9", .device = "net_null0" }, &port,
 		        &why);
 		(void)drivers_dpdk->detach(d, "v9", &more);
@@ -224,7 +224,7 @@ static int use_dpdk(void)
 	}
 	(void)drivers_dpdk->remove(config.pin_dir, &more);
 	snprintf(said, sizeof(said), "%s", why.text);
-	return rc;
+	return err;
 }
 
 enum {
@@ -261,7 +261,7 @@ static enum outcome run_once(size_t i, unsigned long nth, unsigned long n)
 	signal(SIGABRT, tell_crash);
 	alarm(RUN_LIMIT_S);
 	fail_arm_entry(nth, n);
-	int rc = cases[i].run();
+	int err = cases[i].run();
 	bool failed = fail_disarm();
 	char text[sizeof(said)];
 
@@ -271,13 +271,13 @@ static enum outcome run_once(size_t i, unsigned long nth, unsigned long n)
 	 * libbpf says ESRCH or ENOSPC when it cannot read or ask the kernel, DPDK EPERM or
 	 * EINVAL; and Weir that this may be memory.
 	 */
-	bool named = rc == -ENOMEM || (rc == -EPROTO && (cases[i].how & VAGUE)) ||
-	             ((rc == -ESRCH || (cases[i].how & ONCE)) && strstr(text, "memory"));
-	bool good = (rc == 0 || named) && next == 0;
+	bool named = err == -ENOMEM || (err == -EPROTO && (cases[i].how & VAGUE)) ||
+	             ((err == -ESRCH || (cases[i].how & ONCE)) && strstr(text, "memory"));
+	bool good = (err == 0 || named) && next == 0;
 
 	if (!good) {
 		printf("  call %lu: %s, says: %s; the next try: %s\n", n,
-		       rc ? strerror(-rc) : "done", text, next ? strerror(-next) : "done");
+		       err ? strerror(-err) : "done", text, next ? strerror(-next) : "done");
 		fail_show(stdout);
 		fflush(stdout);
 	}

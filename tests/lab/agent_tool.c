@@ -45,31 +45,31 @@ static int attach(int argc, char **argv, char *error)
 static int status(char **argv, char *error)
 {
 	static struct agent_status s;
-	int rc = agent_status(argv[2], argv[3], &s, error);
+	int err = agent_status(argv[2], argv[3], &s, error);
 
-	for (int i = 0; !rc && i < DECAP_REASON_COUNT; i++)
+	for (int i = 0; !err && i < DECAP_REASON_COUNT; i++)
 		printf("%s %llu %llu\n", agent_reason_name((enum decap_reason)i),
 		       (unsigned long long)s.counts[i].packets,
 		       (unsigned long long)s.counts[i].bytes);
-	return rc;
+	return err;
 }
 
 int main(int argc, char **argv)
 {
 	char error[AGENT_ERROR_MAX] = "";
-	int rc = 1;
+	int err = 1;
 
 	if (argc < 4) {
 		fprintf(stderr, "usage: agent-tool attach|detach|status IF BPF_DIR [PREFIX...]\n");
 		return 1;
 	}
 	if (!strcmp(argv[1], "attach"))
-		rc = attach(argc, argv, error);
+		err = attach(argc, argv, error);
 	else if (!strcmp(argv[1], "detach"))
-		rc = agent_detach(argv[2], argv[3], error);
+		err = agent_detach(argv[2], argv[3], error);
 	else if (!strcmp(argv[1], "status"))
-		rc = status(argv, error);
-	if (rc)
+		err = status(argv, error);
+	if (err)
 		fprintf(stderr, "agent-tool: %s\n", error);
-	return rc != 0;
+	return err != 0;
 }

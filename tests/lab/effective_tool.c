@@ -18,16 +18,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: lab-effective CONFIG NODE OUT\n");
 		return 1;
 	}
-	int rc = model_read_config(argv[1], argv[2], &m, &errors);
+	int err = model_read_config(argv[1], argv[2], &m, &errors);
 
 	for (size_t i = 0; i < errors.n_items; i++)
 		fprintf(stderr, "%s:%u: %s: %s\n", errors.items[i].file, errors.items[i].line,
 		        errors.items[i].field, errors.items[i].message);
-	if (!rc)
-		rc = model_write_effective(m, argv[3]);
-	if (rc)
-		fprintf(stderr, "lab-effective: %s\n", strerror(-rc));
+	if (!err)
+		err = model_write_effective(m, argv[3]);
+	if (err)
+		fprintf(stderr, "lab-effective: %s\n", strerror(-err));
 	model_errors_free(&errors);
 	model_free(m);
-	return rc != 0;
+	return err != 0;
 }

@@ -32,22 +32,22 @@ int main(int argc, char **argv)
 	struct probe_tunnel tunnels[16] = { 0 };
 	struct prefix source4, source6;
 	struct probes *p;
-	int n = argc - 4, rc;
+	int n = argc - 4, err;
 
 	if (n < 0 || n > 16)
 		return 1;
 	for (int i = 0; i < n; i++)
 		if (read_tunnel(argv[4 + i], &tunnels[i]))
 			return 1;
-	rc = probe_open(&p);
-	if (!rc)
-		rc = probe_set_sources(p, read_prefix(argv[2], &source4),
-		                       read_prefix(argv[3], &source6));
-	if (!rc)
-		rc = probe_set_tunnels(p, tunnels, (size_t)n);
-	if (!rc)
-		rc = probe_attach(p, argv[1]);
-	if (rc)
-		fprintf(stderr, "probe-tool: %s\n", strerror(-rc));
-	return rc != 0;
+	err = probe_open(&p);
+	if (!err)
+		err = probe_set_sources(p, read_prefix(argv[2], &source4),
+		                        read_prefix(argv[3], &source6));
+	if (!err)
+		err = probe_set_tunnels(p, tunnels, (size_t)n);
+	if (!err)
+		err = probe_attach(p, argv[1]);
+	if (err)
+		fprintf(stderr, "probe-tool: %s\n", strerror(-err));
+	return err != 0;
 }

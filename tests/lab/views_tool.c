@@ -71,22 +71,22 @@ static void set_fresh(const struct tool *t, size_t node, bool fresh)
 static int open_pages(struct tool *t, const char *run_dir)
 {
 	char path[PATH_MAX], name[24];
-	int rc = 0;
+	int err = 0;
 
-	for (size_t k = 0; !rc && k < t->n_sites; k++) {
+	for (size_t k = 0; !err && k < t->n_sites; k++) {
 		snprintf(name, sizeof(name), "n%zu", k);
-		rc = k ? peer_page_path(run_dir, name, path)
-		       : proc_path(run_dir, PROC_HEALTH_PAGE, path);
-		if (!rc)
-			rc = page_create(path, k ? PEER_PAGE_KIND : HEALTH_PAGE_KIND,
-			                 k ? PEER_PAGE_LAYOUT : HEALTH_PAGE_LAYOUT,
-			                 k ? sizeof(struct peer_page) : sizeof(struct health_page),
-			                 &t->pages[k]);
-		if (!rc)
-			rc = health_set_targets(page_of(t, k), t->targets,
-			                        t->n_sites * t->n_services, 1);
+		err = k ? peer_page_path(run_dir, name, path)
+		        : proc_path(run_dir, PROC_HEALTH_PAGE, path);
+		if (!err)
+			err = page_create(path, k ? PEER_PAGE_KIND : HEALTH_PAGE_KIND,
+			                  k ? PEER_PAGE_LAYOUT : HEALTH_PAGE_LAYOUT,
+			                  k ? sizeof(struct peer_page) : sizeof(struct health_page),
+			                  &t->pages[k]);
+		if (!err)
+			err = health_set_targets(page_of(t, k), t->targets,
+			                         t->n_sites * t->n_services, 1);
 	}
-	return rc;
+	return err;
 }
 
 static int open_tool(struct tool *t, char **argv)

@@ -84,11 +84,11 @@ struct owner_cold {
 			/** The control process's: when a change was announced; 0: none is. */
 			uint32_t scheduled_at;
 			struct owner_claim claim[OWNER_CLASSES];
-			uint32_t
-			        kept_at; /**< when an exception of the slot was last made or used */
+			/** when an exception of the slot was last made or used */
+			uint32_t kept_at;
 		};
-		struct owner_list
-		        list; /**< with agents: in place of scheduled_at and TCP's claim */
+		/** with agents: in place of scheduled_at and TCP's claim */
+		struct owner_list list;
 	};
 };
 _Static_assert(sizeof(struct owner_cold) == 32, "two cold slots in a cache line");

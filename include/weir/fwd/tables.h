@@ -151,8 +151,8 @@ struct fwd_backend {
 	uint16_t outer_vlan;    /**< VLAN id of the outer of two tags; 0: at most one tag */
 	uint16_t outer_type_be; /**< that tag's EtherType: 802.1ad, or 802.1Q */
 	uint16_t list_room;     /**< what inner_mtu leaves for a list of owners; 0: none is sent */
-	uint16_t
-	        learned_mtu; /**< the smallest MTU that a router reported on the way; 0: none did */
+	/** the smallest MTU that a router reported on the way; 0: none did */
+	uint16_t learned_mtu;
 };
 _Static_assert(sizeof(struct fwd_backend) == 64, "a cache line a backend");
 _Static_assert(__builtin_offsetof(struct fwd_backend, mac_to) == 24 &&

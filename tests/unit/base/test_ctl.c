@@ -199,8 +199,8 @@ static void a_request_and_an_answer_of_just_the_limit_go_through(void **state)
 	static char longer[REQUEST_MAX + 1];
 
 	memset(longer, 'x', REQUEST_MAX);
-	int rc = ctl_request(path, longer, 60000, &text);
-	assert_true(rc == -ECONNRESET || rc == -EPIPE);
+	int err = ctl_request(path, longer, 60000, &text);
+	assert_true(err == -ECONNRESET || err == -EPIPE);
 }
 
 static void silent_clients_give_way_to_one_that_asks(void **state)
@@ -400,13 +400,13 @@ static void a_socket_that_was_removed_is_made_again(void **state)
 	(void)state;
 	uint64_t until_ms = clock_mono_ms() + 20000;
 	char *text = NULL;
-	int rc;
+	int err;
 
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(ctl_request(path, "x", 1000, &text), -ENOENT);
-	while ((rc = ctl_request(path, "x", 1000, &text)) && clock_mono_ms() < until_ms)
+	while ((err = ctl_request(path, "x", 1000, &text)) && clock_mono_ms() < until_ms)
 		usleep(20000);
-	assert_int_equal(rc, 0);
+	assert_int_equal(err, 0);
 	free(text);
 }
 
@@ -469,12 +469,12 @@ static void a_signal_does_not_end_the_wait_for_an_answer(void **state)
 	assert_int_equal(sigaction(SIGALRM, &handler, &before), 0);
 	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
 	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
-	int rc = ctl_request(at.sun_path, "x", 20000, &text);
+	int err = ctl_request(at.sun_path, "x", 20000, &text);
 
 	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
 	sigaction(SIGALRM, &before, NULL);
 	pthread_join(server, NULL);
-	assert_int_equal(rc, 0);
+	assert_int_equal(err, 0);
 	assert_string_equal(text, "slow");
 	free(text);
 	close(fd);

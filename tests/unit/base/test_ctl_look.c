@@ -232,9 +232,9 @@ static void a_client_has_a_moment_before_it_gives_way(void **state)
 	for (uint64_t silent_ms = 0; silent_ms <= 50; silent_ms += silent_ms ? 1 : 49) {
 		c->silence.at_ms = loop_now_ms(loop) + 30000 - silent_ms;
 		c->fd = ends[0];
-		int rc = accept_instead(ctl, ctl->fd);
+		int err = accept_instead(ctl, ctl->fd);
 
-		assert_int_equal(rc, silent_ms < 50 ? -EMFILE : -EAGAIN); /* nobody waits */
+		assert_int_equal(err, silent_ms < 50 ? -EMFILE : -EAGAIN); /* nobody waits */
 		assert_int_equal(c->fd, silent_ms < 50 ? ends[0] : -1);
 	}
 	assert_int_equal(ctl->counters.refused_clients, 1);

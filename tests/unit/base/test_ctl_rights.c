@@ -87,7 +87,7 @@ static int next_number(void)
 static const struct {
 	const char *why, *group;
 	bool has_group;
-	int chown_error, chmod_error, rc;
+	int chown_error, chmod_error, err;
 	gid_t given_to; /* 0: to no group */
 	mode_t mode;    /* 0: it stays as it was made, for its owner alone */
 } cases[] = {
@@ -115,11 +115,11 @@ static void a_socket_is_its_group_s_or_is_not_there(void **state)
 		chmod_error = cases[i].chmod_error;
 		given_to = 0;
 		mode_set = 0;
-		assert_int_equal(open_listener(&at, cases[i].group, &fd), cases[i].rc);
+		assert_int_equal(open_listener(&at, cases[i].group, &fd), cases[i].err);
 		assert_int_equal(given_to, cases[i].given_to);
 		assert_int_equal(mode_set, cases[i].mode);
-		assert_int_equal(lstat(at.sun_path, &st), cases[i].rc ? -1 : 0);
-		if (cases[i].rc) {
+		assert_int_equal(lstat(at.sun_path, &st), cases[i].err ? -1 : 0);
+		if (cases[i].err) {
 			assert_int_equal(fd, -7);
 		} else {
 			assert_int_equal(st.st_mode & 0777, 0600); /* until then */

@@ -115,7 +115,7 @@ static void a_request_is_sent_whole_or_says_why(void **state)
 	static const struct {
 		int steps[5];
 		size_t n_steps;
-		int wait_says, rc;
+		int wait_says, err;
 		unsigned n_waits;
 		const char *sent;
 	} cases[] = {
@@ -135,7 +135,7 @@ static void a_request_is_sent_whole_or_says_why(void **state)
 		wire.steps = cases[i].steps;
 		wire.n_steps = cases[i].n_steps;
 		wire.wait_says = cases[i].wait_says;
-		assert_int_equal(send_fully(7, "abcdef", 6, UINT64_MAX / 2), cases[i].rc);
+		assert_int_equal(send_fully(7, "abcdef", 6, UINT64_MAX / 2), cases[i].err);
 		assert_int_equal(wire.at, cases[i].n_steps);
 		assert_int_equal(wire.n_waits, cases[i].n_waits);
 		assert_int_equal(wire.waits_for, cases[i].n_waits ? POLLOUT : 0);
@@ -149,7 +149,7 @@ static void an_answer_is_read_to_its_end_or_says_why(void **state)
 	static const struct {
 		int steps[5];
 		size_t n_steps;
-		int wait_says, rc;
+		int wait_says, err;
 		unsigned n_waits;
 	} cases[] = {
 		{ STEPS(7), 1, 1, 0, 0 },
@@ -172,11 +172,11 @@ static void an_answer_is_read_to_its_end_or_says_why(void **state)
 		wire.n_steps = cases[i].n_steps;
 		wire.wait_says = cases[i].wait_says;
 		wire.gives = "answer\n";
-		assert_int_equal(read_answer_line(7, &line, UINT64_MAX / 2), cases[i].rc);
+		assert_int_equal(read_answer_line(7, &line, UINT64_MAX / 2), cases[i].err);
 		assert_int_equal(wire.at, cases[i].n_steps);
 		assert_int_equal(wire.n_waits, cases[i].n_waits);
 		assert_int_equal(wire.waits_for, cases[i].n_waits ? POLLIN : 0);
-		if (cases[i].rc)
+		if (cases[i].err)
 			assert_null(line);
 		else
 			assert_string_equal(line, "answer");

@@ -118,11 +118,11 @@ static void more_pages_than_can_be_guarded_are_refused(void **state)
 	limit.rlim_cur = PAGE_GUARDS_MAX + 64;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	page_close(create(1, 64));
-	int rc = 0;
-	while (n <= PAGE_GUARDS_MAX && !(rc = page_open(path, "test", 1, NULL, &readers[n])))
+	int err = 0;
+	while (n <= PAGE_GUARDS_MAX && !(err = page_open(path, "test", 1, NULL, &readers[n])))
 		n++;
 	assert_int_equal(n, PAGE_GUARDS_MAX);
-	assert_int_equal(rc, -ENFILE);
+	assert_int_equal(err, -ENFILE);
 	page_close(readers[--n]);
 	assert_int_equal(page_open(path, "test", 1, NULL, &readers[n]), 0); /* there is room */
 	for (n++; n > 0;)

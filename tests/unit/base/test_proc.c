@@ -69,10 +69,10 @@ static void mistakes_in_shared_options_are_named(void **state)
 		while (cases[i][argc])
 			argc++;
 		catch_errors();
-		int rc = proc_dirs_from_args(&dirs, &argc, cases[i]);
+		int err = proc_dirs_from_args(&dirs, &argc, cases[i]);
 
 		expect_error(errors[i]);
-		assert_int_equal(rc, -EINVAL);
+		assert_int_equal(err, -EINVAL);
 		assert_int_equal(dirs.conf[0], 7);
 	}
 }

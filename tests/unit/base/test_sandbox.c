@@ -208,13 +208,13 @@ static void call_forbidden(const char *process)
 {
 	const unsigned long *a = forbidden[current].arguments;
 	bool may = forbidden[current].except && !strcmp(forbidden[current].except, process);
-	long rc = syscall(forbidden[current].call, a[0], a[1], a[2], a[3], -1, 0);
+	long err = syscall(forbidden[current].call, a[0], a[1], a[2], a[3], -1, 0);
 
 	if (may) {
 		MUST(count_refused() == 0);
 		return;
 	}
-	MUST(rc == -1 && errno == EPERM);
+	MUST(err == -1 && errno == EPERM);
 	MUST(count_refused() == 1);
 	MUST(times_refused(forbidden[current].name) == 1);
 }
@@ -249,11 +249,11 @@ static void calls_of_a_newer_kernel_do_not_exist(void **state)
 /* What is 20 there is writev here: getpid(2) of 32-bit programs, by the gate that 64-bit programs have as well. */
 static void call_by_the_old_gate(const char *process)
 {
-	long rc = 20;
+	long err = 20;
 
 	(void)process;
-	__asm__ volatile("int $0x80" : "+a"(rc) : : "memory", "r8", "r9", "r10", "r11");
-	MUST(rc == -EPERM && count_refused() == 1 && times_refused("32-bit") == 1);
+	__asm__ volatile("int $0x80" : "+a"(err) : : "memory", "r8", "r9", "r10", "r11");
+	MUST(err == -EPERM && count_refused() == 1 && times_refused("32-bit") == 1);
 }
 
 static void calls_of_32_bits_are_refused(void **state)

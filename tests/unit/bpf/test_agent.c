@@ -36,10 +36,10 @@ static struct agent_options options(struct prefix *sources)
 static void attach(const char *interface, const struct agent_options *o)
 {
 	char error[AGENT_ERROR_MAX];
-	int rc = agent_attach(interface, o, error);
+	int err = agent_attach(interface, o, error);
 
-	if (rc)
-		fail_msg("%s: %d %s", interface, rc, error);
+	if (err)
+		fail_msg("%s: %d %s", interface, err, error);
 	assert_string_equal(error, "");
 }
 

@@ -138,7 +138,7 @@ static void a_worker_parks_goes_on_and_ends(void **state)
 {
 	static uint64_t beat;
 	pthread_t thread;
-	void *rc;
+	void *err;
 
 	(void)state;
 	w.n_ports = 0;
@@ -164,8 +164,8 @@ static void a_worker_parks_goes_on_and_ends(void **state)
 			assert_true(__atomic_load_n(&w.rounds, __ATOMIC_ACQUIRE) >= rounds + 2);
 		}
 		__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
-		assert_int_equal(pthread_join(thread, &rc), 0);
-		assert_null(rc);
+		assert_int_equal(pthread_join(thread, &err), 0);
+		assert_null(err);
 		w.park = false;
 	}
 	assert_int_equal(beat, w.rounds);

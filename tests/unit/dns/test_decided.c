@@ -133,7 +133,7 @@ static void a_file_is_taken_whole_or_not_at_all(void **state)
 #define ONE "0000000000000001\n"
 	static const struct {
 		const char *text;
-		int rc;
+		int err;
 		size_t n;
 	} cases[] = {
 		{ "weir-sites 1\nend 0\n", 0, 0 },
@@ -168,8 +168,8 @@ static void a_file_is_taken_whole_or_not_at_all(void **state)
 		assert_non_null(f);
 		assert_true(fputs(cases[i].text, f) >= 0);
 		assert_int_equal(fclose(f), 0);
-		assert_int_equal(decided_open(&d, dir), cases[i].rc);
-		assert_int_equal(d.known, cases[i].rc == 0);
+		assert_int_equal(decided_open(&d, dir), cases[i].err);
+		assert_int_equal(d.known, cases[i].err == 0);
 		assert_int_equal(d.n, cases[i].n);
 		assert_false(d.changed);
 		if (cases[i].n)

@@ -77,11 +77,11 @@ static void a_name_is_read_and_written_as_master_files_have_it(void **state)
 	for (size_t i = 0; i < COUNT(names); i++) {
 		char wire[2 * NAME_WIRE_MAX + 1], text[NAME_TEXT_MAX];
 		struct name name;
-		int rc = name_parse(names[i].text, &name);
+		int err = name_parse(names[i].text, &name);
 
 		print_message("  \"%s\"\n", names[i].text);
-		assert_int_equal(rc, names[i].wire ? 0 : -EINVAL);
-		if (rc)
+		assert_int_equal(err, names[i].wire ? 0 : -EINVAL);
+		if (err)
 			continue;
 		hex(name.lower, name.length, wire);
 		assert_string_equal(wire, names[i].wire);

@@ -135,15 +135,15 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	char command[128];
-	int rc = 0;
+	int err = 0;
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		generation_free(nodes[i].now);
 		snprintf(command, sizeof(command), "rm -r %.64s", nodes[i].dir);
-		rc |= system(command);
+		err |= system(command);
 	}
-	return rc;
+	return err;
 }
 
 static void print_report(void *arg, const struct zones_message *m)

@@ -449,7 +449,7 @@ static void tables_lie_inside_the_image(void **state)
 	const struct {
 		size_t field; /* of the header, four bytes */
 		uint32_t value;
-		int rc;
+		int err;
 	} cases[] = {
 		{ offsetof(struct image, zones_off), image->zones_off, 0 },
 		{ offsetof(struct image, zones_off), sizeof(*image), 0 },
@@ -477,7 +477,7 @@ static void tables_lie_inside_the_image(void **state)
 		memcpy(copy, image, n);
 		memcpy((char *)copy + cases[i].field, &cases[i].value, 4);
 		copy->checksum = image_checksum(copy);
-		assert_int_equal(image_check(copy, n), cases[i].rc);
+		assert_int_equal(image_check(copy, n), cases[i].err);
 	}
 	memcpy(copy, image, n);
 	assert_int_equal(image_check(copy, n), 0);

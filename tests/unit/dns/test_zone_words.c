@@ -57,7 +57,7 @@ static void times_are_read_with_their_units(void **state)
 {
 	static const struct {
 		const char *word;
-		int rc;
+		int err;
 		uint32_t ttl_s;
 	} cases[] = {
 		{ "0", 0, 0 },
@@ -93,10 +93,10 @@ static void times_are_read_with_their_units(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		uint32_t ttl_s = 7;
-		int rc = zone_word_ttl(cases[i].word, &ttl_s);
+		int err = zone_word_ttl(cases[i].word, &ttl_s);
 
-		if (rc != cases[i].rc || (rc == 0 && ttl_s != cases[i].ttl_s))
-			fail_msg("%s: %d, %u", cases[i].word, rc, ttl_s);
+		if (err != cases[i].err || (err == 0 && ttl_s != cases[i].ttl_s))
+			fail_msg("%s: %d, %u", cases[i].word, err, ttl_s);
 	}
 }
 

@@ -207,7 +207,7 @@ static void the_serial_is_that_of_the_first_soa(void **state)
 {
 	static const struct {
 		const char *text;
-		int rc;
+		int err;
 		uint32_t serial;
 	} cases[] = {
 		{ "@ SOA ns root 7 2 3 4 5\n", 0, 7 },
@@ -226,7 +226,7 @@ static void the_serial_is_that_of_the_first_soa(void **state)
 		serial = 3;
 		assert_int_equal(
 		        zones_serial("shop.test", write_file("zone", cases[i].text), &serial),
-		        cases[i].rc);
+		        cases[i].err);
 		assert_int_equal(serial, cases[i].serial);
 	}
 	assert_int_equal(zones_serial("shop.test", "/nonexistent/zone", &serial), -ENOENT);

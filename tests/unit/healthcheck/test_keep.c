@@ -114,7 +114,7 @@ static void each_line_is_read_to_its_end(void **state)
 {
 	static const struct {
 		const char *text;
-		int rc;
+		int err;
 	} cases[] = {
 		{ "weir-verdicts 2 1\n5 1 0\nend 1\n", 0 },
 		{ "weir-verdicts 2 0\n5 1 123456789\nend 1\n", 0 },
@@ -142,14 +142,14 @@ static void each_line_is_read_to_its_end(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct saved_word *words = NULL;
 		size_t n = 77;
-		int rc;
+		int err;
 
 		write_text(cases[i].text);
-		rc = keep_read(fixture_path("verdicts"), &words, &n);
-		if (rc != cases[i].rc)
+		err = keep_read(fixture_path("verdicts"), &words, &n);
+		if (err != cases[i].err)
 			print_error("%s", cases[i].text);
-		assert_int_equal(rc, cases[i].rc);
-		assert_int_equal(words != NULL, !rc);
+		assert_int_equal(err, cases[i].err);
+		assert_int_equal(words != NULL, !err);
 		free(words);
 	}
 }
@@ -160,7 +160,7 @@ static int read_many(unsigned n)
 	FILE *f = fopen(fixture_path("verdicts"), "w");
 	struct saved_word *words = NULL;
 	size_t n_read = 0;
-	int rc;
+	int err;
 
 	assert_non_null(f);
 	fputs("weir-verdicts 1\n", f);
@@ -168,12 +168,12 @@ static int read_many(unsigned n)
 		fprintf(f, "%x 1\n", i);
 	fprintf(f, "end %u\n", n);
 	fclose(f);
-	rc = keep_read(fixture_path("verdicts"), &words, &n_read);
+	err = keep_read(fixture_path("verdicts"), &words, &n_read);
 	for (size_t i = 0; i < n_read; i++)
 		assert_int_equal(words[i].target, i + 1);
-	assert_int_equal(n_read, rc ? 0 : n);
+	assert_int_equal(n_read, err ? 0 : n);
 	free(words);
-	return rc;
+	return err;
 }
 
 static void there_are_as_many_as_the_page_has_room_for(void **state)

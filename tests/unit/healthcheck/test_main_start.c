@@ -197,7 +197,7 @@ static void what_it_cannot_start_without_ends_it(void **state)
 		const char *why, *argument;
 		int become;
 		bool no_run;
-		int rc;
+		int err;
 	} cases[] = {
 		{ "an argument that is none", "nonsense", 0, false, 1 },
 		{ "an option that is none", "--nonsense", 0, false, 1 },
@@ -221,7 +221,7 @@ static void what_it_cannot_start_without_ends_it(void **state)
 		nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
 		dup2(nothing, 1);
 		close(nothing);
-		assert_int_equal(start(cases[i].argument), cases[i].rc);
+		assert_int_equal(start(cases[i].argument), cases[i].err);
 		fflush(NULL);
 		dup2(out, 1);
 		close(out);

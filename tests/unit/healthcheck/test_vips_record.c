@@ -129,7 +129,7 @@ static void what_is_no_record_is_refused_whole(void **state)
 {
 	static const struct {
 		const char *text;
-		int rc;
+		int err;
 	} cases[] = {
 		{ "weir-vips 1\nend 0\n", 0 },
 		{ "weir-vips 1\n192.0.2.1 80\nend 1\n", 0 },
@@ -152,17 +152,17 @@ static void what_is_no_record_is_refused_whole(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct vips v = { 0 };
-		int rc;
+		int err;
 
 		assert_int_equal(
 		        keep_write_text(fixture_path("vips"), cases[i].text, strlen(cases[i].text)),
 		        0);
-		rc = vips_read(fixture_path("vips"), &v);
-		if (rc != cases[i].rc)
+		err = vips_read(fixture_path("vips"), &v);
+		if (err != cases[i].err)
 			print_error("%s", cases[i].text);
-		assert_int_equal(rc, cases[i].rc);
-		assert_int_equal(v.known, !rc);
-		assert_true(!rc || !v.items);
+		assert_int_equal(err, cases[i].err);
+		assert_int_equal(v.known, !err);
+		assert_true(!err || !v.items);
 		vips_fini(&v);
 	}
 	unlink(fixture_path("vips"));

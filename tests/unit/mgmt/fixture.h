@@ -77,12 +77,12 @@ static inline void fixture_make(struct fixture *f)
 
 static inline void fixture_remove(struct fixture *f)
 {
-	int rc = -ENOENT;
+	int err = -ENOENT;
 
 	/* a thread of sweep_dir() may be removing some of it at the same time */
-	for (int i = 0; i < 1000 && rc == -ENOENT; i++)
-		rc = files_remove_dir(f->root);
-	assert_int_equal(rc, 0);
+	for (int i = 0; i < 1000 && err == -ENOENT; i++)
+		err = files_remove_dir(f->root);
+	assert_int_equal(err, 0);
 }
 
 /* The fixture's configuration with @p from replaced by @p to once, as files; free with files_fini(). */

@@ -30,24 +30,24 @@ static long long read_step(int *synchronised)
 
 int clock_gettime(clockid_t id, struct timespec *t)
 {
-	int synchronised, rc = (int)syscall(SYS_clock_gettime, id, t);
+	int synchronised, err = (int)syscall(SYS_clock_gettime, id, t);
 
-	if (id == CLOCK_REALTIME && !rc) {
+	if (id == CLOCK_REALTIME && !err) {
 		long long ms = t->tv_nsec / 1000000 + read_step(&synchronised);
 		long long s = ms / 1000 - (ms % 1000 < 0);
 
 		t->tv_sec += s;
 		t->tv_nsec = (ms - s * 1000) * 1000000 + t->tv_nsec % 1000000;
 	}
-	return rc;
+	return err;
 }
 
 int adjtimex(struct timex *t)
 {
-	int synchronised, rc = (int)syscall(SYS_adjtimex, t);
+	int synchronised, err = (int)syscall(SYS_adjtimex, t);
 
-	if (rc < 0)
-		return rc;
+	if (err < 0)
+		return err;
 	read_step(&synchronised);
 	t->status = synchronised ? t->status & ~STA_UNSYNC : t->status | STA_UNSYNC;
 	return synchronised ? TIME_OK : TIME_ERROR;

@@ -179,11 +179,12 @@ static void an_address_to_listen_on_has_a_port(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct addr a;
 		uint16_t port = 7;
-		int rc = listen_parse(rows[i].api, &a, &port);
+		int err = listen_parse(rows[i].api, &a, &port);
 
-		if (rc != (rows[i].port ? 0 : -EINVAL) || port != (rows[i].port ? rows[i].port : 7))
-			fail_msg("%s: %d, port %u", rows[i].api, rc, port);
-		if (!rc)
+		if (err != (rows[i].port ? 0 : -EINVAL) ||
+		    port != (rows[i].port ? rows[i].port : 7))
+			fail_msg("%s: %d, port %u", rows[i].api, err, port);
+		if (!err)
 			assert_string_equal(addr_text(&a, text), rows[i].address);
 	}
 	assert_true(listen_host_has("https://127.0.0.1:8443"));

@@ -55,12 +55,12 @@ static int apply(struct intent *in, const char *words, struct intent_change chan
 		change.author = "jw";
 		change.reason = "CHG-1";
 	}
-	int rc = intent_change(in, &change, now_ms, &changed);
+	int err = intent_change(in, &change, now_ms, &changed);
 	if (out)
 		*out = changed.version;
 	intent_changed_fini(&changed);
 	files_fini(&files);
-	return rc;
+	return err;
 }
 
 static const struct intent_change plainly = { .confirm_within_ms = -1 };
@@ -424,7 +424,7 @@ static void a_checked_draft_says_whether_it_makes_a_version(void **state)
 {
 	static const struct {
 		const char *words;
-		int rc;
+		int err;
 	} rows[] = { { "# two sites", -EALREADY }, { "# two", 0 }, { "scheme = 2; #", -EINVAL } };
 	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
 	struct intent_foreign head = foreign_head(4, 'a', "b");
@@ -440,11 +440,11 @@ static void a_checked_draft_says_whether_it_makes_a_version(void **state)
 		intent_candidate_read(in, &d);
 		intent_note_diverged(in, NULL, 0);
 		assert_int_equal(intent_candidate_check(in, &change, &d, NOW_MS + 10, &v),
-		                 rows[i].rc);
-		assert_int_equal(v.number, rows[i].rc ? 77 : 2);
+		                 rows[i].err);
+		assert_int_equal(v.number, rows[i].err ? 77 : 2);
 		intent_note_diverged(in, &head, 1);
 		assert_int_equal(intent_candidate_check(in, &change, &d, NOW_MS + 10, &v),
-		                 rows[i].rc == -EINVAL ? -EINVAL : -EMEDIUMTYPE);
+		                 rows[i].err == -EINVAL ? -EINVAL : -EMEDIUMTYPE);
 		intent_candidate_drop(in, &d);
 		files_fini(&files);
 	}

@@ -49,10 +49,10 @@ static int apply(const char *words, struct intent_change change, int64_t now_ms)
 	change.files = &files;
 	change.author = "jw";
 	change.reason = "";
-	int rc = intent_change(in, &change, now_ms, &changed);
+	int err = intent_change(in, &change, now_ms, &changed);
 	intent_changed_fini(&changed);
 	files_fini(&files);
-	return rc;
+	return err;
 }
 
 static const struct intent_change waits = { .confirm_within_ms = 60000, .untold = true };

@@ -463,11 +463,11 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 		assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors), 0);
 		assert_string_equal(m->zones[0].digest,
 		                    files_find(&f, "shop.example.zone")->digest);
-		int rc = gather_check_zones(m, &f, x->state, &how, &errors, &said);
+		int err = gather_check_zones(m, &f, x->state, &how, &errors, &said);
 
-		print_message("%d: %zu mistakes, %zu warnings\n", rc, errors.n_items,
+		print_message("%d: %zu mistakes, %zu warnings\n", err, errors.n_items,
 		              said.n_warnings);
-		assert_int_equal(errors.n_items > 0, rc == -EINVAL);
+		assert_int_equal(errors.n_items > 0, err == -EINVAL);
 		assert_true(errors.n_items + said.n_warnings > 0);
 		for (size_t k = 0; k < errors.n_items; k++) {
 			assert_string_equal(errors.items[k].file, "shop.example.zone");

@@ -170,7 +170,7 @@ static const char *text_of(const char *name)
 static void each_failure_of_an_upload_says_what_to_do(void **state)
 {
 	static const struct {
-		int rc;
+		int err;
 		unsigned status;
 		const char *code, *words;
 	} rows[] = {
@@ -187,7 +187,7 @@ static void each_failure_of_an_upload_says_what_to_do(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		http_reply_fini(&answer);
 		memset(&answer, 0, sizeof(answer));
-		set_part_problem(rows[i].rc, 3, &answer);
+		set_part_problem(rows[i].err, 3, &answer);
 		if (answer.status != rows[i].status || strcmp(text_of("code"), rows[i].code) != 0 ||
 		    !strstr(text_of("detail"), rows[i].words))
 			fail_msg("row %zu: %u %s", i, answer.status, text_of("detail"));
@@ -360,9 +360,9 @@ static int fetch_all(const struct asked_row *rows)
 
 	asked_rows = rows;
 	n_asked = 0;
-	int rc = fetch_files(&this_node, &client, "https://fra-1", files, 5000);
+	int err = fetch_files(&this_node, &client, "https://fra-1", files, 5000);
 	json_decref(files);
-	return rc;
+	return err;
 }
 
 static void a_fetch_goes_on_from_where_it_is(void **state)
@@ -434,7 +434,7 @@ static void a_fetch_that_brings_nothing_ends(void **state)
 {
 	static const struct {
 		const char *json;
-		int rc;
+		int err;
 	} rows[] = {
 		{ NULL, -EIO },
 		{ "{\"parts\":[]}", -ENOENT },
@@ -453,9 +453,9 @@ static void a_fetch_that_brings_nothing_ends(void **state)
 
 		have_bytes = 0;
 		have_whole = false;
-		int rc = fetch_all(table);
-		if (rc != rows[i].rc || n_asked != 1)
-			fail_msg("row %zu: %d", i, rc);
+		int err = fetch_all(table);
+		if (err != rows[i].err || n_asked != 1)
+			fail_msg("row %zu: %d", i, err);
 	}
 }
 

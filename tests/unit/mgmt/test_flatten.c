@@ -258,11 +258,11 @@ static struct model *model_with(const char *from, const char *to)
 	assert_int_equal(files_add(&files, FILES_MAIN, text, (size_t)n), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", fixture_zone, strlen(fixture_zone)),
 	                 0);
-	int rc = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
+	int err = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
 	for (size_t i = 0; i < errors.n_items; i++)
 		print_message("  %u: %s: %s\n", errors.items[i].line, errors.items[i].field,
 		              errors.items[i].message);
-	assert_int_equal(rc, 0);
+	assert_int_equal(err, 0);
 	model_errors_free(&errors);
 	files_fini(&files);
 	return m;

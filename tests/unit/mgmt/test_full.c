@@ -118,12 +118,12 @@ static int read_back(const struct fixture *f)
 {
 	struct model_errors errors = { 0 };
 	struct model *m = NULL;
-	int rc = model_read_effective(path_in(f->state, "effective.conf"), "ams-1", &m, &errors);
+	int err = model_read_effective(path_in(f->state, "effective.conf"), "ams-1", &m, &errors);
 
 	model_errors_free(&errors);
-	rc = rc ? rc : (int)m->n_overrides;
+	err = err ? err : (int)m->n_overrides;
 	model_free(m);
-	return rc;
+	return err;
 }
 
 static unsigned count_events(struct intent *in, const char *text)

@@ -60,7 +60,7 @@ static int setup_tls(void **state)
 
 static int teardown_tls(void **state)
 {
-	int rc = teardown(state);
+	int err = teardown(state);
 
 	http_tls_context_free(server.tls);
 	server.tls = NULL;
@@ -68,7 +68,7 @@ static int teardown_tls(void **state)
 		SSL_free(tls[i]);
 		tls[i] = NULL;
 	}
-	return rc;
+	return err;
 }
 
 /* What the client has to send goes, in pieces of @p piece bytes; what has come is its. */

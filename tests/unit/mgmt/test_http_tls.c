@@ -93,22 +93,22 @@ static void close_ends(void)
 static int shake_hands(void)
 {
 	enum http_tls_want want;
-	int rc = -EAGAIN;
+	int err = -EAGAIN;
 
-	for (int i = 0; i < 20 && rc == -EAGAIN; i++) {
+	for (int i = 0; i < 20 && err == -EAGAIN; i++) {
 		SSL_do_handshake(ends.client);
-		rc = http_tls_accept(ends.server, &want);
+		err = http_tls_accept(ends.server, &want);
 	}
-	if (!rc)
+	if (!err)
 		assert_int_equal(SSL_do_handshake(ends.client), 1);
-	return rc;
+	return err;
 }
 
 static void only_a_certificate_with_its_key_makes_a_context(void **state)
 {
 	const struct {
 		const char *why, *cert, *key;
-		int rc;
+		int err;
 	} rows[] = {
 		{ "a pair", ours.cert, ours.key, 0 },
 		{ "another", other.cert, other.key, 0 },
@@ -124,9 +124,9 @@ static void only_a_certificate_with_its_key_makes_a_context(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct ssl_ctx_st *context = NULL;
 
-		if (http_tls_context(rows[i].cert, rows[i].key, &context) != rows[i].rc)
+		if (http_tls_context(rows[i].cert, rows[i].key, &context) != rows[i].err)
 			fail_msg("%s", rows[i].why);
-		assert_int_equal(!context, !!rows[i].rc);
+		assert_int_equal(!context, !!rows[i].err);
 		assert_int_equal(ERR_peek_error(), 0); /* nothing stays for the next step */
 		http_tls_context_free(context);
 	}
@@ -151,7 +151,7 @@ static void only_present_versions_and_ciphers_are_spoken(void **state)
 {
 	static const struct {
 		const char *why, *ciphers;
-		int version, rc;
+		int version, err;
 	} rows[] = {
 		{ "1.0", "ALL", TLS1_VERSION, -EPROTO },
 		{ "1.1", "ALL", TLS1_1_VERSION, -EPROTO },
@@ -167,9 +167,9 @@ static void only_present_versions_and_ciphers_are_spoken(void **state)
 		open_ends(ours.cert);
 		SSL_set_max_proto_version(ends.client, rows[i].version);
 		SSL_set_cipher_list(ends.client, rows[i].ciphers);
-		if (shake_hands() != rows[i].rc)
+		if (shake_hands() != rows[i].err)
 			fail_msg("%s", rows[i].why);
-		if (!rows[i].rc)
+		if (!rows[i].err)
 			assert_int_equal(SSL_version(ends.server), rows[i].version);
 		close_ends();
 	}
@@ -258,8 +258,8 @@ static void the_client_hears_goodbye(void **state)
 	open_ends(ours.cert);
 	assert_int_equal(shake_hands(), 0);
 	http_tls_shutdown(ends.server);
-	int rc = SSL_read(ends.client, &byte, 1);
-	assert_int_equal(SSL_get_error(ends.client, rc), SSL_ERROR_ZERO_RETURN);
+	int err = SSL_read(ends.client, &byte, 1);
+	assert_int_equal(SSL_get_error(ends.client, err), SSL_ERROR_ZERO_RETURN);
 	close_ends();
 }
 
@@ -286,16 +286,16 @@ static void a_full_socket_is_waited_for(void **state)
 	open_ends(ours.cert);
 	assert_int_equal(shake_hands(), 0);
 	while (sent < sizeof(bytes[0])) {
-		ssize_t rc = http_tls_write(ends.server, bytes[n_full % 2] + sent,
-		                            sizeof(bytes[0]) - sent, &want);
+		ssize_t err = http_tls_write(ends.server, bytes[n_full % 2] + sent,
+		                             sizeof(bytes[0]) - sent, &want);
 
-		if (rc == -EAGAIN) {
+		if (err == -EAGAIN) {
 			assert_int_equal(want, HTTP_TLS_WRITE);
 			n += hear_all(heard + n, sizeof(heard) - n);
 			n_full++;
 		} else {
-			assert_true(rc > 0);
-			sent += (size_t)rc;
+			assert_true(err > 0);
+			sent += (size_t)err;
 		}
 	}
 	n += hear_all(heard + n, sizeof(heard) - n);

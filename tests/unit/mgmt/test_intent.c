@@ -41,22 +41,22 @@ static int apply(struct intent *in, const struct files *files, const char *reaso
 		.files = files, .author = "jw", .reason = reason, .confirm_within_ms = -1
 	};
 	struct intent_changed changed = { 0 };
-	int rc = intent_change(in, &change, now_ms, &changed);
+	int err = intent_change(in, &change, now_ms, &changed);
 
 	if (out)
 		*out = changed.version;
 	intent_changed_fini(&changed);
-	return rc;
+	return err;
 }
 
 static int roll_back(struct intent *in, uint64_t number, int64_t now_ms)
 {
 	struct intent_change change = { .rollback_to = number, .author = "jw", .reason = "back" };
 	struct intent_changed changed = { 0 };
-	int rc = intent_change(in, &change, now_ms, &changed);
+	int err = intent_change(in, &change, now_ms, &changed);
 
 	intent_changed_fini(&changed);
-	return rc;
+	return err;
 }
 
 static enum command_outcome drain_site(struct intent *in, const char *site, int64_t now_ms)
@@ -273,12 +273,12 @@ static int apply_after(struct intent *in, const struct files *files, enum intent
 		                        .pending = pending,
 		                        .confirm_within_ms = within_ms };
 	struct intent_changed changed = { 0 };
-	int rc = intent_change(in, &change, now_ms, &changed);
+	int err = intent_change(in, &change, now_ms, &changed);
 
 	if (out)
 		*out = changed.version;
 	intent_changed_fini(&changed);
-	return rc;
+	return err;
 }
 
 static void a_change_after_an_unconfirmed_one_is_refused(void **state)
@@ -487,7 +487,7 @@ static int offer(struct intent *from, struct intent *to, int64_t now_ms,
 {
 	struct version list[32];
 	struct intent_offer offers[32] = { 0 };
-	int n = store_versions(intent_store(from), 0, list, 32), rc = 0;
+	int n = store_versions(intent_store(from), 0, list, 32), err = 0;
 
 	*relation = intent_relate(to, list, (size_t)n);
 	if (*relation != INTENT_AHEAD)
@@ -498,10 +498,10 @@ static int offer(struct intent *from, struct intent *to, int64_t now_ms,
 		        store_files(intent_store(from), list[i].number, &offers[n - 1 - i].files),
 		        0);
 	}
-	rc = intent_accept(to, offers, (size_t)n, now_ms);
+	err = intent_accept(to, offers, (size_t)n, now_ms);
 	for (int i = 0; i < n; i++)
 		files_fini(&offers[i].files);
-	return rc;
+	return err;
 }
 
 static void peers_fast_forward_and_unrelated_heads_need_a_person(void **state)

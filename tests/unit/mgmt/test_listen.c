@@ -56,11 +56,11 @@ static void addresses_are_read_as_they_are_written(void **state)
 		char text[ADDR_TEXT_MAX];
 		struct addr a;
 		uint16_t port = 0;
-		int rc = listen_parse(rows[i].api, &a, &port);
+		int err = listen_parse(rows[i].api, &a, &port);
 
-		if (!rc != !!rows[i].address)
-			fail_msg("%s: %d", rows[i].api, rc);
-		if (rc)
+		if (!err != !!rows[i].address)
+			fail_msg("%s: %d", rows[i].api, err);
+		if (err)
 			continue;
 		assert_string_equal(addr_text(&a, text), rows[i].address);
 		assert_int_equal(port, rows[i].port);

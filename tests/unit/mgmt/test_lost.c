@@ -48,12 +48,12 @@ static int apply(struct intent *in, const struct files *files, const char *reaso
 		.files = files, .author = "jw", .reason = reason, .confirm_within_ms = -1
 	};
 	struct intent_changed changed = { 0 };
-	int rc = intent_change(in, &change, now_ms, &changed);
+	int err = intent_change(in, &change, now_ms, &changed);
 
 	if (out)
 		*out = changed.version;
 	intent_changed_fini(&changed);
-	return rc;
+	return err;
 }
 
 static enum command_outcome drain_site(struct intent *in, const char *site, int64_t now_ms)

@@ -58,7 +58,7 @@ static void the_base_is_found_by_name_or_by_person(void **state)
 	snprintf(wrong_digest, sizeof(wrong_digest), "v4-%.16s", head.digest);
 	const struct {
 		const char *base, *principal, *author;
-		int rc;
+		int err;
 		size_t at; /* from the head back */
 	} rows[] = {
 		{ "4", "", "", -EALREADY, 0 },
@@ -82,7 +82,7 @@ static void the_base_is_found_by_name_or_by_person(void **state)
 
 		memset(&h, 0, sizeof(h));
 		snprintf(from.base, sizeof(from.base), "%s", rows[i].base);
-		if (find_base_index(&this_node, &from, &h) != rows[i].rc || h.base != rows[i].at)
+		if (find_base_index(&this_node, &from, &h) != rows[i].err || h.base != rows[i].at)
 			fail_msg("row %zu: at %zu", i, h.base);
 		assert_int_equal(h.n, 4);
 		assert_int_equal(h.certain, *rows[i].base != '\0');
@@ -102,11 +102,11 @@ static int check_file(unsigned weight, const char *base, bool guess, json_t **to
 	assert_int_equal(intent_candidate_begin(this_node.intent, &change, NOW_MS + 5000, &draft),
 	                 0);
 	intent_candidate_read(this_node.intent, &draft);
-	assert_int_equal(draft.rc, 0);
-	int rc = old_file_check(&this_node, &from, &draft, told);
+	assert_int_equal(draft.err, 0);
+	int err = old_file_check(&this_node, &from, &draft, told);
 	intent_candidate_drop(this_node.intent, &draft);
 	files_fini(&files);
-	return rc;
+	return err;
 }
 
 static const char *text_of(const json_t *o, const char *name)
@@ -122,7 +122,7 @@ static void only_what_others_made_since_is_taken_back(void **state)
 		const char *why, *base;
 		unsigned weight;
 		bool guess;
-		int rc;
+		int err;
 	} rows[] = {
 		{ "as it was then", "3", 70, false, -ESTALE },
 		{ "as it was before", "3", 60, false, -ESTALE },
@@ -141,11 +141,11 @@ static void only_what_others_made_since_is_taken_back(void **state)
 	snprintf(base_dir, sizeof(base_dir), "%s/base", asked_place.state);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json_t *told;
-		int rc = check_file(rows[i].weight, rows[i].base, rows[i].guess, &told);
+		int err = check_file(rows[i].weight, rows[i].base, rows[i].guess, &told);
 
-		if (rc != rows[i].rc)
-			fail_msg("%s: %d", rows[i].why, rc);
-		assert_int_equal(told != NULL, rc == -ESTALE);
+		if (err != rows[i].err)
+			fail_msg("%s: %d", rows[i].why, err);
+		assert_int_equal(told != NULL, err == -ESTALE);
 		assert_int_equal(access(base_dir, F_OK),
 		                 -1); /* nothing is left of the old versions */
 		json_decref(told);
@@ -194,7 +194,7 @@ static void a_draft_that_is_refused_anyway_is_not_compared(void **state)
 	assert_int_equal(old_file_check(&this_node, &from, &draft, &told), 0);
 	draft.head = intent_model(this_node.intent);
 	assert_int_equal(old_file_check(&this_node, &from, &draft, &told), -ENOENT);
-	draft.rc = -EINVAL;
+	draft.err = -EINVAL;
 	assert_int_equal(old_file_check(&this_node, &from, &draft, &told), 0);
 	assert_null(told);
 }
@@ -237,7 +237,7 @@ static json_t *setting(const char *path, const char *kind, const char *now, cons
 }
 
 /* The detail of a refusal, and its status and code as "412 stale: ...". Takes @p list. */
-static const char *refusal(const char *base, int rc, json_t *list, int n)
+static const char *refusal(const char *base, int err, json_t *list, int n)
 {
 	static char text[1200];
 	struct old_file from = { .guess = true };
@@ -246,10 +246,10 @@ static const char *refusal(const char *base, int rc, json_t *list, int n)
 	                         "takes_back", list);
 
 	snprintf(from.base, sizeof(from.base), "%s", base);
-	old_file_refuse(&this_node, &from, rc, told, &reply);
+	old_file_refuse(&this_node, &from, err, told, &reply);
 	snprintf(text, sizeof(text), "%u %s: %s", reply.status, text_of(reply.json, "code"),
 	         text_of(reply.json, "detail"));
-	assert_int_equal(json_object_get(reply.json, "takes_back") != NULL, rc == -ESTALE);
+	assert_int_equal(json_object_get(reply.json, "takes_back") != NULL, err == -ESTALE);
 	http_reply_fini(&reply);
 	json_decref(told);
 	return text;

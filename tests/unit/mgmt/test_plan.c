@@ -29,11 +29,11 @@ static struct model *model_with(const char *from, const char *to)
 	struct files files = fixture_files(from, to);
 	struct model_errors errors = { 0 };
 	struct model *m = NULL;
-	int rc = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
+	int err = gather_model(&files, place.state, place.conf, "ams-1", &m, &errors);
 
 	for (size_t i = 0; i < errors.n_items; i++)
 		print_message("  %s: %s\n", errors.items[i].field, errors.items[i].message);
-	assert_int_equal(rc, 0);
+	assert_int_equal(err, 0);
 	model_errors_free(&errors);
 	files_fini(&files);
 	return m;

@@ -48,10 +48,10 @@ static int apply_to(struct intent *to, const char *words, struct intent_change c
 	change.files = &files;
 	change.author = "jw";
 	change.reason = "";
-	int rc = intent_change(to, &change, now_ms, &changed);
+	int err = intent_change(to, &change, now_ms, &changed);
 	intent_changed_fini(&changed);
 	files_fini(&files);
-	return rc;
+	return err;
 }
 
 static int apply(const char *words, int64_t now_ms)
@@ -189,8 +189,8 @@ static void make_offer(struct fixture *f, const char *words, struct intent_chang
 
 	fixture_make(f);
 	peer = open_node(f, "fra-1", NOW_MS);
-	int rc = apply_to(peer, words, change, NOW_MS + 5000);
-	assert_int_equal(rc, 0);
+	int err = apply_to(peer, words, change, NOW_MS + 5000);
+	assert_int_equal(err, 0);
 	assert_int_equal(intent_version(peer, 2, &out->version, &out->files), 0);
 	intent_close(peer);
 }

@@ -89,10 +89,10 @@ static struct model *read_model(const char *config, const char *zone)
 	assert_int_equal(files_add(&files, FILES_MAIN, config, strlen(config)), 0);
 	assert_int_equal(files_add(&files, "shop.example.zone", zone, strlen(zone)), 0);
 	assert_int_equal(files_add(&files, "blog.example.zone", blog_zone, strlen(blog_zone)), 0);
-	int rc = gather_model(&files, place.state, place.conf, NULL, &m, &errors);
+	int err = gather_model(&files, place.state, place.conf, NULL, &m, &errors);
 	for (size_t i = 0; i < errors.n_items; i++)
 		print_message("  %s: %s\n", errors.items[i].field, errors.items[i].message);
-	assert_int_equal(rc, 0);
+	assert_int_equal(err, 0);
 	model_errors_free(&errors);
 	files_fini(&files);
 	return m;

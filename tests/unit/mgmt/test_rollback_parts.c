@@ -144,7 +144,7 @@ static void the_contents_of_a_version_are_for_operators(void **state)
 static void a_version_that_cannot_be_read_is_not_there_or_damaged(void **state)
 {
 	static const struct {
-		int rc;
+		int err;
 		unsigned status;
 		const char *words;
 	} rows[] = {
@@ -157,7 +157,7 @@ static void a_version_that_cannot_be_read_is_not_there_or_damaged(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		world.version_rc = rows[i].rc;
+		world.version_rc = rows[i].err;
 		assert_int_equal(look_at("1", "", HTTP_ADMIN), rows[i].status);
 		assert_non_null(strstr(text_of("", "detail"), rows[i].words));
 	}

@@ -141,10 +141,10 @@ static void a_full_disk_keeps_what_was_noted(void **state)
 	limit = old;
 	limit.rlim_cur = 3;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	int rc = run_state_write(dir, &noted, 1);
+	int err = run_state_write(dir, &noted, 1);
 
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-	assert_true(rc < 0);
+	assert_true(err < 0);
 	assert_int_equal(run_state_find(dir, "dns"), getpid());
 	assert_int_equal(run_state_write(dir, &none, 1), 0);
 	assert_int_equal(run_state_find(dir, "dns"), 0);
@@ -218,8 +218,8 @@ static void signs_are_read_as_they_come_and_go(void **state)
 	run_signs_read(&page, dir, "dns", getpid(), 3100, &s);
 	assert_int_equal(s.n_threads, 1);
 	assert_int_equal(s.job_until_s, 0);
-	char path
-	        [PATH_MAX]; /* somebody removes the page: signs are read from the one that is put in its place */
+	/* somebody removes the page: signs are read from the one that is put in its place */
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
 	assert_int_equal(unlink(path), 0);

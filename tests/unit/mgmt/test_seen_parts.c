@@ -282,7 +282,7 @@ static void a_node_says_what_it_is(void **state)
 static void a_process_is_asked_and_its_answer_passed_on(void **state)
 {
 	static const struct {
-		int rc;
+		int err;
 		const char *answer;
 		unsigned status;
 	} rows[] = {
@@ -292,7 +292,7 @@ static void a_process_is_asked_and_its_answer_passed_on(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		edge.ctl_rc = rows[i].rc;
+		edge.ctl_rc = rows[i].err;
 		edge.ctl_answer = rows[i].answer;
 		assert_int_equal(ask_handler(handle_dns, NULL, ""), rows[i].status);
 		assert_string_equal(edge.ctl_path, "dns.ctl");

@@ -391,10 +391,10 @@ static int write_version(struct store *s)
 	struct files files = { 0 };
 
 	files_add(&files, "weir.conf", "a", 1);
-	int rc = store_put_version(s, &v, &files);
+	int err = store_put_version(s, &v, &files);
 
 	files_fini(&files);
-	return rc;
+	return err;
 }
 
 static int write_reply(struct store *s)

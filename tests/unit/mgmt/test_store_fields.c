@@ -348,10 +348,10 @@ static unsigned reply_status(struct store *s, const char *key, int64_t now_ms, c
 {
 	char digest[DIGEST_TEXT_MAX] = "", *body = NULL;
 	unsigned status = 999;
-	int rc = store_reply(s, key, digest, &status, &body, now_ms);
+	int err = store_reply(s, key, digest, &status, &body, now_ms);
 
-	assert_true(rc == 0 || rc == -ENOENT);
-	if (rc)
+	assert_true(err == 0 || err == -ENOENT);
+	if (err)
 		return 999;
 	assert_string_equal(digest, "request");
 	assert_string_equal(body, expected);

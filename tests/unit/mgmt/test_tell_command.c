@@ -390,7 +390,7 @@ static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
 	"is not a name, or not a text, {\"base64\": TEXT} or {\"digest\": HEX, \"bytes\": NUMBER}"
 	static const struct {
 		const char *json;
-		int found, rc;
+		int found, err;
 		const char *why;
 	} rows[] = {
 		{ BY_DIGEST, -ENOENT, -ENOENT,
@@ -415,7 +415,7 @@ static void a_file_that_is_not_taken_is_named_with_the_reason(void **state)
 		char why[HTTP_TEXT_MAX] = "";
 
 		answer_of_find = rows[i].found;
-		assert_int_equal(files_from_json(object, &source, &files, why), rows[i].rc);
+		assert_int_equal(files_from_json(object, &source, &files, why), rows[i].err);
 		assert_string_equal(why, rows[i].why);
 		assert_int_equal(files.n_items, 0);
 		json_decref(object);

@@ -66,9 +66,9 @@ static int read_files(const char *body, bool with_source, struct files *out)
 
 	memset(out, 0, sizeof(*out));
 	assert_non_null(object);
-	int rc = files_from_json(object, with_source ? &source : NULL, out, why);
+	int err = files_from_json(object, with_source ? &source : NULL, out, why);
 	json_decref(object);
-	return rc;
+	return err;
 }
 
 #define MAIN "\"weir.conf\":\"x\""
@@ -78,7 +78,7 @@ static void files_come_as_texts_bytes_or_digests(void **state)
 	static const struct {
 		const char *body;
 		bool source;
-		int rc;
+		int err;
 		const char *bytes; /* of a.zone */
 	} rows[] = {
 		{ "{" MAIN ",\"a.zone\":\"text\"}", true, 0, "text" },
@@ -101,11 +101,11 @@ static void files_come_as_texts_bytes_or_digests(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct files files;
-		int rc = read_files(rows[i].body, rows[i].source, &files);
+		int err = read_files(rows[i].body, rows[i].source, &files);
 
-		if (rc != rows[i].rc)
-			fail_msg("row %zu: %d", i, rc);
-		if (rc)
+		if (err != rows[i].err)
+			fail_msg("row %zu: %d", i, err);
+		if (err)
 			continue;
 		const struct files_item *item = files_find(&files, "a.zone");
 		assert_int_equal(item->n_bytes, strlen(rows[i].bytes));

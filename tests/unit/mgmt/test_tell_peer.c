@@ -38,7 +38,7 @@ static void numbers_and_times_have_an_end(void **state)
 	static const struct {
 		const char *name;
 		json_int_t value;
-		int rc;
+		int err;
 	} rows[] = {
 		{ "number", ((json_int_t)1 << 53) - 1, 0 },
 		{ "number", (json_int_t)1 << 53, -1 },
@@ -57,7 +57,7 @@ static void numbers_and_times_have_an_end(void **state)
 
 		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
 		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
-		assert_int_equal(version_from_peer_json(object, &v) ? -1 : 0, rows[i].rc);
+		assert_int_equal(version_from_peer_json(object, &v) ? -1 : 0, rows[i].err);
 		json_decref(object);
 	}
 }
@@ -67,7 +67,7 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 	static const struct {
 		const char *name;
 		json_int_t value;
-		int rc;
+		int err;
 	} rows[] = {
 		{ "kind", MODEL_OVERRIDE_HOLD, 0 },
 		{ "kind", MODEL_OVERRIDE_HOLD + 1, -EINVAL },
@@ -100,7 +100,7 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 
 		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
 		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
-		assert_int_equal(override_from_peer_json(object, &o), rows[i].rc);
+		assert_int_equal(override_from_peer_json(object, &o), rows[i].err);
 		json_decref(object);
 	}
 }

@@ -61,10 +61,10 @@ static json_t *words_of(const char *first, const char *second)
 static int take(struct peer_page *page, json_t *answer, size_t n)
 {
 	const char *why = "";
-	int rc = health_exchange_accept(page, answer, "fra-1", "shop", targets, n, ASKED, &why);
+	int err = health_exchange_accept(page, answer, "fra-1", "shop", targets, n, ASKED, &why);
 
 	json_decref(answer);
-	return rc;
+	return err;
 }
 
 static void a_view_is_taken_with_its_age(void **state)

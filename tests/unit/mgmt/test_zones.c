@@ -54,7 +54,7 @@ struct drafted {
 	struct model *model;
 	struct model_errors errors;
 	struct zones_findings said;
-	int rc;
+	int err;
 };
 
 static struct drafted draft(const struct fixture *f, struct files *files,
@@ -68,7 +68,7 @@ static struct drafted draft(const struct fixture *f, struct files *files,
 		assert_int_equal(gather_files(f->conf, "weir.conf", &d.files), 0);
 	assert_int_equal(gather_model(&d.files, f->state, f->conf, "ams-1", &d.model, &d.errors),
 	                 0);
-	d.rc = gather_check_zones(d.model, &d.files, f->state, how, &d.errors, &d.said);
+	d.err = gather_check_zones(d.model, &d.files, f->state, how, &d.errors, &d.said);
 	return d;
 }
 
@@ -107,7 +107,7 @@ static void includes_are_gathered_as_deep_as_they_are_read(void **state)
 		for (size_t i = 0; i < d.errors.n_items; i++)
 			print_message("%s:%u %s\n", d.errors.items[i].file, d.errors.items[i].line,
 			              d.errors.items[i].message);
-		assert_int_equal(d.rc, deep == INCLUDES_DEEP ? 0 : -EINVAL);
+		assert_int_equal(d.err, deep == INCLUDES_DEEP ? 0 : -EINVAL);
 		drop(&d);
 	}
 }
@@ -136,14 +136,14 @@ static void a_serial_that_goes_back_is_named(void **state)
 		         rows[i].was);
 		fixture_write(f->conf, "sub/b", text);
 		before = draft(f, NULL, &how);
-		assert_int_equal(before.rc, 0);
+		assert_int_equal(before.err, 0);
 		snprintf(text, sizeof(text),
 		         "$TTL 60\n@ SOA ns1 host %s 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.54\n",
 		         rows[i].is);
 		fixture_write(f->conf, "sub/b", text);
 		how.head = before.model;
 		after = draft(f, NULL, &how);
-		assert_int_equal(after.rc, 0);
+		assert_int_equal(after.err, 0);
 		print_message("%s, then %s: %zu warnings\n", rows[i].was, rows[i].is,
 		              after.said.n_warnings);
 		assert_int_equal(after.said.n_warnings, rows[i].back);
@@ -167,7 +167,7 @@ static void a_bad_zone_refuses_a_version_but_not_its_undoing(void **state)
 		const struct zones_how how = { .returns = true, .undoes = undoes };
 		struct drafted d = draft(f, NULL, &how);
 
-		assert_int_equal(d.rc, undoes ? 0 : -EINVAL);
+		assert_int_equal(d.err, undoes ? 0 : -EINVAL);
 		assert_int_equal(d.said.n_bad, !undoes);
 		assert_int_equal(d.said.n_warnings, undoes);
 		drop(&d);
@@ -180,13 +180,13 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 	const struct zones_how how = { 0 };
 	struct drafted head = draft(f, NULL, &how), next;
 
-	assert_int_equal(head.rc, 0);
+	assert_int_equal(head.err, 0);
 	/* its own include is bad; the zone itself has changed, too, and so has another */
 	fixture_write(f->conf, "sub/own", "o A 1.2.3\n");
 	fixture_write(f->conf, "sub/a", HEAD "; changed\n$INCLUDE shared\n$INCLUDE own\n");
 	fixture_write(f->conf, "shop.example.zone", HEAD "; changed\n");
 	next = draft(f, NULL, &how);
-	assert_int_equal(next.rc, -EINVAL);
+	assert_int_equal(next.err, -EINVAL);
 	assert_int_equal(next.said.n_bad, 1);
 	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
 	                            &next.said),
@@ -202,7 +202,7 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 	 */
 	fixture_write(f->conf, "sub/shared", "s A 192.0.2.2\n");
 	next = draft(f, NULL, &how);
-	assert_int_equal(next.rc, -EINVAL);
+	assert_int_equal(next.err, -EINVAL);
 	size_t n = next.errors.n_items;
 
 	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
@@ -227,7 +227,7 @@ static void a_bad_zone_that_is_new_has_nothing_to_keep(void **state)
 
 	fixture_write(f->conf, "sub/b", HEAD "x A 1.2.3\n");
 	next = draft(f, NULL, &how);
-	assert_int_equal(next.rc, -EINVAL);
+	assert_int_equal(next.err, -EINVAL);
 	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
 	                            &next.said),
 	                 -EINVAL);
@@ -246,7 +246,7 @@ static void zones_are_read_again_and_nothing_else(void **state)
 	struct files out = { 0 };
 	char path[256];
 
-	assert_int_equal(head.rc, 0);
+	assert_int_equal(head.err, 0);
 	fixture_write(f->conf, "weir.conf", "changed as well, but nobody asked\n");
 	fixture_write(f->conf, "sub/shared", "s A 192.0.2.7\n");
 	fixture_write(f->conf, "sub/a", HEAD "$INCLUDE shared\n$INCLUDE new\n");

@@ -16,7 +16,7 @@
 static struct {
 	struct zones_message list[64];
 	size_t n;
-	int rc;
+	int err;
 } compiler;
 
 int fake_check(const struct model *m, zones_report *report, void *arg)
@@ -24,7 +24,7 @@ int fake_check(const struct model *m, zones_report *report, void *arg)
 	(void)m;
 	for (size_t i = 0; i < compiler.n; i++)
 		report(arg, &compiler.list[i]);
-	return compiler.rc;
+	return compiler.err;
 }
 
 /* The file's name ends in its serial; "none" has none. */
@@ -102,7 +102,7 @@ static void each_level_refuses_what_it_should(void **state)
 		compiler.list[0] =
 		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why" };
 		compiler.n = 1;
-		compiler.rc = rows[i].level == ZONES_ERROR ? -EINVAL : 0;
+		compiler.err = rows[i].level == ZONES_ERROR ? -EINVAL : 0;
 		if (judge(&m, how) != (rows[i].refused ? -EINVAL : 0))
 			fail_msg("%zu", i);
 		assert_int_equal(errors.n_items, rows[i].refused);
@@ -136,19 +136,19 @@ static void a_zone_is_bad_once(void **state)
 	compiler.list[2] = (struct zones_message){ "a", "a", 0, ZONES_WARNING, "three" };
 	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_SIGNED, "four" };
 	compiler.n = 4;
-	compiler.rc = -EINVAL;
+	compiler.err = -EINVAL;
 	assert_int_equal(judge(&m, how), -EINVAL);
 	assert_int_equal(errors.n_items, 3);
 	assert_int_equal(said.n_bad, 2);
 	assert_int_equal(said.n_warnings, 1);
 	assert_string_equal(said.warnings[0], "a: three");
 	compiler.n = 0;
-	compiler.rc = 0;
+	compiler.err = 0;
 	assert_int_equal(judge(&m, how), 0); /* judged again, nothing of before is left */
 	assert_int_equal(said.n_bad, 0);
 	assert_false(said.bad[0] || said.bad[1]);
 	assert_int_equal(said.n_warnings, 0);
-	compiler.rc = -ENOMEM;
+	compiler.err = -ENOMEM;
 	assert_int_equal(judge(&m, how), -ENOMEM);
 }
 
@@ -163,7 +163,7 @@ static void so_many_warnings_are_kept_and_more_are_counted(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		compiler.n = rows[i].n;
-		compiler.rc = 0;
+		compiler.err = 0;
 		for (unsigned k = 0; k < compiler.n; k++)
 			compiler.list[k] =
 			        (struct zones_message){ "a", "f", k + 1, ZONES_WARNING, "w" };
@@ -197,7 +197,7 @@ static void serials_of_changed_zones_are_compared(void **state)
 
 	(void)state;
 	compiler.n = 0;
-	compiler.rc = 0;
+	compiler.err = 0;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const struct model_zone zones[] = { rows[i].zone, { "z", "z-1", "x" } };
 		const struct model m = { .zones = zones, .n_zones = 2 };
@@ -213,7 +213,7 @@ static void serials_of_changed_zones_are_compared(void **state)
 
 	assert_int_equal(judge(&m, how), 0);
 	assert_int_equal(said.n_warnings, 2);
-	compiler.rc = -EINVAL; /* refused: nothing else is said */
+	compiler.err = -EINVAL; /* refused: nothing else is said */
 	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_ERROR, "no" };
 	compiler.n = 1;
 	assert_int_equal(judge(&m, how), -EINVAL);

@@ -71,10 +71,10 @@ static void each_device_that_can_be_meant_is_taken(void **state)
 		const struct model_port port = { .interface = devices[i].interface,
 			                         .device = devices[i].device };
 		char why[DEVICE_REASON_MAX] = "";
-		int rc = device_check(&port, why);
+		int err = device_check(&port, why);
 
 		print_message("  %s: %s\n", devices[i].device, why);
-		assert_int_equal(rc, devices[i].why ? -EINVAL : 0);
+		assert_int_equal(err, devices[i].why ? -EINVAL : 0);
 		if (devices[i].why)
 			assert_non_null(strstr(why, devices[i].why));
 	}

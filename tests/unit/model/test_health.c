@@ -236,11 +236,11 @@ static void without_memory_the_targets_stay(void **state)
 		unsigned failing = n_until;
 
 		no_memory = true;
-		int rc = health_set_targets(&page, other, 1, 2);
+		int err = health_set_targets(&page, other, 1, 2);
 
 		no_memory = false;
 		n_until = failing;
-		assert_int_equal(rc, -ENOMEM);
+		assert_int_equal(err, -ENOMEM);
 		assert_true(health_find_index(&page, 77) >= 0);
 		assert_int_equal(health_find_index(&page, 78), -1);
 		assert_int_equal(page.generation, generation);

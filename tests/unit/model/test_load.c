@@ -48,7 +48,7 @@ static ssize_t fake_read(int fd, void *bytes, size_t n)
 static const struct {
 	const char *why;
 	int answers[6];
-	int rc;
+	int err;
 	const char *text;
 } reads[] = {
 	{ "all at once", { 5 }, 0, "abcde" },
@@ -80,7 +80,7 @@ static void a_file_is_read_whole_however_it_comes(void **state)
 		memcpy(answers, reads[i].answers, sizeof(reads[i].answers));
 		n_calls = 0;
 		n_given = 0;
-		assert_int_equal(load_file(fixture_path("file"), 100, &text, &n), reads[i].rc);
+		assert_int_equal(load_file(fixture_path("file"), 100, &text, &n), reads[i].err);
 		if (reads[i].text) {
 			assert_string_equal(text, reads[i].text);
 			assert_int_equal(n, strlen(reads[i].text));

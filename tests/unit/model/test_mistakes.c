@@ -264,11 +264,11 @@ static void a_limit_that_is_reached_exactly_is_kept(void **state)
 		struct model *m = NULL;
 
 		fixture_write("weir.conf", text, strlen(text));
-		int rc = model_read_config(fixture_path("weir.conf"), NULL, &m, &errors);
+		int err = model_read_config(fixture_path("weir.conf"), NULL, &m, &errors);
 
-		if (rc)
+		if (err)
 			show(&errors);
-		assert_int_equal(rc, 0);
+		assert_int_equal(err, 0);
 		model_free(m);
 		model_errors_free(&errors);
 		free(text);

@@ -94,11 +94,11 @@ static void a_damaged_file_is_no_key(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		fixture_write_text("placement", texts[i]);
-		int rc = placement_read(fixture_path("placement"), &p);
+		int err = placement_read(fixture_path("placement"), &p);
 
-		if (rc != -EBADMSG)
+		if (err != -EBADMSG)
 			print_message("  \"%s\"\n", texts[i]);
-		assert_int_equal(rc, -EBADMSG);
+		assert_int_equal(err, -EBADMSG);
 	}
 	fixture_write("placement", "weir-placement 1 derived " PRINT " " KEY "\n\0", 76);
 	assert_int_equal(placement_read(fixture_path("placement"), &p), -EBADMSG);

@@ -116,7 +116,7 @@ static void a_document_is_replaced_whole_or_not_at_all(void **state)
 	static const struct {
 		const char *why;
 		__typeof__(fails) fails;
-		int rc;
+		int err;
 		bool stays;
 	} cases[] = {
 		{ "all goes well", { 0 }, 0, false },
@@ -144,7 +144,7 @@ static void a_document_is_replaced_whole_or_not_at_all(void **state)
 		fails = cases[i].fails;
 		n_synced = n_directories = 0;
 		assert_int_equal(replace_file(fixture_path("there/document"), "newer", 5),
-		                 cases[i].rc);
+		                 cases[i].err);
 		assert_string_equal(read_back(), cases[i].stays ? "old" : "newer");
 		assert_int_equal(count_files(), 1); /* no draft is left */
 		assert_int_equal(n_directories, cases[i].stays ? 0 : 1);
@@ -166,9 +166,9 @@ static void a_path_without_a_directory_is_one_here(void **state)
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(fixture_path("there")), 0);
 	n_synced = n_directories = 0;
-	int rc = replace_file("here", "x", 1), seen = stat("here", &st);
+	int err = replace_file("here", "x", 1), seen = stat("here", &st);
 	assert_int_equal(chdir(here), 0);
-	assert_int_equal(rc, 0);
+	assert_int_equal(err, 0);
 	assert_int_equal(seen, 0);
 	assert_int_equal(n_directories, 1);
 	memset(long_path, 'x', sizeof(long_path));
