@@ -146,7 +146,7 @@ class Keeper:
     def wait_for_end(self, limit_s: float) -> dict[int, str]:
         until = time.monotonic() + limit_s
         while (living := self.living()) and time.monotonic() < until:
-            time.sleep(0.05)
+            time.sleep(0.05)  # the pace of the wait for the condition above
         return living
 
     def end_processes(self) -> None:

@@ -160,7 +160,7 @@ class Bench:
 
     def lost(self) -> typing.Any:
         """What the stream has lost by now; fails where it could not see."""
-        time.sleep(0.3)
+        time.sleep(0.3)  # the last packets come, or are lost
         _, lost, unseen, _ = self.stream.do("lost?")
         if unseen:
             raise RuntimeError(f"the kernel hid {unseen:.0f} packets: nothing can be said of losses")

@@ -115,7 +115,7 @@ class Bed:
         else:
             command = ["taskset", "-c", "0", executable("lab-flood"), "v1", os.path.join(self.dir, "frames"), "60", "0"]
         process = self.peer.start("generator", command)
-        time.sleep(2 if self.kind == "memif" else 0)
+        time.sleep(2 if self.kind == "memif" else 0)  # testpmd opens its memif before Weir looks for it
         return process
 
     def configure(self) -> None:
@@ -172,9 +172,9 @@ def rate_of_weir(bed: Bed, turn: int) -> typing.Any:
     generator = bed.generator()
     process = bed.host.start(f"weir{turn}", [executable("weir-dataplane"), *bed.options])
     bed.resolve()
-    time.sleep(2)
+    time.sleep(2)  # the rate is steady by then
     first, start = bed.forwarded()
-    time.sleep(SECONDS)
+    time.sleep(SECONDS)  # the rate is measured over this time
     last, end = bed.forwarded()
     process.stop()
     if generator:

@@ -117,10 +117,10 @@ def trial(world: World, wire: Wire, die: typing.Callable[..., None], live: typin
     node = world.sites[0].node
     wait_until(lambda: all_up(node, 3), 20, "all backends are up", 0.05)
     wait_for_traffic(wire)
-    time.sleep(random.uniform(0, INTERVAL_MS / 1000))
+    time.sleep(random.uniform(0, INTERVAL_MS / 1000))  # at any point of the checks' interval
     died_ns = time.time_ns()
     die()
-    time.sleep(0.5)
+    time.sleep(0.5)  # longer than the slowest detection
     took_ms = (wire.last_ns - died_ns) / 1e6
     live()
     return max(took_ms, 0.0)
@@ -171,7 +171,7 @@ class Load:
         self.processes = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(self.wanted)]
         end = time.monotonic() + 120
         while os.getloadavg()[0] < 0.9 * self.wanted and time.monotonic() < end:
-            time.sleep(1)
+            time.sleep(1)  # the pace of the wait for the condition above
         return self
 
     def note(self) -> None:

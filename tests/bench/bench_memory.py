@@ -88,7 +88,7 @@ def flows(lab: Lab) -> list[typing.Any]:
     run = Run(lab, LIMITS, 10, 10)
     before, memory = run.exceptions(), run.numbers()
     sent = run.stream.do("sent?")[0]
-    time.sleep(FLOWS_S)
+    time.sleep(FLOWS_S)  # flows are made for this long
     sent = run.stream.do("sent?")[0] - sent
     left, grown = run.exceptions() - before, run.numbers()["mapped"] - memory["mapped"]
     say(f"{sent:.0f} flows in the steady state left {left:.0f} entries")

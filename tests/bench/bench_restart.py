@@ -43,7 +43,7 @@ class Stage:
         self.node.write_effective()
         self.start()
         self.stream = Tool(world.router, "change-traffic", world.sites[0].node_port, self.node.host.mac("eth1"), "1")
-        time.sleep(1)
+        time.sleep(1)  # the stream reaches its rate
 
     def forwards(self) -> typing.Any:
         """The process has its ports and knows the way to each backend."""
@@ -92,7 +92,7 @@ def measure(driver: str) -> list[typing.Any]:
         for turn in range(TRIALS):
             seen["upgrade"].append(stage.during(stage.upgrade))
             seen["death"].append(stage.during(stage.die))
-            seen["quiet"].append(stage.during(lambda: time.sleep(1)))
+            seen["quiet"].append(stage.during(lambda: time.sleep(1)))  # the undisturbed stream, measured for a second
             say(f"{driver} {turn + 1}/{TRIALS}: " + ", ".join(f"{w} {s[-1][0]:.1f} ms, {s[-1][1]} lost"
                                                               for w, s in seen.items()))
         stage.stream.close()

@@ -35,7 +35,7 @@ def main(target: str, port: int, rate: int) -> None:
             s.sendto(packets[at % len(packets)], (target, 0))
             at += 1
         at = max(at, due - 50)  # what a stall cost is not made up for
-        time.sleep(0.0005)
+        time.sleep(0.0005)  # the pace of the sender
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ static void burst(const struct forward_bpf *f, const char *interface)
 	s->iteration = s->failed = s->back = s->back_bytes = 0;
 	if (bpf_prog_test_run_opts(bpf_program__fd(f->progs.bench_generate), &opts))
 		die("BPF_PROG_TEST_RUN of live frames", errno);
-	usleep(REST);
+	usleep(REST); /* frames under way arrive */
 	if (s->failed || !s->back)
 		die(s->failed ? "a frame could not be made" : "nothing came back", EIO);
 	ns = (double)(s->ended_ns - s->started_ns) / (BURST - 1 - SKIP);

@@ -18,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import keep  # noqa: E402
 
+# It outlives the check if nobody ends it: time.sleep is its whole work.
 DEAF = "setsid python3 -c 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(999)' > /dev/null 2>&1 &"
 # What a suite does, what is said of it, and whether that takes root.
 LEAVES = (

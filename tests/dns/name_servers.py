@@ -119,7 +119,7 @@ class Server:
                 if message.Answer(self.ask(message.query(zone, "SOA"), 0.2)).answer:
                     return
             except (OSError, message.Malformed):
-                time.sleep(0.05)
+                time.sleep(0.05)  # a refused question comes back at once
         raise RuntimeError(f"{self.name} does not answer:\n{self.log()}")
 
     def ask(self, wire: bytes, timeout: float = 2.0, tcp: bool = False) -> bytes:
@@ -246,7 +246,7 @@ class Weir(Server):
             status = self.control(do="status")
             if status["load"]["finished"] >= number:
                 return status
-            time.sleep(0.01)
+            time.sleep(0.01)  # the pace of the wait for the condition above
         raise RuntimeError("the load does not end")
 
     def __exit__(self, *rest: object) -> None:

@@ -115,7 +115,7 @@ class RssWatch(threading.Thread):
     def run(self) -> None:
         while not self.ends:
             self.most = max(self.most, self.bed.rss_mb())
-            time.sleep(0.02)
+            time.sleep(0.02)  # the pace of the samples
 
 
 def measure(bed: Bed, seconds: float, loads: list[typing.Any]) -> tuple[dict[str, typing.Any], dict[str, typing.Any]]:

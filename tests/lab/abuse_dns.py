@@ -115,7 +115,7 @@ def round_of(server: name_servers.Server, seconds: float) -> dict[str, typing.An
     """One round under attack. p99_ms is of all queries: one that is lost took as long as it was waited for."""
     attackers = subprocess.Popen(pinned(LOAD_CPU, ["nice", sys.executable, os.path.abspath(__file__), str(server.port),
                                                    str(seconds + 2)]), stdout=subprocess.PIPE, text=True)
-    time.sleep(1)
+    time.sleep(1)  # the attackers reach their full rate
     times, sent = ask(server, seconds)
     written, opened = map(int, attackers.communicate(timeout=60)[0].split())
     lost = [TIMEOUT_S * 1000.0] * (sent - len(times))

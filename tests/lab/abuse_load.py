@@ -105,7 +105,7 @@ def tls(context: typing.Any, timeout: int = 10) -> typing.Any:
 def slow_head(s: typing.Any) -> None:
     s.sendall(b"GET /v1/status HTTP/1.1\r\nHost: weir\r\n")
     while time.monotonic() < UNTIL:
-        time.sleep(1)
+        time.sleep(1)  # slowness is the attack
         s.sendall(b"X-Slow: 1\r\n")
 
 
@@ -130,7 +130,7 @@ def one_client(do: typing.Any, context: typing.Any) -> None:
                 do(s)
         except (OSError, ValueError):
             pass
-        time.sleep(AGAIN_S)
+        time.sleep(AGAIN_S)  # the attack's pace
 
 
 def many(do: typing.Callable[..., typing.Any]) -> None:
@@ -140,7 +140,7 @@ def many(do: typing.Callable[..., typing.Any]) -> None:
     for t in threads:
         t.start()
     while time.monotonic() < UNTIL:
-        time.sleep(0.1)
+        time.sleep(0.1)  # the attack lasts until a fixed time
 
 
 def good_client(context: typing.Any, i: typing.Any) -> None:
@@ -177,7 +177,7 @@ def good_body(context: typing.Any, i: typing.Any) -> None:
                 return
         finally:
             c.close()
-        time.sleep(1)
+        time.sleep(1)  # the client's pace
 
 
 def evenly(do: typing.Callable[..., typing.Any]) -> None:
@@ -189,7 +189,7 @@ def evenly(do: typing.Callable[..., typing.Any]) -> None:
         for i in numbers:
             if i >= N:
                 return
-            time.sleep(max(0, from_s + i * seconds / N - time.monotonic()))
+            time.sleep(max(0, from_s + i * seconds / N - time.monotonic()))  # work is spread evenly over the time
             try:
                 do(context, i)
             except (OSError, http.client.HTTPException):
@@ -221,7 +221,7 @@ def probe() -> dict[str, typing.Any]:
         own = len(took) % 5 == 0
         c = fresh() if own or not kept else kept
         due = max(due + EVERY_S, time.monotonic() - 5)
-        time.sleep(max(0, due - time.monotonic()))
+        time.sleep(max(0, due - time.monotonic()))  # requests begin at fixed times
         try:
             c.request("GET", path, headers=login)
             r = c.getresponse()

@@ -14,7 +14,7 @@ import time
 import typing
 
 from changes_world import CHECK, KEY, SICK, VIP_CHECK
-from net import entered
+from net import comes_true, entered
 
 if typing.TYPE_CHECKING:
     from changes_world import ChangesWorld
@@ -108,11 +108,7 @@ def no_exchange(w: ChangesWorld, since: float) -> str:
     """A drain that ams takes does not come to fra."""
     del since
     w.weir(w.ams, "drain", "backend", "web-fra/fra-b2", "--until", "+1h", "--reason", "lab", "--override", "last-backend")
-    end = time.monotonic() + 7
-    seen = False
-    while not seen and time.monotonic() < end:
-        seen = "fra-b2" in str(w.fra.api("GET", "/v1/overrides")[1])
-        time.sleep(0.2)
+    seen = comes_true(lambda: "fra-b2" in str(w.fra.api("GET", "/v1/overrides")[1]), 7, 0.2)
     w.weir(w.ams, "undrain", "backend", "web-fra/fra-b2", "--reason", "lab")
     return "" if seen else "a drain taken at ams is not at fra after 7 s"
 
@@ -122,12 +118,8 @@ def no_version(w: ChangesWorld, _: object) -> str:
     files = dict(w.present)
     files[CONF] = files[CONF].replace('max = "5s"', 'max = "7s"')
     w.put(files, "later")
-    end = time.monotonic() + 8
-    while time.monotonic() < end:
-        if w.ask(w.plan.sites[1].dns4, "www.shop.example")[2] == 7:
-            return ""
-        time.sleep(0.3)
-    return "fra answers by an old version: a later one does not come to it"
+    seen = comes_true(lambda: w.ask(w.plan.sites[1].dns4, "www.shop.example")[2] == 7, 8, 0.3)
+    return "" if seen else "fra answers by an old version: a later one does not come to it"
 
 
 def dead_address(w: ChangesWorld, _: object) -> str:
@@ -151,7 +143,7 @@ def kept_too_long(w: ChangesWorld, _: object) -> str:
                 if a == fra.vip4), 0)
     w.other.cut()
     try:
-        time.sleep(min(ttl, 6) + 0.5)
+        time.sleep(min(ttl, 6) + 0.5)  # resolvers keep the answer for its TTL
         if ttl <= 6:
             return ""
         with entered(w.client.ns), socket.socket() as s:
@@ -215,14 +207,14 @@ def regain_vips(w: ChangesWorld) -> None:
 def pause(w: ChangesWorld) -> None:
     for b in backends(w, 1):
         b.nginx.signal(signal.SIGSTOP)
-    time.sleep(0.8)
+    time.sleep(0.8)  # the pause itself
     for b in backends(w, 1):
         b.nginx.signal(signal.SIGCONT)
 
 
 def new_flows(w: ChangesWorld) -> None:
     """When slots have moved, and udp_idle has passed since."""
-    time.sleep(5)
+    time.sleep(5)  # udp_idle, and some time for the slots
     w.crowd.renew()
 
 
@@ -283,7 +275,7 @@ def slow_flows(seconds: float) -> typing.Callable[..., None]:
     def make(w: ChangesWorld) -> None:
         w.crowd.udp = (w.crowd.udp[0], seconds)
         w.crowd.renew()
-        time.sleep(seconds + 1.5)
+        time.sleep(seconds + 1.5)  # flows with this much between two packets
     return make
 
 

@@ -17,7 +17,7 @@ import typing
 import plan as planning
 from changes_crowd import Crowd
 from dns_probe import answer, query
-from net import ROOT, LabError, entered, executable, wait_until
+from net import ROOT, LabError, comes_true, entered, executable, wait_until
 from world import World
 
 if typing.TYPE_CHECKING:
@@ -186,10 +186,8 @@ class ChangesWorld:
         status, answer = self.apply(files, reason)
         if status not in (200, 201, 202):
             raise LabError(f"apply: {status} {str(answer)[:600]}")
-        end = time.monotonic() + timeout_s
         number = answer["version"]["number"]
-        while not self.in_force(self.ams, number) and time.monotonic() < end:
-            time.sleep(0.05)
+        comes_true(lambda: self.in_force(self.ams, number), timeout_s)
         return began
 
     def weir(self, node: Node, *arguments: str) -> tuple[int, str, str]:
@@ -255,7 +253,7 @@ class ChangesWorld:
     def restore(self, base: typing.Any = None, timeout_s: float = 60) -> None:
         """Back to a base, until all is as usual, with new connections."""
         self.put(base or self.base, "base")
-        time.sleep(0.3)
+        time.sleep(0.3)  # flows of before end on the old slots first
         self.crowd.renew()
         wait_until(self.usual, timeout_s, "all is as usual again", 0.2)
         self.crowd.forget()

@@ -14,7 +14,7 @@ import typing
 
 from books import check_node
 from churn_world import N_SLOTS, Slots
-from net import BUILD, LabError, entered, executable, say, wait_until
+from net import BUILD, LabError, comes_true, entered, executable, say, wait_until
 
 if typing.TYPE_CHECKING:
     from churn_world import ChurnWorld
@@ -48,8 +48,7 @@ class Absence(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self.balancer.is_on() and now_ms() < self.since + LONGEST_START_MS:
-            time.sleep(0.05)
+        comes_true(self.balancer.is_on, LONGEST_START_MS / 1000)
         self.until = now_ms()
 
     def length(self) -> int:
@@ -445,13 +444,13 @@ def run_events(world: ChurnWorld, size: Size | UdpSize, seed: int, with_balancer
     log = os.path.join(world.lab.dir, "stream.log")
     stream = world.client.start("stream", [*stream_command(world, size, seed, log), *more])
     begun = time.monotonic()
-    time.sleep(size.warm_s)
+    time.sleep(size.warm_s)  # flows begin before the first event
     if hold_s:
         churn.do(lambda: churn.hold(hold_s))
     while time.monotonic() < begun + size.seconds - 4 and len(churn.done) < size.events:
         churn.step()
         paths.look()
-        time.sleep(churn.random.choice((0.2, 0.4, 1, size.gap_s)))
+        time.sleep(churn.random.choice((0.2, 0.4, 1, size.gap_s)))  # the pace of events is drawn by chance
     wait_until(lambda: not stream.alive(), size.seconds + 90, "the stream ends", 0.5)
     seconds = round(time.monotonic() - begun)
     slots.stop()

@@ -92,7 +92,7 @@ class Balancer:
 
     def restart_dataplane(self, stop_s: float) -> None:
         self.node.kill("dataplane")
-        time.sleep(stop_s)
+        time.sleep(stop_s)  # the process is dead for this long
         self.node.start("dataplane")
 
     def upgrade(self) -> None:

@@ -88,7 +88,7 @@ def probe_names(demo: Demo, log: str, servers: list[typing.Any], seconds: float,
 
 def settle(demo: Demo, seconds: float) -> int:
     """Let what is under way end; returns the time from which all is new."""
-    time.sleep(seconds)
+    time.sleep(seconds)  # traffic of before must end: it is counted by time
     return now_ms()
 
 
@@ -100,7 +100,7 @@ def steady(demo: Demo) -> None:
         servers = [s.dns4 for s in demo.plan.sites]
         n = 300 * len(servers)
         process, answers = probe_names(demo, "agree", servers, n / 300, 300)
-        time.sleep(demo.seconds(9, 25))
+        time.sleep(demo.seconds(9, 25))  # the phase is measured for this long
         process.popen.wait(20)
         end = now_ms()
         no_failures(demo, "steady", begin, end)
@@ -124,11 +124,11 @@ def kill(demo: Demo) -> None:
     victim = site.backends[0]
     capture = demo.captures[site.name]
     with demo.phase("kill", f"the server of backend {victim.name} is killed"):
-        time.sleep(1)
+        time.sleep(1)  # traffic before the death, to compare with
         killed = now_ms()
         victim.kill()
         demo.killed = (victim.name, killed)
-        time.sleep(demo.seconds(6, 15))
+        time.sleep(demo.seconds(6, 15))  # the phase is measured for this long
         end = now_ms()
         syns = client_syns(capture, victim.addresses[0], killed)
         out_ms = max(syns, default=killed) - killed
@@ -155,14 +155,14 @@ def drain_backend(demo: Demo) -> None:
     with demo.phase("drain_backend", f"backend {backend.name} is drained under long downloads"):
         downloads = demo.start_crowd("downloads", "--path", "/files/long", "--seconds", 2, "--timeout-ms", 60000,
                                      targets=site.plan.vips, rate=20)
-        time.sleep(2.5)
+        time.sleep(2.5)  # downloads of two seconds' starts are under way
         started = {r for r in capture.flows() if r[2] == backend.addresses[0]}
         asked = now_ms()
         verb = "disable" if demo.options.broken == "drain" else "drain"
         over = [] if verb == "disable" else ["--over", f"{over_s}s"]
         say(site.node.weir(verb, "backend", f"{site.plan.pool}/{backend.name}", *over, "--until", "+1h",
                            "--reason", "demo").strip().splitlines()[0])
-        time.sleep(demo.seconds(6, 12))
+        time.sleep(demo.seconds(6, 12))  # the phase is measured for this long
         end = now_ms()
         syns = client_syns(capture, backend.addresses[0], asked)
         quiet_ms = max(syns, default=asked) - asked
@@ -197,12 +197,12 @@ def drain_site(demo: Demo) -> None:
     share = site.plan.weight / sum(site_weights(demo).values())
     with demo.phase("drain_site", f"site {site.name} is drained over {over_s} s, then taken back"):
         process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], over_s + 3, 600)
-        time.sleep(1)
+        time.sleep(1)  # answers from before the drain
         asked = now_ms()
         site.node.weir("drain", "site", site.name, "--over", f"{over_s}s", "--until", "+1h", "--now", "--all",
                        "--reason", "demo")
         for k in range(1, n_steps + 1):
-            time.sleep(max(0, (asked + 1000 * over_s * k / n_steps - now_ms()) / 1000))
+            time.sleep(max(0, (asked + 1000 * over_s * k / n_steps - now_ms()) / 1000))  # the ramp is compared at fixed times
             end = now_ms()
             shares, n = demo.crowd.shares(end - 1500, end, behind_ecs)
             say(f"drain_site     {100 * k / n_steps:3.0f} % drained: {site.name} has {100 * shares.get(site.name, 0):.0f} %"
@@ -216,7 +216,7 @@ def drain_site(demo: Demo) -> None:
             demo.report.check(n > 500, "drain_site: answers of two seconds", n)
             step(demo, f"drain_site: {100 * (k + 0.5) / n_steps:.0f} %", expected, observed,
                  3 * sigma(max(0.02, expected), n) + share / over_s / 4)
-        time.sleep(demo.seconds(3, 6))
+        time.sleep(demo.seconds(3, 6))  # a straggler must show itself in this time
         last = demo.crowd.last_start(site.name, asked)
         demo.result["site_drain_s"] = round(((last or asked) - asked) / 1000, 2)
         demo.report.between(demo.result["site_drain_s"], over_s * 0.5, over_s + 4,
@@ -236,10 +236,10 @@ def site_cut(demo: Demo) -> None:
     seconds = demo.seconds(14, 25)
     with demo.phase("site_cut", f"site {site.name} is cut off in silence"):
         process, answers = probe_names(demo, "cut", [s.dns4 for s in others], seconds + 1)
-        time.sleep(1)
+        time.sleep(1)  # answers from before the cut
         cut = now_ms()
         site.cut()
-        time.sleep(seconds)
+        time.sleep(seconds)  # the phase is measured for this long
         end = now_ms()
         process.popen.wait(20)
         last = answers.last_naming(site.name, cut)
@@ -269,7 +269,7 @@ def come_back(demo: Demo) -> None:
                    30, f"{site.name} takes traffic again", 0.3)
         demo.result["site_back_s"] = round((now_ms() - back) / 1000, 1)
         begin = settle(demo, 7)
-        time.sleep(demo.seconds(8, 20))
+        time.sleep(demo.seconds(8, 20))  # the phase is measured for this long
         end = now_ms()
         no_failures(demo, "return", begin, end)
         check_site_shares(demo, "return", begin, end, site_weights(demo))
@@ -286,7 +286,7 @@ def fail_static(demo: Demo) -> None:
         node.kill_all()
     static = demo.start_crowd("static", targets=vips)
     with demo.phase("all_dead", "every Weir process is dead; clients go to the VIPs", static):
-        time.sleep(60)
+        time.sleep(60)  # the promise is 60 s without any process
         bad = [r for r in static.read() if r.result != "ok"]
         demo.report.equal([(r.result, r.target) for r in bad[:5]], [], "all_dead: no new connection fails in 60 s")
     for node in demo.world.nodes:

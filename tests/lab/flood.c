@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 	start = now();
 	for (double t = start; n && t - start < seconds; t = now()) {
 		if (rate > 0 && (double)sent > (t - start) * rate) {
-			usleep(100);
+			usleep(100); /* the pace of the flood */
 			continue;
 		}
 		for (size_t i = 0; i < BATCH; i++) {

@@ -29,6 +29,6 @@ def error_about(mode: str, backend: str, mtu: int) -> bytes:
 def send(world: World, errors: list[typing.Any]) -> None:
     """Send them from the router to the node, one each millisecond."""
     script = "import socket, sys, time; s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)\n" \
-        f"for line in sys.stdin: s.sendto(bytes.fromhex(line), ('{SOURCE}', 0)); time.sleep(0.001)"
+        f"for line in sys.stdin: s.sendto(bytes.fromhex(line), ('{SOURCE}', 0)); time.sleep(0.001)"  # the sender's pace
     world.router.ip(f"route replace {world.sites[0].plan.tunnel4} via {world.sites[0].plan.node4}")
     world.router.run(["python3", "-c", script], input="\n".join(e.hex() for e in errors) + "\n")

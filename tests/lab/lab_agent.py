@@ -61,8 +61,8 @@ def replaced_under_traffic(report: Report, agent: typing.Any, crowd: typing.Any,
     for _ in range(20):
         agent.attach(*prefixes)
         programs.add(agent.status()["program"])
-        time.sleep(0.1)
-    time.sleep(1)
+        time.sleep(0.1)  # traffic passes each program for this long
+    time.sleep(1)  # traffic must go on for this long
     report.equal(len(programs), 20, "each time another program")
     report.equal(crowd.failures(since)[:3], [], "no request fails")
     report.check(len(crowd.between(since, now_ms())) > 300, "requests meanwhile")
@@ -180,10 +180,10 @@ def run(report: Report) -> None:
         targets = [site.plan.vip4]
         wait_until(lambda: world.client.run(["curl", "-s", "-m", "1", f"http://{site.plan.vip4}/healthz"], False), 20,
                    "the VIP answers", 0.2)
-        time.sleep(1)
+        time.sleep(1)  # checks and neighbours are settled before the crowd begins
         client = world.start_client("crowd", 200, targets=targets)
         crowd = Crowd(f"{lab.dir}/crowd.requests", client, {site.plan.vip4: "ams"})
-        time.sleep(1)
+        time.sleep(1)  # requests of before the first replacement
         report.step(replaced_under_traffic, report, agent, crowd, prefixes)
         client.stop(10)
         report.step(other_sources, report, agent, prefixes, site.node)

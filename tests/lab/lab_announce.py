@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import typing
 
 import packaged
-from net import Lab, say, wait_until
+from net import Lab, comes_true, say, wait_until
 from report import Report
 
 NODE4, NODE6 = "10.9.0.1", "fd09::1"
@@ -57,9 +56,7 @@ class Link:
         return rows[0].get("lladdr") if rows else None
 
     def learns(self, address: str, within_s: float) -> typing.Any:
-        end = time.monotonic() + within_s
-        while self.known(address) != PRESENT and time.monotonic() < end:
-            time.sleep(0.1)
+        comes_true(lambda: self.known(address) == PRESENT, within_s, 0.1)
         return self.known(address)
 
 

@@ -155,7 +155,7 @@ class Bridge:
             except OSError as e:  # a storm fills the queues
                 if e.errno not in (errno.ENOBUFS, errno.EAGAIN):
                     raise
-                time.sleep(0.01)
+                time.sleep(0.01)  # the queue drains
         return marker
 
     def collect(self, sockets: list[typing.Any], markers: list[typing.Any],
@@ -181,7 +181,7 @@ class Bridge:
             for mac in macs:
                 for vip in vips:
                     markers.append(self.send(mac, vip, lambda m: (TCP, kind(1024 + i, m))))
-            time.sleep(0.001)
+            time.sleep(0.001)  # the pace of the frames
         return self.collect(self.out, markers, lambda data, address: address[2] == PACKET_HOST)
 
     def reasons(self) -> list[typing.Any]:

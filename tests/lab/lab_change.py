@@ -135,14 +135,14 @@ def run(report: Report) -> None:
         long = Crowd(f"{lab.dir}/long.requests",
                      world.start_client("long", 35, "--seconds", 6, "--path", "/files/long", "--timeout-ms", 90000,
                                         targets=site.plan.vips), site_of)
-        time.sleep(6.5)
+        time.sleep(6.5)  # longer than a transfer's first quarter: all 200 are under way
         for plan, why in changes(world.plan, spare):
             say(why)
             apply(report, node, plan, why)
-            time.sleep(4)
+            time.sleep(4)  # traffic must go on for this long after each change
         refuse_bad(report, node, plan)
         since = now_ms()
-        time.sleep(2)
+        time.sleep(2)  # shares are counted over this time
         report.equal(share_of(crowd, "ams-b1", since), 0, "nothing new goes to the backend that is gone")
         for name in ("ams-b4", "ams-b5"):
             report.check(share_of(crowd, name, since) > 0.1, f"{name} takes its share", f"{share_of(crowd, name, since):.2f}")
@@ -158,7 +158,7 @@ def run(report: Report) -> None:
         lost = site.lost_on_link() + site.lost_on_way_back()
         report.between(sum(f[0] == "SYN lost" for f in failed), 0, min(lost, 20), "SYNs are lost only where the link drops them")
         report.check(len(crowd.requests) > 4000, "other requests", len(crowd.requests))
-        time.sleep(2.5)
+        time.sleep(2.5)  # the counters are published each second
         check_wire(report, world, {"ams": capture}, gone=("ams-b1",))
         narrow_way(report, world, node, "ams-b5")
         held_by_guard(report, node, plan, site.backends[2])

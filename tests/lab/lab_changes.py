@@ -27,7 +27,7 @@ import typing
 import changes_harm
 import changes_harmless
 from changes_world import ChangesWorld
-from net import BUILD, Lab, LabError, say, wait_until
+from net import BUILD, Lab, LabError, comes_true, say, wait_until
 from report import Report
 
 if typing.TYPE_CHECKING:
@@ -57,12 +57,7 @@ class Tally:
 
 def look_for(world: ChangesWorld, kind: typing.Any, since: float, limit_s: float) -> typing.Any:
     """The evidence of harm, or "" when the time is over."""
-    end = time.monotonic() + limit_s
-    while True:
-        text = kind.evidence(world, since)
-        if text or time.monotonic() > end:
-            return text
-        time.sleep(0.1)
+    return comes_true(lambda: kind.evidence(world, since), limit_s, 0.1)
 
 
 def play(world: ChangesWorld, kind: typing.Any, changed: bool) -> tuple[typing.Any, typing.Any]:
@@ -75,7 +70,7 @@ def play(world: ChangesWorld, kind: typing.Any, changed: bool) -> tuple[typing.A
         risky = world.plan_of(files)[0] if changed else False
         since = world.put(files)
         if kind.act:
-            time.sleep(0.3)
+            time.sleep(0.3)  # the change and the act are told apart by time
             since = time.monotonic()
             kind.act.do(world)
         return risky, look_for(world, kind, since, kind.limit_s)
@@ -124,7 +119,7 @@ def do_harmless(world: ChangesWorld, report: Report, tally: Tally, changes: list
     world.restore()
     for name, files in changes:
         since = world.put(files, name)
-        time.sleep(WATCH_S)
+        time.sleep(WATCH_S)  # a harmless change must stay harmless for this long
         crowd = world.crowd
         seen = {kind: crowd.failed(kind, since)[:2] for kind in ("held", "request", "flow", "query")}
         down = [key for key, b in world.dataplane().items() if key.startswith("web-ams/") and not b["in_force"]]
@@ -265,10 +260,7 @@ def one_round(world: ChangesWorld, i: int) -> tuple[int, list[str]]:
     if all(status >= 400 or not status for status, _ in told):
         say(f"round {i}: none won: {[(s, str(a)[:200]) for s, a in told]}")
     won = [answer["version"]["digest"] for status, answer in told if status in (200, 201, 202)]
-    end = time.monotonic() + 8
-    while not agreed(world) and time.monotonic() < end:
-        time.sleep(0.03)
-    lost = [] if agreed(world) else ["the nodes do not agree"]
+    lost = [] if comes_true(lambda: agreed(world), 8, 0.03) else ["the nodes do not agree"]
     for node in world.world.nodes:
         kept = {v["digest"] for v in versions(node) if v["state"] != "lost"}
         lost += [f"{d[:8]} is not at {node.name}" for d in won if d not in kept]

@@ -40,7 +40,7 @@ class Load:
 def killed_under_load(report: Report, server: name_servers.Weir) -> None:
     load = Load(server, 6, RATE)
     for _ in range(4):
-        time.sleep(1.2)
+        time.sleep(1.2)  # each process serves for a while before it is killed
         server.kill()
         server.spawn()
     sent, lost = load.result()
@@ -53,7 +53,7 @@ def reloaded_under_load(report: Report, server: name_servers.Weir) -> None:
     load = Load(server, 6, 20000)
     began, slowest = time.monotonic(), 0.0
     for serial in range(100, 120):
-        time.sleep(0.2)
+        time.sleep(0.2)  # the load meets reloads at this pace
         server.write("shop.test.zone", ZONE.format(serial=serial))
         start = time.monotonic()
         status = server.wait_load(server.control(do="zone-reload")["load"])
@@ -126,7 +126,7 @@ def tcp_limits(report: Report, server: name_servers.Weir) -> None:
             s.sendall(data)
             report.check(closed(s), f"{why} closes the connection")
     crowd = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(1024)]
-    time.sleep(0.3)
+    time.sleep(0.3)  # the ages of the connections differ by this much
     wire = message.query("h1.shop.test", "A")
     crowd[0].sendall(len(wire).to_bytes(2, "big") + wire)
     name_servers.read_message(crowd[0])  # no longer the longest idle
@@ -153,7 +153,7 @@ def waits_for_a_document(report: Report) -> None:
     with_none = name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=["www.shop.test"])
     os.unlink(with_none.path("state/effective.conf"))
     with_none.spawn()
-    time.sleep(0.3)
+    time.sleep(0.3)  # the process must stay for this long
     report.check(with_none.process.poll() is None, "without a document the process waits")
     with_none.configure()
     with_none.wait_ready()

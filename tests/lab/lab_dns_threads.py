@@ -15,6 +15,7 @@ import layout  # noqa: E402
 import message  # noqa: E402
 import name_servers  # noqa: E402
 from lab_dns import Load  # noqa: E402
+from net import comes_true  # noqa: E402
 from report import Report  # noqa: E402
 
 ZONE = "$TTL 60\n@ SOA ns root {serial} 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n" \
@@ -38,13 +39,6 @@ def open_sockets(port: int, address: str = "127.0.0.1") -> tuple[typing.Any, typ
             rows = [line.split() for line in table][1:]
         return sum(row[1] == at and row[3] == state for row in rows)
     return n("/proc/net/udp", "07"), n("/proc/net/tcp", "0A")
-
-
-def wait_until(true: typing.Callable[..., typing.Any], seconds: float = 30) -> typing.Any:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return true()
 
 
 def set_threads(server: name_servers.Weir, n: int) -> None:
@@ -72,7 +66,7 @@ class Chatter:
             except (OSError, EOFError):
                 self.broken += 1
                 s = None
-            time.sleep(0.01)
+            time.sleep(0.01)  # the client's pace
         if s:
             s.close()
 
@@ -87,16 +81,16 @@ def number_changes(report: Report) -> None:
         chatter, load = Chatter(server), Load(server, 12, RATE)
         seen = []
         for n in (4, 1, 3, 8, 1):
-            time.sleep(1)
+            time.sleep(1)  # each number of threads serves for a while
             set_threads(server, n)
-            seen.append((wait_until(lambda n=n: open_sockets(server.port) == (n, n)), n))
+            seen.append((comes_true(lambda n=n: open_sockets(server.port) == (n, n), 30), n))
         sent, lost = load.result()
         asked, broken = chatter.end()
         report.check(all(ok for ok, _ in seen), "there are as many sockets as threads, after each change", seen)
         report.check(sent > 8 * RATE, f"{RATE} queries a second were sent", sent)
         report.equal(lost, 0, "threads from 1 to 4, 1, 3, 8 and 1 leave none unanswered")
         report.check(asked > 100 and broken == 0, "a TCP client keeps its connection meanwhile", (asked, broken))
-        report.check(wait_until(lambda: len(os.listdir(f"/proc/{server.process.pid}/task")) <= 4),
+        report.check(comes_true(lambda: len(os.listdir(f"/proc/{server.process.pid}/task")) <= 4, 30),
                      "threads that are not needed end", os.listdir(f"/proc/{server.process.pid}/task"))
 
 
@@ -122,7 +116,7 @@ def killed_and_reloaded(report: Report) -> None:
     with name_servers.Weir({"shop.test": ZONE.format(serial=1)}, names=NAMES, threads=4) as server:
         load = Load(server, 5, 2000)
         for _ in range(3):
-            time.sleep(1.1)
+            time.sleep(1.1)  # each process serves for a while before it is killed
             server.kill()
             server.spawn()
         sent, lost = load.result()
@@ -131,7 +125,7 @@ def killed_and_reloaded(report: Report) -> None:
         server.wait_ready()
         load = Load(server, 4, 10000)
         for serial in range(100, 112):
-            time.sleep(0.2)
+            time.sleep(0.2)  # the load meets reloads at this pace
             server.write("shop.test.zone", ZONE.format(serial=serial))
             server.wait_load(server.control(do="zone-reload")["load"])
         sent, lost = load.result()
@@ -143,13 +137,13 @@ def second_refused(report: Report) -> None:
         second = name_servers.Weir({"shop.test": ZONE.format(serial=2)}, held=False, threads=2)
         second.port = first.port
         second.spawn()
-        report.check(wait_until(lambda: second.log().count("another server uses the port") >= 2),
+        report.check(comes_true(lambda: second.log().count("another server uses the port") >= 2, 30),
                      "a second server on the same address is refused, with what to do", second.log()[-300:])
         report.equal(open_sockets(first.port), (2, 2), "it has no socket there")
         serials = {message.Answer(first.ask(message.query("shop.test", "SOA"))).answer[0][3][2][:4] for _ in range(50)}
         report.equal(serials, {(1).to_bytes(4, "big")}, "all queries reach the first")
         first.stop()
-        report.check(wait_until(lambda: open_sockets(first.port) == (2, 2)), "it takes over when the first has ended")
+        report.check(comes_true(lambda: open_sockets(first.port) == (2, 2), 30), "it takes over when the first has ended")
         report.check(message.Answer(first.ask(message.query("shop.test", "SOA"), 10)).answer, "and answers")
         second.__exit__()
 
@@ -197,10 +191,10 @@ def supervised(report: Report) -> None:
         pid = server.dns_pid()
         chatter, load, seen = Chatter(server), Load(server, 14, RATE), []
         for n in (4, 1, 3):
-            time.sleep(1)
+            time.sleep(1)  # each number of threads serves for a while
             set_threads(server, n)
-            seen.append((wait_until(lambda n=n: server.sockets_open() == (n, n)
-                                    and server.control(do="status").get("threads") == n), n))
+            seen.append((comes_true(lambda n=n: server.sockets_open() == (n, n)
+                                    and server.control(do="status").get("threads") == n, 30), n))
         sent, lost = load.result()
         asked, broken = chatter.end()
         report.check(all(ok for ok, _ in seen), "below weir run: as many sockets and threads as the document says", seen)
@@ -208,9 +202,9 @@ def supervised(report: Report) -> None:
         report.check(asked > 100 and broken == 0, "nor does a TCP client lose its connection", (asked, broken))
         report.equal(server.dns_pid(), pid, "weir-dns is the same process all the time")
         load = Load(server, 5, 2000)
-        time.sleep(1)
+        time.sleep(1)  # the load runs when the process is killed
         os.kill(pid, signal.SIGKILL)
-        report.check(wait_until(lambda: server.dns_pid() not in (0, pid)), "killed, it is started again")
+        report.check(comes_true(lambda: server.dns_pid() not in (0, pid), 30), "killed, it is started again")
         sent, lost = load.result()
         report.check(lost <= 32, f"and of {sent} queries none is lost but a batch in hand", lost)
         pid = server.dns_pid()
@@ -221,9 +215,9 @@ def supervised(report: Report) -> None:
         for stand_in in stand_ins:  # no programs of ours: the other supervisor does not take them over
             os.kill(stand_in, signal.SIGKILL)
         report.equal(server.dns_pid(), pid, "another supervisor goes on with it")
-        time.sleep(1)
+        time.sleep(1)  # the next supervisor serves for a while
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: server.dns_pid() not in (0, pid) and server.sockets_open() == (3, 3))
+        comes_true(lambda: server.dns_pid() not in (0, pid) and server.sockets_open() == (3, 3), 30)
         sent, lost = load.result()
         report.check(lost <= 32 and server.dns_pid() != pid, "and holds its sockets: its death loses none of them",
                      (sent, lost))

@@ -46,7 +46,7 @@ def enlarge(report: Report, stage: Stage, edit: typing.Callable[..., typing.Any]
     stage.write(LIMITS.format(262144, 8192, 131072, 512), edit)
     document = stage.status()["document"]
     wait_until(lambda: log_of(stage).count("document-in-force") > 1, 10, "larger tables in force")
-    time.sleep(2.5)
+    time.sleep(2.5)  # traffic must go on for this long
     stage.nothing_failed(since, "the tables are enlarged")
     report.check(not stage.status()["refused"], "they are in force", document)
     report.check(weir_counts(stage.node)["received"] > before, "the counters go on from where they were", before)
@@ -55,11 +55,11 @@ def enlarge(report: Report, stage: Stage, edit: typing.Callable[..., typing.Any]
 def restart(report: Report, stage: Stage) -> None:
     """Forwarding ends with the process, flows do not: TCP sends again."""
     say("the process is killed, then started again")
-    time.sleep(1.2)
+    time.sleep(1.2)  # the counters are published each second
     since, before = now_ms(), weir_counts(stage.node)["received"]
     stage.node.kill("dataplane")
     stage.start()
-    time.sleep(4)
+    time.sleep(4)  # TCP sends again what was lost meanwhile
     end = now_ms()
     stage.long.wait_ended(end)
     failed = [r.result for r in stage.long.between(since, end) if r.result != "ok"]
@@ -86,7 +86,7 @@ def change_driver(report: Report, stage: Stage) -> None:
         say(f"driver {new} in place of {old}: {unsettled} slots unsettled, {remembered} flows remembered")
         stage.write(edit=as_driver(new, weight))
         wait_until(lambda: stage.status()["driver"] == new and stage.status()["ports"], 20, f"driver {new}", 0.1)
-        time.sleep(4.5)
+        time.sleep(4.5)  # traffic must go on for this long
         stage.nothing_failed(since, f"driver {new} in place of {old}, with unsettled slots")
         report.check(weir_counts(stage.node)["received"] > before + 1000, "counters go on", before)
         report.check(pool_gauge(stage, "weir_dataplane_pool_slots_unsettled") > unsettled / 2, "slots stay unsettled")
@@ -130,7 +130,7 @@ def idle_shares(stage: Stage | Site, seconds: float = 5) -> list[typing.Any]:
         return found
 
     first, start = on_cpu(), time.monotonic_ns()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the share of a CPU is measured over this time
     last, took = on_cpu(), time.monotonic_ns() - start
     return [(n - first[task]) / took for task, n in last.items()]
 
@@ -144,7 +144,7 @@ def wakes_up(report: Report, stage: Stage) -> None:
 
 
 def at_rest(report: Report, stage: Stage) -> None:
-    time.sleep(2.2)
+    time.sleep(2.2)  # the counters are published each second
     weir = weir_counts(stage.node)
     report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
                  "received = sent + passed + dropped")
@@ -203,7 +203,7 @@ def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prep
         stage.crowds()
         answers_for_itself(report, stage)
         since = now_ms()
-        time.sleep(3)
+        time.sleep(3)  # traffic must go on for this long
         stage.nothing_failed(since, "short requests and downloads, IPv4 and IPv6")
         if mode == "gue":
             enlarge(report, stage, edit)

@@ -114,7 +114,7 @@ def macs(report: Report, bed: Bed) -> None:
         wait_until(lambda n=i + 1: bed.says("there is no interface af0", n), 15, "the port is missed")
         mac = f"02:aa:00:00:01:{i:02x}"
         bed.host.ip("link add af0 type veth peer name af1", "link set af1 up", "link set af0 up")
-        time.sleep(i * 0.005)
+        time.sleep(i * 0.005)  # another delay in each round
         bed.host.ip(f"link set af0 address {mac}")
         wait_until(lambda n=i + 1: bed.says("port-attached interface=af0", n), 15, "the port is attached")
         kept.append(bed.host.mac("af0") == mac)
@@ -142,9 +142,9 @@ def queues(report: Report, bed: Bed) -> None:
     report.wait(lambda: sum(bed.handed_over()), 15, "its frames are handed over by flow", 0.2)
     bed.write(device=f"net_pcap1,rx_pcap={many},rx_pcap={many},infinite_rx=1", dpdk='hugepages = "no"; cores = "0-1";')
     report.check(bed.says("frames-spread port=wan0 device=net_pcap1 queues=2"), "one that spreads them is seen to")
-    time.sleep(1.5)
+    time.sleep(1.5)  # frames of the former configuration are counted by then
     handed = bed.handed_over()
-    time.sleep(1.5)
+    time.sleep(1.5)  # nothing may be handed over in this time
     report.equal(bed.handed_over(), handed, "and nothing is handed over")
     report.equal(bed.process.log().count("frames-not-spread"), 1, "each is said once")
     bed.process.stop()
@@ -159,7 +159,7 @@ def run(report: Report) -> None:
         report.step(macs, report, bed)
         bed.write()
         wait_until(lambda: bed.carrier("wan0"), 15, "the TAP's carrier", 0.2)
-        time.sleep(0.5)
+        time.sleep(0.5)  # the process must live for this long
         report.check(bed.process.alive(), "the process lives")
         bed.process.stop()
         report.check(not bed.carrier("wan0"), "without it the TAP has no carrier: routes and BGP notice")

@@ -154,7 +154,7 @@ def flood(report: Report, stage: Stage, daemons: tuple[Daemon, Daemon]) -> None:
     say(f"a flood towards the host for {FLOOD_S} s, beyond BGP's hold time")
     process = router.start("flood", [executable("lab-flood"), stage.site.node_port, path, str(FLOOD_S), "0"])
     process.popen.wait(FLOOD_S + 30)
-    time.sleep(1.5)
+    time.sleep(1.5)  # the counters are published each second
     sent = int(process.log().split()[-1])
     after = weir_counts(stage.node)
     policed = after["reasons"]["kernel_policed"] - before["reasons"]["kernel_policed"]
@@ -169,9 +169,9 @@ def flood(report: Report, stage: Stage, daemons: tuple[Daemon, Daemon]) -> None:
 
 def conserved(report: Report, stage: Stage) -> None:
     """At rest: what was passed is what the TAP got."""
-    time.sleep(2.5)
+    time.sleep(2.5)  # the counters are published each second
     weir, tap = weir_counts(stage.node), stage.node.host.counters("eth1")
-    time.sleep(2.5)
+    time.sleep(2.5)  # two publications later: nothing was under way
     again = weir_counts(stage.node)
     report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
                  "received = sent + passed + dropped")

@@ -76,7 +76,7 @@ class Stage:
                            self.world.start_client("short", 200, targets=targets), {})
         self.long = Crowd(f"{self.lab.dir}/long.requests", self.world.start_client(
             "long", 6, "--path", "/files/long", "--timeout-ms", 20000, targets=targets), {})
-        time.sleep(2)
+        time.sleep(2)  # requests of before the first change
 
     def nothing_failed(self, since_ms: int, what: str) -> None:
         end_ms = now_ms()
@@ -97,7 +97,7 @@ def check_conservation(report: Report, stage: typing.Any, tolerated: typing.Any 
         """Both counts, once no packet came while the page was written, which is each second. Each next hop answers
         a question of the kernel every 10 s, so no rest is long."""
         before = kernel_counts(stage.node.host)
-        time.sleep(1.2)
+        time.sleep(1.2)  # the page is written each second
         weir = weir_counts(stage.node)
         return (weir, before) if kernel_counts(stage.node.host) == before else None
 
@@ -128,9 +128,9 @@ def kill_and_restart(report: Report, stage: Stage) -> None:
         say("the process is killed, then started again")
         since = now_ms()
         stage.node.kill("dataplane")
-        time.sleep(1.5)
+        time.sleep(1.5)  # the process is dead for this long
         stage.start()
-        time.sleep(1)
+        time.sleep(1)  # traffic must go on for this long
         stage.nothing_failed(since, f"the process killed and started again, {i + 1}")
 
 
@@ -144,7 +144,7 @@ def bad_documents(report: Report, stage: Stage) -> None:
         since = now_ms()
         stage.write_raw(text)
         wait_until(lambda: stage.status()["refused"], 5, f"{why}: refused", 0.05)
-        time.sleep(0.7)
+        time.sleep(0.7)  # traffic must go on for this long
         stage.nothing_failed(since, f"{why} is refused")
         report.equal(stage.status()["document"], good, f"{why}: the old one stays")
         stage.write()
@@ -159,10 +159,10 @@ def enlarge(report: Report, stage: Stage) -> None:
     resizes = ("weir_dataplane_resizes_total", "")
     stage.write(LIMITS.format(2097152, 20000, 262144, 8192))
     wait_until(lambda: stage.node.stats("dataplane").get(resizes), 10, "the tables are larger", 0.1)
-    time.sleep(1.5)
+    time.sleep(1.5)  # traffic must go on for this long
     stage.nothing_failed(since, "larger tables")
     stage.write()
-    time.sleep(1)
+    time.sleep(1)  # no refusal may follow in this time
     report.equal(stage.status()["refused"], False, "the smaller limits are taken, the tables stay large")
 
 
@@ -176,13 +176,13 @@ def new_mac(report: Report, stage: Stage) -> None:
     before = changes()
     backend.host.ip("link set eth0 address 02:00:00:00:77:01")
     backend.host.run(["ping", "-c1", "-W1", stage.site.plan.node4], check=False)  # it is heard of
-    time.sleep(1)
+    time.sleep(1)  # packets under way to the old address are lost by right
     since = now_ms()
     seen = stage.node.ctl("dataplane", {"do": "trace", "source": "100.64.0.9:1",
                                         "destination": f"{stage.site.plan.vip4}:80/tcp"})
     report.check(seen["ok"], "the trace runs on the tables in force")
     report.wait(lambda: changes() > before, 5, "its next hop was followed")
-    time.sleep(2)
+    time.sleep(2)  # traffic must go on for this long
     stage.nothing_failed(since, "a second after the change")
 
 
@@ -239,7 +239,7 @@ def run(report: Report) -> None:
                 report.step(new_mac, report, stage)
             report.step(strangers, report, stage)
             since = now_ms()
-            time.sleep(1)
+            time.sleep(1)  # traffic must go on for this long
             stage.nothing_failed(since, "at the end")
             for crowd in (stage.short, stage.long):
                 crowd.process.stop(25)

@@ -24,22 +24,22 @@ def failures_are_seen(report: Report, world: World) -> None:
     site = world.sites[0]
     client = world.start_client("seen", 50, "--timeout-ms", 1500, targets=site.plan.vips)
     crowd = Crowd(f"{world.lab.dir}/seen.requests", client, {})
-    time.sleep(1)
+    time.sleep(1)  # requests are made for this long
     report.equal(crowd.failures(0), [], "a crowd without trouble has no failures")
     since = now_ms()
     site.cut()
-    time.sleep(0.3)
+    time.sleep(0.3)  # requests are made during the cut
     report.check("connect-timeout" in {f[0] for f in crowd.failures(since)}, "a request that fails later is waited for")
     site.heal()
-    time.sleep(1)
+    time.sleep(1)  # the flows of the cut end, so that the next one stands alone
     since = now_ms()
     site.cut()
-    time.sleep(0.3)
+    time.sleep(0.3)  # shorter than the time-out of a request
     site.heal()
     report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a request that got through by its second SYN has failed")
     client.stop(10)
     since = now_ms()
-    time.sleep(1.1)
+    time.sleep(1.1)  # longer than a second without any request
     report.equal([f[0] for f in crowd.failures(since)], ["no request was started"], "a crowd that has stopped shows nothing")
 
 

@@ -142,7 +142,7 @@ def two_ports(report: Report, lab: typing.Any, world: World, site: Site, watch: 
     take(node, world, TUNNEL)
     wait_until(lambda: all_up(watch), 10, "all are up by two ports")
     before = node.host.counters("eth2")["tx"], watch.turned()
-    time.sleep(2)
+    time.sleep(2)  # probes of two seconds are counted
     report.check(node.host.counters("eth2")["tx"] - before[0] >= 10, "b1's probes leave by the second port",
                  node.host.counters("eth2")["tx"] - before[0])
     report.check(all_up(watch), "all are up", {n: r["why"] for n, r in watch.rows().items()})
@@ -153,7 +153,7 @@ def two_ports(report: Report, lab: typing.Any, world: World, site: Site, watch: 
     b1.host.run(["ip", "neigh", "flush", "dev", "eth0"])
     wait_until(lambda: all_up(watch), 10, "all are up by one port")
     sent = node.host.counters("eth2")["tx"]
-    time.sleep(1)
+    time.sleep(1)  # probes of one second are counted
     report.check(node.host.counters("eth2")["tx"] - sent < 5, "they leave by the first again",
                  node.host.counters("eth2")["tx"] - sent)
     report.check(all_up(watch), "all are up", {n: r["why"] for n, r in watch.rows().items()})
@@ -171,7 +171,7 @@ def flapping(report: Report, world: World, site: Site, watch: Watch) -> None:
         wait_until(lambda: watch.state(b2.name) == "up" or watch.rows()[b2.name]["damped"], 5, "b2 answers", 0.01)
         if watch.rows()[b2.name]["damped"]:
             break
-    time.sleep(1)
+    time.sleep(1)  # it must stay down, though it answers
     row = watch.rows()[b2.name]
     report.check(row["state"] == "down" and row["last"] == "ok", "it answers and is held down", row["why"])
     text = node.host.run([executable("weir"), *node.options, "health"])
@@ -198,14 +198,14 @@ def bad_results(node: Node) -> int:
 def lost_probes(report: Report, world: World, site: Site, watch: Watch, router: Host) -> None:
     say("1 % of all packets between node and backends is lost, at a probe every 50 ms")
     take(site.node, world, QUICK)
-    time.sleep(1)
+    time.sleep(1)  # the new interval holds before it is measured
     before, probes = watch.turned(), site.node.stats("health")[("weir_health_probes_total", "")]
     bad = bad_results(site.node)
     with Loss(router, site.node_port, "loss1"):
         losses = [Loss(router, f"p-{b.name}", "loss1") for b in site.backends]
         for x in losses:
             x.__enter__()
-        time.sleep(LOSS_S)
+        time.sleep(LOSS_S)  # verdicts must hold for this long
         for x in losses:
             x.__exit__()
     probes = site.node.stats("health")[("weir_health_probes_total", "")] - probes
@@ -222,7 +222,7 @@ def cut_off_checker(report: Report, site: Site, watch: Watch, router: Host) -> N
     say("nothing reaches the node any more: nothing that it does not see counts")
     before = watch.turned()
     with Loss(router, site.node_port, "silence"):
-        time.sleep(3)
+        time.sleep(3)  # verdicts must hold for this long
         rows = watch.rows()
         report.check(all(r["state"] == "up" and r["inconclusive"] for r in rows.values()),
                      "all stay up, and inconclusive", {r["no_vote"] for r in rows.values()})
@@ -238,11 +238,11 @@ def restarts(report: Report, world: World, site: Site, watch: Watch, capture: ty
     b1.kill()
     watch.wait(b1.name, "down", 5, "b1 is down")
     since = watch.rows()[b1.name]["since"]
-    time.sleep(0.3)
+    time.sleep(0.3)  # the verdict is some time old when the process dies
     node.kill("health")
     died_ms = int(time.time() * 1000)
     client = world.start_client("crowd", 200, targets=site.plan.vips)
-    time.sleep(3)
+    time.sleep(3)  # new flows are counted for this long
     client.stop(10)
     new = [f for f in capture.flows() if f[1] == "in" and f[0] > died_ms and f[3] not in (site.plan.node4, site.plan.node6)]
     report.check(len(new) > 300, "with weir-health dead, new flows", len(new))
@@ -253,7 +253,7 @@ def restarts(report: Report, world: World, site: Site, watch: Watch, capture: ty
     row = watch.rows()[b1.name]
     report.check(row["state"] == "down" and row["since"] == since, "the verdict is kept, with its time", row["state"])
     say("the run directory's page is lost as well, as by a reboot of the host")
-    time.sleep(1.2)
+    time.sleep(1.2)  # the state file is written each second
     node.kill("health")
     os.unlink(os.path.join(node.run_dir, "health.page"))
     node.start("health")
@@ -270,9 +270,9 @@ def stalled_checker(report: Report, site: Site, watch: Watch) -> None:
     for _ in range(3):
         pid = site.node.processes["health"].pid
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(2)
+        time.sleep(2)  # the stall itself
         os.kill(pid, signal.SIGCONT)
-        time.sleep(0.5)
+        time.sleep(0.5)  # the probes of after the stall come in
     report.equal(watch.turned() - before, 0, "verdicts that turned to down")
     late = site.node.stats("health")[("weir_health_late_total", "")] - late
     report.check(late >= 3, "probes without a vote, since late", late)

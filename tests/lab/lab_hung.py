@@ -111,7 +111,7 @@ class Watcher(threading.Thread):
                 if n > 0:
                     self.works_s = time.monotonic() - self.from_s
                     return
-            time.sleep(0.05)
+            time.sleep(0.05)  # each poll notes a time
 
 
 def works_anew(node: Node, process: str, old: int) -> bool:
@@ -178,11 +178,11 @@ def pause(report: Report, node: Node) -> typing.Any:
     everyone = [node.processes["run"].pid] + [p for pids in before.values() for p in pids]
     for pid in everyone:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(PAUSE_S)
+    time.sleep(PAUSE_S)  # the pause itself
     for pid in everyone:  # the supervisor first: it sees the others silent
         os.kill(pid, signal.SIGCONT)
-        time.sleep(0.2)
-    time.sleep(7 if QUICK else 12)
+        time.sleep(0.2)  # the order in which they go on is the test
+    time.sleep(7 if QUICK else 12)  # no restart may follow in this time
     after = all_pids(node)
     restarts = sum(before[p] != after[p] for p in PROCESSES)
     report.equal(restarts, 0, "nothing is restarted")
@@ -205,7 +205,7 @@ def offline(report: Report, node: Node) -> None:
     if node.pids("mgmt") == [pid]:
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: "fra" in node.weir("overrides", check=False), 40, "the drain is shown by weir-mgmt")
-    time.sleep(2)
+    time.sleep(2)  # weir-mgmt must keep it for this long
     with open(os.path.join(node.state, "effective.conf")) as f:
         report.check('"drain"' in f.read(), "weir-mgmt keeps it when it is back")
     report.equal(ask(node, "undrain", "site", "fra", "--now")[0], 0, "and ends it when asked")
@@ -220,7 +220,7 @@ def signals(report: Report, node: Node) -> None:
                    signal.SIGRTMIN + 5, signal.SIGHUP):
         for pid in [node.processes["run"].pid] + [p for pids in before.values() for p in pids]:
             os.kill(pid, number)
-    time.sleep(2)
+    time.sleep(2)  # no process may end in this time
     report.check(node.processes["run"].alive(), "weir run goes on")
     report.equal(all_pids(node), before, "and so do the four")
     node.wait_until_well(60)
@@ -238,7 +238,7 @@ def answers(node: Node, process: str) -> bool:
         try:
             return bool(node.ctl(process, {"do": "status"}, 5))
         except BlockingIOError:  # the queue of those that wait is full
-            time.sleep(0.02)
+            time.sleep(0.02)  # until the queue has room
         except (OSError, ValueError) as e:
             say(f"weir-{process}: {e!r}")
             return False
@@ -265,7 +265,7 @@ def without_descriptors(report: Report, node: Node) -> None:
                     break
                 clients.append(s)
             before, from_s = cpu_s(pid), time.monotonic()
-            time.sleep(2)
+            time.sleep(2)  # the share of a CPU is measured over this time
             share = (cpu_s(pid) - before) / (time.monotonic() - from_s)
             report.check(share < 0.5, f"weir-{process} does not spin", f"{100 * share:.0f} % of a CPU")
             report.check(answers(node, process), "and its control socket answers")
@@ -281,7 +281,7 @@ def takeover(report: Report, node: Node) -> None:
     say("weir run is killed; the next one goes on with the same processes")
     before = all_pids(node)
     node.processes.pop("run").kill()
-    time.sleep(1)
+    time.sleep(1)  # no process may end in this time
     report.equal(all_pids(node), before, "its death ends no process")
     status, text, _ = ask(node, "status")
     report.check(status == 10 and "weir run" in text, "status says that nothing restarts a process now", status)

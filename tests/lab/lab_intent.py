@@ -172,7 +172,7 @@ def cut(world: World, report: Report) -> None:
     ams, fra = world.nodes
     say("fra is cut off; it is drained from ams; healed")
     world.site("fra").cut()
-    time.sleep(1)
+    time.sleep(1)  # connections of before the cut are idle by then
     status, _, _ = weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "cut", "--now", "--all")
     report.check(status in (5, 6), "the drain is taken partly: fra cannot be asked", status)
     status, _, _ = weir(fra, "disable", "backend", f"{world.plan.sites[1].pool}/fra-b1", "--until", "+1h", "--reason", "mine")
@@ -197,7 +197,7 @@ def diverge(world: World, report: Report) -> None:
     say("both sides of a cut apply something else: diverged, until a person picks")
     original = {n: text_of(n) for n in world.nodes}
     world.site("fra").cut()
-    time.sleep(1)
+    time.sleep(1)  # connections of before the cut are idle by then
     for node, share in ((ams, "80%"), (fra, "70%")):
         with open(os.path.join(node.conf, "weir.conf"), "w") as f:
             f.write(original[node].replace('max_remove = "100%"', f'max_remove = "{share}"'))

@@ -52,14 +52,14 @@ def run(report: Report) -> None:
         report.wait(lambda: set(in_force(node)) == set(good), 30, "who was disabled, or died, serves no more; the others do", 0.2)
         if "--full" in sys.argv:
             say(f"{LONG_S} s later")
-            time.sleep(LONG_S)
+            time.sleep(LONG_S)  # longer than the minute that counts
         for backend in site.backends:
             if backend.name in good:
                 backend.kill()
-                time.sleep(APART_S)
+                time.sleep(APART_S)  # deaths come this far apart
         wait_until(lambda: set(in_force(node).values()) == {"held by guard on_all_down"}, 30, "all are down", 0.05)
         report.equal(sorted(in_force(node)), sorted(good), "all that were good are back")
-        time.sleep(3)
+        time.sleep(3)  # they must stay for this long
         report.equal(sorted(in_force(node)), sorted(good), "and stay; not who died before, nor whom a person disabled")
         site.backends[4].start()
         wait_until(lambda: in_force(node).get(names[4]) == "up", 30, "one is up again", 0.1)

@@ -51,7 +51,7 @@ class Packets(Stage):
 
     def counts(self) -> dict[str, int]:
         """By reason; the page is written each second."""
-        time.sleep(1.2)
+        time.sleep(1.2)  # the page is written each second
         return weir_counts(self.node)["reasons"]
 
     def more(self, before: dict[str, int], reason: str) -> int:
@@ -114,7 +114,7 @@ def small_path(report: Report, stage: Packets) -> None:
         hop.ip(f"-6 route add {address}/128 via fd00:78:{k}::2" if six else f"route add {address}/32 via 10.78.{k}.2")
         routes.append(f"-6 route {{}} {address}/128 via fd00:1:1::99" if six else f"route {{}} {address}/32 via 10.1.1.99")
     node.ip(*(r.format("add") for r in routes))
-    time.sleep(1)
+    time.sleep(1)  # the old way's packets are through
     wait_until(stage.ready, 10, "the way over the router")
     learn(report, stage, "told by a router on the tunnel's way")
     forge(report, stage)
@@ -123,7 +123,7 @@ def small_path(report: Report, stage: Packets) -> None:
     report.equal([b["path_mtu"] for b in stage.backends().values()], [0, 0, 0], "a new process knows nothing of it")
     learn(report, stage, "learned again")
     node.ip(*(r.format("del") for r in routes))
-    time.sleep(1)
+    time.sleep(1)  # the old way's packets are through
     wait_until(stage.ready, 10, "the way without the router")
 
 
@@ -196,7 +196,7 @@ def second_port(report: Report, stage: Packets) -> None:
     node.ip(f"route add {backend.addresses[0]}/32 via 10.77.0.2 dev eth2")
     stage.write(edit=lambda text: stage.document(text).replace('{ interface = "eth1"; }', '{ interface = "eth1"; }, { interface = "eth2"; }'))
     wait_until(lambda: len(stage.status()["ports"]) == 2 and stage.ready(), 10, "two ports")
-    time.sleep(1)
+    time.sleep(1)  # the second port's neighbour is asked for each second
     before = backend.host.counters("eth5")["rx"]
     for vip in plan.vips:
         all_whole(report, stage, "tcp", vip, 12, 100000, "in by one port, out by another")

@@ -55,32 +55,32 @@ def run(report: Report) -> None:
         wait_until(lambda: forwards(world), 20, "the VIPs answer", 0.2)
         client = world.start_client("crowd", 260, targets=site.plan.vips)
         crowd = Crowd(f"{lab.dir}/crowd.requests", client, {v: "ams" for v in site.plan.vips})
-        time.sleep(2)
+        time.sleep(2)  # requests of before the first death
         for name in PROCESSES:
             since = now_ms()
             say(f"{name} is killed")
             node.kill(name)
-            time.sleep(3)
+            time.sleep(3)  # traffic must go on for this long
             node.start(name)
-            time.sleep(3)
+            time.sleep(3)  # traffic must go on for this long
             report.equal(crowd.failures(since)[:5], [], f"nothing fails while {name} is dead, nor when it starts again")
             report.check(node.processes[name].alive(), f"{name} runs again")
         say("a backend dies, then health does: still no packet goes there")
         victim = site.backends[0]
         died = now_ms()
         victim.kill()
-        time.sleep(2)
+        time.sleep(2)  # longer than a check takes to detect the death
         node.kill("health")
-        time.sleep(3)
+        time.sleep(3)  # traffic must go on for this long
         node.kill("dataplane", "dns")
         since = now_ms()
-        time.sleep(3)
+        time.sleep(3)  # traffic must go on for this long
         report.equal(crowd.failures(died + 1500)[:5], [], "nothing fails once it is out, all processes dead")
         late = [f for f in capture.flows() if f[1] == "in" and f[2] == victim.addresses[0] and f[0] > died + 1500
                 and f[3] not in (site.plan.node4, site.plan.node6)]
         report.equal(late[:3], [], "no new flow to the dead backend")
         node.start(*PROCESSES)
-        time.sleep(3)
+        time.sleep(3)  # traffic must go on for this long
         report.equal(crowd.failures(since)[:5], [], "nothing fails when all start again")
         client.stop(10)
         report.check(len(crowd.read()) > 5000, "requests in all", len(crowd.requests))

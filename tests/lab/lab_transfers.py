@@ -85,7 +85,7 @@ class Churn:
 
     def kill_dataplane(self) -> str:
         self.node.kill("dataplane")
-        time.sleep(1)
+        time.sleep(1)  # the process is dead for this long
         self.node.start("dataplane")
         return "dataplane killed and started again"
 
@@ -138,11 +138,11 @@ def run(report: Report) -> None:
         long = start_transfers(world, site)
         churn, most = Churn(world, node, seed), 0
         end = time.monotonic() + 10 + CHURN_S
-        time.sleep(2)
+        time.sleep(2)  # transfers begin before the first change
         while time.monotonic() < end:
             churn.step()
             most = max(most, exceptions_seen(node))
-            time.sleep(EVERY_S)
+            time.sleep(EVERY_S)  # the pace of changes
         wait_until(lambda: not long.process.alive(), 120, "the last transfer ends", 0.5)
         short.process.stop(20)
         report.check(len(churn.done) >= 12, "changes made", len(churn.done))

@@ -290,7 +290,7 @@ def check_deaths(world: World, report: Report) -> None:
     before = {p: ams.pids(p) for p in PROCESSES}
     ams.processes.pop("run").kill()
     start(ams)
-    time.sleep(2)
+    time.sleep(2)  # no process may end in this time
     report.equal({p: ams.pids(p) for p in PROCESSES}, before, "it goes on with the same processes")
     check_service(world, report)
 
@@ -380,7 +380,7 @@ def check_damaged(world: World, report: Report) -> None:
                 os.truncate(path, size)
         for _ in range(5):
             check_service(world, report)
-            time.sleep(0.5)
+            time.sleep(0.5)  # the service is looked at for some seconds
         for process in ("mgmt", "dataplane", "dns"):
             report.equal(ams.pids(process), before[process], f"weir-{process} goes on")
         ams.wait_until_well(60)
@@ -442,7 +442,7 @@ def leave_room(node: Node, kib: int) -> int:
         os.unlink(os.path.join(node.run_dir, name))
     seen = [-1, used_kib()]
     while seen[-1] != seen[-2]:  # a process that is just ending gives the room of its pages back a little later
-        time.sleep(0.5)
+        time.sleep(0.5)  # two readings are this far apart
         seen.append(used_kib())
     resize_run(seen[-1] + kib)
     return seen[-1]

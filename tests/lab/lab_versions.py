@@ -140,7 +140,7 @@ def die_at_random(c: Cluster, report: Report, rounds: typing.Any, seed: int, see
         how, after_s = r.choice((signal.SIGKILL, signal.SIGSTOP)), r.uniform(0, 0.08)
 
         def act() -> None:
-            time.sleep(after_s)
+            time.sleep(after_s)  # the moment of the death is drawn by chance
             if how == signal.SIGKILL:
                 maker.kill("mgmt")
             else:
@@ -152,9 +152,9 @@ def die_at_random(c: Cluster, report: Report, rounds: typing.Any, seed: int, see
             told[0] = c.at_once([maker], f"chaos {i}", act)[0]
         thread = threading.Thread(target=first)
         thread.start()
-        time.sleep(0.1)
+        time.sleep(0.1)  # the other change comes this much later
         told[1] = (201, c.apply_until_taken(other, f"chaos {i} of the other"))
-        time.sleep(max(0, r.choice((0, 0, 6)) - (time.monotonic() - t0)))
+        time.sleep(max(0, r.choice((0, 0, 6)) - (time.monotonic() - t0)))  # the maker is away for this long
         if how == signal.SIGKILL:
             maker.start("mgmt")
         else:
@@ -222,7 +222,7 @@ def first_node_is_dead(c: Cluster, report: Report) -> None:
     status, refused = c.apply(fra, "harmless")
     report.equal((status, refused.get("code")), (412, "unconfirmed"), "a later change is refused at another node")
     report.equal(c.ask(par, "POST", f"/v1/versions/{number}/confirm", {"reason": "lab"})[0], 200, "another node confirms it")
-    time.sleep(9)
+    time.sleep(9)  # longer than its deadline
     report.equal([c.head(n) for n in (fra, par)], [(number, digest, "in_force")] * 2, "it stays after its deadline")
     ams.start("mgmt")
     c.settle()

@@ -53,7 +53,7 @@ def never(world: World, report: Report, site: str, what: str, seconds: float = 4
     end, missed = time.monotonic() + seconds, []
     while time.monotonic() < end:
         missed += [s.node for s in world.plan.sites if site not in named_sites(world, s)]
-        time.sleep(0.2)
+        time.sleep(0.2)  # looked at for so many seconds
     report.equal(missed, [], what)
 
 
@@ -138,7 +138,7 @@ def expired(world: World, report: Report) -> None:
     wait_until(lambda: drained(ams, "par") == drained(fra, "par") == 1000000, SECONDS, "par is drained", 0.1)
     world.site("par").cut()
     wait_until(lambda: state_of_drain(ams, "par") == "expired_held", 15, "the drain is expired, held", 0.2)
-    time.sleep(3)
+    time.sleep(3)  # it must be held for this long
     for node in (ams, fra):
         report.equal((state_of_drain(node, "par"), drained(node, "par")), ("expired_held", 1000000),
                      f"past its return {node.name} holds it, by its own view")
@@ -157,7 +157,7 @@ def expired(world: World, report: Report) -> None:
     while time.monotonic() < end and any(found[-1] for found in levels.values()):
         for node, found in levels.items():
             found.append(drained(node, "par"))
-        time.sleep(0.05)
+        time.sleep(0.05)  # each level on the way is noted
     for node, found in levels.items():
         report.check(found[-1] == 0 and found == sorted(found, reverse=True) and
                      sum(0 < level < 1000000 for level in found) > 5,
@@ -193,13 +193,13 @@ def ramp_by_the_clock(world: World, report: Report, synchronised: bool) -> None:
                 "weir-dns knows", 0.1)
     weir(ams, "drain", "site", "par", "--over", "2s", "--until", "+1h", "--now", "--reason", "lab", "--all")
     report.wait(lambda: drained(fra, "par") == 1000000, SECONDS, "fra, whose clock is trusted, follows the ramp", 0.1)
-    time.sleep(1)
+    time.sleep(1)  # half of the ramp's time
     level, stands = drained(ams, "par"), state_of_drain(ams, "par")
     if synchronised:
         report.equal((level, stands), (1000000, "drained"), "ams follows the ramp")
     else:  # where it was when weir-dns first saw it, some milliseconds into its ramp
         report.check(level < 500000 and stands == "held", "ams holds the ramp where it is", f"{level} {stands}")
-    time.sleep(1)
+    time.sleep(1)  # the level must stay for this long
     report.equal(drained(ams, "par"), level, "and there it stays")
     report.equal("no time server" in ams.weir("status", check=False), not synchronised, "status says so")
     report.equal(ams.stats("dns")[("weir_dns_clock_unsynchronised", "")], int(not synchronised), "and a metric")

@@ -73,7 +73,7 @@ def interrupted(report: Report, a: lab_zones.Zones, b: lab_zones.Zones) -> None:
     timed(report, "the next one is applied", a.apply, timeout=300)
     kills = 0
     for _ in range(4):
-        time.sleep(0.3)
+        time.sleep(0.3)  # the fetch is under way, at another point each time
         b.node.kill("mgmt")
         kills += 1
         b.node.start("mgmt")

@@ -59,16 +59,20 @@ def call(command: typing.Sequence[str], check: bool = True, **more: typing.Any) 
     return done.stdout
 
 
+def comes_true(condition: typing.Callable[..., T], timeout_s: float, every_s: float = 0.05) -> T:
+    """Wait until condition() is true, or timeout_s is over. Returns its last value: the caller judges."""
+    end = time.monotonic() + timeout_s
+    while not (value := condition()) and time.monotonic() <= end:
+        time.sleep(every_s)  # the pace of every wait for a condition
+    return value
+
+
 def wait_until(condition: typing.Callable[..., T], timeout_s: float, what: str, every_s: float = 0.02) -> T:
     """Wait until condition() is true and return its value; LabError after timeout_s."""
-    end = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise LabError(f"not within {timeout_s} s: {what}")
-        time.sleep(every_s)
+    value = comes_true(condition, timeout_s, every_s)
+    if not value:
+        raise LabError(f"not within {timeout_s} s: {what}")
+    return value
 
 
 @functools.cache
@@ -344,9 +348,8 @@ def remove_namespace(ns: str) -> None:
                 os.kill(int(pid), number)
             except ProcessLookupError:
                 pass
-        until = time.monotonic() + 1
-        while pids and call(["ip", "netns", "pids", ns], check=False).split() and time.monotonic() < until:
-            time.sleep(0.02)
+        if pids:
+            comes_true(lambda: not call(["ip", "netns", "pids", ns], check=False).split(), 1, 0.02)
     call(["ip", "netns", "del", ns], check=False)
 
 

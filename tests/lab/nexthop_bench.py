@@ -135,7 +135,7 @@ def port_deleted(bench: Bench) -> None:
     bench.host.ip("link del eth1")
     bench.states("port-missing", "eth1")
     bench.states("probe-path-missing")
-    time.sleep(1)
+    time.sleep(1)  # no backend may be down after this time
     bench.report.check(all(r["state"] == "up" for r in bench.rows().values()), "no backend is down for it")
     bench.report.check(all(r["inconclusive"] for r in bench.rows().values()), "all checks are inconclusive")
     make_port(bench, mac)
@@ -150,7 +150,7 @@ def clsact_taken(bench: Bench) -> None:
     say("clsact is removed, again and again")
     for _ in range(20):
         bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "clsact"], check=False)
-        time.sleep(0.05)
+        time.sleep(0.05)  # the attachment comes back between two blows, or does not
     bench.sees(lambda: "weir_probe" in bench.host.run(["tc", "filter", "show", "dev", "eth1", "egress"]),
                "the program is back")
     bench.well()
@@ -164,7 +164,7 @@ def clsact_taken(bench: Bench) -> None:
     bench.host.run(["sh", "-c", "until tc qdisc add dev eth1 ingress 2>/dev/null; do "
                                 "tc qdisc del dev eth1 clsact 2>/dev/null; done"])
     bench.states("probe-path-missing", "eth1")
-    time.sleep(1)
+    time.sleep(1)  # no backend may be down after this time
     bench.report.check(all(r["state"] == "up" and r["inconclusive"] for r in bench.rows().values()),
                        "all are up, and checks inconclusive")
     bench.host.run(["tc", "qdisc", "del", "dev", "eth1", "ingress"])

@@ -78,9 +78,9 @@ def routes_of_no_evidence(bench: Bench) -> None:
     b2 = bench.site.backends[1]
     address, p = address_of(b2), bench.site.plan
     bench.host.ip(f"-6 route add unreachable {address}/128")
-    time.sleep(0.3)
+    time.sleep(0.3)  # the route refuses for this long
     bench.host.ip(f"-6 route del unreachable {address}/128")
-    time.sleep(1.5)
+    time.sleep(1.5)  # nothing may follow in this time
     bench.report.equal(words(bench, b2), (1, "unchecked"), "a route that refuses for 0.3 s takes nobody out")
     bench.host.ip(f"-6 addr del {p.node6}/64 dev eth1", "-6 route del default")
     bench.states("next-hop-missing", b2.name)
@@ -115,11 +115,11 @@ def carrier_is_no_evidence(bench: Bench) -> None:
     bench.router.link_down(bench.site.node_port)
     bench.states("port-no-carrier", "eth1")
     for _ in range(8):
-        time.sleep(1)
+        time.sleep(1)  # looked at each second of the eight
         bench.report.check(all(words(bench, b)[0] for b in backends), "all are in force", [words(bench, b) for b in backends])
     bench.router.link_up(bench.site.node_port)
     for _ in range(6):
-        time.sleep(0.5)
+        time.sleep(0.5)  # looked at for three seconds
         if not all(words(bench, b) == (1, "unchecked") for b in backends):
             bench.report.check(False, "all stay in force", [words(bench, b) for b in backends])
     bench.states_none("port-no-carrier", "next-hop-missing", "next-hop-unusable")

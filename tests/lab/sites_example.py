@@ -129,7 +129,7 @@ class Example:
         end, missed = time.monotonic() + 8, []
         while time.monotonic() < end:
             missed += [name for name in SITES if self.named(name) != both]
-            time.sleep(0.3)
+            time.sleep(0.3)  # looked at for eight seconds
         report.equal(missed, [], "a check that never succeeded takes no site out of any answer")
         for name, other in (("ams", "fra"), ("fra", "ams")):
             seen = self.nodes[name].weir_json("status")
@@ -152,7 +152,7 @@ class Example:
         end = time.monotonic() + 5
         while time.monotonic() < end:
             missed += vip not in self.named("fra")
-            time.sleep(0.3)
+            time.sleep(0.3)  # looked at for five seconds
         fra.ip(f"route del unreachable {vip}")
         report.equal(missed, 0, "a site is not taken out for a route that the node itself refuses")
         wait_until(lambda: vip in self.named("fra"), 30, "ams is answered", 0.3)
@@ -196,7 +196,7 @@ class Example:
         end, wrong = time.monotonic() + 6, []
         while time.monotonic() < end:
             wrong += [name for name in SITES if self.named(name) != both]
-            time.sleep(0.3)
+            time.sleep(0.3)  # looked at for six seconds
         report.equal(wrong, [], "a VIP that nobody has seen up gets no traffic")
         self.spare.address("lo", f"{NEW_VIP}/32")
         self.router.route(f"{NEW_VIP}/32", "10.98.0.2")
@@ -217,7 +217,7 @@ class Example:
                 last = asked
             elif last < asked - 3:
                 break
-            time.sleep(0.05)
+            time.sleep(0.05)  # the time of the last such answer is measured
         report.check(last and time.monotonic() < began + 15, "the site that is left answers for both")
         return round((last - began) * 1000) if last else None
 

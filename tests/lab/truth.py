@@ -133,13 +133,9 @@ class Bed:
         return seen
 
     def _watch(self, states: tuple[typing.Any, ...], code: str, subject: str, since_s: float) -> Status:
-        while True:
-            seen = self.status()
-            if seen.says(states, code, subject):
-                return seen
-            if time.monotonic() > since_s + GIVE_UP_S:
-                return seen
-            time.sleep(0.05)
+        while not (seen := self.status()).says(states, code, subject) and time.monotonic() <= since_s + GIVE_UP_S:
+            time.sleep(0.05)  # the pace of the wait for the condition above
+        return seen
 
     def note(self, name: str, true: object, seen: str, late_s: float) -> None:
         self.report.check(true, name, seen)

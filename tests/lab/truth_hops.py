@@ -131,9 +131,9 @@ def nobody_is_blamed(bed: Bed) -> None:
     before = turned_down(bed)
     for _ in range(10):
         bed.host.run(["tc", "qdisc", "del", "dev", "eth1", "clsact"], check=False)
-        time.sleep(0.1)
+        time.sleep(0.1)  # the attachment comes back between two blows, or does not
     port_deleted(bed)
-    time.sleep(2)
+    time.sleep(2)  # the port is gone for this long
     port_made_again(bed)
     bed.wait_until_well(20)
     bed.note("attachments come back, and no check turns to down", turned_down(bed) == before, turned_down(bed) - before, 0)

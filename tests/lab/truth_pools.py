@@ -42,7 +42,7 @@ def override(what: str, *which: int, undo: str) -> tuple[typing.Callable[..., No
         for i in which:
             bed.must(what, "backend", f"{bed.site_plan.pool}/{bed.site.backends[i].name}", "--until", "never", "--reason", "lab",
                      "--override", "last-backend")
-        time.sleep(2.5)
+        time.sleep(2.5)  # an override is announced 2 s ahead
 
     def leave(bed: Bed) -> None:
         for i in which:

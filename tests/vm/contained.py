@@ -94,7 +94,7 @@ class Contained:
         self.first = None
         until = time.monotonic() + 20
         while self._populated() and time.monotonic() < until:
-            time.sleep(0.1)
+            time.sleep(0.1)  # the pace of the wait for the condition above
 
     def _populated(self) -> bool:
         with open(f"{self.group}/cgroup.events") as f:

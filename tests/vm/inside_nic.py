@@ -238,7 +238,7 @@ def counted(report: Report, node: Node, workers: int, queues: int) -> None:
     received, acts = 0, 1
     end = time.monotonic() + SLOW_S
     while (received != acts or received <= 4 * REQUESTS) and time.monotonic() < end:
-        time.sleep(1)
+        time.sleep(1)  # until the counters are published again
         received = sum(per_label(node, "weir_dataplane_received_packets_total").values())
         acts = sum(per_label(node, "weir_dataplane_packets_total").values())
     report.equal(received, acts, "received = sent + passed + dropped, by reason")

@@ -83,7 +83,7 @@ def wait_until(true: typing.Callable[..., typing.Any], what: str, limit_s: float
         found = true()
         if found:
             return found
-        time.sleep(0.3)
+        time.sleep(0.3)  # the pace of every wait for a condition
         if time.monotonic() - told > 60:
             told = time.monotonic()
             say(f"still waits: {what}")
@@ -128,7 +128,7 @@ class Traffic:
         self.client = subprocess.Popen(["ip", "netns", "exec", "client", sys.executable, f"{HERE}/package_traffic.py", "client", VIP, DNS],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.client.stdout.readline()  # it sends
-        time.sleep(2)
+        time.sleep(2)  # packets and questions of before the act
 
     def stop(self) -> typing.Any:
         out, _ = self.client.communicate("end\n", timeout=SLOW_S)
@@ -144,7 +144,7 @@ def under_traffic(report: Report, what: str, do: typing.Callable[..., typing.Any
     traffic = Traffic()
     try:
         do()
-        time.sleep(2)
+        time.sleep(2)  # packets and questions of after the act
     finally:
         seen = traffic.stop()
     report.check(seen["packets"]["sent"] >= 50, f"{what}: packets were sent", seen["packets"]["sent"])
@@ -279,7 +279,7 @@ def beside_dpdk(report: Report) -> None:
     before = pids()
     traffic = Traffic()
     done = dpkg("-i", NEW)
-    time.sleep(2)
+    time.sleep(2)  # packets and questions of after the upgrade
     seen = traffic.stop()
     after = pids()
     report.equal(after["dataplane"], before["dataplane"], "an upgrade does not restart the DPDK forwarder")
@@ -327,7 +327,7 @@ def run(report: Report) -> None:
     check_installed(report)
     servers = start(report)
     try:
-        under_traffic(report, "at rest", lambda: time.sleep(2))
+        under_traffic(report, "at rest", lambda: time.sleep(2))  # traffic must go on for this long
         change_releases(report)
         beside_dpdk(report)
         apply("xdp", 70, "CHG-4")

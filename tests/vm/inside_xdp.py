@@ -129,7 +129,7 @@ def settle(site: Site, capture: Capture) -> None:
     say("all is counted")
     end = time.monotonic() + SLOW_S
     while time.monotonic() < end:
-        time.sleep(1)
+        time.sleep(1)  # until the counters are published again
         counted = reasons(site)
         if capture.counts("out", "vip") == sum(n for reason, n in counted.items() if reason not in PASSED) and \
                 capture.counts("in", "tunnel") == counted.get("forwarded", 0) + counted.get("icmp_relayed", 0):

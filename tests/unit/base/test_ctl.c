@@ -269,7 +269,7 @@ static void without_descriptors_it_answers_and_does_not_spin(void **state)
 		assert_int_equal(connect(waiting[i], (struct sockaddr *)&at, sizeof(at)), 0);
 	uint64_t before_ms = used_ms();
 
-	usleep(600000);
+	usleep(600000); /* CPU time is measured over this time */
 	assert_in_range(used_ms() - before_ms, 0, 300);
 	/* each has given way to the next, silent as they are; the last one is answered */
 	assert_int_equal(send(waiting[3], "a\n", 2, MSG_NOSIGNAL), 2);
@@ -290,7 +290,7 @@ static void requests_that_come_in_pieces_or_together_are_answered_in_order(void 
 	char got[16] = "";
 
 	assert_int_equal(send(fd, "on", 2, 0), 2);
-	usleep(5000);
+	usleep(5000); /* the server reads the first part alone */
 	assert_int_equal(send(fd, "e\ntwo\n\nthree\n", 13, 0), 13);
 	assert_int_equal(recv(fd, got, 15, MSG_WAITALL), 15);
 	assert_memory_equal(got, "one\ntwo\n\nthree\n", 15);
@@ -439,9 +439,9 @@ static void *answer_slowly(void *arg)
 	char line[16];
 
 	(void)!read(fd, line, sizeof(line));
-	usleep(250000);
+	usleep(250000); /* a slow answer is the test */
 	(void)!write(fd, "sl", 2);
-	usleep(250000);
+	usleep(250000); /* a slow answer is the test */
 	(void)!write(fd, "ow\n", 3);
 	close(fd);
 	return NULL;

@@ -165,7 +165,7 @@ static void waiting_ends_by_publication_or_time(void **state)
 
 		_exit(page_open(path, "test", 1, NULL, &reader) || page_wait(reader, epoch, 5000));
 	}
-	usleep(20000);
+	usleep(20000); /* the reader waits by then */
 	page_publish(p);
 	int status = -1;
 

@@ -122,7 +122,7 @@ static void a_reserve_is_made_when_there_is_one_again(void **state)
 
 static void *set_flag(void *arg)
 {
-	usleep(3000);
+	usleep(3000); /* the joiner waits by then */
 	*(bool *)arg = true;
 	return NULL;
 }

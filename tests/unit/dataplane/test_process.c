@@ -142,7 +142,7 @@ static void a_bad_document_is_refused_and_the_one_before_stays(void **state)
 	scene_status_text("refused_why", text);
 	assert_string_equal(text, "");
 	unlink(SCENE "/state/effective.conf"); /* a file that is gone changes nothing */
-	usleep(300000);
+	usleep(300000);                        /* nothing may change in this time */
 	assert_int_equal(scene_status_number("document"), 2);
 	assert_int_equal(scene_condition("document-refused", ""), -1);
 }

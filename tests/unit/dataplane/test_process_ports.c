@@ -272,7 +272,7 @@ static void a_route_that_is_refused_condemns_and_one_that_is_missing_does_not(vo
 	space_run("ip route del 10.2.0.0/16");
 	WAIT_FOR(scene_value("weir_dataplane_backend_next_hop", "pool=\"web\",backend=\"b2\"") ==
 	         0);
-	usleep(300000);
+	usleep(300000);                      /* nothing may change in this time */
 	assert_int_equal(in_force("b2"), 1); /* the want of a route is no evidence */
 }
 

@@ -375,7 +375,7 @@ static void *write_late(void *path)
 	static const uint64_t key[2] = { 0x0011223344556677u, 0x8899aabbccddeeffu };
 	struct placement p;
 
-	usleep(300000);
+	usleep(300000); /* the start waits this long */
 	placement_make(key, MODEL_PLACEMENT_DERIVED, &p);
 	return placement_write(path, &p) ? path : NULL;
 }

@@ -15,7 +15,7 @@ static void without_a_document_it_waits_and_blames_nothing(void **state)
 	assert_true(status_is("serving", "false"));
 	assert_true(status_is("document", ""));
 	WAIT_FOR(condition("document-refused", "", NULL) == -1);
-	usleep(300000);
+	usleep(300000); /* nothing may be loaded in this time */
 	assert_int_equal(value(LOADS, "result=\"refused\""), 0); /* there was none to load */
 	assert_int_equal(value(LOADS, "result=\"ok\""), 0);
 	assert_int_equal(count_conditions("document-refused"), 0);
@@ -321,7 +321,7 @@ static void threads_come_and_go_and_leave_no_descriptors(void **state)
 	write_document(1, LISTEN_1, "threads = 1;");
 	start();
 	WAIT_FOR(status_is("threads", "1"));
-	usleep(500000);
+	usleep(500000); /* the first threads' descriptors are all open */
 	n_first = count_descriptors();
 	for (int i = 0; i < 2; i++) {
 		take(1, LISTEN_1, "threads = 3;");
@@ -365,7 +365,7 @@ static void a_load_that_is_asked_for_during_one_follows_it(void **state)
 	json_decref(second);
 	WAIT_FOR(status_number("load.finished") == b);
 	assert_int_equal(query("127.0.0.1", "r99999.z0.test", 1), 100);
-	usleep(300000);
+	usleep(300000);                                     /* nothing may be loaded in this time */
 	assert_int_equal(status_number("load.started"), b); /* and none after that */
 	write_document(1, LISTEN_1, "");
 	WAIT_FOR(status_number("document") == (long long)number);

@@ -108,7 +108,7 @@ def unread(report: Report, server: name_servers.Server) -> None:
             try:
                 s.send(query * 500)
             except BlockingIOError:
-                time.sleep(0.001)
+                time.sleep(0.001)  # the server reads on, or does not
     start = time.monotonic()
     wire = message.query("h.shop.test", "A")
     with connect(server) as patient:
@@ -116,12 +116,12 @@ def unread(report: Report, server: name_servers.Server) -> None:
             patient.sendall(framed(wire))
             served.append(message.Answer(name_servers.read_message(patient)).answer)
             served.append(message.Answer(server.ask(wire)).answer)
-            time.sleep(0.2)
+            time.sleep(0.2)  # the patient client's pace
         deadline = time.monotonic() + 30
         while metric(server, *UNREAD) < before + 20 and time.monotonic() < deadline:
             patient.sendall(framed(wire))
             name_servers.read_message(patient)
-            time.sleep(0.1)
+            time.sleep(0.1)  # the patient client's pace
         patient.sendall(framed(wire))
         report.check(message.Answer(name_servers.read_message(patient)).answer, "it lives on")
     report.check(len(served) > 20 and all(served), "meanwhile one that reads is served, and UDP", len(served))
@@ -151,7 +151,7 @@ def few_descriptors(report: Report) -> None:
         report.check(message.Answer(server.ask(wire, 10)).answer, "so is one over UDP")
         report.check(server.control(do="status")["ok"], "and the control socket answers")
         before = cpu_s(server.process.pid)
-        time.sleep(2)
+        time.sleep(2)  # CPU time is measured over this time
         used = cpu_s(server.process.pid) - before
         report.check(used < 0.5, "it does not spin", f"{used:.2f} s of CPU time in 2 s")
         for s in crowd:
@@ -170,7 +170,7 @@ def no_descriptors(report: Report) -> None:
         with connect(server) as s:
             s.sendall(framed(wire))
             before = cpu_s(server.process.pid)
-            time.sleep(2)
+            time.sleep(2)  # CPU time is measured over this time
             used = cpu_s(server.process.pid) - before
             report.check(used < 0.5, "without descriptors it does not spin", f"{used:.2f} s of CPU time in 2 s")
             report.check(metric(server, "weir_dns_tcp_accept_paused_total") > 0, "and counts that none is taken")

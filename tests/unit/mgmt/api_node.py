@@ -110,7 +110,7 @@ def wait_for(what: str, condition: typing.Callable[..., T], timeout_s: float = 6
         value = condition()
         if value:
             return value
-        time.sleep(0.02)
+        time.sleep(0.02)  # the pace of every wait for a condition
     raise AssertionError(f"not within {timeout_s} s: {what}")
 
 

@@ -167,7 +167,7 @@ class Versions(unittest.TestCase):
         self.assertEqual(self.head().json["author"], "weir")
         node.apply(files, confirm_within="5s")
         self.assertEqual(node.ask("POST", "/v1/versions/4/confirm", {"reason": "x"}).status, 200)
-        time.sleep(5.5)
+        time.sleep(5.5)  # longer than the deadline
         self.assertEqual((self.head().json["number"], self.head().json["state"]), (4, "in_force"))
 
     def test_bytes_that_are_not_text_are_kept(self) -> None:
@@ -244,12 +244,12 @@ class Overrides(unittest.TestCase):
         node = self.node
         start = time.time()
         node.drain(over="100s")
-        time.sleep(1)
+        time.sleep(1)  # the ramp goes on for this long
         self.assertEqual(node.command("hold", {"site": "ams"}).status, 201)
         held_at = time.time()
         level = lambda: [o["level_ppm"] for o in node.ask("GET", "/v1/overrides").json["items"] if o["do"] == "drain"][0]
         held = level()
-        time.sleep(0.5)
+        time.sleep(0.5)  # the level must stay for this long
         self.assertEqual(level(), held)
         self.assertTrue(9900 <= held <= (held_at - start) * 10000 + 100, (held, held_at - start))
         again = time.time()
@@ -328,7 +328,7 @@ class Overrides(unittest.TestCase):
                 got.extend(node.ask("GET", f"/v1/events?since={last + len(got)}&wait_ms=10000").json["items"])
         waiter = threading.Thread(target=wait_for_drain)
         waiter.start()
-        time.sleep(0.3)
+        time.sleep(0.3)  # the request waits by then
         node.drain(reason="wake")
         waiter.join(60)
         self.assertEqual([e["id"] for e in got], list(range(last + 1, last + 1 + len(got))))
@@ -432,7 +432,7 @@ class Large(unittest.TestCase):
 
     def longest(self) -> float:
         """The longest work under the lock so far, as the metrics say when they have been written anew."""
-        time.sleep(0.6)
+        time.sleep(0.6)  # the metrics are written twice a second
         text = self.node.ask("GET", "/metrics").raw.decode()
         return float(re.search(r"^weir_mgmt_lock_longest_seconds\S* (\S+)", text, re.M).group(1))
 

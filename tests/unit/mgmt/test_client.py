@@ -78,7 +78,7 @@ class Client(unittest.TestCase):
             self.assertLess(took_s, 50)
             node.process.send_signal(signal.SIGCONT)
             wait_for("it goes on", lambda: node.answers())
-            time.sleep(1)
+            time.sleep(1)  # a request that was still carried out would show by then
             # the command had hung up on each of its requests before management went on: none is carried out
             self.assertEqual(generations(node), [])
             code, _, err, _ = weir(node, *DRAIN)
@@ -90,7 +90,7 @@ class Client(unittest.TestCase):
             node.process.send_signal(signal.SIGSTOP)
             p = start(node, *DRAIN)
             self.assertIn("asking again", p.stderr.readline())
-            time.sleep(1)
+            time.sleep(1)  # the command asks several times meanwhile
             node.process.send_signal(signal.SIGCONT)
             out, err = p.communicate(timeout=120)
             self.assertEqual(p.returncode, 0, out + err)

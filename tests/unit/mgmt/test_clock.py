@@ -133,7 +133,7 @@ class Steps(unittest.TestCase):
                     before, at = c.level(site), time.monotonic()
                     c.set(step_s, False)
                     wait_for("the step is seen", lambda: c.clock()["state"] == "stepped")
-                    time.sleep(SEEN_S)
+                    time.sleep(SEEN_S)  # the level must not follow the clock for this long
                     self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
                     self.assertAlmostEqual(c.clock()["off_by_ms"] / 1000, step_s, delta=1.5)
                     self.assertEqual([c.state(i) for i in (site, backend, later)], ["ramping", "ramping", "scheduled"])
@@ -156,7 +156,7 @@ class Steps(unittest.TestCase):
                 self.assertEqual((a.status // 100, a.json["version"]["state"]), (2, "unconfirmed"), a.raw)
                 for step_s in (HOUR, -2 * HOUR):
                     c.set(step_s, True)
-                    time.sleep(SEEN_S)
+                    time.sleep(SEEN_S)  # the version must stay for this long
                     if time.monotonic() < start + 12:
                         self.assertEqual(head(), 2)
                 wait_for("the rollback, by a clock that is far behind", lambda: head() == 3, 40)
@@ -168,7 +168,7 @@ class Steps(unittest.TestCase):
             wait_for("the drain runs", lambda: c.state(drain) == "drained")
             for i in range(12):
                 c.set((HOUR, -HOUR, 2 * HOUR, 0)[i % 4], False)
-                time.sleep(0.7)
+                time.sleep(0.7)  # shorter than a step takes to be believed
                 self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
                 self.assertEqual(c.state(drain), "drained")
 
@@ -176,7 +176,7 @@ class Steps(unittest.TestCase):
         with Clocked() as c:
             soon = c.make("drain", B1, **{"from": "+6s"})
             c.set(-2 * HOUR, False)
-            time.sleep(1)
+            time.sleep(1)  # it must not begin in this time
             self.assertEqual(c.state(soon), "scheduled")
             wait_for("it begins", lambda: c.state(soon) == "drained", 30)
             made = c.make("drain", B2)  # a new one too
@@ -188,14 +188,14 @@ class Steps(unittest.TestCase):
             self.assertLess(c.node.command("undrain", B1, reason="over").status, 300)
             wait_for("it is over", lambda: c.state(drain) == "done", 30)
             c.set(STEPS["+12 years"], False)
-            time.sleep(SEEN_S)
+            time.sleep(SEEN_S)  # it must stay done for this long
             for how in (signal.SIGTERM, signal.SIGKILL):
                 c.restart(how)
                 self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
                 self.assertEqual(c.state(drain), "done")
             # not even a person who accepts the wrong time loses what was there
             self.assertEqual(c.node.ask("POST", "/v1/clock/accept", {"reason": "a mistake"}).status // 100, 2)
-            time.sleep(SEEN_S)
+            time.sleep(SEEN_S)  # it must stay done for this long
             c.restart()
             self.assertEqual(c.state(drain), "done")
 
@@ -211,14 +211,14 @@ class Steps(unittest.TestCase):
         with Clocked(ams_api="https://127.0.0.1:9", fra_api="https://127.0.0.1:10") as c:
             wait_for("the peer is asked", lambda: c.node.ask("GET", "/v1/peers").json["items"])
             c.set(2 * HOUR, True)
-            time.sleep(8)
+            time.sleep(8)  # longer than a step takes to be believed
             self.assertEqual((c.clock()["state"], c.clock()["peers_say"]), ("stepped", "unheard"))
             self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
 
     def test_a_trusted_clock_does_not_step_by_itself(self) -> None:
         with Clocked(trusted=True, synchronised=False) as c:
             c.set(2 * HOUR, False)
-            time.sleep(8)
+            time.sleep(8)  # longer than a step takes to be believed
             self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)
 
     def test_a_person_accepts_the_new_time_on_record(self) -> None:
@@ -249,7 +249,7 @@ class Steps(unittest.TestCase):
             c.node.ask("POST", "/v1/clock/accept", {"reason": "it was two hours ahead"})
             for _ in range(20):
                 self.assertEqual([c.state(i) for i in (over, drain, site)], ["done", "drained", "drained"])
-                time.sleep(0.1)
+                time.sleep(0.1)  # looked at for two seconds
             self.assertAlmostEqual(c.ahead_s(), -2 * HOUR, delta=1.5)
 
     def test_a_boot_goes_on_from_the_time_before_it(self) -> None:
@@ -281,7 +281,7 @@ class Steps(unittest.TestCase):
             c.node.stop(signal.SIGKILL)
             time.sleep(4)  # its page is stale
             c.set(2 * HOUR, True)
-            time.sleep(8)
+            time.sleep(8)  # longer than a step takes to be believed
             c.restart()
             wait_for("weir-dns is seen", lambda: c.dns_says("clock"), 30)
             self.assertAlmostEqual(c.ahead_s(), 0, delta=1.5)

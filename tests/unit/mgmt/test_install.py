@@ -180,7 +180,7 @@ class Install(unittest.TestCase):
         until = time.monotonic() + WAIT_S
         while not seen >= {"weir", *PROCESSES} and time.monotonic() < until and run.poll() is None:
             seen |= programs_below(os.path.realpath(self.tree))
-            time.sleep(0.005)
+            time.sleep(0.005)  # programs that live for a moment only are seen too
         run.send_signal(signal.SIGTERM)
         status = run.wait(WAIT_S)
         log.close()

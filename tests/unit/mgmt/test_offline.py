@@ -11,13 +11,12 @@ import os
 import pwd
 import re
 import subprocess
-import time
 import sys
 import typing
 import unittest
 
 import counted
-from api_node import Node
+from api_node import Node, wait_for
 
 MGMT = sys.argv.pop()
 WEIR = sys.argv.pop()
@@ -54,9 +53,7 @@ class Offline(unittest.TestCase):
                               capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 4)
         self.assertIn("without --offline", done.stderr)
-        deadline = time.monotonic() + 20
-        while not os.path.exists(os.path.join(n.run, "api.sock")) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for("the socket", lambda: os.path.exists(os.path.join(n.run, "api.sock")), 20)
         self.weir("versions")
 
     def test_each_thing_is_found_and_not_the_first_of_its_kind_alone(self) -> None:

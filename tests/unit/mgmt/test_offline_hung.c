@@ -78,7 +78,7 @@ static void be_mgmt(const struct mgmt *m, int ready)
 		other = stats_turns(s, m->other);
 	if (m->job_s)
 		stats_job_begin(s, "zones", m->job_s);
-	sleep(m->wait_s);
+	sleep(m->wait_s); /* the job was announced so long ago */
 	(void)!write(ready, "x", 1);
 	for (;;) {
 		if (m->turns)

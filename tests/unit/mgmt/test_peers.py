@@ -106,14 +106,14 @@ class Peers(unittest.TestCase):
         wait_for("agreement", self.agreed)
         self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="4s")
         self.assertEqual(self.b.ask("POST", "/v1/versions/2/confirm", {"reason": "x"}).status, 200)
-        time.sleep(5)
+        time.sleep(5)  # longer than the deadline
         self.assertEqual((self.head(self.a)[0], self.head(self.b)[0]), (2, 2))
 
     def test_two_nodes_compose_the_same_member_sets(self) -> None:
         wait_for("agreement", self.agreed)
         self.a.apply(self.a.files('address = "10.1.1.12"; weight = 100', 'address = "10.1.1.12"; weight = 30'), query="?wait=all")
         self.b.command("drain", {"pool": "web-ams", "backend": "b1"}, until="never", over="10m", query="?wait=all")
-        time.sleep(2.5)
+        time.sleep(2.5)  # the drain has begun, so that sets differ by time
         wait_for("the same sets", lambda: self.sets(self.a) == self.sets(self.b))
         self.assertIn("weight = 0;", self.sets(self.a))
 
@@ -197,17 +197,17 @@ class Fellows(unittest.TestCase):
 
     def test_nothing_is_handed_over_that_nobody_says(self) -> None:
         self.dataplane(self.a, status=self.status())
-        time.sleep(2)
+        time.sleep(2)  # nothing may be handed over in this time
         self.assertIsNone(self.told())  # the fellow's dataplane is silent: it may know
         self.dataplane(self.b, guests={"ok": False, "error": "no document is in force yet"})
-        time.sleep(2)
+        time.sleep(2)  # nothing may be handed over in this time
         self.assertIsNone(self.told())
 
     def test_nothing_is_handed_over_before_its_time(self) -> None:
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
         for state in (self.status(wants=False), self.status(behind=1)):
             dataplane = Dataplane(self.a, {"status": state})
-            time.sleep(2)
+            time.sleep(2)  # nothing may be handed over in this time
             dataplane.close()
             os.unlink(dataplane.path)
             self.assertIsNone(self.told())
@@ -221,7 +221,7 @@ class Fellows(unittest.TestCase):
         wait_for("divergence", lambda: self.state() == "diverged")
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
         self.dataplane(self.a, status=self.status())
-        time.sleep(2)
+        time.sleep(2)  # nothing may be handed over in this time
         self.assertIsNone(self.told())
 
 

@@ -265,7 +265,7 @@ class Makers(Cluster):
                 self.a.process.send_signal(signal.SIGSTOP)
                 self.b.process.send_signal(signal.SIGCONT)
                 self.apply_until_taken(self.b, "# of the other")
-                time.sleep(stopped_s)
+                time.sleep(stopped_s)  # the maker is stopped for this long
                 self.a.process.send_signal(signal.SIGCONT)
                 self.thread.join(60)
                 self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)

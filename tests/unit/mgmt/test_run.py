@@ -48,7 +48,7 @@ if name == "dns" and os.environ.get("LISTEN_PID") == str(os.getpid()):
         q, who = s.recvfrom(512)
         s.sendto(str(os.getpid()).encode(), who)
 while True:
-    time.sleep(1)
+    time.sleep(1)  # a stand-in that lives until it is ended
 """
 
 CONFIG = """
@@ -70,7 +70,7 @@ def wait_for(what: str, condition: typing.Callable[..., typing.Any], timeout_s: 
         value = condition()
         if value:
             return value
-        time.sleep(0.02)
+        time.sleep(0.02)  # the pace of every wait for a condition
     raise AssertionError(f"waited {timeout_s} s for {what}")
 
 
@@ -187,7 +187,7 @@ class Supervisor(unittest.TestCase):
         self.all_started()
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGTSTP, signal.SIGRTMIN + 3):
             self.supervisor.send_signal(number)
-        time.sleep(0.3)
+        time.sleep(0.3)  # no process may end in this time
         self.assertIsNone(self.supervisor.poll())
         pid = self.starts("mgmt")[0][0]
         os.kill(pid, signal.SIGKILL)
@@ -204,7 +204,7 @@ class Supervisor(unittest.TestCase):
         os.unlink(os.path.join(self.dir, "run", "run.state"))
         self.start()
         wait_for("adoption", lambda: self.log().count("process-adopted") == 4)
-        time.sleep(0.3)
+        time.sleep(0.3)  # no process may start in this time
         self.assertEqual({name: self.starts(name) for name in NAMES}, before)
 
     def test_a_process_of_another_run_directory_is_left_alone(self) -> None:
@@ -318,7 +318,7 @@ class Supervisor(unittest.TestCase):
     def test_dns_waits_for_a_document_and_follows_its_addresses(self) -> None:
         self.start()
         wait_for("the others", lambda: all(self.starts(n) for n in NAMES if n != "dns"))
-        time.sleep(0.3)
+        time.sleep(0.3)  # weir-dns may not start in this time
         self.assertEqual(self.starts("dns"), [])
         self.document()
         wait_for("dns", lambda: self.starts("dns"))
@@ -367,11 +367,11 @@ class Supervisor(unittest.TestCase):
         wait_for("four notes", lambda: self.noted() == 4)
         before = self.fds()
         self.document((ADDRESS, other))
-        time.sleep(0.5)
+        time.sleep(0.5)  # weir-dns may not start again in this time
         self.assertEqual(len(self.starts("dns")), 1)
         self.document((other, ADDRESS))
         wait_for("dns again", lambda: len(self.starts("dns")) == 2)
-        time.sleep(0.2)
+        time.sleep(0.2)  # no descriptor may be opened in this time
         wait_for("as many descriptors as before", lambda: self.fds() == before)
 
     def test_another_process_that_has_a_noted_pid_is_left_alone(self) -> None:
@@ -407,7 +407,7 @@ class Supervisor(unittest.TestCase):
         self.all_started()
         self.supervisor.send_signal(signal.SIGHUP)
         wait_for("two", lambda: all(os.path.exists(os.path.join(self.bin, f"{n}.hup")) for n in ("mgmt", "dataplane")))
-        time.sleep(0.2)
+        time.sleep(0.2)  # no process may start in this time
         self.assertTrue(all(len(self.starts(n)) == 1 for n in NAMES))
 
     def test_it_stops_what_changes_first_and_what_serves_last(self) -> None:
@@ -432,7 +432,7 @@ class Supervisor(unittest.TestCase):
         self.assertTrue(all(self.alive(started[0][0]) for started in before.values()))
         self.start()
         wait_for("adoption", lambda: self.log().count("process-adopted") == 4)
-        time.sleep(0.3)
+        time.sleep(0.3)  # no process may start in this time
         self.assertEqual({name: self.starts(name) for name in NAMES}, before)
         pid = before["dns"][0][0]
         os.kill(pid, signal.SIGKILL)  # the sockets were taken over too

@@ -43,7 +43,7 @@ class Threads(unittest.TestCase):
             if typing.cast(list[str], p.args)[0] == MGMT and not seen:  # the first request makes a thread
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     node.ask("GET", "/healthz")
-            time.sleep(0.02)
+            time.sleep(0.02)  # the pace of the look
         return os.path.exists(mark)
 
     def run_without(self, program: str, n: int) -> tuple[typing.Any, str, bool]:

@@ -83,7 +83,7 @@ class Unconfirmed(unittest.TestCase):
         self.half()
         self.a.stop(signal.SIGKILL)
         self.assertEqual(self.confirm(self.b, 2), 200)
-        time.sleep(4)
+        time.sleep(4)  # longer than the deadline
         self.assertEqual(self.head(self.b), (2, "in_force"))
         self.a.start()  # its own deadline is over by now
         wait_for("the first hears of it", lambda: self.head(self.a) == (2, "in_force") and self.state(self.a) == "agreed")
@@ -142,7 +142,7 @@ class Unconfirmed(unittest.TestCase):
         self.half("8s")
         self.b.apply(self.b.files(FIRST, "# other words"), query="?wait=all", pending="join")
         self.assertEqual(self.confirm(self.a, 3), 200)
-        time.sleep(9)
+        time.sleep(9)  # longer than the deadline
         wait_for("both have it", lambda: self.head(self.a) == self.head(self.b) == (3, "in_force"))
 
     def test_confirm_pending_keeps_the_earlier_version_at_both(self) -> None:
@@ -150,7 +150,7 @@ class Unconfirmed(unittest.TestCase):
         text = self.a.files(*HALF)["weir.conf"].replace(FIRST, "# other words")
         answer = self.b.apply({**self.a.files(), "weir.conf": text}, query="?wait=all", pending="confirm")
         self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "in_force"), answer.raw)
-        time.sleep(9)
+        time.sleep(9)  # longer than the deadline
         self.assertEqual((self.head(self.a), self.head(self.b)), ((3, "in_force"), (3, "in_force")))
 
     def test_a_confirmation_wins_over_automatic_rollbacks_after_a_cut(self) -> None:

@@ -149,7 +149,7 @@ static void since_lasts_as_long_as_the_condition_and_over_a_restart(void **state
 
 	free(c);
 	stats_close(s);
-	usleep(5000);
+	usleep(5000);     /* the clock counts milliseconds */
 	s = open_stats(); /* the next process of this name */
 	state_pair(s, "eth8");
 	c = read_all();
@@ -158,7 +158,7 @@ static void since_lasts_as_long_as_the_condition_and_over_a_restart(void **state
 	free(c);
 	conditions_begin(s, 1);
 	conditions_end(s);
-	usleep(2000);
+	usleep(2000); /* the clock counts milliseconds */
 	state_pair(s, "eth8");
 	c = read_all();
 	assert_true(c->items[1].since_ms > since_ms); /* it was over meanwhile */
