@@ -268,9 +268,12 @@ class Makers(Cluster):
                 time.sleep(stopped_s)  # the maker is stopped for this long
                 self.a.process.send_signal(signal.SIGCONT)
                 self.thread.join(60)
-                self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
-                # on a busy machine its second question may time out as well: then its version gives way
-                unasked += self.check_outcome([], [2]) != []
+                got = (self.answers[0].status, self.answers[0].code)
+                # On a busy machine its second question may time out as well. It commits then, as without a peer, and its
+                # version gives way, is named as lost, and was perhaps acknowledged before.
+                lost = self.check_outcome([], [2])
+                self.assertIn(got, [(412, "stale"), (201, None)] if lost else [(412, "stale")], self.answers[0].raw)
+                unasked += lost != []
         self.assertLess(unasked, 2)
 
     def test_the_holder_is_killed_after_its_commit(self) -> None:
