@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Functions of at most 80 lines, files of at most 600."""
+"""Functions of at most 60 lines (tests: 80), files of at most 600."""
 from __future__ import annotations
 
 import ast
@@ -8,7 +8,7 @@ import typing
 
 import tree
 
-FUNCTION_MAX, FILE_MAX = 80, 600
+PRODUCT_MAX, TESTS_MAX, FILE_MAX = 60, 80, 600  # a test may be a long, flat story
 
 
 def c_functions(text: str) -> typing.Iterator[tuple[str, int, int]]:
@@ -40,9 +40,10 @@ def offences(root: str, files: list[str]) -> list[str]:
         n = text.count("\n")
         if n > FILE_MAX:
             found.append(f"{path}: {n} lines, at most {FILE_MAX}")
+        most = PRODUCT_MAX if path.endswith((".c", ".h")) and not path.startswith("tests/") else TESTS_MAX
         functions = c_functions if path.endswith((".c", ".h")) else python_functions
-        found += [f"{path}:{line}: {name} has {count} lines, at most {FUNCTION_MAX}"
-                  for name, line, count in functions(text) if count > FUNCTION_MAX]
+        found += [f"{path}:{line}: {name} has {count} lines, at most {most}"
+                  for name, line, count in functions(text) if count > most]
     return found
 
 
@@ -51,8 +52,10 @@ def c_function(lines: int) -> str:
 
 
 PLANTS: tree.Plants = {
-    "a long C function": ({"a.c": c_function(81)}, 1),
-    "one of just 80 lines": ({"a.c": c_function(80)}, 0),
+    "a long C function": ({"a.c": c_function(61)}, 1),
+    "one of just 60 lines": ({"a.c": c_function(60)}, 0),
+    "a long function of a test": ({"tests/a.c": c_function(81)}, 1),
+    "one of just 80 lines there": ({"tests/a.c": c_function(80)}, 0),
     "the second function of a file": ({"a.c": c_function(10) + c_function(100)}, 1),
     "a long file": ({"a.h": "\n" * 601}, 1),
     "a long Python function": ({"a.py": "def f():\n" + "    g()\n" * 80}, 1),
