@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Put before each source of a tree with mutants (mutate.py): which mutant is awake, and which have been asked. */
+/*
+ * Put before each source of a tree with mutants (mutate.py): which mutant is awake, and which have
+ * been asked. mutate.py defines MUTANTS_MAX.
+ */
 #ifndef WEIR_TESTS_PLANT_MUTANT_H
 #define WEIR_TESTS_PLANT_MUTANT_H
 
@@ -8,8 +11,6 @@ extern char *getenv(const char *);
 extern int open(const char *, int, ...);
 extern int close(int);
 extern void *mmap(void *, unsigned long, int, int, int, long);
-
-#define MUTANTS_MAX 400000 /* mutate.py has the same figure */
 
 struct mutants {
 	int awake;

@@ -32,10 +32,12 @@ import typing
 from concurrent.futures import ThreadPoolExecutor
 
 from mutants import Finder, write_asleep
-from plant import ROOT, copy_tree
+from plant import ROOT, copy_tree  # it also makes built_tests known
+from built_tests import BuiltTest, list_tests
 
-MUTANTS_MAX = 400000  # mutant.h has the same figure
+MUTANTS_MAX = 400000  # mutant.h is compiled with it
 AWAKE = ctypes.c_int
+ASKED_AT = ctypes.sizeof(AWAKE)
 SUITES = ("unit", "waits", "fuzz")
 JOBS = 2
 
@@ -52,7 +54,7 @@ class Tree:
         copy_tree(folder)
         if not (self.build / "build.ninja").exists():
             subprocess.run(["meson", "setup", self.build, folder, "-Dwerror=false", "-Doptimization=1",
-                            f"-Dc_args=-w -include {folder / 'tests/plant/mutant.h'}"], check=True, stdout=subprocess.DEVNULL)
+                            f"-Dc_args=-w -DMUTANTS_MAX={MUTANTS_MAX} -include {folder / 'tests/plant/mutant.h'}"], check=True, stdout=subprocess.DEVNULL)
             subprocess.run(["ninja", "-C", self.build], check=True, stdout=subprocess.DEVNULL)  # for generated headers
         commands = json.loads((self.build / "compile_commands.json").read_text())
         self.commands = {str((self.build / c["file"]).resolve()): shlex.split(c["command"]) for c in commands}
@@ -109,33 +111,32 @@ class Control:
     def __init__(self, path: str) -> None:
         self.path = path
         with open(path, "wb") as f:
-            f.truncate(ctypes.sizeof(AWAKE) + MUTANTS_MAX)
+            f.truncate(ASKED_AT + MUTANTS_MAX)
         os.chmod(path, 0o666)
         with open(path, "r+b") as f:
             self.page = mmap.mmap(f.fileno(), 0)
 
     def wake(self, number: int) -> None:
-        self.page[:4] = bytes(AWAKE(number))
+        self.page[:ASKED_AT] = bytes(AWAKE(number))
 
     def forget(self) -> None:
-        self.page[4:] = bytes(MUTANTS_MAX)
+        self.page[ASKED_AT:] = bytes(MUTANTS_MAX)
 
     def asked(self) -> set[typing.Any]:
-        return {i for i, byte in enumerate(self.page[4:]) if byte}
+        return {i for i, byte in enumerate(self.page[ASKED_AT:]) if byte}
 
 
-def list_suites(tree: Tree) -> dict[str, typing.Any]:
-    text = subprocess.run(["meson", "introspect", "--tests", tree.build], check=True, capture_output=True, text=True).stdout
-    return {t["name"]: t for t in json.loads(text) if any(f"weir:{s}" in t["suite"] for s in SUITES)}
+def list_suites(tree: Tree) -> dict[str, BuiltTest]:
+    return {t.name: t for t in list_tests(tree.build) if set(SUITES) & set(t.tags)}
 
 
-def run_suite(tree: Tree, suite: typing.Any, control: Control, limit_s: float) -> tuple[bool, float]:
+def run_suite(suite: BuiltTest, control: Control, limit_s: float) -> tuple[bool, float]:
     """Whether it passes, and the seconds that it took."""
     began = time.monotonic()
     shutil.rmtree(f"{control.path}.said.tmp", ignore_errors=True)  # of a keeper that was killed
-    environment = {**os.environ, **suite["env"], "WEIR_MUTANTS": str(control.path), "WEIR_USERS": "none"}
-    command = [sys.executable, str(ROOT / "tests/keep.py"), f"{control.path}.said", *suite["cmd"]]
-    with subprocess.Popen(command, cwd=suite["workdir"] or tree.build, env=environment, stdin=subprocess.DEVNULL,
+    environment = {**os.environ, **suite.env, "WEIR_MUTANTS": str(control.path), "WEIR_USERS": "none"}
+    command = [sys.executable, str(ROOT / "tests/keep.py"), f"{control.path}.said", *suite.command]
+    with subprocess.Popen(command, cwd=suite.folder, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             status = process.wait(limit_s)
@@ -149,13 +150,13 @@ def run_suite(tree: Tree, suite: typing.Any, control: Control, limit_s: float) -
     return status == 0, time.monotonic() - began
 
 
-def survey(tree: Tree, suites: typing.Any, control: Control, longest_s: typing.Any) -> dict[typing.Any,
+def survey(suites: typing.Any, control: Control, longest_s: typing.Any) -> dict[typing.Any,
            tuple[float, typing.Any]]:
     """{suite: (seconds, mutants that it asks)} of those that pass with all asleep, and are short."""
     found = {}
     for name, suite in suites.items():
         control.forget()
-        passes, took = run_suite(tree, suite, control, longest_s)
+        passes, took = run_suite(suite, control, longest_s)
         if passes:
             found[name] = (took, control.asked())
         else:
@@ -164,10 +165,10 @@ def survey(tree: Tree, suites: typing.Any, control: Control, longest_s: typing.A
 
 
 class Hunt:
-    def __init__(self, tree: typing.Any, suites: typing.Any, surveyed: typing.Any, most_s: typing.Any) -> None:
-        self.tree, self.suites, self.most_s = tree, suites, most_s
+    def __init__(self, tree: Tree, suites: typing.Any, surveyed: typing.Any, most_s: typing.Any) -> None:
+        self.suites, self.most_s = suites, most_s
         self.surveyed = dict(sorted(surveyed.items(), key=lambda item: item[1][0]))
-        self.controls = [Control(tree.folder / f"awake-{os.getpid()}-{i}") for i in range(JOBS)]
+        self.controls = [Control(str(tree.folder / f"awake-{os.getpid()}-{i}")) for i in range(JOBS)]
 
     def ask(self, number: int) -> str:
         """What becomes of one mutant: unasked, caught or lived."""
@@ -180,7 +181,7 @@ class Hunt:
             for name, took in asking:
                 if spent + took > self.most_s:
                     break
-                passes, took = run_suite(self.tree, self.suites[name], control, 4 * took + 3)
+                passes, took = run_suite(self.suites[name], control, 4 * took + 3)
                 if not passes:
                     return "caught"
                 spent += took
@@ -224,7 +225,7 @@ def prepare(options: argparse.Namespace) -> tuple[Tree, typing.Any, typing.Any]:
     tree.make()
     print(f"# {len(tree.all_mutants())} mutants in {len(tree.files)} files", flush=True)
     suites = list_suites(tree)
-    surveyed = survey(tree, suites, Control(options.w / "awake"), options.s)
+    surveyed = survey(suites, Control(str(options.w / "awake")), options.s)
     kept.write_bytes(pickle.dumps((tree.files, surveyed)))
     return tree, suites, surveyed
 

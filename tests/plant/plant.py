@@ -27,6 +27,9 @@ import time
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from built_tests import list_tests  # noqa: E402
+
 SUITES = ("unit", "waits", "fuzz")  # and what of kind lab is a script of tests/unit
 # What the long suites are about: beginnings of paths. For other files they are not run.
 LONG = {
@@ -138,9 +141,8 @@ class Tree:
         return found + (["dns/weir-dns"] if command.endswith("dns/test_tcp.py") else [])
 
     def list_tests(self) -> list[typing.Any]:
-        text = subprocess.run(["meson", "introspect", "--tests", self.build], check=True, capture_output=True, text=True).stdout
-        return [(t["name"], " ".join(t["cmd"])) for t in json.loads(text)
-                if any(f"weir:{s}" in t["suite"] for s in SUITES) or any("/tests/unit/" in word for word in t["cmd"])]
+        return [(t.name, " ".join(t.command)) for t in list_tests(self.build)
+                if set(SUITES) & set(t.tags) or any("/tests/unit/" in word for word in t.command)]
 
     def run(self, names: list[typing.Any]) -> list[typing.Any]:
         """Names of the tests that fail."""
