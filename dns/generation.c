@@ -40,7 +40,7 @@
  */
 static uint64_t source_digest(const struct model *m, const struct steering *p)
 {
-	uint64_t digest = zone_dynamic_digest(p->texts, p->n_names);
+	uint64_t digest = image_dynamic_digest(p->texts, p->n_names);
 
 	for (size_t i = 0; i < m->n_zones; i++) {
 		struct stat st = { 0 };
@@ -199,7 +199,7 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	}
 	err = compile_image(g, how, source, how->earlier ? how->earlier : kept);
 	if (err < 0 && kept &&
-	    kept->dynamic == zone_dynamic_digest(g->place->texts, g->place->n_names)) {
+	    kept->dynamic == image_dynamic_digest(g->place->texts, g->place->n_names)) {
 		g->image = kept;
 		g->mapped_bytes = bytes;
 		g->stale = true;

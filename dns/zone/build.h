@@ -5,8 +5,8 @@
  * read (dns/zone/parse.c), nodes and their errors (dns/zone/check.c), the image's bytes (dns/zone/layout.c).
  * Objects refer to each other by index, since arrays move when they grow.
  *
- * build_*() is implemented in dns/zone/build.c, zone_X() in dns/zone/X.c. Internal to the compiler; only
- * its thread.
+ * build_*() is implemented in dns/zone/build.c, which calls no stage; zone_X() in dns/zone/X.c, called by
+ * dns/zone/compile.c only. Internal to the compiler; only its thread.
  */
 #ifndef WEIR_DNS_ZONE_BUILD_H
 #define WEIR_DNS_ZONE_BUILD_H

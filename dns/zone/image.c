@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 struct image_fixed_names image_fixed_names(uint16_t type)
 {
 	switch (type) {
@@ -46,6 +48,15 @@ uint64_t image_checksum(const struct image *i)
 		h ^= h >> 29;
 	}
 	return h;
+}
+
+uint64_t image_dynamic_digest(const char *const *names, size_t n)
+{
+	uint64_t digest = n;
+
+	for (size_t i = 0; i < n; i++)
+		digest = digest * 0x9e3779b97f4a7c15u + hash_text(names[i]);
+	return digest;
 }
 
 static bool table_fits(const struct image *i, uint64_t off, uint64_t n, size_t each)

@@ -189,6 +189,8 @@ static inline const struct image_zone *image_zone(const struct image *i, uint32_
 int image_check(const void *bytes, size_t length);
 /** The checksum that an image's header must carry. */
 uint64_t image_checksum(const struct image *i);
+/** The digest of dynamic names in their order, as in image.dynamic. */
+uint64_t image_dynamic_digest(const char *const *names, size_t n);
 
 /** What image_find() found. */
 struct image_found {

@@ -395,7 +395,7 @@ static void write_header(struct layout *l)
 	i->n_zones = (uint32_t)b->in->n_zones;
 	i->size_bytes = l->size;
 	i->source = is_whole(b) ? b->in->source : 0;
-	i->dynamic = zone_dynamic_digest(b->in->dynamic, b->in->n_dynamic);
+	i->dynamic = image_dynamic_digest(b->in->dynamic, b->in->n_dynamic);
 	i->zones_off = l->zones_off;
 	i->buckets_off = l->buckets_off;
 	i->bucket_mask = l->n_buckets - 1;

@@ -2,8 +2,8 @@
 /**
  * @file
  * Compiling zone files to an image (dns/zone/image.h). Files are treated as hostile: everything is
- * bounded, and every error is reported with file and line. Implemented in dns/zone/build.c and the
- * files of its stages. Slow: call it from a thread of its own, or before serving.
+ * bounded, and every error is reported with file and line. Implemented in dns/zone/compile.c.
+ * Slow: call it from a thread of its own, or before serving.
  */
 #ifndef WEIR_DNS_ZONE_ZONE_H
 #define WEIR_DNS_ZONE_ZONE_H
@@ -53,9 +53,6 @@ struct zone_input {
 	 */
 	bool by_ldns;
 };
-
-/** The digest of dynamic names in their order, as in image.dynamic. */
-uint64_t zone_dynamic_digest(const char *const *names, size_t n);
 
 /**
  * Compile all zones into one image.

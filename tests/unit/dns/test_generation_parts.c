@@ -200,7 +200,7 @@ static void the_image_is_the_kept_one_a_new_one_or_none(void **state)
 			                .arena = arena_new(4096) };
 		struct generation_how how = { .trust_cache = cases[i].trust,
 			                      .report = take_report };
-		uint64_t source, dynamic = zone_dynamic_digest(texts, 2);
+		uint64_t source, dynamic = image_dynamic_digest(texts, 2);
 
 		print_message("  %s\n", cases[i].why);
 		(void)set_up(NULL);

@@ -420,7 +420,7 @@ static void the_header_counts_what_is_there(void **state)
 	assert_int_equal(image->n_records, 30);
 	assert_int_equal(image->max_labels, 5); /* below.ns.d.shop.test */
 	assert_int_equal(image->source, 5);
-	assert_int_equal(image->dynamic, zone_dynamic_digest(dynamic, 3));
+	assert_int_equal(image->dynamic, image_dynamic_digest(dynamic, 3));
 	assert_true(image->bucket_mask + 1 >= 2 * image->n_nodes);
 	assert_int_equal(image_check(image, image->size_bytes), 0);
 }
@@ -430,12 +430,12 @@ static void other_dynamic_names_have_another_digest(void **state)
 {
 	static const char *const swapped[] = { "dyn.w.Shop.test", "www.shop.test",
 		                               "in.sub.shop.test" };
-	uint64_t digest = zone_dynamic_digest(dynamic, 3);
+	uint64_t digest = image_dynamic_digest(dynamic, 3);
 
 	(void)state;
-	assert_true(digest != zone_dynamic_digest(swapped, 3));
-	assert_true(digest != zone_dynamic_digest(dynamic, 2));
-	assert_true(zone_dynamic_digest(dynamic, 0) != zone_dynamic_digest(dynamic, 1));
+	assert_true(digest != image_dynamic_digest(swapped, 3));
+	assert_true(digest != image_dynamic_digest(dynamic, 2));
+	assert_true(image_dynamic_digest(dynamic, 0) != image_dynamic_digest(dynamic, 1));
 }
 
 /*
