@@ -11,13 +11,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/proc.h"
 #include "dns/server.h"
 
@@ -81,7 +79,7 @@ static int receive_socket(int channel)
 		                  .msg_controllen = sizeof(control.bytes) };
 	ssize_t n = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-	int fd, place;
+	int fd, reserved;
 
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
@@ -89,44 +87,25 @@ static int receive_socket(int channel)
 	    c->cmsg_len != CMSG_LEN(sizeof(int)))
 		return 1;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	place = proc_listen_fd(name);
-	if (place < 0 || dup3(fd, place, O_CLOEXEC) < 0)
+	reserved = proc_listen_fd(name);
+	if (reserved < 0 || dup3(fd, reserved, O_CLOEXEC) < 0)
 		log_error("dns-socket-not-taken", "name=%.31s error=\"%s\"", name,
-		          strerror(place < 0 ? -place : errno));
+		          strerror(reserved < 0 ? -reserved : errno));
 	close(fd);
 	return 1;
 }
 
-/* All waiting sockets are received before listen_update(), which so sees a whole set of them. */
-static void on_socket_channel(void *arg, int fd, uint32_t events)
+int handed_receive(int channel, unsigned *n)
 {
-	struct server *s = arg;
-	unsigned n = 0;
 	int err;
 
-	(void)events;
-	while ((err = receive_socket(fd)) > 0 || err == -EINTR)
-		n += err > 0;
-	if (err != -EAGAIN)
-		loop_fd_remove(
-		        s->loop,
-		        fd); /* the supervisor has ended; the next one starts a new process */
-	if (n == 0)
-		return;
-	log_info("dns-sockets-received", "n=%u", n);
-	s->passed_ms = loop_now_ms(s->loop);
-	if (s->now)
-		listen_update(s);
+	*n = 0;
+	while ((err = receive_socket(channel)) > 0 || err == -EINTR)
+		*n += err > 0;
+	return err;
 }
 
-bool handed_by_supervisor(void)
+int handed_channel(void)
 {
-	return proc_listen_fd(CHANNEL) >= 0;
-}
-
-int handed_watch(struct server *s)
-{
-	int fd = proc_listen_fd(CHANNEL);
-
-	return fd < 0 ? 0 : loop_fd_add(s->loop, fd, EPOLLIN, on_socket_channel, s);
+	return proc_listen_fd(CHANNEL);
 }

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 
 struct addr;
-struct server;
 
 /** Whether @p fd is a socket of @p type (SOCK_DGRAM, SOCK_STREAM) that is bound to @p address. */
 bool handed_is_bound(int fd, const struct addr *address, int type);
@@ -19,11 +18,14 @@ int handed_find(const struct addr *address, int type, unsigned k);
 /** Close the socket. Its descriptor stays in use (/dev/null), so that no other file is mistaken for it. */
 void handed_forget(const struct addr *address, int type, unsigned k);
 /**
- * Receive sockets that the supervisor passes later, and call listen_update() then. @return 0, also without a
- * supervisor, or -errno
+ * The channel on which a supervisor passes sockets later. With a supervisor, queries wait in its sockets during a
+ * restart. @return a descriptor, or -ENOENT: there is no supervisor
  */
-int handed_watch(struct server *s);
-/** Whether a supervisor holds the sockets: then queries wait in them during a restart. */
-bool handed_by_supervisor(void);
+int handed_channel(void);
+/**
+ * Receive all sockets that wait on @p channel. @param n how many, also after an error
+ * @return -EAGAIN: more may come; 0 or another error: the supervisor has ended
+ */
+int handed_receive(int channel, unsigned *n);
 
 #endif

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -96,7 +97,7 @@ static int claim_early_socket(struct server *s, const struct addr *address, int 
 }
 
 /* A socket that the document in force does not name would receive queries that nobody reads. */
-void listen_close_early(struct server *s)
+static void close_early_sockets(struct server *s)
 {
 	while (s->n_early > 0)
 		close(s->early[--s->n_early]);
@@ -320,12 +321,37 @@ void listen_update(struct server *s)
 		all &= l && open_sockets(s, l, s->n_configured);
 		many |= l && steer_packets(l, s->n_configured);
 	}
-	listen_close_early(s);
+	close_early_sockets(s);
 	workers_set_number(s, threads_with_sockets(s));
 	if (!many)
 		s->passed_ms = 0; /* the document in force names all passed sockets */
 	s->drain_ms = many ? drain_end_ms(s) : 0;
 	s->again_ms = all && s->n_threads ? 0 : loop_now_ms(s->loop) + AGAIN_MS;
+}
+
+/* All waiting sockets are received before listen_update(), which so sees a whole set of them. */
+static void on_socket_channel(void *arg, int fd, uint32_t events)
+{
+	struct server *s = arg;
+	unsigned n;
+	int err = handed_receive(fd, &n);
+
+	(void)events;
+	if (err != -EAGAIN) /* the supervisor has ended; the next one starts a new process */
+		loop_fd_remove(s->loop, fd);
+	if (n == 0)
+		return;
+	log_info("dns-sockets-received", "n=%u", n);
+	s->passed_ms = loop_now_ms(s->loop);
+	if (s->now)
+		listen_update(s);
+}
+
+int listen_watch(struct server *s)
+{
+	int fd = handed_channel();
+
+	return fd < 0 ? 0 : loop_fd_add(s->loop, fd, EPOLLIN, on_socket_channel, s);
 }
 
 void listen_tick(struct server *s, uint64_t now_ms)
@@ -342,7 +368,7 @@ void listen_tick(struct server *s, uint64_t now_ms)
 
 void listen_close(struct server *s)
 {
-	listen_close_early(s);
+	close_early_sockets(s);
 	for (unsigned i = 0; i < s->n_listens; i++)
 		for (unsigned kind = 0; kind < 2; kind++)
 			while (s->listens[i].n[kind])

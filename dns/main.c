@@ -51,23 +51,6 @@ static void on_document_change(void *arg)
 	server_load_start(arg, false);
 }
 
-void server_observe(struct server *s, struct generation *g)
-{
-	const struct peer_health_input seen = {
-		.own = s->health ? page_payload(s->health) : NULL,
-		.own_page = s->health,
-		.own_good_until_ms =
-		        s->health ? page_header(s->health)->alive_ms + PEER_PAGE_GOOD_MS : 0,
-		.run_dir = s->dirs->run,
-		.now_ms = clock_mono_ms(),
-	};
-
-	const struct generation_time time = { .wall_clock_ms = s->wall_clock_ms,
-		                              .clock_held = wall_clock_holds_ramps(s->clock) };
-
-	generation_observe(g, &seen, &s->ramps, &s->decided, &time);
-}
-
 static void on_health_change(void *arg)
 {
 	struct server *s = arg;
@@ -146,7 +129,7 @@ static void find_counters(struct server *s, uint64_t now_ms)
 {
 	struct counters found;
 
-	if (s->counters.stats || !handed_by_supervisor() || now_ms < s->counters_again_ms)
+	if (s->counters.stats || handed_channel() < 0 || now_ms < s->counters_again_ms)
 		return;
 	s->counters_again_ms = now_ms + COUNTERS_AGAIN_MS;
 	if (counters_open(&found, s->dirs->run) < 0)
@@ -209,7 +192,7 @@ static int watch_events(struct server *s)
 	if (err == 0 && s->workers_event < 0)
 		err = -errno;
 	if (err == 0)
-		err = handed_watch(s);
+		err = listen_watch(s);
 	if (err == 0)
 		err = loop_fd_add(s->loop, s->workers_event, EPOLLIN, workers_join_ended, s);
 	return err;

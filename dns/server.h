@@ -10,8 +10,8 @@
  *
  * Until the first generation is loaded no socket is read: queries wait in the sockets' buffers.
  *
- * Implemented in main.c, load.c, keep.c, listen.c, dns/ctl.c and conditions.c; called by the main
- * thread only.
+ * Implemented in server.c, load.c, keep.c, listen.c, dns/ctl.c and conditions.c; called by the main
+ * thread only, but for server_answer().
  */
 #ifndef WEIR_DNS_SERVER_H
 #define WEIR_DNS_SERVER_H
@@ -139,6 +139,12 @@ void server_load_stop(struct server *s);
 
 /** Bring the state of @p g up to date with the pages and the clock. */
 void server_observe(struct server *s, struct generation *g);
+/**
+ * Answer one message, between serving_enter() and serving_leave(); worker threads only.
+ * @return the answer's length, 0 for none; counted
+ */
+size_t server_answer(struct dns_worker *w, const uint8_t *query, size_t length,
+                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size);
 /** Write ramps and sites that are down to their files, in a thread, if they have changed. */
 void keep_tick(struct server *s);
 /** Write them a last time, and wait for it; at the end. */
@@ -146,6 +152,8 @@ void keep_stop(struct server *s);
 
 /** Open, take over and close sockets and threads until they fit the document in force. */
 void listen_update(struct server *s);
+/** Receive the sockets that the supervisor passes later. @return 0, also without one, or -errno */
+int listen_watch(struct server *s);
 /** Close drained sockets, and try failed ones again. */
 void listen_tick(struct server *s, uint64_t now_ms);
 /** Close all; no thread runs any more. */
@@ -155,8 +163,6 @@ void listen_close(struct server *s);
  * dropped; listen_update() uses them.
  */
 void listen_early(struct server *s);
-/** Close sockets of listen_early() that listen_update() has not used. */
-void listen_close_early(struct server *s);
 /** The control socket's requests: "status", "zone-reload"; a ctl_handler. */
 char *dns_ctl_handle(void *arg, const char *line, size_t length);
 

@@ -65,7 +65,7 @@ static bool answer_whole_queries(struct dns_worker *w, struct tcp_client *c, str
 	       has_query(c, b, from)) {
 		size_t length = message_at(c, b, from) - 2;
 		uint8_t *out = b->out + c->n_out;
-		size_t n = worker_answer(w, b->in + from + 2, length, &c->address, true, out + 2,
+		size_t n = server_answer(w, b->in + from + 2, length, &c->address, true, out + 2,
 		                         ANSWER_MAX);
 
 		good = n > 0;

@@ -75,7 +75,7 @@ static bool answer_message(struct dns_worker *w, unsigned i, unsigned at)
 		count_dropped(w, COUNTERS_DROP_PORT);
 		return false;
 	}
-	n = worker_answer(w, u->queries[i], u->in[i].msg_len, &client, false, u->answers[at],
+	n = server_answer(w, u->queries[i], u->in[i].msg_len, &client, false, u->answers[at],
 	                  ANSWER_UDP_MAX);
 	u->out_parts[at] = (struct iovec){ u->answers[at], n };
 	out->msg_name = in->msg_name;

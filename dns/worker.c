@@ -14,42 +14,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "base/log.h"
-#include "dns/answer/answer.h"
 #include "dns/server.h"
 #include "dns/serving.h"
 
 #define RETIRE_LOOK_MS 100 /* between two looks whether a retiring thread has clients left */
-
-size_t worker_answer(struct dns_worker *w, const uint8_t *query, size_t length,
-                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size)
-{
-	const struct server *s = w->server;
-	const struct serving *from = w->serving;
-	const char *node = s->dirs->node;
-	const struct answer_env env = {
-		.image = from->generation->image,
-		.place = from->generation->place,
-		.state = from->state,
-		.nsid = (const uint8_t *)node,
-		.nsid_length = strlen(node),
-		.wall_clock_ms = __atomic_load_n(&s->wall_clock_ms, __ATOMIC_RELAXED),
-	};
-	const struct answer_query q = {
-		.bytes = query, .length = length, .client = *client, .tcp = tcp
-	};
-	struct answer_info info;
-	size_t n = answer(&env, &q, out, out_size, &info, NULL);
-
-	if (n) {
-		counters_answer(&s->counters, &w->tally, from, tcp, &info);
-		worker_count(w, w->queries);
-	} else {
-		worker_count(w, s->counters.drops[COUNTERS_DROP_MALFORMED]);
-	}
-	return n;
-}
 
 const char *worker_name(const struct dns_worker *w, char out[WORKER_NAME_MAX])
 {

@@ -34,7 +34,6 @@
 #define WORKER_RETIRE_MS 15000 /**< longer than a TCP client may be idle (IDLE_MS in tcp.c) */
 #define WORKER_NAME_MAX  16    /**< the kernel's limit for a thread's name, with its NUL */
 
-struct addr;
 struct server;
 struct serving;
 struct tcp;
@@ -88,12 +87,6 @@ static inline void worker_count(struct dns_worker *w, uint64_t *word)
 {
 	tally_add(&w->tally, word, 1);
 }
-/**
- * Answer one message, between serving_enter() and serving_leave(). @return the answer's length, 0
- * for none; counted
- */
-size_t worker_answer(struct dns_worker *w, const uint8_t *query, size_t length,
-                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size);
 
 /** Room for a batch of messages. @return 0 or -ENOMEM */
 int udp_open(struct dns_worker *w);

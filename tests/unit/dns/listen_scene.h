@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -71,6 +72,41 @@ static inline unsigned fake_threads(const struct model *m, const cpu_set_t *allo
 	(void)m;
 	n_allowed = CPU_COUNT(allowed);
 	return n_configured;
+}
+
+/* The supervisor's channel, and what comes on it. */
+static struct {
+	int fd, watched, result;
+	unsigned n, n_removed;
+} channel;
+
+static inline int fake_channel(void)
+{
+	return channel.fd;
+}
+
+static inline int fake_receive(int fd, unsigned *n)
+{
+	assert_int_equal(fd, channel.fd);
+	*n = channel.n;
+	return channel.result;
+}
+
+static inline int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
+{
+	(void)l;
+	assert_int_equal(events, EPOLLIN);
+	assert_non_null(cb);
+	assert_non_null(arg);
+	channel.watched = fd;
+	return 0;
+}
+
+static inline void fake_fd_remove(struct loop *l, int fd)
+{
+	(void)l;
+	assert_int_equal(fd, channel.fd);
+	channel.n_removed++;
 }
 
 static char logged[2048];
@@ -163,6 +199,10 @@ static inline void fake_free(struct model *m)
 #define model_free             fake_free
 #define bind                   fake_bind
 #define loop_now_ms            fake_now
+#define loop_fd_add            fake_fd_add
+#define loop_fd_remove         fake_fd_remove
+#define handed_channel         fake_channel
+#define handed_receive         fake_receive
 #define workers_set_number     fake_crew_set
 #define handed_find            fake_find
 #define handed_forget          fake_forget

@@ -44,7 +44,7 @@ static void what_needs_rights_is_bound_before_they_are_dropped(void **state)
 		                 !cases[i].user && !cases[i].held && !cases[i].result);
 		for (unsigned k = 0; k < s.n_early; k++) /* by address, kind and thread */
 			assert_true(handed_is_bound(s.early[k], &wanted[k / 4], kinds[k / 2 % 2]));
-		listen_close_early(&s);
+		close_early_sockets(&s);
 		assert_int_equal(s.n_early, 0);
 		assert_int_equal(count_fds(), n_fds_before);
 	}
@@ -275,6 +275,54 @@ static void what_is_drained_is_given_back_by_its_place(void **state)
 	assert_true(held[0][0] < 0 && held[1][0] < 0);
 }
 
+static void a_supervisor_s_channel_is_watched(void **state)
+{
+	(void)state;
+	channel.watched = -1;
+	channel.fd = -ENOENT;
+	assert_int_equal(listen_watch(&s), 0); /* alone: there is nothing to watch */
+	assert_int_equal(channel.watched, -1);
+	for (channel.fd = 0; channel.fd < 4; channel.fd += 3) {
+		assert_int_equal(listen_watch(&s), 0);
+		assert_int_equal(channel.watched, channel.fd);
+	}
+}
+
+/* Once there is a document, sockets that have come are opened at once; the channel ends once. */
+static void sockets_that_come_later_are_opened_at_once(void **state)
+{
+	static const struct {
+		const char *why;
+		int result;
+		unsigned n;
+		bool loaded, is_removed, is_updated;
+	} cases[] = {
+		{ "before the first document", -EAGAIN, 3, false, false, false },
+		{ "with a document", -EAGAIN, 3, true, false, true },
+		{ "none", -EAGAIN, 0, true, false, false },
+		{ "the supervisor has gone", 0, 0, true, true, false },
+		{ "gone after a socket", 0, 1, true, true, true },
+		{ "an error of the channel", -ECONNRESET, 0, true, true, false },
+	};
+
+	(void)state;
+	channel.fd = 5;
+	n_configured = 1;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		s.now = cases[i].loaded ? &g : NULL;
+		s.passed_ms = s.drain_ms = 0;
+		n_crew_calls = channel.n_removed = 0;
+		channel.n = cases[i].n;
+		channel.result = cases[i].result;
+		on_socket_channel(&s, channel.fd, 0);
+		assert_int_equal(channel.n_removed, cases[i].is_removed);
+		assert_int_equal(n_crew_calls, cases[i].is_updated);
+		/* a document that names all of them has ended their time */
+		assert_int_equal(s.passed_ms, cases[i].n && !cases[i].loaded ? at_ms : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +338,8 @@ int main(void)
 		WITH(an_address_too_many_is_told),
 		WITH(all_addresses_are_drained_together),
 		WITH(what_is_drained_is_given_back_by_its_place),
+		WITH(a_supervisor_s_channel_is_watched),
+		WITH(sockets_that_come_later_are_opened_at_once),
 	};
 
 	if (geteuid())

@@ -33,15 +33,15 @@ static int set_up(void **state)
 	edge.server = &s;
 	edge.limit = (struct rlimit){ 1024, 1048576 };
 	edge.page_bytes = sizeof(struct health_page);
-	out = open_memstream(&out_text, &out_size);
+	out_file = open_memstream(&out_text, &out_bytes);
 	err_out = open_memstream(&err_text, &err_size);
-	return !out || !err_out;
+	return !out_file || !err_out;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	fclose(out);
+	fclose(out_file);
 	fclose(err_out);
 	free(out_text);
 	free(err_text);
@@ -86,9 +86,9 @@ static void all_is_opened_in_order_and_closed_again(void **state)
 	assert_string_equal(calls, WHOLE);
 	assert_int_equal(edge.set.rlim_cur, 8192);
 	assert_int_equal(edge.set.rlim_max, 1048576);
-	fflush(out);
+	fflush(out_file);
 	fflush(err_out);
-	assert_int_equal(out_size + err_size, 0);
+	assert_int_equal(out_bytes + err_size, 0);
 }
 
 /* The name of call @p at of the whole, without what is behind its colon. */
@@ -185,15 +185,15 @@ static void arguments_are_read_or_refused(void **state)
 		                 cases[i].result);
 		assert_true(cases[i].early ? !!strstr(calls, cases[i].early)
 		                           : !strstr(calls, "early"));
-		fflush(out);
+		fflush(out_file);
 		fflush(err_out);
 		assert_true((err_size > 0) == (cases[i].result != 0));
-		assert_true((out_size > 0) == !strcmp(cases[i].first, "--help"));
+		assert_true((out_bytes > 0) == !strcmp(cases[i].first, "--help"));
 		if (err_size)
 			assert_non_null(strstr(err_text, "usage: weir-dns [--port PORT]"));
-		rewind(out);
+		rewind(out_file);
 		rewind(err_out);
-		fflush(out);
+		fflush(out_file);
 		fflush(err_out);
 	}
 }

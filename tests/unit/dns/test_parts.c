@@ -26,23 +26,13 @@
 #include "dns/zone/wire.h"
 
 static int place_of_socket = -ENOENT; /* where "dns-udp-0" is to lie */
-static unsigned n_removed, n_updated, n_answered;
+static unsigned n_answered;
 static bool is_good = true;
 
 static int place_of_second = -ENOENT; /* and "dns-udp-1", thread 1's "dns-udp-1-1" */
 static int place_of_thread = -ENOENT;
 
-static int place_of_channel = -ENOENT, watched_fd = -1;
-
-static int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
-{
-	(void)l;
-	assert_int_equal(events, EPOLLIN);
-	assert_non_null(cb);
-	assert_non_null(arg);
-	watched_fd = fd;
-	return 0;
-}
+static int place_of_channel = -ENOENT;
 
 static int fake_listen_fd(const char *name)
 {
@@ -52,25 +42,6 @@ static int fake_listen_fd(const char *name)
 	       : strcmp(name, "dns-udp-1") == 0   ? place_of_second
 	       : strcmp(name, "dns-udp-1-1") == 0 ? place_of_thread
 	                                          : -ENOENT;
-}
-
-static void fake_remove(struct loop *l, int fd)
-{
-	(void)l;
-	(void)fd;
-	n_removed++;
-}
-
-static void fake_update(struct server *s)
-{
-	(void)s;
-	n_updated++;
-}
-
-static uint64_t fake_now(const struct loop *l)
-{
-	(void)l;
-	return 77;
 }
 
 static size_t answer_more; /* bytes of an answer behind the query's */
@@ -115,11 +86,7 @@ static ssize_t fake_recvmsg(int fd, struct msghdr *m, int flags)
 /* The private parts too. */
 #define recvmsg        fake_recvmsg
 #define proc_listen_fd fake_listen_fd
-#define loop_fd_remove fake_remove
-#define loop_fd_add    fake_fd_add
-#define loop_now_ms    fake_now
-#define listen_update  fake_update
-#define worker_answer  fake_answer
+#define server_answer  fake_answer
 #include "dns/handed.c"
 #undef recvmsg
 #define recv fake_recv
@@ -161,7 +128,7 @@ static void pass_socket(int channel, const char *name, int fd)
 
 static void sockets_come_into_their_places_and_leave_nothing_behind(void **state)
 {
-	static struct server s;
+	unsigned n;
 	int ends[2], socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in at = { .sin_family = AF_INET,
 		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -178,11 +145,9 @@ static void sockets_come_into_their_places_and_leave_nothing_behind(void **state
 		pass_socket(ends[0], "dns-udp-0", socket_fd);
 	pass_socket(ends[0], "nobody's", socket_fd);
 	pass_socket(ends[0], "without one", -1);
-	on_socket_channel(&s, ends[1], 0);
+	assert_int_equal(handed_receive(ends[1], &n), -EAGAIN);
+	assert_int_equal(n, 7);
 	assert_int_equal(count_fds(), n_fds);
-	assert_int_equal(n_removed, 0);
-	assert_int_equal(n_updated, 0); /* there is no generation to listen for */
-	assert_int_equal(s.passed_ms, 77);
 	assert_true(handed_is_bound(place_of_socket, &loopback, SOCK_DGRAM));
 	assert_false(handed_is_bound(place_of_socket, &loopback, SOCK_STREAM));
 	assert_int_equal(handed_find(&loopback, SOCK_DGRAM, 0), place_of_socket);
@@ -191,8 +156,8 @@ static void sockets_come_into_their_places_and_leave_nothing_behind(void **state
 	assert_int_equal(count_fds(), n_fds); /* its place stays taken */
 	assert_int_equal(handed_find(&loopback, SOCK_DGRAM, 0), -ENOENT);
 	close(ends[0]); /* the supervisor has gone */
-	on_socket_channel(&s, ends[1], 0);
-	assert_int_equal(n_removed, 1);
+	assert_int_equal(handed_receive(ends[1], &n), 0);
+	assert_int_equal(n, 0);
 	close(ends[1]);
 	close(socket_fd);
 	close(place_of_socket);
@@ -203,30 +168,25 @@ static void sockets_come_into_their_places_and_leave_nothing_behind(void **state
 static void an_error_of_the_channel_is_taken_for_what_it_is(void **state)
 {
 	static const struct {
-		int error;
-		unsigned n_removed;
-		bool taken;
-	} cases[] = {
-		{ 0, 0, true }, { EINTR, 0, true }, { EAGAIN, 0, false }, { ECONNRESET, 1, false }
-	};
-	static struct server s;
+		int error, result;
+		unsigned n;
+	} cases[] = { { 0, -EAGAIN, 1 },
+		      { EINTR, -EAGAIN, 1 },
+		      { EAGAIN, -EAGAIN, 0 },
+		      { ECONNRESET, -ECONNRESET, 0 } };
+	unsigned n;
 	int ends[2];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 		pass_socket(ends[0], "dns-udp-0", ends[0]);
-		s.passed_ms = n_removed = n_updated = 0;
 		next_error = cases[i].error;
-		on_socket_channel(&s, ends[1], 0);
-		assert_int_equal(n_removed, cases[i].n_removed);
-		assert_int_equal(s.passed_ms, cases[i].taken ? 77 : 0);
-		assert_int_equal(n_updated, s.now && cases[i].taken); /* once there is a document */
-		s.now = (void *)&s;
+		assert_int_equal(handed_receive(ends[1], &n), cases[i].result);
+		assert_int_equal(n, cases[i].n);
 		close(ends[0]);
 		close(ends[1]);
 	}
-	n_removed = 0;
 }
 
 static int bound_socket(struct addr *out)
@@ -264,7 +224,7 @@ static void the_socket_of_an_address_is_found_whatever_lies_before_it(void **sta
 
 static void a_name_of_any_length_is_one(void **state)
 {
-	static struct server s;
+	unsigned n;
 	char name[100];
 	int ends[2];
 
@@ -276,11 +236,11 @@ static void a_name_of_any_length_is_one(void **state)
 	for (size_t cut = 30; cut < 34; cut++)
 		pass_socket(ends[0], name + 99 - cut, ends[0]);
 	pass_socket(ends[0], name, ends[0]);
-	on_socket_channel(&s, ends[1], 0);
+	assert_int_equal(handed_receive(ends[1], &n), -EAGAIN);
+	assert_int_equal(n, 5);
 	assert_int_equal(count_fds(), n_fds);
 	close(ends[0]);
 	close(ends[1]);
-	n_removed = 0;
 }
 
 /* --- a TCP client's share --- */
@@ -559,18 +519,12 @@ static void nonsense_does_not_cost_what_came_before(void **state)
 
 static void a_supervisor_is_known_by_its_channel(void **state)
 {
-	static struct server s;
-
 	(void)state;
 	place_of_channel = -ENOENT;
-	assert_false(handed_by_supervisor());
-	assert_int_equal(handed_watch(&s), 0); /* alone: there is nothing to watch */
-	assert_int_equal(watched_fd, -1);
+	assert_int_equal(handed_channel(), -ENOENT); /* alone */
 	for (int fd = 0; fd < 4; fd += 3) {
 		place_of_channel = fd;
-		assert_true(handed_by_supervisor());
-		assert_int_equal(handed_watch(&s), 0);
-		assert_int_equal(watched_fd, fd);
+		assert_int_equal(handed_channel(), fd);
 	}
 	place_of_channel = -ENOENT;
 }

@@ -93,7 +93,7 @@ static size_t fake_answer(struct dns_worker *w, const uint8_t *query, size_t len
 
 #define recv          fake_recv
 #define send          fake_send
-#define worker_answer fake_answer
+#define server_answer fake_answer
 #include "dns/tcp_client.c"
 #undef recv
 #undef send

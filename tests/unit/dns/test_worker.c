@@ -177,6 +177,7 @@ static int fake_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struc
 #define tcp_listen_remove fake_listen_remove
 #define sendmmsg          fake_sendmmsg
 #define recvmmsg          fake_recvmmsg
+#include "dns/server.c"
 #include "dns/worker.c"
 #include "dns/udp.c"
 
@@ -308,9 +309,9 @@ static void an_answer_is_told_its_transport(void **state)
 
 	(void)state;
 	(void)fake_enter(w);
-	(void)worker_answer(w, (const uint8_t *)"query", 5, &a, true, out, sizeof(out));
+	(void)server_answer(w, (const uint8_t *)"query", 5, &a, true, out, sizeof(out));
 	assert_true(said_tcp[0] && said_tcp[1]);
-	(void)worker_answer(w, (const uint8_t *)"query", 5, &a, false, out, sizeof(out));
+	(void)server_answer(w, (const uint8_t *)"query", 5, &a, false, out, sizeof(out));
 	assert_false(said_tcp[0] || said_tcp[1]);
 	fake_leave(w);
 }
@@ -499,7 +500,7 @@ static void an_answer_is_made_from_what_is_in_force(void **state)
 	strcpy(dirs.node, "fra-1");
 	s.wall_clock_ms = 1234567890123;
 	assert_true(fake_enter(w));
-	assert_int_equal(worker_answer(w, query, 5, &a, false, out, 99), 5);
+	assert_int_equal(server_answer(w, query, 5, &a, false, out, 99), 5);
 	fake_leave(w);
 	assert_ptr_equal(said_env.image, &image);
 	assert_ptr_equal(said_env.place, &place);
