@@ -36,7 +36,7 @@ static const struct {
 /* The index of an rcode's counter. No extended rcode but BADVERS occurs. */
 static unsigned rcode_index(enum dns_rcode rcode)
 {
-	return rcode == DNS_BADVERS ? 6 : rcode;
+	return rcode == DNS_BADVERS ? COUNTERS_RCODES - 1 : rcode;
 }
 
 static uint64_t *find_counter(struct counters *c, enum stats_kind kind, const char *name,
@@ -56,8 +56,9 @@ static uint64_t *find_counter(struct counters *c, enum stats_kind kind, const ch
 static void find_query_counters(struct counters *c)
 {
 	static const char *const transports[] = { "udp", "tcp" };
-	static const char *const rcodes[] = { "noerror", "formerr", "servfail", "nxdomain",
-		                              "notimp",  "refused", "badvers" };
+	static const char *const rcodes[COUNTERS_RCODES] = { "noerror",  "formerr", "servfail",
+		                                             "nxdomain", "notimp",  "refused",
+		                                             "yxdomain", "badvers" };
 
 	for (unsigned i = 0; i < 2; i++)
 		c->queries[i] = find_counter(c, STATS_COUNTER, "weir_dns_queries_total",
@@ -66,7 +67,7 @@ static void find_query_counters(struct counters *c)
 		c->types[i] = find_counter(c, STATS_COUNTER, "weir_dns_queries_by_type_total",
 		                           "type", i < COUNTERS_TYPES - 1 ? types[i].name : "other",
 		                           "Queries by record type");
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < COUNTERS_RCODES; i++)
 		c->rcodes[i] = find_counter(c, STATS_COUNTER, "weir_dns_answers_total", "rcode",
 		                            rcodes[i], "Answers by response code");
 	c->edns = find_counter(c, STATS_COUNTER, "weir_dns_edns_total", NULL, NULL,
@@ -81,10 +82,9 @@ static void find_query_counters(struct counters *c)
  * As find_query_counters(). The number of open connections starts at 0: an earlier process may
  * have left another one.
  */
-static void find_server_counters(struct counters *c)
+static void find_transport_counters(struct counters *c)
 {
 	static const char *const drops[] = { "malformed", "port", "send" };
-	static const char *const holds[] = { "clock", "site" };
 	static const char *const closes[] = { "client", "idle", "unread", "crowded", "bad" };
 
 	for (unsigned i = 0; i < COUNTERS_DROP_COUNT; i++)
@@ -103,6 +103,10 @@ static void find_server_counters(struct counters *c)
 	c->tcp_paused =
 	        find_counter(c, STATS_COUNTER, "weir_dns_tcp_accept_paused_total", NULL, NULL,
 	                     "Times that accepting TCP connections paused for lack of descriptors");
+}
+
+static void find_load_counters(struct counters *c)
+{
 	c->loads = find_counter(c, STATS_COUNTER, "weir_dns_loads_total", "result", "ok",
 	                        "Loads of a document with its zones, by result");
 	c->load_failures = find_counter(c, STATS_COUNTER, "weir_dns_loads_total", "result",
@@ -114,6 +118,12 @@ static void find_server_counters(struct counters *c)
 	c->zones = find_counter(c, STATS_GAUGE, "weir_dns_zones", NULL, NULL, "Zones in the image");
 	c->stale = find_counter(c, STATS_GAUGE, "weir_dns_image_stale", NULL, NULL,
 	                        "1: some zone is not served as its file says now");
+}
+
+static void find_clock_counters(struct counters *c)
+{
+	static const char *const holds[] = { "clock", "site" };
+
 	c->clock_held = find_counter(c, STATS_GAUGE, "weir_dns_clock_held", NULL, NULL,
 	                             "1: ramps of drains are held because of the wall clock");
 	c->clock_stepped = find_counter(c, STATS_GAUGE, "weir_dns_clock_stepped", NULL, NULL,
@@ -209,7 +219,9 @@ int counters_open(struct counters *c, const char *run_dir)
 		return err;
 	forget_serials(c, run_dir);
 	find_query_counters(c);
-	find_server_counters(c);
+	find_transport_counters(c);
+	find_load_counters(c);
+	find_clock_counters(c);
 	return 0;
 }
 

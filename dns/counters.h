@@ -35,12 +35,14 @@ enum counters_close {
 };
 
 #define COUNTERS_TYPES 12 /**< query types with a counter of their own, and one for all others */
+/** Response codes that answers have: NOERROR to YXDOMAIN by their numbers, and BADVERS. */
+#define COUNTERS_RCODES 8
 
 struct counters {
 	struct stats *stats;
 	uint64_t *queries[2]; /**< by transport: UDP, TCP */
 	uint64_t *types[COUNTERS_TYPES];
-	uint64_t *rcodes[7];
+	uint64_t *rcodes[COUNTERS_RCODES];
 	uint64_t *edns, *subnet, *truncated;
 	uint64_t *drops[COUNTERS_DROP_COUNT];
 	uint64_t *tcp_accepted, *tcp_open, *tcp_paused, *tcp_closed[COUNTERS_CLOSE_COUNT];

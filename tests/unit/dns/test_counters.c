@@ -81,7 +81,7 @@ static void each_answer_is_counted_by_what_it_is(void **state)
 		{ DNS_NOERROR, "rcode=\"noerror\"" },   { DNS_FORMERR, "rcode=\"formerr\"" },
 		{ DNS_SERVFAIL, "rcode=\"servfail\"" }, { DNS_NXDOMAIN, "rcode=\"nxdomain\"" },
 		{ DNS_NOTIMP, "rcode=\"notimp\"" },     { DNS_REFUSED, "rcode=\"refused\"" },
-		{ DNS_BADVERS, "rcode=\"badvers\"" }
+		{ DNS_YXDOMAIN, "rcode=\"yxdomain\"" }, { DNS_BADVERS, "rcode=\"badvers\"" }
 	};
 
 	(void)state;
@@ -99,7 +99,7 @@ static void each_answer_is_counted_by_what_it_is(void **state)
 	}
 	assert_int_equal(value("weir_dns_queries_by_type_total", "type=\"other\""), 1);
 	assert_int_equal(value("weir_dns_queries_total", "transport=\"udp\""), 12);
-	assert_int_equal(value("weir_dns_queries_total", "transport=\"tcp\""), 6);
+	assert_int_equal(value("weir_dns_queries_total", "transport=\"tcp\""), 7);
 	assert_int_equal(value("weir_dns_edns_total", ""), 0);
 	count(true, (struct answer_info){ .has_edns = true, .dynamic = -1 }, NULL);
 	count(true, (struct answer_info){ .has_edns = true, .has_subnet = true, .dynamic = -1 },
