@@ -13,7 +13,7 @@ static bool is_word_known(const struct majority_node *view)
 	return state == HEALTH_UP || state == HEALTH_DOWN; /* a damaged word may be neither */
 }
 
-bool majority_has_vote(const struct majority_node *view)
+static bool has_vote(const struct majority_node *view)
 {
 	return view->fresh && is_word_known(view) && !health_inconclusive(view->word) &&
 	       !health_restored(view->word);
@@ -63,7 +63,7 @@ static health_word representative_word(const struct majority_node *views, size_t
 	for (size_t i = 0; i < n; i++) {
 		if (health_state(views[i].word) != state)
 			continue;
-		if (majority_has_vote(&views[i]) && (!vote || views[i].own))
+		if (has_vote(&views[i]) && (!vote || views[i].own))
 			vote = views[i].word;
 		if (!last || views[i].own)
 			last = views[i].word;
@@ -96,7 +96,7 @@ static enum health_state keep_last_state(const struct majority_node *views, size
 
 struct majority majority_of(const struct majority_node *views, size_t n, enum majority_was was)
 {
-	struct majority m = count_votes(views, n, majority_has_vote);
+	struct majority m = count_votes(views, n, has_vote);
 	enum health_state state = HEALTH_UP;
 	bool doubt = m.n_up && m.n_down;
 
@@ -111,7 +111,7 @@ struct majority majority_of(const struct majority_node *views, size_t n, enum ma
 	health_word by = representative_word(views, n, state);
 
 	for (size_t i = 0; i < n; i++)
-		doubt |= majority_has_vote(&views[i]) && health_in_doubt(views[i].word);
+		doubt |= has_vote(&views[i]) && health_in_doubt(views[i].word);
 	m.word = health_make(
 	        state, (doubt ? HEALTH_MARK_DOUBT : 0) | (m.held ? HEALTH_MARK_INCONCLUSIVE : 0),
 	        health_reason(by), health_since_s(by));

@@ -49,8 +49,6 @@ struct majority {
 	health_word word;              /**< in doubt when a voter is, or when the sites disagree */
 };
 
-/** Whether a view has a vote. */
-bool majority_has_vote(const struct majority_node *view);
 /** Count @p n views, which may be none (the word is 0 then). */
 struct majority majority_of(const struct majority_node *views, size_t n, enum majority_was was);
 

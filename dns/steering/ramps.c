@@ -19,6 +19,14 @@
 /* A pause between two ticks counts at most so much: a ramp must not jump. */
 #define PASSED_MAX_MS 1000
 
+/* The inputs of one step of one ramp. */
+struct ramp_inputs {
+	int64_t wall_clock_ms;
+	int64_t passed_ms; /* how far a ramp may go */
+	bool clock_held;
+	bool site_up; /* as seen from outside */
+};
+
 static int64_t add_time_ms(int64_t ms, int64_t more_ms)
 {
 	int64_t sum;
@@ -80,8 +88,9 @@ static int64_t site_stop_ms(const struct model_override *o, int64_t at_ms)
 	return at_ms < o->until_ms ? o->until_ms - 1 : at_ms;
 }
 
-struct ramp_record ramps_step(const struct model_override *o, const struct ramp_record *was,
-                              const struct ramps_now *now)
+/* The next instant of the schedule of @p o after @p was; it may be the same one. */
+static struct ramp_record step_ramp(const struct model_override *o, const struct ramp_record *was,
+                                    const struct ramp_inputs *now)
 {
 	struct ramp_record r = *was;
 	int64_t move = next_move_ms(o, was->at_ms), to = now->wall_clock_ms;
@@ -219,9 +228,9 @@ static int64_t passed_time_ms(struct ramps *r, const struct ramps_step_input *in
 
 void ramps_step_all(struct ramps *r, const struct ramps_step_input *in)
 {
-	struct ramps_now now = { .wall_clock_ms = in->wall_clock_ms,
-		                 .clock_held = in->clock_held,
-		                 .passed_ms = passed_time_ms(r, in) };
+	struct ramp_inputs now = { .wall_clock_ms = in->wall_clock_ms,
+		                   .clock_held = in->clock_held,
+		                   .passed_ms = passed_time_ms(r, in) };
 	struct ramp_record *items = r->items;
 	bool changed = false, late = false;
 	size_t n = 0;
@@ -235,7 +244,7 @@ void ramps_step_all(struct ramps *r, const struct ramps_step_input *in)
 		if (!site || !resume_ramp(r, o, in->wall_clock_ms, &was))
 			continue;
 		now.site_up = in->wall_clock_ms < o->until_ms || in->is_up(in->arg, site);
-		r->next[n] = ramps_step(o, &was, &now);
+		r->next[n] = step_ramp(o, &was, &now);
 		changed |= r->restored || record_differs(r, o, &r->next[n]);
 		late |= r->next[n].how == RAMP_LATE;
 		n++;

@@ -24,18 +24,6 @@
 #include "weir/model.h"
 #include "weir/ramp.h"
 
-/** The inputs of one step of one ramp. */
-struct ramps_now {
-	int64_t wall_clock_ms;
-	int64_t passed_ms; /**< how far a ramp may go */
-	bool clock_held;
-	bool site_up; /**< as seen from outside */
-};
-
-/** The next instant of the schedule of @p o after @p was; it may be the same one. */
-struct ramp_record ramps_step(const struct model_override *o, const struct ramp_record *was,
-                              const struct ramps_now *now);
-
 struct ramps {
 	size_t n;
 	struct ramp_record *items, *next; /**< RAMP_RECORDS_MAX each, sorted by id */

@@ -86,7 +86,6 @@ struct chooser {
 	const struct steering_site_state *states;
 	enum model_policy policy;
 	bool ip4;
-	bool hashed; /* `hash` is there: it is not reckoned when one site is left */
 	uint64_t hash;
 };
 
