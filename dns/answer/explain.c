@@ -216,39 +216,34 @@ static void add_zone_step(struct explainer *x, const struct image_node *node)
 	                                           : "");
 }
 
-/*
- * All texts are in one table. The zone is named where the lookup enters it: at the name or its
- * closest encloser.
- */
+/* Each step's key, and the text before and after the name of its node. */
+static const struct {
+	const char *what, *before, *after;
+} lookup_texts[] = {
+	[ANSWER_STEP_NODE] = { "node", "", " exists" },
+	[ANSWER_STEP_ENCLOSER] = { "node", "the name does not exist; the closest existing name is ",
+	                           "" },
+	[ANSWER_STEP_WILDCARD] = { "wildcard", "", " answers for it" },
+	[ANSWER_STEP_PARENT] = { "parent", "DS of ", " is looked up in the parent zone" },
+	[ANSWER_STEP_REFERRAL] = { "referral", "", " is delegated: its servers, with glue" },
+	[ANSWER_STEP_DATA] = { "data", "", " has records of this type" },
+	[ANSWER_STEP_ALIAS] = { "alias", "", " is an alias (CNAME): its target is next" },
+	[ANSWER_STEP_DNAME] = { "dname", "", " has a DNAME, which renames all names below it" },
+	[ANSWER_STEP_TOO_LONG] = { "too-long", "", ": the new name is over 255 bytes" },
+	[ANSWER_STEP_BROKEN] = { "broken", "", ": the zone answers SERVFAIL" },
+	[ANSWER_STEP_STEERED] = { "placed", "", "" },
+	[ANSWER_STEP_NODATA] = { "nodata", "", " has no records of this type" },
+	[ANSWER_STEP_NXDOMAIN] = { "nxdomain", "below ",
+	                           " there is neither this name nor a wildcard" },
+	[ANSWER_STEP_OUTSIDE] = { "outside", "the name lies in none of the zones", "" },
+	[ANSWER_STEP_LEAVES] = { "leaves",
+	                         "the alias leads out of the zone, in a circle, or too far", "" },
+	[ANSWER_STEP_TRUNCATED] = { "truncated", "the next part does not fit", "" },
+};
+
+/* The zone is named where the lookup enters it: at the name or its closest encloser. */
 static void add_lookup_step(struct explainer *x, const struct answer_step *step)
 {
-	static const struct {
-		const char *what, *before, *after;
-	} words[] = {
-		[ANSWER_STEP_NODE] = { "node", "", " exists" },
-		[ANSWER_STEP_ENCLOSER] = { "node",
-		                           "the name does not exist; the closest existing name is ",
-		                           "" },
-		[ANSWER_STEP_WILDCARD] = { "wildcard", "", " answers for it" },
-		[ANSWER_STEP_PARENT] = { "parent", "DS of ", " is looked up in the parent zone" },
-		[ANSWER_STEP_REFERRAL] = { "referral", "",
-		                           " is delegated: its servers, with glue" },
-		[ANSWER_STEP_DATA] = { "data", "", " has records of this type" },
-		[ANSWER_STEP_ALIAS] = { "alias", "", " is an alias (CNAME): its target is next" },
-		[ANSWER_STEP_DNAME] = { "dname", "",
-		                        " has a DNAME, which renames all names below it" },
-		[ANSWER_STEP_TOO_LONG] = { "too-long", "", ": the new name is over 255 bytes" },
-		[ANSWER_STEP_BROKEN] = { "broken", "", ": the zone answers SERVFAIL" },
-		[ANSWER_STEP_STEERED] = { "placed", "", "" },
-		[ANSWER_STEP_NODATA] = { "nodata", "", " has no records of this type" },
-		[ANSWER_STEP_NXDOMAIN] = { "nxdomain", "below ",
-		                           " there is neither this name nor a wildcard" },
-		[ANSWER_STEP_OUTSIDE] = { "outside", "the name lies in none of the zones", "" },
-		[ANSWER_STEP_LEAVES] = { "leaves",
-		                         "the alias leads out of the zone, in a circle, or too far",
-		                         "" },
-		[ANSWER_STEP_TRUNCATED] = { "truncated", "the next part does not fit", "" },
-	};
 	const struct image_node *node = image_node(x->g->image, step->node_off);
 	char text[NAME_TEXT_MAX] = "";
 
@@ -259,17 +254,20 @@ static void add_lookup_step(struct explainer *x, const struct answer_step *step)
 	if (step->kind == ANSWER_STEP_STEERED)
 		add_steering_steps(x, step);
 	else
-		add_step(x, words[step->kind].what, "%s%s%s", words[step->kind].before, text,
-		         words[step->kind].after);
+		add_step(x, lookup_texts[step->kind].what, "%s%s%s",
+		         lookup_texts[step->kind].before, text, lookup_texts[step->kind].after);
 }
 
 /* A record that ldns cannot print is left out: the others are still worth showing. */
 static void list_records(struct explainer *x, const char *section, const ldns_rr_list *list)
 {
 	for (size_t i = 0; list && i < ldns_rr_list_rr_count(list); i++) {
-		char *text = ldns_rr2str(ldns_rr_list_rr(list, i)), *line;
+		char *text, *line;
 
-		if (x->e->n_records == RECORDS_MAX || !text)
+		if (x->e->n_records == RECORDS_MAX)
+			return;
+		text = ldns_rr2str(ldns_rr_list_rr(list, i));
+		if (!text)
 			continue;
 		text[strcspn(text, "\n")] = '\0';
 		if (asprintf(&line, "%s %s", section, text) >= 0)

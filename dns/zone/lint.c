@@ -40,10 +40,23 @@ static bool must_have(const struct build *b, const struct build_node *node, uint
 }
 
 /*
- * A server's address may also come from a wildcard, a DNAME or a deeper delegation: then its name
- * has no node, and the closest name above it decides. Only where nothing can give an address, there
- * is a warning.
+ * A server's address may also come from a wildcard, a DNAME or a deeper delegation of @p node's
+ * zone: then its name has no node, and the closest name above it decides.
  */
+static bool is_answered_above(const struct build *b, const struct build_node *node, uint32_t target)
+{
+	const struct build_node *closest;
+
+	if (node->zone + 1 != build_zone_of(b, build_name_at(b, target)->fold))
+		return false;
+	while (target != BUILD_ROOT && !find_name_node(b, target))
+		target = build_name_at(b, target)->parent;
+	closest = find_name_node(b, target);
+	return closest && (closest->wildcard != BUILD_NONE || has_type(b, closest, DNS_DNAME) ||
+	                   (closest->cut != BUILD_NONE && node->cut == BUILD_NONE));
+}
+
+/* There is a warning only where nothing can give the server an address. */
 static void lint_server(struct build *b, const struct build_node *node,
                         const struct build_record *r)
 {
@@ -67,18 +80,8 @@ static void lint_server(struct build *b, const struct build_node *node,
 	}
 	if (!must_have(b, node, target))
 		return;
-	if (!server && node->zone + 1 == build_zone_of(b, build_name_at(b, target)->fold)) {
-		/* a wildcard or a DNAME may stand for it */
-		uint32_t above = target;
-
-		while (above != BUILD_ROOT && !find_name_node(b, above))
-			above = build_name_at(b, above)->parent;
-		server = find_name_node(b, above);
-		if (server && (server->wildcard != BUILD_NONE || has_type(b, server, DNS_DNAME) ||
-		               (server->cut != BUILD_NONE && node->cut == BUILD_NONE)))
-			return;
-		server = NULL;
-	}
+	if (!server && is_answered_above(b, node, target))
+		return;
 	if (!server ||
 	    (!server->dynamic && !has_type(b, server, DNS_A) && !has_type(b, server, DNS_AAAA) &&
 	     (server->cut == BUILD_NONE || node->cut != BUILD_NONE)))
