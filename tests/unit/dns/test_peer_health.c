@@ -384,5 +384,5 @@ int main(void)
 		WITH(what_was_never_settled_says_nothing),
 	};
 
-	return cmocka_run_group_tests_name("dns views", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("dns peer health", tests, NULL, NULL);
 }

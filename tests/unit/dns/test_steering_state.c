@@ -325,5 +325,5 @@ int main(void)
 		cmocka_unit_test(a_site_is_out_when_it_is_drained_completely_or_disabled),
 	};
 
-	return cmocka_run_group_tests_name("dns place state", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("dns steering state", tests, set_up, tear_down);
 }

@@ -429,5 +429,5 @@ int main(void)
 		WITH(tcp_clients_leave_descriptors_for_the_rest),
 	};
 
-	return cmocka_run_group_tests_name("dns crew", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("dns workers", tests, NULL, NULL);
 }

@@ -456,5 +456,5 @@ int main(void)
 		cmocka_unit_test(a_reload_reads_the_files),
 	};
 
-	return cmocka_run_group_tests_name("dns control", tests, setup, teardown);
+	return cmocka_run_group_tests_name("dns ctl", tests, setup, teardown);
 }

@@ -571,5 +571,5 @@ int main(void)
 		cmocka_unit_test(the_key_is_a_24_or_56_bit_prefix),
 	};
 
-	return cmocka_run_group_tests_name("place", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("steering", tests, NULL, NULL);
 }

@@ -367,5 +367,5 @@ int main(void)
 		cmocka_unit_test(the_64th_site_is_out_and_the_65th_is_not),
 	};
 
-	return cmocka_run_group_tests_name("dns place sites", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("dns steering sites", tests, NULL, NULL);
 }

@@ -411,5 +411,5 @@ int main(void)
 		TEST(a_start_waits_for_the_file),
 	};
 
-	return cmocka_run_group_tests_name("place key", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("steering key", tests, NULL, NULL);
 }
