@@ -49,16 +49,32 @@ const char *handle_reason(struct field *f)
 	return reason;
 }
 
-int handle_dry_run(const struct http_request *r, struct http_reply *reply)
+bool handle_filter_ok(struct core *core, const struct handle_filter *filter,
+                      struct http_reply *reply)
 {
-	const char *value = http_query(r, "dry_run");
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	bool pool_ok = !filter->pool || (m && model_pool(m, filter->pool)),
+	     site_ok = !filter->site || (m && model_site(m, filter->site));
 
-	if (!value || !strcmp(value, "false"))
-		return 0;
-	if (!strcmp(value, "true"))
-		return 1;
-	http_problem(reply, 400, "bad-request", "dry_run must be true or false");
-	return -1;
+	core_unlock(core);
+	if (!pool_ok)
+		http_problem(reply, 404, "not-found", "there is no pool %.60s", filter->pool);
+	else if (!site_ok)
+		http_problem(reply, 404, "not-found", "there is no site %.60s", filter->site);
+	return pool_ok && site_ok;
+}
+
+bool handle_flag(const struct http_request *r, const char *name, bool *out,
+                 struct http_reply *reply)
+{
+	const char *value = http_query(r, name);
+
+	*out = value && !strcmp(value, "true");
+	if (!value || *out || !strcmp(value, "false"))
+		return true;
+	http_problem(reply, 400, "bad-request", "%s must be true or false", name);
+	return false;
 }
 
 static bool read_query_number(const char *text, uint64_t *out)

@@ -27,9 +27,11 @@ http_handler handle_clock, handle_clock_accept;
 /* overrides: handle_overrides.c */
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_observed.c */
-http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health, handle_dns;
-http_handler handle_process_request, handle_events, handle_metrics, handle_healthz, handle_page,
-        handle_openapi;
+http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health;
+http_handler handle_events, handle_metrics, handle_healthz, handle_page, handle_openapi;
+/* what another process knows, or its code says: handle_processes.c */
+http_handler handle_dns, handle_dns_explain, handle_dataplane, handle_dataplane_backends;
+http_handler handle_health_targets, handle_health_check, handle_trace;
 /* between nodes: handle_peer.c */
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
 http_handler handle_peer_reserve, handle_peer_push; /* handle_propose.c */
@@ -61,8 +63,15 @@ void handle_version_unread(int err, struct http_reply *reply);
  */
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
                      struct http_reply *reply);
-/** Whether the query has "dry_run=true". @return 1, 0, or -1 with a problem in @p reply */
-int handle_dry_run(const struct http_request *r, struct http_reply *reply);
+/** Whether the pool and site of the filter exist; else @p reply says so. Not under the lock. */
+bool handle_filter_ok(struct core *core, const struct handle_filter *filter,
+                      struct http_reply *reply);
+/**
+ * A query parameter that is true or false; false where it is not given. @return whether it is one
+ * of these; else @p reply says so
+ */
+bool handle_flag(const struct http_request *r, const char *name, bool *out,
+                 struct http_reply *reply);
 /**
  * An integer query parameter. @return whether it is one from @p least to @p most; else @p reply
  * says so

@@ -21,12 +21,12 @@ void handle_clock(struct core *core, struct http_request *r, struct http_reply *
 void handle_clock_accept(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct field f;
-	int dry_run = handle_dry_run(r, reply);
+	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
 	field_start(&f, r->json);
 	const char *reason = handle_reason(&f);
 	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
-	if (!field_end(&f, reply) || dry_run < 0 || !handle_wait_ok(r, reply))
+	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply))
 		return;
 	core_lock(core);
 	int64_t moved_ms = clock_realtime_ms() - clock_believed_ms();

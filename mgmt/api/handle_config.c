@@ -134,12 +134,10 @@ static bool read_change(struct core *core, const struct http_request *r, bool wi
                         struct asked *a, struct http_reply *reply)
 {
 	struct field f;
-	int dry_run = handle_dry_run(r, reply);
 
 	*a = (struct asked){ .source = { handle_files_find, core } };
-	if (dry_run < 0 || !handle_wait_ok(r, reply))
+	if (!handle_flag(r, "dry_run", &a->change.dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
-	a->change.dry_run = dry_run;
 	field_start(&f, r->json);
 	if (with_files) {
 		read_files(&f, a);
@@ -475,12 +473,12 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 {
 	struct field f;
 	uint64_t number;
-	int dry_run = handle_dry_run(r, reply);
+	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
 	field_start(&f, r->json);
 	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	handle_reason(&f);
-	if (!field_end(&f, reply) || dry_run < 0 || !handle_wait_ok(r, reply) ||
+	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply) ||
 	    !handle_part_number(r, 0, &number, reply))
 		return;
 	core_lock(core);
@@ -514,16 +512,13 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 
 void handle_version(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const char *with = http_query(r, "files");
 	struct files files = { 0 };
 	struct version v;
 	uint64_t number;
+	bool contents;
 
-	if (with && strcmp(with, "true") && strcmp(with, "false")) {
-		http_problem(reply, 400, "bad-request", "files must be true or false");
+	if (!handle_flag(r, "files", &contents, reply))
 		return;
-	}
-	bool contents = with && !strcmp(with, "true");
 	if (contents && r->role < HTTP_OPERATOR) {
 		http_problem(reply, 403, "forbidden", "files need the role operator");
 		return;

@@ -4,24 +4,19 @@
  * (mgmt/api/look.h), so that ten thousand targets do not hold the lock. A request that waits for
  * an event occupies a thread; so each kind of client has a limit of its own.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/ctl.h"
-#include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/to_json.h"
-#include "weir/json.h"
 #include "weir/stats.h"
 
-#define PROCESS_QUERY_MS 5000   /* for a process: the longest answers are megabytes */
-#define EVENTS_WAIT_MAX  30000u /* ms: below the idle timeout of usual proxies */
-#define LOOK_EVERY_MS    250u   /* whether the client is still there */
+#define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
+#define LOOK_EVERY_MS   250u   /* whether the client is still there */
 
 void handle_node(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -121,53 +116,6 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 	reply->status = 200;
 	if (failed) /* an empty list would say that nothing is checked */
 		http_problem(reply, 503, "busy", "out of memory");
-}
-
-/* Send a line to a process's control socket and pass its answer on unchanged. */
-static void query_process(struct core *core, const char *name, const char *line,
-                          struct http_reply *reply)
-{
-	char path[PATH_MAX], file[64], *answer = NULL;
-
-	snprintf(file, sizeof(file), "%.32s.ctl", name);
-	int err = proc_path(core->dirs.run, file, path);
-	if (!err)
-		err = ctl_request(path, line, PROCESS_QUERY_MS, &answer);
-	if (!err) {
-		reply->json = json_read(answer, strlen(answer), 0, NULL);
-		err = reply->json ? 0 : -EPROTO;
-	}
-	free(answer);
-	reply->status = 200;
-	if (err)
-		http_problem(reply, 503, "process-unreachable", "weir-%s: %s", name,
-		             strerror(-err));
-}
-
-void handle_dns(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	query_process(core, "dns", "{\"do\":\"status\"}", reply);
-}
-
-void handle_process_request(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	struct field f;
-
-	field_start(&f, r->json);
-	const json_t *request = field_object(&f, "request", true);
-	if (!field_end(&f, reply))
-		return;
-	if (observe_find(r->parts[0]) == OBSERVE_COUNT || !strcmp(r->parts[0], "mgmt")) {
-		http_problem(reply, 404, "not-found", "there is no process %.32s", r->parts[0]);
-		return;
-	}
-	char *line = json_dumps(request, JSON_COMPACT);
-	if (line)
-		query_process(core, r->parts[0], line, reply);
-	else
-		http_problem(reply, 503, "busy", "out of memory");
-	free(line);
 }
 
 static bool nothing_since(const struct core *core, uint64_t since)

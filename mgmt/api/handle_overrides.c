@@ -20,14 +20,11 @@
 
 void handle_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const char *ended = http_query(r, "ended");
 	uint64_t limit;
+	bool ended;
 
-	if (ended && strcmp(ended, "true") && strcmp(ended, "false")) {
-		http_problem(reply, 400, "bad-request", "ended must be true or false");
-		return;
-	}
-	if (!handle_number(r, "limit", 1, OVERRIDES_MAX, OVERRIDES_MAX, &limit, reply))
+	if (!handle_flag(r, "ended", &ended, reply) ||
+	    !handle_number(r, "limit", 1, OVERRIDES_MAX, OVERRIDES_MAX, &limit, reply))
 		return;
 	json_t *items = json_array();
 	size_t n_more = 0;
@@ -36,8 +33,7 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 	const struct overrides *set = intent_overrides(core->intent);
 	int64_t now_ms = clock_believed_ms();
 	for (size_t i = 0; i < set->n_items; i++)
-		if ((ended && !strcmp(ended, "true")) ||
-		    strcmp(overrides_state(set, &set->items[i], now_ms), "done")) {
+		if (ended || strcmp(overrides_state(set, &set->items[i], now_ms), "done")) {
 			if (json_array_size(items) < limit)
 				json_array_append_new(
 				        items, override_to_json(set, &set->items[i], now_ms));
@@ -136,13 +132,11 @@ static void read_generation(const struct http_request *r, struct field *f, struc
 static bool read_command(const struct http_request *r, struct command *c, struct http_reply *reply,
                          int64_t now_ms)
 {
-	int dry_run = handle_dry_run(r, reply);
 	struct field f;
 
 	*c = (struct command){ .over_ms = -1 };
-	if (dry_run < 0 || !handle_wait_ok(r, reply))
+	if (!handle_flag(r, "dry_run", &c->dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
-	c->dry_run = dry_run;
 	field_start(&f, r->json);
 	const char *what = field_text(&f, "do", true, 16);
 	const char *over = field_text(&f, "over", false, 32);

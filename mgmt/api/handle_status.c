@@ -467,30 +467,13 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	return status;
 }
 
-/* Whether the pool and site of the filter exist; else @p reply says so. */
-static bool filter_ok(struct core *core, const struct handle_filter *filter,
-                      struct http_reply *reply)
-{
-	core_lock(core);
-	const struct model *m = intent_model(core->intent);
-	bool pool_ok = !filter->pool || (m && model_pool(m, filter->pool)),
-	     site_ok = !filter->site || (m && model_site(m, filter->site));
-
-	core_unlock(core);
-	if (!pool_ok)
-		http_problem(reply, 404, "not-found", "there is no pool %.60s", filter->pool);
-	else if (!site_ok)
-		http_problem(reply, 404, "not-found", "there is no site %.60s", filter->site);
-	return pool_ok && site_ok;
-}
-
 void handle_status(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct handle_filter filter = { .pool = http_query(r, "pool"),
 		                        .site = http_query(r, "site") };
 
 	if (!handle_number(r, "limit", 1, 100000, 0, &filter.limit, reply) ||
-	    !filter_ok(core, &filter, reply))
+	    !handle_filter_ok(core, &filter, reply))
 		return;
 	reply->json = handle_status_json(core, &filter);
 	reply->status = 200;

@@ -24,6 +24,12 @@
 #define CHANGE                                                                                     \
 	"reason:string! author:string confirm_within:string force:array pending:string skip_bad_zones:boolean"
 
+/* Requests of programs that were written for a former release say where its answers are now. */
+#define REMOVED "/v1/processes/{}/ask"
+#define INSTEAD                                                                                    \
+	" any more; use /v1/trace, /v1/dns, /v1/dns/explain, /v1/dataplane, "                      \
+	"/v1/dataplane/backends, /v1/health/targets, /v1/health/check or /v1/zones/reload"
+
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people" },
 	{ "GET", "/healthz", HTTP_NO_ROLE, "", "", handle_healthz, "Whether this process answers" },
@@ -66,13 +72,24 @@ const struct route route_table[] = {
 	{ "GET", "/v1/openapi.json", HTTP_VIEWER, "", "", handle_openapi,
 	  "This interface, as OpenAPI 3.1" },
 	{ "GET", "/v1/processes", HTTP_VIEWER, "", "", handle_processes, "This node's processes" },
-	{ "POST", "/v1/processes/{}/ask", HTTP_OPERATOR, "", "request:object!",
-	  handle_process_request, "Send a request to the control socket of a process" },
+	{ "GET", "/v1/dataplane", HTTP_OPERATOR, "", "", handle_dataplane,
+	  "What weir-dataplane forwards with: driver, ports, sizes" },
+	{ "GET", "/v1/dataplane/backends", HTTP_OPERATOR, "pool", "", handle_dataplane_backends,
+	  "The backends in the forwarding tables, with their next hops" },
+	{ "GET", "/v1/trace", HTTP_OPERATOR, "source destination length", "", handle_trace,
+	  "What the forwarding code does with a packet, step by step" },
 	{ "GET", "/v1/peers", HTTP_VIEWER, "", "", handle_peers, "The other nodes" },
 	{ "GET", "/v1/health", HTTP_VIEWER, "", "", handle_health,
 	  "The last observation of each health check target" },
+	{ "GET", "/v1/health/targets", HTTP_OPERATOR, "pool", "", handle_health_targets,
+	  "What weir-health knows of each target: the last probe, and why it ended so" },
+	{ "POST", "/v1/health/check", HTTP_OPERATOR, "",
+	  "pool:string backend:string service:string site:string", handle_health_check,
+	  "Probe a target now" },
 	{ "GET", "/v1/dns", HTTP_VIEWER, "", "", handle_dns,
 	  "What weir-dns serves, and how it chooses among sites" },
+	{ "GET", "/v1/dns/explain", HTTP_OPERATOR, "name type client resolver tcp at", "",
+	  handle_dns_explain, "What weir-dns answers to a query, step by step" },
 	{ "POST", "/v1/zones/reload", HTTP_OPERATOR, ROUTE_CHANGES, CHANGE, handle_zones_reload,
 	  "Reload zone files from this node's disk" },
 	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", "", handle_events,
@@ -158,7 +175,8 @@ static const struct route *find_route(const struct http_request *r, char parts[]
 		memcpy(reply->allow, allow, sizeof(allow));
 		return NULL;
 	}
-	http_problem(reply, 404, "not-found", "there is no resource %.100s", r->path);
+	http_problem(reply, 404, "not-found", "there is no resource %.100s%s", r->path,
+	             path_matches(REMOVED, r->path, parts) ? INSTEAD : "");
 	return NULL;
 }
 

@@ -10,25 +10,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/cli/api.h"
 #include "base/believed.h"
+#include "mgmt/cli/api.h"
+#include "mgmt/json/explain.h"
 #include "weir/explain.h"
-
-static json_t *explanation_json(const struct explanation *e)
-{
-	json_t *steps = json_array(), *records = json_array(), *errors = json_array();
-
-	for (size_t i = 0; i < e->n_steps; i++)
-		json_array_append_new(steps, json_pack("{s:s, s:s}", "step", e->steps[i].what,
-		                                       "text", e->steps[i].text));
-	for (size_t i = 0; i < e->n_records; i++)
-		json_array_append_new(records, json_string(e->records[i]));
-	for (size_t i = 0; i < e->n_errors; i++)
-		json_array_append_new(errors, json_string(e->errors[i]));
-	return json_pack("{s:s, s:b, s:b, s:o, s:o, s:o}", "rcode", e->rcode ? e->rcode : "",
-	                 "authoritative", e->authoritative, "truncated", e->truncated, "steps",
-	                 steps, "records", records, "mistakes", errors);
-}
 
 static void print_explain_errors(const struct explanation *e)
 {
@@ -45,25 +30,6 @@ static void print_explanation(const struct explanation *e)
 	for (size_t i = 0; i < e->n_records; i++)
 		printf("  %s\n", e->records[i]);
 	print_explain_errors(e);
-}
-
-/* Who asks: an address (the resolver), or a prefix (ECS, from a resolver at its first address). */
-static int client_of(const struct cli_args *args, struct explain_request *r)
-{
-	const char *client = cli_value(args, "--client"), *resolver = cli_value(args, "--resolver");
-
-	if (client && prefix_parse(client, &r->subnet) == 0) {
-		r->has_subnet = true;
-		r->client = r->subnet.addr;
-	} else if (client && addr_parse(client, &r->client) != 0) {
-		return cli_fail(CLI_USAGE,
-		                "--client: expected an address, or a prefix as ECS carries it");
-	} else if (!client && addr_parse("127.0.0.1", &r->client) != 0) {
-		return CLI_USAGE;
-	}
-	if (resolver && addr_parse(resolver, &r->client) != 0)
-		return cli_fail(CLI_USAGE, "--resolver: expected an address");
-	return CLI_OK;
 }
 
 static int explain_status(int err)
@@ -95,7 +61,9 @@ int cli_dns_explain(struct cli *cli, const struct cli_args *args)
 		                           .wall_clock_ms = clock_believed_ms() };
 	const char *at = cli_value(args, "--at");
 	struct explanation *e = NULL;
-	int status = client_of(args, &request);
+	const char *wrong = explain_set_sender(&request, cli_value(args, "--client"),
+	                                       cli_value(args, "--resolver"));
+	int status = wrong ? cli_fail(CLI_USAGE, "--%s", wrong) : CLI_OK;
 
 	if (!status && at && clock_parse(at, &request.wall_clock_ms) != 0)
 		status = cli_fail(CLI_USAGE, "--at: expected a time such as 2026-11-20T12:00:00Z");
@@ -105,7 +73,7 @@ int cli_dns_explain(struct cli *cli, const struct cli_args *args)
 	if (status == CLI_USAGE && e && e->n_steps == 0 && !cli->json) {
 		print_explain_errors(e);
 	} else if (e && cli->json) {
-		json_t *body = explanation_json(e);
+		json_t *body = explanation_to_json(e);
 		api_print_json(body);
 		json_decref(body);
 	} else if (e) {

@@ -8,6 +8,28 @@ import typing
 BadRequest = tuple[str, str, str, typing.Any, dict[str, str], int, str]
 
 
+def bad_questions() -> list[BadRequest]:
+    """Questions about processes, packets and answers; no process but weir-mgmt runs."""
+    return [
+        ("a resource that is gone", "POST", "/v1/processes/dns/ask", {"request": {"do": "status"}}, {}, 404, "not-found"),
+        ("ask the dead", "GET", "/v1/dns", None, {}, 503, "process-unreachable"),
+        ("trace nothing", "GET", "/v1/trace", None, {}, 400, "bad-request"),
+        ("trace between families", "GET", "/v1/trace?source=192.0.2.1:7&destination=[2001:db8::1]:80/tcp", None, {}, 400, "bad-request"),
+        ("trace too short a packet", "GET", "/v1/trace?source=192.0.2.1:7&destination=192.0.2.2:80/tcp&length=39", None, {}, 400, "bad-request"),
+        ("trace by the dead", "GET", "/v1/trace?source=192.0.2.1:7&destination=192.0.2.2:80/tcp", None, {}, 503, "process-unreachable"),
+        ("backends of no pool", "GET", "/v1/dataplane/backends?pool=none", None, {}, 404, "not-found"),
+        ("targets of no pool", "GET", "/v1/health/targets?pool=none", None, {}, 404, "not-found"),
+        ("check nothing", "POST", "/v1/health/check", {}, {}, 422, "invalid"),
+        ("check half a target", "POST", "/v1/health/check", {"pool": "web-ams", "site": "ams"}, {}, 422, "invalid"),
+        ("check by the dead", "POST", "/v1/health/check", {"service": "web", "site": "fra"}, {}, 503, "process-unreachable"),
+        ("explain nothing", "GET", "/v1/dns/explain", None, {}, 400, "bad-request"),
+        ("explain to nobody", "GET", "/v1/dns/explain?name=shop.test&client=me", None, {}, 400, "bad-request"),
+        ("explain no time", "GET", "/v1/dns/explain?name=shop.test&at=noon", None, {}, 400, "bad-request"),
+        ("explain no type", "GET", "/v1/dns/explain?name=shop.test&type=NONE", None, {}, 422, "invalid"),
+        ("explain over half TCP", "GET", "/v1/dns/explain?name=shop.test&tcp=half", None, {}, 400, "bad-request"),
+    ]
+
+
 def bad_requests(files: dict[str, str]) -> list[BadRequest]:
     """What is refused: why, method, path, body or bytes, headers, status, code."""
     drain: dict[str, typing.Any] = {"do": "drain", "target": {"site": "ams"}, "until": "never", "reason": "x"}
@@ -83,6 +105,5 @@ def bad_requests(files: dict[str, str]) -> list[BadRequest]:
          {"If-Match": "*"}, 422, "invalid"),
         ("confirm what does not wait", "POST", "/v1/versions/1/confirm", {"reason": "x"}, {}, 409, "not-pending"),
         ("roll back to nothing", "POST", "/v1/versions/7/rollback", {"reason": "x"}, {"If-Match": "*"}, 404, "not-found"),
-        ("ask nobody", "POST", "/v1/processes/init/ask", {"request": {}}, {}, 404, "not-found"),
-        ("ask the dead", "POST", "/v1/processes/dns/ask", {"request": {"do": "status"}}, {}, 503, "process-unreachable"),
+        *bad_questions(),
     ]

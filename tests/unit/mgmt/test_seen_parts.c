@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Events that are read and waited for: which come, who may wait, and when a wait ends; and what a
- * process is asked.
+ * node says of itself.
  */
 #include "asked.h"
 
-#include <errno.h>
-
-#include "base/ctl.h"
 #include "mgmt/api/handle.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -30,26 +27,9 @@ static bool fake_wait(struct core *core, uint64_t until_ms)
 	return true;
 }
 
-static struct edge {
-	int ctl_rc;
-	const char *ctl_answer;
-	char ctl_path[64], ctl_line[256];
-} edge;
-
-static int fake_ask(const char *path, const char *line, int timeout_ms, char **answer)
-{
-	assert_int_equal(timeout_ms, 5000);
-	snprintf(edge.ctl_path, sizeof(edge.ctl_path), "%s", strrchr(path, '/') + 1);
-	snprintf(edge.ctl_line, sizeof(edge.ctl_line), "%s", line);
-	if (!edge.ctl_rc)
-		*answer = strdup(edge.ctl_answer);
-	return edge.ctl_rc;
-}
-
 /* The private parts too. */
 #define clock_mono_ms fake_mono_ms
 #define core_wait     fake_wait
-#define ctl_request   fake_ask
 #define WEIR_RELEASE  "4.5.6" /* the build gives it to weir-mgmt alone */
 #include "mgmt/api/handle_observed.c"
 
@@ -279,53 +259,9 @@ static void a_node_says_what_it_is(void **state)
 	assert_int_equal(number_of("uptime_ms"), 500);
 }
 
-static void a_process_is_asked_and_its_answer_passed_on(void **state)
+static void who_asks_whether_it_answers_is_told(void **state)
 {
-	static const struct {
-		int err;
-		const char *answer;
-		unsigned status;
-	} rows[] = {
-		{ 0, "{\"ok\":true}", 200 },  { 0, "not JSON", 503 },    { 0, "", 503 },
-		{ -ECONNREFUSED, NULL, 503 }, { -ETIMEDOUT, NULL, 503 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		edge.ctl_rc = rows[i].err;
-		edge.ctl_answer = rows[i].answer;
-		assert_int_equal(ask_handler(handle_dns, NULL, ""), rows[i].status);
-		assert_string_equal(edge.ctl_path, "dns.ctl");
-		assert_string_equal(edge.ctl_line, "{\"do\":\"status\"}");
-		if (rows[i].status == 503)
-			assert_string_equal(text_of("code"), "process-unreachable");
-		else
-			assert_true(json_is_true(json_object_get(answer.json, "ok")));
-	}
-	edge.ctl_rc = 0;
-	edge.ctl_answer = "{\"n\":5}";
-	static const char *const names[] = { "dataplane", "health", "dns" };
-	for (size_t i = 0; i < 3; i++) {
-		char file[32];
-
-		snprintf(file, sizeof(file), "%s.ctl", names[i]);
-		json_t *body = json_pack("{s:{s:s}}", "request", "do", "x");
-		assert_int_equal(ask_handler(handle_process_request, body, names[i]), 200);
-		assert_string_equal(edge.ctl_path, file);
-		assert_string_equal(edge.ctl_line, "{\"do\":\"x\"}");
-		assert_int_equal(number_of("n"), 5);
-	}
-	edge.ctl_path[0] = '\0';
-	json_t *body = json_pack("{s:{}}", "request");
-	assert_int_equal(ask_handler(handle_process_request, json_incref(body), "mgmt"),
-	                 404); /* itself */
-	assert_int_equal(ask_handler(handle_process_request, json_incref(body), "run"), 404);
-	assert_int_equal(ask_handler(handle_process_request, body, "../dns"), 404);
-	assert_int_equal(ask_handler(handle_process_request, json_object(), "dns"), 422);
-	assert_int_equal(
-	        ask_handler(handle_process_request, json_pack("{s:s}", "request", "x"), "dns"),
-	        422);
-	assert_string_equal(edge.ctl_path, "");
 	assert_int_equal(ask_handler(handle_healthz, NULL, ""), 200);
 	assert_string_equal(answer.text, "ok\n");
 }
@@ -339,7 +275,7 @@ int main(void)
 		T(a_wait_ends_with_an_event_its_time_or_its_client),
 		T(waits_are_bounded_by_kind),
 		T(a_node_says_what_it_is),
-		T(a_process_is_asked_and_its_answer_passed_on),
+		T(who_asks_whether_it_answers_is_told),
 	};
 
 	return cmocka_run_group_tests_name("seen parts", tests, NULL, NULL);
