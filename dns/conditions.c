@@ -64,7 +64,7 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 	image_name_wire(s->now->image, zone->name_off, wire);
 	name_text(wire, text);
 
-	const char *why = first_error_of(&s->load, text);
+	const char *reason = first_error_of(&s->load, text);
 
 	if (zone->state & (IMAGE_ZONE_BROKEN | IMAGE_ZONE_EARLIER))
 		conditions_add(
@@ -72,7 +72,7 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 		        "%s: correct the file, then weir zone reload%s%s",
 		        broken ? "the zone's file cannot be used, so the zone answers SERVFAIL"
 		               : "the zone's file cannot be used, so its last good image is served",
-		        *why ? ": " : "", why);
+		        *reason ? ": " : "", reason);
 	else
 		conditions_add(
 		        to, "zone-signed", CONDITION_DEGRADED, text,
@@ -197,7 +197,7 @@ static const char *list_site_names(const struct model *m, uint64_t sites, char *
  */
 static void state_sites(const struct server *s, struct stats *to)
 {
-	const struct peer_health *v = s->now ? s->now->views : NULL;
+	const struct peer_health *v = s->now ? s->now->peer_health : NULL;
 	struct peer_health_sites sites;
 	char text[96];
 
@@ -256,8 +256,8 @@ static bool is_down_outside(const struct generation *g, const struct steering_si
 	bool any = false;
 
 	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
-		struct majority m =
-		        peer_health_from_outside(g->views, 2 * state + ip4, g->model->self->site);
+		struct majority m = peer_health_from_outside(g->peer_health, 2 * state + ip4,
+		                                             g->model->self->site);
 
 		if (site->n_addresses[ip4] && m.n_down <= m.n_up)
 			return false;
@@ -273,8 +273,8 @@ static unsigned count_outs(const struct generation *g, const struct model_site *
 	unsigned n_out = 0;
 
 	*n = 0;
-	for (size_t i = 0; i < g->place->n_services; i++) {
-		const struct steering_service *service = &g->place->services[i];
+	for (size_t i = 0; i < g->steering->n_services; i++) {
+		const struct steering_service *service = &g->steering->services[i];
 		const struct steering_site_state *states = g->state->sites + service->first_state;
 
 		for (uint32_t k = 0; k < service->n_sites; k++) {

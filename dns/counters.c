@@ -247,7 +247,7 @@ static void label_service_site(const struct steering_service *s, uint32_t site,
 }
 
 /*
- * Where a service's counters begin in `placed`: one for each of its states, and one for `no
+ * Where a service's counters begin in `by_site`: one for each of its states, and one for `no
  * site`.
  */
 static size_t first_counter_of(const struct steering *p, const struct steering_service *s)
@@ -263,7 +263,7 @@ static void find_service_counters(struct counters *c, struct counters_services *
 
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
 		label_service_site(s, k, labels);
-		services->placed[first_counter_of(p, s) + k] = stats_get_counter(
+		services->by_site[first_counter_of(p, s) + k] = stats_get_counter(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
 		        "Answers for dynamic names by site; empty site: an empty answer");
 	}
@@ -286,7 +286,7 @@ static bool has_service(const struct steering *p, const char *name)
 
 void counters_drop(struct counters *c, const struct generation *before, const struct generation *g)
 {
-	const struct steering *old = before->place, *p = g->place;
+	const struct steering *old = before->steering, *p = g->steering;
 	char labels[LABELS_MAX];
 
 	for (size_t i = 0; c->stats && i < old->n_services; i++) {
@@ -320,14 +320,14 @@ static void export_serials(struct counters *c, const struct image *image)
 
 struct counters_services *counters_services_new(struct counters *c, const struct generation *g)
 {
-	const struct steering *p = g->place;
+	const struct steering *p = g->steering;
 	struct counters_services *services = c->stats ? calloc(1, sizeof(*services)) : NULL;
 
 	if (!services)
 		return NULL;
-	services->placed = calloc(p->n_states + p->n_services + 1, sizeof(*services->placed));
+	services->by_site = calloc(p->n_states + p->n_services + 1, sizeof(*services->by_site));
 	services->classes = calloc(p->n_services * CLASSES + 1, sizeof(*services->classes));
-	if (!services->placed || !services->classes) {
+	if (!services->by_site || !services->classes) {
 		counters_services_free(services);
 		return NULL;
 	}
@@ -343,7 +343,7 @@ void counters_services_free(struct counters_services *services)
 {
 	if (!services)
 		return;
-	free(services->placed);
+	free(services->by_site);
 	free(services->classes);
 	free(services);
 }
@@ -360,13 +360,13 @@ static unsigned type_index(uint16_t type)
 static void count_steered(struct tally *tally, const struct serving *from,
                           const struct answer_info *info)
 {
-	const struct steering *p = from->generation->place;
+	const struct steering *p = from->generation->steering;
 	const struct steering_service *s = p->names[info->dynamic].service;
 	uint32_t site = info->choice.site < 0 ? s->n_sites : (uint32_t)info->choice.site;
 
-	tally_add(tally, from->words->placed[first_counter_of(p, s) + site], 1);
+	tally_add(tally, from->counters->by_site[first_counter_of(p, s) + site], 1);
 	tally_add(tally,
-	          from->words->classes[(size_t)(s - p->services) * CLASSES + info->choice.class],
+	          from->counters->classes[(size_t)(s - p->services) * CLASSES + info->choice.class],
 	          1);
 }
 
@@ -385,6 +385,6 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 		tally_add(tally, c->subnet, 1);
 	if (info->truncated)
 		tally_add(tally, c->truncated, 1);
-	if (info->dynamic >= 0 && from->words)
+	if (info->dynamic >= 0 && from->counters)
 		count_steered(tally, from, info);
 }

@@ -54,7 +54,7 @@ struct counters {
 /** The counters of one generation's services. */
 struct counters_services {
 	/** By state of the generation, and one more per service for `no site`. */
-	uint64_t **placed;
+	uint64_t **by_site;
 	uint64_t **classes; /**< by service and steering_class */
 };
 

@@ -59,17 +59,17 @@ static const char *family_text(const struct steering_site *site, const health_wo
 static json_t *peer_health_to_json(const struct peer_health *v, const struct steering_site *site,
                                    size_t state)
 {
-	bool told = v->votes && v->n_targets * v->n <= PEER_HEALTH_JSON_MAX;
+	bool shown = v->votes && v->n_targets * v->n <= PEER_HEALTH_JSON_MAX;
 	json_t *list = json_array();
 
-	for (size_t i = 0; told && i < v->n; i++) {
-		const struct node_health *view = &v->items[i];
-		const health_word *words = view->words + 2 * state;
+	for (size_t i = 0; shown && i < v->n; i++) {
+		const struct node_health *health = &v->items[i];
+		const health_word *words = health->words + 2 * state;
 
 		json_array_append_new(
 		        list,
-		        json_pack("{s:s, s:s, s:b, s:s, s:s, s:b, s:b}", "node", view->node, "site",
-		                  view->site->name, "fresh", view->fresh, "ipv4",
+		        json_pack("{s:s, s:s, s:b, s:s, s:s, s:b, s:b}", "node", health->node,
+		                  "site", health->site->name, "fresh", health->fresh, "ipv4",
 		                  family_text(site, words, true), "ipv6",
 		                  family_text(site, words, false), "inconclusive",
 		                  health_inconclusive(words[0]) || health_inconclusive(words[1]),
@@ -91,7 +91,7 @@ static json_t *site_to_json(const struct generation *g, const struct steering_si
 	                 "unproven", state->unproven[0] || state->unproven[1], "drained_ppm",
 	                 (json_int_t)state->drained_ppm, "disabled", state->disabled, "forced_up",
 	                 state->forced_up, "shifting", state->shifting, "views",
-	                 peer_health_to_json(g->views, site, at));
+	                 peer_health_to_json(g->peer_health, site, at));
 }
 
 /* Every dynamic name with the state of its sites: what steering would see now. */
@@ -99,8 +99,8 @@ static json_t *names_to_json(const struct generation *g)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < g->place->n_names; i++) {
-		const struct steering_name *name = &g->place->names[i];
+	for (size_t i = 0; i < g->steering->n_names; i++) {
+		const struct steering_name *name = &g->steering->names[i];
 		const struct steering_service *service = name->service;
 		json_t *sites = json_array();
 
@@ -167,9 +167,9 @@ static json_t *status_to_json(const struct server *s)
 	return answer;
 }
 
-static json_t *refuse_request(const char *why)
+static json_t *refuse_request(const char *reason)
 {
-	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
+	return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
 }
 
 /* Each request has an answer, also one that cannot be read: a caller must never wait in vain. */

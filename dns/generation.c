@@ -158,12 +158,12 @@ static int compile_image(struct generation *g, const struct generation_how *how,
 		return -ENOMEM;
 	for (size_t i = 0; i < m->n_zones; i++)
 		zones[i] = (struct zone_source){ m->zones[i].name, m->zones[i].file };
-	in.dynamic = g->place->texts;
-	in.n_dynamic = g->place->n_names;
+	in.dynamic = g->steering->texts;
+	in.n_dynamic = g->steering->n_names;
 	err = zone_compile(&in, how->report, how->report_arg, &image);
 	if (err == 0)
 		g->image = image;
-	g->made = err == 0;
+	g->compiled = err == 0;
 	return err;
 }
 
@@ -184,7 +184,7 @@ static void report_error_at(const struct generation_how *how, const char *file, 
 static int find_image(struct generation *g, const struct proc_dirs *dirs,
                       const struct generation_how *how)
 {
-	uint64_t source = source_digest(g->model, g->place);
+	uint64_t source = source_digest(g->model, g->steering);
 	char path[PATH_MAX];
 	size_t bytes = 0;
 	const struct image *kept = NULL;
@@ -199,7 +199,7 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	}
 	err = compile_image(g, how, source, how->earlier ? how->earlier : kept);
 	if (err < 0 && kept &&
-	    kept->dynamic == image_dynamic_digest(g->place->texts, g->place->n_names)) {
+	    kept->dynamic == image_dynamic_digest(g->steering->texts, g->steering->n_names)) {
 		g->image = kept;
 		g->mapped_bytes = bytes;
 		g->stale = true;
@@ -228,11 +228,11 @@ static void report_model_errors(const struct model_errors *errors, const struct 
 	char message[1024];
 
 	for (size_t i = 0; i < errors->n_items; i++) {
-		const struct model_error *mistake = &errors->items[i];
+		const struct model_error *error = &errors->items[i];
 
-		snprintf(message, sizeof(message), "%s%s%s", mistake->field ? mistake->field : "",
-		         mistake->field && *mistake->field ? ": " : "", mistake->message);
-		report_error_at(how, mistake->file, mistake->line, message);
+		snprintf(message, sizeof(message), "%s%s%s", error->field ? error->field : "",
+		         error->field && *error->field ? ": " : "", error->message);
+		report_error_at(how, error->file, error->line, message);
 	}
 }
 
@@ -267,13 +267,13 @@ static int make_steering(struct generation *g)
 	size_t n;
 
 	g->arena = arena_new(ARENA_BYTES);
-	g->place = g->arena ? steering_new(g->model, g->arena) : NULL;
-	if (!g->place)
+	g->steering = g->arena ? steering_new(g->model, g->arena) : NULL;
+	if (!g->steering)
 		return -ENOMEM;
-	n = g->place->n_states;
+	n = g->steering->n_states;
 	g->state = arena_alloc(g->arena, 1, sizeof(*g->state) + n * sizeof(g->state->sites[0]));
-	g->views = peer_health_new(g->model, g->place, g->arena);
-	if (!g->state || !g->views)
+	g->peer_health = peer_health_new(g->model, g->steering, g->arena);
+	if (!g->state || !g->peer_health)
 		return -ENOMEM;
 	g->state->n_sites = n;
 	return 0;
@@ -308,7 +308,7 @@ void generation_free(struct generation *g)
 
 	if (!g)
 		return;
-	peer_health_close(g->views);
+	peer_health_close(g->peer_health);
 	image = (void *)(uintptr_t)g->image;
 	if (g->mapped_bytes)
 		munmap(image, g->mapped_bytes);
@@ -338,7 +338,7 @@ static bool is_site_up_outside(void *arg, const struct model_site *site)
  */
 static void decide_targets(struct generation *g, struct decided *decided)
 {
-	struct peer_health *v = g->views;
+	struct peer_health *v = g->peer_health;
 	struct peer_health_sites sites = peer_health_sites(v);
 
 	v->decided = decided;
@@ -362,7 +362,7 @@ void generation_observe(struct generation *g, const struct peer_health_input *se
                         const struct generation_time *time)
 {
 	struct looking looking = {
-		.outside = { g->model, g->place, g->state, g->views },
+		.outside = { g->model, g->steering, g->state, g->peer_health },
 		.wall_clock_ms = time->wall_clock_ms,
 	};
 	const struct ramps_step_input in = {
@@ -374,10 +374,11 @@ void generation_observe(struct generation *g, const struct peer_health_input *se
 		.arg = &looking,
 	};
 
-	peer_health_read(g->views, seen);
-	peer_health_exclude(g->views, steering_sites_out(g->model, ramps, time->wall_clock_ms));
+	peer_health_read(g->peer_health, seen);
+	peer_health_exclude(g->peer_health,
+	                    steering_sites_out(g->model, ramps, time->wall_clock_ms));
 	decide_targets(g, decided);
 	if (ramps)
 		ramps_step_all(ramps, &in);
-	steering_apply_overrides(g->place, g->model, ramps, time->wall_clock_ms, g->state);
+	steering_apply_overrides(g->steering, g->model, ramps, time->wall_clock_ms, g->state);
 }

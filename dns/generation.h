@@ -32,15 +32,15 @@ struct ramps;
 
 struct generation {
 	struct model *model;
-	struct arena *arena; /**< owns place */
-	struct steering *place;
+	struct arena *arena; /**< owns steering, state and peer_health */
+	struct steering *steering;
 	struct steering_state *state;
 	const struct image *image;
 	size_t mapped_bytes; /**< of the image, from mmap(); 0: it is from malloc() */
-	bool made;           /**< the image was compiled; false: it is the kept one */
+	bool compiled;       /**< the image is new; false: it is the kept one */
 	bool stale;          /**< compiling failed: the whole image is the kept, earlier one */
 	size_t n_earlier, n_broken, n_signed; /**< zones with such an image_zone.state */
-	struct peer_health *views;            /**< in the arena; the generation owns its pages */
+	struct peer_health *peer_health;      /**< in the arena; the generation owns its pages */
 };
 
 struct generation_how {

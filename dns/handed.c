@@ -70,13 +70,13 @@ static int receive_socket(int channel)
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
+	} ancillary = { 0 };
 	char name[32] = "";
 	struct iovec part = { name, sizeof(name) - 1 };
 	struct msghdr message = { .msg_iov = &part,
 		                  .msg_iovlen = 1,
-		                  .msg_control = control.bytes,
-		                  .msg_controllen = sizeof(control.bytes) };
+		                  .msg_control = ancillary.bytes,
+		                  .msg_controllen = sizeof(ancillary.bytes) };
 	ssize_t n = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 	int fd, reserved;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loading the next generation. While `running`, the helper thread owns `made`, `result` and
+ * Loading the next generation. While `running`, the helper thread owns `loaded`, `result` and
  * `mistakes`; before and after that the main thread does, with pthread_join() as the fence. Only
  * one load runs at a time: requests that come meanwhile are merged into one more load, which sees
  * the newest files.
@@ -30,13 +30,13 @@
 static void keep_load_error(void *arg, const struct zones_message *m)
 {
 	struct server_load *l = arg;
-	char *text, place[16] = "";
+	char *text, line[16] = "";
 
 	if (m->level == ZONES_WARNING || l->n_errors++ >= SERVER_ERRORS_MAX)
 		return;
 	if (m->line)
-		snprintf(place, sizeof(place), ":%u", m->line);
-	if (asprintf(&text, "%s%s: %s", m->file, place, m->text) < 0)
+		snprintf(line, sizeof(line), ":%u", m->line);
+	if (asprintf(&text, "%s%s: %s", m->file, line, m->text) < 0)
 		text = NULL;
 	l->errors[l->n_errors - 1] = text;
 	l->zones[l->n_errors - 1] = *m->zone ? strdup(m->zone) : NULL;
@@ -58,7 +58,7 @@ static void *run_load(void *arg)
 	};
 	uint64_t one = 1;
 
-	l->result = generation_load(s->dirs, &how, &l->made);
+	l->result = generation_load(s->dirs, &how, &l->loaded);
 	return write(l->event, &one, sizeof(one)) < 0 ? arg : NULL;
 }
 
@@ -78,8 +78,8 @@ static void begin_load(struct server *s)
 	struct server_load *l = &s->load;
 
 	forget_load_errors(l);
-	generation_free(l->made);
-	l->made = NULL;
+	generation_free(l->loaded);
+	l->loaded = NULL;
 	l->from_files = l->wants_files;
 	l->wants_files = false;
 	l->began_ms = loop_now_ms(s->loop);
@@ -112,26 +112,26 @@ uint64_t server_load_start(struct server *s, bool from_files)
  */
 static void install_generation(struct server *s)
 {
-	struct generation *made = s->load.made;
+	struct generation *loaded = s->load.loaded;
 
-	server_observe(s, made);
-	if (serving_install(s, made) < 0) {
+	server_observe(s, loaded);
+	if (serving_install(s, loaded) < 0) {
 		s->load.last_result = -ENOMEM;
 		log_error("dns-load-refused", "error=\"no memory\" serving=%s",
 		          s->now ? "earlier" : "nothing");
 		return; /* server_load_stop() or the next load frees it */
 	}
-	s->load.made = NULL;
+	s->load.loaded = NULL;
 	listen_update(s);
 	log_note(
 	        "dns-generation",
 	        "document=%llu zones=%u records=%u names=%zu image_bytes=%llu took_ms=%llu stale=%d "
 	        "zones_earlier=%zu zones_broken=%zu zones_signed=%zu",
-	        (unsigned long long)made->model->meta.document, made->image->n_zones,
-	        made->image->n_records, made->place->n_names,
-	        (unsigned long long)made->image->size_bytes,
-	        (unsigned long long)(loop_now_ms(s->loop) - s->load.began_ms), made->stale,
-	        made->n_earlier, made->n_broken, made->n_signed);
+	        (unsigned long long)loaded->model->meta.document, loaded->image->n_zones,
+	        loaded->image->n_records, loaded->steering->n_names,
+	        (unsigned long long)loaded->image->size_bytes,
+	        (unsigned long long)(loop_now_ms(s->loop) - s->load.began_ms), loaded->stale,
+	        loaded->n_earlier, loaded->n_broken, loaded->n_signed);
 	if (!s->ready)
 		proc_ready();
 	s->ready = true;
@@ -167,8 +167,8 @@ static void count_load(struct server *s)
 
 	if (!c->stats || s->load.result == -ENOENT)
 		return;
-	stats_add(s->load.result < 0 || generation_lacks(s->load.made) ? c->load_failures
-	                                                               : c->loads,
+	stats_add(s->load.result < 0 || generation_lacks(s->load.loaded) ? c->load_failures
+	                                                                 : c->loads,
 	          1);
 	stats_set(c->load_ms, loop_now_ms(s->loop) - s->load.began_ms);
 }
@@ -206,6 +206,6 @@ void server_load_stop(struct server *s)
 	if (l->running)
 		pthread_join(l->thread, NULL);
 	l->running = false;
-	generation_free(l->made);
+	generation_free(l->loaded);
 	forget_load_errors(l);
 }

@@ -83,7 +83,7 @@ static void map_health_page(struct server *s, uint64_t now_ms)
 	/* a replaced page stays mapped: the loop's watch borrows it until the end */
 	s->health = page;
 	if (s->now)
-		peer_health_forget_own(s->now->views);
+		peer_health_forget_own(s->now->peer_health);
 	log_note("dns-health-page", "state=found");
 }
 

@@ -36,7 +36,7 @@ size_t server_answer(struct dns_worker *w, const uint8_t *query, size_t length,
 	const char *node = s->dirs->node;
 	const struct answer_env env = {
 		.image = from->generation->image,
-		.place = from->generation->place,
+		.steering = from->generation->steering,
 		.state = from->state,
 		.nsid = (const uint8_t *)node,
 		.nsid_length = strlen(node),

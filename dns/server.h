@@ -62,7 +62,7 @@ struct server_load {
 	uint64_t began_ms;
 	int result;
 	int last_result; /**< of the last finished load; main thread only */
-	struct generation *made;
+	struct generation *loaded;
 	unsigned n_errors;
 	char *errors[SERVER_ERRORS_MAX]; /**< given; written by the thread while it runs */
 	char *zones[SERVER_ERRORS_MAX];  /**< each error's zone: given; NULL: it concerns no zone */

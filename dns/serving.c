@@ -20,7 +20,7 @@
 /* A generation that is in force, or that a thread may still read. */
 struct served {
 	struct generation *generation;
-	struct counters_services *words;
+	struct counters_services *counters;
 	size_t n_users; /* servings */
 };
 
@@ -55,7 +55,7 @@ static void drop_served(struct server *s, struct served *of)
 {
 	if (s->now)
 		counters_drop(&s->counters, of->generation, s->now);
-	counters_services_free(of->words);
+	counters_services_free(of->counters);
 	generation_free(of->generation);
 	free(of);
 }
@@ -96,33 +96,33 @@ static size_t state_bytes(const struct steering_state *state)
 static struct serving *copy_state(struct server *s)
 {
 	const struct steering_state *state = s->now->state;
-	struct serving *made = malloc(sizeof(*made) + state_bytes(state));
+	struct serving *copy = malloc(sizeof(*copy) + state_bytes(state));
 
-	if (!made)
+	if (!copy)
 		return NULL;
-	*made = (struct serving){
+	*copy = (struct serving){
 		.generation = s->now,
-		.state = (struct steering_state *)(made + 1),
-		.words = s->served->words,
+		.state = (struct steering_state *)(copy + 1),
+		.counters = s->served->counters,
 		.of = s->served,
 	};
-	memcpy(made + 1, state, state_bytes(state));
+	memcpy(copy + 1, state, state_bytes(state));
 	s->served->n_users++;
-	return made;
+	return copy;
 }
 
 void serving_publish(struct server *s)
 {
-	struct serving *old = s->serving, *made;
+	struct serving *old = s->serving, *copy;
 
 	free_unread(s);
 	if (!s->now || (old && old->of == s->served &&
 	                memcmp(old->state, s->now->state, state_bytes(old->state)) == 0))
 		return;
-	made = copy_state(s); /* without memory the last state stays: the next tick tries again */
-	if (!made)
+	copy = copy_state(s); /* without memory the last state stays: the next tick tries again */
+	if (!copy)
 		return;
-	__atomic_store_n(&s->serving, made, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->serving, copy, __ATOMIC_SEQ_CST);
 	if (old) {
 		old->older = s->replaced;
 		s->replaced = old;
@@ -130,18 +130,18 @@ void serving_publish(struct server *s)
 	free_unread(s);
 }
 
-int serving_install(struct server *s, struct generation *made)
+int serving_install(struct server *s, struct generation *loaded)
 {
 	struct served *of = calloc(1, sizeof(*of)), *was = s->served;
 
 	if (!of)
 		return -ENOMEM;
-	of->generation = made;
+	of->generation = loaded;
 	if (was)
-		counters_drop_zones(&s->counters, was->generation, made);
-	of->words = counters_services_new(&s->counters, made);
+		counters_drop_zones(&s->counters, was->generation, loaded);
+	of->counters = counters_services_new(&s->counters, loaded);
 	s->served = of;
-	s->now = made;
+	s->now = loaded;
 	if (was && was->n_users == 0)
 		drop_served(s, was); /* it was never published, for lack of memory */
 	serving_publish(s);

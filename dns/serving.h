@@ -28,13 +28,13 @@ struct serving {
 	/** Do not read its `state`: the main thread writes it. */
 	const struct generation *generation;
 	const struct steering_state *state;
-	const struct counters_services *words;
+	const struct counters_services *counters;
 	struct served *of;     /**< main thread only */
 	struct serving *older; /**< main thread only: the list of replaced ones */
 };
 
-/** Put @p made in force instead of s->now. Takes it on success. @return 0 or -ENOMEM */
-int serving_install(struct server *s, struct generation *made);
+/** Put @p loaded in force instead of s->now. Takes it on success. @return 0 or -ENOMEM */
+int serving_install(struct server *s, struct generation *loaded);
 /**
  * Publish the state of s->now if it differs from the published one; free what no thread reads any
  * more.

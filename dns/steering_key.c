@@ -75,7 +75,7 @@ static const char *describe_key_file(int err)
  */
 static const char *describe_missing_key(const struct model *m, const struct search *s)
 {
-	const char *why =
+	const char *reason =
 	        s->hash_err == -EACCES
 	                ? arena_printf(m->arena, "%s %s; weir-mgmt writes it: see weir events",
 	                               s->path, describe_key_file(s->file_err))
@@ -85,7 +85,7 @@ static const char *describe_missing_key(const struct model *m, const struct sear
 	                               s->path, describe_key_file(s->file_err), m->hash_key_file,
 	                               describe_key_file(s->hash_err));
 
-	return why ? why : "out of memory";
+	return reason ? reason : "out of memory";
 }
 
 static void install_key(const char *state_dir, struct model *m)

@@ -58,11 +58,11 @@ static uint32_t client_index(const struct tcp *t, const struct tcp_client *c)
 
 static void unlink_client(struct tcp *t, struct tcp_client *c)
 {
-	if (c->older == TCP_NOBODY)
+	if (c->older == TCP_NO_CLIENT)
 		t->oldest = c->newer;
 	else
 		client_at(t, c->older)->newer = c->newer;
-	if (c->newer == TCP_NOBODY)
+	if (c->newer == TCP_NO_CLIENT)
 		t->newest = c->older;
 	else
 		client_at(t, c->newer)->older = c->older;
@@ -73,9 +73,9 @@ static void link_newest(struct tcp *t, struct tcp_client *c, uint64_t now_ms)
 	uint32_t i = client_index(t, c);
 
 	c->older = t->newest;
-	c->newer = TCP_NOBODY;
+	c->newer = TCP_NO_CLIENT;
 	c->seen_ms = now_ms;
-	if (t->newest == TCP_NOBODY)
+	if (t->newest == TCP_NO_CLIENT)
 		t->oldest = i;
 	else
 		client_at(t, t->newest)->newer = i;
@@ -95,7 +95,7 @@ static void release_buffers(struct tcp_buffers *b)
 }
 
 /* The queue may still have the client's entry; it is skipped later (serve_client()). */
-static void close_tcp_client(struct dns_worker *w, struct tcp_client *c, enum counters_close why)
+static void close_tcp_client(struct dns_worker *w, struct tcp_client *c, enum counters_close reason)
 {
 	struct tcp *t = w->tcp;
 
@@ -108,7 +108,7 @@ static void close_tcp_client(struct dns_worker *w, struct tcp_client *c, enum co
 	c->newer = t->free;
 	t->free = client_index(t, c);
 	t->n--;
-	worker_count(w, w->server->counters.tcp_closed[why]);
+	worker_count(w, w->server->counters.tcp_closed[reason]);
 	tally_add(&w->tally, w->server->counters.tcp_open, UINT64_MAX); /* one less */
 }
 
@@ -198,7 +198,7 @@ static struct tcp_client *find_tcp_victim(struct tcp *t)
 {
 	struct tcp_client *victim = NULL;
 
-	for (uint32_t i = t->oldest; i != TCP_NOBODY; i = client_at(t, i)->newer) {
+	for (uint32_t i = t->oldest; i != TCP_NO_CLIENT; i = client_at(t, i)->newer) {
 		struct tcp_client *c = client_at(t, i);
 
 		if (!victim || t->n_of_network[c->network] > t->n_of_network[victim->network])
@@ -245,7 +245,7 @@ static void on_tcp_tick(void *arg)
 	struct tcp *t = w->tcp;
 	uint64_t now_ms = loop_now_ms(w->loop);
 
-	while (t->oldest != TCP_NOBODY && now_ms - client_at(t, t->oldest)->seen_ms >= IDLE_MS) {
+	while (t->oldest != TCP_NO_CLIENT && now_ms - client_at(t, t->oldest)->seen_ms >= IDLE_MS) {
 		struct tcp_client *c = client_at(t, t->oldest);
 
 		close_tcp_client(w, c, c->n_out ? COUNTERS_CLOSE_UNREAD : COUNTERS_CLOSE_IDLE);
@@ -286,7 +286,7 @@ static void add_client(struct dns_worker *w, int fd, const struct addr *address)
 	struct tcp_client *c;
 	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
 
-	if (t->n >= t->n_max || t->free == TCP_NOBODY)
+	if (t->n >= t->n_max || t->free == TCP_NO_CLIENT)
 		close_tcp_client(w, find_tcp_victim(t), COUNTERS_CLOSE_CROWDED);
 	e.data.u64 = t->free;
 	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0) {
@@ -423,7 +423,7 @@ int tcp_open(struct dns_worker *w)
 		return -ENOMEM;
 	t->buffers = map_zeroed(TCP_CLIENTS_MAX * sizeof(*t->buffers));
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	t->oldest = t->newest = t->free = TCP_NOBODY;
+	t->oldest = t->newest = t->free = TCP_NO_CLIENT;
 	t->n_max = TCP_CLIENTS_MAX;
 	t->again = (struct loop_timer){ .cb = serve_queue, .arg = w };
 	t->tick = (struct loop_timer){ .cb = on_tcp_tick, .arg = w };
@@ -449,7 +449,7 @@ void tcp_close(struct dns_worker *w)
 
 	if (!t)
 		return;
-	while (t->oldest != TCP_NOBODY)
+	while (t->oldest != TCP_NO_CLIENT)
 		close_tcp_client(w, client_at(t, t->oldest), COUNTERS_CLOSE_CLIENT);
 	loop_timer_cancel(w->loop, &t->again);
 	loop_timer_cancel(w->loop, &t->tick);

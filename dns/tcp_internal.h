@@ -22,7 +22,7 @@
  */
 #define TCP_LISTENERS_MAX (2 * SERVER_SOCKETS_MAX * WORKERS_MAX)
 #define TCP_NETWORKS      4096       /* buckets in which connections are counted by network */
-#define TCP_NOBODY        UINT32_MAX /* the end of a list of clients */
+#define TCP_NO_CLIENT     UINT32_MAX /* the end of a list of clients */
 #define TCP_QUERY_MAX     65535      /* bytes: what the length before a message can say */
 #define TCP_READ          4096       /* read at once, unless a larger query has begun */
 #define TCP_OUT_SOFT      16384      /* answers are gathered up to this before they are written */

@@ -54,9 +54,9 @@ void udp_close(struct dns_worker *w)
 	w->udp = NULL;
 }
 
-static void count_dropped(struct dns_worker *w, enum counters_drop why)
+static void count_dropped(struct dns_worker *w, enum counters_drop reason)
 {
-	worker_count(w, w->server->counters.drops[why]);
+	worker_count(w, w->server->counters.drops[reason]);
 }
 
 /*

@@ -80,22 +80,22 @@ static void drop_rrset(struct work *w, const struct message_mark *mark)
 }
 
 /* Whether the answer has the DNAME already: a name may go through it twice. Else it is noted. */
-static bool has_dname(struct work *w, const struct image_rrset *set)
+static bool has_dname(struct work *w, const struct image_rrset *rrset)
 {
 	for (unsigned i = 0; i < w->n_dnames; i++)
-		if (w->dnames[i] == set)
+		if (w->dnames[i] == rrset)
 			return true;
-	w->dnames[w->n_dnames++] = set;
+	w->dnames[w->n_dnames++] = rrset;
 	return false;
 }
 
-static bool put_answer(struct work *w, const struct spot *at, const struct image_rrset *set)
+static bool put_answer(struct work *w, const struct spot *at, const struct image_rrset *rrset)
 {
 	struct message_mark mark = message_mark(&w->m);
 
-	if (set->type == DNS_DNAME && has_dname(w, set))
+	if (rrset->type == DNS_DNAME && has_dname(w, rrset))
 		return true; /* a record is given once (RFC 2181, section 5) */
-	message_put_rrset(&w->m, SECTION_ANSWER, at->owner_off, set);
+	message_put_rrset(&w->m, SECTION_ANSWER, at->owner_off, rrset);
 	if (w->m.w.failed)
 		drop_rrset(w, &mark);
 	return !w->info->truncated;
@@ -117,10 +117,10 @@ static bool put_glue(struct work *w, const struct image_node *server)
 	struct message_mark mark = message_mark(&w->m);
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct image_rrset *set = image_rrset(server, types[i]);
+		const struct image_rrset *rrset = image_rrset(server, types[i]);
 
-		if (set)
-			message_put_rrset(&w->m, SECTION_ADDITIONAL, server->name_off, set);
+		if (rrset)
+			message_put_rrset(&w->m, SECTION_ADDITIONAL, server->name_off, rrset);
 	}
 	if (!w->m.w.failed)
 		return true;
@@ -175,7 +175,8 @@ static struct steering_key client_key(struct work *w, bool *is_subnet)
 static void put_site_addresses(struct work *w, const struct spot *at,
                                const struct steering_choice *choice, uint32_t name, bool ip4)
 {
-	const struct steering_site *site = &w->env->place->names[name].service->sites[choice->site];
+	const struct steering_site *site =
+	        &w->env->steering->names[name].service->sites[choice->site];
 	struct message_mark mark = message_mark(&w->m);
 
 	message_put_addresses(&w->m, SECTION_ANSWER, at->owner_off, choice->ttl_s,
@@ -190,7 +191,7 @@ static void answer_dynamic(struct work *w, const struct spot *at, bool ip4)
 	uint32_t name = image_extra(w->env->image, at->node)->dynamic - 1;
 	bool is_subnet;
 	struct steering_key key = client_key(w, &is_subnet);
-	struct steering_choice choice = steering_choose(w->env->place, w->env->state, name, ip4,
+	struct steering_choice choice = steering_choose(w->env->steering, w->env->state, name, ip4,
 	                                                &key, w->env->wall_clock_ms);
 	struct answer_step *step = trace_step(w, ANSWER_STEP_STEERED, at->node);
 
@@ -269,20 +270,20 @@ static size_t rename_spot(const struct work *w, const struct spot *at,
 
 /* Go to the renamed name, if this zone has it. @return whether to continue there */
 static bool go_to_renamed(struct work *w, struct spot *at, const uint8_t *wire, size_t length,
-                          size_t place)
+                          size_t offset)
 {
 	struct wire_reader r = { .start = wire, .length = length };
 	struct name name;
 	struct image_found found;
 
-	if (place > MESSAGE_POINTER_MAX || !name_read(&r, &name))
+	if (offset > MESSAGE_POINTER_MAX || !name_read(&r, &name))
 		return false;
 	found = image_find(w->env->image, &name);
 	if (!found.node || found.node->zone != at->node->zone)
 		return false;
 	*at = (struct spot){ .node = found.node,
 		             .exact = found.skipped == 0,
-		             .owner_off = MESSAGE_OWNER_AT(place) };
+		             .owner_off = MESSAGE_OWNER_AT(offset) };
 	return true;
 }
 
@@ -292,7 +293,7 @@ static enum next answer_renamed(struct work *w, struct spot *at, const struct im
 	uint32_t ttl_s = wire_load32((const uint8_t *)image_at(w->env->image, dname->data_off) + 6);
 	const struct spot owner = { .owner_off = at->node->name_off };
 	uint8_t wire[2 * NAME_WIRE_MAX];
-	size_t length = rename_spot(w, at, dname, wire), place;
+	size_t length = rename_spot(w, at, dname, wire), offset;
 
 	trace_step(w, ANSWER_STEP_DNAME, at->node);
 	if (!put_answer(w, &owner, dname))
@@ -305,14 +306,14 @@ static enum next answer_renamed(struct work *w, struct spot *at, const struct im
 
 	struct message_mark mark = message_mark(&w->m);
 
-	place = message_put_alias(&w->m, at->owner_off, ttl_s, wire, length);
+	offset = message_put_alias(&w->m, at->owner_off, ttl_s, wire, length);
 	if (w->m.w.failed) {
 		drop_rrset(w, &mark);
 		return DONE;
 	}
 	if (w->q.type == DNS_CNAME)
 		return DONE;
-	if (go_to_renamed(w, at, wire, length, place))
+	if (go_to_renamed(w, at, wire, length, offset))
 		return FOLLOW;
 	trace_step(w, ANSWER_STEP_LEAVES, NULL);
 	return DONE;
@@ -332,30 +333,30 @@ static enum next answer_here(struct work *w, struct spot *at)
 {
 	const struct image_node *node = at->node;
 	uint16_t type = w->q.type;
-	const struct image_rrset *set = image_rrset(node, type);
+	const struct image_rrset *rrset = image_rrset(node, type);
 
-	if (image_extra(w->env->image, node)->dynamic && w->env->place &&
+	if (image_extra(w->env->image, node)->dynamic && w->env->steering &&
 	    (type == DNS_A || type == DNS_AAAA || type == DNS_ANY)) {
 		answer_dynamic(w, at, type != DNS_AAAA);
 		return DONE;
 	}
-	if (!set && type == DNS_ANY && node->n_sets)
-		set = &node->sets[0]; /* one RRset is enough (RFC 8482, section 4.1) */
-	if (set) {
+	if (!rrset && type == DNS_ANY && node->n_rrsets)
+		rrset = &node->rrsets[0]; /* one RRset is enough (RFC 8482, section 4.1) */
+	if (rrset) {
 		trace_step(w, ANSWER_STEP_DATA, node);
-		put_answer(w, at, set);
+		put_answer(w, at, rrset);
 		return DONE;
 	}
-	set = image_rrset(node, DNS_CNAME);
-	if (!set) {
+	rrset = image_rrset(node, DNS_CNAME);
+	if (!rrset) {
 		trace_step(w, ANSWER_STEP_NODATA, node);
 		put_negative(w, node, TTL_ANY);
 		return DONE;
 	}
 	trace_step(w, ANSWER_STEP_ALIAS, node);
-	if (!put_answer(w, at, set))
+	if (!put_answer(w, at, rrset))
 		return DONE;
-	if (follow_alias(w, at, set))
+	if (follow_alias(w, at, rrset))
 		return FOLLOW;
 	trace_step(w, ANSWER_STEP_LEAVES, NULL);
 	return DONE;

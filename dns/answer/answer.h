@@ -29,8 +29,8 @@ struct image;
 struct answer_env {
 	const struct image *image;
 	/** The dynamic names that the image was compiled with; NULL: none. */
-	const struct steering *place;
-	const struct steering_state *state; /**< of @p place */
+	const struct steering *steering;
+	const struct steering_state *state; /**< of `steering` */
 	const uint8_t *nsid; /**< given to clients that ask for it (RFC 5001); NULL: not given */
 	size_t nsid_length;
 	int64_t wall_clock_ms;

@@ -61,13 +61,13 @@ __attribute__((format(printf, 3, 4))) static void add_step(struct explainer *x, 
 static void keep_error_text(void *arg, const struct zones_message *m)
 {
 	struct explanation *e = arg;
-	char place[16] = "", *text;
+	char line[16] = "", *text;
 
 	if (e->n_errors == ERROR_TEXTS_MAX || m->level == ZONES_WARNING)
 		return;
 	if (m->line)
-		snprintf(place, sizeof(place), ":%u", m->line);
-	if (asprintf(&text, "%s%s%s%s", m->file, place, *m->file ? ": " : "", m->text) >= 0)
+		snprintf(line, sizeof(line), ":%u", m->line);
+	if (asprintf(&text, "%s%s%s%s", m->file, line, *m->file ? ": " : "", m->text) >= 0)
 		e->errors[e->n_errors++] = text;
 }
 
@@ -83,20 +83,20 @@ static const char *image_name_text(const struct explainer *x, uint32_t name_off,
 /* What each node sees of the target, and what the sites make of it. */
 static void add_health_steps(struct explainer *x, size_t target)
 {
-	const struct peer_health *v = x->g->views;
+	const struct peer_health *v = x->g->peer_health;
 	struct majority m = peer_health_of_target(v, target);
 
 	if (!v->votes)
 		return;
 	for (size_t i = 0; i < v->n; i++) {
-		const struct node_health *view = &v->items[i];
-		health_word word = view->words[target];
+		const struct node_health *health = &v->items[i];
+		health_word word = health->words[target];
 
-		add_step(x, "view", "%s at %s sees it %s (%s)%s%s", view->node, view->site->name,
-		         health_state_text(health_state(word)),
+		add_step(x, "view", "%s at %s sees it %s (%s)%s%s", health->node,
+		         health->site->name, health_state_text(health_state(word)),
 		         health_reason_text(health_reason(word)),
 		         health_inconclusive(word) ? ", inconclusive" : "",
-		         !view->fresh            ? ", not fresh"
+		         !health->fresh          ? ", not fresh"
 		         : health_restored(word) ? ", from before a restart"
 		         : health_unproven(word) ? ", its check never succeeded there"
 		                                 : "");
@@ -111,12 +111,12 @@ static void add_health_steps(struct explainer *x, size_t target)
 /* One site as the choice saw it: checks, overrides, and the key at its gate. */
 static void add_site_step(struct explainer *x, const struct answer_step *step, uint32_t k)
 {
-	const struct steering_service *service = x->g->place->names[step->dynamic].service;
+	const struct steering_service *service = x->g->steering->names[step->dynamic].service;
 	const struct steering_site *site = &service->sites[k];
 	const struct steering_site_state *s = &x->g->state->sites[service->first_state + k];
 	bool ip4 = strcasecmp(x->request->type, "AAAA") != 0;
 	health_word word = s->words[ip4];
-	uint32_t gate_ppm = steering_gate_ppm(x->g->place, site, &step->key);
+	uint32_t gate_ppm = steering_gate_ppm(x->g->steering, site, &step->key);
 	char gate[96] = "";
 
 	if (s->drained_ppm)
@@ -134,14 +134,14 @@ static void add_site_step(struct explainer *x, const struct answer_step *step, u
 		add_health_steps(x, 2 * (size_t)(service->first_state + k) + ip4);
 }
 
-static const char *site_set_text(const struct steering_service *service, uint64_t set, char *text,
-                                 size_t room)
+static const char *sites_text(const struct steering_service *service, uint64_t sites, char *text,
+                              size_t room)
 {
 	size_t at = 0;
 
 	text[0] = '\0';
 	for (uint32_t k = 0; k < service->n_sites && at < room; k++)
-		if (set >> k & 1)
+		if (sites >> k & 1)
 			at += (size_t)snprintf(text + at, room - at, "%s%s", at ? ", " : "",
 			                       service->sites[k].name);
 	return text;
@@ -172,10 +172,10 @@ static void add_steering_steps(struct explainer *x, const struct answer_step *st
 		"no site is up: all but disabled, by base weight (panic)",
 		"none: the answer is empty",
 	};
-	const struct steering_name *name = &x->g->place->names[step->dynamic];
+	const struct steering_name *name = &x->g->steering->names[step->dynamic];
 	const struct steering_service *service = name->service;
 	const struct steering_choice *choice = &step->choice;
-	char set[STEERING_SITES_MAX * (MODEL_NAME_MAX + 2)];
+	char names[STEERING_SITES_MAX * (MODEL_NAME_MAX + 2)];
 
 	add_step(x, "dynamic", "%s is placed by service %s, policy %s%s", name->name, service->name,
 	         name->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted",
@@ -186,15 +186,15 @@ static void add_steering_steps(struct explainer *x, const struct answer_step *st
 	add_step(x, "class", "%s: %s", steering_class_text(choice->class), classes[choice->class]);
 	if (choice->class != STEERING_NONE)
 		add_step(x, "candidates", "%s",
-		         site_set_text(service, choice->candidates, set, sizeof(set)));
+		         sites_text(service, choice->candidates, names, sizeof(names)));
 	if (choice->gated)
 		add_step(x, "gates", "turned away from %s",
-		         site_set_text(service, choice->gated, set, sizeof(set)));
+		         sites_text(service, choice->gated, names, sizeof(names)));
 	if (choice->halved)
 		add_step(
 		        x, "families",
 		        "moved away from %s, where one address family is down: both come from one site",
-		        site_set_text(service, choice->halved, set, sizeof(set)));
+		        sites_text(service, choice->halved, names, sizeof(names)));
 	if (choice->site >= 0)
 		add_step(x, "chosen", "%s", service->sites[choice->site].name);
 	add_step(x, "ttl", "%u s: %s (limits %u to %u s)", choice->ttl_s,
@@ -373,7 +373,7 @@ static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
 		time.clock_held =
 		        self && self->clock == MODEL_CLOCK_SYNCHRONISED && !clock_is_synchronised();
 		generation_observe(x->g, seen, &ramps, &x->decided, &time);
-		x->g->views->decided = &x->decided;
+		x->g->peer_health->decided = &x->decided;
 		add_ramp_steps(x, &ramps, time.clock_held);
 	}
 	x->no_memory |= err == -ENOMEM;
@@ -413,7 +413,7 @@ static int run_query(struct explainer *x, const struct name *name, uint16_t type
 	uint8_t query[512], *out = malloc(ANSWER_MAX);
 	const struct answer_env env = {
 		.image = x->g->image,
-		.place = x->g->place,
+		.steering = x->g->steering,
 		.state = x->g->state,
 		.wall_clock_ms = x->request->wall_clock_ms,
 	};

@@ -126,17 +126,17 @@ static void put_image_record(struct message *m, uint32_t owner_off, struct image
 }
 
 void message_put_rrset(struct message *m, enum section section, uint32_t owner_off,
-                       const struct image_rrset *set)
+                       const struct image_rrset *rrset)
 {
-	const uint8_t *record = image_at(m->image, set->data_off);
-	struct image_fixed_names how = image_fixed_names(set->type);
+	const uint8_t *record = image_at(m->image, rrset->data_off);
+	struct image_fixed_names how = image_fixed_names(rrset->type);
 
-	m->counts[section] = (uint16_t)(m->counts[section] + set->n_records);
+	m->counts[section] = (uint16_t)(m->counts[section] + rrset->n_records);
 	if (owner_off == 0 && how.n == 0) {
-		wire_put(&m->w, record, set->data_length);
+		wire_put(&m->w, record, rrset->data_length);
 		return;
 	}
-	for (unsigned i = 0; i < set->n_records && !m->w.failed; i++) {
+	for (unsigned i = 0; i < rrset->n_records && !m->w.failed; i++) {
 		size_t length = wire_load16(record + 10);
 
 		put_image_record(m, owner_off, how, record, length);
@@ -146,8 +146,8 @@ void message_put_rrset(struct message *m, enum section section, uint32_t owner_o
 
 void message_put_negative(struct message *m, const struct image_zone *zone, uint32_t ttl_most_s)
 {
-	const struct image_rrset *set = image_at(m->image, zone->negative_off);
-	const uint8_t *record = image_at(m->image, set->data_off);
+	const struct image_rrset *rrset = image_at(m->image, zone->negative_off);
+	const uint8_t *record = image_at(m->image, rrset->data_off);
 	uint32_t ttl_s = wire_load32(record + 6);
 
 	put_record_owner(m, zone->name_off);

@@ -57,9 +57,9 @@ void message_back(struct message *m, const struct message_mark *mark);
 #define MESSAGE_POINTER_MAX    0x3fffu /**< RFC 1035, section 4.1.4: 14 bits */
 #define MESSAGE_OWNER_AT(at)   ((uint32_t)(at) << 1 | 1u)
 #define MESSAGE_OWNER_IS_AT(o) (((o)&1u) != 0)
-/** Write all records of @p set. */
+/** Write all records of @p rrset. */
 void message_put_rrset(struct message *m, enum section section, uint32_t owner_off,
-                       const struct image_rrset *set);
+                       const struct image_rrset *rrset);
 
 /**
  * Write a zone's SOA for a negative answer (RFC 2308, section 3), its TTL at most @p ttl_most_s.

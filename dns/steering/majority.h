@@ -49,7 +49,7 @@ struct majority {
 	health_word word;              /**< in doubt when a voter is, or when the sites disagree */
 };
 
-/** Count @p n views, which may be none (the word is 0 then). */
-struct majority majority_of(const struct majority_node *views, size_t n, enum majority_was was);
+/** Count what @p n nodes say, which may be none (the word is 0 then). */
+struct majority majority_of(const struct majority_node *nodes, size_t n, enum majority_was was);
 
 #endif

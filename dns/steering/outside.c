@@ -27,7 +27,7 @@ static bool is_visible_outside(const struct outside *o, const struct model_servi
 {
 	return is_checked_outside(o->model, s, site) &&
 	       !(s->vip_check_from == MODEL_VIP_CHECK_DEFAULT &&
-	         peer_health_is_unproven(o->views, target, site));
+	         peer_health_is_unproven(o->peer_health, target, site));
 }
 
 static bool is_forced_up(const struct model *m, const struct model_site *site,
@@ -49,7 +49,7 @@ static bool is_service_up(const struct outside *o, const struct model_service *s
                           const struct model_site *site, size_t at)
 {
 	for (unsigned ip4 = 0; ip4 < 2; ip4++) {
-		struct majority m = peer_health_from_outside(o->views, 2 * at + ip4, site);
+		struct majority m = peer_health_from_outside(o->peer_health, 2 * at + ip4, site);
 
 		if (!is_visible_outside(o, s, site, 2 * at + ip4) &&
 		    health_state(o->state->sites[at].words[ip4]) != HEALTH_DOWN)
@@ -64,8 +64,8 @@ bool outside_is_up(const struct outside *o, const struct model_site *site, int64
 {
 	bool any = false;
 
-	for (size_t i = 0; i < o->place->n_services; i++) {
-		const struct steering_service *s = &o->place->services[i];
+	for (size_t i = 0; i < o->steering->n_services; i++) {
+		const struct steering_service *s = &o->steering->services[i];
 
 		for (uint32_t k = 0; k < s->n_sites; k++) {
 			if (strcmp(s->sites[k].name, site->name) != 0)

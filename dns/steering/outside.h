@@ -16,9 +16,9 @@
 
 struct outside {
 	const struct model *model;
-	const struct steering *place;
+	const struct steering *steering;
 	const struct steering_state *state;
-	const struct peer_health *views;
+	const struct peer_health *peer_health;
 };
 
 /**

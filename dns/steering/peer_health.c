@@ -23,16 +23,16 @@
 static bool add_node_health(struct peer_health *v, const struct model *m,
                             const struct model_node *node, struct arena *a)
 {
-	struct node_health *view = &v->items[v->n];
+	struct node_health *health = &v->items[v->n];
 	size_t n = v->n_targets + 1;
 
-	*view = (struct node_health){ .node = node->name,
-		                      .site = node->site,
-		                      .own = node == m->self };
-	view->places = ARENA_ARRAY(a, int, n);
-	view->words = ARENA_ARRAY(a, health_word, n);
+	*health = (struct node_health){ .node = node->name,
+		                        .site = node->site,
+		                        .own = node == m->self };
+	health->indices = ARENA_ARRAY(a, int, n);
+	health->words = ARENA_ARRAY(a, health_word, n);
 	v->n++;
-	return view->places && view->words;
+	return health->indices && health->words;
 }
 
 /* All nodes, also those without an `api`, which cannot be reached: they count as lost. */
@@ -103,11 +103,11 @@ void peer_health_forget_own(struct peer_health *v)
 		v->items[i].found &= !v->items[i].own;
 }
 
-static void find_targets(const struct peer_health *v, struct node_health *view,
+static void find_targets(const struct peer_health *v, struct node_health *health,
                          const struct health_page *page)
 {
 	for (size_t i = 0; i < v->n_targets; i++)
-		view->places[i] = health_find_index(page, v->targets[i]);
+		health->indices[i] = health_find_index(page, v->targets[i]);
 }
 
 /*
@@ -115,94 +115,94 @@ static void find_targets(const struct peer_health *v, struct node_health *view,
  * stay.
  * @return whether all were read
  */
-static bool read_health_words(const struct peer_health *v, struct node_health *view,
+static bool read_health_words(const struct peer_health *v, struct node_health *health,
                               const struct health_page *page, const struct page *of)
 {
 	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
 
 	if (layout & 1)
 		return false;
-	if (!view->found || layout != view->layout)
-		find_targets(v, view, page);
+	if (!health->found || layout != health->layout)
+		find_targets(v, health, page);
 	for (size_t i = 0; i < v->n_targets; i++) {
-		int place = view->places[i];
-		health_word word = place < 0 ? 0 : health_read(page, place);
+		int index = health->indices[i];
+		health_word word = index < 0 ? 0 : health_read(page, index);
 
 		if (__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) != layout)
 			return false;
 		v->read[i] = word;
 	}
 	if (of && !page_is_sound(of)) {
-		view->found = false;
+		health->found = false;
 		return false;
 	}
 	for (size_t i = 0; i < v->n_targets; i++)
-		if (view->places[i] >= 0)
-			view->words[i] = v->read[i];
-	view->layout = layout;
-	view->found = true;
+		if (health->indices[i] >= 0)
+			health->words[i] = v->read[i];
+	health->layout = layout;
+	health->found = true;
 	return true;
 }
 
 /* Map a peer's page when it appears, and again when its writer has replaced it. */
-static void map_peer_page(struct node_health *view, const struct peer_health_input *seen)
+static void map_peer_page(struct node_health *health, const struct peer_health_input *seen)
 {
 	char path[PATH_MAX];
 	struct page *page;
 
-	if (view->page && !page_is_replaced(view->page))
+	if (health->page && !page_is_replaced(health->page))
 		return;
-	if (!seen->run_dir || (view->tried_ms && seen->now_ms - view->tried_ms < RETRY_MS))
+	if (!seen->run_dir || (health->tried_ms && seen->now_ms - health->tried_ms < RETRY_MS))
 		return;
-	view->tried_ms = seen->now_ms;
-	if (peer_page_path(seen->run_dir, view->node, path) < 0 ||
+	health->tried_ms = seen->now_ms;
+	if (peer_page_path(seen->run_dir, health->node, path) < 0 ||
 	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page) < 0)
 		return;
 	if (page_size(page) < sizeof(struct peer_page)) {
 		page_close(page);
 		return;
 	}
-	page_close(view->page);
-	view->page = page;
-	view->found = false;
+	page_close(health->page);
+	health->page = page;
+	health->found = false;
 }
 
 /* Freshness is read each time, words only if the page's epoch has changed. */
-static void read_peer(const struct peer_health *v, struct node_health *view,
+static void read_peer(const struct peer_health *v, struct node_health *health,
                       const struct peer_health_input *seen)
 {
-	map_peer_page(view, seen);
-	if (!view->page)
+	map_peer_page(health, seen);
+	if (!health->page)
 		return;
 
-	const struct peer_page *payload = page_payload(view->page);
-	uint32_t epoch = page_epoch(view->page);
+	const struct peer_page *payload = page_payload(health->page);
+	uint32_t epoch = page_epoch(health->page);
 
-	view->fresh = seen->now_ms < peer_page_good_until_ms(payload);
-	if (view->found && epoch == view->epoch)
+	health->fresh = seen->now_ms < peer_page_good_until_ms(payload);
+	if (health->found && epoch == health->epoch)
 		return;
-	if (read_health_words(v, view, &payload->health, view->page))
-		view->epoch = epoch;
+	if (read_health_words(v, health, &payload->health, health->page))
+		health->epoch = epoch;
 }
 
 void peer_health_read(struct peer_health *v, const struct peer_health_input *seen)
 {
 	for (size_t i = 0; i < v->n; i++) {
-		struct node_health *view = &v->items[i];
+		struct node_health *health = &v->items[i];
 
-		if (!view->own) {
-			read_peer(v, view, seen);
+		if (!health->own) {
+			read_peer(v, health, seen);
 			continue;
 		}
-		view->fresh = seen->own && seen->now_ms < seen->own_good_until_ms;
+		health->fresh = seen->own && seen->now_ms < seen->own_good_until_ms;
 		if (seen->own)
-			(void)read_health_words(v, view, seen->own, seen->own_page);
+			(void)read_health_words(v, health, seen->own, seen->own_page);
 	}
 }
 
-static bool is_site_excluded(const struct peer_health *v, const struct node_health *view)
+static bool is_site_excluded(const struct peer_health *v, const struct node_health *health)
 {
-	return view->site->index < 64 && v->sites_out >> view->site->index & 1;
+	return health->site->index < 64 && v->sites_out >> health->site->index & 1;
 }
 
 struct peer_health_sites peer_health_sites(const struct peer_health *v)
@@ -211,17 +211,17 @@ struct peer_health_sites peer_health_sites(const struct peer_health *v)
 	bool heard = false;
 
 	for (size_t i = 0; i < v->n; i++) {
-		const struct node_health *view = &v->items[i];
+		const struct node_health *health = &v->items[i];
 
-		if (is_site_excluded(v, view))
+		if (is_site_excluded(v, health))
 			continue;
-		heard |= view->fresh;
-		if (i + 1 < v->n && v->items[i + 1].site == view->site)
+		heard |= health->fresh;
+		if (i + 1 < v->n && v->items[i + 1].site == health->site)
 			continue;
 		s.n++;
 		s.n_heard += heard;
 		if (!heard)
-			s.lost |= (uint64_t)1 << (view->site->index & 63);
+			s.lost |= (uint64_t)1 << (health->site->index & 63);
 		heard = false;
 	}
 	return s;
@@ -233,12 +233,12 @@ void peer_health_exclude(struct peer_health *v, uint64_t sites)
 	v->votes = peer_health_sites(v).n >= PEER_HEALTH_MAJORITY_MIN;
 }
 
-static struct majority_node vote_of_node(const struct node_health *view, size_t target)
+static struct majority_node vote_of_node(const struct node_health *health, size_t target)
 {
-	return (struct majority_node){ .site = view->site->index,
-		                       .own = view->own,
-		                       .fresh = view->fresh,
-		                       .word = view->words[target] };
+	return (struct majority_node){ .site = health->site->index,
+		                       .own = health->own,
+		                       .fresh = health->fresh,
+		                       .word = health->words[target] };
 }
 
 static enum majority_was state_before(const struct peer_health *v, size_t target)
@@ -275,7 +275,7 @@ static bool is_unwatched(const struct peer_health *v, size_t target)
 
 struct majority peer_health_of_target(const struct peer_health *v, size_t target)
 {
-	struct majority_node views[PEER_HEALTH_NODES_MAX];
+	struct majority_node nodes[PEER_HEALTH_NODES_MAX];
 	struct majority m = { 0 };
 	size_t n = 0;
 
@@ -285,8 +285,8 @@ struct majority peer_health_of_target(const struct peer_health *v, size_t target
 		for (size_t i = 0; i < v->n; i++)
 			if (!is_site_excluded(v, &v->items[i]) &&
 			    (!alone || v->items[i].site == v->at[target / 2]))
-				views[n++] = vote_of_node(&v->items[i], target);
-		return majority_of(views, n, state_before(v, target));
+				nodes[n++] = vote_of_node(&v->items[i], target);
+		return majority_of(nodes, n, state_before(v, target));
 	}
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].own)
@@ -297,13 +297,13 @@ struct majority peer_health_of_target(const struct peer_health *v, size_t target
 struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
                                          const struct model_site *site)
 {
-	struct majority_node views[PEER_HEALTH_NODES_MAX];
+	struct majority_node nodes[PEER_HEALTH_NODES_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].site != site)
-			views[n++] = vote_of_node(&v->items[i], target);
-	return majority_of(views, n, MAJORITY_WAS_UNKNOWN);
+			nodes[n++] = vote_of_node(&v->items[i], target);
+	return majority_of(nodes, n, MAJORITY_WAS_UNKNOWN);
 }
 
 bool peer_health_is_unproven(const struct peer_health *v, size_t target,
@@ -324,14 +324,14 @@ bool peer_health_is_new(const struct peer_health *v, size_t target, const struct
 	bool says = false;
 
 	for (size_t i = 0; i < v->n; i++) {
-		const struct node_health *view = &v->items[i];
-		health_word word = view->words[target];
+		const struct node_health *health = &v->items[i];
+		health_word word = health->words[target];
 
-		if (view->site == site)
+		if (health->site == site)
 			continue;
 		if (health_state(word) == HEALTH_UP)
 			return false;
-		says |= health_new(word) && (view->own || view->fresh);
+		says |= health_new(word) && (health->own || health->fresh);
 	}
 	return says;
 }

@@ -34,9 +34,9 @@ struct node_health {
 	struct page *page;  /**< a peer's; NULL: there is none yet */
 	uint32_t epoch;     /**< of the page when it was read */
 	uint64_t tried_ms;  /**< when the page was looked for; 0: never */
-	uint32_t layout;    /**< health_page.generation that `places` was made for */
-	bool found;         /**< `places` is valid */
-	int *places;        /**< each target's index in the page; -1: not there */
+	uint32_t layout;    /**< health_page.generation that `indices` was made for */
+	bool found;         /**< `indices` is valid */
+	int *indices;       /**< each target's index in the page; -1: not there */
 	health_word *words; /**< of each target */
 };
 

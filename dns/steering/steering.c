@@ -126,11 +126,11 @@ static bool is_member(const struct chooser *c, enum steering_class class, uint32
 
 static uint64_t class_members(const struct chooser *c, enum steering_class class)
 {
-	uint64_t set = 0;
+	uint64_t members = 0;
 
 	for (uint32_t k = 0; k < c->service->n_sites; k++)
-		set |= (uint64_t)is_member(c, class, k, c->ip4) << k;
-	return set;
+		members |= (uint64_t)is_member(c, class, k, c->ip4) << k;
+	return members;
 }
 
 /*
@@ -152,24 +152,24 @@ static void split_families(const struct chooser *c, uint64_t *whole, uint64_t *h
 }
 
 /*
- * The best site of @p set (not empty): the first one for failover, else the best score. If all
+ * The best site of @p members (not empty): the first one for failover, else the best score. If all
  * weights are 0, all are equal.
  */
-static uint32_t best_site(const struct chooser *c, uint64_t set)
+static uint32_t best_site(const struct chooser *c, uint64_t members)
 {
 	bool weights = false;
-	uint32_t found = (uint32_t)__builtin_ctzll(set);
+	uint32_t found = (uint32_t)__builtin_ctzll(members);
 	double top = INFINITY;
 
-	if (c->policy == MODEL_POLICY_FAILOVER || (set & (set - 1)) == 0)
+	if (c->policy == MODEL_POLICY_FAILOVER || (members & (members - 1)) == 0)
 		return found;
 	for (uint32_t k = 0; k < c->service->n_sites; k++)
-		weights = weights || (set >> k & 1 && c->service->sites[k].weight);
+		weights = weights || (members >> k & 1 && c->service->sites[k].weight);
 	for (uint32_t k = 0; k < c->service->n_sites; k++) {
 		const struct steering_site *site = &c->service->sites[k];
 		uint32_t weight = weights ? site->weight : 1;
 
-		if (!(set >> k & 1) || weight == 0)
+		if (!(members >> k & 1) || weight == 0)
 			continue;
 		double s = site_score(c->hash, site, weight);
 
@@ -181,19 +181,19 @@ static uint32_t best_site(const struct chooser *c, uint64_t set)
 	return found;
 }
 
-/* Choose in @p set with gates; if all turn the key away, the first choice is kept. */
-static uint32_t choose_gated(const struct chooser *c, uint64_t set, uint64_t *gated)
+/* Choose in @p members with gates; if all turn the key away, the first choice is kept. */
+static uint32_t choose_gated(const struct chooser *c, uint64_t members, uint64_t *gated)
 {
-	uint32_t first = best_site(c, set);
+	uint32_t first = best_site(c, members);
 
-	for (uint32_t k = first;; k = best_site(c, set)) {
+	for (uint32_t k = first;; k = best_site(c, members)) {
 		uint32_t drained_ppm = c->states[k].drained_ppm;
 
 		if (drained_ppm == 0 || gate_ppm(c->hash, &c->service->sites[k]) >= drained_ppm)
 			return k;
 		*gated |= (uint64_t)1 << k;
-		set &= ~((uint64_t)1 << k);
-		if (set == 0)
+		members &= ~((uint64_t)1 << k);
+		if (members == 0)
 			return first;
 	}
 }
@@ -201,9 +201,9 @@ static uint32_t choose_gated(const struct chooser *c, uint64_t set, uint64_t *ga
 /*
  * Choose among serving sites. A half site takes part as if it were whole, so that only its own
  * clients move. These get a whole site, which is the same one for both families. If no site is
- * whole, each family chooses in its own @p set.
+ * whole, each family chooses in its own @p members.
  */
-static uint32_t choose_serving(const struct chooser *c, uint64_t set,
+static uint32_t choose_serving(const struct chooser *c, uint64_t members,
                                struct steering_choice *choice)
 {
 	uint64_t whole, half;
@@ -211,8 +211,8 @@ static uint32_t choose_serving(const struct chooser *c, uint64_t set,
 
 	split_families(c, &whole, &half);
 	if (!half || !whole)
-		return choose_gated(c, set, &choice->gated);
-	k = choose_gated(c, set | half, &choice->gated);
+		return choose_gated(c, members, &choice->gated);
+	k = choose_gated(c, members | half, &choice->gated);
 	if (!(half >> k & 1))
 		return k;
 	choice->halved = (uint64_t)1 << k;
@@ -282,14 +282,15 @@ struct steering_choice steering_choose(const struct steering *p, const struct st
 	struct steering_choice choice = { .class = STEERING_NONE, .site = -1 };
 
 	for (enum steering_class class = STEERING_SERVING; class <= last; class ++) {
-		uint64_t set = class_members(&c, class);
+		uint64_t members = class_members(&c, class);
 
-		if (set == 0)
+		if (members == 0)
 			continue;
 		choice.class = class;
-		choice.candidates = set;
-		choice.site = (int32_t)(class == STEERING_SERVING ? choose_serving(&c, set, &choice)
-		                                                  : best_site(&c, set));
+		choice.candidates = members;
+		choice.site =
+		        (int32_t)(class == STEERING_SERVING ? choose_serving(&c, members, &choice)
+		                                            : best_site(&c, members));
 		break;
 	}
 	choose_ttl(&c, n, wall_clock_ms, &choice);

@@ -132,7 +132,7 @@ struct steering_choice {
 };
 
 /**
- * Make the place of @p m in @p a; names are borrowed from @p m.
+ * Make the steering of @p m in @p a; names are borrowed from @p m.
  * @return NULL when out of memory
  */
 struct steering *steering_new(const struct model *m, struct arena *a);

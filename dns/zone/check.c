@@ -122,25 +122,25 @@ static void sort_records(struct build *b)
 {
 	uint32_t n = (uint32_t)b->records.n;
 	struct build_record *from = b->records.items, *to;
-	uint32_t *place;
+	uint32_t *offsets;
 
 	if (n == 0 || is_sorted(from, n))
 		return;
-	place = calloc(b->names.n + 1, sizeof(*place));
+	offsets = calloc(b->names.n + 1, sizeof(*offsets));
 	to = malloc(b->records.n * sizeof(*to));
-	if (!place || !to) {
-		free(place);
+	if (!offsets || !to) {
+		free(offsets);
 		free(to);
 		b->no_memory = true;
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		place[from[i].owner + 1]++;
+		offsets[from[i].owner + 1]++;
 	for (size_t i = 1; i <= b->names.n; i++)
-		place[i] += place[i - 1];
+		offsets[i] += offsets[i - 1];
 	for (uint32_t i = 0; i < n; i++)
-		to[place[from[i].owner]++] = from[i];
-	free(place);
+		to[offsets[from[i].owner]++] = from[i];
+	free(offsets);
 	free(from);
 	b->records.items = to;
 	b->records.room = n;

@@ -137,9 +137,9 @@ struct image_found image_find(const struct image *i, const struct name *name)
 
 const struct image_rrset *image_rrset(const struct image_node *node, uint16_t type)
 {
-	for (uint32_t k = 0; k < node->n_sets; k++)
-		if (node->sets[k].type == type)
-			return &node->sets[k];
+	for (uint32_t k = 0; k < node->n_rrsets; k++)
+		if (node->rrsets[k].type == type)
+			return &node->rrsets[k];
 	return NULL;
 }
 

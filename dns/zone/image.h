@@ -131,8 +131,8 @@ struct image_node {
 	uint32_t name_off;
 	uint32_t extra_off; /**< an image_extra, never 0 */
 	uint16_t zone;      /**< number of its zone */
-	uint16_t n_sets;
-	struct image_rrset sets[]; /**< by type */
+	uint16_t n_rrsets;
+	struct image_rrset rrsets[]; /**< by type */
 };
 _Static_assert(sizeof(struct image_node) == 12 && sizeof(struct image_rrset) == 12,
                "a million names are a million of these");

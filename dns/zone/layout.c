@@ -230,20 +230,20 @@ static uint8_t *write_image_record(const struct build *b, const struct build_rec
 static void write_rrsets(struct layout *l, const struct build_node *node, struct image_node *out)
 {
 	const struct build *b = l->b;
-	uint8_t *data = (uint8_t *)&out->sets[out->n_sets];
-	struct image_rrset *set = out->sets - 1;
+	uint8_t *data = (uint8_t *)&out->rrsets[out->n_rrsets];
+	struct image_rrset *rrset = out->rrsets - 1;
 
 	for (uint32_t i = node->first; i < node->first + node->n; i++) {
 		const struct build_record *r = build_record_at(b, i);
 
-		if (i == node->first || r->type != set->type) {
-			set++;
-			set->type = r->type;
-			set->data_off = (uint32_t)(data - l->bytes);
+		if (i == node->first || r->type != rrset->type) {
+			rrset++;
+			rrset->type = r->type;
+			rrset->data_off = (uint32_t)(data - l->bytes);
 		}
 		data = write_image_record(b, r, r->ttl_s, data);
-		set->n_records++;
-		set->data_length = (uint32_t)(data - l->bytes) - set->data_off;
+		rrset->n_records++;
+		rrset->data_length = (uint32_t)(data - l->bytes) - rrset->data_off;
 	}
 }
 
@@ -273,7 +273,7 @@ static void write_nodes(struct layout *l)
 		out->zone = node->zone;
 		if (node->extra_off != l->no_extra_off)
 			write_extra(b, node, (struct image_extra *)(l->bytes + node->extra_off));
-		out->n_sets = (uint16_t)count_rrsets(b, node);
+		out->n_rrsets = (uint16_t)count_rrsets(b, node);
 		write_rrsets(l, node, out);
 	}
 }
@@ -307,8 +307,8 @@ static void write_image_zone(struct layout *l, const struct build_node *apex, ui
 	struct build *b = l->b;
 	uint32_t first = 0;
 	const struct build_record *soa;
-	struct image_rrset *sets = (struct image_rrset *)(l->bytes + off);
-	uint8_t *data = (uint8_t *)(sets + 2);
+	struct image_rrset *rrsets = (struct image_rrset *)(l->bytes + off);
+	uint8_t *data = (uint8_t *)(rrsets + 2);
 	struct image_zone *zone = (struct image_zone *)(l->bytes + l->zones_off) + apex->zone;
 
 	zone->name_off = build_name_at(b, apex->name)->off;
@@ -323,12 +323,12 @@ static void write_image_zone(struct layout *l, const struct build_node *apex, ui
 	uint32_t minimum = wire_load32(fields + 16);
 	struct image_node *node = (struct image_node *)(l->bytes + apex->off);
 
-	for (uint32_t k = 0; k < node->n_sets; k++)
-		if (node->sets[k].type == DNS_SOA)
-			sets[0] = node->sets[k];
+	for (uint32_t k = 0; k < node->n_rrsets; k++)
+		if (node->rrsets[k].type == DNS_SOA)
+			rrsets[0] = node->rrsets[k];
 	write_image_record(b, soa, minimum < soa->ttl_s ? minimum : soa->ttl_s, data);
-	sets[1] = sets[0];
-	sets[1].data_off = (uint32_t)(data - l->bytes);
+	rrsets[1] = rrsets[0];
+	rrsets[1].data_off = (uint32_t)(data - l->bytes);
 	zone->soa_off = off;
 	zone->negative_off = off + (uint32_t)sizeof(struct image_rrset);
 	zone->serial = wire_load32(fields);

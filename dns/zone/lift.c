@@ -81,10 +81,10 @@ static void lift_node(const struct lift *l, const struct image_node *node)
 {
 	uint32_t owner = lift_name(l, node->name_off);
 
-	for (uint32_t s = 0; s < node->n_sets && !l->b->no_memory; s++) {
-		const uint8_t *record = image_at(l->from, node->sets[s].data_off);
+	for (uint32_t s = 0; s < node->n_rrsets && !l->b->no_memory; s++) {
+		const uint8_t *record = image_at(l->from, node->rrsets[s].data_off);
 
-		for (uint16_t i = 0; i < node->sets[s].n_records; i++) {
+		for (uint16_t i = 0; i < node->rrsets[s].n_records; i++) {
 			lift_record(l, owner, record);
 			record += IMAGE_RECORD_FIXED + wire_load16(record + 10);
 		}

@@ -41,7 +41,7 @@ struct parse {
 	uint32_t file;  /* number of line.file */
 	size_t first;   /* of the zone's records */
 	bool ttl_open;  /* some records need the SOA's minimum as TTL */
-	char *made;     /* the line as ldns sees it */
+	char *composed; /* the line as ldns sees it */
 	struct zone_data data;
 };
 
@@ -169,7 +169,7 @@ static void note_owner(struct parse *p, const ldns_rdf *owner)
 static ldns_status read_composed(struct parse *p, ldns_rr **rr)
 {
 	ldns_status status = LDNS_STATUS_MEM_ERR;
-	size_t n = LDNS_ROOM_BYTES + LDNS_ROOM_TIMES * strlen(p->made);
+	size_t n = LDNS_ROOM_BYTES + LDNS_ROOM_TIMES * strlen(p->composed);
 	ldns_rdf *owner = NULL;
 
 	for (int i = 0; i < 2 && status != LDNS_STATUS_OK && !p->b->no_memory; i++) {
@@ -178,7 +178,7 @@ static ldns_status read_composed(struct parse *p, ldns_rr **rr)
 			break;
 		if (!owner)
 			owner = make_owner(p);
-		status = ldns_rr_new_frm_str(rr, p->made, 0, p->origins[p->line.depth], &owner);
+		status = ldns_rr_new_frm_str(rr, p->composed, 0, p->origins[p->line.depth], &owner);
 	}
 	if (status == LDNS_STATUS_MEM_ERR)
 		p->b->no_memory = true;
@@ -217,9 +217,9 @@ static ldns_rr *parse_record(struct parse *p, const struct record_head *head)
 	}
 	if (is_of_signing(number))
 		note_signed(p, type);
-	snprintf(p->made, COMPOSED_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "", type,
+	snprintf(p->composed, COMPOSED_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "", type,
 	         head->data);
-	zone_words_mend(number, p->made, strlen(p->made) - strlen(head->data));
+	zone_words_mend(number, p->composed, strlen(p->composed) - strlen(head->data));
 	status = read_composed(p, &rr);
 	if (status != LDNS_STATUS_OK) {
 		if (p->b->no_memory)
@@ -327,14 +327,14 @@ static void store_ldns_record(struct parse *p, const ldns_rr *rr, const struct r
 	uint16_t type = (uint16_t)ldns_rr_get_type(rr);
 	struct image_fixed_names how = image_fixed_names(type);
 	size_t at = 0;
-	const char *why;
+	const char *reason;
 	uint32_t name;
 
 	if (length < 0)
 		return;
-	why = zone_words_misfit(type, head->data, ldns_rr_rd_count(rr), data, (size_t)length);
-	if (why) {
-		REFUSE(p, "%.40s record: %s", head->type, why);
+	reason = zone_words_misfit(type, head->data, ldns_rr_rd_count(rr), data, (size_t)length);
+	if (reason) {
+		REFUSE(p, "%.40s record: %s", head->type, reason);
 		return;
 	}
 	name = data_name(p, ldns_rdf_data(owner), ldns_rdf_size(owner), &at);
@@ -455,7 +455,7 @@ static ldns_rdf *directive_name(struct parse *p, const char *word)
 static void follow_include(struct parse *p, char **at)
 {
 	char *path = zone_word_next(at), *origin = zone_word_next(at);
-	const char *why = NULL;
+	const char *reason = NULL;
 	size_t length = path ? strlen(path) : 0;
 	ldns_rdf *name =
 	        origin ? directive_name(p, origin) : ldns_rdf_clone(p->origins[p->line.depth]);
@@ -467,8 +467,8 @@ static void follow_include(struct parse *p, char **at)
 	if (!name)
 		return;
 	p->b->has_includes = true;
-	if (!path || zone_text_include(p->text, path, &why) < 0) {
-		REFUSE(p, "include %.200s: %s", path ? path : "", path ? why : "no file named");
+	if (!path || zone_text_include(p->text, path, &reason) < 0) {
+		REFUSE(p, "include %.200s: %s", path ? path : "", path ? reason : "no file named");
 		ldns_rdf_deep_free(name);
 		return;
 	}
@@ -524,10 +524,10 @@ static void parse_one_record(struct parse *p)
 
 static void read_lines(struct parse *p)
 {
-	const char *why = NULL;
+	const char *reason = NULL;
 	int got;
 
-	while ((got = zone_text_next(p->text, &p->line, &why)) > 0 &&
+	while ((got = zone_text_next(p->text, &p->line, &reason)) > 0 &&
 	       !build_is_hopeless(p->b, p->zone)) {
 		p->file = build_file(p->b, p->line.file);
 		if (p->b->no_memory)
@@ -539,7 +539,7 @@ static void read_lines(struct parse *p)
 		parse_one_record(p);
 	}
 	if (got < 0)
-		REFUSE(p, "%s", why);
+		REFUSE(p, "%s", reason);
 }
 
 /* Records before the first TTL get the SOA's minimum (RFC 2308, section 4, explains the field). */
@@ -570,7 +570,7 @@ void zone_parse(struct build *b, uint16_t number)
 		           .ttl_s = TTL_NONE,
 		           .first = b->records.n };
 	const struct build_location whole = { number, source->file, 0 };
-	const char *why = NULL;
+	const char *reason = NULL;
 	struct name apex;
 	int err = 0;
 
@@ -579,13 +579,13 @@ void zone_parse(struct build *b, uint16_t number)
 	p.origins[0] = ldns_dname_new_frm_str(source->name);
 	if (p.origins[0])
 		p.origin_names[0] = build_intern(b, ldns_rdf_data(p.origins[0]));
-	p.made = malloc(COMPOSED_MAX);
-	if (p.origins[0] && p.made)
-		err = zone_text_open(source->file, &p.text, &why);
-	if (!p.origins[0] || !p.made || err == -ENOMEM)
+	p.composed = malloc(COMPOSED_MAX);
+	if (p.origins[0] && p.composed)
+		err = zone_text_open(source->file, &p.text, &reason);
+	if (!p.origins[0] || !p.composed || err == -ENOMEM)
 		b->no_memory = true;
 	else if (err < 0)
-		build_say(b, ZONES_ERROR, &whole, "zone %.200s: %s", source->name, why);
+		build_say(b, ZONES_ERROR, &whole, "zone %.200s: %s", source->name, reason);
 	else
 		read_lines(&p);
 	if (p.ttl_open && !b->no_memory)
@@ -593,5 +593,5 @@ void zone_parse(struct build *b, uint16_t number)
 	zone_text_close(p.text);
 	for (unsigned i = 0; i <= ZONE_INCLUDE_DEPTH; i++)
 		ldns_rdf_deep_free(p.origins[i]);
-	free(p.made);
+	free(p.composed);
 }

@@ -54,16 +54,16 @@ static const char *open_error_text(int error)
 }
 
 /* Takes @p fd, also on failure, so that callers have nothing to clean up. */
-static int open_file(struct zone_text *t, const char *name, int fd, const char **why)
+static int open_file(struct zone_text *t, const char *name, int fd, const char **reason)
 {
 	struct stat st;
 
 	if (fd < 0) {
-		*why = open_error_text(errno);
+		*reason = open_error_text(errno);
 		return -errno;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		*why = "is not a regular file";
+		*reason = "is not a regular file";
 		close(fd);
 		return -EINVAL;
 	}
@@ -71,7 +71,7 @@ static int open_file(struct zone_text *t, const char *name, int fd, const char *
 	char *copy = strdup(name);
 
 	if (!f || !copy) {
-		*why = "out of memory";
+		*reason = "out of memory";
 		free(f);
 		free(copy);
 		close(fd);
@@ -103,18 +103,18 @@ static int open_dir(const char *path)
 	return fd;
 }
 
-int zone_text_open(const char *path, struct zone_text **out, const char **why)
+int zone_text_open(const char *path, struct zone_text **out, const char **reason)
 {
 	struct zone_text *t = calloc(1, sizeof(*t));
 
 	if (!t) {
-		*why = "out of memory";
+		*reason = "out of memory";
 		return -ENOMEM;
 	}
 	t->bytes_left = ZONE_FILE_BYTES_MAX;
 	t->dir_fd = open_dir(path);
 
-	int err = open_file(t, path, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), why);
+	int err = open_file(t, path, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), reason);
 
 	if (err < 0) {
 		zone_text_close(t);
@@ -158,7 +158,7 @@ static bool is_plain_path(const char *path)
 	return part;
 }
 
-int zone_text_include(struct zone_text *t, const char *path, const char **why)
+int zone_text_include(struct zone_text *t, const char *path, const char **reason)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
@@ -166,18 +166,19 @@ int zone_text_include(struct zone_text *t, const char *path, const char **why)
 	};
 
 	if (t->depth == ZONE_INCLUDE_DEPTH || t->n_includes == ZONE_INCLUDES_MAX) {
-		*why = "too many files include one another";
+		*reason = "too many files include one another";
 		return -ELOOP;
 	}
 	t->n_includes++;
 	t->depth++;
 
 	int fd = (int)syscall(SYS_openat2, t->dir_fd, path, &how, sizeof(how));
-	int err = open_file(t, path, fd, why);
+	int err = open_file(t, path, fd, reason);
 
 	if (err == 0 && !is_plain_path(path)) {
-		*why = "use A-Z a-z 0-9 . _ - and / in its name, and no part that begins with a dot: a "
-		       "version of the configuration cannot keep other names";
+		*reason =
+		        "use A-Z a-z 0-9 . _ - and / in its name, and no part that begins with a dot: a "
+		        "version of the configuration cannot keep other names";
 		close_file(t);
 		err = -EINVAL;
 	}
@@ -187,7 +188,7 @@ int zone_text_include(struct zone_text *t, const char *path, const char **why)
 }
 
 /* The next byte; -1 at the end of the file, -2 when reading failed or the limit was hit. */
-static int next_byte(struct zone_text *t, struct file *f, const char **why)
+static int next_byte(struct zone_text *t, struct file *f, const char **reason)
 {
 	if (f->at < f->filled)
 		return (unsigned char)f->bytes[f->at++];
@@ -200,7 +201,7 @@ static int next_byte(struct zone_text *t, struct file *f, const char **why)
 	if (n == 0)
 		return -1;
 	if (n < 0 || (size_t)n > t->bytes_left) {
-		*why = n < 0 ? strerror(errno) : "zone file too large";
+		*reason = n < 0 ? strerror(errno) : "zone file too large";
 		return -2;
 	}
 	t->bytes_left -= (size_t)n;
@@ -305,19 +306,20 @@ static const char *scan_run(struct zone_text *t, struct file *f, struct scan *s)
 /*
  * Read up to the end of a logical line. @return 1, 0 at the file's end with nothing read, -EINVAL
  */
-static int read_logical_line(struct zone_text *t, struct file *f, struct scan *s, const char **why)
+static int read_logical_line(struct zone_text *t, struct file *f, struct scan *s,
+                             const char **reason)
 {
 	const char *wrong;
 	int c;
 
-	while ((c = next_byte(t, f, why)) >= 0) {
+	while ((c = next_byte(t, f, reason)) >= 0) {
 		wrong = c == '\n' ? scan_line_end(t, s) : scan_byte(t, s, c);
 		if (!wrong && c != '\n')
 			wrong = scan_run(t, f, s);
 
 		f->line += c == '\n';
 		if (wrong) {
-			*why = wrong;
+			*reason = wrong;
 			return -EINVAL;
 		}
 		if (c == '\n' && s->open == 0)
@@ -326,13 +328,13 @@ static int read_logical_line(struct zone_text *t, struct file *f, struct scan *s
 	if (c == -2)
 		return -EINVAL;
 	if (s->open || s->quoted || s->escaped) {
-		*why = "file ends inside a record";
+		*reason = "file ends inside a record";
 		return -EINVAL;
 	}
 	return s->started;
 }
 
-int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char **why)
+int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char **reason)
 {
 	for (;;) {
 		struct file *f = t->files[t->depth];
@@ -344,7 +346,7 @@ int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char 
 		line->file = f->name;
 		t->length = 0;
 
-		int got = read_logical_line(t, f, &s, why);
+		int got = read_logical_line(t, f, &s, reason);
 
 		if (got < 0)
 			return got;

@@ -20,17 +20,17 @@ struct zone_text_line {
 	unsigned depth; /**< 0: the zone's file; n: in an included file */
 };
 
-/** Open a zone's file. @return 0, or -errno with the reason in @p why */
-int zone_text_open(const char *path, struct zone_text **out, const char **why);
+/** Open a zone's file. @return 0, or -errno with the reason in @p reason */
+int zone_text_open(const char *path, struct zone_text **out, const char **reason);
 void zone_text_close(struct zone_text *t);
 
-/** @return 1 with a line, 0 at the end, -errno with the reason in @p why; line->file and ->line are always set */
-int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char **why);
+/** @return 1 with a line, 0 at the end, -errno with the reason in @p reason; line->file and ->line are always set */
+int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char **reason);
 
 /**
  * Continue with @p path, which must lie below the zone file's directory. @return 0, or -errno with the reason in @p
  * why
  */
-int zone_text_include(struct zone_text *t, const char *path, const char **why);
+int zone_text_include(struct zone_text *t, const char *path, const char **reason);
 
 #endif

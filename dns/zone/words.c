@@ -72,7 +72,7 @@ int zone_word_ttl(const char *word, uint32_t *out)
  */
 static const struct number {
 	uint16_t type;
-	uint8_t place;
+	uint8_t position;
 	uint32_t max;
 } numbers[] = {
 	{ LDNS_RR_TYPE_MX, 0, UINT16_MAX },         { LDNS_RR_TYPE_SRV, 0, UINT16_MAX },
@@ -97,10 +97,10 @@ static const struct number {
 	{ LDNS_RR_TYPE_NSEC3PARAM, 2, UINT16_MAX }, { LDNS_RR_TYPE_RRSIG, 2, UINT8_MAX },
 };
 
-static uint32_t find_largest(unsigned type, unsigned place)
+static uint32_t find_largest(unsigned type, unsigned position)
 {
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (numbers[i].type == type && numbers[i].place == place)
+		if (numbers[i].type == type && numbers[i].position == position)
 			return numbers[i].max;
 	return 0;
 }
@@ -128,12 +128,12 @@ const char *zone_words_excess(unsigned type, char *data, uint32_t *max_out)
 	bool svcb = type == LDNS_RR_TYPE_SVCB || type == LDNS_RR_TYPE_HTTPS, generic = false;
 	char *at = data, *word;
 
-	for (unsigned place = 0; (word = zone_word_next(&at)); place++) {
-		uint32_t max = find_largest(type, place);
+	for (unsigned position = 0; (word = zone_word_next(&at)); position++) {
+		uint32_t max = find_largest(type, position);
 
-		generic |= place == 0 && strcmp(word, "\\#") == 0;
+		generic |= position == 0 && strcmp(word, "\\#") == 0;
 		if (generic) /* a length, and hex digits (RFC 3597, section 5) */
-			max = place == 1 ? UINT16_MAX : 0;
+			max = position == 1 ? UINT16_MAX : 0;
 		if (svcb && strncmp(word, "port=", 5) == 0) {
 			word += 5;
 			max = UINT16_MAX;

@@ -128,7 +128,7 @@ static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 {
 	char *what = split_word(&text), *word = split_word(&text), *origin = split_word(&text);
 	char name[NAME_MAX_TEXT];
-	const char *why;
+	const char *reason;
 
 	if (what && word && !strcasecmp(what, "$ORIGIN")) {
 		read_absolute_name(word, l->origins[l->depth], name);
@@ -136,7 +136,7 @@ static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 	} else if (what && word && !strcasecmp(what, "$INCLUDE") && l->depth + 1 < DEPTH_MAX) {
 		read_absolute_name(origin ? origin : "@", l->origins[l->depth], name);
 		/* the check reports a file that cannot be read; here its records are missing */
-		if (!zone_text_include(t, word, &why))
+		if (!zone_text_include(t, word, &reason))
 			memcpy(l->origins[l->depth + 1], name, sizeof(name));
 	}
 }
@@ -149,8 +149,8 @@ static int list_file(struct listing *l, const char *zone, const char *file)
 {
 	struct zone_text_line line;
 	struct zone_text *t = NULL;
-	const char *why;
-	int err = zone_text_open(file, &t, &why);
+	const char *reason;
+	int err = zone_text_open(file, &t, &reason);
 
 	if (!err) {
 		read_absolute_name(zone, "", l->apex);
@@ -159,7 +159,7 @@ static int list_file(struct listing *l, const char *zone, const char *file)
 			l->apex[strlen(l->apex) - 1] = '\0';
 		memcpy(l->origins[0], l->apex, sizeof(l->apex));
 	}
-	while (!err && !l->serial_known && (err = zone_text_next(t, &line, &why)) == 1) {
+	while (!err && !l->serial_known && (err = zone_text_next(t, &line, &reason)) == 1) {
 		err = 0;
 		l->depth = line.depth < DEPTH_MAX ? line.depth : DEPTH_MAX - 1;
 		if (line.text[strspn(line.text, " \t")] == '$')

@@ -51,7 +51,7 @@ const char *server_load_error(const struct server *s)
 	return "";
 }
 
-static void clean(void)
+static void clean_up(void)
 {
 	files_remove_dir(dir);
 }
@@ -63,22 +63,22 @@ static void write_file(const char *name, const char *text, char path[PATH_MAX])
 	fuzz_write(path, (const uint8_t *)text, strlen(text));
 }
 
-static void report(void *arg, const struct zones_message *m)
+static void ignore_message(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	fprintf(stderr, "%s:%u: %s\n", m->file, m->line, m->text);
 }
 
-static void prepare(void)
+static void prepare_server(void)
 {
-	const struct generation_how how = { .report = report };
+	const struct generation_how how = { .report = ignore_message };
 	struct model_errors errors;
 	struct model *m = NULL;
 	char path[PATH_MAX], effective[PATH_MAX];
 
 	log_level(LOG_EMERG);
 	fuzz_dir(dir, "/tmp", "line");
-	atexit(clean);
+	atexit(clean_up);
 	write_file("hash.key", "00112233445566778899aabbccddeeff\n", path);
 	write_file("x.zone", zone, path);
 	write_file("weir.conf", document, path);
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	unsigned before = n_loads;
 
 	if (!server.now)
-		prepare();
+		prepare_server();
 	answer = dns_ctl_handle(&server, line, n);
 	assert(answer && !strchr(answer, '\n'));
 	json_t *json = json_read(answer, strlen(answer), 0, NULL);

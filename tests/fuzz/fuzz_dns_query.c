@@ -40,7 +40,7 @@ static const struct steering place = {
 	.n_names = 2, .n_services = 1, .n_states = 2, .names = names
 };
 
-static void report(void *arg, const struct zones_message *m)
+static void ignore_message(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	fprintf(stderr, "%s:%u: %s\n", m->file, m->line, m->text);
@@ -49,7 +49,7 @@ static void report(void *arg, const struct zones_message *m)
 static struct answer_env make_env(void)
 {
 	static const char *const dynamic[] = { "www.x", "*.dyn.x" };
-	struct answer_env env = { .place = &place,
+	struct answer_env env = { .steering = &place,
 		                  .nsid = (const uint8_t *)"node",
 		                  .nsid_length = 4 };
 	struct image *image = NULL;
@@ -72,7 +72,7 @@ static struct answer_env make_env(void)
 		.zones = &zone, .n_zones = 1, .dynamic = dynamic, .n_dynamic = 2, .source = 1
 	};
 
-	if (zone_compile(&in, report, NULL, &image) != 0)
+	if (zone_compile(&in, ignore_message, NULL, &image) != 0)
 		abort();
 	close(fd);
 	state->n_sites = 2;
@@ -82,7 +82,7 @@ static struct answer_env make_env(void)
 }
 
 /* Ask once and look at the answer. */
-static void ask(const struct answer_env *env, const uint8_t *bytes, size_t n, bool tcp)
+static void send_query(const struct answer_env *env, const uint8_t *bytes, size_t n, bool tcp)
 {
 	static char text[1 << 20];
 	const struct answer_query query = { .bytes = bytes, .length = n, .tcp = tcp };
@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	if (!env.image)
 		env = make_env();
-	ask(&env, bytes, n, false);
-	ask(&env, bytes, n, true);
+	send_query(&env, bytes, n, false);
+	send_query(&env, bytes, n, true);
 	return 0;
 }

@@ -27,7 +27,7 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libldns.so";
 }
 
-static void count(void *arg, const struct zones_message *m)
+static void count_message(void *arg, const struct zones_message *m)
 {
 	if (!*m->text)
 		abort();
@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (fd < 0 || write(fd, bytes, n) != (ssize_t)n)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	err = zone_compile(&in, count, &reports, &image);
+	err = zone_compile(&in, count_message, &reports, &image);
 	if ((err == 0) != (reports == 0) || (err == 0) != (image != NULL))
 		abort();
 	if (image && image_check(image, image->size_bytes) != 0)
@@ -86,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	unsigned other_reports = 0;
 
 	in.by_ldns = true;
-	if (zone_compile(&in, count, &other_reports, &other) != err || other_reports != reports ||
+	if (zone_compile(&in, count_message, &other_reports, &other) != err ||
+	    other_reports != reports ||
 	    (image && (image->size_bytes != other->size_bytes ||
 	               memcmp(image, other, image->size_bytes) != 0)))
 		abort();
@@ -98,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	struct image *isolated = NULL;
 
-	if (zone_compile(&in, count, &reports, &isolated) != 0 ||
+	if (zone_compile(&in, count_message, &reports, &isolated) != 0 ||
 	    image_check(isolated, isolated->size_bytes) != 0)
 		abort();
 	close(fd);

@@ -244,9 +244,11 @@ static int set_up(void **state)
 	view[0] = (struct node_health){ .node = "ams-1", .site = &sites[0], .words = words[0] };
 	view[1] = (struct node_health){ .node = "fra-1", .site = &sites[1], .words = words[1] };
 	views = (struct peer_health){ .n = 2, .items = view, .n_targets = 8 };
-	edge.g = (struct generation){
-		.model = &model, .place = &place, .state = seen, .views = &views, .image = image
-	};
+	edge.g = (struct generation){ .model = &model,
+		                      .steering = &place,
+		                      .state = seen,
+		                      .peer_health = &views,
+		                      .image = image };
 	edge.has_page = edge.synchronised = true;
 	edge.page_bytes = sizeof(struct health_page);
 	return 0;
@@ -260,7 +262,7 @@ static int tear_down(void **state)
 }
 
 /* What is said, a line each: steps, what the answer is, its records, mistakes. */
-static const char *explained(const struct explain_request *request, int result)
+static const char *explain_text(const struct explain_request *request, int result)
 {
 	static char text[16384];
 	struct explanation *e = NULL;
@@ -286,7 +288,7 @@ static const char *explained(const struct explain_request *request, int result)
 	return text;
 }
 
-static struct explain_request question(const char *name, const char *type)
+static struct explain_request make_request(const char *name, const char *type)
 {
 	struct explain_request r = { .name = name, .type = type, .wall_clock_ms = T };
 

@@ -54,7 +54,7 @@ static struct {
 	bool settled;
 } edge;
 
-static void note(const char *what)
+static void note_call(const char *what)
 {
 	assert_true(strlen(edge.calls) + strlen(what) + 2 < sizeof(edge.calls));
 	strcat(strcat(edge.calls, what), " ");
@@ -95,7 +95,7 @@ static ssize_t fake_write(int fd, const void *from, size_t most)
 static int fake_close(int fd)
 {
 	(void)fd;
-	note("close");
+	note_call("close");
 	errno = -edge.close_result;
 	return edge.close_result ? -1 : 0;
 }
@@ -103,16 +103,16 @@ static int fake_close(int fd)
 static int fake_rename(const char *from, const char *to)
 {
 	assert_string_equal(from, "draft");
-	note("rename");
-	note(to);
+	note_call("rename");
+	note_call(to);
 	errno = -edge.rename_result;
 	return edge.rename_result ? -1 : 0;
 }
 
 static int fake_unlink(const char *path)
 {
-	note("unlink");
-	note(path);
+	note_call("unlink");
+	note_call(path);
 	return 0;
 }
 
@@ -156,7 +156,7 @@ static int fake_compile(const struct zone_input *in, zones_report *report_error_
 {
 	(void)report_error_at;
 	(void)arg;
-	note("compile");
+	note_call("compile");
 	edge.in = *in;
 	*out = edge.compile_result ? NULL : calloc(1, BYTES);
 	if (*out)
@@ -205,7 +205,7 @@ static struct peer_health *fake_views(const struct model *m, const struct steeri
 
 static void fake_views_close(struct peer_health *v)
 {
-	note(v ? "views_close" : "no_views");
+	note_call(v ? "views_close" : "no_views");
 }
 
 static struct majority fake_views_of(const struct peer_health *v, size_t target)
@@ -230,7 +230,7 @@ static void fake_add(struct decided *d, uint64_t target)
 static void fake_end(struct decided *d, bool settled)
 {
 	(void)d;
-	note("end");
+	note_call("end");
 	edge.settled = settled;
 }
 
@@ -246,16 +246,16 @@ static void fake_take_out(struct peer_health *v, uint64_t sites)
 {
 	(void)v;
 	assert_int_equal(sites, 5);
-	note("take_out");
+	note_call("take_out");
 }
 
 static bool fake_is_up(const struct outside *o, const struct model_site *site,
                        int64_t wall_clock_ms)
 {
 	assert_non_null(o->model);
-	assert_non_null(o->place);
+	assert_non_null(o->steering);
 	assert_non_null(o->state);
-	assert_non_null(o->views);
+	assert_non_null(o->peer_health);
 	assert_int_equal(wall_clock_ms, 777);
 	return site != NULL;
 }
@@ -270,7 +270,7 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 	assert_true(in->clock_held);
 	assert_true(in->is_up(in->arg, &site));
 	assert_false(in->is_up(in->arg, NULL));
-	note("step");
+	note_call("step");
 }
 
 #define read                      fake_read
@@ -286,24 +286,24 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 #define zone_compile              fake_compile
 #define steering_key_read         fake_key
 #define access(path, how)         (strcmp(path, "/state/effective.conf") ? -1 : 0)
-#define model_errors_free(m)      note("mistakes_free")
+#define model_errors_free(m)      note_call("mistakes_free")
 #define arena_new                 fake_arena
 #define steering_new              fake_place
 #define arena_alloc               fake_alloc
 #define peer_health_new           fake_views
 #define peer_health_close         fake_views_close
-#define peer_health_read(v, seen) note("read")
+#define peer_health_read(v, seen) note_call("read")
 #define peer_health_sites(v)      (edge.sites)
 #define peer_health_of_target     fake_views_of
 #define peer_health_is_new        fake_is_new
 #define peer_health_exclude       fake_take_out
 #define steering_sites_out        fake_out
-#define decided_begin(d)          note("begin")
+#define decided_begin(d)          note_call("begin")
 #define decided_add               fake_add
 #define decided_end               fake_end
 #define ramps_step_all            fake_step
 #define steering_apply_overrides(p, m, r, wall_clock_ms, s)                                        \
-	note((wall_clock_ms) == 777 ? "overrides" : "?")
+	note_call((wall_clock_ms) == 777 ? "overrides" : "?")
 #define outside_is_up fake_is_up
 #include "dns/generation.c"
 #undef arena_new

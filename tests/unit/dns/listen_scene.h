@@ -130,7 +130,7 @@ static struct failure {
 	int error; /* 0: none */
 } bind_fails, steer_fails, affinity_fails;
 
-static inline bool fails(struct failure *f)
+static inline bool fails_now(struct failure *f)
 {
 	if (!f->error || f->after-- > 0)
 		return false;
@@ -141,17 +141,17 @@ static inline bool fails(struct failure *f)
 
 static inline int fake_bind(int fd, const struct sockaddr *to, socklen_t length)
 {
-	return fails(&bind_fails) ? -1 : bind(fd, to, length);
+	return fails_now(&bind_fails) ? -1 : bind(fd, to, length);
 }
 
 static inline int fake_steer(int fd, unsigned n)
 {
-	return fails(&steer_fails) ? -errno : reuseport_steer(fd, n);
+	return fails_now(&steer_fails) ? -errno : reuseport_steer(fd, n);
 }
 
 static inline int fake_affinity(pid_t pid, size_t n, cpu_set_t *out)
 {
-	return fails(&affinity_fails) ? -1 : sched_getaffinity(pid, n, out);
+	return fails_now(&affinity_fails) ? -1 : sched_getaffinity(pid, n, out);
 }
 
 /* What there is before rights are dropped. */
@@ -228,14 +228,14 @@ static inline int count_fds(void)
 	return n;
 }
 
-static inline struct addr loopback(unsigned last)
+static inline struct addr loopback_of(unsigned last)
 {
 	uint8_t bytes[4] = { 127, 0, 0, (uint8_t)last };
 
 	return addr_from4(bytes);
 }
 
-static inline void want(size_t n)
+static inline void want_addresses(size_t n)
 {
 	self.n_dns_listen = n;
 }
@@ -254,7 +254,7 @@ static inline int set_up(void **state)
 	no_threads = false;
 	at_ms = 100000;
 	for (unsigned i = 0; i < SERVER_SOCKETS_MAX + 1; i++)
-		wanted[i] = loopback(i + 1);
+		wanted[i] = loopback_of(i + 1);
 	self = (struct model_node){ .name = "a", .dns_listen = wanted, .n_dns_listen = 2 };
 	m = (struct model){ .self = &self };
 	g = (struct generation){ .model = &m };
@@ -276,7 +276,7 @@ static inline int tear_down(void **state)
 	return count_fds() != n_fds_before;
 }
 
-static inline int occupy(const struct addr *a, int type)
+static inline int occupy_port(const struct addr *a, int type)
 {
 	struct sockaddr_storage to;
 	socklen_t n = addr_to_sockaddr(a, PORT, &to);
@@ -289,7 +289,7 @@ static inline int occupy(const struct addr *a, int type)
 }
 
 /* What the supervisor holds: sockets of the first address, that block. */
-static inline void hold(unsigned kind, unsigned n)
+static inline void hold_sockets(unsigned kind, unsigned n)
 {
 	for (unsigned k = 0; k < n; k++) {
 		int fd = bind_own(&wanted[0], PORT, kinds[kind], k == 0);
@@ -302,7 +302,7 @@ static inline void hold(unsigned kind, unsigned n)
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-static inline int enter(void **state)
+static inline int enter_space(void **state)
 {
 	(void)state;
 	return space_enter(false);

@@ -39,7 +39,7 @@ static char calls[4096];
 static unsigned n_calls, fail_at;
 static int fail_how;
 
-static int __attribute__((format(printf, 1, 2))) note(const char *format, ...)
+static int __attribute__((format(printf, 1, 2))) note_call(const char *format, ...)
 {
 	size_t at = strlen(calls);
 	va_list list;
@@ -99,7 +99,7 @@ static int fake_setrlimit(int what, const struct rlimit *limit)
 {
 	assert_int_equal(what, RLIMIT_NOFILE);
 	edge.set = *limit;
-	(void)note("setrlimit");
+	(void)note_call("setrlimit");
 	return 0;
 }
 
@@ -108,12 +108,12 @@ static int fake_eventfd(unsigned n, int flags)
 	assert_int_equal(n, 0);
 	assert_int_equal(flags, EFD_CLOEXEC | EFD_NONBLOCK);
 	errno = -fail_how;
-	return note("eventfd") ? -1 : 70 + edge.seen_fds++;
+	return note_call("eventfd") ? -1 : 70 + edge.seen_fds++;
 }
 
 static int fake_loop_open(struct loop **l)
 {
-	int err = note("loop_open");
+	int err = note_call("loop_open");
 
 	*l = err ? NULL : (void *)&edge;
 	return err;
@@ -124,7 +124,7 @@ static int fake_watch_file(struct loop *l, const char *path, loop_cb *cb, void *
 	(void)l;
 	assert_ptr_equal(arg, edge.server);
 	edge.on_page = cb;
-	return note("file:%s", path);
+	return note_call("file:%s", path);
 }
 
 static int fake_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
@@ -132,7 +132,7 @@ static int fake_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
 	(void)l;
 	assert_ptr_equal(arg, edge.server);
 	edge.on_signal[signo] = cb;
-	return note("signal:%d", signo);
+	return note_call("signal:%d", signo);
 }
 
 static int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
@@ -140,10 +140,10 @@ static int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, 
 	(void)l;
 	assert_ptr_equal(arg, edge.server);
 	assert_int_equal(events, EPOLLIN);
-	return note("fd:%d:%s", fd,
-	            cb == server_load_done     ? "load"
-	            : cb == workers_join_ended ? "crew"
-	                                       : "?");
+	return note_call("fd:%d:%s", fd,
+	                 cb == server_load_done     ? "load"
+	                 : cb == workers_join_ended ? "crew"
+	                                            : "?");
 }
 
 static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms)
@@ -151,7 +151,7 @@ static int fake_timer(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 	(void)l;
 	edge.timer = t;
 	edge.timer_ms = at_ms;
-	return note("timer");
+	return note_call("timer");
 }
 
 static int fake_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg)
@@ -160,20 +160,20 @@ static int fake_watch_page(struct loop *l, struct page *page, loop_cb *cb, void 
 	assert_ptr_equal(page, &edge.health);
 	assert_ptr_equal(arg, edge.server);
 	edge.on_page = cb;
-	return note("watch_page");
+	return note_call("watch_page");
 }
 
 static void fake_beat(struct loop *l, uint64_t *word)
 {
 	(void)l;
 	assert_ptr_equal(word, &edge.turns);
-	(void)note("beat");
+	(void)note_call("beat");
 }
 
 static int fake_page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
                           struct page **page)
 {
-	int err = note("page:%s", path);
+	int err = note_call("page:%s", path);
 
 	assert_string_equal(kind, HEALTH_PAGE_KIND);
 	assert_int_equal(layout, HEALTH_PAGE_LAYOUT);
@@ -196,20 +196,20 @@ static void fake_observe(struct generation *g, const struct peer_health_input *s
 	edge.observed_ms = seen->now_ms;
 	edge.seen_run = seen->run_dir;
 	edge.time = *time;
-	(void)note("observe");
+	(void)note_call("observe");
 }
 
 static void fake_forget_own(struct peer_health *v)
 {
 	assert_ptr_equal(v, &views);
-	(void)note("forget_own");
+	(void)note_call("forget_own");
 }
 
 static int64_t fake_believed(struct believed *b, const char *run_dir)
 {
 	assert_ptr_equal(b, &edge.server->believed);
 	assert_string_equal(run_dir, "/r");
-	(void)note("clock");
+	(void)note_call("clock");
 	return edge.wall_clock_ms;
 }
 
@@ -229,7 +229,7 @@ static size_t fake_held(const struct ramps *r, enum ramp_how how)
 static void fake_alive(struct stats *stats, uint64_t now_ms)
 {
 	assert_ptr_equal(stats, &edge.counters_stats);
-	(void)note("alive:%llu", (unsigned long long)now_ms);
+	(void)note_call("alive:%llu", (unsigned long long)now_ms);
 }
 
 static int fake_counters_open(struct counters *c, const char *run_dir)
@@ -238,7 +238,7 @@ static int fake_counters_open(struct counters *c, const char *run_dir)
 
 	assert_string_equal(run_dir, "/r");
 	*c = (struct counters){ 0 };
-	err = note("counters_open");
+	err = note_call("counters_open");
 	if (!err) {
 		c->stats = (void *)&edge.counters_stats;
 		c->clock_held = &words[0];
@@ -265,20 +265,20 @@ static int fake_ctl_serve(struct loop *l, const char *path, const char *group, c
 	assert_ptr_equal(handler, dns_ctl_handle);
 	assert_ptr_equal(arg, edge.server);
 	*ctl = (void *)&edge;
-	return note("ctl:%s", path);
+	return note_call("ctl:%s", path);
 }
 
 static int fake_become(const char *name, uint64_t caps)
 {
 	assert_string_equal(name, "dns");
 	assert_int_equal(caps, 0);
-	return note("become");
+	return note_call("become");
 }
 
 static int fake_sandbox(const char *name)
 {
 	assert_string_equal(name, "dns");
-	return note("sandbox");
+	return note_call("sandbox");
 }
 
 static int fake_dirs(struct proc_dirs *to, int *argc, char **argv)
@@ -286,19 +286,19 @@ static int fake_dirs(struct proc_dirs *to, int *argc, char **argv)
 	(void)argc;
 	(void)argv;
 	*to = places;
-	return note("dirs");
+	return note_call("dirs");
 }
 
 static void fake_early(struct server *of)
 {
 	edge.server = of;
-	(void)note("early:%u", of->port);
+	(void)note_call("early:%u", of->port);
 }
 
 static void fake_loop_close(struct loop *l)
 {
 	/* a loop that was never opened is none */
-	(void)note(l ? "loop_close" : "no_loop");
+	(void)note_call(l ? "loop_close" : "no_loop");
 }
 
 /* Calls of which nothing but the order matters. */
@@ -306,7 +306,7 @@ static void fake_loop_close(struct loop *l)
 	static void fake_##name(type of)                                                           \
 	{                                                                                          \
 		(void)of;                                                                          \
-		(void)note(#name);                                                                 \
+		(void)note_call(#name);                                                            \
 	}
 NOTE_ONLY(loop_stop, struct loop *)
 NOTE_ONLY(serving_publish, struct server *)
@@ -327,7 +327,7 @@ uint64_t server_load_start(struct server *of, bool from_files)
 {
 	assert_ptr_equal(of, edge.server);
 	assert_false(from_files);
-	(void)note("load");
+	(void)note_call("load");
 	return 1;
 }
 
@@ -374,7 +374,7 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 #define loop_timer_set              fake_timer
 #define loop_watch_page             fake_watch_page
 #define loop_beat                   fake_beat
-#define loop_run(l)                 note("run")
+#define loop_run(l)                 note_call("run")
 #define loop_stop                   fake_loop_stop
 #define loop_close                  fake_loop_close
 #define page_open                   fake_page_open
@@ -382,7 +382,7 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 #define page_payload(p)             ((void *)(p))
 #define page_header(p)              (&edge.header)
 #define page_is_replaced(p)         (edge.replaced)
-#define page_close(p)               note((p) ? "page_close" : "no_page")
+#define page_close(p)               note_call((p) ? "page_close" : "no_page")
 #define clock_mono_ms()             (edge.now_ms)
 #define generation_observe          fake_observe
 #define peer_health_forget_own      fake_forget_own
@@ -392,30 +392,30 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 #define ramps_held(r, how)          fake_held(r, how)
 #define stats_alive                 fake_alive
 #define stats_turns                 fake_turns
-#define stats_job_begin(s, job, n)  note("begin:%s:%u", job, n)
-#define stats_job_end(s, job)       note("end:%s", job)
+#define stats_job_begin(s, job, n)  note_call("begin:%s:%u", job, n)
+#define stats_job_end(s, job)       note_call("end:%s", job)
 #define counters_open               fake_counters_open
 #define counters_close              fake_counters_close
 #define handed_channel()            (edge.supervised ? 5 : -ENOENT)
-#define listen_watch(s)             note("handed")
+#define listen_watch(s)             note_call("handed")
 #define ctl_serve                   fake_ctl_serve
 #define ctl_close                   fake_ctl_close
-#define ramps_open(r, dir)          note("ramps:%s", dir)
-#define decided_open(d, dir)        note("decided:%s", dir)
+#define ramps_open(r, dir)          note_call("ramps:%s", dir)
+#define decided_open(d, dir)        note_call("decided:%s", dir)
 #define ramps_close                 fake_ramps_close
 #define decided_close               fake_decided_close
 #define serving_publish             fake_serving_publish
 #define serving_close               fake_serving_close
 #define keep_tick                   fake_keep_tick
 #define keep_stop                   fake_keep_stop
-#define listen_tick(s, now_ms)      note("listen:%llu", (unsigned long long)(now_ms))
+#define listen_tick(s, now_ms)      note_call("listen:%llu", (unsigned long long)(now_ms))
 #define listen_close                fake_listen_close
 #define listen_early                fake_early
 #define workers_stop                fake_workers_stop
 #define server_load_stop            fake_server_load_stop
 #define server_conditions           fake_server_conditions
-#define proc_ignore_signals()       note("ignore_signals")
-#define json_prepare()              note("json")
+#define proc_ignore_signals()       note_call("ignore_signals")
+#define json_prepare()              note_call("json")
 #define proc_dirs_from_args         fake_dirs
 #define proc_become                 fake_become
 #define sandbox_enter               fake_sandbox

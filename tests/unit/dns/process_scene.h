@@ -133,7 +133,7 @@ static inline void write_document(unsigned n_zones, const char *listen, const ch
 	model_free(m);
 }
 
-static inline void start(void)
+static inline void start_server(void)
 {
 	fflush(NULL);
 	child = fork();
@@ -150,26 +150,26 @@ static inline void start(void)
 }
 
 /* @return the exit status; -1: it died by a signal */
-static inline int stop(int signo)
+static inline int stop_server(int signo)
 {
-	int end = 0;
+	int end_test = 0;
 
 	if (!child)
 		return 0;
 	kill(child, signo);
-	waitpid(child, &end, 0);
+	waitpid(child, &end_test, 0);
 	child = 0;
-	return WIFEXITED(end) ? WEXITSTATUS(end) : -1;
+	return WIFEXITED(end_test) ? WEXITSTATUS(end_test) : -1;
 }
 
-static inline int enter(void **state)
+static inline int enter_space(void **state)
 {
 	(void)state;
 	return space_enter(false) || (mkdir(DIR_, 0700) && errno != EEXIST) ||
 	       mount("tmpfs", DIR_, "tmpfs", 0, NULL);
 }
 
-static inline int begin(void **state)
+static inline int begin_test(void **state)
 {
 	(void)state;
 	number = 0;
@@ -182,14 +182,14 @@ static inline int begin(void **state)
 	return 0;
 }
 
-static inline int end(void **state)
+static inline int end_test(void **state)
 {
 	(void)state;
-	(void)stop(SIGTERM);
+	(void)stop_server(SIGTERM);
 	return 0;
 }
 
-static inline json_t *ask(const char *line)
+static inline json_t *send_request(const char *line)
 {
 	char *text = NULL;
 	json_t *answer;
@@ -207,7 +207,7 @@ static inline json_t *ask(const char *line)
  */
 static inline const char *status_at(const char *path, char out[256])
 {
-	json_t *status = ask("{\"do\":\"status\"}"), *at = status;
+	json_t *status = send_request("{\"do\":\"status\"}"), *at = status;
 	char copy[128], *rest = copy, *word;
 
 	snprintf(copy, sizeof(copy), "%s", path);
@@ -242,7 +242,7 @@ static inline long long status_number(const char *path)
 }
 
 /* A value of the stats page; -1: there is none. */
-static inline int64_t value(const char *name, const char *labels)
+static inline int64_t read_value(const char *name, const char *labels)
 {
 	struct stats_reader *r;
 	int64_t found = -1;
@@ -260,7 +260,7 @@ static inline int64_t value(const char *name, const char *labels)
 }
 
 /* The level of a condition; -1: it is not stated. @p text, NULL or what it must have in it */
-static inline int condition(const char *code, const char *subject, const char *text)
+static inline int find_condition(const char *code, const char *subject, const char *text)
 {
 	static struct conditions all;
 
@@ -345,7 +345,7 @@ static inline int open_client(const char *address, int type)
 }
 
 /* @return the answer's rcode, + 100 with records, + 1000 if it is cut; -1: there is none */
-static inline int query(const char *address, const char *name, uint16_t type)
+static inline int send_query(const char *address, const char *name, uint16_t type)
 {
 	uint8_t out[300], in[4096];
 	int fd = open_client(address, SOCK_DGRAM), rcode = -1;
@@ -380,15 +380,15 @@ static inline int query_tcp(const char *address, const char *name, uint16_t type
 }
 
 /* A document that is written now is in force. */
-static inline void take(unsigned n_zones, const char *listen, const char *threads)
+static inline void apply_document(unsigned n_zones, const char *listen, const char *threads)
 {
 	write_document(n_zones, listen, threads);
 	WAIT_FOR(status_number("document") == (long long)number);
 }
 
-static inline void reload(void)
+static inline void reload_document(void)
 {
-	json_t *answer = ask("{\"do\":\"zone-reload\"}");
+	json_t *answer = send_request("{\"do\":\"zone-reload\"}");
 	long long load = json_integer_value(json_object_get(answer, "load"));
 
 	assert_true(json_is_true(json_object_get(answer, "ok")));

@@ -65,7 +65,7 @@ static int accept_error, watch_error, open_error; /* of the next call; 0: it is 
 static unsigned n_accepts;
 static bool no_memory;
 
-static inline bool fails(int *error)
+static inline bool fails_now(int *error)
 {
 	errno = *error;
 	*error = 0;
@@ -75,17 +75,17 @@ static inline bool fails(int *error)
 static inline int fake_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags)
 {
 	n_accepts++;
-	return fails(&accept_error) ? -1 : accept4(fd, from, length, flags);
+	return fails_now(&accept_error) ? -1 : accept4(fd, from, length, flags);
 }
 
 static inline int fake_epoll_ctl(int fd, int what, int of, struct epoll_event *e)
 {
-	return what == EPOLL_CTL_ADD && fails(&watch_error) ? -1 : epoll_ctl(fd, what, of, e);
+	return what == EPOLL_CTL_ADD && fails_now(&watch_error) ? -1 : epoll_ctl(fd, what, of, e);
 }
 
 static inline int fake_epoll_create1(int flags)
 {
-	return fails(&open_error) ? -1 : epoll_create1(flags);
+	return fails_now(&open_error) ? -1 : epoll_create1(flags);
 }
 
 static struct epoll_event planned[2]; /* what the next epoll_wait() says */
@@ -162,7 +162,7 @@ static inline int tear_down(void **state)
 	(void)state;
 	for (unsigned i = 0; i < n_peers; i++)
 		close(peers[i]);
-	for (struct tcp *t = w->tcp; t->oldest != TCP_NOBODY;)
+	for (struct tcp *t = w->tcp; t->oldest != TCP_NO_CLIENT;)
 		close_tcp_client(w, client_at(t, t->oldest), COUNTERS_CLOSE_CLIENT);
 	for (unsigned i = 0; i < TCP_NETWORKS; i++)
 		n_left += w->tcp->n_of_network[i];
@@ -188,19 +188,19 @@ static inline void connect_from(unsigned network)
 }
 
 /* A turn of the loop: what has happened is noted, and new clients are taken. */
-static inline void note(void)
+static inline void note_ready(void)
 {
 	note_events(w, w->tcp->epoll_fd, 0);
 }
 
-static inline void turn(void)
+static inline void run_turn(void)
 {
-	note();
+	note_ready();
 	serve_queue(w);
 }
 
 /* The timer is due. */
-static inline void tick(void)
+static inline void run_tick(void)
 {
 	loop_timer_cancel(w->loop, &w->tcp->tick);
 	on_tcp_tick(w);

@@ -138,7 +138,7 @@ static int set_up(void **out)
 	f.state = calloc(1, sizeof(*f.state) + sizeof(f.state->sites[0]));
 	f.state->n_sites = 1;
 	f.state->sites[0].next_ms = MODEL_TIME_NEVER;
-	f.env = (struct answer_env){ .image = f.image, .place = &place, .state = f.state };
+	f.env = (struct answer_env){ .image = f.image, .steering = &place, .state = f.state };
 	*out = &f;
 	return 0;
 }
@@ -152,8 +152,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static size_t ask(struct fixture *f, const uint8_t *query, size_t length, bool tcp, char *text,
-                  struct answer_info *info)
+static size_t send_query(struct fixture *f, const uint8_t *query, size_t length, bool tcp,
+                         char *text, struct answer_info *info)
 {
 	static uint8_t out[ANSWER_MAX];
 	struct answer_query q = { .bytes = query, .length = length, .tcp = tcp };
@@ -287,8 +287,8 @@ static void answers_what_the_zones_say(void **state)
 		if (to - expected > 3 && strcmp(to - 3, "SOA") == 0)
 			strcpy(to - 3, soa);
 		print_message("  %s\n", lookups[i].why);
-		ask(f, query, query_make(lookups[i].name, (uint16_t)lookups[i].type, query), false,
-		    text, &info);
+		send_query(f, query, query_make(lookups[i].name, (uint16_t)lookups[i].type, query),
+		           false, text, &info);
 		assert_string_equal(text, expected);
 	}
 }
@@ -329,7 +329,7 @@ static void echoes_the_subnet_with_its_scope(void **state)
 
 		print_message("  %s\n", cases[i].why);
 		length = query_add_opt(query, length, 4096, 0, option, n);
-		ask(f, query, length, false, text, &info);
+		send_query(f, query, length, false, text, &info);
 		assert_non_null(strstr(text, cases[i].expected));
 		assert_non_null(strstr(text, "opt 1232 0 0 -"));
 	}
@@ -436,8 +436,8 @@ static void each_malformed_query_has_its_answer(void **state)
 
 	for (size_t i = 0; i < COUNT(raws); i++) {
 		struct answer_info info;
-		size_t n =
-		        ask(f, (const uint8_t *)raws[i].bytes, raws[i].length, false, text, &info);
+		size_t n = send_query(f, (const uint8_t *)raws[i].bytes, raws[i].length, false,
+		                      text, &info);
 
 		print_message("  %s\n", raws[i].why);
 		if (raws[i].expected)
@@ -458,7 +458,7 @@ static void each_cut_of_a_query_is_refused_or_dropped(void **state)
 	                       option_subnet("192.0.2.0", 24, option));
 	for (size_t n = 0; n < length; n++) {
 		struct answer_info info;
-		size_t got = ask(f, query, n, false, text, &info);
+		size_t got = send_query(f, query, n, false, text, &info);
 
 		assert_true(n < 12 ? got == 0 : strncmp(text, "FORMERR\n", 8) == 0);
 	}
@@ -476,10 +476,10 @@ static void tells_the_node_to_those_who_ask(void **state)
 	f->env.nsid = (const uint8_t *)"ams-1";
 	f->env.nsid_length = 5;
 	length = query_add_opt(query, length, 512, 0, "\0\3\0\0", 4);
-	ask(f, query, length, false, text, &info);
+	send_query(f, query, length, false, text, &info);
 	assert_non_null(strstr(text, "option 3 #616d732d31"));
 	f->env = before;
-	ask(f, query, length, false, text, &info);
+	send_query(f, query, length, false, text, &info);
 	assert_null(strstr(text, "option"));
 }
 
@@ -492,7 +492,7 @@ static void an_emptied_dynamic_name_is_asked_again_soon(void **state)
 	size_t length = query_make("www.shop.test", A, query);
 
 	f->state->sites[0].disabled = true;
-	ask(f, query, length, false, text, &info);
+	send_query(f, query, length, false, text, &info);
 	f->state->sites[0].disabled = false;
 	assert_string_equal(text, "NOERROR aa\n? www.shop.test. 1\n"
 	                          "au shop.test. 5 SOA ns1.shop.test. root.shop.test. 7\n");
@@ -512,7 +512,7 @@ static void what_was_answered_is_told_beside_the_answer(void **state)
 			size_t n = query_make(names[name].name, ip4 ? A : 28, query);
 
 			memset(&info, 0x55, sizeof(info));
-			ask(f, query, n, false, text, &info);
+			send_query(f, query, n, false, text, &info);
 			assert_int_equal(info.rcode, DNS_NOERROR);
 			assert_true(info.has_question);
 			assert_int_equal(info.type, ip4 ? A : 28);
@@ -523,7 +523,7 @@ static void what_was_answered_is_told_beside_the_answer(void **state)
 			assert_false(info.has_edns || info.has_subnet || info.truncated);
 		}
 	memset(&info, 0x55, sizeof(info));
-	ask(f, query, query_make("nope.shop.test", A, query), false, text, &info);
+	send_query(f, query, query_make("nope.shop.test", A, query), false, text, &info);
 	assert_int_equal(info.rcode, DNS_NXDOMAIN);
 	assert_int_equal(info.dynamic, -1);
 }

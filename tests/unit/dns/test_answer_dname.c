@@ -92,7 +92,7 @@ static int tear_down(void **state)
 }
 
 /* Ask; @p udp_size 0: without EDNS. @return the answer as text, "|" for the ends of lines */
-static const char *ask(const char *name, unsigned type, unsigned udp_size, bool tcp)
+static const char *send_query(const char *name, unsigned type, unsigned udp_size, bool tcp)
 {
 	static uint8_t out[ANSWER_MAX];
 	const struct answer_env env = { .image = image };
@@ -176,7 +176,7 @@ static void a_name_below_is_another_names_alias(void **state)
 		snprintf(expected, sizeof(expected), "%.*s? %s. %u|%s",
 		         (int)(rest - cases[i].expected), cases[i].expected, cases[i].name,
 		         cases[i].type, rest);
-		assert_string_equal(ask(cases[i].name, cases[i].type, 0, false), expected);
+		assert_string_equal(send_query(cases[i].name, cases[i].type, 0, false), expected);
 		assert_false(info.truncated);
 	}
 }
@@ -187,7 +187,8 @@ static void a_circle_has_an_end(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	assert_int_equal(strncmp(ask("x.r1.shop.test", A, 1232, false), "NOERROR aa|", 11), 0);
+	assert_int_equal(strncmp(send_query("x.r1.shop.test", A, 1232, false), "NOERROR aa|", 11),
+	                 0);
 	for (const char *at = text; (at = strstr(at, " CNAME ")); at++)
 		n++;
 	assert_in_range(n, 2, ANSWER_ALIASES_MAX + 1);
@@ -197,16 +198,17 @@ static void a_circle_has_an_end(void **state)
 static void what_does_not_fit_is_cut_behind_a_whole_record(void **state)
 {
 	(void)state;
-	assert_null(strstr(ask("xxxxxxx.long.shop.test", A, 0, false), " tc"));
+	assert_null(strstr(send_query("xxxxxxx.long.shop.test", A, 0, false), " tc"));
 	assert_non_null(strstr(text, "|an xxxxxxx.long.shop.test. 300 CNAME xxxxxxx." L63));
 	assert_false(info.truncated);
-	assert_non_null(strstr(ask("xxxxxxxx.long.shop.test", A, 0, false), "NOERROR aa tc|"));
+	assert_non_null(
+	        strstr(send_query("xxxxxxxx.long.shop.test", A, 0, false), "NOERROR aa tc|"));
 	assert_non_null(strstr(text, "|an long.shop.test. 300 TYPE39 "));
 	assert_null(strstr(text, "CNAME"));
 	assert_true(info.truncated);
-	assert_null(strstr(ask("xxxxxxxx.long.shop.test", A, 1232, false), " tc"));
+	assert_null(strstr(send_query("xxxxxxxx.long.shop.test", A, 1232, false), " tc"));
 	assert_non_null(strstr(text, " CNAME "));
-	assert_null(strstr(ask("xxxxxxxx.long.shop.test", A, 0, true), " tc"));
+	assert_null(strstr(send_query("xxxxxxxx.long.shop.test", A, 0, true), " tc"));
 	assert_non_null(strstr(text, " CNAME "));
 }
 

@@ -27,7 +27,7 @@
 static struct image *image;
 static char text[65536];
 
-static void ignore(void *arg, const struct zones_message *m)
+static void ignore_message(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	(void)m;
@@ -70,7 +70,7 @@ static int set_up(void **state)
 		                             { "turn.test", turn } };
 	const struct zone_input in = { .zones = zones, .n_zones = 3, .isolate = true };
 
-	assert_int_equal(zone_compile(&in, ignore, NULL, &image), 0);
+	assert_int_equal(zone_compile(&in, ignore_message, NULL, &image), 0);
 	unlink(good);
 	unlink(bad);
 	unlink(turn);
@@ -125,7 +125,7 @@ static const char *ask_type(const char *name, uint8_t type, int edns_flags)
 	return text;
 }
 
-static const char *ask(const char *name, int edns_flags)
+static const char *send_query(const char *name, int edns_flags)
 {
 	return ask_type(name, DNS_A, edns_flags);
 }
@@ -133,9 +133,9 @@ static const char *ask(const char *name, int edns_flags)
 static void a_renamed_name_may_have_255_bytes(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(ask("x.d.good.test", 0), "NOERROR")); /* 2 + 253 */
+	assert_non_null(strstr(send_query("x.d.good.test", 0), "NOERROR")); /* 2 + 253 */
 	assert_non_null(strstr(text, "an x.d.good.test. 60 CNAME x." L63));
-	(void)ask("xx.d.good.test", 0);
+	(void)send_query("xx.d.good.test", 0);
 	assert_null(strstr(text, "NOERROR"));
 	assert_null(strstr(text, "CNAME"));
 }
@@ -144,21 +144,21 @@ static void a_renamed_name_may_have_255_bytes(void **state)
 static void a_broken_zone_is_answered_without_authority(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(ask("h.bad.test", -1), "SERVFAIL"));
+	assert_non_null(strstr(send_query("h.bad.test", -1), "SERVFAIL"));
 	assert_null(strstr(text, " aa"));
-	assert_non_null(strstr(ask("bad.test", -1), "SERVFAIL"));
+	assert_non_null(strstr(send_query("bad.test", -1), "SERVFAIL"));
 	assert_null(strstr(text, " aa"));
-	assert_non_null(strstr(ask("ns.good.test", -1), "NOERROR aa"));
+	assert_non_null(strstr(send_query("ns.good.test", -1), "NOERROR aa"));
 }
 
 static void only_its_own_bit_asks_for_dnssec(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(ask("ns.good.test", 0x8000), " do"));
-	assert_null(strstr(ask("ns.good.test", 0x7fff), " do"));
+	assert_non_null(strstr(send_query("ns.good.test", 0x8000), " do"));
+	assert_null(strstr(send_query("ns.good.test", 0x7fff), " do"));
 	assert_non_null(strstr(text, "opt "));
-	assert_null(strstr(ask("ns.good.test", 0), " do"));
-	assert_null(strstr(ask("ns.good.test", -1), "opt "));
+	assert_null(strstr(send_query("ns.good.test", 0), " do"));
+	assert_null(strstr(send_query("ns.good.test", -1), "opt "));
 }
 
 static void a_site_gives_as_many_addresses_as_a_vip_can_have(void **state)

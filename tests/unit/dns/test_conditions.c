@@ -154,7 +154,7 @@ static int set_up(void **state)
 	};
 	w.p = (struct steering){ .n_services = 2, .services = w.services, .n_states = 4 };
 	w.g = (struct generation){
-		.model = &w.m, .place = &w.p, .state = w.state, .views = &w.views
+		.model = &w.m, .steering = &w.p, .state = w.state, .peer_health = &w.views
 	};
 	w.s = (struct server){ .now = &w.g, .port = 53, .n_threads = 1, .few_ms = time_ms };
 	w.s.counters.stats = (void *)&w; /* there is a page */
@@ -177,7 +177,7 @@ static int tear_down(void **state)
 }
 
 /* State all. @return how many conditions there are */
-static unsigned say(void)
+static unsigned state_conditions(void)
 {
 	server_conditions(&w.s);
 	assert_true(stated.ended);
@@ -198,12 +198,12 @@ static int level_of(const char *code, const char *subject, const char *text)
 static void what_is_well_is_not_blamed(void **state)
 {
 	(void)state;
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	assert_int_equal(stated.document, 42);
 	assert_int_equal(w.s.conditions_ms, time_ms);
 	w.s.now = NULL;
 	w.s.load.last_result = -ENOENT; /* no document yet */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	assert_int_equal(stated.document, 0);
 }
 
@@ -211,20 +211,20 @@ static void a_refused_document_is_down_only_where_nothing_is_served(void **state
 {
 	(void)state;
 	w.s.load.last_result = -EINVAL;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("document-refused", "", "the one before is served"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("document-refused", "", strerror(EINVAL)), CONDITION_DEGRADED);
 	w.s.load.errors[0] = (char *)(uintptr_t) "effective.conf:7: what";
 	w.s.load.n_errors = 1;
-	(void)say();
+	(void)state_conditions();
 	assert_int_equal(level_of("document-refused", "", "effective.conf:7: what"),
 	                 CONDITION_DEGRADED);
 	w.s.load.running = true; /* the list is the thread's now */
-	(void)say();
+	(void)state_conditions();
 	assert_int_equal(level_of("document-refused", "", "effective.conf:7: what"), -1);
 	w.s.now = NULL;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("document-refused", "", "nothing is answered"), CONDITION_DOWN);
 }
 
@@ -232,22 +232,22 @@ static void listens_are_judged_one_by_one(void **state)
 {
 	(void)state;
 	w.s.listens[1].n[1] = 0; /* no TCP at the second */
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("listen-failed", "192.0.2.2", "port 53"), CONDITION_DEGRADED);
 	w.s.listens[0].n[0] = 0;
-	assert_int_equal(say(), 2);
+	assert_int_equal(state_conditions(), 2);
 	assert_int_equal(level_of("listen-failed", "192.0.2.1", "port 53"), CONDITION_DOWN);
 	w.s.listens[0].n[0] = w.s.listens[1].n[1] = 1;
 	lacking = "192.0.2.1"; /* bound before it comes */
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("listen-failed", "192.0.2.1", "does not have the address"),
 	                 CONDITION_DEGRADED);
 	w.self.n_dns_listen = 1; /* the only one */
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("listen-failed", "192.0.2.1", "does not have the address"),
 	                 CONDITION_DOWN);
 	w.s.n_listens = 0; /* not even tried */
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("listen-failed", "192.0.2.1", "port 53"), CONDITION_DOWN);
 }
 
@@ -256,21 +256,21 @@ static void threads_that_lack_have_their_time_to_come(void **state)
 	(void)state;
 	w.m.dns_threads = 3;
 	w.s.n_threads = 2;
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	time_ms += 14999;
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	time_ms++;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("threads-few", "", "2 of dns.threads = 3"), CONDITION_DEGRADED);
 	w.s.n_threads = 3; /* as many as are asked for */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	w.s.n_threads = 2; /* and again: they have their time again */
 	time_ms += 14999;
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	time_ms++;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	w.m.dns_threads = 0; /* "as many as there are CPUs": any number is right */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 }
 
 static void a_key_that_is_not_the_clusters_is_told(void **state)
@@ -278,11 +278,11 @@ static void a_key_that_is_not_the_clusters_is_told(void **state)
 	(void)state;
 	w.m.key_fault = "no such file";
 	w.m.key_state = MODEL_KEY_KEPT;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("hash-key-mismatch", "weir-dns", "the key in use stays"),
 	                 CONDITION_DEGRADED);
 	w.m.key_state = MODEL_KEY_NONE;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("hash-key-mismatch", "weir-dns", "another site here"),
 	                 CONDITION_DEGRADED);
 }
@@ -309,13 +309,13 @@ static void the_majority_is_lost_at_one_half_and_warned_of_before(void **state)
 	w.views.votes = true;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		heard = (struct peer_health_sites){ cases[i].n, cases[i].n_heard, 6 };
-		assert_int_equal(say(), cases[i].code ? 1 : 0);
+		assert_int_equal(state_conditions(), cases[i].code ? 1 : 0);
 		if (cases[i].code)
 			assert_int_equal(level_of(cases[i].code, "", "fra, lon"),
 			                 CONDITION_DEGRADED);
 	}
 	w.views.votes = false; /* nobody votes: nothing is lost */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 }
 
 static void a_site_is_out_when_all_its_families_are_down(void **state)
@@ -324,24 +324,24 @@ static void a_site_is_out_when_all_its_families_are_down(void **state)
 
 	(void)state;
 	web_fra->words[0] = down;
-	assert_int_equal(say(), 0); /* IPv4 is not */
+	assert_int_equal(state_conditions(), 0); /* IPv4 is not */
 	web_fra->words[1] = down;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("site-out", "fra", "1 of its 2 services"), CONDITION_DEGRADED);
 	web_fra->words[0] = up;
 	w.at[0][1].n_addresses[0] = 0; /* IPv4 is all that it has */
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	web_fra->forced_up = true;
-	assert_int_equal(say(), 0); /* a person has brought it back */
+	assert_int_equal(state_conditions(), 0); /* a person has brought it back */
 	web_fra->forced_up = false;
 	web_fra->disabled = true;
-	assert_int_equal(say(), 0); /* a person has taken it out, not the checks */
+	assert_int_equal(state_conditions(), 0); /* a person has taken it out, not the checks */
 	web_fra->disabled = false;
 	web_ams->disabled = true;
-	assert_int_equal(say(), 0); /* nobody else is left: fra is answered */
+	assert_int_equal(state_conditions(), 0); /* nobody else is left: fra is answered */
 	web_ams->disabled = false;
 	web_ams->words[0] = web_ams->words[1] = down;
-	assert_int_equal(say(), 0);    /* so are both */
+	assert_int_equal(state_conditions(), 0); /* so are both */
 	w.at[0][1].n_addresses[1] = 0; /* a site without addresses is not down, it is not there */
 	assert_int_equal(level_of("site-out", "fra", NULL), -1);
 }
@@ -350,37 +350,37 @@ static void the_own_site_may_be_out_only_for_others(void **state)
 {
 	(void)state;
 	outside[0] = outside[1] = (struct majority){ .n_up = 1, .n_down = 1 };
-	assert_int_equal(say(), 0); /* they disagree */
+	assert_int_equal(state_conditions(), 0); /* they disagree */
 	outside[0].n_down = outside[1].n_down = 2;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("site-out", "ams", "checks of other sites or its own"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("site-out", "ams", "1 of its 2 services"), CONDITION_DEGRADED);
 	outside[0].n_up = 2; /* one family is seen */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	outside[0].n_up = 1;
 	w.state->sites[0].forced_up = true;
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	w.state->sites[0].forced_up = false;
 	w.services[0].n_sites = 1; /* there is no other site to answer with */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 	w.services[0].n_sites = 2;
 	w.self.site = &w.sites[2]; /* what others see of their own is theirs to tell */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 }
 
 static void each_trouble_of_the_clock_has_its_own_words(void **state)
 {
 	(void)state;
 	w.s.clock = WALL_CLOCK_UNSYNCHRONISED;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("clock-unsynchronised", "", "no time server"),
 	                 CONDITION_DEGRADED);
 	w.s.clock = WALL_CLOCK_STEPPED;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("clock-stepped", "", "weir clock accept"), CONDITION_DEGRADED);
 	w.s.clock = WALL_CLOCK_BOOTED; /* known from the peers in a moment */
-	assert_int_equal(say(), 0);
+	assert_int_equal(state_conditions(), 0);
 }
 
 #define ZONES_MAX_ 12u
@@ -425,7 +425,7 @@ static void each_zone_that_lacks_is_named_with_its_trouble(void **state)
 
 	(void)state;
 	make_zones(5, states);
-	assert_int_equal(say(), 4);
+	assert_int_equal(state_conditions(), 4);
 	assert_int_equal(level_of("zones-refused", "zb",
 	                          "the zone's file cannot be used, so the zone answers SERVFAIL: "
 	                          "correct the file, then weir zone reload"),
@@ -447,11 +447,11 @@ static void without_any_zone_that_answers_it_is_down(void **state)
 
 	(void)state;
 	make_zones(2, states);
-	assert_int_equal(say(), 2);
+	assert_int_equal(state_conditions(), 2);
 	assert_int_equal(level_of("zones-refused", "za", NULL), CONDITION_DOWN);
 	assert_int_equal(level_of("zones-refused", "zb", NULL), CONDITION_DOWN);
 	make_zones(3, states); /* one answers */
-	assert_int_equal(say(), 3);
+	assert_int_equal(state_conditions(), 3);
 	assert_int_equal(level_of("zones-refused", "za", NULL), CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "zc", NULL), CONDITION_DEGRADED);
 }
@@ -470,22 +470,22 @@ static void the_mistake_is_that_of_the_zone(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		w.s.load.zones[i + 1] = zones[i];
 	w.s.load.n_errors = 4;
-	assert_int_equal(say(), 3);
+	assert_int_equal(state_conditions(), 3);
 	assert_int_equal(level_of("zones-refused", "za", "weir zone reload: z:3: of a"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "zb", "weir zone reload: z:2: of b"),
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "zc", "z:"), -1); /* it has none */
 	w.s.load.n_errors = 2; /* those behind are of an earlier load */
-	(void)say();
+	(void)state_conditions();
 	assert_int_equal(level_of("zones-refused", "za", "z:3"), -1);
 	assert_int_equal(level_of("zones-refused", "zb", "z:2: of b"), CONDITION_DEGRADED);
 	w.s.load.errors[1] = NULL; /* there was no memory for it */
-	(void)say();
+	(void)state_conditions();
 	assert_int_equal(level_of("zones-refused", "zb", "z:"), -1);
 	w.s.load.running = true;
 	w.s.load.errors[1] = texts[1];
-	(void)say();
+	(void)state_conditions();
 	assert_int_equal(level_of("zones-refused", "zb", "z:"), -1);
 }
 
@@ -500,7 +500,7 @@ static void of_many_zones_eight_are_named_and_the_rest_is_counted(void **state)
 		for (unsigned i = 0; i < ZONES_MAX_; i++)
 			states[i] = i < n ? IMAGE_ZONE_EARLIER : 0;
 		make_zones(ZONES_MAX_, states);
-		assert_int_equal(say(), n < 9 ? n : 9);
+		assert_int_equal(state_conditions(), n < 9 ? n : 9);
 		snprintf(text, sizeof(text), "%u more zones are", n - 8);
 		assert_int_equal(level_of("zones-refused", "", text),
 		                 n > 8 ? CONDITION_DEGRADED : -1);
@@ -513,12 +513,12 @@ static void a_whole_image_that_is_an_earlier_one_is_told(void **state)
 
 	(void)state;
 	w.g.stale = true;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_string_equal(stated.items[0].text,
 	                    "the zone files are refused, an earlier image is served");
 	w.s.load.errors[0] = mistake;
 	w.s.load.n_errors = 1;
-	assert_int_equal(say(), 1);
+	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("zones-refused", "", "image is served: weir.conf:3: what"),
 	                 CONDITION_DEGRADED);
 }

@@ -43,7 +43,7 @@ static int tear_down(void **state)
 }
 
 /* -1: there is no such word. */
-static int64_t value(const char *name, const char *labels)
+static int64_t read_value(const char *name, const char *labels)
 {
 	struct stats_reader *r;
 	int64_t found = -1;
@@ -59,7 +59,7 @@ static int64_t value(const char *name, const char *labels)
 	return found;
 }
 
-static void count(bool tcp, struct answer_info info, const struct serving *from)
+static void count_answer(bool tcp, struct answer_info info, const struct serving *from)
 {
 	counters_answer(&c, &tally, from, tcp, &info);
 	tally_flush(&tally);
@@ -86,28 +86,30 @@ static void each_answer_is_counted_by_what_it_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		count(false,
-		      (struct answer_info){
-		              .has_question = true, .type = types[i].type, .dynamic = -1 },
-		      NULL);
-		assert_int_equal(value("weir_dns_queries_by_type_total", types[i].labels), 1);
+		count_answer(false,
+		             (struct answer_info){
+		                     .has_question = true, .type = types[i].type, .dynamic = -1 },
+		             NULL);
+		assert_int_equal(read_value("weir_dns_queries_by_type_total", types[i].labels), 1);
 	}
-	assert_int_equal(value("weir_dns_answers_total", rcodes[0].labels), 12);
+	assert_int_equal(read_value("weir_dns_answers_total", rcodes[0].labels), 12);
 	for (size_t i = 1; i < sizeof(rcodes) / sizeof(rcodes[0]); i++) {
-		count(true, (struct answer_info){ .rcode = rcodes[i].rcode, .dynamic = -1 }, NULL);
-		assert_int_equal(value("weir_dns_answers_total", rcodes[i].labels), 1);
+		count_answer(true, (struct answer_info){ .rcode = rcodes[i].rcode, .dynamic = -1 },
+		             NULL);
+		assert_int_equal(read_value("weir_dns_answers_total", rcodes[i].labels), 1);
 	}
-	assert_int_equal(value("weir_dns_queries_by_type_total", "type=\"other\""), 1);
-	assert_int_equal(value("weir_dns_queries_total", "transport=\"udp\""), 12);
-	assert_int_equal(value("weir_dns_queries_total", "transport=\"tcp\""), 7);
-	assert_int_equal(value("weir_dns_edns_total", ""), 0);
-	count(true, (struct answer_info){ .has_edns = true, .dynamic = -1 }, NULL);
-	count(true, (struct answer_info){ .has_edns = true, .has_subnet = true, .dynamic = -1 },
-	      NULL);
-	count(true, (struct answer_info){ .truncated = true, .dynamic = -1 }, NULL);
-	assert_int_equal(value("weir_dns_edns_total", ""), 2);
-	assert_int_equal(value("weir_dns_client_subnet_total", ""), 1);
-	assert_int_equal(value("weir_dns_truncated_total", ""), 1);
+	assert_int_equal(read_value("weir_dns_queries_by_type_total", "type=\"other\""), 1);
+	assert_int_equal(read_value("weir_dns_queries_total", "transport=\"udp\""), 12);
+	assert_int_equal(read_value("weir_dns_queries_total", "transport=\"tcp\""), 7);
+	assert_int_equal(read_value("weir_dns_edns_total", ""), 0);
+	count_answer(true, (struct answer_info){ .has_edns = true, .dynamic = -1 }, NULL);
+	count_answer(true,
+	             (struct answer_info){ .has_edns = true, .has_subnet = true, .dynamic = -1 },
+	             NULL);
+	count_answer(true, (struct answer_info){ .truncated = true, .dynamic = -1 }, NULL);
+	assert_int_equal(read_value("weir_dns_edns_total", ""), 2);
+	assert_int_equal(read_value("weir_dns_client_subnet_total", ""), 1);
+	assert_int_equal(read_value("weir_dns_truncated_total", ""), 1);
 }
 
 static void connections_of_a_process_that_ended_are_not_open(void **state)
@@ -117,8 +119,8 @@ static void connections_of_a_process_that_ended_are_not_open(void **state)
 	stats_add(c.tcp_accepted, 9);
 	counters_close(&c);
 	assert_int_equal(counters_open(&c, dir), 0);
-	assert_int_equal(value("weir_dns_tcp_open", ""), 0);
-	assert_int_equal(value("weir_dns_tcp_accepted_total", ""), 9);
+	assert_int_equal(read_value("weir_dns_tcp_open", ""), 0);
+	assert_int_equal(read_value("weir_dns_tcp_accepted_total", ""), 9);
 }
 
 /* Two services, web at two sites and mail at one, each with a name. */
@@ -147,7 +149,7 @@ static void make_scene(struct scene *s)
 		                  .n_names = 2,
 		                  .names = s->names,
 		                  .n_states = 3 };
-	s->g = (struct generation){ .place = &s->p, .image = &s->image };
+	s->g = (struct generation){ .steering = &s->p, .image = &s->image };
 }
 
 #define PLACED "weir_dns_placed_total"
@@ -161,42 +163,42 @@ static void answers_of_dynamic_names_are_counted_by_site_and_class(void **state)
 	make_scene(&s);
 	s.g.n_earlier = 1;
 	struct counters_services *words = counters_services_new(&c, &s.g);
-	const struct serving from = { .generation = &s.g, .words = words };
+	const struct serving from = { .generation = &s.g, .counters = words };
 
 	assert_non_null(words);
-	assert_int_equal(value("weir_dns_image_stale", ""), 1);
-	count(false, (struct answer_info){ .dynamic = 0, .choice = { .site = 1 } }, &from);
-	count(false,
-	      (struct answer_info){ .dynamic = 0,
-	                            .choice = { .site = 0, .class = STEERING_DRAINED } },
-	      &from);
-	count(false,
-	      (struct answer_info){ .dynamic = 0,
-	                            .choice = { .site = -1, .class = STEERING_NONE } },
-	      &from);
-	count(false, (struct answer_info){ .dynamic = 1, .choice = { .site = 0 } }, &from);
-	assert_int_equal(value(PLACED, "service=\"web\",site=\"ams\""), 1);
-	assert_int_equal(value(PLACED, "service=\"web\",site=\"fra\""), 1);
-	assert_int_equal(value(PLACED, "service=\"web\",site=\"\""), 1);
-	assert_int_equal(value(PLACED, "service=\"mail\",site=\"ams\""), 1);
-	assert_int_equal(value(PLACED, "service=\"mail\",site=\"\""), 0);
-	assert_int_equal(value(CLASS, "service=\"web\",class=\"serving\""), 1);
-	assert_int_equal(value(CLASS, "service=\"web\",class=\"drained\""), 1);
-	assert_int_equal(value(CLASS, "service=\"web\",class=\"none\""), 1);
-	assert_int_equal(value(CLASS, "service=\"mail\",class=\"serving\""), 1);
-	assert_int_equal(value(CLASS, "service=\"mail\",class=\"none\""), 0);
+	assert_int_equal(read_value("weir_dns_image_stale", ""), 1);
+	count_answer(false, (struct answer_info){ .dynamic = 0, .choice = { .site = 1 } }, &from);
+	count_answer(false,
+	             (struct answer_info){ .dynamic = 0,
+	                                   .choice = { .site = 0, .class = STEERING_DRAINED } },
+	             &from);
+	count_answer(false,
+	             (struct answer_info){ .dynamic = 0,
+	                                   .choice = { .site = -1, .class = STEERING_NONE } },
+	             &from);
+	count_answer(false, (struct answer_info){ .dynamic = 1, .choice = { .site = 0 } }, &from);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"ams\""), 1);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"fra\""), 1);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"\""), 1);
+	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"ams\""), 1);
+	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"\""), 0);
+	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"serving\""), 1);
+	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"drained\""), 1);
+	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"none\""), 1);
+	assert_int_equal(read_value(CLASS, "service=\"mail\",class=\"serving\""), 1);
+	assert_int_equal(read_value(CLASS, "service=\"mail\",class=\"none\""), 0);
 	make_scene(&next);
 	next.p.n_services = 1; /* mail is gone */
 	counters_drop(&c, &s.g, &next.g);
-	assert_int_equal(value(PLACED, "service=\"web\",site=\"fra\""), 1);
-	assert_int_equal(value(CLASS, "service=\"web\",class=\"drained\""), 1);
-	assert_int_equal(value(PLACED, "service=\"mail\",site=\"ams\""), -1);
-	assert_int_equal(value(PLACED, "service=\"mail\",site=\"\""), -1);
-	assert_int_equal(value(CLASS, "service=\"mail\",class=\"serving\""), -1);
-	assert_int_equal(value(CLASS, "service=\"mail\",class=\"none\""), -1);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"fra\""), 1);
+	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"drained\""), 1);
+	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"ams\""), -1);
+	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"\""), -1);
+	assert_int_equal(read_value(CLASS, "service=\"mail\",class=\"serving\""), -1);
+	assert_int_equal(read_value(CLASS, "service=\"mail\",class=\"none\""), -1);
 	counters_services_free(words);
 	words = counters_services_new(&c, &next.g);
-	assert_int_equal(value("weir_dns_image_stale", ""), 0);
+	assert_int_equal(read_value("weir_dns_image_stale", ""), 0);
 	counters_services_free(words);
 }
 
@@ -241,26 +243,27 @@ static void each_zone_has_its_serial_as_long_as_it_is_served(void **state)
 	static const char *const then[] = { "c.test", "a.test", "d.test" };
 	struct image *before = make_zones(first, 5), *after = make_zones(then, 3);
 	struct steering none = { 0 };
-	struct generation old = { .image = before, .place = &none },
-	                  next = { .image = after, .place = &none };
+	struct generation old = { .image = before, .steering = &none },
+	                  next = { .image = after, .steering = &none };
 
 	(void)state;
 	counters_services_free(counters_services_new(&c, &old));
-	assert_int_equal(value("weir_dns_zones", ""), 5);
-	assert_int_equal(value("weir_dns_image_bytes", ""), before->size_bytes);
-	assert_int_equal(value(SERIAL, "zone=\"a.test\""), 'a');
-	assert_int_equal(value(SERIAL, "zone=\"b.a.test\""), 'b');
-	assert_int_equal(value(SERIAL, "zone=\"c.test\""), 'c');
-	assert_int_equal(value(SERIAL, "zone=\"q\"x.test\""), -1); /* a label ends at a quote */
+	assert_int_equal(read_value("weir_dns_zones", ""), 5);
+	assert_int_equal(read_value("weir_dns_image_bytes", ""), before->size_bytes);
+	assert_int_equal(read_value(SERIAL, "zone=\"a.test\""), 'a');
+	assert_int_equal(read_value(SERIAL, "zone=\"b.a.test\""), 'b');
+	assert_int_equal(read_value(SERIAL, "zone=\"c.test\""), 'c');
+	assert_int_equal(read_value(SERIAL, "zone=\"q\"x.test\""),
+	                 -1); /* a label ends at a quote */
 	counters_drop_zones(&c, &old, &next);
-	assert_int_equal(value(SERIAL, "zone=\"a.test\""), 'a');
-	assert_int_equal(value(SERIAL, "zone=\"c.test\""), 'c');
+	assert_int_equal(read_value(SERIAL, "zone=\"a.test\""), 'a');
+	assert_int_equal(read_value(SERIAL, "zone=\"c.test\""), 'c');
 	/* a name that is there and is no zone any more, and one that is not there */
-	assert_int_equal(value(SERIAL, "zone=\"b.a.test\""), -1);
-	assert_int_equal(value(SERIAL, "zone=\"x.a.test\""), -1);
+	assert_int_equal(read_value(SERIAL, "zone=\"b.a.test\""), -1);
+	assert_int_equal(read_value(SERIAL, "zone=\"x.a.test\""), -1);
 	counters_services_free(counters_services_new(&c, &next));
-	assert_int_equal(value(SERIAL, "zone=\"d.test\""), 'd');
-	assert_int_equal(value("weir_dns_zones", ""), 3);
+	assert_int_equal(read_value(SERIAL, "zone=\"d.test\""), 'd');
+	assert_int_equal(read_value("weir_dns_zones", ""), 3);
 	/*
 	 * the next process has other zones: it forgets those of this one, and keeps what is
 	 * counted
@@ -268,9 +271,9 @@ static void each_zone_has_its_serial_as_long_as_it_is_served(void **state)
 	stats_add(c.queries[0], 5);
 	counters_close(&c);
 	assert_int_equal(counters_open(&c, dir), 0);
-	assert_int_equal(value(SERIAL, "zone=\"a.test\""), -1);
-	assert_int_equal(value(SERIAL, "zone=\"d.test\""), -1);
-	assert_int_equal(value("weir_dns_queries_total", "transport=\"udp\""), 5);
+	assert_int_equal(read_value(SERIAL, "zone=\"a.test\""), -1);
+	assert_int_equal(read_value(SERIAL, "zone=\"d.test\""), -1);
+	assert_int_equal(read_value("weir_dns_queries_total", "transport=\"udp\""), 5);
 	free(before);
 	free(after);
 }
@@ -319,7 +322,7 @@ static void each_word_of_the_server_is_its_own(void **state)
 		stats_set(words[i].word, 100 + i);
 	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		assert_int_equal(value(words[i].name, words[i].labels), 100 + i);
+		assert_int_equal(read_value(words[i].name, words[i].labels), 100 + i);
 }
 
 /* Without a page nothing is counted, and nothing is needed. */
@@ -343,11 +346,11 @@ static void without_a_page_nothing_is_counted(void **state)
 /* There was no memory for a generation's words. */
 static void an_answer_without_words_is_counted_all_the_same(void **state)
 {
-	const struct serving from = { .words = NULL };
+	const struct serving from = { .counters = NULL };
 
 	(void)state;
-	count(true, (struct answer_info){ .dynamic = 0 }, &from);
-	assert_int_equal(value("weir_dns_queries_total", "transport=\"tcp\""), 1);
+	count_answer(true, (struct answer_info){ .dynamic = 0 }, &from);
+	assert_int_equal(read_value("weir_dns_queries_total", "transport=\"tcp\""), 1);
 }
 
 /*
@@ -362,8 +365,8 @@ static void words_go_with_their_service_wherever_it_stands(void **state)
 	struct image image = { 0 };
 	struct steering old = { .n_services = 5, .services = before, .n_states = 10 },
 	                now = { .n_services = 2, .services = after, .n_states = 4 };
-	struct generation was = { .place = &old, .image = &image },
-	                  is = { .place = &now, .image = &image };
+	struct generation was = { .steering = &old, .image = &image },
+	                  is = { .steering = &now, .image = &image };
 	char labels[64];
 
 	(void)state;
@@ -384,12 +387,12 @@ static void words_go_with_their_service_wherever_it_stands(void **state)
 		for (unsigned k = 0; k < 3; k++) {
 			snprintf(labels, sizeof(labels), "service=\"%s\",site=\"%s\"", names[i],
 			         sites[k]);
-			assert_int_equal(value(PLACED, labels), expected);
+			assert_int_equal(read_value(PLACED, labels), expected);
 		}
 		for (unsigned k = 0; k < 5; k++) {
 			snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", names[i],
 			         classes[k]);
-			assert_int_equal(value(CLASS, labels), expected);
+			assert_int_equal(read_value(CLASS, labels), expected);
 		}
 	}
 }
@@ -412,15 +415,15 @@ static void a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room(void **st
 		names[i][LABELS_ROOM - strlen("zone=\"\"") - 1 + i] = '\0';
 	}
 	struct image *image = make_zones(both, 2);
-	struct generation g = { .image = image, .place = &none };
+	struct generation g = { .image = image, .steering = &none };
 
 	counters_services_free(counters_services_new(&c, &g));
 	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[0]);
-	assert_int_equal(value(SERIAL, labels), 'm');
+	assert_int_equal(read_value(SERIAL, labels), 'm');
 	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[1]);
 	labels[LABELS_ROOM - 1] = '\0';
-	assert_int_equal(value(SERIAL, labels), -1);
-	assert_int_equal(value("weir_dns_zones", ""), 2);
+	assert_int_equal(read_value(SERIAL, labels), -1);
+	assert_int_equal(read_value("weir_dns_zones", ""), 2);
 	free(image);
 }
 
@@ -458,20 +461,20 @@ static void as_many_serials_are_told_as_there_is_room_for(void **state)
 {
 	struct steering none = { 0 };
 	struct image *before = make_many(false), *after = make_many(true);
-	struct generation old = { .image = before, .place = &none },
-	                  next = { .image = after, .place = &none };
+	struct generation old = { .image = before, .steering = &none },
+	                  next = { .image = after, .steering = &none };
 
 	(void)state;
 	counters_services_free(counters_services_new(&c, &old));
-	assert_int_equal(value(SERIAL, "zone=\"z0000.test\""), 7);
-	assert_int_equal(value(SERIAL, "zone=\"z1999.test\""), 7);
-	assert_int_equal(value(SERIAL, "zone=\"z2000.test\""), -1);
-	assert_int_equal(value("weir_dns_zones", ""), TOLD + 1);
+	assert_int_equal(read_value(SERIAL, "zone=\"z0000.test\""), 7);
+	assert_int_equal(read_value(SERIAL, "zone=\"z1999.test\""), 7);
+	assert_int_equal(read_value(SERIAL, "zone=\"z2000.test\""), -1);
+	assert_int_equal(read_value("weir_dns_zones", ""), TOLD + 1);
 	counters_drop_zones(&c, &old, &next);
 	counters_services_free(counters_services_new(&c, &next));
-	assert_int_equal(value(SERIAL, "zone=\"z1999.test\""), -1);
-	assert_int_equal(value(SERIAL, "zone=\"z2000.test\""), 7);
-	assert_int_equal(value(SERIAL, "zone=\"z1998.test\""), 7);
+	assert_int_equal(read_value(SERIAL, "zone=\"z1999.test\""), -1);
+	assert_int_equal(read_value(SERIAL, "zone=\"z2000.test\""), 7);
+	assert_int_equal(read_value(SERIAL, "zone=\"z1998.test\""), 7);
 	free(before);
 	free(after);
 }

@@ -33,7 +33,7 @@ static const char *fake_load_error(const struct server *s)
 
 static struct steering_state *states; /* of one site */
 static struct peer_health views;
-static struct generation generation = { .views = &views };
+static struct generation generation = { .peer_health = &views };
 
 static json_t *tell_site(health_word ip6, health_word ip4)
 {
@@ -146,7 +146,7 @@ static void names_have_the_states_of_their_services(void **state)
 		                          { .name = "mx", .service = &services[1] } };
 	struct steering place = { .n_names = 2, .names = names };
 	struct steering_state *two = calloc(1, sizeof(*two) + 2 * sizeof(two->sites[0]));
-	struct generation g = { .place = &place, .state = two, .views = &views };
+	struct generation g = { .steering = &place, .state = two, .peer_health = &views };
 	json_t *list, *site;
 
 	(void)state;
@@ -291,9 +291,9 @@ static void fill_whole(struct whole *w)
 	w->model.meta.document = 42;
 	w->model.meta.version = 41;
 	w->g = (struct generation){ .model = &w->model,
-		                    .place = &w->place,
+		                    .steering = &w->place,
 		                    .state = w->state,
-		                    .views = &w->views,
+		                    .peer_health = &w->views,
 		                    .image = &w->image.head,
 		                    .n_earlier = 1 };
 	w->ramp = (struct ramp_record){

@@ -138,75 +138,76 @@ static void each_step_of_an_answer_is_told(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(questions); i++) {
-		struct explain_request r = question(questions[i].name, questions[i].type);
+		struct explain_request r = make_request(questions[i].name, questions[i].type);
 
-		assert_string_equal(explained(&r, 0), questions[i].said);
+		assert_string_equal(explain_text(&r, 0), questions[i].said);
 	}
 	assert_int_equal(edge.n_freed, COUNT(questions));
 	assert_int_equal(edge.n_ramps_closed, COUNT(questions));
 	assert_int_equal(edge.n_sites_closed, COUNT(questions));
 }
 
-static bool says(const struct explain_request *r, const char *line)
+static bool says_line(const struct explain_request *r, const char *line)
 {
-	return strstr(explained(r, 0), line) != NULL;
+	return strstr(explain_text(r, 0), line) != NULL;
 }
 
 static void a_key_comes_from_the_subnet_or_the_resolver(void **state)
 {
-	struct explain_request r = question("www.shop.test", "A");
+	struct explain_request r = make_request("www.shop.test", "A");
 
 	(void)state;
 	assert_int_equal(addr_parse("2001:db8:1:2:3::7", &r.client), 0);
-	assert_true(says(&r, "key: 2001:db8:1::/56, from the resolver's address\n"));
+	assert_true(says_line(&r, "key: 2001:db8:1::/56, from the resolver's address\n"));
 	r.has_subnet = true;
 	r.subnet.bits = 20;
 	assert_int_equal(addr_parse("198.51.96.0", &r.subnet.addr), 0);
-	assert_true(says(&r, "key: 198.51.96.0/24, from the client subnet of the query\n"));
+	assert_true(says_line(&r, "key: 198.51.96.0/24, from the client subnet of the query\n"));
 	r.subnet.bits = 48;
 	assert_int_equal(addr_parse("2001:db8:77::", &r.subnet.addr), 0);
-	assert_true(says(&r, "key: 2001:db8:77::/56, from the client subnet of the query\n"));
+	assert_true(says_line(&r, "key: 2001:db8:77::/56, from the client subnet of the query\n"));
 	r.subnet.bits = 128; /* the longest fits into the query */
 	assert_int_equal(addr_parse("2001:db8:77:1::1", &r.subnet.addr), 0);
-	assert_true(says(&r, "key: 2001:db8:77::/56, from the client subnet of the query\n"));
+	assert_true(says_line(&r, "key: 2001:db8:77::/56, from the client subnet of the query\n"));
 }
 
 static void each_mark_of_a_site_is_told_in_its_family(void **state)
 {
-	struct explain_request a = question("www.shop.test", "A"),
-	                       aaaa = question("www.shop.test", "aaaa");
+	struct explain_request a = make_request("www.shop.test", "A"),
+	                       aaaa = make_request("www.shop.test", "aaaa");
 	struct steering_site_state *ams = &seen->sites[0], *fra = &seen->sites[1];
 
 	(void)state;
 	ams->words[1] = health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1);
 	ams->words[0] = health_make(HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_OK, 1);
-	assert_true(says(&a, "site: ams: 2 addresses, weight 100, down because refused\n"));
-	assert_true(says(&a,
-	                 "families: moved away from ams, where one address family is down: both "
-	                 "come from one site\n"));
-	assert_true(says(&aaaa, "site: ams: 1 address, weight 100, up in doubt\n"));
-	assert_true(says(&aaaa, "families: moved away from ams, where one address family is down: "
-	                        "both come from one site\n"));
-	assert_true(says(&aaaa, "chosen: fra\n"));
+	assert_true(says_line(&a, "site: ams: 2 addresses, weight 100, down because refused\n"));
+	assert_true(says_line(
+	        &a, "families: moved away from ams, where one address family is down: both "
+	            "come from one site\n"));
+	assert_true(says_line(&aaaa, "site: ams: 1 address, weight 100, up in doubt\n"));
+	assert_true(says_line(&aaaa,
+	                      "families: moved away from ams, where one address family is down: "
+	                      "both come from one site\n"));
+	assert_true(says_line(&aaaa, "chosen: fra\n"));
 	ams->words[1] = 0;
 	ams->unproven[1] = true;
-	assert_true(says(&a, "site: ams: 2 addresses, weight 100, unknown, added by a later "
-	                     "version and never seen up\n"));
-	assert_false(says(&aaaa, "never seen up"));
+	assert_true(says_line(&a, "site: ams: 2 addresses, weight 100, unknown, added by a later "
+	                          "version and never seen up\n"));
+	assert_false(says_line(&aaaa, "never seen up"));
 	fra->forced_up = true;
 	ams->disabled = true;
-	assert_true(says(&a, "never seen up, disabled\n"));
-	assert_true(says(&a, "site: fra: 1 address, weight 50, up, forced up\n"));
-	assert_true(says(&a, "candidates: fra\n"));
+	assert_true(says_line(&a, "never seen up, disabled\n"));
+	assert_true(says_line(&a, "site: fra: 1 address, weight 50, up, forced up\n"));
+	assert_true(says_line(&a, "candidates: fra\n"));
 	fra->disabled = true;
-	assert_true(says(&a, "class: none: none: the answer is empty\nttl: "));
-	assert_false(says(&a, "candidates: "));
-	assert_false(says(&a, "chosen: "));
+	assert_true(says_line(&a, "class: none: none: the answer is empty\nttl: "));
+	assert_false(says_line(&a, "candidates: "));
+	assert_false(says_line(&a, "chosen: "));
 }
 
 static void a_gate_is_told_with_what_it_does_to_this_key(void **state)
 {
-	struct explain_request r = question("www.shop.test", "A");
+	struct explain_request r = make_request("www.shop.test", "A");
 	const struct addr client = r.client;
 	struct steering_key key = steering_key_of(&client);
 	uint32_t gate = steering_gate_ppm(&place, &at[0], &key);
@@ -220,92 +221,94 @@ static void a_gate_is_told_with_what_it_does_to_this_key(void **state)
 		         "site: ams: 2 addresses, weight 100, up, drained %.2f %%, this key's gate "
 		         "is at %.2f %%: %s\n",
 		         (gate + i) / 1e4, gate / 1e4, i ? "turned away" : "let in");
-		assert_true(says(&r, line));
-		assert_int_equal(says(&r, "gates: turned away from ams\n"), i);
-		assert_true(says(&r, i ? "chosen: fra\n" : "chosen: ams\n"));
+		assert_true(says_line(&r, line));
+		assert_int_equal(says_line(&r, "gates: turned away from ams\n"), i);
+		assert_true(says_line(&r, i ? "chosen: fra\n" : "chosen: ams\n"));
 	}
 }
 
 static void classes_are_told_in_words(void **state)
 {
-	struct explain_request r = question("www.shop.test", "A");
+	struct explain_request r = make_request("www.shop.test", "A");
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++)
 		seen->sites[i].drained_ppm = STEERING_PPM_ALL;
-	assert_true(says(&r, "class: drained: up or unknown; all of them are drained\n"));
+	assert_true(says_line(&r, "class: drained: up or unknown; all of them are drained\n"));
 	for (unsigned i = 0; i < 2; i++) {
 		seen->sites[i].drained_ppm = 0;
 		seen->sites[i].unproven[0] = seen->sites[i].unproven[1] = true;
 		seen->sites[i].words[0] = seen->sites[i].words[1] = 0;
 	}
-	assert_true(says(&r, "no other site is up: sites that were never seen up are used, too\n"));
+	assert_true(says_line(
+	        &r, "no other site is up: sites that were never seen up are used, too\n"));
 	for (unsigned i = 0; i < 2; i++)
 		seen->sites[i].words[0] = seen->sites[i].words[1] =
 		        health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1);
-	assert_true(says(&r, "class: panic: no site is up: all but disabled, by base weight "
-	                     "(panic)\n"));
+	assert_true(says_line(&r, "class: panic: no site is up: all but disabled, by base weight "
+	                          "(panic)\n"));
 }
 
 /* Of www at ams by IPv4: target 1. */
 static void each_view_is_told_where_views_are_counted(void **state)
 {
-	struct explain_request r = question("www.shop.test", "A");
+	struct explain_request r = make_request("www.shop.test", "A");
 
 	(void)state;
-	assert_false(says(&r, "view: "));
+	assert_false(says_line(&r, "view: "));
 	views.votes = true;
 	view[0].fresh = view[1].fresh = true;
 	words[0][1] = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
 	words[1][1] = health_make(HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT, 1);
 	edge.majority =
 	        (struct majority){ .n_up = 1, .n_down = 1, .n_lost = 1, .word = words[0][1] };
-	assert_true(says(&r, "view: ams-1 at ams sees it up (ok)\n"
-	                     "view: fra-1 at fra sees it down (timeout), inconclusive\n"
-	                     "majority: 1 of 3 voting sites say down, 1 is lost: up\n"));
+	assert_true(says_line(&r, "view: ams-1 at ams sees it up (ok)\n"
+	                          "view: fra-1 at fra sees it down (timeout), inconclusive\n"
+	                          "majority: 1 of 3 voting sites say down, 1 is lost: up\n"));
 	assert_int_equal(edge.asked, 3); /* fra's, the last */
 	view[1].fresh = false;
 	edge.majority = (struct majority){ .n_down = 1, .n_lost = 0, .word = words[1][1] };
-	assert_true(says(&r, "fra-1 at fra sees it down (timeout), inconclusive, not fresh\n"
-	                     "majority: 1 of 1 voting site says down, 0 are lost: down\n"));
+	assert_true(says_line(&r, "fra-1 at fra sees it down (timeout), inconclusive, not fresh\n"
+	                          "majority: 1 of 1 voting site says down, 0 are lost: down\n"));
 	view[1].fresh = true;
 	words[1][1] = health_make(HEALTH_DOWN, HEALTH_MARK_RESTORED, HEALTH_REASON_TIMEOUT, 1);
 	words[0][1] = health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 1);
 	edge.majority.held = true;
 	edge.majority.n_lost = 2;
-	assert_true(
-	        says(&r, "ams-1 at ams sees it down (timeout), its check never succeeded there\n"));
-	assert_true(says(&r, "fra-1 at fra sees it down (timeout), from before a restart\n"));
-	assert_true(says(&r, "majority: 1 of 3 voting sites say down, 2 are lost (so the last "
-	                     "state stays): down\n"));
+	assert_true(says_line(
+	        &r, "ams-1 at ams sees it down (timeout), its check never succeeded there\n"));
+	assert_true(says_line(&r, "fra-1 at fra sees it down (timeout), from before a restart\n"));
+	assert_true(says_line(&r, "majority: 1 of 3 voting sites say down, 2 are lost (so the last "
+	                          "state stays): down\n"));
 	r.type = "AAAA";
-	(void)explained(&r, 0);
+	(void)explain_text(&r, 0);
 	assert_int_equal(edge.asked, 2);
 	at[1].n_addresses[1] = 0; /* what it does not have is not looked at */
 	r.type = "A";
-	(void)explained(&r, 0);
+	(void)explain_text(&r, 0);
 	assert_int_equal(edge.asked, 1);
 	at[1].n_addresses[1] = 1;
 }
 
 static void a_zone_that_is_not_as_its_file_is_named(void **state)
 {
-	struct explain_request r = question("ns.shop.test", "A");
+	struct explain_request r = make_request("ns.shop.test", "A");
 	struct image_zone *row = (struct image_zone *)(uintptr_t)image_zone(image, 0);
 
 	(void)state;
 	row->state = IMAGE_ZONE_EARLIER | IMAGE_ZONE_SIGNED;
-	assert_true(says(&r, "zone: shop.test, serial 7 (its file is bad now; this is an earlier "
-	                     "image)\n"));
+	assert_true(says_line(&r,
+	                      "zone: shop.test, serial 7 (its file is bad now; this is an earlier "
+	                      "image)\n"));
 	row->state = IMAGE_ZONE_SIGNED;
-	assert_true(
-	        says(&r, "zone: shop.test, serial 7 (signed, and served without signatures)\n"));
+	assert_true(says_line(
+	        &r, "zone: shop.test, serial 7 (signed, and served without signatures)\n"));
 	row->state = 0;
 }
 
 static void what_holds_drains_is_told(void **state)
 {
-	struct explain_request r = question("ns.shop.test", "A");
+	struct explain_request r = make_request("ns.shop.test", "A");
 
 	(void)state;
 	edge.n_ramps = 4;
@@ -315,35 +318,36 @@ static void what_holds_drains_is_told(void **state)
 	edge.ramps[1].how = RAMP_HELD_SITE;
 	edge.ramps[2].how = RAMP_HELD_CLOCK;
 	edge.ramps[3].how = RAMP_LATE;
-	assert_true(says(&r, "ramp: drain d1: expired, held: the site is not up as seen from "
-	                     "outside\nramp: drain d2: held by the clock\n"
-	                     "ramp: drain d3: behind its schedule\nzone: "));
-	assert_false(says(&r, "clock: "));
-	assert_false(says(&r, "d0"));
+	assert_true(says_line(&r, "ramp: drain d1: expired, held: the site is not up as seen from "
+	                          "outside\nramp: drain d2: held by the clock\n"
+	                          "ramp: drain d3: behind its schedule\nzone: "));
+	assert_false(says_line(&r, "clock: "));
+	assert_false(says_line(&r, "d0"));
 	assert_false(edge.clock_held);
 	edge.synchronised = false;
-	assert_true(says(&r, "clock: not synchronised: it holds the ramps of drains "
-	                     "(nodes[].clock)\n"));
+	assert_true(says_line(&r, "clock: not synchronised: it holds the ramps of drains "
+	                          "(nodes[].clock)\n"));
 	assert_true(edge.clock_held);
 	self.clock = MODEL_CLOCK_TRUSTED;
-	assert_false(says(&r, "clock: "));
+	assert_false(says_line(&r, "clock: "));
 	model.self = NULL;
-	assert_false(says(&r, "clock: "));
+	assert_false(says_line(&r, "clock: "));
 }
 
 static void what_was_kept_and_cannot_be_read_is_told(void **state)
 {
-	struct explain_request r = question("ns.shop.test", "A");
+	struct explain_request r = make_request("ns.shop.test", "A");
 	struct explanation *e = NULL;
 
 	(void)state;
-	assert_false(says(&r, "cannot be read"));
+	assert_false(says_line(&r, "cannot be read"));
 	edge.ramps_result = -EPROTO;
-	assert_true(says(&r, "ramp: the saved state of drains cannot be read (Protocol error)\n"));
+	assert_true(
+	        says_line(&r, "ramp: the saved state of drains cannot be read (Protocol error)\n"));
 	edge.ramps_result = 0;
 	edge.sites_result = -EACCES;
-	assert_true(
-	        says(&r, "site: the saved state of sites cannot be read (Permission denied)\n"));
+	assert_true(says_line(
+	        &r, "site: the saved state of sites cannot be read (Permission denied)\n"));
 	edge.ramps_result = -ENOMEM;
 	edge.n_observed = 0;
 	assert_int_equal(explain_dns(&dirs, &r, &e), -ENOMEM);
@@ -353,11 +357,11 @@ static void what_was_kept_and_cannot_be_read_is_told(void **state)
 
 static void the_page_of_health_is_looked_at_if_it_is_one(void **state)
 {
-	struct explain_request r = question("ns.shop.test", "A");
+	struct explain_request r = make_request("ns.shop.test", "A");
 
 	(void)state;
 	edge.header.alive_ms = 5000;
-	assert_false(says(&r, "health: "));
+	assert_false(says_line(&r, "health: "));
 	assert_ptr_equal(edge.seen.own, &edge.page_bytes);
 	assert_ptr_equal(edge.seen.own_page, &edge.page_bytes);
 	assert_int_equal(edge.seen.own_good_until_ms, 5000 + 5000);
@@ -365,10 +369,12 @@ static void the_page_of_health_is_looked_at_if_it_is_one(void **state)
 	assert_string_equal(edge.seen.run_dir, "/run");
 	assert_int_equal(edge.wall_clock_ms, T);
 	edge.page_bytes--;
-	assert_true(says(&r, "health: no health page: the health seen by this node is unknown\n"));
+	assert_true(
+	        says_line(&r, "health: no health page: the health seen by this node is unknown\n"));
 	assert_null(edge.seen.own);
 	edge.has_page = false;
-	assert_true(says(&r, "health: no health page: the health seen by this node is unknown\n"));
+	assert_true(
+	        says_line(&r, "health: no health page: the health seen by this node is unknown\n"));
 }
 
 static void what_cannot_be_explained_is_refused(void **state)
@@ -376,27 +382,27 @@ static void what_cannot_be_explained_is_refused(void **state)
 	static const struct zones_message line = { "z", "f", 7, ZONES_ERROR, "what" },
 	                                  file = { "", "g", 0, ZONES_SIGNED, "signed" },
 	                                  warning = { "z", "f", 8, ZONES_WARNING, "odd" };
-	struct explain_request r = question("a..b", "A");
+	struct explain_request r = make_request("a..b", "A");
 	struct explanation *e = NULL;
 
 	(void)state;
-	assert_string_equal(explained(&r, -EINVAL), "\n! not a domain name\n");
-	r = question("a.b", "NOTYPE");
-	assert_string_equal(explained(&r, -EINVAL), "\n! not a record type\n");
-	r = question("a..b", "NOTYPE");
-	assert_string_equal(explained(&r, -EINVAL), "\n! not a record type\n");
-	r = question("ns.shop.test", "A");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a domain name\n");
+	r = make_request("a.b", "NOTYPE");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a record type\n");
+	r = make_request("a..b", "NOTYPE");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! not a record type\n");
+	r = make_request("ns.shop.test", "A");
 	edge.load_result = -ENOENT;
 	assert_int_equal(explain_dns(&dirs, &r, &e), -ENOENT);
 	assert_null(e);
 	edge.load_result = -EINVAL;
 	edge.message = &line;
 	edge.n_messages = 1;
-	assert_string_equal(explained(&r, -EINVAL), "\n! f:7: what\n");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! f:7: what\n");
 	edge.message = &file;
-	assert_string_equal(explained(&r, -EINVAL), "\n! g: signed\n");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! g: signed\n");
 	edge.message = &warning;
-	assert_string_equal(explained(&r, -EINVAL), "\n");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n");
 	edge.message = &line;
 	edge.n_messages = ERROR_TEXTS_MAX + 1;
 	assert_int_equal(explain_dns(&dirs, &r, &e), -EINVAL);
@@ -407,10 +413,10 @@ static void what_cannot_be_explained_is_refused(void **state)
 	edge.n_messages = 1;
 	model.key_state = MODEL_KEY_NONE; /* which site a client gets is not known */
 	model.key_fault = "no key";
-	assert_string_equal(explained(&r, -EINVAL), "\n! f:7: what\n! no key\n");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! f:7: what\n! no key\n");
 	assert_int_equal(edge.n_freed, 1);
 	model.key_state = MODEL_KEY_KEPT;
-	assert_true(says(&r, "answer ns.shop.test. 60 IN A 192.0.2.1\n! f:7: what\n"));
+	assert_true(says_line(&r, "answer ns.shop.test. 60 IN A 192.0.2.1\n! f:7: what\n"));
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

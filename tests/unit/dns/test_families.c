@@ -75,7 +75,7 @@ static struct addr prefix_at(uint32_t i)
 	return i % 2 ? addr_from6(six) : addr_from4(four);
 }
 
-static struct steering_choice choose(struct world *w, const struct addr *client, bool ip4)
+static struct steering_choice choose_site(struct world *w, const struct addr *client, bool ip4)
 {
 	struct steering_key key = steering_key_of(client);
 
@@ -86,8 +86,8 @@ static struct steering_choice choose(struct world *w, const struct addr *client,
 /* Where a client's IPv6 and IPv4 answers lead. */
 static void choose_both(struct world *w, const struct addr *client, int32_t site[2])
 {
-	site[0] = choose(w, client, false).site;
-	site[1] = choose(w, client, true).site;
+	site[0] = choose_site(w, client, false).site;
+	site[1] = choose_site(w, client, true).site;
 }
 
 /* If one family of the chosen site fell, the other's clients would go elsewhere too. */
@@ -100,10 +100,10 @@ static void doubt_in_either_family_shortens_both_answers(void **state)
 
 		w->at[0].words[family] = health_make(HEALTH_UP, HEALTH_MARK_DOUBT, 0, 0);
 		for (int ip4 = 0; ip4 < 2; ip4++)
-			assert_int_equal(choose(w, &client, ip4).ttl_s, 5);
+			assert_int_equal(choose_site(w, &client, ip4).ttl_s, 5);
 		w->sites[0].n_addresses[family] = 0; /* that family has nothing there to fall */
 		for (int ip4 = 0; ip4 < 2; ip4++)
-			assert_int_equal(choose(w, &client, ip4).ttl_s, 60);
+			assert_int_equal(choose_site(w, &client, ip4).ttl_s, 60);
 		world_free(w);
 	}
 }
@@ -123,7 +123,7 @@ static void both_families_come_from_one_site_that_serves_both(void **state)
 		w->at[1].words[0] = DOWN;
 		choose_both(w, &client, now);
 		for (int ip4 = 0; ip4 < 2; ip4++) /* explain names it to its own clients alone */
-			assert_int_equal(choose(w, &client, ip4).halved, was[0] == 1 ? 2 : 0);
+			assert_int_equal(choose_site(w, &client, ip4).halved, was[0] == 1 ? 2 : 0);
 		assert_int_equal(was[0], was[1]);
 		assert_int_equal(now[0], now[1]);
 		assert_int_not_equal(now[0], 1);
@@ -134,12 +134,12 @@ static void both_families_come_from_one_site_that_serves_both(void **state)
 	assert_true(n_moved > PREFIXES / 50);
 	struct addr client = prefix_at(0);
 
-	for (uint32_t i = 0; choose(w, &client, true).halved != 2; i++)
+	for (uint32_t i = 0; choose_site(w, &client, true).halved != 2; i++)
 		client = prefix_at(i);
 	w->at[0].words[1] = DOWN; /* lon alone serves both now, its drain or not */
 	w->at[2].drained_ppm = 1000;
-	assert_int_equal(choose(w, &client, true).site, 2);
-	assert_int_equal(choose(w, &client, false).site, 2);
+	assert_int_equal(choose_site(w, &client, true).site, 2);
+	assert_int_equal(choose_site(w, &client, false).site, 2);
 	world_free(w);
 }
 
@@ -152,13 +152,13 @@ static void without_such_a_site_each_family_is_answered_alone(void **state)
 	for (size_t k = 0; k < SITES; k++)
 		w->at[k].words[1] = k == 1 ? UP : DOWN;
 	w->at[1].words[0] = DOWN;
-	assert_int_equal(choose(w, &client, true).site, 1);
-	assert_int_equal(choose(w, &client, false).candidates, 5);
+	assert_int_equal(choose_site(w, &client, true).site, 1);
+	assert_int_equal(choose_site(w, &client, false).candidates, 5);
 	w->at[1].words[0] = UP; /* now one serves both */
 	for (uint32_t i = 0; i < 100; i++) {
 		client = prefix_at(i);
-		assert_int_equal(choose(w, &client, true).site, 1);
-		assert_int_equal(choose(w, &client, false).site, 1);
+		assert_int_equal(choose_site(w, &client, true).site, 1);
+		assert_int_equal(choose_site(w, &client, false).site, 1);
 	}
 	world_free(w);
 }
@@ -170,9 +170,9 @@ static void a_site_of_one_family_serves_that_one(void **state)
 	struct addr client = prefix_at(5);
 
 	w->sites[1].n_addresses[0] = 0;
-	assert_int_equal(choose(w, &client, true).candidates, 7);
-	assert_int_equal(choose(w, &client, false).candidates, 5);
-	for (uint32_t i = 0; choose(w, &client, true).site != 1; i++)
+	assert_int_equal(choose_site(w, &client, true).candidates, 7);
+	assert_int_equal(choose_site(w, &client, false).candidates, 5);
+	for (uint32_t i = 0; choose_site(w, &client, true).site != 1; i++)
 		client = prefix_at(i); /* its clients still come by IPv4 */
 	w->at[0].words[0] = DOWN;
 	for (uint32_t i = 0; i < PREFIXES / 10; i++) {
@@ -194,20 +194,20 @@ static void a_new_site_waits_while_another_is_up(void **state)
 
 	w->at[1].unproven[0] = w->at[1].unproven[1] = true;
 	w->at[2].unproven[1] = true;
-	assert_int_equal(choose(w, &client, true).candidates, 1);
-	assert_int_equal(choose(w, &client, false).candidates,
+	assert_int_equal(choose_site(w, &client, true).candidates, 1);
+	assert_int_equal(choose_site(w, &client, false).candidates,
 	                 5); /* new in one family is not half down */
 	w->at[0].words[1] = DOWN;
-	assert_int_equal(choose(w, &client, true).class, STEERING_UNPROVEN);
-	assert_int_equal(choose(w, &client, true).candidates, 6);
+	assert_int_equal(choose_site(w, &client, true).class, STEERING_UNPROVEN);
+	assert_int_equal(choose_site(w, &client, true).candidates, 6);
 	w->service.fail_closed = true;
-	assert_int_equal(choose(w, &client, true).candidates, 6);
+	assert_int_equal(choose_site(w, &client, true).candidates, 6);
 	w->at[0].words[1] = UP;
 	w->at[0].drained_ppm = ALL; /* drained, but up */
-	assert_int_equal(choose(w, &client, true).class, STEERING_DRAINED);
-	assert_int_equal(choose(w, &client, true).candidates, 1);
+	assert_int_equal(choose_site(w, &client, true).class, STEERING_DRAINED);
+	assert_int_equal(choose_site(w, &client, true).candidates, 1);
 	w->at[1].forced_up = true;
-	assert_int_equal(choose(w, &client, true).candidates, 2);
+	assert_int_equal(choose_site(w, &client, true).candidates, 2);
 	world_free(w);
 }
 

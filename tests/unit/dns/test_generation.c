@@ -50,7 +50,7 @@ static struct proc_dirs dirs;
 static unsigned n_reports;
 static const char *digest = ""; /* of the zone's file, as the document has it */
 
-static void count(void *arg, const struct zones_message *m)
+static void count_message(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	print_message("    %s:%u: %s\n", m->file, m->line, m->text);
@@ -126,11 +126,11 @@ static int tear_down(void **state)
 	return system(command);
 }
 
-static int load(bool trust_cache, struct generation **out)
+static int load_generation(bool trust_cache, struct generation **out)
 {
 	const struct generation_how how = { .trust_cache = trust_cache,
 		                            .keep = true,
-		                            .report = count };
+		                            .report = count_message };
 
 	n_reports = 0;
 	return generation_load(&dirs, &how, out);
@@ -141,7 +141,7 @@ static void without_a_document_there_is_nothing(void **state)
 	struct generation *g = NULL;
 	(void)state;
 
-	assert_int_equal(load(true, &g), -ENOENT);
+	assert_int_equal(load_generation(true, &g), -ENOENT);
 	assert_null(g);
 	assert_int_equal(n_reports, 0);
 }
@@ -153,7 +153,7 @@ static void a_bad_zone_is_broken_when_nothing_is_kept(void **state)
 
 	write_document("www.shop.test");
 	write_text("zone", GOOD "www A 192.0.2.2\n");
-	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(load_generation(true, &g), 0);
 	assert_int_equal(n_reports, 1);
 	assert_int_equal(g->n_broken, 1);
 	generation_free(g);
@@ -165,7 +165,7 @@ static void half_a_document_is_refused(void **state)
 	(void)state;
 
 	write_text(PROC_EFFECTIVE_FILE, "schema = 1;\ncluster = {");
-	assert_int_equal(load(true, &g), -EINVAL);
+	assert_int_equal(load_generation(true, &g), -EINVAL);
 	assert_true(n_reports > 0);
 }
 
@@ -176,21 +176,21 @@ static void the_kept_image_serves_what_it_fits(void **state)
 
 	write_document("www.shop.test");
 	write_text("zone", GOOD);
-	assert_int_equal(load(true, &g), 0);
-	assert_true(g->made); /* compiled */
+	assert_int_equal(load_generation(true, &g), 0);
+	assert_true(g->compiled); /* compiled */
 	generation_free(g);
 
-	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(load_generation(true, &g), 0);
 	assert_true(g->mapped_bytes > 0 && !g->stale); /* mapped */
 	generation_free(g);
 
-	assert_int_equal(load(false, &g), 0);
-	assert_true(g->made); /* compiled when told so */
+	assert_int_equal(load_generation(false, &g), 0);
+	assert_true(g->compiled); /* compiled when told so */
 	generation_free(g);
 
 	write_text("zone", GOOD "more A 192.0.2.9\n");
-	assert_int_equal(load(true, &g), 0);
-	assert_true(g->made); /* the file has changed */
+	assert_int_equal(load_generation(true, &g), 0);
+	assert_true(g->compiled); /* the file has changed */
 	assert_int_equal(g->image->n_records, 5);
 	generation_free(g);
 }
@@ -209,17 +209,17 @@ static void a_file_that_changed_in_the_same_second_is_read(void **state)
 
 		write_text("zone", i ? GOOD "b A 192.0.2.8\n" : GOOD "b A 192.0.2.9\n");
 		assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-		assert_int_equal(load(true, &g), 0);
-		assert_true(g->made);
+		assert_int_equal(load_generation(true, &g), 0);
+		assert_true(g->compiled);
 		generation_free(g);
 	}
 	digest = "sha256:1"; /* and a document that means another file of that name */
 	write_document("www.shop.test");
-	assert_int_equal(load(true, &g), 0);
-	assert_true(g->made);
+	assert_int_equal(load_generation(true, &g), 0);
+	assert_true(g->compiled);
 	generation_free(g);
-	assert_int_equal(load(true, &g), 0);
-	assert_false(g->made);
+	assert_int_equal(load_generation(true, &g), 0);
+	assert_false(g->compiled);
 	generation_free(g);
 	digest = "";
 	write_text("zone", GOOD);
@@ -229,12 +229,12 @@ static void a_file_that_changed_in_the_same_second_is_read(void **state)
 static void a_bad_zone_is_taken_from_the_image_in_use(void **state)
 {
 	struct generation *g = NULL, *next = NULL;
-	struct generation_how how = { .keep = true, .report = count };
+	struct generation_how how = { .keep = true, .report = count_message };
 	(void)state;
 
 	write_document("www.shop.test");
 	write_text("zone", GOOD);
-	assert_int_equal(load(false, &g), 0);
+	assert_int_equal(load_generation(false, &g), 0);
 	write_text(GENERATION_IMAGE_FILE, "weirzone and nothing behind it");
 	write_text("zone", GOOD "h A 1.2.3\n");
 	how.earlier = g->image;
@@ -249,11 +249,11 @@ static void a_bad_zone_is_taken_from_the_image_in_use(void **state)
 static void the_key_in_use_stays_when_the_file_has_another(void **state)
 {
 	struct generation *g = NULL, *next = NULL;
-	struct generation_how how = { .keep = true, .report = count };
+	struct generation_how how = { .keep = true, .report = count_message };
 	(void)state;
 
 	write_document("www.shop.test");
-	assert_int_equal(load(false, &g), 0);
+	assert_int_equal(load_generation(false, &g), 0);
 	assert_int_equal(g->model->key_state, MODEL_KEY_GOOD);
 	write_text("hash.key", "ffeeddccbbaa99887766554433221100\n");
 	how.before = g->model;
@@ -262,7 +262,7 @@ static void the_key_in_use_stays_when_the_file_has_another(void **state)
 	assert_memory_equal(next->model->hash_key, g->model->hash_key, sizeof(g->model->hash_key));
 	generation_free(next);
 	generation_free(g);
-	assert_int_equal(load(false, &g), 0); /* a first one has none to keep */
+	assert_int_equal(load_generation(false, &g), 0); /* a first one has none to keep */
 	assert_int_equal(g->model->key_state, MODEL_KEY_NONE);
 	generation_free(g);
 	write_text("hash.key", "00112233445566778899aabbccddeeff\n");
@@ -281,21 +281,21 @@ static void a_kept_image_stands_in_for_bad_zones(void **state)
 
 	write_document("www.shop.test");
 	write_text("zone", GOOD);
-	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(load_generation(true, &g), 0);
 	generation_free(g);
 	write_text("zone", GOOD "www A 192.0.2.2\n");
 	for (int i = 0; i < 2;
 	     i++) { /* the image that is kept then serves, too, and is not trusted */
-		assert_int_equal(load(true, &g), 0);
+		assert_int_equal(load_generation(true, &g), 0);
 		assert_int_equal(g->n_earlier, 1);
 		assert_int_equal(only_zone(g)->state, IMAGE_ZONE_EARLIER);
 		assert_int_equal(only_zone(g)->n_records, 4);
-		assert_true(g->made);
+		assert_true(g->compiled);
 		assert_int_equal(n_reports, 1);
 		generation_free(g);
 	}
 	write_text("zone", GOOD);
-	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(load_generation(true, &g), 0);
 	assert_int_equal(only_zone(g)->state, 0);
 	generation_free(g);
 }
@@ -307,18 +307,18 @@ static void a_bad_zone_without_an_image_is_broken_and_nothing_else(void **state)
 
 	write_document("www.shop.test");
 	write_text("zone", GOOD);
-	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(load_generation(true, &g), 0);
 	generation_free(g);
 	/* the earlier image has records where the document has a dynamic name now */
 	write_document("ns.shop.test");
 	write_text("zone", "");
-	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(load_generation(true, &g), 0);
 	assert_int_equal(g->n_broken, 1);
 	assert_int_equal(only_zone(g)->state, IMAGE_ZONE_BROKEN);
 	generation_free(g);
 	write_text(GENERATION_IMAGE_FILE, "");
 	write_document("www.shop.test");
-	assert_int_equal(load(true, &g), 0);
+	assert_int_equal(load_generation(true, &g), 0);
 	assert_int_equal(only_zone(g)->state, IMAGE_ZONE_BROKEN);
 	generation_free(g);
 }
@@ -330,11 +330,11 @@ static void a_damaged_image_is_made_anew(void **state)
 
 	write_text("zone", GOOD);
 	write_text(GENERATION_IMAGE_FILE, "weirzone and nothing behind it");
-	assert_int_equal(load(true, &g), 0);
-	assert_true(g->made);
+	assert_int_equal(load_generation(true, &g), 0);
+	assert_true(g->compiled);
 	generation_free(g);
-	assert_int_equal(load(true, &g), 0);
-	assert_false(g->made);
+	assert_int_equal(load_generation(true, &g), 0);
+	assert_false(g->compiled);
 	size_t bytes = g->image->size_bytes;
 	generation_free(g);
 	for (size_t i = 1; i < 8; i++) { /* one byte of it is another */
@@ -350,8 +350,8 @@ static void a_damaged_image_is_made_anew(void **state)
 		assert_int_equal(fseek(f, (long)(bytes * i / 8), SEEK_SET), 0);
 		assert_int_equal(fputc(was ^ 4, f), was ^ 4);
 		assert_int_equal(fclose(f), 0);
-		assert_int_equal(load(true, &g), 0);
-		assert_true(g->made);
+		assert_int_equal(load_generation(true, &g), 0);
+		assert_true(g->compiled);
 		generation_free(g);
 	}
 }
@@ -364,13 +364,13 @@ static void zones_with_includes_are_always_read(void **state)
 	write_text("part", "inc A 192.0.2.7\n");
 	write_text("zone", GOOD "$INCLUDE part\n");
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(load(true, &g), 0);
-		assert_true(g->made);
+		assert_int_equal(load_generation(true, &g), 0);
+		assert_true(g->compiled);
 		generation_free(g);
 	}
 }
 
-static void observe(struct generation *g, const struct health_page *page)
+static void observe_page(struct generation *g, const struct health_page *page)
 {
 	const struct peer_health_input seen = { .own = page, .own_good_until_ms = 2, .now_ms = 1 };
 
@@ -390,27 +390,27 @@ static void verdicts_are_taken_from_the_page(void **state)
 
 	write_text("zone", GOOD);
 	assert_non_null(page);
-	assert_int_equal(load(true, &g), 0);
-	observe(g, page);
+	assert_int_equal(load_generation(true, &g), 0);
+	observe_page(g, page);
 	assert_int_equal(health_state(g->state->sites[1].words[1]), HEALTH_UNKNOWN);
 
 	assert_int_equal(health_set_targets(page, targets, COUNT(targets), 1), 0);
 	health_write(page, health_find_index(page, targets[0]), down);
-	observe(g, page);
+	observe_page(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	assert_int_equal(g->state->sites[1].words[0], 0);
 	assert_int_equal(g->state->sites[0].words[1], 0);
 
 	page->generation++; /* being laid out: what was seen stays */
 	health_write(page, health_find_index(page, targets[0]), 0);
-	observe(g, page);
+	observe_page(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	page->generation++;
-	observe(g, NULL); /* no page any more */
+	observe_page(g, NULL); /* no page any more */
 	assert_int_equal(g->state->sites[1].words[1], down);
 	assert_int_equal(health_set_targets(page, targets, 0, 2),
 	                 0); /* the target is gone: its last word stays */
-	observe(g, page);
+	observe_page(g, page);
 	assert_int_equal(g->state->sites[1].words[1], down);
 	generation_free(g);
 	free(page);
@@ -419,7 +419,7 @@ static void verdicts_are_taken_from_the_page(void **state)
 #define T 1000000000000
 
 /* Whether a step of that kind says that. */
-static bool says(const struct explanation *e, const char *what, const char *text)
+static bool says_text(const struct explanation *e, const char *what, const char *text)
 {
 	for (size_t i = 0; i < e->n_steps; i++)
 		if (strcmp(e->steps[i].what, what) == 0 && strstr(e->steps[i].text, text))
@@ -455,7 +455,7 @@ static void explain_tells_each_step(void **state)
 		request.type = cases[i].type;
 		assert_int_equal(explain_dns(&dirs, &request, &e), 0);
 		assert_string_equal(e->rcode, cases[i].rcode);
-		assert_true(says(e, cases[i].what, cases[i].text));
+		assert_true(says_text(e, cases[i].what, cases[i].text));
 		explain_free(e);
 	}
 	request.name = "a..b";

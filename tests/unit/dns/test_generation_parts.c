@@ -196,7 +196,7 @@ static void the_image_is_the_kept_one_a_new_one_or_none(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct generation g = { .model = &model,
-			                .place = &place,
+			                .steering = &place,
 			                .arena = arena_new(4096) };
 		struct generation_how how = { .trust_cache = cases[i].trust,
 			                      .report = take_report };
@@ -214,7 +214,7 @@ static void the_image_is_the_kept_one_a_new_one_or_none(void **state)
 		how.earlier = cases[i].earlier ? &in_use : NULL;
 		assert_int_equal(find_image(&g, &dirs, &how), cases[i].result);
 		assert_int_equal(g.stale, cases[i].served == 'S');
-		assert_int_equal(g.made, cases[i].served == 'C');
+		assert_int_equal(g.compiled, cases[i].served == 'C');
 		assert_int_equal(g.mapped_bytes, strchr("KS", cases[i].served) ? 128 : 0);
 		assert_true((g.image != NULL) == (cases[i].served != '-'));
 		assert_true(!!strstr(edge.calls, "compile") == (cases[i].served != 'K'));
@@ -232,7 +232,7 @@ static void the_image_is_the_kept_one_a_new_one_or_none(void **state)
 
 static void the_compiler_gets_all_zones_and_names(void **state)
 {
-	struct generation g = { .model = &model, .place = &place, .arena = arena_new(4096) };
+	struct generation g = { .model = &model, .steering = &place, .arena = arena_new(4096) };
 	struct generation_how how = { .keep = true, .report = take_report };
 
 	(void)state;
@@ -337,7 +337,9 @@ static void what_is_decided_follows_the_views(void **state)
 	uint64_t targets[] = { 100, 101, 102, 103, 104, 105 };
 	struct peer_health views = { .n_targets = 6, .targets = targets, .at = at };
 	struct steering_state *seen = calloc(1, sizeof(*seen) + 3 * sizeof(seen->sites[0]));
-	struct generation g = { .model = &model, .place = &place, .state = seen, .views = &views };
+	struct generation g = {
+		.model = &model, .steering = &place, .state = seen, .peer_health = &views
+	};
 	const struct peer_health_input now = { .now_ms = 99 };
 	const struct generation_time time = { .wall_clock_ms = 777, .clock_held = true };
 	static const struct {

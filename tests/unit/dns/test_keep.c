@@ -123,7 +123,7 @@ static void on_time(void *arg)
 }
 
 /* Let time pass for the loop. */
-static void pass(unsigned ms)
+static void pass_time(unsigned ms)
 {
 	struct loop_timer t = { .cb = on_time, .arg = server.loop };
 
@@ -201,7 +201,7 @@ static void a_full_disk_is_tried_again_and_leaves_what_was_kept(void **state)
 	assert_int_equal(records[0].generation, 3); /* the one before, whole */
 	assert_int_equal(count_files(), 2);         /* and no draft beside it */
 	for (uint64_t until_ms = clock_mono_ms() + 20000;
-	     server.keep.failed && clock_mono_ms() < until_ms; pass(50))
+	     server.keep.failed && clock_mono_ms() < until_ms; pass_time(50))
 		keep_tick(&server); /* nothing has changed since */
 	assert_false(server.keep.failed);
 	assert_int_equal(ramp_read(dirs.state, records), 1);

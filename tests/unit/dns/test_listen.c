@@ -26,11 +26,11 @@ static void each_address_has_a_socket_of_each_kind_for_each_thread(void **state)
 	assert_true(s.again_ms == 0 && s.drain_ms == 0);
 	listen_update(&s); /* nothing has changed */
 	assert_int_equal(count_fds(), n_fds_before + 12);
-	want(1);
+	want_addresses(1);
 	listen_update(&s);
 	assert_int_equal(s.n_listens, 1);
 	assert_int_equal(count_fds(), n_fds_before + 6);
-	wanted[0] = loopback(7); /* another one in its place */
+	wanted[0] = loopback_of(7); /* another one in its place */
 	listen_update(&s);
 	assert_int_equal(s.n_listens, 1);
 	assert_true(handed_is_bound(s.listens[0].fds[0][0], &wanted[0], SOCK_DGRAM));
@@ -45,7 +45,7 @@ static void send_some(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct sockaddr_storage to;
-		struct addr a = loopback(1);
+		struct addr a = loopback_of(1);
 		socklen_t length = addr_to_sockaddr(&a, PORT, &to);
 		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* a port of its own */
 
@@ -70,7 +70,7 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 
 	(void)state;
 	n_configured = 3;
-	want(1);
+	want_addresses(1);
 	listen_update(&s);
 	send_some(60);
 	for (unsigned k = 0; k < 3; k++)
@@ -104,10 +104,10 @@ static void one_address_with_too_many_is_drained_beside_others(void **state)
 {
 	(void)state;
 	n_configured = 2;
-	want(1);
+	want_addresses(1);
 	listen_update(&s);
 	n_configured = 1;
-	want(2);
+	want_addresses(2);
 	listen_update(&s);
 	assert_true(s.drain_ms > 0);
 	listen_tick(&s, s.drain_ms);
@@ -121,7 +121,7 @@ static void what_cannot_be_bound_stops_no_other_and_is_tried_again(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned kind = 0; kind < 2; kind++) {
-			other = occupy(&wanted[i], kinds[kind]);
+			other = occupy_port(&wanted[i], kinds[kind]);
 			listen_update(&s);
 			assert_int_equal(s.listens[i].n[kind], 0);
 			assert_int_equal(s.listens[i].n[!kind], 1);
@@ -147,7 +147,7 @@ static void a_port_that_was_in_use_can_be_bound_at_once(void **state)
 	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), server;
 
 	(void)state;
-	want(1);
+	want_addresses(1);
 	listen_update(&s);
 	assert_int_equal(connect(client, (struct sockaddr *)&to, length), 0);
 	server = accept4(s.listens[0].fds[1][0], NULL, NULL, SOCK_CLOEXEC);
@@ -178,10 +178,10 @@ static void what_was_bound_early_is_taken_and_the_rest_is_closed(void **state)
 static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_them(void **state)
 {
 	(void)state;
-	want(1);
+	want_addresses(1);
 	n_configured = 3;
-	hold(0, 2);
-	hold(1, 2);
+	hold_sockets(0, 2);
+	hold_sockets(1, 2);
 	listen_update(&s);
 	for (unsigned kind = 0; kind < 2; kind++) {
 		assert_int_equal(s.listens[0].n[kind],
@@ -201,8 +201,8 @@ static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_
 static void what_is_not_handed_down_of_an_address_is_bound(void **state)
 {
 	(void)state;
-	want(1);
-	hold(0, 1); /* of an older supervisor: UDP alone */
+	want_addresses(1);
+	hold_sockets(0, 1); /* of an older supervisor: UDP alone */
 	listen_update(&s);
 	assert_true(s.listens[0].n[0] == 1 && s.listens[0].n[1] == 1);
 	assert_int_equal(s.again_ms, 0);
@@ -211,9 +211,9 @@ static void what_is_not_handed_down_of_an_address_is_bound(void **state)
 static void more_than_are_wanted_are_read_until_they_may_go(void **state)
 {
 	(void)state;
-	want(1);
-	hold(0, 3);
-	hold(1, 1);
+	want_addresses(1);
+	hold_sockets(0, 3);
+	hold_sockets(1, 1);
 	listen_update(&s);
 	assert_int_equal(s.listens[0].n[0], 3);
 	assert_int_equal(n_crew, 1);
@@ -233,7 +233,7 @@ static void more_than_are_wanted_are_read_until_they_may_go(void **state)
 static void more_addresses_than_there_is_room_for_stop_none(void **state)
 {
 	(void)state;
-	want(SERVER_SOCKETS_MAX + 1);
+	want_addresses(SERVER_SOCKETS_MAX + 1);
 	listen_update(&s);
 	assert_int_equal(s.n_listens, SERVER_SOCKETS_MAX);
 	assert_int_equal(count_fds(), n_fds_before + 2 * SERVER_SOCKETS_MAX);
@@ -308,5 +308,5 @@ int main(void)
 
 	if (geteuid())
 		return 77;
-	return cmocka_run_group_tests_name("dns listen", tests, enter, NULL);
+	return cmocka_run_group_tests_name("dns listen", tests, enter_space, NULL);
 }

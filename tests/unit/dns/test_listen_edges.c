@@ -53,7 +53,7 @@ static void what_needs_rights_is_bound_before_they_are_dropped(void **state)
 static void as_many_addresses_are_bound_early_as_are_served(void **state)
 {
 	(void)state;
-	want(SERVER_SOCKETS_MAX + 1);
+	want_addresses(SERVER_SOCKETS_MAX + 1);
 	listen_early(&s);
 	assert_int_equal(s.n_early, 2 * SERVER_SOCKETS_MAX);
 	listen_close(&s); /* closes them, too */
@@ -117,7 +117,7 @@ static void a_failure_is_told_with_what_to_do(void **state)
 	};
 
 	(void)state;
-	want(1);
+	want_addresses(1);
 	n_configured = 2;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		logged[0] = '\0';
@@ -138,18 +138,18 @@ static void there_are_as_many_threads_as_some_address_has_sockets(void **state)
 {
 	(void)state;
 	n_configured = 3;
-	want(1);
-	hold(0, 1); /* the supervisor will open more: until then one thread is enough */
-	hold(1, 1);
+	want_addresses(1);
+	hold_sockets(0, 1); /* the supervisor will open more: until then one thread is enough */
+	hold_sockets(1, 1);
 	listen_update(&s);
 	assert_int_equal(n_crew, 1);
 	assert_string_equal(logged, "");
 	assert_int_equal(s.again_ms, 0);
-	want(2); /* another address, of our own, has three */
+	want_addresses(2); /* another address, of our own, has three */
 	listen_update(&s);
 	assert_int_equal(n_crew, 3);
 	assert_true(s.listens[0].n[0] == 1 && s.listens[1].n[0] == 3 && s.listens[1].n[1] == 3);
-	want(0);
+	want_addresses(0);
 	listen_update(&s);
 	assert_int_equal(n_crew, 1); /* never none */
 }
@@ -158,9 +158,9 @@ static void what_is_handed_down_later_is_taken_beside_the_first(void **state)
 {
 	(void)state;
 	n_configured = 2;
-	want(1);
-	hold(0, 1);
-	hold(1, 1);
+	want_addresses(1);
+	hold_sockets(0, 1);
+	hold_sockets(1, 1);
 	listen_update(&s);
 	int first = s.listens[0].fds[0][0];
 
@@ -175,7 +175,7 @@ static void what_is_handed_down_later_is_taken_beside_the_first(void **state)
 static void a_group_that_cannot_be_steered_is_told_and_served(void **state)
 {
 	(void)state;
-	want(1);
+	want_addresses(1);
 	steer_fails = (struct failure){ 1, EPERM };
 	listen_update(&s);
 	assert_string_equal(logged, "4 dns-steering-failed transport=tcp "
@@ -200,7 +200,7 @@ static void threads_are_chosen_for_the_cpus_that_are_allowed(void **state)
 static void one_address_goes_and_the_others_keep_their_sockets(void **state)
 {
 	(void)state;
-	want(4);
+	want_addresses(4);
 	listen_update(&s);
 	for (unsigned gone = 0; gone < 4; gone++) {
 		struct addr kept[4] = { wanted[0], wanted[1], wanted[2], wanted[3] };
@@ -209,14 +209,14 @@ static void one_address_goes_and_the_others_keep_their_sockets(void **state)
 		for (unsigned i = 0; i < 4; i++)
 			fds[i] = find_listen(&s, &kept[i])->fds[1][0];
 		wanted[gone] = kept[3]; /* the last moves into its place */
-		want(3);
+		want_addresses(3);
 		listen_update(&s);
 		assert_int_equal(s.n_listens, 3);
 		for (unsigned i = 0; i < 4; i++)
 			assert_true(i == gone || find_listen(&s, &kept[i])->fds[1][0] == fds[i]);
 		assert_int_equal(count_fds(), n_fds_before + 6);
 		memcpy(wanted, kept, sizeof(kept));
-		want(4);
+		want_addresses(4);
 		listen_update(&s);
 	}
 }
@@ -224,10 +224,10 @@ static void one_address_goes_and_the_others_keep_their_sockets(void **state)
 static void an_address_too_many_is_told(void **state)
 {
 	(void)state;
-	want(SERVER_SOCKETS_MAX);
+	want_addresses(SERVER_SOCKETS_MAX);
 	listen_update(&s);
 	assert_string_equal(logged, "");
-	want(SERVER_SOCKETS_MAX + 1);
+	want_addresses(SERVER_SOCKETS_MAX + 1);
 	listen_update(&s);
 	assert_string_equal(logged, "3 dns-listen-failed error=\"more than 64 addresses\"\n");
 }
@@ -237,7 +237,7 @@ static void all_addresses_are_drained_together(void **state)
 {
 	(void)state;
 	n_configured = 4;
-	want(3);
+	want_addresses(3);
 	listen_update(&s);
 	n_configured = 2;
 	listen_update(&s);
@@ -257,9 +257,9 @@ static void what_is_drained_is_given_back_by_its_place(void **state)
 {
 	(void)state;
 	n_configured = 3;
-	want(1);
-	hold(0, 3);
-	hold(1, 3);
+	want_addresses(1);
+	hold_sockets(0, 3);
+	hold_sockets(1, 3);
 	listen_update(&s);
 	n_configured = 1;
 	listen_update(&s);
@@ -269,7 +269,7 @@ static void what_is_drained_is_given_back_by_its_place(void **state)
 		assert_true(held[kind][0] >= 0);
 		assert_true(held[kind][1] < 0 && held[kind][2] < 0);
 	}
-	want(0); /* the address itself goes */
+	want_addresses(0); /* the address itself goes */
 	listen_update(&s);
 	assert_int_equal(n_forgotten, 6);
 	assert_true(held[0][0] < 0 && held[1][0] < 0);
@@ -344,5 +344,5 @@ int main(void)
 
 	if (geteuid())
 		return 77;
-	return cmocka_run_group_tests_name("dns listen edges", tests, enter, NULL);
+	return cmocka_run_group_tests_name("dns listen edges", tests, enter_space, NULL);
 }

@@ -38,7 +38,7 @@ static unsigned n_ready;
 static int take_result;
 static bool job_runs;
 
-static void note(char what)
+static void note_call(char what)
 {
 	size_t n = strlen(order);
 
@@ -74,7 +74,7 @@ static int fake_generation_load(const struct proc_dirs *dirs, const struct gener
 	}
 	g->model = calloc(1, sizeof(*g->model));
 	g->image = calloc(1, sizeof(*g->image));
-	g->place = calloc(1, sizeof(*g->place));
+	g->steering = calloc(1, sizeof(*g->steering));
 	g->n_earlier = loader.n_earlier;
 	g->n_broken = loader.n_broken;
 	g->stale = loader.stale;
@@ -89,19 +89,19 @@ static void fake_generation_free(struct generation *g)
 	loader.n_freed++;
 	free((void *)(uintptr_t)g->image);
 	free(g->model);
-	free(g->place);
+	free(g->steering);
 	free(g);
 }
 
 static void fake_observe(struct server *s, struct generation *g)
 {
 	assert_ptr_not_equal(s->now, g); /* before it is answered from */
-	note('o');
+	note_call('o');
 }
 
 static int fake_take(struct server *s, struct generation *made)
 {
-	note('t');
+	note_call('t');
 	if (take_result)
 		return take_result;
 	fake_generation_free(s->now);
@@ -112,13 +112,13 @@ static int fake_take(struct server *s, struct generation *made)
 static void fake_listen(struct server *s)
 {
 	assert_non_null(s->now);
-	note('l');
+	note_call('l');
 }
 
 static void fake_conditions(struct server *s)
 {
 	assert_false(s->load.running);
-	note('c');
+	note_call('c');
 }
 
 static void fake_ready(void)
@@ -208,30 +208,30 @@ static int tear_down(void **state)
 }
 
 /* Wait for the thread, and take what it made. */
-static void finish(void)
+static void finish_load(void)
 {
 	server_load_done(&s, s.load.event, 0);
 	assert_false(job_runs);
 }
 
-static void load(void)
+static void run_one_load(void)
 {
 	order[0] = '\0';
 	(void)server_load_start(&s, false);
-	finish();
+	finish_load();
 }
 
 static void what_is_loaded_is_looked_at_taken_and_listened_for(void **state)
 {
 	(void)state;
-	load();
+	run_one_load();
 	assert_string_equal(order, "otlc");
 	assert_non_null(s.now);
 	assert_int_equal(n_ready, 1);
 	assert_int_equal(s.load.finished, 1);
 	assert_true(n_good == 1 && n_bad == 0 && took_ms > 0);
 	assert_string_equal(server_load_error(&s), "");
-	load(); /* each document may listen elsewhere */
+	run_one_load(); /* each document may listen elsewhere */
 	assert_string_equal(order, "otlc");
 	assert_int_equal(n_ready, 1); /* the supervisor hears it once */
 	assert_int_equal(loader.n_freed, 1);
@@ -243,7 +243,7 @@ static void the_loader_gets_what_is_in_force(void **state)
 	const struct image *image;
 
 	(void)state;
-	load();
+	run_one_load();
 	assert_true(loader.how.trust_cache && loader.how.keep);
 	assert_null(loader.how.before);
 	assert_null(loader.how.earlier);
@@ -251,7 +251,7 @@ static void the_loader_gets_what_is_in_force(void **state)
 	model = s.now->model;
 	image = s.now->image;
 	loader.result = -EINVAL; /* so that they stay */
-	load();
+	run_one_load();
 	assert_ptr_equal(loader.how.before, model);
 	assert_ptr_equal(loader.how.earlier, image);
 	assert_int_equal(loader.how.key_wait_ms, 0);
@@ -265,13 +265,13 @@ static void a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer(void **st
 	assert_int_equal(server_load_start(&s, true), 2);  /* after the one that runs */
 	assert_int_equal(server_load_start(&s, false), 2); /* which does as well for this one */
 	pthread_mutex_unlock(&loader.gate);
-	finish();
+	finish_load();
 	assert_true(s.load.running);
-	finish();
+	finish_load();
 	assert_false(s.load.running);
 	assert_int_equal(loader.n_calls, 2);
 	assert_false(loader.how.trust_cache); /* the files were read */
-	load();
+	run_one_load();
 	assert_true(loader.how.trust_cache);
 	assert_int_equal(s.load.finished, 3);
 }
@@ -281,11 +281,11 @@ static void a_refused_document_leaves_what_is_served(void **state)
 	const struct generation *before;
 
 	(void)state;
-	load();
+	run_one_load();
 	before = s.now;
 	loader.result = -EINVAL;
 	loader.n_errors = 2;
-	load();
+	run_one_load();
 	assert_string_equal(order, "c"); /* and it is told at once */
 	assert_ptr_equal(s.now, before);
 	assert_string_equal(server_load_error(&s), strerror(EINVAL));
@@ -296,7 +296,7 @@ static void a_refused_document_leaves_what_is_served(void **state)
 	assert_string_equal(s.load.zones[1], "z.test");
 	loader.result = 0;
 	loader.n_errors = 0;
-	load();
+	run_one_load();
 	assert_int_equal(s.load.n_errors, 0); /* those of the document before are gone */
 	assert_null(s.load.errors[0]);
 	assert_string_equal(server_load_error(&s), "");
@@ -306,7 +306,7 @@ static void no_document_yet_is_no_failure(void **state)
 {
 	(void)state;
 	loader.result = -ENOENT;
-	load();
+	run_one_load();
 	assert_null(s.now);
 	assert_true(n_good == 0 && n_bad == 0);
 	assert_int_equal(s.load.last_result, -ENOENT);
@@ -317,12 +317,12 @@ static void zones_that_lack_are_a_failure_that_is_named(void **state)
 {
 	(void)state;
 	loader.n_earlier = 1;
-	load();
+	run_one_load();
 	assert_true(n_good == 0 && n_bad == 1);
 	assert_non_null(strstr(server_load_error(&s), "earlier image"));
 	loader.n_earlier = 0;
 	loader.n_broken = 1;
-	load();
+	run_one_load();
 	assert_true(n_good == 0 && n_bad == 2);
 	assert_non_null(strstr(server_load_error(&s), "SERVFAIL"));
 }
@@ -332,16 +332,16 @@ static void without_memory_the_one_before_stays_and_nothing_is_lost(void **state
 	const struct generation *before;
 
 	(void)state;
-	load();
+	run_one_load();
 	before = s.now;
 	take_result = -ENOMEM;
-	load();
+	run_one_load();
 	assert_ptr_equal(s.now, before);
 	assert_string_equal(order, "otc");
 	assert_string_equal(server_load_error(&s), strerror(ENOMEM));
 	assert_int_equal(loader.n_freed, 0);
 	take_result = 0;
-	load();
+	run_one_load();
 	assert_int_equal(loader.n_freed, 2); /* the one that was not taken, and the one before */
 }
 
@@ -351,7 +351,7 @@ static void more_mistakes_than_are_kept_are_counted(void **state)
 	loader.result = -EINVAL;
 	for (unsigned more = 0; more < 2; more++) {
 		loader.n_errors = SERVER_ERRORS_MAX + more;
-		load();
+		run_one_load();
 		assert_int_equal(s.load.n_errors, SERVER_ERRORS_MAX + more);
 		assert_non_null(s.load.errors[SERVER_ERRORS_MAX - 1]);
 	}
@@ -362,7 +362,7 @@ static void an_event_without_a_load_is_none(void **state)
 	uint64_t one = 1;
 
 	(void)state;
-	load();
+	run_one_load();
 	order[0] = '\0';
 	assert_int_equal(write(s.load.event, &one, sizeof(one)), sizeof(one));
 	server_load_done(&s, s.load.event, 0);
@@ -378,7 +378,7 @@ static void a_load_is_waited_for_at_the_end(void **state)
 	assert_false(s.load.running);
 	assert_int_equal(loader.n_calls, 1);
 	assert_int_equal(loader.n_freed, 1); /* what it made, and nobody took */
-	s.load.made = NULL;
+	s.load.loaded = NULL;
 }
 
 /* What was served before is served on, and the next request tries again. */
@@ -387,7 +387,7 @@ static void without_a_thread_a_load_is_done_and_has_failed(void **state)
 	const struct generation *before;
 
 	(void)state;
-	load();
+	run_one_load();
 	before = s.now;
 	no_thread = EAGAIN;
 	assert_int_equal(server_load_start(&s, true), 2);
@@ -397,7 +397,7 @@ static void without_a_thread_a_load_is_done_and_has_failed(void **state)
 	assert_ptr_equal(s.now, before);
 	assert_int_equal(loader.n_calls, 1);
 	no_thread = 0;
-	load();
+	run_one_load();
 	assert_string_equal(server_load_error(&s), "");
 	assert_int_equal(s.load.finished, 3);
 }
@@ -407,11 +407,11 @@ static void a_warning_is_no_mistake(void **state)
 	(void)state;
 	loader.level = ZONES_WARNING;
 	loader.n_errors = 3;
-	load();
+	run_one_load();
 	assert_int_equal(s.load.n_errors, 0);
 	assert_null(s.load.errors[0]);
 	loader.level = ZONES_SIGNED;
-	load();
+	run_one_load();
 	assert_int_equal(s.load.n_errors, 3);
 }
 
@@ -436,11 +436,11 @@ static void the_worst_is_said_of_a_load(void **state)
 		loader.stale = cases[i].stale;
 		loader.n_earlier = cases[i].n_earlier;
 		loader.n_broken = cases[i].n_broken;
-		load();
+		run_one_load();
 		assert_non_null(strstr(server_load_error(&s), cases[i].part));
 		assert_int_equal(!*server_load_error(&s), !*cases[i].part);
 		loader.result = -EACCES;
-		load();
+		run_one_load();
 		assert_string_equal(server_load_error(&s), strerror(EACCES));
 		loader.result = 0;
 	}
@@ -452,14 +452,14 @@ static void the_supervisor_hears_of_what_is_served_only(void **state)
 {
 	(void)state;
 	take_result = -ENOMEM;
-	load();
+	run_one_load();
 	assert_int_equal(n_ready, 0);
 	loader.result = -EINVAL;
 	take_result = 0;
-	load();
+	run_one_load();
 	assert_int_equal(n_ready, 0);
 	loader.result = 0;
-	load();
+	run_one_load();
 	assert_int_equal(n_ready, 1);
 }
 
@@ -467,15 +467,15 @@ static void the_supervisor_hears_of_what_is_served_only(void **state)
 static void the_time_of_a_load_is_counted(void **state)
 {
 	(void)state;
-	load();
+	run_one_load();
 	assert_int_equal(took_ms, 5);
 	loader.result = -EINVAL;
 	took_ms = 0;
-	load();
+	run_one_load();
 	assert_int_equal(took_ms, 5);
 	s.counters.stats = NULL; /* there is no page */
 	loader.result = 0;
-	load();
+	run_one_load();
 	assert_true(n_good == 1 && n_bad == 1);
 }
 

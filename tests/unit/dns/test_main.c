@@ -27,7 +27,7 @@ static int set_up(void **state)
 	fail_at = NEVER;
 	own_node = (struct model_node){ .clock = MODEL_CLOCK_SYNCHRONISED };
 	model = (struct model){ .self = &own_node };
-	generation = (struct generation){ .model = &model, .views = &views };
+	generation = (struct generation){ .model = &model, .peer_health = &views };
 	s.dirs = &places;
 	s.loop = (void *)&edge;
 	edge.server = &s;
@@ -242,7 +242,7 @@ static void signals_and_files_do_what_they_are_for(void **state)
 }
 
 /* Tick at a time. @return the calls */
-static const char *tick(uint64_t now_ms)
+static const char *tick_at(uint64_t now_ms)
 {
 	edge.now_ms = now_ms;
 	forget_calls();
@@ -255,15 +255,15 @@ static const char *tick(uint64_t now_ms)
 static void each_tick_does_all_in_order(void **state)
 {
 	(void)state;
-	assert_string_equal(tick(5000), "clock " PAGE "watch_page keep_tick listen:5000 timer ");
+	assert_string_equal(tick_at(5000), "clock " PAGE "watch_page keep_tick listen:5000 timer ");
 	assert_ptr_equal(edge.timer, &s.tick);
 	assert_int_equal(edge.timer_ms, 5100);
 	s.now = &generation;
-	assert_string_equal(tick(5100),
+	assert_string_equal(tick_at(5100),
 	                    "clock observe serving_publish keep_tick listen:5100 timer ");
 	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	assert_string_equal(tick(5200), "clock observe serving_publish keep_tick listen:5200 "
-	                                "alive:5200 server_conditions timer ");
+	assert_string_equal(tick_at(5200), "clock observe serving_publish keep_tick listen:5200 "
+	                                   "alive:5200 server_conditions timer ");
 	forget_calls();
 	edge.on_page(&s); /* health has changed: nothing waits for the tick */
 	assert_string_equal(calls, "observe serving_publish ");
@@ -277,35 +277,35 @@ static void the_page_of_health_is_looked_for_once_a_second(void **state)
 {
 	(void)state;
 	edge.page_bytes = sizeof(struct health_page) - 1; /* of another layout */
-	assert_non_null(strstr(tick(5000), PAGE "page_close "));
+	assert_non_null(strstr(tick_at(5000), PAGE "page_close "));
 	assert_null(s.health);
-	assert_null(strstr(tick(5999), PAGE));
-	assert_non_null(strstr(tick(6000), PAGE "page_close "));
+	assert_null(strstr(tick_at(5999), PAGE));
+	assert_non_null(strstr(tick_at(6000), PAGE "page_close "));
 	edge.page_bytes++;
 	fail_at = 2; /* the watch */
 	fail_how = -ENOMEM;
-	assert_non_null(strstr(tick(7000), PAGE "watch_page page_close "));
+	assert_non_null(strstr(tick_at(7000), PAGE "watch_page page_close "));
 	assert_null(s.health);
 	fail_at = 1; /* the page */
 	fail_how = -ENOENT;
-	assert_string_equal(tick(8000), "clock " PAGE "keep_tick listen:8000 timer ");
+	assert_string_equal(tick_at(8000), "clock " PAGE "keep_tick listen:8000 timer ");
 	fail_at = NEVER;
-	assert_null(strstr(tick(8999), PAGE));
-	assert_non_null(strstr(tick(9000), PAGE "watch_page "));
+	assert_null(strstr(tick_at(8999), PAGE));
+	assert_non_null(strstr(tick_at(9000), PAGE "watch_page "));
 	assert_non_null(s.health);
-	assert_null(strstr(tick(12000), PAGE)); /* it is there */
+	assert_null(strstr(tick_at(12000), PAGE)); /* it is there */
 }
 
 static void a_replaced_page_is_opened_again_and_its_places_forgotten(void **state)
 {
 	(void)state;
-	(void)tick(5000);
+	(void)tick_at(5000);
 	s.now = &generation;
 	edge.replaced = true;
-	assert_null(strstr(tick(5500), PAGE));
+	assert_null(strstr(tick_at(5500), PAGE));
 	/* the one before is not closed: the loop watches it */
-	assert_string_equal(tick(6000), "clock " PAGE "watch_page forget_own observe "
-	                                "serving_publish keep_tick listen:6000 timer ");
+	assert_string_equal(tick_at(6000), "clock " PAGE "watch_page forget_own observe "
+	                                   "serving_publish keep_tick listen:6000 timer ");
 }
 
 static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
@@ -317,12 +317,12 @@ static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
 	edge.header.alive_ms = 4000;
 	fail_at = 1; /* no page yet */
 	fail_how = -ENOENT;
-	(void)tick(5000);
+	(void)tick_at(5000);
 	assert_null(edge.seen_own);
 	assert_null(edge.seen_page);
 	assert_int_equal(edge.good_until_ms, 0);
 	fail_at = NEVER;
-	(void)tick(6000);
+	(void)tick_at(6000);
 	assert_ptr_equal(edge.seen_own, &edge.health);
 	assert_ptr_equal(edge.seen_page, &edge.health);
 	assert_int_equal(edge.good_until_ms, 4000 + 5000);
@@ -331,27 +331,27 @@ static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
 	assert_int_equal(edge.time.wall_clock_ms, 1234567);
 	assert_true(edge.time.clock_held);
 	edge.hold = WALL_CLOCK_RUNS;
-	(void)tick(6100);
+	(void)tick_at(6100);
 	assert_false(edge.time.clock_held);
 }
 
 static void a_clock_that_is_trusted_by_the_document_needs_no_server(void **state)
 {
 	(void)state;
-	(void)tick(1000);
+	(void)tick_at(1000);
 	assert_true(edge.trusted); /* no document yet: nothing is held */
 	s.now = &generation;
-	(void)tick(1100);
+	(void)tick_at(1100);
 	assert_false(edge.trusted);
 	own_node.clock = MODEL_CLOCK_TRUSTED;
-	(void)tick(1200);
+	(void)tick_at(1200);
 	assert_true(edge.trusted);
 	model.self = NULL; /* a document that does not name this node */
-	(void)tick(1300);
+	(void)tick_at(1300);
 	assert_true(edge.trusted);
 	edge.wall_clock_ms = 77;
 	edge.hold = WALL_CLOCK_UNSYNCHRONISED;
-	(void)tick(1400);
+	(void)tick_at(1400);
 	assert_int_equal(s.wall_clock_ms, 77);
 	assert_int_equal(s.clock, WALL_CLOCK_UNSYNCHRONISED);
 }
@@ -372,7 +372,7 @@ static void the_clock_is_counted_by_its_trouble(void **state)
 	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		edge.hold = cases[i].hold;
-		(void)tick(1000 + i);
+		(void)tick_at(1000 + i);
 		assert_int_equal(words[0], cases[i].held);
 		assert_int_equal(words[1], cases[i].stepped);
 		assert_int_equal(words[2], cases[i].unsynchronised);
@@ -386,8 +386,8 @@ static void conditions_are_stated_once_a_second(void **state)
 	(void)state;
 	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
 	s.conditions_ms = 5000;
-	assert_null(strstr(tick(5999), "conditions"));
-	assert_non_null(strstr(tick(6000), "server_conditions"));
+	assert_null(strstr(tick_at(5999), "conditions"));
+	assert_non_null(strstr(tick_at(6000), "server_conditions"));
 }
 
 /* Under weir run, which holds the sockets, a start again costs no query. */
@@ -395,18 +395,18 @@ static void without_counters_it_starts_again_when_there_is_room(void **state)
 {
 	(void)state;
 	edge.page_bytes = 0;
-	assert_null(strstr(tick(5000), "counters_open")); /* nobody would start it again */
+	assert_null(strstr(tick_at(5000), "counters_open")); /* nobody would start it again */
 	edge.supervised = true;
 	fail_at = 5; /* no room */
 	fail_how = -ENOSPC;
-	assert_string_equal(tick(6000), "clock " PAGE "page_close keep_tick listen:6000 "
-	                                "counters_open timer ");
+	assert_string_equal(tick_at(6000), "clock " PAGE "page_close keep_tick listen:6000 "
+	                                   "counters_open timer ");
 	fail_at = NEVER;
-	assert_null(strstr(tick(10999), "counters_open"));
-	assert_non_null(strstr(tick(11000), "counters_open counters_close loop_stop "));
+	assert_null(strstr(tick_at(10999), "counters_open"));
+	assert_non_null(strstr(tick_at(11000), "counters_open counters_close loop_stop "));
 	assert_null(s.counters.stats); /* it was only a try */
 	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	assert_null(strstr(tick(20000), "counters_open"));
+	assert_null(strstr(tick_at(20000), "counters_open"));
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

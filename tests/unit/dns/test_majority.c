@@ -303,8 +303,8 @@ static int tear_down(void **state)
 }
 
 /* What weir-mgmt does with an answer: @p node sees the VIP of lon in IPv4 as @p word. */
-static struct page *tell(const struct pages *p, const char *node, health_word word,
-                         uint64_t good_until_ms)
+static struct page *write_page(const struct pages *p, const char *node, health_word word,
+                               uint64_t good_until_ms)
 {
 	uint64_t target = health_target_service("web", "lon", true);
 	char path[PATH_MAX];
@@ -325,7 +325,7 @@ static struct page *tell(const struct pages *p, const char *node, health_word wo
 
 #define LON4 5 /* the third site's IPv4 */
 
-static struct majority look(struct pages *p, uint64_t now_ms)
+static struct majority read_majority(struct pages *p, uint64_t now_ms)
 {
 	const struct peer_health_input seen = {
 		.own = p->own, .own_good_until_ms = 100000, .run_dir = p->dir, .now_ms = now_ms
@@ -335,7 +335,7 @@ static struct majority look(struct pages *p, uint64_t now_ms)
 	return peer_health_of_target(p->v, LON4);
 }
 
-static void see(struct pages *p, health_word word)
+static void set_words(struct pages *p, health_word word)
 {
 	uint64_t target = health_target_service("web", "lon", true);
 
@@ -347,18 +347,20 @@ static void views_of_others_count_while_they_are_fresh(void **state)
 {
 	struct pages *p = *state;
 
-	see(p, DOWN);
-	assert_int_equal(health_state(look(p, 1000).word), HEALTH_UP); /* nobody else is known */
-	page_close(tell(p, "ams", DOWN, 9000));
-	page_close(tell(p, "lon", UP, 7000));
-	assert_int_equal(health_state(look(p, 2000).word), HEALTH_DOWN);
-	assert_int_equal(look(p, 2000).n_down, 2);
-	assert_int_equal(look(p, 7000).n_lost, 1); /* what is good until then is not good then */
-	assert_int_equal(health_state(look(p, 8000).word), HEALTH_DOWN);
-	assert_true(look(p, 9000).held);
-	page_close(tell(p, "lon", DOWN, 20000)); /* itself: one vote like any other */
-	page_close(tell(p, "ams", UP, 20000));
-	assert_int_equal(look(p, 10000).n_down, 2);
+	set_words(p, DOWN);
+	assert_int_equal(health_state(read_majority(p, 1000).word),
+	                 HEALTH_UP); /* nobody else is known */
+	page_close(write_page(p, "ams", DOWN, 9000));
+	page_close(write_page(p, "lon", UP, 7000));
+	assert_int_equal(health_state(read_majority(p, 2000).word), HEALTH_DOWN);
+	assert_int_equal(read_majority(p, 2000).n_down, 2);
+	assert_int_equal(read_majority(p, 7000).n_lost,
+	                 1); /* what is good until then is not good then */
+	assert_int_equal(health_state(read_majority(p, 8000).word), HEALTH_DOWN);
+	assert_true(read_majority(p, 9000).held);
+	page_close(write_page(p, "lon", DOWN, 20000)); /* itself: one vote like any other */
+	page_close(write_page(p, "ams", UP, 20000));
+	assert_int_equal(read_majority(p, 10000).n_down, 2);
 	assert_int_equal(peer_health_from_outside(p->v, LON4, &p->sites[2]).n_down, 1);
 	assert_int_equal(peer_health_from_outside(p->v, LON4, &p->sites[2]).n_up, 1);
 }
@@ -369,19 +371,19 @@ static void what_is_in_force_is_held_when_the_majority_is_lost(void **state)
 	struct decided d = { .known = true };
 
 	p->v->decided = &d;
-	see(p, DOWN);
-	page_close(tell(p, "ams", DOWN, 9000));
-	assert_int_equal(health_state(look(p, 1000).word), HEALTH_DOWN);
-	assert_int_equal(health_state(look(p, 9000).word),
+	set_words(p, DOWN);
+	page_close(write_page(p, "ams", DOWN, 9000));
+	assert_int_equal(health_state(read_majority(p, 1000).word), HEALTH_DOWN);
+	assert_int_equal(health_state(read_majority(p, 9000).word),
 	                 HEALTH_UP); /* it was up, for all that is kept */
 	decided_begin(&d);
 	decided_add(&d, health_target_service("web", "lon", true));
 	decided_end(&d, true);
-	assert_int_equal(health_state(look(p, 9000).word), HEALTH_DOWN);
-	see(p, UP);
-	assert_int_equal(health_state(look(p, 9000).word), HEALTH_DOWN);
-	page_close(tell(p, "lon", UP, 20000));
-	assert_int_equal(health_state(look(p, 10500).word), HEALTH_UP);
+	assert_int_equal(health_state(read_majority(p, 9000).word), HEALTH_DOWN);
+	set_words(p, UP);
+	assert_int_equal(health_state(read_majority(p, 9000).word), HEALTH_DOWN);
+	page_close(write_page(p, "lon", UP, 20000));
+	assert_int_equal(health_state(read_majority(p, 10500).word), HEALTH_UP);
 	p->v->decided = NULL;
 	decided_close(&d);
 }
@@ -391,12 +393,12 @@ static void with_two_sites_each_trusts_its_own_view(void **state)
 	struct pages *p = *state;
 
 	peer_health_exclude(p->v, 1); /* ams, by a person */
-	see(p, DOWN);
-	page_close(tell(p, "ams", UP, 9000));
-	page_close(tell(p, "lon", UP, 9000));
-	assert_int_equal(look(p, 2000).word, DOWN);
+	set_words(p, DOWN);
+	page_close(write_page(p, "ams", UP, 9000));
+	page_close(write_page(p, "lon", UP, 9000));
+	assert_int_equal(read_majority(p, 2000).word, DOWN);
 	peer_health_exclude(p->v, 0);
-	assert_int_equal(health_state(look(p, 2000).word), HEALTH_UP);
+	assert_int_equal(health_state(read_majority(p, 2000).word), HEALTH_UP);
 }
 
 static void sites_that_cannot_be_asked_are_counted(void **state)
@@ -406,9 +408,9 @@ static void sites_that_cannot_be_asked_are_counted(void **state)
 
 	assert_int_equal(s.n, 3);
 	assert_int_equal(s.n_heard, 0);
-	see(p, UP);
-	page_close(tell(p, "ams", UP, 9000));
-	look(p, 1000);
+	set_words(p, UP);
+	page_close(write_page(p, "ams", UP, 9000));
+	read_majority(p, 1000);
 	s = peer_health_sites(p->v);
 	assert_int_equal(s.n_heard, 2);
 	assert_int_equal(s.lost, 1 << 2);
@@ -427,16 +429,16 @@ static void a_site_is_heard_by_any_of_its_nodes(void **state)
 		p->nodes[2].site = &p->sites[0];
 		p->v = peer_health_new(&p->m, &p->p, p->arena);
 		assert_non_null(p->v);
-		see(p, UP);
-		page = tell(p, heard[i], UP, 9000);
-		look(p, 1000);
+		set_words(p, UP);
+		page = write_page(p, heard[i], UP, 9000);
+		read_majority(p, 1000);
 		struct peer_health_sites s = peer_health_sites(p->v);
 
 		assert_int_equal(s.n, 2);
 		assert_int_equal(s.n_heard, 2);
 		assert_int_equal(s.lost, 0);
 		page_close(page);
-		page_close(tell(p, heard[i], UP, 0)); /* no longer good */
+		page_close(write_page(p, heard[i], UP, 0)); /* no longer good */
 	}
 }
 
@@ -448,22 +450,24 @@ static void where_nobody_looks_the_site_speaks_for_itself(void **state)
 	struct model_service s = { .name = "web", .n_at = 3 };
 
 	p->v->what[2] = &s;
-	see(p, UNKNOWN);
-	page_close(tell(p, "ams", UNKNOWN, 9000));
-	page_close(tell(p, "lon", DOWN, 7000));
-	assert_int_equal(health_state(look(p, 1000).word),
+	set_words(p, UNKNOWN);
+	page_close(write_page(p, "ams", UNKNOWN, 9000));
+	page_close(write_page(p, "lon", DOWN, 7000));
+	assert_int_equal(health_state(read_majority(p, 1000).word),
 	                 HEALTH_DOWN); /* no check: its own pools */
-	assert_true(look(p, 8000).held);
+	assert_true(read_majority(p, 8000).held);
 	s.vip_check = &model_default_vip_check;
 	s.vip_check_from = MODEL_VIP_CHECK_GIVEN;
-	assert_int_equal(health_state(look(p, 1000).word), HEALTH_UP); /* one of three */
+	assert_int_equal(health_state(read_majority(p, 1000).word), HEALTH_UP); /* one of three */
 	s.vip_check_from = MODEL_VIP_CHECK_DEFAULT;
-	see(p, UNPROVEN);
-	assert_int_equal(health_state(look(p, 1000).word), HEALTH_UP); /* ams does not say so */
-	page_close(tell(p, "ams", UNPROVEN, 9000));
-	assert_int_equal(health_state(look(p, 2100).word), HEALTH_DOWN);
-	see(p, UP);
-	assert_int_equal(health_state(look(p, 2100).word), HEALTH_UP); /* one of three again */
+	set_words(p, UNPROVEN);
+	assert_int_equal(health_state(read_majority(p, 1000).word),
+	                 HEALTH_UP); /* ams does not say so */
+	page_close(write_page(p, "ams", UNPROVEN, 9000));
+	assert_int_equal(health_state(read_majority(p, 2100).word), HEALTH_DOWN);
+	set_words(p, UP);
+	assert_int_equal(health_state(read_majority(p, 2100).word),
+	                 HEALTH_UP); /* one of three again */
 	p->v->what[2] = NULL;
 }
 
@@ -475,27 +479,28 @@ static void a_new_vip_is_new_until_anybody_outside_has_seen_it_up(void **state)
 	struct pages *p = *state;
 	const struct model_site *lon = &p->sites[2], *fra = &p->sites[1];
 
-	see(p, NEW);
-	look(p, 1000);
+	set_words(p, NEW);
+	read_majority(p, 1000);
 	assert_true(peer_health_is_new(p->v, LON4, lon));
 	assert_false(peer_health_is_new(p->v, LON4, fra)); /* of the own site others must say so */
-	page_close(tell(p, "lon", UP, 9000));              /* by its own pools: not from outside */
-	look(p, 2000);
+	page_close(write_page(p, "lon", UP, 9000));        /* by its own pools: not from outside */
+	read_majority(p, 2000);
 	assert_true(peer_health_is_new(p->v, LON4, lon));
-	page_close(tell(p, "ams", NEW, 9000));
-	look(p, 3000);
+	page_close(write_page(p, "ams", NEW, 9000));
+	read_majority(p, 3000);
 	assert_true(peer_health_is_unproven(p->v, LON4, lon));
-	see(p, UNKNOWN);
-	look(p, 4000);
+	set_words(p, UNKNOWN);
+	read_majority(p, 4000);
 	assert_true(peer_health_is_new(p->v, LON4, lon));
-	look(p, 9500); /* who said so is not heard any more, and the own node says nothing */
+	read_majority(p,
+	              9500); /* who said so is not heard any more, and the own node says nothing */
 	assert_false(peer_health_is_new(p->v, LON4, lon));
-	see(p, NEW);
-	page_close(tell(p, "ams", UP, 12000));
-	look(p, 11000);
+	set_words(p, NEW);
+	page_close(write_page(p, "ams", UP, 12000));
+	read_majority(p, 11000);
 	assert_false(peer_health_is_new(p->v, LON4, lon));
 	assert_false(peer_health_is_unproven(p->v, LON4, lon));
-	look(p, 90000); /* it was seen: a lost view takes that not back */
+	read_majority(p, 90000); /* it was seen: a lost view takes that not back */
 	assert_false(peer_health_is_new(p->v, LON4, lon));
 }
 
@@ -505,33 +510,33 @@ static void a_page_that_is_none_is_not_believed(void **state)
 	char path[PATH_MAX];
 	FILE *f;
 
-	see(p, DOWN);
+	set_words(p, DOWN);
 	assert_int_equal(peer_page_path(p->dir, "ams", path), 0);
 	f = fopen(path, "w");
 	assert_non_null(f);
 	fputs("weirpage and nothing behind it", f);
 	fclose(f);
-	assert_int_equal(look(p, 1000).n_lost, 2);
-	page_close(tell(p, "ams", UP, 90000)); /* takes the file's place */
-	page_close(tell(p, "lon", UP, 90000));
-	assert_int_equal(look(p, 3000).n_up, 2);
+	assert_int_equal(read_majority(p, 1000).n_lost, 2);
+	page_close(write_page(p, "ams", UP, 90000)); /* takes the file's place */
+	page_close(write_page(p, "lon", UP, 90000));
+	assert_int_equal(read_majority(p, 3000).n_up, 2);
 	assert_int_equal(unlink(path), 0); /* mapped is mapped: the words stay */
-	assert_int_equal(look(p, 5000).n_up, 2);
+	assert_int_equal(read_majority(p, 5000).n_up, 2);
 }
 
 static void a_page_laid_out_anew_keeps_what_was_read(void **state)
 {
 	struct pages *p = *state;
-	struct page *page = tell(p, "ams", UP, 90000);
+	struct page *page = write_page(p, "ams", UP, 90000);
 	struct peer_page *view = page_payload(page);
 
-	see(p, DOWN);
-	page_close(tell(p, "lon", UP, 90000));
-	assert_int_equal(look(p, 1000).n_up, 2);
+	set_words(p, DOWN);
+	page_close(write_page(p, "lon", UP, 90000));
+	assert_int_equal(read_majority(p, 1000).n_up, 2);
 	view->health.generation |= 1;
 	memset(view->health.entries, 0, sizeof(view->health.entries));
 	page_publish(page);
-	assert_int_equal(look(p, 1100).n_up, 2);
+	assert_int_equal(read_majority(p, 1100).n_up, 2);
 	page_close(page);
 }
 

@@ -64,7 +64,7 @@ static const struct {
 	{ "\303\204", "02c38400", "\\195\\132" }, /* letters of ASCII alone are folded */
 };
 
-static void hex(const uint8_t *bytes, size_t n, char *out)
+static void write_hex(const uint8_t *bytes, size_t n, char *out)
 {
 	*out = '\0';
 	for (size_t i = 0; i < n; i++)
@@ -83,7 +83,7 @@ static void a_name_is_read_and_written_as_master_files_have_it(void **state)
 		assert_int_equal(err, names[i].wire ? 0 : -EINVAL);
 		if (err)
 			continue;
-		hex(name.lower, name.length, wire);
+		write_hex(name.lower, name.length, wire);
 		assert_string_equal(wire, names[i].wire);
 		assert_string_equal(name_text(name.lower, text),
 		                    names[i].again ? names[i].again : names[i].text);

@@ -61,7 +61,7 @@ static size_t fake_answer(struct dns_worker *w, const uint8_t *query, size_t len
 
 static int next_error; /* of the next recv() or send() */
 
-static bool fails(void)
+static bool fails_now(void)
 {
 	errno = next_error;
 	next_error = 0;
@@ -70,17 +70,17 @@ static bool fails(void)
 
 static ssize_t fake_recv(int fd, void *bytes, size_t n, int flags)
 {
-	return fails() ? -1 : recv(fd, bytes, n, flags);
+	return fails_now() ? -1 : recv(fd, bytes, n, flags);
 }
 
 static ssize_t fake_send(int fd, const void *bytes, size_t n, int flags)
 {
-	return fails() ? -1 : send(fd, bytes, n, flags);
+	return fails_now() ? -1 : send(fd, bytes, n, flags);
 }
 
 static ssize_t fake_recvmsg(int fd, struct msghdr *m, int flags)
 {
-	return fails() ? -1 : recvmsg(fd, m, flags);
+	return fails_now() ? -1 : recvmsg(fd, m, flags);
 }
 
 /* The private parts too. */
@@ -273,7 +273,7 @@ static void send_queries(unsigned n)
 		assert_int_equal(send(peer, "\0\2ab", 4, MSG_NOSIGNAL), 4);
 }
 
-static enum tcp_client_end serve(struct tcp_client *c, struct tcp_work *work)
+static enum tcp_client_end serve_share(struct tcp_client *c, struct tcp_work *work)
 {
 	*work = (struct tcp_work){ 0 };
 	return tcp_client_serve(&worker, c, &buffers, work);
@@ -289,10 +289,10 @@ static void an_end_that_was_announced_is_read(void **state)
 	send_queries(1);
 	shutdown(peer, SHUT_WR);
 	c.ended = true;
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_MORE);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_MORE);
 	assert_int_equal(n_answered, 1);
 	assert_true(work.progress);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_DONE);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_DONE);
 	close_client(&c);
 }
 
@@ -304,7 +304,7 @@ static void who_has_said_all_waits_for_an_event(void **state)
 
 	(void)state;
 	send_queries(2);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_false(c.readable);
 	assert_int_equal(work.n_queries, 2);
 	assert_int_equal(work.n_bytes, 8);
@@ -320,9 +320,9 @@ static void a_share_of_a_turn_has_an_end(void **state)
 
 	(void)state;
 	send_queries(CLIENT_QUERIES + 1);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_MORE);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_MORE);
 	assert_int_equal(work.n_queries, CLIENT_QUERIES);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_int_equal(work.n_queries, 1);
 	close_client(&c);
 }
@@ -334,17 +334,17 @@ static void half_a_query_is_kept_and_nonsense_ends_it(void **state)
 
 	(void)state;
 	assert_int_equal(send(peer, "\0\2a", 3, MSG_NOSIGNAL), 3);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_int_equal(n_answered, 0);
 	assert_false(work.progress);
 	assert_int_equal(send(peer, "b", 1, MSG_NOSIGNAL), 1);
 	c.readable = true;
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_int_equal(n_answered, 1);
 	is_good = false;
 	send_queries(1);
 	c.readable = true;
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_BAD);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_BAD);
 	is_good = true;
 	close_client(&c);
 }
@@ -361,10 +361,10 @@ static void what_interrupts_a_client_costs_it_nothing(void **state)
 		send_queries(1);
 		c.readable = true;
 		next_error = passing[i];
-		assert_int_equal(serve(&c, &work), i ? TCP_CLIENT_WAITS : TCP_CLIENT_MORE);
+		assert_int_equal(serve_share(&c, &work), i ? TCP_CLIENT_WAITS : TCP_CLIENT_MORE);
 		assert_int_equal(n_answered, i);
 		c.readable = true; /* after EAGAIN an event says so */
-		assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+		assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 		assert_int_equal(n_answered, i + 1);
 		assert_int_equal(recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT), 4);
 	}
@@ -376,7 +376,8 @@ static void what_interrupts_a_client_costs_it_nothing(void **state)
 		c.n_out = 4;
 		c.readable = c.waits = false;
 		next_error = errors[i];
-		assert_int_equal(serve(&c, &work), i == 2 ? TCP_CLIENT_DONE : TCP_CLIENT_WAITS);
+		assert_int_equal(serve_share(&c, &work),
+		                 i == 2 ? TCP_CLIENT_DONE : TCP_CLIENT_WAITS);
 		assert_int_equal(c.waits, i == 1); /* for an event: nothing is lost */
 		assert_int_equal(recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT), i == 0 ? 4 : -1);
 	}
@@ -384,7 +385,7 @@ static void what_interrupts_a_client_costs_it_nothing(void **state)
 }
 
 /* Say all to a server in pieces of @p piece bytes, and hear its answers. */
-static void talk(const uint8_t *said, size_t n, size_t piece)
+static void send_pieces(const uint8_t *said, size_t n, size_t piece)
 {
 	struct tcp_client c = make_client();
 	struct tcp_work work;
@@ -399,7 +400,7 @@ static void talk(const uint8_t *said, size_t n, size_t piece)
 			assert_int_equal(send(peer, said + at, part, MSG_NOSIGNAL), part);
 		at += part;
 		c.readable = true;
-		while (serve(&c, &work) == TCP_CLIENT_MORE)
+		while (serve_share(&c, &work) == TCP_CLIENT_MORE)
 			assert_true(work.n_queries <= CLIENT_QUERIES);
 		got = recv(peer, heard + n_heard, sizeof(heard) - n_heard, MSG_DONTWAIT);
 		n_heard += got > 0 ? (size_t)got : 0;
@@ -431,8 +432,8 @@ static void a_stream_may_be_cut_anywhere(void **state)
 	memset(said + n, 'l', 260);
 	n += 260;
 	for (size_t piece = 1; piece <= 70; piece++)
-		talk(said, n, piece);
-	talk(said, n, n);
+		send_pieces(said, n, piece);
+	send_pieces(said, n, n);
 }
 
 /* What waits to be sent is bounded: no more is answered until it has gone. */
@@ -444,12 +445,12 @@ static void answers_that_fill_the_buffer_are_sent_before_more_are_made(void **st
 	(void)state;
 	answer_more = TCP_OUT_SOFT / 2 - 2; /* with length and query half of it, and two bytes */
 	send_queries(6);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_MORE);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_MORE);
 	assert_int_equal(work.n_queries, 2);
 	assert_true(c.large);
 	answer_more = TCP_OUT_SOFT / 2 - 5; /* one byte less than half: a third one is begun */
 	n_answered = 0;
-	(void)serve(&c, &work);
+	(void)serve_share(&c, &work);
 	assert_int_equal(n_answered, 3);
 	answer_more = 0;
 	close_client(&c);
@@ -469,12 +470,12 @@ static void who_does_not_read_is_not_answered_more(void **state)
 	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	answer_more = 60000;
 	send_queries(1);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_true(c.waits && c.n_out > 0);
 	assert_false(work.progress);
 	send_queries(1);
 	c.readable = true;
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_int_equal(n_answered, 1);
 	while (heard < 60004 && turns++ < 1000) {
 		while ((got = recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
@@ -482,7 +483,7 @@ static void who_does_not_read_is_not_answered_more(void **state)
 		if (heard < 60004) {
 			c.waits = false; /* as an event says */
 			c.readable = false;
-			(void)serve(&c, &work);
+			(void)serve_share(&c, &work);
 		}
 	}
 	assert_int_equal(heard, 60004);
@@ -490,7 +491,7 @@ static void who_does_not_read_is_not_answered_more(void **state)
 	assert_true(work.progress);
 	answer_more = 0;
 	c.readable = true;
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_int_equal(n_answered, 2);
 	close_client(&c);
 }
@@ -504,13 +505,13 @@ static void nonsense_does_not_cost_what_came_before(void **state)
 
 	(void)state;
 	send_queries(1);
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_WAITS);
 	assert_int_equal(recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT), 4);
 	is_good = false;
 	send_queries(3);
 	c.readable = true;
 	n_answered = 0;
-	assert_int_equal(serve(&c, &work), TCP_CLIENT_BAD);
+	assert_int_equal(serve_share(&c, &work), TCP_CLIENT_BAD);
 	assert_int_equal(n_answered, 1); /* the rest is not even looked at */
 	assert_int_equal(recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
 	is_good = true;

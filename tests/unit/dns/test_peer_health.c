@@ -52,7 +52,8 @@ static void target_word(struct health_page *page, health_word word)
 }
 
 /* What weir-mgmt has of a node's view, in a page of @p more bytes than it needs. */
-static struct page *tell(const char *node, health_word word, uint64_t good_until_ms, size_t more)
+static struct page *write_page(const char *node, health_word word, uint64_t good_until_ms,
+                               size_t more)
 {
 	char path[PATH_MAX];
 	struct page *page;
@@ -78,7 +79,7 @@ static struct peer_health_input seen_at(uint64_t now_ms)
 		                           .now_ms = now_ms };
 }
 
-static struct majority look(uint64_t now_ms)
+static struct majority read_majority(uint64_t now_ms)
 {
 	const struct peer_health_input seen = seen_at(now_ms);
 
@@ -127,18 +128,18 @@ static int tear_down(void **state)
 
 static void a_page_that_was_made_again_is_read_from_its_beginning(void **state)
 {
-	struct page *page = tell("ams", UP, 90000, 0);
+	struct page *page = write_page("ams", UP, 90000, 0);
 	uint32_t epoch = page_epoch(page);
 
 	(void)state;
 	target_word(page_payload(w.own), UP);
-	(void)look(1000);
+	(void)read_majority(1000);
 	assert_int_equal(w.v->items[0].words[1], UP);
 	page_close(page);
-	page = tell("ams", DOWN, 90000,
-	            64); /* of another release; told as often as the one before */
+	page = write_page("ams", DOWN, 90000,
+	                  64); /* of another release; told as often as the one before */
 	assert_int_equal(page_epoch(page), epoch);
-	(void)look(2000);
+	(void)read_majority(2000);
 	assert_int_equal(w.v->items[0].words[1], DOWN);
 	page_close(page);
 }
@@ -153,7 +154,7 @@ static void a_page_that_is_too_small_is_none(void **state)
 	assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
 	                             sizeof(struct peer_page) - 8, &page),
 	                 0);
-	(void)look(1000);
+	(void)read_majority(1000);
 	assert_null(w.v->items[2].page);
 	page_close(page);
 }
@@ -167,7 +168,7 @@ static void a_damaged_page_takes_no_word_back(void **state)
 
 	(void)state;
 	target_word(page, DOWN);
-	(void)look(1000);
+	(void)read_majority(1000);
 	assert_int_equal(w.v->items[1].words[1], DOWN);
 	snprintf(path, sizeof(path), "%s/health.page", w.dir);
 	/* somebody writes zeros: its head, and a word of it; its layout is as it was */
@@ -176,7 +177,7 @@ static void a_damaged_page_takes_no_word_back(void **state)
 	assert_int_equal(fwrite(zeros, 1, sizeof(zeros), f), sizeof(zeros));
 	assert_int_equal(fclose(f), 0);
 	target_word(page, 0);
-	(void)look(1100);
+	(void)read_majority(1100);
 	assert_int_equal(w.v->items[1].words[1], DOWN);
 }
 
@@ -184,11 +185,11 @@ static void the_own_view_ages_with_its_writer(void **state)
 {
 	(void)state;
 	target_word(page_payload(w.own), DOWN);
-	page_close(tell("ams", UP, 90000, 0));
-	(void)look(4999);
+	page_close(write_page("ams", UP, 90000, 0));
+	(void)read_majority(4999);
 	assert_true(w.v->items[1].fresh);
 	assert_int_equal(peer_health_sites(w.v).n_heard, 2);
-	(void)look(5000);
+	(void)read_majority(5000);
 	assert_false(w.v->items[1].fresh);
 	assert_int_equal(peer_health_sites(w.v).n_heard, 1);
 	assert_int_equal(peer_health_sites(w.v).lost, 1 << 1 | 1 << 2 | 1 << 3);
@@ -200,10 +201,10 @@ static void a_site_that_was_taken_out_has_no_vote(void **state)
 
 	(void)state;
 	target_word(page_payload(w.own), DOWN);
-	page_close(tell("ams", DOWN, 90000, 0));
-	page_close(tell("lon", UP, 90000, 0));
-	page_close(tell("par", UP, 90000, 0));
-	m = look(1000);
+	page_close(write_page("ams", DOWN, 90000, 0));
+	page_close(write_page("lon", UP, 90000, 0));
+	page_close(write_page("par", UP, 90000, 0));
+	m = read_majority(1000);
 	assert_true(m.n_up == 2 && m.n_down == 2);
 	peer_health_exclude(w.v, 1 << 0);
 	m = peer_health_of_target(w.v, 1);
@@ -217,11 +218,13 @@ static void a_site_that_was_taken_out_has_no_vote(void **state)
 }
 
 /* What is decided of the target by @p g, with views as they were set. */
-static struct steering_site_state decide(struct decided *d, const struct model_override *o,
-                                         size_t n)
+static struct steering_site_state decide_site(struct decided *d, const struct model_override *o,
+                                              size_t n)
 {
 	struct steering_state *state = calloc(1, sizeof(*state) + sizeof(state->sites[0]));
-	struct generation g = { .model = &w.m, .place = &w.p, .state = state, .views = w.v };
+	struct generation g = {
+		.model = &w.m, .steering = &w.p, .state = state, .peer_health = w.v
+	};
 	const struct peer_health_input seen = { .own = page_payload(w.own),
 		                                .own_page = w.own,
 		                                .own_good_until_ms = 5000,
@@ -250,15 +253,16 @@ static void what_is_decided_is_settled_when_most_sites_are_heard(void **state)
 	(void)state;
 	target_word(page_payload(w.own), UP);
 	w.v->items[0].fresh = true; /* the own one, too */
-	(void)decide(&d, NULL, 0);
+	(void)decide_site(&d, NULL, 0);
 	assert_false(d.known);
 	w.v->items[2].fresh = true;
-	(void)decide(&d, NULL, 0);
+	(void)decide_site(&d, NULL, 0);
 	assert_true(d.known);
 	decided_close(&d);
 	w.v->items[0].fresh = w.v->items[2].fresh = false;
-	(void)decide(&d, out,
-	             2); /* two sites are left, and nobody votes: the own view is all there is */
+	(void)decide_site(
+	        &d, out,
+	        2); /* two sites are left, and nobody votes: the own view is all there is */
 	assert_true(d.known);
 	decided_close(&d);
 }
@@ -274,9 +278,9 @@ static void a_site_that_is_taken_out_has_no_vote_at_once(void **state)
 		w.v->items[i].fresh = true;
 		w.v->items[i].words[1] = i == 1 || i == 2 ? DOWN : UP;
 	}
-	assert_int_equal(health_state(decide(&d, NULL, 0).words[1]), HEALTH_UP);
+	assert_int_equal(health_state(decide_site(&d, NULL, 0).words[1]), HEALTH_UP);
 	assert_false(decided_is_down(&d, w.v->targets[1]));
-	assert_int_equal(health_state(decide(&d, out, 1).words[1]), HEALTH_DOWN);
+	assert_int_equal(health_state(decide_site(&d, out, 1).words[1]), HEALTH_DOWN);
 	assert_true(decided_is_down(&d, w.v->targets[1]));
 	decided_close(&d);
 }
@@ -318,9 +322,9 @@ static void a_new_site_proves_nothing_by_its_own_view(void **state)
 	target_word(page_payload(w.own), new);
 	w.v->items[0].fresh = true;
 	w.v->items[0].words[1] = UP;
-	assert_true(decide(NULL, NULL, 0).unproven[1]);
+	assert_true(decide_site(NULL, NULL, 0).unproven[1]);
 	w.v->items[2].words[1] = UP;
-	assert_false(decide(NULL, NULL, 0).unproven[1]);
+	assert_false(decide_site(NULL, NULL, 0).unproven[1]);
 }
 
 /* As many nodes as the schema allows; those of one site lie together, whatever their order. */

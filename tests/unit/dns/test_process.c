@@ -10,20 +10,20 @@ static void without_a_document_it_waits_and_blames_nothing(void **state)
 	char text[256];
 
 	(void)state;
-	start();
+	start_server();
 	WAIT_FOR(status_number("load.finished") == 1);
 	assert_true(status_is("serving", "false"));
 	assert_true(status_is("document", ""));
-	WAIT_FOR(condition("document-refused", "", NULL) == -1);
+	WAIT_FOR(find_condition("document-refused", "", NULL) == -1);
 	usleep(300000); /* nothing may be loaded in this time */
-	assert_int_equal(value(LOADS, "result=\"refused\""), 0); /* there was none to load */
-	assert_int_equal(value(LOADS, "result=\"ok\""), 0);
+	assert_int_equal(read_value(LOADS, "result=\"refused\""), 0); /* there was none to load */
+	assert_int_equal(read_value(LOADS, "result=\"ok\""), 0);
 	assert_int_equal(count_conditions("document-refused"), 0);
 	assert_string_equal(status_at("load.started", text), "1");
 	write_document(1, LISTEN_1, "");
 	WAIT_FOR(status_is("serving", "true"));
-	assert_int_equal(value(LOADS, "result=\"ok\""), 1);
-	assert_int_equal(stop(SIGTERM), 0);
+	assert_int_equal(read_value(LOADS, "result=\"ok\""), 1);
+	assert_int_equal(stop_server(SIGTERM), 0);
 }
 
 static void status_and_counters_tell_what_is_served(void **state)
@@ -35,7 +35,7 @@ static void status_and_counters_tell_what_is_served(void **state)
 	(void)state;
 	write_document(2, LISTEN_1 ", \"::1\"", "");
 	write_zone(1, 77, "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("serving", "true"));
 	assert_int_equal(status_number("version"), 7);
 	assert_true(status_is("zones", "[2]") && status_is("zones.0.name", "z0.test"));
@@ -47,36 +47,36 @@ static void status_and_counters_tell_what_is_served(void **state)
 	assert_true(status_is("names.0.sites.1.weight", "50"));
 	assert_true(status_is("names.0.sites.1.ipv6", "none"));
 	assert_true(status_is("load.error", "") && status_is("load.mistakes", "[0]"));
-	assert_int_equal(value("weir_dns_zone_serial", "zone=\"z1.test\""), 77);
-	assert_true(value("weir_dns_image_bytes", "") == status_number("image_bytes"));
-	assert_int_equal(value("weir_dns_image_stale", ""), 0);
-	assert_int_equal(value("weir_dns_threads", ""), status_number("threads"));
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
-	assert_int_equal(query("::1", "h.z1.test", 28), 0);
-	assert_int_equal(query("127.0.0.1", "nx.z0.test", 15), 3);
-	assert_int_equal(query("127.0.0.1", "h.other.test", 1), 5);
+	assert_int_equal(read_value("weir_dns_zone_serial", "zone=\"z1.test\""), 77);
+	assert_true(read_value("weir_dns_image_bytes", "") == status_number("image_bytes"));
+	assert_int_equal(read_value("weir_dns_image_stale", ""), 0);
+	assert_int_equal(read_value("weir_dns_threads", ""), status_number("threads"));
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
+	assert_int_equal(send_query("::1", "h.z1.test", 28), 0);
+	assert_int_equal(send_query("127.0.0.1", "nx.z0.test", 15), 3);
+	assert_int_equal(send_query("127.0.0.1", "h.other.test", 1), 5);
 	assert_int_equal(query_tcp("127.0.0.1", "h.z0.test", 1), 100);
 	assert_int_equal(query_tcp("::1", "h.z0.test", 99), 0);
-	WAIT_FOR(value(QUERIES, "transport=\"udp\"") == 4);
-	WAIT_FOR(value(QUERIES, "transport=\"tcp\"") == 2);
-	assert_int_equal(value(BY_TYPE, "type=\"a\""), 3);
-	assert_int_equal(value(BY_TYPE, "type=\"aaaa\""), 1);
-	assert_int_equal(value(BY_TYPE, "type=\"mx\""), 1);
-	assert_int_equal(value(BY_TYPE, "type=\"other\""), 1);
-	assert_int_equal(value(ANSWERS, "rcode=\"noerror\""), 4);
-	assert_int_equal(value(ANSWERS, "rcode=\"nxdomain\""), 1);
-	assert_int_equal(value(ANSWERS, "rcode=\"refused\""), 1);
-	WAIT_FOR(value("weir_dns_tcp_accepted_total", "") == 2);
-	WAIT_FOR(value("weir_dns_tcp_open", "") == 0);
-	WAIT_FOR(value("weir_dns_tcp_closed_total", "reason=\"client\"") == 2);
+	WAIT_FOR(read_value(QUERIES, "transport=\"udp\"") == 4);
+	WAIT_FOR(read_value(QUERIES, "transport=\"tcp\"") == 2);
+	assert_int_equal(read_value(BY_TYPE, "type=\"a\""), 3);
+	assert_int_equal(read_value(BY_TYPE, "type=\"aaaa\""), 1);
+	assert_int_equal(read_value(BY_TYPE, "type=\"mx\""), 1);
+	assert_int_equal(read_value(BY_TYPE, "type=\"other\""), 1);
+	assert_int_equal(read_value(ANSWERS, "rcode=\"noerror\""), 4);
+	assert_int_equal(read_value(ANSWERS, "rcode=\"nxdomain\""), 1);
+	assert_int_equal(read_value(ANSWERS, "rcode=\"refused\""), 1);
+	WAIT_FOR(read_value("weir_dns_tcp_accepted_total", "") == 2);
+	WAIT_FOR(read_value("weir_dns_tcp_open", "") == 0);
+	WAIT_FOR(read_value("weir_dns_tcp_closed_total", "reason=\"client\"") == 2);
 	fd = open_client("127.0.0.1", SOCK_DGRAM);
 	n = make_query("h.z0.test", 1, bytes);
 	assert_true(send(fd, bytes, 11, 0) == 11); /* no header */
 	bytes[2] |= 0x80;
 	assert_true(send(fd, bytes, n, 0) == (ssize_t)n); /* an answer */
 	close(fd);
-	WAIT_FOR(value("weir_dns_dropped_total", "reason=\"malformed\"") == 2);
-	assert_int_equal(value(QUERIES, "transport=\"udp\""), 4);
+	WAIT_FOR(read_value("weir_dns_dropped_total", "reason=\"malformed\"") == 2);
+	assert_int_equal(read_value(QUERIES, "transport=\"udp\""), 4);
 }
 
 static void requests_that_are_none_are_refused(void **state)
@@ -84,10 +84,10 @@ static void requests_that_are_none_are_refused(void **state)
 	static const char *const bad[] = { "{}", "[]", "{\"do\":1}", "{\"do\":\"stop\"}", "x" };
 
 	(void)state;
-	start();
+	start_server();
 	WAIT_FOR(status_number("load.finished") == 1);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		json_t *answer = ask(bad[i]);
+		json_t *answer = send_request(bad[i]);
 
 		assert_true(json_is_false(json_object_get(answer, "ok")));
 		assert_true(json_string_length(json_object_get(answer, "error")) > 0);
@@ -122,7 +122,7 @@ static void each_family_of_a_site_is_told_as_it_is_seen(void **state)
 	                             HEALTH_PAGE_LAYOUT, sizeof(struct health_page), &page),
 	                 0);
 	write_document(1, LISTEN_1, "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("serving", "true"));
 	assert_true(status_is("names.0.sites.0.ipv4", "unknown"));
 	show_health(page, "ams", doubt, up);
@@ -139,12 +139,12 @@ static void each_family_of_a_site_is_told_as_it_is_seen(void **state)
 	show_health(page, "fra", 0, down);
 	WAIT_FOR(status_is("names.0.sites.1.ipv4", "down"));
 	assert_true(status_is("names.0.sites.1.disabled", "false"));
-	assert_int_equal(query("127.0.0.1", "www.z0.test", 1), 100);
-	WAIT_FOR(value("weir_dns_placed_total", "service=\"web\",site=\"ams\"") == 1);
-	assert_int_equal(value("weir_dns_placed_total", "service=\"web\",site=\"fra\""), 0);
-	assert_int_equal(query("127.0.0.1", "www.z0.test", 28),
+	assert_int_equal(send_query("127.0.0.1", "www.z0.test", 1), 100);
+	WAIT_FOR(read_value("weir_dns_placed_total", "service=\"web\",site=\"ams\"") == 1);
+	assert_int_equal(read_value("weir_dns_placed_total", "service=\"web\",site=\"fra\""), 0);
+	assert_int_equal(send_query("127.0.0.1", "www.z0.test", 28),
 	                 100); /* none is up: all are given */
-	WAIT_FOR(value("weir_dns_placed_total", "service=\"web\",site=\"ams\"") == 2);
+	WAIT_FOR(read_value("weir_dns_placed_total", "service=\"web\",site=\"ams\"") == 2);
 	page_close(page);
 }
 
@@ -154,13 +154,13 @@ static void a_bad_zone_is_blamed_by_line_until_it_is_mended(void **state)
 
 	(void)state;
 	write_document(2, LISTEN_1, "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("serving", "true"));
 	write_zone(0, 2, "h2 CNAME h\nmx MX 1 h2\n"); /* a warning: no mistake */
-	reload();
+	reload_document();
 	assert_true(status_is("zones.0.serial", "2") && status_is("load.mistakes", "[0]"));
 	write_zone(0, 3, "h A 1.2.3\n");
-	reload();
+	reload_document();
 	assert_true(status_is("zones.0.state", "earlier") && status_is("zones.0.serial", "2"));
 	assert_true(status_is("zones.1.state", "served") && status_is("stale_image", "true"));
 	status_at("load.mistakes.0", text);
@@ -168,21 +168,22 @@ static void a_bad_zone_is_blamed_by_line_until_it_is_mended(void **state)
 	assert_true(status_is("load.mistakes", "[1]"));
 	status_at("load.error", text);
 	assert_non_null(strstr(text, "earlier image"));
-	assert_int_equal(condition("zones-refused", "z0.test", "zone0:6: "), CONDITION_DEGRADED);
+	assert_int_equal(find_condition("zones-refused", "z0.test", "zone0:6: "),
+	                 CONDITION_DEGRADED);
 	assert_int_equal(count_conditions("zones-refused"), 1);
-	assert_int_equal(value(LOADS, "result=\"ok\""), 2);
-	assert_int_equal(value(LOADS, "result=\"refused\""), 1);
-	assert_int_equal(value("weir_dns_image_stale", ""), 1);
+	assert_int_equal(read_value(LOADS, "result=\"ok\""), 2);
+	assert_int_equal(read_value(LOADS, "result=\"refused\""), 1);
+	assert_int_equal(read_value("weir_dns_image_stale", ""), 1);
 	write_zone(0, 4, "");
-	reload();
+	reload_document();
 	assert_true(status_is("zones.0.state", "served") && status_is("zones.0.serial", "4"));
 	assert_true(status_is("load.mistakes", "[0]") && status_is("load.error", ""));
 	assert_int_equal(count_conditions("zones-refused"), 0);
 	write_text(DIR_ "/state/effective.conf", "schema = 1; nonsense = 2;\n");
-	WAIT_FOR(condition("document-refused", "", "the one before is served") ==
+	WAIT_FOR(find_condition("document-refused", "", "the one before is served") ==
 	         CONDITION_DEGRADED);
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
-	take(2, LISTEN_1, "");
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
+	apply_document(2, LISTEN_1, "");
 	WAIT_FOR(count_conditions("document-refused") == 0);
 }
 
@@ -192,18 +193,19 @@ static void of_many_broken_zones_some_are_named_and_the_rest_is_counted(void **s
 	for (unsigned i = 1; i < ZONES_; i++)
 		write_zone(i, 1, "h A 1.2.3\n");
 	write_document(ZONES_, LISTEN_1, "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("serving", "true"));
 	WAIT_FOR(count_conditions("zones-refused") == 9);
-	assert_int_equal(condition("zones-refused", "", "3 more zones"), CONDITION_DEGRADED);
-	assert_int_equal(condition("zones-refused", "z1.test", "SERVFAIL"), CONDITION_DEGRADED);
-	assert_int_equal(query("127.0.0.1", "h.z1.test", 1), 2);
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
+	assert_int_equal(find_condition("zones-refused", "", "3 more zones"), CONDITION_DEGRADED);
+	assert_int_equal(find_condition("zones-refused", "z1.test", "SERVFAIL"),
+	                 CONDITION_DEGRADED);
+	assert_int_equal(send_query("127.0.0.1", "h.z1.test", 1), 2);
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
 	for (unsigned i = 9; i < ZONES_; i++)
 		write_zone(i, 1, "");
-	reload(); /* eight are left: all are named */
+	reload_document(); /* eight are left: all are named */
 	assert_int_equal(count_conditions("zones-refused"), 8);
-	assert_int_equal(condition("zones-refused", "", NULL), -1);
+	assert_int_equal(find_condition("zones-refused", "", NULL), -1);
 }
 
 static void without_a_good_zone_it_is_down(void **state)
@@ -212,15 +214,15 @@ static void without_a_good_zone_it_is_down(void **state)
 	write_zone(0, 1, "h A 1.2.3\n");
 	write_text(DIR_ "/conf/zone1", "");
 	write_document(2, LISTEN_1, "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("zones.1.state", "broken"));
-	WAIT_FOR(condition("zones-refused", "z0.test", "zone0:6: ") == CONDITION_DOWN);
-	assert_int_equal(condition("zones-refused", "z1.test", "SERVFAIL"), CONDITION_DOWN);
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 2);
+	WAIT_FOR(find_condition("zones-refused", "z0.test", "zone0:6: ") == CONDITION_DOWN);
+	assert_int_equal(find_condition("zones-refused", "z1.test", "SERVFAIL"), CONDITION_DOWN);
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 2);
 	write_zone(1, 1, "");
-	reload();
-	assert_int_equal(condition("zones-refused", "z0.test", NULL), CONDITION_DEGRADED);
-	assert_int_equal(condition("zones-refused", "z1.test", NULL), -1);
+	reload_document();
+	assert_int_equal(find_condition("zones-refused", "z0.test", NULL), CONDITION_DEGRADED);
+	assert_int_equal(find_condition("zones-refused", "z1.test", NULL), -1);
 }
 
 /* As weir-mgmt would; it may come at any time. */
@@ -241,25 +243,26 @@ static void the_key_for_clients_is_used_as_soon_as_it_is_there(void **state)
 	cluster_more = "placement = \"derived\";";
 	write_document(1, LISTEN_1, "");
 	assert_int_equal(unlink(DIR_ "/conf/hash.key"), 0); /* it may not be read */
-	start();
-	WAIT_FOR(condition(code, "weir-dns", file) == CONDITION_DEGRADED);
-	assert_int_equal(condition(code, "weir-dns", "clients may get another site"),
+	start_server();
+	WAIT_FOR(find_condition(code, "weir-dns", file) == CONDITION_DEGRADED);
+	assert_int_equal(find_condition(code, "weir-dns", "clients may get another site"),
 	                 CONDITION_DEGRADED);
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100); /* it answers all the same */
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1),
+	                 100); /* it answers all the same */
 	hand_key_over();
-	WAIT_FOR(condition(code, "weir-dns", NULL) == -1); /* by itself */
+	WAIT_FOR(find_condition(code, "weir-dns", NULL) == -1); /* by itself */
 	assert_int_equal(unlink(DIR_ "/state/" PLACEMENT_FILE), 0);
-	WAIT_FOR(condition(code, "weir-dns", "the key in use stays") == CONDITION_DEGRADED);
+	WAIT_FOR(find_condition(code, "weir-dns", "the key in use stays") == CONDITION_DEGRADED);
 	hand_key_over();
-	WAIT_FOR(condition(code, "weir-dns", NULL) == -1);
-	assert_int_equal(stop(SIGTERM), 0);
-	start(); /* as after a boot: both files are there */
+	WAIT_FOR(find_condition(code, "weir-dns", NULL) == -1);
+	assert_int_equal(stop_server(SIGTERM), 0);
+	start_server(); /* as after a boot: both files are there */
 	WAIT_FOR(status_is("serving", "true"));
-	assert_int_equal(condition(code, "weir-dns", NULL), -1);
+	assert_int_equal(find_condition(code, "weir-dns", NULL), -1);
 }
 
 /* Another server at the port. */
-static int occupy(const char *address, int type)
+static int occupy_port(const char *address, int type)
 {
 	struct sockaddr_storage to;
 	struct addr a;
@@ -278,35 +281,35 @@ static int occupy(const char *address, int type)
 static void an_address_that_cannot_be_served_is_told_and_tried_again(void **state)
 {
 	(void)state;
-	int udp = occupy("127.0.0.2", SOCK_DGRAM), tcp = occupy("127.0.0.3", SOCK_STREAM);
+	int udp = occupy_port("127.0.0.2", SOCK_DGRAM), tcp = occupy_port("127.0.0.3", SOCK_STREAM);
 
 	write_document(1, LISTEN_1 ", \"127.0.0.2\", \"127.0.0.3\"", "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("serving", "true"));
-	WAIT_FOR(condition("listen-failed", "127.0.0.2", "5399") == CONDITION_DEGRADED);
-	WAIT_FOR(condition("listen-failed", "127.0.0.3", "5399") == CONDITION_DEGRADED);
+	WAIT_FOR(find_condition("listen-failed", "127.0.0.2", "5399") == CONDITION_DEGRADED);
+	WAIT_FOR(find_condition("listen-failed", "127.0.0.3", "5399") == CONDITION_DEGRADED);
 	assert_int_equal(count_conditions("listen-failed"), 2);
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
-	assert_int_equal(query("127.0.0.3", "h.z0.test", 1), 100); /* by UDP */
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
+	assert_int_equal(send_query("127.0.0.3", "h.z0.test", 1), 100); /* by UDP */
 	close(tcp);
-	WAIT_FOR(condition("listen-failed", "127.0.0.3", NULL) == -1); /* by itself */
+	WAIT_FOR(find_condition("listen-failed", "127.0.0.3", NULL) == -1); /* by itself */
 	assert_int_equal(query_tcp("127.0.0.3", "h.z0.test", 1), 100);
 	write_document(1, "\"127.0.0.2\"", "");
-	WAIT_FOR(condition("listen-failed", "127.0.0.2", NULL) == CONDITION_DOWN);
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), -1); /* closed */
+	WAIT_FOR(find_condition("listen-failed", "127.0.0.2", NULL) == CONDITION_DOWN);
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), -1); /* closed */
 	close(udp);
 	WAIT_FOR(count_conditions("listen-failed") == 0);
-	assert_int_equal(query("127.0.0.2", "h.z0.test", 1), 100);
+	assert_int_equal(send_query("127.0.0.2", "h.z0.test", 1), 100);
 }
 
 static void both_families_may_be_served_at_any_address(void **state)
 {
 	(void)state;
 	write_document(1, "\"0.0.0.0\", \"::\"", "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("serving", "true"));
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
-	assert_int_equal(query("::1", "h.z0.test", 1), 100);
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
+	assert_int_equal(send_query("::1", "h.z0.test", 1), 100);
 	assert_int_equal(query_tcp("127.0.0.9", "h.z0.test", 1), 100);
 	assert_int_equal(query_tcp("::1", "h.z0.test", 1), 100);
 	usleep(1200000); /* a round of conditions */
@@ -319,26 +322,26 @@ static void threads_come_and_go_and_leave_no_descriptors(void **state)
 
 	(void)state;
 	write_document(1, LISTEN_1, "threads = 1;");
-	start();
+	start_server();
 	WAIT_FOR(status_is("threads", "1"));
 	usleep(500000); /* the first threads' descriptors are all open */
 	n_first = count_descriptors();
 	for (int i = 0; i < 2; i++) {
-		take(1, LISTEN_1, "threads = 3;");
+		apply_document(1, LISTEN_1, "threads = 3;");
 		WAIT_FOR(status_is("threads", "3"));
 		for (int k = 0; k < 20; k++)
-			assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
-		WAIT_FOR(value("weir_dns_threads", "") == 3);
-		take(1, LISTEN_1, "threads = 1;");
+			assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
+		WAIT_FOR(read_value("weir_dns_threads", "") == 3);
+		apply_document(1, LISTEN_1, "threads = 1;");
 		WAIT_FOR(status_is("threads", "1"));
-		assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
+		assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
 	}
 	WAIT_FOR((n_last = count_descriptors()) <= n_first);
 	assert_int_equal(n_last, n_first);
 	for (int i = 0; i < 5; i++)
-		reload(); /* nor do loads */
+		reload_document(); /* nor do loads */
 	WAIT_FOR(count_descriptors() == n_first);
-	assert_int_equal(stop(SIGTERM), 0);
+	assert_int_equal(stop_server(SIGTERM), 0);
 }
 
 static void a_load_that_is_asked_for_during_one_follows_it(void **state)
@@ -349,32 +352,32 @@ static void a_load_that_is_asked_for_during_one_follows_it(void **state)
 
 	(void)state;
 	write_document(1, LISTEN_1, "");
-	start();
+	start_server();
 	WAIT_FOR(status_is("serving", "true"));
 	f = fopen(DIR_ "/conf/zone0", "a");
 	assert_non_null(f);
 	for (unsigned i = 0; i < 100000; i++)
 		fprintf(f, "r%u A 10.0.%u.%u\n", i, i / 250 % 250, i % 250);
 	assert_int_equal(fclose(f), 0);
-	first = ask("{\"do\":\"zone-reload\"}");
-	second = ask("{\"do\":\"zone-reload\"}"); /* it may see another file */
+	first = send_request("{\"do\":\"zone-reload\"}");
+	second = send_request("{\"do\":\"zone-reload\"}"); /* it may see another file */
 	a = json_integer_value(json_object_get(first, "load"));
 	b = json_integer_value(json_object_get(second, "load"));
 	assert_int_equal(b, a + 1);
 	json_decref(first);
 	json_decref(second);
 	WAIT_FOR(status_number("load.finished") == b);
-	assert_int_equal(query("127.0.0.1", "r99999.z0.test", 1), 100);
+	assert_int_equal(send_query("127.0.0.1", "r99999.z0.test", 1), 100);
 	usleep(300000);                                     /* nothing may be loaded in this time */
 	assert_int_equal(status_number("load.started"), b); /* and none after that */
 	write_document(1, LISTEN_1, "");
 	WAIT_FOR(status_number("document") == (long long)number);
-	assert_int_equal(query("127.0.0.1", "h.z0.test", 1), 100);
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100);
 }
 
 int main(int argc, char **argv)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_document_it_waits_and_blames_nothing),
 		TEST(status_and_counters_tell_what_is_served),
@@ -393,5 +396,5 @@ int main(int argc, char **argv)
 	if (argc < 2 || geteuid())
 		return 77;
 	program = argv[1];
-	return cmocka_run_group_tests_name("dns process", tests, enter, NULL);
+	return cmocka_run_group_tests_name("dns process", tests, enter_space, NULL);
 }

@@ -20,7 +20,7 @@ static struct {
 	size_t n;
 } m;
 
-static void put(const void *bytes, size_t n)
+static void put_bytes(const void *bytes, size_t n)
 {
 	assert_true(m.n + n <= sizeof(m.bytes));
 	if (n)
@@ -28,40 +28,40 @@ static void put(const void *bytes, size_t n)
 	m.n += n;
 }
 
-static void put16(unsigned value)
+static void put_number(unsigned value)
 {
 	const uint8_t bytes[2] = { (uint8_t)(value >> 8), (uint8_t)value };
 
-	put(bytes, 2);
+	put_bytes(bytes, 2);
 }
 
 /* Header and the question "a.b. TYPE 28 CLASS 3". */
-static void begin(unsigned flags, unsigned n_answers, unsigned n_authorities, unsigned n_more)
+static void begin_query(unsigned flags, unsigned n_answers, unsigned n_authorities, unsigned n_more)
 {
 	m.n = 0;
-	put16(0x1234);
-	put16(flags);
-	put16(1);
-	put16(n_answers);
-	put16(n_authorities);
-	put16(n_more);
-	put("\1A\1b\0\0\34\0\3", 9);
+	put_number(0x1234);
+	put_number(flags);
+	put_number(1);
+	put_number(n_answers);
+	put_number(n_authorities);
+	put_number(n_more);
+	put_bytes("\1A\1b\0\0\34\0\3", 9);
 }
 
 static void put_opt(unsigned size, unsigned version, bool dnssec_ok, const void *options, size_t n)
 {
-	put("\0\0\51", 3);
-	put16(size);
-	put16(version);
-	put16(dnssec_ok ? 0x8000 : 0);
-	put16((unsigned)n);
-	put(options, n);
+	put_bytes("\0\0\51", 3);
+	put_number(size);
+	put_number(version);
+	put_number(dnssec_ok ? 0x8000 : 0);
+	put_number((unsigned)n);
+	put_bytes(options, n);
 }
 
 /* A record "x. A", no OPT. */
 static void put_record(void)
 {
-	put("\1x\0\0\1\0\1\0\0\0\5\0\4\1\2\3\4", 17);
+	put_bytes("\1x\0\0\1\0\1\0\0\0\5\0\4\1\2\3\4", 17);
 }
 
 /* Read @p n bytes of the message, and none behind. @return the code, NONE: no answer */
@@ -88,7 +88,7 @@ static void a_question_is_read_with_all_that_it_says(void **state)
 	struct query q;
 
 	(void)state;
-	begin(0x0110, 0, 0, 0);
+	begin_query(0x0110, 0, 0, 0);
 	assert_int_equal(read_all(&q), DNS_NOERROR);
 	assert_int_equal(q.id, 0x1234);
 	assert_int_equal(q.flags, 0x0110);
@@ -99,12 +99,12 @@ static void a_question_is_read_with_all_that_it_says(void **state)
 	assert_int_equal(q.class, 3);
 	assert_false(q.has_edns || q.has_subnet || q.wants_nsid || q.dnssec_ok);
 	assert_int_equal(q.udp_limit, 512);
-	begin(0, 0, 0, 1);
+	begin_query(0, 0, 0, 1);
 	put_opt(1000, 0, true, "\0\3\0\0", 4);
 	assert_int_equal(read_all(&q), DNS_NOERROR);
 	assert_true(q.has_edns && q.wants_nsid && q.dnssec_ok);
 	assert_int_equal(q.udp_limit, 1000);
-	begin(0, 0, 0, 0); /* nothing stays of the one before */
+	begin_query(0, 0, 0, 0); /* nothing stays of the one before */
 	assert_int_equal(read_all(&q), DNS_NOERROR);
 	assert_false(q.has_edns || q.wants_nsid || q.dnssec_ok);
 	assert_int_equal(q.udp_limit, 512);
@@ -124,7 +124,7 @@ static void flags_and_counts_are_judged_first(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		begin(cases[i].flags, 0, 0, 0);
+		begin_query(cases[i].flags, 0, 0, 0);
 		m.bytes[4] = (uint8_t)(cases[i].n_questions >> 8);
 		m.bytes[5] = (uint8_t)cases[i].n_questions;
 		assert_int_equal(read_all(&q), cases[i].rcode);
@@ -138,7 +138,7 @@ static void a_message_ends_where_it_ends(void **state)
 	size_t n;
 
 	(void)state;
-	begin(0, 0, 0, 2);
+	begin_query(0, 0, 0, 2);
 	put_record();
 	put_opt(1232, 0, false, "\0\10\0\7\0\1\30\0\300\0\2\0\3\0\1x", 16);
 	n = m.n;
@@ -146,7 +146,7 @@ static void a_message_ends_where_it_ends(void **state)
 		assert_int_equal(read_part(part, &q), part < 12 ? NONE : DNS_FORMERR);
 	assert_int_equal(read_all(&q), DNS_NOERROR);
 	assert_true(q.has_subnet && q.wants_nsid);
-	put("\0", 1);
+	put_bytes("\0", 1);
 	assert_int_equal(read_all(&q), DNS_FORMERR);
 }
 
@@ -171,7 +171,7 @@ static void sixteen_records_are_read_and_opt_in_the_last_section(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const unsigned *n = cases[i].n;
 
-		begin(0, n[0], n[1], n[2]);
+		begin_query(0, n[0], n[1], n[2]);
 		for (unsigned k = 0; k < n[0] + n[1] + n[2]; k++)
 			if (k == cases[i].at)
 				put_opt(1232, 0, false, NULL, 0);
@@ -193,7 +193,7 @@ static void a_client_takes_what_it_says_within_our_limits(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		begin(0, 0, 0, 1);
+		begin_query(0, 0, 0, 1);
 		put_opt(cases[i].said, 0, i & 1, NULL, 0);
 		assert_int_equal(read_all(&q), DNS_NOERROR);
 		assert_int_equal(q.udp_limit, cases[i].limit);
@@ -206,26 +206,26 @@ static void there_is_one_opt_of_the_root_in_version_0(void **state)
 	struct query q;
 
 	(void)state;
-	begin(0, 0, 0, 2);
+	begin_query(0, 0, 0, 2);
 	put_opt(1232, 0, false, NULL, 0);
 	put_opt(1232, 0, false, NULL, 0);
 	assert_int_equal(read_all(&q), DNS_FORMERR);
-	begin(0, 0, 0, 1);
+	begin_query(0, 0, 0, 1);
 	put_opt(1232, 1, false, "any", 3);
 	assert_int_equal(read_all(&q), DNS_BADVERS);
 	assert_true(q.has_edns);
-	begin(0, 0, 0, 1);
+	begin_query(0, 0, 0, 1);
 	put_opt(1232, 0x100, false, NULL, 0); /* an extended code means nothing in a query */
 	assert_int_equal(read_all(&q), DNS_NOERROR);
-	begin(0, 0, 0, 1);
-	put("\1x", 2); /* of the name x. */
+	begin_query(0, 0, 0, 1);
+	put_bytes("\1x", 2); /* of the name x. */
 	put_opt(1232, 0, false, NULL, 0);
 	assert_int_equal(read_all(&q), DNS_FORMERR);
-	begin(0, 0, 0, 1);
-	put("\300\14\0\51\4\0\0\0\0\0\0\0", 12); /* of the question's */
+	begin_query(0, 0, 0, 1);
+	put_bytes("\300\14\0\51\4\0\0\0\0\0\0\0", 12); /* of the question's */
 	assert_int_equal(read_all(&q), DNS_FORMERR);
-	begin(0, 0, 0, 1);
-	put("\300\14\0\1\0\1\0\0\0\5\0\0", 12); /* which other records may have */
+	begin_query(0, 0, 0, 1);
+	put_bytes("\300\14\0\1\0\1\0\0\0\5\0\0", 12); /* which other records may have */
 	assert_int_equal(read_all(&q), DNS_NOERROR);
 }
 
@@ -236,20 +236,20 @@ static void owners_of_records_have_255_bytes(void **state)
 
 	(void)state;
 	for (unsigned n = 126; n <= 130; n++) {
-		begin(0, 0, 0, 1);
+		begin_query(0, 0, 0, 1);
 		for (unsigned i = 0; i < n; i++)
-			put("\1x", 2);
-		put("\0\0\1\0\1\0\0\0\5\0\0", 11);
+			put_bytes("\1x", 2);
+		put_bytes("\0\0\1\0\1\0\0\0\5\0\0", 11);
 		if (n <= 127)
 			assert_int_equal(read_all(&q), DNS_NOERROR);
 		if (n > 128)
 			assert_int_equal(read_all(&q), DNS_FORMERR);
 	}
-	begin(0, 0, 0, 1);
-	put("\100", 1); /* a length over 63 is none */
+	begin_query(0, 0, 0, 1);
+	put_bytes("\100", 1); /* a length over 63 is none */
 	for (unsigned i = 0; i < 64; i++)
-		put("x", 1);
-	put("\0\0\1\0\1\0\0\0\5\0\0", 11);
+		put_bytes("x", 1);
+	put_bytes("\0\0\1\0\1\0\0\0\5\0\0", 11);
 	assert_int_equal(read_all(&q), DNS_FORMERR);
 }
 
@@ -273,7 +273,7 @@ static void options_lie_inside_their_record(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		begin(0, 0, 0, 2);
+		begin_query(0, 0, 0, 2);
 		put_opt(1232, 0, false, cases[i].options, cases[i].n);
 		put_record(); /* so that bytes follow that are not the options' */
 		assert_int_equal(read_all(&q), cases[i].rcode);
@@ -319,7 +319,7 @@ static void a_client_subnet_is_of_its_family_and_its_bits(void **state)
 		struct addr first, got;
 
 		memcpy(option + 4, cases[i].option, cases[i].n);
-		begin(0, 0, 0, 2);
+		begin_query(0, 0, 0, 2);
 		put_opt(1232, 0, false, option, 4 + cases[i].n);
 		put_record();
 		assert_int_equal(read_all(&q), cases[i].first ? DNS_NOERROR : DNS_FORMERR);
@@ -335,7 +335,7 @@ static void a_client_subnet_is_of_its_family_and_its_bits(void **state)
 		got = query_subnet_addr(&q.subnet);
 		assert_true(addr_equal(&first, &got));
 	}
-	begin(0, 0, 0, 1);
+	begin_query(0, 0, 0, 1);
 	put_opt(1232, 0, false, "\0\10\0\4\0\1\0\0\0\10\0\4\0\1\0\0", 16); /* two of them */
 	assert_int_equal(read_all(&q), DNS_FORMERR);
 }

@@ -77,12 +77,12 @@ static int tear_down(void **state)
 	return system(command);
 }
 
-static uint32_t level(const struct world *w)
+static uint32_t level_of(const struct world *w)
 {
 	return model_override_ppm(&w->o, ramps_time(&w->r, &w->o, w->wall_clock_ms));
 }
 
-static void step(struct world *w)
+static void step_world(struct world *w)
 {
 	const struct ramps_step_input in = { .model = &w->m,
 		                             .wall_clock_ms = w->wall_clock_ms,
@@ -94,7 +94,7 @@ static void step(struct world *w)
 	ramps_step_all(&w->r, &in);
 }
 
-static uint32_t distance(uint32_t a, uint32_t b)
+static uint32_t distance_of(uint32_t a, uint32_t b)
 {
 	return a > b ? a - b : b - a;
 }
@@ -103,29 +103,29 @@ static uint32_t distance(uint32_t a, uint32_t b)
 static void run_to(struct world *w, int64_t wall_clock_ms)
 {
 	while (w->wall_clock_ms < wall_clock_ms) {
-		uint32_t before = level(w);
+		uint32_t before = level_of(w);
 
 		w->wall_clock_ms += TICK;
 		w->now_ms += TICK;
-		step(w);
+		step_world(w);
 		if (w->o.over_ms &&
-		    distance(before, level(w)) > 1 + (uint64_t)1000000 * TICK * 9 / 8 / OVER)
-			fail_msg("from %u to %u in a tick", before, level(w));
+		    distance_of(before, level_of(w)) > 1 + (uint64_t)1000000 * TICK * 9 / 8 / OVER)
+			fail_msg("from %u to %u in a tick", before, level_of(w));
 	}
 }
 
 /* The process ends, and another begins @p later_ms afterwards. */
-static void restart(struct world *w, int64_t later_ms)
+static void restart_world(struct world *w, int64_t later_ms)
 {
 	assert_int_equal(ramp_write(w->dir, w->r.items, w->r.n), 0);
 	ramps_close(&w->r);
 	assert_int_equal(ramps_open(&w->r, w->dir), 0);
 	w->wall_clock_ms += later_ms;
 	w->now_ms += (uint64_t)later_ms;
-	step(w);
+	step_world(w);
 }
 
-static enum ramp_how how(const struct world *w)
+static enum ramp_how how_of(const struct world *w)
 {
 	return ramps_how(&w->r, &w->o);
 }
@@ -136,10 +136,10 @@ static void with_nothing_in_the_way_the_schedule_is_followed(void **state)
 
 	for (int64_t at = T - 900; at < UNTIL + OVER + 1000; at += 7 * TICK) {
 		run_to(w, at);
-		assert_int_equal(level(w), model_override_ppm(&w->o, w->wall_clock_ms));
-		assert_int_equal(how(w), RAMP_FREE);
+		assert_int_equal(level_of(w), model_override_ppm(&w->o, w->wall_clock_ms));
+		assert_int_equal(how_of(w), RAMP_FREE);
 	}
-	assert_int_equal(level(w), 0);
+	assert_int_equal(level_of(w), 0);
 }
 
 static void a_site_that_is_not_up_stays_drained_and_returns_by_its_ramp(void **state)
@@ -148,26 +148,26 @@ static void a_site_that_is_not_up_stays_drained_and_returns_by_its_ramp(void **s
 
 	w->up = false; /* which says nothing before `until` */
 	run_to(w, UNTIL - TICK);
-	assert_int_equal(level(w), 1000000);
-	assert_int_equal(how(w), RAMP_FREE);
+	assert_int_equal(level_of(w), 1000000);
+	assert_int_equal(how_of(w), RAMP_FREE);
 	run_to(w, UNTIL + 10 * OVER);
-	assert_int_equal(level(w), 1000000);
-	assert_int_equal(how(w), RAMP_HELD_SITE);
+	assert_int_equal(level_of(w), 1000000);
+	assert_int_equal(how_of(w), RAMP_HELD_SITE);
 	assert_int_equal(ramps_held(&w->r, RAMP_HELD_SITE), 1);
 	w->up = true;
 	run_to(w, UNTIL + 10 * OVER + OVER / 2);
-	assert_int_equal(how(w), RAMP_LATE);
-	assert_true(distance(level(w), 500000) < 5000);
+	assert_int_equal(how_of(w), RAMP_LATE);
+	assert_true(distance_of(level_of(w), 500000) < 5000);
 	w->up = false; /* on its way back it stops again */
 	run_to(w, UNTIL + 20 * OVER);
-	assert_true(distance(level(w), 500000) < 5000);
-	assert_int_equal(how(w), RAMP_HELD_SITE);
+	assert_true(distance_of(level_of(w), 500000) < 5000);
+	assert_int_equal(how_of(w), RAMP_HELD_SITE);
 	w->up = true;
 	run_to(w, UNTIL + 20 * OVER + OVER / 2 + 1000);
-	assert_int_equal(level(w), 0);
+	assert_int_equal(level_of(w), 0);
 	w->up = false; /* what has returned is no drain any more */
 	run_to(w, UNTIL + 21 * OVER);
-	assert_int_equal(level(w), 0);
+	assert_int_equal(level_of(w), 0);
 	assert_int_equal(w->r.n, 0);
 }
 
@@ -178,11 +178,11 @@ static void a_drain_without_a_ramp_is_held_too(void **state)
 	w->o.over_ms = 0;
 	w->up = false;
 	run_to(w, UNTIL + 5000);
-	assert_int_equal(level(w), 1000000);
-	assert_int_equal(how(w), RAMP_HELD_SITE);
+	assert_int_equal(level_of(w), 1000000);
+	assert_int_equal(how_of(w), RAMP_HELD_SITE);
 	w->up = true;
 	run_to(w, UNTIL + 5000 + TICK);
-	assert_int_equal(level(w), 0);
+	assert_int_equal(level_of(w), 0);
 }
 
 static void a_clock_that_is_not_to_be_trusted_holds_what_moves(void **state)
@@ -192,19 +192,19 @@ static void a_clock_that_is_not_to_be_trusted_holds_what_moves(void **state)
 	run_to(w, T + OVER / 4);
 	w->clock_held = true;
 	run_to(w, T + OVER);
-	assert_int_equal(level(w), 250000);
-	assert_int_equal(how(w), RAMP_HELD_CLOCK);
+	assert_int_equal(level_of(w), 250000);
+	assert_int_equal(how_of(w), RAMP_HELD_CLOCK);
 	w->clock_held = false;
 	run_to(w, T + OVER + OVER / 4);
-	assert_true(distance(level(w), 500000) < 5000);
-	assert_int_equal(how(w), RAMP_LATE);
+	assert_true(distance_of(level_of(w), 500000) < 5000);
+	assert_int_equal(how_of(w), RAMP_LATE);
 	run_to(w, T + 2 * OVER);
-	assert_int_equal(level(w), 1000000);
-	assert_int_equal(how(w), RAMP_FREE); /* it has caught up: the next turn is on time */
+	assert_int_equal(level_of(w), 1000000);
+	assert_int_equal(how_of(w), RAMP_FREE); /* it has caught up: the next turn is on time */
 	w->clock_held = true;
 	run_to(w, UNTIL + OVER);
-	assert_int_equal(level(w), 1000000); /* no return begins either */
-	assert_int_equal(how(w), RAMP_HELD_CLOCK);
+	assert_int_equal(level_of(w), 1000000); /* no return begins either */
+	assert_int_equal(how_of(w), RAMP_HELD_CLOCK);
 }
 
 static void a_clock_does_not_hold_what_takes_no_time(void **state)
@@ -214,8 +214,8 @@ static void a_clock_does_not_hold_what_takes_no_time(void **state)
 	w->o.over_ms = 0;
 	w->clock_held = true;
 	run_to(w, T + TICK);
-	assert_int_equal(level(w), 1000000);
-	assert_int_equal(how(w), RAMP_FREE);
+	assert_int_equal(level_of(w), 1000000);
+	assert_int_equal(how_of(w), RAMP_FREE);
 }
 
 static void no_step_of_the_clock_makes_a_level_jump(void **state)
@@ -225,15 +225,15 @@ static void no_step_of_the_clock_makes_a_level_jump(void **state)
 	run_to(w, T + OVER / 4);
 	w->wall_clock_ms += OVER / 2;
 	run_to(w, w->wall_clock_ms + 1000);
-	assert_true(distance(level(w), 260000) < 5000);
+	assert_true(distance_of(level_of(w), 260000) < 5000);
 	run_to(w, T + 3 * OVER);
-	assert_int_equal(level(w), 1000000);
+	assert_int_equal(level_of(w), 1000000);
 	run_to(w, UNTIL + OVER / 2);
 	w->wall_clock_ms -= OVER / 4;
 	run_to(w, w->wall_clock_ms + OVER / 8);
-	assert_int_equal(level(w), 500000); /* it waits for the clock */
+	assert_int_equal(level_of(w), 500000); /* it waits for the clock */
 	run_to(w, w->wall_clock_ms + OVER);
-	assert_int_equal(level(w), 0);
+	assert_int_equal(level_of(w), 0);
 }
 
 static void a_restart_goes_on_where_it_was(void **state)
@@ -241,23 +241,23 @@ static void a_restart_goes_on_where_it_was(void **state)
 	struct world *w = *state;
 
 	run_to(w, T + OVER / 2);
-	restart(w, OVER / 4); /* by the schedule, as the other nodes */
-	assert_int_equal(level(w), 750000);
+	restart_world(w, OVER / 4); /* by the schedule, as the other nodes */
+	assert_int_equal(level_of(w), 750000);
 	run_to(w, UNTIL - TICK);
 	w->up = false;
-	restart(w, 5 * OVER); /* it expired meanwhile, and is long past by the schedule */
-	assert_int_equal(level(w), 1000000);
-	assert_int_equal(how(w), RAMP_HELD_SITE);
-	restart(w, 5 * OVER);
-	assert_int_equal(level(w), 1000000);
+	restart_world(w, 5 * OVER); /* it expired meanwhile, and is long past by the schedule */
+	assert_int_equal(level_of(w), 1000000);
+	assert_int_equal(how_of(w), RAMP_HELD_SITE);
+	restart_world(w, 5 * OVER);
+	assert_int_equal(level_of(w), 1000000);
 	w->up = true;
 	run_to(w, w->wall_clock_ms + OVER / 2);
-	restart(w, 5 * OVER);
-	assert_true(distance(level(w), 500000) < 5000);
+	restart_world(w, 5 * OVER);
+	assert_true(distance_of(level_of(w), 500000) < 5000);
 	run_to(w, w->wall_clock_ms + OVER);
-	assert_int_equal(level(w), 0);
-	restart(w, 1000);
-	assert_int_equal(level(w), 0);
+	assert_int_equal(level_of(w), 0);
+	restart_world(w, 1000);
+	assert_int_equal(level_of(w), 0);
 }
 
 static void what_was_never_seen_goes_by_its_schedule(void **state)
@@ -266,13 +266,13 @@ static void what_was_never_seen_goes_by_its_schedule(void **state)
 
 	w->up = false;
 	w->wall_clock_ms = UNTIL + OVER / 2;
-	step(w);
-	assert_int_equal(level(w), 500000);
+	step_world(w);
+	assert_int_equal(level_of(w), 500000);
 	run_to(w, UNTIL + OVER);
-	assert_int_equal(level(w), 500000); /* and not towards a site that is not up */
-	w->o.generation = 2;                /* a person has changed it */
-	step(w);
-	assert_int_equal(level(w), 0);
+	assert_int_equal(level_of(w), 500000); /* and not towards a site that is not up */
+	w->o.generation = 2;                   /* a person has changed it */
+	step_world(w);
+	assert_int_equal(level_of(w), 0);
 	assert_int_equal(w->r.n, 0);
 }
 
@@ -283,21 +283,21 @@ static void others_than_drains_of_sites_have_no_ramp(void **state)
 	run_to(w, T + OVER / 2);
 	assert_int_equal(w->r.n, 1); /* in the middle of it, so that time alone ends nothing */
 	w->o.kind = MODEL_OVERRIDE_DISABLE;
-	step(w);
+	step_world(w);
 	assert_int_equal(w->r.n, 0);
 	w->o.kind = MODEL_OVERRIDE_DRAIN;
 	w->o.target = MODEL_TARGET_BACKEND;
-	step(w);
+	step_world(w);
 	assert_int_equal(w->r.n, 0);
 	w->o.target = MODEL_TARGET_SITE;
-	step(w);
+	step_world(w);
 	assert_int_equal(w->r.n, 1);
 	w->clock_held = true; /* nor does a hold outlive the drain that it holds */
 	run_to(w, w->wall_clock_ms + TICK);
-	assert_int_equal(how(w), RAMP_HELD_CLOCK);
+	assert_int_equal(how_of(w), RAMP_HELD_CLOCK);
 	w->o.ended = true;
-	assert_int_equal(how(w), RAMP_FREE);
-	step(w);
+	assert_int_equal(how_of(w), RAMP_FREE);
+	step_world(w);
 	assert_int_equal(w->r.n, 0);
 }
 
@@ -308,16 +308,16 @@ static void never_and_the_end_of_time_are_instants_too(void **state)
 	w->o.until_ms = MODEL_TIME_NEVER;
 	w->up = false;
 	run_to(w, T + 2 * OVER);
-	assert_int_equal(level(w), 1000000);
-	assert_int_equal(how(w), RAMP_FREE);
+	assert_int_equal(level_of(w), 1000000);
+	assert_int_equal(how_of(w), RAMP_FREE);
 	w->o = (struct model_override){ .id = "a",
 		                        .name = "ams",
 		                        .generation = 1,
 		                        .from_ms = INT64_MAX,
 		                        .over_ms = INT64_MAX,
 		                        .until_ms = INT64_MAX };
-	step(w);
-	assert_int_equal(level(w), 0);
+	step_world(w);
+	assert_int_equal(level_of(w), 0);
 }
 
 static void half_a_file_is_none(void **state)
@@ -357,7 +357,7 @@ static void half_a_file_is_none(void **state)
 	ramps_close(&w->r);
 	assert_int_equal(ramps_open(&w->r, w->dir), -EINVAL); /* without it, by the schedule */
 	run_to(w, T + OVER / 2);
-	assert_int_equal(level(w), 500000);
+	assert_int_equal(level_of(w), 500000);
 	assert_true(w->r.changed);
 	assert_int_equal(ramp_write(w->dir, w->r.items, w->r.n), 0);
 	assert_int_equal(ramp_read(w->dir, out), 1);
@@ -393,12 +393,12 @@ static void steps_between_two_ticks_take_nothing_from_a_ramp(void **state)
 	for (unsigned i = 0; i < OVER / TICK / 2; i++) {
 		w->wall_clock_ms += TICK;
 		w->now_ms += TICK / 2;
-		step(w);
+		step_world(w);
 		w->now_ms += TICK / 2;
-		step(w);
+		step_world(w);
 	}
-	assert_int_equal(how(w), RAMP_LATE);
-	assert_true(distance(level(w), 500000) < 5000);
+	assert_int_equal(how_of(w), RAMP_LATE);
+	assert_true(distance_of(level_of(w), 500000) < 5000);
 }
 
 static void a_late_ramp_is_written_once_a_second(void **state)
@@ -415,7 +415,7 @@ static void a_late_ramp_is_written_once_a_second(void **state)
 		run_to(w, w->wall_clock_ms + TICK);
 		n += w->r.changed;
 	}
-	assert_int_equal(how(w), RAMP_LATE);
+	assert_int_equal(how_of(w), RAMP_LATE);
 	assert_in_range(n, 19, 21);
 }
 
@@ -516,7 +516,7 @@ static void a_restart_takes_each_record_for_what_it_is_worth(void **state)
 			                              .how = cases[i].how };
 		w->r.n = 1;
 		w->wall_clock_ms = cases[i].wall_clock_ms;
-		step(w); /* the first: no time has passed */
+		step_world(w); /* the first: no time has passed */
 		assert_int_equal(w->r.n, 1);
 		assert_true(w->r.items[0].at_ms == cases[i].expected_ms);
 		assert_true(w->r.changed);

@@ -76,7 +76,7 @@ static void *fake_malloc(size_t n)
 static struct server s;
 static unsigned n_made;
 
-static struct generation *make(uint32_t drained_ppm)
+static struct generation *make_generation(uint32_t drained_ppm)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
@@ -105,7 +105,7 @@ static int tear_down(void **state)
 	return n_freed != n_made || n_words != 0 || s.replaced || s.serving;
 }
 
-static uint32_t drained(const struct dns_worker *w)
+static uint32_t drained_of(const struct dns_worker *w)
 {
 	return w->serving->state->sites[2].drained_ppm;
 }
@@ -117,15 +117,15 @@ static void a_thread_sees_one_state_from_beginning_to_end(void **state)
 	(void)state;
 	assert_false(serving_enter(first)); /* there is nothing yet */
 	serving_leave(first);
-	assert_int_equal(serving_install(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make_generation(1)), 0);
 	assert_true(serving_enter(last));
-	assert_int_equal(drained(last), 1);
+	assert_int_equal(drained_of(last), 1);
 	s.now->state->sites[2].drained_ppm = 2;
-	assert_int_equal(drained(last), 1);
+	assert_int_equal(drained_of(last), 1);
 	serving_publish(&s);
 	assert_true(serving_enter(first));
-	assert_int_equal(drained(first), 2);
-	assert_int_equal(drained(last), 1); /* it is read, so it is still there */
+	assert_int_equal(drained_of(first), 2);
+	assert_int_equal(drained_of(last), 1); /* it is read, so it is still there */
 	assert_non_null(s.replaced);
 	serving_leave(last);
 	serving_publish(&s);
@@ -140,11 +140,12 @@ static void what_has_not_changed_is_not_published_again(void **state)
 	const struct serving *was;
 
 	(void)state;
-	assert_int_equal(serving_install(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make_generation(1)), 0);
 	was = s.serving;
 	serving_publish(&s);
 	assert_ptr_equal(s.serving, was);
-	assert_int_equal(serving_install(&s, make(1)), 0); /* other zones, with the same state */
+	assert_int_equal(serving_install(&s, make_generation(1)),
+	                 0); /* other zones, with the same state */
 	assert_ptr_not_equal(s.serving, was);
 	assert_ptr_equal(s.serving->generation, s.now);
 }
@@ -154,23 +155,23 @@ static void a_generation_goes_when_its_last_reader_has_gone(void **state)
 	struct dns_worker *w = &s.workers[WORKERS_MAX]; /* of TCP */
 
 	(void)state;
-	assert_int_equal(serving_install(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make_generation(1)), 0);
 	assert_true(serving_enter(w));
 	s.now->state->sites[2].drained_ppm = 2;
 	serving_publish(&s); /* two states of one generation */
-	assert_int_equal(serving_install(&s, make(3)), 0);
+	assert_int_equal(serving_install(&s, make_generation(3)), 0);
 	assert_int_equal(n_zones_dropped, 1);
 	assert_int_equal(n_freed, 0);
-	assert_int_equal(drained(w), 1);
+	assert_int_equal(drained_of(w), 1);
 	serving_leave(w);
 	assert_true(serving_enter(w));
-	assert_int_equal(drained(w), 3);
+	assert_int_equal(drained_of(w), 3);
 	serving_publish(&s);
 	assert_int_equal(n_freed, 1);
 	assert_int_equal(n_dropped, 1); /* the words of services that have gone */
 	serving_leave(w);
 	for (uint32_t i = 0; i < 5; i++)
-		assert_int_equal(serving_install(&s, make(i)), 0);
+		assert_int_equal(serving_install(&s, make_generation(i)), 0);
 	serving_publish(&s);
 	assert_int_equal(n_freed, 6);
 	assert_int_equal(n_words, 1);
@@ -181,24 +182,24 @@ static void without_memory_the_state_before_is_answered_from(void **state)
 	struct dns_worker *w = &s.workers[1];
 
 	(void)state;
-	assert_int_equal(serving_install(&s, make(1)), 0);
+	assert_int_equal(serving_install(&s, make_generation(1)), 0);
 	no_memory = true;
 	s.now->state->sites[2].drained_ppm = 2;
 	serving_publish(&s);
 	assert_true(serving_enter(w));
-	assert_int_equal(drained(w), 1);
+	assert_int_equal(drained_of(w), 1);
 	serving_leave(w);
-	assert_int_equal(serving_install(&s, make(3)), 0); /* which nobody sees */
-	assert_int_equal(serving_install(&s, make(4)), 0);
+	assert_int_equal(serving_install(&s, make_generation(3)), 0); /* which nobody sees */
+	assert_int_equal(serving_install(&s, make_generation(4)), 0);
 	assert_int_equal(n_freed, 1); /* the one that was never published */
 	no_memory = false;
 	serving_publish(&s);
 	assert_true(serving_enter(w));
-	assert_int_equal(drained(w), 4);
+	assert_int_equal(drained_of(w), 4);
 	serving_leave(w);
 	assert_int_equal(n_freed, 2);
 	no_memory = true;
-	assert_int_equal(serving_install(&s, make(5)),
+	assert_int_equal(serving_install(&s, make_generation(5)),
 	                 0); /* and the end comes before memory does */
 }
 

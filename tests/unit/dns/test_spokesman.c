@@ -12,7 +12,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* A view whose time is @p since_s, by which it is known again. */
-static struct majority_node view(uint32_t site, const char *how, uint32_t since_s)
+static struct majority_node make_node(uint32_t site, const char *how, uint32_t since_s)
 {
 	bool down = how[1] == 'd';
 
@@ -44,7 +44,7 @@ static void the_word_is_that_of_the_best_view_that_agrees(void **state)
 		struct majority_node views[3];
 
 		for (uint32_t k = 0; k < 3; k++)
-			views[k] = view(k, cases[i].views[k], 100 + k + 1);
+			views[k] = make_node(k, cases[i].views[k], 100 + k + 1);
 		struct majority m = majority_of(views, 3, MAJORITY_WAS_UP);
 
 		if (health_since_s(m.word) != 100 + cases[i].by)

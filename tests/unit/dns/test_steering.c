@@ -70,7 +70,7 @@ static struct addr prefix_at(uint32_t i)
 	return i % 2 ? addr_from6(six) : addr_from4(four);
 }
 
-static struct steering_choice choose(struct world *w, const struct addr *client, bool ip4)
+static struct steering_choice choose_site(struct world *w, const struct addr *client, bool ip4)
 {
 	struct steering_key key = steering_key_of(client);
 
@@ -83,11 +83,11 @@ static void choose_all(struct world *w, int8_t *out)
 	for (uint32_t i = 0; i < PREFIXES; i++) {
 		struct addr client = prefix_at(i);
 
-		out[i] = (int8_t)choose(w, &client, true).site;
+		out[i] = (int8_t)choose_site(w, &client, true).site;
 	}
 }
 
-static size_t share(const int8_t *chosen, int8_t site)
+static size_t share_of(const int8_t *chosen, int8_t site)
 {
 	size_t n = 0;
 
@@ -115,9 +115,9 @@ static void shares_follow_the_weights(void **state)
 	w->sites[1].weight = 300;
 	w->sites[2].weight = 0;
 	choose_all(w, chosen);
-	assert_share(share(chosen, 0), 0.25);
-	assert_share(share(chosen, 1), 0.75);
-	assert_int_equal(share(chosen, 2), 0);
+	assert_share(share_of(chosen, 0), 0.25);
+	assert_share(share_of(chosen, 1), 0.75);
+	assert_int_equal(share_of(chosen, 2), 0);
 	world_free(w);
 }
 
@@ -133,7 +133,7 @@ static void a_gate_moves_its_fraction_and_nobody_twice(void **state)
 
 	choose_all(w, base);
 	memcpy(before, base, sizeof(base));
-	own = share(base, 0);
+	own = share_of(base, 0);
 	assert_share(own, 1.0 / SITES);
 	for (size_t s = 0; s < COUNT(steps); s++) {
 		size_t moved = 0, gained[SITES] = { 0 };
@@ -156,7 +156,7 @@ static void a_gate_moves_its_fraction_and_nobody_twice(void **state)
 		            3 * sqrt((double)moved) + 1);
 		memcpy(before, now, sizeof(now));
 	}
-	assert_int_equal(share(now, 0), 0);
+	assert_int_equal(share_of(now, 0), 0);
 	w->at[0].drained_ppm = 0;
 	choose_all(w, now);
 	assert_memory_equal(now, base, sizeof(base)); /* back: everybody is where he was */
@@ -199,7 +199,8 @@ static void ipv4_and_ipv6_answers_name_the_same_site(void **state)
 	for (uint32_t i = 0; i < 1000; i++) {
 		struct addr client = prefix_at(i);
 
-		assert_int_equal(choose(w, &client, true).site, choose(w, &client, false).site);
+		assert_int_equal(choose_site(w, &client, true).site,
+		                 choose_site(w, &client, false).site);
 	}
 	world_free(w);
 }
@@ -216,7 +217,7 @@ static void two_gates_at_once_still_answer(void **state)
 	w->at[0].drained_ppm = 500000;
 	w->at[1].drained_ppm = 500000;
 	choose_all(w, now);
-	assert_share(share(now, 0), 0.5);
+	assert_share(share_of(now, 0), 0.5);
 	for (size_t i = 0; i < PREFIXES; i++) {
 		assert_in_range(now[i], 0, 1);
 		moved += now[i] != base[i];
@@ -366,7 +367,7 @@ static void the_first_class_that_is_not_empty_answers(void **state)
 			w->at[k].disabled = c->disabled[k];
 			w->at[k].forced_up = c->forced[k];
 		}
-		struct steering_choice choice = choose(w, &client, true);
+		struct steering_choice choice = choose_site(w, &client, true);
 
 		assert_int_equal(choice.class, c->class);
 		assert_int_equal(choice.candidates, c->candidates);
@@ -387,7 +388,7 @@ static void without_weight_a_site_serves_when_nobody_else_can(void **state)
 
 	w->sites[2].weight = 0;
 	w->at[0].words[1] = w->at[1].words[1] = DOWN;
-	assert_int_equal(choose(w, &client, true).site, 2);
+	assert_int_equal(choose_site(w, &client, true).site, 2);
 	world_free(w);
 }
 
@@ -399,15 +400,15 @@ static void failover_goes_in_order(void **state)
 
 	w->name.policy = MODEL_POLICY_FAILOVER;
 	choose_all(w, chosen);
-	assert_int_equal(share(chosen, 0), PREFIXES);
+	assert_int_equal(share_of(chosen, 0), PREFIXES);
 	w->at[0].words[1] = DOWN;
 	choose_all(w, chosen);
-	assert_int_equal(share(chosen, 1), PREFIXES);
+	assert_int_equal(share_of(chosen, 1), PREFIXES);
 	w->at[0].words[1] = UP;
 	w->at[0].drained_ppm = 300000;
 	choose_all(w, chosen);
-	assert_share(share(chosen, 1), 0.3);
-	assert_int_equal(share(chosen, 2), 0);
+	assert_share(share_of(chosen, 1), 0.3);
+	assert_int_equal(share_of(chosen, 2), 0);
 	world_free(w);
 }
 
@@ -434,7 +435,7 @@ static void the_ttl_leads_to_the_next_change(void **state)
 		print_message("  %s\n", cases[i].why);
 		w->at[2].next_ms = WALL + cases[i].in_ms;
 		w->at[2].shifting = cases[i].shifting;
-		assert_int_equal(choose(w, &client, true).ttl_s, cases[i].ttl_s);
+		assert_int_equal(choose_site(w, &client, true).ttl_s, cases[i].ttl_s);
 		world_free(w);
 	}
 }
@@ -456,7 +457,7 @@ static void the_ttl_heeds_the_soonest_change_of_all_sites(void **state)
 			if (in_s[i][k] >= 0)
 				w->at[k].next_ms = WALL + in_s[i][k] * 1000;
 		for (int ip4 = 0; ip4 < 2; ip4++) {
-			struct steering_choice choice = choose(w, &client, ip4);
+			struct steering_choice choice = choose_site(w, &client, ip4);
 
 			assert_int_equal(choice.ttl_s, 20);
 			assert_int_equal(choice.ttl_from, STEERING_TTL_SCHEDULE);
@@ -513,7 +514,7 @@ static void a_client_gets_the_site_that_it_got_from_the_release_before(void **st
 
 		assert_int_equal(addr_parse(cases[i].client, &client), 0);
 		key = steering_key_of(&client);
-		assert_int_equal(choose(w, &client, i & 1).site, cases[i].site);
+		assert_int_equal(choose_site(w, &client, i & 1).site, cases[i].site);
 		for (unsigned k = 0; k < SITES; k++)
 			assert_int_equal(steering_gate_ppm(&w->place, &w->sites[k], &key),
 			                 cases[i].gates[k]);
@@ -538,16 +539,16 @@ static void a_family_that_a_site_does_not_have_moves_nobody(void **state)
 		for (uint32_t i = 0; i < COUNT(before); i++) {
 			struct addr client = prefix_at(i);
 
-			before[i] = choose(w, &client, has).site;
+			before[i] = choose_site(w, &client, has).site;
 		}
 		w->at[0].words[!has] = down;
 		for (uint32_t i = 0; i < COUNT(before); i++) {
 			struct addr client = prefix_at(i);
-			struct steering_choice choice = choose(w, &client, has);
+			struct steering_choice choice = choose_site(w, &client, has);
 
 			assert_int_equal(choice.site, before[i]);
 			assert_int_equal(choice.halved, 0);
-			assert_int_not_equal(choose(w, &client, !has).site, 0);
+			assert_int_not_equal(choose_site(w, &client, !has).site, 0);
 		}
 		world_free(w);
 	}

@@ -152,7 +152,7 @@ static void print_report(void *arg, const struct zones_message *m)
 	print_message("    %s: %s\n", m->file, m->text);
 }
 
-static int load(struct node *n)
+static int load_node(struct node *n)
 {
 	struct generation *made = NULL;
 	const struct generation_how how = { .trust_cache = true,
@@ -167,11 +167,11 @@ static int load(struct node *n)
 	return 0;
 }
 
-static void restart(struct node *n)
+static void restart_node(struct node *n)
 {
 	generation_free(n->now);
 	n->now = NULL;
-	assert_int_equal(load(n), 0);
+	assert_int_equal(load_node(n), 0);
 }
 
 /* Which site each client is sent to. */
@@ -181,8 +181,9 @@ static void place_all(const struct node *n, int8_t sites[CLIENTS])
 		const struct steering_key key = { .bytes = { 4, 10, (uint8_t)(i >> 8), (uint8_t)i },
 			                          .bits = 24 };
 
-		sites[i] = (int8_t)steering_choose(n->now->place, n->now->state, 0, true, &key, 0)
-		                   .site;
+		sites[i] =
+		        (int8_t)steering_choose(n->now->steering, n->now->state, 0, true, &key, 0)
+		                .site;
 		assert_true(sites[i] == 0 || sites[i] == 1);
 	}
 }
@@ -201,7 +202,7 @@ static unsigned count_moved(const int8_t a[CLIENTS], const int8_t b[CLIENTS])
 
 static void assert_state(struct node *n, enum model_key state, const char *why)
 {
-	assert_int_equal(load(n), 0);
+	assert_int_equal(load_node(n), 0);
 	assert_int_equal(n->now->model->key_state, state);
 	if (!strstr(n->now->model->key_fault, why))
 		fail_msg("%s", n->now->model->key_fault);
@@ -214,7 +215,7 @@ static void two_nodes_place_alike_and_by_another_key_than_connections(void **sta
 	(void)state;
 
 	write_document(&nodes[0], "");
-	assert_int_equal(load(&nodes[0]), 0);
+	assert_int_equal(load_node(&nodes[0]), 0);
 	place_all(&nodes[0], raw);
 	for (int i = 0; i < 2; i++)
 		write_document(&nodes[i], DERIVED);
@@ -229,7 +230,7 @@ static void two_nodes_place_alike_and_by_another_key_than_connections(void **sta
 	 * half of them move, as of two sites with one weight each: the binomial's deviation is 16
 	 */
 	assert_in_range(count_moved(raw, one), CLIENTS / 2 - 80, CLIENTS / 2 + 80);
-	restart(&nodes[0]);
+	restart_node(&nodes[0]);
 	place_all(&nodes[0], other);
 	assert_int_equal(count_moved(one, other), 0);
 }
@@ -244,11 +245,11 @@ static void the_hash_key_is_not_opened_where_the_file_is(void **state)
 	hand_over(&nodes[0]);
 	path_of(&nodes[0], "hash.key", path);
 	assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
-	assert_int_equal(load(&nodes[0]), 0);
+	assert_int_equal(load_node(&nodes[0]), 0);
 	assert_int_equal(read(watch, event, sizeof(event)), -1);
 	assert_int_equal(errno, EAGAIN);
 	remove_file(&nodes[0], PLACEMENT_FILE);
-	assert_int_equal(load(&nodes[0]), 0);
+	assert_int_equal(load_node(&nodes[0]), 0);
 	assert_true(read(watch, event, sizeof(event)) > 0); /* the watch sees it */
 	close(watch);
 }
@@ -261,7 +262,7 @@ static void a_rotated_key_is_used_when_its_file_is_there(void **state)
 	for (int i = 0; i < 2; i++) {
 		write_document(&nodes[i], DERIVED);
 		hand_over(&nodes[i]);
-		assert_int_equal(load(&nodes[i]), 0);
+		assert_int_equal(load_node(&nodes[i]), 0);
 		write_text(&nodes[i], "hash.key", "ffeeddccbbaa99887766554433221100\n");
 		write_document(&nodes[i], DERIVED);
 	}
@@ -333,7 +334,7 @@ static void a_damaged_file_is_not_used(void **state)
 	assert_state(&nodes[0], MODEL_KEY_GOOD, "");
 	/* a key of another kind is not the one that the version wants */
 	write_text(&nodes[0], PLACEMENT_FILE, "weir-placement 1 hash_key " MADE_OF " " DIGITS "\n");
-	restart(&nodes[0]);
+	restart_node(&nodes[0]);
 	assert_state(&nodes[0], MODEL_KEY_NONE, PLACEMENT_FILE);
 }
 
@@ -362,7 +363,7 @@ static void by_default_the_hash_key_is_used(void **state)
 	write_text(&nodes[0], PLACEMENT_FILE,
 	           "weir-placement 1 hash_key " MADE_OF " 00112233445566778899aabbccddeeff\n");
 	remove_file(&nodes[0], "hash.key");
-	restart(&nodes[0]);
+	restart_node(&nodes[0]);
 	assert_state(&nodes[0], MODEL_KEY_GOOD, "");
 	assert_true(nodes[0].now->model->hash_key[0] == 0x0011223344556677u);
 	remove_file(&nodes[0], PLACEMENT_FILE);

@@ -110,7 +110,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static enum tcp_client_end serve(void)
+static enum tcp_client_end serve_share(void)
 {
 	share = (struct tcp_work){ 0 };
 	peer.asked = peer.n_reads = peer.n_sends = 0;
@@ -118,7 +118,7 @@ static enum tcp_client_end serve(void)
 }
 
 /* Say a message of @p length bytes 'q'. */
-static void say(size_t length)
+static void say_message(size_t length)
 {
 	wire_store16(peer.said + peer.n_said, (uint16_t)length);
 	memset(peer.said + peer.n_said + 2, 'q', length);
@@ -150,14 +150,14 @@ static void reading_goes_as_far_as_the_query_that_has_begun(void **state)
 		client.n_in = (uint32_t)cases[i].n_in;
 		wire_store16(buffers.in, cases[i].length);
 		peer.read_error = EAGAIN;
-		assert_int_equal(serve(), TCP_CLIENT_WAITS);
+		assert_int_equal(serve_share(), TCP_CLIENT_WAITS);
 		assert_int_equal(peer.asked, cases[i].asked);
 		assert_int_equal(client.n_in, cases[i].n_in);
 		assert_false(share.progress);
 	}
 	peer.n_said = 1; /* the last byte of the largest query */
 	client.readable = true;
-	assert_int_equal(serve(), TCP_CLIENT_MORE);
+	assert_int_equal(serve_share(), TCP_CLIENT_MORE);
 	assert_int_equal(n_answered, 1);
 	assert_int_equal(client.n_in, 0);
 	assert_int_equal(peer.n_heard, 65537);
@@ -167,17 +167,17 @@ static void reading_goes_as_far_as_the_query_that_has_begun(void **state)
 static void nothing_is_read_that_is_not_needed(void **state)
 {
 	(void)state;
-	say(5);
+	say_message(5);
 	client.readable = false;
-	assert_int_equal(serve(), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(), TCP_CLIENT_WAITS);
 	assert_int_equal(peer.n_reads, 0);
 	client.readable = true;
 	memcpy(buffers.in, "\0\1x", 3);
 	client.n_in = 3;
-	assert_int_equal(serve(), TCP_CLIENT_MORE);
+	assert_int_equal(serve_share(), TCP_CLIENT_MORE);
 	assert_int_equal(peer.n_reads, 0);
 	assert_int_equal(n_answered, 1);
-	assert_int_equal(serve(), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(), TCP_CLIENT_WAITS);
 	assert_int_equal(n_answered, 2);
 }
 
@@ -210,7 +210,7 @@ static void reading_ends_as_the_kernel_says(void **state)
 		peer.at_said = 0;
 		peer.n_said = cases[i].n;
 		peer.read_error = cases[i].error;
-		assert_int_equal(serve(), cases[i].end);
+		assert_int_equal(serve_share(), cases[i].end);
 		assert_int_equal(peer.n_reads, 1);
 		assert_int_equal(client.readable, cases[i].readable);
 		assert_int_equal(client.n_in, cases[i].n);
@@ -241,9 +241,9 @@ static void sending_ends_as_the_kernel_says(void **state)
 			client.readable = made;
 			client.n_out = made ? 0 : 6;
 			if (made)
-				say(4);
+				say_message(4);
 			peer.send_error = cases[i].error;
-			assert_int_equal(serve(), cases[i].end);
+			assert_int_equal(serve_share(), cases[i].end);
 			assert_int_equal(client.waits, cases[i].waits);
 			assert_int_equal(peer.n_heard, sent ? 6 : 0);
 			assert_int_equal(client.n_out, sent ? 0 : 6);
@@ -259,26 +259,26 @@ static void an_answer_may_go_out_in_pieces(void **state)
 	static const size_t rooms[] = { 1, 3, 0, 7, 100 };
 
 	(void)state;
-	say(20);
+	say_message(20);
 	peer.said[2] = 'f';
 	peer.said[21] = 'l';
-	say(3); /* which is answered with it */
+	say_message(3); /* which is answered with it */
 	peer.room = 0;
-	assert_int_equal(serve(), TCP_CLIENT_WAITS);
+	assert_int_equal(serve_share(), TCP_CLIENT_WAITS);
 	assert_int_equal(share.n_queries, 2);
 	assert_int_equal(share.n_bytes, 0);
-	say(4);
+	say_message(4);
 	client.readable = true;
 	for (size_t i = 0; i < COUNT(rooms); i++) {
 		size_t before = peer.n_heard;
 
 		assert_true(client.waits);
-		assert_int_equal(serve(), TCP_CLIENT_WAITS);
+		assert_int_equal(serve_share(), TCP_CLIENT_WAITS);
 		assert_int_equal(peer.n_sends, 0); /* there was no event */
 		client.waits = false;
 		peer.room = rooms[i];
 		assert_int_equal(n_answered, 2);
-		assert_int_equal(serve(), TCP_CLIENT_WAITS);
+		assert_int_equal(serve_share(), TCP_CLIENT_WAITS);
 		assert_int_equal(share.progress, i == 4);
 		assert_int_equal(share.n_bytes, peer.n_heard - before);
 		assert_int_equal(client.out_at, i == 4 ? 0 : peer.n_heard);
@@ -313,13 +313,13 @@ static void progress_is_a_query_answered_and_taken(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		print_message("  %s\n", cases[i].why);
 		(void)set_up(state);
-		say(4);
+		say_message(4);
 		peer.n_said = cases[i].n_said;
 		if (!peer.n_said)
 			peer.read_error = EAGAIN;
 		peer.room = cases[i].room;
 		client.n_out = cases[i].n_out;
-		(void)serve();
+		(void)serve_share();
 		assert_int_equal(share.progress, cases[i].progress);
 	}
 }
@@ -330,8 +330,9 @@ static void a_share_has_so_many_queries(void **state)
 	for (unsigned n = CLIENT_QUERIES - 1; n <= CLIENT_QUERIES + 1; n++) {
 		(void)set_up(state);
 		for (unsigned i = 0; i < n; i++)
-			say(1 + i);
-		assert_int_equal(serve(), n > CLIENT_QUERIES ? TCP_CLIENT_MORE : TCP_CLIENT_WAITS);
+			say_message(1 + i);
+		assert_int_equal(serve_share(),
+		                 n > CLIENT_QUERIES ? TCP_CLIENT_MORE : TCP_CLIENT_WAITS);
 		assert_int_equal(share.n_queries, n > CLIENT_QUERIES ? CLIENT_QUERIES : n);
 		assert_int_equal(client.n_in, n > CLIENT_QUERIES ? 2 + n : 0);
 		assert_memory_equal(peer.heard, peer.said, peer.n_heard);
@@ -349,21 +350,21 @@ static void what_is_no_query_ends_it(void **state)
 		(void)set_up(state);
 		bad_at = at;
 		for (unsigned i = 0; i < 4; i++)
-			say(10);
-		assert_int_equal(serve(), TCP_CLIENT_BAD);
+			say_message(10);
+		assert_int_equal(serve_share(), TCP_CLIENT_BAD);
 		assert_int_equal(n_answered, at);
 		assert_int_equal(peer.n_heard, 12 * (at - 1));
 		assert_int_equal(share.n_queries, at);
 	}
 	(void)set_up(state);
-	say(0); /* a length of 0 */
-	assert_int_equal(serve(), TCP_CLIENT_BAD);
+	say_message(0); /* a length of 0 */
+	assert_int_equal(serve_share(), TCP_CLIENT_BAD);
 	(void)set_up(state);
-	say(10);
-	say(10);
+	say_message(10);
+	say_message(10);
 	bad_at = 2;
 	peer.room = 0; /* nobody reads: it is bad all the same */
-	assert_int_equal(serve(), TCP_CLIENT_BAD);
+	assert_int_equal(serve_share(), TCP_CLIENT_BAD);
 }
 
 static void who_used_more_than_the_first_pages_is_large(void **state)
@@ -381,16 +382,16 @@ static void who_used_more_than_the_first_pages_is_large(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		(void)set_up(state);
-		say(cases[i].query);
+		say_message(cases[i].query);
 		more = cases[i].more;
-		while (serve() == TCP_CLIENT_MORE)
+		while (serve_share() == TCP_CLIENT_MORE)
 			;
 		assert_int_equal(n_answered, 1);
 		assert_int_equal(client.large, cases[i].large);
-		say(1); /* once large, always */
+		say_message(1); /* once large, always */
 		client.readable = true;
 		more = 0;
-		assert_int_equal(serve(), TCP_CLIENT_WAITS);
+		assert_int_equal(serve_share(), TCP_CLIENT_WAITS);
 		assert_int_equal(client.large, cases[i].large);
 	}
 }
@@ -407,9 +408,9 @@ static void as_much_is_gathered_as_there_is_room_for(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		(void)set_up(state);
 		for (unsigned k = 0; k < 4; k++)
-			say(10); /* with its length 12 */
+			say_message(10); /* with its length 12 */
 		more = cases[i].more;
-		assert_int_equal(serve(), TCP_CLIENT_MORE);
+		assert_int_equal(serve_share(), TCP_CLIENT_MORE);
 		assert_int_equal(n_answered, cases[i].n);
 		assert_int_equal(peer.n_sends, 1);
 	}

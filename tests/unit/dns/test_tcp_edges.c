@@ -24,7 +24,7 @@ static void a_failed_accept_is_taken_for_what_it_is(void **state)
 		connect_from(1);
 		paused = n_accepts = 0;
 		accept_error = cases[i].error;
-		note();
+		note_ready();
 		assert_int_equal(paused, cases[i].paused);
 		assert_int_equal(w->tcp->paused, cases[i].paused);
 		assert_int_equal(tcp_clients(w), cases[i].n_clients);
@@ -32,11 +32,11 @@ static void a_failed_accept_is_taken_for_what_it_is(void **state)
 		assert_true(!cases[i].paused ||
 		            (w->tcp->tick.place && w->tcp->resume_ms == time_ms + PAUSE_MS));
 		time_ms += PAUSE_MS;
-		tick();
-		note(); /* nothing keeps it out for good */
+		run_tick();
+		note_ready(); /* nothing keeps it out for good */
 		assert_int_equal(tcp_clients(w), 1);
 		next_end = TCP_CLIENT_DONE;
-		turn();
+		run_turn();
 		assert_int_equal(tcp_clients(w), 0);
 	}
 }
@@ -49,10 +49,10 @@ static void a_turn_takes_so_many_of_all_listeners_together(void **state)
 	assert_int_equal(tcp_listen_add(w, second), 0);
 	for (unsigned i = 0; i < ACCEPT_BURST + 3; i++)
 		connect_from(i);
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), ACCEPT_BURST);
 	assert_int_equal(n_accepts, ACCEPT_BURST);
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), ACCEPT_BURST + 3);
 	tcp_listen_remove(w, second);
 	close(second);
@@ -77,8 +77,8 @@ static void events_are_noted_as_what_they_are(void **state)
 	(void)state;
 	connect_from(1);
 	connect_from(2);
-	turn();
-	turn();
+	run_turn();
+	run_turn();
 	struct tcp_client *c = client_of(1), *other = client_of(0);
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -87,7 +87,7 @@ static void events_are_noted_as_what_they_are(void **state)
 		planned[0] = (struct epoll_event){ .events = cases[i].events,
 			                           .data.u64 = client_index(w->tcp, c) };
 		n_planned = 1;
-		note();
+		note_ready();
 		assert_int_equal(c->readable, cases[i].readable);
 		assert_int_equal(c->ended, cases[i].ended);
 		assert_int_equal(c->waits, cases[i].waits);
@@ -95,7 +95,7 @@ static void events_are_noted_as_what_they_are(void **state)
 		assert_true(w->tcp->again.place && w->tcp->again.at_ms == time_ms);
 		planned[0].events = EPOLLOUT; /* it adds to what was said before */
 		n_planned = 1;
-		note();
+		note_ready();
 		assert_int_equal(c->readable, cases[i].readable);
 		assert_int_equal(c->ended, cases[i].ended);
 		serve_queue(w);
@@ -108,14 +108,14 @@ static void a_new_client_has_nothing_of_the_one_before(void **state)
 	(void)state;
 	tcp_limit(w, 1);
 	connect_from(1);
-	turn();
-	turn();
+	run_turn();
+	run_turn();
 	struct tcp_client *c = client_of(0);
 
 	c->n_in = c->n_out = c->out_at = 7;
 	c->ended = c->waits = c->readable = true;
 	connect_from(2);
-	note();
+	note_ready();
 	assert_ptr_equal(client_of(1), c);
 	assert_true(c->n_in == 0 && c->n_out == 0 && c->out_at == 0);
 	assert_false(c->ended || c->waits || c->readable || c->large);
@@ -127,7 +127,7 @@ static void what_a_large_client_used_is_given_back(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++)
 		connect_from(i);
-	turn();
+	run_turn();
 	for (unsigned i = 0; i < 2; i++) {
 		struct tcp_client *c = client_of(i);
 		struct tcp_buffers *b = &w->tcp->buffers[client_index(w->tcp, c)];
@@ -167,10 +167,10 @@ static void the_list_of_idle_clients_is_in_order(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 8; i++)
 		connect_from(i);
-	note();
+	note_ready();
 	for (unsigned i = 0; i < 100; i++) {
 		struct tcp_client *c = client_of((dice = dice * 69069 + 1) >> 29);
-		uint32_t before = TCP_NOBODY, k;
+		uint32_t before = TCP_NO_CLIENT, k;
 		unsigned n = 0;
 
 		time_ms++;
@@ -179,9 +179,10 @@ static void the_list_of_idle_clients_is_in_order(void **state)
 		serve_queue(w);
 		assert_true(!next_work.progress ||
 		            (c->seen_ms == time_ms && t->newest == client_index(t, c)));
-		for (k = t->oldest; k != TCP_NOBODY; before = k, k = client_at(t, k)->newer, n++) {
+		for (k = t->oldest; k != TCP_NO_CLIENT;
+		     before = k, k = client_at(t, k)->newer, n++) {
 			assert_int_equal(client_at(t, k)->older, before);
-			assert_true(before == TCP_NOBODY ||
+			assert_true(before == TCP_NO_CLIENT ||
 			            client_at(t, before)->seen_ms <= client_at(t, k)->seen_ms);
 		}
 		assert_int_equal(t->newest, before);
@@ -199,7 +200,7 @@ static void who_is_closed_is_not_the_newest(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		connect_from(i);
-	note();
+	note_ready();
 	assert_true(t->tick.place && t->tick.at_ms == time_ms + TICK_MS);
 	for (unsigned i = 0; i < 2; i++) {
 		struct tcp_client *c = client_of(1 + i);
@@ -211,7 +212,7 @@ static void who_is_closed_is_not_the_newest(void **state)
 		assert_int_equal(c->fd, -1);
 		assert_int_equal(tcp_clients(w), 2 - i);
 		assert_int_equal(t->free, client_index(t, c));
-		for (uint32_t k = t->oldest; k != TCP_NOBODY; k = client_at(t, k)->newer)
+		for (uint32_t k = t->oldest; k != TCP_NO_CLIENT; k = client_at(t, k)->newer)
 			assert_true(client_at(t, k)->fd >= 0);
 	}
 	assert_ptr_equal(client_at(t, t->oldest), client_of(0));
@@ -225,12 +226,12 @@ static void a_connection_that_cannot_be_watched_is_closed(void **state)
 	(void)state;
 	connect_from(1);
 	watch_error = ENOSPC;
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 0);
 	assert_int_equal(accepted, 0);
 	assert_int_equal(recv(peers[0], &byte, 1, 0), 0);
 	connect_from(1);
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 1);
 }
 
@@ -260,7 +261,7 @@ static void networks_are_those_of_placing(void **state)
 		assert_int_equal(same == 3, cases[i].same);
 	}
 	connect_from(3);
-	note();
+	note_ready();
 	assert_int_equal(addr_bytes4(&client_of(0)->address)[2], 3);
 }
 
@@ -269,7 +270,7 @@ static void only_udp_of_its_own_number_slows_tcp(void **state)
 	(void)state;
 	w->number = 2;
 	connect_from(1);
-	turn();
+	run_turn();
 	next_end = TCP_CLIENT_MORE;
 	for (unsigned i = 0; i < 4; i++) {
 		s.workers[i].udp_waits = true;
@@ -286,8 +287,8 @@ static void without_a_generation_nobody_is_served(void **state)
 {
 	(void)state;
 	connect_from(1);
-	note();
-	note();
+	note_ready();
+	note_ready();
 	is_published = false;
 	for (unsigned i = 0; i < 2; i++) {
 		loop_timer_cancel(w->loop, &w->tcp->again); /* it is due */
@@ -319,7 +320,7 @@ static void listeners_are_bounded_and_hand_their_options_down(void **state)
 
 	(void)state;
 	connect_from(1);
-	note();
+	note_ready();
 	assert_int_equal(option_of(client_of(0)->fd, SOL_SOCKET, SO_SNDBUF), 2 * SEND_ROOM);
 	assert_int_equal(option_of(client_of(0)->fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(tcp_listen_add(w, second), 0);
@@ -360,13 +361,13 @@ static void all_listeners_wait_and_are_served_again(void **state)
 	assert_int_equal(tcp_listen_add(w, second), 0);
 	connect_from(1);
 	accept_error = EMFILE;
-	note();
+	note_ready();
 	at = own;
 	connect_from(2);
 	assert_int_equal(epoll_wait(w->tcp->epoll_fd, &e, 1, 0), 0);
 	time_ms += PAUSE_MS;
-	tick();
-	note();
+	run_tick();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 2);
 	at = first;
 	tcp_listen_remove(w, second);

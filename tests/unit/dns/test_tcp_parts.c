@@ -10,15 +10,15 @@ static void connections_are_counted_while_they_are_there(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		connect_from(i);
-	turn();
+	run_turn();
 	assert_true(accepted == 3 && opened == 3 && tcp_clients(w) == 3);
 	next_end = TCP_CLIENT_DONE;
-	turn();
+	run_turn();
 	assert_true(opened == 0 && closed[COUNTERS_CLOSE_CLIENT] == 3);
 	connect_from(1);
-	turn();
+	run_turn();
 	next_end = TCP_CLIENT_BAD;
-	turn();
+	run_turn();
 	assert_true(opened == 0 && closed[COUNTERS_CLOSE_BAD] == 1 && accepted == 4);
 }
 
@@ -27,7 +27,7 @@ static void who_makes_no_progress_is_closed_at_the_limit(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		connect_from(i);
-	turn();
+	run_turn();
 	time_ms += IDLE_MS - 1;
 	enqueue_client(w->tcp, client_of(0)); /* bytes that make no query are no sign of life */
 	serve_queue(w);
@@ -35,15 +35,15 @@ static void who_makes_no_progress_is_closed_at_the_limit(void **state)
 	enqueue_client(w->tcp, client_of(1));
 	serve_queue(w);
 	client_of(2)->n_out = 5; /* it does not read what it asked for */
-	tick();
+	run_tick();
 	assert_int_equal(tcp_clients(w), 3);
 	time_ms++;
-	tick();
+	run_tick();
 	assert_true(tcp_clients(w) == 1 && client_of(1));
 	assert_true(closed[COUNTERS_CLOSE_IDLE] == 1 && closed[COUNTERS_CLOSE_UNREAD] == 1);
 	assert_true(w->tcp->tick.place); /* it goes on while anybody is there */
 	time_ms += IDLE_MS - 1;
-	tick();
+	run_tick();
 	assert_int_equal(tcp_clients(w), 0);
 	assert_false(w->tcp->tick.place);
 }
@@ -56,22 +56,22 @@ static void the_longest_idle_of_the_largest_network_makes_room(void **state)
 	tcp_limit(w, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		connect_from(networks[i]);
-		note();
+		note_ready();
 		time_ms++;
 	}
 	assert_int_equal(tcp_clients(w), 4); /* exactly as many as there may be */
 	assert_int_equal(closed[COUNTERS_CLOSE_CROWDED], 0);
 	connect_from(7);
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 4);
 	assert_int_equal(closed[COUNTERS_CLOSE_CROWDED], 1);
 	assert_null(client_of(1)); /* the older of the two of network 8 */
 	assert_true(client_of(0) && client_of(2) && client_of(3) && client_of(4));
 	connect_from(9); /* 7 has two now, the older of which is the first of all */
-	note();
+	note_ready();
 	assert_null(client_of(0));
 	connect_from(10); /* 9 has two: who closed counts no more */
-	note();
+	note_ready();
 	assert_null(client_of(3));
 	assert_int_equal(tcp_clients(w), 4);
 }
@@ -82,8 +82,8 @@ static void a_place_in_the_queue_is_one_whoever_has_it(void **state)
 	tcp_limit(w, 1);
 	for (unsigned i = 0; i < 20; i++) {
 		connect_from(1);
-		note(); /* takes it in the place of the one before, which is still in the queue */
-		note();
+		note_ready(); /* takes it in the place of the one before, which is still in the queue */
+		note_ready();
 		assert_true(w->tcp->n_queued <= 1);
 	}
 	serve_queue(w);
@@ -96,8 +96,8 @@ static void all_get_their_turn_and_a_turn_has_an_end(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		connect_from(i);
-	note();
-	note();
+	note_ready();
+	note_ready();
 	next_end = TCP_CLIENT_MORE;
 	serve_queue(w);
 	serve_queue(w);
@@ -147,25 +147,25 @@ static void without_descriptors_none_is_taken_for_a_while(void **state)
 	connect_from(1);
 	rlim_t before = limit_descriptors(3);
 
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 0);
 	assert_int_equal(paused, 1);
-	note(); /* the listening socket does not keep the loop awake */
+	note_ready(); /* the listening socket does not keep the loop awake */
 	assert_int_equal(paused, 1);
 	limit_descriptors(before);
 	time_ms += PAUSE_MS - 1;
-	tick();
-	note();
+	run_tick();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 0);
 	int second = dup(listener);
 	struct epoll_event e;
 	assert_int_equal(tcp_listen_add(w, second), 0); /* nor does one that comes meanwhile */
 	assert_int_equal(epoll_wait(w->tcp->epoll_fd, &e, 1, 0), 0);
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 0);
 	time_ms++;
-	tick();
-	note();
+	run_tick();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 1);
 	tcp_listen_remove(w, second);
 	close(second);
@@ -176,20 +176,20 @@ static void who_is_idle_makes_room_once_a_turn(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		connect_from(i);
-	turn();
+	run_turn();
 	for (unsigned i = 0; i < 4; i++)
 		connect_from(5);
 	rlim_t before = limit_descriptors(3); /* what is closed does not help, as others take it */
 
 	for (unsigned i = 1; i <= 2; i++) {
-		note();
+		note_ready();
 		assert_int_equal(closed[COUNTERS_CLOSE_CROWDED], i);
 		assert_int_equal(paused, i);
 		time_ms += PAUSE_MS;
-		tick();
+		run_tick();
 	}
 	limit_descriptors(before);
-	note();
+	note_ready();
 	assert_int_equal(tcp_clients(w), 6);
 }
 
@@ -198,7 +198,7 @@ static void all_are_closed_at_the_end(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		connect_from(i);
-	turn();
+	run_turn();
 	assert_int_equal(opened, 3);
 	tcp_close(w);
 	tally_flush(&w->tally);

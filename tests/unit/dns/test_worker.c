@@ -488,7 +488,7 @@ static void an_answer_is_made_from_what_is_in_force(void **state)
 	static struct image image;
 	static struct steering place;
 	static struct steering_state one;
-	static struct generation g = { .image = &image, .place = &place };
+	static struct generation g = { .image = &image, .steering = &place };
 	const struct serving serving = { .generation = &g, .state = &one };
 	const uint8_t query[] = "a query";
 	struct addr a;
@@ -503,7 +503,7 @@ static void an_answer_is_made_from_what_is_in_force(void **state)
 	assert_int_equal(server_answer(w, query, 5, &a, false, out, 99), 5);
 	fake_leave(w);
 	assert_ptr_equal(said_env.image, &image);
-	assert_ptr_equal(said_env.place, &place);
+	assert_ptr_equal(said_env.steering, &place);
 	assert_ptr_equal(said_env.state, &one);
 	assert_int_equal(said_env.nsid_length, 5);
 	assert_memory_equal(said_env.nsid, "fra-1", 5);

@@ -28,7 +28,7 @@ struct reports {
 	size_t n;
 };
 
-static void keep(void *arg, const struct zones_message *m)
+static void keep_message(void *arg, const struct zones_message *m)
 {
 	struct reports *r = arg;
 	size_t at = strlen(r->text);
@@ -62,8 +62,8 @@ static void write_text(const char *name, const char *text)
 	write_bytes(name, text, strlen(text));
 }
 
-static int compile(const char *const *dynamic, size_t n_dynamic, struct reports *reports,
-                   struct image **out)
+static int compile_zones(const char *const *dynamic, size_t n_dynamic, struct reports *reports,
+                         struct image **out)
 {
 	char path[256];
 	struct zone_source zone = { "shop.test", path };
@@ -73,7 +73,7 @@ static int compile(const char *const *dynamic, size_t n_dynamic, struct reports 
 
 	path_of("zone", path);
 	memset(reports, 0, sizeof(*reports));
-	return zone_compile_twice(&in, keep, reports, out);
+	return zone_compile_twice(&in, keep_message, reports, out);
 }
 
 static int set_up(void **state)
@@ -196,7 +196,7 @@ static void each_mistake_is_told_with_file_and_line(void **state)
 	for (size_t i = 0; i < COUNT(errors); i++) {
 		print_message("  %s\n", errors[i].why);
 		write_text("zone", errors[i].text);
-		assert_int_equal(compile(dynamic, 1, &reports, &image), -EINVAL);
+		assert_int_equal(compile_zones(dynamic, 1, &reports, &image), -EINVAL);
 		if (!strstr(reports.text, errors[i].expected))
 			fail_msg("expected \"%s\" in:\n%s", errors[i].expected, reports.text);
 		assert_null(image);
@@ -212,7 +212,7 @@ static void all_mistakes_are_told_at_once(void **state)
 
 	(void)state;
 	write_text("zone", GOOD "a MX 70000 b\nb A x\n*.c NS ns\nns CNAME e\n");
-	assert_int_equal(compile(dynamic, COUNT(dynamic), &reports, &image), -EINVAL);
+	assert_int_equal(compile_zones(dynamic, COUNT(dynamic), &reports, &image), -EINVAL);
 	assert_int_equal(reports.n, 7);
 	assert_non_null(strstr(reports.text, "dynamic name www.elsewhere.test lies in no zone"));
 	assert_non_null(strstr(reports.text, "dynamic name A.shop.test is configured twice"));
@@ -228,14 +228,14 @@ static void a_file_that_is_no_file_is_refused(void **state)
 	(void)state;
 	path_of("zone", path);
 	unlink(path);
-	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_int_equal(compile_zones(NULL, 0, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "zone:0: zone shop.test: no such file"));
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_int_equal(compile_zones(NULL, 0, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "is not a regular file"));
 	unlink(path);
 	write_bytes("zone", GOOD "a TXT \"\0\"\n", sizeof(GOOD "a TXT \"\0\"\n") - 1);
-	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_int_equal(compile_zones(NULL, 0, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "zone:5: a NUL byte"));
 }
 
@@ -250,7 +250,7 @@ static void sizes_are_bounded(void **state)
 	(void)state;
 	memset(text + n, 'x', room - n);
 	write_bytes("zone", text, room);
-	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_int_equal(compile_zones(NULL, 0, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "zone:5: record too long"));
 	free(text);
 
@@ -260,7 +260,7 @@ static void sizes_are_bounded(void **state)
 	for (unsigned i = 0; i < 5000; i++)
 		n += (size_t)sprintf(text + n, "big A 10.0.%u.%u\n", i / 256, i % 256);
 	write_bytes("zone", text, n);
-	assert_int_equal(compile(NULL, 0, &reports, &image), -EINVAL);
+	assert_int_equal(compile_zones(NULL, 0, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "RRset of 5000 records over 60000 bytes"));
 	free(text);
 }
@@ -277,10 +277,10 @@ static void zones_need_names_of_their_own(void **state)
 	(void)state;
 	path_of("zone", path);
 	write_text("zone", GOOD);
-	assert_int_equal(zone_compile(&in, keep, &reports, &image), -EINVAL);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "zone Shop.Test. is configured twice"));
 	in = (struct zone_input){ .zones = wrong, .n_zones = 1 };
-	assert_int_equal(zone_compile(&in, keep, &reports, &image), -EINVAL);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &image), -EINVAL);
 	assert_non_null(strstr(reports.text, "a..b is not a domain name"));
 }
 
@@ -327,7 +327,7 @@ static void what_is_allowed_and_odd_is_told(void **state)
 
 		print_message("  %s\n", warnings[i].why);
 		write_text("zone", warnings[i].text);
-		if (compile(NULL, 0, &reports, &image) != 0)
+		if (compile_zones(NULL, 0, &reports, &image) != 0)
 			fail_msg("%s", reports.text);
 		if (*warnings[i].expected ? !strstr(reports.text, warnings[i].expected)
 		                          : reports.n > 0)
@@ -346,7 +346,7 @@ static unsigned ttl_of(const struct image *image, const char *text)
 	assert_int_equal(name_parse(text, &name), 0);
 	found = image_find(image, &name);
 	assert_int_equal(found.skipped, 0);
-	return wire_load32((const uint8_t *)image_at(image, found.node->sets[0].data_off) + 6);
+	return wire_load32((const uint8_t *)image_at(image, found.node->rrsets[0].data_off) + 6);
 }
 
 static const struct {
@@ -375,7 +375,7 @@ static void a_record_without_a_ttl_takes_the_nearest(void **state)
 
 		print_message("  %s\n", ttls[i].why);
 		write_text("zone", ttls[i].text);
-		if (compile(NULL, 0, &reports, &image) != 0)
+		if (compile_zones(NULL, 0, &reports, &image) != 0)
 			fail_msg("%s", reports.text);
 		assert_int_equal(ttl_of(image, "a.shop.test"), ttls[i].before);
 		assert_int_equal(ttl_of(image, "z.shop.test"), ttls[i].after);
@@ -414,13 +414,13 @@ static void a_bad_zone_does_not_touch_the_others(void **state)
 	path_of("sub", path[1]);
 	write_text("zone", GOOD "old MX 7 MiXed.ns\nsub NS ns\nsub DS 1 8 2 00\n*.w TXT x\n");
 	write_text("sub", GOOD "in A 192.0.2.2\n");
-	assert_int_equal(zone_compile(&in, keep, &reports, &good), 0);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &good), 0);
 	assert_int_equal(good->source, 3);
 
 	write_text("zone", GOOD "new A 192.0.2.9\nnew A here\n");
 	write_text("sub", GOOD "in2 A 192.0.2.2\n");
 	in.earlier = good;
-	assert_int_equal(zone_compile(&in, keep, &reports, &next), 0);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &next), 0);
 	assert_non_null(strstr(reports.text, "zone:6: A record"));
 	assert_int_equal(next->source, 0);
 	assert_int_equal(zone_called(next, "shop.test")->state, IMAGE_ZONE_EARLIER);
@@ -433,7 +433,7 @@ static void a_bad_zone_does_not_touch_the_others(void **state)
 	assert_false(has_name(next, "in.sub.shop.test"));
 
 	in.earlier = NULL;
-	assert_int_equal(zone_compile(&in, keep, &reports, &cold), 0);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &cold), 0);
 	assert_int_equal(zone_called(cold, "shop.test")->state, IMAGE_ZONE_BROKEN);
 	assert_int_equal(zone_called(cold, "sub.shop.test")->state, 0);
 	assert_true(has_name(cold, "in2.sub.shop.test"));
@@ -455,10 +455,10 @@ static void a_lifted_zone_is_the_zone(void **state)
 	(void)state;
 	path_of("zone", path);
 	write_text("zone", GOOD "a MX 7 B.c\na TXT x y\nc CNAME a\nd NS n.d\nn.d A 192.0.2.7\n");
-	assert_int_equal(zone_compile(&in, keep, &reports, &good), 0);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &good), 0);
 	write_text("zone", "");
 	in.earlier = good;
-	assert_int_equal(zone_compile(&in, keep, &reports, &next), 0);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &next), 0);
 	assert_int_equal(next->n_records, good->n_records);
 	assert_int_equal(next->n_nodes, good->n_nodes);
 	assert_int_equal(next->size_bytes, good->size_bytes);
@@ -480,7 +480,8 @@ static void a_signed_zone_stays_signed_when_its_file_goes_bad(void **state)
 	write_text("zone", GOOD "a NSEC b A\n");
 	for (unsigned i = 0; i < 3; i++) { /* of the file, then of the image before */
 		in.earlier = i ? made[i - 1] : NULL;
-		assert_int_equal(zone_compile(&in, keep, &(struct reports){ 0 }, &made[i]), 0);
+		assert_int_equal(zone_compile(&in, keep_message, &(struct reports){ 0 }, &made[i]),
+		                 0);
 		assert_int_equal(image_zone(made[i], 0)->state,
 		                 IMAGE_ZONE_SIGNED | (i ? IMAGE_ZONE_EARLIER : 0));
 		write_text("zone", "");
@@ -503,7 +504,7 @@ static void reads_what_master_files_hold(void **state)
 	                   "t TXT \"a;b\" c\\;d \"(\" ; end\n"
 	                   "10 PTR ns\n\\010x A 192.0.2.2\nraw TYPE65280 \\# 3 010203\n"
 	                   "$INCLUDE part sub\nafter A 192.0.2.3"); /* no line end */
-	if (compile(NULL, 0, &reports, &image) != 0)
+	if (compile_zones(NULL, 0, &reports, &image) != 0)
 		fail_msg("%s", reports.text);
 	assert_int_equal(image_check(image, image->size_bytes), 0);
 	assert_int_equal(image->source, 0); /* includes: not to be trusted from a file */
@@ -531,7 +532,7 @@ static void no_zones_and_the_root_zone_are_zones_too(void **state)
 
 	(void)state;
 	assert_int_equal(name_parse("a.b", &name), 0);
-	assert_int_equal(zone_compile(&in, keep, &reports, &image), 0);
+	assert_int_equal(zone_compile(&in, keep_message, &reports, &image), 0);
 	assert_int_equal(image_check(image, image->size_bytes), 0);
 	assert_null(image_find(image, &name).node);
 	free(image);
@@ -542,7 +543,7 @@ static void no_zones_and_the_root_zone_are_zones_too(void **state)
 	        "$TTL 1\n@ SOA ns.b. root.b. 1 1 1 1 1\n@ NS ns.b.\nns.b. A 192.0.2.1\nc. NS x.c.\n"
 	        "x.c. A 192.0.2.2\n");
 	in = (struct zone_input){ .zones = &root, .n_zones = 1 };
-	if (zone_compile(&in, keep, &reports, &image) != 0)
+	if (zone_compile(&in, keep_message, &reports, &image) != 0)
 		fail_msg("%s", reports.text);
 	assert_int_equal(image_check(image, image->size_bytes), 0);
 	assert_int_equal(image_find(image, &name).skipped, 1); /* b. exists, a.b. does not */
@@ -558,7 +559,7 @@ static void a_damaged_image_is_refused(void **state)
 
 	(void)state;
 	write_text("zone", GOOD);
-	assert_int_equal(compile(NULL, 0, &reports, &image), 0);
+	assert_int_equal(compile_zones(NULL, 0, &reports, &image), 0);
 
 	size_t n = image->size_bytes;
 	uint8_t *copy = malloc(n);

@@ -19,7 +19,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GOOD     "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n" /* four lines */
 
-static void keep(void *arg, const struct zones_message *m)
+static void keep_message(void *arg, const struct zones_message *m)
 {
 	snprintf(arg, 256, "%u: %s", m->line, m->text);
 }
@@ -34,7 +34,7 @@ static int compile_text(const char *text, char last[256], struct image **out)
 
 	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	err = zone_compile_twice(&in, keep, last, out);
+	err = zone_compile_twice(&in, keep_message, last, out);
 	close(fd);
 	return err;
 }

@@ -105,7 +105,7 @@ static void fail_on_report(void *arg, const struct zones_message *m)
 		print_error("%s:%u: %s\n", m->file, m->line, m->text);
 }
 
-static void ignore(void *arg, const struct zones_message *m)
+static void ignore_message(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	(void)m;
@@ -142,7 +142,7 @@ static int tear_down(void **state)
 }
 
 /* @p off, if @p n bytes lie there and it is a multiple of four. */
-static const void *at(uint32_t off, size_t n)
+static const void *bytes_at(uint32_t off, size_t n)
 {
 	assert_true(off >= sizeof(*image) && off % 4 == 0 && off + n <= image->size_bytes);
 	return image_at(image, off);
@@ -151,17 +151,17 @@ static const void *at(uint32_t off, size_t n)
 /* A name as text, with = if it has a node. What its record says of itself must be so. */
 static void put_name(uint32_t off, bool mark, char line[LINE_MAX_])
 {
-	const struct image_name *name = at(off, sizeof(*name)), *fold;
+	const struct image_name *name = bytes_at(off, sizeof(*name)), *fold;
 	uint8_t wire[NAME_WIRE_MAX], lower[NAME_WIRE_MAX];
 	char text[NAME_TEXT_MAX], folded[NAME_TEXT_MAX];
 	size_t n = image_name_wire(image, off, wire), used = strlen(line);
 	unsigned labels = 0;
 
-	for (const struct image_name *up = name; up->parent_off; up = at(up->parent_off, 12))
+	for (const struct image_name *up = name; up->parent_off; up = bytes_at(up->parent_off, 12))
 		labels++;
 	assert_int_equal(name->wire_length, n);
 	assert_int_equal(name->n_labels, labels);
-	fold = at(name->fold_off, sizeof(*fold));
+	fold = bytes_at(name->fold_off, sizeof(*fold));
 	assert_int_equal(image_name_wire(image, name->fold_off, lower), n);
 	name_text(wire, text);
 	name_text(lower, folded);
@@ -172,7 +172,7 @@ static void put_name(uint32_t off, bool mark, char line[LINE_MAX_])
 	snprintf(line + used, LINE_MAX_ - used, " %s%s", text, mark && fold->node_off ? "=" : "");
 }
 
-static void put(char line[LINE_MAX_], const char *what, unsigned number)
+static void put_line(char line[LINE_MAX_], const char *what, unsigned number)
 {
 	size_t used = strlen(line);
 
@@ -191,8 +191,8 @@ static const uint8_t *put_record(const uint8_t *r, uint16_t type, char line[LINE
 	assert_int_equal(wire_load16(r), 0xc00c);
 	assert_int_equal(wire_load16(r + 2), type);
 	assert_int_equal(wire_load16(r + 4), 1);
-	put(line, "", type);
-	put(line, "", wire_load32(r + 6));
+	put_line(line, "", type);
+	put_line(line, "", wire_load32(r + 6));
 	strcat(line, data < end && (how.before || !how.n) ? " " : "");
 	for (unsigned i = 0; data < end; i++) {
 		if (i == how.before)
@@ -221,13 +221,13 @@ static void put_extra(const struct image_extra *extra, char line[LINE_MAX_])
 		put_name(image_node(image, extra->wildcard_off)->name_off, false, line);
 	}
 	if (extra->above_off)
-		put(line, "above z", image_node(image, extra->above_off)->zone);
+		put_line(line, "above z", image_node(image, extra->above_off)->zone);
 	if (extra->dynamic)
-		put(line, "dynamic ", extra->dynamic);
+		put_line(line, "dynamic ", extra->dynamic);
 	if (!extra->glue_off)
 		return;
-	glue = at(extra->glue_off, sizeof(*glue));
-	put(line, "glue ", glue->n_required);
+	glue = bytes_at(extra->glue_off, sizeof(*glue));
+	put_line(line, "glue ", glue->n_required);
 	sprintf(line + strlen(line), "/%u", glue->n);
 	for (uint32_t i = 0; i < glue->n; i++)
 		put_name(image_node(image, glue->nodes_off[i])->name_off, false, line);
@@ -235,18 +235,18 @@ static void put_extra(const struct image_extra *extra, char line[LINE_MAX_])
 
 static void put_node(uint32_t off, char line[LINE_MAX_])
 {
-	const struct image_node *node = at(off, sizeof(*node));
+	const struct image_node *node = bytes_at(off, sizeof(*node));
 
 	line[0] = '\0';
 	put_name(node->name_off, false, line);
-	put(line, "z", node->zone);
-	put_extra(at(node->extra_off, sizeof(struct image_extra)), line);
+	put_line(line, "z", node->zone);
+	put_extra(bytes_at(node->extra_off, sizeof(struct image_extra)), line);
 	strcat(line, ":");
-	for (unsigned s = 0; s < node->n_sets; s++) {
-		const struct image_rrset *set = &node->sets[s];
+	for (unsigned s = 0; s < node->n_rrsets; s++) {
+		const struct image_rrset *set = &node->rrsets[s];
 		const uint8_t *r = (const uint8_t *)image + set->data_off, *from = r;
 
-		assert_true(s == 0 || set->type > node->sets[s - 1].type);
+		assert_true(s == 0 || set->type > node->rrsets[s - 1].type);
 		for (unsigned i = 0; i < set->n_records; i++)
 			r = put_record(r, set->type, line);
 		assert_int_equal(r - from, set->data_length);
@@ -270,7 +270,7 @@ static unsigned list_nodes(char lines[LINES_MAX_][LINE_MAX_])
 
 		if (!buckets[i].node_off)
 			continue;
-		node = at(buckets[i].node_off, sizeof(*node));
+		node = bytes_at(buckets[i].node_off, sizeof(*node));
 		assert_int_equal(image_name(image, node->name_off)->node_off, buckets[i].node_off);
 		put_node(buckets[i].node_off, lines[n++]);
 		above = image_extra(image, node)->above_off;
@@ -308,7 +308,7 @@ static void what_is_lifted_is_what_was_there(void **state)
 	(void)state;
 	zone_file("", paths[0]);
 	zone_file("nothing", paths[1]);
-	assert_int_equal(zone_compile(&in, ignore, NULL, &image), 0);
+	assert_int_equal(zone_compile(&in, ignore_message, NULL, &image), 0);
 	n = list_nodes(lines);
 	for (unsigned i = 0; i < n; i++) { /* the zones come in another order */
 		char *zone = strstr(lines[i], " z");
@@ -341,7 +341,7 @@ static void a_zone_is_lifted_from_its_own_apex_alone(void **state)
 	(void)state;
 	zone_file("", path);
 	for (unsigned k = 0; k < 2; k++) {
-		assert_int_equal(zone_compile(&in, ignore, NULL, &broken), 0);
+		assert_int_equal(zone_compile(&in, ignore_message, NULL, &broken), 0);
 		for (uint32_t i = 0; i < 3; i++)
 			assert_int_equal(image_zone(broken, i)->state, IMAGE_ZONE_BROKEN);
 		if (k)
@@ -388,8 +388,8 @@ static void each_zone_has_its_row_and_its_negative_ttl(void **state)
 	for (uint32_t i = 0; i < COUNT(zones); i++) {
 		const struct image_zone *zone = image_zone(image, i);
 		const struct image_node *apex = node_of(zones[i].name);
-		const struct image_rrset *soa = at(zone->soa_off, sizeof(*soa)),
-		                         *negative = at(zone->negative_off, sizeof(*soa));
+		const struct image_rrset *soa = bytes_at(zone->soa_off, sizeof(*soa)),
+		                         *negative = bytes_at(zone->negative_off, sizeof(*soa));
 		char line[LINE_MAX_] = "", other[LINE_MAX_] = "";
 
 		assert_ptr_equal(image_at(image, zone->node_off), apex);

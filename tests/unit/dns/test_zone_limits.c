@@ -32,7 +32,7 @@ static struct {
 	unsigned n, by_zone[32];
 } said;
 
-static void keep(void *arg, const struct zones_message *m)
+static void keep_message(void *arg, const struct zones_message *m)
 {
 	size_t used = strlen(said.text);
 	const char *file = strrchr(m->file, '/');
@@ -59,7 +59,7 @@ static void write_bytes(const char *name, const char *bytes, size_t n)
 }
 
 /* Compile zones z0 and on, all of file "zone", or as `in` says. */
-static int compile(unsigned n_zones, struct zone_input in, struct image **out)
+static int compile_zones(unsigned n_zones, struct zone_input in, struct image **out)
 {
 	static struct zone_source zones[ZONE_MAX + 1];
 	static char names[32][16];
@@ -76,7 +76,7 @@ static int compile(unsigned n_zones, struct zone_input in, struct image **out)
 	in.zones = zones;
 	in.n_zones = n_zones;
 	memset(&said, 0, sizeof(said));
-	err = zone_compile(&in, keep, NULL, &image);
+	err = zone_compile(&in, keep_message, NULL, &image);
 	if (out)
 		*out = image;
 	else
@@ -126,7 +126,7 @@ static void of_a_zone_a_hundred_mistakes_are_told(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		write_lines(cases[i].n, bad_line);
-		assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL), -EINVAL);
+		assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), -EINVAL);
 		assert_int_equal(said.n, cases[i].told);
 	}
 }
@@ -136,7 +136,7 @@ static void of_all_zones_a_thousand_are_told_and_one_of_each_at_least(void **sta
 {
 	(void)state;
 	write_lines(100, bad_line);
-	assert_int_equal(compile(12, (struct zone_input){ 0 }, NULL), -EINVAL);
+	assert_int_equal(compile_zones(12, (struct zone_input){ 0 }, NULL), -EINVAL);
 	for (unsigned z = 0; z < 12; z++)
 		assert_int_equal(said.by_zone[z], z < 10 ? 100 : 1);
 	assert_int_equal(said.n, 1002);
@@ -148,24 +148,26 @@ static void a_zone_that_is_set_aside_leaves_the_mistakes_of_the_others(void **st
 
 	(void)state;
 	write_lines(3, bad_line);
-	assert_int_equal(compile(3, (struct zone_input){ .isolate = true }, &image), 0);
+	assert_int_equal(compile_zones(3, (struct zone_input){ .isolate = true }, &image), 0);
 	assert_int_equal(said.n, 9); /* once, whatever number of tries it takes */
 	for (uint32_t z = 0; z < 3; z++)
 		assert_int_equal(image_zone(image, z)->state, IMAGE_ZONE_BROKEN);
 	assert_int_equal(image->n_records, 0);
 	assert_int_equal(image->n_nodes, 3);
 	free(image);
-	assert_int_equal(
-	        compile(3, (struct zone_input){ .isolate = true, .check_only = true }, &image), 0);
+	assert_int_equal(compile_zones(3,
+	                               (struct zone_input){ .isolate = true, .check_only = true },
+	                               &image),
+	                 0);
 	assert_null(image);
 }
 
 static void more_zones_than_there_may_be_are_refused_at_once(void **state)
 {
 	(void)state;
-	assert_int_equal(compile(ZONE_MAX + 1, (struct zone_input){ 0 }, NULL), -EINVAL);
+	assert_int_equal(compile_zones(ZONE_MAX + 1, (struct zone_input){ 0 }, NULL), -EINVAL);
 	assert_string_equal(said.text, "|:0: 10001 zones, at most 10000\n");
-	assert_int_equal(compile(ZONE_MAX, (struct zone_input){ 0 }, NULL), -EINVAL);
+	assert_int_equal(compile_zones(ZONE_MAX, (struct zone_input){ 0 }, NULL), -EINVAL);
 	assert_null(strstr(said.text, "at most")); /* their names are not their own */
 	assert_non_null(strstr(said.text, "|zone:0: zone z0.test is configured twice\n"));
 }
@@ -201,7 +203,7 @@ static void an_rrset_is_as_large_as_a_message_can_carry(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		write_lines(cases[i].n, cases[i].line);
-		assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL),
+		assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL),
 		                 *cases[i].said ? -EINVAL : 0);
 		assert_string_equal(said.text, cases[i].said);
 	}
@@ -229,7 +231,7 @@ static void a_record_has_as_much_text_as_is_read_at_once(void **state)
 				at += sprintf(at, "%c%0200000u", ';', 0);
 			at = stpcpy(at, way == 2 ? "\n\"x\")\n" : " \"x\")\n");
 			write_bytes("zone", text, (size_t)(at - text));
-			assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL),
+			assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL),
 			                 over ? -EINVAL : 0);
 			if (over)
 				assert_non_null(strstr(said.text, "record too long\n"));
@@ -266,19 +268,19 @@ static void includes_are_as_deep_and_as_many_as_is_allowed(void **state)
 
 	(void)state;
 	write_chain(ZONE_INCLUDE_DEPTH);
-	assert_int_equal(compile(1, (struct zone_input){ 0 }, &image), 0);
+	assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, &image), 0);
 	assert_string_equal(said.text, "");
 	assert_int_equal(image->n_records, 3 + ZONE_INCLUDE_DEPTH + 1);
 	free(image);
 	write_chain(ZONE_INCLUDE_DEPTH + 1);
-	assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL), -EINVAL);
+	assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), -EINVAL);
 	assert_string_equal(said.text,
 	                    "z0.test|f8:2: include f9: too many files include one another\n");
 	write_bytes("one", "", 0);
 	write_lines(ZONE_INCLUDES_MAX, include_line);
-	assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL), 0);
+	assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), 0);
 	write_lines(ZONE_INCLUDES_MAX + 1, include_line);
-	assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL), -EINVAL);
+	assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), -EINVAL);
 	assert_string_equal(said.text,
 	                    "z0.test|zone:261: include one: too many files include one another\n");
 }
@@ -323,7 +325,7 @@ static void what_is_said_is_all_that_is_said(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		print_message("%s", cases[i].text);
 		write_bytes("zone", cases[i].text, strlen(cases[i].text));
-		assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL), -EINVAL);
+		assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), -EINVAL);
 		assert_string_equal(said.text, cases[i].said);
 	}
 }
@@ -375,7 +377,8 @@ static void servers_without_addresses_are_told_where_nobody_else_has_them(void *
 		print_message("%s", cases[i].text);
 		write_bytes("zone", text, n);
 		assert_int_equal(
-		        compile(1, (struct zone_input){ .dynamic = dynamic, .n_dynamic = 1 }, NULL),
+		        compile_zones(1, (struct zone_input){ .dynamic = dynamic, .n_dynamic = 1 },
+		                      NULL),
 		        0);
 		assert_string_equal(said.text, cases[i].said);
 	}
@@ -406,7 +409,7 @@ static void an_include_has_a_name_that_can_be_kept(void **state)
 
 		write_bytes("zone", text, n);
 		write_bytes(cases[i].name, "i A 192.0.2.9\n", strlen("i A 192.0.2.9\n"));
-		good = compile(1, (struct zone_input){ 0 }, NULL) == 0;
+		good = compile_zones(1, (struct zone_input){ 0 }, NULL) == 0;
 		if (good != cases[i].good ||
 		    !good != !!strstr(said.text, "cannot keep other names"))
 			fail_msg("%s: %s", cases[i].name, said.text);
@@ -446,7 +449,7 @@ static void a_records_text_is_what_is_written(void **state)
 
 		print_message("%s\n", cases[i].text);
 		write_bytes("zone", text, n);
-		assert_int_equal(compile(1, (struct zone_input){ 0 }, &image), 0);
+		assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, &image), 0);
 		assert_int_equal(name_parse("t.z0.test", &name), 0);
 		found = image_find(image, &name);
 		assert_int_equal(found.skipped, 0);
@@ -501,7 +504,7 @@ static void what_is_almost_a_record_is_refused(void **state)
 
 		print_message("%s\n", cases[i].line);
 		write_bytes("zone", text, n);
-		assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL), -EINVAL);
+		assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), -EINVAL);
 		assert_string_equal(said.text, cases[i].said);
 	}
 }
@@ -532,7 +535,7 @@ static void what_looks_almost_so_is_taken(void **state)
 
 		print_message("%s\n", lines[i]);
 		write_bytes("zone", text, n);
-		assert_int_equal(compile(1, (struct zone_input){ 0 }, NULL), 0);
+		assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), 0);
 		assert_string_equal(said.text, "");
 	}
 }
@@ -551,7 +554,7 @@ static void a_caa_value_is_the_same_without_quotes(void **state)
 		struct name name;
 
 		write_bytes("zone", text, n);
-		assert_int_equal(compile(1, (struct zone_input){ 0 }, &image), 0);
+		assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, &image), 0);
 		assert_int_equal(name_parse("t.z0.test", &name), 0);
 		set = image_rrset(image_find(image, &name).node, DNS_CAA);
 		assert_non_null(set);

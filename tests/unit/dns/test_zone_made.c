@@ -19,7 +19,7 @@
 #include "tests/unit/dns/zone_twice.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define PICK(a)  ((a)[draw(COUNT(a))])
+#define PICK(a)  ((a)[draw_number(COUNT(a))])
 #define TEXT_MAX 4096u
 
 static uint64_t seed = 20260101;
@@ -27,7 +27,7 @@ static unsigned n_zones = 8000;
 static bool hostile;
 
 /* xorshift64* (Vigna 2016) */
-static uint32_t draw(size_t below)
+static uint32_t draw_number(size_t below)
 {
 	seed ^= seed >> 12;
 	seed ^= seed << 25;
@@ -36,9 +36,9 @@ static uint32_t draw(size_t below)
 }
 
 /* One time in @p n, in zones that are to be hostile. */
-static bool happens(unsigned n)
+static bool happens_once_in(unsigned n)
 {
-	return hostile && draw(n) == 0;
+	return hostile && draw_number(n) == 0;
 }
 
 /* A text in the making; what is too much is left out. */
@@ -47,7 +47,7 @@ struct text {
 	char bytes[TEXT_MAX];
 };
 
-static void put(struct text *t, const char *more)
+static void put_text(struct text *t, const char *more)
 {
 	size_t n = strlen(more);
 
@@ -60,7 +60,7 @@ static void put(struct text *t, const char *more)
 static void put_times(struct text *t, const char *more, unsigned times)
 {
 	for (unsigned i = 0; i < times; i++)
-		put(t, more);
+		put_text(t, more);
 }
 
 static void put_number(struct text *t)
@@ -77,19 +77,21 @@ static void put_number(struct text *t)
 		"1w",          "\"1\"",
 	};
 
-	put(t, !happens(3) ? (const char *[]){ "5", "10", "443", "3600" }[draw(4)] : PICK(numbers));
+	put_text(t, !happens_once_in(3)
+	                    ? (const char *[]){ "5", "10", "443", "3600" }[draw_number(4)]
+	                    : PICK(numbers));
 }
 
 /* Labels and names at and over their limits. */
 static void put_long_name(struct text *t)
 {
-	unsigned labels = 1 + draw(5);
+	unsigned labels = 1 + draw_number(5);
 
 	for (unsigned i = 0; i < labels; i++) {
-		put(t, i ? "." : "");
-		put_times(t, !happens(8) ? "x" : "\\120", 40 + draw(26));
+		put_text(t, i ? "." : "");
+		put_times(t, !happens_once_in(8) ? "x" : "\\120", 40 + draw_number(26));
 	}
-	put(t, draw(2) ? "." : "");
+	put_text(t, draw_number(2) ? "." : "");
 }
 
 static void put_name(struct text *t)
@@ -119,10 +121,10 @@ static void put_name(struct text *t)
 		"a\\.", "@.a",   "a.@",  "*.*",   "#",       "a#",       "A\\065", "0",     "12",
 	};
 
-	if (happens(16))
+	if (happens_once_in(16))
 		put_long_name(t);
 	else
-		put(t, happens(3) ? PICK(odd) : PICK(plain));
+		put_text(t, happens_once_in(3) ? PICK(odd) : PICK(plain));
 }
 
 static void put_address(struct text *t)
@@ -134,7 +136,7 @@ static void put_address(struct text *t)
 		"192.0.02.1",     "192.0.2.0x1",
 	};
 
-	put(t, happens(2) ? PICK(v4) : v4[draw(3)]);
+	put_text(t, happens_once_in(2) ? PICK(v4) : v4[draw_number(3)]);
 }
 
 static void put_address6(struct text *t)
@@ -173,7 +175,7 @@ static void put_address6(struct text *t)
 		"::1:2:3:4:5:6:7:8",
 	};
 
-	put(t, happens(2) ? PICK(v6) : v6[draw(8)]);
+	put_text(t, happens_once_in(2) ? PICK(v6) : v6[draw_number(8)]);
 }
 
 static void put_string(struct text *t)
@@ -186,15 +188,15 @@ static void put_string(struct text *t)
 		"\303\244", "\377",        "\001",  "\177",  "k=rsa; p=MIIB",
 		"\\;",      "#",           "\\#",   "=",
 	};
-	bool quoted = !happens(6);
-	unsigned n = draw(5);
+	bool quoted = !happens_once_in(6);
+	unsigned n = draw_number(5);
 
-	put(t, quoted ? "\"" : "");
+	put_text(t, quoted ? "\"" : "");
 	for (unsigned i = 0; i < n; i++)
-		put(t, happens(2) ? PICK(pieces) : pieces[draw(5)]);
-	if (draw(10) == 0)
-		put_times(t, draw(4) ? "y" : "\\121", 250 + draw(9));
-	put(t, quoted && !happens(40) ? "\"" : "");
+		put_text(t, happens_once_in(2) ? PICK(pieces) : pieces[draw_number(5)]);
+	if (draw_number(10) == 0)
+		put_times(t, draw_number(4) ? "y" : "\\121", 250 + draw_number(9));
+	put_text(t, quoted && !happens_once_in(40) ? "\"" : "");
 }
 
 static void put_blank(struct text *t)
@@ -202,7 +204,7 @@ static void put_blank(struct text *t)
 	static const char *const blanks[] = { "  ", "\t",  " \t ", "\r",    " ( ",
 		                              " )", "(\n", "\n)",  " ;x\n", " \"\" " };
 
-	put(t, happens(8) ? PICK(blanks) : blanks[draw(3)]);
+	put_text(t, happens_once_in(8) ? PICK(blanks) : blanks[draw_number(3)]);
 }
 
 /* The fields of a type's data: n number, h host name, 4 and 6 addresses, s string, t tag. */
@@ -249,7 +251,7 @@ static void put_field(struct text *t, char field)
 		put_string(t);
 		break;
 	default:
-		put(t, happens(2) ? PICK(tags) : tags[draw(3)]);
+		put_text(t, happens_once_in(2) ? PICK(tags) : tags[draw_number(3)]);
 	}
 }
 
@@ -262,20 +264,20 @@ static void put_head_word(struct text *t)
 		                             "\"60\"",     "CLASS3",     "ANY",        "h",  "1w2d",
 		                             "6\\048",     "00060" };
 
-	put(t, happens(3) ? PICK(words) : words[draw(8)]);
+	put_text(t, happens_once_in(3) ? PICK(words) : words[draw_number(8)]);
 	put_blank(t);
 }
 
 /* Change a byte, take one away, or put one in. */
-static void spoil(struct text *t)
+static void spoil_text(struct text *t)
 {
 	static const char bytes[] = "\\\"();@.$# \t\r\n*0129azAZ-_/+'\001\177\200\377";
-	size_t at = t->n ? draw(t->n) : 0;
-	char with = bytes[draw(sizeof(bytes) - 1)];
+	size_t at = t->n ? draw_number(t->n) : 0;
+	char with = bytes[draw_number(sizeof(bytes) - 1)];
 
 	if (t->n == 0 || t->n + 2 > sizeof(t->bytes))
 		return;
-	switch (draw(3)) {
+	switch (draw_number(3)) {
 	case 0:
 		t->bytes[at] = with;
 		return;
@@ -293,28 +295,28 @@ static void spoil(struct text *t)
 static void put_record(struct text *t)
 {
 	const struct kind *kind = &PICK(kinds);
-	unsigned n = draw(3);
-	bool open = draw(8) == 0;
+	unsigned n = draw_number(3);
+	bool open = draw_number(8) == 0;
 
-	if (draw(4))
+	if (draw_number(4))
 		put_name(t);
 	put_blank(t);
 	while (n--)
 		put_head_word(t);
-	put(t, kind->type);
-	put(t, open ? " (" : "");
+	put_text(t, kind->type);
+	put_text(t, open ? " (" : "");
 	for (const char *field = kind->fields; *field; field++) {
 		put_blank(t);
-		if (!happens(30))
+		if (!happens_once_in(30))
 			put_field(t, *field);
 	}
-	if (happens(20)) {
+	if (happens_once_in(20)) {
 		put_blank(t);
 		put_name(t);
 	}
-	put(t, open && !happens(10) ? draw(2) ? "\n)" : " )" : "");
-	put(t, draw(10) ? "" : " ; why");
-	put(t, happens(20) ? "" : "\n");
+	put_text(t, open && !happens_once_in(10) ? draw_number(2) ? "\n)" : " )" : "");
+	put_text(t, draw_number(10) ? "" : " ; why");
+	put_text(t, happens_once_in(20) ? "" : "\n");
 }
 
 /* A zone with few records of chance: most are good, so that their images are compared, too. */
@@ -326,25 +328,26 @@ static void put_zone(struct text *t)
 		"$TTL 4294967296\n", "$ORIGIN a..b\n",
 	};
 	struct text record;
-	unsigned n = 1 + draw(3);
+	unsigned n = 1 + draw_number(3);
 
 	t->n = 0;
-	hostile = draw(2);
-	put(t, draw(3) ? "$TTL 60\n" : "");
-	put(t, "@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n");
+	hostile = draw_number(2);
+	put_text(t, draw_number(3) ? "$TTL 60\n" : "");
+	put_text(t, "@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n");
 	for (unsigned i = 0; i < n; i++) {
-		if (draw(12) == 0)
-			put(t, happens(2) ? PICK(directives) : directives[draw(5)]);
+		if (draw_number(12) == 0)
+			put_text(t, happens_once_in(2) ? PICK(directives)
+			                               : directives[draw_number(5)]);
 		record.n = 0;
 		record.bytes[0] = '\0';
 		put_record(&record);
-		for (unsigned k = happens(3) ? 1 + draw(2) : 0; k; k--)
-			spoil(&record);
-		put(t, record.bytes);
+		for (unsigned k = happens_once_in(3) ? 1 + draw_number(2) : 0; k; k--)
+			spoil_text(&record);
+		put_text(t, record.bytes);
 	}
 }
 
-static void ignore(void *arg, const struct zones_message *m)
+static void ignore_message(void *arg, const struct zones_message *m)
 {
 	(void)arg;
 	(void)m;
@@ -370,7 +373,7 @@ static void records_of_chance_are_read_as_ldns_reads_them(void **state)
 		assert_int_equal(ftruncate(fd, 0), 0);
 		assert_int_equal(pwrite(fd, zone.bytes, zone.n, 0), zone.n);
 		zone_twice_text = zone.bytes;
-		n_served += zone_compile_twice(&in, ignore, NULL, &image) == 0;
+		n_served += zone_compile_twice(&in, ignore_message, NULL, &image) == 0;
 		free(image);
 	}
 	zone_twice_text = NULL;

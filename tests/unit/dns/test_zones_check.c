@@ -21,7 +21,7 @@
 static char dir[] = "/tmp/weir-zones.XXXXXX", files[2][64];
 static char said[4096];
 
-static void note(void *arg, const struct zones_message *m)
+static void note_message(void *arg, const struct zones_message *m)
 {
 	size_t at = strlen(said);
 
@@ -116,7 +116,7 @@ static void zones_and_names_are_checked_together(void **state)
 			names[m.n_dns_names++].name = cases[i].names[k];
 		print_message("  %s\n", cases[i].why);
 		said[0] = '\0';
-		assert_int_equal(zones_check(&m, note, said), cases[i].result);
+		assert_int_equal(zones_check(&m, note_message, said), cases[i].result);
 		assert_string_equal(said, cases[i].said);
 	}
 }
@@ -128,7 +128,7 @@ static void without_zones_there_is_nothing_to_say(void **state)
 
 	(void)state;
 	said[0] = '\0';
-	assert_int_equal(zones_check(&none, note, said), 0);
+	assert_int_equal(zones_check(&none, note_message, said), 0);
 	assert_string_equal(said, "");
 }
 
@@ -139,7 +139,7 @@ static void a_file_that_is_not_there_is_named(void **state)
 
 	(void)state;
 	said[0] = '\0';
-	assert_int_equal(zones_check(&m, note, said), -EINVAL);
+	assert_int_equal(zones_check(&m, note_message, said), -EINVAL);
 	assert_string_equal(strtok(said, "\n"), "a.test|all|0|2|zone a.test: no such file");
 }
 

@@ -53,7 +53,7 @@ static const char *write_file(const char *name, const char *text)
 	return path;
 }
 
-static void add(void *arg, const struct zones_record *r)
+static void add_record(void *arg, const struct zones_record *r)
 {
 	struct listed *l = arg;
 
@@ -65,19 +65,19 @@ static struct listed list_zone(const char *zone, const char *text)
 {
 	struct listed l = { 0 };
 
-	assert_int_equal(zones_list(zone, write_file("zone", text), add, &l), 0);
+	assert_int_equal(zones_list(zone, write_file("zone", text), add_record, &l), 0);
 	return l;
 }
 
-static struct listed list(const char *text)
+static struct listed list_text(const char *text)
 {
 	return list_zone("shop.test", text);
 }
 
 /* The only record of @p text. */
-static struct zones_record only(const char *text)
+static struct zones_record only_record(const char *text)
 {
-	struct listed l = list(text);
+	struct listed l = list_text(text);
 
 	assert_int_equal(l.n, 1);
 	return l.items[0];
@@ -111,7 +111,7 @@ static void what_says_the_same_is_the_same_however_it_is_written(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct zones_record a = only(cases[i].a), b = only(cases[i].b);
+		struct zones_record a = only_record(cases[i].a), b = only_record(cases[i].b);
 
 		if ((a.set == b.set) != ((cases[i].same & SAME_SET) != 0) ||
 		    (a.data == b.data) != ((cases[i].same & SAME_DATA) != 0))
@@ -121,12 +121,12 @@ static void what_says_the_same_is_the_same_however_it_is_written(void **state)
 
 static void an_owner_that_is_left_out_is_the_one_before(void **state)
 {
-	struct listed l = list("www A 192.0.2.1\n\tAAAA 2001:db8::1\n  60 IN A 192.0.2.2\n"
-	                       "\nweb AAAA 2001:db8::1\n");
+	struct listed l = list_text("www A 192.0.2.1\n\tAAAA 2001:db8::1\n  60 IN A 192.0.2.2\n"
+	                            "\nweb AAAA 2001:db8::1\n");
 
 	(void)state;
 	assert_int_equal(l.n, 4);
-	assert_true(l.items[1].set == only("www AAAA 2001:db8::1\n").set);
+	assert_true(l.items[1].set == only_record("www AAAA 2001:db8::1\n").set);
 	assert_true(l.items[2].set == l.items[0].set);
 	assert_true(l.items[3].set != l.items[1].set);
 }
@@ -143,15 +143,16 @@ static void half_a_directive_is_passed_over(void **state)
 		char text[128];
 
 		snprintf(text, sizeof(text), "%swww A 192.0.2.1\n", halves[i]);
-		assert_true(only(text).set == only("www A 192.0.2.1\n").set);
-		assert_true(only(text).data == only("www A 192.0.2.1\n").data);
+		assert_true(only_record(text).set == only_record("www A 192.0.2.1\n").set);
+		assert_true(only_record(text).data == only_record("www A 192.0.2.1\n").data);
 	}
 }
 
 static void what_is_special_of_a_zone_is_marked(void **state)
 {
-	struct listed l = list("@ SOA ns root 1 2 3 4 5\n NS ns\nsub NS ns.sub\nshop.test. ns b\n"
-	                       "soa A 192.0.2.1\n");
+	struct listed l =
+	        list_text("@ SOA ns root 1 2 3 4 5\n NS ns\nsub NS ns.sub\nshop.test. ns b\n"
+	                  "soa A 192.0.2.1\n");
 
 	(void)state;
 	assert_int_equal(l.n, 5);
@@ -171,24 +172,25 @@ static void a_file_that_is_included_has_its_own_origin(void **state)
 
 	(void)state;
 	write_file("part", "in A 192.0.2.1\n$ORIGIN deep\nin A 192.0.2.1\n");
-	l = list("$INCLUDE part sub\nout A 192.0.2.1\n");
+	l = list_text("$INCLUDE part sub\nout A 192.0.2.1\n");
 	assert_int_equal(l.n, 3);
-	assert_true(l.items[0].set == only("in.sub A 192.0.2.1\n").set);
-	assert_true(l.items[1].set == only("in.deep.sub A 192.0.2.1\n").set);
-	assert_true(l.items[2].set == only("out A 192.0.2.1\n").set);
-	l = list("$ORIGIN other\n$include part\nout A 192.0.2.1\n");
+	assert_true(l.items[0].set == only_record("in.sub A 192.0.2.1\n").set);
+	assert_true(l.items[1].set == only_record("in.deep.sub A 192.0.2.1\n").set);
+	assert_true(l.items[2].set == only_record("out A 192.0.2.1\n").set);
+	l = list_text("$ORIGIN other\n$include part\nout A 192.0.2.1\n");
 	assert_int_equal(l.n, 3);
-	assert_true(l.items[0].set == only("in.other A 192.0.2.1\n").set);
-	assert_true(l.items[2].set == only("out.other A 192.0.2.1\n").set);
-	l = list("$INCLUDE missing sub\nout A 192.0.2.1\n"); /* which is the check's to report */
+	assert_true(l.items[0].set == only_record("in.other A 192.0.2.1\n").set);
+	assert_true(l.items[2].set == only_record("out.other A 192.0.2.1\n").set);
+	l = list_text(
+	        "$INCLUDE missing sub\nout A 192.0.2.1\n"); /* which is the check's to report */
 	assert_int_equal(l.n, 1);
-	assert_true(l.items[0].set == only("out A 192.0.2.1\n").set);
+	assert_true(l.items[0].set == only_record("out A 192.0.2.1\n").set);
 }
 
 static void a_name_of_any_length_harms_no_other(void **state)
 {
 	char text[4096];
-	struct zones_record www = only("www A 192.0.2.1\n");
+	struct zones_record www = only_record("www A 192.0.2.1\n");
 
 	(void)state;
 	for (size_t n = 990; n < 1100; n++)
@@ -196,7 +198,7 @@ static void a_name_of_any_length_harms_no_other(void **state)
 			memset(text, 'a', n);
 			strcpy(text + n, whole ? ". A 192.0.2.1\nwww A 192.0.2.1\n"
 			                       : " A 192.0.2.1\nwww A 192.0.2.1\n");
-			struct listed l = list(text);
+			struct listed l = list_text(text);
 
 			assert_int_equal(l.n, 2);
 			assert_true(l.items[1].set == www.set && l.items[1].data == www.data);
@@ -230,7 +232,7 @@ static void the_serial_is_that_of_the_first_soa(void **state)
 		assert_int_equal(serial, cases[i].serial);
 	}
 	assert_int_equal(zones_serial("shop.test", "/nonexistent/zone", &serial), -ENOENT);
-	assert_int_equal(zones_list("shop.test", "/nonexistent/zone", add, NULL), -ENOENT);
+	assert_int_equal(zones_list("shop.test", "/nonexistent/zone", add_record, NULL), -ENOENT);
 }
 
 int main(void)

@@ -32,8 +32,8 @@ static void take_report(void *arg, const struct zones_message *m)
 		r->to(r->arg, m);
 }
 
-static void must(bool holds, const char *what, const struct reports *ours,
-                 const struct reports *others)
+static void must_hold(bool holds, const char *what, const struct reports *ours,
+                      const struct reports *others)
 {
 	if (holds)
 		return;
@@ -51,12 +51,12 @@ int zone_compile_twice(const struct zone_input *in, zones_report *report, void *
 	int err = zone_compile(in, take_report, &ours, &image);
 
 	by_ldns.by_ldns = true;
-	must(zone_compile(&by_ldns, take_report, &others, &other) == err, "results", &ours,
-	     &others);
-	must(ours.n == others.n && ours.sum == others.sum, "reports", &ours, &others);
+	must_hold(zone_compile(&by_ldns, take_report, &others, &other) == err, "results", &ours,
+	          &others);
+	must_hold(ours.n == others.n && ours.sum == others.sum, "reports", &ours, &others);
 	if (err == 0) {
-		must(image->size_bytes == other->size_bytes, "sizes", &ours, &others);
-		must(memcmp(image, other, image->size_bytes) == 0, "bytes", &ours, &others);
+		must_hold(image->size_bytes == other->size_bytes, "sizes", &ours, &others);
+		must_hold(memcmp(image, other, image->size_bytes) == 0, "bytes", &ours, &others);
 		*out = image;
 	}
 	free(other);
