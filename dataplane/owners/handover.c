@@ -20,7 +20,7 @@
 static int64_t until_ms(uint16_t end, const struct owners_clock *clock)
 {
 	uint32_t now_s = owners_seconds(clock);
-	int32_t units = (int16_t)(end - (uint16_t)(now_s / OWNER_LIST_UNIT_S));
+	int32_t units = (int16_t)(end - owners_list_unit(now_s));
 	int64_t from_s = (int64_t)(now_s % OWNER_LIST_UNIT_S);
 
 	return clock->wall_clock_ms +

@@ -34,11 +34,6 @@
  */
 #define FALLBACK_WORK_MAX (1u << 20)
 
-static uint16_t unit_of(uint32_t at_s)
-{
-	return (uint16_t)(at_s / OWNER_LIST_UNIT_S);
-}
-
 /* A slot's owner and list while they are computed. */
 struct names {
 	const struct owners *o;
@@ -88,8 +83,9 @@ uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock)
 	uint32_t now_s = owners_seconds(clock), end_s = owners_end_in_seconds(until_ms, clock);
 
 	if (end_s == 0)
-		return (uint16_t)(unit_of(now_s) - 1);
-	return unit_of(end_s - now_s > OWNERS_LIST_MAX_S ? now_s + OWNERS_LIST_MAX_S : end_s);
+		return (uint16_t)(owners_list_unit(now_s) - 1);
+	return owners_list_unit(end_s - now_s > OWNERS_LIST_MAX_S ? now_s + OWNERS_LIST_MAX_S
+	                                                          : end_s);
 }
 
 void owners_list_begin(struct owners *o)
@@ -261,15 +257,6 @@ void owners_list_update(struct owners *o, uint32_t s, const struct owners_clock 
 	owners_slot_store_list(o, s, names.to, &names.list, now_s);
 	o->n_waiting += wanted != 0 && (names.to != wanted || (line->owner != o->line_target[s] &&
 	                                                       !owners_has(&o->dead, line->owner)));
-}
-
-void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s)
-{
-	struct owner_list *list = &owners_cold(o, s)->list;
-
-	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		if (owner_list_at(list->earlier, i) != 0 && owner_list_is_over(list->end[i], now_s))
-			list->end[i] = (uint16_t)(unit_of(now_s) - 1);
 }
 
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend)

@@ -133,6 +133,23 @@ static inline uint32_t owners_seconds(const struct owners_clock *clock)
 	return (uint32_t)(clock->now_ms / OWNERS_SECOND_MS);
 }
 
+/**
+ * Convert wall time @p end_ms to the packet path's seconds, rounded up so that no claim ends early;
+ * 0: it is past.
+ */
+static inline uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
+{
+	const int64_t most_ms = (int64_t)OWNERS_CLAIM_MAX_S * OWNERS_SECOND_MS;
+
+	if (end_ms <= clock->wall_clock_ms)
+		return 0;
+	if (end_ms > clock->wall_clock_ms + most_ms)
+		end_ms = clock->wall_clock_ms + most_ms;
+	return (uint32_t)((clock->now_ms + (uint64_t)(end_ms - clock->wall_clock_ms)) /
+	                  OWNERS_SECOND_MS) +
+	       1;
+}
+
 static inline uint16_t *owners_hot(const struct owners *o, uint32_t s)
 {
 	uint32_t at = o->tables.first_slot + s;
@@ -179,9 +196,6 @@ static inline int64_t owners_claims_end_ms(const struct owners *o, const struct 
 	return until_ms > set->from_ms ? until_ms : set->from_ms + o->times.settle_ms;
 }
 
-/** Convert wall time @p end_ms to the packet path's seconds, rounded up; 0: it is past. */
-uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock);
-
 /* --- lines and lists, in pools with agents --- */
 
 /**
@@ -189,6 +203,12 @@ uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
  * them are 6 days.
  */
 #define OWNERS_LIST_MAX_S (5u * 86400u)
+
+/** The list's time unit that second @p at_s is in. */
+static inline uint16_t owners_list_unit(uint32_t at_s)
+{
+	return (uint16_t)(at_s / OWNER_LIST_UNIT_S);
+}
 
 /**
  * Take all lines through those of @p sets that they have not been through yet. All sets have begun.
@@ -213,8 +233,6 @@ void owners_lists_update(struct owners *o, const struct owners_clock *clock);
  * store them.
  */
 void owners_list_update(struct owners *o, uint32_t s, const struct owners_clock *clock);
-/** Refresh the ends of claims that are over, so that they do not look young when the units wrap. */
-void owners_list_age(struct owners *o, uint32_t s, uint32_t now_s);
 /** Whether @p backend is an earlier owner of the slot. */
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend);
 /** Give the slot to @p to, which may own it already, with @p list as its earlier owners. */

@@ -40,20 +40,6 @@ static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
 	p->owner = wanted;
 }
 
-/* Rounded up, so that no claim ends early. */
-uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners_clock *clock)
-{
-	const int64_t most_ms = (int64_t)OWNERS_CLAIM_MAX_S * OWNERS_SECOND_MS;
-
-	if (end_ms <= clock->wall_clock_ms)
-		return 0;
-	if (end_ms > clock->wall_clock_ms + most_ms)
-		end_ms = clock->wall_clock_ms + most_ms;
-	return (uint32_t)((clock->now_ms + (uint64_t)(end_ms - clock->wall_clock_ms)) /
-	                  OWNERS_SECOND_MS) +
-	       1;
-}
-
 /*
  * When the claims of the set before @p set end. That slots may have settled earlier is not known
  * here.

@@ -262,6 +262,17 @@ static bool is_past_s(uint32_t at_s, uint32_t now_s)
 }
 
 /*
+ * Units of time compare modulo 2^16. So a claim that has ended gets a new end in the last unit, again
+ * and again: otherwise it would look like a claim that lasts when the units wrap.
+ */
+static void age_list(struct owner_list *list, uint32_t now_s)
+{
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		if (owner_list_at(list->earlier, i) != 0 && owner_list_is_over(list->end[i], now_s))
+			list->end[i] = (uint16_t)(owners_list_unit(now_s) - 1);
+}
+
+/*
  * End TCP's claim when it is due, or when its base has had no packet for the idle time: then each
  * flow that could rely on it has ended. @return whether TCP keeps the slot on the slow path
  */
@@ -272,7 +283,7 @@ static bool settle_tcp(struct owners *o, uint32_t s, uint32_t now_s)
 	uint32_t idle_at = load_u32(&tcp->seen_at) + up_to_seconds(o->times.idle_ms) + 1;
 
 	if (o->times.agents) {
-		owners_list_age(o, s, now_s);
+		age_list(&cold->list, now_s);
 		return cold->list.earlier != 0;
 	}
 	if (load_u32(&cold->scheduled_at) != 0)
