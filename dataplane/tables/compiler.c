@@ -168,10 +168,11 @@ static int move_tables(struct compiler *n)
 }
 
 /*
- * The driver copies the elements. Root, services and destinations depend on the tables' sizes, so
- * they are written again.
+ * Grow the tables to at least @p sizes. The driver copies the elements. Root, services and
+ * destinations depend on the tables' sizes, so they are written again.
  */
-int compiler_resize(struct compiler *n, const struct driver_sizes *sizes, char why[PLAN_REASON_MAX])
+static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
+                         char why[PLAN_REASON_MAX])
 {
 	struct driver_reason reason;
 	struct fwd_tables next;
@@ -425,20 +426,6 @@ static void watch_left(struct compiler *n)
 	}
 }
 
-void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
-                          const struct compiler_time *time)
-{
-	for (size_t i = 0; i < p->plan->n_backends; i++)
-		compiler_update_way(n, p->backends[i].index, &p->plan->backends[i].address,
-		                    p->plan->model->mode == MODEL_MODE_L2);
-	compiler_decide_pool(n, p, time);
-	for (size_t i = 0; i < p->plan->n_backends; i++)
-		compiler_write_backend(n, p, &p->backends[i]);
-	p->waits = false;
-	compiler_apply_pool(n, p, time);
-	compiler_write_pool(n, p);
-}
-
 /*
  * Bring the bound pools into force, from the bottom up: backends, slots and pools, then services.
  * The grace period comes first because packets may still read the half of the services table that
@@ -471,7 +458,7 @@ static int prepare_pools(struct compiler *n, const struct model *m, const struct
                          struct ranges *ranges, struct compiler_pool **pools,
                          char why[PLAN_REASON_MAX])
 {
-	int err = compiler_resize(n, &plan->sizes, why);
+	int err = resize_tables(n, &plan->sizes, why);
 
 	if (!err)
 		err = check_free_room(n, plan, why);

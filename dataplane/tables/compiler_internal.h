@@ -33,9 +33,6 @@ void compiler_unwatch(struct compiler *n, uint32_t index);
 struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name);
 /** The backend @p id of the pool, or NULL. */
 const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id);
-/** Bring the part of the document that concerns a waiting pool into force. */
-void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
-                          const struct compiler_time *time);
 
 /** Write the element of @p b in the backends table. */
 void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
@@ -54,20 +51,11 @@ void compiler_write_root(const struct compiler *n, struct fwd_root *root);
 /** Write the document's number: it says that all of it is in force. */
 void compiler_write_generation(const struct compiler *n, struct fwd_root *root);
 
-/** Grow the tables to at least @p sizes. @return 0 or -errno with @p why */
-int compiler_resize(struct compiler *n, const struct driver_sizes *sizes,
-                    char why[PLAN_REASON_MAX]);
 /** Look up the index of each backend on the health page again, if the page's layout has changed. */
 void compiler_find_page_indexes(struct compiler *n);
-/**
- * Let the guards decide which backends of @p p are in force; sets p->changed if the owners have
- * to know.
- */
-void compiler_decide_pool(struct compiler *n, struct compiler_pool *p,
+/** Bring the part of the document that concerns a waiting pool into force. */
+void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
                           const struct compiler_time *time);
-/** Give the owners of @p p the new sets and verdicts, if p->changed. */
-void compiler_apply_pool(struct compiler *n, struct compiler_pool *p,
-                         const struct compiler_time *time);
 /** Put all elements that the plan does not name into quarantine. */
 void compiler_quarantine(struct compiler *n, const struct compiler_time *time);
 /** Free the elements in quarantine whose time has passed and to which nothing leads. */

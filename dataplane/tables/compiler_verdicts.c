@@ -194,11 +194,12 @@ static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
 }
 
 /*
- * The words are read first and checked afterwards (page_is_unchanged()): if the page changed
- * meanwhile, none of them counts, and the pool is decided again soon.
+ * Let the guards decide which backends of the pool are in force; sets p->changed if the owners have
+ * to see it. The words are read first and checked afterwards (page_is_unchanged()): if the page
+ * changed meanwhile, none of them counts, and the pool is decided again soon.
  */
-void compiler_decide_pool(struct compiler *n, struct compiler_pool *p,
-                          const struct compiler_time *time)
+static void decide_pool(struct compiler *n, struct compiler_pool *p,
+                        const struct compiler_time *time)
 {
 	const struct model_pool *m = p->plan->model;
 	const struct guard_pool rules = { m->min_healthy_percent, m->max_remove_percent,
@@ -302,9 +303,12 @@ static int make_owners_sets(const struct compiler *n, const struct compiler_pool
 	return 0;
 }
 
-/* On failure nothing is stored, and `changed` stays set: the tick tries again each second. */
-void compiler_apply_pool(struct compiler *n, struct compiler_pool *p,
-                         const struct compiler_time *time)
+/*
+ * Give the owners the new sets and verdicts, if p->changed. On failure nothing is stored, and
+ * `changed` stays set: the tick tries again each second.
+ */
+static void apply_pool(struct compiler *n, struct compiler_pool *p,
+                       const struct compiler_time *time)
 {
 	const struct model_pool *m = p->plan->model;
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
@@ -330,6 +334,20 @@ void compiler_apply_pool(struct compiler *n, struct compiler_pool *p,
 	p->owners_at_ms = time->now_ms;
 }
 
+void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
+                          const struct compiler_time *time)
+{
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		compiler_update_way(n, p->backends[i].index, &p->plan->backends[i].address,
+		                    p->plan->model->mode == MODEL_MODE_L2);
+	decide_pool(n, p, time);
+	for (size_t i = 0; i < p->plan->n_backends; i++)
+		compiler_write_backend(n, p, &p->backends[i]);
+	p->waits = false;
+	apply_pool(n, p, time);
+	compiler_write_pool(n, p);
+}
+
 /* Give the owners of all pools what changed; @p died: only of pools with a death. */
 static void apply_pools(struct compiler *n, bool died, const struct compiler_time *time)
 {
@@ -339,7 +357,7 @@ static void apply_pools(struct compiler *n, bool died, const struct compiler_tim
 		if (died && !p->died)
 			continue;
 		if (!p->waits)
-			compiler_apply_pool(n, p, time);
+			apply_pool(n, p, time);
 		else if (p->died)
 			compiler_switch_pool(n, p, time);
 	}
@@ -350,7 +368,7 @@ void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time
 	compiler_find_page_indexes(n);
 	n->ways_changed = false;
 	for (size_t i = 0; i < n->n_pools; i++)
-		compiler_decide_pool(n, &n->pools[i], time);
+		decide_pool(n, &n->pools[i], time);
 	apply_pools(n, true, time);
 	apply_pools(n, false, time);
 }
@@ -362,9 +380,9 @@ static uint64_t tick_pool(struct compiler *n, struct compiler_pool *p,
 
 	if (p->guard_at_ms <= time->now_ms) {
 		compiler_find_page_indexes(n);
-		compiler_decide_pool(n, p, time);
+		decide_pool(n, p, time);
 	}
-	compiler_apply_pool(n, p, time);
+	apply_pool(n, p, time);
 	if (p->owners_at_ms <= time->now_ms)
 		p->owners_at_ms = time->now_ms + owners_tick(p->owners, &clock);
 	return p->guard_at_ms < p->owners_at_ms ? p->guard_at_ms : p->owners_at_ms;
