@@ -9,8 +9,8 @@
  * is. With an old page the reader must show what is in force as *unknown*, although forwarding
  * goes on.
  *
- * Implemented in dataplane/export/effect.c, effect_scan.c and effect_text.c. A struct effect belongs to
- * one thread; the rest is for any thread.
+ * Implemented in dataplane/export/effect.c and effect_scan.c; the texts in
+ * dataplane/tables/effect_text.c. A struct effect belongs to one thread; the rest is for any thread.
  */
 #ifndef WEIR_EFFECT_H
 #define WEIR_EFFECT_H
