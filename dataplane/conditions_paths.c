@@ -71,7 +71,7 @@ static const char *lost_by(const struct path_round *r, const struct compiler_bac
 	struct hop hop;
 
 	if (n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP)
-		return effect_hop_text((enum effect_hop)n->ways[b->index].hop);
+		return effect_hop_text((enum effect_hop)n->paths[b->index].way.hop);
 	if (hops_get(n->hops, &b->plan->address, &hop) && !is_driver_port(r, hop.ifindex))
 		return "its route leaves by an interface that is not one of the node's ports";
 	return NULL;
@@ -98,7 +98,7 @@ static const char *path_advice(enum effect_reason cut)
 static void state_unusable(struct path_round *r, const struct compiler_backend *b,
                            const char *subject)
 {
-	enum effect_reason cut = (enum effect_reason)r->p->node.ways[b->index].cut;
+	enum effect_reason cut = (enum effect_reason)r->p->node.paths[b->index].way.cut;
 	char address[ADDR_TEXT_MAX];
 	bool held = guard_is_hold((enum effect_reason)b->why);
 
@@ -125,7 +125,7 @@ static void state_missing(struct path_round *r, const struct compiler_pool *pool
 	why = lost_by(r, b);
 	r->n_serve += !why;
 	r->n_lost += why != NULL;
-	if (!why || r->p->node.ways[b->index].since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
+	if (!why || r->p->node.paths[b->index].way.since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
 	    r->n_missing++ >= LISTED_MAX)
 		return;
 	conditions_add(

@@ -94,7 +94,7 @@ static json_t *backend_json(const struct process *p, const struct compiler_pool 
 	                 effect_reason_text((enum effect_reason)b->why), "next_hop",
 	                 watched ? hop_state_text(hop.state) : "not followed", "inner_mtu",
 	                 (int)p->node.t.backends[b->index].inner_mtu, "path_mtu",
-	                 (int)p->node.paths[b->index].mtu);
+	                 (int)p->node.paths[b->index].reported.mtu);
 }
 
 static char *do_backends(struct process *p, const json_t *request)

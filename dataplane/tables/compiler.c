@@ -32,49 +32,20 @@ struct compiler_time compiler_now(void)
 		                       .wall_clock_ms = clock_believed_ms() };
 }
 
-/*
- * Grow the arrays by backend index from @p old to @p new elements. A failure keeps them all
- * valid.
- */
+/* Grow the arrays by backend index from @p old to @p new elements. A failure keeps both valid. */
 static int grow_by_index(struct compiler *n, uint32_t old, uint32_t new)
 {
 	uint8_t *states = realloc(n->states, new);
-	struct addr *watched;
-	bool *is_watched, *is_wanted;
-	uint32_t *watched_next;
-	struct compiler_way *ways;
-	struct path_mtu *paths;
+	struct compiler_path *paths;
 
 	if (!states)
 		return -ENOMEM;
 	n->states = states;
-	watched_next = realloc(n->watched_next, new * sizeof(*watched_next));
-	if (!watched_next)
-		return -ENOMEM;
-	n->watched_next = watched_next;
-	watched = realloc(n->watched, new * sizeof(*watched));
-	if (!watched)
-		return -ENOMEM;
-	n->watched = watched;
 	paths = realloc(n->paths, new * sizeof(*paths));
 	if (!paths)
 		return -ENOMEM;
 	n->paths = paths;
-	is_watched = realloc(n->is_watched, new * sizeof(*is_watched));
-	if (!is_watched)
-		return -ENOMEM;
-	n->is_watched = is_watched;
-	is_wanted = realloc(n->is_wanted, new * sizeof(*is_wanted));
-	if (!is_wanted)
-		return -ENOMEM;
-	n->is_wanted = is_wanted;
-	ways = realloc(n->ways, new * sizeof(*ways));
-	if (!ways)
-		return -ENOMEM;
-	n->ways = ways;
-	memset(ways + old, 0, (new - old) * sizeof(*ways));
 	memset(states + old, 0, new - old);
-	memset(is_watched + old, 0, (new - old) * sizeof(*is_watched));
 	memset(paths + old, 0, (new - old) * sizeof(*paths));
 	return 0;
 }
@@ -114,9 +85,9 @@ static void free_pools(struct compiler_pool *pools, size_t n)
 
 void compiler_fini(struct compiler *n)
 {
-	for (uint32_t i = 0; n->hops && n->is_watched && i < n->sizes.backends; i++)
-		if (n->is_watched[i])
-			hops_unwatch(n->hops, &n->watched[i]);
+	for (uint32_t i = 0; n->hops && n->paths && i < n->sizes.backends; i++)
+		if (n->paths[i].is_watched)
+			hops_unwatch(n->hops, &n->paths[i].address);
 	free_pools(n->pools, n->n_pools);
 	owners_memory_free(n->memory);
 	indexes_free(n->pool_indexes);
@@ -126,13 +97,8 @@ void compiler_fini(struct compiler *n)
 	model_free(n->model);
 	free(n->ranges);
 	free(n->states);
-	free(n->watched);
-	free(n->watched_next);
 	free(n->watched_heads);
-	free(n->is_watched);
 	free(n->paths);
-	free(n->is_wanted);
-	free(n->ways);
 	*n = (struct compiler){ 0 };
 }
 
@@ -418,7 +384,7 @@ static void watch_left(struct compiler *n)
 	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
 		struct addr address;
 
-		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->is_watched[i])
+		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->paths[i].is_watched)
 			continue;
 		memcpy(address.bytes, n->t.backends[i].address.bytes, sizeof(address.bytes));
 		compiler_watch(n, i, &address);

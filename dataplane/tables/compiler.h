@@ -76,6 +76,15 @@ struct compiler_way {
 	uint64_t since_ms; /**< since when `cut` and `hop` are so */
 };
 
+/** What the compiler knows of the path to the backend at one index. */
+struct compiler_path {
+	struct compiler_way way;
+	struct path_mtu reported; /**< the path MTU that routers reported */
+	struct addr address;      /**< whose next hop is followed, if is_watched */
+	uint32_t next;            /**< the next backend index in the address's bucket; 0: none */
+	bool is_watched;
+};
+
 struct compiler_pool {
 	const struct plan_pool *plan;
 	uint32_t index; /**< in the pools table */
@@ -114,17 +123,12 @@ struct compiler {
 	struct indexes *pool_indexes, *backend_indexes, *count_indexes;
 	struct ranges *ranges;
 	struct owners_memory *memory;
-	uint8_t *states;         /**< enum owners_state by backend index */
-	struct addr *watched;    /**< by backend index: the address whose next hop is followed */
-	uint32_t *watched_next;  /**< by backend index: the next one in its bucket */
-	uint32_t *watched_heads; /**< [COMPILER_WATCHED_BUCKETS], by address; 0: none */
-	bool *is_watched;
-	struct path_mtu *paths;    /**< by backend index: the path MTU that routers reported */
-	uint32_t n_low;            /**< backends whose path MTU is lowered */
-	bool *is_wanted;           /**< scratch, by backend index */
-	struct compiler_way *ways; /**< by backend index */
-	bool ways_changed;         /**< a `cut` changed, and guards have not decided on it yet */
-	struct hops *hops;         /**< borrowed; NULL: next hops are not followed */
+	uint8_t *states;             /**< enum owners_state by backend index, as owners read it */
+	struct compiler_path *paths; /**< by backend index */
+	uint32_t *watched_heads;     /**< [COMPILER_WATCHED_BUCKETS], by address; 0: none */
+	uint32_t n_low;              /**< backends whose path MTU is lowered */
+	bool ways_changed;           /**< a `cut` changed, and guards have not decided on it yet */
+	struct hops *hops;           /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
 	/** The mapped page that `health` is in, borrowed; NULL: `health` cannot be damaged. */
 	const struct page *health_page;

@@ -10,7 +10,7 @@
 
 /** Follow the next hop of @p address for backend @p index; no effect if that is done already. */
 void compiler_watch(struct compiler *n, uint32_t index, const struct addr *address);
-/** Bring n->ways[@p index] up to date by the next hop of @p address. */
+/** Bring the `way` of n->paths[@p index] up to date by the next hop of @p address. */
 void compiler_update_way(struct compiler *n, uint32_t index, const struct addr *address, bool l2);
 /**
  * Why the network path takes @p b out of force, although its check says @p word (0: no check).
@@ -23,7 +23,7 @@ enum effect_reason compiler_way_reason(const struct compiler *n, const struct co
 /** Report the result of @p b's check to its next hop. */
 void compiler_report_check(struct compiler *n, struct compiler_backend *b, uint64_t word);
 /**
- * The first backend index in the bucket of address @p a; the others follow by watched_next. 0:
+ * The first backend index in the bucket of address @p a; the others follow by compiler_path.next. 0:
  * none.
  */
 uint32_t compiler_first_at(const struct compiler *n, const struct addr *a);

@@ -38,7 +38,7 @@ static void log_path_mtu(const struct compiler *n, const char *event, uint32_t i
 			name = n->pools[i].plan->backends[k].name;
 		}
 	log_note(event, "pool=%s backend=%s address=%s path_mtu=%u inner_mtu=%u more=%u", pool,
-	         name, addr_text(&n->watched[index], address), n->paths[index].mtu,
+	         name, addr_text(&n->paths[index].address, address), n->paths[index].reported.mtu,
 	         n->t.backends[index].inner_mtu, more);
 }
 
@@ -51,11 +51,12 @@ static bool lower_path_mtu(struct compiler *n, const struct addr *address, uint1
 
 	if (!hops_get(n->hops, address, &hop) || hop.state != HOP_KNOWN)
 		return false;
-	for (uint32_t i = compiler_first_at(n, address); i; i = n->watched_next[i]) {
-		bool first = !n->paths[i].mtu;
+	for (uint32_t i = compiler_first_at(n, address); i; i = n->paths[i].next) {
+		struct compiler_path *path = &n->paths[i];
+		bool first = !path->reported.mtu;
 
-		if (!addr_equal(&n->watched[i], address) ||
-		    !path_mtu_lower(&n->paths[i], mtu, hop.mtu, now_ms))
+		if (!addr_equal(&path->address, address) ||
+		    !path_mtu_lower(&path->reported, mtu, hop.mtu, now_ms))
 			continue;
 		n->n_low += first;
 		news = true;
@@ -76,8 +77,8 @@ static void apply_noted_mtus(struct compiler *n, uint64_t now_ms)
 		if (!__atomic_load_n(at, __ATOMIC_RELAXED))
 			continue;
 		mtu = __atomic_exchange_n(at, 0, __ATOMIC_RELAXED);
-		if (n->is_watched[i] && lower_path_mtu(n, &n->watched[i], mtu, now_ms) &&
-		    !n_lowered++)
+		if (n->paths[i].is_watched &&
+		    lower_path_mtu(n, &n->paths[i].address, mtu, now_ms) && !n_lowered++)
 			first = i;
 	}
 	n->counters.paths_lowered += n_lowered;
@@ -95,10 +96,12 @@ static void end_paths(struct compiler *n, uint64_t now_ms)
 	struct hop hop;
 
 	for (uint32_t i = 1; i < n->sizes.backends; i++) {
-		if (!n->is_watched[i] || !path_mtu_expire(&n->paths[i], now_ms))
+		struct compiler_path *path = &n->paths[i];
+
+		if (!path->is_watched || !path_mtu_expire(&path->reported, now_ms))
 			continue;
-		if (hops_get(n->hops, &n->watched[i], &hop))
-			compiler_on_hop(n, &n->watched[i], &hop);
+		if (hops_get(n->hops, &path->address, &hop))
+			compiler_on_hop(n, &path->address, &hop);
 		if (!n_ended++)
 			first = i;
 	}

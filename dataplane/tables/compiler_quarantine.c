@@ -28,12 +28,12 @@ static bool pool_is_used(const struct compiler *n, uint64_t id)
 	return false;
 }
 
-static void mark_used(struct compiler *n)
+/* Set @p used for each backend index that the document names. */
+static void mark_used(const struct compiler *n, bool *used)
 {
-	memset(n->is_wanted, 0, n->sizes.backends * sizeof(*n->is_wanted));
 	for (size_t i = 0; i < n->n_pools; i++)
 		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++)
-			n->is_wanted[n->pools[i].backends[k].index] = true;
+			used[n->pools[i].backends[k].index] = true;
 }
 
 static bool range_is_used(const struct compiler *n, uint32_t first)
@@ -58,11 +58,13 @@ static uint32_t settle_ms(const struct compiler *n, uint64_t pool)
  */
 static void quarantine_backends(struct compiler *n, const struct compiler_time *time)
 {
-	mark_used(n);
+	bool used[FWD_BACKENDS_MAX] = { false };
+
+	mark_used(n, used);
 	for (uint32_t i = 1; i < indexes_n(n->backend_indexes); i++) {
 		uint64_t end_ms;
 
-		if (indexes_state(n->backend_indexes, i) != INDEX_USED || n->is_wanted[i])
+		if (indexes_state(n->backend_indexes, i) != INDEX_USED || used[i])
 			continue;
 		end_ms = time->ticks_ms + settle_ms(n, n->t.backends[i].pool_id);
 		indexes_quarantine(n->backend_indexes, i, time->now_ms);

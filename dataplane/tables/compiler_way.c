@@ -58,7 +58,7 @@ static enum effect_hop shown_hop(const struct hop *hop, bool l2)
 
 void compiler_update_way(struct compiler *n, uint32_t index, const struct addr *address, bool l2)
 {
-	struct compiler_way *way = &n->ways[index], now = { 0 };
+	struct compiler_way *way = &n->paths[index].way, now = { 0 };
 	struct hop hop;
 
 	if (!n->hops || !hops_get(n->hops, address, &hop))
@@ -100,7 +100,7 @@ enum effect_reason compiler_way_reason(const struct compiler *n, const struct co
                                        const struct compiler_backend *b, health_word word,
                                        const struct compiler_time *time, uint64_t *at_ms)
 {
-	const struct compiler_way *way = &n->ways[b->index];
+	const struct compiler_way *way = &n->paths[b->index].way;
 	uint64_t due_ms = way->since_ms + COMPILER_CUT_MS;
 
 	if (!way->cut || is_reached(p, word))

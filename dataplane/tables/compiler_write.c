@@ -61,7 +61,7 @@ static bool fill_hop(const struct compiler *n, uint32_t index, const struct addr
 	e->outer_vlan = hop.outer_vlan;
 	e->outer_type_be = hop.outer_type_be;
 	e->inner_mtu = path_mtu_inner(limit && limit < hop.mtu ? limit : hop.mtu,
-	                              l2 ? 0 : n->paths[index].mtu, fwd_overhead(e));
+	                              l2 ? 0 : n->paths[index].reported.mtu, fwd_overhead(e));
 	memcpy(e->mac_to, hop.mac_to, sizeof(e->mac_to));
 	memcpy(e->mac_from, hop.mac_from, sizeof(e->mac_from));
 	return true;
@@ -128,32 +128,32 @@ uint32_t compiler_first_at(const struct compiler *n, const struct addr *a)
 
 void compiler_watch(struct compiler *n, uint32_t index, const struct addr *address)
 {
+	struct compiler_path *path = &n->paths[index];
 	uint32_t *head = watched_head(n, address);
 
-	if (!n->hops || n->is_watched[index])
+	if (!n->hops || path->is_watched)
 		return;
-	n->watched[index] = *address; /* first: hops_watch() may call compiler_on_hop() */
-	n->watched_next[index] = *head;
+	path->address = *address; /* first: hops_watch() may call compiler_on_hop() */
+	path->next = *head;
 	*head = index;
-	n->is_watched[index] = !hops_watch(n->hops, address);
-	if (!n->is_watched[index])
-		*head = n->watched_next[index];
+	path->is_watched = !hops_watch(n->hops, address);
+	if (!path->is_watched)
+		*head = path->next;
 }
 
 void compiler_unwatch(struct compiler *n, uint32_t index)
 {
-	uint32_t *link = watched_head(n, &n->watched[index]);
+	struct compiler_path *path = &n->paths[index];
+	uint32_t *link = watched_head(n, &path->address);
 
-	if (!n->is_watched[index])
+	if (!path->is_watched)
 		return;
 	while (*link != index)
-		link = &n->watched_next[*link];
-	*link = n->watched_next[index];
-	hops_unwatch(n->hops, &n->watched[index]);
-	n->is_watched[index] = false;
-	n->n_low -= n->paths[index].mtu != 0;
-	n->paths[index] = (struct path_mtu){ 0 };
-	n->ways[index] = (struct compiler_way){ 0 };
+		link = &n->paths[*link].next;
+	*link = path->next;
+	hops_unwatch(n->hops, &path->address);
+	n->n_low -= path->reported.mtu != 0;
+	*path = (struct compiler_path){ 0 };
 }
 
 void compiler_on_hop(void *node, const struct addr *address, const struct hop *hop)
@@ -161,10 +161,10 @@ void compiler_on_hop(void *node, const struct addr *address, const struct hop *h
 	struct compiler *n = node;
 
 	(void)hop;
-	for (uint32_t i = compiler_first_at(n, address); i; i = n->watched_next[i]) {
+	for (uint32_t i = compiler_first_at(n, address); i; i = n->paths[i].next) {
 		struct fwd_backend *at = &n->t.backends[i], e = *at;
 
-		if (!addr_equal(&n->watched[i], address))
+		if (!addr_equal(&n->paths[i].address, address))
 			continue;
 		compiler_update_way(n, i, address, e.encap == FWD_ENCAP_L2);
 		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;

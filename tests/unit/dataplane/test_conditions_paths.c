@@ -101,7 +101,7 @@ static struct plan_pool plan_pool = { .model = &web, .id = 7, .backends = plans 
 static struct compiler_backend backends[N_BACKENDS];
 static struct compiler_pool pool = { .plan = &plan_pool, .backends = backends };
 static struct fwd_backend table[N_BACKENDS];
-static struct compiler_way ways[N_BACKENDS];
+static struct compiler_path paths[N_BACKENDS];
 static struct process process;
 static char names[N_BACKENDS][8];
 
@@ -121,14 +121,14 @@ static void make_pool(size_t n)
 			                                 .alive = true,
 			                                 .why = EFFECT_REASON_UP };
 		table[i] = (struct fwd_backend){ 0 };
-		ways[i] = (struct compiler_way){ 0 };
+		paths[i] = (struct compiler_path){ 0 };
 		effect.rows[i] = (struct effect_backend){ .pool = 7, .id = 100 + i, .slots = 5 };
 	}
 	process = (struct process){ .ops = &ops };
 	process.node.pools = &pool;
 	process.node.n_pools = 1;
 	process.node.t.backends = table;
-	process.node.ways = ways;
+	process.node.paths = paths;
 	process.node.hops = (struct hops *)&process; /* followed */
 	probe_trouble.why[0] = '\0';
 	has_hop = false;
@@ -172,9 +172,9 @@ static void a_backend_that_owns_slots_and_cannot_be_reached_is_named(void **unus
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
 	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 1);
 	assert_int_equal(n_said, 1);              /* the other serves: it is not down */
-	ways[0].since_ms = NOW_MS - STATE_MS + 1; /* for a moment only */
+	paths[0].way.since_ms = NOW_MS - STATE_MS + 1; /* for a moment only */
 	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
-	ways[0].since_ms = NOW_MS - STATE_MS;
+	paths[0].way.since_ms = NOW_MS - STATE_MS;
 	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 1);
 	effect.rows[0].slots = 0; /* nobody is sent there */
 	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
@@ -247,7 +247,7 @@ static void a_cut_way_is_stated_where_it_decides(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		make_pool(1);
-		ways[0].cut = cases[i].cut;
+		paths[0].way.cut = cases[i].cut;
 		backends[0].why = cases[i].why;
 		plans[0].says = cases[i].says;
 		if (state(UNUSABLE, "web/b0", CONDITION_DEGRADED) != cases[i].n)
@@ -263,7 +263,7 @@ static void a_long_list_is_cut_and_counted(void **unused)
 	for (size_t n = LISTED_MAX - 1; n <= LISTED_MAX + 2; n++) {
 		make_pool(n);
 		for (size_t i = 0; i < n; i++) {
-			ways[i].cut = EFFECT_REASON_ROUTE;
+			paths[i].way.cut = EFFECT_REASON_ROUTE;
 			backends[i].why = EFFECT_REASON_ROUTE;
 			backends[i].alive = false;
 		}

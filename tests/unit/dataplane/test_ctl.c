@@ -192,7 +192,7 @@ static void each_backend_is_shown_with_its_own_values(void **state)
 		pool->backends[k].alive = k == 2;
 		pool->backends[k].why = k == 2 ? EFFECT_REASON_HELD_RATE : EFFECT_REASON_DISABLED;
 		p->node.t.backends[pool->backends[k].index].inner_mtu = (uint16_t)(1400 + k);
-		p->node.paths[pool->backends[k].index].mtu = (uint16_t)(1300 + k);
+		p->node.paths[pool->backends[k].index].reported.mtu = (uint16_t)(1300 + k);
 	}
 	answer = ask("{\"do\":\"backends\",\"pool\":\"web-fra\"}");
 	list = json_object_get(answer, "backends");

@@ -238,8 +238,8 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 		uint32_t at = index_of(rows[i].pool, rows[i].id);
 
 		s.node.pools[i / 3].backends[i % 3].why = (uint8_t)(i + 1);
-		s.node.ways[at].hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
-		s.node.paths[at].mtu = (uint16_t)(1300 + i);
+		s.node.paths[at].way.hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
+		s.node.paths[at].reported.mtu = (uint16_t)(1300 + i);
 	}
 	publish();
 	assert_int_equal(effect_open(dir, &e), 0);

@@ -402,7 +402,7 @@ static void an_index_follows_the_address_that_it_has(void **state)
 	assert_int_equal(watches_a, 0);
 	assert_int_equal(compiler_first_at(&s.node, &a), 0);
 	compiler_watch(&s.node, index, &other);
-	assert_true(s.node.is_watched[index]);
+	assert_true(s.node.paths[index].is_watched);
 	assert_int_equal(compiler_first_at(&s.node, &other), index);
 	compiler_unwatch(&s.node, index);
 	compiler_watch(&s.node, index, &a);
@@ -470,13 +470,13 @@ static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void *
 	start(&s, NULL);
 	addr_of(address_a, &a);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		const struct compiler_way *way = &s.node.ways[3];
+		const struct compiler_way *way = &s.node.paths[3].way;
 
 		hop_a = (struct hop){ .state = ways[i].state,
 			              .bad = ways[i].bad,
 			              .on_link = ways[i].on_link,
 			              .since_ms = 100 + i };
-		s.node.ways[3] = (struct compiler_way){ 0 };
+		s.node.paths[3].way = (struct compiler_way){ 0 };
 		s.node.ways_changed = false;
 		compiler_update_way(&s.node, 3, &a, ways[i].l2);
 		if (way->hop != ways[i].hop || way->cut != ways[i].cut || way->since_ms != 100 + i)
