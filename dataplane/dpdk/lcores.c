@@ -105,7 +105,7 @@ int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *
 		return err;
 	lcores_set_tables(c, tables);
 	for (; c->n_running < c->n_workers; c->n_running++) {
-		err = rte_eal_remote_launch(worker_run, &c->workers[c->n_running],
+		err = rte_eal_remote_launch(worker_main, &c->workers[c->n_running],
 		                            eal_lcore(c->n_running));
 		if (err)
 			return driver_set_reason(why, err, "worker %u cannot be started: %s",

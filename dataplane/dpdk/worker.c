@@ -46,7 +46,8 @@ struct round {
 /* In place of a reason: frames of the host's own, which no verdict has counted. */
 #define OWN_FRAME FWD_REASON_COUNT
 
-uint32_t worker_size(uint32_t n)
+/* Which of driver_worker.bursts counts a burst of @p n frames. */
+static uint32_t burst_size_class(uint32_t n)
 {
 	uint32_t i = 0;
 
@@ -310,7 +311,7 @@ static uint32_t serve_receive_queue(struct worker *w, struct round *r,
 {
 	uint32_t n = rte_eth_rx_burst(port->id, (uint16_t)port->rx, r->in, WORKER_BURST), kept = n;
 
-	worker_count(&w->counts.bursts[worker_size(n)], 1);
+	worker_count(&w->counts.bursts[burst_size_class(n)], 1);
 	if (!n)
 		return 0;
 	worker_count(&w->counts.frames, n);
@@ -519,7 +520,7 @@ static inline void show_life(const struct worker *w)
  * `rounds` goes up after each round: worker_grace() counts on no burst being under way at that
  * moment.
  */
-int worker_run(void *arg)
+int worker_main(void *arg)
 {
 	static _Thread_local struct round r;
 	struct worker *w = arg;

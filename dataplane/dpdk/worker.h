@@ -8,7 +8,7 @@
  * If a port has fewer queues than there are workers, workers with a receive queue hand frames over
  * by flow (`inbox`), and workers without a send queue have their frames sent by another (`outbox`).
  *
- * Implemented in worker.c. worker_run() is the worker's thread; the other functions are the control
+ * Implemented in worker.c. worker_main() is the worker's thread; the other functions are the control
  * thread's, which changes a worker's ports and tables only while it is parked. A worker alone
  * writes its counters.
  */
@@ -70,16 +70,13 @@ struct worker {
 } __attribute__((aligned(128)));
 
 /** The thread: returns 0 when worker.stop is set. @p arg is the struct worker. */
-int worker_run(void *arg);
+int worker_main(void *arg);
 
 /** Control thread: stop the worker between two rounds; returns when it uses no tables or ports. */
 void worker_park(struct worker *w);
 void worker_unpark(struct worker *w);
 /** Control thread: return when all bursts under way have ended. */
 void worker_grace(struct worker *w);
-
-/** Which of driver_worker.bursts counts a burst of @p n frames. */
-uint32_t worker_size(uint32_t n);
 
 /** Add @p n to a count of the worker's own; for its thread. */
 static inline void worker_count(uint64_t *c, uint64_t n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading the effect: from the page of a running process, or once from the tables themselves.
+ * Reading the effect from the page that the process writes.
  *
  * The page is a seqlock: the writer makes `seq` odd while it writes. A reader copies what it wants
  * and then checks that `seq` was even and is still the same; otherwise it tries again. Row counts
@@ -19,16 +19,12 @@
 #include "base/page.h"
 #include "base/proc.h"
 #include "dataplane/export/effect_internal.h"
-#include "dataplane/tables/mapped.h"
-#include "weir/driver.h"
-#include "weir/fwd/user.h"
 
 /* Tries of 20 us each: a write takes far less, unless the writer died in the middle of one. */
 #define TRIES 1000
 
 struct effect {
-	struct page *page;       /* of the process, or NULL */
-	struct effect_page *own; /* from malloc(), scanned from pinned tables, or NULL */
+	struct page *page;
 };
 
 int effect_open(const char *run_dir, struct effect **out)
@@ -49,53 +45,18 @@ int effect_open(const char *run_dir, struct effect **out)
 	return 0;
 }
 
-int effect_open_pins(const char *dir, struct effect **out)
-{
-	struct effect *e = calloc(1, sizeof(*e));
-	struct driver_reason why;
-	struct mapped m;
-	struct timespec now;
-	int err = e ? mapped_open(dir, &m, &why) : -ENOMEM;
-
-	if (err) {
-		free(e);
-		return err;
-	}
-	e->own = calloc(1, effect_page_bytes(m.tables.n_pools, m.tables.n_backends));
-	err = e->own ? 0 : -ENOMEM;
-	if (!err) {
-		e->own->max_pools = m.tables.n_pools;
-		e->own->max_backends = m.tables.n_backends;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		err = effect_scan(&m.tables, (uint32_t)now.tv_sec, e->own);
-	}
-	mapped_close(&m);
-	if (err) {
-		effect_close(e);
-		return err;
-	}
-	*out = e;
-	return 0;
-}
-
 void effect_close(struct effect *e)
 {
 	if (!e)
 		return;
 	page_close(e->page);
-	free(e->own);
 	free(e);
-}
-
-static struct effect_page *effect_payload(const struct effect *e)
-{
-	return e->own ? e->own : page_payload(e->page);
 }
 
 /* Whether the arrays lie within the page. */
 static bool is_sound(const struct effect *e, const struct effect_page *p)
 {
-	return e->own || page_size(e->page) >= effect_page_bytes(p->max_pools, p->max_backends);
+	return page_size(e->page) >= effect_page_bytes(p->max_pools, p->max_backends);
 }
 
 /* Start a consistent read. @return the sequence; odd while the writer is at work */
@@ -116,16 +77,16 @@ typedef int read_part(struct effect_page *p, uint64_t key, uint64_t id, void *ou
 static int read_consistent(const struct effect *e, read_part *part, uint64_t key, uint64_t id,
                            void *out, size_t max)
 {
-	struct effect_page *p = effect_payload(e);
+	struct effect_page *p = page_payload(e->page);
 
-	if (!e->own && page_is_replaced(e->page))
+	if (page_is_replaced(e->page))
 		return -ESTALE;
 	for (int i = 0; i < TRIES; i++) {
 		uint32_t seq = read_begin(p);
 		int got = is_sound(e, p) ? part(p, key, id, out, max) : -EPROTO;
 
 		if (read_end(p, seq))
-			return e->own || page_is_sound(e->page) ? got : -ESTALE;
+			return page_is_sound(e->page) ? got : -ESTALE;
 		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 	}
 	return -EAGAIN;
@@ -187,7 +148,7 @@ int effect_total(const struct effect *e, struct effect_total *out)
 
 	if (err)
 		return err;
-	made.alive_ms = e->own ? 0 : page_header(e->page)->alive_ms;
+	made.alive_ms = page_header(e->page)->alive_ms;
 	*out = made;
 	return 0;
 }

@@ -109,8 +109,6 @@ bool hops_is_answer(int err);
  * @return its NTF_*
  */
 uint8_t hops_read_neighbour(struct hops *h, struct via *v);
-/* Make the kernel ask @p v itself, whoever has confirmed it. */
-void hops_probe(struct hops *h, struct via *v);
 /* Probe vias that are due, a bounded number; once a second. */
 void hops_probe_due(struct hops *h);
 /* A loop_timer: probe the vias of h->doubts. */

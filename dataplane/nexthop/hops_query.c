@@ -99,11 +99,12 @@ uint8_t hops_read_neighbour(struct hops *h, struct via *v)
 }
 
 /*
+ * Make the kernel ask @p v itself, whoever has confirmed it.
  * The entry is read first, into a copy: `v` changes only by the kernel's messages. An entry that
  * is not in use is put to use, which makes the kernel ask, too. Entries that a control plane
  * keeps (extern_learn), that are permanent, or that are being asked already are left alone.
  */
-void hops_probe(struct hops *h, struct via *v)
+static void probe_via(struct hops *h, struct via *v)
 {
 	uint64_t now_ms = loop_now_ms(h->loop);
 	char question[RTNL_REQUEST_MAX];
@@ -135,7 +136,7 @@ void hops_probe_due(struct hops *h)
 		struct via *v = &h->vias[h->next_probe];
 
 		if (v->refs && v->due_ms <= now_ms) {
-			hops_probe(h, v);
+			probe_via(h, v);
 			asked++;
 		}
 		h->next_probe = (h->next_probe + 1) % h->top_via;
@@ -151,7 +152,7 @@ void hops_on_doubt(void *hops)
 
 		v->doubted = false;
 		if (v->refs)
-			hops_probe(h, v);
+			probe_via(h, v);
 	}
 	h->n_doubts = 0;
 }

@@ -42,7 +42,6 @@ void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, ui
 	m->passes = 0;
 	memset(m->counting, 0, sizeof(m->counting));
 	memset(m->used_in, 0, sizeof(m->used_in));
-	m->counting_all = m->counting_embryonic = 0;
 }
 
 void owners_memory_free(struct owners_memory *m)
@@ -78,17 +77,12 @@ static void sweep_word(struct owners_memory *m, uint64_t *at, uint32_t now_s)
 		return;
 	}
 	m->counting[owner_word_backend(word)]++;
-	m->counting_all++;
-	m->counting_embryonic += owner_word_state(word) == OWNER_EMBRYONIC;
 }
 
 static void end_pass(struct owners_memory *m)
 {
 	memcpy(m->live, m->counting, sizeof(m->live));
 	memset(m->counting, 0, sizeof(m->counting));
-	m->live_all = m->counting_all;
-	m->live_embryonic = m->counting_embryonic;
-	m->counting_all = m->counting_embryonic = 0;
 	m->cursor = 0;
 	m->passes++;
 }
@@ -120,7 +114,6 @@ void owners_memory_pass(struct owners_memory *m, const struct owners_clock *cloc
 {
 	m->cursor = 0;
 	memset(m->counting, 0, sizeof(m->counting));
-	m->counting_all = m->counting_embryonic = 0;
 	sweep_sets(m, m->n_sets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
@@ -154,18 +147,6 @@ void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end
 uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend)
 {
 	return m->live[backend & FWD_SLOT_BACKEND];
-}
-
-uint32_t owners_memory_total(const struct owners_memory *m, uint32_t *embryonic)
-{
-	if (embryonic)
-		*embryonic = m->live_embryonic;
-	return m->live_all;
-}
-
-uint32_t owners_memory_size(const struct owners_memory *m)
-{
-	return m->n_sets * OWNER_WAYS;
 }
 
 bool owners_memory_uses(const struct owners_memory *m, uint16_t backend)

@@ -134,10 +134,6 @@ void owners_memory_pass(struct owners_memory *m, const struct owners_clock *cloc
 void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end_s);
 /** Live exceptions of a backend, as of the last whole pass. */
 uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend);
-/** All live exceptions, and of them the embryonic, as of the last whole pass. */
-uint32_t owners_memory_total(const struct owners_memory *m, uint32_t *embryonic);
-/** How many exceptions the table has room for. */
-uint32_t owners_memory_size(const struct owners_memory *m);
 /**
  * Whether a flow of @p backend may still be remembered. While this or owners_uses() of one of the
  * pools is true, the backend's index must not be given to another backend.

@@ -49,10 +49,10 @@ struct owners_memory {
 	uint32_t cursor; /**< next bucket of the pass in progress */
 	uint32_t passes;
 	uint64_t ticked_ms;
-	uint32_t live_all, live_embryonic;         /**< of the last whole pass */
-	uint32_t counting_all, counting_embryonic; /**< of the pass in progress */
-	uint32_t live[FWD_BACKENDS_MAX], counting[FWD_BACKENDS_MAX];
-	uint32_t used_in[FWD_BACKENDS_MAX]; /**< the pass in which a slot or set last named it */
+	/* By backend index: */
+	uint32_t live[FWD_BACKENDS_MAX];     /**< exceptions that the last whole pass counted */
+	uint32_t counting[FWD_BACKENDS_MAX]; /**< those that the pass in progress has counted */
+	uint32_t used_in[FWD_BACKENDS_MAX];  /**< the pass in which a slot or set last named it */
 	/** When UDP flows with policy `migrate` leave a drained backend; 0: it is not drained. */
 	uint32_t lease_end_s[FWD_BACKENDS_MAX];
 };

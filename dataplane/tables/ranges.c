@@ -72,12 +72,3 @@ void ranges_release(struct ranges *r, uint64_t before_ms)
 			r->items[n++] = r->items[i];
 	r->n_items = n;
 }
-
-uint32_t ranges_n_free(const struct ranges *r)
-{
-	uint32_t n = r->n_slots;
-
-	for (uint32_t i = 0; i < r->n_items; i++)
-		n -= r->items[i].n;
-	return n;
-}

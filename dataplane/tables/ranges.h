@@ -44,7 +44,5 @@ int ranges_adopt(struct ranges *r, uint32_t first, uint32_t n);
 void ranges_quarantine(struct ranges *r, uint32_t first, uint64_t now_ms);
 /** Free ranges that are in quarantine since before @p before_ms. */
 void ranges_release(struct ranges *r, uint64_t before_ms);
-/** Slots that are neither in use nor in quarantine. */
-uint32_t ranges_n_free(const struct ranges *r);
 
 #endif

@@ -98,7 +98,7 @@ _Static_assert(sizeof(struct effect_pool) == 40, "effect page layout");
 /** What is in force as a whole. */
 struct effect_total {
 	uint64_t document; /**< model_meta.document that the tables were made from */
-	uint64_t alive_ms; /**< monotonic time of the writer's last sign of life; 0: from pins */
+	uint64_t alive_ms; /**< monotonic time of the writer's last sign of life */
 	uint32_t n_pools, n_backends, n_services;
 	uint32_t exceptions, exceptions_max;
 	uint32_t refused; /**< 1: a newer document was refused, the old one stays */
@@ -122,11 +122,6 @@ int effect_tables_dir(const char *bpf_dir, const char *run_dir, const char *clus
 
 /** Open RUN/effect.page. @return 0, -ENOENT (no dataplane was here), -EPROTO or -errno */
 int effect_open(const char *run_dir, struct effect **out);
-/**
- * Read the tables at @p dir (effect_tables_dir()) once; for when the process is dead.
- * @return 0, -ENOENT (nothing pinned), -EPERM, -EPROTO (of another release) or -errno
- */
-int effect_open_pins(const char *dir, struct effect **out);
 /** NULL is fine. */
 void effect_close(struct effect *e);
 

@@ -36,7 +36,7 @@ BUGS = [
     ("control", "dataplane/ctl.c", "	for (size_t i = 0; what && i <", "	for (size_t i = 0; i <"),
     ("dns_line", "dns/ctl.c", "	else if (!what)", "	else if (0)"),
     ("rtnl", "dataplane/nexthop/rtnl.c", "payload_len(name) <= sizeof(out->name))", "payload_len(name) <= 2 * sizeof(out->name))"),
-    ("page", "dataplane/export/effect.c", "	return e->own || page_size(e->page) >= ", "	return e->own || page_size(e->page) || "),
+    ("page", "dataplane/export/effect.c", "	return page_size(e->page) >= ", "	return page_size(e->page) || "),
     ("kept", "healthcheck/keep.c", " || at_ms < 0)", ")"),
     ("page", "pages/condition.c", "	c->n = c->n < CONDITIONS_MAX ? c->n : CONDITIONS_MAX;\n", ""),
     ("dns_image", "dns/zone/image.c", "i->size_bytes != length || ", ""),

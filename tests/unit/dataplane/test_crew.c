@@ -85,7 +85,7 @@ static void edge_free_frame(struct rte_mbuf *m)
 
 static int edge_launch(lcore_function_t *f, void *arg, unsigned int lcore)
 {
-	assert_ptr_equal(f, worker_run);
+	assert_ptr_equal(f, worker_main);
 	if (edge.launch_err && edge.n_launched == edge.launch_fails_at)
 		return edge.launch_err;
 	edge.launched[edge.n_launched] = arg;
@@ -115,7 +115,7 @@ static int edge_wait(unsigned int lcore)
 #define rte_lcore_to_socket_id(i) ((i) == 2 ? 1u : 0u)
 #include "dataplane/dpdk/lcores.c"
 
-int worker_run(void *arg)
+int worker_main(void *arg)
 {
 	(void)arg;
 	return 0;

@@ -139,45 +139,29 @@ static void a_page_too_small_for_its_head_is_refused(void **state)
 	effect_close(NULL);
 }
 
-/*
- * Without a process: the tables themselves, here DPDK's file of them, answer as the page did,
- * also for a trace.
- */
-static void a_file_of_tables_answers_when_the_process_is_dead(void **state)
+/* Without a process the tables themselves, here DPDK's file of them, answer a trace. */
+static void a_file_of_tables_answers_a_trace_when_the_process_is_dead(void **state)
 {
 	static const struct driver_sizes sizes = { 4, 4, 4, BACKENDS, 96, 4 };
 	struct driver_reason why = { "" };
 	char path[96], text[256] = "";
-	struct effect_total total;
 	struct trace_result result;
 	struct trace_query query;
 	struct tablefile file;
-	struct effect *e = (void *)1;
 
 	(void)state;
 	assert_int_equal(trace_parse("192.0.2.1:1", "203.0.113.10:80/tcp", &query), 0);
-	assert_true(effect_open_pins(dir, &e) < 0); /* an empty directory */
-	assert_ptr_equal(e, (void *)1);
-	assert_true(trace_pinned(dir, &query, &result, text, sizeof(text)) < 0);
+	assert_true(trace_pinned(dir, &query, &result, text, sizeof(text)) < 0); /* empty */
 	assert_true(text[0] != '\0');
 	snprintf(path, sizeof(path), "%s/tables", dir);
 	assert_int_equal(tablefile_make(&file, path, &sizes, 2, &why), 0);
 	page_close(make_page());
 	memcpy(file.tables.pools, t.pools, 4 * sizeof(*t.pools));
 	memcpy(file.tables.backends, t.backends, BACKENDS * sizeof(*t.backends));
-	file.tables.exceptions[0].word[0] = /* by the clock of now it lives */
-	        owner_word(1, OWNER_OPEN, owner_end(trace_now_s(), 600), 1);
 	tablefile_close(&file);
-	assert_int_equal(effect_open_pins(dir, &e), 0);
-	expect_pools(e);
-	assert_int_equal(effect_total(e, &total), 0);
-	assert_int_equal(total.alive_ms, 0);
-	assert_int_equal(total.exceptions, 1);
-	effect_close(e);
 	assert_int_equal(trace_pinned(dir, &query, &result, text, sizeof(text)), 0);
 	assert_string_equal(result.reason, "not_ours");
 	assert_int_equal(truncate(path, 100), 0);
-	assert_int_equal(effect_open_pins(dir, &e), -EPROTO);
 	assert_int_equal(trace_pinned(dir, &query, &result, text, sizeof(text)), -EPROTO);
 }
 
@@ -302,7 +286,7 @@ int main(void)
 		EFFECT_TEST(a_reader_finds_pools_and_backends_on_the_page),
 		EFFECT_TEST(a_page_that_is_being_written_or_lies_is_not_read),
 		EFFECT_TEST(a_page_too_small_for_its_head_is_refused),
-		EFFECT_TEST(a_file_of_tables_answers_when_the_process_is_dead),
+		EFFECT_TEST(a_file_of_tables_answers_a_trace_when_the_process_is_dead),
 		EFFECT_TEST(names_with_dots_are_pinned_with_colons),
 		EFFECT_TEST(tables_are_looked_for_among_pins_first),
 		cmocka_unit_test(a_backend_without_traffic_says_why),

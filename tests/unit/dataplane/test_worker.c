@@ -16,7 +16,7 @@ static void a_bursts_size_is_counted_by_its_power_of_two(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(worker_size(cases[i].n), cases[i].size);
+		assert_int_equal(burst_size_class(cases[i].n), cases[i].size);
 }
 
 static void a_forwarded_frame_leaves_by_its_backends_port_as_the_verdict_left_it(void **state)

@@ -130,7 +130,7 @@ static void an_idle_worker_spins_then_sleeps_then_waits_for_interrupts(void **st
 
 static void *run_worker(void *arg)
 {
-	return (void *)(intptr_t)worker_run(arg);
+	return (void *)(intptr_t)worker_main(arg);
 }
 
 /* Its tables and ports may be changed between park and unpark, and stop ends it in any state. */
