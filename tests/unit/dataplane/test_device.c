@@ -298,40 +298,41 @@ static void a_virtio_nic_is_told_all_vlans(void **state)
 	assert_int_equal(scene.n_vlans, 0);
 }
 
+static const struct {
+	int *says;
+	int err;
+	const char *why, *log; /* parts; log: the end */
+} failure_cases[] = {
+	{ &scene.plug_err, -EACCES,
+	  "0000:01:00.0 cannot be opened: Permission denied. Usual reasons: vfio_iommu",
+	  "add pci 0000:01:00.0 ''; " },
+	{ &scene.find_err, -ENODEV, "0000:01:00.0 cannot be opened: No such device.",
+	  "add pci 0000:01:00.0 ''; remove pci 0000:01:00.0; " },
+	{ &scene.info_err, -EIO, "0000:01:00.0 cannot be started: Input/output error",
+	  "''; stop 1; remove pci 0000:01:00.0; " },
+	{ &scene.configure_err, -EINVAL, "cannot be started: Invalid argument",
+	  "configure 2 2; configure 2 2; stop 1; remove pci 0000:01:00.0; " },
+	{ &scene.queue_err, -ENOMEM,
+	  "cannot be started: Cannot allocate memory (raise dpdk.memory)",
+	  "rx 1.0 512; stop 1; remove pci 0000:01:00.0; " },
+	{ &scene.start_err, -EBUSY, "cannot be started: Device or resource busy",
+	  "start 1; stop 1; remove pci 0000:01:00.0; " },
+	{ &scene.mac_err, -EIO, "cannot be started: Input/output error",
+	  "multicast 1; stop 1; remove pci 0000:01:00.0; " },
+};
+
 static void what_fails_is_said_and_the_device_given_back(void **state)
 {
-	static const struct {
-		int *says;
-		int err;
-		const char *why, *log; /* parts; log: the end */
-	} cases[] = {
-		{ &scene.plug_err, -EACCES,
-		  "0000:01:00.0 cannot be opened: Permission denied. Usual reasons: vfio_iommu",
-		  "add pci 0000:01:00.0 ''; " },
-		{ &scene.find_err, -ENODEV, "0000:01:00.0 cannot be opened: No such device.",
-		  "add pci 0000:01:00.0 ''; remove pci 0000:01:00.0; " },
-		{ &scene.info_err, -EIO, "0000:01:00.0 cannot be started: Input/output error",
-		  "''; stop 1; remove pci 0000:01:00.0; " },
-		{ &scene.configure_err, -EINVAL, "cannot be started: Invalid argument",
-		  "configure 2 2; configure 2 2; stop 1; remove pci 0000:01:00.0; " },
-		{ &scene.queue_err, -ENOMEM,
-		  "cannot be started: Cannot allocate memory (raise dpdk.memory)",
-		  "rx 1.0 512; stop 1; remove pci 0000:01:00.0; " },
-		{ &scene.start_err, -EBUSY, "cannot be started: Device or resource busy",
-		  "start 1; stop 1; remove pci 0000:01:00.0; " },
-		{ &scene.mac_err, -EIO, "cannot be started: Input/output error",
-		  "multicast 1; stop 1; remove pci 0000:01:00.0; " },
-	};
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(failure_cases); i++) {
 		setup(state);
-		*cases[i].says = cases[i].err;
-		assert_int_equal(open_pci(2), cases[i].err);
-		assert_non_null(strstr(why.text, cases[i].why));
-		assert_int_equal(strstr(why.text, "raise dpdk") != NULL, cases[i].err == -ENOMEM);
-		assert_true(strlen(scene.log) >= strlen(cases[i].log));
-		assert_string_equal(scene.log + strlen(scene.log) - strlen(cases[i].log),
-		                    cases[i].log);
+		*failure_cases[i].says = failure_cases[i].err;
+		assert_int_equal(open_pci(2), failure_cases[i].err);
+		assert_non_null(strstr(why.text, failure_cases[i].why));
+		assert_int_equal(strstr(why.text, "raise dpdk") != NULL,
+		                 failure_cases[i].err == -ENOMEM);
+		assert_true(strlen(scene.log) >= strlen(failure_cases[i].log));
+		assert_string_equal(scene.log + strlen(scene.log) - strlen(failure_cases[i].log),
+		                    failure_cases[i].log);
 		assert_false(scene.devices[1].is_plugged);
 	}
 	setup(state);
@@ -435,48 +436,47 @@ static void a_bond_whose_member_does_not_say_what_it_can_is_refused(void **state
 		assert_false(scene.devices[i].is_plugged);
 }
 
+static const struct {
+	uint16_t n_entries;
+	bool keeps; /* the device keeps a table of its own: all 0, and one 9 */
+	uint16_t own;
+	uint64_t hashed;
+	int hash_err, reta_err;
+	const char *why; /* a part; "": none */
+} spread_cases[] = {
+	{ 128, false, 0, HASHES, 0, 0, "" },
+	{ 129, false, 0, HASHES, 0, 0, "" }, /* one more of one queue is even enough */
+	{ 2048, false, 0, HASHES, 0, 0, "" },
+	{ 2049, false, 0, HASHES, -ENOTSUP, 0, "it does not say how it spreads frames" },
+	{ 128, true, 0, HASHES, 0, 0, "has 0 to 128 entries a queue" },
+	{ 128, true, 9, HASHES, 0, 0, "1 of the 128 entries of its redirection table name" },
+	{ 128, true, 2, HASHES, 0, 0, "1 of the 128 entries" },
+	{ 128, true, 9, HASHES, 0, -ENOTSUP, "" },
+	{ 0, false, 0, HASHES, -ENOTSUP, 0, "it does not say how it spreads frames" },
+	{ 128, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV6_UDP, 0, 0,
+	  "it does not hash UDP over IPv6" },
+	{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV4_TCP, 0, 0, "TCP over IPv4" },
+	{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV6_TCP, 0, 0, "TCP over IPv6" },
+	{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV4_UDP, 0, 0, "UDP over IPv4" },
+	{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV4, 0, 0, "hash IPv4," },
+	{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV6, 0, 0, "hash IPv6," },
+};
+
 static void entries_are_spread_and_read_back(void **state)
 {
-	static const struct {
-		uint16_t n_entries;
-		bool keeps; /* the device keeps a table of its own: all 0, and one 9 */
-		uint16_t own;
-		uint64_t hashed;
-		int hash_err, reta_err;
-		const char *why; /* a part; "": none */
-	} cases[] = {
-		{ 128, false, 0, HASHES, 0, 0, "" },
-		{ 129, false, 0, HASHES, 0, 0, "" }, /* one more of one queue is even enough */
-		{ 2048, false, 0, HASHES, 0, 0, "" },
-		{ 2049, false, 0, HASHES, -ENOTSUP, 0, "it does not say how it spreads frames" },
-		{ 128, true, 0, HASHES, 0, 0, "has 0 to 128 entries a queue" },
-		{ 128, true, 9, HASHES, 0, 0,
-		  "1 of the 128 entries of its redirection table name" },
-		{ 128, true, 2, HASHES, 0, 0, "1 of the 128 entries" },
-		{ 128, true, 9, HASHES, 0, -ENOTSUP, "" },
-		{ 0, false, 0, HASHES, -ENOTSUP, 0, "it does not say how it spreads frames" },
-		{ 128, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV6_UDP, 0, 0,
-		  "it does not hash UDP over IPv6" },
-		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV4_TCP, 0, 0, "TCP over IPv4" },
-		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV6_TCP, 0, 0, "TCP over IPv6" },
-		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_NONFRAG_IPV4_UDP, 0, 0, "UDP over IPv4" },
-		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV4, 0, 0, "hash IPv4," },
-		{ 0, false, 0, HASHES & ~RTE_ETH_RSS_IPV6, 0, 0, "hash IPv6," },
-	};
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(spread_cases); i++) {
 		setup(state);
-		scene.devices[1].info.reta_size = cases[i].n_entries;
-		scene.keeps_table = cases[i].keeps;
-		scene.table[5] = cases[i].own;
-		scene.hashed = cases[i].hashed;
-		scene.hash_err = cases[i].hash_err;
-		scene.reta_err = cases[i].reta_err;
+		scene.devices[1].info.reta_size = spread_cases[i].n_entries;
+		scene.keeps_table = spread_cases[i].keeps;
+		scene.table[5] = spread_cases[i].own;
+		scene.hashed = spread_cases[i].hashed;
+		scene.hash_err = spread_cases[i].hash_err;
+		scene.reta_err = spread_cases[i].reta_err;
 		assert_int_equal(open_pci(2), 0);
-		if (!strstr(why.text, cases[i].why) || !*why.text != !*cases[i].why)
+		if (!strstr(why.text, spread_cases[i].why) || !*why.text != !*spread_cases[i].why)
 			print_error("case %zu: %s\n", i, why.text);
-		assert_non_null(strstr(why.text, cases[i].why));
-		assert_int_equal(!*why.text, !*cases[i].why);
+		assert_non_null(strstr(why.text, spread_cases[i].why));
+		assert_int_equal(!*why.text, !*spread_cases[i].why);
 		if (*why.text)
 			assert_memory_equal(why.text, "0000:01:00.0: ", 14);
 	}

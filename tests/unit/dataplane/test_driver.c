@@ -117,56 +117,56 @@ static void each_worker_has_its_own_queue_where_there_are_enough(void **state)
 	assert_int_not_equal(scene.d->ports[0].taps[0], scene.d->ports[0].taps[1]);
 }
 
+static const struct {
+	uint16_t n_rx, n_tx;
+	struct {
+		int rx, tx, interrupt;
+		bool outbox;
+	} of[3];
+	bool spread, shares, watched;
+} queue_cases[] = {
+	{ 2,
+	  3,
+	  { { 0, 0, 100, false }, { 1, 1, 101, false }, { -1, 2, -1, false } },
+	  true,
+	  true,
+	  true },
+	{ 3,
+	  2,
+	  { { 0, 0, 100, true }, { 1, 1, 101, false }, { 2, -1, 102, true } },
+	  false,
+	  true,
+	  true },
+	{ 1,
+	  1,
+	  { { 0, 0, 100, true }, { -1, -1, -1, true }, { -1, -1, -1, true } },
+	  true,
+	  true,
+	  false },
+};
+
 static void workers_without_a_queue_have_others_do_it(void **state)
 {
-	static const struct {
-		uint16_t n_rx, n_tx;
-		struct {
-			int rx, tx, interrupt;
-			bool outbox;
-		} of[3];
-		bool spread, shares, watched;
-	} cases[] = {
-		{ 2,
-		  3,
-		  { { 0, 0, 100, false }, { 1, 1, 101, false }, { -1, 2, -1, false } },
-		  true,
-		  true,
-		  true },
-		{ 3,
-		  2,
-		  { { 0, 0, 100, true }, { 1, 1, 101, false }, { 2, -1, 102, true } },
-		  false,
-		  true,
-		  true },
-		{ 1,
-		  1,
-		  { { 0, 0, 100, true }, { -1, -1, -1, true }, { -1, -1, -1, true } },
-		  true,
-		  true,
-		  false },
-	};
-
 	(void)state;
 	scene.interrupts = true;
 	open_it();
-	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+	for (size_t c = 0; c < sizeof(queue_cases) / sizeof(queue_cases[0]); c++) {
 		struct driver_reason why;
 
-		scene.n_rx = cases[c].n_rx;
-		scene.n_tx = cases[c].n_tx;
+		scene.n_rx = queue_cases[c].n_rx;
+		scene.n_tx = queue_cases[c].n_tx;
 		attach_port("eth0", "net_memif0", "");
 		for (uint32_t i = 0; i < 3; i++) {
 			const struct worker *w = &scene.d->lcores.workers[i];
 			const struct worker_port *p = &w->ports[0];
 
-			assert_int_equal(p->rx, cases[c].of[i].rx);
-			assert_int_equal(p->tx, cases[c].of[i].tx);
-			assert_int_equal(p->interrupt, cases[c].of[i].interrupt);
-			assert_int_equal(p->outbox != NULL, cases[c].of[i].outbox);
-			assert_int_equal(p->spread, cases[c].spread);
-			assert_int_equal(p->watched, cases[c].watched);
-			assert_int_equal(w->shares, cases[c].shares);
+			assert_int_equal(p->rx, queue_cases[c].of[i].rx);
+			assert_int_equal(p->tx, queue_cases[c].of[i].tx);
+			assert_int_equal(p->interrupt, queue_cases[c].of[i].interrupt);
+			assert_int_equal(p->outbox != NULL, queue_cases[c].of[i].outbox);
+			assert_int_equal(p->spread, queue_cases[c].spread);
+			assert_int_equal(p->watched, queue_cases[c].watched);
+			assert_int_equal(w->shares, queue_cases[c].shares);
 		}
 		assert_int_equal(ops->detach(scene.d, "eth0", &why), 0);
 	}

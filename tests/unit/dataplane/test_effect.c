@@ -35,122 +35,102 @@ static const struct effect_backend *row_of(uint64_t pool, uint64_t id)
 	return &rows[i];
 }
 
+static const struct {
+	const char *why;
+	uint16_t owner;
+	bool looks;
+	uint16_t tcp, udp; /* bases; 0: settled */
+	uint32_t based[3]; /* of backends 1 to 3 */
+	bool unsettled;
+} claim_cases[] = {
+	{ "settled", 1, false, 0, 0, { 0, 0, 0 }, false },
+	{ "claims of a slot that does not look are old", 1, false, 2, 3, { 0, 0, 0 }, false },
+	{ "it looks for exceptions alone", 1, true, 0, 0, { 0, 0, 0 }, false },
+	{ "TCP's base", 1, true, 2, 0, { 0, 1, 0 }, true },
+	{ "UDP's base", 1, true, 0, 3, { 0, 0, 1 }, true },
+	{ "two bases", 1, true, 2, 3, { 0, 1, 1 }, true },
+	{ "one base of both counts once", 1, true, 2, 2, { 0, 1, 0 }, true },
+	{ "the owner is its own base", 1, true, 1, 1, { 0, 0, 0 }, false },
+	{ "the owner is TCP's base alone", 1, true, 1, 3, { 0, 0, 1 }, true },
+	{ "nobody's slot with a base", 0, true, 2, 0, { 0, 1, 0 }, true },
+	{ "a base that no table has", 1, true, BACKENDS, 0, { 0, 0, 0 }, true },
+};
+
 static void claims_of_both_classes_count_where_they_last(void **state)
 {
-	static const struct {
-		const char *why;
-		uint16_t owner;
-		bool looks;
-		uint16_t tcp, udp; /* bases; 0: settled */
-		uint32_t based[3]; /* of backends 1 to 3 */
-		bool unsettled;
-	} cases[] = {
-		{ "settled", 1, false, 0, 0, { 0, 0, 0 }, false },
-		{ "claims of a slot that does not look are old",
-		  1,
-		  false,
-		  2,
-		  3,
-		  { 0, 0, 0 },
-		  false },
-		{ "it looks for exceptions alone", 1, true, 0, 0, { 0, 0, 0 }, false },
-		{ "TCP's base", 1, true, 2, 0, { 0, 1, 0 }, true },
-		{ "UDP's base", 1, true, 0, 3, { 0, 0, 1 }, true },
-		{ "two bases", 1, true, 2, 3, { 0, 1, 1 }, true },
-		{ "one base of both counts once", 1, true, 2, 2, { 0, 1, 0 }, true },
-		{ "the owner is its own base", 1, true, 1, 1, { 0, 0, 0 }, false },
-		{ "the owner is TCP's base alone", 1, true, 1, 3, { 0, 0, 1 }, true },
-		{ "nobody's slot with a base", 0, true, 2, 0, { 0, 1, 0 }, true },
-		{ "a base that no table has", 1, true, BACKENDS, 0, { 0, 0, 0 }, true },
-	};
-
 	(void)state;
 	for (uint16_t i = 1; i <= 3; i++)
 		use(i, PLAIN, i, 0);
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(claim_cases); i++) {
 		struct owner_cold *cold = &t.colds[63]; /* the last of the pool */
 
-		set_slot(63, cases[i].owner | (cases[i].looks ? FWD_SLOT_UNSETTLED : 0));
-		cold->claim[0] = (struct owner_claim){ cases[i].tcp, 0, cases[i].tcp ? 9 : 0, 0 };
-		cold->claim[1] = (struct owner_claim){ cases[i].udp, 0, cases[i].udp ? 9 : 0, 0 };
+		set_slot(63,
+		         claim_cases[i].owner | (claim_cases[i].looks ? FWD_SLOT_UNSETTLED : 0));
+		cold->claim[0] = (struct owner_claim){ claim_cases[i].tcp, 0,
+			                               claim_cases[i].tcp ? 9 : 0, 0 };
+		cold->claim[1] = (struct owner_claim){ claim_cases[i].udp, 0,
+			                               claim_cases[i].udp ? 9 : 0, 0 };
 		assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 		for (uint64_t k = 1; k <= 3; k++)
-			if (row_of(PLAIN, k)->base_slots != cases[i].based[k - 1])
-				fail_msg("%s: backend %d", cases[i].why, (int)k);
-		if (pool_of(PLAIN)->unsettled != cases[i].unsettled)
-			fail_msg("%s: unsettled", cases[i].why);
-		assert_int_equal(row_of(PLAIN, 1)->slots, cases[i].owner == 1);
-		assert_int_equal(pool_of(PLAIN)->empty, cases[i].owner == 1 ? 31 : 32);
+			if (row_of(PLAIN, k)->base_slots != claim_cases[i].based[k - 1])
+				fail_msg("%s: backend %d", claim_cases[i].why, (int)k);
+		if (pool_of(PLAIN)->unsettled != claim_cases[i].unsettled)
+			fail_msg("%s: unsettled", claim_cases[i].why);
+		assert_int_equal(row_of(PLAIN, 1)->slots, claim_cases[i].owner == 1);
+		assert_int_equal(pool_of(PLAIN)->empty, claim_cases[i].owner == 1 ? 31 : 32);
 		assert_int_equal(pool_of(AGENTS)->empty, 32);
 	}
 }
 
+enum { UNIT = NOW_S / OWNER_LIST_UNIT_S, G = OWNER_LIST_TEMPORARY };
+static const struct {
+	const char *why;
+	uint16_t named[OWNER_LIST_MAX];
+	uint16_t third_ends, udp;
+	uint32_t based[4];
+	bool unsettled, full;
+} list_cases[] = {
+	{ "nobody", { 0 }, UNIT, 0, { 0, 0, 0, 0 }, false, false },
+	{ "one", { 2 }, UNIT, 0, { 0, 1, 0, 0 }, true, false },
+	{ "a guest", { G | 3 }, UNIT, 0, { 0, 0, 1, 0 }, true, false },
+	{ "two", { 2, 3 }, UNIT, 0, { 0, 1, 1, 0 }, true, false },
+	{ "three whose time lasts", { 2, 3, 4 }, UNIT, 0, { 0, 1, 1, 1 }, true, true },
+	{ "three, the oldest has had its time",
+	  { 2, 3, 4 },
+	  UNIT - 1,
+	  0,
+	  { 0, 1, 1, 1 },
+	  true,
+	  false },
+	{ "four at the moment of a change", { 2, 3, 4, 1 }, UNIT, 0, { 1, 1, 1, 1 }, true, true },
+	{ "a claim on UDP flows as in any pool", { 0 }, UNIT, 3, { 0, 0, 1, 0 }, true, false },
+	{ "both", { 2 }, UNIT, 3, { 0, 1, 1, 0 }, true, false },
+	{ "named, and a base: it counts twice", { 3 }, UNIT, 3, { 0, 0, 2, 0 }, true, false },
+	{ "one that no table has", { BACKENDS }, UNIT, 0, { 0, 0, 0, 0 }, true, false },
+};
+
 static void lists_count_those_who_are_named(void **state)
 {
-	enum { UNIT = NOW_S / OWNER_LIST_UNIT_S, G = OWNER_LIST_TEMPORARY };
-	static const struct {
-		const char *why;
-		uint16_t named[OWNER_LIST_MAX];
-		uint16_t third_ends, udp;
-		uint32_t based[4];
-		bool unsettled, full;
-	} cases[] = {
-		{ "nobody", { 0 }, UNIT, 0, { 0, 0, 0, 0 }, false, false },
-		{ "one", { 2 }, UNIT, 0, { 0, 1, 0, 0 }, true, false },
-		{ "a guest", { G | 3 }, UNIT, 0, { 0, 0, 1, 0 }, true, false },
-		{ "two", { 2, 3 }, UNIT, 0, { 0, 1, 1, 0 }, true, false },
-		{ "three whose time lasts", { 2, 3, 4 }, UNIT, 0, { 0, 1, 1, 1 }, true, true },
-		{ "three, the oldest has had its time",
-		  { 2, 3, 4 },
-		  UNIT - 1,
-		  0,
-		  { 0, 1, 1, 1 },
-		  true,
-		  false },
-		{ "four at the moment of a change",
-		  { 2, 3, 4, 1 },
-		  UNIT,
-		  0,
-		  { 1, 1, 1, 1 },
-		  true,
-		  true },
-		{ "a claim on UDP flows as in any pool",
-		  { 0 },
-		  UNIT,
-		  3,
-		  { 0, 0, 1, 0 },
-		  true,
-		  false },
-		{ "both", { 2 }, UNIT, 3, { 0, 1, 1, 0 }, true, false },
-		{ "named, and a base: it counts twice",
-		  { 3 },
-		  UNIT,
-		  3,
-		  { 0, 0, 2, 0 },
-		  true,
-		  false },
-		{ "one that no table has", { BACKENDS }, UNIT, 0, { 0, 0, 0, 0 }, true, false },
-	};
-
 	(void)state;
 	for (uint16_t i = 1; i <= 4; i++)
 		use(i, AGENTS, i, 0);
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(list_cases); i++) {
 		struct owner_cold *cold = &t.colds[64];
 
 		memset(cold, 0, sizeof(*cold));
 		set_slot(64, 1 | FWD_SLOT_UNSETTLED);
 		for (uint32_t k = 0; k < OWNER_LIST_MAX; k++)
-			cold->list.earlier |= (uint64_t)cases[i].named[k] << 16 * k;
-		cold->list.end[2] = cases[i].third_ends;
-		cold->claim[1] = (struct owner_claim){ cases[i].udp, 0, cases[i].udp ? 9 : 0, 0 };
+			cold->list.earlier |= (uint64_t)list_cases[i].named[k] << 16 * k;
+		cold->list.end[2] = list_cases[i].third_ends;
+		cold->claim[1] =
+		        (struct owner_claim){ list_cases[i].udp, 0, list_cases[i].udp ? 9 : 0, 0 };
 		assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 		for (uint64_t k = 1; k <= 4; k++)
-			if (row_of(AGENTS, k)->base_slots != cases[i].based[k - 1])
-				fail_msg("%s: backend %d", cases[i].why, (int)k);
-		if (pool_of(AGENTS)->unsettled != cases[i].unsettled ||
-		    pool_of(AGENTS)->full != cases[i].full)
-			fail_msg("%s", cases[i].why);
+			if (row_of(AGENTS, k)->base_slots != list_cases[i].based[k - 1])
+				fail_msg("%s: backend %d", list_cases[i].why, (int)k);
+		if (pool_of(AGENTS)->unsettled != list_cases[i].unsettled ||
+		    pool_of(AGENTS)->full != list_cases[i].full)
+			fail_msg("%s", list_cases[i].why);
 		assert_int_equal(pool_of(PLAIN)->unsettled + pool_of(PLAIN)->full, 0);
 	}
 }
@@ -198,23 +178,24 @@ static void exceptions_count_for_who_has_them(void **state)
 	assert_int_equal(out.page.total.exceptions_max, 4 * OWNER_WAYS);
 }
 
+static const struct {
+	uint32_t index;
+	uint64_t pool, id;
+	uint8_t flags;
+} unsorted[] = { { 1, AGENTS, 5, 0 },
+	         { 2, PLAIN, 9, FWD_BACKEND_DEAD },
+	         { 3, AGENTS, 2, FWD_BACKEND_NO_NEXT_HOP },
+	         { 5, PLAIN, 7, FWD_BACKEND_DEAD | FWD_BACKEND_NO_NEXT_HOP },
+	         { 7, PLAIN, 8, 0 } };
+
 static void rows_are_sorted_and_belong_to_pools(void **state)
 {
-	static const struct {
-		uint32_t index;
-		uint64_t pool, id;
-		uint8_t flags;
-	} made[] = { { 1, AGENTS, 5, 0 },
-		     { 2, PLAIN, 9, FWD_BACKEND_DEAD },
-		     { 3, AGENTS, 2, FWD_BACKEND_NO_NEXT_HOP },
-		     { 5, PLAIN, 7, FWD_BACKEND_DEAD | FWD_BACKEND_NO_NEXT_HOP },
-		     { 7, PLAIN, 8, 0 } };
 	static const uint32_t order[] = { 5, 7, 2, 3, 1 };
 	const struct effect_backend *rows = effect_page_backends(&out.page);
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(made); i++)
-		use(made[i].index, made[i].pool, made[i].id, made[i].flags);
+	for (size_t i = 0; i < COUNT(unsorted); i++)
+		use(unsorted[i].index, unsorted[i].pool, unsorted[i].id, unsorted[i].flags);
 	use(4, 0, 1, 0); /* of no pool */
 	use(6, PLAIN, 3, 0);
 	t.backends[6].flags = 0; /* not used */
@@ -231,11 +212,11 @@ static void rows_are_sorted_and_belong_to_pools(void **state)
 		assert_int_equal(rows[i].bytes, 2000 * order[i] + 1);
 		assert_int_equal(rows[i].inner_mtu, 1400 + order[i]);
 	}
-	for (size_t i = 0; i < COUNT(made); i++) {
-		const struct effect_backend *row = row_of(made[i].pool, made[i].id);
+	for (size_t i = 0; i < COUNT(unsorted); i++) {
+		const struct effect_backend *row = row_of(unsorted[i].pool, unsorted[i].id);
 
-		assert_int_equal(row->alive, !(made[i].flags & FWD_BACKEND_DEAD));
-		assert_int_equal(row->next_hop, !(made[i].flags & FWD_BACKEND_NO_NEXT_HOP));
+		assert_int_equal(row->alive, !(unsorted[i].flags & FWD_BACKEND_DEAD));
+		assert_int_equal(row->next_hop, !(unsorted[i].flags & FWD_BACKEND_NO_NEXT_HOP));
 	}
 	assert_int_equal(pool_of(PLAIN)->n_backends, 3);
 	assert_int_equal(pool_of(PLAIN)->first, 0);

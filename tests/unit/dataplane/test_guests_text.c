@@ -194,49 +194,51 @@ static void what_is_told_of_a_slot_is_in_force_there(void **state)
 		assert_int_equal(list_of(p, slot + 1)->earlier & 0xffff, two | GUEST);
 }
 
+static const struct {
+	const char *text;
+	int err;
+} limit_cases[] = {
+	{ HEAD "slot fff 1\n", 0 },
+	{ HEAD "slot 1000 1\n", -EPROTO },
+	{ HEAD "slot ffffffff 1\n", -EPROTO },
+	{ HEAD "slot 100000000 1\n", -EPROTO },
+	{ HEAD "slot 1 7fff\n", 0 }, /* a number that was not told is nobody's */
+	{ HEAD "slot 1 8000\n", -EPROTO },
+	{ HEAD "slot 1 1 7fff ffffffff\n", 0 },
+	{ HEAD "slot 1 1 8000 1\n", -EPROTO },
+	{ HEAD "slot 1 1 1 100000000\n", -EPROTO },
+	{ HEAD "slot 1 1 1 1 1 1 1 1 1 1\n", 0 },
+	{ HEAD "slot 1 1 1 1 1 1 1 1 1 1 1 1\n", -EPROTO },
+	{ HEAD "slot 0000000000000001 1\n", 0 },
+	{ HEAD "slot 00000000000000001 1\n", -EPROTO },
+	{ HEAD "slot 1 1 g 1\n", -EPROTO },
+	{ HEAD "slot 1 1 gg1 1\n", -EPROTO },
+	{ HEAD "slot 1 1 1g1 1\n", -EPROTO },
+	{ HEAD "slot A 1\n", -EPROTO },
+	{ HEAD "slot 1 1\n\n", -EPROTO },
+	{ HEAD "slot 1 1\nslot 2 1\npool web-fra 4096\nslot 1 1\n", 0 },
+	{ HEAD "slot 2 1\npool web-ams 4096\nslot 1 1\n", 0 },
+	{ HEAD "backend ffffffffffffffff\n", 0 },
+	{ HEAD "backend 00000000000000005\n", -EPROTO },
+	{ "backend 5\nslot 1 1\n", 0 }, /* of no pool */
+	{ "pool web-ams 4096 \n", -EPROTO },
+	{ "pool web-ams  4096\n", -EPROTO },
+	{ "pool web-ams +4096\n", -EPROTO },
+	{ "pool \n", -EPROTO },
+	{ "pool", -EPROTO },
+	{ "pool 4096\n", -EPROTO },
+};
+
 /* At the very limits, and beyond. */
 static void limits_of_the_text_are_exact(void **state)
 {
-	static const struct {
-		const char *text;
-		int err;
-	} cases[] = {
-		{ HEAD "slot fff 1\n", 0 },
-		{ HEAD "slot 1000 1\n", -EPROTO },
-		{ HEAD "slot ffffffff 1\n", -EPROTO },
-		{ HEAD "slot 100000000 1\n", -EPROTO },
-		{ HEAD "slot 1 7fff\n", 0 }, /* a number that was not told is nobody's */
-		{ HEAD "slot 1 8000\n", -EPROTO },
-		{ HEAD "slot 1 1 7fff ffffffff\n", 0 },
-		{ HEAD "slot 1 1 8000 1\n", -EPROTO },
-		{ HEAD "slot 1 1 1 100000000\n", -EPROTO },
-		{ HEAD "slot 1 1 1 1 1 1 1 1 1 1\n", 0 },
-		{ HEAD "slot 1 1 1 1 1 1 1 1 1 1 1 1\n", -EPROTO },
-		{ HEAD "slot 0000000000000001 1\n", 0 },
-		{ HEAD "slot 00000000000000001 1\n", -EPROTO },
-		{ HEAD "slot 1 1 g 1\n", -EPROTO },
-		{ HEAD "slot 1 1 gg1 1\n", -EPROTO },
-		{ HEAD "slot 1 1 1g1 1\n", -EPROTO },
-		{ HEAD "slot A 1\n", -EPROTO },
-		{ HEAD "slot 1 1\n\n", -EPROTO },
-		{ HEAD "slot 1 1\nslot 2 1\npool web-fra 4096\nslot 1 1\n", 0 },
-		{ HEAD "slot 2 1\npool web-ams 4096\nslot 1 1\n", 0 },
-		{ HEAD "backend ffffffffffffffff\n", 0 },
-		{ HEAD "backend 00000000000000005\n", -EPROTO },
-		{ "backend 5\nslot 1 1\n", 0 }, /* of no pool */
-		{ "pool web-ams 4096 \n", -EPROTO },
-		{ "pool web-ams  4096\n", -EPROTO },
-		{ "pool web-ams +4096\n", -EPROTO },
-		{ "pool \n", -EPROTO },
-		{ "pool", -EPROTO },
-		{ "pool 4096\n", -EPROTO },
-	};
 	char text[MODEL_NAME_MAX + 16];
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
-		if (compiler_handover_read(&s.node, cases[i].text, &s.time) != cases[i].err)
-			fail_msg("%s", cases[i].text);
+	for (size_t i = 0; i < COUNT(limit_cases); i++)
+		if (compiler_handover_read(&s.node, limit_cases[i].text, &s.time) !=
+		    limit_cases[i].err)
+			fail_msg("%s", limit_cases[i].text);
 	for (int more = 0; more < 2; more++) { /* the longest name, and a longer one */
 		memset(text, 'a', sizeof(text));
 		memcpy(text, "pool ", 5);

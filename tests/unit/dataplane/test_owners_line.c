@@ -420,63 +420,64 @@ static void expect_slot(const char *why, uint16_t owner, const uint16_t named[4]
 	}
 }
 
+enum { MS = 1000, LONG = 1000 * MS, LONG_END = UNIT + (8 + 1001) / 16 };
+static const struct {
+	const char *why;
+	uint16_t owner, named[4]; /* here */
+	struct owners_handover told;
+	uint16_t to, to_named[4], to_end[4];
+} peer_slots[] = {
+	{ "as here", 1, { 0 }, { .owner = 1 }, 1, { 0 }, { 0 } },
+	{ "another owner", 1, { 0 }, { .owner = 2 }, 2, { 1 | GUEST }, { OVER } },
+	{ "nobody is told: it stays", 1, { 0 }, { .owner = 0 }, 1, { 0 }, { 0 } },
+	{ "a dead one is told: it stays", 1, { 0 }, { .owner = 6 }, 1, { 0 }, { 0 } },
+	{ "those that are told come first",
+	  1,
+	  { 4 },
+	  { .owner = 2, .named = { 3 | GUEST }, .until_ms = { WALL + LONG } },
+	  2,
+	  { 3 | GUEST, 1 | GUEST, 4 | GUEST },
+	  { LONG_END, OVER, OVER } },
+	{ "a line's stays one",
+	  1,
+	  { 0 },
+	  { .owner = 1, .named = { 3, 2 | GUEST }, .until_ms = { WALL + LONG, 0 } },
+	  1,
+	  { 3, 2 | GUEST },
+	  { LONG_END, OVER } },
+	{ "each once",
+	  1,
+	  { 3, 4 },
+	  { .owner = 2, .named = { 3 | GUEST, 3, 2 }, .until_ms = { WALL + LONG } },
+	  2,
+	  { 3 | GUEST, 1 | GUEST, 4 | GUEST },
+	  { LONG_END, OVER, OVER } },
+	{ "three at most",
+	  1,
+	  { 0 },
+	  { .owner = 2,
+	    .named = { 3, 4, 5, 1 },
+	    .until_ms = { WALL + LONG, WALL + LONG, WALL + LONG, WALL + LONG } },
+	  2,
+	  { 3, 4, 5 },
+	  { LONG_END, LONG_END, LONG_END } },
+	{ "a dead owner here is not named", 6, { 0 }, { .owner = 2 }, 2, { 0 }, { 0 } },
+};
+
 static void a_slot_is_as_it_was_told_and_names_its_own_without_a_claim(void **state)
 {
-	enum { MS = 1000, LONG = 1000 * MS, LONG_END = UNIT + (8 + 1001) / 16 };
-	static const struct {
-		const char *why;
-		uint16_t owner, named[4]; /* here */
-		struct owners_handover told;
-		uint16_t to, to_named[4], to_end[4];
-	} cases[] = {
-		{ "as here", 1, { 0 }, { .owner = 1 }, 1, { 0 }, { 0 } },
-		{ "another owner", 1, { 0 }, { .owner = 2 }, 2, { 1 | GUEST }, { OVER } },
-		{ "nobody is told: it stays", 1, { 0 }, { .owner = 0 }, 1, { 0 }, { 0 } },
-		{ "a dead one is told: it stays", 1, { 0 }, { .owner = 6 }, 1, { 0 }, { 0 } },
-		{ "those that are told come first",
-		  1,
-		  { 4 },
-		  { .owner = 2, .named = { 3 | GUEST }, .until_ms = { WALL + LONG } },
-		  2,
-		  { 3 | GUEST, 1 | GUEST, 4 | GUEST },
-		  { LONG_END, OVER, OVER } },
-		{ "a line's stays one",
-		  1,
-		  { 0 },
-		  { .owner = 1, .named = { 3, 2 | GUEST }, .until_ms = { WALL + LONG, 0 } },
-		  1,
-		  { 3, 2 | GUEST },
-		  { LONG_END, OVER } },
-		{ "each once",
-		  1,
-		  { 3, 4 },
-		  { .owner = 2, .named = { 3 | GUEST, 3, 2 }, .until_ms = { WALL + LONG } },
-		  2,
-		  { 3 | GUEST, 1 | GUEST, 4 | GUEST },
-		  { LONG_END, OVER, OVER } },
-		{ "three at most",
-		  1,
-		  { 0 },
-		  { .owner = 2,
-		    .named = { 3, 4, 5, 1 },
-		    .until_ms = { WALL + LONG, WALL + LONG, WALL + LONG, WALL + LONG } },
-		  2,
-		  { 3, 4, 5 },
-		  { LONG_END, LONG_END, LONG_END } },
-		{ "a dead owner here is not named", 6, { 0 }, { .owner = 2 }, 2, { 0 }, { 0 } },
-	};
-
 	(void)state;
 	start();
 	owners_add(&o->dead, 6);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct owners_handover told = cases[i].told;
+	for (size_t i = 0; i < COUNT(peer_slots); i++) {
+		struct owners_handover told = peer_slots[i].told;
 		static const uint16_t end[4] = { UNIT + 9, UNIT + 9, UNIT + 9, UNIT + 9 };
 
-		put(SLOT, cases[i].owner, cases[i].named, end);
+		put(SLOT, peer_slots[i].owner, peer_slots[i].named, end);
 		told.slot = SLOT;
 		store_peer_slot(o, &told, &now);
-		expect_slot(cases[i].why, cases[i].to, cases[i].to_named, cases[i].to_end);
+		expect_slot(peer_slots[i].why, peer_slots[i].to, peer_slots[i].to_named,
+		            peer_slots[i].to_end);
 	}
 }
 

@@ -141,137 +141,128 @@ static void an_entry_has_each_of_its_services_values(void **state)
 	}
 }
 
+static const struct {
+	const char *why;
+	struct {
+		enum model_protocol protocol;
+		uint32_t idle_ms;
+		size_t pool;
+	} of[3];
+	uint32_t idle_ms[2]; /* of the two pools */
+} idle_cases[] = {
+	{ "the longest is first",
+	  { { MODEL_UDP, 90000, 0 }, { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 60000, 0 } },
+	  { 90000, 0 } },
+	{ "the longest is between",
+	  { { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 90000, 0 }, { MODEL_UDP, 60000, 0 } },
+	  { 90000, 0 } },
+	{ "the longest is last",
+	  { { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 60000, 0 }, { MODEL_UDP, 90000, 0 } },
+	  { 90000, 0 } },
+	{ "each pool has its own",
+	  { { MODEL_UDP, 90000, 1 }, { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 60000, 1 } },
+	  { 30000, 90000 } },
+	{ "TCP has none",
+	  { { MODEL_TCP, 90000, 0 }, { MODEL_UDP, 30000, 0 }, { MODEL_TCP, 60000, 1 } },
+	  { 30000, 0 } },
+	{ "nor after UDP",
+	  { { MODEL_UDP, 30000, 0 }, { MODEL_TCP, 90000, 0 }, { MODEL_TCP, 10000, 0 } },
+	  { 30000, 0 } },
+};
+
 /*
  * A slot learns as long as any flow of its pool may be idle: the longest time counts, wherever it
  * stands.
  */
 static void a_pools_udp_idle_time_is_the_longest_of_its_own_services(void **state)
 {
-	static const struct {
-		const char *why;
-		struct {
-			enum model_protocol protocol;
-			uint32_t idle_ms;
-			size_t pool;
-		} of[3];
-		uint32_t idle_ms[2]; /* of the two pools */
-	} cases[] = {
-		{ "the longest is first",
-		  { { MODEL_UDP, 90000, 0 }, { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 60000, 0 } },
-		  { 90000, 0 } },
-		{ "the longest is between",
-		  { { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 90000, 0 }, { MODEL_UDP, 60000, 0 } },
-		  { 90000, 0 } },
-		{ "the longest is last",
-		  { { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 60000, 0 }, { MODEL_UDP, 90000, 0 } },
-		  { 90000, 0 } },
-		{ "each pool has its own",
-		  { { MODEL_UDP, 90000, 1 }, { MODEL_UDP, 30000, 0 }, { MODEL_UDP, 60000, 1 } },
-		  { 30000, 90000 } },
-		{ "TCP has none",
-		  { { MODEL_TCP, 90000, 0 }, { MODEL_UDP, 30000, 0 }, { MODEL_TCP, 60000, 1 } },
-		  { 30000, 0 } },
-		{ "nor after UDP",
-		  { { MODEL_UDP, 30000, 0 }, { MODEL_TCP, 90000, 0 }, { MODEL_TCP, 10000, 0 } },
-		  { 30000, 0 } },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(idle_cases); i++) {
 		struct model_service list[3];
 		struct model_at at[3];
 
 		for (size_t k = 0; k < 3; k++) {
 			at[k] = (struct model_at){ &w.sites[0], &w.vip,
-				                   &w.pools[cases[i].of[k].pool], 1 };
-			list[k] = (struct model_service){ .name = "s",
-				                          .protocol = cases[i].of[k].protocol,
-				                          .port = (uint16_t)(53 + k),
-				                          .udp_idle_ms = cases[i].of[k].idle_ms,
-				                          .at = &at[k],
-				                          .n_at = 1 };
+				                   &w.pools[idle_cases[i].of[k].pool], 1 };
+			list[k] =
+			        (struct model_service){ .name = "s",
+				                        .protocol = idle_cases[i].of[k].protocol,
+				                        .port = (uint16_t)(53 + k),
+				                        .udp_idle_ms = idle_cases[i].of[k].idle_ms,
+				                        .at = &at[k],
+				                        .n_at = 1 };
 		}
 		w.model.services = list;
 		w.model.n_services = 3;
 		struct plan *p = make_plan();
 
 		for (size_t k = 0; k < 2; k++)
-			if (p->pools[k].udp_idle_ms != cases[i].idle_ms[k])
-				fail_msg("%s: pool %zu: %u", cases[i].why, k,
+			if (p->pools[k].udp_idle_ms != idle_cases[i].idle_ms[k])
+				fail_msg("%s: pool %zu: %u", idle_cases[i].why, k,
 				         p->pools[k].udp_idle_ms);
 		for (size_t k = 0; k < p->n_entries; k++) /* a packet's own time is its service's */
 			if (p->entries[k].service != PLAN_NONE)
 				assert_int_equal(p->entries[k].entry.udp_idle_s,
-				                 cases[i].of[p->entries[k].service].idle_ms / 1000);
+				                 idle_cases[i].of[p->entries[k].service].idle_ms /
+				                         1000);
 		plan_free(p);
 	}
 }
 
+static const struct {
+	const char *why;
+	struct model_override o;
+	uint8_t says; /* of "a" of "web-ams" */
+} override_cases[] = {
+	{ "disabled",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams" },
+	  GUARD_DISABLED },
+	{ "forced up",
+	  { .kind = MODEL_OVERRIDE_FORCE_UP, .name = "a", .pool = "web-ams" },
+	  GUARD_FORCED_UP },
+	{ "of another pool",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-fra" },
+	  GUARD_NOTHING },
+	{ "of another backend",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "b", .pool = "web-ams" },
+	  GUARD_NOTHING },
+	{ "of a site",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .id = "site" },
+	  GUARD_NOTHING },
+	{ "ended",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .ended = true },
+	  GUARD_NOTHING },
+	{ "begins now",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .from_ms = NOW },
+	  GUARD_DISABLED },
+	{ "begins later",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .from_ms = NOW + 1 },
+	  GUARD_NOTHING },
+	{ "ends later",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .until_ms = NOW + 1 },
+	  GUARD_DISABLED },
+	{ "ends now",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .until_ms = NOW },
+	  GUARD_NOTHING },
+	{ "of who is configured no more",
+	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "", .pool = "web-ams" },
+	  GUARD_NOTHING },
+};
+
 static void an_override_is_of_its_own_pool_backend_kind_and_time(void **state)
 {
-	static const struct {
-		const char *why;
-		struct model_override o;
-		uint8_t says; /* of "a" of "web-ams" */
-	} cases[] = {
-		{ "disabled",
-		  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams" },
-		  GUARD_DISABLED },
-		{ "forced up",
-		  { .kind = MODEL_OVERRIDE_FORCE_UP, .name = "a", .pool = "web-ams" },
-		  GUARD_FORCED_UP },
-		{ "of another pool",
-		  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-fra" },
-		  GUARD_NOTHING },
-		{ "of another backend",
-		  { .kind = MODEL_OVERRIDE_DISABLE, .name = "b", .pool = "web-ams" },
-		  GUARD_NOTHING },
-		{ "of a site",
-		  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .id = "site" },
-		  GUARD_NOTHING },
-		{ "ended",
-		  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams", .ended = true },
-		  GUARD_NOTHING },
-		{ "begins now",
-		  { .kind = MODEL_OVERRIDE_DISABLE,
-		    .name = "a",
-		    .pool = "web-ams",
-		    .from_ms = NOW },
-		  GUARD_DISABLED },
-		{ "begins later",
-		  { .kind = MODEL_OVERRIDE_DISABLE,
-		    .name = "a",
-		    .pool = "web-ams",
-		    .from_ms = NOW + 1 },
-		  GUARD_NOTHING },
-		{ "ends later",
-		  { .kind = MODEL_OVERRIDE_DISABLE,
-		    .name = "a",
-		    .pool = "web-ams",
-		    .until_ms = NOW + 1 },
-		  GUARD_DISABLED },
-		{ "ends now",
-		  { .kind = MODEL_OVERRIDE_DISABLE,
-		    .name = "a",
-		    .pool = "web-ams",
-		    .until_ms = NOW },
-		  GUARD_NOTHING },
-		{ "of who is configured no more",
-		  { .kind = MODEL_OVERRIDE_DISABLE, .name = "", .pool = "web-ams" },
-		  GUARD_NOTHING },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		w.overrides[0] = cases[i].o;
-		w.overrides[0].target = cases[i].o.id ? MODEL_TARGET_SITE : MODEL_TARGET_BACKEND;
+	for (size_t i = 0; i < COUNT(override_cases); i++) {
+		w.overrides[0] = override_cases[i].o;
+		w.overrides[0].target =
+		        override_cases[i].o.id ? MODEL_TARGET_SITE : MODEL_TARGET_BACKEND;
 		if (!w.overrides[0].until_ms)
 			w.overrides[0].until_ms = MODEL_TIME_NEVER;
 		w.model.n_overrides = 1;
 		struct plan *p = make_plan();
 
-		if (p->pools[0].backends[0].says != cases[i].says)
-			fail_msg("%s", cases[i].why);
+		if (p->pools[0].backends[0].says != override_cases[i].says)
+			fail_msg("%s", override_cases[i].why);
 		assert_int_equal(p->pools[0].backends[1].says,
 		                 GUARD_NOTHING); /* id 7, without a name */
 		plan_free(p);
@@ -360,50 +351,46 @@ static void expect_rings(const char *what, const struct plan *p, const bool made
 	assert_null(p->pools[0].rings[3]);
 }
 
+static const struct {
+	const char *why;
+	int64_t wall_clock_ms;
+	uint64_t key;
+	uint32_t n_slots;
+	const char *name;
+	bool made[3];
+} ring_cases[] = {
+	{ "in force and next are there", NOW, 0, 4096, "web-ams", { true, false, false } },
+	{ "the next alone is in force", NOW + 2000, 0, 4096, "web-ams", { true, true, false } },
+	{ "the first is in force, all follow",
+	  NOW - 501,
+	  0,
+	  4096,
+	  "web-ams",
+	  { false, false, false } },
+	{ "another key", NOW, 1, 4096, "web-ams", { true, true, true } },
+	{ "more slots", NOW, 0, 8192, "web-ams", { true, true, true } },
+	{ "another pool", NOW, 0, 4096, "mail", { true, true, true } },
+};
+
 /* Rings that the owners have already, of the set in force and the next, are not made again. */
 static void rings_are_made_of_sets_that_are_new(void **state)
 {
-	static const struct {
-		const char *why;
-		int64_t wall_clock_ms;
-		uint64_t key;
-		uint32_t n_slots;
-		const char *name;
-		bool made[3];
-	} cases[] = {
-		{ "in force and next are there", NOW, 0, 4096, "web-ams", { true, false, false } },
-		{ "the next alone is in force",
-		  NOW + 2000,
-		  0,
-		  4096,
-		  "web-ams",
-		  { true, true, false } },
-		{ "the first is in force, all follow",
-		  NOW - 501,
-		  0,
-		  4096,
-		  "web-ams",
-		  { false, false, false } },
-		{ "another key", NOW, 1, 4096, "web-ams", { true, true, true } },
-		{ "more slots", NOW, 0, 8192, "web-ams", { true, true, true } },
-		{ "another pool", NOW, 0, 4096, "mail", { true, true, true } },
-	};
 	static struct world before;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(ring_cases); i++) {
 		make_world(&before);
-		before.pools[0].n_slots = cases[i].n_slots;
-		before.pools[0].name = cases[i].name;
-		before.model.hash_key[1] = cases[i].key;
+		before.pools[0].n_slots = ring_cases[i].n_slots;
+		before.pools[0].name = ring_cases[i].name;
+		before.model.hash_key[1] = ring_cases[i].key;
 		struct plan *p = make_plan();
 
-		plan_fill(p, &before.model, cases[i].wall_clock_ms);
-		expect_rings(cases[i].why, p, cases[i].made);
+		plan_fill(p, &before.model, ring_cases[i].wall_clock_ms);
+		expect_rings(ring_cases[i].why, p, ring_cases[i].made);
 		plan_free_rings(&p->pools[0]);
-		expect_rings(cases[i].why, p, (const bool[3]){ false, false, false });
-		plan_fill(p, NULL, cases[i].wall_clock_ms);
-		expect_rings(cases[i].why, p, (const bool[3]){ true, true, true });
+		expect_rings(ring_cases[i].why, p, (const bool[3]){ false, false, false });
+		plan_fill(p, NULL, ring_cases[i].wall_clock_ms);
+		expect_rings(ring_cases[i].why, p, (const bool[3]){ true, true, true });
 		plan_free(p);
 	}
 }

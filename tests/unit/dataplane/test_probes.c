@@ -112,51 +112,52 @@ static struct addr addr_at(const char *text)
 	return a;
 }
 
+static const struct {
+	const char *backends[6];
+	const char *moves;
+	uint32_t marks; /* of those that do */
+} move_cases[] = {
+	{ { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4" },
+	  "10.0.0.1",
+	  1u << 1 | 1u << 2 | 1u << 3 },
+	{ { "10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.4" },
+	  "10.0.0.2",
+	  1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 },
+	{ { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.4", "10.0.0.4" },
+	  "10.0.0.4",
+	  1u << 4 | 1u << 5 | 1u << 6 },
+	{ { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1" },
+	  "10.0.0.1",
+	  0x7e },
+	{ { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6" },
+	  "10.0.0.7",
+	  0 },
+};
+
 /* Marks are 1 on. Pools may share a backend: it has an entry for each, and all move. */
 static void all_entries_of_a_backend_move(void **state)
 {
-	static const struct {
-		const char *backends[6];
-		const char *moves;
-		uint32_t marks; /* of those that do */
-	} cases[] = {
-		{ { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4" },
-		  "10.0.0.1",
-		  1u << 1 | 1u << 2 | 1u << 3 },
-		{ { "10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.2", "10.0.0.4" },
-		  "10.0.0.2",
-		  1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 },
-		{ { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.4", "10.0.0.4" },
-		  "10.0.0.4",
-		  1u << 4 | 1u << 5 | 1u << 6 },
-		{ { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1" },
-		  "10.0.0.1",
-		  0x7e },
-		{ { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6" },
-		  "10.0.0.7",
-		  0 },
-	};
 	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9, .ifindex = 8 };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(move_cases) / sizeof(move_cases[0]); i++) {
 		struct probe_tunnel tunnels[6] = { 0 };
 		struct probes_filler f = { .tunnels = tunnels, .n_tunnels = 6 };
-		struct addr moves = addr_at(cases[i].moves);
+		struct addr moves = addr_at(move_cases[i].moves);
 
 		for (uint32_t k = 0; k < 6; k++) {
 			tunnels[k].mark = k + 1;
-			tunnels[k].backend = addr_at(cases[i].backends[k]);
+			tunnels[k].backend = addr_at(move_cases[i].backends[k]);
 			tunnels[k].ifindex = 5;
 		}
 		n_changed = 0;
 		changed_marks = 0;
 		assert_false(probes_hop(&f, &moves, &hop)); /* it is no VIP */
-		if (changed_marks != cases[i].marks)
+		if (changed_marks != move_cases[i].marks)
 			fail_msg("case %zu: %x", i, changed_marks);
 		for (uint32_t k = 0; k < 6; k++)
 			assert_int_equal(tunnels[k].ifindex,
-			                 cases[i].marks & 1u << (k + 1) ? 9 : 5);
+			                 move_cases[i].marks & 1u << (k + 1) ? 9 : 5);
 		unsigned n = n_changed;
 
 		assert_false(probes_hop(&f, &moves, &hop)); /* they are there already */

@@ -19,33 +19,34 @@
 
 #include "tests/unit/dataplane/publish_scene.h"
 
+static const struct {
+	const char *name;
+	int64_t value;
+} expected_totals[] = {
+	{ METRIC("document"), 77 },
+	{ METRIC("documents_total"), 11 },
+	{ METRIC("documents_refused_total"), 12 },
+	{ METRIC("document_refused"), 1 },
+	{ METRIC("resizes_total"), 13 },
+	{ METRIC("backends_out_total"), 14 },
+	{ METRIC("backends_back_total"), 15 },
+	{ METRIC("guard_holds_total"), 16 },
+	{ METRIC("path_mtu_lowered_total"), 17 },
+	{ METRIC("path_mtu_restored_total"), 18 },
+	{ METRIC("paths_lowered"), 19 },
+	{ METRIC("next_hop_changes_total"), 41 },
+	{ METRIC("next_hop_probes_total"), 42 },
+	{ METRIC("next_hop_resyncs_total"), 43 },
+	{ METRIC("next_hops_refused_total"), 44 },
+	{ METRIC("ports"), 3 },
+	{ METRIC("ports_generic"), 2 },
+	{ METRIC("dpdk"), 0 },
+	{ METRIC("learning"), 1 },
+};
+
 static void each_total_comes_from_its_source(void **state)
 {
 	static struct hops hops = { .counters = { 41, 42, 43, 44, 45, 46 } };
-	static const struct {
-		const char *name;
-		int64_t value;
-	} totals[] = {
-		{ METRIC("document"), 77 },
-		{ METRIC("documents_total"), 11 },
-		{ METRIC("documents_refused_total"), 12 },
-		{ METRIC("document_refused"), 1 },
-		{ METRIC("resizes_total"), 13 },
-		{ METRIC("backends_out_total"), 14 },
-		{ METRIC("backends_back_total"), 15 },
-		{ METRIC("guard_holds_total"), 16 },
-		{ METRIC("path_mtu_lowered_total"), 17 },
-		{ METRIC("path_mtu_restored_total"), 18 },
-		{ METRIC("paths_lowered"), 19 },
-		{ METRIC("next_hop_changes_total"), 41 },
-		{ METRIC("next_hop_probes_total"), 42 },
-		{ METRIC("next_hop_resyncs_total"), 43 },
-		{ METRIC("next_hops_refused_total"), 44 },
-		{ METRIC("ports"), 3 },
-		{ METRIC("ports_generic"), 2 },
-		{ METRIC("dpdk"), 0 },
-		{ METRIC("learning"), 1 },
-	};
 
 	(void)state;
 	s.node.counters = (struct compiler_counters){ 11, 12, 13, 14, 15, 16, 17, 18 };
@@ -57,8 +58,8 @@ static void each_total_comes_from_its_source(void **state)
 	ports[0] = ports[2] = (struct driver_port){ .native = false };
 	ports[1] = (struct driver_port){ .native = true };
 	publish();
-	for (size_t i = 0; i < COUNT(totals); i++)
-		expect(totals[i].name, "", totals[i].value);
+	for (size_t i = 0; i < COUNT(expected_totals); i++)
+		expect(expected_totals[i].name, "", expected_totals[i].value);
 	s.node.document_refused = s.node.learning = false;
 	s.node.ops = &with_workers;
 	publisher_write(p, &s.node, &s.time);
@@ -120,25 +121,26 @@ static int64_t owned_slots(const struct compiler_pool *pool, uint32_t backend)
 	return n;
 }
 
+static const struct {
+	const char *pool, *labels;
+	uint64_t id;
+	uint8_t flags;
+} shown_rows[] = {
+	{ "web-ams", "pool=\"web-ams\",backend=\"a\"", 5, 0 },
+	{ "web-ams", "pool=\"web-ams\",backend=\"b\"", 9, FWD_BACKEND_DEAD },
+	{ "web-fra", "pool=\"web-fra\",backend=\"a\"", 5, FWD_BACKEND_NO_NEXT_HOP },
+	{ "web-fra", "pool=\"web-fra\",backend=\"b\"", 9, 0 },
+};
+
 static void a_backend_shows_what_its_own_row_of_the_tables_says(void **state)
 {
-	static const struct {
-		const char *pool, *labels;
-		uint64_t id;
-		uint8_t flags;
-	} rows[] = {
-		{ "web-ams", "pool=\"web-ams\",backend=\"a\"", 5, 0 },
-		{ "web-ams", "pool=\"web-ams\",backend=\"b\"", 9, FWD_BACKEND_DEAD },
-		{ "web-fra", "pool=\"web-fra\",backend=\"a\"", 5, FWD_BACKEND_NO_NEXT_HOP },
-		{ "web-fra", "pool=\"web-fra\",backend=\"b\"", 9, 0 },
-	};
 	struct fwd_tables *t = &s.node.t;
 
 	(void)state;
-	for (uint32_t i = 0; i < COUNT(rows); i++) {
-		uint32_t at = index_of(rows[i].pool, rows[i].id);
+	for (uint32_t i = 0; i < COUNT(shown_rows); i++) {
+		uint32_t at = index_of(shown_rows[i].pool, shown_rows[i].id);
 
-		t->backends[at].flags = FWD_BACKEND_USED | rows[i].flags;
+		t->backends[at].flags = FWD_BACKEND_USED | shown_rows[i].flags;
 		t->backends[at].inner_mtu = (uint16_t)(1400 + i);
 		for (uint32_t c = 0; c < CPUS; c++)
 			t->backend_counts[c * s.node.sizes.backends + at] =
@@ -149,21 +151,21 @@ static void a_backend_shows_what_its_own_row_of_the_tables_says(void **state)
 			                   owner_end((uint32_t)(s.time.ticks_ms / 1000), 30), 1);
 	}
 	publish();
-	for (uint32_t i = 0; i < COUNT(rows); i++) {
+	for (uint32_t i = 0; i < COUNT(shown_rows); i++) {
 		const struct compiler_pool *pool =
-		        &s.node.pools[strcmp(rows[i].pool, "web-ams") != 0];
+		        &s.node.pools[strcmp(shown_rows[i].pool, "web-ams") != 0];
 
-		assert_string_equal(pool->plan->model->name, rows[i].pool);
-		expect(METRIC("backend_packets_total"), rows[i].labels, 20 * i + 3);
-		expect(METRIC("backend_bytes_total"), rows[i].labels, 2000 * i + 3);
-		expect(METRIC("backend_in_force"), rows[i].labels,
-		       rows[i].flags != FWD_BACKEND_DEAD);
-		expect(METRIC("backend_next_hop"), rows[i].labels,
-		       rows[i].flags != FWD_BACKEND_NO_NEXT_HOP);
-		expect(METRIC("backend_slots"), rows[i].labels,
-		       owned_slots(pool, index_of(rows[i].pool, rows[i].id)));
-		expect(METRIC("backend_exceptions"), rows[i].labels, i + 1);
-		expect(METRIC("backend_inner_mtu"), rows[i].labels, 1400 + i);
+		assert_string_equal(pool->plan->model->name, shown_rows[i].pool);
+		expect(METRIC("backend_packets_total"), shown_rows[i].labels, 20 * i + 3);
+		expect(METRIC("backend_bytes_total"), shown_rows[i].labels, 2000 * i + 3);
+		expect(METRIC("backend_in_force"), shown_rows[i].labels,
+		       shown_rows[i].flags != FWD_BACKEND_DEAD);
+		expect(METRIC("backend_next_hop"), shown_rows[i].labels,
+		       shown_rows[i].flags != FWD_BACKEND_NO_NEXT_HOP);
+		expect(METRIC("backend_slots"), shown_rows[i].labels,
+		       owned_slots(pool, index_of(shown_rows[i].pool, shown_rows[i].id)));
+		expect(METRIC("backend_exceptions"), shown_rows[i].labels, i + 1);
+		expect(METRIC("backend_inner_mtu"), shown_rows[i].labels, 1400 + i);
 	}
 	expect(METRIC("exceptions"), "", 1 + 2 + 3 + 4);
 	expect(METRIC("exceptions_max"), "", s.node.t.n_exceptions * OWNER_WAYS);
@@ -221,21 +223,22 @@ static void a_pool_shows_its_own_slots(void **state)
 	effect_close(e);
 }
 
+static const struct {
+	const char *pool;
+	uint64_t id;
+} effect_rows[] = { { "web-ams", 5 }, { "web-ams", 7 }, { "web-ams", 9 },
+	            { "web-fra", 5 }, { "web-fra", 7 }, { "web-fra", 9 } };
+
 static void the_effect_page_adds_what_tables_do_not_say(void **state)
 {
-	static const struct {
-		const char *pool;
-		uint64_t id;
-	} rows[] = { { "web-ams", 5 }, { "web-ams", 7 }, { "web-ams", 9 },
-		     { "web-fra", 5 }, { "web-fra", 7 }, { "web-fra", 9 } };
 	struct effect_backend b;
 	struct effect_total total;
 	struct effect *e;
 
 	(void)state;
 	s.node.document_refused = true;
-	for (uint32_t i = 0; i < COUNT(rows); i++) {
-		uint32_t at = index_of(rows[i].pool, rows[i].id);
+	for (uint32_t i = 0; i < COUNT(effect_rows); i++) {
+		uint32_t at = index_of(effect_rows[i].pool, effect_rows[i].id);
 
 		s.node.pools[i / 3].backends[i % 3].why = (uint8_t)(i + 1);
 		s.node.paths[at].way.hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
@@ -243,9 +246,9 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 	}
 	publish();
 	assert_int_equal(effect_open(dir, &e), 0);
-	for (uint32_t i = 0; i < COUNT(rows); i++) {
-		assert_int_equal(effect_backend(e, rows[i].pool, rows[i].id, &b), 0);
-		assert_int_equal(b.index, index_of(rows[i].pool, rows[i].id));
+	for (uint32_t i = 0; i < COUNT(effect_rows); i++) {
+		assert_int_equal(effect_backend(e, effect_rows[i].pool, effect_rows[i].id, &b), 0);
+		assert_int_equal(b.index, index_of(effect_rows[i].pool, effect_rows[i].id));
 		assert_int_equal(b.why, i + 1);
 		assert_int_equal(b.hop, i % EFFECT_HOP_COUNT + 1);
 		assert_int_equal(b.path_mtu, 1300 + i);

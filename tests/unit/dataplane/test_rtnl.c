@@ -221,52 +221,52 @@ static size_t write_route(void *out, uint8_t family, uint16_t attribute, const v
 	return h->nlmsg_len;
 }
 
+static const struct {
+	const char *why;
+	uint8_t family;
+	uint16_t attribute;
+	uint8_t gateway[2 + 16]; /* RTA_VIA: behind the family, of two bytes */
+	size_t n;
+	const char *expected; /* NULL: no gateway */
+} gateway_rows[] = {
+	{ "IPv4", AF_INET, RTA_GATEWAY, { 10, 0, 0, 2 }, 4, "10.0.0.2" },
+	{ "IPv6", AF_INET6, RTA_GATEWAY, { 0xfe, 0x80, [15] = 2 }, 16, "fe80::2" },
+	{ "IPv6 of an IPv4 route",
+	  AF_INET,
+	  RTA_VIA,
+	  { AF_INET6, 0, 0xfe, 0x80, [17] = 2 },
+	  18,
+	  "fe80::2" },
+	{ "IPv4 as a via", AF_INET6, RTA_VIA, { AF_INET, 0, 10, 0, 0, 2 }, 6, "10.0.0.2" },
+	{ "IPv6, cut", AF_INET, RTA_VIA, { AF_INET6, 0, 0xfe, 0x80 }, 17, NULL },
+	{ "IPv6 of four bytes", AF_INET, RTA_VIA, { AF_INET6, 0, 0xfe, 0x80 }, 6, NULL },
+	{ "IPv4 of 16 bytes", AF_INET, RTA_VIA, { AF_INET, 0, 10, 0, 0, 2 }, 18, NULL },
+	{ "of no family", AF_INET, RTA_VIA, { 0, 0, 10, 0, 0, 2 }, 6, NULL },
+	{ "no address", AF_INET, RTA_VIA, { AF_INET6, 0 }, 2, NULL },
+	{ "half a family", AF_INET, RTA_VIA, { AF_INET6 }, 1, NULL },
+	{ "nothing", AF_INET, RTA_VIA, { 0 }, 0, NULL },
+};
+
 /* An IPv4 route may have an IPv6 gateway: taken for on-link, backends behind it get no next hop. */
 static void a_gateway_is_read_in_each_form_that_the_kernel_writes(void **state)
 {
-	static const struct {
-		const char *why;
-		uint8_t family;
-		uint16_t attribute;
-		uint8_t gateway[2 + 16]; /* RTA_VIA: behind the family, of two bytes */
-		size_t n;
-		const char *expected; /* NULL: no gateway */
-	} rows[] = {
-		{ "IPv4", AF_INET, RTA_GATEWAY, { 10, 0, 0, 2 }, 4, "10.0.0.2" },
-		{ "IPv6", AF_INET6, RTA_GATEWAY, { 0xfe, 0x80, [15] = 2 }, 16, "fe80::2" },
-		{ "IPv6 of an IPv4 route",
-		  AF_INET,
-		  RTA_VIA,
-		  { AF_INET6, 0, 0xfe, 0x80, [17] = 2 },
-		  18,
-		  "fe80::2" },
-		{ "IPv4 as a via", AF_INET6, RTA_VIA, { AF_INET, 0, 10, 0, 0, 2 }, 6, "10.0.0.2" },
-		{ "IPv6, cut", AF_INET, RTA_VIA, { AF_INET6, 0, 0xfe, 0x80 }, 17, NULL },
-		{ "IPv6 of four bytes", AF_INET, RTA_VIA, { AF_INET6, 0, 0xfe, 0x80 }, 6, NULL },
-		{ "IPv4 of 16 bytes", AF_INET, RTA_VIA, { AF_INET, 0, 10, 0, 0, 2 }, 18, NULL },
-		{ "of no family", AF_INET, RTA_VIA, { 0, 0, 10, 0, 0, 2 }, 6, NULL },
-		{ "no address", AF_INET, RTA_VIA, { AF_INET6, 0 }, 2, NULL },
-		{ "half a family", AF_INET, RTA_VIA, { AF_INET6 }, 1, NULL },
-		{ "nothing", AF_INET, RTA_VIA, { 0 }, 0, NULL },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(gateway_rows); i++) {
 		char bytes[ROUTE_BYTES] = { 0 };
 		struct addr expected = { 0 };
-		size_t n = write_route(bytes, rows[i].family, rows[i].attribute, rows[i].gateway,
-		                       rows[i].n),
+		size_t n = write_route(bytes, gateway_rows[i].family, gateway_rows[i].attribute,
+		                       gateway_rows[i].gateway, gateway_rows[i].n),
 		       took;
 		struct rtnl_fact f = read_copy(bytes, n, &took);
 
-		print_message("  %s\n", rows[i].why);
+		print_message("  %s\n", gateway_rows[i].why);
 		assert_int_equal(took, n);
 		assert_int_equal(f.kind, RTNL_ROUTE);
 		assert_true(f.route.reachable);
 		assert_int_equal(f.route.ifindex, 2);
-		assert_int_equal(f.route.has_gateway, rows[i].expected != NULL);
-		if (rows[i].expected)
-			assert_int_equal(addr_parse(rows[i].expected, &expected), 0);
+		assert_int_equal(f.route.has_gateway, gateway_rows[i].expected != NULL);
+		if (gateway_rows[i].expected)
+			assert_int_equal(addr_parse(gateway_rows[i].expected, &expected), 0);
 		assert_true(addr_equal(&f.route.gateway, &expected));
 	}
 }

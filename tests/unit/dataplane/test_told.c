@@ -270,50 +270,50 @@ static void add_c(struct stage *s, struct world *w)
 	take(s, w);
 }
 
+static const struct {
+	const char *why, *b; /* where "b" is */
+	uint16_t told_a, told_b;
+	uint32_t low_with, low_without; /* paths, with "a" and without */
+} freed_cases[] = {
+	{ "nothing was told", "10.1.0.9", 0, 0, 0, 0 },
+	{ "its way was lowered", "10.1.0.9", 1400, 0, 1, 0 },
+	{ "another's way was lowered", "10.1.0.9", 0, 1400, 1, 1 },
+	{ "both ways were", "10.1.0.9", 1400, 1350, 2, 1 },
+	{ "both have one way", "10.1.0.5", 1400, 0, 2, 1 },
+};
+
 static void a_new_backend_at_a_freed_index_inherits_no_path(void **state)
 {
-	static const struct {
-		const char *why, *b; /* where "b" is */
-		uint16_t told_a, told_b;
-		uint32_t low_with, low_without; /* paths, with "a" and without */
-	} cases[] = {
-		{ "nothing was told", "10.1.0.9", 0, 0, 0, 0 },
-		{ "its way was lowered", "10.1.0.9", 1400, 0, 1, 0 },
-		{ "another's way was lowered", "10.1.0.9", 0, 1400, 1, 1 },
-		{ "both ways were", "10.1.0.9", 1400, 1350, 2, 1 },
-		{ "both have one way", "10.1.0.5", 1400, 0, 2, 1 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(freed_cases) / sizeof(freed_cases[0]); i++) {
 		static struct world third;
 		const struct fwd_backend *freed;
 		uint16_t inner_b;
 		struct stage s;
 
-		print_message("  %s\n", cases[i].why);
-		start(&s, "10.1.0.5", cases[i].b);
+		print_message("  %s\n", freed_cases[i].why);
+		start(&s, "10.1.0.5", freed_cases[i].b);
 		freed = entry(&s, "a");
-		if (cases[i].told_a)
-			say(&s, "a", cases[i].told_a, 100);
-		if (cases[i].told_b)
-			say(&s, "b", cases[i].told_b, 100);
-		assert_int_equal(s.node.n_low, cases[i].low_with);
+		if (freed_cases[i].told_a)
+			say(&s, "a", freed_cases[i].told_a, 100);
+		if (freed_cases[i].told_b)
+			say(&s, "b", freed_cases[i].told_b, 100);
+		assert_int_equal(s.node.n_low, freed_cases[i].low_with);
 		inner_b = entry(&s, "b")->inner_mtu;
 		drop_a(&s);
-		assert_int_equal(s.node.n_low, cases[i].low_without);
+		assert_int_equal(s.node.n_low, freed_cases[i].low_without);
 		add_c(&s, &third);
 		assert_ptr_equal(entry(&s, "c"), freed);
 		assert_int_equal(entry(&s, "c")->inner_mtu, 1500 - OVERHEAD4);
 		assert_int_equal(entry(&s, "b")->inner_mtu, inner_b);
 		compiler_update_mtus(&s.node, s.time.now_ms);
-		assert_int_equal(s.node.n_low, cases[i].low_without);
+		assert_int_equal(s.node.n_low, freed_cases[i].low_without);
 		say(&s, "c", 1450, 0); /* this counts as the first word about its way */
 		assert_int_equal(entry(&s, "c")->inner_mtu, 1450 - OVERHEAD4);
-		assert_int_equal(s.node.n_low, cases[i].low_without + 1);
+		assert_int_equal(s.node.n_low, freed_cases[i].low_without + 1);
 		compiler_update_mtus(&s.node, s.time.now_ms + LIFE_MS);
 		assert_int_equal(s.node.n_low, 0);
-		assert_int_equal(s.node.counters.paths_restored, cases[i].low_without + 1);
+		assert_int_equal(s.node.counters.paths_restored, freed_cases[i].low_without + 1);
 		stage_fini(&s);
 	}
 }

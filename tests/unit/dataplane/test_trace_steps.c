@@ -194,52 +194,54 @@ static void the_hash_is_of_what_the_service_says(void **state)
 	assert_true(memcmp(&slots[1][1], &slots[1][0], 15 * sizeof(slots[1][0])) != 0);
 }
 
+static const struct {
+	const char *address;
+	enum fwd_encap_mode encap;
+	uint16_t vlan;
+	const char *mode, *rewrite; /* after the source */
+} way_out_cases[] = {
+	{ "10.1.1.11", FWD_ENCAP_IPIP, 0, "IPIP",
+	  " to 10.1.1.11, 74 bytes by interface 3 to 02:11:22:33:44:55" },
+	{ "10.1.1.11", FWD_ENCAP_IPIP, 7, "IPIP",
+	  " to 10.1.1.11, 78 bytes by interface 3 tagged to 02:11:22:33:44:55" },
+	{ "10.1.1.11", FWD_ENCAP_GUE, 0, "GUE",
+	  " to 10.1.1.11, 86 bytes by interface 3 to 02:11:22:33:44:55" },
+	{ "2001:db8:2::11", FWD_ENCAP_IPIP, 0, "IPIP",
+	  " to 2001:db8:2::11, 94 bytes by interface 3 to 02:11:22:33:44:55" },
+	{ "2001:db8:2::11", FWD_ENCAP_GUE, 0, "GUE",
+	  " to 2001:db8:2::11, 106 bytes by interface 3 to 02:11:22:33:44:55" },
+	{ "10.1.1.11", FWD_ENCAP_L2, 0, "layer 2",
+	  "unchanged, 54 bytes by interface 3 to 02:11:22:33:44:55" },
+	{ "10.1.1.11", FWD_ENCAP_L2, 7, "layer 2",
+	  "unchanged, 58 bytes by interface 3 tagged to 02:11:22:33:44:55" },
+};
+
 static void the_way_out_is_told_by_mode_and_family(void **state)
 {
-	static const struct {
-		const char *address;
-		enum fwd_encap_mode encap;
-		uint16_t vlan;
-		const char *mode, *rewrite; /* after the source */
-	} cases[] = {
-		{ "10.1.1.11", FWD_ENCAP_IPIP, 0, "IPIP",
-		  " to 10.1.1.11, 74 bytes by interface 3 to 02:11:22:33:44:55" },
-		{ "10.1.1.11", FWD_ENCAP_IPIP, 7, "IPIP",
-		  " to 10.1.1.11, 78 bytes by interface 3 tagged to 02:11:22:33:44:55" },
-		{ "10.1.1.11", FWD_ENCAP_GUE, 0, "GUE",
-		  " to 10.1.1.11, 86 bytes by interface 3 to 02:11:22:33:44:55" },
-		{ "2001:db8:2::11", FWD_ENCAP_IPIP, 0, "IPIP",
-		  " to 2001:db8:2::11, 94 bytes by interface 3 to 02:11:22:33:44:55" },
-		{ "2001:db8:2::11", FWD_ENCAP_GUE, 0, "GUE",
-		  " to 2001:db8:2::11, 106 bytes by interface 3 to 02:11:22:33:44:55" },
-		{ "10.1.1.11", FWD_ENCAP_L2, 0, "layer 2",
-		  "unchanged, 54 bytes by interface 3 to 02:11:22:33:44:55" },
-		{ "10.1.1.11", FWD_ENCAP_L2, 7, "layer 2",
-		  "unchanged, 58 bytes by interface 3 tagged to 02:11:22:33:44:55" },
-	};
-
 	(void)state;
 	ask_settled("192.0.2.1:1", WEB, &s.node.pools[0]);
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(way_out_cases); i++) {
 		char text[TRACE_TEXT_MAX], source[ADDR_TEXT_MAX];
 
-		reach(backend, cases[i].address);
-		backend->encap = (uint8_t)cases[i].encap;
-		backend->vlan = cases[i].vlan;
+		reach(backend, way_out_cases[i].address);
+		backend->encap = (uint8_t)way_out_cases[i].encap;
+		backend->vlan = way_out_cases[i].vlan;
 		backend->gue_port_be = 0xc017;
 		ask("192.0.2.1:1", WEB);
 		snprintf(text, sizeof(text), "backend %u at %s by %s, packets up to 1480 bytes",
-		         (unsigned)(backend - s.node.t.backends), cases[i].address, cases[i].mode);
+		         (unsigned)(backend - s.node.t.backends), way_out_cases[i].address,
+		         way_out_cases[i].mode);
 		expect("backend", text);
-		if (cases[i].encap == FWD_ENCAP_L2) {
-			expect("rewrite", cases[i].rewrite);
+		if (way_out_cases[i].encap == FWD_ENCAP_L2) {
+			expect("rewrite", way_out_cases[i].rewrite);
 			continue;
 		}
 		snprintf(text, sizeof(text), "outer %s%s", addr_text(&r.outer_source, source),
-		         cases[i].rewrite);
+		         way_out_cases[i].rewrite);
 		expect("rewrite", text);
-		assert_memory_equal(source,
-		                    cases[i].address[0] == '1' ? "10.1.255." : "2001:db8:ff:", 9);
+		assert_memory_equal(
+		        source,
+		        way_out_cases[i].address[0] == '1' ? "10.1.255." : "2001:db8:ff:", 9);
 	}
 }
 

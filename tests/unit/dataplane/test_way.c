@@ -305,39 +305,40 @@ static void next_hops_hear_of_silence_and_of_deaths(void **state)
 	stage_fini(&s);
 }
 
+static const struct {
+	const char *why;
+	enum model_mode mode;
+	bool agent;
+	uint16_t node_mtu;
+	uint8_t encap;
+	uint16_t inner_mtu, list_room;
+} element_modes[] = {
+	{ "IPIP", MODEL_MODE_IPIP, false, 0, FWD_ENCAP_IPIP, 1480, 0 },
+	{ "GUE", MODEL_MODE_GUE, false, 0, FWD_ENCAP_GUE, 1468, 0 },
+	{ "layer 2", MODEL_MODE_L2, false, 0, FWD_ENCAP_L2, 1500, 0 },
+	{ "GUE to agents", MODEL_MODE_GUE, true, 0, FWD_ENCAP_GUE, 1452, 16 },
+	{ "the node's MTU is less", MODEL_MODE_IPIP, false, 1400, FWD_ENCAP_IPIP, 1380, 0 },
+	{ "the node's MTU is more", MODEL_MODE_IPIP, false, 9000, FWD_ENCAP_IPIP, 1480, 0 },
+};
+
 /*
  * All that packets need of a next hop is in the backend's element: by mode, and as it was before
  * while nothing is known.
  */
 static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 {
-	static const struct {
-		const char *why;
-		enum model_mode mode;
-		bool agent;
-		uint16_t node_mtu;
-		uint8_t encap;
-		uint16_t inner_mtu, list_room;
-	} modes[] = {
-		{ "IPIP", MODEL_MODE_IPIP, false, 0, FWD_ENCAP_IPIP, 1480, 0 },
-		{ "GUE", MODEL_MODE_GUE, false, 0, FWD_ENCAP_GUE, 1468, 0 },
-		{ "layer 2", MODEL_MODE_L2, false, 0, FWD_ENCAP_L2, 1500, 0 },
-		{ "GUE to agents", MODEL_MODE_GUE, true, 0, FWD_ENCAP_GUE, 1452, 16 },
-		{ "the node's MTU is less", MODEL_MODE_IPIP, false, 1400, FWD_ENCAP_IPIP, 1380, 0 },
-		{ "the node's MTU is more", MODEL_MODE_IPIP, false, 9000, FWD_ENCAP_IPIP, 1480, 0 },
-	};
 	struct addr a;
 
 	(void)state;
 	addr_of(address_a, &a);
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+	for (size_t i = 0; i < sizeof(element_modes) / sizeof(element_modes[0]); i++) {
 		struct stage s;
 		const struct fwd_backend *e;
 
 		start(&s, NULL);
-		s.second.pools[0].mode = modes[i].mode;
-		s.second.pools[0].agent = modes[i].agent;
-		s.second.node.mtu = modes[i].node_mtu;
+		s.second.pools[0].mode = element_modes[i].mode;
+		s.second.pools[0].agent = element_modes[i].agent;
+		s.second.node.mtu = element_modes[i].node_mtu;
 		s.second.backends[0].address = a;
 		hop_a = (struct hop){ .state = HOP_KNOWN,
 			              .on_link = true,
@@ -351,7 +352,7 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 			              .mac_from = { 2, 9, 9, 9, 9, 9 } };
 		take(&s, &s.second);
 		e = &s.node.t.backends[backend_a(&s)->index];
-		print_message("  %s\n", modes[i].why);
+		print_message("  %s\n", element_modes[i].why);
 		assert_memory_equal(e->address.bytes, a.bytes, 16);
 		assert_int_equal(e->ifindex, 32);
 		assert_int_equal(e->vlan, 33);
@@ -359,9 +360,9 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 		assert_int_equal(e->outer_type_be, 35);
 		assert_memory_equal(e->mac_to, hop_a.mac_to, 6);
 		assert_memory_equal(e->mac_from, hop_a.mac_from, 6);
-		assert_int_equal(e->encap, modes[i].encap);
-		assert_int_equal(e->inner_mtu, modes[i].inner_mtu);
-		assert_int_equal(e->list_room, modes[i].list_room);
+		assert_int_equal(e->encap, element_modes[i].encap);
+		assert_int_equal(e->inner_mtu, element_modes[i].inner_mtu);
+		assert_int_equal(e->list_room, element_modes[i].list_room);
 		assert_int_equal(e->gue_port_be, fwd_be16(6080));
 		assert_int_equal(e->id, 5);
 		assert_int_equal(e->pool_id, s.node.pools[0].plan->id);
@@ -437,54 +438,53 @@ static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 	stage_fini(&s);
 }
 
+static const struct {
+	enum hop_state state;
+	enum hop_bad bad;
+	bool on_link, l2;
+	uint8_t hop, cut;
+} shown_ways[] = {
+	{ HOP_KNOWN, HOP_BAD_NOT, true, false, EFFECT_HOP_KNOWN, 0 },
+	{ HOP_KNOWN, HOP_BAD_NOT, false, false, EFFECT_HOP_KNOWN, 0 },
+	{ HOP_NO_ROUTE, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_ROUTE, 0 },
+	{ HOP_NO_PORT, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_PORT, 0 },
+	{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true, false, EFFECT_HOP_UNRESOLVED, 0 },
+	{ HOP_NO_ROUTE, HOP_BAD_ROUTE, true, false, EFFECT_HOP_REFUSED, EFFECT_REASON_ROUTE },
+	{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, true, false, EFFECT_HOP_SILENT, EFFECT_REASON_NEIGHBOUR },
+	{ HOP_KNOWN, HOP_BAD_NOT, true, true, EFFECT_HOP_KNOWN, 0 },
+	{ HOP_KNOWN, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY, EFFECT_REASON_GATEWAY },
+	{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY, EFFECT_REASON_GATEWAY },
+	{ HOP_NO_ROUTE, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_ROUTE, 0 },
+	{ HOP_NO_PORT, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_PORT, 0 },
+	{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, false, true, EFFECT_HOP_SILENT, EFFECT_REASON_NEIGHBOUR },
+};
+
 static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void **state)
 {
-	static const struct {
-		enum hop_state state;
-		enum hop_bad bad;
-		bool on_link, l2;
-		uint8_t hop, cut;
-	} ways[] = {
-		{ HOP_KNOWN, HOP_BAD_NOT, true, false, EFFECT_HOP_KNOWN, 0 },
-		{ HOP_KNOWN, HOP_BAD_NOT, false, false, EFFECT_HOP_KNOWN, 0 },
-		{ HOP_NO_ROUTE, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_ROUTE, 0 },
-		{ HOP_NO_PORT, HOP_BAD_NOT, true, false, EFFECT_HOP_NO_PORT, 0 },
-		{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true, false, EFFECT_HOP_UNRESOLVED, 0 },
-		{ HOP_NO_ROUTE, HOP_BAD_ROUTE, true, false, EFFECT_HOP_REFUSED,
-		  EFFECT_REASON_ROUTE },
-		{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, true, false, EFFECT_HOP_SILENT,
-		  EFFECT_REASON_NEIGHBOUR },
-		{ HOP_KNOWN, HOP_BAD_NOT, true, true, EFFECT_HOP_KNOWN, 0 },
-		{ HOP_KNOWN, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY, EFFECT_REASON_GATEWAY },
-		{ HOP_NO_NEIGHBOUR, HOP_BAD_NOT, false, true, EFFECT_HOP_GATEWAY,
-		  EFFECT_REASON_GATEWAY },
-		{ HOP_NO_ROUTE, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_ROUTE, 0 },
-		{ HOP_NO_PORT, HOP_BAD_NOT, false, true, EFFECT_HOP_NO_PORT, 0 },
-		{ HOP_KNOWN, HOP_BAD_NEIGHBOUR, false, true, EFFECT_HOP_SILENT,
-		  EFFECT_REASON_NEIGHBOUR },
-	};
 	struct stage s;
 	struct addr a;
 
 	(void)state;
 	start(&s, NULL);
 	addr_of(address_a, &a);
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (size_t i = 0; i < sizeof(shown_ways) / sizeof(shown_ways[0]); i++) {
 		const struct compiler_way *way = &s.node.paths[3].way;
 
-		hop_a = (struct hop){ .state = ways[i].state,
-			              .bad = ways[i].bad,
-			              .on_link = ways[i].on_link,
+		hop_a = (struct hop){ .state = shown_ways[i].state,
+			              .bad = shown_ways[i].bad,
+			              .on_link = shown_ways[i].on_link,
 			              .since_ms = 100 + i };
 		s.node.paths[3].way = (struct compiler_way){ 0 };
 		s.node.ways_changed = false;
-		compiler_update_way(&s.node, 3, &a, ways[i].l2);
-		if (way->hop != ways[i].hop || way->cut != ways[i].cut || way->since_ms != 100 + i)
+		compiler_update_way(&s.node, 3, &a, shown_ways[i].l2);
+		if (way->hop != shown_ways[i].hop || way->cut != shown_ways[i].cut ||
+		    way->since_ms != 100 + i)
 			fail_msg("case %zu: %s, %s", i, effect_hop_text((enum effect_hop)way->hop),
 			         effect_reason_text((enum effect_reason)way->cut));
-		assert_int_equal(s.node.ways_changed, ways[i].cut != 0);
+		assert_int_equal(s.node.ways_changed, shown_ways[i].cut != 0);
 		s.node.ways_changed = false;
-		compiler_update_way(&s.node, 3, &a, ways[i].l2); /* the same again is no news */
+		compiler_update_way(&s.node, 3, &a,
+		                    shown_ways[i].l2); /* the same again is no news */
 		assert_false(s.node.ways_changed);
 	}
 	stage_fini(&s);
