@@ -243,6 +243,19 @@ static int add_macs(struct tablefile *f, int fd, struct file_head *h, struct tab
 	return pwrite(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) ? 0 : -EIO;
 }
 
+/* Map the file; a reader's mapping is guarded, since the file may be cut short meanwhile. */
+static int map_file(struct tablefile *f, int fd, bool writable, const char *path,
+                    struct driver_reason *why)
+{
+	int err = map_table_memory(f, fd, writable);
+
+	if (!err && !writable)
+		err = guard_file(f);
+	if (err)
+		driver_set_reason(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+	return err;
+}
+
 /* A reader trusts only a file that belongs to the process's user (owner_open()). */
 int tablefile_open(struct tablefile *out, const char *path, bool writable,
                    struct driver_reason *why)
@@ -269,14 +282,8 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable,
 			driver_set_reason(why, err, "%s cannot be made longer: %s", path,
 			                  strerror(-err));
 	}
-	if (!err) {
-		err = map_table_memory(&f, fd, writable);
-		if (!err && !writable)
-			err = guard_file(&f);
-		if (err)
-			driver_set_reason(why, err, "%s cannot be mapped: %s", path,
-			                  strerror(-err));
-	}
+	if (!err)
+		err = map_file(&f, fd, writable, path, why);
 	close(fd);
 	if (err)
 		return err;

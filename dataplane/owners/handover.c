@@ -36,20 +36,20 @@ static bool differs_from_line(const struct owners *o, uint32_t s, const struct o
 {
 	const struct owner_list *list = &owners_cold(o, s)->list;
 	uint32_t now_s = owners_seconds(clock);
-	bool more;
+	bool differs;
 
 	*out = (struct owners_handover){ .slot = s, .owner = owners_current(o, s) };
-	more = out->owner != 0 && out->owner != o->lines[s].owner;
+	differs = out->owner != 0 && out->owner != o->lines[s].owner;
 	for (uint32_t i = 0; owners_is_unsettled(o, s) && i < OWNER_LIST_MAX; i++) {
-		bool guest = owner_list_is_temporary(list->earlier, i);
+		bool is_temporary = owner_list_is_temporary(list->earlier, i);
 
 		out->named[i] = (uint16_t)(list->earlier >> 16 * i);
 		if (out->named[i] == 0)
 			continue;
 		out->until_ms[i] = until_ms(list->end[i], clock);
-		more |= guest && !owner_list_is_over(list->end[i], now_s);
+		differs |= is_temporary && !owner_list_is_over(list->end[i], now_s);
 	}
-	return more;
+	return differs;
 }
 
 bool owners_handover_find(const struct owners *o, uint32_t from, const struct owners_clock *clock,

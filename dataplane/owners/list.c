@@ -35,47 +35,50 @@
 #define FALLBACK_WORK_MAX (1u << 20)
 
 /* A slot's owner and list while they are computed. */
-struct names {
+struct new_list {
 	const struct owners *o;
-	uint16_t to;
-	uint32_t n;
+	uint16_t to; /* the owner */
+	uint32_t n;  /* entries of the list */
 	struct owner_list list;
-	/* Backends with a claim, except `to`; with those of the line that are dead. */
-	uint16_t claims[1 + 2 * OWNER_LIST_MAX];
+	/*
+	 * Backends other than `to` that have a claim, whether or not they are in the list: the owner
+	 * until now, the line's owner and earlier owners, and the entries of the list until now.
+	 */
+	uint16_t claims[1 + 1 + SECOND_OWNERS_MAX + OWNER_LIST_MAX];
 	uint32_t n_claims;
 };
 
-/* The position of @p backend in the list, or names->n. */
-static uint32_t position_in_list(const struct names *names, uint16_t backend)
+/* The position of @p backend in the list, or new->n. */
+static uint32_t position_in_list(const struct new_list *new, uint16_t backend)
 {
 	uint32_t i = 0;
 
-	while (i < names->n && owner_list_at(names->list.earlier, i) != backend)
+	while (i < new->n && owner_list_at(new->list.earlier, i) != backend)
 		i++;
 	return i;
 }
 
 /*
  * Add @p backend to the list if it is alive and there is room. Its claim ends with unit @p end; if
- * it is in the list already, the later end counts. @param guest OWNER_LIST_TEMPORARY, or 0 for one
- * of the line
+ * it is in the list already, the later end counts. @param mark OWNER_LIST_TEMPORARY, or 0 for a
+ * backend of the line
  */
-static void name_backend(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
+static void add_backend(struct new_list *new, uint16_t backend, uint16_t end, uint16_t mark)
 {
-	uint32_t i = position_in_list(names, backend);
+	uint32_t i = position_in_list(new, backend);
 
-	if (i < names->n) {
-		if ((int16_t)(end - names->list.end[i]) > 0)
-			names->list.end[i] = end;
-		if (!guest)
-			names->list.earlier &= ~((uint64_t)OWNER_LIST_TEMPORARY << 16 * i);
+	if (i < new->n) {
+		if ((int16_t)(end - new->list.end[i]) > 0)
+			new->list.end[i] = end;
+		if (!mark)
+			new->list.earlier &= ~((uint64_t)OWNER_LIST_TEMPORARY << 16 * i);
 		return;
 	}
-	if (backend == 0 || backend == names->to || owners_has(&names->o->dead, backend) ||
-	    names->n == SECOND_OWNERS_MAX)
+	if (backend == 0 || backend == new->to || owners_has(&new->o->dead, backend) ||
+	    new->n == SECOND_OWNERS_MAX)
 		return;
-	names->list.end[i] = end;
-	names->list.earlier = owner_list_with(names->list.earlier, names->n++, backend | guest);
+	new->list.end[i] = end;
+	new->list.earlier = owner_list_with(new->list.earlier, new->n++, backend | mark);
 }
 
 uint16_t owners_list_end(int64_t until_ms, const struct owners_clock *clock)
@@ -150,113 +153,123 @@ uint16_t owners_list_target(const struct owners *o, uint32_t s)
 }
 
 /* Note that @p backend has a claim, and add it to the list. */
-static void note_claim(struct names *names, uint16_t backend, uint16_t end, uint16_t guest)
+static void note_claim(struct new_list *new, uint16_t backend, uint16_t end, uint16_t mark)
 {
-	bool known = backend == names->to;
+	bool known = backend == new->to;
 
-	for (uint32_t i = 0; i < names->n_claims; i++)
-		known |= names->claims[i] == backend;
+	for (uint32_t i = 0; i < new->n_claims; i++)
+		known |= new->claims[i] == backend;
 	if (!known)
-		names->claims[names->n_claims++] = backend;
-	name_backend(names, backend, end, guest);
+		new->claims[new->n_claims++] = backend;
+	add_backend(new, backend, end, mark);
 }
 
-/* Add those of the line whose claims last, or (@p over) those whose claims have ended. */
-static void name_line(struct names *names, const struct owners_line *line, bool over,
-                      const struct owners_clock *clock)
+/* Add the line's backends whose claims last, or (@p over) those whose claims have ended. */
+static void add_line(struct new_list *new, const struct owners_line *line, bool over,
+                     const struct owners_clock *clock)
 {
 	if (!over && line->owner != 0)
-		note_claim(names, line->owner, owners_list_end(INT64_MAX, clock), 0);
+		note_claim(new, line->owner, owners_list_end(INT64_MAX, clock), 0);
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++) {
 		if (line->earlier[i] == 0 || (line->until_ms[i] <= clock->wall_clock_ms) != over)
 			continue;
 		if (over)
-			name_backend(names, line->earlier[i], owners_list_end(0, clock), 0);
+			add_backend(new, line->earlier[i], owners_list_end(0, clock), 0);
 		else
-			note_claim(names, line->earlier[i],
-			           owners_list_end(line->until_ms[i], clock), 0);
+			note_claim(new, line->earlier[i], owners_list_end(line->until_ms[i], clock),
+			           0);
 	}
 }
 
 /*
- * Add those of the list in force whose claims last, or (@p over) those whose claims have ended. As
- * they may not be in the line, they become temporary owners; name_backend() undoes that for those
- * that are.
+ * Add the entries of the list until now whose claims last, or (@p over) those whose claims have
+ * ended. They count as temporary owners. If the line has one of them, add_backend() removes that
+ * mark when the line is added.
  */
-static void name_named(struct names *names, uint32_t s, bool over, uint32_t now_s)
+static void add_current_list(struct new_list *new, uint32_t s, bool over, uint32_t now_s)
 {
-	const struct owners *o = names->o;
+	const struct owners *o = new->o;
 	struct owner_list list =
 	        owners_is_unsettled(o, s) ? owners_cold(o, s)->list : (struct owner_list){ 0 };
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
-		uint16_t guest = (uint16_t)owner_list_at(list.earlier, i);
+		uint16_t earlier = (uint16_t)owner_list_at(list.earlier, i);
 
-		if (guest == 0 || owners_has(&o->dead, guest) ||
+		if (earlier == 0 || owners_has(&o->dead, earlier) ||
 		    owner_list_is_over(list.end[i], now_s) != over)
 			continue;
 		if (over)
-			name_backend(names, guest, list.end[i], OWNER_LIST_TEMPORARY);
+			add_backend(new, earlier, list.end[i], OWNER_LIST_TEMPORARY);
 		else
-			note_claim(names, guest, list.end[i], OWNER_LIST_TEMPORARY);
+			note_claim(new, earlier, list.end[i], OWNER_LIST_TEMPORARY);
 	}
 }
 
 /* Add the owner until now, if it loses the slot: its flows get the settling time. */
-static void name_leaver(struct names *names, uint32_t s, const struct owners_clock *clock)
+static void add_current_owner(struct new_list *new, uint32_t s, const struct owners_clock *clock)
 {
-	const struct owners *o = names->o;
+	const struct owners *o = new->o;
 	uint16_t current = owners_current(o, s);
 
-	if (current != 0 && current != names->to && !owners_has(&o->dead, current))
-		note_claim(names, current,
+	if (current != 0 && current != new->to && !owners_has(&o->dead, current))
+		note_claim(new, current,
 		           owners_list_end(clock->wall_clock_ms + o->times.settle_ms, clock),
 		           OWNER_LIST_TEMPORARY);
 }
 
 /*
- * Compute the list with the slot at @p to.
+ * Compute the list as if @p to owned the slot: the backends with claims, in their order of rank.
  *
- * @param full  the claims do not all fit: those of the list in force come first, as their backends
- *              have had flows for certain
+ * @param full  the claims do not all fit: the entries of the list until now come first, because
+ *              their backends certainly have had flows
  */
-static struct names names_with(const struct owners *o, uint32_t s, uint16_t to, bool full,
-                               const struct owners_clock *clock)
+static struct new_list compute_list(const struct owners *o, uint32_t s, uint16_t to, bool full,
+                                    const struct owners_clock *clock)
 {
-	struct names names = { .o = o, .to = to };
+	struct new_list new = { .o = o, .to = to };
 	uint32_t now_s = owners_seconds(clock);
 
-	name_leaver(&names, s, clock);
+	add_current_owner(&new, s, clock);
 	if (full)
-		name_named(&names, s, false, now_s);
-	name_line(&names, &o->lines[s], false, clock);
-	name_named(&names, s, false, now_s);
-	return names;
+		add_current_list(&new, s, false, now_s);
+	add_line(&new, &o->lines[s], false, clock);
+	add_current_list(&new, s, false, now_s);
+	return new;
+}
+
+/* Whether full claims keep the slot from its target, or its line from the set in force. */
+static bool is_waiting(const struct owners *o, uint32_t s, uint16_t to, uint16_t target)
+{
+	const struct owners_line *line = &o->lines[s];
+
+	return target != 0 && (to != target || (line->owner != o->line_target[s] &&
+	                                        !owners_has(&o->dead, line->owner)));
 }
 
 /*
- * If the claims do not all fit with the slot at its target, the slot stays where it is and counts
- * as waiting. If the owner is dead it moves all the same: staying would drop new flows, too.
+ * A list is computed for the target owner. If its claims do not all fit, it is computed once more
+ * for the current owner, which keeps the slot; the slot then counts as waiting. If the current owner
+ * is dead, the slot moves all the same: staying would drop new flows, too. A living owner also keeps
+ * a slot that no backend can have (target 0).
  */
 void owners_list_update(struct owners *o, uint32_t s, const struct owners_clock *clock)
 {
 	const struct owners_line *line = &o->lines[s];
-	uint16_t current = owners_current(o, s), wanted = owners_list_target(o, s);
+	uint16_t current = owners_current(o, s), target = owners_list_target(o, s);
 	uint32_t now_s = owners_seconds(clock);
 	bool lives = current != 0 && !owners_has(&o->dead, current);
-	struct names names;
+	struct new_list new;
 
-	if (!owners_is_unsettled(o, s) && current == wanted && line->earlier[0] == 0)
+	if (!owners_is_unsettled(o, s) && current == target && line->earlier[0] == 0)
 		return;
-	names = names_with(o, s, wanted == 0 && lives ? current : wanted, false, clock);
-	if (names.n_claims > SECOND_OWNERS_MAX)
-		names = names_with(o, s, lives ? current : wanted, true, clock);
-	name_line(&names, line, true, clock);
+	new = compute_list(o, s, target == 0 && lives ? current : target, false, clock);
+	if (new.n_claims > SECOND_OWNERS_MAX)
+		new = compute_list(o, s, lives ? current : target, true, clock);
+	add_line(&new, line, true, clock);
 	if ((int32_t)(o->temporary_end_s - now_s) > 0)
-		name_named(&names, s, true, now_s);
-	owners_slot_store_list(o, s, names.to, &names.list, now_s);
-	o->n_waiting += wanted != 0 && (names.to != wanted || (line->owner != o->line_target[s] &&
-	                                                       !owners_has(&o->dead, line->owner)));
+		add_current_list(&new, s, true, now_s);
+	owners_slot_store_list(o, s, new.to, &new.list, now_s);
+	o->n_waiting += is_waiting(o, s, new.to, target);
 }
 
 bool owners_list_names(const struct owners *o, uint32_t s, uint16_t backend)

@@ -17,8 +17,8 @@
 /* Parts of a pass; one call a second does one part. */
 #define MEMORY_PARTS (OWNERS_PASS_MS / OWNERS_SECOND_MS)
 /*
- * After so many whole passes without use of an index, each exception of it has been counted by
- * one of them.
+ * After so many whole passes in which no slot or set named a backend, no packet can have stored a
+ * new exception for it, and the last pass has counted those that there are.
  */
 #define MEMORY_QUIET 2u
 

@@ -30,6 +30,8 @@
  * late tick.
  */
 #define SCHEDULE_AHEAD_MS 5000
+/* The unit of time of exceptions (fwd/owner_word.h): packets remember flows for so much longer. */
+#define REMEMBER_MORE_MS (8 * OWNERS_SECOND_MS)
 
 int owners_new(const struct owners_tables *tables, struct owners_memory *memory,
                const uint64_t key[2], struct owners **out)
@@ -68,27 +70,32 @@ void owners_move(struct owners *o, const struct owners_tables *tables)
 	o->tables = *tables;
 }
 
+/* A flow that is active shows itself once in the idle time; REMEMBER_MORE_MS make up for rounding. */
 uint16_t owners_remember_s(const struct owners_times *times)
 {
-	uint32_t learn_ms = times->idle_ms + 8 * OWNERS_SECOND_MS;
+	uint32_t remember_ms = times->idle_ms + REMEMBER_MORE_MS;
 	uint32_t remember_s;
 
-	if (learn_ms > times->settle_ms)
-		learn_ms = times->settle_ms;
-	remember_s = learn_ms / OWNERS_SECOND_MS;
+	if (remember_ms > times->settle_ms)
+		remember_ms = times->settle_ms;
+	remember_s = remember_ms / OWNERS_SECOND_MS;
 	return (uint16_t)(remember_s < UINT16_MAX ? remember_s : UINT16_MAX);
 }
 
 /* --- changes --- */
 
+/*
+ * Whether the slot has to move, to the target owner of the set in force. A living owner keeps its
+ * slot while no other backend can have it.
+ */
 static bool is_due(const struct owners *o, uint32_t s, uint16_t current)
 {
 	uint16_t wanted = o->now.wanted[s];
 
-	/* A living owner keeps its slot while no other backend can have it. */
 	return wanted != current && (wanted != 0 || current == 0 || owners_has(&o->dead, current));
 }
 
+/* Whether the slot will have to move when the next set begins, which is within SCHEDULE_AHEAD_MS. */
 static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
 {
 	return o->is_scheduled_next && o->next.wanted[s] != current && o->next.wanted[s] != 0;
@@ -275,8 +282,8 @@ static int make_news(const struct owners *o, const struct owners_set *sets, size
 }
 
 /*
- * The set @p left is no longer in force: the owners that lose slots have claims on them until @p
- * until_ms.
+ * The set @p left is no longer in force. Keep its target owners of the slots that get another one:
+ * they have claims until @p until_ms.
  */
 static void leave_set(struct owners *o, struct owners_computed *left, int64_t until_ms,
                       const struct owners_clock *clock)
@@ -311,7 +318,7 @@ static void set_leases(struct owners *o, const struct owners_set *sets, const st
 			if (set == n->now_set && set->members[m].weight > 0)
 				lease[b] = 0;
 			else if (set->members[m].weight > 0)
-				lease[b] = end_s ? end_s : owners_seconds(clock) | 1;
+				lease[b] = end_s ? end_s : owners_seconds(clock) | 1; /* not 0 */
 			else if (set == n->now_set && lease[b] == 0)
 				lease[b] = (owners_seconds(clock) +
 				            o->times.settle_ms / OWNERS_SECOND_MS) |
@@ -336,6 +343,23 @@ static void install_sets(struct owners *o, struct news *n, bool has_past,
 }
 
 /*
+ * Give slots without an owner one, on a node that has just started. owners_seed() reads the set in
+ * force from @p o, where @p n is not installed yet: so its rings are lent to @p o for the call.
+ */
+static int seed_slots(struct owners *o, const struct owners_set *sets, size_t n_past,
+                      const struct news *n, const struct owners_clock *clock)
+{
+	int result;
+
+	o->dead = n->dead;
+	o->now.wanted = n->now.wanted;
+	o->now.filled = n->now.filled;
+	result = owners_seed(o, sets, n_past, n->states, clock);
+	o->now.wanted = o->now.filled = NULL;
+	return result;
+}
+
+/*
  * The order matters. All that can fail comes before the new sets are installed. Dead owners lose
  * their slots (change_pool()) before their remembered flows are deleted, or packets would remember
  * new ones for them.
@@ -357,13 +381,8 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 	}
 	if (result == 0 && times->agents)
 		result = owners_lines_follow(o, sets, n_past, &n.now, clock->wall_clock_ms);
-	if (result == 0 && first) {
-		o->dead = n.dead;
-		o->now.wanted = n.now.wanted;
-		o->now.filled = n.now.filled;
-		result = owners_seed(o, sets, n_past, n.states, clock);
-		o->now.wanted = o->now.filled = NULL;
-	}
+	if (result == 0 && first)
+		result = seed_slots(o, sets, n_past, &n, clock);
 	if (result != 0) {
 		news_fini(&n);
 		return result;
@@ -407,7 +426,7 @@ static void change_leases(struct owners *o, const struct owners_computed *left, 
  * Bring the next set into force when it begins, and schedule its slots some seconds before. This
  * needs no document: a change that is planned ahead happens even if the management is down.
  */
-static void follow_sets(struct owners *o, const struct owners_clock *clock)
+static void start_next_set(struct owners *o, const struct owners_clock *clock)
 {
 	int64_t left_ms = o->next.from_ms - clock->wall_clock_ms;
 
@@ -478,7 +497,7 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 
 	if (!o->now.members)
 		return OWNERS_IDLE_MS;
-	follow_sets(o, clock);
+	start_next_set(o, clock);
 	if (o->n_due > 0)
 		move_due(o, clock);
 	if (o->n_waiting > 0 || temporary_owners_leave(o, owners_seconds(clock))) {
@@ -493,7 +512,7 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 	return wait_ms < 1 ? 1 : (uint32_t)wait_ms;
 }
 
-/* --- looking --- */
+/* --- counts and questions --- */
 
 /* The earlier owner that keeps the slot unsettled; 0: it is settled. */
 static uint16_t earlier_of(const struct owners *o, uint32_t s)

@@ -41,8 +41,8 @@ static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
 }
 
 /*
- * When the claims of the set before @p set end. That slots may have settled earlier is not known
- * here.
+ * When the claims of the set before @p set end. This is the latest time: a slot may have settled
+ * before, which a node that was not there cannot know.
  */
 static void past_ends(const struct owners *o, const struct owners_set *set,
                       int64_t end_ms[OWNER_CLASSES])

@@ -29,19 +29,19 @@
  */
 #define RING_SLACK 31u
 /*
- * Questions for each slot of its due that a backend may ask; the few slots still free are then
- * dealt out.
+ * Questions that a backend may ask for each slot of its due. The few slots that are free after all
+ * questions are dealt out (deal_free_slots()).
  */
 #define RING_ROUNDS 40u
 /* Questions computed at a time: they fill a vector of 512 bits. */
 #define RING_AHEAD 8u
 /*
- * Other slots that a slot of a dead owner looks at before it takes its neighbour's: with half
- * dead, 2^-64 get there.
+ * How many other slots ring_repair() tries for a slot whose owner is dead, before the slot gets its
+ * neighbour's owner. If half of the backends are dead, one slot in 2^64 gets that far.
  */
 #define RING_LOOKS 64u
 
-/* A backend that asks for slots. */
+/* A backend of ring_fill(), which asks for slots. */
 struct asker {
 	uint64_t key;
 	uint64_t seed;
@@ -234,7 +234,10 @@ static FWD_WIDEST void bid_for_slots(uint64_t *held, size_t n_slots, struct aske
 	}
 }
 
-/* Slots that no backend under its cap asked for (few, if any) go to the highest draw. */
+/*
+ * Slots that no backend has (few, if any): each goes to the backend below its cap that draws the
+ * highest number for it.
+ */
 static void deal_free_slots(uint64_t *held, size_t n_slots, struct asker *askers, size_t n)
 {
 	for (size_t s = 0; s < n_slots; s++) {
@@ -323,8 +326,8 @@ int ring_fill(uint16_t *slots, size_t n_slots, const struct ring_backend *backen
 	return result;
 }
 
-/* The slot that @p slot looks at as number @p look, once its owner is dead. */
-static size_t looked_at_slot(size_t slot, uint32_t look, size_t n_slots, uint64_t seed)
+/* The slot that @p slot tries as number @p look when its owner is dead. */
+static size_t tried_slot(size_t slot, uint32_t look, size_t n_slots, uint64_t seed)
 {
 	return mix_next(seed + (slot << 8 | look)) & (n_slots - 1);
 }
@@ -335,14 +338,14 @@ static uint64_t repair_seed(const uint64_t key[2])
 }
 
 /*
- * The owner for a slot whose own is dead: of the first looked-at slot with a living one;
- * RING_NONE if none has.
+ * The new owner of a slot whose owner is dead: the owner of the first tried slot whose owner lives;
+ * RING_NONE if there is none.
  */
-static uint16_t look_around(const uint16_t *filled, size_t n_slots, size_t slot, const bool *dead,
-                            uint64_t seed)
+static uint16_t find_living_owner(const uint16_t *filled, size_t n_slots, size_t slot,
+                                  const bool *dead, uint64_t seed)
 {
 	for (uint32_t look = 0; look < RING_LOOKS; look++) {
-		uint16_t id = filled[looked_at_slot(slot, look, n_slots, seed)];
+		uint16_t id = filled[tried_slot(slot, look, n_slots, seed)];
 
 		if (id != RING_NONE && !dead[id])
 			return id;
@@ -350,8 +353,8 @@ static uint16_t look_around(const uint16_t *filled, size_t n_slots, size_t slot,
 	return RING_NONE;
 }
 
-/* A slot that is left without an owner gets that of the nearest slot before it, around the end. */
-static void carry_on(uint16_t *out, size_t n_slots)
+/* Give slots without an owner that of the nearest slot before them; the first slot follows the last. */
+static void fill_from_neighbours(uint16_t *out, size_t n_slots)
 {
 	uint16_t id = RING_NONE;
 
@@ -374,9 +377,9 @@ void ring_repair(uint16_t *out, const uint16_t *filled, size_t n_slots, const bo
 		out[s] = filled[s];
 		if (!dead[filled[s]])
 			continue;
-		out[s] = look_around(filled, n_slots, s, dead, seed);
+		out[s] = find_living_owner(filled, n_slots, s, dead, seed);
 		left |= out[s] == RING_NONE;
 	}
 	if (left)
-		carry_on(out, n_slots);
+		fill_from_neighbours(out, n_slots);
 }

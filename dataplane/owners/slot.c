@@ -18,8 +18,8 @@
 #include <string.h>
 
 /*
- * Exceptions count time in units of 8 s and their use is noted each 4 s: one may live so many
- * seconds too long.
+ * Exceptions count time in units of 8 s, and packets note their use each 4 s: so an exception may
+ * live so many seconds longer than its idle time.
  */
 #define COARSE_S 24u
 
@@ -194,8 +194,8 @@ static void store_list(struct owner_list *to, const struct owner_list *list, uin
 /*
  * As owners_slot_move(), with a list instead of claims. Packets read the list in one load, some
  * nanoseconds before or after the hot word. So while the hot word changes, the list holds the old
- * owner and the new one: a packet never misses either. A list has room for one entry more than
- * packets name, for this moment alone; a backend that a packet finds twice it names once.
+ * owner and the new one: a packet never misses either. For this moment alone a list has room for one
+ * entry more than packets name. A packet that finds a backend twice names it once.
  */
 void owners_slot_store_list(struct owners *o, uint32_t s, uint16_t to,
                             const struct owner_list *list, uint32_t now_s)
@@ -237,9 +237,9 @@ void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t 
 }
 
 /*
- * Flows of a dead base cannot continue, so the base becomes the current owner: packets that meet
- * the claim before it ends go there. The claim of a scheduled slot stays: it makes packets
- * remember new flows.
+ * Flows of a dead base cannot continue. So first the base becomes the current owner, for packets
+ * that still find the claim; then the claim ends. The claim of a scheduled slot stays: because of
+ * it packets remember new flows.
  */
 void owners_slot_expire_dead(struct owners *o, uint32_t s)
 {

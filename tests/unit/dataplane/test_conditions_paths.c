@@ -171,7 +171,7 @@ static void a_backend_that_owns_slots_and_cannot_be_reached_is_named(void **unus
 	make_pool(2);
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
 	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 1);
-	assert_int_equal(n_said, 1);              /* the other serves: it is not down */
+	assert_int_equal(n_said, 1);                   /* the other serves: it is not down */
 	paths[0].way.since_ms = NOW_MS - STATE_MS + 1; /* for a moment only */
 	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 	paths[0].way.since_ms = NOW_MS - STATE_MS;
