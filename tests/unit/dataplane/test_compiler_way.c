@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What speaks against a backend's way takes it out after its time; what is no evidence does not.
- * Next hops are this file's own.
+ * Network paths to backends (dataplane/tables/compiler_way.c): evidence against a path takes its
+ * backend out after some time; other trouble does not. Next hops are this file's own.
  */
 #include <setjmp.h>
 #include <stdarg.h>

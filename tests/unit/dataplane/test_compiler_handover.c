@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What nodes tell each other of slots, as text (dataplane/tables/compiler_handover.c). */
+/* The state that nodes hand over, as text (dataplane/tables/compiler_handover.c). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A node that started on empty tables: which peer's word it takes, and for how long it waits for
- * one.
+ * State sync (dataplane/state_sync.c): which peer's state a node accepts that started on empty
+ * tables, and for how long it waits for one.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Elements that rest (dataplane/tables/compiler_quarantine.c), and room that is reached exactly (compiler.c): a pool
- * with its slots, counters and backends leaves, and another one comes before and after it may have
- * them.
+ * Elements in quarantine (dataplane/tables/compiler_quarantine.c), and room that is reached exactly
+ * (compiler.c): a pool leaves with its slots, counters and backends, and another one comes before and
+ * after it may have them.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What routers told packets comes into force, within its bounds. Next hops are this file's own. */
+/*
+ * Path MTUs that packets have noted (dataplane/tables/compiler_mtus.c) come into force, within their
+ * bounds. Next hops are this file's own.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Indexes and ranges of table elements (dataplane/tables/indexes.c, ranges.c). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

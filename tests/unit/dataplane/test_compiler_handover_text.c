@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes tell each other of slots, letter by letter (dataplane/tables/compiler_handover.c): a single slot,
- * two pools.
+ * The text of the state that nodes hand over (dataplane/tables/compiler_handover.c), letter by
+ * letter: a single slot, two pools.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What routers may do to the MTU of a way. */
+/* Path MTUs (dataplane/tables/path_mtu.c): what reports of routers may change, and for how long. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Drafts, made by a thread while the loop goes on. */
+/* Compiled documents (dataplane/tables/compiled.c), made by a thread while the loop goes on. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The workers together: what each of them is given, that all are told, and what is left when one
- * cannot be made.
+ * The workers together (dataplane/dpdk/lcores.c): what each of them gets, that orders reach all of
+ * them, and what is left when one cannot be made.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The node on a driver whose tables are ordinary memory: what documents and verdicts make of
- * them.
+ * The compiler of tables (dataplane/tables/compiler.c) on a driver whose tables are ordinary memory:
+ * what documents and verdicts make of them.
  */
 #include <errno.h>
 #include <setjmp.h>
