@@ -188,10 +188,10 @@ int owner_open(const char *path, const char *process)
 	return fd;
 }
 
-/* @return a stream for @p fd, which is closed on failure; NULL with errno set */
-static FILE *to_stream(int fd, const char *how)
+FILE *owner_fopen(const char *path, const char *process)
 {
-	FILE *f = fd >= 0 ? fdopen(fd, how) : NULL;
+	int fd = owner_open(path, process);
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
 
 	if (fd < 0) {
 		errno = -fd;
@@ -202,68 +202,6 @@ static FILE *to_stream(int fd, const char *how)
 		errno = err;
 	}
 	return f;
-}
-
-FILE *owner_fopen(const char *path, const char *process)
-{
-	return to_stream(owner_open(path, process), "r");
-}
-
-/*
- * PATH.new is the usual name, so that an interrupted write leaves one file behind at most. A random
- * name is the way out when another user's file or a directory has that name.
- */
-int owner_make_temporary(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX])
-{
-	int n = snprintf(draft, OWNER_TEMPORARY_MAX, "%s.new", path), fd = -1;
-
-	if (n >= OWNER_TEMPORARY_MAX)
-		return -ENAMETOOLONG;
-	if (unlink(draft) == 0 || errno == ENOENT)
-		fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 && (errno == EPERM || errno == EACCES || errno == EEXIST || errno == EISDIR)) {
-		snprintf(draft, OWNER_TEMPORARY_MAX, "%s.XXXXXX", path);
-		fd = mkostemp(draft, O_CLOEXEC);
-	}
-	if (fd < 0)
-		return -errno;
-	if (fchmod(fd, mode) < 0) {
-		int err = -errno;
-
-		unlink(draft);
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-FILE *owner_make_temporary_stream(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX])
-{
-	int fd = owner_make_temporary(path, mode, draft);
-	FILE *f = to_stream(fd, "w");
-
-	if (fd >= 0 && !f) {
-		int err = errno;
-
-		unlink(draft);
-		errno = err;
-	}
-	return f;
-}
-
-int owner_install_temporary(FILE *f, const char *draft, const char *path)
-{
-	int err = ferror(f) ? -EIO : 0;
-
-	if (!err && (fflush(f) || fsync(fileno(f))))
-		err = -errno;
-	if (fclose(f) && !err)
-		err = -errno;
-	if (!err && rename(draft, path))
-		err = -errno;
-	if (err)
-		unlink(draft);
-	return err;
 }
 
 void owner_give_directory(const char *path, mode_t mode, const char *process)

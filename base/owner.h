@@ -59,23 +59,6 @@ void owner_note(const char *path, const char *process, uid_t found, bool believe
 /** List the files that are not believed now. @return how many are written to @p out */
 size_t owner_troubles(struct owner_trouble out[OWNER_TROUBLES_MAX]);
 
-/** Room for the name of a file that is being written. */
-#define OWNER_TEMPORARY_MAX (PATH_MAX + 16)
-/**
- * Create a new file next to @p path, to be renamed to it when it is complete: PATH.new, or another
- * name if another user's file has that one. It is never an existing file, and no link is followed.
- * @return a descriptor or -errno
- */
-int owner_make_temporary(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX]);
-/** The same as a stream, for owner_install_temporary() in the end. @return NULL with errno set */
-FILE *owner_make_temporary_stream(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX]);
-
-/**
- * Finish a new file: write it to the disk and rename it to @p path. Takes @p f. On failure the new
- * file is removed and @p path is as before. @return 0 or -errno, also of an earlier write to @p f
- */
-int owner_install_temporary(FILE *f, const char *draft, const char *path);
-
 /**
  * Make the directory @p path of weir-@p process, which is the caller, or accept the existing one:
  * it must belong to that user and be no link. Rights beyond @p mode are removed. Root may accept

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/page_guard.h"
+#include "base/replace.h"
 
 /*
  * Bytes; a larger file is no page. Health has a megabyte; effects and counters grow with the
@@ -155,7 +156,7 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
 	memcpy(h.kind, kind, strlen(kind));
 	h.writer_pid = (uint64_t)getpid();
 	h.alive_ms = clock_mono_ms();
-	if (fchmod(fd, 0644) < 0 || ftruncate(fd, (off_t)(sizeof(h) + size_bytes)) < 0)
+	if (ftruncate(fd, (off_t)(sizeof(h) + size_bytes)) < 0)
 		return -errno;
 	/* allocate all blocks now: a write through the mapping cannot report a full file system */
 	int err = posix_fallocate(fd, 0, (off_t)(sizeof(h) + size_bytes));
@@ -173,15 +174,11 @@ static int fill_new(int fd, const char *kind, uint32_t layout, size_t size_bytes
 static int make_page_file(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
                           const void *payload, int *out)
 {
-	char own[PATH_MAX];
-
-	if (snprintf(own, sizeof(own), "%s.%d", path, (int)getpid()) >= (int)sizeof(own))
-		return -ENAMETOOLONG;
-	unlink(own);
-	int fd = open(own, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char own[REPLACE_NAME_MAX];
+	int fd = replace_begin(path, 0644, own);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	int err = fill_new(fd, kind, layout, size_bytes);
 
 	if (!err && payload &&

@@ -23,6 +23,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/owner.h"
+#include "base/replace.h"
 #include "dns/steering/decided.h"
 #include "dns/zone/image.h"
 #include "dns/steering/outside.h"
@@ -111,33 +112,6 @@ static const struct image *read_image(const char *path, size_t *bytes)
 	return at;
 }
 
-/* Write @p image to @p path, by a rename: a process that has mapped the old file keeps that. */
-static int write_kept_image(const char *path, const struct image *image)
-{
-	char temporary[OWNER_TEMPORARY_MAX];
-	const uint8_t *at = (const uint8_t *)image;
-	size_t left = image->size_bytes;
-	int fd = owner_make_temporary(path, 0644, temporary), err = 0;
-
-	if (fd < 0)
-		return fd;
-	while (left && err == 0) {
-		ssize_t n = write(fd, at, left);
-
-		if (n < 0)
-			err = -errno;
-		at += n < 0 ? 0 : n;
-		left -= n < 0 ? 0 : (size_t)n;
-	}
-	if (close(fd) < 0 && err == 0)
-		err = -errno;
-	if (err == 0 && rename(temporary, path) < 0)
-		err = -errno;
-	if (err < 0)
-		(void)unlink(temporary);
-	return err;
-}
-
 /* Errors are isolated: one bad zone file must not keep the others from being served. */
 static int compile_image(struct generation *g, const struct generation_how *how, uint64_t source,
                          const struct image *earlier)
@@ -207,7 +181,9 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	}
 	if (kept)
 		munmap((void *)(uintptr_t)kept, bytes);
-	if (err == 0 && how->keep && write_kept_image(path, g->image) < 0)
+	/* by a rename: a process that has mapped the old file keeps that one */
+	if (err == 0 && how->keep &&
+	    replace_file(path, 0644, g->image, g->image->size_bytes, REPLACE_SYNC_NONE) < 0)
 		report_error_at(how, path, 0, "cannot write the zones' image here");
 	return err;
 }

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/owner.h"
+#include "base/replace.h"
 
 /* First lines: of the former format, and of today's, which goes on with the time of writing. */
 #define HEAD1 "weir-verdicts 1\n"
@@ -55,13 +56,7 @@ static char *make_verdicts_text(const struct targets *t, size_t *n_text)
 
 int keep_write_text(const char *path, const char *text, size_t n_text)
 {
-	char temporary[OWNER_TEMPORARY_MAX];
-	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
-
-	if (!f)
-		return -errno;
-	(void)fwrite(text, 1, n_text, f); /* owner_install_temporary() says what became of it */
-	return owner_install_temporary(f, temporary, path);
+	return replace_file(path, 0644, text, n_text, REPLACE_SYNC_FILE);
 }
 
 int keep_write(const char *path, const struct targets *t)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/owner.h"
+#include "base/replace.h"
 #include "base/sha256.h"
 
 /* In front of the hash key, so that this key and the fingerprint say nothing of each other. */
@@ -55,28 +56,20 @@ static int write_placement_line(int fd, const struct placement *p)
 	int n = snprintf(line, sizeof(line),
 	                 "weir-placement 1 %s %s %016" PRIx64 "%016" PRIx64 "\n", kinds[p->kind],
 	                 p->derived_from, p->key[0], p->key[1]);
-	ssize_t done = write(fd, line, (size_t)n);
-	int err = done < 0 ? -errno : done < n ? -ENOSPC : 0;
+	int err = replace_write(fd, line, (size_t)n);
 
 	explicit_bzero(line, sizeof(line));
-	return err || fsync(fd) == 0 ? err : -errno;
+	return err;
 }
 
 int placement_write(const char *path, const struct placement *p)
 {
-	char temporary[OWNER_TEMPORARY_MAX];
-	int fd = owner_make_temporary(path, 0640, temporary);
+	char temporary[REPLACE_NAME_MAX];
+	int fd = replace_begin(path, 0640, temporary);
 
 	if (fd < 0)
 		return fd;
-	int err = write_placement_line(fd, p);
-	if (close(fd) < 0 && !err)
-		err = -errno;
-	if (!err && rename(temporary, path) < 0)
-		err = -errno;
-	if (err)
-		(void)unlink(temporary);
-	return err;
+	return replace_end(fd, write_placement_line(fd, p), temporary, path, REPLACE_SYNC_FILE);
 }
 
 /*

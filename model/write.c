@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/replace.h"
 #include "model/quantity.h"
 #include "weir/model.h"
 
@@ -470,61 +471,6 @@ static void put_effective(FILE *f, const struct model *m)
 	fputs(");\n", f);
 }
 
-/* Write the whole of @p bytes. */
-static int write_document_bytes(int fd, const char *bytes, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, bytes, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return -errno;
-		bytes += done;
-		n -= (size_t)done;
-	}
-	return 0;
-}
-
-static int sync_directory(const char *path)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd, err;
-
-	if (slash)
-		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path);
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = fsync(fd) != 0 ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-/* Replace the file @p path as a whole, or leave it as it is. */
-static int replace_file(const char *path, const char *bytes, size_t n)
-{
-	char temporary[PATH_MAX];
-	int fd, err;
-
-	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = write_document_bytes(fd, bytes, n);
-	if (!err && (fchmod(fd, 0640) != 0 || fsync(fd) != 0))
-		err = -errno;
-	if (close(fd) != 0 && !err)
-		err = -errno;
-	if (!err && rename(temporary, path) != 0)
-		err = -errno;
-	if (err)
-		unlink(temporary);
-	return err ? err : sync_directory(path);
-}
-
 static char *to_text(const struct model *m, void (*put)(FILE *, const struct model *), size_t *n)
 {
 	char *text = NULL;
@@ -548,7 +494,7 @@ int model_write_effective(const struct model *m, const char *path)
 
 	if (!text)
 		return -ENOMEM;
-	int err = replace_file(path, text, n);
+	int err = replace_file(path, 0640, text, n, REPLACE_SYNC_NAME);
 	free(text);
 	return err;
 }

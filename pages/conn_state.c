@@ -16,29 +16,23 @@
 
 #include "base/owner.h"
 #include "base/proc.h"
+#include "base/replace.h"
 
 #define HEAD_MAX 128 /* bytes of the first line: a time and a node's name */
 #define HEAD     "weir-guests 1 "
 
 int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text)
 {
-	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
+	char path[PATH_MAX], temporary[REPLACE_NAME_MAX];
 	int err = proc_path(run_dir, CONN_STATE_FILE, path);
 
 	if (err)
 		return err;
-	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
+	FILE *f = replace_begin_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
-	if (fprintf(f, HEAD "%" PRIu64 " %.63s\n%s", now_ms, node, text) < 0)
-		err = -EIO;
-	if (fclose(f) && !err)
-		err = -errno;
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-	return err;
+	fprintf(f, HEAD "%" PRIu64 " %.63s\n%s", now_ms, node, text);
+	return replace_end_stream(f, temporary, path, REPLACE_SYNC_NONE);
 }
 
 /* "weir-guests 1 TIME NODE" */

@@ -20,6 +20,7 @@
 
 #include "base/owner.h"
 #include "base/proc.h"
+#include "base/replace.h"
 
 #define HEAD           "weir-ramps 1\n"
 #define LINE_MAX_BYTES 128 /* an id, two numbers and a word */
@@ -116,12 +117,12 @@ int ramp_read(const char *state_dir, struct ramp_record *out)
 
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n)
 {
-	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
+	char path[PATH_MAX], temporary[REPLACE_NAME_MAX];
 	int err = proc_path(state_dir, RAMP_FILE, path);
 
 	if (err)
 		return err;
-	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
+	FILE *f = replace_begin_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	fputs(HEAD, f);
@@ -129,7 +130,7 @@ int ramp_write(const char *state_dir, const struct ramp_record *records, size_t 
 		fprintf(f, "%s %" PRIu64 " %" PRId64 " %s\n", records[i].id, records[i].generation,
 		        records[i].at_ms, ramp_how_text(records[i].how));
 	fputs("end\n", f);
-	return owner_install_temporary(f, temporary, path);
+	return replace_end_stream(f, temporary, path, REPLACE_SYNC_FILE);
 }
 
 const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,

@@ -17,6 +17,7 @@
 
 #include "base/owner.h"
 #include "base/proc.h"
+#include "base/replace.h"
 
 #define HEAD        "weir-sites 1\n"   /* the number is the format's */
 #define TARGETS_MAX (2u * 64u * 4096u) /* families, sites and services that a document can have */
@@ -142,17 +143,17 @@ void decided_close(struct decided *d)
 
 int decided_write(const char *state_dir, const uint64_t *targets, size_t n)
 {
-	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
+	char path[PATH_MAX], temporary[REPLACE_NAME_MAX];
 	int err = proc_path(state_dir, DECIDED_FILE, path);
 
 	if (err)
 		return err;
-	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
+	FILE *f = replace_begin_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	fputs(HEAD, f);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "%016" PRIx64 "\n", targets[i]);
 	fprintf(f, "end %zu\n", n);
-	return owner_install_temporary(f, temporary, path);
+	return replace_end_stream(f, temporary, path, REPLACE_SYNC_FILE);
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/page.h"
+#include "base/replace.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/command.h"
 #include "base/believed.h"
@@ -75,12 +76,12 @@ static bool read_clock_record(const struct core *core, struct record *out)
 
 static int write_clock_record(const struct core *core, const struct timekeep *t)
 {
-	char path[PATH_MAX], temporary[OWNER_TEMPORARY_MAX];
+	char path[PATH_MAX], temporary[REPLACE_NAME_MAX];
 	int err = proc_path(core->dirs.state, TIMEKEEP_FILE, path);
 
 	if (err)
 		return err;
-	FILE *f = owner_make_temporary_stream(path, 0644, temporary);
+	FILE *f = replace_begin_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	/*
@@ -89,9 +90,7 @@ static int write_clock_record(const struct core *core, const struct timekeep *t)
 	 */
 	fprintf(f, HEAD "%" PRIx64 " %" PRIu64 " %" PRId64 " %d %" PRId64 " end\n", t->boot,
 	        t->wall_clock.mono_ms, t->wall_clock.at_ms, t->wall_clock.confirmed, t->purge_ms);
-	if (fclose(f))
-		return -errno;
-	return rename(temporary, path) ? -errno : 0;
+	return replace_end_stream(f, temporary, path, REPLACE_SYNC_NONE);
 }
 
 static void keep_record(struct core *core, bool now)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "base/replace.h"
 
 /* Field 22 of /proc/PID/stat, behind the name in brackets (proc(5)). */
 uint64_t run_start_time(pid_t pid)
@@ -71,19 +72,6 @@ static FILE *open_own(const char *path)
 	return f;
 }
 
-/* Always a new file: group weir may write to the directory, and we must not follow a link. */
-static FILE *open_fresh(const char *path)
-{
-	if (unlink(path) != 0 && errno != ENOENT)
-		return NULL;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-
-	if (!f && fd >= 0)
-		close(fd);
-	return f;
-}
-
 pid_t run_state_find(const char *run_dir, const char *name)
 {
 	char path[PATH_MAX], word[32];
@@ -105,19 +93,17 @@ pid_t run_state_find(const char *run_dir, const char *name)
 
 int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
+	char path[PATH_MAX], temporary[REPLACE_NAME_MAX];
+	int err = proc_path(run_dir, RUN_STATE_FILE, path);
 
-	if (proc_path(run_dir, RUN_STATE_FILE, path) != 0 ||
-	    proc_path(run_dir, RUN_STATE_FILE ".new", fresh) != 0)
-		return -ENAMETOOLONG;
-	FILE *f = open_fresh(fresh);
+	if (err)
+		return err;
+	FILE *f = replace_begin_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
 	for (size_t i = 0; i < n; i++)
 		if (noted[i].pid > 0)
 			fprintf(f, "%s %d %" PRIu64 "\n", noted[i].name, (int)noted[i].pid,
 			        run_start_time(noted[i].pid));
-	if (fclose(f) != 0 || rename(fresh, path) != 0)
-		return -errno;
-	return 0;
+	return replace_end_stream(f, temporary, path, REPLACE_SYNC_NONE);
 }

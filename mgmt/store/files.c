@@ -18,6 +18,7 @@
 
 #include "base/memory.h"
 #include "base/owner.h"
+#include "base/replace.h"
 #include "mgmt/store/sorted.h"
 
 static bool char_ok(char c)
@@ -363,38 +364,6 @@ const char *files_digest(const struct files *f, char out[DIGEST_TEXT_MAX])
 	return digest_text(raw, out);
 }
 
-/*
- * Write @p path under another name, then move it: a reader sees the old file or the whole new
- * one.
- */
-static int write_whole(const char *path, const char *bytes, size_t n, bool sync)
-{
-	char draft[PATH_MAX];
-	int err = 0;
-
-	if (snprintf(draft, sizeof(draft), "%s.new", path) >= (int)sizeof(draft))
-		return -ENAMETOOLONG;
-	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0)
-		return -errno;
-	for (size_t done = 0; !err && done < n;) {
-		ssize_t put = write(fd, bytes + done, n - done);
-
-		if (put < 0 && errno != EINTR)
-			err = -errno;
-		else if (put > 0)
-			done += (size_t)put;
-	}
-	if (!err && sync && fsync(fd))
-		err = -errno;
-	close(fd);
-	if (!err && rename(draft, path))
-		err = -errno;
-	if (err)
-		unlink(draft);
-	return err;
-}
-
 /* Make the directories between @p dir and the file. */
 static int make_parents(char *path, size_t n_dir)
 {
@@ -444,7 +413,7 @@ static int put_large(const char *path, const struct files_item *item)
 		return err;
 	err = files_read(item, &text);
 	if (!err)
-		err = write_whole(path, text.bytes, text.n, true);
+		err = replace_file(path, 0640, text.bytes, text.n, REPLACE_SYNC_FILE);
 	files_read_end(&text);
 	return err;
 }
@@ -489,8 +458,10 @@ static int put_item(const char *path, const struct files_item *item, bool sync,
 {
 	if (item->path)
 		return put_large(path, item);
-	return link_small(path, item, like) ? 0
-	                                    : write_whole(path, item->bytes, item->n_bytes, sync);
+	if (link_small(path, item, like))
+		return 0;
+	return replace_file(path, 0640, item->bytes, item->n_bytes,
+	                    sync ? REPLACE_SYNC_FILE : REPLACE_SYNC_NONE);
 }
 
 #define SYNC_EACH_MAX                                                                              \

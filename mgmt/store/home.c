@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/proc.h"
+#include "base/replace.h"
 
 #define LINK_TEXT  PROC_STORE_DIR "/" PROC_STORE_FILE
 #define SUFFIX_MAX 16 /* bytes of what is put behind a name */
@@ -110,16 +111,6 @@ static int check_files(const struct home_paths *p, char why[HOME_REASON_MAX])
 static bool is_own_file(const char *path, struct stat *st)
 {
 	return lstat(path, st) == 0 && S_ISREG(st->st_mode) && st->st_uid == geteuid();
-}
-
-static int sync_dir(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 || fsync(fd) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return err;
 }
 
 /* Put a link where the former release looks for the store. */
@@ -216,13 +207,13 @@ static int move_in(const struct home_paths *p, const struct stat *old)
 	if (!err)
 		err = link_file(p->old, p->now);
 	if (!err)
-		err = sync_dir(p->dir);
+		err = replace_sync_directory(p->dir);
 	if (!err)
 		err = leave_link(p);
 	if (!err)
 		drop_old_journals(p);
 	if (!err)
-		err = sync_dir(p->state);
+		err = replace_sync_directory(p->state);
 	if (!err)
 		log_note("store-moved", "from=%s to=%s", p->old, p->now);
 	return err;
@@ -354,7 +345,7 @@ int home_move_back(const struct home *h, const char *state_dir, char why[HOME_RE
 	if (!err && rename(p.now, p.old))
 		err = -errno;
 	if (!err)
-		err = sync_dir(p.state);
+		err = replace_sync_directory(p.state);
 	if (err)
 		snprintf(why, HOME_REASON_MAX, "%.100s cannot be moved to %.100s: %s", p.now, p.old,
 		         strerror(-err));

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "base/replace.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/tokens.h"
 
-#define NEW_FILE    TOKENS_FILE ".new"
 #define LOCK_FILE   TOKENS_FILE ".lock"
 #define TOKEN_BYTES 32 /* 256 bits at random: cannot be guessed */
 #define NAME_CHARS  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
@@ -100,48 +100,23 @@ static int set_owner(int fd, const struct stat *old)
 	return fchmod(fd, 0400) ? -errno : 0;
 }
 
-static int write_fully(int fd, const char *bytes, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, bytes, n);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			bytes += done;
-			n -= (size_t)done;
-		}
-	}
-	return 0;
-}
-
 /* Replace the file by @p text and @p line behind it. */
-static int replace_tokens_file(int dir, const struct stat *old, const char *text, size_t n,
+static int replace_tokens_file(const char *path, const struct stat *old, const char *text, size_t n,
                                const char *line)
 {
-	int err, fd;
+	char temporary[REPLACE_NAME_MAX];
+	int fd = replace_begin(path, 0600, temporary), err;
 
-	unlinkat(dir, NEW_FILE, 0); /* left by an interrupted command; we have the lock */
-	fd = openat(dir, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = set_owner(fd, old);
 	if (!err)
-		err = write_fully(fd, text, n);
+		err = replace_write(fd, text, n);
 	if (!err && n && text[n - 1] != '\n')
-		err = write_fully(fd, "\n", 1);
+		err = replace_write(fd, "\n", 1);
 	if (!err)
-		err = write_fully(fd, line, strlen(line));
-	if (!err && fsync(fd))
-		err = -errno;
-	close(fd);
-	if (!err && renameat(dir, NEW_FILE, dir, TOKENS_FILE))
-		err = -errno;
-	if (err)
-		unlinkat(dir, NEW_FILE, 0);
-	else
-		fsync(dir);
-	return err;
+		err = replace_write(fd, line, strlen(line));
+	return replace_end(fd, err, temporary, path, REPLACE_SYNC_FILE);
 }
 
 /* The name is looked for under the lock, so that two commands cannot add it twice. */
@@ -166,7 +141,9 @@ static int append_token_line(const char *conf_dir, int dir, const char *name, co
 	snprintf(line, sizeof(line), "%s %s %s\n", name, role,
 	         digest_bytes(token, strlen(token), digest));
 	if (!err)
-		err = replace_tokens_file(dir, there ? &old : NULL, text ? text : "", n, line);
+		err = replace_tokens_file(path, there ? &old : NULL, text ? text : "", n, line);
+	if (!err)
+		fsync(dir); /* best effort: the token is valid already, so the caller must show it */
 	free(text);
 	return err;
 }

@@ -210,67 +210,6 @@ static void links_and_what_is_no_regular_file_are_not_followed(void **state)
 	assert_int_equal(owner_open(path, "mgmt"), -EPERM); /* and does not wait for a writer */
 }
 
-static void a_draft_is_a_new_file_whatever_lies_at_its_name(void **state)
-{
-	(void)state;
-	char victim[100], beside[100], draft[OWNER_TEMPORARY_MAX];
-	struct stat st;
-
-	snprintf(victim, sizeof(victim), "%s/victim", directory);
-	snprintf(beside, sizeof(beside), "%s.new", path);
-	write_file(victim, "precious");
-	assert_int_equal(symlink(victim, beside), 0);
-	FILE *f = owner_make_temporary_stream(path, 0640, draft);
-	assert_non_null(f);
-	assert_string_equal(draft, beside);
-	fputs("x", f);
-	fclose(f);
-	assert_int_equal(stat(victim, &st), 0);
-	assert_int_equal(st.st_size, 8);
-	assert_int_equal(lstat(draft, &st), 0);
-	assert_true(S_ISREG(st.st_mode));
-	assert_int_equal(st.st_mode & 07777, 0640);
-	/* a name that cannot be freed is gone round */
-	unlink(beside);
-	assert_int_equal(mkdir(beside, 0700), 0);
-	int fd = owner_make_temporary(path, 0600, draft);
-	assert_true(fd >= 0);
-	assert_string_not_equal(draft, beside);
-	close(fd);
-}
-
-static void a_draft_takes_the_place_when_it_is_whole_and_leaves_nothing_when_not(void **state)
-{
-	(void)state;
-	char draft[OWNER_TEMPORARY_MAX], text[16] = "";
-	FILE *f = owner_make_temporary_stream(path, 0640, draft);
-
-	assert_non_null(f);
-	fputs("new", f);
-	assert_int_equal(owner_install_temporary(f, draft, path), 0);
-	assert_int_equal(access(draft, F_OK), -1);
-	/* the disk is full: it shows when the stream is flushed */
-	write_file(draft, "");
-	f = fopen("/dev/full", "w");
-	assert_non_null(f);
-	fputs("lost", f);
-	assert_int_equal(owner_install_temporary(f, draft, path), -ENOSPC);
-	assert_int_equal(access(draft, F_OK), -1);
-	f = fopen(path, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(text, sizeof(text), f));
-	fclose(f);
-	assert_string_equal(text, "new");
-	/* the name is taken by a directory */
-	unlink(path);
-	assert_int_equal(mkdir(path, 0700), 0);
-	f = owner_make_temporary_stream(path, 0640, draft);
-	assert_non_null(f);
-	assert_true(owner_install_temporary(f, draft, path) < 0);
-	assert_int_equal(access(draft, F_OK), -1);
-	rmdir(path);
-}
-
 static void a_directory_must_be_our_own_and_loses_rights_that_it_should_not_have(void **state)
 {
 	(void)state;
@@ -307,11 +246,6 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(links_and_what_is_no_regular_file_are_not_followed,
 		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_draft_is_a_new_file_whatever_lies_at_its_name,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		        a_draft_takes_the_place_when_it_is_whole_and_leaves_nothing_when_not, setup,
-		        teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_directory_must_be_our_own_and_loses_rights_that_it_should_not_have, setup,
 		        teardown),

@@ -449,7 +449,7 @@ static void a_draft_of_a_process_that_died_is_in_nobodys_way(void **state)
 	(void)state;
 	char draft[sizeof(path) + 16];
 
-	snprintf(draft, sizeof(draft), "%s.%d", path, (int)getpid()); /* numbers come again */
+	snprintf(draft, sizeof(draft), "%s.new", path);
 	int fd = open(draft, O_CREAT | O_WRONLY, 0600);
 
 	assert_true(fd >= 0);

@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/owner.h"
+#include "base/replace.h"
 #include "dns/steering/decided.h"
 #include "dns/generation.h"
 #include "dns/zone/image.h"
@@ -35,14 +36,15 @@
 static struct {
 	char calls[1024];
 	struct stat st[3]; /* by the last letter of a file's name */
-	/* a file that is read or written in pieces: lengths, or -errno */
+	/* a file that is read in pieces: lengths, or -errno */
 	ssize_t pieces[8];
 	unsigned n_pieces;
 	size_t at;
 	uint8_t bytes[BYTES];
-	int draft, kept_fd, close_result, rename_result, compile_result, key_result, check_result;
+	int kept_fd, replace_result, compile_result, key_result, check_result;
 	bool no_arena, no_place, no_state, no_views, denied;
 	struct zone_input in;
+	const struct image *compiled;
 	unsigned n_reports;
 	struct zones_message reported[4];
 	char texts[4][256];
@@ -81,38 +83,10 @@ static ssize_t fake_read(int fd, void *to, size_t most)
 	return n;
 }
 
-static ssize_t fake_write(int fd, const void *from, size_t most)
-{
-	ssize_t n = next_piece(most);
-
-	assert_int_equal(fd, edge.draft);
-	if (n > 0)
-		memcpy(edge.bytes + edge.at, from, (size_t)n);
-	edge.at += n > 0 ? (size_t)n : 0;
-	return n;
-}
-
 static int fake_close(int fd)
 {
 	(void)fd;
 	note_call("close");
-	errno = -edge.close_result;
-	return edge.close_result ? -1 : 0;
-}
-
-static int fake_rename(const char *from, const char *to)
-{
-	assert_string_equal(from, "draft");
-	note_call("rename");
-	note_call(to);
-	errno = -edge.rename_result;
-	return edge.rename_result ? -1 : 0;
-}
-
-static int fake_unlink(const char *path)
-{
-	note_call("unlink");
-	note_call(path);
 	return 0;
 }
 
@@ -122,12 +96,16 @@ static int fake_stat(const char *path, struct stat *st)
 	return 0;
 }
 
-static int fake_draft(const char *path, mode_t mode, char draft[OWNER_TEMPORARY_MAX])
+static int fake_replace(const char *path, mode_t mode, const void *bytes, size_t n,
+                        enum replace_sync sync)
 {
-	(void)path;
+	assert_string_equal(path, "/run/dns.image");
 	assert_int_equal(mode, 0644);
-	strcpy(draft, "draft");
-	return edge.draft;
+	assert_ptr_equal(bytes, edge.compiled);
+	assert_int_equal(n, edge.compiled->size_bytes);
+	assert_int_equal(sync, REPLACE_SYNC_NONE);
+	note_call("replace");
+	return edge.replace_result;
 }
 
 static int fake_owner_open(const char *path, const char *process)
@@ -161,6 +139,7 @@ static int fake_compile(const struct zone_input *in, zones_report *report_error_
 	*out = edge.compile_result ? NULL : calloc(1, BYTES);
 	if (*out)
 		(*out)->size_bytes = 64;
+	edge.compiled = *out;
 	return edge.compile_result;
 }
 
@@ -274,13 +253,10 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 }
 
 #define read                      fake_read
-#define write                     fake_write
 #define close                     fake_close
-#define rename                    fake_rename
-#define unlink                    fake_unlink
 #define stat(path, st)            fake_stat(path, st)
 #define fstat                     fake_fstat
-#define owner_make_temporary      fake_draft
+#define replace_file              fake_replace
 #define owner_open                fake_owner_open
 #define image_check               fake_check
 #define zone_compile              fake_compile

@@ -26,7 +26,6 @@ static int set_up(void **state)
 	zones[1] = (struct model_zone){ .name = "b.test", .file = "zone1", .digest = "d1" };
 	model = (struct model){ .zones = zones, .n_zones = 2 };
 	place = (struct steering){ .texts = texts, .n_names = 2 };
-	edge.draft = 9;
 	edge.kept_fd = -1;
 	for (unsigned i = 0; i < 2; i++)
 		edge.st[i] = (struct stat){ .st_ino = 10 + i,
@@ -98,45 +97,6 @@ static void a_file_is_read_to_its_end_or_not_at_all(void **state)
 			assert_memory_equal(to, edge.bytes, 100);
 		assert_int_equal(to[100], 0);
 	}
-}
-
-static void an_image_is_kept_whole_or_what_was_kept_stays(void **state)
-{
-	static const struct {
-		int draft;
-		ssize_t pieces[8];
-		int close_result, rename_result, result;
-		const char *calls;
-	} cases[] = {
-		{ 9, { 4096 }, 0, 0, 0, "close rename path " },
-		{ 9, { 1, 0, 4000, 95 }, 0, 0, 0, "close rename path " },
-		{ -EACCES, { 0 }, 0, 0, -EACCES, "" },
-		{ 9, { 4000, -ENOSPC }, 0, 0, -ENOSPC, "close unlink draft " },
-		{ 9, { 4000, -ENOSPC }, -EIO, 0, -ENOSPC, "close unlink draft " },
-		{ 9, { 4096 }, -EDQUOT, 0, -EDQUOT, "close unlink draft " },
-		{ 9, { 4096 }, 0, -EISDIR, -EISDIR, "close rename path unlink draft " },
-	};
-	union {
-		struct image image;
-		uint8_t bytes[BYTES];
-	} *from = calloc(1, sizeof(*from));
-
-	(void)state;
-	for (size_t i = 0; i < BYTES; i++)
-		from->bytes[i] = (uint8_t)(i * 5 + 3);
-	from->image.size_bytes = BYTES;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		memset(&edge, 0, sizeof(edge));
-		memcpy(edge.pieces, cases[i].pieces, sizeof(edge.pieces));
-		edge.draft = cases[i].draft;
-		edge.close_result = cases[i].close_result;
-		edge.rename_result = cases[i].rename_result;
-		assert_int_equal(write_kept_image("path", &from->image), cases[i].result);
-		assert_string_equal(edge.calls, cases[i].calls);
-		if (!cases[i].result)
-			assert_memory_equal(edge.bytes, from, BYTES);
-	}
-	free(from);
 }
 
 static void take_report(void *arg, const struct zones_message *m)
@@ -236,7 +196,7 @@ static void the_compiler_gets_all_zones_and_names(void **state)
 	struct generation_how how = { .keep = true, .report = take_report };
 
 	(void)state;
-	edge.pieces[0] = -ENOSPC;
+	edge.replace_result = -ENOSPC;
 	assert_int_equal(find_image(&g, &dirs, &how), 0); /* a full disk takes nothing out */
 	assert_int_equal(edge.in.n_zones, 2);
 	assert_string_equal(edge.in.zones[0].name, "a.test");
@@ -248,12 +208,20 @@ static void the_compiler_gets_all_zones_and_names(void **state)
 	assert_int_equal(edge.in.n_dynamic, 2);
 	assert_ptr_equal(edge.in.dynamic, texts);
 	assert_int_equal(edge.in.source, source_digest(&model, &place));
+	assert_non_null(strstr(edge.calls, "replace"));
 	assert_int_equal(edge.n_reports, 1);
 	assert_string_equal(edge.texts[0], "|/run/dns.image:0: cannot write the zones' image here");
 	drop_image(&g);
 	g.image = NULL;
-	how.keep = false;
+	edge.replace_result = 0;
 	assert_int_equal(find_image(&g, &dirs, &how), 0);
+	assert_int_equal(edge.n_reports, 1);
+	drop_image(&g);
+	g.image = NULL;
+	how.keep = false;
+	edge.calls[0] = '\0';
+	assert_int_equal(find_image(&g, &dirs, &how), 0);
+	assert_null(strstr(edge.calls, "replace"));
 	assert_int_equal(edge.n_reports, 1);
 	drop_image(&g);
 	arena_free(g.arena);
@@ -386,7 +354,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(another_file_has_another_digest),
 		WITH(a_file_is_read_to_its_end_or_not_at_all),
-		WITH(an_image_is_kept_whole_or_what_was_kept_stays),
 		WITH(the_image_is_the_kept_one_a_new_one_or_none),
 		WITH(the_compiler_gets_all_zones_and_names),
 		WITH(the_mistakes_of_a_document_are_told_with_their_fields),
