@@ -13,44 +13,37 @@
 
 #include "base/log.h"
 #include "base/owner.h"
+#include "base/sorted.h"
 
 #define HEAD "weir-vips 1\n" /* the first line: a file of another format is refused */
 
-static int compare_vips(const struct vip_record *a, const struct vip_record *b)
+static int compare_vips(const void *a, const void *b)
 {
-	int order = addr_compare(&a->address, &b->address);
+	const struct vip_record *x = a, *y = b;
+	int order = addr_compare(&x->address, &y->address);
 
-	return order ? order : (a->port > b->port) - (a->port < b->port);
+	return order ? order : (x->port > y->port) - (x->port < y->port);
 }
 
-/* The first record that is not before @p key. */
-static size_t find_position(const struct vips *v, const struct vip_record *key)
+/* The position of @p key, or where it belongs. */
+static size_t find_position(const struct vips *v, const struct vip_record *key, bool *found)
 {
-	size_t low = 0, high = v->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_vips(&v->items[middle], key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_index(key, v->items, v->n, sizeof(*v->items), compare_vips, found);
 }
 
 bool vips_is_proven(const struct vips *v, const struct addr *address, uint16_t port)
 {
 	const struct vip_record key = { *address, port };
-	size_t at = find_position(v, &key);
+	bool found;
 
-	return at < v->n && compare_vips(&v->items[at], &key) == 0;
+	(void)find_position(v, &key, &found);
+	return found;
 }
 
 bool vips_is_new(const struct vips *v, const struct addr *address)
 {
 	const struct vip_record key = { *address, 0 };
-	size_t at = find_position(v, &key);
+	size_t at = find_position(v, &key, NULL);
 
 	return !(at < v->n && addr_equal(&v->items[at].address, address));
 }
@@ -74,9 +67,10 @@ static bool grow_records(struct vips *v)
 void vips_note(struct vips *v, const struct addr *address, uint16_t port)
 {
 	const struct vip_record record = { *address, port };
-	size_t at = find_position(v, &record);
+	bool found;
+	size_t at = find_position(v, &record, &found);
 
-	if (at < v->n && compare_vips(&v->items[at], &record) == 0)
+	if (found)
 		return;
 	if (!grow_records(v)) {
 		log_warn("vip-not-noted", "records=%zu", v->n);

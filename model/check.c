@@ -260,39 +260,35 @@ static struct claims claims_of_vips(const struct model_build *b)
 	return out;
 }
 
-/*
- * Packets to a backend at a VIP's address would come back to be balanced. Binary search: backends
- * are many.
- */
-static void check_against_vips(const struct model_build *b, const struct claims *vips)
+static int compare_claimed(const void *address, const void *claim)
 {
+	return addr_compare(address, &((const struct claim *)claim)->address);
+}
+
+/* Packets to a backend at a VIP's address would come back to be balanced. */
+static void check_against_vip(const struct model_build *b, const struct claims *vips,
+                              const struct item *backend)
+{
+	const struct value *v = bind_value(backend, SCHEMA_POOLS_BACKENDS_ADDRESS);
+	const struct claim *vip = NULL;
 	char text[ADDR_TEXT_MAX];
 
+	if (v->ok && vips->n)
+		vip = bsearch(&v->prefix.addr, vips->all, vips->n, sizeof(*vips->all),
+		              compare_claimed);
+	if (vip)
+		bind_error(b->bind, backend, SCHEMA_POOLS_BACKENDS_ADDRESS,
+		           "%s is an address of VIP \"%s\"", addr_text(&v->prefix.addr, text),
+		           vip->name);
+}
+
+static void check_against_vips(const struct model_build *b, const struct claims *vips)
+{
 	for (size_t i = 0; i < b->model->n_pools; i++) {
 		const struct value *list = bind_value(b->pools.items[i], SCHEMA_POOLS_BACKENDS);
 
-		for (uint32_t j = 0; j < list->count; j++) {
-			const struct value *v =
-			        bind_value(&list->items[j], SCHEMA_POOLS_BACKENDS_ADDRESS);
-			size_t low = 0, high = vips->n;
-
-			while (v->ok && low < high) {
-				size_t middle = low + (high - low) / 2;
-				int order =
-				        addr_compare(&vips->all[middle].address, &v->prefix.addr);
-
-				if (order == 0)
-					bind_error(b->bind, &list->items[j],
-					           SCHEMA_POOLS_BACKENDS_ADDRESS,
-					           "%s is an address of VIP \"%s\"",
-					           addr_text(&v->prefix.addr, text),
-					           vips->all[middle].name);
-				if (order == 0)
-					break;
-				low = order < 0 ? middle + 1 : low;
-				high = order < 0 ? high : middle;
-			}
-		}
+		for (uint32_t j = 0; j < list->count; j++)
+			check_against_vip(b, vips, &list->items[j]);
 	}
 }
 

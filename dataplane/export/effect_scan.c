@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sorted.h"
 #include "weir/fwd/user.h"
 
 /* Sums by backend index. */
@@ -173,17 +174,9 @@ static void join_pools(struct effect_page *out)
 
 uint32_t effect_row(const struct effect_backend *rows, uint32_t n, uint64_t pool, uint64_t id)
 {
-	uint32_t low = 0, high = n;
+	const struct effect_backend key = { .pool = pool, .id = id };
 
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (rows[mid].pool < pool || (rows[mid].pool == pool && rows[mid].id < id))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return (uint32_t)sorted_index(&key, rows, n, sizeof(*rows), by_pool, NULL);
 }
 
 static uint32_t count_services(const struct fwd_tables *t)

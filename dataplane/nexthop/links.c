@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/sorted.h"
 
 #define BUFFER_BYTES (64 * 1024) /* a dump's message has at most 32 KiB */
 #define RETRY_MS     1000u       /* after a reading that failed */
@@ -38,25 +39,17 @@ struct links {
 	char *buffer;
 };
 
-/* The position of @p ifindex in @p t, or where it belongs. */
-static size_t find_row(const struct table *t, uint32_t ifindex)
+static int compare_ifindex(const void *ifindex, const void *row)
 {
-	size_t low = 0, high = t->n;
+	uint32_t a = *(const uint32_t *)ifindex, b = ((const struct rtnl_link *)row)->ifindex;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (t->rows[middle].ifindex < ifindex)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return (a > b) - (a < b);
 }
 
-static bool has_row(const struct table *t, size_t at, uint32_t ifindex)
+/* The position of @p ifindex in @p t, or where it belongs. */
+static size_t find_row(const struct table *t, uint32_t ifindex, bool *found)
 {
-	return at < t->n && t->rows[at].ifindex == ifindex;
+	return sorted_index(&ifindex, t->rows, t->n, sizeof(*t->rows), compare_ifindex, found);
 }
 
 static bool same_link(const struct rtnl_link *a, const struct rtnl_link *b)
@@ -78,9 +71,10 @@ static bool remove_row(struct table *t, size_t at)
 /* Apply a message to @p t. Many repeat what is known. @return whether it changes anything */
 static bool put_link(struct links *l, struct table *t, const struct rtnl_link *link)
 {
-	size_t at = find_row(t, link->ifindex);
+	bool found;
+	size_t at = find_row(t, link->ifindex, &found);
 
-	if (has_row(t, at, link->ifindex)) {
+	if (found) {
 		if (link->gone)
 			return remove_row(t, at);
 		if (same_link(&t->rows[at], link))
@@ -236,9 +230,10 @@ void links_close(struct links *l)
 
 const struct rtnl_link *links_find(const struct links *l, uint32_t ifindex)
 {
-	size_t at = find_row(&l->now, ifindex);
+	bool found;
+	size_t at = find_row(&l->now, ifindex, &found);
 
-	return has_row(&l->now, at, ifindex) ? &l->now.rows[at] : NULL;
+	return found ? &l->now.rows[at] : NULL;
 }
 
 const struct rtnl_link *links_named(const struct links *l, const char *name)

@@ -166,39 +166,31 @@ static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
 	return err;
 }
 
+static int compare_pool_name(const void *name, const void *pool)
+{
+	return strcmp(name, ((const struct compiler_pool *)pool)->plan->model->name);
+}
+
 /* Pools are sorted by name, as in the model. */
 struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name)
 {
-	size_t low = 0, high = n;
+	return n ? bsearch(name, pools, n, sizeof(*pools), compare_pool_name) : NULL;
+}
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = strcmp(pools[mid].plan->model->name, name);
+static int compare_backend_id(const void *id, const void *backend)
+{
+	uint64_t a = *(const uint64_t *)id, b = ((const struct plan_backend *)backend)->id;
 
-		if (!order)
-			return &pools[mid];
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
+	return (a > b) - (a < b);
 }
 
 const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id)
 {
-	size_t low = 0, high = p->plan->n_backends; /* sorted by id */
+	const struct plan_backend *all = p->plan->backends, *found = NULL;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (p->plan->backends[mid].id < id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < p->plan->n_backends && p->plan->backends[low].id == id ? &p->backends[low]
-	                                                                    : NULL;
+	if (p->plan->n_backends)
+		found = bsearch(&id, all, p->plan->n_backends, sizeof(*all), compare_backend_id);
+	return found ? &p->backends[found - all] : NULL;
 }
 
 /*

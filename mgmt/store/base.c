@@ -106,22 +106,15 @@ void base_look_fini(struct base_look *l)
 	*l = (struct base_look){ 0 };
 }
 
+static int compare_path(const void *path, const void *item)
+{
+	return flat_compare(path, ((const struct flat_item *)item)->path);
+}
+
 static const struct flat_item *find_item(const struct flat *flat, const char *path)
 {
-	size_t low = 0, high = flat->n;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int c = flat_compare(flat->items[middle].path, path);
-
-		if (c == 0)
-			return &flat->items[middle];
-		if (c < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return flat->n ? bsearch(path, flat->items, flat->n, sizeof(*flat->items), compare_path)
+	               : NULL;
 }
 
 /*

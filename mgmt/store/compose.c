@@ -106,17 +106,13 @@ static bool equals_members(const struct model_set *set, const struct model_membe
 
 static uint32_t weight_in(const struct model_set *set, uint64_t id)
 {
-	for (size_t low = 0, high = set->n_members; low < high;) {
-		size_t middle = (low + high) / 2;
+	const struct model_member key = { .id = id };
+	const struct model_member *found = NULL;
 
-		if (set->members[middle].id == id)
-			return set->members[middle].weight;
-		if (set->members[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return UINT32_MAX;
+	if (set->n_members)
+		found = bsearch(&key, set->members, set->n_members, sizeof(key),
+		                compare_member_ids);
+	return found ? found->weight : UINT32_MAX;
 }
 
 /* The latest deadline of the drains that took the backend's weight at @p at_ms; 0: none has one. */

@@ -19,7 +19,7 @@
 #include "base/memory.h"
 #include "base/owner.h"
 #include "base/replace.h"
-#include "mgmt/store/sorted.h"
+#include "base/sorted.h"
 
 static bool char_ok(char c)
 {
@@ -48,9 +48,16 @@ bool files_name_ok(const char *name)
 	}
 }
 
-static const char *name_at(const void *items, size_t at)
+static int compare_file_name(const void *name, const void *item)
 {
-	return ((const struct files_item *)items)[at].name;
+	return strcmp(name, ((const struct files_item *)item)->name);
+}
+
+/* The position of @p name, or where it belongs. */
+static size_t find_file_index(const struct files *f, const char *name, bool *found)
+{
+	return sorted_index(name, f->items, f->n_items, sizeof(*f->items), compare_file_name,
+	                    found);
 }
 
 static void item_fini(struct files_item *item)
@@ -98,7 +105,7 @@ static int grow_items(struct files *f)
 static int insert_item(struct files *f, struct files_item *item)
 {
 	bool found;
-	size_t at = sorted_index(f->items, f->n_items, name_at, item->name, &found);
+	size_t at = find_file_index(f, item->name, &found);
 	int err = found ? -EEXIST : grow_items(f);
 
 	if (err) {
@@ -287,7 +294,7 @@ static void remove_item(struct files *f, size_t at)
 int files_put(struct files *f, const char *name, const struct files_item *item)
 {
 	bool found;
-	size_t at = sorted_index(f->items, f->n_items, name_at, name, &found);
+	size_t at = find_file_index(f, name, &found);
 
 	if (found)
 		remove_item(f, at);
@@ -343,7 +350,7 @@ int files_copy(struct files *to, const struct files *from)
 const struct files_item *files_find(const struct files *f, const char *name)
 {
 	bool found;
-	size_t at = sorted_index(f->items, f->n_items, name_at, name, &found);
+	size_t at = find_file_index(f, name, &found);
 
 	return found ? &f->items[at] : NULL;
 }

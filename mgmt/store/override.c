@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/store/sorted.h"
+#include "base/sorted.h"
 
 #define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
 
@@ -177,14 +177,15 @@ static bool wins_over(const struct override *a, const struct override *b)
 	return strcmp(x, y) > 0;
 }
 
-static const char *id_at(const void *items, size_t at)
+static int compare_override_id(const void *id, const void *item)
 {
-	return ((const struct override *)items)[at].id;
+	return strcmp(id, ((const struct override *)item)->id);
 }
 
 static size_t find_override_index(const struct overrides *set, const char *id, bool *found)
 {
-	return sorted_index(set->items, set->n_items, id_at, id, found);
+	return sorted_index(id, set->items, set->n_items, sizeof(*set->items), compare_override_id,
+	                    found);
 }
 
 const struct override *overrides_find(const struct overrides *set, const char *id)

@@ -75,28 +75,22 @@ static uint64_t sum_weights(const struct model_pool *pool)
 	return sum;
 }
 
-static const struct model_backend *by_identity(const struct model_backend *const *sorted, size_t n,
-                                               uint64_t id)
-{
-	for (size_t low = 0, high = n; low < high;) {
-		size_t middle = (low + high) / 2;
-
-		if (sorted[middle]->id == id)
-			return sorted[middle];
-		if (sorted[middle]->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 static int compare_plan_backends(const void *a, const void *b)
 {
 	uint64_t x = (*(const struct model_backend *const *)a)->id;
 	uint64_t y = (*(const struct model_backend *const *)b)->id;
 
 	return (x > y) - (x < y);
+}
+
+static const struct model_backend *by_identity(const struct model_backend *const *sorted, size_t n,
+                                               uint64_t id)
+{
+	const struct model_backend key = { .id = id }, *wanted = &key;
+	const struct model_backend *const *found =
+	        n ? bsearch(&wanted, sorted, n, sizeof(wanted), compare_plan_backends) : NULL;
+
+	return found ? *found : NULL;
 }
 
 /* The share of slots that must move: the sum of what members gain. */
