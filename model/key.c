@@ -19,16 +19,15 @@
 /* In front of the key, so that its fingerprint is of no use elsewhere. */
 #define DOMAIN "weir hash key"
 
-static bool parse_hash_key(const char *digits, uint64_t key[2])
+/* The digits are cut in two where they are: a copy on the stack would outlive its use. */
+static bool parse_hash_key(char *digits, uint64_t key[2])
 {
 	if (strspn(digits, "0123456789abcdefABCDEF") != KEY_DIGITS ||
 	    digits[KEY_DIGITS + strspn(digits + KEY_DIGITS, " \t\r\n")] != '\0')
 		return false;
-	char half[KEY_DIGITS / 2 + 1] = "";
-	for (int i = 0; i < 2; i++) {
-		memcpy(half, digits + i * KEY_DIGITS / 2, KEY_DIGITS / 2);
-		key[i] = strtoull(half, NULL, 16);
-	}
+	key[1] = strtoull(digits + KEY_DIGITS / 2, NULL, 16);
+	digits[KEY_DIGITS / 2] = '\0';
+	key[0] = strtoull(digits, NULL, 16);
 	return true;
 }
 

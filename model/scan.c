@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Documents are in libconfig's syntax, but are scanned here, because libconfig stops at the first
- * error and has no limits of size. A wrong token ends the scan (broken), because what follows would
- * only be noise; a wrong value does not.
+ * Documents are in libconfig's syntax, but scanner and grammar are our own: libconfig stops at the
+ * first error, has no limits of size and crashes without memory. No process links it; one test
+ * does, as the reference (tests/unit/model/test_tree.c). A wrong token ends the scan (broken),
+ * because what follows would only be noise; a wrong value does not.
  */
 #include "model/scan.h"
 

@@ -23,7 +23,7 @@
 #include "mgmt/store/blobs.h"
 #include "mgmt/store/includes.h"
 
-#define DEPTH_MAX 10 /* levels of @include: libconfig reads no more */
+#define DEPTH_MAX 10 /* levels of @include: the reader refuses more than 8 (model/scan.h) */
 
 static bool word_at(const char *text, const char *word)
 {
@@ -121,9 +121,10 @@ static int gather_named(void *arg, const char *setting, const char *name)
 	                                      : files_add_from(g->files, g->dir, name);
 	if (err == -E2BIG || err == -ENOMEM)
 		return err;
-	if (err || strcmp(setting, "@include") || ++g->depth > DEPTH_MAX)
+	if (err || strcmp(setting, "@include") || g->depth == DEPTH_MAX)
 		return 0;
 	struct files_text text;
+	g->depth++;
 	err = files_read(files_find(g->files, name), &text);
 	if (!err)
 		err = walk_names(text.bytes, gather_named, g);

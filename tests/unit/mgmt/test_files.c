@@ -339,7 +339,7 @@ static void a_configuration_names_its_files_outside_of_comments_and_texts(void *
 	}
 }
 
-/* As deep as libconfig goes: ten; a circle ends. */
+/* Ten levels; a circle ends. */
 static void includes_are_followed_ten_deep(void **state)
 {
 	const struct fixture *x = *state;
@@ -360,6 +360,17 @@ static void includes_are_followed_ten_deep(void **state)
 			fail_msg("%s", name);
 	}
 	assert_non_null(files_find(&f, "shop.example.zone"));
+	files_fini(&f);
+	/* a chain that was too deep takes no level from those after it */
+	fixture_write(x->conf, "main", "@include \"i00\"\n@include \"j01\"\n");
+	for (int i = 1; i < 11; i++) {
+		snprintf(name, sizeof(name), "j%02d", i);
+		snprintf(text, sizeof(text), "@include \"j%02d\"\n", i + 1);
+		fixture_write(x->conf, name, text);
+	}
+	fixture_write(x->conf, "j11", "");
+	assert_int_equal(gather_files(x->conf, "main", &f), 0);
+	assert_non_null(files_find(&f, "j11"));
 	files_fini(&f);
 	fixture_write(x->conf, "i01", "@include \"i02\"\n@include \"i00\"\n");
 	fixture_write(x->conf, "i02", "@include \"i01\"\nfile = \"hash.key\"\n");
