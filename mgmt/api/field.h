@@ -1,47 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Reading the body of a request: each field by name and type. All errors are collected; a field
- * that no handler reads is an error too.
+ * The errors of a request's body as an answer of the API (mgmt/json/field.h reads the body).
  *
- * Implemented in mgmt/api/field.c; called by the threads of handlers, each on a struct field of
- * its own.
+ * Implemented in mgmt/api/field.c; called by the threads of handlers.
  */
 #ifndef WEIR_MGMT_API_FIELD_H
 #define WEIR_MGMT_API_FIELD_H
 
-#include <jansson.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "mgmt/api/http.h"
+#include "mgmt/json/field.h"
 
-#define FIELD_NAMES_MAX 16u /**< names that a handler reads; an assertion checks it */
-
-struct field {
-	const json_t *object;
-	json_t *errors;  /**< [{field, detail}] */
-	size_t n_errors; /**< counted also where memory fails */
-	const char *known[FIELD_NAMES_MAX];
-	size_t n_known;
-};
-
-/** Start on @p object, which may be NULL for none. To be ended by field_end(). */
-void field_start(struct field *f, const json_t *object);
-/**
- * A text without control characters of at most @p max bytes; @return NULL when it is not there or
- * wrong
- */
-const char *field_text(struct field *f, const char *name, bool required, size_t max);
-/** A boolean; false when it is not there. */
-bool field_bool(struct field *f, const char *name);
-/** An object or array; NULL when it is not there. */
-const json_t *field_object(struct field *f, const char *name, bool required);
-const json_t *field_array(struct field *f, const char *name, bool required);
-/** Note an error in @p name. */
-void field_error(struct field *f, const char *name, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-/** The end: @return true when there are no errors; else @p reply is 422 `invalid`. */
-bool field_end(struct field *f, struct http_reply *reply);
+/** field_close(). @return true when there are no errors; else @p reply is 422 `invalid` */
+MUST_CHECK bool field_end(struct field *f, struct http_reply *reply);
 
 #endif

@@ -40,15 +40,6 @@ bool handle_if_match(const struct http_request *r, const char *etag, bool requir
 	return false;
 }
 
-const char *handle_reason(struct field *f)
-{
-	const char *reason = field_text(f, "reason", true, VERSION_REASON_MAX - 1);
-
-	if (reason && !reason[strspn(reason, " ")])
-		field_error(f, "reason", "must not be blank: say why you make this change");
-	return reason;
-}
-
 bool handle_filter_ok(struct core *core, const struct handle_filter *filter,
                       struct http_reply *reply)
 {

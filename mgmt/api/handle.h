@@ -19,9 +19,6 @@
 http_handler handle_config_get, handle_config_check, handle_config_plan, handle_config_apply;
 http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
 http_handler handle_rollback, handle_confirm;
-struct field;
-/* The field "reason" of a change: required, and not blank. */
-const char *handle_reason(struct field *f);
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
 /* overrides: handle_overrides.c */

@@ -24,7 +24,7 @@ void handle_clock_accept(struct core *core, struct http_request *r, struct http_
 	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
 	field_start(&f, r->json);
-	const char *reason = handle_reason(&f);
+	const char *reason = field_reason(&f);
 	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply))
 		return;

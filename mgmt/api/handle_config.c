@@ -143,7 +143,7 @@ static bool read_change(struct core *core, const struct http_request *r, bool wi
 		read_files(&f, a);
 		read_base(&f, a);
 	}
-	a->change.reason = handle_reason(&f);
+	a->change.reason = field_reason(&f);
 	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	a->change.skip_bad_zones = field_bool(&f, "skip_bad_zones");
 	read_confirm(&f, &a->change);
@@ -477,7 +477,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 
 	field_start(&f, r->json);
 	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
-	handle_reason(&f);
+	field_reason(&f);
 	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply) ||
 	    !handle_part_number(r, 0, &number, reply))
 		return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overrides: listing them, and the commands that make, change and end them. A request is read into
- * a struct command, which the store carries out under the lock (mgmt/store/command.h), with the
- * guards; this file turns outcomes into HTTP answers.
+ * Overrides: listing them, and the commands that make, change and end them. A request is decoded
+ * into a struct command (mgmt/json/command.h), which the store carries out under the lock
+ * (mgmt/store/command.h), with the guards; this file turns outcomes into HTTP answers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,6 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
-#include "mgmt/store/when.h"
 
 void handle_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -60,59 +59,6 @@ void handle_override(struct core *core, struct http_request *r, struct http_repl
 	core_unlock(core);
 }
 
-static int64_t read_when(struct field *f, const char *name, int64_t now_ms)
-{
-	const char *text = field_text(f, name, false, 64);
-	int64_t at_ms = -1;
-
-	if (text && when_instant(text, now_ms, &at_ms)) {
-		field_error(f, name, "expected RFC 3339, \"+DURATION\" or \"never\"");
-		return -1;
-	}
-	return at_ms;
-}
-
-/*
- * Either a target or the id of an override is needed: a command with both could contradict itself.
- */
-static void read_command_target(struct field *f, struct command *c)
-{
-	const json_t *object = field_object(f, "target", false);
-	struct http_reply ignored = { 0 };
-	struct field t;
-
-	c->id = field_text(f, "id", false, MODEL_ID_MAX - 1);
-	if (!object == !c->id)
-		field_error(f, "target", "either target or id is required");
-	if (!object)
-		return;
-	field_start(&t, object);
-	const char *site = field_text(&t, "site", false, MODEL_NAME_MAX - 1);
-	const char *backend = field_text(&t, "backend", false, MODEL_NAME_MAX - 1);
-	c->pool = field_text(&t, "pool", false, MODEL_NAME_MAX - 1);
-	c->name = site ? site : backend;
-	if (!field_end(&t, &ignored) || !site == !backend || !c->pool != !backend || !*c->name ||
-	    (c->pool && !*c->pool))
-		field_error(f, "target",
-		            "expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}");
-	http_reply_fini(&ignored);
-}
-
-static void read_past(struct field *f, struct command *c)
-{
-	const json_t *list = field_array(f, "override_guards", false);
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-
-		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
-			field_error(f, "override_guards",
-			            "expected guard names: last-site, last-backend or room");
-		else
-			c->past[c->n_past++] = text;
-	}
-}
-
 static void read_generation(const struct http_request *r, struct field *f, struct command *c)
 {
 	char *end = NULL;
@@ -125,38 +71,19 @@ static void read_generation(const struct http_request *r, struct field *f, struc
 		field_error(f, "If-Match", "expected an override's ETag");
 }
 
-/*
- * All fields of the body are read before the first error is reported, so that a client sees them
- * all.
- */
 static bool read_command(const struct http_request *r, struct command *c, struct http_reply *reply,
                          int64_t now_ms)
 {
 	struct field f;
+	bool dry_run;
 
-	*c = (struct command){ .over_ms = -1 };
-	if (!handle_flag(r, "dry_run", &c->dry_run, reply) || !handle_wait_ok(r, reply))
+	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
-	field_start(&f, r->json);
-	const char *what = field_text(&f, "do", true, 16);
-	const char *over = field_text(&f, "over", false, 32);
-	c->what = what ? command_from_text(what) : COMMAND_COUNT;
-	if (what && c->what == COMMAND_COUNT)
-		field_error(&f, "do", "expected drain, disable, force_up, hold, undrain or enable");
-	if (over && when_duration(over, &c->over_ms))
-		field_error(&f, "over", "expected a duration such as \"5m\"");
-	c->from_ms = read_when(&f, "from", now_ms);
-	c->until_ms = read_when(&f, "until", now_ms);
-	c->now = field_bool(&f, "now");
-	c->reason = handle_reason(&f);
-	c->author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
-	read_command_target(&f, c);
-	read_past(&f, c);
-	read_generation(r, &f, c);
+	command_from_json(r->json, now_ms, &f, c);
+	c->dry_run = dry_run;
 	if (!c->author)
 		c->author = r->principal;
-	if (!c->reason)
-		c->reason = "";
+	read_generation(r, &f, c);
 	return field_end(&f, reply);
 }
 

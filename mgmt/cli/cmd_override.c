@@ -28,13 +28,25 @@ static json_t *parse_override_target(const struct cli_args *args)
 	return NULL;
 }
 
-static void add_option_text(json_t *body, const char *name, const struct cli_args *args,
+/* A text that JSON cannot hold is refused: without --over a drain would be instant. */
+static bool add_option_text(json_t *body, const char *name, const struct cli_args *args,
                             const char *option)
 {
 	const char *value = cli_value(args, option);
 
-	if (value)
-		json_object_set_new(body, name, json_string(value));
+	if (!value || json_object_set_new(body, name, json_string(value)) == 0)
+		return true;
+	cli_fail(CLI_USAGE, "%s: expected text in UTF-8", option);
+	return false;
+}
+
+/* undrain, enable and hold need no reason. */
+static bool add_reason(json_t *body, const char *what, const struct cli_args *args)
+{
+	if (cli_text(args, "--reason"))
+		return add_option_text(body, "reason", args, "--reason");
+	return json_object_set_new(body, "reason",
+	                           json_sprintf("weir %s, no reason given", what)) == 0;
 }
 
 /* "room,last-site" as a list. */
@@ -52,19 +64,19 @@ static json_t *guards_of(const char *text)
 	return list;
 }
 
-static json_t *body_of(const char *what, json_t *target, const struct cli_args *args)
+/* Takes @p target. @return the request's body, given; NULL after an error message */
+static json_t *make_body(const char *what, json_t *target, const struct cli_args *args)
 {
 	json_t *body = json_pack("{s:s, s:o}", "do", what, "target", target);
+	bool ok = add_option_text(body, "over", args, "--over") &&
+	          add_option_text(body, "from", args, "--from") &&
+	          add_option_text(body, "until", args, "--until") && add_reason(body, what, args) &&
+	          add_option_text(body, "author", args, "--author");
 
-	add_option_text(body, "over", args, "--over");
-	add_option_text(body, "from", args, "--from");
-	add_option_text(body, "until", args, "--until");
-	json_object_set_new(
-	        body, "reason",
-	        json_string(cli_value(args, "--reason") ? cli_value(args, "--reason") : what));
-	add_option_text(body, "author", args, "--author");
-	if (!cli_text(args, "--reason")) /* undrain, enable and hold need no reason */
-		json_object_set_new(body, "reason", json_sprintf("weir %s, no reason given", what));
+	if (!ok) {
+		json_decref(body);
+		return NULL;
+	}
 	if (cli_flag(args, "--now"))
 		json_object_set_new(body, "now", json_true());
 	if (cli_value(args, "--override"))
@@ -221,7 +233,7 @@ static json_t *request_of(const char *what, const struct cli_args *args)
 		cli_fail(CLI_USAGE, "--until TIME is missing: +4h, 2026-11-20T12:00:00Z, or never");
 		return NULL;
 	}
-	return body_of(what, target, args);
+	return make_body(what, target, args);
 }
 
 static int do_override(struct cli *cli, const struct cli_args *args, const char *what)

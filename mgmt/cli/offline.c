@@ -14,57 +14,42 @@
 #include "base/page.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/store/command.h"
-#include "mgmt/store/when.h"
 #include "mgmt/json/command.h"
 #include "base/believed.h"
 #include "weir/health.h"
 
-static int fail_time_option(const char *field, const char *value)
+/* The kernel's user has no name for sudo's caller: the record shall name a person. */
+static const char *default_author(void)
 {
-	return cli_fail(CLI_USAGE, "--%s %s: expected %s", field, value,
-	                strcmp(field, "over") == 0 ? "a duration such as 5m"
-	                                           : "+4h, 2026-11-20T12:00:00Z or never");
+	const char *name = getenv("SUDO_USER");
+
+	if (!name)
+		name = getlogin();
+	return name ? name : "root";
 }
 
-/* The request as a command; its texts are borrowed from @p body. @return 0 or CLI_USAGE */
-static int command_of(const json_t *body, int64_t now_ms, struct command *c)
+/*
+ * The request as a command, by the decoder that the API uses; its texts are borrowed from @p body.
+ * @return 0 or CLI_USAGE, after a message for each error
+ */
+static int decode_request(const json_t *body, int64_t now_ms, struct command *c)
 {
-	const json_t *target = json_object_get(body, "target"),
-	             *guards = json_object_get(body, "override_guards"), *guard;
-	const char *over = api_text(body, "over", NULL), *from = api_text(body, "from", NULL),
-	           *until = api_text(body, "until", NULL);
+	const json_t *error;
+	struct field f;
 	size_t i;
 
-	*c = (struct command){
-		.what = command_from_text(api_text(body, "do", "")),
-		.pool = api_text(target, "pool", NULL),
-		.name = api_text(target, "site", api_text(target, "backend", NULL)),
-		.over_ms = -1,
-		.from_ms = -1,
-		.until_ms = -1,
-		.now = json_is_true(json_object_get(body, "now")),
-		.author = api_text(body, "author", getenv("SUDO_USER")),
-		.reason = api_text(body, "reason", ""),
-	};
+	command_from_json(body, now_ms, &f, c);
 	if (!c->author)
-		c->author = getlogin() ? getlogin() : "root";
-	if (over && when_duration(over, &c->over_ms) != 0)
-		return fail_time_option("over", over);
-	if (from && when_instant(from, now_ms, &c->from_ms) != 0)
-		return fail_time_option("from", from);
-	if (until && when_instant(until, now_ms, &c->until_ms) != 0)
-		return fail_time_option("until", until);
-	json_array_foreach(guards, i, guard)
+		c->author = default_author();
+	if (field_close(&f))
+		return 0;
+	json_array_foreach(f.errors, i, error)
 	{
-		const char *text = json_string_value(guard);
-
-		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
-			return cli_fail(
-			        CLI_USAGE,
-			        "--override: expected names out of last-site, last-backend, room");
-		c->past[c->n_past++] = text;
+		cli_fail(CLI_USAGE, "%s: %s", api_text(error, "field", ""),
+		         api_text(error, "detail", ""));
 	}
-	return 0;
+	json_decref(f.errors);
+	return CLI_USAGE;
 }
 
 /* The API's answer, without what only weir-mgmt can see: whether the processes have the change. */
@@ -259,7 +244,7 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 	int64_t now_ms = clock_believed_ms();
 	struct intent *in = NULL;
 	struct command c;
-	int status = command_of(body, now_ms, &c);
+	int status = decode_request(body, now_ms, &c);
 
 	c.dry_run = dry_run;
 	if (!status && access(cli->dirs.state, W_OK | X_OK) != 0 && errno == EACCES)

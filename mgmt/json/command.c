@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * JSON values are built here and given to the caller. weir-mgmt and `weir ... --offline` share
- * this code, so that a command gives the same answer from both.
+ * A request becomes a command here, and its result becomes JSON, which is given to the caller.
+ * weir-mgmt and `weir ... --offline` share this code, so that both refuse the same requests and
+ * give the same answers.
  */
 #include "mgmt/json/command.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/store/when.h"
 
 json_t *time_to_json(int64_t wall_clock_ms)
 {
@@ -180,4 +182,83 @@ json_t *nothing_to_end_to_json(const struct command *c, const struct command_res
 {
 	return json_pack("{s:n, s:b, s:b, s:[s]}", "override", "changed", 0, "dry_run", c->dry_run,
 	                 "notes", r->text);
+}
+
+static int64_t read_instant(struct field *f, const char *name, int64_t now_ms)
+{
+	const char *text = field_text(f, name, false, 64);
+	int64_t at_ms = -1;
+
+	if (text && when_instant(text, now_ms, &at_ms)) {
+		field_error(f, name,
+		            "found \"%s\", expected an instant such as "
+		            "\"2026-11-20T12:00:00Z\", \"+4h\", or \"never\"",
+		            text);
+		return -1;
+	}
+	return at_ms;
+}
+
+/*
+ * Either a target or the id of an override is needed: a command with both could contradict itself.
+ */
+static void read_target(struct field *f, struct command *c)
+{
+	const json_t *object = field_object(f, "target", false);
+	struct field t;
+
+	c->id = field_text(f, "id", false, MODEL_ID_MAX - 1);
+	if (!object == !c->id)
+		field_error(f, "target", "either target or id is required");
+	if (!object)
+		return;
+	field_start(&t, object);
+	const char *site = field_text(&t, "site", false, MODEL_NAME_MAX - 1);
+	const char *backend = field_text(&t, "backend", false, MODEL_NAME_MAX - 1);
+	c->pool = field_text(&t, "pool", false, MODEL_NAME_MAX - 1);
+	c->name = site ? site : backend;
+	bool ok = field_close(&t);
+	if (!ok)
+		json_decref(t.errors); /* the target is one error, whatever is wrong in it */
+	if (!ok || !site == !backend || !c->pool != !backend || !*c->name || (c->pool && !*c->pool))
+		field_error(f, "target",
+		            "expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}");
+}
+
+static void read_overridden_guards(struct field *f, struct command *c)
+{
+	const json_t *list = field_array(f, "override_guards", false);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
+			field_error(f, "override_guards",
+			            "expected guard names: last-site, last-backend or room");
+		else
+			c->past[c->n_past++] = text;
+	}
+}
+
+/* All fields are read before the first error is reported, so that a client sees them all. */
+void command_from_json(const json_t *body, int64_t now_ms, struct field *f, struct command *c)
+{
+	*c = (struct command){ .over_ms = -1 };
+	field_start(f, body);
+	const char *what = field_text(f, "do", true, 16);
+	const char *over = field_text(f, "over", false, 32);
+	c->what = what ? command_from_text(what) : COMMAND_COUNT;
+	if (what && c->what == COMMAND_COUNT)
+		field_error(f, "do", "expected drain, disable, force_up, hold, undrain or enable");
+	if (over && when_duration(over, &c->over_ms))
+		field_error(f, "over", "found \"%s\", expected a duration such as \"5m\"", over);
+	c->from_ms = read_instant(f, "from", now_ms);
+	c->until_ms = read_instant(f, "until", now_ms);
+	c->now = field_bool(f, "now");
+	c->reason = field_reason(f);
+	c->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
+	read_target(f, c);
+	read_overridden_guards(f, c);
+	if (!c->reason)
+		c->reason = "";
 }

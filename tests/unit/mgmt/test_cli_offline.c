@@ -212,7 +212,8 @@ static int take(const char *body, bool dry_run)
 	return status;
 }
 
-#define SITE "\"target\":{\"site\":\"ams\"}"
+#define SITE   "\"target\":{\"site\":\"ams\"}"
+#define REASON ",\"reason\":\"r\""
 
 static void a_request_becomes_the_command_that_it_says(void **state)
 {
@@ -232,14 +233,14 @@ static void a_request_becomes_the_command_that_it_says(void **state)
 		  "1 web-ams/b2 over=-1 from=-1 until=60000 now=0 dry=0 by=root (self): r past=room past=last-backend "
 		  "past=last-site past=room",
 		  false },
-		{ "{\"do\":\"force_up\"," SITE "}",
-		  "2 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): ", false },
-		{ "{\"do\":\"hold\"," SITE "}",
-		  "3 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): ", false },
-		{ "{\"do\":\"undrain\"," SITE ",\"now\":true}",
-		  "4 /ams over=-1 from=-1 until=-1 now=1 dry=0 by=root (self): ", false },
-		{ "{\"do\":\"enable\"," SITE ",\"now\":false}",
-		  "5 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): ", false },
+		{ "{\"do\":\"force_up\"," SITE REASON "}",
+		  "2 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): r", false },
+		{ "{\"do\":\"hold\"," SITE REASON "}",
+		  "3 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): r", false },
+		{ "{\"do\":\"undrain\"," SITE REASON ",\"now\":true}",
+		  "4 /ams over=-1 from=-1 until=-1 now=1 dry=0 by=root (self): r", false },
+		{ "{\"do\":\"enable\"," SITE REASON ",\"now\":false}",
+		  "5 /ams over=-1 from=-1 until=-1 now=0 dry=0 by=root (self): r", false },
 	};
 	char never[32], expected[512];
 
@@ -257,41 +258,99 @@ static void a_request_becomes_the_command_that_it_says(void **state)
 		assert_int_equal(n_closed, (i + 1) / 2);
 	}
 	assert_int_equal(setenv("SUDO_USER", "bob", 1), 0);
-	assert_int_equal(take("{\"do\":\"hold\"," SITE "}", false), CLI_OK);
+	assert_int_equal(take("{\"do\":\"hold\"," SITE REASON "}", false), CLI_OK);
 	assert_non_null(strstr(asked, " by=bob (self)"));
-	assert_int_equal(take("{\"do\":\"hold\"," SITE ",\"author\":\"cy\"}", false), CLI_OK);
+	assert_int_equal(take("{\"do\":\"hold\"," SITE REASON ",\"author\":\"cy\"}", false),
+	                 CLI_OK);
 	assert_non_null(strstr(asked, " by=cy (self)"));
 }
 
-static void wrong_words_are_named_before_anything_is_opened(void **state)
+#define TEN   "0123456789"
+#define SIXTY TEN TEN TEN TEN TEN TEN
+
+/* All that the API refuses (mgmt/json/command.c), with its words. */
+static void what_the_api_refuses_is_refused_before_anything_is_opened(void **state)
 {
 	static const char guards[] =
-	        "--override: expected names out of last-site, last-backend, room\n";
+	        "override_guards: expected guard names: last-site, last-backend or room\n";
+	static const char target[] =
+	        "target: expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}\n";
+	static const char instant[] =
+	        "expected an instant such as \"2026-11-20T12:00:00Z\", \"+4h\", or \"never\"\n";
 	static const struct {
-		const char *more, *told;
+		const char *body, *field, *told;
 	} rows[] = {
-		{ "\"over\":\"5\"", "--over 5: expected a duration such as 5m\n" },
-		{ "\"over\":\"never\"", "--over never: expected a duration such as 5m\n" },
-		{ "\"from\":\"5m\"", "--from 5m: expected +4h, 2026-11-20T12:00:00Z or never\n" },
-		{ "\"until\":\"tomorrow\"",
-		  "--until tomorrow: expected +4h, 2026-11-20T12:00:00Z or never\n" },
-		{ "\"override_guards\":[\"rooms\"]", guards },
-		{ "\"override_guards\":[\"room\",7]", guards },
-		{ "\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\"]", guards },
+		{ SITE REASON ",\"over\":\"5\"",
+		  "over: ", "found \"5\", expected a duration such as \"5m\"\n" },
+		{ SITE REASON ",\"over\":\"never\"",
+		  "over: ", "found \"never\", expected a duration such as \"5m\"\n" },
+		{ SITE REASON ",\"over\":\"" TEN TEN TEN "123\"",
+		  "over: ", "has more than 32 bytes\n" },
+		{ SITE REASON ",\"over\":5", "over: ", "expected a text\n" },
+		{ SITE REASON ",\"from\":\"5m\"", "from: found \"5m\", ", instant },
+		{ SITE REASON ",\"until\":\"tomorrow\"", "until: found \"tomorrow\", ", instant },
+		{ SITE REASON ",\"until\":\"" SIXTY "12345\"",
+		  "until: ", "has more than 64 bytes\n" },
+		{ SITE REASON ",\"until\":true", "until: ", "expected a text\n" },
+		{ SITE REASON ",\"override_guards\":[\"rooms\"]", "", guards },
+		{ SITE REASON ",\"override_guards\":[\"room\",7]", "", guards },
+		{ SITE REASON ",\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\"]",
+		  "", guards },
+		{ SITE REASON ",\"override_guards\":\"room\"",
+		  "override_guards: ", "expected an array\n" },
+		{ SITE REASON ",\"now\":1", "now: ", "expected true or false\n" },
+		{ SITE, "reason: ", "is required\n" },
+		{ SITE ",\"reason\":\"  \"",
+		  "reason: ", "must not be blank: say why you make this change\n" },
+		{ SITE ",\"reason\":\"a\\nb\"", "reason: ", "has control characters\n" },
+		{ SITE ",\"reason\":\"" SIXTY SIXTY SIXTY SIXTY "1234567890123456\"",
+		  "reason: ", "has more than 255 bytes\n" },
+		{ SITE REASON ",\"author\":\"a\\u001b[2J\"",
+		  "author: ", "has control characters\n" },
+		{ SITE REASON ",\"author\":\"" SIXTY "1234\"",
+		  "author: ", "has more than 63 bytes\n" },
+		{ "\"target\":{\"site\":\"" SIXTY "1234\"}" REASON, "", target },
+		{ "\"target\":{\"site\":\"a\\nb\"}" REASON, "", target },
+		{ "\"target\":{\"site\":\"\"}" REASON, "", target },
+		{ "\"target\":{\"pool\":\"web\",\"backend\":\"" SIXTY "1234\"}" REASON, "",
+		  target },
+		{ "\"target\":{\"pool\":\"" SIXTY "1234\",\"backend\":\"b1\"}" REASON, "", target },
+		{ "\"target\":{\"pool\":\"\",\"backend\":\"b1\"}" REASON, "", target },
+		{ "\"target\":{\"site\":\"ams\",\"backend\":\"b1\"}" REASON, "", target },
+		{ "\"target\":{\"site\":\"ams\",\"zone\":\"b1\"}" REASON, "", target },
+		{ "\"reason\":\"r\"", "target: ", "either target or id is required\n" },
+		{ SITE REASON ",\"id\":\"ams-1-1\"",
+		  "target: ", "either target or id is required\n" },
+		{ SITE REASON ",\"do\":\"explode\"",
+		  "do: ", "expected drain, disable, force_up, hold, undrain or enable\n" },
 	};
-	char body[256];
+	char body[512], expected[256];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(body, sizeof(body), "{\"do\":\"drain\"," SITE ",%s}", rows[i].more);
+		snprintf(body, sizeof(body), "{%s%s}",
+		         strstr(rows[i].body, "\"do\"") ? "" : "\"do\":\"drain\",", rows[i].body);
 		assert_int_equal(take(body, false), CLI_USAGE);
-		assert_string_equal(told, rows[i].told);
+		snprintf(expected, sizeof(expected), "%s%s", rows[i].field, rows[i].told);
+		assert_string_equal(told, expected);
 		assert_string_equal(shown, "");
 		assert_int_equal(n_opened, 0);
 	}
 }
 
-#define HOLD "{\"do\":\"hold\"," SITE "}"
+static void all_errors_of_a_request_are_told(void **state)
+{
+	static const char expected[] =
+	        "over: expected a text\nreason: is required\nreson: is not a "
+	        "known field; known fields: do, over, ";
+
+	(void)state;
+	assert_int_equal(take("{\"do\":\"drain\"," SITE ",\"over\":5,\"reson\":\"x\"}", false),
+	                 CLI_USAGE);
+	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
+}
+
+#define HOLD "{\"do\":\"hold\"," SITE REASON "}"
 
 static void each_outcome_has_its_exit_status_and_text(void **state)
 {
@@ -446,7 +505,7 @@ static void what_was_taken_is_shown_and_in_the_document(void **state)
 	assert_string_equal(api_text(json_object_get(body, "override"), "principal", ""), self());
 	json_decref(body);
 	here.json = false;
-	assert_int_equal(take("{\"do\":\"undrain\"," SITE "}", false), CLI_OK);
+	assert_int_equal(take("{\"do\":\"undrain\"," SITE REASON "}", false), CLI_OK);
 	assert_int_equal(strncmp(shown, "printed {\"override\":{", 21), 0);
 	assert_string_equal(told, "");
 }
@@ -473,7 +532,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(a_request_becomes_the_command_that_it_says),
-		T(wrong_words_are_named_before_anything_is_opened),
+		T(what_the_api_refuses_is_refused_before_anything_is_opened),
+		T(all_errors_of_a_request_are_told),
 		T(each_outcome_has_its_exit_status_and_text),
 		T(who_may_not_write_there_is_told),
 		T(a_locked_store_is_waited_for_once_its_owner_has_ended),

@@ -146,7 +146,7 @@ class Offline(unittest.TestCase):
                                "drain", "site", "ams", "--until", "+1h", "--reason", "x", "--override", "rom", "--offline"],
                               capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("last-site, last-backend, room", done.stderr)
+        self.assertIn("last-site, last-backend or room", done.stderr)
 
     def told_offline(self, *arguments: typing.Any, **more: typing.Any) -> tuple[int, str, str]:
         n = self.node
@@ -158,7 +158,7 @@ class Offline(unittest.TestCase):
     def test_what_is_told_offline_is_for_people(self) -> None:
         self.node.stop()
         drain, begins, refused = ("drain", "site", "ams"), ("--until", "never", "--reason", "INC-1"), "weir: refused by a guard; to do it anyway:"
-        until = "weir: --%s soon: expected +4h, 2026-11-20T12:00:00Z or never\n"
+        until = 'weir: %s: found "soon", expected an instant such as "2026-11-20T12:00:00Z", "+4h", or "never"\n'
         scheduled = ("  starts    T\n  complete  T\n  returns   never\n  all back  never\nreceivers:\n"
                      "  fra              share  50.0 % -> 100.0 %, load not known\n"
                      "  guard last-site: ok, each service at ams has another site\n"
@@ -167,7 +167,7 @@ class Offline(unittest.TestCase):
         for arguments, status, out, err in (
                 ((*drain, "--until", "soon", "--reason", "x"), 1, "", until % "until"),
                 ((*drain, *begins, "--from", "soon"), 1, "", until % "from"),
-                ((*drain, *begins, "--over", "soon"), 1, "", "weir: --over soon: expected a duration such as 5m\n"),
+                ((*drain, *begins, "--over", "soon"), 1, "", 'weir: over: found "soon", expected a duration such as "5m"\n'),
                 (("drain", "site", "nosuch", *begins), 1, "", "weir: target.site: there is no site nosuch\n"),
                 (("disable", "backend", "web-fra/b1", *begins), 2, "", "  last-backend: pool web-fra has no other backend for new flows "
                  f"that is not down\n{refused} --override GUARD (kept in the record)\n"),
@@ -197,12 +197,17 @@ class Offline(unittest.TestCase):
                     ("undrain", "site", "ams", "--reason", "x"), ("enable", "backend", "web-ams/b1", "--reason", "x"),
                     ("drain", "site", "ams", "--over", "5 minutes", *common),
                     ("drain", "site", "ams", "--until", "2001-01-01T00:00:00Z", "--reason", "x"),
-                    ("drain", "site", "ams", "--until", UNTIL))
+                    ("drain", "site", "ams", "--until", UNTIL),
+                    ("drain", "site", "a" * 64, *common), ("drain", "backend", "web-ams/" + "b" * 64, *common),
+                    ("drain", "site", "ams", *common, "--author", "a" * 64), ("drain", "site", "ams", *common, "--author", "a\nb"),
+                    ("drain", "site", "ams", "--until", UNTIL, "--reason", "r" * 256),
+                    ("drain", "site", "ams", *common, "--over", b"\xff"), ("undrain", "site", "ams", "--reason", "a\tb"))
         online = [self.status_of(*c) for c in commands]
         self.node.stop()
         offline = [self.status_of(*c, "--offline") for c in commands]
         self.assertEqual(online, offline)
         self.assertEqual(online[0], 2)  # a guard
+        self.assertEqual(set(online[9:]), {1})
         self.assertEqual(self.weir("drain", "backend", "web-ams/b1", *common, "--dry-run", "--offline")["dry_run"], True)
         self.node.start()
         self.assertEqual(self.node.ask("GET", "/v1/overrides").json["items"], [])

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Reading the body of a request: each field by name and type. All errors are collected; a field
+ * that no reader asked for is an error too.
+ *
+ * Implemented in mgmt/json/field.c. Any thread, each on a struct field of its own.
+ */
+#ifndef WEIR_MGMT_JSON_FIELD_H
+#define WEIR_MGMT_JSON_FIELD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+
+#define FIELD_NAMES_MAX 16u /**< names that a reader asks for; an assertion checks it */
+
+struct field {
+	const json_t *object;
+	json_t *errors;  /**< [{field, detail}] */
+	size_t n_errors; /**< counted also where memory fails */
+	const char *known[FIELD_NAMES_MAX];
+	size_t n_known;
+};
+
+/** Start on @p object, which may be NULL for none. To be ended by field_close(). */
+void field_start(struct field *f, const json_t *object);
+/**
+ * A text without control characters of at most @p max bytes; @return NULL when it is not there or
+ * wrong
+ */
+const char *field_text(struct field *f, const char *name, bool required, size_t max);
+/** A boolean; false when it is not there. */
+bool field_bool(struct field *f, const char *name);
+/** An object or array; NULL when it is not there. */
+const json_t *field_object(struct field *f, const char *name, bool required);
+const json_t *field_array(struct field *f, const char *name, bool required);
+/** Note an error in @p name. */
+void field_error(struct field *f, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/** The field "reason" of a change: required, and not blank. */
+const char *field_reason(struct field *f);
+/**
+ * The end: unknown names become errors. @return true when there are no errors; else f->errors is
+ * the caller's to free
+ */
+MUST_CHECK bool field_close(struct field *f);
+
+#endif
