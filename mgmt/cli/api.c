@@ -374,11 +374,6 @@ static int send_to_management(const struct cli *cli, const struct api_request *r
 	return CLI_OK;
 }
 
-int api_call(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
-{
-	return send_to_management(cli, request, reply, false);
-}
-
 int api_call_quietly(const struct cli *cli, const struct api_request *request,
                      struct api_reply *reply)
 {
@@ -389,20 +384,6 @@ void api_reply_fini(struct api_reply *reply)
 {
 	json_decref(reply->body);
 	reply->body = NULL;
-}
-
-const char *api_text(const json_t *object, const char *name, const char *otherwise)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : otherwise;
-}
-
-double api_number(const json_t *object, const char *name, double otherwise)
-{
-	const json_t *n = json_object_get(object, name);
-
-	return json_is_number(n) ? json_number_value(n) : otherwise;
 }
 
 char *api_escape(const char *text)
@@ -454,7 +435,8 @@ static int status_of_change(const json_t *body)
 	return some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
 }
 
-int api_status(const struct api_reply *reply)
+/* The exit status that an answer means. */
+static int find_status(const struct api_reply *reply)
 {
 	const char *code = api_text(reply->body, "code", "");
 
@@ -563,16 +545,16 @@ int api_refusal(const struct api_reply *reply)
 		fprintf(stderr, "  %s\n", what);
 	diverged_print(stderr, body);
 	old_file_print(stderr, body);
-	return api_status(reply);
+	return find_status(reply);
 }
 
 int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
 {
-	int status = api_call(cli, request, reply);
+	int status = send_to_management(cli, request, reply, false);
 
 	if (status)
 		return status;
-	status = api_status(reply);
+	status = find_status(reply);
 	if (api_succeeded(reply))
 		return status;
 	if (cli->json && reply->body)

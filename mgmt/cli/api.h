@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A client of the management API (docs/api.md) over RUN/api.sock. One request at a time.
- * Implemented in mgmt/cli/api.c and print.c; for the command's one thread.
+ * Implemented in mgmt/cli/api.c and api_json.c; for the command's one thread.
  */
 #ifndef WEIR_MGMT_CLI_API_H
 #define WEIR_MGMT_CLI_API_H
@@ -37,12 +37,8 @@ struct api_reply {
 };
 
 /*
- * Send a request. @return CLI_OK with any HTTP status; CLI_UNREACHABLE, CLI_TIMEOUT or CLI_DENIED
- * after an error message
- */
-int api_call(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
-/*
- * As api_call(), but without a message where there is no API, for callers that have another source.
+ * Send a request, without a message where there is no API: for callers that have another source.
+ * @return CLI_OK with any HTTP status; CLI_UNREACHABLE, or CLI_DENIED after an error message
  */
 int api_call_quietly(const struct cli *cli, const struct api_request *request,
                      struct api_reply *reply);
@@ -50,8 +46,6 @@ void api_reply_fini(struct api_reply *reply);
 
 /* Whether the request was carried out, on this node at least; then there is a body to show. */
 bool api_succeeded(const struct api_reply *reply);
-/* The exit status that an answer means. */
-int api_status(const struct api_reply *reply);
 /*
  * Print on standard error what an answer refuses, all its reasons, and what to do. @return its exit
  * status
@@ -67,7 +61,7 @@ int api_show(const struct cli *cli, const struct api_request *request,
              void (*print)(const json_t *body));
 /* One line of JSON on standard output. */
 void api_print_json(const json_t *body);
-/** Print the warnings of a plan, a line each. */
+/* Print the warnings of a plan, a line each (cmd_change.c). */
 void cli_print_warnings(const json_t *warnings);
 
 /* A member's text, or @p otherwise where it is none. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Arguments and help, from the rows of the program's table (commands.c). A command is the first row
+ * Arguments, as the rows of the program's table say (commands.c). A command is the first row
  * whose words begin the arguments, so "clock accept" stands before "clock". Options may stand
  * anywhere up to "--". For a misspelt word the nearest one of the table is named (weir/suggest.h).
  */
@@ -207,85 +207,6 @@ static bool remove_flag(int *argc, char **argv, const char *flag)
 	return found;
 }
 
-void cli_help_command(const struct cli_command *command)
-{
-	printf("%s %s%s%s\n\n    %s\n", cli_program, command->words,
-	       command->arguments[0] ? " " : "", command->arguments, command->help);
-	if (command->options[0].name)
-		printf("\n");
-	for (int i = 0; i < CLI_OPTIONS_MAX && command->options[i].name; i++) {
-		const struct cli_option *o = &command->options[i];
-		char left[64];
-
-		snprintf(left, sizeof(left), "%s%s%s", o->name, o->value ? " " : "",
-		         o->value ? o->value : "");
-		printf("  %-24s %s\n", left, o->help);
-	}
-}
-
-void cli_help(const char *words)
-{
-	for (size_t i = 0; words && i < cli_commands_n; i++)
-		if (strcmp(cli_commands[i].words, words) == 0) {
-			cli_help_command(&cli_commands[i]);
-			return;
-		}
-	printf("%s [OPTIONS] COMMAND ...\n\n", cli_program);
-	for (size_t i = 0; i < cli_commands_n; i++) {
-		char left[80];
-
-		snprintf(left, sizeof(left), "%s%s%s", cli_commands[i].words,
-		         cli_commands[i].arguments[0] ? " " : "", cli_commands[i].arguments);
-		if (strlen(left) > 36)
-			printf("  %s\n%-38s %s\n", left, "", cli_commands[i].help);
-		else
-			printf("  %-36s %s\n", left, cli_commands[i].help);
-	}
-	printf("\n  %s help COMMAND shows its options. All commands take --json; --version prints the release.\n\n%s"
-	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"
-	       "5 timed out (may still complete), 6 on some nodes only, 7 denied, 8 refused by a process; status: 0 well, 10 degraded, 11 down.\n",
-	       cli_program, cli_options_help);
-}
-
-const struct cli_exit cli_exits[] = {
-	{ "0", "done, and in force on this node (with `--all`: on all)" },
-	{ "1", "usage: wrong arguments, an unknown name, or errors in a configuration" },
-	{ "2", "refused by a guard" },
-	{ "3", "a process or node does not answer" },
-	{ "4",
-	  "conflict: somebody changed it since, nodes have diverged, nothing to confirm or end, or another process uses the store" },
-	{ "5", "timed out; the operation may still complete" },
-	{ "6", "partly: some nodes have it, others cannot be reached" },
-	{ "7", "denied" },
-	{ "8",
-	  "a node refuses the change: a process rejects it, or something that the change names does "
-	  "not exist there; or the change was rolled back while the command waited" },
-	{ "10, 11", "of `status`: degraded, down" },
-	{ NULL, NULL },
-};
-
-/* docs/command-line.md. */
-static void help_document(void)
-{
-	puts("# The command line\n\n"
-	     "<!-- Written by `weir help --document` from the table of subcommands; a test compares. -->\n\n"
-	     "`weir` is a client of the management API (`docs/api.md`) over `RUN/api.sock`. When management does not\n"
-	     "answer, `status` and `health` read the pages of the processes, and overrides take `--offline`. `trace`, `dns explain`,\n"
-	     "`config` and `agent` need no running process. Data goes to standard output; errors and advice go to standard error.\n"
-	     "`--json` prints the API's answer unchanged on one line, `events --json` one line for each event.\n\n"
-	     "| exit status | meaning |\n|---|---|");
-	for (const struct cli_exit *e = cli_exits; e->status; e++)
-		printf("| %s | %s |\n", e->status, e->meaning);
-	printf("\nOptions of all commands:\n\n```\n%s"
-	       "  --json           print JSON\n  --version        print the release\n```\n",
-	       cli_options_help);
-	for (size_t i = 0; i < cli_commands_n; i++) {
-		printf("\n```\n");
-		cli_help_command(&cli_commands[i]);
-		printf("```\n");
-	}
-}
-
 /*
  * `help` takes the words of a command, `--document` (docs/command-line.md) or, with --json, none.
  */
@@ -299,7 +220,7 @@ static int run_help(bool json, int argc, char **argv)
 		return CLI_OK;
 	}
 	if (argc == 1 && strcmp(argv[0], "--document") == 0) {
-		help_document();
+		cli_help_document();
 		return CLI_OK;
 	}
 	for (int i = 0; i < argc && strlen(words) + strlen(argv[i]) + 2 < sizeof(words); i++) {

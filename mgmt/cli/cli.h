@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command line: one row for each subcommand in commands.c, which dispatches, checks the
- * arguments and is the help; one file for each group of subcommands. Implemented in args.c,
- * help_json.c and cmd_*.c. A command is one process with one thread.
+ * arguments and is the help; one file for each group of subcommands. Implemented in args.c, help.c
+ * and cmd_*.c. A command is one process with one thread.
  */
 #ifndef WEIR_MGMT_CLI_CLI_H
 #define WEIR_MGMT_CLI_CLI_H
@@ -90,11 +90,8 @@ int cli_main(int argc, char **argv);
 /* The help of all, or of one command. */
 void cli_help(const char *words);
 void cli_help_command(const struct cli_command *command);
-/* The exit statuses, in their order; NULL behind the last. */
-struct cli_exit {
-	const char *status, *meaning; /* "10, 11"; Markdown */
-};
-extern const struct cli_exit cli_exits[];
+/* docs/command-line.md. */
+void cli_help_document(void);
 /* The whole table as JSON: for manual pages and completion. */
 void cli_help_json(void);
 

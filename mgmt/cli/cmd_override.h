@@ -8,7 +8,7 @@
 
 #include "mgmt/cli/api.h"
 
-/* Print an override command's answer, as the API gives it. */
+/* Print an override command's answer, as the API gives it (override_text.c). */
 void override_print(const json_t *body);
 
 /*

@@ -141,8 +141,7 @@ static int ask_for(const struct api_request *request, bool quietly, const struct
 	int saved = dup(STDERR_FILENO);
 
 	assert_true(dup2(shown_file, STDERR_FILENO) >= 0);
-	int status =
-	        quietly ? api_call_quietly(&cli, request, reply) : api_call(&cli, request, reply);
+	int status = send_to_management(&cli, request, reply, quietly);
 
 	fflush(stderr);
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);

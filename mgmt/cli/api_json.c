@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Members of answers, and printing JSON: apart from the client of the API (api.c), because
+ * weir-agent has no such client and no libcurl.
+ */
+#include <stdio.h>
+
+#include "mgmt/cli/api.h"
+
+const char *api_text(const json_t *object, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : otherwise;
+}
+
+double api_number(const json_t *object, const char *name, double otherwise)
+{
+	const json_t *n = json_object_get(object, name);
+
+	return json_is_number(n) ? json_number_value(n) : otherwise;
+}
+
+void api_print_json(const json_t *body)
+{
+	json_dumpf(body, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	putchar('\n');
+}

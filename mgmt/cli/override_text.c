@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The answer to an override command for people. The API and --offline give the same answer, so both
+ * are printed here.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/cli/cmd_override.h"
+
+/* "2.1 Gbit/s" */
+static const char *bits_text(double bits, char text[24])
+{
+	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
+	size_t i = 0;
+
+	for (; bits >= 1000 && i < 4; i++)
+		bits /= 1000;
+	snprintf(text, 24, "%.4g %s", bits, units[i]);
+	return text;
+}
+
+static void print_share(const char *name, const json_t *r)
+{
+	double before = api_number(r, "bits_per_s", -1),
+	       after = api_number(r, "bits_per_s_after", -1),
+	       load = api_number(r, "load_ppm_after", -1);
+	char one[24], two[24];
+
+	printf("  %-16s share %5.1f %% -> %5.1f %%", name,
+	       api_number(r, "weight_ppm_before", 0) / 1e4,
+	       api_number(r, "weight_ppm_after", 0) / 1e4);
+	if (before >= 0)
+		printf(", %s -> %s", bits_text(before, one), bits_text(after, two));
+	else if (json_object_get(r, "site"))
+		printf(", load not known");
+	if (load >= 0)
+		printf(" (%.1f %% of %s)", load / 1e4,
+		       bits_text(api_number(r, "capacity_bits_per_s", 0), one));
+	putchar('\n');
+}
+
+static void print_receivers(const json_t *list)
+{
+	const json_t *r;
+	size_t i;
+
+	if (json_array_size(list))
+		puts("receivers:");
+	json_array_foreach(list, i, r)
+	        print_share(api_text(r, "site", api_text(r, "backend", "?")), r);
+}
+
+static void print_lines(const json_t *list, const char *before)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(list, i, line) if (json_string_value(line))
+	        printf("%s%s\n", before, json_string_value(line));
+}
+
+static void print_guards(const json_t *list)
+{
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(list, i, g)
+	{
+		const char *detail = api_text(g, "detail", "");
+
+		printf("  guard %s: %s%s%s\n", api_text(g, "guard", ""),
+		       json_is_true(json_object_get(g, "ok")) ? api_text(g, "state", "ok")
+		                                              : "OVERRIDDEN",
+		       detail[0] ? ", " : "", detail);
+	}
+}
+
+static void print_times(const json_t *o)
+{
+	static const struct {
+		const char *name, *what;
+	} rows[] = { { "from", "starts" },
+		     { "full", "complete" },
+		     { "until", "returns" },
+		     { "returned", "all back" } };
+
+	const char *state = api_text(o, "state", "");
+	bool ending = strcmp(state, "returning") == 0 || strcmp(state, "done") == 0;
+
+	/* Once an override returns, its start is of no interest. */
+	for (size_t i = ending ? 2 : 0; i < 4; i++)
+		if (json_object_get(o, rows[i].name))
+			printf("  %-9s %s\n", rows[i].what, api_text(o, rows[i].name, "never"));
+}
+
+/* An undo that begins a new override needs a new reason. */
+static void print_undo(const char *line)
+{
+	bool begins = line && (strstr(line, " drain ") || strstr(line, " disable ") ||
+	                       strstr(line, " force-up "));
+
+	if (line)
+		printf("undo: %s%s\n", line,
+		       begins && !strstr(line, "--reason") ? " --reason TEXT" : "");
+}
+
+void override_print(const json_t *body)
+{
+	const json_t *o = json_object_get(body, "override"), *target = json_object_get(o, "target");
+	const char *site = api_text(target, "site", NULL);
+	const json_t *node;
+	size_t i;
+
+	if (!json_is_object(o)) {
+		print_lines(json_object_get(body, "notes"), "");
+		return;
+	}
+	if (json_is_true(json_object_get(body, "dry_run")))
+		puts("dry run, nothing was changed:");
+	printf("%s %s %s%s%s: %s (%s)\n", api_text(o, "do", "?"), site ? "site" : "backend",
+	       site ? site : api_text(target, "pool", ""), site ? "" : "/",
+	       site ? "" : api_text(target, "backend", ""), api_text(o, "state", "?"),
+	       api_text(o, "id", "?"));
+	print_times(o);
+	print_receivers(json_object_get(body, "receivers"));
+	print_guards(json_object_get(body, "guards"));
+	print_lines(json_object_get(body, "notes"), "  note: ");
+	json_array_foreach(json_object_get(body, "nodes"), i, node)
+	        printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
+	               api_text(node, "detail", "")[0] ? " " : "", api_text(node, "detail", ""));
+	if (json_is_false(json_object_get(body, "complete")))
+		puts("  not all nodes have it yet; it continues in the background: see "
+		     "weir status");
+	print_undo(api_text(body, "undo", NULL));
+}
