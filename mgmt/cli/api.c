@@ -330,6 +330,16 @@ static bool is_foreign(const char *socket)
 	return lstat(socket, &st) == 0 && !owner_is(st.st_uid, "mgmt");
 }
 
+/* The answer's bytes become the reply's body: what is no JSON is shown as a text. */
+static void read_answer(struct answer *a, struct api_reply *reply)
+{
+	if (a->n)
+		reply->body = json_read(a->bytes, a->n, JSON_DECODE_ANY, NULL);
+	if (a->n && !reply->body)
+		reply->body = json_stringn(a->bytes, a->n);
+	free(a->bytes);
+}
+
 /* Every way out frees the request's body: the callers hand it over. */
 static int send_to_management(const struct cli *cli, const struct api_request *request,
                               struct api_reply *reply, bool quietly)
@@ -363,10 +373,7 @@ static int send_to_management(const struct cli *cli, const struct api_request *r
 		return report_no_answer(socket, (CURLcode)code, error, is_read_only(request),
 		                        quietly);
 	}
-	reply->body = a.n ? json_read(a.bytes, a.n, JSON_DECODE_ANY, NULL) : NULL;
-	if (!reply->body && a.n) /* no JSON: as a text */
-		reply->body = json_stringn(a.bytes, a.n);
-	free(a.bytes);
+	read_answer(&a, reply);
 	if (api_succeeded(reply) && !json_is_object(reply->body))
 		return refuse_answer(reply, socket, is_read_only(request), quietly);
 	if (request->file)

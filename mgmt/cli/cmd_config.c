@@ -483,27 +483,27 @@ static void print_rows(bool effective)
 			print_row(&model_schema[i]);
 }
 
-int cli_config_reference(struct cli *cli, const struct cli_args *args)
+static void print_reference_json(void)
 {
-	(void)args;
-	if (cli->json) {
-		json_t *list = json_array();
+	json_t *list = json_array();
 
-		for (size_t i = 0; i < model_schema_n; i++) {
-			const struct model_field *f = &model_schema[i];
+	for (size_t i = 0; i < model_schema_n; i++) {
+		const struct model_field *f = &model_schema[i];
 
-			json_array_append_new(
-			        list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s}",
-			                        "path", f->path, "type", f->type, "unit", f->unit,
-			                        "default", f->default_text, "limits", f->limits,
-			                        "restart", f->restart, "required", f->required,
-			                        "effective", f->effective, "help", f->help));
-		}
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(list);
-		return CLI_OK;
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s}",
+		                                "path", f->path, "type", f->type, "unit", f->unit,
+		                                "default", f->default_text, "limits", f->limits,
+		                                "restart", f->restart, "required", f->required,
+		                                "effective", f->effective, "help", f->help));
 	}
+	json_dumpf(list, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(list);
+}
+
+static void print_reference_head(void)
+{
 	puts("# The configuration\n\n"
 	     "<!-- Written by `weir config reference` from the schema table; a test compares. -->\n\n"
 	     "`weir.conf` is one document for all sites and nodes, in libconfig's syntax: `name = value;`, groups in `{ }`, lists in\n"
@@ -528,6 +528,16 @@ int cli_config_reference(struct cli *cli, const struct cli_args *args)
 	     "- a DNS name outside every zone;\n"
 	     "- a minimum TTL that is longer than the maximum;\n"
 	     "- tables that are larger than `limits`.\n");
+}
+
+int cli_config_reference(struct cli *cli, const struct cli_args *args)
+{
+	(void)args;
+	if (cli->json) {
+		print_reference_json();
+		return CLI_OK;
+	}
+	print_reference_head();
 	print_rows(false);
 	puts("\n## Effective documents\n\n"
 	     "`weir-mgmt` writes the configuration and the overrides together into `effective.conf` in the state directory, and every\n"

@@ -436,52 +436,60 @@ static void print_wait_progress(const char *word, uint64_t since_ms, uint64_t la
 }
 
 /*
- * Management may be restarted meanwhile: only a refusal, or a name that does not exist, ends the
- * wait early.
+ * Look once. Management may be restarted meanwhile: only a refusal, or a name that does not exist,
+ * ends the wait early. @return whether the wait is over; @p status is then its exit status
  */
+static bool is_wait_over(const struct cli *cli, const struct thing *t, const char *word,
+                         const char *path, int *status)
+{
+	const struct api_request request = { .method = "GET", .path = path };
+	struct api_reply reply;
+	bool over = true;
+
+	*status = api_call_quietly(cli, &request, &reply);
+	if (*status != CLI_OK) {
+		over = *status == CLI_DENIED;
+	} else if (!api_succeeded(&reply)) {
+		over = reply.status < 500;
+		if (over)
+			*status = api_refusal(&reply);
+	} else if (thing_has_state(reply.body, t, word)) {
+		if (cli->json)
+			api_print_json(t->kind ? find_thing(reply.body, t) : reply.body);
+	} else if (t->kind && json_is_string(json_object_get(reply.body, "cluster")) &&
+	           !find_thing(reply.body, t)) {
+		*status = cli_fail(CLI_USAGE, "there is no %s %s%s%s; weir status lists them",
+		                   t->kind, t->pool, t->pool[0] ? "/" : "", t->name);
+	} else {
+		over = false;
+	}
+	api_reply_fini(&reply);
+	return over;
+}
+
 static int wait_until(const struct cli *cli, const struct thing *t, const char *word,
                       int64_t timeout_ms)
 {
-	uint64_t since_ms = clock_mono_ms(), end = since_ms + (uint64_t)timeout_ms;
-	uint64_t last_report_ms = since_ms, last_ms;
+	uint64_t since_ms = clock_mono_ms(), end_ms = since_ms + (uint64_t)timeout_ms;
+	uint64_t last_report_ms = since_ms;
 	const struct timespec step = { 0, WAIT_STEP_MS * 1000000L };
 	char path[THING_PATH_MAX];
-	struct api_request request = { .method = "GET", .path = path };
+	int status;
 
 	status_path(t, cli->json, true, path);
 	for (;;) {
-		struct api_reply reply;
+		uint64_t request_ms = clock_mono_ms();
 
-		last_ms = clock_mono_ms();
-		int status = api_call_quietly(cli, &request, &reply);
-		bool done = status == CLI_OK && api_succeeded(&reply) &&
-		            thing_has_state(reply.body, t, word);
-
-		if (status == CLI_OK && !api_succeeded(&reply) && reply.status < 500) {
-			status = api_refusal(&reply);
-			api_reply_fini(&reply);
+		if (is_wait_over(cli, t, word, path, &status))
 			return status;
-		}
-		if (status == CLI_OK && api_succeeded(&reply) && t->kind &&
-		    json_is_string(json_object_get(reply.body, "cluster")) &&
-		    !find_thing(reply.body, t)) {
-			api_reply_fini(&reply);
-			return cli_fail(CLI_USAGE, "there is no %s %s%s%s; weir status lists them",
-			                t->kind, t->pool, t->pool[0] ? "/" : "", t->name);
-		}
-		if (done && cli->json)
-			api_print_json(t->kind ? find_thing(reply.body, t) : reply.body);
-		api_reply_fini(&reply);
-		if (done || status == CLI_DENIED)
-			return status;
-		if (clock_mono_ms() >= end)
+		if (clock_mono_ms() >= end_ms)
 			return cli_fail(
 			        status == CLI_UNREACHABLE ? CLI_UNREACHABLE : CLI_TIMEOUT,
 			        "timed out after %lld s%s", (long long)timeout_ms / 1000,
 			        status == CLI_UNREACHABLE
 			                ? "; management does not answer"
 			                : "; the state may still be reached: look at weir status");
-		print_wait_progress(word, since_ms, last_ms, &last_report_ms);
+		print_wait_progress(word, since_ms, request_ms, &last_report_ms);
 		nanosleep(&step, NULL);
 	}
 }

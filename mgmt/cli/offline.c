@@ -72,12 +72,10 @@ static json_t *result_json(const struct intent *in, const struct command *c,
 	return body;
 }
 
-/* The exit status of an outcome, after an error message. */
-static int outcome_status(enum command_outcome outcome, const struct command_result *r)
+/* The exit status of a command that was not carried out, after a message. */
+static int report_refusal(enum command_outcome outcome, const struct command_result *r)
 {
 	switch (outcome) {
-	case COMMAND_OK:
-		return CLI_OK;
 	case COMMAND_REFUSED:
 		for (size_t i = 0; i < r->guards.n_verdicts; i++)
 			if (!r->guards.verdicts[i].ok)
@@ -100,18 +98,14 @@ static int outcome_status(enum command_outcome outcome, const struct command_res
 	}
 }
 
-/* A command that ends what has already ended succeeds. */
-static int print_already_ended(const struct cli *cli, const struct command *c,
-                               const struct command_result *r)
+/* Takes @p body. */
+static void print_result(const struct cli *cli, json_t *body)
 {
-	json_t *body = nothing_to_end_to_json(c, r);
-
 	if (cli->json)
 		api_print_json(body);
 	else
 		override_print(body);
 	json_decref(body);
-	return CLI_OK;
 }
 
 /*
@@ -128,46 +122,48 @@ static void read_principal(char out[PRINCIPAL_MAX])
 		snprintf(out, PRINCIPAL_MAX, "user:uid-%u", (unsigned)getuid());
 }
 
-/*
- * The health page is shown to the guards as weir-mgmt shows it; without a page they take nothing as
- * down.
- */
-static int run_offline(const struct cli *cli, struct intent *in, const struct command *c,
-                       int64_t now_ms)
+/* The guards see the health page as in weir-mgmt; without a page they take nothing as down. */
+static struct page *open_health_page(const struct cli *cli)
 {
 	char path[PATH_MAX];
 	struct page *page = NULL;
-	struct guard_observed seen = { 0 };
+
+	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) != 0 ||
+	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) != 0)
+		return NULL;
+	return page;
+}
+
+/* A command that ends what has already ended succeeds. */
+static int print_outcome(const struct cli *cli, struct intent *in, const struct command *c,
+                         enum command_outcome outcome, const struct command_result *r,
+                         int64_t now_ms)
+{
+	if (outcome == COMMAND_OVER) {
+		print_result(cli, nothing_to_end_to_json(c, r));
+		return CLI_OK;
+	}
+	if (outcome != COMMAND_OK)
+		return report_refusal(outcome, r);
+	print_result(cli, result_json(in, c, r, now_ms));
+	if (intent_unwritten_reason(in)[0] && !c->dry_run)
+		return cli_fail(CLI_UNREACHABLE, "the effective document was not written: %s",
+		                intent_unwritten_reason(in));
+	return CLI_OK;
+}
+
+static int run_offline(const struct cli *cli, struct intent *in, const struct command *c,
+                       int64_t now_ms)
+{
 	struct command_result *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
-	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) == 0)
-		seen.health = page_payload(page);
-	enum command_outcome outcome;
+	struct page *page = open_health_page(cli);
+	struct guard_observed seen = { .health = page ? page_payload(page) : NULL };
+	enum command_outcome outcome = command_run(in, c, &seen, now_ms, r);
+	int status = print_outcome(cli, in, c, outcome, r, now_ms);
 
-	outcome = command_run(in, c, &seen, now_ms, r);
-	int status = outcome == COMMAND_OVER ? print_already_ended(cli, c, r)
-	                                     : outcome_status(outcome, r);
-	if (outcome == COMMAND_OVER) {
-		page_close(page);
-		free(r);
-		return status;
-	}
-	if (status == CLI_OK) {
-		json_t *body = result_json(in, c, r, now_ms);
-
-		if (cli->json)
-			api_print_json(body);
-		else
-			override_print(body);
-		if (intent_unwritten_reason(in)[0] && !c->dry_run)
-			status = cli_fail(CLI_UNREACHABLE,
-			                  "the effective document was not written: %s",
-			                  intent_unwritten_reason(in));
-		json_decref(body);
-	}
 	page_close(page);
 	free(r);
 	return status;
