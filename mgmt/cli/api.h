@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/checked.h"
 #include "mgmt/cli/cli.h"
 
 struct api_request {
@@ -40,8 +41,8 @@ struct api_reply {
  * Send a request, without a message where there is no API: for callers that have another source.
  * @return CLI_OK with any HTTP status; CLI_UNREACHABLE, or CLI_DENIED after an error message
  */
-int api_call_quietly(const struct cli *cli, const struct api_request *request,
-                     struct api_reply *reply);
+MUST_CHECK int api_call_quietly(const struct cli *cli, const struct api_request *request,
+                                struct api_reply *reply);
 void api_reply_fini(struct api_reply *reply);
 
 /* Whether the request was carried out, on this node at least; then there is a body to show. */
@@ -55,10 +56,11 @@ int api_refusal(const struct api_reply *reply);
  * Ask; a failure is reported (a refusal is printed too with --json), and the reply is freed.
  * @return the exit status; there is a @p reply, given, if api_succeeded() says so
  */
-int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply);
+MUST_CHECK int api_get(const struct cli *cli, const struct api_request *request,
+                       struct api_reply *reply);
 /* api_get(), printed with --json; else by @p print. @return the exit status */
-int api_show(const struct cli *cli, const struct api_request *request,
-             void (*print)(const json_t *body));
+MUST_CHECK int api_show(const struct cli *cli, const struct api_request *request,
+                        void (*print)(const json_t *body));
 /* One line of JSON on standard output. */
 void api_print_json(const json_t *body);
 /* Print the warnings of a plan, a line each (cmd_change.c). */
@@ -69,6 +71,6 @@ const char *api_text(const json_t *object, const char *name, const char *otherwi
 /* A number of any kind, or @p otherwise. */
 double api_number(const json_t *object, const char *name, double otherwise);
 /* A segment of a path, escaped; from malloc(). */
-char *api_escape(const char *text);
+MUST_CHECK char *api_escape(const char *text);
 
 #endif

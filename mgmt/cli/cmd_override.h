@@ -15,12 +15,12 @@ void override_print(const json_t *body);
  * Carry out an override command without weir-mgmt, by the same store and writer. @p body is as for
  * POST /v1/overrides and is taken. @return the exit status
  */
-int offline_override(const struct cli *cli, json_t *body, bool dry_run);
+MUST_CHECK int offline_override(const struct cli *cli, json_t *body, bool dry_run);
 
 /*
  * The store is locked: kill weir-mgmt if it hangs (offline_hung.c). @return CLI_OK: it has ended;
  * else after a message
  */
-int offline_end_hung(const struct cli *cli, bool dry_run);
+MUST_CHECK int offline_end_hung(const struct cli *cli, bool dry_run);
 
 #endif

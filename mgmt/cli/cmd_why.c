@@ -187,8 +187,7 @@ static json_t *events_of(const struct cli *cli, const struct thing *t, const jso
 	const json_t *e;
 	size_t i;
 
-	api_call_quietly(cli, &request, &reply);
-	if (!api_succeeded(&reply)) {
+	if (api_call_quietly(cli, &request, &reply) != CLI_OK || !api_succeeded(&reply)) {
 		api_reply_fini(&reply);
 		return out;
 	}

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "base/checked.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/judge/gather.h"
 
@@ -17,10 +18,11 @@
  * versions are not known without it. @p health: the health page, NULL unless it is fresh. @return 0
  * or -ENOMEM
  */
-int pages_judge(const struct cli *cli, const struct model *m, const struct health_page *health,
-                int64_t wall_clock_ms, struct judge_verdict *out);
+MUST_CHECK int pages_judge(const struct cli *cli, const struct model *m,
+                           const struct health_page *health, int64_t wall_clock_ms,
+                           struct judge_verdict *out);
 /** The verdict's texts, and its reasons as in GET /v1/status, without since; given. */
-json_t *pages_reason_texts(const struct judge_verdict *v);
-json_t *pages_reasons(const struct judge_verdict *v);
+MUST_CHECK json_t *pages_reason_texts(const struct judge_verdict *v);
+MUST_CHECK json_t *pages_reasons(const struct judge_verdict *v);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "weir/model.h"
 
 #define RUN_ADDRESSES_MAX 16                      /* the most that nodes[].dns_listen takes */
@@ -57,14 +58,15 @@ void run_sockets_prepare(struct run_sockets *s);
  * In a child: move all to their places from 3 on, and set LISTEN_FDS, LISTEN_FDNAMES and
  * LISTEN_PID. @return 0 or -errno
  */
-int run_sockets_hand_down(const struct run_sockets *s);
+MUST_CHECK int run_sockets_hand_down(const struct run_sockets *s);
 /* Pass new sockets to the running child. @return 0, or -errno: it must be restarted instead */
-int run_sockets_pass(struct run_sockets *s);
+MUST_CHECK int run_sockets_pass(struct run_sockets *s);
 /*
  * Duplicate the sockets of an earlier supervisor's running child, if they are those of @p
  * addresses. @return 0 or -errno
  */
-int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n);
+MUST_CHECK int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses,
+                                 size_t n);
 void run_sockets_close(struct run_sockets *s);
 
 /*
@@ -82,6 +84,6 @@ struct run_noted {
 	pid_t pid;
 };
 /* Note all. @return 0 or -errno */
-int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n);
+MUST_CHECK int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n);
 
 #endif

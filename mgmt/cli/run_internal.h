@@ -105,6 +105,6 @@ void run_keep_files(struct run *r);
  * killed.
  * @return 0 with the lock taken, -EBUSY or -errno
  */
-int run_stop_other(struct run *r, const char *lock, int *lock_fd);
+MUST_CHECK int run_stop_other(struct run *r, const char *lock, int *lock_fd);
 
 #endif

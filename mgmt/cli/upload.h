@@ -9,10 +9,11 @@
 
 #include <jansson.h>
 
+#include "base/checked.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/store/files.h"
 
 /* @return the object "files" of a request, given; NULL after telling why, with *status */
-json_t *upload_files(const struct cli *cli, const struct files *files, int *status);
+MUST_CHECK json_t *upload_files(const struct cli *cli, const struct files *files, int *status);
 
 #endif

@@ -24,24 +24,27 @@
  */
 void command_from_json(const json_t *body, int64_t now_ms, struct field *f, struct command *c);
 /** RFC 3339, or null for never (MODEL_TIME_NEVER) and for 0. */
-json_t *time_to_json(int64_t wall_clock_ms);
+MUST_CHECK json_t *time_to_json(int64_t wall_clock_ms);
 /** The answer to the end of an override that has ended already: nothing was changed. */
-json_t *nothing_to_end_to_json(const struct command *c, const struct command_result *r);
+MUST_CHECK json_t *nothing_to_end_to_json(const struct command *c, const struct command_result *r);
 /** A text that may not be UTF-8: bytes that are not are shown as '?'. */
-json_t *text_to_json(const char *text);
+MUST_CHECK json_t *text_to_json(const char *text);
 /** The ETag of an override. */
 void override_etag(const struct override *o, char out[ETAG_TEXT_MAX]);
-json_t *override_to_json(const struct overrides *set, const struct override *o, int64_t now_ms);
-json_t *guards_to_json(const struct guard_result *guards);
-json_t *receivers_to_json(const struct guard_result *guards, bool sites);
+MUST_CHECK json_t *override_to_json(const struct overrides *set, const struct override *o,
+                                    int64_t now_ms);
+MUST_CHECK json_t *guards_to_json(const struct guard_result *guards);
+MUST_CHECK json_t *receivers_to_json(const struct guard_result *guards, bool sites);
 /** The answer to a command; @p note, which may be NULL, is added to its own notes. */
-json_t *command_to_json(const struct intent *in, const struct command *c,
-                        const struct command_result *result, const char *note, int64_t now_ms);
+MUST_CHECK json_t *command_to_json(const struct intent *in, const struct command *c,
+                                   const struct command_result *result, const char *note,
+                                   int64_t now_ms);
 /**
  * How far a node is with a change; @p unwritten_reason as intent_unwritten_reason(), @p behind
  * (taken) the processes that lack it.
  */
-json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force, json_t *behind);
+MUST_CHECK json_t *node_to_json(const char *node, const char *unwritten_reason, bool in_force,
+                                json_t *behind);
 /** Add to the answer to a change which nodes have it; takes @p nodes. */
 void nodes_add_json(json_t *answer, uint64_t document, bool complete, json_t *nodes);
 

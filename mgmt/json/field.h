@@ -26,26 +26,27 @@ struct field {
 };
 
 /** Start on @p object, which may be NULL for none. To be ended by field_close(). */
-void field_start(struct field *f, const json_t *object);
+NONNULL(1) void field_start(struct field *f, const json_t *object);
 /**
  * A text without control characters of at most @p max bytes; @return NULL when it is not there or
  * wrong
  */
-const char *field_text(struct field *f, const char *name, bool required, size_t max);
+NONNULL(1, 2) const char *field_text(struct field *f, const char *name, bool required, size_t max);
 /** A boolean; false when it is not there. */
-bool field_bool(struct field *f, const char *name);
+NONNULL(1, 2) bool field_bool(struct field *f, const char *name);
 /** An object or array; NULL when it is not there. */
-const json_t *field_object(struct field *f, const char *name, bool required);
-const json_t *field_array(struct field *f, const char *name, bool required);
+NONNULL(1, 2) const json_t *field_object(struct field *f, const char *name, bool required);
+NONNULL(1, 2) const json_t *field_array(struct field *f, const char *name, bool required);
 /** Note an error in @p name. */
+NONNULL(1, 2, 3)
 void field_error(struct field *f, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 /** The field "reason" of a change: required, and not blank. */
-const char *field_reason(struct field *f);
+NONNULL(1) const char *field_reason(struct field *f);
 /**
  * The end: unknown names become errors. @return true when there are no errors; else f->errors is
  * the caller's to free
  */
-MUST_CHECK bool field_close(struct field *f);
+MUST_CHECK NONNULL(1) bool field_close(struct field *f);
 
 #endif
