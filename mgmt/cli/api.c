@@ -267,9 +267,9 @@ static int repeat_change(const char *socket, const struct api_request *request, 
 }
 
 /* Why there is no answer. */
-static int report_no_answer(const char *socket, CURLcode code, long error, bool asks, bool quietly)
+static int report_no_answer(const char *socket, CURLcode code, long error, bool reads, bool quietly)
 {
-	if (code == CURLE_OPERATION_TIMEDOUT && asks)
+	if (code == CURLE_OPERATION_TIMEDOUT && reads)
 		return quietly ? CLI_UNREACHABLE
 		               : cli_fail(
 		                         CLI_UNREACHABLE,
@@ -292,21 +292,21 @@ static int report_no_answer(const char *socket, CURLcode code, long error, bool 
 }
 
 /* An unreadable success must not pass for an empty list. @return as report_no_answer() */
-static int refuse_answer(struct api_reply *reply, const char *socket, bool asks, bool quietly)
+static int refuse_answer(struct api_reply *reply, const char *socket, bool reads, bool quietly)
 {
 	long status = reply->status;
 
 	api_reply_fini(reply);
 	reply->status = 0;
-	if (asks && quietly)
+	if (reads && quietly)
 		return CLI_UNREACHABLE;
-	return cli_fail(asks ? CLI_UNREACHABLE : CLI_TIMEOUT,
+	return cli_fail(reads ? CLI_UNREACHABLE : CLI_TIMEOUT,
 	                "management answers on %s with status %ld, but not in JSON%s; does another "
 	                "program have that socket? ss -xlp shows which",
 	                socket, status,
-	                asks ? ""
-	                     : ": the change may or may not have been made (look at weir versions "
-	                       "and weir overrides)");
+	                reads ? ""
+	                      : ": the change may or may not have been made (look at weir versions "
+	                        "and weir overrides)");
 }
 
 /* Errors are at the file that was given, whatever management calls it. */

@@ -38,9 +38,9 @@ static int option_index(const struct cli_args *args, const char *name)
 
 const char *cli_value(const struct cli_args *args, const char *name)
 {
-	int place = option_index(args, name);
+	int index = option_index(args, name);
 
-	return place < 0 ? NULL : args->values[place];
+	return index < 0 ? NULL : args->values[index];
 }
 
 const char *cli_text(const struct cli_args *args, const char *name)
@@ -136,8 +136,8 @@ static int accept_option(const struct cli_command *command, struct cli_args *arg
 	bool attached = argv[*i][n] == '=';
 
 	snprintf(name, sizeof(name), "%.*s", (int)n, argv[*i]);
-	int place = option_index(args, name);
-	if (place < 0) {
+	int index = option_index(args, name);
+	if (index < 0) {
 		struct suggest_best suggest = { .wanted = name };
 
 		for (int k = 0; k < CLI_OPTIONS_MAX && args->options[k].name; k++)
@@ -146,19 +146,19 @@ static int accept_option(const struct cli_command *command, struct cli_args *arg
 		                name, suggest_text(&suggest, suggestion), cli_program,
 		                command->words);
 	}
-	if (args->values[place])
+	if (args->values[index])
 		return cli_fail(CLI_USAGE, "%s is given twice", name);
-	if (!args->options[place].value) {
-		args->values[place] = "";
+	if (!args->options[index].value) {
+		args->values[index] = "";
 		return attached ? cli_fail(CLI_USAGE, "%s takes no value", name) : 0;
 	}
 	if (attached)
-		args->values[place] = argv[*i] + n + 1;
+		args->values[index] = argv[*i] + n + 1;
 	else if (*i + 1 < argc)
-		args->values[place] = argv[++*i];
+		args->values[index] = argv[++*i];
 	else
 		return cli_fail(CLI_USAGE, "%s needs a value: %s", name,
-		                args->options[place].value);
+		                args->options[index].value);
 	return 0;
 }
 

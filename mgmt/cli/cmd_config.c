@@ -165,15 +165,15 @@ struct zone_findings {
 static void collect_zone_message(void *arg, const struct zones_message *m)
 {
 	struct zone_findings *f = arg;
-	char place[32] = "";
+	char line[32] = "";
 
 	if (m->level != ZONES_WARNING)
 		model_errors_add(f->errors, m->file, m->line, "dns.zones", m->text);
 	else if (m->line)
-		snprintf(place, sizeof(place), ":%u", m->line);
+		snprintf(line, sizeof(line), ":%u", m->line);
 	if (m->level == ZONES_WARNING && json_array_size(f->warnings) < ZONE_WARNINGS_SHOWN)
 		json_array_append_new(f->warnings,
-		                      json_sprintf("%s%s: %s", m->file, place, m->text));
+		                      json_sprintf("%s%s: %s", m->file, line, m->text));
 }
 
 static int check_zones(const struct model *m, struct zone_findings *f)

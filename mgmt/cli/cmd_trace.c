@@ -21,9 +21,9 @@
 
 /*
  * Where this node's tables are pinned; the cluster's name is in the effective document. If this
- * user may not read it, @p why says so, and the dataplane can be asked instead.
+ * user may not read it, @p reason says so, and the dataplane can be queried instead.
  */
-static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[REASON_MAX_BYTES])
+static int pins_of(const struct cli *cli, char pins[PATH_MAX], char reason[REASON_MAX_BYTES])
 {
 	struct model *m = NULL;
 	struct model_errors errors;
@@ -35,7 +35,7 @@ static int pins_of(const struct cli *cli, char pins[PATH_MAX], char why[REASON_M
 	int status = !err ? CLI_OK : errors.denied ? CLI_DENIED : CLI_UNREACHABLE;
 	const char *message = errors.n_items ? errors.items[0].message : strerror(-err);
 	if (status == CLI_DENIED)
-		snprintf(why, REASON_MAX_BYTES, "%.*s", REASON_MAX_BYTES - 1, message);
+		snprintf(reason, REASON_MAX_BYTES, "%.*s", REASON_MAX_BYTES - 1, message);
 	else if (err)
 		cli_fail(status, "%s cannot be read: %s", path, message);
 	else if (effect_tables_dir(cli->dirs.bpf, cli->dirs.run, m->cluster, cli->dirs.node,
@@ -108,9 +108,9 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
 static int trace_pinned_tables(const struct cli *cli, const struct cli_args *args, const char *pins,
                                const struct trace_query *q)
 {
-	char why[REASON_MAX_BYTES] = "";
+	char reason[REASON_MAX_BYTES] = "";
 	struct trace_result *r = calloc(1, sizeof(*r));
-	int err = r ? trace_pinned(pins, q, r, why, sizeof(why)) : -ENOMEM;
+	int err = r ? trace_pinned(pins, q, r, reason, sizeof(reason)) : -ENOMEM;
 
 	if (!err && cli->json) {
 		char *line = trace_json(q, r);
@@ -128,9 +128,9 @@ static int trace_pinned_tables(const struct cli *cli, const struct cli_args *arg
 	if (err == -ENOENT)
 		return cli_fail(CLI_UNREACHABLE,
 		                "no dataplane has run here with --bpf-dir %s --node %s (%s)",
-		                cli->dirs.bpf, cli->dirs.node, why);
+		                cli->dirs.bpf, cli->dirs.node, reason);
 	return cli_fail(err == -EPERM || err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE,
-	                "the tables cannot be read: %s%s", why[0] ? why : strerror(-err),
+	                "the tables cannot be read: %s%s", reason[0] ? reason : strerror(-err),
 	                err == -EPERM || err == -EACCES ? "; do it as root" : "");
 }
 
@@ -146,7 +146,7 @@ static int read_length(const char *text, struct trace_query *q)
 
 int cli_trace(struct cli *cli, const struct cli_args *args)
 {
-	char pins[PATH_MAX], why[REASON_MAX_BYTES] = "";
+	char pins[PATH_MAX], reason[REASON_MAX_BYTES] = "";
 	struct trace_query q;
 	int status;
 
@@ -156,10 +156,11 @@ int cli_trace(struct cli *cli, const struct cli_args *args)
 	if (read_length(cli_value(args, "--length"), &q) != 0)
 		return cli_fail(CLI_USAGE, "--length: expected the bytes of an IP packet, %u to %u",
 		                q.length, UINT16_MAX);
-	status = pins_of(cli, pins, why);
+	status = pins_of(cli, pins, reason);
 	if (status == CLI_DENIED && trace_by_process(cli, args, &q) == CLI_OK)
 		return CLI_OK;
 	if (status == CLI_DENIED)
-		cli_fail(status, "%s, or as a member of group weir while weir-dataplane runs", why);
+		cli_fail(status, "%s, or as a member of group weir while weir-dataplane runs",
+		         reason);
 	return status ? status : trace_pinned_tables(cli, args, pins, &q);
 }

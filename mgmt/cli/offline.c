@@ -56,7 +56,7 @@ static int decode_request(const json_t *body, int64_t now_ms, struct command *c)
 static json_t *result_json(const struct intent *in, const struct command *c,
                            const struct command_result *r, int64_t now_ms)
 {
-	const char *why = intent_unwritten_reason(in);
+	const char *reason = intent_unwritten_reason(in);
 	json_t *nodes = json_array();
 	json_t *body = command_to_json(
 	        in, c, r,
@@ -64,11 +64,11 @@ static json_t *result_json(const struct intent *in, const struct command *c,
 	                   : "written offline: the peers learn of it when weir-mgmt runs again",
 	        now_ms);
 
-	json_array_append_new(nodes, node_to_json(intent_node(in), why, false, json_array()));
+	json_array_append_new(nodes, node_to_json(intent_node(in), reason, false, json_array()));
 	if (c->dry_run)
 		json_decref(nodes);
 	else
-		nodes_add_json(body, intent_document(in), !*why, nodes);
+		nodes_add_json(body, intent_document(in), !*reason, nodes);
 	return body;
 }
 

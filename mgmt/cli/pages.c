@@ -25,7 +25,7 @@
 static const char *const processes[] = { "dataplane", "health", "dns", "mgmt" };
 #define N_PROCESSES (sizeof(processes) / sizeof(processes[0]))
 
-struct pages {
+struct local_pages {
 	struct model *model;
 	struct page *page; /* NULL: no health page */
 	const struct health_page *health;
@@ -34,12 +34,12 @@ struct pages {
 };
 
 /* The key is not read: an operator may not, and nothing here needs it. */
-static int pages_open(const struct cli *cli, struct pages *p)
+static int pages_open(const struct cli *cli, struct local_pages *p)
 {
 	struct model_errors errors;
 	char path[PATH_MAX];
 
-	*p = (struct pages){ .now_ms = clock_mono_ms() };
+	*p = (struct local_pages){ .now_ms = clock_mono_ms() };
 	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) != 0)
 		return CLI_USAGE;
 	int err = model_read_without_key(path, cli->dirs.node, &p->model, &errors);
@@ -60,7 +60,7 @@ static int pages_open(const struct cli *cli, struct pages *p)
 	return CLI_OK;
 }
 
-static void pages_close(struct pages *p)
+static void pages_close(struct local_pages *p)
 {
 	page_close(p->page);
 	model_free(p->model);
@@ -87,14 +87,14 @@ static json_t *processes_json(const struct cli *cli)
 }
 
 /* The observation of @p target. A stale one is unknown, with its last state as an extra field. */
-static json_t *seen_json(const struct pages *p, uint64_t target)
+static json_t *seen_json(const struct local_pages *p, uint64_t target)
 {
-	int place = p->health ? health_find_index(p->health, target) : -1;
+	int page_index = p->health ? health_find_index(p->health, target) : -1;
 	char since[CLOCK_TEXT_MAX];
 
-	if (place < 0)
+	if (page_index < 0)
 		return json_pack("{s:s}", "state", "unknown");
-	health_word w = health_read(p->health, place);
+	health_word w = health_read(p->health, page_index);
 	const char *state = health_state_text(health_state(w));
 	json_t *out = json_pack(
 	        "{s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "state", p->health_stale ? "unknown" : state,
@@ -108,7 +108,7 @@ static json_t *seen_json(const struct pages *p, uint64_t target)
 	return out;
 }
 
-static void list_page_backends(const struct pages *p, json_t *list)
+static void list_page_backends(const struct local_pages *p, json_t *list)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -129,7 +129,7 @@ static void list_page_backends(const struct pages *p, json_t *list)
 		}
 }
 
-static void list_page_services(const struct pages *p, json_t *list)
+static void list_page_services(const struct local_pages *p, json_t *list)
 {
 	for (size_t i = 0; i < p->model->n_services; i++)
 		for (size_t j = 0; j < p->model->services[i].n_at; j++)
@@ -148,7 +148,7 @@ static void list_page_services(const struct pages *p, json_t *list)
 			}
 }
 
-static json_t *targets_json(const struct pages *p)
+static json_t *targets_json(const struct local_pages *p)
 {
 	json_t *list = json_array();
 
@@ -193,7 +193,7 @@ static void print_targets(const json_t *list, size_t max)
 
 int pages_health(const struct cli *cli)
 {
-	struct pages p;
+	struct local_pages p;
 	int status = pages_open(cli, &p);
 
 	if (status)
@@ -275,7 +275,7 @@ static void print_pages_status(const json_t *body)
 }
 
 /* State and reasons by the pages; degraded without reasons when memory is short. */
-static json_t *judged_json(const struct cli *cli, struct pages *p, struct judge_verdict *v)
+static json_t *judged_json(const struct cli *cli, struct local_pages *p, struct judge_verdict *v)
 {
 	int64_t wall_clock_ms = clock_believed_ms();
 
@@ -287,7 +287,7 @@ static json_t *judged_json(const struct cli *cli, struct pages *p, struct judge_
 
 int pages_status(const struct cli *cli)
 {
-	struct pages p;
+	struct local_pages p;
 	char written[CLOCK_TEXT_MAX];
 	int status = pages_open(cli, &p);
 

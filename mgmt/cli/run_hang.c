@@ -81,7 +81,7 @@ static void restart_child(struct child *c, const struct run_thread_dump *dump, u
 	struct run *r = c->run;
 
 	set_trouble(c, TROUBLE_KILLED, "killed and started again");
-	snprintf(c->why, sizeof(c->why), "no sign of life of thread %s for %.1f s%s%s",
+	snprintf(c->reason, sizeof(c->reason), "no sign of life of thread %s for %.1f s%s%s",
 	         c->life.thread, (double)c->life.silent_ms / 1000,
 	         *dump->main ? "; main thread: " : "", dump->main);
 	c->killed_ms = c->restarted_ms = now_ms;
@@ -107,7 +107,7 @@ static void treat_hanging(struct child *c, uint64_t now_ms)
 	if (c->killed_ms)
 		return;
 	if (c->life.forwards) {
-		snprintf(c->why, sizeof(c->why), "thread %s", c->life.thread);
+		snprintf(c->reason, sizeof(c->reason), "thread %s", c->life.thread);
 		set_trouble(c, TROUBLE_FORWARDS,
 		            "none: its workers forward, so a person must decide");
 		return;
@@ -121,7 +121,7 @@ static void treat_hanging(struct child *c, uint64_t now_ms)
 	if (first)
 		log_thread_dump(c, &dump);
 	if (dump.blocked) {
-		snprintf(c->why, sizeof(c->why), "main thread: %s", dump.main);
+		snprintf(c->reason, sizeof(c->reason), "main thread: %s", dump.main);
 		set_trouble(c, TROUBLE_BLOCKED, "none: it is in an uninterruptible sleep");
 		return;
 	}
@@ -169,21 +169,21 @@ static void state_child(const struct child *c, uint64_t now_ms)
 		conditions_add(s, "process-hangs", CONDITION_DEGRADED, subject,
 		               "hangs (%s, %.0f s), but its workers still forward, so weir run "
 		               "does not kill it: take this node out of routing, then kill -9 %d",
-		               c->why, silent_s, (int)c->pid);
+		               c->reason, silent_s, (int)c->pid);
 	if (c->trouble == TROUBLE_BLOCKED)
 		conditions_add(
 		        s, "process-blocked", CONDITION_DEGRADED, subject,
 		        "hangs in an uninterruptible sleep (%s): check disks and dmesg; pid %d cannot be killed",
-		        c->why, (int)c->pid);
+		        c->reason, (int)c->pid);
 	if (c->trouble == TROUBLE_KILLED && now_ms > c->killed_ms + STOP_MS)
 		conditions_add(s, "process-blocked", CONDITION_DEGRADED, subject,
 		               "was killed (%s) and does not end: check disks and dmesg; pid %d",
-		               c->why, (int)c->pid);
+		               c->reason, (int)c->pid);
 	if (c->restarted_ms && now_ms < c->restarted_ms + NOTE_MS)
 		conditions_add(s, "process-restarted", CONDITION_NOTE, subject,
 		               "restarted by weir run (%u times so far): %s; the log of weir run "
 		               "has all threads",
-		               c->restarts, c->why);
+		               c->restarts, c->reason);
 	if (c->pid && c->verdict == RUN_UNSEEN && now_ms > c->started_ms + UNSEEN_MS)
 		conditions_add(s, "process-unwatched", CONDITION_NOTE, subject,
 		               "gives weir run no sign of life (an earlier release, or its page "

@@ -45,7 +45,7 @@ struct child {
 	uint64_t killed_ms;    /* for hanging; 0: it was not */
 	uint64_t restarted_ms; /* the last time that it was restarted for hanging; 0: never */
 	unsigned restarts;
-	char why[200]; /* of the last restart, or of the trouble */
+	char reason[200]; /* of the last restart, or of the trouble */
 };
 
 enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_COUNT };

@@ -280,12 +280,12 @@ static int pass_one(int channel, int fd, const char *name)
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
+	} ancillary = { 0 };
 	struct iovec part = { (void *)(uintptr_t)name, strlen(name) };
 	struct msghdr message = { .msg_iov = &part,
 		                  .msg_iovlen = 1,
-		                  .msg_control = control.bytes,
-		                  .msg_controllen = sizeof(control.bytes) };
+		                  .msg_control = ancillary.bytes,
+		                  .msg_controllen = sizeof(ancillary.bytes) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -330,7 +330,7 @@ static bool is_listening_socket(int fd, const struct addr *address, bool tcp)
 	       port == DNS_PORT && addr_equal(&bound, address);
 }
 
-/* Whether this socket is taken already: a process may have several descriptors of one. */
+/* Whether this socket is adopted already: a process may have several descriptors of one. */
 static bool socket_is_adopted(const struct run_sockets *s, int fd)
 {
 	uint64_t cookie, other;
@@ -363,25 +363,25 @@ static int adopt_socket(const struct run_sockets *s, int pidfd, unsigned thread,
 
 int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses, size_t n)
 {
-	struct run_sockets taken;
+	struct run_sockets adopted;
 
-	run_sockets_init(&taken);
-	taken.n_addresses = n < RUN_ADDRESSES_MAX ? n : RUN_ADDRESSES_MAX;
-	memcpy(taken.addresses, addresses, taken.n_addresses * sizeof(*addresses));
+	run_sockets_init(&adopted);
+	adopted.n_addresses = n < RUN_ADDRESSES_MAX ? n : RUN_ADDRESSES_MAX;
+	memcpy(adopted.addresses, addresses, adopted.n_addresses * sizeof(*addresses));
 	for (unsigned t = 0; t < MODEL_DNS_THREADS_MAX; t++)
-		for (size_t i = 0; i < 2 * taken.n_addresses; i++) {
-			int fd = adopt_socket(&taken, pidfd, t, i);
+		for (size_t i = 0; i < 2 * adopted.n_addresses; i++) {
+			int fd = adopt_socket(&adopted, pidfd, t, i);
 
 			/* a release with one thread has no others; missing ones are opened later */
 			if (fd < 0 && t == 0) {
-				run_sockets_close(&taken);
+				run_sockets_close(&adopted);
 				return fd;
 			}
-			taken.fds[t][i] = fd < 0 ? -1 : fd;
+			adopted.fds[t][i] = fd < 0 ? -1 : fd;
 			if (fd >= 0)
-				taken.n_threads = t + 1;
+				adopted.n_threads = t + 1;
 		}
 	run_sockets_close(s);
-	*s = taken;
+	*s = adopted;
 	return 0;
 }

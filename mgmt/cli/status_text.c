@@ -21,7 +21,7 @@ static const char *field_state(const json_t *thing, const char *which)
 /* Reasons (!) stand before notes (-): a degraded node must be seen in the first lines. */
 static void print_status_head(const json_t *b)
 {
-	const json_t *version = json_object_get(b, "version"), *why;
+	const json_t *version = json_object_get(b, "version"), *item;
 	const char *by = api_text(b, "confirm_by", NULL);
 	size_t i;
 
@@ -33,10 +33,10 @@ static void print_status_head(const json_t *b)
 		       api_text(version, "time", "?"), api_text(version, "author", "?"),
 		       api_text(version, "reason", ""));
 	putchar('\n');
-	json_array_foreach(json_object_get(b, "why"), i, why) if (json_string_value(why))
-	        printf(" ! %s\n", json_string_value(why));
-	json_array_foreach(json_object_get(b, "notes"), i, why)
-	        printf(" - %s\n", api_text(why, "text", ""));
+	json_array_foreach(json_object_get(b, "why"), i, item) if (json_string_value(item))
+	        printf(" ! %s\n", json_string_value(item));
+	json_array_foreach(json_object_get(b, "notes"), i, item)
+	        printf(" - %s\n", api_text(item, "text", ""));
 	if (by)
 		printf(" ! version %.0f is rolled back at %s unless confirmed: weir confirm\n",
 		       api_number(version, "number", 0), by);

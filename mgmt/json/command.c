@@ -55,7 +55,7 @@ static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
 	return at_ms >= MODEL_TIME_NEVER - more_ms ? MODEL_TIME_NEVER : at_ms + more_ms;
 }
 
-json_t *override_to_json(const struct overrides *set, const struct override *o, int64_t now_ms)
+json_t *override_to_json(const struct overrides *all, const struct override *o, int64_t now_ms)
 {
 	char etag[ETAG_TEXT_MAX];
 
@@ -66,8 +66,8 @@ json_t *override_to_json(const struct overrides *set, const struct override *o, 
 	        "s:s, s:s}",
 	        "id", o->id, "etag", etag + 1, "do", override_kind_text(o->kind), "target",
 	        target_to_json(o), "generation", (json_int_t)o->generation, "state",
-	        overrides_state(set, o, now_ms), "level_ppm",
-	        (json_int_t)overrides_level(set, o, now_ms), "created", time_to_json(o->created_ms),
+	        overrides_state(all, o, now_ms), "level_ppm",
+	        (json_int_t)overrides_level(all, o, now_ms), "created", time_to_json(o->created_ms),
 	        "from", time_to_json(o->from_ms), "full",
 	        time_to_json(add_ms_capped(o->from_ms, o->over_ms)), "until",
 	        time_to_json(o->until_ms), "returned",

@@ -31,7 +31,7 @@ MUST_CHECK json_t *nothing_to_end_to_json(const struct command *c, const struct 
 MUST_CHECK json_t *text_to_json(const char *text);
 /** The ETag of an override. */
 void override_etag(const struct override *o, char out[ETAG_TEXT_MAX]);
-MUST_CHECK json_t *override_to_json(const struct overrides *set, const struct override *o,
+MUST_CHECK json_t *override_to_json(const struct overrides *all, const struct override *o,
                                     int64_t now_ms);
 MUST_CHECK json_t *guards_to_json(const struct guard_result *guards);
 MUST_CHECK json_t *receivers_to_json(const struct guard_result *guards, bool sites);
