@@ -29,8 +29,7 @@ static void note_failure(struct certificate *c, int err)
 	if (!*c->why)
 		c->failed_ms = clock_mono_ms();
 	snprintf(c->why, sizeof(c->why), "%s",
-	         err == -EINVAL ? "they are not a PEM certificate and its private key"
-	                        : strerror(-err));
+	         err == -EINVAL ? "not a PEM certificate and its private key" : strerror(-err));
 	log_warn("certificate-refused", "why=\"%s\"", c->why);
 }
 
@@ -55,10 +54,11 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 void certificate_state(struct core *core, const struct certificate *c)
 {
 	if (*c->why && clock_mono_ms() - c->failed_ms >= MOMENT_MS)
-		conditions_add(core->stats, "certificate-refused", CONDITION_DEGRADED,
-		               CERTIFICATE_CRT,
-		               "%.90s/" CERTIFICATE_CRT " and " CERTIFICATE_KEY " changed but "
-		               "cannot be used (%s): weir-mgmt serves the previous pair until it "
-		               "restarts; install a certificate and its key",
-		               core->dirs.conf, c->why);
+		conditions_add(
+		        core->stats, "certificate-refused", CONDITION_DEGRADED, CERTIFICATE_CRT,
+		        /* at most CONDITION_TEXT_MAX: what to do is at the end */
+		        "%.90s/" CERTIFICATE_CRT " and " CERTIFICATE_KEY
+		        " cannot be used (%.45s): weir-mgmt serves the previous pair until it "
+		        "restarts; install a certificate and its key",
+		        core->dirs.conf, c->why);
 }

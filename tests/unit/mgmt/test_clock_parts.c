@@ -473,6 +473,10 @@ static void a_certificate_is_followed(void **state)
 	fake_ms++;
 	assert_string_equal(state_certificate()->code, "certificate-refused");
 	assert_non_null(strstr(state_certificate()->text, "install a certificate and its key"));
+	struct proc_dirs dirs = this_node.dirs;
+	memset(this_node.dirs.conf, 'd', 200); /* a long path does not push out what to do */
+	assert_non_null(strstr(state_certificate()->text, "install a certificate and its key"));
+	this_node.dirs = dirs;
 	fixture_write(asked_place.conf, "tls.key", "still wrong");
 	certificate_follow(&this_node, c, server);
 	assert_int_equal(n_renewed, 2);
