@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 struct answer_info;
 struct generation;
 struct serving;
@@ -62,30 +64,32 @@ struct counters_services {
  * Create the page below @p run_dir and look up its counters. @return 0 or -errno; without a page
  * all calls do nothing
  */
-int counters_open(struct counters *c, const char *run_dir);
-void counters_close(struct counters *c);
+int counters_open(struct counters *c, const char *run_dir) MUST_CHECK NONNULL();
+void counters_close(struct counters *c) NONNULL();
 /** The counter of queries that thread @p number (from 0) has answered. */
-uint64_t *counters_thread(struct counters *c, unsigned number);
+uint64_t *counters_thread(struct counters *c, unsigned number) NONNULL();
 /**
  * Look up the counters of a generation's services, and set those of its zones. @return NULL without
  * memory or page: nothing is counted
  */
-struct counters_services *counters_services_new(struct counters *c, const struct generation *g);
+struct counters_services *counters_services_new(struct counters *c,
+                                                const struct generation *g) MUST_CHECK NONNULL();
 void counters_services_free(struct counters_services *services);
 /**
  * Drop the counters of @p old's services that @p g does not have. No thread may count there any
  * more.
  */
-void counters_drop(struct counters *c, const struct generation *old, const struct generation *g);
+void counters_drop(struct counters *c, const struct generation *old, const struct generation *g)
+        NONNULL();
 /**
  * Drop the serials of @p old's zones that @p g does not have or does not export; before
  * counters_services_new().
  */
 void counters_drop_zones(struct counters *c, const struct generation *old,
-                         const struct generation *g);
+                         const struct generation *g) NONNULL();
 
 /** Count one query and what was answered, in any thread. */
 void counters_answer(const struct counters *c, struct tally *tally, const struct serving *from,
-                     bool tcp, const struct answer_info *info);
+                     bool tcp, const struct answer_info *info) NONNULL(1, 2, 5);
 
 #endif

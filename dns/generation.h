@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "base/proc.h"
 #include "dns/steering/steering.h"
 #include "dns/steering/peer_health.h"
@@ -61,7 +62,7 @@ struct generation_how {
  * @return 0; -ENOENT when there is no document yet; -EINVAL after reports; or -errno
  */
 int generation_load(const struct proc_dirs *dirs, const struct generation_how *how,
-                    struct generation **out);
+                    struct generation **out) MUST_CHECK NONNULL();
 void generation_free(struct generation *g);
 /** Whether some zone is not served as its file says now. */
 static inline bool generation_lacks(const struct generation *g)
@@ -82,6 +83,6 @@ struct generation_time {
  */
 void generation_observe(struct generation *g, const struct peer_health_input *seen,
                         struct ramps *ramps, struct decided *decided,
-                        const struct generation_time *time);
+                        const struct generation_time *time) NONNULL(1, 2, 5);
 
 #endif

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "base/loop.h"
 #include "base/page.h"
 #include "base/proc.h"
@@ -124,46 +125,47 @@ struct server {
  * @param from_files  read the zone files even if a kept image seems to fit them
  * @return the number of the load that will have read the files as they are now
  */
-uint64_t server_load_start(struct server *s, bool from_files);
+uint64_t server_load_start(struct server *s, bool from_files) NONNULL();
 /** The error of the last load; "": it succeeded. */
-const char *server_load_error(const struct server *s);
+const char *server_load_error(const struct server *s) NONNULL();
 /**
  * State as conditions what this process knows to be wrong (weir/condition.h): once a second, and
  * after a load.
  */
-void server_conditions(struct server *s);
+void server_conditions(struct server *s) NONNULL();
 /** A load is done: put its generation in force, or log why not; a loop_fd_cb. */
-void server_load_done(void *arg, int fd, uint32_t events);
+void server_load_done(void *arg, int fd, uint32_t events) NONNULL();
 /** Wait for a running load and forget it. */
-void server_load_stop(struct server *s);
+void server_load_stop(struct server *s) NONNULL();
 
 /** Bring the state of @p g up to date with the pages and the clock. */
-void server_observe(struct server *s, struct generation *g);
+void server_observe(struct server *s, struct generation *g) NONNULL();
 /**
  * Answer one message, between serving_enter() and serving_leave(); worker threads only.
  * @return the answer's length, 0 for none; counted
  */
 size_t server_answer(struct dns_worker *w, const uint8_t *query, size_t length,
-                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size);
+                     const struct addr *client, bool tcp, uint8_t *out, size_t out_size) MUST_CHECK
+        NONNULL();
 /** Write ramps and sites that are down to their files, in a thread, if they have changed. */
-void keep_tick(struct server *s);
+void keep_tick(struct server *s) NONNULL();
 /** Write them a last time, and wait for it; at the end. */
-void keep_stop(struct server *s);
+void keep_stop(struct server *s) NONNULL();
 
 /** Open, take over and close sockets and threads until they fit the document in force. */
-void listen_update(struct server *s);
+void listen_update(struct server *s) NONNULL();
 /** Receive the sockets that the supervisor passes later. @return 0, also without one, or -errno */
-int listen_watch(struct server *s);
+int listen_watch(struct server *s) MUST_CHECK NONNULL();
 /** Close drained sockets, and try failed ones again. */
-void listen_tick(struct server *s, uint64_t now_ms);
+void listen_tick(struct server *s, uint64_t now_ms) NONNULL();
 /** Close all; no thread runs any more. */
-void listen_close(struct server *s);
+void listen_close(struct server *s) NONNULL();
 /**
  * Bind the sockets that the document names and no supervisor has passed, before root's rights are
  * dropped; listen_update() uses them.
  */
-void listen_early(struct server *s);
+void listen_early(struct server *s) NONNULL();
 /** The control socket's requests: "status", "zone-reload"; a ctl_handler. */
-char *dns_ctl_handle(void *arg, const char *line, size_t length);
+char *dns_ctl_handle(void *arg, const char *line, size_t length) MUST_CHECK NONNULL();
 
 #endif

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+
 struct counters_services;
 struct generation;
 struct steering_state;
@@ -34,20 +36,20 @@ struct serving {
 };
 
 /** Put @p loaded in force instead of s->now. Takes it on success. @return 0 or -ENOMEM */
-int serving_install(struct server *s, struct generation *loaded);
+int serving_install(struct server *s, struct generation *loaded) MUST_CHECK NONNULL();
 /**
  * Publish the state of s->now if it differs from the published one; free what no thread reads any
  * more.
  */
-void serving_publish(struct server *s);
+void serving_publish(struct server *s) NONNULL();
 /** Free all; no thread runs any more. */
-void serving_close(struct server *s);
+void serving_close(struct server *s) NONNULL();
 
 /**
  * From now to serving_leave(), w->serving is what this thread answers from. @return whether there
  * is anything
  */
-bool serving_enter(struct dns_worker *w);
-void serving_leave(struct dns_worker *w);
+bool serving_enter(struct dns_worker *w) MUST_CHECK NONNULL();
+void serving_leave(struct dns_worker *w) NONNULL();
 
 #endif

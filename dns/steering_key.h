@@ -8,6 +8,7 @@
 #ifndef WEIR_DNS_STEERING_KEY_H
 #define WEIR_DNS_STEERING_KEY_H
 
+#include "base/checked.h"
 #include "base/proc.h"
 #include "weir/model.h"
 
@@ -22,6 +23,6 @@ struct generation_how;
  */
 int steering_key_read(const struct proc_dirs *dirs, const char *path,
                       const struct generation_how *how, struct model **out,
-                      struct model_errors *errors);
+                      struct model_errors *errors) MUST_CHECK NONNULL();
 
 #endif

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "base/hash.h"
 #include "dns/answer/answer.h"
 #include "dns/server.h"
@@ -80,6 +81,7 @@ enum tcp_client_end {
 
 /* Write, read and answer for one client, its share of a turn at most. @p work is added to. */
 enum tcp_client_end tcp_client_serve(struct dns_worker *w, struct tcp_client *c,
-                                     struct tcp_buffers *b, struct tcp_work *work);
+                                     struct tcp_buffers *b, struct tcp_work *work) MUST_CHECK
+        NONNULL();
 
 #endif

@@ -106,7 +106,7 @@ static void on_new_plan(void *arg, int fd, uint32_t events)
 		apply_plan(w, plan);
 }
 
-void *worker_run(void *arg)
+void *worker_serve(void *arg)
 {
 	struct dns_worker *w = arg;
 	char name[WORKER_NAME_MAX];

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "base/loop.h"
 #include "dns/tally.h"
 #include "weir/model.h"
@@ -76,9 +77,9 @@ struct dns_worker {
 };
 
 /** The thread's function: serve until a plan says otherwise. */
-void *worker_run(void *worker);
+void *worker_serve(void *worker) NONNULL();
 /** The thread's name: "dns-1", "dns-tcp-1". @return @p out */
-const char *worker_name(const struct dns_worker *w, char out[WORKER_NAME_MAX]);
+const char *worker_name(const struct dns_worker *w, char out[WORKER_NAME_MAX]) NONNULL();
 /** Free @p plan and close its descriptors; NULL is fine. */
 void worker_plan_free(struct worker_plan *plan);
 
@@ -89,25 +90,25 @@ static inline void worker_count(struct dns_worker *w, uint64_t *word)
 }
 
 /** Room for a batch of messages. @return 0 or -ENOMEM */
-int udp_open(struct dns_worker *w);
-void udp_close(struct dns_worker *w);
+int udp_open(struct dns_worker *w) MUST_CHECK NONNULL();
+void udp_close(struct dns_worker *w) NONNULL();
 /** Read and answer what waits on a UDP socket; a loop_fd_cb. */
-void udp_ready(void *arg, int fd, uint32_t events);
+void udp_ready(void *arg, int fd, uint32_t events) NONNULL();
 
 /** Room for TCP clients. @return 0 or -errno */
-int tcp_open(struct dns_worker *w);
-void tcp_close(struct dns_worker *w);
+int tcp_open(struct dns_worker *w) MUST_CHECK NONNULL();
+void tcp_close(struct dns_worker *w) NONNULL();
 /**
  * Accept connections from the listening socket @p fd, which is borrowed until tcp_listen_remove().
  * @return 0 or -errno
  */
-int tcp_listen_add(struct dns_worker *w, int fd);
+int tcp_listen_add(struct dns_worker *w, int fd) MUST_CHECK NONNULL();
 /** Accept no more connections from @p fd; an unknown one is fine. */
-void tcp_listen_remove(struct dns_worker *w, int fd);
+void tcp_listen_remove(struct dns_worker *w, int fd) NONNULL();
 /** Limit the number of clients from now on. */
-void tcp_limit(struct dns_worker *w, uint32_t most);
+void tcp_limit(struct dns_worker *w, uint32_t most) NONNULL();
 /** The number of clients. */
-uint32_t tcp_clients(const struct dns_worker *w);
+uint32_t tcp_clients(const struct dns_worker *w) NONNULL();
 
 /* dns/workers.c: the main thread's side. */
 
@@ -115,10 +116,10 @@ uint32_t tcp_clients(const struct dns_worker *w);
  * Run exactly @p n threads (1 to WORKERS_MAX) of each kind, and give them the sockets of
  * s->listens.
  */
-void workers_set_number(struct server *s, unsigned n);
+void workers_set_number(struct server *s, unsigned n) NONNULL();
 /** Join threads that have ended by themselves; a loop_fd_cb on s->workers_event. */
-void workers_join_ended(void *arg, int fd, uint32_t events);
+void workers_join_ended(void *arg, int fd, uint32_t events) NONNULL();
 /** End all threads and wait for them. */
-void workers_stop(struct server *s);
+void workers_stop(struct server *s) NONNULL();
 
 #endif

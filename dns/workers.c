@@ -145,7 +145,7 @@ static void start_worker(struct server *s, unsigned index)
 	w->wake = -1;
 	err = open_worker(s, w);
 	if (err == 0)
-		err = -pthread_create(&w->thread, NULL, worker_run, w);
+		err = -pthread_create(&w->thread, NULL, worker_serve, w);
 	w->running = err == 0;
 	if (err == 0)
 		return;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "dns/steering/steering.h"
 #include "dns/answer/query.h"
 
@@ -98,6 +99,7 @@ struct answer_trace {
  *         itself)
  */
 size_t answer(const struct answer_env *env, const struct answer_query *query, uint8_t *out,
-              size_t out_size, struct answer_info *info, struct answer_trace *trace);
+              size_t out_size, struct answer_info *info, struct answer_trace *trace) MUST_CHECK
+        NONNULL(1, 2, 3, 5);
 
 #endif

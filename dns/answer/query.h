@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "dns/zone/name.h"
 
 enum dns_rcode {
@@ -70,9 +71,9 @@ enum query_verdict {
 
 /** Parse @p bytes. @p rcode is set unless the verdict is QUERY_DROP. */
 enum query_verdict query_read(const uint8_t *bytes, size_t length, struct query *out,
-                              enum dns_rcode *rcode);
+                              enum dns_rcode *rcode) MUST_CHECK NONNULL(3, 4);
 
 /** The first address of the client's subnet; only with subnet.source_bits > 0. */
-struct addr query_subnet_addr(const struct query_subnet *s);
+struct addr query_subnet_addr(const struct query_subnet *s) NONNULL();
 
 #endif

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 #define DECIDED_FILE "dns.sites" /* state */
 
 struct decided {
@@ -28,15 +30,15 @@ struct decided {
  * Read the file below @p state_dir, if there is one. @return 0, or why it was not used; call decided_close() in
  * either case
  */
-int decided_open(struct decided *d, const char *state_dir);
-void decided_close(struct decided *d);
+int decided_open(struct decided *d, const char *state_dir) NONNULL();
+void decided_close(struct decided *d) NONNULL();
 /** Whether @p target was down at the end of the last round. */
-bool decided_is_down(const struct decided *d, uint64_t target);
+bool decided_is_down(const struct decided *d, uint64_t target) NONNULL();
 /** Begin a round: decided_add() for each target that is down, then decided_end(). */
-void decided_begin(struct decided *d);
-void decided_add(struct decided *d, uint64_t target);
+void decided_begin(struct decided *d) NONNULL();
+void decided_add(struct decided *d, uint64_t target) NONNULL();
 /** @param settled  enough was seen to decide: from now on a target that is not down is known to be up */
-void decided_end(struct decided *d, bool settled);
+void decided_end(struct decided *d, bool settled) NONNULL();
 /** Write @p n targets below @p state_dir: temporary file, fsync, rename. @return 0 or -errno (the old file stays) */
 int decided_write(const char *state_dir, const uint64_t *targets, size_t n);
 

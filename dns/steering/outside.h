@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/checked.h"
 #include "dns/steering/steering.h"
 #include "dns/steering/peer_health.h"
 #include "weir/model.h"
@@ -26,6 +27,7 @@ struct outside {
  * up than see it down, counting fresh views only. An override force_up of the site counts as up. A
  * site without services is up.
  */
-bool outside_is_up(const struct outside *o, const struct model_site *site, int64_t wall_clock_ms);
+bool outside_is_up(const struct outside *o, const struct model_site *site, int64_t wall_clock_ms)
+        NONNULL();
 
 #endif

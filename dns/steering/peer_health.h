@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dns/steering/majority.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -72,36 +73,37 @@ struct peer_health_input {
 
 /** Make room for the nodes of @p m in @p a, names borrowed. @return NULL when out of memory */
 struct peer_health *peer_health_new(const struct model *m, const struct steering *p,
-                                    struct arena *a);
+                                    struct arena *a) MUST_CHECK NONNULL();
 /** Unmap the peers' pages. NULL is fine. */
 void peer_health_close(struct peer_health *v);
 /** The own page was replaced: look its targets up again. */
-void peer_health_forget_own(struct peer_health *v);
+void peer_health_forget_own(struct peer_health *v) NONNULL();
 /** Read what has changed. */
-void peer_health_read(struct peer_health *v, const struct peer_health_input *seen);
+void peer_health_read(struct peer_health *v, const struct peer_health_input *seen) NONNULL();
 /** Count the sites that vote. */
-struct peer_health_sites peer_health_sites(const struct peer_health *v);
+struct peer_health_sites peer_health_sites(const struct peer_health *v) NONNULL();
 /** From now on @p sites (as views.sites_out) do not vote. */
-void peer_health_exclude(struct peer_health *v, uint64_t sites);
+void peer_health_exclude(struct peer_health *v, uint64_t sites) NONNULL();
 /**
  * The word in force for a target: with PEER_HEALTH_MAJORITY_MIN voting sites or more the
  * majority's, else the own one. If no other site checks the target (no check, or a default one that
  * never succeeded from any other node), its own site alone votes.
  */
-struct majority peer_health_of_target(const struct peer_health *v, size_t target);
+struct majority peer_health_of_target(const struct peer_health *v, size_t target) NONNULL();
 /** What the nodes of all sites but @p site see, whether these sites vote or not. */
 struct majority peer_health_from_outside(const struct peer_health *v, size_t target,
-                                         const struct model_site *site);
+                                         const struct model_site *site) NONNULL();
 /**
  * Whether every node outside of @p site says of its check that it never succeeded there, or says
  * nothing.
  */
 bool peer_health_is_unproven(const struct peer_health *v, size_t target,
-                             const struct model_site *site);
+                             const struct model_site *site) NONNULL();
 /**
  * Whether the VIP behind a target at @p site came with a later version and no node outside has seen
  * it up. About the own site, a peer must have said so lately: lost views take nothing out.
  */
-bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site);
+bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site)
+        NONNULL();
 
 #endif

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
 
@@ -51,19 +52,20 @@ struct ramps_step_input {
  * Read the file below @p state_dir, if there is one. @return 0, -ENOMEM, or why the file was not
  * used
  */
-int ramps_open(struct ramps *r, const char *state_dir);
-void ramps_close(struct ramps *r);
+int ramps_open(struct ramps *r, const char *state_dir) MUST_CHECK NONNULL();
+void ramps_close(struct ramps *r) NONNULL();
 /**
  * Forget ramps that follow their schedule: ramps_time() then gives the requested time for these.
  */
-void ramps_only_held(struct ramps *r);
+void ramps_only_held(struct ramps *r) NONNULL();
 /** Step all drains of sites that the model has. */
-void ramps_step_all(struct ramps *r, const struct ramps_step_input *in);
+void ramps_step_all(struct ramps *r, const struct ramps_step_input *in) NONNULL();
 /** The instant in force for @p o; the wall time where nothing else is known. @p r may be NULL. */
-int64_t ramps_time(const struct ramps *r, const struct model_override *o, int64_t wall_clock_ms);
+int64_t ramps_time(const struct ramps *r, const struct model_override *o, int64_t wall_clock_ms)
+        NONNULL(2);
 /** What holds the ramp of @p o; RAMP_FREE if nothing else is known. @p r may be NULL. */
-enum ramp_how ramps_how(const struct ramps *r, const struct model_override *o);
+enum ramp_how ramps_how(const struct ramps *r, const struct model_override *o) NONNULL(2);
 /** How many ramps are in state @p how. */
-size_t ramps_held(const struct ramps *r, enum ramp_how how);
+size_t ramps_held(const struct ramps *r, enum ramp_how how) NONNULL();
 
 #endif

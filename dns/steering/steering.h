@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "base/hash.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -135,10 +136,10 @@ struct steering_choice {
  * Make the steering of @p m in @p a; names are borrowed from @p m.
  * @return NULL when out of memory
  */
-struct steering *steering_new(const struct model *m, struct arena *a);
+struct steering *steering_new(const struct model *m, struct arena *a) MUST_CHECK NONNULL();
 
 /** The key of a client's address or of a prefix's first address; @p ip4 as the address's family. */
-struct steering_key steering_key_of(const struct addr *address);
+struct steering_key steering_key_of(const struct addr *address) NONNULL();
 
 /**
  * Fill @p out (n_sites set by the caller to p->n_states) with the overrides of @p m at @p
@@ -148,22 +149,22 @@ struct steering_key steering_key_of(const struct addr *address);
  */
 void steering_apply_overrides(const struct steering *p, const struct model *m,
                               const struct ramps *ramps, int64_t wall_clock_ms,
-                              struct steering_state *out);
+                              struct steering_state *out) NONNULL(1, 2, 5);
 
 /**
  * The sites that a person has taken out of the answers (disabled, or drained completely), one bit
  * each by model_site.index. @p ramps as above.
  */
-uint64_t steering_sites_out(const struct model *m, const struct ramps *ramps,
-                            int64_t wall_clock_ms);
+uint64_t steering_sites_out(const struct model *m, const struct ramps *ramps, int64_t wall_clock_ms)
+        NONNULL(1);
 
 /** Choose for dynamic name number @p name. */
 struct steering_choice steering_choose(const struct steering *p, const struct steering_state *state,
                                        uint32_t name, bool ip4, const struct steering_key *key,
-                                       int64_t wall_clock_ms);
+                                       int64_t wall_clock_ms) NONNULL();
 
 /** A key's gate at a site, 0..999999: below the drained ppm it is turned away. */
 uint32_t steering_gate_ppm(const struct steering *p, const struct steering_site *site,
-                           const struct steering_key *key);
+                           const struct steering_key *key) NONNULL();
 
 #endif

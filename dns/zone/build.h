@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dns/zone/name.h"
 #include "dns/zone/zone.h"
 
@@ -32,7 +33,7 @@ struct build_array {
  * Room for @p n more, zeroed and counted. @return the first's index, or BUILD_NONE when out of
  * memory
  */
-uint32_t build_grow(struct build_array *a, size_t n);
+uint32_t build_grow(struct build_array *a, size_t n) MUST_CHECK NONNULL();
 
 struct build_name {
 	uint64_t hash; /**< as name_hash_label() makes it */
@@ -124,8 +125,8 @@ static inline const uint8_t *build_label(const struct build *b, const struct bui
 
 /** Prepare @p b. @return 0 or -ENOMEM */
 int build_init(struct build *b, const struct zone_input *in, struct build_zone *zones,
-               zones_report *report, void *arg);
-void build_fini(struct build *b);
+               zones_report *report, void *arg) MUST_CHECK NONNULL(1, 2, 3, 4);
+void build_fini(struct build *b) NONNULL();
 
 /** What a message concerns; zone BUILD_NONE: no zone. */
 struct build_location {
@@ -142,44 +143,46 @@ static inline bool build_is_hopeless(const struct build *b, uint32_t number)
 	return b->no_memory || b->zones[number].n_errors >= ZONE_ERRORS_MAX;
 }
 /** Note a file that records come from. @return its number, or BUILD_NONE when out of memory */
-uint32_t build_file(struct build *b, const char *name);
+uint32_t build_file(struct build *b, const char *name) MUST_CHECK NONNULL();
 /** Add a record with a copy of its data. Too many records are an error of this one's zone. */
-void build_add(struct build *b, const struct build_record *r, const uint8_t *data);
+void build_add(struct build *b, const struct build_record *r, const uint8_t *data) NONNULL();
 
 /**
  * The index of an uncompressed, well-formed name; the same for the same bytes. @return BUILD_NONE
  * when out of memory
  */
-uint32_t build_intern(struct build *b, const uint8_t *wire);
+uint32_t build_intern(struct build *b, const uint8_t *wire) MUST_CHECK NONNULL();
 /**
  * The same for @p n bytes of labels below the name @p above; the whole is at most NAME_WIRE_MAX
  * long.
  */
-uint32_t build_intern_below(struct build *b, uint32_t above, const uint8_t *labels, size_t n);
+uint32_t build_intern_below(struct build *b, uint32_t above, const uint8_t *labels,
+                            size_t n) MUST_CHECK NONNULL(1, 3);
 /** Write a name out, uncompressed. @return its length */
-size_t build_name_wire(const struct build *b, uint32_t name, uint8_t out[NAME_WIRE_MAX]);
+size_t build_name_wire(const struct build *b, uint32_t name, uint8_t out[NAME_WIRE_MAX]) NONNULL();
 /** The deepest zone at or above the lower-case @p name, as 1 + number; 0: none. */
-uint16_t build_zone_of(const struct build *b, uint32_t name);
+uint16_t build_zone_of(const struct build *b, uint32_t name) NONNULL();
 /** Whether lower-case @p name is @p above or lies below it. */
-bool build_is_under(const struct build *b, uint32_t name, uint32_t above);
+bool build_is_under(const struct build *b, uint32_t name, uint32_t above) NONNULL();
 /** Write a name as text. @return @p text */
-const char *build_name_text(const struct build *b, uint32_t name, char text[NAME_TEXT_MAX]);
+const char *build_name_text(const struct build *b, uint32_t name, char text[NAME_TEXT_MAX])
+        NONNULL();
 /** The node's records of @p type. @return how many, the first in @p first */
 uint32_t build_rrset(const struct build *b, const struct build_node *node, uint16_t type,
-                     uint32_t *first);
+                     uint32_t *first) NONNULL();
 
 /** Read zone @p number's file into names and records; errors are reported. */
-void zone_parse(struct build *b, uint16_t number);
+void zone_parse(struct build *b, uint16_t number) NONNULL();
 /** Copy zone @p number from the earlier image. @return whether the image has it */
-bool zone_lift(struct build *b, uint16_t number);
+bool zone_lift(struct build *b, uint16_t number) MUST_CHECK NONNULL();
 /** Make nodes of the records; report records that contradict each other. */
-void zone_check(struct build *b);
+void zone_check(struct build *b) NONNULL();
 /**
  * Warn of what is allowed but does not work: aliases as servers, missing glue. After
  * zone_check().
  */
-void zone_lint(struct build *b);
+void zone_lint(struct build *b) NONNULL();
 /** Lay the image out. @return 0 or -ENOMEM, -E2BIG after a report */
-int zone_layout(struct build *b, struct image **out);
+int zone_layout(struct build *b, struct image **out) MUST_CHECK NONNULL();
 
 #endif

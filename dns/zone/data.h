@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dns/zone/name.h"
 
 #define ZONE_DATA_BYTES_MAX 4096u /**< of TXT and CAA; longer data is left to ldns */
@@ -34,10 +35,10 @@ struct zone_data {
 };
 
 /** The number of a type that is read here, by its name in any case; 0: another type. */
-uint16_t zone_data_type(const char *text);
+uint16_t zone_data_type(const char *text) NONNULL();
 /** Read a whole word as a name. @return false: it is left to ldns */
-bool zone_data_read_name(const char *word, struct zone_data_name *out);
+bool zone_data_read_name(const char *word, struct zone_data_name *out) MUST_CHECK NONNULL();
 /** Read @p text, the rest of a logical line, as data of @p type. @return false: it is left to ldns */
-bool zone_data_read(uint16_t type, const char *text, struct zone_data *out);
+bool zone_data_read(uint16_t type, const char *text, struct zone_data *out) MUST_CHECK NONNULL();
 
 #endif

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dns/zone/name.h"
 
 #define IMAGE_MAGIC "weirzone" /**< the first bytes of the file */
@@ -186,9 +187,9 @@ static inline const struct image_zone *image_zone(const struct image *i, uint32_
 }
 
 /** Check header, sizes and checksum of @p length mapped bytes. @return 0 or -EPROTO */
-int image_check(const void *bytes, size_t length);
+int image_check(const void *bytes, size_t length) MUST_CHECK;
 /** The checksum that an image's header must carry. */
-uint64_t image_checksum(const struct image *i);
+uint64_t image_checksum(const struct image *i) NONNULL();
 /** The digest of dynamic names in their order, as in image.dynamic. */
 uint64_t image_dynamic_digest(const char *const *names, size_t n);
 
@@ -202,12 +203,13 @@ struct image_found {
  * Find @p name or its closest encloser (RFC 4592, section 3.3.1). At most image.max_labels + 1
  * searches.
  */
-struct image_found image_find(const struct image *i, const struct name *name);
+struct image_found image_find(const struct image *i, const struct name *name) NONNULL();
 
 /** @return the RRset of @p type at @p node, or NULL */
-const struct image_rrset *image_rrset(const struct image_node *node, uint16_t type);
+const struct image_rrset *image_rrset(const struct image_node *node, uint16_t type) NONNULL();
 
 /** Write a name out, uncompressed. @return its length */
-size_t image_name_wire(const struct image *i, uint32_t name_off, uint8_t out[NAME_WIRE_MAX]);
+size_t image_name_wire(const struct image *i, uint32_t name_off, uint8_t out[NAME_WIRE_MAX])
+        NONNULL();
 
 #endif

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 struct wire_reader;
 
 #define NAME_WIRE_MAX   255 /**< bytes, with the root's (RFC 1035, section 2.3.4) */
@@ -36,17 +38,17 @@ static inline uint8_t name_fold(uint8_t c)
  * Read an uncompressed name. @p out is valid if and only if true is returned.
  * @return whether it was well-formed; a compression pointer is not (there is nothing to point back to)
  */
-bool name_read(struct wire_reader *r, struct name *out);
+bool name_read(struct wire_reader *r, struct name *out) MUST_CHECK NONNULL();
 
 /** Read text: dots separate labels, \DDD and \X escape; a final dot is optional. @return 0 or -EINVAL */
-int name_parse(const char *text, struct name *out);
+int name_parse(const char *text, struct name *out) MUST_CHECK NONNULL();
 
 /** Write @p wire (uncompressed, well-formed) as text without final dot; "." for the root. @return @p text */
-const char *name_text(const uint8_t *wire, char text[NAME_TEXT_MAX]);
+const char *name_text(const uint8_t *wire, char text[NAME_TEXT_MAX]) NONNULL();
 
 /** The hash of the root, from which name_hash_label() goes down. */
 #define NAME_HASH_ROOT 0x9e3779b97f4a7c15u
 /** The hash of a name: its parent's hash and its first label, folded, with its length byte. */
-uint64_t name_hash_label(uint64_t parent, const uint8_t *label);
+uint64_t name_hash_label(uint64_t parent, const uint8_t *label) NONNULL();
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+
 struct zone_text;
 
 struct zone_text_line {
@@ -21,16 +23,19 @@ struct zone_text_line {
 };
 
 /** Open a zone's file. @return 0, or -errno with the reason in @p reason */
-int zone_text_open(const char *path, struct zone_text **out, const char **reason);
+int zone_text_open(const char *path, struct zone_text **out, const char **reason) MUST_CHECK
+        NONNULL();
 void zone_text_close(struct zone_text *t);
 
 /** @return 1 with a line, 0 at the end, -errno with the reason in @p reason; line->file and ->line are always set */
-int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char **reason);
+int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char **reason) MUST_CHECK
+        NONNULL();
 
 /**
  * Continue with @p path, which must lie below the zone file's directory. @return 0, or -errno with the reason in @p
  * why
  */
-int zone_text_include(struct zone_text *t, const char *path, const char **reason);
+int zone_text_include(struct zone_text *t, const char *path, const char **reason) MUST_CHECK
+        NONNULL();
 
 #endif

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/zones.h"
 
 struct image;
@@ -60,6 +61,7 @@ struct zone_input {
  * @return 0; -EINVAL after reports of errors (with `isolate`: of errors that concern no zone);
  *         -E2BIG or -ENOMEM
  */
-int zone_compile(const struct zone_input *in, zones_report *report, void *arg, struct image **out);
+int zone_compile(const struct zone_input *in, zones_report *report, void *arg,
+                 struct image **out) MUST_CHECK NONNULL(1, 2, 4);
 
 #endif

@@ -309,9 +309,11 @@ static void an_answer_is_told_its_transport(void **state)
 
 	(void)state;
 	(void)fake_enter(w);
-	(void)server_answer(w, (const uint8_t *)"query", 5, &a, true, out, sizeof(out));
+	assert_int_equal(server_answer(w, (const uint8_t *)"query", 5, &a, true, out, sizeof(out)),
+	                 5);
 	assert_true(said_tcp[0] && said_tcp[1]);
-	(void)server_answer(w, (const uint8_t *)"query", 5, &a, false, out, sizeof(out));
+	assert_int_equal(server_answer(w, (const uint8_t *)"query", 5, &a, false, out, sizeof(out)),
+	                 5);
 	assert_false(said_tcp[0] || said_tcp[1]);
 	fake_leave(w);
 }
@@ -382,7 +384,7 @@ static void a_thread_that_ends_has_counted_all_and_says_so(void **state)
 	(void)state;
 	last = 0;
 	tally_add(&w->tally, &last, 3);
-	assert_int_equal(pthread_create(&thread, NULL, worker_run, w), 0);
+	assert_int_equal(pthread_create(&thread, NULL, worker_serve, w), 0);
 	__atomic_store_n(&w->next, make_plan(WORKER_STOPS, 0), __ATOMIC_RELEASE);
 	assert_int_equal(write(w->wake, &one, sizeof(one)), sizeof(one));
 	assert_int_equal(pthread_join(thread, NULL), 0);

@@ -131,7 +131,7 @@ static int fake_create(pthread_t *thread, const pthread_attr_t *attr, void *(*ru
 #define udp_open         fake_open
 #define tcp_close        fake_close
 #define udp_close        fake_udp_close
-#define worker_run       fake_run
+#define worker_serve     fake_run
 #define worker_name      fake_name
 #define worker_plan_free fake_free
 #define stats_turns      fake_turns
