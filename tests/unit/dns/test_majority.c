@@ -249,7 +249,7 @@ static void a_damaged_word_has_no_vote(void **state)
 }
 
 /* Three sites, a node each, one service; pages in a directory of their own. */
-struct pages {
+struct node_pages {
 	char dir[32];
 	struct model_site sites[3];
 	struct model_node nodes[3];
@@ -266,7 +266,7 @@ static const char *const names[] = { "ams", "fra", "lon" };
 
 static int set_up(void **state)
 {
-	struct pages *p = calloc(1, sizeof(*p));
+	struct node_pages *p = calloc(1, sizeof(*p));
 
 	strcpy(p->dir, "/tmp/weir-views.XXXXXX");
 	p->own = calloc(1, sizeof(*p->own));
@@ -291,7 +291,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 	char command[64];
 
 	peer_health_close(p->v);
@@ -303,7 +303,7 @@ static int tear_down(void **state)
 }
 
 /* What weir-mgmt does with an answer: @p node sees the VIP of lon in IPv4 as @p word. */
-static struct page *write_page(const struct pages *p, const char *node, health_word word,
+static struct page *write_page(const struct node_pages *p, const char *node, health_word word,
                                uint64_t good_until_ms)
 {
 	uint64_t target = health_target_service("web", "lon", true);
@@ -325,7 +325,7 @@ static struct page *write_page(const struct pages *p, const char *node, health_w
 
 #define LON4 5 /* the third site's IPv4 */
 
-static struct majority read_majority(struct pages *p, uint64_t now_ms)
+static struct majority read_majority(struct node_pages *p, uint64_t now_ms)
 {
 	const struct peer_health_input seen = {
 		.own = p->own, .own_good_until_ms = 100000, .run_dir = p->dir, .now_ms = now_ms
@@ -335,7 +335,7 @@ static struct majority read_majority(struct pages *p, uint64_t now_ms)
 	return peer_health_of_target(p->v, LON4);
 }
 
-static void set_words(struct pages *p, health_word word)
+static void set_words(struct node_pages *p, health_word word)
 {
 	uint64_t target = health_target_service("web", "lon", true);
 
@@ -345,7 +345,7 @@ static void set_words(struct pages *p, health_word word)
 
 static void views_of_others_count_while_they_are_fresh(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 
 	set_words(p, DOWN);
 	assert_int_equal(health_state(read_majority(p, 1000).word),
@@ -367,7 +367,7 @@ static void views_of_others_count_while_they_are_fresh(void **state)
 
 static void what_is_in_force_is_held_when_the_majority_is_lost(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 	struct decided d = { .known = true };
 
 	p->v->decided = &d;
@@ -390,7 +390,7 @@ static void what_is_in_force_is_held_when_the_majority_is_lost(void **state)
 
 static void with_two_sites_each_trusts_its_own_view(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 
 	peer_health_exclude(p->v, 1); /* ams, by a person */
 	set_words(p, DOWN);
@@ -403,7 +403,7 @@ static void with_two_sites_each_trusts_its_own_view(void **state)
 
 static void sites_that_cannot_be_asked_are_counted(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 	struct peer_health_sites s = peer_health_sites(p->v);
 
 	assert_int_equal(s.n, 3);
@@ -420,7 +420,7 @@ static void sites_that_cannot_be_asked_are_counted(void **state)
 static void a_site_is_heard_by_any_of_its_nodes(void **state)
 {
 	static const char *const heard[] = { "ams", "lon" };
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 
 	for (size_t i = 0; i < 2; i++) {
 		struct page *page;
@@ -446,7 +446,7 @@ static void a_site_is_heard_by_any_of_its_nodes(void **state)
 
 static void where_nobody_looks_the_site_speaks_for_itself(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 	struct model_service s = { .name = "web", .n_at = 3 };
 
 	p->v->what[2] = &s;
@@ -476,7 +476,7 @@ static void where_nobody_looks_the_site_speaks_for_itself(void **state)
 
 static void a_new_vip_is_new_until_anybody_outside_has_seen_it_up(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 	const struct model_site *lon = &p->sites[2], *fra = &p->sites[1];
 
 	set_words(p, NEW);
@@ -506,7 +506,7 @@ static void a_new_vip_is_new_until_anybody_outside_has_seen_it_up(void **state)
 
 static void a_page_that_is_none_is_not_believed(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 	char path[PATH_MAX];
 	FILE *f;
 
@@ -526,7 +526,7 @@ static void a_page_that_is_none_is_not_believed(void **state)
 
 static void a_page_laid_out_anew_keeps_what_was_read(void **state)
 {
-	struct pages *p = *state;
+	struct node_pages *p = *state;
 	struct page *page = write_page(p, "ams", UP, 90000);
 	struct peer_page *view = page_payload(page);
 

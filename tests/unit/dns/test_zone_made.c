@@ -42,12 +42,12 @@ static bool happens_once_in(unsigned n)
 }
 
 /* A text in the making; what is too much is left out. */
-struct text {
+struct made_text {
 	size_t n;
 	char bytes[TEXT_MAX];
 };
 
-static void put_text(struct text *t, const char *more)
+static void put_text(struct made_text *t, const char *more)
 {
 	size_t n = strlen(more);
 
@@ -57,13 +57,13 @@ static void put_text(struct text *t, const char *more)
 	t->n += n;
 }
 
-static void put_times(struct text *t, const char *more, unsigned times)
+static void put_times(struct made_text *t, const char *more, unsigned times)
 {
 	for (unsigned i = 0; i < times; i++)
 		put_text(t, more);
 }
 
-static void put_number(struct text *t)
+static void put_number(struct made_text *t)
 {
 	static const char *const numbers[] = {
 		"0",           "1",          "10",
@@ -83,7 +83,7 @@ static void put_number(struct text *t)
 }
 
 /* Labels and names at and over their limits. */
-static void put_long_name(struct text *t)
+static void put_long_name(struct made_text *t)
 {
 	unsigned labels = 1 + draw_number(5);
 
@@ -94,7 +94,7 @@ static void put_long_name(struct text *t)
 	put_text(t, draw_number(2) ? "." : "");
 }
 
-static void put_name(struct text *t)
+static void put_name(struct made_text *t)
 {
 	static const char *const plain[] = {
 		"@",
@@ -127,7 +127,7 @@ static void put_name(struct text *t)
 		put_text(t, happens_once_in(3) ? PICK(odd) : PICK(plain));
 }
 
-static void put_address(struct text *t)
+static void put_address(struct made_text *t)
 {
 	static const char *const v4[] = {
 		"192.0.2.1",      "0.0.0.0",     "255.255.255.255", "192.0.2.01", "192.0.2.256",
@@ -139,7 +139,7 @@ static void put_address(struct text *t)
 	put_text(t, happens_once_in(2) ? PICK(v4) : v4[draw_number(3)]);
 }
 
-static void put_address6(struct text *t)
+static void put_address6(struct made_text *t)
 {
 	static const char *const v6[] = {
 		"2001:db8::1",
@@ -178,7 +178,7 @@ static void put_address6(struct text *t)
 	put_text(t, happens_once_in(2) ? PICK(v6) : v6[draw_number(8)]);
 }
 
-static void put_string(struct text *t)
+static void put_string(struct made_text *t)
 {
 	static const char *const pieces[] = {
 		"a",        "v=spf1 -all", " ",     "  ",    "\t",
@@ -199,7 +199,7 @@ static void put_string(struct text *t)
 	put_text(t, quoted && !happens_once_in(40) ? "\"" : "");
 }
 
-static void put_blank(struct text *t)
+static void put_blank(struct made_text *t)
 {
 	static const char *const blanks[] = { "  ", "\t",  " \t ", "\r",    " ( ",
 		                              " )", "(\n", "\n)",  " ;x\n", " \"\" " };
@@ -220,7 +220,7 @@ static const struct kind {
 	{ "TYPE16", "s" },
 };
 
-static void put_field(struct text *t, char field)
+static void put_field(struct made_text *t, char field)
 {
 	static const char *const tags[] = { "issue",
 		                            "issuewild",
@@ -256,7 +256,7 @@ static void put_field(struct text *t, char field)
 }
 
 /* A TTL or a class, or none, or one that is none. */
-static void put_head_word(struct text *t)
+static void put_head_word(struct made_text *t)
 {
 	static const char *const words[] = { "60",         "300",        "IN",         "in", "In",
 		                             "1h",         "1H2m3s",     "CLASS1",     "CH", "0",
@@ -269,7 +269,7 @@ static void put_head_word(struct text *t)
 }
 
 /* Change a byte, take one away, or put one in. */
-static void spoil_text(struct text *t)
+static void spoil_text(struct made_text *t)
 {
 	static const char bytes[] = "\\\"();@.$# \t\r\n*0129azAZ-_/+'\001\177\200\377";
 	size_t at = t->n ? draw_number(t->n) : 0;
@@ -292,7 +292,7 @@ static void spoil_text(struct text *t)
 	}
 }
 
-static void put_record(struct text *t)
+static void put_record(struct made_text *t)
 {
 	const struct kind *kind = &PICK(kinds);
 	unsigned n = draw_number(3);
@@ -320,14 +320,14 @@ static void put_record(struct text *t)
 }
 
 /* A zone with few records of chance: most are good, so that their images are compared, too. */
-static void put_zone(struct text *t)
+static void put_zone(struct made_text *t)
 {
 	static const char *const directives[] = {
 		"$ORIGIN sub\n",     "$ORIGIN Other.\n", "$ORIGIN shop.TEST.\n", "$TTL 1h\n",
 		"$origin a\\.b\n",   "$TTL x\n",         "$ORIGIN @\n",          "$ORIGIN .\n",
 		"$TTL 4294967296\n", "$ORIGIN a..b\n",
 	};
-	struct text record;
+	struct made_text record;
 	unsigned n = 1 + draw_number(3);
 
 	t->n = 0;
@@ -356,7 +356,7 @@ static void ignore_message(void *arg, const struct zones_message *m)
 /* What is made must be both: zones that are served, whose bytes are compared, and zones that are refused. */
 static void records_of_chance_are_read_as_ldns_reads_them(void **state)
 {
-	static struct text zone;
+	static struct made_text zone;
 	unsigned n_served = 0;
 	char path[32];
 	const struct zone_source source = { "Shop.test", path };
