@@ -26,8 +26,8 @@
 /* One answer while it is made. */
 struct work {
 	const struct answer_env *env;
-	const struct answer_query *in;
-	struct query q;
+	const struct answer_query *in; /* the query's bytes and their sender */
+	struct query q;                /* the query as it was parsed */
 	struct message m;
 	struct answer_info *info;
 	struct answer_trace *trace;
@@ -66,8 +66,8 @@ static const struct image_zone *zone_of(const struct work *w, const struct image
 }
 
 /*
- * A part does not fit. A UDP answer is truncated, so the client asks again over TCP; a TCP answer
- * leaves the part out.
+ * Take back a part that does not fit. A UDP answer is marked as truncated, so the client repeats
+ * the query over TCP; a TCP answer leaves the part out.
  */
 static void drop_rrset(struct work *w, const struct message_mark *mark)
 {
@@ -79,7 +79,10 @@ static void drop_rrset(struct work *w, const struct message_mark *mark)
 	trace_step(w, ANSWER_STEP_TRUNCATED, NULL);
 }
 
-/* Whether the answer has the DNAME already: a name may go through it twice. Else it is noted. */
+/*
+ * Whether the answer already has the DNAME: a chain of aliases may go through one twice. If not,
+ * the DNAME is noted.
+ */
 static bool has_dname(struct work *w, const struct image_rrset *rrset)
 {
 	for (unsigned i = 0; i < w->n_dnames; i++)
@@ -89,6 +92,10 @@ static bool has_dname(struct work *w, const struct image_rrset *rrset)
 	return false;
 }
 
+/*
+ * Write an RRset into the answer section. @return whether the answer may continue: also after a
+ * set that TCP leaves out
+ */
 static bool put_answer(struct work *w, const struct spot *at, const struct image_rrset *rrset)
 {
 	struct message_mark mark = message_mark(&w->m);
@@ -158,7 +165,11 @@ static void put_referral(struct work *w, const struct image_node *cut)
 	}
 }
 
-/* The client's key, and the scope that follows from it (RFC 7871, section 7.2.1). */
+/*
+ * The key that steering is by: the prefix of the query's client subnet, else of the resolver's
+ * address. The scope of the answer is the part of the subnet that was used (RFC 7871, section
+ * 7.2.1).
+ */
 static struct steering_key client_key(struct work *w, bool *is_subnet)
 {
 	*is_subnet = w->q.has_subnet && w->q.subnet.source_bits > 0;
@@ -185,7 +196,7 @@ static void put_site_addresses(struct work *w, const struct spot *at,
 		drop_rrset(w, &mark);
 }
 
-/* Answer with a dynamic name's addresses. */
+/* Answer with the addresses of the site that steering chooses; without a site there is no data. */
 static void answer_dynamic(struct work *w, const struct spot *at, bool ip4)
 {
 	uint32_t name = image_extra(w->env->image, at->node)->dynamic - 1;
@@ -212,7 +223,11 @@ static void answer_dynamic(struct work *w, const struct spot *at, bool ip4)
 	put_negative(w, at->node, choice.ttl_s);
 }
 
-/* Go to the alias's target, if this zone has it. @return whether to continue there */
+/*
+ * Go to a CNAME's target, if this zone has it. The image links the target's name; where that name
+ * does not exist, the first name above it that does is the closest encloser. @return whether to
+ * continue there
+ */
 static bool follow_alias(struct work *w, struct spot *at, const struct image_rrset *alias)
 {
 	const struct image *image = w->env->image;
@@ -252,8 +267,8 @@ static size_t spot_name(const struct work *w, const struct spot *at, uint8_t out
 }
 
 /*
- * The name below a DNAME's owner with the owner's part replaced. @return its length; 0: over 255
- * bytes
+ * Write the new name that a DNAME gives: the labels below its owner, then its target. @return its
+ * length; 0: over 255 bytes
  */
 static size_t rename_spot(const struct work *w, const struct spot *at,
                           const struct image_rrset *dname, uint8_t out[2 * NAME_WIRE_MAX])
@@ -268,7 +283,10 @@ static size_t rename_spot(const struct work *w, const struct spot *at,
 	return length <= NAME_WIRE_MAX ? length : 0;
 }
 
-/* Go to the renamed name, if this zone has it. @return whether to continue there */
+/*
+ * Go to the new name @p wire, which the answer has at @p offset, if this zone has it. @return
+ * whether to continue there
+ */
 static bool go_to_renamed(struct work *w, struct spot *at, const uint8_t *wire, size_t length,
                           size_t offset)
 {
@@ -287,7 +305,10 @@ static bool go_to_renamed(struct work *w, struct spot *at, const uint8_t *wire, 
 	return true;
 }
 
-/* The name lies below a DNAME: it is another name's alias (RFC 6672, section 3.2). */
+/*
+ * The name lies below a DNAME, so it is an alias: the answer gets the DNAME and the CNAME that
+ * follows from it (RFC 6672, section 3.2).
+ */
 static enum next answer_renamed(struct work *w, struct spot *at, const struct image_rrset *dname)
 {
 	uint32_t ttl_s = wire_load32((const uint8_t *)image_at(w->env->image, dname->data_off) + 6);
@@ -319,7 +340,7 @@ static enum next answer_renamed(struct work *w, struct spot *at, const struct im
 	return DONE;
 }
 
-/* A zone without a usable file: say so, so that resolvers ask another server. */
+/* A zone without a usable file: SERVFAIL makes resolvers use another server. */
 static enum next answer_broken(struct work *w, const struct image_node *node)
 {
 	trace_step(w, ANSWER_STEP_BROKEN, node);
@@ -328,7 +349,7 @@ static enum next answer_broken(struct work *w, const struct image_node *node)
 	return DONE;
 }
 
-/* The node speaks for the name: with data, an alias, or nothing of this type. */
+/* Answer from the name's node (or its wildcard): data, an alias, or nothing of this type. */
 static enum next answer_here(struct work *w, struct spot *at)
 {
 	const struct image_node *node = at->node;
@@ -402,7 +423,10 @@ static enum next look_up_name(struct work *w, struct spot *at)
 	return DONE;
 }
 
-/* Whether an alias has led back to a name. Names that exist are distinguished by their nodes. */
+/*
+ * Whether an alias has led back to a name. Names that exist differ in their nodes; names that do
+ * not exist share their encloser's node and are compared letter by letter.
+ */
 static bool is_same_name(const struct work *w, const struct spot *a, const struct spot *b)
 {
 	uint8_t names[2][NAME_WIRE_MAX];
@@ -422,8 +446,9 @@ static bool is_same_name(const struct work *w, const struct spot *a, const struc
 }
 
 /*
- * Aliases are followed in the zone until a name was seen before or there are too many. REFUSED
- * tells a resolver to try another server.
+ * Look up the question's name, then each alias's target in the same zone, until a name comes a
+ * second time or there are too many. For a name in none of our zones, REFUSED tells the resolver
+ * to use another server.
  */
 static void resolve_name(struct work *w)
 {
@@ -453,10 +478,10 @@ static void resolve_name(struct work *w)
 }
 
 /*
- * No zone transfers. Any other meta type is looked up like a type that a name does not have (RFC
- * 8906, section 3.1.4).
+ * Refuse zone transfers. Any other meta type is looked up like a type that a name does not have
+ * (RFC 8906, section 3.1.4). @return whether the query is refused, here or by query_read()
  */
-static bool refuse_type(struct work *w)
+static bool is_refused(struct work *w)
 {
 	if (w->q.type == DNS_AXFR || w->q.type == DNS_IXFR)
 		w->info->rcode = DNS_REFUSED;
@@ -573,13 +598,13 @@ size_t answer(const struct answer_env *env, const struct answer_query *query, ui
 	info->has_edns = w.q.has_edns;
 	info->has_subnet = w.q.has_subnet;
 	open_message(&w, out, out_size);
-	if (verdict == QUERY_LOOKUP && !refuse_type(&w)) {
+	if (verdict == QUERY_LOOKUP && !is_refused(&w)) {
 		if (w.q.class == DNS_IN)
 			resolve_name(&w);
 		else
 			info->rcode = DNS_REFUSED;
 	}
-	w.m.w.limit += opt_size(&w);
+	w.m.w.limit += opt_size(&w); /* the room that open_message() kept free for the OPT */
 	if (w.q.has_edns)
 		put_answer_opt(&w);
 	put_header(&w);

@@ -55,10 +55,14 @@ static uint64_t hash_key_bytes(const struct steering *p, const struct steering_k
 	return hash_bytes(&p->key, key->bytes, sizeof(key->bytes));
 }
 
+/*
+ * Where (key, site) lies between 0 and STEERING_PPM_ALL: a drain turns away the keys below its
+ * fraction. The constant (any will do) keeps gates independent of site_score(): otherwise a drain
+ * would first move the clients that prefer the site most, or least.
+ */
 static uint32_t gate_ppm(uint64_t hash, const struct steering_site *site)
 {
-	uint64_t h = hash_mix(
-	        hash + hash_mix(site->id ^ 0x6a09e667f3bcc909u)); /* independent of site_score() */
+	uint64_t h = hash_mix(hash + hash_mix(site->id ^ 0x6a09e667f3bcc909u));
 
 	return (uint32_t)((h >> 32) * STEERING_PPM_ALL >> 32);
 }
@@ -70,8 +74,8 @@ uint32_t steering_gate_ppm(const struct steering *p, const struct steering_site 
 }
 
 /*
- * Smaller is better: an exponential variate of rate @p weight. The 0.5 keeps log() from an
- * argument of 0.
+ * The score of (key, site): an exponential variate of rate @p weight, so the smallest of several is
+ * each site's in proportion to its weight. The 0.5 keeps log() from an argument of 0.
  */
 static double site_score(uint64_t hash, const struct steering_site *site, uint32_t weight)
 {
@@ -152,8 +156,8 @@ static void split_families(const struct chooser *c, uint64_t *whole, uint64_t *h
 }
 
 /*
- * The best site of @p members (not empty): the first one for failover, else the best score. If all
- * weights are 0, all are equal.
+ * The best site of @p members (not empty): the first one for failover, else the one with the
+ * smallest score. If all weights are 0, all sites are equal.
  */
 static uint32_t best_site(const struct chooser *c, uint64_t members)
 {
@@ -181,7 +185,10 @@ static uint32_t best_site(const struct chooser *c, uint64_t members)
 	return found;
 }
 
-/* Choose in @p members with gates; if all turn the key away, the first choice is kept. */
+/*
+ * Choose in @p members with gates: a site whose gate turns the key away is left out, and the choice
+ * is made again. If all turn it away, the first choice is kept.
+ */
 static uint32_t choose_gated(const struct chooser *c, uint64_t members, uint64_t *gated)
 {
 	uint32_t first = best_site(c, members);
@@ -233,11 +240,11 @@ static enum steering_ttl ttl_reason(const struct chooser *c, enum steering_class
 		return STEERING_TTL_PANIC;
 	for (uint32_t k = 0; k < c->service->n_sites; k++) {
 		const struct steering_site_state *s = &c->states[k];
-		bool seen = has_family(c, k, c->ip4) && !s->forced_up;
+		bool is_checked = has_family(c, k, c->ip4) && !s->forced_up;
 		bool other = has_family(c, k, !c->ip4); /* its fall would move this family too */
 
-		if (seen && (health_in_doubt(s->words[c->ip4]) ||
-		             (other && health_in_doubt(s->words[!c->ip4]))))
+		if (is_checked && (health_in_doubt(s->words[c->ip4]) ||
+		                   (other && health_in_doubt(s->words[!c->ip4]))))
 			return STEERING_TTL_DOUBT;
 		if (s->shifting)
 			from = STEERING_TTL_SHIFT;

@@ -60,7 +60,10 @@ static uint32_t add_zone_node(struct build *b, uint32_t name, uint16_t zone, boo
 	return i;
 }
 
-/* The node at lower-case @p name, with all empty non-terminals up to its zone's apex. */
+/*
+ * The node at lower-case @p name. It is made if it is missing, and so are empty non-terminals up to
+ * the zone's apex.
+ */
 static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
 {
 	uint32_t at = name;
@@ -74,7 +77,10 @@ static uint32_t need_node(struct build *b, uint32_t name, uint16_t zone)
 	}
 }
 
-/* Give records first..first+n, of one owner and zone, to their node, if the zone has the name. */
+/*
+ * Give the @p n records from @p first on, of one owner and zone, to their node. A name below a
+ * deeper zone's apex belongs to that zone: its records here are dropped.
+ */
 static void assign_records(struct build *b, uint32_t first, uint32_t n)
 {
 	const struct build_record *r = build_record_at(b, first);

@@ -48,6 +48,7 @@ static void add_apexes(struct build *b)
 	}
 }
 
+/* Where the records of a zone come from, by its state; a broken one has none. */
 static void read_zone(struct build *b, uint16_t number)
 {
 	struct build_zone *z = &b->zones[number];
