@@ -23,17 +23,10 @@
 #include "base/page.h"
 #include "base/plain.h"
 #include "base/sandbox.h"
+#include "pages/condition_internal.h"
 #include "pages/stats_internal.h"
 
 #define READ_TRIES 64 /* a round is written once a second, a copy takes microseconds */
-
-struct conditions_payload {
-	uint64_t sequence;
-	uint64_t pad;
-	struct conditions banks[2];
-	/* of the banks: a bank that something else has overwritten is no round */
-	uint64_t digests[2];
-};
 
 struct conditions_writer {
 	struct page *page;

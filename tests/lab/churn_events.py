@@ -12,6 +12,7 @@ import threading
 import time
 import typing
 
+import layout
 from books import check_node
 from churn_world import N_SLOTS, Slots
 from net import BUILD, LabError, comes_true, entered, executable, say, wait_until
@@ -29,7 +30,7 @@ DEATHS_MAX = 20  # packets that meet a backend in the moment of its death, all d
 KEY = "000102030405060708090a0b0c0d0e0f"
 LEAST_SERVING = 5
 KILLED_GRACE_MS = 12000  # until checks have taken a dead server out, new connections to it are refused
-STALL_MS = 3000  # FLOW_STALL_MS of stream_flow.h
+STALL_MS = layout.constant("FLOW_STALL_MS")  # without an answer for so long, a flow is broken
 PORT_MS = 1000  # a flow whose segments were lost for longer may send the next one after STALL_MS: its waits double
 LONGEST_START_MS = 20000
 

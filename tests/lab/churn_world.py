@@ -11,11 +11,11 @@ import ipaddress
 import mmap
 import os
 import shutil
-import struct
 import threading
 import time
 import typing
 
+import layout
 import plan as planning
 import world
 from net import BUILD, LabError, executable, say, wait_until
@@ -30,9 +30,7 @@ MTU = 1700
 CHECK = ('type = "tcp"; port = 80; via = "tunnel"; interval = "500ms"; fast_interval = "300ms"; timeout = "900ms"; '
          'rise = 1; fall = 6;')
 PROCESSES = ("mgmt", "dataplane", "health")
-BPF_OBJ_GET, SYS_BPF = 7, 321
-N_SLOTS, COLD_BYTES = 4096, 32
-N_BACKENDS, BACKEND_BYTES, PAGE = 256, 64, 4096
+N_SLOTS, N_BACKENDS = 4096, 256
 
 
 def make_plan(agents: bool, six: bool, settle_time: str = SETTLE, **more: typing.Any) -> planning.Plan:
@@ -178,19 +176,21 @@ class ChurnWorld(World):
 def open_table(path: str) -> typing.Any:
     """A pinned map's descriptor, or -1."""
     name = ctypes.create_string_buffer(path.encode())
-    attr = struct.pack("<QII", ctypes.addressof(name), 0, 0)
-    return ctypes.CDLL(None, use_errno=True).syscall(SYS_BPF, BPF_OBJ_GET, attr, len(attr))
+    attr = bytes(layout.read("union bpf_attr")(pathname=ctypes.addressof(name)))
+    return ctypes.CDLL(None, use_errno=True).syscall(layout.constant("SYS_bpf"), layout.constant("BPF_OBJ_GET"), attr, len(attr))
 
 
 class Slots(threading.Thread):
     """Reads the slots of nodes again and again: changes is, by node, [(time_ms, slot, owners, newest first)], where
     owners are names."""
 
-    TABLES = {"slots": N_SLOTS * 2, "colds": N_SLOTS * COLD_BYTES, "backends": N_BACKENDS * BACKEND_BYTES}
-
     def __init__(self, nodes: list[typing.Any], every_s: float = 0.2) -> None:
         super().__init__(daemon=True)
         self.nodes, self.every_s = nodes, every_s
+        self.slot = ctypes.c_uint16 * N_SLOTS  # struct fwd_slots, one after the other
+        self.cold = layout.read("struct owner_cold") * N_SLOTS
+        self.backend = layout.read("struct fwd_backend") * N_BACKENDS
+        self.tables = {"slots": ctypes.sizeof(self.slot), "colds": ctypes.sizeof(self.cold), "backends": ctypes.sizeof(self.backend)}
         self.names = {ipaddress.ip_address(b.address).packed[-1]: b.name for b in nodes[0].world.plan.sites[0].backends}
         self.changes: dict[typing.Any, typing.Any] = {n.name: [] for n in nodes}
         self.raw: dict[str, typing.Any] = {n.name: None for n in nodes}
@@ -203,25 +203,22 @@ class Slots(threading.Thread):
         return self.read_file(node) if node.plan.driver == "dpdk" else self.read_pins(node)
 
     def read_file(self, node: world.Node) -> dict[typing.Any, typing.Any] | None:
-        """Of DPDK: a file with a head and the tables (dataplane/dpdk/tablefile.c), each from a page on."""
+        """Of DPDK: a file with the tables (dataplane/dpdk/tablefile.c)."""
+        path = os.path.join(node.run_dir, "tables", "tables")
         try:
-            with open(os.path.join(node.run_dir, "tables", "tables"), "rb") as f:
-                services, _, pools, backends, slots, _ = struct.unpack("<6I", f.read(40)[16:])
-                at, found = PAGE, {}
-                for name, size in (("root", 448), ("services", 64 * services), ("pools", 32 * pools), ("slots", 2 * slots),
-                                   ("colds", COLD_BYTES * slots), ("backends", BACKEND_BYTES * backends)):
-                    f.seek(at)
-                    found[name] = f.read(size) if name in self.TABLES else b""
-                    at += -(-size // PAGE) * PAGE
-        except (OSError, struct.error):
+            places = layout.tables_of(path)
+            with open(path, "rb") as f:
+                data = f.read()
+        except (OSError, LabError):
             return None
-        return {name: found[name][:size].ljust(size, b"\0") for name, size in self.TABLES.items()}
+        return {name: data[at:at + min(size, self.tables[name])].ljust(self.tables[name], b"\0")
+                for name, (at, size) in places.items()}
 
     def read_pins(self, node: world.Node) -> dict[str, bytes] | None:
         """Of XDP: pinned maps."""
         folder = next((f for f, _, files in os.walk(node.bpf) if "slots" in files and node.name in f), None)
         found = {}
-        for name, size in self.TABLES.items():
+        for name, size in self.tables.items():
             fd = open_table(os.path.join(folder, name)) if folder else -1
             if fd < 0:
                 return None
@@ -234,12 +231,14 @@ class Slots(threading.Thread):
 
     def owners(self, tables: typing.Any, agents: bool) -> list[tuple[typing.Any, ...]]:
         """By slot: its owner, and with @agents whom a packet names beside it, newest first."""
-        names = [self.names.get(tables["backends"][i * BACKEND_BYTES + 15]) for i in range(N_BACKENDS)]
+        index, unsettled = layout.constant("FWD_SLOT_BACKEND"), layout.constant("FWD_SLOT_UNSETTLED")
+        names = [self.names.get(b.address[-1]) for b in self.backend.from_buffer_copy(tables["backends"])]
+        slots, colds = self.slot.from_buffer_copy(tables["slots"]), self.cold.from_buffer_copy(tables["colds"])
         out = []
-        for s, hot in enumerate(struct.unpack(f"<{N_SLOTS}H", tables["slots"])):
-            owners = [hot & 0x7fff]
-            if agents and hot & 0x8000:
-                owners += [w & 0x7fff for w in struct.unpack_from("<4H", tables["colds"], s * COLD_BYTES)]
+        for hot, cold in zip(slots, colds):
+            owners = [hot & index]
+            if agents and hot & unsettled:
+                owners += [cold.list.earlier >> 16 * i & index for i in range(4)]
             out.append(tuple(names[o] for o in owners if o))
         return out
 

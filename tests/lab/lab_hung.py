@@ -23,6 +23,7 @@ import threading
 import time
 import typing
 
+import layout
 import plan as planning
 from net import ROOT, Lab, executable, say, wait_until
 from report import Report
@@ -88,10 +89,9 @@ class Asker(threading.Thread):
 def turns(node: Node, process: str) -> tuple[int, int]:
     """(pid of the page's writer, turns of its main loop) or (0, 0)."""
     try:
-        with open(os.path.join(node.run_dir, f"stats.{process}.page"), "rb") as f:
-            head = f.read(64)
-        return int.from_bytes(head[40:48], "little"), node.stats(process).get((TURNS, 'thread="main"'), 0)
-    except (FileNotFoundError, KeyError):
+        header = layout.page_header(os.path.join(node.run_dir, f"stats.{process}.page"))
+        return header.writer_pid, node.stats(process).get((TURNS, 'thread="main"'), 0)
+    except (FileNotFoundError, KeyError, ValueError):  # there is none, or not all of it yet
         return 0, 0
 
 

@@ -1,60 +1,87 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Layouts of C structs, as ctypes, from the headers that declare them: nothing is repeated by hand.
+"""Layouts of C structs, as ctypes, and constants, as the build has them: nothing is repeated by hand.
 
-Members are integers of <stdint.h>, char, other structs of the same header, and arrays of these; an array's size is a number
-or a #define of the header. ctypes aligns them as the compiler does. Anything else (a union, a bit field) raises KeyError.
+The build's lab-layouts (layouts.c) prints them from the headers. What a test needs beyond its rows is a row more there.
 """
 from __future__ import annotations
 
 import ctypes
 import functools
+import json
 import os
-import re
 import typing
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-COMMENT = re.compile(r"/\*.*?\*/", re.S)
-DEFINE = re.compile(r"^#define\s+(\w+)\s+(\d+)u?\s*$", re.M)
-MEMBER = re.compile(r"\s*(?:struct\s+)?(\w+)\s+([^;]+);")
-DECLARATOR = re.compile(r"^\s*(\w+)\s*((?:\[\s*\w+\s*\]\s*)*)$")
-SCALARS: dict[str, type[typing.Any]] = {"char": ctypes.c_char, **{
-    f"{sign}int{bits}_t": getattr(ctypes, f"c_{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}}
+from net import call, executable
+
+SCALARS: dict[str, type[typing.Any]] = {
+    "char": ctypes.c_char, "u8": ctypes.c_uint8, "u16": ctypes.c_uint16, "u32": ctypes.c_uint32, "u64": ctypes.c_uint64}
 
 
 @functools.cache
-def read(header: str, name: str) -> type[typing.Any]:
-    """`struct NAME` of a header, given by its path in the project."""
-    with open(os.path.join(ROOT, header)) as f:
-        text = COMMENT.sub(" ", f.read())
-    sizes = dict(DEFINE.findall(text))
-    body = re.search(rf"^struct {name} \{{(.*?)^\}}", text, re.M | re.S)
-    if not body:
-        raise KeyError(f"{header} has no struct {name}")
-    fields = []
-    for kind, declarators in MEMBER.findall(body[1]):
-        for declarator in declarators.split(","):
-            found = DECLARATOR.match(declarator)
-            if not found:
-                raise KeyError(f"struct {name}: {declarator}")
-            member = SCALARS[kind] if kind in SCALARS else read(header, kind)
-            for size in reversed(re.findall(r"\w+", found[2])):
-                member = member * int(sizes.get(size, size))
-            fields.append((found[1], member))
-    return type(name, (ctypes.Structure,), {"_fields_": fields})
+def told() -> typing.Any:
+    return json.loads(call([executable("lab-layouts")]))
 
 
-PageHeader = read("base/page.h", "page_header")
-StatsEntry = read("include/weir/stats.h", "stats_entry")
-PAGE_HEADER_BYTES = ctypes.sizeof(PageHeader)
+def constant(name: str) -> int:
+    return told()["constants"][name]
+
+
+@functools.cache
+def read(name: str) -> type[typing.Any]:
+    """A type by its name in C, as `struct page_header`. It has the members that layouts.c names; the rest is padding."""
+    rows = [row[1:] for row in told()["members"] if row[0] == name]
+    fields: list[tuple[str, typing.Any]] = []
+    end = 0
+    for _, member, kind, off, size in rows:
+        if off > end:
+            fields.append((f"_{end}", ctypes.c_uint8 * (off - end)))
+        one = SCALARS[kind] if kind in SCALARS else read(kind)
+        fields.append((member, one if ctypes.sizeof(one) == size else one * (size // ctypes.sizeof(one))))
+        end = off + size
+    whole = rows[0][0]
+    if whole > end:
+        fields.append((f"_{end}", ctypes.c_uint8 * (whole - end)))
+    return type(name.split()[-1], (ctypes.Structure,), {"_pack_": 1, "_fields_": fields})
+
+
+def size_of(name: str) -> int:
+    return ctypes.sizeof(read(name))
+
+
+def page_header(path: str) -> typing.Any:
+    """The header of a page; its payload follows."""
+    header = read("struct page_header")
+    with open(path, "rb") as f:
+        return header.from_buffer_copy(f.read(ctypes.sizeof(header)))
+
+
+def payload(path: str, name: str) -> typing.Any:
+    """What follows the header of a page."""
+    with open(path, "rb") as f:
+        return read(name).from_buffer_copy(f.read(), size_of("struct page_header"))
 
 
 def stats_of(path: str) -> dict[tuple[str, str], int]:
     """The counters of a stats page: {(name, labels): value}."""
+    entry_type, size = read("struct stats_entry"), size_of("struct stats_entry")
     with open(path, "rb") as f:
         data = f.read()
     found = {}
-    for at in range(PAGE_HEADER_BYTES, len(data) - ctypes.sizeof(StatsEntry) + 1, ctypes.sizeof(StatsEntry)):
-        entry = StatsEntry.from_buffer_copy(data, at)
+    for at in range(size_of("struct page_header"), len(data) - size + 1, size):
+        entry = entry_type.from_buffer_copy(data, at)
         if entry.used:
             found[entry.name.decode(), entry.labels.decode()] = entry.value
     return found
+
+
+def tables_of(path: str) -> dict[str, tuple[int, int]]:
+    """Where a mapped file has its forwarding tables: {name: (offset, bytes)}. LabError while it is being made."""
+    info = os.stat(path)
+    return tables_in(path, info.st_ino, info.st_size)
+
+
+@functools.cache
+def tables_in(path: str, inode: int, size: int) -> dict[str, tuple[int, int]]:
+    """As tables_of(), asked once for each file."""
+    del inode, size
+    return json.loads(call([executable("lab-layouts"), path]))

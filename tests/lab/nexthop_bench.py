@@ -6,8 +6,6 @@ situation, looks at what the node says and does, and undoes it.
 """
 from __future__ import annotations
 
-import ctypes
-import sys
 import time
 import typing
 
@@ -20,8 +18,7 @@ if typing.TYPE_CHECKING:
     from report import Report
     from world import Node, Site, World
 
-CONDITIONS = layout.read("include/weir/condition.h", "conditions")
-LEVELS = ("note", "degraded", "down")
+LEVELS = {"CONDITION_NOTE": "note", "CONDITION_DEGRADED": "degraded", "CONDITION_DOWN": "down"}
 SEEN_S = 2.0  # status is correct so soon after the evidence
 SLACK_S = 1.5  # of a busy machine
 
@@ -35,11 +32,10 @@ class Condition(typing.NamedTuple):
 
 def conditions(node: Node, process: str = "dataplane") -> list[typing.Any]:
     """What a process states, from its page: a list of Condition."""
-    with open(f"{node.run_dir}/conditions.{process}.page", "rb") as f:
-        data = f.read()
-    sequence = int.from_bytes(data[layout.PAGE_HEADER_BYTES:][:8], sys.byteorder)
-    bank = CONDITIONS.from_buffer_copy(data, layout.PAGE_HEADER_BYTES + 16 + sequence % 2 * ctypes.sizeof(CONDITIONS))
-    return [Condition(c.code.decode(), c.subject.decode(), c.text.decode(), LEVELS[c.level]) for c in bank.items[:bank.n]]
+    page = layout.payload(f"{node.run_dir}/conditions.{process}.page", "struct conditions_payload")
+    bank = page.banks[page.sequence % 2]
+    levels = {layout.constant(name): word for name, word in LEVELS.items()}
+    return [Condition(c.code.decode(), c.subject.decode(), c.text.decode(), levels[c.level]) for c in bank.items[:bank.n]]
 
 
 def has_condition(node: Node, code: str, subject: str = "") -> bool:

@@ -15,6 +15,7 @@ import time
 import types
 import typing
 
+import layout
 from net import LabError, executable, say, wait_until
 from world import Node
 
@@ -23,7 +24,6 @@ if typing.TYPE_CHECKING:
 
 NO_VOTE = "xvrp"  # unknown, inconclusive, from before a restart, never succeeded
 ADDRESS = "10.9.0.1"
-ALIVE_AT = 48  # base/page.h: alive_ms
 
 
 def config(n: typing.Any, services: int) -> str:
@@ -94,9 +94,7 @@ class Server:
         began_ms = time.clock_gettime(time.CLOCK_BOOTTIME) * 1000 + 1
 
         def alive_ms() -> int:
-            with open(os.path.join(self.node.run_dir, "stats.dns.page"), "rb") as f:
-                f.seek(ALIVE_AT)
-                return int.from_bytes(f.read(8), "little")
+            return layout.page_header(os.path.join(self.node.run_dir, "stats.dns.page")).alive_ms
         wait_until(lambda: alive_ms() > began_ms, 30, "weir-dns ticks", 0.02)
 
     def named(self) -> list[typing.Any]:

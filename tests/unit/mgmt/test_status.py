@@ -20,6 +20,12 @@ import layout  # noqa: E402
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 
 
+def entry(name: bytes, value: int, labels: bytes = b"", kind: str = "STATS_COUNTER") -> bytes:
+    """An entry of a stats page."""
+    return bytes(layout.read("struct stats_entry")(name=name, labels=labels, help=b"for the test",
+                                                   kind=layout.constant(kind), used=1, value=value))
+
+
 class Status(unittest.TestCase):
     def setUp(self) -> None:
         self.node = Node(PROGRAM).start()
@@ -52,7 +58,7 @@ class Status(unittest.TestCase):
             page = bytearray(f.read())
         gone = subprocess.Popen(["true"])
         gone.wait()
-        header = layout.PageHeader.from_buffer(page)
+        header = layout.read("struct page_header").from_buffer(page)
         header.writer_pid, header.alive_ms = gone.pid, int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1000) + 60000
         with open(os.path.join(self.node.run, "stats.dns.page"), "wb") as f:
             f.write(page)
@@ -63,8 +69,7 @@ class Status(unittest.TestCase):
         with open(os.path.join(self.node.run, "stats.mgmt.page"), "rb") as f:
             page = f.read()
         at = page.index(b"weir_mgmt_")
-        totals = b"".join(bytes(layout.StatsEntry(name=b"weir_dataplane_" + name, kind=1, used=1, value=1))
-                          for name in (b"learning", b"document", b"dpdk"))
+        totals = b"".join(entry(b"weir_dataplane_" + name, 1, kind="STATS_GAUGE") for name in (b"learning", b"document", b"dpdk"))
         with open(os.path.join(self.node.run, "stats.dataplane.page"), "wb") as f:
             f.write(page[:at] + totals + page[at + len(totals):])
         status = self.node.ask("GET", "/v1/status").json
@@ -97,17 +102,16 @@ class Status(unittest.TestCase):
     def write_page(self, process: str, entries: list[typing.Any], pid: int = None, age_s: int = 0) -> None:
         """A stats page as a process would write it (base/page.h, weir/stats.h)."""
         now_ms = int((time.clock_gettime(time.CLOCK_MONOTONIC) - age_s) * 1000)
-        body = b"".join(bytes(layout.StatsEntry(name=name, labels=labels, help=b"for the test", kind=kind, used=1, value=value))
-                        for name, labels, kind, value in entries)
-        head = bytes(layout.PageHeader(magic=b"weirpage", kind=b"stats", layout=1, size_bytes=len(body),
-                                       writer_pid=pid or os.getpid(), alive_ms=now_ms))
+        body = b"".join(entry(name, value, labels) for name, labels, value in entries)
+        head = layout.page_header(os.path.join(self.node.run, "stats.mgmt.page"))  # its magic, kind and layout
+        head.size_bytes, head.writer_pid, head.alive_ms = len(body), pid or os.getpid(), now_ms
         with open(os.path.join(self.node.run, f"stats.{process}.page"), "wb") as f:
-            f.write(head + body)
+            f.write(bytes(head) + body)
 
     def test_metrics_follow_the_conventions(self) -> None:
-        times = [(b"weir_health_probe_duration_seconds_bucket", b'le="0.001"', 0, 2), (b"weir_health_probe_duration_seconds_bucket", b'le="+Inf"', 0, 3),
-                 (b"weir_health_probe_duration_seconds_sum", b"", 0, 1500), (b"weir_health_probe_duration_seconds_count", b"", 0, 3)]
-        self.write_page("health", [(b"weir_health_lateness_ms_total", b"", 0, 2500), *times])
+        times = [(b"weir_health_probe_duration_seconds_bucket", b'le="0.001"', 2), (b"weir_health_probe_duration_seconds_bucket", b'le="+Inf"', 3),
+                 (b"weir_health_probe_duration_seconds_sum", b"", 1500), (b"weir_health_probe_duration_seconds_count", b"", 3)]
+        self.write_page("health", [(b"weir_health_lateness_ms_total", b"", 2500), *times])
         text = self.metrics()
         self.assertEqual(lint(text), [])
         seen = values(text)
@@ -121,10 +125,10 @@ class Status(unittest.TestCase):
         self.assertIn("not a base unit", " ".join(lint(former.replace("_ms_", "_milliseconds_"))))
 
     def test_the_metrics_of_a_dead_process_are_absent(self) -> None:
-        self.write_page("dns", [(b"weir_dns_queries_total", b"", 0, 7)])
+        self.write_page("dns", [(b"weir_dns_queries_total", b"", 7)])
         seen = values(self.metrics())
         self.assertEqual((seen[("weir_dns_queries_total", 'process="dns"')], seen[("weir_process_up", 'process="dns"')]), (7, 1))
-        self.write_page("dns", [(b"weir_dns_queries_total", b"", 0, 7)], age_s=5)
+        self.write_page("dns", [(b"weir_dns_queries_total", b"", 7)], age_s=5)
         seen = values(self.metrics())
         self.assertNotIn(("weir_dns_queries_total", 'process="dns"'), seen)
         self.assertEqual(seen[("weir_process_up", 'process="dns"')], 0)

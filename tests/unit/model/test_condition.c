@@ -20,7 +20,9 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/page.h"
 #include "base/sandbox.h"
+#include "pages/condition_internal.h"
 #include "weir/condition.h"
 #include "weir/stats.h"
 
@@ -328,7 +330,8 @@ static void overwrite(off_t offset, const void *bytes, size_t n)
 	close(fd);
 }
 
-#define BANKS_AT 80 /* header, sequence and a word of padding */
+#define SEQUENCE_AT (sizeof(struct page_header) + offsetof(struct conditions_payload, sequence))
+#define BANKS_AT    (sizeof(struct page_header) + offsetof(struct conditions_payload, banks))
 
 /* As a process does that was taken over, and writes what it likes: rounds that are whole. */
 static void sign_banks(uint64_t sequence)
@@ -346,7 +349,7 @@ static void sign_banks(uint64_t sequence)
 	for (int i = 0; i < 2; i++)
 		digests[i] = hash_bytes(&key, &banks[i], sizeof(banks[i]));
 	overwrite(BANKS_AT + sizeof(banks), digests, sizeof(digests));
-	overwrite(64, &sequence, sizeof(sequence));
+	overwrite(SEQUENCE_AT, &sequence, sizeof(sequence));
 }
 
 static void another_layout_is_refused(void **state)
@@ -357,7 +360,7 @@ static void another_layout_is_refused(void **state)
 
 	assert_non_null(c);
 	stats_close(open_stats());
-	overwrite(24, &layout, sizeof(layout)); /* magic, kind, layout: base/page.h */
+	overwrite(offsetof(struct page_header, layout), &layout, sizeof(layout));
 	assert_int_equal(conditions_read(dir, "dns", c), -EPROTO);
 	free(c);
 }
@@ -470,7 +473,7 @@ static void its_writer_outlives_a_damaged_page(void **state)
 	(void)state;
 	memset(garbage, 0xff, sizeof(garbage));
 	state_pair(s, "b");
-	overwrite(64, garbage, sizeof(garbage));
+	overwrite(sizeof(struct page_header), garbage, sizeof(garbage));
 	struct conditions *none = malloc(sizeof(*none));
 	assert_non_null(none);
 	none->n = 77;
