@@ -98,7 +98,7 @@ static bool is_taken_off(enum decap_reason why)
 }
 
 /* What the shared code makes of a frame, in place. @return the XDP action */
-static int natively(uint8_t **frame, size_t *n)
+static int decapsulate_natively(uint8_t **frame, size_t *n)
 {
 	struct decap_result r = { 0 };
 	uint8_t *end = *frame + *n;
@@ -121,13 +121,13 @@ static int natively(uint8_t **frame, size_t *n)
 
 static int listener;
 
-static void die(const char *what)
+static void exit_with_error(const char *what)
 {
 	fprintf(stderr, "agent-diff: %s: %s\n", what, strerror(errno));
 	exit(2);
 }
 
-static void show(const char *label, const uint8_t *bytes, size_t n)
+static void show_frame(const char *label, const uint8_t *bytes, size_t n)
 {
 	fprintf(stderr, "  %s %zu:", label, n);
 	for (size_t i = 0; i < n; i++)
@@ -136,7 +136,7 @@ static void show(const char *label, const uint8_t *bytes, size_t n)
 }
 
 /* Run one frame both ways. @return whether they agree */
-static bool agree(int prog_fd, const uint8_t *bytes, size_t n)
+static bool outcomes_agree(int prog_fd, const uint8_t *bytes, size_t n)
 {
 	uint8_t got[FRAME_MAX + 64], copy[FRAME_MAX], *want = copy;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = (uint32_t)n,
@@ -152,21 +152,21 @@ static bool agree(int prog_fd, const uint8_t *bytes, size_t n)
 		return false;
 	}
 	memcpy(copy, bytes, n);
-	action = natively(&want, &n_want);
+	action = decapsulate_natively(&want, &n_want);
 	if ((int)opts.retval == action && opts.data_size_out == n_want &&
 	    !memcmp(got, want, n_want))
 		return true;
 	fprintf(stderr, "action: kernel %u, native %d\n", opts.retval, action);
-	show("frame", bytes, n);
-	show("kernel", got, opts.data_size_out);
-	show("native", want, n_want);
+	show_frame("frame", bytes, n);
+	show_frame("kernel", got, opts.data_size_out);
+	show_frame("native", want, n_want);
 	return false;
 }
 
 static bool cut_everywhere(int prog_fd, const struct tunnel_frame *f)
 {
 	for (size_t n = 0; n <= f->n; n++)
-		if (!agree(prog_fd, f->bytes, n))
+		if (!outcomes_agree(prog_fd, f->bytes, n))
 			return false;
 	return true;
 }
@@ -177,12 +177,12 @@ static bool flip_every_bit(int prog_fd, const struct tunnel_frame *f)
 		struct tunnel_frame g = *f;
 
 		g.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		if (!agree(prog_fd, g.bytes, g.n))
+		if (!outcomes_agree(prog_fd, g.bytes, g.n))
 			return false;
 		if (g.outer && f->bytes[12] == 8 && bit / 8 >= 14 && g.bytes[14] >> 4 == 4 &&
 		    (g.bytes[14] & 15) >= 5) {
 			fix_sum4(g.bytes + g.outer);
-			if (!agree(prog_fd, g.bytes, g.n))
+			if (!outcomes_agree(prog_fd, g.bytes, g.n))
 				return false;
 		}
 	}
@@ -258,7 +258,7 @@ static bool one_random(int prog_fd, uint64_t *state)
 	}
 	if (plan.outer4 && r >> 24 & 1 && (f.bytes[f.outer] & 15) >= 5)
 		fix_sum4(f.bytes + f.outer);
-	return agree(prog_fd, f.bytes, r >> 28 & 7 ? f.n : (r >> 32) % (f.n + 1));
+	return outcomes_agree(prog_fd, f.bytes, r >> 28 & 7 ? f.n : (r >> 32) % (f.n + 1));
 }
 
 static bool counters_agree(int map_fd)
@@ -300,7 +300,7 @@ static bool lists_agree(int prog_fd)
 			struct tunnel_frame f = make_frame(&plan);
 
 			put_segment(&f, &plan, k);
-			if (!agree(prog_fd, f.bytes, f.n))
+			if (!outcomes_agree(prog_fd, f.bytes, f.n))
 				return false;
 			if (k < 2 && (!cut_everywhere(prog_fd, &f) || !flip_every_bit(prog_fd, &f)))
 				return false;
@@ -319,7 +319,7 @@ static bool all_agree(int prog_fd, unsigned long n_random)
 		plan.outer_ecn = i / N_PLANS & 3;
 		plan.inner_ecn = i / N_PLANS >> 2;
 		struct tunnel_frame f = make_frame(&plan);
-		if (!agree(prog_fd, f.bytes, f.n))
+		if (!outcomes_agree(prog_fd, f.bytes, f.n))
 			return false;
 		if (i < N_PLANS && (!cut_everywhere(prog_fd, &f) || !flip_every_bit(prog_fd, &f)))
 			return false;
@@ -344,7 +344,7 @@ static void accept_sources(int map_fd)
 
 	for (int i = 0; i < 4; i++)
 		if (bpf_map_update_elem(map_fd, &entries[i].key, &entries[i].uses, BPF_ANY))
-			die("prefixes");
+			exit_with_error("prefixes");
 }
 
 /* --- real connections --- */
@@ -370,7 +370,7 @@ static void listen_at(unsigned port)
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 16))
-		die("listening");
+		exit_with_error("listening");
 	if (port == PORT_HERE)
 		listener = fd;
 }
@@ -385,15 +385,15 @@ static void connect_from(bool is4, unsigned port, bool over)
 	setsockopt(fd, SOL_IPV6, IPV6_FREEBIND, &one, sizeof(one));
 	setsockopt(fd, SOL_IP, IP_FREEBIND, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
-		die("binding");
+		exit_with_error("binding");
 	for (int i = 0; connect(fd, (struct sockaddr *)&to, sizeof(to)); i++) {
 		if (i == 500) /* routes of a new namespace may take a moment */
-			die("connecting");
+			exit_with_error("connecting");
 		usleep(10000);
 	}
 	server = accept(listener, NULL, NULL);
 	if (server < 0)
-		die("accepting");
+		exit_with_error("accepting");
 	if (over) /* FIN-WAIT: the client still has it open */
 		close(server);
 }
@@ -404,7 +404,7 @@ static void run_ip(const char *what)
 
 	snprintf(command, sizeof(command), "ip %s", what);
 	if (system(command))
-		die(command);
+		exit_with_error(command);
 }
 
 /* Two namespaces of our own: this process stays in the first. @return the second's id there */
@@ -415,16 +415,16 @@ static int32_t set_up_connections(void)
 	int32_t id = -1;
 
 	if (unshare(CLONE_NEWNET))
-		die("unshare");
+		exit_with_error("unshare");
 	there = open("/proc/self/ns/net", O_RDONLY);
 	run_ip("link set lo up");
 	listen_at(PORT_THERE);
 	if (unshare(CLONE_NEWNET))
-		die("unshare");
+		exit_with_error("unshare");
 	here = open("/proc/self/ns/net", O_RDONLY);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", there);
 	if (here < 0 || agent_netns_id(path, &id))
-		die("namespace's id");
+		exit_with_error("namespace's id");
 	run_ip("link set lo up");
 	run_ip("addr add 203.0.113.10/32 dev lo");
 	run_ip("route add local 10.1.255.0/24 dev lo");
@@ -450,10 +450,10 @@ int main(int argc, char **argv)
 	spaces.id[1] = set_up_connections();
 	skel = weir_agent_bpf__open_and_load();
 	if (!skel)
-		die("loading");
+		exit_with_error("loading");
 	accept_sources(bpf_map__fd(skel->maps.agent_prefixes));
 	if (bpf_map_update_elem(bpf_map__fd(skel->maps.agent_netns), &zero, &spaces, BPF_ANY))
-		die("namespaces");
+		exit_with_error("namespaces");
 	bool ok = all_agree(bpf_program__fd(skel->progs.weir_agent), n_random) &&
 	          counters_agree(bpf_map__fd(skel->maps.agent_counters));
 	printf("%lu frames: %s\n", n_frames, ok ? "equal" : "DIFFERENT");

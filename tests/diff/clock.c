@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * To be preloaded: a process's clocks are those of who holds the file that TWIN_CLOCK names, and
+ * To be preloaded: a process's clocks are those of who holds the file that DPDK_CLOCK names, and
  * stand still between its words. What DPDK measures its own clock with is the kernel's.
  */
 #include <fcntl.h>
@@ -10,13 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "diff/twin.h"
+#include "diff/dpdk.h"
 
-static struct twin_clock *shared;
+static struct dpdk_clock *shared;
 
-__attribute__((constructor)) static void find(void)
+__attribute__((constructor)) static void find_clock(void)
 {
-	const char *path = getenv(TWIN_CLOCK);
+	const char *path = getenv(DPDK_CLOCK);
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
 	void *at = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 

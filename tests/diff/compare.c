@@ -11,7 +11,7 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
-#include "diff/twin.h"
+#include "diff/dpdk.h"
 #include "weir/fwd/burst.h"
 
 #define SHOWN_MAX 10u
@@ -28,7 +28,7 @@ struct outcome {
 	size_t len;
 };
 
-static void die(const char *what, int err)
+static void exit_with_error(const char *what, int err)
 {
 	fprintf(stderr, "weir-diff: %s: %s\n", what, strerror(err < 0 ? -err : err));
 	exit(2);
@@ -40,7 +40,7 @@ static void run_xdp(const struct diff *d, const struct frame *f, struct outcome 
 	            .data_out = o->bytes, .data_size_out = sizeof(o->bytes), .repeat = 1);
 
 	if (bpf_prog_test_run_opts(d->xdp.prog_fd, &opts))
-		die("BPF_PROG_TEST_RUN", errno);
+		exit_with_error("BPF_PROG_TEST_RUN", errno);
 	o->action = (int)opts.retval;
 	o->len = opts.data_size_out;
 }
@@ -105,8 +105,8 @@ static void show_bytes(const char *what, const uint8_t *bytes, size_t len)
 	printf("\n");
 }
 
-static void show(const struct diff *d, uint32_t i, const struct outcome *x, const struct outcome *n,
-                 const char *table)
+static void show_difference(const struct diff *d, uint32_t i, const struct outcome *x,
+                            const struct outcome *n, const char *table)
 {
 	static const char *const ways[] = { "one by one", "the long way", "burst" };
 
@@ -119,23 +119,23 @@ static void show(const struct diff *d, uint32_t i, const struct outcome *x, cons
 }
 
 /** The same frames through the process; what differs there ends the program, since nothing is equal from then on. */
-static void run_twin(struct diff *d, const struct outcome native[DIFF_BURST_MAX])
+static void run_dpdk(struct diff *d, const struct outcome native[DIFF_BURST_MAX])
 {
-	struct twin_frame frames[DIFF_BURST_MAX];
+	struct dpdk_frame frames[DIFF_BURST_MAX];
 	const char *wrong;
 
 	for (uint32_t i = 0; i < d->n_pending; i++)
-		frames[i] = (struct twin_frame){
+		frames[i] = (struct dpdk_frame){
 			.in = d->pending[i].bytes,
 			.in_len = d->pending[i].len,
 			.out = native[i].bytes,
 			.out_len = native[i].len,
 			.reason = native[i].reason,
 		};
-	wrong = twin_forward(d->twin, frames, d->n_pending);
+	wrong = dpdk_forward(d->dpdk, frames, d->n_pending);
 	if (!wrong) {
-		diff_check_twin(d);
-		wrong = twin_passed(d->twin, frames, d->n_pending);
+		diff_check_dpdk(d);
+		wrong = dpdk_passed(d->dpdk, frames, d->n_pending);
 	}
 	if (wrong)
 		printf("frames from %lu on, %u of them, by the process: %s\n",
@@ -144,9 +144,9 @@ static void run_twin(struct diff *d, const struct outcome native[DIFF_BURST_MAX]
 		exit(1);
 }
 
-void diff_check_twin(struct diff *d)
+void diff_check_dpdk(struct diff *d)
 {
-	const char *table = d->twin ? twin_difference(d->twin, &d->native) : NULL;
+	const char *table = d->dpdk ? dpdk_difference(d->dpdk, &d->native) : NULL;
 
 	if (!table)
 		return;
@@ -172,7 +172,7 @@ void diff_flush(struct diff *d)
 		    !memcmp(x[i].bytes, n[i].bytes, x[i].len) && !(last && table))
 			d->passed++;
 		else if (d->failed++ < SHOWN_MAX)
-			show(d, i, &x[i], &n[i], last ? table : NULL);
+			show_difference(d, i, &x[i], &n[i], last ? table : NULL);
 	}
 	if (d->failed && d->stop_at_first) {
 		printf("%lu passed, %lu failed\n", d->passed, d->failed);
@@ -180,14 +180,14 @@ void diff_flush(struct diff *d)
 	}
 	if (table)
 		world_copy(&d->native, &d->xdp); /* so that the next burst starts equal again */
-	if (d->twin)
-		run_twin(d, n);
+	if (d->dpdk)
+		run_dpdk(d, n);
 	d->n_pending = 0;
 }
 
 void diff_frame(struct diff *d, const struct frame *f)
 {
-	if (d->twin && f->len < TWIN_FRAME_MIN)
+	if (d->dpdk && f->len < DPDK_FRAME_MIN)
 		return;
 	if (!d->n_pending) {
 		d->way = (enum diff_way)random_below(&d->random, DIFF_BURST + 1);
@@ -229,7 +229,7 @@ static void pin_to_cpu(struct diff *d)
 	CPU_ZERO(&set);
 	CPU_SET((size_t)cpu, &set);
 	if (cpu < 0 || sched_setaffinity(0, sizeof(set), &set))
-		die("cannot stay on one CPU", errno);
+		exit_with_error("cannot stay on one CPU", errno);
 	d->native.t.cpu = (uint32_t)cpu;
 }
 
@@ -264,9 +264,9 @@ void diff_open(struct diff *d, const struct driver_sizes *sizes)
 	int err = world_init_xdp(&d->xdp, sizes);
 
 	if (err)
-		die("cannot load the XDP program (root is needed)", err);
+		exit_with_error("cannot load the XDP program (root is needed)", err);
 	world_init(&d->native, sizes, d->xdp.t.n_cpus);
-	if (!d->twin) { /* which has those of its port */
+	if (!d->dpdk) { /* which has those of its port */
 		add_macs(&d->xdp);
 		add_macs(&d->native);
 	}

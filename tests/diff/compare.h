@@ -2,7 +2,7 @@
 /**
  * @file
  * The shared code on equal tables three times: as the XDP program, natively frame by frame, and
- * natively by a worker's stages; and, where there is one, a whole process with the DPDK driver (twin.h).
+ * natively by a worker's stages; and, where there is one, a whole process with the DPDK driver (dpdk.h).
  *
  * Frames are gathered to bursts of one to FWD_BURST_MAX, between which tables and time may change. The
  * XDP program has a burst's frames one by one; natively they go in turn one by one or as a burst.
@@ -15,7 +15,7 @@
 #include "diff/generate.h"
 #include "fwd/world.h"
 
-struct twin;
+struct dpdk;
 
 #define DIFF_BURST_MAX  64u
 #define DIFF_MANY       500000u /**< frames from which on all that can be met must be */
@@ -34,7 +34,7 @@ enum diff_way { DIFF_ONE_BY_ONE, DIFF_LONG, DIFF_BURST };
 /** Both sides and the score. */
 struct diff {
 	struct world native, xdp;
-	struct twin *twin; /**< or NULL */
+	struct dpdk *dpdk; /**< or NULL */
 	diff_forward_fn *forward, *forward_long;
 	diff_burst_fn *burst;
 	struct random random;
@@ -67,7 +67,7 @@ void diff_flush(struct diff *d);
 /** The native side's tables were changed: the other has the same from now on. */
 void diff_share(struct diff *d);
 /** See that the process has the native side's tables; ends the program if it has not. */
-void diff_check_twin(struct diff *d);
+void diff_check_dpdk(struct diff *d);
 /** Set the time of both sides. */
 void diff_set_time(struct diff *d, uint32_t now_s);
 /** Put a frame through the XDP program alone. */

@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "diff/twin.h"
+#include "diff/dpdk.h"
 
 #define IDLE_MS 30000u
 #define POOL_SLOTS                                                                                 \
 	64u /* few, so that changes meet flows; a pool that is read from a file has more: */
-#define TWIN_SLOTS      4096u
-#define TWIN_EXCEPTIONS 1024u
+#define DPDK_SLOTS      4096u
+#define DPDK_EXCEPTIONS 1024u
 
-static void die(const char *what)
+static void exit_with_error(const char *what)
 {
 	fprintf(stderr, "weir-diff: %s\n", what);
 	exit(2);
@@ -35,8 +35,8 @@ static struct model_check check = { .name = "c",
 	                            .fall = 1,
 	                            .damp_half_life_ms = 10000,
 	                            .damp_max_ms = 60000 };
-static const struct model_port port = { .interface = TWIN_INTERFACE,
-	                                .device = "net_tap0,iface=" TWIN_NIC ",mac=" TWIN_MAC };
+static const struct model_port port = { .interface = DPDK_INTERFACE,
+	                                .device = "net_tap0,iface=" DPDK_NIC ",mac=" DPDK_MAC };
 static struct model_node self = { .name = "n",
 	                          .site = &site,
 	                          .driver = MODEL_DRIVER_DPDK,
@@ -71,10 +71,10 @@ static const struct model_service services[DOCUMENT_SERVICES] = {
 };
 static const uint8_t pool_of[DOCUMENT_SERVICES] = { 0, 0, 1, 3, 2, 3, 3, 3, 3 };
 
-static void parse(const char *text, struct addr *out)
+static void parse_address(const char *text, struct addr *out)
 {
 	if (addr_parse(text, out))
-		die(text);
+		exit_with_error(text);
 }
 
 static void make_backend(uint32_t pool, uint32_t i)
@@ -89,7 +89,7 @@ static void make_backend(uint32_t pool, uint32_t i)
 	snprintf(text, sizeof(text), pool && i >= 3 ? "2001:db8:b::%x%02x" : "10.1.%u.%u", pool,
 	         i + 1);
 	*b = (struct model_backend){ .name = names[i], .weight = 100 };
-	parse(text, &b->address);
+	parse_address(text, &b->address);
 	b->id = model_backend_id(&b->address, 0);
 }
 
@@ -99,7 +99,7 @@ void document_surroundings(void)
 		                             "2001:db8:80::80", "2001:db8:80::81" };
 
 	for (size_t i = 0; i < 5; i++)
-		parse(vips[i], &addresses[i]);
+		parse_address(vips[i], &addresses[i]);
 	prefix_parse("10.255.1.0/24", &self.tunnel_source4);
 	prefix_parse("2001:db8:ff:1::/64", &self.tunnel_source6);
 	for (uint32_t p = 0; p < STAGE_POOLS; p++)
@@ -153,19 +153,19 @@ static void put_services(struct document *doc)
 	doc->model.n_services = DOCUMENT_SERVICES;
 }
 
-void document_make(const struct intent *want, uint64_t number, const struct twin *twin,
+void document_make(const struct intent *want, uint64_t number, const struct dpdk *dpdk,
                    struct document *doc)
 {
-	const uint32_t slots = twin ? TWIN_SLOTS : POOL_SLOTS;
+	const uint32_t slots = dpdk ? DPDK_SLOTS : POOL_SLOTS;
 
 	*doc = (struct document){ .model = {
 		                          .meta = { .document = number, .digest = "" },
 		                          .cluster = "diff",
 		                          .hash_key_id = "k1",
-		                          .hash_key_file = twin ? twin_key_file(twin) : "",
+		                          .hash_key_file = dpdk ? dpdk_key_file(dpdk) : "",
 		                          .hash_key = { 0x0706050403020100u, 0x0f0e0d0c0b0a0908u },
 		                          .limits = { 64, STAGE_POOLS * 7, STAGE_POOLS * slots,
-		                                      twin ? TWIN_EXCEPTIONS : STAGE_EXCEPTIONS },
+		                                      dpdk ? DPDK_EXCEPTIONS : STAGE_EXCEPTIONS },
 		                          .sites = &site,
 		                          .n_sites = 1,
 		                          .nodes = &self,

@@ -54,12 +54,12 @@ extern const enum model_mode document_modes[STAGE_POOLS];
 /** Set by document_surroundings(). */
 extern struct model_backend document_backends[STAGE_POOLS][STAGE_BACKENDS];
 
-struct twin;
+struct dpdk;
 
 /** Make what all documents have. */
 void document_surroundings(void);
-/** Make a document of what is wanted; @p twin reads it, too, or is NULL. */
-void document_make(const struct intent *intent, uint64_t number, const struct twin *twin,
+/** Make a document of what is wanted; @p dpdk reads it, too, or is NULL. */
+void document_make(const struct intent *intent, uint64_t number, const struct dpdk *dpdk,
                    struct document *out);
 
 /**

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "diff/twin.h"
+#include "diff/dpdk.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,9 +41,9 @@
 #define ADDRESSES   12u   /* bytes of a frame before its tags */
 #define NIC_LONGEST 1522u /* net_tap sends no more */
 
-struct twin {
+struct dpdk {
 	char dir[PATH_MAX], program[PATH_MAX], preload[PATH_MAX], key_file[PATH_MAX];
-	struct twin_clock *clock;
+	struct dpdk_clock *clock;
 	struct page *health;
 	struct tablefile tables; /* mapped again after each start */
 	pid_t pid;               /* 0: none runs */
@@ -55,19 +55,19 @@ struct twin {
 	uint64_t too_long[FWD_REASON_COUNT];
 };
 
-static void die(const char *what)
+static void exit_with_error(const char *what)
 {
 	fprintf(stderr, "weir-diff: %s: %s\n", what, strerror(errno));
 	exit(2);
 }
 
-static void path_of(const struct twin *t, const char *name, char out[PATH_MAX])
+static void path_of(const struct dpdk *t, const char *name, char out[PATH_MAX])
 {
 	if (snprintf(out, PATH_MAX, "%s/%s", t->dir, name) >= PATH_MAX)
-		die("a path is too long");
+		exit_with_error("a path is too long");
 }
 
-static struct twin_clock *make_clock(const struct twin *t)
+static struct dpdk_clock *make_clock(const struct dpdk *t)
 {
 	char path[PATH_MAX];
 	void *at;
@@ -75,11 +75,11 @@ static struct twin_clock *make_clock(const struct twin *t)
 
 	path_of(t, "clock", path);
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || ftruncate(fd, sizeof(struct twin_clock)))
-		die(path);
-	at = mmap(NULL, sizeof(struct twin_clock), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd < 0 || ftruncate(fd, sizeof(struct dpdk_clock)))
+		exit_with_error(path);
+	at = mmap(NULL, sizeof(struct dpdk_clock), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
-		die("mmap");
+		exit_with_error("mmap");
 	close(fd);
 	return at;
 }
@@ -90,48 +90,48 @@ static int hold_interface(void)
 	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", TWIN_INTERFACE);
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", DPDK_INTERFACE);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &r))
-		die(TWIN_INTERFACE);
+		exit_with_error(DPDK_INTERFACE);
 	return fd;
 }
 
-struct twin *twin_open(const char *dir, const char *program, const char *preload)
+struct dpdk *dpdk_open(const char *dir, const char *program, const char *preload)
 {
-	struct twin *t = calloc(1, sizeof(*t));
+	struct dpdk *t = calloc(1, sizeof(*t));
 	char path[PATH_MAX];
 
 	if (!t || !realpath(dir, t->dir) || !realpath(program, t->program) ||
 	    !realpath(preload, t->preload))
-		die(dir);
+		exit_with_error(dir);
 	path_of(t, "conf/hash.key", t->key_file);
 	path_of(t, "run/health.page", path);
 	errno = -page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
 	                     &t->health);
 	if (errno)
-		die(path);
+		exit_with_error(path);
 	t->clock = make_clock(t);
 	t->held = hold_interface();
 	t->nic = t->kernel = -1;
 	return t;
 }
 
-uint32_t twin_ifindex(const struct twin *t)
+uint32_t dpdk_ifindex(const struct dpdk *t)
 {
-	uint32_t index = if_nametoindex(TWIN_INTERFACE);
+	uint32_t index = if_nametoindex(DPDK_INTERFACE);
 
 	(void)t;
 	if (!index)
-		die(TWIN_INTERFACE);
+		exit_with_error(DPDK_INTERFACE);
 	return index;
 }
 
-struct health_page *twin_health(const struct twin *t)
+struct health_page *dpdk_health(const struct dpdk *t)
 {
 	return page_payload(t->health);
 }
 
-const char *twin_key_file(const struct twin *t)
+const char *dpdk_key_file(const struct dpdk *t)
 {
 	return t->key_file;
 }
@@ -139,7 +139,7 @@ const char *twin_key_file(const struct twin *t)
 /* --- the process --- */
 
 /* On any CPU, its words in a file; gone when we are. */
-static void become(const struct twin *t)
+static void become_process(const struct dpdk *t)
 {
 	char conf[PATH_MAX], state[PATH_MAX], run[PATH_MAX], bpf[PATH_MAX], path[PATH_MAX];
 	cpu_set_t all;
@@ -150,7 +150,7 @@ static void become(const struct twin *t)
 	path_of(t, "run", run);
 	path_of(t, "bpf", bpf);
 	path_of(t, "clock", path);
-	setenv(TWIN_CLOCK, path, 1);
+	setenv(DPDK_CLOCK, path, 1);
 	setenv("LD_PRELOAD", t->preload, 1);
 	path_of(t, "dataplane.log", path);
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
@@ -164,7 +164,7 @@ static void become(const struct twin *t)
 	_exit(127);
 }
 
-char *twin_ask(const struct twin *t, const char *line)
+char *dpdk_ask(const struct dpdk *t, const char *line)
 {
 	char path[PATH_MAX], *answer = NULL;
 
@@ -173,9 +173,9 @@ char *twin_ask(const struct twin *t, const char *line)
 }
 
 /* Its status has this number. Asked, it does what was due before it answers. */
-static bool says(const struct twin *t, const char *name, uint64_t number)
+static bool status_says(const struct dpdk *t, const char *name, uint64_t number)
 {
-	char *answer = twin_ask(t, "{\"do\":\"status\"}");
+	char *answer = dpdk_ask(t, "{\"do\":\"status\"}");
 	const char *at = answer ? strstr(answer, name) : NULL;
 	bool found = at && strtoull(at + strlen(name), NULL, 10) == number;
 
@@ -183,12 +183,12 @@ static bool says(const struct twin *t, const char *name, uint64_t number)
 	return found;
 }
 
-static void check_alive(struct twin *t)
+static void check_alive(struct dpdk *t)
 {
 	if (t->pid && waitpid(t->pid, NULL, WNOHANG) == t->pid) {
 		t->pid = 0;
 		errno = ESRCH;
-		die("the process ended; see dataplane.log");
+		exit_with_error("the process ended; see dataplane.log");
 	}
 }
 
@@ -204,7 +204,7 @@ static int listen_at(const char *interface)
 	    setsockopt(s, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) ||
 	    setsockopt(s, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) ||
 	    bind(s, (const struct sockaddr *)&at, sizeof(at)))
-		die(interface);
+		exit_with_error(interface);
 	return s;
 }
 
@@ -215,11 +215,11 @@ static void set_mtu(const char *interface, int mtu)
 
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
 	if (s < 0 || ioctl(s, SIOCSIFMTU, &r))
-		die(interface);
+		exit_with_error(interface);
 	close(s);
 }
 
-static void map_tables(struct twin *t)
+static void map_tables(struct dpdk *t)
 {
 	struct driver_reason why;
 	char path[PATH_MAX];
@@ -231,31 +231,31 @@ static void map_tables(struct twin *t)
 	}
 }
 
-static bool forwards(const struct twin *t)
+static bool port_forwards(const struct dpdk *t)
 {
-	return says(t, DOCUMENT, t->document) && if_nametoindex(TWIN_NIC);
+	return status_says(t, DOCUMENT, t->document) && if_nametoindex(DPDK_NIC);
 }
 
-void twin_start(struct twin *t)
+void dpdk_start(struct dpdk *t)
 {
 	t->pid = fork();
 	if (t->pid < 0)
-		die("fork");
+		exit_with_error("fork");
 	if (!t->pid)
-		become(t);
-	for (int ms = 0; !forwards(t); ms += 10) {
+		become_process(t);
+	for (int ms = 0; !port_forwards(t); ms += 10) {
 		check_alive(t);
 		if (ms > PATIENCE_MS)
-			die("the process does not drive its port; see dataplane.log");
+			exit_with_error("the process does not drive its port; see dataplane.log");
 		usleep(10000);
 	}
-	set_mtu(TWIN_NIC, NIC_MTU);
-	t->nic = listen_at(TWIN_NIC);
-	t->kernel = listen_at(TWIN_INTERFACE);
+	set_mtu(DPDK_NIC, NIC_MTU);
+	t->nic = listen_at(DPDK_NIC);
+	t->kernel = listen_at(DPDK_INTERFACE);
 	map_tables(t);
 }
 
-static void forget_process(struct twin *t)
+static void forget_process(struct dpdk *t)
 {
 	t->pid = 0;
 	close(t->nic);
@@ -263,14 +263,14 @@ static void forget_process(struct twin *t)
 	tablefile_close(&t->tables);
 }
 
-void twin_kill(struct twin *t)
+void dpdk_kill(struct dpdk *t)
 {
 	kill(t->pid, SIGKILL);
 	waitpid(t->pid, NULL, 0);
 	forget_process(t);
 }
 
-bool twin_close(struct twin *t)
+bool dpdk_close(struct dpdk *t)
 {
 	int status = -1;
 
@@ -288,48 +288,48 @@ bool twin_close(struct twin *t)
 
 /* --- what it is told --- */
 
-static void wait_until_says(struct twin *t, const char *name, uint64_t number)
+static void wait_until_says(struct dpdk *t, const char *name, uint64_t number)
 {
-	for (int us = 0; !says(t, name, number); us += STEP_US) {
+	for (int us = 0; !status_says(t, name, number); us += STEP_US) {
 		check_alive(t);
 		if (us > PATIENCE_MS * 1000)
-			die(name);
+			exit_with_error(name);
 		usleep(STEP_US);
 	}
 }
 
-void twin_document(struct twin *t, const struct model *m)
+void dpdk_document(struct dpdk *t, const struct model *m)
 {
 	char path[PATH_MAX];
 
 	path_of(t, "state/effective.conf", path);
 	errno = -model_write_effective(m, path);
 	if (errno)
-		die(path);
+		exit_with_error(path);
 	t->document = m->meta.document;
 	if (t->pid)
 		wait_until_says(t, DOCUMENT, t->document);
 }
 
-void twin_verdicts(struct twin *t)
+void dpdk_verdicts(struct dpdk *t)
 {
 	page_publish(t->health);
 	wait_until_says(t, "\"health_epoch\":", page_epoch(t->health));
 }
 
-void twin_neighbour(const struct addr *address, const uint8_t mac[6])
+void dpdk_neighbour(const struct addr *address, const uint8_t mac[6])
 {
 	char command[256], text[ADDR_TEXT_MAX];
 
 	snprintf(command, sizeof(command),
 	         "ip neigh replace %s lladdr %02x:%02x:%02x:%02x:%02x:%02x dev %s nud permanent",
 	         addr_text(address, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-	         TWIN_INTERFACE);
+	         DPDK_INTERFACE);
 	if (system(command))
-		die(command);
+		exit_with_error(command);
 }
 
-void twin_set_time(struct twin *t, const struct compiler_time *time)
+void dpdk_set_time(struct dpdk *t, const struct compiler_time *time)
 {
 	__atomic_store_n(&t->clock->wall_clock_ms, (uint64_t)time->wall_clock_ms, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->clock->mono_ms, time->now_ms, __ATOMIC_RELEASE);
@@ -339,7 +339,7 @@ void twin_set_time(struct twin *t, const struct compiler_time *time)
 	     t->pid && __atomic_load_n(&t->clock->packets_ms, __ATOMIC_ACQUIRE) != time->now_ms;
 	     us += STEP_US) {
 		if (us > PATIENCE_MS * 1000)
-			die("the worker does not ask for the time");
+			exit_with_error("the worker does not ask for the time");
 		usleep(STEP_US);
 	}
 }
@@ -388,18 +388,18 @@ static bool is_same(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_l
 	return a_len == b_len && !memcmp(a, b, a_len);
 }
 
-static bool is_kind(const struct twin_frame *f, enum fwd_kind kind)
+static bool is_kind(const struct dpdk_frame *f, enum fwd_kind kind)
 {
 	return fwd_reason_kind((enum fwd_reason)f->reason) == kind;
 }
 
-static bool is_too_long(const struct twin_frame *f)
+static bool is_too_long(const struct dpdk_frame *f)
 {
 	return is_kind(f, FWD_KIND_TX) && f->out_len > NIC_LONGEST;
 }
 
 /* What it sends is what is to be sent, in order. */
-static const char *take_sent(const struct twin *t, const struct twin_frame *frames, uint32_t n)
+static const char *take_sent(const struct dpdk *t, const struct dpdk_frame *frames, uint32_t n)
 {
 	uint8_t frame[NIC_MTU];
 
@@ -418,7 +418,7 @@ static const char *take_sent(const struct twin *t, const struct twin_frame *fram
 }
 
 /* How many it says that it gave to the kernel. */
-static uint64_t count_given(const struct twin *t)
+static uint64_t count_given(const struct dpdk *t)
 {
 	const struct fwd_cpu *cpu = t->tables.tables.cpus;
 	uint64_t n = 0;
@@ -433,7 +433,7 @@ static uint64_t count_given(const struct twin *t)
  * What it gives to the kernel is some of what is passed: as it came, in order. The police holds
  * the rest.
  */
-const char *twin_passed(struct twin *t, const struct twin_frame *frames, uint32_t n)
+const char *dpdk_passed(struct dpdk *t, const struct dpdk_frame *frames, uint32_t n)
 {
 	uint8_t frame[NIC_MTU];
 	uint32_t i = 0;
@@ -458,7 +458,7 @@ const char *twin_passed(struct twin *t, const struct twin_frame *frames, uint32_
 }
 
 /* Counted is each frame of a burst at once, before any is sent. */
-static const char *wait_for_count(struct twin *t, uint64_t wanted)
+static const char *wait_for_count(struct dpdk *t, uint64_t wanted)
 {
 	const uint64_t *received = &t->tables.tables.cpus->received;
 
@@ -472,7 +472,7 @@ static const char *wait_for_count(struct twin *t, uint64_t wanted)
 }
 
 /* Frames that the NIC takes all, or one that it does not. */
-static const char *forward(struct twin *t, const struct twin_frame *frames, uint32_t n)
+static const char *forward_frames(struct dpdk *t, const struct dpdk_frame *frames, uint32_t n)
 {
 	uint64_t wanted = t->tables.tables.cpus->received + n;
 	const char *wrong;
@@ -480,7 +480,7 @@ static const char *forward(struct twin *t, const struct twin_frame *frames, uint
 
 	for (uint32_t i = 0; i < n; i++)
 		if (send(t->nic, frames[i].in, frames[i].in_len, 0) < 0)
-			die("a frame cannot be sent");
+			exit_with_error("a frame cannot be sent");
 	wrong = wait_for_count(t, wanted);
 	if (!wrong)
 		wrong = take_sent(t, frames, n);
@@ -489,7 +489,7 @@ static const char *forward(struct twin *t, const struct twin_frame *frames, uint
 	return wrong;
 }
 
-const char *twin_forward(struct twin *t, const struct twin_frame *frames, uint32_t n)
+const char *dpdk_forward(struct dpdk *t, const struct dpdk_frame *frames, uint32_t n)
 {
 	const char *wrong = NULL;
 
@@ -498,7 +498,7 @@ const char *twin_forward(struct twin *t, const struct twin_frame *frames, uint32
 		for (to = from + 1;
 		     to < n && !is_too_long(&frames[from]) && !is_too_long(&frames[to]);)
 			to++;
-		wrong = forward(t, frames + from, to - from);
+		wrong = forward_frames(t, frames + from, to - from);
 	}
 	return wrong;
 }
@@ -545,8 +545,8 @@ static bool same_cpu(const struct fwd_cpu *w, const struct fwd_cpu *p, const uin
 
 #define DIFFERS(field, n) memcmp(a->field, b->field, (n) * sizeof(*a->field)) != 0
 
-static const char *difference(const struct fwd_tables *a, const struct fwd_tables *b,
-                              const uint64_t *too_long)
+static const char *find_difference(const struct fwd_tables *a, const struct fwd_tables *b,
+                                   const uint64_t *too_long)
 {
 	const uint32_t n_services = a->root->n_service_counts, n_backends = a->root->n_backends;
 
@@ -581,12 +581,12 @@ static const char *difference(const struct fwd_tables *a, const struct fwd_table
 	return NULL;
 }
 
-const char *twin_difference(struct twin *t, const struct world *w)
+const char *dpdk_difference(struct dpdk *t, const struct world *w)
 {
 	const char *where = NULL;
 
 	for (int us = 0; us < BRIEF_MS * 1000; us += STEP_US) {
-		where = difference(&w->t, &t->tables.tables, t->too_long);
+		where = find_difference(&w->t, &t->tables.tables, t->too_long);
 		if (!where)
 			return NULL;
 		check_alive(t);

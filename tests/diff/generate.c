@@ -28,7 +28,7 @@ uint32_t random_below(struct random *r, uint32_t n)
 }
 
 /** Add a field of @p n_bits and write @p value to it; it begins and ends where bytes do or not. */
-static void put(struct frame *f, size_t *bit, uint8_t n_bits, uint64_t value)
+static void put_field(struct frame *f, size_t *bit, uint8_t n_bits, uint64_t value)
 {
 	if (f->n_fields < FIELDS_MAX)
 		f->fields[f->n_fields++] = (struct field){ (uint16_t)*bit, n_bits };
@@ -45,9 +45,9 @@ static void put(struct frame *f, size_t *bit, uint8_t n_bits, uint64_t value)
 static void put_bytes(struct frame *f, size_t *bit, const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i += 4)
-		put(f, bit, 32,
-		    (uint64_t)bytes[i] << 24 | (uint64_t)bytes[i + 1] << 16 |
-		            (uint64_t)bytes[i + 2] << 8 | bytes[i + 3]);
+		put_field(f, bit, 32,
+		          (uint64_t)bytes[i] << 24 | (uint64_t)bytes[i + 1] << 16 |
+		                  (uint64_t)bytes[i + 2] << 8 | bytes[i + 3]);
 }
 
 /** What a frame is to be made of. */
@@ -76,17 +76,17 @@ struct plan {
 
 static void put_eth(struct frame *f, size_t *bit, const struct plan *p)
 {
-	put(f, bit, 48, p->mac);
-	put(f, bit, 48, 0x02cc00000001u);
+	put_field(f, bit, 48, p->mac);
+	put_field(f, bit, 48, 0x02cc00000001u);
 	if (p->two_tags) {
-		put(f, bit, 16, FWD_ETHERTYPE_QINQ);
-		put(f, bit, 16, 0x0007);
+		put_field(f, bit, 16, FWD_ETHERTYPE_QINQ);
+		put_field(f, bit, 16, 0x0007);
 	}
 	if (p->vlan || p->two_tags) {
-		put(f, bit, 16, FWD_ETHERTYPE_VLAN);
-		put(f, bit, 16, 0x2064);
+		put_field(f, bit, 16, FWD_ETHERTYPE_VLAN);
+		put_field(f, bit, 16, 0x2064);
 	}
-	put(f, bit, 16, p->is4 ? FWD_ETHERTYPE_IP4 : FWD_ETHERTYPE_IP6);
+	put_field(f, bit, 16, p->is4 ? FWD_ETHERTYPE_IP4 : FWD_ETHERTYPE_IP6);
 }
 
 static uint16_t sum_of(const uint8_t *at, size_t n)
@@ -104,22 +104,22 @@ static size_t put_ip4(struct frame *f, size_t *bit, const struct plan *p, struct
 {
 	size_t start = *bit / 8;
 
-	put(f, bit, 4, 4);
-	put(f, bit, 4, 5 + p->options);
-	put(f, bit, 8, p->tos);
-	put(f, bit, 16, 0);
-	put(f, bit, 16, p->fragment ? random_below(r, 4) : random_next(r) & 0xffff);
-	put(f, bit, 3, p->fragment ? random_below(r, 4) : 2);
-	put(f, bit, 13, p->fragment ? random_below(r, 3) : 0);
-	put(f, bit, 8, p->ttl);
-	put(f, bit, 8, p->protocol);
-	put(f, bit, 16, 0);
+	put_field(f, bit, 4, 4);
+	put_field(f, bit, 4, 5 + p->options);
+	put_field(f, bit, 8, p->tos);
+	put_field(f, bit, 16, 0);
+	put_field(f, bit, 16, p->fragment ? random_below(r, 4) : random_next(r) & 0xffff);
+	put_field(f, bit, 3, p->fragment ? random_below(r, 4) : 2);
+	put_field(f, bit, 13, p->fragment ? random_below(r, 3) : 0);
+	put_field(f, bit, 8, p->ttl);
+	put_field(f, bit, 8, p->protocol);
+	put_field(f, bit, 16, 0);
 	put_bytes(f, bit, p->src, 4);
 	put_bytes(f, bit, p->dst, 4);
 	for (unsigned int i = 0; i < p->options; i++)
-		put(f, bit, 32,
-		    p->option && i == p->options / 2 ? 0x01000304u | (uint32_t)p->option << 16
-		                                     : 0x01010101);
+		put_field(f, bit, 32,
+		          p->option && i == p->options / 2 ? 0x01000304u | (uint32_t)p->option << 16
+		                                           : 0x01010101);
 	return start + 2;
 }
 
@@ -128,20 +128,21 @@ static void put_extension(struct frame *f, size_t *bit, uint8_t kind, uint8_t ne
 {
 	unsigned int more = kind == FWD_PROTO_FRAGMENT ? 0 : random_below(r, 3);
 
-	put(f, bit, 8, next);
-	put(f, bit, 8, more);
+	put_field(f, bit, 8, next);
+	put_field(f, bit, 8, more);
 	if (kind == FWD_PROTO_FRAGMENT) {
-		put(f, bit, 13, fragment ? random_below(r, 3) : 0);
-		put(f, bit, 2, 0);
-		put(f, bit, 1, fragment ? random_below(r, 2) : 0);
-		put(f, bit, 32, fragment ? random_below(r, 4) << 14 : random_next(r) & 0xffffffff);
+		put_field(f, bit, 13, fragment ? random_below(r, 3) : 0);
+		put_field(f, bit, 2, 0);
+		put_field(f, bit, 1, fragment ? random_below(r, 2) : 0);
+		put_field(f, bit, 32,
+		          fragment ? random_below(r, 4) << 14 : random_next(r) & 0xffffffff);
 		return;
 	}
-	put(f, bit, 8, 0);
-	put(f, bit, 8, kind == FWD_PROTO_ROUTING && random_below(r, 4) == 0);
-	put(f, bit, 32, 0);
+	put_field(f, bit, 8, 0);
+	put_field(f, bit, 8, kind == FWD_PROTO_ROUTING && random_below(r, 4) == 0);
+	put_field(f, bit, 32, 0);
 	for (unsigned int i = 0; i < more; i++)
-		put(f, bit, 64, 0);
+		put_field(f, bit, 64, 0);
 }
 
 static size_t put_ip6(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
@@ -154,12 +155,12 @@ static size_t put_ip6(struct frame *f, size_t *bit, const struct plan *p, struct
 	for (unsigned int i = 0; i < p->extensions; i++)
 		chain[i] = p->fragment && i == 0 ? FWD_PROTO_FRAGMENT : kinds[random_below(r, 4)];
 	chain[p->extensions] = p->protocol;
-	put(f, bit, 4, 6);
-	put(f, bit, 8, p->tos);
-	put(f, bit, 20, random_next(r) & 0xfffff);
-	put(f, bit, 16, 0);
-	put(f, bit, 8, chain[0]);
-	put(f, bit, 8, p->ttl);
+	put_field(f, bit, 4, 6);
+	put_field(f, bit, 8, p->tos);
+	put_field(f, bit, 20, random_next(r) & 0xfffff);
+	put_field(f, bit, 16, 0);
+	put_field(f, bit, 8, chain[0]);
+	put_field(f, bit, 8, p->ttl);
 	put_bytes(f, bit, p->src, 16);
 	put_bytes(f, bit, p->dst, 16);
 	for (unsigned int i = 0; i < p->extensions; i++)
@@ -176,30 +177,30 @@ static void put_tcp(struct frame *f, size_t *bit, const struct plan *p, struct r
 {
 	unsigned int options = random_below(r, 4) ? 0 : random_below(r, 11);
 
-	put(f, bit, 16, p->sport);
-	put(f, bit, 16, p->dport);
-	put(f, bit, 32,
-	    p->has_seq           ? p->seq
-	    : random_below(r, 2) ? 0x10000
-	    : random_below(r, 2) ? random_below(r, 5) << 16
-	                         : random_next(r) & 0xffffffff);
-	put(f, bit, 32, random_next(r) & 0xffffffff);
-	put(f, bit, 4, 5 + options);
-	put(f, bit, 4, 0);
-	put(f, bit, 8, p->flags);
-	put(f, bit, 16, 8192);
-	put(f, bit, 16, random_next(r) & 0xffff);
-	put(f, bit, 16, 0);
+	put_field(f, bit, 16, p->sport);
+	put_field(f, bit, 16, p->dport);
+	put_field(f, bit, 32,
+	          p->has_seq           ? p->seq
+	          : random_below(r, 2) ? 0x10000
+	          : random_below(r, 2) ? random_below(r, 5) << 16
+	                               : random_next(r) & 0xffffffff);
+	put_field(f, bit, 32, random_next(r) & 0xffffffff);
+	put_field(f, bit, 4, 5 + options);
+	put_field(f, bit, 4, 0);
+	put_field(f, bit, 8, p->flags);
+	put_field(f, bit, 16, 8192);
+	put_field(f, bit, 16, random_next(r) & 0xffff);
+	put_field(f, bit, 16, 0);
 	for (unsigned int i = 0; i < options; i++)
-		put(f, bit, 32, 0x01010101);
+		put_field(f, bit, 32, 0x01010101);
 }
 
 static void put_udp(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
 {
-	put(f, bit, 16, p->sport);
-	put(f, bit, 16, p->dport);
-	put(f, bit, 16, 8 + p->payload);
-	put(f, bit, 16, random_next(r) & 0xffff);
+	put_field(f, bit, 16, p->sport);
+	put_field(f, bit, 16, p->dport);
+	put_field(f, bit, 16, 8 + p->payload);
+	put_field(f, bit, 16, random_next(r) & 0xffff);
 }
 
 /** What the client got from a VIP and a router could not carry on. */
@@ -217,9 +218,9 @@ static void put_quoted(struct frame *f, size_t *bit, const struct plan *p, struc
 	memcpy(q.src, p->dst, 16);
 	memcpy(q.dst, p->src, 16);
 	put_ip(f, bit, &q, r);
-	put(f, bit, 16, q.sport);
-	put(f, bit, 16, q.dport);
-	put(f, bit, 32, random_next(r) & 0xffffffff);
+	put_field(f, bit, 16, q.sport);
+	put_field(f, bit, 16, q.dport);
+	put_field(f, bit, 32, random_next(r) & 0xffffffff);
 }
 
 /** What we sent to a backend and a router could not carry on; or nearly. */
@@ -253,9 +254,9 @@ static void put_quoted_tunnel(struct frame *f, size_t *bit, const struct plan *p
 	from = put_ip(f, bit, &q, r);
 	f->bytes[from] = (uint8_t)(len >> 8);
 	f->bytes[from + 1] = (uint8_t)len;
-	put(f, bit, 16, q.sport);
-	put(f, bit, 16, q.dport);
-	put(f, bit, 32, random_next(r) & 0xffffffff);
+	put_field(f, bit, 16, q.sport);
+	put_field(f, bit, 16, q.dport);
+	put_field(f, bit, 32, random_next(r) & 0xffffffff);
 }
 
 /** An MTU as routers name it, or as none does. */
@@ -281,13 +282,13 @@ static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct ra
 	} else if (p->protocol == FWD_PROTO_UDP) {
 		put_udp(f, bit, p, r);
 	} else if (p->protocol == (p->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6)) {
-		put(f, bit, 8, p->type);
-		put(f, bit, 8, p->tunnel && random_below(r, 4) ? 4 : 0);
-		put(f, bit, 16, p->blank ? 0xf7ff : random_next(r) & 0xffff);
-		put(f, bit, 32,
-		    p->blank    ? (random_below(r, 2) ? 0 : 0xffff)
-		    : p->tunnel ? pick_mtu(r)
-		                : random_next(r) & 0xffffffff);
+		put_field(f, bit, 8, p->type);
+		put_field(f, bit, 8, p->tunnel && random_below(r, 4) ? 4 : 0);
+		put_field(f, bit, 16, p->blank ? 0xf7ff : random_next(r) & 0xffff);
+		put_field(f, bit, 32,
+		          p->blank    ? (random_below(r, 2) ? 0 : 0xffff)
+		          : p->tunnel ? pick_mtu(r)
+		                      : random_next(r) & 0xffffffff);
 		if (p->tunnel)
 			put_quoted_tunnel(f, bit, p, r);
 		else if (is_error(p))
@@ -295,7 +296,7 @@ static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct ra
 	}
 }
 
-static void build(struct frame *f, const struct plan *p, struct random *r)
+static void build_frame(struct frame *f, const struct plan *p, struct random *r)
 {
 	size_t bit = 0, l3, l4, len_at, len, cut = 0;
 
@@ -389,7 +390,7 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 		inet_pton(s->is4 ? AF_INET : AF_INET6, s->dst, p.dst);
 	if (s->dport)
 		p.dport = s->dport;
-	build(f, &p, r);
+	build_frame(f, &p, r);
 }
 
 void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, uint32_t seq,
@@ -404,7 +405,7 @@ void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, u
 		          .payload = random_below(r, 24) };
 
 	set_flow(&p, flow);
-	build(f, &p, r);
+	build_frame(f, &p, r);
 }
 
 void generate_quoting(struct frame *f, const struct flow *flow, struct random *r)
@@ -416,7 +417,7 @@ void generate_quoting(struct frame *f, const struct flow *flow, struct random *r
 		          .quoted_udp = flow->protocol == FWD_PROTO_UDP };
 
 	set_flow(&p, flow);
-	build(f, &p, r);
+	build_frame(f, &p, r);
 }
 
 void generate_tunnel_error(struct frame *f, bool is4, const uint8_t backend[16], bool is_gue,
@@ -432,7 +433,7 @@ void generate_tunnel_error(struct frame *f, bool is4, const uint8_t backend[16],
 
 	set_flow(&p, &flow);
 	inet_pton(is4 ? AF_INET : AF_INET6, is4 ? "10.255.1.77" : "2001:db8:ff:1::1234", p.dst);
-	build(f, &p, r);
+	build_frame(f, &p, r);
 }
 
 unsigned int n_boundaries(const struct field *field)
@@ -460,12 +461,12 @@ void set_boundary(struct frame *f, size_t field, unsigned int i)
 	const uint64_t values[4] = { 0, all, old + 1, old - 1 };
 	size_t bit = at.off_bits, n = f->n_fields;
 
-	put(f, &bit, at.n_bits, (i < 4 ? values[i] : 1ull << (i - 4)) & all);
+	put_field(f, &bit, at.n_bits, (i < 4 ? values[i] : 1ull << (i - 4)) & all);
 	f->n_fields = n;
 }
 
 /** Set one field to a boundary value, or one byte to anything. */
-static void spoil(struct frame *f, struct random *r)
+static void spoil_frame(struct frame *f, struct random *r)
 {
 	size_t field = random_below(r, (uint32_t)f->n_fields);
 
@@ -481,7 +482,7 @@ void generate_random(struct frame *f, struct random *r)
 
 	generate_shape(f, random_below(r, n_shapes), r);
 	for (uint32_t i = 0; what < 4 && i <= what % 3; i++)
-		spoil(f, r);
+		spoil_frame(f, r);
 	if (what == 4)
 		f->len = FWD_ETH_LEN + random_below(r, (uint32_t)(f->len - FWD_ETH_LEN));
 	if (what == 5)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "diff/stage.h"
-#include "diff/twin.h"
+#include "diff/dpdk.h"
 #include "weir/fwd/packet.h"
 #include "weir/trace.h"
 
@@ -36,7 +36,7 @@ static void draw_flow(struct flow *flow, struct random *r)
 }
 
 /** A new flow; often with the ports of the one before. */
-static void begin(struct client *c, struct random *r)
+static void begin_flow(struct client *c, struct random *r)
 {
 	if (!c->flow.client || random_below(r, 2))
 		draw_flow(&c->flow, r);
@@ -79,7 +79,7 @@ static void send_one(struct diff *d, struct client *c)
 	struct frame f;
 
 	if (c->phase == FREE)
-		begin(c, r);
+		begin_flow(c, r);
 	if (random_below(r, 16) == 0) {
 		generate_quoting(&f, &c->flow, r);
 	} else if (c->flow.protocol == FWD_PROTO_UDP) {
@@ -97,7 +97,7 @@ static void send_one(struct diff *d, struct client *c)
 }
 
 /** Changes are far between or close upon one another; a restart or a long rest is rare. */
-static void change(struct diff *d, struct stage *s)
+static void change_stage(struct diff *d, struct stage *s)
 {
 	static const enum stage_change often[] = { STAGE_MEMBERS, STAGE_MEMBERS, STAGE_MEMBERS,
 		                                   STAGE_DEATH,   STAGE_DEATH,   STAGE_DISABLED,
@@ -110,17 +110,17 @@ static void change(struct diff *d, struct stage *s)
 }
 
 /** More new flows at one instant than there is room to remember. */
-static void flood(struct diff *d)
+static void flood_flows(struct diff *d)
 {
 	struct client c = { .phase = FREE };
 
 	for (uint32_t i = 0; i < 2 * STAGE_EXCEPTIONS; i++) {
-		begin(&c, &d->random);
+		begin_flow(&c, &d->random);
 		send_one(d, &c);
 	}
 }
 
-static const char *endpoint(const struct addr *a, uint16_t port, char out[ENDPOINT_MAX])
+static const char *print_endpoint(const struct addr *a, uint16_t port, char out[ENDPOINT_MAX])
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -129,17 +129,18 @@ static const char *endpoint(const struct addr *a, uint16_t port, char out[ENDPOI
 }
 
 /** The process, asked the same over its control socket, says the same, word for word. */
-static void ask_twin(const struct diff *d, const struct trace_query *q,
+static void ask_dpdk(const struct diff *d, const struct trace_query *q,
                      const struct trace_result *r)
 {
 	char source[ENDPOINT_MAX], vip[ENDPOINT_MAX], line[4 * ENDPOINT_MAX], *expected, *said;
 
 	snprintf(line, sizeof(line),
 	         "{\"do\":\"trace\",\"source\":\"%s\",\"destination\":\"%s/%s%s\",\"length\":%u}",
-	         endpoint(&q->source, q->source_port, source), endpoint(&q->vip, q->vip_port, vip),
+	         print_endpoint(&q->source, q->source_port, source),
+	         print_endpoint(&q->vip, q->vip_port, vip),
 	         q->protocol == FWD_PROTO_TCP ? "tcp" : "udp", q->syn ? ":syn" : "", q->length);
 	expected = trace_json(q, r);
-	said = twin_ask(d->twin, line);
+	said = dpdk_ask(d->dpdk, line);
 	if (!expected || !said || strcmp(said, expected) != 0) {
 		printf("the process's trace is\n%s\nof what is\n%s\n", said ? said : "none",
 		       expected);
@@ -166,8 +167,8 @@ static void ask_trace(const struct diff *d, const struct frame *f, const struct 
 		fprintf(stderr, "weir-diff: no trace\n");
 		exit(2);
 	}
-	if (d->twin)
-		ask_twin(d, &q, out);
+	if (d->dpdk)
+		ask_dpdk(d, &q, out);
 }
 
 /** Before a packet of a flow, what weir trace says of it: it must come so. */
@@ -219,11 +220,11 @@ void sequences(struct diff *d, unsigned long count)
 		struct client *c = &clients[random_below(r, CLIENTS)];
 
 		if (what < 4)
-			change(d, s);
+			change_stage(d, s);
 		else if (what < 16)
 			stage_pass_time(s, 1 + random_below(r, rests_ms[random_below(r, 32)]));
 		else if (what == 16)
-			flood(d);
+			flood_flows(d);
 		if (what == 17 && c->phase != FREE) {
 			trace_one(d, c);
 		} else if (what == 18) {

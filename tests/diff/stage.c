@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "diff/document.h"
-#include "diff/twin.h"
+#include "diff/dpdk.h"
 #include "weir/health.h"
 #include "weir/model.h"
 
@@ -45,7 +45,7 @@ struct stage {
 	unsigned long done[STAGE_CHANGES], refused;
 };
 
-static void die(const char *what)
+static void exit_with_error(const char *what)
 {
 	fprintf(stderr, "weir-diff: %s\n", what);
 	exit(2);
@@ -96,7 +96,7 @@ static void set_kernels_hop(struct stage *s, uint32_t pool, uint32_t i)
 		.mac_to = { 2, 0xbb, 0, 0, 0, (uint8_t)random_below(&s->diff->random, 256) },
 		.mac_from = { 2, 0xaa, 0, 0, 0, 1 },
 	};
-	twin_neighbour(&document_backends[pool][i].address, hop->mac_to);
+	dpdk_neighbour(&document_backends[pool][i].address, hop->mac_to);
 }
 
 static void set_hop(struct stage *s, uint32_t pool, uint32_t i)
@@ -150,7 +150,7 @@ static void take_document(struct stage *s)
 	int err;
 
 	s->n_documents++;
-	document_make(&s->intent, s->n_documents, s->diff->twin, doc);
+	document_make(&s->intent, s->n_documents, s->diff->dpdk, doc);
 	err = plan_make(&doc->model, s->time.wall_clock_ms, &plan, why);
 	if (!err && random_below(&s->diff->random, 2))
 		plan_fill(plan, s->node.model, s->time.wall_clock_ms);
@@ -159,14 +159,14 @@ static void take_document(struct stage *s)
 	s->tick_at_ms = s->time.now_ms;
 	if (!err) {
 		s->next = !s->next;
-		if (s->diff->twin)
-			twin_document(s->diff->twin, &doc->model);
+		if (s->diff->dpdk)
+			dpdk_document(s->diff->dpdk, &doc->model);
 		return;
 	}
 	plan_free(plan);
 	s->refused++;
 	if (err != -EAGAIN) /* what was removed still rests: the next document has it again */
-		die(why);
+		exit_with_error(why);
 }
 
 /* --- changes --- */
@@ -206,7 +206,7 @@ static bool change_members(struct stage *s, uint32_t pool, struct candidate *c)
 	return true;
 }
 
-static void say(struct stage *s, uint32_t pool, uint32_t i)
+static void publish_health(struct stage *s, uint32_t pool, uint32_t i)
 {
 	const uint64_t target =
 	        health_target_backend(document_pools[pool], document_backends[pool][i].id);
@@ -226,13 +226,13 @@ static void take_verdicts(struct stage *s)
 static void start_node(struct stage *s, bool kept)
 {
 	if (compiler_init(&s->node, &ops, &s->driver, kept))
-		die("no node");
+		exit_with_error("no node");
 	s->node.hops = &s->hops;
 	compiler_set_health(&s->node, s->health);
 }
 
 /* The process ends; packets flow on, and for a while nobody looks after the tables. */
-static void stop(struct stage *s)
+static void stop_process(struct stage *s)
 {
 	compiler_fini(&s->node);
 	s->is_down = true;
@@ -248,7 +248,7 @@ static void start_again(struct stage *s)
 	take_verdicts(s);
 }
 
-static void pass(struct stage *s, uint64_t ms)
+static void pass_time(struct stage *s, uint64_t ms)
 {
 	s->time.now_ms += ms;
 	s->time.ticks_ms += ms;
@@ -256,7 +256,7 @@ static void pass(struct stage *s, uint64_t ms)
 }
 
 /* As process.c does it. */
-static void tick(struct stage *s)
+static void tick_stage(struct stage *s)
 {
 	if (!s->is_down && s->time.now_ms >= s->tick_at_ms)
 		s->tick_at_ms = compiler_tick(&s->node, &s->time);
@@ -266,37 +266,37 @@ static void tick(struct stage *s)
 static void let_pass(struct stage *s, uint32_t ms)
 {
 	for (uint32_t passed = 0; passed < ms; passed += STEP_MS) {
-		pass(s, STEP_MS);
+		pass_time(s, STEP_MS);
 		if (s->is_down && s->time.now_ms >= s->back_at_ms)
 			start_again(s);
-		tick(s);
+		tick_stage(s);
 		if (!s->is_down)
 			compiler_update_mtus(&s->node, s->time.now_ms);
-		if (s->diff->twin)
-			twin_set_time(s->diff->twin, &s->time);
+		if (s->diff->dpdk)
+			dpdk_set_time(s->diff->dpdk, &s->time);
 	}
 }
 
 /* Then its port is up, and after a while it has asked for all routes. */
-static void start_twin(struct stage *s, struct twin *twin)
+static void start_dpdk(struct stage *s, struct dpdk *dpdk)
 {
-	twin_set_time(twin, &s->time);
-	twin_start(twin);
-	tick(s);
+	dpdk_set_time(dpdk, &s->time);
+	dpdk_start(dpdk);
+	tick_stage(s);
 	let_pass(s, ROUTES_MS);
 }
 
 /* No packets meanwhile: with the process its driver has gone. */
-static void restart_twin(struct stage *s, struct twin *twin)
+static void restart_dpdk(struct stage *s, struct dpdk *dpdk)
 {
-	twin_kill(twin);
-	stop(s);
-	pass(s, s->back_at_ms - s->time.now_ms);
+	dpdk_kill(dpdk);
+	stop_process(s);
+	pass_time(s, s->back_at_ms - s->time.now_ms);
 	start_again(s);
-	start_twin(s, twin);
+	start_dpdk(s, dpdk);
 }
 
-static bool change(struct stage *s, enum stage_change what)
+static bool change_once(struct stage *s, enum stage_change what)
 {
 	struct random *r = &s->diff->random;
 	uint32_t pool = random_below(r, STAGE_POOLS), i = random_below(r, STAGE_BACKENDS);
@@ -307,10 +307,10 @@ static bool change(struct stage *s, enum stage_change what)
 		return change_members(s, pool, c);
 	case STAGE_DEATH:
 		c->is_dead = !c->is_dead && random_below(r, 3) == 0;
-		say(s, pool, i);
+		publish_health(s, pool, i);
 		take_verdicts(s);
-		if (s->diff->twin)
-			twin_verdicts(s->diff->twin);
+		if (s->diff->dpdk)
+			dpdk_verdicts(s->diff->dpdk);
 		return true;
 	case STAGE_DISABLED:
 		c->is_disabled = !c->is_disabled && random_below(r, 3) == 0;
@@ -321,10 +321,10 @@ static bool change(struct stage *s, enum stage_change what)
 		compiler_on_hop(&s->node, &document_backends[pool][i].address, NULL);
 		return true;
 	default:
-		if (s->diff->twin)
-			restart_twin(s, s->diff->twin);
+		if (s->diff->dpdk)
+			restart_dpdk(s, s->diff->dpdk);
 		else
-			stop(s);
+			stop_process(s);
 		return true;
 	}
 }
@@ -337,16 +337,16 @@ static uint32_t packets_clock(const struct stage *s)
 /* What comes right after anything else, and what other tables there are. */
 static void settle_in(struct stage *s)
 {
-	tick(s);
+	tick_stage(s);
 	diff_set_time(s->diff, packets_clock(s));
 	diff_share(s->diff);
-	diff_check_twin(s->diff);
+	diff_check_dpdk(s->diff);
 }
 
 void stage_change(struct stage *s, enum stage_change what)
 {
 	diff_flush(s->diff);
-	if (!s->is_down && change(s, what))
+	if (!s->is_down && change_once(s, what))
 		s->done[what]++;
 	settle_in(s);
 }
@@ -375,9 +375,9 @@ static void open_tables(struct stage *s)
 	struct plan *plan;
 	char why[PLAN_REASON_MAX] = "";
 
-	document_make(&s->intent, 0, s->diff->twin, &s->documents[0]);
+	document_make(&s->intent, 0, s->diff->dpdk, &s->documents[0]);
 	if (plan_make(&s->documents[0].model, s->time.wall_clock_ms, &plan, why))
-		die(why);
+		exit_with_error(why);
 	diff_open(s->diff, &plan->sizes);
 	plan_free(plan);
 }
@@ -392,10 +392,10 @@ static void check_all(struct stage *s)
 			targets[n++] = health_target_backend(document_pools[p],
 			                                     document_backends[p][i].id);
 	if (health_set_targets(s->health, targets, n, 1))
-		die("no targets");
+		exit_with_error("no targets");
 	for (uint32_t p = 0; p < STAGE_POOLS; p++)
 		for (uint32_t i = 0; i < STAGE_BACKENDS; i++)
-			say(s, p, i);
+			publish_health(s, p, i);
 }
 
 struct stage *stage_open(struct diff *d)
@@ -403,12 +403,12 @@ struct stage *stage_open(struct diff *d)
 	struct stage *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->health = d->twin ? twin_health(d->twin) : calloc(1, sizeof(*s->health));
+		s->health = d->dpdk ? dpdk_health(d->dpdk) : calloc(1, sizeof(*s->health));
 	if (!s || !s->health)
-		die("out of memory");
+		exit_with_error("out of memory");
 	s->diff = s->driver.diff = d;
-	s->hops.is_kernels = d->twin;
-	s->hops.ifindex = d->twin ? twin_ifindex(d->twin) : 0;
+	s->hops.is_kernels = d->dpdk;
+	s->hops.ifindex = d->dpdk ? dpdk_ifindex(d->dpdk) : 0;
 	s->time = (struct compiler_time){ BEGIN_MS, BEGIN_MS, WALL_MS };
 	log_level(LOG_ERR); /* deaths are what this is about */
 	document_surroundings();
@@ -425,8 +425,8 @@ struct stage *stage_open(struct diff *d)
 	start_node(s, false);
 	take_document(s);
 	take_verdicts(s);
-	if (d->twin)
-		start_twin(s, d->twin);
+	if (d->dpdk)
+		start_dpdk(s, d->dpdk);
 	settle_in(s);
 	return s;
 }
@@ -443,7 +443,7 @@ void stage_close(struct stage *s)
 	diff_close(d);
 	if (!s->is_down)
 		compiler_fini(&s->node);
-	if (!d->twin)
+	if (!d->dpdk)
 		free(s->health);
 	free(s);
 }

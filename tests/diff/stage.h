@@ -4,7 +4,7 @@
  * A node (dataplane/tables/compiler.h) on the native side's tables, and what is done to it between packets: documents
  * with members added, drained, brought back, removed and of other weights, backends disabled by a person,
  * deaths and returns by checks, other next hops, ends of the process and its returns, and time.
- * Where there is a process (twin.h) it is told the same, and must have the same tables.
+ * Where there is a process (dpdk.h) it is told the same, and must have the same tables.
  */
 #ifndef WEIR_TESTS_DIFF_STAGE_H
 #define WEIR_TESTS_DIFF_STAGE_H

@@ -7,7 +7,7 @@
  * then random frames in sequence, among arbitrary changes of tables and time; then, for the second
  * half of COUNT, flows of clients on tables that the node makes and changes (sequence.h).
  * `--native FILE` takes the native side from a shared object, for the seeded bugs. With `--process
- * DIR WEIR-DATAPLANE CLOCK` all is the latter, and goes through a whole process, too (twin.h).
+ * DIR WEIR-DATAPLANE CLOCK` all is the latter, and goes through a whole process, too (dpdk.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #include "diff/compare.h"
 #include "diff/sequence.h"
-#include "diff/twin.h"
+#include "diff/dpdk.h"
 #include "weir/fwd/packet.h"
 
 #define N_SLOTS      512u
@@ -74,7 +74,7 @@ static void add_services(struct world *w)
 }
 
 /** A slot of pool 1 in the middle of a change, or not. */
-static void unsettle(struct diff *d, uint32_t slot)
+static void unsettle_slot(struct diff *d, uint32_t slot)
 {
 	struct random *r = &d->random;
 	struct owner_cold *cold = &d->native.t.colds[slot];
@@ -125,7 +125,7 @@ static void set_up_native(struct diff *d)
 	for (uint32_t slot = FIRST_LISTED; slot < FIRST_LISTED + 64; slot++)
 		list_owners(d, slot);
 	for (uint32_t slot = 64; slot < 192; slot++)
-		unsettle(d, slot);
+		unsettle_slot(d, slot);
 }
 
 static void boundaries_of_shape(struct diff *d, unsigned int shape)
@@ -157,7 +157,7 @@ static void change_tables(struct diff *d)
 	diff_flush(d);
 	diff_set_time(d,
 	              d->now_s + random_below(r, 1 + (1u << random_below(r, random_below(r, 11)))));
-	unsettle(d, 64 + random_below(r, 128));
+	unsettle_slot(d, 64 + random_below(r, 128));
 	last->encap = random_below(r, 2) ? FWD_ENCAP_L2 : FWD_ENCAP_IPIP;
 	b->learned_mtu = random_below(r, 2) ? 0 : (uint16_t)(1380 + random_below(r, 120));
 	last->vlan = random_below(r, 2) ? 0 : 77;
@@ -180,14 +180,14 @@ static void change_tables(struct diff *d)
 }
 
 /** More new flows at one instant than there is room to remember. */
-static void flood(struct diff *d)
+static void flood_flows(struct diff *d)
 {
 	struct frame f;
 
 	diff_flush(d);
 	d->native.t.root->n_exception_sets = 1;
 	for (uint32_t slot = 64; slot < 192; slot++) {
-		unsettle(d, slot);
+		unsettle_slot(d, slot);
 		d->native.t.colds[slot].claim[OWNER_CLASS_TCP].spilled_at -= 20;
 	}
 	diff_share(d);
@@ -219,7 +219,7 @@ static void random_frames(struct diff *d, unsigned long count)
 		if (random_below(&d->random, 32) == 0)
 			change_tables(d);
 		if (random_below(&d->random, 2048) == 0)
-			flood(d);
+			flood_flows(d);
 		if (random_below(&d->random, 4) == 0)
 			few_flows(&f, &d->random);
 		else
@@ -248,7 +248,7 @@ static void learn_carry(struct diff *d)
 	diff_share(d);
 }
 
-static void start(struct diff *d)
+static void start_diff(struct diff *d)
 {
 	const struct driver_sizes sizes = { .services = 64,
 		                            .service_counts = 64,
@@ -266,7 +266,7 @@ static void start(struct diff *d)
 }
 
 /** Arbitrary frames among arbitrary changes. */
-static void arbitrary(struct diff *d, unsigned long count)
+static void compare_arbitrary(struct diff *d, unsigned long count)
 {
 	diff_print_size(d);
 	for (unsigned int shape = 0; shape < n_shapes && d->offered < count; shape++)
@@ -292,18 +292,18 @@ int main(int argc, char **argv)
 		arg += 2;
 	}
 	if (arg + 3 < argc && !strcmp(argv[arg], "--process")) {
-		d.twin = twin_open(argv[arg + 1], argv[arg + 2], argv[arg + 3]);
+		d.dpdk = dpdk_open(argv[arg + 1], argv[arg + 2], argv[arg + 3]);
 		arg += 4;
 	}
 	if (arg < argc)
 		count = strtoul(argv[arg++], NULL, 10);
 	d.random.state = arg < argc ? strtoul(argv[arg], NULL, 10) : 1;
-	start(&d);
-	if (!d.twin)
-		arbitrary(&d, count);
+	start_diff(&d);
+	if (!d.dpdk)
+		compare_arbitrary(&d, count);
 	diff_close(&d);
 	sequences(&d, count);
-	if (d.twin && !twin_close(d.twin)) {
+	if (d.dpdk && !dpdk_close(d.dpdk)) {
 		printf("the process did not end in good order\n");
 		d.failed++;
 	}
