@@ -295,15 +295,15 @@ void generation_free(struct generation *g)
 	free(g);
 }
 
-/* What is_site_up_outside() needs for an answer: a generation at one instant. */
-struct looking {
+/* A generation at one instant, for is_site_up_outside(). */
+struct generation_instant {
 	struct outside outside;
 	int64_t wall_clock_ms;
 };
 
 static bool is_site_up_outside(void *arg, const struct model_site *site)
 {
-	const struct looking *l = arg;
+	const struct generation_instant *l = arg;
 
 	return outside_is_up(&l->outside, site, l->wall_clock_ms);
 }
@@ -337,7 +337,7 @@ void generation_observe(struct generation *g, const struct peer_health_input *se
                         struct ramps *ramps, struct decided *decided,
                         const struct generation_time *time)
 {
-	struct looking looking = {
+	struct generation_instant instant = {
 		.outside = { g->model, g->steering, g->state, g->peer_health },
 		.wall_clock_ms = time->wall_clock_ms,
 	};
@@ -347,7 +347,7 @@ void generation_observe(struct generation *g, const struct peer_health_input *se
 		.now_ms = seen->now_ms,
 		.clock_held = time->clock_held,
 		.is_up = is_site_up_outside,
-		.arg = &looking,
+		.arg = &instant,
 	};
 
 	peer_health_read(g->peer_health, seen);

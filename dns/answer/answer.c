@@ -170,7 +170,7 @@ static void put_referral(struct work *w, const struct image_node *cut)
  * address. The scope of the answer is the part of the subnet that was used (RFC 7871, section
  * 7.2.1).
  */
-static struct steering_key client_key(struct work *w, bool *is_subnet)
+static struct steering_key read_client_key(struct work *w, bool *is_subnet)
 {
 	*is_subnet = w->q.has_subnet && w->q.subnet.source_bits > 0;
 	if (!*is_subnet)
@@ -201,7 +201,7 @@ static void answer_dynamic(struct work *w, const struct spot *at, bool ip4)
 {
 	uint32_t name = image_extra(w->env->image, at->node)->dynamic - 1;
 	bool is_subnet;
-	struct steering_key key = client_key(w, &is_subnet);
+	struct steering_key key = read_client_key(w, &is_subnet);
 	struct steering_choice choice = steering_choose(w->env->steering, w->env->state, name, ip4,
 	                                                &key, w->env->wall_clock_ms);
 	struct answer_step *step = trace_step(w, ANSWER_STEP_STEERED, at->node);
@@ -251,7 +251,8 @@ static bool follow_alias(struct work *w, struct spot *at, const struct image_rrs
 enum next { DONE, FOLLOW };
 
 /* The name that is looked up, in its original case. @return its length */
-static size_t spot_name(const struct work *w, const struct spot *at, uint8_t out[NAME_WIRE_MAX])
+static size_t write_spot_name(const struct work *w, const struct spot *at,
+                              uint8_t out[NAME_WIRE_MAX])
 {
 	const uint8_t *from = w->in->bytes + DNS_HEADER;
 	size_t length = 0;
@@ -275,7 +276,7 @@ static size_t rename_spot(const struct work *w, const struct spot *at,
 {
 	const uint8_t *record = image_at(w->env->image, dname->data_off);
 	const struct image_name *owner = image_name(w->env->image, at->node->name_off);
-	size_t length = spot_name(w, at, out) - owner->wire_length;
+	size_t length = write_spot_name(w, at, out) - owner->wire_length;
 	size_t n = wire_load16(record + 10);
 
 	memcpy(out + length, record + IMAGE_RECORD_FIXED, n);
@@ -436,8 +437,8 @@ static bool is_same_name(const struct work *w, const struct spot *a, const struc
 		return false;
 	if (a->exact)
 		return true;
-	length = spot_name(w, a, names[0]);
-	if (spot_name(w, b, names[1]) != length)
+	length = write_spot_name(w, a, names[0]);
+	if (write_spot_name(w, b, names[1]) != length)
 		return false;
 	for (size_t i = 0; i < length; i++) /* a label's length is no letter */
 		if (name_fold(names[0][i]) != name_fold(names[1][i]))

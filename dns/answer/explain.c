@@ -434,7 +434,7 @@ static int run_query(struct explainer *x, const struct name *name, uint16_t type
 	return x->no_memory ? -ENOMEM : 0;
 }
 
-static struct explanation *explanation_new(void)
+static struct explanation *make_explanation(void)
 {
 	struct explanation *e = calloc(1, sizeof(*e));
 
@@ -505,7 +505,7 @@ int explain_dns(const struct proc_dirs *dirs, const struct explain_request *requ
 	int err = -ENOMEM;
 
 	if (x)
-		x->e = explanation_new();
+		x->e = make_explanation();
 	if (x && x->e) {
 		x->request = request;
 		err = explain_name(x, dirs);

@@ -39,8 +39,11 @@ static void remember_name(struct message *m, uint32_t fold_off, size_t at)
 	m->seen[m->n_seen++].at = (uint16_t)at;
 }
 
-/* The question's suffixes that exist in the image, from the closest encloser up. */
-static void see_question(struct message *m)
+/*
+ * Remember where the question has names of the image: its closest encloser and all names above.
+ * Other names are compressed by pointers to these.
+ */
+static void remember_question(struct message *m)
 {
 	const struct image_name *n;
 	unsigned label = m->skipped;
@@ -70,7 +73,7 @@ static void put_compressed_name(struct message *m, uint32_t name_off)
 	const struct image_name *n = image_name(m->image, name_off);
 
 	if (!m->question_seen)
-		see_question(m);
+		remember_question(m);
 	for (; n->n_labels; n = image_name(m->image, n->parent_off)) {
 		unsigned at = find_written_name(m, n->fold_off);
 

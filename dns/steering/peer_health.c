@@ -253,7 +253,7 @@ static enum majority_was state_before(const struct peer_health *v, size_t target
  * Whether every node outside says that its check never succeeded. A node that was not heard does
  * not say so.
  */
-static bool all_unproven(const struct peer_health *v, size_t target)
+static bool are_all_unproven(const struct peer_health *v, size_t target)
 {
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].site != v->at[target / 2] &&
@@ -270,7 +270,7 @@ static bool is_unwatched(const struct peer_health *v, size_t target)
 	if (!s)
 		return false;
 	return !s->vip_check ||
-	       (s->vip_check_from == MODEL_VIP_CHECK_DEFAULT && all_unproven(v, target));
+	       (s->vip_check_from == MODEL_VIP_CHECK_DEFAULT && are_all_unproven(v, target));
 }
 
 struct majority peer_health_of_target(const struct peer_health *v, size_t target)

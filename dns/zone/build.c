@@ -158,7 +158,7 @@ static size_t find_free_entry(const struct build_name_entry *table, size_t size,
  * Entries keep their tag, which is enough to place them in the larger table: no name is hashed
  * again.
  */
-static bool table_grow(struct build *b)
+static bool grow_name_table(struct build *b)
 {
 	size_t size = b->table_size ? b->table_size * 2 : 1024;
 	struct build_name_entry *table = malloc(size * sizeof(*table));
@@ -207,7 +207,7 @@ static uint32_t add_interned_name(struct build *b, uint32_t parent, const uint8_
  */
 static uint32_t intern_label(struct build *b, uint32_t parent, const uint8_t *label)
 {
-	if (b->names.n * 4 >= b->table_size * 3 && !table_grow(b))
+	if (b->names.n * 4 >= b->table_size * 3 && !grow_name_table(b))
 		return BUILD_NONE;
 
 	uint64_t hash = name_hash_label(build_name_at(b, parent)->hash, label);

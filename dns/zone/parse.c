@@ -188,50 +188,58 @@ static ldns_status read_composed(struct parse *p, ldns_rr **rr)
 	return status;
 }
 
-/* Turn the line into a record of ldns. @return NULL after a report */
+/*
+ * Report what ldns would accept although it is wrong, or say less well. @return whether the record
+ * is refused
+ */
+static bool is_record_refused(struct parse *p, const struct record_head *head, unsigned type)
+{
+	const char *word;
+	uint32_t max = 0;
+
+	if (type == 0 || type == DNS_OPT || (type >= DNS_META_FIRST && type <= DNS_ANY)) {
+		REFUSE(p, "%.40s is not a type that a zone can hold", head->type);
+		return true;
+	}
+	word = zone_words_excess(type, head->data, &max);
+	if (word) {
+		REFUSE(p, "%.40s is too large here: at most %u", word, max);
+		return true;
+	}
+	word = zone_words_quoted(head->owner, head->plain, head->data);
+	if (word)
+		REFUSE(p, "%.40s: names and numbers must not be quoted", word);
+	else if (!head->owner && p->owner == BUILD_NONE)
+		REFUSE(p, "no owner: the first record must name one");
+	else
+		return false;
+	return true;
+}
+
+/* Turn the line into a record of ldns. @return NULL after a report, or without memory */
 static ldns_rr *parse_record(struct parse *p, const struct record_head *head)
 {
-	const char *type = head->type, *word;
-	uint32_t max = 0;
-	unsigned number = ldns_get_rr_type_by_name(type);
+	unsigned type = ldns_get_rr_type_by_name(head->type);
 	ldns_rr *rr = NULL;
 	ldns_status status;
 
-	if (number == 0 || number == DNS_OPT || (number >= DNS_META_FIRST && number <= DNS_ANY)) {
-		REFUSE(p, "%.40s is not a type that a zone can hold", type);
+	if (is_record_refused(p, head, type))
 		return NULL;
-	}
-	word = zone_words_excess(number, head->data, &max);
-	if (word) {
-		REFUSE(p, "%.40s is too large here: at most %u", word, max);
-		return NULL;
-	}
-	word = zone_words_quoted(head->owner, head->plain, head->data);
-	if (word) {
-		REFUSE(p, "%.40s: names and numbers must not be quoted", word);
-		return NULL;
-	}
-	if (!head->owner && p->owner == BUILD_NONE) {
-		REFUSE(p, "no owner: the first record must name one");
-		return NULL;
-	}
-	if (is_of_signing(number))
-		note_signed(p, type);
-	snprintf(p->composed, COMPOSED_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "", type,
-	         head->data);
-	zone_words_mend(number, p->composed, strlen(p->composed) - strlen(head->data));
+	if (is_of_signing(type))
+		note_signed(p, head->type);
+	snprintf(p->composed, COMPOSED_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "",
+	         head->type, head->data);
+	zone_words_mend(type, p->composed, strlen(p->composed) - strlen(head->data));
 	status = read_composed(p, &rr);
-	if (status != LDNS_STATUS_OK) {
-		if (p->b->no_memory)
-			return NULL;
-		REFUSE(p, "%.40s record: %s", type, ldns_get_errorstr_by_id(status));
-		return NULL;
-	}
-	return rr;
+	if (status == LDNS_STATUS_OK)
+		return rr;
+	if (!p->b->no_memory)
+		REFUSE(p, "%.40s record: %s", head->type, ldns_get_errorstr_by_id(status));
+	return NULL;
 }
 
 /* The record's data in wire form. @return its length, or -EINVAL after a report */
-static int record_data(struct parse *p, const ldns_rr *rr, uint8_t *out)
+static int write_record_data(struct parse *p, const ldns_rr *rr, uint8_t *out)
 {
 	size_t n = 0;
 
@@ -251,7 +259,7 @@ static int record_data(struct parse *p, const ldns_rr *rr, uint8_t *out)
 }
 
 /* Intern the name at @p *at of the data, and step behind it. */
-static uint32_t data_name(struct parse *p, const uint8_t *data, size_t length, size_t *at)
+static uint32_t intern_data_name(struct parse *p, const uint8_t *data, size_t length, size_t *at)
 {
 	struct wire_reader r = { .start = data, .length = length, .at = *at };
 	struct name name;
@@ -276,7 +284,7 @@ static int store_names(struct parse *p, struct image_fixed_names how, uint8_t *d
 		return -EINVAL;
 	memcpy(out, data, how.before);
 	for (unsigned i = 0; i < how.n; i++, n += 4) {
-		uint32_t name = data_name(p, data, length, &at);
+		uint32_t name = intern_data_name(p, data, length, &at);
 
 		if (name == BUILD_NONE)
 			return -EINVAL;
@@ -323,7 +331,7 @@ static void store_ldns_record(struct parse *p, const ldns_rr *rr, const struct r
 {
 	static _Thread_local uint8_t data[UINT16_MAX + 1];
 	const ldns_rdf *owner = ldns_rr_owner(rr);
-	int length = record_data(p, rr, data);
+	int length = write_record_data(p, rr, data);
 	uint16_t type = (uint16_t)ldns_rr_get_type(rr);
 	struct image_fixed_names how = image_fixed_names(type);
 	size_t at = 0;
@@ -337,7 +345,7 @@ static void store_ldns_record(struct parse *p, const ldns_rr *rr, const struct r
 		REFUSE(p, "%.40s record: %s", head->type, reason);
 		return;
 	}
-	name = data_name(p, ldns_rdf_data(owner), ldns_rdf_size(owner), &at);
+	name = intern_data_name(p, ldns_rdf_data(owner), ldns_rdf_size(owner), &at);
 	if (name == BUILD_NONE)
 		return;
 	p->owner = name;
@@ -348,7 +356,7 @@ static void store_ldns_record(struct parse *p, const ldns_rr *rr, const struct r
 }
 
 /* The bytes of a name that dns/zone/data.c read, with the root's; 0: too long. */
-static size_t whole_length(const struct parse *p, const struct zone_data_name *name)
+static size_t full_name_length(const struct parse *p, const struct zone_data_name *name)
 {
 	uint32_t above = name->relative ? p->origin_names[p->line.depth] : BUILD_ROOT;
 	size_t n = name->n + (size_t)build_name_at(p->b, above)->wire_length;
@@ -401,10 +409,10 @@ static bool store_plain_record(struct parse *p, const struct record_head *head)
 	if (!type || (!head->owner && p->owner == BUILD_NONE) ||
 	    !zone_data_read(type, head->data, &p->data) ||
 	    (head->owner &&
-	     (!zone_data_read_name(head->owner, &owner) || !whole_length(p, &owner))))
+	     (!zone_data_read_name(head->owner, &owner) || !full_name_length(p, &owner))))
 		return false;
 	for (unsigned i = 0; i < p->data.n_names; i++)
-		if (!whole_length(p, &p->data.names[i]))
+		if (!full_name_length(p, &p->data.names[i]))
 			return false;
 
 	uint32_t name = head->owner ? intern_plain(p, &owner) : p->owner;
@@ -428,7 +436,7 @@ static void set_origin(struct parse *p, unsigned depth, ldns_rdf *given)
 }
 
 /* Read a domain name of a directive, below the present origin if it has no final dot. */
-static ldns_rdf *directive_name(struct parse *p, const char *word)
+static ldns_rdf *read_directive_name(struct parse *p, const char *word)
 {
 	ldns_rdf *name = NULL;
 	const ldns_rdf *origin = p->origins[p->line.depth];
@@ -458,7 +466,7 @@ static void follow_include(struct parse *p, char **at)
 	const char *reason = NULL;
 	size_t length = path ? strlen(path) : 0;
 	ldns_rdf *name =
-	        origin ? directive_name(p, origin) : ldns_rdf_clone(p->origins[p->line.depth]);
+	        origin ? read_directive_name(p, origin) : ldns_rdf_clone(p->origins[p->line.depth]);
 
 	if (length > 1 && path[0] == '"' && path[length - 1] == '"') {
 		path[length - 1] = '\0';
@@ -494,7 +502,7 @@ static void follow_directive_line(struct parse *p)
 	if (strcasecmp(what, "$TTL") == 0) {
 		set_default_ttl(p, &at);
 	} else if (strcasecmp(what, "$ORIGIN") == 0) {
-		ldns_rdf *name = directive_name(p, zone_word_next(&at));
+		ldns_rdf *name = read_directive_name(p, zone_word_next(&at));
 
 		if (name)
 			set_origin(p, p->line.depth, name);
