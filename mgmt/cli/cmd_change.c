@@ -145,7 +145,7 @@ static void print_plan(const json_t *body)
 		plan_is_final = !json_is_true(json_object_get(body, "settles"));
 		puts("nothing changes");
 		if (!plan_is_final)
-			puts("weir apply makes the provisional version 1 an applied one, "
+			puts("weir apply turns the provisional version 1 into an applied version, "
 			     "unchanged");
 		return;
 	}
@@ -230,7 +230,7 @@ static bool print_nodes(const json_t *body)
 		puts("  refused: correct what the lines above name, or undo the change "
 		     "with weir rollback");
 	else if (json_is_false(json_object_get(body, "complete")))
-		puts("  not all nodes have it yet; it continues in the background: see "
+		puts("  not all nodes have the change yet; weir-mgmt continues in the background: see "
 		     "weir status");
 	return rolled_back || superseded;
 }
@@ -241,10 +241,10 @@ static void print_unreserved(const json_t *body)
 	const json_t *node;
 	size_t i;
 
-	json_array_foreach(json_object_get(body, "unreserved"), i, node)
-	        printf("  not reserved on %s (%s): a change made there at the same time "
-	               "shows as diverged\n",
-	               api_text(node, "node", ""), api_text(node, "why", ""));
+	json_array_foreach(json_object_get(body, "unreserved"), i, node) printf(
+	        "  node %s has not reserved the change (%s): a change made there at the same time "
+	        "shows as diverged\n",
+	        api_text(node, "node", ""), api_text(node, "why", ""));
 }
 
 /* The last lines are what to do next: how to confirm, else how to undo. */
@@ -471,7 +471,7 @@ static void print_lost(const json_t *list)
 	size_t i;
 
 	if (json_array_size(list) > 0)
-		puts("\nversions that lost to others and are in force nowhere:");
+		puts("\nversions that lost against other versions and are in force on no node:");
 	json_array_foreach(list, i, v)
 	{
 		printf("%-8.0f %-25s %-12s %-12s %s\n", api_number(v, "number", 0),

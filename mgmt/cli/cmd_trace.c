@@ -131,7 +131,7 @@ static int trace_pinned_tables(const struct cli *cli, const struct cli_args *arg
 		                cli->dirs.bpf, cli->dirs.node, reason);
 	return cli_fail(err == -EPERM || err == -EACCES ? CLI_DENIED : CLI_UNREACHABLE,
 	                "the tables cannot be read: %s%s", reason[0] ? reason : strerror(-err),
-	                err == -EPERM || err == -EACCES ? "; do it as root" : "");
+	                err == -EPERM || err == -EACCES ? "; run the command as root" : "");
 }
 
 static int read_length(const char *text, struct trace_query *q)

@@ -14,7 +14,7 @@
 #define OPTION_ALL     { "--all", NULL, "wait until all nodes have the change" }
 #define OPTION_OFFLINE { "--offline", NULL, "write to the store directly, when weir-mgmt is dead or hangs" }
 #define OPTION_GUARDS  { "--override", "GUARD,...", "override these guards; the record shows it" }
-#define OPTION_NOW     { "--now", NULL, "act at once: without the lead of one maximum TTL, without a return ramp" }
+#define OPTION_NOW     { "--now", NULL, "act at once: skip the wait of one maximum TTL and the return ramp" }
 #define OPTION_FROM    { "--from", "TIME", "start time: +10m, or 2026-11-20T12:00:00Z" }
 #define OPTION_UNTIL   { "--until", "TIME", "end time: +4h, 2026-11-20T12:00:00Z, or never (required)" }
 #define OPTION_OVER    { "--over", "DURATION", "length of the ramp, such as 5m; for a backend: the time that its flows get to end" }
@@ -25,7 +25,7 @@
 #define OPTION_BASE    { "--base", "ETAG", "change only if this version is still in force" }
 #define OPTION_FILE_BASE    { "--base", "VERSION", "the version that the file was made from (default: its line '# weir base VERSION')" }
 #define OPTION_SKIP { "--skip-bad-zones", NULL, "keep the zone files in force where the new ones have errors" }
-#define OPTION_REPLACE { "--replace", NULL, "also undo what others changed since" }
+#define OPTION_REPLACE { "--replace", NULL, "also undo settings that others have changed since" }
 #define NONE           { NULL, NULL, NULL }
 
 const char cli_program[] = "weir";
@@ -54,7 +54,7 @@ const struct cli_command cli_commands[] = {
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "versions", "", 0, 0, "list the last versions: time, author, reason", cli_versions,
 	  { { "--limit", "N", "number of entries to show (default 20)" }, NONE } },
-	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "compare two versions (also of peers), or one version or CONF/weir.conf with the one in force", cli_diff, { NONE } },
+	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "compare two versions, also of peers; with one: it and the version in force; with none: CONF/weir.conf and the version in force", cli_diff, { NONE } },
 	{ "drain", TARGET, 2, 2, "take a site or backend out of service for new flows; existing flows continue", cli_drain,
 	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
 	    OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
@@ -85,15 +85,15 @@ const struct cli_command cli_commands[] = {
 	{ "clock", "", 0, 0, "show the time that schedules follow, and whether the wall clock agrees", cli_clock, { NONE } },
 	{ "dns explain", "NAME [TYPE]", 1, 2, "show the answer to a DNS query, and why", cli_dns_explain,
 	  { { "--client", "ADDR|PREFIX", "address of the client, or its prefix as ECS carries it" },
-	    { "--resolver", "ADDR", "address of the resolver that asks" },
+	    { "--resolver", "ADDR", "address of the resolver" },
 	    { "--at", "TIME", "answer as at this time" },
-	    { "--tcp", NULL, "ask over TCP" },
+	    { "--tcp", NULL, "explain an answer over TCP" },
 	    NONE } },
 	{ "zone reload", "", 0, 0, "load changed zone files", cli_zone_reload,
 	  { { "--reason", "TEXT", "why, for the record" }, OPTION_SKIP, NONE } },
 	{ "config check", "[FILE]", 0, 1, "list all errors of a configuration (default FILE: CONF/weir.conf)", cli_config_check, { NONE } },
 	{ "config show", "[FILE]", 0, 1, "print a configuration as Weir reads it, with every default", cli_config_show,
-	  { { "--applied", NULL, "print the version in force as it was applied, to make the next one from" }, { "--into", "DIR", "with --applied: write all its files, with the zones, into a new directory" }, { "--effective", NULL, "print the effective document of this node" }, NONE } },
+	  { { "--applied", NULL, "print the version in force as it was applied, to edit it into the next one" }, { "--into", "DIR", "with --applied: write all its files, with the zones, into a new directory" }, { "--effective", NULL, "print the effective document of this node" }, NONE } },
 	{ "config reference", "", 0, 0, "print all settings that a configuration may have (docs/configuration.md)", cli_config_reference,
 	  { NONE } },
 	{ "token new", "NAME ROLE", 2, 2, "make a token for the API: print it, and add its digest to CONF/tokens", cli_token_new, { NONE } },

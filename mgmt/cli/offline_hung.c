@@ -96,9 +96,9 @@ static int report_running(const struct cli *cli, const char *job)
 		                job);
 	if (!proc_path(cli->dirs.run, PROC_API_SOCKET, path) && access(path, F_OK) != 0)
 		return cli_fail(CLI_CONFLICT,
-		                "weir-mgmt runs and uses the store, but its socket %s is gone: "
-		                "weir-mgmt makes the socket again within seconds, or its log says "
-		                "why not; then repeat the command without --offline",
+		                "weir-mgmt runs and uses the store, but its socket %s is gone; "
+		                "wait some seconds until weir-mgmt makes the socket again (if not, "
+		                "its log says why), then repeat the command without --offline",
 		                path);
 	return cli_fail(CLI_CONFLICT,
 	                "weir-mgmt runs and uses the store; repeat the command without "

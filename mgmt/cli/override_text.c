@@ -130,7 +130,7 @@ void override_print(const json_t *body)
 	        printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
 	               api_text(node, "detail", "")[0] ? " " : "", api_text(node, "detail", ""));
 	if (json_is_false(json_object_get(body, "complete")))
-		puts("  not all nodes have it yet; it continues in the background: see "
+		puts("  not all nodes have the change yet; weir-mgmt continues in the background: see "
 		     "weir status");
 	print_undo(api_text(body, "undo", NULL));
 }

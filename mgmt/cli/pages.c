@@ -45,8 +45,8 @@ static int pages_open(const struct cli *cli, struct local_pages *p)
 	int err = model_read_without_key(path, cli->dirs.node, &p->model, &errors);
 	if (err)
 		cli_fail(CLI_OK,
-		         "management does not answer, and %s cannot be read: %s; is weir run "
-		         "running, with these directories?",
+		         "management does not answer, and %s cannot be read: %s; check that weir "
+		         "run runs with these directories",
 		         path, errors.n_items ? errors.items[0].message : strerror(-err));
 	bool denied = errors.denied;
 	model_errors_free(&errors);
@@ -253,7 +253,7 @@ static void print_pages_status(const json_t *body)
 	const json_t *item;
 	size_t i;
 
-	printf("%s (cluster %s) %s: management does not answer; this comes from the pages of the "
+	printf("%s (cluster %s) %s: management does not answer; these values come from the pages of the "
 	       "processes\n",
 	       api_text(body, "node", "?"), api_text(body, "cluster", "?"),
 	       api_text(body, "state", "?"));

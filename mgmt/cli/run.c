@@ -484,7 +484,7 @@ static int acquire_lock(struct run *r, bool stop)
 	if (err)
 		return cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
 		                "%s cannot be locked: %s%s", r->dirs->run, strerror(-err),
-		                err == -EACCES ? "; do it as root" : "");
+		                err == -EACCES ? "; run the command as root" : "");
 	return CLI_OK;
 }
 
@@ -520,7 +520,7 @@ static int make_directories(const struct cli *cli)
 	if (!err)
 		make_private(cli->dirs.state);
 	return err ? cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
-	                      "%s or %s cannot be made: %s", cli->dirs.run, cli->dirs.state,
+	                      "%s or %s cannot be created: %s", cli->dirs.run, cli->dirs.state,
 	                      strerror(-err))
 	           : CLI_OK;
 }

@@ -182,12 +182,13 @@ static void state_child(const struct child *c, uint64_t now_ms)
 	if (c->restarted_ms && now_ms < c->restarted_ms + NOTE_MS)
 		conditions_add(s, "process-restarted", CONDITION_NOTE, subject,
 		               "restarted by weir run (%u times so far): %s; the log of weir run "
-		               "has all threads",
+		               "shows its threads",
 		               c->restarts, c->reason);
 	if (c->pid && c->verdict == RUN_UNSEEN && now_ms > c->started_ms + UNSEEN_MS)
-		conditions_add(s, "process-unwatched", CONDITION_NOTE, subject,
-		               "gives weir run no sign of life (an earlier release, or its page "
-		               "cannot be made), so weir run does not restart it when it hangs");
+		conditions_add(
+		        s, "process-unwatched", CONDITION_NOTE, subject,
+		        "shows weir run no sign of life (it is of an earlier release, or cannot "
+		        "create its page): weir run cannot restart it if it hangs");
 }
 
 /* Without free space a new process has no page to say so, so the supervisor says it. */

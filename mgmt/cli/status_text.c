@@ -180,10 +180,10 @@ static void print_pool_summary(const json_t *b)
 	size_t n_all_odd = n_odd;
 	printf("\n%zu pools with %.0f backends; ", length_of(b, "pools"), shown_of(b, "all"));
 	if (n_odd == 0) {
-		puts("all are as they should be (--pool NAME or --all shows them)");
+		puts("all are normal (--pool NAME or --all shows them)");
 		return;
 	}
-	printf("%.0f in %zu pools stand out", shown_of(b, "standing_out"), n_odd);
+	printf("%.0f in %zu pools are unusual", shown_of(b, "standing_out"), n_odd);
 	if (shown_of(b, "shown") < shown_of(b, "standing_out"))
 		printf(", of which %.0f are shown", shown_of(b, "shown"));
 	printf(" (--pool NAME or --all shows all)\n\n%-24s %-12s %8s %6s %6s %8s %8s  %s\n", "POOL",

@@ -199,7 +199,7 @@ int join_settle(struct intent *in, const char *author, const char *reason, int64
 	head->version = v;
 	log_note("version-settled", "number=1 digest=%.16s", v.digest);
 	journal_add(in->journal, now_ms, "version", "versions",
-	            "version 1, provisional so far, was made the first version by %s", author);
+	            "%s made the provisional version 1 the first version", author);
 	return 0;
 }
 

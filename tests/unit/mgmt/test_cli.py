@@ -161,7 +161,7 @@ class WithApi(unittest.TestCase):
             done = self.weir(*DRAIN, "--all")
             with self.subTest(states):
                 self.assertEqual(done.returncode, exit_status)
-                self.assertIn("it continues in the background: see weir status", done.stdout)
+                self.assertIn("weir-mgmt continues in the background: see weir status", done.stdout)
         self.assertIn("wait=all", self.api.asked[-1][1])
 
     def test_a_drain_says_when_who_takes_it_and_how_to_undo_it(self) -> None:
@@ -291,7 +291,7 @@ class WithApi(unittest.TestCase):
                  "backends": STATUS["pools"][0]["backends"]},
                 {**pool, "name": "mail", "observation": {"up": 10, "down": 0, "unknown": 0}, "standing_out": 0, "backends": []}]})
         told = self.weir("status").stdout
-        self.assertIn("2 pools with 10000 backends; 1 in 1 pools stand out", told)
+        self.assertIn("2 pools with 10000 backends; 1 in 1 pools are unusual", told)
         self.assertRegex(told, r"(?m)^web +ams +10 +9 +1 +0 +9 +in_force$")
         self.assertIn("web/b1", told)
         self.assertNotIn("mail", told)

@@ -26,7 +26,7 @@ static void what_is_seen_is_shown_to_the_letter(void **state)
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, SINCE_S + 120));
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_shown(
-	        "ams-1 (cluster shop) degraded: management does not answer; this comes from the pages of the "
+	        "ams-1 (cluster shop) degraded: management does not answer; these values come from the pages of the "
 	        "processes\n"
 	        " ! weir-mgmt is dead, or does not answer: see its log\n"
 	        " ! backend web-ams/b2 is down: weir health shows why\n"
@@ -131,7 +131,7 @@ static void without_any_page_nothing_is_known(void **state)
 	write_document(n, "", NULL);
 	assert_int_equal(run_status(n), CLI_DEGRADED);
 	assert_shown(
-	        "ams-1 (cluster shop) degraded: management does not answer; this comes from the pages of the "
+	        "ams-1 (cluster shop) degraded: management does not answer; these values come from the pages of the "
 	        "processes\n"
 	        " ! weir-dataplane has not run here yet: start weir run\n"
 	        " ! weir-health has not run here yet: start weir run\n"
@@ -161,7 +161,7 @@ static void a_document_that_cannot_be_read_is_named(void **state)
 	snprintf(
 	        expected, sizeof(expected),
 	        "management does not answer, and %s/effective.conf cannot be read: does not exist; "
-	        "is weir run running, with these directories?\n",
+	        "check that weir run runs with these directories\n",
 	        n->f.state);
 	assert_string_equal(told, expected);
 	assert_shown("");

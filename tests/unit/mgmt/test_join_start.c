@@ -202,8 +202,7 @@ static void who_settles_is_noted_with_the_principal(void **state)
 	assert_int_equal(intent_version(in, 1, &stored, NULL), 0);
 	assert_string_equal(stored.reason, "ours");
 	assert_string_equal(stored.principal, "user:root");
-	assert_true(
-	        has_event(in, "version 1, provisional so far, was made the first version by jw"));
+	assert_true(has_event(in, "jw made the provisional version 1 the first version"));
 	intent_close(in);
 	fixture_remove(&place);
 }

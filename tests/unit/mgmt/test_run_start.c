@@ -167,14 +167,15 @@ static void directories_are_made_before_anything_runs(void **state)
 	assert_int_equal(mode_of(cli.dirs.run, ""), 0711);
 	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/a/b", place.root);
 	assert_int_equal(make_directories(&cli), CLI_USAGE);
-	snprintf(expected, sizeof(expected), "%s or %s cannot be made: No such file or directory\n",
-	         cli.dirs.run, cli.dirs.state);
+	snprintf(expected, sizeof(expected),
+	         "%s or %s cannot be created: No such file or directory\n", cli.dirs.run,
+	         cli.dirs.state);
 	assert_string_equal(told, expected);
 	told[0] = '\0';
 	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/run", place.root);
 	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/c/d", place.root);
 	assert_int_equal(make_directories(&cli), CLI_USAGE);
-	assert_non_null(strstr(told, "/c/d cannot be made: No such file or directory"));
+	assert_non_null(strstr(told, "/c/d cannot be created: No such file or directory"));
 }
 
 static void write_document(void)

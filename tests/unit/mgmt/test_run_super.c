@@ -407,7 +407,7 @@ static void who_has_the_lock_is_said_with_what_to_do(void **state)
 	stop_other_err = -EACCES;
 	assert_int_equal(acquire_lock(&run, true), CLI_DENIED);
 	snprintf(expected, sizeof(expected),
-	         "%s cannot be locked: Permission denied; do it as root\n", place.root);
+	         "%s cannot be locked: Permission denied; run the command as root\n", place.root);
 	assert_string_equal(told, expected);
 	told[0] = '\0';
 	stop_other_err = -ENOSPC;
