@@ -18,6 +18,7 @@
 
 #include <limits.h>
 
+#include "base/checked.h"
 #include "base/proc.h"
 #include "dataplane/tables/mapped.h"
 #include "dataplane/tables/compiler.h"
@@ -43,7 +44,7 @@ struct change {
 int change_open(struct change *c, const struct proc_dirs *dirs, const struct driver_ops *ops,
                 const struct model *m, const struct driver_sizes *sizes,
                 const struct driver_ops *old_ops, struct driver *old_driver,
-                struct driver_reason *why);
+                struct driver_reason *why) MUST_CHECK;
 /** The document was refused: close the new driver; remove its tables if they are copies. */
 void change_undo(struct change *c);
 /**

@@ -7,6 +7,7 @@
 #ifndef WEIR_DATAPLANE_CHOOSE_H
 #define WEIR_DATAPLANE_CHOOSE_H
 
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/model.h"
 
@@ -17,6 +18,6 @@
  * @return NULL: the configured driver is not in this build; @p why says so
  */
 const struct driver_ops *choose_driver(const struct model_node *node, const char *sysfs,
-                                       struct driver_reason *why);
+                                       struct driver_reason *why) MUST_CHECK;
 
 #endif

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 struct addr;
 struct hop;
 struct hops;
@@ -32,7 +34,7 @@ struct probes_path {
  * returned as well, the reason is logged, and no tunnel probe will be judged.
  * @return 0 or -ENOMEM
  */
-int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **out);
+int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **out) MUST_CHECK;
 /* Free everything; call it before hops_close(). What is attached stays. NULL is fine. */
 void probes_close(struct probes_filler *f);
 /*

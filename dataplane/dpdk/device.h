@@ -9,6 +9,7 @@
 
 #include <rte_ethdev.h>
 
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/model.h"
 
@@ -43,7 +44,7 @@ int device_ready(const struct model_port *port, struct driver_reason *why);
  * @return 0, perhaps with @p why: what it lacks and what to do; or -errno with @p why
  */
 int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
-                struct driver_reason *why);
+                struct driver_reason *why) MUST_CHECK;
 void device_close(struct device *d);
 /** Ask for the link's state. @return whether it changed */
 bool device_link_changed(struct device *d);

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/model.h"
 
@@ -22,7 +23,7 @@ struct rte_mempool;
  * @return 0, perhaps with a warning in @p why; or -errno with @p why
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
-              struct driver_reason *why);
+              struct driver_reason *why) MUST_CHECK;
 /** The thread of worker @p i, for rte_eal_remote_launch(), and its CPU. */
 unsigned int eal_lcore(uint32_t i);
 uint32_t eal_cpu(uint32_t i);

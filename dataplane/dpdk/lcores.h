@@ -7,6 +7,7 @@
 #ifndef WEIR_DATAPLANE_DPDK_LCORES_H
 #define WEIR_DATAPLANE_DPDK_LCORES_H
 
+#include "base/checked.h"
 #include "dataplane/dpdk/worker.h"
 
 /** Frames in an inbox or outbox: a power of two; 128 bursts. */
@@ -22,7 +23,7 @@ struct lcores {
  * in both cases
  */
 int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *tables,
-                 struct driver_reason *why);
+                 struct driver_reason *why) MUST_CHECK;
 /** End the threads. */
 void lcores_stop(struct lcores *c);
 /** After lcores_stop(). */

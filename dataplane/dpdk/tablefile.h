@@ -10,6 +10,7 @@
 #ifndef WEIR_DATAPLANE_DPDK_TABLEFILE_H
 #define WEIR_DATAPLANE_DPDK_TABLEFILE_H
 
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
@@ -26,14 +27,14 @@ struct tablefile {
  * @return 0 or -errno with @p why
  */
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
-                   uint32_t n_cpus, struct driver_reason *why);
+                   uint32_t n_cpus, struct driver_reason *why) MUST_CHECK;
 /**
  * Map the tables at @p path.
  * @return 0, -ENOENT, -EPROTO (another layout, or sizes that contradict the file) or -errno
  *         with @p why
  */
 int tablefile_open(struct tablefile *out, const char *path, bool writable,
-                   struct driver_reason *why);
+                   struct driver_reason *why) MUST_CHECK;
 /** Unmap; the file stays. No effect if nothing is mapped. */
 void tablefile_close(struct tablefile *f);
 /** Unmap the tables of a tablefile whose struct is gone: their length follows from their sizes. */

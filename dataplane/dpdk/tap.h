@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/driver.h"
 
 struct tap_config {
@@ -28,7 +29,7 @@ struct tap_config {
  * @return 0 or -errno with @p why
  */
 int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
-             struct driver_reason *why);
+             struct driver_reason *why) MUST_CHECK;
 /** Set the TAP's carrier. */
 void tap_carrier(int fd, bool up);
 /** Make the TAP vanish when its last queue is closed. */

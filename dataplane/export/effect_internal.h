@@ -7,6 +7,7 @@
 #ifndef WEIR_DATAPLANE_EXPORT_EFFECT_INTERNAL_H
 #define WEIR_DATAPLANE_EXPORT_EFFECT_INTERNAL_H
 
+#include "base/checked.h"
 #include "weir/effect.h"
 
 struct fwd_tables;
@@ -40,7 +41,7 @@ static inline struct effect_backend *effect_page_backends(struct effect_page *p)
  * The tables do not hold `why` and `held`, which stay 0; `seq` is left alone.
  * @return 0, -ENOSPC (rows are missing) or -ENOMEM
  */
-int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out);
+int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out) MUST_CHECK;
 /**
  * The position of backend @p id of @p pool in @p rows (sorted by pool and id), or where it belongs.
  * @return 0..n; n: all rows are before it

@@ -8,6 +8,7 @@
 #ifndef WEIR_DATAPLANE_EXPORT_PUBLISH_H
 #define WEIR_DATAPLANE_EXPORT_PUBLISH_H
 
+#include "base/checked.h"
 #include "dataplane/tables/compiler.h"
 
 struct effect_page;
@@ -18,7 +19,7 @@ struct stats;
 #define PUBLISH_BACKENDS_MAX 1024u
 
 /** Make or take over the pages below @p run_dir. @return 0 or -errno */
-int publisher_open(const char *run_dir, struct publisher **out);
+int publisher_open(const char *run_dir, struct publisher **out) MUST_CHECK;
 /** The pages stay. NULL is fine. */
 void publisher_close(struct publisher *p);
 /** For other parts of the process that count. */

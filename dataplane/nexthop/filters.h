@@ -8,6 +8,8 @@
 #ifndef WEIR_DATAPLANE_NEXTHOP_FILTERS_H
 #define WEIR_DATAPLANE_NEXTHOP_FILTERS_H
 
+#include "base/checked.h"
+
 struct filters;
 struct loop;
 
@@ -15,7 +17,8 @@ struct loop;
 typedef void filters_changed(void *arg);
 
 /** Hear of tc. @return 0 and @p out, to be given to filters_close(); or -errno */
-int filters_open(struct loop *l, filters_changed *changed, void *arg, struct filters **out);
+int filters_open(struct loop *l, filters_changed *changed, void *arg,
+                 struct filters **out) MUST_CHECK;
 /** NULL is fine. */
 void filters_close(struct filters *f);
 

@@ -40,6 +40,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 
 struct hops;
 struct loop;
@@ -91,11 +92,12 @@ typedef void hops_changed(void *arg, const struct addr *address, const struct ho
  * Follow the kernel's links, routes and neighbours, for at most @p max addresses. @return 0 or
  * -errno
  */
-int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg, struct hops **out);
+int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg,
+              struct hops **out) MUST_CHECK;
 /** NULL is fine. */
 void hops_close(struct hops *h);
 /** Watch @p address, once more if it is already. @return 0 or -ENOSPC */
-int hops_watch(struct hops *h, const struct addr *address);
+int hops_watch(struct hops *h, const struct addr *address) MUST_CHECK;
 /** Undo one hops_watch(). */
 void hops_unwatch(struct hops *h, const struct addr *address);
 /** The state of @p address now. @return false: it is not watched */

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dataplane/nexthop/rtnl.h"
 
 struct links;
@@ -37,9 +38,9 @@ typedef void links_changed(void *arg);
  * Read the kernel's interfaces and follow them. @p changed is not called for the first reading.
  * @return 0 and @p out, to be given to links_close(); or -errno
  */
-int links_open(struct loop *l, links_changed *changed, void *arg, struct links **out);
+int links_open(struct loop *l, links_changed *changed, void *arg, struct links **out) MUST_CHECK;
 /** An empty table that hears only what links_hear() gives it: for tests. @return NULL: no memory */
-struct links *links_new(links_changed *changed, void *arg);
+struct links *links_new(links_changed *changed, void *arg) MUST_CHECK;
 /** NULL is fine. */
 void links_close(struct links *l);
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 
 /** Bytes that are enough for any request. */
 #define RTNL_REQUEST_MAX 256
@@ -119,7 +120,7 @@ struct mnl_socket;
  * Open a socket that receives the messages of @p groups (RTMGRP_*); 0: only answers. @return 0
  * and @p out, the caller's to close, or -errno
  */
-int rtnl_open(unsigned groups, struct mnl_socket **out);
+int rtnl_open(unsigned groups, struct mnl_socket **out) MUST_CHECK;
 
 /**
  * Receive the next message, if there is one. When a socket is full, the kernel drops the newest

@@ -45,6 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/fwd/owner.h"
 
 struct fwd_slots;
@@ -114,31 +115,33 @@ struct owners_tables {
 struct owners_memory;
 
 /** @return 0 or -ENOMEM. @param n_sets a power of two, or 0 */
-int owners_memory_new(struct fwd_exceptions *sets, uint32_t n_sets, struct owners_memory **out);
+int owners_memory_new(struct fwd_exceptions *sets, uint32_t n_sets,
+                      struct owners_memory **out) MUST_CHECK NONNULL(3);
 /** The table lies elsewhere from now on (a resize). */
-void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, uint32_t n_sets);
+void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, uint32_t n_sets)
+        NONNULL();
 void owners_memory_free(struct owners_memory *m);
 /**
  * Walk a bounded part of the table: count live exceptions, and remove those that have ended or
  * whose backend's lease has ended. A whole pass takes OWNERS_PASS_MS at most if this is called each
  * second.
  */
-void owners_memory_tick(struct owners_memory *m, const struct owners_clock *clock);
+void owners_memory_tick(struct owners_memory *m, const struct owners_clock *clock) NONNULL();
 /** Do a whole pass in one call. For tests and a first count. */
-void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock);
+void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock) NONNULL();
 /**
  * No set names @p backend any more. Its UDP flows with policy `migrate` leave it at @p end_s by the
  * packet path's clock, unless an end is known already. (A process that has just started may know no
  * set that names the backend.)
  */
-void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end_s);
+void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end_s) NONNULL();
 /** Live exceptions of a backend, as of the last whole pass. */
-uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend);
+uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend) NONNULL();
 /**
  * Whether a flow of @p backend may still be remembered. While this or owners_uses() of one of the
  * pools is true, the backend's index must not be given to another backend.
  */
-bool owners_memory_uses(const struct owners_memory *m, uint16_t backend);
+bool owners_memory_uses(const struct owners_memory *m, uint16_t backend) NONNULL();
 
 /* --- a pool --- */
 
@@ -146,7 +149,7 @@ bool owners_memory_uses(const struct owners_memory *m, uint16_t backend);
  * The last part of the settling time, in which packets remember each active flow: for
  * fwd_pool.remember_s.
  */
-uint16_t owners_remember_s(const struct owners_times *times);
+uint16_t owners_remember_s(const struct owners_times *times) NONNULL();
 
 struct owners;
 
@@ -158,11 +161,11 @@ struct owners;
  * @return 0, -EINVAL for sizes, -ENOMEM
  */
 int owners_new(const struct owners_tables *tables, struct owners_memory *memory,
-               const uint64_t key[2], struct owners **out);
+               const uint64_t key[2], struct owners **out) MUST_CHECK NONNULL();
 /** Forget the pool. The tables stay as they are. NULL is fine. */
 void owners_free(struct owners *o);
 /** The tables lie elsewhere from now on, with the same content (a resize). */
-void owners_move(struct owners *o, const struct owners_tables *tables);
+void owners_move(struct owners *o, const struct owners_tables *tables) NONNULL();
 
 /**
  * Accept member sets and verdicts. In this call the slots of dead backends move, their remembered
@@ -179,14 +182,14 @@ void owners_move(struct owners *o, const struct owners_tables *tables);
  */
 int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
                  size_t n_sets, const uint8_t *state, size_t n_state,
-                 const struct owners_clock *clock);
+                 const struct owners_clock *clock) MUST_CHECK NONNULL(1, 2, 3, 7);
 
 /**
  * Do what is due, in bounded steps: bring the next set into force, move scheduled slots, settle
  * slots, and return settled slots to the fast path.
  * @return in how many ms the next call is due: 1..OWNERS_IDLE_MS
  */
-uint32_t owners_tick(struct owners *o, const struct owners_clock *clock);
+uint32_t owners_tick(struct owners *o, const struct owners_clock *clock) NONNULL();
 
 struct owners_stats {
 	uint32_t n_slots;
@@ -205,9 +208,9 @@ struct owners_stats {
  * added to
  */
 void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *owned,
-                  uint32_t *based, size_t n);
+                  uint32_t *based, size_t n) NONNULL(1, 2);
 /** Whether a slot of the pool has @p backend as owner or base, or a set names it. */
-bool owners_uses(const struct owners *o, uint16_t backend);
+bool owners_uses(const struct owners *o, uint16_t backend) NONNULL();
 
 /* --- the state that nodes hand over, in pools with agents (owners/handover.c) --- */
 
@@ -228,13 +231,13 @@ struct owners_handover {
  * one
  */
 bool owners_handover_find(const struct owners *o, uint32_t from, const struct owners_clock *clock,
-                          struct owners_handover *out);
+                          struct owners_handover *out) NONNULL();
 /**
  * Accept a peer's state, on a node that started on empty tables. Call it after owners_apply().
  * @param told  by ascending slot, with this node's backend indexes; any other slot gets the
  *              owner of its line
  */
 void owners_handover_apply(struct owners *o, const struct owners_handover *told, size_t n,
-                           const struct owners_clock *clock);
+                           const struct owners_clock *clock) NONNULL(1, 4);
 
 #endif

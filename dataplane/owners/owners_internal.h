@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dataplane/owners/owners.h"
 #include "weir/fwd/owner.h"
 
@@ -114,19 +115,19 @@ struct owners {
 
 /** Copy @p from, without its rings. @return 0 or -ENOMEM */
 int owners_computed_copy(const struct owners_set *from, uint32_t n_slots,
-                         struct owners_computed *out);
+                         struct owners_computed *out) MUST_CHECK;
 void owners_computed_fini(struct owners_computed *made);
 /** Copy the filled ring of @p other, if it has the same members: saves ring_fill(). */
 void owners_computed_reuse(struct owners_computed *made, const struct owners_computed *other,
                            uint32_t n_slots);
 /** Compute `filled`, the owners as if all members were alive. @return 0, -EINVAL or -ENOMEM */
-int owners_computed_fill(struct owners_computed *made, const struct owners *o);
+int owners_computed_fill(struct owners_computed *made, const struct owners *o) MUST_CHECK;
 /**
  * Compute `wanted`, the target owners, by @p states, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or
  * -ENOMEM
  */
 int owners_computed_repair(struct owners_computed *made, const struct owners *o,
-                           const uint8_t *states);
+                           const uint8_t *states) MUST_CHECK;
 
 static inline uint32_t owners_seconds(const struct owners_clock *clock)
 {
@@ -244,7 +245,7 @@ void owners_slot_store_list(struct owners *o, uint32_t s, uint16_t to,
  * sets come. @return 0 or -ENOMEM
  */
 int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
-                const uint8_t *states, const struct owners_clock *clock);
+                const uint8_t *states, const struct owners_clock *clock) MUST_CHECK;
 
 /** For how long after a move all UDP flows of a slot go to its earlier owner and are remembered. */
 uint32_t owners_udp_window_s(const struct owners *o);

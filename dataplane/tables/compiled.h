@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dataplane/tables/plan.h"
 #include "weir/model.h"
 
@@ -51,12 +52,12 @@ typedef void compiled_done(void *arg, struct compiled *d);
 
 /** @return 0 or -errno */
 int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
-                         struct compiled_thread **out);
+                         struct compiled_thread **out) MUST_CHECK;
 /**
  * Start a draft. @return 0, -EBUSY (another one is in progress: start again when it is done) or
  * -errno
  */
-int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from);
+int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from) MUST_CHECK;
 /** Wait for the thread and drop its draft. NULL is fine. */
 void compiled_thread_close(struct compiled_thread *d);
 

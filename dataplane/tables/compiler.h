@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "dataplane/tables/guard.h"
 #include "dataplane/nexthop/hops.h"
 #include "dataplane/owners/owners.h"
@@ -163,9 +164,9 @@ struct compiler_time compiler_now(void);
  * elements. @return 0 or -ENOMEM
  */
 int compiler_init(struct compiler *n, const struct driver_ops *ops, struct driver *driver,
-                  bool kept);
+                  bool kept) MUST_CHECK NONNULL(1, 2);
 /** Free everything except the driver; the tables stay as they are. */
-void compiler_fini(struct compiler *n);
+void compiler_fini(struct compiler *n) NONNULL();
 
 /**
  * Bring @p m into force.
@@ -176,7 +177,7 @@ void compiler_fini(struct compiler *n);
  *         in COMPILER_QUARANTINE_MS), or -errno; on failure everything is as it was
  */
 int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
-                            char why[PLAN_REASON_MAX]);
+                            char why[PLAN_REASON_MAX]) MUST_CHECK NONNULL();
 /**
  * The same for a document whose plan is made already, and perhaps its rings (plan_fill()), in
  * another thread: so this call is short.
@@ -184,37 +185,40 @@ int compiler_apply_document(struct compiler *n, struct model *m, const struct co
  * @param plan  of @p m; taken on success
  */
 int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
-                        const struct compiler_time *time, char why[PLAN_REASON_MAX]);
+                        const struct compiler_time *time, char why[PLAN_REASON_MAX]) MUST_CHECK
+        NONNULL();
 
 /** Use this health page from now on; NULL: there is none. */
-void compiler_set_health(struct compiler *n, const struct health_page *page);
+void compiler_set_health(struct compiler *n, const struct health_page *page) NONNULL(1);
 /** The same for a mapped page, whose verdicts count only while it is sound (base/page.h). */
-void compiler_set_health_page(struct compiler *n, struct page *page);
+void compiler_set_health_page(struct compiler *n, struct page *page) NONNULL(1);
 /**
  * Read all verdicts from the health page and bring them into force. Call it on each epoch of the
  * page. During compiler_apply_plan() deaths come into force at once, other verdicts when their pool
  * is switched.
  */
-void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time);
+void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time) NONNULL();
 /**
  * Do what is due. @return when the next call is due, by the clock of time->now_ms; at most a
  * second ahead
  */
-uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time);
+uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time) NONNULL();
 /** Lower path MTUs by the ICMP errors since the last call; nearly free when there were none. */
-void compiler_update_mtus(struct compiler *n, uint64_t now_ms);
+void compiler_update_mtus(struct compiler *n, uint64_t now_ms) NONNULL();
 /** The next hop of @p address has changed to @p hop: a hops_changed callback. */
-void compiler_on_hop(void *node, const struct addr *address, const struct hop *hop);
+void compiler_on_hop(void *node, const struct addr *address, const struct hop *hop) NONNULL(1, 2);
 
 /**
  * Write the state for a peer that starts (weir/conn_state.h), from malloc(). @return NULL: out of
  * memory
  */
-char *compiler_handover_write(const struct compiler *n, const struct compiler_time *time);
+char *compiler_handover_write(const struct compiler *n, const struct compiler_time *time) MUST_CHECK
+        NONNULL();
 /**
  * Accept a peer's state. @return 0; -EPROTO (malformed) or -ENOMEM, then everything is as it was
  */
-int compiler_handover_read(struct compiler *n, const char *text, const struct compiler_time *time);
+int compiler_handover_read(struct compiler *n, const char *text, const struct compiler_time *time)
+        NONNULL();
 
 /** The key under which a backend has its index: a digest of its pool and its id. */
 uint64_t compiler_backend_key(uint64_t pool, uint64_t id);

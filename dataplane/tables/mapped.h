@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
@@ -21,7 +22,7 @@ struct mapped {
  * Map the tables at @p dir: XDP's pins, or the directory of DPDK's tables.
  * @return 0, -ENOENT, -EPERM, -EPROTO or -errno with @p why; mapped_close() it
  */
-int mapped_open(const char *dir, struct mapped *out, struct driver_reason *why);
+int mapped_open(const char *dir, struct mapped *out, struct driver_reason *why) MUST_CHECK;
 void mapped_close(struct mapped *m);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/fwd/tables.h"
 
@@ -80,19 +81,19 @@ struct plan {
  * @return 0, -EDQUOT (the document asks for more than its own limits allow), -ENOMEM
  */
 int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
-              char why[PLAN_REASON_MAX]);
+              char why[PLAN_REASON_MAX]) MUST_CHECK NONNULL();
 /**
  * Make the rings of all member sets, except those that the model in force (@p before; NULL: none)
  * has rings for already. So bringing the plan into force takes less time. Uses threads, which end
  * before it returns. A ring without memory stays unmade.
  */
-void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms);
+void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms) NONNULL(1);
 /** Whether two sets have the same members with the same weights, and so the same ring. */
-bool plan_same_members(const struct model_set *a, const struct model_set *b);
+bool plan_same_members(const struct model_set *a, const struct model_set *b) NONNULL();
 /** Free the rings of a pool: they are in force. */
-void plan_free_rings(struct plan_pool *p);
+void plan_free_rings(struct plan_pool *p) NONNULL();
 /** Bring weights and overrides up to date. @return whether one changed */
-bool plan_update(struct plan *p, int64_t wall_clock_ms);
+bool plan_update(struct plan *p, int64_t wall_clock_ms) NONNULL();
 /** Free the plan, not its model; NULL is fine. */
 void plan_free(struct plan *p);
 

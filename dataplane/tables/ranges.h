@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 #define RANGES_MAX  4096u /**< ranges in use or in quarantine */
 #define RANGE_BLOCK 32u   /**< FWD_SLOTS_PER_BLOCK */
 
@@ -34,15 +36,15 @@ struct ranges {
  * Allocate @p n slots (rounded up to whole blocks), as low as possible. @return 0 with @p first,
  * or -ENOSPC
  */
-int ranges_allocate(struct ranges *r, uint32_t n, uint32_t *first);
+int ranges_allocate(struct ranges *r, uint32_t n, uint32_t *first) MUST_CHECK NONNULL();
 /**
  * Note that [@p first, @p first + @p n) is used already. @return 0, -EEXIST when it overlaps,
  * -ERANGE, -ENOSPC
  */
-int ranges_adopt(struct ranges *r, uint32_t first, uint32_t n);
+int ranges_adopt(struct ranges *r, uint32_t first, uint32_t n) MUST_CHECK NONNULL();
 /** Put the range that begins at @p first into quarantine. */
-void ranges_quarantine(struct ranges *r, uint32_t first, uint64_t now_ms);
+void ranges_quarantine(struct ranges *r, uint32_t first, uint64_t now_ms) NONNULL();
 /** Free ranges that are in quarantine since before @p before_ms. */
-void ranges_release(struct ranges *r, uint64_t before_ms);
+void ranges_release(struct ranges *r, uint64_t before_ms) NONNULL();
 
 #endif
