@@ -109,12 +109,11 @@ void attach_missing(struct process *p)
 		const struct driver_port *port =
 		        find_attached_port(ports, n, self->ports[i].interface);
 		uint32_t ifindex = if_nametoindex(self->ports[i].interface);
-		bool stands = port && port->ifindex == ifindex && !port->lost;
+		bool is_attached = port && port->ifindex == ifindex && !port->lost;
 
-		if (stands && !p->port_err[i])
+		if (is_attached && !p->port_err[i])
 			continue;
-		if (port && ifindex &&
-		    !stands) { /* the interface of that name lost it, or is another one */
+		if (port && ifindex && !is_attached) { /* lost, or another interface has its name */
 			log_warn("port-lost", "interface=%s ifindex=%u now=%u", port->name,
 			         port->ifindex, ifindex);
 			p->port_reason[i][0] = 0;

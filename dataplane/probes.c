@@ -180,7 +180,7 @@ void probes_apply_model(struct probes_filler *f, const struct model *m)
 	if (!f)
 		return;
 	err = probe_marks(m, &marks, &n);
-	f->n_wanted = err ? 0 : n;
+	f->n_marks = err ? 0 : n;
 	if (!f->probes) {
 		free(marks);
 		return;

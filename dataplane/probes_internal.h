@@ -24,10 +24,10 @@ struct probes_filler {
 	size_t n_vips;
 	struct probe_tunnel *tunnels; /* in the table, by backend */
 	size_t n_tunnels;
-	size_t n_wanted; /* that the document has; 0: no port is needed for them */
-	uint64_t taken;  /* the document that the table is of */
-	bool has_filled, in_place;
-	uint64_t lost_ms; /* when in_place last changed */
+	size_t n_marks; /* probes of the document (probe_marks()); 0: no port is needed for them */
+	uint64_t taken; /* the document that the table is of */
+	bool has_filled, has_path;
+	uint64_t lost_ms; /* when has_path last changed */
 	struct probes_path path;
 	uint64_t *document, *since, *families;
 	uint64_t *sent, *unknown, *no_source, *too_big, *no_route;

@@ -151,7 +151,7 @@ static bool check_probe_ports(struct probes_filler *f, uint64_t now_ms, bool *ga
 {
 	bool all = true;
 
-	for (size_t i = 0; i < f->n_ports && f->n_wanted; i++)
+	for (size_t i = 0; i < f->n_ports && f->n_marks; i++)
 		all &= see_port(f, i, now_ms, gap);
 	return all;
 }
@@ -240,13 +240,13 @@ static void see_nowhere(struct probes_filler *f)
 	        text, text);
 }
 
-static void log_path_turn(struct probes_filler *f, bool in_place, uint64_t now_ms)
+static void log_path_turn(struct probes_filler *f, bool has_path, uint64_t now_ms)
 {
-	if (in_place == f->in_place)
+	if (has_path == f->has_path)
 		return;
-	f->in_place = in_place;
+	f->has_path = has_path;
 	f->lost_ms = now_ms;
-	if (in_place)
+	if (has_path)
 		log_note("probe-path-in-place", "document=%llu", (unsigned long long)f->taken);
 	else
 		log_warn("probe-path-missing", "subject=%s why=\"%s\"", f->path.subject,
@@ -278,7 +278,7 @@ void probes_read_back(struct probes_filler *f, const struct links *links, uint64
 
 const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms)
 {
-	if (!f || !f->n_wanted || !f->path.why[0])
+	if (!f || !f->n_marks || !f->path.why[0])
 		return NULL;
 	return !f->probes || f->lost_ms + STATE_AFTER_MS <= now_ms ? &f->path : NULL;
 }

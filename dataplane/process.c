@@ -255,7 +255,7 @@ static int install_model(struct process *p, struct compiled *d, char why[PLAN_RE
 		return -ENOTSUP;
 	}
 	if (p->driver && ops == p->ops) {
-		p->node.graced = d->graced;
+		p->node.spare_is_free = d->spare_is_free;
 		err = compiler_apply_plan(&p->node, d->model, d->plan, &time, why);
 	} else {
 		err = open_new_driver(p, ops, d, chosen.text, why);

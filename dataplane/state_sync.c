@@ -29,7 +29,7 @@ static void apply_peer_state(struct state_sync *l, struct compiler *n,
 {
 	int err = 0;
 
-	l->taken_ms = told->at_ms;
+	l->accepted_ms = told->at_ms;
 	if (strcmp(told->node, CONN_STATE_NO_PEER) != 0)
 		err = compiler_handover_read(n, told->text, time);
 	if (err)
@@ -60,8 +60,8 @@ void state_sync_tick(struct state_sync *l, struct compiler *n, const char *run_d
 		*l = (struct state_sync){ time->now_ms, time->now_ms };
 	n->wants_peer_state = !waits_for_verdict(n);
 	if (!n->wants_peer_state)
-		l->taken_ms = time->now_ms; /* ignore files from before the last verdict */
-	err = conn_state_read(run_dir, l->taken_ms, &told);
+		l->accepted_ms = time->now_ms; /* ignore files from before the last verdict */
+	err = conn_state_read(run_dir, l->accepted_ms, &told);
 	if (!err) {
 		apply_peer_state(l, n, &told, time);
 		free(told.text);

@@ -20,8 +20,8 @@
 #define STATE_SYNC_MAX_MS 30000u
 
 struct state_sync {
-	uint64_t from_ms;  /**< when learning began; 0: it has not */
-	uint64_t taken_ms; /**< files that were written up to then are ignored */
+	uint64_t from_ms;     /**< when learning began; 0: it has not */
+	uint64_t accepted_ms; /**< files that were written up to then are ignored */
 };
 
 /** Call it each second: if @p n is learning, apply a peer's state when it is below @p run_dir. */

@@ -13,7 +13,7 @@
 
 #define RSS_QUEUES_MAX 32u /**< a worker each */
 
-/* X(NAME, text): flows whose packets are told apart by the hash */
+/* X(NAME, text): flows whose packets the hash can tell apart */
 #define RSS_FLOWS(X)                                                                               \
 	X(TCP4, "TCP over IPv4")                                                                   \
 	X(TCP6, "TCP over IPv6")                                                                   \

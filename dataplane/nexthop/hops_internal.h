@@ -88,11 +88,11 @@ bool hops_same(const struct hop *a, const struct hop *b);
 
 /* nexthop/hops_query.c: requests to the kernel, and those that it is made to send to next hops. */
 
-/* Whether the kernel should be told that @p v is in use: it does not know, or is not sure. */
+/* Whether the kernel does not know, or is not sure, that @p v is in use: then tell it by hops_use(). */
 bool hops_needs_use(const struct via *v);
 void hops_use(struct hops *h, const struct via *v);
-/* Send request number h->seq; pass each part of the answer to @p take. @return 0 or -errno */
-int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *take, void *arg);
+/* Send request number h->seq; pass each part of the answer to @p on_fact. @return 0 or -errno */
+int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *on_fact, void *arg);
 /*
  * @return 0 and @p out, or -errno: the kernel's own says that a route refuses (hops_is_refusal())
  */

@@ -34,9 +34,9 @@ void hops_use(struct hops *h, const struct via *v)
 	(void)mnl_socket_sendto(h->news, question, n);
 }
 
-int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *take, void *arg)
+int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *on_fact, void *arg)
 {
-	return rtnl_query(h->asks, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, take, arg);
+	return rtnl_query(h->asks, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, on_fact, arg);
 }
 
 /* For requests whose answer is a single message. */

@@ -133,13 +133,13 @@ int rtnl_open(unsigned groups, struct mnl_socket **out) MUST_CHECK;
 size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost);
 
 /**
- * Send a request and receive its answer, until that ends or @p take returns false.
+ * Send a request and receive its answer, until that ends or @p on_fact returns false.
  *
  * @param buffer  borrowed, for the answer's messages
  * @param seq     the request's number; messages with another one are skipped
  * @return 0 at the end, or -errno: ours or the kernel's
  */
 int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
-               size_t n, uint32_t seq, rtnl_on_fact *take, void *arg);
+               size_t n, uint32_t seq, rtnl_on_fact *on_fact, void *arg);
 
 #endif

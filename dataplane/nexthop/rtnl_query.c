@@ -45,7 +45,7 @@ size_t rtnl_hear(int fd, char *buffer, size_t n_buffer, bool *lost)
 }
 
 int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const void *question,
-               size_t n, uint32_t seq, rtnl_on_fact *take, void *arg)
+               size_t n, uint32_t seq, rtnl_on_fact *on_fact, void *arg)
 {
 	struct rtnl_fact f;
 
@@ -64,7 +64,7 @@ int rtnl_query(struct mnl_socket *socket, char *buffer, size_t n_buffer, const v
 				return 0;
 			if (f.kind == RTNL_ERROR)
 				return -f.error;
-			if (!take(arg, &f))
+			if (!on_fact(arg, &f))
 				return 0;
 		}
 	}

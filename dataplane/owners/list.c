@@ -95,8 +95,8 @@ void owners_list_begin(struct owners *o)
 {
 	memset(&o->serves, 0, sizeof(o->serves));
 	for (uint32_t s = 0; s < o->tables.n_slots; s++)
-		if (o->now.wanted[s] != 0)
-			owners_add(&o->serves, o->now.wanted[s]);
+		if (o->now.target[s] != 0)
+			owners_add(&o->serves, o->now.target[s]);
 }
 
 /*
@@ -141,15 +141,15 @@ uint16_t owners_list_target(const struct owners *o, uint32_t s)
 	uint16_t fallback;
 
 	if (line->owner == 0)
-		return o->now.wanted[s];
+		return o->now.target[s];
 	if (!owners_has(&o->dead, line->owner) &&
-	    (o->now.filled[s] != line->owner || o->now.wanted[s] == line->owner))
+	    (o->now.filled[s] != line->owner || o->now.target[s] == line->owner))
 		return line->owner;
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
 		if (owners_has(&o->serves, line->earlier[i]))
 			return line->earlier[i];
 	fallback = fallback_owner(o, s);
-	return fallback != 0 ? fallback : o->now.wanted[s];
+	return fallback != 0 ? fallback : o->now.target[s];
 }
 
 /* Note that @p backend has a claim, and add it to the list. */

@@ -90,15 +90,15 @@ uint16_t owners_remember_s(const struct owners_times *times)
  */
 static bool is_due(const struct owners *o, uint32_t s, uint16_t current)
 {
-	uint16_t wanted = o->now.wanted[s];
+	uint16_t target = o->now.target[s];
 
-	return wanted != current && (wanted != 0 || current == 0 || owners_has(&o->dead, current));
+	return target != current && (target != 0 || current == 0 || owners_has(&o->dead, current));
 }
 
 /* Whether the slot will have to move when the next set begins, which is within SCHEDULE_AHEAD_MS. */
 static bool is_coming(const struct owners *o, uint32_t s, uint16_t current)
 {
-	return o->is_scheduled_next && o->next.wanted[s] != current && o->next.wanted[s] != 0;
+	return o->is_scheduled_next && o->next.target[s] != current && o->next.target[s] != 0;
 }
 
 /*
@@ -110,8 +110,8 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 	uint16_t current = owners_current(o, s);
 
 	if (is_due(o, s, current) && (current == 0 || owners_has(&o->dead, current))) {
-		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
-		current = o->now.wanted[s];
+		owners_slot_move(o, s, o->now.target[s], owners_seconds(clock));
+		current = o->now.target[s];
 	}
 	if (current != 0 && (is_due(o, s, current) || is_coming(o, s, current)))
 		owners_slot_schedule(o, s, clock);
@@ -141,10 +141,10 @@ static void change_slots(struct owners *o, const struct owners_clock *clock)
 {
 	o->n_due = o->n_coming = 0;
 	for (uint32_t s = 0; s < o->tables.n_slots; s += 4) {
-		uint64_t wanted;
+		uint64_t targets;
 
-		memcpy(&wanted, &o->now.wanted[s], sizeof(wanted));
-		if (!o->is_scheduled_next && owners_four(o, s) == wanted)
+		memcpy(&targets, &o->now.target[s], sizeof(targets));
+		if (!o->is_scheduled_next && owners_four(o, s) == targets)
 			continue; /* all four have their target and are on the fast path */
 		for (uint32_t i = s; i < s + 4; i++)
 			change_slot(o, i, clock);
@@ -176,7 +176,7 @@ static void move_due(struct owners *o, const struct owners_clock *clock)
 		age_ms = (uint32_t)clock->now_ms - owners_cold(o, s)->scheduled_at;
 		if ((int32_t)age_ms < (int32_t)OWNERS_SCHEDULE_MS)
 			continue;
-		owners_slot_move(o, s, o->now.wanted[s], owners_seconds(clock));
+		owners_slot_move(o, s, o->now.target[s], owners_seconds(clock));
 		o->n_due--;
 		if (is_coming(o, s, owners_current(o, s)))
 			owners_slot_schedule(o, s, clock);
@@ -289,10 +289,10 @@ static void leave_set(struct owners *o, struct owners_computed *left, int64_t un
                       const struct owners_clock *clock)
 {
 	free(o->before);
-	o->before = left->wanted;
-	left->wanted = NULL;
+	o->before = left->target;
+	left->target = NULL;
 	for (uint32_t s = 0; s < o->tables.n_slots; s++)
-		if (o->before[s] == o->now.wanted[s])
+		if (o->before[s] == o->now.target[s])
 			o->before[s] = 0;
 	o->leave_s = owners_end_in_seconds(until_ms, clock);
 	if (o->leave_s == 0)
@@ -352,10 +352,10 @@ static int seed_slots(struct owners *o, const struct owners_set *sets, size_t n_
 	int result;
 
 	o->dead = n->dead;
-	o->now.wanted = n->now.wanted;
+	o->now.target = n->now.target;
 	o->now.filled = n->now.filled;
 	result = owners_seed(o, sets, n_past, n->states, clock);
-	o->now.wanted = o->now.filled = NULL;
+	o->now.target = o->now.filled = NULL;
 	return result;
 }
 

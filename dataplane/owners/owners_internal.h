@@ -70,7 +70,7 @@ struct owners_computed {
 	size_t n_members;
 	uint16_t *filled; /**< [n_slots], owners by the members alone, as if all were alive */
 	/** [n_slots], target owners by members and verdicts; 0: none can serve */
-	uint16_t *wanted;
+	uint16_t *target;
 	bool is_filled;
 	bool by_weight; /**< filled by weights, not in equal shares */
 };
@@ -123,7 +123,7 @@ void owners_computed_reuse(struct owners_computed *made, const struct owners_com
 /** Compute `filled`, the owners as if all members were alive. @return 0, -EINVAL or -ENOMEM */
 int owners_computed_fill(struct owners_computed *made, const struct owners *o) MUST_CHECK;
 /**
- * Compute `wanted`, the target owners, by @p states, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or
+ * Compute `target`, the target owners, by @p states, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or
  * -ENOMEM
  */
 int owners_computed_repair(struct owners_computed *made, const struct owners *o,

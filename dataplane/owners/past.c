@@ -25,10 +25,10 @@ struct past {
 };
 
 /*
- * The slot goes to @p wanted at @p at_ms, and the claims of its owner until then end at @p end_ms.
+ * The slot goes to @p target at @p at_ms, and the claims of its owner until then end at @p end_ms.
  * As in owners/slot.c, a claim that lasts keeps its base.
  */
-static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
+static void past_step(struct past *p, uint16_t target, int64_t at_ms,
                       const int64_t end_ms[OWNER_CLASSES])
 {
 	for (int c = 0; c < OWNER_CLASSES; c++) {
@@ -37,7 +37,7 @@ static void past_step(struct past *p, uint16_t wanted, int64_t at_ms,
 		if (p->base[c] == p->owner)
 			p->end_ms[c] = end_ms[c];
 	}
-	p->owner = wanted;
+	p->owner = target;
 }
 
 /*
@@ -86,11 +86,11 @@ static int past_walk(const struct owners *o, const struct owners_set *sets, size
 			past_ends(o, &sets[i], end_ms);
 		for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
 			if (i == 0)
-				past[s] = (struct past){ made.wanted[s],
-					                 { made.wanted[s], made.wanted[s] },
+				past[s] = (struct past){ made.target[s],
+					                 { made.target[s], made.target[s] },
 					                 { 0 } };
-			else if (made.wanted[s] != past[s].owner)
-				past_step(&past[s], made.wanted[s], sets[i].from_ms, end_ms);
+			else if (made.target[s] != past[s].owner)
+				past_step(&past[s], made.target[s], sets[i].from_ms, end_ms);
 		}
 		owners_computed_fini(&made);
 		if (result != 0)
@@ -111,7 +111,7 @@ int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
 	for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
 		const struct past *p = &past[s];
 		uint32_t end_s[OWNER_CLASSES];
-		uint16_t to = o->times.agents ? owners_list_target(o, s) : o->now.wanted[s];
+		uint16_t to = o->times.agents ? owners_list_target(o, s) : o->now.target[s];
 
 		if (owners_current(o, s) != 0 || to == 0)
 			continue;

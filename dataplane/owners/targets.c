@@ -26,7 +26,7 @@ void owners_computed_fini(struct owners_computed *made)
 {
 	free(made->members);
 	free(made->filled);
-	free(made->wanted);
+	free(made->target);
 	*made = (struct owners_computed){ 0 };
 }
 
@@ -37,8 +37,8 @@ int owners_computed_copy(const struct owners_set *from, uint32_t n_slots,
 
 	made.members = calloc(from->n_members + 1, sizeof(*made.members));
 	made.filled = calloc(n_slots, sizeof(*made.filled));
-	made.wanted = calloc(n_slots, sizeof(*made.wanted));
-	if (!made.members || !made.filled || !made.wanted) {
+	made.target = calloc(n_slots, sizeof(*made.target));
+	if (!made.members || !made.filled || !made.target) {
 		owners_computed_fini(&made);
 		return -ENOMEM;
 	}
@@ -139,7 +139,7 @@ int owners_computed_repair(struct owners_computed *made, const struct owners *o,
 	if (result == 0) {
 		for (size_t i = 0; i < made->n_members; i++)
 			out[made->members[i].backend] = states[made->members[i].backend] != who;
-		ring_repair(made->wanted, made->filled, o->tables.n_slots, out, o->key);
+		ring_repair(made->target, made->filled, o->tables.n_slots, out, o->key);
 	}
 	free(out);
 	return result;

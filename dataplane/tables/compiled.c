@@ -55,7 +55,7 @@ void compiled_make(const struct compiled_source *from, struct compiled *out)
 		plan_fill(d.plan, from->before, wall_clock_ms);
 	if (!d.err && from->driver) {
 		from->ops->grace(from->driver);
-		d.graced = true;
+		d.spare_is_free = true;
 	}
 	*out = d;
 }

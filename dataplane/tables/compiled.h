@@ -25,7 +25,7 @@ struct compiled {
 	int err;             /**< of reading or planning; `mistakes` and `why` have the reasons */
 	struct model *model; /**< NULL if it could not be read */
 	struct plan *plan;   /**< of model; NULL with an error */
-	bool graced; /**< a grace period has passed since the switch before the draft began */
+	bool spare_is_free;  /**< no packet reads the spare half of the services table any more */
 	struct model_errors errors;
 	char why[PLAN_REASON_MAX]; /**< why there is no plan, or "" */
 };

@@ -387,13 +387,13 @@ static void watch_left(struct compiler *n)
 /*
  * Bring the bound pools into force, from the bottom up: backends, slots and pools, then services.
  * The grace period comes first because packets may still read the half of the services table that
- * is written next; a draft waits for it in its own thread (`graced`).
+ * is written next; a draft waits for it in its own thread (`spare_is_free`).
  */
 static void switch_over(struct compiler *n, const struct compiler_time *time)
 {
-	if (!n->graced) /* the spare half was in force before the last switch */
+	if (!n->spare_is_free) /* the spare half was in force before the last switch */
 		n->ops->grace(n->driver);
-	n->graced = false;
+	n->spare_is_free = false;
 	compiler_write_root(n, n->t.root);
 	compiler_find_page_indexes(n);
 	for (size_t i = 0; i < n->n_pools; i++) {

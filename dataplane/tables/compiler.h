@@ -66,8 +66,8 @@ struct compiler_backend {
 	uint64_t good_ms; /**< guard_backend.good_ms */
 	bool good;        /**< guard_backend.good */
 	uint8_t why;      /**< enum effect_reason */
-	uint8_t heard;    /**< enum hop_heard: by its check, as next hops were told */
-	bool heard_down;  /**< its check says down, as next hops were told */
+	uint8_t heard;    /**< enum hop_heard: by its check, as last reported to next hops */
+	bool heard_down;  /**< its check says down, as last reported to them */
 };
 
 /** The network path to a backend, by its next hop. */
@@ -139,7 +139,7 @@ struct compiler {
 	bool wants_peer_state; /**< it is learning, and has all verdicts: a peer may be asked */
 	bool document_refused;
 	uint64_t told; /**< ICMP errors about tunnels that compiler_update_mtus() has counted */
-	bool graced;   /**< no packet reads the spare half of the services table any more */
+	bool spare_is_free; /**< no packet reads the spare half of the services table any more */
 	struct compiler_counters counters;
 	/**
 	 * Called between the steps of long work; may call compiler_read_verdicts(). NULL: nothing

@@ -204,13 +204,13 @@ static int read_backend_line(struct handover_reader *t, const char *at)
 static bool read_named(const struct handover_reader *t, const char **at, struct owners_handover *g,
                        uint32_t i)
 {
-	uint16_t guest = read_literal(at, "g") ? OWNER_LIST_TEMPORARY : 0;
+	uint16_t mark = read_literal(at, "g") ? OWNER_LIST_TEMPORARY : 0;
 	uint64_t number, until_s;
 
 	if (!read_hex(at, FWD_BACKENDS_MAX - 1, &number) || !read_literal(at, " ") ||
 	    !read_hex(at, UINT32_MAX, &until_s))
 		return false;
-	g->named[i] = index_of_number(t, number) | guest;
+	g->named[i] = index_of_number(t, number) | mark;
 	g->until_ms[i] = (int64_t)until_s * 1000;
 	return true;
 }

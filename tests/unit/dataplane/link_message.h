@@ -16,7 +16,7 @@
 #define MESSAGE_BYTES 1024u
 
 /* A message about an interface, as the kernel writes it. */
-struct message {
+struct link_message {
 	uint32_t ifindex;
 	const char *name, *kind; /* kind NULL: a device */
 	uint32_t link, master;   /* 0: the attribute is left out */
@@ -25,7 +25,7 @@ struct message {
 	uint8_t mac_above; /* the byte before it */
 };
 
-static inline size_t write_message(char *out, const struct message *m)
+static inline size_t write_message(char *out, const struct link_message *m)
 {
 	struct nlmsghdr *h = mnl_nlmsg_put_header(out);
 	uint8_t mac[6] = { 2, 0, 0, 0, m->mac_above, m->mac ? m->mac : (uint8_t)m->ifindex };

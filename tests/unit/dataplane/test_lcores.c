@@ -41,8 +41,8 @@ static struct {
 	unsigned int launch_fails_at, waited[8], n_waited;
 	struct worker *launched[8];
 	unsigned int lcores[8], n_launched;
-	const struct worker *parked[8], *unparked[8], *graced[8];
-	unsigned int n_parked, n_unparked, n_graced;
+	const struct worker *parked[8], *unparked[8], *waited_for[8];
+	unsigned int n_parked, n_unparked, n_waited_for;
 } edge;
 
 static struct rte_ring *edge_ring(const char *name, unsigned int count, int socket,
@@ -133,7 +133,7 @@ void worker_unpark(struct worker *w)
 
 void worker_grace(struct worker *w)
 {
-	edge.graced[edge.n_graced++] = w;
+	edge.waited_for[edge.n_waited_for++] = w;
 }
 
 unsigned int eal_lcore(uint32_t i)
@@ -214,11 +214,11 @@ static void all_are_parked_and_graced_and_given_tables(void **state)
 	lcores_wait_bursts(&c);
 	assert_int_equal(edge.n_parked, N);
 	assert_int_equal(edge.n_unparked, N);
-	assert_int_equal(edge.n_graced, N);
+	assert_int_equal(edge.n_waited_for, N);
 	for (uint32_t i = 0; i < N; i++) {
 		assert_ptr_equal(edge.parked[i], &c.workers[i]);
 		assert_ptr_equal(edge.unparked[i], &c.workers[i]);
-		assert_ptr_equal(edge.graced[i], &c.workers[i]);
+		assert_ptr_equal(edge.waited_for[i], &c.workers[i]);
 		assert_ptr_equal(c.workers[i].tables.root, &other_root);
 		assert_int_equal(c.workers[i].tables.cpu, i);
 	}
@@ -226,7 +226,7 @@ static void all_are_parked_and_graced_and_given_tables(void **state)
 	lcores_park(&c); /* nobody runs: nobody is waited for */
 	lcores_wait_bursts(&c);
 	assert_int_equal(edge.n_parked, N);
-	assert_int_equal(edge.n_graced, N);
+	assert_int_equal(edge.n_waited_for, N);
 	lcores_free(&c);
 }
 

@@ -29,14 +29,14 @@ static void on_change(void *arg)
 	((struct world *)arg)->changes++;
 }
 
-static void hear(struct world *w, const struct message *m)
+static void hear(struct world *w, const struct link_message *m)
 {
 	char bytes[MESSAGE_BYTES];
 
 	links_hear(w->links, bytes, write_message(bytes, m));
 }
 
-static void hear_all(struct world *w, const struct message *m, size_t n)
+static void hear_all(struct world *w, const struct link_message *m, size_t n)
 {
 	w->changes = 0;
 	w->links = links_new(on_change, w);
@@ -58,9 +58,11 @@ static void assert_above(const struct world *w, uint32_t ifindex, const uint32_t
 static void an_interface_is_found_by_index_and_by_name(void **state)
 {
 	(void)state;
-	static const struct message m[] = { { .ifindex = 9, .name = "eth1" },
-		                            { .ifindex = 2, .name = "eth0", .no_carrier = true },
-		                            { .ifindex = 5, .name = "eth2", .down = true } };
+	static const struct link_message m[] = {
+		{ .ifindex = 9, .name = "eth1" },
+		{ .ifindex = 2, .name = "eth0", .no_carrier = true },
+		{ .ifindex = 5, .name = "eth2", .down = true }
+	};
 	const struct rtnl_link *all;
 	struct world w;
 	size_t n;
@@ -85,8 +87,8 @@ static void an_interface_is_found_by_index_and_by_name(void **state)
 static void a_change_is_reported_once_and_a_repetition_never(void **state)
 {
 	(void)state;
-	static const struct message first = { .ifindex = 2, .name = "eth0" };
-	static const struct message changes[] = {
+	static const struct link_message first = { .ifindex = 2, .name = "eth0" };
+	static const struct link_message changes[] = {
 		{ .ifindex = 2, .name = "eth0", .no_carrier = true },
 		{ .ifindex = 2, .name = "eth0", .mac = 99 },
 		{ .ifindex = 2, .name = "wan" },
@@ -115,12 +117,12 @@ static void a_change_is_reported_once_and_a_repetition_never(void **state)
 static void an_interface_that_goes_takes_no_other_with_it(void **state)
 {
 	(void)state;
-	static const struct message m[] = { { .ifindex = 2, .name = "eth0" },
-		                            { .ifindex = 5, .name = "eth1" },
-		                            { .ifindex = 9, .name = "eth2" } };
+	static const struct link_message m[] = { { .ifindex = 2, .name = "eth0" },
+		                                 { .ifindex = 5, .name = "eth1" },
+		                                 { .ifindex = 9, .name = "eth2" } };
 
 	for (size_t i = 0; i < COUNT(m); i++) {
-		struct message gone = m[i];
+		struct link_message gone = m[i];
 		const struct rtnl_link *all;
 		struct world w;
 		size_t n;
@@ -146,7 +148,7 @@ static void an_interface_that_goes_takes_no_other_with_it(void **state)
 static void a_port_that_leaves_its_bridge_is_still_there(void **state)
 {
 	(void)state;
-	static const struct message m[] = {
+	static const struct link_message m[] = {
 		{ .ifindex = 2, .name = "eth0", .master = 3 },
 		{ .ifindex = 2, .name = "eth0", .bridge_port = true, .gone = true },
 	};
@@ -158,7 +160,7 @@ static void a_port_that_leaves_its_bridge_is_still_there(void **state)
 	links_close(w.links);
 }
 
-static const struct message stacked[] = {
+static const struct link_message stacked[] = {
 	{ .ifindex = 2, .name = "eth0", .master = 4 },
 	{ .ifindex = 3, .name = "eth1", .master = 4 },
 	{ .ifindex = 4, .name = "bond0", .kind = "bond", .master = 5 },
@@ -192,7 +194,7 @@ static void what_stands_on_an_interface_is_found_at_any_depth(void **state)
 static void interfaces_that_stand_on_each_other_end_the_search(void **state)
 {
 	(void)state;
-	static const struct message m[] = {
+	static const struct link_message m[] = {
 		{ .ifindex = 2, .name = "a", .kind = "macvlan", .link = 3 },
 		{ .ifindex = 3, .name = "b", .kind = "macvlan", .link = 2, .master = 2 },
 	};
@@ -222,7 +224,7 @@ static void a_bond_has_parts_and_a_bridge_has_none(void **state)
 static void interfaces_beyond_the_limit_are_counted(void **state)
 {
 	(void)state;
-	struct message m = { .name = "eth" };
+	struct link_message m = { .name = "eth" };
 	struct world w;
 	size_t n;
 
@@ -232,7 +234,7 @@ static void interfaces_beyond_the_limit_are_counted(void **state)
 	(void)links_all(w.links, &n);
 	assert_int_equal(n, LINKS_MAX);
 	assert_int_equal(links_counters(w.links)->refused, 3);
-	m = (struct message){ .ifindex = LINKS_MAX + 3, .name = "renamed" };
+	m = (struct link_message){ .ifindex = LINKS_MAX + 3, .name = "renamed" };
 	hear(&w, &m);
 	assert_non_null(links_named(w.links, "renamed"));
 	links_close(w.links);
@@ -241,7 +243,7 @@ static void interfaces_beyond_the_limit_are_counted(void **state)
 static void what_is_no_message_is_counted_and_changes_nothing(void **state)
 {
 	(void)state;
-	static const struct message m = { .ifindex = 2, .name = "eth0" };
+	static const struct link_message m = { .ifindex = 2, .name = "eth0" };
 	char bytes[MESSAGE_BYTES];
 	struct world w;
 	size_t n = write_message(bytes, &m);

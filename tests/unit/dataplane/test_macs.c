@@ -55,7 +55,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void hear(struct fixture *f, const struct message *m)
+static void hear(struct fixture *f, const struct link_message *m)
 {
 	char bytes[MESSAGE_BYTES];
 
@@ -79,7 +79,7 @@ static bool is_own(const struct fixture *f, uint8_t last, uint32_t ifindex)
 
 static void a_port_has_its_own_address_and_those_stacked_on_it(void **state)
 {
-	static const struct message m[] = {
+	static const struct link_message m[] = {
 		{ .ifindex = 2, .name = "eth0" },
 		{ .ifindex = 3, .name = "eth1" },
 		{ .ifindex = 4, .name = "eth0.5", .kind = "vlan", .link = 2, .mac = 40 },
@@ -100,8 +100,8 @@ static void a_documents_addresses_belong_to_their_port(void **state)
 {
 	static const struct model_mac macs[] = { { { 2, 0, 0, 0, 0, 77 } },
 		                                 { { 2, 0, 0, 0, 0, 78 } } };
-	static const struct message m[] = { { .ifindex = 2, .name = "eth0" },
-		                            { .ifindex = 3, .name = "eth1" } };
+	static const struct link_message m[] = { { .ifindex = 2, .name = "eth0" },
+		                                 { .ifindex = 3, .name = "eth1" } };
 	struct fixture *f = *state;
 
 	f->ports[1].macs = macs;
@@ -121,10 +121,10 @@ static void a_documents_addresses_belong_to_their_port(void **state)
 
 static void changes_are_followed(void **state)
 {
-	static const struct message first = { .ifindex = 2, .name = "eth0" },
-	                            changed = { .ifindex = 2, .name = "eth0", .mac = 9 },
-	                            gone = { .ifindex = 2, .name = "eth0", .gone = true },
-	                            anew = { .ifindex = 8, .name = "eth0", .mac = 9 };
+	static const struct link_message first = { .ifindex = 2, .name = "eth0" },
+	                                 changed = { .ifindex = 2, .name = "eth0", .mac = 9 },
+	                                 gone = { .ifindex = 2, .name = "eth0", .gone = true },
+	                                 anew = { .ifindex = 8, .name = "eth0", .mac = 9 };
 	struct fixture *f = *state;
 
 	hear(f, &first);
@@ -145,7 +145,7 @@ static void changes_are_followed(void **state)
 
 static void frames_of_a_bond_come_in_by_its_parts(void **state)
 {
-	static const struct message m[] = {
+	static const struct link_message m[] = {
 		{ .ifindex = 2, .name = "eth0", .kind = "bond" },
 		{ .ifindex = 6, .name = "p0", .master = 2, .mac = 60 },
 		{ .ifindex = 7, .name = "p1", .master = 2, .mac = 2 },
@@ -161,11 +161,11 @@ static void frames_of_a_bond_come_in_by_its_parts(void **state)
 
 static void more_than_there_is_room_for_is_counted_and_the_ports_own_are_in(void **state)
 {
-	struct message m = { .name = "eth0", .ifindex = 2 };
+	struct link_message m = { .name = "eth0", .ifindex = 2 };
 	struct fixture *f = *state;
 
 	hear(f, &m);
-	m = (struct message){ .name = "eth1", .ifindex = 3 };
+	m = (struct link_message){ .name = "eth1", .ifindex = 3 };
 	hear(f, &m);
 	for (m.ifindex = 10; m.ifindex < 10 + 400; m.ifindex++) {
 		m.name = "mac";
@@ -232,7 +232,7 @@ static void a_full_set_is_used_to_its_last_place_and_what_is_left_is_counted(voi
 static void an_address_of_nobody_or_of_many_is_never_own(void **state)
 {
 	static const struct model_mac macs[] = { { { 0 } }, { { 1, 0, 0, 0, 0, 1 } } };
-	static const struct message m = { .ifindex = 2, .name = "eth0" };
+	static const struct link_message m = { .ifindex = 2, .name = "eth0" };
 	struct fixture *f = *state;
 
 	f->ports[0].macs = macs;

@@ -199,7 +199,7 @@ static void a_table_without_room_keeps_what_was_there(void **state)
 	n_changed = 0;
 	probes_apply_model(&f, &m);
 	assert_int_equal(f.n_tunnels, 1);
-	assert_int_equal(f.n_wanted, 3);
+	assert_int_equal(f.n_marks, 3);
 	assert_int_equal(f.taken, 5);
 	assert_false(probes_hop(&f, &before->backend, &hop));
 	assert_int_equal(n_changed, 1);

@@ -164,7 +164,7 @@ static int setup(void **state)
 		                    .ports = { "p0", "p1" },
 		                    .n_ports = 2,
 		                    .n_vips = 2,
-		                    .n_wanted = 3,
+		                    .n_marks = 3,
 		                    .taken = 71,
 		                    .has_filled = true,
 		                    .document = &document,
@@ -291,7 +291,7 @@ static void without_tunnels_no_port_is_needed(void **state)
 {
 	(void)state;
 	carried[0] = carried[1] = -ENODEV;
-	f.n_wanted = 0;
+	f.n_marks = 0;
 	f.n_vips = 0;
 	see();
 	assert_int_equal(document, 71);

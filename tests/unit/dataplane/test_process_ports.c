@@ -191,7 +191,7 @@ static void the_path_of_probes_is_read_back_and_stated(void **state)
 	WAIT_FOR(scene_value(PROBE_GAUGE, "") == 2);
 }
 
-#define TWIN(name, port)                                                                           \
+#define SERVICE(name, port)                                                                        \
 	", { name = \"" name "\"; protocol = \"tcp\"; port = " port "; vip_check = \"none\"; "     \
 	"at = ( { site = \"ams\"; vip = \"shop\"; pool = \"" name "\"; } ); }"
 
@@ -244,7 +244,7 @@ static void all_tunnels_to_a_backend_follow_its_route(void **state)
 		        "backends = ( { name = \"x\"; address = \"10.2.0.9\"; } ); }",
 		        i);
 	many.pools = pools;
-	many.services = TWIN("p0", "81") TWIN("p1", "82") TWIN("p2", "83");
+	many.services = SERVICE("p0", "81") SERVICE("p1", "82") SERVICE("p2", "83");
 	space_run("ip route replace 203.0.113.0/24 via 10.1.0.1");
 	begin_with(&many);
 	WAIT_FOR(count_tunnels(v0, &n) == 4 && n == 4);
