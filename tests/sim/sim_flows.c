@@ -21,7 +21,7 @@
 
 /* --- events: a binary heap by time --- */
 
-static void push(struct sim *sim, struct sim_event e)
+static void push_event(struct sim *sim, struct sim_event e)
 {
 	uint32_t i = sim->n_heap++;
 
@@ -32,7 +32,7 @@ static void push(struct sim *sim, struct sim_event e)
 	sim->heap[i] = e;
 }
 
-static struct sim_event pop(struct sim *sim)
+static struct sim_event pop_event(struct sim *sim)
 {
 	struct sim_event top = sim->heap[0], last = sim->heap[--sim->n_heap];
 	uint32_t i = 0;
@@ -53,15 +53,15 @@ static struct sim_event pop(struct sim *sim)
 	return top;
 }
 
-static void later(struct sim *sim, uint32_t flow, enum sim_event_kind kind, uint64_t in_ms,
-                  uint16_t backend, uint8_t attempt)
+static void add_event(struct sim *sim, uint32_t flow, enum sim_event_kind kind, uint64_t in_ms,
+                      uint16_t backend, uint8_t attempt)
 {
-	push(sim, (struct sim_event){ .at_ms = sim->now_ms + in_ms,
-	                              .flow = flow,
-	                              .life = sim->flows[flow].life,
-	                              .kind = (uint8_t)kind,
-	                              .backend = (uint8_t)backend,
-	                              .attempt = attempt });
+	push_event(sim, (struct sim_event){ .at_ms = sim->now_ms + in_ms,
+	                                    .flow = flow,
+	                                    .life = sim->flows[flow].life,
+	                                    .kind = (uint8_t)kind,
+	                                    .backend = (uint8_t)backend,
+	                                    .attempt = attempt });
 }
 
 /* --- packets --- */
@@ -127,7 +127,7 @@ static void end_flow(struct sim *sim, uint32_t i, bool again)
 	if (again && !sim->quiet && sim_below(sim, 10) < 3) {
 		f->iss = f->seq + 0x200000u + (uint32_t)sim_random(sim) % 0x40000000u;
 		f->is_again = true;
-		later(sim, i, SIM_START, 100 + sim_below(sim, 60000), 0, 0);
+		add_event(sim, i, SIM_START, 100 + sim_below(sim, 60000), 0, 0);
 		return;
 	}
 	f->iss = 0;
@@ -158,7 +158,7 @@ void sim_flows_kill(struct sim *sim, uint16_t backend)
 }
 
 /* Whether the packet went where the flow lives; if not, the flow is over. */
-static bool arrives(struct sim *sim, uint32_t i, uint16_t at)
+static bool packet_arrives(struct sim *sim, uint32_t i, uint16_t at)
 {
 	struct sim_flow *f = &sim->flows[i];
 
@@ -177,7 +177,7 @@ static bool quote_arrives(struct sim *sim, uint32_t i)
 	if (sim_below(sim, 8) != 0)
 		return true;
 	sim->result.quoted++;
-	return arrives(sim, i, send_packet(sim, f, FWD_SEGMENT_QUOTED, 0));
+	return packet_arrives(sim, i, send_packet(sim, f, FWD_SEGMENT_QUOTED, 0));
 }
 
 /* --- connections --- */
@@ -189,7 +189,7 @@ static uint64_t gap_ms(struct sim *sim)
 	return 50 + sim_below(sim, longest);
 }
 
-static void syn(struct sim *sim, const struct sim_event *e)
+static void send_syn(struct sim *sim, const struct sim_event *e)
 {
 	struct sim_flow *f = &sim->flows[e->flow];
 	uint16_t at;
@@ -201,7 +201,7 @@ static void syn(struct sim *sim, const struct sim_event *e)
 		end_flow(sim, e->flow, false);
 		return;
 	}
-	later(sim, e->flow, SIM_SYN, SYN_MS << e->attempt, 0, (uint8_t)(e->attempt + 1));
+	add_event(sim, e->flow, SIM_SYN, SYN_MS << e->attempt, 0, (uint8_t)(e->attempt + 1));
 	if (sim_below(sim, LOSS_1_IN) == 0)
 		return;
 	at = send_packet(sim, f, FWD_SEGMENT_SYN, f->iss);
@@ -211,9 +211,9 @@ static void syn(struct sim *sim, const struct sim_event *e)
 		sim->result.begun_on_leavers++;
 	f->half_open |= 1u << at;
 	if (sim_below(sim, LOSS_1_IN) != 0)
-		later(sim, e->flow, SIM_SYN_ACK, f->rtt_ms, at, 0);
+		add_event(sim, e->flow, SIM_SYN_ACK, f->rtt_ms, at, 0);
 	if (sim_below(sim, LOSS_1_IN) != 0)
-		later(sim, e->flow, SIM_SYN_ACK, f->rtt_ms + SYN_MS, at, 0);
+		add_event(sim, e->flow, SIM_SYN_ACK, f->rtt_ms + SYN_MS, at, 0);
 }
 
 static void syn_ack(struct sim *sim, const struct sim_event *e)
@@ -230,23 +230,23 @@ static void syn_ack(struct sim *sim, const struct sim_event *e)
 		end_flow(sim, e->flow, true);
 		return;
 	}
-	if (!arrives(sim, e->flow, send_packet(sim, f, FWD_SEGMENT_TCP, f->seq)))
+	if (!packet_arrives(sim, e->flow, send_packet(sim, f, FWD_SEGMENT_TCP, f->seq)))
 		return;
-	later(sim, e->flow, SIM_SEGMENT, sim_below(sim, 2) ? 1 : gap_ms(sim), 0, 0);
+	add_event(sim, e->flow, SIM_SEGMENT, sim_below(sim, 2) ? 1 : gap_ms(sim), 0, 0);
 }
 
 /* The client closes: half wait for what the server still has to say. */
-static void finish(struct sim *sim, uint32_t i)
+static void finish_flow(struct sim *sim, uint32_t i)
 {
 	struct sim_flow *f = &sim->flows[i];
 	uint32_t how = sim_below(sim, 10);
 
 	if (f->protocol == 6 && how < 6) {
-		if (!arrives(sim, i, send_packet(sim, f, FWD_SEGMENT_FIN, f->seq++)))
+		if (!packet_arrives(sim, i, send_packet(sim, f, FWD_SEGMENT_FIN, f->seq++)))
 			return;
 		f->phase = SIM_CLOSING;
 		f->end_ms = sim->now_ms + sim_below(sim, LINGER_MS);
-		later(sim, i, SIM_SEGMENT, 20 + sim_below(sim, 4000), 0, 0);
+		add_event(sim, i, SIM_SEGMENT, 20 + sim_below(sim, 4000), 0, 0);
 		return;
 	}
 	if (f->protocol == 6 && how < 8)
@@ -262,11 +262,11 @@ static void tcp_segment(struct sim *sim, uint32_t i)
 	f->seq += f->n_sent < 8 ? sim_below(sim, 7000) : sim_below(sim, 3000000);
 	f->n_sent += f->n_sent < 8;
 	sim->result.segments++;
-	if (!arrives(sim, i, send_packet(sim, f, FWD_SEGMENT_TCP, f->seq)) ||
+	if (!packet_arrives(sim, i, send_packet(sim, f, FWD_SEGMENT_TCP, f->seq)) ||
 	    !quote_arrives(sim, i))
 		return;
-	later(sim, i, SIM_SEGMENT,
-	      f->phase == SIM_CLOSING ? 20 + sim_below(sim, 4000) : gap_ms(sim), 0, 0);
+	add_event(sim, i, SIM_SEGMENT,
+	          f->phase == SIM_CLOSING ? 20 + sim_below(sim, 4000) : gap_ms(sim), 0, 0);
 }
 
 /* --- UDP --- */
@@ -285,7 +285,7 @@ static bool may_move(const struct sim *sim, const struct sim_flow *f)
 }
 
 /* Whether the flow is still with a backend that it should have left by its policy. */
-static bool overstays(const struct sim *sim, const struct sim_flow *f)
+static bool flow_overstays(const struct sim *sim, const struct sim_flow *f)
 {
 	const struct sim_backend *b = &sim->backend[f->backend];
 	uint64_t anew_ms = sim->balancer[f->balancer].started_at_ms + sim->times.settle_ms;
@@ -320,18 +320,18 @@ static void udp_segment(struct sim *sim, uint32_t i)
 		sim->result.reset += f->policy == FWD_UDP_RESET;
 		f->backend = at;
 	}
-	if (!arrives(sim, i, at) || !quote_arrives(sim, i))
+	if (!packet_arrives(sim, i, at) || !quote_arrives(sim, i))
 		return;
-	sim->result.stayed += overstays(sim, f);
-	later(sim, i, SIM_SEGMENT, 20 + sim_below(sim, SIM_UDP_IDLE_S * 900), 0, 0);
+	sim->result.stayed += flow_overstays(sim, f);
+	add_event(sim, i, SIM_SEGMENT, 20 + sim_below(sim, SIM_UDP_IDLE_S * 900), 0, 0);
 }
 
-static void segment(struct sim *sim, const struct sim_event *e)
+static void send_segment(struct sim *sim, const struct sim_event *e)
 {
 	struct sim_flow *f = &sim->flows[e->flow];
 
 	if (sim->now_ms >= f->end_ms && f->phase == SIM_OPEN)
-		finish(sim, e->flow);
+		finish_flow(sim, e->flow);
 	else if (sim->now_ms >= f->end_ms)
 		end_flow(sim, e->flow, true);
 	else if (f->protocol == 6)
@@ -342,7 +342,7 @@ static void segment(struct sim *sim, const struct sim_event *e)
 
 /* --- beginnings --- */
 
-static void start(struct sim *sim, uint32_t i)
+static void start_flow(struct sim *sim, uint32_t i)
 {
 	static const uint32_t lives_ms[] = { 5000, 50000, 300000, 1500000 };
 	struct sim_flow *f = &sim->flows[i];
@@ -358,7 +358,7 @@ static void start(struct sim *sim, uint32_t i)
 	sim->result.flows++;
 	sim->result.udp_flows += f->protocol == 17;
 	sim->result.roaming_flows += f->roams;
-	later(sim, i, f->protocol == 6 ? SIM_SYN : SIM_SEGMENT, 0, 0, 0);
+	add_event(sim, i, f->protocol == 6 ? SIM_SYN : SIM_SEGMENT, 0, 0, 0);
 }
 
 static void start_new(struct sim *sim)
@@ -375,25 +375,25 @@ static void start_new(struct sim *sim)
 	sim->flows[i].policy =
 	        sim->flows[i].protocol == 17 ? (uint8_t)sim_below(sim, 3) : FWD_UDP_KEEP;
 	sim->flows[i].balancer = (uint8_t)sim_below(sim, sim->options.balancers);
-	start(sim, i);
+	start_flow(sim, i);
 }
 
-static void happen(struct sim *sim, const struct sim_event *e)
+static void run_event(struct sim *sim, const struct sim_event *e)
 {
 	if (e->life != sim->flows[e->flow].life)
 		return;
 	switch (e->kind) {
 	case SIM_START:
-		start(sim, e->flow);
+		start_flow(sim, e->flow);
 		break;
 	case SIM_SYN:
-		syn(sim, e);
+		send_syn(sim, e);
 		break;
 	case SIM_SYN_ACK:
 		syn_ack(sim, e);
 		break;
 	default:
-		segment(sim, e);
+		send_segment(sim, e);
 		break;
 	}
 }
@@ -403,9 +403,9 @@ void sim_flows_run(struct sim *sim)
 	uint64_t until_ms = sim->now_ms;
 
 	while (sim->n_heap > 0 && sim->heap[0].at_ms <= until_ms) {
-		struct sim_event e = pop(sim);
+		struct sim_event e = pop_event(sim);
 
-		happen(sim, &e);
+		run_event(sim, &e);
 	}
 	while (!sim->quiet && sim->next_start_ms <= until_ms) {
 		sim->next_start_ms +=

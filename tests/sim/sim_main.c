@@ -162,7 +162,7 @@ static void print_events(const struct sim_result *r)
 }
 
 /* Whether the result keeps the promises; says which not. */
-static bool judge(const struct scenario *s, const struct sim_result *r)
+static bool judge_result(const struct scenario *s, const struct sim_result *r)
 {
 	const struct {
 		const char *what;
@@ -231,7 +231,7 @@ int main(int argc, char **argv)
 			r = sim_run(&options);
 			print_row(&scenarios[i], seed, &r);
 			print_events(&r);
-			if (judge(&scenarios[i], &r))
+			if (judge_result(&scenarios[i], &r))
 				passed++;
 			else
 				failed++;

@@ -47,7 +47,7 @@ double sim_unit(struct sim *sim)
 	return (double)(sim_random(sim) >> 11) / 9007199254740992.0;
 }
 
-static void must(bool ok, const char *what)
+static void require_ok(bool ok, const char *what)
 {
 	if (ok)
 		return;
@@ -75,7 +75,7 @@ static void write_members(struct sim *sim, struct owners_member *out, size_t *n)
 }
 
 /* Add a set that holds from @p from_ms on; flows of the one before have claims for @p claim_ms. */
-static void announce(struct sim *sim, int64_t from_ms, int64_t claim_ms)
+static void announce_set(struct sim *sim, int64_t from_ms, int64_t claim_ms)
 {
 	struct sim_document *d = &sim->document;
 	size_t most = sim->options.agents ? OWNERS_SETS_MAX : SIM_SETS_MAX;
@@ -172,7 +172,7 @@ static void change_members(struct sim *sim)
 		        b->leaves_at_ms +
 		        (claim_ms < SIM_SETTLE_S * 1000 ? (uint64_t)claim_ms : SIM_SETTLE_S * 1000);
 	}
-	announce(sim, from_ms, claim_ms);
+	announce_set(sim, from_ms, claim_ms);
 	sim->result.changes++;
 }
 
@@ -185,7 +185,7 @@ static void show_state(struct sim *sim, uint16_t i, enum owners_state state)
 		        sim->now_ms + (sim->options.views ? sim_below(sim, SEEN_MS) : 0);
 }
 
-static void die(struct sim *sim)
+static void kill_backend(struct sim *sim)
 {
 	uint16_t i = (uint16_t)(1 + sim_below(sim, SIM_BACKENDS));
 
@@ -214,8 +214,8 @@ static void start_process(struct sim *sim, struct sim_balancer *b)
 {
 	struct owners_tables tables = { b->slots, b->colds, 0, SIM_SLOTS };
 
-	must(owners_memory_new(b->sets, sim->options.sets, &b->memory) == 0, "memory");
-	must(owners_new(&tables, b->memory, key, &b->owners) == 0, "owners");
+	require_ok(owners_memory_new(b->sets, sim->options.sets, &b->memory) == 0, "memory");
+	require_ok(owners_new(&tables, b->memory, key, &b->owners) == 0, "owners");
 	b->stale = true;
 	b->started_at_ms = sim->now_ms;
 }
@@ -239,7 +239,8 @@ static void see_states(const struct sim *sim, struct sim_balancer *b)
 }
 
 /* Write down what others are told. */
-static void tell(struct sim *sim, struct sim_balancer *b, const struct owners_clock *clock)
+static void write_handover(struct sim *sim, struct sim_balancer *b,
+                           const struct owners_clock *clock)
 {
 	if (sim->now_ms < b->told_at_ms + TELL_MS)
 		return;
@@ -255,7 +256,7 @@ static void tell(struct sim *sim, struct sim_balancer *b, const struct owners_cl
  * A node that started on empty tables takes what one knows that was there all the time; then
  * packets come.
  */
-static void learn(struct sim *sim, struct sim_balancer *b, const struct owners_clock *clock)
+static void read_handover(struct sim *sim, struct sim_balancer *b, const struct owners_clock *clock)
 {
 	const struct sim_balancer *from = NULL;
 
@@ -301,16 +302,17 @@ static void tick_balancer(struct sim *sim, struct sim_balancer *b)
 		return;
 	see_states(sim, b);
 	if (b->stale) {
-		must(owners_apply(b->owners, &sim->times, sim->document.sets, sim->document.n_sets,
-		                  b->state, SIM_BACKENDS + 1, &clock) == 0,
-		     "apply");
+		require_ok(owners_apply(b->owners, &sim->times, sim->document.sets,
+		                        sim->document.n_sets, b->state, SIM_BACKENDS + 1,
+		                        &clock) == 0,
+		           "apply");
 		rest_unnamed(sim, b, &clock);
 		b->stale = false;
 		b->tick_at_ms = 0;
 	}
 	if (sim->options.views) {
-		learn(sim, b, &clock);
-		tell(sim, b, &clock);
+		read_handover(sim, b, &clock);
+		write_handover(sim, b, &clock);
 	}
 	if (sim->now_ms < b->tick_at_ms)
 		return;
@@ -394,7 +396,7 @@ bool sim_is_settled(const struct sim *sim, uint64_t hash)
 
 /* --- weather --- */
 
-static double exponential(struct sim *sim)
+static double draw_exponential(struct sim *sim)
 {
 	double sum = 0;
 
@@ -408,7 +410,7 @@ static double exponential(struct sim *sim)
 }
 
 /* SYNs of nobody's flows, half of them followed by the segment that confirms them; datagrams. */
-static void flood(struct sim *sim)
+static void flood_balancers(struct sim *sim)
 {
 	uint32_t per_ms = sim->options.sets * OWNER_WAYS * 10 / FLOOD_MS + 1;
 	bool confirms = sim->flood_until_ms / 1000 % 2;
@@ -449,7 +451,7 @@ static void restart_some(struct sim *sim)
 }
 
 /* A balancer dies, and with its machine its tables; while it is out another takes its packets. */
-static void crash(struct sim *sim)
+static void crash_balancer(struct sim *sim)
 {
 	uint32_t i = sim_below(sim, sim->options.balancers);
 	struct sim_balancer *b = &sim->balancer[i];
@@ -479,22 +481,22 @@ void sim_world_tick(struct sim *sim)
 	return_the_dead(sim);
 	if (!sim->quiet && o->change_every_s > 0 && sim->now_ms >= sim->next_change_ms) {
 		sim->next_change_ms =
-		        sim->now_ms + (uint64_t)(o->change_every_s * 1000 * exponential(sim));
+		        sim->now_ms + (uint64_t)(o->change_every_s * 1000 * draw_exponential(sim));
 		if (sim_below(sim, 10) < 7)
 			change_members(sim);
 		else
-			die(sim);
+			kill_backend(sim);
 	}
 	if (!sim->quiet && o->floods && sim->now_ms >= sim->next_flood_ms) {
 		sim->flood_until_ms = sim->now_ms + FLOOD_MS;
 		sim->next_flood_ms = sim->now_ms + 60000 + sim_below(sim, 120000);
 	}
 	if (sim->now_ms < sim->flood_until_ms)
-		flood(sim);
+		flood_balancers(sim);
 	if (!sim->quiet && o->restarts && sim->now_ms >= sim->next_restart_ms)
 		restart_some(sim);
 	if (!sim->quiet && o->views && sim->now_ms >= sim->next_restart_ms)
-		crash(sim);
+		crash_balancer(sim);
 	for (uint32_t b = 0; b < o->balancers; b++)
 		tick_balancer(sim, &sim->balancer[b]);
 	if (sim->now_ms % 5000 == 0)
@@ -533,7 +535,7 @@ void sim_world_init(struct sim *sim)
 		sim->backend[i] = (struct sim_backend){ .weight = 100,
 			                                .is_member = i <= 8,
 			                                .leaves_at_ms = UINT64_MAX };
-	announce(sim, WALL_MS + (int64_t)sim->now_ms, 0);
+	announce_set(sim, WALL_MS + (int64_t)sim->now_ms, 0);
 	for (uint32_t b = 0; b < sim->options.balancers; b++) {
 		struct sim_balancer *lb = &sim->balancer[b];
 
@@ -541,7 +543,7 @@ void sim_world_init(struct sim *sim)
 		lb->colds = calloc(SIM_SLOTS, sizeof(*lb->colds));
 		lb->sets = calloc(sim->options.sets, sizeof(*lb->sets));
 		lb->told = calloc(SIM_SLOTS, sizeof(*lb->told));
-		must(lb->slots && lb->colds && lb->sets && lb->told, "no memory");
+		require_ok(lb->slots && lb->colds && lb->sets && lb->told, "no memory");
 		start_process(sim, lb);
 	}
 }

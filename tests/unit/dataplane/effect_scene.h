@@ -54,7 +54,7 @@ static inline int teardown(void **state)
 	return system(command);
 }
 
-static inline void use(uint32_t index, uint64_t pool, uint64_t id, uint8_t flags)
+static inline void use_backend(uint32_t index, uint64_t pool, uint64_t id, uint8_t flags)
 {
 	t.backends[index] = (struct fwd_backend){ .flags = FWD_BACKEND_USED | flags,
 		                                  .pool_id = pool,

@@ -60,7 +60,7 @@ static inline int setup(void **state)
 	stage_init(&s);
 	use_both_pools(&s.first);
 	use_both_pools(&s.second);
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	s.node.ops = &without_workers;
 	n_ports = n_workers = 0;
 	strcpy(dir, "/tmp/weir-publish-XXXXXX");
@@ -98,7 +98,7 @@ static inline const struct stats_entry *find_entry(struct stats_reader *r, const
 }
 
 /* A value of the stats page, -1: there is none. */
-static inline int64_t value(const char *name, const char *labels)
+static inline int64_t value_of(const char *name, const char *labels)
 {
 	const struct stats_entry *e;
 	struct stats_reader *r;
@@ -111,9 +111,9 @@ static inline int64_t value(const char *name, const char *labels)
 	return out;
 }
 
-static inline void expect(const char *name, const char *labels, int64_t wanted)
+static inline void expect_metric(const char *name, const char *labels, int64_t wanted)
 {
-	int64_t is = value(name, labels);
+	int64_t is = value_of(name, labels);
 
 	if (is != wanted)
 		fail_msg("%s{%s} is %lld, not %lld", name, labels, (long long)is,
@@ -134,7 +134,7 @@ static inline size_t n_rows(const char *name)
 	return n;
 }
 
-static inline void publish(void)
+static inline void publish_all(void)
 {
 	publisher_document(p, &s.node);
 	publisher_write(p, &s.node, &s.time);

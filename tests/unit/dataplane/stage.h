@@ -92,7 +92,7 @@ static inline void start_node(struct stage *s, bool kept)
 	compiler_set_health(&s->node, s->health);
 }
 
-static inline void take(struct stage *s, struct world *w)
+static inline void apply_world(struct stage *s, struct world *w)
 {
 	char why[PLAN_REASON_MAX] = "";
 
@@ -116,7 +116,7 @@ static inline void stage_init(struct stage *s)
 	start_node(s, false);
 }
 
-/* Have both pools at our site: "dns" is served by the second. Before take(). */
+/* Have both pools at our site: "dns" is served by the second. Before apply_world(). */
 static inline void use_both_pools(struct world *w)
 {
 	w->pools[1].site = &w->sites[0];

@@ -29,7 +29,7 @@ static const char *attach_says;
 static int detach_says;
 static uint32_t ifindex_of_all;
 
-static void note(const char *what, const char *of)
+static void note_call(const char *what, const char *of)
 {
 	size_t n = strlen(did);
 
@@ -41,7 +41,7 @@ static void fake_log(int priority, const char *event, const char *pairs, ...)
 	(void)priority;
 	(void)pairs;
 	if (strcmp(event, "port-macs") != 0)
-		note("log", event);
+		note_call("log", event);
 }
 
 static unsigned fake_index(const char *name)
@@ -66,7 +66,7 @@ static void fake_gather(const struct links *l, const struct model_node *self, st
 	(void)self;
 	memset(out, 0, sizeof(*out));
 	out->n_left_out = 3;
-	note("macs", "");
+	note_call("macs", "");
 }
 
 static bool fake_write(const struct fwd_tables *t, const struct macs *macs)
@@ -81,7 +81,7 @@ static void fake_end(struct carry *c, const struct fwd_tables *from, struct fwd_
 	(void)c;
 	(void)from;
 	(void)to;
-	note("carry_end", "");
+	note_call("carry_end", "");
 }
 
 static void fake_carry_free(struct carry *c)
@@ -93,7 +93,7 @@ const struct driver_ops *const drivers_dpdk = NULL;
 #define log_at         fake_log
 #define if_nametoindex fake_index
 #define links_named    fake_link
-#define links_read(l)  ((void)note("links_read", ""), 0)
+#define links_read(l)  ((void)note_call("links_read", ""), 0)
 #define macs_gather    fake_gather
 #define macs_write     fake_write
 #define carry_end      fake_end
@@ -101,61 +101,61 @@ const struct driver_ops *const drivers_dpdk = NULL;
 #include "dataplane/attach.c"
 #include "dataplane/change.c"
 
-static void tables(const struct driver *d, struct fwd_tables *out)
+static void fake_tables(const struct driver *d, struct fwd_tables *out)
 {
 	(void)d;
 	memset(out, 0, sizeof(*out));
 }
 
-static int attach(struct driver *d, const struct model_port *port, struct driver_port *out,
-                  struct driver_reason *why)
+static int fake_attach(struct driver *d, const struct model_port *port, struct driver_port *out,
+                       struct driver_reason *why)
 {
 	(void)d;
-	note("attach", port->interface);
+	note_call("attach", port->interface);
 	snprintf(why->text, sizeof(why->text), "%s", attach_says);
 	*out = (struct driver_port){ .ifindex = ifindex_of_all };
 	return *attach_says ? -EBUSY : 0;
 }
 
-static int detach(struct driver *d, const char *interface, struct driver_reason *why)
+static int fake_detach(struct driver *d, const char *interface, struct driver_reason *why)
 {
 	(void)d;
-	note("detach", interface);
+	note_call("detach", interface);
 	why->text[0] = '\0';
 	return detach_says;
 }
 
-static size_t ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static size_t fake_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
 	(void)d;
 	memcpy(out, carried, sizeof(carried));
 	return n_attached;
 }
 
-static void grace(struct driver *d)
+static void fake_grace(struct driver *d)
 {
 	(void)d;
-	note("grace", "");
+	note_call("grace", "");
 }
 
 static void close_it(struct driver *d)
 {
 	(void)d;
-	note("close", "");
+	note_call("close", "");
 }
 
 static int remove_it(const char *dir, struct driver_reason *why)
 {
 	(void)why;
-	note("remove", dir);
+	note_call("remove", dir);
 	return 0;
 }
 
-static const struct driver_ops ops = { .tables = tables,
-	                               .attach = attach,
-	                               .detach = detach,
-	                               .ports = ports,
-	                               .grace = grace,
+static const struct driver_ops ops = { .tables = fake_tables,
+	                               .attach = fake_attach,
+	                               .detach = fake_detach,
+	                               .ports = fake_ports,
+	                               .grace = fake_grace,
 	                               .close = close_it,
 	                               .remove = remove_it };
 static const struct model_port named[] = { { .interface = "eth1" }, { .interface = "eth2" } };

@@ -39,7 +39,7 @@ static int open_says, remove_says;
 static bool open_keeps;
 static struct driver_config opened;
 
-static void note(const struct driver *d, const char *call, const char *what)
+static void note_call(const struct driver *d, const char *call, const char *what)
 {
 	size_t n = strlen(calls);
 
@@ -57,7 +57,7 @@ static const char *last_part(const char *dir)
 static int open_driver(struct driver *d, const struct driver_config *config, struct driver **out,
                        bool *kept, struct driver_reason *why)
 {
-	note(d, "open", last_part(config->pin_dir));
+	note_call(d, "open", last_part(config->pin_dir));
 	opened = *config;
 	if (open_says) {
 		snprintf(why->text, sizeof(why->text), "busy");
@@ -74,7 +74,7 @@ static int open_driver(struct driver *d, const struct driver_config *config, str
 
 static int remove_driver(struct driver *d, const char *dir, struct driver_reason *why)
 {
-	note(d, "remove", last_part(dir));
+	note_call(d, "remove", last_part(dir));
 	if (remove_says)
 		snprintf(why->text, sizeof(why->text), "it cannot be removed");
 	return remove_says;
@@ -107,10 +107,10 @@ static void show_tables(const struct driver *d, struct fwd_tables *out)
 	*out = d->t;
 }
 
-static int detach(struct driver *d, const char *interface, struct driver_reason *why)
+static int fake_detach(struct driver *d, const char *interface, struct driver_reason *why)
 {
 	(void)why;
-	note(d, "detach", interface);
+	note_call(d, "detach", interface);
 	return 0;
 }
 
@@ -122,15 +122,15 @@ static size_t show_ports(const struct driver *d, struct driver_port out[DRIVER_P
 	return 2;
 }
 
-static void grace(struct driver *d)
+static void fake_grace(struct driver *d)
 {
-	note(d, "grace", "");
+	note_call(d, "grace", "");
 	d->t.exceptions[1].word[0] = 77; /* the last packet by it */
 }
 
 static void close_driver(struct driver *d)
 {
-	note(d, "close", "");
+	note_call(d, "close", "");
 	d->is_open = false;
 }
 
@@ -142,9 +142,9 @@ static int no_map(const char *dir, struct fwd_tables *out, struct driver_reason 
 
 #define OPS(name_)                                                                                 \
 	{                                                                                          \
-		.name = #name_, .open = open_##name_, .tables = show_tables, .detach = detach,     \
-		.ports = show_ports, .grace = grace, .close = close_driver,                        \
-		.remove = remove_##name_, .map = no_map                                            \
+		.name = #name_, .open = open_##name_, .tables = show_tables,                       \
+		.detach = fake_detach, .ports = show_ports, .grace = fake_grace,                   \
+		.close = close_driver, .remove = remove_##name_, .map = no_map                     \
 	}
 const struct driver_ops driver_xdp = OPS(xdp);
 static const struct driver_ops dpdk_ops = OPS(dpdk);

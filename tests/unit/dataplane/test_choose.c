@@ -21,9 +21,9 @@ const struct driver_ops *const drivers_dpdk = &dpdk;
 
 static char root[] = "/tmp/weir-choose.XXXXXX";
 
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static void shell(const char *format, ...)
+static void run_shell(const char *format, ...)
 {
 	char script[2048], command[2300];
 	va_list list;
@@ -39,36 +39,36 @@ static void shell(const char *format, ...)
  * A PCI device of class @p class, bound to @p driver ("": nothing) and in IOMMU group @p group
  * ("": none).
  */
-static void device(const char *address, const char *class, const char *driver, const char *group,
-                   const char *interface)
+static void make_device(const char *address, const char *class, const char *driver,
+                        const char *group, const char *interface)
 {
-	shell("mkdir -p bus/pci/devices/%s drivers groups; cd bus/pci/devices/%s; "
-	      "echo %s >class; echo 0x8086 >vendor; echo 0x10d3 >device; echo 1 >numa_node; "
-	      "[ -z '%s' ] || ln -s ../../../../drivers/%s driver; "
-	      "[ -z '%s' ] || ln -s ../../../../groups/%s iommu_group; "
-	      "[ -z '%s' ] || mkdir -p net/%s",
-	      address, address, class, driver, driver, group, group, interface, interface);
+	run_shell("mkdir -p bus/pci/devices/%s drivers groups; cd bus/pci/devices/%s; "
+	          "echo %s >class; echo 0x8086 >vendor; echo 0x10d3 >device; echo 1 >numa_node; "
+	          "[ -z '%s' ] || ln -s ../../../../drivers/%s driver; "
+	          "[ -z '%s' ] || ln -s ../../../../groups/%s iommu_group; "
+	          "[ -z '%s' ] || mkdir -p net/%s",
+	          address, address, class, driver, driver, group, group, interface, interface);
 }
 
 static int setup(void **state)
 {
 	(void)state;
 	assert_non_null(mkdtemp(root));
-	device("0000:01:00.0", "0x020000", "vfio-pci", "7", "");
-	device("0000:02:00.0", "0x020000", "igb", "8", "eth2");
-	device("0000:03:00.0", "0x020000", "vfio-pci", "", "");
-	device("0000:04:00.0", "0x020000", "mlx5_core", "9", "eth4");
-	device("0000:05:00.0", "0x020000", "e1000e", "", "eth5");
-	device("0000:06:00.0", "0x020000", "strange", "10", "eth6");
-	device("0000:07:00.0", "0x010000", "ahci", "11", "");
-	shell("mkdir -p class/net/lo class/net/eth2 class/net/veth0");
+	make_device("0000:01:00.0", "0x020000", "vfio-pci", "7", "");
+	make_device("0000:02:00.0", "0x020000", "igb", "8", "eth2");
+	make_device("0000:03:00.0", "0x020000", "vfio-pci", "", "");
+	make_device("0000:04:00.0", "0x020000", "mlx5_core", "9", "eth4");
+	make_device("0000:05:00.0", "0x020000", "e1000e", "", "eth5");
+	make_device("0000:06:00.0", "0x020000", "strange", "10", "eth6");
+	make_device("0000:07:00.0", "0x010000", "ahci", "11", "");
+	run_shell("mkdir -p class/net/lo class/net/eth2 class/net/veth0");
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	shell("rm -rf %s", root);
+	run_shell("rm -rf %s", root);
 	return 0;
 }
 
@@ -107,8 +107,9 @@ static void each_device_is_listed_with_what_could_be_done(void **state)
 	assert_int_equal(nic_list(root, nics, 2), 2);
 }
 
-static const struct driver_ops *choose(enum model_driver driver, const struct model_port *ports,
-                                       size_t n, struct driver_reason *why)
+static const struct driver_ops *choose_with(enum model_driver driver,
+                                            const struct model_port *ports, size_t n,
+                                            struct driver_reason *why)
 {
 	struct model_node node = { .name = "n", .driver = driver, .ports = ports, .n_ports = n };
 
@@ -126,7 +127,7 @@ static void auto_takes_dpdk_only_where_each_port_can_have_it(void **state)
 			                           { .interface = "b",
 			                             .device = devices[i].device } };
 
-		assert_ptr_equal(choose(MODEL_DRIVER_AUTO, both, 2, &why),
+		assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, both, 2, &why),
 		                 devices[i].taken ? &dpdk : &driver_xdp);
 		assert_int_equal(!strncmp(why.text, "auto: DPDK", 10), devices[i].taken);
 		if (!devices[i].taken) /* it says which, and what to do */
@@ -150,10 +151,10 @@ static void a_bond_is_what_its_members_are(void **state)
 	struct driver_reason why;
 
 	(void)state;
-	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, good, 1, &why), &dpdk);
-	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, bad, 1, &why), &driver_xdp);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, good, 1, &why), &dpdk);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, bad, 1, &why), &driver_xdp);
 	assert_non_null(strstr(why.text, "device 0000:02:00.0 of port a is driven by igb"));
-	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, names, 1, &why), &dpdk);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, names, 1, &why), &dpdk);
 }
 
 static void auto_takes_xdp_for_a_port_without_a_device(void **state)
@@ -164,9 +165,9 @@ static void auto_takes_xdp_for_a_port_without_a_device(void **state)
 	const struct model_port gone[] = { { .interface = "a", .device = "0000:99:00.0" } };
 	struct driver_reason why;
 
-	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, ports, 2, &why), &driver_xdp);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, ports, 2, &why), &driver_xdp);
 	assert_non_null(strstr(why.text, "port eth2 names no device"));
-	assert_ptr_equal(choose(MODEL_DRIVER_AUTO, gone, 1, &why), &driver_xdp);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_AUTO, gone, 1, &why), &driver_xdp);
 	assert_non_null(strstr(why.text, "is not there"));
 }
 
@@ -176,8 +177,8 @@ static void what_is_asked_for_is_taken(void **state)
 	const struct model_port ports[] = { { .interface = "eth2", .device = "0000:01:00.0" } };
 	struct driver_reason why;
 
-	assert_ptr_equal(choose(MODEL_DRIVER_XDP, ports, 1, &why), &driver_xdp);
-	assert_ptr_equal(choose(MODEL_DRIVER_DPDK, ports, 1, &why), &dpdk);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_XDP, ports, 1, &why), &driver_xdp);
+	assert_ptr_equal(choose_with(MODEL_DRIVER_DPDK, ports, 1, &why), &dpdk);
 	assert_string_equal(why.text, "as configured");
 }
 

@@ -20,7 +20,7 @@
 #include "tests/unit/dataplane/stage.h"
 
 /* Let the check of backend @p id say @p state. */
-static void say(struct stage *s, uint64_t id, enum health_state state)
+static void store_verdict(struct stage *s, uint64_t id, enum health_state state)
 {
 	int at = health_find_index(s->health, health_target_backend("web-ams", id));
 
@@ -29,7 +29,7 @@ static void say(struct stage *s, uint64_t id, enum health_state state)
 	compiler_read_verdicts(&s->node, &s->time);
 }
 
-static const struct compiler_backend *backend(const struct stage *s, uint64_t id)
+static const struct compiler_backend *backend_of(const struct stage *s, uint64_t id)
 {
 	for (size_t i = 0; i < s->node.pools[0].plan->n_backends; i++)
 		if (s->node.pools[0].backends[i].plan->id == id)
@@ -48,8 +48,8 @@ static uint32_t slots_of(const struct stage *s, uint32_t index)
 	return n;
 }
 
-static const struct fwd_service *find(const struct stage *s, const char *vip, uint16_t port,
-                                      uint8_t protocol)
+static const struct fwd_service *find_service(const struct stage *s, const char *vip, uint16_t port,
+                                              uint8_t protocol)
 {
 	union fwd_addr a;
 	struct addr addr;
@@ -61,7 +61,7 @@ static const struct fwd_service *find(const struct stage *s, const char *vip, ui
 
 static bool is_dead(const struct stage *s, uint64_t id)
 {
-	return s->node.t.backends[backend(s, id)->index].flags & FWD_BACKEND_DEAD;
+	return s->node.t.backends[backend_of(s, id)->index].flags & FWD_BACKEND_DEAD;
 }
 
 /* With a bounded number of turns, till nothing is due within a second any more. */
@@ -86,7 +86,7 @@ static void a_refused_document_changes_nothing(void **state)
 	size_t bytes;
 
 	stage_init(&s);
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	bytes = s.node.t.n_services * sizeof(*services);
 	services = malloc(bytes);
 	assert_non_null(services);
@@ -130,7 +130,7 @@ static void a_pools_times_are_what_packets_read(void **state)
 		s.first.pools[1].settle_ms = rows[i].settle_ms;
 		s.first.pools[1].idle_ms = rows[i].idle_ms;
 		s.first.pools[1].agent = rows[i].agent;
-		take(&s, &s.first);
+		apply_world(&s, &s.first);
 		pool = &s.node.t.pools[s.node.pools[1].index];
 		assert_int_equal(pool->settle_s, rows[i].settle_s);
 		assert_int_equal(pool->idle_s, rows[i].idle_s);
@@ -153,16 +153,16 @@ static void services_lead_to_their_pool_and_counter(void **state)
 	const struct fwd_service *web4, *web6, *dns;
 
 	stage_init(&s);
-	assert_null(find(&s, "203.0.113.10", 80, 6));
-	take(&s, &s.first);
-	web4 = find(&s, "203.0.113.10", 80, 6);
-	web6 = find(&s, "2001:db8:1::10", 80, 6);
-	dns = find(&s, "203.0.113.10", 53, 17);
+	assert_null(find_service(&s, "203.0.113.10", 80, 6));
+	apply_world(&s, &s.first);
+	web4 = find_service(&s, "203.0.113.10", 80, 6);
+	web6 = find_service(&s, "2001:db8:1::10", 80, 6);
+	dns = find_service(&s, "203.0.113.10", 53, 17);
 	assert_non_null(web4);
 	assert_non_null(web6);
 	assert_non_null(dns);
-	assert_null(find(&s, "203.0.113.10", 81, 6));
-	assert_non_null(find(&s, "203.0.113.10", 0, 0)); /* the VIP itself */
+	assert_null(find_service(&s, "203.0.113.10", 81, 6));
+	assert_non_null(find_service(&s, "203.0.113.10", 0, 0)); /* the VIP itself */
 	assert_int_equal(web4->count, web6->count);
 	assert_int_not_equal(web4->count, dns->count);
 	assert_int_equal(web4->pool, s.node.pools[0].index);
@@ -177,10 +177,10 @@ static void slots_belong_to_the_members_of_the_set_in_force(void **state)
 	struct stage s;
 
 	stage_init(&s);
-	take(&s, &s.first);
-	assert_in_range(slots_of(&s, backend(&s, 5)->index), 4096 * 35 / 100, 4096 * 45 / 100);
-	assert_in_range(slots_of(&s, backend(&s, 9)->index), 4096 * 55 / 100, 4096 * 65 / 100);
-	assert_int_equal(slots_of(&s, backend(&s, 7)->index), 0); /* of an earlier set */
+	apply_world(&s, &s.first);
+	assert_in_range(slots_of(&s, backend_of(&s, 5)->index), 4096 * 35 / 100, 4096 * 45 / 100);
+	assert_in_range(slots_of(&s, backend_of(&s, 9)->index), 4096 * 55 / 100, 4096 * 65 / 100);
+	assert_int_equal(slots_of(&s, backend_of(&s, 7)->index), 0); /* of an earlier set */
 	assert_int_equal(slots_of(&s, 0), 0);
 	stage_fini(&s);
 }
@@ -196,18 +196,18 @@ static void a_dead_backend_loses_its_slots_at_once(void **state)
 	s.first.pools[0].check = &(struct model_check){ .name = "web" };
 	s.first.pools[0].max_remove_percent = 100;
 	s.first.pools[0].n_sets = 2; /* the next would drain it */
-	take(&s, &s.first);
-	say(&s, 5, HEALTH_UP);
-	say(&s, 9, HEALTH_UP);
-	say(&s, 5, HEALTH_DOWN);
+	apply_world(&s, &s.first);
+	store_verdict(&s, 5, HEALTH_UP);
+	store_verdict(&s, 9, HEALTH_UP);
+	store_verdict(&s, 5, HEALTH_DOWN);
 	assert_true(is_dead(&s, 5));
-	assert_int_equal(slots_of(&s, backend(&s, 5)->index), 0);
-	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 4096);
+	assert_int_equal(slots_of(&s, backend_of(&s, 5)->index), 0);
+	assert_int_equal(slots_of(&s, backend_of(&s, 9)->index), 4096);
 	assert_int_equal(s.node.counters.deaths, 1);
-	say(&s, 5, HEALTH_UP);
+	store_verdict(&s, 5, HEALTH_UP);
 	assert_false(is_dead(&s, 5));
 	pass_time(&s, 5000); /* its return is a change like any other: slots are warned first */
-	assert_in_range(slots_of(&s, backend(&s, 5)->index), 1400, 1900);
+	assert_in_range(slots_of(&s, backend_of(&s, 5)->index), 1400, 1900);
 	stage_fini(&s);
 }
 
@@ -219,15 +219,15 @@ static void checks_cannot_empty_a_pool_but_a_person_can(void **state)
 	stage_init(&s);
 	s.first.pools[0].check = &(struct model_check){ .name = "web" };
 	s.first.pools[0].max_remove_percent = 100;
-	take(&s, &s.first);
-	say(&s, 5, HEALTH_UP);
-	say(&s, 7, HEALTH_DOWN);
-	say(&s, 9, HEALTH_UP);
-	say(&s, 5, HEALTH_DOWN);
-	say(&s, 9, HEALTH_DOWN);
+	apply_world(&s, &s.first);
+	store_verdict(&s, 5, HEALTH_UP);
+	store_verdict(&s, 7, HEALTH_DOWN);
+	store_verdict(&s, 9, HEALTH_UP);
+	store_verdict(&s, 5, HEALTH_DOWN);
+	store_verdict(&s, 9, HEALTH_DOWN);
 	assert_false(is_dead(&s, 9));
-	assert_int_equal(backend(&s, 9)->why, EFFECT_REASON_HELD_LAST);
-	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 4096);
+	assert_int_equal(backend_of(&s, 9)->why, EFFECT_REASON_HELD_LAST);
+	assert_int_equal(slots_of(&s, backend_of(&s, 9)->index), 4096);
 	s.first.overrides[0] = (struct model_override){ .id = "1",
 		                                        .kind = MODEL_OVERRIDE_DISABLE,
 		                                        .target = MODEL_TARGET_BACKEND,
@@ -237,7 +237,7 @@ static void checks_cannot_empty_a_pool_but_a_person_can(void **state)
 	s.first.model.n_overrides = 1;
 	pass_time(&s, 500);
 	assert_true(is_dead(&s, 9));
-	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 0);
+	assert_int_equal(slots_of(&s, backend_of(&s, 9)->index), 0);
 	stage_fini(&s);
 }
 
@@ -247,7 +247,7 @@ static void a_disabled_backend_that_no_set_names_loses_all_at_once(void **state)
 	struct stage s;
 
 	stage_init(&s);
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	s.second.sets[0] = (struct model_set){ 0, INT64_MAX, &s.second.now[1], 1 };
 	s.second.pools[0].n_sets = 1;
 	s.second.overrides[0] = (struct model_override){ .id = "1",
@@ -257,10 +257,10 @@ static void a_disabled_backend_that_no_set_names_loses_all_at_once(void **state)
 		                                         .name = "a",
 		                                         .until_ms = MODEL_TIME_NEVER };
 	s.second.model.n_overrides = 1;
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	assert_true(is_dead(&s, 5));
-	assert_int_equal(slots_of(&s, backend(&s, 5)->index), 0);
-	assert_int_equal(slots_of(&s, backend(&s, 9)->index), 4096);
+	assert_int_equal(slots_of(&s, backend_of(&s, 5)->index), 0);
+	assert_int_equal(slots_of(&s, backend_of(&s, 9)->index), 4096);
 	stage_fini(&s);
 }
 
@@ -272,18 +272,18 @@ static void a_layout_that_changes_leaves_all_as_it_was(void **state)
 	stage_init(&s);
 	s.first.pools[0].check = s.second.pools[0].check = &(struct model_check){ .name = "web" };
 	s.first.pools[0].max_remove_percent = s.second.pools[0].max_remove_percent = 100;
-	take(&s, &s.first);
-	say(&s, 7, HEALTH_DOWN);
-	say(&s, 5, HEALTH_UP);
-	say(&s, 9, HEALTH_UP);
+	apply_world(&s, &s.first);
+	store_verdict(&s, 7, HEALTH_DOWN);
+	store_verdict(&s, 5, HEALTH_UP);
+	store_verdict(&s, 9, HEALTH_UP);
 	s.health->generation |= 1;
-	say(&s, 5, HEALTH_DOWN); /* of whom is that word now? */
+	store_verdict(&s, 5, HEALTH_DOWN); /* of whom is that word now? */
 	assert_false(is_dead(&s, 5));
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	assert_false(is_dead(&s, 5));
 	assert_true(is_dead(&s, 7));
 	s.health->generation++;
-	say(&s, 7, HEALTH_UP);
+	store_verdict(&s, 7, HEALTH_UP);
 	assert_true(is_dead(&s, 5));
 	assert_false(is_dead(&s, 7));
 	stage_fini(&s);
@@ -306,10 +306,10 @@ static void an_index_rests_before_another_has_it(void **state)
 	uint32_t index;
 
 	stage_init(&s);
-	take(&s, &s.first);
-	index = backend(&s, 5)->index;
+	apply_world(&s, &s.first);
+	index = backend_of(&s, 5)->index;
 	drop_backend_5(&s.second);
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	assert_int_equal(indexes_state(s.node.backend_indexes, index), INDEX_QUARANTINED);
 	assert_int_equal(s.node.t.backends[index].flags & FWD_BACKEND_DEAD, 0); /* has flows */
 	pass_time(&s, COMPILER_QUARANTINE_MS * 2);
@@ -332,12 +332,12 @@ static void a_process_that_starts_anew_goes_on_where_the_last_one_ended(void **s
 	stage_init(&s);
 	s.first.pools[0].check = &(struct model_check){ .name = "web" };
 	s.first.pools[0].max_remove_percent = 100;
-	take(&s, &s.first);
-	say(&s, 9, HEALTH_UP);
-	say(&s, 5, HEALTH_DOWN);
+	apply_world(&s, &s.first);
+	store_verdict(&s, 9, HEALTH_UP);
+	store_verdict(&s, 5, HEALTH_DOWN);
 	for (int i = 0; i < 3; i++)
-		indexes[i] = backend(&s, (uint64_t)(5 + 2 * i))->index;
-	count = find(&s, "203.0.113.10", 80, 6)->count;
+		indexes[i] = backend_of(&s, (uint64_t)(5 + 2 * i))->index;
+	count = find_service(&s, "203.0.113.10", 80, 6)->count;
 	slots = malloc(s.node.t.n_slots * sizeof(*slots));
 	assert_non_null(slots);
 	memcpy(slots, s.node.t.slots, s.node.t.n_slots * sizeof(*slots));
@@ -349,11 +349,11 @@ static void a_process_that_starts_anew_goes_on_where_the_last_one_ended(void **s
 	s.second.services[0] = web;
 	start_node(&s, true);
 	compiler_set_health(&s.node, NULL); /* and health is dead too */
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	assert_true(is_dead(&s, 5));
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(backend(&s, (uint64_t)(5 + 2 * i))->index, indexes[i]);
-	assert_int_equal(find(&s, "203.0.113.10", 80, 6)->count, count);
+		assert_int_equal(backend_of(&s, (uint64_t)(5 + 2 * i))->index, indexes[i]);
+	assert_int_equal(find_service(&s, "203.0.113.10", 80, 6)->count, count);
 	assert_memory_equal(slots, s.node.t.slots, s.node.t.n_slots * sizeof(*slots));
 	free(slots);
 	stage_fini(&s);
@@ -368,14 +368,14 @@ static void flows_leave_what_was_removed_before_the_process_started(void **state
 	uint32_t now_s;
 
 	stage_init(&s);
-	take(&s, &s.first);
-	index = (uint16_t)backend(&s, 5)->index;
+	apply_world(&s, &s.first);
+	index = (uint16_t)backend_of(&s, 5)->index;
 	words = s.node.t.exceptions[3].word;
 	compiler_fini(&s.node);
 	drop_backend_5(&s.second);
 	s.second.pools[0].settle_ms = 20000;
 	start_node(&s, true);
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	now_s = (uint32_t)(s.time.ticks_ms / 1000);
 	words[0] = owner_word(index, OWNER_UDP_LEASE, owner_end(now_s, 600), 1);
 	words[1] = owner_word(index, OWNER_UDP, owner_end(now_s, 600), 2);
@@ -394,20 +394,20 @@ static void tables_grow_and_keep_what_they_hold(void **state)
 	uint32_t index, owned;
 
 	stage_init(&s);
-	take(&s, &s.first);
-	index = backend(&s, 9)->index;
+	apply_world(&s, &s.first);
+	index = backend_of(&s, 9)->index;
 	owned = slots_of(&s, index);
 	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	assert_int_equal(s.node.sizes.slots, 65536);
 	assert_int_equal(s.node.counters.resizes, 1);
-	assert_int_equal(backend(&s, 9)->index, index);
+	assert_int_equal(backend_of(&s, 9)->index, index);
 	assert_int_equal(slots_of(&s, index), owned);
-	assert_non_null(find(&s, "203.0.113.10", 80, 6));
+	assert_non_null(find_service(&s, "203.0.113.10", 80, 6));
 	stage_fini(&s);
 }
 
-static uint32_t destination(const struct stage *s, const char *address)
+static uint32_t destination_of(const struct stage *s, const char *address)
 {
 	union fwd_addr a;
 	struct addr addr;
@@ -428,15 +428,15 @@ static void backends_are_found_by_their_outer_address(void **state)
 	addr_of("2001:db8:b::9", &s.first.backends[1].address);
 	addr_of("10.1.0.5", &s.second.backends[0].address);
 	addr_of("10.1.0.9", &s.second.backends[1].address);
-	assert_int_equal(destination(&s, "10.1.0.5"), 0);
-	take(&s, &s.first);
-	assert_int_equal(destination(&s, "10.1.0.5"), backend(&s, 5)->index);
-	assert_int_equal(destination(&s, "2001:db8:b::9"), backend(&s, 9)->index);
+	assert_int_equal(destination_of(&s, "10.1.0.5"), 0);
+	apply_world(&s, &s.first);
+	assert_int_equal(destination_of(&s, "10.1.0.5"), backend_of(&s, 5)->index);
+	assert_int_equal(destination_of(&s, "2001:db8:b::9"), backend_of(&s, 9)->index);
 	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
-	take(&s, &s.second);
-	assert_int_equal(destination(&s, "10.1.0.5"), backend(&s, 5)->index);
-	assert_int_equal(destination(&s, "10.1.0.9"), backend(&s, 9)->index);
-	assert_int_equal(destination(&s, "2001:db8:b::9"), 0);
+	apply_world(&s, &s.second);
+	assert_int_equal(destination_of(&s, "10.1.0.5"), backend_of(&s, 5)->index);
+	assert_int_equal(destination_of(&s, "10.1.0.9"), backend_of(&s, 9)->index);
+	assert_int_equal(destination_of(&s, "2001:db8:b::9"), 0);
 	compiler_update_mtus(&s.node,
 	                     s.time.now_ms); /* without next hops there is nobody to tell */
 	stage_fini(&s);
@@ -449,16 +449,16 @@ static void services_are_switched_by_one_word(void **state)
 	uint32_t active;
 
 	stage_init(&s);
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	active = s.node.t.root->active;
 	s.second.services[1].port = 8080;
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	assert_int_equal(s.node.t.root->active, active ^ 1);
 	assert_int_equal(s.driver.graces, 2);
-	assert_null(find(&s, "203.0.113.10", 80, 6));
-	assert_non_null(find(&s, "203.0.113.10", 8080, 6));
+	assert_null(find_service(&s, "203.0.113.10", 80, 6));
+	assert_non_null(find_service(&s, "203.0.113.10", 8080, 6));
 	s.node.t.root->active = active; /* the old half is whole as well */
-	assert_non_null(find(&s, "203.0.113.10", 80, 6));
+	assert_non_null(find_service(&s, "203.0.113.10", 80, 6));
 	stage_fini(&s);
 }
 

@@ -17,7 +17,7 @@
 
 static struct stage old, fresh;
 
-static void see(struct stage *s, uint64_t backend, enum health_state state)
+static void store_verdict(struct stage *s, uint64_t backend, enum health_state state)
 {
 	int place = health_find_index(s->health, health_target_backend("web-ams", backend));
 
@@ -25,24 +25,24 @@ static void see(struct stage *s, uint64_t backend, enum health_state state)
 	compiler_read_verdicts(&s->node, &s->time);
 }
 
-static void begin(struct stage *s)
+static void begin_story(struct stage *s)
 {
 	stage_init(s);
 	s->first.pools[0].agent = s->first.pools[1].agent = true;
 	s->first.pools[0].check = (const void *)"";
-	take(s, &s->first);
-	see(s, 5, HEALTH_UP);
-	see(s, 9, HEALTH_UP);
+	apply_world(s, &s->first);
+	store_verdict(s, 5, HEALTH_UP);
+	store_verdict(s, 9, HEALTH_UP);
 }
 
 /* On the old one backend 9 was dead for a while. */
 static int setup(void **state)
 {
 	(void)state;
-	begin(&old);
-	see(&old, 9, HEALTH_DOWN);
-	see(&old, 9, HEALTH_UP);
-	begin(&fresh);
+	begin_story(&old);
+	store_verdict(&old, 9, HEALTH_DOWN);
+	store_verdict(&old, 9, HEALTH_UP);
+	begin_story(&fresh);
 	return 0;
 }
 
@@ -54,12 +54,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint16_t hot(const struct stage *s, uint32_t i)
+static uint16_t hot_word(const struct stage *s, uint32_t i)
 {
 	return s->node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_BACKEND;
 }
 
-static uint64_t named(const struct stage *s, uint32_t i)
+static uint64_t named_of(const struct stage *s, uint32_t i)
 {
 	bool looks = s->node.t.slots[i / 32].slot[i % 32] & FWD_SLOT_UNSETTLED;
 
@@ -69,7 +69,7 @@ static uint64_t named(const struct stage *s, uint32_t i)
 /* Whether both nodes name the same, in whichever order. */
 static bool same_names(uint32_t s)
 {
-	uint64_t a = named(&old, s), b = named(&fresh, s);
+	uint64_t a = named_of(&old, s), b = named_of(&fresh, s);
 	uint32_t n = owner_list_n(a), found = 0;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -79,12 +79,12 @@ static bool same_names(uint32_t s)
 }
 
 /* How many slots differ between the two nodes. */
-static uint32_t differ(void)
+static uint32_t count_differing(void)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < old.node.pools[0].n_slots; i++)
-		n += hot(&old, i) != hot(&fresh, i) || !same_names(i);
+		n += hot_word(&old, i) != hot_word(&fresh, i) || !same_names(i);
 	return n;
 }
 
@@ -92,12 +92,12 @@ static void what_is_told_is_taken(void **state)
 {
 	(void)state;
 	char *text = compiler_handover_write(&old.node, &old.time);
-	uint32_t before = differ();
+	uint32_t before = count_differing();
 
 	assert_non_null(text);
 	assert_true(before > 300);
 	assert_int_equal(compiler_handover_read(&fresh.node, text, &fresh.time), 0);
-	assert_int_equal(differ(), 0);
+	assert_int_equal(count_differing(), 0);
 	free(text);
 }
 
@@ -128,10 +128,10 @@ static void what_is_not_known_here_is_left_out(void **state)
 
 	fresh.time.wall_clock_ms += 1;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		uint32_t before = differ();
+		uint32_t before = count_differing();
 
 		if (compiler_handover_read(&fresh.node, cases[i].text, &fresh.time) != 0 ||
-		    differ() != before)
+		    count_differing() != before)
 			fail_msg("%s", cases[i].why);
 	}
 }
@@ -168,10 +168,10 @@ static void what_is_malformed_is_refused_whole(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		uint32_t before = differ();
+		uint32_t before = count_differing();
 
 		if (compiler_handover_read(&fresh.node, cases[i], &fresh.time) != -EPROTO ||
-		    differ() != before)
+		    count_differing() != before)
 			fail_msg("%s", cases[i]);
 	}
 	assert_int_equal(compiler_handover_read(&fresh.node, GOOD, &fresh.time), 0);
@@ -195,9 +195,11 @@ static void damaged_text_leaves_sound_tables(void **state)
 		text[at] = was;
 	}
 	for (uint32_t s = 0; s < fresh.node.pools[0].n_slots; s++) {
-		assert_true(hot(&fresh, s) > 0 && hot(&fresh, s) < fresh.node.sizes.backends);
+		assert_true(hot_word(&fresh, s) > 0 &&
+		            hot_word(&fresh, s) < fresh.node.sizes.backends);
 		for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-			assert_true(owner_list_at(named(&fresh, s), i) < fresh.node.sizes.backends);
+			assert_true(owner_list_at(named_of(&fresh, s), i) <
+			            fresh.node.sizes.backends);
 	}
 	free(text);
 }

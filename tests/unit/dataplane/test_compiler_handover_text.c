@@ -43,7 +43,7 @@ static int setup(void **state)
 		s.first.sets[i].from_ms = 0;
 		s.first.sets[i].members = s.first.now;
 	}
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	one = (uint16_t)s.node.pools[0].backends[0].index;
 	two = (uint16_t)s.node.pools[0].backends[1].index;
 	return 0;
@@ -56,7 +56,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint16_t *hot(const struct compiler_pool *p, uint32_t slot)
+static uint16_t *hot_word(const struct compiler_pool *p, uint32_t slot)
 {
 	slot += p->first_slot;
 	return &s.node.t.slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
@@ -85,7 +85,7 @@ static void a_slot_is_told_with_its_owner_and_all_that_it_names(void **state)
 	(void)state;
 	assert_int_equal(p->plan->n_backends, 2);
 	expect_text(EMPTY);
-	*hot(p, SLOT) = one | LOOKS;
+	*hot_word(p, SLOT) = one | LOOKS;
 	*list_of(p, SLOT) = (struct owner_list){ two | GUEST, { 5000 / 16 + 2 } };
 	/*
 	 * 5000 s is the ninth second of its unit: the claim lasts 8 + 32 s, to 1700000040 =
@@ -95,7 +95,7 @@ static void a_slot_is_told_with_its_owner_and_all_that_it_names(void **state)
 	            "slot 2f 1 g2 6553f128\npool web-fra 4096\n");
 	list_of(p, SLOT)->earlier |= (uint64_t)one << 16;
 	list_of(p, SLOT)->end[1] = 5000 / 16;
-	*hot(p, SLOT) = two | LOOKS;
+	*hot_word(p, SLOT) = two | LOOKS;
 	expect_text("pool web-ams 4096\nbackend 0000000000000005\nbackend 0000000000000009\n"
 	            "slot 2f 2 g2 6553f128 1 6553f108\npool web-fra 4096\n");
 }
@@ -107,7 +107,7 @@ static void each_pool_numbers_its_own_backends(void **state)
 		const struct compiler_pool *p = &s.node.pools[i];
 		uint16_t guest = (uint16_t)p->backends[1 - i].index;
 
-		*hot(p, 4095) = (uint16_t)p->backends[i].index | LOOKS;
+		*hot_word(p, 4095) = (uint16_t)p->backends[i].index | LOOKS;
 		*list_of(p, 4095) = (struct owner_list){ guest | GUEST, { 5000 / 16 } };
 	}
 	expect_text("pool web-ams 4096\nbackend 0000000000000005\nbackend 0000000000000009\n"
@@ -155,7 +155,7 @@ static void a_text_that_is_too_long_ends_with_a_line(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 5; i++) {
-		*hot(p, SLOT + i) = one | LOOKS;
+		*hot_word(p, SLOT + i) = one | LOOKS;
 		*list_of(p, SLOT + i) = (struct owner_list){ two | GUEST, { 5000 / 16 } };
 	}
 	whole = compiler_handover_write(&s.node, &s.time);
@@ -174,23 +174,23 @@ static void what_is_told_of_a_slot_is_in_force_there(void **state)
 	uint32_t slot = SLOT;
 
 	(void)state;
-	while (*hot(p, slot) != one)
+	while (*hot_word(p, slot) != one)
 		slot++;
 	char text[256];
 
 	snprintf(text, sizeof(text), HEAD "slot %x 1 g2 6553f128\n", slot);
 	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), 0);
-	assert_int_equal(*hot(p, slot), one | LOOKS);
+	assert_int_equal(*hot_word(p, slot), one | LOOKS);
 	assert_int_equal(list_of(p, slot)->earlier, two | GUEST);
 	assert_int_equal(list_of(p, slot)->end[0], (5000 + 41) / 16);
-	assert_int_equal(*hot(p, slot ^ 1) & LOOKS, 0);
+	assert_int_equal(*hot_word(p, slot ^ 1) & LOOKS, 0);
 	/* Numbers are of the text's own list, not of ours. */
 	snprintf(text, sizeof(text),
 	         "pool web-ams 4096\nbackend 0000000000000063\nbackend 0000000000000009\n"
 	         "backend 0000000000000005\nslot %x 3 g2 6553f128\n",
 	         slot + 1);
 	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), 0);
-	if ((*hot(p, slot + 1) & FWD_SLOT_BACKEND) == one)
+	if ((*hot_word(p, slot + 1) & FWD_SLOT_BACKEND) == one)
 		assert_int_equal(list_of(p, slot + 1)->earlier & 0xffff, two | GUEST);
 }
 
@@ -256,15 +256,15 @@ static void nothing_of_a_malformed_text_is_taken(void **state)
 	char text[256];
 
 	(void)state;
-	while (*hot(p, slot) != one)
+	while (*hot_word(p, slot) != one)
 		slot++;
 	snprintf(text, sizeof(text), HEAD "slot %x 1 g2 6553f128\npool web-fra 4096\nslot x\n",
 	         slot);
 	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), -EPROTO);
-	assert_int_equal(*hot(p, slot), one);
+	assert_int_equal(*hot_word(p, slot), one);
 	*strstr(text, "slot x") = '\0';
 	assert_int_equal(compiler_handover_read(&s.node, text, &s.time), 0);
-	assert_int_equal(*hot(p, slot), one | LOOKS);
+	assert_int_equal(*hot_word(p, slot), one | LOOKS);
 }
 
 #define TEXT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -63,7 +63,7 @@ bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
 
 /* --- a node with backends "a" and "b" of one pool, and what is told --- */
 
-static void start(struct stage *s, const char *a, const char *b)
+static void start_stage(struct stage *s, const char *a, const char *b)
 {
 	static char nobody;
 
@@ -74,10 +74,10 @@ static void start(struct stage *s, const char *a, const char *b)
 	addr_of(b, &s->first.backends[1].address);
 	s->second.backends[0].address = s->first.backends[0].address;
 	s->second.backends[1].address = s->first.backends[1].address;
-	take(s, &s->first);
+	apply_world(s, &s->first);
 }
 
-static struct fwd_backend *entry(const struct stage *s, const char *name)
+static struct fwd_backend *entry_of(const struct stage *s, const char *name)
 {
 	const struct compiler_pool *p = &s->node.pools[0];
 
@@ -89,9 +89,9 @@ static struct fwd_backend *entry(const struct stage *s, const char *name)
 }
 
 /* As the packet path does, and then as the process does, some time later. */
-static void say(struct stage *s, const char *name, uint16_t mtu, uint64_t later_ms)
+static void report_mtu(struct stage *s, const char *name, uint16_t mtu, uint64_t later_ms)
 {
-	entry(s, name)->learned_mtu = mtu;
+	entry_of(s, name)->learned_mtu = mtu;
 	s->node.t.cpus[1].reason[FWD_REASON_TUNNEL_TOO_BIG]++;
 	s->time.now_ms += later_ms;
 	compiler_update_mtus(&s->node, s->time.now_ms);
@@ -102,15 +102,15 @@ static void what_is_told_lowers_what_the_tunnel_carries(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, "10.1.0.5", "2001:db8:b::9");
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
-	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
-	say(&s, "a", 1400, 100);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
-	assert_int_equal(entry(&s, "a")->learned_mtu, 0);
-	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
-	say(&s, "b", 1350, 100);
-	assert_int_equal(entry(&s, "b")->inner_mtu, 1350 - OVERHEAD6);
+	start_stage(&s, "10.1.0.5", "2001:db8:b::9");
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
+	report_mtu(&s, "a", 1400, 100);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "a")->learned_mtu, 0);
+	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1500 - OVERHEAD6);
+	report_mtu(&s, "b", 1350, 100);
+	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1350 - OVERHEAD6);
 	assert_int_equal(s.node.n_low, 2);
 	assert_int_equal(s.node.counters.paths_lowered, 2);
 	stage_fini(&s);
@@ -121,10 +121,10 @@ static void all_backends_of_an_address_follow(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, "10.1.0.5", "10.1.0.5");
-	say(&s, "b", 1400, 100);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
-	assert_int_equal(entry(&s, "b")->inner_mtu, 1400 - OVERHEAD4);
+	start_stage(&s, "10.1.0.5", "10.1.0.5");
+	report_mtu(&s, "b", 1400, 100);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1400 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 2);
 	assert_int_equal(s.node.counters.paths_lowered, 1);
 	stage_fini(&s);
@@ -135,16 +135,16 @@ static void forgers_take_little_and_slowly(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, "10.1.0.5", "10.1.0.9");
-	say(&s, "a", 9000, 100);
-	say(&s, "a", 1500, 100);
+	start_stage(&s, "10.1.0.5", "10.1.0.9");
+	report_mtu(&s, "a", 9000, 100);
+	report_mtu(&s, "a", 1500, 100);
 	assert_int_equal(s.node.counters.paths_lowered, 0);
 	for (uint16_t mtu = 1499; mtu > 1399; mtu--)
-		say(&s, "a", mtu, 30);
+		report_mtu(&s, "a", mtu, 30);
 	assert_int_equal(s.node.counters.paths_lowered, 3); /* in three seconds */
-	say(&s, "a", 576, STEP_MS);
-	assert_int_equal(entry(&s, "a")->inner_mtu, INNER_MIN);
-	assert_int_equal(entry(&s, "b")->inner_mtu, 1500 - OVERHEAD4);
+	report_mtu(&s, "a", 576, STEP_MS);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, INNER_MIN);
+	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1500 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 1);
 	stage_fini(&s);
 }
@@ -154,17 +154,17 @@ static void what_is_configured_is_tried_again_after_a_while(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, "10.1.0.5", "10.1.0.9");
-	say(&s, "a", 1400, 100);
+	start_stage(&s, "10.1.0.5", "10.1.0.9");
+	report_mtu(&s, "a", 1400, 100);
 	s.time.now_ms += LIFE_MS - 1;
 	compiler_update_mtus(&s.node, s.time.now_ms);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
 	compiler_update_mtus(&s.node, s.time.now_ms + 1);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 0);
 	assert_int_equal(s.node.counters.paths_restored, 1);
-	say(&s, "a", 1400, 2);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	report_mtu(&s, "a", 1400, 2);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
 	stage_fini(&s);
 }
 
@@ -175,17 +175,17 @@ static void links_and_documents_change_meanwhile(void **state)
 	struct addr a;
 	struct hop hop;
 
-	start(&s, "10.1.0.5", "10.1.0.9");
-	say(&s, "a", 1400, 100);
+	start_stage(&s, "10.1.0.5", "10.1.0.9");
+	report_mtu(&s, "a", 1400, 100);
 	link_mtu = 1350;
 	addr_of("10.1.0.5", &a);
 	hops_get(s.node.hops, &a, &hop);
 	compiler_on_hop(&s.node, &a, &hop);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1350 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1350 - OVERHEAD4);
 	link_mtu = 1500;
 	s.second.model.limits = (struct model_limits){ 128, 512, 65536, 8192 };
-	take(&s, &s.second); /* in larger tables */
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
+	apply_world(&s, &s.second); /* in larger tables */
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1400 - OVERHEAD4);
 	assert_int_equal(s.node.n_low, 1);
 	stage_fini(&s);
 }
@@ -195,9 +195,9 @@ static void a_backend_without_a_known_way_is_left_alone(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, unknown, "10.1.0.9");
-	say(&s, "a", 1400, 100);
-	assert_int_equal(entry(&s, "a")->learned_mtu, 0);
+	start_stage(&s, unknown, "10.1.0.9");
+	report_mtu(&s, "a", 1400, 100);
+	assert_int_equal(entry_of(&s, "a")->learned_mtu, 0);
 	assert_int_equal(s.node.n_low, 0);
 	stage_fini(&s);
 }
@@ -207,11 +207,11 @@ static void layer_2_has_no_routers_on_its_way(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, "10.1.0.5", "10.1.0.9");
+	start_stage(&s, "10.1.0.5", "10.1.0.9");
 	s.second.pools[0].mode = MODEL_MODE_L2;
-	take(&s, &s.second);
-	say(&s, "a", 1400, 100);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1500);
+	apply_world(&s, &s.second);
+	report_mtu(&s, "a", 1400, 100);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1500);
 	stage_fini(&s);
 }
 
@@ -221,18 +221,18 @@ static void another_process_learns_again_and_takes_what_was_noted(void **state)
 	struct stage s;
 	struct hops *hops;
 
-	start(&s, "10.1.0.5", "10.1.0.9");
-	say(&s, "a", 1400, 100);
-	entry(&s, "b")->learned_mtu = 1450; /* while no process runs */
+	start_stage(&s, "10.1.0.5", "10.1.0.9");
+	report_mtu(&s, "a", 1400, 100);
+	entry_of(&s, "b")->learned_mtu = 1450; /* while no process runs */
 	hops = s.node.hops;
 	compiler_fini(&s.node);
 	start_node(&s, true);
 	s.node.hops = hops;
-	take(&s, &s.second);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	apply_world(&s, &s.second);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
 	compiler_update_mtus(&s.node, s.time.now_ms);
-	assert_int_equal(entry(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
-	assert_int_equal(entry(&s, "b")->inner_mtu, 1450 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "a")->inner_mtu, 1500 - OVERHEAD4);
+	assert_int_equal(entry_of(&s, "b")->inner_mtu, 1450 - OVERHEAD4);
 	stage_fini(&s);
 }
 
@@ -241,13 +241,13 @@ static void another_process_learns_again_and_takes_what_was_noted(void **state)
 /* "a" leaves the document; then time passes until its index is free. */
 static void drop_a(struct stage *s)
 {
-	uint32_t index = (uint32_t)(entry(s, "a") - s->node.t.backends);
+	uint32_t index = (uint32_t)(entry_of(s, "a") - s->node.t.backends);
 
 	s->second.pools[0].backends = &s->second.backends[1];
 	s->second.pools[0].n_backends = 1;
 	s->second.sets[0] = (struct model_set){ 0, INT64_MAX, &s->second.now[1], 1 };
 	s->second.pools[0].n_sets = 1;
-	take(s, &s->second);
+	apply_world(s, &s->second);
 	for (int i = 0; i < 2000; i++) {
 		if (indexes_state(s->node.backend_indexes, index) == INDEX_FREE)
 			return;
@@ -270,7 +270,7 @@ static void add_c(struct stage *s, struct world *w)
 	w->sets[0] = w->sets[1]; /* without those that were before */
 	w->sets[1] = w->sets[2];
 	w->pools[0].n_sets = 2;
-	take(s, w);
+	apply_world(s, w);
 }
 
 static const struct {
@@ -295,24 +295,24 @@ static void a_new_backend_at_a_freed_index_inherits_no_path(void **state)
 		struct stage s;
 
 		print_message("  %s\n", freed_cases[i].why);
-		start(&s, "10.1.0.5", freed_cases[i].b);
-		freed = entry(&s, "a");
+		start_stage(&s, "10.1.0.5", freed_cases[i].b);
+		freed = entry_of(&s, "a");
 		if (freed_cases[i].told_a)
-			say(&s, "a", freed_cases[i].told_a, 100);
+			report_mtu(&s, "a", freed_cases[i].told_a, 100);
 		if (freed_cases[i].told_b)
-			say(&s, "b", freed_cases[i].told_b, 100);
+			report_mtu(&s, "b", freed_cases[i].told_b, 100);
 		assert_int_equal(s.node.n_low, freed_cases[i].low_with);
-		inner_b = entry(&s, "b")->inner_mtu;
+		inner_b = entry_of(&s, "b")->inner_mtu;
 		drop_a(&s);
 		assert_int_equal(s.node.n_low, freed_cases[i].low_without);
 		add_c(&s, &third);
-		assert_ptr_equal(entry(&s, "c"), freed);
-		assert_int_equal(entry(&s, "c")->inner_mtu, 1500 - OVERHEAD4);
-		assert_int_equal(entry(&s, "b")->inner_mtu, inner_b);
+		assert_ptr_equal(entry_of(&s, "c"), freed);
+		assert_int_equal(entry_of(&s, "c")->inner_mtu, 1500 - OVERHEAD4);
+		assert_int_equal(entry_of(&s, "b")->inner_mtu, inner_b);
 		compiler_update_mtus(&s.node, s.time.now_ms);
 		assert_int_equal(s.node.n_low, freed_cases[i].low_without);
-		say(&s, "c", 1450, 0); /* this counts as the first word about its way */
-		assert_int_equal(entry(&s, "c")->inner_mtu, 1450 - OVERHEAD4);
+		report_mtu(&s, "c", 1450, 0); /* this counts as the first word about its way */
+		assert_int_equal(entry_of(&s, "c")->inner_mtu, 1450 - OVERHEAD4);
 		assert_int_equal(s.node.n_low, freed_cases[i].low_without + 1);
 		compiler_update_mtus(&s.node, s.time.now_ms + LIFE_MS);
 		assert_int_equal(s.node.n_low, 0);

@@ -42,7 +42,7 @@ static int setup(void **state)
 	s.second.model.services = &s.second.services[1];
 	s.second.model.n_pools = 1;
 	why[0] = '\0';
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	index_of_fra = s.node.pools[1].index;
 	first_of_fra = s.node.pools[1].first_slot;
 	count_of_dns = indexes_find(s.node.count_indexes, hash_text("dns"));

@@ -50,7 +50,7 @@ static void rings_made_ahead_give_the_tables_that_rings_made_late_give(void **st
 
 	stage_init(&early);
 	stage_init(&late);
-	take(&late, &late.first);
+	apply_world(&late, &late.first);
 	p = plan_of(&early, &early.first);
 	plan_fill(p, NULL, early.time.wall_clock_ms);
 	for (int i = 0; i < 3; i++)
@@ -129,7 +129,7 @@ static void a_pool_that_the_document_does_not_change_is_left_alone(void **state)
 		uint32_t other;
 
 		stage_init(&s);
-		take(&s, &s.first);
+		apply_world(&s, &s.first);
 		/* What owners would put right if they were asked. */
 		other = s.node.t.slots[0].slot[0] == s.node.pools[0].backends[0].index
 		                ? s.node.pools[0].backends[2].index
@@ -138,7 +138,7 @@ static void a_pool_that_the_document_does_not_change_is_left_alone(void **state)
 		s.second.now[1].weight = cases[i].weight;
 		s.second.pools[0].settle_ms = cases[i].settle_ms;
 		s.second.sets[0].until_ms = cases[i].until_ms;
-		take(&s, &s.second);
+		apply_world(&s, &s.second);
 		if ((s.node.t.slots[0].slot[0] != other) != cases[i].changes)
 			fail_msg("%s", cases[i].why);
 		stage_fini(&s);
@@ -153,7 +153,7 @@ struct death {
 	uint32_t index;
 };
 
-static void breathe(void *arg)
+static void on_step(void *arg)
 {
 	struct death *d = arg;
 	int place = health_find_index(d->s->health, health_target_backend("web-ams", 5));
@@ -190,16 +190,16 @@ static void run_with_death(unsigned at, unsigned *n, struct stage *out)
 
 	stage_init(out);
 	make_pair(out);
-	take(out, &out->first);
+	apply_world(out, &out->first);
 	for (uint64_t id = 5; id <= 9; id += 2) /* all are up */
 		health_write(out->health,
 		             health_find_index(out->health, health_target_backend("web-ams", id)),
 		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
 	compiler_read_verdicts(&out->node, &out->time);
 	d.index = out->node.pools[0].backends[0].index;
-	out->node.on_yield = breathe;
+	out->node.on_yield = on_step;
 	out->node.yield_arg = &d;
-	take(out, &out->second);
+	apply_world(out, &out->second);
 	out->node.on_yield = NULL;
 	*n = d.n;
 }
@@ -252,10 +252,10 @@ static void no_step_before_the_last_shows_the_new_number(void **state)
 	stage_init(&s);
 	s.first.model.meta.document = 7;
 	s.second.model.meta.document = 8;
-	take(&s, &s.first); /* half 1 is in force now */
+	apply_world(&s, &s.first); /* half 1 is in force now */
 	s.node.on_yield = number_is_old;
 	s.node.yield_arg = &s;
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	s.node.on_yield = NULL;
 	assert_int_equal(s.node.t.root->generation, 8);
 	stage_fini(&s);

@@ -29,7 +29,7 @@ static int setup(void **state)
 	stage_init(&s);
 	s.first.pools[0].check = s.second.pools[0].check = &check;
 	s.first.pools[0].max_remove_percent = s.second.pools[0].max_remove_percent = 100;
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	return 0;
 }
 
@@ -40,21 +40,21 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void say(uint64_t id, enum health_state state)
+static void store_verdict(uint64_t id, enum health_state state)
 {
 	int at = health_find_index(s.health, health_target_backend("web-ams", id));
 
 	health_write(s.health, at, health_make(state, 0, HEALTH_REASON_OK, 1));
 }
 
-static const struct compiler_backend *backend(uint64_t id)
+static const struct compiler_backend *backend_of(uint64_t id)
 {
 	return compiler_find_backend(&s.node.pools[0], id);
 }
 
-static uint8_t flags(uint64_t id)
+static uint8_t flags_of(uint64_t id)
 {
-	return s.node.t.backends[backend(id)->index].flags;
+	return s.node.t.backends[backend_of(id)->index].flags;
 }
 
 static void expect_counters(uint64_t deaths, uint64_t returns, uint64_t held)
@@ -70,31 +70,31 @@ static void deaths_returns_and_holds_are_counted_when_they_come(void **state)
 {
 	(void)state;
 	expect_counters(0, 0, 0);
-	say(5, HEALTH_UP);
-	say(9, HEALTH_UP);
+	store_verdict(5, HEALTH_UP);
+	store_verdict(9, HEALTH_UP);
 	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(0, 0, 0); /* they were in force: nothing returned */
-	assert_int_equal(backend(5)->why, EFFECT_REASON_UP);
-	say(5, HEALTH_DOWN);
+	assert_int_equal(backend_of(5)->why, EFFECT_REASON_UP);
+	store_verdict(5, HEALTH_DOWN);
 	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(1, 0, 0);
-	assert_int_equal(backend(5)->why, EFFECT_REASON_DOWN);
+	assert_int_equal(backend_of(5)->why, EFFECT_REASON_DOWN);
 	compiler_read_verdicts(&s.node, &s.time); /* the same again is none */
 	expect_counters(1, 0, 0);
-	say(7, HEALTH_DOWN);
-	say(9, HEALTH_DOWN);
+	store_verdict(7, HEALTH_DOWN);
+	store_verdict(9, HEALTH_DOWN);
 	compiler_read_verdicts(&s.node, &s.time); /* the last one stays, held; 7 goes */
-	assert_int_equal(backend(9)->why, EFFECT_REASON_HELD_LAST);
+	assert_int_equal(backend_of(9)->why, EFFECT_REASON_HELD_LAST);
 	assert_int_equal(s.node.counters.held > 0, 1);
 	uint64_t held = s.node.counters.held, deaths = s.node.counters.deaths;
 	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(s.node.counters.held, held);
-	say(5, HEALTH_UP);
-	say(9, HEALTH_UP);
+	store_verdict(5, HEALTH_UP);
+	store_verdict(9, HEALTH_UP);
 	compiler_read_verdicts(&s.node, &s.time);
 	assert_int_equal(s.node.counters.deaths, deaths);
 	assert_true(s.node.counters.returns > 0);
-	assert_int_equal(flags(5), FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
+	assert_int_equal(flags_of(5), FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
 }
 
 /* What comes with a document is no death and no return, whatever is seen of it. */
@@ -106,11 +106,11 @@ static void a_new_backend_is_neither_dead_nor_back(void **state)
 	s.first.pools[0].check = &check;
 	s.first.pools[0].max_remove_percent = 100;
 	for (uint64_t id = 5; id <= 9; id += 2)
-		say(id, id == 5 ? HEALTH_DOWN : HEALTH_UP);
-	take(&s, &s.first);
-	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+		store_verdict(id, id == 5 ? HEALTH_DOWN : HEALTH_UP);
+	apply_world(&s, &s.first);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
 	expect_counters(0, 0, 0);
-	say(5, HEALTH_UP);
+	store_verdict(5, HEALTH_UP);
 	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(0, 1, 0);
 }
@@ -119,10 +119,10 @@ static void without_a_check_no_word_counts(void **state)
 {
 	(void)state;
 	s.second.pools[0].check = NULL;
-	say(5, HEALTH_DOWN);
-	take(&s, &s.second);
-	assert_int_equal(backend(5)->why, EFFECT_REASON_UNCHECKED);
-	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, 0);
+	store_verdict(5, HEALTH_DOWN);
+	apply_world(&s, &s.second);
+	assert_int_equal(backend_of(5)->why, EFFECT_REASON_UNCHECKED);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, 0);
 }
 
 /* Without a page, or with one that has no such target, nothing is known: who was in force stays. */
@@ -132,18 +132,18 @@ static void without_a_page_all_stays(void **state)
 
 	(void)state;
 	for (uint64_t id = 5; id <= 9; id += 2)
-		say(id, id == 5 ? HEALTH_DOWN : HEALTH_UP);
+		store_verdict(id, id == 5 ? HEALTH_DOWN : HEALTH_UP);
 	compiler_read_verdicts(&s.node, &s.time);
-	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
 	compiler_set_health(&s.node, NULL);
 	compiler_read_verdicts(&s.node, &s.time);
-	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
-	assert_int_equal(flags(9) & FWD_BACKEND_DEAD, 0);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	assert_int_equal(flags_of(9) & FWD_BACKEND_DEAD, 0);
 	assert_int_equal(health_set_targets(s.health, others, 1, 2), 0);
 	compiler_set_health(&s.node, s.health);
 	compiler_read_verdicts(&s.node, &s.time);
-	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
-	assert_int_equal(flags(9) & FWD_BACKEND_DEAD, 0);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	assert_int_equal(flags_of(9) & FWD_BACKEND_DEAD, 0);
 	expect_counters(s.node.counters.deaths, 0, 0);
 }
 
@@ -162,26 +162,26 @@ static void words_of_a_damaged_page_do_not_count(void **state)
 	        page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(*s.health), &page),
 	        0);
 	for (uint64_t id = 5; id <= 9; id += 2)
-		say(id, HEALTH_UP);
+		store_verdict(id, HEALTH_UP);
 	memcpy(page_payload(page), s.health, sizeof(*s.health));
 	assert_int_equal(page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, NULL, &reader), 0);
 	compiler_set_health_page(&s.node, reader);
 	compiler_read_verdicts(&s.node, &s.time);
-	assert_int_equal(backend(5)->why, EFFECT_REASON_UP);
+	assert_int_equal(backend_of(5)->why, EFFECT_REASON_UP);
 	struct health_page *words = page_payload(page);
 	health_write(words, health_find_index(words, health_target_backend("web-ams", 5)),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
 	struct page_header *head = (struct page_header *)(uintptr_t)page_header(page);
 	memcpy(head->magic, "nonsense", sizeof(head->magic));
 	compiler_read_verdicts(&s.node, &s.time);
-	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, 0);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, 0);
 	expect_counters(0, 0, 0);
 	assert_true(page_repair(page)); /* its writer writes all of it again */
 	memcpy(page_payload(page), s.health, sizeof(*s.health));
 	health_write(words, health_find_index(words, health_target_backend("web-ams", 5)),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));
 	compiler_read_verdicts(&s.node, &s.time);
-	assert_int_equal(flags(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
 	compiler_set_health(&s.node, s.health);
 	page_close(reader);
 	page_close(page);

@@ -68,7 +68,7 @@ void hops_doubt(struct hops *h, const struct addr *address)
 
 /* --- a node with backends "a" and "b" of one pool --- */
 
-static void start(struct stage *s, const struct model_check *check)
+static void start_stage(struct stage *s, const struct model_check *check)
 {
 	static char nobody;
 
@@ -84,7 +84,7 @@ static void start(struct stage *s, const struct model_check *check)
 		s->first.pools[i].check = check;
 		s->first.pools[i].max_remove_percent = 100;
 	}
-	take(s, &s->first);
+	apply_world(s, &s->first);
 }
 
 static const struct compiler_backend *backend_a(const struct stage *s)
@@ -187,12 +187,12 @@ static void only_what_is_evidence_takes_a_backend_out(void **state)
 		bool out = cases[i].out != EFFECT_REASON_UNKNOWN;
 		struct stage s;
 
-		start(&s, NULL);
+		start_stage(&s, NULL);
 		s.first.pools[0].mode = cases[i].mode;
 		s.second.pools[0].mode = cases[i].mode;
 		memcpy(&s.second.backends, &s.first.backends, sizeof(s.first.backends));
 		s.second.backends[0].pool = s.second.backends[1].pool = &s.second.pools[0];
-		take(&s, &s.second);
+		apply_world(&s, &s.second);
 		hop_is(&s, cases[i].state, cases[i].bad, cases[i].on_link);
 		pass_time(&s, 999);
 		if (!backend_a(&s)->alive)
@@ -217,7 +217,7 @@ static void a_good_verdict_through_the_tunnel_outranks_the_next_hop(void **state
 	(void)state;
 	struct stage s;
 
-	start(&s, &tunnel);
+	start_stage(&s, &tunnel);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NEIGHBOUR, true);
 	pass_time(&s, 5000);
@@ -243,7 +243,7 @@ static void a_direct_check_outranks_nothing(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, &direct);
+	start_stage(&s, &direct);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NEIGHBOUR, true);
 	pass_time(&s, 1300);
@@ -257,7 +257,7 @@ static void guards_hold_what_next_hops_would_take(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, NULL);
+	start_stage(&s, NULL);
 	s.first.pools[0].min_healthy_percent = 100;
 	hop_is(&s, HOP_NO_ROUTE, HOP_BAD_ROUTE, false);
 	pass_time(&s, 1300);
@@ -271,7 +271,7 @@ static void what_is_out_by_its_way_is_unknown_again_after_it(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, &tunnel);
+	start_stage(&s, &tunnel);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	hop_is(&s, HOP_NO_ROUTE, HOP_BAD_ROUTE, false);
 	check_says(&s, HEALTH_UNKNOWN, 0, HEALTH_REASON_NONE);
@@ -289,7 +289,7 @@ static void next_hops_hear_of_silence_and_of_deaths(void **state)
 	(void)state;
 	struct stage s;
 
-	start(&s, &tunnel);
+	start_stage(&s, &tunnel);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	assert_int_equal(heard_a, HOP_HEARD_ANSWERS);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_TIMEOUT);
@@ -335,7 +335,7 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 		struct stage s;
 		const struct fwd_backend *e;
 
-		start(&s, NULL);
+		start_stage(&s, NULL);
 		s.second.pools[0].mode = element_modes[i].mode;
 		s.second.pools[0].agent = element_modes[i].agent;
 		s.second.node.mtu = element_modes[i].node_mtu;
@@ -350,7 +350,7 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 			              .mtu = 1500,
 			              .mac_to = { 2, 1, 1, 1, 1, 1 },
 			              .mac_from = { 2, 9, 9, 9, 9, 9 } };
-		take(&s, &s.second);
+		apply_world(&s, &s.second);
 		e = &s.node.t.backends[backend_a(&s)->index];
 		print_message("  %s\n", element_modes[i].why);
 		assert_memory_equal(e->address.bytes, a.bytes, 16);
@@ -390,7 +390,7 @@ static void an_index_follows_the_address_that_it_has(void **state)
 	uint32_t index;
 
 	(void)state;
-	start(&s, NULL);
+	start_stage(&s, NULL);
 	addr_of(address_a, &a);
 	addr_of("10.1.0.77", &other);
 	index = backend_a(&s)->index;
@@ -421,7 +421,7 @@ static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 	struct hops *hops;
 
 	(void)state;
-	start(&s, NULL);
+	start_stage(&s, NULL);
 	hops = s.node.hops;
 	compiler_fini(&s.node);
 	assert_int_equal(watches_a, 0);
@@ -432,7 +432,7 @@ static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 	addr_of(address_b, &s.second.backends[1].address);
 	start_node(&s, true);
 	s.node.hops = hops;
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	assert_null(backend_a(&s));
 	assert_int_equal(watches_a, 1);
 	stage_fini(&s);
@@ -465,7 +465,7 @@ static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void *
 	struct addr a;
 
 	(void)state;
-	start(&s, NULL);
+	start_stage(&s, NULL);
 	addr_of(address_a, &a);
 	for (size_t i = 0; i < sizeof(shown_ways) / sizeof(shown_ways[0]); i++) {
 		const struct compiler_way *way = &s.node.paths[3].way;

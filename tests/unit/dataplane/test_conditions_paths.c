@@ -135,7 +135,7 @@ static void make_pool(size_t n)
 }
 
 /* @return how often @p code was stated of @p subject at @p level */
-static size_t state(const char *code, const char *subject, enum condition_level level)
+static size_t count_stated(const char *code, const char *subject, enum condition_level level)
 {
 	size_t n = 0;
 
@@ -154,15 +154,15 @@ static void where_all_is_well_nothing_is_stated(void **unused)
 {
 	(void)unused;
 	make_pool(2);
-	assert_int_equal(state(MISSING, "", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "", CONDITION_DEGRADED), 0);
 	assert_int_equal(n_said, 0);
 	snprintf(probe_trouble.subject, sizeof(probe_trouble.subject), "eth1");
 	snprintf(probe_trouble.why, sizeof(probe_trouble.why), "no clsact");
-	assert_int_equal(state("probe-path-missing", "eth1", CONDITION_DEGRADED), 1);
+	assert_int_equal(count_stated("probe-path-missing", "eth1", CONDITION_DEGRADED), 1);
 	assert_int_equal(n_said, 1);
 	process.node.hops = NULL; /* not followed: nothing is known */
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 }
 
 static void a_backend_that_owns_slots_and_cannot_be_reached_is_named(void **unused)
@@ -170,34 +170,34 @@ static void a_backend_that_owns_slots_and_cannot_be_reached_is_named(void **unus
 	(void)unused;
 	make_pool(2);
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 1);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
 	assert_int_equal(n_said, 1);                   /* the other serves: it is not down */
 	paths[0].way.since_ms = NOW_MS - STATE_MS + 1; /* for a moment only */
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 	paths[0].way.since_ms = NOW_MS - STATE_MS;
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 1);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
 	effect.rows[0].slots = 0; /* nobody is sent there */
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 	effect.rows[0].slots = 5;
 	backends[0].alive = false;
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 	assert_int_equal(n_said, 0);
 	backends[0].alive = true;
 	effect.rows[0].id = 99; /* another's row */
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 }
 
 static void what_agents_were_given_is_unknown_and_noted(void **unused)
 {
 	(void)unused;
 	make_pool(2);
-	assert_int_equal(state("agents-unseen", "web", CONDITION_NOTE), 0);
+	assert_int_equal(count_stated("agents-unseen", "web", CONDITION_NOTE), 0);
 	web.agent = true;
-	assert_int_equal(state("agents-unseen", "web", CONDITION_NOTE), 1);
+	assert_int_equal(count_stated("agents-unseen", "web", CONDITION_NOTE), 1);
 	assert_int_equal(n_said, 1);
 	assert_non_null(strstr(said[0].text, "--owners"));
 	make_pool(1); /* nothing can move */
-	assert_int_equal(state("agents-unseen", "web", CONDITION_NOTE), 0);
+	assert_int_equal(count_stated("agents-unseen", "web", CONDITION_NOTE), 0);
 	web.agent = false;
 }
 
@@ -207,10 +207,10 @@ static void a_way_by_no_port_of_ours_is_none(void **unused)
 	make_pool(1);
 	has_hop = true;
 	hop_of_all = (struct hop){ .state = HOP_KNOWN, .ifindex = 5 };
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
 	hop_of_all.ifindex = 4;
-	assert_int_equal(state(MISSING, "web/b0", CONDITION_DEGRADED), 1);
-	assert_int_equal(state(MISSING, "all", CONDITION_DOWN), 1);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
+	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 1);
 }
 
 static void it_is_down_when_none_that_owns_slots_is_reached(void **unused)
@@ -218,12 +218,12 @@ static void it_is_down_when_none_that_owns_slots_is_reached(void **unused)
 	(void)unused;
 	make_pool(2);
 	table[0].flags = table[1].flags = FWD_BACKEND_NO_NEXT_HOP;
-	assert_int_equal(state(MISSING, "all", CONDITION_DOWN), 1);
+	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 1);
 	assert_int_equal(n_said, 3);
 	table[1].flags = 0;
-	assert_int_equal(state(MISSING, "all", CONDITION_DOWN), 0);
+	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 0);
 	effect.rows[1].slots = 0; /* what can be reached owns nothing */
-	assert_int_equal(state(MISSING, "all", CONDITION_DOWN), 1);
+	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 1);
 }
 
 static void a_cut_way_is_stated_where_it_decides(void **unused)
@@ -250,7 +250,7 @@ static void a_cut_way_is_stated_where_it_decides(void **unused)
 		paths[0].way.cut = cases[i].cut;
 		backends[0].why = cases[i].why;
 		plans[0].says = cases[i].says;
-		if (state(UNUSABLE, "web/b0", CONDITION_DEGRADED) != cases[i].n)
+		if (count_stated(UNUSABLE, "web/b0", CONDITION_DEGRADED) != cases[i].n)
 			fail_msg("case %zu", i);
 		if (cases[i].text)
 			assert_non_null(strstr(said[0].text, cases[i].text));
@@ -267,14 +267,14 @@ static void a_long_list_is_cut_and_counted(void **unused)
 			backends[i].why = EFFECT_REASON_ROUTE;
 			backends[i].alive = false;
 		}
-		assert_int_equal(state(UNUSABLE, "", CONDITION_DEGRADED), n > LISTED_MAX);
+		assert_int_equal(count_stated(UNUSABLE, "", CONDITION_DEGRADED), n > LISTED_MAX);
 		assert_int_equal(n_said, n > LISTED_MAX ? LISTED_MAX + 1 : n);
 		if (n > LISTED_MAX)
 			assert_int_equal(atoi(said[n_said - 1].text), n - LISTED_MAX);
 		make_pool(n + 1); /* one serves: nothing is down */
 		for (size_t i = 0; i < n; i++)
 			table[i].flags = FWD_BACKEND_NO_NEXT_HOP;
-		assert_int_equal(state(MISSING, "", CONDITION_DEGRADED), n > LISTED_MAX);
+		assert_int_equal(count_stated(MISSING, "", CONDITION_DEGRADED), n > LISTED_MAX);
 		assert_int_equal(n_said, n > LISTED_MAX ? LISTED_MAX + 1 : n);
 		if (n > LISTED_MAX)
 			assert_int_equal(atoi(said[n_said - 1].text), n - LISTED_MAX);

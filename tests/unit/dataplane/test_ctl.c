@@ -36,7 +36,7 @@ static size_t two_ports(const struct driver *d, struct driver_port out[DRIVER_PO
 
 static const struct driver_ops ops = { .name = "xdp", .ports = two_ports };
 
-static void follow(const struct addr *address, enum hop_state state)
+static void follow_hop(const struct addr *address, enum hop_state state)
 {
 	dest = (struct dest){ .addr = *address, .refs = 1, .next = HOP_NONE };
 	dest.hop.state = state;
@@ -54,7 +54,7 @@ static int setup(void **state)
 		        addr_from4((const uint8_t[4]){ 10, 1, 0, (uint8_t)(5 + i) });
 	s.first.model.meta.document = 71;
 	s.first.model.meta.version = 72;
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -1;
@@ -64,7 +64,7 @@ static int setup(void **state)
 	p->hops = &hops;
 	p->health_epoch = 73;
 	strcpy(p->dirs.node, "ams-1");
-	follow(&s.first.backends[0].address, HOP_NO_NEIGHBOUR);
+	follow_hop(&s.first.backends[0].address, HOP_NO_NEIGHBOUR);
 	return 0;
 }
 
@@ -76,7 +76,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static json_t *ask(const char *line)
+static json_t *query_ctl(const char *line)
 {
 	char *text = process_answer(p, line, strlen(line));
 	json_t *answer;
@@ -104,7 +104,7 @@ static json_t *json_of(const char *text)
 	return o;
 }
 
-static void expect(json_t *is, const char *text)
+static void expect_text(json_t *is, const char *text)
 {
 	json_t *wanted = json_of(text);
 	char *says = json_dumps(is, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -117,9 +117,9 @@ static void expect(json_t *is, const char *text)
 
 static void expect_answer(const char *line, const char *text)
 {
-	json_t *answer = ask(line);
+	json_t *answer = query_ctl(line);
 
-	expect(answer, text);
+	expect_text(answer, text);
 	json_decref(answer);
 }
 
@@ -173,10 +173,10 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 		p->driver = &s.driver;
 		p->node.model = NULL;
 	}
-	json_t *status = ask("{\"do\":\"status\"}");
-	expect(json_object_get(status, "document"), "0");
-	expect(json_object_get(status, "services"), "0");
-	expect(json_object_get(status, "learning"), "false");
+	json_t *status = query_ctl("{\"do\":\"status\"}");
+	expect_text(json_object_get(status, "document"), "0");
+	expect_text(json_object_get(status, "services"), "0");
+	expect_text(json_object_get(status, "learning"), "false");
 	json_decref(status);
 	p->node.model = model;
 }
@@ -194,23 +194,23 @@ static void each_backend_is_shown_with_its_own_values(void **state)
 		p->node.t.backends[pool->backends[k].index].inner_mtu = (uint16_t)(1400 + k);
 		p->node.paths[pool->backends[k].index].reported.mtu = (uint16_t)(1300 + k);
 	}
-	answer = ask("{\"do\":\"backends\",\"pool\":\"web-fra\"}");
+	answer = query_ctl("{\"do\":\"backends\",\"pool\":\"web-fra\"}");
 	list = json_object_get(answer, "backends");
-	expect(json_object_get(answer, "ok"), "true");
+	expect_text(json_object_get(answer, "ok"), "true");
 	assert_int_equal(json_array_size(list), 3);
 	snprintf(text, sizeof(text),
 	         "{'pool':'web-fra','backend':'b','address':'10.1.0.6','index':%u,'weight':30,"
 	         "'in_force':true,'why':'%s','next_hop':'not followed','inner_mtu':1402,"
 	         "'path_mtu':1302}",
 	         pool->backends[2].index, effect_reason_text(EFFECT_REASON_HELD_RATE));
-	expect(json_array_get(list, 2), text);
+	expect_text(json_array_get(list, 2), text);
 	snprintf(text, sizeof(text),
 	         "{'pool':'web-fra','backend':'a','address':'10.1.0.5','index':%u,'weight':20,"
 	         "'in_force':false,'why':'%s','next_hop':'%s','inner_mtu':1400,"
 	         "'path_mtu':1300}",
 	         pool->backends[0].index, effect_reason_text(EFFECT_REASON_DISABLED),
 	         hop_state_text(HOP_NO_NEIGHBOUR));
-	expect(json_array_get(list, 0), text);
+	expect_text(json_array_get(list, 0), text);
 	json_decref(answer);
 }
 
@@ -229,7 +229,8 @@ static void all_pools_are_shown_unless_one_is_named(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		json_t *answer = ask(cases[i].line), *list = json_object_get(answer, "backends");
+		json_t *answer = query_ctl(cases[i].line),
+		       *list = json_object_get(answer, "backends");
 		const char *first =
 		        json_string_value(json_object_get(json_array_get(list, 0), "pool"));
 
@@ -249,9 +250,9 @@ static void guests_come_as_a_text_with_whether_to_believe_them(void **state)
 	(void)state;
 	for (int learning = 0; learning < 2; learning++) {
 		p->node.learning = learning;
-		answer = ask("{\"do\":\"guests\"}");
-		expect(json_object_get(answer, "ok"), "true");
-		expect(json_object_get(answer, "learning"), learning ? "true" : "false");
+		answer = query_ctl("{\"do\":\"guests\"}");
+		expect_text(json_object_get(answer, "ok"), "true");
+		expect_text(json_object_get(answer, "learning"), learning ? "true" : "false");
 		text = compiler_handover_write(&p->node, &time);
 		assert_string_equal(json_string_value(json_object_get(answer, "guests")), text);
 		free(text);
@@ -292,9 +293,9 @@ static void what_cannot_be_answered_is_refused_with_what_is_wanted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		json_t *answer = ask(cases[i].line);
+		json_t *answer = query_ctl(cases[i].line);
 
-		expect(json_object_get(answer, "ok"), "false");
+		expect_text(json_object_get(answer, "ok"), "false");
 		assert_string_equal(json_string_value(json_object_get(answer, "error")),
 		                    cases[i].error);
 		assert_int_equal(json_object_size(answer), 2);
@@ -343,8 +344,8 @@ static void a_trace_answers_with_what_was_asked_and_what_became_of_it(void **sta
 	addr_of("10.1.255.0", &s.first.node.tunnel_source4.addr);
 	s.node.t.root->source4.mask = (union fwd_addr){ .bytes = { [0 ... 14] = 0xff } };
 	memcpy(s.node.t.root->source4.addr.bytes, s.first.node.tunnel_source4.addr.bytes, 16);
-	answer = ask("{\"do\":\"trace\",\"source\":\"192.0.2.1:7\","
-	             "\"destination\":\"203.0.113.10:53/udp\",\"length\":600}");
+	answer = query_ctl("{\"do\":\"trace\",\"source\":\"192.0.2.1:7\","
+	                   "\"destination\":\"203.0.113.10:53/udp\",\"length\":600}");
 	assert_string_equal(text_of(answer, "source"), "192.0.2.1:7");
 	assert_string_equal(text_of(answer, "destination"), "203.0.113.10:53");
 	assert_string_equal(text_of(answer, "protocol"), "udp");
@@ -352,11 +353,11 @@ static void a_trace_answers_with_what_was_asked_and_what_became_of_it(void **sta
 	assert_string_equal(text_of(answer, "reason"), "forwarded");
 	assert_string_equal(text_of(answer, "backend"), "10.1.0.5");
 	assert_non_null(strstr(text_of(answer, "outer_source"), "10.1.255."));
-	expect(json_object_get(answer, "ok"), "true");
-	expect(json_object_get(answer, "syn"), "false");
-	expect(json_object_get(answer, "length"), "600");
-	expect(json_object_get(answer, "ifindex"), "8");
-	expect(json_object_get(answer, "remembered"), "false");
+	expect_text(json_object_get(answer, "ok"), "true");
+	expect_text(json_object_get(answer, "syn"), "false");
+	expect_text(json_object_get(answer, "length"), "600");
+	expect_text(json_object_get(answer, "ifindex"), "8");
+	expect_text(json_object_get(answer, "remembered"), "false");
 	assert_int_equal(json_integer_value(json_object_get(answer, "pool")), pool->index);
 	slot = (uint32_t)json_integer_value(json_object_get(answer, "slot"));
 	assert_in_range(slot, 0, pool->n_slots - 1);
@@ -381,15 +382,15 @@ static void a_trace_to_nobody_names_no_slot_and_no_backend(void **state)
 	json_t *answer;
 
 	(void)state;
-	answer = ask("{\"do\":\"trace\",\"source\":\"[2001:db8::7]:7\","
-	             "\"destination\":\"[2001:db8:1::10]:81/tcp:syn\"}");
+	answer = query_ctl("{\"do\":\"trace\",\"source\":\"[2001:db8::7]:7\","
+	                   "\"destination\":\"[2001:db8:1::10]:81/tcp:syn\"}");
 	assert_string_equal(text_of(answer, "source"), "[2001:db8::7]:7");
 	assert_string_equal(text_of(answer, "destination"), "[2001:db8:1::10]:81");
 	assert_string_equal(text_of(answer, "protocol"), "tcp");
 	assert_string_equal(text_of(answer, "action"), "drop");
 	assert_string_equal(text_of(answer, "reason"), "no_service");
-	expect(json_object_get(answer, "syn"), "true");
-	expect(json_object_get(answer, "length"), "60");
+	expect_text(json_object_get(answer, "syn"), "true");
+	expect_text(json_object_get(answer, "length"), "60");
 	for (size_t i = 0; i < COUNT(absent); i++)
 		assert_null(json_object_get(answer, absent[i]));
 	json_decref(answer);

@@ -149,7 +149,7 @@ static void set_cores(uint32_t n, const uint16_t *cores)
 	memcpy(dpdk.cores, cores, n * sizeof(*cores));
 }
 
-static int start(uint16_t mtu, char why[DRIVER_REASON_MAX])
+static int start_eal(uint16_t mtu, char why[DRIVER_REASON_MAX])
 {
 	struct driver_reason w = { "" };
 	uint32_t n_workers = 99;
@@ -176,7 +176,7 @@ static void all_that_dpdk_is_told(void **state)
 
 	(void)state;
 	set_cores(2, (const uint16_t[]){ 2, 5 });
-	assert_int_equal(start(1500, why), 0);
+	assert_int_equal(start_eal(1500, why), 0);
 	assert_string_equal(why, "");
 	assert_int_equal(edge.argc, sizeof(expected) / sizeof(expected[0]));
 	for (int i = 0; i < edge.argc; i++)
@@ -186,7 +186,7 @@ static void all_that_dpdk_is_told(void **state)
 	assert_int_equal(eal_lcore(1), 2);
 	assert_int_equal(eal_cpu(0), 2);
 	assert_int_equal(eal_cpu(1), 5);
-	assert_int_equal(start(1500, why), 0); /* once a process */
+	assert_int_equal(start_eal(1500, why), 0); /* once a process */
 	assert_int_equal(edge.n_inits, 1);
 }
 
@@ -214,7 +214,7 @@ static void cpus_are_those_that_are_named_and_this_process_may_use(void **state)
 			setup(state);
 		}
 		set_cores(cases[i].n, cases[i].cores);
-		assert_int_equal(start(1500, why), cases[i].lcores ? 0 : -EINVAL);
+		assert_int_equal(start_eal(1500, why), cases[i].lcores ? 0 : -EINVAL);
 		if (cases[i].lcores) {
 			assert_string_equal(edge.argv[4], cases[i].lcores);
 			continue;
@@ -257,7 +257,7 @@ static void memory_is_taken_as_configured_and_as_there_is(void **state)
 		put_hugepages(1048576, 1);
 		dpdk.hugepages = cases[i].hugepages;
 		dpdk.memory_mb = cases[i].memory_mb;
-		assert_int_equal(start(1500, why), cases[i].err);
+		assert_int_equal(start_eal(1500, why), cases[i].err);
 		assert_int_equal(!*why, !*cases[i].why);
 		assert_non_null(strstr(why, cases[i].why));
 		assert_int_equal(edge.n_inits, !cases[i].err);
@@ -274,7 +274,7 @@ static void without_hugepages_of_any_size_there_are_none(void **state)
 	char why[DRIVER_REASON_MAX];
 
 	dpdk.hugepages = MODEL_HUGEPAGES_YES;
-	assert_int_equal(start(1500, why), -ENOMEM);
+	assert_int_equal(start_eal(1500, why), -ENOMEM);
 	assert_non_null(strstr(why, "0 MiB of hugepages are free, 512 are needed"));
 	teardown(state);
 	edge.dir[0] = 0; /* a kernel without them */
@@ -288,7 +288,7 @@ static void what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again(void
 
 	(void)state;
 	edge.affinity_errno = EFAULT;
-	assert_int_equal(start(1500, why), -EFAULT);
+	assert_int_equal(start_eal(1500, why), -EFAULT);
 	assert_string_equal(why, "cannot read which CPUs may be used: Bad address");
 	edge.affinity_errno = 0;
 	edge.init_says = -1;
@@ -300,7 +300,7 @@ static void what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again(void
 	assert_non_null(
 	        strstr(w.text, "DPDK does not start (--lcores=0@(2,3,4,5),1@6): no such thing"));
 	edge.init_says = 0;
-	assert_int_equal(start(1500, why), 0);
+	assert_int_equal(start_eal(1500, why), 0);
 	assert_int_equal(edge.n_inits, 2);
 	assert_string_equal(edge.argv[0], "weir-dataplane"); /* nothing of the first try */
 	assert_int_equal(edge.argc, 10);
@@ -332,7 +332,7 @@ static void a_pool_has_frames_for_all_workers_in_half_of_the_memory(void **state
 		}
 		dpdk.memory_mb = cases[i].memory_mb;
 		set_cores(cases[i].n_workers, (const uint16_t[]){ 2, 3 });
-		assert_int_equal(start(cases[i].mtu, why), 0);
+		assert_int_equal(start_eal(cases[i].mtu, why), 0);
 		assert_non_null(eal_pool(0));
 		assert_int_equal(edge.pools[0].n, cases[i].n);
 		assert_int_equal(edge.pools[0].room, cases[i].room);
@@ -353,7 +353,7 @@ static void each_socket_has_one_pool_made_when_it_is_asked_for(void **state)
 	char why[DRIVER_REASON_MAX];
 
 	(void)state;
-	assert_int_equal(start(1500, why), 0);
+	assert_int_equal(start_eal(1500, why), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct rte_mempool *first = eal_pool(cases[i].asked);
 
@@ -372,7 +372,7 @@ static void a_device_without_a_socket_takes_memory_from_anywhere(void **state)
 	char why[DRIVER_REASON_MAX];
 
 	(void)state;
-	assert_int_equal(start(1500, why), 0);
+	assert_int_equal(start_eal(1500, why), 0);
 	edge.no_pool = true;
 	assert_null(eal_pool(-1));
 	edge.no_pool = false; /* there may be memory later */

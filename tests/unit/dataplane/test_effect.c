@@ -60,7 +60,7 @@ static void claims_of_both_classes_count_where_they_last(void **state)
 {
 	(void)state;
 	for (uint16_t i = 1; i <= 3; i++)
-		use(i, PLAIN, i, 0);
+		use_backend(i, PLAIN, i, 0);
 	for (size_t i = 0; i < COUNT(claim_cases); i++) {
 		struct owner_cold *cold = &t.colds[63]; /* the last of the pool */
 
@@ -113,7 +113,7 @@ static void lists_count_those_who_are_named(void **state)
 {
 	(void)state;
 	for (uint16_t i = 1; i <= 4; i++)
-		use(i, AGENTS, i, 0);
+		use_backend(i, AGENTS, i, 0);
 	for (size_t i = 0; i < COUNT(list_cases); i++) {
 		struct owner_cold *cold = &t.colds[64];
 
@@ -138,7 +138,7 @@ static void lists_count_those_who_are_named(void **state)
 static void slots_are_those_of_the_pool_alone(void **state)
 {
 	(void)state;
-	use(1, PLAIN, 11, 0);
+	use_backend(1, PLAIN, 11, 0);
 	for (uint32_t i = 31; i <= 64; i++)
 		set_slot(i, i % 2 ? 1 : 7); /* 7 is no used row */
 	set_slot(40, BACKENDS);             /* nor is there such a row */
@@ -160,9 +160,9 @@ static void exceptions_count_for_who_has_them(void **state)
 	const uint64_t lives = owner_end(NOW_S, 30), over = owner_end(NOW_S - 100, 30);
 
 	(void)state;
-	use(2, PLAIN, 22, 0);
-	use(3, PLAIN, 33, 0);
-	use(4, AGENTS, 44, 0);
+	use_backend(2, PLAIN, 22, 0);
+	use_backend(3, PLAIN, 33, 0);
+	use_backend(4, AGENTS, 44, 0);
 	for (uint32_t way = 0; way < OWNER_WAYS; way++)
 		t.exceptions[3].word[way] = owner_word(way < 5 ? 2 : 3, OWNER_OPEN, lives, way);
 	t.exceptions[0].word[0] = owner_word(4, OWNER_UDP, lives, 1);
@@ -195,9 +195,9 @@ static void rows_are_sorted_and_belong_to_pools(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(unsorted); i++)
-		use(unsorted[i].index, unsorted[i].pool, unsorted[i].id, unsorted[i].flags);
-	use(4, 0, 1, 0); /* of no pool */
-	use(6, PLAIN, 3, 0);
+		use_backend(unsorted[i].index, unsorted[i].pool, unsorted[i].id, unsorted[i].flags);
+	use_backend(4, 0, 1, 0); /* of no pool */
+	use_backend(6, PLAIN, 3, 0);
 	t.backends[6].flags = 0; /* not used */
 	t.backends[0] = t.backends[1];
 	for (uint32_t c = 0; c < 2; c++)
@@ -263,7 +263,7 @@ static void what_has_no_room_is_left_out(void **state)
 {
 	(void)state;
 	for (uint16_t i = 1; i < BACKENDS; i++)
-		use(i, PLAIN, i, 0);
+		use_backend(i, PLAIN, i, 0);
 	out.page.max_pools = 2;
 	assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 	assert_int_equal(out.page.total.n_pools, 2);

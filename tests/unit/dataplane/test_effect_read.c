@@ -30,9 +30,9 @@ static struct page *make_page(void)
 
 	t.pools[1].id = hash_text("web");
 	t.pools[3].id = hash_text("mail");
-	use(1, hash_text("web"), 5, 0);
-	use(2, hash_text("web"), 9, 0);
-	use(3, hash_text("mail"), 5, 0);
+	use_backend(1, hash_text("web"), 5, 0);
+	use_backend(2, hash_text("web"), 9, 0);
+	use_backend(3, hash_text("mail"), 5, 0);
 	assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
 	assert_int_equal(

@@ -32,7 +32,7 @@ static void on_end(void *arg)
 }
 
 /* Turn until @p wanted calls came, or the time is over. */
-static unsigned turn(struct scene *s, unsigned wanted, uint64_t ms)
+static unsigned turn_loop(struct scene *s, unsigned wanted, uint64_t ms)
 {
 	s->n = 0;
 	s->wanted = wanted;
@@ -51,17 +51,17 @@ static void each_change_is_told_and_a_flood_is_few_calls(void **state)
 	assert_int_equal(loop_open(&s.loop), 0);
 	s.end = (struct loop_timer){ .cb = on_end, .arg = &s };
 	assert_int_equal(filters_open(s.loop, on_change, &s, &f), 0);
-	assert_int_equal(turn(&s, 1, 50), 0); /* nothing happened */
+	assert_int_equal(turn_loop(&s, 1, 50), 0); /* nothing happened */
 	space_run("tc qdisc add dev v0 clsact");
-	assert_int_equal(turn(&s, 1, 5000), 1);
+	assert_int_equal(turn_loop(&s, 1, 5000), 1);
 	space_run("tc qdisc add dev v1 clsact");
-	assert_int_equal(turn(&s, 1, 5000), 1);
-	(void)turn(&s, 1000, 100); /* what is left of it */
+	assert_int_equal(turn_loop(&s, 1, 5000), 1);
+	(void)turn_loop(&s, 1000, 100); /* what is left of it */
 	space_run("for i in $(seq 1 300); do echo qdisc del dev v1 clsact; "
 	          "echo qdisc add dev v1 clsact; done | tc -batch -");
-	assert_in_range(turn(&s, 1000, 200), 1, 12);
+	assert_in_range(turn_loop(&s, 1000, 200), 1, 12);
 	space_run("tc qdisc del dev v0 clsact");
-	assert_int_equal(turn(&s, 1, 5000), 1);
+	assert_int_equal(turn_loop(&s, 1, 5000), 1);
 	filters_close(f);
 	filters_close(NULL);
 	loop_close(s.loop);

@@ -44,7 +44,7 @@ static size_t read_pool(const char *text, struct guard_backend *b)
 	return n;
 }
 
-static void expect(const struct guard_pool *pool, const char *text, const char *in_force)
+static void expect_in_force(const struct guard_pool *pool, const char *text, const char *in_force)
 {
 	struct guard_window window = { 0 };
 	struct guard_backend b[8];
@@ -75,7 +75,7 @@ static void the_last_backend_is_never_removed_by_checks(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		print_message("  %s\n", cases[i].why);
-		expect(&easy, cases[i].pool, cases[i].in_force);
+		expect_in_force(&easy, cases[i].pool, cases[i].in_force);
 	}
 }
 
@@ -104,7 +104,7 @@ static void words_and_checks_give_the_table(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		print_message("  %s\n", cases[i].why);
-		expect(&easy, cases[i].pool, cases[i].in_force);
+		expect_in_force(&easy, cases[i].pool, cases[i].in_force);
 	}
 }
 
@@ -113,9 +113,9 @@ static void fail_closed_empties_only_when_all_are_down(void **state)
 	(void)state;
 	const struct guard_pool closed = { 50, 100, true };
 
-	expect(&closed, "ad ad", "--");
-	expect(&closed, "ad ad ad au", "--++");
-	expect(&closed, "ad a? ad", "-++");
+	expect_in_force(&closed, "ad ad", "--");
+	expect_in_force(&closed, "ad ad ad au", "--++");
+	expect_in_force(&closed, "ad a? ad", "-++");
 }
 
 static void min_healthy_keeps_enough_weight(void **state)
@@ -123,10 +123,10 @@ static void min_healthy_keeps_enough_weight(void **state)
 	(void)state;
 	const struct guard_pool half = { 50, 100, false };
 
-	expect(&half, "ad au au au", "-+++");
-	expect(&half, "ad ad ad au", "--++");
-	expect(&half, "Dd Dd ad au", "--++");
-	expect(&half, "ax ax ad au", "---+"); /* what a person disables does not count */
+	expect_in_force(&half, "ad au au au", "-+++");
+	expect_in_force(&half, "ad ad ad au", "--++");
+	expect_in_force(&half, "Dd Dd ad au", "--++");
+	expect_in_force(&half, "ax ax ad au", "---+"); /* what a person disables does not count */
 }
 
 static void a_drained_backend_may_die_without_asking(void **state)
@@ -217,8 +217,8 @@ static void the_first_removal_of_a_window_always_may(void **state)
 	(void)state;
 	const struct guard_pool none = { 0, 0, false };
 
-	expect(&none, "ad au", "-+");
-	expect(&none, "ad ad au", "-++");
+	expect_in_force(&none, "ad au", "-+");
+	expect_in_force(&none, "ad ad au", "-++");
 }
 
 static void a_return_gives_its_part_of_the_window_back(void **state)
@@ -240,7 +240,7 @@ static void a_return_gives_its_part_of_the_window_back(void **state)
 	assert_false(b[1].alive);
 }
 
-/* A pool over time: see() says what is seen of each, by read_pool()'s letters, at a time. */
+/* A pool over time: observe_at() says what is seen of each, by read_pool()'s letters, at a time. */
 struct story {
 	struct guard_pool pool;
 	struct guard_window window;
@@ -248,14 +248,14 @@ struct story {
 	size_t n;
 };
 
-static void begin(struct story *s, uint32_t min_healthy_percent, size_t n)
+static void begin_story(struct story *s, uint32_t min_healthy_percent, size_t n)
 {
 	*s = (struct story){ .pool = { min_healthy_percent, 100, false }, .n = n };
 	for (size_t i = 0; i < n; i++)
 		s->b[i] = (struct guard_backend){ .id = i + 1, .weight = 10 };
 }
 
-static void see(struct story *s, uint32_t at_s, const char *seen, const char *in_force)
+static void observe_at(struct story *s, uint32_t at_s, const char *seen, const char *in_force)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		s->b[i].sees = seen[i] == 'u'   ? GUARD_UP
@@ -282,16 +282,17 @@ static void members_that_fail_within_a_second_come_back_together(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 10, 6);
-	see(&s, 0, "uuuuuu", "++++++");
-	see(&s, 1, "dduuuu", "--++++");
-	see(&s, 1, "ddddud", "----+-");
-	see(&s, 2, "dddddd", "++++++");
+	begin_story(&s, 10, 6);
+	observe_at(&s, 0, "uuuuuu", "++++++");
+	observe_at(&s, 1, "dduuuu", "--++++");
+	observe_at(&s, 1, "ddddud", "----+-");
+	observe_at(&s, 2, "dddddd", "++++++");
 	for (size_t i = 0; i < 6; i++)
 		assert_int_equal(s.b[i].why, EFFECT_REASON_HELD_LAST);
-	see(&s, 300, "dddddd", "++++++");
-	see(&s, 301, "uddddd", "+-----"); /* one serves, which is enough: the others leave again */
-	see(&s, 302, "dddddd", "+-----"); /* and were not good in the minute before */
+	observe_at(&s, 300, "dddddd", "++++++");
+	observe_at(&s, 301, "uddddd",
+	           "+-----"); /* one serves, which is enough: the others leave again */
+	observe_at(&s, 302, "dddddd", "+-----"); /* and were not good in the minute before */
 }
 
 static void who_returns_alone_does_not_end_the_fall(void **state)
@@ -299,11 +300,11 @@ static void who_returns_alone_does_not_end_the_fall(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 20, 6);
-	see(&s, 0, "uuuuuu", "++++++");
-	see(&s, 1, "dddddd", "++++++");
-	see(&s, 100, "uddddd", "+----+"); /* the sixth is held by min_healthy */
-	see(&s, 200, "dddddd", "++++++");
+	begin_story(&s, 20, 6);
+	observe_at(&s, 0, "uuuuuu", "++++++");
+	observe_at(&s, 1, "dddddd", "++++++");
+	observe_at(&s, 100, "uddddd", "+----+"); /* the sixth is held by min_healthy */
+	observe_at(&s, 200, "dddddd", "++++++");
 }
 
 static void one_that_was_bad_long_before_does_not_come_back(void **state)
@@ -311,12 +312,12 @@ static void one_that_was_bad_long_before_does_not_come_back(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 0, 4);
-	see(&s, 0, "uuuu", "++++");
-	see(&s, 10, "duuu", "-+++");
-	see(&s, 40, "dduu", "--++");
-	see(&s, 99, "dddu", "---+");
-	see(&s, 100, "dddd", "-+++"); /* good until 10, 40, 99 and 100 */
+	begin_story(&s, 0, 4);
+	observe_at(&s, 0, "uuuu", "++++");
+	observe_at(&s, 10, "duuu", "-+++");
+	observe_at(&s, 40, "dduu", "--++");
+	observe_at(&s, 99, "dddu", "---+");
+	observe_at(&s, 100, "dddd", "-+++"); /* good until 10, 40, 99 and 100 */
 }
 
 static void the_minute_is_the_one_before_too_few_were_good(void **state)
@@ -324,17 +325,18 @@ static void the_minute_is_the_one_before_too_few_were_good(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 50, 4);
-	see(&s, 0, "uuuu", "++++");
-	see(&s, 1, "uuud", "+++-");
-	see(&s, 100, "uuud", "+++-");
-	see(&s, 101, "uudd", "++--"); /* half: enough */
-	see(&s, 102, "uddd", "++--"); /* too few: from here on the second is held */
-	see(&s, 500, "uddd", "++--");
-	see(&s, 501, "dddd", "+++-"); /* the second and third were good in the minute before 102 */
-	see(&s, 600, "uuud", "+++-"); /* enough again: that is over */
-	see(&s, 700, "uuud", "+++-");
-	see(&s, 701, "dddd", "+++-");
+	begin_story(&s, 50, 4);
+	observe_at(&s, 0, "uuuu", "++++");
+	observe_at(&s, 1, "uuud", "+++-");
+	observe_at(&s, 100, "uuud", "+++-");
+	observe_at(&s, 101, "uudd", "++--"); /* half: enough */
+	observe_at(&s, 102, "uddd", "++--"); /* too few: from here on the second is held */
+	observe_at(&s, 500, "uddd", "++--");
+	observe_at(&s, 501, "dddd",
+	           "+++-"); /* the second and third were good in the minute before 102 */
+	observe_at(&s, 600, "uuud", "+++-"); /* enough again: that is over */
+	observe_at(&s, 700, "uuud", "+++-");
+	observe_at(&s, 701, "dddd", "+++-");
 }
 
 static void whom_a_person_took_out_never_comes_back(void **state)
@@ -342,11 +344,11 @@ static void whom_a_person_took_out_never_comes_back(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 10, 4);
-	see(&s, 0, "uuuu", "++++");
-	see(&s, 1, "xuUu", "-+++");
-	see(&s, 2, "xdDd", "-+-+");
-	see(&s, 3, "xdDd", "-+-+");
+	begin_story(&s, 10, 4);
+	observe_at(&s, 0, "uuuu", "++++");
+	observe_at(&s, 1, "xuUu", "-+++");
+	observe_at(&s, 2, "xdDd", "-+-+");
+	observe_at(&s, 3, "xdDd", "-+-+");
 }
 
 /* Neither the good checks of a disabled one nor its weight say how many of the others are good. */
@@ -355,15 +357,15 @@ static void whom_a_person_took_out_does_not_count(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 50, 4);
-	see(&s, 0, "uuuu", "++++");
-	see(&s, 1, "xxuu", "--++");
-	see(&s, 2, "xxud", "--+-"); /* one of two: enough */
-	see(&s, 100, "xxud", "--+-");
-	see(&s, 101, "xxdd",
-	    "--+-"); /* too few from here on, not from 2 on: the fourth stays out */
-	begin(&s, 50, 2);
-	see(&s, 0, "uu", "++");
+	begin_story(&s, 50, 4);
+	observe_at(&s, 0, "uuuu", "++++");
+	observe_at(&s, 1, "xxuu", "--++");
+	observe_at(&s, 2, "xxud", "--+-"); /* one of two: enough */
+	observe_at(&s, 100, "xxud", "--+-");
+	observe_at(&s, 101, "xxdd",
+	           "--+-"); /* too few from here on, not from 2 on: the fourth stays out */
+	begin_story(&s, 50, 2);
+	observe_at(&s, 0, "uu", "++");
 	s.b[0].says = GUARD_DISABLED;
 	s.b[0].sees = GUARD_UP; /* its check goes on */
 	s.b[1].sees = GUARD_DOWN;
@@ -377,10 +379,11 @@ static void a_disabled_one_that_was_good_does_not_empty_the_pool(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 0, 3);
-	see(&s, 0, "uud", "++-");
-	see(&s, 1, "udd", "+--");
-	see(&s, 300, "xdd", "-++"); /* of those that are left none was good lately: all are tried */
+	begin_story(&s, 0, 3);
+	observe_at(&s, 0, "uud", "++-");
+	observe_at(&s, 1, "udd", "+--");
+	observe_at(&s, 300, "xdd",
+	           "-++"); /* of those that are left none was good lately: all are tried */
 }
 
 static void fail_closed_brings_nobody_back(void **state)
@@ -388,10 +391,10 @@ static void fail_closed_brings_nobody_back(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 10, 2);
+	begin_story(&s, 10, 2);
 	s.pool.fail_closed = true;
-	see(&s, 0, "uu", "++");
-	see(&s, 1, "dd", "--");
+	observe_at(&s, 0, "uu", "++");
+	observe_at(&s, 1, "dd", "--");
 }
 
 static void a_verdict_that_is_lost_is_no_evidence(void **state)
@@ -399,11 +402,11 @@ static void a_verdict_that_is_lost_is_no_evidence(void **state)
 	(void)state;
 	struct story s;
 
-	begin(&s, 10, 3);
-	see(&s, 0, "uuu", "+++");
-	see(&s, 200, "???", "+++");
-	see(&s, 201, "d??", "-++");
-	see(&s, 202, "ddd", "+++");
+	begin_story(&s, 10, 3);
+	observe_at(&s, 0, "uuu", "+++");
+	observe_at(&s, 200, "???", "+++");
+	observe_at(&s, 201, "d??", "-++");
+	observe_at(&s, 202, "ddd", "+++");
 }
 
 int main(void)

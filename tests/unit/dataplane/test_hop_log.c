@@ -58,7 +58,7 @@ static void give_stderr_back(struct paper *p)
 	fclose(p->file);
 }
 
-static void change(struct hop_log *l, enum hop_state state, uint64_t now_ms)
+static void change_hop(struct hop_log *l, enum hop_state state, uint64_t now_ms)
 {
 	struct addr address;
 	const struct hop hop = { .state = state, .ifindex = 3, .mtu = 1500 };
@@ -76,7 +76,7 @@ static void a_start_with_a_thousand(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++) {
-		change(&l, i % 10 ? HOP_KNOWN : HOP_NO_ROUTE, NOW + i * 10);
+		change_hop(&l, i % 10 ? HOP_KNOWN : HOP_NO_ROUTE, NOW + i * 10);
 		if (i % 100 == 99)
 			hop_log_report(&l, NOW + i * 10);
 	}
@@ -97,7 +97,7 @@ static void a_single_change_has_its_line(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 100; i++)
-		change(&l, HOP_NO_NEIGHBOUR, NOW + i * LINE_MS);
+		change_hop(&l, HOP_NO_NEIGHBOUR, NOW + i * LINE_MS);
 	single = count_lines(&p, "state=\"no neighbour\"", &more);
 	assert_int_equal(hop_log_report(&l, NOW + 1000000), 0);
 	give_stderr_back(&p);
@@ -113,10 +113,10 @@ static void the_rest_is_told_by_state(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < BURST; i++)
-		change(&l, HOP_KNOWN, NOW);
-	change(&l, HOP_KNOWN, NOW);
-	change(&l, HOP_NO_PORT, NOW);
-	change(&l, HOP_NO_PORT, NOW);
+		change_hop(&l, HOP_KNOWN, NOW);
+	change_hop(&l, HOP_KNOWN, NOW);
+	change_hop(&l, HOP_NO_PORT, NOW);
+	change_hop(&l, HOP_NO_PORT, NOW);
 	assert_int_equal(hop_log_report(&l, NOW + REPORT_MS - 1), 0);
 	assert_int_equal(hop_log_report(&l, NOW + REPORT_MS), 3);
 	assert_int_equal(hop_log_report(&l, NOW + 3 * REPORT_MS), 0);

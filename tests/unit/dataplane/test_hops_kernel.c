@@ -61,7 +61,7 @@ static void on_end(void *arg)
 }
 
 /* Turn the loop until @p is_so. @return whether it came to be so */
-static bool turn(struct scene *s, uint64_t ms, bool (*is_so)(struct scene *s))
+static bool turn_until(struct scene *s, uint64_t ms, bool (*is_so)(struct scene *s))
 {
 	s->is_so = is_so;
 	s->came = false;
@@ -90,13 +90,13 @@ static struct hop hop_of(const struct scene *s, const char *address)
 	return hop;
 }
 
-static void watch(struct scene *s, const char *address)
+static void watch_address(struct scene *s, const char *address)
 {
 	s->address = addr_at(address);
 	assert_int_equal(hops_watch(s->hops, &s->address), 0);
 }
 
-static void unwatch(struct scene *s, const char *address)
+static void unwatch_address(struct scene *s, const char *address)
 {
 	const struct addr a = addr_at(address);
 
@@ -119,7 +119,7 @@ static int begin_with(void **state, uint32_t max)
 	return 0;
 }
 
-static int begin(void **state)
+static int begin_scene(void **state)
 {
 	return begin_with(state, 8);
 }
@@ -137,7 +137,7 @@ static int begin_small(void **state)
 	return begin_with(state, 2);
 }
 
-static int end(void **state)
+static int end_scene(void **state)
 {
 	struct scene *s = *state;
 
@@ -154,7 +154,7 @@ static void a_backend_on_the_link_is_its_own_next_hop(void **state)
 	struct scene *s = *state;
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 5 };
 
-	watch(s, "10.1.0.5");
+	watch_address(s, "10.1.0.5");
 	struct hop hop = hop_of(s, "10.1.0.5");
 
 	assert_int_equal(hop.state, HOP_KNOWN);
@@ -170,7 +170,7 @@ static void a_backend_behind_a_gateway_goes_by_the_gateways_address(void **state
 	struct scene *s = *state;
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
 
-	watch(s, "10.2.0.9");
+	watch_address(s, "10.2.0.9");
 	struct hop hop = hop_of(s, "10.2.0.9");
 
 	assert_int_equal(hop.state, HOP_KNOWN);
@@ -187,7 +187,7 @@ static void a_gateway_of_the_other_family_is_one(void **state)
 	space_run("echo 0 > /proc/sys/net/ipv6/conf/v0/disable_ipv6 && "
 	          "ip neigh replace fe80::6 lladdr 02:00:00:00:00:06 dev v0 nud permanent && "
 	          "ip route add 10.3.0.0/16 via inet6 fe80::6 dev v0");
-	watch(s, "10.3.0.9");
+	watch_address(s, "10.3.0.9");
 	struct hop hop = hop_of(s, "10.3.0.9");
 
 	space_run("ip route del 10.3.0.0/16 && echo 1 > /proc/sys/net/ipv6/conf/v0/disable_ipv6");
@@ -216,17 +216,17 @@ static void a_routes_mtu_is_followed_and_forgotten_with_it(void **state)
 	struct scene *s = *state;
 
 	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1400");
-	watch(s, "10.2.0.9");
+	watch_address(s, "10.2.0.9");
 	assert_true(mtu_is_1400(s));
 	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1");
-	assert_true(turn(s, WAIT_MS, mtu_is_1500));
+	assert_true(turn_until(s, WAIT_MS, mtu_is_1500));
 	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1400");
-	assert_true(turn(s, WAIT_MS, mtu_is_1400));
+	assert_true(turn_until(s, WAIT_MS, mtu_is_1400));
 	space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1300"); /* news after news */
-	assert_true(turn(s, WAIT_MS, mtu_is_1300));
+	assert_true(turn_until(s, WAIT_MS, mtu_is_1300));
 	space_run("ip route del 10.2.0.0/16");
 	space_run("ip route add 10.2.0.0/16 via 10.1.0.1");
-	assert_true(turn(s, WAIT_MS, mtu_is_1500));
+	assert_true(turn_until(s, WAIT_MS, mtu_is_1500));
 }
 
 static bool all_have_mtu(const struct scene *s, uint16_t mtu)
@@ -260,14 +260,14 @@ static void a_change_while_all_are_asked_for_again_is_followed(void **state)
 
 	for (unsigned i = 0; i < MANY; i++) {
 		snprintf(text, sizeof(text), "10.2.%u.%u", i / 200, i % 200 + 1);
-		watch(s, text);
+		watch_address(s, text);
 	}
 	s->command = "ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1300";
 	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
-		assert_true(turn(s, WAIT_MS, all_are_1500));
+		assert_true(turn_until(s, WAIT_MS, all_are_1500));
 		s->n_left = after[i];
 		space_run("ip route replace 10.2.0.0/16 via 10.1.0.1 mtu 1400");
-		if (!turn(s, WAIT_MS, all_are_1300))
+		if (!turn_until(s, WAIT_MS, all_are_1300))
 			fail_msg("missed, when %u were asked for", after[i]);
 		assert_int_equal(s->n_left, 0);
 		space_run("ip route replace 10.2.0.0/16 via 10.1.0.1");
@@ -295,18 +295,18 @@ static void routes_that_go_refuse_and_come_back_are_told_apart(void **state)
 {
 	struct scene *s = *state;
 
-	watch(s, "10.2.0.9");
+	watch_address(s, "10.2.0.9");
 	assert_true(is_known(s));
 	space_run("ip route del 10.2.0.0/16");
-	assert_true(turn(s, WAIT_MS, has_no_route));
+	assert_true(turn_until(s, WAIT_MS, has_no_route));
 	assert_int_equal(hop_of(s, "10.2.0.9").bad, HOP_BAD_NOT);
 	space_run("ip route add unreachable 10.2.0.0/16");
-	assert_true(turn(s, WAIT_MS, is_refused));
+	assert_true(turn_until(s, WAIT_MS, is_refused));
 	space_run(
 	        "ip route replace blackhole 10.2.0.0/16 && ip route replace prohibit 10.2.0.0/16");
-	assert_true(turn(s, WAIT_MS, is_refused));
+	assert_true(turn_until(s, WAIT_MS, is_refused));
 	space_run("ip route del 10.2.0.0/16 && ip route add 10.2.0.0/16 via 10.1.0.1");
-	assert_true(turn(s, WAIT_MS, is_known));
+	assert_true(turn_until(s, WAIT_MS, is_known));
 }
 
 static bool was_unanswered(struct scene *s)
@@ -320,7 +320,7 @@ static void a_question_that_fails_says_nothing_of_the_route(void **state)
 	struct scene *s = *state;
 	int asks, kept, none;
 
-	watch(s, "10.2.0.9");
+	watch_address(s, "10.2.0.9");
 	assert_true(is_known(s));
 	asks = mnl_socket_get_fd(s->hops->asks);
 	kept = dup(asks);
@@ -328,11 +328,11 @@ static void a_question_that_fails_says_nothing_of_the_route(void **state)
 	assert_true(kept >= 0 && none >= 0 && dup2(none, asks) == asks);
 	space_run(
 	        "ip route add 10.9.0.0/16 via 10.1.0.1"); /* news: all routes are asked for again */
-	assert_true(turn(s, WAIT_MS, was_unanswered));
+	assert_true(turn_until(s, WAIT_MS, was_unanswered));
 	assert_true(is_known(s));
 	assert_true(dup2(kept, asks) == asks);
 	space_run("ip route del 10.2.0.0/16");
-	assert_true(turn(s, WAIT_MS, has_no_route));
+	assert_true(turn_until(s, WAIT_MS, has_no_route));
 	close(kept);
 	close(none);
 }
@@ -351,24 +351,24 @@ static void all_behind_a_gateway_hear_of_its_new_address(void **state)
 {
 	struct scene *s = *state;
 
-	watch(s, "10.2.0.7");
-	watch(s, "10.2.0.8");
-	watch(s, "10.2.0.9");
-	watch(s, "10.2.0.8"); /* twice: one goes */
-	unwatch(s, "10.2.0.8");
-	unwatch(s, "10.2.0.7");
+	watch_address(s, "10.2.0.7");
+	watch_address(s, "10.2.0.8");
+	watch_address(s, "10.2.0.9");
+	watch_address(s, "10.2.0.8"); /* twice: one goes */
+	unwatch_address(s, "10.2.0.8");
+	unwatch_address(s, "10.2.0.7");
 	s->address = addr_at("10.2.0.8");
 	s->n_told = 0;
 	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:07 dev v0 nud permanent");
-	assert_true(turn(s, WAIT_MS, has_mac_7));
+	assert_true(turn_until(s, WAIT_MS, has_mac_7));
 	assert_int_equal(hop_of(s, "10.2.0.8").mac_to[5], 7);
 	assert_int_equal(s->n_told, 1);
-	unwatch(s, "10.2.0.8");
+	unwatch_address(s, "10.2.0.8");
 	assert_false(hops_get(s->hops, &s->address, &(struct hop){ 0 }));
 	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:08 dev v0 nud permanent");
-	assert_true(turn(s, WAIT_MS, has_mac_8));
+	assert_true(turn_until(s, WAIT_MS, has_mac_8));
 	assert_int_equal(s->n_told, 1); /* nobody watches it any more */
-	unwatch(s, "10.2.0.8");         /* once too often is fine */
+	unwatch_address(s, "10.2.0.8"); /* once too often is fine */
 	assert_int_equal(hop_of(s, "10.2.0.9").state, HOP_KNOWN);
 }
 
@@ -387,13 +387,13 @@ static void a_port_without_carrier_reaches_nobody(void **state)
 {
 	struct scene *s = *state;
 
-	watch(s, "10.1.0.5");
+	watch_address(s, "10.1.0.5");
 	space_run("ip link set v1 down");
-	assert_true(turn(s, WAIT_MS, port_is_down));
+	assert_true(turn_until(s, WAIT_MS, port_is_down));
 	assert_int_equal(hop_of(s, "10.1.0.5").bad, HOP_BAD_NOT);
 	space_run(
 	        "ip link set v1 up; ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud permanent");
-	assert_true(turn(s, WAIT_MS, port_is_back));
+	assert_true(turn_until(s, WAIT_MS, port_is_back));
 }
 
 static void a_freed_place_is_used_again_and_the_last_one_too(void **state)
@@ -401,14 +401,14 @@ static void a_freed_place_is_used_again_and_the_last_one_too(void **state)
 	struct scene *s = *state;
 	const struct addr third = addr_at("10.1.0.7");
 
-	watch(s, "10.1.0.5");
-	watch(s, "10.2.0.9");
+	watch_address(s, "10.1.0.5");
+	watch_address(s, "10.2.0.9");
 	assert_int_equal(hops_watch(s->hops, &third), -ENOSPC);
 	assert_int_equal(hops_counters(s->hops)->refused, 1);
-	watch(s, "10.2.0.9"); /* watched already: takes no place */
-	unwatch(s, "10.2.0.9");
+	watch_address(s, "10.2.0.9"); /* watched already: takes no place */
+	unwatch_address(s, "10.2.0.9");
 	assert_int_equal(hops_watch(s->hops, &third), -ENOSPC);
-	unwatch(s, "10.1.0.5");
+	unwatch_address(s, "10.1.0.5");
 	assert_int_equal(hops_watch(s->hops, &third), 0);
 	assert_int_equal(hop_of(s, "10.2.0.9").state, HOP_KNOWN);
 	assert_int_equal(hop_of(s, "10.1.0.7").state, HOP_NO_NEIGHBOUR);
@@ -426,16 +426,16 @@ static void after_lost_messages_everything_is_read_again(void **state)
 	struct scene *s = *state;
 	int fd = mnl_socket_get_fd(s->hops->news), small = 1;
 
-	watch(s, "10.1.0.5");
-	watch(s, "10.2.0.9");
-	(void)turn(s, 50, NULL);
+	watch_address(s, "10.1.0.5");
+	watch_address(s, "10.2.0.9");
+	(void)turn_until(s, 50, NULL);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &small, sizeof(small)), 0);
 	space_run(
 	        "for i in $(seq 1 200); do echo route add 10.99.$i.0/24 dev v0; done | ip -batch - && "
 	        "ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:08 dev v0 nud permanent && "
 	        "ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:09 dev v0 nud permanent && "
 	        "ip link set v0 mtu 1300");
-	assert_true(turn(s, WAIT_MS, was_resynced));
+	assert_true(turn_until(s, WAIT_MS, was_resynced));
 }
 
 static void what_others_keep_is_not_asked(void **state)
@@ -445,16 +445,16 @@ static void what_others_keep_is_not_asked(void **state)
 
 	space_run(
 	        "ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud reachable extern_learn");
-	watch(s, "10.1.0.5");
-	(void)turn(s, 20, NULL);
+	watch_address(s, "10.1.0.5");
+	(void)turn_until(s, 20, NULL);
 	before = hops_counters(s->hops)->probes;
 	hops_doubt(s->hops, &s->address);
-	(void)turn(s, 50, NULL);
+	(void)turn_until(s, 50, NULL);
 	assert_int_equal(hops_counters(s->hops)->probes, before);
 	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0 nud permanent");
-	watch(s, "10.2.0.9");
+	watch_address(s, "10.2.0.9");
 	hops_doubt(s->hops, &s->address); /* nor what is written down by hand */
-	(void)turn(s, 50, NULL);
+	(void)turn_until(s, 50, NULL);
 	assert_int_equal(hops_counters(s->hops)->probes, before);
 }
 
@@ -474,46 +474,50 @@ static void who_is_silent_when_asked_is_bad_until_heard_again(void **state)
 	uint64_t before;
 
 	space_run("ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud reachable");
-	watch(s, "10.1.0.5");
+	watch_address(s, "10.1.0.5");
 	before = hops_counters(s->hops)->probes;
 	hops_doubt(s->hops, &s->address);
 	hops_doubt(s->hops, &s->address); /* at most every 2 s */
-	(void)turn(s, 100, NULL);
+	(void)turn_until(s, 100, NULL);
 	hops_doubt(s->hops, &s->address);
-	(void)turn(s, 100, NULL);
+	(void)turn_until(s, 100, NULL);
 	assert_int_equal(hops_counters(s->hops)->probes, before + 1);
-	assert_true(turn(s, WAIT_MS, neighbour_is_bad)); /* nobody answers there */
+	assert_true(turn_until(s, WAIT_MS, neighbour_is_bad)); /* nobody answers there */
 	assert_int_equal(hop_of(s, "10.1.0.5").state, HOP_KNOWN);
 	space_run("ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev v0 nud reachable");
-	assert_true(turn(s, WAIT_MS, neighbour_is_back));
+	assert_true(turn_until(s, WAIT_MS, neighbour_is_back));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_backend_on_the_link_is_its_own_next_hop, begin,
-		                                end),
+		cmocka_unit_test_setup_teardown(a_backend_on_the_link_is_its_own_next_hop,
+		                                begin_scene, end_scene),
 		cmocka_unit_test_setup_teardown(
-		        a_backend_behind_a_gateway_goes_by_the_gateways_address, begin, end),
-		cmocka_unit_test_setup_teardown(a_gateway_of_the_other_family_is_one, begin, end),
+		        a_backend_behind_a_gateway_goes_by_the_gateways_address, begin_scene,
+		        end_scene),
+		cmocka_unit_test_setup_teardown(a_gateway_of_the_other_family_is_one, begin_scene,
+		                                end_scene),
 		cmocka_unit_test_setup_teardown(a_routes_mtu_is_followed_and_forgotten_with_it,
-		                                begin, end),
+		                                begin_scene, end_scene),
 		cmocka_unit_test_setup_teardown(a_change_while_all_are_asked_for_again_is_followed,
-		                                begin_many, end),
+		                                begin_many, end_scene),
 		cmocka_unit_test_setup_teardown(routes_that_go_refuse_and_come_back_are_told_apart,
-		                                begin, end),
+		                                begin_scene, end_scene),
 		cmocka_unit_test_setup_teardown(a_question_that_fails_says_nothing_of_the_route,
-		                                begin, end),
-		cmocka_unit_test_setup_teardown(all_behind_a_gateway_hear_of_its_new_address, begin,
-		                                end),
-		cmocka_unit_test_setup_teardown(a_port_without_carrier_reaches_nobody, begin, end),
+		                                begin_scene, end_scene),
+		cmocka_unit_test_setup_teardown(all_behind_a_gateway_hear_of_its_new_address,
+		                                begin_scene, end_scene),
+		cmocka_unit_test_setup_teardown(a_port_without_carrier_reaches_nobody, begin_scene,
+		                                end_scene),
 		cmocka_unit_test_setup_teardown(a_freed_place_is_used_again_and_the_last_one_too,
-		                                begin_small, end),
-		cmocka_unit_test_setup_teardown(after_lost_messages_everything_is_read_again, begin,
-		                                end),
-		cmocka_unit_test_setup_teardown(what_others_keep_is_not_asked, begin, end),
+		                                begin_small, end_scene),
+		cmocka_unit_test_setup_teardown(after_lost_messages_everything_is_read_again,
+		                                begin_scene, end_scene),
+		cmocka_unit_test_setup_teardown(what_others_keep_is_not_asked, begin_scene,
+		                                end_scene),
 		cmocka_unit_test_setup_teardown(who_is_silent_when_asked_is_bad_until_heard_again,
-		                                begin, end),
+		                                begin_scene, end_scene),
 	};
 
 	if (space_enter(false)) {

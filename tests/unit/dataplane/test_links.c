@@ -29,7 +29,7 @@ static void on_change(void *arg)
 	((struct world *)arg)->changes++;
 }
 
-static void hear(struct world *w, const struct link_message *m)
+static void hear_link(struct world *w, const struct link_message *m)
 {
 	char bytes[MESSAGE_BYTES];
 
@@ -42,7 +42,7 @@ static void hear_all(struct world *w, const struct link_message *m, size_t n)
 	w->links = links_new(on_change, w);
 	assert_non_null(w->links);
 	for (size_t i = 0; i < n; i++)
-		hear(w, &m[i]);
+		hear_link(w, &m[i]);
 }
 
 static void assert_above(const struct world *w, uint32_t ifindex, const uint32_t *expected,
@@ -103,9 +103,9 @@ static void a_change_is_reported_once_and_a_repetition_never(void **state)
 	hear_all(&w, &first, 1);
 	assert_int_equal(w.changes, 1);
 	for (size_t i = 0; i < COUNT(changes); i++) {
-		hear(&w, &changes[i]);
+		hear_link(&w, &changes[i]);
 		assert_int_equal(w.changes, 2 + i);
-		hear(&w, &changes[i]);
+		hear_link(&w, &changes[i]);
 		assert_int_equal(w.changes, 2 + i);
 	}
 	assert_null(links_find(w.links, 2));
@@ -129,7 +129,7 @@ static void an_interface_that_goes_takes_no_other_with_it(void **state)
 
 		gone.gone = true;
 		hear_all(&w, m, COUNT(m));
-		hear(&w, &gone);
+		hear_link(&w, &gone);
 		all = links_all(w.links, &n);
 		assert_int_equal(n, 2);
 		assert_true(all[0].ifindex < all[1].ifindex);
@@ -230,12 +230,12 @@ static void interfaces_beyond_the_limit_are_counted(void **state)
 
 	hear_all(&w, NULL, 0);
 	for (m.ifindex = LINKS_MAX + 3; m.ifindex > 0; m.ifindex--)
-		hear(&w, &m);
+		hear_link(&w, &m);
 	(void)links_all(w.links, &n);
 	assert_int_equal(n, LINKS_MAX);
 	assert_int_equal(links_counters(w.links)->refused, 3);
 	m = (struct link_message){ .ifindex = LINKS_MAX + 3, .name = "renamed" };
-	hear(&w, &m);
+	hear_link(&w, &m);
 	assert_non_null(links_named(w.links, "renamed"));
 	links_close(w.links);
 }
@@ -264,7 +264,7 @@ struct flood {
 	struct loop_timer end;
 };
 
-static void ignore(void *arg)
+static void ignore_change(void *arg)
 {
 	(void)arg;
 }
@@ -295,7 +295,7 @@ static void after_lost_messages_the_newest_state_stays(void **state)
 	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
 		skip();
 	assert_int_equal(loop_open(&f.loop), 0);
-	assert_int_equal(links_open(f.loop, ignore, &f, &f.links), 0);
+	assert_int_equal(links_open(f.loop, ignore_change, &f, &f.links), 0);
 	change_mtu(FLOOD);
 	loop_timer_set(f.loop, &f.end, clock_mono_ms() + 1000);
 	assert_int_equal(loop_run(f.loop), 0);

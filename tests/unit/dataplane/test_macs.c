@@ -55,14 +55,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void hear(struct fixture *f, const struct link_message *m)
+static void hear_link(struct fixture *f, const struct link_message *m)
 {
 	char bytes[MESSAGE_BYTES];
 
 	links_hear(f->links, bytes, write_message(bytes, m));
 }
 
-static void keep(struct fixture *f)
+static void keep_macs(struct fixture *f)
 {
 	macs_gather(f->links, &f->self, &f->macs);
 	macs_write(&f->t, &f->macs);
@@ -89,8 +89,8 @@ static void a_port_has_its_own_address_and_those_stacked_on_it(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < COUNT(m); i++)
-		hear(f, &m[i]);
-	keep(f);
+		hear_link(f, &m[i]);
+	keep_macs(f);
 	assert_true(is_own(f, 2, 2) && is_own(f, 40, 2) && is_own(f, 50, 2) && is_own(f, 3, 3));
 	assert_false(is_own(f, 3, 2) || is_own(f, 2, 3) || is_own(f, 60, 2) || is_own(f, 60, 6));
 	assert_int_equal(f->macs.n, 4);
@@ -106,15 +106,15 @@ static void a_documents_addresses_belong_to_their_port(void **state)
 
 	f->ports[1].macs = macs;
 	f->ports[1].n_macs = 2;
-	keep(f);
+	keep_macs(f);
 	assert_int_equal(f->macs.n, 0); /* before there is an interface */
-	hear(f, &m[0]);
-	hear(f, &m[1]);
-	keep(f);
+	hear_link(f, &m[0]);
+	hear_link(f, &m[1]);
+	keep_macs(f);
 	assert_true(is_own(f, 77, 3) && is_own(f, 78, 3));
 	assert_false(is_own(f, 77, 2));
 	f->ports[1].n_macs = 1;
-	keep(f);
+	keep_macs(f);
 	assert_true(is_own(f, 77, 3));
 	assert_false(is_own(f, 78, 3));
 }
@@ -127,19 +127,19 @@ static void changes_are_followed(void **state)
 	                                 anew = { .ifindex = 8, .name = "eth0", .mac = 9 };
 	struct fixture *f = *state;
 
-	hear(f, &first);
-	keep(f);
+	hear_link(f, &first);
+	keep_macs(f);
 	assert_true(is_own(f, 2, 2));
-	hear(f, &changed);
-	keep(f);
+	hear_link(f, &changed);
+	keep_macs(f);
 	assert_true(is_own(f, 9, 2));
 	assert_false(is_own(f, 2, 2));
 	assert_false(macs_write(&f->t, &f->macs));
-	hear(f, &gone);
-	keep(f);
+	hear_link(f, &gone);
+	keep_macs(f);
 	assert_false(is_own(f, 9, 2));
-	hear(f, &anew);
-	keep(f);
+	hear_link(f, &anew);
+	keep_macs(f);
 	assert_true(is_own(f, 9, 8));
 }
 
@@ -153,8 +153,8 @@ static void frames_of_a_bond_come_in_by_its_parts(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < COUNT(m); i++)
-		hear(f, &m[i]);
-	keep(f);
+		hear_link(f, &m[i]);
+	keep_macs(f);
 	assert_true(is_own(f, 2, 2) && is_own(f, 2, 6) && is_own(f, 60, 6) && is_own(f, 2, 7));
 	assert_false(is_own(f, 60, 7));
 }
@@ -164,18 +164,18 @@ static void more_than_there_is_room_for_is_counted_and_the_ports_own_are_in(void
 	struct link_message m = { .name = "eth0", .ifindex = 2 };
 	struct fixture *f = *state;
 
-	hear(f, &m);
+	hear_link(f, &m);
 	m = (struct link_message){ .name = "eth1", .ifindex = 3 };
-	hear(f, &m);
+	hear_link(f, &m);
 	for (m.ifindex = 10; m.ifindex < 10 + 400; m.ifindex++) {
 		m.name = "mac";
 		m.kind = "macvlan";
 		m.link = 2;
 		m.mac = (uint8_t)m.ifindex;
 		m.mac_above = (uint8_t)(m.ifindex >> 8);
-		hear(f, &m);
+		hear_link(f, &m);
 	}
-	keep(f);
+	keep_macs(f);
 	assert_int_equal(f->macs.n, MACS_MAX);
 	assert_true(f->macs.n_left_out > 0);
 	assert_true(is_own(f, 2, 2));
@@ -237,8 +237,8 @@ static void an_address_of_nobody_or_of_many_is_never_own(void **state)
 
 	f->ports[0].macs = macs;
 	f->ports[0].n_macs = 2;
-	hear(f, &m);
-	keep(f);
+	hear_link(f, &m);
+	keep_macs(f);
 	assert_int_equal(f->macs.n, 1);
 }
 

@@ -41,41 +41,41 @@ static struct owners_member members[3][MEMBERS];
 static struct owners_set sets[3];
 static uint16_t before[SLOTS];
 
-static uint16_t hot(uint32_t s)
+static uint16_t hot_word(uint32_t s)
 {
 	return slots[(FIRST + s) / FWD_SLOTS_PER_BLOCK].slot[(FIRST + s) % FWD_SLOTS_PER_BLOCK];
 }
 
-static uint16_t current(uint32_t s)
+static uint16_t current_owner(uint32_t s)
 {
-	return hot(s) & FWD_SLOT_BACKEND;
+	return hot_word(s) & FWD_SLOT_BACKEND;
 }
 
 static void remember_owners(void)
 {
 	for (uint32_t s = 0; s < SLOTS; s++)
-		before[s] = current(s);
+		before[s] = current_owner(s);
 }
 
-static uint32_t moved(void)
+static uint32_t count_moved(void)
 {
 	uint32_t n = 0;
 
 	for (uint32_t s = 0; s < SLOTS; s++)
-		n += current(s) != before[s];
+		n += current_owner(s) != before[s];
 	return n;
 }
 
-static uint32_t owned(uint16_t backend)
+static uint32_t count_owned(uint16_t backend)
 {
 	uint32_t n = 0;
 
 	for (uint32_t s = 0; s < SLOTS; s++)
-		n += current(s) == backend;
+		n += current_owner(s) == backend;
 	return n;
 }
 
-static struct owners_stats stats(void)
+static struct owners_stats read_stats(void)
 {
 	struct owners_stats out;
 
@@ -99,7 +99,7 @@ static void close_process(void)
 	memory = NULL;
 }
 
-static int apply(size_t n_sets)
+static int apply_sets(size_t n_sets)
 {
 	return owners_apply(owners, &times, sets, n_sets, states, COUNT(states), &now);
 }
@@ -157,22 +157,22 @@ static int teardown(void **state)
 static void malformed_sets_change_nothing(void **state)
 {
 	(void)state;
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	remember_owners();
-	assert_int_equal(apply(0), -EINVAL);
-	assert_int_equal(apply(OWNERS_SETS_MAX + 1), -EINVAL);
+	assert_int_equal(apply_sets(0), -EINVAL);
+	assert_int_equal(apply_sets(OWNERS_SETS_MAX + 1), -EINVAL);
 	members[0][2].backend = 0;
-	assert_int_equal(apply(1), -EINVAL);
+	assert_int_equal(apply_sets(1), -EINVAL);
 	members[0][2].backend = 2; /* two of an index: the later one counts */
 	members[0][2].weight = 65536;
-	assert_int_equal(apply(1), -EINVAL);
+	assert_int_equal(apply_sets(1), -EINVAL);
 	members[0][2].weight = 100;
 	members[0][2].id = 1000; /* two of an identity */
-	assert_int_equal(apply(1), -EINVAL);
+	assert_int_equal(apply_sets(1), -EINVAL);
 	sets[1].from_ms = sets[0].from_ms - 1; /* out of order */
-	assert_int_equal(apply(2), -EINVAL);
-	assert_int_equal(moved(), 0);
-	assert_int_equal(stats().looking, 0);
+	assert_int_equal(apply_sets(2), -EINVAL);
+	assert_int_equal(count_moved(), 0);
+	assert_int_equal(read_stats().looking, 0);
 }
 
 static void a_pool_of_odd_size_or_place_is_refused(void **state)
@@ -193,11 +193,12 @@ static void a_pool_of_odd_size_or_place_is_refused(void **state)
 static void empty_tables_are_filled_at_once_and_nothing_beside_them(void **state)
 {
 	(void)state;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(stats().empty, 0);
-	assert_int_equal(stats().looking, 0);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(read_stats().empty, 0);
+	assert_int_equal(read_stats().looking, 0);
 	for (uint16_t b = 1; b <= MEMBERS; b++)
-		assert_in_range(owned(b), SLOTS / MEMBERS * 8 / 10, SLOTS / MEMBERS * 11 / 10);
+		assert_in_range(count_owned(b), SLOTS / MEMBERS * 8 / 10,
+		                SLOTS / MEMBERS * 11 / 10);
 	assert_int_equal(slots[FIRST / FWD_SLOTS_PER_BLOCK - 1].slot[31], 0);
 	assert_int_equal(slots[(FIRST + SLOTS) / FWD_SLOTS_PER_BLOCK].slot[0], 0);
 }
@@ -212,21 +213,21 @@ static void a_fresh_node_computes_what_the_others_have(void **state)
 	sets[0].until_ms = WALL + 2000 + 600000;
 	sets[1].from_ms = WALL + 2000;
 	members[1][0].weight = 0;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(apply_sets(2), 0);
 	run_ms(60000);
 	memcpy(lived, slots, sizeof(slots));
 	memcpy(lived_colds, colds, sizeof(colds));
 	close_process();
 	clear_tables();
 	open_process();
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(2), 0);
 	assert_memory_equal(slots, lived, sizeof(slots));
 	for (uint32_t s = FIRST; s < FIRST + SLOTS; s++) {
 		const struct owner_claim *a = &colds[s].claim[OWNER_CLASS_TCP];
 		const struct owner_claim *b = &lived_colds[s].claim[OWNER_CLASS_TCP];
 
-		if (!(hot(s - FIRST) & FWD_SLOT_UNSETTLED))
+		if (!(hot_word(s - FIRST) & FWD_SLOT_UNSETTLED))
 			continue;
 		assert_int_equal(a->base, b->base);
 		assert_in_range(a->settle_at, b->settle_at - 1, b->settle_at + 1);
@@ -242,14 +243,14 @@ static void a_restart_on_the_tables_changes_nothing(void **state)
 	sets[0].until_ms = WALL + 2000 + 600000;
 	sets[1].from_ms = WALL + 2000;
 	members[1][0].weight = 0;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(apply_sets(2), 0);
 	run_ms(10000);
 	memcpy(kept, slots, sizeof(slots));
 	memcpy(kept_colds, colds, sizeof(colds));
 	close_process();
 	open_process();
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(2), 0);
 	owners_tick(owners, &now);
 	assert_memory_equal(slots, kept, sizeof(slots));
 	assert_memory_equal(colds, kept_colds, sizeof(colds));
@@ -262,14 +263,14 @@ static void the_dead_lose_their_slots_in_the_call_and_no_other_moves(void **stat
 	(void)state;
 	uint32_t lost;
 
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	remember_owners();
-	lost = owned(3);
+	lost = count_owned(3);
 	states[3] = OWNERS_DEAD;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(owned(3), 0);
-	assert_int_equal(moved(), lost);
-	assert_int_equal(stats().looking, 0);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(count_owned(3), 0);
+	assert_int_equal(count_moved(), lost);
+	assert_int_equal(read_stats().looking, 0);
 }
 
 static void exceptions_of_the_dead_are_forgotten_and_others_kept(void **state)
@@ -277,11 +278,11 @@ static void exceptions_of_the_dead_are_forgotten_and_others_kept(void **state)
 	(void)state;
 	uint32_t end = (uint32_t)owner_end((uint32_t)(now.now_ms / 1000), 300);
 
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	exceptions[5].word[0] = owner_word(3, OWNER_OPEN, end, 77);
 	exceptions[5].word[1] = owner_word(4, OWNER_OPEN, end, 78);
 	states[3] = OWNERS_DEAD;
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	assert_int_equal(exceptions[5].word[0], 0);
 	assert_int_not_equal(exceptions[5].word[1], 0);
 }
@@ -292,12 +293,12 @@ static void a_dead_base_has_no_claim(void **state)
 	sets[0].until_ms = WALL + 600000;
 	sets[1].from_ms = WALL + 2000;
 	members[1][0].weight = 0;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(apply_sets(2), 0);
 	run_ms(10000);
-	assert_int_not_equal(stats().unsettled, 0);
+	assert_int_not_equal(read_stats().unsettled, 0);
 	states[1] = OWNERS_DEAD;
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(2), 0);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		for (int c = 0; c < OWNER_CLASSES; c++)
 			assert_true(colds[FIRST + s].claim[c].settle_at == 0 ||
@@ -310,22 +311,22 @@ static void a_return_is_warned_of_then_moves_the_same_slots_back(void **state)
 	static uint16_t first[SLOTS];
 	uint32_t lost;
 
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	remember_owners();
 	memcpy(first, before, sizeof(first));
-	lost = owned(3);
+	lost = count_owned(3);
 	states[3] = OWNERS_DEAD;
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	run_ms(5000);
 	states[3] = OWNERS_SERVES;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(owned(3), 0);
-	assert_int_equal(stats().looking, lost);
-	assert_int_equal(stats().due, lost);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(count_owned(3), 0);
+	assert_int_equal(read_stats().looking, lost);
+	assert_int_equal(read_stats().due, lost);
 	run_ms(OWNERS_SCHEDULE_MS + 100);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		assert_int_equal(current(s), first[s]);
-	assert_int_equal(stats().unsettled, lost);
+		assert_int_equal(current_owner(s), first[s]);
+	assert_int_equal(read_stats().unsettled, lost);
 }
 
 /* --- who may serve --- */
@@ -365,25 +366,25 @@ static void somebody_serves_while_anybody_may(void **state)
 			members[0][m].weight = cases[c].weights[m];
 			states[m + 1] = cases[c].states[m];
 		}
-		assert_int_equal(apply(1), 0);
+		assert_int_equal(apply_sets(1), 0);
 		for (uint16_t m = 0; m < 3; m++)
-			assert_int_equal(owned(m + 1) > 0, cases[c].serves[m]);
+			assert_int_equal(count_owned(m + 1) > 0, cases[c].serves[m]);
 	}
 }
 
 static void when_nobody_can_take_its_slots_a_living_owner_keeps_them(void **state)
 {
 	(void)state;
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	remember_owners();
 	sets[1].from_ms = WALL + 2000;
 	sets[1].n_members = 1;
 	states[6] = OWNERS_DEAD;
 	members[1][0] = members[0][5];
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(2), 0);
 	remember_owners();
 	run_ms(10000);
-	assert_int_equal(moved(), 0);
+	assert_int_equal(count_moved(), 0);
 }
 
 /* --- the next set, settling --- */
@@ -394,16 +395,16 @@ static void the_next_set_is_warned_of_when_near_and_taken_at_its_time(void **sta
 	sets[0].until_ms = WALL + 60000 + 600000;
 	sets[1].from_ms = WALL + 60000;
 	members[1][0].weight = 0;
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(2), 0);
 	remember_owners();
 	run_ms(50000);
-	assert_int_equal(stats().looking, 0);
+	assert_int_equal(read_stats().looking, 0);
 	run_ms(9990);
-	assert_int_not_equal(stats().looking, 0);
-	assert_int_equal(moved(), 0);
+	assert_int_not_equal(read_stats().looking, 0);
+	assert_int_equal(count_moved(), 0);
 	run_ms(20);
-	assert_int_equal(owned(1), 0);
-	assert_int_equal(stats().moved - SLOTS, moved()); /* only words that differ */
+	assert_int_equal(count_owned(1), 0);
+	assert_int_equal(read_stats().moved - SLOTS, count_moved()); /* only words that differ */
 }
 
 static void a_change_that_is_called_off_leaves_no_trace(void **state)
@@ -411,13 +412,13 @@ static void a_change_that_is_called_off_leaves_no_trace(void **state)
 	(void)state;
 	sets[1].from_ms = WALL + 2000;
 	members[1][0].weight = 0;
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(2), 0);
 	remember_owners();
-	assert_int_not_equal(stats().looking, 0);
-	assert_int_equal(apply(1), 0);
+	assert_int_not_equal(read_stats().looking, 0);
+	assert_int_equal(apply_sets(1), 0);
 	run_ms(5000);
-	assert_int_equal(moved(), 0);
-	assert_int_equal(stats().looking, 0);
+	assert_int_equal(count_moved(), 0);
+	assert_int_equal(read_stats().looking, 0);
 }
 
 /* The earlier owner stays in use: it settles by the set's end, by settle time, or by silence. */
@@ -443,8 +444,8 @@ static void a_slot_settles_by_the_drains_end_by_settle_time_or_by_silence(void *
 		sets[0].until_ms = WALL + 2000 + cases[c].claim_ms;
 		sets[1].from_ms = WALL + 2000;
 		members[1][0].weight = 0;
-		assert_int_equal(apply(1), 0);
-		assert_int_equal(apply(2), 0);
+		assert_int_equal(apply_sets(1), 0);
+		assert_int_equal(apply_sets(2), 0);
 		run_ms(4000);
 		for (uint32_t t = 4000; t < cases[c].at_ms - 4000; t += 2000) {
 			run_ms(2000);
@@ -452,10 +453,10 @@ static void a_slot_settles_by_the_drains_end_by_settle_time_or_by_silence(void *
 				colds[s].claim[OWNER_CLASS_TCP].seen_at =
 				        (uint32_t)(now.now_ms / 1000);
 		}
-		assert_int_not_equal(stats().unsettled, 0);
+		assert_int_not_equal(read_stats().unsettled, 0);
 		run_ms(14000);
-		assert_int_equal(stats().unsettled, 0);
-		assert_int_equal(stats().looking, 0);
+		assert_int_equal(read_stats().unsettled, 0);
+		assert_int_equal(read_stats().looking, 0);
 	}
 }
 
@@ -465,16 +466,16 @@ static void a_settled_slot_looks_further_while_an_exception_may_live(void **stat
 	sets[0].until_ms = WALL + 2000 + 10000;
 	sets[1].from_ms = WALL + 2000;
 	members[1][0].weight = 0;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(apply_sets(2), 0);
 	run_ms(5000);
 	for (uint32_t s = FIRST; s < FIRST + SLOTS; s++)
 		colds[s].kept_at = (uint32_t)(now.now_ms / 1000);
 	run_ms(IDLE);
-	assert_int_equal(stats().unsettled, 0);
-	assert_int_not_equal(stats().looking, 0);
+	assert_int_equal(read_stats().unsettled, 0);
+	assert_int_not_equal(read_stats().looking, 0);
 	run_ms(30000);
-	assert_int_equal(stats().looking, 0);
+	assert_int_equal(read_stats().looking, 0);
 }
 
 /* --- the memory --- */
@@ -517,8 +518,8 @@ static void a_lease_ends_with_the_drain_and_only_for_flows_that_traffic_holds(vo
 	sets[0].until_ms = WALL + 2000 + 20000;
 	sets[1].from_ms = WALL + 2000;
 	members[1][0].weight = 0;
-	assert_int_equal(apply(1), 0);
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(1), 0);
+	assert_int_equal(apply_sets(2), 0);
 	for (uint16_t b = 1; b <= 2; b++) {
 		exceptions[b].word[0] = owner_word(b, OWNER_UDP_LEASE, owner_end(now_s, 600), 1);
 		exceptions[b].word[1] = owner_word(b, OWNER_UDP, owner_end(now_s, 600), 2);
@@ -543,15 +544,15 @@ static void an_index_is_in_use_until_no_slot_set_or_flow_names_it(void **state)
 	sets[1].from_ms = WALL + 2000;
 	sets[1].members = &members[1][1];
 	sets[1].n_members = MEMBERS - 1;
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	exceptions[1].word[2] = owner_word(1, OWNER_OPEN, owner_end(now_s, 60), 3);
-	assert_int_equal(apply(2), 0);
+	assert_int_equal(apply_sets(2), 0);
 	assert_true(owners_uses(owners, 1));
 	run_ms(10000);
 	assert_true(owners_uses(owners, 1)); /* as a base */
 	run_ms(40000);                       /* TCP's claim has ended, and UDP's */
 	sets[0] = sets[1];
-	assert_int_equal(apply(1), 0);
+	assert_int_equal(apply_sets(1), 0);
 	assert_false(owners_uses(owners, 1));
 	owners_memory_pass(memory, &now);
 	assert_true(owners_memory_uses(memory, 1));

@@ -84,7 +84,7 @@ static void make_sets(const struct moment *m, size_t n)
 	}
 }
 
-static void follow(const struct moment *m, size_t n, int64_t now_ms)
+static void follow_moments(const struct moment *m, size_t n, int64_t now_ms)
 {
 	make_sets(m, n);
 	assert_int_equal(owners_lines_follow(o, sets, n, NULL, WALL + now_ms), 0);
@@ -208,7 +208,7 @@ static void a_line_names_whom_the_documents_sets_took_the_slot_from(void **state
 	for (size_t i = 0; i < COUNT(lines); i++) {
 		teardown(state);
 		assert_int_equal(setup(state), 0);
-		follow(lines[i].m, lines[i].n, 4000);
+		follow_moments(lines[i].m, lines[i].n, 4000);
 		expect_line(lines[i].why, lines[i].owner, lines[i].earlier, lines[i].until_ms);
 	}
 }
@@ -225,12 +225,12 @@ static void how_a_node_comes_to_know_the_sets_does_not_matter(void **state)
 		teardown(state);
 		assert_int_equal(setup(state), 0);
 		for (size_t n = 1; n <= c->n; n++)
-			follow(c->m, n, c->m[n - 1].from_ms);
+			follow_moments(c->m, n, c->m[n - 1].from_ms);
 		expect_line(c->why, c->owner, c->earlier, c->until_ms);
-		follow(c->m, c->n, 4000);
+		follow_moments(c->m, c->n, 4000);
 		expect_line(c->why, c->owner, c->earlier, c->until_ms);
 		for (size_t left = 1; left < c->n; left++) { /* the document forgets the oldest */
-			follow(c->m + left, c->n - left, 4000);
+			follow_moments(c->m + left, c->n - left, 4000);
 			expect_line(c->why, c->owner, c->earlier, c->until_ms);
 		}
 	}
@@ -254,14 +254,14 @@ static void a_past_that_reads_otherwise_makes_lines_from_its_beginning(void **st
 
 		teardown(state);
 		assert_int_equal(setup(state), 0);
-		follow(others[i], 3, 4000);
+		follow_moments(others[i], 3, 4000);
 		memcpy(fresh, o->lines, sizeof(fresh));
 		teardown(state);
 		assert_int_equal(setup(state), 0);
-		follow(was, 3, 4000);
+		follow_moments(was, 3, 4000);
 		if (i != 3) /* which differs by a time alone, that no claim is of */
 			assert_memory_not_equal(o->lines, fresh, sizeof(fresh));
-		follow(others[i], 3, 4000);
+		follow_moments(others[i], 3, 4000);
 		assert_memory_equal(o->lines, fresh, sizeof(fresh));
 	}
 }
@@ -275,10 +275,10 @@ static void a_history_longer_than_a_document_goes_on(void **state)
 	struct moment m[2] = { { 1, 0, 500 } };
 
 	(void)state;
-	follow(m, 1, 0);
+	follow_moments(m, 1, 0);
 	for (int k = 1; k < STEPS; k++) {
 		m[1] = (struct moment){ (uint16_t)(k % 2 + 1), 1000 * k, 1000 * k + 500 };
-		follow(m, 2, 1000 * k);
+		follow_moments(m, 2, 1000 * k);
 		m[0] = m[1];
 	}
 	expect_line("alternating", 2, earlier, until_ms);
@@ -298,28 +298,28 @@ static void who_waits_gets_the_slot_when_the_oldest_claim_ends(void **state)
 	                     after_ms[3] = { 9000 + SETTLE, 7000, 8000 };
 
 	(void)state;
-	follow(m, 5, 4000);
+	follow_moments(m, 5, 4000);
 	owners_lines_wait(o, WALL + 8999);
 	expect_line("a moment before", 4, full, full_ms);
 	owners_lines_wait(o, WALL + 9000);
 	expect_line("the moment", 5, after, after_ms);
 	owners_lines_wait(o, WALL + 9001);
 	expect_line("nobody waits", 5, after, after_ms);
-	follow(m, 4, 4000); /* the document is rolled back: lines from the beginning */
+	follow_moments(m, 4, 4000); /* the document is rolled back: lines from the beginning */
 	expect_line("rolled back", 4, full, full_ms);
-	follow(m, 5, 9000); /* later than the claim's end, and the same */
+	follow_moments(m, 5, 9000); /* later than the claim's end, and the same */
 	expect_line("late", 5, after, after_ms);
 }
 
 /* --- telling --- */
 
-static uint16_t *hot(uint32_t s)
+static uint16_t *hot_word(uint32_t s)
 {
 	return &slots[0].slot[s];
 }
 
 /* A node with one set, of which 1 has all slots. */
-static void start(void)
+static void start_owners(void)
 {
 	static const struct moment m[] = { { 1, -4000000, NEVER } };
 	static const uint8_t states[16] = { 0 };
@@ -329,10 +329,10 @@ static void start(void)
 	assert_int_equal(owners_apply(o, &times, sets, 1, states, COUNT(states), &now), 0);
 }
 
-static void put(uint32_t s, uint16_t owner, const uint16_t named[4], const uint16_t end[4])
+static void put_slot(uint32_t s, uint16_t owner, const uint16_t named[4], const uint16_t end[4])
 {
 	memset(&colds[s], 0, sizeof(colds[s]));
-	*hot(s) = owner | LOOKS;
+	*hot_word(s) = owner | LOOKS;
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
 		colds[s].list.earlier |= (uint64_t)named[i] << 16 * i;
 		colds[s].list.end[i] = end[i];
@@ -361,9 +361,9 @@ static void what_a_line_says_is_not_told(void **state)
 	struct owners_handover out;
 
 	(void)state;
-	start();
+	start_owners();
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		put(SLOT, cases[i].owner, cases[i].named, cases[i].end);
+		put_slot(SLOT, cases[i].owner, cases[i].named, cases[i].end);
 		if (owners_handover_find(o, 0, &now, &out) != cases[i].told)
 			fail_msg("%s", cases[i].why);
 		if (!cases[i].told)
@@ -374,9 +374,9 @@ static void what_a_line_says_is_not_told(void **state)
 		assert_false(owners_handover_find(o, SLOT + 1, &now, &out));
 		assert_true(owners_handover_find(o, SLOT, &now, &out));
 	}
-	*hot(SLOT) = 1; /* a list of a slot that looks no further is old */
+	*hot_word(SLOT) = 1; /* a list of a slot that looks no further is old */
 	assert_false(owners_handover_find(o, 0, &now, &out));
-	put(SLOTS - 1, 2, cases[0].named, cases[0].end);
+	put_slot(SLOTS - 1, 2, cases[0].named, cases[0].end);
 	assert_true(owners_handover_find(o, SLOTS - 1, &now, &out));
 	assert_false(owners_handover_find(o, SLOTS, &now, &out));
 }
@@ -389,8 +389,8 @@ static void claims_are_told_by_the_wall_clock(void **state)
 	struct owners_handover out;
 
 	(void)state;
-	start();
-	put(SLOT, 1, named, end);
+	start_owners();
+	put_slot(SLOT, 1, named, end);
 	assert_true(owners_handover_find(o, 0, &now, &out));
 	assert_int_equal(out.until_ms[0], WALL + 8000);
 	assert_int_equal(out.until_ms[1], WALL + 24000);
@@ -410,10 +410,10 @@ static void expect_slot(const char *why, uint16_t owner, const uint16_t named[4]
 {
 	const struct owner_list *list = &colds[SLOT].list;
 
-	if ((*hot(SLOT) & FWD_SLOT_BACKEND) != owner)
-		fail_msg("%s: owner %u", why, *hot(SLOT) & FWD_SLOT_BACKEND);
+	if ((*hot_word(SLOT) & FWD_SLOT_BACKEND) != owner)
+		fail_msg("%s: owner %u", why, *hot_word(SLOT) & FWD_SLOT_BACKEND);
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
-		uint16_t is = *hot(SLOT) & LOOKS ? (uint16_t)(list->earlier >> 16 * i) : 0;
+		uint16_t is = *hot_word(SLOT) & LOOKS ? (uint16_t)(list->earlier >> 16 * i) : 0;
 
 		if (is != named[i] || (named[i] != 0 && list->end[i] != end[i]))
 			fail_msg("%s: named %u is %#x until %u", why, i, is, list->end[i]);
@@ -467,13 +467,13 @@ static const struct {
 static void a_slot_is_as_it_was_told_and_names_its_own_without_a_claim(void **state)
 {
 	(void)state;
-	start();
+	start_owners();
 	owners_add(&o->dead, 6);
 	for (size_t i = 0; i < COUNT(peer_slots); i++) {
 		struct owners_handover told = peer_slots[i].told;
 		static const uint16_t end[4] = { UNIT + 9, UNIT + 9, UNIT + 9, UNIT + 9 };
 
-		put(SLOT, peer_slots[i].owner, peer_slots[i].named, end);
+		put_slot(SLOT, peer_slots[i].owner, peer_slots[i].named, end);
 		told.slot = SLOT;
 		store_peer_slot(o, &told, &now);
 		expect_slot(peer_slots[i].why, peer_slots[i].to, peer_slots[i].to_named,
@@ -491,14 +491,14 @@ static void all_slots_are_as_the_peer_has_them(void **state)
 	struct owners_handover out;
 
 	(void)state;
-	start();
+	start_owners();
 	for (uint32_t i = 0; i < 3; i++) {
 		told[i].slot = i == 0 ? 0 : i == 1 ? SLOT : SLOTS - 1;
 		told[i].owner = 1;
 		told[i].named[0] = (uint16_t)(2 + i) | GUEST;
 		told[i].until_ms[0] = WALL + 500000;
 	}
-	*hot(3) = 4; /* a guess of this node's own */
+	*hot_word(3) = 4; /* a guess of this node's own */
 	owners_handover_apply(o, told, 3, &now);
 	for (uint32_t i = 0, from = 0; i < 3; i++, from = out.slot + 1) {
 		assert_true(owners_handover_find(o, from, &now, &out));
@@ -507,7 +507,7 @@ static void all_slots_are_as_the_peer_has_them(void **state)
 		assert_int_equal(out.named[0], told[i].named[0]);
 		assert_in_range(out.until_ms[0], WALL + 500000, WALL + 516000);
 	}
-	assert_int_equal(*hot(3) & FWD_SLOT_BACKEND, 1);
+	assert_int_equal(*hot_word(3) & FWD_SLOT_BACKEND, 1);
 	assert_int_equal(colds[3].list.earlier & 0xffff, 4 | GUEST);
 	assert_int_equal(o->temporary_end_s, NOW_S + SETTLE / 1000 + 1);
 }
@@ -521,7 +521,7 @@ static void an_index_is_in_use_by_set_slot_line_list_or_claim(void **state)
 	uint32_t owned[4] = { 0 }, based[4] = { 0 };
 
 	(void)state;
-	start(); /* its set names 1 to 6 */
+	start_owners(); /* its set names 1 to 6 */
 	for (uint16_t b = 1; b <= MEMBERS; b++)
 		assert_true(owners_uses(o, b));
 	assert_false(owners_uses(o, 9));
@@ -531,9 +531,9 @@ static void an_index_is_in_use_by_set_slot_line_list_or_claim(void **state)
 	o->lines[SLOTS - 1].earlier[SECOND_OWNERS_MAX - 1] = 2;
 	assert_true(owners_uses(o, 2));
 	assert_false(owners_uses(o, 3));
-	*hot(SLOT) = 3;
+	*hot_word(SLOT) = 3;
 	assert_true(owners_uses(o, 3));
-	put(SLOT, 1, named, end);
+	put_slot(SLOT, 1, named, end);
 	assert_true(owners_uses(o, 5));
 	assert_false(owners_uses(o, 3));
 	owners_count(o, &stats, owned, based, 4); /* 5 is beyond: it is not counted */

@@ -33,19 +33,19 @@ static uint8_t states[MEMBERS + 1];
 static uint16_t before[SLOTS];
 static struct owners_handover told[SLOTS + 1];
 
-static uint16_t hot(uint32_t s)
+static uint16_t hot_word(uint32_t s)
 {
 	return slots[s / FWD_SLOTS_PER_BLOCK].slot[s % FWD_SLOTS_PER_BLOCK];
 }
 
-static uint16_t current(uint32_t s)
+static uint16_t current_owner(uint32_t s)
 {
-	return hot(s) & FWD_SLOT_BACKEND;
+	return hot_word(s) & FWD_SLOT_BACKEND;
 }
 
-static uint64_t earlier(uint32_t s)
+static uint64_t earlier_owners(uint32_t s)
 {
-	return hot(s) & FWD_SLOT_UNSETTLED ? colds[s].list.earlier : 0;
+	return hot_word(s) & FWD_SLOT_UNSETTLED ? colds[s].list.earlier : 0;
 }
 
 /* Whether slot @p s names those of @p list, and perhaps others after them. */
@@ -55,24 +55,24 @@ static bool names_first(uint32_t s, uint64_t list)
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
 		same &= owner_list_at(list, i) == 0 ||
-		        owner_list_at(list, i) == owner_list_at(earlier(s), i);
+		        owner_list_at(list, i) == owner_list_at(earlier_owners(s), i);
 	return same;
 }
 
 /* Whether slot @p s would be served by @p backend, now or as one of those that are named. */
-static bool knows(uint32_t s, uint16_t backend)
+static bool is_named(uint32_t s, uint16_t backend)
 {
-	bool found = current(s) == backend;
+	bool found = current_owner(s) == backend;
 
 	for (uint32_t i = 0; i < SECOND_OWNERS_MAX; i++)
-		found |= owner_list_at(earlier(s), i) == backend;
+		found |= owner_list_at(earlier_owners(s), i) == backend;
 	return found;
 }
 
-static void remember(void)
+static void remember_lists(void)
 {
 	for (uint32_t s = 0; s < SLOTS; s++)
-		before[s] = current(s);
+		before[s] = current_owner(s);
 }
 
 static void open_process(void)
@@ -134,7 +134,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void apply(size_t n_sets)
+static void apply_sets(size_t n_sets)
 {
 	assert_int_equal(owners_apply(owners, &times, sets, n_sets, states, COUNT(states), &now),
 	                 0);
@@ -153,7 +153,7 @@ static void pass_ms(uint64_t ms)
 }
 
 /* The members' weights in set @p i: all but the backends of @p out, a bit each. */
-static void without(size_t i, unsigned out)
+static void apply_without(size_t i, unsigned out)
 {
 	for (uint16_t m = 0; m < MEMBERS; m++)
 		members[i][m].weight = out >> (m + 1) & 1 ? 0 : 100;
@@ -163,13 +163,13 @@ static void without(size_t i, unsigned out)
 /* Sets in which backends 1, 2, 3 and 4 leave one after another, each ten seconds after the last. */
 static void leave_one_by_one(void)
 {
-	without(1, 1u << 1);
-	without(2, 1u << 1 | 1u << 2);
-	without(3, 1u << 1 | 1u << 2 | 1u << 3);
-	without(4, 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4);
+	apply_without(1, 1u << 1);
+	apply_without(2, 1u << 1 | 1u << 2);
+	apply_without(3, 1u << 1 | 1u << 2 | 1u << 3);
+	apply_without(4, 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4);
 }
 
-static uint32_t waiting(void)
+static uint32_t count_waiting(void)
 {
 	struct owners_stats out;
 
@@ -183,21 +183,21 @@ static void a_slot_moves_at_its_sets_time_and_names_whom_it_left_newest_first(vo
 	uint32_t twice = 0;
 
 	leave_one_by_one();
-	apply(2);
+	apply_sets(2);
 	pass_ms(9990);
-	remember();
+	remember_lists();
 	for (uint32_t s = 0; s < SLOTS; s++)
-		assert_int_equal(earlier(s), 0);
+		assert_int_equal(earlier_owners(s), 0);
 	pass_ms(20);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_not_equal(current(s), 1);
-		assert_int_equal(earlier(s), current(s) != before[s] ? before[s] : 0);
+		assert_int_not_equal(current_owner(s), 1);
+		assert_int_equal(earlier_owners(s), current_owner(s) != before[s] ? before[s] : 0);
 	}
-	apply(3);
+	apply_sets(3);
 	pass_ms(10000);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_true(current(s) != 1 && current(s) != 2);
-		twice += earlier(s) == (2 | 1 << 16);
+		assert_true(current_owner(s) != 1 && current_owner(s) != 2);
+		twice += earlier_owners(s) == (2 | 1 << 16);
 	}
 	assert_true(twice > 10);
 }
@@ -207,17 +207,17 @@ static void a_slot_that_returns_does_not_name_its_own_owner(void **state)
 	(void)state;
 	uint32_t n = 0;
 
-	without(1, 1u << 1);
-	without(2, 0);
-	apply(2);
+	apply_without(1, 1u << 1);
+	apply_without(2, 0);
+	apply_sets(2);
 	pass_ms(10010);
-	remember();
-	apply(3);
+	remember_lists();
+	apply_sets(3);
 	pass_ms(10000);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		if (current(s) != 1)
+		if (current_owner(s) != 1)
 			continue;
-		assert_int_equal(earlier(s), before[s]);
+		assert_int_equal(earlier_owners(s), before[s]);
 		n++;
 	}
 	assert_true(n > 300);
@@ -228,7 +228,7 @@ static void fill_lists(void)
 {
 	leave_one_by_one();
 	for (size_t n = 2; n <= 5; n++) {
-		apply(n);
+		apply_sets(n);
 		pass_ms(n == 2 ? 10010 : 10000);
 	}
 }
@@ -239,22 +239,22 @@ static void a_full_list_waits_until_its_oldest_claim_has_had_its_time(void **sta
 	uint32_t n, seen = 0;
 
 	fill_lists();
-	n = waiting();
+	n = count_waiting();
 	assert_true(n > 0);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		if (current(s) != 4)
+		if (current_owner(s) != 4)
 			continue;
-		assert_int_equal(owner_list_n(earlier(s)), 3);
-		assert_int_equal(owner_list_at(earlier(s), 2), 1);
+		assert_int_equal(owner_list_n(earlier_owners(s)), 3);
+		assert_int_equal(owner_list_at(earlier_owners(s), 2), 1);
 		seen++;
 	}
 	assert_int_equal(seen, n);
 	pass_ms(SETTLE - 40000);
-	assert_int_equal(waiting(), n);
+	assert_int_equal(count_waiting(), n);
 	pass_ms(40000);
-	assert_int_equal(waiting(), 0);
+	assert_int_equal(count_waiting(), 0);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		assert_int_not_equal(current(s), 4);
+		assert_int_not_equal(current_owner(s), 4);
 }
 
 static void a_full_list_does_not_keep_a_slot_with_the_dead(void **state)
@@ -263,18 +263,18 @@ static void a_full_list_does_not_keep_a_slot_with_the_dead(void **state)
 	uint64_t lists[SLOTS];
 
 	fill_lists();
-	remember();
+	remember_lists();
 	for (uint32_t s = 0; s < SLOTS; s++)
-		lists[s] = earlier(s);
+		lists[s] = earlier_owners(s);
 	states[4] = OWNERS_DEAD;
-	apply(5);
-	assert_int_equal(waiting(), 0);
+	apply_sets(5);
+	assert_int_equal(count_waiting(), 0);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_not_equal(current(s), 4);
+		assert_int_not_equal(current_owner(s), 4);
 		for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-			assert_int_not_equal(owner_list_at(earlier(s), i), 4);
+			assert_int_not_equal(owner_list_at(earlier_owners(s), i), 4);
 		if (before[s] == 4)
-			assert_int_equal(earlier(s), lists[s]);
+			assert_int_equal(earlier_owners(s), lists[s]);
 	}
 }
 
@@ -284,15 +284,15 @@ static void the_dead_have_no_claim(void **state)
 	uint32_t looking = 0;
 
 	leave_one_by_one();
-	apply(2);
+	apply_sets(2);
 	pass_ms(10010);
 	states[1] = OWNERS_DEAD;
-	apply(2);
+	apply_sets(2);
 	pass_ms(600000);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_not_equal(owner_list_at(earlier(s), 0), 1);
-		assert_int_equal(!(hot(s) & FWD_SLOT_UNSETTLED), earlier(s) == 0);
-		looking += earlier(s) != 0;
+		assert_int_not_equal(owner_list_at(earlier_owners(s), 0), 1);
+		assert_int_equal(!(hot_word(s) & FWD_SLOT_UNSETTLED), earlier_owners(s) == 0);
+		looking += earlier_owners(s) != 0;
 	}
 	assert_true(looking < SLOTS / 50); /* what moved between the others */
 }
@@ -303,11 +303,11 @@ static void a_claim_lasts_longer_than_its_time_while_there_is_room(void **state)
 	uint32_t n = 0;
 
 	leave_one_by_one();
-	apply(2);
+	apply_sets(2);
 	pass_ms(10010);
 	pass_ms(20 * SETTLE);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		n += earlier(s) == 1;
+		n += earlier_owners(s) == 1;
 	assert_true(n > 300);
 	assert_true(owners_uses(owners, 1));
 }
@@ -323,11 +323,11 @@ static void a_fresh_node_names_the_same_owners(void **state)
 	pass_ms(1000);
 	memcpy(lived, slots, sizeof(slots));
 	for (uint32_t s = 0; s < SLOTS; s++)
-		lists[s] = earlier(s);
+		lists[s] = earlier_owners(s);
 	open_fresh();
-	apply(5);
+	apply_sets(5);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_equal(current(s), lived[s / 32].slot[s % 32] & FWD_SLOT_BACKEND);
+		assert_int_equal(current_owner(s), lived[s / 32].slot[s % 32] & FWD_SLOT_BACKEND);
 		assert_true(names_first(s, lists[s]));
 	}
 }
@@ -339,18 +339,18 @@ static void a_fresh_node_names_those_that_it_has_no_verdict_of(void **state)
 	uint32_t named = 0, n = 0;
 
 	leave_one_by_one();
-	apply(2);
+	apply_sets(2);
 	pass_ms(10010);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		n += earlier(s) == 1;
+		n += earlier_owners(s) == 1;
 	close_process();
 	memset(slots, 0, sizeof(slots));
 	memset(colds, 0, sizeof(colds));
 	states[1] = OWNERS_WAITS;
 	open_process();
-	apply(2);
+	apply_sets(2);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		named += owner_list_at(earlier(s), 0) == 1;
+		named += owner_list_at(earlier_owners(s), 0) == 1;
 	assert_true(n > 300);
 	assert_int_equal(named, n);
 }
@@ -362,20 +362,21 @@ static void a_node_that_missed_sets_names_their_owners_all_the_same(void **state
 	static uint64_t lists[SLOTS];
 
 	leave_one_by_one();
-	apply(2);
+	apply_sets(2);
 	pass_ms(10010);
 	close_process();
 	now.now_ms += 25000;
 	now.wall_clock_ms += 25000;
 	open_process();
-	apply(4);
+	apply_sets(4);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		lists[s] = earlier(s);
+		lists[s] = earlier_owners(s);
 	open_fresh();
-	apply(4);
+	apply_sets(4);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
-			uint32_t backend = owner_list_at(earlier(s), i), found = backend == 0;
+			uint32_t backend = owner_list_at(earlier_owners(s), i),
+			         found = backend == 0;
 
 			for (uint32_t k = 0; k < OWNER_LIST_MAX; k++)
 				found |= owner_list_at(lists[s], k) == backend;
@@ -392,21 +393,21 @@ static void a_death_that_another_node_has_not_seen_changes_no_owner_and_hides_no
 
 	fill_lists();
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		theirs[s] = current(s);
-		lists[s] = earlier(s);
+		theirs[s] = current_owner(s);
+		lists[s] = earlier_owners(s);
 	}
 	teardown(NULL);
 	setup(NULL);
 	leave_one_by_one();
 	for (size_t n = 2; n <= 5; n++) {
-		apply(n);
+		apply_sets(n);
 		pass_ms(n == 2 ? 10010 : 5000);
 		states[1] = n == 3 ? OWNERS_DEAD : OWNERS_SERVES;
-		apply(n);
+		apply_sets(n);
 		pass_ms(n == 2 ? 0 : 5000);
 	}
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_equal(current(s), theirs[s]);
+		assert_int_equal(current_owner(s), theirs[s]);
 		assert_true(names_first(s, lists[s]));
 	}
 }
@@ -418,30 +419,30 @@ static void who_had_the_slot_by_a_death_is_named_after_it_and_by_a_fresh_node(vo
 	static uint16_t deputies[SLOTS];
 	uint32_t n = 0;
 
-	without(1, 1u << 1);
-	apply(2);
+	apply_without(1, 1u << 1);
+	apply_sets(2);
 	pass_ms(10010);
-	remember();
+	remember_lists();
 	states[5] = OWNERS_DEAD;
-	apply(2);
+	apply_sets(2);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		deputies[s] = current(s);
+		deputies[s] = current_owner(s);
 		assert_int_not_equal(deputies[s], 5);
 	}
 	states[5] = OWNERS_SERVES;
-	apply(2);
+	apply_sets(2);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_equal(current(s), before[s]);
-		assert_true(knows(s, deputies[s]));
+		assert_int_equal(current_owner(s), before[s]);
+		assert_true(is_named(s, deputies[s]));
 		n += deputies[s] != before[s];
 	}
 	assert_true(n > 300);
 	assert_int_equal(tell_all(told), n);
 	open_fresh();
-	apply(2);
+	apply_sets(2);
 	owners_handover_apply(owners, told, n, &now);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		assert_true(knows(s, deputies[s]));
+		assert_true(is_named(s, deputies[s]));
 }
 
 /* Where slots rest because not all can be named, a node that starts lets them rest, too. */
@@ -455,27 +456,27 @@ static void a_fresh_node_has_the_slots_as_the_one_that_tells_it(void **state)
 	fill_lists();
 	for (uint16_t dead = 5; dead <= 7; dead++) {
 		states[dead] = OWNERS_DEAD;
-		apply(5);
+		apply_sets(5);
 		pass_ms(3000);
 		states[dead - 1] = OWNERS_SERVES;
-		apply(5);
+		apply_sets(5);
 		pass_ms(3000);
 	}
-	remember();
+	remember_lists();
 	for (uint32_t s = 0; s < SLOTS; s++)
-		lists[s] = earlier(s);
+		lists[s] = earlier_owners(s);
 	n = tell_all(told);
 	states[7] = OWNERS_SERVES; /* not seen yet */
 	open_fresh();
-	apply(5);
+	apply_sets(5);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		n_resting += current(s) != before[s];
+		n_resting += current_owner(s) != before[s];
 	states[7] = OWNERS_DEAD;
-	apply(5);
+	apply_sets(5);
 	owners_handover_apply(owners, told, n, &now);
 	assert_true(n_resting > 100);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_equal(current(s), before[s]);
+		assert_int_equal(current_owner(s), before[s]);
 		assert_true(names_first(s, lists[s]));
 	}
 }
@@ -489,22 +490,22 @@ static void a_fresh_nodes_own_guests_have_no_claim(void **state)
 	uint32_t n_named = 0;
 
 	fill_lists();
-	remember();
+	remember_lists();
 	for (uint32_t s = 0; s < SLOTS; s++)
-		lists[s] = earlier(s);
+		lists[s] = earlier_owners(s);
 	size_t n = tell_all(told);
 	open_fresh();
 	states[5] = states[6] = states[7] = OWNERS_DEAD; /* long ago */
-	apply(5);
+	apply_sets(5);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		deputies[s] = current(s);
+		deputies[s] = current_owner(s);
 	states[5] = states[6] = states[7] = OWNERS_SERVES;
-	apply(5);
+	apply_sets(5);
 	owners_handover_apply(owners, told, n, &now);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		assert_int_equal(current(s), before[s]);
+		assert_int_equal(current_owner(s), before[s]);
 		assert_true(names_first(s, lists[s]));
-		n_named += deputies[s] != before[s] && knows(s, deputies[s]);
+		n_named += deputies[s] != before[s] && is_named(s, deputies[s]);
 	}
 	assert_true(n_named > 100);
 }
@@ -516,21 +517,21 @@ static void a_dead_owners_slot_goes_to_an_earlier_owner_that_takes_new_flows(voi
 	static uint64_t lists[SLOTS];
 	uint32_t n = 0;
 
-	without(1, 1u << 1);
-	without(2, 0);
-	apply(2);
+	apply_without(1, 1u << 1);
+	apply_without(2, 0);
+	apply_sets(2);
 	pass_ms(10010);
-	apply(3);
+	apply_sets(3);
 	pass_ms(10000);
 	for (uint32_t s = 0; s < SLOTS; s++)
-		lists[s] = earlier(s);
-	remember();
+		lists[s] = earlier_owners(s);
+	remember_lists();
 	states[1] = OWNERS_DEAD;
-	apply(3);
+	apply_sets(3);
 	for (uint32_t s = 0; s < SLOTS; s++) {
 		if (before[s] != 1 || lists[s] == 0)
 			continue;
-		assert_int_equal(current(s), owner_list_at(lists[s], 0));
+		assert_int_equal(current_owner(s), owner_list_at(lists[s], 0));
 		n++;
 	}
 	assert_true(n > 300);
@@ -542,31 +543,31 @@ static void a_waiting_owners_slot_goes_to_an_earlier_owner(void **state)
 	(void)state;
 	uint32_t n = 0;
 
-	without(1, 1u << 1);
-	without(2, 0);
-	apply(2);
+	apply_without(1, 1u << 1);
+	apply_without(2, 0);
+	apply_sets(2);
 	pass_ms(10010);
-	apply(3);
+	apply_sets(3);
 	pass_ms(10000);
 	open_fresh();
 	states[1] = OWNERS_WAITS;
-	apply(3);
+	apply_sets(3);
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		uint16_t first = (uint16_t)owner_list_at(earlier(s), 0);
+		uint16_t first = (uint16_t)owner_list_at(earlier_owners(s), 0);
 
-		assert_int_not_equal(current(s), 1);
-		before[s] = current(s);
+		assert_int_not_equal(current_owner(s), 1);
+		before[s] = current_owner(s);
 		n += first == 1;
 	}
 	assert_true(n > 300);
 	states[1] = OWNERS_SERVES;
-	apply(3);
+	apply_sets(3);
 	n = 0;
 	for (uint32_t s = 0; s < SLOTS; s++) {
-		if (current(s) != 1 || earlier(s) == 0)
+		if (current_owner(s) != 1 || earlier_owners(s) == 0)
 			continue;
-		assert_int_equal(owner_list_at(earlier(s), 0), before[s]);
-		assert_false(owner_list_is_temporary(earlier(s), 0)); /* one of the line */
+		assert_int_equal(owner_list_at(earlier_owners(s), 0), before[s]);
+		assert_false(owner_list_is_temporary(earlier_owners(s), 0)); /* one of the line */
 		n++;
 	}
 	assert_true(n > 300);

@@ -39,7 +39,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint64_t word(uint16_t backend, enum owner_state state, uint32_t last_s)
+static uint64_t make_word(uint16_t backend, enum owner_state state, uint32_t last_s)
 {
 	return owner_word(backend, state, owner_end(last_s, 64), 5);
 }
@@ -49,10 +49,10 @@ static uint64_t word(uint16_t backend, enum owner_state state, uint32_t last_s)
 static void a_pass_counts_by_backend(void **state)
 {
 	(void)state;
-	sets[0].word[0] = word(1, OWNER_OPEN, NOW_S);
-	sets[0].word[OWNER_WAYS - 1] = word(2, OWNER_EMBRYONIC, NOW_S);
-	sets[MEMBER_SETS - 1].word[OWNER_WAYS - 1] = word(1, OWNER_UDP, NOW_S);
-	sets[MEMBER_SETS - 1].word[0] = word(FWD_BACKENDS_MAX - 1, OWNER_EMBRYONIC, NOW_S);
+	sets[0].word[0] = make_word(1, OWNER_OPEN, NOW_S);
+	sets[0].word[OWNER_WAYS - 1] = make_word(2, OWNER_EMBRYONIC, NOW_S);
+	sets[MEMBER_SETS - 1].word[OWNER_WAYS - 1] = make_word(1, OWNER_UDP, NOW_S);
+	sets[MEMBER_SETS - 1].word[0] = make_word(FWD_BACKENDS_MAX - 1, OWNER_EMBRYONIC, NOW_S);
 	owners_memory_pass(m, &now);
 	assert_int_equal(owners_memory_of(m, 1), 2);
 	assert_int_equal(owners_memory_of(m, 2), 1);
@@ -69,7 +69,7 @@ static void a_tick_walks_its_part_twice_a_second_at_most(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < MEMBER_SETS; i++)
-		sets[i].word[0] = word(1, OWNER_OPEN, NOW_S - 200); /* ended */
+		sets[i].word[0] = make_word(1, OWNER_OPEN, NOW_S - 200); /* ended */
 	owners_memory_tick(m, &now);
 	for (uint32_t i = 0; i < MEMBER_SETS; i++)
 		assert_int_equal(sets[i].word[0] == 0, i < A_TICK);
@@ -80,7 +80,7 @@ static void a_tick_walks_its_part_twice_a_second_at_most(void **state)
 	owners_memory_tick(m, &now);
 	assert_int_equal(sets[2 * A_TICK - 1].word[0], 0);
 	assert_int_not_equal(sets[2 * A_TICK].word[0], 0);
-	sets[0].word[0] = word(1, OWNER_OPEN, NOW_S);
+	sets[0].word[0] = make_word(1, OWNER_OPEN, NOW_S);
 	for (ticks = 2; m->passes == 0; ticks++) {
 		now.now_ms += 1000;
 		owners_memory_tick(m, &now);
@@ -115,7 +115,7 @@ static void what_has_ended_or_outlived_its_lease_is_removed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		sets[3].word[4] = word(7, cases[i].state, cases[i].last_s);
+		sets[3].word[4] = make_word(7, cases[i].state, cases[i].last_s);
 		m->lease_end_s[7] = cases[i].lease_end_s;
 		m->lease_end_s[6] = m->lease_end_s[8] = NOW_S - 1;
 		owners_memory_pass(m, &now);
@@ -136,8 +136,8 @@ static void the_dead_are_forgotten_in_all_sets_and_ways(void **state)
 	(void)state;
 	owners_add(&dead, 64);
 	for (size_t i = 0; i < COUNT(at); i++) {
-		sets[at[i][0]].word[at[i][1]] = word(64, OWNER_OPEN, NOW_S);
-		sets[at[i][0]].word[3] = word(63, OWNER_OPEN, NOW_S);
+		sets[at[i][0]].word[at[i][1]] = make_word(64, OWNER_OPEN, NOW_S);
+		sets[at[i][0]].word[3] = make_word(63, OWNER_OPEN, NOW_S);
 	}
 	owners_memory_forget(m, &dead);
 	for (size_t i = 0; i < COUNT(at); i++) {
@@ -180,13 +180,13 @@ static void an_index_is_used_while_an_exception_is_known(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		owners_memory_pass(m, &now);
-	sets[0].word[0] = word(7, OWNER_OPEN, NOW_S);
+	sets[0].word[0] = make_word(7, OWNER_OPEN, NOW_S);
 	owners_memory_tick(m, &now); /* counted in the pass that is under way */
 	assert_true(owners_memory_uses(m, 7));
 	sets[0].word[0] = 0;
 	owners_memory_pass(m, &now);
 	assert_false(owners_memory_uses(m, 7));
-	sets[0].word[0] = word(7, OWNER_OPEN, NOW_S);
+	sets[0].word[0] = make_word(7, OWNER_OPEN, NOW_S);
 	owners_memory_pass(m, &now);
 	sets[0].word[0] = 0; /* as of the last whole pass */
 	assert_true(owners_memory_uses(m, 7));
@@ -200,8 +200,8 @@ static void a_resize_counts_from_the_beginning(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		owners_memory_pass(m, &now);
-	sets[0].word[0] = larger[0].word[0] = word(7, OWNER_EMBRYONIC, NOW_S);
-	larger[2 * MEMBER_SETS - 1].word[0] = word(8, OWNER_OPEN, NOW_S);
+	sets[0].word[0] = larger[0].word[0] = make_word(7, OWNER_EMBRYONIC, NOW_S);
+	larger[2 * MEMBER_SETS - 1].word[0] = make_word(8, OWNER_OPEN, NOW_S);
 	owners_memory_use(m, 9);
 	owners_memory_tick(m, &now);
 	owners_memory_move(m, larger, 2 * MEMBER_SETS);

@@ -37,7 +37,7 @@ static struct owners *o;
 static struct owner_cold *cold;
 static const struct owners_clock now = { NOW_S * 1000 + 700, WALL };
 
-static uint16_t *hot(uint32_t s)
+static uint16_t *hot_word(uint32_t s)
 {
 	return &slots[(FIRST + s) / FWD_SLOTS_PER_BLOCK].slot[(FIRST + s) % FWD_SLOTS_PER_BLOCK];
 }
@@ -55,7 +55,7 @@ static int setup(void **state)
 	o->times = (struct owners_times){ SETTLE_S * 1000, IDLE_S * 1000, UDP_S * 1000, false };
 	owners_add(&o->dead, 9);
 	cold = &colds[FIRST + SLOT];
-	*hot(SLOT) = 3;
+	*hot_word(SLOT) = 3;
 	return 0;
 }
 
@@ -63,7 +63,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	for (uint32_t s = 0; s < SLOTS; s++) /* no other slot is touched */
-		if (s != SLOT && (*hot(s) != 0 || colds[FIRST + s].kept_at != 0x5a5a5a5a))
+		if (s != SLOT && (*hot_word(s) != 0 || colds[FIRST + s].kept_at != 0x5a5a5a5a))
 			return -1;
 	owners_free(o);
 	owners_memory_free(memory);
@@ -83,7 +83,7 @@ static void a_slot_that_begins_to_look_says_that_nothing_is_going_on(void **stat
 {
 	(void)state;
 	owners_slot_unsettle(o, SLOT, NOW_S);
-	assert_int_equal(*hot(SLOT), 3 | LOOKS);
+	assert_int_equal(*hot_word(SLOT), 3 | LOOKS);
 	for (int c = 0; c < OWNER_CLASSES; c++) {
 		expect_claim(c, 3, 0);
 		assert_int_equal(cold->claim[c].seen_at, NOW_S);
@@ -104,7 +104,7 @@ static void a_warned_slot_keeps_its_flows_and_the_time_of_the_first_warning(void
 
 	(void)state;
 	owners_slot_schedule(o, SLOT, &now);
-	assert_int_equal(*hot(SLOT), 3 | LOOKS);
+	assert_int_equal(*hot_word(SLOT), 3 | LOOKS);
 	assert_int_equal(cold->scheduled_at, NOW_S * 1000 + 700);
 	expect_claim(TCP, 3, NOW_S + OWNERS_CLAIM_MAX_S);
 	expect_claim(UDP, 3, 0);
@@ -138,18 +138,18 @@ static void whom_a_slot_leaves_keeps_a_claim_by_class(void **state)
 {
 	(void)state;
 	owners_slot_move(o, SLOT, 4, NOW_S);
-	assert_int_equal(*hot(SLOT), 4 | LOOKS);
+	assert_int_equal(*hot_word(SLOT), 4 | LOOKS);
 	expect_claim(TCP, 3, NOW_S + SETTLE_S);
 	expect_claim(UDP, 3, NOW_S + UDP_S + 2);
 	assert_int_equal(cold->claim[UDP].seen_at, NOW_S);
 	assert_int_equal(cold->scheduled_at, 0);
 	assert_int_equal(o->n_moved, 1);
 	owners_slot_move(o, SLOT, 5, NOW_S + 10); /* 4 comes after 3, whose claims last */
-	assert_int_equal(*hot(SLOT), 5 | LOOKS);
+	assert_int_equal(*hot_word(SLOT), 5 | LOOKS);
 	expect_claim(TCP, 3, NOW_S + SETTLE_S);
 	expect_claim(UDP, 3, NOW_S + UDP_S + 2);
 	owners_slot_move(o, SLOT, 3, NOW_S + 20); /* back: nothing is left to be claimed */
-	assert_int_equal(*hot(SLOT), 3 | LOOKS);
+	assert_int_equal(*hot_word(SLOT), 3 | LOOKS);
 	expect_claim(TCP, 3, 0);
 	expect_claim(UDP, 3, 0);
 	assert_int_equal(o->n_moved, 3);
@@ -171,9 +171,9 @@ static void nobody_and_the_dead_leave_no_claim(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(froms); i++) {
-		*hot(SLOT) = froms[i];
+		*hot_word(SLOT) = froms[i];
 		owners_slot_move(o, SLOT, 4, NOW_S);
-		assert_int_equal(*hot(SLOT), 4);
+		assert_int_equal(*hot_word(SLOT), 4);
 	}
 	o->times.udp_idle_ms = 0; /* no UDP service: no window */
 	owners_slot_move(o, SLOT, 5, NOW_S);
@@ -201,7 +201,7 @@ static void a_claim_ends_when_the_document_says(void **state)
 	o->before = calloc(SLOTS, sizeof(*o->before));
 	assert_non_null(o->before);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot(SLOT) = 3;
+		*hot_word(SLOT) = 3;
 		o->before[SLOT] = cases[i].before;
 		o->leave_s = cases[i].leave_s;
 		owners_slot_move(o, SLOT, 6, NOW_S);
@@ -237,7 +237,7 @@ static void claims_of_the_dead_end_and_others_stay(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot(SLOT) = 3 | LOOKS;
+		*hot_word(SLOT) = 3 | LOOKS;
 		cold->claim[TCP] = (struct owner_claim){ .base = cases[i].tcp, .settle_at = 6000 };
 		cold->claim[UDP] = (struct owner_claim){ .base = cases[i].udp, .settle_at = 6001 };
 		cold->scheduled_at = cases[i].scheduled_at;
@@ -276,7 +276,7 @@ static void a_slot_settles_at_its_times_and_not_a_second_before(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot(SLOT) = 3 | LOOKS;
+		*hot_word(SLOT) = 3 | LOOKS;
 		*cold = (struct owner_cold){ .scheduled_at = cases[i].scheduled_at,
 			                     .kept_at = cases[i].kept_at };
 		cold->claim[TCP] = (struct owner_claim){ 4, 0, cases[i].tcp_at, cases[i].tcp_seen };
@@ -284,7 +284,7 @@ static void a_slot_settles_at_its_times_and_not_a_second_before(void **state)
 		owners_slot_settle(o, SLOT, cases[i].now_s);
 		if ((cold->claim[TCP].settle_at != 0) != cases[i].tcp ||
 		    (cold->claim[UDP].settle_at != 0) != cases[i].udp ||
-		    *hot(SLOT) != (3 | (cases[i].looks ? LOOKS : 0)))
+		    *hot_word(SLOT) != (3 | (cases[i].looks ? LOOKS : 0)))
 			fail_msg("%s", cases[i].why);
 	}
 }
@@ -310,7 +310,7 @@ static void exceptions_are_waited_for_by_the_longest_idle_time(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		o->times.idle_ms = cases[i].idle_ms;
 		o->times.udp_idle_ms = cases[i].udp_ms;
-		*hot(SLOT) = 3;
+		*hot_word(SLOT) = 3;
 		owners_slot_unsettle(o, SLOT, NOW_S);
 		assert_int_equal(cold->kept_at, NOW_S - cases[i].keep_s - 1);
 	}
@@ -337,10 +337,10 @@ static void a_slot_of_nobody_gets_the_claims_that_last(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot(SLOT) = 0;
+		*hot_word(SLOT) = 0;
 		memset(cold, 0, sizeof(*cold));
 		owners_slot_seed(o, SLOT, 3, cases[i].base, cases[i].end_s, NOW_S);
-		assert_int_equal(*hot(SLOT), 3 | (cases[i].tcp || cases[i].udp ? LOOKS : 0));
+		assert_int_equal(*hot_word(SLOT), 3 | (cases[i].tcp || cases[i].udp ? LOOKS : 0));
 		assert_int_equal(cold->claim[TCP].settle_at, cases[i].tcp ? 6000 : 0);
 		assert_int_equal(cold->claim[UDP].settle_at, cases[i].udp ? 6001 : 0);
 		if (cases[i].tcp)
@@ -350,7 +350,7 @@ static void a_slot_of_nobody_gets_the_claims_that_last(void **state)
 		assert_int_equal(o->n_moved, i + 1);
 	}
 	o->times.agents = true; /* a list stands in the place of TCP's claim */
-	*hot(SLOT) = 0;
+	*hot_word(SLOT) = 0;
 	owners_slot_seed(o, SLOT, 3, cases[0].base, cases[0].end_s, NOW_S);
 	assert_true(cold->list.earlier == 0);
 	expect_claim(UDP, 5, 6001);
@@ -389,7 +389,7 @@ struct moment {
 
 #define MOMENTS_MAX 4u
 
-static void apply(const struct moment *m, size_t n, const uint8_t *states)
+static void apply_moments(const struct moment *m, size_t n, const uint8_t *states)
 {
 	struct owners_member members[MOMENTS_MAX];
 	struct owners_set sets[MOMENTS_MAX];
@@ -487,10 +487,10 @@ static void a_fresh_node_claims_what_the_document_says_of_the_past(void **state)
 		teardown(state);
 		memset(slots, 0, sizeof(slots));
 		assert_int_equal(setup(state), 0);
-		*hot(SLOT) = 0;
-		apply(pasts[i].m, pasts[i].n, states);
-		if ((*hot(SLOT) & FWD_SLOT_BACKEND) != pasts[i].owner)
-			fail_msg("%s: owner %u", pasts[i].why, *hot(SLOT));
+		*hot_word(SLOT) = 0;
+		apply_moments(pasts[i].m, pasts[i].n, states);
+		if ((*hot_word(SLOT) & FWD_SLOT_BACKEND) != pasts[i].owner)
+			fail_msg("%s: owner %u", pasts[i].why, *hot_word(SLOT));
 		if (pasts[i].tcp || pasts[i].udp) {
 			if (pasts[i].tcp)
 				expect_claim(TCP, pasts[i].tcp, pasts[i].tcp_at);
@@ -498,7 +498,7 @@ static void a_fresh_node_claims_what_the_document_says_of_the_past(void **state)
 				expect_claim(UDP, pasts[i].udp, pasts[i].udp_at);
 			assert_int_equal(cold->claim[UDP].settle_at, pasts[i].udp_at);
 		} else {
-			assert_int_equal(*hot(SLOT), pasts[i].owner);
+			assert_int_equal(*hot_word(SLOT), pasts[i].owner);
 		}
 		memset(slots, 0, sizeof(slots)); /* as teardown() wants them */
 		memset(colds, 0x5a, sizeof(colds));

@@ -23,57 +23,58 @@ struct frame {
 	size_t n;
 };
 
-static void put(struct frame *f, const void *bytes, size_t n)
+static void put_bytes(struct frame *f, const void *bytes, size_t n)
 {
 	assert_true(f->n + n <= FRAME_MAX);
 	memcpy(f->bytes + f->n, bytes, n);
 	f->n += n;
 }
 
-static void put16(struct frame *f, unsigned value)
+static void put_be16(struct frame *f, unsigned value)
 {
-	put(f, (uint8_t[]){ (uint8_t)(value >> 8), (uint8_t)value }, 2);
+	put_bytes(f, (uint8_t[]){ (uint8_t)(value >> 8), (uint8_t)value }, 2);
 }
 
-static struct frame make(unsigned type, unsigned vlans, uint8_t protocol, unsigned fragment,
-                         unsigned a, unsigned b, uint8_t flags)
+static struct frame make_frame(unsigned type, unsigned vlans, uint8_t protocol, unsigned fragment,
+                               unsigned a, unsigned b, uint8_t flags)
 {
 	struct frame f = { { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 }, 12 };
 
 	for (unsigned i = 0; i < vlans; i++) {
-		put16(&f, i + 1 < vlans ? 0x88a8 : 0x8100);
-		put16(&f, 100);
+		put_be16(&f, i + 1 < vlans ? 0x88a8 : 0x8100);
+		put_be16(&f, 100);
 	}
-	put16(&f, type);
+	put_be16(&f, type);
 	if (type == IP4) {
-		put(&f, (uint8_t[]){ 0x45,
-		                     0,
-		                     0,
-		                     60,
-		                     0,
-		                     0,
-		                     (uint8_t)(fragment >> 8),
-		                     (uint8_t)fragment,
-		                     64,
-		                     protocol,
-		                     0,
-		                     0,
-		                     192,
-		                     0,
-		                     2,
-		                     1,
-		                     192,
-		                     0,
-		                     2,
-		                     2 },
-		    20);
+		put_bytes(&f, (uint8_t[]){ 0x45,
+		                           0,
+		                           0,
+		                           60,
+		                           0,
+		                           0,
+		                           (uint8_t)(fragment >> 8),
+		                           (uint8_t)fragment,
+		                           64,
+		                           protocol,
+		                           0,
+		                           0,
+		                           192,
+		                           0,
+		                           2,
+		                           1,
+		                           192,
+		                           0,
+		                           2,
+		                           2 },
+		          20);
 	} else if (type == IP6) {
-		put(&f, (uint8_t[40]){ 0x60, 0, 0, 0, 0, 40, protocol, 64, 0x20, 1, 0xd, 0xb8 },
-		    40);
+		put_bytes(&f,
+		          (uint8_t[40]){ 0x60, 0, 0, 0, 0, 40, protocol, 64, 0x20, 1, 0xd, 0xb8 },
+		          40);
 	}
-	put16(&f, a);
-	put16(&f, b);
-	put(&f, (uint8_t[20]){ [9] = flags }, 20);
+	put_be16(&f, a);
+	put_be16(&f, b);
+	put_bytes(&f, (uint8_t[20]){ [9] = flags }, 20);
 	return f;
 }
 
@@ -124,8 +125,8 @@ static void each_class_is_known_with_and_without_tags(void **state)
 	for (size_t i = 0; i < COUNT(kinds); i++)
 		for (unsigned vlans = 0; vlans <= 2; vlans++) {
 			const struct kind *k = &kinds[i];
-			struct frame f = make(k->type, vlans, k->protocol, k->fragment, k->a, k->b,
-			                      k->flags);
+			struct frame f = make_frame(k->type, vlans, k->protocol, k->fragment, k->a,
+			                            k->b, k->flags);
 
 			if (police_class(f.bytes, f.n) != k->class)
 				fail_msg("%s, %u tags: %s", k->why, vlans,
@@ -136,7 +137,7 @@ static void each_class_is_known_with_and_without_tags(void **state)
 /* Three tags are no frame that the kernel is asked about. */
 static void tags_are_looked_through_two_deep(void **state)
 {
-	struct frame f = make(IP4, 3, 6, 0, 40000, 179, 0x10);
+	struct frame f = make_frame(IP4, 3, 6, 0, 40000, 179, 0x10);
 
 	(void)state;
 	assert_int_equal(police_class(f.bytes, f.n), POLICE_OTHER);
@@ -148,7 +149,8 @@ static void a_frame_cut_anywhere_is_not_read_beyond_its_end(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(kinds); i++) {
 		const struct kind *k = &kinds[i];
-		struct frame f = make(k->type, 2, k->protocol, k->fragment, k->a, k->b, k->flags);
+		struct frame f =
+		        make_frame(k->type, 2, k->protocol, k->fragment, k->a, k->b, k->flags);
 
 		for (size_t n = 0; n <= f.n; n++) {
 			uint8_t *copy = malloc(n ? n : 1);
@@ -162,7 +164,8 @@ static void a_frame_cut_anywhere_is_not_read_beyond_its_end(void **state)
 	}
 }
 
-static unsigned taken(struct police *p, enum police_class class, unsigned tries, uint64_t now_ns)
+static unsigned read_taken(struct police *p, enum police_class class, unsigned tries,
+                           uint64_t now_ns)
 {
 	unsigned n = 0;
 
@@ -178,9 +181,9 @@ static void a_flood_gets_its_burst_and_then_its_rate(void **state)
 	unsigned n = 0;
 
 	police_init(&p, SECOND);
-	assert_int_equal(taken(&p, POLICE_ICMP, 100000, SECOND), 200);
+	assert_int_equal(read_taken(&p, POLICE_ICMP, 100000, SECOND), 200);
 	for (unsigned ms = 1; ms <= 10000; ms++)
-		n += taken(&p, POLICE_ICMP, 100, SECOND + ms * 1000000ull);
+		n += read_taken(&p, POLICE_ICMP, 100, SECOND + ms * 1000000ull);
 	assert_in_range(n, 9990, 10010); /* ten seconds at 1,000 a second */
 }
 
@@ -192,8 +195,8 @@ static void a_flood_of_one_class_costs_no_other(void **state)
 	police_init(&p, SECOND);
 	for (int c = 0; c < POLICE_COUNT; c++)
 		if (c != POLICE_BGP)
-			(void)taken(&p, (enum police_class)c, 1000000, SECOND);
-	assert_int_equal(taken(&p, POLICE_BGP, 4000, SECOND), 4000);
+			(void)read_taken(&p, (enum police_class)c, 1000000, SECOND);
+	assert_int_equal(read_taken(&p, POLICE_BGP, 4000, SECOND), 4000);
 }
 
 static void long_silence_gives_no_more_than_a_burst(void **state)
@@ -202,7 +205,7 @@ static void long_silence_gives_no_more_than_a_burst(void **state)
 	struct police p;
 
 	police_init(&p, 0);
-	assert_int_equal(taken(&p, POLICE_TCP_OPEN, 1000000, 1000000 * SECOND), 200);
+	assert_int_equal(read_taken(&p, POLICE_TCP_OPEN, 1000000, 1000000 * SECOND), 200);
 }
 
 static void frames_of_a_flow_have_one_hash_and_flows_spread(void **state)
@@ -211,8 +214,8 @@ static void frames_of_a_flow_have_one_hash_and_flows_spread(void **state)
 	unsigned halves[2] = { 0, 0 };
 
 	for (unsigned port = 0; port < 4096; port++) {
-		struct frame a = make(port & 1 ? IP4 : IP6, 0, 6, 0, 1024 + port, 443, 0x02),
-		             b = make(port & 1 ? IP4 : IP6, 0, 6, 0, 1024 + port, 443, 0x10);
+		struct frame a = make_frame(port & 1 ? IP4 : IP6, 0, 6, 0, 1024 + port, 443, 0x02),
+		             b = make_frame(port & 1 ? IP4 : IP6, 0, 6, 0, 1024 + port, 443, 0x10);
 
 		b.bytes[port & 1 ? 14 + 8 : 14 + 7]--; /* TTL */
 		assert_int_equal(spread_hash(a.bytes, a.n), spread_hash(b.bytes, b.n));
@@ -224,18 +227,18 @@ static void frames_of_a_flow_have_one_hash_and_flows_spread(void **state)
 static void fragments_of_a_packet_stay_together(void **state)
 {
 	(void)state;
-	struct frame first = make(IP4, 0, 17, 0x2000, 1, 2, 0),
-	             later = make(IP4, 0, 17, 100, 9, 9, 0);
+	struct frame first = make_frame(IP4, 0, 17, 0x2000, 1, 2, 0),
+	             later = make_frame(IP4, 0, 17, 100, 9, 9, 0);
 
 	assert_int_equal(spread_hash(first.bytes, first.n), spread_hash(later.bytes, later.n));
 	for (unsigned bit = 1; bit <= 0x1000; bit <<= 1) { /* each bit of the offset */
-		later = make(IP4, 0, 17, bit, 9, 9, 0);
+		later = make_frame(IP4, 0, 17, bit, 9, 9, 0);
 		assert_int_equal(spread_hash(first.bytes, first.n),
 		                 spread_hash(later.bytes, later.n));
 	}
 	/* "do not fragment" is no fragment: its ports count */
-	first = make(IP4, 0, 17, 0x4000, 1, 2, 0);
-	later = make(IP4, 0, 17, 0x4000, 9, 9, 0);
+	first = make_frame(IP4, 0, 17, 0x4000, 1, 2, 0);
+	later = make_frame(IP4, 0, 17, 0x4000, 9, 9, 0);
 	assert_int_not_equal(spread_hash(first.bytes, first.n), spread_hash(later.bytes, later.n));
 }
 

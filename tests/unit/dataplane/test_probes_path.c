@@ -178,7 +178,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static void see(void)
+static void read_back(void)
 {
 	probes_read_back(&f, NULL, now_ms);
 }
@@ -200,13 +200,13 @@ static void expect_why(const char *subject, const char *start)
 static void probes_count_since_their_program_is_in_place(void **state)
 {
 	(void)state;
-	see();
+	read_back();
 	assert_int_equal(document, 71);
 	assert_int_equal(since, 5000);
 	assert_int_equal(families, 0);
 	expect_why(NULL, NULL);
 	now_ms = 6000;
-	see();
+	read_back();
 	assert_int_equal(since, 5000); /* it was there all the while */
 	assert_int_equal(n_in_place, 1);
 	assert_int_equal(n_missing, 0);
@@ -215,10 +215,10 @@ static void probes_count_since_their_program_is_in_place(void **state)
 static void what_was_attached_again_counts_from_then(void **state)
 {
 	(void)state;
-	see();
+	read_back();
 	now_ms = 7000;
 	carried[1] = -ENOENT;
-	see();
+	read_back();
 	assert_int_equal(attached_now[1], 1);
 	assert_int_equal(attached_now[0], 0);
 	assert_int_equal(since, 7000);
@@ -229,10 +229,10 @@ static void what_was_attached_again_counts_from_then(void **state)
 static void a_missing_port_stops_all_judging(void **state)
 {
 	(void)state;
-	see();
+	read_back();
 	carried[1] = -ENODEV;
 	now_ms = 6000;
-	see();
+	read_back();
 	assert_int_equal(attached_now[1], 0); /* there is nothing to attach to */
 	assert_true(since == PROBE_SINCE_NEVER);
 	assert_int_equal(document, 0);
@@ -242,12 +242,12 @@ static void a_missing_port_stops_all_judging(void **state)
 	assert_null(probes_trouble(&f, 6999)); /* a shorter gap is not stated */
 	assert_non_null(probes_trouble(&f, 7000));
 	now_ms = 8000;
-	see();
+	read_back();
 	assert_int_equal(f.lost_ms, 6000);
 	assert_int_equal(n_missing, 1);
 	carried[1] = 0;
 	now_ms = 9000;
-	see();
+	read_back();
 	assert_int_equal(since, 9000);
 	assert_int_equal(document, 71);
 	assert_int_equal(n_in_place, 2);
@@ -271,17 +271,17 @@ static void what_cannot_be_attached_is_tried_again_after_a_while(void **state)
 		carried[0] = -ENOENT;
 		attach_says[0] = cases[i].err;
 		for (now_ms = 5000; now_ms < 5000 + RETRY_MS; now_ms += RETRY_MS - 1) {
-			see();
+			read_back();
 			assert_int_equal(attached_now[0], 1);
 			assert_true(since == PROBE_SINCE_NEVER);
 			expect_why("p0", cases[i].why);
 		}
 		now_ms = 5000 + RETRY_MS;
-		see();
+		read_back();
 		assert_int_equal(attached_now[0], 2);
 		attach_says[0] = 0;
 		now_ms += RETRY_MS;
-		see();
+		read_back();
 		assert_int_equal(since, now_ms);
 		expect_why(NULL, NULL);
 	}
@@ -293,16 +293,16 @@ static void without_tunnels_no_port_is_needed(void **state)
 	carried[0] = carried[1] = -ENODEV;
 	f.n_marks = 0;
 	f.n_vips = 0;
-	see();
+	read_back();
 	assert_int_equal(document, 71);
 	assert_int_equal(since, 5000);
 	expect_why(NULL, NULL);
 	document = 99;
 	f.has_filled = false;
-	see();
+	read_back();
 	f.has_filled = true;
 	f.probes = NULL;
-	see();
+	read_back();
 	assert_int_equal(document, 99);
 	probes_read_back(NULL, NULL, now_ms);
 	assert_null(probes_trouble(NULL, now_ms));
@@ -353,7 +353,7 @@ static void a_family_whose_vip_is_not_reached_by_a_port_is_cut(void **state)
 			hops_of[v] = (struct hop){ .state = ways[i].state,
 				                   .bad = ways[i].bad,
 				                   .route_ifindex = ways[i].by };
-			see();
+			read_back();
 			if (families != (ways[i].cut ? v ? PROBE_FAMILY_IP6 : PROBE_FAMILY_IP4 : 0))
 				fail_msg("%s: %d", ways[i].why, (int)families);
 			assert_int_equal(document, 71);
@@ -370,15 +370,15 @@ static void no_route_to_any_vip_is_stated(void **state)
 {
 	(void)state;
 	hops_of[0].state = HOP_NO_ROUTE;
-	see();
+	read_back();
 	expect_why(NULL, NULL);
 	hops_of[1].state = HOP_NO_ROUTE;
-	see();
+	read_back();
 	expect_why("203.0.113.1",
 	           "probes to VIP 203.0.113.1 are not sent: this node has no route to it");
 	assert_int_equal(families, 0);
 	hops_of[0].state = HOP_KNOWN;
-	see();
+	read_back();
 	expect_why(NULL, NULL);
 }
 
@@ -387,11 +387,11 @@ static void both_families_may_be_cut_and_the_first_is_named(void **state)
 {
 	(void)state;
 	hops_of[0].route_ifindex = hops_of[1].route_ifindex = 30;
-	see();
+	read_back();
 	assert_int_equal(families, PROBE_FAMILY_IP4 | PROBE_FAMILY_IP6);
 	expect_why("203.0.113.1", "the route to VIP 203.0.113.1");
 	carried[0] = -ENODEV;
-	see();
+	read_back();
 	expect_why("p0", "interface p0 is missing");
 	assert_int_equal(families, 0); /* nothing is judged anyway */
 }

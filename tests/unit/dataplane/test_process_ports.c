@@ -154,7 +154,7 @@ static void verdicts_are_followed_also_from_a_page_that_is_made_again(void **sta
 	page_close(page);
 }
 
-static int64_t cut(void)
+static int64_t cut_families(void)
 {
 	return scene_value(PROBE_FAMILIES_GAUGE, "");
 }
@@ -164,7 +164,7 @@ static void the_path_of_probes_is_read_back_and_stated(void **state)
 	(void)state;
 	space_run("ip route replace 203.0.113.0/24 via 10.1.0.1");
 	begin_with(&checked);
-	WAIT_FOR(scene_value(PROBE_GAUGE, "") == 1 && cut() == 0);
+	WAIT_FOR(scene_value(PROBE_GAUGE, "") == 1 && cut_families() == 0);
 	int64_t since = scene_value(PROBE_SINCE_GAUGE, "");
 
 	assert_true(since > 0);
@@ -176,16 +176,16 @@ static void the_path_of_probes_is_read_back_and_stated(void **state)
 	        "ip link add e0 type veth peer name e1 && ip link set e0 up && ip link set e1 up && "
 	        "ip addr add 10.8.0.2/24 dev e0 && ip neigh add 10.8.0.1 lladdr 02:00:00:00:00:08 dev e0 && "
 	        "ip route replace 203.0.113.0/24 via 10.8.0.1");
-	WAIT_FOR(cut() == PROBE_FAMILY_IP4); /* that is no port */
+	WAIT_FOR(cut_families() == PROBE_FAMILY_IP4); /* that is no port */
 	WAIT_FOR(scene_condition("probe-path-missing", "203.0.113.10") >= CONDITION_DEGRADED);
 	space_run("ip route replace 203.0.113.0/24 via 10.1.0.1");
-	WAIT_FOR(cut() == 0);
+	WAIT_FOR(cut_families() == 0);
 	WAIT_FOR(scene_condition("probe-path-missing", "203.0.113.10") == -1);
 	space_run("ip link del e0");
 	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0 nud failed");
-	WAIT_FOR(cut() == PROBE_FAMILY_IP4); /* its next hop is silent */
+	WAIT_FOR(cut_families() == PROBE_FAMILY_IP4); /* its next hop is silent */
 	space_run("ip neigh replace 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0 nud permanent");
-	WAIT_FOR(cut() == 0);
+	WAIT_FOR(cut_families() == 0);
 	assert_int_equal(scene_value(PROBE_GAUGE, ""), 1);
 	TAKE(&scene_plain); /* nothing is probed any more */
 	WAIT_FOR(scene_value(PROBE_GAUGE, "") == 2);

@@ -49,7 +49,7 @@ static struct {
 } scene;
 
 /* @return -EMFILE for the one that is to fail */
-static int opened(const char *what)
+static int note_opened(const char *what)
 {
 	note("%s; ", what);
 	return scene.fails && !strcmp(scene.fails, what) ? -EMFILE : 0;
@@ -94,36 +94,36 @@ static struct process process;
 #define log_at                                fake_log
 #define loop_now_ms(l)                        ((void)(l), (uint64_t)NOW_MS)
 #define loop_timer_set(l, t, at)              timer_set(&process, t, at)
-#define loop_open(out)                        (ANY(out), opened("loop"))
-#define loop_signal(l, signo, cb, arg)        opened((signo) == SIGTERM ? "SIGTERM" : "SIGINT")
-#define loop_watch_file(l, path, cb, a)       ((void)(a), opened(path))
+#define loop_open(out)                        (ANY(out), note_opened("loop"))
+#define loop_signal(l, signo, cb, arg)        note_opened((signo) == SIGTERM ? "SIGTERM" : "SIGINT")
+#define loop_watch_file(l, path, cb, a)       ((void)(a), note_opened(path))
 #define loop_run(l)                           (note("run; "), scene.loop_says)
 #define loop_beat(l, word)                    note("beat; ")
 #define loop_stop(l)                          ((void)(l), note("stop; "))
 #define loop_close(l)                         note("-loop; ")
-#define publisher_open(dir, out)              (ANY(out), opened("pages"))
+#define publisher_open(dir, out)              (ANY(out), note_opened("pages"))
 #define publisher_stats(p)                    ((void)(p), (struct stats *)NULL)
 #define publisher_document(p, n)              note("rows; ")
 #define publisher_write(p, n, time)           ((void)(time), note("effect; "))
 #define publisher_close(p)                    note("-pages; ")
-#define hops_open(l, n, cb, arg, out)         (ANY(out), opened("hops"))
+#define hops_open(l, n, cb, arg, out)         (ANY(out), note_opened("hops"))
 #define hops_close(h)                         note("-hops; ")
-#define probes_open(s, h, out)                (ANY(out), opened("probes"))
+#define probes_open(s, h, out)                (ANY(out), note_opened("probes"))
 #define probes_close(p)                       note("-probes; ")
 #define probes_apply_model(p, m)              note("probes take; ")
 #define probes_read_back(p, l, now)           note("probes see; ")
 #define probes_count(p)                       note("probes count; ")
 #define probes_hop(p, a, h)                   ((void)(a), (void)(h), note("probes hop; "), scene.probes_care)
-#define links_open(l, cb, arg, out)           (ANY(out), opened("links"))
+#define links_open(l, cb, arg, out)           (ANY(out), note_opened("links"))
 #define links_close(l)                        note("-links; ")
-#define filters_open(l, cb, arg, out)         (ANY(out), opened("filters"))
+#define filters_open(l, cb, arg, out)         (ANY(out), note_opened("filters"))
 #define filters_close(f)                      note("-filters; ")
-#define compiled_thread_open(l, cb, arg, out) ((void)(cb), ANY(out), opened("drafter"))
+#define compiled_thread_open(l, cb, arg, out) ((void)(cb), ANY(out), note_opened("drafter"))
 #define compiled_thread_close(d)              note("-drafter; ")
 #define compiled_thread_start(d, from)        fake_start(from)
 #define compiled_make(from, d)                (fake_start(from), *(d) = (struct compiled){ .err = -ENOENT })
 #define compiled_free(d)                      note("-draft; ")
-#define ctl_serve(l, path, g, h, a, o)        (ANY(o), opened(path))
+#define ctl_serve(l, path, g, h, a, o)        (ANY(o), note_opened(path))
 #define ctl_close(c)                          note("-ctl; ")
 #define proc_path                             fake_path
 #define proc_ready()                          note("ready; ")
@@ -187,7 +187,7 @@ static int setup(void **state)
 }
 
 /* Fails with what was done beside what was to be done. */
-static void expect(const char *done)
+static void expect_done(const char *done)
 {
 	assert_string_equal(scene.log, done);
 	scene.log[0] = '\0';
@@ -208,8 +208,8 @@ static void a_start_tries_the_first_document_and_says_ready_once(void **state)
 	(void)state;
 	process.driver = NULL;
 	assert_int_equal(process_run(&process), 0);
-	expect(OPENED "health page; <compile; read; compile>; <document; document>; -draft; "
-	              "second+0; told+0; beat; start>; ready; run; " CLOSED);
+	expect_done(OPENED "health page; <compile; read; compile>; <document; document>; -draft; "
+	                   "second+0; told+0; beat; start>; ready; run; " CLOSED);
 	assert_string_equal(scene.source.node, "ams-1");
 	assert_string_equal(scene.source.path, "/s/effective.conf");
 	assert_null(scene.source.before);
@@ -261,15 +261,17 @@ static void each_second_all_is_looked_at_again(void **state)
 {
 	(void)state;
 	on_second(&process);
-	expect("believed; log tick; hops told; health page; attach missing; probes see; learn; "
-	       "effect; conditions; probes count; second+1000; ");
+	expect_done(
+	        "believed; log tick; hops told; health page; attach missing; probes see; learn; "
+	        "effect; conditions; probes count; second+1000; ");
 	on_second(&process);
-	expect("believed; log tick; hops told; health page; attach missing; probes see; learn; "
-	       "clock; effect; conditions; probes count; second+1000; ");
+	expect_done(
+	        "believed; log tick; hops told; health page; attach missing; probes see; learn; "
+	        "clock; effect; conditions; probes count; second+1000; ");
 	process.driver = NULL; /* before the first document */
 	on_second(&process);
-	expect("believed; log tick; hops told; health page; effect; conditions; probes count; "
-	       "second+1000; ");
+	expect_done("believed; log tick; hops told; health page; effect; conditions; probes count; "
+	            "second+1000; ");
 	process.driver = (struct driver *)&process;
 	process.node.model = NULL;
 	on_second(&process);
@@ -280,10 +282,10 @@ static void ten_times_a_second_slots_are_told_of_and_it_lives(void **state)
 {
 	(void)state;
 	on_mtu_tick(&process);
-	expect("slots told; alive; told+100; ");
+	expect_done("slots told; alive; told+100; ");
 	process.driver = NULL; /* it lives without one, too */
 	on_mtu_tick(&process);
-	expect("alive; told+100; ");
+	expect_done("alive; told+100; ");
 }
 
 /* Interfaces, and what hangs at them: tried at once, and stated at once. */
@@ -291,11 +293,11 @@ static void what_the_kernel_changes_is_seen_at_once(void **state)
 {
 	(void)state;
 	on_links(&process);
-	expect("attach missing; probes see; conditions; ");
+	expect_done("attach missing; probes see; conditions; ");
 	on_path(&process);
-	expect("attach missing; probes see; conditions; ");
+	expect_done("attach missing; probes see; conditions; ");
 	on_dataplane_stop(&process);
-	expect("stop; ");
+	expect_done("stop; ");
 }
 
 static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
@@ -305,19 +307,19 @@ static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
 
 	(void)state;
 	on_hop(&process, &a, &hop);
-	expect("node hop; probes hop; hop noted; ");
+	expect_done("node hop; probes hop; hop noted; ");
 	process.node.ways_changed = scene.probes_care = true;
 	on_hop(&process, &a, &hop);
-	expect("node hop; tick+0; probes hop; see+0; hop noted; ");
+	expect_done("node hop; tick+0; probes hop; see+0; hop noted; ");
 	process.see.place = 1; /* it is due already */
 	process.node.ways_changed = false;
 	on_hop(&process, &a, &hop);
-	expect("node hop; probes hop; hop noted; ");
+	expect_done("node hop; probes hop; hop noted; ");
 	process.driver = NULL; /* probes go on without one */
 	process.see.place = 0;
 	process.node.ways_changed = true;
 	on_hop(&process, &a, &hop);
-	expect("probes hop; see+0; hop noted; ");
+	expect_done("probes hop; see+0; hop noted; ");
 }
 
 /*
@@ -331,16 +333,17 @@ static void a_document_in_force_reaches_all_parts(void **state)
 	(void)state;
 	strcpy(process.refused, "too large");
 	report_in_force(&process);
-	expect("log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
-	       "probes take; attach missing; probes see; health page; tick+0; ");
+	expect_done(
+	        "log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
+	        "probes take; attach missing; probes see; health page; tick+0; ");
 	assert_string_equal(process.refused, "");
 	d.err = -E2BIG;
 	strcpy(d.why, "too large");
 	install_compiled(&process, &d);
-	expect("<document; log document-refused; conditions; retry+1000; document>; ");
+	expect_done("<document; log document-refused; conditions; retry+1000; document>; ");
 	d.err = -ENOENT;
 	install_compiled(&process, &d);
-	expect("<document; document>; ");
+	expect_done("<document; document>; ");
 }
 
 /* A reading is of the file, beside what is in force with its driver. */
@@ -348,7 +351,7 @@ static void a_document_is_read_beside_the_one_in_force(void **state)
 {
 	(void)state;
 	on_effective_document(&process);
-	expect("read; ");
+	expect_done("read; ");
 	assert_ptr_equal(scene.source.before, &model);
 	assert_ptr_equal(scene.source.ops, &ops);
 	assert_ptr_equal(scene.source.driver, process.driver);
@@ -356,11 +359,11 @@ static void a_document_is_read_beside_the_one_in_force(void **state)
 	assert_false(process.is_changed_again);
 	scene.drafter_says = -EBUSY;
 	on_effective_document(&process);
-	expect("read; ");
+	expect_done("read; ");
 	assert_true(process.is_changed_again);
 	scene.drafter_says = -ENOMEM;
 	on_effective_document(&process);
-	expect("read; retry+1000; ");
+	expect_done("read; retry+1000; ");
 	assert_false(process.is_changed_again);
 }
 

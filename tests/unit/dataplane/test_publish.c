@@ -57,15 +57,15 @@ static void each_total_comes_from_its_source(void **state)
 	n_ports = 3;
 	ports[0] = ports[2] = (struct driver_port){ .native = false };
 	ports[1] = (struct driver_port){ .native = true };
-	publish();
+	publish_all();
 	for (size_t i = 0; i < COUNT(expected_totals); i++)
-		expect(expected_totals[i].name, "", expected_totals[i].value);
+		expect_metric(expected_totals[i].name, "", expected_totals[i].value);
 	s.node.document_refused = s.node.learning = false;
 	s.node.ops = &with_workers;
 	publisher_write(p, &s.node, &s.time);
-	expect(METRIC("document_refused"), "", 0);
-	expect(METRIC("learning"), "", 0);
-	expect(METRIC("dpdk"), "", 1);
+	expect_metric(METRIC("document_refused"), "", 0);
+	expect_metric(METRIC("learning"), "", 0);
+	expect_metric(METRIC("dpdk"), "", 1);
 }
 
 static void packets_are_the_sum_of_all_cpus_by_reason_and_event(void **state)
@@ -82,14 +82,15 @@ static void packets_are_the_sum_of_all_cpus_by_reason_and_event(void **state)
 		for (int i = 0; i < OWNER_EVENT_COUNT; i++)
 			cpu->event[i] = 10u * (unsigned)i + 3 + c;
 	}
-	publish();
-	expect(METRIC("received_packets_total"), "", 2001);
-	expect(METRIC("received_bytes_total"), "", 4010);
-	expect(METRIC("fragments_forgotten_total"), "", 6100);
+	publish_all();
+	expect_metric(METRIC("received_packets_total"), "", 2001);
+	expect_metric(METRIC("received_bytes_total"), "", 4010);
+	expect_metric(METRIC("fragments_forgotten_total"), "", 6100);
 	for (int i = 0; i < FWD_REASON_COUNT; i++)
-		expect(METRIC("packets_total"), metrics_reasons[i].labels, 20 * i + 3);
+		expect_metric(METRIC("packets_total"), metrics_reasons[i].labels, 20 * i + 3);
 	for (int i = 0; i < OWNER_EVENT_COUNT; i++)
-		expect(METRIC("owner_events_total"), metrics_owner_events[i].labels, 20 * i + 7);
+		expect_metric(METRIC("owner_events_total"), metrics_owner_events[i].labels,
+		              20 * i + 7);
 }
 
 static void a_service_has_the_sum_of_all_cpus(void **state)
@@ -104,11 +105,11 @@ static void a_service_has_the_sum_of_all_cpus(void **state)
 			s.node.t.service_counts[c * s.node.sizes.service_counts + at] =
 			        (struct fwd_count){ 10 + i + c, 500 + 10 * i + c };
 	}
-	publish();
-	expect(METRIC("service_packets_total"), "service=\"dns\"", 21);
-	expect(METRIC("service_bytes_total"), "service=\"dns\"", 1001);
-	expect(METRIC("service_packets_total"), "service=\"web\"", 23);
-	expect(METRIC("service_bytes_total"), "service=\"web\"", 1021);
+	publish_all();
+	expect_metric(METRIC("service_packets_total"), "service=\"dns\"", 21);
+	expect_metric(METRIC("service_bytes_total"), "service=\"dns\"", 1001);
+	expect_metric(METRIC("service_packets_total"), "service=\"web\"", 23);
+	expect_metric(METRIC("service_bytes_total"), "service=\"web\"", 1021);
 }
 
 /* Slots that @p backend owns by the tables themselves. */
@@ -150,25 +151,25 @@ static void a_backend_shows_what_its_own_row_of_the_tables_says(void **state)
 			        owner_word((uint16_t)at, OWNER_OPEN,
 			                   owner_end((uint32_t)(s.time.ticks_ms / 1000), 30), 1);
 	}
-	publish();
+	publish_all();
 	for (uint32_t i = 0; i < COUNT(shown_rows); i++) {
 		const struct compiler_pool *pool =
 		        &s.node.pools[strcmp(shown_rows[i].pool, "web-ams") != 0];
 
 		assert_string_equal(pool->plan->model->name, shown_rows[i].pool);
-		expect(METRIC("backend_packets_total"), shown_rows[i].labels, 20 * i + 3);
-		expect(METRIC("backend_bytes_total"), shown_rows[i].labels, 2000 * i + 3);
-		expect(METRIC("backend_in_force"), shown_rows[i].labels,
-		       shown_rows[i].flags != FWD_BACKEND_DEAD);
-		expect(METRIC("backend_next_hop"), shown_rows[i].labels,
-		       shown_rows[i].flags != FWD_BACKEND_NO_NEXT_HOP);
-		expect(METRIC("backend_slots"), shown_rows[i].labels,
-		       owned_slots(pool, index_of(shown_rows[i].pool, shown_rows[i].id)));
-		expect(METRIC("backend_exceptions"), shown_rows[i].labels, i + 1);
-		expect(METRIC("backend_inner_mtu"), shown_rows[i].labels, 1400 + i);
+		expect_metric(METRIC("backend_packets_total"), shown_rows[i].labels, 20 * i + 3);
+		expect_metric(METRIC("backend_bytes_total"), shown_rows[i].labels, 2000 * i + 3);
+		expect_metric(METRIC("backend_in_force"), shown_rows[i].labels,
+		              shown_rows[i].flags != FWD_BACKEND_DEAD);
+		expect_metric(METRIC("backend_next_hop"), shown_rows[i].labels,
+		              shown_rows[i].flags != FWD_BACKEND_NO_NEXT_HOP);
+		expect_metric(METRIC("backend_slots"), shown_rows[i].labels,
+		              owned_slots(pool, index_of(shown_rows[i].pool, shown_rows[i].id)));
+		expect_metric(METRIC("backend_exceptions"), shown_rows[i].labels, i + 1);
+		expect_metric(METRIC("backend_inner_mtu"), shown_rows[i].labels, 1400 + i);
 	}
-	expect(METRIC("exceptions"), "", 1 + 2 + 3 + 4);
-	expect(METRIC("exceptions_max"), "", s.node.t.n_exceptions * OWNER_WAYS);
+	expect_metric(METRIC("exceptions"), "", 1 + 2 + 3 + 4);
+	expect_metric(METRIC("exceptions_max"), "", s.node.t.n_exceptions * OWNER_WAYS);
 }
 
 /* Earlier owners of slots count as such, also of a backend that is no longer configured. */
@@ -191,8 +192,8 @@ static void base_slots_are_those_whose_claims_last(void **state)
 		n += based;
 	}
 	assert_true(n > 0 && others > 0);
-	publish();
-	expect(METRIC("backend_base_slots"), "pool=\"web-ams\",backend=\"a\"", n);
+	publish_all();
+	expect_metric(METRIC("backend_base_slots"), "pool=\"web-ams\",backend=\"a\"", n);
 }
 
 static void a_pool_shows_its_own_slots(void **state)
@@ -206,17 +207,17 @@ static void a_pool_shows_its_own_slots(void **state)
 	s.node.pools[1].backends[0].why = EFFECT_REASON_HELD_MIN;
 	s.node.pools[1].backends[1].why = EFFECT_REASON_HELD_RATE;
 	s.node.pools[0].backends[0].why = EFFECT_REASON_HELD_LAST;
-	publish();
+	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	for (int i = 0; i < 2; i++) {
 		const char *labels = i ? "pool=\"web-fra\"" : "pool=\"web-ams\"";
 
 		assert_int_equal(effect_pool(e, i ? "web-fra" : "web-ams", &pool), 0);
-		expect(METRIC("pool_slots"), labels, 4096);
-		expect(METRIC("pool_slots_empty"), labels, i ? 7 : 0);
-		expect(METRIC("pool_slots_unsettled"), labels, pool.unsettled);
-		expect(METRIC("pool_backends_held"), labels, i ? 2 : 1);
-		expect(METRIC("pool_slots_full"), labels, 0);
+		expect_metric(METRIC("pool_slots"), labels, 4096);
+		expect_metric(METRIC("pool_slots_empty"), labels, i ? 7 : 0);
+		expect_metric(METRIC("pool_slots_unsettled"), labels, pool.unsettled);
+		expect_metric(METRIC("pool_backends_held"), labels, i ? 2 : 1);
+		expect_metric(METRIC("pool_slots_full"), labels, 0);
 		assert_true(pool.unsettled > 0);
 		assert_int_equal(pool.held, i ? 2 : 1);
 	}
@@ -244,7 +245,7 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 		s.node.paths[at].way.hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
 		s.node.paths[at].reported.mtu = (uint16_t)(1300 + i);
 	}
-	publish();
+	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	for (uint32_t i = 0; i < COUNT(effect_rows); i++) {
 		assert_int_equal(effect_backend(e, effect_rows[i].pool, effect_rows[i].id, &b), 0);
@@ -280,7 +281,7 @@ static void a_backend_that_left_shifts_no_reason(void **state)
 	s.node.t.backends[20] = (struct fwd_backend){ .flags = FWD_BACKEND_USED,
 		                                      .id = 6,
 		                                      .pool_id = hash_text("web-ams") };
-	publish();
+	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	assert_int_equal(effect_backend(e, "web-ams", 6, &b), 0);
 	assert_int_equal(b.why, EFFECT_REASON_UNKNOWN);
@@ -300,7 +301,7 @@ static void rows_come_and_go_with_documents(void **state)
 {
 	(void)state;
 	s.node.t.backend_counts[index_of("web-ams", 5)] = (struct fwd_count){ 7, 70 };
-	publish();
+	publish_all();
 	assert_int_equal(n_rows(METRIC("backend_packets_total")), 4);
 	assert_int_equal(n_rows(METRIC("service_packets_total")), 2);
 	assert_int_equal(n_rows(METRIC("pool_slots")), 2);
@@ -309,18 +310,18 @@ static void rows_come_and_go_with_documents(void **state)
 	s.second.at[0].pool = &s.second.pools[0];
 	s.second.backends[1].name = "c";
 	s.node.ops = &memory;
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	s.node.ops = &without_workers;
 	publisher_document(p, &s.node);
-	expect(METRIC("backend_packets_total"), "pool=\"web-ams\",backend=\"a\"", 7);
-	expect(METRIC("backend_bytes_total"), "pool=\"web-ams\",backend=\"a\"", 70);
+	expect_metric(METRIC("backend_packets_total"), "pool=\"web-ams\",backend=\"a\"", 7);
+	expect_metric(METRIC("backend_bytes_total"), "pool=\"web-ams\",backend=\"a\"", 70);
 	assert_int_equal(n_rows(METRIC("backend_packets_total")), 2);
-	expect(METRIC("backend_packets_total"), "pool=\"web-ams\",backend=\"c\"", 0);
-	expect(METRIC("backend_inner_mtu"), "pool=\"web-ams\",backend=\"b\"", -1);
-	expect(METRIC("service_bytes_total"), "service=\"dns\"", -1);
-	expect(METRIC("service_bytes_total"), "service=\"mail\"", 0);
-	expect(METRIC("pool_slots_full"), "pool=\"web-fra\"", -1);
-	expect(METRIC("pool_slots"), "pool=\"web-ams\"", 4096);
+	expect_metric(METRIC("backend_packets_total"), "pool=\"web-ams\",backend=\"c\"", 0);
+	expect_metric(METRIC("backend_inner_mtu"), "pool=\"web-ams\",backend=\"b\"", -1);
+	expect_metric(METRIC("service_bytes_total"), "service=\"dns\"", -1);
+	expect_metric(METRIC("service_bytes_total"), "service=\"mail\"", 0);
+	expect_metric(METRIC("pool_slots_full"), "pool=\"web-fra\"", -1);
+	expect_metric(METRIC("pool_slots"), "pool=\"web-ams\"", 4096);
 }
 
 static void only_so_many_backends_have_counters(void **state)
@@ -343,9 +344,9 @@ static void only_so_many_backends_have_counters(void **state)
 	}
 	publisher_document(p, &n);
 	assert_int_equal(n_rows(METRIC("backend_slots")), PUBLISH_BACKENDS_MAX);
-	expect(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"\"", -1);
-	expect(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1024\"", 0);
-	expect(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1025\"", -1);
+	expect_metric(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"\"", -1);
+	expect_metric(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1024\"", 0);
+	expect_metric(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1025\"", -1);
 	free(list);
 }
 
@@ -356,10 +357,10 @@ static void without_a_document_the_process_alone_is_shown(void **state)
 
 	(void)state;
 	publisher_write(p, &none, &s.time);
-	expect(METRIC("document_refused"), "", 1);
-	expect(METRIC("documents_refused_total"), "", 4);
-	expect(METRIC("document"), "", 0);
-	assert_true(value(METRIC("process_resident_bytes"), "") > 0);
+	expect_metric(METRIC("document_refused"), "", 1);
+	expect_metric(METRIC("documents_refused_total"), "", 4);
+	expect_metric(METRIC("document"), "", 0);
+	assert_true(value_of(METRIC("process_resident_bytes"), "") > 0);
 	assert_null(publisher_effect(p));
 	assert_int_equal(effect_open(dir, &e), -ENOENT);
 }
@@ -384,9 +385,9 @@ static void the_process_shows_its_own_cost_and_life(void **state)
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%*u %lu", &pages), 1);
 	fclose(f);
-	publish();
-	assert_in_range(value(METRIC("process_cpu_microseconds_total"), ""), before, used_us());
-	assert_in_range(value(METRIC("process_resident_bytes"), ""), pages * 4096 / 2,
+	publish_all();
+	assert_in_range(value_of(METRIC("process_cpu_microseconds_total"), ""), before, used_us());
+	assert_in_range(value_of(METRIC("process_resident_bytes"), ""), pages * 4096 / 2,
 	                pages * 4096 * 2);
 	assert_int_equal(stats_reader_open(dir, "dataplane", &r), 0);
 	assert_int_equal(stats_reader_alive_ms(r), s.time.now_ms);
@@ -411,7 +412,7 @@ static void names_without_room_in_a_label_are_left_out(void **state)
 		snprintf(labels, sizeof(labels), "pool=\"%s\",backend=\"%s\"",
 		         s.node.pools[0].plan->model->name, longest);
 		labels[ROWS_LABELS_MAX - 1] = '\0';
-		assert_int_equal(value(METRIC("backend_packets_total"), labels), more ? -1 : 0);
+		assert_int_equal(value_of(METRIC("backend_packets_total"), labels), more ? -1 : 0);
 	}
 	b->name = name;
 }
@@ -430,7 +431,7 @@ static void a_resize_makes_another_page(void **state)
 	struct effect *e, *again;
 
 	(void)state;
-	publish();
+	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	publisher_write(p, &s.node, &s.time);
 	assert_int_equal(effect_total(e, &total), 0); /* the same page as before */
@@ -486,24 +487,24 @@ static void backends_beyond_the_former_room_are_shown_after_it_was_raised(void *
 	char labels[64];
 
 	(void)state;
-	publish();
+	publish_all();
 	assert_true(publisher_effect(p)->max_backends < MANY);
 	use_many_backends(&s.second);
 	s.node.ops = &memory;
-	take(&s, &s.second);
+	apply_world(&s, &s.second);
 	s.node.ops = &without_workers;
 	assert_int_equal(s.node.sizes.pools, pools); /* this limit was raised alone */
 	for (uint32_t i = 0; i < MANY; i++)
 		s.node.t.backend_counts[index_of("web-ams", 100 + i)].packets = 1000 + i;
-	publish();
+	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	for (uint32_t i = 0; i < MANY; i++) {
 		snprintf(labels, sizeof(labels), "pool=\"web-ams\",backend=\"b%u\"", i);
 		assert_int_equal(effect_backend(e, "web-ams", 100 + i, &b), 0);
 		assert_int_equal(b.index, index_of("web-ams", 100 + i));
 		assert_int_equal(b.packets, 1000 + i);
-		expect(METRIC("backend_packets_total"), labels, 1000 + i);
-		expect(METRIC("backend_slots"), labels, b.slots);
+		expect_metric(METRIC("backend_packets_total"), labels, 1000 + i);
+		expect_metric(METRIC("backend_slots"), labels, b.slots);
 	}
 	effect_close(e);
 }
@@ -514,14 +515,14 @@ static void counts_go_on_after_a_restart(void **state)
 	n_ports = 1;
 	ports[0] = (struct driver_port){ .name = "eth0", .missed = 3 };
 	s.node.t.cpus[0].received = 9;
-	publish();
+	publish_all();
 	publisher_close(p);
 	assert_int_equal(publisher_open(dir, &p), 0);
-	expect(METRIC("received_packets_total"), "", 9);
+	expect_metric(METRIC("received_packets_total"), "", 9);
 	assert_null(publisher_effect(p));
-	publish();
-	expect(METRIC("received_packets_total"), "", 9);
-	expect(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	publish_all();
+	expect_metric(METRIC("received_packets_total"), "", 9);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth0\"", 3);
 	assert_non_null(publisher_effect(p));
 }
 
@@ -549,7 +550,7 @@ static void names_and_kinds_are_those_of_the_document(void **state)
 	fclose(f);
 	s.node.ops = &with_workers;
 	n_workers = n_ports = 1;
-	publish();
+	publish_all();
 	assert_int_equal(stats_reader_open(dir, "dataplane", &r), 0);
 	for (size_t i = 0; i < stats_reader_n(r); i++) {
 		const struct stats_entry *e = stats_reader_entry(r, i);

@@ -34,15 +34,15 @@ static void workers_count_by_their_own_rows(void **state)
 		for (uint32_t b = 0; b < DRIVER_BURST_SIZES; b++)
 			workers[i].bursts[b] = 1000 * (i + 1) + b;
 	}
-	publish();
+	publish_all();
 	for (uint32_t i = 0; i < 2; i++) {
 		for (uint32_t k = 0; k < COUNT(names); k++) {
 			snprintf(text, sizeof(text), METRIC("worker_%s_total"), names[k]);
-			expect(text, labels[i], 100 + 10 * k + i);
+			expect_metric(text, labels[i], 100 + 10 * k + i);
 		}
 		for (uint32_t b = 0; b < DRIVER_BURST_SIZES; b++) {
 			snprintf(text, sizeof(text), "worker=\"%u\",frames=\"%u\"", i, least[b]);
-			expect(METRIC("worker_bursts_total"), text, 1000 * (i + 1) + b);
+			expect_metric(METRIC("worker_bursts_total"), text, 1000 * (i + 1) + b);
 		}
 	}
 	n_workers = 1; /* another crew, on another CPU */
@@ -50,11 +50,11 @@ static void workers_count_by_their_own_rows(void **state)
 	publisher_write(p, &s.node, &s.time);
 	assert_int_equal(n_rows(METRIC("worker_frames_total")), 1);
 	assert_int_equal(n_rows(METRIC("worker_bursts_total")), DRIVER_BURST_SIZES);
-	expect(METRIC("worker_frames_total"), "worker=\"0\",cpu=\"5\"", 100);
+	expect_metric(METRIC("worker_frames_total"), "worker=\"0\",cpu=\"5\"", 100);
 	n_workers = 2;
 	publisher_write(p, &s.node, &s.time);
 	assert_int_equal(n_rows(METRIC("worker_frames_total")), 2);
-	expect(METRIC("worker_frames_total"), labels[1], 101);
+	expect_metric(METRIC("worker_frames_total"), labels[1], 101);
 }
 
 static void frames_for_the_kernel_are_summed_by_class(void **state)
@@ -68,12 +68,12 @@ static void frames_for_the_kernel_are_summed_by_class(void **state)
 			workers[i].to_kernel[c] = 10 * c + i + 1;
 			workers[i].policed[c] = 100 * c + i + 2;
 		}
-	publish();
+	publish_all();
 	assert_int_equal(n_rows(METRIC("kernel_frames_total")), 2);
-	expect(METRIC("kernel_frames_total"), "class=\"arp\"", 6);
-	expect(METRIC("kernel_policed_total"), "class=\"arp\"", 9);
-	expect(METRIC("kernel_frames_total"), "class=\"bgp\"", 36);
-	expect(METRIC("kernel_policed_total"), "class=\"bgp\"", 309);
+	expect_metric(METRIC("kernel_frames_total"), "class=\"arp\"", 6);
+	expect_metric(METRIC("kernel_policed_total"), "class=\"arp\"", 9);
+	expect_metric(METRIC("kernel_frames_total"), "class=\"bgp\"", 36);
+	expect_metric(METRIC("kernel_policed_total"), "class=\"bgp\"", 309);
 }
 
 static void ports_come_and_go(void **state)
@@ -82,18 +82,18 @@ static void ports_come_and_go(void **state)
 	n_ports = 2;
 	ports[0] = (struct driver_port){ .name = "eth0", .up = true, .missed = 3, .no_memory = 4 };
 	ports[1] = (struct driver_port){ .name = "eth1", .missed = 5, .no_memory = 6 };
-	publish();
-	expect(METRIC("port_up"), "port=\"eth0\"", 1);
-	expect(METRIC("port_missed_total"), "port=\"eth0\"", 3);
-	expect(METRIC("port_no_memory_total"), "port=\"eth0\"", 4);
-	expect(METRIC("port_up"), "port=\"eth1\"", 0);
-	expect(METRIC("port_missed_total"), "port=\"eth1\"", 5);
-	expect(METRIC("port_no_memory_total"), "port=\"eth1\"", 6);
+	publish_all();
+	expect_metric(METRIC("port_up"), "port=\"eth0\"", 1);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	expect_metric(METRIC("port_no_memory_total"), "port=\"eth0\"", 4);
+	expect_metric(METRIC("port_up"), "port=\"eth1\"", 0);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth1\"", 5);
+	expect_metric(METRIC("port_no_memory_total"), "port=\"eth1\"", 6);
 	strcpy(ports[1].name, "eth2");
 	publisher_write(p, &s.node, &s.time);
-	expect(METRIC("port_missed_total"), "port=\"eth1\"", -1);
-	expect(METRIC("port_missed_total"), "port=\"eth2\"", 5);
-	expect(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth1\"", -1);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth2\"", 5);
+	expect_metric(METRIC("port_missed_total"), "port=\"eth0\"", 3);
 	n_ports = 1;
 	publisher_write(p, &s.node, &s.time);
 	assert_int_equal(n_rows(METRIC("port_up")), 1);

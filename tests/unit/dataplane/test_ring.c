@@ -19,7 +19,7 @@ static const uint64_t key[2] = { 0x0123456789abcdef, 42 };
 static uint16_t one[SLOTS], two[SLOTS], three[SLOTS];
 static bool dead[RING_ID_MAX + 1];
 
-static size_t owned(const uint16_t *slots, size_t n_slots, uint16_t id)
+static size_t count_owned(const uint16_t *slots, size_t n_slots, uint16_t id)
 {
 	size_t n = 0;
 
@@ -28,7 +28,7 @@ static size_t owned(const uint16_t *slots, size_t n_slots, uint16_t id)
 	return n;
 }
 
-static size_t moved(const uint16_t *a, const uint16_t *b, size_t n_slots)
+static size_t count_moved(const uint16_t *a, const uint16_t *b, size_t n_slots)
 {
 	size_t n = 0;
 
@@ -38,7 +38,7 @@ static size_t moved(const uint16_t *a, const uint16_t *b, size_t n_slots)
 }
 
 /* @p n backends of weight 100 with ids from 1 on. */
-static void make(struct ring_backend *b, size_t n)
+static void make_backends(struct ring_backend *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		b[i] = (struct ring_backend){ .key = 0x9e3779b97f4a7c15u * (i + 1),
@@ -93,9 +93,9 @@ static void without_weight_nobody_owns(void **state)
 	const struct ring_backend drained[] = { { 11, 0, 1 }, { 12, 0, 2 } };
 
 	assert_int_equal(ring_fill(one, SLOTS, drained, COUNT(drained), key), 0);
-	assert_int_equal(owned(one, SLOTS, RING_NONE), SLOTS);
+	assert_int_equal(count_owned(one, SLOTS, RING_NONE), SLOTS);
 	assert_int_equal(ring_fill(one, SLOTS, NULL, 0, key), 0);
-	assert_int_equal(owned(one, SLOTS, RING_NONE), SLOTS);
+	assert_int_equal(count_owned(one, SLOTS, RING_NONE), SLOTS);
 }
 
 static void shares_follow_weights(void **state)
@@ -118,13 +118,13 @@ static void shares_follow_weights(void **state)
 		uint64_t total = 0;
 
 		print_message("  %s\n", cases[c].why);
-		make(b, 4);
+		make_backends(b, 4);
 		for (size_t i = 0; i < 4; i++)
 			total += b[i].weight = cases[c].weights[i];
 		assert_int_equal(ring_fill(one, cases[c].n_slots, b, 4, key), 0);
 		for (size_t i = 0; i < 4; i++) {
 			size_t due = b[i].weight * cases[c].n_slots / total;
-			size_t n = owned(one, cases[c].n_slots, b[i].id);
+			size_t n = count_owned(one, cases[c].n_slots, b[i].id);
 
 			if (b[i].weight == 0)
 				assert_int_equal(n, 0);
@@ -139,7 +139,7 @@ static void order_of_backends_does_not_matter(void **state)
 	(void)state;
 	struct ring_backend b[50], reversed[50];
 
-	make(b, 50);
+	make_backends(b, 50);
 	for (size_t i = 0; i < 50; i++) {
 		b[i].weight = 1 + (uint32_t)i;
 		reversed[49 - i] = b[i];
@@ -154,8 +154,8 @@ static void ids_and_the_scale_of_weights_do_not_matter(void **state)
 	(void)state;
 	struct ring_backend b[20], other[20];
 
-	make(b, 20);
-	make(other, 20);
+	make_backends(b, 20);
+	make_backends(other, 20);
 	for (size_t i = 0; i < 20; i++) {
 		other[i].id += 100;
 		other[i].weight *= 2;
@@ -172,11 +172,11 @@ static void another_key_makes_another_ring(void **state)
 	const uint64_t keys[2][2] = { { key[0] ^ 1, key[1] }, { key[0], key[1] ^ 1 } };
 	struct ring_backend b[10];
 
-	make(b, 10);
+	make_backends(b, 10);
 	assert_int_equal(ring_fill(one, SLOTS, b, 10, key), 0);
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(ring_fill(two, SLOTS, b, 10, keys[i]), 0);
-		assert_in_range(moved(one, two, SLOTS), SLOTS / 10 * 8, SLOTS / 10 * 10);
+		assert_in_range(count_moved(one, two, SLOTS), SLOTS / 10 * 8, SLOTS / 10 * 10);
 	}
 }
 
@@ -185,15 +185,15 @@ static void few_slots_move_besides_the_leavers(void **state)
 	(void)state;
 	struct ring_backend b[100];
 
-	make(b, 100);
+	make_backends(b, 100);
 	assert_int_equal(ring_fill(one, SLOTS, b, 100, key), 0);
 	for (size_t i = 0; i < 100; i += 9) {
-		size_t n = owned(one, SLOTS, b[i].id);
+		size_t n = count_owned(one, SLOTS, b[i].id);
 
 		b[i].weight = 0;
 		assert_int_equal(ring_fill(two, SLOTS, b, 100, key), 0);
-		assert_int_equal(owned(two, SLOTS, b[i].id), 0);
-		assert_in_range(moved(one, two, SLOTS), n, n * 5 / 4);
+		assert_int_equal(count_owned(two, SLOTS, b[i].id), 0);
+		assert_in_range(count_moved(one, two, SLOTS), n, n * 5 / 4);
 		b[i].weight = 100;
 	}
 }
@@ -204,12 +204,12 @@ static void a_death_moves_its_slots_alone_and_its_return_brings_them_back(void *
 	const uint16_t first = 17;
 	struct ring_backend b[100];
 
-	make(b, 100);
+	make_backends(b, 100);
 	kill_ids(&first, 1);
 	assert_int_equal(ring_fill(one, SLOTS, b, 100, key), 0);
 	ring_repair(two, one, SLOTS, dead, key);
-	assert_int_equal(owned(two, SLOTS, first), 0);
-	assert_int_equal(moved(one, two, SLOTS), owned(one, SLOTS, first));
+	assert_int_equal(count_owned(two, SLOTS, first), 0);
+	assert_int_equal(count_moved(one, two, SLOTS), count_owned(one, SLOTS, first));
 	kill_ids(NULL, 0);
 	ring_repair(three, one, SLOTS, dead, key);
 	assert_memory_equal(one, three, sizeof(one));
@@ -222,7 +222,7 @@ static void deaths_in_any_order_give_one_table(void **state)
 	const uint16_t ids[] = { 5, 61 };
 	struct ring_backend b[100];
 
-	make(b, 100);
+	make_backends(b, 100);
 	assert_int_equal(ring_fill(one, SLOTS, b, 100, key), 0);
 	kill_ids(ids, 1);
 	ring_repair(two, one, SLOTS, dead, key);
@@ -230,7 +230,7 @@ static void deaths_in_any_order_give_one_table(void **state)
 	ring_repair(three, one, SLOTS, dead, key);
 	for (size_t i = 0; i < SLOTS; i++)
 		assert_true(three[i] == two[i] ? two[i] != 61 : two[i] == 61);
-	assert_int_equal(owned(three, SLOTS, 5) + owned(three, SLOTS, 61), 0);
+	assert_int_equal(count_owned(three, SLOTS, 5) + count_owned(three, SLOTS, 61), 0);
 }
 
 static void the_slots_of_the_dead_are_shared_by_weight(void **state)
@@ -239,7 +239,7 @@ static void the_slots_of_the_dead_are_shared_by_weight(void **state)
 	struct ring_backend b[20];
 	uint16_t half[10];
 
-	make(b, 20);
+	make_backends(b, 20);
 	for (size_t i = 0; i < 20; i++) {
 		b[i].weight = i % 2 ? 300 : 100;
 		if (i < 10)
@@ -251,7 +251,7 @@ static void the_slots_of_the_dead_are_shared_by_weight(void **state)
 	for (size_t i = 10; i < 20; i++) {
 		size_t due = (size_t)SLOTS * b[i].weight / 2000;
 
-		assert_in_range(owned(two, SLOTS, b[i].id), due - due / 10, due + due / 10);
+		assert_in_range(count_owned(two, SLOTS, b[i].id), due - due / 10, due + due / 10);
 	}
 }
 
@@ -261,16 +261,16 @@ static void with_one_alive_it_owns_all_and_with_none_nobody(void **state)
 	struct ring_backend b[1000];
 	uint16_t ids[1000];
 
-	make(b, 1000);
+	make_backends(b, 1000);
 	for (uint16_t i = 0; i < 1000; i++)
 		ids[i] = (uint16_t)(i + 1);
 	assert_int_equal(ring_fill(one, SLOTS, b, 1000, key), 0);
 	kill_ids(ids, 999);
 	ring_repair(two, one, SLOTS, dead, key);
-	assert_int_equal(owned(two, SLOTS, 1000), SLOTS);
+	assert_int_equal(count_owned(two, SLOTS, 1000), SLOTS);
 	kill_ids(ids, 1000);
 	ring_repair(two, one, SLOTS, dead, key);
-	assert_int_equal(owned(two, SLOTS, RING_NONE), SLOTS);
+	assert_int_equal(count_owned(two, SLOTS, RING_NONE), SLOTS);
 }
 
 static void ten_thousand_backends_fit_a_million_slots(void **state)
@@ -282,7 +282,7 @@ static void ten_thousand_backends_fit_a_million_slots(void **state)
 
 	assert_non_null(b);
 	assert_non_null(big);
-	make(b, 10000);
+	make_backends(b, 10000);
 	assert_int_equal(ring_fill(big, RING_SLOTS_MAX, b, 10000, key), 0);
 	for (size_t i = 0; i < RING_SLOTS_MAX; i++)
 		counts[big[i]]++;

@@ -12,7 +12,7 @@
 enum { ALL = (1 << RSS_FLOW_COUNT) - 1 };
 
 /* A device with @p n_queues whose table of @p n_entries names the queues 0 to @p reached - 1 in turn. */
-static struct rss_seen device(uint32_t n_queues, uint32_t n_entries, uint32_t reached)
+static struct rss_seen make_device(uint32_t n_queues, uint32_t n_entries, uint32_t reached)
 {
 	struct rss_seen s = { .hash_known = true, .asked = ALL, .got = ALL, .n_queues = n_queues };
 
@@ -21,7 +21,7 @@ static struct rss_seen device(uint32_t n_queues, uint32_t n_entries, uint32_t re
 	return s;
 }
 
-static const char *judged(struct rss_seen s)
+static const char *judged_as(struct rss_seen s)
 {
 	static char text[256];
 
@@ -31,26 +31,26 @@ static const char *judged(struct rss_seen s)
 
 static void what_is_as_asked_is_not_spoken_of(void **state)
 {
-	struct rss_seen no_table = device(4, 0, 1), no_hash = device(8, 128, 8);
+	struct rss_seen no_table = make_device(4, 0, 1), no_hash = make_device(8, 128, 8);
 
 	(void)state;
 	no_hash.hash_known = false;
 	no_hash.got = 0;
-	assert_string_equal(judged(device(8, 128, 8)), "");
-	assert_string_equal(judged(device(3, 128, 3)), ""); /* 43, 43, 42 */
-	assert_string_equal(judged(device(32, 512, 32)), "");
-	assert_string_equal(judged(no_table), "");
-	assert_string_equal(judged(no_hash), "");
+	assert_string_equal(judged_as(make_device(8, 128, 8)), "");
+	assert_string_equal(judged_as(make_device(3, 128, 3)), ""); /* 43, 43, 42 */
+	assert_string_equal(judged_as(make_device(32, 512, 32)), "");
+	assert_string_equal(judged_as(no_table), "");
+	assert_string_equal(judged_as(no_hash), "");
 }
 
 static void a_queue_that_no_entry_names_is_told(void **state)
 {
 	(void)state;
 	assert_string_equal(
-	        judged(device(8, 128, 7)),
+	        judged_as(make_device(8, 128, 7)),
 	        "its redirection table has 0 to 19 entries a queue: workers get unequal "
 	        "shares");
-	assert_non_null(strstr(judged(device(2, 128, 1)), "0 to 128 entries"));
+	assert_non_null(strstr(judged_as(make_device(2, 128, 1)), "0 to 128 entries"));
 }
 
 static void it_is_open_where_frames_go_until_there_are_flows(void **state)
@@ -88,14 +88,14 @@ static void what_is_no_flow_is_not_seen(void **state)
 
 static void an_entry_for_a_queue_that_is_not_ours_is_told_first(void **state)
 {
-	struct rss_seen s = device(4, 128, 8);
+	struct rss_seen s = make_device(4, 128, 8);
 
 	(void)state;
 	s.got = 0;
-	assert_string_equal(judged(s),
+	assert_string_equal(judged_as(s),
 	                    "64 of the 128 entries of its redirection table name no queue "
 	                    "of ours: those frames are lost");
-	s = device(RSS_QUEUES_MAX, RSS_QUEUES_MAX, RSS_QUEUES_MAX);
+	s = make_device(RSS_QUEUES_MAX, RSS_QUEUES_MAX, RSS_QUEUES_MAX);
 	rss_entry(&s, UINT32_MAX);
 	assert_int_equal(s.n_stray, 1);
 }
@@ -107,22 +107,22 @@ static void a_flow_that_is_not_hashed_is_told_by_name(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < RSS_FLOW_COUNT; i++) {
-		struct rss_seen s = device(8, 128, 8);
+		struct rss_seen s = make_device(8, 128, 8);
 
 		s.got &= ~(1u << i);
-		assert_non_null(strstr(judged(s), names[i]));
+		assert_non_null(strstr(judged_as(s), names[i]));
 		s.asked = s.got; /* what the device never claimed was not asked of it */
-		assert_string_equal(judged(s), "");
+		assert_string_equal(judged_as(s), "");
 	}
 }
 
 static void a_device_that_says_nothing_is_named_as_such(void **state)
 {
-	struct rss_seen s = device(8, 0, 1);
+	struct rss_seen s = make_device(8, 0, 1);
 
 	(void)state;
 	s.hash_known = false;
-	assert_non_null(strstr(judged(s), "does not say"));
+	assert_non_null(strstr(judged_as(s), "does not say"));
 }
 
 int main(void)

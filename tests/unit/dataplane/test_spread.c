@@ -17,7 +17,7 @@
 #define LEN6 (ETH + 40 + 8)
 
 /* A UDP frame with bytes that differ from each other where they can. */
-static void make4(uint8_t frame[LEN4])
+static void make_ipv4(uint8_t frame[LEN4])
 {
 	for (unsigned int i = 0; i < LEN4; i++)
 		frame[i] = (uint8_t)(i * 7 + 1);
@@ -29,7 +29,7 @@ static void make4(uint8_t frame[LEN4])
 	frame[ETH + 9] = 17;
 }
 
-static void make6(uint8_t frame[LEN6])
+static void make_ipv6(uint8_t frame[LEN6])
 {
 	for (unsigned int i = 0; i < LEN6; i++)
 		frame[i] = (uint8_t)(i * 7 + 1);
@@ -58,7 +58,7 @@ static void a_flow_is_its_protocol_addresses_and_ports(void **state)
 	uint8_t frame[LEN4], says[LEN4] = { 0 };
 
 	(void)state;
-	make4(frame);
+	make_ipv4(frame);
 	ask_bytes(frame, LEN4, says);
 	for (size_t i = ETH; i < LEN4; i++) {
 		size_t at = i - ETH;
@@ -74,7 +74,7 @@ static void of_ipv6_likewise(void **state)
 	uint8_t frame[LEN6], says[LEN6] = { 0 };
 
 	(void)state;
-	make6(frame);
+	make_ipv6(frame);
 	ask_bytes(frame, LEN6, says);
 	for (size_t i = ETH; i < LEN6; i++) {
 		size_t at = i - ETH;
@@ -109,12 +109,12 @@ static void ports_count_where_all_frames_of_the_flow_have_them(void **state)
 		size_t n = cases[i].version == 4 ? LEN4 : LEN6, ports = n - 8;
 
 		if (cases[i].version == 4) {
-			make4(a);
+			make_ipv4(a);
 			a[ETH + 6] = cases[i].flags;
 			a[ETH + 7] = cases[i].offset;
 			a[ETH + 9] = cases[i].protocol;
 		} else {
-			make6(a);
+			make_ipv6(a);
 			a[ETH + 6] = cases[i].protocol;
 		}
 		a[ETH] = cases[i].first;
@@ -135,9 +135,9 @@ static void a_tag_changes_nothing(void **state)
 		size_t n = version == 4 ? LEN4 : LEN6;
 
 		if (version == 4)
-			make4(plain);
+			make_ipv4(plain);
 		else
-			make6(plain);
+			make_ipv6(plain);
 		memcpy(tagged, plain, 12);
 		memcpy(tagged + 12, (const uint8_t[]){ 0x81, 0x00, 0x00, 0x05 }, 4);
 		memcpy(tagged + 16, plain + 12, n - 12);
@@ -164,7 +164,7 @@ static void what_is_too_short_or_not_ip_is_no_flow(void **state)
 	uint8_t frame[LEN6], tagged[LEN4 + 4];
 
 	(void)state;
-	make4(frame);
+	make_ipv4(frame);
 	for (size_t n = 0; n <= LEN4; n++)
 		assert_int_equal(hash_of_first(frame, n) != 0, n >= ETH + 24);
 	memcpy(tagged, frame, 12);
@@ -172,7 +172,7 @@ static void what_is_too_short_or_not_ip_is_no_flow(void **state)
 	memcpy(tagged + 16, frame + 12, LEN4 - 12);
 	for (size_t n = 0; n <= LEN4 + 4; n++)
 		assert_int_equal(hash_of_first(tagged, n) != 0, n >= ETH + 4 + 24);
-	make6(frame);
+	make_ipv6(frame);
 	for (size_t n = 0; n <= LEN6; n++)
 		assert_int_equal(hash_of_first(frame, n) != 0, n >= ETH + 44);
 	frame[13] = 0xde;
@@ -180,7 +180,7 @@ static void what_is_too_short_or_not_ip_is_no_flow(void **state)
 	frame[12] = 0x08;
 	frame[13] = 0xdd;
 	assert_int_equal(spread_hash(frame, LEN6), 0);
-	make4(frame);
+	make_ipv4(frame);
 	frame[13] = 0x06; /* ARP */
 	assert_int_equal(spread_hash(frame, LEN4), 0);
 	frame[12] = 0x86;
@@ -195,7 +195,7 @@ static void workers_get_even_shares(void **state)
 	uint8_t frame[LEN4];
 
 	(void)state;
-	make4(frame);
+	make_ipv4(frame);
 	for (unsigned int i = 0; i < 3000; i++) {
 		frame[ETH + 15] = (uint8_t)(i / 16);
 		frame[ETH + 21] = (uint8_t)(i % 16);

@@ -50,7 +50,7 @@ static const struct model_port ports[] = {
 static const struct model_node self = { .name = "ams-1", .ports = ports, .n_ports = 3 };
 static struct model document = { .cluster = "shop", .nodes = &self, .n_nodes = 1, .self = &self };
 
-static int failed(int error)
+static int note_failed(int error)
 {
 	errno = error;
 	return error ? -1 : 0;
@@ -79,7 +79,7 @@ static int fake_nic(const char *address, struct nic *out)
 static int fake_chown(const char *path, uid_t owner, gid_t of)
 {
 	note("chown %s %d:%d; ", path, (int)owner, (int)of);
-	return failed(scene.chown_errno);
+	return note_failed(scene.chown_errno);
 }
 
 static int fake_statfs(const char *path, struct statfs *fs)
@@ -122,7 +122,7 @@ static int fake_run(const struct process *p)
 #define getpwnam(name)                     (scene.no_user ? NULL : &its_user)
 #define getgrnam(name)                     (scene.no_group ? NULL : &its_group)
 #define geteuid()                          (scene.me)
-#define mkdir(path, mode)                  (note("mkdir %s %o; ", path, mode), failed(scene.mkdir_errno))
+#define mkdir(path, mode)                  (note("mkdir %s %o; ", path, mode), note_failed(scene.mkdir_errno))
 #define access(path, mode)                 (scene.document_there ? 0 : -1)
 #define chown                              fake_chown
 #define chmod(path, mode)                  (note("chmod %s %o; ", path, mode), 0)
@@ -152,7 +152,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static void expect(int code, const char *done)
+static void expect_done(int code, const char *done)
 {
 	struct proc_dirs dirs = { .run = "/r", .state = "/s", .bpf = "/b/weir", .node = "ams-1" };
 
@@ -169,30 +169,30 @@ static void expect(int code, const char *done)
 static void root_gives_its_user_what_it_needs_and_goes(void **state)
 {
 	(void)state;
-	expect(0, "signals; " DIRECTORY WAY DEVICES RUNS);
+	expect_done(0, "signals; " DIRECTORY WAY DEVICES RUNS);
 	scene.mkdir_errno = EEXIST; /* of the last start */
-	expect(0, "signals; " DIRECTORY WAY DEVICES RUNS);
+	expect_done(0, "signals; " DIRECTORY WAY DEVICES RUNS);
 	scene.mkdir_errno = EROFS;
-	expect(0, "signals; mkdir /b/weir 700; " DEVICES RUNS);
+	expect_done(0, "signals; mkdir /b/weir 700; " DEVICES RUNS);
 	scene.mkdir_errno = 0;
 	scene.no_document = true; /* the first start of all */
-	expect(0, "signals; " DIRECTORY WAY RUNS);
+	expect_done(0, "signals; " DIRECTORY WAY RUNS);
 	scene.document_there = true; /* it cannot be read: ports may be missing */
-	expect(0, "signals; " DIRECTORY WAY "log vfio-not-given; " RUNS);
+	expect_done(0, "signals; " DIRECTORY WAY "log vfio-not-given; " RUNS);
 }
 
 static void without_its_user_or_root_nothing_is_given(void **state)
 {
 	(void)state;
 	scene.no_user = true;
-	expect(0, "signals; mkdir /b/weir 700; " RUNS);
+	expect_done(0, "signals; mkdir /b/weir 700; " RUNS);
 	scene.no_document = scene.document_there = true;
-	expect(0, "signals; mkdir /b/weir 700; " RUNS);
+	expect_done(0, "signals; mkdir /b/weir 700; " RUNS);
 	setup(state);
 	scene.me = 71;
-	expect(0, "signals; " RUNS);
+	expect_done(0, "signals; " RUNS);
 	scene.no_document = scene.document_there = true;
-	expect(0, "signals; " RUNS);
+	expect_done(0, "signals; " RUNS);
 }
 
 /*
@@ -222,8 +222,8 @@ static void the_way_to_the_pins_is_opened_only_where_it_is_shut(void **state)
 		scene.parent_owner = rows[i].owner;
 		scene.parent_mode = S_IFDIR | rows[i].mode;
 		scene.no_group = rows[i].no_group;
-		expect(0,
-		       rows[i].opens ? "signals; " DIRECTORY WAY RUNS : "signals; " DIRECTORY RUNS);
+		expect_done(0, rows[i].opens ? "signals; " DIRECTORY WAY RUNS
+		                             : "signals; " DIRECTORY RUNS);
 	}
 }
 
@@ -231,20 +231,21 @@ static void what_cannot_be_given_is_said_once_each(void **state)
 {
 	(void)state;
 	scene.chown_errno = EPERM;
-	expect(0, "signals; " DIRECTORY "log bpf-dir; chown /dev/vfio/1 71:-1; log vfio-not-given; "
-	          "chown /dev/vfio/2 71:-1; log vfio-not-given; " RUNS);
+	expect_done(0, "signals; " DIRECTORY
+	               "log bpf-dir; chown /dev/vfio/1 71:-1; log vfio-not-given; "
+	               "chown /dev/vfio/2 71:-1; log vfio-not-given; " RUNS);
 	scene.chown_errno = ENOENT; /* a kernel driver has the NIC: there is no such file yet */
-	expect(0, "signals; " DIRECTORY "log bpf-dir; " DEVICES RUNS);
+	expect_done(0, "signals; " DIRECTORY "log bpf-dir; " DEVICES RUNS);
 }
 
 static void with_rights_that_it_should_not_have_it_does_not_run(void **state)
 {
 	(void)state;
 	scene.become_says = -EPERM;
-	expect(1, "signals; " DIRECTORY WAY DEVICES BEGUN);
+	expect_done(1, "signals; " DIRECTORY WAY DEVICES BEGUN);
 	scene.become_says = 0;
 	scene.process_says = -EIO;
-	expect(1, "signals; " DIRECTORY WAY DEVICES RUNS);
+	expect_done(1, "signals; " DIRECTORY WAY DEVICES RUNS);
 }
 
 int main(void)

@@ -65,7 +65,7 @@ static int teardown(void **state)
 	return rmdir(dir);
 }
 
-static void look(uint64_t now_ms)
+static void look_for_peer(uint64_t now_ms)
 {
 	const struct compiler_time time = { .now_ms = now_ms };
 
@@ -76,11 +76,11 @@ static void what_was_told_before_the_start_is_not_taken(void **state)
 {
 	(void)state;
 	assert_int_equal(conn_state_write(dir, "ams-2", 900, "of yesterday"), 0);
-	look(1000);
+	look_for_peer(1000);
 	assert_true(node.learning && node.wants_peer_state);
 	assert_string_equal(taken, "");
 	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "of now"), 0);
-	look(2000);
+	look_for_peer(2000);
 	assert_false(node.learning || node.wants_peer_state);
 	assert_string_equal(taken, "of now");
 }
@@ -90,19 +90,19 @@ static void who_waits_for_verdicts_wants_nothing_yet(void **state)
 {
 	(void)state;
 	backends[1].why = EFFECT_REASON_WAITING;
-	look(1000);
+	look_for_peer(1000);
 	assert_true(node.learning);
 	assert_false(node.wants_peer_state);
 	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "too early"), 0);
-	look(2000);
+	look_for_peer(2000);
 	assert_true(node.learning);
 	assert_string_equal(taken, "");
 	backends[1].why = EFFECT_REASON_DOWN;
-	look(3000);
+	look_for_peer(3000);
 	assert_true(node.learning && node.wants_peer_state);
 	assert_string_equal(taken, "");
 	assert_int_equal(conn_state_write(dir, "ams-2", 3500, "in time"), 0);
-	look(4000);
+	look_for_peer(4000);
 	assert_false(node.learning);
 	assert_string_equal(taken, "in time");
 }
@@ -110,18 +110,18 @@ static void who_waits_for_verdicts_wants_nothing_yet(void **state)
 static void what_is_refused_is_looked_at_once(void **state)
 {
 	(void)state;
-	look(1000);
+	look_for_peer(1000);
 	take_says = -EPROTO;
 	assert_int_equal(conn_state_write(dir, "ams-2", 1500, "nonsense"), 0);
-	look(2000);
+	look_for_peer(2000);
 	assert_string_equal(taken, "nonsense");
 	assert_true(node.learning && node.wants_peer_state);
 	taken[0] = '\0';
-	look(3000);
+	look_for_peer(3000);
 	assert_string_equal(taken, "");
 	take_says = 0;
 	assert_int_equal(conn_state_write(dir, CONN_STATE_NO_PEER, 3500, ""), 0);
-	look(4000);
+	look_for_peer(4000);
 	assert_string_equal(taken, ""); /* there is nothing to take */
 	assert_false(node.learning);
 }
@@ -129,17 +129,17 @@ static void what_is_refused_is_looked_at_once(void **state)
 static void nobody_is_waited_for_longer_than_agreed(void **state)
 {
 	(void)state;
-	look(1000);
-	look(1000 + STATE_SYNC_MAX_MS - 1);
+	look_for_peer(1000);
+	look_for_peer(1000 + STATE_SYNC_MAX_MS - 1);
 	assert_true(node.learning);
-	look(1000 + STATE_SYNC_MAX_MS);
+	look_for_peer(1000 + STATE_SYNC_MAX_MS);
 	assert_false(node.learning || node.wants_peer_state);
 	node.learning = true; /* once more: it counts from the new start */
-	look(90000);
-	look(90000 + STATE_SYNC_MAX_MS - 1);
+	look_for_peer(90000);
+	look_for_peer(90000 + STATE_SYNC_MAX_MS - 1);
 	assert_true(node.learning);
 	node.plan = NULL;
-	look(90000 + STATE_SYNC_MAX_MS);
+	look_for_peer(90000 + STATE_SYNC_MAX_MS);
 	assert_true(node.learning); /* without a document nothing is learned */
 }
 

@@ -43,7 +43,7 @@ static int tear_down(void **state)
 	return unlink(path);
 }
 
-static void make(struct tablefile *f, const struct driver_sizes *sizes)
+static void make_file(struct tablefile *f, const struct driver_sizes *sizes)
 {
 	struct driver_reason why = { "" };
 
@@ -51,12 +51,12 @@ static void make(struct tablefile *f, const struct driver_sizes *sizes)
 }
 
 /** Put @p n bytes of @p value at @p off of a file of small tables. */
-static void spoil(off_t off, const void *value, size_t n)
+static void spoil_file(off_t off, const void *value, size_t n)
 {
 	struct tablefile f;
 	int fd;
 
-	make(&f, &small);
+	make_file(&f, &small);
 	tablefile_close(&f);
 	fd = open(path, O_WRONLY);
 	assert_true(fd >= 0);
@@ -118,7 +118,7 @@ static void files_that_are_not_tables_are_refused(void **state)
 	assert_int_equal(truncate(path, 0), 0);
 	assert_int_equal(tablefile_open(&f, path, true, &why), -EPROTO);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		spoil(cases[i].off, cases[i].value, 4);
+		spoil_file(cases[i].off, cases[i].value, 4);
 		assert_int_equal(tablefile_open(&f, path, true, &why), -EPROTO);
 	}
 }
@@ -129,7 +129,7 @@ static void file_that_was_cut_is_refused(void **state)
 	struct tablefile f;
 
 	(void)state;
-	make(&f, &small);
+	make_file(&f, &small);
 	assert_int_equal(truncate(path, (off_t)f.len - 1), 0);
 	tablefile_close(&f);
 	assert_int_equal(tablefile_open(&f, path, true, &why), -EPROTO);
@@ -141,7 +141,7 @@ static void next_process_finds_what_the_last_one_left(void **state)
 	struct tablefile f, g;
 
 	(void)state;
-	make(&f, &small);
+	make_file(&f, &small);
 	f.tables.exceptions[3].word[7] = 42;
 	f.tables.backend_counts[7].bytes = 43;
 	f.tables.root->hash_key[1] = 44;
@@ -163,7 +163,7 @@ static void a_file_that_is_cut_short_does_not_kill_its_readers(void **state)
 	struct tablefile f, g;
 
 	(void)state;
-	make(&f, &small);
+	make_file(&f, &small);
 	f.tables.root->hash_key[1] = 44;
 	tablefile_close(&f);
 	assert_int_equal(tablefile_open(&g, path, false, &why), 0);
@@ -202,7 +202,7 @@ static void file_of_the_former_release_gets_the_table_that_it_lacks(void **state
 	size_t len;
 
 	(void)state;
-	make(&f, &small);
+	make_file(&f, &small);
 	len = f.len;
 	memset(f.tables.macs, 0xff, FWD_MAC_SETS * sizeof(*f.tables.macs)); /* must not come back */
 	f.tables.exceptions[3].word[7] = 42;
@@ -240,7 +240,7 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	struct carry *carry;
 
 	(void)state;
-	make(&f, &small);
+	make_file(&f, &small);
 	f.tables.exceptions[1].word[2] = 42;
 	f.tables.colds[63].kept_at = 43;
 	f.tables.slots[1].slot[31] = 3;
@@ -248,7 +248,7 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	f.tables.backend_counts[3].packets = 5;     /* row 0 */
 	f.tables.backend_counts[4 + 3].packets = 6; /* row 1 */
 	f.tables.cpus[0].reason[0] = 7;
-	make(&g, &large);
+	make_file(&g, &large);
 	assert_int_equal(carry_begin(&f.tables, &g.tables, &carry), 0);
 	f.tables.exceptions[0].word[1] = 51; /* packets go on by the old tables, */
 	f.tables.exceptions[1].word[2] = 142;
@@ -320,7 +320,7 @@ static void each_table_has_its_own_place(void **state)
 	size_t n;
 
 	(void)state;
-	make(&f, &small);
+	make_file(&f, &small);
 	n = list_places(&f, places);
 	for (size_t i = 0; i < n; i++) {
 		const struct place *a = &places[i];
@@ -371,7 +371,7 @@ static void who_reads_cannot_write(void **state)
 	struct tablefile f;
 
 	(void)state;
-	make(&f, &small);
+	make_file(&f, &small);
 	assert_mapped(f.memory, "rw-s");
 	tablefile_close(&f);
 	for (int writable = 0; writable < 2; writable++) {
@@ -397,7 +397,7 @@ static void a_root_that_contradicts_its_head_is_refused(void **state)
 		struct tablefile f;
 		uint32_t value;
 
-		make(&f, &small);
+		make_file(&f, &small);
 		memcpy(&value, (uint8_t *)f.tables.root + fields[i], sizeof(value));
 		value *= 2;
 		memcpy((uint8_t *)f.tables.root + fields[i], &value, sizeof(value));

@@ -25,7 +25,7 @@ static const struct tap_config config = {
 };
 
 /* A question to the kernel about @p name. */
-static struct ifreq ask(unsigned long what, const char *name)
+static struct ifreq query_tap(unsigned long what, const char *name)
 {
 	struct ifreq r = { 0 };
 	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -68,9 +68,9 @@ static void a_tap_has_the_devices_mac_and_mtu_and_is_up(void **state)
 
 	(void)state;
 	open_one(&config, fds, &ifindex);
-	assert_memory_equal(ask(SIOCGIFHWADDR, "wtap0").ifr_hwaddr.sa_data, config.mac, 6);
-	assert_int_equal(ask(SIOCGIFMTU, "wtap0").ifr_mtu, 1700);
-	assert_true(ask(SIOCGIFFLAGS, "wtap0").ifr_flags & IFF_UP);
+	assert_memory_equal(query_tap(SIOCGIFHWADDR, "wtap0").ifr_hwaddr.sa_data, config.mac, 6);
+	assert_int_equal(query_tap(SIOCGIFMTU, "wtap0").ifr_mtu, 1700);
+	assert_true(query_tap(SIOCGIFFLAGS, "wtap0").ifr_flags & IFF_UP);
 	for (int i = 0; i < 3; i++) {
 		char frame[2048];
 
@@ -95,15 +95,15 @@ static void it_outlives_its_process_and_the_next_one_takes_it_over(void **state)
 	(void)state;
 	open_one(&config, fds, &first);
 	close_all(fds, 3);
-	flags = ask(SIOCGIFFLAGS, "wtap0").ifr_flags;
+	flags = query_tap(SIOCGIFFLAGS, "wtap0").ifr_flags;
 	assert_true(flags & IFF_UP);
 	next.mac[5] = 9;
 	next.mtu = 1500;
 	next.n_queues = 2;
 	open_one(&next, fds, &second);
 	assert_int_equal(second, first);
-	assert_int_equal(ask(SIOCGIFHWADDR, "wtap0").ifr_hwaddr.sa_data[5], 9);
-	assert_int_equal(ask(SIOCGIFMTU, "wtap0").ifr_mtu, 1500);
+	assert_int_equal(query_tap(SIOCGIFHWADDR, "wtap0").ifr_hwaddr.sa_data[5], 9);
+	assert_int_equal(query_tap(SIOCGIFMTU, "wtap0").ifr_mtu, 1500);
 	close_all(fds, 2);
 }
 
@@ -114,14 +114,14 @@ static void the_kernel_takes_the_link_for_what_it_is(void **state)
 
 	(void)state;
 	open_one(&config, fds, &ifindex);
-	assert_true(ask(SIOCGIFFLAGS, "wtap0").ifr_flags & IFF_RUNNING);
+	assert_true(query_tap(SIOCGIFFLAGS, "wtap0").ifr_flags & IFF_RUNNING);
 	for (int turn = 0; turn < 2; turn++) {
 		bool up = turn == 1, runs = !up;
 
 		tap_carrier(fds[1], up);
 		for (int i = 0; i < 500 && runs != up;
 		     i++) { /* the kernel says so a little later */
-			runs = ask(SIOCGIFFLAGS, "wtap0").ifr_flags & IFF_RUNNING;
+			runs = query_tap(SIOCGIFFLAGS, "wtap0").ifr_flags & IFF_RUNNING;
 			if (runs != up)
 				usleep(10000);
 		}

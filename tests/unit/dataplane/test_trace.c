@@ -65,7 +65,7 @@ static void questions_are_read(void **state)
 	assert_false(q.syn);
 }
 
-static struct trace_result ask(const struct stage *s, const char *source, const char *vip)
+static struct trace_result trace_flow(const struct stage *s, const char *source, const char *vip)
 {
 	struct trace_query q;
 	struct trace_result r;
@@ -103,14 +103,14 @@ static void a_length_is_one_that_a_packet_can_have(void **state)
 }
 
 /* A stage whose backends can be reached. */
-static void forwarding(struct stage *s)
+static void set_forwarding(struct stage *s)
 {
 	struct addr address;
 
 	stage_init(s);
 	assert_int_equal(prefix_parse("10.1.255.0/24", &s->first.node.tunnel_source4), 0);
 	addr_of("10.1.1.11", &address);
-	take(s, &s->first);
+	apply_world(s, &s->first);
 	for (size_t i = 0; i < s->node.pools[0].plan->n_backends; i++) {
 		struct fwd_backend *b = &s->node.t.backends[s->node.pools[0].backends[i].index];
 
@@ -138,9 +138,9 @@ static void each_outcome_is_told_with_its_reason(void **state)
 	};
 	struct stage s;
 
-	forwarding(&s);
+	set_forwarding(&s);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct trace_result r = ask(&s, cases[i].source, cases[i].vip);
+		struct trace_result r = trace_flow(&s, cases[i].source, cases[i].vip);
 		bool has_step = false;
 
 		print_message("  %s %s\n", cases[i].source, cases[i].vip);
@@ -171,7 +171,7 @@ static void a_packet_that_is_too_big_is_told_so(void **state)
 	};
 	struct stage s;
 
-	forwarding(&s);
+	set_forwarding(&s);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct trace_query q;
 		struct trace_result r;
@@ -194,18 +194,18 @@ static void a_trace_names_the_backend_that_the_slot_names(void **state)
 	const struct fwd_slots *block;
 	uint32_t slot, index;
 
-	forwarding(&s);
-	r = ask(&s, "192.0.2.1:1", "203.0.113.10:80/tcp");
+	set_forwarding(&s);
+	r = trace_flow(&s, "192.0.2.1:1", "203.0.113.10:80/tcp");
 	assert_in_range(r.slot, 0, 4095);
 	slot = s.node.pools[0].first_slot + r.slot;
 	block = &s.node.t.slots[slot / FWD_SLOTS_PER_BLOCK];
 	index = block->slot[slot % FWD_SLOTS_PER_BLOCK] & FWD_SLOT_BACKEND;
 	assert_int_equal(s.node.t.backends[index].id, r.backend_id);
 	s.node.t.backends[index].flags |= FWD_BACKEND_DEAD;
-	r = ask(&s, "192.0.2.1:1", "203.0.113.10:80/tcp");
+	r = trace_flow(&s, "192.0.2.1:1", "203.0.113.10:80/tcp");
 	assert_string_equal(r.reason, "backend_dead");
 	s.node.t.backends[index].flags = FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP;
-	r = ask(&s, "192.0.2.1:1", "203.0.113.10:80/tcp");
+	r = trace_flow(&s, "192.0.2.1:1", "203.0.113.10:80/tcp");
 	assert_string_equal(r.reason, "no_next_hop");
 	stage_fini(&s);
 }
@@ -219,7 +219,7 @@ static void a_trace_changes_no_table(void **state)
 	struct fwd_exceptions *exceptions;
 	size_t n_colds, n_exceptions;
 
-	forwarding(&s);
+	set_forwarding(&s);
 	t = &s.node.t;
 	for (uint32_t i = 0; i < t->n_colds;
 	     i++) { /* unsettled, so that each SYN would be remembered */
@@ -235,8 +235,9 @@ static void a_trace_changes_no_table(void **state)
 	assert_non_null(exceptions);
 	memcpy(colds, t->colds, n_colds);
 	memcpy(exceptions, t->exceptions, n_exceptions);
-	assert_string_equal(ask(&s, "192.0.2.1:1", "203.0.113.10:80/tcp:syn").action, "forward");
-	assert_false(ask(&s, "192.0.2.1:1", "203.0.113.10:80/tcp:syn").settled);
+	assert_string_equal(trace_flow(&s, "192.0.2.1:1", "203.0.113.10:80/tcp:syn").action,
+	                    "forward");
+	assert_false(trace_flow(&s, "192.0.2.1:1", "203.0.113.10:80/tcp:syn").settled);
 	assert_memory_equal(colds, t->colds, n_colds);
 	assert_memory_equal(exceptions, t->exceptions, n_exceptions);
 	assert_int_equal(t->cpus[0].received, 0);
@@ -252,8 +253,8 @@ static uint32_t backend_index(const struct stage *s, uint64_t id)
 	                    compiler_backend_key(hash_text("web-ams"), id));
 }
 
-static struct effect_page *scan(const struct stage *s, uint32_t pools, uint32_t backends,
-                                int expected)
+static struct effect_page *scan_tables(const struct stage *s, uint32_t pools, uint32_t backends,
+                                       int expected)
 {
 	struct effect_page *e = calloc(1, effect_page_bytes(pools, backends));
 
@@ -273,7 +274,7 @@ static void the_effect_is_counted_in_the_tables(void **state)
 	const struct effect_pool *pool;
 	uint32_t sum = 0;
 
-	forwarding(&s);
+	set_forwarding(&s);
 	s.node.t.backend_counts[backend_index(&s, 9)] = (struct fwd_count){ 3, 300 };
 	s.node.t.backend_counts[s.node.sizes.backends + backend_index(&s, 9)] =
 	        (struct fwd_count){ 4, 400 };
@@ -281,7 +282,7 @@ static void the_effect_is_counted_in_the_tables(void **state)
 	        owner_word((uint16_t)backend_index(&s, 9), OWNER_OPEN, owner_end(1000, 30), 1);
 	s.node.t.exceptions[6].word[0] =
 	        owner_word((uint16_t)backend_index(&s, 9), OWNER_OPEN, owner_end(900, 30), 1);
-	e = scan(&s, 4, 8, 0);
+	e = scan_tables(&s, 4, 8, 0);
 	assert_int_equal(e->total.n_pools, 1);
 	assert_int_equal(e->total.n_backends, 3);
 	assert_int_equal(e->total.n_services, 4);
@@ -299,7 +300,7 @@ static void the_effect_is_counted_in_the_tables(void **state)
 	assert_int_equal(rows[2].bytes, 700);
 	assert_int_equal(rows[2].exceptions, 1);
 	free(e);
-	free(scan(&s, 0, 8, -ENOSPC));
+	free(scan_tables(&s, 0, 8, -ENOSPC));
 	stage_fini(&s);
 }
 

@@ -28,7 +28,7 @@ static struct stage s;
 static struct trace_result r;
 static struct fwd_backend *backend; /* the slot's, as it was asked last */
 
-static void reach(struct fwd_backend *b, const char *address)
+static void reach_backend(struct fwd_backend *b, const char *address)
 {
 	struct addr a;
 
@@ -49,10 +49,10 @@ static int setup(void **state)
 	use_both_pools(&s.first);
 	assert_int_equal(prefix_parse("10.1.255.0/24", &s.first.node.tunnel_source4), 0);
 	assert_int_equal(prefix_parse("2001:db8:ff::/64", &s.first.node.tunnel_source6), 0);
-	take(&s, &s.first);
+	apply_world(&s, &s.first);
 	for (uint32_t i = 1; i < s.node.sizes.backends; i++)
 		if (s.node.t.backends[i].flags & FWD_BACKEND_USED)
-			reach(&s.node.t.backends[i], "10.1.1.11");
+			reach_backend(&s.node.t.backends[i], "10.1.1.11");
 	return 0;
 }
 
@@ -63,7 +63,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void ask(const char *source, const char *vip)
+static void trace_flow(const char *source, const char *vip)
 {
 	struct trace_query q;
 
@@ -85,7 +85,7 @@ static const char *text_of(const char *name)
 	return text;
 }
 
-static void expect(const char *name, const char *text)
+static void expect_step(const char *name, const char *text)
 {
 	const char *is = text_of(name);
 
@@ -115,10 +115,10 @@ static uint16_t *hot_of(const struct compiler_pool *pool)
 /* Ask once, give the slot to the backend that has it alone, and ask again. */
 static void ask_settled(const char *source, const char *vip, const struct compiler_pool *pool)
 {
-	ask(source, vip);
+	trace_flow(source, vip);
 	*hot_of(pool) &= FWD_SLOT_BACKEND;
 	backend = &s.node.t.backends[*hot_of(pool)];
-	ask(source, vip);
+	trace_flow(source, vip);
 }
 
 static void a_forwarded_packet_is_told_from_parse_to_verdict(void **state)
@@ -129,22 +129,22 @@ static void a_forwarded_packet_is_told_from_parse_to_verdict(void **state)
 	(void)state;
 	ask_settled("192.0.2.1:1234", WEB, pool);
 	expect_steps("parse service pool slot backend rewrite verdict");
-	expect("parse", "TCP of 40 bytes from 192.0.2.1 port 1234 to 203.0.113.10 port 80");
+	expect_step("parse", "TCP of 40 bytes from 192.0.2.1 port 1234 to 203.0.113.10 port 80");
 	snprintf(text, sizeof(text), "pool %u, 4096 slots from %u on, hash by source address",
 	         pool->index, pool->first_slot);
-	expect("pool", text);
+	expect_step("pool", text);
 	snprintf(text, sizeof(text), "hash %016llx: slot %u, current owner backend %u",
 	         (unsigned long long)r.hash, r.slot, *hot_of(pool));
-	expect("slot", text);
+	expect_step("slot", text);
 	snprintf(text, sizeof(text), "backend %u at 10.1.1.11 by IPIP, packets up to 1480 bytes",
 	         *hot_of(pool));
-	expect("backend", text);
+	expect_step("backend", text);
 	snprintf(text, sizeof(text),
 	         "outer %s to 10.1.1.11, 74 bytes by interface 3 to 02:11:22:33:44:55",
 	         addr_text(&r.outer_source, source));
-	expect("rewrite", text);
+	expect_step("rewrite", text);
 	assert_memory_equal(source, "10.1.255.", 9);
-	expect("verdict", "forward: encapsulated to the flow's backend");
+	expect_step("verdict", "forward: encapsulated to the flow's backend");
 	assert_true(r.settled && !r.remembered);
 	assert_int_equal(r.pool, pool->index);
 	assert_int_equal(r.ifindex, 3);
@@ -159,19 +159,20 @@ static void each_service_is_told_with_its_own_pool(void **state)
 	(void)state;
 	ask_settled("192.0.2.1:1234", DNS, pool);
 	assert_int_not_equal(pool->first_slot, 0);
-	expect("parse", "UDP of 28 bytes from 192.0.2.1 port 1234 to 203.0.113.10 port 53");
+	expect_step("parse", "UDP of 28 bytes from 192.0.2.1 port 1234 to 203.0.113.10 port 53");
 	snprintf(text, sizeof(text), "port 53/udp of 203.0.113.10 is a service (counter %u)",
 	         indexes_find(s.node.count_indexes, hash_text("dns")));
-	expect("service", text);
+	expect_step("service", text);
 	snprintf(text, sizeof(text), "pool %u, 4096 slots from %u on, hash by flow", pool->index,
 	         pool->first_slot);
-	expect("pool", text);
+	expect_step("pool", text);
 	assert_in_range(r.slot, 0, 4095);
-	ask("[2001:db8::7]:1", WEB6 ":syn");
-	expect("parse", "TCP SYN of 60 bytes from 2001:db8::7 port 1 to 2001:db8:1::10 port 80");
+	trace_flow("[2001:db8::7]:1", WEB6 ":syn");
+	expect_step("parse",
+	            "TCP SYN of 60 bytes from 2001:db8::7 port 1 to 2001:db8:1::10 port 80");
 	snprintf(text, sizeof(text), "port 80/tcp of 2001:db8:1::10 is a service (counter %u)",
 	         indexes_find(s.node.count_indexes, hash_text("web")));
-	expect("service", text);
+	expect_step("service", text);
 }
 
 /* Two flows of one source share their slot by source, and not by flow. */
@@ -184,9 +185,9 @@ static void the_hash_is_of_what_the_service_says(void **state)
 		char source[32];
 
 		snprintf(source, sizeof(source), "192.0.2.1:%u", i + 1);
-		ask(source, WEB);
+		trace_flow(source, WEB);
 		slots[0][i] = r.slot;
-		ask(source, DNS);
+		trace_flow(source, DNS);
 		slots[1][i] = r.slot;
 	}
 	for (uint32_t i = 1; i < 16; i++)
@@ -223,22 +224,22 @@ static void the_way_out_is_told_by_mode_and_family(void **state)
 	for (size_t i = 0; i < COUNT(way_out_cases); i++) {
 		char text[TRACE_TEXT_MAX], source[ADDR_TEXT_MAX];
 
-		reach(backend, way_out_cases[i].address);
+		reach_backend(backend, way_out_cases[i].address);
 		backend->encap = (uint8_t)way_out_cases[i].encap;
 		backend->vlan = way_out_cases[i].vlan;
 		backend->gue_port_be = 0xc017;
-		ask("192.0.2.1:1", WEB);
+		trace_flow("192.0.2.1:1", WEB);
 		snprintf(text, sizeof(text), "backend %u at %s by %s, packets up to 1480 bytes",
 		         (unsigned)(backend - s.node.t.backends), way_out_cases[i].address,
 		         way_out_cases[i].mode);
-		expect("backend", text);
+		expect_step("backend", text);
 		if (way_out_cases[i].encap == FWD_ENCAP_L2) {
-			expect("rewrite", way_out_cases[i].rewrite);
+			expect_step("rewrite", way_out_cases[i].rewrite);
 			continue;
 		}
 		snprintf(text, sizeof(text), "outer %s%s", addr_text(&r.outer_source, source),
 		         way_out_cases[i].rewrite);
-		expect("rewrite", text);
+		expect_step("rewrite", text);
 		assert_memory_equal(
 		        source,
 		        way_out_cases[i].address[0] == '1' ? "10.1.255." : "2001:db8:ff:", 9);
@@ -268,18 +269,18 @@ static void what_stops_a_packet_is_told_where_it_stops(void **state)
 	ask_settled("192.0.2.1:1", WEB, &s.node.pools[0]);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		backend->flags = cases[i].flags;
-		ask("192.0.2.1:1", cases[i].vip);
+		trace_flow("192.0.2.1:1", cases[i].vip);
 		expect_steps(cases[i].steps);
-		expect("verdict", cases[i].verdict);
+		expect_step("verdict", cases[i].verdict);
 		if (cases[i].backend)
 			assert_non_null(strstr(text_of("backend"), cases[i].backend));
 		assert_int_equal(r.ifindex, 0);
 	}
-	expect("service", "203.0.113.11 is no VIP of this node");
-	ask("192.0.2.1:1", "203.0.113.10:81/tcp");
-	expect("service", "203.0.113.10 is a VIP, but has no such service");
+	expect_step("service", "203.0.113.11 is no VIP of this node");
+	trace_flow("192.0.2.1:1", "203.0.113.10:81/tcp");
+	expect_step("service", "203.0.113.10 is a VIP, but has no such service");
 	assert_int_equal(r.slot, ~0u);
-	ask("203.0.113.10:1", WEB); /* a loop: no slot is looked for */
+	trace_flow("203.0.113.10:1", WEB); /* a loop: no slot is looked for */
 	expect_steps("parse service verdict");
 	assert_int_equal(r.slot, ~0u);
 	assert_int_equal(r.pool, s.node.pools[0].index);
@@ -292,7 +293,7 @@ static void a_slot_of_nobody_and_a_service_without_a_pool(void **state)
 	(void)state;
 	ask_settled("192.0.2.1:1", WEB, &s.node.pools[0]);
 	*hot_of(&s.node.pools[0]) = 0;
-	ask("192.0.2.1:1", WEB);
+	trace_flow("192.0.2.1:1", WEB);
 	expect_steps("parse service pool slot verdict");
 	assert_string_equal(r.reason, "no_backend");
 	assert_int_equal(r.backend_id, 0);
@@ -301,8 +302,8 @@ static void a_slot_of_nobody_and_a_service_without_a_pool(void **state)
 		if (service->protocol == 6)
 			service->pool = FWD_POOL_NONE;
 	}
-	ask("192.0.2.1:1", WEB);
-	expect("pool", "the service has no pool here");
+	trace_flow("192.0.2.1:1", WEB);
+	expect_step("pool", "the service has no pool here");
 	expect_steps("parse service pool verdict");
 	assert_int_equal(r.slot, ~0u);
 	assert_int_equal(r.pool, ~0u);
@@ -327,17 +328,17 @@ static void an_unsettled_slot_tells_why_who_has_the_flow(void **state)
 	*hot_of(pool) |= FWD_SLOT_UNSETTLED;
 	memset(&t->colds[slot], 0, sizeof(t->colds[slot]));
 	t->colds[slot].claim[OWNER_CLASS_UDP] = (struct owner_claim){ (uint16_t)other, 0, 2000, 0 };
-	ask("192.0.2.1:9", DNS);
+	trace_flow("192.0.2.1:9", DNS);
 	assert_false(r.settled);
 	assert_false(r.remembered);
 	assert_non_null(strstr(text_of("slot"), ", unsettled"));
 	expect_steps("parse service pool slot owner backend rewrite verdict");
 	t->exceptions[owner_set(r.hash, t->n_exceptions)].word[0] =
 	        owner_word((uint16_t)other, OWNER_UDP, owner_end(1000, 60), owner_tag(r.hash));
-	ask("192.0.2.1:9", DNS);
+	trace_flow("192.0.2.1:9", DNS);
 	assert_true(r.remembered);
 	snprintf(text, sizeof(text), "followed: the flow is remembered; backend %u", other);
-	expect("owner", text);
+	expect_step("owner", text);
 	assert_int_equal(r.backend_id, t->backends[other].id);
 }
 
@@ -355,7 +356,7 @@ static void what_has_ended_is_not_remembered(void **state)
 	set = owner_set(r.hash, t->n_exceptions);
 	t->exceptions[set].word[0] = owner_word((uint16_t)(backend - t->backends), OWNER_UDP,
 	                                        owner_end(800, 60), owner_tag(r.hash));
-	ask("192.0.2.1:9", DNS);
+	trace_flow("192.0.2.1:9", DNS);
 	assert_false(r.remembered);
 }
 
