@@ -22,7 +22,7 @@ static void start(void)
 {
 	stage_init(&stage);
 	stage.first.pools[0].agent = true;
-	take(&stage, &stage.first);
+	apply_world(&stage, &stage.first);
 }
 
 static void check_slot(uint32_t s)
