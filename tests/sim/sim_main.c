@@ -196,6 +196,21 @@ static bool judge_result(const struct scenario *s, const struct sim_result *r)
 	return ok;
 }
 
+/* Run one scenario with one seed, and print its row. @return whether it passed */
+static bool run_scenario(const struct scenario *s, uint64_t seed, uint32_t seconds)
+{
+	struct sim_options options = s->options;
+	struct sim_result r;
+
+	options.seed = seed;
+	if (options.seconds == 0)
+		options.seconds = seconds;
+	r = sim_run(&options);
+	print_row(s, seed, &r);
+	print_events(&r);
+	return judge_result(s, &r);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t first = 1, seeds = 1;
@@ -222,19 +237,10 @@ int main(int argc, char **argv)
 		if (only && strcmp(only, scenarios[i].name) != 0)
 			continue;
 		for (uint64_t seed = first; seed <= seeds; seed++) {
-			struct sim_options options = scenarios[i].options;
-			struct sim_result r;
+			bool ok = run_scenario(&scenarios[i], seed, seconds);
 
-			options.seed = seed;
-			if (options.seconds == 0)
-				options.seconds = seconds;
-			r = sim_run(&options);
-			print_row(&scenarios[i], seed, &r);
-			print_events(&r);
-			if (judge_result(&scenarios[i], &r))
-				passed++;
-			else
-				failed++;
+			passed += ok;
+			failed += !ok;
 		}
 	}
 	printf("%u passed, %u failed\n", passed, failed);

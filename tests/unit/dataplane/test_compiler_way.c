@@ -321,6 +321,33 @@ static const struct {
 	{ "the node's MTU is more", MODEL_MODE_IPIP, false, 9000, FWD_ENCAP_IPIP, 1480, 0 },
 };
 
+static void expect_hop_fields(const struct fwd_backend *e, const struct addr *address)
+{
+	assert_memory_equal(e->address.bytes, address->bytes, 16);
+	assert_int_equal(e->ifindex, 32);
+	assert_int_equal(e->vlan, 33);
+	assert_int_equal(e->outer_vlan, 34);
+	assert_int_equal(e->outer_type_be, 35);
+	assert_memory_equal(e->mac_to, hop_a.mac_to, 6);
+	assert_memory_equal(e->mac_from, hop_a.mac_from, 6);
+}
+
+/* Changes of the next hop reach the element; when it is lost, the element keeps the last values. */
+static void expect_hop_changes(struct stage *s, const struct fwd_backend *e)
+{
+	hop_a.vlan = 43;
+	hop_a.outer_type_be = 45;
+	hop_a.mac_to[5] = 7;
+	hop_is(s, HOP_KNOWN, HOP_BAD_NOT, true);
+	assert_int_equal(e->vlan, 43);
+	assert_int_equal(e->outer_type_be, 45);
+	assert_int_equal(e->mac_to[5], 7);
+	hop_a.vlan = 53;
+	hop_is(s, HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true);
+	assert_int_equal(e->vlan, 43);
+	assert_int_equal(e->flags, FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
+}
+
 /*
  * All that packets need of a next hop is in the backend's element: by mode, and as it was before
  * while nothing is known.
@@ -353,13 +380,7 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 		apply_world(&s, &s.second);
 		e = &s.node.t.backends[backend_a(&s)->index];
 		print_message("  %s\n", element_modes[i].why);
-		assert_memory_equal(e->address.bytes, a.bytes, 16);
-		assert_int_equal(e->ifindex, 32);
-		assert_int_equal(e->vlan, 33);
-		assert_int_equal(e->outer_vlan, 34);
-		assert_int_equal(e->outer_type_be, 35);
-		assert_memory_equal(e->mac_to, hop_a.mac_to, 6);
-		assert_memory_equal(e->mac_from, hop_a.mac_from, 6);
+		expect_hop_fields(e, &a);
 		assert_int_equal(e->encap, element_modes[i].encap);
 		assert_int_equal(e->inner_mtu, element_modes[i].inner_mtu);
 		assert_int_equal(e->list_room, element_modes[i].list_room);
@@ -367,17 +388,7 @@ static void a_backends_element_has_its_next_hop_in_each_field(void **state)
 		assert_int_equal(e->id, 5);
 		assert_int_equal(e->pool_id, s.node.pools[0].plan->id);
 		assert_int_equal(e->flags, FWD_BACKEND_USED);
-		hop_a.vlan = 43; /* and so are the next hop's changes */
-		hop_a.outer_type_be = 45;
-		hop_a.mac_to[5] = 7;
-		hop_is(&s, HOP_KNOWN, HOP_BAD_NOT, true);
-		assert_int_equal(e->vlan, 43);
-		assert_int_equal(e->outer_type_be, 45);
-		assert_int_equal(e->mac_to[5], 7);
-		hop_a.vlan = 53;
-		hop_is(&s, HOP_NO_NEIGHBOUR, HOP_BAD_NOT, true);
-		assert_int_equal(e->vlan, 43);
-		assert_int_equal(e->flags, FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
+		expect_hop_changes(&s, e);
 		stage_fini(&s);
 	}
 }

@@ -325,14 +325,9 @@ static const char *text_of(const json_t *o, const char *name)
 }
 
 /* "dns" is served by the second pool, whose slots lie behind the first one's. */
-static void a_trace_answers_with_what_was_asked_and_what_became_of_it(void **state)
+/* Give the pool's backends next hops, and tunnels a source, so that its packets are forwarded. */
+static void make_reachable(const struct compiler_pool *pool)
 {
-	struct compiler_pool *pool = &p->node.pools[1];
-	json_t *answer;
-	uint32_t slot, owner;
-	char id[17];
-
-	(void)state;
 	for (uint32_t k = 0; k < 3; k++) {
 		struct fwd_backend *b = &p->node.t.backends[pool->backends[k].index];
 
@@ -344,6 +339,17 @@ static void a_trace_answers_with_what_was_asked_and_what_became_of_it(void **sta
 	addr_of("10.1.255.0", &s.first.node.tunnel_source4.addr);
 	s.node.t.root->source4.mask = (union fwd_addr){ .bytes = { [0 ... 14] = 0xff } };
 	memcpy(s.node.t.root->source4.addr.bytes, s.first.node.tunnel_source4.addr.bytes, 16);
+}
+
+static void a_trace_answers_with_what_was_asked_and_what_became_of_it(void **state)
+{
+	struct compiler_pool *pool = &p->node.pools[1];
+	json_t *answer;
+	uint32_t slot, owner;
+	char id[17];
+
+	(void)state;
+	make_reachable(pool);
 	answer = query_ctl("{\"do\":\"trace\",\"source\":\"192.0.2.1:7\","
 	                   "\"destination\":\"203.0.113.10:53/udp\",\"length\":600}");
 	assert_string_equal(text_of(answer, "source"), "192.0.2.1:7");

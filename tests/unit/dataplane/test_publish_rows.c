@@ -10,17 +10,8 @@
 
 #include "tests/unit/dataplane/publish_scene.h"
 
-static void workers_count_by_their_own_rows(void **state)
+static void count_by_two_workers(void)
 {
-	static const char *const names[] = { "frames",          "cycles",      "sleeps",
-		                             "interrupts",      "handed_over", "from_kernel",
-		                             "from_kernel_lost" };
-	static const char *const labels[] = { "worker=\"0\",cpu=\"4\"", "worker=\"1\",cpu=\"6\"" };
-	static const unsigned least[DRIVER_BURST_SIZES] = { 0, 1, 2, 4, 8, 16, 32, 64 };
-	char text[96];
-
-	(void)state;
-	s.node.ops = &with_workers;
 	n_workers = 2;
 	for (uint32_t i = 0; i < 2; i++) {
 		workers[i] = (struct driver_worker){ .frames = 100 + i,
@@ -34,6 +25,20 @@ static void workers_count_by_their_own_rows(void **state)
 		for (uint32_t b = 0; b < DRIVER_BURST_SIZES; b++)
 			workers[i].bursts[b] = 1000 * (i + 1) + b;
 	}
+}
+
+static void workers_count_by_their_own_rows(void **state)
+{
+	static const char *const names[] = { "frames",          "cycles",      "sleeps",
+		                             "interrupts",      "handed_over", "from_kernel",
+		                             "from_kernel_lost" };
+	static const char *const labels[] = { "worker=\"0\",cpu=\"4\"", "worker=\"1\",cpu=\"6\"" };
+	static const unsigned least[DRIVER_BURST_SIZES] = { 0, 1, 2, 4, 8, 16, 32, 64 };
+	char text[96];
+
+	(void)state;
+	s.node.ops = &with_workers;
+	count_by_two_workers();
 	publish_all();
 	for (uint32_t i = 0; i < 2; i++) {
 		for (uint32_t k = 0; k < COUNT(names); k++) {

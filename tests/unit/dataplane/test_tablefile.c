@@ -228,6 +228,17 @@ static void file_of_the_former_release_gets_the_table_that_it_lacks(void **state
 	}
 }
 
+static void expect_carried_exceptions(const struct fwd_exceptions *sets)
+{
+	for (uint32_t i = 1; i < 16; i += 4)
+		assert_int_equal(sets[i].word[2], 142);
+	for (uint32_t i = 0; i < 16; i += 4)
+		assert_int_equal(sets[i].word[1], 51);
+	assert_int_equal(sets[2].word[3], 52);
+	assert_int_equal(sets[6].word[3], 53); /* the new word stays, */
+	assert_int_equal(sets[6].word[0], 52); /* and the old one is next to it */
+}
+
 static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 {
 	const struct driver_sizes large = { .services = 8,
@@ -260,13 +271,7 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	f.tables.cpus[0].reason[0]++;
 	carry_end(carry, &f.tables, &g.tables);
 	carry_free(carry);
-	for (uint32_t i = 1; i < 16; i += 4)
-		assert_int_equal(g.tables.exceptions[i].word[2], 142);
-	for (uint32_t i = 0; i < 16; i += 4)
-		assert_int_equal(g.tables.exceptions[i].word[1], 51);
-	assert_int_equal(g.tables.exceptions[2].word[3], 52);
-	assert_int_equal(g.tables.exceptions[6].word[3], 53); /* the new word stays, */
-	assert_int_equal(g.tables.exceptions[6].word[0], 52); /* the old finds a place beside it */
+	expect_carried_exceptions(g.tables.exceptions);
 	assert_int_equal(g.tables.colds[3].kept_at, 9);
 	assert_int_equal(g.tables.colds[4].kept_at, 11);
 	assert_int_equal(g.tables.colds[63].kept_at, 43);
