@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	if (!stage.node.plan) {
 		stage_init(&stage);
-		take(&stage, &stage.first);
+		apply_world(&stage, &stage.first);
 		process.node = stage.node;
 		process.ops = &ops;
 		memset(hops.dest_buckets, 0xff, sizeof(hops.dest_buckets)); /* HOP_NONE */
