@@ -44,6 +44,13 @@ COUNTS = (
 TWICE = (
     ("lab", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "3 passed, 0 failed", True),
     ("lab", "echo 2 passed, 1 failed; exit 1", "2 passed, 1 failed", False),
+    # The second run skips, or leaves out, what failed in the first.
+    ("lab", "mkdir {first} && echo 2 passed, 3 failed && exit 1; exit 77", "0 passed, 1 failed, 1 skipped", False),
+    ("lab", "mkdir {first} && echo 10 passed, 2 failed && exit 1; echo 1 passed, 0 failed", "1 passed, 1 failed", False),
+    # What no other suite can bring about is not tried again.
+    ("unit", "mkdir {first} && echo ERROR: AddressSanitizer: heap-use-after-free && exit 1; echo 9 passed, 0 failed", "0 passed, 1 failed", False),
+    ("unit", "mkdir {first} && kill -SEGV $$; echo 9 passed, 0 failed", "0 passed, 1 failed", False),
+    ("unit", "mkdir {first} && (setsid sleep 995 &); echo 9 passed, 0 failed", "9 passed, 1 failed", False),
     ("lab", "echo 3 passed, 0 failed", "3 passed, 0 failed", False),
     ("diff", "mkdir {first} && exit 1; echo 3 passed, 0 failed", "0 passed, 1 failed", False),  # nothing there depends on time
 )
