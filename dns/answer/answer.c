@@ -79,10 +79,7 @@ static void drop_rrset(struct work *w, const struct message_mark *mark)
 	trace_step(w, ANSWER_STEP_TRUNCATED, NULL);
 }
 
-/*
- * Whether the answer already has the DNAME: a chain of aliases may go through one twice. If not,
- * the DNAME is noted.
- */
+/* Whether the answer has the DNAME already: aliases may go through one twice. If not, note it. */
 static bool has_dname(struct work *w, const struct image_rrset *rrset)
 {
 	for (unsigned i = 0; i < w->n_dnames; i++)
@@ -92,10 +89,7 @@ static bool has_dname(struct work *w, const struct image_rrset *rrset)
 	return false;
 }
 
-/*
- * Write an RRset into the answer section. @return whether the answer may continue: also after a
- * set that TCP leaves out
- */
+/* @return whether the answer may continue: also after a set that TCP leaves out */
 static bool put_answer(struct work *w, const struct spot *at, const struct image_rrset *rrset)
 {
 	struct message_mark mark = message_mark(&w->m);
@@ -166,9 +160,8 @@ static void put_referral(struct work *w, const struct image_node *cut)
 }
 
 /*
- * The key that steering is by: the prefix of the query's client subnet, else of the resolver's
- * address. The scope of the answer is the part of the subnet that was used (RFC 7871, section
- * 7.2.1).
+ * Steering is by the client subnet of the query, else by the resolver's address. The answer's scope
+ * is the part of the subnet that was used (RFC 7871, section 7.2.1).
  */
 static struct steering_key read_client_key(struct work *w, bool *is_subnet)
 {
@@ -267,10 +260,7 @@ static size_t write_spot_name(const struct work *w, const struct spot *at,
 	return length;
 }
 
-/*
- * Write the new name that a DNAME gives: the labels below its owner, then its target. @return its
- * length; 0: over 255 bytes
- */
+/* Write the new name: the labels below the DNAME, then its target. @return 0: over 255 bytes */
 static size_t rename_spot(const struct work *w, const struct spot *at,
                           const struct image_rrset *dname, uint8_t out[2 * NAME_WIRE_MAX])
 {
@@ -284,10 +274,7 @@ static size_t rename_spot(const struct work *w, const struct spot *at,
 	return length <= NAME_WIRE_MAX ? length : 0;
 }
 
-/*
- * Go to the new name @p wire, which the answer has at @p offset, if this zone has it. @return
- * whether to continue there
- */
+/* Go to the new name, which the answer has at @p offset. @return whether this zone has it */
 static bool go_to_renamed(struct work *w, struct spot *at, const uint8_t *wire, size_t length,
                           size_t offset)
 {

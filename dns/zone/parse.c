@@ -188,26 +188,17 @@ static ldns_status read_composed(struct parse *p, ldns_rr **rr)
 	return status;
 }
 
-/*
- * Report what ldns would accept although it is wrong, or say less well. @return whether the record
- * is refused
- */
+/* Whether a record is refused that ldns would accept, or report less well; with a report. */
 static bool is_record_refused(struct parse *p, const struct record_head *head, unsigned type)
 {
 	const char *word;
 	uint32_t max = 0;
 
-	if (type == 0 || type == DNS_OPT || (type >= DNS_META_FIRST && type <= DNS_ANY)) {
+	if (type == 0 || type == DNS_OPT || (type >= DNS_META_FIRST && type <= DNS_ANY))
 		REFUSE(p, "%.40s is not a type that a zone can hold", head->type);
-		return true;
-	}
-	word = zone_words_excess(type, head->data, &max);
-	if (word) {
+	else if ((word = zone_words_excess(type, head->data, &max)))
 		REFUSE(p, "%.40s is too large here: at most %u", word, max);
-		return true;
-	}
-	word = zone_words_quoted(head->owner, head->plain, head->data);
-	if (word)
+	else if ((word = zone_words_quoted(head->owner, head->plain, head->data)))
 		REFUSE(p, "%.40s: names and numbers must not be quoted", word);
 	else if (!head->owner && p->owner == BUILD_NONE)
 		REFUSE(p, "no owner: the first record must name one");
