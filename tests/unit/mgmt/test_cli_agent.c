@@ -21,7 +21,7 @@ static int fail_as_told(char error[AGENT_ERROR_MAX])
 	return kernel_err;
 }
 
-static void note(const char *name, const char *text)
+static void note_call(const char *name, const char *text)
 {
 	size_t n = strlen(given);
 
@@ -35,11 +35,11 @@ static int fake_attach(const char *ifname, const struct agent_options *o,
 
 	snprintf(given, sizeof(given), "%s %s mode=%d", ifname, o->bpf_dir, (int)o->mode);
 	for (size_t i = 0; i < o->n_prefixes && i < 4; i++)
-		note("from", prefix_text(&o->prefixes[i], text));
+		note_call("from", prefix_text(&o->prefixes[i], text));
 	for (size_t i = 0; i < o->n_owners && i < 4; i++)
-		note("owner", prefix_text(&o->owners[i], text));
+		note_call("owner", prefix_text(&o->owners[i], text));
 	for (size_t i = 0; i < o->n_netns; i++)
-		note("netns", o->netns[i]);
+		note_call("netns", o->netns[i]);
 	n_prefixes_given = o->n_prefixes + o->n_owners;
 	return fail_as_told(error);
 }
@@ -99,7 +99,7 @@ static int set_up(void **state)
 
 typedef int command(struct cli *cli, const struct cli_args *args);
 
-static int call(command *of, bool json)
+static int call_command(command *of, bool json)
 {
 	struct cli cli = { .dirs.bpf = "/bpf", .json = json };
 	const struct cli_args args = { .at = { "eth0" }, .n = 1 };
@@ -133,10 +133,10 @@ static void an_agent_is_attached_as_its_options_say(void **state)
 		owners = rows[i].owners;
 		netns = rows[i].netns;
 		mode = rows[i].mode;
-		assert_int_equal(call(cli_agent_attach, false), CLI_OK);
+		assert_int_equal(call_command(cli_agent_attach, false), CLI_OK);
 		assert_string_equal(given, rows[i].given);
 		assert_string_equal(shown, "attached to eth0; undo: weir agent detach eth0\n");
-		assert_int_equal(call(cli_agent_attach, true), CLI_OK);
+		assert_int_equal(call_command(cli_agent_attach, true), CLI_OK);
 		assert_string_equal(shown, "{\"ok\":true,\"interface\":\"eth0\"}\n");
 		assert_string_equal(told, "");
 	}
@@ -173,7 +173,7 @@ static void wrong_options_attach_nothing(void **state)
 		owners = rows[i].owners;
 		netns = rows[i].netns;
 		mode = rows[i].mode;
-		assert_int_equal(call(cli_agent_attach, i % 2), CLI_USAGE);
+		assert_int_equal(call_command(cli_agent_attach, i % 2), CLI_USAGE);
 		assert_string_equal(told, rows[i].told);
 		assert_string_equal(shown, "");
 		assert_int_equal(n_calls, 0);
@@ -212,7 +212,8 @@ static void prefixes_of_both_kinds_share_one_limit(void **state)
 		from = one;
 		owners = two;
 		n_calls = 0;
-		assert_int_equal(call(cli_agent_attach, false), rows[i].told ? CLI_USAGE : CLI_OK);
+		assert_int_equal(call_command(cli_agent_attach, false),
+		                 rows[i].told ? CLI_USAGE : CLI_OK);
 		assert_int_equal(n_calls, !rows[i].told);
 		if (rows[i].told)
 			assert_int_equal(strncmp(told, rows[i].told, strlen(rows[i].told)), 0);
@@ -244,14 +245,14 @@ static void each_failure_has_its_exit_status(void **state)
 
 			kernel_err = rows[i].err;
 			why = "";
-			assert_int_equal(call(commands[k], false),
+			assert_int_equal(call_command(commands[k], false),
 			                 gone ? CLI_UNREACHABLE : rows[i].status);
 			assert_int_equal(strlen(told),
 			                 1 + strlen(gone ? "no agent is attached there"
 			                                 : strerror(-rows[i].err)));
 			assert_string_equal(shown, "");
 			why = "eth0: told by the kernel";
-			assert_int_equal(call(commands[k], true),
+			assert_int_equal(call_command(commands[k], true),
 			                 gone ? CLI_UNREACHABLE : rows[i].status);
 			assert_string_equal(told, "eth0: told by the kernel\n");
 			assert_string_equal(shown, "");
@@ -261,11 +262,11 @@ static void each_failure_has_its_exit_status(void **state)
 static void an_agent_is_taken_off(void **state)
 {
 	(void)state;
-	assert_int_equal(call(cli_agent_detach, false), CLI_OK);
+	assert_int_equal(call_command(cli_agent_detach, false), CLI_OK);
 	assert_string_equal(given, "eth0 /bpf");
 	assert_string_equal(shown,
 	                    "detached from eth0: tunnelled packets are no longer decapsulated\n");
-	assert_int_equal(call(cli_agent_detach, true), CLI_OK);
+	assert_int_equal(call_command(cli_agent_detach, true), CLI_OK);
 	assert_string_equal(shown, "{\"ok\":true,\"interface\":\"eth0\"}\n");
 }
 
@@ -315,7 +316,7 @@ static void a_status_shows_what_is_accepted_and_what_was_counted(void **state)
 
 	(void)state;
 	make_status();
-	assert_int_equal(call(cli_agent_status, false), CLI_OK);
+	assert_int_equal(call_command(cli_agent_status, false), CLI_OK);
 	assert_int_equal(strncmp(shown, head, sizeof(head) - 1), 0);
 	for (int i = 0; i < DECAP_REASON_COUNT; i++) {
 		if (!now.counts[i].packets)
@@ -329,7 +330,7 @@ static void a_status_shows_what_is_accepted_and_what_was_counted(void **state)
 	now.mode = AGENT_MODE_GENERIC;
 	now.passes_on = false;
 	lacks = true;
-	assert_int_equal(call(cli_agent_status, false), CLI_DEGRADED);
+	assert_int_equal(call_command(cli_agent_status, false), CLI_DEGRADED);
 	assert_int_equal(strncmp(shown, "eth0: generic, program 57,", 26), 0);
 	assert_non_null(strstr(shown, "  second chance: off (--owners PREFIX,... turns it on"));
 	assert_null(strstr(shown, "10.3.0.0/16"));
@@ -347,7 +348,8 @@ static void a_status_in_json_has_all_reasons(void **state)
 	for (int again = 0; again < 2; again++) {
 		lacks = again;
 		now.mode = again ? AGENT_MODE_GENERIC : AGENT_MODE_NATIVE;
-		assert_int_equal(call(cli_agent_status, true), again ? CLI_DEGRADED : CLI_OK);
+		assert_int_equal(call_command(cli_agent_status, true),
+		                 again ? CLI_DEGRADED : CLI_OK);
 		json_t *body = json_loads(shown, 0, &wrong), *counts;
 
 		assert_non_null(body);

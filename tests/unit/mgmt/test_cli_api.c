@@ -39,7 +39,7 @@ static void errors_end(void)
 	shown_end();
 }
 
-static size_t head(struct answer *a, const char *line)
+static size_t feed_header(struct answer *a, const char *line)
 {
 	char copy[1024];
 
@@ -70,7 +70,7 @@ static void headers_are_taken_by_their_names(void **state)
 		struct answer a = { .etag = etag, .etag_size = sizeof(etag) };
 
 		clock_ms = 1000 + i;
-		assert_int_equal(head(&a, rows[i].line), strlen(rows[i].line));
+		assert_int_equal(feed_header(&a, rows[i].line), strlen(rows[i].line));
 		assert_string_equal(etag, rows[i].etag);
 		assert_string_equal(a.doing, rows[i].doing);
 		assert_int_equal(a.heard_ms, clock_ms);
@@ -84,7 +84,7 @@ static void what_management_does_is_cut_at_its_room(void **state)
 
 	(void)state;
 	memset(line + strlen(line), 'x', 200);
-	(void)head(&a, line);
+	(void)feed_header(&a, line);
 	assert_int_equal(strlen(a.doing), sizeof(a.doing) - 1);
 }
 

@@ -35,7 +35,7 @@ static json_t *events_from(double first, size_t n)
 	return json_pack("{s:o}", "items", items);
 }
 
-static int answer(const struct api_request *request, struct api_reply *reply)
+static int give_reply(const struct api_request *request, struct api_reply *reply)
 {
 	size_t n = strlen(asked);
 
@@ -60,7 +60,7 @@ static int fake_quietly(const struct cli *cli, const struct api_request *request
 {
 	(void)cli;
 	timeout_ms = request->timeout_ms;
-	return answer(request, reply);
+	return give_reply(request, reply);
 }
 
 static int fake_get(const struct cli *cli, const struct api_request *request,
@@ -68,7 +68,7 @@ static int fake_get(const struct cli *cli, const struct api_request *request,
 {
 	(void)cli;
 	timeout_ms = request->timeout_ms;
-	return answer(request, reply);
+	return give_reply(request, reply);
 }
 
 static unsigned fake_sleep(unsigned s)
@@ -130,9 +130,9 @@ bool cli_flag(const struct cli_args *args, const char *name)
 
 typedef int command(struct cli *cli, const struct cli_args *args);
 
-#define CALL(of, json, rows) call(of, json, rows, sizeof(rows) / sizeof((rows)[0]))
+#define CALL(of, json, rows) call_command(of, json, rows, sizeof(rows) / sizeof((rows)[0]))
 
-static int call(command *of, bool json, const struct answered *rows, size_t n)
+static int call_command(command *of, bool json, const struct answered *rows, size_t n)
 {
 	struct cli cli = { .json = json };
 	const struct cli_args args = { 0 };
@@ -157,7 +157,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static void give(const char *one, const char *its, const char *two, const char *second)
+static void give_status(const char *one, const char *its, const char *two, const char *second)
 {
 	given[0] = one;
 	given[1] = its;
@@ -188,7 +188,7 @@ static void a_state_is_an_exit_status(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(call(cli_status, false, &rows[i].row, 1), rows[i].status);
+		assert_int_equal(call_command(cli_status, false, &rows[i].row, 1), rows[i].status);
 		assert_string_equal(shown, rows[i].shown);
 		assert_int_equal(n_pages, rows[i].pages);
 		assert_string_equal(asked, "/v1/status?limit=40 ");
@@ -211,7 +211,7 @@ static void a_watch_goes_on_until_it_is_denied(void **state)
 		                                 { CLI_OK, 404, "{}", 0 } };
 
 	(void)state;
-	give("--watch", "", NULL, NULL);
+	give_status("--watch", "", NULL, NULL);
 	assert_int_equal(CALL(cli_status, false, rows), CLI_DENIED);
 	assert_string_equal(shown, "status well\npages\nstatus down\n");
 	assert_int_equal(slept_s, 4);
@@ -223,8 +223,8 @@ static void a_watch_goes_on_until_it_is_denied(void **state)
 	                                 "status down\n" CLEAR);
 	assert_int_equal(CALL(cli_status, true, wrong), CLI_USAGE);
 	assert_string_equal(shown, "{\"state\":\"well\"}\n");
-	give(NULL, NULL, NULL, NULL);
-	assert_int_equal(call(cli_status, false, rows, 1), CLI_OK);
+	give_status(NULL, NULL, NULL, NULL);
+	assert_int_equal(call_command(cli_status, false, rows, 1), CLI_OK);
 	assert_string_equal(shown, "status well\n");
 }
 
@@ -238,7 +238,7 @@ static void health_is_seen_with_or_without_management(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		assert_int_equal(call(cli_health, i % 2, &rows[i], 1), ends[i]);
+		assert_int_equal(call_command(cli_health, i % 2, &rows[i], 1), ends[i]);
 		assert_string_equal(asked, "/v1/health ");
 		assert_int_equal(n_joined, i == 0);
 		assert_int_equal(n_pages, i == 2);
@@ -328,14 +328,15 @@ static void events_are_asked_for_in_batches(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
-		give(batches[i].option, batches[i].value, batches[i].second, batches[i].its);
-		assert_int_equal(call(cli_events, false, batches[i].rows, 4), batches[i].status);
+		give_status(batches[i].option, batches[i].value, batches[i].second, batches[i].its);
+		assert_int_equal(call_command(cli_events, false, batches[i].rows, 4),
+		                 batches[i].status);
 		assert_string_equal(asked, batches[i].asked);
 		assert_int_equal(lines_shown(), batches[i].n_lines);
 		assert_int_equal(timeout_ms, 90000); /* longer than management waits */
 	}
-	give("--limit", "2", NULL, NULL);
-	assert_int_equal(call(cli_events, true, batches[7].rows, 4), CLI_OK);
+	give_status("--limit", "2", NULL, NULL);
+	assert_int_equal(call_command(cli_events, true, batches[7].rows, 4), CLI_OK);
 	assert_int_equal(strncmp(shown, "{\"id\":1.0,\"time\":\"T\"", 20), 0);
 	assert_int_equal(lines_shown(), 2);
 }
@@ -363,13 +364,13 @@ static void numbers_of_events_have_their_bounds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		give(rows[i].option, rows[i].value, NULL, NULL);
+		give_status(rows[i].option, rows[i].value, NULL, NULL);
 		told[0] = '\0';
 		assert_int_equal(CALL(cli_events, false, none), *rows[i].told ? CLI_USAGE : CLI_OK);
 		assert_string_equal(told, rows[i].told);
 		assert_int_equal(n_asked, !*rows[i].told);
 	}
-	give("--since", "7", "--limit", "5");
+	give_status("--since", "7", "--limit", "5");
 	assert_int_equal(CALL(cli_events, false, none), CLI_USAGE);
 	assert_string_equal(told, "--since lists all later events; leave --limit out\n");
 }

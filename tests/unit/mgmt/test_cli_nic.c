@@ -32,7 +32,7 @@ static const struct nic all[] = {
 	{ "", "", "veth", "v0", -1, -1, NIC_DPDK_NO, true, NULL, "for trials" },
 };
 
-static void show(bool json)
+static void show_nics(bool json)
 {
 	struct cli cli = { .json = json };
 	const struct cli_args args = { 0 };
@@ -42,7 +42,7 @@ static void show(bool json)
 	shown_end();
 }
 
-static void give(const struct nic *nics, size_t n)
+static void give_nics(const struct nic *nics, size_t n)
 {
 	n_given = n;
 	if (n)
@@ -55,8 +55,8 @@ static void give(const struct nic *nics, size_t n)
 static void devices_are_listed_and_the_first_that_can_be_bound_is_shown_how(void **state)
 {
 	(void)state;
-	give(all, 5);
-	show(false);
+	give_nics(all, 5);
+	show_nics(false);
 	assert_string_equal(
 	        shown, HEAD
 	        "0000:01:00.0  8086:1572  i40e             eth0               0    12  ready\n"
@@ -70,11 +70,11 @@ static void devices_are_listed_and_the_first_that_can_be_bound_is_shown_how(void
 	        "echo vfio-pci > /sys/bus/pci/devices/0000:04:00.0/driver_override\n"
 	        "echo 0000:04:00.0 > /sys/bus/pci/devices/0000:04:00.0/driver/unbind\n"
 	        "echo 0000:04:00.0 > /sys/bus/pci/drivers_probe\n");
-	give(all, 3);
-	show(false);
+	give_nics(all, 3);
+	show_nics(false);
 	assert_null(strstr(shown, "To give a device"));
-	give(all, 0);
-	show(false);
+	give_nics(all, 0);
+	show_nics(false);
 	assert_string_equal(shown, HEAD);
 }
 
@@ -85,8 +85,8 @@ static void an_unbound_device_is_bound_without_unbinding(void **state)
 
 	(void)state;
 	n.dpdk = NIC_DPDK_UNKNOWN;
-	give(&n, 1);
-	show(false);
+	give_nics(&n, 1);
+	show_nics(false);
 	assert_non_null(strstr(shown,
 	                       "here for 0000:03:00.0:\nmodprobe vfio-pci\n"
 	                       "echo vfio-pci > /sys/bus/pci/devices/0000:03:00.0/driver_override\n"
@@ -101,8 +101,8 @@ static void json_has_what_is_known(void **state)
 	two[0].numa = 0;
 	two[0].iommu_group = 0;
 	two[0].xdp = false;
-	give(two, 2);
-	show(true);
+	give_nics(two, 2);
+	show_nics(true);
 	assert_string_equal(
 	        shown,
 	        "{\"devices\":[{\"address\":\"0000:04:00.0\",\"id\":\"8086:10fb\",\"driver\":\"ixgbe\",\"interface\":\"eth2\","
@@ -112,18 +112,18 @@ static void json_has_what_is_known(void **state)
 	        "echo 0000:04:00.0 > /sys/bus/pci/drivers_probe\\n\"},"
 	        "{\"address\":\"\",\"id\":\"\",\"driver\":\"veth\",\"interface\":\"v0\",\"dpdk\":\"af_packet\",\"xdp\":true,"
 	        "\"what\":\"for trials\"}]}\n");
-	give(all, 3);
-	show(true);
+	give_nics(all, 3);
+	show_nics(true);
 	assert_non_null(strstr(shown, "\"dpdk\":\"ready\""));
 	assert_non_null(strstr(shown, "\"dpdk\":\"shared\""));
 	assert_non_null(strstr(shown, "\"dpdk\":\"no-iommu\""));
 	assert_null(strstr(shown, "\"bind\""));
 	two[0].dpdk = NIC_DPDK_UNKNOWN;
-	give(two, 1);
-	show(true);
+	give_nics(two, 1);
+	show_nics(true);
 	assert_non_null(strstr(shown, "\"dpdk\":\"perhaps\""));
-	give(all, 0);
-	show(true);
+	give_nics(all, 0);
+	show_nics(true);
 	assert_string_equal(shown, "{\"devices\":[]}\n");
 }
 

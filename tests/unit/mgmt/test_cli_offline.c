@@ -117,7 +117,7 @@ static char *fake_login(void)
 }
 
 /* Who runs the test. */
-static const char *self(void)
+static const char *own_principal(void)
 {
 	static char text[128];
 	const struct passwd *pw = getpwuid(getuid());
@@ -141,7 +141,8 @@ static enum command_outcome fake_run(struct intent *in, const struct command *c,
 	                 (long long)(c->from_ms < 0 ? -1 : c->from_ms - NOW_MS),
 	                 (long long)(c->until_ms < 0 ? -1 : c->until_ms - NOW_MS), c->now,
 	                 c->dry_run, c->author,
-	                 strcmp(intent_principal(in), self()) ? intent_principal(in) : "self",
+	                 strcmp(intent_principal(in), own_principal()) ? intent_principal(in)
+	                                                               : "self",
 	                 c->reason);
 
 	for (size_t i = 0; i < c->n_past; i++)
@@ -199,7 +200,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static int take(const char *body, bool dry_run)
+static int take_request(const char *body, bool dry_run)
 {
 	json_t *request = json_loads(body, 0, NULL);
 
@@ -253,14 +254,14 @@ static void a_request_becomes_the_command_that_it_says(void **state)
 		         (int)(at ? at - rows[i].asked : (int)strlen(rows[i].asked)), rows[i].asked,
 		         at ? never : "", at ? at + 5 : "");
 		has_page = i % 2;
-		assert_int_equal(take(rows[i].body, rows[i].dry_run), CLI_OK);
+		assert_int_equal(take_request(rows[i].body, rows[i].dry_run), CLI_OK);
 		assert_string_equal(asked, expected);
 		assert_int_equal(n_closed, (i + 1) / 2);
 	}
 	assert_int_equal(setenv("SUDO_USER", "bob", 1), 0);
-	assert_int_equal(take("{\"do\":\"hold\"," SITE REASON "}", false), CLI_OK);
+	assert_int_equal(take_request("{\"do\":\"hold\"," SITE REASON "}", false), CLI_OK);
 	assert_non_null(strstr(asked, " by=bob (self)"));
-	assert_int_equal(take("{\"do\":\"hold\"," SITE REASON ",\"author\":\"cy\"}", false),
+	assert_int_equal(take_request("{\"do\":\"hold\"," SITE REASON ",\"author\":\"cy\"}", false),
 	                 CLI_OK);
 	assert_non_null(strstr(asked, " by=cy (self)"));
 }
@@ -330,7 +331,7 @@ static void what_the_api_refuses_is_refused_before_anything_is_opened(void **sta
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(body, sizeof(body), "{%s%s}",
 		         strstr(rows[i].body, "\"do\"") ? "" : "\"do\":\"drain\",", rows[i].body);
-		assert_int_equal(take(body, false), CLI_USAGE);
+		assert_int_equal(take_request(body, false), CLI_USAGE);
 		snprintf(expected, sizeof(expected), "%s%s", rows[i].field, rows[i].told);
 		assert_string_equal(told, expected);
 		assert_string_equal(shown, "");
@@ -345,8 +346,9 @@ static void all_errors_of_a_request_are_told(void **state)
 	        "known field; known fields: do, over, ";
 
 	(void)state;
-	assert_int_equal(take("{\"do\":\"drain\"," SITE ",\"over\":5,\"reson\":\"x\"}", false),
-	                 CLI_USAGE);
+	assert_int_equal(
+	        take_request("{\"do\":\"drain\"," SITE ",\"over\":5,\"reson\":\"x\"}", false),
+	        CLI_USAGE);
 	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
 }
 
@@ -380,7 +382,7 @@ static void each_outcome_has_its_exit_status_and_text(void **state)
 			given = rows[i].outcome;
 			result.field = rows[i].field;
 			snprintf(result.text, sizeof(result.text), "it is over");
-			assert_int_equal(take(HOLD, i % 2), rows[i].status);
+			assert_int_equal(take_request(HOLD, i % 2), rows[i].status);
 			assert_string_equal(told, rows[i].told);
 			if (rows[i].outcome != COMMAND_OVER)
 				assert_string_equal(shown, "");
@@ -417,7 +419,7 @@ static void who_may_not_write_there_is_told(void **state)
 		document_err = rows[i].document_err;
 		become_err = rows[i].become_err;
 		open_err = rows[i].open_err;
-		assert_int_equal(take(HOLD, false), rows[i].status);
+		assert_int_equal(take_request(HOLD, false), rows[i].status);
 		assert_int_equal(n_opened, rows[i].opened);
 		snprintf(expected, sizeof(expected), "%s%s", rows[i].told ? place.state : "",
 		         rows[i].told ? rows[i].told : "");
@@ -445,7 +447,7 @@ static void a_locked_store_is_waited_for_once_its_owner_has_ended(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		n_busy = rows[i].busy;
 		hung_status = rows[i].hung_status;
-		assert_int_equal(take(HOLD, i % 2), rows[i].status);
+		assert_int_equal(take_request(HOLD, i % 2), rows[i].status);
 		assert_int_equal(n_hung, rows[i].hung);
 		assert_int_equal(n_opened, rows[i].opened);
 		if (n_hung)
@@ -485,11 +487,11 @@ static void what_was_taken_is_shown_and_in_the_document(void **state)
 	(void)state;
 	make_store();
 	here.json = true;
-	assert_int_equal(take(DRAIN, true), CLI_OK);
+	assert_int_equal(take_request(DRAIN, true), CLI_OK);
 	assert_null(strstr(shown, note));
 	assert_non_null(strstr(shown, "\"dry_run\":true"));
 	assert_null(strstr(shown, "\"nodes\""));
-	assert_int_equal(take(DRAIN, false), CLI_OK);
+	assert_int_equal(take_request(DRAIN, false), CLI_OK);
 	json_t *body = json_loads(shown, 0, NULL),
 	       *node = json_array_get(json_object_get(body, "nodes"), 0);
 
@@ -502,10 +504,11 @@ static void what_was_taken_is_shown_and_in_the_document(void **state)
 	assert_int_equal(json_array_size(json_object_get(body, "nodes")), 1);
 	assert_string_equal(json_string_value(json_object_get(node, "node")), "ams-1");
 	assert_string_equal(json_string_value(json_object_get(node, "state")), "written");
-	assert_string_equal(api_text(json_object_get(body, "override"), "principal", ""), self());
+	assert_string_equal(api_text(json_object_get(body, "override"), "principal", ""),
+	                    own_principal());
 	json_decref(body);
 	here.json = false;
-	assert_int_equal(take("{\"do\":\"undrain\"," SITE REASON "}", false), CLI_OK);
+	assert_int_equal(take_request("{\"do\":\"undrain\"," SITE REASON "}", false), CLI_OK);
 	assert_int_equal(strncmp(shown, "printed {\"override\":{", 21), 0);
 	assert_string_equal(told, "");
 }
@@ -520,11 +523,11 @@ static void a_document_that_is_not_written_is_an_error(void **state)
 	snprintf(path, sizeof(path), "%s/" PROC_EFFECTIVE_FILE, place.state);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(take(DRAIN, false), CLI_UNREACHABLE);
+	assert_int_equal(take_request(DRAIN, false), CLI_UNREACHABLE);
 	assert_int_equal(strncmp(told, "the effective document was not written: ", 40), 0);
 	assert_non_null(strstr(shown, "\"state\":\"not_written\""));
 	assert_non_null(strstr(shown, "\"complete\":false"));
-	assert_int_equal(take(DRAIN, true), CLI_OK); /* of a trial nothing is written */
+	assert_int_equal(take_request(DRAIN, true), CLI_OK); /* of a trial nothing is written */
 }
 
 int main(void)

@@ -22,7 +22,7 @@ static int fake_new(const char *conf_dir, const char *name, const char *role,
 #define tokens_new fake_new
 #include "mgmt/cli/cmd_token.c" /* its edge is ours */
 
-static int call(bool json)
+static int call_command(bool json)
 {
 	struct cli cli = { .dirs.conf = "/conf", .json = json };
 	const struct cli_args args = { .at = { "ann", "oncall" }, .n = 2 };
@@ -61,7 +61,7 @@ static void each_failure_says_what_to_do_and_shows_no_token(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (int json = 0; json < 2; json++) {
 			file_err = rows[i].err;
-			assert_int_equal(call(json), rows[i].status);
+			assert_int_equal(call_command(json), rows[i].status);
 			assert_string_equal(told, rows[i].told);
 			assert_string_equal(shown, "");
 		}
@@ -72,9 +72,9 @@ static void a_token_is_shown_once(void **state)
 {
 	(void)state;
 	file_err = 0;
-	assert_int_equal(call(false), CLI_OK);
+	assert_int_equal(call_command(false), CLI_OK);
 	assert_string_equal(shown, "0123abcd\n");
-	assert_int_equal(call(true), CLI_OK);
+	assert_int_equal(call_command(true), CLI_OK);
 	assert_string_equal(shown,
 	                    "{\"name\":\"ann\",\"role\":\"oncall\",\"token\":\"0123abcd\"}\n");
 	assert_string_equal(told, "");

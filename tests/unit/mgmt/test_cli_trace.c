@@ -123,7 +123,7 @@ static int run_trace(const char *source, const char *destination, const char *le
 	return status;
 }
 
-static int ask(void)
+static int ask_dataplane(void)
 {
 	return run_trace("192.0.2.1:5", "203.0.113.10:80/tcp", NULL);
 }
@@ -186,7 +186,7 @@ static void a_result_is_shown_step_by_step(void **state)
 		pinned.result.n_steps = 2;
 		pinned.result.steps[0] = (struct trace_step){ "parse", "IPv4" };
 		pinned.result.steps[1] = (struct trace_step){ "service", "web" };
-		assert_int_equal(ask(), CLI_OK);
+		assert_int_equal(ask_dataplane(), CLI_OK);
 		snprintf(expected, sizeof(expected), "parse      IPv4\nservice    web\n%s",
 		         rows[i].end);
 		assert_string_equal(shown, expected);
@@ -200,7 +200,7 @@ static void a_result_is_one_line_of_json(void **state)
 	pinned.result =
 	        (struct trace_result){ .action = "forward", .reason = "ok", .backend_id = 1 };
 	pinned.result.backend = addr_of("10.1.1.11");
-	assert_int_equal(ask(), CLI_OK);
+	assert_int_equal(ask_dataplane(), CLI_OK);
 	json_t *body = json_loads(shown, 0, NULL);
 
 	assert_non_null(body);
@@ -232,15 +232,15 @@ static void who_may_not_open_the_pins_asks_the_dataplane(void **state)
 		assert_string_equal(dataplane.path, path);
 		dataplane.answer =
 		        "{\"ok\":true,\"action\":\"drop\",\"reason\":\"r\",\"backend\":\"10.1.1.12\"}";
-		assert_int_equal(ask(), CLI_OK);
+		assert_int_equal(ask_dataplane(), CLI_OK);
 		assert_string_equal(shown, "result     drop: r, backend 10.1.1.12\n");
 		dataplane.answer = "{\"ok\":true}";
-		assert_int_equal(ask(), CLI_OK);
+		assert_int_equal(ask_dataplane(), CLI_OK);
 		assert_string_equal(shown, "result     ?: ?\n");
 		assert_string_equal(told, "");
 	}
 	cli.json = true;
-	assert_int_equal(ask(), CLI_OK);
+	assert_int_equal(ask_dataplane(), CLI_OK);
 	assert_string_equal(shown, "{\"ok\":true}\n");
 }
 
@@ -273,11 +273,11 @@ static void what_cannot_be_looked_at_is_told_with_what_to_do(void **state)
 		dataplane.answer = rows[i].answer;
 		dataplane.n = 0;
 		cli.json = true; /* a refusal is no answer */
-		assert_int_equal(ask(), rows[i].status);
+		assert_int_equal(ask_dataplane(), rows[i].status);
 		assert_string_equal(shown, "");
 		cli.json = false;
 		dataplane.n = 0;
-		assert_int_equal(ask(), rows[i].status);
+		assert_int_equal(ask_dataplane(), rows[i].status);
 		assert_string_equal(shown, "");
 		assert_int_equal(strncmp(told, rows[i].told, strlen(rows[i].told)), 0);
 		assert_int_equal(dataplane.n, rows[i].n_asked);
@@ -290,16 +290,16 @@ static void without_a_document_it_says_which_and_why(void **state)
 
 	(void)state;
 	fixture_write(place.state, PROC_EFFECTIVE_FILE, "schema = 1;");
-	assert_int_equal(ask(), CLI_UNREACHABLE);
+	assert_int_equal(ask_dataplane(), CLI_UNREACHABLE);
 	snprintf(expected, sizeof(expected), "%s/effective.conf cannot be read: ", place.state);
 	assert_int_equal(strncmp(told, expected, strlen(expected)), 0);
 	assert_int_equal(dataplane.n, 0);
 	denied = true;
-	assert_int_equal(ask(), CLI_DENIED);
+	assert_int_equal(ask_dataplane(), CLI_DENIED);
 	assert_int_equal(dataplane.n, 1);
 	assert_non_null(strstr(told, ", or as a member of group weir while weir-dataplane runs\n"));
 	dataplane.answer = "{\"ok\":true,\"action\":\"pass\",\"reason\":\"r\"}";
-	assert_int_equal(ask(), CLI_OK);
+	assert_int_equal(ask_dataplane(), CLI_OK);
 	assert_string_equal(shown, "result     pass: r\n");
 	assert_string_equal(told, "");
 }

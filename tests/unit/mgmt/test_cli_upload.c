@@ -116,7 +116,7 @@ static void add_many(size_t n)
 	}
 }
 
-static const json_t *part(int request, size_t i)
+static const json_t *find_part(int request, size_t i)
 {
 	return json_array_get(json_object_get(posted.bodies[request], "parts"), i);
 }
@@ -209,16 +209,17 @@ static void large_files_go_up_from_where_the_node_has_them(void **state)
 	assert_non_null(out);
 	assert_int_equal(posted.n, 3);
 	assert_int_equal(count_parts(0), 6 + MANY);
-	assert_string_equal(api_text(part(0, 1), "digest", ""), files.items[1].digest);
-	assert_int_equal(json_integer_value(json_object_get(part(0, 1), "bytes")), PART_MAX + 1);
+	assert_string_equal(api_text(find_part(0, 1), "digest", ""), files.items[1].digest);
+	assert_int_equal(json_integer_value(json_object_get(find_part(0, 1), "bytes")),
+	                 PART_MAX + 1);
 	assert_int_equal(count_parts(1), 1);
-	assert_part(part(1, 0), &files.items[0], 0, PART_MAX);
+	assert_part(find_part(1, 0), &files.items[0], 0, PART_MAX);
 	assert_int_equal(count_parts(2), 4 + MANY);
-	assert_part(part(2, 0), &files.items[1], PART_MAX - 1, 2);
-	assert_part(part(2, 1), &files.items[3], 999, 1);
-	assert_part(part(2, 2), &files.items[4], 0, 1000);
-	assert_part(part(2, 3), &files.items[5], 0, 10);
-	assert_string_equal(api_text(part(2, 1), "data", ""), "YQ==");
+	assert_part(find_part(2, 0), &files.items[1], PART_MAX - 1, 2);
+	assert_part(find_part(2, 1), &files.items[3], 999, 1);
+	assert_part(find_part(2, 2), &files.items[4], 0, 1000);
+	assert_part(find_part(2, 3), &files.items[5], 0, 10);
+	assert_string_equal(api_text(find_part(2, 1), "data", ""), "YQ==");
 	/* the configuration itself stays in the request, for a release that looks there */
 	assert_int_equal(json_string_length(json_object_get(out, "weir.conf")), 10);
 	assert_string_equal(api_text(json_object_get(out, "c"), "digest", ""),
@@ -241,10 +242,10 @@ static void a_file_of_several_parts_is_sent_whole(void **state)
 
 	assert_non_null(out);
 	assert_int_equal(posted.n, 4);
-	assert_part(part(1, 0), &files.items[0], 0, PART_MAX);
-	assert_part(part(2, 0), &files.items[0], PART_MAX, PART_MAX);
-	assert_part(part(3, 0), &files.items[0], 2 * PART_MAX, 5);
-	assert_part(part(3, 1), &files.items[1], 0, 10);
+	assert_part(find_part(1, 0), &files.items[0], 0, PART_MAX);
+	assert_part(find_part(2, 0), &files.items[0], PART_MAX, PART_MAX);
+	assert_part(find_part(3, 0), &files.items[0], 2 * PART_MAX, 5);
+	assert_part(find_part(3, 1), &files.items[1], 0, 10);
 	json_decref(out);
 }
 
@@ -261,7 +262,7 @@ static void parts_and_questions_are_bounded(void **state)
 	assert_int_equal(posted.n, 2 + 5);
 	assert_int_equal(count_parts(0), 4096);
 	assert_int_equal(count_parts(1), 1);
-	assert_string_equal(api_text(part(1, 0), "digest", ""), files.items[4096].digest);
+	assert_string_equal(api_text(find_part(1, 0), "digest", ""), files.items[4096].digest);
 	for (int i = 2; i < 6; i++)
 		assert_int_equal(count_parts(i), 1024);
 	assert_int_equal(count_parts(6), 1);

@@ -71,8 +71,8 @@ static int tear_down(void **state)
 }
 
 /* weir-NAME below @p bin_dir with these options, as user @p uid; it runs when this returns. */
-static pid_t start(const char *program, const char *run_dir, const char *conf, const char *node,
-                   uid_t uid)
+static pid_t start_program(const char *program, const char *run_dir, const char *conf,
+                           const char *node, uid_t uid)
 {
 	char path[128], byte;
 	int ready[2];
@@ -96,7 +96,7 @@ static pid_t start(const char *program, const char *run_dir, const char *conf, c
 	return pid;
 }
 
-static void end(pid_t pid)
+static void end_program(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -120,22 +120,22 @@ static void a_process_of_ours_is_found_by_what_it_runs_and_was_given(void **stat
 		{ "another user", dirs.run, dirs.conf, "n1", STRANGER },
 	};
 	for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++) {
-		noted.pid = start("weir-dns", strangers[i].run_dir, strangers[i].conf,
-		                  strangers[i].node, strangers[i].uid);
+		noted.pid = start_program("weir-dns", strangers[i].run_dir, strangers[i].conf,
+		                          strangers[i].node, strangers[i].uid);
 		print_message("%s\n", strangers[i].why);
 		assert_int_equal(run_find(&run, "dns"), 0);
 		assert_int_equal(run_state_write(dirs.run, &noted, 1), 0);
 		assert_int_equal(run_find(&run, "dns"), 0); /* whatever is noted */
-		end(noted.pid);
+		end_program(noted.pid);
 	}
-	pid_t own = start("weir-dns", dirs.run, dirs.conf, "n1", 0);
+	pid_t own = start_program("weir-dns", dirs.run, dirs.conf, "n1", 0);
 
 	assert_int_equal(run_find(&run, "dns"), own);
 	assert_int_equal(run_find(&run, "health"), 0); /* another program */
 	snprintf(path, sizeof(path), "%s/weir-dns", bin);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(run_find(&run, "dns"), own); /* an upgrade has removed the file */
-	end(own);
+	end_program(own);
 	assert_int_equal(run_find(&run, "dns"), 0);
 }
 
@@ -150,22 +150,22 @@ static void a_relative_run_directory_is_that_of_the_process(void **state)
 	assert_int_equal(mkdir(other, 0755), 0);
 	assert_int_equal(chdir(dir), 0);
 	strcpy(dirs.run, "run");
-	pid_t own = start("weir-dns", "run", dirs.conf, "n1", 0);
+	pid_t own = start_program("weir-dns", "run", dirs.conf, "n1", 0);
 
 	assert_int_equal(run_find(&run, "dns"), own);
 	assert_int_equal(chdir(elsewhere), 0);
 	assert_int_equal(run_find(&run, "dns"), 0);
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(run_find(&run, "dns"), 0);
-	end(own);
+	end_program(own);
 }
 
 /* Of two the noted one. */
 static void what_is_noted_comes_first(void **state)
 {
 	(void)state;
-	pid_t one = start("weir-dns", dirs.run, dirs.conf, "n1", 0),
-	      two = start("weir-dns", dirs.run, dirs.conf, "n1", 0);
+	pid_t one = start_program("weir-dns", dirs.run, dirs.conf, "n1", 0),
+	      two = start_program("weir-dns", dirs.run, dirs.conf, "n1", 0);
 
 	for (int i = 0; i < 2; i++) {
 		struct run_noted noted = { "dns", i ? one : two };
@@ -173,8 +173,8 @@ static void what_is_noted_comes_first(void **state)
 		assert_int_equal(run_state_write(dirs.run, &noted, 1), 0);
 		assert_int_equal(run_find(&run, "dns"), noted.pid);
 	}
-	end(one);
-	end(two);
+	end_program(one);
+	end_program(two);
 }
 
 /* A supervisor that runs: it ends on SIGTERM with status 7, or passes it over. */
@@ -212,7 +212,7 @@ struct watch {
 	int lock_fd, first_status, second_status;
 };
 
-static void note(pid_t pid)
+static void note_pid(pid_t pid)
 {
 	const struct run_noted noted = { "run", pid };
 
@@ -223,20 +223,20 @@ static void note(pid_t pid)
  * What goes on while --stop waits: the first ends, another takes its place, and that ends; then
  * the lock is free.
  */
-static void *follow(void *arg)
+static void *follow_stop(void *arg)
 {
 	struct watch *w = arg;
 
 	waitpid(w->first, &w->first_status, 0);
 	if (w->second) {
-		note(w->second);
+		note_pid(w->second);
 		waitpid(w->second, &w->second_status, 0);
 	}
 	close(w->lock_fd);
 	return NULL;
 }
 
-static int stop(struct watch *w)
+static int call_run_stop(struct watch *w)
 {
 	char lock[PATH_MAX];
 	pthread_t thread;
@@ -244,8 +244,8 @@ static int stop(struct watch *w)
 
 	assert_int_equal(proc_path(dirs.run, "run.lock", lock), 0);
 	assert_int_equal(lock_acquire(lock, &w->lock_fd), 0);
-	note(w->first);
-	assert_int_equal(pthread_create(&thread, NULL, follow, w), 0);
+	note_pid(w->first);
+	assert_int_equal(pthread_create(&thread, NULL, follow_stop, w), 0);
 	err = run_stop_other(&run, lock, &fd);
 	pthread_join(thread, NULL);
 	if (!err)
@@ -270,7 +270,7 @@ static void a_supervisor_that_lives_is_asked_and_not_killed(void **state)
 
 	(void)state;
 	make_page(60000);
-	assert_int_equal(stop(&w), 0);
+	assert_int_equal(call_run_stop(&w), 0);
 	assert_true(WIFEXITED(w.first_status) && WEXITSTATUS(w.first_status) == 7);
 	assert_true(WIFEXITED(w.second_status) && WEXITSTATUS(w.second_status) == 7);
 }
@@ -295,13 +295,13 @@ static void a_supervisor_that_hangs_is_killed(void **state)
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
-	assert_int_equal(stop(&w), 0);
+	assert_int_equal(call_run_stop(&w), 0);
 	assert_true(WIFSIGNALED(w.first_status) && WTERMSIG(w.first_status) == SIGKILL);
 }
 
 static volatile uint64_t spins;
 
-static void __attribute__((noinline)) spin(void)
+static void __attribute__((noinline)) spin_forever(void)
 {
 	for (;;)
 		spins++;
@@ -379,7 +379,7 @@ static void a_thread_that_waits_is_named_with_its_place(void **state)
 	assert_false(p->blocked);
 	assert_ptr_equal(strstr(p->main, "state S in "), p->main);
 	assert_null(strchr(p->main, '\n'));
-	end(pid);
+	end_program(pid);
 	assert_int_equal(run_find(&run, "dns"), 0);
 	run_threads_dump(999999999, &(struct run_thread_dump){ 0 }); /* there is none */
 }
@@ -400,7 +400,7 @@ static void a_thread_in_deep_sleep_blocks_its_process(void **state)
 /* As addr2line(1) wants it: where it is in the file. */
 static void a_thread_that_computes_is_found_in_the_program(void **state)
 {
-	uint64_t from, to, offset, want = 0, at = (uint64_t)(uintptr_t)spin;
+	uint64_t from, to, offset, want = 0, at = (uint64_t)(uintptr_t)spin_forever;
 	const char *found;
 	char line[512];
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -414,12 +414,12 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 			want = at - from + offset;
 	fclose(maps);
 	assert_true(want > 0);
-	pid_t pid = start_thread_of(NULL, spin);
+	pid_t pid = start_thread_of(NULL, spin_forever);
 	const struct run_thread_dump *p = NULL;
 	uint64_t where = 0;
 
 	for (int i = 0; i < 100 && (where < want || where > want + 256);
-	     i++) { /* not before spin() */
+	     i++) { /* not before spin_forever() */
 		p = look_until(pid, "state R in ", " at=test_mgmt_run_found+0x");
 		found = strstr(p->text, " at=test_mgmt_run_found+0x");
 		where = strtoull(found + strlen(" at=test_mgmt_run_found+0x"), NULL, 16);
@@ -434,7 +434,7 @@ static void a_thread_that_computes_is_found_in_the_program(void **state)
 	assert_non_null(fgets(line, sizeof(line), maps));
 	fclose(maps);
 	assert_ptr_equal(strstr(strrchr(line, ')'), ") R"), strrchr(line, ')'));
-	end(pid);
+	end_program(pid);
 }
 
 int main(int argc, char **argv)

@@ -138,7 +138,7 @@ static int tear_down(void **state)
 }
 
 /* A look @p after_ms after the last one. */
-static void look(struct scene *s, uint64_t after_ms)
+static void look_after(struct scene *s, uint64_t after_ms)
 {
 	s->run.last_look_ms = clock_mono_ms() - after_ms;
 	s->run.look.cb(s->run.look.arg);
@@ -147,7 +147,7 @@ static void look(struct scene *s, uint64_t after_ms)
 static void look_often(struct scene *s, int n)
 {
 	for (int i = 0; i < n; i++)
-		look(s, 1000);
+		look_after(s, 1000);
 }
 
 /* Whether the process was killed meanwhile; its end is then as the supervisor hears of it. */
@@ -209,7 +209,7 @@ static void who_hangs_is_killed_once_and_named(void **state)
 	look_often(s, LOOKS - 1);
 	assert_false(was_killed(s, CHILD_DNS));
 	assert_null(find_condition(s, "process-restarted", "weir-dns"));
-	look(s, 1000);
+	look_after(s, 1000);
 	found = find_condition(s, "process-restarted", "weir-dns");
 	assert_non_null(found);
 	assert_int_equal(found->level, CONDITION_NOTE);
@@ -223,7 +223,7 @@ static void who_hangs_is_killed_once_and_named(void **state)
 	assert_int_equal(n_places, 1);
 	assert_int_equal(word_of(s, "weir_run_restarts_total", "name=\"dns\""), 1);
 	c->killed_ms -= KILLED_MS + 1;
-	look(s, 1000);
+	look_after(s, 1000);
 	found = find_condition(s, "process-blocked", "weir-dns");
 	assert_non_null(found);
 	assert_int_equal(found->level, CONDITION_DEGRADED);
@@ -231,14 +231,14 @@ static void who_hangs_is_killed_once_and_named(void **state)
 	/* its end is heard of */
 	c->pid = 0;
 	run_hang_forget(c);
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_null(find_condition(s, "process-blocked", "weir-dns"));
 	assert_non_null(find_condition(s, "process-restarted", "weir-dns")); /* for ten minutes */
 	c->restarted_ms -= NOTE_MS - ALIVE_MS;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_non_null(find_condition(s, "process-restarted", "weir-dns"));
 	c->restarted_ms -= ALIVE_MS;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_null(find_condition(s, "process-restarted", "weir-dns"));
 }
 
@@ -261,14 +261,14 @@ static void one_is_restarted_at_a_time(void **state)
 	run_hang_forget(&s->run.children[CHILD_HEALTH]);
 	s->run.children[CHILD_HEALTH].pid = 0; /* its successor does not come */
 	stats_add(s->turns[CHILD_MGMT], 1);
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_false(was_killed(s, CHILD_DNS));
 	s->run.recover_until_ms -= RECOVER_MS - ALIVE_MS;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_false(was_killed(s, CHILD_DNS));
 	s->run.recover_until_ms -= ALIVE_MS;
 	stats_add(s->turns[CHILD_MGMT], 1);
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_true(was_killed(s, CHILD_DNS));
 }
 
@@ -284,7 +284,7 @@ static void who_forwards_is_never_ended(void **state)
 	run_hang_begin(&s->run);
 	for (int i = 0; i < LOOKS + 10; i++) {
 		stats_add(rounds, 1000);
-		look(s, 1000);
+		look_after(s, 1000);
 	}
 	assert_false(was_killed(s, CHILD_DATAPLANE));
 	found = find_condition(s, "process-hangs", "weir-dataplane");
@@ -317,7 +317,7 @@ static void a_process_that_nothing_can_end_does_not_hold_up_others(void **state)
 	add_child(s, CHILD_DNS);
 	for (int i = 0; i < LOOKS + 1; i++) {
 		c->looked_ms = clock_mono_ms(); /* just looked at */
-		look(s, 1000);
+		look_after(s, 1000);
 	}
 	assert_false(was_killed(s, CHILD_MGMT));
 	assert_true(was_killed(s, CHILD_DNS));
@@ -325,7 +325,7 @@ static void a_process_that_nothing_can_end_does_not_hold_up_others(void **state)
 	run_hang_forget(&s->run.children[CHILD_DNS]);
 	s->run.recovering = NULL;
 	c->looked_ms -= LOOK_AGAIN_MS;
-	look(s, 1000); /* the disk is back, the process is not */
+	look_after(s, 1000); /* the disk is back, the process is not */
 	assert_true(was_killed(s, CHILD_MGMT));
 }
 
@@ -339,7 +339,7 @@ static void who_lives_again_is_as_if_nothing_had_been(void **state)
 	look_often(s, LOOKS + 1);
 	assert_non_null(find_condition(s, "process-blocked", "weir-mgmt"));
 	stats_add(s->turns[CHILD_MGMT], 1);
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_null(find_condition(s, "process-blocked", "weir-mgmt"));
 	places.blocked = false;
 	look_often(s, LOOKS); /* hangs once more: looked at and ended at once */
@@ -361,7 +361,7 @@ static void who_was_asked_to_end_is_left_to_that_limit(void **state)
 	look_often(s, 2);
 	assert_false(was_killed(s, CHILD_DNS));
 	s->run.stopping = false;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_true(was_killed(s, CHILD_DNS));
 }
 
@@ -372,10 +372,10 @@ static void a_look_that_comes_late_blames_none(void **state)
 	add_child(s, CHILD_DNS);
 	run_hang_begin(&s->run);
 	look_often(s, LOOKS - 1);
-	look(s, HANG_MS / 2);
+	look_after(s, HANG_MS / 2);
 	look_often(s, LOOKS - 1);
 	assert_false(was_killed(s, CHILD_DNS));
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_true(was_killed(s, CHILD_DNS));
 }
 
@@ -387,7 +387,7 @@ static void with_the_time_off_none_is_ended(void **state)
 	s->run.hang_ms = 0;
 	run_hang_begin(&s->run);
 	look_often(s, 2 * LOOKS);
-	look(s, 1000000);
+	look_after(s, 1000000);
 	assert_false(was_killed(s, CHILD_DNS));
 	assert_int_equal(n_places, 0);
 }
@@ -402,15 +402,15 @@ static void a_process_without_signs_is_named_after_a_minute(void **state)
 	stats_remove(s->pages[CHILD_HEALTH], s->dir, "health");
 	s->pages[CHILD_HEALTH] = NULL;
 	c->started_ms = clock_mono_ms() - UNSEEN_MS + ALIVE_MS;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_null(find_condition(s, "process-unwatched", "weir-health"));
 	c->started_ms -= ALIVE_MS + 1;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_non_null(find_condition(s, "process-unwatched", "weir-health"));
 	assert_int_equal(find_condition(s, "process-unwatched", "weir-health")->level,
 	                 CONDITION_NOTE);
 	c->pid = 0;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_null(find_condition(s, "process-unwatched", "weir-health"));
 	assert_null(find_condition(s, "process-unwatched", "weir-dns")); /* does not run at all */
 }
@@ -428,16 +428,16 @@ static void a_run_directory_without_room_is_named(void **state)
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(posix_fallocate(fd, 0, 5 << 20), 0);
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_null(find_condition(s, "run-dir-full", s->dir)); /* two are left, or more */
 	while (posix_fallocate(fd, lseek(fd, 0, SEEK_END), 16 << 10) == 0)
 		;
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_non_null(find_condition(s, "run-dir-full", s->dir));
 	assert_int_equal(find_condition(s, "run-dir-full", s->dir)->level, CONDITION_DEGRADED);
 	close(fd);
 	assert_int_equal(unlink(path), 0);
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_null(find_condition(s, "run-dir-full", s->dir));
 }
 
@@ -456,11 +456,11 @@ static void the_watchdog_is_fed_several_times_in_its_time(void **state)
 	run_hang_begin(&s->run);
 	assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
 	assert_string_equal(text, "WATCHDOG=1");
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_true(recv(fd, text, sizeof(text) - 1, 0) < 0); /* not each time */
 	assert_true(s->run.watchdog_at_ms <= clock_mono_ms() + 200000);
 	s->run.watchdog_at_ms = clock_mono_ms();
-	look(s, 1000);
+	look_after(s, 1000);
 	assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");

@@ -25,7 +25,8 @@ static struct run_signs signs_of(uint64_t turns)
 }
 
 /* @return after how many looks of 500 ms the verdict is @p until, at most @p most */
-static int looks(struct run_life *l, const struct run_signs *s, enum run_verdict until, int most)
+static int count_looks(struct run_life *l, const struct run_signs *s, enum run_verdict until,
+                       int most)
 {
 	for (int i = 1; i <= most; i++)
 		if (run_life_feed(l, s, 500, HANG_MS, 1000) == until)
@@ -41,7 +42,7 @@ static void a_thread_that_makes_no_turn_hangs_after_the_whole_time(void **state)
 	(void)state;
 	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1000), RUN_LIVES);
 	assert_string_equal(l.thread, ""); /* none is silent */
-	assert_int_equal(looks(&l, &s, RUN_HANGS, 100), 20);
+	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 100), 20);
 	assert_int_equal(l.silent_ms, HANG_MS);
 	assert_string_equal(l.thread, "main");
 	s.threads[0].turns++;
@@ -127,10 +128,10 @@ static void a_supervisor_that_was_late_blames_none(void **state)
 	assert_true(run_watched_ms(HANG_MS / 2, HANG_MS) == RUN_WAS_AWAY);
 	assert_int_equal(run_watched_ms(HANG_MS / 2 - 1, HANG_MS), 2 * LOOK_MS);
 	assert_int_equal(run_watched_ms(510, HANG_MS), 510);
-	looks(&l, &s, RUN_HANGS, 20); /* 9.5 s: nearly */
+	count_looks(&l, &s, RUN_HANGS, 20); /* 9.5 s: nearly */
 	assert_int_equal(run_life_feed(&l, &s, RUN_WAS_AWAY, HANG_MS, 1000), RUN_LIVES);
 	assert_int_equal(l.silent_ms, 0);
-	assert_int_equal(looks(&l, &s, RUN_HANGS, 100), 20);
+	assert_int_equal(count_looks(&l, &s, RUN_HANGS, 100), 20);
 }
 
 static void workers_that_count_forward(void **state)

@@ -41,7 +41,7 @@ static char sent[256]; /* "TERM 7 at 0; " */
 static unsigned n_pages;
 static int n_open;
 
-static const struct moment *current(void)
+static const struct moment *current_moment(void)
 {
 	const struct moment *now = script;
 
@@ -64,23 +64,23 @@ static int fake_usleep(useconds_t us)
 static int fake_lock(const char *path, int *fd)
 {
 	assert_string_equal(path, "/run.lock");
-	if (!current()->lock)
+	if (!current_moment()->lock)
 		*fd = 77;
-	return current()->lock;
+	return current_moment()->lock;
 }
 
 static pid_t fake_find(const char *run_dir, const char *name)
 {
 	assert_string_equal(run_dir, "/r");
 	assert_string_equal(name, "run");
-	return current()->noted;
+	return current_moment()->noted;
 }
 
 static int fake_open(const char *run_dir, const char *name, struct stats_reader **out)
 {
 	assert_string_equal(run_dir, "/r");
 	assert_string_equal(name, "run");
-	if (!current()->has_page)
+	if (!current_moment()->has_page)
 		return -ENOENT;
 	n_pages++;
 	*out = (struct stats_reader *)(uintptr_t)&n_pages;
@@ -90,13 +90,13 @@ static int fake_open(const char *run_dir, const char *name, struct stats_reader 
 static uint64_t fake_pid(const struct stats_reader *page)
 {
 	(void)page;
-	return (uint64_t)current()->page_pid;
+	return (uint64_t)current_moment()->page_pid;
 }
 
 static uint64_t fake_alive(const struct stats_reader *page)
 {
 	(void)page;
-	return fake_clock() - current()->silent_ms;
+	return fake_clock() - current_moment()->silent_ms;
 }
 
 static void fake_page_close(struct stats_reader *page)
@@ -113,7 +113,7 @@ static long fake_syscall(long number, long one, long two, ...)
 	if (number == SYS_pidfd_open) {
 		opened = (pid_t)one;
 		assert_int_equal(two, 0);
-		if (current()->gone)
+		if (current_moment()->gone)
 			return -1;
 		n_open++;
 		return 1000;

@@ -49,7 +49,7 @@ static int tear_down(void **state)
 }
 
 /* A child that runs, of this supervisor. */
-static struct child *begin(int i)
+static struct child *begin_child(int i)
 {
 	struct child *c = &run.children[i];
 
@@ -58,7 +58,7 @@ static struct child *begin(int i)
 }
 
 /* It ends, as the loop would tell. */
-static void end(struct child *c)
+static void end_child(struct child *c)
 {
 	kill(c->pid, SIGKILL);
 	on_child_end(c, c->pidfd, EPOLLIN);
@@ -79,14 +79,14 @@ static void what_dies_is_started_later_and_later(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct child *c = begin(CHILD_HEALTH);
+		struct child *c = begin_child(CHILD_HEALTH);
 		unsigned noted = n_noted, forgotten = n_forgotten;
 
 		c->deaths = rows[i].deaths;
 		c->must_restart = rows[i].must_restart;
 		c->limit.place = 1;
 		now_of_loop = c->started_ms + rows[i].lived_ms;
-		end(c);
+		end_child(c);
 		assert_int_equal(c->deaths, rows[i].after);
 		assert_int_equal(c->timer.at_ms, now_of_loop + rows[i].wait_ms);
 		assert_int_equal(c->timer.place, 1);
@@ -156,8 +156,8 @@ static void assert_asked(size_t n, const struct child *c)
  */
 static void a_stop_goes_through_all_in_order(void **state)
 {
-	struct child *mgmt = begin(CHILD_MGMT), *dns = begin(CHILD_DNS),
-	             *dataplane = begin(CHILD_DATAPLANE);
+	struct child *mgmt = begin_child(CHILD_MGMT), *dns = begin_child(CHILD_DNS),
+	             *dataplane = begin_child(CHILD_DATAPLANE);
 
 	(void)state;
 	run.children[CHILD_HEALTH].timer.place = 1; /* it would be started */
@@ -167,7 +167,7 @@ static void a_stop_goes_through_all_in_order(void **state)
 	on_supervisor_stop(&run); /* said twice */
 	assert_int_equal(n_sent, 1);
 	now_of_loop += 100;
-	end(mgmt);
+	end_child(mgmt);
 	assert_asked(2, dns);
 	assert_int_equal(mgmt->timer.place, 0);
 	on_limit(dns);
@@ -178,7 +178,7 @@ static void a_stop_goes_through_all_in_order(void **state)
 	on_stop_deadline(&run); /* it does not end */
 	assert_asked(4, dataplane);
 	assert_false(stopped);
-	end(dataplane);
+	end_child(dataplane);
 	assert_true(stopped);
 	assert_int_equal(run.stop_timer.place, 0);
 	on_limit(dataplane); /* it has ended */
@@ -304,8 +304,8 @@ static void what_is_no_document_for_this_node_changes_nothing(void **state)
 static void a_hang_up_reaches_only_who_takes_it(void **state)
 {
 	(void)state;
-	begin(CHILD_MGMT);
-	begin(CHILD_HEALTH);
+	begin_child(CHILD_MGMT);
+	begin_child(CHILD_HEALTH);
 	takes_signal = run.children[CHILD_HEALTH].pid;
 	write_document("");
 	on_hup(&run);
