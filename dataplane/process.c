@@ -241,7 +241,10 @@ static int open_new_driver(struct process *p, const struct driver_ops *ops,
 	return err;
 }
 
-/* Bring a draft into force, with another driver if it says so. Takes model and plan on success. */
+/*
+ * Bring a compiled document into force, with another driver if it says so. Takes model and plan on
+ * success.
+ */
 static int install_model(struct process *p, struct compiled *d, char why[PLAN_REASON_MAX])
 {
 	const struct model *m = d->model;
@@ -306,8 +309,8 @@ static void retry_later(struct process *p)
 }
 
 /*
- * Bring a draft into force, or keep the old document and say why. A refusal that only another
- * document can mend (errors, limits, no such driver) is not tried again.
+ * Bring a compiled document into force, or keep the old one and say why. A refusal that only
+ * another document can mend (errors, limits, no such driver) is not tried again.
  */
 static void install_or_refuse(struct process *p, struct compiled *d)
 {
@@ -362,7 +365,7 @@ static void on_effective_document(void *arg)
 	int err = fill_source(p, &from);
 
 	if (!err)
-		err = compiled_thread_start(p->drafter, &from);
+		err = compiled_thread_start(p->compiling, &from);
 	p->is_changed_again = err == -EBUSY;
 	if (err && err != -EBUSY)
 		retry_later(p);
@@ -530,7 +533,7 @@ static int open_parts(struct process *p)
 	if (!err)
 		err = filters_open(p->loop, on_path, p, &p->filters);
 	if (!err)
-		err = compiled_thread_open(p->loop, on_compiled, p, &p->drafter);
+		err = compiled_thread_open(p->loop, on_compiled, p, &p->compiling);
 	if (!err)
 		err = proc_path(p->dirs.run, "dataplane.ctl", socket);
 	if (!err)
@@ -545,7 +548,7 @@ static int open_parts(struct process *p)
 static void close_parts(struct process *p)
 {
 	ctl_close(p->ctl);
-	compiled_thread_close(p->drafter); /* before the model that it reads */
+	compiled_thread_close(p->compiling); /* before the model that it reads */
 	if (p->driver) {
 		compiler_fini(&p->node);
 		p->ops->close(p->driver);

@@ -2,8 +2,8 @@
 /**
  * @file
  * The process: one loop around the compiler of tables, its driver, next hops, pages and control
- * socket. Implemented in process.c and ctl.c. One thread, the loop's; besides it run drafts and
- * DPDK's workers.
+ * socket. Implemented in process.c and ctl.c. One thread, the loop's; other threads compile
+ * documents and are DPDK's workers.
  */
 #ifndef WEIR_DATAPLANE_PROCESS_H
 #define WEIR_DATAPLANE_PROCESS_H
@@ -29,7 +29,7 @@ struct process {
 	struct proc_dirs dirs;
 	struct loop *loop;
 	struct ctl *ctl;
-	struct compiled_thread *drafter;
+	struct compiled_thread *compiling;
 	struct hops *hops;
 	struct links *links;
 	struct filters *filters;

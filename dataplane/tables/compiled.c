@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One thread for each draft. Starting the thread gives it `from`; joining it gives back `made`; the
+ * One thread for each document. Starting the thread gives it `from`; joining it gives back `made`; the
  * two sides never use either at the same time, so there is no lock. An eventfd tells the loop to
  * join.
  */
@@ -90,7 +90,7 @@ static void on_event(void *arg, int fd, uint32_t events)
 	pthread_join(d->thread, NULL);
 	d->runs = false;
 
-	/* a copy, since the callee may start the next draft, whose thread writes d->made at once */
+	/* a copy, since the callee may start the next one, whose thread writes d->made at once */
 	struct compiled made = d->made;
 
 	d->done(d->arg, &made);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Drafts: documents that are read, checked, planned and have their rings, but are not in force.
+ * Compiled documents: read, checked and planned, with their rings, but not in force yet.
  *
- * A drafter makes one draft at a time in a thread of its own, so that verdicts do not wait for a
- * document. The thread owns all that it makes. Of others it reads only the model in force, which is
- * const and stays until the draft is handed over. Implemented in tables/compiled.c; the loop's thread calls
- * all of this.
+ * A thread of its own compiles one document at a time, so that verdicts do not wait for it. The
+ * thread owns all that it makes. Of others it reads only the model in force, which is const and
+ * stays until the compiled document is handed over. Implemented in tables/compiled.c; the loop's
+ * thread calls all of this.
  */
 #ifndef WEIR_DATAPLANE_TABLES_COMPILED_H
 #define WEIR_DATAPLANE_TABLES_COMPILED_H
@@ -39,26 +39,26 @@ struct compiled_source {
 	struct driver *driver; /**< waits out a grace period after the last switch; NULL: none */
 };
 
-/** Make a draft here and now. @param out  to be freed with compiled_free() */
+/** Compile a document here and now. @param out  to be freed with compiled_free() */
 void compiled_make(const struct compiled_source *from, struct compiled *out);
 /**
- * Free the draft, except what the caller has taken: it takes `model` and `plan` by setting them
- * to NULL.
+ * Free what was compiled, except what the caller has taken: it takes `model` and `plan` by setting
+ * them to NULL.
  */
 void compiled_free(struct compiled *d);
 
-/** A draft is done. The callee may take `model` and `plan`; the rest is freed afterwards. */
+/** A document is compiled. The callee may take `model` and `plan`; the rest is freed afterwards. */
 typedef void compiled_done(void *arg, struct compiled *d);
 
 /** @return 0 or -errno */
 int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
                          struct compiled_thread **out) MUST_CHECK;
 /**
- * Start a draft. @return 0, -EBUSY (another one is in progress: start again when it is done) or
- * -errno
+ * Start to compile a document. @return 0, -EBUSY (another one is in progress: start again when it
+ * is done) or -errno
  */
 int compiled_thread_start(struct compiled_thread *d, const struct compiled_source *from) MUST_CHECK;
-/** Wait for the thread and drop its draft. NULL is fine. */
+/** Wait for the thread and drop what it made. NULL is fine. */
 void compiled_thread_close(struct compiled_thread *d);
 
 #endif

@@ -387,7 +387,8 @@ static void watch_left(struct compiler *n)
 /*
  * Bring the bound pools into force, from the bottom up: backends, slots and pools, then services.
  * The grace period comes first because packets may still read the half of the services table that
- * is written next; a draft waits for it in its own thread (`spare_is_free`).
+ * is written next; the thread that compiles a document has waited for it already
+ * (`spare_is_free`).
  */
 static void switch_over(struct compiler *n, const struct compiler_time *time)
 {

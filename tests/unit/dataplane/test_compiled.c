@@ -39,7 +39,7 @@ static void on_done(void *arg, struct compiled *d)
  */
 struct chain {
 	struct seen seen;
-	struct compiled_thread *drafter;
+	struct compiled_thread *thread;
 	const struct compiled_source *from;
 	int errs[3];
 };
@@ -54,7 +54,7 @@ static void on_done_again(void *arg, struct compiled *d)
 	if (c->seen.n == 3)
 		loop_stop(c->seen.loop);
 	else
-		assert_int_equal(compiled_thread_start(c->drafter, c->from), 0);
+		assert_int_equal(compiled_thread_start(c->thread, c->from), 0);
 	usleep(100000); /* the thread ends before its predecessor's draft is freed */
 	assert_int_equal(d->err, c->errs[0]);
 }
@@ -120,12 +120,12 @@ static void a_draft_may_be_started_by_the_one_before(void **state)
 
 	(void)state;
 	assert_int_equal(loop_open(&c.seen.loop), 0);
-	assert_int_equal(compiled_thread_open(c.seen.loop, on_done_again, &c, &c.drafter), 0);
-	assert_int_equal(compiled_thread_start(c.drafter, &from), 0);
+	assert_int_equal(compiled_thread_open(c.seen.loop, on_done_again, &c, &c.thread), 0);
+	assert_int_equal(compiled_thread_start(c.thread, &from), 0);
 	assert_int_equal(loop_run(c.seen.loop), 0);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(c.errs[i], -EINVAL);
-	compiled_thread_close(c.drafter);
+	compiled_thread_close(c.thread);
 	loop_close(c.seen.loop);
 	remove_source(&from, dir);
 }

@@ -118,8 +118,8 @@ static struct process process;
 #define links_close(l)                        note("-links; ")
 #define filters_open(l, cb, arg, out)         (ANY(out), note_opened("filters"))
 #define filters_close(f)                      note("-filters; ")
-#define compiled_thread_open(l, cb, arg, out) ((void)(cb), ANY(out), note_opened("drafter"))
-#define compiled_thread_close(d)              note("-drafter; ")
+#define compiled_thread_open(l, cb, arg, out) ((void)(cb), ANY(out), note_opened("compiling"))
+#define compiled_thread_close(d)              note("-compiling; ")
 #define compiled_thread_start(d, from)        fake_start(from)
 #define compiled_make(from, d)                (fake_start(from), *(d) = (struct compiled){ .err = -ENOENT })
 #define compiled_free(d)                      note("-draft; ")
@@ -193,11 +193,11 @@ static void expect_done(const char *done)
 	scene.log[0] = '\0';
 }
 
-#define OPENED                                                                                     \
-	"loop; SIGTERM; SIGINT; pages; <start; believed; hops; probes; links; filters; drafter; "  \
+#define OPENED                                                                                      \
+	"loop; SIGTERM; SIGINT; pages; <start; believed; hops; probes; links; filters; compiling; " \
 	"/r/dataplane.ctl; /s/effective.conf; "
 #define CLOSED                                                                                     \
-	"-ctl; -drafter; -probes; -hops; -links; -filters; -pages; -loop; -health; -believed; "
+	"-ctl; -compiling; -probes; -hops; -links; -filters; -pages; -loop; -health; -believed; "
 
 /*
  * Ready is said when documents are followed and the first was tried; the end frees what packets
@@ -220,7 +220,7 @@ static void a_loop_that_fails_ends_the_process_with_its_reason(void **state)
 	(void)state;
 	scene.loop_says = -EIO;
 	assert_int_equal(process_run(&process), -EIO);
-	assert_non_null(strstr(scene.log, "run; log dataplane-failed; -ctl; -drafter; -node; "
+	assert_non_null(strstr(scene.log, "run; log dataplane-failed; -ctl; -compiling; -node; "
 	                                  "-driver; -probes; "));
 }
 
@@ -234,7 +234,7 @@ static void what_cannot_be_opened_ends_the_start(void **state)
 		                             "probes",
 		                             "links",
 		                             "filters",
-		                             "drafter",
+		                             "compiling",
 		                             "pages",
 		                             "/r/dataplane.ctl",
 		                             "/s/effective.conf" };
