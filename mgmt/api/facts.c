@@ -76,20 +76,12 @@ static enum judge_peer_state peer_state(const struct peers_report *v)
 	                                       : JUDGE_PEER_WELL;
 }
 
-static const struct peers_report *find_peer_report(const struct look *l, const char *node)
-{
-	for (size_t i = 0; i < l->n_peer_reports; i++)
-		if (!strcmp(l->views[i].node, node))
-			return &l->views[i];
-	return NULL;
-}
-
 /* Every other node of the configuration is a peer, asked or not. */
 static void fill_peer_facts(const struct look *l, struct holder *h, struct judge_facts *f)
 {
 	for (size_t i = 0; i < l->m->n_nodes; i++) {
 		const struct model_node *node = &l->m->nodes[i];
-		const struct peers_report *v = find_peer_report(l, node->name);
+		const struct peers_report *v = look_peer(l, node->name);
 
 		if (node == l->m->self)
 			continue;

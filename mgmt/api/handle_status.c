@@ -314,10 +314,8 @@ json_t *handle_processes_json(const struct look *l)
 	return list;
 }
 
-json_t *handle_peers_json(struct core *core)
+json_t *handle_peers_json(const struct peers_report *view, size_t n)
 {
-	const struct peers_report *view;
-	size_t n = peers_report(core, &view);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++) {
@@ -337,14 +335,6 @@ json_t *handle_peers_json(struct core *core)
 	return list;
 }
 
-static const json_t *peer_called(const json_t *peers, const char *node)
-{
-	for (size_t i = 0; i < json_array_size(peers); i++)
-		if (!strcmp(status_text(json_array_get(peers, i), "node"), node))
-			return json_array_get(peers, i);
-	return NULL;
-}
-
 /*
  * Only the node itself knows what its processes have taken; of a peer, the version that it tells
  * stands for its effect.
@@ -356,8 +346,8 @@ static json_t *nodes_status(struct status *s)
 
 	for (size_t i = 0; i < l->m->n_nodes; i++) {
 		const struct model_node *n = &l->m->nodes[i];
-		const json_t *peer = peer_called(l->peers, n->name);
-		const char *state = peer ? status_text(peer, "state") : "unknown";
+		const struct peers_report *peer = look_peer(l, n->name);
+		const char *state = peer ? peers_state_text(peer->state) : "unknown";
 		bool self = n == l->m->self;
 
 		json_array_append_new(
@@ -370,9 +360,8 @@ static json_t *nodes_status(struct status *s)
 		                "observation", json_pack("{s:s}", "state", self ? "up" : state),
 		                "effect",
 		                self ? json_pack("{s:I}", "document", (json_int_t)l->document)
-		                : peer && strcmp(state, "unreachable")
-		                        ? json_pack("{s:O}", "version",
-		                                    json_object_get(peer, "version"))
+		                : peer && peer->state != PEERS_UNREACHABLE
+		                        ? json_pack("{s:I}", "version", (json_int_t)peer->number)
 		                        : unknown_effect()));
 	}
 	return list;
@@ -456,8 +445,8 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	if (s->look.m)
 		add_model(s, status);
 	json_object_set_new(status, "processes", handle_processes_json(&s->look));
-	json_object_set_new(status, "peers", s->look.peers);
-	s->look.peers = NULL;
+	json_object_set_new(status, "peers",
+	                    handle_peers_json(s->look.views, s->look.n_peer_reports));
 	if (s->look.diverged)
 		json_object_set(status, "diverged", s->look.diverged);
 	add_state(s, status);

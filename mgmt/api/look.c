@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "mgmt/api/diverged.h"
-#include "mgmt/api/handle.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
@@ -46,7 +45,6 @@ int look_init(struct core *core, struct look *l)
 		memcpy(l->views, views, l->n_peer_reports * sizeof(*views));
 	l->has_token = peers_has_token(core);
 	l->dns = json_incref(observe_dns(core));
-	l->peers = handle_peers_json(core);
 	l->diverged = diverged_to_json(core);
 	l->n_loads = peers_loads(core, l->loads, GUARD_SITES_MAX);
 	core_unlock(core);
@@ -59,8 +57,15 @@ void look_fini(struct look *l)
 	overrides_fini(&l->set);
 	intent_unshare(l->shared);
 	json_decref(l->dns);
-	json_decref(l->peers);
 	json_decref(l->diverged);
+}
+
+const struct peers_report *look_peer(const struct look *l, const char *node)
+{
+	for (size_t i = 0; i < l->n_peer_reports; i++)
+		if (!strcmp(l->views[i].node, node))
+			return &l->views[i];
+	return NULL;
 }
 
 static health_word find_health_word(const struct look *l, uint64_t target, bool *found)

@@ -38,7 +38,6 @@ struct look {
 	bool has_token;   /**< a peer.token is there, or it is not known yet */
 	json_t *diverged; /**< as diverged_to_json() */
 	json_t *dns;      /**< as observe_dns() */
-	json_t *peers;    /**< handle_peers_json() */
 	struct guard_load loads[GUARD_SITES_MAX];
 	size_t n_loads;
 	int64_t now_ms; /**< wall time */
@@ -48,6 +47,8 @@ struct look {
 int look_init(struct core *core, struct look *l);
 void look_fini(struct look *l);
 
+/** What the peer @p node reported last; NULL: it is not known as a peer. */
+const struct peers_report *look_peer(const struct look *l, const char *node);
 /** What was seen of a target, as JSON, given. */
 json_t *look_observation(const struct look *l, uint64_t target);
 /** Its state alone: "up", "down", or "unknown" also where the last is old. */

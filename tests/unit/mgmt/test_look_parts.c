@@ -22,7 +22,6 @@ static int fake_take(struct core *core, struct look *l)
 	*l = one_look;
 	l->core = core;
 	json_incref(l->dns);
-	json_incref(l->peers);
 	json_incref(l->diverged);
 	return edge.fails ? -ENOMEM : 0;
 }
@@ -30,7 +29,6 @@ static int fake_take(struct core *core, struct look *l)
 static void fake_fini(struct look *l)
 {
 	json_decref(l->dns);
-	json_decref(l->peers);
 	json_decref(l->diverged);
 	edge.n_ended++;
 }
@@ -153,7 +151,6 @@ static int teardown(void **state)
 {
 	http_reply_fini(&answer);
 	json_decref(one_look.dns);
-	json_decref(one_look.peers);
 	json_decref(one_look.diverged);
 	return asked_teardown(state);
 }
@@ -474,9 +471,11 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 	one_look.has_head = true;
 	one_look.head.number = 12;
 	one_look.document = 40;
-	one_look.peers =
-	        json_pack("[{s:s, s:s, s:i}, {s:s, s:s, s:i}]", "node", "fra-1", "state", "behind",
-	                  "version", 11, "node", "fra-2", "state", "unreachable", "version", 9);
+	one_look.views[0] =
+	        (struct peers_report){ .node = "fra-1", .state = PEERS_BEHIND, .number = 11 };
+	one_look.views[1] =
+	        (struct peers_report){ .node = "fra-2", .state = PEERS_UNREACHABLE, .number = 9 };
+	one_look.n_peer_reports = 2;
 	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
 	assert_int_equal(count("nodes"), 3);
 	assert_string_equal(text_in(item_at("nodes", 0), "name"), "ams-1");
@@ -491,8 +490,7 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 	assert_string_equal(text_in(item_at("nodes", 2), "effect/state"), "unknown");
 	assert_int_equal(count("peers"), 2);
 	one_look.has_head = false;
-	json_decref(one_look.peers);
-	one_look.peers = NULL;
+	one_look.n_peer_reports = 0;
 	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
 	assert_int_equal(number_in(item_at("nodes", 1), "intent/version"), 0);
 	assert_string_equal(text_in(item_at("nodes", 1), "observation/state"), "unknown");
