@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What handle_status.c and status_pools.c share of a status while it is made.
+ * What handle_status.c, status_pools.c and status_intent.c share of a status while it is made.
  *
- * Implemented in those two files; called by the thread that makes the status.
+ * Implemented in the latter two; called by the thread that makes the status.
  */
 #ifndef WEIR_MGMT_API_STATUS_H
 #define WEIR_MGMT_API_STATUS_H
