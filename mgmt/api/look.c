@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "mgmt/api/diverged.h"
-#include "mgmt/api/state.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 
@@ -38,7 +37,7 @@ int look_init(struct core *core, struct look *l)
 	         intent_unwritten_reason(core->intent));
 	for (int p = 0; p < OBSERVE_COUNT; p++)
 		l->processes[p] = observe_look(core, (enum observe_process)p, &l->conditions[p]);
-	l->document_age_ms = state_document_age_ms(core);
+	l->document_age_ms = observe_document_age_ms(core);
 	const struct peers_report *views;
 	l->n_peer_reports = peers_report(core, &views);
 	if (l->n_peer_reports)

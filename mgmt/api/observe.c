@@ -1,46 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The last state of each target is kept sorted, and compared with the health page twice a second:
- * a difference becomes an event. weir-dns has no page, so its control socket is asked. Pages are
- * read without the core's lock, since there may be ten thousand targets.
+ * Pages are opened for one look and closed again, so a process that starts anew is seen at once.
+ * weir-dns has no page: what it said last on its control socket is kept with its time, and counts
+ * no more when it is old.
  */
-#include "mgmt/api/observe.h"
+#include "mgmt/api/observe_internal.h"
 
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/ctl.h"
-#include "base/log.h"
-#include "base/thread.h"
 #include "base/page.h"
-#include "mgmt/api/state.h"
 #include "weir/json.h"
-#include "weir/stats.h"
 
-#define EVERY_MS     500u  /* between two looks */
-#define DNS_QUERY_MS 300   /* for weir-dns: a hanging one must not stop the looks */
-#define LOAD_MS      1000u /* over which a rate is measured, at least */
-
-/* The state of a target at the last event. */
-struct told {
-	uint64_t target;
-	enum health_state state;
-};
-
-struct observe {
-	struct thread thread;
-	json_t *dns;
-	uint64_t dns_ms;                /* when it was said; 0: never */
-	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
-	bool rate_known;
-	bool running[OBSERVE_COUNT]; /* as told */
-	struct told *told;           /* sorted by target; the thread's alone */
-	size_t n_told;
-};
+#define DNS_QUERY_MS 300 /* for weir-dns: a hanging one must not stop the looks */
 
 static const char *const names[OBSERVE_COUNT] = { "dataplane", "health", "dns", "mgmt" };
 
@@ -124,6 +98,13 @@ bool observe_load(struct core *core, uint64_t *bits)
 	return core->observe->rate_known;
 }
 
+uint64_t observe_document_age_ms(const struct core *core)
+{
+	const struct observe *o = core->observe;
+
+	return o->document == intent_document(core->intent) ? age_of(o->document_ms) : 0;
+}
+
 static uint64_t document_of(struct core *core, enum observe_process p, bool *refused)
 {
 	struct observe_pages pages = { 0 };
@@ -167,222 +148,4 @@ struct observe_state observe_look(struct core *core, enum observe_process p,
 		                    .conditions_unread = seen.conditions_unread };
 	s.document = document_of(core, p, &s.refused);
 	return s;
-}
-
-static void log_process_changes(struct core *core)
-{
-	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		struct observe_state s = observe_look(core, (enum observe_process)p, NULL);
-
-		if (s.running == core->observe->running[p])
-			continue;
-		core->observe->running[p] = s.running;
-		journal_add(intent_journal(core->intent), clock_believed_ms(), "process", names[p],
-		            s.running ? "weir-%s runs" : "weir-%s shows no sign of life", names[p]);
-		core_changed(core);
-	}
-}
-
-static int compare_noted_targets(const void *a, const void *b)
-{
-	uint64_t x = ((const struct told *)a)->target, y = ((const struct told *)b)->target;
-
-	return (x > y) - (x < y);
-}
-
-/* The targets as seen now, while they are gathered. */
-struct sight {
-	struct core *core;
-	const struct health_page *page;
-	struct told *now;
-	size_t n;
-};
-
-static void log_target_change(struct sight *s, uint64_t target, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-/*
- * Write an event when the state of a target has changed. A target that is new was "unknown"
- * before, so its first verdict is an event too.
- */
-static void log_target_change(struct sight *s, uint64_t target, const char *format, ...)
-{
-	const struct observe *o = s->core->observe;
-	const struct told key = { .target = target };
-	const struct told *old =
-	        o->n_told ? bsearch(&key, o->told, o->n_told, sizeof(key), compare_noted_targets)
-	                  : NULL;
-	int place = health_find_index(s->page, target);
-	health_word word = place >= 0 ? health_read(s->page, place) : 0;
-	enum health_state was = old ? old->state : HEALTH_UNKNOWN;
-	char subject[2 * MODEL_NAME_MAX + 32];
-	va_list list;
-
-	s->now[s->n++] = (struct told){ target, health_state(word) };
-	if (was == health_state(word))
-		return;
-	va_start(list, format);
-	vsnprintf(subject, sizeof(subject), format, list);
-	va_end(list);
-	core_lock(s->core);
-	journal_add(intent_journal(s->core->intent), clock_believed_ms(), "health", subject,
-	            "%s, was %s (%s)", health_state_text(health_state(word)),
-	            health_state_text(was), health_reason_text(health_reason(word)));
-	core_changed(s->core);
-	core_unlock(s->core);
-}
-
-static void log_pool_targets(struct sight *s, const struct model *m)
-{
-	for (size_t i = 0; i < m->n_pools; i++) {
-		const struct model_pool *pool = &m->pools[i];
-
-		for (size_t k = 0; k < pool->n_backends; k++)
-			log_target_change(
-			        s, health_target_backend(pool->name, pool->backends[k].id),
-			        "pools/%s/backends/%s", pool->name, pool->backends[k].name);
-	}
-}
-
-static void log_service_targets(struct sight *s, const struct model *m)
-{
-	for (size_t i = 0; i < m->n_services; i++)
-		for (size_t k = 0; k < 2 * m->services[i].n_at; k++) {
-			const char *name = m->services[i].name,
-			           *site = m->services[i].at[k / 2].site->name;
-
-			log_target_change(s, health_target_service(name, site, k % 2),
-			                  "services/%s/at/%s/%s", name, site,
-			                  k % 2 ? "ipv4" : "ipv6");
-		}
-}
-
-static size_t count_health_targets(const struct model *m)
-{
-	size_t n = 1;
-
-	for (size_t i = 0; i < m->n_pools; i++)
-		n += m->pools[i].n_backends;
-	for (size_t i = 0; i < m->n_services; i++)
-		n += 2 * m->services[i].n_at;
-	return n;
-}
-
-static void log_health_changes(struct core *core, const struct model *m,
-                               const struct observe_pages *pages)
-{
-	struct observe *o = core->observe;
-	struct sight s = { .core = core, .page = pages->health };
-
-	if (!pages->health || !pages->health_fresh)
-		return; /* nothing is observed: no event */
-	s.now = calloc(count_health_targets(m), sizeof(*s.now));
-	if (!s.now)
-		return;
-	log_pool_targets(&s, m);
-	log_service_targets(&s, m);
-	qsort(s.now, s.n, sizeof(*s.now), compare_noted_targets);
-	free(o->told);
-	o->told = s.now;
-	o->n_told = s.n;
-}
-
-/* Bytes sent to all pools. */
-static uint64_t count_bytes(const struct model *m, const struct effect *e)
-{
-	struct effect_backend *rows;
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < m->n_pools; i++) {
-		int n = gather_rows(e, m->pools[i].name, &rows);
-
-		for (int k = 0; k < n; k++)
-			bytes += rows[k].bytes;
-		free(rows);
-	}
-	return bytes;
-}
-
-/* Measure the rate over a second or more. */
-static void measure_load(struct core *core, const struct model *m,
-                         const struct observe_pages *pages)
-{
-	struct observe *o = core->observe;
-	uint64_t now_ms = clock_mono_ms();
-	bool seen = pages->effect && pages->effect_fresh;
-
-	if (seen && o->bytes_ms && now_ms < o->bytes_ms + LOAD_MS)
-		return;
-	uint64_t bytes = seen ? count_bytes(m, pages->effect) : 0;
-	core_lock(core);
-	if (seen && o->bytes_ms && bytes >= o->bytes)
-		o->rate = (bytes - o->bytes) * 8000 / (now_ms - o->bytes_ms);
-	o->rate_known = seen && o->bytes_ms && (o->rate_known || bytes >= o->bytes);
-	core_unlock(core);
-	o->bytes = bytes;
-	o->bytes_ms = seen ? now_ms : 0;
-}
-
-/* Look at the pages without the lock: there may be ten thousand targets. */
-static void look_at_pages(struct core *core)
-{
-	struct observe_pages pages;
-
-	core_lock(core);
-	struct intent_shared *shared = intent_share(core->intent);
-	core_unlock(core);
-	observe_open(core, &pages);
-	if (shared) {
-		log_health_changes(core, intent_shared_model(shared), &pages);
-		measure_load(core, intent_shared_model(shared), &pages);
-	}
-	observe_close(&pages);
-	intent_unshare(shared);
-}
-
-/*
- * Twice a second. core_changed() wakes this thread too, so it waits again until its time has come.
- */
-static void *run_observer(void *arg)
-{
-	struct core *core = arg;
-
-	core_lock(core);
-	while (!core->stopping) {
-		uint64_t until_ms = clock_mono_ms() + EVERY_MS;
-
-		core_unlock(core);
-		observe_query_dns(core);
-		look_at_pages(core);
-		state_follow(core);
-		core_lock(core);
-		log_process_changes(core);
-		inforce_judge(core);
-		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
-			;
-	}
-	core_unlock(core);
-	return NULL;
-}
-
-int observe_start(struct core *core)
-{
-	core->observe = calloc(1, sizeof(*core->observe));
-	if (!core->observe || state_open(core))
-		return -ENOMEM;
-	return thread_start(&core->observe->thread, run_observer, core);
-}
-
-void observe_stop(struct core *core)
-{
-	struct observe *o = core->observe;
-
-	if (!o)
-		return;
-	thread_join(&o->thread);
-	json_decref(o->dns);
-	free(o->told);
-	free(o);
-	core->observe = NULL;
-	state_close(core);
 }

@@ -6,8 +6,8 @@
  * A thread looks twice a second and turns changes into events. The pages may be read at any
  * time. Nothing seen is ever an intent, and what is old is unknown.
  *
- * Implemented in mgmt/api/observe.c. The main thread starts and stops it; the other functions are
- * for any thread, under the core's lock where they say so.
+ * Implemented in mgmt/api/observe.c, the thread in mgmt/api/observer.c. The main thread starts and
+ * stops it; the other functions are for any thread, under the core's lock where they say so.
  */
 #ifndef WEIR_MGMT_API_OBSERVE_H
 #define WEIR_MGMT_API_OBSERVE_H
@@ -86,6 +86,8 @@ void observe_close(struct observe_pages *p);
 json_t *observe_dns(struct core *core);
 /** Ask weir-dns now; not under the lock. */
 void observe_query_dns(struct core *core);
+/** For how long the newest effective document is there. Under the lock. */
+uint64_t observe_document_age_ms(const struct core *core);
 /**
  * What this node sends to backends, bits a second. @return whether they are known; under the lock
  */

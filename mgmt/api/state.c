@@ -21,8 +21,7 @@
 
 struct state {
 	struct judge_verdict last;
-	bool known;                     /* last is one */
-	uint64_t document, document_ms; /* the newest, and when it was first seen */
+	bool known; /* last is one */
 };
 
 int state_open(struct core *core)
@@ -59,14 +58,6 @@ void state_since(const struct core *core, struct judge_verdict *v)
 		if (!r->since_ms)
 			r->since_ms = old && old->since_ms ? old->since_ms : now_ms;
 	}
-}
-
-uint64_t state_document_age_ms(const struct core *core)
-{
-	const struct state *s = core->state;
-
-	return s && s->document == intent_document(core->intent) ? clock_mono_ms() - s->document_ms
-	                                                         : 0;
 }
 
 /* These have events of their own: of health, processes, peers and versions. */
@@ -211,25 +202,11 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 	s->known = true;
 }
 
-static void note_document(struct core *core)
-{
-	struct state *s = core->state;
-	uint64_t document = intent_document(core->intent);
-
-	if (s->document_ms && s->document == document)
-		return;
-	s->document = document;
-	s->document_ms = clock_mono_ms();
-}
-
 void state_follow(struct core *core)
 {
 	struct look *l = calloc(1, sizeof(*l));
 	struct judge_verdict *now = calloc(1, sizeof(*now));
 
-	core_lock(core);
-	note_document(core);
-	core_unlock(core);
 	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
 	if (judged) {
 		core_lock(core);

@@ -18,7 +18,5 @@ void state_close(struct core *core);
 void state_follow(struct core *core);
 /** Give the reasons of @p v the time since when they are there. Under the lock. */
 void state_since(const struct core *core, struct judge_verdict *v);
-/** For how long the newest effective document is there. Under the lock. */
-uint64_t state_document_age_ms(const struct core *core);
 
 #endif

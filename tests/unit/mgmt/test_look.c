@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/look.h"
-#include "mgmt/api/state.h"
 #include "weir/health.h"
 
 static const char *fake_why = "";
@@ -77,7 +76,7 @@ static json_t *fake_json(struct core *core)
 #define diverged_to_json            fake_json
 #define intent_store_reason(in)     ((void)(in), fake_why)
 #define intent_unwritten_reason(in) ((void)(in), *fake_why ? "full" : "")
-#define state_document_age_ms(c)    ((void)(c), (uint64_t)4321)
+#define observe_document_age_ms(c)  ((void)(c), (uint64_t)4321)
 #include "mgmt/api/look.c"
 
 static void a_look_has_each_part_from_its_source(void **state)

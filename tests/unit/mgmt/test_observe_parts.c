@@ -53,6 +53,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define ctl_request                fake_ask
 #define gather_rows                fake_rows
 #include "mgmt/api/observe.c"
+#include "mgmt/api/observer.c"
 #undef clock_mono_ms
 
 static struct observe own;
@@ -245,6 +246,21 @@ static void processes_that_come_and_go_become_events(void **state)
 	}
 }
 
+static void a_document_has_an_age(void **state)
+{
+	(void)state;
+	assert_int_equal(observe_document_age_ms(&this_node), 0);
+	note_document(&this_node);
+	fake_ms += 3000;
+	note_document(&this_node);
+	assert_int_equal(observe_document_age_ms(&this_node), 3000);
+	own.document--; /* the newest was not seen by a look yet */
+	assert_int_equal(observe_document_age_ms(&this_node), 0);
+	note_document(&this_node);
+	fake_ms += 500;
+	assert_int_equal(observe_document_age_ms(&this_node), 500);
+}
+
 static void all_backends_of_all_pools_are_summed(void **state)
 {
 	const struct model_pool list[] = { { .name = "web" },
@@ -407,6 +423,7 @@ int main(void)
 		T(an_old_health_page_is_not_fresh),
 		T(verdicts_become_events_of_the_right_family),
 		T(processes_that_come_and_go_become_events),
+		T(a_document_has_an_age),
 		T(all_backends_of_all_pools_are_summed),
 		T(a_process_is_seen_with_all_its_fields),
 		T(the_health_page_says_which_document_it_is_of),

@@ -85,6 +85,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 #define state_follow               fake_follow
 #define inforce_judge              fake_judge
 #include "mgmt/api/observe.c"
+#include "mgmt/api/observer.c"
 #undef clock_mono_ms
 
 static struct observe own;

@@ -14,19 +14,13 @@
 #define A_TURN 16
 #define NEWS   30000
 
-static uint64_t fake_ms, fake_document;
+static uint64_t fake_ms;
 static struct judge_verdict next;
 static int judge_rc;
 
 static uint64_t fake_mono_ms(void)
 {
 	return fake_ms;
-}
-
-static uint64_t fake_intent_document(const struct intent *in)
-{
-	(void)in;
-	return fake_document;
 }
 
 static int fake_take(struct core *core, struct look *l)
@@ -49,11 +43,10 @@ static int fake_judge(const struct look *l, struct judge_verdict *out)
 }
 
 /* The private parts too. */
-#define clock_mono_ms   fake_mono_ms
-#define intent_document fake_intent_document
-#define look_init       fake_take
-#define look_fini       fake_fini
-#define facts_judge     fake_judge
+#define clock_mono_ms fake_mono_ms
+#define look_init     fake_take
+#define look_fini     fake_fini
+#define facts_judge   fake_judge
 #include "mgmt/api/state.c"
 
 static int setup(void **state)
@@ -63,7 +56,6 @@ static int setup(void **state)
 	assert_int_equal(state_open(&this_node), 0);
 	memset(&next, 0, sizeof(next));
 	fake_ms = 1000000;
-	fake_document = 1;
 	judge_rc = 0;
 	return 0;
 }
@@ -303,21 +295,6 @@ static void restarts_become_events(void **state)
 	assert_string_equal(journal_find(j, journal_last(j))->subject, "dns");
 }
 
-static void a_document_has_an_age(void **state)
-{
-	(void)state;
-	assert_int_equal(state_document_age_ms(&this_node), 0);
-	look_again();
-	fake_ms += 3000;
-	look_again();
-	assert_int_equal(state_document_age_ms(&this_node), 3000);
-	fake_document = 2; /* not seen by a look yet */
-	assert_int_equal(state_document_age_ms(&this_node), 0);
-	look_again();
-	fake_ms += 500;
-	assert_int_equal(state_document_age_ms(&this_node), 500);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -329,7 +306,6 @@ int main(void)
 		T(a_reason_is_there_since_it_was_seen_first),
 		T(reasons_are_counted_by_code),
 		T(restarts_become_events),
-		T(a_document_has_an_age),
 	};
 
 	return cmocka_run_group_tests_name("state parts", tests, NULL, NULL);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What observe.c and observer.c share: what the observer's thread has seen. Under the core's lock,
+ * but for what is the thread's alone.
+ */
+#ifndef WEIR_MGMT_API_OBSERVE_INTERNAL_H
+#define WEIR_MGMT_API_OBSERVE_INTERNAL_H
+
+#include "base/thread.h"
+#include "mgmt/api/observe.h"
+
+/* The state of a target at the last event. */
+struct told {
+	uint64_t target;
+	enum health_state state;
+};
+
+struct observe {
+	struct thread thread;
+	json_t *dns;
+	uint64_t dns_ms;                /* when it was said; 0: never */
+	uint64_t document, document_ms; /* the newest, and when it was first seen */
+	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
+	bool rate_known;
+	bool running[OBSERVE_COUNT]; /* as told */
+	struct told *told;           /* sorted by target; the thread's alone */
+	size_t n_told;
+};
+
+#endif
