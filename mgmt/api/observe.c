@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages are opened for one look and closed again, so a process that starts anew is seen at once.
+ * Pages are opened for one look and closed again, so a process that starts again is seen at once.
  * weir-dns has no page: what it said last on its control socket is kept with its time, and counts
  * no more when it is old.
  */

@@ -7,8 +7,8 @@
  * poke only makes the other side ask sooner. (A version that was just made is handed over by
  * mgmt/api/propose.h.)
  *
- * Implemented in mgmt/api/peers.c. The main thread starts and stops it; the other functions are
- * for any thread, under the core's lock.
+ * Implemented in mgmt/api/peers.c, the thread in mgmt/api/peers_round.c. The main thread starts and
+ * stops it; the other functions are for any thread, under the core's lock.
  */
 #ifndef WEIR_MGMT_API_PEERS_H
 #define WEIR_MGMT_API_PEERS_H

@@ -36,6 +36,7 @@ static void fake_alone(struct intent *in, int64_t now_ms)
 #define join_waits       fake_waits
 #define join_start_alone fake_alone
 #include "mgmt/api/peers.c"
+#include "mgmt/api/peers_round.c"
 
 static struct peers own;
 

@@ -19,6 +19,7 @@ static const struct model *fake_join_model(const struct intent *in)
 /* The private parts too. */
 #define join_model fake_join_model
 #include "mgmt/api/peers.c"
+#include "mgmt/api/peers_round.c"
 
 static struct peers own;
 static struct fixture peer_place;

@@ -98,6 +98,7 @@ static const struct model *fake_join_model(const struct intent *in)
 #define join_start_alone fake_start_alone
 #define join_model       fake_join_model
 #include "mgmt/api/peers.c"
+#include "mgmt/api/peers_round.c"
 #undef clock_mono_ms
 
 static struct peers own;

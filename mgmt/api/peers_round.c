@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One thread works in rounds: list the peers of the model, ask all of them for their heads at
+ * once, then go through the answers one by one: confirm, give way, take versions, take overrides.
+ * The targets of a round belong to the thread; publish_round() copies them under the lock at its
+ * end, so others see whole rounds only.
+ */
+#include "mgmt/api/peers_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/fetch.h"
+#include "mgmt/api/handle_files.h"
+#include "mgmt/api/propose.h"
+#include "mgmt/api/to_json.h"
+#include "mgmt/store/join.h"
+#include "mgmt/store/yield.h"
+
+#define HEAD_TIMEOUT_MS  1500                  /* below PEERS_EVERY_MS: rounds stay on time */
+#define FETCH_TIMEOUT_MS 10000                 /* for a list, or a version with small files */
+#define FETCH_FILES_MS   5000u                 /* of a round; the next one goes on from there */
+#define LOAD_END         ((json_int_t)1 << 53) /* bits a second: no node has so many */
+#define FETCH_MAX        50u                   /* versions taken in one go */
+
+/* A peer as this thread works on it. */
+struct peer_target {
+	char api[256];
+	struct peers_report view;
+	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
+	uint64_t sent_ms, received_ms;   /* when it was asked for its head, and all had answered */
+	uint64_t tried_number;           /* of its version that was tried last, */
+	int tried_result;                /* and with what result: a failure is logged once */
+};
+
+/* Of enum intent_relation. */
+static const enum peers_state states[] = { PEERS_AGREED, PEERS_BEHIND, PEERS_AHEAD,
+	                                   PEERS_DIVERGED };
+
+/* Make the list of peers from the model, keeping what is known of them. Under the lock. */
+static size_t list_round_peers(const struct core *core, struct peer_target *targets)
+{
+	const struct model *m = join_model(core->intent);
+	size_t n = 0;
+
+	for (size_t i = 0; m && i < m->n_nodes && n < PEERS_MAX; i++) {
+		const struct model_node *node = &m->nodes[i];
+		struct peer_target *t = &targets[n];
+
+		if (!strcmp(node->name, core->dirs.node) || strlen(node->api) >= sizeof(t->api))
+			continue;
+		*t = (struct peer_target){ .view = { .state = PEERS_UNASKED } };
+		for (size_t k = 0; k < core->peers->n_peer_rows; k++)
+			if (!strcmp(core->peers->view[k].node, node->name))
+				t->view = core->peers->view[k];
+		snprintf(t->view.node, sizeof(t->view.node), "%s", node->name);
+		snprintf(t->view.site, sizeof(t->view.site), "%s", node->site->name);
+		snprintf(t->api, sizeof(t->api), "%s", node->api);
+		n++;
+	}
+	return n;
+}
+
+static bool fetch_json(struct peers *p, const struct peer_target *t, const char *path,
+                       json_t **answer)
+{
+	struct client_request r = { .timeout_ms = FETCH_TIMEOUT_MS };
+
+	snprintf(r.url, sizeof(r.url), "%s%s", t->api, path);
+	client_send(&p->client, &r, 1);
+	if (!r.answer)
+		log_warn("peer-failed", "node=%s path=%s why=\"%s\"", t->view.node, path, r.why);
+	*answer = r.answer;
+	return r.answer != NULL;
+}
+
+/* Take the peer's overrides. */
+static void merge_overrides(struct core *core, const struct peer_target *t)
+{
+	struct override *list = calloc(OVERRIDES_MAX, sizeof(*list));
+	json_t *answer = NULL;
+	size_t n = 0, bad = 0;
+
+	if (list && fetch_json(core->peers, t, "/v1/peer/overrides", &answer)) {
+		const json_t *items = json_object_get(answer, "items");
+
+		for (size_t i = 0; i < json_array_size(items) && n < OVERRIDES_MAX; i++)
+			if (override_from_peer_json(json_array_get(items, i), &list[n]))
+				bad++;
+			else
+				n++;
+		core_lock(core);
+		int taken = intent_merge(core->intent, list, n, clock_believed_ms());
+		if (taken > 0)
+			core_changed(core);
+		core_unlock(core);
+		if (taken || bad)
+			log_note("peer-overrides", "node=%s taken=%d malformed=%zu", t->view.node,
+			         taken, bad);
+	}
+	json_decref(answer);
+	free(list);
+}
+
+/* Read a list of version records, newest first. */
+static size_t read_versions(const json_t *items, struct version **out)
+{
+	size_t n = 0, max = json_array_size(items);
+	struct version *list = calloc(max + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < max; i++)
+		if (!version_from_peer_json(json_array_get(items, i), &list[n]) &&
+		    (n == 0 || list[n].number < list[n - 1].number))
+			n++;
+	*out = list;
+	return list ? n : 0;
+}
+
+/* Fetch one version with its files. */
+static bool fetch_version(struct core *core, const struct peer_target *t, const struct version *v,
+                          struct intent_offer *out)
+{
+	const struct file_source source = { handle_files_find, core };
+	struct peers *p = core->peers;
+	char path[96], why[HTTP_TEXT_MAX];
+	json_t *answer = NULL;
+
+	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, v->number);
+	if (!fetch_json(p, t, path, &answer))
+		return false;
+	out->version = *v;
+	int err = fetch_files(core, &p->client, t->api, json_object_get(answer, "files"),
+	                      FETCH_FILES_MS);
+	if (!err)
+		err = files_from_json(json_object_get(answer, "files"), &source, &out->files, why);
+	if (err == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
+		core_lock(core);
+		peers_poke(core, false);
+		core_unlock(core);
+	} else if (err)
+		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " why=\"%s\"",
+		         t->view.node, v->number, strerror(-err));
+	json_decref(answer);
+	return err == 0;
+}
+
+/*
+ * Fetch the versions of @p list that are not here yet, oldest first. @return how many, 0 on any
+ * failure
+ */
+static size_t fetch_offers(struct core *core, const struct peer_target *t,
+                           const struct version *list, size_t n, struct intent_offer *offers)
+{
+	size_t wanted = 0, got = 0;
+
+	core_lock(core);
+	while (wanted < n && wanted < FETCH_MAX && !join_has(core->intent, &list[wanted]))
+		wanted++;
+	core_unlock(core);
+	for (size_t i = wanted; i-- > 0; got++)
+		if (!fetch_version(core, t, &list[i], &offers[got]))
+			break;
+	if (got == wanted)
+		return got;
+	while (got > 0)
+		files_fini(&offers[--got].files);
+	return 0;
+}
+
+/* Give way to what the peer has, if our head must (mgmt/store/yield.h). */
+static void give_way(struct core *core, struct peer_target *t)
+{
+	struct version *list = NULL;
+	json_t *answer = NULL;
+	size_t n = 0;
+
+	core_lock(core);
+	bool may =
+	        t->view.head.number && !core->proposing && yield_may(core->intent, &t->view.head);
+	core_unlock(core);
+	if (!may || !fetch_json(core->peers, t, "/v1/peer/versions", &answer))
+		return;
+	n = read_versions(json_object_get(answer, "items"), &list);
+	json_decref(answer);
+	core_lock(core);
+	intent_import_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
+	if (!core->proposing &&
+	    yield_to(core->intent, list, n, t->view.node, clock_believed_ms())) {
+		t->view.state = states[intent_relate(core->intent, list, n)];
+		core_changed(core);
+	}
+	core_unlock(core);
+	free(list);
+}
+
+/*
+ * The whole list of versions is asked for: the head alone does not show whether it descends from
+ * ours.
+ */
+static void install_versions(struct core *core, struct peer_target *t)
+{
+	struct intent_offer *offers = calloc(FETCH_MAX, sizeof(*offers));
+	struct version *list = NULL;
+	json_t *answer = NULL;
+	size_t n = 0;
+
+	if (offers && fetch_json(core->peers, t, "/v1/peer/versions", &answer))
+		n = read_versions(json_object_get(answer, "items"), &list);
+	json_decref(answer);
+	core_lock(core);
+	intent_import_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
+	enum intent_relation relation = intent_relate(core->intent, list, n);
+	core_unlock(core);
+	if (n > 0 && relation == INTENT_DIVERGED)
+		t->view.state = PEERS_DIVERGED;
+	if (n > 0 && relation == INTENT_AHEAD) {
+		size_t got = fetch_offers(core, t, list, n, offers);
+		int err = -EIO;
+
+		core_lock(core);
+		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD)
+			err = intent_accept(core->intent, offers, got, clock_believed_ms());
+		if (!err) {
+			inforce_judge(core); /* begins with the document */
+			core_changed(core);
+		}
+		core_unlock(core);
+		t->view.state = err ? PEERS_AHEAD : PEERS_AGREED;
+		if (err && (err != t->tried_result || list[0].number != t->tried_number))
+			log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=\"%s\"",
+			         t->view.node, list[0].number, strerror(-err));
+		t->tried_result = err;
+		t->tried_number = list[0].number;
+		for (size_t i = 0; i < got; i++)
+			files_fini(&offers[i].files);
+	}
+	free(list);
+	free(offers);
+}
+
+/* The peer read its clock between the question and the answer; the middle is the best guess. */
+static void read_peer_clock(struct peer_target *t, const json_t *clock)
+{
+	const json_t *ms = json_object_get(clock, "ms");
+	int64_t middle_ms = (int64_t)(t->sent_ms + (t->received_ms - t->sent_ms) / 2);
+
+	t->view.clock_known = json_is_integer(ms) && json_integer_value(ms) >= 0 &&
+	                      json_integer_value(ms) < CLOCK_END_MS;
+	if (!t->view.clock_known)
+		return;
+	t->view.clock_offset_ms = json_integer_value(ms) - middle_ms;
+	t->view.clock_slack_ms = (int64_t)(t->received_ms - t->sent_ms) / 2;
+}
+
+/* Read a peer's answer about its head. @return whether it could be read */
+static bool read_peer_head(struct core *core, struct peer_target *t, const json_t *answer,
+                           bool *confirmed)
+{
+	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
+	const json_t *load = json_object_get(answer, "bits_per_s");
+	const json_t *record = json_object_get(answer, "version");
+	const char *cluster = json_string_value(json_object_get(answer, "cluster"));
+	struct version v;
+
+	core_lock(core);
+	const struct model *m = join_model(core->intent);
+	bool ours = cluster && m && !strcmp(m->cluster, cluster);
+	core_unlock(core);
+	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !ours)
+		return false; /* another cluster's node has nothing to say here */
+	snprintf(t->overrides, sizeof(t->overrides), "%s", overrides);
+	t->view.load_known = json_is_integer(load) && json_integer_value(load) >= 0 &&
+	                     json_integer_value(load) < LOAD_END;
+	t->view.bits = (uint64_t)json_integer_value(load);
+	read_peer_clock(t, json_object_get(answer, "clock"));
+	t->view.why[0] = '\0';
+	t->view.inforce = inforce_from_json(json_object_get(answer, "in_force"));
+	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->view.hash_key))
+		return false;
+	if (json_is_null(record)) { /* it has no version yet */
+		t->view.state = PEERS_BEHIND;
+		t->view.number = 0;
+		t->view.digest[0] = '\0';
+		t->view.head = (struct version){ 0 };
+		return true;
+	}
+	if (version_from_peer_json(record, &v))
+		return false;
+	core_lock(core);
+	const struct version *head = intent_head(core->intent);
+	t->view.state = states[intent_relate(core->intent, &v, 1)];
+	*confirmed =
+	        head && t->view.state == PEERS_AGREED && head->confirm_by_ms && !v.confirm_by_ms;
+	core_unlock(core);
+	t->view.number = v.number;
+	memcpy(t->view.digest, v.digest, sizeof(v.digest));
+	t->view.head = v;
+	return true;
+}
+
+/* Confirming and giving way come first: both decide whether the peer's versions can be taken. */
+static void apply_answer(struct core *core, struct peer_target *t, struct client_request *r)
+{
+	char own[DIGEST_TEXT_MAX];
+	bool confirmed = false;
+
+	t->view.refused = r->status == 401 || r->status == 403;
+	t->view.unasked = !*t->api;
+	if (!r->answer || !read_peer_head(core, t, r->answer, &confirmed)) {
+		t->view.state = PEERS_UNREACHABLE;
+		snprintf(t->view.why, sizeof(t->view.why), "%s",
+		         !*t->api    ? "the configuration has no api address for it"
+		         : r->answer ? "the answer is malformed"
+		                     : r->why);
+		return;
+	}
+	if (confirmed) {
+		core_lock(core);
+		intent_confirm(core->intent, t->view.number, t->view.node, clock_believed_ms());
+		core_unlock(core);
+	}
+	give_way(core, t);
+	if (t->view.state == PEERS_AHEAD)
+		install_versions(core, t);
+	core_lock(core);
+	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
+	core_unlock(core);
+	if (strcmp(own, t->overrides))
+		merge_overrides(core, t);
+	core_lock(core);
+	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
+	core_unlock(core);
+	if (t->view.state == PEERS_AGREED && strcmp(own, t->overrides))
+		t->view.state = PEERS_BEHIND; /* we have overrides that it has not */
+	t->view.asked_ms = clock_mono_ms();
+}
+
+/* Publish the outcome of a round and write events for changes. Under the lock. */
+static void publish_round(struct core *core, const struct peer_target *targets, size_t n)
+{
+	struct intent_foreign foreign[PEERS_MAX];
+	struct peers *p = core->peers;
+	size_t n_foreign = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct peers_report *v = &targets[i].view;
+		enum peers_state was = PEERS_UNASKED;
+
+		for (size_t k = 0; k < p->n_peer_rows; k++)
+			if (!strcmp(p->view[k].node, v->node))
+				was = p->view[k].state;
+		bool told = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
+		            was == PEERS_UNREACHABLE || was == PEERS_DIVERGED;
+		if (was != v->state && told)
+			journal_add(intent_journal(core->intent), clock_believed_ms(), "peer",
+			            v->node, "%s, was %s%s%s", peers_state_text(v->state),
+			            peers_state_text(was), *v->why ? ": " : "", v->why);
+		if (v->state != PEERS_DIVERGED)
+			continue;
+		struct intent_foreign *f = &foreign[n_foreign++];
+		*f = (struct intent_foreign){ .number = v->number, .version = v->head };
+		memcpy(f->digest, v->digest, DIGEST_TEXT_MAX);
+		memcpy(f->peer, v->node, sizeof(f->peer));
+	}
+	for (size_t i = 0; i < n; i++) {
+		p->view[i] = targets[i].view;
+		p->view[i].round++;
+	}
+	p->n_peer_rows = n;
+	intent_note_diverged(core->intent, foreign, n_foreign);
+	core_changed(core);
+}
+
+static void query_all_peers(struct core *core, struct peer_target *targets, size_t n,
+                            const char *path, int post, struct client_request *requests)
+{
+	for (size_t i = 0; i < n; i++) {
+		requests[i] =
+		        (struct client_request){ .post = post, .timeout_ms = HEAD_TIMEOUT_MS };
+		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", targets[i].api, path);
+	}
+	client_send(&core->peers->client, requests, n);
+}
+
+/* The poke goes out before the questions, so that the rounds of the peers overlap with this one. */
+static void one_round(struct core *core, bool notify_others)
+{
+	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));
+	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
+	size_t n = 0;
+
+	core_lock(core);
+	if (targets && requests)
+		n = list_round_peers(core, targets);
+	core_unlock(core);
+	if (n > 0 && notify_others) {
+		query_all_peers(core, targets, n, "/v1/peer/poke", 1, requests);
+		for (size_t i = 0; i < n; i++)
+			json_decref(requests[i].answer);
+	}
+	uint64_t sent_ms = clock_mono_ms();
+	if (n > 0)
+		query_all_peers(core, targets, n, "/v1/peer/head", 0, requests);
+	uint64_t received_ms = clock_mono_ms();
+	for (size_t i = 0; i < n; i++) {
+		targets[i].sent_ms = sent_ms;
+		targets[i].received_ms = received_ms;
+		apply_answer(core, &targets[i], &requests[i]);
+		json_decref(requests[i].answer);
+	}
+	core_lock(core);
+	publish_round(core, targets, n);
+	core_unlock(core);
+	client_close(&core->peers->client); /* connections are few there: none is kept */
+	free(targets);
+	free(requests);
+}
+
+/* Whether each peer has said that it has nothing for a node that joins. Under the lock. */
+static bool none_has_more(const struct peers *p)
+{
+	for (size_t i = 0; i < p->n_peer_rows; i++)
+		if (p->view[i].state != PEERS_BEHIND && !p->view[i].unasked)
+			return false;
+	return true;
+}
+
+/*
+ * A node that waits for its peers starts alone once they have all answered, or at @p until_ms.
+ * Under the lock.
+ */
+static void end_joining(struct core *core, uint64_t until_ms)
+{
+	if (!join_waits(core->intent) ||
+	    (clock_mono_ms() < until_ms && !none_has_more(core->peers)))
+		return;
+	join_start_alone(core->intent, clock_believed_ms());
+	core_changed(core);
+}
+
+/* Without a token no peer is asked: mark all as unreachable, with the reason. */
+static void miss_round(struct core *core)
+{
+	struct peer_target *targets = calloc(PEERS_MAX, sizeof(*targets));
+
+	core_lock(core);
+	size_t n = targets ? list_round_peers(core, targets) : 0;
+	for (size_t i = 0; i < n; i++) {
+		targets[i].view.state = PEERS_UNREACHABLE;
+		targets[i].view.refused = false;
+		targets[i].view.unasked = true;
+		snprintf(targets[i].view.why, sizeof(targets[i].view.why),
+		         "there is no usable peer.token on this node");
+	}
+	publish_round(core, targets, n);
+	core_unlock(core);
+	free(targets);
+}
+
+/*
+ * A round begins when its time has come or somebody pokes. The token is read for each, so a new
+ * file needs no restart.
+ */
+static void *run_peers(void *arg)
+{
+	struct core *core = arg;
+	struct peers *p = core->peers;
+	uint64_t join_until_ms = clock_mono_ms() + PEERS_JOIN_MS;
+
+	core_lock(core);
+	while (!core->stopping) {
+		bool notify_others = p->notify_others;
+		uint64_t until_ms =
+		        clock_mono_ms() +
+		        (join_waits(core->intent) ? PEERS_JOIN_EVERY_MS : PEERS_EVERY_MS);
+
+		p->poked = p->notify_others = false;
+		core_unlock(core);
+		auth_peer_token(core->dirs.conf, p->client.token);
+		if (p->client.token[0])
+			one_round(core, notify_others);
+		else
+			miss_round(core);
+		propose_resume(core);
+		core_lock(core);
+		end_joining(core, join_until_ms);
+		p->has_token = p->client.token[0] != '\0';
+		p->token_known = true;
+		while (!p->poked && core_wait(core, until_ms) && clock_mono_ms() < until_ms)
+			;
+	}
+	core_unlock(core);
+	return NULL;
+}
+
+int peers_start(struct core *core)
+{
+	struct peers *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	client_open(&p->client, core->dirs.conf);
+	core_lock(core);
+	core->peers = p; /* the observer looks already */
+	core_unlock(core);
+	return thread_start(&p->thread, run_peers, core);
+}
+
+void peers_stop(struct core *core)
+{
+	struct peers *p = core->peers;
+
+	if (!p)
+		return;
+	thread_join(&p->thread);
+	core_lock(core);
+	core->peers = NULL; /* the observer looks still */
+	core_unlock(core);
+	free(p);
+}
