@@ -37,14 +37,6 @@ static uint64_t now_of(const struct http_conn *c)
 	return loop_now_ms(c->server->loop);
 }
 
-void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms)
-{
-	c->server->n_queued += (state == HTTP_QUEUED) - (size_t)(c->state == HTTP_QUEUED);
-	c->state = state;
-	c->since_ms = now_of(c);
-	c->deadline_ms = c->since_ms + within_ms;
-}
-
 /* The handshake */
 
 static enum http_step step_handshake(struct http_conn *c)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What http_serve.c (a server: its thread, listener, limits), http_conn.c (one connection) and
- * http_send.c (its bytes and its answers) share.
+ * What http_serve.c (a server: its thread, listener, limits), http_conn.c (one connection),
+ * http_send.c (its bytes and its answers) and http_room.c (its room at the server) share.
  *
  * All of it belongs to the server's thread, but for what the server's lock guards and what a job
  * has while a handler runs.
@@ -180,8 +180,6 @@ void http_give_out(struct http_conn *c);
 
 /* Of http_conn.c */
 
-/** Enter @p state, for at most @p within_ms. */
-void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms);
 /** Start an accepted connection. It closes itself, or http_conn_close() does. */
 void http_conn_begin(struct http_conn *c);
 /** Run the connection until it has to wait. */
@@ -191,7 +189,12 @@ void http_conn_answered(struct http_conn *c);
 /** Close and free the connection; not while its handler runs. */
 void http_conn_close(struct http_conn *c);
 
-/** Of http_serve.c: forget @p c, which is being closed. */
+/* Of http_room.c */
+
+/** Enter @p state, for at most @p within_ms. */
+void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms);
+/** Add @p c, which was accepted; forget it, which is being closed. */
+void http_server_link(struct http_server *s, struct http_conn *c);
 void http_server_forget(struct http_server *s, struct http_conn *c);
 /** @p c has shown the peers' token. */
 void http_server_know(struct http_server *s, struct http_conn *c);
@@ -199,6 +202,8 @@ void http_server_know(struct http_server *s, struct http_conn *c);
 bool http_server_handshake_ok(struct http_server *s, struct http_conn *c);
 /** Whether a read of a refused request may be made now, whose bytes are thrown away. */
 bool http_server_drop_ok(struct http_server *s, struct http_conn *c);
+
+/** Of http_serve.c: count an answer. */
 void http_server_count(struct http_server *s, unsigned status);
 
 #endif

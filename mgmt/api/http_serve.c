@@ -65,16 +65,6 @@ static const struct http_limits local_limits = {
 	.strangers_answers = (size_t)64 << 20,
 };
 
-/* A handshake costs about a millisecond of CPU: bound what strangers may use. */
-static const struct http_rate handshakes_of_one = { 40, 20 }, handshakes_of_all = { 200, 200 };
-
-/*
- * Reads of what strangers go on sending after their refusal: 16 MiB a second of one source, 32 of
- * all. To throw bytes away costs little here, but each read opens the sender's window: the kernel
- * then takes the next bytes in, in this thread's time.
- */
-static const struct http_rate drops_of_one = { 32, 256 }, drops_of_all = { 64, 512 };
-
 #define STATUS(status, phrase) status,
 static const unsigned statuses[HTTP_N_STATUSES] = { HTTP_STATUSES(STATUS) };
 
@@ -159,52 +149,7 @@ void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void http_server_know(struct http_server *s, struct http_conn *c)
-{
-	c->source->was_peer = true;
-	if (c->known)
-		return;
-	c->known = true;
-	s->n_conns[0]--;
-	s->n_conns[1]++;
-}
-
-bool http_server_handshake_ok(struct http_server *s, struct http_conn *c)
-{
-	uint64_t now_ms = loop_now_ms(s->loop);
-
-	return c->known || (http_tokens_left(&s->handshakes, handshakes_of_all, now_ms) &&
-	                    http_tokens_spend(&c->source->handshakes, handshakes_of_one, now_ms) &&
-	                    http_tokens_spend(&s->handshakes, handshakes_of_all, now_ms));
-}
-
-bool http_server_drop_ok(struct http_server *s, struct http_conn *c)
-{
-	uint64_t now_ms = loop_now_ms(s->loop);
-
-	return c->known || (http_tokens_left(&s->drops, drops_of_all, now_ms) &&
-	                    http_tokens_spend(&c->source->drops, drops_of_one, now_ms) &&
-	                    http_tokens_spend(&s->drops, drops_of_all, now_ms));
-}
-
 /* Connections */
-
-void http_server_forget(struct http_server *s, struct http_conn *c)
-{
-	*(c->older ? &c->older->newer : &s->oldest) = c->newer;
-	*(c->newer ? &c->newer->older : &s->newest) = c->older;
-	s->n_conns[c->known]--;
-	c->source->n_conns--;
-}
-
-static void link_conn(struct http_server *s, struct http_conn *c)
-{
-	c->older = s->newest;
-	*(s->newest ? &s->newest->newer : &s->oldest) = c;
-	s->newest = c;
-	s->n_conns[c->known]++;
-	c->source->n_conns++;
-}
 
 /* The oldest idle connection of the stranger's source that has most connections. */
 static struct http_conn *find_evictable_conn(struct http_server *s)
@@ -327,7 +272,7 @@ static void accept_connection(struct http_server *s, int fd, const struct sockad
 	c->fd = fd;
 	c->source = source;
 	c->known = known;
-	link_conn(s, c);
+	http_server_link(s, c);
 	http_conn_begin(c);
 }
 

@@ -46,6 +46,7 @@ static void fake_fd_remove(struct loop *l, int fd);
 
 /* The private parts too. */
 #include "mgmt/api/http_conn.c"
+#include "mgmt/api/http_room.c"
 
 #define BODY_MAX 33554432
 

@@ -56,6 +56,7 @@ static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 #define loop_timer_set  fake_timer_set
 #define http_conn_close fake_close
 #define http_conn_begin fake_begin
+#include "mgmt/api/http_room.c"
 #include "mgmt/api/http_serve.c"
 
 static struct http_server server;
@@ -88,7 +89,7 @@ static void join(size_t i, size_t s, bool known, enum http_state at)
 		                       .state = at,
 		                       .fd = -1,
 		                       .since_ms = fake_ms };
-	link_conn(&server, &conns[i]);
+	http_server_link(&server, &conns[i]);
 }
 
 static void a_source_has_so_many(void **state)

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The room of a connection at its server: its place in the list from the oldest to the newest, what
+ * its source may use of the server's time, and until when it may stay in a state. It knows neither
+ * who accepts nor how a connection proceeds.
+ */
+#include "mgmt/api/http_internal.h"
+
+#include "base/loop.h"
+
+/* A handshake costs about a millisecond of CPU: bound what strangers may use. */
+static const struct http_rate handshakes_of_one = { 40, 20 }, handshakes_of_all = { 200, 200 };
+
+/*
+ * Reads of what strangers go on sending after their refusal: 16 MiB a second of one source, 32 of
+ * all. To throw bytes away costs little here, but each read opens the sender's window: the kernel
+ * then takes the next bytes in, in this thread's time.
+ */
+static const struct http_rate drops_of_one = { 32, 256 }, drops_of_all = { 64, 512 };
+
+void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms)
+{
+	c->server->n_queued += (state == HTTP_QUEUED) - (size_t)(c->state == HTTP_QUEUED);
+	c->state = state;
+	c->since_ms = loop_now_ms(c->server->loop);
+	c->deadline_ms = c->since_ms + within_ms;
+}
+
+void http_server_forget(struct http_server *s, struct http_conn *c)
+{
+	*(c->older ? &c->older->newer : &s->oldest) = c->newer;
+	*(c->newer ? &c->newer->older : &s->newest) = c->older;
+	s->n_conns[c->known]--;
+	c->source->n_conns--;
+}
+
+void http_server_link(struct http_server *s, struct http_conn *c)
+{
+	c->older = s->newest;
+	*(s->newest ? &s->newest->newer : &s->oldest) = c;
+	s->newest = c;
+	s->n_conns[c->known]++;
+	c->source->n_conns++;
+}
+
+void http_server_know(struct http_server *s, struct http_conn *c)
+{
+	c->source->was_peer = true;
+	if (c->known)
+		return;
+	c->known = true;
+	s->n_conns[0]--;
+	s->n_conns[1]++;
+}
+
+bool http_server_handshake_ok(struct http_server *s, struct http_conn *c)
+{
+	uint64_t now_ms = loop_now_ms(s->loop);
+
+	return c->known || (http_tokens_left(&s->handshakes, handshakes_of_all, now_ms) &&
+	                    http_tokens_spend(&c->source->handshakes, handshakes_of_one, now_ms) &&
+	                    http_tokens_spend(&s->handshakes, handshakes_of_all, now_ms));
+}
+
+bool http_server_drop_ok(struct http_server *s, struct http_conn *c)
+{
+	uint64_t now_ms = loop_now_ms(s->loop);
+
+	return c->known || (http_tokens_left(&s->drops, drops_of_all, now_ms) &&
+	                    http_tokens_spend(&c->source->drops, drops_of_one, now_ms) &&
+	                    http_tokens_spend(&s->drops, drops_of_all, now_ms));
+}
