@@ -187,7 +187,7 @@ static void judge_processes(struct core *core, struct inforce *f)
 	inforce_conclude(f, pending, now_ms);
 }
 
-bool inforce_about(const struct inforce *f, const struct version *v)
+static bool is_about_version(const struct inforce *f, const struct version *v)
 {
 	return v && f->number == v->number && !strcmp(f->digest, v->digest);
 }
@@ -212,7 +212,7 @@ static struct inforce *begin_judgement(struct core *core, const struct version *
 	struct inforce *f = &core->inforce[0];
 	uint64_t early_ms = EARLY_MS + missed_ms(core, head);
 
-	if (inforce_about(f, head))
+	if (is_about_version(f, head))
 		return f;
 	memmove(f + 1, f, (INFORCE_KEPT - 1) * sizeof(*f));
 	*f = (struct inforce){ .number = head->number,
@@ -250,7 +250,8 @@ static const struct peers_report *refusing_peer(const struct core *core, const s
 
 	for (size_t i = 0; i < n; i++)
 		if (view[i].state != PEERS_UNREACHABLE &&
-		    view[i].inforce.state == INFORCE_REFUSED && inforce_about(&view[i].inforce, v))
+		    view[i].inforce.state == INFORCE_REFUSED &&
+		    is_about_version(&view[i].inforce, v))
 			return &view[i];
 	return NULL;
 }

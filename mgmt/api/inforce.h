@@ -57,7 +57,5 @@ json_t *inforce_detail(const struct inforce *f);
 /** As peers exchange it, and back; what is missing or malformed is INFORCE_UNKNOWN. */
 json_t *inforce_to_json(const struct inforce *f);
 struct inforce inforce_from_json(const json_t *object);
-/** Whether @p f is about the version @p v. */
-bool inforce_about(const struct inforce *f, const struct version *v);
 
 #endif

@@ -23,15 +23,6 @@ const char *observe_name(enum observe_process p)
 	return names[p];
 }
 
-enum observe_process observe_find(const char *name)
-{
-	int i = 0;
-
-	while (i < OBSERVE_COUNT && strcmp(names[i], name))
-		i++;
-	return (enum observe_process)i;
-}
-
 static uint64_t age_of(uint64_t alive_ms)
 {
 	uint64_t now_ms = clock_mono_ms();

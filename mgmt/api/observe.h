@@ -51,8 +51,6 @@ struct observe_state {
 const char *observe_name(enum observe_process p);
 /** The supervisor, as its pages are called; it is none of the processes above. */
 #define OBSERVE_SUPERVISOR "run"
-/** The process called @p name, or OBSERVE_COUNT. */
-enum observe_process observe_find(const char *name);
 
 /** Start the thread. @return 0 or -errno */
 int observe_start(struct core *core);

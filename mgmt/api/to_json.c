@@ -185,11 +185,6 @@ int files_from_json(const json_t *object, const struct file_source *source, stru
 	return 0;
 }
 
-int contents_from_json(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX])
-{
-	return files_from_json(object, NULL, out, why);
-}
-
 static json_t *probes_to_json(const struct advice *advice)
 {
 	json_t *list = json_array();

@@ -29,14 +29,14 @@ struct file_source {
 	            struct files *out);
 	void *arg;
 };
-/** As contents_from_json(), where files may be named by digests. @return also -ENOENT, -EBADMSG */
+/**
+ * Read what contents_to_json() writes; @p source (NULL: none) has the files that are named by their
+ * digests.
+ * @return 0, -EINVAL with @p why, -E2BIG, -ENOMEM, or of the source -ENOENT, -EBADMSG; @p out is
+ *         given
+ */
 int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
                     char why[HTTP_TEXT_MAX]);
-/**
- * Read what contents_to_json() writes. @return 0, -EINVAL with @p why, -E2BIG or -ENOMEM; @p out
- * is given
- */
-int contents_from_json(const json_t *object, struct files *out, char why[HTTP_TEXT_MAX]);
 json_t *plan_to_json(const struct change_plan *plan);
 json_t *errors_to_json(const struct model_errors *errors);
 json_t *event_to_json(const struct event *e);

@@ -98,7 +98,7 @@ static json_t *number_or_null(bool known, uint64_t n)
 	return known ? json_integer((json_int_t)n) : json_null();
 }
 
-json_t *receivers_to_json(const struct guard_result *guards, bool sites)
+static json_t *receivers_to_json(const struct guard_result *guards, bool sites)
 {
 	json_t *list = json_array();
 

@@ -34,7 +34,6 @@ void override_etag(const struct override *o, char out[ETAG_TEXT_MAX]);
 MUST_CHECK json_t *override_to_json(const struct overrides *all, const struct override *o,
                                     int64_t now_ms);
 MUST_CHECK json_t *guards_to_json(const struct guard_result *guards);
-MUST_CHECK json_t *receivers_to_json(const struct guard_result *guards, bool sites);
 /** The answer to a command; @p note, which may be NULL, is added to its own notes. */
 MUST_CHECK json_t *command_to_json(const struct intent *in, const struct command *c,
                                    const struct command_result *result, const char *note,

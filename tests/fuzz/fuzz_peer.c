@@ -45,7 +45,7 @@ static void check_contents(const json_t *json)
 	char why[HTTP_TEXT_MAX];
 	struct files files = { 0 };
 
-	if (json_is_object(json) && contents_from_json(json, &files, why) == 0) {
+	if (json_is_object(json) && files_from_json(json, NULL, &files, why) == 0) {
 		assert(files_find(&files, FILES_MAIN));
 		files_fini(&files);
 	}
