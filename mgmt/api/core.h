@@ -28,7 +28,7 @@
 struct state_fetch;
 struct observe;
 struct peers;
-struct state;
+struct followed_state;
 struct stats;
 struct timekeep;
 struct health_exchange;
@@ -50,7 +50,7 @@ struct core {
 	struct peers *peers;
 	struct health_exchange *views;
 	struct state_fetch *learn;
-	struct state *state;
+	struct followed_state *state;
 	struct timekeep *clock;
 	struct logins logins;           /**< of the main thread */
 	struct certificate certificate; /**< of the main thread */

@@ -163,7 +163,9 @@ struct change_wait {
 	uint64_t number; /* of the version; 0: it is no change of configuration */
 	char digest[DIGEST_TEXT_MAX];
 	uint64_t rounds[PEERS_MAX];
-	bool complete, pending; /* all is in force; something may still change */
+	uint64_t until_ms, busy_until_ms; /* monotonic: the end; the same where it is busy */
+	uint64_t asked_ms;                /* when weir-dns was asked last */
+	bool complete, pending;           /* all is in force; something may still change */
 	bool busy; /* what is behind here has shown a sign of life: large documents take seconds */
 };
 
@@ -315,42 +317,58 @@ static void note_version(const struct http_reply *reply, struct change_wait *w)
 	snprintf(w->digest, sizeof(w->digest), "%s", digest ? digest : "");
 }
 
+/* Read how long to wait from the query. */
+static void set_deadlines(const struct http_request *r, struct change_wait *w,
+                          struct http_reply *reply)
+{
+	uint64_t now_ms = clock_mono_ms(), wait_ms;
+
+	handle_number(r, "wait_ms", 0, WAIT_MAX_MS,
+	              w->all      ? WAIT_ALL_MS
+	              : w->number ? WAIT_VERSION_MS
+	                          : WAIT_LOCAL_MS,
+	              &wait_ms, reply);
+	w->until_ms = w->busy_until_ms = now_ms + wait_ms;
+	if (!http_query(r, "wait_ms") && wait_ms < WAIT_VERSION_MS)
+		w->busy_until_ms = now_ms + WAIT_VERSION_MS;
+	w->asked_ms = now_ms;
+}
+
+/*
+ * Sleep until the next look. weir-dns has no page that would say which document it has, so it is
+ * asked, and the peers are, ten times a second at most. Under the lock.
+ */
+static void wait_for_look(struct core *core, struct change_wait *w)
+{
+	core_wait(core, clock_mono_ms() + LOOK_EVERY_MS);
+	if (clock_mono_ms() < w->asked_ms + 100)
+		return;
+	w->asked_ms = clock_mono_ms();
+	core_unlock(core);
+	observe_query_dns(core);
+	core_lock(core);
+	if (w->all)
+		peers_poke(core, false);
+}
+
 void handle_wait(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
 	struct change_wait w = { .all = wants_all(r) };
-	uint64_t wait_ms, asked_ms = clock_mono_ms();
 	json_t *nodes = NULL;
 
 	note_version(reply, &w);
-	handle_number(r, "wait_ms", 0, WAIT_MAX_MS,
-	              w.all      ? WAIT_ALL_MS
-	              : w.number ? WAIT_VERSION_MS
-	                         : WAIT_LOCAL_MS,
-	              &wait_ms, reply);
-	uint64_t until_ms = asked_ms + wait_ms;
+	set_deadlines(r, &w, reply);
 	http_doing(r, "the change is made; waiting for the nodes to take it");
 	core_lock(core);
 	note_rounds(core, w.rounds);
 	peers_poke(core, true);
-	uint64_t busy_ms = http_query(r, "wait_ms") ? until_ms : asked_ms + WAIT_VERSION_MS;
-	if (busy_ms < until_ms)
-		busy_ms = until_ms;
-	for (look_at_nodes(core, &w, &nodes); w.pending && !core->stopping && !http_gone(r) &&
-	                                      clock_mono_ms() < (w.busy ? busy_ms : until_ms);
-	     look_at_nodes(core, &w, &nodes)) {
-		core_wait(core, clock_mono_ms() + LOOK_EVERY_MS);
-		if (clock_mono_ms() < asked_ms + 100)
-			continue;
-		asked_ms = clock_mono_ms();
-		core_unlock(core);
-		observe_query_dns(core); /* it has no page that would say which document it has */
-		core_lock(core);
-		if (w.all)
-			peers_poke(core, false);
-	}
-	if (!w.complete && !core->stopping)
-		look_at_nodes(core, &w,
-		              &nodes); /* a refusal that was heard last may have rolled it back */
+	for (look_at_nodes(core, &w, &nodes);
+	     w.pending && !core->stopping && !http_gone(r) &&
+	     clock_mono_ms() < (w.busy ? w.busy_until_ms : w.until_ms);
+	     look_at_nodes(core, &w, &nodes))
+		wait_for_look(core, &w);
+	if (!w.complete && !core->stopping) /* a refusal heard last may have rolled it back */
+		look_at_nodes(core, &w, &nodes);
 	nodes_add_json(reply->json, intent_document(core->intent), w.complete, nodes);
 	core_unlock(core);
 	if (!w.complete)

@@ -157,11 +157,11 @@ static int read_pem(const struct core *core, const char *name, char **out)
 }
 
 /* Certificate and key, both or none. */
-struct pair {
+struct key_pair {
 	char *cert, *key;
 };
 
-static void free_pair(struct pair *p)
+static void free_pair(struct key_pair *p)
 {
 	free(p->cert);
 	if (p->key)
@@ -169,9 +169,9 @@ static void free_pair(struct pair *p)
 	free(p->key);
 }
 
-static int read_pair(const struct core *core, struct pair *out)
+static int read_pair(const struct core *core, struct key_pair *out)
 {
-	struct pair p = { NULL, NULL };
+	struct key_pair p = { NULL, NULL };
 	int err = read_pem(core, CERTIFICATE_CRT, &p.cert);
 
 	if (!err)
@@ -185,7 +185,7 @@ static int read_pair(const struct core *core, struct pair *out)
 
 int listen_renew(struct core *core, struct http_server *server)
 {
-	struct pair p;
+	struct key_pair p;
 	int err = read_pair(core, &p);
 
 	if (err)
@@ -197,7 +197,7 @@ int listen_renew(struct core *core, struct http_server *server)
 
 int listen_tcp(struct core *core, const char *api, struct http_server **out)
 {
-	struct pair p = { NULL, NULL };
+	struct key_pair p = { NULL, NULL };
 	struct addr address;
 	uint16_t port;
 	int err = listen_parse(api, &address, &port);

@@ -259,15 +259,37 @@ static void read_peer_clock(struct peer_target *t, const json_t *clock)
 	t->view.clock_slack_ms = (int64_t)(t->received_ms - t->sent_ms) / 2;
 }
 
+/* Relate the peer's head to ours. @return false: it is malformed */
+static bool read_peer_version(struct core *core, struct peer_target *t, const json_t *record,
+                              bool *confirmed)
+{
+	struct version v = { 0 };
+
+	if (json_is_null(record)) { /* it has no version yet */
+		t->view.state = PEERS_BEHIND;
+	} else {
+		if (version_from_peer_json(record, &v))
+			return false;
+		core_lock(core);
+		const struct version *head = intent_head(core->intent);
+		t->view.state = states[intent_relate(core->intent, &v, 1)];
+		*confirmed = head && t->view.state == PEERS_AGREED && head->confirm_by_ms &&
+		             !v.confirm_by_ms;
+		core_unlock(core);
+	}
+	t->view.number = v.number;
+	memcpy(t->view.digest, v.digest, sizeof(v.digest));
+	t->view.head = v;
+	return true;
+}
+
 /* Read a peer's answer about its head. @return whether it could be read */
 static bool read_peer_head(struct core *core, struct peer_target *t, const json_t *answer,
                            bool *confirmed)
 {
 	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
 	const json_t *load = json_object_get(answer, "bits_per_s");
-	const json_t *record = json_object_get(answer, "version");
 	const char *cluster = json_string_value(json_object_get(answer, "cluster"));
-	struct version v;
 
 	core_lock(core);
 	const struct model *m = join_model(core->intent);
@@ -284,25 +306,7 @@ static bool read_peer_head(struct core *core, struct peer_target *t, const json_
 	t->view.inforce = inforce_from_json(json_object_get(answer, "in_force"));
 	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->view.hash_key))
 		return false;
-	if (json_is_null(record)) { /* it has no version yet */
-		t->view.state = PEERS_BEHIND;
-		t->view.number = 0;
-		t->view.digest[0] = '\0';
-		t->view.head = (struct version){ 0 };
-		return true;
-	}
-	if (version_from_peer_json(record, &v))
-		return false;
-	core_lock(core);
-	const struct version *head = intent_head(core->intent);
-	t->view.state = states[intent_relate(core->intent, &v, 1)];
-	*confirmed =
-	        head && t->view.state == PEERS_AGREED && head->confirm_by_ms && !v.confirm_by_ms;
-	core_unlock(core);
-	t->view.number = v.number;
-	memcpy(t->view.digest, v.digest, sizeof(v.digest));
-	t->view.head = v;
-	return true;
+	return read_peer_version(core, t, json_object_get(answer, "version"), confirmed);
 }
 
 /* Confirming and giving way come first: both decide whether the peer's versions can be taken. */

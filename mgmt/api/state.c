@@ -19,7 +19,7 @@
 #define EVENTS_A_TURN   16     /* of reasons that came or went; those beyond are counted in one */
 #define RESTART_NEWS_MS 30000u /* a restart this long before our own start is news still */
 
-struct state {
+struct followed_state {
 	struct judge_verdict last;
 	bool known; /* last is one */
 };
@@ -106,7 +106,7 @@ static bool has_note(const struct judge_verdict *v, const struct judge_reason *r
  */
 static void log_restarts(struct core *core, const struct judge_verdict *now)
 {
-	const struct state *s = core->state;
+	const struct followed_state *s = core->state;
 	uint64_t now_ms = clock_mono_ms();
 
 	for (size_t i = 0; i < now->n_notes; i++) {
@@ -124,7 +124,7 @@ static void log_restarts(struct core *core, const struct judge_verdict *now)
 
 static void log_node_state(struct core *core, const struct judge_verdict *now)
 {
-	const struct state *s = core->state;
+	const struct followed_state *s = core->state;
 	size_t n = now->n_reasons + now->n_left_out;
 	const char *was = s->known ? judge_state_text(s->last.state) : "unknown";
 	char more[48] = "";
@@ -186,7 +186,7 @@ static void forget_gauges(struct core *core)
 
 static void apply_verdict(struct core *core, struct judge_verdict *now)
 {
-	struct state *s = core->state;
+	struct followed_state *s = core->state;
 
 	if (!s->known)
 		forget_gauges(core);
