@@ -383,6 +383,12 @@ class Overrides(unittest.TestCase):
         self.assertEqual(status["pools"][0]["backends"][0]["observation"]["state"], "unknown")
         self.assertEqual(status["pools"][0]["backends"][0]["effect"]["state"], "unknown")
 
+    def test_an_answer_is_explained_without_a_name_server(self) -> None:
+        a = self.node.ask("GET", "/v1/dns/explain?name=www.shop.example&client=198.51.100.0/24&tcp=true")
+        self.assertEqual((a.status, a.json["rcode"], a.json["authoritative"], a.json["mistakes"]), (200, "NOERROR", True, []), a.raw[:300])
+        self.assertEqual([s["text"] for s in a.json["steps"] if s["step"] == "key"], ["198.51.100.0/24, from the client subnet of the query"])
+        self.assertEqual(self.node.ask("GET", "/v1/dns/explain?name=none.shop.example&at=2026-11-20T12:00:00Z").json["rcode"], "NXDOMAIN")
+
     def test_the_description_of_the_interface_is_true(self) -> None:
         a = self.node.ask("GET", "/v1/openapi.json")
         self.assertEqual((a.status, a.json["openapi"]), (200, "3.1.0"))
