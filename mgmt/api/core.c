@@ -61,6 +61,19 @@ bool core_wait(struct core *c, uint64_t until_ms)
 	return !c->stopping;
 }
 
+void core_run_rounds(struct core *c, void (*round)(struct core *c), uint64_t every_ms)
+{
+	core_lock(c);
+	while (!c->stopping) {
+		uint64_t until_ms = clock_mono_ms() + every_ms;
+
+		round(c);
+		while (core_wait(c, until_ms) && clock_mono_ms() < until_ms)
+			; /* core_changed() wakes this thread, too */
+	}
+	core_unlock(c);
+}
+
 void core_changed(struct core *c)
 {
 	pthread_cond_broadcast(&c->changed);

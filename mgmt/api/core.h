@@ -87,6 +87,11 @@ void core_unlock(struct core *c);
  * when it has, or the process ends
  */
 bool core_wait(struct core *c, uint64_t until_ms);
+/**
+ * Call @p round under the lock, every @p every_ms from begin to begin, until the process ends: what a
+ * thread of its own does. A round gives the lock up while it waits for a network or a process.
+ */
+void core_run_rounds(struct core *c, void (*round)(struct core *c), uint64_t every_ms);
 /** Tell those who wait; under the lock. */
 void core_changed(struct core *c);
 

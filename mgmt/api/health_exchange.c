@@ -316,28 +316,24 @@ static bool in_motion(struct core *core, uint64_t now_ms)
 }
 
 /* A look at the own health page four times a second decides whether the peers are asked now. */
-static void *run_health_exchange(void *arg)
+static void exchange_health_once(struct core *core)
 {
-	struct core *core = arg;
 	struct health_exchange *v = core->views;
+	uint64_t now_ms = clock_mono_ms();
 
-	core_lock(core);
-	while (!core->stopping) {
-		uint64_t now_ms = clock_mono_ms(), until_ms = now_ms + HEALTH_EXCHANGE_FAST_MS;
-
-		follow_document(core);
-		bool due =
-		        in_motion(core, now_ms) || now_ms - v->asked_ms >= HEALTH_EXCHANGE_EVERY_MS;
-		core_unlock(core);
-		if (due)
-			auth_peer_token(core->dirs.conf, v->client.token);
-		if (due && v->client.token[0])
-			query_peers(v);
-		core_lock(core);
-		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
-			;
-	}
+	follow_document(core);
+	bool due = in_motion(core, now_ms) || now_ms - v->asked_ms >= HEALTH_EXCHANGE_EVERY_MS;
 	core_unlock(core);
+	if (due)
+		auth_peer_token(core->dirs.conf, v->client.token);
+	if (due && v->client.token[0])
+		query_peers(v);
+	core_lock(core);
+}
+
+static void *run_health_exchange(void *core)
+{
+	core_run_rounds(core, exchange_health_once, HEALTH_EXCHANGE_FAST_MS);
 	return NULL;
 }
 

@@ -202,29 +202,22 @@ static void note_document(struct core *core)
 	o->document_ms = clock_mono_ms();
 }
 
-/*
- * Twice a second. core_changed() wakes this thread too, so it waits again until its time has come.
- */
-static void *run_observer(void *arg)
+/* What may take long is done without the lock. */
+static void observe_once(struct core *core)
 {
-	struct core *core = arg;
-
-	core_lock(core);
-	while (!core->stopping) {
-		uint64_t until_ms = clock_mono_ms() + EVERY_MS;
-
-		note_document(core);
-		core_unlock(core);
-		observe_query_dns(core);
-		look_at_pages(core);
-		state_follow(core);
-		core_lock(core);
-		log_process_changes(core);
-		inforce_judge(core);
-		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
-			;
-	}
+	note_document(core);
 	core_unlock(core);
+	observe_query_dns(core);
+	look_at_pages(core);
+	state_follow(core);
+	core_lock(core);
+	log_process_changes(core);
+	inforce_judge(core);
+}
+
+static void *run_observer(void *core)
+{
+	core_run_rounds(core, observe_once, EVERY_MS);
 	return NULL;
 }
 

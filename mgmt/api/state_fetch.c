@@ -189,29 +189,25 @@ static bool wants_state(struct core *core, uint64_t document)
  * The lock is held only to copy what a round needs: the round waits for the dataplane and for
  * peers.
  */
-static void *run_state_fetch(void *arg)
+static void fetch_state_once(struct core *core)
 {
-	struct core *core = arg;
 	struct state_fetch *l = core->learn;
+	uint64_t document = intent_document(core->intent);
+	const struct model *m = intent_model(core->intent);
 
-	core_lock(core);
-	while (!core->stopping) {
-		uint64_t until_ms = clock_mono_ms() + STATE_FETCH_EVERY_MS;
-		uint64_t document = intent_document(core->intent);
-		const struct model *m = intent_model(core->intent);
-
-		if (m && m->self)
-			list_site_peers(core, l, m);
-		core_unlock(core);
-		if (m && wants_state(core, document)) {
-			auth_peer_token(core->dirs.conf, l->client.token);
-			query_site_peers(core, l);
-		}
-		core_lock(core);
-		while (core_wait(core, until_ms) && clock_mono_ms() < until_ms)
-			;
-	}
+	if (m && m->self)
+		list_site_peers(core, l, m);
 	core_unlock(core);
+	if (m && wants_state(core, document)) {
+		auth_peer_token(core->dirs.conf, l->client.token);
+		query_site_peers(core, l);
+	}
+	core_lock(core);
+}
+
+static void *run_state_fetch(void *core)
+{
+	core_run_rounds(core, fetch_state_once, STATE_FETCH_EVERY_MS);
 	return NULL;
 }
 

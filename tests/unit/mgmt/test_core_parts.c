@@ -142,6 +142,42 @@ static void *change_later(void *arg)
 	return NULL;
 }
 
+static unsigned n_rounds;
+
+static void count_round(struct core *core)
+{
+	core->stopping = ++n_rounds == 4;
+}
+
+static void *change_often(void *arg)
+{
+	(void)arg;
+	core_lock(&node);
+	while (core_wait(&node, clock_mono_ms() + 1))
+		core_changed(&node);
+	core_unlock(&node);
+	return NULL;
+}
+
+/* From begin to begin, however often the thread is woken in between. */
+static void rounds_come_at_their_time(void **state)
+{
+	uint64_t began_ms = clock_mono_ms();
+	pthread_t thread;
+
+	(void)state;
+	node.stopping = false;
+	n_rounds = 0;
+	assert_int_equal(pthread_create(&thread, NULL, change_often, NULL), 0);
+	core_run_rounds(&node, count_round, 20);
+	assert_int_equal(n_rounds, 4);
+	assert_true(clock_mono_ms() >= began_ms + 60);
+	core_run_rounds(&node, count_round, 20); /* the process ends */
+	assert_int_equal(n_rounds, 4);
+	pthread_join(thread, NULL);
+	node.stopping = false;
+}
+
 static void a_change_ends_all_waits(void **state)
 {
 	uint64_t began_ms = clock_mono_ms();
@@ -250,6 +286,7 @@ int main(void)
 		T(a_wait_that_is_over_does_not_wait),
 		T(a_wait_takes_its_time_and_gives_the_lock_up),
 		T(a_change_ends_all_waits),
+		T(rounds_come_at_their_time),
 		T(the_longest_hold_is_kept),
 		T(a_wait_begins_a_new_hold),
 		T(a_lock_that_is_never_given_up_is_seen),

@@ -47,21 +47,26 @@ static void fake_open(const struct core *core, struct observe_pages *out)
 	*out = (struct observe_pages){ .health = fake_health, .health_age_ms = 700 };
 }
 
-/* Each wait is the end of a round; the last one stops the thread. */
 static size_t asked_in_round[16];
 static unsigned n_rounds, rounds_max;
 
-static bool fake_wait(struct core *core, uint64_t until_ms)
+static void fake_rounds(struct core *core, void (*round)(struct core *core), uint64_t every_ms)
 {
-	asked_in_round[n_rounds++] = n_asked;
-	n_asked = 0;
-	fake_ms = until_ms;
-	core->stopping = n_rounds >= rounds_max;
-	return false;
+	assert_int_equal(every_ms, 250);
+	core_lock(core);
+	for (n_rounds = 0; n_rounds < rounds_max; n_rounds++) {
+		uint64_t until_ms = fake_ms + every_ms;
+
+		round(core);
+		asked_in_round[n_rounds] = n_asked;
+		n_asked = 0;
+		fake_ms = until_ms;
+	}
+	core_unlock(core);
 }
 
 /* The private parts too. */
-#define core_wait           fake_wait
+#define core_run_rounds     fake_rounds
 #define clock_mono_ms       fake_mono_ms
 #define intent_model        fake_intent_model
 #define intent_document     fake_intent_document
@@ -329,10 +334,8 @@ static unsigned run_rounds(unsigned n)
 {
 	unsigned asking = 0;
 
-	n_rounds = 0;
 	rounds_max = n;
 	n_asked = 0;
-	this_node.stopping = false;
 	run_health_exchange(&this_node);
 	for (unsigned i = 0; i < n; i++)
 		asking += asked_in_round[i] > 0;
