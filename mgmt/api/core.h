@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/checked.h"
 #include "base/proc.h"
 #include "mgmt/api/certificate.h"
 #include "mgmt/api/inforce.h"
@@ -102,7 +103,7 @@ void core_changed(struct core *c);
 bool core_is_moving(struct core *c);
 
 /** Decode base64 (RFC 4648). @return bytes written, or -1; @p out gets no NUL */
-ssize_t core_base64(const char *text, void *out, size_t size);
+ssize_t core_base64(const char *text, void *out, size_t size) MUST_CHECK;
 /** Encode base64. @return from malloc(), given; NULL when out of memory */
 char *core_base64_text(const void *bytes, size_t n);
 

@@ -8,11 +8,12 @@
 #ifndef WEIR_MGMT_API_FACTS_H
 #define WEIR_MGMT_API_FACTS_H
 
+#include "base/checked.h"
 #include "mgmt/api/look.h"
 #include "mgmt/judge/judge.h"
 
 /** Judge what @p l sees. @return 0 or -ENOMEM */
-int facts_judge(const struct look *l, struct judge_verdict *out);
+int facts_judge(const struct look *l, struct judge_verdict *out) MUST_CHECK;
 /**
  * A verdict's reasons, or its notes, as JSON: a list of {code, subject, state, text, since};
  * given.

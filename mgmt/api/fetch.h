@@ -9,6 +9,7 @@
 #ifndef WEIR_MGMT_API_FETCH_H
 #define WEIR_MGMT_API_FETCH_H
 
+#include "base/checked.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/core.h"
 
@@ -19,6 +20,6 @@
  * @return 0; -EAGAIN: some are still missing; -errno
  */
 int fetch_files(struct core *core, struct peer_client *client, const char *api, const json_t *files,
-                unsigned within_ms);
+                unsigned within_ms) MUST_CHECK;
 
 #endif

@@ -12,6 +12,7 @@
 #ifndef WEIR_MGMT_API_HANDLE_H
 #define WEIR_MGMT_API_HANDLE_H
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
@@ -60,16 +61,16 @@ void handle_version_unread(int err, struct http_reply *reply);
  * not.
  */
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
-                     struct http_reply *reply);
+                     struct http_reply *reply) MUST_CHECK;
 /** Whether the pool and site of the filter exist; else @p reply says so. Not under the lock. */
 bool handle_filter_ok(struct core *core, const struct handle_filter *filter,
-                      struct http_reply *reply);
+                      struct http_reply *reply) MUST_CHECK;
 /**
  * A query parameter that is true or false; false where it is not given. @return whether it is one
  * of these; else @p reply says so
  */
 bool handle_flag(const struct http_request *r, const char *name, bool *out,
-                 struct http_reply *reply);
+                 struct http_reply *reply) MUST_CHECK;
 /**
  * An integer query parameter. @return whether it is one from @p least to @p most; else @p reply
  * says so
@@ -78,7 +79,7 @@ bool handle_number(const struct http_request *r, const char *name, uint64_t leas
                    uint64_t fallback, uint64_t *out, struct http_reply *reply);
 /** A number that is part of the path. */
 bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out,
-                        struct http_reply *reply);
+                        struct http_reply *reply) MUST_CHECK;
 /**
  * After a change, not under the lock: wait as the query's wait and wait_ms say, and add complete,
  * document and nodes to the reply; an incomplete one becomes 202.
@@ -87,6 +88,6 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 /**
  * Whether wait and wait_ms make sense; else @p reply says why not. To be asked before the change.
  */
-bool handle_wait_ok(const struct http_request *r, struct http_reply *reply);
+bool handle_wait_ok(const struct http_request *r, struct http_reply *reply) MUST_CHECK;
 
 #endif

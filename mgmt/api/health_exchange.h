@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "weir/peer_page.h"
 
@@ -30,7 +31,7 @@
 #define HEALTH_EXCHANGE_MALFORMED_MAX 16u /**< malformed words: with more the answer is refused */
 
 /** Start the thread. @return 0 or -errno */
-int health_exchange_start(struct core *core);
+int health_exchange_start(struct core *core) MUST_CHECK;
 /** End it; core->stopping is set. */
 void health_exchange_stop(struct core *core);
 
@@ -46,6 +47,6 @@ json_t *health_exchange_to_json(struct core *core);
  */
 int health_exchange_accept(struct peer_page *page, const json_t *answer, const char *node,
                            const char *cluster, const uint64_t *targets, size_t n,
-                           uint64_t asked_ms, const char **why);
+                           uint64_t asked_ms, const char **why) MUST_CHECK;
 
 #endif

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "base/addr.h"
 #include "mgmt/store/store.h"
 
@@ -136,12 +137,12 @@ struct http_options {
 };
 
 /** Serve, in a thread of its own. @return 0, -EINVAL (certificate or key) or -errno */
-int http_serve(const struct http_options *options, struct http_server **out);
+int http_serve(const struct http_options *options, struct http_server **out) MUST_CHECK;
 /**
  * Use another certificate and key for connections from now on. @return 0, or -EINVAL: the former
  * ones stay
  */
-int http_renew(struct http_server *s, const char *cert, const char *key);
+int http_renew(struct http_server *s, const char *cert, const char *key) MUST_CHECK;
 /**
  * The addresses of the peers, whose connections have limits of their own, at most HTTP_PEERS_MAX.
  * NULL is fine.

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "base/addr.h"
 #include "base/hash.h"
 
@@ -72,7 +73,7 @@ struct http_budget {
 };
 
 /** Take @p n bytes. @return whether they were there */
-bool http_budget_reserve(struct http_budget *b, bool stranger, size_t n);
+bool http_budget_reserve(struct http_budget *b, bool stranger, size_t n) MUST_CHECK;
 void http_budget_give(struct http_budget *b, bool stranger, size_t n);
 
 #endif

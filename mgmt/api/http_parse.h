@@ -11,6 +11,7 @@
 #ifndef WEIR_MGMT_API_HTTP_PARSE_H
 #define WEIR_MGMT_API_HTTP_PARSE_H
 
+#include "base/checked.h"
 #include "mgmt/api/http.h"
 
 #define HTTP_HEAD_MAX    ((size_t)16 << 10) /**< bytes of request line and headers: 431 beyond */
@@ -47,7 +48,7 @@ ssize_t http_parse_end(const char *bytes, size_t n, size_t seen, struct http_fau
  * @return whether it is one that can be answered; else @p fault
  */
 bool http_parse_head(const char *bytes, size_t n, struct http_head *head,
-                     struct http_request *request, struct http_fault *fault);
+                     struct http_request *request, struct http_fault *fault) MUST_CHECK;
 
 /** The reading of a body in chunks (RFC 9112, 7.1); zeroed at the start. */
 struct http_chunks {

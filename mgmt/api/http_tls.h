@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/checked.h"
+
 struct ssl_ctx_st;
 struct ssl_st;
 
@@ -20,11 +22,11 @@ struct ssl_st;
 enum http_tls_want { HTTP_TLS_READ, HTTP_TLS_WRITE };
 
 /** A context of a certificate (with its chain) and its key, PEM. @return 0, -EINVAL (not a pair) or -ENOMEM */
-int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out);
+int http_tls_context(const char *cert, const char *key, struct ssl_ctx_st **out) MUST_CHECK;
 void http_tls_context_free(struct ssl_ctx_st *context);
 
 /** The server's end on @p fd, which is borrowed. @return 0 or -ENOMEM */
-int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out);
+int http_tls_open(struct ssl_ctx_st *context, int fd, struct ssl_st **out) MUST_CHECK;
 /** Say goodbye, without waiting for an answer. */
 void http_tls_shutdown(struct ssl_st *tls);
 void http_tls_close(struct ssl_st *tls);

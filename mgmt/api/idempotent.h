@@ -14,6 +14,7 @@
 #ifndef WEIR_MGMT_API_IDEMPOTENT_H
 #define WEIR_MGMT_API_IDEMPOTENT_H
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
@@ -21,7 +22,8 @@
  * Compute the digests of @p r; wait while another request has its key. @return whether @p reply
  * is filled already
  */
-bool idempotent_begin(struct core *core, struct http_request *r, struct http_reply *reply);
+bool idempotent_begin(struct core *core, struct http_request *r,
+                      struct http_reply *reply) MUST_CHECK;
 /**
  * Store the answer and wake the requests that wait for it. To be called after each
  * idempotent_begin() that gave no answer.

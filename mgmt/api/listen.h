@@ -10,20 +10,21 @@
 
 #include <stdbool.h>
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
 /** Serve RUN/api.sock, or the socket handed down as "api". @return 0 or -errno */
-int listen_local(struct core *core, struct http_server **out);
+int listen_local(struct core *core, struct http_server **out) MUST_CHECK;
 /**
  * Serve the address of @p api ("https://ADDRESS:PORT") with CONF/tls.crt and
  * CONF/tls.key. @return 0, -EINVAL (not such an address, or a bad certificate), -ENOENT (no certificate) or -errno
  */
-int listen_tcp(struct core *core, const char *api, struct http_server **out);
+int listen_tcp(struct core *core, const char *api, struct http_server **out) MUST_CHECK;
 /** Use CONF/tls.crt and CONF/tls.key as they are now for new connections. @return 0, or as listen_tcp(): the former ones stay */
-int listen_renew(struct core *core, struct http_server *server);
+int listen_renew(struct core *core, struct http_server *server) MUST_CHECK;
 /** Read "https://ADDRESS:PORT". @return 0 or -EINVAL */
-int listen_parse(const char *api, struct addr *address, uint16_t *port);
+int listen_parse(const char *api, struct addr *address, uint16_t *port) MUST_CHECK;
 
 /** Whether this host has the address of @p api: the API is bound before it comes. */
 bool listen_host_has(const char *api);

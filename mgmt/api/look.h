@@ -11,6 +11,7 @@
 #ifndef WEIR_MGMT_API_LOOK_H
 #define WEIR_MGMT_API_LOOK_H
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
@@ -44,7 +45,7 @@ struct look {
 };
 
 /** Take it; not under the lock. @return 0 or -ENOMEM; then look_fini() all the same */
-int look_init(struct core *core, struct look *l);
+int look_init(struct core *core, struct look *l) MUST_CHECK;
 void look_fini(struct look *l);
 
 /** What the peer @p node reported last; NULL: it is not known as a peer. */

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/judge/gather.h"
 #include "mgmt/store/guard.h"
@@ -53,7 +54,7 @@ const char *observe_name(enum observe_process p);
 #define OBSERVE_SUPERVISOR "run"
 
 /** Start the thread. @return 0 or -errno */
-int observe_start(struct core *core);
+int observe_start(struct core *core) MUST_CHECK;
 /** End it; core->stopping is set. */
 void observe_stop(struct core *core);
 

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 #include "mgmt/store/guard.h"
@@ -58,7 +59,7 @@ struct peers_report {
 };
 
 /** Start the thread. @return 0 or -errno */
-int peers_start(struct core *core);
+int peers_start(struct core *core) MUST_CHECK;
 /** End it; core->stopping is set. */
 void peers_stop(struct core *core);
 /** Ask now, and make the peers ask us. Under the lock. */

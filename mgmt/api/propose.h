@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 #include "mgmt/api/peers.h"
@@ -67,14 +68,14 @@ struct proposal {
  * @return whether the version may be made now; else @p reply is 412
  */
 bool propose_reserve(struct core *core, const struct version *v, struct proposal *p,
-                     struct http_reply *reply);
+                     struct http_reply *reply) MUST_CHECK;
 /** Give the reservations back: no version was made. As propose_reserve(). */
 void propose_release(struct core *core, struct proposal *p);
 /**
  * Hand the head, which was made by this proposal, to the peers. As propose_reserve().
  * @return whether it stays; else it gave way, and @p reply is 412
  */
-bool propose_push(struct core *core, struct proposal *p, struct http_reply *reply);
+bool propose_push(struct core *core, struct proposal *p, struct http_reply *reply) MUST_CHECK;
 /**
  * Reserve this node's head for version @p v of @p node, made from @p parent (NULL: from nothing).
  * Under the lock.

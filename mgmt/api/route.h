@@ -10,6 +10,7 @@
 #ifndef WEIR_MGMT_API_ROUTE_H
 #define WEIR_MGMT_API_ROUTE_H
 
+#include "base/checked.h"
 #include "mgmt/api/http.h"
 
 /** The query parameters of all that changes something. */
@@ -28,7 +29,8 @@ extern const struct route route_table[];
 extern const size_t route_table_n;
 
 /** http_gate: whether there is such a route, the role reaches it, and a change is asked for in JSON. */
-bool route_gate(struct core *core, const struct http_request *request, struct http_reply *reply);
+bool route_gate(struct core *core, const struct http_request *request,
+                struct http_reply *reply) MUST_CHECK;
 /** http_handler: answer a request by the table. */
 void route_handle(struct core *core, struct http_request *request, struct http_reply *reply);
 

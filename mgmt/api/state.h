@@ -8,11 +8,12 @@
 #ifndef WEIR_MGMT_API_STATE_H
 #define WEIR_MGMT_API_STATE_H
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/judge/judge.h"
 
 /** @return 0 or -ENOMEM; core->state is set */
-int state_open(struct core *core);
+int state_open(struct core *core) MUST_CHECK;
 void state_close(struct core *core);
 /** Judge now; tell what has changed. Not under the lock. */
 void state_follow(struct core *core);

@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
 
 #define STATE_FETCH_EVERY_MS   500u              /**< between two questions to the own dataplane */
@@ -25,7 +26,7 @@
 #define STATE_FETCH_ANSWER_MAX ((size_t)4 << 20) /**< bytes */
 
 /** Start the thread. @return 0 or -errno */
-int state_fetch_start(struct core *core);
+int state_fetch_start(struct core *core) MUST_CHECK;
 /** End it; core->stopping is set. */
 void state_fetch_stop(struct core *core);
 
@@ -42,6 +43,6 @@ enum state_fetch_word {
 };
 /** What a peer's answer is worth. @param text  of one that knows, borrowed of @p answer */
 enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, const char *cluster,
-                                       const char **text);
+                                       const char **text) MUST_CHECK;
 
 #endif

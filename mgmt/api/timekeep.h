@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "base/wall_clock.h"
 #include "mgmt/api/core.h"
 
@@ -29,7 +30,7 @@
  * Open page and record, and take the first believed time: before the intent, which is opened by
  * it. @return 0 or -errno
  */
-int timekeep_open(struct core *core);
+int timekeep_open(struct core *core) MUST_CHECK;
 void timekeep_close(struct core *core);
 /** Read the clocks; four times a second from the main loop, under the lock. */
 void timekeep_tick(struct core *core);

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/checked.h"
 #include "mgmt/api/http.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/json/command.h"
@@ -36,17 +37,17 @@ struct file_source {
  *         given
  */
 int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
-                    char why[HTTP_TEXT_MAX]);
+                    char why[HTTP_TEXT_MAX]) MUST_CHECK;
 json_t *plan_to_json(const struct change_plan *plan);
 json_t *errors_to_json(const struct model_errors *errors);
 json_t *event_to_json(const struct event *e);
 
 /** The whole of an override or version, as peers exchange it; and back. @return 0 or -EINVAL */
 json_t *override_to_peer_json(const struct override *o);
-int override_from_peer_json(const json_t *object, struct override *out);
+int override_from_peer_json(const json_t *object, struct override *out) MUST_CHECK;
 json_t *version_to_peer_json(const struct version *v);
-int version_from_peer_json(const json_t *object, struct version *out);
+int version_from_peer_json(const json_t *object, struct version *out) MUST_CHECK;
 /** Read a fingerprint; none is "". @return false when it is malformed */
-bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX]);
+bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX]) MUST_CHECK;
 
 #endif

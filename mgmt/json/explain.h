@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/checked.h"
 #include "weir/explain.h"
 
 /**
@@ -18,7 +19,8 @@
  * sends as client subnet; @p resolver is the resolver's own address. Both may be NULL: this host.
  * @return NULL, or what is wrong, beginning with the parameter's name
  */
-const char *explain_set_sender(struct explain_request *r, const char *client, const char *resolver);
+const char *explain_set_sender(struct explain_request *r, const char *client,
+                               const char *resolver) MUST_CHECK;
 
 /** The explanation as JSON, given. */
 json_t *explanation_to_json(const struct explanation *e);

@@ -7,6 +7,7 @@
 #ifndef WEIR_MGMT_JUDGE_GATHER_H
 #define WEIR_MGMT_JUDGE_GATHER_H
 
+#include "base/checked.h"
 #include "mgmt/judge/judge.h"
 #include "mgmt/store/override.h"
 #include "weir/effect.h"
@@ -28,7 +29,7 @@ struct gather_from {
  * Facts of the pools of this node's own site, from calloc(), given; names are borrowed from the
  * model. @return 0 or -ENOMEM
  */
-int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n);
+int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n) MUST_CHECK;
 
 /**
  * What a site's checks see of it from here, counted over its services' targets; n is 0 without a
@@ -44,7 +45,7 @@ void gather_site(const struct model *m, const struct health_page *health,
  * What is in force for all backends of a pool, sorted by id; @p rows is given, from malloc().
  * @return how many, or -1 when the pool is not in the tables
  */
-int gather_rows(const struct effect *e, const char *pool, struct effect_backend **rows);
+int gather_rows(const struct effect *e, const char *pool, struct effect_backend **rows) MUST_CHECK;
 /** The row of @p id, or NULL. */
 const struct effect_backend *gather_row(const struct effect_backend *rows, int n, uint64_t id);
 

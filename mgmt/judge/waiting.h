@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/effect.h"
 #include "weir/model.h"
 
@@ -30,7 +31,7 @@ struct waiting {
  * @return whether there are such; @p out is untouched if not
  */
 bool waiting_find(const struct model_pool *pool, const struct effect *effect, uint64_t id,
-                  int64_t wall_clock_ms, struct waiting *out);
+                  int64_t wall_clock_ms, struct waiting *out) MUST_CHECK;
 /** A sentence for the person who drains. @return @p text */
 const char *waiting_text(const struct waiting *w, const char *pool, char text[WAITING_TEXT_MAX]);
 
