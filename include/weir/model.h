@@ -320,7 +320,7 @@ struct model_errors {
  * @param path     of weir.conf; zone files, keys and includes are found below its directory
  * @param node     which node we are; NULL: any (self is NULL then)
  * @param out      given; untouched on failure
- * @param mistakes given, also on success (empty then); free with model_errors_free()
+ * @param errors   given, also on success (empty then); free with model_errors_free()
  * @return 0, -EINVAL with errors, or -errno
  */
 int model_read_config(const char *path, const char *node, struct model **out,

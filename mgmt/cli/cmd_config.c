@@ -128,13 +128,37 @@ static int status_of(int err, const struct model_errors *errors)
 }
 
 /*
+ * A copy of the configuration elsewhere, such as `config show --into` makes, has no key beside it.
+ * It would be applied with this node's key, so it is checked with that.
+ * @return whether that key helped; *err and @p errors are of that reading then
+ */
+static bool read_with_node_key(const char *path, const char *conf_dir, struct model **m,
+                               struct model_errors *errors, int *err)
+{
+	struct model_errors second;
+	int second_err = model_read_laid_out(path, conf_dir, NULL, NULL, m, &second);
+
+	if (second_err && second.n_total >= errors->n_total && !second.denied) {
+		model_errors_free(&second);
+		return false;
+	}
+	model_errors_free(errors);
+	*errors = second;
+	*err = second_err;
+	return true;
+}
+
+/*
  * Read a file. Without the hash key if this user may not read it, as operators may not
  * (weir.tmpfiles).
  */
-static int read_config_file(const char *path, struct model **m, struct model_errors *errors)
+static int read_config_file(const struct cli *cli, const char *path, struct model **m,
+                            struct model_errors *errors)
 {
 	int err = model_read_config(path, NULL, m, errors);
 
+	if (!err || (!errors->denied && !read_with_node_key(path, cli->dirs.conf, m, errors, &err)))
+		return err;
 	if (!err || !errors->denied)
 		return err;
 	model_errors_free(errors);
@@ -223,7 +247,7 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 	if (config_path(cli, args, path) != 0)
 		return cli_fail(CLI_USAGE, "the path is too long");
 	found.warnings = json_array();
-	int err = read_config_file(path, &m, &errors);
+	int err = read_config_file(cli, path, &m, &errors);
 	if (!err)
 		err = check_given_node(cli, path, m, &errors);
 	if (!err)
@@ -438,7 +462,7 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 	if (err)
 		return cli_fail(CLI_USAGE, "the path is too long");
 	err = effective ? model_read_without_key(path, NULL, &m, &errors)
-	                : read_config_file(path, &m, &errors);
+	                : read_config_file(cli, path, &m, &errors);
 	if (err)
 		print_config_errors(&errors);
 	else if (!effective)
