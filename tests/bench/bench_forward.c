@@ -114,7 +114,7 @@ struct result {
 	double null_median;
 };
 
-static void die(const char *what, int err)
+static void exit_with_error(const char *what, int err)
 {
 	fprintf(stderr, "bench forward: %s: %s\n", what, strerror(err < 0 ? -err : err));
 	exit(1);
@@ -140,7 +140,7 @@ static void make_tables(const struct bench_case *c, struct world *w)
 	int err = world_init_xdp(w, &sizes);
 
 	if (err)
-		die("cannot load the program (root is needed)", err);
+		exit_with_error("cannot load the program (root is needed)", err);
 	bench_fill(w, c->encap, c->outer6, log2);
 	for (uint16_t port = 1; port <= 100; port++) {
 		world_add_service(w, BENCH_VIP4, port, FWD_PROTO_TCP, 0, 0);
@@ -152,7 +152,7 @@ static void make_tables(const struct bench_case *c, struct world *w)
 }
 
 /** Run one sample. @return ns an iteration */
-static double run(const struct forward_bpf *f, enum bench_target target)
+static double run_sample(const struct forward_bpf *f, enum bench_target target)
 {
 	uint8_t frame[BENCH_TEMPLATE];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
@@ -164,9 +164,9 @@ static double run(const struct forward_bpf *f, enum bench_target target)
 	f->bss->load.last = REPEAT - 1;
 	f->bss->state.iteration = 0;
 	if (bpf_prog_test_run_opts(bpf_program__fd(f->progs.bench_wrap), &opts))
-		die("BPF_PROG_TEST_RUN", errno);
+		exit_with_error("BPF_PROG_TEST_RUN", errno);
 	if (f->bss->state.failed)
-		die("the wrapper could not make a fresh packet", EINVAL);
+		exit_with_error("the wrapper could not make a fresh packet", EINVAL);
 	return (double)(f->bss->state.ended_ns - f->bss->state.started_ns) / (REPEAT - 1 - SKIP);
 }
 
@@ -184,10 +184,10 @@ static uint64_t count_expected(const struct bench_case *c, const struct world *w
 static void set_target(const struct forward_bpf *f, uint32_t i, int fd)
 {
 	if (bpf_map__update_elem(f->maps.targets, &i, sizeof(i), &fd, sizeof(fd), BPF_ANY))
-		die("the program array refuses a target", errno);
+		exit_with_error("the program array refuses a target", errno);
 }
 
-static double net(const struct samples *s, int at, bool grown)
+static double net_cost(const struct samples *s, int at, bool grown)
 {
 	double null = s->ns[BENCH_NULL][at], grow = s->ns[BENCH_GROW][at];
 
@@ -195,16 +195,16 @@ static double net(const struct samples *s, int at, bool grown)
 }
 
 /* The median is over each round's own difference: what disturbs a round disturbs all of its three. */
-static struct result summarise(struct samples *s, bool grown)
+static struct result summarise_samples(struct samples *s, bool grown)
 {
 	double nets[ROUNDS], median;
 
 	for (int round = 0; round < ROUNDS; round++)
-		nets[round] = net(s, round, grown);
+		nets[round] = net_cost(s, round, grown);
 	median = bench_summarise(nets, ROUNDS).median;
 	for (int i = 0; i < BENCH_TARGETS; i++)
 		(void)bench_summarise(s->ns[i], ROUNDS);
-	return (struct result){ { net(s, 0, grown), median }, s->ns[BENCH_NULL][ROUNDS / 2] };
+	return (struct result){ { net_cost(s, 0, grown), median }, s->ns[BENCH_NULL][ROUNDS / 2] };
 }
 
 /** A case that is ready to run: its own tables, programs and samples. */
@@ -215,7 +215,7 @@ struct trial {
 	struct samples s;
 };
 
-static void prepare(struct trial *t)
+static void prepare_trial(struct trial *t)
 {
 	const struct bench_case *c = t->c;
 	const struct bench_frame frame = { .to = !c->foreign ? c->is6 ? BENCH_VIP6 : BENCH_VIP4
@@ -226,7 +226,7 @@ static void prepare(struct trial *t)
 
 	t->f = forward_bpf__open_and_load();
 	if (!t->f)
-		die("cannot load the wrapper", errno);
+		exit_with_error("cannot load the wrapper", errno);
 	make_tables(c, &t->w);
 	t->f->bss->load.pick = c->pick;
 	t->f->bss->load.n_flows = c->n_flows;
@@ -234,48 +234,49 @@ static void prepare(struct trial *t)
 	t->f->bss->state.random = BENCH_SEED;
 	t->f->bss->state.cold_random = BENCH_SEED;
 	if (bench_frame_make(&frame, &t->f->bss->load))
-		die("no frame", EINVAL);
+		exit_with_error("no frame", EINVAL);
 	set_target(t->f, BENCH_NULL, bpf_program__fd(t->f->progs.bench_null));
 	set_target(t->f, BENCH_GROW, bpf_program__fd(t->f->progs.bench_grow));
 	set_target(t->f, BENCH_WEIR, t->w.prog_fd);
 }
 
 /** One round of a case. */
-static void sample(struct trial *t, int round)
+static void sample_trial(struct trial *t, int round)
 {
 	uint64_t before = count_expected(t->c, &t->w);
 
 	for (int i = 0; i < BENCH_TARGETS; i++)
-		t->s.ns[i][round] = run(t->f, (enum bench_target)i);
+		t->s.ns[i][round] = run_sample(t->f, (enum bench_target)i);
 	if (count_expected(t->c, &t->w) - before != REPEAT)
-		die("not every packet was forwarded, or passed, as its case is about", EINVAL);
+		exit_with_error("not every packet was forwarded, or passed, as its case is about",
+		                EINVAL);
 }
 
-static void finish(struct trial *t)
+static void finish_trial(struct trial *t)
 {
 	forward_bpf__destroy(t->f);
 	world_fini(&t->w);
 }
 
 /** All cases, round by round: what else the machine does for a while touches a part of each one's rounds. */
-static void measure(struct trial *trials, size_t n)
+static void measure_trials(struct trial *trials, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		prepare(&trials[i]);
+		prepare_trial(&trials[i]);
 	for (int round = 0; round < ROUNDS; round++) {
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "\rround %d of %u ", round + 1, ROUNDS);
 		for (size_t i = 0; i < n; i++)
-			sample(&trials[i], round);
+			sample_trial(&trials[i], round);
 	}
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
 	for (size_t i = 0; i < n; i++)
-		finish(&trials[i]);
+		finish_trial(&trials[i]);
 }
 
-static void show(json_t *all, const char *name, const char *unit, const struct result *r,
-                 double target)
+static void add_result(json_t *all, const char *name, const char *unit, const struct result *r,
+                       double target)
 {
 	bench_row(all, name, unit, &r->net, "a program that only sends, in the same harness",
 	          r->null_median, target);
@@ -292,23 +293,23 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < N_CASES; i++)
 		if (argc < 2 || strstr(cases[i].name, argv[1]))
 			trials[n++].c = &cases[i];
-	measure(trials, n);
+	measure_trials(trials, n);
 	bench_head("null");
 	for (size_t i = 0; i < n; i++) {
 		const struct bench_case *c = trials[i].c;
 
-		r = summarise(&trials[i].s, !c->foreign);
+		r = summarise_samples(&trials[i].s, !c->foreign);
 		if (!strcmp(c->name, "xdp.ipip4.tcp.flows1"))
 			one = r;
 		if (!strcmp(c->name, "xdp.ipip4.tcp.flows1000000"))
 			million = r;
-		show(all, c->name, "ns", &r, c->target);
+		add_result(all, c->name, "ns", &r, c->target);
 	}
 	if (one.net.median > 0 && million.net.median > 0) {
 		r = (struct result){ { million.net.min / one.net.min,
 			               million.net.median / one.net.median },
 			             one.net.median };
-		show(all, "xdp.ipip4.tcp.spread", "times", &r, 1.2);
+		add_result(all, "xdp.ipip4.tcp.spread", "times", &r, 1.2);
 	}
 	bench_write(all, "build/bench/forward.json");
 	return 0;

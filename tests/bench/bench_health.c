@@ -50,7 +50,7 @@ struct cost {
 	double us, per_s; /* of CPU a probe; probes a second of wall time */
 };
 
-static void die(const char *what, int error)
+static void exit_with_error(const char *what, int error)
 {
 	fprintf(stderr, "bench health: %s: %s\n", what, strerror(error));
 	exit(1);
@@ -64,10 +64,10 @@ static void enter_namespace(void)
 
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		die("unshare", errno);
+		exit_with_error("unshare", errno);
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo))
-		die("lo", errno);
+		exit_with_error("lo", errno);
 	close(fd);
 }
 
@@ -89,7 +89,7 @@ static void serve_one(int fd)
 	close(fd);
 }
 
-static void serve(int listener)
+static void serve_clients(int listener)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.fd = listener }, events[256];
 	int epoll_fd = epoll_create1(0), fd;
@@ -120,10 +120,10 @@ static pid_t start_server(void)
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) || listen(fd, 4096))
-		die("server", errno);
+		exit_with_error("server", errno);
 	pid = fork();
 	if (pid == 0)
-		serve(fd);
+		serve_clients(fd);
 	close(fd);
 	return pid;
 }
@@ -134,7 +134,7 @@ struct span {
 	double cpu_us, wall_s;
 };
 
-static double seconds(clockid_t which)
+static double read_seconds(clockid_t which)
 {
 	struct timespec t;
 
@@ -144,13 +144,14 @@ static double seconds(clockid_t which)
 
 static struct span span_start(void)
 {
-	return (struct span){ seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e6, seconds(CLOCK_MONOTONIC) };
+	return (struct span){ read_seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e6,
+		              read_seconds(CLOCK_MONOTONIC) };
 }
 
 static struct cost span_end(struct span s, double n)
 {
-	return (struct cost){ (seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e6 - s.cpu_us) / n,
-		              n / (seconds(CLOCK_MONOTONIC) - s.wall_s) };
+	return (struct cost){ (read_seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e6 - s.cpu_us) / n,
+		              n / (read_seconds(CLOCK_MONOTONIC) - s.wall_s) };
 }
 
 /* The bare loop: what the machine allows. */
@@ -165,11 +166,11 @@ static void bare_open(int epoll_fd, unsigned i, bool is_http)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		die("socket", errno);
+		exit_with_error("socket", errno);
 	if (!is_http)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	if (connect(fd, (struct sockaddr *)&to, size) && errno != EINPROGRESS)
-		die("connect", errno);
+		exit_with_error("connect", errno);
 	e.data.fd = fd;
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
@@ -185,22 +186,22 @@ static bool bare_step(int epoll_fd, const struct epoll_event *e, bool is_http)
 	if (e->events & EPOLLOUT) {
 		getsockopt(e->data.fd, SOL_SOCKET, SO_ERROR, &error, &size);
 		if (error)
-			die("connect", error);
+			exit_with_error("connect", error);
 		if (is_http) {
 			if (send(e->data.fd, REQUEST, sizeof(REQUEST) - 1, MSG_NOSIGNAL) < 0)
-				die("send", errno);
+				exit_with_error("send", errno);
 			epoll_ctl(epoll_fd, EPOLL_CTL_MOD, e->data.fd, &next);
 			return false;
 		}
 	} else if (recv(e->data.fd, answer, sizeof(answer), 0) < 12) {
-		die("recv", errno);
+		exit_with_error("recv", errno);
 	}
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, e->data.fd, NULL);
 	close(e->data.fd);
 	return true;
 }
 
-static struct cost bare(bool is_http)
+static struct cost measure_bare(bool is_http)
 {
 	struct epoll_event events[WINDOW];
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -236,7 +237,7 @@ struct window {
 
 static void on_attempt(void *arg, struct attempt *a, enum health_reason why, unsigned detail);
 
-static void begin(struct window *w, struct attempt *a)
+static void begin_attempt(struct window *w, struct attempt *a)
 {
 	struct attempt_spec *spec = &w->specs[a - w->attempts];
 	unsigned detail;
@@ -248,7 +249,7 @@ static void begin(struct window *w, struct attempt *a)
 		                       .host = "",
 		                       .expect = 200 };
 	if (attempt_start(&w->prober, a, spec, on_attempt, w, &detail) != HEALTH_REASON_NONE)
-		die("attempt", (int)detail);
+		exit_with_error("attempt", (int)detail);
 }
 
 static void on_attempt(void *arg, struct attempt *a, enum health_reason why, unsigned detail)
@@ -256,24 +257,24 @@ static void on_attempt(void *arg, struct attempt *a, enum health_reason why, uns
 	struct window *w = arg;
 
 	if (why != HEALTH_REASON_OK)
-		die(health_reason_text(why), (int)detail);
+		exit_with_error(health_reason_text(why), (int)detail);
 	if (++w->n_done == ATTEMPTS)
 		loop_stop(w->loop);
 	if (w->n_begun < ATTEMPTS)
-		begin(w, a);
+		begin_attempt(w, a);
 }
 
-static struct cost attempts(bool is_http)
+static struct cost measure_attempts(bool is_http)
 {
 	static struct window w;
 	struct cost c;
 
 	w = (struct window){ .is_http = is_http };
 	if (loop_open(&w.loop) || prober_open(&w.prober, w.loop))
-		die("prober", ENOMEM);
+		exit_with_error("prober", ENOMEM);
 	struct span s = span_start();
 	for (unsigned i = 0; i < WINDOW; i++)
-		begin(&w, &w.attempts[i]);
+		begin_attempt(&w, &w.attempts[i]);
 	loop_run(w.loop);
 	c = span_end(s, ATTEMPTS);
 	prober_close(&w.prober);
@@ -288,7 +289,7 @@ static void write_key(const char *path)
 	FILE *f = fopen(path, "w");
 
 	if (!f || fputs("00112233445566778899aabbccddeeff\n", f) < 0 || fclose(f))
-		die(path, errno);
+		exit_with_error(path, errno);
 }
 
 static void write_config(const char *path, const char *key, bool is_http)
@@ -297,7 +298,7 @@ static void write_config(const char *path, const char *key, bool is_http)
 	char text[ADDR_TEXT_MAX];
 
 	if (!f)
-		die(path, errno);
+		exit_with_error(path, errno);
 	fprintf(f,
 	        "schema = 1; limits = { slots = 4194304; backends = 32000; }; cluster = { name = \"t\"; hash_key_file = \"%s\"; hash_key_id = \"k\"; };\n"
 	        "sites = ( { name = \"ams\"; } );\n"
@@ -319,7 +320,7 @@ static void write_config(const char *path, const char *key, bool is_http)
 	}
 	fputs("); } );\n", f);
 	if (fclose(f))
-		die(path, errno);
+		exit_with_error(path, errno);
 }
 
 static struct model *read_model(const char *dir, bool is_http)
@@ -333,7 +334,7 @@ static struct model *read_model(const char *dir, bool is_http)
 	write_key(key);
 	write_config(config, key, is_http);
 	if (model_read_config(config, "ams-1", &m, &errors))
-		die(errors.n_items ? errors.items[0].message : config, EINVAL);
+		exit_with_error(errors.n_items ? errors.items[0].message : config, EINVAL);
 	model_errors_free(&errors);
 	unlink(config);
 	unlink(key);
@@ -381,7 +382,7 @@ static void show_odd(const struct checker *c)
 	printf(")\n");
 }
 
-static struct cost whole(bool is_http)
+static struct cost measure_whole(bool is_http)
 {
 	static struct checker checker;
 	char dir[] = "/tmp/weir-bench-XXXXXX", path[64];
@@ -390,14 +391,14 @@ static struct cost whole(bool is_http)
 	struct cost c;
 
 	if (!mkdtemp(dir))
-		die(dir, errno);
+		exit_with_error(dir, errno);
 	snprintf(path, sizeof(path), "%s/page", dir);
 	if (loop_open(&loop) ||
 	    page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
 	                &page) ||
 	    checker_open(&checker, loop, page, NULL) ||
 	    checker_apply_model(&checker, read_model(dir, is_http), NULL, 0))
-		die("checker", ENOMEM);
+		exit_with_error("checker", ENOMEM);
 	run_for(loop, 2 * INTERVAL_MS / 1000);
 	uint64_t before = n_probes(&checker);
 	struct span s = span_start();
@@ -421,7 +422,7 @@ static int by_us(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void show(json_t *all, const char *name, struct cost *c, int n, struct cost *reference)
+static void add_cost(json_t *all, const char *name, struct cost *c, int n, struct cost *reference)
 {
 	qsort(c, (size_t)n, sizeof(*c), by_us);
 	json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:n, s:n}", "name",
@@ -450,18 +451,18 @@ int main(void)
 		struct cost machine[ROUNDS], ours[ROUNDS], checker;
 
 		for (int i = 0; i < ROUNDS; i++) {
-			machine[i] = bare(is_http);
-			ours[i] = attempts(is_http);
+			machine[i] = measure_bare(is_http);
+			ours[i] = measure_attempts(is_http);
 		}
 		qsort(machine, ROUNDS, sizeof(*machine), by_us);
-		show(all, is_http ? "health.http" : "health.tcp", ours, ROUNDS, machine);
-		checker = whole(is_http);
-		show(all, is_http ? "health.http.checker" : "health.tcp.checker", &checker, 1,
-		     machine);
+		add_cost(all, is_http ? "health.http" : "health.tcp", ours, ROUNDS, machine);
+		checker = measure_whole(is_http);
+		add_cost(all, is_http ? "health.http.checker" : "health.tcp.checker", &checker, 1,
+		         machine);
 	}
 	kill(server, SIGKILL);
 	if (json_dump_file(all, OUTPUT, JSON_INDENT(1)))
-		die(OUTPUT, errno);
+		exit_with_error(OUTPUT, errno);
 	json_decref(all);
 	return 0;
 }

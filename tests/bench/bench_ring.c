@@ -89,7 +89,7 @@ static double now_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static uint64_t mix(uint64_t x)
+static uint64_t mix_bits(uint64_t x)
 {
 	x += 0x9e3779b97f4a7c15u;
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -115,7 +115,7 @@ static int maglev_fill(uint16_t *slots, size_t n_slots, const struct ring_backen
 	if (!walks)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		uint64_t h = mix(key[0] ^ mix(b[i].key));
+		uint64_t h = mix_bits(key[0] ^ mix_bits(b[i].key));
 
 		walks[i] = (struct walk){ (uint32_t)h, (uint32_t)(h >> 32) | 1, 0 };
 		top = b[i].weight > top ? b[i].weight : top;
@@ -144,7 +144,7 @@ static int rendezvous_fill(uint16_t *slots, size_t n_slots, const struct ring_ba
 
 		slots[s] = RING_NONE;
 		for (size_t i = 0; i < n; i++) {
-			uint64_t draw = mix(mix(s ^ key[0]) ^ b[i].key);
+			uint64_t draw = mix_bits(mix_bits(s ^ key[0]) ^ b[i].key);
 
 			/* Half the weight: half of the draws count. */
 			if (b[i].weight < WEIGHT && (draw & 1 || b[i].weight == 0))
@@ -167,7 +167,7 @@ static const struct method methods[] = {
 
 /* --- measuring --- */
 
-static void must(int result, const char *what)
+static void require_success(int result, const char *what)
 {
 	if (result == 0)
 		return;
@@ -175,7 +175,7 @@ static void must(int result, const char *what)
 	exit(1);
 }
 
-static size_t moved(const uint16_t *a, const uint16_t *b, size_t n)
+static size_t count_moved(const uint16_t *a, const uint16_t *b, size_t n)
 {
 	size_t count = 0;
 
@@ -184,7 +184,7 @@ static size_t moved(const uint16_t *a, const uint16_t *b, size_t n)
 	return count;
 }
 
-static size_t owned(const uint16_t *slots, size_t n, uint16_t id)
+static size_t count_owned(const uint16_t *slots, size_t n, uint16_t id)
 {
 	size_t count = 0;
 
@@ -193,10 +193,10 @@ static size_t owned(const uint16_t *slots, size_t n, uint16_t id)
 	return count;
 }
 
-static void make(struct ring_backend *b, size_t n, unsigned trial)
+static void make_backends(struct ring_backend *b, size_t n, unsigned trial)
 {
 	for (size_t i = 0; i < n; i++)
-		b[i] = (struct ring_backend){ .key = mix(i + 1 + ((uint64_t)trial << 32)),
+		b[i] = (struct ring_backend){ .key = mix_bits(i + 1 + ((uint64_t)trial << 32)),
 			                      .weight = WEIGHT,
 			                      .id = (uint16_t)(i + 1) };
 }
@@ -206,7 +206,7 @@ static void measure_shares(const struct size *size, size_t n, double out[N_MEASU
 	uint32_t *counts = calloc(RING_ID_MAX + 1, sizeof(*counts));
 	double due = (double)size->n_slots / (double)n;
 
-	must(counts ? 0 : -ENOMEM, "shares");
+	require_success(counts ? 0 : -ENOMEM, "shares");
 	for (size_t s = 0; s < size->n_slots; s++)
 		counts[one[s]]++;
 	out[LARGEST] = 0;
@@ -221,21 +221,21 @@ static void measure_shares(const struct size *size, size_t n, double out[N_MEASU
 }
 
 /* Slots that move per slot owned when backend @p i goes from the ring of @p n, left in one. */
-static double departure(const struct method *m, const struct size *size, struct ring_backend *b,
-                        size_t n, size_t i, const uint64_t key[2])
+static double measure_departure(const struct method *m, const struct size *size,
+                                struct ring_backend *b, size_t n, size_t i, const uint64_t key[2])
 {
-	double own = (double)owned(one, size->n_slots, b[i].id);
+	double own = (double)count_owned(one, size->n_slots, b[i].id);
 
 	b[i].weight = 0;
-	must(m->fill(two, size->n_slots, b, n, key), "departure");
+	require_success(m->fill(two, size->n_slots, b, n, key), "departure");
 	b[i].weight = WEIGHT;
-	return (double)moved(one, two, size->n_slots) / own;
+	return (double)count_moved(one, two, size->n_slots) / own;
 }
 
 static void measure_death(const struct method *m, const struct size *size, struct ring_backend *b,
                           size_t i, const uint64_t key[2], double out[N_MEASURES])
 {
-	double began = now_ms(), own = (double)owned(one, size->n_slots, b[i].id);
+	double began = now_ms(), own = (double)count_owned(one, size->n_slots, b[i].id);
 
 	if (!m->repairs) { /* it can only be built anew */
 		out[DEATH] = out[DEPARTURE];
@@ -247,7 +247,7 @@ static void measure_death(const struct method *m, const struct size *size, struc
 	began = now_ms();
 	ring_repair(two, one, size->n_slots, dead, key);
 	out[REPAIR] = now_ms() - began;
-	out[DEATH] = (double)moved(one, two, size->n_slots) / own;
+	out[DEATH] = (double)count_moved(one, two, size->n_slots) / own;
 }
 
 /* A member comes to n - 1 others; a weight is halved; total weight falls below a power of two. */
@@ -258,33 +258,33 @@ static void measure_changes(const struct method *m, const struct size *size, str
 	double due = (double)size->n_slots / (double)n;
 
 	b[i].weight = WEIGHT / 2;
-	must(m->fill(two, size->n_slots, b, n, key), "reweight");
-	out[REWEIGHT] = (double)moved(one, two, size->n_slots) / (due / 2);
+	require_success(m->fill(two, size->n_slots, b, n, key), "reweight");
+	out[REWEIGHT] = (double)count_moved(one, two, size->n_slots) / (due / 2);
 	b[i].weight = 0;
-	must(m->fill(two, size->n_slots, b, n, key), "arrival");
-	out[ARRIVAL] = (double)moved(two, one, size->n_slots) / due;
+	require_success(m->fill(two, size->n_slots, b, n, key), "arrival");
+	out[ARRIVAL] = (double)count_moved(two, one, size->n_slots) / due;
 	b[i].weight = WEIGHT;
 	while (power * 2 <= n)
 		power *= 2;
-	must(m->fill(one, size->n_slots, b, power, key), "crossing");
-	out[CROSSING] = departure(m, size, b, power, i % power, key);
+	require_success(m->fill(one, size->n_slots, b, power, key), "crossing");
+	out[CROSSING] = measure_departure(m, size, b, power, i % power, key);
 }
 
-static void measure(const struct method *m, const struct size *size, unsigned trial,
-                    double out[N_MEASURES])
+static void measure_size(const struct method *m, const struct size *size, unsigned trial,
+                         double out[N_MEASURES])
 {
 	struct ring_backend *b = calloc(size->n_backends, sizeof(*b));
-	const uint64_t key[2] = { mix(trial), mix(trial + 1000) };
+	const uint64_t key[2] = { mix_bits(trial), mix_bits(trial + 1000) };
 	size_t n = size->n_backends, i = trial * 37 % n;
 	double began;
 
-	must(b ? 0 : -ENOMEM, "backends");
-	make(b, n, trial);
+	require_success(b ? 0 : -ENOMEM, "backends");
+	make_backends(b, n, trial);
 	began = now_ms();
-	must(m->fill(one, size->n_slots, b, n, key), "build");
+	require_success(m->fill(one, size->n_slots, b, n, key), "build");
 	out[BUILD] = now_ms() - began;
 	measure_shares(size, n, out);
-	out[DEPARTURE] = departure(m, size, b, n, i, key);
+	out[DEPARTURE] = measure_departure(m, size, b, n, i, key);
 	measure_death(m, size, b, i, key, out);
 	measure_changes(m, size, b, i, key, out);
 	free(b);
@@ -305,7 +305,7 @@ struct column {
 	unsigned n;
 };
 
-static double median(const struct column *c)
+static double find_median(const struct column *c)
 {
 	return c->n % 2 ? c->value[c->n / 2] : (c->value[c->n / 2 - 1] + c->value[c->n / 2]) / 2;
 }
@@ -315,21 +315,21 @@ static void add_row(json_t *rows, const struct size *size, enum measure what,
                     const char *reference_name)
 {
 	char name[64], against[64];
-	double target = size->target[what], at = median(ours);
+	double target = size->target[what], at = find_median(ours);
 	bool met = target == 0 || at <= target + 1e-9;
 	json_t *row;
 
 	snprintf(name, sizeof(name), "%s.%s", size->name, measures[what].name);
 	snprintf(against, sizeof(against), "%s, same backends, same run", reference_name);
 	printf("%-26s %9.3f %9.3f %9.3f  %-10s %9.3f  %-8.6g %-4s %s\n", name, ours->value[0], at,
-	       ours->value[ours->n - 1], reference_name, median(reference), target,
+	       ours->value[ours->n - 1], reference_name, find_median(reference), target,
 	       target == 0 ? "" : (met ? "met" : "NOT"), measures[what].unit);
 	row = json_pack("{s:s s:s s:f s:f s:s s:f s:o s:o}", "name", name, "unit",
 	                measures[what].unit, "min", ours->value[0], "median", at, "reference",
-	                against, "reference_median", median(reference), "target",
+	                against, "reference_median", find_median(reference), "target",
 	                target == 0 ? json_null() : json_real(target), "met",
 	                target == 0 ? json_null() : json_boolean(met));
-	must(row && json_array_append_new(rows, row) == 0 ? 0 : -ENOMEM, "row");
+	require_success(row && json_array_append_new(rows, row) == 0 ? 0 : -ENOMEM, "row");
 }
 
 static void bench_size(json_t *rows, const struct size *size)
@@ -342,7 +342,7 @@ static void bench_size(json_t *rows, const struct size *size)
 		for (size_t m = 0; m < n_methods; m++) {
 			double values[N_MEASURES];
 
-			measure(&methods[m], size, trial, values);
+			measure_size(&methods[m], size, trial, values);
 			for (int v = 0; v < N_MEASURES; v++)
 				columns[m][v].value[columns[m][v].n++] = values[v];
 		}
@@ -355,7 +355,7 @@ static void bench_size(json_t *rows, const struct size *size)
 	for (int v = 0; v < N_MEASURES; v++)
 		if (size->rendezvous)
 			printf("  %-24s %9.3f %9.3f %9.3f\n", measures[v].name,
-			       columns[2][v].value[0], median(&columns[2][v]),
+			       columns[2][v].value[0], find_median(&columns[2][v]),
 			       columns[2][v].value[columns[2][v].n - 1]);
 	if (size->rendezvous)
 		printf("  (plain rendezvous: min, median, max)\n");
@@ -365,14 +365,14 @@ int main(void)
 {
 	json_t *rows = json_array();
 
-	must(rows ? 0 : -ENOMEM, "rows");
+	require_success(rows ? 0 : -ENOMEM, "rows");
 	printf("%-26s %9s %9s %9s  %-10s %9s  %-8s\n", "", "min", "median", "max", "reference",
 	       "median", "target");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		bench_size(rows, &sizes[i]);
 	mkdir("build", 0755);
 	mkdir("build/bench", 0755);
-	must(json_dump_file(rows, OUTPUT, JSON_INDENT(1)), "writing " OUTPUT);
+	require_success(json_dump_file(rows, OUTPUT, JSON_INDENT(1)), "writing " OUTPUT);
 	json_decref(rows);
 	printf("written: %s\n", OUTPUT);
 	return 0;

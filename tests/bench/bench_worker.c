@@ -88,7 +88,7 @@ struct rig {
 	struct fwd_burst burst;
 };
 
-static void die(const char *what, int err)
+static void exit_with_error(const char *what, int err)
 {
 	fprintf(stderr, "bench worker: %s: %s\n", what, strerror(err));
 	exit(1);
@@ -205,7 +205,7 @@ static __attribute__((noinline)) void forward_burst(struct rig *g)
 }
 
 /** One round. @return ns a packet */
-static double run(struct rig *g, enum way way)
+static double run_round(struct rig *g, enum way way)
 {
 	uint64_t started_ns;
 
@@ -224,16 +224,16 @@ static double run(struct rig *g, enum way way)
 }
 
 /** Every packet must have become what the case is about. */
-static void check(const struct rig *g)
+static void check_packets(const struct rig *g)
 {
 	const struct fwd_cpu *cpu = &g->w.t.cpus[0];
 	enum fwd_reason wanted = g->c->foreign ? FWD_REASON_NOT_OURS : FWD_REASON_FORWARDED;
 
 	if (cpu->received != 2ull * ROUNDS * FRAMES || cpu->reason[wanted] != cpu->received)
-		die("the worker did not do what this case is about", EINVAL);
+		exit_with_error("the worker did not do what this case is about", EINVAL);
 }
 
-static void measure(const struct bench_case *c, struct bench_result out[WAYS])
+static void measure_case(const struct bench_case *c, struct bench_result out[WAYS])
 {
 	static struct rig g;
 	static double ns[WAYS][ROUNDS];
@@ -249,15 +249,15 @@ static void measure(const struct bench_case *c, struct bench_result out[WAYS])
 	g.random = 88172645463325252u;
 	g.memory = aligned_alloc(4096, (size_t)FRAMES * STRIDE);
 	if (!g.memory)
-		die("buffers", ENOMEM);
+		exit_with_error("buffers", ENOMEM);
 	memset(g.memory, 0, (size_t)FRAMES * STRIDE);
 	make_tables(&g);
 	if (bench_frame_make(&frame, &g.load))
-		die("no frame", EINVAL);
+		exit_with_error("no frame", EINVAL);
 	for (int round = 0; round < ROUNDS; round++)
 		for (int way = 0; way < WAYS; way++)
-			ns[way][round] = run(&g, (enum way)way);
-	check(&g);
+			ns[way][round] = run_round(&g, (enum way)way);
+	check_packets(&g);
 	for (int way = 0; way < WAYS; way++)
 		out[way] = bench_summarise(ns[way], ROUNDS);
 	world_fini(&g.w);
@@ -274,7 +274,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < N_CASES; i++) {
 		if (argc > 1 && !strstr(cases[i].name, argv[1]))
 			continue;
-		measure(&cases[i], r);
+		measure_case(&cases[i], r);
 		if (!strcmp(cases[i].name, "worker.ipip4.tcp.flows1"))
 			one = r[WAY_BURST];
 		if (!strcmp(cases[i].name, "worker.ipip4.tcp.flows10000000"))

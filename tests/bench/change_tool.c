@@ -45,7 +45,7 @@ struct tool {
 	bool dead[FWD_BACKENDS_MAX];
 };
 
-static int must(int err, const char *what)
+static int require_success(int err, const char *what)
 {
 	if (err)
 		printf("failed: %s: %s\n", what, strerror(-err));
@@ -63,7 +63,7 @@ static struct model *read_model(const char *path, bool effective)
 		fprintf(stderr, "%s:%u: %s\n", errors.items[i].file, errors.items[i].line,
 		        errors.items[i].message);
 	model_errors_free(&errors);
-	return must(err, path) ? NULL : m;
+	return require_success(err, path) ? NULL : m;
 }
 
 /* The pool with a second set from now on. All of it stays until the tool ends. */
@@ -94,13 +94,13 @@ static int do_document(char **words)
 		return -EINVAL;
 	pools = calloc(m->n_pools, sizeof(*pools));
 	if (!pools)
-		return must(-ENOMEM, "document");
+		return require_success(-ENOMEM, "document");
 	memcpy(pools, m->pools, m->n_pools * sizeof(*pools));
 	for (size_t i = 0; i < n && i < m->n_pools; i++)
 		add_set(&pools[i]);
 	m->pools = pools;
 	m->meta.document = strtoul(words[2], NULL, 10);
-	return must(model_write_effective(m, words[1]), words[1]);
+	return require_success(model_write_effective(m, words[1]), words[1]);
 }
 
 static int do_health(struct tool *t, char **words)
@@ -116,7 +116,7 @@ static int do_health(struct tool *t, char **words)
 		for (size_t i = 0; i < m->pools[p].n_backends; i++)
 			targets[n++] =
 			        health_target_backend(m->pools[p].name, m->pools[p].backends[i].id);
-	if (must(health_set_targets(h, targets, n, m->meta.document), "targets"))
+	if (require_success(health_set_targets(h, targets, n, m->meta.document), "targets"))
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
 		health_write(h, health_find_index(h, targets[i]), health_make(HEALTH_UP, 0, 0, 0));
@@ -126,7 +126,7 @@ static int do_health(struct tool *t, char **words)
 	return 0;
 }
 
-static int map(struct tool *t)
+static int map_pages(struct tool *t)
 {
 	struct driver_reason why;
 	int err;
@@ -135,7 +135,7 @@ static int map(struct tool *t)
 		driver_xdp.unmap(&t->t);
 	err = driver_xdp.map(t->pin_dir, &t->t, &why);
 	t->mapped = !err;
-	return err ? must(err, why.text) : 0;
+	return err ? require_success(err, why.text) : 0;
 }
 
 static double ms_since(uint64_t began_ns)
@@ -159,7 +159,7 @@ static uint32_t owner_of(const struct fwd_tables *t, uint32_t s)
 	       FWD_SLOT_BACKEND;
 }
 
-static void look(struct wait *w)
+static void look_for_change(struct wait *w)
 {
 	const struct fwd_tables *t = &w->t->t;
 
@@ -179,9 +179,9 @@ static int wait_for(struct wait *w)
 	uint64_t end_ms = clock_mono_ms() + WAIT_MS;
 
 	while ((w->number && w->number_ms < 0) || (w->backend_ns && w->backend_ms < 0)) {
-		look(w);
+		look_for_change(w);
 		if (clock_mono_ms() > end_ms)
-			return must(-ETIMEDOUT, w->backend_ns ? "down" : "apply");
+			return require_success(-ETIMEDOUT, w->backend_ns ? "down" : "apply");
 		usleep(50);
 	}
 	return 0;
@@ -204,7 +204,7 @@ static uint32_t find_backend(const struct fwd_tables *t, uint64_t pool, uint64_t
 }
 
 /* BACKEND is "ADDRESS". @return its place on the health page, or -1 */
-static int find(struct tool *t, const char *pool, const char *address, struct wait *w)
+static int find_page_index(struct tool *t, const char *pool, const char *address, struct wait *w)
 {
 	const struct fwd_pool *p = find_pool(&t->t, pool);
 	struct addr a;
@@ -243,10 +243,10 @@ static uint16_t *copy_slots(const struct fwd_tables *t)
 static int do_down(struct tool *t, char **words)
 {
 	struct wait w = { .t = t, .backend_ms = -1 };
-	int place = find(t, words[0], words[1], &w);
+	int place = find_page_index(t, words[0], words[1], &w);
 	uint16_t *before = copy_slots(&t->t);
 	size_t repaired = 0, others = 0;
-	int err = place < 0 || !before ? must(-ENOENT, words[1]) : 0;
+	int err = place < 0 || !before ? require_success(-ENOENT, words[1]) : 0;
 
 	if (!err) {
 		say_dead(t, &w, place, true);
@@ -268,16 +268,16 @@ static int do_apply(struct tool *t, char **words, bool with_death)
 {
 	struct wait w = { .t = t, .number = strtoul(words[2], NULL, 10), .number_ms = -1 };
 	double delay_ms = with_death ? strtod(words[3], NULL) : 0;
-	int place = with_death ? find(t, words[4], words[5], &w) : 0;
+	int place = with_death ? find_page_index(t, words[4], words[5], &w) : 0;
 
 	w.backend_ms = with_death ? -1 : 0;
 	if (place < 0)
-		return must(-ENOENT, words[5]);
+		return require_success(-ENOENT, words[5]);
 	w.number_ns = clock_mono_ns();
 	if (rename(words[0], words[1]))
-		return must(-errno, words[1]);
+		return require_success(-errno, words[1]);
 	while (with_death && ms_since(w.number_ns) < delay_ms) {
-		look(&w);
+		look_for_change(&w);
 		usleep(20);
 	}
 	if (with_death)
@@ -291,16 +291,17 @@ static int do_apply(struct tool *t, char **words, bool with_death)
 static int do_up(struct tool *t, char **words)
 {
 	struct wait w = { .t = t };
-	int place = find(t, words[0], words[1], &w);
+	int place = find_page_index(t, words[0], words[1], &w);
 
 	if (place < 0)
-		return must(-ENOENT, words[1]);
+		return require_success(-ENOENT, words[1]);
 	say_dead(t, &w, place, false);
 	return 0;
 }
 
 /* The set in force is the last; it is compared when no slot is under way any more. */
-static size_t differing(const struct tool *t, const struct model *m, const struct model_pool *p)
+static size_t count_differing(const struct tool *t, const struct model *m,
+                              const struct model_pool *p)
 {
 	const struct model_set *set = &p->sets[p->n_sets - 1];
 	const struct fwd_pool *at = find_pool(&t->t, p->name);
@@ -333,21 +334,21 @@ static int do_verify(struct tool *t, char **words)
 	if (!m)
 		return -EINVAL;
 	for (size_t i = 0; i < m->n_pools; i++)
-		differ += differing(t, m, &m->pools[i]);
+		differ += count_differing(t, m, &m->pools[i]);
 	model_free(m);
 	printf("ok %zu\n", differ);
 	return 1;
 }
 
 /* @return 0: "ok" is to be said; else something was */
-static int obey(struct tool *t, char **words, int n)
+static int obey_command(struct tool *t, char **words, int n)
 {
 	if (n == 5 && !strcmp(words[0], "document"))
 		return do_document(words + 1);
 	if (n == 2 && !strcmp(words[0], "health"))
 		return do_health(t, words + 1);
 	if (n == 1 && !strcmp(words[0], "map"))
-		return map(t);
+		return map_pages(t);
 	if (n == 4 && !strcmp(words[0], "apply"))
 		return do_apply(t, words + 1, false);
 	if (n == 7 && !strcmp(words[0], "during"))
@@ -358,7 +359,7 @@ static int obey(struct tool *t, char **words, int n)
 		return do_up(t, words + 1);
 	if (n == 2 && !strcmp(words[0], "verify"))
 		return do_verify(t, words + 1);
-	return must(-EINVAL, words[0]);
+	return require_success(-EINVAL, words[0]);
 }
 
 int main(int argc, char **argv)
@@ -370,9 +371,9 @@ int main(int argc, char **argv)
 		return 2;
 	t->pin_dir = argv[1];
 	t->run_dir = argv[2];
-	if (must(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
-	                     &t->page),
-	         path))
+	if (require_success(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                                sizeof(struct health_page), &t->page),
+	                    path))
 		return 1;
 	while (fgets(line, sizeof(line), stdin)) {
 		char *words[WORDS], *save = NULL;
@@ -381,7 +382,7 @@ int main(int argc, char **argv)
 		for (char *w = strtok_r(line, " \n", &save); w && n < WORDS;
 		     w = strtok_r(NULL, " \n", &save))
 			words[n++] = w;
-		if (n && !obey(t, words, n))
+		if (n && !obey_command(t, words, n))
 			printf("ok\n");
 		fflush(stdout);
 	}

@@ -52,19 +52,19 @@ static int open_socket(const char *interface)
 	return fd;
 }
 
-static void put16(uint8_t *at, uint32_t value)
+static void put_be16(uint8_t *at, uint32_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
 }
 
-static void put32(uint8_t *at, uint32_t value)
+static void put_be32(uint8_t *at, uint32_t value)
 {
-	put16(at, value >> 16);
-	put16(at + 2, value);
+	put_be16(at, value >> 16);
+	put_be16(at + 2, value);
 }
 
-static uint32_t get32(const uint8_t *at)
+static uint32_t get_be32(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
@@ -73,12 +73,12 @@ static void make_frame(uint8_t *f, const uint8_t mac[6])
 {
 	memcpy(f, mac, 6);
 	f[6] = 2; /* locally administered */
-	put16(f + 12, ETH_P_IP);
+	put_be16(f + 12, ETH_P_IP);
 	f[14] = 0x45;
-	put16(f + 16, FRAME - 14);
+	put_be16(f + 16, FRAME - 14);
 	f[22] = 64; /* TTL */
 	f[23] = 6;
-	put16(f + 36, 80);
+	put_be16(f + 36, 80);
 	f[46] = 5 << 4;
 	f[47] = 0x10; /* ACK */
 }
@@ -87,11 +87,11 @@ static void sum_header(uint8_t *ip)
 {
 	uint32_t sum = 0;
 
-	put16(ip + 10, 0);
+	put_be16(ip + 10, 0);
 	for (int i = 0; i < 20; i += 2)
 		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
 	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~(sum + (sum >> 16)));
+	put_be16(ip + 10, ~(sum + (sum >> 16)));
 }
 
 static void send_one(struct stream *s)
@@ -99,10 +99,10 @@ static void send_one(struct stream *s)
 	uint32_t i = s->n_sent, pool = i % s->n_pools;
 	uint8_t *f = s->frame;
 
-	put32(f + 26, 0xc0000000 | (i * 2654435761u) >> 8);
-	put32(f + 30, 198u << 24 | 18u << 16 | pool / 250 << 8 | (pool % 250 + 1));
-	put16(f + 34, 1024 + i % 50000);
-	put32(f + 54, i);
+	put_be32(f + 26, 0xc0000000 | (i * 2654435761u) >> 8);
+	put_be32(f + 30, 198u << 24 | 18u << 16 | pool / 250 << 8 | (pool % 250 + 1));
+	put_be16(f + 34, 1024 + i % 50000);
+	put_be32(f + 54, i);
 	sum_header(f + 14);
 	if (send(s->fd, f, FRAME, 0) == FRAME)
 		s->n_sent++;
@@ -135,7 +135,7 @@ static void receive_all(struct stream *s)
 
 	while ((n = recvfrom(s->fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &n_from)) >
 	       0) {
-		uint32_t number = n >= FRAME + 20 ? get32(frame + 74) : NUMBERS_MAX;
+		uint32_t number = n >= FRAME + 20 ? get_be32(frame + 74) : NUMBERS_MAX;
 
 		if (from.sll_pkttype != PACKET_OUTGOING && frame[23] == 4 && number < s->n_sent) {
 			s->seen[number] = true;
@@ -144,7 +144,7 @@ static void receive_all(struct stream *s)
 	}
 }
 
-static void answer(struct stream *s)
+static void answer_query(struct stream *s)
 {
 	struct tpacket_stats stats = { 0 };
 	socklen_t n = sizeof(stats);
@@ -162,7 +162,7 @@ static void answer(struct stream *s)
 }
 
 /* One millisecond. */
-static void turn(struct stream *s, uint64_t ms)
+static void run_millisecond(struct stream *s, uint64_t ms)
 {
 	uint32_t *mark = &s->sent_at[ms % 256];
 
@@ -194,11 +194,11 @@ int main(int argc, char **argv)
 	make_frame(s.frame, mac);
 	s.came_us = now_us();
 	for (uint64_t ms = 0;; ms++) {
-		turn(&s, ms);
+		run_millisecond(&s, ms);
 		if (poll(&in, 1, 1) <= 0)
 			continue;
 		if (!fgets(line, sizeof(line), stdin))
 			return 0;
-		answer(&s);
+		answer_query(&s);
 	}
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void die(const char *what)
+static void exit_with_error(const char *what)
 {
 	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -53,12 +53,12 @@ void bench_pin(int cpu)
 	CPU_ZERO(&set);
 	CPU_SET((size_t)cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
-		die("sched_setaffinity");
+		exit_with_error("sched_setaffinity");
 	if (sched_setscheduler(0, SCHED_FIFO, &first))
 		fprintf(stderr, "bench: no SCHED_FIFO: expect noise\n");
 }
 
-static int compare(const void *a, const void *b)
+static int compare_doubles(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
@@ -67,7 +67,7 @@ static int compare(const void *a, const void *b)
 
 struct bench_result bench_summarise(double *values, size_t n)
 {
-	qsort(values, n, sizeof(*values), compare);
+	qsort(values, n, sizeof(*values), compare_doubles);
 	return (struct bench_result){ values[0], values[n / 2] };
 }
 
@@ -96,6 +96,6 @@ void bench_row(json_t *all, const char *name, const char *unit, const struct ben
 void bench_write(json_t *all, const char *path)
 {
 	if (json_dump_file(all, path, JSON_INDENT(2)))
-		die(path);
+		exit_with_error(path);
 	json_decref(all);
 }

@@ -72,7 +72,7 @@ static __always_inline void evict_caches(void)
 	}
 }
 
-static __always_inline __u16 fold(__u64 sum)
+static __always_inline __u16 fold_sum(__u64 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -104,7 +104,7 @@ static __always_inline int write_frame(void *data, void *end)
 	for (int i = 0; i < 8; i++)
 		to[i] = from[i];
 	*(__u32 *)(data + 26) = source;
-	*(__u16 *)(data + 24) = fold(load.ip_sum + (source & 0xffff) + (source >> 16));
+	*(__u16 *)(data + 24) = fold_sum(load.ip_sum + (source & 0xffff) + (source >> 16));
 	*(__u16 *)(data + 34) = port;
 	return 0;
 }

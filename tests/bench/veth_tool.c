@@ -32,7 +32,7 @@
 #define AT_ONE 64u    /**< frames handed over together: what a veth polls at a time */
 #define REST   10000u /**< µs between bursts, for the others of the machine */
 
-static void die(const char *what, int err)
+static void exit_with_error(const char *what, int err)
 {
 	fprintf(stderr, "veth-tool: %s: %s\n", what, strerror(err < 0 ? -err : err));
 	exit(1);
@@ -44,15 +44,15 @@ static uint32_t attach_sink(const struct forward_bpf *f, const char *interface)
 	int err;
 
 	if (!ifindex)
-		die(interface, errno);
+		exit_with_error(interface, errno);
 	err = bpf_xdp_attach((int)ifindex, bpf_program__fd(f->progs.bench_sink), XDP_FLAGS_DRV_MODE,
 	                     NULL);
 	if (err)
-		die(interface, err);
+		exit_with_error(interface, err);
 	return ifindex;
 }
 
-static void burst(const struct forward_bpf *f, const char *interface)
+static void send_burst(const struct forward_bpf *f, const char *interface)
 {
 	struct bench_state *s = &f->bss->state;
 	uint8_t frame[BENCH_TEMPLATE];
@@ -64,22 +64,22 @@ static void burst(const struct forward_bpf *f, const char *interface)
 	memcpy(frame, f->bss->load.frame, sizeof(frame));
 	s->iteration = s->failed = s->back = s->back_bytes = 0;
 	if (bpf_prog_test_run_opts(bpf_program__fd(f->progs.bench_generate), &opts))
-		die("BPF_PROG_TEST_RUN of live frames", errno);
+		exit_with_error("BPF_PROG_TEST_RUN of live frames", errno);
 	usleep(REST); /* frames under way arrive */
 	if (s->failed || !s->back)
-		die(s->failed ? "a frame could not be made" : "nothing came back", EIO);
+		exit_with_error(s->failed ? "a frame could not be made" : "nothing came back", EIO);
 	ns = (double)(s->ended_ns - s->started_ns) / (BURST - 1 - SKIP);
 	printf("%s %.2f %u %lu %lu\n", interface, ns * BURST / (double)s->back, BURST,
 	       (unsigned long)s->back, (unsigned long)s->back_bytes);
 }
 
-static unsigned long number(const char *text)
+static unsigned long read_number(const char *text)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (*end || !n || n > UINT32_MAX)
-		die(text, EINVAL);
+		exit_with_error(text, EINVAL);
 	return n;
 }
 
@@ -97,22 +97,22 @@ int main(int argc, char **argv)
 	}
 	f = forward_bpf__open_and_load();
 	if (!f)
-		die("cannot load the programs (root is needed)", errno);
+		exit_with_error("cannot load the programs (root is needed)", errno);
 	f->bss->load = (struct bench_load){ .first = SKIP,
 		                            .last = BURST - 1,
 		                            .pick = BENCH_RANDOM,
-		                            .n_flows = (uint32_t)number(argv[2]) };
+		                            .n_flows = (uint32_t)read_number(argv[2]) };
 	f->bss->state.random = BENCH_SEED;
-	frame = (struct bench_frame){ .to = argv[3], .port = (uint16_t)number(argv[4]) };
+	frame = (struct bench_frame){ .to = argv[3], .port = (uint16_t)read_number(argv[4]) };
 	if (bench_frame_make(&frame, &f->bss->load))
-		die(argv[3], EINVAL);
+		exit_with_error(argv[3], EINVAL);
 	for (int i = 0; i < n; i++)
 		ifindex[i] = attach_sink(f, argv[5 + i]);
 	bench_pin(0);
-	for (unsigned long round = number(argv[1]); round; round--)
+	for (unsigned long round = read_number(argv[1]); round; round--)
 		for (int i = 0; i < n; i++) {
 			f->bss->load.ifindex = ifindex[i];
-			burst(f, argv[5 + i]);
+			send_burst(f, argv[5 + i]);
 		}
 	forward_bpf__destroy(f); /* the interfaces keep the sink */
 	return 0;

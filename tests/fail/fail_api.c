@@ -44,7 +44,7 @@ static struct state state_of(const struct core *core)
 		                              clock_realtime_ms()) };
 }
 
-static unsigned handle(struct core *core, const char *text, size_t n, char **body)
+static unsigned handle_request(struct core *core, const char *text, size_t n, char **body)
 {
 	struct http_request r = { .role = HTTP_ADMIN,
 		                  .principal = "test",
@@ -67,8 +67,8 @@ static unsigned handle(struct core *core, const char *text, size_t n, char **bod
 	return status;
 }
 
-static const char *judge(unsigned status, const char *body, unsigned whole, struct state before,
-                         struct state after)
+static const char *judge_answer(unsigned status, const char *body, unsigned whole,
+                                struct state before, struct state after)
 {
 	bool same = before.version == after.version && before.n_overrides == after.n_overrides;
 	bool says_done = body && strstr(body, "the request was carried out");
@@ -96,12 +96,12 @@ static enum outcome run_once(const char *text, size_t n_text, unsigned long n, u
 	char *body = NULL, *next = NULL;
 
 	fail_arm(n);
-	unsigned status = handle(core, text, n_text, &body);
+	unsigned status = handle_request(core, text, n_text, &body);
 	bool failed = fail_disarm();
 	struct state after = state_of(core);
-	const char *wrong = judge(status, body, whole, before, after);
+	const char *wrong = judge_answer(status, body, whole, before, after);
 
-	if (!wrong && handle(core, probe, sizeof(probe) - 1, &next) != 200)
+	if (!wrong && handle_request(core, probe, sizeof(probe) - 1, &next) != 200)
 		wrong = "the request after it is refused";
 	if (wrong) {
 		printf("  %lu: %s: %u in place of %u: %.200s\n", n, wrong, status, whole,
@@ -148,7 +148,7 @@ static unsigned whole_status(const char *text, size_t n)
 	if (pid == 0) {
 		char *body = NULL;
 
-		status = handle(api_world_open(), text, n, &body);
+		status = handle_request(api_world_open(), text, n, &body);
 		api_world_close();
 		_exit(write(ends[1], &status, sizeof(status)) != (ssize_t)sizeof(status));
 	}

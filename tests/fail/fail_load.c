@@ -54,7 +54,7 @@ static void write_file(const char *name, const char *text)
 }
 
 /* The effective document of the example, with its zone. */
-static void prepare(const char *configuration)
+static void prepare_document(const char *configuration)
 {
 	struct model_errors errors;
 	struct model *m = NULL;
@@ -229,7 +229,7 @@ int main(int argc, char **argv)
 		return 1;
 	log_level(LOG_EMERG);
 	json_prepare();
-	prepare(argv[1]);
+	prepare_document(argv[1]);
 	signal(SIGSEGV, tell_crash);
 	signal(SIGABRT, tell_crash);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

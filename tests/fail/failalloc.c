@@ -210,7 +210,7 @@ static bool is_entry(void)
 }
 
 /* Whether the allocation that @p caller asks for is the one that fails. */
-static bool fails(const void *caller)
+static bool allocation_fails(const void *caller)
 {
 	unsigned long at = atomic_load_explicit(&fail_at, memory_order_relaxed);
 
@@ -229,21 +229,21 @@ void *malloc(size_t n)
 {
 	if (!find_reals())
 		return alloc_early(n);
-	return fails(__builtin_return_address(0)) ? NULL : real.malloc(n);
+	return allocation_fails(__builtin_return_address(0)) ? NULL : real.malloc(n);
 }
 
 void *calloc(size_t n, size_t size)
 {
 	if (!find_reals())
 		return alloc_early(n * size);
-	return fails(__builtin_return_address(0)) ? NULL : real.calloc(n, size);
+	return allocation_fails(__builtin_return_address(0)) ? NULL : real.calloc(n, size);
 }
 
 void *realloc(void *p, size_t n)
 {
 	if (!find_reals() || is_early(p))
 		abort();
-	return n && fails(__builtin_return_address(0)) ? NULL : real.realloc(p, n);
+	return n && allocation_fails(__builtin_return_address(0)) ? NULL : real.realloc(p, n);
 }
 
 void *reallocarray(void *p, size_t n, size_t size)
@@ -256,19 +256,21 @@ void *reallocarray(void *p, size_t n, size_t size)
 	}
 	if (!find_reals() || is_early(p))
 		abort();
-	return bytes && fails(__builtin_return_address(0)) ? NULL : real.realloc(p, bytes);
+	return bytes && allocation_fails(__builtin_return_address(0)) ? NULL
+	                                                              : real.realloc(p, bytes);
 }
 
 int posix_memalign(void **out, size_t align, size_t n)
 {
 	find_reals();
-	return fails(__builtin_return_address(0)) ? ENOMEM : real.posix_memalign(out, align, n);
+	return allocation_fails(__builtin_return_address(0)) ? ENOMEM
+	                                                     : real.posix_memalign(out, align, n);
 }
 
 void *aligned_alloc(size_t align, size_t n)
 {
 	find_reals();
-	return fails(__builtin_return_address(0)) ? NULL : real.aligned_alloc(align, n);
+	return allocation_fails(__builtin_return_address(0)) ? NULL : real.aligned_alloc(align, n);
 }
 
 char *strdup(const char *text)
@@ -276,7 +278,7 @@ char *strdup(const char *text)
 	size_t n = strlen(text) + 1;
 	char *copy = NULL;
 
-	if (find_reals() && !fails(__builtin_return_address(0)))
+	if (find_reals() && !allocation_fails(__builtin_return_address(0)))
 		copy = real.malloc(n);
 	return copy ? memcpy(copy, text, n) : NULL;
 }
@@ -286,7 +288,7 @@ char *strndup(const char *text, size_t most)
 	size_t n = strnlen(text, most);
 	char *copy = NULL;
 
-	if (find_reals() && !fails(__builtin_return_address(0)))
+	if (find_reals() && !allocation_fails(__builtin_return_address(0)))
 		copy = real.malloc(n + 1);
 	if (!copy)
 		return NULL;
@@ -300,7 +302,7 @@ void free(void *p)
 		real.free(p);
 }
 
-static void prepare(void)
+static void prepare_runs(void)
 {
 	const char *names = getenv("FAIL_LIBS");
 	void *frames[1];
@@ -313,7 +315,7 @@ static void prepare(void)
 void fail_arm(unsigned long n)
 {
 	if (!n_objects)
-		prepare();
+		prepare_runs();
 	atomic_store(&report->n, 0);
 	atomic_store(&report->failed, false);
 	atomic_store(&fail_at, n);
@@ -397,7 +399,7 @@ static bool run_once(FILE *out, unsigned long n, bool *child)
 	return atomic_load(&report->failed);
 }
 
-static int serve(int argc, char **argv, char **env)
+static int serve_runs(int argc, char **argv, char **env)
 {
 	const char *first = getenv("FAIL_FIRST"), *step = getenv("FAIL_STEP"),
 	           *most = getenv("FAIL_RUNS");
@@ -407,7 +409,7 @@ static int serve(int argc, char **argv, char **env)
 	FILE *out = fopen(getenv("FAIL_OUT"), "we");
 	bool child = false;
 
-	prepare();
+	prepare_runs();
 	report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 	              0);
 	if (!out || report == MAP_FAILED)
@@ -433,6 +435,6 @@ int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
 
 	*(void **)&start = find_real("__libc_start_main");
 	real_main = main;
-	return start(getenv("FAIL_OUT") ? serve : main, argc, argv, init, fini, rtld_fini,
+	return start(getenv("FAIL_OUT") ? serve_runs : main, argc, argv, init, fini, rtld_fini,
 	             stack_end);
 }

@@ -84,7 +84,7 @@ struct core *api_world_open(void)
 }
 
 /* Take the text up to one of @p ends into @p out, if it fits. */
-static bool take(const char **at, const char *end, const char *ends, char *out, size_t size)
+static bool read_word(const char **at, const char *end, const char *ends, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -99,19 +99,19 @@ static bool take(const char **at, const char *end, const char *ends, char *out, 
 
 bool api_world_read(const char **at, const char *end, struct http_request *r)
 {
-	if (!take(at, end, " \n", r->method, sizeof(r->method)) || *at == end || **at != ' ')
+	if (!read_word(at, end, " \n", r->method, sizeof(r->method)) || *at == end || **at != ' ')
 		return false;
 	++*at;
-	if (!take(at, end, "?\n", r->path, sizeof(r->path)))
+	if (!read_word(at, end, "?\n", r->path, sizeof(r->path)))
 		return false;
 	while (*at < end && (**at == '?' || **at == '&') && r->n_query < HTTP_QUERY_MAX) {
 		struct http_pair *pair = &r->query[r->n_query++];
 
 		++*at;
-		if (!take(at, end, "=&\n", pair->name, sizeof(pair->name)))
+		if (!read_word(at, end, "=&\n", pair->name, sizeof(pair->name)))
 			return false;
 		if (*at < end && **at == '=' && ++*at &&
-		    !take(at, end, "&\n", pair->value, sizeof(pair->value)))
+		    !read_word(at, end, "&\n", pair->value, sizeof(pair->value)))
 			return false;
 	}
 	if (*at < end && **at == '\n')

@@ -18,7 +18,7 @@
 
 static struct core core;
 
-static void clean(void)
+static void clean_up(void)
 {
 	char path[PATH_MAX];
 
@@ -28,7 +28,7 @@ static void clean(void)
 	rmdir(core.dirs.conf);
 }
 
-static void prepare(void)
+static void prepare_tokens(void)
 {
 	char path[PATH_MAX], line[256], digest[DIGEST_TEXT_MAX];
 
@@ -41,7 +41,7 @@ static void prepare(void)
 	if (proc_path(core.dirs.conf, "peer.token", path))
 		abort();
 	fuzz_write(path, (const uint8_t *)PEERS "\n", sizeof(PEERS));
-	atexit(clean);
+	atexit(clean_up);
 }
 
 /* Base64 of the two tokens as passwords is not checked for: that Basic needs one of them is. */
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	char *text = fuzz_text(bytes, n);
 
 	if (!*core.dirs.conf)
-		prepare();
+		prepare_tokens();
 	check_header(text);
 	check_file(text);
 	free(text);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static char dir[FUZZ_DIR_MAX];
 
-static void clean(void)
+static void clean_up(void)
 {
 	char path[80];
 
@@ -28,7 +28,7 @@ static void clean(void)
 	rmdir(dir);
 }
 
-static void put(const char *name, const void *bytes, size_t n)
+static void put_file(const char *name, const void *bytes, size_t n)
 {
 	char path[80];
 
@@ -39,7 +39,7 @@ static void put(const char *name, const void *bytes, size_t n)
 }
 
 /* What was taken can be written as an effective document, and is taken again. */
-static void again(const struct model *m)
+static void read_again(const struct model *m)
 {
 	struct model *back = NULL;
 	struct model_errors errors;
@@ -53,12 +53,12 @@ static void again(const struct model *m)
 	model_errors_free(&errors);
 }
 
-static void check(int err, struct model *m, struct model_errors *errors)
+static void check_result(int err, struct model *m, struct model_errors *errors)
 {
 	if ((err == 0) != (errors->n_total == 0 && m))
 		abort();
 	if (m)
-		again(m);
+		read_again(m);
 	model_free(m);
 	model_errors_free(errors);
 }
@@ -70,9 +70,9 @@ static void give_effective(const uint8_t *bytes, size_t n)
 	char path[80];
 
 	snprintf(path, sizeof(path), "%s/effective.conf", dir);
-	put("effective.conf", bytes, n);
+	put_file("effective.conf", bytes, n);
 	int err = model_read_effective(path, NULL, &m, &errors);
-	check(err, m, &errors);
+	check_result(err, m, &errors);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -83,13 +83,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	if (!ready) {
 		fuzz_dir(dir, "/tmp", "fuzz");
-		put("hash.key", "00112233445566778899aabbccddeeff\n", 33);
-		put("shop.example.zone", "", 0);
-		atexit(clean);
+		put_file("hash.key", "00112233445566778899aabbccddeeff\n", 33);
+		put_file("shop.example.zone", "", 0);
+		atexit(clean_up);
 		ready = 1;
 	}
 	int err = model_read_text((const char *)bytes, n, "fuzz", dir, NULL, &m, &errors);
-	check(err, m, &errors);
+	check_result(err, m, &errors);
 	give_effective(bytes, n);
 	return 0;
 }

@@ -36,8 +36,8 @@ static inline enum second_socket decap_socket(void *arg, const unsigned char *fr
 	return *(const enum second_socket *)arg;
 }
 
-static enum decap_reason step(uint8_t *frame, uint8_t *end, enum second_socket *socket,
-                              struct decap_result *r)
+static enum decap_reason step_frame(uint8_t *frame, uint8_t *end, enum second_socket *socket,
+                                    struct decap_result *r)
 {
 	enum decap_reason why = decap_parse(frame, end, socket, r);
 
@@ -59,10 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!copy)
 		abort();
 	memcpy(copy, data + 1, size - 1);
-	why = step(copy, copy + size - 1, &socket, &r);
+	why = step_frame(copy, copy + size - 1, &socket, &r);
 	while (why == DECAP_PASSED_ON && steps++ < 4) {
 		memset(&r, 0, sizeof(r));
-		why = step(copy, copy + size - 1, &socket, &r);
+		why = step_frame(copy, copy + size - 1, &socket, &r);
 	}
 	if (steps > SECOND_OWNERS_MAX)
 		abort();

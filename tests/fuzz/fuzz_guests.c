@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static struct stage stage;
 
-static void start(void)
+static void start_tables(void)
 {
 	stage_init(&stage);
 	stage.first.pools[0].agent = true;
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	memcpy(text, bytes, n);
 	text[n] = '\0';
 	if (!stage.node.plan)
-		start();
+		start_tables();
 	(void)compiler_handover_read(&stage.node, text, &stage.time);
 	for (uint32_t s = 0; s < stage.node.pools[0].n_slots; s++)
 		check_slot(s);

@@ -42,7 +42,7 @@ static void path_of(const char *name, char path[64])
 	snprintf(path, 64, "%s/%s", dir, name);
 }
 
-static void clean(void)
+static void clean_up(void)
 {
 	char path[64];
 
@@ -56,7 +56,7 @@ static void clean(void)
 }
 
 /* A checker with three targets whose loop never runs. */
-static void prepare(void)
+static void prepare_checker(void)
 {
 	struct model_errors errors;
 	struct model *m;
@@ -65,7 +65,7 @@ static void prepare(void)
 	char path[64];
 
 	fuzz_dir(dir, "/tmp", "fuzz");
-	atexit(clean);
+	atexit(clean_up);
 	path_of("hash.key", path);
 	FILE *f = fopen(path, "w");
 	if (!f || fputs("00112233445566778899aabbccddeeff\n", f) < 0 || fclose(f))
@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	json_t *back;
 
 	if (!checker.loop)
-		prepare();
+		prepare_checker();
 	line = malloc(n + 1); /* as ctl.h gives it: NUL-terminated, and no longer */
 	if (!line)
 		abort();

@@ -21,7 +21,7 @@ struct outcome {
 	unsigned status; /* of the fault; 0: more is to come */
 };
 
-static void mix(struct outcome *o, const void *bytes, size_t n)
+static void mix_outcome(struct outcome *o, const void *bytes, size_t n)
 {
 	const uint8_t *at = bytes;
 
@@ -66,7 +66,7 @@ struct stream {
 	uint64_t left; /* of a body with a length */
 };
 
-static void drop(struct stream *s, size_t used)
+static void drop_bytes(struct stream *s, size_t used)
 {
 	s->n -= used;
 	memmove(s->bytes, s->bytes + used, s->n);
@@ -81,16 +81,16 @@ static bool read_body(struct stream *s, struct outcome *o)
 
 	if (!s->head.chunked) {
 		used = s->n < s->left ? s->n : (size_t)s->left;
-		mix(o, s->bytes, used);
+		mix_outcome(o, s->bytes, used);
 		s->left -= used;
 		s->in_body = s->left > 0;
-		drop(s, used);
+		drop_bytes(s, used);
 		return used > 0 || !s->in_body;
 	}
 	switch (http_chunks_read(&s->chunks, s->bytes, s->n, &used, &data, &n)) {
 	case HTTP_CHUNKS_DATA:
 		assert(n > 0 && data >= s->bytes && data + n <= s->bytes + s->n);
-		mix(o, data, n);
+		mix_outcome(o, data, n);
 		break;
 	case HTTP_CHUNKS_END:
 		s->in_body = false;
@@ -103,7 +103,7 @@ static bool read_body(struct stream *s, struct outcome *o)
 		break;
 	}
 	assert(used <= s->n);
-	drop(s, used);
+	drop_bytes(s, used);
 	return used > 0;
 }
 
@@ -119,12 +119,12 @@ static bool read_head(struct stream *s, struct outcome *o)
 		memset(&s->chunks, 0, sizeof(s->chunks));
 		if (http_parse_head(s->bytes, (size_t)n, &s->head, &s->request, &fault)) {
 			check_request(&s->head, &s->request);
-			mix(o, &s->request, sizeof(s->request));
-			mix(o, &s->head, sizeof(s->head));
+			mix_outcome(o, &s->request, sizeof(s->request));
+			mix_outcome(o, &s->head, sizeof(s->head));
 			o->n_requests++;
 			s->left = s->head.n_body;
 			s->in_body = s->head.chunked || s->left > 0;
-			drop(s, (size_t)n);
+			drop_bytes(s, (size_t)n);
 			return true;
 		}
 		assert(fault.status >= 400 && fault.code && fault.detail);

@@ -24,7 +24,7 @@ static const char *const names[] = { "health.verdicts", "health.vips",   "dns.ra
 	                             "hash.key",        CONN_STATE_FILE, PLACEMENT_FILE };
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
 
-static void clean(void)
+static void clean_up(void)
 {
 	char path[PATH_MAX];
 
@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (!ready) {
 		fuzz_dir(dir, "/tmp", "kept");
 		log_level(LOG_EMERG);
-		atexit(clean);
+		atexit(clean_up);
 		ready = true;
 	}
 	unsigned which = n ? (uint8_t)(bytes[0] - '0') % N_NAMES : 0;

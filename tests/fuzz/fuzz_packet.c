@@ -62,7 +62,7 @@ static void set_slots(uint8_t how)
 }
 
 /** The sum of all counters of packets, which must follow the number received. */
-static uint64_t counted(void)
+static uint64_t sum_counters(void)
 {
 	uint64_t sum = 0;
 
@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	world_forward(&w, &packet, data[1], &v);
 	if (packet.data < copy || packet.end != copy + room + size - 2)
 		abort();
-	if (w.t.cpus[0].received != counted() || v.reason >= FWD_REASON_COUNT)
+	if (w.t.cpus[0].received != sum_counters() || v.reason >= FWD_REASON_COUNT)
 		abort();
 	free(copy);
 	return 0;

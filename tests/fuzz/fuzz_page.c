@@ -28,7 +28,7 @@ static const char *const names[N_KINDS] = { "health",      "stats.dns.page",
 	                                    BELIEVED_PAGE, "conditions.dns.page" };
 static char paths[N_KINDS][PATH_MAX];
 
-static void clean(void)
+static void clean_up(void)
 {
 	for (int i = 0; i < N_KINDS; i++)
 		unlink(paths[i]);
@@ -127,14 +127,14 @@ static void check_clock(void)
 	believed_close(&b);
 }
 
-static void prepare(void)
+static void prepare_page(void)
 {
 	fuzz_dir(dir, "/dev/shm", "page");
 	for (int i = 0; i < N_KINDS; i++)
 		if (proc_path(dir, names[i], paths[i]))
 			abort();
 	log_level(LOG_EMERG);
-	atexit(clean);
+	atexit(clean_up);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -144,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	};
 
 	if (!*paths[0])
-		prepare();
+		prepare_page();
 	if (n == 0)
 		return 0;
 	const int kind = bytes[0] % 128 % N_KINDS;

@@ -59,7 +59,7 @@ static void on_connection(void *arg, int fd, uint32_t events)
 	world.client = client;
 }
 
-static void prepare(void)
+static void prepare_socket(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -74,7 +74,7 @@ static void prepare(void)
 	world.port = ntohs(at.sin_port);
 }
 
-static void serve(const uint8_t *bytes, size_t n)
+static void serve_bytes(const uint8_t *bytes, size_t n)
 {
 	struct loop_timer limit = { .cb = on_limit };
 
@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	unsigned detail = 0;
 
 	if (!world.loop)
-		prepare();
+		prepare_socket();
 	if (n > 65536)
 		return 0;
 	addr_parse("127.0.0.1", &spec.address);
@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (attempt_start(&world.prober, &attempt, &spec, on_end, NULL, &detail) !=
 	    HEALTH_REASON_NONE)
 		return 0;
-	serve(bytes, n);
+	serve_bytes(bytes, n);
 	attempt_abort(&attempt);
 	assert(world.n_ends == 1);
 	assert(world.why != HEALTH_REASON_OK || says_200(bytes, n));

@@ -30,13 +30,13 @@ static struct input inputs[INPUTS_MAX];
 static size_t n_inputs;
 static uint64_t state;
 
-static uint32_t draw(uint32_t n)
+static uint32_t draw_below(uint32_t n)
 {
 	state = state * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(state >> 33) % (n ? n : 1);
 }
 
-static void give(const uint8_t *bytes, size_t n)
+static void give_input(const uint8_t *bytes, size_t n)
 {
 	uint8_t *copy = malloc(n ? n : 1);
 
@@ -70,7 +70,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void take(const char *path)
+static void run_file(const char *path)
 {
 	struct dirent **entries;
 	struct stat st;
@@ -101,23 +101,23 @@ static uint8_t draw_byte(void)
 	static const uint8_t edges[] = { 0,    1,   0x7f, 0x80, 0xff, '"', '\\',
 		                         '\n', '{', '}',  '(',  ',',  '@' };
 
-	return draw(2) ? edges[draw(sizeof(edges))] : (uint8_t)draw(256);
+	return draw_below(2) ? edges[draw_below(sizeof(edges))] : (uint8_t)draw_below(256);
 }
 
 /* One small change in place; the buffer has room for twice the input. */
-static size_t mutate(uint8_t *bytes, size_t n)
+static size_t mutate_input(uint8_t *bytes, size_t n)
 {
-	size_t at = draw((uint32_t)n), most = n - at < 16 ? n - at : 16,
-	       m = 1 + draw((uint32_t)most);
+	size_t at = draw_below((uint32_t)n), most = n - at < 16 ? n - at : 16,
+	       m = 1 + draw_below((uint32_t)most);
 
 	if (n == 0)
 		return 0;
-	switch (draw(6)) {
+	switch (draw_below(6)) {
 	case 0:
 		bytes[at] = draw_byte();
 		return n;
 	case 1:
-		bytes[at] ^= (uint8_t)(1u << draw(8));
+		bytes[at] ^= (uint8_t)(1u << draw_below(8));
 		return n;
 	case 2: /* cut the end off */
 		return at;
@@ -130,8 +130,8 @@ static size_t mutate(uint8_t *bytes, size_t n)
 		memmove(bytes + at + m, bytes + at, n - at);
 		return n + m;
 	default: { /* from another input */
-		const struct input *other = &inputs[draw((uint32_t)n_inputs)];
-		size_t from = draw((uint32_t)other->n);
+		const struct input *other = &inputs[draw_below((uint32_t)n_inputs)];
+		size_t from = draw_below((uint32_t)other->n);
 
 		m = other->n - from < n - at ? other->n - from : n - at;
 		memcpy(bytes + at, other->bytes + from, m);
@@ -142,16 +142,16 @@ static size_t mutate(uint8_t *bytes, size_t n)
 
 static void give_mutation(void)
 {
-	const struct input *input = &inputs[draw((uint32_t)n_inputs)];
-	size_t n = input->n, changes = 1 + draw(8);
+	const struct input *input = &inputs[draw_below((uint32_t)n_inputs)];
+	size_t n = input->n, changes = 1 + draw_below(8);
 	uint8_t *bytes = malloc(input->n + 16 * 8 + 1);
 
 	if (!bytes)
 		abort();
 	memcpy(bytes, input->bytes, n);
 	for (size_t i = 0; i < changes; i++)
-		n = mutate(bytes, n);
-	give(bytes, n);
+		n = mutate_input(bytes, n);
+	give_input(bytes, n);
 	free(bytes);
 }
 
@@ -171,17 +171,17 @@ int main(int argc, char **argv)
 	}
 	printf("seed %llu\n", (unsigned long long)state);
 	for (; optind < argc; optind++)
-		take(argv[optind]);
+		run_file(argv[optind]);
 	if (n_inputs == 0) {
 		fprintf(stderr, "fuzz: no input\n");
 		return 1;
 	}
-	give(NULL, 0);
+	give_input(NULL, 0);
 	for (size_t i = 0; i < n_inputs; i++) {
-		give(inputs[i].bytes, inputs[i].n);
+		give_input(inputs[i].bytes, inputs[i].n);
 		for (size_t n = 0; n < inputs[i].n && inputs[i].n <= TRUNCATE_MAX;
 		     n += 1 + inputs[i].n / 256)
-			give(inputs[i].bytes, n);
+			give_input(inputs[i].bytes, n);
 	}
 	for (unsigned long i = 0; i < n_mutations; i++)
 		give_mutation();

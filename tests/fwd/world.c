@@ -11,7 +11,7 @@
 #include "fwd/world_private.h"
 #include "weir/fwd/services.h"
 
-static void die(const char *what)
+static void exit_with_error(const char *what)
 {
 	fprintf(stderr, "world: %s\n", what);
 	exit(2);
@@ -108,7 +108,7 @@ union fwd_addr world_addr(const char *text)
 	if (inet_pton(AF_INET, text, &word) == 1)
 		fwd_addr_from4(&a, word);
 	else if (inet_pton(AF_INET6, text, &a) != 1)
-		die(text);
+		exit_with_error(text);
 	return a;
 }
 
@@ -130,23 +130,23 @@ void world_add_mac(struct world *w, const uint8_t mac[6], uint32_t ifindex)
 			set->word[i] = word;
 			return;
 		}
-	die("no place for a MAC address");
+	exit_with_error("no place for a MAC address");
 }
 
-static void put(struct world *w, const struct fwd_service *e)
+static void put_service(struct world *w, const struct fwd_service *e)
 {
 	struct fwd_root *r = w->t.root;
 
 	if (fwd_service_put(w->t.services, r->n_services, r->service_seed[0], r->vip_filter[0], e) <
 	    0)
-		die("no place for a service");
+		exit_with_error("no place for a service");
 }
 
 void world_add_vip(struct world *w, const char *vip)
 {
 	struct fwd_service e = { .vip = world_addr(vip), .pool = FWD_POOL_NONE };
 
-	put(w, &e);
+	put_service(w, &e);
 }
 
 void world_add_service(struct world *w, const char *vip, uint16_t port, uint8_t protocol,
@@ -160,7 +160,7 @@ void world_add_service(struct world *w, const char *vip, uint16_t port, uint8_t 
 		                 .count = w->n_services++,
 		                 .udp_idle_s = 30 };
 
-	put(w, &e);
+	put_service(w, &e);
 }
 
 void world_set_source(struct world *w, const char *address, unsigned int bits)
@@ -182,7 +182,7 @@ struct fwd_backend *world_add_backend(struct world *w, uint32_t i, const union f
 	struct fwd_backend *b = &w->t.backends[i];
 
 	if (i >= w->t.n_backends)
-		die("no such backend");
+		exit_with_error("no such backend");
 	*b = (struct fwd_backend){ .address = *address,
 		                   .ifindex = ifindex,
 		                   .inner_mtu = 1500,
@@ -193,7 +193,7 @@ struct fwd_backend *world_add_backend(struct world *w, uint32_t i, const union f
 		                   .gue_port_be = fwd_be16(6080),
 		                   .id = i };
 	if (!fwd_destination_put(w->t.destinations, w->t.n_destinations, w->t.backends, i))
-		die("no place for a destination");
+		exit_with_error("no place for a destination");
 	return b;
 }
 

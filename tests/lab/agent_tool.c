@@ -12,7 +12,7 @@
 
 #include "weir/agent.h"
 
-static int attach(int argc, char **argv, char *error)
+static int attach_agent(int argc, char **argv, char *error)
 {
 	struct prefix prefixes[16], owners[16];
 	const char *netns[AGENT_NETNS_MAX];
@@ -42,7 +42,7 @@ static int attach(int argc, char **argv, char *error)
 	return agent_attach(argv[2], &o, error);
 }
 
-static int status(char **argv, char *error)
+static int print_status(char **argv, char *error)
 {
 	static struct agent_status s;
 	int err = agent_status(argv[2], argv[3], &s, error);
@@ -64,11 +64,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (!strcmp(argv[1], "attach"))
-		err = attach(argc, argv, error);
+		err = attach_agent(argc, argv, error);
 	else if (!strcmp(argv[1], "detach"))
 		err = agent_detach(argv[2], argv[3], error);
 	else if (!strcmp(argv[1], "status"))
-		err = status(argv, error);
+		err = print_status(argv, error);
 	if (err)
 		fprintf(stderr, "agent-tool: %s\n", error);
 	return err != 0;

@@ -247,7 +247,7 @@ static void on_term(void *arg)
 	loop_stop(all.loop);
 }
 
-static void fail(const char *what)
+static void exit_with_error(const char *what)
 {
 	fprintf(stderr, "capture: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -261,7 +261,7 @@ static void read_address(const char *text)
 	if ((!vip && !local) || *n == VIPS_MAX ||
 	    addr_parse(strchr(text, '=') + 1, &(vip ? all.vips : all.locals)[(*n)++])) {
 		errno = EINVAL;
-		fail(text);
+		exit_with_error(text);
 	}
 }
 
@@ -284,12 +284,12 @@ int main(int argc, char **argv)
 	all.flows = fopen(argv[3], "a");
 	all.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (!all.flows || all.fd < 0 || !at.sll_ifindex)
-		fail(argv[1]);
+		exit_with_error(argv[1]);
 	setsockopt(all.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (bind(all.fd, (struct sockaddr *)&at, sizeof(at)) || loop_open(&all.loop) ||
 	    loop_signal(all.loop, SIGTERM, on_term, NULL) ||
 	    loop_fd_add(all.loop, all.fd, EPOLLIN, on_frames, NULL))
-		fail("open");
+		exit_with_error("open");
 	all.timer = (struct loop_timer){ .cb = on_timer };
 	loop_timer_set(all.loop, &all.timer, 0);
 	loop_run(all.loop);

@@ -160,7 +160,7 @@ static void on_timeout(void *arg)
 }
 
 /* The value of a header in the head that came, or NULL. */
-static const char *header(const struct request *r, const char *name)
+static const char *find_header(const struct request *r, const char *name)
 {
 	const char *at = strcasestr(r->head, name);
 
@@ -182,9 +182,9 @@ static bool take_head(struct request *r)
 
 	if (sscanf(r->head, "HTTP/1.%*d %d", &r->status) != 1)
 		return false;
-	value = header(r, "\r\nContent-Length: ");
+	value = find_header(r, "\r\nContent-Length: ");
 	r->length = value ? strtoull(value, NULL, 10) : UINT64_MAX;
-	value = header(r, "\r\nX-Backend: ");
+	value = find_header(r, "\r\nX-Backend: ");
 	if (value)
 		sscanf(value, "%63[A-Za-z0-9._-]", r->backend);
 	r->in_body = true;
@@ -420,7 +420,7 @@ static void on_term(void *arg)
 	all.stopping = true;
 }
 
-static void mistake(const char *what, const char *value)
+static void exit_with_usage(const char *what, const char *value)
 {
 	fprintf(stderr, "client: %s: %s\n", what, value);
 	exit(1);
@@ -434,19 +434,19 @@ static void read_sources(void)
 
 	all.sources = calloc(room, sizeof(*all.sources));
 	if (!f || !all.sources)
-		mistake("sources", strerror(errno));
+		exit_with_usage("sources", strerror(errno));
 	while (all.n_sources < room && fgets(line, sizeof(line), f)) {
 		struct dns_client *s = &all.sources[all.n_sources];
 
 		if (sscanf(line, "%63s %63s", address, resolver) != 2 ||
 		    addr_parse(address, &s->address) || addr_parse(resolver, &s->resolver))
-			mistake("bad line in sources", line);
+			exit_with_usage("bad line in sources", line);
 		dns_client_init(s, all.loop, options.name);
 		all.n_sources++;
 	}
 	fclose(f);
 	if (!all.n_sources)
-		mistake("no sources in", options.sources_path);
+		exit_with_usage("no sources in", options.sources_path);
 	/* An order in which neighbours are far apart, the same in every run. */
 	for (size_t i = all.n_sources - 1, x = 12345; i > 0; i--) {
 		x = x * 6364136223846793005u + 1442695040888963407u;
@@ -480,10 +480,10 @@ static void read_option(const char *name, const char *value)
 		options.most = (unsigned)strtoul(value, NULL, 10);
 	else if (strcmp(name, "--target") != 0 || options.n_targets == TARGET_MAX ||
 	         addr_parse(value, &options.targets[options.n_targets++]))
-		mistake("bad option", name);
+		exit_with_usage("bad option", name);
 }
 
-static void summarise(void)
+static void print_summary(void)
 {
 	const struct dns_counts *dns = dns_counts();
 	const char *comma = "";
@@ -506,12 +506,12 @@ int main(int argc, char **argv)
 	for (int i = 1; i + 1 < argc; i += 2)
 		read_option(argv[i], argv[i + 1]);
 	if (argc % 2 == 0 || !options.sources_path || !options.name || options.rate <= 0)
-		mistake("usage", "client --sources FILE --name NAME --rate N ...");
+		exit_with_usage("usage", "client --sources FILE --name NAME --rate N ...");
 	setrlimit(RLIMIT_NOFILE, &files);
 	TAILQ_INIT(&all.requests);
 	if (loop_open(&all.loop) || loop_signal(all.loop, SIGTERM, on_term, NULL) ||
 	    loop_signal(all.loop, SIGINT, on_term, NULL))
-		mistake("loop", strerror(errno));
+		exit_with_usage("loop", strerror(errno));
 	read_sources();
 	all.log = options.log_path ? fopen(options.log_path, "a") : NULL;
 	if (all.log)
@@ -521,7 +521,7 @@ int main(int argc, char **argv)
 	all.tick = (struct loop_timer){ .cb = on_tick };
 	loop_timer_set(all.loop, &all.tick, 0);
 	loop_run(all.loop);
-	summarise();
+	print_summary();
 	if (all.log)
 		fclose(all.log);
 	for (size_t i = 0; i < all.n_sources; i++)

@@ -29,7 +29,7 @@ struct connection {
 static struct loop *loop;
 static char name[STREAM_NAME_MAX];
 
-static void end(struct connection *c)
+static void end_connection(struct connection *c)
 {
 	loop_fd_remove(loop, c->fd);
 	close(c->fd);
@@ -38,7 +38,7 @@ static void end(struct connection *c)
 }
 
 /* Send what is left. @return false when the connection has ended */
-static bool flush(struct connection *c)
+static bool flush_output(struct connection *c)
 {
 	while (c->out_sent < c->out_bytes) {
 		ssize_t n =
@@ -55,7 +55,7 @@ static bool flush(struct connection *c)
 }
 
 /* The request is whole. @return false when the connection has ended */
-static bool answer(struct connection *c)
+static bool answer_request(struct connection *c)
 {
 	const struct stream_request *r = &c->request;
 	struct stream_answer head = { .magic = STREAM_MAGIC,
@@ -73,7 +73,7 @@ static bool answer(struct connection *c)
 	memcpy(c->out, &head, sizeof(head));
 	c->out_bytes = sizeof(head) + r->n_bytes;
 	c->out_sent = c->head_bytes = c->more_bytes = 0;
-	return flush(c);
+	return flush_output(c);
 }
 
 static bool request_is_sound(const struct stream_request *r)
@@ -83,7 +83,7 @@ static bool request_is_sound(const struct stream_request *r)
 }
 
 /* @return bytes taken, 0 when there are none now, -1 at the connection's end */
-static ssize_t take(struct connection *c)
+static ssize_t receive_bytes(struct connection *c)
 {
 	static uint8_t bytes[STREAM_BYTES_MAX];
 	size_t head = sizeof(c->request);
@@ -110,18 +110,18 @@ static void on_connection(void *arg, int fd, uint32_t events)
 	ssize_t n = 1;
 
 	(void)fd;
-	if (events & EPOLLOUT && !flush(c)) {
-		end(c);
+	if (events & EPOLLOUT && !flush_output(c)) {
+		end_connection(c);
 		return;
 	}
 	while (n > 0 && c->out_sent == c->out_bytes) {
 		if (c->head_bytes == sizeof(c->request) && c->more_bytes == c->request.n_more)
-			n = answer(c) ? 1 : -1;
+			n = answer_request(c) ? 1 : -1;
 		else
-			n = take(c);
+			n = receive_bytes(c);
 	}
 	if (n < 0)
-		end(c);
+		end_connection(c);
 }
 
 static void on_listener(void *arg, int fd, uint32_t events)

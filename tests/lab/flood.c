@@ -25,7 +25,7 @@
 
 static struct iovec frames[FRAMES_MAX];
 
-static void fail(const char *what)
+static void exit_with_error(const char *what)
 {
 	perror(what);
 	exit(1);
@@ -38,11 +38,11 @@ static size_t read_frames(const char *path)
 	size_t n = 0;
 
 	if (!f)
-		fail(path);
+		exit_with_error(path);
 	while (n < FRAMES_MAX && fread(&len, sizeof(len), 1, f) == 1) {
 		frames[n] = (struct iovec){ malloc(len), len };
 		if (!frames[n].iov_base || fread(frames[n].iov_base, len, 1, f) != 1)
-			fail("a frame");
+			exit_with_error("a frame");
 		n++;
 	}
 	fclose(f);
@@ -56,12 +56,12 @@ static int open_socket(const char *interface)
 	int s = socket(AF_PACKET, SOCK_RAW, 0), on = 1;
 
 	if (s < 0 || bind(s, (struct sockaddr *)&to, sizeof(to)))
-		fail(interface);
+		exit_with_error(interface);
 	(void)setsockopt(s, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
 	return s;
 }
 
-static double now(void)
+static double now_seconds(void)
 {
 	struct timespec t;
 
@@ -83,8 +83,8 @@ int main(int argc, char **argv)
 	seconds = atof(argv[3]);
 	rate = atof(argv[4]);
 	s = open_socket(argv[1]);
-	start = now();
-	for (double t = start; n && t - start < seconds; t = now()) {
+	start = now_seconds();
+	for (double t = start; n && t - start < seconds; t = now_seconds()) {
 		if (rate > 0 && (double)sent > (t - start) * rate) {
 			usleep(100); /* the pace of the flood */
 			continue;
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 		int done = sendmmsg(s, messages, BATCH, 0);
 
 		if (done < 0 && errno != ENOBUFS && errno != EAGAIN)
-			fail("send");
+			exit_with_error("send");
 		sent += done > 0 ? (uint64_t)done : 0;
 	}
 	printf("%llu\n", (unsigned long long)sent);

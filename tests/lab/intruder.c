@@ -74,7 +74,7 @@ static long result_of(const struct user_regs_struct *r)
 }
 #endif
 
-static _Noreturn void fail(const char *what)
+static _Noreturn void exit_with_error(const char *what)
 {
 	fprintf(stderr, "lab-intruder: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -92,7 +92,7 @@ static uint64_t find_entry(pid_t tid)
 	while (fd >= 0 && read(fd, pair, sizeof(pair)) == sizeof(pair))
 		if (pair[0] == AT_ENTRY)
 			return close(fd), pair[1];
-	fail(path);
+	exit_with_error(path);
 }
 
 /* Wait until the thread stops. @return the signal that it stops for; 0: for us */
@@ -102,7 +102,7 @@ static int wait_stop(pid_t tid)
 
 	if (waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status)) {
 		errno = ESRCH;
-		fail("the thread ended");
+		exit_with_error("the thread ended");
 	}
 	return status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
 }
@@ -112,7 +112,7 @@ static void get_registers(pid_t tid, struct user_regs_struct *r)
 	struct iovec io = { r, sizeof(*r) };
 
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &io) != 0)
-		fail("its registers");
+		exit_with_error("its registers");
 }
 
 static void set_registers(pid_t tid, struct user_regs_struct *r)
@@ -120,13 +120,13 @@ static void set_registers(pid_t tid, struct user_regs_struct *r)
 	struct iovec io = { r, sizeof(*r) };
 
 	if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &io) != 0)
-		fail("its registers");
+		exit_with_error("its registers");
 }
 
 static void put_code(pid_t tid, uint64_t at, long code)
 {
 	if (ptrace(PTRACE_POKETEXT, tid, (void *)at, (void *)code) != 0)
-		fail("its code");
+		exit_with_error("its code");
 }
 
 /* Go on until the instruction behind the call; signals reach their handlers. */
@@ -136,13 +136,13 @@ static void run_call(pid_t tid)
 
 	for (unsigned i = 0; i < STOPS_MAX; i++) {
 		if (ptrace(PTRACE_CONT, tid, NULL, (void *)(long)signo) != 0)
-			fail("it does not go on");
+			exit_with_error("it does not go on");
 		signo = wait_stop(tid);
 		if (signo == SIGTRAP)
 			return;
 	}
 	errno = ETIME;
-	fail("the call");
+	exit_with_error("the call");
 }
 
 int main(int argc, char **argv)
@@ -159,14 +159,14 @@ int main(int argc, char **argv)
 		arguments[i - 3] = strtoull(argv[i], NULL, 0);
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0 ||
 	    ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0)
-		fail("the thread");
+		exit_with_error("the thread");
 	(void)wait_stop(tid);
 	get_registers(tid, &before);
 	errno = 0;
 	long code = ptrace(PTRACE_PEEKTEXT, tid, (void *)at, NULL);
 
 	if (errno)
-		fail("its code");
+		exit_with_error("its code");
 	now = before;
 	set_call(&now, at, strtol(argv[2], NULL, 0), arguments);
 	put_code(tid, at, (long)CODE);
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
 	put_code(tid, at, code);
 	set_registers(tid, &before);
 	if (ptrace(PTRACE_DETACH, tid, NULL, NULL) != 0)
-		fail("it is not let go");
+		exit_with_error("it is not let go");
 	printf("%ld\n", result_of(&now));
 	return 0;
 }

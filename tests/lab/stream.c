@@ -135,7 +135,7 @@ static void wait_for(struct flow *f, loop_cb *cb, uint64_t ms)
 	loop_timer_set(all.loop, &f->timer, loop_now_ms(all.loop) + ms);
 }
 
-static void ask(void *arg)
+static void ask_flow(void *arg)
 {
 	struct flow *f = arg;
 
@@ -149,7 +149,7 @@ void flow_connected(struct flow *f)
 {
 	f->is_connected = true;
 	loop_fd_set(all.loop, f->fd, EPOLLIN);
-	ask(f);
+	ask_flow(f);
 }
 
 static uint32_t pause_ms(const struct flow *f)
@@ -168,7 +168,7 @@ void flow_answered(struct flow *f, const char *name, bool is_right)
 	else if (f->kind == FLOW_SHORT || clock_realtime_ms() >= f->end_ms || all.stopping)
 		flow_end(f, "ok");
 	else
-		wait_for(f, ask, pause_ms(f));
+		wait_for(f, ask_flow, pause_ms(f));
 }
 
 /* A source of the lab's client prefixes, of the target's family. */
@@ -208,7 +208,7 @@ static bool open_socket(struct flow *f)
 	return true;
 }
 
-static void begin(enum flow_kind kind)
+static void begin_flow(enum flow_kind kind)
 {
 	struct flow *f = calloc(1, sizeof(*f));
 	uint32_t life_s = flow_below(4) ? 30 + flow_below(120) : options.seconds;
@@ -241,7 +241,7 @@ static void ask_all(void)
 	all.stopping = true;
 	for (struct flow *f = all.open; f; f = f->next)
 		if (f->is_connected && !f->awaits)
-			wait_for(f, ask, flow_below(2000));
+			wait_for(f, ask_flow, flow_below(2000));
 }
 
 static void on_tick(void *arg)
@@ -255,10 +255,10 @@ static void on_tick(void *arg)
 		loop_stop(all.loop);
 	/* The first ones come over some seconds. */
 	for (int i = 0; i < 8 && !all.stopping && all.n_long < options.n_long; i++)
-		begin(flow_below(3) ? FLOW_ACTIVE : FLOW_IDLE);
+		begin_flow(flow_below(3) ? FLOW_ACTIVE : FLOW_IDLE);
 	all.due += options.rate * (double)(now_ms - all.last_tick_ms) / 1000;
 	for (; all.due >= 1 && !all.stopping; all.due--)
-		begin(FLOW_SHORT);
+		begin_flow(FLOW_SHORT);
 	all.last_tick_ms = now_ms;
 	loop_timer_set(all.loop, &all.tick, now_ms + TICK_MS);
 }

@@ -7,7 +7,7 @@
 
 #include "tests/lab/stream_flow.h"
 
-static void ask(struct flow *f)
+static void ask_tcp(struct flow *f)
 {
 	uint8_t bytes[sizeof(struct stream_request) + 2048];
 	struct stream_request r = { .magic = STREAM_MAGIC,
@@ -25,7 +25,7 @@ static void ask(struct flow *f)
 }
 
 /* @return bytes taken, 0 when there are none now, -1 at the connection's end */
-static ssize_t take(struct flow *f)
+static ssize_t receive_tcp(struct flow *f)
 {
 	static uint8_t bytes[STREAM_BYTES_MAX];
 	struct flow_tcp *t = &f->tcp;
@@ -61,7 +61,7 @@ static void read_answer(struct flow *f)
 	char byte;
 
 	while (n > 0 && f->awaits) {
-		n = take(f);
+		n = receive_tcp(f);
 		if (n > 0 && t->head_bytes == sizeof(t->answer) &&
 		    t->more_bytes == t->answer.n_bytes) {
 			flow_answered(f, t->answer.name, is_right(f));
@@ -93,7 +93,7 @@ static void on_socket(void *arg, int fd, uint32_t events)
 		flow_connected(f);
 }
 
-static void forget(struct flow *f)
+static void forget_tcp(struct flow *f)
 {
 	(void)f;
 }
@@ -101,5 +101,5 @@ static void forget(struct flow *f)
 const struct flow_transport flow_over_tcp = { .socket_type = SOCK_STREAM,
 	                                      .protocol = IPPROTO_TCP,
 	                                      .on_socket = on_socket,
-	                                      .ask = ask,
-	                                      .forget = forget };
+	                                      .ask = ask_tcp,
+	                                      .forget = forget_tcp };

@@ -34,7 +34,7 @@ static void send_question(void *arg)
 	u->repeat_ms *= 2;
 }
 
-static void ask(struct flow *f)
+static void ask_udp(struct flow *f)
 {
 	struct flow_udp *u = &f->udp;
 	struct stream_datagram *head = &u->question.head;
@@ -62,7 +62,7 @@ static bool is_echo(const struct flow *f, const struct stream_datagram *answer,
 	       stream_sum(STREAM_SUM_0, bytes, answer->n_bytes) == asked->sum;
 }
 
-static void take(struct flow *f, const struct stream_datagram *answer, const uint8_t *bytes)
+static void receive_udp(struct flow *f, const struct stream_datagram *answer, const uint8_t *bytes)
 {
 	if (answer->magic != STREAM_MAGIC || answer->id != f->udp.id)
 		return;
@@ -89,7 +89,7 @@ static void read_answer(struct flow *f)
 		flow_end(f, "refused");
 	else if (n >= (ssize_t)sizeof(in.head) && (size_t)n == sizeof(in.head) + in.head.n_bytes &&
 	         in.head.name[STREAM_NAME_MAX - 1] == 0)
-		take(f, &in.head, in.bytes);
+		receive_udp(f, &in.head, in.bytes);
 }
 
 static void on_socket(void *arg, int fd, uint32_t events)
@@ -104,7 +104,7 @@ static void on_socket(void *arg, int fd, uint32_t events)
 		flow_connected(f);
 }
 
-static void forget(struct flow *f)
+static void forget_udp(struct flow *f)
 {
 	loop_timer_cancel(flow_loop(), &f->udp.repeat);
 }
@@ -112,5 +112,5 @@ static void forget(struct flow *f)
 const struct flow_transport flow_over_udp = { .socket_type = SOCK_DGRAM,
 	                                      .protocol = IPPROTO_UDP,
 	                                      .on_socket = on_socket,
-	                                      .ask = ask,
-	                                      .forget = forget };
+	                                      .ask = ask_udp,
+	                                      .forget = forget_udp };

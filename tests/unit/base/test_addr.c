@@ -13,7 +13,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct addr address(const char *text)
+static struct addr make_address(const char *text)
 {
 	struct addr a;
 
@@ -21,7 +21,7 @@ static struct addr address(const char *text)
 	return a;
 }
 
-static struct prefix prefix(const char *text)
+static struct prefix make_prefix(const char *text)
 {
 	struct prefix p;
 
@@ -74,12 +74,12 @@ static void text_comes_back_as_it_was_written(void **state)
 	char text[ADDR_LONG_TEXT_MAX];
 
 	for (size_t i = 0; i < COUNT(addresses); i++) {
-		struct addr a = address(addresses[i]);
+		struct addr a = make_address(addresses[i]);
 
 		assert_string_equal(addr_text(&a, text), addresses[i]);
 	}
 	for (size_t i = 0; i < COUNT(prefixes); i++) {
-		struct prefix p = prefix(prefixes[i]);
+		struct prefix p = make_prefix(prefixes[i]);
 
 		assert_string_equal(prefix_text(&p, text), prefixes[i]);
 	}
@@ -107,8 +107,8 @@ static void a_prefix_has_its_own_addresses_alone(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct prefix p = prefix(cases[i].prefix);
-		struct addr a = address(cases[i].address);
+		struct prefix p = make_prefix(cases[i].prefix);
+		struct addr a = make_address(cases[i].address);
 
 		print_message("  %s in %s\n", cases[i].address, cases[i].prefix);
 		assert_int_equal(prefix_has(&p, &a), cases[i].has);
@@ -118,8 +118,8 @@ static void a_prefix_has_its_own_addresses_alone(void **state)
 static void prefixes_overlap_either_way_round(void **state)
 {
 	(void)state;
-	struct prefix wide = prefix("10.0.0.0/8"), narrow = prefix("10.1.0.0/16");
-	struct prefix other = prefix("11.0.0.0/8"), all6 = prefix("::/0");
+	struct prefix wide = make_prefix("10.0.0.0/8"), narrow = make_prefix("10.1.0.0/16");
+	struct prefix other = make_prefix("11.0.0.0/8"), all6 = make_prefix("::/0");
 
 	assert_true(prefix_overlaps(&wide, &narrow));
 	assert_true(prefix_overlaps(&narrow, &wide));
@@ -134,7 +134,7 @@ static void a_socket_address_comes_back(void **state)
 	static const char *const cases[] = { "192.0.2.1", "2001:db8::53" };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct addr a = address(cases[i]), b;
+		struct addr a = make_address(cases[i]), b;
 		struct sockaddr_storage s;
 		uint16_t port;
 

@@ -65,7 +65,7 @@ static int tear_down(void **state)
  * The page of weir-mgmt, as of now: the believed time is @p ahead_ms ahead of the kernel's. With @p
  * more_bytes it is another file, as a later release makes it.
  */
-static void tell(struct world *w, int64_t ahead_ms, uint64_t boot, size_t more_bytes)
+static void write_word(struct world *w, int64_t ahead_ms, uint64_t boot, size_t more_bytes)
 {
 	const struct wall_clock wall_clock = { .started = true,
 		                               .confirmed = true,
@@ -84,7 +84,7 @@ static void tell(struct world *w, int64_t ahead_ms, uint64_t boot, size_t more_b
 }
 
 /* @p passed_ms later. @return how far the believed time is ahead of START and the boot clock */
-static int64_t step(struct world *w, uint64_t passed_ms)
+static int64_t step_clock(struct world *w, uint64_t passed_ms)
 {
 	w->now.mono_ms += passed_ms;
 	w->now.clock_ms += (int64_t)passed_ms;
@@ -95,17 +95,17 @@ static void the_page_is_followed_while_its_writer_lives(void **state)
 {
 	struct world *w = *state;
 
-	tell(w, 3600000, clock_boot(), 0);
-	assert_int_equal(step(w, 100), 3600000);
+	write_word(w, 3600000, clock_boot(), 0);
+	assert_int_equal(step_clock(w, 100), 3600000);
 	assert_int_equal(w->b.wall_clock.off_by_ms, -3600000);
 	assert_int_equal(wall_clock_hold(&w->b.wall_clock, false), WALL_CLOCK_STEPPED);
 	((struct believed_page *)page_payload(w->page))->booted = true;
-	assert_int_equal(step(w, 100), 3600000);
+	assert_int_equal(step_clock(w, 100), 3600000);
 	assert_int_equal(wall_clock_hold(&w->b.wall_clock, true), WALL_CLOCK_BOOTED);
 	w->now.clock_ms += 7200000; /* the kernel's clock steps: the page counts */
-	assert_int_equal(step(w, STALE_MS - 300), 3600000);
+	assert_int_equal(step_clock(w, STALE_MS - 300), 3600000);
 	assert_int_equal(w->b.wall_clock.off_by_ms, -3600000); /* as the page says */
-	assert_int_equal(step(w, 200), 3600000);
+	assert_int_equal(step_clock(w, 200), 3600000);
 	assert_int_equal(w->b.wall_clock.off_by_ms,
 	                 3600000); /* the writer is silent: our own look */
 }
@@ -114,40 +114,40 @@ static void without_its_writer_time_goes_on_and_no_step_is_believed(void **state
 {
 	struct world *w = *state;
 
-	tell(w, 0, clock_boot(), 0);
-	assert_int_equal(step(w, 100), 0);
+	write_word(w, 0, clock_boot(), 0);
+	assert_int_equal(step_clock(w, 100), 0);
 	w->now.clock_ms += 7200000;
 	for (int i = 0; i < 600; i++)
-		assert_int_equal(step(w, SECOND), 0);
+		assert_int_equal(step_clock(w, SECOND), 0);
 	assert_int_equal(w->b.wall_clock.off_by_ms, 7200000);
 	w->now.clock_ms -= 7200000 - 1500; /* what is no step is slewed, as ever */
 	for (int i = 0; i < 60; i++)
-		step(w, SECOND);
-	assert_int_equal(step(w, SECOND), 1500);
+		step_clock(w, SECOND);
+	assert_int_equal(step_clock(w, SECOND), 1500);
 }
 
 static void a_page_of_another_boot_says_nothing(void **state)
 {
 	struct world *w = *state;
 
-	tell(w, 3600000, clock_boot() + 1, 0);
-	assert_int_equal(step(w, 100), 0);
-	tell(w, 3600000, 0, 0);
-	assert_int_equal(step(w, 2 * SECOND), 0);
+	write_word(w, 3600000, clock_boot() + 1, 0);
+	assert_int_equal(step_clock(w, 100), 0);
+	write_word(w, 3600000, 0, 0);
+	assert_int_equal(step_clock(w, 2 * SECOND), 0);
 }
 
 static void the_page_of_a_writer_that_was_started_again_is_found(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(step(w, 100), 0); /* there is none yet */
-	tell(w, 60000, clock_boot(), 0);
-	assert_int_equal(step(w, 100), 0); /* it is not looked for at each tick */
-	assert_int_equal(step(w, SECOND), 60000);
+	assert_int_equal(step_clock(w, 100), 0); /* there is none yet */
+	write_word(w, 60000, clock_boot(), 0);
+	assert_int_equal(step_clock(w, 100), 0); /* it is not looked for at each tick */
+	assert_int_equal(step_clock(w, SECOND), 60000);
 	w->now.mono_ms += 10 * SECOND;
 	w->now.clock_ms += 10 * SECOND;
-	tell(w, 90000, clock_boot(), 8);
-	assert_int_equal(step(w, 100), 90000);
+	write_word(w, 90000, clock_boot(), 8);
+	assert_int_equal(step_clock(w, 100), 90000);
 }
 
 /* To the millisecond: how long a page is followed, and how often it is looked for. */
@@ -155,18 +155,18 @@ static void a_page_is_followed_and_looked_for_in_time(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(step(w, 100), 0); /* there is none */
-	tell(w, 60000, clock_boot(), 0);
-	assert_int_equal(step(w, SECOND - 1), 0);
-	assert_int_equal(step(w, 1), 60000);
+	assert_int_equal(step_clock(w, 100), 0); /* there is none */
+	write_word(w, 60000, clock_boot(), 0);
+	assert_int_equal(step_clock(w, SECOND - 1), 0);
+	assert_int_equal(step_clock(w, 1), 60000);
 	page_alive(w->page, w->now.mono_ms);
 	w->now.clock_ms += 7200000;
-	step(w, STALE_MS - 1);
+	step_clock(w, STALE_MS - 1);
 	assert_int_equal(w->b.wall_clock.off_by_ms, -60000); /* the page's word */
-	step(w, 1);
+	step_clock(w, 1);
 	assert_int_equal(w->b.wall_clock.off_by_ms, 7200000 - 60000); /* our own look */
 	page_alive(w->page, w->now.mono_ms);
-	assert_int_equal(step(w, 1), 60000);
+	assert_int_equal(step_clock(w, 1), 60000);
 	assert_int_equal(w->b.wall_clock.off_by_ms, -60000);
 }
 
@@ -175,9 +175,9 @@ static void a_sign_of_life_from_just_now_counts(void **state)
 {
 	struct world *w = *state;
 
-	tell(w, 60000, clock_boot(), 0);
+	write_word(w, 60000, clock_boot(), 0);
 	page_alive(w->page, w->now.mono_ms + 50);
-	assert_int_equal(step(w, 1), 60000);
+	assert_int_equal(step_clock(w, 1), 60000);
 	assert_int_equal(w->b.wall_clock.off_by_ms, -60000);
 }
 
@@ -192,10 +192,10 @@ static void a_page_without_room_for_a_time_is_left_alone(void **state)
 	                             sizeof(struct believed_page) - 8, &w->page),
 	                 0);
 	page_alive(w->page, w->now.mono_ms);
-	assert_int_equal(step(w, 100), 0);
+	assert_int_equal(step_clock(w, 100), 0);
 	assert_null(w->b.page);
-	tell(w, 60000, clock_boot(), 0);
-	assert_int_equal(step(w, SECOND), 60000);
+	write_word(w, 60000, clock_boot(), 0);
+	assert_int_equal(step_clock(w, SECOND), 60000);
 }
 
 static void a_page_of_no_time_at_all_says_nothing(void **state)
@@ -235,7 +235,7 @@ static void the_time_of_a_process_is_the_believed_one(void **state)
 
 	w->now.mono_ms = clock_mono_ms();
 	w->now.clock_ms = clock_realtime_ms();
-	tell(w, 3600000, clock_boot(), 0);
+	write_word(w, 3600000, clock_boot(), 0);
 	assert_in_range(clock_believed_ms() - clock_realtime_ms() + 1000, 0, 2000);
 	int fd = dup(0);
 

@@ -36,7 +36,7 @@ static bool stopping;
  * "big": an answer of 3 MiB; "full": one of just the limit; "huge": one over it; "no": close;
  * else the line itself.
  */
-static char *answer(void *arg, const char *line, size_t length)
+static char *answer_line(void *arg, const char *line, size_t length)
 {
 	size_t n = strcmp(line, "big") == 0    ? (size_t)3 << 20
 	           : strcmp(line, "huge") == 0 ? ((size_t)4 << 20) + 1
@@ -56,7 +56,7 @@ static char *answer(void *arg, const char *line, size_t length)
 	return text;
 }
 
-static void tick(void *arg)
+static void tick_loop(void *arg)
 {
 	struct loop_timer *t = arg;
 
@@ -66,9 +66,9 @@ static void tick(void *arg)
 		loop_timer_set(loop, t, loop_now_ms(loop) + 2);
 }
 
-static void *run(void *arg)
+static void *run_server(void *arg)
 {
-	struct loop_timer t = { .cb = tick, .arg = &t };
+	struct loop_timer t = { .cb = tick_loop, .arg = &t };
 
 	(void)arg;
 	loop_timer_set(loop, &t, 0);
@@ -85,8 +85,8 @@ static int setup(void **state)
 		return -1;
 	snprintf(path, sizeof(path), "%s/ctl", directory);
 	stopping = false;
-	return ctl_serve(loop, path, "weir", answer, NULL, &ctl) ||
-	       pthread_create(&thread, NULL, run, NULL);
+	return ctl_serve(loop, path, "weir", answer_line, NULL, &ctl) ||
+	       pthread_create(&thread, NULL, run_server, NULL);
 }
 
 static void end_thread(void)
@@ -104,7 +104,7 @@ static int teardown(void **state)
 	return rmdir(directory); /* fails if the socket is still there */
 }
 
-static int connected(void)
+static int connect_client(void)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -135,8 +135,9 @@ static void wrong_calls_are_refused(void **state)
 	memset(long_path, 'x', sizeof(long_path));
 	long_path[sizeof(long_path) - 1] = '\0';
 	assert_int_equal(ctl_request(long_path, "x", 100, &text), -ENAMETOOLONG);
-	assert_int_equal(ctl_serve(loop, long_path, NULL, answer, NULL, &other), -ENAMETOOLONG);
-	assert_int_equal(ctl_serve(loop, path, NULL, answer, NULL, &other), -EADDRINUSE);
+	assert_int_equal(ctl_serve(loop, long_path, NULL, answer_line, NULL, &other),
+	                 -ENAMETOOLONG);
+	assert_int_equal(ctl_serve(loop, path, NULL, answer_line, NULL, &other), -EADDRINUSE);
 	assert_int_equal(ctl_request("/no/such/socket", "x", 100, &text), -ENOENT);
 	assert_int_equal(ctl_request(path, "two\nlines", 100, &text), -EINVAL);
 	assert_null(text);
@@ -146,7 +147,7 @@ static void a_request_over_the_limit_closes_the_client_and_is_counted(void **sta
 {
 	(void)state;
 	static char request[REQUEST_MAX + 10];
-	int fd = connected();
+	int fd = connect_client();
 
 	memset(request, 'x', sizeof(request));
 	assert_true(send(fd, request, sizeof(request), MSG_NOSIGNAL) > 0);
@@ -156,7 +157,7 @@ static void a_request_over_the_limit_closes_the_client_and_is_counted(void **sta
 	assert_int_equal(ctl_counters(ctl)->overlong, 1);
 	assert_int_equal(ctl_counters(ctl)->requests, 0);
 	stopping = false;
-	pthread_create(&thread, NULL, run, NULL);
+	pthread_create(&thread, NULL, run_server, NULL);
 }
 
 static void an_answer_over_the_limit_closes_the_client(void **state)
@@ -173,7 +174,7 @@ static void an_answer_over_the_limit_closes_the_client(void **state)
 	assert_int_equal(ctl_counters(ctl)->refused_clients, 0);
 	assert_int_equal(ctl_counters(ctl)->timeouts, 0);
 	stopping = false;
-	pthread_create(&thread, NULL, run, NULL);
+	pthread_create(&thread, NULL, run_server, NULL);
 }
 
 /* The limits themselves are within them: a line with its end, and an answer without. */
@@ -210,7 +211,7 @@ static void silent_clients_give_way_to_one_that_asks(void **state)
 	char *text = NULL;
 
 	for (int i = 0; i < 16; i++)
-		fds[i] = connected();
+		fds[i] = connect_client();
 	for (int i = 0; i < 16; i++) { /* each is served, so each is accepted */
 		char byte[2];
 
@@ -225,7 +226,7 @@ static void silent_clients_give_way_to_one_that_asks(void **state)
 	int silent[50];
 
 	for (int i = 0; i < 50; i++) { /* those that never say anything, all the time */
-		silent[i] = connected();
+		silent[i] = connect_client();
 		assert_int_equal(ctl_request(path, "again", 5000, &text), 0);
 		free(text);
 	}
@@ -286,7 +287,7 @@ static void without_descriptors_it_answers_and_does_not_spin(void **state)
 static void requests_that_come_in_pieces_or_together_are_answered_in_order(void **state)
 {
 	(void)state;
-	int fd = connected();
+	int fd = connect_client();
 	char got[16] = "";
 
 	assert_int_equal(send(fd, "on", 2, 0), 2);
@@ -310,7 +311,7 @@ static void a_big_answer_comes_whole(void **state)
 /* Read what answers @p line, and no byte more. */
 static void expect_answer(int fd, const char *line)
 {
-	char *wanted = answer(NULL, line, strlen(line));
+	char *wanted = answer_line(NULL, line, strlen(line));
 	size_t n = strlen(wanted) + 1, at = 0;
 	char *got = malloc(n);
 
@@ -345,7 +346,7 @@ static void requests_behind_a_big_answer_are_answered_too(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
 		char lines[64], *line, *rest = lines;
-		int fd = connected();
+		int fd = connect_client();
 
 		strcpy(lines, sent[i]);
 		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
@@ -384,13 +385,13 @@ static void nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced(void **st
 		clients[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	while (connect(clients[n++], (struct sockaddr *)&at_busy, sizeof(at_busy)) == 0 && n < 8);
 	assert_int_equal(errno, EAGAIN);
-	assert_int_equal(ctl_serve(own, at_busy.sun_path, NULL, answer, NULL, &second),
+	assert_int_equal(ctl_serve(own, at_busy.sun_path, NULL, answer_line, NULL, &second),
 	                 -EADDRINUSE);
 	assert_int_equal(unlink(at_busy.sun_path), 0);
 	while (n > 0)
 		close(clients[--n]);
 	close(server);
-	assert_int_equal(ctl_serve(own, at.sun_path, NULL, answer, NULL, &second), 0);
+	assert_int_equal(ctl_serve(own, at.sun_path, NULL, answer_line, NULL, &second), 0);
 	ctl_close(second);
 	loop_close(own);
 }

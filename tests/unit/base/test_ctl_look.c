@@ -55,7 +55,7 @@ static void fake_log(const char *event, const char *format, ...)
 	va_end(list);
 }
 
-static char *answer(void *arg, const char *line, size_t n)
+static char *answer_line(void *arg, const char *line, size_t n)
 {
 	(void)arg;
 	(void)n;
@@ -70,7 +70,7 @@ static int setup(void **state)
 	if (!mkdtemp(directory) || loop_open(&loop))
 		return -1;
 	snprintf(path, sizeof(path), "%s/ctl", directory);
-	return ctl_serve(loop, path, NULL, answer, NULL, &ctl);
+	return ctl_serve(loop, path, NULL, answer_line, NULL, &ctl);
 }
 
 static int teardown(void **state)
@@ -82,7 +82,7 @@ static int teardown(void **state)
 }
 
 /* Look now. @return what was said, "" for nothing */
-static const char *look(void)
+static const char *look_once(void)
 {
 	said[0] = '\0';
 	loop_timer_cancel(loop, &ctl->look);
@@ -130,7 +130,7 @@ static void a_socket_that_is_there_is_left_alone(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		assert_string_equal(look(), "");
+		assert_string_equal(look_once(), "");
 		assert_int_equal(ctl->fd, fd);
 	}
 	assert_true(is_served());
@@ -147,23 +147,23 @@ static void it_is_tried_until_it_can_be_made_again(void **state)
 	snprintf(aside, sizeof(aside), "%s.aside", directory);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rename(directory, aside), 0);
-	const char *first = look();
+	const char *first = look_once();
 
 	assert_non_null(strstr(first, "control-socket-removed"));
 	assert_non_null(strstr(first, path));
 	assert_non_null(strstr(first, "commands cannot connect"));
 	assert_non_null(strstr(first, strerror(ENOENT)));
 	for (int i = 0; i < 3; i++)
-		assert_string_equal(look(), "");
+		assert_string_equal(look_once(), "");
 	assert_int_equal(rename(aside, directory), 0);
-	assert_non_null(strstr(look(), "created again"));
+	assert_non_null(strstr(look_once(), "created again"));
 	assert_true(is_served());
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0660);
-	assert_string_equal(look(), "");
+	assert_string_equal(look_once(), "");
 	assert_int_equal(count_fds(), n_fds); /* the socket before is closed */
 	assert_int_equal(unlink(path), 0);    /* and a second time */
-	assert_non_null(strstr(look(), "created again"));
+	assert_non_null(strstr(look_once(), "created again"));
 	assert_true(is_served());
 }
 
@@ -176,12 +176,12 @@ static void what_the_loop_has_no_room_for_is_taken_back(void **state)
 	(void)state;
 	assert_int_equal(unlink(path), 0);
 	add_error = -ENOMEM;
-	assert_non_null(strstr(look(), strerror(ENOMEM)));
+	assert_non_null(strstr(look_once(), strerror(ENOMEM)));
 	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(ctl->fd, fd);
 	assert_int_equal(count_fds(), n_fds);
 	add_error = 0;
-	assert_non_null(strstr(look(), "created again"));
+	assert_non_null(strstr(look_once(), "created again"));
 	assert_true(is_served());
 }
 
@@ -193,7 +193,7 @@ static void a_pause_does_not_outlive_its_socket(void **state)
 	assert_int_not_equal(ctl->pause.place, 0);
 	assert_int_equal(ctl->pause.at_ms, loop_now_ms(loop) + 50);
 	assert_int_equal(unlink(path), 0);
-	(void)look();
+	(void)look_once();
 	assert_int_equal(ctl->pause.place, 0);
 	assert_true(is_served());
 }
@@ -209,11 +209,11 @@ static void a_file_in_the_socket_s_place_stays(void **state)
 
 	assert_true(fd >= 0);
 	close(fd);
-	assert_string_equal(look(), "");
+	assert_string_equal(look_once(), "");
 	assert_int_equal(lstat(path, &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	assert_int_equal(unlink(path), 0);
-	assert_non_null(strstr(look(), "created again"));
+	assert_non_null(strstr(look_once(), "created again"));
 }
 
 /*

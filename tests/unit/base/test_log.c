@@ -17,7 +17,7 @@
 static char line[8192];
 
 /* Standard error goes to a pipe while @p write_it runs; @return what came, in `line`. */
-static const char *captured(void (*write_it)(void))
+static const char *capture_line(void (*write_it)(void))
 {
 	int ends[2], saved = dup(STDERR_FILENO);
 
@@ -65,13 +65,13 @@ static void write_debug(void)
 static void control_characters_cannot_make_lines(void **state)
 {
 	(void)state;
-	assert_string_equal(captured(write_hostile), "<4>event name=a?b?[31m?\n");
+	assert_string_equal(capture_line(write_hostile), "<4>event name=a?b?[31m?\n");
 }
 
 static void a_long_line_is_cut_and_ended(void **state)
 {
 	(void)state;
-	size_t n = strlen(captured(write_long));
+	size_t n = strlen(capture_line(write_long));
 
 	assert_int_equal(n, 2000);
 	assert_int_equal(line[n - 1], '\n');
@@ -80,16 +80,16 @@ static void a_long_line_is_cut_and_ended(void **state)
 static void an_event_is_one_line_with_its_priority(void **state)
 {
 	(void)state;
-	assert_string_equal(captured(write_plain), "<4>backend-down pool=web n=3\n");
-	assert_string_equal(captured(write_bare), "<5>started\n");
+	assert_string_equal(capture_line(write_plain), "<4>backend-down pool=web n=3\n");
+	assert_string_equal(capture_line(write_bare), "<5>started\n");
 }
 
 static void what_is_below_the_level_is_not_written(void **state)
 {
 	(void)state;
-	assert_string_equal(captured(write_debug), "");
+	assert_string_equal(capture_line(write_debug), "");
 	log_level(LOG_DEBUG);
-	assert_string_equal(captured(write_debug), "<7>detail\n");
+	assert_string_equal(capture_line(write_debug), "<7>detail\n");
 	log_level(LOG_INFO);
 }
 
@@ -106,7 +106,7 @@ static void a_storm_is_cut(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	for (const char *at = captured(write_storm); (at = strstr(at, "<4>storm n=")); at++)
+	for (const char *at = capture_line(write_storm); (at = strstr(at, "<4>storm n=")); at++)
 		n++;
 	assert_in_range(n, 200, 290);
 	assert_non_null(strstr(line, "<4>storm n=199\n"));

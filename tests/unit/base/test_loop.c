@@ -46,7 +46,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void stop(void *arg)
+static void stop_loop(void *arg)
 {
 	struct seen *s = arg;
 
@@ -54,7 +54,7 @@ static void stop(void *arg)
 	loop_stop(s->loop);
 }
 
-static void count(void *arg)
+static void count_call(void *arg)
 {
 	((struct seen *)arg)->calls++;
 }
@@ -74,7 +74,7 @@ static void note_timer(void *arg)
 /* Run for at most @p ms. */
 static void run_for(struct seen *s, unsigned ms)
 {
-	struct loop_timer end = { .cb = stop, .arg = s };
+	struct loop_timer end = { .cb = stop_loop, .arg = s };
 
 	assert_int_equal(loop_timer_set(s->loop, &end, clock_mono_ms() + ms), 0);
 	assert_int_equal(loop_run(s->loop), 0);
@@ -86,14 +86,15 @@ static void wrong_calls_are_refused(void **state)
 	struct seen *s = *state;
 
 	assert_int_equal(loop_fd_add(s->loop, -1, EPOLLIN, NULL, NULL), -EBADF);
-	assert_int_equal(loop_fd_add(s->loop, 1000, EPOLLIN, (loop_fd_cb *)(void *)stop, s),
+	assert_int_equal(loop_fd_add(s->loop, 1000, EPOLLIN, (loop_fd_cb *)(void *)stop_loop, s),
 	                 -EBADF);
 	assert_int_equal(loop_fd_set(s->loop, 5, EPOLLIN), -ENOENT);
 	loop_fd_remove(s->loop, 5);
-	assert_int_equal(loop_signal(s->loop, SIGKILL, stop, s), -EINVAL);
-	assert_int_equal(loop_signal(s->loop, 0, stop, s), -EINVAL);
-	assert_int_equal(loop_watch_file(s->loop, "/no/such/directory/file", stop, s), -ENOENT);
-	assert_int_equal(loop_watch_file(s->loop, "/tmp/", stop, s), -EINVAL);
+	assert_int_equal(loop_signal(s->loop, SIGKILL, stop_loop, s), -EINVAL);
+	assert_int_equal(loop_signal(s->loop, 0, stop_loop, s), -EINVAL);
+	assert_int_equal(loop_watch_file(s->loop, "/no/such/directory/file", stop_loop, s),
+	                 -ENOENT);
+	assert_int_equal(loop_watch_file(s->loop, "/tmp/", stop_loop, s), -EINVAL);
 }
 
 /* Whoever is called first takes the other away: the other must not be called. */
@@ -127,7 +128,7 @@ struct numbered {
 	int number;
 };
 
-static void append(void *arg)
+static void append_letter(void *arg)
 {
 	struct numbered *n = arg;
 
@@ -144,7 +145,7 @@ static void timers_fire_in_the_order_of_their_times(void **state)
 
 	for (int i = 0; i < 60; i++) {
 		numbers[i] = (struct numbered){ s, i * 37 % 60 };
-		s->timers[i] = (struct loop_timer){ .cb = append, .arg = &numbers[i] };
+		s->timers[i] = (struct loop_timer){ .cb = append_letter, .arg = &numbers[i] };
 		assert_int_equal(loop_timer_set(s->loop, &s->timers[i], now + 60), 0);
 	}
 	for (int i = 0; i < 60; i++) /* each is moved once */
@@ -166,7 +167,7 @@ static void a_timer_is_neither_early_nor_late(void **state)
 	assert_in_range(clock_mono_ms() - start, 30, 5000);
 }
 
-static void again(void *arg)
+static void start_again(void *arg)
 {
 	struct seen *s = arg;
 
@@ -178,7 +179,7 @@ static void a_timer_that_sets_itself_in_the_past_starves_nobody(void **state)
 {
 	struct seen *s = *state;
 
-	s->timers[0] = (struct loop_timer){ .cb = again, .arg = s };
+	s->timers[0] = (struct loop_timer){ .cb = start_again, .arg = s };
 	loop_timer_set(s->loop, &s->timers[0], 0);
 	run_for(s, 5);
 	assert_true(s->calls > 1);
@@ -189,8 +190,8 @@ static void a_signal_reaches_its_callback(void **state)
 {
 	struct seen *s = *state;
 
-	assert_int_equal(loop_signal(s->loop, SIGUSR1, count, s), 0);
-	assert_int_equal(loop_signal(s->loop, SIGUSR2, stop, s), 0);
+	assert_int_equal(loop_signal(s->loop, SIGUSR1, count_call, s), 0);
+	assert_int_equal(loop_signal(s->loop, SIGUSR2, stop_loop, s), 0);
 	kill(getpid(), SIGUSR1);
 	kill(getpid(), SIGUSR2);
 	assert_int_equal(loop_run(s->loop), 0);
@@ -213,7 +214,7 @@ static void a_watched_file_tells_of_every_kind_of_change(void **state)
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/file", directory);
 	snprintf(other, sizeof(other), "%s/other", directory);
-	assert_int_equal(loop_watch_file(s->loop, path, stop, s), 0);
+	assert_int_equal(loop_watch_file(s->loop, path, stop_loop, s), 0);
 	write_file(other);
 	s->calls = 0;
 	run_for(s, 20);
@@ -236,8 +237,8 @@ static void a_file_is_known_by_its_directory_too(void **state)
 	assert_true(mkdtemp(one) && mkdtemp(two));
 	snprintf(path, sizeof(path), "%s/file", one);
 	snprintf(other, sizeof(other), "%s/file", two);
-	assert_int_equal(loop_watch_file(s->loop, path, count, s), 0);
-	assert_int_equal(loop_watch_file(s->loop, other, stop, &second), 0);
+	assert_int_equal(loop_watch_file(s->loop, path, count_call, s), 0);
+	assert_int_equal(loop_watch_file(s->loop, other, stop_loop, &second), 0);
 	s->calls = 0;
 	write_file(other);
 	assert_int_equal(loop_run(s->loop), 0);
@@ -271,9 +272,9 @@ static void a_closed_loop_leaves_no_descriptor(void **state)
 	close(before);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(loop_open(&s.loop), 0);
-		assert_int_equal(loop_signal(s.loop, SIGUSR2, count, &s), 0);
-		assert_int_equal(loop_watch_file(s.loop, path, count, &s), 0);
-		assert_int_equal(loop_watch_page(s.loop, writer, count, &s), 0);
+		assert_int_equal(loop_signal(s.loop, SIGUSR2, count_call, &s), 0);
+		assert_int_equal(loop_watch_file(s.loop, path, count_call, &s), 0);
+		assert_int_equal(loop_watch_page(s.loop, writer, count_call, &s), 0);
 		loop_close(s.loop);
 		after = dup(0);
 		assert_int_equal(after, before);
@@ -303,7 +304,7 @@ static void a_page_s_publication_wakes_the_loop(void **state)
 	snprintf(path, sizeof(path), "%s/page", directory);
 	assert_int_equal(page_create(path, "test", 1, 64, &writer), 0);
 	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
-	assert_int_equal(loop_watch_page(s->loop, reader, stop, s), 0);
+	assert_int_equal(loop_watch_page(s->loop, reader, stop_loop, s), 0);
 	page_publish(writer);
 	assert_int_equal(loop_run(s->loop), 0);
 	assert_int_equal(s->calls, 1);
@@ -333,7 +334,7 @@ static void a_watched_page_that_is_cut_short_ends_nobody(void **state)
 	assert_int_equal(page_create(path, "test", 1, 64, &writer), 0);
 	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
 	page_close(writer);
-	assert_int_equal(loop_watch_page(s->loop, reader, stop, s), 0);
+	assert_int_equal(loop_watch_page(s->loop, reader, stop_loop, s), 0);
 	assert_int_equal(truncate(path, 0), 0);
 	run_for(s, 1500);
 	loop_close(s->loop);
@@ -349,7 +350,7 @@ static void timers_of_a_closed_loop_are_set_again(void **state)
 	struct loop *old = s->loop;
 
 	for (int i = 0; i < 3; i++) {
-		s->timers[i] = (struct loop_timer){ .cb = i ? count : stop, .arg = s };
+		s->timers[i] = (struct loop_timer){ .cb = i ? count_call : stop_loop, .arg = s };
 		assert_int_equal(
 		        loop_timer_set(old, &s->timers[i], clock_mono_ms() + 3600000 + (uint64_t)i),
 		        0);
@@ -390,7 +391,7 @@ static void any_order_of_setting_fires_in_order(void **state)
 		}
 		for (int i = 0; i < 64; i++)
 			n_set += s->timers[i].place != 0;
-		struct loop_timer end = { .cb = stop, .arg = s };
+		struct loop_timer end = { .cb = stop_loop, .arg = s };
 		assert_int_equal(loop_timer_set(s->loop, &end, 1000), 0);
 		assert_int_equal(loop_run(s->loop), 0);
 		assert_int_equal(s->calls, n_set + 1);

@@ -41,7 +41,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void stop(void *arg)
+static void stop_loop(void *arg)
 {
 	(void)arg;
 	loop_stop(loop);
@@ -49,14 +49,14 @@ static void stop(void *arg)
 
 static void run_for(unsigned ms)
 {
-	struct loop_timer end = { .cb = stop };
+	struct loop_timer end = { .cb = stop_loop };
 
 	assert_int_equal(loop_timer_set(loop, &end, clock_mono_ms() + ms), 0);
 	assert_int_equal(loop_run(loop), 0);
 	loop_timer_cancel(loop, &end);
 }
 
-static void never(void *arg, int fd, uint32_t events)
+static void fail_if_called(void *arg, int fd, uint32_t events)
 {
 	(void)arg;
 	(void)fd;
@@ -75,7 +75,7 @@ static void replace_other(void *arg, int fd, uint32_t events)
 	loop_fd_remove(loop, fd);
 	loop_fd_remove(loop, other);
 	assert_int_equal(dup3(ends[2][0], other, O_CLOEXEC), other);
-	assert_int_equal(loop_fd_add(loop, other, EPOLLIN, never, NULL), 0);
+	assert_int_equal(loop_fd_add(loop, other, EPOLLIN, fail_if_called, NULL), 0);
 }
 
 static void an_event_does_not_reach_the_next_owner_of_a_number(void **state)

@@ -46,7 +46,7 @@ static int teardown(void **state)
 	return rmdir(directory);
 }
 
-static struct page *create(uint32_t layout, size_t size)
+static struct page *create_page(uint32_t layout, size_t size)
 {
 	struct page *p;
 
@@ -66,7 +66,7 @@ static void what_is_no_page_is_refused(void **state)
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	assert_int_equal(page_open(path, "test", 1, NULL, &p), -EPROTO); /* zeros */
 	close(fd);
-	page_close(create(1, 128));
+	page_close(create_page(1, 128));
 	assert_int_equal(page_open(path, "other", 1, NULL, &p), -EPROTO);
 	assert_int_equal(page_open(path, "test", 2, NULL, &p), -EPROTO);
 	assert_int_equal(truncate(path, 64 + 127), 0);
@@ -77,19 +77,19 @@ static void what_is_no_page_is_refused(void **state)
 static void a_page_has_one_writer(void **state)
 {
 	(void)state;
-	struct page *first = create(1, 64), *second;
+	struct page *first = create_page(1, 64), *second;
 
 	assert_int_equal(page_create(path, "test", 1, 64, &second), -EBUSY);
 	assert_int_equal(page_create(path, "test", 2, 64, &second), -EBUSY);
 	page_close(first);
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 }
 
 static void the_next_writer_keeps_payload_and_epoch(void **state)
 {
 	(void)state;
 	uint64_t from_ms = clock_mono_ms();
-	struct page *p = create(1, 64), *reader;
+	struct page *p = create_page(1, 64), *reader;
 
 	assert_false(page_was_kept(p));
 	assert_true(page_header(p)->alive_ms >= from_ms); /* it lives from its first moment on */
@@ -99,7 +99,7 @@ static void the_next_writer_keeps_payload_and_epoch(void **state)
 	page_publish(p);
 	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
 	page_close(p);
-	p = create(1, 64);
+	p = create_page(1, 64);
 	assert_true(page_was_kept(p));
 	assert_string_equal(page_payload(p), "kept");
 	assert_int_equal(page_epoch(p), 2);
@@ -116,13 +116,13 @@ static void a_killed_writer_leaves_its_page_to_the_next(void **state)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct page *p = create(1, 64);
+		struct page *p = create_page(1, 64);
 
 		strcpy(page_payload(p), "mine");
 		raise(SIGKILL);
 	}
 	waitpid(pid, NULL, 0);
-	struct page *p = create(1, 64);
+	struct page *p = create_page(1, 64);
 
 	assert_true(page_was_kept(p));
 	assert_string_equal(page_payload(p), "mine");
@@ -133,13 +133,13 @@ static void a_killed_writer_leaves_its_page_to_the_next(void **state)
 static void another_size_replaces_the_file_and_readers_see_it(void **state)
 {
 	(void)state;
-	struct page *p = create(1, 64), *reader;
+	struct page *p = create_page(1, 64), *reader;
 
 	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
 	uint32_t epoch = page_epoch(reader);
 
 	page_close(p);
-	p = create(1, 8192);
+	p = create_page(1, 8192);
 	assert_false(page_was_kept(p));
 	assert_true(page_is_replaced(reader));
 	assert_int_equal(page_wait(reader, epoch, 0), 0);
@@ -154,7 +154,7 @@ static void another_size_replaces_the_file_and_readers_see_it(void **state)
 static void waiting_ends_by_publication_or_time(void **state)
 {
 	(void)state;
-	struct page *p = create(1, 64);
+	struct page *p = create_page(1, 64);
 	uint32_t epoch = page_epoch(p);
 
 	assert_int_equal(page_wait(p, epoch, 5), -ETIMEDOUT);
@@ -182,7 +182,7 @@ static void anyone_may_read_and_only_the_owner_write(void **state)
 	(void)state;
 	struct stat st;
 
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
 	page_close(NULL);
@@ -194,10 +194,10 @@ static void who_may_only_read_cannot_keep_the_writer_out(void **state)
 	char lock_path[sizeof(path) + 8];
 	struct stat st;
 
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
-	struct page *p = create(1, 64);
+	struct page *p = create_page(1, 64);
 	assert_true(page_was_kept(p));
 	page_close(p);
 	close(fd);
@@ -210,7 +210,7 @@ static void a_removed_page_leaves_nothing(void **state)
 {
 	(void)state;
 	char lock_path[sizeof(path) + 8];
-	struct page *p = create(1, 64), *reader;
+	struct page *p = create_page(1, 64), *reader;
 
 	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
 	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
@@ -219,7 +219,7 @@ static void a_removed_page_leaves_nothing(void **state)
 	assert_int_equal(access(lock_path, F_OK), -1);
 	assert_int_equal(page_size(reader), 64);
 	page_close(reader);
-	p = create(1, 64);
+	p = create_page(1, 64);
 	assert_false(page_was_kept(p));
 	page_close(p);
 }
@@ -231,7 +231,7 @@ static void a_removed_page_leaves_nothing(void **state)
 
 static struct page *create_words(void)
 {
-	struct page *p = create(1, WORDS * sizeof(uint64_t));
+	struct page *p = create_page(1, WORDS * sizeof(uint64_t));
 	uint64_t *words = page_payload(p);
 
 	for (size_t i = 0; i < WORDS; i++)
@@ -318,7 +318,7 @@ static void a_link_is_no_page_for_its_writer(void **state)
 	assert_int_equal(owner_troubles(list), 1);
 	assert_string_equal(list[0].path, path);
 	assert_int_equal(unlink(path), 0);
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 }
 
 static void a_page_of_another_user_is_not_believed(void **state)
@@ -328,11 +328,11 @@ static void a_page_of_another_user_is_not_believed(void **state)
 
 	if (geteuid() != 0)
 		skip();
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 	assert_int_equal(chown(path, 54321, 54321), 0);
 	assert_int_equal(page_open(path, "test", 1, "health", &reader), -EPERM);
 	/* nor goes its writer on with it */
-	struct page *writer = create(1, 64);
+	struct page *writer = create_page(1, 64);
 	assert_false(page_was_kept(writer));
 	assert_int_equal(page_open(path, "test", 1, "health", &reader), 0);
 	page_close(reader);
@@ -373,7 +373,7 @@ static int write_without_room(void)
 		return 1; /* better no page than one that cannot be written */
 	if (access(path, F_OK) == 0)
 		return 6;
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 	if (page_open(path, "test", 1, NULL, &large))
 		return 7;
 	if (page_create(path, "test", 1, (size_t)16 * 4096, &writer) != -ENOSPC ||
@@ -428,16 +428,16 @@ static void only_a_file_of_just_that_size_is_kept(void **state)
 	struct page *p, *reader;
 	unsigned n_fds = count_fds();
 
-	page_close(create(1, 8192));
+	page_close(create_page(1, 8192));
 	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
-	p = create(1, 64); /* less is another layout as well as more */
+	p = create_page(1, 64); /* less is another layout as well as more */
 	assert_false(page_was_kept(p));
 	assert_int_equal(page_size(p), 64);
 	assert_true(page_is_replaced(reader));
 	page_close(reader);
 	page_close(p);
 	assert_int_equal(truncate(path, 64 + (off_t)sizeof(struct page_header) + 8), 0);
-	p = create(1, 64); /* somebody has appended to it */
+	p = create_page(1, 64); /* somebody has appended to it */
 	assert_false(page_was_kept(p));
 	assert_int_equal(page_size(p), 64);
 	page_close(p);
@@ -454,7 +454,7 @@ static void a_draft_of_a_process_that_died_is_in_nobodys_way(void **state)
 
 	assert_true(fd >= 0);
 	close(fd);
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 	assert_int_equal(access(draft, F_OK), -1);
 }
 
@@ -476,7 +476,7 @@ static void a_kind_is_compared_whole(void **state)
 static void waiting_takes_its_time(void **state)
 {
 	(void)state;
-	struct page *p = create(1, 64);
+	struct page *p = create_page(1, 64);
 	uint64_t from_ms = clock_mono_ms();
 
 	assert_int_equal(page_wait(p, page_epoch(p), 60), -ETIMEDOUT);
@@ -532,11 +532,11 @@ static void a_mended_page_is_its_writers_and_wakes_readers(void **state)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		page_close(create(1, 64));
+		page_close(create_page(1, 64));
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
-	struct page *p = create(1, 64);
+	struct page *p = create_page(1, 64);
 
 	assert_true(page_was_kept(p)); /* of another process */
 	page_alive(p, 1);

@@ -41,7 +41,7 @@ static int teardown(void **state)
 	return system(command);
 }
 
-static struct page *create(uint32_t layout, size_t size)
+static struct page *create_page(uint32_t layout, size_t size)
 {
 	struct page *p;
 
@@ -53,7 +53,7 @@ static struct page *create(uint32_t layout, size_t size)
 static int touch_what_is_missing(void)
 {
 	char other[sizeof(path) + 8];
-	struct page *p = create(1, 64), *reader;
+	struct page *p = create_page(1, 64), *reader;
 
 	alarm(20);
 	snprintf(other, sizeof(other), "%s.other", path);
@@ -94,7 +94,7 @@ static void a_signal_that_was_sent_is_not_taken_for_damage(void **state)
 
 	if (pid == 0) {
 		signal(SIGBUS, SIG_DFL);
-		(void)create(1, 64);
+		(void)create_page(1, 64);
 		alarm(20);
 		kill(getpid(), SIGBUS);
 		_exit(0);
@@ -117,7 +117,7 @@ static void more_pages_than_can_be_guarded_are_refused(void **state)
 	rlim_t before = limit.rlim_cur;
 	limit.rlim_cur = PAGE_GUARDS_MAX + 64;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	page_close(create(1, 64));
+	page_close(create_page(1, 64));
 	int err = 0;
 	while (n <= PAGE_GUARDS_MAX && !(err = page_open(path, "test", 1, NULL, &readers[n])))
 		n++;

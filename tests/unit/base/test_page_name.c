@@ -38,7 +38,7 @@ static int teardown(void **state)
 	return rmdir(directory);
 }
 
-static struct page *create(uint32_t layout, size_t size)
+static struct page *create_page(uint32_t layout, size_t size)
 {
 	struct page *p;
 
@@ -50,7 +50,7 @@ static struct page *create(uint32_t layout, size_t size)
 static void a_page_that_was_removed_is_put_back(void **state)
 {
 	(void)state;
-	struct page *writer = create(1, 4096), *before, *after, *other;
+	struct page *writer = create_page(1, 4096), *before, *after, *other;
 	uint64_t *words = page_payload(writer);
 	char lock_path[sizeof(path) + 8];
 
@@ -81,7 +81,7 @@ static void a_page_that_was_removed_is_put_back(void **state)
 static void a_lock_that_was_removed_is_taken_again(void **state)
 {
 	(void)state;
-	struct page *writer = create(1, 4096), *other;
+	struct page *writer = create_page(1, 4096), *other;
 	char lock_path[sizeof(path) + 8];
 
 	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
@@ -95,7 +95,7 @@ static void a_lock_that_was_removed_is_taken_again(void **state)
 static void a_file_in_the_page_s_place_stays(void **state)
 {
 	(void)state;
-	struct page *writer = create(1, 4096), *reader = NULL;
+	struct page *writer = create_page(1, 4096), *reader = NULL;
 	FILE *f;
 
 	assert_int_equal(unlink(path), 0);

@@ -55,7 +55,7 @@ static struct {
 
 static unsigned n_synced, n_directories, expected_synced;
 
-static int answer(int error)
+static int answer_with(int error)
 {
 	errno = error;
 	return error ? -1 : 0;
@@ -64,15 +64,15 @@ static int answer(int error)
 static ssize_t fake_write(int fd, const void *bytes, size_t n)
 {
 	if (fails.n_signals-- > 0)
-		return answer(EINTR);
+		return answer_with(EINTR);
 	if (fails.write)
-		return answer(fails.write);
+		return answer_with(fails.write);
 	return write(fd, bytes, fails.most && (size_t)fails.most < n ? (size_t)fails.most : n);
 }
 
 static int fake_fchmod(int fd, mode_t mode)
 {
-	return fails.fchmod ? answer(fails.fchmod) : fchmod(fd, mode);
+	return fails.fchmod ? answer_with(fails.fchmod) : fchmod(fd, mode);
 }
 
 static int fake_fsync(int fd)
@@ -82,10 +82,10 @@ static int fake_fsync(int fd)
 	assert_int_equal(fstat(fd, &st), 0);
 	if (S_ISDIR(st.st_mode)) {
 		n_directories++;
-		return answer(fails.fsync_directory);
+		return answer_with(fails.fsync_directory);
 	}
 	n_synced++;
-	return answer(fails.fsync);
+	return answer_with(fails.fsync);
 }
 
 static int fake_close(int fd)
@@ -94,13 +94,13 @@ static int fake_close(int fd)
 	bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 
 	close(fd);
-	return answer(file ? fails.close : 0);
+	return answer_with(file ? fails.close : 0);
 }
 
 static int fake_rename(const char *from, const char *to)
 {
 	assert_int_equal(n_synced, expected_synced); /* before it gets its name */
-	return fails.rename ? answer(fails.rename) : rename(from, to);
+	return fails.rename ? answer_with(fails.rename) : rename(from, to);
 }
 
 /* The private parts too. */

@@ -32,7 +32,7 @@ struct machine {
  * Tick for @p ms. @return how far the last time given is ahead of what it would be without any
  * step
  */
-static int64_t run(struct wall_clock *w, struct machine *m, uint64_t ms)
+static int64_t run_clock(struct wall_clock *w, struct machine *m, uint64_t ms)
 {
 	int64_t last = 0;
 
@@ -71,11 +71,11 @@ static void time_goes_on_as_if_nothing_had_stepped(void **state)
 			struct wall_clock w = { 0 };
 			struct machine m = { .mono_ms = 5000, SYNC };
 
-			run(&w, &m, 1000);
+			run_clock(&w, &m, 1000);
 			m.synchronised = cases[k].synchronised;
 			m.peers = cases[k].peers;
 			m.lead_ms = steps[i];
-			assert_int_equal(run(&w, &m, A_DAY / 24), 0);
+			assert_int_equal(run_clock(&w, &m, A_DAY / 24), 0);
 			assert_int_equal(w.off_by_ms, steps[i]);
 			assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_STEPPED);
 			assert_false(wall_clock_holds_ramps(wall_clock_hold(&w, false)));
@@ -93,10 +93,10 @@ static void a_step_is_believed_when_kernel_and_a_peer_confirm_it(void **state)
 			struct wall_clock w = { 0 };
 			struct machine m = { .mono_ms = 5000, SYNC };
 
-			run(&w, &m, 1000);
+			run_clock(&w, &m, 1000);
 			m = (struct machine){ m.mono_ms, steps[i], SYNC, .peers = peers[k] };
-			assert_int_equal(run(&w, &m, SETTLE_MS), 0);
-			assert_int_equal(run(&w, &m, 2 * TICK), steps[i]);
+			assert_int_equal(run_clock(&w, &m, SETTLE_MS), 0);
+			assert_int_equal(run_clock(&w, &m, 2 * TICK), steps[i]);
 			assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 			assert_int_equal(w.off_by_ms, 0);
 		}
@@ -108,18 +108,18 @@ static void what_confirms_a_step_must_last(void **state)
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
-	run(&w, &m, 1000);
+	run_clock(&w, &m, 1000);
 	for (int i = 0; i < 100; i++) { /* the kernel's word comes and goes */
 		m.lead_ms = HOUR;
 		m.synchronised = true;
-		run(&w, &m, SETTLE_MS - TICK);
+		run_clock(&w, &m, SETTLE_MS - TICK);
 		m.synchronised = false;
-		assert_int_equal(run(&w, &m, TICK), 0);
+		assert_int_equal(run_clock(&w, &m, TICK), 0);
 	}
 	m.synchronised = true;
 	for (int i = 1; i < 100; i++) { /* each time another course */
 		m.lead_ms = i * HOUR;
-		assert_int_equal(run(&w, &m, SETTLE_MS - TICK), 0);
+		assert_int_equal(run_clock(&w, &m, SETTLE_MS - TICK), 0);
 	}
 }
 
@@ -129,12 +129,12 @@ static void hourly_steps_there_and_back_are_never_seen(void **state)
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
-	run(&w, &m, 1000);
+	run_clock(&w, &m, 1000);
 	m.synchronised = false;
 	for (int hour = 0; hour < 48; hour++) {
 		m.lead_ms = hour % 2 ? 0 : hour % 4 ? HOUR : -HOUR;
 		for (int minute = 0; minute < 60; minute++)
-			assert_int_equal(run(&w, &m, 60000), 0);
+			assert_int_equal(run_clock(&w, &m, 60000), 0);
 	}
 }
 
@@ -146,11 +146,11 @@ static void a_person_accepts_the_new_time_at_once(void **state)
 		struct wall_clock w = { 0 };
 		struct machine m = { .mono_ms = 5000, UNSYNC };
 
-		run(&w, &m, 1000);
+		run_clock(&w, &m, 1000);
 		m.lead_ms = steps[i];
-		run(&w, &m, 60000);
+		run_clock(&w, &m, 60000);
 		wall_clock_accept(&w, m.mono_ms, START + (int64_t)m.mono_ms + steps[i]);
-		assert_int_equal(run(&w, &m, TICK), steps[i]);
+		assert_int_equal(run_clock(&w, &m, TICK), steps[i]);
 		assert_int_equal(wall_clock_hold(&w, false),
 		                 WALL_CLOCK_RUNS); /* a person's word is one */
 	}
@@ -162,13 +162,13 @@ static void a_step_that_is_taken_back_leaves_no_trace(void **state)
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
-	run(&w, &m, 1000);
+	run_clock(&w, &m, 1000);
 	m.lead_ms = 90000;
 	m.synchronised = false;
-	run(&w, &m, 10000);
+	run_clock(&w, &m, 10000);
 	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_STEPPED);
 	m.lead_ms = 0;
-	assert_int_equal(run(&w, &m, TICK), 0);
+	assert_int_equal(run_clock(&w, &m, TICK), 0);
 	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
 }
 
@@ -180,11 +180,11 @@ static void a_small_error_is_slewed_and_time_never_goes_back(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct wall_clock w = { 0 };
 		struct machine m = { .mono_ms = 5000, SYNC };
-		int64_t last = run(&w, &m, 1000);
+		int64_t last = run_clock(&w, &m, 1000);
 
 		m.lead_ms = leads[i];
 		for (int k = 0; k < 300; k++) {
-			int64_t now = run(&w, &m, TICK);
+			int64_t now = run_clock(&w, &m, TICK);
 
 			assert_in_range(now - last + TICK, TICK - TICK / 10, TICK + TICK / 10);
 			last = now;
@@ -200,20 +200,20 @@ static void a_clock_that_was_never_confirmed_holds_unless_it_is_trusted(void **s
 	struct machine m = { .mono_ms = 5000, UNSYNC };
 	(void)state;
 
-	run(&w, &m, A_DAY);
+	run_clock(&w, &m, A_DAY);
 	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_UNSYNCHRONISED);
 	assert_true(wall_clock_holds_ramps(wall_clock_hold(&w, false)));
 	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
 	m.lead_ms = HOUR; /* stepped and never confirmed: still held, unless trusted */
-	run(&w, &m, TICK);
+	run_clock(&w, &m, TICK);
 	assert_true(wall_clock_holds_ramps(wall_clock_hold(&w, false)));
 	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_STEPPED);
 	m.lead_ms = 0;
 	m.synchronised = true;
-	run(&w, &m, TICK);
+	run_clock(&w, &m, TICK);
 	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 	m.synchronised = false; /* once confirmed, elapsed time carries it on */
-	run(&w, &m, A_DAY);
+	run_clock(&w, &m, A_DAY);
 	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 	assert_string_equal(wall_clock_hold_text(WALL_CLOCK_UNSYNCHRONISED), "unsynchronised");
 }
@@ -226,15 +226,15 @@ static void a_peer_confirms_a_step_of_a_trusted_clock_and_no_more(void **state)
 	};
 	(void)state;
 
-	run(&w, &m, 60000);
+	run_clock(&w, &m, 60000);
 	m.lead_ms = HOUR;
-	assert_int_equal(run(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
+	assert_int_equal(run_clock(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
 	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
 	assert_int_equal(wall_clock_hold(&w, false),
 	                 WALL_CLOCK_UNSYNCHRONISED); /* with the setting gone */
 	m.peers = WALL_CLOCK_PEERS_NONE;
 	m.lead_ms = 2 * HOUR; /* the setting alone confirms nothing */
-	assert_int_equal(run(&w, &m, 60000), HOUR);
+	assert_int_equal(run_clock(&w, &m, 60000), HOUR);
 }
 
 static void after_a_boot_time_goes_on_from_before_it_until_confirmed(void **state)
@@ -245,14 +245,14 @@ static void after_a_boot_time_goes_on_from_before_it_until_confirmed(void **stat
 	(void)state;
 
 	wall_clock_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - off, true, true);
-	assert_int_equal(run(&w, &m, 60000), -off);
+	assert_int_equal(run_clock(&w, &m, 60000), -off);
 	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_BOOTED); /* trusted or not */
 	assert_true(wall_clock_holds_ramps(wall_clock_hold(&w, true)));
 	m.synchronised = true;
 	m.peers = WALL_CLOCK_PEERS_UNHEARD;
-	assert_int_equal(run(&w, &m, 60000), -off);
+	assert_int_equal(run_clock(&w, &m, 60000), -off);
 	m.peers = WALL_CLOCK_PEERS_AGREE;
-	assert_int_equal(run(&w, &m, SETTLE_MS + TICK), 0);
+	assert_int_equal(run_clock(&w, &m, SETTLE_MS + TICK), 0);
 	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 }
 
@@ -264,10 +264,10 @@ static void a_believed_step_of_a_confirmed_clock_leaves_it_confirmed(void **stat
 	};
 	(void)state;
 
-	run(&w, &m, 1000);
+	run_clock(&w, &m, 1000);
 	m.synchronised = false; /* the kernel's word is gone, the setting and a peer confirm */
 	m.lead_ms = HOUR;
-	assert_int_equal(run(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
+	assert_int_equal(run_clock(&w, &m, SETTLE_MS + 2 * TICK), HOUR);
 	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_RUNS);
 }
 
@@ -277,14 +277,14 @@ static void a_step_taken_back_for_a_moment_begins_to_settle_again(void **state)
 	struct machine m = { .mono_ms = 5000, SYNC };
 	(void)state;
 
-	run(&w, &m, 1000);
+	run_clock(&w, &m, 1000);
 	for (int i = 0; i < 20; i++) {
 		m.lead_ms = STEP_MS + 500;
-		assert_int_equal(run(&w, &m, SETTLE_MS - TICK), 0);
+		assert_int_equal(run_clock(&w, &m, SETTLE_MS - TICK), 0);
 		m.lead_ms = STEP_MS - 500; /* near, on a course that is hardly another */
-		run(&w, &m, TICK);
+		run_clock(&w, &m, TICK);
 		m.lead_ms = 0;
-		run(&w, &m, 10 * TICK);
+		run_clock(&w, &m, 10 * TICK);
 	}
 }
 
@@ -296,7 +296,7 @@ static void a_boot_that_took_no_time_needs_no_confirmation(void **state)
 
 	wall_clock_begin(&w, m.mono_ms, START + (int64_t)m.mono_ms - 500, true, true);
 	assert_int_equal(wall_clock_hold(&w, false), WALL_CLOCK_BOOTED);
-	run(&w, &m, TICK);
+	run_clock(&w, &m, TICK);
 	assert_int_equal(wall_clock_hold(&w, true), WALL_CLOCK_RUNS);
 	assert_int_equal(wall_clock_hold(&w, false),
 	                 WALL_CLOCK_UNSYNCHRONISED); /* the kernel's word is waited for */
@@ -306,7 +306,7 @@ static void a_boot_that_took_no_time_needs_no_confirmation(void **state)
  * A clock that is confirmed by all there is, as it stands @p lead_ms ahead @p mono_ms after the
  * boot.
  */
-static int64_t tick(struct wall_clock *w, uint64_t mono_ms, int64_t lead_ms)
+static int64_t tick_clock(struct wall_clock *w, uint64_t mono_ms, int64_t lead_ms)
 {
 	const struct wall_clock_now now = { .mono_ms = mono_ms,
 		                            .clock_ms = START + (int64_t)mono_ms + lead_ms,
@@ -333,8 +333,8 @@ static void an_error_is_a_step_when_it_is_larger_than_two_seconds(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct wall_clock w = { 0 };
 
-		assert_int_equal(tick(&w, 1000, 0), 0);
-		assert_int_equal(tick(&w, 1109, cases[i].lead_ms), cases[i].believed_ms);
+		assert_int_equal(tick_clock(&w, 1000, 0), 0);
+		assert_int_equal(tick_clock(&w, 1109, cases[i].lead_ms), cases[i].believed_ms);
 		assert_int_equal(w.off_by_ms, cases[i].off_by_ms);
 	}
 }
@@ -344,14 +344,14 @@ static void a_step_is_believed_after_just_its_time(void **state)
 	struct wall_clock w = { 0 };
 
 	(void)state;
-	assert_int_equal(tick(&w, 0, 0), 0); /* also from the boot's first instant on */
-	assert_int_equal(tick(&w, 0, HOUR), 0);
-	assert_int_equal(tick(&w, SETTLE_MS, HOUR), 0); /* 0 is no time: it counts from 1 */
-	assert_int_equal(tick(&w, SETTLE_MS + 1, HOUR), HOUR);
-	assert_int_equal(tick(&w, 10000, 2 * HOUR), HOUR);
-	assert_int_equal(tick(&w, 10000 + SETTLE_MS - 1, 2 * HOUR), HOUR);
+	assert_int_equal(tick_clock(&w, 0, 0), 0); /* also from the boot's first instant on */
+	assert_int_equal(tick_clock(&w, 0, HOUR), 0);
+	assert_int_equal(tick_clock(&w, SETTLE_MS, HOUR), 0); /* 0 is no time: it counts from 1 */
+	assert_int_equal(tick_clock(&w, SETTLE_MS + 1, HOUR), HOUR);
+	assert_int_equal(tick_clock(&w, 10000, 2 * HOUR), HOUR);
+	assert_int_equal(tick_clock(&w, 10000 + SETTLE_MS - 1, 2 * HOUR), HOUR);
 	assert_int_equal(w.off_by_ms, HOUR);
-	assert_int_equal(tick(&w, 10000 + SETTLE_MS, 2 * HOUR), 2 * HOUR);
+	assert_int_equal(tick_clock(&w, 10000 + SETTLE_MS, 2 * HOUR), 2 * HOUR);
 	assert_int_equal(w.off_by_ms, 0);
 }
 
@@ -364,15 +364,15 @@ static void a_course_that_is_left_begins_again(void **state)
 			struct wall_clock w = { 0 };
 			bool kept = wander == STEP_MS;
 
-			tick(&w, 1000, 0);
-			tick(&w, 2000, HOUR);
-			assert_int_equal(tick(&w, 6000, HOUR + sign * wander), 0);
-			assert_int_equal(tick(&w, 2000 + SETTLE_MS, HOUR + sign * wander),
+			tick_clock(&w, 1000, 0);
+			tick_clock(&w, 2000, HOUR);
+			assert_int_equal(tick_clock(&w, 6000, HOUR + sign * wander), 0);
+			assert_int_equal(tick_clock(&w, 2000 + SETTLE_MS, HOUR + sign * wander),
 			                 kept ? HOUR + sign * wander : 0);
 			if (!kept)
-				assert_int_equal(tick(&w, 5999 + SETTLE_MS, HOUR + sign * wander),
-				                 0);
-			assert_int_equal(tick(&w, 6000 + SETTLE_MS, HOUR + sign * wander),
+				assert_int_equal(
+				        tick_clock(&w, 5999 + SETTLE_MS, HOUR + sign * wander), 0);
+			assert_int_equal(tick_clock(&w, 6000 + SETTLE_MS, HOUR + sign * wander),
 			                 HOUR + sign * wander);
 		}
 }

@@ -239,8 +239,8 @@ static inline struct http_request request_of(json_t *body, const char *query, co
 }
 
 /* Ask @p handler; @p part is the number in the path. @return the status */
-static inline unsigned ask(http_handler *handler, json_t *body, const char *part, const char *query,
-                           const char *if_match)
+static inline unsigned ask_handler(http_handler *handler, json_t *body, const char *part,
+                                   const char *query, const char *if_match)
 {
 	struct http_request r = request_of(body, query, if_match);
 
@@ -265,9 +265,9 @@ static inline json_t *body_with(const char *words, const char *more)
 	return body;
 }
 
-static inline unsigned apply(const char *words, const char *more, const char *query)
+static inline unsigned apply_change(const char *words, const char *more, const char *query)
 {
-	return ask(handle_config_apply, body_with(words, more), "", query, "*");
+	return ask_handler(handle_config_apply, body_with(words, more), "", query, "*");
 }
 
 static inline const json_t *part_of(const char *name)
@@ -304,18 +304,18 @@ static inline bool has_warning(const char *words)
 	return false;
 }
 
-static inline json_t *because(void)
+static inline json_t *make_reason(void)
 {
 	return json_pack("{s:s}", "reason", "back");
 }
 
 /* Two versions: the second has more room in a pool. */
-static inline void grow(void)
+static inline void grow_pool(void)
 {
 	json_t *body = json_pack("{s:s, s:o}", "reason", "grow", "files",
 	                         files_with("max_backends = 10", "max_backends = 20"));
 
-	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 201);
+	assert_int_equal(ask_handler(handle_config_apply, body, "", "", "*"), 201);
 	world = (struct world){ .n_nodes = 1 };
 }
 

@@ -107,7 +107,7 @@ static void fake_fd_remove(struct loop *l, int fd)
 	edge[fd == fds[1]].watched = false;
 }
 
-static void handle(struct core *core, struct http_request *r, struct http_reply *reply)
+static void handle_request(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)core;
 	if (!answers_at_once)
@@ -130,7 +130,7 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 	                                          : HTTP_NO_ROLE;
 }
 
-static bool pass(struct core *core, const struct http_request *r, struct http_reply *reply)
+static bool pass_request(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
 	(void)core;
 	if (strcmp(r->path, "/no"))
@@ -172,9 +172,9 @@ static inline int setup(void **state)
 	memset(&node, 0, sizeof(node));
 	pthread_mutex_init(&node.lock, NULL);
 	server = (struct http_server){ .options = { .core = &node,
-		                                    .handler = handle,
+		                                    .handler = handle_request,
 		                                    .authenticator = find_out,
-		                                    .gate = pass },
+		                                    .gate = pass_request },
 		                       .limits = &limits,
 		                       .bodies = { 3 * BODY_MAX, BODY_MAX + (1 << 20), 0, 0 },
 		                       .answers = { 1 << 20, 1 << 20, 0, 0 },
@@ -222,7 +222,7 @@ static inline int teardown(void **state)
 }
 
 /* What the loop does with connection @p i at this instant. */
-static inline void turn(size_t i)
+static inline void turn_conn(size_t i)
 {
 	for (int n = 0; n < 64 && !edge[i].closed; n++) {
 		struct pollfd p = { .fd = fds[i], .events = POLLIN };
@@ -238,7 +238,7 @@ static inline void turn(size_t i)
 }
 
 /* Wait for the handler of one request. */
-static inline void finish(void)
+static inline void finish_request(void)
 {
 	uint64_t n;
 
@@ -253,14 +253,14 @@ static inline void finish(void)
 	}
 }
 
-static inline void say(size_t i, const char *text)
+static inline void say_on(size_t i, const char *text)
 {
 	assert_int_equal(send(clients[i], text, strlen(text), MSG_NOSIGNAL), strlen(text));
-	turn(i);
+	turn_conn(i);
 }
 
 /* What has come back since; "" for nothing. */
-static inline const char *hear(size_t i)
+static inline const char *read_answer(size_t i)
 {
 	static char text[65536];
 	ssize_t n = recv(clients[i], text, sizeof(text) - 1, MSG_DONTWAIT);
@@ -274,13 +274,13 @@ static inline unsigned status_of(const char *text)
 	return strncmp(text, "HTTP/1.1 ", 9) ? 0 : (unsigned)atoi(text + 9);
 }
 
-static inline unsigned ask(size_t i, const char *text)
+static inline unsigned ask_on(size_t i, const char *text)
 {
-	say(i, text);
+	say_on(i, text);
 	if (!edge[i].closed && conns[i]->state == HTTP_RUNNING)
-		finish();
-	turn(i);
-	return status_of(hear(i));
+		finish_request();
+	turn_conn(i);
+	return status_of(read_answer(i));
 }
 
 #endif

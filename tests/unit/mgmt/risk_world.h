@@ -157,7 +157,7 @@ static inline void make_services(struct world *w)
 	}
 }
 
-static inline void make(struct world *w)
+static inline void make_world(struct world *w)
 {
 	*w = (struct world){
 		.m = { .cluster = "shop",
@@ -183,7 +183,7 @@ static inline void make(struct world *w)
 	make_services(w);
 }
 
-static inline void apply(struct world *w, const struct set *s, bool after)
+static inline void apply_set(struct world *w, const struct set *s, bool after)
 {
 	const char *text = after ? s->text_to : s->text_from;
 	uint64_t value = after ? s->to : s->from;
@@ -198,8 +198,8 @@ static inline void apply(struct world *w, const struct set *s, bool after)
 }
 
 /* Each risk as "SUBJECT: WHAT (RULE FIGURE)", one a line. */
-static inline void describe(const struct model *from, const struct model *to, char *out,
-                            size_t size)
+static inline void describe_risks(const struct model *from, const struct model *to, char *out,
+                                  size_t size)
 {
 	struct arena *arena = arena_new((size_t)1 << 20);
 	const struct risk *risks;
@@ -227,19 +227,19 @@ static inline void describe(const struct model *from, const struct model *to, ch
 	arena_free(arena);
 }
 
-static inline void check(const struct figure *list, size_t n)
+static inline void check_figures(const struct figure *list, size_t n)
 {
 	static struct world from, to;
 	char found[4096];
 
 	for (size_t i = 0; i < n; i++) {
-		make(&from);
-		make(&to);
+		make_world(&from);
+		make_world(&to);
 		for (size_t k = 0; k < COUNT(list[i].sets); k++) {
-			apply(&from, &list[i].sets[k], false);
-			apply(&to, &list[i].sets[k], true);
+			apply_set(&from, &list[i].sets[k], false);
+			apply_set(&to, &list[i].sets[k], true);
 		}
-		describe(&from.m, &to.m, found, sizeof(found));
+		describe_risks(&from.m, &to.m, found, sizeof(found));
 		if (strcmp(found, list[i].expected) != 0)
 			fail_msg("%zu: found:\n%sexpected:\n%s", i, found, list[i].expected);
 	}

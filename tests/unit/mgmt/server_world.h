@@ -88,18 +88,18 @@ static atomic_bool may_answer;
 static atomic_uint n_running;
 static char *long_text;
 
-static uint64_t counted(const char *name, const char *labels)
+static uint64_t read_counter(const char *name, const char *labels)
 {
 	return __atomic_load_n(stats_get_counter(node.stats, STATS_COUNTER, name, labels, ""),
 	                       __ATOMIC_RELAXED);
 }
 
-static uint64_t refused(void)
+static uint64_t count_refused(void)
 {
-	return counted("weir_mgmt_connections_refused_total", "");
+	return read_counter("weir_mgmt_connections_refused_total", "");
 }
 
-static void answer(struct core *core, struct http_request *r, struct http_reply *reply)
+static void answer_request(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	reply->status = core == &node ? 200 : 500;
 	if (!strcmp(r->path, "/wait")) {
@@ -122,7 +122,7 @@ static void find_out(struct core *core, int fd, const char *login, struct http_r
 	r->role = !login ? HTTP_VIEWER : !strcmp(login, "Bearer peer") ? HTTP_PEER : HTTP_NO_ROLE;
 }
 
-static bool pass(struct core *core, const struct http_request *r, struct http_reply *reply)
+static bool pass_request(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
 	(void)core;
 	(void)r;
@@ -150,9 +150,9 @@ static struct http_options open_listeners(sa_family_t family)
 	struct http_options o = { .local = family == AF_UNIX,
 		                  .peers_fd = -1,
 		                  .core = &node,
-		                  .handler = answer,
+		                  .handler = answer_request,
 		                  .authenticator = find_out,
-		                  .gate = pass };
+		                  .gate = pass_request };
 
 	bound = (struct sockaddr_storage){ .ss_family = family };
 	n_bound = o.local ? sizeof(struct sockaddr_un) : sizeof(struct sockaddr_in);
@@ -190,7 +190,7 @@ static struct client clients[600];
 static SSL_CTX *client_context;
 
 /* Connect from 127.0.0.@p host, or as that user to the UNIX socket. */
-static void join(struct client *c, unsigned host)
+static void connect_client(struct client *c, unsigned host)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET };
 	struct timeval most = { .tv_sec = WAIT_S };
@@ -218,7 +218,7 @@ static void join(struct client *c, unsigned host)
 		c->error = EPROTO;
 }
 
-static void leave(struct client *c)
+static void close_client(struct client *c)
 {
 	SSL_free(c->tls);
 	c->tls = NULL;
@@ -240,7 +240,7 @@ static void send_text(struct client *c, const char *text, size_t n)
 		(void)!send(c->fd, text, n, MSG_NOSIGNAL);
 }
 
-static void ask(struct client *c, const char *path, const char *headers)
+static void send_request(struct client *c, const char *path, const char *headers)
 {
 	char text[512];
 
@@ -249,7 +249,7 @@ static void ask(struct client *c, const char *path, const char *headers)
 }
 
 /* Read an answer of at most sizeof(text) bytes. @return its status; 0: there is none */
-static unsigned hear(struct client *c)
+static unsigned read_answer(struct client *c)
 {
 	size_t n = 0, whole = SIZE_MAX;
 
@@ -269,10 +269,10 @@ static unsigned hear(struct client *c)
 	return (unsigned)atoi(c->text + 9);
 }
 
-static unsigned get(struct client *c, const char *path, const char *headers)
+static unsigned get_path(struct client *c, const char *path, const char *headers)
 {
-	ask(c, path, headers);
-	return hear(c);
+	send_request(c, path, headers);
+	return read_answer(c);
 }
 
 /* Connect the clients from @p first on, @p n of them, and count those that are served. */
@@ -281,8 +281,8 @@ static unsigned join_many(size_t first, size_t n, unsigned host)
 	unsigned n_served = 0;
 
 	for (size_t i = first; i < first + n; i++) {
-		join(&clients[i], host);
-		n_served += !clients[i].error && get(&clients[i], "/a", "") == 200;
+		connect_client(&clients[i], host);
+		n_served += !clients[i].error && get_path(&clients[i], "/a", "") == 200;
 	}
 	return n_served;
 }
@@ -322,7 +322,7 @@ static int teardown(void **state)
 	may_answer = true;
 	http_stop(server);
 	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
-		leave(&clients[i]);
+		close_client(&clients[i]);
 	stats_close(node.stats);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command);

@@ -84,7 +84,7 @@ static void a_lock_that_is_taken_again_and_again_is_no_hang(void **state)
 
 /* --- keys of requests --- */
 
-static struct http_request request(const char *identity, const char *key, const char *body)
+static struct http_request make_request(const char *identity, const char *key, const char *body)
 {
 	struct http_request r = {
 		.method = "POST", .path = "/v1/overrides", .body = body, .n_body = strlen(body)
@@ -119,8 +119,8 @@ static unsigned carry_out(struct http_request *r, unsigned status, int answer, b
 
 static void a_key_has_one_answer_for_one_principal(void **state)
 {
-	struct http_request first = request("user:root", "k", "{\"a\":1}"),
-	                    other = request("token:ada", "k", "{\"a\":1}");
+	struct http_request first = make_request("user:root", "k", "{\"a\":1}"),
+	                    other = make_request("token:ada", "k", "{\"a\":1}");
 	json_int_t got;
 	bool again;
 
@@ -139,14 +139,14 @@ static void a_key_has_one_answer_for_one_principal(void **state)
 
 static void a_key_is_of_one_request_alone(void **state)
 {
-	struct http_request r = request("user:root", "k", "{}"), more;
+	struct http_request r = make_request("user:root", "k", "{}"), more;
 	json_int_t got;
 	bool again;
 
 	(void)state;
 	assert_int_equal(carry_out(&r, 200, 1, &again, &got), 200);
 	for (unsigned i = 0; i < 4; i++) {
-		more = request("user:root", "k", i == 0 ? "{ }" : "{}");
+		more = make_request("user:root", "k", i == 0 ? "{ }" : "{}");
 		if (i == 1)
 			snprintf(more.path, sizeof(more.path), "/v1/config/apply");
 		if (i == 2)
@@ -159,14 +159,14 @@ static void a_key_is_of_one_request_alone(void **state)
 		assert_int_equal(carry_out(&more, 200, 2, &again, &got), 422);
 		assert_true(again);
 	}
-	more = request("user:root", "k2", "{}");
+	more = make_request("user:root", "k2", "{}");
 	assert_int_equal(carry_out(&more, 200, 3, &again, &got), 200);
 	assert_false(again);
 }
 
 static void a_failure_of_ours_is_not_kept(void **state)
 {
-	struct http_request r = request("user:root", "k", "{}");
+	struct http_request r = make_request("user:root", "k", "{}");
 	json_int_t got;
 	bool again;
 
@@ -181,7 +181,7 @@ static void a_failure_of_ours_is_not_kept(void **state)
 
 static void answers_outlive_the_process(void **state)
 {
-	struct http_request r = request("user:root", "k", "{}");
+	struct http_request r = make_request("user:root", "k", "{}");
 	json_int_t got;
 	bool again;
 
@@ -204,11 +204,11 @@ static void so_many_keys_may_be_under_way_and_no_more(void **state)
 		char key[16];
 
 		snprintf(key, sizeof(key), "k%u", i);
-		r = request("user:root", key, "{}");
+		r = make_request("user:root", key, "{}");
 		assert_false(idempotent_begin(&core, &r, &reply));
 	}
 	assert_int_equal(core.n_keys, KEYS_MAX);
-	r = request("user:root", "more", "{}");
+	r = make_request("user:root", "more", "{}");
 	assert_true(idempotent_begin(&core, &r, &reply));
 	assert_int_equal(reply.status, 503);
 	http_reply_fini(&reply);

@@ -158,7 +158,7 @@ static void names_are_kept_for_a_minute(void **state)
 
 static struct core core;
 
-static enum http_role show(const char *authorization)
+static enum http_role role_of_header(const char *authorization)
 {
 	request = (struct http_request){ .role = HTTP_NO_ROLE };
 	auth_token(&core, -1, authorization, &request);
@@ -179,30 +179,31 @@ static void a_token_of_equal_length_is_not_equal(void **state)
 	fixture_write(place.conf, "tokens", text);
 	for (size_t i = 0; i < sizeof(token) - 1; i++) {
 		snprintf(line, sizeof(line), "Bearer %s", token);
-		assert_int_equal(show(line), HTTP_PEER);
+		assert_int_equal(role_of_header(line), HTTP_PEER);
 		assert_string_equal(request.identity, "peer");
 		line[7 + i] ^= 1;
-		if (show(line) != HTTP_NO_ROLE)
+		if (role_of_header(line) != HTTP_NO_ROLE)
 			fail_msg("%s", line);
 	}
 	for (size_t i = 0; i < sizeof(ours) - 1; i++) {
 		snprintf(line, sizeof(line), "Bearer %s", ours);
-		assert_int_equal(show(line), HTTP_OPERATOR);
+		assert_int_equal(role_of_header(line), HTTP_OPERATOR);
 		assert_string_equal(request.principal, "ci");
 		assert_string_equal(request.identity, "token:ci");
 		line[7 + i] ^= 1;
-		assert_int_equal(show(line), HTTP_NO_ROLE);
+		assert_int_equal(role_of_header(line), HTTP_NO_ROLE);
 	}
-	assert_int_equal(show("Bearer  0123456789secret"), HTTP_NO_ROLE);
-	assert_int_equal(show("Basicx Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NO_ROLE);
-	assert_int_equal(show("Digest Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NO_ROLE);
-	assert_int_equal(show("Basic "), HTTP_NO_ROLE);
-	assert_int_equal(show(NULL), HTTP_NO_ROLE); /* no line lets anonymous ones in */
+	assert_int_equal(role_of_header("Bearer  0123456789secret"), HTTP_NO_ROLE);
+	assert_int_equal(role_of_header("Basicx Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NO_ROLE);
+	assert_int_equal(role_of_header("Digest Y2k6MDEyMzQ1Njc4OXNlY3JldA=="), HTTP_NO_ROLE);
+	assert_int_equal(role_of_header("Basic "), HTTP_NO_ROLE);
+	assert_int_equal(role_of_header(NULL), HTTP_NO_ROLE); /* no line lets anonymous ones in */
 	fixture_write(place.conf, "tokens", "# none\nanonymous viewer *\n");
-	assert_int_equal(show(NULL), HTTP_VIEWER);
+	assert_int_equal(role_of_header(NULL), HTTP_VIEWER);
 	assert_string_equal(request.identity, "token:anonymous");
 	fixture_remove(&place);
-	assert_int_equal(show("Bearer 0123456789secret"), HTTP_NO_ROLE); /* there is no file */
+	assert_int_equal(role_of_header("Bearer 0123456789secret"),
+	                 HTTP_NO_ROLE); /* there is no file */
 }
 
 int main(void)

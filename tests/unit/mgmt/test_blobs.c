@@ -36,7 +36,7 @@ static int tear_down(void **state)
 	return files_remove_dir(dir);
 }
 
-static uint64_t have(const char *which, bool *whole)
+static uint64_t bytes_held(const char *which, bool *whole)
 {
 	uint64_t n = 0;
 
@@ -44,7 +44,7 @@ static uint64_t have(const char *which, bool *whole)
 	return n;
 }
 
-static int add(uint64_t offset, size_t n)
+static int add_part(uint64_t offset, size_t n)
 {
 	return blobs_add(dir, digest, SIZE, offset, bytes + offset, n);
 }
@@ -54,18 +54,18 @@ static void a_file_in_parts_goes_on_where_it_ended(void **state)
 	bool whole;
 
 	(void)state;
-	assert_int_equal(have(digest, &whole), 0);
+	assert_int_equal(bytes_held(digest, &whole), 0);
 	assert_false(whole);
-	assert_int_equal(add(0, 1000), 0);
-	assert_int_equal(have(digest, &whole), 1000);
-	assert_int_equal(add(5000, 1000), 0); /* a hole would be there: nothing is taken */
-	assert_int_equal(have(digest, &whole), 1000);
-	assert_int_equal(add(0, 1000), 0); /* the same again */
-	assert_int_equal(have(digest, &whole), 1000);
-	assert_int_equal(add(1000, SIZE - 1000), 0);
-	assert_int_equal(have(digest, &whole), SIZE);
+	assert_int_equal(add_part(0, 1000), 0);
+	assert_int_equal(bytes_held(digest, &whole), 1000);
+	assert_int_equal(add_part(5000, 1000), 0); /* a hole would be there: nothing is taken */
+	assert_int_equal(bytes_held(digest, &whole), 1000);
+	assert_int_equal(add_part(0, 1000), 0); /* the same again */
+	assert_int_equal(bytes_held(digest, &whole), 1000);
+	assert_int_equal(add_part(1000, SIZE - 1000), 0);
+	assert_int_equal(bytes_held(digest, &whole), SIZE);
 	assert_true(whole);
-	assert_int_equal(add(0, 10), 0); /* it is there */
+	assert_int_equal(add_part(0, 10), 0); /* it is there */
 }
 
 /* What comes again of a file that is there is no new upload. */
@@ -77,7 +77,7 @@ static void a_file_that_is_there_gets_no_part(void **state)
 	assert_int_equal(blobs_path(dir, digest, path), 0);
 	snprintf(part, sizeof(part), "%s.part", path);
 	assert_int_equal(access(path, F_OK), 0);
-	assert_int_equal(add(0, 10), 0);
+	assert_int_equal(add_part(0, 10), 0);
 	assert_int_equal(access(part, F_OK), -1);
 }
 
@@ -89,10 +89,10 @@ static void other_bytes_than_the_digest_says_are_not_kept(void **state)
 	(void)state;
 	digest_bytes("x", 1, other);
 	assert_int_equal(blobs_add(dir, other, 5, 0, "abcde", 5), -EBADMSG);
-	assert_int_equal(have(other, &whole), 0);
+	assert_int_equal(bytes_held(other, &whole), 0);
 	assert_false(whole);
 	assert_int_equal(blobs_add(dir, other, 1, 0, "x", 1), 0);
-	have(other, &whole);
+	bytes_held(other, &whole);
 	assert_true(whole);
 }
 
@@ -144,13 +144,13 @@ static void what_no_version_names_goes_when_it_is_old(void **state)
 	assert_int_equal(fclose(f), 0);
 	blobs_collect(dir, st.st_mtime, is_named, NULL);
 	assert_int_equal(access(part, F_OK), 0);
-	assert_int_equal(have(half, &whole), 1);
+	assert_int_equal(bytes_held(half, &whole), 1);
 	blobs_collect(dir, st.st_mtime + 2 * BLOBS_KEEP_S, is_named, NULL);
 	assert_int_equal(access(part, F_OK), -1);
-	assert_int_equal(have(half, &whole), 0);
-	have(other, &whole);
+	assert_int_equal(bytes_held(half, &whole), 0);
+	bytes_held(other, &whole);
 	assert_false(whole);
-	assert_int_equal(have(digest, &whole), SIZE);
+	assert_int_equal(bytes_held(digest, &whole), SIZE);
 	assert_true(whole);
 }
 

@@ -8,7 +8,7 @@
 static void an_apply_makes_a_version(void **state)
 {
 	(void)state;
-	assert_int_equal(apply("# a", "{}", ""), 201);
+	assert_int_equal(apply_change("# a", "{}", ""), 201);
 	assert_true(json_is_true(part_of("changed")));
 	assert_true(json_is_false(part_of("settles")) || json_is_true(part_of("settles")));
 	assert_int_equal(number_of("version", "number"), 2);
@@ -29,7 +29,7 @@ static void an_apply_makes_a_version(void **state)
 	assert_false(world.untold); /* there are no peers that could have another */
 	assert_true(intent_head(this_node.intent)->time_ms == now_ms);
 	world.n_nodes = 2;
-	assert_int_equal(apply("# b", "{\"author\":\"eve\"}", ""), 201);
+	assert_int_equal(apply_change("# b", "{\"author\":\"eve\"}", ""), 201);
 	assert_true(world.untold);
 	assert_string_equal(text_of("version", "author"), "eve");
 	assert_string_equal(text_of("version", "principal"), "token:ada");
@@ -38,9 +38,9 @@ static void an_apply_makes_a_version(void **state)
 static void what_changes_nothing_asks_nobody(void **state)
 {
 	(void)state;
-	assert_int_equal(apply("# a", "{}", ""), 201);
+	assert_int_equal(apply_change("# a", "{}", ""), 201);
 	world = (struct world){ .n_nodes = 2 };
-	assert_int_equal(apply("# a", "{}", ""), 200);
+	assert_int_equal(apply_change("# a", "{}", ""), 200);
 	assert_true(json_is_false(part_of("changed")));
 	assert_int_equal(number_of("version", "number"), 2);
 	assert_int_equal(strncmp(answer.etag, "\"v2-", 4), 0);
@@ -51,7 +51,7 @@ static void what_changes_nothing_asks_nobody(void **state)
 static void a_dry_run_makes_nothing(void **state)
 {
 	(void)state;
-	assert_int_equal(apply("# a", "{\"confirm_within\":\"5m\"}", "dry_run=true"), 200);
+	assert_int_equal(apply_change("# a", "{\"confirm_within\":\"5m\"}", "dry_run=true"), 200);
 	assert_true(json_is_true(part_of("dry_run")));
 	assert_true(json_is_true(part_of("changed")));
 	assert_string_equal(text_of("version", "state"), "planned");
@@ -60,9 +60,9 @@ static void a_dry_run_makes_nothing(void **state)
 	assert_null(part_of("rolls_back_to"));
 	assert_true(world.n_reserved == 0 && world.n_pushed == 0 && world.n_waits == 0);
 	assert_int_equal(head_number(), 1);
-	assert_int_equal(apply("# a", "{}", "dry_run=yes"), 400);
-	assert_int_equal(apply("# a", "{}", "wait=some"), 400);
-	assert_int_equal(apply("# a", "{}", "wait_ms=60001"), 400);
+	assert_int_equal(apply_change("# a", "{}", "dry_run=yes"), 400);
+	assert_int_equal(apply_change("# a", "{}", "wait=some"), 400);
+	assert_int_equal(apply_change("# a", "{}", "wait_ms=60001"), 400);
 	assert_int_equal(head_number(), 1);
 }
 
@@ -72,12 +72,15 @@ static void the_head_must_be_what_the_request_names(void **state)
 
 	(void)state;
 	version_etag(intent_head(this_node.intent), etag);
-	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", ""), 428);
-	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", "\"v9-0\""), 412);
+	assert_int_equal(ask_handler(handle_config_apply, body_with("# a", "{}"), "", "", ""), 428);
+	assert_int_equal(
+	        ask_handler(handle_config_apply, body_with("# a", "{}"), "", "", "\"v9-0\""), 412);
 	assert_string_equal(text_of("", "head"), etag);
 	assert_int_equal(head_number(), 1);
-	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", etag), 201);
-	assert_int_equal(ask(handle_config_apply, body_with("# b", "{}"), "", "", etag), 412);
+	assert_int_equal(ask_handler(handle_config_apply, body_with("# a", "{}"), "", "", etag),
+	                 201);
+	assert_int_equal(ask_handler(handle_config_apply, body_with("# b", "{}"), "", "", etag),
+	                 412);
 	assert_int_equal(head_number(), 2);
 	assert_int_equal(world.n_waits, 1);
 }
@@ -90,27 +93,28 @@ static void an_overtaken_change_is_given_up(void **state)
 	(void)state;
 	version_etag(intent_head(this_node.intent), etag);
 	world.overtaken = true;
-	assert_int_equal(ask(handle_config_apply, body_with("# a", "{}"), "", "", etag), 412);
+	assert_int_equal(ask_handler(handle_config_apply, body_with("# a", "{}"), "", "", etag),
+	                 412);
 	assert_int_equal(head_number(), 2);
 	assert_true(world.n_reserved == 1 && world.n_released == 1);
 	assert_true(world.n_pushed == 0 && world.n_waits == 0);
 	world.overtaken = false;
-	assert_int_equal(apply("# a", "{}", ""), 201);
+	assert_int_equal(apply_change("# a", "{}", ""), 201);
 }
 
 static void a_refused_change_leaves_the_head(void **state)
 {
 	(void)state;
 	world.refuses = true;
-	assert_int_equal(apply("# a", "{}", ""), 412);
+	assert_int_equal(apply_change("# a", "{}", ""), 412);
 	assert_int_equal(head_number(), 1);
 	assert_true(world.n_released == 0 && world.n_pushed == 0 && world.n_waits == 0);
 	world.refuses = false;
 	world.gives_way = true;
-	assert_int_equal(apply("# a", "{}", ""), 412);
+	assert_int_equal(apply_change("# a", "{}", ""), 412);
 	assert_true(world.n_pushed == 1 && world.n_told == 0 && world.n_waits == 0);
 	world.gives_way = false;
-	assert_int_equal(apply("# b", "{}", ""), 201);
+	assert_int_equal(apply_change("# b", "{}", ""), 201);
 }
 
 static void mistakes_are_counted_and_named(void **state)
@@ -119,7 +123,7 @@ static void mistakes_are_counted_and_named(void **state)
 	                         files_with("schema = 1;", "schema = 1; sceme = 1;"));
 
 	(void)state;
-	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 422);
+	assert_int_equal(ask_handler(handle_config_apply, body, "", "", "*"), 422);
 	assert_string_equal(text_of("", "code"), "mistakes");
 	assert_string_equal(text_of("", "detail"), "the configuration has 1 error");
 	assert_int_equal(number_of("", "n_mistakes"), 1);
@@ -128,7 +132,7 @@ static void mistakes_are_counted_and_named(void **state)
 	assert_int_equal(json_array_size(part_of("mistakes")), 1);
 	body = json_pack("{s:s, s:o}", "reason", "x", "files",
 	                 files_with("schema = 1;", "schema = 1; sceme = 1; scheme = 1;"));
-	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 422);
+	assert_int_equal(ask_handler(handle_config_apply, body, "", "", "*"), 422);
 	assert_string_equal(text_of("", "detail"), "the configuration has 2 errors");
 	assert_int_equal(number_of("", "n_mistakes"), 2);
 	assert_int_equal(head_number(), 1);
@@ -170,26 +174,29 @@ static void each_failure_has_its_answer(void **state)
 static void an_old_file_takes_nothing_back(void **state)
 {
 	(void)state;
-	grow();
-	assert_int_equal(apply("# a", "{\"base\":\"1\"}", ""), 412);
+	grow_pool();
+	assert_int_equal(apply_change("# a", "{\"base\":\"1\"}", ""), 412);
 	assert_string_equal(text_of("", "code"), "old-file");
 	assert_int_equal(number_of("", "n_takes_back"), 1);
 	assert_int_equal(head_number(), 2);
 	assert_true(world.n_reserved == 0 && world.n_waits == 0);
-	assert_int_equal(apply("# a", "{\"base\":\"7\"}", ""), 412);
+	assert_int_equal(apply_change("# a", "{\"base\":\"7\"}", ""), 412);
 	assert_string_equal(text_of("", "code"), "stale");
-	assert_int_equal(ask(handle_config_plan, body_with("# a", "{\"base\":\"1\"}"), "", "", ""),
-	                 422); /* a plan has no reason */
+	assert_int_equal(
+	        ask_handler(handle_config_plan, body_with("# a", "{\"base\":\"1\"}"), "", "", ""),
+	        422); /* a plan has no reason */
 	json_t *body =
 	        json_pack("{s:s, s:o}", "base", "1", "files", files_with("# two sites", "# a"));
-	assert_int_equal(ask(handle_config_plan, body, "", "", ""), 200); /* told, not refused */
+	assert_int_equal(ask_handler(handle_config_plan, body, "", "", ""),
+	                 200); /* told, not refused */
 	assert_int_equal(number_of("old_file", "n_takes_back"), 1);
-	assert_int_equal(apply("# a", "{\"base\":\"1\",\"replace\":true}", ""), 201);
+	assert_int_equal(apply_change("# a", "{\"base\":\"1\",\"replace\":true}", ""), 201);
 	assert_int_equal(head_number(), 3);
 	body = json_pack("{s:s, s:s, s:o}", "reason", "x", "base", "2", "files",
 	                 files_with("max_backends = 10", "max_backends = 20"));
-	assert_int_equal(ask(handle_config_apply, body, "", "", "*"), 412); /* 3 went back */
-	assert_int_equal(apply("# b", "{\"base\":\"3\"}", ""), 201);
+	assert_int_equal(ask_handler(handle_config_apply, body, "", "", "*"),
+	                 412); /* 3 went back */
+	assert_int_equal(apply_change("# b", "{\"base\":\"3\"}", ""), 201);
 }
 
 int main(void)

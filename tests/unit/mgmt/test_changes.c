@@ -43,8 +43,8 @@ static struct intent *open_node(enum intent_start start, int64_t now_ms)
 }
 
 /* Make @p change to the fixture's file with another first line; @p out: the version. */
-static int apply(struct intent *in, const char *words, struct intent_change change, int64_t now_ms,
-                 struct version *out)
+static int apply_words(struct intent *in, const char *words, struct intent_change change,
+                       int64_t now_ms, struct version *out)
 {
 	struct files files = fixture_files("# two sites", words ? words : "# two sites");
 	struct intent_changed changed = { 0 };
@@ -84,7 +84,7 @@ static void a_version_s_record_says_who_when_and_from_what(void **state)
 	assert_string_equal(first.principal, "weir");
 	assert_int_equal(first.confirm_by_ms, 0);
 	intent_for(in, "token:ci", NULL);
-	assert_int_equal(apply(in, "# two", plainly, NOW_MS + 5000, &v), 0);
+	assert_int_equal(apply_words(in, "# two", plainly, NOW_MS + 5000, &v), 0);
 	assert_int_equal(v.number, 2);
 	assert_true(v.time_ms == NOW_MS + 5000);
 	assert_true(v.effective_ms == NOW_MS + 7000); /* all nodes have it two seconds later */
@@ -99,11 +99,11 @@ static void a_version_s_record_says_who_when_and_from_what(void **state)
 	assert_memory_equal(&stored, &v, sizeof(v));
 	assert_string_equal(last_event(in), "version 2 by jw (token:ci): CHG-1");
 	/* A clock that has gone back: versions are in order all the same. */
-	assert_int_equal(apply(in, "# three", plainly, NOW_MS + 5000, &v), 0);
+	assert_int_equal(apply_words(in, "# three", plainly, NOW_MS + 5000, &v), 0);
 	assert_true(v.time_ms == NOW_MS + 5001);
-	assert_int_equal(apply(in, "# four", plainly, NOW_MS + 100, &v), 0);
+	assert_int_equal(apply_words(in, "# four", plainly, NOW_MS + 100, &v), 0);
 	assert_true(v.time_ms == NOW_MS + 5002);
-	assert_int_equal(apply(in, "# five", plainly, NOW_MS + 6000, &v), 0);
+	assert_int_equal(apply_words(in, "# five", plainly, NOW_MS + 6000, &v), 0);
 	assert_true(v.time_ms == NOW_MS + 6000);
 	intent_close(in);
 }
@@ -116,7 +116,7 @@ static void a_dry_run_says_what_would_be_and_changes_nothing(void **state)
 	char dir[PATH_MAX];
 
 	(void)state;
-	assert_int_equal(apply(in, "# two", dry, NOW_MS + 10, &v), 0);
+	assert_int_equal(apply_words(in, "# two", dry, NOW_MS + 10, &v), 0);
 	assert_int_equal(v.number, 2);
 	assert_true(v.confirm_by_ms == NOW_MS + 7010);
 	assert_int_equal(v.confirm_left_ms, 7000);
@@ -127,7 +127,7 @@ static void a_dry_run_says_what_would_be_and_changes_nothing(void **state)
 	snprintf(dir, sizeof(dir), "%s/config/%s", place.state, intent_head(in)->digest);
 	assert_int_equal(access(dir, F_OK), 0);
 	/* Of the files in force: they stay, too. */
-	assert_int_equal(apply(in, "# two sites", dry, NOW_MS + 20, &v), 0);
+	assert_int_equal(apply_words(in, "# two sites", dry, NOW_MS + 20, &v), 0);
 	assert_int_equal(v.number, 1);
 	assert_int_equal(access(dir, F_OK), 0);
 	intent_close(in);
@@ -184,7 +184,7 @@ static void a_first_version_is_confirmed(void **state)
 	fixture_write(place.conf, FILES_MAIN, "schema = 1;\n");
 	struct intent *in = open_node(INTENT_ALONE, NOW_MS);
 	assert_null(intent_head(in));
-	assert_int_equal(apply(in, "# one", asked, NOW_MS + 10, &v), 0);
+	assert_int_equal(apply_words(in, "# one", asked, NOW_MS + 10, &v), 0);
 	assert_int_equal(v.number, 1);
 	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
 	assert_true(v.effective_ms == NOW_MS + 10);
@@ -213,11 +213,11 @@ static void each_unrelated_head_has_to_be_named(void **state)
 	intent_note_diverged(in, heads, 3);
 	assert_string_equal(intent_diverged(in, 2)->peer, "e");
 	assert_null(intent_diverged(in, 3));
-	assert_int_equal(apply(in, "# two", plainly, NOW_MS + 10, NULL), -EMEDIUMTYPE);
-	assert_int_equal(apply(in, "# two", change, NOW_MS + 10, NULL), -EMEDIUMTYPE);
+	assert_int_equal(apply_words(in, "# two", plainly, NOW_MS + 10, NULL), -EMEDIUMTYPE);
+	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, NULL), -EMEDIUMTYPE);
 	assert_int_equal(intent_head(in)->number, 1);
 	change.n_force = 2;
-	assert_int_equal(apply(in, "# two", change, NOW_MS + 10, &v), 0);
+	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, &v), 0);
 	assert_int_equal(v.number, 8);       /* beyond the highest */
 	assert_int_equal(v.n_supersedes, 2); /* two peers have one of them */
 	assert_string_equal(v.supersedes[0], heads[0].digest);
@@ -235,10 +235,10 @@ static void the_head_s_own_files_make_a_version_where_heads_are_overridden(void 
 	struct version v;
 
 	(void)state;
-	assert_int_equal(apply(in, "# two sites", change, NOW_MS + 10, &v), 0);
+	assert_int_equal(apply_words(in, "# two sites", change, NOW_MS + 10, &v), 0);
 	assert_int_equal(v.number, 1);
 	intent_note_diverged(in, &head, 1);
-	assert_int_equal(apply(in, "# two sites", change, NOW_MS + 20, &v), 0);
+	assert_int_equal(apply_words(in, "# two sites", change, NOW_MS + 20, &v), 0);
 	assert_int_equal(v.number, 2);
 	assert_string_equal(intent_head(in)->digest, intent_head(in)->parent);
 	assert_string_equal(intent_head(in)->supersedes[0], head.digest);
@@ -264,9 +264,9 @@ static void at_most_eight_heads_are_overridden_at_once(void **state)
 	assert_non_null(intent_diverged(in, INTENT_HEADS_MAX - 1));
 	assert_null(intent_diverged(in, INTENT_HEADS_MAX));
 	intent_note_diverged(in, heads, 9);
-	assert_int_equal(apply(in, "# two", change, NOW_MS + 10, NULL), -E2BIG);
+	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, NULL), -E2BIG);
 	intent_note_diverged(in, heads, 8);
-	assert_int_equal(apply(in, "# two", change, NOW_MS + 10, &v), 0);
+	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, &v), 0);
 	assert_int_equal(v.n_supersedes, 8);
 	assert_int_equal(v.number, 2);
 	intent_note_diverged(in, heads, 2);
@@ -282,10 +282,10 @@ static void going_back_to_a_provisional_version_does_not_settle_it(void **state)
 	struct intent_change back = { .rollback_to = 1, .confirm_within_ms = -1 };
 
 	(void)state;
-	assert_int_equal(apply(in, NULL, back, NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_words(in, NULL, back, NOW_MS + 10, NULL), 0);
 	assert_true(join_is_provisional(intent_head(in)));
 	back.rollback_to = 2;
-	assert_int_equal(apply(in, NULL, back, NOW_MS + 10, NULL), -ENOENT);
+	assert_int_equal(apply_words(in, NULL, back, NOW_MS + 10, NULL), -ENOENT);
 	intent_close(in);
 }
 
@@ -321,8 +321,8 @@ static void without_a_store_versions_are_refused_and_overrides_taken(void **stat
 	assert_null(intent_store_to_read(in));
 	assert_string_equal(intent_store_state(in), "failing");
 	assert_true(strlen(intent_store_reason(in)) > 0);
-	assert_int_equal(apply(in, "# two", plainly, NOW_MS + 20, NULL), -EROFS);
-	assert_int_equal(apply(in, NULL, back, NOW_MS + 20, NULL), -EROFS);
+	assert_int_equal(apply_words(in, "# two", plainly, NOW_MS + 20, NULL), -EROFS);
+	assert_int_equal(apply_words(in, NULL, back, NOW_MS + 20, NULL), -EROFS);
 	assert_int_equal(intent_version(in, 1, &v, NULL), -EROFS);
 	assert_int_equal(intent_last_confirmed(in, &v), -EROFS);
 	assert_int_equal(intent_accept(in, offers, 1, NOW_MS + 20), -EROFS);
@@ -347,7 +347,7 @@ static void a_large_number_of_versions_leaves_eight_laid_out(void **state)
 	snprintf(dirs[0], PATH_MAX, "%s/config/%s", place.state, intent_head(in)->digest);
 	for (int i = 1; i < 10; i++) {
 		snprintf(words, sizeof(words), "# %d", i);
-		assert_int_equal(apply(in, words, plainly, NOW_MS + i, NULL), 0);
+		assert_int_equal(apply_words(in, words, plainly, NOW_MS + i, NULL), 0);
 		snprintf(dirs[i], PATH_MAX, "%s/config/%s", place.state, intent_head(in)->digest);
 	}
 	for (int i = 0; i < 10; i++)
@@ -376,11 +376,11 @@ static void a_change_removes_old_uploads(void **state)
 	assert_int_equal(blobs_add(place.state, digest, 6, 3, "oad", 3), 0);
 	assert_true(intent_has_file(in, digest, &have));
 	assert_int_equal(have, 6);
-	assert_int_equal(apply(in, "# two", plainly, NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_words(in, "# two", plainly, NOW_MS + 10, NULL), 0);
 	assert_int_equal(blobs_path(place.state, digest, path), 0);
 	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
 	assert_true(intent_has_file(in, digest, &have));
-	assert_int_equal(apply(in, "# three", plainly, NOW_MS + 20, NULL), 0);
+	assert_int_equal(apply_words(in, "# three", plainly, NOW_MS + 20, NULL), 0);
 	assert_false(intent_has_file(in, digest, &have));
 	intent_close(in);
 }
@@ -470,10 +470,10 @@ static void a_return_to_the_confirmed_version_waits_for_nobody(void **state)
 		                           other = { .confirm_within_ms = 0 },
 		                           back = { .confirm_within_ms = 60000, .pending = how[i] };
 
-		assert_int_equal(apply(in, "# next", waits, now_ms += 10, &undone), 0);
+		assert_int_equal(apply_words(in, "# next", waits, now_ms += 10, &undone), 0);
 		assert_true(undone.confirm_by_ms > 0);
-		assert_int_equal(apply(in, "# other", other, now_ms += 10, NULL), -EBUSY);
-		assert_int_equal(apply(in, "# two sites", back, now_ms += 10, &v), 0);
+		assert_int_equal(apply_words(in, "# other", other, now_ms += 10, NULL), -EBUSY);
+		assert_int_equal(apply_words(in, "# two sites", back, now_ms += 10, &v), 0);
 		assert_int_equal(v.number, undone.number + 1);
 		assert_int_equal(v.confirm_by_ms, 0);
 		assert_int_equal(intent_head(in)->confirm_by_ms, 0);

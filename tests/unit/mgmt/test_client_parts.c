@@ -94,7 +94,7 @@ static void answer_one(int fd)
 	}
 }
 
-static void *serve(void *arg)
+static void *serve_client(void *arg)
 {
 	int fd;
 
@@ -116,7 +116,7 @@ static int start_server(void **state)
 	assert_int_equal(listen(listen_fd, 64), 0);
 	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&at, &n), 0);
 	port = ntohs(at.sin_port);
-	return pthread_create(&thread, NULL, serve, NULL);
+	return pthread_create(&thread, NULL, serve_client, NULL);
 }
 
 static int stop_server(void **state)

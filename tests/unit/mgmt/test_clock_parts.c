@@ -121,7 +121,7 @@ static int teardown(void **state)
 }
 
 /* A peer heard @p age_ms ago, whose clock is @p off_ms before ours, give or take @p slack_ms. */
-static void hear(size_t i, uint64_t age_ms, int64_t off_ms, int64_t slack_ms)
+static void hear_peer(size_t i, uint64_t age_ms, int64_t off_ms, int64_t slack_ms)
 {
 	views[i] = (struct peers_report){ .asked_ms = fake_ms - age_ms,
 		                          .clock_known = true,
@@ -131,7 +131,7 @@ static void hear(size_t i, uint64_t age_ms, int64_t off_ms, int64_t slack_ms)
 		n_peer_reports = i + 1;
 }
 
-static enum wall_clock_peers say(void)
+static enum wall_clock_peers judge_peers(void)
 {
 	return hear_peers(&this_node, fake_ms, fake_wall);
 }
@@ -146,38 +146,39 @@ static void peers_agree_within_a_step(void **state)
 		     { -2300, 300, true }, { -2301, 300, false } };
 
 	(void)state;
-	assert_int_equal(say(), WALL_CLOCK_PEERS_NONE);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		hear(0, 0, rows[i].off_ms, rows[i].slack_ms);
-		if (say() != (rows[i].agrees ? WALL_CLOCK_PEERS_AGREE : WALL_CLOCK_PEERS_DIFFER))
+		hear_peer(0, 0, rows[i].off_ms, rows[i].slack_ms);
+		if (judge_peers() !=
+		    (rows[i].agrees ? WALL_CLOCK_PEERS_AGREE : WALL_CLOCK_PEERS_DIFFER))
 			fail_msg("row %zu", i);
 	}
-	hear(1, 0, 0, 0); /* one that agrees is enough, whichever */
-	assert_int_equal(say(), WALL_CLOCK_PEERS_AGREE);
+	hear_peer(1, 0, 0, 0); /* one that agrees is enough, whichever */
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_AGREE);
 }
 
 static void who_says_nothing_does_not_differ(void **state)
 {
 	(void)state;
-	hear(0, PEERS_STALE_MS, 0, 0);
-	assert_int_equal(say(), WALL_CLOCK_PEERS_AGREE);
-	hear(0, PEERS_STALE_MS + 1, 0, 0);
-	assert_int_equal(say(), WALL_CLOCK_PEERS_UNHEARD);
+	hear_peer(0, PEERS_STALE_MS, 0, 0);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_AGREE);
+	hear_peer(0, PEERS_STALE_MS + 1, 0, 0);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_UNHEARD);
 	views[0].asked_ms = 0;
-	assert_int_equal(say(), WALL_CLOCK_PEERS_UNHEARD);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_UNHEARD);
 	views[0].unasked = true; /* it is never asked */
-	assert_int_equal(say(), WALL_CLOCK_PEERS_NONE);
-	hear(1, 0, 0, 0);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
+	hear_peer(1, 0, 0, 0);
 	views[1].clock_known = false; /* of the former release */
-	assert_int_equal(say(), WALL_CLOCK_PEERS_NONE);
-	hear(2, 0, 9000, 0);
-	assert_int_equal(say(), WALL_CLOCK_PEERS_DIFFER);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
+	hear_peer(2, 0, 9000, 0);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);
 	views[0].unasked = false; /* one silent, one that differs: it was heard */
-	assert_int_equal(say(), WALL_CLOCK_PEERS_DIFFER);
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);
 }
 
 /* The record of STATE/clock as text; NULL: there is none. */
-static char *record(void)
+static char *read_record(void)
 {
 	static char text[256];
 	char path[PATH_MAX];
@@ -263,22 +264,22 @@ static void the_time_is_kept(void **state)
 	(void)state;
 	open_with("");
 	timekeep_tick(&this_node);
-	snprintf(first, sizeof(first), "%s", record());
+	snprintf(first, sizeof(first), "%s", read_record());
 	for (int i = 1; i <= 60; i++) {
 		fake_ms += 1000;
 		fake_wall += 1000;
 		timekeep_tick(&this_node);
 		assert_true(timekeep_purge_ms(&this_node) <= believed_now());
-		if (!strcmp(record(), first) != (i < 60))
-			fail_msg("after %d s: %s", i, record());
+		if (!strcmp(read_record(), first) != (i < 60))
+			fail_msg("after %d s: %s", i, read_record());
 	}
-	assert_non_null(strstr(record(), " end\n"));
+	assert_non_null(strstr(read_record(), " end\n"));
 	fake_ms += 1000;
 	fake_wall += 1000;
 	timekeep_tick(&this_node);
-	snprintf(first, sizeof(first), "%s", record());
+	snprintf(first, sizeof(first), "%s", read_record());
 	timekeep_close(&this_node);
-	assert_string_not_equal(record(), first);
+	assert_string_not_equal(read_record(), first);
 	assert_int_equal(timekeep_open(&this_node), 0);
 	assert_int_equal(believed_now(), fake_wall);
 	assert_int_equal(timekeep_purge_ms(&this_node), fake_wall);
@@ -350,7 +351,7 @@ static unsigned accept_with(const char *body, const char *name, const char *valu
 	return answer.status;
 }
 
-static json_int_t told(const char *name)
+static json_int_t number_in_answer(const char *name)
 {
 	return json_integer_value(json_object_get(answer.json, name));
 }
@@ -386,14 +387,14 @@ static void a_person_accepts_the_clock(void **state)
 	assert_int_equal(accept_with(WHY, "dry_run", "1"), 400);
 	assert_int_equal(accept_with(WHY, "wait", "some"), 400);
 	assert_int_equal(accept_with(WHY, "dry_run", "true"), 200);
-	assert_true(told("moved_ms") == 86400000);
+	assert_true(number_in_answer("moved_ms") == 86400000);
 	assert_true(json_is_true(json_object_get(answer.json, "dry_run")));
 	assert_string_equal(json_string_value(json_object_get(answer.json, "state")), "stepped");
 	assert_int_equal(believed_now(), NOW_MS);
 	assert_int_equal(n_waits, 0);
 	assert_false(is_recorded("accepted"));
 	assert_int_equal(accept_with(WHY, "", ""), 200);
-	assert_true(told("moved_ms") == 86400000 && told("off_by_ms") == 0);
+	assert_true(number_in_answer("moved_ms") == 86400000 && number_in_answer("off_by_ms") == 0);
 	assert_null(json_object_get(answer.json, "dry_run"));
 	assert_true(believed_now() == NOW_MS + 86400000);
 	assert_int_equal(n_waits, 1);
@@ -403,7 +404,7 @@ static void a_person_accepts_the_clock(void **state)
 	fake_wall -= 3600000;
 	timekeep_tick(&this_node);
 	assert_int_equal(accept_with("{\"reason\":\"x\",\"author\":\"eve\"}", "", ""), 200);
-	assert_true(told("moved_ms") == -3600000);
+	assert_true(number_in_answer("moved_ms") == -3600000);
 	assert_true(is_recorded("accepted by eve (token:ada): x"));
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
@@ -415,7 +416,7 @@ static void the_clock_is_shown_as_it_is(void **state)
 
 	(void)state;
 	open_with("");
-	hear(0, 0, 0, 0);
+	hear_peer(0, 0, 0, 0);
 	snprintf(views[0].node, sizeof(views[0].node), "fra-1");
 	views[1] = (struct peers_report){ .node = "lon-1" };
 	n_peer_reports = 2;

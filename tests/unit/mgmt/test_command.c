@@ -49,7 +49,7 @@ static int teardown(void **state)
 }
 
 /* A command about a site, or a backend ("web-ams/b1"). */
-static struct command about(enum command_do what, const char *target)
+static struct command make_command(enum command_do what, const char *target)
 {
 	static char pool[64];
 	const char *slash = strchr(target, '/');
@@ -68,7 +68,7 @@ static struct command about(enum command_do what, const char *target)
 	return c;
 }
 
-static enum command_outcome run(struct scene *s, const struct command *c, int64_t now_ms)
+static enum command_outcome run_command(struct scene *s, const struct command *c, int64_t now_ms)
 {
 	const struct guard_observed seen = { 0 };
 
@@ -78,13 +78,13 @@ static enum command_outcome run(struct scene *s, const struct command *c, int64_
 static enum command_outcome run_plain(struct scene *s, enum command_do what, const char *target,
                                       int64_t now_ms)
 {
-	const struct command c = about(what, target);
+	const struct command c = make_command(what, target);
 
-	return run(s, &c, now_ms);
+	return run_command(s, &c, now_ms);
 }
 
 /* The override of the last command, as it is kept. */
-static const struct override *kept(const struct scene *s)
+static const struct override *kept_override(const struct scene *s)
 {
 	const struct override *o = overrides_find(intent_overrides(s->in), s->r.override.id);
 
@@ -101,22 +101,22 @@ static const struct event *last_event(const struct scene *s)
 
 static const char *state_of(const struct scene *s, int64_t now_ms)
 {
-	return overrides_state(intent_overrides(s->in), kept(s), now_ms);
+	return overrides_state(intent_overrides(s->in), kept_override(s), now_ms);
 }
 
 static uint32_t level_of(const struct scene *s, int64_t now_ms)
 {
-	return overrides_level(intent_overrides(s->in), kept(s), now_ms);
+	return overrides_level(intent_overrides(s->in), kept_override(s), now_ms);
 }
 
 static void a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 	int64_t from_ms = NOW_MS + LEAD_MS, back_ms;
 
 	c.over_ms = 100000;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	assert_true(s->r.created);
 	assert_int_equal(s->r.override.from_ms, from_ms);
 	assert_int_equal(s->r.override.generation, 1);
@@ -132,9 +132,9 @@ static void a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp(void **stat
 	 */
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", from_ms + 50000), COMMAND_OK);
 	back_ms = from_ms + 50000 + LEAD_MS;
-	assert_false(kept(s)->ended);
-	assert_int_equal(kept(s)->until_ms, back_ms);
-	assert_int_equal(kept(s)->over_ms, 100000);
+	assert_false(kept_override(s)->ended);
+	assert_int_equal(kept_override(s)->until_ms, back_ms);
+	assert_int_equal(kept_override(s)->over_ms, 100000);
 	assert_int_equal(level_of(s, back_ms - 1), 500000);
 	assert_true(level_of(s, back_ms + 50000) < 500000 && level_of(s, back_ms + 50000) > 0);
 	assert_string_equal(state_of(s, back_ms + 1), "returning");
@@ -146,30 +146,30 @@ static void a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp(void **stat
 static void now_means_at_once(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 
 	c.now = true;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	assert_int_equal(s->r.override.from_ms, NOW_MS);
 	assert_int_equal(level_of(s, NOW_MS), 1000000);
-	c = about(COMMAND_UNDRAIN, "ams");
+	c = make_command(COMMAND_UNDRAIN, "ams");
 	c.now = true;
-	assert_int_equal(run(s, &c, NOW_MS + 5), COMMAND_OK);
-	assert_true(kept(s)->ended);
+	assert_int_equal(run_command(s, &c, NOW_MS + 5), COMMAND_OK);
+	assert_true(kept_override(s)->ended);
 	assert_int_equal(level_of(s, NOW_MS + 5), 0);
 	assert_string_equal(state_of(s, NOW_MS + 5), "done");
-	assert_int_equal(run(s, &c, NOW_MS + 6), COMMAND_OVER);
+	assert_int_equal(run_command(s, &c, NOW_MS + 6), COMMAND_OVER);
 	assert_string_equal(s->r.text, "nothing to end: the target has no drain");
 }
 
 static void a_drain_without_a_ramp_stays_whole_until_it_falls_at_once(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 	int64_t back_ms = NOW_MS + 10 + LEAD_MS;
 
 	c.now = true;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 10), COMMAND_OK);
 	assert_int_equal(level_of(s, back_ms - 1), 1000000);
 	assert_int_equal(level_of(s, back_ms + 1), 0);
@@ -178,17 +178,17 @@ static void a_drain_without_a_ramp_stays_whole_until_it_falls_at_once(void **sta
 static void the_same_drain_again_changes_the_one_that_is(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 	char id[MODEL_ID_MAX];
 
 	c.now = true;
 	c.over_ms = 100000;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	snprintf(id, sizeof(id), "%s", s->r.override.id);
 	c.now = false;
 	c.over_ms = -1;
 	c.until_ms = NOW_MS + 3600000;
-	assert_int_equal(run(s, &c, NOW_MS + 30000), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS + 30000), COMMAND_OK);
 	assert_string_equal(s->r.override.id, id);
 	assert_false(s->r.created);
 	assert_int_equal(s->r.override.generation, 2);
@@ -236,7 +236,7 @@ static void limits_of_time_are_exact(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct command c = about(cases[i].what, cases[i].target);
+		struct command c = make_command(cases[i].what, cases[i].target);
 		enum command_outcome outcome;
 
 		c.over_ms = cases[i].over;
@@ -244,7 +244,7 @@ static void limits_of_time_are_exact(void **state)
 		c.until_ms = cases[i].until == -2 ? -1 : NOW_MS + cases[i].until;
 		c.now = cases[i].now;
 		c.dry_run = true;
-		outcome = run(s, &c, NOW_MS);
+		outcome = run_command(s, &c, NOW_MS);
 		if ((outcome == COMMAND_OK) != !cases[i].field)
 			fail_msg("%s: outcome %d, %s", cases[i].why, outcome, s->r.text);
 		if (cases[i].field && strcmp(s->r.field, cases[i].field) != 0)
@@ -256,14 +256,14 @@ static void limits_of_time_are_exact(void **state)
 static void a_hold_needs_a_ramp_and_ends_with_the_next_command(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 	char drain[MODEL_ID_MAX];
 
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS), COMMAND_NOTHING);
 	assert_string_equal(s->r.text, "no ramp is running");
 	c.now = true;
 	c.over_ms = 100000;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	snprintf(drain, sizeof(drain), "%s", s->r.override.id);
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 20000), COMMAND_OK);
 	assert_true(s->r.created);
@@ -272,14 +272,14 @@ static void a_hold_needs_a_ramp_and_ends_with_the_next_command(void **state)
 	                 COMMAND_NOTHING); /* it is held */
 	const struct overrides *set = intent_overrides(s->in);
 	assert_int_equal(overrides_level(set, overrides_find(set, drain), NOW_MS + 90000), 200000);
-	assert_int_equal(run(s, &c, NOW_MS + 90000), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS + 90000), COMMAND_OK);
 	assert_int_equal(overrides_live(set, NOW_MS + 90000), 1); /* the hold has ended */
 	assert_int_equal(level_of(s, NOW_MS + 90000), 200000);
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 100000), COMMAND_OK);
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 110000), COMMAND_OK);
 	assert_int_equal(s->r.n_others, 0);
 	assert_string_equal(s->r.override.id, drain);
-	assert_null(overrides_hold(set, kept(s), NOW_MS + 110000));
+	assert_null(overrides_hold(set, kept_override(s), NOW_MS + 110000));
 }
 
 /* Ending one target's drain and hold leaves every other override as it is. */
@@ -291,13 +291,13 @@ static void what_ends_at_one_target_goes_on_at_others(void **state)
 	struct command c;
 
 	for (size_t i = 0; i < 4; i++) {
-		c = about(COMMAND_DRAIN, i ? others[i - 1] : "ams");
+		c = make_command(COMMAND_DRAIN, i ? others[i - 1] : "ams");
 		c.now = !c.pool; /* sites at once; what backends do is announced */
 		c.over_ms = 100000;
 		c.past[c.n_past++] = "last-site";
 		c.past[c.n_past++] = "last-backend";
 		c.past[c.n_past++] = "room";
-		assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+		assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	}
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "fra", NOW_MS + 9000), COMMAND_OK);
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 10000), COMMAND_OK);
@@ -305,9 +305,9 @@ static void what_ends_at_one_target_goes_on_at_others(void **state)
 	size_t n = set->n_items, touched = 0;
 	assert_int_equal(n, 6);
 	memcpy(before, set->items, n * sizeof(*before));
-	c = about(COMMAND_UNDRAIN, "ams");
+	c = make_command(COMMAND_UNDRAIN, "ams");
 	c.now = true;
-	assert_int_equal(run(s, &c, NOW_MS + 20000), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS + 20000), COMMAND_OK);
 	assert_int_equal(set->n_items, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct override *o = &set->items[i];
@@ -325,24 +325,25 @@ static void what_ends_at_one_target_goes_on_at_others(void **state)
 static void a_backends_instants_are_announced_and_never_move_once_past(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "web-ams/b1");
+	struct command c = make_command(COMMAND_DRAIN, "web-ams/b1");
 	int64_t from_ms = NOW_MS + AHEAD_MS;
 
 	c.over_ms = 60000;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	assert_int_equal(s->r.override.from_ms, from_ms);
 	c.until_ms = NOW_MS + 900000;
-	assert_int_equal(run(s, &c, from_ms - 1), COMMAND_OK); /* not begun: it may move */
+	assert_int_equal(run_command(s, &c, from_ms - 1), COMMAND_OK); /* not begun: it may move */
 	from_ms = from_ms - 1 + AHEAD_MS;
 	assert_int_equal(s->r.override.from_ms, from_ms);
-	assert_int_equal(run(s, &c, from_ms), COMMAND_OK); /* begun in this very millisecond */
+	assert_int_equal(run_command(s, &c, from_ms),
+	                 COMMAND_OK); /* begun in this very millisecond */
 	assert_int_equal(s->r.override.from_ms, from_ms);
 	assert_int_equal(s->r.override.over_ms, 60000);
-	assert_int_equal(run(s, &c, from_ms + 10000),
+	assert_int_equal(run_command(s, &c, from_ms + 10000),
 	                 COMMAND_OK); /* its deadline counts from now */
 	assert_int_equal(s->r.override.over_ms, 70000);
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "web-ams/b1", from_ms + 20000), COMMAND_OK);
-	assert_int_equal(kept(s)->until_ms, from_ms + 20000 + AHEAD_MS);
+	assert_int_equal(kept_override(s)->until_ms, from_ms + 20000 + AHEAD_MS);
 	assert_string_equal(state_of(s, from_ms + 20000), "returning");
 	assert_string_equal(state_of(s, from_ms + 20000 + AHEAD_MS), "done");
 }
@@ -369,80 +370,80 @@ static void enabling_ends_what_was_disabled_and_what_was_forced_up(void **state)
 	assert_int_equal(overrides_live(set, NOW_MS + 10 + AHEAD_MS), 0);
 	assert_int_equal(run_plain(s, COMMAND_DISABLE, "fra", NOW_MS + 20), COMMAND_OK);
 	assert_int_equal(run_plain(s, COMMAND_ENABLE, "fra", NOW_MS + 30), COMMAND_OK);
-	assert_true(kept(s)->ended);
+	assert_true(kept_override(s)->ended);
 }
 
 static void another_generation_is_stale_and_an_unknown_id_is_named(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 	char id[MODEL_ID_MAX];
 
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	snprintf(id, sizeof(id), "%s", s->r.override.id);
 	c.generation = 2;
-	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_STALE);
+	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_STALE);
 	assert_int_equal(s->r.override.generation, 1); /* as it is */
 	c.generation = 1;
-	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_OK);
-	c = about(COMMAND_UNDRAIN, "ams");
+	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_OK);
+	c = make_command(COMMAND_UNDRAIN, "ams");
 	c.name = NULL;
 	c.id = id;
 	c.generation = 1;
-	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_STALE);
+	assert_int_equal(run_command(s, &c, NOW_MS + 2), COMMAND_STALE);
 	c.generation = 2;
-	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS + 2), COMMAND_OK);
 	c.id = "nosuch";
-	assert_int_equal(run(s, &c, NOW_MS + 3), COMMAND_UNKNOWN);
+	assert_int_equal(run_command(s, &c, NOW_MS + 3), COMMAND_UNKNOWN);
 	assert_string_equal(s->r.text, "there is no override nosuch");
 }
 
 static void guards_refuse_what_leaves_nothing_unless_named(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "fra");
+	struct command c = make_command(COMMAND_DRAIN, "fra");
 
 	c.now = true;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
-	c = about(COMMAND_DRAIN, "ams");
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
+	c = make_command(COMMAND_DRAIN, "ams");
 	c.now = true;
-	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_REFUSED);
+	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_REFUSED);
 	assert_non_null(strstr(s->r.text, "last-site: service web has no other site"));
 	assert_string_equal(last_event(s)->kind, "guard");
 	assert_string_equal(last_event(s)->subject, "ams");
 	assert_int_equal(intent_overrides(s->in)->n_items, 1);
 	c.past[0] = "room";
 	c.n_past = 1;
-	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_REFUSED);
+	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_REFUSED);
 	c.past[0] = "last-site";
 	c.dry_run = true;
-	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_OK);
 	assert_int_equal(intent_overrides(s->in)->n_items, 1);
 	c.dry_run = false;
-	assert_int_equal(run(s, &c, NOW_MS + 1), COMMAND_OK);
-	c = about(COMMAND_DISABLE, "web-fra/b1");
-	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_REFUSED);
+	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_OK);
+	c = make_command(COMMAND_DISABLE, "web-fra/b1");
+	assert_int_equal(run_command(s, &c, NOW_MS + 2), COMMAND_REFUSED);
 	assert_non_null(strstr(s->r.text, "last-backend: pool web-fra"));
 	assert_string_equal(last_event(s)->kind, "guard");
 	assert_string_equal(last_event(s)->subject, "pools/web-fra/backends/b1");
 	c.what = COMMAND_FORCE_UP; /* takes nothing away */
-	assert_int_equal(run(s, &c, NOW_MS + 2), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS + 2), COMMAND_OK);
 }
 
 static void an_undo_line_has_the_instants_that_are_to_come(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 
 	c.over_ms = 1500;
 	c.from_ms = NOW_MS + 600000;
 	c.until_ms = NOW_MS + 1200000;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 1), COMMAND_OK);
 	assert_string_equal(s->r.undo,
 	                    "weir drain site ams --over 1500ms --from 2026-09-21T14:23:20.000Z "
 	                    "--until 2026-09-21T14:33:20.000Z");
-	assert_true(kept(s)->ended); /* nothing had moved yet */
+	assert_true(kept_override(s)->ended); /* nothing had moved yet */
 }
 
 static void keep_ramp(const struct scene *s, const struct override *o, int64_t at_ms,
@@ -457,47 +458,47 @@ static void keep_ramp(const struct scene *s, const struct override *o, int64_t a
 static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 	int64_t end_ms = NOW_MS + 1000000;
 
 	c.now = true;
 	c.over_ms = 100000;
 	c.until_ms = end_ms;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_OK);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	intent_follow_ramps(s->in, NOW_MS);
-	assert_int_equal(kept(s)->how, RAMP_FREE);
-	keep_ramp(s, kept(s), end_ms - 1, RAMP_HELD_SITE);
+	assert_int_equal(kept_override(s)->how, RAMP_FREE);
+	keep_ramp(s, kept_override(s), end_ms - 1, RAMP_HELD_SITE);
 	intent_follow_ramps(s->in, end_ms + 500000);
 	assert_string_equal(state_of(s, end_ms + 500000), "expired_held");
 	assert_int_equal(level_of(s, end_ms + 500000), 1000000);
 	for (int64_t i = 1; i <= 20; i++) { /* written again in the same second, of equal length */
-		keep_ramp(s, kept(s), end_ms + i * 1000, RAMP_LATE);
+		keep_ramp(s, kept_override(s), end_ms + i * 1000, RAMP_LATE);
 		intent_follow_ramps(s->in, end_ms + 500000);
-		assert_int_equal(kept(s)->at_ms, end_ms + i * 1000);
+		assert_int_equal(kept_override(s)->at_ms, end_ms + i * 1000);
 	}
 	assert_string_equal(state_of(s, end_ms + 500000), "returning");
 	assert_int_equal(level_of(s, end_ms + 500000), 800000);
 	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nhalf a li");
 	intent_follow_ramps(s->in, end_ms + 500000);
-	assert_int_equal(kept(s)->how, RAMP_LATE); /* what could be read last stays */
+	assert_int_equal(kept_override(s)->how, RAMP_LATE); /* what could be read last stays */
 	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nend\n");
 	intent_follow_ramps(s->in, end_ms + 500000);
-	assert_int_equal(kept(s)->how, RAMP_FREE);
+	assert_int_equal(kept_override(s)->how, RAMP_FREE);
 	assert_string_equal(state_of(s, end_ms + 500000), "done");
-	keep_ramp(s, kept(s), end_ms - 1, RAMP_HELD_SITE);
+	keep_ramp(s, kept_override(s), end_ms - 1, RAMP_HELD_SITE);
 	intent_follow_ramps(s->in, end_ms + 500000);
-	assert_int_equal(run(s, &c, NOW_MS + 50000),
+	assert_int_equal(run_command(s, &c, NOW_MS + 50000),
 	                 COMMAND_OK); /* another generation begins anew */
 	intent_follow_ramps(s->in, NOW_MS + 50000);
-	assert_int_equal(kept(s)->how, RAMP_FREE);
+	assert_int_equal(kept_override(s)->how, RAMP_FREE);
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/" RAMP_FILE, s->f.state);
-	keep_ramp(s, kept(s), NOW_MS, RAMP_HELD_CLOCK);
+	keep_ramp(s, kept_override(s), NOW_MS, RAMP_HELD_CLOCK);
 	intent_follow_ramps(s->in, NOW_MS + 50000);
-	assert_int_equal(kept(s)->how, RAMP_HELD_CLOCK);
+	assert_int_equal(kept_override(s)->how, RAMP_HELD_CLOCK);
 	unlink(path);
 	intent_follow_ramps(s->in, NOW_MS + 50000);
-	assert_int_equal(kept(s)->how, RAMP_FREE);
+	assert_int_equal(kept_override(s)->how, RAMP_FREE);
 }
 
 /*
@@ -507,7 +508,7 @@ static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **
 static void a_result_says_what_was_done(void **state)
 {
 	struct scene *s = *state;
-	struct command c = about(COMMAND_DRAIN, "ams");
+	struct command c = make_command(COMMAND_DRAIN, "ams");
 	struct override gone = { .id = "n-gone",
 		                 .name = "lon",
 		                 .generation = 1,
@@ -516,10 +517,10 @@ static void a_result_says_what_was_done(void **state)
 		                 .ended = true };
 
 	c.until_ms = -1;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_INVALID);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_INVALID);
 	assert_string_equal(s->r.text, "is required; \"never\" is allowed");
 	c.until_ms = NOW_MS - 1;
-	assert_int_equal(run(s, &c, NOW_MS), COMMAND_INVALID);
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_INVALID);
 	assert_string_equal(s->r.text, "is in the past");
 	assert_int_equal(run_plain(s, COMMAND_DISABLE, "web-ams/b1", NOW_MS), COMMAND_OK);
 	assert_true(s->r.created);

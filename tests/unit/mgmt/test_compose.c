@@ -30,8 +30,8 @@ static void toy_make(struct toy *t, const uint32_t *weights, size_t n)
 	t->model = (struct model){ .pools = &t->pool, .n_pools = 1 };
 }
 
-static struct override about(const char *backend, enum model_override_kind kind, int64_t from_ms,
-                             int64_t over_ms, int64_t until_ms)
+static struct override make_override(const char *backend, enum model_override_kind kind,
+                                     int64_t from_ms, int64_t over_ms, int64_t until_ms)
 {
 	struct override o = { .kind = kind,
 		              .target = MODEL_TARGET_BACKEND,
@@ -87,7 +87,7 @@ static void a_drain_is_announced_and_its_deadline_ends_the_claim(void **state)
 	struct arena *arena = arena_new(1 << 20);
 	struct toy t;
 	struct override drain =
-	        about("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 2000, 60000, MODEL_TIME_NEVER);
+	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 2000, 60000, MODEL_TIME_NEVER);
 	struct overrides set = { &drain, 1 };
 	const struct model_pool *p;
 
@@ -115,7 +115,8 @@ static void a_disabled_backend_is_no_member(void **state)
 	static const uint32_t weights[] = { 100, 100 };
 	struct arena *arena = arena_new(1 << 20);
 	struct toy t;
-	struct override disable = about("b0", MODEL_OVERRIDE_DISABLE, NOW_MS, 0, NOW_MS + 5000);
+	struct override disable =
+	        make_override("b0", MODEL_OVERRIDE_DISABLE, NOW_MS, 0, NOW_MS + 5000);
 	struct overrides set = { &disable, 1 };
 
 	toy_make(&t, weights, 2);
@@ -144,8 +145,8 @@ static void at_most_four_sets_and_the_next_are_kept(void **state)
 	for (size_t i = 0; i < COUNT(drains); i++) {
 		int64_t at_ms = NOW_MS + 3000 * (int64_t)i;
 
-		drains[i] =
-		        about(t.backends[i % 4].name, MODEL_OVERRIDE_DRAIN, at_ms, 0, at_ms + 1500);
+		drains[i] = make_override(t.backends[i % 4].name, MODEL_OVERRIDE_DRAIN, at_ms, 0,
+		                          at_ms + 1500);
 	}
 	for (int64_t now_ms = NOW_MS; now_ms < NOW_MS + 130000; now_ms += 777) {
 		const struct model_pool *p = sets_at(&v, 1, &set, now_ms, arena);
@@ -169,7 +170,7 @@ static void what_was_before_the_oldest_version_at_hand_stays_as_it_was(void **st
 	(void)state;
 	static const uint32_t weights[][2] = { { 100, 100 }, { 50, 100 }, { 100, 70 } };
 	struct override drain =
-	        about("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 5000, 60000, NOW_MS + 8000);
+	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 5000, 60000, NOW_MS + 8000);
 	struct overrides set = { &drain, 1 };
 	struct arena *arena = arena_new(1 << 20);
 	struct compose_version versions[3];
@@ -212,7 +213,7 @@ static void history_does_not_matter(void **state)
 	struct arena *arena = arena_new(1 << 22);
 	struct toy one, two;
 	struct override drain =
-	        about("b2", MODEL_OVERRIDE_DRAIN, NOW_MS + 7000, 60000, NOW_MS + 90000);
+	        make_override("b2", MODEL_OVERRIDE_DRAIN, NOW_MS + 7000, 60000, NOW_MS + 90000);
 	struct overrides set = { &drain, 1 };
 
 	toy_make(&one, before, 3);
@@ -235,7 +236,8 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 {
 	(void)state;
 	static const uint32_t weights[] = { 100, 100 };
-	struct override drain = about("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 9000, 0, NOW_MS + 60000);
+	struct override drain =
+	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 9000, 0, NOW_MS + 60000);
 	struct overrides set = { &drain, 1 };
 	struct toy t;
 

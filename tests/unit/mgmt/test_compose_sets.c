@@ -39,8 +39,8 @@ static void make_toy(struct toy *t, uint32_t w0, uint32_t w1, uint32_t w2)
 	t->model = (struct model){ .pools = &t->pool, .n_pools = 1 };
 }
 
-static struct override about(const char *backend, enum model_override_kind kind, int64_t from_ms,
-                             int64_t over_ms, int64_t until_ms)
+static struct override make_override(const char *backend, enum model_override_kind kind,
+                                     int64_t from_ms, int64_t over_ms, int64_t until_ms)
 {
 	static unsigned count;
 	struct override o = { .kind = kind,
@@ -126,8 +126,8 @@ static void kinds_times_and_targets_decide_the_weight(void **state)
 		int weight = ABSENT;
 
 		for (size_t k = 0; k < n_list; k++)
-			list[k] = about("b1", rows[i].list[k].kind, rows[i].list[k].from_ms, 0,
-			                rows[i].list[k].until_ms);
+			list[k] = make_override("b1", rows[i].list[k].kind, rows[i].list[k].from_ms,
+			                        0, rows[i].list[k].until_ms);
 		const struct model_member *m = compose_members(&t.pool, &set, T, arena, &n);
 		for (size_t k = 0; k < n; k++)
 			if (m[k].id == 101)
@@ -139,8 +139,10 @@ static void kinds_times_and_targets_decide_the_weight(void **state)
 
 static void members_are_sorted_and_only_of_their_own_pool(void **state)
 {
-	struct override list[] = { about("b0", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER),
-		                   about("b1", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER) };
+	struct override list[] = {
+		make_override("b0", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER),
+		make_override("b1", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER)
+	};
 	struct overrides set = { list, 2 };
 	struct toy t;
 	size_t n = 0;
@@ -229,12 +231,12 @@ static void a_claim_ends_with_the_drains_or_after_the_settling_time(void **state
 		struct overrides set = { list, 0 };
 
 		for (; set.n_items < 3 && rows[i].list[set.n_items].name; set.n_items++)
-			list[set.n_items] =
-			        about(rows[i].list[set.n_items].name,
-			              (enum model_override_kind)rows[i].list[set.n_items].kind,
-			              rows[i].list[set.n_items].from_ms,
-			              rows[i].list[set.n_items].over_ms,
-			              rows[i].list[set.n_items].until_ms);
+			list[set.n_items] = make_override(
+			        rows[i].list[set.n_items].name,
+			        (enum model_override_kind)rows[i].list[set.n_items].kind,
+			        rows[i].list[set.n_items].from_ms,
+			        rows[i].list[set.n_items].over_ms,
+			        rows[i].list[set.n_items].until_ms);
 		const struct model_pool *p = compose_at((struct compose_input){ .versions = &v,
 		                                                                .n_versions = 1,
 		                                                                .overrides = &set },
@@ -278,9 +280,10 @@ static void a_new_pool_begins_with_its_version_and_again_after_a_gap(void **stat
 /* One set is announced, two seconds ahead and not earlier, and none behind it. */
 static void one_set_is_announced(void **state)
 {
-	struct override list[] = { about("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
-		                   about("b1", MODEL_OVERRIDE_DRAIN, T + 500, 0,
-		                         MODEL_TIME_NEVER) };
+	struct override list[] = {
+		make_override("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
+		make_override("b1", MODEL_OVERRIDE_DRAIN, T + 500, 0, MODEL_TIME_NEVER)
+	};
 	struct overrides set = { list, 2 };
 	struct toy t;
 
@@ -309,8 +312,8 @@ static void what_has_no_claim_goes(void **state)
 	struct compose_version v = { &t.model, NOW_MS, NOW_MS };
 	struct compose_input in = { .versions = &v, .n_versions = 1, .overrides = &set };
 	for (size_t i = 0; i < COUNT(list); i++) /* a set each half of a second, from T on */
-		list[i] = about("b1", MODEL_OVERRIDE_DRAIN, T + 1000 * (int64_t)i, 1,
-		                T + 1000 * (int64_t)i + 500);
+		list[i] = make_override("b1", MODEL_OVERRIDE_DRAIN, T + 1000 * (int64_t)i, 1,
+		                        T + 1000 * (int64_t)i + 500);
 	int64_t last_ms = T + 9500;
 	/* The last four of 21; of these, one's claim has ended with its drain's deadline. */
 	assert_int_equal(compose_at(in, last_ms)->n_sets, 3);
@@ -368,8 +371,10 @@ static void earlier_sets_come_from_the_document_before(void **state)
 
 static void the_document_has_overrides_and_its_own_record(void **state)
 {
-	struct override list[] = { about("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
-		                   about("b1", MODEL_OVERRIDE_DISABLE, T, 0, MODEL_TIME_NEVER) };
+	struct override list[] = {
+		make_override("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
+		make_override("b1", MODEL_OVERRIDE_DISABLE, T, 0, MODEL_TIME_NEVER)
+	};
 	struct overrides set = { list, 2 };
 	struct toy old, head;
 
@@ -394,7 +399,7 @@ static void the_document_has_overrides_and_its_own_record(void **state)
 /* A change that leaves all members and weights makes no set. */
 static void equal_members_make_no_set(void **state)
 {
-	struct override o = about("b2", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER);
+	struct override o = make_override("b2", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER);
 	struct overrides set = { &o, 1 };
 	struct toy one, two;
 

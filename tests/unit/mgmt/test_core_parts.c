@@ -228,7 +228,7 @@ static void a_wait_begins_a_new_hold(void **state)
 	assert_true(node.longest_held_ns == 300);
 }
 
-static void *hold(void *arg)
+static void *hold_lock(void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&node.lock);
@@ -268,7 +268,7 @@ static void a_lock_that_is_never_given_up_is_seen(void **state)
 	assert_true(core_is_moving(&node));
 	assert_int_equal(pthread_mutex_trylock(&node.lock), 0); /* it has not kept it */
 	pthread_mutex_unlock(&node.lock);
-	assert_int_equal(pthread_create(&thread, NULL, hold, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, hold_lock, NULL), 0);
 	pthread_join(thread, NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fake_ms = rows[i].at_ms;

@@ -101,7 +101,7 @@ static void add_address(void)
 
 static struct http_reply answer;
 
-static unsigned diff(const char *from, const char *to)
+static unsigned ask_diff(const char *from, const char *to)
 {
 	struct http_request r = { .method = "GET" };
 
@@ -145,7 +145,7 @@ static void two_own_versions_are_compared(void **state)
 {
 	(void)state;
 	add_address();
-	assert_int_equal(diff("1", "head"), 200);
+	assert_int_equal(ask_diff("1", "head"), 200);
 	check_sides("ams-1", 1, "ams-1", 2);
 	assert_non_null(
 	        strstr(text_of("text"), "\n-          { name = \"fra-1\"; site = \"fra\"; driver"));
@@ -153,18 +153,18 @@ static void two_own_versions_are_compared(void **state)
 	        strstr(text_of("text"), "\n+          { name = \"fra-1\"; site = \"fra\"; api"));
 	assert_true(json_array_size(json_object_get(answer.json, "changes")) > 0);
 	assert_int_equal(n_asked, 0);
-	assert_int_equal(diff("head", "1"), 200);
+	assert_int_equal(ask_diff("head", "1"), 200);
 	check_sides("ams-1", 2, "ams-1", 1);
 	assert_non_null(
 	        strstr(text_of("text"), "\n+          { name = \"fra-1\"; site = \"fra\"; driver"));
-	assert_int_equal(diff("2", "ams-1:2"), 200);
+	assert_int_equal(ask_diff("2", "ams-1:2"), 200);
 	assert_string_equal(text_of("text"), "");
 	assert_int_equal(json_array_size(json_object_get(answer.json, "changes")), 0);
-	assert_int_equal(diff("9", "1"), 404);
-	assert_int_equal(diff("1", "9"), 404);
-	assert_int_equal(diff("0", "1"), 404);
+	assert_int_equal(ask_diff("9", "1"), 404);
+	assert_int_equal(ask_diff("1", "9"), 404);
+	assert_int_equal(ask_diff("0", "1"), 404);
 	version_rc = -EINVAL;
-	assert_int_equal(diff("1", "2"), 503);
+	assert_int_equal(ask_diff("1", "2"), 503);
 	version_rc = 0;
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
@@ -198,21 +198,21 @@ static void a_peer_is_asked_for_its_version(void **state)
 	add_address();
 	asked_rows = rows;
 	fill_peer_version("max_backends = 10", "max_backends = 30");
-	assert_int_equal(diff("1", "fra-1"), 200);
+	assert_int_equal(ask_diff("1", "fra-1"), 200);
 	check_sides("ams-1", 1, "fra-1", 14);
 	assert_int_equal(n_asked, 2);
 	assert_string_equal(requested[0].url, "https://fra-1:8443/v1/peer/head");
 	assert_string_equal(requested[1].url, "https://fra-1:8443/v1/peer/versions/14");
 	assert_non_null(strstr(text_of("text"), "max_backends = 30"));
 	assert_true(has_change("pools/web-ams/max_backends"));
-	assert_int_equal(diff("fra-1:13", "1"), 200);
+	assert_int_equal(ask_diff("fra-1:13", "1"), 200);
 	check_sides("fra-1", 13, "ams-1", 1);
 	assert_int_equal(n_asked, 1);
 	fill_peer_version("schema = 1;", "schema = 99;"); /* of a later release */
-	assert_int_equal(diff("1", "fra-1"), 200);
+	assert_int_equal(ask_diff("1", "fra-1"), 200);
 	assert_true(json_is_null(json_object_get(answer.json, "changes")));
 	assert_non_null(strstr(text_of("text"), "+schema = 99;"));
-	assert_int_equal(diff("fra-1", "1"), 200);
+	assert_int_equal(ask_diff("fra-1", "1"), 200);
 	assert_true(json_is_null(json_object_get(answer.json, "changes")));
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
@@ -245,7 +245,7 @@ static void a_peer_that_gives_none_is_named(void **state)
 		};
 
 		asked_rows = table;
-		if (diff("1", "fra-1") != 503 || n_asked != rows[i].n_asked ||
+		if (ask_diff("1", "fra-1") != 503 || n_asked != rows[i].n_asked ||
 		    !strstr(text_of("detail"), "node fra-1 did not send the version: ") ||
 		    !strstr(text_of("detail"), rows[i].why))
 			fail_msg("row %zu: %u %s", i, answer.status, text_of("detail"));

@@ -58,7 +58,7 @@ static struct intent *open_it(const struct scene *s, bool offline)
 	return in;
 }
 
-static void drain(struct intent *in, const char *site, int64_t now_ms)
+static void drain_site(struct intent *in, const char *site, int64_t now_ms)
 {
 	const struct command c = { .what = COMMAND_DRAIN,
 		                   .name = site,
@@ -246,7 +246,7 @@ static void the_reserve_is_held_at_its_size(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(truncate(s->reserve, st.st_size - 4096),
 	                 0); /* as for a smaller document */
-	drain(in, "ams", NOW_MS + 10);
+	drain_site(in, "ams", NOW_MS + 10);
 	assert_int_equal(stat(s->reserve, &st) | stat(s->document, &document), 0);
 	assert_true(st.st_size >= RESERVE_ROOM + 2 * document.st_size);
 	assert_true((off_t)st.st_blocks * 512 >= st.st_size);
@@ -254,12 +254,12 @@ static void the_reserve_is_held_at_its_size(void **state)
 	if (geteuid() == 0) {
 		assert_int_equal(truncate(s->reserve, 10) | chown(s->reserve, STRANGER, STRANGER),
 		                 0);
-		drain(in, "fra", NOW_MS + 20);
+		drain_site(in, "fra", NOW_MS + 20);
 		assert_int_equal(stat(s->reserve, &st), 0);
 		assert_int_equal(st.st_size, 10);
 		fixture_write(s->f.state, "elsewhere", "x");
 		assert_int_equal(unlink(s->reserve) | symlink("elsewhere", s->reserve), 0);
-		drain(in, "ams", NOW_MS + 30);
+		drain_site(in, "ams", NOW_MS + 30);
 		assert_int_equal(lstat(s->reserve, &st), 0);
 		assert_true(S_ISLNK(st.st_mode));
 		assert_int_equal(stat(s->reserve, &st), 0);
@@ -276,7 +276,7 @@ static void a_shared_model_outlives_the_one_that_follows(void **state)
 	struct intent_shared *first = intent_share(in), *again = intent_share(in);
 	uint64_t number = intent_shared_model(first)->meta.document;
 
-	drain(in, "ams", NOW_MS + 10);
+	drain_site(in, "ams", NOW_MS + 10);
 	assert_int_equal(intent_model(in)->n_overrides, 1);
 	assert_int_equal(intent_shared_model(first)->n_overrides, 0);
 	intent_unshare(first);
@@ -289,7 +289,7 @@ static void a_shared_model_outlives_the_one_that_follows(void **state)
 	assert_null(intent_shared_model(NULL));
 }
 
-static void apply(struct intent *in, const char *words, int64_t now_ms)
+static void apply_words(struct intent *in, const char *words, int64_t now_ms)
 {
 	struct files files = fixture_files("# two sites", words);
 	struct intent_change change = { .files = &files, .author = "jw", .reason = "x" };
@@ -315,7 +315,7 @@ static void a_head_that_was_never_written_out_is_when_the_store_is_there(void **
 		skip();
 	snprintf(db, sizeof(db), "%s/store/store.db", s->f.state);
 	assert_int_equal(files_slurp(s->document, &text, &n), 0);
-	apply(in, "# three sites", NOW_MS + 10);
+	apply_words(in, "# three sites", NOW_MS + 10);
 	intent_close(in);
 	fixture_write(s->f.state, "effective.conf", text); /* that of version 1 */
 	free(text);

@@ -65,7 +65,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static void look(void)
+static void gather_facts(void)
 {
 	struct judge_verdict v;
 
@@ -83,7 +83,7 @@ static void each_process_is_told_as_it_was_seen(void **state)
 			                                    .age_ms = 17,
 			                                    .document = 9,
 			                                    .has_conditions = true };
-		look();
+		gather_facts();
 		assert_int_equal(facts.n_processes, OBSERVE_COUNT);
 		for (int k = 0; k < OBSERVE_COUNT; k++) {
 			const struct judge_process *f = &processes[k];
@@ -99,7 +99,7 @@ static void each_process_is_told_as_it_was_seen(void **state)
 		}
 	}
 	seen.processes[1].conditions_unread = true;
-	look();
+	gather_facts();
 	assert_true(processes[1].conditions_unread);
 }
 
@@ -109,7 +109,7 @@ static void what_is_old_is_not_known(void **state)
 	seen.pages.effect = (struct effect *)&health;
 	for (int fresh = 0; fresh < 2; fresh++) {
 		seen.pages.health_fresh = seen.pages.effect_fresh = fresh;
-		look();
+		gather_facts();
 		assert_ptr_equal(pools_from.health, fresh ? &health : NULL);
 		assert_ptr_equal(pools_from.effect, fresh ? (struct effect *)&health : NULL);
 		assert_int_equal(facts.effect_fresh, fresh);
@@ -124,13 +124,13 @@ static void workers_are_believed_of_who_lives(void **state)
 		seen.processes[OBSERVE_DATAPLANE].exists = i & 1;
 		seen.supervisor.running = i & 2;
 		seen.supervisor.workers_forward = i & 4;
-		look();
+		gather_facts();
 		assert_int_equal(facts.workers_forward, i == 7);
 	}
 	seen.processes[OBSERVE_DATAPLANE] = (struct observe_state){
 		.dpdk = true, .learning = true, .has_ports = true, .n_ports = 3
 	};
-	look();
+	gather_facts();
 	assert_true(facts.dpdk && facts.waits_for_connections && facts.ports_known);
 	assert_int_equal(facts.n_ports, 3);
 }
@@ -141,26 +141,26 @@ static void a_node_that_joins_lacks_no_configuration(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		seen.has_head = i & 1;
 		seen.joins = i & 2;
-		look();
+		gather_facts();
 		assert_int_equal(facts.has_configuration, i != 0);
 	}
 	seen.head.number = 12;
 	seen.has_head = true;
-	look();
+	gather_facts();
 	assert_int_equal(facts.unconfirmed, 0);
 	seen.head.confirm_by_ms = 5;
-	look();
+	gather_facts();
 	assert_int_equal(facts.unconfirmed, 12);
 	seen.has_head = false;
-	look();
+	gather_facts();
 	assert_int_equal(facts.unconfirmed, 0);
 	seen.m = NULL; /* nothing is known of peers and sites then */
-	look();
+	gather_facts();
 	assert_false(facts.has_peers || facts.answers);
 	assert_int_equal(facts.n_sites, 0);
 }
 
-static void see(bool ip4, enum health_state word)
+static void observe_health(bool ip4, enum health_state word)
 {
 	uint64_t all[2] = { health_target_service("web", "fra", false),
 		            health_target_service("web", "fra", true) };
@@ -174,22 +174,22 @@ static void see(bool ip4, enum health_state word)
 static void a_site_is_down_when_all_its_targets_are(void **state)
 {
 	(void)state;
-	look();
+	gather_facts();
 	assert_false(sites_seen[0].down || sites_seen[1].down);
 	assert_string_equal(sites_seen[1].name, "fra");
-	see(false, HEALTH_DOWN);
-	look();
+	observe_health(false, HEALTH_DOWN);
+	gather_facts();
 	assert_false(sites_seen[1].down);
-	see(true, HEALTH_DOWN);
-	look();
+	observe_health(true, HEALTH_DOWN);
+	gather_facts();
 	assert_true(sites_seen[1].down);
 	assert_false(sites_seen[0].down);
 	seen.pages.health_fresh = false;
-	look();
+	gather_facts();
 	assert_false(sites_seen[1].down);
 	seen.pages.health_fresh = true;
-	see(true, HEALTH_UP);
-	look();
+	observe_health(true, HEALTH_UP);
+	gather_facts();
 	assert_false(sites_seen[1].down);
 }
 
@@ -218,7 +218,7 @@ static void each_other_node_is_a_peer(void **state)
 			                               .refused = rows[i].refused,
 			                               .why = "why",
 			                               .asked_ms = rows[i].asked ? 1 : 0 };
-		look();
+		gather_facts();
 		assert_true(facts.has_peers);
 		assert_int_equal(facts.n_peers, 2);
 		assert_string_equal(peers_seen[0].node, "fra-1");
@@ -230,7 +230,7 @@ static void each_other_node_is_a_peer(void **state)
 		assert_int_equal(peers_seen[1].age_ms > 0, rows[i].asked);
 	}
 	seen.has_token = true;
-	look();
+	gather_facts();
 	assert_true(facts.has_token);
 }
 

@@ -41,7 +41,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int apply(const char *words, struct intent_change change, int64_t now_ms)
+static int apply_words(const char *words, struct intent_change change, int64_t now_ms)
 {
 	struct files files = fixture_files("# two sites", words);
 	struct intent_changed changed = { 0 };
@@ -60,7 +60,7 @@ static const struct intent_change waits = { .confirm_within_ms = 60000, .untold 
 /* Two versions, the second of which is neither confirmed nor told; then the store fails. */
 static struct version begin_failing(void)
 {
-	assert_int_equal(apply("# 2", waits, NOW_MS + 10), 0);
+	assert_int_equal(apply_words("# 2", waits, NOW_MS + 10), 0);
 	struct version head = *intent_head(in);
 
 	in->failing = true;
@@ -111,8 +111,9 @@ static void no_version_is_made_confirmed_or_dropped(void **state)
 	struct intent_changed changed;
 
 	(void)state;
-	assert_int_equal(apply("# 3", (struct intent_change){ .pending = INTENT_PENDING_CONFIRM },
-	                       NOW_MS + 20),
+	assert_int_equal(apply_words("# 3",
+	                             (struct intent_change){ .pending = INTENT_PENDING_CONFIRM },
+	                             NOW_MS + 20),
 	                 -EROFS);
 	assert_int_equal(intent_change(in, &back, NOW_MS + 20, &changed), -EROFS);
 	intent_changed_fini(&changed);

@@ -22,7 +22,7 @@ static int teardown(void **state)
 }
 
 /* The field that the first mistake is about; "" for none. */
-static const char *wrong(size_t i)
+static const char *wrong_field(size_t i)
 {
 	const json_t *error = json_array_get(json_object_get(answer.json, "errors"), i);
 	const char *name = json_string_value(json_object_get(error, "field"));
@@ -78,7 +78,7 @@ static void texts_have_a_type_a_length_and_no_controls(void **state)
 		if (!text != !rows[i].text || (text && strcmp(text, rows[i].text) != 0) ||
 		    (answer.status == 0) != rows[i].ok)
 			fail_msg("%s", rows[i].body);
-		assert_string_equal(wrong(0), rows[i].ok ? "" : "t");
+		assert_string_equal(wrong_field(0), rows[i].ok ? "" : "t");
 	}
 }
 
@@ -104,7 +104,7 @@ static void other_types_are_told_apart(void **state)
 	assert_int_equal(f.n_errors, 3);
 	assert_false(field_end(&f, &answer));
 	assert_int_equal(json_array_size(json_object_get(answer.json, "errors")), 3);
-	assert_string_equal(wrong(0), "one");
+	assert_string_equal(wrong_field(0), "one");
 	json_decref(object);
 }
 
@@ -119,7 +119,7 @@ static void what_is_not_known_is_refused(void **state)
 	(void)field_text(&f, "t", false, 3);
 	(void)field_text(&f, "reason", false, 3);
 	assert_false(field_end(&f, &answer));
-	assert_string_equal(wrong(0), "reson");
+	assert_string_equal(wrong_field(0), "reson");
 	const json_t *error = json_array_get(json_object_get(answer.json, "errors"), 0);
 	assert_non_null(strstr(json_string_value(json_object_get(error, "detail")), "t, reason"));
 	json_decref(object);

@@ -86,7 +86,7 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-static void give(http_handler *handler, json_t *body)
+static void give_body(http_handler *handler, json_t *body)
 {
 	struct http_request r = { .method = "POST", .json = body };
 
@@ -109,10 +109,10 @@ static json_t *many_parts(size_t n)
 static void so_many_parts_may_be_asked_for_at_once(void **state)
 {
 	(void)state;
-	give(handle_files, many_parts(FILES_PARTS_MAX));
+	give_body(handle_files, many_parts(FILES_PARTS_MAX));
 	assert_int_equal(answer.status, 200);
 	assert_int_equal(json_array_size(json_object_get(answer.json, "files")), FILES_PARTS_MAX);
-	give(handle_files, many_parts(FILES_PARTS_MAX + 1));
+	give_body(handle_files, many_parts(FILES_PARTS_MAX + 1));
 	assert_int_equal(answer.status, 422);
 }
 
@@ -133,12 +133,12 @@ static void what_is_no_part_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		give(handle_files, json_pack("{s:[o]}", "parts", json_loads(bad[i], 0, NULL)));
+		give_body(handle_files, json_pack("{s:[o]}", "parts", json_loads(bad[i], 0, NULL)));
 		if (answer.status != 422)
 			fail_msg("%s: %u", bad[i], answer.status);
 	}
-	give(handle_files, json_pack("{s:[{s:s, s:i, s:i, s:s}]}", "parts", "digest", A, "bytes", 3,
-	                             "offset", 0, "data", "not base64!"));
+	give_body(handle_files, json_pack("{s:[{s:s, s:i, s:i, s:s}]}", "parts", "digest", A,
+	                                  "bytes", 3, "offset", 0, "data", "not base64!"));
 	assert_int_equal(answer.status, 422);
 }
 
@@ -148,9 +148,9 @@ static void keep_file(const char *text, char digest[DIGEST_TEXT_MAX])
 	char *encoded = core_base64_text(text, strlen(text));
 
 	digest_bytes(text, strlen(text), digest);
-	give(handle_files,
-	     json_pack("{s:[{s:s, s:I, s:i, s:s}]}", "parts", "digest", digest, "bytes",
-	               (json_int_t)strlen(text), "offset", 0, "data", encoded));
+	give_body(handle_files,
+	          json_pack("{s:[{s:s, s:I, s:i, s:s}]}", "parts", "digest", digest, "bytes",
+	                    (json_int_t)strlen(text), "offset", 0, "data", encoded));
 	free(encoded);
 	assert_int_equal(answer.status, 200);
 }
@@ -193,27 +193,27 @@ static void each_failure_of_an_upload_says_what_to_do(void **state)
 			fail_msg("row %zu: %u %s", i, answer.status, text_of("detail"));
 	}
 	is_full = true;
-	give(handle_files, many_parts(1));
+	give_body(handle_files, many_parts(1));
 	assert_int_equal(answer.status, 503);
 	assert_non_null(strstr(text_of("detail"), "No space left"));
 	is_full = false;
-	give(handle_files, json_object());
+	give_body(handle_files, json_object());
 	assert_int_equal(answer.status, 422);
-	give(handle_files, json_loads("{\"parts\":[7]}", 0, NULL));
+	give_body(handle_files, json_loads("{\"parts\":[7]}", 0, NULL));
 	assert_non_null(strstr(text_of("detail"), "entry 0: expected"));
 	json_t *two = many_parts(2);
 	json_array_append_new(json_object_get(two, "parts"), json_integer(7));
 	json_array_append_new(json_object_get(two, "parts"), json_integer(8));
-	give(handle_files, two);
+	give_body(handle_files, two);
 	assert_int_equal(json_array_size(json_object_get(answer.json, "errors")),
 	                 1); /* the first */
 	assert_non_null(strstr(text_of("detail"), "entry 2: expected"));
 }
 
-static unsigned upload(const char *digest, int bytes, int offset, const char *data)
+static unsigned upload_part(const char *digest, int bytes, int offset, const char *data)
 {
-	give(handle_files, json_pack("{s:[{s:s, s:i, s:i, s:s}]}", "parts", "digest", digest,
-	                             "bytes", bytes, "offset", offset, "data", data));
+	give_body(handle_files, json_pack("{s:[{s:s, s:i, s:i, s:s}]}", "parts", "digest", digest,
+	                                  "bytes", bytes, "offset", offset, "data", data));
 	return answer.status;
 }
 
@@ -225,26 +225,26 @@ static void an_upload_is_told_what_is_here(void **state)
 	(void)state;
 	digest_bytes("abcdef", 6, digest);
 	have_bytes = 3;
-	assert_int_equal(upload(digest, 6, 0, "YWJj"), 200);
+	assert_int_equal(upload_part(digest, 6, 0, "YWJj"), 200);
 	const json_t *file = json_array_get(json_object_get(answer.json, "files"), 0);
 	assert_string_equal(json_string_value(json_object_get(file, "digest")), digest);
 	assert_int_equal(json_integer_value(json_object_get(file, "have")), 3);
 	assert_true(json_is_false(json_object_get(file, "complete")));
 	have_bytes = 6;
 	have_whole = true;
-	assert_int_equal(upload(digest, 6, 3, "ZGVm"), 200);
+	assert_int_equal(upload_part(digest, 6, 3, "ZGVm"), 200);
 	file = json_array_get(json_object_get(answer.json, "files"), 0);
 	assert_int_equal(json_integer_value(json_object_get(file, "have")), 6);
 	assert_true(json_is_true(json_object_get(file, "complete")));
-	give(handle_peer_files, json_pack("{s:[{s:s, s:i, s:i}]}", "parts", "digest", digest,
-	                                  "bytes", 6, "offset", 0));
+	give_body(handle_peer_files, json_pack("{s:[{s:s, s:i, s:i}]}", "parts", "digest", digest,
+	                                       "bytes", 6, "offset", 0));
 	file = json_array_get(json_object_get(answer.json, "parts"), 0);
 	assert_string_equal(json_string_value(json_object_get(file, "data")), "YWJjZGVm");
 	assert_int_equal(json_integer_value(json_object_get(file, "bytes")), 6);
 	assert_string_equal(json_string_value(json_object_get(file, "digest")), digest);
-	assert_int_equal(upload(A, 3, 0, "YWJj"), 422); /* other bytes than the digest's */
+	assert_int_equal(upload_part(A, 3, 0, "YWJj"), 422); /* other bytes than the digest's */
 	assert_string_equal(text_of("code"), "digest");
-	assert_int_equal(upload(B, 3, 2, "YWJj"), 422); /* behind the end */
+	assert_int_equal(upload_part(B, 3, 2, "YWJj"), 422); /* behind the end */
 	assert_string_equal(text_of("code"), "invalid");
 }
 
@@ -291,15 +291,16 @@ static void a_peer_gets_a_file_from_where_it_asks(void **state)
 	keep_file("hello", digest);
 	int fd = next_fd();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		give(handle_peer_files, json_pack("{s:[{s:s, s:i, s:i}]}", "parts", "digest",
-		                                  digest, "bytes", 5, "offset", rows[i].offset));
+		give_body(handle_peer_files,
+		          json_pack("{s:[{s:s, s:i, s:i}]}", "parts", "digest", digest, "bytes", 5,
+		                    "offset", rows[i].offset));
 		assert_string_equal(json_string_value(json_object_get(part_at(0), "data")),
 		                    rows[i].data);
 		assert_int_equal(json_integer_value(json_object_get(part_at(0), "offset")),
 		                 rows[i].offset);
 	}
-	give(handle_peer_files,
-	     json_pack("{s:[{s:s, s:i, s:i}]}", "parts", "digest", B, "bytes", 5, "offset", 0));
+	give_body(handle_peer_files, json_pack("{s:[{s:s, s:i, s:i}]}", "parts", "digest", B,
+	                                       "bytes", 5, "offset", 0));
 	assert_int_equal(answer.status, 200);
 	assert_null(part_at(0));         /* it is not here */
 	assert_int_equal(next_fd(), fd); /* none is left open */
@@ -315,9 +316,9 @@ static void a_peer_gets_a_version_s_file(void **state)
 	(void)state;
 	digest_bytes(fixture_zone, n, digest);
 	for (size_t i = 0; i < 4; i++) {
-		give(handle_peer_files,
-		     json_pack("{s:[{s:s, s:I, s:I}]}", "parts", "digest", digest, "bytes",
-		               (json_int_t)n, "offset", (json_int_t)offsets[i]));
+		give_body(handle_peer_files,
+		          json_pack("{s:[{s:s, s:I, s:I}]}", "parts", "digest", digest, "bytes",
+		                    (json_int_t)n, "offset", (json_int_t)offsets[i]));
 		size_t left = offsets[i] < n ? n - offsets[i] : 0;
 		char *wanted = core_base64_text(fixture_zone + n - left, left);
 
@@ -339,10 +340,10 @@ static void an_answer_is_bounded(void **state)
 	keep_file("0123456789abcdef", small);
 	keep_file(text, digest);
 	free(text);
-	give(handle_peer_files,
-	     json_pack("{s:[{s:s, s:I, s:i}, {s:s, s:i, s:i}, {s:s, s:i, s:i}]}", "parts", "digest",
-	               digest, "bytes", (json_int_t)n, "offset", 0, "digest", small, "bytes", 16,
-	               "offset", 0, "digest", small, "bytes", 16, "offset", 0));
+	give_body(handle_peer_files,
+	          json_pack("{s:[{s:s, s:I, s:i}, {s:s, s:i, s:i}, {s:s, s:i, s:i}]}", "parts",
+	                    "digest", digest, "bytes", (json_int_t)n, "offset", 0, "digest", small,
+	                    "bytes", 16, "offset", 0, "digest", small, "bytes", 16, "offset", 0));
 	assert_int_equal(json_array_size(json_object_get(answer.json, "parts")), 2);
 	assert_string_equal(json_string_value(json_object_get(part_at(1), "data")),
 	                    "MDEyMzQ1Njc4OQ=="); /* ten bytes are left */

@@ -58,7 +58,7 @@ static int teardown(void **state)
 }
 
 /* Take all the room in @p dir but @p spare bytes. */
-static void fill(const char *dir, size_t spare)
+static void fill_directory(const char *dir, size_t spare)
 {
 	static const char zeros[4096];
 	int fd = open(path_in(dir, "filler"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -95,7 +95,7 @@ static struct intent *open_intent(const struct fixture *f)
 	return in;
 }
 
-static enum command_outcome drain(struct intent *in, const char *site, int64_t now_ms)
+static enum command_outcome drain_site(struct intent *in, const char *site, int64_t now_ms)
 {
 	struct command c = { .what = COMMAND_DRAIN,
 		             .name = site,
@@ -147,12 +147,13 @@ static void a_drain_on_a_full_disk_is_written_from_the_reserve(void **state)
 
 	assert_true(size_of(f->state, "reserve") >=
 	            (256 << 10) + 2 * size_of(f->state, "effective.conf"));
-	fill(f->state, 0);
-	assert_int_equal(drain(in, "ams", NOW_MS + 10), COMMAND_OK);
+	fill_directory(f->state, 0);
+	assert_int_equal(drain_site(in, "ams", NOW_MS + 10), COMMAND_OK);
 	assert_string_equal(intent_unwritten_reason(in), "");
 	assert_int_equal(intent_document(in), document + 1);
 	assert_int_equal(read_back(f), 1);
-	assert_int_equal(drain(in, "fra", NOW_MS + 20), COMMAND_OK); /* there is room for more */
+	assert_int_equal(drain_site(in, "fra", NOW_MS + 20),
+	                 COMMAND_OK); /* there is room for more */
 	assert_int_equal(read_back(f), 2);
 	make_room(f->state);
 	assert_int_equal(size_of(f->state, "reserve") >= 0, 1); /* what was left is held again */
@@ -167,9 +168,9 @@ static void a_document_that_finds_no_room_is_written_when_there_is_some(void **s
 	uint64_t document = intent_document(in);
 
 	assert_int_equal(unlink(path_in(f->state, "reserve")), 0);
-	fill(f->state, 0);
+	fill_directory(f->state, 0);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(drain(in, i ? "fra" : "ams", NOW_MS + 10 + i), COMMAND_OK);
+		assert_int_equal(drain_site(in, i ? "fra" : "ams", NOW_MS + 10 + i), COMMAND_OK);
 		assert_string_equal(intent_unwritten_reason(in), strerror(ENOSPC));
 		assert_int_equal(intent_document(in), document);
 		assert_int_equal(read_back(f), 0); /* as it was, and whole */
@@ -201,7 +202,7 @@ static void files_that_find_no_room_are_not_there_by_half(void **state)
 	snprintf(dir, sizeof(dir), "%s/laid-out", f->state);
 	assert_int_equal(mkdir(dir, 0750), 0);
 	assert_int_equal(mkdir(path_in(f->state, "blobs"), 0700), 0);
-	fill(f->state, 8192);
+	fill_directory(f->state, 8192);
 	assert_int_equal(files_lay_out(&files, dir, NULL), -ENOSPC);
 	assert_int_equal(size_of(dir, "large"), -1);
 	assert_int_equal(size_of(dir, "large.new"), -1); /* nor a draft */
@@ -228,7 +229,7 @@ static void tokens_that_find_no_room_stay_as_they_were(void **state)
 	for (n = 0; n + 100 < sizeof(before);)
 		n += (size_t)snprintf(before + n, sizeof(before) - n, "# %080zu\n", n);
 	fixture_write(f->conf, "tokens", before);
-	fill(f->conf, 4096);
+	fill_directory(f->conf, 4096);
 	assert_int_equal(tokens_new(f->conf, "ci", "viewer", token), -ENOSPC);
 	assert_int_equal(files_slurp(path_in(f->conf, "tokens"), &text, &n), 0);
 	assert_string_equal(text, before);

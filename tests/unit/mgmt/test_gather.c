@@ -84,7 +84,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const struct judge_pool *look(struct world *w)
+static const struct judge_pool *gather_pool(struct world *w)
 {
 	const struct gather_from from = { .m = &w->m,
 		                          .overrides = &w->overrides,
@@ -97,15 +97,15 @@ static const struct judge_pool *look(struct world *w)
 	return w->found;
 }
 
-static void see(struct world *w, uint64_t id, enum health_state state, unsigned marks)
+static void observe_health(struct world *w, uint64_t id, enum health_state state, unsigned marks)
 {
 	int at = health_find_index(w->health, health_target_backend("web", id));
 
 	health_write(w->health, at, health_make(state, marks, HEALTH_REASON_OK, 0));
 }
 
-static void say(struct world *w, const char *pool, const char *name, enum model_override_kind kind,
-                int64_t from_ms)
+static void add_override(struct world *w, const char *pool, const char *name,
+                         enum model_override_kind kind, int64_t from_ms)
 {
 	struct override *o = &w->items[w->overrides.n_items++];
 
@@ -121,10 +121,10 @@ static void another_site_s_pools_are_not_this_node_s_trouble(void **state)
 {
 	struct world *w = *state;
 
-	assert_string_equal(look(w)->name, "web");
+	assert_string_equal(gather_pool(w)->name, "web");
 	assert_int_equal(w->n, 1);
 	w->m.self = NULL;
-	look(w);
+	gather_pool(w);
 	assert_int_equal(w->n, 0);
 }
 
@@ -132,10 +132,10 @@ static void verdicts_are_counted_by_what_they_say(void **state)
 {
 	struct world *w = *state;
 
-	see(w, 1, HEALTH_UP, 0);
-	see(w, 2, HEALTH_UP, HEALTH_MARK_DOUBT); /* in doubt is no inconclusive check */
-	see(w, 3, HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE);
-	const struct judge_pool *p = look(w);
+	observe_health(w, 1, HEALTH_UP, 0);
+	observe_health(w, 2, HEALTH_UP, HEALTH_MARK_DOUBT); /* in doubt is no inconclusive check */
+	observe_health(w, 3, HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE);
+	const struct judge_pool *p = gather_pool(w);
 
 	assert_true(p->seen && p->checked && !p->in_force);
 	assert_int_equal(p->n_up, 2);
@@ -146,7 +146,7 @@ static void verdicts_are_counted_by_what_they_say(void **state)
 	assert_int_equal(p->inconclusive.n, 1);
 	assert_string_equal(p->inconclusive.first[0], "b3");
 	w->pools[0].check = NULL; /* who is not checked is not silent */
-	p = look(w);
+	p = gather_pool(w);
 	assert_true(!p->seen && !p->checked && !p->silent.n && !p->down.n);
 }
 
@@ -154,19 +154,20 @@ static void an_override_counts_for_its_own_backend_while_it_lasts(void **state)
 {
 	struct world *w = *state;
 
-	say(w, "web", "b1", MODEL_OVERRIDE_DRAIN, NOW_MS);
-	say(w, "web", "b1", MODEL_OVERRIDE_DISABLE, NOW_MS); /* stronger: no longer a drain */
-	say(w, "web-fra", "b2", MODEL_OVERRIDE_DRAIN, NOW_MS);
-	say(w, "web", "b3", MODEL_OVERRIDE_DRAIN, NOW_MS + 1); /* scheduled */
-	assert_int_equal(look(w)->n_drained, 0);
-	assert_int_equal(look(w)->n_meant, 3);
+	add_override(w, "web", "b1", MODEL_OVERRIDE_DRAIN, NOW_MS);
+	add_override(w, "web", "b1", MODEL_OVERRIDE_DISABLE,
+	             NOW_MS); /* stronger: no longer a drain */
+	add_override(w, "web-fra", "b2", MODEL_OVERRIDE_DRAIN, NOW_MS);
+	add_override(w, "web", "b3", MODEL_OVERRIDE_DRAIN, NOW_MS + 1); /* scheduled */
+	assert_int_equal(gather_pool(w)->n_drained, 0);
+	assert_int_equal(gather_pool(w)->n_meant, 3);
 	w->items[3].from_ms = NOW_MS;
-	assert_int_equal(look(w)->n_drained, 1);
-	assert_int_equal(look(w)->n_meant, 2);
+	assert_int_equal(gather_pool(w)->n_drained, 1);
+	assert_int_equal(gather_pool(w)->n_meant, 2);
 	w->items[3].until_ms = NOW_MS;
-	assert_int_equal(look(w)->n_drained, 0);
+	assert_int_equal(gather_pool(w)->n_drained, 0);
 	w->backends[3].weight = 0; /* as by a drain that is written in the file */
-	assert_int_equal(look(w)->n_meant, 2);
+	assert_int_equal(gather_pool(w)->n_meant, 2);
 }
 
 /* b1 serves, b2 has no next hop, b3 no slots and no next hop, b4 is out. */
@@ -197,19 +198,19 @@ static void who_owns_no_slots_neither_serves_nor_wants_a_next_hop(void **state)
 	page_alive(page, clock_mono_ms());
 	page_close(page);
 	assert_int_equal(effect_open(dir, &w->effect), 0);
-	const struct judge_pool *found = look(w);
+	const struct judge_pool *found = gather_pool(w);
 
 	assert_true(found->in_force);
 	assert_int_equal(found->n_serving, 1);
 	assert_int_equal(found->no_next_hop.n, 1);
 	assert_string_equal(found->no_next_hop.first[0], "b2");
 	assert_int_equal(found->out.n, 0); /* no verdict of b4 yet */
-	see(w, 4, HEALTH_UP, 0);
-	found = look(w);
+	observe_health(w, 4, HEALTH_UP, 0);
+	found = gather_pool(w);
 	assert_int_equal(found->out.n, 1);
 	assert_string_equal(found->out.first[0], "b4");
 	w->backends[3].weight = 0; /* not meant to serve */
-	found = look(w);
+	found = gather_pool(w);
 	assert_int_equal(found->out.n, 0);
 	assert_true(found->n_slots == 64 && found->n_empty == 3);
 }

@@ -62,8 +62,9 @@ static struct override of_backend(const char *pool, const char *name)
 }
 
 /* Whether @p guard lets the target go. */
-static bool allows(const char *guard, const struct overrides *set, const struct override *target,
-                   const struct guard_observed *seen, struct guard_receiver *receivers, size_t *n)
+static bool guard_allows(const char *guard, const struct overrides *set,
+                         const struct override *target, const struct guard_observed *seen,
+                         struct guard_receiver *receivers, size_t *n)
 {
 	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
 
@@ -88,18 +89,18 @@ static void the_last_site_that_takes_traffic_stays(void **state)
 	struct guard_observed nothing = { 0 };
 	size_t n;
 
-	assert_true(allows("last-site", &none, &ams, &nothing, receivers, &n));
+	assert_true(guard_allows("last-site", &none, &ams, &nothing, receivers, &n));
 	assert_int_equal(n, 1);
 	assert_string_equal(receivers[0].name, "fra");
 	assert_int_equal(receivers[0].before_ppm, 500000);
 	assert_int_equal(receivers[0].after_ppm, 1000000);
-	assert_false(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_false(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 	fra.from_ms = NOW_MS + 50000; /* scheduled counts as well */
-	assert_false(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_false(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 	fra.from_ms = NOW_MS - 50000;
 	fra.until_ms = NOW_MS - 1; /* returning does not */
 	fra.over_ms = 100000;
-	assert_true(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_true(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 }
 
 static void a_site_seen_down_is_no_receiver_and_one_not_seen_is(void **state)
@@ -113,13 +114,13 @@ static void a_site_seen_down_is_no_receiver_and_one_not_seen_is(void **state)
 	size_t n;
 
 	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
-	assert_true(allows("last-site", &none, &ams, &seen, receivers, &n));
+	assert_true(guard_allows("last-site", &none, &ams, &seen, receivers, &n));
 	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
-	assert_false(allows("last-site", &none, &ams, &seen, receivers, &n));
+	assert_false(guard_allows("last-site", &none, &ams, &seen, receivers, &n));
 	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
-	assert_true(allows("last-site", &none, &ams, &seen, receivers, &n));
+	assert_true(guard_allows("last-site", &none, &ams, &seen, receivers, &n));
 }
 
 /* One that is down in one address family still takes the other's traffic. */
@@ -151,7 +152,8 @@ static void a_site_is_down_in_all_families_or_takes_traffic(void **state)
 			health_write(page, health_find_index(page, targets[k]),
 			             health_make(down >> k & 1 ? HEALTH_DOWN : HEALTH_UP, 0,
 			                         HEALTH_REASON_OK, 1));
-		assert_int_equal(allows("last-site", &none, &ams, &seen, receivers, &n), down != 3);
+		assert_int_equal(guard_allows("last-site", &none, &ams, &seen, receivers, &n),
+		                 down != 3);
 	}
 	*vip = was;
 }
@@ -167,17 +169,17 @@ static void receivers_must_have_room_where_their_load_is_known(void **state)
 	                      half = { .loads = loads, .n_loads = 1 };
 	size_t n;
 
-	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
+	assert_true(guard_allows("room", &none, &ams, &seen, receivers, &n));
 	assert_int_equal(receivers[0].after_bits, 800000);
 	loads[1].bits = 300000;
-	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
+	assert_true(guard_allows("room", &none, &ams, &seen, receivers, &n));
 	assert_int_equal(receivers[0].before_bits, 300000);
 	assert_int_equal(receivers[0].after_bits, 700000);
 	assert_true(receivers[0].known);
 	loads[1].bits = 400000;
 	loads[0].bits = 500000; /* 900,000 of 1,000,000 */
-	assert_false(allows("room", &none, &ams, &seen, receivers, &n));
-	assert_true(allows("room", &none, &ams, &half, receivers, &n));
+	assert_false(guard_allows("room", &none, &ams, &seen, receivers, &n));
+	assert_true(guard_allows("room", &none, &ams, &half, receivers, &n));
 	assert_false(receivers[0].known);
 }
 
@@ -192,17 +194,17 @@ static void a_pool_keeps_a_backend_that_takes_flows(void **state)
 	const uint64_t target = health_target_backend("web-ams", m->pools[0].backends[1].id);
 	size_t n;
 
-	assert_true(allows("last-backend", &none, &b1, &seen, receivers, &n));
+	assert_true(guard_allows("last-backend", &none, &b1, &seen, receivers, &n));
 	assert_int_equal(n, 1);
 	assert_string_equal(receivers[0].name, "b2");
-	assert_false(allows("last-backend", &set, &b2, &seen, receivers, &n));
-	assert_true(allows("last-backend", &set, &b1, &seen, receivers, &n)); /* once more */
-	assert_int_equal(receivers[0].before_ppm, 500000);                    /* of it as it was */
-	assert_false(allows("last-backend", &none, &last, &seen, receivers, &n));
+	assert_false(guard_allows("last-backend", &set, &b2, &seen, receivers, &n));
+	assert_true(guard_allows("last-backend", &set, &b1, &seen, receivers, &n)); /* once more */
+	assert_int_equal(receivers[0].before_ppm, 500000); /* of it as it was */
+	assert_false(guard_allows("last-backend", &none, &last, &seen, receivers, &n));
 	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
 	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_REFUSED, 1));
-	assert_false(allows("last-backend", &none, &b1, &seen, receivers, &n));
+	assert_false(guard_allows("last-backend", &none, &b1, &seen, receivers, &n));
 }
 
 /* Exactly 85 % is room, and a bit more is none. */
@@ -216,9 +218,9 @@ static void the_room_ends_at_its_limit(void **state)
 	struct guard_observed seen = { .loads = loads, .n_loads = 2 };
 	size_t n;
 
-	assert_true(allows("room", &none, &ams, &seen, receivers, &n));
+	assert_true(guard_allows("room", &none, &ams, &seen, receivers, &n));
 	loads[0].bits++;
-	assert_false(allows("room", &none, &ams, &seen, receivers, &n));
+	assert_false(guard_allows("room", &none, &ams, &seen, receivers, &n));
 }
 
 static void what_takes_out_is_a_drain_or_a_disable_until_its_end(void **state)
@@ -260,12 +262,12 @@ static void receivers_have_what_their_drains_leave(void **state)
 
 	fra.from_ms = NOW_MS - 50000;
 	fra.over_ms = 100000;
-	assert_false(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_false(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 	assert_int_equal(n, 1); /* par serves nothing that ams does */
 	assert_int_equal(receivers[0].before_ppm, 333333);
 	assert_int_equal(receivers[0].after_ppm, 1000000);
 	fra.kind = MODEL_OVERRIDE_FORCE_UP;
-	assert_true(allows("last-site", &set, &ams, &nothing, receivers, &n));
+	assert_true(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 	assert_int_equal(receivers[0].before_ppm, 500000);
 }
 
@@ -301,10 +303,10 @@ static void a_backend_without_weight_does_not_count(void **state)
 
 	assert_string_equal(b2->name, "b2");
 	b2->weight = 0;
-	assert_false(allows("last-backend", &none, &b1, &nothing, receivers, &n));
+	assert_false(guard_allows("last-backend", &none, &b1, &nothing, receivers, &n));
 	assert_int_equal(n, 0);
 	b2->weight = 300;
-	assert_true(allows("last-backend", &none, &b1, &nothing, receivers, &n));
+	assert_true(guard_allows("last-backend", &none, &b1, &nothing, receivers, &n));
 	assert_int_equal(receivers[0].before_ppm, 750000);
 	b2->weight = 100;
 }
@@ -321,7 +323,7 @@ static void receivers_share_by_their_weight(void **state)
 	size_t n;
 
 	fra->weight = 300;
-	assert_true(allows("last-site", &none, &ams, &nothing, receivers, &n));
+	assert_true(guard_allows("last-site", &none, &ams, &nothing, receivers, &n));
 	assert_int_equal(receivers[0].before_ppm, 750000);
 	fra->weight = 100;
 }
@@ -342,7 +344,7 @@ static void only_what_is_out_of_this_very_pool_is_left_out(void **state)
 	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
 	size_t n;
 
-	assert_true(allows("last-backend", &set, &b1, &nothing, receivers, &n));
+	assert_true(guard_allows("last-backend", &set, &b1, &nothing, receivers, &n));
 	assert_int_equal(n, 1);
 	snprintf(b1.pool, sizeof(b1.pool),
 	         "none"); /* of a pool that is not there, nothing is said */
@@ -366,11 +368,11 @@ static void the_highest_drain_of_a_site_counts(void **state)
 	list[0].from_ms = NOW_MS - 75000;
 	list[1].from_ms = NOW_MS - 25000;
 	list[0].over_ms = list[1].over_ms = 100000;
-	allows("last-site", &set, &ams, &nothing, receivers, &n);
+	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);
 	assert_int_equal(receivers[0].before_ppm,
 	                 200000);              /* a quarter is left, of one and a quarter */
 	list[0].kind = MODEL_OVERRIDE_DISABLE; /* all of it: it is no receiver any more */
-	allows("last-site", &set, &ams, &nothing, receivers, &n);
+	guard_allows("last-site", &set, &ams, &nothing, receivers, &n);
 	assert_int_equal(n, 0);
 }
 

@@ -58,7 +58,7 @@ static json_t *words_of(const char *first, const char *second)
 	return words;
 }
 
-static int take(struct peer_page *page, json_t *answer, size_t n)
+static int accept_input(struct peer_page *page, json_t *answer, size_t n)
 {
 	const char *why = "";
 	int err = health_exchange_accept(page, answer, "fra-1", "shop", targets, n, ASKED, &why);
@@ -75,7 +75,8 @@ static void a_view_is_taken_with_its_age(void **state)
 
 	json_object_set_new(words, "00000000000000ff", json_string(DOWN)); /* no target of ours */
 	json_object_set_new(words, "what is this", json_integer(3));
-	assert_int_equal(take(page, answer_of("fra-1", "shop", json_integer(700), words), 3), 0);
+	assert_int_equal(
+	        accept_input(page, answer_of("fra-1", "shop", json_integer(700), words), 3), 0);
 	assert_int_equal(health_state(word_of(page, 0)), HEALTH_UP);
 	assert_int_equal(health_since_s(word_of(page, 0)), 0x65);
 	assert_int_equal(health_state(word_of(page, 1)), HEALTH_DOWN);
@@ -85,8 +86,8 @@ static void a_view_is_taken_with_its_age(void **state)
 	assert_int_equal(peer_page_good_until_ms(page), ASKED + GOOD_MS - 700);
 
 	words = words_of(DOWN, UP);
-	assert_int_equal(take(page, answer_of("fra-1", "shop", json_integer(GOOD_MS), words), 2),
-	                 0);
+	assert_int_equal(
+	        accept_input(page, answer_of("fra-1", "shop", json_integer(GOOD_MS), words), 2), 0);
 	assert_int_equal(health_state(word_of(page, 0)), HEALTH_DOWN);
 	assert_int_equal(peer_page_good_until_ms(page), 0); /* its checker is silent */
 	assert_int_equal(page->health.n_entries, 2);
@@ -98,8 +99,10 @@ static void what_is_no_view_changes_nothing(void **state)
 	struct peer_page *page = page_new();
 	(void)state;
 
-	assert_int_equal(
-	        take(page, answer_of("fra-1", "shop", json_integer(0), words_of(UP, UP)), 2), 0);
+	assert_int_equal(accept_input(page,
+	                              answer_of("fra-1", "shop", json_integer(0), words_of(UP, UP)),
+	                              2),
+	                 0);
 	json_t *bad[] = {
 		NULL,
 		json_array(),
@@ -118,15 +121,16 @@ static void what_is_no_view_changes_nothing(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(bad); i++)
-		if (take(page, bad[i], 2) == 0)
+		if (accept_input(page, bad[i], 2) == 0)
 			fail_msg("answer %zu was taken", i);
 	assert_int_equal(health_state(word_of(page, 0)), HEALTH_UP);
 	assert_int_equal(health_state(word_of(page, 1)), HEALTH_UP);
 	assert_int_equal(peer_page_good_until_ms(page), ASKED + GOOD_MS);
-	assert_int_equal(
-	        take(page, answer_of("fra-1", "shop", json_integer(INT64_MAX), words_of(DOWN, UP)),
-	             2),
-	        0);
+	assert_int_equal(accept_input(page,
+	                              answer_of("fra-1", "shop", json_integer(INT64_MAX),
+	                                        words_of(DOWN, UP)),
+	                              2),
+	                 0);
 	assert_int_equal(peer_page_good_until_ms(page), 0);
 	free(page);
 }
@@ -138,7 +142,8 @@ static void a_word_that_is_none_is_unknown_and_many_refuse_the_answer(void **sta
 	char key[PEER_PAGE_HEX_MAX];
 	(void)state;
 
-	assert_int_equal(take(page, answer_of("fra-1", "shop", json_integer(0), words), 2), 0);
+	assert_int_equal(accept_input(page, answer_of("fra-1", "shop", json_integer(0), words), 2),
+	                 0);
 	assert_int_equal(word_of(page, 0), 0);
 	assert_int_equal(health_state(word_of(page, 1)), HEALTH_UP);
 	words = words_of(DOWN, DOWN);
@@ -146,7 +151,7 @@ static void a_word_that_is_none_is_unknown_and_many_refuse_the_answer(void **sta
 		peer_page_hex(targets[i], key);
 		json_object_set_new(words, key, i % 2 ? json_null() : json_string("zz"));
 	}
-	assert_int_equal(take(page, answer_of("fra-1", "shop", json_integer(0), words), 40),
+	assert_int_equal(accept_input(page, answer_of("fra-1", "shop", json_integer(0), words), 40),
 	                 -EINVAL);
 	assert_int_equal(health_state(word_of(page, 1)), HEALTH_UP);
 	free(page);

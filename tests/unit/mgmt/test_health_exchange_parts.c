@@ -122,7 +122,7 @@ static uint64_t target_at(size_t i)
 	return health_target_service("web", sites[i / 2].name, i % 2);
 }
 
-static void see(size_t i, enum health_state word)
+static void observe_health(size_t i, enum health_state word)
 {
 	uint64_t all[4];
 
@@ -275,7 +275,7 @@ static void what_moves_is_asked_for_fast(void **state)
 	follow_document(&this_node);
 	assert_false(in_motion(&this_node, now_ms)); /* nothing is seen at all */
 	for (size_t i = 0; i < 4; i++) {
-		see(i, HEALTH_UP);
+		observe_health(i, HEALTH_UP);
 		assert_true(in_motion(&this_node, now_ms));
 		assert_true(in_motion(&this_node, now_ms + MOTION_MS - 1));
 		assert_false(in_motion(&this_node, now_ms + MOTION_MS));
@@ -307,7 +307,7 @@ static void this_node_tells_what_it_sees_of_the_services(void **state)
 	assert_int_equal(json_object_size(json_object_get(told, "words")), 0);
 	json_decref(told);
 	for (size_t i = 0; i < 4; i++)
-		see(i, i == 2 ? HEALTH_DOWN : HEALTH_UP);
+		observe_health(i, i == 2 ? HEALTH_DOWN : HEALTH_UP);
 	told = health_exchange_to_json(&this_node);
 	const json_t *words = json_object_get(told, "words");
 	assert_string_equal(json_string_value(json_object_get(told, "node")), "ams-1");
@@ -357,7 +357,7 @@ static void rounds_ask_as_often_as_they_should(void **state)
 	assert_int_equal(run_rounds(9), 3);
 	for (size_t i = 0; i < 9; i++)
 		assert_int_equal(asked_in_round[i] > 0, asks[i]);
-	see(0, HEALTH_UP);
+	observe_health(0, HEALTH_UP);
 	assert_int_equal(run_rounds(9), 9);
 	assert_string_equal(own.client.token, "0123456789abcdef");
 	fake_ms += MOTION_MS;

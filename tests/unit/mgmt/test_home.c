@@ -237,7 +237,7 @@ static void a_planted_journal_before_the_first_start_is_never_played(void **stat
 	assert_int_equal(versions_in(f), 0);
 }
 
-static void refused(const struct fixture *f, const char *expected)
+static void expect_refused(const struct fixture *f, const char *expected)
 {
 	char why[EVENT_TEXT_MAX];
 	struct store *s;
@@ -255,7 +255,7 @@ static void what_belongs_to_another_user_is_refused_until_it_is_gone(void **stat
 		skip();
 	make_former(f);
 	assert_int_equal(chown(name_in(f, "store.db"), OTHER, OTHER), 0);
-	refused(f, "belongs to");
+	expect_refused(f, "belongs to");
 	assert_int_equal(chown(name_in(f, "store.db"), 0, 0), 0);
 	assert_int_equal(versions_in(f), 2);
 	/* in the directory itself */
@@ -267,22 +267,22 @@ static void what_belongs_to_another_user_is_refused_until_it_is_gone(void **stat
 		snprintf(name, sizeof(name), "store/store.db%s", besides[i]);
 		fixture_write(f->state, name, "x");
 		assert_int_equal(chown(name_in(f, name), OTHER, OTHER), 0);
-		refused(f, name + strlen("store/"));
+		expect_refused(f, name + strlen("store/"));
 		assert_int_equal(unlink(name_in(f, name)), 0);
 	}
 	assert_int_equal(chmod(name_in(f, "store/store.db"), 0666), 0);
-	refused(f, "mode");
+	expect_refused(f, "mode");
 	assert_int_equal(chmod(name_in(f, "store/store.db"), 0660),
 	                 0); /* the group may not either */
-	refused(f, "mode");
+	expect_refused(f, "mode");
 	assert_int_equal(chmod(name_in(f, "store/store.db"), 0644), 0);
 	assert_int_equal(link(name_in(f, "store/store.db"), name_in(f, "other")), 0);
-	refused(f, "other names");
+	expect_refused(f, "other names");
 	assert_int_equal(unlink(name_in(f, "other")), 0);
 	assert_int_equal(versions_in(f), 2);
 	/* the directory itself */
 	assert_int_equal(chown(name_in(f, "store"), OTHER, OTHER), 0);
-	refused(f, "store");
+	expect_refused(f, "store");
 	assert_int_equal(chown(name_in(f, "store"), 0, 0), 0);
 	assert_int_equal(versions_in(f), 2);
 }
@@ -349,7 +349,7 @@ static void a_planted_store_at_the_old_place_is_never_read(void **state)
 	assert_int_equal(st.st_size, 7);
 	/* Without ours there is nothing to go on with: a new one would hide what was. */
 	assert_int_equal(unlink(name_in(f, "store/store.db")), 0);
-	refused(f, "state/store.db is not believed: it belongs to");
+	expect_refused(f, "state/store.db is not believed: it belongs to");
 	assert_int_equal(access(name_in(f, "store/store.db"), F_OK), -1);
 }
 

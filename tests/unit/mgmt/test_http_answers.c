@@ -44,7 +44,7 @@ static ssize_t fake_send(int fd, const void *bytes, size_t n, int flags)
 	"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"                           \
 	"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\r\n"
 
-static int begin(void **state)
+static int begin_test(void **state)
 {
 	next_errno = 0;
 	next_most = 0;
@@ -136,15 +136,15 @@ static const char *body_of(const char *text)
 static void a_head_alone_has_the_length_of_the_whole(void **state)
 {
 	(void)state;
-	say(0, GET);
-	finish();
-	const char *text = hear(0);
+	say_on(0, GET);
+	finish_request();
+	const char *text = read_answer(0);
 	long length = length_of(text);
 	assert_int_equal(length, strlen(body_of(text)));
 	assert_string_equal(body_of(text), "{\n \"path\": \"/a\"\n}");
-	say(0, "HEAD /a HTTP/1.1\r\n" HOST "\r\n");
-	finish();
-	text = hear(0);
+	say_on(0, "HEAD /a HTTP/1.1\r\n" HOST "\r\n");
+	finish_request();
+	text = read_answer(0);
 	assert_int_equal(length_of(text), length);
 	assert_string_equal(body_of(text), "");
 	assert_false(edge[0].closed);
@@ -166,7 +166,7 @@ static void an_unchanged_answer_has_no_body(void **state)
 	(void)state;
 	begin_answer(100, 304);
 	assert_int_equal(http_step_write(conns[0]), HTTP_GO_ON);
-	const char *text = hear(0);
+	const char *text = read_answer(0);
 	assert_int_equal(status_of(text), 304);
 	assert_int_equal(length_of(text), -1);
 	assert_string_equal(body_of(text), "");
@@ -221,10 +221,10 @@ static void answers_have_a_budget(void **state)
 	server.answers = (struct http_budget){ 1000, 1000, 0, 0 };
 	begin_answer(1000, 200);
 	assert_int_equal(http_step_write(conns[0]), HTTP_GO_ON);
-	assert_int_equal(status_of(hear(0)), 200);
+	assert_int_equal(status_of(read_answer(0)), 200);
 	begin_answer(1001, 200);
 	assert_int_equal(http_step_write(conns[0]), HTTP_GO_ON);
-	const char *text = hear(0);
+	const char *text = read_answer(0);
 	assert_int_equal(status_of(text), 503);
 	assert_non_null(strstr(text, "\r\nRetry-After: 1\r\n"));
 	assert_non_null(
@@ -271,7 +271,7 @@ static void a_refusal_says_whether_to_ask_again(void **state)
 		assert_int_equal(http_refuse(conns[0], rows[i].status, "code", "100 % said"),
 		                 HTTP_GO_ON);
 		assert_int_equal(http_step_write(conns[0]), HTTP_GO_ON);
-		const char *text = hear(0);
+		const char *text = read_answer(0);
 		assert_int_equal(status_of(text), rows[i].status);
 		assert_int_equal(!!strstr(text, "\r\nRetry-After: 1\r\n"), rows[i].again);
 		assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
@@ -298,15 +298,15 @@ static void what_comes_after_a_refusal_is_dropped_until_the_end(void **state)
 
 	(void)state;
 	server.drops = (struct http_tokens){ 0 };
-	say(0, "nonsense\r\n\r\n");
-	assert_int_equal(status_of(hear(0)), 400);
+	say_on(0, "nonsense\r\n\r\n");
+	assert_int_equal(status_of(read_answer(0)), 400);
 	assert_false(edge[0].closed);
 	assert_int_equal(conns[0]->state, HTTP_LINGER);
 	assert_int_equal(recv(clients[0], &byte, 1, MSG_DONTWAIT), 0); /* no more from here */
-	say(0, "more and more");
+	say_on(0, "more and more");
 	assert_false(edge[0].closed);
 	shutdown(clients[0], SHUT_WR);
-	turn(0);
+	turn_conn(0);
 	assert_true(edge[0].closed);
 }
 
@@ -320,18 +320,18 @@ static void a_sign_of_work_is_never_cut(void **state)
 	server.options.local = true;
 	for (size_t cut = 1; cut < sizeof(sign) - 1; cut += 7) {
 		answers_at_once = false;
-		say(0, "GET /a HTTP/1.1\r\n" HOST "Weir-Progress: 1\r\n\r\n");
+		say_on(0, "GET /a HTTP/1.1\r\n" HOST "Weir-Progress: 1\r\n\r\n");
 		atomic_store(&conns[0]->doing, "it waits");
 		next_most = cut;
 		http_send_pulse(conns[0]);
 		next_most = 0;
 		http_send_pulse(conns[0]); /* not while the rest of one waits */
-		text = hear(0);
+		text = read_answer(0);
 		assert_int_equal(strlen(text), cut);
 		assert_int_equal(strncmp(text, sign, cut), 0);
 		sem_post(&may_answer);
-		finish();
-		text = hear(0);
+		finish_request();
+		text = read_answer(0);
 		assert_int_equal(strncmp(text, sign + cut, sizeof(sign) - 1 - cut), 0);
 		assert_int_equal(status_of(text + sizeof(sign) - 1 - cut), 200);
 	}
@@ -339,7 +339,7 @@ static void a_sign_of_work_is_never_cut(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin_test, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_head_says_what_the_answer_is),
 		T(a_head_alone_has_the_length_of_the_whole),

@@ -3,15 +3,16 @@
 #include "conn_pair.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
-#define HEAD_MS  10000
-#define IDLE_MS  30000
-#define QUEUE_MS 15000
-#define PULSE_MS 1000
-#define HOST     "Host: weir\r\n"
-#define TYPE     "Content-Type: application/json\r\n"
-#define GET      "GET /a HTTP/1.1\r\n" HOST "\r\n"
-#define PEER     "Authorization: Bearer peer\r\n"
-#define WRONG    "Authorization: Bearer wrong\r\n"
+#define HEAD_MS       10000
+#define IDLE_MS       30000
+#define QUEUE_MS      15000
+#define PULSE_MS      1000
+#define HOST          "Host: weir\r\n"
+#define TYPE          "Content-Type: application/json\r\n"
+#define GET           "GET /a HTTP/1.1\r\n" HOST "\r\n"
+#define PEER          "Authorization: Bearer peer\r\n"
+#define WRONG         "Authorization: Bearer wrong\r\n"
+#define POST(n_bytes) "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: " n_bytes "\r\n\r\n"
 
 static void requests_are_answered_in_any_pieces(void **state)
 {
@@ -23,15 +24,15 @@ static void requests_are_answered_in_any_pieces(void **state)
 		char first[sizeof(two)];
 
 		snprintf(first, sizeof(first), "%.*s", (int)cut, two);
-		say(0, first);
+		say_on(0, first);
 		if (conns[0]->state == HTTP_RUNNING)
-			finish();
-		say(0, two + cut);
+			finish_request();
+		say_on(0, two + cut);
 		while (conns[0]->state == HTTP_RUNNING) {
-			finish();
-			turn(0);
+			finish_request();
+			turn_conn(0);
 		}
-		text = hear(0);
+		text = read_answer(0);
 		const char *a = strstr(text, "\"/a\""), *b = strstr(text, "\"/b\"");
 		if (!a || !b || a > b)
 			fail_msg("cut at %zu: %s", cut, text);
@@ -45,16 +46,16 @@ static void a_slow_head_has_one_deadline(void **state)
 {
 	(void)state;
 	fake_ms += HEAD_MS - 1; /* without a byte: as long as a handshake may take */
-	turn(0);
+	turn_conn(0);
 	assert_false(edge[0].closed);
-	say(0, "G");
+	say_on(0, "G");
 	fake_ms += HEAD_MS - 1;
-	turn(0);
-	say(0, "E");
+	turn_conn(0);
+	say_on(0, "E");
 	assert_false(edge[0].closed);
 	fake_ms += 1;
-	turn(0);
-	assert_int_equal(status_of(hear(0)), 408);
+	turn_conn(0);
+	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*server.timed_out, 1);
 }
 
@@ -62,17 +63,17 @@ static void a_slow_head_has_one_deadline(void **state)
 static void a_further_head_has_its_own_time(void **state)
 {
 	(void)state;
-	assert_int_equal(ask(0, GET), 200);
+	assert_int_equal(ask_on(0, GET), 200);
 	fake_ms += IDLE_MS - 1;
-	say(0, "G");
+	say_on(0, "G");
 	fake_ms += HEAD_MS - 1;
-	turn(0);
-	say(0, "E");
+	turn_conn(0);
+	say_on(0, "E");
 	assert_false(edge[0].closed);
-	assert_string_equal(hear(0), "");
+	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn(0);
-	assert_int_equal(status_of(hear(0)), 408);
+	turn_conn(0);
+	assert_int_equal(status_of(read_answer(0)), 408);
 }
 
 /* A request, its body and the next ones in one piece: each is answered with its own path, in their order. */
@@ -93,18 +94,18 @@ static void requests_behind_a_body_are_whole(void **state)
 		         "POST /p HTTP/1.1\r\n" HOST TYPE "%sGET /q HTTP/1.1\r\n" HOST
 		         "\r\nGET /r HTTP/1.1\r\n" HOST "\r\n",
 		         bodies[i]);
-		say(0, text);
+		say_on(0, text);
 		char heard[8192] = "";
 		for (unsigned k = 0; k < 3; k++) {
 			assert_int_equal(conns[0]->state, HTTP_RUNNING);
 			sem_post(&may_answer); /* one: the next handler waits */
-			finish();
+			finish_request();
 			if (k == 0) {
 				assert_int_equal(n_last_body, 5);
 				assert_string_equal(last_body, "{\"a\"}");
 			}
-			turn(0);
-			n += (size_t)snprintf(heard + n, sizeof(heard) - n, "%s", hear(0));
+			turn_conn(0);
+			n += (size_t)snprintf(heard + n, sizeof(heard) - n, "%s", read_answer(0));
 		}
 		const char *first = strstr(heard, "\"/p\""), *second = strstr(heard, "\"/q\""),
 		           *third = strstr(heard, "\"/r\"");
@@ -116,22 +117,22 @@ static void requests_behind_a_body_are_whole(void **state)
 static void who_says_nothing_is_closed_without_a_word(void **state)
 {
 	(void)state;
-	assert_int_equal(ask(0, GET), 200);
+	assert_int_equal(ask_on(0, GET), 200);
 	fake_ms += IDLE_MS - 1;
-	turn(0);
+	turn_conn(0);
 	assert_false(edge[0].closed);
 	fake_ms++;
-	turn(0);
+	turn_conn(0);
 	assert_true(edge[0].closed);
-	assert_string_equal(hear(0), "");
+	assert_string_equal(read_answer(0), "");
 	assert_int_equal(*server.timed_out, 0); /* a kept connection that ends is no trouble */
 	connect_one(1, true);
-	assert_int_equal(ask(1, GET), 200);
+	assert_int_equal(ask_on(1, GET), 200);
 	fake_ms += 2 * IDLE_MS; /* a peer may keep it for longer */
-	turn(1);
+	turn_conn(1);
 	assert_false(edge[1].closed);
 	fake_ms += IDLE_MS / 2;
-	turn(1);
+	turn_conn(1);
 	assert_true(edge[1].closed);
 }
 
@@ -139,15 +140,15 @@ static void who_says_nothing_is_closed_without_a_word(void **state)
 static void a_slow_body_has_time_by_its_length(void **state)
 {
 	(void)state;
-	say(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 131072\r\n\r\nx");
+	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 131072\r\n\r\nx");
 	fake_ms += 21999;
-	turn(0);
-	say(0, "x");
+	turn_conn(0);
+	say_on(0, "x");
 	assert_false(edge[0].closed);
-	assert_string_equal(hear(0), "");
+	assert_string_equal(read_answer(0), "");
 	fake_ms++;
-	turn(0);
-	assert_int_equal(status_of(hear(0)), 408);
+	turn_conn(0);
+	assert_int_equal(status_of(read_answer(0)), 408);
 	assert_int_equal(*server.timed_out, 1);
 	assert_int_equal(server.bodies.used, 0);
 }
@@ -172,21 +173,21 @@ static void bodies_come_as_they_were_sent(void **state)
 			snprintf(first, sizeof(first),
 			         "POST /a HTTP/1.1\r\n" HOST TYPE "%s\r\n%.*s", rows[i].head,
 			         (int)cut, rows[i].body);
-			say(0, first);
+			say_on(0, first);
 			/* the next request behind it, in one piece with its end */
 			char rest[256];
 			snprintf(rest, sizeof(rest), "%s" GET, rows[i].body + cut);
-			say(0, rest);
+			say_on(0, rest);
 			while (conns[0]->state == HTTP_RUNNING) {
 				sem_post(&may_answer); /* one: the next handler waits */
-				finish();
+				finish_request();
 				if (n_handled % 2) {
 					assert_int_equal(n_last_body, 5);
 					assert_string_equal(last_body, "{\"a\"}");
 				}
-				turn(0);
+				turn_conn(0);
 			}
-			const char *text = hear(0);
+			const char *text = read_answer(0);
 			if (status_of(text) != 200 || !strstr(text + 9, "HTTP/1.1 200"))
 				fail_msg("row %zu, cut %zu: %s", i, cut, text);
 			assert_int_equal(server.bodies.used, 0);
@@ -202,13 +203,13 @@ static void a_body_in_chunks_grows(void **state)
 	memset(chunk, 'x', sizeof(chunk) - 1);
 	memcpy(chunk, "1ff0\r\n", 6);
 	memcpy(chunk + 6 + 0x1ff0, "\r\n", 3);
-	say(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
+	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 20; i++)
-		say(0, chunk);
+		say_on(0, chunk);
 	assert_int_equal(conns[0]->n_body, 20 * 0x1ff0);
 	assert_true(server.bodies.used >= 20 * 0x1ff0);
 	assert_int_equal(server.bodies.used, server.bodies.used_by_strangers);
-	assert_int_equal(ask(0, "0\r\n\r\n"), 200);
+	assert_int_equal(ask_on(0, "0\r\n\r\n"), 200);
 	assert_int_equal(n_last_body, 20 * 0x1ff0);
 	assert_int_equal(server.bodies.used, 0);
 }
@@ -216,17 +217,15 @@ static void a_body_in_chunks_grows(void **state)
 static void a_body_is_bounded_alone_and_with_others(void **state)
 {
 	(void)state;
-	assert_int_equal(
-	        ask(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 33554433\r\n\r\n"), 413);
+	assert_int_equal(ask_on(0, POST("33554433")), 413);
 	connect_one(1, false);
-	say(1, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 33554432\r\n\r\n");
+	say_on(1, POST("33554432"));
 	assert_int_equal(conns[1]->state, HTTP_BODY);
 	assert_int_equal(server.bodies.used_by_strangers, BODY_MAX);
 	http_conn_close(conns[0]);
 	close(clients[0]);
 	connect_one(0, false);
-	assert_int_equal(ask(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Content-Length: 1048577\r\n\r\n"),
-	                 503);
+	assert_int_equal(ask_on(0, POST("1048577")), 503);
 	assert_int_equal(server.bodies.used, BODY_MAX);
 }
 
@@ -237,11 +236,11 @@ static void a_client_that_asks_first_is_told_to_go_on(void **state)
 	char whole[256];
 
 	(void)state;
-	say(0, head);
-	assert_string_equal(hear(0), "HTTP/1.1 100 Continue\r\n\r\n");
-	assert_int_equal(ask(0, "{}"), 200);
+	say_on(0, head);
+	assert_string_equal(read_answer(0), "HTTP/1.1 100 Continue\r\n\r\n");
+	assert_int_equal(ask_on(0, "{}"), 200);
 	snprintf(whole, sizeof(whole), "%s{}", head); /* it has not waited */
-	assert_int_equal(ask(0, whole), 200);
+	assert_int_equal(ask_on(0, whole), 200);
 }
 
 static void what_cannot_be_told_apart_ends_the_connection(void **state)
@@ -256,8 +255,8 @@ static void what_cannot_be_told_apart_ends_the_connection(void **state)
 		char text[256];
 
 		snprintf(text, sizeof(text), "GET /a HTTP/1.1\r\n" HOST "%s", with[i]);
-		say(0, text);
-		const char *answer = hear(0);
+		say_on(0, text);
+		const char *answer = read_answer(0);
 		assert_int_equal(status_of(answer), 400);
 		assert_non_null(strstr(answer, "Connection: close"));
 		assert_int_equal(n_handled, 0);
@@ -266,9 +265,9 @@ static void what_cannot_be_told_apart_ends_the_connection(void **state)
 		close(clients[0]);
 		connect_one(0, false);
 	}
-	assert_int_equal(ask(0, "GET /no HTTP/1.1\r\n" HOST "\r\n"), 404);
+	assert_int_equal(ask_on(0, "GET /no HTTP/1.1\r\n" HOST "\r\n"), 404);
 	assert_false(edge[0].closed); /* refused, and read whole: it goes on */
-	assert_int_equal(ask(0, GET), 200);
+	assert_int_equal(ask_on(0, GET), 200);
 }
 
 /* A browser is asked for a password at the page alone; and what is refused says so whatever was asked before. */
@@ -278,23 +277,23 @@ static void refusals_are_whole(void **state)
 	const char *text;
 
 	(void)state;
-	say(0, "GET / HTTP/1.1\r\n" HOST WRONG "\r\n");
-	assert_non_null(strstr(hear(0), "WWW-Authenticate: Basic realm=\"weir\"\r\n"));
+	say_on(0, "GET / HTTP/1.1\r\n" HOST WRONG "\r\n");
+	assert_non_null(strstr(read_answer(0), "WWW-Authenticate: Basic realm=\"weir\"\r\n"));
 	connect_one(1, false);
-	say(1, "GET /v1/status HTTP/1.1\r\n" HOST WRONG "\r\n");
-	assert_non_null(strstr(hear(1), "WWW-Authenticate: Bearer realm=\"weir\"\r\n"));
+	say_on(1, "GET /v1/status HTTP/1.1\r\n" HOST WRONG "\r\n");
+	assert_non_null(strstr(read_answer(1), "WWW-Authenticate: Bearer realm=\"weir\"\r\n"));
 	for (size_t i = 0; i < 2; i++) {
 		http_conn_close(conns[i]);
 		close(clients[i]);
 		connect_one(i, false);
 	}
-	say(0, "HEAD /a HTTP/1.1\r\n" HOST "\r\n"); /* its answer has no text */
-	finish();
-	assert_string_equal(strstr(hear(0), "\r\n\r\n"), "\r\n\r\n");
+	say_on(0, "HEAD /a HTTP/1.1\r\n" HOST "\r\n"); /* its answer has no text */
+	finish_request();
+	assert_string_equal(strstr(read_answer(0), "\r\n\r\n"), "\r\n\r\n");
 	int n = snprintf(large, sizeof(large), "GET /a HTTP/1.1\r\nX: ");
 	memset(large + n, 'x', sizeof(large) - 1 - (size_t)n);
-	say(0, large);
-	text = hear(0);
+	say_on(0, large);
+	text = read_answer(0);
 	assert_int_equal(status_of(text), 431);
 	assert_non_null(strstr(text, "\r\n\r\n{"));
 }
@@ -308,24 +307,24 @@ static void a_body_in_chunks_is_bounded(void **state)
 	memcpy(chunk, "4000\r\n", 6);
 	memset(chunk + 6, 'x', 16384);
 	memcpy(chunk + 6 + 16384, "\r\n", 3);
-	say(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
+	say_on(0, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 2048; i++)
-		say(0, chunk);
+		say_on(0, chunk);
 	assert_int_equal(conns[0]->n_body, BODY_MAX);
-	assert_string_equal(hear(0), "");
-	say(0, "1\r\nx\r\n");
-	const char *text = hear(0);
+	assert_string_equal(read_answer(0), "");
+	say_on(0, "1\r\nx\r\n");
+	const char *text = read_answer(0);
 	assert_int_equal(status_of(text), 413);
 	assert_non_null(strstr(text, "33554432"));
 	assert_int_equal(server.bodies.used, 0);
 	server.bodies.strangers = 100000;
 	connect_one(1, false);
-	say(1, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
+	say_on(1, "POST /a HTTP/1.1\r\n" HOST TYPE "Transfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 4; i++)
-		say(1, chunk);
+		say_on(1, chunk);
 	assert_int_equal(conns[1]->n_body, 65536);
-	say(1, "1\r\nx\r\n"); /* it would take twice as much */
-	assert_int_equal(status_of(hear(1)), 503);
+	say_on(1, "1\r\nx\r\n"); /* it would take twice as much */
+	assert_int_equal(status_of(read_answer(1)), 503);
 	assert_int_equal(server.bodies.used, 0);
 	server.bodies.strangers = BODY_MAX + (1 << 20);
 }
@@ -334,16 +333,16 @@ static void a_body_in_chunks_is_bounded(void **state)
 static void the_socket_knows_no_logins(void **state)
 {
 	(void)state;
-	assert_int_equal(ask(0, GET), 200);
+	assert_int_equal(ask_on(0, GET), 200);
 	assert_false(last_local);
 	server.options.local = true;
-	assert_int_equal(ask(0, GET), 200);
+	assert_int_equal(ask_on(0, GET), 200);
 	assert_true(last_local);
 	for (unsigned i = 0; i < 12; i++)
-		assert_int_equal(ask(0, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"), 200);
+		assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"), 200);
 	assert_int_equal(*server.logins_failed, 0);
-	say(0, "GET /no HTTP/1.1\r\n" HOST WRONG "\r\n"); /* nobody may go on */
-	assert_non_null(strstr(hear(0), "Connection: close"));
+	say_on(0, "GET /no HTTP/1.1\r\n" HOST WRONG "\r\n"); /* nobody may go on */
+	assert_non_null(strstr(read_answer(0), "Connection: close"));
 }
 
 /* A source whose logins are all used up may still ask for what needs none; a peer's source may log in. */
@@ -351,11 +350,11 @@ static void without_a_login_none_is_counted(void **state)
 {
 	(void)state;
 	source.failures = (struct http_tokens){ .used_milli = 10000, .at_ms = fake_ms };
-	assert_int_equal(ask(0, GET), 200);
+	assert_int_equal(ask_on(0, GET), 200);
 	connect_one(1, true);
-	assert_int_equal(ask(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
+	assert_int_equal(ask_on(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
 	assert_int_equal(*server.logins_failed, 0);
-	assert_int_equal(ask(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 429);
+	assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 429);
 	assert_int_equal(*server.logins_failed, 1);
 	assert_int_equal(n_handled, 2);
 }
@@ -377,8 +376,8 @@ static void a_bad_head_is_refused_as_what_it_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		say(0, rows[i].head);
-		const char *text = hear(0);
+		say_on(0, rows[i].head);
+		const char *text = read_answer(0);
 
 		if (status_of(text) != rows[i].status || !strstr(text, "Connection: close"))
 			fail_msg("row %zu: %s", i, text);
@@ -400,10 +399,10 @@ static void half_a_body_is_no_request(void **state)
 		char text[256];
 
 		snprintf(text, sizeof(text), "POST /a HTTP/1.1\r\n" HOST TYPE "%s", halves[i]);
-		say(0, text);
+		say_on(0, text);
 		assert_false(edge[0].closed);
 		shutdown(clients[0], SHUT_WR);
-		turn(0);
+		turn_conn(0);
 		assert_true(edge[0].closed);
 		assert_int_equal(n_handled, 0);
 		assert_int_equal(server.bodies.used, 0);
@@ -421,11 +420,11 @@ static void failed_logins_are_limited(void **state)
 		http_conn_close(conns[0]);
 		close(clients[0]);
 		connect_one(0, false);
-		assert_int_equal(ask(0, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"),
+		assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"),
 		                 i <= 10 ? 401 : 429);
 		assert_int_equal(*server.logins_failed, i);
 	}
-	assert_int_equal(ask(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
+	assert_int_equal(ask_on(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
 	for (unsigned i = 0; i < 3; i++) {
 		http_conn_close(conns[0]);
 		close(clients[0]);
@@ -435,11 +434,11 @@ static void failed_logins_are_limited(void **state)
 		if (i == 2)
 			fake_ms += 1;
 		assert_int_equal(
-		        ask(0, "GET /a HTTP/1.1\r\n" HOST "Authorization: Bearer good\r\n\r\n"),
+		        ask_on(0, "GET /a HTTP/1.1\r\n" HOST "Authorization: Bearer good\r\n\r\n"),
 		        i == 2 ? 200 : 429);
 	}
-	assert_int_equal(ask(0, GET), 200); /* without a login nothing is tried */
-	assert_int_equal(ask(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
+	assert_int_equal(ask_on(0, GET), 200); /* without a login nothing is tried */
+	assert_int_equal(ask_on(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
 	assert_int_equal(n_handled, 4);
 }
 
@@ -447,11 +446,11 @@ static void who_shows_the_peers_token_is_known(void **state)
 {
 	(void)state;
 	assert_int_equal(server.n_conns[0], 1);
-	assert_int_equal(ask(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
+	assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
 	assert_true(conns[0]->known && source.was_peer);
 	assert_int_equal(server.n_conns[0], 0);
 	assert_int_equal(server.n_conns[1], 1);
-	assert_int_equal(ask(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
+	assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
 	assert_int_equal(server.n_conns[1], 1);
 }
 
@@ -462,45 +461,45 @@ static void requests_of_one_source_wait_for_each_other(void **state)
 	limits.runs = 1;
 	answers_at_once = false;
 	connect_one(1, false);
-	say(0, GET);
+	say_on(0, GET);
 	assert_int_equal(conns[0]->state, HTTP_RUNNING);
-	say(1, GET);
+	say_on(1, GET);
 	assert_int_equal(conns[1]->state, HTTP_QUEUED);
 	assert_int_equal(server.n_queued, 1);
 	http_conn_advance(conns[1]);
 	assert_int_equal(conns[1]->state, HTTP_QUEUED);
 	sem_post(&may_answer);
-	finish();
-	assert_int_equal(status_of(hear(0)), 200);
+	finish_request();
+	assert_int_equal(status_of(read_answer(0)), 200);
 	http_conn_advance(conns[1]);
 	assert_int_equal(conns[1]->state, HTTP_RUNNING);
 	assert_int_equal(server.n_queued, 0);
-	say(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n");
+	say_on(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n");
 	assert_int_equal(conns[0]->state, HTTP_RUNNING);
 	sem_post(&may_answer);
 	sem_post(&may_answer);
 	while (conns[0]->state == HTTP_RUNNING || conns[1]->state == HTTP_RUNNING)
-		finish();
+		finish_request();
 }
 
 static void who_waits_too_long_for_a_thread_is_told_to_come_back(void **state)
 {
 	(void)state;
 	limits.runs = 0;
-	say(0, GET);
+	say_on(0, GET);
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms += QUEUE_MS - 1;
-	turn(0);
+	turn_conn(0);
 	assert_int_equal(conns[0]->state, HTTP_QUEUED);
 	fake_ms++;
-	turn(0);
-	const char *text = hear(0);
+	turn_conn(0);
+	const char *text = read_answer(0);
 	assert_int_equal(status_of(text), 503);
 	assert_non_null(strstr(text, "Retry-After: 1"));
 	assert_int_equal(n_handled, 0);
 	assert_int_equal(*server.timed_out, 0);
 	connect_one(1, false);
-	say(1, GET);
+	say_on(1, GET);
 	assert_int_equal(conns[1]->state, HTTP_QUEUED);
 	close(clients[1]);
 	clients[1] = -1;
@@ -515,7 +514,7 @@ static void a_handler_sees_that_its_client_is_gone(void **state)
 {
 	(void)state;
 	answers_at_once = false;
-	say(0, GET);
+	say_on(0, GET);
 	assert_int_equal(conns[0]->state, HTTP_RUNNING);
 	assert_true(edge[0].watched && (edge[0].wants & EPOLLRDHUP));
 	assert_false(conns[0]->gone);
@@ -525,7 +524,7 @@ static void a_handler_sees_that_its_client_is_gone(void **state)
 	assert_true(conns[0]->gone);
 	assert_false(edge[0].watched); /* else epoll would report it again and again */
 	sem_post(&may_answer);
-	finish();
+	finish_request();
 	assert_true(edge[0].closed);
 }
 
@@ -535,36 +534,36 @@ static void a_long_request_shows_signs_of_work(void **state)
 	(void)state;
 	answers_at_once = false;
 	server.options.local = true;
-	say(0, "GET /a HTTP/1.1\r\n" HOST "Weir-Progress: 1\r\n\r\n");
+	say_on(0, "GET /a HTTP/1.1\r\n" HOST "Weir-Progress: 1\r\n\r\n");
 	for (int i = 0; i < 3; i++) {
 		fake_ms += PULSE_MS - 1;
-		turn(0);
-		assert_string_equal(hear(0), "");
+		turn_conn(0);
+		assert_string_equal(read_answer(0), "");
 		fake_ms++;
-		turn(0);
-		assert_int_equal(status_of(hear(0)), 102);
+		turn_conn(0);
+		assert_int_equal(status_of(read_answer(0)), 102);
 	}
 	http_doing(conns[0]->request, "it counts sheep");
 	fake_ms += PULSE_MS;
-	turn(0);
-	assert_non_null(strstr(hear(0), "\r\nWeir-Doing: it counts sheep\r\n"));
+	turn_conn(0);
+	assert_non_null(strstr(read_answer(0), "\r\nWeir-Doing: it counts sheep\r\n"));
 	/* one that the socket took in part goes on before the answer */
 	conns[0]->out = strdup("HTTP/1.1 102 X\r\n\r\n");
 	conns[0]->n_out = strlen(conns[0]->out);
 	conns[0]->at_out = 14;
 	fake_ms += PULSE_MS;
-	turn(0);
-	assert_string_equal(hear(0), ""); /* nor does another come in between */
+	turn_conn(0);
+	assert_string_equal(read_answer(0), ""); /* nor does another come in between */
 	sem_post(&may_answer);
-	finish();
-	assert_int_equal(strncmp(hear(0), "\r\n\r\nHTTP/1.1 200", 16), 0);
-	say(0, GET); /* without the header nothing is sent in between */
+	finish_request();
+	assert_int_equal(strncmp(read_answer(0), "\r\n\r\nHTTP/1.1 200", 16), 0);
+	say_on(0, GET); /* without the header nothing is sent in between */
 	fake_ms += 2 * PULSE_MS;
-	turn(0);
-	assert_string_equal(hear(0), "");
+	turn_conn(0);
+	assert_string_equal(read_answer(0), "");
 	sem_post(&may_answer);
-	finish();
-	assert_int_equal(status_of(hear(0)), 200);
+	finish_request();
+	assert_int_equal(status_of(read_answer(0)), 200);
 }
 
 int main(void)

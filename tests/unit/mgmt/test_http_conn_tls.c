@@ -72,7 +72,7 @@ static int teardown_tls(void **state)
 }
 
 /* What the client has to send goes, in pieces of @p piece bytes; what has come is its. */
-static void carry(size_t i, size_t piece)
+static void carry_bytes(size_t i, size_t piece)
 {
 	static char bytes[65536];
 	int n;
@@ -85,7 +85,7 @@ static void carry(size_t i, size_t piece)
 			at += got > 0 ? (int)got : 0;
 			idle = got > 0 ? 0 : idle + 1;
 			assert_in_range(idle, 0, 1000);
-			turn(i);
+			turn_conn(i);
 			if (edge[i].closed)
 				return;
 		}
@@ -98,7 +98,7 @@ static bool shake_hands(size_t i, size_t piece)
 {
 	for (int k = 0; k < 10 && !edge[i].closed && !SSL_is_init_finished(tls[i]); k++) {
 		SSL_do_handshake(tls[i]);
-		carry(i, piece);
+		carry_bytes(i, piece);
 	}
 	return SSL_is_init_finished(tls[i]);
 }
@@ -109,7 +109,7 @@ static const char *hear_tls(size_t i)
 	static char text[65536];
 	int n = 0, got;
 
-	carry(i, SIZE_MAX);
+	carry_bytes(i, SIZE_MAX);
 	while ((got = SSL_read(tls[i], text + n, (int)sizeof(text) - 1 - n)) > 0)
 		n += got;
 	text[n] = '\0';
@@ -119,10 +119,10 @@ static const char *hear_tls(size_t i)
 static unsigned ask_tls(size_t i, const char *text, size_t piece)
 {
 	SSL_write(tls[i], text, (int)strlen(text));
-	carry(i, piece);
+	carry_bytes(i, piece);
 	if (!edge[i].closed && conns[i]->state == HTTP_RUNNING)
-		finish();
-	turn(i);
+		finish_request();
+	turn_conn(i);
 	return status_of(hear_tls(i));
 }
 
@@ -155,14 +155,14 @@ static void a_handshake_has_ten_seconds(void **state)
 	SSL_do_handshake(tls[0]);
 	assert_int_equal(BIO_read(to[0], &byte, 1), 1); /* the rest never goes */
 	assert_int_equal(send(clients[0], &byte, 1, 0), 1);
-	turn(0);
+	turn_conn(0);
 	fake_ms += HANDSHAKE_MS - 1;
-	turn(0);
+	turn_conn(0);
 	assert_false(edge[0].closed);
 	fake_ms++;
-	turn(0);
+	turn_conn(0);
 	assert_true(edge[0].closed);
-	assert_string_equal(hear(0), "");
+	assert_string_equal(read_answer(0), "");
 	assert_int_equal(*server.timed_out, 1);
 	/* what comes behind it has ten more */
 	connect_one(1, false);
@@ -170,10 +170,10 @@ static void a_handshake_has_ten_seconds(void **state)
 	fake_ms += HANDSHAKE_MS - 1;
 	assert_true(shake_hands(1, SIZE_MAX));
 	fake_ms += HEAD_MS - 1;
-	turn(1);
+	turn_conn(1);
 	assert_false(edge[1].closed);
 	fake_ms++;
-	turn(1);
+	turn_conn(1);
 	assert_true(edge[1].closed);
 	assert_int_equal(*server.timed_out, 1); /* it had said nothing */
 }
@@ -184,7 +184,7 @@ static void handshakes_wait_for_their_token(void **state)
 	(void)state;
 	source.handshakes = (struct http_tokens){ .used_milli = 40000, .at_ms = UINT64_MAX };
 	SSL_do_handshake(tls[0]);
-	carry(0, SIZE_MAX);
+	carry_bytes(0, SIZE_MAX);
 	assert_int_equal(conns[0]->state, HTTP_HANDSHAKE);
 	assert_false(edge[0].watched); /* epoll would report its bytes again and again */
 	assert_int_equal(edge[0].timer_ms, fake_ms + PAUSE);
@@ -192,11 +192,11 @@ static void handshakes_wait_for_their_token(void **state)
 	begin_client(1);
 	assert_true(shake_hands(1, SIZE_MAX));
 	fake_ms += PAUSE - 1;
-	turn(0);
+	turn_conn(0);
 	assert_int_equal(edge[0].timer_ms, fake_ms + 1);
 	fake_ms++;
 	source.handshakes.used_milli -= 1000;
-	turn(0);
+	turn_conn(0);
 	assert_true(edge[0].watched);
 	assert_true(shake_hands(0, SIZE_MAX));
 	assert_int_equal(ask_tls(0, GET, SIZE_MAX), 200);
@@ -210,12 +210,12 @@ static void who_waits_for_a_token_has_ten_seconds(void **state)
 	for (int i = 0; i < HANDSHAKE_MS / PAUSE; i++) {
 		source.handshakes =
 		        (struct http_tokens){ .used_milli = 40000, .at_ms = UINT64_MAX };
-		carry(0, SIZE_MAX);
-		turn(0);
+		carry_bytes(0, SIZE_MAX);
+		turn_conn(0);
 		assert_false(edge[0].closed);
 		fake_ms += PAUSE;
 	}
-	turn(0);
+	turn_conn(0);
 	assert_true(edge[0].closed);
 	assert_int_equal(*server.timed_out, 1);
 }
@@ -223,7 +223,7 @@ static void who_waits_for_a_token_has_ten_seconds(void **state)
 static void what_is_no_handshake_is_closed(void **state)
 {
 	(void)state;
-	say(0, GET);
+	say_on(0, GET);
 	assert_true(edge[0].closed);
 	assert_int_equal(n_handled, 0);
 	assert_int_equal(*server.timed_out, 0);
@@ -247,12 +247,12 @@ static void bodies_and_further_requests_are_whole(void **state)
 		memset(text + n, 'x', lengths[i]);
 		memcpy(text + n + lengths[i], GET, sizeof(GET));
 		SSL_write(tls[0], text, n + (int)lengths[i] + (int)sizeof(GET) - 1);
-		carry(0, SIZE_MAX);
+		carry_bytes(0, SIZE_MAX);
 		assert_int_equal(conns[0]->state, HTTP_RUNNING);
-		finish();
-		turn(0);
-		finish();
-		turn(0);
+		finish_request();
+		turn_conn(0);
+		finish_request();
+		turn_conn(0);
 		assert_int_equal(n_handled, handled + 2);
 		const char *heard = hear_tls(0), *second = strstr(heard + 9, "HTTP/1.1 200");
 		assert_true(status_of(heard) == 200 && second && strstr(second, "\"/a\""));
@@ -280,12 +280,12 @@ static void a_large_body_gives_others_their_turn(void **state)
 	assert_int_equal(conns[0]->n_body, 8 * 16384);
 	assert_false(edge[0].watched);
 	assert_int_equal(edge[0].timer_ms, fake_ms); /* at once */
-	turn(0);
+	turn_conn(0);
 	assert_int_equal(conns[0]->n_body, 9 * 16384); /* of the next record a part has come */
 	assert_true(edge[0].watched);
-	carry(0, SIZE_MAX);
+	carry_bytes(0, SIZE_MAX);
 	assert_int_equal(conns[0]->state, HTTP_RUNNING);
-	finish();
+	finish_request();
 	assert_int_equal(status_of(hear_tls(0)), 200);
 }
 
@@ -297,9 +297,9 @@ static void an_end_says_goodbye(void **state)
 	(void)state;
 	assert_true(shake_hands(0, SIZE_MAX));
 	SSL_write(tls[0], last, sizeof(last) - 1);
-	carry(0, SIZE_MAX);
-	finish();
-	turn(0);
+	carry_bytes(0, SIZE_MAX);
+	finish_request();
+	turn_conn(0);
 	assert_true(edge[0].closed);
 	const char *text = hear_tls(0);
 	assert_int_equal(status_of(text), 200);

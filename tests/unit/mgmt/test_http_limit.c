@@ -19,7 +19,7 @@
 #include "mgmt/api/http_limit.h"
 #include "mgmt/api/http_steer.h"
 
-static struct addr address(const char *text)
+static struct addr make_address(const char *text)
 {
 	struct addr a;
 
@@ -48,9 +48,9 @@ static void a_burst_then_so_many_a_second(void **state)
 
 static void a_source_is_an_address_or_a_64(void **state)
 {
-	struct addr a = address("192.0.2.1"), b = address("192.0.2.2");
-	struct addr c = address("2001:db8:0:1::1"), d = address("2001:db8:0:1:ffff::2"),
-	            e = address("2001:db8:0:2::1");
+	struct addr a = make_address("192.0.2.1"), b = make_address("192.0.2.2");
+	struct addr c = make_address("2001:db8:0:1::1"), d = make_address("2001:db8:0:1:ffff::2"),
+	            e = make_address("2001:db8:0:2::1");
 
 	(void)state;
 	a = http_source_of(&a);
@@ -169,7 +169,7 @@ static uint16_t open_pair(int family, int fds[2])
 /* Connect from @p from; @return which of the two sockets got it. */
 static int connect_from(const char *from, const char *to, uint16_t port, const int fds[2])
 {
-	struct addr source = address(from), target = address(to);
+	struct addr source = make_address(from), target = make_address(to);
 	struct sockaddr_storage at;
 	socklen_t n = addr_to_sockaddr(&source, 0, &at);
 	int fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -188,8 +188,9 @@ static int connect_from(const char *from, const char *to, uint16_t port, const i
 
 static void the_kernel_gives_peers_their_own_socket(void **state)
 {
-	struct addr peers[] = { address("2001:db8::1"), address("127.0.9.1"), address("127.0.9.2"),
-		                address("192.0.2.1"), address("127.0.9.255") };
+	struct addr peers[] = { make_address("2001:db8::1"), make_address("127.0.9.1"),
+		                make_address("127.0.9.2"), make_address("192.0.2.1"),
+		                make_address("127.0.9.255") };
 	int fds[2];
 	uint16_t port = open_pair(AF_INET, fds);
 
@@ -214,9 +215,10 @@ static void the_kernel_gives_peers_their_own_socket(void **state)
 
 static void peers_by_ipv6_are_compared_in_all_words(void **state)
 {
-	struct addr suggest[] = { address("::2"), address("::1:0:1"), address("1::1"),
-		                  address("0:0:1::1"), address("127.0.0.1") };
-	struct addr own = address("::1"), many[256];
+	struct addr suggest[] = { make_address("::2"), make_address("::1:0:1"),
+		                  make_address("1::1"), make_address("0:0:1::1"),
+		                  make_address("127.0.0.1") };
+	struct addr own = make_address("::1"), many[256];
 	int fds[2];
 	uint16_t port = open_pair(AF_INET6, fds);
 

@@ -81,7 +81,7 @@ static int setup(void **state)
 }
 
 /* Connection @p i of source @p s, in @p at. */
-static void join(size_t i, size_t s, bool known, enum http_state at)
+static void join_source(size_t i, size_t s, bool known, enum http_state at)
 {
 	conns[i] = (struct http_conn){ .server = &server,
 		                       .source = &sources[s],
@@ -96,16 +96,16 @@ static void a_source_has_so_many(void **state)
 {
 	(void)state;
 	assert_true(is_room(&server, &sources[0], false));
-	join(0, 0, false, HTTP_HEAD);
+	join_source(0, 0, false, HTTP_HEAD);
 	assert_true(is_room(&server, &sources[0], false));
-	join(1, 0, false, HTTP_HEAD);
+	join_source(1, 0, false, HTTP_HEAD);
 	assert_false(is_room(&server, &sources[0], false));
 	assert_true(is_room(&server, &sources[1], false));
 	assert_int_equal(n_closed, 0);
 	http_server_forget(&server, &conns[0]);
 	assert_true(is_room(&server, &sources[0], false));
-	join(2, 1, true, HTTP_HEAD);
-	join(3, 1, true, HTTP_HEAD);
+	join_source(2, 1, true, HTTP_HEAD);
+	join_source(3, 1, true, HTTP_HEAD);
 	assert_false(is_room(&server, &sources[1], true));
 	assert_false(is_room(&server, &sources[2], true)); /* no peer makes room by force */
 	assert_int_equal(server.n_conns[0], 1);
@@ -116,17 +116,17 @@ static void a_source_has_so_many(void **state)
 static void who_has_most_makes_room(void **state)
 {
 	(void)state;
-	join(0, 1, false, HTTP_HEAD);
-	join(1, 0, false, HTTP_RUNNING);
-	join(2, 0, false, HTTP_HEAD);
-	join(3, 2, true, HTTP_HEAD);
+	join_source(0, 1, false, HTTP_HEAD);
+	join_source(1, 0, false, HTTP_RUNNING);
+	join_source(2, 0, false, HTTP_HEAD);
+	join_source(3, 2, true, HTTP_HEAD);
 	few.strangers = 3;
 	few.per_stranger = 3;
 	assert_true(is_room(&server, &sources[3], false)); /* none against two */
 	assert_int_equal(n_closed, 1);
 	assert_ptr_equal(closed[0], &conns[2]); /* its idle one, not what is under way */
 	assert_int_equal(n_refused, 1);
-	join(2, 3, false, HTTP_HEAD);
+	join_source(2, 3, false, HTTP_HEAD);
 	/* all have one now: none against one is not enough */
 	fake_ms += 999;
 	assert_false(is_room(&server, &sources[2], false));
@@ -140,13 +140,13 @@ static void who_has_most_makes_room(void **state)
 static void who_has_one_more_keeps_it(void **state)
 {
 	(void)state;
-	join(0, 0, false, HTTP_HEAD);
-	join(1, 0, false, HTTP_HEAD);
-	join(2, 1, false, HTTP_HEAD);
+	join_source(0, 0, false, HTTP_HEAD);
+	join_source(1, 0, false, HTTP_HEAD);
+	join_source(2, 1, false, HTTP_HEAD);
 	few.per_stranger = 4;
 	assert_false(is_room(&server, &sources[1], false));
 	few.strangers = 4;
-	join(3, 0, false, HTTP_HEAD);
+	join_source(3, 0, false, HTTP_HEAD);
 	assert_true(is_room(&server, &sources[1], false)); /* three against one */
 	assert_ptr_equal(closed[0], &conns[0]);
 }
@@ -156,7 +156,7 @@ static void nothing_gives_way_to_its_own_source(void **state)
 	(void)state;
 	few.per_stranger = 4;
 	for (size_t i = 0; i < 3; i++)
-		join(i, 0, false, HTTP_HEAD);
+		join_source(i, 0, false, HTTP_HEAD);
 	fake_ms += 60000;
 	assert_false(is_room(&server, &sources[0], false));
 	for (size_t i = 0; i < 3; i++)
@@ -166,13 +166,13 @@ static void nothing_gives_way_to_its_own_source(void **state)
 	assert_true(is_room(&server, &sources[1], false));
 	assert_ptr_equal(closed[0], &conns[1]);
 	conns[2].state = HTTP_HANDSHAKE;
-	join(3, 1, false, HTTP_RUNNING);
+	join_source(3, 1, false, HTTP_RUNNING);
 	assert_true(is_room(&server, &sources[2], false));
 	assert_ptr_equal(closed[1], &conns[2]);
 	assert_int_equal(n_closed, 2);
 }
 
-static struct sockaddr_storage at(const char *text)
+static struct sockaddr_storage socket_address(const char *text)
 {
 	struct sockaddr_storage out;
 	struct addr a;
@@ -202,7 +202,7 @@ static void sources_are_addresses_or_users(void **state)
 	assert_int_equal(addr_parse("2001:db8::9", &peers[1]), 0);
 	http_set_peers(&server, peers, 2);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct sockaddr_storage from = at(rows[i].from);
+		struct sockaddr_storage from = socket_address(rows[i].from);
 		char text[ADDR_TEXT_MAX];
 		struct addr a = find_source(&server, -1, (const struct sockaddr *)&from, &known);
 
@@ -210,7 +210,7 @@ static void sources_are_addresses_or_users(void **state)
 		assert_int_equal(known, rows[i].known);
 	}
 	http_set_peers(&server, peers, 1); /* one fewer: it is a stranger now */
-	struct sockaddr_storage from = at("2001:db8::9");
+	struct sockaddr_storage from = socket_address("2001:db8::9");
 	(void)find_source(&server, -1, (const struct sockaddr *)&from, &known);
 	assert_false(known);
 	int pair[2];
@@ -225,7 +225,7 @@ static void sources_are_addresses_or_users(void **state)
 /* Who has shown the peers' token before is known from its first byte; who has too many is reset. */
 static void connections_are_taken_by_their_source(void **state)
 {
-	struct sockaddr_storage from = at("192.0.2.1");
+	struct sockaddr_storage from = socket_address("192.0.2.1");
 	struct addr key;
 	int pair[2];
 	char byte;
@@ -260,7 +260,7 @@ static void connections_are_taken_by_their_source(void **state)
 static void who_becomes_known_counts_there(void **state)
 {
 	(void)state;
-	join(0, 0, false, HTTP_HEAD);
+	join_source(0, 0, false, HTTP_HEAD);
 	for (int i = 0; i < 2; i++) {
 		http_server_know(&server, &conns[0]);
 		assert_true(conns[0].known && sources[0].was_peer);
@@ -281,7 +281,7 @@ static void handshakes_have_a_rate(void **state)
 
 	(void)state;
 	for (size_t s = 0; s < 4; s++)
-		join(s, s, s == 3, HTTP_HANDSHAKE);
+		join_source(s, s, s == 3, HTTP_HANDSHAKE);
 	for (unsigned i = 0; i < 250; i++) {
 		n[0] += http_server_handshake_ok(&server, &conns[0]);
 		n[3] += http_server_handshake_ok(&server, &conns[3]);
@@ -314,7 +314,7 @@ static void reads_of_refused_bytes_have_a_rate(void **state)
 
 	(void)state;
 	for (size_t s = 0; s < 4; s++)
-		join(s, s, s == 3, HTTP_LINGER);
+		join_source(s, s, s == 3, HTTP_LINGER);
 	for (unsigned i = 0; i < 100; i++)
 		for (size_t s = 0; s < 4; s++)
 			n[s] += s != 2 && http_server_drop_ok(&server, &conns[s]);
@@ -358,7 +358,7 @@ static void a_stop_ends_what_is_not_under_way(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 6; i++)
-		join(i, 0, false, states[i]);
+		join_source(i, 0, false, states[i]);
 	server.stop_by_ms = fake_ms + 3000;
 	stop_conns(&server);
 	assert_int_equal(n_closed, 4);

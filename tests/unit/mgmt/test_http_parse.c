@@ -24,7 +24,7 @@ static struct http_head head;
 static struct http_request request;
 static struct http_fault fault;
 
-static bool parse(const char *text, size_t n)
+static bool parse_bytes(const char *text, size_t n)
 {
 	head = (struct http_head){ 0 };
 	request = (struct http_request){ 0 };
@@ -36,7 +36,7 @@ static bool parse(const char *text, size_t n)
 
 static bool parse_text(const char *text)
 {
-	return parse(text, strlen(text));
+	return parse_bytes(text, strlen(text));
 }
 
 static void a_head_is_whole_with_its_last_byte_however_it_is_cut(void **state)
@@ -94,12 +94,12 @@ static void the_longest_line_and_head_are_taken_and_no_longer_ones(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *text = make_head(cases[i].n_line, cases[i].n);
 
-		assert_false(parse(text, cases[i].n));
+		assert_false(parse_bytes(text, cases[i].n));
 		assert_int_equal(fault.status, cases[i].status);
 		free(text);
 	}
 	char *text = make_head(16, HEAD_MAX); /* "GET /" and the version */
-	assert_true(parse(text, HEAD_MAX));
+	assert_true(parse_bytes(text, HEAD_MAX));
 	free(text);
 }
 

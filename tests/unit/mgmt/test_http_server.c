@@ -14,21 +14,21 @@ static void each_request_of_a_connection_is_answered_over_tls(void **state)
 	memset(request + n, 'x', 90000);
 	with_tls = true;
 	begin_server(AF_INET);
-	join(a, 1);
-	join(b, 2);
-	assert_int_equal(get(b, "/b", ""), 200);
+	connect_client(a, 1);
+	connect_client(b, 2);
+	assert_int_equal(get_path(b, "/b", ""), 200);
 	assert_non_null(strstr(b->text, "\"/b\""));
-	assert_int_equal(get(a, "/a", ""), 200);
+	assert_int_equal(get_path(a, "/a", ""), 200);
 	assert_non_null(strstr(a->text, "\"/a\""));
 	send_text(a, request, (size_t)n + 90000);
-	assert_int_equal(hear(a), 200);
+	assert_int_equal(read_answer(a), 200);
 	assert_non_null(strstr(a->text, "\"body\": 90000"));
-	assert_int_equal(get(a, "/c", "Authorization: Bearer wrong\r\n"), 401);
-	assert_int_equal(hear(a), 0); /* and the end */
-	assert_int_equal(counted("weir_mgmt_requests_total", "status=\"200\""), 3);
-	assert_int_equal(counted("weir_mgmt_requests_total", "status=\"401\""), 1);
-	assert_int_equal(counted("weir_mgmt_logins_failed_total", ""), 1);
-	assert_int_equal(refused(), 0);
+	assert_int_equal(get_path(a, "/c", "Authorization: Bearer wrong\r\n"), 401);
+	assert_int_equal(read_answer(a), 0); /* and the end */
+	assert_int_equal(read_counter("weir_mgmt_requests_total", "status=\"200\""), 3);
+	assert_int_equal(read_counter("weir_mgmt_requests_total", "status=\"401\""), 1);
+	assert_int_equal(read_counter("weir_mgmt_logins_failed_total", ""), 1);
+	assert_int_equal(count_refused(), 0);
 }
 
 /* A client that does not speak TLS is closed; nobody else feels it. */
@@ -38,8 +38,8 @@ static void without_tls_nothing_is_said(void **state)
 	with_tls = true;
 	begin_server(AF_INET);
 	with_tls = false;
-	join(&clients[0], 1);
-	assert_int_equal(get(&clients[0], "/a", ""), 0);
+	connect_client(&clients[0], 1);
+	assert_int_equal(get_path(&clients[0], "/a", ""), 0);
 	with_tls = true;
 	assert_int_equal(join_many(1, 1, 1), 1);
 }
@@ -71,13 +71,13 @@ static void a_long_answer_waits_for_its_reader(void **state)
 	for (int tls = 0; tls < 2; tls++) {
 		with_tls = tls;
 		begin_server(AF_INET);
-		join(&clients[0], 1);
-		ask(&clients[0], "/long", "");
+		connect_client(&clients[0], 1);
+		send_request(&clients[0], "/long", "");
 		assert_int_equal(join_many(1, 1, 1), 1);
 		read_long(&clients[0]);
-		assert_int_equal(get(&clients[0], "/a", ""), 200);
-		leave(&clients[0]);
-		leave(&clients[1]);
+		assert_int_equal(get_path(&clients[0], "/a", ""), 200);
+		close_client(&clients[0]);
+		close_client(&clients[1]);
 		http_stop(server);
 		server = NULL;
 	}
@@ -88,17 +88,17 @@ static void a_new_certificate_is_for_new_connections(void **state)
 	(void)state;
 	with_tls = true;
 	begin_server(AF_INET);
-	join(&clients[0], 1);
+	connect_client(&clients[0], 1);
 	assert_int_equal(http_renew(server, pairs[1].cert, pairs[0].key), -EINVAL);
-	join(&clients[1], 1);
+	connect_client(&clients[1], 1);
 	assert_int_equal(http_renew(server, pairs[0].cert, pairs[0].key), 0); /* in vain */
 	assert_int_equal(http_renew(server, pairs[1].cert, pairs[1].key), 0);
-	join(&clients[2], 1);
+	connect_client(&clients[2], 1);
 	for (size_t i = 0; i < 3; i++) {
 		char name[64] = "";
 		X509 *cert = SSL_get1_peer_certificate(clients[i].tls);
 
-		assert_int_equal(get(&clients[i], "/a", ""), 200);
+		assert_int_equal(get_path(&clients[i], "/a", ""), 200);
 		X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, name,
 		                          sizeof(name));
 		assert_string_equal(name, i == 2 ? "second" : "first");
@@ -112,19 +112,20 @@ static void strangers_have_their_limits(void **state)
 	(void)state;
 	begin_server(AF_INET);
 	assert_int_equal(join_many(0, 33, 1), 32);
-	assert_int_equal(refused(), 1);
+	assert_int_equal(count_refused(), 1);
 	for (unsigned host = 2; host < 9; host++)
 		assert_int_equal(join_many(host * 33, 32, host), 32);
-	assert_int_equal(refused(), 1);
+	assert_int_equal(count_refused(), 1);
 	assert_int_equal(join_many(9 * 33, 2, 9), 2);
-	assert_int_equal(refused(), 3);
-	assert_int_equal(get(&clients[0], "/a", ""), 0); /* the oldest of who has most, twice */
-	assert_int_equal(get(&clients[66], "/a", ""), 0);
-	assert_int_equal(get(&clients[1], "/a", ""), 200);
-	leave(&clients[1]);
-	leave(&clients[67]);
+	assert_int_equal(count_refused(), 3);
+	assert_int_equal(get_path(&clients[0], "/a", ""),
+	                 0); /* the oldest of who has most, twice */
+	assert_int_equal(get_path(&clients[66], "/a", ""), 0);
+	assert_int_equal(get_path(&clients[1], "/a", ""), 200);
+	close_client(&clients[1]);
+	close_client(&clients[67]);
 	assert_int_equal(join_many(10 * 33, 2, 10), 2); /* as they go others come */
-	assert_int_equal(refused(), 3);
+	assert_int_equal(count_refused(), 3);
 }
 
 /* 256 of one address, which strangers' do not count against; who shows the token is one from then on. */
@@ -139,14 +140,14 @@ static void peers_have_limits_of_their_own(void **state)
 	assert_int_equal(join_many(0, 32, 1), 32);
 	http_set_peers(server, peers, 2);
 	assert_int_equal(join_many(40, 257, 9), 256);
-	assert_int_equal(refused(), 1);
+	assert_int_equal(count_refused(), 1);
 	assert_int_equal(join_many(300, 1, 8), 1);
 	assert_int_equal(join_many(301, 1, 1), 0);
-	assert_int_equal(get(&clients[0], "/a", "Authorization: Bearer peer\r\n"), 200);
+	assert_int_equal(get_path(&clients[0], "/a", "Authorization: Bearer peer\r\n"), 200);
 	assert_int_equal(join_many(302, 10, 1), 10);
-	assert_int_equal(refused(), 2);
+	assert_int_equal(count_refused(), 2);
 	http_set_peers(server, peers, 1); /* the second is one no more */
-	leave(&clients[40]);
+	close_client(&clients[40]);
 	assert_int_equal(join_many(312, 1, 9), 0);
 	assert_int_equal(join_many(313, 1, 8), 1);
 }
@@ -185,7 +186,7 @@ static void a_lack_of_descriptors_is_waited_for(void **state)
 		accept_error = lacks[i];
 		n_accepts = 0;
 		clock_gettime(CLOCK_MONOTONIC, &from);
-		join(&clients[i], 1);
+		connect_client(&clients[i], 1);
 		for (int k = 0; k < WAIT_S * 1000 && n_accepts < 2; k++)
 			usleep(1000);
 		clock_gettime(CLOCK_MONOTONIC, &to);
@@ -194,7 +195,7 @@ static void a_lack_of_descriptors_is_waited_for(void **state)
 		                    (to.tv_nsec - from.tv_nsec) / 1000000 >=
 		            90);
 		accept_error = 0;
-		assert_int_equal(get(&clients[i], "/a", ""), 200);
+		assert_int_equal(get_path(&clients[i], "/a", ""), 200);
 	}
 	assert_int_equal(join_many(8, 4, 1), 4);
 }
@@ -205,19 +206,19 @@ static void strangers_have_so_many_threads(void **state)
 	(void)state;
 	begin_server(AF_INET);
 	for (unsigned i = 0; i < 27; i++) {
-		join(&clients[i], 1 + i / 9);
-		ask(&clients[i], "/wait", "");
+		connect_client(&clients[i], 1 + i / 9);
+		send_request(&clients[i], "/wait", "");
 	}
 	await_running(24); /* of each address one waits */
-	join(&clients[27], 4);
-	ask(&clients[27], "/a", "");
-	join(&clients[28], 4);
-	assert_int_equal(get(&clients[28], "/a", "Authorization: Bearer peer\r\n"), 200);
+	connect_client(&clients[27], 4);
+	send_request(&clients[27], "/a", "");
+	connect_client(&clients[28], 4);
+	assert_int_equal(get_path(&clients[28], "/a", "Authorization: Bearer peer\r\n"), 200);
 	assert_int_equal(n_running, 24);
 	assert_int_equal(recv(clients[27].fd, clients[27].text, 1, MSG_DONTWAIT), -1);
 	may_answer = true;
 	for (unsigned i = 0; i < 28; i++)
-		assert_int_equal(hear(&clients[i]), 200);
+		assert_int_equal(read_answer(&clients[i]), 200);
 }
 
 static void *stop_server(void *arg)
@@ -236,25 +237,25 @@ static void a_stop_sends_what_is_under_way(void **state)
 	(void)state;
 	begin_server(AF_INET);
 	assert_int_equal(join_many(0, 1, 1), 1);
-	join(&clients[1], 1);
-	ask(&clients[1], "/wait", "");
+	connect_client(&clients[1], 1);
+	send_request(&clients[1], "/wait", "");
 	await_running(1);
-	join(&clients[2], 1);
-	ask(&clients[2], "/long", "");
+	connect_client(&clients[2], 1);
+	send_request(&clients[2], "/long", "");
 	assert_int_equal(recv(clients[2].fd, clients[2].text, 1, MSG_PEEK), 1);
 	assert_int_equal(pthread_create(&thread, NULL, stop_server, NULL), 0);
 	for (int i = 0; i < WAIT_S * 1000 && error != ECONNREFUSED; i++) {
 		usleep(1000);
-		join(&clients[3], 1);
+		connect_client(&clients[3], 1);
 		error = clients[3].error;
-		leave(&clients[3]);
+		close_client(&clients[3]);
 	}
 	assert_int_equal(error, ECONNREFUSED);
 	read_long(&clients[2]);
-	assert_int_equal(hear(&clients[2]), 0);
-	assert_int_equal(hear(&clients[1]), 200);
+	assert_int_equal(read_answer(&clients[2]), 0);
+	assert_int_equal(read_answer(&clients[1]), 200);
 	assert_non_null(strstr(clients[1].text, "Connection: close"));
-	assert_int_equal(hear(&clients[0]), 0);
+	assert_int_equal(read_answer(&clients[0]), 0);
 	pthread_join(thread, NULL);
 	server = NULL;
 	http_stop(NULL);
@@ -270,15 +271,15 @@ static void users_have_their_limits(void **state)
 	chmod(((struct sockaddr_un *)&bound)->sun_path, 0777);
 	assert_int_equal(join_many(0, 65, 1001), 64);
 	assert_int_equal(join_many(65, 65, 1002), 64);
-	assert_int_equal(refused(), 2);
+	assert_int_equal(count_refused(), 2);
 	assert_int_equal(join_many(130, 1, 1003), 1);
-	assert_int_equal(refused(), 3);
-	assert_int_equal(get(&clients[0], "/a", ""), 0); /* it gave way */
+	assert_int_equal(count_refused(), 3);
+	assert_int_equal(get_path(&clients[0], "/a", ""), 0); /* it gave way */
 	assert_int_equal(join_many(140, 129, 0), 128);
-	assert_int_equal(refused(), 4);
+	assert_int_equal(count_refused(), 4);
 	/* a login means nothing here: who connects says it all */
-	assert_int_equal(get(&clients[1], "/a", "Authorization: Bearer wrong\r\n"), 200);
-	assert_int_equal(counted("weir_mgmt_logins_failed_total", ""), 0);
+	assert_int_equal(get_path(&clients[1], "/a", "Authorization: Bearer wrong\r\n"), 200);
+	assert_int_equal(read_counter("weir_mgmt_logins_failed_total", ""), 0);
 }
 
 static void users_have_so_many_threads(void **state)
@@ -289,16 +290,16 @@ static void users_have_so_many_threads(void **state)
 	begin_server(AF_UNIX);
 	chmod(((struct sockaddr_un *)&bound)->sun_path, 0777);
 	for (unsigned i = 0; i < 27; i++) {
-		join(&clients[i], i < 17 ? 1001 : 1002);
-		ask(&clients[i], "/wait", "");
+		connect_client(&clients[i], i < 17 ? 1001 : 1002);
+		send_request(&clients[i], "/wait", "");
 	}
 	await_running(24); /* 16 of one, 8 of the other */
-	join(&clients[28], 0);
-	assert_int_equal(get(&clients[28], "/a", ""), 200);
+	connect_client(&clients[28], 0);
+	assert_int_equal(get_path(&clients[28], "/a", ""), 200);
 	assert_int_equal(n_running, 24);
 	may_answer = true;
 	for (unsigned i = 0; i < 27; i++)
-		assert_int_equal(hear(&clients[i]), 200);
+		assert_int_equal(read_answer(&clients[i]), 200);
 }
 
 static int option_of(const struct http_conn *c, int level, int name)
@@ -342,7 +343,7 @@ static void connections_have_their_options(void **state)
 	          "POST /p HTTP/1.1\r\nHost: weir\r\nContent-Type: application/json\r\n"
 	          "Content-Length: 2\r\n\r\n{}",
 	          85);
-	assert_int_equal(hear(&clients[1]), 200);
+	assert_int_equal(read_answer(&clients[1]), 200);
 	assert_true(option_of(stranger, SOL_SOCKET, SO_BUF_LOCK) <= 0);
 }
 

@@ -70,7 +70,7 @@ static uint32_t run_program(const struct addr *source)
 	return 0;
 }
 
-static struct addr address(const char *text)
+static struct addr make_address(const char *text)
 {
 	struct addr a;
 
@@ -109,8 +109,8 @@ static void only_whole_addresses_of_peers_are_peers(void **state)
 		{ "2001:db8::1:0:9", 0 }, /* words of two peers */
 		{ "::", 0 },
 	};
-	const struct addr peers[] = { address("192.0.2.1"), address("2001:db8::1:2:3"),
-		                      address("192.0.2.9"), address("2001:db8::9") };
+	const struct addr peers[] = { make_address("192.0.2.1"), make_address("2001:db8::1:2:3"),
+		                      make_address("192.0.2.9"), make_address("2001:db8::9") };
 
 	(void)state;
 	for (int is4 = 0; is4 < 2; is4++) {
@@ -119,7 +119,7 @@ static void only_whole_addresses_of_peers_are_peers(void **state)
 		assert_int_equal(http_steer(fd, is4, peers, 4), 0);
 		assert_int_equal(kept_fd, fd);
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-			struct addr source = address(rows[i].source);
+			struct addr source = make_address(rows[i].source);
 
 			if (addr_is4(&source) == is4 && run_program(&source) != rows[i].socket)
 				fail_msg("%s", rows[i].source);
@@ -139,7 +139,7 @@ static void too_many_peers_are_cut(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < BPF_MAXINSNS; i++) {
-		peers[i] = address("2001:db8::");
+		peers[i] = make_address("2001:db8::");
 		peers[i].bytes[14] = (uint8_t)(i >> 8);
 		peers[i].bytes[15] = (uint8_t)i;
 	}
@@ -154,7 +154,7 @@ static void too_many_peers_are_cut(void **state)
 
 static void what_the_kernel_refuses_is_said(void **state)
 {
-	struct addr peer = address("192.0.2.1");
+	struct addr peer = make_address("192.0.2.1");
 
 	(void)state;
 	fails_with = ENOPROTOOPT;
@@ -180,7 +180,7 @@ static bool comes_to(const char *source, const struct sockaddr_in *to, int liste
 {
 	struct pollfd p = { .fd = listener, .events = POLLIN };
 	struct sockaddr_in from = { .sin_family = AF_INET };
-	struct addr a = address(source);
+	struct addr a = make_address(source);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	memcpy(&from.sin_addr, addr_bytes4(&a), 4);
@@ -198,7 +198,7 @@ static void connections_come_to_the_socket_of_their_kind(void **state)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	const struct addr peers[] = { address("127.0.0.2"), address("127.0.0.4") };
+	const struct addr peers[] = { make_address("127.0.0.2"), make_address("127.0.0.4") };
 	int strangers = listen_beside(&at), friends = listen_beside(&at);
 
 	(void)state;

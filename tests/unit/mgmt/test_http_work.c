@@ -53,7 +53,7 @@ static void run_held(struct http_job *job)
 	h->ended = true;
 }
 
-static int begin(void **state)
+static int begin_work(void **state)
 {
 	(void)state;
 	memset(jobs, 0, sizeof(jobs));
@@ -69,7 +69,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
+static int end_work(void **state)
 {
 	(void)state;
 	close(wake_fd);
@@ -86,7 +86,7 @@ static void wait_for_idle(struct http_pool *p, size_t n)
 	}
 }
 
-static uint64_t wakes(void)
+static uint64_t count_wakes(void)
 {
 	struct pollfd p = { .fd = wake_fd, .events = POLLIN };
 	uint64_t n = 0;
@@ -107,7 +107,7 @@ static void a_job_that_is_done_comes_back_once(void **state)
 	sem_wait(&begun);
 	assert_null(http_pool_done(p)); /* begun, not done */
 	sem_post(&jobs[0].may_end);
-	assert_int_equal(wakes(), 1);
+	assert_int_equal(count_wakes(), 1);
 	wait_for_idle(p, 1);
 	assert_ptr_equal(http_pool_done(p), &jobs[0].job);
 	assert_null(jobs[0].job.next);
@@ -129,7 +129,7 @@ static void an_idle_thread_is_used_before_another_is_started(void **state)
 	}
 	assert_int_equal(jobs[0].thread, jobs[1].thread);
 	assert_int_equal(jobs[0].thread, jobs[2].thread);
-	assert_int_equal(wakes(), 3);
+	assert_int_equal(count_wakes(), 3);
 	size_t n = 0;
 	for (struct http_job *job = http_pool_done(p); job; job = job->next)
 		n++;
@@ -208,7 +208,7 @@ static void closing_does_all_that_was_given(void **state)
 		assert_true(jobs[i].ended);
 		assert_int_equal(jobs[i].position, i + 1);
 	}
-	assert_int_equal(wakes(), JOBS);
+	assert_int_equal(count_wakes(), JOBS);
 	http_pool_close(NULL);
 }
 
@@ -237,7 +237,7 @@ static void without_any_thread_a_job_is_refused(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin_work, end_work)
 	const struct CMUnitTest tests[] = {
 		T(a_job_that_is_done_comes_back_once),
 		T(an_idle_thread_is_used_before_another_is_started),

@@ -52,7 +52,7 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-static struct http_request request(const char *key)
+static struct http_request make_request(const char *key)
 {
 	struct http_request r = { .method = "POST",
 		                  .path = "/v1/config/apply",
@@ -66,7 +66,8 @@ static struct http_request request(const char *key)
 
 static void who_asks_twice_at_once_waits_for_the_first(void **state)
 {
-	struct http_request first = request("k"), second = request("k"), other = request("l");
+	struct http_request first = make_request("k"), second = make_request("k"),
+	                    other = make_request("l");
 
 	(void)state;
 	assert_false(idempotent_begin(&this_node, &first, &answer));
@@ -83,7 +84,7 @@ static void who_asks_twice_at_once_waits_for_the_first(void **state)
 /* 75 s, longer than any change takes to answer; at once if its client has gone. */
 static void who_waits_too_long_is_told_to_ask_again(void **state)
 {
-	struct http_request first = request("k"), second = request("k");
+	struct http_request first = make_request("k"), second = make_request("k");
 	atomic_bool gone = true;
 
 	(void)state;
@@ -108,7 +109,8 @@ static void who_waits_too_long_is_told_to_ask_again(void **state)
  */
 static void a_version_whose_answer_was_lost_is_found(void **state)
 {
-	struct http_request r = request("k"), again = request("k"), changed = request("k");
+	struct http_request r = make_request("k"), again = make_request("k"),
+	                    changed = make_request("k");
 
 	(void)state;
 	assert_false(idempotent_begin(&this_node, &r, &answer));
@@ -139,7 +141,7 @@ static void a_version_whose_answer_was_lost_is_found(void **state)
 
 static void an_override_whose_answer_was_lost_is_found(void **state)
 {
-	struct http_request r = request("k"), again = request("k");
+	struct http_request r = make_request("k"), again = make_request("k");
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
 		              .target = MODEL_TARGET_SITE,
 		              .name = "ams",
@@ -192,7 +194,7 @@ static void very_long_answers_are_not_kept(void **state)
 
 	(void)state;
 	for (size_t more = 0; more < 2; more++) {
-		struct http_request r = request(more ? "long" : "short"), again = r;
+		struct http_request r = make_request(more ? "long" : "short"), again = r;
 		struct http_reply reply = { .status = 200, .text = text };
 
 		memset(text, ' ', sizeof(text));
@@ -211,7 +213,7 @@ static void very_long_answers_are_not_kept(void **state)
 /* Of several requests under way the one that ended is taken off the list, and no other. */
 static void each_key_ends_by_itself(void **state)
 {
-	struct http_request r[3] = { request("a"), request("b"), request("c") };
+	struct http_request r[3] = { make_request("a"), make_request("b"), make_request("c") };
 	const struct http_reply failed = { .status = 503 };
 
 	(void)state;

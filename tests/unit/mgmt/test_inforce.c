@@ -24,7 +24,7 @@ static struct observe_state seen;
 static struct conditions stated;
 
 /* A process that runs, has the document and has said so, with nothing to complain of. */
-static int begin(void **state)
+static int begin_process(void **state)
 {
 	(void)state;
 	judgement = (struct inforce){
@@ -111,7 +111,7 @@ static void a_refusal_counts_when_it_has_stayed(void **state)
 		                             "port-not-changed", "listen-failed", "zones-refused" };
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-		begin(NULL);
+		begin_process(NULL);
 		state_condition(codes[i], TAKEN_MS + 500);
 		assert_int_equal(judge_at(TAKEN_MS + 500), INFORCE_PENDING);
 		assert_int_equal(judge_at(TAKEN_MS + 499 + STAYS_MS), INFORCE_PENDING);
@@ -199,20 +199,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_process_that_has_it_and_complains_of_nothing_is_done,
-		                       begin),
-		cmocka_unit_test_setup(a_process_that_never_was_there_lacks_nothing, begin),
-		cmocka_unit_test_setup(who_has_not_got_it_is_waited_for, begin),
+		                       begin_process),
+		cmocka_unit_test_setup(a_process_that_never_was_there_lacks_nothing, begin_process),
+		cmocka_unit_test_setup(who_has_not_got_it_is_waited_for, begin_process),
 		cmocka_unit_test_setup(
-		        a_process_of_a_release_without_conditions_is_judged_by_its_document, begin),
-		cmocka_unit_test_setup(a_refusal_from_before_the_version_is_not_its_doing, begin),
-		cmocka_unit_test_setup(a_refusal_counts_when_it_has_stayed, begin),
-		cmocka_unit_test_setup(a_refusal_is_seen_behind_an_old_one, begin),
+		        a_process_of_a_release_without_conditions_is_judged_by_its_document,
+		        begin_process),
+		cmocka_unit_test_setup(a_refusal_from_before_the_version_is_not_its_doing,
+		                       begin_process),
+		cmocka_unit_test_setup(a_refusal_counts_when_it_has_stayed, begin_process),
+		cmocka_unit_test_setup(a_refusal_is_seen_behind_an_old_one, begin_process),
 		cmocka_unit_test_setup(a_refused_document_counts_while_it_has_not_got_this_one,
-		                       begin),
-		cmocka_unit_test_setup(the_page_of_a_dead_process_proves_nothing, begin),
-		cmocka_unit_test_setup(who_did_not_look_calls_nobody_late, begin),
+		                       begin_process),
+		cmocka_unit_test_setup(the_page_of_a_dead_process_proves_nothing, begin_process),
+		cmocka_unit_test_setup(who_did_not_look_calls_nobody_late, begin_process),
 		cmocka_unit_test_setup(who_is_waited_for_too_long_is_late_and_may_still_come,
-		                       begin),
+		                       begin_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

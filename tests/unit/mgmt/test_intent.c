@@ -34,8 +34,8 @@ static struct intent *open_as(const struct fixture *f, const char *node, int64_t
 	return in;
 }
 
-static int apply(struct intent *in, const struct files *files, const char *reason, int64_t now_ms,
-                 struct version *out)
+static int apply_version(struct intent *in, const struct files *files, const char *reason,
+                         int64_t now_ms, struct version *out)
 {
 	struct intent_change change = {
 		.files = files, .author = "jw", .reason = reason, .confirm_within_ms = -1
@@ -143,7 +143,7 @@ static void an_identical_apply_makes_no_version(void **state)
 	struct intent *in = open_as(*state, "ams-1", NOW_MS);
 	struct files files = fixture_files(NULL, NULL);
 
-	assert_int_equal(apply(in, &files, "same", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &files, "same", NOW_MS + 10, NULL), 0);
 	assert_int_equal(intent_head(in)->number, 1);
 	files_fini(&files);
 	intent_close(in);
@@ -156,7 +156,7 @@ static void rolling_back_gives_the_very_bytes_and_leaves_drains(void **state)
 	struct version v1 = *intent_head(in);
 
 	assert_int_equal(drain_site(in, "ams", NOW_MS + 5), COMMAND_OK);
-	assert_int_equal(apply(in, &files, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &files, "words", NOW_MS + 10, NULL), 0);
 	assert_int_equal(intent_head(in)->number, 2);
 	assert_true(is_drained(in, "ams", NOW_MS + 20));
 	assert_int_equal(roll_back(in, 1, NOW_MS + 30), 0);
@@ -193,7 +193,7 @@ static void a_risky_change_undoes_itself_unless_confirmed(void **state)
 	const int64_t within_ms = 300000;
 	struct version v;
 
-	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
+	assert_int_equal(apply_version(in, &files, "half", NOW_MS + 10, &v), 0);
 	assert_true(v.confirm_by_ms == NOW_MS + 10 + within_ms);
 	run_deadline(in, "one", 1000, NOW_MS + 10);
 	intent_close(in); /* the timer survives */
@@ -207,7 +207,7 @@ static void a_risky_change_undoes_itself_unless_confirmed(void **state)
 	assert_int_equal(intent_head(in)->time_ms, v.confirm_by_ms);
 	assert_string_equal(intent_head(in)->author, "weir");
 	assert_int_equal(intent_model(in)->pools[0].n_backends, 2);
-	assert_int_equal(apply(in, &files, "half", v.confirm_by_ms + 10, &v), 0);
+	assert_int_equal(apply_version(in, &files, "half", v.confirm_by_ms + 10, &v), 0);
 	assert_int_equal(intent_confirm(in, 3, "jw", v.time_ms), -EALREADY);
 	assert_int_equal(intent_confirm(in, 4, "jw", v.time_ms), 0);
 	run_deadline(in, "one", 1000 + 3 * within_ms, v.confirm_by_ms + 1);
@@ -228,7 +228,7 @@ static void a_step_of_the_wall_clock_neither_triggers_nor_delays_a_deadline(void
 
 		fixture_make(&f);
 		struct intent *in = open_as(&f, "ams-1", NOW_MS);
-		assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
+		assert_int_equal(apply_version(in, &files, "half", NOW_MS + 10, &v), 0);
 		run_deadline(in, "one", 1000, NOW_MS + 10);
 		run_deadline(in, "one", 2000, NOW_MS + steps_ms[i]);
 		intent_tick(in, NOW_MS + steps_ms[i]);
@@ -249,7 +249,7 @@ static void a_deadline_runs_on_after_a_reboot_with_what_was_left(void **state)
 	struct files files = half_of_the_pool();
 	struct version v;
 
-	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &v), 0);
+	assert_int_equal(apply_version(in, &files, "half", NOW_MS + 10, &v), 0);
 	run_deadline(in, "one", 500000, NOW_MS + 10);
 	run_deadline(in, "one", 500000 + 100000, NOW_MS + 100010);
 	intent_close(in);
@@ -286,11 +286,11 @@ static void a_change_after_an_unconfirmed_one_is_refused(void **state)
 	struct intent *in = open_as(*state, "ams-1", NOW_MS);
 	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
 
-	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
-	assert_int_equal(apply(in, &words, "harmless", NOW_MS + 20, NULL), -EBUSY);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &words, "harmless", NOW_MS + 20, NULL), -EBUSY);
 	assert_int_equal(intent_head(in)->number, 2);
 	assert_true(intent_head(in)->confirm_by_ms != 0);
-	assert_int_equal(apply(in, &half, "the same", NOW_MS + 30, NULL), 0);
+	assert_int_equal(apply_version(in, &half, "the same", NOW_MS + 30, NULL), 0);
 	assert_int_equal(intent_head(in)->number, 2);
 	assert_int_equal(apply_after(in, &words, INTENT_PENDING_IGNORE, 0, NOW_MS + 40, NULL), 0);
 	files_fini(&half);
@@ -303,12 +303,12 @@ static void going_back_to_the_confirmed_version_needs_nothing(void **state)
 	struct intent *in = open_as(*state, "ams-1", NOW_MS);
 	struct files half = half_of_the_pool(), original = fixture_files(NULL, NULL);
 
-	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
 	assert_int_equal(roll_back(in, 1, NOW_MS + 20), 0);
 	assert_int_equal(intent_head(in)->number, 3);
 	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
-	assert_int_equal(apply(in, &half, "half", NOW_MS + 30, NULL), 0);
-	assert_int_equal(apply(in, &original, "by its file", NOW_MS + 40, NULL), 0);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 30, NULL), 0);
+	assert_int_equal(apply_version(in, &original, "by its file", NOW_MS + 40, NULL), 0);
 	assert_int_equal(intent_head(in)->number, 5);
 	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
 	files_fini(&half);
@@ -324,7 +324,7 @@ static void confirm_pending_keeps_the_earlier_version(void **state)
 	        "{ name = \"b1\"; address = \"10.1.1.11\"; weight = 100; },", "# no b1");
 	struct version v;
 
-	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
 	assert_int_equal(apply_after(in, &more, INTENT_PENDING_CONFIRM, 60000, NOW_MS + 20, &v), 0);
 	assert_true(v.confirm_by_ms == NOW_MS + 20 + 60000);
 	run_deadline(in, "one", 1000, NOW_MS + 20);
@@ -368,7 +368,7 @@ static void confirming_the_later_version_confirms_what_it_joined(void **state)
 	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
 	struct version v;
 
-	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
 	assert_int_equal(apply_after(in, &words, INTENT_PENDING_JOIN, -1, NOW_MS + 20, NULL), 0);
 	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 30), -EALREADY);
 	assert_int_equal(intent_confirm(in, 3, "jw", NOW_MS + 30), 0);
@@ -384,7 +384,7 @@ static void confirming_the_later_version_confirms_what_it_joined(void **state)
 	intent_close(in);
 }
 
-static void overwrite(const char *dir, const char *name)
+static void overwrite_file(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -403,10 +403,10 @@ static void a_corrupt_store_loses_no_drain_and_no_configuration(void **state)
 	struct files files = fixture_files("# two sites", "# other words");
 	char digest[DIGEST_TEXT_MAX];
 
-	assert_int_equal(apply(in, &files, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &files, "words", NOW_MS + 10, NULL), 0);
 	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
 	intent_close(in);
-	overwrite(f->state, "store.db");
+	overwrite_file(f->state, "store.db");
 	in = open_as(f, "ams-1", NOW_MS + 30);
 	assert_string_equal(intent_store_state(in), "rebuilt");
 	assert_true(is_drained(in, "ams", NOW_MS + 40));
@@ -425,7 +425,7 @@ static void a_store_that_corrupts_while_running_stops_no_drain(void **state)
 	const struct fixture *f = *state;
 	struct intent *in = open_as(f, "ams-1", NOW_MS);
 
-	overwrite(f->state, "store.db");
+	overwrite_file(f->state, "store.db");
 	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
 	assert_true(is_drained(in, "ams", NOW_MS + 40));
 	for (int i = 1; i < 5; i++)
@@ -482,8 +482,8 @@ static void offline_takes_overrides_without_first_start(void **state)
 }
 
 /* Offer what @p from has since @p since to @p to, as a peer does. */
-static int offer(struct intent *from, struct intent *to, int64_t now_ms,
-                 enum intent_relation *relation)
+static int offer_versions(struct intent *from, struct intent *to, int64_t now_ms,
+                          enum intent_relation *relation)
 {
 	struct version list[32];
 	struct intent_offer offers[32] = { 0 };
@@ -516,27 +516,27 @@ static void peers_fast_forward_and_unrelated_heads_need_a_person(void **state)
 
 	fixture_make(&other);
 	b = open_as(&other, "fra-1", NOW_MS + 100);
-	assert_int_equal(apply(a, &one, "one", NOW_MS + 200, NULL), 0);
-	assert_int_equal(offer(b, a, NOW_MS, &relation), 0);
+	assert_int_equal(apply_version(a, &one, "one", NOW_MS + 200, NULL), 0);
+	assert_int_equal(offer_versions(b, a, NOW_MS, &relation), 0);
 	assert_int_equal(relation, INTENT_BEHIND);
-	assert_int_equal(offer(a, b, NOW_MS + 300, &relation), 0);
+	assert_int_equal(offer_versions(a, b, NOW_MS + 300, &relation), 0);
 	assert_int_equal(relation, INTENT_AHEAD);
 	assert_string_equal(intent_head(b)->digest, intent_head(a)->digest);
 	assert_int_equal(intent_head(b)->effective_ms, intent_head(a)->effective_ms);
 
-	assert_int_equal(apply(a, &two, "two", NOW_MS + 400, NULL), 0);
+	assert_int_equal(apply_version(a, &two, "two", NOW_MS + 400, NULL), 0);
 	assert_int_equal(roll_back(b, 1, NOW_MS + 400), 0);
-	assert_int_equal(apply(b, &one, "further on", NOW_MS + 410, NULL), 0);
+	assert_int_equal(apply_version(b, &one, "further on", NOW_MS + 410, NULL), 0);
 	assert_int_equal(roll_back(b, 1, NOW_MS + 420), 0);
-	offer(a, b, NOW_MS, &relation);
+	offer_versions(a, b, NOW_MS, &relation);
 	assert_int_equal(relation, INTENT_DIVERGED);
-	offer(b, a, NOW_MS, &relation);
+	offer_versions(b, a, NOW_MS, &relation);
 	assert_int_equal(relation, INTENT_DIVERGED);
 
 	memcpy(foreign.digest, intent_head(b)->digest, sizeof(foreign.digest));
 	foreign.number = intent_head(b)->number;
 	intent_note_diverged(a, &foreign, 1);
-	assert_int_equal(apply(a, &one, "no", NOW_MS + 500, NULL), -EMEDIUMTYPE);
+	assert_int_equal(apply_version(a, &one, "no", NOW_MS + 500, NULL), -EMEDIUMTYPE);
 	struct intent_change pick = {
 		.rollback_to = 3, .author = "jw", .reason = "pick", .force = force, .n_force = 1
 	};
@@ -544,10 +544,10 @@ static void peers_fast_forward_and_unrelated_heads_need_a_person(void **state)
 	assert_int_equal(intent_change(a, &pick, NOW_MS + 600, &changed), 0);
 	intent_changed_fini(&changed);
 	assert_int_equal(intent_head(a)->number, 6); /* beyond the other's 5 */
-	assert_int_equal(offer(a, b, NOW_MS + 700, &relation), 0);
+	assert_int_equal(offer_versions(a, b, NOW_MS + 700, &relation), 0);
 	assert_int_equal(relation, INTENT_AHEAD);
 	assert_string_equal(intent_head(b)->digest, intent_head(a)->digest);
-	offer(b, a, NOW_MS + 800, &relation);
+	offer_versions(b, a, NOW_MS + 800, &relation);
 	assert_int_equal(relation, INTENT_AGREED);
 	files_fini(&one);
 	files_fini(&two);

@@ -13,7 +13,7 @@ static struct files own_files(void)
 	        "dns_listen = [ \"198.51.100.53\" ]; api = \"https://10.2.0.1:8443\";");
 }
 
-static void make(struct fixture *f)
+static void make_peers(struct fixture *f)
 {
 	struct files files = own_files();
 
@@ -26,7 +26,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	make(f);
+	make_peers(f);
 	*state = f;
 	return 0;
 }
@@ -153,7 +153,7 @@ static void the_line_of_the_base_is_no_part_of_the_first_version(void **state)
 		assert_string_equal(intent_head(in)->digest, digest);
 		intent_close(in);
 		fixture_remove(*state);
-		make(*state);
+		make_peers(*state);
 	}
 	files_fini(&files);
 }
@@ -197,7 +197,7 @@ static void an_applied_version_of_a_peer_is_taken(void **state)
 		assert_int_equal(intent_version(a, 1, &(struct version){ 0 }, NULL), -ENOENT);
 		intent_close(a);
 		fixture_remove(*state);
-		make(*state);
+		make_peers(*state);
 	}
 	for (int i = 0; i < 2; i++)
 		files_fini(&offers[i].files);

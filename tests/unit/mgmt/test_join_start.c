@@ -16,7 +16,7 @@
 static struct fixture place;
 
 /* A node whose own file is the fixture's with @p from replaced by @p to. */
-static void make(const char *from, const char *to)
+static void make_node(const char *from, const char *to)
 {
 	struct files files = fixture_files(from, to);
 
@@ -65,7 +65,7 @@ static void a_node_waits_only_if_its_file_names_another_node_s_api(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		make(rows[i].from, rows[i].to);
+		make_node(rows[i].from, rows[i].to);
 		struct intent *in = open_node(rows[i].node, INTENT_JOIN, NOW_MS);
 
 		if (join_waits(in) != rows[i].waits || !intent_head(in) != rows[i].waits)
@@ -125,7 +125,7 @@ static void a_file_with_a_mistake_is_refused_and_says_where(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		make(rows[i].from, rows[i].to);
+		make_node(rows[i].from, rows[i].to);
 		struct intent *in = open_node("ams-1", INTENT_JOIN, NOW_MS);
 
 		assert_false(join_waits(in)); /* nobody can be asked by such a file */
@@ -154,7 +154,7 @@ static void a_node_without_a_file_has_nothing_in_force(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	make(NULL, NULL);
+	make_node(NULL, NULL);
 	snprintf(path, sizeof(path), "%s/" FILES_MAIN, place.conf);
 	assert_int_equal(unlink(path), 0);
 	struct intent *in = open_node("ams-1", INTENT_JOIN, NOW_MS);
@@ -171,7 +171,7 @@ static void bootstrap_makes_an_applied_version_also_at_a_later_start(void **stat
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(firsts); i++) {
-		make(NULL, NULL);
+		make_node(NULL, NULL);
 		struct intent *in = open_node("ams-1", firsts[i], NOW_MS);
 		assert_int_equal(join_is_provisional(intent_head(in)), firsts[i] == INTENT_ALONE);
 		intent_close(in);
@@ -191,7 +191,7 @@ static void who_settles_is_noted_with_the_principal(void **state)
 	struct version stored;
 
 	(void)state;
-	make(NULL, NULL);
+	make_node(NULL, NULL);
 	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	intent_for(in, "user:root", NULL);
 	assert_int_equal(join_settle(in, "jw", "ours", NOW_MS + 10), 0);
@@ -211,7 +211,7 @@ static void who_settles_is_noted_with_the_principal(void **state)
 static void a_person_called_first_start_settles_it_too(void **state)
 {
 	(void)state;
-	make(NULL, NULL);
+	make_node(NULL, NULL);
 	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	assert_int_equal(join_settle(in, "first start", "read from the configuration directory",
 	                             NOW_MS + 10),
@@ -227,7 +227,7 @@ static void without_a_store_nothing_is_settled(void **state)
 	char path[PATH_MAX], beside[PATH_MAX];
 
 	(void)state;
-	make(NULL, NULL);
+	make_node(NULL, NULL);
 	snprintf(path, sizeof(path), "%s/store", place.state);
 	snprintf(beside, sizeof(beside), "%s/beside", place.state);
 	intent_close(open_node("ams-1", INTENT_ALONE, NOW_MS));
@@ -254,7 +254,7 @@ static void offer_two(struct intent_offer offers[2], const char *weight)
 	struct files files = fixture_files("weight = 100; },\n                 {", to);
 	struct intent_change change = { .files = &files, .author = "ann", .reason = "CHG-7" };
 	struct intent_changed changed = { 0 };
-	make(NULL, NULL);
+	make_node(NULL, NULL);
 	struct intent *in = open_node("fra-1", INTENT_BOOTSTRAP, NOW_MS - 100000);
 	assert_int_equal(intent_change(in, &change, NOW_MS - 50000, &changed), 0);
 	intent_changed_fini(&changed);
@@ -285,7 +285,7 @@ static void a_provisional_version_that_gives_way_is_kept_and_named(void **state)
 
 	(void)state;
 	offer_two(offers, "90");
-	make("# two sites", "# others");
+	make_node("# two sites", "# others");
 	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	struct version own = *intent_head(in);
 	assert_int_equal(intent_accept(in, &offers[1], 1, NOW_MS + 10), 0);
@@ -315,7 +315,7 @@ static void what_leads_on_from_ours_makes_none_give_way(void **state)
 
 	(void)state;
 	offer_two(offers, "90");
-	make(NULL, NULL); /* the same file as the other's first */
+	make_node(NULL, NULL); /* the same file as the other's first */
 	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	assert_string_equal(intent_head(in)->digest, offers[0].version.digest);
 	assert_int_equal(intent_accept(in, &offers[1], 1, NOW_MS + 10), 0);
@@ -325,7 +325,7 @@ static void what_leads_on_from_ours_makes_none_give_way(void **state)
 	intent_close(in);
 	fixture_remove(&place);
 
-	make(NULL, NULL);
+	make_node(NULL, NULL);
 	in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	assert_int_equal(intent_accept(in, offers, 1, NOW_MS + 10), 0); /* its record alone */
 	assert_string_equal(intent_head(in)->author, "bootstrap");
@@ -334,7 +334,8 @@ static void what_leads_on_from_ours_makes_none_give_way(void **state)
 	intent_close(in);
 	fixture_remove(&place);
 
-	make("# two sites", "# others"); /* another first version: replaced in place, and said */
+	make_node("# two sites",
+	          "# others"); /* another first version: replaced in place, and said */
 	in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	assert_int_equal(intent_accept(in, offers, 2, NOW_MS + 10), 0);
 	assert_true(has_event(in, "gave way to version 2 by ann"));
@@ -354,7 +355,7 @@ static void only_an_applied_history_counts_as_had(void **state)
 
 	(void)state;
 	offer_two(offers, "90");
-	make(NULL, NULL);
+	make_node(NULL, NULL);
 	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
 	assert_false(join_has(in, intent_head(in)));
 	assert_int_equal(join_settle(in, "jw", "ours", NOW_MS + 10), 0);
@@ -374,7 +375,7 @@ static void taking_a_version_ends_the_waiting(void **state)
 
 	(void)state;
 	offer_two(offers, "90");
-	make(FRA_LISTEN, FRA_LISTEN " api = \"https://10.2.0.1:8443\";");
+	make_node(FRA_LISTEN, FRA_LISTEN " api = \"https://10.2.0.1:8443\";");
 	struct intent *in = open_node("ams-1", INTENT_JOIN, NOW_MS);
 	assert_true(join_waits(in));
 	assert_string_equal(join_model(in)->self->name, "ams-1");

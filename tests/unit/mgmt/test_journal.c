@@ -24,7 +24,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void add(struct journal *j, uint64_t n)
+static void add_event(struct journal *j, uint64_t n)
 {
 	while (n--)
 		journal_add(j, NOW_MS, "store", "s", "event %d", (int)journal_last(j) + 1);
@@ -97,10 +97,10 @@ static void the_oldest_goes_when_the_ring_is_full(void **state)
 	struct journal *j = journal_new("n", 4);
 
 	(void)state;
-	add(j, 4);
+	add_event(j, 4);
 	assert_int_equal(journal_oldest(j), 1);
 	assert_string_equal(journal_find(j, 1)->message, "event 1");
-	add(j, 1);
+	add_event(j, 1);
 	assert_int_equal(journal_oldest(j), 2);
 	assert_null(journal_find(j, 1));
 	for (uint64_t id = 2; id <= 5; id++)
@@ -115,9 +115,9 @@ static void what_was_overwritten_before_it_was_stored_is_a_gap(void **state)
 	struct event list[16];
 
 	(void)state;
-	add(j, 3);
+	add_event(j, 3);
 	assert_int_equal(journal_flush(j, store), 0);
-	add(j, 7); /* events 4 to 6 are gone */
+	add_event(j, 7); /* events 4 to 6 are gone */
 	assert_int_equal(journal_flush(j, store), 0);
 	assert_int_equal(journal_flush(j, store), 0);
 	assert_int_equal(store_events(store, list, 16), 7);
@@ -129,7 +129,7 @@ static void what_was_overwritten_before_it_was_stored_is_a_gap(void **state)
 	assert_int_equal(journal_oldest(back), 7);
 	assert_int_equal(journal_last(back), 10);
 	assert_null(journal_find(back, 3));
-	add(back, 1);
+	add_event(back, 1);
 	assert_int_equal(journal_last(back), 11);
 	assert_int_equal(journal_flush(back, store), 0);
 	assert_int_equal(store_events(store, list, 16), 8);
@@ -144,7 +144,7 @@ static void many_events_are_stored_in_order(void **state)
 	struct journal *j = journal_new("n", 1000);
 
 	(void)state;
-	add(j, 513);
+	add_event(j, 513);
 	assert_int_equal(journal_flush(j, store), 0);
 	assert_int_equal(store_events(store, list, 1024), 513);
 	for (uint64_t i = 0; i < 513; i++) {
@@ -216,12 +216,12 @@ static void a_new_store_gets_all_that_is_kept(void **state)
 	struct event list[16];
 
 	(void)state;
-	add(j, 10);
+	add_event(j, 10);
 	assert_int_equal(journal_flush(j, store), 0);
 	teardown(NULL);
 	setup(NULL);
 	journal_renew(j);
-	add(j, 1);
+	add_event(j, 1);
 	assert_int_equal(journal_flush(j, store), 0);
 	assert_int_equal(store_events(store, list, 16), 8);
 	assert_int_equal(list[0].id, 4);

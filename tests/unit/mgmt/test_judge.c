@@ -92,7 +92,7 @@ static void state_condition(struct world *w, const char *code, enum condition_le
 		w->conditions.worst = level;
 }
 
-static void name(struct judge_names *names, const char *one)
+static void add_name(struct judge_names *names, const char *one)
 {
 	if (names->n < JUDGE_NAMED_MAX)
 		names->first[names->n] = one;
@@ -129,7 +129,7 @@ static void none_serves(struct world *w)
 static void all_are_down(struct world *w)
 {
 	for (int i = 0; i < 3; i++)
-		name(&w->pool.down, "b");
+		add_name(&w->pool.down, "b");
 	w->pool.n_up = 0;
 }
 
@@ -201,13 +201,13 @@ static void version_waits(struct world *w)
 
 static void one_has_no_next_hop(struct world *w)
 {
-	name(&w->pool.no_next_hop, "b2");
+	add_name(&w->pool.no_next_hop, "b2");
 	w->pool.n_serving = 2;
 }
 
 static void one_is_out(struct world *w)
 {
-	name(&w->pool.out, "b2");
+	add_name(&w->pool.out, "b2");
 }
 
 static void slots_are_empty(struct world *w)
@@ -217,20 +217,20 @@ static void slots_are_empty(struct world *w)
 
 static void one_is_down(struct world *w)
 {
-	name(&w->pool.down, "b2");
+	add_name(&w->pool.down, "b2");
 	w->pool.n_up = 2;
 }
 
 static void one_has_no_verdict(struct world *w)
 {
-	name(&w->pool.silent, "b2");
+	add_name(&w->pool.silent, "b2");
 	w->pool.n_up = 2;
 }
 
 static void all_are_inconclusive(struct world *w)
 {
 	for (int i = 0; i < 3; i++)
-		name(&w->pool.inconclusive, "b");
+		add_name(&w->pool.inconclusive, "b");
 }
 
 static void all_are_drained(struct world *w)
@@ -323,7 +323,7 @@ static const struct {
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static const struct judge_reason *find(const struct judge_verdict *v, enum judge_rule rule)
+static const struct judge_reason *find_reason(const struct judge_verdict *v, enum judge_rule rule)
 {
 	for (size_t i = 0; i < v->n_reasons; i++)
 		if (v->reasons[i].rule == rule)
@@ -352,7 +352,7 @@ static void each_row_gives_its_state_and_its_reason(void **state)
 
 		rows[i].spoil(w);
 		judge(&w->f, &v);
-		const struct judge_reason *r = find(&v, rows[i].rule);
+		const struct judge_reason *r = find_reason(&v, rows[i].rule);
 
 		if (!r || v.state != rows[i].state || r->state != rows[i].state ||
 		    strcmp(r->subject, rows[i].subject) || !strstr(r->text, rows[i].says))
@@ -390,8 +390,8 @@ static void the_worst_of_two_counts(void **state)
 		judge(&w->f, &v);
 		if (w->processes[DATAPLANE].running)
 			assert_int_equal(v.state, JUDGE_DOWN);
-		assert_non_null(find(&v, JUDGE_RULE_VERSION_UNCONFIRMED));
-		assert_non_null(find(&v, rows[i].rule));
+		assert_non_null(find_reason(&v, JUDGE_RULE_VERSION_UNCONFIRMED));
+		assert_non_null(find_reason(&v, rows[i].rule));
 		free(w);
 	}
 }
@@ -420,7 +420,7 @@ static void what_a_dead_process_stated_is_history(void **state)
 	state_condition(w, "port-no-carrier", CONDITION_DOWN);
 	w->processes[DATAPLANE].running = false;
 	judge(&w->f, &v);
-	assert_null(find(&v, JUDGE_RULE_STATED_DOWN));
+	assert_null(find_reason(&v, JUDGE_RULE_STATED_DOWN));
 	assert_int_equal(v.state, JUDGE_DEGRADED); /* XDP goes on without it */
 	free(w);
 }
@@ -438,7 +438,7 @@ static void who_hangs_and_forwards_is_degraded(void **state)
 	w->processes[DATAPLANE].age_ms = 12000;
 	judge(&w->f, &v);
 	assert_int_equal(v.state, JUDGE_DOWN);
-	assert_non_null(find(&v, JUDGE_RULE_FORWARDING_STOPPED));
+	assert_non_null(find_reason(&v, JUDGE_RULE_FORWARDING_STOPPED));
 	w->f.workers_forward = true;
 	strcpy(said.items[0].code, "process-hangs");
 	strcpy(said.items[0].subject, "weir-dataplane");
@@ -448,8 +448,8 @@ static void who_hangs_and_forwards_is_degraded(void **state)
 	};
 	judge(&w->f, &v);
 	assert_int_equal(v.state, JUDGE_DEGRADED);
-	assert_null(find(&v, JUDGE_RULE_FORWARDING_STOPPED));
-	assert_non_null(find(&v, JUDGE_RULE_STATED_DEGRADED));
+	assert_null(find_reason(&v, JUDGE_RULE_FORWARDING_STOPPED));
+	assert_non_null(find_reason(&v, JUDGE_RULE_STATED_DEGRADED));
 	free(w);
 }
 
@@ -475,15 +475,15 @@ static void a_backend_is_blamed_by_its_own_condition_alone(void **state)
 	struct world *w = new_world();
 	struct judge_verdict v;
 
-	name(&w->pool.no_next_hop, "b1");
-	name(&w->pool.no_next_hop, "b2");
+	add_name(&w->pool.no_next_hop, "b1");
+	add_name(&w->pool.no_next_hop, "b2");
 	state_condition(w, "next-hop-unusable", CONDITION_DEGRADED);
 	strcpy(w->conditions.items[0].subject, "web/b1");
 	state_condition(w, "probe-path-missing", CONDITION_DEGRADED);
 	strcpy(w->conditions.items[1].subject, "web/b2");
 	judge(&w->f, &v);
 	assert_int_equal(v.n_reasons, 3);
-	assert_string_equal(find(&v, JUDGE_RULE_BACKEND_NO_NEXT_HOP)->subject, "web/b2");
+	assert_string_equal(find_reason(&v, JUDGE_RULE_BACKEND_NO_NEXT_HOP)->subject, "web/b2");
 	free(w);
 }
 
@@ -497,7 +497,7 @@ static void without_a_token_no_peer_is_blamed(void **state)
 	peer_was_never_heard(w);
 	judge(&w->f, &v);
 	assert_int_equal(v.n_reasons, 1);
-	assert_non_null(find(&v, JUDGE_RULE_PEER_TOKEN_MISSING));
+	assert_non_null(find_reason(&v, JUDGE_RULE_PEER_TOKEN_MISSING));
 	free(w);
 }
 
@@ -512,7 +512,7 @@ static void many_backends_are_counted_and_few_are_named(void **state)
 
 		w->pool.n_backends = 10;
 		for (size_t i = 0; i < n; i++)
-			name(&w->pool.down, names[i]);
+			add_name(&w->pool.down, names[i]);
 		judge(&w->f, &v);
 		assert_int_equal(v.n_reasons, n <= 3 ? n : 1);
 		assert_non_null(strstr(v.reasons[0].text, n <= 3 ? " is down: " : " are down: "));
@@ -534,7 +534,7 @@ static void conditions_that_did_not_fit_are_not_forgotten(void **state)
 	w->conditions.worst = CONDITION_DEGRADED;
 	judge(&w->f, &v);
 	assert_int_equal(v.state, JUDGE_DEGRADED);
-	assert_non_null(find(&v, JUDGE_RULE_CONDITIONS_UNREAD));
+	assert_non_null(find_reason(&v, JUDGE_RULE_CONDITIONS_UNREAD));
 	free(w);
 }
 

@@ -82,7 +82,7 @@ static int setup(void **state)
 }
 
 /* The verdict on the facts as they are: its state, and a line for each reason and note. */
-static const char *verdict(void)
+static const char *print_verdict(void)
 {
 	static char text[8192];
 	size_t n;
@@ -101,7 +101,7 @@ static const char *verdict(void)
 
 static void is_well(void)
 {
-	assert_string_equal(verdict(), "well\n");
+	assert_string_equal(print_verdict(), "well\n");
 }
 
 static struct condition *state_of(int process, const char *code, enum condition_level level,
@@ -125,18 +125,18 @@ static void forwarding_stops_only_with_dpdk_and_dead_workers(void **state)
 	"process-silent [weir-" p "] weir-" p " is dead, or does not answer: see its log\n"
 	(void)state;
 	processes[DATAPLANE].running = false;
-	assert_string_equal(verdict(), "degraded\n" SILENT("dataplane"));
+	assert_string_equal(print_verdict(), "degraded\n" SILENT("dataplane"));
 	f.dpdk = true;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "down\nforwarding-stopped [weir-dataplane] weir-dataplane has stopped: with "
 	        "DPDK nothing is forwarded; start it\n" SILENT("dataplane"));
 	f.workers_forward = true;
-	assert_string_equal(verdict(), "degraded\n" SILENT("dataplane"));
+	assert_string_equal(print_verdict(), "degraded\n" SILENT("dataplane"));
 	f.workers_forward = false;
 	processes[DATAPLANE].present = false;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nprocess-silent [weir-dataplane] weir-dataplane has not run here "
 	        "yet: start weir run\n");
 	f.n_processes = 0; /* nothing is known of processes */
@@ -150,19 +150,19 @@ static void a_silent_process_is_described_by_its_age(void **state)
 	processes[DNS].age_ms = 2000;
 	processes[MGMT].age_ms = 2001;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\n" SILENT("dns") "process-silent [weir-mgmt] weir-mgmt has shown no "
 	                                   "sign of life for 2.0 s: see its log\n");
 	f.n_ports_meant = 0; /* this node only answers */
 	f.n_ports = 0;
-	assert_string_equal(verdict(),
+	assert_string_equal(print_verdict(),
 	                    "down\nanswering-stopped [weir-dns] weir-dns has stopped: no DNS query "
 	                    "is answered; start it\n" SILENT(
 	                            "dns") "process-silent [weir-mgmt] weir-mgmt has "
 	                                   "shown no sign of life for 2.0 s: see its log\n");
 	f.answers = false;
 	processes[MGMT].running = true;
-	assert_string_equal(verdict(), "degraded\n" SILENT("dns"));
+	assert_string_equal(print_verdict(), "degraded\n" SILENT("dns"));
 }
 
 static void weir_run_is_missed_where_it_was(void **state)
@@ -170,7 +170,7 @@ static void weir_run_is_missed_where_it_was(void **state)
 	(void)state;
 	f.supervisor.running = false;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nsupervisor-silent [weir run] weir run is dead or hangs: failed "
 	        "processes are not restarted; start it (running processes continue)\n");
 	f.supervisor.present = false;
@@ -202,14 +202,14 @@ static void ports_are_counted(void **state)
 		f.ports_known = rows[i].known;
 		f.n_ports = rows[i].n;
 		f.n_ports_meant = rows[i].meant;
-		assert_string_equal(verdict(), rows[i].verdict);
+		assert_string_equal(print_verdict(), rows[i].verdict);
 	}
 	f.ports_known = true;
 	f.n_ports_meant = 2;
 	for (f.n_ports = 0; f.n_ports < 2; f.n_ports++) {
 		stated[DATAPLANE].n = 0;
 		state_of(DATAPLANE, "port-no-carrier", CONDITION_DEGRADED, "eth1");
-		assert_string_equal(verdict(),
+		assert_string_equal(print_verdict(),
 		                    "degraded\nport-no-carrier [eth1] eth1: do something\n");
 	}
 }
@@ -222,7 +222,7 @@ static void conditions_of_each_process_are_told(void **state)
 	state_of(4, "restarts", CONDITION_DEGRADED, ""); /* weir run */
 	state_of(MGMT, "hint", CONDITION_NOTE, "x");
 	state_of(MGMT, "hint", CONDITION_NOTE, "");
-	assert_string_equal(verdict(),
+	assert_string_equal(print_verdict(),
 	                    "down\nlisten-failed [] weir-dns: do something\n"
 	                    "checks-stuck [web] web: do something\n"
 	                    "restarts [] weir-run: do something\n"
@@ -236,7 +236,7 @@ static void conditions_of_each_process_are_told(void **state)
 	f.supervisor.running = f.supervisor.present = false;
 	f.supervisor.conditions = &stated[4]; /* history */
 	stated[DNS].n = 0;
-	assert_string_equal(verdict(),
+	assert_string_equal(print_verdict(),
 	                    "degraded\nchecks-stuck [web] web: do something\n"
 	                    "note hint [x] x: do something\nnote hint [] do something\n");
 }
@@ -267,13 +267,13 @@ static void conditions_that_are_missing_are_said(void **state)
 	stated[MGMT].n_left_out = 4;
 	stated[MGMT].worst = CONDITION_NOTE;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nconditions-unread [health] weir-health states 3 more conditions than can be "
 	        "shown: clear those that are shown first\n"
 	        "conditions-unread [dns] the conditions of weir-dns cannot be read, so its problems are "
 	        "unknown: if this lasts, restart it (systemctl restart weir)\n");
 	processes[DNS].running = processes[HEALTH].running = false;
-	assert_string_equal(verdict(), "degraded\n" SILENT("health") SILENT("dns"));
+	assert_string_equal(print_verdict(), "degraded\n" SILENT("health") SILENT("dns"));
 }
 
 static void a_document_is_refused_or_late(void **state)
@@ -286,28 +286,31 @@ static void a_document_is_refused_or_late(void **state)
 	f.document_age_ms = 2999;
 	is_well();
 	f.document_age_ms = 3000;
-	assert_string_equal(verdict(), LATE);
+	assert_string_equal(print_verdict(), LATE);
 	processes[MGMT].document = 8; /* newer than what was looked at */
-	assert_string_equal(verdict(), LATE);
+	assert_string_equal(print_verdict(), LATE);
 	processes[HEALTH].refused = true;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\ndocument-refused [weir-health] weir-health has refused the newest "
 	        "document; its log says why\n");
 	state_of(HEALTH, "document-refused", CONDITION_DEGRADED, "");
-	assert_string_equal(verdict(), "degraded\ndocument-refused [] weir-health: do something\n");
+	assert_string_equal(print_verdict(),
+	                    "degraded\ndocument-refused [] weir-health: do something\n");
 	processes[HEALTH].refused = false;
-	assert_string_equal(verdict(), "degraded\ndocument-refused [] weir-health: do something\n");
+	assert_string_equal(print_verdict(),
+	                    "degraded\ndocument-refused [] weir-health: do something\n");
 	processes[HEALTH].running = false;
-	assert_string_equal(verdict(), "degraded\n" SILENT("health"));
+	assert_string_equal(print_verdict(), "degraded\n" SILENT("health"));
 }
 
 static void what_is_in_force_must_be_seen_where_there_is_something(void **state)
 {
 	(void)state;
 	f.effect_fresh = false;
-	assert_string_equal(verdict(), "degraded\neffect-unknown [weir-dataplane] the tables of "
-	                               "weir-dataplane cannot be read: see its log\n");
+	assert_string_equal(print_verdict(),
+	                    "degraded\neffect-unknown [weir-dataplane] the tables of "
+	                    "weir-dataplane cannot be read: see its log\n");
 	f.n_pools = 0;
 	is_well();
 	f.n_pools = 2;
@@ -316,12 +319,12 @@ static void what_is_in_force_must_be_seen_where_there_is_something(void **state)
 	f.effect_fresh = true;
 	f.waits_for_connections = true;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nconnections-pending [weir-dataplane] weir-dataplane waits for "
 	        "a peer's connection state: routers should not send it packets yet\n");
 	processes[DATAPLANE].running = false;
 	f.effect_fresh = false;
-	assert_string_equal(verdict(), "degraded\n" SILENT("dataplane"));
+	assert_string_equal(print_verdict(), "degraded\n" SILENT("dataplane"));
 }
 
 static void the_intents_troubles_are_said(void **state)
@@ -329,7 +332,7 @@ static void the_intents_troubles_are_said(void **state)
 	(void)state;
 	f.has_configuration = false;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nno-configuration [] there is no configuration: apply one (weir apply FILE)\n");
 	f.has_intent = false; /* weir-mgmt does not speak: not known */
 	is_well();
@@ -340,7 +343,7 @@ static void the_intents_troubles_are_said(void **state)
 	f.unwritten_reason = "No space left on device";
 	f.unconfirmed = 12;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nstore-failing [] the store fails: disk I/O error; check the disk and store.db (handbook)\n"
 	        "document-unwritten [] the effective document cannot be written (No space left on device), so changes "
 	        "do not reach the processes: free disk space, or let weir-mgmt write its directory\n"
@@ -353,12 +356,12 @@ static void a_pool_that_forwards_nothing_is_down(void **state)
 	pools[1].n_serving = 0;
 	pools[1].n_empty = 64; /* follows from it */
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "down\npool-forwards-nothing [api] pool api forwards nothing: none of its 3 "
 	        "backends takes packets; see weir why pool api\n");
 	pools[1].n_meant = 0;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "down\npool-forwards-nothing [api] pool api forwards nothing: none of its 3 backends "
 	        "takes packets (overrides take all of them out); see weir why pool api\n");
 	pools[1].in_force = false;
@@ -383,7 +386,7 @@ static void backends_that_are_down_are_named_until_all_are(void **state)
 	(void)state;
 	pools[1].down = names_of(2);
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nbackend-down [api/b1] backend api/b1 is down: weir health shows why\n"
 	        "backend-down [api/b2] backend api/b2 is down: weir health shows why\n");
 	pools[1].seen = false;
@@ -391,7 +394,7 @@ static void backends_that_are_down_are_named_until_all_are(void **state)
 	pools[1].seen = true;
 	pools[1].down = names_of(3);
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "down\npool-all-down [api] all backends of pool api are down: weir health shows why\n");
 	pools[1].seen = false;
 	is_well();
@@ -403,7 +406,7 @@ static void backends_that_are_down_are_named_until_all_are(void **state)
 	        text, sizeof(text),
 	        "degraded\nbackend-down [api] %u of %u backends of pool api are down: weir health shows why\n",
 	        JUDGE_NAMED_MAX + 1, JUDGE_NAMED_MAX + 2);
-	assert_string_equal(verdict(), text);
+	assert_string_equal(print_verdict(), text);
 }
 
 static void a_missing_next_hop_is_blamed_once(void **state)
@@ -413,14 +416,14 @@ static void a_missing_next_hop_is_blamed_once(void **state)
 	(void)state;
 	pools[1].no_next_hop = names_of(2);
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nbackend-no-next-hop [api/b1] backend api/b1 has no next hop: packets of its slots are dropped (ip route get ADDRESS)\n"
 	        "backend-no-next-hop [api/b2] backend api/b2 has no next hop: packets of its slots are dropped (ip route get ADDRESS)\n");
 	state_of(DATAPLANE, "next-hop-missing", CONDITION_DEGRADED, "api/b1");
 	pools[1].out = names_of(1);
 	pools[1].down = names_of(1); /* a check's verdict is another trouble */
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nnext-hop-missing [api/b1] api/b1: do something\n"
 	        "backend-no-next-hop [api/b2] backend api/b2 has no next hop: packets of its slots are dropped (ip route get ADDRESS)\n"
 	        "backend-down [api/b1] backend api/b1 is down: weir health shows why\n");
@@ -432,7 +435,7 @@ static void a_missing_next_hop_is_blamed_once(void **state)
 	        "degraded\nbackend-no-next-hop [api] %u of %u backends of pool api have no next hop: packets of "
 	        "their slots are dropped (ip route get ADDRESS)\n",
 	        JUDGE_NAMED_MAX + 1, JUDGE_NAMED_MAX + 2);
-	assert_string_equal(verdict(), text);
+	assert_string_equal(print_verdict(), text);
 	pools[1].in_force = false;
 	is_well();
 }
@@ -443,7 +446,7 @@ static void what_the_tables_lack_is_said(void **state)
 	pools[1].out = names_of(1);
 	pools[1].n_empty = 5;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nslots-empty [api] 5 of 64 slots of pool api have no owner: their packets are dropped (weir status --pool api shows its backends)\n"
 	        "backend-out [api/b1] backend api/b1 should serve, but gets no traffic: weir why backend POOL/BACKEND shows why\n");
 	pools[1].in_force = false;
@@ -456,7 +459,7 @@ static void checks_without_a_verdict_are_said(void **state)
 	pools[1].silent = names_of(2);
 	pools[1].inconclusive = names_of(3);
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nchecks-silent [api] 2 of 3 backends of pool api have no verdict of their check: weir health shows why\n"
 	        "checks-inconclusive [api] all checks of pool api are inconclusive, their verdicts are old: the checker is late, or its probes cannot leave, or its control targets do not answer; weir health shows which\n");
 	pools[1].checked = false;
@@ -479,7 +482,7 @@ static void a_pool_that_is_drained_whole_is_said(void **state)
 	pools[1].n_meant = 0;
 	pools[1].n_drained = 3;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\npool-all-drained [api] all backends of pool api are drained by "
 	        "overrides: they keep serving with equal weights, since no other is left\n");
 	pools[1].n_meant = 1;
@@ -496,12 +499,12 @@ static void sites_and_drains_are_said(void **state)
 	(void)state;
 	sites[1].down = true;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\nsite-down [lon] site lon is down as seen from here: see weir why site lon\n");
 	sites[1].down = false;
 	sites[1].drain_held = true;
 	assert_string_equal(
-	        verdict(),
+	        print_verdict(),
 	        "degraded\ndrain-held [lon] the drain of site lon has expired and is held: the site is not up as seen from outside; weir undrain site lon ends it anyway\n");
 }
 
@@ -525,10 +528,10 @@ static void each_peer_is_judged_by_its_state(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		peers[1].state = rows[i].state;
 		f.has_token = true;
-		assert_string_equal(verdict(), rows[i].verdict);
+		assert_string_equal(print_verdict(), rows[i].verdict);
 		f.has_token = false; /* that is the reason then */
 		assert_string_equal(
-		        verdict(),
+		        print_verdict(),
 		        "degraded\npeer-token-missing [peer.token] there is no usable peer.token "
 		        "in the configuration directory: nothing is exchanged with other "
 		        "nodes; put the same file on every node\n");
@@ -538,7 +541,7 @@ static void each_peer_is_judged_by_its_state(void **state)
 	f.has_token = true;
 	peers[1].detail = "";
 	peers[1].state = JUDGE_PEER_UNREACHABLE;
-	assert_string_equal(verdict(),
+	assert_string_equal(print_verdict(),
 	                    "degraded\npeer-unreachable [lon-1] node lon-1 is unreachable\n");
 }
 

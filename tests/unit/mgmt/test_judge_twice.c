@@ -17,7 +17,7 @@ struct seen {
 	char text[512];
 };
 
-static void look(const struct judge_facts *f, struct seen *out)
+static void judge_facts_now(const struct judge_facts *f, struct seen *out)
 {
 	static struct judge_verdict v;
 
@@ -59,13 +59,13 @@ static void the_clock_is_blamed_once(void **state)
 			of[k].worst = of[k].items[0].level;
 			processes[k].conditions = &of[k];
 		}
-		look(&f, &v);
+		judge_facts_now(&f, &v);
 		assert_int_equal(v.n_clock, cases[i].n_reasons);
 		assert_int_equal(v.n_notes, cases[i].n_notes);
 		if (v.n_clock)
 			assert_ptr_equal(strstr(v.text, cases[i].name), v.text);
 		processes[1].running = false; /* then the other one's counts */
-		look(&f, &v);
+		judge_facts_now(&f, &v);
 		assert_int_equal(v.n_notes, cases[i].dns == CONDITION_NOTE);
 	}
 }

@@ -39,7 +39,8 @@ static struct intent *open_it(const struct fixture *f, int64_t now_ms)
  * Apply the fixture's configuration with one replacement. @return the fingerprint of its version,
  * static
  */
-static const char *apply(struct intent *in, const char *from, const char *to, int64_t now_ms)
+static const char *apply_replaced(struct intent *in, const char *from, const char *to,
+                                  int64_t now_ms)
 {
 	struct files files = fixture_files(from, to);
 	struct intent_change change = { .files = &files, .author = "jw", .reason = "CHG-1" };
@@ -94,8 +95,8 @@ static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
 	assert_true(key_status(in)->wrong);
 	assert_non_null(strstr(key_status(in)->why, first));
 	/* a change that names no other key has the key of the version before */
-	assert_string_equal(apply(in, "weight = 100; },\n                 {",
-	                          "weight = 90; },\n                 {", NOW_MS + 3000),
+	assert_string_equal(apply_replaced(in, "weight = 100; },\n                 {",
+	                                   "weight = 90; },\n                 {", NOW_MS + 3000),
 	                    first);
 	intent_close(in);
 	in = open_it(f, NOW_MS + 4000); /* the head is loaded all the same */
@@ -142,7 +143,8 @@ static void another_key_comes_with_a_version_that_names_it(void **state)
 	memcpy(first, intent_head(in)->hash_key, sizeof(first));
 	fixture_write(f->conf, "hash.key", OTHER_KEY);
 	assert_string_not_equal(
-	        apply(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 10), first);
+	        apply_replaced(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 10),
+	        first);
 	intent_tick(in, NOW_MS + 1000);
 	assert_false(key_status(in)->wrong);
 	/* back to the first version: it had the first key, which is in no file any more */
@@ -193,15 +195,16 @@ static void a_key_is_new_from_one_version_to_the_next(void **state)
 	struct intent *in = open_it(f, NOW_MS);
 
 	assert_false(key_is_new(in)); /* the first version has none before it */
-	apply(in, "# two sites", "# words", NOW_MS + 1000);
+	apply_replaced(in, "# two sites", "# words", NOW_MS + 1000);
 	assert_false(key_is_new(in));
 	fixture_write(f->conf, "hash.key", OTHER_KEY);
-	apply(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 2000);
+	apply_replaced(in, "hash_key_id = \"k1\"", "hash_key_id = \"k2\"", NOW_MS + 2000);
 	assert_true(key_is_new(in));
 	intent_close(in);
 	in = open_it(f, NOW_MS + 2500);
 	assert_true(key_is_new(in));
-	apply(in, "hash_key_id = \"k1\"; };", "hash_key_id = \"k2\"; }; # more", NOW_MS + 3000);
+	apply_replaced(in, "hash_key_id = \"k1\"; };", "hash_key_id = \"k2\"; }; # more",
+	               NOW_MS + 3000);
 	assert_false(key_is_new(in));
 	intent_close(in);
 }

@@ -156,7 +156,8 @@ static int teardown(void **state)
 }
 
 /* Ask with the body (given), a part of the path and a pair of the query. */
-static unsigned ask(http_handler *handler, json_t *body, const char *part, const char *query)
+static unsigned ask_handler(http_handler *handler, json_t *body, const char *part,
+                            const char *query)
 {
 	struct http_request r = { .method = "GET", .json = body };
 	const char *eq = strchr(query, '=');
@@ -175,7 +176,7 @@ static unsigned ask(http_handler *handler, json_t *body, const char *part, const
 	return answer.status;
 }
 
-static size_t count(const char *list)
+static size_t count_rows(const char *list)
 {
 	return json_array_size(json_object_get(answer.json, list));
 }
@@ -186,7 +187,7 @@ static const json_t *item_at(const char *list, size_t i)
 }
 
 /* What @p object has at @p path ("effect/state"). */
-static const json_t *find(const json_t *object, const char *path)
+static const json_t *find_value(const json_t *object, const char *path)
 {
 	char text[64], *rest = text, *name;
 
@@ -198,17 +199,17 @@ static const json_t *find(const json_t *object, const char *path)
 
 static const char *text_in(const json_t *object, const char *path)
 {
-	const char *text = json_string_value(find(object, path));
+	const char *text = json_string_value(find_value(object, path));
 
 	return text ? text : "";
 }
 
 static json_int_t number_in(const json_t *object, const char *path)
 {
-	return json_integer_value(find(object, path));
+	return json_integer_value(find_value(object, path));
 }
 
-static void see(uint64_t target, enum health_state word)
+static void observe_health(uint64_t target, enum health_state word)
 {
 	static uint64_t all[8];
 	static size_t n;
@@ -244,13 +245,13 @@ static void each_target_is_shown_as_it_was_seen(void **state)
 	char id[20];
 
 	(void)state;
-	see(health_target_backend("web-ams", 1), HEALTH_UP);
-	see(health_target_backend("web-ams", 2), HEALTH_DOWN);
-	see(health_target_service("web", "ams", false), HEALTH_DOWN);
-	see(health_target_service("web", "ams", true), HEALTH_UP);
-	see(health_target_service("web", "fra", true), HEALTH_UP);
-	assert_int_equal(ask(handle_health, NULL, "", ""), 200);
-	assert_int_equal(count("items"), sizeof(rows) / sizeof(rows[0]));
+	observe_health(health_target_backend("web-ams", 1), HEALTH_UP);
+	observe_health(health_target_backend("web-ams", 2), HEALTH_DOWN);
+	observe_health(health_target_service("web", "ams", false), HEALTH_DOWN);
+	observe_health(health_target_service("web", "ams", true), HEALTH_UP);
+	observe_health(health_target_service("web", "fra", true), HEALTH_UP);
+	assert_int_equal(ask_handler(handle_health, NULL, "", ""), 200);
+	assert_int_equal(count_rows("items"), sizeof(rows) / sizeof(rows[0]));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const json_t *item = item_at("items", i);
 
@@ -269,8 +270,8 @@ static void each_target_is_shown_as_it_was_seen(void **state)
 	         (unsigned long long)health_target_service("web", "fra", true));
 	assert_string_equal(text_in(item_at("items", 6), "target"), id);
 	one_look.m = NULL; /* no configuration: nothing is checked */
-	assert_int_equal(ask(handle_health, NULL, "", ""), 200);
-	assert_int_equal(count("items"), 0);
+	assert_int_equal(ask_handler(handle_health, NULL, "", ""), 200);
+	assert_int_equal(count_rows("items"), 0);
 	assert_int_equal(edge.n_ended, 2);
 }
 
@@ -282,7 +283,7 @@ static void without_memory_nothing_is_said(void **state)
 	(void)state;
 	edge.fails = true;
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(ask(handlers[i], NULL, "", ""), 503);
+		assert_int_equal(ask_handler(handlers[i], NULL, "", ""), 503);
 		assert_string_equal(text_in(answer.json, "code"), "busy");
 		assert_int_equal(edge.n_ended, i + 1);
 	}
@@ -296,8 +297,8 @@ static void a_process_is_running_silent_or_absent(void **state)
 	one_look.processes[OBSERVE_HEALTH].running = false;
 	one_look.processes[OBSERVE_HEALTH].has_ports = true;
 	one_look.processes[OBSERVE_DNS] = (struct observe_state){ .document = 0 };
-	assert_int_equal(ask(handle_processes, NULL, "", ""), 200);
-	assert_int_equal(count("items"), 4);
+	assert_int_equal(ask_handler(handle_processes, NULL, "", ""), 200);
+	assert_int_equal(count_rows("items"), 4);
 	static const char *const names[] = { "dataplane", "health", "dns", "mgmt" };
 	static const char *const states[] = { "running", "silent", "absent", "running" };
 	for (size_t i = 0; i < 4; i++) {
@@ -307,16 +308,16 @@ static void a_process_is_running_silent_or_absent(void **state)
 	assert_string_equal(text_in(item_at("items", 0), "driver"), "xdp");
 	assert_int_equal(number_in(item_at("items", 0), "document"), 20);
 	assert_int_equal(number_in(item_at("items", 0), "age_ms"), 10);
-	assert_true(json_is_true(find(item_at("items", 0), "refused")));
-	assert_true(json_is_false(find(item_at("items", 1), "refused")));
+	assert_true(json_is_true(find_value(item_at("items", 0), "refused")));
+	assert_true(json_is_false(find_value(item_at("items", 1), "refused")));
 	assert_int_equal(number_in(item_at("items", 1), "age_ms"), 11);
-	assert_true(json_is_null(find(item_at("items", 1), "document"))); /* not known now */
-	assert_null(find(item_at("items", 1), "driver"));
-	assert_true(json_is_null(find(item_at("items", 2), "age_ms")));
-	assert_true(json_is_null(find(item_at("items", 2), "document")));
-	assert_null(find(item_at("items", 3), "driver"));
+	assert_true(json_is_null(find_value(item_at("items", 1), "document"))); /* not known now */
+	assert_null(find_value(item_at("items", 1), "driver"));
+	assert_true(json_is_null(find_value(item_at("items", 2), "age_ms")));
+	assert_true(json_is_null(find_value(item_at("items", 2), "document")));
+	assert_null(find_value(item_at("items", 3), "driver"));
 	one_look.processes[OBSERVE_DATAPLANE].dpdk = true;
-	assert_int_equal(ask(handle_processes, NULL, "", ""), 200);
+	assert_int_equal(ask_handler(handle_processes, NULL, "", ""), 200);
 	assert_string_equal(text_in(item_at("items", 0), "driver"), "dpdk");
 }
 
@@ -332,8 +333,8 @@ static void each_peer_is_listed_with_its_head(void **state)
 		                          .asked_ms = 999000 };
 	views[1] =
 	        (struct peers_report){ .node = "fra-2", .state = PEERS_UNREACHABLE, .why = "no" };
-	assert_int_equal(ask(handle_peers, NULL, "", ""), 200);
-	assert_int_equal(count("items"), 2);
+	assert_int_equal(ask_handler(handle_peers, NULL, "", ""), 200);
+	assert_int_equal(count_rows("items"), 2);
 	const json_t *first = item_at("items", 0), *second = item_at("items", 1);
 	assert_string_equal(text_in(first, "node"), "fra-1");
 	assert_string_equal(text_in(first, "site"), "fra");
@@ -342,10 +343,10 @@ static void each_peer_is_listed_with_its_head(void **state)
 	assert_string_equal(text_in(first, "hash_key"), "k7");
 	assert_int_equal(number_in(first, "version"), 7);
 	assert_int_equal(number_in(first, "age_ms"), 1000);
-	assert_null(find(first, "detail"));
+	assert_null(find_value(first, "detail"));
 	assert_string_equal(text_in(second, "state"), "unreachable");
 	assert_string_equal(text_in(second, "detail"), "no");
-	assert_true(json_is_null(find(second, "age_ms"))); /* it never answered */
+	assert_true(json_is_null(find_value(second, "age_ms"))); /* it never answered */
 }
 
 #define FRA "{\"site\":\"fra\",\"weight\":70,\"drained_ppm\":0,\"disabled\":false,\"shifting\":true"
@@ -368,66 +369,67 @@ static void services_are_shown_where_they_are(void **state)
 {
 	(void)state;
 	hear_dns();
-	see(health_target_service("web", "ams", true), HEALTH_UP);
-	see(health_target_service("web", "ams", false), HEALTH_DOWN);
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
-	assert_int_equal(count("services"), 2);
+	observe_health(health_target_service("web", "ams", true), HEALTH_UP);
+	observe_health(health_target_service("web", "ams", false), HEALTH_DOWN);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
+	assert_int_equal(count_rows("services"), 2);
 	const json_t *web = item_at("services", 0), *quic = item_at("services", 1);
 	assert_string_equal(text_in(web, "protocol"), "tcp");
 	assert_int_equal(number_in(web, "port"), 80);
 	assert_string_equal(text_in(quic, "protocol"), "udp");
 	assert_int_equal(number_in(quic, "port"), 443);
-	assert_int_equal(json_array_size(find(web, "at")), 2);
-	assert_int_equal(json_array_size(find(quic, "at")), 1);
-	const json_t *ams = json_array_get(find(web, "at"), 0);
-	const json_t *fra = json_array_get(find(web, "at"), 1);
+	assert_int_equal(json_array_size(find_value(web, "at")), 2);
+	assert_int_equal(json_array_size(find_value(quic, "at")), 1);
+	const json_t *ams = json_array_get(find_value(web, "at"), 0);
+	const json_t *fra = json_array_get(find_value(web, "at"), 1);
 	assert_string_equal(text_in(ams, "site"), "ams");
 	assert_string_equal(text_in(ams, "vip"), "shop-ams");
 	assert_string_equal(text_in(ams, "pool"), "web-ams");
 	assert_int_equal(number_in(ams, "intent/weight"), 30);
-	assert_string_equal(json_string_value(json_array_get(find(ams, "addresses"), 0)),
+	assert_string_equal(json_string_value(json_array_get(find_value(ams, "addresses"), 0)),
 	                    "203.0.113.10");
-	assert_string_equal(json_string_value(json_array_get(find(ams, "addresses"), 1)),
+	assert_string_equal(json_string_value(json_array_get(find_value(ams, "addresses"), 1)),
 	                    "2001:db8::10");
 	assert_string_equal(text_in(ams, "observation/ipv4/state"), "up");
 	assert_string_equal(text_in(ams, "observation/ipv6/state"), "down");
 	assert_string_equal(text_in(ams, "effect/ipv4"), "up");
-	assert_null(find(ams, "effect/ipv6")); /* the DNS has no address of it to answer */
+	assert_null(find_value(ams, "effect/ipv6")); /* the DNS has no address of it to answer */
 	assert_string_equal(text_in(ams, "effect/views/ams-1"), "up");
-	assert_null(find(fra, "observation/ipv6"));             /* its VIP has none */
+	assert_null(find_value(fra, "observation/ipv6"));       /* its VIP has none */
 	assert_string_equal(text_in(fra, "effect/ipv4"), "up"); /* of web's name, not of mail's */
 	assert_string_equal(text_in(fra, "effect/ipv6"), "up");
-	assert_null(find(json_array_get(find(quic, "at"), 0), "effect/ipv4")); /* no name */
+	assert_null(
+	        find_value(json_array_get(find_value(quic, "at"), 0), "effect/ipv4")); /* no name */
 }
 
 static size_t n_at(size_t service)
 {
-	return json_array_size(find(item_at("services", service), "at"));
+	return json_array_size(find_value(item_at("services", service), "at"));
 }
 
 static void a_filter_leaves_what_it_names(void **state)
 {
 	(void)state;
-	assert_int_equal(ask(handle_status, NULL, "", "site=ams"), 200);
-	assert_int_equal(count("sites"), 1);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "site=ams"), 200);
+	assert_int_equal(count_rows("sites"), 1);
 	assert_string_equal(text_in(item_at("sites", 0), "name"), "ams");
-	assert_int_equal(count("services"), 1); /* quic is at fra alone */
+	assert_int_equal(count_rows("services"), 1); /* quic is at fra alone */
 	assert_int_equal(n_at(0), 1);
-	assert_int_equal(ask(handle_status, NULL, "", "site=fra"), 200);
-	assert_int_equal(count("services"), 2);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "site=fra"), 200);
+	assert_int_equal(count_rows("services"), 2);
 	assert_int_equal(n_at(0), 1);
-	assert_int_equal(ask(handle_status, NULL, "", "pool=web-ams"), 200);
-	assert_int_equal(count("sites"), 2);
-	assert_int_equal(count("services"), 1);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "pool=web-ams"), 200);
+	assert_int_equal(count_rows("sites"), 2);
+	assert_int_equal(count_rows("services"), 1);
 	assert_int_equal(n_at(0), 1);
-	assert_int_equal(ask(handle_status, NULL, "", "pool=mail"), 404);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "pool=mail"), 404);
 	assert_non_null(strstr(text_in(answer.json, "detail"), "pool mail"));
-	assert_int_equal(ask(handle_status, NULL, "", "site=lon"), 404);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "site=lon"), 404);
 	assert_non_null(strstr(text_in(answer.json, "detail"), "site lon"));
-	assert_int_equal(ask(handle_status, NULL, "", "limit=0"), 400);
-	assert_int_equal(ask(handle_status, NULL, "", "limit=100001"), 400);
-	assert_int_equal(ask(handle_status, NULL, "", "limit=1"), 200);
-	assert_int_equal(count("services"), 1);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "limit=0"), 400);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "limit=100001"), 400);
+	assert_int_equal(ask_handler(handle_status, NULL, "", "limit=1"), 200);
+	assert_int_equal(count_rows("services"), 1);
 	assert_int_equal(number_in(answer.json, "lists/services/all"), 2);
 }
 
@@ -440,28 +442,28 @@ static void a_site_is_shown_with_its_load_and_its_targets(void **state)
 	one_look.loads[0].bits = 5;
 	snprintf(one_look.loads[1].site, sizeof(one_look.loads[1].site), "fra");
 	one_look.loads[1].bits = 123;
-	see(health_target_service("web", "ams", true), HEALTH_DOWN);
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
+	observe_health(health_target_service("web", "ams", true), HEALTH_DOWN);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	const json_t *ams = item_at("sites", 0), *fra = item_at("sites", 1);
 	assert_string_equal(text_in(ams, "name"), "ams");
 	assert_string_equal(text_in(ams, "region"), "eu");
 	assert_string_equal(text_in(fra, "region"), "");
 	assert_int_equal(number_in(ams, "intent/weight"), 30);
 	assert_int_equal(number_in(fra, "intent/weight"), 50);
-	assert_true(json_is_null(find(ams, "observation/bits_per_s")));
+	assert_true(json_is_null(find_value(ams, "observation/bits_per_s")));
 	assert_int_equal(number_in(fra, "observation/bits_per_s"), 123);
 	assert_string_equal(text_in(ams, "observation/state"), "down");
 	assert_int_equal(number_in(ams, "observation/down"), number_in(ams, "observation/targets"));
 	assert_string_equal(text_in(fra, "observation/state"), "unknown");
 	assert_string_equal(text_in(ams, "effect/state"), "serving");
-	assert_true(json_is_true(find(fra, "effect/shifting")));
-	see(health_target_service("web", "ams", false), HEALTH_UP);
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
+	assert_true(json_is_true(find_value(fra, "effect/shifting")));
+	observe_health(health_target_service("web", "ams", false), HEALTH_UP);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	assert_string_equal(text_in(item_at("sites", 0), "observation/state"), "up");
 	assert_int_equal(number_in(item_at("sites", 0), "observation/up"), 1);
 	assert_int_equal(number_in(item_at("sites", 0), "observation/down"), 1);
 	one_look.pages.health_fresh = false; /* what is old is not known */
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	assert_string_equal(text_in(item_at("sites", 0), "observation/state"), "unknown");
 }
 
@@ -476,8 +478,8 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 	one_look.views[1] =
 	        (struct peers_report){ .node = "fra-2", .state = PEERS_UNREACHABLE, .number = 9 };
 	one_look.n_peer_reports = 2;
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
-	assert_int_equal(count("nodes"), 3);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
+	assert_int_equal(count_rows("nodes"), 3);
 	assert_string_equal(text_in(item_at("nodes", 0), "name"), "ams-1");
 	assert_string_equal(text_in(item_at("nodes", 0), "observation/state"), "up");
 	assert_int_equal(number_in(item_at("nodes", 0), "effect/document"), 40);
@@ -488,10 +490,10 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 	assert_int_equal(number_in(item_at("nodes", 1), "intent/version"), 12);
 	assert_string_equal(text_in(item_at("nodes", 2), "observation/state"), "unreachable");
 	assert_string_equal(text_in(item_at("nodes", 2), "effect/state"), "unknown");
-	assert_int_equal(count("peers"), 2);
+	assert_int_equal(count_rows("peers"), 2);
 	one_look.has_head = false;
 	one_look.n_peer_reports = 0;
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	assert_int_equal(number_in(item_at("nodes", 1), "intent/version"), 0);
 	assert_string_equal(text_in(item_at("nodes", 1), "observation/state"), "unknown");
 	assert_string_equal(text_in(item_at("nodes", 1), "effect/state"), "unknown");
@@ -515,7 +517,7 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	one_look.document = 40;
 	one_look.diverged = json_pack("{s:s}", "own", "x");
 	edge = (struct edge){ .n_reasons = 2, .n_left_out = 3, .n_notes = 1 };
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	assert_string_equal(text_in(answer.json, "node"), "ams-1");
 	assert_string_equal(text_in(answer.json, "cluster"), "shop");
 	assert_string_equal(text_in(answer.json, "site"), "ams");
@@ -527,7 +529,7 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	assert_int_equal(number_in(answer.json, "document"), 40);
 	assert_string_equal(text_in(answer.json, "store/state"), "failing");
 	assert_string_equal(text_in(answer.json, "store/detail"), "full");
-	assert_int_equal(count("overrides"), 2);
+	assert_int_equal(count_rows("overrides"), 2);
 	assert_string_equal(text_in(item_at("overrides", 0), "id"), "o-1");
 	assert_string_equal(text_in(item_at("overrides", 1), "id"), "o-3");
 	assert_string_equal(text_in(answer.json, "diverged/own"), "x");
@@ -535,23 +537,23 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	assert_int_equal(number_in(answer.json, "backends/standing_out"), 3);
 	assert_int_equal(number_in(answer.json, "backends/shown"), 5);
 	assert_string_equal(text_in(answer.json, "state"), "degraded");
-	assert_int_equal(count("why"), 3);
+	assert_int_equal(count_rows("why"), 3);
 	assert_string_equal(json_string_value(item_at("why", 0)), "first");
 	assert_string_equal(json_string_value(item_at("why", 1)), "second");
 	assert_string_equal(json_string_value(item_at("why", 2)), "and 3 more reasons");
-	assert_int_equal(count("reasons"), 2);
-	assert_false(json_is_null(find(item_at("reasons", 0), "since")));
-	assert_true(json_is_null(find(item_at("reasons", 1), "since")));
-	assert_int_equal(count("notes"), 1);
-	assert_int_equal(count("processes"), 4);
+	assert_int_equal(count_rows("reasons"), 2);
+	assert_false(json_is_null(find_value(item_at("reasons", 0), "since")));
+	assert_true(json_is_null(find_value(item_at("reasons", 1), "since")));
+	assert_int_equal(count_rows("notes"), 1);
+	assert_int_equal(count_rows("processes"), 4);
 	edge.n_left_out = 0;
 	one_look.has_head = false;
 	one_look.m = NULL; /* before the first version */
-	assert_int_equal(ask(handle_status, NULL, "", ""), 200);
-	assert_int_equal(count("why"), 2);
-	assert_true(json_is_null(find(answer.json, "version")));
-	assert_true(json_is_null(find(answer.json, "confirm_by")));
-	assert_null(find(answer.json, "sites"));
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
+	assert_int_equal(count_rows("why"), 2);
+	assert_true(json_is_null(find_value(answer.json, "version")));
+	assert_true(json_is_null(find_value(answer.json, "confirm_by")));
+	assert_null(find_value(answer.json, "sites"));
 	assert_string_equal(text_in(answer.json, "state"), "degraded");
 }
 

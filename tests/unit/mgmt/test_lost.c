@@ -41,8 +41,8 @@ static struct intent *open_as(const struct fixture *f, const char *node, int64_t
 	return in;
 }
 
-static int apply(struct intent *in, const struct files *files, const char *reason, int64_t now_ms,
-                 struct version *out)
+static int apply_version(struct intent *in, const struct files *files, const char *reason,
+                         int64_t now_ms, struct version *out)
 {
 	struct intent_change change = {
 		.files = files, .author = "jw", .reason = reason, .confirm_within_ms = -1
@@ -86,7 +86,7 @@ static bool is_drained(const struct intent *in, const char *site, int64_t now_ms
 	return false;
 }
 
-static void overwrite(const char *dir, const char *name)
+static void overwrite_file(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -105,7 +105,7 @@ static void a_store_whose_file_is_removed_is_made_again(void **state)
 	struct files files = fixture_files("# two sites", "# other words");
 	char path[PATH_MAX];
 
-	assert_int_equal(apply(in, &files, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &files, "words", NOW_MS + 10, NULL), 0);
 	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
@@ -193,7 +193,7 @@ static void a_damaged_document_is_written_again(void **state)
 	assert_int_equal(now.st_size, whole.st_size);
 	intent_tick(in, NOW_MS + 3000);
 	assert_int_equal(intent_document(in), 2);
-	overwrite(f->state, "effective.conf"); /* longer than it was */
+	overwrite_file(f->state, "effective.conf"); /* longer than it was */
 	intent_tick(in, NOW_MS + 4000);
 	assert_int_equal(intent_document(in), 3);
 	assert_int_equal(unlink(path), 0);
@@ -437,7 +437,7 @@ static void of_store_and_document_the_newer_one_counts(void **state)
 	struct version v;
 
 	copy_document(f, "effective.conf", "first");
-	assert_int_equal(apply(in, &files, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &files, "words", NOW_MS + 10, NULL), 0);
 	intent_close(in);
 	copy_document(f, "first", "effective.conf");
 	in = open_late(f, NOW_MS + 1000);
@@ -526,7 +526,7 @@ static void a_store_that_comes_late_ends_the_waiting_for_peers(void **state)
 	struct intent *in = open_as(f, "ams-1", NOW_MS);
 	char path[PATH_MAX];
 
-	assert_int_equal(apply(in, &files, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &files, "words", NOW_MS + 10, NULL), 0);
 	intent_close(in);
 	fixture_write(f->conf, "weir.conf", files_find(&files, FILES_MAIN)->bytes);
 	files_fini(&files);

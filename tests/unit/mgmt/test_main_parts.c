@@ -208,7 +208,7 @@ static void the_other_nodes_are_peers(void **state)
 }
 
 /* The value of the gauge @p name, which there must be. */
-static uint64_t gauge(const char *name)
+static uint64_t read_gauge(const char *name)
 {
 	struct stats_reader *r;
 	uint64_t value = UINT64_MAX;
@@ -242,12 +242,12 @@ static void gauges_say_what_is_in_force(void **state)
 	process.core.longest_held_ns = 1234567;
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &process.core.stats), 0);
 	set_mgmt_gauges(&process);
-	assert_int_equal(gauge("weir_mgmt_version"), 2);
-	assert_int_equal(gauge("weir_mgmt_document"), intent_document(this_node.intent));
-	assert_int_equal(gauge("weir_mgmt_overrides"), 1);
-	assert_int_equal(gauge("weir_mgmt_store_failing"), 0);
-	assert_int_equal(gauge("weir_mgmt_document_unwritten"), 0);
-	assert_int_equal(gauge("weir_mgmt_lock_longest_us"), 1234);
+	assert_int_equal(read_gauge("weir_mgmt_version"), 2);
+	assert_int_equal(read_gauge("weir_mgmt_document"), intent_document(this_node.intent));
+	assert_int_equal(read_gauge("weir_mgmt_overrides"), 1);
+	assert_int_equal(read_gauge("weir_mgmt_store_failing"), 0);
+	assert_int_equal(read_gauge("weir_mgmt_document_unwritten"), 0);
+	assert_int_equal(read_gauge("weir_mgmt_lock_longest_us"), 1234);
 	stats_close(process.core.stats);
 	(void)asked_teardown(state);
 }

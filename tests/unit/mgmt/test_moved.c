@@ -56,8 +56,8 @@ static enum command_outcome command_over(struct intent *in, enum command_do what
 	return outcome;
 }
 
-static enum command_outcome command(struct intent *in, enum command_do what, int64_t until_ms,
-                                    int64_t now_ms)
+static enum command_outcome give_command(struct intent *in, enum command_do what, int64_t until_ms,
+                                         int64_t now_ms)
 {
 	return command_over(in, what, -1, until_ms, now_ms);
 }
@@ -86,7 +86,7 @@ static void a_store_that_works_again_is_used_whatever_the_clock_does(void **stat
 		intent_tick(in, now_ms);
 		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 		assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
-		command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, now_ms);
+		give_command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, now_ms);
 		assert_string_equal(intent_store_state(in), "failing");
 		assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 		sqlite3_close(db);
@@ -105,8 +105,8 @@ static void what_ended_is_purged_by_elapsed_time_alone(void **state)
 	char kept[DIGEST_TEXT_MAX], none[DIGEST_TEXT_MAX];
 	const struct overrides empty = { 0 };
 
-	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, NOW_MS), COMMAND_OK);
-	assert_int_equal(command(in, COMMAND_UNDRAIN, -1, NOW_MS + 1000), COMMAND_OK);
+	assert_int_equal(give_command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, NOW_MS), COMMAND_OK);
+	assert_int_equal(give_command(in, COMMAND_UNDRAIN, -1, NOW_MS + 1000), COMMAND_OK);
 	intent_purge_by(in, NOW_MS + 2000);
 	intent_tick(in, NOW_MS + 12 * YEAR); /* somebody accepted that */
 	assert_string_equal(state_of(in, NOW_MS + 12 * YEAR), "done");
@@ -130,7 +130,7 @@ static void a_drain_that_began_goes_on_when_the_time_moves_back(void **state)
 	struct intent *in = open_at(f, NOW_MS, 0);
 	int64_t before = NOW_MS + 60000, after = NOW_MS - 2 * HOUR;
 
-	assert_int_equal(command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, NOW_MS), COMMAND_OK);
+	assert_int_equal(give_command(in, COMMAND_DRAIN, MODEL_TIME_NEVER, NOW_MS), COMMAND_OK);
 	assert_string_equal(state_of(in, before), "drained");
 	assert_string_equal(state_of(in, after), "scheduled"); /* so it was */
 	intent_clock_moved(in, before, after);
@@ -163,7 +163,7 @@ static void what_is_over_stays_over_when_the_time_moves_back(void **state)
 	struct intent *in = open_at(f, NOW_MS, 0);
 	int64_t before = NOW_MS + 2 * HOUR, after = NOW_MS + HOUR / 4;
 
-	assert_int_equal(command(in, COMMAND_DRAIN, NOW_MS + HOUR, NOW_MS), COMMAND_OK);
+	assert_int_equal(give_command(in, COMMAND_DRAIN, NOW_MS + HOUR, NOW_MS), COMMAND_OK);
 	assert_string_equal(state_of(in, before), "done");
 	assert_string_equal(state_of(in, after), "drained");
 	intent_clock_moved(in, before, after);
@@ -176,7 +176,7 @@ static void a_move_ahead_changes_no_override(void **state)
 	const struct fixture *f = *state;
 	struct intent *in = open_at(f, NOW_MS, 0);
 
-	assert_int_equal(command(in, COMMAND_DRAIN, NOW_MS + HOUR, NOW_MS), COMMAND_OK);
+	assert_int_equal(give_command(in, COMMAND_DRAIN, NOW_MS + HOUR, NOW_MS), COMMAND_OK);
 	uint64_t generation = intent_overrides(in)->items[0].generation;
 	intent_clock_moved(in, NOW_MS, NOW_MS + 2 * HOUR);
 	assert_int_equal(intent_overrides(in)->items[0].generation, generation);

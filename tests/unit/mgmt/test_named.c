@@ -22,7 +22,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void gather(const char *text)
+static void gather_names(const char *text)
 {
 	files_fini(&files);
 	files = (struct files){ 0 };
@@ -50,12 +50,12 @@ static void what_stands_in_a_comment_or_a_text_names_no_file(void **state)
 	(void)state;
 	fixture_write(place.conf, "zone", "x\n");
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
-		gather(none[i]);
+		gather_names(none[i]);
 		if (files.n_items != 1)
 			fail_msg("%s", none[i]);
 	}
 	for (size_t i = 0; i < sizeof(one) / sizeof(one[0]); i++) {
-		gather(one[i]);
+		gather_names(one[i]);
 		if (files.n_items != 2 || !files_find(&files, "zone"))
 			fail_msg("%s", one[i]);
 	}
@@ -75,21 +75,21 @@ static void many_files_may_be_included_side_by_side_and_few_one_in_another(void 
 		fixture_write(place.conf, name, "x\n");
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "@include \"part%u\"\n", i);
 	}
-	gather(text);
+	gather_names(text);
 	assert_int_equal(files.n_items, 1 + 2 * 30);
 	for (unsigned i = 0; i < 30; i++) {
 		snprintf(name, sizeof(name), "part%u", i);
 		snprintf(line, sizeof(line), "@include \"part%u\"\n", i + 1);
 		fixture_write(place.conf, name, line);
 	}
-	gather("@include \"part0\"\n");
+	gather_names("@include \"part0\"\n");
 	for (unsigned i = 0; i < 30; i++) {
 		snprintf(name, sizeof(name), "part%u", i);
 		n_deep += files_find(&files, name) != NULL;
 	}
 	assert_in_range(n_deep, 9, 12); /* it ends */
 	fixture_write(place.conf, "part0", "@include \"part0\"\n");
-	gather("@include \"part0\"\n");
+	gather_names("@include \"part0\"\n");
 	assert_int_equal(files.n_items, 2);
 }
 

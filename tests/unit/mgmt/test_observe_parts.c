@@ -74,7 +74,7 @@ static int setup(void **state)
 }
 
 /* Look after @p later_ms, when @p sent bytes more were sent. @return whether the rate is known */
-static bool measure(bool fresh, uint64_t later_ms, uint64_t sent, uint64_t *bits)
+static bool measure_rate(bool fresh, uint64_t later_ms, uint64_t sent, uint64_t *bits)
 {
 	const struct observe_pages pages = { .effect = (struct effect *)&own,
 		                             .effect_fresh = fresh };
@@ -90,12 +90,12 @@ static void a_load_is_in_bits_a_second(void **state)
 	uint64_t bits;
 
 	(void)state;
-	assert_false(measure(true, 0, 500, &bits)); /* since when is not known */
-	assert_true(measure(true, 2000, 3000, &bits));
+	assert_false(measure_rate(true, 0, 500, &bits)); /* since when is not known */
+	assert_true(measure_rate(true, 2000, 3000, &bits));
 	assert_int_equal(bits, 12000);
-	assert_true(measure(true, LOAD_MS - 1, 100000, &bits)); /* too soon */
+	assert_true(measure_rate(true, LOAD_MS - 1, 100000, &bits)); /* too soon */
 	assert_int_equal(bits, 12000);
-	assert_true(measure(true, 1, 0, &bits));
+	assert_true(measure_rate(true, 1, 0, &bits));
 	assert_int_equal(bits, 800000);
 }
 
@@ -104,16 +104,16 @@ static void a_load_is_not_known_over_a_gap(void **state)
 	uint64_t bits;
 
 	(void)state;
-	assert_false(measure(true, 0, 0, &bits));
-	assert_true(measure(true, 1000, 1000, &bits));
-	assert_false(measure(false, 1000, 1000, &bits));
-	assert_false(measure(true, 1000, 5000000, &bits)); /* how long it took is not known */
-	assert_true(measure(true, 1000, 1000, &bits));
+	assert_false(measure_rate(true, 0, 0, &bits));
+	assert_true(measure_rate(true, 1000, 1000, &bits));
+	assert_false(measure_rate(false, 1000, 1000, &bits));
+	assert_false(measure_rate(true, 1000, 5000000, &bits)); /* how long it took is not known */
+	assert_true(measure_rate(true, 1000, 1000, &bits));
 	assert_int_equal(bits, 8000);
 	fake_sent = 0; /* tables are new, and count from 0: the rate stays for one look */
-	assert_true(measure(true, 1000, 0, &bits));
+	assert_true(measure_rate(true, 1000, 0, &bits));
 	assert_int_equal(bits, 8000);
-	assert_true(measure(true, 1000, 2000, &bits));
+	assert_true(measure_rate(true, 1000, 2000, &bits));
 	assert_int_equal(bits, 16000);
 }
 

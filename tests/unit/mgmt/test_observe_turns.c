@@ -16,7 +16,7 @@ static unsigned n_turns, turns_wanted;
 static char trace[256];
 static bool runs;
 
-static void note(char what)
+static void note_turn(char what)
 {
 	size_t n = strlen(trace);
 
@@ -50,7 +50,7 @@ static int fake_ask(const char *path, const char *line, int timeout_ms, char **a
 	assert_in_range(timeout_ms, 1, EVERY);
 	*answer = NULL;
 	fake_ms += 120;
-	note('d');
+	note_turn('d');
 	return -ETIMEDOUT;
 }
 
@@ -58,14 +58,14 @@ static void fake_follow(struct core *core)
 {
 	assert_false(asked_is_locked());
 	assert_ptr_equal(core, &this_node);
-	note('s');
+	note_turn('s');
 }
 
 static void fake_judge(struct core *core)
 {
 	assert_true(asked_is_locked());
 	assert_ptr_equal(core, &this_node);
-	note('j');
+	note_turn('j');
 	n_turns++;
 }
 
@@ -76,7 +76,7 @@ static void fake_process(const char *run_dir, const char *name, struct gather_pr
 	(void)conditions;
 	assert_true(asked_is_locked());
 	*out = (struct gather_process){ .present = true, .running = runs && !strcmp(name, "dns") };
-	note('p');
+	note_turn('p');
 }
 
 /* The private parts too. */

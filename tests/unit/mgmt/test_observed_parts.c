@@ -37,7 +37,7 @@ static struct http_reply answer;
 static atomic_bool client_gone;
 static uint64_t first;
 
-static void happen(unsigned n)
+static void add_events(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		journal_add(intent_journal(this_node.intent), NOW_MS, "test", "subject", "event %u",
@@ -61,7 +61,7 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-static struct http_request request(const char *since, const char *limit, const char *wait_ms)
+static struct http_request make_request(const char *since, const char *limit, const char *wait_ms)
 {
 	const char *const names[] = { "since", "limit", "wait_ms" };
 	const char *const values[] = { since, limit, wait_ms };
@@ -76,7 +76,7 @@ static struct http_request request(const char *since, const char *limit, const c
 }
 
 /* @return how many events came; @p from is the first one's id */
-static size_t ask(struct http_request r, uint64_t *from)
+static size_t ask_events(struct http_request r, uint64_t *from)
 {
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
@@ -91,7 +91,7 @@ static size_t ask_from(uint64_t since, const char *limit, uint64_t *from)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)since);
-	return ask(request(text, limit, NULL), from);
+	return ask_events(make_request(text, limit, NULL), from);
 }
 
 /*
@@ -103,8 +103,8 @@ static void events_come_in_their_order(void **state)
 	uint64_t id;
 
 	(void)state;
-	happen(10);
-	assert_int_equal(ask(request(NULL, "3", NULL), &id), 3);
+	add_events(10);
+	assert_int_equal(ask_events(make_request(NULL, "3", NULL), &id), 3);
 	assert_true(id == first + 8);
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "last")), first + 10);
 	assert_int_equal(ask_from(first, "3", &id), 3);
@@ -115,10 +115,10 @@ static void events_come_in_their_order(void **state)
 	assert_true(id == first + 10);
 	assert_int_equal(ask_from(first + 10, NULL, &id), 0);
 	assert_int_equal(answer.status, 200);
-	assert_int_equal(ask(request(NULL, "1000", NULL), &id), first + 10);
-	(void)ask(request(NULL, "1001", NULL), &id);
+	assert_int_equal(ask_events(make_request(NULL, "1000", NULL), &id), first + 10);
+	(void)ask_events(make_request(NULL, "1001", NULL), &id);
 	assert_int_equal(answer.status, 400);
-	(void)ask(request(NULL, NULL, "30001"), &id);
+	(void)ask_events(make_request(NULL, NULL, "30001"), &id);
 	assert_int_equal(answer.status, 400);
 }
 
@@ -130,7 +130,7 @@ static void lost_events_are_told(void **state)
 
 	(void)state;
 	while (journal_oldest(j) < 4)
-		happen(500);
+		add_events(500);
 	uint64_t oldest = journal_oldest(j);
 	assert_int_equal(ask_from(oldest - 2, "5", &id), 0);
 	assert_int_equal(answer.status, 410);
@@ -143,7 +143,7 @@ static void lost_events_are_told(void **state)
 static void happen_later(void)
 {
 	if (fake_ms == 1000000 + 500)
-		happen(1);
+		add_events(1);
 }
 
 static void leave_later(void)
@@ -158,23 +158,24 @@ static void a_wait_ends_with_an_event_its_time_or_its_client(void **state)
 
 	(void)state;
 	snprintf(since, sizeof(since), "%llu", (unsigned long long)first);
-	assert_int_equal(ask(request(since, NULL, "1100"), &id), 0);
+	assert_int_equal(ask_events(make_request(since, NULL, "1100"), &id), 0);
 	assert_int_equal(answer.status, 200);
 	assert_int_equal(fake_ms, 1000000 + 1100);
 	fake_ms = 1000000;
 	meanwhile = leave_later;
-	assert_int_equal(ask(request(since, NULL, "30000"), &id), 0);
+	assert_int_equal(ask_events(make_request(since, NULL, "30000"), &id), 0);
 	assert_int_equal(fake_ms, 1000000 + 750);
 	client_gone = false;
 	fake_ms = 1000000;
 	meanwhile = happen_later;
-	assert_int_equal(ask(request(since, NULL, "30000"), &id), 1);
+	assert_int_equal(ask_events(make_request(since, NULL, "30000"), &id), 1);
 	assert_int_equal(fake_ms, 1000000 + 500);
-	assert_int_equal(ask(request(since, NULL, "30000"), &id), 1); /* there already */
+	assert_int_equal(ask_events(make_request(since, NULL, "30000"), &id),
+	                 1); /* there already */
 	assert_int_equal(fake_ms, 1000000 + 500);
 	this_node.stopping = true;
 	snprintf(since, sizeof(since), "%llu", (unsigned long long)first + 1);
-	assert_int_equal(ask(request(since, NULL, "30000"), &id), 0);
+	assert_int_equal(ask_events(make_request(since, NULL, "30000"), &id), 0);
 	assert_int_equal(fake_ms, 1000000 + 500);
 	this_node.stopping = false;
 	for (size_t i = 0; i < 4; i++)
@@ -198,22 +199,22 @@ static void waits_are_bounded_by_kind(void **state)
 	(void)state;
 	snprintf(since, sizeof(since), "%llu", (unsigned long long)first);
 	for (size_t i = 0; i < 4; i++) {
-		struct http_request r = request(since, NULL, "300");
+		struct http_request r = make_request(since, NULL, "300");
 
 		r.local = kinds[i].local;
 		r.role = kinds[i].role;
 		snprintf(r.principal, sizeof(r.principal), "%s", kinds[i].principal);
 		for (size_t k = 0; k < 4; k++)
 			this_node.n_polls[k] = k == i ? POLLS_MAX : 0;
-		(void)ask(r, &id);
+		(void)ask_events(r, &id);
 		assert_int_equal(answer.status, 503);
 		assert_true(answer.retry);
 		this_node.n_polls[i] = POLLS_MAX - 1;
-		(void)ask(r, &id);
+		(void)ask_events(r, &id);
 		assert_int_equal(answer.status, 200);
 		for (size_t k = 0; k < 4; k++)
 			this_node.n_polls[k] = k == i ? 0 : POLLS_MAX;
-		(void)ask(r, &id);
+		(void)ask_events(r, &id);
 		assert_int_equal(answer.status, 200);
 		assert_int_equal(this_node.n_polls[i], 0);
 	}

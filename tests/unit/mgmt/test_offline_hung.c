@@ -89,7 +89,7 @@ static void be_mgmt(const struct mgmt *m, int ready)
 	}
 }
 
-static pid_t start(const struct mgmt *m)
+static pid_t start_mgmt(const struct mgmt *m)
 {
 	int ready[2];
 	char byte;
@@ -122,7 +122,7 @@ static void expect_alive(pid_t pid)
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 }
 
-static void end(pid_t pid)
+static void end_mgmt(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -131,7 +131,7 @@ static void end(pid_t pid)
 static void one_that_lives_is_left(void **state)
 {
 	const struct mgmt lives = { .name = "weir-mgmt", .turns = true };
-	pid_t pid = start(&lives);
+	pid_t pid = start_mgmt(&lives);
 
 	(void)state;
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
@@ -141,20 +141,20 @@ static void one_that_lives_is_left(void **state)
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
 	assert_non_null(strstr(told, "without --offline"));
 	expect_alive(pid);
-	end(pid);
+	end_mgmt(pid);
 }
 
 static void one_that_works_on_an_announced_job_is_waited_for(void **state)
 {
 	const struct mgmt busy = { .name = "weir-mgmt", .job_s = 60 };
-	pid_t pid = start(&busy);
+	pid_t pid = start_mgmt(&busy);
 
 	(void)state;
 	make_socket();
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
 	assert_non_null(strstr(told, "busy (zones)"));
 	expect_alive(pid);
-	end(pid);
+	end_mgmt(pid);
 }
 
 /* Its job's time is over, and another of its threads turns: who asks meets the main one. */
@@ -163,7 +163,7 @@ static void one_that_hangs_is_ended_unless_it_is_only_tried(void **state)
 	const struct mgmt hangs = {
 		.name = "weir-mgmt", .job_s = 1, .wait_s = 2, .other = "sweep"
 	};
-	pid_t pid = start(&hangs);
+	pid_t pid = start_mgmt(&hangs);
 	int status;
 
 	(void)state;
@@ -184,12 +184,12 @@ static void another_process_is_never_ended(void **state)
 	(void)state;
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
 	assert_non_null(strstr(told, "another process uses the store"));
-	pid = start(&other);
+	pid = start_mgmt(&other);
 	told[0] = '\0';
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
 	assert_non_null(strstr(told, "another process uses the store"));
 	expect_alive(pid);
-	end(pid);
+	end_mgmt(pid);
 	assert_int_equal(offline_end_hung(&cli, false), CLI_CONFLICT);
 	assert_non_null(strstr(told, "another process uses the store"));
 }

@@ -230,14 +230,14 @@ static void very_many_settings_are_counted(void **state)
 
 /* --- the refusal --- */
 
-static json_t *setting(const char *path, const char *kind, const char *now, const char *file)
+static json_t *make_setting(const char *path, const char *kind, const char *now, const char *file)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s}", "path", path, "kind", kind, "now", now,
 	                 "file", file, "version", 7, "author", "ada");
 }
 
 /* The detail of a refusal, and its status and code as "412 stale: ...". Takes @p list. */
-static const char *refusal(const char *base, int err, json_t *list, int n)
+static const char *detail_of_refusal(const char *base, int err, json_t *list, int n)
 {
 	static char text[1200];
 	struct old_file from = { .guess = true };
@@ -259,13 +259,13 @@ static void a_refusal_says_what_to_do(void **state)
 {
 	(void)state;
 	assert_string_equal(
-	        refusal("v9-abc", -ENOENT, json_array(), 0),
+	        detail_of_refusal("v9-abc", -ENOENT, json_array(), 0),
 	        "412 stale: the file says that it was made from version v9-abc, which is not among the last 32 "
 	        "versions of this node (now at version 4). To apply it even if newer settings may be lost, remove "
 	        "its line \"# weir base\"");
-	assert_string_equal(refusal("", -ENOMEM, json_array(), 0),
+	assert_string_equal(detail_of_refusal("", -ENOMEM, json_array(), 0),
 	                    "503 busy: earlier versions cannot be read: Cannot allocate memory");
-	assert_string_equal(refusal("", -EIO, json_array(), 0),
+	assert_string_equal(detail_of_refusal("", -EIO, json_array(), 0),
 	                    "500 internal: earlier versions cannot be read: Input/output error");
 }
 
@@ -273,13 +273,14 @@ static void a_refusal_names_settings_in_words(void **state)
 {
 	(void)state;
 	assert_string_equal(
-	        refusal("v5", -ESTALE, json_pack("[o]", setting("p/w", "changed", "60", "100")), 1),
+	        detail_of_refusal("v5", -ESTALE,
+	                          json_pack("[o]", make_setting("p/w", "changed", "60", "100")), 1),
 	        "412 old-file: the file takes back 1 setting changed since version v5-abc, "
 	        "from which it was made: p/w is 60 (version 7 by ada), the file has 100");
-	json_t *list = json_pack("[o, o]", setting("p/a", "added", "", ""),
-	                         setting("p/b", "removed", "", ""));
+	json_t *list = json_pack("[o, o]", make_setting("p/a", "added", "", ""),
+	                         make_setting("p/b", "removed", "", ""));
 	assert_string_equal(
-	        refusal("", -ESTALE, list, 2),
+	        detail_of_refusal("", -ESTALE, list, 2),
 	        "412 old-file: the file takes back 2 settings changed since version v5-abc, "
 	        "the last of its author: p/a was removed (version 7 by ada), the file has "
 	        "it; p/b was added (version 7 by ada), the file has none");
@@ -294,9 +295,9 @@ static void a_refusal_names_three_settings_at_most(void **state)
 		char path[] = "p0";
 
 		path[1] = (char)('0' + i);
-		json_array_append_new(list, setting(path, "changed", "1", "2"));
+		json_array_append_new(list, make_setting(path, "changed", "1", "2"));
 	}
-	const char *text = refusal("v5", -ESTALE, list, 5);
+	const char *text = detail_of_refusal("v5", -ESTALE, list, 5);
 	assert_non_null(strstr(text, "back 5 settings "));
 	assert_non_null(strstr(text, ": p0 is 1 (version 7 by ada), the file has 2; p1 is 1 "));
 	assert_non_null(strstr(text, "; p2 is 1 (version 7 by ada), the file has 2"));
@@ -318,10 +319,10 @@ static void long_settings_are_cut_at_whole_characters(void **state)
 			strcat(now, "\xe2\x82\xac");
 			strcat(file, "\xe2\x82\xac");
 		}
-		json_t *list = json_pack("[o, o, o]", setting("p1", "changed", now, "1"),
-		                         setting("p2", "changed", "1", file),
-		                         setting("p3", "changed", now, file));
-		const char *text = refusal("v5", -ESTALE, list, 3);
+		json_t *list = json_pack("[o, o, o]", make_setting("p1", "changed", now, "1"),
+		                         make_setting("p2", "changed", "1", file),
+		                         make_setting("p3", "changed", now, file));
+		const char *text = detail_of_refusal("v5", -ESTALE, list, 3);
 
 		assert_non_null(
 		        strstr(text, "\xe2\x82\xac (version 7 by ada), the file has 1; p2"));

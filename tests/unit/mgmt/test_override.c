@@ -11,7 +11,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct override make(unsigned id, uint64_t generation, int64_t until_ms, const char *reason)
+static struct override make_override(unsigned id, uint64_t generation, int64_t until_ms,
+                                     const char *reason)
 {
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
 		              .generation = generation,
@@ -45,9 +46,9 @@ static void merging_is_commutative_associative_and_idempotent(void **state)
 		char x[DIGEST_TEXT_MAX], y[DIGEST_TEXT_MAX];
 
 		for (size_t i = 0; i < COUNT(all); i++)
-			all[i] = make((unsigned)(next_random(&random) % 6),
-			              1 + next_random(&random) % 4, NOW_MS + 1000,
-			              next_random(&random) % 2 ? "one" : "two");
+			all[i] = make_override((unsigned)(next_random(&random) % 6),
+			                       1 + next_random(&random) % 4, NOW_MS + 1000,
+			                       next_random(&random) % 2 ? "one" : "two");
 		for (size_t i = 0; i < COUNT(all); i++)
 			assert_true(overrides_merge(&a, &all[i], NOW_MS) >= 0);
 		for (size_t i = 0; i < 10 * COUNT(all); i++)
@@ -66,7 +67,7 @@ static void a_tombstone_is_not_brought_back(void **state)
 {
 	(void)state;
 	struct overrides set = { 0 };
-	struct override live = make(1, 1, MODEL_TIME_NEVER, ""), dead = live;
+	struct override live = make_override(1, 1, MODEL_TIME_NEVER, ""), dead = live;
 
 	dead.generation = 2;
 	dead.ended = true;
@@ -83,7 +84,7 @@ static void what_is_forgotten_is_not_taken_again(void **state)
 {
 	(void)state;
 	struct overrides set = { 0 };
-	struct override o = make(1, 1, NOW_MS + 1000, "");
+	struct override o = make_override(1, 1, NOW_MS + 1000, "");
 	int64_t later = NOW_MS + KEPT_MS + 1000;
 
 	assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
@@ -100,16 +101,17 @@ static void a_full_set_drops_tombstones_and_never_the_living(void **state)
 	struct overrides set = { 0 };
 
 	for (unsigned i = 0; i < OVERRIDES_MAX; i++) {
-		struct override o = make(i, 1, i == 10 ? NOW_MS - 5 : MODEL_TIME_NEVER, "");
+		struct override o =
+		        make_override(i, 1, i == 10 ? NOW_MS - 5 : MODEL_TIME_NEVER, "");
 
 		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
 	}
-	struct override more = make(OVERRIDES_MAX, 1, MODEL_TIME_NEVER, "");
+	struct override more = make_override(OVERRIDES_MAX, 1, MODEL_TIME_NEVER, "");
 	assert_int_equal(overrides_merge(&set, &more, NOW_MS), 1);
 	assert_null(overrides_find(&set, "n-10")); /* which stood before the new one's place */
 	for (size_t i = 0; i < set.n_items; i++)
 		assert_ptr_equal(overrides_find(&set, set.items[i].id), &set.items[i]);
-	more = make(OVERRIDES_MAX + 1, 1, MODEL_TIME_NEVER, "");
+	more = make_override(OVERRIDES_MAX + 1, 1, MODEL_TIME_NEVER, "");
 	assert_int_equal(overrides_merge(&set, &more, NOW_MS), -ENOSPC);
 	assert_int_equal(set.n_items, OVERRIDES_MAX);
 	overrides_fini(&set);
@@ -129,7 +131,7 @@ static void malformed_ones_are_refused(void **state)
 		{ "a control character in the reason", offsetof(struct override, reason), '\n' },
 		{ "an escape in the author", offsetof(struct override, author), 27 },
 	};
-	struct override good = make(1, 1, NOW_MS, "x");
+	struct override good = make_override(1, 1, NOW_MS, "x");
 
 	assert_true(override_ok(&good));
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -141,10 +143,10 @@ static void malformed_ones_are_refused(void **state)
 	}
 	good.generation = 0;
 	assert_false(override_ok(&good));
-	good = make(1, 1, NOW_MS, "x");
+	good = make_override(1, 1, NOW_MS, "x");
 	good.over_ms = -1;
 	assert_false(override_ok(&good));
-	good = make(1, 1, CLOCK_END_MS - 1, "x");
+	good = make_override(1, 1, CLOCK_END_MS - 1, "x");
 	assert_true(override_ok(&good));
 	good.until_ms = CLOCK_END_MS; /* no text has this time, and the document has texts */
 	assert_false(override_ok(&good));
@@ -171,7 +173,7 @@ static void each_field_is_taken_up_to_its_limit(void **state)
 		{ "366 days", offsetof(struct override, over_ms), 8, 31622400000 },
 		{ "all of it", offsetof(struct override, from_ppm), 4, 1000000 },
 	};
-	struct override good = make(1, 1, NOW_MS, "with spaces ~");
+	struct override good = make_override(1, 1, NOW_MS, "with spaces ~");
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -198,8 +200,8 @@ static void a_hold_stops_the_ramp_where_it_is(void **state)
 {
 	(void)state;
 	struct overrides set = { 0 };
-	struct override drain = make(1, 1, NOW_MS + 1000000, ""),
-	                hold = make(2, 1, MODEL_TIME_NEVER, "");
+	struct override drain = make_override(1, 1, NOW_MS + 1000000, ""),
+	                hold = make_override(2, 1, MODEL_TIME_NEVER, "");
 
 	drain.over_ms = 100000;
 	hold.kind = MODEL_OVERRIDE_HOLD;
@@ -220,7 +222,7 @@ static void what_is_held_past_its_end_is_neither_done_nor_forgotten(void **state
 {
 	(void)state;
 	struct overrides set = { 0 };
-	struct override drain = make(1, 1, NOW_MS + 1000000, "");
+	struct override drain = make_override(1, 1, NOW_MS + 1000000, "");
 	int64_t late_ms = NOW_MS + 2 * KEPT_MS;
 
 	drain.over_ms = 100000;
@@ -251,7 +253,7 @@ static void what_is_held_past_its_end_is_neither_done_nor_forgotten(void **state
 static void an_end_is_the_ramps_end_only_where_there_is_a_ramp(void **state)
 {
 	(void)state;
-	struct override o = make(1, 1, NOW_MS + 1000, "");
+	struct override o = make_override(1, 1, NOW_MS + 1000, "");
 
 	o.over_ms = 500;
 	assert_int_equal(override_done_ms(&o), NOW_MS + 1500); /* a site's return */
@@ -279,14 +281,14 @@ static void of_many_tombstones_the_oldest_goes_first(void **state)
 		                   : i == 9   ? NOW_MS - 30
 		                   : i == 700 ? NOW_MS - 20
 		                              : MODEL_TIME_NEVER;
-		struct override o = make(i, 1, until_ms, "");
+		struct override o = make_override(i, 1, until_ms, "");
 
 		assert_int_equal(overrides_merge(&set, &o, NOW_MS), 1);
 	}
 	assert_int_equal(set.n_items, OVERRIDES_MAX);
 	static const char *const order[] = { "n-9", "n-700", "n-5" };
 	for (unsigned i = 0; i < COUNT(order); i++) {
-		struct override more = make(OVERRIDES_MAX + i, 1, MODEL_TIME_NEVER, "");
+		struct override more = make_override(OVERRIDES_MAX + i, 1, MODEL_TIME_NEVER, "");
 
 		assert_non_null(overrides_find(&set, order[i]));
 		assert_int_equal(overrides_merge(&set, &more, NOW_MS), 1);
@@ -299,7 +301,7 @@ static void a_tombstone_is_kept_for_a_week_exactly(void **state)
 {
 	(void)state;
 	struct overrides set = { 0 };
-	struct override dead = make(1, 1, NOW_MS, "");
+	struct override dead = make_override(1, 1, NOW_MS, "");
 
 	dead.ended = true;
 	assert_int_equal(overrides_merge(&set, &dead, NOW_MS), 1);
@@ -313,8 +315,8 @@ static void a_hold_counts_from_its_instant_and_of_several_the_first(void **state
 {
 	(void)state;
 	struct overrides set = { 0 };
-	struct override drain = make(1, 1, NOW_MS + 1000000, ""),
-	                late = make(2, 1, MODEL_TIME_NEVER, ""), early;
+	struct override drain = make_override(1, 1, NOW_MS + 1000000, ""),
+	                late = make_override(2, 1, MODEL_TIME_NEVER, ""), early;
 
 	drain.over_ms = 100000;
 	late.kind = MODEL_OVERRIDE_HOLD;

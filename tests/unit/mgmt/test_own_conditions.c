@@ -83,13 +83,13 @@ static int64_t fake_off(const struct core *core)
 
 static struct conditions stated;
 
-static void look(void)
+static void state_conditions(void)
 {
 	own_conditions_state(&this_node);
 	assert_int_equal(conditions_read(this_node.dirs.run, "mgmt", &stated), 0);
 }
 
-static const struct condition *find(const char *code, const char *subject)
+static const struct condition *find_condition(const char *code, const char *subject)
 {
 	for (uint32_t i = 0; i < stated.n; i++)
 		if (!strcmp(stated.items[i].code, code) &&
@@ -130,7 +130,7 @@ static int teardown(void **state)
 static void a_node_without_troubles_states_none(void **state)
 {
 	(void)state;
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 0);
 }
 
@@ -139,27 +139,28 @@ static void the_first_start_is_told(void **state)
 	(void)state;
 	our_head.number = 0;
 	waits = true;
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_int_equal(find("joining", "")->level, CONDITION_DEGRADED);
+	assert_int_equal(find_condition("joining", "")->level, CONDITION_DEGRADED);
 	waits = false;
 	refused = "weir.conf:3: what is this";
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_int_equal(find("file-refused", "weir.conf")->level, CONDITION_DEGRADED);
-	assert_non_null(strstr(find("file-refused", "weir.conf")->text, "weir.conf:3: what"));
+	assert_int_equal(find_condition("file-refused", "weir.conf")->level, CONDITION_DEGRADED);
+	assert_non_null(
+	        strstr(find_condition("file-refused", "weir.conf")->text, "weir.conf:3: what"));
 	refused = "";
 	provisional = true;
-	look(); /* there is no version yet */
+	state_conditions(); /* there is no version yet */
 	assert_int_equal(stated.n, 0);
 	our_head.number = 1;
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_int_equal(find("provisional", "")->level, CONDITION_NOTE);
+	assert_int_equal(find_condition("provisional", "")->level, CONDITION_NOTE);
 	waits = true; /* what it waits for is the trouble */
-	look();
-	assert_non_null(find("joining", ""));
-	assert_null(find("provisional", ""));
+	state_conditions();
+	assert_non_null(find_condition("joining", ""));
+	assert_null(find_condition("provisional", ""));
 }
 
 static void a_wrong_key_file_is_told(void **state)
@@ -167,9 +168,9 @@ static void a_wrong_key_file_is_told(void **state)
 	(void)state;
 	our_key.wrong = true;
 	snprintf(our_key.why, sizeof(our_key.why), "another key than version 2 has");
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_string_equal(find("hash-key-mismatch", "hash.key")->text, our_key.why);
+	assert_string_equal(find_condition("hash-key-mismatch", "hash.key")->text, our_key.why);
 }
 
 /* Each peer for itself; only what a peer says that is heard and that is of the same version. */
@@ -177,10 +178,10 @@ static void peers_with_another_key_are_told(void **state)
 {
 	(void)state;
 	snprintf(views[1].hash_key, sizeof(views[1].hash_key), KEY2);
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_non_null(find("hash-key-mismatch", "fra-2"));
-	assert_non_null(strstr(find("hash-key-mismatch", "fra-2")->text,
+	assert_non_null(find_condition("hash-key-mismatch", "fra-2"));
+	assert_non_null(strstr(find_condition("hash-key-mismatch", "fra-2")->text,
 	                       "fra-2 has a hash key with fingerprint " KEY2
 	                       ", this node one with " KEY1));
 	for (int i = 0; i < 5; i++) {
@@ -196,14 +197,14 @@ static void peers_with_another_key_are_told(void **state)
 			our_key.found[0] = '\0'; /* this node has none: that is told elsewhere */
 		if (i == 4) /* the version says which is right: who has the other says so itself */
 			snprintf(our_head.hash_key, sizeof(our_head.hash_key), KEY1);
-		look();
+		state_conditions();
 		if (stated.n)
 			fail_msg("case %d: %s", i, stated.items[0].text);
 		views[1] = was;
 		snprintf(our_key.found, sizeof(our_key.found), KEY1);
 	}
 	our_head.number = 0;
-	look(); /* nothing is placed here yet */
+	state_conditions(); /* nothing is placed here yet */
 	assert_int_equal(stated.n, 0);
 }
 
@@ -216,15 +217,15 @@ static void versions_with_different_keys_are_told(void **state)
 	snprintf(our_head.hash_key, sizeof(our_head.hash_key), KEY1);
 	for (size_t i = 0; i < 2; i++)
 		snprintf(views[i].head.hash_key, MODEL_FINGERPRINT_MAX, i ? KEY1 : KEY2);
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_non_null(strstr(find("hash-key-mismatch", "fra-1")->text, KEY2));
+	assert_non_null(strstr(find_condition("hash-key-mismatch", "fra-1")->text, KEY2));
 	views[0].head.digest[5] = 'b'; /* another version of this number may have another key */
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 0);
 	views[0].head.digest[5] = 'a';
 	views[0].head.hash_key[0] = '\0';
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 0);
 }
 
@@ -233,9 +234,9 @@ static void a_clock_that_is_not_followed_is_told(void **state)
 	(void)state;
 	off_ms = -7200999;
 	for (our_hold = WALL_CLOCK_RUNS; our_hold < WALL_CLOCK_HOLD_COUNT; our_hold++) {
-		look();
-		const struct condition *stepped = find("clock-stepped", "");
-		const struct condition *lone = find("clock-unsynchronised", "");
+		state_conditions();
+		const struct condition *stepped = find_condition("clock-stepped", "");
+		const struct condition *lone = find_condition("clock-unsynchronised", "");
 
 		assert_int_equal(stepped != NULL,
 		                 our_hold == WALL_CLOCK_STEPPED || our_hold == WALL_CLOCK_BOOTED);
@@ -255,16 +256,16 @@ static void an_api_that_does_not_listen_is_told(void **state)
 {
 	(void)state;
 	snprintf(this_node.api, sizeof(this_node.api), "https://192.0.2.1:8443");
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 0);
 	snprintf(this_node.api_fault, sizeof(this_node.api_fault), "no such address");
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_non_null(find("listen-failed", "https://192.0.2.1:8443"));
-	assert_non_null(
-	        strstr(find("listen-failed", "https://192.0.2.1:8443")->text, "no such address"));
+	assert_non_null(find_condition("listen-failed", "https://192.0.2.1:8443"));
+	assert_non_null(strstr(find_condition("listen-failed", "https://192.0.2.1:8443")->text,
+	                       "no such address"));
 	this_node.api_fault[0] = '\0'; /* over: gone in the next round */
-	look();
+	state_conditions();
 	assert_int_equal(stated.n, 0);
 }
 

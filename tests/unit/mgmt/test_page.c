@@ -52,7 +52,7 @@ static const char *tag_text(const char *tag)
 }
 
 /* The page as a terminal's browser would have it, with the classes of cells. */
-static void strip(const char *html, char *out, size_t size)
+static void strip_tags(const char *html, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -135,12 +135,12 @@ static const char *page_of(const char *status)
 	check_markup(reply.text);
 	const char *begins = strstr(reply.text, "<main>");
 	assert_non_null(begins);
-	strip(begins, page, sizeof(page));
+	strip_tags(begins, page, sizeof(page));
 	http_reply_fini(&reply);
 	return page;
 }
 
-static void says(const char *part)
+static void expect_text(const char *part)
 {
 	if (!strstr(page, part))
 		fail_msg("no \"%s\" in:\n%s", part, page);
@@ -166,14 +166,17 @@ static void each_table_has_its_cells_in_order(void **state)
 	        "  {\"process\": \"health\", \"state\": \"silent\", \"document\": 11}],"
 	        " \"peers\": [{\"node\": \"fra-1\", \"site\": \"fra\", \"state\": \"agreed\", \"version\": 6, \"age_ms\": 2500,"
 	        "  \"detail\": \"d1\"}, {\"node\": \"lon-1\", \"state\": \"unreachable\"}]}");
-	says("Weir on ams-1\nodd:▲ degraded|version 7 by ada: more|as of T0|\n- first\n- second\n-- n1\n-- n2\n## Sites");
-	says("\nSite|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share|"
-	     "\nams|good:● serve|12.3 %|good:● up|2.1 Mbit/s|odd:▲ draining|23.5 %|34.6 %|"
-	     "\nfra|odd:▲ |dim:-|odd:▲ |dim:-|odd:▲ |dim:-|dim:-|\n## ");
-	says("\n## Processes\nName|State|Document in force|Last sign of life|"
-	     "\nweir-dns|good:● running|12|1.5 s ago|\nweir-health|bad:✖ silent|11|dim:-|");
-	says("\n## Peers\nNode|Site|State|Version|Last answer|Detail|"
-	     "\nfra-1|fra|good:● agreed|6|2.5 s ago|d1|\nlon-1||dim:? unreachable|dim:-|dim:-||\n");
+	expect_text(
+	        "Weir on ams-1\nodd:▲ degraded|version 7 by ada: more|as of T0|\n- first\n- second\n-- n1\n-- n2\n## Sites");
+	expect_text(
+	        "\nSite|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share|"
+	        "\nams|good:● serve|12.3 %|good:● up|2.1 Mbit/s|odd:▲ draining|23.5 %|34.6 %|"
+	        "\nfra|odd:▲ |dim:-|odd:▲ |dim:-|odd:▲ |dim:-|dim:-|\n## ");
+	expect_text("\n## Processes\nName|State|Document in force|Last sign of life|"
+	            "\nweir-dns|good:● running|12|1.5 s ago|\nweir-health|bad:✖ silent|11|dim:-|");
+	expect_text(
+	        "\n## Peers\nNode|Site|State|Version|Last answer|Detail|"
+	        "\nfra-1|fra|good:● agreed|6|2.5 s ago|d1|\nlon-1||dim:? unreachable|dim:-|dim:-||\n");
 }
 
 static void each_backend_has_its_cells_in_order(void **state)
@@ -186,15 +189,16 @@ static void each_backend_has_its_cells_in_order(void **state)
 	        "  \"effect\": {\"state\": \"out\", \"why\": \"health\", \"share_ppm\": 200000, \"packets\": 4711}},"
 	        " {\"name\": \"b2\", \"effect\": {\"state\": \"in_force\"}}]},"
 	        "{\"name\": \"web-fra\", \"backends\": [{\"name\": \"b1\", \"address\": \"2001:db8::1\"}]}]}");
-	says("\n## Backends\nPool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets|"
-	     "\nweb-ams|b1|10.1.1.11|bad:✖ disable|bad:✖ down|refused|bad:✖ out|health|20.0 %|4711|"
-	     "\nweb-ams|b2||odd:▲ |odd:▲ ||good:● in_force||dim:-|dim:-|"
-	     "\nweb-fra|b1|2001:db8::1|odd:▲ |odd:▲ ||odd:▲ ||dim:-|dim:-|\n");
+	expect_text(
+	        "\n## Backends\nPool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets|"
+	        "\nweb-ams|b1|10.1.1.11|bad:✖ disable|bad:✖ down|refused|bad:✖ out|health|20.0 %|4711|"
+	        "\nweb-ams|b2||odd:▲ |odd:▲ ||good:● in_force||dim:-|dim:-|"
+	        "\nweb-fra|b1|2001:db8::1|odd:▲ |odd:▲ ||odd:▲ ||dim:-|dim:-|\n");
 	assert_int_equal(last_filter.limit, 200);
 	assert_null(last_filter.pool);
 	assert_null(last_filter.site);
 	page_of("{\"backends\": {\"all\": 201, \"shown\": 200}}");
-	says("\n## Backends: 200 of 201 (those with an override or a problem)\n");
+	expect_text("\n## Backends: 200 of 201 (those with an override or a problem)\n");
 }
 
 static void a_service_has_a_row_for_each_site(void **state)
@@ -205,9 +209,9 @@ static void a_service_has_a_row_for_each_site(void **state)
 	        " \"observation\": {\"ipv4\": {\"state\": \"up\"}, \"ipv6\": {\"state\": \"down\"}}},"
 	        "{\"site\": \"fra\", \"addresses\": [\"198.51.100.10\"], \"pool\": \"web-fra\","
 	        " \"observation\": {\"ipv6\": {\"state\": \"elsewhere\"}}}]}]}");
-	says("\n## Services\nService|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6|"
-	     "\nweb|443/tcp|ams|203.0.113.10, 2001:db8::10|web-ams|good:● up|bad:✖ down|"
-	     "\nweb|443/tcp|fra|198.51.100.10|web-fra|dim:-|dim:· elsewhere|\n");
+	expect_text("\n## Services\nService|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6|"
+	            "\nweb|443/tcp|ams|203.0.113.10, 2001:db8::10|web-ams|good:● up|bad:✖ down|"
+	            "\nweb|443/tcp|fra|198.51.100.10|web-fra|dim:-|dim:· elsewhere|\n");
 }
 
 /* @p n services s1 to sN, of which the status says @p all ("" for nothing). */
@@ -227,14 +231,14 @@ static void only_the_first_hundred_services_are_shown(void **state)
 {
 	(void)state;
 	page_of_services(100, "");
-	says("\n## Services\n");
-	says("\ns100|");
+	expect_text("\n## Services\n");
+	expect_text("\ns100|");
 	page_of_services(101, "");
-	says("\n## Services: the first 100 of 101\n");
-	says("\ns100|");
+	expect_text("\n## Services: the first 100 of 101\n");
+	expect_text("\ns100|");
 	says_not("\ns101|");
 	page_of_services(3, "\"lists\": {\"services\": {\"all\": 250}},");
-	says("\n## Services: the first 100 of 250\n");
+	expect_text("\n## Services: the first 100 of 250\n");
 }
 
 static void overrides_and_peers_have_tables_only_if_there_are_any(void **state)
@@ -247,9 +251,9 @@ static void overrides_and_peers_have_tables_only_if_there_are_any(void **state)
 	        " \"level_ppm\": 500000, \"from\": \"T1\", \"until\": \"T2\", \"author\": \"ada\", \"reason\": \"r1\"},"
 	        "{\"do\": \"weight\", \"target\": {\"pool\": \"web-fra\", \"backend\": \"b1\"}, \"state\": \"ok\","
 	        " \"from\": \"T3\", \"author\": \"bob\", \"reason\": \"r2\"}]}");
-	says("\n## Overrides\nKind|Target|State|Level|From|Until|Author|Reason|"
-	     "\ndrain|ams|odd:▲ active|50.0 %|T1|T2|ada|r1|"
-	     "\nweight|web-fra/b1|good:● ok|dim:-|T3|never|bob|r2|\n");
+	expect_text("\n## Overrides\nKind|Target|State|Level|From|Until|Author|Reason|"
+	            "\ndrain|ams|odd:▲ active|50.0 %|T1|T2|ada|r1|"
+	            "\nweight|web-fra/b1|good:● ok|dim:-|T3|never|bob|r2|\n");
 }
 
 static void rates_have_a_unit_that_fits(void **state)
@@ -279,7 +283,7 @@ static void rates_have_a_unit_that_fits(void **state)
 		        rows[i].bits);
 		snprintf(text, sizeof(text), "odd:▲ |%s|odd:▲ |", rows[i].text);
 		page_of(status);
-		says(text);
+		expect_text(text);
 	}
 }
 
@@ -306,7 +310,7 @@ static void each_state_has_its_look(void **state)
 			snprintf(status, sizeof(status), "{\"state\": \"%s\"}", rows[i].states[k]);
 			snprintf(text, sizeof(text), "%s %s|", rows[i].look, rows[i].states[k]);
 			page_of(status);
-			says(text);
+			expect_text(text);
 		}
 }
 
@@ -314,8 +318,8 @@ static void nothing_that_people_write_is_markup(void **state)
 {
 	(void)state;
 	page_of("{\"version\": {\"author\": \"<b>&\", \"reason\": \"\\\"'\"}, \"why\": [\"<i>\"]}");
-	says(" by &lt;b>&amp;: &quot;&#39;|");
-	says("- &lt;i>\n");
+	expect_text(" by &lt;b>&amp;: &quot;&#39;|");
+	expect_text("- &lt;i>\n");
 }
 
 static void the_title_names_state_and_node(void **state)

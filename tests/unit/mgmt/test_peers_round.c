@@ -47,7 +47,7 @@ static int teardown(void **state)
 }
 
 /* A change of @p in: the fixture's file with other first words. */
-static void change(struct intent *in, const char *words, int64_t now_ms)
+static void change_words(struct intent *in, const char *words, int64_t now_ms)
 {
 	struct files files = fixture_files("# two sites", words);
 	struct intent_change c = {
@@ -154,7 +154,7 @@ static void a_newer_version_of_a_peer_is_taken(void **state)
 	const struct peers_report *v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_AGREED);
 	assert_int_equal(n_asked, 1); /* its head alone */
-	change(peer, "# of fra", NOW_MS + 10);
+	change_words(peer, "# of fra", NOW_MS + 10);
 	v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_AGREED);
 	assert_int_equal(v->number, 2);
@@ -173,7 +173,7 @@ static void a_newer_version_of_a_peer_is_taken(void **state)
 static void a_version_whose_files_are_lost_waits(void **state)
 {
 	(void)state;
-	change(peer, "# of fra", NOW_MS + 10);
+	change_words(peer, "# of fra", NOW_MS + 10);
 	const struct peers_report *v = round_with_peer(true);
 	assert_int_equal(v->state, PEERS_AHEAD);
 	assert_int_equal(intent_head(this_node.intent)->number, 1);
@@ -185,7 +185,7 @@ static void a_version_whose_files_are_lost_waits(void **state)
 static void who_is_behind_is_not_asked_for_versions(void **state)
 {
 	(void)state;
-	change(this_node.intent, "# of ams", NOW_MS + 10);
+	change_words(this_node.intent, "# of ams", NOW_MS + 10);
 	const struct peers_report *v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_BEHIND);
 	assert_int_equal(v->number, 1);
@@ -197,8 +197,8 @@ static void who_is_behind_is_not_asked_for_versions(void **state)
 static void unrelated_heads_are_noted(void **state)
 {
 	(void)state;
-	change(this_node.intent, "# of ams", NOW_MS + 10);
-	change(peer, "# of fra", NOW_MS + 20);
+	change_words(this_node.intent, "# of ams", NOW_MS + 10);
+	change_words(peer, "# of fra", NOW_MS + 20);
 	const struct peers_report *v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_DIVERGED);
 	const struct intent_foreign *f = intent_diverged(this_node.intent, 0);
@@ -211,7 +211,7 @@ static void unrelated_heads_are_noted(void **state)
 	assert_string_not_equal(intent_head(this_node.intent)->digest, intent_head(peer)->digest);
 }
 
-static struct override drain(const char *id, const char *node)
+static struct override make_drain(const char *id, const char *node)
 {
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
 		              .target = MODEL_TARGET_SITE,
@@ -235,7 +235,7 @@ static void overrides_of_a_peer_are_merged(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		override_make_id("fra-1", NOW_MS + (int64_t)i, i, id[i]);
-		struct override o = drain(id[i], "fra-1");
+		struct override o = make_drain(id[i], "fra-1");
 		assert_int_equal(intent_merge(peer, &o, 1, NOW_MS + 10), 1);
 	}
 	const struct peers_report *v = round_with_peer(false);
@@ -247,7 +247,7 @@ static void overrides_of_a_peer_are_merged(void **state)
 	v = round_with_peer(false);
 	assert_false(was_asked("/v1/peer/overrides")); /* nothing is new */
 	override_make_id("ams-1", NOW_MS, 9, id[0]);
-	struct override mine = drain(id[0], "ams-1");
+	struct override mine = make_drain(id[0], "ams-1");
 	assert_int_equal(intent_merge(this_node.intent, &mine, 1, NOW_MS + 20), 1);
 	v = round_with_peer(false);
 	assert_int_equal(v->state, PEERS_BEHIND); /* it lacks ours */

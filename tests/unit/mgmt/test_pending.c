@@ -13,7 +13,7 @@
 
 static const struct pending_clock at_10s = { .boot = "one", .now_ms = 10000 };
 
-static struct pending_clock at(const char *boot, int64_t now_ms)
+static struct pending_clock clock_at(const char *boot, int64_t now_ms)
 {
 	struct pending_clock c = { .now_ms = now_ms };
 
@@ -31,7 +31,7 @@ static void a_deadline_ends_at_its_instant(void **state)
 	(void)state;
 	pending_start(&p, 7, "d", 60000, &at_10s);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct pending_clock c = at("one", rows[i].now_ms);
+		struct pending_clock c = clock_at("one", rows[i].now_ms);
 
 		assert_int_equal(pending_left_ms(&p, &c), rows[i].left_ms);
 	}
@@ -52,7 +52,7 @@ static void it_is_of_one_version_alone(void **state)
 static void a_restart_does_not_lengthen_it(void **state)
 {
 	struct pending p;
-	struct pending_clock later = at("one", 40000);
+	struct pending_clock later = clock_at("one", 40000);
 
 	(void)state;
 	pending_start(&p, 7, "d", 60000, &at_10s);
@@ -63,8 +63,8 @@ static void a_restart_does_not_lengthen_it(void **state)
 static void after_a_reboot_what_was_left_runs_on(void **state)
 {
 	struct pending p;
-	struct pending_clock later = at("one", 40000), booted = at("two", 500),
-	                     twice = at("three", 1000000), unknown = at("", 9);
+	struct pending_clock later = clock_at("one", 40000), booted = clock_at("two", 500),
+	                     twice = clock_at("three", 1000000), unknown = clock_at("", 9);
 
 	(void)state;
 	pending_start(&p, 7, "d", 60000, &at_10s);
@@ -87,7 +87,7 @@ static void a_damaged_record_does_not_put_it_off(void **state)
 		     { 100001, 60000, 60000 },
 		     { INT64_MAX, INT64_MAX, LEFT_MAX_MS },
 		     { INT64_MIN, 60000, 0 } };
-	struct pending_clock now = at("one", 40000);
+	struct pending_clock now = clock_at("one", 40000);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -104,7 +104,7 @@ static void a_damaged_record_does_not_put_it_off(void **state)
 static void it_is_stored_at_once_and_then_every_five_seconds(void **state)
 {
 	struct pending p;
-	struct pending_clock c = at("one", 14999);
+	struct pending_clock c = clock_at("one", 14999);
 
 	(void)state;
 	pending_start(&p, 7, "d", 60000, &at_10s);

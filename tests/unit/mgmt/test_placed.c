@@ -51,7 +51,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void apply(struct scene *s, const char *cluster)
+static void apply_cluster(struct scene *s, const char *cluster)
 {
 	struct files files = fixture_files(ID, cluster);
 	struct intent_change change = { .files = &files, .author = "jw", .reason = "CHG-1" };
@@ -63,7 +63,7 @@ static void apply(struct scene *s, const char *cluster)
 	files_fini(&files);
 }
 
-static void tick(struct scene *s)
+static void tick_node(struct scene *s)
 {
 	intent_tick(s->in, s->now_ms += 1000);
 }
@@ -79,12 +79,12 @@ static struct placement find_kind(const struct scene *s, enum model_placement ki
 	return p;
 }
 
-static struct placement found(const struct scene *s)
+static struct placement found_placement(const struct scene *s)
 {
 	return find_kind(s, MODEL_PLACEMENT_DERIVED);
 }
 
-static ino_t inode(const struct scene *s)
+static ino_t inode_of_file(const struct scene *s)
 {
 	struct stat st;
 
@@ -105,10 +105,10 @@ static void by_default_it_is_the_hash_key(void **state)
 {
 	struct scene *s = *state;
 
-	tick(s);
+	tick_node(s);
 	const struct placement p = find_kind(s, MODEL_PLACEMENT_HASH_KEY);
 	assert_true(p.key[0] == 0x0011223344556677u && p.key[1] == 0x8899aabbccddeeffu);
-	apply(s, DERIVED);
+	apply_cluster(s, DERIVED);
 	assert_nowhere(s, KEY);
 }
 
@@ -116,19 +116,19 @@ static void a_version_that_wants_it_gets_a_derived_key(void **state)
 {
 	struct scene *s = *state;
 
-	apply(s, DERIVED);
+	apply_cluster(s, DERIVED);
 	/*
 	 * { printf 'weir placement key\0'; printf 00112233445566778899aabbccddeeff | xxd -r -p; }
 	 * | sha256sum
 	 */
-	const struct placement p = found(s);
+	const struct placement p = found_placement(s);
 	assert_true(p.key[0] == 0xd245eade36b8053cu && p.key[1] == 0xd10ee5c89495e459u);
 	assert_nowhere(s, KEY);
-	const ino_t was = inode(s);
+	const ino_t was = inode_of_file(s);
 	for (int i = 0; i < 3; i++)
-		tick(s);
-	assert_int_equal(inode(s), was); /* nothing has changed: nobody reads it again */
-	apply(s, ID " ");                /* the setting is gone */
+		tick_node(s);
+	assert_int_equal(inode_of_file(s), was); /* nothing has changed: nobody reads it again */
+	apply_cluster(s, ID " ");                /* the setting is gone */
 	assert_true(find_kind(s, MODEL_PLACEMENT_HASH_KEY).key[0] == 0x0011223344556677u);
 }
 
@@ -136,27 +136,27 @@ static void what_lies_in_its_place_is_replaced(void **state)
 {
 	struct scene *s = *state;
 
-	apply(s, DERIVED);
-	const struct placement p = found(s);
+	apply_cluster(s, DERIVED);
+	const struct placement p = found_placement(s);
 	assert_int_equal(unlink(s->path), 0);
-	tick(s);
-	assert_int_equal(found(s).key[0], p.key[0]);
+	tick_node(s);
+	assert_int_equal(found_placement(s).key[0], p.key[0]);
 	fixture_write(s->fixture.state, PLACEMENT_FILE, "weir-placement 1 derived\n");
-	tick(s);
-	assert_int_equal(found(s).key[0], p.key[0]);
+	tick_node(s);
+	assert_int_equal(found_placement(s).key[0], p.key[0]);
 	assert_int_equal(unlink(s->path), 0);
 	intent_close(s->in);
 	open_it(s); /* as after a move to another disk */
-	tick(s);
-	assert_int_equal(found(s).key[0], p.key[0]);
+	tick_node(s);
+	assert_int_equal(found_placement(s).key[0], p.key[0]);
 }
 
 static void a_rotated_key_comes_with_its_version(void **state)
 {
 	struct scene *s = *state;
 
-	apply(s, DERIVED);
-	const struct placement p = found(s);
+	apply_cluster(s, DERIVED);
+	const struct placement p = found_placement(s);
 	fixture_write(s->fixture.conf, "hash2.key", OTHER_KEY "\n");
 	char from[] = "hash_key_file = \"hash.key\"; " ID;
 	struct files files =
@@ -167,7 +167,7 @@ static void a_rotated_key_comes_with_its_version(void **state)
 	assert_int_equal(intent_change(s->in, &change, s->now_ms += 1000, &changed), 0);
 	intent_changed_fini(&changed);
 	files_fini(&files);
-	const struct placement next = found(s);
+	const struct placement next = found_placement(s);
 	assert_string_not_equal(next.derived_from, p.derived_from);
 	assert_true(next.key[0] != p.key[0] && next.key[1] != p.key[1]);
 	assert_nowhere(s, OTHER_KEY);
@@ -177,18 +177,18 @@ static void a_wrong_hash_key_changes_nothing(void **state)
 {
 	struct scene *s = *state;
 
-	apply(s, DERIVED);
-	const ino_t was = inode(s);
+	apply_cluster(s, DERIVED);
+	const ino_t was = inode_of_file(s);
 	fixture_write(s->fixture.conf, "hash.key", OTHER_KEY "\n");
-	tick(s);
-	assert_int_equal(inode(s),
+	tick_node(s);
+	assert_int_equal(inode_of_file(s),
 	                 was); /* weir-dns goes on with the right one, also after a start */
 	assert_int_equal(unlink(s->path), 0);
-	tick(s);
+	tick_node(s);
 	assert_int_equal(access(s->path, F_OK), -1); /* rather none than a wrong one */
 	fixture_write(s->fixture.conf, "hash.key", KEY "\n");
-	tick(s);
-	assert_int_equal(found(s).key[0], 0xd245eade36b8053cu);
+	tick_node(s);
+	assert_int_equal(found_placement(s).key[0], 0xd245eade36b8053cu);
 }
 
 static uint64_t count_events(const struct scene *s, const char *text)
@@ -212,18 +212,18 @@ static void what_cannot_be_written_is_said_once(void **state)
 	snprintf(inside, sizeof(inside), "%s/x", s->path);
 	assert_int_equal(mkdir(inside, 0755), 0); /* nothing can be renamed over it */
 	for (int i = 0; i < 3; i++)
-		tick(s);
+		tick_node(s);
 	assert_int_equal(count_events(s, " cannot be written: "), 1);
 	assert_int_equal(count_events(s, "weir-dns goes on with the key that it has"), 1);
 	assert_int_equal(count_events(s, "is written again"), 0);
 	assert_int_equal(rmdir(inside), 0);
 	assert_int_equal(rmdir(s->path), 0);
 	for (int i = 0; i < 3; i++)
-		tick(s);
+		tick_node(s);
 	find_kind(s, MODEL_PLACEMENT_HASH_KEY);
 	assert_int_equal(count_events(s, "is written again"), 1);
 	assert_int_equal(unlink(s->path), 0);
-	tick(s); /* written at once: nothing to be said */
+	tick_node(s); /* written at once: nothing to be said */
 	assert_int_equal(count_events(s, "is written again"), 1);
 }
 
@@ -240,12 +240,12 @@ static void without_the_key_or_offline_nothing_is_written(void **state)
 	snprintf(key, sizeof(key), "%s/hash.key", s->fixture.conf);
 	assert_int_equal(unlink(s->path), 0);
 	assert_int_equal(unlink(key), 0);
-	tick(s);
+	tick_node(s);
 	assert_int_equal(access(s->path, F_OK), -1);
 	fixture_write(s->fixture.conf, "hash.key", KEY);
 	intent_close(s->in);
 	assert_int_equal(intent_open(&offline, s->now_ms += 1000, &s->in), 0);
-	tick(s);
+	tick_node(s);
 	assert_int_equal(access(s->path, F_OK), -1);
 	intent_close(s->in);
 	open_it(s);

@@ -121,7 +121,7 @@ static void from_nothing_all_is_added_and_nothing_is_risky(void **state)
 	model_free(m);
 }
 
-static bool warns(const struct change_plan *plan, const char *text)
+static bool plan_warns(const struct change_plan *plan, const char *text)
 {
 	for (size_t i = 0; i < plan->advice.n_warnings; i++)
 		if (strstr(plan->advice.warnings[i], text))
@@ -155,8 +155,8 @@ static void a_plan_tells_who_looks_at_vips(void **state)
 		assert_string_equal(plan.advice.probes[0].vip, "shop-ams");
 		assert_int_equal(plan.advice.probes[0].milli_per_s, cases[i].milli_per_s);
 		assert_int_equal(plan.advice.probes[0].milli_per_s_before, 1000);
-		assert_int_equal(warns(&plan, ""), cases[i].warning != NULL);
-		assert_int_equal(warns(&plan, cases[i].warning ? cases[i].warning : "-"),
+		assert_int_equal(plan_warns(&plan, ""), cases[i].warning != NULL);
+		assert_int_equal(plan_warns(&plan, cases[i].warning ? cases[i].warning : "-"),
 		                 cases[i].warning != NULL);
 		plan_fini(&plan);
 		model_free(m);

@@ -88,7 +88,7 @@ static struct version next_version(void)
 	return v;
 }
 
-static bool reserve(const struct asked_row *rows)
+static bool reserve_at(const struct asked_row *rows)
 {
 	struct version v = next_version();
 
@@ -100,7 +100,7 @@ static bool reserve(const struct asked_row *rows)
 	return ok;
 }
 
-static const char *detail(void)
+static const char *problem_detail(void)
 {
 	const char *text = json_string_value(json_object_get(answer.json, "detail"));
 
@@ -113,12 +113,12 @@ static void who_has_no_peers_asks_nobody(void **state)
 
 	(void)state;
 	three.n_nodes = 1;
-	assert_true(reserve(NULL));
+	assert_true(reserve_at(NULL));
 	assert_int_equal(p.n_nodes, 1);
 	three.n_nodes = 3;
 	snprintf(path, sizeof(path), "%s/peer.token", asked_place.conf);
 	assert_int_equal(unlink(path), 0); /* nobody could be asked */
-	assert_true(reserve(NULL));
+	assert_true(reserve_at(NULL));
 	assert_int_equal(p.n_nodes, 0);
 	assert_int_equal(n_asked, 0);
 	assert_true(p.has_parent);
@@ -132,7 +132,7 @@ static void a_reservation_names_version_and_parent(void **state)
 		                                 { NULL, NULL, 0 } };
 
 	(void)state;
-	assert_true(reserve(rows));
+	assert_true(reserve_at(rows));
 	assert_int_equal(n_asked, 2);
 	json_t *body = json_loads(requested[0].body, 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(body, "node")), "ams-1");
@@ -170,12 +170,13 @@ static void a_wait_for_another_has_an_end(void **state)
 
 	(void)state;
 	at_wait = forget_requests;
-	assert_false(reserve(rows));
+	assert_false(reserve_at(rows));
 	assert_in_range(fake_ms - began_ms, 4000, 4300);
 	assert_in_range(n_waits, 4000 / 300, 4000 / 150 + 1);
 	assert_int_equal(answer.status, 412);
-	assert_ptr_equal(strstr(detail(), "lon-1 is making another change (reserved at fra-1); "),
-	                 detail());
+	assert_ptr_equal(
+	        strstr(problem_detail(), "lon-1 is making another change (reserved at fra-1); "),
+	        problem_detail());
 	assert_null(reserve_holder(&this_node.reserved, fake_ms)); /* nothing is held */
 }
 
@@ -196,7 +197,7 @@ static void who_waited_gets_it_when_it_is_free(void **state)
 
 	(void)state;
 	at_wait = let_fra_go;
-	assert_true(reserve(rows));
+	assert_true(reserve_at(rows));
 	assert_int_equal(n_waits, 1);
 	assert_string_equal(reserve_holder(&this_node.reserved, fake_ms), "ams-1");
 	assert_int_equal(answer.status, 0);
@@ -211,11 +212,11 @@ static void who_comes_second_hears_of_the_first(void **state)
 	uint64_t began_ms = fake_ms;
 
 	(void)state;
-	assert_false(reserve(rows));
+	assert_false(reserve_at(rows));
 	assert_int_equal(answer.status, 412);
 	assert_string_equal(json_string_value(json_object_get(answer.json, "code")), "stale");
 	assert_int_equal(
-	        strncmp(detail(),
+	        strncmp(problem_detail(),
 	                "another change came first (seen at lon-1); the head of this node is "
 	                "\"v1-",
 	                71),
@@ -280,7 +281,7 @@ static void a_version_is_handed_over_with_its_files(void **state)
 		                                    { NULL, NULL, 0 } };
 
 	(void)state;
-	assert_true(reserve(granted));
+	assert_true(reserve_at(granted));
 	asked_apply("# changed", 0, NOW_MS + 10);
 	n_asked = 0;
 	core_lock(&this_node);
@@ -308,7 +309,7 @@ static void a_version_that_lost_is_told_to_its_client(void **state)
 		                                 { NULL, NULL, 0 } };
 
 	(void)state;
-	assert_true(reserve(rows));
+	assert_true(reserve_at(rows));
 	asked_apply("# changed", 0, NOW_MS + 10);
 	n_asked = 0;
 	core_lock(&this_node);
@@ -317,7 +318,7 @@ static void a_version_that_lost_is_told_to_its_client(void **state)
 	assert_int_equal(n_asked, 1); /* who refused decides: nobody else is handed it */
 	assert_int_equal(answer.status, 412);
 	assert_int_equal(
-	        strncmp(detail(),
+	        strncmp(problem_detail(),
 	                "a change at another node came first, so this change was withdrawn; the "
 	                "head of this node is \"v1-",
 	                96),

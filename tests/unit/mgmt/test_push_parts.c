@@ -125,7 +125,7 @@ static void fake_judge(struct core *core)
 
 static struct http_reply answer;
 
-static void fill(char digest[DIGEST_TEXT_MAX], char digit)
+static void fill_digest(char digest[DIGEST_TEXT_MAX], char digit)
 {
 	memset(digest, digit, DIGEST_TEXT_MAX - 1);
 	digest[DIGEST_TEXT_MAX - 1] = '\0';
@@ -135,8 +135,8 @@ static struct version version_of(uint64_t number, char digest, char parent)
 {
 	struct version v = { .number = number, .time_ms = NOW_MS, .effective_ms = NOW_MS };
 
-	fill(v.digest, digest);
-	fill(v.parent, parent);
+	fill_digest(v.digest, digest);
+	fill_digest(v.parent, parent);
 	snprintf(v.author, sizeof(v.author), "jw");
 	snprintf(v.reason, sizeof(v.reason), "x");
 	snprintf(v.node, sizeof(v.node), "fra-1");
@@ -169,7 +169,7 @@ static json_t *body_of(const struct version *v)
 }
 
 /* Give @p body to @p handler. @return the state that is answered; "" for a problem */
-static const char *give(http_handler *handler, json_t *body)
+static const char *give_body(http_handler *handler, json_t *body)
 {
 	struct http_request r = { .method = "POST", .json = body };
 
@@ -181,9 +181,9 @@ static const char *give(http_handler *handler, json_t *body)
 	return answer.status == 200 && said ? said : "";
 }
 
-static const char *push(struct version v)
+static const char *push_version(struct version v)
 {
-	return give(handle_peer_push, body_of(&v));
+	return give_body(handle_peer_push, body_of(&v));
 }
 
 static void a_successor_is_taken(void **state)
@@ -192,7 +192,7 @@ static void a_successor_is_taken(void **state)
 	snprintf(this_node.reserved.node, sizeof(this_node.reserved.node), "fra-1");
 	this_node.reserved.number = 6;
 	this_node.reserved.since_ms = clock_mono_ms();
-	assert_string_equal(push(version_of(6, 'c', 'b')), "taken");
+	assert_string_equal(push_version(version_of(6, 'c', 'b')), "taken");
 	assert_int_equal(n_taken, 1);
 	assert_int_equal(taken.number, 6);
 	assert_int_equal(n_judged,
@@ -201,7 +201,7 @@ static void a_successor_is_taken(void **state)
 	const json_t *head = json_object_get(answer.json, "head");
 	assert_int_equal(json_integer_value(json_object_get(head, "number")), 6);
 	has_it = true;
-	assert_string_equal(push(version_of(6, 'c', 'b')), "taken"); /* told again */
+	assert_string_equal(push_version(version_of(6, 'c', 'b')), "taken"); /* told again */
 	assert_int_equal(n_taken, 1);
 	assert_int_equal(n_pokes, 0);
 }
@@ -235,7 +235,8 @@ static void what_does_not_lead_on_is_not_taken(void **state)
 		files_rc = rows[i].files;
 		take_rc = rows[i].take;
 		n_taken = n_pokes = 0;
-		const char *word = push(version_of(rows[i].number, rows[i].digest, rows[i].parent));
+		const char *word =
+		        push_version(version_of(rows[i].number, rows[i].digest, rows[i].parent));
 		if (strcmp(word, rows[i].word) != 0 || n_pokes != rows[i].pokes)
 			fail_msg("row %zu: %s, %u pokes", i, word, n_pokes);
 		assert_int_equal(n_taken, rows[i].take != 0);
@@ -245,7 +246,7 @@ static void what_does_not_lead_on_is_not_taken(void **state)
 	relation = INTENT_AHEAD;
 	is_untold = false;
 	n_pokes = 0;
-	assert_string_equal(push(version_of(6, 'c', 'b')), "behind");
+	assert_string_equal(push_version(version_of(6, 'c', 'b')), "behind");
 	assert_int_equal(n_pokes, 1);
 }
 
@@ -256,20 +257,20 @@ static void the_head_gives_way_to_its_brothers(void **state)
 
 	(void)state;
 	yields = true;
-	assert_string_equal(push(version_of(6, 'c', 'b')), "taken");
+	assert_string_equal(push_version(version_of(6, 'c', 'b')), "taken");
 	assert_int_equal(n_yields, 0); /* a successor */
 	our_head = version_of(5, 'b', 'a');
 	brother.undoes = 3;
-	(void)push(brother);
+	(void)push_version(brother);
 	assert_int_equal(n_yields, 0);
 	our_head = version_of(5, 'b', 'a');
 	brother.undoes = 0;
 	this_node.proposing = true; /* who hands it over decides (mgmt/api/propose.h) */
-	(void)push(brother);
+	(void)push_version(brother);
 	assert_int_equal(n_yields, 0);
 	this_node.proposing = false;
 	our_head = version_of(5, 'b', 'a');
-	assert_string_equal(push(brother), "taken");
+	assert_string_equal(push_version(brother), "taken");
 	assert_int_equal(n_yields, 1);
 	assert_int_equal(yielded_to[0].number, 5);
 	assert_int_equal(yielded_to[1].number, 4); /* whose parent the pusher has */
@@ -277,12 +278,13 @@ static void the_head_gives_way_to_its_brothers(void **state)
 	assert_true(yielded_to[1].confirm_by_ms != 0);
 	our_head = version_of(5, 'b', 'a');
 	our_head.undoes = 2; /* ours is a rollback: what it undid is named, not what is before it */
-	(void)push(brother);
+	(void)push_version(brother);
 	assert_int_equal(n_yields, 2);
 	assert_int_equal(yielded_to[1].number, 2);
 	has_it = true;
 	our_head = version_of(5, 'b', 'a');
-	assert_string_equal(push(our_head), "taken"); /* its own: nothing gives way to itself */
+	assert_string_equal(push_version(our_head),
+	                    "taken"); /* its own: nothing gives way to itself */
 	assert_int_equal(n_yields, 2);
 }
 
@@ -312,13 +314,14 @@ static void who_is_no_node_of_the_cluster_is_refused(void **state)
 			json_object_set_new(body, rows[i / 2].name, json_string(rows[i / 2].value));
 		else
 			json_object_del(body, rows[i / 2].name);
-		assert_string_equal(give(i % 2 ? handle_peer_push : handle_peer_reserve, body), "");
+		assert_string_equal(give_body(i % 2 ? handle_peer_push : handle_peer_reserve, body),
+		                    "");
 		assert_int_equal(answer.status, rows[i / 2].status);
 		assert_int_equal(n_taken, 0);
 		assert_string_equal(this_node.reserved.node, "");
 	}
 	has_no_model = true; /* a node that joins is of no cluster yet */
-	assert_string_equal(push(v), "");
+	assert_string_equal(push_version(v), "");
 	assert_int_equal(answer.status, 409);
 	has_no_model = false;
 }
@@ -334,7 +337,7 @@ static json_t *reserve_body(const char *node, json_t *parent, bool release)
 	return body;
 }
 
-static const char *holder(void)
+static const char *name_of_holder(void)
 {
 	return json_string_value(json_object_get(answer.json, "holder"));
 }
@@ -345,27 +348,28 @@ static void a_reservation_is_of_one_node(void **state)
 	const struct version real = *intent_head(this_node.intent); /* as propose_grant() sees it */
 
 	(void)state;
-	assert_string_equal(give(handle_peer_reserve,
-	                         reserve_body("fra-1", version_to_peer_json(&real), false)),
+	assert_string_equal(give_body(handle_peer_reserve,
+	                              reserve_body("fra-1", version_to_peer_json(&real), false)),
 	                    "granted");
-	assert_string_equal(holder(), "fra-1");
-	assert_string_equal(give(handle_peer_reserve,
-	                         reserve_body("lon-1", version_to_peer_json(&real), false)),
+	assert_string_equal(name_of_holder(), "fra-1");
+	assert_string_equal(give_body(handle_peer_reserve,
+	                              reserve_body("lon-1", version_to_peer_json(&real), false)),
 	                    "reserved");
-	assert_string_equal(holder(), "fra-1");
+	assert_string_equal(name_of_holder(), "fra-1");
+	assert_string_equal(give_body(handle_peer_reserve,
+	                              reserve_body("lon-1", version_to_peer_json(&real), true)),
+	                    "released");
+	assert_string_equal(name_of_holder(), "fra-1");
+	assert_string_equal(give_body(handle_peer_reserve,
+	                              reserve_body("fra-1", version_to_peer_json(&real), true)),
+	                    "released");
+	assert_string_equal(name_of_holder(), "");
 	assert_string_equal(
-	        give(handle_peer_reserve, reserve_body("lon-1", version_to_peer_json(&real), true)),
-	        "released");
-	assert_string_equal(holder(), "fra-1");
+	        give_body(handle_peer_reserve, reserve_body("lon-1", json_string("?"), false)),
+	        "stale");
 	assert_string_equal(
-	        give(handle_peer_reserve, reserve_body("fra-1", version_to_peer_json(&real), true)),
-	        "released");
-	assert_string_equal(holder(), "");
-	assert_string_equal(
-	        give(handle_peer_reserve, reserve_body("lon-1", json_string("?"), false)), "stale");
-	assert_string_equal(give(handle_peer_reserve, reserve_body("lon-1", json_null(), false)),
-	                    "stale");
-	assert_string_equal(holder(), "");
+	        give_body(handle_peer_reserve, reserve_body("lon-1", json_null(), false)), "stale");
+	assert_string_equal(name_of_holder(), "");
 }
 
 int main(void)

@@ -54,7 +54,7 @@ static int apply_to(struct intent *to, const char *words, struct intent_change c
 	return err;
 }
 
-static int apply(const char *words, int64_t now_ms)
+static int apply_words(const char *words, int64_t now_ms)
 {
 	return apply_to(in, words, (struct intent_change){ .confirm_within_ms = 0 }, now_ms);
 }
@@ -66,11 +66,11 @@ static void apply_until(uint64_t last)
 
 	for (uint64_t i = 2; i <= last; i++) {
 		snprintf(words, sizeof(words), "# %d", (int)i);
-		assert_int_equal(apply(words, NOW_MS + 1000 * (int64_t)i), 0);
+		assert_int_equal(apply_words(words, NOW_MS + 1000 * (int64_t)i), 0);
 	}
 }
 
-static struct version other(uint64_t number, char digit)
+static struct version other_version(uint64_t number, char digit)
 {
 	struct version v = { .number = number, .author = "ab", .time_ms = NOW_MS };
 
@@ -99,11 +99,11 @@ static void an_older_head_is_behind_if_history_has_it(void **state)
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_BEHIND);
 	assert_int_equal(intent_version(in, 9, &v, NULL), 0);
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_BEHIND);
-	v = other(1, 'x');
+	v = other_version(1, 'x');
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_DIVERGED);
-	v = other(9, 'x');
+	v = other_version(9, 'x');
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_DIVERGED);
-	v = other(10, 'x');
+	v = other_version(10, 'x');
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_DIVERGED);
 }
 
@@ -111,7 +111,7 @@ static void an_older_head_is_behind_if_history_has_it(void **state)
 static void an_overridden_head_is_behind(void **state)
 {
 	struct intent_foreign head = { .number = 1 };
-	struct version theirs = other(1, 'x'), later = other(3, 'x');
+	struct version theirs = other_version(1, 'x'), later = other_version(3, 'x');
 	const char *force[] = { theirs.digest };
 	struct intent_change change = { .confirm_within_ms = 0, .force = force, .n_force = 1 };
 
@@ -125,7 +125,7 @@ static void an_overridden_head_is_behind(void **state)
 		char words[32];
 
 		snprintf(words, sizeof(words), "# then %d", i);
-		assert_int_equal(apply(words, NOW_MS + 1000 + i), 0);
+		assert_int_equal(apply_words(words, NOW_MS + 1000 + i), 0);
 	}
 	assert_int_equal(intent_relate(in, &theirs, 1), INTENT_BEHIND);
 	/* Another of that digest made after it was overridden is not. */
@@ -139,18 +139,18 @@ static void a_later_head_is_ahead_if_it_leads_on_from_ours(void **state)
 	(void)state;
 	apply_until(3);
 	const struct version *head = intent_head(in);
-	list[0] = other(5, 'x');
+	list[0] = other_version(5, 'x');
 	assert_int_equal(intent_relate(in, list, 1), INTENT_AHEAD); /* the list is needed */
-	list[1] = other(4, 'y');
+	list[1] = other_version(4, 'y');
 	list[2] = *head;
 	assert_int_equal(intent_relate(in, list, 3), INTENT_AHEAD);
 	assert_int_equal(intent_relate(in, list, 2), INTENT_DIVERGED);
-	list[2] = other(3, 'z');
+	list[2] = other_version(3, 'z');
 	assert_int_equal(intent_relate(in, list, 3), INTENT_DIVERGED);
 	list[2].number = 2; /* of our digest, and another number */
 	memcpy(list[2].digest, head->digest, DIGEST_TEXT_MAX);
 	assert_int_equal(intent_relate(in, list, 3), INTENT_DIVERGED);
-	list[2] = other(3, 'z');
+	list[2] = other_version(3, 'z');
 	name_superseded(&list[2], head->digest); /* in place of ours, by name */
 	assert_int_equal(intent_relate(in, list, 3), INTENT_AHEAD);
 	list[2].n_supersedes = 0;
@@ -161,7 +161,7 @@ static void a_later_head_is_ahead_if_it_leads_on_from_ours(void **state)
 
 static void of_two_with_one_number_the_one_that_names_the_other_wins(void **state)
 {
-	struct version theirs = other(2, 'x'), ours;
+	struct version theirs = other_version(2, 'x'), ours;
 	struct intent_foreign head = { .number = 1 };
 	const char *force[] = { theirs.digest };
 	struct intent_change change = { .confirm_within_ms = 0, .force = force, .n_force = 1 };
@@ -220,7 +220,7 @@ static void what_is_not_as_it_says_is_not_taken(void **state)
  */
 static void a_version_with_mistakes_is_refused_and_named(void **state)
 {
-	struct intent_offer offer = { .version = other(5, 'x') };
+	struct intent_offer offer = { .version = other_version(5, 'x') };
 	const char *why;
 
 	(void)state;
@@ -238,7 +238,7 @@ static void a_version_with_mistakes_is_refused_and_named(void **state)
 	files_fini(&offer.files);
 	apply_until(4);
 	assert_int_equal(intent_refused_version(in, &why), 5);
-	assert_int_equal(apply("# five", NOW_MS + 9000), 0);
+	assert_int_equal(apply_words("# five", NOW_MS + 9000), 0);
 	assert_int_equal(intent_refused_version(in, &why), 0);
 }
 

@@ -71,7 +71,7 @@ static const char blog_zone[] =
         "$ORIGIN blog.example.\n$TTL 60\n@ SOA ns1 host 1 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n";
 
 /* @p text with @p from replaced by @p to, which must be there. */
-static void replace(const char *text, const char *from, const char *to, char *out, size_t size)
+static void replace_text(const char *text, const char *from, const char *to, char *out, size_t size)
 {
 	const char *at = strstr(text, from);
 
@@ -121,7 +121,7 @@ static void expect_rule(const struct model *from, const struct model *to, const 
 	arena_free(arena);
 }
 
-static bool breaks(const struct model *from, const struct model *to, const char *rule)
+static bool breaks_rule(const struct model *from, const struct model *to, const char *rule)
 {
 	struct arena *arena = arena_new((size_t)1 << 24);
 	const struct risk *risks;
@@ -280,7 +280,7 @@ static void each_rule_sees_its_change_and_leaves_the_harmless_beside_it(void **s
 	for (size_t i = 0; i < COUNT(changes); i++) {
 		const char *rule = changes[i].rule;
 
-		replace(base_config, changes[i].from, changes[i].to, text, sizeof(text));
+		replace_text(base_config, changes[i].from, changes[i].to, text, sizeof(text));
 		print_message("  %s: %.60s\n", rule ? rule : "harmless", changes[i].to);
 		struct model *m = read_model(text, base_zone);
 		expect_rule(base, m, rule);
@@ -310,7 +310,7 @@ static void zones_are_compared_by_their_records(void **state)
 	char text[2048];
 
 	for (size_t i = 0; i < COUNT(zones); i++) {
-		replace(base_zone, zones[i].from, zones[i].to, text, sizeof(text));
+		replace_text(base_zone, zones[i].from, zones[i].to, text, sizeof(text));
 		print_message("  %s\n", zones[i].to);
 		struct model *m = read_model(base_config, text);
 		expect_rule(base, m, zones[i].rule);
@@ -336,7 +336,7 @@ static void a_set_of_records_changes_with_each_of_them(void **state)
 		for (size_t i = 0; i < COUNT(names); i++) {
 			snprintf(from, sizeof(from), "\n%s A 192.0.2.%d\n", names[i], record);
 			snprintf(to, sizeof(to), "\n%s A 192.0.2.9\n", names[i]);
-			replace(text, from, to, next, sizeof(next));
+			replace_text(text, from, to, next, sizeof(next));
 			snprintf(text, sizeof(text), "%s", next);
 		}
 		m = read_model(base_config, text);
@@ -348,7 +348,7 @@ static void a_set_of_records_changes_with_each_of_them(void **state)
 		snprintf(from, sizeof(from), "\n%s A 192.0.2.1\n%s A 192.0.2.2\n", names[i],
 		         names[i]);
 		snprintf(to, sizeof(to), "\n%s A 192.0.2.2\n%s A 192.0.2.1\n", names[i], names[i]);
-		replace(text, from, to, next, sizeof(next));
+		replace_text(text, from, to, next, sizeof(next));
 		snprintf(text, sizeof(text), "%s", next);
 	}
 	m = read_model(base_config, text);
@@ -364,7 +364,7 @@ static void zones_without_a_digest_are_compared(void **state)
 	struct model *base = read_model(base_config, base_zone), *m;
 	char text[2048];
 
-	replace(base_zone, "a A 192.0.2.1\nb A 192.0.2.2\n", "", text, sizeof(text));
+	replace_text(base_zone, "a A 192.0.2.1\nb A 192.0.2.2\n", "", text, sizeof(text));
 	m = read_model(base_config, text);
 	for (size_t i = 0; i < m->n_zones; i++) {
 		((struct model_zone *)(uintptr_t)base->zones)[i].digest = "";
@@ -381,8 +381,8 @@ static void all_weights_at_zero_move_answers(void **state)
 	struct model *base = read_model(base_config, base_zone);
 	char one[8192], two[8192];
 
-	replace(base_config, "\"ams\"; weight = 100", "\"ams\"; weight = 0", one, sizeof(one));
-	replace(one, "\"fra\"; weight = 20", "\"fra\"; weight = 0", two, sizeof(two));
+	replace_text(base_config, "\"ams\"; weight = 100", "\"ams\"; weight = 0", one, sizeof(one));
+	replace_text(one, "\"fra\"; weight = 20", "\"fra\"; weight = 0", two, sizeof(two));
 	struct model *m = read_model(two, base_zone);
 	expect_rule(base, m, "answers-move"); /* 17 % at fra become 50 % */
 	model_free(m);
@@ -423,10 +423,10 @@ static void what_was_there_before_counts(void **state)
 	static const char q_name[] = ",\n    { name = \"q.shop.example\"; service = \"quic\"; }";
 	char first[8192], before[8192], after[8192];
 
-	replace(base_config, q_name, "", first, sizeof(first));
+	replace_text(base_config, q_name, "", first, sizeof(first));
 	for (size_t i = 0; i < COUNT(pairs); i++) {
-		replace(first, pairs[i].first_from, pairs[i].first_to, before, sizeof(before));
-		replace(before, pairs[i].from, pairs[i].to, after, sizeof(after));
+		replace_text(first, pairs[i].first_from, pairs[i].first_to, before, sizeof(before));
+		replace_text(before, pairs[i].from, pairs[i].to, after, sizeof(after));
 		struct model *a = read_model(before, base_zone), *b = read_model(after, base_zone);
 
 		print_message("  %s\n", pairs[i].to);
@@ -445,19 +445,20 @@ static void a_service_with_one_site_before_or_after_has_no_vip_check_to_lose(voi
 	(void)state;
 	char many[8192], one[8192];
 
-	replace(base_config, "vip_check = \"vip\";", "vip_check = \"none\";", many, sizeof(many));
-	replace(base_config, FRA_TOO, "", one, sizeof(one));
+	replace_text(base_config, "vip_check = \"vip\";", "vip_check = \"none\";", many,
+	             sizeof(many));
+	replace_text(base_config, FRA_TOO, "", one, sizeof(one));
 	struct model *from = read_model(one, base_zone), *to = read_model(many, base_zone);
 
-	assert_false(breaks(from, to, "check-removed"));
-	assert_true(breaks(from, to, "answers-unproven")); /* it was compared */
+	assert_false(breaks_rule(from, to, "check-removed"));
+	assert_true(breaks_rule(from, to, "answers-unproven")); /* it was compared */
 	model_free(from);
 	model_free(to);
-	replace(many, FRA_TOO, "", one, sizeof(one));
+	replace_text(many, FRA_TOO, "", one, sizeof(one));
 	from = read_model(base_config, base_zone);
 	to = read_model(one, base_zone);
-	assert_false(breaks(from, to, "check-removed"));
-	assert_true(breaks(from, to, "site-emptied"));
+	assert_false(breaks_rule(from, to, "check-removed"));
+	assert_true(breaks_rule(from, to, "site-emptied"));
 	model_free(from);
 	model_free(to);
 }

@@ -50,7 +50,7 @@ static void of_the_cluster(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 static void of_nodes(void **state)
@@ -116,7 +116,7 @@ static void of_nodes(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 static void of_pools(void **state)
@@ -164,7 +164,7 @@ static void of_pools(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 #define GATHERS "pool a: a member's share of the slots grows (load-gathers 2 times)\n"
@@ -195,7 +195,7 @@ static void of_members(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 #define TARGET(what) "pool a: the " what " of its check changes (check-target 100 %)\n"
@@ -263,7 +263,7 @@ static void of_checks(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 #define GONE(n, of, percent)                                                                       \
@@ -306,7 +306,7 @@ static void of_services(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 #define EMPTIED(site, percent)                                                                     \
@@ -351,7 +351,7 @@ static void of_answers(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 static void of_times_to_live(void **state)
@@ -376,7 +376,7 @@ static void of_times_to_live(void **state)
 	};
 
 	(void)state;
-	check(list, COUNT(list));
+	check_figures(list, COUNT(list));
 }
 
 /* So many are named; all are counted. */
@@ -390,7 +390,7 @@ static void many_risks_are_counted_though_few_are_named(void **state)
 	struct model full = empty;
 
 	(void)state;
-	make(&w);
+	make_world(&w);
 	for (size_t i = 0; i < COUNT(nodes); i++) {
 		snprintf(names[i], sizeof(names[i]), "n%03zu", i);
 		nodes[i] = w.nodes[1];

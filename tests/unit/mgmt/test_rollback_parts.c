@@ -8,21 +8,23 @@
 static void a_rollback_makes_a_version(void **state)
 {
 	(void)state;
-	grow();
-	assert_int_equal(ask(handle_rollback, because(), "1", "dry_run=true", "*"), 200);
+	grow_pool();
+	assert_int_equal(ask_handler(handle_rollback, make_reason(), "1", "dry_run=true", "*"),
+	                 200);
 	assert_string_equal(text_of("version", "state"), "planned");
 	assert_int_equal(head_number(), 2);
-	assert_int_equal(ask(handle_rollback, because(), "1", "", ""), 428);
-	assert_int_equal(ask(handle_rollback, because(), "9", "", "*"), 404);
-	assert_int_equal(ask(handle_rollback, because(), "0", "", "*"), 404);
-	assert_int_equal(ask(handle_rollback, because(), "one", "", "*"), 404);
-	assert_int_equal(ask(handle_rollback, json_object(), "1", "", "*"), 422);
-	assert_int_equal(ask(handle_rollback, json_pack("{s:s, s:{}}", "reason", "x", "files"), "1",
-	                     "", "*"),
+	assert_int_equal(ask_handler(handle_rollback, make_reason(), "1", "", ""), 428);
+	assert_int_equal(ask_handler(handle_rollback, make_reason(), "9", "", "*"), 404);
+	assert_int_equal(ask_handler(handle_rollback, make_reason(), "0", "", "*"), 404);
+	assert_int_equal(ask_handler(handle_rollback, make_reason(), "one", "", "*"), 404);
+	assert_int_equal(ask_handler(handle_rollback, json_object(), "1", "", "*"), 422);
+	assert_int_equal(ask_handler(handle_rollback,
+	                             json_pack("{s:s, s:{}}", "reason", "x", "files"), "1", "",
+	                             "*"),
 	                 422); /* they are those of the version */
 	assert_int_equal(head_number(), 2);
 	assert_int_equal(world.n_reserved, 0);
-	assert_int_equal(ask(handle_rollback, because(), "1", "", "*"), 201);
+	assert_int_equal(ask_handler(handle_rollback, make_reason(), "1", "", "*"), 201);
 	assert_int_equal(number_of("version", "number"), 3);
 	assert_true(world.n_reserved == 1 && world.n_pushed == 1 && world.n_waits == 1);
 	const struct files *files = intent_head_files(this_node.intent);
@@ -36,18 +38,18 @@ static void a_rollback_makes_a_version(void **state)
 static void an_unconfirmed_version_names_its_way_back(void **state)
 {
 	(void)state;
-	assert_int_equal(apply("# a", "{\"confirm_within\":\"5m\"}", ""), 201);
+	assert_int_equal(apply_change("# a", "{\"confirm_within\":\"5m\"}", ""), 201);
 	assert_string_equal(text_of("version", "state"), "unconfirmed");
 	assert_int_equal(number_of("", "rolls_back_to"), 1);
 	assert_int_equal(number_of("plan", "confirm_within_ms"), 300000);
-	assert_int_equal(apply("# b", "{}", ""), 412);
+	assert_int_equal(apply_change("# b", "{}", ""), 412);
 	assert_string_equal(text_of("", "code"), "unconfirmed");
 	assert_int_equal(number_of("", "rolls_back_to"), 1);
 	json_t *files = json_pack("{s:o}", "files", files_with("# two sites", "# b"));
-	assert_int_equal(ask(handle_config_plan, files, "", "", ""), 200); /* it says so */
+	assert_int_equal(ask_handler(handle_config_plan, files, "", "", ""), 200); /* it says so */
 	assert_int_equal(number_of("unconfirmed", "version"), 2);
 	assert_int_equal(number_of("unconfirmed", "rolls_back_to"), 1);
-	assert_int_equal(apply("# b", "{\"pending\":\"confirm\"}", ""), 201);
+	assert_int_equal(apply_change("# b", "{\"pending\":\"confirm\"}", ""), 201);
 	assert_null(part_of("rolls_back_to"));
 	assert_null(part_of("unconfirmed"));
 }
@@ -69,40 +71,42 @@ static bool is_recorded(const char *kind, const char *words)
 static void a_version_is_confirmed_once(void **state)
 {
 	(void)state;
-	assert_int_equal(ask(handle_confirm, because(), "1", "", ""), 409);
+	assert_int_equal(ask_handler(handle_confirm, make_reason(), "1", "", ""), 409);
 	assert_string_equal(text_of("", "code"), "not-pending");
 	assert_null(strstr(text_of("", "detail"), "include it"));
-	assert_int_equal(apply("# a", "{\"confirm_within\":\"5m\"}", ""), 201);
+	assert_int_equal(apply_change("# a", "{\"confirm_within\":\"5m\"}", ""), 201);
 	world = (struct world){ 0 };
-	assert_int_equal(ask(handle_confirm, because(), "1", "", ""), 409); /* another waits */
+	assert_int_equal(ask_handler(handle_confirm, make_reason(), "1", "", ""),
+	                 409); /* another waits */
 	assert_non_null(strstr(text_of("", "detail"), "include it"));
 	for (int dry = 0; dry < 2; dry++) {
 		const char *query = dry ? "dry_run=true" : "";
 
-		assert_int_equal(ask(handle_confirm, because(), "1", query, ""), 409);
-		assert_int_equal(ask(handle_confirm, because(), "3", query, ""), 404);
-		assert_int_equal(ask(handle_confirm, because(), "0", query, ""), 404);
-		assert_int_equal(ask(handle_confirm, because(), "two", query, ""), 404);
+		assert_int_equal(ask_handler(handle_confirm, make_reason(), "1", query, ""), 409);
+		assert_int_equal(ask_handler(handle_confirm, make_reason(), "3", query, ""), 404);
+		assert_int_equal(ask_handler(handle_confirm, make_reason(), "0", query, ""), 404);
+		assert_int_equal(ask_handler(handle_confirm, make_reason(), "two", query, ""), 404);
 	}
-	assert_int_equal(ask(handle_confirm, because(), "2", "dry_run=1", ""), 400);
-	assert_int_equal(ask(handle_confirm, because(), "2", "wait=1", ""), 400);
-	assert_int_equal(ask(handle_confirm, json_object(), "2", "", ""), 422); /* no reason */
-	assert_int_equal(
-	        ask(handle_confirm, json_pack("{s:s, s:i}", "reason", "x", "why", 1), "2", "", ""),
-	        422);
-	assert_int_equal(ask(handle_confirm, because(), "2", "dry_run=true", ""), 200);
+	assert_int_equal(ask_handler(handle_confirm, make_reason(), "2", "dry_run=1", ""), 400);
+	assert_int_equal(ask_handler(handle_confirm, make_reason(), "2", "wait=1", ""), 400);
+	assert_int_equal(ask_handler(handle_confirm, json_object(), "2", "", ""),
+	                 422); /* no reason */
+	assert_int_equal(ask_handler(handle_confirm,
+	                             json_pack("{s:s, s:i}", "reason", "x", "why", 1), "2", "", ""),
+	                 422);
+	assert_int_equal(ask_handler(handle_confirm, make_reason(), "2", "dry_run=true", ""), 200);
 	assert_true(json_is_true(part_of("dry_run")));
 	assert_true(intent_head(this_node.intent)->confirm_by_ms != 0);
 	assert_int_equal(world.n_waits, 0);
 	json_t *by = json_pack("{s:s, s:s}", "reason", "well", "author", "eve");
-	assert_int_equal(ask(handle_confirm, by, "2", "", ""), 200);
+	assert_int_equal(ask_handler(handle_confirm, by, "2", "", ""), 200);
 	assert_null(part_of("dry_run"));
 	assert_string_equal(text_of("version", "state"), "in_force");
 	assert_true(intent_head(this_node.intent)->confirm_by_ms == 0);
 	assert_int_equal(world.n_waits, 1);
 	assert_true(world.n_changed > 0);
 	assert_true(is_recorded("version", "version 2 confirmed by eve (token:ada)"));
-	assert_int_equal(ask(handle_confirm, because(), "2", "", ""), 409);
+	assert_int_equal(ask_handler(handle_confirm, make_reason(), "2", "", ""), 409);
 	assert_null(strstr(text_of("", "detail"), "joined"));
 	assert_int_equal(world.n_waits, 1);
 }
@@ -122,7 +126,7 @@ static unsigned look_at(const char *number, const char *files, enum http_role ro
 static void the_contents_of_a_version_are_for_operators(void **state)
 {
 	(void)state;
-	grow();
+	grow_pool();
 	assert_int_equal(look_at("1", "", HTTP_VIEWER), 200);
 	assert_string_equal(text_of("", "state"), "superseded");
 	assert_int_equal(number_of("", "number"), 1);
@@ -168,19 +172,20 @@ static void what_is_checked_says_no_more(void **state)
 	json_t *body = json_pack("{s:o}", "files", files_with("# two sites", "# a"));
 
 	(void)state;
-	assert_int_equal(ask(handle_config_check, body, "", "", ""), 200);
+	assert_int_equal(ask_handler(handle_config_check, body, "", "", ""), 200);
 	assert_int_equal(json_object_size(answer.json), 1);
 	assert_true(json_is_true(part_of("ok")));
 	assert_string_equal(answer.etag, "");
 	body = json_pack("{s:o}", "files", files_with("schema = 1;", "schema = 2;"));
-	assert_int_equal(ask(handle_config_check, body, "", "", ""), 422);
+	assert_int_equal(ask_handler(handle_config_check, body, "", "", ""), 422);
 	assert_true(number_of("", "n_mistakes") > 0);
-	assert_int_equal(ask(handle_config_check, json_object(), "", "", ""), 422);
+	assert_int_equal(ask_handler(handle_config_check, json_object(), "", "", ""), 422);
 	assert_string_equal(text_of("", "code"), "invalid");
 	body = json_pack("{s:o, s:s}", "files", files_with(NULL, NULL), "base", "1");
-	assert_int_equal(ask(handle_config_check, body, "", "", ""), 422); /* a plan has one */
+	assert_int_equal(ask_handler(handle_config_check, body, "", "", ""),
+	                 422); /* a plan has one */
 	body = json_pack("{s:{s:s}}", "files", "other.conf", "");
-	assert_int_equal(ask(handle_config_check, body, "", "", ""), 422);
+	assert_int_equal(ask_handler(handle_config_check, body, "", "", ""), 422);
 	assert_non_null(strstr(text_of("", "detail"), "weir.conf"));
 	assert_int_equal(head_number(), 1);
 }
@@ -193,7 +198,7 @@ static void a_plan_says_what_it_was_made_against(void **state)
 	(void)state;
 	world.has_tables = true;
 	json_t *body = json_pack("{s:o}", "files", files_with(from, ""));
-	assert_int_equal(ask(handle_config_plan, body, "", "", ""), 200);
+	assert_int_equal(ask_handler(handle_config_plan, body, "", "", ""), 200);
 	version_etag(intent_head(this_node.intent), etag);
 	assert_string_equal(answer.etag, etag);
 	assert_string_equal(text_of("", "base"), etag);
@@ -213,20 +218,20 @@ static void a_plan_says_what_it_was_made_against(void **state)
 	assert_int_equal(world.n_closed, 1);
 	world.has_tables = false; /* nothing is said of tables that are not there */
 	body = json_pack("{s:o}", "files", files_with(from, ""));
-	assert_int_equal(ask(handle_config_plan, body, "", "", ""), 200);
+	assert_int_equal(ask_handler(handle_config_plan, body, "", "", ""), 200);
 	pool = json_array_get(json_object_get(part_of("plan"), "pools"), 0);
 	assert_null(json_object_get(pool, "full_slots"));
 	assert_int_equal(world.n_closed, 2);
 	assert_true(world.n_waits == 0 && world.n_reserved == 0);
 }
 
-static unsigned reload(const char *more, const char *query, const char *if_match)
+static unsigned ask_reload(const char *more, const char *query, const char *if_match)
 {
 	json_t *body = json_loads(more, 0, NULL);
 
 	json_object_set_new(body, "reason", json_string("again"));
 	world = (struct world){ .n_nodes = 1 };
-	return ask(handle_zones_reload, body, "", query, if_match);
+	return ask_handler(handle_zones_reload, body, "", query, if_match);
 }
 
 #define OTHER_ZONE                                                                                 \
@@ -236,23 +241,23 @@ static unsigned reload(const char *more, const char *query, const char *if_match
 static void zones_are_read_again(void **state)
 {
 	(void)state;
-	assert_int_equal(reload("{}", "", ""), 200);
+	assert_int_equal(ask_reload("{}", "", ""), 200);
 	assert_true(json_is_false(part_of("changed")));
 	assert_int_equal(world.n_dns, 1);
 	assert_string_equal(world.dns, "dns.ctl");
-	assert_int_equal(reload("{}", "dry_run=true", ""), 200);
+	assert_int_equal(ask_reload("{}", "dry_run=true", ""), 200);
 	assert_int_equal(world.n_dns, 0);
 	fixture_write(asked_place.conf, "shop.example.zone", OTHER_ZONE);
-	assert_int_equal(reload("{}", "dry_run=true", ""), 200);
+	assert_int_equal(ask_reload("{}", "dry_run=true", ""), 200);
 	assert_true(json_is_true(part_of("changed")));
-	assert_int_equal(reload("{}", "", "\"v9-0\""), 412);
+	assert_int_equal(ask_reload("{}", "", "\"v9-0\""), 412);
 	assert_int_equal(head_number(), 1);
 	assert_int_equal(world.n_dns, 0);
-	assert_int_equal(reload("{}", "", ""), 201); /* nothing has to be named */
+	assert_int_equal(ask_reload("{}", "", ""), 201); /* nothing has to be named */
 	assert_int_equal(world.n_dns, 0);
 	assert_int_equal(world.n_waits, 1);
 	assert_int_equal(head_number(), 2);
-	assert_int_equal(reload("{\"why\":1}", "", ""), 422);
+	assert_int_equal(ask_reload("{\"why\":1}", "", ""), 422);
 }
 
 static void a_zone_that_is_not_there_is_named(void **state)
@@ -262,12 +267,12 @@ static void a_zone_that_is_not_there_is_named(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "%s/shop.example.zone", asked_place.conf);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(reload("{}", "", ""), 422);
+	assert_int_equal(ask_reload("{}", "", ""), 422);
 	assert_int_equal(number_of("", "n_mistakes"), 1);
 	const json_t *one = json_array_get(part_of("mistakes"), 0);
 	assert_string_equal(json_string_value(json_object_get(one, "file")), "shop.example.zone");
 	assert_int_equal(world.n_dns, 0);
-	assert_int_equal(reload("{\"skip_bad_zones\":true}", "", ""), 200);
+	assert_int_equal(ask_reload("{\"skip_bad_zones\":true}", "", ""), 200);
 	assert_true(has_warning("the file in force stays"));
 	assert_int_equal(world.n_dns, 1);
 	assert_int_equal(head_number(), 1);
@@ -287,14 +292,14 @@ static void without_a_configuration_there_is_nothing_to_read_again(void **state)
 	fixture_write(asked_place.conf, "weir.conf", "schema = 1; nonsense = 1;\n");
 	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
 	assert_null(intent_head(this_node.intent));
-	assert_int_equal(reload("{}", "", ""), 404);
+	assert_int_equal(ask_reload("{}", "", ""), 404);
 	assert_int_equal(world.n_dns, 0);
-	assert_int_equal(ask(handle_confirm, because(), "1", "", ""), 404);
+	assert_int_equal(ask_handler(handle_confirm, make_reason(), "1", "", ""), 404);
 	json_t *body = json_pack("{s:o}", "files", files_with("# two sites", "# a"));
-	assert_int_equal(ask(handle_config_plan, body, "", "", ""), 200);
+	assert_int_equal(ask_handler(handle_config_plan, body, "", "", ""), 200);
 	assert_string_equal(text_of("", "base"), "");
 	assert_string_equal(answer.etag, "");
-	assert_int_equal(apply("# a", "{}", ""), 201); /* the first */
+	assert_int_equal(apply_change("# a", "{}", ""), 201); /* the first */
 	assert_int_equal(number_of("version", "number"), 1);
 }
 

@@ -184,7 +184,7 @@ static void a_key_counts_for_changes(void **state)
 		}
 }
 
-static unsigned gate(const char *method, const char *path, enum http_role role, bool json)
+static unsigned ask_gate(const char *method, const char *path, enum http_role role, bool json)
 {
 	struct http_request r = { .role = role, .body_is_json = json };
 
@@ -199,31 +199,32 @@ static unsigned gate(const char *method, const char *path, enum http_role role, 
 static void what_a_head_alone_shows_is_refused_at_once(void **state)
 {
 	(void)state;
-	assert_int_equal(gate("GET", "/v1/status", HTTP_VIEWER, false), 0);
-	assert_int_equal(gate("GET", "/v1/status", HTTP_METRICS, false), 403);
+	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_VIEWER, false), 0);
+	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_METRICS, false), 403);
 	assert_string_equal(answer.challenge, "");
-	assert_int_equal(gate("GET", "/v1/status", HTTP_NO_ROLE, false), 401);
+	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_NO_ROLE, false), 401);
 	assert_string_equal(answer.challenge, "Bearer realm=\"weir\"");
-	assert_int_equal(gate("GET", "/", HTTP_NO_ROLE, false), 401);
+	assert_int_equal(ask_gate("GET", "/", HTTP_NO_ROLE, false), 401);
 	assert_string_equal(answer.challenge, "Basic realm=\"weir\""); /* a browser asks then */
-	assert_int_equal(gate("GET", "/nothing", HTTP_ADMIN, false), 404);
-	assert_int_equal(gate("PUT", "/v1/overrides", HTTP_ADMIN, true), 405);
+	assert_int_equal(ask_gate("GET", "/nothing", HTTP_ADMIN, false), 404);
+	assert_int_equal(ask_gate("PUT", "/v1/overrides", HTTP_ADMIN, true), 405);
 	assert_string_equal(answer.allow, "GET, HEAD, POST");
-	assert_int_equal(gate("POST", "/v1/overrides", HTTP_ONCALL, false), 415);
-	assert_int_equal(gate("POST", "/v1/overrides", HTTP_ONCALL, true), 0);
-	assert_int_equal(gate("POST", "/v1/overrides", HTTP_VIEWER, true), 403);
-	assert_int_equal(gate("POST", "/v1/config/apply", HTTP_ONCALL, true), 403);
-	assert_int_equal(gate("GET", "/v1/peer/head", HTTP_OPERATOR, false), 403);
-	assert_int_equal(gate("GET", "/v1/peer/head", HTTP_PEER, false), 0);
-	assert_int_equal(gate("GET", "/v1/status", HTTP_PEER, false), 403);
-	assert_int_equal(gate("GET", "/healthz", HTTP_NO_ROLE, false), 0);
+	assert_int_equal(ask_gate("POST", "/v1/overrides", HTTP_ONCALL, false), 415);
+	assert_int_equal(ask_gate("POST", "/v1/overrides", HTTP_ONCALL, true), 0);
+	assert_int_equal(ask_gate("POST", "/v1/overrides", HTTP_VIEWER, true), 403);
+	assert_int_equal(ask_gate("POST", "/v1/config/apply", HTTP_ONCALL, true), 403);
+	assert_int_equal(ask_gate("GET", "/v1/peer/head", HTTP_OPERATOR, false), 403);
+	assert_int_equal(ask_gate("GET", "/v1/peer/head", HTTP_PEER, false), 0);
+	assert_int_equal(ask_gate("GET", "/v1/status", HTTP_PEER, false), 403);
+	assert_int_equal(ask_gate("GET", "/healthz", HTTP_NO_ROLE, false), 0);
 }
 
 /*
  * Answer "METHOD path body" as @p role, with query parameter @p query unless it is NULL. @return
  * "STATUS code: detail"
  */
-static const char *ask(const char *method, const char *path, const char *body, const char *query)
+static const char *ask_route(const char *method, const char *path, const char *body,
+                             const char *query)
 {
 	static char text[1200];
 	struct http_request r = { .role = HTTP_ADMIN, .body_is_json = true, .body = body };
@@ -273,8 +274,9 @@ static void what_is_wrong_with_a_request_is_said(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(ask(rows[i].method, rows[i].path, rows[i].body, rows[i].query),
-		                    rows[i].said);
+		assert_string_equal(
+		        ask_route(rows[i].method, rows[i].path, rows[i].body, rows[i].query),
+		        rows[i].said);
 }
 
 static void a_post_without_a_body_is_an_empty_object(void **state)
@@ -324,7 +326,7 @@ static void missing_memory_makes_an_answer_busy(void **state)
 			assert_string_equal(detail, rows[i].detail);
 	}
 	n_failures = 1; /* also where the request itself was refused */
-	assert_string_equal(ask("GET", "/v1/nothing", "", NULL),
+	assert_string_equal(ask_route("GET", "/v1/nothing", "", NULL),
 	                    "503 busy: out of memory: nothing was changed; try again");
 }
 

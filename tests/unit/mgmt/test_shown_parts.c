@@ -131,7 +131,7 @@ static unsigned ask_as(http_handler *handler, struct http_request *r)
 }
 
 /* Ask with @p part in the path and @p query ("limit=2&before=3"). */
-static unsigned ask(http_handler *handler, const char *part, const char *query)
+static unsigned ask_handler(http_handler *handler, const char *part, const char *query)
 {
 	struct http_request r = { .method = "GET" };
 	char text[100], *rest = text, *pair;
@@ -164,7 +164,7 @@ static const char *text_in(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-static size_t count(const char *list)
+static size_t count_rows(const char *list)
 {
 	return json_array_size(json_object_get(answer.json, list));
 }
@@ -192,7 +192,7 @@ static void a_peer_hears_all_that_a_head_is_made_of(void **state)
 	(void)state;
 	asked_apply("# a", 0, NOW_MS + 10);
 	(void)intent_tick(this_node.intent, NOW_MS + 1000); /* looks at the key's file */
-	assert_int_equal(ask(handle_peer_head, "", ""), 200);
+	assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
 	assert_string_equal(text_in(answer.json, "node"), "ams-1");
 	assert_string_equal(text_in(answer.json, "cluster"), "shop");
 	const json_t *version = json_object_get(answer.json, "version");
@@ -207,7 +207,7 @@ static void a_peer_hears_all_that_a_head_is_made_of(void **state)
 	        overrides_digest_at(intent_overrides(this_node.intent), NOW_MS, digest));
 	edge.load_known = true;
 	this_node.inforce[0] = (struct inforce){ .number = 2, .state = INFORCE_DONE };
-	assert_int_equal(ask(handle_peer_head, "", ""), 200);
+	assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "bits_per_s")), 123456);
 	const json_t *judged = json_object_get(answer.json, "in_force");
 	assert_int_equal(json_integer_value(json_object_get(judged, "number")), 2);
@@ -221,11 +221,11 @@ static void an_untold_version_is_not_shown_to_peers(void **state)
 	for (int told = 0; told < 2; told++) {
 		const json_t *version;
 
-		assert_int_equal(ask(handle_peer_head, "", ""), 200);
+		assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
 		version = json_object_get(answer.json, "version");
 		assert_int_equal(json_integer_value(json_object_get(version, "number")), 1 + told);
-		assert_int_equal(ask(handle_peer_versions, "", ""), 200);
-		assert_int_equal(count("items"), 1 + told);
+		assert_int_equal(ask_handler(handle_peer_versions, "", ""), 200);
+		assert_int_equal(count_rows("items"), 1 + told);
 		assert_int_equal(number_at("items", 0, "number"), 1 + told);
 		assert_int_equal(yield_settle(this_node.intent, NOW_MS + 30), 0);
 	}
@@ -248,35 +248,35 @@ static void peers_hear_how_long_a_version_has_left(void **state)
 	asked_apply("# b", 60000, NOW_MS + 10);
 	struct version head = head_with_time_left();
 	assert_true(head.confirm_left_ms > 0 && head.confirm_left_ms <= 60000);
-	assert_int_equal(ask(handle_peer_versions, "", ""), 200);
-	assert_int_equal(count("items"), 3);
+	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 200);
+	assert_int_equal(count_rows("items"), 3);
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(number_at("items", i, "number"), 3 - i);
 		assert_int_equal(number_at("items", i, "confirm_left_ms"),
 		                 i == 0 ? head.confirm_left_ms : 0);
 	}
 	edge.fails = true;
-	assert_int_equal(ask(handle_peer_versions, "", ""), 503);
+	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 503);
 	edge.fails = false;
 	edge.no_store = true;
-	assert_int_equal(ask(handle_peer_versions, "", ""), 503);
+	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 503);
 }
 
 static void a_peer_fetches_a_version_with_its_files(void **state)
 {
 	(void)state;
 	asked_apply("# a", 0, NOW_MS + 10);
-	assert_int_equal(ask(handle_peer_version, "1", ""), 200);
+	assert_int_equal(ask_handler(handle_peer_version, "1", ""), 200);
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "number")), 1);
 	const json_t *files = json_object_get(answer.json, "files");
 	assert_int_equal(json_object_size(files), 2);
 	assert_string_equal(text_in(files, "weir.conf"), fixture_config);
 	assert_string_equal(text_in(files, "shop.example.zone"), fixture_zone);
-	assert_int_equal(ask(handle_peer_version, "3", ""), 404);
-	assert_int_equal(ask(handle_peer_version, "0", ""), 404);
-	assert_int_equal(ask(handle_peer_version, "x", ""), 404);
+	assert_int_equal(ask_handler(handle_peer_version, "3", ""), 404);
+	assert_int_equal(ask_handler(handle_peer_version, "0", ""), 404);
+	assert_int_equal(ask_handler(handle_peer_version, "x", ""), 404);
 	edge.version_rc = -EINVAL; /* damaged here: it is there all the same */
-	assert_int_equal(ask(handle_peer_version, "1", ""), 503);
+	assert_int_equal(ask_handler(handle_peer_version, "1", ""), 503);
 }
 
 static void peers_hear_of_ended_overrides_too(void **state)
@@ -301,8 +301,8 @@ static void peers_hear_of_ended_overrides_too(void **state)
 	snprintf(list[1].name, sizeof(list[1].name), "fra");
 	list[1].ended = true;
 	assert_int_equal(intent_merge(this_node.intent, list, 2, NOW_MS), 2);
-	assert_int_equal(ask(handle_peer_overrides, "", ""), 200);
-	assert_int_equal(count("items"), 2);
+	assert_int_equal(ask_handler(handle_peer_overrides, "", ""), 200);
+	assert_int_equal(count_rows("items"), 2);
 	assert_string_equal(text_in(item_at("items", 0), "name"), "fra");
 	assert_true(json_is_true(json_object_get(item_at("items", 0), "ended")));
 	assert_string_equal(text_in(item_at("items", 1), "name"), "ams");
@@ -312,15 +312,15 @@ static void peers_hear_of_ended_overrides_too(void **state)
 static void peers_may_knock(void **state)
 {
 	(void)state;
-	assert_int_equal(ask(handle_peer_poke, "", ""), 200);
+	assert_int_equal(ask_handler(handle_peer_poke, "", ""), 200);
 	assert_int_equal(edge.n_pokes, 1);
 	assert_false(edge.poked_others); /* or two nodes would knock for ever */
 	assert_int_equal(json_object_size(answer.json), 0);
-	assert_int_equal(ask(handle_peer_observations, "", ""), 200);
+	assert_int_equal(ask_handler(handle_peer_observations, "", ""), 200);
 	assert_string_equal(text_in(answer.json, "views"), "all");
-	assert_int_equal(ask(handle_peer_connection_state, "", ""), 503);
+	assert_int_equal(ask_handler(handle_peer_connection_state, "", ""), 503);
 	edge.learned = true;
-	assert_int_equal(ask(handle_peer_connection_state, "", ""), 200);
+	assert_int_equal(ask_handler(handle_peer_connection_state, "", ""), 200);
 	assert_string_equal(text_in(answer.json, "guests"), "all");
 }
 
@@ -345,16 +345,17 @@ static void the_list_of_versions_is_cut(void **state)
 	add_version("# a", NOW_MS + 10, false);
 	add_version("# b", NOW_MS + 20, false);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (ask(handle_versions, "", rows[i].query) != rows[i].status ||
-		    count("items") != rows[i].n || number_at("items", 0, "number") != rows[i].first)
-			fail_msg("%s: %u, %zu", rows[i].query, answer.status, count("items"));
-	assert_int_equal(ask(handle_versions, "", ""), 200);
+		if (ask_handler(handle_versions, "", rows[i].query) != rows[i].status ||
+		    count_rows("items") != rows[i].n ||
+		    number_at("items", 0, "number") != rows[i].first)
+			fail_msg("%s: %u, %zu", rows[i].query, answer.status, count_rows("items"));
+	assert_int_equal(ask_handler(handle_versions, "", ""), 200);
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(number_at("items", i, "number"), 3 - i);
 		assert_string_equal(text_in(item_at("items", i), "state"), states[i]);
 	}
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "head")), 3);
-	assert_int_equal(count("lost"), 0);
+	assert_int_equal(count_rows("lost"), 0);
 }
 
 static void versions_that_gave_way_are_listed(void **state)
@@ -364,10 +365,10 @@ static void versions_that_gave_way_are_listed(void **state)
 	assert_int_equal(yield_head(this_node.intent, "fra-1 was first", NOW_MS + 15), 0);
 	add_version("# b", NOW_MS + 20, true);
 	assert_int_equal(yield_head(this_node.intent, "lon-1 was first", NOW_MS + 25), 0);
-	assert_int_equal(ask(handle_versions, "", ""), 200);
-	assert_int_equal(count("items"), 1);
+	assert_int_equal(ask_handler(handle_versions, "", ""), 200);
+	assert_int_equal(count_rows("items"), 1);
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "head")), 1);
-	assert_int_equal(count("lost"), 2);
+	assert_int_equal(count_rows("lost"), 2);
 	const json_t *last = item_at("lost", 0);
 	assert_string_equal(text_in(last, "state"), "lost");
 	assert_string_equal(text_in(last, "why"), "lon-1 was first");
@@ -375,8 +376,8 @@ static void versions_that_gave_way_are_listed(void **state)
 	assert_string_equal(text_in(item_at("lost", 1), "why"), "fra-1 was first");
 	char time[CLOCK_TEXT_MAX];
 	assert_string_equal(text_in(last, "lost"), clock_text(NOW_MS + 25, time));
-	assert_int_equal(ask(handle_versions, "", "limit=1"), 200);
-	assert_int_equal(count("lost"), 1);
+	assert_int_equal(ask_handler(handle_versions, "", "limit=1"), 200);
+	assert_int_equal(count_rows("lost"), 1);
 	assert_string_equal(text_in(item_at("lost", 0), "why"), "lon-1 was first");
 }
 
@@ -385,15 +386,15 @@ static void a_failing_store_says_why(void **state)
 	(void)state;
 	edge.no_store = true;
 	edge.store_reason = "the disk is gone";
-	assert_int_equal(ask(handle_versions, "", ""), 503);
+	assert_int_equal(ask_handler(handle_versions, "", ""), 503);
 	assert_string_equal(text_in(answer.json, "detail"), "the store fails: the disk is gone");
 	edge.no_store = false;
-	assert_int_equal(ask(handle_versions, "", ""), 200);
+	assert_int_equal(ask_handler(handle_versions, "", ""), 200);
 	edge.fails = true;
-	assert_int_equal(ask(handle_versions, "", ""), 503);
+	assert_int_equal(ask_handler(handle_versions, "", ""), 503);
 	assert_string_equal(text_in(answer.json, "detail"), "the store fails: the disk is gone");
 	edge.store_reason = "";
-	assert_int_equal(ask(handle_versions, "", ""), 503); /* then its own words */
+	assert_int_equal(ask_handler(handle_versions, "", ""), 503); /* then its own words */
 	assert_string_equal(text_in(answer.json, "code"), "store");
 }
 
@@ -429,19 +430,19 @@ static void without_a_version_there_is_none_to_show(void **state)
 	assert_int_equal(mkdir(asked_place.state, 0755), 0);
 	fixture_write(asked_place.conf, "weir.conf", "schema = 1; nonsense = 1;\n");
 	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
-	assert_int_equal(ask(handle_config_get, "", ""), 404);
-	assert_int_equal(ask(handle_versions, "", ""), 200);
-	assert_int_equal(count("items"), 0);
+	assert_int_equal(ask_handler(handle_config_get, "", ""), 404);
+	assert_int_equal(ask_handler(handle_versions, "", ""), 200);
+	assert_int_equal(count_rows("items"), 0);
 	assert_true(json_is_null(json_object_get(answer.json, "head")));
-	assert_int_equal(ask(handle_peer_head, "", ""), 200);
+	assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
 	assert_true(json_is_null(json_object_get(answer.json, "version")));
 	assert_string_equal(text_in(answer.json, "cluster"), "");
-	assert_int_equal(ask(handle_peer_versions, "", ""), 200);
-	assert_int_equal(count("items"), 0);
+	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 200);
+	assert_int_equal(count_rows("items"), 0);
 	assert_null(diverged_to_json(&this_node));
 }
 
-static struct intent_foreign foreign(const char *peer, uint64_t number, char digit)
+static struct intent_foreign make_foreign(const char *peer, uint64_t number, char digit)
 {
 	struct intent_foreign f = { .number = number };
 
@@ -464,8 +465,8 @@ static void check_cure(const json_t *cure, const char *keeps, const char *on, co
 /* Each command keeps one head and names the others, each once: two peers may have the same. */
 static void each_diverged_head_has_its_cure(void **state)
 {
-	struct intent_foreign f[3] = { foreign("fra-1", 7, 'a'), foreign("lon-1", 9, 'b'),
-		                       foreign("bru-1", 7, 'a') };
+	struct intent_foreign f[3] = { make_foreign("fra-1", 7, 'a'), make_foreign("lon-1", 9, 'b'),
+		                       make_foreign("bru-1", 7, 'a') };
 	char own[DIGEST_TEXT_MAX], command[400];
 
 	(void)state;
@@ -480,7 +481,7 @@ static void each_diverged_head_has_its_cure(void **state)
 	assert_string_equal(text_in(ours, "node"), "ams-1");
 	assert_int_equal(json_integer_value(json_object_get(ours, "number")), 1);
 	assert_true(json_is_true(json_object_get(ours, "provisional")));
-	assert_int_equal(count("heads"), 3);
+	assert_int_equal(count_rows("heads"), 3);
 	for (size_t i = 0; i < 3; i++) {
 		const json_t *head = item_at("heads", i);
 
@@ -491,7 +492,7 @@ static void each_diverged_head_has_its_cure(void **state)
 		assert_int_equal(json_integer_value(json_object_get(head, "number")), f[i].number);
 		assert_true(json_is_false(json_object_get(head, "provisional")));
 	}
-	assert_int_equal(count("cure"), 3);
+	assert_int_equal(count_rows("cure"), 3);
 	snprintf(command, sizeof(command),
 	         "weir rollback 1 --force %s,%s --reason \"keep the version of ams-1\"",
 	         f[0].digest, f[1].digest);

@@ -67,7 +67,7 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-static void add(enum judge_rule rule, const char *subject, uint64_t since_ms)
+static void add_reason(enum judge_rule rule, const char *subject, uint64_t since_ms)
 {
 	struct judge_reason *r = &next.reasons[next.n_reasons++];
 
@@ -81,7 +81,8 @@ static void add(enum judge_rule rule, const char *subject, uint64_t since_ms)
 		next.state = r->state;
 }
 
-static void note(const char *code, const char *subject, const char *text, uint64_t since_ms)
+static void note_condition(const char *code, const char *subject, const char *text,
+                           uint64_t since_ms)
 {
 	struct judge_reason *r = &next.notes[next.n_notes++];
 
@@ -92,7 +93,7 @@ static void note(const char *code, const char *subject, const char *text, uint64
 }
 
 /* The events since the last call that are of @p kind and begin with @p text. */
-static unsigned events(const char *kind, const char *text)
+static unsigned count_events(const char *kind, const char *text)
 {
 	static uint64_t seen;
 	struct journal *j = intent_journal(this_node.intent);
@@ -110,12 +111,12 @@ static unsigned events(const char *kind, const char *text)
 
 static void look_again(void)
 {
-	events(NULL, NULL);
+	count_events(NULL, NULL);
 	state_follow(&this_node);
 }
 
 /* The value of a gauge of ours; -1: there is none. */
-static int64_t gauge(const char *name, const char *labels)
+static int64_t read_gauge(const char *name, const char *labels)
 {
 	struct stats_reader *r;
 	int64_t value = -1;
@@ -135,49 +136,50 @@ static void changes_of_the_state_become_events(void **state)
 {
 	(void)state;
 	look_again();
-	assert_int_equal(events("status", "well, was unknown"), 1);
-	assert_int_equal(gauge("weir_status", ""), 0);
+	assert_int_equal(count_events("status", "well, was unknown"), 1);
+	assert_int_equal(read_gauge("weir_status", ""), 0);
 	look_again();
-	assert_int_equal(events("status", ""), 0);
-	add(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0);
-	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	assert_int_equal(count_events("status", ""), 0);
+	add_reason(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0);
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 	look_again();
 	assert_int_equal(
-	        events("status",
-	               "degraded, was well: trouble of weir-dataplane (and 1 more reasons)"),
+	        count_events("status",
+	                     "degraded, was well: trouble of weir-dataplane (and 1 more reasons)"),
 	        1);
-	assert_int_equal(events("condition", ""), 2);
-	assert_int_equal(gauge("weir_status", ""), 1);
+	assert_int_equal(count_events("condition", ""), 2);
+	assert_int_equal(read_gauge("weir_status", ""), 1);
 	look_again(); /* the same again is no news */
-	assert_int_equal(events("status", "") + events("condition", ""), 0);
+	assert_int_equal(count_events("status", "") + count_events("condition", ""), 0);
 	next.n_reasons = 1;
 	look_again();
-	assert_int_equal(events("status", ""), 0);
-	assert_int_equal(events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code), 1);
+	assert_int_equal(count_events("status", ""), 0);
+	assert_int_equal(count_events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code), 1);
 	next.n_reasons = 0;
-	add(JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane", 0);
+	add_reason(JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane", 0);
 	look_again();
-	assert_int_equal(events("status", "down, was degraded: trouble of weir-dataplane"), 1);
-	assert_int_equal(events("condition", ""), 2); /* one is over, one is so */
-	assert_int_equal(gauge("weir_status", ""), 2);
+	assert_int_equal(count_events("status", "down, was degraded: trouble of weir-dataplane"),
+	                 1);
+	assert_int_equal(count_events("condition", ""), 2); /* one is over, one is so */
+	assert_int_equal(read_gauge("weir_status", ""), 2);
 	memset(&next, 0, sizeof(next));
 	look_again();
-	assert_int_equal(events("status", "well, was down"), 1);
-	assert_int_equal(events("condition", ""), 1);
+	assert_int_equal(count_events("status", "well, was down"), 1);
+	assert_int_equal(count_events("condition", ""), 1);
 }
 
 /* What cannot be judged changes nothing. */
 static void without_memory_the_last_state_stays(void **state)
 {
 	(void)state;
-	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 	look_again();
 	next.n_reasons = 0;
 	next.state = JUDGE_WELL;
 	judge_rc = -12;
 	look_again();
-	assert_int_equal(events("status", "") + events("condition", ""), 0);
-	assert_int_equal(gauge("weir_status", ""), 1);
+	assert_int_equal(count_events("status", "") + count_events("condition", ""), 0);
+	assert_int_equal(read_gauge("weir_status", ""), 1);
 }
 
 /* Backends, peers and processes have events of their own. */
@@ -190,12 +192,12 @@ static void what_is_told_elsewhere_is_told_once(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		add(rules[i], "x", 0);
+		add_reason(rules[i], "x", 0);
 	look_again();
-	assert_int_equal(events("condition", ""), 0);
+	assert_int_equal(count_events("condition", ""), 0);
 	next.n_reasons = 0;
 	look_again();
-	assert_int_equal(events("condition", ""), 0);
+	assert_int_equal(count_events("condition", ""), 0);
 }
 
 static void many_events_of_a_turn_are_counted(void **state)
@@ -208,13 +210,15 @@ static void many_events_of_a_turn_are_counted(void **state)
 		look_again();
 		for (unsigned i = 0; i < n; i++) {
 			snprintf(subject, sizeof(subject), "s%u", i);
-			add(JUDGE_RULE_SITE_DOWN, subject, 0);
+			add_reason(JUDGE_RULE_SITE_DOWN, subject, 0);
 		}
 		look_again();
-		assert_int_equal(events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code),
+		assert_int_equal(count_events("condition", judge_rows[JUDGE_RULE_SITE_DOWN].code),
 		                 A_TURN);
-		assert_int_equal(events("condition", "1 more conditions began"), n == A_TURN + 1);
-		assert_int_equal(events("condition", "2 more conditions began"), n == A_TURN + 2);
+		assert_int_equal(count_events("condition", "1 more conditions began"),
+		                 n == A_TURN + 1);
+		assert_int_equal(count_events("condition", "2 more conditions began"),
+		                 n == A_TURN + 2);
 	}
 }
 
@@ -232,8 +236,8 @@ static uint64_t since_of(const char *subject)
 static void a_reason_is_there_since_it_was_seen_first(void **state)
 {
 	(void)state;
-	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
-	add(JUDGE_RULE_STATED_DEGRADED, "eth1", 4711); /* a process knows it better */
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	add_reason(JUDGE_RULE_STATED_DEGRADED, "eth1", 4711); /* a process knows it better */
 	assert_int_equal(since_of("fra"), fake_ms);
 	look_again();
 	fake_ms += 5000;
@@ -243,12 +247,12 @@ static void a_reason_is_there_since_it_was_seen_first(void **state)
 	fake_ms += 5000;
 	look_again();
 	assert_int_equal(since_of("fra"), fake_ms - 10000);
-	add(JUDGE_RULE_SITE_DOWN, "lon", 0);
+	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
 	assert_int_equal(since_of("lon"), fake_ms); /* of another subject */
 	next.n_reasons = 0;
 	look_again();
 	fake_ms += 5000;
-	add(JUDGE_RULE_SITE_DOWN, "fra", 0); /* it was over in between */
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0); /* it was over in between */
 	assert_int_equal(since_of("fra"), fake_ms);
 }
 
@@ -262,35 +266,36 @@ static void reasons_are_counted_by_code(void **state)
 	stats_set(stats_get_counter(this_node.stats, STATS_GAUGE, "weir_status_reasons", port, "x"),
 	          9);
 	look_again(); /* what a process before this one left on the page */
-	assert_int_equal(gauge("weir_status_reasons", port), -1);
-	add(JUDGE_RULE_SITE_DOWN, "fra", 0);
-	add(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0);
-	add(JUDGE_RULE_SITE_DOWN, "lon", 0);
+	assert_int_equal(read_gauge("weir_status_reasons", port), -1);
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	add_reason(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0);
+	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
 	look_again();
-	assert_int_equal(gauge("weir_status_reasons", site), 2);
-	assert_int_equal(gauge("weir_status_reasons", port), 1);
+	assert_int_equal(read_gauge("weir_status_reasons", site), 2);
+	assert_int_equal(read_gauge("weir_status_reasons", port), 1);
 	next.n_reasons = 1;
 	look_again();
-	assert_int_equal(gauge("weir_status_reasons", site), 1);
-	assert_int_equal(gauge("weir_status_reasons", port), -1);
+	assert_int_equal(read_gauge("weir_status_reasons", site), 1);
+	assert_int_equal(read_gauge("weir_status_reasons", port), -1);
 }
 
 /* Each restart is told once, also by a weir-mgmt that was restarted with the others. */
 static void restarts_become_events(void **state)
 {
 	(void)state;
-	note("process-restarted", "weir-dns", "restarted 1 time", fake_ms - NEWS);
-	note("process-restarted", "weir-health", "restarted long ago", fake_ms - NEWS - 1);
-	note("clock-unsynchronised", "", "restarted no clock", fake_ms);
+	note_condition("process-restarted", "weir-dns", "restarted 1 time", fake_ms - NEWS);
+	note_condition("process-restarted", "weir-health", "restarted long ago",
+	               fake_ms - NEWS - 1);
+	note_condition("clock-unsynchronised", "", "restarted no clock", fake_ms);
 	look_again();
-	assert_int_equal(events("process", "restarted 1 time"), 1);
-	assert_int_equal(events("process", ""), 1);
+	assert_int_equal(count_events("process", "restarted 1 time"), 1);
+	assert_int_equal(count_events("process", ""), 1);
 	look_again();
-	assert_int_equal(events("process", ""), 0);
+	assert_int_equal(count_events("process", ""), 0);
 	next.n_notes = 0;
-	note("process-restarted", "weir-dns", "restarted 2 times", fake_ms - 2 * NEWS);
+	note_condition("process-restarted", "weir-dns", "restarted 2 times", fake_ms - 2 * NEWS);
 	look_again(); /* however long ago it says: it is new to us, who have looked since */
-	assert_int_equal(events("process", "restarted 2 times"), 1);
+	assert_int_equal(count_events("process", "restarted 2 times"), 1);
 	struct journal *j = intent_journal(this_node.intent);
 	assert_string_equal(journal_find(j, journal_last(j))->subject, "dns");
 }

@@ -111,7 +111,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const char *in(const json_t *o, const char *part, const char *name)
+static const char *text_in(const json_t *o, const char *part, const char *name)
 {
 	const char *text = json_string_value(json_object_get(json_object_get(o, part), name));
 
@@ -153,10 +153,10 @@ static void a_backend_is_told_as_it_is_in_force(void **state)
 		seen.look.pages.effect_fresh = rows[i].fresh;
 		const json_t *b = backend_at(1);
 
-		if (strcmp(in(b, "effect", "state"), rows[i].word) != 0 ||
+		if (strcmp(text_in(b, "effect", "state"), rows[i].word) != 0 ||
 		    number_in(b, "effect", "share_ppm") != rows[i].share ||
 		    seen.n_odd != rows[i].odd)
-			fail_msg("row %zu: %s, %d, odd %zu", i, in(b, "effect", "state"),
+			fail_msg("row %zu: %s, %d, odd %zu", i, text_in(b, "effect", "state"),
 			         (int)number_in(b, "effect", "share_ppm"), seen.n_odd);
 		assert_int_equal(json_integer_value(
 		                         json_object_get(json_array_get(told, 0), "standing_out")),
@@ -215,7 +215,7 @@ static void a_backend_and_its_pool_have_all_their_fields(void **state)
 	assert_string_equal(json_string_value(json_object_get(b, "id")), "0000000000000002");
 	assert_int_equal(json_integer_value(json_object_get(b, "port")), 8080);
 	assert_int_equal(number_in(b, "intent", "weight"), 70);
-	assert_string_equal(in(b, "observation", "state"), "up");
+	assert_string_equal(text_in(b, "observation", "state"), "up");
 	const json_t *pool = json_array_get(told, 0);
 	assert_string_equal(json_string_value(json_object_get(pool, "name")), "web");
 	assert_string_equal(json_string_value(json_object_get(pool, "site")), "ams");
@@ -245,9 +245,9 @@ static void the_last_step_that_decided_is_the_reason(void **state)
 	rows_in_force[1].alive = rows_in_force[1].next_hop = 0;
 	rows_in_force[1].hop = EFFECT_HOP_NO_ROUTE;
 	rows_in_force[1].why = EFFECT_REASON_DISABLED;
-	assert_string_equal(in(backend_at(1), "effect", "why"), "disabled");
+	assert_string_equal(text_in(backend_at(1), "effect", "why"), "disabled");
 	rows_in_force[1].alive = 1;
-	assert_string_equal(in(backend_at(1), "effect", "why"), "no next hop: no route");
+	assert_string_equal(text_in(backend_at(1), "effect", "why"), "no next hop: no route");
 	rows_in_force[1].next_hop = 1;
 	seen.look.pages.health_fresh = false;
 	(void)backend_at(1);
@@ -283,18 +283,18 @@ static void what_is_not_in_the_tables_is_out_or_not_known(void **state)
 {
 	(void)state;
 	rows_in_force[2].id = 77;
-	assert_string_equal(in(backend_at(2), "effect", "state"), "out");
+	assert_string_equal(text_in(backend_at(2), "effect", "state"), "out");
 	assert_int_equal(seen.n_odd, 1);
 	n_in_force = -1; /* the whole pool */
-	assert_string_equal(in(backend_at(0), "effect", "state"), "out");
-	assert_string_equal(in(backend_at(0), "effect", "why"), "not in the tables");
-	assert_string_equal(in(json_array_get(told, 0), "effect", "state"), "out");
+	assert_string_equal(text_in(backend_at(0), "effect", "state"), "out");
+	assert_string_equal(text_in(backend_at(0), "effect", "why"), "not in the tables");
+	assert_string_equal(text_in(json_array_get(told, 0), "effect", "state"), "out");
 	seen.look.pages.effect_fresh = false;
-	assert_string_equal(in(backend_at(0), "effect", "state"), "unknown");
+	assert_string_equal(text_in(backend_at(0), "effect", "state"), "unknown");
 	assert_int_equal(seen.n_odd, 0); /* the silent process is told once, as such */
 	pools[0].site = &sites[1];
 	seen.look.pages.effect_fresh = true;
-	assert_string_equal(in(backend_at(0), "effect", "state"), "elsewhere");
+	assert_string_equal(text_in(backend_at(0), "effect", "state"), "elsewhere");
 	assert_int_equal(seen.n_odd, 0);
 }
 
@@ -325,7 +325,7 @@ static void what_stands_out_is_counted(void **state)
 	assert_int_equal(seen.n_odd, 0);
 }
 
-static void ask(size_t i, enum model_override_kind kind, const char *name, int64_t from_ms)
+static void add_override(size_t i, enum model_override_kind kind, const char *name, int64_t from_ms)
 {
 	items[i] = (struct override){ .id = "o-1",
 		                      .kind = kind,
@@ -356,20 +356,21 @@ static void what_people_ask_for_is_told(void **state)
 	};
 
 	(void)state;
-	assert_string_equal(in(backend_at(1), "intent", "state"), "serve");
+	assert_string_equal(text_in(backend_at(1), "intent", "state"), "serve");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		ask(0, rows[i].first, "b2", NOW_MS);
-		ask(1, rows[i].second, "b2", NOW_MS + rows[i].later_ms);
+		add_override(0, rows[i].first, "b2", NOW_MS);
+		add_override(1, rows[i].second, "b2", NOW_MS + rows[i].later_ms);
 		const json_t *b = backend_at(1);
 		const json_t *ids = json_object_get(json_object_get(b, "intent"), "overrides");
 
-		if (strcmp(in(b, "intent", "state"), rows[i].word) != 0)
-			fail_msg("row %zu: %s", i, in(b, "intent", "state"));
+		if (strcmp(text_in(b, "intent", "state"), rows[i].word) != 0)
+			fail_msg("row %zu: %s", i, text_in(b, "intent", "state"));
 		assert_int_equal(json_array_size(ids), 2);
 		assert_int_equal(number_in(b, "intent", "weight"), 100);
 		assert_string_equal(
-		        in(json_array_get(json_object_get(json_array_get(told, 0), "backends"), 0),
-		           "intent", "state"),
+		        text_in(json_array_get(json_object_get(json_array_get(told, 0), "backends"),
+		                               0),
+		                "intent", "state"),
 		        "serve");
 		assert_int_equal(seen.n_odd, 1);
 		assert_int_equal(number_in(json_array_get(told, 0), "intent", "overridden"), 1);
@@ -392,7 +393,7 @@ static void the_highest_level_of_drains_is_told(void **state)
 	(void)state;
 	for (size_t half = 0; half < 2; half++) {
 		for (size_t i = 0; i < 2; i++) {
-			ask(i, MODEL_OVERRIDE_DRAIN, "ams", NOW_MS - 50000);
+			add_override(i, MODEL_OVERRIDE_DRAIN, "ams", NOW_MS - 50000);
 			items[i].target = MODEL_TARGET_SITE;
 			items[i].pool[0] = '\0';
 			items[i].over_ms = i == half ? 100000 : 0;
@@ -411,22 +412,22 @@ static void who_serves_after_a_drain_of_all_says_so(void **state)
 	static const char all[] = "all backends of the pool are drained";
 
 	(void)state;
-	ask(0, MODEL_OVERRIDE_DRAIN, "b1", NOW_MS);
-	ask(1, MODEL_OVERRIDE_DISABLE, "b2", NOW_MS);
-	ask(2, MODEL_OVERRIDE_DRAIN, "b3", NOW_MS + 1);
-	assert_string_not_equal(in(backend_at(0), "effect", "why"), all);
+	add_override(0, MODEL_OVERRIDE_DRAIN, "b1", NOW_MS);
+	add_override(1, MODEL_OVERRIDE_DISABLE, "b2", NOW_MS);
+	add_override(2, MODEL_OVERRIDE_DRAIN, "b3", NOW_MS + 1);
+	assert_string_not_equal(text_in(backend_at(0), "effect", "why"), all);
 	items[2].from_ms = NOW_MS;
 	rows_in_force[1].alive = 0;
 	rows_in_force[1].why = EFFECT_REASON_DISABLED;
-	assert_string_equal(in(backend_at(0), "effect", "why"), all);
-	assert_string_equal(in(backend_at(1), "effect", "why"),
+	assert_string_equal(text_in(backend_at(0), "effect", "why"), all);
+	assert_string_equal(text_in(backend_at(1), "effect", "why"),
 	                    effect_reason_text(EFFECT_REASON_DISABLED));
 	rows_in_force[2].next_hop = 0; /* the way to it is the last step */
 	rows_in_force[2].hop = EFFECT_HOP_NO_ROUTE;
-	assert_string_equal(in(backend_at(2), "effect", "why"),
+	assert_string_equal(text_in(backend_at(2), "effect", "why"),
 	                    effect_backend_text(&rows_in_force[2]));
 	items[1].kind = MODEL_OVERRIDE_FORCE_UP;
-	assert_string_not_equal(in(backend_at(0), "effect", "why"), all);
+	assert_string_not_equal(text_in(backend_at(0), "effect", "why"), all);
 }
 
 /* With fewer places than backends those that stand out are told. */

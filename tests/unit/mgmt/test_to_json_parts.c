@@ -12,8 +12,8 @@
 
 static char found_name[64];
 
-static int find(void *arg, const char *name, const char *digest, uint64_t n_bytes,
-                struct files *out)
+static int find_row(void *arg, const char *name, const char *digest, uint64_t n_bytes,
+                    struct files *out)
 {
 	(void)arg;
 	(void)digest;
@@ -60,7 +60,7 @@ static void a_version_has_the_state_of_its_place(void **state)
 
 static int read_files(const char *body, bool with_source, struct files *out)
 {
-	const struct file_source source = { find, NULL };
+	const struct file_source source = { find_row, NULL };
 	json_t *object = json_loads(body, 0, NULL);
 	char why[HTTP_TEXT_MAX];
 

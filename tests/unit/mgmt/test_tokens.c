@@ -122,7 +122,7 @@ static int remove_dir(void **state)
 	return files_remove_dir(dir);
 }
 
-static void put(const char *text, mode_t mode)
+static void put_tokens(const char *text, mode_t mode)
 {
 	FILE *f = fopen(path, "w");
 
@@ -133,7 +133,7 @@ static void put(const char *text, mode_t mode)
 }
 
 /* Whether the text has the line of @p token. */
-static bool has(const char *text, const char *name, const char *role, const char *token)
+static bool has_token(const char *text, const char *name, const char *role, const char *token)
 {
 	char digest[DIGEST_TEXT_MAX], line[TOKENS_LINE_MAX];
 
@@ -149,7 +149,7 @@ static void a_token_is_added_behind_the_others(void **state)
 	size_t n;
 
 	(void)state;
-	put("# ours\nold viewer " GOOD, 0600); /* the last line lacks its end */
+	put_tokens("# ours\nold viewer " GOOD, 0600); /* the last line lacks its end */
 	assert_int_equal(tokens_new(dir, "ci", "operator", token), 0);
 	assert_int_equal(tokens_new(dir, "prom", "metrics", again), 0);
 	assert_int_equal(strlen(token), 64);
@@ -157,8 +157,8 @@ static void a_token_is_added_behind_the_others(void **state)
 	assert_string_not_equal(token, again);
 	assert_int_equal(files_slurp(path, &text, &n), 0);
 	assert_ptr_equal(strstr(text, "# ours\nold viewer " GOOD "\nci operator "), text);
-	assert_true(has(text, "ci", "operator", token));
-	assert_true(has(text, "prom", "metrics", again));
+	assert_true(has_token(text, "ci", "operator", token));
+	assert_true(has_token(text, "prom", "metrics", again));
 	assert_null(strstr(text, token));
 	assert_int_equal(tokens_scan(text, n, NULL, NULL), 0);
 	free(text);
@@ -174,7 +174,7 @@ static void the_file_keeps_its_owner_and_mode(void **state)
 
 	(void)state;
 	umask(077);
-	put("old viewer " GOOD "\n", 0640);
+	put_tokens("old viewer " GOOD "\n", 0640);
 	if (geteuid() == 0)
 		assert_int_equal(chown(path, 54321, 54322), 0);
 	assert_int_equal(tokens_new(dir, "ci", "operator", token), 0);
@@ -182,7 +182,7 @@ static void the_file_keeps_its_owner_and_mode(void **state)
 	assert_int_equal(st.st_mode & 07777, 0640);
 	if (geteuid() == 0)
 		assert_true(st.st_uid == 54321 && st.st_gid == 54322);
-	put("old viewer " GOOD "\n", 0646); /* nobody else gets at it from now on */
+	put_tokens("old viewer " GOOD "\n", 0646); /* nobody else gets at it from now on */
 	assert_int_equal(tokens_new(dir, "ci", "operator", token), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
@@ -203,7 +203,7 @@ static void a_name_has_63_characters_at_most(void **state)
 	assert_int_equal(tokens_new(dir, name + 1, "operator", again),
 	                 0); /* another one, if alike */
 	assert_int_equal(files_slurp(path, &text, &n), 0);
-	assert_true(has(text, name, "operator", token));
+	assert_true(has_token(text, name, "operator", token));
 	assert_int_equal(tokens_scan(text, n, NULL, NULL), 0);
 	free(text);
 }
@@ -235,7 +235,7 @@ static void what_cannot_be_added_changes_nothing(void **state)
 	size_t n;
 
 	(void)state;
-	put("old viewer " GOOD "\n", 0600);
+	put_tokens("old viewer " GOOD "\n", 0600);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_int_equal(tokens_new(dir, rows[i].name, rows[i].role, token), rows[i].err);
 	assert_string_equal(token, "same");

@@ -36,8 +36,8 @@ static struct intent *open_as(const struct fixture *f, const char *node, int64_t
 	return in;
 }
 
-static int apply(struct intent *in, const struct files *files, const char *reason, int64_t now_ms,
-                 struct version *out)
+static int apply_version(struct intent *in, const struct files *files, const char *reason,
+                         int64_t now_ms, struct version *out)
 {
 	struct intent_change change = {
 		.files = files, .author = "jw", .reason = reason, .confirm_within_ms = -1
@@ -69,7 +69,7 @@ static void a_rollback_before_its_deadline_is_of_its_own_time(void **state)
 	struct intent *in = open_as(*state, "ams-1", NOW_MS);
 	struct files files = half_of_the_pool();
 
-	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &files, "half", NOW_MS + 10, NULL), 0);
 	assert_int_equal(intent_roll_back_unconfirmed(in, "refused", NOW_MS + 5000), 0);
 	assert_int_equal(intent_head(in)->number, 3);
 	assert_true(intent_head(in)->time_ms ==
@@ -85,7 +85,7 @@ static void a_confirmation_is_of_one_version_and_not_of_its_number(void **state)
 	struct files files = half_of_the_pool();
 	struct version list[1];
 
-	assert_int_equal(apply(in, &files, "half", NOW_MS + 10, &list[0]), 0);
+	assert_int_equal(apply_version(in, &files, "half", NOW_MS + 10, &list[0]), 0);
 	intent_import_confirmed(in, list, 1, "fra-1",
 	                        NOW_MS + 20); /* it is unconfirmed there, too */
 	assert_true(intent_head(in)->confirm_by_ms != 0);
@@ -126,7 +126,7 @@ static void a_rollback_goes_to_the_parent_and_not_to_the_number_before(void **st
 	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
 	struct version to, original = *intent_head(in);
 
-	assert_int_equal(apply(in, &words, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &words, "words", NOW_MS + 10, NULL), 0);
 	take_third(in, &half, 60000, NOW_MS + 20);
 	assert_int_equal(intent_last_confirmed(in, &to), 0);
 	assert_int_equal(to.number, 1);
@@ -173,7 +173,7 @@ static void overriding_a_peer_s_head_is_a_change_like_any_other(void **state)
 	struct intent_changed changed = { 0 };
 
 	memset(foreign.digest, 'e', sizeof(foreign.digest) - 1);
-	assert_int_equal(apply(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
 	intent_note_diverged(in, &foreign, 1);
 	assert_int_equal(intent_change(in, &change, NOW_MS + 20, &changed), -EBUSY);
 	intent_changed_fini(&changed);

@@ -77,7 +77,7 @@ static void make_view(const char *node, uint32_t n_entries)
  *         node is
  * in the first. @return the sentence, from malloc(), or NULL
  */
-static char *ask(unsigned n, unsigned n_heard)
+static char *ask_voters(unsigned n, unsigned n_heard)
 {
 	static char names[2 * 9][16], sites[9][16];
 	struct advice_node nodes[2 * 9];
@@ -114,7 +114,7 @@ static void a_dead_site_must_leave_more_than_half(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (unsigned n_heard = 1; n_heard <= cases[i].n; n_heard++) {
-			char *text = ask(cases[i].n, n_heard);
+			char *text = ask_voters(cases[i].n, n_heard);
 
 			if ((text == NULL) != (n_heard >= cases[i].enough))
 				fail_msg("%u of %u heard: %s", n_heard, cases[i].n,
@@ -126,7 +126,7 @@ static void a_dead_site_must_leave_more_than_half(void **state)
 static void the_sentence_counts_and_names_the_silent(void **state)
 {
 	(void)state;
-	char *text = ask(5, 3);
+	char *text = ask_voters(5, 3);
 
 	assert_non_null(text);
 	assert_non_null(strstr(text, "2 of 5 sites were never heard by this node (s3, s4):"));
@@ -138,7 +138,7 @@ static void who_has_heard_nobody_is_told(void **state)
 {
 	(void)state;
 	snprintf(core.dirs.node, sizeof(core.dirs.node), "lon-1");
-	char *text = ask(3, 0);
+	char *text = ask_voters(3, 0);
 
 	snprintf(core.dirs.node, sizeof(core.dirs.node), "s0-1");
 	assert_non_null(text);
@@ -151,8 +151,8 @@ static void any_node_of_a_site_speaks_for_it(void **state)
 {
 	(void)state;
 	heard_first = true;
-	assert_null(ask(5, 5));
-	char *text = ask(5, 3);
+	assert_null(ask_voters(5, 5));
+	char *text = ask_voters(5, 3);
 
 	heard_first = false;
 	assert_non_null(text);
@@ -163,8 +163,8 @@ static void any_node_of_a_site_speaks_for_it(void **state)
 static void of_two_sites_each_trusts_its_own_view(void **state)
 {
 	(void)state;
-	assert_null(ask(2, 1));
-	assert_null(ask(1, 1));
+	assert_null(ask_voters(2, 1));
+	assert_null(ask_voters(1, 1));
 }
 
 #define SITE(k, from, over, until)                                                                 \
@@ -222,11 +222,11 @@ static void who_is_out_is_neither_counted_nor_blamed(void **state)
 
 	(void)state;
 	fake_model = &m;
-	char *text = ask(5, 3);
+	char *text = ask_voters(5, 3);
 	assert_non_null(text);
 	assert_non_null(strstr(text, "1 of 4 sites were never heard by this node (s4):"));
 	free(text);
-	assert_null(ask(4, 3)); /* all three that vote were heard */
+	assert_null(ask_voters(4, 3)); /* all three that vote were heard */
 	fake_model = NULL;
 }
 

@@ -13,7 +13,7 @@
 static struct core core;
 
 /* What is warned of @p n backends, this node being ams-1 of ams. */
-static json_t *warn(const struct advice_way *ways, size_t n)
+static json_t *warn_of(const struct advice_way *ways, size_t n)
 {
 	const struct advice_node nodes[] = { { "fra", "fra-1" }, { "ams", "ams-1" } };
 	const struct advice advice = { .nodes = nodes, .n_nodes = 2, .ways = ways, .n_ways = n };
@@ -24,7 +24,7 @@ static json_t *warn(const struct advice_way *ways, size_t n)
 	return warnings;
 }
 
-static struct advice_way way(const char *site, const char *address, bool l2)
+static struct advice_way make_way(const char *site, const char *address, bool l2)
 {
 	struct advice_way w = { .site = site, .pool = "web", .backend = "b", .l2 = l2 };
 
@@ -54,8 +54,8 @@ static void each_way_is_judged_by_its_mode(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct advice_way w = way(cases[i].site, cases[i].address, cases[i].l2);
-		json_t *warnings = warn(&w, 1);
+		struct advice_way w = make_way(cases[i].site, cases[i].address, cases[i].l2);
+		json_t *warnings = warn_of(&w, 1);
 		const char *text = json_string_value(json_array_get(warnings, 0));
 
 		if (!text != !cases[i].text || (text && !strstr(text, cases[i].text)))
@@ -71,11 +71,11 @@ static void of_many_some_are_named_and_the_rest_counted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(ways); i++)
-		ways[i] = way("ams", "10.3.0.9", false);
-	warnings = warn(ways, 8);
+		ways[i] = make_way("ams", "10.3.0.9", false);
+	warnings = warn_of(ways, 8);
 	assert_int_equal(json_array_size(warnings), 8);
 	json_decref(warnings);
-	warnings = warn(ways, COUNT(ways));
+	warnings = warn_of(ways, COUNT(ways));
 	assert_int_equal(json_array_size(warnings), 9);
 	assert_string_equal(json_string_value(json_array_get(warnings, 8)),
 	                    "3 more backends have the same problem");

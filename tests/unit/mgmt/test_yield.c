@@ -35,8 +35,8 @@ static struct intent *open_it(const struct fixture *f, int64_t now_ms)
 	return in;
 }
 
-static void apply(struct intent *in, const char *words, bool untold, int64_t within_ms,
-                  int64_t now_ms)
+static void apply_words(struct intent *in, const char *words, bool untold, int64_t within_ms,
+                        int64_t now_ms)
 {
 	struct files files = fixture_files("# two sites", words);
 	struct intent_change change = { .files = &files,
@@ -53,7 +53,7 @@ static void apply(struct intent *in, const char *words, bool untold, int64_t wit
 	files_fini(&files);
 }
 
-static struct version own(struct intent *in, uint64_t number)
+static struct version own_version(struct intent *in, uint64_t number)
 {
 	struct version v;
 
@@ -74,10 +74,10 @@ static struct version peers_after(const struct version *parent, char digest)
 static void an_untold_head_gives_way_to_another_successor_of_its_parent(void **state)
 {
 	struct intent *in = open_it(*state, NOW_MS);
-	struct version first = own(in, 1), shown, theirs = peers_after(&first, 'e');
+	struct version first = own_version(in, 1), shown, theirs = peers_after(&first, 'e');
 	struct version_lost lost;
 
-	apply(in, "# ours", true, 0, NOW_MS + 10);
+	apply_words(in, "# ours", true, 0, NOW_MS + 10);
 	assert_true(yield_is_untold(in));
 	assert_int_equal(yield_shown(in, &shown), 0);
 	assert_int_equal(shown.number, 1); /* what peers are shown */
@@ -96,7 +96,7 @@ static void an_untold_head_gives_way_to_another_successor_of_its_parent(void **s
 	assert_int_equal(lost.version.number, 2);
 	assert_false(yield_is_untold(in));
 	/* the same once more, and this time a client is told */
-	apply(in, "# ours", false, 0, NOW_MS + 40);
+	apply_words(in, "# ours", false, 0, NOW_MS + 40);
 	intent_close(in);
 	in = open_it(*state, NOW_MS + 50);
 	assert_int_equal(intent_head(in)->number, 2);
@@ -107,10 +107,10 @@ static void an_untold_head_gives_way_to_another_successor_of_its_parent(void **s
 static void an_untold_head_stays_where_nothing_speaks_against_it(void **state)
 {
 	struct intent *in = open_it(*state, NOW_MS);
-	struct version first = own(in, 1);
+	struct version first = own_version(in, 1);
 
-	apply(in, "# ours", true, 0, NOW_MS + 10);
-	struct version ours = own(in, 2), after_ours = peers_after(&ours, 'e'),
+	apply_words(in, "# ours", true, 0, NOW_MS + 10);
+	struct version ours = own_version(in, 2), after_ours = peers_after(&ours, 'e'),
 	               stranger = peers_after(&first, 'd');
 	memset(stranger.parent, 'c', sizeof(stranger.parent) - 1);
 	const struct version followed[] = { after_ours, ours, first }, same[] = { ours, first },
@@ -128,10 +128,10 @@ static void an_untold_head_stays_where_nothing_speaks_against_it(void **state)
 static void a_head_that_was_told_never_gives_way(void **state)
 {
 	struct intent *in = open_it(*state, NOW_MS);
-	struct version first = own(in, 1), shown;
+	struct version first = own_version(in, 1), shown;
 	const struct version list[] = { peers_after(&first, 'e'), first };
 
-	apply(in, "# ours", true, 0, NOW_MS + 10);
+	apply_words(in, "# ours", true, 0, NOW_MS + 10);
 	assert_int_equal(yield_settle(in, NOW_MS + 20), 0);
 	for (int i = 0; i < 2; i++) { /* also after it was started again */
 		assert_false(yield_is_untold(in));
@@ -150,7 +150,7 @@ static struct intent *open_rolled_back(const struct fixture *f)
 {
 	struct intent *in = open_it(f, NOW_MS);
 
-	apply(in, "# ours", false, 60000, NOW_MS + 10);
+	apply_words(in, "# ours", false, 60000, NOW_MS + 10);
 	assert_int_equal(intent_roll_back_unconfirmed(in, "late", NOW_MS + 60010), 0);
 	assert_int_equal(intent_head(in)->undoes, 2);
 	return in;
@@ -159,7 +159,8 @@ static struct intent *open_rolled_back(const struct fixture *f)
 static void an_automatic_rollback_gives_way_to_persons_alone(void **state)
 {
 	struct intent *in = open_rolled_back(*state);
-	struct version first = own(in, 1), second = own(in, 2), head = *intent_head(in);
+	struct version first = own_version(in, 1), second = own_version(in, 2),
+	               head = *intent_head(in);
 	struct version robot = peers_after(&second, 'e'), person = robot, confirmed = second;
 
 	second.confirm_by_ms = NOW_MS + 60010;
@@ -190,7 +191,7 @@ static void it_gives_way_to_a_confirmation_and_to_a_successor(void **state)
 {
 	for (int i = 0; i < 2; i++) {
 		struct intent *in = open_rolled_back(*state);
-		struct version first = own(in, 1), second = own(in, 2);
+		struct version first = own_version(in, 1), second = own_version(in, 2);
 		struct version person = peers_after(&second, 'e');
 		struct version list[] = { person, second, first };
 
@@ -208,18 +209,18 @@ static void a_peer_s_rollback_is_due_to_give_way_only_to_what_is_here(void **sta
 {
 	struct intent *in = open_it(*state, NOW_MS);
 
-	apply(in, "# ours", false, 60000, NOW_MS + 10);
-	struct version second = own(in, 2), robot = peers_after(&second, 'e'), stranger;
+	apply_words(in, "# ours", false, 60000, NOW_MS + 10);
+	struct version second = own_version(in, 2), robot = peers_after(&second, 'e'), stranger;
 
 	assert_false(yield_is_due(in, &robot)); /* ours waits as well: the rollback is taken */
 	robot.undoes = 2;
 	assert_false(yield_is_due(in, &robot));
-	apply(in, "# after", false, 0, NOW_MS + 20); /* a person went on */
+	apply_words(in, "# after", false, 0, NOW_MS + 20); /* a person went on */
 	assert_true(yield_is_due(in, &robot));
 	stranger = robot;
 	stranger.parent[0] ^= 1; /* it undoes another second */
 	assert_false(yield_is_due(in, &stranger));
-	struct version third = own(in, 3);
+	struct version third = own_version(in, 3);
 	third.undoes = 2; /* as if it were the very same */
 	assert_false(yield_is_due(in, &third));
 	intent_close(in);
@@ -229,8 +230,8 @@ static void a_confirmed_version_outlasts_a_peer_s_rollback(void **state)
 {
 	struct intent *in = open_it(*state, NOW_MS);
 
-	apply(in, "# ours", false, 60000, NOW_MS + 10);
-	struct version second = own(in, 2), robot = peers_after(&second, 'e');
+	apply_words(in, "# ours", false, 60000, NOW_MS + 10);
+	struct version second = own_version(in, 2), robot = peers_after(&second, 'e');
 
 	robot.undoes = 2;
 	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), 0);

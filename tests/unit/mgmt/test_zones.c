@@ -57,8 +57,8 @@ struct drafted {
 	int err;
 };
 
-static struct drafted draft(const struct fixture *f, struct files *files,
-                            const struct zones_how *how)
+static struct drafted check_zones(const struct fixture *f, struct files *files,
+                                  const struct zones_how *how)
 {
 	struct drafted d = { 0 };
 
@@ -72,7 +72,7 @@ static struct drafted draft(const struct fixture *f, struct files *files,
 	return d;
 }
 
-static void drop(struct drafted *d)
+static void drop_checked(struct drafted *d)
 {
 	files_fini(&d->files);
 	model_free(d->model);
@@ -102,13 +102,13 @@ static void includes_are_gathered_as_deep_as_they_are_read(void **state)
 			         i < deep ? "$INCLUDE d%d\n" : "deep A 192.0.2.%d\n", i + 1);
 			fixture_write(f->conf, name, text);
 		}
-		struct drafted d = draft(f, NULL, &how);
+		struct drafted d = check_zones(f, NULL, &how);
 
 		for (size_t i = 0; i < d.errors.n_items; i++)
 			print_message("%s:%u %s\n", d.errors.items[i].file, d.errors.items[i].line,
 			              d.errors.items[i].message);
 		assert_int_equal(d.err, deep == INCLUDES_DEEP ? 0 : -EINVAL);
-		drop(&d);
+		drop_checked(&d);
 	}
 }
 
@@ -135,14 +135,14 @@ static void a_serial_that_goes_back_is_named(void **state)
 		         "$TTL 60\n@ SOA ns1 host %s 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.53\n",
 		         rows[i].was);
 		fixture_write(f->conf, "sub/b", text);
-		before = draft(f, NULL, &how);
+		before = check_zones(f, NULL, &how);
 		assert_int_equal(before.err, 0);
 		snprintf(text, sizeof(text),
 		         "$TTL 60\n@ SOA ns1 host %s 60 60 60 60\n@ NS ns1\nns1 A 192.0.2.54\n",
 		         rows[i].is);
 		fixture_write(f->conf, "sub/b", text);
 		how.head = before.model;
-		after = draft(f, NULL, &how);
+		after = check_zones(f, NULL, &how);
 		assert_int_equal(after.err, 0);
 		print_message("%s, then %s: %zu warnings\n", rows[i].was, rows[i].is,
 		              after.said.n_warnings);
@@ -152,8 +152,8 @@ static void a_serial_that_goes_back_is_named(void **state)
 			                       "zone b.example: the serial goes back from"));
 			assert_non_null(strstr(after.said.warnings[0], rows[i].was));
 		}
-		drop(&before);
-		drop(&after);
+		drop_checked(&before);
+		drop_checked(&after);
 	}
 }
 
@@ -165,12 +165,12 @@ static void a_bad_zone_refuses_a_version_but_not_its_undoing(void **state)
 	fixture_write(f->conf, "sub/b", HEAD "x A 1.2.3\n");
 	for (int undoes = 0; undoes < 2; undoes++) {
 		const struct zones_how how = { .returns = true, .undoes = undoes };
-		struct drafted d = draft(f, NULL, &how);
+		struct drafted d = check_zones(f, NULL, &how);
 
 		assert_int_equal(d.err, undoes ? 0 : -EINVAL);
 		assert_int_equal(d.said.n_bad, !undoes);
 		assert_int_equal(d.said.n_warnings, undoes);
-		drop(&d);
+		drop_checked(&d);
 	}
 }
 
@@ -178,14 +178,14 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 {
 	const struct fixture *f = *state;
 	const struct zones_how how = { 0 };
-	struct drafted head = draft(f, NULL, &how), next;
+	struct drafted head = check_zones(f, NULL, &how), next;
 
 	assert_int_equal(head.err, 0);
 	/* its own include is bad; the zone itself has changed, too, and so has another */
 	fixture_write(f->conf, "sub/own", "o A 1.2.3\n");
 	fixture_write(f->conf, "sub/a", HEAD "; changed\n$INCLUDE shared\n$INCLUDE own\n");
 	fixture_write(f->conf, "shop.example.zone", HEAD "; changed\n");
-	next = draft(f, NULL, &how);
+	next = check_zones(f, NULL, &how);
 	assert_int_equal(next.err, -EINVAL);
 	assert_int_equal(next.said.n_bad, 1);
 	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
@@ -196,12 +196,12 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 	assert_string_equal(text_of(&next.files, "sub/own"), "o A 192.0.2.1\n");
 	assert_string_equal(text_of(&next.files, "sub/a"), text_of(&head.files, "sub/a"));
 	assert_string_equal(text_of(&next.files, "shop.example.zone"), HEAD "; changed\n");
-	drop(&next);
+	drop_checked(&next);
 	/*
 	 * a good zone is given with another shared file: the bad one cannot have the old one back
 	 */
 	fixture_write(f->conf, "sub/shared", "s A 192.0.2.2\n");
-	next = draft(f, NULL, &how);
+	next = check_zones(f, NULL, &how);
 	assert_int_equal(next.err, -EINVAL);
 	size_t n = next.errors.n_items;
 
@@ -213,8 +213,8 @@ static void a_bad_zone_keeps_its_files_unless_a_good_one_needs_them(void **state
 	        strstr(next.errors.items[n].message, "zone b.example, which is not skipped, uses"));
 	assert_string_equal(next.errors.items[n].file, "sub/a");
 	assert_string_equal(text_of(&next.files, "sub/shared"), "s A 192.0.2.2\n");
-	drop(&next);
-	drop(&head);
+	drop_checked(&next);
+	drop_checked(&head);
 }
 
 static void a_bad_zone_that_is_new_has_nothing_to_keep(void **state)
@@ -223,25 +223,25 @@ static void a_bad_zone_that_is_new_has_nothing_to_keep(void **state)
 	const struct zones_how how = { 0 };
 	struct drafted next;
 	struct files head_files = fixture_files(NULL, NULL);
-	struct drafted head = draft(f, &head_files, &how);
+	struct drafted head = check_zones(f, &head_files, &how);
 
 	fixture_write(f->conf, "sub/b", HEAD "x A 1.2.3\n");
-	next = draft(f, NULL, &how);
+	next = check_zones(f, NULL, &how);
 	assert_int_equal(next.err, -EINVAL);
 	assert_int_equal(zones_skip(&next.files, next.model, &head.files, head.model, &next.errors,
 	                            &next.said),
 	                 -EINVAL);
 	assert_non_null(strstr(next.errors.items[next.errors.n_items - 1].message,
 	                       "zone b.example cannot be skipped"));
-	drop(&next);
-	drop(&head);
+	drop_checked(&next);
+	drop_checked(&head);
 }
 
 static void zones_are_read_again_and_nothing_else(void **state)
 {
 	const struct fixture *f = *state;
 	const struct zones_how how = { 0 };
-	struct drafted head = draft(f, NULL, &how);
+	struct drafted head = check_zones(f, NULL, &how);
 	struct model_errors errors;
 	struct files out = { 0 };
 	char path[256];
@@ -286,7 +286,7 @@ static void zones_are_read_again_and_nothing_else(void **state)
 	assert_int_equal(errors.n_items, 2);
 	assert_string_equal(errors.items[1].file, "sub/b");
 	model_errors_free(&errors);
-	drop(&head);
+	drop_checked(&head);
 }
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -47,7 +47,7 @@ static const struct model head = { .zones = head_zones, .n_zones = 3 };
 static struct model_errors errors;
 static struct zones_findings said;
 
-static int judge(const struct model *m, struct zones_how how)
+static int judge_zones(const struct model *m, struct zones_how how)
 {
 	model_errors_free(&errors);
 	errors = (struct model_errors){ 0 };
@@ -103,7 +103,7 @@ static void each_level_refuses_what_it_should(void **state)
 		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why" };
 		compiler.n = 1;
 		compiler.err = rows[i].level == ZONES_ERROR ? -EINVAL : 0;
-		if (judge(&m, how) != (rows[i].refused ? -EINVAL : 0))
+		if (judge_zones(&m, how) != (rows[i].refused ? -EINVAL : 0))
 			fail_msg("%zu", i);
 		assert_int_equal(errors.n_items, rows[i].refused);
 		assert_int_equal(said.n_warnings, !rows[i].refused);
@@ -137,19 +137,19 @@ static void a_zone_is_bad_once(void **state)
 	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_SIGNED, "four" };
 	compiler.n = 4;
 	compiler.err = -EINVAL;
-	assert_int_equal(judge(&m, how), -EINVAL);
+	assert_int_equal(judge_zones(&m, how), -EINVAL);
 	assert_int_equal(errors.n_items, 3);
 	assert_int_equal(said.n_bad, 2);
 	assert_int_equal(said.n_warnings, 1);
 	assert_string_equal(said.warnings[0], "a: three");
 	compiler.n = 0;
 	compiler.err = 0;
-	assert_int_equal(judge(&m, how), 0); /* judged again, nothing of before is left */
+	assert_int_equal(judge_zones(&m, how), 0); /* judged again, nothing of before is left */
 	assert_int_equal(said.n_bad, 0);
 	assert_false(said.bad[0] || said.bad[1]);
 	assert_int_equal(said.n_warnings, 0);
 	compiler.err = -ENOMEM;
-	assert_int_equal(judge(&m, how), -ENOMEM);
+	assert_int_equal(judge_zones(&m, how), -ENOMEM);
 }
 
 static void so_many_warnings_are_kept_and_more_are_counted(void **state)
@@ -167,7 +167,7 @@ static void so_many_warnings_are_kept_and_more_are_counted(void **state)
 		for (unsigned k = 0; k < compiler.n; k++)
 			compiler.list[k] =
 			        (struct zones_message){ "a", "f", k + 1, ZONES_WARNING, "w" };
-		assert_int_equal(judge(&m, how), 0);
+		assert_int_equal(judge_zones(&m, how), 0);
 		assert_int_equal(said.n_warnings, rows[i].kept);
 		assert_int_equal(said.n_more, rows[i].more);
 		assert_string_equal(said.warnings[38], "f:39: w");
@@ -202,7 +202,7 @@ static void serials_of_changed_zones_are_compared(void **state)
 		const struct model_zone zones[] = { rows[i].zone, { "z", "z-1", "x" } };
 		const struct model m = { .zones = zones, .n_zones = 2 };
 
-		assert_int_equal(judge(&m, how), 0);
+		assert_int_equal(judge_zones(&m, how), 0);
 		assert_int_equal(said.n_warnings, rows[i].said != NULL);
 		if (rows[i].said)
 			assert_string_equal(said.warnings[0], rows[i].said);
@@ -211,16 +211,16 @@ static void serials_of_changed_zones_are_compared(void **state)
 	const struct model_zone both[] = { rows[0].zone, rows[6].zone };
 	const struct model m = { .zones = both, .n_zones = 2 };
 
-	assert_int_equal(judge(&m, how), 0);
+	assert_int_equal(judge_zones(&m, how), 0);
 	assert_int_equal(said.n_warnings, 2);
 	compiler.err = -EINVAL; /* refused: nothing else is said */
 	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_ERROR, "no" };
 	compiler.n = 1;
-	assert_int_equal(judge(&m, how), -EINVAL);
+	assert_int_equal(judge_zones(&m, how), -EINVAL);
 	assert_int_equal(said.n_warnings, 0);
 }
 
-static void add(struct files *files, const char *name, const char *text)
+static void add_file(struct files *files, const char *name, const char *text)
 {
 	assert_int_equal(files_add(files, name, text, strlen(text)), 0);
 }
@@ -260,7 +260,7 @@ static struct files files_of(const char *version)
 		         : i == 1 ? "$INCLUDE common\n"
 		                  : "",
 		         names[i], version);
-		add(&files, names[i], text);
+		add_file(&files, names[i], text);
 	}
 	return files;
 }

@@ -19,22 +19,22 @@ struct scene {
 	struct carry *carry;
 };
 
-static void make(struct fwd_tables *t, const struct driver_sizes *z, uint32_t n_cpus)
+static void make_tables(struct fwd_tables *t, const struct driver_sizes *z, uint32_t n_cpus)
 {
 	memory_new(t, z, n_cpus);
 	layout_root(t, z);
 }
 
-static struct scene begin(const struct driver_sizes *to, uint32_t n_cpus)
+static struct scene begin_scene(const struct driver_sizes *to, uint32_t n_cpus)
 {
 	struct scene s = { 0 };
 
-	make(&s.from, &small, 2);
-	make(&s.to, to, n_cpus);
+	make_tables(&s.from, &small, 2);
+	make_tables(&s.to, to, n_cpus);
 	return s;
 }
 
-static void end(struct scene *s)
+static void end_scene(struct scene *s)
 {
 	carry_free(s->carry);
 	memory_free(&s->from);
@@ -43,7 +43,7 @@ static void end(struct scene *s)
 
 static void sizes_are_read_from_the_tables_themselves(void **state)
 {
-	struct scene s = begin(&large, 2);
+	struct scene s = begin_scene(&large, 2);
 	struct driver_sizes z;
 
 	(void)state;
@@ -51,13 +51,13 @@ static void sizes_are_read_from_the_tables_themselves(void **state)
 	assert_memory_equal(&z, &small, sizeof(z));
 	carry_sizes(&s.to, &z);
 	assert_memory_equal(&z, &large, sizeof(z));
-	end(&s);
+	end_scene(&s);
 	carry_free(NULL);
 }
 
 static void an_exception_goes_wherever_its_flow_is_looked_for(void **state)
 {
-	struct scene s = begin(&large, 2);
+	struct scene s = begin_scene(&large, 2);
 
 	(void)state;
 	s.from.exceptions[63].word[OWNER_WAYS - 1] = 5;
@@ -77,12 +77,12 @@ static void an_exception_goes_wherever_its_flow_is_looked_for(void **state)
 	assert_int_equal(s.to.backends[63].id, 9);
 	assert_int_equal(s.to.root->macs[1], 10);
 	assert_int_equal(s.to.macs[3].word[1], 11);
-	end(&s);
+	end_scene(&s);
 }
 
 static void what_both_wrote_meanwhile_is_kept_of_both(void **state)
 {
-	struct scene s = begin(&small, 2);
+	struct scene s = begin_scene(&small, 2);
 
 	(void)state;
 	s.from.exceptions[5].word[0] = 1;
@@ -101,12 +101,12 @@ static void what_both_wrote_meanwhile_is_kept_of_both(void **state)
 	assert_int_equal(s.to.exceptions[6].word[0], 30); /* in a free place */
 	assert_int_equal(s.to.colds[9].kept_at, 101);
 	assert_int_equal(s.to.colds[10].kept_at, 201);
-	end(&s);
+	end_scene(&s);
 }
 
 static void an_exception_that_ended_in_the_old_tables_ends(void **state)
 {
-	struct scene s = begin(&small, 2);
+	struct scene s = begin_scene(&small, 2);
 
 	(void)state;
 	s.from.exceptions[5].word[0] = 1;
@@ -115,12 +115,12 @@ static void an_exception_that_ended_in_the_old_tables_ends(void **state)
 	carry_end(s.carry, &s.from, &s.to);
 	for (unsigned i = 0; i < OWNER_WAYS; i++)
 		assert_int_equal(s.to.exceptions[5].word[i], 0);
-	end(&s);
+	end_scene(&s);
 }
 
 static void a_full_bucket_loses_the_new_one_and_nothing_else(void **state)
 {
-	struct scene s = begin(&small, 2);
+	struct scene s = begin_scene(&small, 2);
 
 	(void)state;
 	assert_int_equal(carry_begin(&s.from, &s.to, &s.carry), 0);
@@ -130,12 +130,12 @@ static void a_full_bucket_loses_the_new_one_and_nothing_else(void **state)
 	carry_end(s.carry, &s.from, &s.to);
 	for (unsigned i = 0; i < OWNER_WAYS; i++)
 		assert_int_equal(s.to.exceptions[5].word[i], 100 + i);
-	end(&s);
+	end_scene(&s);
 }
 
 static void counters_of_all_rows_are_added_to_the_last_row(void **state)
 {
-	struct scene s = begin(&large, 3);
+	struct scene s = begin_scene(&large, 3);
 	uint32_t last = 2;
 
 	(void)state;
@@ -155,12 +155,12 @@ static void counters_of_all_rows_are_added_to_the_last_row(void **state)
 	assert_int_equal(s.to.service_counts[last * large.service_counts + 15].bytes, 600);
 	assert_int_equal(s.to.backend_counts[last * large.backends + 63].packets, 81);
 	assert_int_equal(s.to.cpus[0].received + s.to.cpus[1].received, 0);
-	end(&s);
+	end_scene(&s);
 }
 
 static void services_go_over_only_where_they_are_found_the_same_way(void **state)
 {
-	struct scene s = begin(&small, 2), other = begin(&large, 2);
+	struct scene s = begin_scene(&small, 2), other = begin_scene(&large, 2);
 
 	(void)state;
 	s.from.services[3].port_be = other.from.services[3].port_be = 4;
@@ -177,8 +177,8 @@ static void services_go_over_only_where_they_are_found_the_same_way(void **state
 	assert_int_equal(carry_begin(&other.from, &other.to, &other.carry), 0);
 	assert_int_equal(other.to.services[3].port_be, 0); /* the document writes them */
 	assert_int_equal(other.to.root->active, 0);
-	end(&s);
-	end(&other);
+	end_scene(&s);
+	end_scene(&other);
 }
 
 int main(void)

@@ -60,7 +60,7 @@ static int teardown(void **state)
 	return rmdir(dir); /* nothing else is left behind */
 }
 
-static int after(void **state)
+static int remove_all(void **state)
 {
 	(void)state;
 	remove_pages();
@@ -318,7 +318,7 @@ static void an_earlier_release_has_none_and_its_readers_see_the_same_page(void *
 	free(c);
 }
 
-static void overwrite(off_t offset, const void *bytes, size_t n)
+static void overwrite_bytes(off_t offset, const void *bytes, size_t n)
 {
 	char path[96];
 
@@ -330,8 +330,7 @@ static void overwrite(off_t offset, const void *bytes, size_t n)
 	close(fd);
 }
 
-#define SEQUENCE_AT (sizeof(struct page_header) + offsetof(struct conditions_payload, sequence))
-#define BANKS_AT    (sizeof(struct page_header) + offsetof(struct conditions_payload, banks))
+#define AT(member) (sizeof(struct page_header) + offsetof(struct conditions_payload, member))
 
 /* As a process does that was taken over, and writes what it likes: rounds that are whole. */
 static void sign_banks(uint64_t sequence)
@@ -344,12 +343,12 @@ static void sign_banks(uint64_t sequence)
 	snprintf(path, sizeof(path), "%s/conditions.dns.page", dir);
 	int fd = open(path, O_RDONLY);
 
-	assert_int_equal(pread(fd, banks, sizeof(banks), BANKS_AT), sizeof(banks));
+	assert_int_equal(pread(fd, banks, sizeof(banks), AT(banks)), sizeof(banks));
 	close(fd);
 	for (int i = 0; i < 2; i++)
 		digests[i] = hash_bytes(&key, &banks[i], sizeof(banks[i]));
-	overwrite(BANKS_AT + sizeof(banks), digests, sizeof(digests));
-	overwrite(SEQUENCE_AT, &sequence, sizeof(sequence));
+	overwrite_bytes(AT(digests), digests, sizeof(digests));
+	overwrite_bytes(AT(sequence), &sequence, sizeof(sequence));
 }
 
 static void another_layout_is_refused(void **state)
@@ -360,7 +359,7 @@ static void another_layout_is_refused(void **state)
 
 	assert_non_null(c);
 	stats_close(open_stats());
-	overwrite(offsetof(struct page_header, layout), &layout, sizeof(layout));
+	overwrite_bytes(offsetof(struct page_header, layout), &layout, sizeof(layout));
 	assert_int_equal(conditions_read(dir, "dns", c), -EPROTO);
 	free(c);
 }
@@ -375,9 +374,7 @@ static bool is_since_kept(uint64_t planted_ms)
 	conditions_end(s);
 	stats_close(s);
 	/* the first round goes to the second bank */
-	overwrite(BANKS_AT + sizeof(struct conditions) + offsetof(struct conditions, items) +
-	                  offsetof(struct condition, since_ms),
-	          &planted_ms, sizeof(planted_ms));
+	overwrite_bytes(AT(banks[1].items[0].since_ms), &planted_ms, sizeof(planted_ms));
 	sign_banks(1);
 	struct conditions *c = read_all();
 
@@ -419,7 +416,7 @@ static void a_hostile_page_gives_plain_texts(void **state)
 
 	memset(noise, 0x1b, sizeof(noise));
 	stats_close(open_stats());
-	overwrite(BANKS_AT, noise, sizeof(noise));
+	overwrite_bytes(AT(banks), noise, sizeof(noise));
 	sign_banks(2);
 	struct conditions *c = read_all();
 
@@ -439,7 +436,7 @@ static void a_damaged_page_gives_a_well_formed_copy(void **state)
 
 	memset(noise, 0xff, sizeof(noise));
 	stats_close(open_stats());
-	overwrite(BANKS_AT, noise, sizeof(noise));
+	overwrite_bytes(AT(banks), noise, sizeof(noise));
 	sign_banks(2);
 	struct conditions *c = read_all();
 
@@ -473,7 +470,7 @@ static void its_writer_outlives_a_damaged_page(void **state)
 	(void)state;
 	memset(garbage, 0xff, sizeof(garbage));
 	state_pair(s, "b");
-	overwrite(sizeof(struct page_header), garbage, sizeof(garbage));
+	overwrite_bytes(sizeof(struct page_header), garbage, sizeof(garbage));
 	struct conditions *none = malloc(sizeof(*none));
 	assert_non_null(none);
 	none->n = 77;
@@ -575,28 +572,27 @@ static void a_refused_system_call_is_a_condition(void **state)
 	free(c);
 }
 
+#define T(f) cmocka_unit_test_teardown(f, remove_all)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(a_round_is_read_as_it_was_stated, after),
-		cmocka_unit_test_teardown(nothing_is_seen_of_a_round_before_its_end, after),
-		cmocka_unit_test_teardown(since_lasts_as_long_as_the_condition_and_over_a_restart,
-		                          after),
-		cmocka_unit_test_teardown(the_same_subject_counts_once_with_its_highest_level,
-		                          after),
-		cmocka_unit_test_teardown(conditions_are_told_apart_by_code_and_subject, after),
-		cmocka_unit_test_teardown(a_full_page_keeps_the_worst_and_counts_the_rest, after),
-		cmocka_unit_test_teardown(a_full_page_keeps_the_first_of_one_level, after),
-		cmocka_unit_test_teardown(a_text_is_cut_between_characters, after),
-		cmocka_unit_test_teardown(
-		        an_earlier_release_has_none_and_its_readers_see_the_same_page, after),
-		cmocka_unit_test_teardown(another_layout_is_refused, after),
-		cmocka_unit_test_teardown(a_time_that_has_not_come_is_no_since, after),
-		cmocka_unit_test_teardown(a_damaged_page_gives_a_well_formed_copy, after),
-		cmocka_unit_test_teardown(its_writer_outlives_a_damaged_page, after),
-		cmocka_unit_test_teardown(a_hostile_page_gives_plain_texts, after),
-		cmocka_unit_test_teardown(a_round_is_never_seen_half, after),
-		cmocka_unit_test_teardown(a_refused_system_call_is_a_condition, after),
+		T(a_round_is_read_as_it_was_stated),
+		T(nothing_is_seen_of_a_round_before_its_end),
+		T(since_lasts_as_long_as_the_condition_and_over_a_restart),
+		T(the_same_subject_counts_once_with_its_highest_level),
+		T(conditions_are_told_apart_by_code_and_subject),
+		T(a_full_page_keeps_the_worst_and_counts_the_rest),
+		T(a_full_page_keeps_the_first_of_one_level),
+		T(a_text_is_cut_between_characters),
+		T(an_earlier_release_has_none_and_its_readers_see_the_same_page),
+		T(another_layout_is_refused),
+		T(a_time_that_has_not_come_is_no_since),
+		T(a_damaged_page_gives_a_well_formed_copy),
+		T(its_writer_outlives_a_damaged_page),
+		T(a_hostile_page_gives_plain_texts),
+		T(a_round_is_never_seen_half),
+		T(a_refused_system_call_is_a_condition),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -25,7 +25,7 @@ static void *fake_malloc(size_t n)
 
 static struct health_page page;
 
-static int clear(void **state)
+static int clear_page(void **state)
 {
 	(void)state;
 	memset(&page, 0, sizeof(page));
@@ -250,16 +250,16 @@ static void without_memory_the_targets_stay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(too_many_targets_change_nothing, clear),
-		cmocka_unit_test_setup(an_unknown_target_has_no_place, clear),
-		cmocka_unit_test_setup(a_target_keeps_place_and_word_when_others_go, clear),
-		cmocka_unit_test_setup(the_same_targets_are_not_a_new_layout, clear),
+		cmocka_unit_test_setup(too_many_targets_change_nothing, clear_page),
+		cmocka_unit_test_setup(an_unknown_target_has_no_place, clear_page),
+		cmocka_unit_test_setup(a_target_keeps_place_and_word_when_others_go, clear_page),
+		cmocka_unit_test_setup(the_same_targets_are_not_a_new_layout, clear_page),
 		cmocka_unit_test_setup(a_full_page_finds_all_and_a_place_given_up_serves_again,
-		                       clear),
+		                       clear_page),
 		cmocka_unit_test(no_target_is_a_mark),
-		cmocka_unit_test_setup(a_place_outside_is_neither_read_nor_written, clear),
+		cmocka_unit_test_setup(a_place_outside_is_neither_read_nor_written, clear_page),
 		cmocka_unit_test(marks_go_when_they_are_more_than_half),
-		cmocka_unit_test_setup(without_memory_the_targets_stay, clear),
+		cmocka_unit_test_setup(without_memory_the_targets_stay, clear_page),
 		cmocka_unit_test(targets_differ_by_each_of_their_parts),
 		cmocka_unit_test(every_reason_has_its_own_text),
 		cmocka_unit_test(an_odd_page_is_laid_out_again),

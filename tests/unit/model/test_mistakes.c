@@ -17,7 +17,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Read a text as configuration; it must be refused. Mistakes are given. */
-static struct model_errors refused(const char *text, size_t n)
+static struct model_errors read_refused(const char *text, size_t n)
 {
 	struct model *m = (struct model *)0x1;
 	struct model_errors errors;
@@ -29,7 +29,7 @@ static struct model_errors refused(const char *text, size_t n)
 	return errors;
 }
 
-static void show(const struct model_errors *errors)
+static void show_errors(const struct model_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_items; i++)
 		print_message("    %s:%u: %s: %s\n", errors->items[i].file, errors->items[i].line,
@@ -42,7 +42,7 @@ static void expect_one(const struct model_errors *errors, unsigned line, const c
 {
 	if (errors->n_items != 1 || strcmp(errors->items[0].field, field) != 0 ||
 	    !strstr(errors->items[0].message, message) || (line && errors->items[0].line != line))
-		show(errors);
+		show_errors(errors);
 	assert_int_equal(errors->n_total, 1);
 	assert_string_equal(errors->items[0].field, field);
 	assert_non_null(strstr(errors->items[0].message, message));
@@ -227,14 +227,14 @@ static void each_mistake_in_meaning_is_told_where_it_is(void **state)
 		char *text = fixture_edit(fixture_config, edits[i].from, edits[i].to);
 
 		print_message("  %s\n", edits[i].why);
-		struct model_errors errors = refused(text, strlen(text));
+		struct model_errors errors = read_refused(text, strlen(text));
 		bool seen = false;
 		for (size_t j = 0; j < errors.n_items; j++)
 			seen |= strcmp(errors.items[j].field, edits[i].field) == 0 &&
 			        strstr(errors.items[j].message, edits[i].message) != NULL &&
 			        (!edits[i].line || errors.items[j].line == edits[i].line);
 		if (!seen)
-			show(&errors);
+			show_errors(&errors);
 		assert_true(seen);
 		assert_in_range(errors.n_total, 1, 6); /* what follows from it, no more */
 		model_errors_free(&errors);
@@ -267,7 +267,7 @@ static void a_limit_that_is_reached_exactly_is_kept(void **state)
 		int err = model_read_config(fixture_path("weir.conf"), NULL, &m, &errors);
 
 		if (err)
-			show(&errors);
+			show_errors(&errors);
 		assert_int_equal(err, 0);
 		model_free(m);
 		model_errors_free(&errors);
@@ -282,9 +282,9 @@ static void all_mistakes_are_told_at_once(void **state)
 	char *two = fixture_edit(one, "site = \"ams\"; check", "site = \"asm\"; check");
 	char *three = fixture_edit(two, "min = \"5s\"", "min = 5");
 	char *four = fixture_edit(three, "198.51.100.10", "203.0.113.10");
-	struct model_errors errors = refused(four, strlen(four));
+	struct model_errors errors = read_refused(four, strlen(four));
 
-	show(&errors);
+	show_errors(&errors);
 	assert_int_equal(errors.n_total, 4);
 	for (size_t i = 1; i < errors.n_items; i++)
 		assert_true(errors.items[i].line >= errors.items[i - 1].line);
@@ -359,12 +359,12 @@ static void what_libconfig_would_misread_is_refused(void **state)
 		bool seen = false;
 
 		print_message("  %s\n", traps[i].why);
-		struct model_errors errors = refused(traps[i].text, strlen(traps[i].text));
+		struct model_errors errors = read_refused(traps[i].text, strlen(traps[i].text));
 		for (size_t j = 0; j < errors.n_items; j++)
 			seen |= strstr(errors.items[j].message, traps[i].message) != NULL &&
 			        (!traps[i].line || errors.items[j].line == traps[i].line);
 		if (!seen)
-			show(&errors);
+			show_errors(&errors);
 		assert_true(seen);
 		model_errors_free(&errors);
 	}
@@ -373,7 +373,7 @@ static void what_libconfig_would_misread_is_refused(void **state)
 static void a_nul_byte_is_refused(void **state)
 {
 	(void)state;
-	struct model_errors errors = refused("schema = 1;\n\0", 13);
+	struct model_errors errors = read_refused("schema = 1;\n\0", 13);
 
 	assert_string_equal(errors.items[0].message, "found byte 0x00 outside of a text");
 	assert_int_equal(errors.items[0].line, 2);
@@ -426,8 +426,8 @@ static void mistakes_in_an_include_name_its_file_and_line(void **state)
 
 	fixture_write_text("more.conf", "# a comment\n\nfoo = 1;\n");
 	char *both = fixture_edit(text, "weight = 50", "weight = -50");
-	struct model_errors errors = refused(both, strlen(both));
-	show(&errors);
+	struct model_errors errors = read_refused(both, strlen(both));
+	show_errors(&errors);
 	assert_int_equal(errors.n_total, 2);
 	for (size_t i = 0; i < 2; i++) {
 		bool inner = strcmp(errors.items[i].field, "foo") == 0;
@@ -445,7 +445,7 @@ static void a_setting_that_stands_twice_is_one_mistake(void **state)
 {
 	(void)state;
 	char *text = fixture_edit(fixture_config, "weight = 50;", "weight = 50;\nweight = 51;");
-	struct model_errors errors = refused(text, strlen(text));
+	struct model_errors errors = read_refused(text, strlen(text));
 
 	expect_one(&errors, 16, "weight", "is given twice in this group; first on line 15");
 	model_errors_free(&errors);
@@ -491,7 +491,7 @@ static void more_than_a_thousand_mistakes_are_counted(void **state)
 	for (int i = 0; i < 2000; i++)
 		n += (size_t)sprintf(text + n, "%s{ nmae = 1; }", i ? "," : "");
 	n += (size_t)sprintf(text + n, ");");
-	struct model_errors errors = refused(text, n);
+	struct model_errors errors = read_refused(text, n);
 	assert_int_equal(errors.n_items, 1000);
 	assert_true(errors.n_total > 4000);
 	model_errors_free(&errors);
@@ -502,7 +502,7 @@ static void the_first_mistake_is_said_in_one_line(void **state)
 {
 	(void)state;
 	static const char text[] = "schema = 1;\nchecks = ( { nmae = 1; } );\n";
-	struct model_errors errors = refused(text, sizeof(text) - 1);
+	struct model_errors errors = read_refused(text, sizeof(text) - 1);
 	char said[200], expected[200];
 
 	model_errors_summarise(&errors, said, sizeof(said));

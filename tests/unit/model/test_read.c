@@ -69,7 +69,7 @@ static void a_configuration_becomes_a_model(void **state)
 }
 
 /* How often the key's file was opened since. */
-static unsigned opened(int watch)
+static unsigned count_opens(int watch)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t n = read(watch, events, sizeof(events));
@@ -92,7 +92,7 @@ static void who_places_nothing_leaves_the_key_alone(void **state)
 	        model_read_without_key(fixture_path("effective.conf"), "ams-1", &without, &errors),
 	        0);
 	model_errors_free(&errors);
-	assert_int_equal(opened(watch), 0);
+	assert_int_equal(count_opens(watch), 0);
 	assert_int_equal(without->key_state, MODEL_KEY_NONE);
 	assert_true(!without->hash_key[0] && !without->hash_key[1]);
 	assert_string_equal(without->key_fault, "");
@@ -100,7 +100,7 @@ static void who_places_nothing_leaves_the_key_alone(void **state)
 	assert_int_equal(
 	        model_read_effective(fixture_path("effective.conf"), "ams-1", &with, &errors), 0);
 	model_errors_free(&errors);
-	assert_int_equal(opened(watch), 1);
+	assert_int_equal(count_opens(watch), 1);
 	assert_true(with->key_state == MODEL_KEY_GOOD && with->hash_key[0]);
 	model_free(with);
 	model_free(without);

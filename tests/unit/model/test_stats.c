@@ -44,7 +44,7 @@ static int teardown(void **state)
 }
 
 /* The value of (name, labels) as a reader finds it. @return false: there is none */
-static bool seen(const char *name, const char *labels, uint64_t *value)
+static bool read_value(const char *name, const char *labels, uint64_t *value)
 {
 	struct stats_reader *r;
 	bool found = false;
@@ -71,13 +71,13 @@ static void threads_count_and_end(void **state)
 	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
 	stats_add(stats_turns(s, "main"), 7);
 	stats_add(stats_turns(s, "dns-1"), 9);
-	assert_true(seen(STATS_TURNS, "thread=\"main\"", &v));
+	assert_true(read_value(STATS_TURNS, "thread=\"main\"", &v));
 	assert_int_equal(v, 7);
-	assert_true(seen(STATS_TURNS, "thread=\"dns-1\"", &v));
+	assert_true(read_value(STATS_TURNS, "thread=\"dns-1\"", &v));
 	assert_int_equal(v, 9);
 	stats_turns_end(s, "dns-1");
-	assert_false(seen(STATS_TURNS, "thread=\"dns-1\"", &v));
-	assert_true(seen(STATS_TURNS, "thread=\"main\"", &v));
+	assert_false(read_value(STATS_TURNS, "thread=\"dns-1\"", &v));
+	assert_true(read_value(STATS_TURNS, "thread=\"main\"", &v));
 	stats_close(s);
 }
 
@@ -90,16 +90,16 @@ static void jobs_have_limits(void **state)
 	stats_job_begin(NULL, "document", 5);
 	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
 	stats_job_begin(s, "document", 20);
-	assert_true(seen(STATS_JOB, "job=\"document\"", &v));
+	assert_true(read_value(STATS_JOB, "job=\"document\"", &v));
 	assert_in_range(v, from_s + 20, clock_mono_ms() / 1000 + 21);
 	assert_true(v * 1000 >= from_ms + 20000); /* never less than was asked for */
 	stats_job_begin(s, "driver", 1000000);
-	assert_true(seen(STATS_JOB, "job=\"driver\"", &v));
+	assert_true(read_value(STATS_JOB, "job=\"driver\"", &v));
 	assert_in_range(v, from_s + STATS_JOB_MAX_S, clock_mono_ms() / 1000 + STATS_JOB_MAX_S + 1);
 	stats_job_end(s, "document");
-	assert_true(seen(STATS_JOB, "job=\"document\"", &v));
+	assert_true(read_value(STATS_JOB, "job=\"document\"", &v));
 	assert_int_equal(v, 0);
-	assert_true(seen(STATS_JOB, "job=\"driver\"", &v));
+	assert_true(read_value(STATS_JOB, "job=\"driver\"", &v));
 	assert_int_not_equal(v, 0);
 	stats_close(s);
 }
@@ -118,10 +118,10 @@ static void the_next_process_starts_without_signs(void **state)
 	stats_add(stats_get_counter(s, STATS_COUNTER, "weir_dns_queries_total", "", ""), 11);
 	stats_close(s); /* as after a kill: nothing was tidied up */
 	assert_int_equal(stats_create(dir, "dns", 16, &s), 0);
-	assert_false(seen(STATS_TURNS, "thread=\"main\"", &v));
-	assert_false(seen(STATS_JOB, "job=\"document\"", &v));
-	assert_false(seen(STATS_WORKER, "worker=\"0\"", &v));
-	assert_true(seen("weir_dns_queries_total", "", &v));
+	assert_false(read_value(STATS_TURNS, "thread=\"main\"", &v));
+	assert_false(read_value(STATS_JOB, "job=\"document\"", &v));
+	assert_false(read_value(STATS_WORKER, "worker=\"0\"", &v));
+	assert_true(read_value("weir_dns_queries_total", "", &v));
 	assert_int_equal(v, 11);
 	stats_close(s);
 }
@@ -129,7 +129,7 @@ static void the_next_process_starts_without_signs(void **state)
 #define MOST 6 /* entries; one is weir_build_info */
 
 /* A page of its own for each test: what lies there is gone. */
-static struct stats *fresh(void)
+static struct stats *fresh_page(void)
 {
 	struct stats *s;
 
@@ -139,49 +139,49 @@ static struct stats *fresh(void)
 	return s;
 }
 
-static struct stats *again(struct stats *s)
+static struct stats *open_again(struct stats *s)
 {
 	stats_close(s);
 	assert_int_equal(stats_create(dir, "dns", MOST, &s), 0);
 	return s;
 }
 
-static void count(struct stats *s, const char *name, uint64_t n)
+static void add_count(struct stats *s, const char *name, uint64_t n)
 {
 	stats_add(stats_get_counter(s, STATS_COUNTER, name, "", ""), n);
 }
 
 static void a_place_that_is_given_back_is_used_again(void **state)
 {
-	struct stats *s = fresh();
+	struct stats *s = fresh_page();
 	uint64_t v;
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) { /* by the same process, and by the next one */
 		for (char name[] = "a"; name[0] <= 'e'; name[0]++)
-			count(s, name, 1);
+			add_count(s, name, 1);
 		stats_drop(s, "b", "");
-		assert_false(seen("b", "", &v));
+		assert_false(read_value("b", "", &v));
 		if (i)
-			s = again(s);
-		count(s, "f", 4);
-		assert_true(seen("f", "", &v));
+			s = open_again(s);
+		add_count(s, "f", 4);
+		assert_true(read_value("f", "", &v));
 		assert_int_equal(v, 4);
-		assert_false(seen("weir_stats_overflow_total", "", &v) && v > 0);
+		assert_false(read_value("weir_stats_overflow_total", "", &v) && v > 0);
 		stats_drop(s, "f", "");
 	}
-	count(s, "b", 1);
-	count(s, "too many", 3);
-	assert_true(seen("weir_stats_overflow_total", "", &v));
+	add_count(s, "b", 1);
+	add_count(s, "too many", 3);
+	assert_true(read_value("weir_stats_overflow_total", "", &v));
 	assert_int_equal(v, 3);
-	assert_false(seen("too many", "", &v));
+	assert_false(read_value("too many", "", &v));
 	stats_remove(s, dir, "dns");
 }
 
 static void a_name_that_is_cut_is_found_again(void **state)
 {
 	char name[200], labels[300];
-	struct stats *s = fresh();
+	struct stats *s = fresh_page();
 	uint64_t *first;
 
 	(void)state;
@@ -191,22 +191,22 @@ static void a_name_that_is_cut_is_found_again(void **state)
 	first = stats_get_counter(s, STATS_COUNTER, name, labels, "");
 	*first = 5;
 	assert_ptr_equal(stats_get_counter(s, STATS_COUNTER, name, labels, ""), first);
-	s = again(s);
+	s = open_again(s);
 	assert_int_equal(*stats_get_counter(s, STATS_COUNTER, name, labels, ""), 5);
 	stats_remove(s, dir, "dns");
 }
 
 static void the_release_before_is_not_told_beside_this_one(void **state)
 {
-	struct stats *s = fresh();
+	struct stats *s = fresh_page();
 	unsigned n = 0;
 	uint64_t v;
 
 	(void)state;
 	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_build_info", "version=\"0.0.1\"", ""), 1);
-	assert_true(seen("weir_build_info", "version=\"0.0.1\"", &v));
-	s = again(s);
-	assert_false(seen("weir_build_info", "version=\"0.0.1\"", &v));
+	assert_true(read_value("weir_build_info", "version=\"0.0.1\"", &v));
+	s = open_again(s);
+	assert_false(read_value("weir_build_info", "version=\"0.0.1\"", &v));
 	struct stats_reader *r;
 	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
 	for (size_t i = 0; i < stats_reader_n(r); i++)
@@ -220,17 +220,17 @@ static void the_release_before_is_not_told_beside_this_one(void **state)
 /* All that was there has its name again, whoever made it; what was given back has not. */
 static void a_damaged_page_is_made_again_by_name(void **state)
 {
-	struct stats *s = fresh();
+	struct stats *s = fresh_page();
 	char path[96];
 	uint64_t v, *kept;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
-	count(s, "before", 3);
-	s = again(s);
+	add_count(s, "before", 3);
+	s = open_again(s);
 	kept = stats_get_counter(s, STATS_COUNTER, "after", "", "");
 	*kept = 4;
-	count(s, "gone", 1);
+	add_count(s, "gone", 1);
 	stats_drop(s, "gone", "");
 	assert_int_equal(truncate(path, 0), 0);
 	stats_alive(s, 77);
@@ -239,14 +239,14 @@ static void a_damaged_page_is_made_again_by_name(void **state)
 	assert_int_equal(stats_reader_alive_ms(r), 77);
 	assert_int_equal(stats_reader_pid(r), getpid());
 	stats_reader_close(r);
-	assert_true(seen("before", "", &v));
+	assert_true(read_value("before", "", &v));
 	assert_int_equal(v, 0);
 	stats_add(kept, 2); /* who has the word counts on */
-	assert_true(seen("after", "", &v));
+	assert_true(read_value("after", "", &v));
 	assert_int_equal(v, 2);
-	assert_true(seen("weir_stats_overflow_total", "", &v));
-	assert_false(seen("gone", "", &v));
-	assert_false(seen("", "", &v));
+	assert_true(read_value("weir_stats_overflow_total", "", &v));
+	assert_false(read_value("gone", "", &v));
+	assert_false(read_value("", "", &v));
 	stats_remove(s, dir, "dns");
 	assert_int_equal(access(path, F_OK), -1);
 }
@@ -267,7 +267,7 @@ static void an_entry_whose_texts_do_not_end_is_none(void **state)
 	memset(bytes, 'x', sizeof(bytes));
 	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
 	for (size_t i = 0; i < 3; i++) {
-		struct stats *s = fresh();
+		struct stats *s = fresh_page();
 		int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 		assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
@@ -304,11 +304,11 @@ static void a_page_that_lost_its_end_is_made_again_too(void **state)
 	for (int i = 0; i < 8; i++)
 		stats_add(words[i], 1); /* the file has its length again */
 	stats_alive(s, clock_mono_ms());
-	assert_true(seen("x_total", "i=\"7\"", &value));
+	assert_true(read_value("x_total", "i=\"7\"", &value));
 	assert_true(value < 10); /* it starts again */
 	stats_add(words[7], 5);
 	value = 0;
-	assert_true(seen("x_total", "i=\"7\"", &value));
+	assert_true(read_value("x_total", "i=\"7\"", &value));
 	assert_true(value >= 5);
 	stats_remove(s, dir, "dns");
 }

@@ -32,7 +32,7 @@ void __lsan_enable(void) __attribute__((weak));
 static const char *corpus;
 static uint64_t seed = 1;
 
-static uint32_t draw(uint32_t n)
+static uint32_t draw_below(uint32_t n)
 {
 	seed = seed * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(seed >> 33) % n;
@@ -52,7 +52,7 @@ static void add_token(struct document *d, const char *token)
 		d->tokens[d->n++] = token;
 }
 
-#define DRAW_FROM(list) ((list)[draw(sizeof(list) / sizeof((list)[0]))])
+#define DRAW_FROM(list) ((list)[draw_below(sizeof(list) / sizeof((list)[0]))])
 
 static const char *const numbers[] = { "0",  "7",           "-1",         "+3",
 	                               "08", "-2147483648", "2147483647", "00012" };
@@ -64,7 +64,7 @@ static void add_text(struct document *d)
 {
 	do
 		add_token(d, DRAW_FROM(texts));
-	while (draw(4) == 0);
+	while (draw_below(4) == 0);
 }
 
 static void add_scalar(struct document *d, uint32_t kind)
@@ -83,12 +83,13 @@ static void add_members(struct document *d, unsigned depth)
 {
 	static const char *const ends[] = { ";", ",", "" };
 
-	for (uint32_t n = draw(5), i = 0; i < n; i++) {
+	for (uint32_t n = draw_below(5), i = 0; i < n; i++) {
 		char *name = d->names[d->n];
 
-		snprintf(name, sizeof(d->names[0]), "%c%c_-%u", "aZ"[draw(2)], "b7"[draw(2)], i);
+		snprintf(name, sizeof(d->names[0]), "%c%c_-%u", "aZ"[draw_below(2)],
+		         "b7"[draw_below(2)], i);
 		add_token(d, name);
-		add_token(d, draw(2) ? "=" : ":");
+		add_token(d, draw_below(2) ? "=" : ":");
 		add_value(d, depth);
 		add_token(d, DRAW_FROM(ends));
 	}
@@ -96,9 +97,9 @@ static void add_members(struct document *d, unsigned depth)
 
 static void add_items(struct document *d, unsigned depth, bool array)
 {
-	uint32_t kind = draw(3);
+	uint32_t kind = draw_below(3);
 
-	for (uint32_t n = draw(5), i = 0; i < n; i++) {
+	for (uint32_t n = draw_below(5), i = 0; i < n; i++) {
 		if (i)
 			add_token(d, ",");
 		if (array)
@@ -110,7 +111,7 @@ static void add_items(struct document *d, unsigned depth, bool array)
 
 static void add_value(struct document *d, unsigned depth)
 {
-	uint32_t kind = draw(depth < 4 ? 6 : 3);
+	uint32_t kind = draw_below(depth < 4 ? 6 : 3);
 
 	if (kind < 3) {
 		add_scalar(d, kind);
@@ -130,14 +131,14 @@ static void misplace_token(struct document *d)
 {
 	static const char *const others[] = { "{", "}", "(",    ")",    "[",    "]",  "=",
 		                              ":", ",", "true", "\"\"", "name", "12", ";" };
-	size_t at = draw((uint32_t)d->n);
+	size_t at = draw_below((uint32_t)d->n);
 
-	if (draw(3) == 0)
+	if (draw_below(3) == 0)
 		d->tokens[at] = "";
-	else if (draw(2))
+	else if (draw_below(2))
 		d->tokens[at] = DRAW_FROM(others);
 	else
-		d->tokens[at] = d->tokens[draw((uint32_t)d->n)];
+		d->tokens[at] = d->tokens[draw_below((uint32_t)d->n)];
 }
 
 static void write_out(struct document *d)
@@ -148,7 +149,7 @@ static void write_out(struct document *d)
 
 	for (size_t i = 0; i < d->n; i++)
 		n += (size_t)snprintf(d->text + n, sizeof(d->text) - n, "%s%s", d->tokens[i],
-		                      draw(8) ? " " : DRAW_FROM(blanks));
+		                      draw_below(8) ? " " : DRAW_FROM(blanks));
 	d->text[n] = '\0';
 }
 
@@ -156,7 +157,7 @@ static void generate_document(struct document *d)
 {
 	d->n = 0;
 	add_members(d, 0);
-	if (d->n && draw(2))
+	if (d->n && draw_below(2))
 		misplace_token(d);
 	write_out(d);
 }

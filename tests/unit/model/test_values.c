@@ -20,7 +20,7 @@
 
 static struct model_errors errors;
 
-static void show(const char *text)
+static void show_value(const char *text)
 {
 	print_message("  %s\n", text);
 	for (size_t i = 0; i < errors.n_items && i < 10; i++)
@@ -253,7 +253,7 @@ static void each_kind_of_value_has_its_form_and_limits(void **state)
 		                     : err == 0;
 
 		if (!right)
-			show(to);
+			show_value(to);
 		assert_true(right);
 		model_errors_free(&errors);
 		model_free(m);
@@ -302,7 +302,7 @@ static void expect_list(size_t row, unsigned n)
 	snprintf(told, sizeof(told), "has %u entries, expected %u..%u", n, lists[row].least,
 	         lists[row].most);
 	if (err != (good ? 0 : -EINVAL) || (!good && !is_told(lists[row].field, told)))
-		show(to);
+		show_value(to);
 	assert_int_equal(err, good ? 0 : -EINVAL);
 	assert_true(good || is_told(lists[row].field, told));
 	model_errors_free(&errors);

@@ -19,7 +19,7 @@
  * A service at @p n_sites sites, and @p n_nodes nodes spread over them; @p more stands in the
  * service.
  */
-static char *config(unsigned n_sites, unsigned n_nodes, unsigned n_at, const char *more)
+static char *make_config(unsigned n_sites, unsigned n_nodes, unsigned n_at, const char *more)
 {
 	char *text = NULL;
 	size_t n;
@@ -104,7 +104,8 @@ static void tcp_at_several_sites_is_checked_unless_none_is_said(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct model_errors errors;
-		struct model *m = read_config(config(2, 2, cases[i].n_at, cases[i].more), &errors);
+		struct model *m =
+		        read_config(make_config(2, 2, cases[i].n_at, cases[i].more), &errors);
 		struct model *again = NULL;
 
 		print_message("  %s\n", cases[i].why);
@@ -138,7 +139,7 @@ static void the_default_connects_each_second_and_three_failures_are_a_death(void
 static void a_check_that_is_called_none_is_that_check(void **state)
 {
 	struct model_errors errors;
-	char *text = config(2, 2, 2, "protocol = \"tcp\"; vip_check = \"none\";");
+	char *text = make_config(2, 2, 2, "protocol = \"tcp\"; vip_check = \"none\";");
 	char *name = strstr(text, "\"web\"; type"), *other = NULL;
 	(void)state;
 
@@ -151,7 +152,7 @@ static void a_check_that_is_called_none_is_that_check(void **state)
 	assert_int_equal(model_service(m, "web")->vip_check->interval_ms, 2000);
 	model_free(m);
 	model_errors_free(&errors);
-	m = read_config(config(2, 2, 2, "protocol = \"tcp\"; vip_check = \"nine\";"), &errors);
+	m = read_config(make_config(2, 2, 2, "protocol = \"tcp\"; vip_check = \"nine\";"), &errors);
 	assert_null(m); /* and no other word turns a check off */
 	assert_int_equal(errors.n_total, 1);
 	model_errors_free(&errors);
@@ -160,7 +161,7 @@ static void a_check_that_is_called_none_is_that_check(void **state)
 static void probes_are_those_of_all_nodes_of_other_sites(void **state)
 {
 	struct model_errors errors;
-	struct model *m = read_config(config(3, 6, 3, "protocol = \"tcp\";"), &errors);
+	struct model *m = read_config(make_config(3, 6, 3, "protocol = \"tcp\";"), &errors);
 	uint64_t milli_per_s;
 	(void)state;
 
@@ -187,7 +188,7 @@ static void up_to_64_sites_and_nodes_are_taken_and_more_are_refused(void **state
 		unsigned n = limits[i].n_sites;
 		struct model_errors errors;
 		struct model *m = read_config(
-		        config(n, limits[i].n_nodes, n, "protocol = \"tcp\";"), &errors);
+		        make_config(n, limits[i].n_nodes, n, "protocol = \"tcp\";"), &errors);
 		bool found = !limits[i].field;
 
 		assert_int_equal(m != NULL, !limits[i].field);

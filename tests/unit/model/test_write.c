@@ -36,34 +36,36 @@ static struct model *read_it(int (*reader)(const char *, const char *, struct mo
 
 static uint64_t seed;
 
-static uint32_t any(uint32_t n)
+static uint32_t draw_below(uint32_t n)
 {
 	seed = seed * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(seed >> 33) % n;
 }
 
-static uint64_t any64(void)
+static uint64_t draw_word(void)
 {
 	static const uint64_t edges[] = { 0,          1,
 		                          UINT32_MAX, (uint64_t)UINT32_MAX + 1,
 		                          INT64_MAX,  UINT64_MAX };
 
-	return any(2) ? edges[any(6)] : (uint64_t)any(1u << 31) << any(33);
+	return draw_below(2) ? edges[draw_below(6)]
+	                     : (uint64_t)draw_below(1u << 31) << draw_below(33);
 }
 
 /* Times of the years that RFC 3339 can say, and never. */
 static int64_t any_time(void)
 {
-	return any(4) ? (int64_t)any(2000000000) * 1000 + any(1000) : MODEL_TIME_NEVER;
+	return draw_below(4) ? (int64_t)draw_below(2000000000) * 1000 + draw_below(1000)
+	                     : MODEL_TIME_NEVER;
 }
 
 /* Any bytes but NUL. */
 static const char *any_text(char text[40], size_t most)
 {
-	size_t n = any((uint32_t)most + 1);
+	size_t n = draw_below((uint32_t)most + 1);
 
 	for (size_t i = 0; i < n; i++)
-		text[i] = (char)(1 + any(255));
+		text[i] = (char)(1 + draw_below(255));
 	text[n] = '\0';
 	return text;
 }
@@ -86,21 +88,21 @@ struct made {
 
 static void make_sets(struct made *made, int pool)
 {
-	size_t n = 1 + any(MODEL_SETS_MAX + 1);
+	size_t n = 1 + draw_below(MODEL_SETS_MAX + 1);
 	int64_t from = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct model_set *set = &made->sets[pool][i];
 		struct model_member *members = made->members[pool][i];
 
-		from += any(100000);
-		*set = (struct model_set){ from, any_time(), members, any(6) };
+		from += draw_below(100000);
+		*set = (struct model_set){ from, any_time(), members, draw_below(6) };
 		for (size_t j = 0; j < set->n_members; j++) {
-			uint8_t bytes[16] = { (uint8_t)j, (uint8_t)any(256) };
+			uint8_t bytes[16] = { (uint8_t)j, (uint8_t)draw_below(256) };
 
-			members[j].address = any(2) ? addr_from4(bytes) : addr_from6(bytes);
-			members[j].port = (uint16_t)any(65536);
-			members[j].weight = any(65536);
+			members[j].address = draw_below(2) ? addr_from4(bytes) : addr_from6(bytes);
+			members[j].port = (uint16_t)draw_below(65536);
+			members[j].weight = draw_below(65536);
 			members[j].id = model_backend_id(&members[j].address, members[j].port);
 		}
 		qsort(members, set->n_members, sizeof(*members), by_member_id);
@@ -112,22 +114,22 @@ static void make_sets(struct made *made, int pool)
 static void make_override(struct made *made, size_t i)
 {
 	struct model_override *o = &made->overrides[i];
-	bool backend = any(2);
+	bool backend = draw_below(2);
 
-	snprintf(made->ids[i], MODEL_ID_MAX, "o%zu-%08x", i, any(1u << 31));
+	snprintf(made->ids[i], MODEL_ID_MAX, "o%zu-%08x", i, draw_below(1u << 31));
 	*o = (struct model_override){
 		.id = made->ids[i],
-		.kind = (enum model_override_kind)any(4),
+		.kind = (enum model_override_kind)draw_below(4),
 		.target = backend ? MODEL_TARGET_BACKEND : MODEL_TARGET_SITE,
 		.pool = backend ? "web-ams" : "",
-		.name = any(2) ? "gone" : "ams",
-		.generation = any64(),
+		.name = draw_below(2) ? "gone" : "ams",
+		.generation = draw_word(),
 		.created_ms = any_time(),
 		.from_ms = any_time(),
-		.over_ms = any(100000000),
+		.over_ms = draw_below(100000000),
 		.until_ms = any_time(),
-		.from_ppm = any(1000001),
-		.ended = any(2),
+		.from_ppm = draw_below(1000001),
+		.ended = draw_below(2),
 		.author = any_text(made->texts[i][0], 39),
 		.reason = any_text(made->texts[i][1], 39),
 		.node = any_text(made->texts[i][2], 39),
@@ -135,16 +137,16 @@ static void make_override(struct made *made, size_t i)
 }
 
 /* Change what an effective document has beyond a configuration. */
-static void make(struct made *made, const struct model *base)
+static void change_parts(struct made *made, const struct model *base)
 {
 	made->model = *base;
-	made->model.meta = (struct model_meta){ any64(), "abc", any64(), any_time(), "" };
+	made->model.meta = (struct model_meta){ draw_word(), "abc", draw_word(), any_time(), "" };
 	for (int i = 0; i < 2; i++) {
 		made->pools[i] = base->pools[i];
 		make_sets(made, i);
 	}
 	made->model.pools = made->pools;
-	made->model.n_overrides = any(7);
+	made->model.n_overrides = draw_below(7);
 	for (size_t i = 0; i < made->model.n_overrides; i++)
 		make_override(made, i);
 	made->model.overrides = made->overrides;
@@ -185,7 +187,7 @@ static void same_override(const struct model_override *a, const struct model_ove
 	assert_string_equal(a->node, b->node);
 }
 
-static void same(const struct model *a, const struct model *b)
+static void expect_same(const struct model *a, const struct model *b)
 {
 	char *one = model_text(a), *two = model_text(b);
 
@@ -260,11 +262,11 @@ static void a_written_document_reads_back_the_same(void **state)
 	for (seed = 1; seed < ROUNDS; seed++) {
 		uint64_t this = seed;
 
-		make(&made, base);
+		change_parts(&made, base);
 		assert_int_equal(model_write_effective(&made.model, fixture_path("effective.conf")),
 		                 0);
 		struct model *back = read_it(model_read_effective, "effective.conf", "fra-1");
-		same(&made.model, back);
+		expect_same(&made.model, back);
 		assert_string_equal(back->self->name, "fra-1");
 		model_free(back);
 		seed = this;
@@ -282,7 +284,7 @@ static void a_configuration_s_text_reads_back_the_same(void **state)
 	assert_non_null(text);
 	fixture_write_text("again.conf", text);
 	struct model *back = read_it(model_read_config, "again.conf", NULL);
-	same(m, back);
+	expect_same(m, back);
 	model_free(m);
 	model_free(back);
 	free(text);
@@ -399,14 +401,14 @@ static void the_order_of_members_does_not_matter(void **state)
 
 	assert_int_equal(read_sets(SET("web-ams", T1, A "," B), &ab), 0);
 	assert_int_equal(read_sets(SET("web-ams", T1, B "," A), &ba), 0);
-	same(ab, ba);
+	expect_same(ab, ba);
 	assert_int_equal(model_pool(ab, "web-ams")->sets[0].n_members, 2);
 	assert_int_equal(model_pool(ab, "web-fra")->n_sets, 1); /* of all its backends */
 	model_free(ab);
 	model_free(ba);
 }
 
-static double seconds(void)
+static double now_seconds(void)
 {
 	struct timespec t;
 
@@ -453,13 +455,13 @@ static void ten_thousand_backends_and_a_thousand_services_read_back_the_same(voi
 {
 	(void)state;
 	write_large();
-	double start = seconds();
+	double start = now_seconds();
 	struct model *m = read_it(model_read_config, "weir.conf", "n");
-	double read = seconds();
+	double read = now_seconds();
 	assert_int_equal(model_write_effective(m, fixture_path("effective.conf")), 0);
-	double written = seconds();
+	double written = now_seconds();
 	struct model *back = read_it(model_read_effective, "effective.conf", "n");
-	double again = seconds();
+	double again = now_seconds();
 
 	print_message(
 	        "  configuration read in %.0f ms, effective document written in %.0f ms, read "
@@ -467,7 +469,7 @@ static void ten_thousand_backends_and_a_thousand_services_read_back_the_same(voi
 	        (read - start) * 1e3, (written - read) * 1e3, (again - written) * 1e3);
 	assert_int_equal(back->n_services, 1000);
 	assert_int_equal(back->pools[49].n_backends, 200);
-	same(m, back);
+	expect_same(m, back);
 	model_free(m);
 	model_free(back);
 }
