@@ -157,12 +157,22 @@ static void add_judgement(json_t *node, const struct inforce *f)
 		json_object_set_new(node, "code", json_string(f->code));
 }
 
+/*
+ * Which answer of a peer was its last when a wait began. By name: the change that is waited for may
+ * add nodes or take them out.
+ */
+struct noted_round {
+	char node[MODEL_NAME_MAX];
+	uint64_t round;
+};
+
 /* A wait for a change: its document on all nodes and, for a version, the nodes' judgements. */
 struct change_wait {
 	bool all;
 	uint64_t number; /* of the version; 0: it is no change of configuration */
 	char digest[DIGEST_TEXT_MAX];
-	uint64_t rounds[PEERS_MAX];
+	struct noted_round rounds[PEERS_MAX];
+	size_t n_rounds;
 	uint64_t until_ms, busy_until_ms; /* monotonic: the end; the same where it is busy */
 	uint64_t asked_ms;                /* when weir-dns was asked last */
 	bool complete, pending;           /* all is in force; something may still change */
@@ -276,25 +286,36 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
 	return node;
 }
 
+/* The peer's last answer when the wait began; 0: it was no peer then. */
+static uint64_t find_noted_round(const struct change_wait *w, const char *node)
+{
+	for (size_t i = 0; i < w->n_rounds; i++)
+		if (!strcmp(w->rounds[i].node, node))
+			return w->rounds[i].round;
+	return 0;
+}
+
 static void add_peer_nodes(struct core *core, struct change_wait *w, json_t *nodes)
 {
 	const struct peers_report *view;
 	size_t n = peers_report(core, &view);
 
 	for (size_t i = 0; i < n; i++) {
-		bool fresh = view[i].round > w->rounds[i] + 1;
+		bool fresh = view[i].round > find_noted_round(w, view[i].node) + 1;
 
 		json_array_append_new(nodes, peer_node_to_json(core, w, &view[i], fresh));
 	}
 }
 
-static void note_rounds(const struct core *core, uint64_t rounds[PEERS_MAX])
+static void note_rounds(const struct core *core, struct change_wait *w)
 {
 	const struct peers_report *view;
-	size_t n = peers_report(core, &view);
 
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		rounds[i] = i < n ? view[i].round : 0;
+	w->n_rounds = peers_report(core, &view);
+	for (size_t i = 0; i < w->n_rounds; i++) {
+		memcpy(w->rounds[i].node, view[i].node, sizeof(w->rounds[i].node));
+		w->rounds[i].round = view[i].round;
+	}
 }
 
 /* Look once; @p nodes is replaced. */
@@ -360,7 +381,7 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 	set_deadlines(r, &w, reply);
 	http_doing(r, "the change is made; waiting for the nodes to take it");
 	core_lock(core);
-	note_rounds(core, w.rounds);
+	note_rounds(core, &w);
 	peers_poke(core, true);
 	for (look_at_nodes(core, &w, &nodes);
 	     w.pending && !core->stopping && !http_gone(r) &&
