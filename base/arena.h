@@ -17,17 +17,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+
 struct arena;
 
 /** Make an arena that will hold at most @p limit_bytes. @return NULL when out of memory */
-struct arena *arena_new(size_t limit_bytes);
+MUST_CHECK struct arena *arena_new(size_t limit_bytes);
 /** Free @p a and all that was allocated from it, unless it has more owners; NULL is fine. */
 void arena_free(struct arena *a);
 /**
  * Add an owner to @p a. Each owner calls arena_free(), on any thread; the last call frees the
  * memory. Allocating stays with one thread. @return @p a
  */
-struct arena *arena_share(struct arena *a);
+MUST_CHECK struct arena *arena_share(struct arena *a);
 
 /** @return zeroed memory for @p n items of @p size, aligned for anything; NULL on failure (sticky) */
 void *arena_alloc(struct arena *a, size_t n, size_t size) __attribute__((malloc));

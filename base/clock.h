@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 /** 10000-01-01T00:00:00Z: no text has this instant or a later one. */
 #define CLOCK_END_MS ((int64_t)253402300800000)
 /** Enough for "2026-11-20T08:07:00.000Z". */
@@ -42,6 +44,6 @@ bool clock_is_synchronised(void);
 /** Write RFC 3339 in UTC with milliseconds. @return @p text */
 const char *clock_text(int64_t wall_clock_ms, char text[CLOCK_TEXT_MAX]);
 /** Read RFC 3339 with an offset or Z. @return 0, or -EINVAL, also from CLOCK_END_MS on */
-int clock_parse(const char *text, int64_t *wall_clock_ms);
+MUST_CHECK int clock_parse(const char *text, int64_t *wall_clock_ms);
 
 #endif

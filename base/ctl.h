@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 struct ctl;
 struct loop;
 
@@ -37,8 +39,8 @@ struct ctl_counters {
  * Serve at @p path, mode 0660 and group @p group (a constant) if it is not NULL and exists; a
  * stale socket file is replaced. @return 0 or -errno
  */
-int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler, void *arg,
-              struct ctl **out);
+MUST_CHECK int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *handler,
+                         void *arg, struct ctl **out);
 /** Close the socket and its clients, remove the file. NULL is fine. */
 void ctl_close(struct ctl *c);
 const struct ctl_counters *ctl_counters(const struct ctl *c);

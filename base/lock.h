@@ -9,11 +9,13 @@
 #ifndef WEIR_BASE_LOCK_H
 #define WEIR_BASE_LOCK_H
 
+#include "base/checked.h"
+
 /**
  * Take the lock at @p path, whose file is created (0600) if it is missing. Close @p out to release
  * it. The holder may also unlink the file: a process that had opened it before gets no lock on that
  * file, but one on a new file. @return 0, -EBUSY (another process holds it) or -errno
  */
-int lock_acquire(const char *path, int *out);
+MUST_CHECK int lock_acquire(const char *path, int *out);
 
 #endif

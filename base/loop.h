@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 struct loop;
 struct page;
 
@@ -34,7 +36,7 @@ struct loop_timer {
 };
 
 /** Open a loop. @return 0 or -errno */
-int loop_open(struct loop **out);
+MUST_CHECK int loop_open(struct loop **out);
 /** Close @p l, its file watches and page watches; descriptors added by others stay open. */
 void loop_close(struct loop *l);
 /** Run until loop_stop(). @return 0 or -errno */
@@ -50,7 +52,7 @@ void loop_beat(struct loop *l, uint64_t *word);
 uint64_t loop_now_ms(const struct loop *l);
 
 /** Watch @p fd. @return 0, -EEXIST or -errno */
-int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg);
+MUST_CHECK int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg);
 /** Change what is watched. @return 0 or -ENOENT */
 int loop_fd_set(struct loop *l, int fd, uint32_t events);
 /** Stop watching @p fd, before it is closed; an unknown one is fine. */
@@ -62,19 +64,19 @@ int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms);
 void loop_timer_cancel(struct loop *l, struct loop_timer *t);
 
 /** Call @p cb on @p signo, which is blocked for the process from now on. @return 0 or -errno */
-int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg);
+MUST_CHECK int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg);
 
 /**
  * Call @p cb when @p path is replaced by rename, written and closed, or removed.
  * Its directory must exist; bursts may be one call. @return 0 or -errno
  */
-int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg);
+MUST_CHECK int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg);
 
 /**
  * Call @p cb within a millisecond after the page's writer publishes.
  * A helper thread waits on the page's futex. @p page is borrowed until loop_close().
  * @return 0 or -errno
  */
-int loop_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg);
+MUST_CHECK int loop_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg);
 
 #endif

@@ -14,8 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+
 /** malloc() that notes its failure, and then draws on the thread's reserve. For json_set_alloc_funcs(). */
-void *memory_alloc(size_t n);
+MUST_CHECK void *memory_alloc(size_t n);
 /** Free memory_alloc()'s; free() does as well where there was no reserve. */
 void memory_free(void *p);
 /** An allocation of this thread failed. */
@@ -29,14 +31,14 @@ bool memory_failed(void);
  * Make room for @p n bytes in the heap, so that small allocations of this thread that follow do not
  * fail. It promises nothing for large ones (over 64 KiB). @return 0 or -ENOMEM
  */
-int memory_make_room(size_t n);
+MUST_CHECK int memory_make_room(size_t n);
 
 /**
  * Set memory aside in this thread for code that cannot handle a failed allocation: that code may
  * use @p n bytes more to end in good order, and its result is thrown away. One reserve for a thread
  * at a time. @return 0 or -ENOMEM
  */
-int memory_reserve_begin(size_t n);
+MUST_CHECK int memory_reserve_begin(size_t n);
 /** Whether the reserve was drawn on. */
 bool memory_reserve_drawn(void);
 /** Free the reserve with all that was drawn. */

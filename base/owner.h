@@ -22,6 +22,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "base/checked.h"
+
 #define OWNER_TROUBLES_MAX 8u   /**< files that are remembered for conditions */
 #define OWNER_PATH_MAX     128u /**< bytes of a remembered path with its NUL */
 
@@ -48,11 +50,11 @@ bool owner_is(uid_t uid, const char *process);
  * not block.
  * @return a descriptor, -EPERM (no regular file, or of another user: noted) or -errno
  */
-int owner_open(const char *path, const char *process);
+MUST_CHECK int owner_open(const char *path, const char *process);
 /** The same as a stream. @return NULL with errno set */
-FILE *owner_fopen(const char *path, const char *process);
+MUST_CHECK FILE *owner_fopen(const char *path, const char *process);
 /** Check @p fd, opened at @p path. @return 0, -EPERM (as above) or -errno */
-int owner_check(int fd, const char *path, const char *process);
+MUST_CHECK int owner_check(int fd, const char *path, const char *process);
 /** Note the outcome of a check that was made elsewhere. */
 void owner_note(const char *path, const char *process, uid_t found, bool believed);
 
@@ -64,7 +66,7 @@ size_t owner_troubles(struct owner_trouble out[OWNER_TROUBLES_MAX]);
  * it must belong to that user and be no link. Rights beyond @p mode are removed. Root may accept
  * that user's directory as well. @return 0, -EPERM (it is another user's: noted) or -errno
  */
-int owner_directory(const char *path, mode_t mode, const char *process);
+MUST_CHECK int owner_directory(const char *path, mode_t mode, const char *process);
 
 /**
  * As root: make the directory @p path for weir-@p process where there is none; without that user

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 /** The first bytes of every page. */
 struct page_header {
 	char magic[8];       /**< "weirpage" */
@@ -38,14 +40,14 @@ struct page;
  * layout and size keeps its payload and epoch; any other is replaced (its readers see `replaced`).
  * Only one writer may hold a page: PATH.lock, mode 0600, is locked (flock(2)). @return 0, -EBUSY or -errno
  */
-int page_create(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
-                struct page **out);
+MUST_CHECK int page_create(const char *path, const char *kind, uint32_t layout, size_t size_bytes,
+                           struct page **out);
 /**
  * Map an existing page of weir-@p writer (NULL: of the own user) for reading. @return 0, -ENOENT, -EPROTO (kind or layout),
  * -EPERM (another user's: base/owner.h) or -errno
  */
-int page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
-              struct page **out);
+MUST_CHECK int page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
+                         struct page **out);
 /** Unmap; the file stays. NULL is fine. */
 void page_close(struct page *p);
 /**

@@ -18,11 +18,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+
 /** Mappings that are guarded at a time. */
 #define PAGE_GUARDS_MAX 1024u
 
 /** Guard @p bytes at @p at, a mapping of @p fd, which stays open as long. @return 0, -ENFILE (too many) or -errno */
-int page_guard(void *at, size_t bytes, int fd, bool writable);
+MUST_CHECK int page_guard(void *at, size_t bytes, int fd, bool writable);
 /** To be called before the mapping goes. */
 void page_unguard(const void *at);
 

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 /** Where things are. */
 struct proc_dirs {
 	char conf[PATH_MAX]; /**< --conf-dir, /etc/weir: weir.conf, zones, keys, tokens */
@@ -42,18 +44,18 @@ struct proc_dirs {
  * WEIR_CONF_DIR, WEIR_STATE_DIR, WEIR_RUN_DIR, WEIR_BPF_DIR and WEIR_NODE are their defaults.
  * @return 0, or -EINVAL after naming the error on standard error
  */
-int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv);
+MUST_CHECK int proc_dirs_from_args(struct proc_dirs *dirs, int *argc, char **argv);
 /** The paragraph of --help about the shared options. */
 extern const char proc_dirs_help[];
 
 /** Write "DIR/NAME" to @p out. @return 0 or -ENAMETOOLONG */
-int proc_path(const char *dir, const char *name, char out[PATH_MAX]);
+MUST_CHECK int proc_path(const char *dir, const char *name, char out[PATH_MAX]);
 
 /**
  * A listening socket handed down by the supervisor (LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES as in
  * sd_listen_fds(3)), by its name. @return a descriptor, or -ENOENT
  */
-int proc_listen_fd(const char *name);
+MUST_CHECK int proc_listen_fd(const char *name);
 /** Tell the supervisor (NOTIFY_SOCKET, sd_notify(3)) that this process is ready; nothing without one. */
 void proc_ready(void);
 /** Tell the supervisor @p text ("WATCHDOG=1"); nothing without one. */
@@ -80,6 +82,6 @@ void proc_join_group(void);
  * Root stays root only where the environment says WEIR_USERS=none: without the user or the group the start fails.
  * @return 0, also with nothing done when not root; -ENOENT (logged) or -errno
  */
-int proc_become(const char *name, uint64_t caps);
+MUST_CHECK int proc_become(const char *name, uint64_t caps);
 
 #endif

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include "base/checked.h"
+
 /** Zeroed is wrong: spare_open() first. */
 struct spare {
 	int fd; /**< -1: it is in use */
@@ -25,6 +27,6 @@ void spare_fill(struct spare *s);
  * end soon, and spare_fill() be called then.
  * @return a descriptor; -EAGAIN: none waits; -EMFILE: the reserve is in use too, so stop listening for a while; or another -errno
  */
-int spare_accept(struct spare *s, int listen_fd);
+MUST_CHECK int spare_accept(struct spare *s, int listen_fd);
 
 #endif

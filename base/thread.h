@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "base/checked.h"
+
 /** Zeroed: not started. */
 struct thread {
 	pthread_t id;
@@ -18,8 +20,7 @@ struct thread {
 };
 
 /** Start it. @return 0, or -errno: it was not started, and thread_join() does nothing */
-int thread_start(struct thread *t, void *(*run)(void *arg), void *arg)
-        __attribute__((warn_unused_result));
+MUST_CHECK int thread_start(struct thread *t, void *(*run)(void *arg), void *arg);
 /** Wait for its end; at once where it was never started or was joined already. */
 void thread_join(struct thread *t);
 

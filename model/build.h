@@ -8,6 +8,7 @@
 #ifndef WEIR_MODEL_BUILD_H
 #define WEIR_MODEL_BUILD_H
 
+#include "base/checked.h"
 #include "model/bind.h"
 
 /** The items that became a model array's elements, in the same order. */
@@ -29,7 +30,7 @@ struct model_build {
 };
 
 /** Fill @p b->model from @p b->top. Errors go to the binding's collection. @return 0 or -ENOMEM */
-int build_model(struct model_build *b);
+MUST_CHECK int build_model(struct model_build *b);
 /** Check what must hold between the parts (check.c). */
 void check_model(const struct model_build *b);
 

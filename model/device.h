@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/checked.h"
 #include "weir/model.h"
 
 #define DEVICE_REASON_MAX 256 /* bytes of a message */
@@ -16,10 +17,10 @@
  * Check the text of @p port's device. @return 0, or -EINVAL with @p why: what was found and
  * expected
  */
-int device_check(const struct model_port *port, char why[DEVICE_REASON_MAX]);
+MUST_CHECK int device_check(const struct model_port *port, char why[DEVICE_REASON_MAX]);
 /** Whether both name one device, whatever their arguments. */
 bool device_same(const char *a, const char *b);
 /** Read "2-5,8" into @p out; "" is none. @return 0 or -EINVAL, @p out untouched */
-int device_read_cores(const char *text, struct model_dpdk *out);
+MUST_CHECK int device_read_cores(const char *text, struct model_dpdk *out);
 
 #endif

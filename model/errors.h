@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "base/checked.h"
 #include "weir/model.h"
 #include "weir/suggest.h"
 
@@ -21,7 +22,7 @@ struct where {
 };
 
 /** Start empty. @return 0 or -ENOMEM */
-int errors_init(struct model_errors *m);
+MUST_CHECK int errors_init(struct model_errors *m);
 /** Add one; file and field are copied. Beyond ERRORS_KEPT it is only counted. */
 void errors_add(struct model_errors *m, struct where at, const char *field, const char *format, ...)
         __attribute__((format(printf, 4, 5)));

@@ -3,7 +3,9 @@
 #ifndef WEIR_MODEL_ESCAPE_H
 #define WEIR_MODEL_ESCAPE_H
 
+#include "base/checked.h"
+
 /** Read what follows a backslash at @p at, before @p end, and move on. @return the byte, or -1 (also for \\x00) */
-int escape_read(const char **at, const char *end);
+MUST_CHECK int escape_read(const char **at, const char *end);
 
 #endif

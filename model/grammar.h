@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+
 #define GRAMMAR_DEPTH_MAX 16u /* bounds the stack; documents need 5 */
 
 enum grammar_token {
@@ -52,10 +54,10 @@ void grammar_init(struct grammar *g);
 /**
  * Accept a token. @return NULL, or what was expected in its place; @p g is then no longer usable
  */
-const char *grammar_accept(struct grammar *g, enum grammar_token token, char bracket);
+MUST_CHECK const char *grammar_accept(struct grammar *g, enum grammar_token token, char bracket);
 /** Whether the last token ended a text, which a further text continues. */
 bool grammar_in_text(const struct grammar *g);
 /** The document ends here. @return NULL, or what was expected */
-const char *grammar_end(const struct grammar *g);
+MUST_CHECK const char *grammar_end(const struct grammar *g);
 
 #endif

@@ -8,16 +8,18 @@
 
 #include <stddef.h>
 
+#include "base/checked.h"
+
 /**
  * Read a file. @p out is malloc()ed, given, with a NUL behind its end.
  * @return 0, -EFBIG (over @p max bytes), -EISDIR, -EPERM (a FIFO, device or socket) or -errno
  */
-int load_file(const char *path, size_t max, char **out, size_t *n);
+MUST_CHECK int load_file(const char *path, size_t max, char **out, size_t *n);
 /** The same for a file that weir-@p writer writes (base/owner.h). @return also -EOWNERDEAD: another user's, not believed */
-int load_owned(const char *path, size_t max, const char *writer, char **out, size_t *n);
+MUST_CHECK int load_owned(const char *path, size_t max, const char *writer, char **out, size_t *n);
 /** The error text of load_file()'s @p err, to stand behind the path. */
 const char *load_error(int err);
 /** Whether the existing file @p path is, links resolved, below the directory @p dir. @return 0, -EXDEV (it is not) or -errno */
-int load_check_below(const char *path, const char *dir);
+MUST_CHECK int load_check_below(const char *path, const char *dir);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
 #include "model/grammar.h"
 #include "model/tree.h"
 
@@ -43,9 +44,9 @@ void scan_init(struct document_scan *s, struct arena *arena, struct model_errors
  * Scan the file @p path and what it includes. Errors go to the collection. @return 0 or -errno of
  * opening or memory
  */
-int scan_file(struct document_scan *s, const char *path);
+MUST_CHECK int scan_file(struct document_scan *s, const char *path);
 /** Scan @p n bytes that are called @p name. @return 0 or -ENOMEM */
-int scan_text(struct document_scan *s, const char *text, size_t n, const char *name);
+MUST_CHECK int scan_text(struct document_scan *s, const char *text, size_t n, const char *name);
 /** The document as a tree, in the scan's arena. @return NULL after an error that leaves none */
 const struct tree *scan_tree(const struct document_scan *s);
 

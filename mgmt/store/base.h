@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/plan.h"
 #include "mgmt/store/store.h"
@@ -35,7 +36,7 @@ void base_extract_line(struct files *files, char out[BASE_TEXT_MAX]);
  * Read "20", "v20" or "v20-0123456789abcdef". @param digits  of the digest's beginning, "" for
  * none. @return whether it is one
  */
-bool base_read(const char *text, uint64_t *number, char digits[17]);
+MUST_CHECK bool base_read(const char *text, uint64_t *number, char digits[17]);
 
 /**
  * Find the earliest version that a file without a base line may have been made from: the newest in
@@ -60,7 +61,7 @@ struct base_look {
 };
 
 /** Start on @p plan, from the head to the file. @return 0 or -ENOMEM */
-int base_look_start(struct base_look *l, const struct change_plan *plan);
+MUST_CHECK int base_look_start(struct base_look *l, const struct change_plan *plan);
 /**
  * Compare with an earlier version.
  *
@@ -69,8 +70,8 @@ int base_look_start(struct base_look *l, const struct change_plan *plan);
  *   in three ways counts as well
  * @return 0 or -ENOMEM
  */
-int base_look_at(struct base_look *l, const struct change_plan *plan, const struct model *earlier,
-                 size_t place, bool last);
+MUST_CHECK int base_look_at(struct base_look *l, const struct change_plan *plan,
+                            const struct model *earlier, size_t place, bool last);
 void base_look_fini(struct base_look *l);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 
 #define BLOBS_BYTES_MAX ((uint64_t)16 << 30) /**< of all files and parts: bounds the disk */
@@ -19,24 +20,24 @@
 	3600 /**< a file that no version names yet is kept for an hour: its upload may go on */
 
 /** STATE/blobs. @return whether it is there and ours */
-bool blobs_dir(const char *state_dir, char out[PATH_MAX]);
+MUST_CHECK bool blobs_dir(const char *state_dir, char out[PATH_MAX]);
 /** STATE/blobs/DIGEST. @return 0, -EINVAL (not a digest) or -ENAMETOOLONG */
-int blobs_path(const char *state_dir, const char *digest, char out[PATH_MAX]);
+MUST_CHECK int blobs_path(const char *state_dir, const char *digest, char out[PATH_MAX]);
 /** How many bytes are there: all (*whole) or the first ones. @return 0 or -EINVAL */
-int blobs_have(const char *state_dir, const char *digest, uint64_t *bytes, bool *whole);
+MUST_CHECK int blobs_have(const char *state_dir, const char *digest, uint64_t *bytes, bool *whole);
 /**
  * Add a part. A part that does not begin where the stored bytes end, or of a complete file, is
  * ignored.
  * @return 0; -EBADMSG: the file is complete but has another digest, and is removed; -EPERM:
  *   STATE/blobs is another user's; -errno
  */
-int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_t offset,
-              const void *part, size_t n);
+MUST_CHECK int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_t offset,
+                         const void *part, size_t n);
 /**
  * Copy the large files of @p f that are elsewhere, and let @p f name the copies.
  * @return 0; -ESTALE: one has changed since its digest was made; -errno
  */
-int blobs_import(const char *state_dir, struct files *f);
+MUST_CHECK int blobs_import(const char *state_dir, struct files *f);
 /** Whether BLOBS_BYTES_MAX is reached. */
 bool blobs_full(const char *state_dir);
 /** Remove files that @p is_named does not know and that are older than BLOBS_KEEP_S. */

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/override.h"
 #include "weir/model.h"
 
@@ -56,7 +57,8 @@ struct compose_input {
  * @param out    a model to be written, not to be freed
  * @return 0 or -ENOMEM
  */
-int compose_document(const struct compose_input *in, struct arena *arena, struct model *out);
+MUST_CHECK int compose_document(const struct compose_input *in, struct arena *arena,
+                                struct model *out);
 
 /** The next instant at which the document of @p in would be another one; MODEL_TIME_NEVER. */
 int64_t compose_next_ms(const struct compose_input *in);
@@ -65,8 +67,9 @@ int64_t compose_next_ms(const struct compose_input *in);
  * The members of @p pool (a pool of @p m, or NULL) at @p at_ms. @return sorted by id, in @p
  * arena; NULL when out of memory
  */
-const struct model_member *compose_members(const struct model_pool *pool,
-                                           const struct overrides *overrides, int64_t at_ms,
-                                           struct arena *arena, size_t *n_members);
+MUST_CHECK const struct model_member *compose_members(const struct model_pool *pool,
+                                                      const struct overrides *overrides,
+                                                      int64_t at_ms, struct arena *arena,
+                                                      size_t *n_members);
 
 #endif

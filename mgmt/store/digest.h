@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "base/checked.h"
 #include "base/sha256.h"
 
 /** 64 hexadecimal digits and the NUL. */
@@ -25,6 +26,6 @@ const char *digest_bytes(const void *bytes, size_t n, char out[DIGEST_TEXT_MAX])
  * @param n  how many bytes were read
  * @return 0 or -errno
  */
-int digest_fd(int fd, char out[DIGEST_TEXT_MAX], size_t *n);
+MUST_CHECK int digest_fd(int fd, char out[DIGEST_TEXT_MAX], size_t *n);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
 #include "mgmt/store/digest.h"
 
 #define FILES_MAX       32768u            /**< of a version: bounds what a peer can send */
@@ -56,14 +57,14 @@ static inline bool files_fit_former(const struct files *f)
 	return f->n_items <= FILES_FORMER_MAX && f->n_bytes <= FILES_FORMER_BYTES_MAX;
 }
 /** Add as @p name the file at @p path, which stays there and is @p n_bytes long with @p digest. @return as files_add() */
-int files_add_path(struct files *f, const char *name, const char *path, const char *digest,
-                   size_t n_bytes);
+MUST_CHECK int files_add_path(struct files *f, const char *name, const char *path,
+                              const char *digest, size_t n_bytes);
 /** The digest and size of a regular file. @return 0 or -errno */
-int files_digest_of(const char *path, char out[DIGEST_TEXT_MAX], size_t *n_bytes);
+MUST_CHECK int files_digest_of(const char *path, char out[DIGEST_TEXT_MAX], size_t *n_bytes);
 /** Add the file DIR/NAME; a large one is not copied, but named. @return as files_add(), or -errno of reading it */
-int files_add_from(struct files *f, const char *dir, const char *name);
+MUST_CHECK int files_add_from(struct files *f, const char *dir, const char *name);
 /** Put @p item of another set in the place of the file called @p name, if there is one. @return as files_add() */
-int files_put(struct files *f, const char *name, const struct files_item *item);
+MUST_CHECK int files_put(struct files *f, const char *name, const struct files_item *item);
 
 /** The bytes of a file, for a while. */
 struct files_text {
@@ -72,11 +73,11 @@ struct files_text {
 	char *own; /**< freed by files_read_end(); NULL: bytes are borrowed */
 };
 /** Get at the bytes of @p item, which must stay; files_read_end() ends that. @return 0 or -errno */
-int files_read(const struct files_item *item, struct files_text *out);
+MUST_CHECK int files_read(const struct files_item *item, struct files_text *out);
 void files_read_end(struct files_text *text);
 
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */
-int files_copy(struct files *to, const struct files *from);
+MUST_CHECK int files_copy(struct files *to, const struct files *from);
 /** @return the file called @p name, or NULL */
 const struct files_item *files_find(const struct files *f, const char *name);
 /** The digest over names and contents: the version's. @return @p out */
@@ -90,12 +91,12 @@ struct files_like {
  * Lay the files out below @p dir, which is made; a file that is there with these bytes is left alone.
  * Each file comes into being whole. @p like may be NULL. @return 0 or -errno
  */
-int files_lay_out(const struct files *f, const char *dir, const struct files_like *like);
+MUST_CHECK int files_lay_out(const struct files *f, const char *dir, const struct files_like *like);
 /** Free the contents and make it empty. */
 void files_fini(struct files *f);
 
 /** Read the whole of @p path, at most FILES_SLURP_MAX; @p bytes is given, with a NUL behind. @return 0, -E2BIG or -errno */
-int files_slurp(const char *path, char **bytes, size_t *n_bytes);
+MUST_CHECK int files_slurp(const char *path, char **bytes, size_t *n_bytes);
 /** Remove directory @p dir with what is in it. @return 0 or -errno of the last failure */
 int files_remove_dir(const char *dir);
 

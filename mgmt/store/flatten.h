@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "base/checked.h"
 #include "weir/model.h"
 
 struct arena;
@@ -24,7 +25,7 @@ struct flat {
 };
 
 /** List @p m; all in @p arena. @return 0 or -ENOMEM */
-int flatten_model(const struct model *m, struct arena *arena, struct flat *out);
+MUST_CHECK int flatten_model(const struct model *m, struct arena *arena, struct flat *out);
 /** Order of paths: everything below an object follows it directly. */
 int flat_compare(const char *a, const char *b);
 

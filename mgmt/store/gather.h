@@ -11,6 +11,7 @@
 #ifndef WEIR_MGMT_STORE_GATHER_H
 #define WEIR_MGMT_STORE_GATHER_H
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/zones.h"
 #include "weir/model.h"
@@ -23,10 +24,10 @@
  * @return 0, -ENOENT (no configuration), -E2BIG, -EINVAL (a name that cannot be kept) or -errno; @p
  *   out is given, untouched on failure
  */
-int gather_files(const char *dir, const char *main_name, struct files *out);
+MUST_CHECK int gather_files(const char *dir, const char *main_name, struct files *out);
 
 /** STATE/config/DIGEST, where the files of a version are. @return 0 or -ENAMETOOLONG */
-int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
+MUST_CHECK int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
 
 /**
  * Lay @p files out below @p state_dir and read their model. Zones have their digests, and paths as
@@ -35,20 +36,20 @@ int gather_dir(const char *state_dir, const char *digest, char out[PATH_MAX]);
  * @param node  as model_read_config()
  * @return as model_read_config(); -ENOSPC and other -errno when they cannot be laid out
  */
-int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
-                 const char *node, struct model **out, struct model_errors *errors);
+MUST_CHECK int gather_model(const struct files *files, const char *state_dir, const char *conf_dir,
+                            const char *node, struct model **out, struct model_errors *errors);
 
 /** The same for a version whose key's fingerprint is known, as model_read_laid_out() has it. */
-int gather_keyed(const struct files *files, const char *state_dir, const char *conf_dir,
-                 const char *key_expected, const char *node, struct model **out,
-                 struct model_errors *errors);
+MUST_CHECK int gather_keyed(const struct files *files, const char *state_dir, const char *conf_dir,
+                            const char *key_expected, const char *node, struct model **out,
+                            struct model_errors *errors);
 
 /**
  * Look at the zones of a model that gather_model() gave for @p files, as weir-dns would.
  * @return as zones_judge(); texts name files as they are in @p files
  */
-int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
-                       const struct zones_how *how, struct model_errors *errors,
-                       struct zones_findings *said);
+MUST_CHECK int gather_check_zones(const struct model *m, const struct files *files,
+                                  const char *state_dir, const struct zones_how *how,
+                                  struct model_errors *errors, struct zones_findings *said);
 
 #endif

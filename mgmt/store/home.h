@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 #define HOME_LOCK       "store.lock" /* in STATE (former release) and in STATE/store */
 #define HOME_REASON_MAX 256u         /* bytes of a sentence with its NUL */
 
@@ -37,7 +39,7 @@ struct home {
  * @return 0, -EBUSY (another process has it), -EPERM (something of another user is in the way) or
  *         -errno
  */
-int home_open(const char *state_dir, struct home *out, char why[HOME_REASON_MAX]);
+MUST_CHECK int home_open(const char *state_dir, struct home *out, char why[HOME_REASON_MAX]);
 /** Whether there is a store at either place. */
 bool home_has_store(const char *state_dir);
 /** Release the locks. May be called again. */
@@ -46,8 +48,9 @@ void home_close(struct home *h);
  * Move a closed store back to where the former release has it; @p h holds its locks. @return 0 or
  * -errno, with a text in @p why
  */
-int home_move_back(const struct home *h, const char *state_dir, char why[HOME_REASON_MAX]);
+MUST_CHECK int home_move_back(const struct home *h, const char *state_dir,
+                              char why[HOME_REASON_MAX]);
 /** Put the store's files aside as store.db.@p word-SECONDS. @return 0 or -errno */
-int home_put_aside(const char *state_dir, const char *word, int64_t now_ms);
+MUST_CHECK int home_put_aside(const char *state_dir, const char *word, int64_t now_ms);
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef WEIR_MGMT_STORE_INCLUDES_H
 #define WEIR_MGMT_STORE_INCLUDES_H
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 
 #define INCLUDES_DEPTH_MAX 8u   /**< levels, as weir-dns reads them (dns/zone/zone.h) */
@@ -22,10 +23,12 @@ typedef int includes_found(void *arg, const char *name);
  * Find the $INCLUDEs in the text of one file, which belongs to the zone whose file is called @p
  * zone. A name that no version can keep is left out: reading the zone reports the error.
  */
-int includes_walk(const char *zone, const char *text, size_t n, includes_found *found, void *arg);
+MUST_CHECK int includes_walk(const char *zone, const char *text, size_t n, includes_found *found,
+                             void *arg);
 /** Call @p found for each file of @p files that zone file @p zone includes, at any depth; one may be named twice. */
-int includes_of(const struct files *files, const char *zone, includes_found *found, void *arg);
+MUST_CHECK int includes_of(const struct files *files, const char *zone, includes_found *found,
+                           void *arg);
 /** Add @p zone from @p dir, and what it includes and can be read. @return 0, or -errno of the zone's own file */
-int includes_gather(struct files *files, const char *dir, const char *zone);
+MUST_CHECK int includes_gather(struct files *files, const char *dir, const char *zone);
 
 #endif

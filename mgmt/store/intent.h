@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/journal.h"
 #include "mgmt/store/override.h"
@@ -63,7 +64,8 @@ struct intent_options {
  *
  * @return 0; -EBUSY: another process has it; -ENOMEM; a failing store is not a failure
  */
-int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out);
+MUST_CHECK int intent_open(const struct intent_options *options, int64_t now_ms,
+                           struct intent **out);
 void intent_close(struct intent *in);
 
 /**
@@ -103,7 +105,7 @@ const struct model *intent_model(const struct intent *in);
  * goes on.
  * @return NULL before the first; else for intent_unshare(), on any thread
  */
-struct intent_shared *intent_share(struct intent *in);
+MUST_CHECK struct intent_shared *intent_share(struct intent *in);
 const struct model *intent_shared_model(const struct intent_shared *s);
 void intent_unshare(struct intent_shared *s);
 const struct overrides *intent_overrides(const struct intent *in);
@@ -168,8 +170,8 @@ struct intent_changed {
  *         change does not say what becomes of it); -EROFS (the store fails: intent_store_reason());
  *         -errno
  */
-int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
-                  struct intent_changed *out);
+MUST_CHECK int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                             struct intent_changed *out);
 void intent_changed_fini(struct intent_changed *c);
 
 /**
@@ -198,8 +200,8 @@ struct intent_candidate {
  * Begin: the files that @p change asks for, as a copy. @return 0; -ENOENT, -EROFS or -ENOMEM, and
  * there is no draft
  */
-int intent_candidate_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
-                           struct intent_candidate *out);
+MUST_CHECK int intent_candidate_begin(struct intent *in, const struct intent_change *change,
+                                      int64_t now_ms, struct intent_candidate *out);
 /** Read and check them; not under the lock, as nothing that changes is looked at. */
 void intent_candidate_read(const struct intent *in, struct intent_candidate *d);
 /** Take note that the draft has other files. Under the lock. */
@@ -208,17 +210,18 @@ void intent_candidate_again(struct intent *in, struct intent_candidate *d);
  * Whether committing the draft makes a version: @p version as it would be, without its deadline.
  * @return 0; -EALREADY (nothing changes); else as intent_change()
  */
-int intent_candidate_check(struct intent *in, const struct intent_change *change,
-                           const struct intent_candidate *d, int64_t now_ms,
-                           struct version *version);
+MUST_CHECK int intent_candidate_check(struct intent *in, const struct intent_change *change,
+                                      const struct intent_candidate *d, int64_t now_ms,
+                                      struct version *version);
 /** Make the change as drafted; as intent_change(). */
-int intent_candidate_commit(struct intent *in, const struct intent_change *change,
-                            struct intent_candidate *d, int64_t now_ms, struct intent_changed *out);
+MUST_CHECK int intent_candidate_commit(struct intent *in, const struct intent_change *change,
+                                       struct intent_candidate *d, int64_t now_ms,
+                                       struct intent_changed *out);
 void intent_candidate_drop(struct intent *in, struct intent_candidate *d);
 /**
  * Whether intent_confirm() could confirm version @p number now. @return as that; changes nothing
  */
-int intent_may_confirm(const struct intent *in, uint64_t number);
+MUST_CHECK int intent_may_confirm(const struct intent *in, uint64_t number);
 /**
  * Confirm version @p number and those that it joined. @return 0, -ENOENT, -EALREADY (it does not
  * wait for that) or -EROFS
@@ -233,12 +236,12 @@ void intent_run_deadline(struct intent *in, const struct pending_clock *clock, i
  * Roll the unconfirmed head back now. @return 0, -EALREADY (it is not unconfirmed) or as
  * intent_change()
  */
-int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms);
+MUST_CHECK int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms);
 /**
  * The version that an unconfirmed head goes back to; the head itself if it is confirmed. @return
  * 0, -ENOENT or -EROFS
  */
-int intent_last_confirmed(struct intent *in, struct version *out);
+MUST_CHECK int intent_last_confirmed(struct intent *in, struct version *out);
 /** Take over from the versions of a peer, @p list, which of ours are confirmed. */
 void intent_import_confirmed(struct intent *in, const struct version *list, size_t n,
                              const char *node, int64_t now_ms);
@@ -247,12 +250,13 @@ void intent_import_confirmed(struct intent *in, const struct version *list, size
  * Under the lock.
  * @return 0; -ENOENT (it is not here); -EBADMSG (it is damaged here); else as files_add()
  */
-int intent_find_file(struct intent *in, const char *name, const char *digest, uint64_t n_bytes,
-                     struct files *out);
+MUST_CHECK int intent_find_file(struct intent *in, const char *name, const char *digest,
+                                uint64_t n_bytes, struct files *out);
 /** How much of a file is here. @return whether it is all */
 bool intent_has_file(struct intent *in, const char *digest, uint64_t *have);
 /** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */
-int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files);
+MUST_CHECK int intent_version(struct intent *in, uint64_t number, struct version *out,
+                              struct files *files);
 
 /**
  * Take overrides: merged, stored if possible, composed and written as one document. @return how
@@ -278,7 +282,8 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
  * Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL
  * (errors: logged), -EROFS or -errno
  */
-int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms);
+MUST_CHECK int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n,
+                             int64_t now_ms);
 /**
  * The peers' version that intent_accept() refused last for its errors, newer than the head; 0:
  * none. @p why  out: the first

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/intent.h"
 
 /** Whether @p v was made from a node's own file at its first start and not applied since. */
@@ -56,6 +57,7 @@ void join_start_alone(struct intent *in, int64_t now_ms);
  * Make the version of the first start an applied one, as by @p author. Peers with an equal version follow.
  * @return 0; -EALREADY (the head is not provisional); -ENOENT (there is none); -EROFS
  */
-int join_settle(struct intent *in, const char *author, const char *reason, int64_t now_ms);
+MUST_CHECK int join_settle(struct intent *in, const char *author, const char *reason,
+                           int64_t now_ms);
 
 #endif

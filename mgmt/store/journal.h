@@ -12,19 +12,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/store.h"
 
 struct journal;
 
 /** An empty journal of @p node that keeps @p max events. @return NULL when out of memory */
-struct journal *journal_new(const char *node, size_t max);
+MUST_CHECK struct journal *journal_new(const char *node, size_t max);
 void journal_free(struct journal *j);
 /**
  * Load the events of the store, once. Events noted before, while the store could not be opened, get
  * new ids behind them: an id that a client saw is never given to an earlier event. @return 0 or
  * -errno, and nothing has changed
  */
-int journal_load(struct journal *j, struct store *s);
+MUST_CHECK int journal_load(struct journal *j, struct store *s);
 /** The store is new and empty: the next flush writes all events that are kept. */
 void journal_renew(struct journal *j);
 /**

@@ -8,12 +8,13 @@
 #ifndef WEIR_MGMT_STORE_LINEDIFF_H
 #define WEIR_MGMT_STORE_LINEDIFF_H
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 
 /** With more inserted and removed lines than this, the middle is shown as one replacement. */
 #define LINEDIFF_EDITS_MAX 1000
 
 /** The diff of two sets of files, as text from malloc(), given; "" when they are equal. @return NULL when out of memory */
-char *linediff_files(const struct files *from, const struct files *to);
+MUST_CHECK char *linediff_files(const struct files *from, const struct files *to);
 
 #endif

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/digest.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
@@ -60,7 +61,7 @@ struct overrides {
 /** The same as the model has it; @p out borrows the texts of @p o. */
 void override_to_model(const struct override *o, struct model_override *out);
 /** From the model's form. @return 0, or -EINVAL when a text is too long or the id is not one */
-int override_from(const struct model_override *m, struct override *out);
+MUST_CHECK int override_from(const struct model_override *m, struct override *out);
 /** Whether ids, names, kinds and times are such as may be kept (from a peer, from a store). */
 bool override_ok(const struct override *o);
 /** "drain", "disable", "force_up", "hold" */
@@ -106,7 +107,7 @@ const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
 /** The digest over all: equal on nodes that hold the same. @return @p out */
 const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX]);
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */
-int overrides_copy(struct overrides *to, const struct overrides *from);
+MUST_CHECK int overrides_copy(struct overrides *to, const struct overrides *from);
 void overrides_fini(struct overrides *set);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/advice.h"
 #include "mgmt/store/risk.h"
 #include "weir/model.h"
@@ -51,7 +52,8 @@ struct change_plan {
  * @param out  given; plan_fini() frees it
  * @return 0 or -ENOMEM
  */
-int plan_compare(const struct model *from, const struct model *to, struct change_plan *out);
+MUST_CHECK int plan_compare(const struct model *from, const struct model *to,
+                            struct change_plan *out);
 void plan_fini(struct change_plan *p);
 /** "added", "removed", "changed" */
 const char *plan_kind_text(enum plan_kind kind);

@@ -8,6 +8,7 @@
 #ifndef WEIR_MGMT_STORE_RELOAD_H
 #define WEIR_MGMT_STORE_RELOAD_H
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 #include "weir/model.h"
 
@@ -20,7 +21,7 @@
  * @return 0; -EINVAL (files that cannot be read, without @p skip); -E2BIG or -ENOMEM; @p out is
  *   given
  */
-int reload_files(const struct files *head, const struct model *m, const char *conf_dir, bool skip,
-                 struct files *out, struct model_errors *errors);
+MUST_CHECK int reload_files(const struct files *head, const struct model *m, const char *conf_dir,
+                            bool skip, struct files *out, struct model_errors *errors);
 
 #endif

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 /**
  * Our errno for an SQLite result: -EBADMSG corrupt, -ENOSPC full, -EBUSY locked, -EROFS, -ENOMEM,
  * else -EIO.
@@ -24,16 +26,16 @@ int sql_errno(int err);
  * Bytes and texts are borrowed until sqlite3_finalize(). @return NULL on failure
  * (sqlite3_errcode())
  */
-sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, const char *types, ...);
+MUST_CHECK sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, const char *types, ...);
 /** The next row. @return 1 a row, 0 no more, -errno */
-int sql_next(sqlite3_stmt *q);
+MUST_CHECK int sql_next(sqlite3_stmt *q);
 /** sql_prepare(), one step, finalize. @return 0 or -errno */
 int sql_run(sqlite3 *db, const char *text, const char *types, ...);
 /** Begin a transaction. @return 0 or -errno */
-int sql_begin(sqlite3 *db);
+MUST_CHECK int sql_begin(sqlite3 *db);
 /** Commit when @p err is 0, else roll back. @return 0, @p err or -errno */
-int sql_end(sqlite3 *db, int err);
+MUST_CHECK int sql_end(sqlite3 *db, int err);
 /** Copy a text column. @return whether it fits */
-bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size);
+MUST_CHECK bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size);
 
 #endif

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/store/digest.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/override.h"
@@ -77,18 +78,18 @@ struct store;
  * @return 0, -EBUSY (another process has it), -EBADMSG (corrupt), -ENOSPC or -errno; @p why gets a
  *         text
  */
-int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX]);
+MUST_CHECK int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX]);
 void store_close(struct store *s);
 /**
  * Put the files of a corrupt store aside, as store/store.db.corrupt-TIME, for people to look at.
  * @return 0 or -errno
  */
-int store_put_aside(const char *state_dir, int64_t now_ms);
+MUST_CHECK int store_put_aside(const char *state_dir, int64_t now_ms);
 /**
  * For a downgrade: move the store to where the former release has it (mgmt/store/home.h). @return
  * as store_open()
  */
-int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX]);
+MUST_CHECK int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX]);
 /** The last failure as a sentence; "" when there was none. */
 const char *store_reason(const struct store *s);
 
@@ -96,23 +97,24 @@ const char *store_reason(const struct store *s);
  * Keep a version and its files, all or nothing; one of equal number is replaced. @return 0 or
  * -errno
  */
-int store_put_version(struct store *s, const struct version *v, const struct files *files);
+MUST_CHECK int store_put_version(struct store *s, const struct version *v,
+                                 const struct files *files);
 /** Note that @p number is confirmed. @return 0 or -errno */
-int store_confirm(struct store *s, uint64_t number);
+MUST_CHECK int store_confirm(struct store *s, uint64_t number);
 /** @return 0, -ENOENT or -errno */
-int store_version(struct store *s, uint64_t number, struct version *out);
+MUST_CHECK int store_version(struct store *s, uint64_t number, struct version *out);
 /**
  * Up to @p max versions with numbers below @p before (0: no bound), newest first. @return how
  * many, or -errno
  */
-int store_versions(struct store *s, uint64_t before, struct version *out, size_t max);
+MUST_CHECK int store_versions(struct store *s, uint64_t before, struct version *out, size_t max);
 /**
  * The files of a version, into @p out (given; free with files_fini()). @return 0, -ENOENT,
  * -EBADMSG (a digest differs), -EIO (a large file is gone) or -errno
  */
-int store_files(struct store *s, uint64_t number, struct files *out);
+MUST_CHECK int store_files(struct store *s, uint64_t number, struct files *out);
 /** A small file of any version, from malloc(), given. @return 0, -ENOENT or -errno */
-int store_blob(struct store *s, const char *digest, char **bytes, size_t *n);
+MUST_CHECK int store_blob(struct store *s, const char *digest, char **bytes, size_t *n);
 /** Whether store_blob() has it. */
 bool store_has_blob(struct store *s, const char *digest);
 /** Remove large files that no version names (mgmt/store/blobs.h). */
@@ -122,20 +124,21 @@ void store_collect(struct store *s, int64_t now_ms);
  * Keep the deadline of an unconfirmed version in place of another one; number 0: there is none
  * any more. @return 0 or -errno
  */
-int store_put_pending(struct store *s, const struct pending *p);
+MUST_CHECK int store_put_pending(struct store *s, const struct pending *p);
 /** The deadline as stored. @return 0, -ENOENT or -errno */
-int store_pending(struct store *s, struct pending *out);
+MUST_CHECK int store_pending(struct store *s, struct pending *out);
 /**
  * Note that no client knows yet of version (@p number, @p digest); number 0: of none. @return 0
  * or -errno
  */
-int store_put_untold(struct store *s, uint64_t number, const char *digest);
+MUST_CHECK int store_put_untold(struct store *s, uint64_t number, const char *digest);
 /** Whether no client knows of that version yet. */
 bool store_is_untold(struct store *s, uint64_t number, const char *digest);
 /** Move version @p v from the versions to those that lost. @return 0 or -errno */
-int store_lose_version(struct store *s, const struct version *v, const char *why, int64_t now_ms);
+MUST_CHECK int store_lose_version(struct store *s, const struct version *v, const char *why,
+                                  int64_t now_ms);
 /** Up to @p max versions that lost, the last first. @return how many, or -errno */
-int store_lost(struct store *s, struct version_lost *out, size_t max);
+MUST_CHECK int store_lost(struct store *s, struct version_lost *out, size_t max);
 
 /**
  * The request that changes are made for: what they leave behind of it is kept in their
@@ -149,16 +152,17 @@ struct store_request {
 void store_for(struct store *s, const struct store_request *r);
 
 /** Keep those of @p list that @p which says, all or none. @return 0 or -errno */
-int store_put_some(struct store *s, const struct override *list, const bool *which, size_t n);
+MUST_CHECK int store_put_some(struct store *s, const struct override *list, const bool *which,
+                              size_t n);
 /** Make the store hold exactly @p set. @return 0 or -errno */
-int store_put_overrides(struct store *s, const struct overrides *set);
+MUST_CHECK int store_put_overrides(struct store *s, const struct overrides *set);
 /** Merge all kept overrides into @p set. @return 0 or -errno */
-int store_overrides(struct store *s, struct overrides *set, int64_t now_ms);
+MUST_CHECK int store_overrides(struct store *s, struct overrides *set, int64_t now_ms);
 
 /** Keep events in one transaction; the oldest beyond STORE_EVENTS_MAX go. @return 0 or -errno */
-int store_put_events(struct store *s, const struct event *events, size_t n);
+MUST_CHECK int store_put_events(struct store *s, const struct event *events, size_t n);
 /** The last @p max events, oldest first. @return how many, or -errno */
-int store_events(struct store *s, struct event *out, size_t max);
+MUST_CHECK int store_events(struct store *s, struct event *out, size_t max);
 
 /** Remember an answer by key for a day. @return 0 or -errno */
 int store_put_reply(struct store *s, const char *key, const char *request_digest, unsigned status,
@@ -167,7 +171,7 @@ int store_put_reply(struct store *s, const char *key, const char *request_digest
  * Find an answer; @p body is given. Status 0: it was carried out, and @p body names what it made;
  * the answer was lost. @return 0, -ENOENT or -errno
  */
-int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
-                unsigned *status, char **body, int64_t now_ms);
+MUST_CHECK int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEXT_MAX],
+                           unsigned *status, char **body, int64_t now_ms);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef WEIR_MGMT_STORE_STORE_INTERNAL_H
 #define WEIR_MGMT_STORE_STORE_INTERNAL_H
 
+#include "base/checked.h"
 #include "mgmt/store/home.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store.h"
@@ -22,17 +23,17 @@ int store_noted(struct store *s, int err);
 /* The digests that a version supersedes as one text. */
 void store_join_supersedes(const struct version *v, char *out, size_t size);
 /* Make the tables of store_history.c. @return 0 or -errno */
-int store_history_schema(sqlite3 *db);
+MUST_CHECK int store_history_schema(sqlite3 *db);
 /* Before version @p v is put: keep another one of its number as lost, and note what it undoes. @return 0 or -errno */
-int store_history_replace(sqlite3 *db, const struct version *v);
+MUST_CHECK int store_history_replace(sqlite3 *db, const struct version *v);
 
 /* Make the tables of store_record.c. @return 0 or -errno */
-int store_record_schema(sqlite3 *db);
+MUST_CHECK int store_record_schema(sqlite3 *db);
 /* Record who made a change, and for which request, in its transaction. @return 0 or -errno */
-int store_record_version(struct store *s, const struct version *v);
-int store_record_confirmed(struct store *s, uint64_t number);
-int store_record_override(struct store *s, const struct override *o);
+MUST_CHECK int store_record_version(struct store *s, const struct version *v);
+MUST_CHECK int store_record_confirmed(struct store *s, uint64_t number);
+MUST_CHECK int store_record_override(struct store *s, const struct override *o);
 /* Write an override and its principal, in the caller's transaction. */
-int store_write_override(struct store *s, const struct override *o);
+MUST_CHECK int store_write_override(struct store *s, const struct override *o);
 
 #endif

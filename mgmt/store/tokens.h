@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
 #include "mgmt/store/digest.h"
 
 #define TOKENS_FILE      "tokens"
@@ -47,8 +48,8 @@ bool tokens_role_ok(const char *role);
  * Read one line of @p n bytes, without its newline. @p out is set for TOKENS_ENTRY alone; *@p why, for TOKENS_BAD, is a
  * static sentence that says what is wrong and what to do.
  */
-enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out,
-                             const char **why);
+MUST_CHECK enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out,
+                                        const char **why);
 
 /** Called for each line with an error; @p line counts from 1. */
 typedef void tokens_bad_cb(void *arg, size_t line, const char *why);
@@ -62,7 +63,7 @@ size_t tokens_scan(const char *text, size_t n, tokens_bad_cb *cb, void *arg);
  * @return 0; -EINVAL for a name that is not of [A-Za-z0-9._-] or is "anonymous"; -ENOKEY for an unknown role; -EEXIST when
  * the name is there; -EBUSY when another makes one; or -errno, with nothing changed
  */
-int tokens_new(const char *conf_dir, const char *name, const char *role,
-               char token[DIGEST_TEXT_MAX]);
+MUST_CHECK int tokens_new(const char *conf_dir, const char *name, const char *role,
+                          char token[DIGEST_TEXT_MAX]);
 
 #endif

@@ -16,6 +16,7 @@
 #ifndef WEIR_MGMT_STORE_YIELD_H
 #define WEIR_MGMT_STORE_YIELD_H
 
+#include "base/checked.h"
 #include "mgmt/store/intent.h"
 
 /**
@@ -30,7 +31,7 @@ bool yield_may(const struct intent *in, const struct version *theirs);
 bool yield_to(struct intent *in, const struct version *list, size_t n, const char *peer,
               int64_t now_ms);
 /** Drop the head, which lost; @p why is kept. @return 0 or -errno: it stays */
-int yield_head(struct intent *in, const char *why, int64_t now_ms);
+MUST_CHECK int yield_head(struct intent *in, const char *why, int64_t now_ms);
 /**
  * Whether a peer's head @p v is an automatic rollback of a version that is confirmed or was
  * followed here: then the peer's head will give way.
@@ -42,6 +43,6 @@ bool yield_is_untold(const struct intent *in);
 /** Clients may know of the head: it gives way no more. @return 0 or -errno */
 int yield_settle(struct intent *in, int64_t now_ms);
 /** The version that peers are shown as the head: while it is untold, the one before it. @return 0, -ENOENT or -EROFS */
-int yield_shown(struct intent *in, struct version *out);
+MUST_CHECK int yield_shown(struct intent *in, struct version *out);
 
 #endif

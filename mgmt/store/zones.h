@@ -9,6 +9,7 @@
 #ifndef WEIR_MGMT_STORE_ZONES_H
 #define WEIR_MGMT_STORE_ZONES_H
 
+#include "base/checked.h"
 #include "mgmt/store/files.h"
 #include "weir/model.h"
 
@@ -40,8 +41,8 @@ struct zones_findings {
  * Check the zones of @p m as weir-dns would compile them.
  * @return 0, -EINVAL with errors added and zones marked bad, or -errno
  */
-int zones_judge(const struct model *m, const struct zones_how *how, struct model_errors *errors,
-                struct zones_findings *said);
+MUST_CHECK int zones_judge(const struct model *m, const struct zones_how *how,
+                           struct model_errors *errors, struct zones_findings *said);
 
 /**
  * Put the files of the head in the place of those of the bad zones in @p files.
@@ -50,8 +51,9 @@ int zones_judge(const struct model *m, const struct zones_how *how, struct model
  * @param mistakes    those that were found; a zone that cannot be skipped adds one
  * @return 0 when all bad zones have other files now, -EINVAL when not, or -ENOMEM
  */
-int zones_skip(struct files *files, const struct model *m, const struct files *head_files,
-               const struct model *head, struct model_errors *errors, struct zones_findings *said);
+MUST_CHECK int zones_skip(struct files *files, const struct model *m,
+                          const struct files *head_files, const struct model *head,
+                          struct model_errors *errors, struct zones_findings *said);
 
 /**
  * The name of a zone's file in its version, from its path as it is laid out; NULL when it is not
