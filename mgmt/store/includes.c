@@ -40,7 +40,12 @@ static bool read_include_name(const char *zone, const char *line, size_t n,
 	return got > 0 && got <= (int)FILES_NAME_MAX && files_name_ok(out);
 }
 
-int includes_walk(const char *zone, const char *text, size_t n, includes_found *found, void *arg)
+/*
+ * Find the $INCLUDEs in the text of one file, which belongs to the zone whose file is called @p
+ * zone. A name that no version can keep is left out: reading the zone reports the error.
+ */
+static int walk_directives(const char *zone, const char *text, size_t n, includes_found *found,
+                           void *arg)
 {
 	const char *end = text + n, *at = text;
 	size_t n_word = sizeof(DIRECTIVE) - 1;
@@ -99,7 +104,7 @@ static int walk_file(struct include_walk *w, const char *name)
 	if (err)
 		return err;
 	w->depth++;
-	err = includes_walk(w->zone, text.bytes, text.n, walk_include, w);
+	err = walk_directives(w->zone, text.bytes, text.n, walk_include, w);
 	w->depth--;
 	files_read_end(&text);
 	return err;

@@ -19,12 +19,6 @@
 /** Called for each $INCLUDE that is found; @p name as it is in a version. @return 0, or what ends the walk */
 typedef int includes_found(void *arg, const char *name);
 
-/**
- * Find the $INCLUDEs in the text of one file, which belongs to the zone whose file is called @p
- * zone. A name that no version can keep is left out: reading the zone reports the error.
- */
-MUST_CHECK int includes_walk(const char *zone, const char *text, size_t n, includes_found *found,
-                             void *arg);
 /** Call @p found for each file of @p files that zone file @p zone includes, at any depth; one may be named twice. */
 MUST_CHECK int includes_of(const struct files *files, const char *zone, includes_found *found,
                            void *arg);

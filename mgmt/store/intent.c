@@ -36,7 +36,8 @@ void intent_log_errors(const char *what, const struct model_errors *errors)
 	log_error("document-refused", "document=%s mistakes=%zu", what, errors->n_total);
 }
 
-void intent_drop_recent(struct intent *in, size_t first, size_t end)
+/* Drop the recent versions from @p first on until @p end. */
+static void drop_recent(struct intent *in, size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++) {
 		files_fini(&in->recent[i].files);
@@ -88,7 +89,7 @@ int intent_load_recent(struct intent *in, int64_t now_ms)
 		if (versions[i].effective_ms < now_ms - RECENT_MS)
 			break;
 	}
-	intent_drop_recent(in, 0, in->n_recent);
+	drop_recent(in, 0, in->n_recent);
 	memcpy(in->recent, loaded + RECENT_MAX - kept, kept * sizeof(*loaded));
 	in->n_recent = kept;
 	return 0;
@@ -405,7 +406,7 @@ void intent_close(struct intent *in)
 		return;
 	if (in->store && in->journal)
 		journal_flush(in->journal, in->store);
-	intent_drop_recent(in, 0, in->n_recent);
+	drop_recent(in, 0, in->n_recent);
 	model_free(in->seed);
 	model_free(in->before);
 	join_end(in);

@@ -139,8 +139,6 @@ int intent_stored(struct intent *in, int err, int64_t now_ms);
  * -ENOENT (there are none), -EINVAL (errors in the head) or -errno
  */
 int intent_load_recent(struct intent *in, int64_t now_ms);
-/* Drop the recent versions from @p first on until @p end. */
-void intent_drop_recent(struct intent *in, size_t first, size_t end);
 /* Look at the key's file again. @return whether the processes must look too */
 bool key_follow(struct intent *in, int64_t now_ms);
 /*
@@ -159,8 +157,6 @@ void key_of_version(const struct intent *in, const struct model *m,
  * version 1.
  */
 void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
-/* Make CONF/weir.conf version 1, provisional unless @p bootstrap; errors are logged. */
-void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms);
 /* Started with --bootstrap: a provisional version of an earlier start becomes the first one. */
 void join_bootstrap(struct intent *in, int64_t now_ms);
 /* Free the own file that was read for joining. */

@@ -76,7 +76,7 @@ static bool find_peers(struct intent *in)
 	if (!err)
 		err = gather_model(&in->join.files, in->state_dir, in->conf_dir, in->node, &m,
 		                   &errors);
-	model_errors_free(&errors); /* join_first_version() reports them if this file is used */
+	model_errors_free(&errors); /* make_first_version() reports them if this file is used */
 	if (!err && has_peers(m)) {
 		in->join.model = m;
 		return true;
@@ -84,16 +84,6 @@ static bool find_peers(struct intent *in)
 	model_free(m);
 	files_fini(&in->join.files);
 	return false;
-}
-
-void join_begin(struct intent *in, enum intent_start start, int64_t now_ms)
-{
-	if (start == INTENT_JOIN && find_peers(in)) {
-		log_note("joining",
-		         "doing=\"asking the peers that weir.conf names for a version\"");
-		return;
-	}
-	join_first_version(in, start == INTENT_BOOTSTRAP, now_ms);
 }
 
 /* Keep the first error as a sentence for the status, and log all of them. */
@@ -111,7 +101,8 @@ static void keep_first_error(struct intent *in, const struct model_errors *error
 		         m->message);
 }
 
-void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
+/* Make CONF/weir.conf version 1, provisional unless @p bootstrap; errors are logged. */
+static void make_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
 {
 	struct intent_changed changed = { 0 };
 	struct files files = { 0 };
@@ -130,6 +121,16 @@ void join_first_version(struct intent *in, bool bootstrap, int64_t now_ms)
 		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-err));
 	intent_changed_fini(&changed);
 	files_fini(&files);
+}
+
+void join_begin(struct intent *in, enum intent_start start, int64_t now_ms)
+{
+	if (start == INTENT_JOIN && find_peers(in)) {
+		log_note("joining",
+		         "doing=\"asking the peers that weir.conf names for a version\"");
+		return;
+	}
+	make_first_version(in, start == INTENT_BOOTSTRAP, now_ms);
 }
 
 void join_bootstrap(struct intent *in, int64_t now_ms)
@@ -175,7 +176,7 @@ void join_start_alone(struct intent *in, int64_t now_ms)
 	if (!join_waits(in))
 		return;
 	join_end(in);
-	join_first_version(in, false, now_ms);
+	make_first_version(in, false, now_ms);
 }
 
 int join_settle(struct intent *in, const char *author, const char *reason, int64_t now_ms)

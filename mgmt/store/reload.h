@@ -17,7 +17,7 @@
  *
  * @param head  the files in force, of model @p m
  * @param skip  a zone whose file cannot be read keeps the files of the head
- * @param mistakes  files that cannot be read, with the reason; also with @p skip
+ * @param errors  files that cannot be read, with the reason; also with @p skip
  * @return 0; -EINVAL (files that cannot be read, without @p skip); -E2BIG or -ENOMEM; @p out is
  *   given
  */

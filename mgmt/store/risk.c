@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of rules, and the sentences. Measures (risk_*.c) pass each figure to risk_note(); the
- * table alone decides which figures are risky.
+ * The table of rules, and the sentences. The measures (risk_*.c) pass each figure to risk_note();
+ * the table alone decides which figures are risky.
  */
 #include "mgmt/store/risk.h"
 
@@ -107,81 +107,4 @@ size_t risk_addresses_gone(const struct addr *a, size_t n_a, const struct addr *
 		gone += k == n_b;
 	}
 	return gone;
-}
-
-/* A figure of 1 stands for all: there is no part of a renamed cluster or another key. */
-static void measure_cluster(struct risk_work *w)
-{
-	const struct model_limits *a = &w->from->limits, *b = &w->to->limits;
-	const struct {
-		const char *name;
-		uint32_t before, after;
-	} tables[] = { { "services", a->services, b->services },
-		       { "backends", a->backends, b->backends },
-		       { "slots", a->slots, b->slots },
-		       { "exceptions", a->exceptions, b->exceptions } };
-
-	if (strcmp(w->from->cluster, w->to->cluster) != 0)
-		risk_note(w, RISK_CLUSTER_RENAMED, 1, "cluster", "its name changes from %s to %s",
-		          w->from->cluster, w->to->cluster);
-	bool keys_known =
-	        w->from->key_state == MODEL_KEY_GOOD && w->to->key_state == MODEL_KEY_GOOD;
-
-	if (strcmp(w->from->hash_key_id, w->to->hash_key_id) != 0 ||
-	    (keys_known &&
-	     memcmp(w->from->hash_key, w->to->hash_key, sizeof(w->to->hash_key)) != 0))
-		risk_note(w, RISK_FLOWS_REHASHED, 1, "cluster",
-		          "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
-		          w->from->hash_key_id);
-	if (w->from->placement != w->to->placement)
-		risk_note(w, RISK_CLIENTS_MOVED, 1, "cluster",
-		          "clients are placed by another key (placement)");
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		risk_note(w, RISK_TABLES_SMALLER, 1 - risk_times(tables[i].before, tables[i].after),
-		          risk_text(w, "limits.%s", tables[i].name), "%u, was %u", tables[i].after,
-		          tables[i].before);
-}
-
-static void measure_sites(struct risk_work *w)
-{
-	for (size_t i = 0; i < w->from->n_sites; i++) {
-		const struct model_site *a = &w->from->sites[i], *b = model_site(w->to, a->name);
-		const char *subject = risk_text(w, "site %s", a->name);
-
-		if (!b) {
-			risk_note(w, RISK_SITE_GONE, 1, subject, "removed");
-			continue;
-		}
-		/* without a capacity the guard `room` lets everything pass */
-		if (a->capacity_bits)
-			risk_note(w, RISK_CAPACITY_GUARD,
-			          b->capacity_bits ? risk_times((double)a->capacity_bits,
-			                                        (double)b->capacity_bits)
-			                           : 1e6,
-			          subject, "capacity.bits is %s",
-			          b->capacity_bits ? "raised" : "removed");
-	}
-}
-
-size_t risk_find(const struct model *from, const struct model *to, struct arena *arena,
-                 const struct risk **out, size_t *n_all)
-{
-	struct risk_work w = { .from = from, .to = to, .arena = arena };
-
-	*out = NULL;
-	*n_all = 0;
-	w.items = ARENA_ARRAY(arena, struct risk, RISK_SHOWN_MAX);
-	if (!w.items)
-		return 0;
-	measure_cluster(&w);
-	measure_sites(&w);
-	risk_measure_nodes(&w);
-	risk_measure_services(&w);
-	risk_measure_pools(&w);
-	risk_measure_checks(&w);
-	risk_measure_names(&w);
-	risk_measure_zones(&w);
-	*out = w.items;
-	*n_all = w.n_all;
-	return w.n;
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 int sql_errno(int err)
@@ -126,4 +127,18 @@ bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size)
 	memcpy(out, text, n);
 	out[n] = '\0';
 	return true;
+}
+
+int sql_corrupt(sqlite3 *db)
+{
+	return (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EBADMSG;
+}
+
+int sql_noted(sqlite3 *db, int err, char *why, size_t size)
+{
+	if (err == -EBADMSG)
+		err = sql_corrupt(db);
+	if (err < 0 && err != -ENOENT)
+		snprintf(why, size, "%s", sqlite3_errmsg(db));
+	return err;
 }

@@ -21,6 +21,11 @@
  */
 int sql_errno(int err);
 
+/** What -EBADMSG means: corrupt, unless memory was missing; a sound store must not be put aside. */
+int sql_corrupt(sqlite3 *db);
+/** Keep SQLite's text in @p why if @p err is a failure. @return @p err, or -ENOMEM (sql_corrupt()) */
+int sql_noted(sqlite3 *db, int err, char *why, size_t size);
+
 /**
  * Prepare @p text and bind what follows, by @p types: 'i' int64_t, 't' text, 'b' bytes and size_t.
  * Bytes and texts are borrowed until sqlite3_finalize(). @return NULL on failure

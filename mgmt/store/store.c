@@ -41,21 +41,6 @@ static const char schema[] =
         " status INTEGER NOT NULL, body TEXT NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;"
         "PRAGMA user_version = 1;";
 
-/* Corrupt, unless memory was missing: a sound store must not be put aside. */
-static int corrupt_or_nomem(sqlite3 *db)
-{
-	return (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EBADMSG;
-}
-
-int store_noted(struct store *s, int err)
-{
-	if (err == -EBADMSG)
-		err = corrupt_or_nomem(s->db);
-	if (err < 0 && err != -ENOENT)
-		snprintf(s->why, sizeof(s->why), "%s", sqlite3_errmsg(s->db));
-	return err;
-}
-
 /* -EBADMSG unless the file is sound and of our schema or empty. */
 static int check_whole(sqlite3 *db)
 {
@@ -66,9 +51,8 @@ static int check_whole(sqlite3 *db)
 		return sql_errno(sqlite3_errcode(db));
 	int err = sql_next(q);
 	if (err == 1)
-		err = sql_text(q, 0, text, sizeof(text)) && !strcmp(text, "ok")
-		              ? 0
-		              : corrupt_or_nomem(db);
+		err = sql_text(q, 0, text, sizeof(text)) && !strcmp(text, "ok") ? 0
+		                                                                : sql_corrupt(db);
 	sqlite3_finalize(q);
 	return err;
 }
@@ -163,7 +147,8 @@ const char *store_reason(const struct store *s)
 	return s->why;
 }
 
-void store_join_supersedes(const struct version *v, char *out, size_t size)
+/* The digests that a version supersedes as one text. */
+static void join_supersedes(const struct version *v, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -271,7 +256,7 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	char supersedes[VERSION_SUPERSEDES_MAX * DIGEST_TEXT_MAX + 1];
 	int err = sql_begin(s->db);
 
-	store_join_supersedes(v, supersedes, sizeof(supersedes));
+	join_supersedes(v, supersedes, sizeof(supersedes));
 	if (!err) /* a version that is replaced has lost, and stays visible */
 		err = store_history_replace(s->db, v);
 	if (!err)
@@ -424,87 +409,6 @@ int store_files(struct store *s, uint64_t number, struct files *out)
 	}
 	*out = files;
 	return 0;
-}
-
-static int put_override_row(sqlite3 *db, const struct override *o)
-{
-	return sql_run(db, "INSERT OR REPLACE INTO overrides VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	               "tiiittiiiiiittt", o->id, (int64_t)o->generation, (int64_t)o->kind,
-	               (int64_t)o->target, o->pool, o->name, o->created_ms, o->from_ms, o->over_ms,
-	               o->until_ms, (int64_t)o->from_ppm, (int64_t)o->ended, o->author, o->reason,
-	               o->node);
-}
-
-int store_write_override(struct store *s, const struct override *o)
-{
-	int err = put_override_row(s->db, o);
-
-	return err ? err : store_record_override(s, o);
-}
-
-int store_put_overrides(struct store *s, const struct overrides *set)
-{
-	int err = sql_begin(s->db);
-
-	if (!err)
-		err = sql_run(s->db, "DELETE FROM overrides", "");
-	if (!err)
-		err = sql_run(s->db, "DELETE FROM override_principals", "");
-	for (size_t i = 0; !err && i < set->n_items; i++)
-		err = store_write_override(s, &set->items[i]);
-	err = store_noted(s, err);
-	return sql_end(s->db, err);
-}
-
-/* A row is checked like an override of a peer: a damaged one must not come into force. */
-static int read_override(sqlite3_stmt *q, struct override *out)
-{
-	struct override o = { .generation = (uint64_t)sqlite3_column_int64(q, 1),
-		              .kind = (enum model_override_kind)sqlite3_column_int(q, 2),
-		              .target = (enum model_target_kind)sqlite3_column_int(q, 3),
-		              .created_ms = sqlite3_column_int64(q, 6),
-		              .from_ms = sqlite3_column_int64(q, 7),
-		              .over_ms = sqlite3_column_int64(q, 8),
-		              .until_ms = sqlite3_column_int64(q, 9),
-		              .from_ppm = (uint32_t)sqlite3_column_int64(q, 10),
-		              .ended = sqlite3_column_int(q, 11) != 0 };
-
-	if (!sql_text(q, 0, o.id, sizeof(o.id)) || !sql_text(q, 4, o.pool, sizeof(o.pool)) ||
-	    !sql_text(q, 5, o.name, sizeof(o.name)) ||
-	    !sql_text(q, 12, o.author, sizeof(o.author)) ||
-	    !sql_text(q, 13, o.reason, sizeof(o.reason)) ||
-	    !sql_text(q, 14, o.node, sizeof(o.node)) || !override_ok(&o))
-		return -EBADMSG;
-	if (sqlite3_column_type(q, 15) == SQLITE_TEXT &&
-	    !sql_text(q, 15, o.principal, sizeof(o.principal)))
-		return -EBADMSG;
-	*out = o;
-	return 0;
-}
-
-int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
-{
-	sqlite3_stmt *q = sql_prepare(
-	        s->db,
-	        "SELECT o.*, p.principal FROM overrides o LEFT JOIN override_principals p"
-	        " ON p.id=o.id AND p.generation=o.generation",
-	        "");
-	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
-
-	while (!err) {
-		struct override o;
-
-		err = sql_next(q);
-		if (err <= 0)
-			break;
-		err = read_override(q, &o);
-		if (!err)
-			err = overrides_merge(set, &o, now_ms);
-		err = err > 0 ? 0 : err;
-	}
-	err = store_noted(s, err);
-	sqlite3_finalize(q);
-	return err;
 }
 
 int store_put_events(struct store *s, const struct event *events, size_t n)

@@ -19,9 +19,11 @@ struct store {
 };
 
 /* Note why a call failed; gives @p err back. */
-int store_noted(struct store *s, int err);
-/* The digests that a version supersedes as one text. */
-void store_join_supersedes(const struct version *v, char *out, size_t size);
+static inline int store_noted(struct store *s, int err)
+{
+	return sql_noted(s->db, err, s->why, sizeof(s->why));
+}
+
 /* Make the tables of store_history.c. @return 0 or -errno */
 MUST_CHECK int store_history_schema(sqlite3 *db);
 /* Before version @p v is put: keep another one of its number as lost, and note what it undoes. @return 0 or -errno */
@@ -33,7 +35,7 @@ MUST_CHECK int store_record_schema(sqlite3 *db);
 MUST_CHECK int store_record_version(struct store *s, const struct version *v);
 MUST_CHECK int store_record_confirmed(struct store *s, uint64_t number);
 MUST_CHECK int store_record_override(struct store *s, const struct override *o);
-/* Write an override and its principal, in the caller's transaction. */
-MUST_CHECK int store_write_override(struct store *s, const struct override *o);
+/* Note that the request at hand was carried out: it made what @p what names. */
+MUST_CHECK int store_record_request(struct store *s, const char *what);
 
 #endif

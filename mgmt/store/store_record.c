@@ -29,8 +29,7 @@ void store_for(struct store *s, const struct store_request *r)
 	s->request = r ? *r : (struct store_request){ .key = "" };
 }
 
-/* Note that the request at hand was carried out: it made what @p what names. */
-static int note_request(struct store *s, const char *what)
+int store_record_request(struct store *s, const char *what)
 {
 	if (!s->request.key[0])
 		return 0;
@@ -45,7 +44,7 @@ int store_record_version(struct store *s, const struct version *v)
 	                  (int64_t)v->number, v->digest, v->principal);
 
 	snprintf(what, sizeof(what), "{\"version\":%llu}", (unsigned long long)v->number);
-	return err ? err : note_request(s, what);
+	return err ? err : store_record_request(s, what);
 }
 
 int store_record_confirmed(struct store *s, uint64_t number)
@@ -53,29 +52,11 @@ int store_record_confirmed(struct store *s, uint64_t number)
 	char what[48];
 
 	snprintf(what, sizeof(what), "{\"version\":%llu}", (unsigned long long)number);
-	return note_request(s, what);
+	return store_record_request(s, what);
 }
 
 int store_record_override(struct store *s, const struct override *o)
 {
 	return sql_run(s->db, "INSERT OR REPLACE INTO override_principals VALUES(?,?,?)", "tit",
 	               o->id, (int64_t)o->generation, o->principal);
-}
-
-int store_put_some(struct store *s, const struct override *list, const bool *which, size_t n)
-{
-	char what[MODEL_ID_MAX + 32] = "";
-	int err = sql_begin(s->db);
-
-	for (size_t i = 0; !err && i < n; i++) {
-		if (!which[i])
-			continue;
-		err = store_write_override(s, &list[i]);
-		if (!what[0]) /* the first is what the command was about */
-			snprintf(what, sizeof(what), "{\"override\":\"%s\"}", list[i].id);
-	}
-	if (!err && what[0])
-		err = note_request(s, what);
-	err = store_noted(s, err);
-	return sql_end(s->db, err);
 }

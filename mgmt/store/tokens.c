@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const tokens_roles[] = { "viewer",  "oncall", "operator", "admin",
+static const char *const roles[] = { "viewer",  "oncall", "operator", "admin",
 	                             "metrics", "peer",   NULL };
 
 #define SPACE " \t\r" /* \r: files written on other systems */
@@ -17,8 +17,8 @@ const char *const tokens_roles[] = { "viewer",  "oncall", "operator", "admin",
 
 bool tokens_role_ok(const char *word)
 {
-	for (size_t i = 0; tokens_roles[i]; i++)
-		if (!strcmp(tokens_roles[i], word))
+	for (size_t i = 0; roles[i]; i++)
+		if (!strcmp(roles[i], word))
 			return true;
 	return false;
 }

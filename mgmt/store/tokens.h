@@ -39,8 +39,6 @@ enum tokens_line {
 	TOKENS_BAD,
 };
 
-/** The roles' names, NULL behind the last. */
-extern const char *const tokens_roles[];
 /** Whether there is a role of this name. */
 bool tokens_role_ok(const char *role);
 

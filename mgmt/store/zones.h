@@ -48,7 +48,7 @@ MUST_CHECK int zones_judge(const struct model *m, const struct zones_how *how,
  * Put the files of the head in the place of those of the bad zones in @p files.
  *
  * @param m           of @p files
- * @param mistakes    those that were found; a zone that cannot be skipped adds one
+ * @param errors      those that were found; a zone that cannot be skipped adds one
  * @return 0 when all bad zones have other files now, -EINVAL when not, or -ENOMEM
  */
 MUST_CHECK int zones_skip(struct files *files, const struct model *m,
