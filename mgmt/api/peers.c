@@ -3,6 +3,7 @@
  * The peers as others see them: what the last whole round left under the lock (peers_round.c). A
  * peer that has not answered for a while has a load that is not known.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,17 @@ void peers_poke(struct core *core, bool notify_others)
 	core->peers->poked = true;
 	core->peers->notify_others |= notify_others;
 	core_changed(core);
+}
+
+/* A store that fails answers EROFS, whatever made it fail. */
+const char *peers_refusal(const struct core *core, const struct version *v, int err)
+{
+	const char *why;
+
+	if (err == -EINVAL && intent_refused_version(core->intent, &why) == v->number)
+		return why;
+	why = intent_store_reason(core->intent);
+	return *why ? why : strerror(-err);
 }
 
 size_t peers_report(const struct core *core, const struct peers_report **out)

@@ -54,8 +54,10 @@ struct peers_report {
 	uint64_t bits; /**< a second */
 	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */
 	bool refused;  /**< it does not accept our peer.token */
-	char why[HTTP_TEXT_MAX]; /**< why it is unreachable */
-	struct inforce inforce;  /**< what it says of its head */
+	char why[HTTP_TEXT_MAX];          /**< why it is unreachable */
+	struct inforce inforce;           /**< what it says of its head */
+	uint64_t refused_number;          /**< its version that was tried last */
+	char refused_why[EVENT_TEXT_MAX]; /**< why this node did not take that; "": it did */
 };
 
 /** Start the thread. @return 0 or -errno */
@@ -68,6 +70,8 @@ void peers_poke(struct core *core, bool notify_others);
 size_t peers_report(const struct core *core, const struct peers_report **out);
 /** Whether CONF/peer.token holds a token; true before it was looked for. Under the lock. */
 bool peers_has_token(const struct core *core);
+/** Why intent_accept() refused @p v with @p err; valid until its next call. Under the lock. */
+const char *peers_refusal(const struct core *core, const struct version *v, int err);
 /** "agreed", "behind", "ahead", "diverged", "unreachable", "unknown" */
 const char *peers_state_text(enum peers_state state);
 /** Bits a second from clients to each site, as far as known: @return how many were written */

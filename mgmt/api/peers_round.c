@@ -36,8 +36,6 @@ struct peer_target {
 	struct peers_report view;
 	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
 	uint64_t sent_ms, received_ms;   /* when it was asked for its head, and all had answered */
-	uint64_t tried_number;           /* of its version that was tried last, */
-	int tried_result;                /* and with what result: a failure is logged once */
 };
 
 /* Of enum intent_relation. */
@@ -200,6 +198,19 @@ static void give_way(struct core *core, struct peer_target *t)
 	free(list);
 }
 
+/* A peer offers its version in each round: a failure is logged once. Under the lock. */
+static void note_refusal(struct core *core, struct peer_target *t, const struct version *v, int err)
+{
+	const char *why = err ? peers_refusal(core, v, err) : "";
+	char value[LOG_VALUE_MAX];
+
+	if (err && (t->view.refused_number != v->number || strcmp(t->view.refused_why, why) != 0))
+		log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=%s", t->view.node,
+		         v->number, log_value(why, value));
+	t->view.refused_number = v->number;
+	snprintf(t->view.refused_why, sizeof(t->view.refused_why), "%s", why);
+}
+
 /*
  * The whole list of versions is asked for: the head alone does not show whether it descends from
  * ours.
@@ -225,19 +236,16 @@ static void install_versions(struct core *core, struct peer_target *t)
 		int err = -EIO;
 
 		core_lock(core);
-		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD)
+		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD) {
 			err = intent_accept(core->intent, offers, got, clock_believed_ms());
+			note_refusal(core, t, &list[0], err);
+		}
 		if (!err) {
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
 		}
 		core_unlock(core);
 		t->view.state = err ? PEERS_AHEAD : PEERS_AGREED;
-		if (err && (err != t->tried_result || list[0].number != t->tried_number))
-			log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=\"%s\"",
-			         t->view.node, list[0].number, strerror(-err));
-		t->tried_result = err;
-		t->tried_number = list[0].number;
 		for (size_t i = 0; i < got; i++)
 			files_fini(&offers[i].files);
 	}

@@ -5,6 +5,7 @@
  */
 #include "asked.h"
 
+#include "base/log.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
@@ -16,8 +17,33 @@ static const struct model *fake_join_model(const struct intent *in)
 	return fake_model ? fake_model : intent_model(in);
 }
 
+static int accept_err; /* of each version; 0: as it is */
+
+static int fake_accept(struct intent *in, const struct intent_offer *offers, size_t n,
+                       int64_t now_ms)
+{
+	return accept_err ? accept_err : intent_accept(in, offers, n, now_ms);
+}
+
+static unsigned n_refusals_logged;
+static char last_logged[1024];
+
+__attribute__((format(printf, 3, 4))) static void fake_log(int priority, const char *event,
+                                                           const char *pairs, ...)
+{
+	va_list args;
+
+	(void)priority;
+	n_refusals_logged += !strcmp(event, "peer-version-refused");
+	va_start(args, pairs);
+	vsnprintf(last_logged, sizeof(last_logged), pairs, args);
+	va_end(args);
+}
+
 /* The private parts too. */
-#define join_model fake_join_model
+#define join_model    fake_join_model
+#define intent_accept fake_accept
+#define log_at        fake_log
 #include "mgmt/api/peers.c"
 #include "mgmt/api/peers_round.c"
 
@@ -33,6 +59,8 @@ static int setup(void **state)
 
 	memset(&own, 0, sizeof(own));
 	fake_model = NULL;
+	accept_err = 0;
+	n_refusals_logged = 0;
 	(void)asked_setup(state);
 	this_node.peers = &own;
 	fixture_make(&peer_place);
@@ -182,6 +210,49 @@ static void a_version_whose_files_are_lost_waits(void **state)
 	assert_int_equal(intent_head(this_node.intent)->number, 2);
 }
 
+static void a_refused_version_is_logged_once(void **state)
+{
+	(void)state;
+	change_words(peer, "# of fra", NOW_MS + 10);
+	accept_err = -ENOSPC;
+	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
+	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
+	assert_int_equal(n_refusals_logged, 1);
+	assert_non_null(strstr(last_logged, "node=fra-1 number=2 why=\"No space left on device\""));
+	accept_err = -EINVAL;
+	(void)round_with_peer(false);
+	assert_int_equal(n_refusals_logged, 2); /* for another reason */
+	own.view[0].refused_number--;           /* that was another version */
+	for (unsigned i = 0; i < 3; i++)
+		(void)round_with_peer(false);
+	assert_int_equal(n_refusals_logged, 3);
+	(void)round_with_peer(true); /* what cannot be fetched is not refused */
+	assert_int_equal(n_refusals_logged, 3);
+	accept_err = 0;
+	assert_int_equal(round_with_peer(false)->state, PEERS_AGREED);
+	assert_int_equal(n_refusals_logged, 3);
+	assert_string_equal(own.view[0].refused_why, "");
+}
+
+/* A version without this node: it is said what is wrong with it. */
+static void a_refusal_says_what_is_wrong(void **state)
+{
+	struct files files = fixture_files("\"ams-1\"", "\"ams-9\"");
+	struct intent_change c = {
+		.files = &files, .author = "ada", .reason = "x", .pending = INTENT_PENDING_IGNORE
+	};
+	struct intent_changed changed = { 0 };
+
+	(void)state;
+	assert_int_equal(intent_change(peer, &c, NOW_MS + 10, &changed), 0);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
+	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
+	assert_int_equal(n_refusals_logged, 1);
+	assert_non_null(strstr(own.view[0].refused_why, "ams-1"));
+}
+
 static void who_is_behind_is_not_asked_for_versions(void **state)
 {
 	(void)state;
@@ -316,6 +387,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_newer_version_of_a_peer_is_taken),      T(a_version_whose_files_are_lost_waits),
+		T(a_refused_version_is_logged_once),        T(a_refusal_says_what_is_wrong),
 		T(who_is_behind_is_not_asked_for_versions), T(unrelated_heads_are_noted),
 		T(overrides_of_a_peer_are_merged),          T(who_is_to_be_told_is_told_first),
 		T(a_poke_is_kept_until_the_next_round),
