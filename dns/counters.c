@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "dns/answer/answer.h"
 #include "dns/generation.h"
 #include "dns/zone/image.h"
@@ -23,6 +24,8 @@
 #define SERIAL_METRIC "weir_dns_zone_serial"
 #define LABELS_MAX    128                           /* bytes of an entry's labels */
 #define CLASSES       ((unsigned)STEERING_NONE + 1) /* of enum steering_class */
+/* Characters that the names of a service and a site may have together. */
+#define NAMES_MAX (LABELS_MAX - sizeof("service=\"\",site=\"\""))
 
 static const struct {
 	uint16_t type;
@@ -190,21 +193,33 @@ void counters_drop_zones(struct counters *c, const struct generation *before,
 			stats_drop(c->stats, SERIAL_METRIC, labels);
 }
 
-/* Drop serials that an earlier process exported: this one may not have its zones. */
-static void forget_serials(struct counters *c, const char *run_dir)
+/* Whether the last value ends in its quote. Earlier releases cut labels that had no room. */
+static bool is_label_whole(const char *labels)
+{
+	size_t n = strlen(labels);
+
+	return n == 0 || labels[n - 1] == '"';
+}
+
+/*
+ * Drop serials that an earlier process exported, since this one may not have its zones, and labels
+ * that it cut: Prometheus refuses a page with one of them.
+ */
+static void forget_entries(struct counters *c, const char *run_dir)
 {
 	struct stats_reader *r;
-	char labels[LABELS_MAX];
+	char name[sizeof(((struct stats_entry *)0)->name)], labels[LABELS_MAX];
 
 	if (stats_reader_open(run_dir, "dns", &r) < 0)
 		return;
 	for (size_t i = 0; i < stats_reader_n(r); i++) {
 		const struct stats_entry *e = stats_reader_entry(r, i);
 
-		if (!e->used || strcmp(e->name, SERIAL_METRIC) != 0)
+		if (!e->used || (strcmp(e->name, SERIAL_METRIC) != 0 && is_label_whole(e->labels)))
 			continue;
+		snprintf(name, sizeof(name), "%s", e->name);
 		snprintf(labels, sizeof(labels), "%s", e->labels);
-		stats_drop(c->stats, SERIAL_METRIC, labels);
+		stats_drop(c->stats, name, labels);
 	}
 	stats_reader_close(r);
 }
@@ -217,7 +232,7 @@ int counters_open(struct counters *c, const char *run_dir)
 
 	if (err < 0)
 		return err;
-	forget_serials(c, run_dir);
+	forget_entries(c, run_dir);
 	find_query_counters(c);
 	find_transport_counters(c);
 	find_load_counters(c);
@@ -239,11 +254,20 @@ uint64_t *counters_thread(struct counters *c, unsigned number)
 	                    "Queries answered by threads of this number");
 }
 
-static void label_service_site(const struct steering_service *s, uint32_t site,
+/* @return whether the names have room: a cut label would spoil the page for its readers */
+static bool label_service_site(const struct steering_service *s, uint32_t site,
                                char out[LABELS_MAX])
 {
-	snprintf(out, LABELS_MAX, "service=\"%s\",site=\"%s\"", s->name,
-	         site < s->n_sites ? s->sites[site].name : "");
+	return snprintf(out, LABELS_MAX, "service=\"%s\",site=\"%s\"", s->name,
+	                site < s->n_sites ? s->sites[site].name : "") < LABELS_MAX;
+}
+
+/* @return as label_service_site() */
+static bool label_service_class(const struct steering_service *s, unsigned class,
+                                char out[LABELS_MAX])
+{
+	return snprintf(out, LABELS_MAX, "service=\"%s\",class=\"%s\"", s->name,
+	                steering_class_text((enum steering_class) class)) < LABELS_MAX;
 }
 
 /*
@@ -255,25 +279,46 @@ static size_t first_counter_of(const struct steering *p, const struct steering_s
 	return s->first_state + (size_t)(s - p->services);
 }
 
-/* All classes and sites get their counters now: a worker thread must never have to look one up. */
-static void find_service_counters(struct counters *c, struct counters_services *services,
-                                  const struct steering *p, const struct steering_service *s)
+/*
+ * All classes and sites get their counters now: a worker thread must never have to look one up. Those
+ * whose labels have no room stay NULL: nothing is counted there. @return how many
+ */
+static size_t find_service_counters(struct counters *c, struct counters_services *services,
+                                    const struct steering *p, const struct steering_service *s)
 {
 	char labels[LABELS_MAX];
+	size_t left_out = 0;
 
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
-		label_service_site(s, k, labels);
+		if (!label_service_site(s, k, labels)) {
+			left_out++;
+			continue;
+		}
 		services->by_site[first_counter_of(p, s) + k] = stats_get_counter(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
 		        "Answers for dynamic names by site; empty site: an empty answer");
 	}
 	for (unsigned k = 0; k < CLASSES; k++) {
-		snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", s->name,
-		         steering_class_text((enum steering_class)k));
+		if (!label_service_class(s, k, labels)) {
+			left_out++;
+			continue;
+		}
 		services->classes[(size_t)(s - p->services) * CLASSES + k] = stats_get_counter(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_by_class_total", labels,
 		        "Answers for dynamic names by the class of the chosen site");
 	}
+	return left_out;
+}
+
+/* A document's zones are loaded again and again: the same number is logged once. */
+static void log_left_out(struct counters *c, size_t left_out)
+{
+	if (left_out && left_out != c->left_out)
+		log_note("sites-without-counters",
+		         "left_out=%zu why=\"the names of service and site have more than %zu "
+		         "characters together\"",
+		         left_out, NAMES_MAX);
+	c->left_out = left_out;
 }
 
 static bool has_service(const struct steering *p, const char *name)
@@ -294,15 +339,12 @@ void counters_drop(struct counters *c, const struct generation *before, const st
 
 		if (has_service(p, s->name))
 			continue;
-		for (uint32_t k = 0; k <= s->n_sites; k++) {
-			label_service_site(s, k, labels);
-			stats_drop(c->stats, "weir_dns_placed_total", labels);
-		}
-		for (unsigned k = 0; k < CLASSES; k++) {
-			snprintf(labels, sizeof(labels), "service=\"%s\",class=\"%s\"", s->name,
-			         steering_class_text((enum steering_class)k));
-			stats_drop(c->stats, "weir_dns_placed_by_class_total", labels);
-		}
+		for (uint32_t k = 0; k <= s->n_sites; k++)
+			if (label_service_site(s, k, labels))
+				stats_drop(c->stats, "weir_dns_placed_total", labels);
+		for (unsigned k = 0; k < CLASSES; k++)
+			if (label_service_class(s, k, labels))
+				stats_drop(c->stats, "weir_dns_placed_by_class_total", labels);
 	}
 }
 
@@ -321,6 +363,7 @@ static void export_serials(struct counters *c, const struct image *image)
 struct counters_services *counters_services_new(struct counters *c, const struct generation *g)
 {
 	const struct steering *p = g->steering;
+	size_t left_out = 0;
 	struct counters_services *services = c->stats ? calloc(1, sizeof(*services)) : NULL;
 
 	if (!services)
@@ -332,7 +375,8 @@ struct counters_services *counters_services_new(struct counters *c, const struct
 		return NULL;
 	}
 	for (size_t i = 0; i < p->n_services; i++)
-		find_service_counters(c, services, p, &p->services[i]);
+		left_out += find_service_counters(c, services, p, &p->services[i]);
+	log_left_out(c, left_out);
 	export_serials(c, g->image);
 	stats_set(c->image_bytes, g->image->size_bytes);
 	stats_set(c->stale, generation_lacks(g));

@@ -51,11 +51,15 @@ struct counters {
 	uint64_t *loads, *load_failures, *load_ms, *image_bytes, *zones, *stale;
 	uint64_t *clock_held, *clock_stepped, *clock_unsynchronised, *ramps_held[2];
 	uint64_t *threads;
+	size_t left_out; /**< counters of services that are missing: names too long; as last logged */
 };
 
 /** The counters of one generation's services. */
 struct counters_services {
-	/** By state of the generation, and one more per service for `no site`. */
+	/**
+	 * By state of the generation, and one more per service for `no site`. NULL: names too long
+	 * for a counter.
+	 */
 	uint64_t **by_site;
 	uint64_t **classes; /**< by service and steering_class */
 };

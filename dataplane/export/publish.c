@@ -108,6 +108,19 @@ static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *
 	                b->name) < ROWS_LABELS_MAX;
 }
 
+static void log_left_out(size_t too_many, size_t too_long)
+{
+	if (too_many)
+		log_note("backends-without-counters",
+		         "left_out=%zu why=\"the page of counters has room for %u backends\"",
+		         too_many, PUBLISH_BACKENDS_MAX);
+	if (too_long)
+		log_note("backends-without-counters",
+		         "left_out=%zu why=\"the names of pool and backend have more than %zu "
+		         "characters together\"",
+		         too_long, ROWS_LABELS_MAX - sizeof("pool=\"\",backend=\"\""));
+}
+
 /*
  * Only configured backends have rows: one that has left has no name, and its figures are on the
  * effect page.
@@ -115,7 +128,7 @@ static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *
 static void make_backend_rows(struct publisher *p, const struct compiler *n)
 {
 	struct row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
-	size_t used = 0, left_out = 0;
+	size_t used = 0, too_many = 0, too_long = 0;
 
 	if (!fresh)
 		return;
@@ -125,9 +138,12 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 
 			if (!*b->name)
 				continue;
-			if (used == PUBLISH_BACKENDS_MAX ||
-			    !label_backend(fresh[used].labels, n->pools[i].plan, b)) {
-				left_out++;
+			if (used == PUBLISH_BACKENDS_MAX) {
+				too_many++;
+				continue;
+			}
+			if (!label_backend(fresh[used].labels, n->pools[i].plan, b)) {
+				too_long++;
 				continue;
 			}
 			fresh[used].pool = n->pools[i].plan->id;
@@ -135,9 +151,7 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 			fresh[used++].key = compiler_backend_key(n->pools[i].plan->id, b->id);
 		}
 	}
-	if (left_out)
-		log_note("backends-without-counters", "left_out=%zu limit=%u", left_out,
-		         PUBLISH_BACKENDS_MAX);
+	log_left_out(too_many, too_long);
 	rows_replace(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
 }
 

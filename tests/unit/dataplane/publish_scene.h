@@ -140,6 +140,26 @@ static inline void publish_all(void)
 	publisher_write(p, &s.node, &s.time);
 }
 
+/* Make the rows of @p n. @return the last line that was logged, or "" */
+static inline const char *log_of_document(const struct compiler *n)
+{
+	static char line[512];
+	FILE *f = tmpfile();
+	int before = dup(STDERR_FILENO);
+
+	assert_non_null(f);
+	assert_true(dup2(fileno(f), STDERR_FILENO) >= 0);
+	publisher_document(p, n);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	rewind(f);
+	line[0] = '\0';
+	while (fgets(line, sizeof(line), f))
+		;
+	fclose(f);
+	return line;
+}
+
 static inline uint32_t index_of(const char *pool, uint64_t id)
 {
 	return indexes_find(s.node.backend_indexes, compiler_backend_key(hash_text(pool), id));

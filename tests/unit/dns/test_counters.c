@@ -21,43 +21,7 @@
 #include "dns/zone/zone.h"
 #include "weir/stats.h"
 
-static char dir[32];
-static struct counters c;
-static struct tally tally;
-
-static int set_up(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/weir-counters.XXXXXX");
-	return mkdtemp(dir) ? counters_open(&c, dir) : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[64];
-
-	(void)state;
-	counters_close(&c);
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
-}
-
-/* -1: there is no such word. */
-static int64_t read_value(const char *name, const char *labels)
-{
-	struct stats_reader *r;
-	int64_t found = -1;
-
-	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
-	for (size_t i = 0; i < stats_reader_n(r); i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
-
-		if (e->used && !strcmp(e->name, name) && !strcmp(e->labels, labels))
-			found = (int64_t)e->value;
-	}
-	stats_reader_close(r);
-	return found;
-}
+#include "tests/unit/dns/counters_scene.h"
 
 static void count_answer(bool tcp, struct answer_info info, const struct serving *from)
 {
@@ -121,35 +85,6 @@ static void connections_of_a_process_that_ended_are_not_open(void **state)
 	assert_int_equal(counters_open(&c, dir), 0);
 	assert_int_equal(read_value("weir_dns_tcp_open", ""), 0);
 	assert_int_equal(read_value("weir_dns_tcp_accepted_total", ""), 9);
-}
-
-/* Two services, web at two sites and mail at one, each with a name. */
-struct scene {
-	struct image image;
-	struct steering_site at[3];
-	struct steering_service services[2];
-	struct steering_name names[2];
-	struct steering p;
-	struct generation g;
-};
-
-static void make_scene(struct scene *s)
-{
-	memset(s, 0, sizeof(*s));
-	s->at[0].name = s->at[2].name = "ams";
-	s->at[1].name = "fra";
-	s->services[0] = (struct steering_service){ .name = "web", .n_sites = 2, .sites = s->at };
-	s->services[1] = (struct steering_service){
-		.name = "mail", .n_sites = 1, .sites = s->at + 2, .first_state = 2
-	};
-	s->names[0].service = &s->services[0];
-	s->names[1].service = &s->services[1];
-	s->p = (struct steering){ .n_services = 2,
-		                  .services = s->services,
-		                  .n_names = 2,
-		                  .names = s->names,
-		                  .n_states = 3 };
-	s->g = (struct generation){ .steering = &s->p, .image = &s->image };
 }
 
 #define PLACED "weir_dns_placed_total"
@@ -427,6 +362,117 @@ static void a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room(void **st
 	free(image);
 }
 
+/* A service and two sites of 63 characters, the sites differing in the last, and a short site. */
+static void make_long_names(struct scene *s)
+{
+	static char service[64], sites[2][64];
+
+	memset(service, 'w', 63);
+	for (unsigned i = 0; i < 2; i++) {
+		memset(sites[i], 's', 62);
+		sites[i][62] = (char)('1' + i);
+	}
+	make_scene(s);
+	s->at[0].name = sites[0];
+	s->at[1].name = sites[1];
+	s->at[2].name = "ams";
+	s->services[0] = (struct steering_service){ .name = service, .n_sites = 3, .sites = s->at };
+	s->p.n_services = s->p.n_names = 1;
+}
+
+static void expect_whole_labels(void)
+{
+	struct stats_reader *r;
+
+	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+		size_t n = strlen(e->labels);
+
+		assert_true(!e->used || n == 0 || e->labels[n - 1] == '"');
+	}
+	stats_reader_close(r);
+}
+
+/* Lines of @p event that making the words of @p g logs. */
+static unsigned count_logged(struct generation *g, const char *event)
+{
+	char line[512];
+	unsigned n = 0;
+	FILE *f = tmpfile();
+	int before = dup(STDERR_FILENO);
+
+	assert_non_null(f);
+	assert_true(dup2(fileno(f), STDERR_FILENO) >= 0);
+	counters_services_free(counters_services_new(&c, g));
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	rewind(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, event) != NULL;
+	fclose(f);
+	return n;
+}
+
+/* A label without its closing quote would make the whole page unreadable for Prometheus. */
+static void names_without_room_in_a_label_have_no_counter(void **state)
+{
+	static struct scene s;
+	char service[64], labels[192];
+
+	(void)state;
+	make_long_names(&s);
+	struct counters_services *words = counters_services_new(&c, &s.g);
+	const struct serving from = { .generation = &s.g, .counters = words };
+
+	expect_whole_labels();
+	for (int site = -1; site < 3; site++)
+		count_answer(false, (struct answer_info){ .choice = { .site = site } }, &from);
+	snprintf(service, sizeof(service), "%s", s.services[0].name);
+	snprintf(labels, sizeof(labels), "service=\"%s\",site=\"ams\"", service);
+	assert_int_equal(read_value(PLACED, labels), 1);
+	snprintf(labels, sizeof(labels), "service=\"%s\",site=\"\"", service);
+	assert_int_equal(read_value(PLACED, labels), 1);
+	snprintf(labels, sizeof(labels), "service=\"%s\",class=\"serving\"", service);
+	assert_int_equal(read_value(CLASS, labels), 4);
+	counters_services_free(words);
+	counters_drop(&c, &s.g, &s.g);
+}
+
+/* The longest names with a counter, and one character more. */
+static void as_many_characters_of_names_have_a_counter_as_there_is_room_for(void **state)
+{
+	static struct scene s;
+	char site[64], labels[192];
+	const size_t room = LABELS_ROOM - 1 - strlen("service=\"\",site=\"\"") - 63;
+
+	(void)state;
+	make_long_names(&s);
+	s.at[0].name = site;
+	s.services[0].n_sites = 1;
+	for (unsigned more = 0; more < 2; more++) {
+		snprintf(site, sizeof(site), "%.*s", (int)(room + more), s.at[1].name);
+		assert_int_equal(count_logged(&s.g, "sites-without-counters left_out=1 "), more);
+		assert_int_equal(count_logged(&s.g, "sites-without-counters"), 0); /* once */
+		snprintf(labels, sizeof(labels), "service=\"%s\",site=\"%s\"", s.services[0].name,
+		         site);
+		labels[LABELS_ROOM - 1] = '\0';
+		assert_int_equal(read_value(PLACED, labels), more ? -1 : 0);
+	}
+}
+
+/* The page of an earlier release may hold labels that it cut. */
+static void cut_labels_of_an_earlier_process_are_dropped(void **state)
+{
+	(void)state;
+	stats_get_counter(c.stats, STATS_COUNTER, PLACED, "service=\"web\",site=\"am", "");
+	stats_get_counter(c.stats, STATS_COUNTER, PLACED, "service=\"web\",site=\"ams\"", "");
+	counters_close(&c);
+	assert_int_equal(counters_open(&c, dir), 0);
+	expect_whole_labels();
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"ams\""), 0);
+}
+
 #define TOLD 2000u /* zones whose serial is a metric */
 
 /*
@@ -493,6 +539,9 @@ int main(void)
 		WITH(an_answer_without_words_is_counted_all_the_same),
 		WITH(words_go_with_their_service_wherever_it_stands),
 		WITH(a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room),
+		WITH(names_without_room_in_a_label_have_no_counter),
+		WITH(as_many_characters_of_names_have_a_counter_as_there_is_room_for),
+		WITH(cut_labels_of_an_earlier_process_are_dropped),
 		WITH(as_many_serials_are_told_as_there_is_room_for),
 	};
 
