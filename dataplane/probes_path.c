@@ -126,8 +126,8 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 	if (err == -ENODEV) {
 		note_trouble(
 		        &f->path, name,
-		        "interface %s is missing, so probes may leave by another one: checks through the "
-		        "tunnel give no verdict until it is back or removed from the node's ports",
+		        "interface %s is missing, so probes may leave by another one: bring it back, or "
+		        "remove it from the node's ports",
 		        name);
 		return false;
 	}
@@ -136,14 +136,14 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 	if (err && now_ms >= f->retry_ms[i])
 		f->retry_ms[i] = now_ms + RETRY_MS;
 	f->failed[i] = err;
+	bool busy = err == -EBUSY;
 	if (err)
 		note_trouble(
 		        &f->path, name,
-		        "the probes' program cannot be attached to the egress of %s: %s", name,
-		        err == -EBUSY
-		                ? "another qdisc is in the place of clsact: remove it (tc qdisc del "
-		                  "dev PORT ingress)"
-		                : strerror(-err));
+		        "the probes' program cannot be attached to the egress of %s: %s%s%s", name,
+		        busy ? "another qdisc is in the place of clsact: remove it (tc qdisc del dev "
+		             : strerror(-err),
+		        busy ? name : "", busy ? " ingress)" : "");
 	return !err;
 }
 

@@ -85,7 +85,7 @@ void diverged_refuse(const struct core *core, struct http_reply *reply)
 
 	http_problem(reply, 409, "diverged",
 	             "this node and a peer have unrelated heads; run one of the commands under "
-	             "cure to keep one, or list the digests of the others in force");
+	             "cure to keep one, or set force to the digests under heads");
 	if (diverged)
 		json_object_update(reply->json, diverged);
 	json_decref(diverged);

@@ -256,6 +256,27 @@ static const struct peers_report *refusing_peer(const struct core *core, const s
 	return NULL;
 }
 
+/* The reason of a rollback in the room that a version has for it: cut after a word, with "…". */
+static void rollback_reason(char out[VERSION_REASON_MAX], uint64_t number, const char *node,
+                            const char *detail)
+{
+	static const char more[] = " …";
+	char text[VERSION_REASON_MAX + CONDITION_TEXT_MAX];
+	size_t end = VERSION_REASON_MAX - sizeof(more);
+
+	snprintf(text, sizeof(text), "version %" PRIu64 " is refused on %.64s: %s", number, node,
+	         detail);
+	if (strlen(text) >= VERSION_REASON_MAX) {
+		while (end > VERSION_REASON_MAX / 2 && text[end] != ' ')
+			end--;
+		if (text[end] != ' ') /* one long word: it ends between two characters */
+			for (end = VERSION_REASON_MAX - sizeof(more); (text[end] & 0xc0) == 0x80;)
+				end--;
+		memcpy(text + end, more, sizeof(more));
+	}
+	memcpy(out, text, strlen(text) + 1);
+}
+
 /*
  * A version that waits to be confirmed is taken back by the node that made it; if that one does
  * not, as it is dead or cut off, by the nodes that refuse it.
@@ -271,8 +292,8 @@ static void roll_back_refused(struct core *core, struct inforce *f, const struct
 	    (!own && (by != f || clock_mono_ms() < f->accepted_ms + INFORCE_WITHIN_MS)))
 		return;
 	json_t *detail = inforce_detail(by);
-	snprintf(why, sizeof(why), "version %" PRIu64 " is refused on %.64s: %.120s", head->number,
-	         by == f ? core->dirs.node : peer->node, detail ? json_string_value(detail) : "");
+	rollback_reason(why, head->number, by == f ? core->dirs.node : peer->node,
+	                detail ? json_string_value(detail) : "");
 	json_decref(detail);
 	if (!intent_roll_back_unconfirmed(core->intent, why, clock_believed_ms())) {
 		f->rolled_back = true;

@@ -91,7 +91,7 @@
 	X(POOL_ALL_DRAINED, "pool-all-drained", DEGRADED,                                          \
 	  "all backends of a pool are drained by overrides",                                       \
 	  "they keep serving, against the intent and with equal weights, since no other is left")  \
-	X(SITE_DOWN, "site-down", DEGRADED, "all services of another site are seen down",          \
+	X(SITE_DOWN, "site-down", DEGRADED, "all services of a site are seen down",                \
 	  "its clients have to be served elsewhere")                                               \
 	X(DRAIN_HELD, "drain-held", DEGRADED,                                                      \
 	  "a site's drain has expired, and the site is not seen up",                               \

@@ -238,7 +238,8 @@ static void a_missing_port_stops_all_judging(void **state)
 	assert_int_equal(document, 0);
 	assert_int_equal(families, 0);
 	assert_int_equal(n_missing, 1);
-	expect_why("p1", "interface p1 is missing, so probes may leave by another one");
+	expect_why("p1",
+	           "interface p1 is missing, so probes may leave by another one: bring it back");
 	assert_null(probes_trouble(&f, 6999)); /* a shorter gap is not stated */
 	assert_non_null(probes_trouble(&f, 7000));
 	now_ms = 8000;
@@ -261,7 +262,8 @@ static void what_cannot_be_attached_is_tried_again_after_a_while(void **state)
 		const char *why;
 	} cases[] = {
 		{ -EBUSY,
-		  "the probes' program cannot be attached to the egress of p0: another qdisc" },
+		  "the probes' program cannot be attached to the egress of p0: another qdisc is in "
+		  "the place of clsact: remove it (tc qdisc del dev p0 ingress)" },
 		{ -EPERM,
 		  "the probes' program cannot be attached to the egress of p0: Operation not" },
 	};

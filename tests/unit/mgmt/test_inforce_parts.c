@@ -377,6 +377,33 @@ static void the_maker_rolls_back_what_a_peer_refuses(void **state)
 	assert_int_equal(n_rolled_back, 0);
 }
 
+/* The record has room for 255 bytes: a longer reason ends after a word, or between characters. */
+static void the_reason_of_a_rollback_is_cut_after_a_word(void **state)
+{
+	static const char start[] = "version ", word[] = "sixteen-letters ";
+	char *why = views[1].inforce.why, whole[sizeof(views[1].inforce.why) + 80];
+
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		make_unconfirmed("ams-1");
+		for (size_t i = 0; i + 1 < 200 + more * 100; i++)
+			why[i] = word[i % strlen(word)];
+		judge_now();
+		assert_int_equal(n_rolled_back, 1);
+		snprintf(whole, sizeof(whole), "is refused on fra-1: weir-dns: %s", why);
+		assert_int_equal(strncmp(rolled_back_why, start, strlen(start)), 0);
+		assert_in_range(strlen(rolled_back_why), 220, 255);
+		assert_int_equal(strstr(rolled_back_why, whole) != NULL, !more);
+		assert_int_equal(strstr(rolled_back_why, "sixteen-letters …") != NULL, more);
+	}
+	make_unconfirmed("ams-1");
+	for (size_t i = 0; i < 300; i++)
+		why[i] = "ä"[i % 2];
+	judge_now();
+	assert_in_range(strlen(rolled_back_why), 250, 255);
+	assert_non_null(strstr(rolled_back_why, "ää …"));
+}
+
 /* If the maker is dead the node that refuses it itself waits for it first. */
 static void a_node_rolls_back_what_it_refuses_itself(void **state)
 {
@@ -475,6 +502,7 @@ int main(void)
 		T(earlier_judgements_are_kept),
 		T(what_came_before_the_start_belongs_to_a_young_version),
 		T(the_maker_rolls_back_what_a_peer_refuses),
+		T(the_reason_of_a_rollback_is_cut_after_a_word),
 		T(a_node_rolls_back_what_it_refuses_itself),
 		T(events_tell_of_what_is_not_in_force_once),
 		T(a_judgement_comes_back_from_a_peer_as_it_was),
