@@ -93,12 +93,14 @@ static void clear_way(struct core *core, const struct version *v, const char *no
 		yield_to(core->intent, two, 2, node, now_ms);
 }
 
-/* Accept the version if it follows our head. Under the lock. @return the state for the answer */
+/*
+ * Accept the version if it follows our head; @p why is set if it is refused. Under the lock.
+ * @return the state for the answer
+ */
 static const char *accept_pushed(struct core *core, const struct http_request *r,
-                                 const struct version *v, const char *node)
+                                 const struct version *v, const char *node, char why[HTTP_TEXT_MAX])
 {
 	struct intent_offer offer = { .version = *v };
-	char why[HTTP_TEXT_MAX];
 	struct version own;
 
 	clear_way(core, v, node);
@@ -124,8 +126,10 @@ static const char *accept_pushed(struct core *core, const struct http_request *r
 		return "refused";
 	int err = intent_accept(core->intent, &offer, 1, clock_believed_ms());
 	files_fini(&offer.files);
-	if (err)
+	if (err) {
+		snprintf(why, HTTP_TEXT_MAX, "%s", peers_refusal(core, v, err));
 		return "refused";
+	}
 	reserve_follow(&core->reserved, intent_head(core->intent));
 	inforce_judge(core); /* begins with the document: the pusher asks at once */
 	core_changed(core);
@@ -134,16 +138,19 @@ static const char *accept_pushed(struct core *core, const struct http_request *r
 
 void handle_peer_push(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	char why[HTTP_TEXT_MAX] = "";
 	const char *node;
 	struct version v;
 
 	core_lock(core);
 	if (read_proposal(core, r, &node, &v, reply)) {
-		const char *state = accept_pushed(core, r, &v, node);
+		const char *state = accept_pushed(core, r, &v, node, why);
 		const struct version *head = intent_head(core->intent);
 
 		reply->json = json_pack("{s:s, s:o}", "state", state, "head",
 		                        head ? version_to_peer_json(head) : json_null());
+		if (!strcmp(state, "refused"))
+			json_object_set_new(reply->json, "why", text_to_json(why));
 		reply->status = 200;
 	}
 	core_unlock(core);

@@ -204,11 +204,12 @@ static void note_refusal(struct core *core, struct peer_target *t, const struct 
 	const char *why = err ? peers_refusal(core, v, err) : "";
 	char value[LOG_VALUE_MAX];
 
-	if (err && (t->view.refused_number != v->number || strcmp(t->view.refused_why, why) != 0))
+	if (err &&
+	    (t->view.refused_number != v->number || strcmp(t->view.refused_reason, why) != 0))
 		log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=%s", t->view.node,
 		         v->number, log_value(why, value));
 	t->view.refused_number = v->number;
-	snprintf(t->view.refused_why, sizeof(t->view.refused_why), "%s", why);
+	snprintf(t->view.refused_reason, sizeof(t->view.refused_reason), "%s", why);
 }
 
 /*

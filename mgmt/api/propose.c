@@ -88,7 +88,8 @@ static enum propose_answer read_answer(const json_t *answer)
 		enum propose_answer answer;
 	} rows[] = { { "granted", PROPOSE_GRANTED }, { "reserved", PROPOSE_RESERVED },
 		     { "stale", PROPOSE_STALE },     { "untold", PROPOSE_UNTOLD },
-		     { "taken", PROPOSE_ACCEPTED },  { "behind", PROPOSE_BEHIND } };
+		     { "taken", PROPOSE_ACCEPTED },  { "behind", PROPOSE_BEHIND },
+		     { "refused", PROPOSE_REFUSED } };
 
 	for (size_t i = 0; state && i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!strcmp(rows[i].text, state))
@@ -98,11 +99,13 @@ static enum propose_answer read_answer(const json_t *answer)
 
 static void note_answer(struct propose_node *n, struct client_request *r)
 {
-	const char *holder = json_string_value(json_object_get(r->answer, "holder"));
+	const char *why = json_string_value(json_object_get(r->answer, "holder"));
 
 	n->answer = r->answer ? read_answer(r->answer) : PROPOSE_ABSENT;
+	if (n->answer == PROPOSE_REFUSED)
+		why = json_string_value(json_object_get(r->answer, "why"));
 	plain_copy(n->why, sizeof(n->why),
-	           n->answer != PROPOSE_ABSENT ? holder ? holder : ""
+	           n->answer != PROPOSE_ABSENT ? why ? why : ""
 	           : r->answer                 ? "the answer is not understood"
 	           : r->status == 404          ? "the node runs the former release"
 	                                       : r->why);
@@ -508,18 +511,6 @@ bool propose_push(struct core *core, struct proposal *p, struct http_reply *repl
 	set_stale_problem(core, reply,
 	                  "a change at another node came first, so this change was withdrawn");
 	return false;
-}
-
-void propose_add_unreserved(const struct proposal *p, json_t *answer)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < p->n_nodes; i++)
-		if (p->nodes[i].answer == PROPOSE_ABSENT)
-			json_array_append_new(list,
-			                      json_pack("{s:s, s:o}", "node", p->nodes[i].name,
-			                                "why", text_to_json(p->nodes[i].why)));
-	json_object_set_new(answer, "unreserved", list);
 }
 
 /* Under the lock, which is given up meanwhile. */

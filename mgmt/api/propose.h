@@ -17,7 +17,7 @@
  * answer and blocks nothing. If a network cut separates the peers that took a version from those
  * with another one, the version stays: the heads have diverged, and a person picks one.
  *
- * Implemented in mgmt/api/propose.c; called by the threads of handlers, propose_resume() by the
+ * Implemented in mgmt/api/propose.c and propose_json.c; called by the threads of handlers, propose_resume() by the
  * peers' thread.
  */
 #ifndef WEIR_MGMT_API_PROPOSE_H
@@ -40,6 +40,7 @@ enum propose_answer {
 	PROPOSE_UNTOLD,   /**< it has one that it told nobody of yet */
 	PROPOSE_ACCEPTED, /**< it has our version */
 	PROPOSE_BEHIND,   /**< it must fetch what is before it first, and does */
+	PROPOSE_REFUSED,  /**< it cannot take our version: see why */
 	PROPOSE_ABSENT,   /**< it cannot be asked: see why */
 };
 
@@ -49,7 +50,7 @@ struct propose_node {
 	bool last_silent; /**< it did not answer a moment ago: it is asked together with the others */
 	bool retried;     /**< the version was handed over twice */
 	enum propose_answer answer;
-	char why[HTTP_TEXT_MAX]; /**< of an absent one; else who has the reservation */
+	char why[HTTP_TEXT_MAX]; /**< of an absent one, or a refusal; else who has the reservation */
 };
 
 /** A proposal under way. Sorted by name. */
@@ -82,7 +83,7 @@ bool propose_push(struct core *core, struct proposal *p, struct http_reply *repl
  */
 enum reserve_outcome propose_grant(struct core *core, const char *node,
                                    const struct version *parent, const struct version *v);
-/** Add the nodes that could not be asked to an answer, as "unreserved". */
+/** Add to an answer the nodes that could not be asked ("unreserved"), or refused ("not_taken"). */
 void propose_add_unreserved(const struct proposal *p, json_t *answer);
 /**
  * Hand to the peers what no request does: an untold head of an earlier run, as propose_push() does;

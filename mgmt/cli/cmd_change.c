@@ -235,7 +235,10 @@ static bool print_nodes(const json_t *body)
 	return rolled_back || superseded;
 }
 
-/* Nodes on which no reservation could be made: another change may be under way there. */
+/*
+ * Nodes on which no reservation could be made: another change may be under way there. And nodes
+ * that refused the version.
+ */
 static void print_unreserved(const json_t *body)
 {
 	const json_t *node;
@@ -244,6 +247,9 @@ static void print_unreserved(const json_t *body)
 	json_array_foreach(json_object_get(body, "unreserved"), i, node) printf(
 	        "  node %s has not reserved the change (%s): a change made there at the same time "
 	        "shows as diverged\n",
+	        api_text(node, "node", ""), api_text(node, "why", ""));
+	json_array_foreach(json_object_get(body, "not_taken"), i, node) printf(
+	        "  node %s cannot take the version (%s): correct that there, then it follows by itself\n",
 	        api_text(node, "node", ""), api_text(node, "why", ""));
 }
 

@@ -231,7 +231,7 @@ static void a_refused_version_is_logged_once(void **state)
 	accept_err = 0;
 	assert_int_equal(round_with_peer(false)->state, PEERS_AGREED);
 	assert_int_equal(n_refusals_logged, 3);
-	assert_string_equal(own.view[0].refused_why, "");
+	assert_string_equal(own.view[0].refused_reason, "");
 }
 
 /* A version without this node: it is said what is wrong with it. */
@@ -250,7 +250,7 @@ static void a_refusal_says_what_is_wrong(void **state)
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(n_refusals_logged, 1);
-	assert_non_null(strstr(own.view[0].refused_why, "ams-1"));
+	assert_non_null(strstr(own.view[0].refused_reason, "ams-1"));
 }
 
 static void who_is_behind_is_not_asked_for_versions(void **state)

@@ -255,7 +255,7 @@ static void nodes_that_could_not_be_asked_are_named(void **state)
 	json_t *told = json_object();
 
 	(void)state;
-	p = (struct proposal){ .n_nodes = 3 };
+	p = (struct proposal){ .n_nodes = 4 };
 	snprintf(p.nodes[0].name, sizeof(p.nodes[0].name), "ams-1");
 	p.nodes[0].answer = PROPOSE_GRANTED;
 	snprintf(p.nodes[1].name, sizeof(p.nodes[1].name), "fra-1");
@@ -263,9 +263,13 @@ static void nodes_that_could_not_be_asked_are_named(void **state)
 	snprintf(p.nodes[1].why, sizeof(p.nodes[1].why), "timed out");
 	snprintf(p.nodes[2].name, sizeof(p.nodes[2].name), "lon-1");
 	p.nodes[2].answer = PROPOSE_ABSENT;
+	snprintf(p.nodes[3].name, sizeof(p.nodes[3].name), "par-1");
+	p.nodes[3].answer = PROPOSE_REFUSED;
+	snprintf(p.nodes[3].why, sizeof(p.nodes[3].why), "disk full");
 	propose_add_unreserved(&p, told);
-	json_t *wanted = json_pack("{s:[{s:s, s:s}, {s:s, s:s}]}", "unreserved", "node", "fra-1",
-	                           "why", "timed out", "node", "lon-1", "why", "");
+	json_t *wanted = json_pack("{s:[{s:s, s:s}, {s:s, s:s}], s:[{s:s, s:s}]}", "unreserved",
+	                           "node", "fra-1", "why", "timed out", "node", "lon-1", "why", "",
+	                           "not_taken", "node", "par-1", "why", "disk full");
 	assert_true(json_equal(told, wanted));
 	json_decref(wanted);
 	json_decref(told);

@@ -84,7 +84,7 @@ static int fake_read_files(const json_t *object, const struct file_source *sourc
 	(void)object;
 	(void)source;
 	(void)out;
-	(void)why;
+	snprintf(why, HTTP_TEXT_MAX, "%s", files_rc ? "no content" : "");
 	return files_rc;
 }
 
@@ -240,6 +240,11 @@ static void what_does_not_lead_on_is_not_taken(void **state)
 		if (strcmp(word, rows[i].word) != 0 || n_pokes != rows[i].pokes)
 			fail_msg("row %zu: %s, %u pokes", i, word, n_pokes);
 		assert_int_equal(n_taken, rows[i].take != 0);
+		const json_t *why = json_object_get(answer.json, "why");
+		assert_string_equal(why ? json_string_value(why) : "",
+		                    rows[i].take          ? "Read-only file system"
+		                    : files_rc == -EINVAL ? "no content"
+		                                          : "");
 		assert_int_equal(our_head.number, 5);
 	}
 	our_head.number = 0; /* a node without a version fetches all of them */
