@@ -31,6 +31,9 @@
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
 
+/* Where a change's files come from: an earlier version, the request, this node's disk. */
+enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
+
 /* A change as read from a request; its texts belong to the request. */
 struct asked {
 	struct files files;
@@ -129,8 +132,8 @@ static bool may_force(const struct http_request *r, const struct asked *a, struc
 	return false;
 }
 
-/* Read what apply and rollback have in common. @return whether it is sound */
-static bool read_change(struct core *core, const struct http_request *r, bool with_files,
+/* Read what apply, rollback and reload have in common. @return whether it is sound */
+static bool read_change(struct core *core, const struct http_request *r, enum origin origin,
                         struct asked *a, struct http_reply *reply)
 {
 	struct field f;
@@ -139,10 +142,11 @@ static bool read_change(struct core *core, const struct http_request *r, bool wi
 	if (!handle_flag(r, "dry_run", &a->change.dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
 	field_start(&f, r->json);
-	if (with_files) {
+	if (origin == ORIGIN_REQUEST)
 		read_files(&f, a);
+	if (origin != ORIGIN_VERSION)
 		read_base(&f, a);
-	}
+	a->from.guess |= origin == ORIGIN_DISK && !*a->from.base; /* nobody knows the file's base */
 	a->change.reason = field_reason(&f);
 	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	a->change.skip_bad_zones = field_bool(&f, "skip_bad_zones");
@@ -453,7 +457,7 @@ void handle_config_apply(struct core *core, struct http_request *r, struct http_
 {
 	struct asked a;
 
-	if (read_change(core, r, true, &a, reply))
+	if (read_change(core, r, ORIGIN_REQUEST, &a, reply))
 		make_change(core, r, &a, reply);
 	else
 		end_change_request(&a);
@@ -463,7 +467,7 @@ void handle_rollback(struct core *core, struct http_request *r, struct http_repl
 {
 	struct asked a;
 
-	if (!read_change(core, r, false, &a, reply) ||
+	if (!read_change(core, r, ORIGIN_VERSION, &a, reply) ||
 	    !handle_part_number(r, 0, &a.change.rollback_to, reply))
 		return;
 	make_change(core, r, &a, reply);
@@ -550,9 +554,9 @@ static void notify_dns(const struct core *core)
 	free(answer);
 }
 
-/* Make files: the head's, with zones as they are on the disk. @return whether all could be read */
+/* Read zones from the disk into the head's files, @p if_match "" becomes that head. @return whether */
 static bool reread_zones(struct core *core, struct asked *a, struct model_errors *unread,
-                         struct http_reply *reply)
+                         char if_match[HTTP_TEXT_MAX], struct http_reply *reply)
 {
 	struct intent_changed none = { 0 };
 
@@ -562,6 +566,8 @@ static bool reread_zones(struct core *core, struct asked *a, struct model_errors
 	                              a->change.skip_bad_zones, &a->files, unread)
 	               : -ENOENT;
 	none.errors = *unread;
+	if (!*if_match)
+		write_head_etag(core, if_match);
 	if (err == -ENOENT)
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 	else if (err)
@@ -573,18 +579,16 @@ static bool reread_zones(struct core *core, struct asked *a, struct model_errors
 void handle_zones_reload(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct model_errors unread = { 0 };
+	struct http_request any = *r;
 	struct asked a;
 
-	if (!read_change(core, r, false, &a, reply))
+	if (!read_change(core, r, ORIGIN_DISK, &a, reply))
 		return;
-	if (!reread_zones(core, &a, &unread, reply)) {
+	if (!reread_zones(core, &a, &unread, any.if_match, reply)) {
 		model_errors_free(&unread);
 		return;
 	}
 	a.change.files = &a.files;
-	struct http_request any = *r;
-	if (!*any.if_match)
-		memcpy(any.if_match, "*", 2); /* what is changed is what is on this node's disk */
 	make_change(core, &any, &a, reply);
 	if (reply->status < 300)
 		unread_zones_add_json(&unread, reply->json);

@@ -63,8 +63,6 @@ MUST_CHECK int api_show(const struct cli *cli, const struct api_request *request
                         void (*print)(const json_t *body));
 /* One line of JSON on standard output. */
 void api_print_json(const json_t *body);
-/* Print the warnings of a plan, a line each (cmd_change.c). */
-void cli_print_warnings(const json_t *warnings);
 
 /* A member's text, or @p otherwise where it is none. */
 const char *api_text(const json_t *object, const char *name, const char *otherwise);

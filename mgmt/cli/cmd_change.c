@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * plan, apply, confirm, rollback, versions, diff: each asks management and prints its answer. The
- * files of a configuration are read here and sent, so weir-mgmt needs no right to read them. A
+ * plan, apply, zone reload, confirm, rollback, versions, diff: each asks management and prints its
+ * answer. The files of a configuration are read here and sent, so weir-mgmt needs no right to read
+ * them; zone reload has it read those of its own directory. A
  * change names the version that it is made to (If-Match), so that a change of somebody else in
  * between is a conflict and not lost.
  */
@@ -48,7 +49,7 @@ static json_t *gather_upload(const struct cli *cli, const struct cli_args *args,
 	return out;
 }
 
-void cli_print_warnings(const json_t *warnings)
+static void print_warnings(const json_t *warnings)
 {
 	const json_t *item;
 	size_t i;
@@ -88,7 +89,7 @@ static void print_changes(const json_t *plan)
 			       "is not over\n",
 			       full);
 	}
-	cli_print_warnings(json_object_get(plan, "warnings"));
+	print_warnings(json_object_get(plan, "warnings"));
 	json_array_foreach(json_object_get(plan, "risks"), i, item)
 	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
 }
@@ -235,6 +236,13 @@ static bool print_nodes(const json_t *body)
 	return rolled_back || superseded;
 }
 
+/* Without a change: the nodes, only if one refuses or does not have what is in force. */
+static void print_incomplete(const json_t *body)
+{
+	if (json_is_false(json_object_get(body, "complete")))
+		print_nodes(body);
+}
+
 /*
  * Nodes on which no reservation could be made: another change may be under way there. And nodes
  * that refused the version.
@@ -270,7 +278,8 @@ static void print_change(const json_t *body)
 		printf("nothing changes; version %.0f %s\n", number,
 		       settles ? "was provisional and is applied now" : "stays in force");
 		if (json_array_size(json_object_get(body, "skipped_zones")) > 0)
-			cli_print_warnings(json_object_get(plan, "warnings"));
+			print_warnings(json_object_get(plan, "warnings"));
+		print_incomplete(body);
 		return;
 	}
 	if (plan)
@@ -283,6 +292,20 @@ static void print_change(const json_t *body)
 		printf("ROLLED BACK at %s unless confirmed: weir confirm %.0f\n", by, number);
 	if (before > 0)
 		printf("undo: weir rollback %.0f --reason TEXT\n", before);
+}
+
+/* As of an apply; without a change weir-dns still loads the files. */
+static void print_reload(const json_t *body)
+{
+	bool dry_run = json_is_true(json_object_get(body, "dry_run"));
+
+	if (json_is_true(json_object_get(body, "changed"))) {
+		print_change(body);
+		return;
+	}
+	printf("no zone file changed%s\n", dry_run ? "" : "; weir-dns reloads them anyway");
+	print_warnings(json_object_get(json_object_get(body, "plan"), "warnings"));
+	print_incomplete(body);
 }
 
 /* The ETag of the version in force. @return 0 or an exit status */
@@ -317,7 +340,7 @@ static json_t *digest_list(const char *text)
 	return list;
 }
 
-/* The options that apply and rollback share. */
+/* The options that apply, zone reload and rollback share. */
 static void add_options(json_t *body, const struct cli_args *args)
 {
 	const char *force = cli_value(args, "--force");
@@ -351,7 +374,7 @@ static void add_base(json_t *body, const struct cli_args *args)
 
 /* POST a change to what @p base names, or to the head. Takes @p body. */
 static int post_change(const struct cli *cli, const struct cli_args *args, const char *base,
-                       const char *path, json_t *body)
+                       const char *path, json_t *body, void (*print)(const json_t *body))
 {
 	char etag[128], full[256];
 	struct api_request request = {
@@ -371,7 +394,7 @@ static int post_change(const struct cli *cli, const struct cli_args *args, const
 	snprintf(full, sizeof(full), "%s?wait=%s%s", path,
 	         cli_flag(args, "--all") ? "all" : "local",
 	         cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
-	return api_show(cli, &request, print_change);
+	return api_show(cli, &request, print);
 }
 
 int cli_apply(struct cli *cli, const struct cli_args *args)
@@ -390,7 +413,18 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 	add_base(body, args);
 	if (cli_flag(args, "--replace"))
 		json_object_set_new(body, "replace", json_true());
-	return post_change(cli, args, NULL, "/v1/config/apply", body);
+	return post_change(cli, args, NULL, "/v1/config/apply", body, print_change);
+}
+
+int cli_zone_reload(struct cli *cli, const struct cli_args *args)
+{
+	json_t *body = json_pack("{s:s, s:b, s:s}", "reason", "zone reload", "skip_bad_zones",
+	                         cli_flag(args, "--skip-bad-zones"), "base", "unknown");
+
+	add_options(body, args);
+	if (cli_flag(args, "--replace"))
+		json_object_set_new(body, "replace", json_true());
+	return post_change(cli, args, NULL, "/v1/zones/reload", body, print_reload);
 }
 
 /* Read the number of a version. @return 0: not a number */
@@ -416,7 +450,7 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 	}
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
 	add_options(body, args);
-	return post_change(cli, args, cli_value(args, "--base"), path, body);
+	return post_change(cli, args, cli_value(args, "--base"), path, body, print_change);
 }
 
 static void print_confirmed(const json_t *body)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * dns explain runs the answering code of weir-dns on the documents and pages of this host, so it
- * needs no running process. zone reload asks management, because changed zone files make a new
- * version.
+ * needs no running process.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -81,27 +80,4 @@ int cli_dns_explain(struct cli *cli, const struct cli_args *args)
 	}
 	explain_free(e);
 	return status;
-}
-
-static void print_reload(const json_t *body)
-{
-	const json_t *version = json_object_get(body, "version");
-
-	if (json_is_true(json_object_get(body, "changed")))
-		printf("zone files changed: version %.0f\n", api_number(version, "number", 0));
-	else
-		puts("no zone file changed; weir-dns reloads them anyway");
-	cli_print_warnings(json_object_get(json_object_get(body, "plan"), "warnings"));
-}
-
-int cli_zone_reload(struct cli *cli, const struct cli_args *args)
-{
-	const char *reason = cli_value(args, "--reason");
-	struct api_request request = { .method = "POST",
-		                       .path = "/v1/zones/reload",
-		                       .if_match = "*" };
-
-	request.body = json_pack("{s:s, s:b}", "reason", reason ? reason : "zone reload",
-	                         "skip_bad_zones", cli_flag(args, "--skip-bad-zones"));
-	return api_show(cli, &request, print_reload);
 }

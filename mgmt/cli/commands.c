@@ -90,7 +90,7 @@ const struct cli_command cli_commands[] = {
 	    { "--tcp", NULL, "explain an answer over TCP" },
 	    NONE } },
 	{ "zone reload", "", 0, 0, "load changed zone files", cli_zone_reload,
-	  { { "--reason", "TEXT", "why, for the record" }, OPTION_SKIP, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_REPLACE, OPTION_SKIP, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "config check", "[FILE]", 0, 1, "list all errors of a configuration (default FILE: CONF/weir.conf)", cli_config_check, { NONE } },
 	{ "config show", "[FILE]", 0, 1, "print a configuration as Weir reads it, with every default", cli_config_show,
 	  { { "--applied", NULL, "print the version in force as it was applied, to edit it into the next one" }, { "--into", "DIR", "with --applied: write all its files, with the zones, into a new directory" }, { "--effective", NULL, "print the effective document of this node" }, NONE } },

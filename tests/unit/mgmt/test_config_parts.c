@@ -35,7 +35,7 @@ static unsigned read_with(const char *more, enum http_role role)
 	         *more ? "," : "", more);
 	r.json = json_loads(body, 0, NULL);
 	assert_non_null(r.json);
-	bool ok = read_change(&this_node, &r, true, &change, &answer);
+	bool ok = read_change(&this_node, &r, ORIGIN_REQUEST, &change, &answer);
 	assert_int_equal(ok, answer.status == 0);
 	change.change.author = change.change.author ? "somebody" : NULL; /* the request's text */
 	json_decref(r.json);
@@ -127,7 +127,7 @@ static unsigned read_body(const char *body)
 	memset(&answer, 0, sizeof(answer));
 	r.json = json_loads(body, 0, NULL);
 	assert_non_null(r.json);
-	(void)read_change(&this_node, &r, false, &change, &answer);
+	(void)read_change(&this_node, &r, ORIGIN_VERSION, &change, &answer);
 	json_decref(r.json);
 	return answer.status;
 }
