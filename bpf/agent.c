@@ -41,30 +41,6 @@ struct held {
 };
 static const struct held held_nothing = { -1, -1, -1, -1, -1, 0, 0, 0 };
 
-static const struct {
-	const char *word, *help;
-	bool is_drop;
-} reasons[] = {
-#define REASON(name, word, is_drop, help) [DECAP_##name] = { word, help, is_drop },
-	DECAP_REASONS(REASON)
-#undef REASON
-};
-
-const char *agent_reason_name(enum decap_reason why)
-{
-	return reasons[why].word;
-}
-
-const char *agent_reason_help(enum decap_reason why)
-{
-	return reasons[why].help;
-}
-
-bool agent_reason_is_drop(enum decap_reason why)
-{
-	return reasons[why].is_drop;
-}
-
 static int __attribute__((format(printf, 3, 4)))
 set_error(char *error, int err, const char *format, ...)
 {
@@ -76,6 +52,20 @@ set_error(char *error, int err, const char *format, ...)
 		va_end(args);
 	}
 	return err;
+}
+
+/* Why the pin at @p path cannot be used, and what to do. @return @p err */
+static int refuse_pin(char *error, int err, const char *path)
+{
+	if (err == -EEXIST)
+		return set_error(error, err,
+		                 "%s: belongs to another interface or namespace: run weir-agent "
+		                 "detach there, or give another --bpf-dir here",
+		                 path);
+	if (err == -EACCES || err == -EPERM)
+		return set_error(error, err, "%s cannot be read (%s): do it as root", path,
+		                 strerror(-err));
+	return set_error(error, err, "%s: %s", path, strerror(-err));
 }
 
 static int drop_libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
@@ -438,9 +428,7 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 		return err;
 	int found = agent_find(path, ifindex, &old, &native, &stale);
 	if (found && found != -ENOENT)
-		return set_error(error, found, "%s: %s", path,
-		                 found == -EEXIST ? "belongs to another interface or namespace"
-		                                  : strerror(-found));
+		return refuse_pin(error, found, path);
 	if (stale)
 		unlink(path);
 	bool had_next = agent_second_is_attached(ifindex);
@@ -475,12 +463,7 @@ static int find_by_name(const char *ifname, const char *bpf_dir, char path[PIN_P
 		unlink(path);
 	if (err == -ENOENT)
 		return set_error(error, err, "no agent on %s", ifname);
-	if (err == -EEXIST)
-		return set_error(error, err, "%s: belongs to another interface or namespace", path);
-	if (err == -EACCES || err == -EPERM)
-		return set_error(error, err, "%s cannot be read (%s): do it as root", path,
-		                 strerror(-err));
-	return err ? set_error(error, err, "%s: %s", path, strerror(-err)) : 0;
+	return err ? refuse_pin(error, err, path) : 0;
 }
 
 int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR_MAX])

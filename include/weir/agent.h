@@ -12,7 +12,7 @@
  *
  * These functions are the user-space half, for the command line. The link is pinned, so the agent
  * outlives the command. Everything else is found through that one pin, so one step replaces all of
- * it. Implemented in bpf/agent.c and bpf/agent_second.c; any thread, one at a time.
+ * it. Implemented in bpf/agent.c, agent_reasons.c and agent_second.c; any thread, one at a time.
  */
 #ifndef WEIR_AGENT_H
 #define WEIR_AGENT_H

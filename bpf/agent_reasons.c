@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The words for what the backend agent does with a packet. Any thread. */
+#include "weir/agent.h"
+
+static const struct {
+	const char *word, *help;
+	bool is_drop;
+} reasons[] = {
+#define REASON(name, word, is_drop, help) [DECAP_##name] = { word, help, is_drop },
+	DECAP_REASONS(REASON)
+#undef REASON
+};
+
+const char *agent_reason_name(enum decap_reason why)
+{
+	return reasons[why].word;
+}
+
+const char *agent_reason_help(enum decap_reason why)
+{
+	return reasons[why].help;
+}
+
+bool agent_reason_is_drop(enum decap_reason why)
+{
+	return reasons[why].is_drop;
+}
