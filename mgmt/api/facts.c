@@ -73,6 +73,7 @@ static enum judge_peer_state peer_state(const struct peers_report *v)
 		return JUDGE_PEER_NEVER;
 	return v->state == PEERS_DIVERGED      ? JUDGE_PEER_DIVERGED
 	       : v->state == PEERS_UNREACHABLE ? JUDGE_PEER_UNREACHABLE
+	       : v->state == PEERS_BEHIND      ? JUDGE_PEER_BEHIND
 	                                       : JUDGE_PEER_WELL;
 }
 
@@ -90,6 +91,7 @@ static void fill_peer_facts(const struct look *l, struct holder *h, struct judge
 			.detail = v ? v->why : "",
 			.state = v ? peer_state(v) : JUDGE_PEER_NEVER,
 			.age_ms = v && v->asked_ms ? clock_mono_ms() - v->asked_ms : 0,
+			.behind_ms = v && v->behind_ms ? clock_mono_ms() - v->behind_ms : 0,
 		};
 	}
 	f->has_peers = l->m->self && f->n_peers > 0;

@@ -46,7 +46,9 @@ struct peers_report {
 	struct version head;                  /**< its record of that; number 0: it has none */
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
 	uint64_t asked_ms;                    /**< monotonic: when it last answered; 0: never */
-	uint64_t round;          /**< counts answers, so that one can wait for the next */
+	uint64_t round; /**< counts answers, so that one can wait for the next */
+	/** Monotonic: since when it has been behind with this version; 0: it is not. */
+	uint64_t behind_ms;
 	bool clock_known;        /**< whether it tells its clock: earlier releases do not */
 	int64_t clock_offset_ms; /**< its clock less our boot clock */
 	int64_t clock_slack_ms;  /**< by how much that may be wrong: half of what the answer took */

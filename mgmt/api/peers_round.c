@@ -286,6 +286,8 @@ static bool read_peer_version(struct core *core, struct peer_target *t, const js
 		             !v.confirm_by_ms;
 		core_unlock(core);
 	}
+	if (strcmp(t->view.digest, v.digest) != 0)
+		t->view.behind_ms = 0; /* it catches up */
 	t->view.number = v.number;
 	memcpy(t->view.digest, v.digest, sizeof(v.digest));
 	t->view.head = v;
@@ -385,6 +387,10 @@ static void publish_round(struct core *core, const struct peer_target *targets, 
 	for (size_t i = 0; i < n; i++) {
 		p->view[i] = targets[i].view;
 		p->view[i].round++;
+		if (p->view[i].state != PEERS_BEHIND)
+			p->view[i].behind_ms = 0;
+		else if (!p->view[i].behind_ms)
+			p->view[i].behind_ms = clock_mono_ms();
 	}
 	p->n_peer_rows = n;
 	intent_note_diverged(core->intent, foreign, n_foreign);

@@ -493,39 +493,37 @@ static void judge_token(const struct judge_facts *f, struct judge_verdict *v)
 		           "is exchanged with other nodes; put the same file on every node");
 }
 
-static void judge_peers(const struct judge_facts *f, struct judge_verdict *v,
-                        enum judge_peer_state state, enum judge_rule rule, const char *what)
-{
-	for (size_t i = 0; i < f->n_peers && f->has_token; i++) {
-		const struct judge_peer *p = &f->peers[i];
+static const struct {
+	enum judge_peer_state state;
+	enum judge_rule rule;
+	const char *what;
+} peer_rows[] = {
+	{ JUDGE_PEER_REFUSED, JUDGE_RULE_PEER_TOKEN_REFUSED,
+	  "refuses our peer.token: put the same file on both nodes" },
+	{ JUDGE_PEER_NEVER, JUDGE_RULE_PEER_NEVER_HEARD,
+	  "has never answered since weir-mgmt started" },
+	{ JUDGE_PEER_UNREACHABLE, JUDGE_RULE_PEER_UNREACHABLE, "is unreachable" },
+	{ JUDGE_PEER_BEHIND, JUDGE_RULE_PEER_BEHIND,
+	  "is behind: it does not take this node's version or overrides; weir status on that "
+	  "node shows why" },
+	{ JUDGE_PEER_DIVERGED, JUDGE_RULE_PEER_DIVERGED,
+	  "has diverged: weir status prints the heads and the commands that resolve it" },
+};
 
-		if (p->state == state)
-			add_reason(v, rule, p->node, "node %s %s%s%s", p->node, what,
-			           *p->detail ? ": " : "", p->detail);
-	}
+static void judge_peer(const struct judge_peer *p, struct judge_verdict *v, size_t row)
+{
+	if (p->state == peer_rows[row].state &&
+	    (p->state != JUDGE_PEER_BEHIND || p->behind_ms >= JUDGE_BEHIND_MS))
+		add_reason(v, peer_rows[row].rule, p->node, "node %s %s%s%s", p->node,
+		           peer_rows[row].what, *p->detail ? ": " : "", p->detail);
 }
 
-static void judge_peer_refused(const struct judge_facts *f, struct judge_verdict *v)
+/* All rules of peers: they stand together in the table, in this order. */
+static void judge_peers(const struct judge_facts *f, struct judge_verdict *v)
 {
-	judge_peers(f, v, JUDGE_PEER_REFUSED, JUDGE_RULE_PEER_TOKEN_REFUSED,
-	            "refuses our peer.token: put the same file on both nodes");
-}
-
-static void judge_peer_never(const struct judge_facts *f, struct judge_verdict *v)
-{
-	judge_peers(f, v, JUDGE_PEER_NEVER, JUDGE_RULE_PEER_NEVER_HEARD,
-	            "has never answered since weir-mgmt started");
-}
-
-static void judge_peer_lost(const struct judge_facts *f, struct judge_verdict *v)
-{
-	judge_peers(f, v, JUDGE_PEER_UNREACHABLE, JUDGE_RULE_PEER_UNREACHABLE, "is unreachable");
-}
-
-static void judge_peer_diverged(const struct judge_facts *f, struct judge_verdict *v)
-{
-	judge_peers(f, v, JUDGE_PEER_DIVERGED, JUDGE_RULE_PEER_DIVERGED,
-	            "has diverged: weir status prints the heads and the commands that resolve it");
+	for (size_t row = 0; row < sizeof(peer_rows) / sizeof(peer_rows[0]); row++)
+		for (size_t i = 0; i < f->n_peers && f->has_token; i++)
+			judge_peer(&f->peers[i], v, row);
 }
 
 static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
@@ -559,10 +557,7 @@ static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
 	[JUDGE_RULE_SITE_DOWN] = judge_sites,
 	[JUDGE_RULE_DRAIN_HELD] = judge_drains,
 	[JUDGE_RULE_PEER_TOKEN_MISSING] = judge_token,
-	[JUDGE_RULE_PEER_TOKEN_REFUSED] = judge_peer_refused,
-	[JUDGE_RULE_PEER_NEVER_HEARD] = judge_peer_never,
-	[JUDGE_RULE_PEER_UNREACHABLE] = judge_peer_lost,
-	[JUDGE_RULE_PEER_DIVERGED] = judge_peer_diverged,
+	[JUDGE_RULE_PEER_TOKEN_REFUSED] = judge_peers, /* and the rules of peers after it */
 };
 
 /* Notes are worth knowing and do not change the state. */
@@ -593,6 +588,7 @@ void judge(const struct judge_facts *facts, struct judge_verdict *out)
 {
 	*out = (struct judge_verdict){ .state = JUDGE_WELL };
 	for (int rule = 0; rule < JUDGE_RULE_COUNT; rule++)
-		find_reasons[rule](facts, out);
+		if (find_reasons[rule])
+			find_reasons[rule](facts, out);
 	add_notes(facts, out);
 }

@@ -106,6 +106,9 @@
 	  "its version, its drains and what it sees are unknown")                                  \
 	X(PEER_UNREACHABLE, "peer-unreachable", DEGRADED, "a peer does not answer any more",       \
 	  "its version, its drains and what it sees are unknown")                                  \
+	X(PEER_BEHIND, "peer-behind", DEGRADED,                                                    \
+	  "a peer has not taken this node's version or overrides for 15 s",                        \
+	  "the nodes run different configurations; the peer cannot take the newer one")            \
 	X(PEER_DIVERGED, "peer-diverged", DEGRADED, "a peer has an unrelated version",             \
 	  "the nodes run different configurations; a person has to choose")
 
@@ -118,11 +121,12 @@ enum judge_rule {
 	        JUDGE_RULE_COUNT
 };
 
-#define JUDGE_REASONS_MAX 64u   /**< kept; more are counted: nobody reads a hundred */
-#define JUDGE_TEXT_MAX    512u  /**< bytes of a reason's sentence */
-#define JUDGE_NAMED_MAX   3u    /**< backends that are named one by one */
-#define JUDGE_PENDING_MS  3000u /**< a process takes a usual document in less */
-#define JUDGE_SILENT_MS   2000u /**< a process signs its page at least twice a second */
+#define JUDGE_REASONS_MAX 64u    /**< kept; more are counted: nobody reads a hundred */
+#define JUDGE_TEXT_MAX    512u   /**< bytes of a reason's sentence */
+#define JUDGE_NAMED_MAX   3u     /**< backends that are named one by one */
+#define JUDGE_PENDING_MS  3000u  /**< a process takes a usual document in less */
+#define JUDGE_BEHIND_MS   15000u /**< a peer takes a version in less */
+#define JUDGE_SILENT_MS   2000u  /**< a process signs its page at least twice a second */
 
 /** Backends of a pool with one thing in common: how many, and the first few by name. */
 struct judge_names {
@@ -167,12 +171,14 @@ enum judge_peer_state {
 	JUDGE_PEER_UNREACHABLE,
 	JUDGE_PEER_REFUSED,
 	JUDGE_PEER_DIVERGED,
+	JUDGE_PEER_BEHIND,
 };
 
 struct judge_peer {
 	const char *node, *detail; /**< detail: why it was not reached, or "" */
 	enum judge_peer_state state;
-	uint64_t age_ms; /**< since its last answer */
+	uint64_t age_ms;    /**< since its last answer */
+	uint64_t behind_ms; /**< for how long it has been behind with the same version */
 };
 
 /** Another site, or the own one, as far as it matters here. */

@@ -201,7 +201,7 @@ static void each_other_node_is_a_peer(void **state)
 		enum judge_peer_state judged;
 	} rows[] = {
 		{ false, true, PEERS_AGREED, JUDGE_PEER_WELL },
-		{ false, true, PEERS_BEHIND, JUDGE_PEER_WELL },
+		{ false, true, PEERS_BEHIND, JUDGE_PEER_BEHIND },
 		{ false, true, PEERS_AHEAD, JUDGE_PEER_WELL },
 		{ false, true, PEERS_DIVERGED, JUDGE_PEER_DIVERGED },
 		{ false, true, PEERS_UNREACHABLE, JUDGE_PEER_UNREACHABLE },
@@ -217,6 +217,7 @@ static void each_other_node_is_a_peer(void **state)
 			                               .state = rows[i].state,
 			                               .refused = rows[i].refused,
 			                               .why = "why",
+			                               .behind_ms = clock_mono_ms() - 20000,
 			                               .asked_ms = rows[i].asked ? 1 : 0 };
 		gather_facts();
 		assert_true(facts.has_peers);
@@ -228,6 +229,7 @@ static void each_other_node_is_a_peer(void **state)
 			fail_msg("row %zu: %d", i, peers_seen[1].state);
 		assert_string_equal(peers_seen[1].detail, "why");
 		assert_int_equal(peers_seen[1].age_ms > 0, rows[i].asked);
+		assert_in_range(peers_seen[1].behind_ms, 20000, 50000);
 	}
 	seen.has_token = true;
 	gather_facts();

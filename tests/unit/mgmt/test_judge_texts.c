@@ -520,6 +520,8 @@ static void each_peer_is_judged_by_its_state(void **state)
 		  "degraded\npeer-never-heard [lon-1] node lon-1 has never answered since weir-mgmt started: timed out\n" },
 		{ JUDGE_PEER_UNREACHABLE,
 		  "degraded\npeer-unreachable [lon-1] node lon-1 is unreachable: timed out\n" },
+		{ JUDGE_PEER_BEHIND,
+		  "degraded\npeer-behind [lon-1] node lon-1 is behind: it does not take this node's version or overrides; weir status on that node shows why: timed out\n" },
 		{ JUDGE_PEER_DIVERGED,
 		  "degraded\npeer-diverged [lon-1] node lon-1 has diverged: weir status prints the heads and the commands that resolve it: timed out\n" },
 	};
@@ -527,6 +529,7 @@ static void each_peer_is_judged_by_its_state(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		peers[1].state = rows[i].state;
+		peers[1].behind_ms = 15000;
 		f.has_token = true;
 		assert_string_equal(print_verdict(), rows[i].verdict);
 		f.has_token = false; /* that is the reason then */
@@ -536,6 +539,11 @@ static void each_peer_is_judged_by_its_state(void **state)
 		        "in the configuration directory: nothing is exchanged with other "
 		        "nodes; put the same file on every node\n");
 	}
+	f.has_token = true;
+	peers[1].state = JUDGE_PEER_BEHIND; /* it just catches up */
+	peers[1].behind_ms = 14999;
+	is_well();
+	f.has_token = false;
 	f.has_peers = false;
 	is_well();
 	f.has_token = true;

@@ -262,6 +262,11 @@ static void who_is_behind_is_not_asked_for_versions(void **state)
 	assert_int_equal(v->number, 1);
 	assert_false(was_asked("/v1/peer/versions"));
 	assert_int_equal(intent_head(this_node.intent)->number, 2);
+	assert_true(v->behind_ms > 0);
+	own.view[0].behind_ms = 7; /* long ago: that is kept until it moves */
+	assert_int_equal(round_with_peer(false)->behind_ms, 7);
+	own.view[0].digest[3] ^= 1;
+	assert_true(round_with_peer(false)->behind_ms > 7);
 }
 
 /* Both have a second version of their own: nothing is taken, and each is named. */
