@@ -30,31 +30,20 @@ struct fwd_tables {
 	uint32_t cpu;
 };
 
-/** A map NAME whose elements are of TYPE. */
-#define TABLE(NAME, TYPE)                                                                          \
+/** A map NAME; its number of elements is set before the program is loaded. */
+#define TABLE_MAP(NAME, ELEMENT, COUNT)                                                            \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
 		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
 		__uint(max_entries, 1);                                                            \
 		__type(key, __u32);                                                                \
-		__type(value, TYPE);                                                               \
-	} NAME SEC(".maps")
+		__type(value, ELEMENT);                                                            \
+	} NAME SEC(".maps");
 
 /** The root, as the one element of the map ".data.root": read without a look-up. */
 struct fwd_root root SEC(".data.root");
 
-TABLE(services, struct fwd_service);
-TABLE(pools, struct fwd_pool);
-TABLE(slots, struct fwd_slots);
-TABLE(colds, struct owner_cold);
-TABLE(backends, struct fwd_backend);
-TABLE(exceptions, struct fwd_exceptions);
-TABLE(fragments, struct fwd_fragments);
-TABLE(destinations, struct fwd_destinations);
-TABLE(macs, struct fwd_own_macs);
-TABLE(cpus, struct fwd_cpu);
-TABLE(service_counts, struct fwd_count);
-TABLE(backend_counts, struct fwd_count);
+FWD_TABLES(TABLE_MAP)
 
 /** Our ports by interface index. 64 leaves room beyond DRIVER_PORTS_MAX, as indexes change. */
 struct {

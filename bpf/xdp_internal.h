@@ -16,33 +16,16 @@
 
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
-
-enum xdp_map {
-	XDP_ROOT,
-	XDP_SERVICES,
-	XDP_POOLS,
-	XDP_SLOTS,
-	XDP_COLDS,
-	XDP_BACKENDS,
-	XDP_EXCEPTIONS,
-	XDP_FRAGMENTS,
-	XDP_DESTINATIONS,
-	XDP_MACS, /**< an earlier release of this layout had none: xdp_set_add_missing() */
-	XDP_CPUS,
-	XDP_SERVICE_COUNTS,
-	XDP_BACKEND_COUNTS,
-	XDP_MAPS
-};
+#include "weir/layout.h"
 
 struct xdp_set {
 	unsigned number; /**< tables-N */
-	int map_fds[XDP_MAPS];
+	int map_fds[FWD_TABLE_COUNT];
 	int prog_fd;
 	int ports_fd; /* a map of the program: the ports that frames may leave by */
-	void *memory[XDP_MAPS];
-	uint64_t elements[XDP_MAPS];
+	struct layout_table maps[FWD_TABLE_COUNT];
 	struct driver_sizes sizes;
-	struct fwd_tables tables;
+	struct fwd_tables tables; /**< the maps as the shared code sees them */
 };
 
 /** Make @p s empty: nothing is open. */

@@ -22,8 +22,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "weir/layout.h"
-
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -32,62 +30,26 @@
 
 #define LOG_BYTES (256u * 1024) /* for the verifier's log, of which the last line is shown */
 
-static const struct {
-	const char *name;
-	uint32_t element_bytes;
-} maps[XDP_MAPS] = {
-	[XDP_ROOT] = { "root", sizeof(struct fwd_root) },
-	[XDP_SERVICES] = { "services", sizeof(struct fwd_service) },
-	[XDP_POOLS] = { "pools", sizeof(struct fwd_pool) },
-	[XDP_SLOTS] = { "slots", sizeof(struct fwd_slots) },
-	[XDP_COLDS] = { "colds", sizeof(struct owner_cold) },
-	[XDP_BACKENDS] = { "backends", sizeof(struct fwd_backend) },
-	[XDP_EXCEPTIONS] = { "exceptions", sizeof(struct fwd_exceptions) },
-	[XDP_FRAGMENTS] = { "fragments", sizeof(struct fwd_fragments) },
-	[XDP_DESTINATIONS] = { "destinations", sizeof(struct fwd_destinations) },
-	[XDP_MACS] = { "macs", sizeof(struct fwd_own_macs) },
-	[XDP_CPUS] = { "cpus", sizeof(struct fwd_cpu) },
-	[XDP_SERVICE_COUNTS] = { "service_counts", sizeof(struct fwd_count) },
-	[XDP_BACKEND_COUNTS] = { "backend_counts", sizeof(struct fwd_count) },
-};
-
-static void count_elements(const struct driver_sizes *z, uint64_t cpus, uint64_t out[XDP_MAPS])
-{
-	out[XDP_ROOT] = 1;
-	out[XDP_SERVICES] = 2ull * z->services;
-	out[XDP_POOLS] = z->pools;
-	out[XDP_SLOTS] = z->slots / FWD_SLOTS_PER_BLOCK;
-	out[XDP_COLDS] = z->slots;
-	out[XDP_BACKENDS] = z->backends;
-	out[XDP_EXCEPTIONS] = z->exception_sets;
-	out[XDP_FRAGMENTS] = FWD_FRAGMENT_SETS;
-	out[XDP_DESTINATIONS] = fwd_destination_sets(z->backends);
-	out[XDP_MACS] = FWD_MAC_SETS;
-	out[XDP_CPUS] = cpus;
-	out[XDP_SERVICE_COUNTS] = cpus * z->service_counts;
-	out[XDP_BACKEND_COUNTS] = cpus * z->backends;
-}
-
-static size_t count_map_bytes(const struct xdp_set *s, enum xdp_map m)
+static size_t count_map_bytes(const struct layout_table *map)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t n = s->elements[m] * maps[m].element_bytes;
 
-	return (n + page - 1) / page * page;
+	return (layout_bytes(map) + page - 1) / page * page;
 }
 
 void xdp_set_init(struct xdp_set *s)
 {
 	memset(s, 0, sizeof(*s));
+	layout_list(&s->tables, s->maps);
 	s->prog_fd = -1;
 	s->ports_fd = -1;
-	for (int m = 0; m < XDP_MAPS; m++)
+	for (int m = 0; m < FWD_TABLE_COUNT; m++)
 		s->map_fds[m] = -1;
 }
 
 void xdp_set_close_fds(struct xdp_set *s)
 {
-	for (int m = 0; m < XDP_MAPS; m++)
+	for (int m = 0; m < FWD_TABLE_COUNT; m++)
 		if (s->map_fds[m] >= 0)
 			close(s->map_fds[m]);
 	if (s->prog_fd >= 0)
@@ -99,9 +61,9 @@ void xdp_set_close_fds(struct xdp_set *s)
 
 void xdp_set_close(struct xdp_set *s)
 {
-	for (int m = 0; m < XDP_MAPS; m++)
-		if (s->memory[m])
-			munmap(s->memory[m], count_map_bytes(s, m));
+	for (int m = 0; m < FWD_TABLE_COUNT; m++)
+		if (s->maps[m].memory)
+			munmap(s->maps[m].memory, count_map_bytes(&s->maps[m]));
 	xdp_set_close_fds(s);
 }
 
@@ -110,107 +72,49 @@ void xdp_unmap(struct fwd_tables *t)
 	struct xdp_set s;
 
 	xdp_set_init(&s);
-	s.memory[XDP_ROOT] = t->root;
-	s.memory[XDP_SERVICES] = t->services;
-	s.memory[XDP_POOLS] = t->pools;
-	s.memory[XDP_SLOTS] = t->slots;
-	s.memory[XDP_COLDS] = t->colds;
-	s.memory[XDP_BACKENDS] = t->backends;
-	s.memory[XDP_EXCEPTIONS] = t->exceptions;
-	s.memory[XDP_FRAGMENTS] = t->fragments;
-	s.memory[XDP_DESTINATIONS] = t->destinations;
-	s.memory[XDP_MACS] = t->macs;
-	s.memory[XDP_CPUS] = t->cpus;
-	s.memory[XDP_SERVICE_COUNTS] = t->service_counts;
-	s.memory[XDP_BACKEND_COUNTS] = t->backend_counts;
-	s.elements[XDP_ROOT] = 1;
-	s.elements[XDP_SERVICES] = t->n_services;
-	s.elements[XDP_POOLS] = t->n_pools;
-	s.elements[XDP_SLOTS] = t->n_slots;
-	s.elements[XDP_COLDS] = t->n_colds;
-	s.elements[XDP_BACKENDS] = t->n_backends;
-	s.elements[XDP_EXCEPTIONS] = t->n_exceptions;
-	s.elements[XDP_FRAGMENTS] = t->n_fragments;
-	s.elements[XDP_DESTINATIONS] = t->n_destinations;
-	s.elements[XDP_MACS] = t->n_macs;
-	s.elements[XDP_CPUS] = t->n_cpus;
-	s.elements[XDP_SERVICE_COUNTS] = t->n_service_counts;
-	s.elements[XDP_BACKEND_COUNTS] = t->n_backend_counts;
+	layout_list(t, s.maps);
 	xdp_set_close(&s);
 	*t = (struct fwd_tables){ 0 };
 }
 
-/*
- * The maps as the shared code sees them. Macs that an earlier release did not pin have no elements.
- */
-static void fill_tables(struct xdp_set *s)
-{
-	s->tables = (struct fwd_tables){
-		.root = s->memory[XDP_ROOT],
-		.services = s->memory[XDP_SERVICES],
-		.pools = s->memory[XDP_POOLS],
-		.slots = s->memory[XDP_SLOTS],
-		.colds = s->memory[XDP_COLDS],
-		.backends = s->memory[XDP_BACKENDS],
-		.exceptions = s->memory[XDP_EXCEPTIONS],
-		.fragments = s->memory[XDP_FRAGMENTS],
-		.destinations = s->memory[XDP_DESTINATIONS],
-		.macs = s->memory[XDP_MACS],
-		.cpus = s->memory[XDP_CPUS],
-		.service_counts = s->memory[XDP_SERVICE_COUNTS],
-		.backend_counts = s->memory[XDP_BACKEND_COUNTS],
-		.n_services = (uint32_t)s->elements[XDP_SERVICES],
-		.n_pools = (uint32_t)s->elements[XDP_POOLS],
-		.n_slots = (uint32_t)s->elements[XDP_SLOTS],
-		.n_colds = (uint32_t)s->elements[XDP_COLDS],
-		.n_backends = (uint32_t)s->elements[XDP_BACKENDS],
-		.n_exceptions = (uint32_t)s->elements[XDP_EXCEPTIONS],
-		.n_fragments = (uint32_t)s->elements[XDP_FRAGMENTS],
-		.n_destinations = (uint32_t)s->elements[XDP_DESTINATIONS],
-		.n_macs = s->memory[XDP_MACS] ? (uint32_t)s->elements[XDP_MACS] : 0,
-		.n_cpus = (uint32_t)s->elements[XDP_CPUS],
-		.n_service_counts = (uint32_t)s->elements[XDP_SERVICE_COUNTS],
-		.n_backend_counts = (uint32_t)s->elements[XDP_BACKEND_COUNTS],
-	};
-}
-
+/* A table that an earlier release did not pin has no elements and no memory. */
 static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *why)
 {
 	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 
-	for (int m = 0; m < XDP_MAPS; m++) {
+	for (int m = 0; m < FWD_TABLE_COUNT; m++) {
+		struct layout_table *map = &s->maps[m];
 		void *p;
 
-		if (s->map_fds[m] < 0 || s->memory[m])
+		if (s->map_fds[m] < 0 || map->memory)
 			continue;
-		p = mmap(NULL, count_map_bytes(s, m), rights, MAP_SHARED, s->map_fds[m], 0);
-
+		p = mmap(NULL, count_map_bytes(map), rights, MAP_SHARED, s->map_fds[m], 0);
 		if (p == MAP_FAILED)
 			return driver_set_reason(why, -errno,
 			                         "table %s cannot be mapped into memory: %s",
-			                         maps[m].name, strerror(errno));
-		s->memory[m] = p;
+			                         map->name, strerror(errno));
+		map->memory = p;
 	}
-	fill_tables(s);
+	layout_set(&s->tables, s->maps);
 	return 0;
 }
 
 /* Check a pinned map and note its number of elements. */
-static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_reason *why)
+static int check_map(int fd, struct layout_table *map, struct driver_reason *why)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t n = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(s->map_fds[m], &info, &n))
-		return driver_set_reason(why, -errno, "table %s cannot be read: %s", maps[m].name,
+	if (bpf_obj_get_info_by_fd(fd, &info, &n))
+		return driver_set_reason(why, -errno, "table %s cannot be read: %s", map->name,
 		                         strerror(errno));
-	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != maps[m].element_bytes ||
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != map->element_bytes ||
 	    !(info.map_flags & BPF_F_MMAPABLE))
 		return driver_set_reason(
 		        why, -EPROTO,
-		        "pinned table %s has another layout (%u bytes an element, not %u)",
-		        maps[m].name, info.value_size, maps[m].element_bytes);
-	s->elements[m] = info.max_entries;
+		        "pinned table %s has another layout (%u bytes an element, not %zu)",
+		        map->name, info.value_size, map->element_bytes);
+	map->elements = info.max_entries;
 	return 0;
 }
 
@@ -218,7 +122,7 @@ static int check_map(struct xdp_set *s, enum xdp_map m, struct driver_reason *wh
 static int read_sizes(struct xdp_set *s, struct driver_reason *why)
 {
 	const struct fwd_root *root = s->tables.root;
-	uint64_t expected[XDP_MAPS];
+	struct layout_table expected[FWD_TABLE_COUNT];
 
 	if (root->layout != FWD_TABLES_LAYOUT)
 		return driver_set_reason(why, -EPROTO,
@@ -227,17 +131,19 @@ static int read_sizes(struct xdp_set *s, struct driver_reason *why)
 	s->sizes = (struct driver_sizes){
 		.services = root->n_services,
 		.service_counts = root->n_service_counts,
-		.pools = (uint32_t)s->elements[XDP_POOLS],
+		.pools = s->tables.n_pools,
 		.backends = root->n_backends,
 		.slots = root->n_slots,
 		.exception_sets = root->n_exception_sets,
 	};
-	count_elements(&s->sizes, root->n_cpus, expected);
-	if (s->map_fds[XDP_MACS] < 0) /* xdp_set_load() will make it */
-		s->elements[XDP_MACS] = expected[XDP_MACS];
-	if (memcmp(expected, s->elements, sizeof(expected)))
-		return driver_set_reason(
-		        why, -EPROTO, "pinned tables do not have the sizes that their root names");
+	layout_size(&s->sizes, root->n_cpus, expected);
+	if (s->map_fds[FWD_TABLE_macs] < 0) /* xdp_set_load() will make it */
+		s->maps[FWD_TABLE_macs].elements = expected[FWD_TABLE_macs].elements;
+	for (int m = 0; m < FWD_TABLE_COUNT; m++)
+		if (s->maps[m].elements != expected[m].elements)
+			return driver_set_reason(
+			        why, -EPROTO,
+			        "pinned tables do not have the sizes that their root names");
 	return 0;
 }
 
@@ -248,12 +154,13 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 {
 	char path[PATH_MAX];
 
-	for (int m = 0; m < XDP_MAPS; m++) {
+	for (int m = 0; m < FWD_TABLE_COUNT; m++) {
 		int err;
 
-		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
 		s->map_fds[m] = bpf_obj_get(path);
-		if (s->map_fds[m] < 0 && errno == ENOENT && m == XDP_MACS)
+		/* an earlier release of this layout had none: xdp_set_add_missing() */
+		if (s->map_fds[m] < 0 && errno == ENOENT && m == FWD_TABLE_macs)
 			continue;
 		if (s->map_fds[m] < 0)
 			return driver_set_reason(
@@ -262,7 +169,7 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 			        errno == EPERM || errno == EACCES
 			                ? "; do it as root, or as the pins' owner with CAP_BPF"
 			                : "");
-		err = check_map(s, m, why);
+		err = check_map(s->map_fds[m], &s->maps[m], why);
 		if (err)
 			return err;
 	}
@@ -289,16 +196,19 @@ int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writa
 /*
  * A map in the program's object. Root is a data section there, whose name a pin cannot have (dots).
  */
-static struct bpf_map *find_map(const struct bpf_object *o, enum xdp_map m)
+static struct bpf_map *find_map(const struct bpf_object *o, const struct xdp_set *s,
+                                enum fwd_table m)
 {
-	return bpf_object__find_map_by_name(o, m == XDP_ROOT ? ".data.root" : maps[m].name);
+	const char *name = m == FWD_TABLE_ROOT ? ".data.root" : s->maps[m].name;
+
+	return bpf_object__find_map_by_name(o, name);
 }
 
 /* Give each map of @p o its size, or put the existing map in its place. */
 static int prepare_maps(struct xdp_set *s, struct bpf_object *o)
 {
-	for (int m = 0; m < XDP_MAPS; m++) {
-		struct bpf_map *map = find_map(o, m);
+	for (int m = 0; m < FWD_TABLE_COUNT; m++) {
+		struct bpf_map *map = find_map(o, s, m);
 		int err;
 
 		if (!map)
@@ -306,7 +216,7 @@ static int prepare_maps(struct xdp_set *s, struct bpf_object *o)
 		if (s->map_fds[m] >= 0)
 			err = bpf_map__reuse_fd(map, s->map_fds[m]);
 		else
-			err = bpf_map__set_max_entries(map, (uint32_t)s->elements[m]);
+			err = bpf_map__set_max_entries(map, (uint32_t)s->maps[m].elements);
 		if (err)
 			return err;
 	}
@@ -358,10 +268,10 @@ static int keep_fds(struct xdp_set *s, struct bpf_object *o)
 		close(prog_fd);
 		return err;
 	}
-	for (int m = 0; m < XDP_MAPS; m++) {
+	for (int m = 0; m < FWD_TABLE_COUNT; m++) {
 		if (s->map_fds[m] >= 0)
 			continue;
-		s->map_fds[m] = dup_fd(bpf_map__fd(find_map(o, m)));
+		s->map_fds[m] = dup_fd(bpf_map__fd(find_map(o, s, m)));
 		if (s->map_fds[m] < 0) {
 			close(prog_fd);
 			return s->map_fds[m];
@@ -409,7 +319,7 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 		                         "the number of CPUs is not known");
 	n_cpus++; /* the last row is user space's own, for carried counters: carry.h */
 	s->sizes = *sizes;
-	count_elements(sizes, (uint64_t)n_cpus, s->elements);
+	layout_size(sizes, (uint64_t)n_cpus, s->maps);
 	err = xdp_set_load(s, why);
 	if (!err)
 		err = map_memory(s, true, why);
@@ -448,8 +358,8 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return driver_set_reason(why, -errno, "%s cannot be made: %s", path,
 		                         strerror(errno));
-	for (int m = 0; m < XDP_MAPS && !err && s->number != number; m++) {
-		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
+	for (int m = 0; m < FWD_TABLE_COUNT && !err && s->number != number; m++) {
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
 		err = pin_over(s->map_fds[m], path);
 	}
 	if (!err) {
@@ -468,10 +378,10 @@ int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
 	char path[PATH_MAX];
 	int err;
 
-	for (int m = 0; m < XDP_MAPS; m++) {
-		if (s->memory[m])
+	for (int m = 0; m < FWD_TABLE_COUNT; m++) {
+		if (s->maps[m].memory)
 			continue;
-		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, maps[m].name);
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
 		err = pin_over(s->map_fds[m], path);
 		if (err)
 			return driver_set_reason(why, err, "%s cannot be pinned: %s", path,
@@ -483,10 +393,12 @@ int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
 void xdp_set_unpin(const char *dir, unsigned number)
 {
 	char path[PATH_MAX];
+	struct xdp_set s;
 
-	for (int m = 0; m <= XDP_MAPS; m++) {
+	xdp_set_init(&s);
+	for (int m = 0; m <= FWD_TABLE_COUNT; m++) {
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number,
-		         m < XDP_MAPS ? maps[m].name : "prog");
+		         m < FWD_TABLE_COUNT ? s.maps[m].name : "prog");
 		(void)unlink(path);
 	}
 	snprintf(path, sizeof(path), "%s/tables-%u", dir, number);

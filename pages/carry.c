@@ -4,12 +4,17 @@
  * that copy and brings over only words that differ, by compare-and-swap against the copy's value,
  * so a word that a packet has written in the new tables in the meantime stays. Counters are added
  * up instead: both tables counted real packets.
+ *
+ * Each table needs a decision how it is carried: one without a how_NAME below does not
+ * compile.
  */
 #include "weir/carry.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "weir/layout.h"
 
 struct carry {
 	struct fwd_exceptions *exceptions; /* as carry_begin() copied them */
@@ -27,6 +32,22 @@ void carry_sizes(const struct fwd_tables *t, struct driver_sizes *out)
 		.exception_sets = t->n_exceptions,
 	};
 }
+
+/* What carry_begin() does with a table. */
+enum carry_how {
+	CARRY_WHOLE,      /* copies it; it is never smaller in the new tables */
+	CARRY_EQUAL_SIZE, /* copies it if both have the same size, by which elements are found */
+	CARRY_APART,      /* has lines of its own for it */
+	CARRY_COMPILED,   /* nothing: the compiler writes it from the document */
+	CARRY_COUNTED,    /* nothing: carry_end() adds it up */
+};
+
+static const enum carry_how how_services = CARRY_APART, how_pools = CARRY_WHOLE,
+                            how_slots = CARRY_WHOLE, how_colds = CARRY_APART,
+                            how_backends = CARRY_WHOLE, how_exceptions = CARRY_APART,
+                            how_cpus = CARRY_COUNTED, how_service_counts = CARRY_COUNTED,
+                            how_backend_counts = CARRY_COUNTED, how_fragments = CARRY_EQUAL_SIZE,
+                            how_destinations = CARRY_COMPILED, how_macs = CARRY_EQUAL_SIZE;
 
 static void *duplicate_array(const void *from, size_t n, size_t size)
 {
@@ -51,6 +72,27 @@ static void copy_services(const struct fwd_tables *f, struct fwd_tables *t)
 	t->root->active = f->root->active;
 }
 
+static void copy_table(enum carry_how how, const struct layout_table *from, struct layout_table *to)
+{
+	bool fits =
+	        how == CARRY_WHOLE || (how == CARRY_EQUAL_SIZE && from->elements == to->elements);
+
+	if (fits && from->memory)
+		memcpy(to->memory, from->memory, layout_bytes(from));
+}
+
+static void copy_tables(const struct fwd_tables *f, struct fwd_tables *t)
+{
+	struct layout_table from[FWD_TABLE_COUNT], to[FWD_TABLE_COUNT];
+
+	layout_list(f, from);
+	layout_list(t, to);
+#define COPY_TABLE(name, element, count)                                                           \
+	copy_table(how_##name, &from[FWD_TABLE_##name], &to[FWD_TABLE_##name]);
+	FWD_TABLES(COPY_TABLE)
+#undef COPY_TABLE
+}
+
 int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry **out)
 {
 	struct carry *c = calloc(1, sizeof(*c));
@@ -63,16 +105,10 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 		carry_free(c);
 		return -ENOMEM;
 	}
-	memcpy(t->pools, f->pools, f->n_pools * sizeof(*f->pools));
-	memcpy(t->slots, f->slots, f->n_slots * sizeof(*f->slots));
+	copy_tables(f, t);
 	memcpy(t->colds, c->colds, f->n_colds * sizeof(*f->colds));
-	memcpy(t->backends, f->backends, f->n_backends * sizeof(*f->backends));
 	for (uint32_t i = 0; i < t->n_exceptions; i++)
 		t->exceptions[i] = c->exceptions[i & (f->n_exceptions - 1)];
-	if (f->n_fragments && t->n_fragments == f->n_fragments)
-		memcpy(t->fragments, f->fragments, f->n_fragments * sizeof(*f->fragments));
-	if (t->n_macs == f->n_macs)
-		memcpy(t->macs, f->macs, f->n_macs * sizeof(*f->macs));
 	memcpy(t->root->macs, f->root->macs, sizeof(f->root->macs));
 	memcpy(t->root->hash_key, f->root->hash_key, sizeof(f->root->hash_key));
 	t->root->source4 = f->root->source4;

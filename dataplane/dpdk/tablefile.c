@@ -24,7 +24,6 @@
 
 #define MAGIC     0x53424c5452494557u /* "WEIRTBLS" */
 #define PAGE      4096u         /* of memory: tables begin at one, so that they can be mapped */
-#define TABLES    13            /* those of struct fwd_tables */
 #define BYTES_MAX (64ull << 30) /* more than any document's limits need: a size gone wrong */
 
 struct file_head {
@@ -37,8 +36,11 @@ struct file_head {
 
 /* The offset of each table in the file, and the file's length. */
 struct table_offsets {
-	uint64_t off[TABLES], bytes;
+	uint64_t off[FWD_TABLE_COUNT], bytes;
 };
+
+_Static_assert(FWD_TABLE_macs == FWD_TABLE_COUNT - 1,
+               "a table after macs: check_head() must know a file of the release before it, too");
 
 static bool is_power_of_two(uint32_t n)
 {
@@ -55,50 +57,27 @@ static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
 }
 
-/* The order is the file format: a table is only ever added at the end. */
+/* The order is the file format: a table is only ever added at the end of FWD_TABLES. */
 static void find_offsets(struct table_offsets *p, const struct fwd_tables *t)
 {
-	const uint64_t bytes[TABLES] = {
-		sizeof(*t->root),
-		(uint64_t)t->n_services * sizeof(*t->services),
-		(uint64_t)t->n_pools * sizeof(*t->pools),
-		(uint64_t)t->n_slots * sizeof(*t->slots),
-		(uint64_t)t->n_colds * sizeof(*t->colds),
-		(uint64_t)t->n_backends * sizeof(*t->backends),
-		(uint64_t)t->n_exceptions * sizeof(*t->exceptions),
-		(uint64_t)t->n_cpus * sizeof(*t->cpus),
-		(uint64_t)t->n_service_counts * sizeof(*t->service_counts),
-		(uint64_t)t->n_backend_counts * sizeof(*t->backend_counts),
-		(uint64_t)t->n_fragments * sizeof(*t->fragments),
-		(uint64_t)t->n_destinations * sizeof(*t->destinations),
-		(uint64_t)t->n_macs * sizeof(*t->macs), /* last: the former release has none */
-	};
+	struct layout_table tables[FWD_TABLE_COUNT];
 
+	layout_list(t, tables);
 	p->bytes = PAGE;
-	for (int i = 0; i < TABLES; i++) {
+	for (int i = 0; i < FWD_TABLE_COUNT; i++) {
 		p->off[i] = p->bytes;
-		p->bytes += (bytes[i] + PAGE - 1) / PAGE * PAGE;
+		p->bytes += (layout_bytes(&tables[i]) + PAGE - 1) / PAGE * PAGE;
 	}
 }
 
 static void point_tables(struct tablefile *f, const struct table_offsets *p)
 {
-	struct fwd_tables *t = &f->tables;
-	uint8_t *at = f->memory;
+	struct layout_table tables[FWD_TABLE_COUNT];
 
-	t->root = (void *)(at + p->off[0]);
-	t->services = (void *)(at + p->off[1]);
-	t->pools = (void *)(at + p->off[2]);
-	t->slots = (void *)(at + p->off[3]);
-	t->colds = (void *)(at + p->off[4]);
-	t->backends = (void *)(at + p->off[5]);
-	t->exceptions = (void *)(at + p->off[6]);
-	t->cpus = (void *)(at + p->off[7]);
-	t->service_counts = (void *)(at + p->off[8]);
-	t->backend_counts = (void *)(at + p->off[9]);
-	t->fragments = (void *)(at + p->off[10]);
-	t->destinations = (void *)(at + p->off[11]);
-	t->macs = t->n_macs ? (void *)(at + p->off[12]) : NULL;
+	layout_list(&f->tables, tables);
+	for (int i = 0; i < FWD_TABLE_COUNT; i++)
+		tables[i].memory = tables[i].elements ? (uint8_t *)f->memory + p->off[i] : NULL;
+	layout_set(&f->tables, tables);
 }
 
 static int map_table_memory(struct tablefile *f, int fd, bool writable)
@@ -202,8 +181,8 @@ static int check_head(struct tablefile *f, const struct file_head *h, uint64_t b
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_offsets(p, &f->tables);
-	if (h->bytes == p->off[TABLES - 1] && h->bytes == bytes) {
-		f->tables.n_macs = 0;
+	if (h->bytes == p->off[FWD_TABLE_macs] && h->bytes == bytes) {
+		f->tables.n_macs = 0; /* the former release had none */
 		find_offsets(p, &f->tables);
 	}
 	if (p->bytes != h->bytes || p->bytes != bytes)

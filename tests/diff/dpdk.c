@@ -30,6 +30,7 @@
 #include "diff/generate.h"
 #include "fwd/world.h"
 #include "weir/health.h"
+#include "weir/layout.h"
 #include "weir/model.h"
 
 #define PATIENCE_MS 20000 /* what it is asked takes no time: on a busy machine some */
@@ -543,33 +544,27 @@ static bool same_cpu(const struct fwd_cpu *w, const struct fwd_cpu *p, const uin
 	       w->answers_left == p->answers_left;
 }
 
-#define DIFFERS(field, n) memcmp(a->field, b->field, (n) * sizeof(*a->field)) != 0
+/* Tables of which only a part must be equal: of root not all, of counters one row. */
+static bool is_by_row(enum fwd_table table)
+{
+	return table == FWD_TABLE_ROOT || table == FWD_TABLE_cpus ||
+	       table == FWD_TABLE_service_counts || table == FWD_TABLE_backend_counts;
+}
 
 static const char *find_difference(const struct fwd_tables *a, const struct fwd_tables *b,
                                    const uint64_t *too_long)
 {
 	const uint32_t n_services = a->root->n_service_counts, n_backends = a->root->n_backends;
+	struct layout_table of_a[FWD_TABLE_COUNT], of_b[FWD_TABLE_COUNT];
 
 	if (!same_root(a->root, b->root))
 		return "root";
-	if (DIFFERS(services, a->n_services))
-		return "services";
-	if (DIFFERS(pools, a->n_pools))
-		return "pools";
-	if (DIFFERS(slots, a->n_slots))
-		return "slots";
-	if (DIFFERS(colds, a->n_colds))
-		return "cold slots";
-	if (DIFFERS(backends, a->n_backends))
-		return "backends";
-	if (DIFFERS(macs, a->n_macs))
-		return "macs";
-	if (DIFFERS(destinations, a->n_destinations))
-		return "destinations";
-	if (DIFFERS(exceptions, a->n_exceptions))
-		return "exceptions";
-	if (DIFFERS(fragments, a->n_fragments))
-		return "fragments";
+	layout_list(a, of_a);
+	layout_list(b, of_b);
+	for (int i = 0; i < FWD_TABLE_COUNT; i++)
+		if (!is_by_row(i) &&
+		    memcmp(of_a[i].memory, of_b[i].memory, layout_bytes(&of_a[i])) != 0)
+			return of_a[i].name;
 	if (!same_cpu(&a->cpus[a->cpu], b->cpus, too_long))
 		return "counters by reason";
 	if (memcmp(a->service_counts + (size_t)a->cpu * n_services, b->service_counts,

@@ -43,60 +43,26 @@ void world_fini_memory(struct world *w)
 	memory_free(&w->t);
 }
 
-#define N_TABLES 13 /* as in struct fwd_tables */
-
-/** A table's bytes in two worlds. */
-struct pair {
-	const char *name;
-	void *a, *b;
-	size_t size;
-};
-
-#define PAIR(field, n)                                                                             \
-	{                                                                                          \
-#field, a->t.field, b->t.field, (n) * sizeof(*a->t.field)                          \
-	}
-
-/* Every table, in both worlds: what one function copies is what the other compares. */
-static void pair_up(const struct world *a, const struct world *b, struct pair out[N_TABLES])
-{
-	const struct pair all[N_TABLES] = {
-		PAIR(root, 1),
-		PAIR(services, b->t.n_services),
-		PAIR(pools, b->t.n_pools),
-		PAIR(slots, b->t.n_slots),
-		PAIR(colds, b->t.n_colds),
-		PAIR(backends, b->t.n_backends),
-		PAIR(exceptions, b->t.n_exceptions),
-		PAIR(fragments, b->t.n_fragments),
-		PAIR(destinations, b->t.n_destinations),
-		PAIR(macs, b->t.n_macs),
-		PAIR(cpus, b->t.n_cpus),
-		PAIR(service_counts, b->t.n_service_counts),
-		PAIR(backend_counts, b->t.n_backend_counts),
-	};
-
-	memcpy(out, all, sizeof(all));
-}
-
 void world_copy(struct world *to, const struct world *from)
 {
-	struct pair all[N_TABLES];
+	struct layout_table a[FWD_TABLE_COUNT], b[FWD_TABLE_COUNT];
 
-	pair_up(to, from, all);
-	for (size_t i = 0; i < N_TABLES; i++)
-		memcpy(all[i].a, all[i].b, all[i].size);
+	layout_list(&to->t, a);
+	layout_list(&from->t, b);
+	for (int i = 0; i < FWD_TABLE_COUNT; i++)
+		memcpy(a[i].memory, b[i].memory, layout_bytes(&b[i]));
 	to->n_services = from->n_services;
 }
 
 const char *world_difference(const struct world *a, const struct world *b)
 {
-	struct pair all[N_TABLES];
+	struct layout_table of_a[FWD_TABLE_COUNT], of_b[FWD_TABLE_COUNT];
 
-	pair_up(a, b, all);
-	for (size_t i = 0; i < N_TABLES; i++)
-		if (memcmp(all[i].a, all[i].b, all[i].size))
-			return all[i].name;
+	layout_list(&a->t, of_a);
+	layout_list(&b->t, of_b);
+	for (int i = 0; i < FWD_TABLE_COUNT; i++)
+		if (memcmp(of_a[i].memory, of_b[i].memory, layout_bytes(&of_b[i])) != 0)
+			return of_a[i].name;
 	return NULL;
 }
 

@@ -39,60 +39,45 @@ static int map_table(struct bpf_map *map, void **out)
 	return 0;
 }
 
-#define EACH_TABLE(X)                                                                              \
-	X(services)                                                                                \
-	X(pools)                                                                                   \
-	X(slots)                                                                                   \
-	X(colds)                                                                                   \
-	X(backends)                                                                                \
-	X(exceptions)                                                                              \
-	X(fragments) X(destinations) X(macs) X(cpus) X(service_counts) X(backend_counts)
-
-static int set_sizes(struct world *w)
+/* The maps of the program, by enum fwd_table. */
+static void list_maps(const struct weir_weir_bpf *skel, struct bpf_map *out[FWD_TABLE_COUNT])
 {
-	int err = 0;
-
-#define SET(name)                                                                                  \
-	if (!err)                                                                                  \
-		err = bpf_map__set_max_entries(w->skel->maps.name, w->t.n_##name);
-	EACH_TABLE(SET)
-#undef SET
-	return err;
+	out[FWD_TABLE_ROOT] = skel->maps.data_root;
+#define LIST_MAP(name, element, count) out[FWD_TABLE_##name] = skel->maps.name;
+	FWD_TABLES(LIST_MAP)
+#undef LIST_MAP
 }
 
-static int map_tables(struct world *w)
+static int load_tables(struct world *w, struct layout_table tables[FWD_TABLE_COUNT])
 {
-	void *p = NULL;
-	int err = map_table(w->skel->maps.data_root, &p);
+	struct bpf_map *maps[FWD_TABLE_COUNT];
+	int err = 0;
 
+	list_maps(w->skel, maps);
+	for (int i = FWD_TABLE_ROOT + 1; i < FWD_TABLE_COUNT && !err; i++)
+		err = bpf_map__set_max_entries(maps[i], (uint32_t)tables[i].elements);
 	if (!err)
-		w->t.root = p;
-#define MAP(name)                                                                                  \
-	if (!err) {                                                                                \
-		err = map_table(w->skel->maps.name, &p);                                           \
-		w->t.name = p;                                                                     \
-	}
-	EACH_TABLE(MAP)
-#undef MAP
+		err = weir_weir_bpf__load(w->skel);
+	for (int i = 0; i < FWD_TABLE_COUNT && !err; i++)
+		err = map_table(maps[i], &tables[i].memory);
+	layout_set(&w->t, tables);
 	return err;
 }
 
 int world_init_xdp(struct world *w, const struct driver_sizes *sizes)
 {
+	struct layout_table tables[FWD_TABLE_COUNT];
 	int err;
 
 	memset(w, 0, sizeof(*w));
 	libbpf_set_print(print_errors);
 	w->sizes = *sizes;
-	layout_count(&w->t, sizes, (uint32_t)libbpf_num_possible_cpus());
+	layout_list(&w->t, tables);
+	layout_size(sizes, (uint32_t)libbpf_num_possible_cpus(), tables);
 	w->skel = weir_weir_bpf__open();
 	if (!w->skel)
 		return -errno;
-	err = set_sizes(w);
-	if (!err)
-		err = weir_weir_bpf__load(w->skel);
-	if (!err)
-		err = map_tables(w);
+	err = load_tables(w, tables);
 	if (err) {
 		weir_weir_bpf__destroy(w->skel);
 		return err;

@@ -4,22 +4,9 @@
  * The forwarding tables: flat arrays without pointers, the same bytes for each driver.
  *
  * weir-dataplane alone writes them, except what the packet path writes: counters, exceptions,
- * times in cold slots, learned MTUs. Each struct below is one element of an array of the same
- * name; in the XDP driver an array is a memory-mapped map.
- *
- *   root        1           sizes, keys, which half of services is in force
- *   services    2 * N       open-addressed hash; the half that root.active names is read
- *   pools       P           where a pool's slots lie
- *   slots       S / 32      hot: the current backend of a slot, and whether it is unsettled
- *   colds       S           earlier owners (owner.h: struct owner_cold)
- *   backends    B           where a backend is and how packets get there; element 0 is nobody
- *   exceptions  X           remembered flows, one cache line a set (owner.h)
- *   fragments   F           datagrams whose first fragment came, one cache line a set (fragments.h)
- *   destinations  D         backends by their outer address (destinations.h)
- *   macs        64          our ports' own MAC addresses, one cache line a set (ingress.h)
- *   cpus        C           counters of a CPU by reason and event
- *   service_counts  C * N'  [cpu * root.n_service_counts + service.count]
- *   backend_counts  C * B   [cpu * root.n_backends + backend]
+ * times in cold slots, learned MTUs. A table is an array; in the XDP driver, a memory-mapped map.
+ * FWD_TABLES lists all of them but root, which is one struct fwd_root: sizes, keys, and which half
+ * of services is in force.
  *
  * Tables of zeros are valid: nothing is ours. Layout 6 had no macs at first (and zeros for them in
  * root); when such tables are taken over, macs are made. A services half, a slot range or a backend
@@ -47,6 +34,46 @@
 #define FWD_MAC_SETS         64u /**< 512 addresses of ports, 4 KiB */
 #define FWD_MAC_WAYS         8u  /**< words in a cache line */
 #define FWD_MACS_FIRST       4u  /**< room in root, for the first ports' addresses */
+
+/**
+ * The tables: X(name, element, number of elements). The number is an expression of `sizes` (a
+ * struct driver_sizes) and of `cpus` (uint64_t, rows of counters); weir/layout.h evaluates it.
+ *
+ * All code that treats tables alike is generated from this list: the maps of the XDP program, the
+ * arrays of user space, pins, the table file. Where each table needs a decision of its own
+ * (pages/carry.c), one without a decision does not compile. The order is that of the table file
+ * (dataplane/dpdk/tablefile.c), so a new table goes to the end.
+ */
+#define FWD_TABLES(X)                                                                              \
+	/* open-addressed hash; the half that root.active names is read */                         \
+	X(services, struct fwd_service, 2ull * sizes->services)                                    \
+	/* where a pool's slots lie */                                                             \
+	X(pools, struct fwd_pool, sizes->pools)                                                    \
+	/* hot: the current backend of a slot, and whether it is unsettled */                      \
+	X(slots, struct fwd_slots, sizes->slots / FWD_SLOTS_PER_BLOCK)                             \
+	/* earlier owners of a slot (owner.h) */                                                   \
+	X(colds, struct owner_cold, sizes->slots)                                                  \
+	/* where a backend is and how packets get there; element 0 is nobody */                    \
+	X(backends, struct fwd_backend, sizes->backends)                                           \
+	/* remembered flows, one cache line a set (owner.h) */                                     \
+	X(exceptions, struct fwd_exceptions, sizes->exception_sets)                                \
+	/* counters of a CPU by reason and event */                                                \
+	X(cpus, struct fwd_cpu, cpus)                                                              \
+	/* [cpu * root.n_service_counts + service.count] */                                        \
+	X(service_counts, struct fwd_count, cpus * sizes->service_counts)                          \
+	/* [cpu * root.n_backends + backend] */                                                    \
+	X(backend_counts, struct fwd_count, cpus * sizes->backends)                                \
+	/* datagrams whose first fragment came, one cache line a set (fragments.h) */              \
+	X(fragments, struct fwd_fragments, FWD_FRAGMENT_SETS)                                      \
+	/* backends by their outer address (destinations.h) */                                     \
+	X(destinations, struct fwd_destinations, fwd_destination_sets(sizes->backends))            \
+	/* our ports' own MAC addresses, one cache line a set (ingress.h) */                       \
+	X(macs, struct fwd_own_macs, FWD_MAC_SETS)
+
+#define FWD_TABLE_ENUM_(name, element, count) FWD_TABLE_##name,
+/** A table's position in lists of all tables. */
+enum fwd_table { FWD_TABLE_ROOT, FWD_TABLES(FWD_TABLE_ENUM_) FWD_TABLE_COUNT };
+#undef FWD_TABLE_ENUM_
 
 /** A prefix as an address and a mask to compare under; all-zero mask: no prefix is set. */
 struct fwd_prefix {

@@ -15,27 +15,23 @@
 #include "weir/fwd/too_big.h"
 #include "weir/fwd/tunnel_error.h"
 
-/** Where the arrays are and how many elements each has; borrowed. */
+#define FWD_TABLE_ARRAY_(name, element, count) element *name;
+#define FWD_TABLE_N_(name, element, count)     uint32_t n_##name;
+
+/**
+ * Where the arrays are and how many elements each has; borrowed. Each NAME of FWD_TABLES (tables.h)
+ * is a pointer here, with n_NAME elements (services: both halves; slots: blocks).
+ */
 struct fwd_tables {
 	struct fwd_root *root; /**< never NULL */
-	struct fwd_service *services;
-	struct fwd_pool *pools;
-	struct fwd_slots *slots;
-	struct owner_cold *colds;
-	struct fwd_backend *backends;
-	struct fwd_exceptions *exceptions;
-	struct fwd_fragments *fragments;
-	struct fwd_destinations *destinations;
-	struct fwd_own_macs *macs;
-	struct fwd_cpu *cpus;
-	struct fwd_count *service_counts, *backend_counts;
-	/** Elements in the array of the same name (services: both halves; slots: blocks). */
-	uint32_t n_services, n_pools, n_slots, n_colds, n_backends, n_exceptions, n_fragments,
-	        n_destinations, n_macs, n_cpus, n_service_counts, n_backend_counts;
+	FWD_TABLES(FWD_TABLE_ARRAY_)
+	FWD_TABLES(FWD_TABLE_N_)
 	uint32_t cpu;     /**< whose counters this user of the tables adds to */
 	uint32_t ingress; /**< the port that the frames come in by; a burst has its own */
 	uint32_t now_s;   /**< the time, which this user keeps: seconds of CLOCK_MONOTONIC */
 };
+#undef FWD_TABLE_ARRAY_
+#undef FWD_TABLE_N_
 
 /** An element of an array that there is: spares the caller's test of what was just tested. */
 FWD_INLINE void *fwd_there(void *element)

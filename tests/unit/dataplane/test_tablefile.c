@@ -16,6 +16,7 @@
 
 #include "weir/carry.h"
 #include "dataplane/dpdk/tablefile.h"
+#include "weir/layout.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -284,72 +285,62 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 	tablefile_close(&g);
 }
 
-/* Where each table lies, and how long it is. */
-struct place {
-	const char *name;
-	uint8_t *at;
-	size_t n;
-};
-
-#define PLACES_MAX 13
-
-static size_t list_places(const struct tablefile *f, struct place out[PLACES_MAX])
+/* The order is the file format: it never changes, and a new table comes last. */
+static void tables_lie_in_the_order_of_the_format(void **state)
 {
-	const struct fwd_tables *t = &f->tables;
-	size_t n = 0;
+	static const char *const order[] = {
+		"root",      "services",     "pools", "slots",          "colds",
+		"backends",  "exceptions",   "cpus",  "service_counts", "backend_counts",
+		"fragments", "destinations", "macs"
+	};
+	struct layout_table tables[FWD_TABLE_COUNT];
+	struct tablefile f;
 
-#define ADD(field)                                                                                 \
-	out[n++] = (struct place){ #field, (uint8_t *)t->field, t->n_##field * sizeof(*t->field) }
-	out[n++] = (struct place){ "root", (uint8_t *)t->root, sizeof(*t->root) };
-	ADD(services);
-	ADD(pools);
-	ADD(slots);
-	ADD(colds);
-	ADD(backends);
-	ADD(exceptions);
-	ADD(cpus);
-	ADD(service_counts);
-	ADD(backend_counts);
-	ADD(fragments);
-	ADD(destinations);
-	ADD(macs);
-#undef ADD
-	return n;
+	(void)state;
+	make_file(&f, &small);
+	layout_list(&f.tables, tables);
+	for (size_t i = 0; i < COUNT(order); i++) {
+		assert_string_equal(tables[i].name, order[i]);
+		if (i > 0)
+			assert_true(tables[i].memory > tables[i - 1].memory);
+	}
+	tablefile_close(&f);
 }
 
 /* No table reaches into another one, or beyond the file; each begins at a page. */
 static void each_table_has_its_own_place(void **state)
 {
-	struct place places[PLACES_MAX];
+	struct layout_table tables[FWD_TABLE_COUNT];
+	struct driver_reason why;
 	struct tablefile f;
-	size_t n;
 
 	(void)state;
 	make_file(&f, &small);
-	n = list_places(&f, places);
-	for (size_t i = 0; i < n; i++) {
-		const struct place *a = &places[i];
+	layout_list(&f.tables, tables);
+	for (size_t i = 0; i < FWD_TABLE_COUNT; i++) {
+		uint8_t *at = tables[i].memory, *end = at + layout_bytes(&tables[i]);
 
-		assert_non_null(a->at);
-		assert_int_not_equal(a->n, 0);
-		assert_int_equal((uintptr_t)a->at % 4096, 0);
-		assert_true(a->at >= (uint8_t *)f.memory + 4096);
-		assert_true(a->at + a->n <= (uint8_t *)f.memory + f.len);
-		for (size_t k = 0; k < i; k++)
-			if (a->at < places[k].at + places[k].n && places[k].at < a->at + a->n)
-				fail_msg("%s and %s", a->name, places[k].name);
+		assert_non_null(at);
+		assert_true(end > at);
+		assert_int_equal((uintptr_t)at % 4096, 0);
+		assert_true(at >= (uint8_t *)f.memory + 4096);
+		assert_true(end <= (uint8_t *)f.memory + f.len);
+		for (size_t k = 0; k < i; k++) {
+			uint8_t *other = tables[k].memory;
+
+			if (at < other + layout_bytes(&tables[k]) && other < end)
+				fail_msg("%s and %s", tables[i].name, tables[k].name);
+		}
 	}
-	for (size_t i = 1; i < n; i++)
-		memset(places[i].at, (int)i, places[i].n);
+	for (size_t i = 1; i < FWD_TABLE_COUNT; i++)
+		memset(tables[i].memory, (int)i, layout_bytes(&tables[i]));
 	tablefile_close(&f);
 
-	struct driver_reason why;
-
 	assert_int_equal(tablefile_open(&f, path, true, &why), 0);
-	assert_int_equal(list_places(&f, places), n);
-	for (size_t i = 1; i < n; i++)
-		for (size_t k = 0; k < places[i].n; k++)
-			assert_int_equal(places[i].at[k], i);
+	layout_list(&f.tables, tables);
+	for (size_t i = 1; i < FWD_TABLE_COUNT; i++)
+		for (size_t k = 0; k < layout_bytes(&tables[i]); k++)
+			assert_int_equal(((uint8_t *)tables[i].memory)[k], i);
 	tablefile_close(&f);
 }
 
@@ -418,6 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_that_no_tables_have_are_refused),
+		cmocka_unit_test(tables_lie_in_the_order_of_the_format),
 		cmocka_unit_test(each_table_has_its_own_place),
 		cmocka_unit_test(who_reads_cannot_write),
 		cmocka_unit_test(a_root_that_contradicts_its_head_is_refused),
