@@ -1,111 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "dataplane/choose.h"
 #include "dataplane/drivers.h"
-#include "weir/nic.h"
+#include "tests/unit/host/devices_scene.h"
 
 /* Both are asked for no more than their names here. */
 const struct driver_ops driver_xdp = { .name = "xdp" };
 static const struct driver_ops dpdk = { .name = "dpdk" };
 const struct driver_ops *const drivers_dpdk = &dpdk;
-
-static char root[] = "/tmp/weir-choose.XXXXXX";
-
-static void run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void run_shell(const char *format, ...)
-{
-	char script[2048], command[2300];
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(script, sizeof(script), format, list);
-	va_end(list);
-	snprintf(command, sizeof(command), "set -e; cd %s; %s", root, script);
-	assert_int_equal(system(command), 0);
-}
-
-/*
- * A PCI device of class @p class, bound to @p driver ("": nothing) and in IOMMU group @p group
- * ("": none).
- */
-static void make_device(const char *address, const char *class, const char *driver,
-                        const char *group, const char *interface)
-{
-	run_shell("mkdir -p bus/pci/devices/%s drivers groups; cd bus/pci/devices/%s; "
-	          "echo %s >class; echo 0x8086 >vendor; echo 0x10d3 >device; echo 1 >numa_node; "
-	          "[ -z '%s' ] || ln -s ../../../../drivers/%s driver; "
-	          "[ -z '%s' ] || ln -s ../../../../groups/%s iommu_group; "
-	          "[ -z '%s' ] || mkdir -p net/%s",
-	          address, address, class, driver, driver, group, group, interface, interface);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	assert_non_null(mkdtemp(root));
-	make_device("0000:01:00.0", "0x020000", "vfio-pci", "7", "");
-	make_device("0000:02:00.0", "0x020000", "igb", "8", "eth2");
-	make_device("0000:03:00.0", "0x020000", "vfio-pci", "", "");
-	make_device("0000:04:00.0", "0x020000", "mlx5_core", "9", "eth4");
-	make_device("0000:05:00.0", "0x020000", "e1000e", "", "eth5");
-	make_device("0000:06:00.0", "0x020000", "strange", "10", "eth6");
-	make_device("0000:07:00.0", "0x010000", "ahci", "11", "");
-	run_shell("mkdir -p class/net/lo class/net/eth2 class/net/veth0");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	run_shell("rm -rf %s", root);
-	return 0;
-}
-
-static const struct {
-	const char *device;
-	enum nic_dpdk dpdk;
-	bool xdp, taken;
-	const char *says;
-} devices[] = {
-	{ "0000:01:00.0", NIC_DPDK_READY, false, true, "device = \"0000:01:00.0\"" },
-	{ "0000:02:00.0", NIC_DPDK_BIND, true, false, "once it is bound to vfio-pci" },
-	{ "0000:03:00.0", NIC_DPDK_IOMMU, false, false, "intel_iommu=on" },
-	{ "0000:04:00.0", NIC_DPDK_SHARED, true, true, "together with the kernel" },
-	{ "0000:05:00.0", NIC_DPDK_IOMMU, false, false, "XDP in its generic mode" },
-	{ "0000:06:00.0", NIC_DPDK_UNKNOWN, false, false, "if DPDK has a driver for it" },
-};
-#define DEVICES (sizeof(devices) / sizeof(devices[0]))
-
-static void each_device_is_listed_with_what_could_be_done(void **state)
-{
-	(void)state;
-	struct nic nics[16];
-	size_t n = nic_list(root, nics, 16);
-
-	assert_int_equal(n, DEVICES + 1); /* and veth0; no disk, no loopback, eth2 once */
-	for (size_t i = 0; i < DEVICES; i++) {
-		assert_string_equal(nics[i].address, devices[i].device);
-		assert_int_equal(nics[i].dpdk, devices[i].dpdk);
-		assert_int_equal(nics[i].xdp, devices[i].xdp);
-		assert_non_null(strstr(nics[i].why, devices[i].says));
-		assert_int_equal(nics[i].numa, 1);
-	}
-	assert_string_equal(nics[1].interface, "eth2");
-	assert_string_equal(nics[n - 1].interface, "veth0");
-	assert_int_equal(nics[n - 1].dpdk, NIC_DPDK_NO);
-	assert_int_equal(nic_list(root, nics, 2), 2);
-}
 
 static const struct driver_ops *choose_with(enum model_driver driver,
                                             const struct model_port *ports, size_t n,
@@ -185,12 +86,11 @@ static void what_is_asked_for_is_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_device_is_listed_with_what_could_be_done),
 		cmocka_unit_test(auto_takes_dpdk_only_where_each_port_can_have_it),
 		cmocka_unit_test(a_bond_is_what_its_members_are),
 		cmocka_unit_test(auto_takes_xdp_for_a_port_without_a_device),
 		cmocka_unit_test(what_is_asked_for_is_taken),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, make_devices, remove_devices);
 }

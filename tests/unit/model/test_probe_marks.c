@@ -175,6 +175,70 @@ static void backends_of_all_such_pools_have_marks(void **state)
 	assert_int_equal(probe_marks(&m, &marks, &n), -ENOENT);
 }
 
+/* A site with one pool of @p n backends that are probed through their tunnels. */
+static int mark_backends(size_t n, struct probe_mark **out, size_t *n_out)
+{
+	static struct model_backend many[PROBES_MAX + 1];
+	static struct model_site ams = { .name = "ams" };
+	static struct model_node self = { .name = "ams-1", .site = &ams };
+	static struct model_check check = { .name = "c", .via = MODEL_VIA_TUNNEL, .port = 80 };
+	static struct model_pool pool = {
+		.name = "web", .site = &ams, .check = &check, .backends = many
+	};
+	static struct addr four[4];
+	static struct model_vip vip = { "shop", &ams, four, 4 };
+	static struct model_at at = { &ams, &vip, &pool, 1 };
+	static struct model_service service = { .name = "web", .port = 80, .at = &at, .n_at = 1 };
+	const struct model own = {
+		.self = &self, .pools = &pool, .n_pools = 1, .services = &service, .n_services = 1
+	};
+
+	/* the first of each family is probed: one that is not there would only be refused twice as often */
+	struct probe_path paths[PROBE_PATHS_MAX];
+	assert_int_equal(addr_parse("203.0.113.10", &four[0]), 0);
+	assert_int_equal(addr_parse("203.0.113.11", &four[1]), 0);
+	assert_int_equal(addr_parse("2001:db8::10", &four[2]), 0);
+	assert_int_equal(addr_parse("2001:db8::11", &four[3]), 0);
+	assert_int_equal(probe_paths(&own, &pool, paths), 2);
+	assert_true(addr_equal(&paths[0].vip, &four[0]));
+	assert_true(addr_equal(&paths[1].vip, &four[2]));
+	assert_int_equal(paths[0].port, 80);
+	for (size_t i = 0; i < n; i++)
+		many[i] = (struct model_backend){ .name = "b", .id = i, .pool = &pool };
+	pool.n_backends = n;
+	return probe_marks(&own, out, n_out);
+}
+
+static int compare_marks(const void *a, const void *b)
+{
+	uint32_t x = ((const struct probe_mark *)a)->mark, y = ((const struct probe_mark *)b)->mark;
+
+	return (x > y) - (x < y);
+}
+
+static void each_backend_has_a_mark_of_its_own_up_to_the_last(void **state)
+{
+	struct probe_mark *marks = NULL;
+	uint32_t first;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(mark_backends(PROBES_MAX + 1, &marks, &n), -E2BIG);
+	assert_int_equal(mark_backends(1, &marks, &n), 0);
+	first = marks[0].mark;
+	free(marks);
+	assert_int_equal(mark_backends(PROBES_MAX, &marks, &n), 0);
+	assert_int_equal(n, PROBES_MAX);
+	assert_int_equal(marks[0].mark, first); /* it stays with its backend while others come */
+	qsort(marks, n, sizeof(*marks), compare_marks);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(marks[i].mark & PROBE_MARK_MASK, PROBE_MARK_BASE);
+		if (i)
+			assert_int_not_equal(marks[i].mark, marks[i - 1].mark);
+	}
+	free(marks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +248,7 @@ int main(void)
 		cmocka_unit_test_setup(a_service_at_several_places_is_asked_at_each, set_up),
 		cmocka_unit_test_setup(no_more_paths_are_probed_than_there_is_room_for, set_up),
 		cmocka_unit_test_setup(backends_of_all_such_pools_have_marks, set_up),
+		cmocka_unit_test(each_backend_has_a_mark_of_its_own_up_to_the_last),
 	};
 
 	return cmocka_run_group_tests_name("probe marks", tests, NULL, NULL);

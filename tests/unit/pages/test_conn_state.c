@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The file in which a node finds what a fellow told it (weir/conn_state.h). */
+/* The file in which a node finds what a peer sent (weir/conn_state.h). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

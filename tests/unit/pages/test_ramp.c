@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The file of ramps: whole or not at all; and the marks of tunnel probes, one each, up to the last one. */
+/* The file of ramps: whole or not at all (weir/ramp.h). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "weir/probe.h"
 #include "weir/ramp.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -133,70 +132,6 @@ static void the_limit_of_records_is_exact(void **state)
 	assert_int_equal(ramp_read(dir, list), -EINVAL);
 }
 
-/* A site with one pool of @p n backends that are probed through their tunnels. */
-static int marks_of(size_t n, struct probe_mark **out, size_t *n_out)
-{
-	static struct model_backend backends[PROBES_MAX + 1];
-	static struct model_site site = { .name = "ams" };
-	static struct model_node node = { .name = "ams-1", .site = &site };
-	static struct model_check check = { .name = "c", .via = MODEL_VIA_TUNNEL, .port = 80 };
-	static struct model_pool pool = {
-		.name = "web", .site = &site, .check = &check, .backends = backends
-	};
-	static struct addr addresses[4];
-	static struct model_vip vip = { "shop", &site, addresses, 4 };
-	static struct model_at at = { &site, &vip, &pool, 1 };
-	static struct model_service service = { .name = "web", .port = 80, .at = &at, .n_at = 1 };
-	const struct model m = {
-		.self = &node, .pools = &pool, .n_pools = 1, .services = &service, .n_services = 1
-	};
-
-	/* the first of each family is probed: one that is not there would only be refused twice as often */
-	struct probe_path paths[PROBE_PATHS_MAX];
-	assert_int_equal(addr_parse("203.0.113.10", &addresses[0]), 0);
-	assert_int_equal(addr_parse("203.0.113.11", &addresses[1]), 0);
-	assert_int_equal(addr_parse("2001:db8::10", &addresses[2]), 0);
-	assert_int_equal(addr_parse("2001:db8::11", &addresses[3]), 0);
-	assert_int_equal(probe_paths(&m, &pool, paths), 2);
-	assert_true(addr_equal(&paths[0].vip, &addresses[0]));
-	assert_true(addr_equal(&paths[1].vip, &addresses[2]));
-	assert_int_equal(paths[0].port, 80);
-	for (size_t i = 0; i < n; i++)
-		backends[i] = (struct model_backend){ .name = "b", .id = i, .pool = &pool };
-	pool.n_backends = n;
-	return probe_marks(&m, out, n_out);
-}
-
-static int by_mark(const void *a, const void *b)
-{
-	uint32_t x = ((const struct probe_mark *)a)->mark, y = ((const struct probe_mark *)b)->mark;
-
-	return (x > y) - (x < y);
-}
-
-static void each_backend_has_a_mark_of_its_own_up_to_the_last(void **state)
-{
-	struct probe_mark *marks = NULL;
-	uint32_t first;
-	size_t n = 0;
-
-	(void)state;
-	assert_int_equal(marks_of(PROBES_MAX + 1, &marks, &n), -E2BIG);
-	assert_int_equal(marks_of(1, &marks, &n), 0);
-	first = marks[0].mark;
-	free(marks);
-	assert_int_equal(marks_of(PROBES_MAX, &marks, &n), 0);
-	assert_int_equal(n, PROBES_MAX);
-	assert_int_equal(marks[0].mark, first); /* it stays with its backend while others come */
-	qsort(marks, n, sizeof(*marks), by_mark);
-	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(marks[i].mark & PROBE_MARK_MASK, PROBE_MARK_BASE);
-		if (i)
-			assert_int_not_equal(marks[i].mark, marks[i - 1].mark);
-	}
-	free(marks);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -220,7 +155,6 @@ int main(void)
 		cmocka_unit_test(an_id_has_its_room),
 		cmocka_unit_test(each_way_of_a_ramp_has_its_word),
 		cmocka_unit_test(the_limit_of_records_is_exact),
-		cmocka_unit_test(each_backend_has_a_mark_of_its_own_up_to_the_last),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
