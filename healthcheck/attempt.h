@@ -84,6 +84,8 @@ void attempt_abort(struct attempt *a);
  */
 bool attempt_poll(struct attempt *a);
 
+/* attempt_socket.c */
+
 /** What a failed connect() says of the target of @p spec; HEALTH_REASON_LOCAL: nothing. */
 enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int error);
 
@@ -96,6 +98,13 @@ bool attempt_lacked(const struct attempt_spec *spec, unsigned detail);
 
 /** The socket of an attempt, with mark, TTL and linger set. @return a descriptor or -errno */
 int attempt_socket(const struct attempt_spec *spec);
+
+/** @p a holds nothing any more: for who ends it, before the callback. */
+static inline void attempt_ended(struct attempt *a)
+{
+	a->active = false;
+	a->prober->n_active--;
+}
 
 /* attempt_http.c */
 int http_open(struct loop *loop, struct http **out);

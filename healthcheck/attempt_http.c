@@ -130,7 +130,8 @@ static void report_ended(struct lane *l)
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&a);
 		enum health_reason why = reason_of(a, code, &detail);
-		attempt_abort(a);
+		http_abort(a->prober->http, a);
+		attempt_ended(a);
 		a->cb(a->arg, a, why, detail);
 	}
 }

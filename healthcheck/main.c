@@ -328,6 +328,36 @@ static uint64_t marking_right(void)
 	return major < 5 || (major == 5 && minor < 17) ? 1ull << CAP_NET_ADMIN : 0;
 }
 
+/* Check until a signal says stop. @return 0 or -errno, of the loop */
+static int run_checks(struct health_process *p)
+{
+	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
+	p->save = (struct loop_timer){ .cb = on_save, .arg = p };
+	adopt_document(p);
+	on_tick(p);
+	on_save(p);
+	loop_beat(p->loop, stats_turns(p->stats, "main"));
+	stats_job_end(p->stats, "start");
+	proc_ready();
+	return loop_run(p->loop);
+}
+
+/* Keep what the next process goes on with, then close all. */
+static void close_health(struct health_process *p)
+{
+	keep_finish(&p->writer);
+	if (p->checker.targets)
+		keep_write(p->verdicts, p->checker.targets);
+	save_vips_now(p);
+	checker_close(&p->checker);
+	ctl_close(p->ctl);
+	loop_close(p->loop);
+	stats_close(p->stats);
+	page_close(p->page);
+	believed_close(&p->believed);
+	free(p->saved);
+}
+
 int main(int argc, char **argv)
 {
 	static struct health_process p;
@@ -354,25 +384,7 @@ int main(int argc, char **argv)
 	believed_tick(&p.believed, p.dirs.run); /* before times that were kept are read */
 	if (open_files(&p) || open_loop(&p))
 		return 1;
-	p.tick = (struct loop_timer){ .cb = on_tick, .arg = &p };
-	p.save = (struct loop_timer){ .cb = on_save, .arg = &p };
-	adopt_document(&p);
-	on_tick(&p);
-	on_save(&p);
-	loop_beat(p.loop, stats_turns(p.stats, "main"));
-	stats_job_end(p.stats, "start");
-	proc_ready();
-	err = loop_run(p.loop);
-	keep_finish(&p.writer);
-	if (p.checker.targets)
-		keep_write(p.verdicts, p.checker.targets);
-	save_vips_now(&p);
-	checker_close(&p.checker);
-	ctl_close(p.ctl);
-	loop_close(p.loop);
-	stats_close(p.stats);
-	page_close(p.page);
-	believed_close(&p.believed);
-	free(p.saved);
+	err = run_checks(&p);
+	close_health(&p);
 	return err || p.failed ? 1 : 0;
 }

@@ -97,7 +97,7 @@ static struct condition *allocate_condition(struct conditions *round, uint32_t l
 
 void conditions_begin(struct stats *s, uint64_t document)
 {
-	struct conditions *pending = &stats_conditions(s)->pending;
+	struct conditions *pending = &s->conditions->pending;
 
 	pending->document = document;
 	pending->at_ms = pending->n_left_out = 0;
@@ -107,7 +107,7 @@ void conditions_begin(struct stats *s, uint64_t document)
 void conditions_add(struct stats *s, const char *code, enum condition_level level,
                     const char *subject, const char *format, ...)
 {
-	struct conditions *pending = &stats_conditions(s)->pending;
+	struct conditions *pending = &s->conditions->pending;
 	struct condition c = { .level = level };
 	struct condition *to;
 	va_list list;
@@ -215,7 +215,7 @@ void conditions_end(struct stats *s)
 	add_troubles(s);
 	add_sandbox(s);
 
-	struct conditions_writer *w = stats_conditions(s);
+	struct conditions_writer *w = s->conditions;
 	struct conditions_payload *p = w->payload;
 
 	page_repair(w->page);

@@ -21,20 +21,6 @@
 #include "pages/stats_internal.h"
 
 #define ENTRIES_MAX 65536u /* of a page; stats_create() refuses more */
-#define BUCKETS     4096u  /* of the writer's index by name */
-
-struct stats {
-	struct page *page;
-	struct conditions_writer *conditions;
-	struct stats_entry *entries;
-	/* [n], copies of the entries without their values, to restore a damaged page */
-	struct stats_entry *kept;
-	size_t n;       /* entries of the page; the last one is the common overflow word */
-	size_t n_seen;  /* entries before this one have been used since the page was taken */
-	size_t n_free;  /* of these, those that are free again */
-	uint32_t *next; /* [n], 1 + the next entry of the same bucket; 0: it is the last */
-	uint32_t buckets[BUCKETS]; /* 1 + the first entry that is used */
-};
 
 struct stats_reader {
 	struct page *page;
@@ -73,7 +59,7 @@ static uint32_t *bucket_of(struct stats *s, const char *name, const char *labels
 	uint64_t h = hash_bytes(&key, name, strnlen(name, sizeof(e->name) - 1)) ^
 	             hash_bytes(&key, labels, strnlen(labels, sizeof(e->labels) - 1)) * 31;
 
-	return &s->buckets[h % BUCKETS];
+	return &s->buckets[h % STATS_BUCKETS];
 }
 
 static void link_entry(struct stats *s, size_t i)
@@ -137,6 +123,23 @@ static void drop_signs(struct stats *s)
 	}
 }
 
+/* Go on with the page as it is: counters keep their values, signs of life and the release do not. */
+static void adopt_page(struct stats *s)
+{
+	size_t max = s->n - 1;
+
+	s->entries = page_payload(s->page);
+	find_used_entries(s);
+	if (!entry_used(&s->entries[max]))
+		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
+		           "Counts of values for which the stats page has no room.");
+	for (size_t i = 0; i < s->n_seen; i++)
+		s->kept[i] = s->entries[i];
+	s->kept[max] = s->entries[max];
+	drop_signs(s);
+	publish_build_info(s);
+}
+
 int stats_create(const char *run_dir, const char *process, size_t max, struct stats **out)
 {
 	char path[PATH_MAX];
@@ -166,16 +169,7 @@ int stats_create(const char *run_dir, const char *process, size_t max, struct st
 		free(s);
 		return err;
 	}
-	s->entries = page_payload(s->page);
-	find_used_entries(s);
-	if (!entry_used(&s->entries[max]))
-		entry_fill(&s->entries[max], STATS_COUNTER, "weir_stats_overflow_total", "",
-		           "Counts of values for which the stats page has no room.");
-	for (size_t i = 0; i < s->n_seen; i++)
-		s->kept[i] = s->entries[i];
-	s->kept[max] = s->entries[max];
-	drop_signs(s);
-	publish_build_info(s);
+	adopt_page(s);
 	*out = s;
 	return 0;
 }
@@ -200,11 +194,6 @@ void stats_remove(struct stats *s, const char *run_dir, const char *process)
 	if (!stats_page_path(run_dir, process, path))
 		(void)unlink(path);
 	stats_close(s);
-}
-
-struct conditions_writer *stats_conditions(struct stats *s)
-{
-	return s->conditions;
 }
 
 /* After somebody has cut the page short or overwritten it: all counters start again from 0. */

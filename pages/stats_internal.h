@@ -6,14 +6,30 @@
 #ifndef WEIR_PAGES_STATS_INTERNAL_H
 #define WEIR_PAGES_STATS_INTERNAL_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "weir/stats.h"
 
 struct conditions_writer;
 
+#define STATS_BUCKETS 4096u /* of the writer's index by name */
+
+struct stats {
+	struct page *page;
+	struct conditions_writer *conditions;
+	struct stats_entry *entries;
+	/* [n], copies of the entries without their values, to restore a damaged page */
+	struct stats_entry *kept;
+	size_t n;       /* entries of the page; the last one is the common overflow word */
+	size_t n_seen;  /* entries before this one have been used since the page was taken */
+	size_t n_free;  /* of these, those that are free again */
+	uint32_t *next; /* [n], 1 + the next entry of the same bucket; 0: it is the last */
+	uint32_t buckets[STATS_BUCKETS]; /* 1 + the first entry that is used */
+};
+
 /* Make or take over the page of conditions of @p process. @return 0 or -errno */
 int conditions_open(const char *run_dir, const char *process, struct conditions_writer **out);
 void conditions_close(struct conditions_writer *w);
-/* The writer of conditions that belongs to @p s. */
-struct conditions_writer *stats_conditions(struct stats *s);
 
 #endif

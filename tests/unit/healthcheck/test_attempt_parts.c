@@ -82,6 +82,7 @@ static void close_both(int a, int b)
 #define setsockopt fake_setsockopt
 #define connect    fake_connect
 #define close      fake_close
+#include "healthcheck/attempt_socket.c"
 #include "healthcheck/attempt.c"
 
 static struct attempt_spec spec_of(const char *address, uint32_t mark)
