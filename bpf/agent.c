@@ -19,7 +19,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "weir/bpf_why.h"
+#include "weir/bpf_reason.h"
 #include "bpf/agent_maps.h"
 #include "bpf/agent_second.h"
 
@@ -326,7 +326,7 @@ static int load_agent(const struct agent_options *options, const struct held *ol
 		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
 		                    options->n_owners, AGENT_USE_OWNER);
 	if (err)
-		set_error(error, err, "loading the agent: %s", bpf_why(err, "", why));
+		set_error(error, err, "loading the agent: %s", bpf_reason(err, "", why));
 	else
 		err = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
 	if (err)

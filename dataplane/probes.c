@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 #include "dataplane/nexthop/hops.h"
-#include "weir/bpf_why.h"
+#include "weir/bpf_reason.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
@@ -53,7 +53,7 @@ int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **o
 	err = probe_open(&f->probes);
 	if (err) {
 		f->probes = NULL;
-		bpf_why(err, "", why);
+		bpf_reason(err, "", why);
 		snprintf(f->path.why, sizeof(f->path.why),
 		         "the probes' program cannot be loaded: %.150s", why);
 		log_error("probes-not-loaded", "why=\"%s\"", why);

@@ -2,10 +2,10 @@
 /**
  * @file
  * Why the kernel did not load one of our BPF programs, in words that say what to do.
- * Implemented in bpf/bpf_why.c; any thread.
+ * Implemented in bpf/bpf_reason.c; any thread.
  */
-#ifndef WEIR_BPF_WHY_H
-#define WEIR_BPF_WHY_H
+#ifndef WEIR_BPF_REASON_H
+#define WEIR_BPF_REASON_H
 
 #define BPF_REASON_MAX 768
 
@@ -19,6 +19,6 @@
  */
 const char *bpf_reason_on(int err, const char *log, const char *release, char out[BPF_REASON_MAX]);
 /** The same for the kernel that runs. @return @p out */
-const char *bpf_why(int err, const char *log, char out[BPF_REASON_MAX]);
+const char *bpf_reason(int err, const char *log, char out[BPF_REASON_MAX]);
 
 #endif

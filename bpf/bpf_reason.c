@@ -7,7 +7,7 @@
  * The oldest kernel is 5.10: XDP links that are replaced in one step came with 5.9, and
  * bpf_redirect_neigh(), by which the probes' program finds the next hop, with 5.10.
  */
-#include "weir/bpf_why.h"
+#include "weir/bpf_reason.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -39,39 +39,36 @@ static void copy_last_line(const char *log, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)strcspn(last, "\n"), last);
 }
 
-const char *bpf_reason_on(int err, const char *log, const char *release, char out[BPF_REASON_MAX])
+/* Explain a refusal by the verifier, whose last line is @p words. @return false: it refused nothing */
+static bool explain_verifier(int err, const char *words, const char *release,
+                             char out[BPF_REASON_MAX])
 {
-	bool denied = err == -EPERM || err == -EACCES;
-	char words[300];
-
-	copy_last_line(log, words, sizeof(words));
 	/* without types a global function is verified again at each call, on every path */
-	bool untyped = strstr(words, "program is too large") != NULL;
-
-	if (is_too_old(release))
-		snprintf(
-		        out, BPF_REASON_MAX,
-		        "Linux %.60s is too old (%s): this release needs 5.10 or later, for XDP links "
-		        "(5.9) and redirection by a route (5.10)",
-		        release, *words ? words : strerror(-err));
-	else if (untyped)
+	if (strstr(words, "program is too large"))
 		snprintf(
 		        out, BPF_REASON_MAX,
 		        "the verifier of Linux %.60s finds the program too large: libbpf ran out of memory "
 		        "while it probed the kernel; restart weir-dataplane",
 		        release);
-	else if (denied && !*words)
-		snprintf(
-		        out, BPF_REASON_MAX,
-		        "no right to load BPF programs: run as root or with CAP_BPF, CAP_NET_ADMIN and "
-		        "CAP_PERFMON (before Linux 5.11 also with LimitMEMLOCK=infinity in the unit, or "
-		        "ulimit -l unlimited)");
-	else if (denied)
+	else if (*words && (err == -EPERM || err == -EACCES))
 		snprintf(
 		        out, BPF_REASON_MAX,
 		        "the verifier of Linux %.60s refuses the program (%s): this release is tested "
 		        "with 5.10, 6.1, 6.12 and 6.18; please report it with `uname -r`",
 		        release, words);
+	else
+		return false;
+	return true;
+}
+
+static void explain_errno(int err, const char *words, const char *release, char out[BPF_REASON_MAX])
+{
+	if (err == -EPERM || err == -EACCES)
+		snprintf(
+		        out, BPF_REASON_MAX,
+		        "no right to load BPF programs: run as root or with CAP_BPF, CAP_NET_ADMIN and "
+		        "CAP_PERFMON (before Linux 5.11 also with LimitMEMLOCK=infinity in the unit, or "
+		        "ulimit -l unlimited)");
 	else if (err == -E2BIG || err == -ENOMEM)
 		snprintf(
 		        out, BPF_REASON_MAX,
@@ -86,10 +83,25 @@ const char *bpf_reason_on(int err, const char *log, const char *release, char ou
 	else
 		snprintf(out, BPF_REASON_MAX, "Linux %.60s does not load the program: %s", release,
 		         *words ? words : strerror(-err));
+}
+
+const char *bpf_reason_on(int err, const char *log, const char *release, char out[BPF_REASON_MAX])
+{
+	char words[300];
+
+	copy_last_line(log, words, sizeof(words));
+	if (is_too_old(release))
+		snprintf(
+		        out, BPF_REASON_MAX,
+		        "Linux %.60s is too old (%s): this release needs 5.10 or later, for XDP links "
+		        "(5.9) and redirection by a route (5.10)",
+		        release, *words ? words : strerror(-err));
+	else if (!explain_verifier(err, words, release, out))
+		explain_errno(err, words, release, out);
 	return out;
 }
 
-const char *bpf_why(int err, const char *log, char out[BPF_REASON_MAX])
+const char *bpf_reason(int err, const char *log, char out[BPF_REASON_MAX])
 {
 	struct utsname name = { 0 };
 

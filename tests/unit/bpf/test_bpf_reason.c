@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "weir/bpf_why.h"
+#include "weir/bpf_reason.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define VERIFIER                                                                                   \
@@ -62,7 +62,7 @@ static void the_running_kernel_is_new_enough(void **state)
 	char out[BPF_REASON_MAX];
 
 	(void)state;
-	assert_null(strstr(bpf_why(-EINVAL, "", out), "too old"));
+	assert_null(strstr(bpf_reason(-EINVAL, "", out), "too old"));
 }
 
 int main(void)

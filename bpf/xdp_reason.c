@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "weir/bpf_why.h"
+#include "weir/bpf_reason.h"
 
 #define BPF_FS_MAGIC_NUMBER 0xcafe4a11u /* BPF_FS_MAGIC of linux/magic.h */
 
@@ -19,7 +19,7 @@ int xdp_explain_load(struct driver_reason *why, int err, const char *log)
 {
 	char text[BPF_REASON_MAX];
 
-	return driver_set_reason(why, err, "%s", bpf_why(err, log, text));
+	return driver_set_reason(why, err, "%s", bpf_reason(err, log, text));
 }
 
 int xdp_explain_attach(struct driver_reason *why, int err, const char *interface)
