@@ -222,10 +222,10 @@ void old_file_refuse(struct core *core, const struct old_file *from, int err, js
 	if (err == -ENOENT) {
 		http_problem(
 		        reply, 412, "stale",
-		        "the file says that it was made from version %.40s, which is not among "
-		        "the last %u versions of this node (now at version %" PRIu64
-		        "). To apply it even if newer settings may be lost, remove its line "
-		        "\"# weir base\"",
+		        "version %.40s, from which the file is said to be made, is not among the "
+		        "last %u versions of this node (now at version %" PRIu64
+		        "). To apply the file even if newer settings may be lost, remove its line "
+		        "\"# weir base\", or the option --base",
 		        from->base, BASE_VERSIONS_MAX, head ? head->number : 0);
 		return;
 	}
@@ -241,6 +241,8 @@ void old_file_refuse(struct core *core, const struct old_file *from, int err, js
 	             (long long)json_integer_value(json_object_get(told, "n_takes_back")),
 	             json_integer_value(json_object_get(told, "n_takes_back")) == 1 ? "" : "s",
 	             json_string_value(json_object_get(told, "base")),
-	             *from->base ? "from which it was made" : "the last of its author", settings);
+	             *from->base ? "from which it was made"
+	                         : "its author's last, or the oldest that is compared",
+	             settings);
 	json_object_update(reply->json, told);
 }

@@ -135,10 +135,11 @@ static int status_of(int err, const struct model_errors *errors)
 static bool read_with_node_key(const char *path, const char *conf_dir, struct model **m,
                                struct model_errors *errors, int *err)
 {
-	struct model_errors second;
+	struct model_errors second = { 0 };
 	int second_err = model_read_laid_out(path, conf_dir, NULL, NULL, m, &second);
 
-	if (second_err && second.n_total >= errors->n_total && !second.denied) {
+	if (second_err == -ENOMEM ||
+	    (second_err && second.n_total >= errors->n_total && !second.denied)) {
 		model_errors_free(&second);
 		return false;
 	}

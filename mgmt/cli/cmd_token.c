@@ -49,6 +49,16 @@ static int token_fail(const struct cli *cli, const struct cli_args *args, int er
 	}
 }
 
+/* A request that this role may make. A peer's are between nodes, so it has no example. */
+static void print_example(const char *role)
+{
+	if (strcmp(role, "peer") != 0)
+		fprintf(stderr,
+		        "  curl --cacert tls.ca -H 'Authorization: Bearer TOKEN' "
+		        "https://NODE:8443%s\n",
+		        !strcmp(role, "metrics") ? "/metrics" : "/v1/status");
+}
+
 int cli_token_new(struct cli *cli, const struct cli_args *args)
 {
 	char token[DIGEST_TEXT_MAX];
@@ -68,10 +78,9 @@ int cli_token_new(struct cli *cli, const struct cli_args *args)
 		        "This is the token of %s, role %s. It is shown only now: keep it as a "
 		        "password.\n"
 		        "It works at once on this node; for the others add the last line of "
-		        "%s/" TOKENS_FILE " to theirs.\n"
-		        "  curl --cacert tls.ca -H 'Authorization: Bearer TOKEN' "
-		        "https://NODE:8443/v1/status\n",
+		        "%s/" TOKENS_FILE " to theirs.\n",
 		        args->at[0], args->at[1], cli->dirs.conf);
+		print_example(args->at[1]);
 	}
 	explicit_bzero(token, sizeof(token));
 	return CLI_OK;

@@ -206,6 +206,28 @@ def check_people(world: World, report: Report) -> None:
                  "and has an answer explained")
 
 
+def check_questions(world: World, report: Report) -> None:
+    """weir-mgmt may ask each process, and read what an explanation is made of."""
+    ams = world.nodes[0]
+    pool = ams.plan.pool
+    say("questions over the API")
+    for path, name, value in ((f"trace?source=100.64.1.7:4000&destination={ams.plan.vip4}:80/tcp", "action", "forward"),
+                              ("dataplane", "refused", False), ("dns", "serving", True),
+                              (f"health/targets?pool={pool}", "truncated", False)):
+        status, answer = ams.api("GET", f"/v1/{path}")
+        report.equal((status, answer.get(name)), (200, value), f"/v1/{path} is answered")
+    backends = ams.api("GET", f"/v1/dataplane/backends?pool={pool}")[1]["backends"]
+    report.equal({b["pool"] for b in backends}, {pool}, "backends in the tables are those of the pool")
+    status, answer = ams.api("POST", "/v1/health/check", {"pool": pool, "backend": backends[0]["backend"]})
+    report.equal((status, len(answer.get("targets", []))), (200, 1), "a backend is probed at once")
+    status, answer = ams.api("POST", "/v1/health/check", {"pool": pool, "backend": "none"})
+    report.equal((status, answer["detail"].split(":")[0]), (404, "weir-health"), "a backend that is not there is not found")
+    status, answer = ams.api("GET", f"/v1/dns/explain?name={world.plan.name}&client=100.64.1.7")
+    report.equal((status, answer.get("rcode"), answer.get("mistakes")), (200, "NOERROR", []), "an answer is explained")
+    report.equal([s for s in answer["steps"] if "cannot be read" in s["text"] or s["step"] == "health"], [],
+                 "from all that weir-dns and weir-health have written")
+
+
 def check_resize(world: World, report: Report) -> None:
     ams = world.nodes[0]
     say("a member applies a configuration with larger tables: the dataplane replaces program and maps")
@@ -510,6 +532,7 @@ def run(report: Report) -> None:
         report.step(check_pins, ams, report)
         report.step(check_socket_room, ams, report)
         report.step(check_people, world, report)
+        report.step(check_questions, world, report)
         report.step(check_resize, world, report)
         report.step(check_emptied, world, report)
         report.step(check_intruder, world, report)

@@ -59,7 +59,7 @@ class OldFile(unittest.TestCase):
     def test_a_base_that_is_not_here_is_named(self) -> None:
         answer = self.node.apply(self.weighs(60), base="7")
         self.assertEqual((answer.status, answer.code), (412, "stale"))
-        self.assertIn("version 7, which is not among the last 32 versions", answer.json["detail"])
+        self.assertIn("version 7, from which the file is said to be made, is not among the last 32 versions", answer.json["detail"])
         answer = self.node.apply(self.weighs(60), base=self.first[:-1] + ("0" if self.first[-1] != "0" else "1"))
         self.assertEqual(answer.code, "stale")  # the number alone is not enough
         self.assertEqual(self.node.apply(self.weighs(60), base="seven").status, 422)
@@ -79,7 +79,7 @@ class OldFile(unittest.TestCase):
         self.assertEqual(node.apply(self.weighs(80), author="ada").status, 201)
         refused = node.apply(self.weighs(60) | {"weir.conf": self.weighs(60)["weir.conf"] + "# more\n"}, base="unknown", author="jw")
         self.assertEqual((refused.code, refused.json["certain"]), ("old-file", False))
-        self.assertIn("the last of its author", refused.json["detail"])
+        self.assertIn("its author's last, or the oldest that is compared", refused.json["detail"])
 
     def test_versions_are_compared_by_lines_and_by_meaning(self) -> None:
         node = self.node

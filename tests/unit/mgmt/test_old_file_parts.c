@@ -260,9 +260,9 @@ static void a_refusal_says_what_to_do(void **state)
 	(void)state;
 	assert_string_equal(
 	        detail_of_refusal("v9-abc", -ENOENT, json_array(), 0),
-	        "412 stale: the file says that it was made from version v9-abc, which is not among the last 32 "
-	        "versions of this node (now at version 4). To apply it even if newer settings may be lost, remove "
-	        "its line \"# weir base\"");
+	        "412 stale: version v9-abc, from which the file is said to be made, is not among the last 32 "
+	        "versions of this node (now at version 4). To apply the file even if newer settings may be lost, "
+	        "remove its line \"# weir base\", or the option --base");
 	assert_string_equal(detail_of_refusal("", -ENOMEM, json_array(), 0),
 	                    "503 busy: earlier versions cannot be read: Cannot allocate memory");
 	assert_string_equal(detail_of_refusal("", -EIO, json_array(), 0),
@@ -282,7 +282,7 @@ static void a_refusal_names_settings_in_words(void **state)
 	assert_string_equal(
 	        detail_of_refusal("", -ESTALE, list, 2),
 	        "412 old-file: the file takes back 2 settings changed since version v5-abc, "
-	        "the last of its author: p/a was removed (version 7 by ada), the file has "
+	        "its author's last, or the oldest that is compared: p/a was removed (version 7 by ada), the file has "
 	        "it; p/b was added (version 7 by ada), the file has none");
 }
 
