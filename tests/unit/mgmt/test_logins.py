@@ -47,6 +47,8 @@ class Command(unittest.TestCase):
             self.assertEqual(f.read(), "".join(f"{n} {r} {hashlib.sha256(t.encode()).hexdigest()}\n" for n, r, t in (
                 ("ci", "operator", done.stdout.strip()), ("prom", "metrics", other["token"]))))
         self.assertEqual(os.stat(path).st_mode & 0o7777, 0o400)
+        for role, path in (("metrics", "/metrics\n"), ("peer", "")):  # an example that the role may ask
+            self.assertEqual(self.weir("token", "new", f"a-{role}", role).stderr.partition("https://NODE:8443")[2], path)
         for arguments, status, words in ((("ci", "viewer"), 4, "has a token named ci"), (("x", "root"), 1, "is no role"),
                                          (("a b", "viewer"), 1, "cannot be a token's name")):
             done = self.weir("token", "new", *arguments)
