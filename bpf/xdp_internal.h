@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 #include "weir/layout.h"
@@ -34,23 +35,25 @@ void xdp_set_init(struct xdp_set *s);
  * Open and map the pinned set tables-@p number below @p dir.
  * @return 0, -ENOENT, -EPROTO (another layout) or -errno with @p why
  */
-int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
-                 struct driver_reason *why);
+MUST_CHECK int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
+                            struct driver_reason *why);
 /**
  * Map and pin the tables that an earlier release did not pin in tables-@p number below @p dir.
  * xdp_set_load() has made them. @return 0 or -errno with @p why
  */
-int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
-                        struct driver_reason *why);
+MUST_CHECK int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
+                                   struct driver_reason *why);
 /**
  * Make a set of @p sizes with the program of this release, mapped and with root filled in; not
  * pinned.
  */
-int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_reason *why);
+MUST_CHECK int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes,
+                            struct driver_reason *why);
 /** Load the program of this release onto the maps of @p s, in place of the one in s->prog_fd. */
-int xdp_set_load(struct xdp_set *s, struct driver_reason *why);
+MUST_CHECK int xdp_set_load(struct xdp_set *s, struct driver_reason *why);
 /** Pin @p s as tables-@p number below @p dir; only its program if the maps are pinned already. */
-int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *why);
+MUST_CHECK int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number,
+                           struct driver_reason *why);
 /** Let frames leave by port @p ifindex, or no longer. @return 0 or -errno */
 int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours);
 /** Unmap and close; what is pinned stays. */
@@ -63,9 +66,9 @@ void xdp_unmap(struct fwd_tables *t);
 void xdp_set_unpin(const char *dir, unsigned number);
 
 /** The number that "current" below @p dir names. @return 0 or -ENOENT, -errno */
-int xdp_current(const char *dir, unsigned *number);
+MUST_CHECK int xdp_current(const char *dir, unsigned *number);
 /** Make "current" name @p number. @return 0 or -errno */
-int xdp_current_set(const char *dir, unsigned number);
+MUST_CHECK int xdp_current_set(const char *dir, unsigned number);
 /**
  * Remove the pins of all sets below @p dir but @p keep (0: of all).
  * @return the highest number found
@@ -73,10 +76,10 @@ int xdp_current_set(const char *dir, unsigned number);
 unsigned xdp_sets_tidy(const char *dir, unsigned keep);
 
 /** Set root's clock so that it agrees with CLOCK_MONOTONIC now. @return 0 or -errno */
-int xdp_clock_sync(struct fwd_root *root);
+MUST_CHECK int xdp_clock_sync(struct fwd_root *root);
 
 /** Make @p dir on a bpffs, its parents included. @return 0 or -errno with @p why */
-int xdp_make_dir(const char *dir, struct driver_reason *why);
+MUST_CHECK int xdp_make_dir(const char *dir, struct driver_reason *why);
 /** Explain why loading failed; @p log is the verifier's, "" without. @return @p err */
 int xdp_explain_load(struct driver_reason *why, int err, const char *log);
 /** Explain why attaching to @p interface failed. @return @p err */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "weir/health.h"
 
 struct attempt;
@@ -64,7 +65,7 @@ struct attempt {
 };
 
 /** Prepare @p p on @p loop. @return 0 or -ENOMEM */
-int prober_open(struct prober *p, struct loop *loop);
+MUST_CHECK int prober_open(struct prober *p, struct loop *loop);
 /** All attempts must have ended. */
 void prober_close(struct prober *p);
 
@@ -72,9 +73,9 @@ void prober_close(struct prober *p);
  * Start. @p cb is called later, never from within; not at all if the result is known at once.
  * @return HEALTH_REASON_NONE when under way, else the result with @p detail
  */
-enum health_reason attempt_start(struct prober *p, struct attempt *a,
-                                 const struct attempt_spec *spec, attempt_cb *cb, void *arg,
-                                 unsigned *detail);
+MUST_CHECK enum health_reason attempt_start(struct prober *p, struct attempt *a,
+                                            const struct attempt_spec *spec, attempt_cb *cb,
+                                            void *arg, unsigned *detail);
 /** End @p a without a call; fine when it is not active. */
 void attempt_abort(struct attempt *a);
 
@@ -97,7 +98,7 @@ enum health_reason attempt_reason_of_errno(const struct attempt_spec *spec, int 
 bool attempt_lacked(const struct attempt_spec *spec, unsigned detail);
 
 /** The socket of an attempt, with mark, TTL and linger set. @return a descriptor or -errno */
-int attempt_socket(const struct attempt_spec *spec);
+MUST_CHECK int attempt_socket(const struct attempt_spec *spec);
 
 /** @p a holds nothing any more: for who ends it, before the callback. */
 static inline void attempt_ended(struct attempt *a)
@@ -107,10 +108,10 @@ static inline void attempt_ended(struct attempt *a)
 }
 
 /* attempt_http.c */
-int http_open(struct loop *loop, struct http **out);
+MUST_CHECK int http_open(struct loop *loop, struct http **out);
 void http_close(struct http *h);
 /** @return as attempt_start() */
-enum health_reason http_start(struct http *h, struct attempt *a);
+MUST_CHECK enum health_reason http_start(struct http *h, struct attempt *a);
 void http_abort(struct http *h, struct attempt *a);
 
 #endif

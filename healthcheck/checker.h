@@ -24,6 +24,8 @@
 
 #include <stdint.h>
 
+#include "base/checked.h"
+
 #include "healthcheck/attempt.h"
 #include "healthcheck/control.h"
 #include "healthcheck/gate.h"
@@ -73,7 +75,8 @@ struct checker {
  * Prepare @p c on given memory; @p stats may be NULL (nothing is counted then).
  * @return 0 or -errno
  */
-int checker_open(struct checker *c, struct loop *loop, struct page *page, struct stats *stats);
+MUST_CHECK int checker_open(struct checker *c, struct loop *loop, struct page *page,
+                            struct stats *stats);
 void checker_close(struct checker *c);
 
 /* Words to start from where the page has none, sorted by target. */
@@ -90,8 +93,8 @@ struct saved_word {
  * unknown.
  * @return 0, or -errno with the old one in force
  */
-int checker_apply_model(struct checker *c, struct model *model, const struct saved_word *saved,
-                        size_t n_saved);
+MUST_CHECK int checker_apply_model(struct checker *c, struct model *model,
+                                   const struct saved_word *saved, size_t n_saved);
 /*
  * The VIP of @p t has been seen up, here at @p port, or by another node (0): it is no news any
  * more.

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 
 struct controls;
 struct loop;
@@ -42,7 +43,8 @@ typedef void control_cb(void *arg);
  * Open sockets and start asking. Without CAP_NET_RAW the controls outside stay silent, without a
  * loopback the reflector does, until there is one. @return 0 or -errno
  */
-int controls_open(struct loop *loop, control_cb *on_answer, void *arg, struct controls **out);
+MUST_CHECK int controls_open(struct loop *loop, control_cb *on_answer, void *arg,
+                             struct controls **out);
 void controls_close(struct controls *c);
 /** Set the node's controls; those above CONTROLS_MAX - 1 are left out. */
 void controls_set(struct controls *c, const struct addr *addresses, size_t n);

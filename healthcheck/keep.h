@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/checked.h"
+
 #include "healthcheck/checker.h"
 
 #define KEEP_FILE "health.verdicts" /* in the state directory */
@@ -43,26 +45,26 @@ struct keep_writer {
  * The same for any @p text of @p n bytes, from malloc(), taken also on failure.
  * @return 0, -EBUSY, -ENAMETOOLONG or -EAGAIN
  */
-int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t n);
+MUST_CHECK int keep_start_text(struct keep_writer *w, const char *path, char *text, size_t n);
 /*
  * Write @p text of @p n bytes to @p path: temporary file, fsync, rename.
  * @return 0 or -errno (the old file stays)
  */
 int keep_write_text(const char *path, const char *text, size_t n);
 /* @return 0, -EBUSY (the last write is still under way), -ENOMEM or -EAGAIN */
-int keep_start(struct keep_writer *w, const char *path, const struct targets *t);
+MUST_CHECK int keep_start(struct keep_writer *w, const char *path, const struct targets *t);
 /*
  * Look at a write that is under way. One that has failed sets @p changed, so that it is tried again
  * though nothing changes any more. @return the result of a write that is over since the last look,
  * else 0
  */
-int keep_poll(struct keep_writer *w, bool *changed);
+MUST_CHECK int keep_poll(struct keep_writer *w, bool *changed);
 /* Wait for a write that is under way. @return its result, or 0 */
 int keep_finish(struct keep_writer *w);
 /*
  * Read the file. @p out is given: free(); sorted by target.
  * @return 0, -ENOENT, -EPROTO (not such a file, or torn) or -errno
  */
-int keep_read(const char *path, struct saved_word **out, size_t *n);
+MUST_CHECK int keep_read(const char *path, struct saved_word **out, size_t *n);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "base/loop.h"
 #include "healthcheck/attempt.h"
 #include "healthcheck/damp.h"
@@ -115,7 +116,7 @@ struct targets {
  * Build the table for @p model, which it owns from now on (also on failure: freed).
  * @return 0, -ENOENT (no own node), -E2BIG (over HEALTH_TARGETS_MAX) or -ENOMEM
  */
-int targets_new(struct model *model, struct targets **out);
+MUST_CHECK int targets_new(struct model *model, struct targets **out);
 /* No attempt or timer may be running. NULL is fine. */
 void targets_free(struct targets *t);
 struct target *targets_find(const struct targets *t, uint64_t id);
@@ -136,7 +137,7 @@ health_word target_word(const struct target *t);
  * Give each target its place in the health page @p page.
  * @return 0, or -errno of health_set_targets(), -ENOMEM
  */
-int targets_lay_out(const struct targets *t, struct health_page *page);
+MUST_CHECK int targets_lay_out(const struct targets *t, struct health_page *page);
 
 /* Mark the targets with what is known of VIPs. @return whether any has changed */
 bool targets_mark_vips(struct targets *t, const struct vips *v);

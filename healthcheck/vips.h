@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "weir/model.h"
 
 #define VIPS_FILE        "health.vips" /* in the state directory */
@@ -41,7 +42,7 @@ struct vips {
  * Take over what was kept in @p path.
  * @return 0, -ENOENT, -EPROTO (not such a file, or torn) or -errno; nothing is known then
  */
-int vips_read(const char *path, struct vips *out);
+MUST_CHECK int vips_read(const char *path, struct vips *out);
 void vips_fini(struct vips *v);
 /* A document is accepted: the addresses of the first one are not new. */
 void vips_note_model(struct vips *v, const struct model *m);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 #include "weir/fwd/decap_reason.h"
 
 #define AGENT_PREFIXES_MAX 1024u
@@ -88,8 +89,8 @@ struct agent_status {
  *         XDP program is attached); -EEXIST (the pin belongs to an interface of that name in
  *         another network namespace); -EPERM; or -errno, with everything as it was
  */
-int agent_attach(const char *ifname, const struct agent_options *options,
-                 char error[AGENT_ERROR_MAX]);
+MUST_CHECK int agent_attach(const char *ifname, const struct agent_options *options,
+                            char error[AGENT_ERROR_MAX]);
 
 /**
  * Take the agent off @p ifname.
@@ -102,8 +103,8 @@ int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR
  * @param out  untouched on failure; some 30 KiB
  * @return 0, -ENOENT when there is none, or -errno
  */
-int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *out,
-                 char error[AGENT_ERROR_MAX]);
+MUST_CHECK int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *out,
+                            char error[AGENT_ERROR_MAX]);
 
 /**
  * Whether nodes name earlier owners to the agent of @p s (a pool with agent = true) and it was

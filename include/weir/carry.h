@@ -17,6 +17,7 @@
 #ifndef WEIR_CARRY_H
 #define WEIR_CARRY_H
 
+#include "base/checked.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
@@ -29,7 +30,8 @@ void carry_sizes(const struct fwd_tables *t, struct driver_sizes *out);
  * new and at least as large.
  * @return 0 or -ENOMEM; @p out is given: carry_free()
  */
-int carry_begin(const struct fwd_tables *from, struct fwd_tables *to, struct carry **out);
+MUST_CHECK int carry_begin(const struct fwd_tables *from, struct fwd_tables *to,
+                           struct carry **out);
 /** No packet uses @p from any more: bring over what packets changed since, and the counters. */
 void carry_end(const struct carry *c, const struct fwd_tables *from, struct fwd_tables *to);
 /** NULL is fine. */

@@ -16,6 +16,8 @@
 
 #include <stdint.h>
 
+#include "base/checked.h"
+
 #define CONDITIONS_PAGE_KIND   "conditions"
 #define CONDITIONS_PAGE_LAYOUT 2u  /* 1 had no digests */
 #define CONDITIONS_MAX         64u /**< of a process; more are counted */
@@ -80,6 +82,6 @@ void conditions_end(struct stats *s);
  * conditions); -EPROTO for a page of another layout or one that somebody overwrote (the next round
  * mends it), -EAGAIN when the page changes too fast, or -errno; then @p out is untouched
  */
-int conditions_read(const char *run_dir, const char *process, struct conditions *out);
+MUST_CHECK int conditions_read(const char *run_dir, const char *process, struct conditions *out);
 
 #endif

@@ -15,13 +15,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 #define CONN_STATE_FILE     "guests.told"
 #define CONN_STATE_TEXT_MAX ((size_t)3 << 20)
 #define CONN_STATE_NODE_MAX 64u
 #define CONN_STATE_NO_PEER  "-"
 
 /** Write what @p node told. @return 0 or -errno */
-int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text);
+MUST_CHECK int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms,
+                                const char *text);
 
 struct conn_state {
 	uint64_t at_ms; /**< when it was written */
@@ -33,6 +36,6 @@ struct conn_state {
  * Read the peer's text if it was written after @p after_ms.
  * @return 0, -ENOENT (nothing yet), -EPROTO (another file) or -errno
  */
-int conn_state_read(const char *run_dir, uint64_t after_ms, struct conn_state *out);
+MUST_CHECK int conn_state_read(const char *run_dir, uint64_t after_ms, struct conn_state *out);
 
 #endif

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
+
 #define NIC_SYSFS      "/sys"
 #define NIC_MAX        256u
 #define NIC_REASON_MAX 256u
@@ -41,6 +43,6 @@ struct nic {
 /** List devices below @p sysfs (NIC_SYSFS), PCI first. @return how many, at most @p max */
 size_t nic_list(const char *sysfs, struct nic *out, size_t max);
 /** Look at the one at PCI address @p address. @return 0 or -ENODEV */
-int nic_get(const char *sysfs, const char *address, struct nic *out);
+MUST_CHECK int nic_get(const char *sysfs, const char *address, struct nic *out);
 
 #endif

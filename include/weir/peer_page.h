@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/health.h"
 
 #define PEER_PAGE_KIND    "view"
@@ -29,7 +30,7 @@ struct peer_page {
 };
 
 /** Where @p node's view is kept. @p out has room for PATH_MAX. @return 0 or -ENAMETOOLONG */
-int peer_page_path(const char *run_dir, const char *node, char *out);
+MUST_CHECK int peer_page_path(const char *run_dir, const char *node, char *out);
 /** Reader: when the view ceases to be fresh (atomic). */
 uint64_t peer_page_good_until_ms(const struct peer_page *page);
 /** Writer: set it (atomic). */

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/checked.h"
 
 struct model;
 struct model_backend;
@@ -81,7 +82,7 @@ size_t probe_paths(const struct model *m, const struct model_pool *pool,
  * @param out  given: free(); sorted by pool and backend
  * @return 0, -ENOENT (the model has no own node), -E2BIG over PROBES_MAX, or -ENOMEM
  */
-int probe_marks(const struct model *m, struct probe_mark **out, size_t *n);
+MUST_CHECK int probe_marks(const struct model *m, struct probe_mark **out, size_t *n);
 
 /** A tunnel, as the table has it. */
 struct probe_tunnel {
@@ -110,30 +111,31 @@ struct probe_counts {
 struct probes;
 
 /** Load the program, attached nowhere, with an empty table. @return 0, -EPERM or -errno */
-int probe_open(struct probes **out);
+MUST_CHECK int probe_open(struct probes **out);
 /** Let go. Programs that are attached stay, with their table. NULL is fine. */
 void probe_close(struct probes *p);
 /** Outer source prefixes; NULL: none of that family. @return 0 or -errno */
-int probe_set_sources(struct probes *p, const struct prefix *source4, const struct prefix *source6);
+MUST_CHECK int probe_set_sources(struct probes *p, const struct prefix *source4,
+                                 const struct prefix *source6);
 /**
  * Make the table hold exactly @p tunnels: new ones first, then the others go.
  * @return 0 or -errno
  */
-int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n);
+MUST_CHECK int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size_t n);
 /**
  * Put the program on the egress of @p ifname, in place of an earlier process's, at once.
  * @return 0, -ENODEV, -EBUSY (another qdisc is in the place of clsact) or -errno
  */
-int probe_attach(struct probes *p, const char *ifname);
+MUST_CHECK int probe_attach(struct probes *p, const char *ifname);
 /**
  * Whether @p ifname carries this process's program now.
  * @return 0, -ENOENT (it does not), -ENODEV (there is no such interface) or -errno
  */
 int probe_attached(const struct probes *p, const char *ifname);
 /** Change a tunnel that is in the table. @return 0, -ENOENT or -errno */
-int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel);
+MUST_CHECK int probe_change_tunnel(struct probes *p, const struct probe_tunnel *tunnel);
 /** Take the program off @p ifname. @return 0, -ENOENT or -errno */
 int probe_detach(struct probes *p, const char *ifname);
-int probe_counts(const struct probes *p, struct probe_counts *out);
+MUST_CHECK int probe_counts(const struct probes *p, struct probe_counts *out);
 
 #endif

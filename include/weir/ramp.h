@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "weir/model.h"
 
 #define RAMP_FILE        "dns.ramps" /* state */
@@ -41,7 +42,7 @@ const char *ramp_how_text(enum ramp_how how);
  * @param out room for RAMP_RECORDS_MAX; untouched on failure
  * @return how many; 0 also when there is no file; -EINVAL when it is malformed; or -errno
  */
-int ramp_read(const char *state_dir, struct ramp_record *out);
+MUST_CHECK int ramp_read(const char *state_dir, struct ramp_record *out);
 /** Replace the file. @return 0 or -errno (the old one stays) */
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n);
 /** The record of an override as it is now. @return NULL when there is none */
