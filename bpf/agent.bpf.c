@@ -184,7 +184,7 @@ static __always_inline int is_decapsulated(enum decap_reason why)
 }
 
 /*
- * decap_second() as a global function (see port.bpf.h), which the verifier checks once. Its
+ * decap_second() as a global function (see FWD_SLOW, types.h), which the verifier checks once. Its
  * arguments are plain numbers, of which the verifier knows nothing but what is tested here.
  * @p facts: owners_n, owners_next, inner_is4, outer_is4, a byte each.
  */

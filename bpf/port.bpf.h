@@ -6,12 +6,9 @@
  * The loader sets the sizes (max_entries); an index beyond them finds NULL. The maps are also
  * the interface to user space: bpf/xdp_set.c pins them and maps them into memory.
  *
- * Rare work is done in *global functions* (noinline, weak). The verifier checks such a function
- * once, with arguments of which it knows nothing; a static function it would check again at every
- * call, on every path that leads there. In return a global function may take only numbers and the
- * context (pointers since Linux 5.13), so each derives its pointers from the context again. `weak`
- * keeps clang from using what it knows of the function's body at the calls: it could drop a test
- * that the verifier needs to see. FWD_SLOW (types.h) is the same for the shared code.
+ * Rare work is done in *global functions* (noinline, weak): FWD_SLOW in types.h says why, and
+ * packet.h lists all that is done for the verifier. A global function here takes numbers and the
+ * context, from which it derives its pointers again.
  */
 #ifndef WEIR_BPF_PORT_H
 #define WEIR_BPF_PORT_H
@@ -201,10 +198,9 @@ FWD_INLINE bool fwd_port_cut(struct fwd_packet *packet, uint32_t len)
 	return true;
 }
 
-/** A global function (see above): it reads the frame from its context. */
-__attribute__((noinline, weak)) int weir_answer_too_big(struct xdp_md *ctx, uint32_t l3_off,
-                                                        uint32_t l3_len, uint32_t is4,
-                                                        uint32_t inner_mtu)
+/** A global function: it reads the frame from its context. */
+FWD_SLOW int weir_answer_too_big(struct xdp_md *ctx, uint32_t l3_off, uint32_t l3_len, uint32_t is4,
+                                 uint32_t inner_mtu)
 {
 	struct fwd_packet packet = { (uint8_t *)(long)ctx->data, (uint8_t *)(long)ctx->data_end,
 		                     ctx };
@@ -219,8 +215,7 @@ FWD_INLINE uint32_t fwd_port_answer_too_big(struct fwd_packet *packet, uint32_t 
 }
 
 /** As weir_answer_too_big(): a function of its own. */
-__attribute__((noinline, weak)) int weir_has_source_route(struct xdp_md *ctx, uint32_t off,
-                                                          uint32_t len)
+FWD_SLOW int weir_has_source_route(struct xdp_md *ctx, uint32_t off, uint32_t len)
 {
 	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
 		                           (uint8_t *)(long)ctx->data_end, ctx };
@@ -235,7 +230,7 @@ FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint3
 }
 
 /** As weir_answer_too_big(): a function of its own. */
-__attribute__((noinline, weak)) int weir_is_zero(struct xdp_md *ctx, uint32_t off, uint32_t len)
+FWD_SLOW int weir_is_zero(struct xdp_md *ctx, uint32_t off, uint32_t len)
 {
 	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
 		                           (uint8_t *)(long)ctx->data_end, ctx };
@@ -249,9 +244,8 @@ FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, 
 }
 
 /** As weir_answer_too_big(): a function of its own. */
-__attribute__((noinline, weak)) int weir_tunnel_error(struct xdp_md *ctx, uint32_t l3_off,
-                                                      uint32_t l4_off, uint32_t l3_len,
-                                                      uint32_t is4)
+FWD_SLOW int weir_tunnel_error(struct xdp_md *ctx, uint32_t l3_off, uint32_t l4_off,
+                               uint32_t l3_len, uint32_t is4)
 {
 	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
 		                           (uint8_t *)(long)ctx->data_end, ctx };
