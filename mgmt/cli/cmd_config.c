@@ -138,8 +138,10 @@ static bool read_with_node_key(const char *path, const char *conf_dir, struct mo
 	struct model_errors second = { 0 };
 	int second_err = model_read_laid_out(path, conf_dir, NULL, NULL, m, &second);
 
-	if (second_err == -ENOMEM ||
-	    (second_err && second.n_total >= errors->n_total && !second.denied)) {
+	/* without a list of errors, for lack of memory, it is no reading */
+	bool fewer = second.n_total > 0 && second.n_total < errors->n_total;
+
+	if (second_err && !second.denied && !fewer) {
 		model_errors_free(&second);
 		return false;
 	}
