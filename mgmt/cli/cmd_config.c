@@ -138,16 +138,14 @@ static bool read_with_node_key(const char *path, const char *conf_dir, struct mo
 	struct model_errors second = { 0 };
 	int second_err = model_read_laid_out(path, conf_dir, NULL, NULL, m, &second);
 
-	/* without a list of errors, for lack of memory, it is no reading */
-	bool fewer = second.n_total > 0 && second.n_total < errors->n_total;
-
-	if (second_err && !second.denied && !fewer) {
+	if (second_err && !second.denied && second.n_total >= errors->n_total) {
 		model_errors_free(&second);
 		return false;
 	}
+	/* without memory it has no list of errors */
+	*err = second_err && second.n_total == 0 ? -ENOMEM : second_err;
 	model_errors_free(errors);
 	*errors = second;
-	*err = second_err;
 	return true;
 }
 
@@ -466,10 +464,12 @@ int cli_config_show(struct cli *cli, const struct cli_args *args)
 		return cli_fail(CLI_USAGE, "the path is too long");
 	err = effective ? model_read_without_key(path, NULL, &m, &errors)
 	                : read_config_file(cli, path, &m, &errors);
-	if (err)
+	if (err) {
+		add_error(&errors, path, err);
 		print_config_errors(&errors);
-	else if (!effective)
+	} else if (!effective) {
 		find_file_base(cli, path, base);
+	}
 	int status = err ? status_of(err, &errors) : show_model(cli, path, base, m);
 	model_free(m);
 	model_errors_free(&errors);
