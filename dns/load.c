@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loading the next generation. While `running`, the helper thread owns `loaded`, `result` and
- * `mistakes`; before and after that the main thread does, with pthread_join() as the fence. Only
+ * Loading the next generation. While `running`, the helper thread owns `loaded`, `result`,
+ * `errors` and `zones`; before and after that the main thread does, with pthread_join() as the fence. Only
  * one load runs at a time: requests that come meanwhile are merged into one more load, which sees
  * the newest files.
  */

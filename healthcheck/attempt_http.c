@@ -86,9 +86,9 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 }
 
 /*
- * Before 8.1.1 a handle keeps a pointer to the last header of its earlier transfer, which is freed:
- * an answer whose first header begins with a blank then writes there (curl mended it with "clear
- * lingering pointer in init"). Debian 12 has 7.88.
+ * Before 8.1.1 a handle that is used again keeps a pointer to the last header of its earlier
+ * transfer, which is freed. If the first header of the next answer begins with a blank, curl writes
+ * there (mended by "clear lingering pointer in init"). Debian 12 has 7.88.
  */
 static bool can_reuse(void)
 {

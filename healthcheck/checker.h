@@ -45,7 +45,7 @@ struct checker_counters {
 	uint64_t *targets, *down, *n_unproven, *lateness_ms;
 };
 
-/* Find or make each counter on the stats page. In words.c, as the next one. */
+/* Find or make each counter on the stats page. In counters.c, as the next one. */
 void checker_find_counters(struct checker_counters *w, struct stats *s);
 /* Count a probe that took @p took_ms. */
 void checker_count_time(const struct checker_counters *w, uint64_t took_ms);

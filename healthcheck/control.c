@@ -56,7 +56,7 @@ struct echo_payload {
 };
 #define PAYLOAD_MAGIC 0x7765697270726f62u /* "weirprob": tells our echoes from those of others */
 
-/* An answer to something sent at @p sent_ms. */
+/* Note an echo that came back: whatever it answers was sent at p->sent_ms. */
 static void record_answer(struct controls *c, const struct echo_payload *p)
 {
 	if (p->magic != PAYLOAD_MAGIC || p->index >= c->n)

@@ -45,7 +45,7 @@ struct links *links_new(links_changed *changed, void *arg) MUST_CHECK;
 void links_close(struct links *l);
 
 /**
- * Read the kernel's interfaces now, without waiting for their news; @p changed is not called.
+ * Read the kernel's interfaces now, without waiting for their news; the callback of links_open() is not called.
  * @return 0 or -errno: the last state counts
  */
 int links_read(struct links *l);

@@ -22,7 +22,7 @@ struct loop;
 struct compiled_thread;
 
 struct compiled {
-	int err;             /**< of reading or planning; `mistakes` and `why` have the reasons */
+	int err;             /**< of reading or planning; `errors` and `why` have the reasons */
 	struct model *model; /**< NULL if it could not be read */
 	struct plan *plan;   /**< of model; NULL with an error */
 	bool spare_is_free;  /**< no packet reads the spare half of the services table any more */

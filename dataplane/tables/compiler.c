@@ -215,7 +215,7 @@ static bool find_range(const struct compiler *n, const struct plan_pool *p, uint
 	return n_slots == p->model->n_slots && agents == p->model->agent;
 }
 
-/* Whether all that is new in @p plan has room next to the elements in use and in quarantine. */
+/* Check that all that is new in @p plan has room next to the elements in use and in quarantine. */
 static int check_free_room(const struct compiler *n, const struct plan *plan,
                            char why[PLAN_REASON_MAX])
 {
@@ -239,7 +239,9 @@ static int check_free_room(const struct compiler *n, const struct plan *plan,
 		return 0;
 	snprintf(why, PLAN_REASON_MAX,
 	         "no room for new %s until those removed a short time ago are free again",
-	         backends > indexes_n_free(n->backend_indexes) ? "backends" : "services");
+	         pools > indexes_n_free(n->pool_indexes)         ? "pools"
+	         : backends > indexes_n_free(n->backend_indexes) ? "backends"
+	                                                         : "services");
 	return -EAGAIN;
 }
 

@@ -97,7 +97,8 @@ void compiler_quarantine(struct compiler *n, const struct compiler_time *time)
 		indexes_quarantine(n->pool_indexes, i, time->now_ms);
 	}
 	for (uint32_t i = 0; i < n->ranges->n_items; i++)
-		if (!n->ranges->items[i].resting && !range_is_used(n, n->ranges->items[i].first))
+		if (!n->ranges->items[i].quarantined &&
+		    !range_is_used(n, n->ranges->items[i].first))
 			ranges_quarantine(n->ranges, n->ranges->items[i].first, time->now_ms);
 }
 
@@ -152,7 +153,7 @@ static void release_ranges(struct compiler *n, uint64_t before_ms)
 	for (uint32_t i = 0; i < n->ranges->n_items; i++) {
 		const struct range *r = &n->ranges->items[i];
 
-		if (!r->resting || r->since_ms >= before_ms)
+		if (!r->quarantined || r->since_ms >= before_ms)
 			continue;
 		memset(&n->t.slots[r->first / FWD_SLOTS_PER_BLOCK], 0,
 		       r->n / FWD_SLOTS_PER_BLOCK * sizeof(*n->t.slots));

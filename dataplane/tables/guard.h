@@ -2,7 +2,7 @@
 /**
  * @file
  * Guards: from the results of checks and the decisions of people to the backends in force, so that
- * automation can neither empty a pool nor remove capacity too fast (design.md, promise 7).
+ * automation can neither empty a pool nor remove capacity too fast.
  * Implemented in tables/guard.c. Pure: time is passed in; any thread may call.
  *
  * For one backend, where + is in force, - is not, = is as it was:

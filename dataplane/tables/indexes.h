@@ -4,7 +4,7 @@
  * The index allocator: which element of a table belongs to which key (a 64-bit identity).
  *
  * An element keeps its key as long as anything may lead to it. One that is no longer used is in
- * *quarantine* (in code: resting). It becomes free only when the caller releases it, after its time
+ * *quarantine*. It becomes free only when the caller releases it, after its time
  * has passed and nothing leads there. A key that returns before that gets its element back.
  *
  * Implemented in tables/indexes.c. The loop's thread calls all of this.

@@ -58,7 +58,7 @@ void ranges_quarantine(struct ranges *r, uint32_t first, uint64_t now_ms)
 	for (uint32_t i = 0; i < r->n_items; i++) {
 		if (r->items[i].first != first)
 			continue;
-		r->items[i].resting = true;
+		r->items[i].quarantined = true;
 		r->items[i].since_ms = now_ms;
 	}
 }
@@ -68,7 +68,7 @@ void ranges_release(struct ranges *r, uint64_t before_ms)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < r->n_items; i++)
-		if (!r->items[i].resting || r->items[i].since_ms >= before_ms)
+		if (!r->items[i].quarantined || r->items[i].since_ms >= before_ms)
 			r->items[n++] = r->items[i];
 	r->n_items = n;
 }

@@ -4,7 +4,7 @@
  * Ranges of the slot table, one for each pool: a power of two of slots, aligned to
  * FWD_SLOTS_PER_BLOCK.
  *
- * A range that is no longer used is in quarantine (in code: resting) for a while, since a packet
+ * A range that is no longer used is in quarantine for a while, since a packet
  * under way may still read its slots. Implemented in tables/ranges.c. Pure; the loop's thread calls it.
  */
 #ifndef WEIR_DATAPLANE_TABLES_RANGES_H
@@ -21,7 +21,7 @@
 
 struct range {
 	uint32_t first, n;
-	bool resting;
+	bool quarantined;
 	uint64_t since_ms;
 };
 

@@ -82,7 +82,7 @@ void peer_health_forget_own(struct peer_health *v) NONNULL();
 void peer_health_read(struct peer_health *v, const struct peer_health_input *seen) NONNULL();
 /** Count the sites that vote. */
 struct peer_health_sites peer_health_sites(const struct peer_health *v) NONNULL();
-/** From now on @p sites (as views.sites_out) do not vote. */
+/** From now on @p sites (as peer_health.sites_out) do not vote. */
 void peer_health_exclude(struct peer_health *v, uint64_t sites) NONNULL();
 /**
  * The word in force for a target: with PEER_HEALTH_MAJORITY_MIN voting sites or more the

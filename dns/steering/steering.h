@@ -138,7 +138,7 @@ struct steering_choice {
  */
 struct steering *steering_new(const struct model *m, struct arena *a) MUST_CHECK NONNULL();
 
-/** The key of a client's address or of a prefix's first address; @p ip4 as the address's family. */
+/** The key of a client's address, or of a prefix's first address. */
 struct steering_key steering_key_of(const struct addr *address) NONNULL();
 
 /**

@@ -36,7 +36,7 @@ enum model_driver { MODEL_DRIVER_AUTO, MODEL_DRIVER_XDP, MODEL_DRIVER_DPDK };
 /** By which key weir-dns places clients. */
 enum model_placement {
 	MODEL_PLACEMENT_HASH_KEY, /**< the cluster's hash key, as connections are placed */
-	MODEL_PLACEMENT_DERIVED   /**< one that is derived from it: placement_key() */
+	MODEL_PLACEMENT_DERIVED   /**< one that is derived from it: placement_make() */
 };
 enum model_clock { MODEL_CLOCK_SYNCHRONISED, MODEL_CLOCK_TRUSTED };
 enum model_policy { MODEL_POLICY_WEIGHTED, MODEL_POLICY_FAILOVER };

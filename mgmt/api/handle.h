@@ -16,7 +16,10 @@
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
-/* configuration and versions: handle_config.c */
+/*
+ * configuration and versions: handle_config.c; the document and lists of versions are in
+ * handle_versions.c, differences in handle_diff.c
+ */
 http_handler handle_config_get, handle_config_check, handle_config_plan, handle_config_apply;
 http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
 http_handler handle_rollback, handle_confirm;

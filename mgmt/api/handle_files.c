@@ -139,7 +139,7 @@ void handle_files(struct core *core, struct http_request *r, struct http_reply *
 }
 
 /*
- * Read up to @p room bytes of a file from @p offset; given. @return NULL: not here, or out of
+ * Read up to @p room bytes of a file from @p p's offset; given. @return NULL: not here, or out of
  * memory
  */
 static char *read_file_range(struct core *core, const struct part *p, size_t room, size_t *n)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A server: one thread with a loop has all its connections; handlers run in threads of their own
- * (http_work.h). Who is known, a peer or root, has limits and threads apart from strangers', so
- * that no number of strangers shuts it out. A connection beyond a limit is reset at once: an accept
- * and a close cost less than anything that could be said.
+ * (http_work.h). Known clients (peers, root) have limits and threads of their own, so that strangers
+ * cannot shut them out. A connection beyond a limit is reset at once: that costs less than any
+ * answer.
  */
 #include "mgmt/api/http_internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The peers as others see them: what the last whole round left under the lock (peers_round.c). A
- * peer that has not answered for a while has a load that is not known.
+ * The peers as other threads see them: the result of the last complete round (peers_round.c), read
+ * under the lock. The load of a peer that was silent for PEERS_STALE_MS is unknown.
  */
 #include <errno.h>
 #include <stdio.h>

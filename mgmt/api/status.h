@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What handle_status.c, status_pools.c and status_intent.c share of a status while it is made.
+ * What handle_status.c, status_pools.c and status_intent.c share while they make a status.
  *
- * Implemented in the latter two; called by the thread that makes the status.
+ * status_pools() is in status_pools.c, the others are in status_intent.c; called by the thread that makes the status.
  */
 #ifndef WEIR_MGMT_API_STATUS_H
 #define WEIR_MGMT_API_STATUS_H

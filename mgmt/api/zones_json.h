@@ -3,7 +3,7 @@
  * @file
  * What a change says of zones, as JSON.
  *
- * Implemented in mgmt/api/zones_add_json.c; called by the threads of handlers.
+ * Implemented in mgmt/api/zones_json.c; called by the threads of handlers.
  */
 #ifndef WEIR_MGMT_API_ZONES_JSON_H
 #define WEIR_MGMT_API_ZONES_JSON_H

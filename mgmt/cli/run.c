@@ -93,7 +93,7 @@ static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
 		         (unsigned long long)wait_ms);
 }
 
-/* One that lived for GOOD_RUN_MS starts again at once: only a crash loop is slowed down. */
+/* A child that ran for GOOD_RUN_MS starts again at once: only a crash loop is slowed down. */
 static void on_child_end(void *arg, int fd, uint32_t events)
 {
 	struct child *c = arg;

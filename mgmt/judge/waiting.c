@@ -10,8 +10,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-
-#define LIST_MAX 3u /* earlier owners that a slot's list holds: second_chance.h */
+#include "weir/fwd/second.h"
 
 static size_t members_in_force(const struct model_pool *pool, int64_t wall_clock_ms)
 {
@@ -26,7 +25,7 @@ static int64_t oldest_claims_end(const struct model_pool *pool, int64_t wall_clo
 {
 	int64_t most_ms = wall_clock_ms + pool->settle_ms, end_ms = 0;
 	size_t in_force = pool->n_sets ? members_in_force(pool, wall_clock_ms) : 0;
-	size_t n = in_force >= LIST_MAX ? in_force - LIST_MAX + 1 : in_force;
+	size_t n = in_force >= SECOND_OWNERS_MAX ? in_force - SECOND_OWNERS_MAX + 1 : in_force;
 
 	for (size_t i = 0; i < n; i++)
 		if (pool->sets[i].until_ms > end_ms)

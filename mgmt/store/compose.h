@@ -64,7 +64,7 @@ MUST_CHECK int compose_document(const struct compose_input *in, struct arena *ar
 int64_t compose_next_ms(const struct compose_input *in);
 
 /**
- * The members of @p pool (a pool of @p m, or NULL) at @p at_ms. @return sorted by id, in @p
+ * The members of @p pool (or NULL) at @p at_ms. @return sorted by id, in @p
  * arena; NULL when out of memory
  */
 MUST_CHECK const struct model_member *compose_members(const struct model_pool *pool,

@@ -371,7 +371,7 @@ const char *files_digest(const struct files *f, char out[DIGEST_TEXT_MAX])
 	return digest_text(raw, out);
 }
 
-/* Make the directories between @p dir and the file. */
+/* Make the directories of @p path below its first @p n_dir bytes. */
 static int make_parents(char *path, size_t n_dir)
 {
 	for (char *c = path + n_dir + 1; *c; c++) {

@@ -108,8 +108,8 @@ struct intent {
 int intent_check_pending(struct intent *in, const struct intent_change *change, const char *digest,
                          bool *returns);
 /*
- * How long a version that may join the head waits for confirmation, if it would wait for @p own_ms
- * alone.
+ * How long a change's version waits for confirmation: @p own_ms. If it joins the unconfirmed head
+ * and names no time: the head's time, if that is longer.
  */
 int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
                          int64_t own_ms);

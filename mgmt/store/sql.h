@@ -21,9 +21,15 @@
  */
 int sql_errno(int err);
 
-/** What -EBADMSG means: corrupt, unless memory was missing; a sound store must not be put aside. */
+/**
+ * The errno of what sql_errno() calls corrupt: -ENOMEM if memory was missing, because a sound store
+ * must not be put aside; else -EBADMSG.
+ */
 int sql_corrupt(sqlite3 *db);
-/** Keep SQLite's text in @p why if @p err is a failure. @return @p err, or -ENOMEM (sql_corrupt()) */
+/**
+ * Correct -EBADMSG by sql_corrupt(), and keep SQLite's text in @p why if @p err is a failure.
+ * @return the errno
+ */
 int sql_noted(sqlite3 *db, int err, char *why, size_t size);
 
 /**

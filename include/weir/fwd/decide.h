@@ -135,7 +135,10 @@ FWD_INLINE bool fwd_can_name(const struct fwd_tables *t, uint32_t earlier, bool 
 	       fwd_addr_is4(&b->address) == outer4;
 }
 
-/** The owners to be named beside @p current, of those in the list @p word; for a SYN no guests. */
+/**
+ * The earlier owners in the list @p word that a packet to @p current names; a SYN names no temporary
+ * owners.
+ */
 FWD_INLINE uint64_t fwd_decide_named(const struct fwd_tables *t, uint64_t word, uint32_t current,
                                      bool is_syn)
 {

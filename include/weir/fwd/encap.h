@@ -17,8 +17,6 @@
 #include "weir/fwd/tables.h"
 
 #define FWD_OUTER_TTL 64u
-/** The longest outer header without a list of owners: IPv6, UDP, GUE. */
-#define FWD_OUTER_MAX (FWD_IP6_LEN + FWD_UDP_LEN + FWD_GUE_LEN)
 
 /** A tunnel to one destination, and what of the inner packet shows outside. */
 struct fwd_outer {

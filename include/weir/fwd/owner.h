@@ -234,8 +234,8 @@ FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions
 }
 
 /**
- * A place to remember a flow at: where it was before, a free or ended one, an embryonic one
- * that may be evicted (@p evicts is set then), or OWNER_WAYS.
+ * The index of the word in which to remember the flow: of its own ended entry, else a free or
+ * ended one, else an embryonic one that may be evicted (@p evicts is set then); OWNER_WAYS: none.
  */
 FWD_INLINE uint32_t owner_room(const struct owner_scan *s, const struct fwd_exceptions *set,
                                uint32_t now_s, bool *evicts)

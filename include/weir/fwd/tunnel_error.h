@@ -12,7 +12,7 @@
  * "Too big" must name an MTU that is smaller than the packet and at least FWD_LEARNED4_MIN or
  * FWD_MTU6_MIN. Routers that name no MTU (before RFC 1191) are not believed. The smallest MTU is
  * noted with the backend (fwd_backend.learned_mtu) until the control process fetches it: one word,
- * however many errors come. dataplane/told.h bounds what may follow from it.
+ * however many errors come. dataplane/tables/path_mtu.h bounds what may follow from it.
  */
 #ifndef WEIR_FWD_TUNNEL_ERROR_H
 #define WEIR_FWD_TUNNEL_ERROR_H

@@ -178,17 +178,20 @@ static void what_has_no_place_yet_is_told_from_what_has(void **state)
 {
 	static const struct {
 		const char *what;
-		uint32_t backends, counts; /* that are free */
+		uint32_t pools, backends, counts; /* that are free */
 		int err;
-	} cases[] = { { "", 3, 1, 0 },
-		      { "no room for new backends ", 2, 1, -EAGAIN },
-		      { "no room for new services ", 3, 0, -EAGAIN } };
+	} cases[] = { { "", 9, 3, 1, 0 },
+		      { "no room for new pools ", 0, 3, 1, -EAGAIN },
+		      { "no room for new backends ", 9, 2, 1, -EAGAIN },
+		      { "no room for new services ", 9, 3, 0, -EAGAIN } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		teardown(state);
 		setup(state);
 		third.model.limits.slots = 16384;
 		assert_int_equal(try_document(&s.second), 0);
+		for (uint64_t k = 1000; indexes_n_free(s.node.pool_indexes) > cases[i].pools; k++)
+			indexes_allocate(s.node.pool_indexes, k);
 		for (uint64_t k = 1000; indexes_n_free(s.node.backend_indexes) > cases[i].backends;
 		     k++)
 			indexes_allocate(s.node.backend_indexes, k);
