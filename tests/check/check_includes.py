@@ -27,6 +27,7 @@ LAYERS = {
                          "weir/"),
     "dataplane/export": ("dataplane/export/", "dataplane/tables/", "base/", "weir/"),
     "dataplane/dpdk": ("dataplane/dpdk/", "dataplane/drivers.h", "base/", "weir/"),
+    "announce": ("announce/", "base/", "weir/"),
     "dns": ("dns/", "base/", "weir/"),
     "healthcheck": ("healthcheck/", "base/", "weir/"),
     "mgmt": ("mgmt/", "base/", "weir/"),
@@ -40,11 +41,11 @@ LIBRARIES = {
     "rte_": ("dataplane/dpdk", "tests/unit/dataplane"),
     "bpf/bpf_": ("bpf", "tests", "include/weir/fwd"),
     "bpf/": ("bpf", "healthcheck", "tests"),
-    "libmnl/": ("dataplane", "tests/unit/dataplane"),
+    "libmnl/": ("dataplane", "host", "tests/lab", "tests/unit/dataplane"),
     "curl/": ("healthcheck", "mgmt", "tests/unit/healthcheck", "tests/unit/mgmt"),
     "sqlite3.h": ("mgmt/store", "tests"),
     "openssl/": ("mgmt", "model", "tests/fail", "tests/unit/mgmt"),
-    "jansson.h": ("dataplane", "dns", "healthcheck", "include/weir", "mgmt", "model", "tests"),
+    "jansson.h": ("announce", "dataplane", "dns", "healthcheck", "include/weir", "mgmt", "model", "tests"),
     "cmocka.h": ("tests",),
 }
 
