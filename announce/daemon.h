@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the host's routing daemon (BIRD, FRR) says of Weir's announcements: whether it has learnt a VIP's route from
+ * each of the two kernel tables, to which neighbours it exports the VIP, and which sessions are up.
+ *
+ * The daemon is asked by its control socket, one question at a time, and only about Weir's own prefixes and about its
+ * neighbours, so a daemon with a full table of routes is not slowed down. Nothing is ever changed: BIRD restricts the
+ * connection (`restrict`), FRR's stays in its view mode.
+ *
+ * All that a daemon sends is bounded: by DAEMON_ANSWER_MAX bytes and DAEMON_DEADLINE_MS for an answer. A daemon that is
+ * gone, silent or strange is said to be so, and is asked again every DAEMON_RETRY_MS. What it said before then is
+ * unknown (`at_ms` 0), never "no".
+ *
+ * The thread of the loop only. The questions and answers are those of announce/bird.c and announce/frr.c, which are
+ * pure; the connection is announce/daemon.c.
+ */
+#ifndef WEIR_ANNOUNCE_DAEMON_H
+#define WEIR_ANNOUNCE_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+#include "base/checked.h"
+
+struct loop;
+struct daemon;
+
+#define DAEMON_NEIGHBOURS_MAX 32u
+#define DAEMON_PREFIXES_MAX   4096u
+#define DAEMON_NAME_MAX       64u
+#define DAEMON_ANSWER_MAX     (256u * 1024u) /**< bytes of an answer */
+#define DAEMON_DEADLINE_MS    2000u          /**< for an answer */
+#define DAEMON_RETRY_MS       500u           /**< after a failure */
+#define DAEMON_SESSIONS_MS    1000u          /**< the neighbours are asked for this often */
+#define DAEMON_TICK_MS        100u
+#define DAEMON_ROUND_TICKS    30u /**< all prefixes are asked about within so many ticks, .. */
+#define DAEMON_TICK_PREFIXES  10u /**< .. but no more than this in one: 1,000 take 10 s */
+#define DAEMON_HURRY_MS       5u  /**< between two answers about one prefix that is urgent */
+
+/** Which daemon. */
+enum daemon_kind {
+	DAEMON_BIRD,
+	DAEMON_FRR,
+};
+
+/** Which of the two kernel tables. */
+enum daemon_table {
+	DAEMON_NORMAL,
+	DAEMON_GSHUT,
+	DAEMON_TABLES,
+};
+
+/** What the daemon is for its reader. */
+enum daemon_state {
+	DAEMON_ABSENT, /**< nobody listens, or the daemon closed the connection */
+	DAEMON_SILENT, /**< no whole answer by the deadline */
+	DAEMON_STRANGE, /**< an answer that cannot be read, or a configuration without Weir's tables */
+	DAEMON_ANSWERS, /**< its sessions are known, and it can be asked about prefixes */
+};
+
+struct daemon_neighbour {
+	char name[DAEMON_NAME_MAX]; /**< BIRD: its protocol's name; FRR: its address or interface */
+	bool established;
+	/** The session does not carry this family: the daemon is not asked about such prefixes. */
+	bool lacks4, lacks6;
+};
+
+/** What the daemon says of one prefix. */
+struct daemon_route {
+	uint64_t at_ms; /**< of its last whole answer, monotonic; 0: unknown, and so is the rest */
+	bool learnt[DAEMON_TABLES]; /**< the daemon has the route of this table */
+	/** Bit i: to neighbours[i]. With both tables, it is the normal route that is exported. */
+	uint32_t exported;
+};
+
+struct daemon_facts {
+	enum daemon_state state;
+	uint64_t since_ms; /**< of the state, monotonic */
+	char version[DAEMON_NAME_MAX];
+	char problem[128]; /**< why it is not DAEMON_ANSWERS; "" when it is */
+	/** [n_neighbours] BGP sessions, in the daemon's order. */
+	struct daemon_neighbour neighbours[DAEMON_NEIGHBOURS_MAX];
+	uint32_t n_neighbours;
+	uint32_t n_omitted; /**< that did not fit */
+};
+
+/** Called after each answer that brought news, about an urgent prefix, or a new state; never by a function of @p d. */
+typedef void daemon_news(void *arg);
+
+/**
+ * Begin to ask. The daemon need not run yet.
+ *
+ * @param path  its socket, copied; NULL: the usual one
+ * @return 0 and @p out, for daemon_close(); -ENAMETOOLONG for the path, -ENOMEM
+ */
+MUST_CHECK int daemon_open(struct loop *loop, enum daemon_kind kind, const char *path,
+                           daemon_news *news, void *arg, struct daemon **out);
+/** Stop asking; not within daemon_news. NULL is fine. */
+void daemon_close(struct daemon *d);
+
+/**
+ * Ask about these prefixes from now on: the host routes of @p vips. What is known of those that were asked about before
+ * stays known.
+ *
+ * @param vips  [n], copied; in any order, none twice
+ * @return 0; -E2BIG: more than DAEMON_PREFIXES_MAX, -ENOMEM: the former ones stay
+ */
+MUST_CHECK int daemon_watch(struct daemon *d, const struct addr *vips, size_t n);
+
+/**
+ * Ask about @p vip next, once, before everything that is not urgent, and call daemon_news then. For a move between
+ * tables: call it again from daemon_news until the route is learnt. At most one answer in DAEMON_HURRY_MS for each
+ * prefix. A prefix that is not watched is ignored.
+ */
+void daemon_hurry(struct daemon *d, const struct addr *vip);
+
+/** What is known of the daemon; valid until the loop's next turn. */
+const struct daemon_facts *daemon_facts(const struct daemon *d);
+/** What is known of a watched prefix; NULL for another. Valid until daemon_watch(). */
+const struct daemon_route *daemon_route(const struct daemon *d, const struct addr *vip);
+
+/** "absent", "silent", "strange", "answers" */
+const char *daemon_state_name(enum daemon_state state);
+
+/* --- between announce/daemon.c and its daemons -------------------------------------------------------------------- */
+
+/** Room for any question. */
+#define DAEMON_QUESTION_MAX 256
+
+enum daemon_ask {
+	DAEMON_ASK_GREETING, /**< nothing is sent: the daemon speaks first */
+	DAEMON_ASK_RESTRICT, /**< refuse this connection all changes */
+	DAEMON_ASK_VERSION,
+	DAEMON_ASK_SESSIONS,
+	DAEMON_ASK_ROUTE,  /**< is the prefix learnt, in which tables; FRR: and exported to whom */
+	DAEMON_ASK_EXPORT, /**< is the prefix exported to this neighbour */
+};
+
+struct daemon_question {
+	enum daemon_ask ask;
+	struct addr vip;    /**< ROUTE, EXPORT */
+	uint32_t neighbour; /**< EXPORT: its index */
+};
+
+/** One daemon's language. Pure functions, fed with whatever the socket brings. */
+struct daemon_ops {
+	const char *name;             /**< "bird", "frr" */
+	const char *path;             /**< the usual socket */
+	const enum daemon_ask *first; /**< [n_first] asked of each new connection, in this order */
+	size_t n_first;
+	bool asks_exports; /**< else ROUTE answers for all neighbours */
+
+	/** Write a question, with its end; never DAEMON_ASK_GREETING. @return its length, <= DAEMON_QUESTION_MAX */
+	size_t (*write)(const struct daemon_facts *f, const struct daemon_question *q,
+	                char out[DAEMON_QUESTION_MAX]);
+	/**
+	 * Find the end of the answer that begins at @p bytes.
+	 * @param from  bytes that were looked at before without finding it
+	 * @return its length; 0: it is not whole yet; -EPROTO: this is no answer of this daemon
+	 */
+	ssize_t (*whole)(const char *bytes, size_t n, size_t from);
+	/**
+	 * Read a whole answer.
+	 * @param f  its version and neighbours are set, and its problem on failure
+	 * @param r  of ROUTE and EXPORT: the route; `at_ms` is the caller's
+	 * @return 0, or -EPROTO: it is not what was asked for
+	 */
+	int (*read)(struct daemon_facts *f, struct daemon_route *r, const struct daemon_question *q,
+	            const char *answer, size_t n);
+};
+
+extern const struct daemon_ops daemon_bird, daemon_frr;
+
+#endif

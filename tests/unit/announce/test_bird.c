@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What BIRD says, whole and broken, and what is made of it (announce/bird.c, announce/daemon.c). */
+#include "tests/unit/announce/fake_daemon.h"
+
+#define GREETING "0001 BIRD 2.0.12 ready.\n"
+#define PROTOCOLS                                                                                  \
+	"2002-Name       Proto      Table      State  Since         Info\n"                        \
+	"1002-device1    Device     ---        up     07:23:32.896  \n"                            \
+	" weir_kernel4 Kernel     weir4      up     07:23:32.896  \n"                              \
+	" router1_4  BGP        ---        up     07:23:33.788  Established   \n"                  \
+	" router1_6  BGP        ---        up     2026-11-22 07:23:33  Established\n"              \
+	" router2_4  BGP        ---        start  07:23:32.896  Active\n"                          \
+	"0000 \n"
+#define ROUTE4                                                                                     \
+	"1007-Table weir4:\n"                                                                      \
+	" 10.100.0.1/32        blackhole [weir_kernel4 07:23:37.930] * (10)\n"                     \
+	" \n"                                                                                      \
+	" Table weir_gshut4:\n"                                                                    \
+	"0000 \n"
+
+static bool gshut_too, normal_gone, no_tables;
+static const char *reply_once; /* instead of the next answer to a question of this beginning: */
+static const char *reply_to;
+
+static void answer_route(struct fake *f, const char *question)
+{
+	if (no_tables)
+		fake_say(f, "9001 syntax error, unexpected CF_SYM_UNDEFINED, expecting ALL\n");
+	else if (strstr(question, "exported router1_6") && strstr(question, "10.100"))
+		fake_say(f, "9001 No valid tables\n");
+	else if (strstr(question, "exported"))
+		fake_say(
+		        f,
+		        "1007-Table master4:\n 10.100.0.1/32        blackhole [k 07:23] * (250)\n0000 \n");
+	else if (strstr(question, "10.100.0.2/32"))
+		fake_say(f, "8001 Network not found\n");
+	else if (gshut_too && normal_gone)
+		fake_say(
+		        f,
+		        "1007-Table weir_gshut4:\n 10.100.0.1/32  blackhole [k 07:23] * (10)\n0000 \n");
+	else if (gshut_too)
+		fake_say(
+		        f,
+		        "1007-Table weir4:\n 10.100.0.1/32  blackhole [k 07:23] * (10)\n \n"
+		        " Table weir_gshut4:\n 10.100.0.1/32  blackhole [k 07:23] * (10)\n0000 \n");
+	else
+		fake_say(f, ROUTE4);
+}
+
+static void answer_bird(struct fake *f, const char *question)
+{
+	if (reply_to && !strncmp(question, reply_to, strlen(reply_to)))
+		fake_say(f, reply_once);
+	else if (!strcmp(question, "restrict"))
+		fake_say(f, "0016 Access restricted\n");
+	else if (!strcmp(question, "show protocols"))
+		fake_say(f, PROTOCOLS);
+	else
+		answer_route(f, question);
+}
+
+static int reset_answers(void **state)
+{
+	(void)state;
+	gshut_too = normal_gone = no_tables = false;
+	reply_to = reply_once = NULL;
+	return 0;
+}
+
+static struct fake *open_bird(fake_answer *answer)
+{
+	struct fake *f = fake_open(DAEMON_BIRD, answer, GREETING);
+	struct addr vips[2] = { fake_addr("10.100.0.2"), fake_addr("10.100.0.1") };
+
+	assert_int_equal(daemon_watch(f->daemon, vips, 2), 0);
+	return f;
+}
+
+static const struct daemon_route *first_route(struct fake *f)
+{
+	struct addr vip = fake_addr("10.100.0.1");
+
+	return daemon_route(f->daemon, &vip);
+}
+
+static bool both_known(struct fake *f)
+{
+	struct addr second = fake_addr("10.100.0.2");
+
+	return first_route(f)->at_ms && daemon_route(f->daemon, &second)->at_ms;
+}
+
+static void an_absent_daemon_is_found_when_it_comes(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+
+	assert_false(fake_run(f, 100, fake_answers));
+	assert_true(fake_is_absent(f));
+	assert_non_null(strstr(daemon_facts(f->daemon)->problem, "No such file"));
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, fake_answers));
+	assert_string_equal(daemon_facts(f->daemon)->problem, "");
+	fake_close(f);
+}
+
+static void what_is_learnt_and_exported_is_known(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+	struct addr second = fake_addr("10.100.0.2"), third = fake_addr("10.100.0.3");
+
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	assert_string_equal(f->asked[0], "restrict"); /* before anything else */
+	assert_string_equal(f->asked[1], "show protocols");
+	assert_string_equal(daemon_facts(f->daemon)->version, "BIRD 2.0.12");
+	assert_int_equal(daemon_facts(f->daemon)->n_neighbours, 3);
+	assert_string_equal(daemon_facts(f->daemon)->neighbours[1].name, "router1_6");
+	assert_true(daemon_facts(f->daemon)->neighbours[1].established);
+	assert_true(daemon_facts(f->daemon)->neighbours[1].lacks4);
+	assert_false(daemon_facts(f->daemon)->neighbours[2].established);
+	assert_true(first_route(f)->learnt[DAEMON_NORMAL]);
+	assert_false(first_route(f)->learnt[DAEMON_GSHUT]);
+	assert_int_equal(first_route(f)->exported, 1); /* to router1_4 alone */
+	assert_false(daemon_route(f->daemon, &second)->learnt[DAEMON_NORMAL]);
+	assert_null(daemon_route(f->daemon, &third));
+	fake_close(f);
+}
+
+static bool gshut_learnt(struct fake *f)
+{
+	return first_route(f)->learnt[DAEMON_GSHUT];
+}
+
+static void an_urgent_prefix_is_asked_about_at_once(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+	struct addr vip = fake_addr("10.100.0.1");
+	uint64_t began_ms;
+
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	gshut_too = true;
+	began_ms = clock_mono_ms();
+	daemon_hurry(f->daemon, &vip);
+	unsigned news = f->news;
+	assert_true(fake_run(f, 5000, gshut_learnt));
+	assert_true(f->news > news);
+	assert_true(first_route(f)->learnt[DAEMON_NORMAL]);
+	assert_int_equal(first_route(f)->exported, 1); /* stays known */
+	normal_gone = true;
+	daemon_hurry(f->daemon, &vip);
+	while (first_route(f)->learnt[DAEMON_NORMAL] && clock_mono_ms() < began_ms + 5000)
+		fake_run(f, 5, NULL);
+	assert_true(first_route(f)->learnt[DAEMON_GSHUT]);
+	fake_close(f);
+}
+
+static void answer_nothing(struct fake *f, const char *question)
+{
+	(void)f;
+	(void)question;
+}
+
+static void a_silent_daemon_is_silent_and_its_routes_unknown(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	f->answer = answer_nothing;
+	assert_true(fake_run(f, 5000, fake_is_silent));
+	assert_int_equal(first_route(f)->at_ms, 0);
+	assert_int_equal(daemon_facts(f->daemon)->n_neighbours, 0);
+	uint64_t since_ms = daemon_facts(f->daemon)->since_ms;
+	fake_run(f, 3500, NULL); /* asked again, and silent again */
+	assert_true(fake_is_silent(f));
+	assert_true(f->clients >= 2);
+	assert_int_equal(daemon_facts(f->daemon)->since_ms, since_ms);
+	f->answer = answer_bird;
+	assert_true(fake_run(f, 6000, fake_answers));
+	fake_close(f);
+}
+
+static void hang_up_in_the_middle(struct fake *f, const char *question)
+{
+	(void)question;
+	fake_say(f, "1007-Table wei");
+	fake_hang_up(f);
+}
+
+static void a_daemon_that_goes_is_absent_at_once(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+	uint64_t began_ms;
+
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	f->answer = hang_up_in_the_middle;
+	began_ms = clock_mono_ms();
+	assert_true(fake_run(f, 5000, fake_is_absent));
+	assert_true(clock_mono_ms() < began_ms + 1500);
+	assert_int_equal(first_route(f)->at_ms, 0);
+	fake_close(f);
+}
+
+/* More in one answer than is ever read. */
+static void answer_endlessly(struct fake *f, const char *question)
+{
+	static char lines[64 * 1024];
+
+	(void)question;
+	for (size_t i = 0; i < sizeof(lines); i += 16)
+		memcpy(lines + i, "1007-0123456789\n", 16);
+	for (int i = 0; i < 64; i++) {
+		fake_say_bytes(f, lines, sizeof(lines));
+		if (i > 4)
+			return; /* the rest when it is read: the test's socket does not block */
+	}
+}
+
+static void on_more(void *arg)
+{
+	struct fake *f = arg;
+
+	answer_endlessly(f, "");
+	loop_timer_set(f->loop, &f->look, clock_mono_ms() + 1);
+}
+
+static void an_endless_answer_is_cut_off(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_endlessly);
+
+	fake_listen(f);
+	f->look = (struct loop_timer){ .cb = on_more, .arg = f };
+	f->end = (struct loop_timer){ .cb = on_fake_end, .arg = f };
+	loop_timer_set(f->loop, &f->look, clock_mono_ms() + 20);
+	loop_timer_set(f->loop, &f->end, clock_mono_ms() + 400);
+	assert_int_equal(loop_run(f->loop), 0);
+	loop_timer_cancel(f->loop, &f->look);
+	assert_true(fake_is_strange(f));
+	assert_non_null(strstr(daemon_facts(f->daemon)->problem, "too long"));
+	fake_close(f);
+}
+
+static void half_lines_wait_for_their_end(void **state)
+{
+	(void)state;
+	const char *text = PROTOCOLS;
+
+	for (size_t n = 0; n < strlen(text); n++)
+		for (size_t seen = 0; seen <= n; seen += 7)
+			assert_int_equal(daemon_bird.whole(text, n, seen), 0);
+	assert_int_equal(daemon_bird.whole(text, strlen(text), 0), strlen(text));
+}
+
+static void wrong_answers_are_strange(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *to, *reply;
+	} cases[] = {
+		{ "another program greets", NULL, "220 mail.example ESMTP\n" },
+		{ "another code greets", NULL, "0002 BIRD 2.0.12 ready.\n" },
+		{ "another name greets", NULL, "0001 BERD 2.0.12 ready.\n" },
+		{ "an empty line", NULL, "\n" },
+		{ "not restricted", "restrict", "0000 \n" },
+		{ "an error for restrict", "restrict", "9001 syntax error\n" },
+		{ "no protocols", "show protocols", "0000 \n" },
+		{ "an error for protocols", "show protocols", "8003 No protocols match\n" },
+		{ "another table of protocols", "show protocols", "2002-Name\n1009-what\n0000 \n" },
+		{ "two answers", "show protocols", PROTOCOLS PROTOCOLS },
+		{ "no code", "show route", "10.100.0.1/32 blackhole\n" },
+		{ "no tables of ours", "show route",
+		  "9001 syntax error, unexpected CF_SYM_UNDEFINED\n" },
+		{ "routes of another form", "show route", "1008-10.100.0.1/32\n0000 \n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fake *f = open_bird(answer_bird);
+
+		print_message("  %s\n", cases[i].why);
+		if (!cases[i].to)
+			f->greeting = cases[i].reply;
+		reply_to = cases[i].to;
+		reply_once = cases[i].reply;
+		fake_listen(f);
+		assert_true(fake_run(f, 3000, fake_is_strange));
+		assert_true(strlen(daemon_facts(f->daemon)->problem) > 10);
+		assert_int_equal(first_route(f)->at_ms, 0);
+		fake_close(f);
+		reset_answers(NULL);
+	}
+}
+
+/* A name that would be another question, and more neighbours than there is room for. */
+static void hostile_names_are_left_out(void **state)
+{
+	(void)state;
+	char answer[16384] = "2002-Name\n1002-a'b BGP --- up 07:23 Established\n";
+	struct daemon_facts facts = { .n_neighbours = 0 };
+	const struct daemon_question q = { .ask = DAEMON_ASK_SESSIONS };
+	size_t n = strlen(answer);
+
+	for (unsigned i = 0; i < DAEMON_NEIGHBOURS_MAX + 3; i++)
+		n += (size_t)snprintf(answer + n, sizeof(answer) - n,
+		                      " r-%u BGP --- up 07:23 Established\n", i);
+	n += (size_t)snprintf(answer + n, sizeof(answer) - n,
+	                      " %0100d BGP --- up x Established\n0000 \n", 7);
+	assert_int_equal(daemon_bird.read(&facts, NULL, &q, answer, n), 0);
+	assert_int_equal(facts.n_neighbours, DAEMON_NEIGHBOURS_MAX);
+	assert_int_equal(facts.n_omitted, 5);
+
+	char out[DAEMON_QUESTION_MAX];
+	const struct daemon_question export = { DAEMON_ASK_EXPORT, fake_addr("fd10::1"), 0 };
+
+	n = daemon_bird.write(&facts, &export, out);
+	assert_int_equal(n, strlen("show route fd10::1/128 exported 'r-0'\n"));
+	assert_memory_equal(out, "show route fd10::1/128 exported 'r-0'\n", n);
+}
+
+/* All beginnings and all single wrong bytes of real answers: nothing is read beyond the end (with ASan). */
+static void broken_answers_end_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		enum daemon_ask ask;
+	} answers[] = { { PROTOCOLS, DAEMON_ASK_SESSIONS },
+		        { ROUTE4, DAEMON_ASK_ROUTE },
+		        { ROUTE4, DAEMON_ASK_EXPORT },
+		        { GREETING, DAEMON_ASK_GREETING } };
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		const size_t n = strlen(answers[i].text);
+		struct daemon_facts facts = { .n_neighbours = 1,
+			                      .neighbours = { { .name = "r" } } };
+		struct daemon_route route = { 0 };
+		const struct daemon_question q = { .ask = answers[i].ask };
+
+		for (size_t at = 0; at < 2 * n; at++) {
+			size_t length = at < n ? at : n;
+			char *bytes = malloc(length ? length : 1);
+
+			memcpy(bytes, answers[i].text, length);
+			if (at >= n)
+				bytes[at - n] = (char)(bytes[at - n] ^ 0x10);
+			if (daemon_bird.whole(bytes, length, 0) == (ssize_t)length)
+				(void)daemon_bird.read(&facts, &route, &q, bytes, length);
+			free(bytes);
+		}
+	}
+}
+
+static bool all_asked(struct fake *f)
+{
+	return f->questions >= 300;
+}
+
+static void the_round_is_paced(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+	struct addr vips[300];
+	unsigned routes = 0;
+
+	for (unsigned i = 0; i < 300; i++) {
+		uint8_t four[4] = { 10, 101, (uint8_t)(i >> 8), (uint8_t)i };
+
+		vips[i] = addr_from4(four);
+	}
+	assert_int_equal(daemon_watch(f->daemon, vips, 300), 0);
+	fake_listen(f);
+	fake_run(f, 1000, all_asked);
+	for (unsigned i = 0; i < f->questions && i < FAKE_QUESTIONS; i++)
+		routes += strstr(f->asked[i], "table weir4") != NULL;
+	assert_in_range(routes, 30, 120); /* 10 in each of 10 ticks */
+	assert_int_equal(daemon_watch(f->daemon, vips, DAEMON_PREFIXES_MAX + 1), -E2BIG);
+	fake_close(f);
+}
+
+#define T(name) cmocka_unit_test_setup(name, reset_answers)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_absent_daemon_is_found_when_it_comes),
+		T(what_is_learnt_and_exported_is_known),
+		T(an_urgent_prefix_is_asked_about_at_once),
+		T(a_silent_daemon_is_silent_and_its_routes_unknown),
+		T(a_daemon_that_goes_is_absent_at_once),
+		T(an_endless_answer_is_cut_off),
+		T(half_lines_wait_for_their_end),
+		T(wrong_answers_are_strange),
+		T(hostile_names_are_left_out),
+		T(broken_answers_end_nothing),
+		T(the_round_is_paced),
+	};
+
+	return cmocka_run_group_tests_name("bird", tests, NULL, NULL);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What FRR's bgpd says, whole and cut, and what is made of it (announce/frr.c, announce/daemon.c). */
+#include "tests/unit/announce/fake_daemon.h"
+
+#define VERSION                                                                                    \
+	"FRRouting 8.4.4 (lb1) on Linux(6.1.0).\nCopyright 1996-2005 Kunihiro Ishiguro, et al.\n"
+#define SUMMARY                                                                                    \
+	"{\n\"ipv4Unicast\":{\"as\":64512,\"peers\":{\"192.0.2.1\":{\"state\":\"Established\"},"   \
+	"\"192.0.2.2\":{\"state\":\"Idle\"}}}\n,\n"                                                \
+	"\"ipv6Unicast\":{\"peers\":{\"2001:db8::1\":{\"state\":\"Established\"}}}}\n"
+#define PATH_NORMAL                                                                                \
+	"{\"weight\":32768,\"valid\":true,\"sourced\":true,\"local\":true,\"bestpath\":{\"overall\":true}}"
+#define PATH_GSHUT                                                                                 \
+	"{\"weight\":16384,\"valid\":true,\"sourced\":true,\"local\":true,\"community\":"          \
+	"{\"string\":\"graceful-shutdown\",\"list\":[\"gracefulShutdown\"]}}"
+#define PATH_FOREIGN                                                                               \
+	"{\"valid\":true,\"bestpath\":{\"overall\":true},\"peer\":{\"peerId\":\"192.0.2.1\"}}"
+#define ROUTE(paths)                                                                                  \
+	"{\n  \"prefix\":\"10.100.0.1/32\",\"advertisedTo\":{\"192.0.2.1\":{\"hostname\":\"r1\"}},\n" \
+	"\"paths\":[" paths "]}\n"
+
+static const char *route, *summary, *version;
+static char status;
+
+static void answer_frr(struct fake *f, const char *question)
+{
+	if (!strcmp(question, "show version"))
+		fake_say_frr(f, version, status);
+	else if (!strcmp(question, "show bgp summary json"))
+		fake_say_frr(f, summary, status);
+	else if (!strcmp(question, "show bgp ipv4 unicast 10.100.0.1/32 json"))
+		fake_say_frr(f, route, status);
+	else
+		fail_msg("asked: %s", question);
+}
+
+static int reset_answers(void **state)
+{
+	(void)state;
+	version = VERSION;
+	summary = SUMMARY;
+	route = ROUTE(PATH_NORMAL);
+	status = 0;
+	return 0;
+}
+
+static struct fake *open_frr(void)
+{
+	struct fake *f = fake_open(DAEMON_FRR, answer_frr, NULL);
+	struct addr vip = fake_addr("10.100.0.1");
+
+	assert_int_equal(daemon_watch(f->daemon, &vip, 1), 0);
+	fake_listen(f);
+	return f;
+}
+
+static const struct daemon_route *first_route(struct fake *f)
+{
+	struct addr vip = fake_addr("10.100.0.1");
+
+	return daemon_route(f->daemon, &vip);
+}
+
+static void sessions_and_version_are_known(void **state)
+{
+	(void)state;
+	struct fake *f = open_frr();
+
+	assert_true(fake_run(f, 5000, fake_answers));
+	assert_string_equal(daemon_facts(f->daemon)->version, "FRRouting 8.4.4");
+	assert_int_equal(daemon_facts(f->daemon)->n_neighbours, 3);
+	assert_true(daemon_facts(f->daemon)->neighbours[0].established);
+	assert_true(daemon_facts(f->daemon)->neighbours[0].lacks6);
+	assert_false(daemon_facts(f->daemon)->neighbours[0].lacks4);
+	assert_false(daemon_facts(f->daemon)->neighbours[1].established);
+	assert_string_equal(daemon_facts(f->daemon)->neighbours[2].name, "2001:db8::1");
+	fake_close(f);
+}
+
+static void paths_tell_the_tables_apart(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *route;
+		bool normal, gshut;
+		uint32_t exported;
+	} cases[] = {
+		{ "normal", ROUTE(PATH_NORMAL), true, false, 1 },
+		{ "both", ROUTE(PATH_GSHUT "," PATH_NORMAL), true, true, 1 },
+		{ "graceful shutdown, not chosen yet", ROUTE(PATH_GSHUT), false, true, 0 },
+		{ "none", "{\n}\n", false, false, 0 },
+		{ "another router's", ROUTE(PATH_FOREIGN), false, false, 0 },
+		{ "paths that are no list", "{\"paths\":{\"valid\":true}}", false, false, 0 },
+		{ "a path that is no object", ROUTE("7,[],null"), false, false, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		print_message("  %s\n", cases[i].why);
+		route = cases[i].route;
+		struct fake *f = open_frr();
+
+		assert_true(fake_run(f, 5000, fake_answers));
+		assert_true(first_route(f)->at_ms > 0);
+		assert_int_equal(first_route(f)->learnt[DAEMON_NORMAL], cases[i].normal);
+		assert_int_equal(first_route(f)->learnt[DAEMON_GSHUT], cases[i].gshut);
+		assert_int_equal(first_route(f)->exported, cases[i].exported);
+		fake_close(f);
+	}
+}
+
+static void wrong_answers_are_strange(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why, *version, *summary, *route;
+		char status;
+	} cases[] = {
+		{ "a refused command", VERSION, SUMMARY, "{}", 2 },
+		{ "another program", "Quagga 1.2.4", SUMMARY, "{}", 0 },
+		{ "no version", "", SUMMARY, "{}", 0 },
+		{ "a text for the sessions", VERSION, "% BGP instance not found\n", "{}", 0 },
+		{ "JSON that is cut", VERSION, "{\"ipv4Unicast\":{\"peers\":{\"192.0.2.1\":", "{}",
+		  0 },
+		{ "a list", VERSION, "[]", "{}", 0 },
+		{ "a text for a route", VERSION, SUMMARY, "% Network not in table\n", 0 },
+		{ "a route that is cut", VERSION, SUMMARY, "{\"paths\":[{\"valid\":tr", 0 },
+		{ "two objects", VERSION, SUMMARY, "{}{}", 0 },
+		{ "nothing", VERSION, SUMMARY, "", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		print_message("  %s\n", cases[i].why);
+		version = cases[i].version;
+		summary = cases[i].summary;
+		route = cases[i].route;
+		status = cases[i].status;
+		struct fake *f = open_frr();
+
+		assert_true(fake_run(f, 3000, fake_is_strange));
+		assert_true(strlen(daemon_facts(f->daemon)->problem) > 10);
+		assert_int_equal(first_route(f)->at_ms, 0);
+		fake_close(f);
+	}
+}
+
+/* The end may come in pieces; text after NUL, or a second answer, is none. */
+static void the_end_of_an_answer_is_found(void **state)
+{
+	(void)state;
+	static const char whole[] = { '{', '}', '\n', 0, 0, 0, 0 };
+	static const char bad[] = { '{', '}', 0, 0, 'x', 0, 0 };
+
+	for (size_t n = 0; n < sizeof(whole); n++)
+		for (size_t seen = 0; seen <= n; seen++)
+			assert_int_equal(daemon_frr.whole(whole, n, seen), 0);
+	for (size_t seen = 0; seen < sizeof(whole); seen++)
+		assert_int_equal(daemon_frr.whole(whole, sizeof(whole), seen), sizeof(whole));
+	assert_int_equal(daemon_frr.whole(bad, sizeof(bad), 0), -EPROTO);
+}
+
+static void answer_without_end(struct fake *f, const char *question)
+{
+	(void)question;
+	fake_say(f, VERSION);
+}
+
+static void an_unended_answer_is_silence(void **state)
+{
+	(void)state;
+	struct fake *f = open_frr();
+
+	assert_true(fake_run(f, 5000, fake_answers));
+	f->answer = answer_without_end;
+	assert_true(fake_run(f, 6000, fake_is_silent));
+	fake_close(f);
+}
+
+static void broken_answers_end_nothing(void **state)
+{
+	(void)state;
+	static const char *const answers[] = { SUMMARY, ROUTE(PATH_GSHUT "," PATH_NORMAL) };
+
+	for (size_t i = 0; i < 2; i++) {
+		const size_t n = strlen(answers[i]) + 4;
+		struct daemon_facts facts = { .n_neighbours = 0 };
+		struct daemon_route r = { 0 };
+		const struct daemon_question q = { .ask = i ? DAEMON_ASK_ROUTE
+			                                    : DAEMON_ASK_SESSIONS };
+
+		for (size_t at = 0; at < 2 * n; at++) {
+			size_t length = at < n ? at : n;
+			char *bytes = calloc(1, length ? length : 1);
+
+			memcpy(bytes, answers[i], length < n - 4 ? length : n - 4);
+			if (at >= n)
+				bytes[at - n] = (char)(bytes[at - n] ^ 0x10);
+			(void)daemon_frr.whole(bytes, length, 0);
+			(void)daemon_frr.read(&facts, &r, &q, bytes, length);
+			free(bytes);
+		}
+	}
+}
+
+#define T(name) cmocka_unit_test_setup(name, reset_answers)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(sessions_and_version_are_known), T(paths_tell_the_tables_apart),
+		T(wrong_answers_are_strange),      T(the_end_of_an_answer_is_found),
+		T(an_unended_answer_is_silence),   T(broken_answers_end_nothing),
+	};
+
+	return cmocka_run_group_tests_name("frr", tests, NULL, NULL);
+}
