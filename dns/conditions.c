@@ -277,6 +277,8 @@ static unsigned count_outs(const struct generation *g, const struct model_site *
 		const struct steering_service *service = &g->steering->services[i];
 		const struct steering_site_state *states = g->state->sites + service->first_state;
 
+		if (service->one_vip) /* no answer lacks the site's address */
+			continue;
 		for (uint32_t k = 0; k < service->n_sites; k++) {
 			const struct steering_site *at = &service->sites[k];
 

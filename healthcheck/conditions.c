@@ -50,6 +50,12 @@ static void state_unwatched(const struct model_service *s, struct stats *to)
 		        to, "vip-check-off", CONDITION_NOTE, s->name,
 		        "vip_check is \"none\": no node looks at its VIPs from outside, so a "
 		        "dead site stays in the answers until a person takes it out");
+	else if (model_service_is_shared(s))
+		conditions_add(
+		        to, "vip-check-missing", CONDITION_NOTE, s->name,
+		        "a VIP of several sites is not checked from outside: when all of its "
+		        "sites are dead, its addresses stay in the answers until a person "
+		        "takes these sites out");
 	else
 		conditions_add(to, "vip-check-missing", CONDITION_NOTE, s->name,
 		               "UDP port %u has no check by default: a dead site stays in the "

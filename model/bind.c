@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "model/form.h"
 #include "model/quantity.h"
 
 #define ERROR_TEXT_MAX 512 /* bytes of a message */
@@ -80,6 +81,7 @@ static const char *const expected[KIND_COUNT] = {
 	[KIND_TIME] = "a time such as \"2026-01-31T12:00:00.000Z\", or \"never\"",
 	[KIND_BOOLEAN] = "true or false",
 	[KIND_REFERENCE] = "a name",
+	[KIND_REFERENCES] = "a list of names [ \"...\", ... ]",
 };
 
 static void add_type_error(const struct bind_spot *s, const struct tree *node)
@@ -108,59 +110,6 @@ static bool in_limits(const struct bind_spot *s, const struct tree *node, uint64
 	return false;
 }
 
-static bool is_config_name(const char *text)
-{
-	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	return text[n] == '\0' && n >= 1 && n < MODEL_NAME_MAX && !strchr("._-", text[0]);
-}
-
-static bool is_printable_text(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return false;
-	return true;
-}
-
-static bool is_interface(const char *text)
-{
-	for (const char *p = text; *p; p++)
-		if (!isgraph((unsigned char)*p) || *p == '/' || *p == ':')
-			return false;
-	return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
-}
-
-/* Labels of letters, digits, '-' and '_', 1 to 63 long, 253 in all (RFC 1035, 2.3.4). */
-static bool is_domain(const char *text)
-{
-	size_t label = 0, n = 0;
-
-	for (; text[n]; n++) {
-		char c = text[n];
-
-		if (c == '.') {
-			if (label == 0)
-				return false;
-			label = 0;
-		} else if (!isalnum((unsigned char)c) && c != '-' && c != '_') {
-			return false;
-		} else if (++label > 63) {
-			return false;
-		}
-	}
-	return n >= 1 && n <= 253;
-}
-
-static bool is_url(const char *text)
-{
-	static const char scheme[] = "https://";
-
-	return text[0] == '\0' ||
-	       (strncmp(text, scheme, strlen(scheme)) == 0 && text[strlen(scheme)] != '\0' &&
-	        is_printable_text(text) && !strchr(text, ' '));
-}
-
 /* Lower case, without the final dot. */
 static const char *domain_text(struct arena *arena, const char *text)
 {
@@ -176,32 +125,11 @@ static const char *domain_text(struct arena *arena, const char *text)
 	return out;
 }
 
-static bool text_fits(enum schema_kind kind, const char *text)
-{
-	switch (kind) {
-	case KIND_NAME:
-	case KIND_REFERENCE:
-		return is_config_name(text);
-	case KIND_INTERFACE:
-		return is_interface(text);
-	case KIND_DOMAIN:
-		return is_domain(text);
-	case KIND_URL:
-		return is_url(text);
-	case KIND_PATH:
-		return text[0] != '\0' && is_printable_text(text);
-	case KIND_TEXT:
-		return is_printable_text(text);
-	default:
-		return true;
-	}
-}
-
 static bool bind_text(const struct bind_spot *s, struct value *v)
 {
 	enum schema_kind kind = schema()->rows[s->id].kind;
 
-	if (s->node->kind != TREE_TEXT || !text_fits(kind, s->node->text)) {
+	if (s->node->kind != TREE_TEXT || !form_fits(kind, s->node->text)) {
 		add_type_error(s, s->node);
 		return false;
 	}
@@ -377,6 +305,34 @@ static bool bind_entries(const struct bind_spot *s, struct value *v)
 	return ok;
 }
 
+static bool bind_names(const struct bind_spot *s, struct value *v)
+{
+	const struct tree *list = s->node;
+	char text[96];
+	bool ok = true;
+
+	if (list->kind != TREE_LIST) {
+		add_type_error(s, list);
+		return false;
+	}
+	if (!in_limits(s, list, list->n_children, "entries"))
+		return false;
+	const char **names = ARENA_ARRAY(s->b->arena, const char *, list->n_children + 1);
+	if (!names)
+		return false;
+	for (const struct tree *child = list->children; child; child = child->next) {
+		names[child->position] = child->text;
+		if (child->kind == TREE_TEXT && form_fits(KIND_REFERENCES, child->text))
+			continue;
+		add_value_error(s, child, "found %s, expected %s", describe_found(child, text),
+		                expected[KIND_NAME]);
+		ok = false;
+	}
+	v->names = names;
+	v->count = list->n_children;
+	return ok;
+}
+
 static bool bind_group(const struct bind *b, const struct tree *node, enum schema_id group,
                        struct item *item);
 
@@ -440,6 +396,8 @@ static bool bind_read_value(const struct bind_spot *s, struct value *v)
 	case KIND_PREFIXES:
 	case KIND_MACS:
 		return bind_entries(s, v);
+	case KIND_REFERENCES:
+		return bind_names(s, v);
 	case KIND_DURATION:
 	case KIND_RATE:
 	case KIND_BITS:
@@ -595,4 +553,19 @@ void bind_error(const struct bind *b, const struct item *item, enum schema_id id
 	va_end(args);
 	errors_add(b->errors, node->at,
 	           tree_path(node, v->node ? NULL : schema()->rows[id].name, path), "%s", text);
+}
+
+void bind_entry_error(const struct bind *b, const struct item *item, enum schema_id id, uint32_t i,
+                      const char *format, ...)
+{
+	const struct tree *entry = bind_value(item, id)->node->children;
+	char path[TREE_PATH_MAX], text[ERROR_TEXT_MAX];
+	va_list args;
+
+	while (entry->position < i)
+		entry = entry->next;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	errors_add(b->errors, entry->at, tree_path(entry, NULL, path), "%s", text);
 }

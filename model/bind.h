@@ -21,7 +21,8 @@ struct value {
 	struct prefix prefix;         /**< addresses (bits unused) */
 	const struct item *items;     /**< of groups */
 	const struct prefix *entries; /**< of lists of addresses and prefixes */
-	uint32_t count;               /**< of items or entries */
+	const char *const *names;     /**< of lists of references */
+	uint32_t count;               /**< of items, entries or names */
 };
 
 /** A group of the document. */
@@ -46,5 +47,8 @@ const struct value *bind_value(const struct item *item, enum schema_id id);
 /** Add an error at the value of row @p id, or at the group's line where it is not given. */
 void bind_error(const struct bind *b, const struct item *item, enum schema_id id,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+/** Add an error at entry @p i of the list that row @p id has in the document. */
+void bind_entry_error(const struct bind *b, const struct item *item, enum schema_id id, uint32_t i,
+                      const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 #endif

@@ -319,6 +319,28 @@ static void build_checks(struct model_build *b)
 	b->model->n_checks = b->checks.n;
 }
 
+/* Sorted by name, as the model's sites are. */
+static void build_vip_sites(const struct model_build *b, const struct item *item,
+                            struct model_vip *vip)
+{
+	const struct model *m = b->model;
+	const struct model_site *one = build_site(b, item, SCHEMA_VIPS_SITE);
+	const bool *named =
+	        build_resolve_list(b, item, SCHEMA_VIPS_SITES, m->sites, m->n_sites, sizeof(*one));
+	const struct model_site **sites =
+	        ARENA_ARRAY(b->arena, const struct model_site *,
+	                    bind_value(item, SCHEMA_VIPS_SITES)->count + 1);
+
+	if (!named || !sites)
+		return;
+	for (size_t i = 0; i < m->n_sites; i++)
+		if (named[i])
+			sites[vip->n_sites++] = &m->sites[i];
+	if (one && !bind_value(item, SCHEMA_VIPS_SITES)->node)
+		sites[vip->n_sites++] = one;
+	vip->sites = sites;
+}
+
 static void build_vips(struct model_build *b)
 {
 	b->vips = build_sort(b, bind_value(b->top, SCHEMA_VIPS), SCHEMA_VIPS_NAME);
@@ -330,7 +352,7 @@ static void build_vips(struct model_build *b)
 		const struct item *item = b->vips.items[i];
 
 		vips[i].name = build_text(b, item, SCHEMA_VIPS_NAME);
-		vips[i].site = build_site(b, item, SCHEMA_VIPS_SITE);
+		build_vip_sites(b, item, &vips[i]);
 		vips[i].addresses =
 		        build_addresses(b, item, SCHEMA_VIPS_ADDRESSES, &vips[i].n_addresses);
 	}

@@ -59,6 +59,13 @@ struct sources build_sort(const struct model_build *b, const struct value *list,
  */
 const void *build_resolve(const struct model_build *b, const struct item *item, enum schema_id id,
                           const void *array, size_t n, size_t size);
+/**
+ * Find what the entries of a list of references refer to, as build_resolve() does for one; names
+ * that are given twice are reported. @return one flag for each element of @p array: whether it is
+ * named; NULL when out of memory
+ */
+const bool *build_resolve_list(const struct model_build *b, const struct item *item,
+                               enum schema_id id, const void *array, size_t n, size_t size);
 const struct model_site *build_site(const struct model_build *b, const struct item *item,
                                     enum schema_id id);
 const struct model_check *build_check(const struct model_build *b, const struct item *item,

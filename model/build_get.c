@@ -90,26 +90,56 @@ struct sources build_sort(const struct model_build *b, const struct value *list,
 	return out;
 }
 
+/* What is wrong with a reference of row @p id to @p name, which is not in the array. */
+static const char *describe_missing(const struct model_build *b, enum schema_id id,
+                                    const char *name, const void *array, size_t n, size_t size)
+{
+	const char *list = strstr(model_schema[id].type, " to ") + strlen(" to "), *text;
+	struct suggest_best suggest = { .wanted = name };
+	char suggestion[SUGGEST_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		suggest_try(&suggest,
+		            *(const char *const *)(const void *)((const char *)array + i * size));
+	text = arena_printf(b->bind->arena, "there is no \"%s\" in %.*s%s", name,
+	                    (int)strcspn(list, "["), list, suggest_text(&suggest, suggestion));
+	return text ? text : "";
+}
+
 /* Find the thing that @p item's row @p id refers to, and report if there is none. */
 const void *build_resolve(const struct model_build *b, const struct item *item, enum schema_id id,
                           const void *array, size_t n, size_t size)
 {
 	const struct value *v = bind_value(item, id);
-	const char *kind = model_schema[id].type + strlen("reference to ");
-	char suggestion[SUGGEST_TEXT_MAX];
 
 	if (!v->ok || !v->node)
 		return NULL;
 	const void *found = build_find(array, n, size, v->text);
-	if (found)
-		return found;
-	struct suggest_best suggest = { .wanted = v->text };
-	for (size_t i = 0; i < n; i++)
-		suggest_try(&suggest,
-		            *(const char *const *)(const void *)((const char *)array + i * size));
-	bind_error(b->bind, item, id, "there is no \"%s\" in %.*s%s", v->text,
-	           (int)strcspn(kind, "["), kind, suggest_text(&suggest, suggestion));
-	return NULL;
+	if (!found)
+		bind_error(b->bind, item, id, "%s",
+		           describe_missing(b, id, v->text, array, n, size));
+	return found;
+}
+
+const bool *build_resolve_list(const struct model_build *b, const struct item *item,
+                               enum schema_id id, const void *array, size_t n, size_t size)
+{
+	const struct value *v = bind_value(item, id);
+	bool *named = ARENA_ARRAY(b->bind->arena, bool, n + 1);
+
+	for (uint32_t i = 0; named && v->ok && v->node && i < v->count; i++) {
+		const char *found = build_find(array, n, size, v->names[i]);
+		size_t place = found ? (size_t)(found - (const char *)array) / size : n;
+
+		if (!found)
+			bind_entry_error(b->bind, item, id, i, "%s",
+			                 describe_missing(b, id, v->names[i], array, n, size));
+		else if (named[place])
+			bind_entry_error(b->bind, item, id, i, "\"%s\" is given twice",
+			                 v->names[i]);
+		named[place] = true;
+	}
+	return named;
 }
 
 const struct model_site *build_site(const struct model_build *b, const struct item *item,

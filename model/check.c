@@ -292,6 +292,22 @@ static void check_against_vips(const struct model_build *b, const struct claims 
 	}
 }
 
+static void check_vip_sites(const struct model_build *b)
+{
+	for (size_t i = 0; i < b->model->n_vips; i++) {
+		const struct item *item = b->vips.items[i];
+		bool one = bind_value(item, SCHEMA_VIPS_SITE)->node != NULL;
+		bool several = bind_value(item, SCHEMA_VIPS_SITES)->node != NULL;
+
+		if (one && several)
+			bind_error(b->bind, item, SCHEMA_VIPS_SITES,
+			           "is given as well as site, expected one of the two");
+		if (!one && !several)
+			bind_error(b->bind, item, SCHEMA_VIPS_SITE,
+			           "is missing, expected a name (or sites, a list of names)");
+	}
+}
+
 /* Sorted, so that equal addresses are neighbours. */
 static void check_vips(const struct model_build *b)
 {
@@ -379,10 +395,11 @@ static void check_at(const struct model_build *b, const struct model_service *se
 		if (service->at[j].site == at->site)
 			bind_error(b->bind, item, SCHEMA_SERVICES_AT_SITE,
 			           "site \"%s\" is given twice", at->site->name);
-	if (at->site && at->vip && at->vip->site && at->vip->site != at->site)
+	if (at->site && at->vip && at->vip->n_sites && !model_vip_is_at(at->vip, at->site))
 		bind_error(b->bind, item, SCHEMA_SERVICES_AT_VIP,
-		           "VIP \"%s\" is at site \"%s\", expected one at \"%s\"", at->vip->name,
-		           at->vip->site->name, at->site->name);
+		           "VIP \"%s\" is at site \"%s\"%s, expected one at \"%s\"", at->vip->name,
+		           at->vip->sites[0]->name, at->vip->n_sites > 1 ? " and others" : "",
+		           at->site->name);
 	if (at->site && at->pool && at->pool->site && at->pool->site != at->site)
 		bind_error(b->bind, item, SCHEMA_SERVICES_AT_POOL,
 		           "pool \"%s\" is at site \"%s\", expected one at \"%s\"", at->pool->name,
@@ -391,6 +408,54 @@ static void check_at(const struct model_build *b, const struct model_service *se
 		check_ports(b, service, at, service_item);
 	if (at->site && at->pool && at->vip)
 		check_mtu(b, at);
+}
+
+/* Whether a service is at a site with a VIP; wrong references have been reported already. */
+static bool is_at(const struct model_service *service, const struct model_vip *vip,
+                  const struct model_site *site)
+{
+	for (size_t i = 0; i < service->n_at; i++)
+		if (!service->at[i].site || !service->at[i].vip ||
+		    (service->at[i].site == site && service->at[i].vip == vip))
+			return true;
+	return false;
+}
+
+/* Routers choose among the sites of a VIP, so they would send clients to a site without it. */
+static void check_shared_vip(const struct model_build *b, const struct model_service *service,
+                             size_t i, const struct item *item)
+{
+	const struct model_vip *vip = service->at[i].vip;
+
+	for (size_t k = 0; k < i; k++)
+		if (service->at[k].vip == vip)
+			return;
+	for (size_t k = 0; k < vip->n_sites; k++)
+		if (!is_at(service, vip, vip->sites[k]))
+			bind_error(
+			        b->bind, item, SCHEMA_SERVICES_AT,
+			        "has no entry for VIP \"%s\" at site \"%s\", where the VIP lives, "
+			        "too: routers would send clients there in vain",
+			        vip->name, vip->sites[k]->name);
+}
+
+/* A probe of a VIP that lives at several sites reaches any of them, perhaps the prober's own. */
+static void check_shared_vips(const struct model_build *b, const struct model_service *service,
+                              const struct item *item)
+{
+	const struct model_vip *shared = NULL;
+
+	for (size_t i = 0; i < service->n_at; i++)
+		if (service->at[i].vip && service->at[i].vip->n_sites > 1) {
+			shared = service->at[i].vip;
+			check_shared_vip(b, service, i, item);
+		}
+	if (shared && service->vip_check_from == MODEL_VIP_CHECK_GIVEN)
+		bind_error(
+		        b->bind, item, SCHEMA_SERVICES_VIP_CHECK,
+		        "is given, but VIP \"%s\" lives at several sites, and a probe reaches any "
+		        "of them; leave vip_check out",
+		        shared->name);
 }
 
 static void check_services_apart(const struct model_build *b, struct claims *claims)
@@ -437,6 +502,7 @@ static void check_services(const struct model_build *b)
 		const struct value *list = bind_value(item, SCHEMA_SERVICES_AT);
 		uint32_t kind = (uint32_t)s->port << 8 | (uint32_t)s->protocol;
 
+		check_shared_vips(b, s, item);
 		for (size_t j = 0; j < s->n_at; j++) {
 			const struct model_vip *vip = s->at[j].vip;
 
@@ -516,6 +582,7 @@ void check_model(const struct model_build *b)
 	check_nodes(b);
 	check_checks(b);
 	check_pools(b);
+	check_vip_sites(b);
 	check_vips(b);
 	check_services(b);
 	check_dns(b);

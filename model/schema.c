@@ -61,6 +61,8 @@ static enum schema_kind parse_kind_text(const char *type)
 		return KIND_ENUM;
 	if (strncmp(type, "reference to ", 13) == 0)
 		return KIND_REFERENCE;
+	if (strncmp(type, "list of references to ", 22) == 0)
+		return KIND_REFERENCES;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kinds[i].type, type) == 0)
 			return kinds[i].kind;

@@ -181,8 +181,13 @@
 	  "", "Share of new flows, relative to the other backends.")                               \
 	X(VIPS, "vips", "list of groups", "", "", "0..1000", "", "Virtual addresses.")             \
 	X(VIPS_NAME, "vips[].name", "name", "", "", "", "R", "Name of the VIP.")                   \
-	X(VIPS_SITE, "vips[].site", "reference to sites[]", "", "", "", "R",                       \
-	  "Site that serves it.")                                                                  \
+	X(VIPS_SITE, "vips[].site", "reference to sites[]", "", "", "", "",                        \
+	  "Site that serves it. Either site or sites is required.")                                \
+	X(VIPS_SITES, "vips[].sites", "list of references to sites[]", "", "", "1..64", "",        \
+	  "Sites that serve it, instead of site: each site announces the same addresses to "       \
+	  "its routers, and each service at the VIP is at all of these sites. Such a service "     \
+	  "has no vip_check, because a probe of the VIP reaches any of the sites. Releases "       \
+	  "that do not know the setting refuse the version.")                                      \
 	X(VIPS_ADDRESSES, "vips[].addresses", "list of addresses", "", "", "1..16", "R",           \
 	  "Its addresses, of one or both families.")                                               \
 	X(SERVICES, "services", "list of groups", "", "", "0..4096", "",                           \
@@ -196,7 +201,8 @@
 	X(SERVICES_VIP_CHECK, "services[].vip_check", "reference to checks[]", "", "", "", "",     \
 	  "Check by which other sites probe the service at its VIPs. Not given, for TCP at "       \
 	  "several sites: a TCP connect to each VIP (interval 1s, timeout 1s, fall 3), which "     \
-	  "has a vote on a node once it has succeeded there; UDP has no default. none: no "        \
+	  "has a vote on a node once it has succeeded there; UDP has no default, and neither "     \
+	  "has a service at a VIP of several sites, which can have no check. none: no "            \
 	  "check, so a dead site stays in the answers until a person takes it out.")               \
 	X(SERVICES_ON_ALL_DOWN, "services[].on_all_down", "enum last_good|fail_closed", "",        \
 	  "last_good", "", "",                                                                     \
@@ -334,6 +340,7 @@ enum schema_kind {
 	KIND_BOOLEAN,
 	KIND_ENUM,
 	KIND_REFERENCE,
+	KIND_REFERENCES,
 	KIND_COUNT
 };
 

@@ -2,7 +2,8 @@
 /*
  * How a service's VIPs are checked: by the check that is named, by none, or by the default. The
  * default is no entry of checks[] and is not written to effective documents, so a process of the
- * release before reads "no check" there.
+ * release before reads "no check" there. A VIP that lives at several sites has no check: routers
+ * would lead the probe to the nearest site, which may be the prober's own.
  */
 #include "model/build.h"
 
@@ -44,15 +45,41 @@ void build_vip_check(const struct model_build *b, const struct item *item,
 	} else if (v->node) {
 		service->vip_check = build_check(b, item, SCHEMA_SERVICES_VIP_CHECK);
 		service->vip_check_from = MODEL_VIP_CHECK_GIVEN;
-	} else if (service->protocol == MODEL_TCP && service->n_at > 1) {
+	} else if (service->protocol == MODEL_TCP && service->n_at > 1 &&
+	           !model_service_is_shared(service)) {
 		service->vip_check = &model_default_vip_check;
 		service->vip_check_from = MODEL_VIP_CHECK_DEFAULT;
 	}
 }
 
+bool model_vip_is_at(const struct model_vip *vip, const struct model_site *site)
+{
+	for (size_t i = 0; i < vip->n_sites; i++)
+		if (vip->sites[i] == site)
+			return true;
+	return false;
+}
+
+/* A vip is NULL while an erroneous document is read. */
+bool model_service_is_shared(const struct model_service *service)
+{
+	for (size_t i = 0; i < service->n_at; i++)
+		if (service->at[i].vip && service->at[i].vip->n_sites > 1)
+			return true;
+	return false;
+}
+
+bool model_service_has_one_vip(const struct model_service *service)
+{
+	for (size_t i = 1; i < service->n_at; i++)
+		if (service->at[i].vip != service->at[0].vip)
+			return false;
+	return true;
+}
+
 bool model_service_is_unwatched(const struct model_service *service)
 {
-	return !service->vip_check && service->n_at > 1;
+	return !service->vip_check && !model_service_has_one_vip(service);
 }
 
 size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t *milli_per_s)
@@ -64,7 +91,7 @@ size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t
 	for (size_t i = 0; i < vip->n_addresses; i++)
 		has[addr_is4(&vip->addresses[i])] = true;
 	for (size_t i = 0; i < m->n_nodes; i++)
-		n_nodes += m->nodes[i].site != vip->site;
+		n_nodes += !model_vip_is_at(vip, m->nodes[i].site);
 	for (size_t i = 0; i < m->n_services; i++) {
 		const struct model_service *s = &m->services[i];
 

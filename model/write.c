@@ -283,6 +283,19 @@ static void put_pools(FILE *f, const struct model *m)
 	fputs(");\n", f);
 }
 
+/* One site is written as releases before sites know it. */
+static void put_vip_sites(FILE *f, const struct model_vip *v)
+{
+	if (v->n_sites == 1) {
+		put_escaped(f, "site", v->sites[0]->name);
+		return;
+	}
+	fputs(" sites = [", f);
+	for (size_t i = 0; i < v->n_sites; i++)
+		fprintf(f, "%s \"%s\"", i ? "," : "", v->sites[i]->name);
+	fputs(" ];", f);
+}
+
 static void put_vips(FILE *f, const struct model *m)
 {
 	fputs("vips = (\n", f);
@@ -291,7 +304,7 @@ static void put_vips(FILE *f, const struct model *m)
 
 		fputs("  {", f);
 		put_escaped(f, "name", v->name);
-		put_escaped(f, "site", v->site->name);
+		put_vip_sites(f, v);
 		put_address_list(f, "addresses", v->addresses, v->n_addresses);
 		fprintf(f, " }%s", list_separator(i, m->n_vips));
 	}

@@ -330,6 +330,7 @@ static void fill_service(const struct model_service *s, struct arena *a, struct 
 	*out = (struct steering_service){
 		.name = s->name,
 		.fail_closed = s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED,
+		.one_vip = n > 1 && model_service_has_one_vip(s),
 		.first_state = (uint32_t)p->n_states,
 		.n_sites = n,
 		.sites = sites,

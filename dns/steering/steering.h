@@ -77,6 +77,7 @@ struct steering_site {
 struct steering_service {
 	const char *name;
 	bool fail_closed;
+	bool one_vip;         /**< of several sites: the answer is the same whichever is chosen */
 	uint32_t first_state; /**< of its sites in steering_state.sites */
 	uint32_t n_sites;
 	const struct steering_site *sites; /**< in the document's order: the order of failover */

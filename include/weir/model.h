@@ -164,7 +164,9 @@ struct model_pool {
 
 struct model_vip {
 	const char *name;
-	const struct model_site *site;
+	/** Where it lives, sorted by name; several: all of them announce the same addresses. */
+	const struct model_site *const *sites;
+	size_t n_sites; /**< 1 or more */
 	const struct addr *addresses;
 	size_t n_addresses;
 };
@@ -179,7 +181,8 @@ struct model_at {
 
 /** Where a service's check of its VIPs comes from. */
 enum model_vip_check {
-	MODEL_VIP_CHECK_ABSENT,  /**< not given, and no default: a UDP port, or one site alone */
+	/** not given, and no default: a UDP port, one site alone, or a VIP of several sites */
+	MODEL_VIP_CHECK_ABSENT,
 	MODEL_VIP_CHECK_OFF,     /**< "none" */
 	MODEL_VIP_CHECK_DEFAULT, /**< not given: model_default_vip_check */
 	MODEL_VIP_CHECK_GIVEN,
@@ -443,9 +446,18 @@ const struct model_service *model_service(const struct model *m, const char *nam
  * succeeded there.
  */
 extern const struct model_check model_default_vip_check;
+/** Whether @p vip lives at @p site, of the same model. */
+bool model_vip_is_at(const struct model_vip *vip, const struct model_site *site);
+/** Whether a service has a VIP that lives at several sites, so that none of its VIPs is probed. */
+bool model_service_is_shared(const struct model_service *service);
 /**
- * Whether nobody looks from outside at a service that has several sites: UDP without a check, or
- * "none".
+ * Whether a service has one VIP, at one site or at several: DNS gives the same answer whichever
+ * site it chooses, and routers choose the site.
+ */
+bool model_service_has_one_vip(const struct model_service *service);
+/**
+ * Whether nobody looks from outside at a service that has several VIPs: UDP without a check,
+ * "none", or a VIP that lives at several sites.
  */
 bool model_service_is_unwatched(const struct model_service *service);
 /**

@@ -14,6 +14,9 @@ const char *advice_unwatched(const struct model_service *service)
 {
 	if (!model_service_is_unwatched(service))
 		return NULL;
+	if (service->vip_check_from != MODEL_VIP_CHECK_OFF && model_service_is_shared(service))
+		return "a VIP of several sites has no check, so when all of its sites are dead, "
+		       "its addresses stay in the answers until an operator drains these sites";
 	return service->vip_check_from == MODEL_VIP_CHECK_OFF
 	               ? "vip_check is \"none\": no other site probes the VIPs, so a dead site "
 	                 "stays in the answers until an operator drains it"

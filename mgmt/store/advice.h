@@ -54,7 +54,7 @@ struct advice {
 struct advice advice_of(const struct model *from, const struct model *to, struct arena *arena);
 /**
  * Why no other site probes the VIPs of @p service, as a sentence. NULL: one does, or the service
- * has one site.
+ * has one VIP.
  */
 const char *advice_unwatched(const struct model_service *service);
 

@@ -196,10 +196,15 @@ static void flatten_pool(struct flatten_walk *w, const struct model_pool *p)
 	}
 }
 
+/* Several sites are a field each, so that one more is a single difference. */
 static void flatten_vip(struct flatten_walk *w, const struct model_vip *v)
 {
 	begin_object(w, arena_printf(w->arena, "vips/%s", v->name));
-	add_field(w, "site", "%s", v->site->name);
+	if (v->n_sites == 1)
+		add_field(w, "site", "%s", v->sites[0]->name);
+	for (size_t i = 0; v->n_sites > 1 && i < v->n_sites; i++)
+		add_field(w, arena_printf(w->arena, "sites/%s", v->sites[i]->name), "%s",
+		          v->sites[i]->name);
 	add_address_list(w, "addresses", v->addresses, v->n_addresses);
 }
 

@@ -100,8 +100,8 @@ void risk_measure_checks(struct risk_work *w)
 		const struct model_service *a = &w->from->services[i];
 		const struct model_service *b = model_service(w->to, a->name);
 
-		/* the VIPs of a service at one site are not probed: there is nothing to lose */
-		if (b && a->n_at > 1 && b->n_at > 1)
+		/* a service with one VIP is not probed from outside: there is nothing to lose */
+		if (b && !model_service_has_one_vip(a) && !model_service_has_one_vip(b))
 			measure_check(w, risk_text(w, "service %s at its VIPs", a->name),
 			              a->vip_check, b->vip_check);
 	}

@@ -54,6 +54,9 @@
 	  "UDP flows move to other backends at the next change of members")                        \
 	X(ENTRIES_GONE, "entries-gone", SHARE, RISK_ANY,                                           \
 	  "clients of these addresses get no answer any more")                                     \
+	X(VIP_SITES, "vip-sites-changed", SHARE, RISK_ANY,                                         \
+	  "routers move connections to another site, whose backends do not know them, and "        \
+	  "these break")                                                                           \
 	X(PORTS_GONE, "ports-gone", SHARE, RISK_ANY,                                               \
 	  "packets that arrive at the port are not forwarded")                                     \
 	X(PORT_DEVICE, "port-device", SHARE, RISK_ANY,                                             \
@@ -132,6 +135,7 @@ size_t risk_addresses_gone(const struct addr *a, size_t n_a, const struct addr *
 void risk_measure_pools(struct risk_work *w);
 void risk_measure_checks(struct risk_work *w);
 void risk_measure_services(struct risk_work *w);
+void risk_measure_vips(struct risk_work *w);
 void risk_measure_nodes(struct risk_work *w);
 void risk_measure_names(struct risk_work *w);
 void risk_measure_zones(struct risk_work *w);

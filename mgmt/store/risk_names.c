@@ -56,6 +56,22 @@ static double share_at(const struct model_dns_name *n, const struct model_vip *v
 	return share;
 }
 
+/* The share of all sites that have the VIP of site number @p i, counted at the first of them. */
+static double vip_share(const struct model_dns_name *n, size_t i)
+{
+	const struct model_at *at = n->service->at;
+	double share = 0;
+
+	for (size_t k = 0; k < n->service->n_at; k++) {
+		if (at[k].vip != at[i].vip)
+			continue;
+		if (k < i)
+			return 0;
+		share += answer_share(n, k);
+	}
+	return share;
+}
+
 /* Gains and losses are found by addresses, not by sites' names, so that renaming moves nothing. */
 static void measure_answers(struct risk_work *w, const char *subject,
                             const struct model_dns_name *a, const struct model_dns_name *b)
@@ -65,10 +81,11 @@ static void measure_answers(struct risk_work *w, const char *subject,
 	bool found;
 
 	for (size_t i = 0; i < b->service->n_at; i++) {
-		double was = share_at(a, b->service->at[i].vip, &found);
-		double gain = fmax(0, answer_share(b, i) - was);
+		const struct model_vip *vip = b->service->at[i].vip;
+		double was = share_at(a, vip, &found);
+		double gain = fmax(0, vip_share(b, i) - was);
 
-		added += answer_share(b, i) * added_share(a, b->service->at[i].vip);
+		added += answer_share(b, i) * added_share(a, vip);
 		if (found)
 			gained += gain;
 		else

@@ -47,7 +47,7 @@ static struct model_node self = { .name = "n",
 	                          .mtu = 1500,
 	                          .api = "" };
 static struct addr addresses[5];
-static struct model_vip vip = { "v", &site, addresses, 5 };
+static struct model_vip vip = { .name = "v", .addresses = addresses, .n_addresses = 5 };
 struct model_backend document_backends[STAGE_POOLS][STAGE_BACKENDS];
 
 #define UDP(NAME, PORT, POLICY)                                                                    \

@@ -81,6 +81,27 @@ static void only_this_site_is_planned(void **state)
 	plan_free(p);
 }
 
+/* "web" is at both sites under one address: at the other site it leads to that site's pool. */
+static void a_vip_of_two_sites_leads_to_the_own_site_s_pool(void **state)
+{
+	(void)state;
+	struct world w;
+	struct plan *p;
+
+	make_world(&w);
+	w.node.site = &w.sites[1];
+	p = make_plan(&w);
+	assert_int_equal(p->n_pools, 1);
+	assert_string_equal(p->pools[0].model->name, "web-fra");
+	assert_int_equal(p->n_services, 1);
+	assert_string_equal(p->services[0]->name, "web");
+	assert_int_equal(p->n_entries, 4);
+	for (size_t i = 0; i < p->n_entries; i++)
+		assert_int_equal(p->entries[i].pool,
+		                 p->entries[i].service == PLAN_NONE ? PLAN_NONE : 0);
+	plan_free(p);
+}
+
 static void entries_say_what_packets_need(void **state)
 {
 	(void)state;
@@ -186,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_document_over_its_limits_is_refused_with_the_limit_to_raise),
 		cmocka_unit_test(two_services_at_one_port_are_refused_by_name),
 		cmocka_unit_test(only_this_site_is_planned),
+		cmocka_unit_test(a_vip_of_two_sites_leads_to_the_own_site_s_pool),
 		cmocka_unit_test(entries_say_what_packets_need),
 		cmocka_unit_test(backends_are_those_of_all_sets_and_of_the_configuration),
 		cmocka_unit_test(overrides_are_in_force_in_their_time),

@@ -26,7 +26,8 @@ struct world {
 	struct model_member before[2], now[2], next[2];
 	struct model_set sets[3];
 	struct addr addresses[2];
-	struct model_vip vip;
+	const struct model_site *lives_at[2];
+	struct model_vip vip; /* at both sites */
 	struct model_service services[2];
 	struct model_at at[2], web_at[1]; /* the second: use_both_pools() of stage.h */
 	struct model_override overrides[2];
@@ -73,7 +74,9 @@ static inline void make_services(struct world *w)
 {
 	addr_of("203.0.113.10", &w->addresses[0]);
 	addr_of("2001:db8:1::10", &w->addresses[1]);
-	w->vip = (struct model_vip){ "shop", &w->sites[0], w->addresses, 2 };
+	for (size_t i = 0; i < 2; i++)
+		w->lives_at[i] = &w->sites[i];
+	w->vip = (struct model_vip){ "shop", w->lives_at, 2, w->addresses, 2 };
 	w->at[0] = (struct model_at){ &w->sites[0], &w->vip, &w->pools[0], 1 };
 	w->at[1] = (struct model_at){ &w->sites[1], &w->vip, &w->pools[1], 1 };
 	w->services[0] = (struct model_service){ .name = "dns",

@@ -161,11 +161,40 @@ static void only_its_own_bit_asks_for_dnssec(void **state)
 	assert_null(strstr(send_query("ns.good.test", -1), "opt "));
 }
 
+/* What DNS says of a service does not depend on the site where all of them have one VIP. */
+static void a_service_of_several_sites_may_have_one_vip(void **state)
+{
+	static const struct model_site sites[] = { { .name = "ams" }, { .name = "fra" } };
+	static const struct addr addresses[2] = { { .bytes = { 1 } }, { .bytes = { 2 } } };
+	const struct model_vip vips[] = {
+		{ .name = "v", .addresses = addresses, .n_addresses = 1 },
+		{ .name = "w", .addresses = addresses + 1, .n_addresses = 1 }
+	};
+	struct model_at at[2] = { { .site = &sites[0], .vip = &vips[0] },
+		                  { .site = &sites[1], .vip = &vips[0] } };
+	struct model_service service = { .name = "web", .at = at, .n_at = 2 };
+	const struct model m = {
+		.sites = sites, .n_sites = 2, .services = &service, .n_services = 1
+	};
+	struct arena *arena = arena_new(1 << 20);
+	const struct steering *p = steering_new(&m, arena);
+
+	(void)state;
+	assert_true(p->services[0].one_vip);
+	for (size_t k = 0; k < 2; k++)
+		assert_true(addr_equal(&p->services[0].sites[k].addresses[0][0], &addresses[0]));
+	at[1].vip = &vips[1];
+	assert_false(steering_new(&m, arena)->services[0].one_vip);
+	service.n_at = 1;
+	assert_false(steering_new(&m, arena)->services[0].one_vip);
+	arena_free(arena);
+}
+
 static void a_site_gives_as_many_addresses_as_a_vip_can_have(void **state)
 {
 	static struct addr addresses[2 * STEERING_ADDRESSES_MAX];
 	static struct model_site site = { .name = "ams" };
-	static struct model_vip vip = { .name = "v", .site = &site, .addresses = addresses };
+	static struct model_vip vip = { .name = "v", .addresses = addresses };
 	static struct model_at at = { .site = &site, .vip = &vip, .weight = 1 };
 	static struct model_service service = { .name = "web", .at = &at, .n_at = 1 };
 	const struct model m = {
@@ -240,6 +269,7 @@ int main(void)
 		cmocka_unit_test(a_broken_zone_is_answered_without_authority),
 		cmocka_unit_test(aliases_are_followed_to_their_end_and_given_once),
 		cmocka_unit_test(only_its_own_bit_asks_for_dnssec),
+		cmocka_unit_test(a_service_of_several_sites_may_have_one_vip),
 		cmocka_unit_test(a_site_gives_as_many_addresses_as_a_vip_can_have),
 	};
 

@@ -328,6 +328,9 @@ static void a_site_is_out_when_all_its_families_are_down(void **state)
 	web_fra->words[1] = down;
 	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("site-out", "fra", "1 of its 2 services"), CONDITION_DEGRADED);
+	w.services[0].one_vip = true;
+	assert_int_equal(state_conditions(), 0); /* ams gives the same addresses */
+	w.services[0].one_vip = false;
 	web_fra->words[0] = up;
 	w.at[0][1].n_addresses[0] = 0; /* IPv4 is all that it has */
 	assert_int_equal(state_conditions(), 1);

@@ -190,6 +190,29 @@ static void a_service_that_nobody_looks_at_is_named(void **state)
 	targets_free(t);
 }
 
+/* Nobody can look at such a VIP from outside; with no other VIP it need not be. */
+static void a_vip_of_several_sites_is_named_beside_another(void **state)
+{
+	struct targets *t = make(" vip_check = \"c\";");
+	struct model_service *s = (struct model_service *)(uintptr_t)&t->model->services[0];
+	struct model_vip *vip = (struct model_vip *)(uintptr_t)s->at[0].vip;
+	const struct model_site *const both[] = { &t->model->sites[0], &t->model->sites[1] };
+
+	(void)state;
+	s->vip_check = NULL;
+	s->vip_check_from = MODEL_VIP_CHECK_ABSENT;
+	vip->sites = both;
+	vip->n_sites = 2;
+	state_all(t);
+	assert_int_equal(all.n, 1);
+	assert_non_null(strstr(find("vip-check-missing", "web")->text,
+	                       "a VIP of several sites is not checked from outside"));
+	((struct model_at *)(uintptr_t)s->at)[1].vip = vip;
+	state_all(t);
+	assert_int_equal(all.n, 0);
+	targets_free(t);
+}
+
 /* A VIP's trouble is its site's, which is told in another way. */
 static void a_silent_vip_is_no_backend(void **state)
 {
@@ -249,6 +272,7 @@ int main(void)
 		cmocka_unit_test(what_has_another_reason_is_not_blamed_on_controls),
 		cmocka_unit_test(a_vip_without_a_vote_and_one_never_up_are_told_apart),
 		cmocka_unit_test(a_service_that_nobody_looks_at_is_named),
+		cmocka_unit_test(a_vip_of_several_sites_is_named_beside_another),
 		cmocka_unit_test(a_silent_vip_is_no_backend),
 		cmocka_unit_test(many_are_named_so_far_and_then_counted),
 	};

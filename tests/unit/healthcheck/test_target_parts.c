@@ -104,9 +104,8 @@ static int setup(void **state)
 	for (int i = 0; i < 4; i++) {
 		for (uint32_t k = 0; k < n[i]; k++)
 			scene.addresses[i][k] = address(of[i][k]);
-		scene.vips[i] = (struct model_vip){ .site = &sites[i ? FRA : AMS],
-			                            .addresses = scene.addresses[i],
-			                            .n_addresses = n[i] };
+		scene.vips[i] =
+		        (struct model_vip){ .addresses = scene.addresses[i], .n_addresses = n[i] };
 	}
 	for (int i = 0; i < 3; i++)
 		scene.services[i] = (struct model_service){ .name = i == 0   ? "web"

@@ -21,6 +21,7 @@ struct world {
 	struct model_check checks[2];
 	struct model_backend backends[6];
 	struct model_pool pools[2];
+	const struct model_site *lives_at[3]; /* the VIPs' sites */
 	struct model_vip vips[3];
 	struct model_at at[4]; /* the first is quic's */
 	struct model_service services[2];
@@ -63,8 +64,10 @@ static inline void make_sites(struct world *w)
 		w->sites[i] = (struct model_site){ .name = names[i],
 			                           .region = "",
 			                           .capacity_bits = 1000 };
+		w->lives_at[i] = &w->sites[i];
 		w->vips[i] = (struct model_vip){ .name = names[i],
-			                         .site = &w->sites[i],
+			                         .sites = &w->lives_at[i],
+			                         .n_sites = 1,
 			                         .addresses = &w->addresses[i ? 2 + i : 0],
 			                         .n_addresses = i ? 1 : 2 };
 		w->at[1 + i] = (struct model_at){ &w->sites[i], &w->vips[i], &w->pools[i > 0],

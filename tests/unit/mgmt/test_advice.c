@@ -90,6 +90,27 @@ static void services_that_nobody_looks_at_are_named_with_the_reason(void **state
 	model_free(m);
 }
 
+/* The VIP of "off" and "voice" in ams lives in fra, too; then "voice" has one more VIP. */
+static void a_vip_of_several_sites_is_no_trouble_unless_there_are_others(void **state)
+{
+	struct model *m = model_with("", "");
+	struct model_at *at = (struct model_at *)(uintptr_t)m->services[3].at;
+	struct model_vip *vip = (struct model_vip *)(uintptr_t)at[0].vip;
+	const struct model_site *const both[] = { &m->sites[0], &m->sites[1] };
+
+	(void)state;
+	vip->sites = both;
+	vip->n_sites = 2;
+	assert_string_equal(
+	        advice_unwatched(&m->services[3]),
+	        "a VIP of several sites has no check, so when all of its sites are dead, "
+	        "its addresses stay in the answers until an operator drains these sites");
+	assert_non_null(strstr(advice_unwatched(&m->services[2]), "vip_check is \"none\""));
+	at[1].vip = vip;
+	assert_null(advice_unwatched(&m->services[3])); /* routers take a dead site out */
+	model_free(m);
+}
+
 static void each_vip_is_told_with_its_probes_before_and_after(void **state)
 {
 	static const struct {
@@ -196,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_that_nobody_looks_at_are_named_with_the_reason),
+		cmocka_unit_test(a_vip_of_several_sites_is_no_trouble_unless_there_are_others),
 		cmocka_unit_test(each_vip_is_told_with_its_probes_before_and_after),
 		cmocka_unit_test(nodes_and_ways_are_listed_by_site_and_pool),
 		cmocka_unit_test(without_memory_that_is_said_and_nothing_is_listed),

@@ -38,7 +38,8 @@ static const char config[] =
         "            backends = ( { name = \"b1\"; address = \"10.1.1.11\"; port = 80; weight = 10; }, { name = \"b2\"; address = \"10.1.1.12\"; weight = 11; } ); },\n"
         "          { name = \"web-fra\"; site = \"fra\"; backends = ( { name = \"b1\"; address = \"2001:db8:2::b\"; } ); } );\n"
         "vips = ( { name = \"shop-ams\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8::10\" ]; },\n"
-        "         { name = \"shop-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; } );\n"
+        "         { name = \"shop-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; },\n"
+        "         { name = \"any\"; sites = [ \"fra\", \"ams\" ]; addresses = [ \"192.0.2.7\" ]; } );\n"
         "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; hash = \"source\"; vip_check = \"plain\"; on_all_down = \"fail_closed\";\n"
         "               at = ( { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; weight = 5; },\n"
         "                      { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } ); },\n"
@@ -219,6 +220,10 @@ static const struct {
 	{ "sites/fra/capacity/new_flows", "0" },
 	{ "sites/fra/region", "" },
 	{ "sites/fra/weight", "30" },
+	{ "vips/any", "" },
+	{ "vips/any/addresses", "192.0.2.7" },
+	{ "vips/any/sites/ams", "ams" },
+	{ "vips/any/sites/fra", "fra" },
 	{ "vips/shop-ams", "" },
 	{ "vips/shop-ams/addresses", "203.0.113.10 2001:db8::10" },
 	{ "vips/shop-ams/site", "ams" },

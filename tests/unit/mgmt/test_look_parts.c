@@ -97,8 +97,8 @@ static const struct model_pool pools[2] = {
 	{ .name = "web-fra", .site = &sites[1], .backends = &backends[1], .n_backends = 1 },
 };
 static const struct model_vip vips[2] = {
-	{ .name = "shop-ams", .site = &sites[0], .addresses = &addresses[0], .n_addresses = 2 },
-	{ .name = "shop-fra", .site = &sites[1], .addresses = &addresses[2], .n_addresses = 1 },
+	{ .name = "shop-ams", .addresses = &addresses[0], .n_addresses = 2 },
+	{ .name = "shop-fra", .addresses = &addresses[2], .n_addresses = 1 },
 };
 static const struct model_at at[2] = {
 	{ .site = &sites[0], .vip = &vips[0], .pool = &pools[0], .weight = 30 },

@@ -53,7 +53,9 @@ static const char base_config[] =
         "    backends = ( { name = \"s1\"; address = \"10.1.2.11\"; } ); },\n"
         "  { name = \"web-fra\"; site = \"fra\"; check = \"web\"; backends = ( { name = \"b1\"; address = \"10.2.1.11\"; } ); } );\n"
         "vips = ( { name = \"shop-ams\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8:1::10\" ]; },\n"
-        "  { name = \"shop-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; } );\n"
+        "  { name = \"shop-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; },\n"
+        "  { name = \"any\"; sites = [ \"ams\", \"fra\" ]; addresses = [ \"192.0.2.7\" ]; },\n"
+        "  { name = \"new\"; site = \"ams\"; addresses = [ \"192.0.2.8\" ]; } );\n"
         "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; hash = \"flow\"; vip_check = \"vip\";\n"
         "    on_all_down = \"last_good\";\n"
         "    at = ( { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },\n"
@@ -249,6 +251,13 @@ static const struct change changes[] = {
 	{ "capacity-guard", "capacity = { bits = \"10Gbit\"; };", "" },
 	{ "capacity-guard", "bits = \"10Gbit\"", "bits = \"10Tbit\"" },
 	{ NULL, "bits = \"10Gbit\"", "bits = \"12Gbit\"" },
+	{ "vip-sites-changed", "sites = [ \"ams\", \"fra\" ]", "sites = [ \"fra\" ]" },
+	{ "vip-sites-changed", "sites = [ \"ams\", \"fra\" ]",
+	  "sites = [ \"par\", \"fra\", \"ams\" ]" },
+	{ "vip-sites-changed", "\"new\"; site = \"ams\"", "\"new\"; sites = [ \"ams\", \"par\" ]" },
+	{ NULL, "\"new\"; site = \"ams\"", "\"new\"; site = \"fra\"" }, /* it has no service */
+	{ NULL, "{ name = \"any\"; sites = [ \"ams\", \"fra\" ]",
+	  "{ name = \"other\"; sites = [ \"fra\", \"ams\" ]" },
 	{ "cluster-renamed", "cluster = { name = \"shop\"", "cluster = { name = \"store\"" },
 	{ "tables-smaller", "exceptions = 65536", "exceptions = 1024" },
 	{ NULL, "exceptions = 65536", "exceptions = 131072" },

@@ -335,6 +335,9 @@ static void of_answers(void **state)
 		    POINTS(at[1].site, sites[1]), POINTS(at[1].vip, vips[1]),
 		    POINTS(at[2].site, sites[0]), POINTS(at[2].vip, vips[0]) } },
 		{ GONE("1", "4", "25") EMPTIED("par", "20"), { NUMBER(services[1].n_at, 3, 2) } },
+		/* two sites with one VIP count as one, which here gains what the other VIP had */
+		{ GONE("1", "4", "25") EMPTIED("fra", "30") MOVE("30"),
+		  { POINTS(at[2].vip, vips[0]) } },
 		/* an address that is new: probed before it is answered, or not */
 		{ GONE("1", "4", "25") EMPTIED("fra", "30"),
 		  { NUMBER(addresses[3].bytes[15], KEEP, 99) } },

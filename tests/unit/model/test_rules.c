@@ -21,6 +21,7 @@
 #define LIMITS  "schema = 1;"
 #define BACKEND "{ name = \"b1\"; address = \"10.2.1.11\"; }"
 #define VIP     "[ \"198.51.100.10\" ]"
+#define FRA_VIP "\"shop-fra\"; site = \"fra\";"
 #define SERVICE "services = ("
 #define AT_FRA  "at = ( { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; } ); },"
 #define AT_AMS  "at = ( { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } ); },"
@@ -248,6 +249,38 @@ static const struct rule rules[] = {
 	  { { "{ interface = \"eth1\"; }", "{ interface = \"a\"; }, { interface = \"b\"; }" } },
 	  NULL,
 	  NULL },
+	{ "a VIP of two sites with the service at both, and no check",
+	  { { FRA_VIP, "\"shop-fra\"; sites = [ \"ams\", \"fra\" ];" },
+	    { "vip = \"shop-ams\"", "vip = \"shop-fra\"" },
+	    { "vip_check = \"web\";", "" } },
+	  NULL,
+	  NULL },
+	{ "a VIP of two sites, and a word that says no check",
+	  { { FRA_VIP, "\"shop-fra\"; sites = [ \"ams\", \"fra\" ];" },
+	    { "vip = \"shop-ams\"", "vip = \"shop-fra\"" },
+	    { "vip_check = \"web\";", "vip_check = \"none\";" } },
+	  NULL,
+	  NULL },
+	{ "a list of one site is that site",
+	  { { FRA_VIP, "\"shop-fra\"; sites = [ \"fra\" ];" } },
+	  NULL,
+	  NULL },
+	{ "a VIP of two sites with the service at both, and a check",
+	  { { FRA_VIP, "\"shop-fra\"; sites = [ \"ams\", \"fra\" ];" },
+	    { "vip = \"shop-ams\"", "vip = \"shop-fra\"" } },
+	  "services[0].vip_check",
+	  "VIP \"shop-fra\" lives at several sites, and a probe reaches any of them; leave vip_check out" },
+	{ "a VIP of two sites with another VIP's service at the second",
+	  { { FRA_VIP, "\"shop-fra\"; sites = [ \"ams\", \"fra\" ];" },
+	    { "vip_check = \"web\";", "" } },
+	  "services[0].at",
+	  "has no entry for VIP \"shop-fra\" at site \"ams\"" },
+	{ "a third site, where a VIP of two does not live",
+	  { { "sites = (", "sites = ( { name = \"par\"; }," },
+	    { FRA_VIP, "\"shop-fra\"; sites = [ \"ams\", \"fra\" ];" },
+	    { "at = (", "at = ( { site = \"par\"; vip = \"shop-fra\"; pool = \"web-fra\"; }," } },
+	  "services[0].at[0].vip",
+	  "VIP \"shop-fra\" is at site \"ams\" and others, expected one at \"par\"" },
 	{ "another site of the service twice",
 	  { { "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; }",
 	      "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; }, { site = \"fra\"; vip = "

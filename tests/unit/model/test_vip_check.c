@@ -172,6 +172,57 @@ static void probes_are_those_of_all_nodes_of_other_sites(void **state)
 	model_errors_free(&errors);
 }
 
+/* The first site's VIP lives at the first two sites, and the others have their own. */
+static struct model *read_shared(unsigned n_at, const char *more, struct model_errors *errors)
+{
+	char *text = make_config(3, 6, n_at, more);
+	char *sites =
+	        fixture_edit(text, "\"v0\"; site = \"s0\";", "\"v0\"; sites = [ \"s1\", \"s0\" ];");
+	char *shared = fixture_edit(sites, "vip = \"v1\"", "vip = \"v0\"");
+
+	free(text);
+	free(sites);
+	return read_config(shared, errors);
+}
+
+static void a_vip_of_several_sites_is_not_probed(void **state)
+{
+	static const struct {
+		unsigned n_at;
+		const char *more;
+		bool one_vip;
+	} shared[] = {
+		{ 2, "protocol = \"tcp\";", true },
+		{ 2, "protocol = \"udp\";", true },
+		{ 3, "protocol = \"tcp\";", false },
+		{ 3, "protocol = \"udp\";", false },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < COUNT(shared); i++) {
+		struct model_errors errors;
+		struct model *m = read_shared(shared[i].n_at, shared[i].more, &errors);
+		const struct model_service *s;
+		uint64_t milli_per_s;
+
+		assert_non_null(m);
+		s = model_service(m, "web");
+		assert_int_equal(s->vip_check_from, MODEL_VIP_CHECK_ABSENT);
+		assert_null(s->vip_check);
+		assert_true(model_service_is_shared(s));
+		assert_int_equal(model_service_has_one_vip(s), shared[i].one_vip);
+		assert_int_equal(model_service_is_unwatched(s), !shared[i].one_vip);
+		for (size_t k = 0; k < 3; k++) {
+			assert_int_equal(model_vip_is_at(&m->vips[0], &m->sites[k]), k < 2);
+			assert_int_equal(model_vip_is_at(&m->vips[2], &m->sites[k]), k == 2);
+		}
+		assert_int_equal(model_probes(m, &m->vips[0], &milli_per_s), 2);
+		assert_int_equal(milli_per_s, 0);
+		model_free(m);
+		model_errors_free(&errors);
+	}
+}
+
 static void up_to_64_sites_and_nodes_are_taken_and_more_are_refused(void **state)
 {
 	static const struct {
@@ -208,6 +259,7 @@ int main(void)
 		cmocka_unit_test(the_default_connects_each_second_and_three_failures_are_a_death),
 		cmocka_unit_test(a_check_that_is_called_none_is_that_check),
 		cmocka_unit_test(probes_are_those_of_all_nodes_of_other_sites),
+		cmocka_unit_test(a_vip_of_several_sites_is_not_probed),
 		cmocka_unit_test(up_to_64_sites_and_nodes_are_taken_and_more_are_refused),
 	};
 

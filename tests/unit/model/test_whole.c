@@ -124,6 +124,12 @@ static void a_model_s_parts_point_to_each_other(void **state)
 			assert_ptr_equal(p->backends[j].pool, p);
 		assert_int_equal(m->services[i].index, i);
 	}
+	assert_string_equal(m->vips[0].name, "any");
+	assert_int_equal(m->vips[0].n_sites, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_ptr_equal(m->vips[0].sites[i], &m->sites[1 + i]);
+	assert_int_equal(m->vips[1].n_sites, 1);
+	assert_ptr_equal(m->vips[1].sites[0], &m->sites[0]);
 	model_free(m);
 }
 
@@ -132,19 +138,19 @@ static void what_follows_from_settings_is_worked_out(void **state)
 	(void)state;
 	struct model *m = read_it(model_read_config, "whole.conf", NULL);
 	static const uint32_t detect_ms[] = { 2500, 11000, 400 }, slots[] = { 16384, 4096, 16384 };
-	static const enum model_vip_check from[] = { MODEL_VIP_CHECK_GIVEN, MODEL_VIP_CHECK_OFF,
-		                                     MODEL_VIP_CHECK_DEFAULT,
+	static const enum model_vip_check from[] = { MODEL_VIP_CHECK_ABSENT, MODEL_VIP_CHECK_GIVEN,
+		                                     MODEL_VIP_CHECK_OFF, MODEL_VIP_CHECK_DEFAULT,
 		                                     MODEL_VIP_CHECK_ABSENT };
-	const struct model_check *const checks[] = { &m->checks[2], NULL, &model_default_vip_check,
-		                                     NULL };
+	const struct model_check *const checks[] = { NULL, &m->checks[2], NULL,
+		                                     &model_default_vip_check, NULL };
 
 	assert_null(m->self);
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(m->checks[i].detect_worst_ms, detect_ms[i]);
 		assert_int_equal(m->pools[i].n_slots, slots[i]);
 	}
-	assert_int_equal(m->n_services, 4);
-	for (size_t i = 0; i < 4; i++) {
+	assert_int_equal(m->n_services, 5);
+	for (size_t i = 0; i < 5; i++) {
 		assert_int_equal(m->services[i].vip_check_from, from[i]);
 		assert_ptr_equal(m->services[i].vip_check, checks[i]);
 	}
