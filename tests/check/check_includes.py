@@ -27,9 +27,9 @@ LAYERS = {
                          "weir/"),
     "dataplane/export": ("dataplane/export/", "dataplane/tables/", "base/", "weir/"),
     "dataplane/dpdk": ("dataplane/dpdk/", "dataplane/drivers.h", "base/", "weir/"),
-    "announce": ("announce/", "base/", "weir/"),
     "dns": ("dns/", "base/", "weir/"),
     "healthcheck": ("healthcheck/", "base/", "weir/"),
+    "announce": ("announce/", "base/", "weir/"),
     "mgmt": ("mgmt/", "base/", "weir/"),
     "tests": ("",),
 }

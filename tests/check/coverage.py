@@ -21,7 +21,7 @@ import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITES = ("unit", "waits", "fuzz")
-COUNTED = ("base/", "bpf/", "dataplane/", "dns/", "healthcheck/", "host/", "include/", "mgmt/", "model/", "pages/")
+COUNTED = ("announce/", "base/", "bpf/", "dataplane/", "dns/", "healthcheck/", "host/", "include/", "mgmt/", "model/", "pages/")
 APART = "dataplane/dpdk/"  # only the DPDK suites drive it
 
 # By path: how often each line, and each branch of a line, was reached.

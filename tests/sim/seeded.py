@@ -112,11 +112,25 @@ BREAKAGES = [
 ]
 
 
-def run_one(source: str, breakage: typing.Any) -> tuple[bool, str]:
+class Simulator(typing.NamedTuple):
+    """What is compiled of the sources: folders to copy, the program's files, and the option before a breakage's world."""
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+    option: str
+
+
+OWNERS_SIM = Simulator(
+    ("base", "include", "dataplane", "tests/sim"),
+    ("tests/sim/sim_main.c", "tests/sim/sim_world.c", "tests/sim/sim_flows.c",
+     *(f"dataplane/owners/{f}.c" for f in ("owners", "handover", "line", "list", "memory", "past", "targets", "slot", "ring"))),
+    "--scenario")
+
+
+def run_one(source: str, simulator: Simulator, breakage: typing.Any) -> tuple[bool, str]:
     """Whether the simulator noticed, and what there is to say."""
     name, world, path, text, becomes = breakage
     with tempfile.TemporaryDirectory(prefix="weir-seeded-") as work:
-        for part in ("base", "include", "dataplane", "tests/sim"):
+        for part in simulator.folders:
             shutil.copytree(os.path.join(source, part), os.path.join(work, part))
         target = os.path.join(work, path)
         with open(target, encoding="utf-8") as f:
@@ -125,16 +139,14 @@ def run_one(source: str, breakage: typing.Any) -> tuple[bool, str]:
             return False, f"stale: found {code.count(text)} times"
         with open(target, "w", encoding="utf-8") as f:
             f.write(code.replace(text, becomes))
-        files = [os.path.join(work, "tests/sim", f) for f in ("sim_main.c", "sim_world.c", "sim_flows.c")]
-        files += [os.path.join(work, "dataplane/owners", f) for f in
-                  ("owners.c", "handover.c", "line.c", "list.c", "memory.c", "past.c", "targets.c", "slot.c", "ring.c")]
+        files = [os.path.join(work, f) for f in simulator.files]
         binary = os.path.join(work, "sim")
         compiled = subprocess.run(
             ["gcc", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-I" + work, "-I" + work + "/include",
              "-o", binary] + files, capture_output=True, text=True, check=False)
         if compiled.returncode != 0:
             return False, "does not compile: " + compiled.stderr[:300]
-        ran = subprocess.run([binary, "--scenario"] + world.split(), capture_output=True, text=True, check=False,
+        ran = subprocess.run([binary, simulator.option] + world.split(), capture_output=True, text=True, check=False,
                              timeout=300)
         faults = [line.strip() for line in ran.stdout.splitlines() if "FAULT" in line]
         return ran.returncode == 1, "; ".join(faults) or "nothing noticed"
@@ -146,23 +158,24 @@ def stale(source: str, breakage: tuple[str, str, str, str, str]) -> bool:
         return f.read().count(breakage[3]) != 1
 
 
-def choose(source: str, names: list[str]) -> list[typing.Any]:
+def choose(source: str, breakages: list[typing.Any], names: list[str]) -> list[typing.Any]:
     """Those of the names, else all; with WEIR_SEEDED_EVERY=n every n-th of them, and those that are stale."""
-    chosen = [b for b in BREAKAGES if not names or b[0] in names]
+    chosen = [b for b in breakages if not names or b[0] in names]
     sample = chosen[::int(os.environ.get("WEIR_SEEDED_EVERY", "1"))]
     return [b for b in chosen if b in sample or stale(source, b)]
 
 
-def main() -> int:
+def try_breakages(simulator: Simulator, breakages: list[typing.Any]) -> int:
+    """Try those that the command line chooses; returns the exit status."""
     args = sys.argv[1:]
     source, workers = args.pop(0), 1
     if args[:1] == ["-j"]:
         workers = int(args[1])
         args = args[2:]
-    chosen = choose(source, args)
+    chosen = choose(source, breakages, args)
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        results = pool.map(lambda b: run_one(source, b), chosen)
+        results = pool.map(lambda b: run_one(source, simulator, b), chosen)
         for breakage, (noticed, why) in zip(chosen, results):
             passed += noticed
             failed += not noticed
@@ -172,4 +185,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_breakages(OWNERS_SIM, BREAKAGES))

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The decision whether this node announces a VIP: from facts to a routing table and a reason.
+ *
+ * One state for each announced address. Pure functions over times that are passed in (ms since
+ * boot, never the wall clock); one thread. Nothing here reads or writes routes, pages or messages:
+ * announce/main.c does. Implemented in decide.c (the table) and promise.c (questions between
+ * nodes). The simulator tests/sim/announce_sim.c drives this code.
+ *
+ * | facts and command                         | not announced        | announced                |
+ * |-------------------------------------------|----------------------|--------------------------|
+ * | not configured, or a person withdrew it   | stays so             | withdrawn at once        |
+ * | no: port, program (the node's own causes) | stays so             | withdrawn at once        |
+ * | no: probe packet, pools (shared causes)   | stays so             | withdrawn once confirmed |
+ * | no: document, peers' state, next hops     | stays so             | stays                    |
+ * | unknown, whatever it is                   | stays so             | stays                    |
+ * | all yes                                   | hold-down, announced | stays                    |
+ * | all yes, a person drains the node         | stays so             | graceful shutdown, then  |
+ * |                                           |                      | withdrawn once confirmed |
+ *
+ * Never the last one. A shared cause withdraws only with a confirmation of another node: it
+ * announces the VIP, forwards it, and will not withdraw it for ANNOUNCE_PROMISE_MS because of a
+ * shared cause. The age of a confirmation counts from the moment at which the question was sent,
+ * on the clock of the node that sent it. So a delayed, repeated or lost message does no harm: when
+ * this node withdraws, at most ANNOUNCE_CONFIRMED_MS later, the promise has still 8 s to run. By
+ * induction over the withdrawals, the node that gave the last promise is still there.
+ * A restart forgets promises. A state that starts therefore behaves as if it had just given one.
+ */
+#ifndef WEIR_ANNOUNCE_DECIDE_H
+#define WEIR_ANNOUNCE_DECIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "weir/announce.h"
+
+#define ANNOUNCE_CONFIRMED_MS 2000u    /**< ms, longest age of a confirmation that is used */
+#define ANNOUNCE_PROMISE_MS   10000u   /**< ms that a promise lasts */
+#define ANNOUNCE_QUERY_MS     500u     /**< ms between two questions about the same withdrawal */
+#define ANNOUNCE_TIE_MS       1000u    /**< ms of questions without a confirmation: a tie */
+#define ANNOUNCE_HOLD_MS      30000u   /**< ms of the first hold-down */
+#define ANNOUNCE_HOLD_MAX_MS  600000u  /**< ms of the longest: it doubles with each repetition */
+#define ANNOUNCE_REPEAT_MS    3600000u /**< ms: a failure so soon after the last repeats it */
+#define ANNOUNCE_EMPTY_MS     15000u /**< ms: longest graceful shutdown before a drain withdraws */
+
+/** What is known: a fact that nothing proves or disproves is unknown. */
+enum announce_truth { ANNOUNCE_UNKNOWN, ANNOUNCE_NO, ANNOUNCE_YES };
+
+/** What a person, or the end of the process, demands. It needs no proof. */
+enum announce_command {
+	ANNOUNCE_COMMAND_NONE,
+	ANNOUNCE_COMMAND_DRAIN,    /**< graceful shutdown; withdrawn when it is empty */
+	ANNOUNCE_COMMAND_WITHDRAW, /**< at once, whatever others do */
+	ANNOUNCE_COMMAND_STOP,     /**< a regular stop of a node that cannot forward without Weir */
+};
+
+/** What is known at one moment. Zeroed: nothing is known and nothing is configured. */
+struct announce_facts {
+	bool configured; /**< the document in force in this process names the address */
+	enum announce_command command;
+	enum announce_truth truth[ANNOUNCE_FACT_COUNT];
+	/** a neighbour of the routing daemon gets the normal route */
+	enum announce_truth exported;
+	/** another node announces it, not in graceful shutdown; no: that is known, or no other may */
+	enum announce_truth others;
+	enum announce_truth emptied; /**< of a drain: the packets have left */
+};
+
+/** Kept between decisions; made by announce_init(). */
+struct announce_state {
+	enum announce_table table; /**< decided last */
+	bool promised;             /**< to another node; else promised_until_ms is from the start */
+	uint32_t hold_ms;          /**< the hold-down after the last failure; 0: none */
+	uint64_t incarnation;      /**< of this process: answers to an earlier one do not count */
+	uint64_t promised_until_ms;
+	uint64_t confirmed_ms; /**< when the question of the last confirmation was sent; 0: none */
+	uint64_t queried_ms;   /**< when the last question was sent; 0: none */
+	uint64_t query_since_ms; /**< since when it has reason to leave, and asks; 0: it has none */
+	/** when a node with a lower name last sent a question; 0: never */
+	uint64_t lower_query_ms;
+	uint64_t good_since_ms; /**< since when nothing speaks against it; 0: something does */
+	uint64_t failed_ms;     /**< the last failure, if hold_ms */
+	uint64_t shutdown_ms;   /**< since when in graceful shutdown */
+	char confirmed_by[ANNOUNCE_NODE_MAX]; /**< the node of confirmed_ms */
+};
+
+/** What to do now. */
+struct announce_decision {
+	enum announce_table table;
+	enum announce_reason reason;
+	enum announce_fact fact; /**< that was missed first; ANNOUNCE_FACT_COUNT: none */
+	bool query;              /**< send a question to all other nodes of the VIP now */
+	uint64_t held_ms;        /**< of the hold-down that are left */
+};
+
+/** "May I withdraw?" */
+struct announce_question {
+	char from[ANNOUNCE_NODE_MAX];
+	uint64_t incarnation, sent_ms; /**< of the node that sends it; given back as they are */
+};
+
+/**
+ * Start with what an earlier process left: @p found is the table in which the kernel has the route
+ * (both: the normal one).
+ * @param incarnation  a random number of this process
+ */
+void announce_init(struct announce_state *s, enum announce_table found, uint64_t incarnation,
+                   uint64_t now_ms);
+
+/**
+ * Go on with the hold-down of an earlier process of this boot, found on its page. Times in the
+ * future and hold-downs of no valid length are ignored.
+ */
+void announce_restore_hold(struct announce_state *s, uint64_t failed_ms, uint32_t hold_ms,
+                           uint64_t now_ms);
+
+/**
+ * Decide. To be called whenever a fact changes, and every 100 ms: times pass.
+ * @return the decision; when it has `query`, the caller sends a question with now_ms as sent_ms
+ */
+struct announce_decision announce_decide(struct announce_state *s, const struct announce_facts *f,
+                                         uint64_t now_ms);
+
+/**
+ * Answer another node's question. ANNOUNCE_ANSWER_CONFIRMED has made the promise.
+ * @param self  this node's name
+ */
+MUST_CHECK enum announce_answer announce_give_answer(struct announce_state *s, const char *self,
+                                                     const struct announce_question *q,
+                                                     const struct announce_facts *f,
+                                                     uint64_t now_ms);
+
+/**
+ * Another node, @p by, has answered CONFIRMED; @p q is its copy of the question.
+ * @return whether it counts: it answers a question of this process, and is not too old
+ */
+bool announce_note_confirmed(struct announce_state *s, const char *by,
+                             const struct announce_question *q, uint64_t now_ms);
+
+#endif

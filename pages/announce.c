@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The page has room for all from the start and is written whole: some 100 bytes an address, at most
+ * ten times a second. It is a seqlock: the writer makes `seq` odd while it writes, so a reader
+ * copies and compares. Counts are checked against the page's room, since a reader must not trust
+ * the writer.
+ */
+#include "weir/announce.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/page.h"
+#include "base/proc.h"
+
+/* Tries of 20 us each: a write takes far less, unless the writer died in the middle of one. */
+#define TRIES 1000
+
+/* The page's payload. */
+struct payload {
+	uint32_t seq; /* odd while it is written */
+	uint32_t reserved;
+	struct announced_node node;
+	struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
+	struct announced_address addresses[ANNOUNCED_MAX];
+};
+
+struct announced_page {
+	struct page *page;
+};
+
+static struct payload *payload_of(const struct announced_page *p)
+{
+	return page_payload(p->page);
+}
+
+static int open_page(const char *run_dir, bool writes, struct announced_page **out)
+{
+	struct announced_page *p = calloc(1, sizeof(*p));
+	char path[PATH_MAX];
+	int err = p ? proc_path(run_dir, ANNOUNCED_PAGE_FILE, path) : -ENOMEM;
+
+	if (!err && writes)
+		err = page_create(path, ANNOUNCED_PAGE_KIND, ANNOUNCED_PAGE_LAYOUT,
+		                  sizeof(struct payload), &p->page);
+	else if (!err)
+		err = page_open(path, ANNOUNCED_PAGE_KIND, ANNOUNCED_PAGE_LAYOUT, "announce",
+		                &p->page);
+	if (!err && page_size(p->page) < sizeof(struct payload))
+		err = -EPROTO;
+	if (err) {
+		announced_close(p);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+int announced_create(const char *run_dir, struct announced_page **out)
+{
+	return open_page(run_dir, true, out);
+}
+
+int announced_open(const char *run_dir, struct announced_page **out)
+{
+	return open_page(run_dir, false, out);
+}
+
+void announced_close(struct announced_page *p)
+{
+	if (!p)
+		return;
+	page_close(p->page);
+	free(p);
+}
+
+void announced_publish(struct announced_page *p, const struct announced_node *node,
+                       const struct announced_address *addresses, size_t n,
+                       const struct announced_neighbour *neighbours, size_t n_neighbours,
+                       uint64_t now_ms)
+{
+	struct payload *to = payload_of(p);
+	uint32_t seq = __atomic_load_n(&to->seq, __ATOMIC_RELAXED) | 1;
+
+	n = n < ANNOUNCED_MAX ? n : ANNOUNCED_MAX;
+	n_neighbours =
+	        n_neighbours < ANNOUNCED_NEIGHBOURS_MAX ? n_neighbours : ANNOUNCED_NEIGHBOURS_MAX;
+	__atomic_store_n(&to->seq, seq, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	to->node = *node;
+	to->node.alive_ms = now_ms;
+	to->node.n_addresses = (uint32_t)n;
+	to->node.n_neighbours = (uint32_t)n_neighbours;
+	if (n)
+		memcpy(to->addresses, addresses, n * sizeof(*addresses));
+	if (n_neighbours)
+		memcpy(to->neighbours, neighbours, n_neighbours * sizeof(*neighbours));
+	__atomic_store_n(&to->seq, seq + 1, __ATOMIC_RELEASE);
+	page_alive(p->page, now_ms);
+	page_publish(p->page);
+}
+
+void announced_keep(struct announced_page *p)
+{
+	(void)page_repair(p->page); /* the next publication fills it again */
+}
+
+/* Texts of another process end within their room. */
+static void end_texts(struct announced_node *node, struct announced_neighbour *neighbours)
+{
+	node->daemon[ANNOUNCED_TEXT_MAX - 1] = node->daemon_state[ANNOUNCED_TEXT_MAX - 1] =
+	        node->version[ANNOUNCED_TEXT_MAX - 1] = '\0';
+	node->problem[ANNOUNCED_PROBLEM_MAX - 1] = '\0';
+	for (uint32_t i = 0; neighbours && i < node->n_neighbours; i++)
+		neighbours[i].name[ANNOUNCED_TEXT_MAX - 1] = '\0';
+}
+
+int announced_read(const struct announced_page *p, struct announced_node *node,
+                   struct announced_address *addresses, size_t n_max,
+                   struct announced_neighbour *neighbours)
+{
+	const struct payload *from = payload_of(p);
+
+	if (page_is_replaced(p->page))
+		return -ESTALE;
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t seq = __atomic_load_n(&from->seq, __ATOMIC_ACQUIRE);
+
+		*node = from->node;
+		if (node->n_addresses <= ANNOUNCED_MAX &&
+		    node->n_neighbours <= ANNOUNCED_NEIGHBOURS_MAX) {
+			size_t n = node->n_addresses < n_max ? node->n_addresses : n_max;
+
+			if (n)
+				memcpy(addresses, from->addresses, n * sizeof(*addresses));
+			if (neighbours)
+				memcpy(neighbours, from->neighbours, sizeof(from->neighbours));
+		}
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!(seq & 1) && __atomic_load_n(&from->seq, __ATOMIC_RELAXED) == seq) {
+			if (!page_is_sound(p->page))
+				return -ESTALE;
+			if (node->n_addresses > ANNOUNCED_MAX ||
+			    node->n_neighbours > ANNOUNCED_NEIGHBOURS_MAX)
+				return -EPROTO;
+			end_texts(node, neighbours);
+			return 0;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+	}
+	return -EAGAIN;
+}
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+const char *announce_reason_label(enum announce_reason reason)
+{
+#define LABEL(name, label, text) label,
+	static const char *const labels[] = { ANNOUNCE_REASONS(LABEL) };
+#undef LABEL
+	return (size_t)reason < COUNT(labels) ? labels[reason] : "";
+}
+
+const char *announce_reason_text(enum announce_reason reason)
+{
+#define TEXT(name, label, text) text,
+	static const char *const texts[] = { ANNOUNCE_REASONS(TEXT) };
+#undef TEXT
+	return (size_t)reason < COUNT(texts) ? texts[reason] : "";
+}
+
+const char *announce_fact_label(enum announce_fact fact)
+{
+#define LABEL(name, label, text, action) label,
+	static const char *const labels[] = { ANNOUNCE_FACTS(LABEL) };
+#undef LABEL
+	return (size_t)fact < COUNT(labels) ? labels[fact] : "";
+}
+
+const char *announce_fact_text(enum announce_fact fact)
+{
+#define TEXT(name, label, text, action) text,
+	static const char *const texts[] = { ANNOUNCE_FACTS(TEXT) };
+#undef TEXT
+	return (size_t)fact < COUNT(texts) ? texts[fact] : "";
+}
+
+const char *announce_fact_action(enum announce_fact fact)
+{
+#define ACTION(name, label, text, action) action,
+	static const char *const actions[] = { ANNOUNCE_FACTS(ACTION) };
+#undef ACTION
+	return (size_t)fact < COUNT(actions) ? actions[fact] : "";
+}
+
+const char *announce_answer_label(enum announce_answer answer)
+{
+#define LABEL(name, label) label,
+	static const char *const labels[] = { ANNOUNCE_ANSWERS(LABEL) };
+#undef LABEL
+	return (size_t)answer < COUNT(labels) ? labels[answer] : "";
+}
+
+const char *announce_table_label(enum announce_table table)
+{
+	static const char *const labels[] = { "none", "normal", "shutdown" };
+
+	return (size_t)table < COUNT(labels) ? labels[table] : "";
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The decision whether to announce, in 1,000 seeded worlds (announce_world.h).
+ * Usage: announce_sim [--runs N] [--first SEED] [--verbose] [--brief: end at the first fault]
+ *
+ * In each world the nodes of a site get the same bad evidence of a shared cause within 10 to 100 ms.
+ * A world fails if the last announcement goes, a promise is broken, a shared cause withdraws without
+ * a confirmation, an own cause does not withdraw at once, unknown facts withdraw anything, a node
+ * returns without proof or before its hold-down is over, a move between tables withdraws, or if
+ * what shall happen does not: healthy nodes announce at the end, and nodes whose site is bad have
+ * left to a site that is good.
+ */
+#include "announce_world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BEGIN_MS  100000u
+#define SPREAD_MS 90u /* evidence reaches the nodes 10 to 100 ms after its cause */
+
+static const char *const kind_names[WORLD_KINDS] = { "same",  "sites",  "storm", "restarts",
+	                                             "mixed", "drains", "flaps" };
+
+static void add_wrong(struct world_node *n, enum announce_fact fact, enum announce_truth truth,
+                      uint64_t from_ms, uint64_t until_ms)
+{
+	if (n->n_wrong < WORLD_WRONG_MAX)
+		n->wrong[n->n_wrong++] = (struct world_wrong){ fact, truth, from_ms, until_ms };
+}
+
+static void add_evidence(struct world *w, uint32_t i, uint64_t from_ms, uint64_t until_ms)
+{
+	add_wrong(&w->node[i], w->cause, ANNOUNCE_NO,
+	          from_ms + 10 + world_below(w, w->tie ? 1 : SPREAD_MS + 1),
+	          until_ms + world_below(w, 100));
+}
+
+/* A moment at which something is unknown to each node. */
+static void add_vagueness(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		uint64_t from = BEGIN_MS + world_below(w, 40000);
+
+		add_wrong(&w->node[i], (enum announce_fact)world_below(w, ANNOUNCE_FACT_COUNT),
+		          ANNOUNCE_UNKNOWN, from, from + world_below(w, 20000));
+	}
+}
+
+/* Names in random order, so that the lowest is not always the first; sites in turn. */
+static void make_nodes(struct world *w)
+{
+	uint32_t first = world_below(w, 26);
+
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		struct world_node *n = &w->node[i];
+
+		snprintf(n->name, sizeof(n->name), "%c%u", 'a' + (int)((first + i * 7) % 26), i);
+		n->site = i % w->n_sites;
+		n->runs = true;
+		n->good_ms = BEGIN_MS;
+		n->routes.in_kernel[ANNOUNCE_NORMAL] = n->had_route = true;
+		announce_init(&n->state, ANNOUNCE_NORMAL, world_random(w), BEGIN_MS);
+	}
+}
+
+static void plan_network(struct world *w, bool bad)
+{
+	w->delay_max_ms = bad ? world_below(w, 1500) : world_below(w, 6);
+	w->loss_percent = bad ? world_below(w, 50) : 0;
+	w->repeat_percent = bad ? world_below(w, 30) : 0;
+	w->slow_percent = bad ? world_below(w, 20) : 0;
+}
+
+static void plan_same(struct world *w)
+{
+	plan_network(w, false);
+	w->tie = world_below(w, 2);
+	w->delay_min_ms = w->tie ? 30 : 0;
+	for (uint32_t i = 0; i < w->n_nodes; i++)
+		add_evidence(w, i, w->evidence_ms, w->evidence_ms + 40000);
+}
+
+static void plan_sites(struct world *w)
+{
+	plan_network(w, false);
+	for (uint32_t i = 0; i < w->n_nodes; i++)
+		if (w->node[i].site == w->bad_site)
+			add_evidence(w, i, w->evidence_ms, w->evidence_ms + 40000);
+}
+
+/* Evidence at all nodes, in several spells, so that nodes come and go. */
+static void plan_storm(struct world *w)
+{
+	plan_network(w, true);
+	add_vagueness(w);
+	for (uint32_t k = 0; k < 3; k++)
+		for (uint32_t i = 0; i < w->n_nodes; i++)
+			add_evidence(w, i, w->evidence_ms + k * 22000,
+			             w->evidence_ms + k * 22000 + 2000 + world_below(w, 20000));
+}
+
+static void plan_restarts(struct world *w)
+{
+	plan_storm(w);
+	w->loss_percent /= 2;
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		w->node[i].restart_ms = w->evidence_ms + world_below(w, 30000);
+		w->node[i].down_until_ms = w->node[i].restart_ms + world_below(w, 12000);
+	}
+}
+
+/* One node stays sound; the others get everything. */
+static void plan_mixed(struct world *w)
+{
+	plan_network(w, true);
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		struct world_node *n = &w->node[i];
+		uint64_t from = w->evidence_ms + world_below(w, 20000);
+
+		if (i == w->sound)
+			continue;
+		add_evidence(w, i, w->evidence_ms, w->evidence_ms + 30000);
+		if (world_below(w, 2))
+			add_wrong(n, world_below(w, 2) ? ANNOUNCE_FACT_PORT : ANNOUNCE_FACT_PROGRAM,
+			          ANNOUNCE_NO, from, from + 1000 + world_below(w, 20000));
+		if (world_below(w, 3) == 0) {
+			n->drain_from_ms = from;
+			n->drain_until_ms = from + 20000 + world_below(w, 20000);
+			n->emptied_ms = from + world_below(w, 20000);
+		}
+		n->daemon_away_from_ms = from;
+		n->daemon_away_until_ms = from + world_below(w, 2) * world_below(w, 5000);
+	}
+	add_vagueness(w);
+}
+
+static void plan_drains(struct world *w)
+{
+	bool all = world_below(w, 2);
+
+	plan_network(w, world_below(w, 2));
+	w->sound = all ? WORLD_NODES_MAX : w->sound;
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		if (i == w->sound)
+			continue;
+		w->node[i].drain_from_ms = w->evidence_ms + world_below(w, 100);
+		w->node[i].drain_until_ms = w->evidence_ms + 40000 + world_below(w, 20000);
+		w->node[i].emptied_ms = w->evidence_ms + 500 + world_below(w, 20000);
+	}
+}
+
+/* Node 0 loses its port every twelve minutes or so; the others are well. */
+static void plan_flaps(struct world *w)
+{
+	plan_network(w, false);
+	w->step_ms = 100;
+	w->end_ms = BEGIN_MS + 4300000;
+	for (uint32_t k = 0; k < 6; k++) {
+		uint64_t from = w->evidence_ms + k * 700000 + world_below(w, 60000);
+
+		add_wrong(&w->node[0], ANNOUNCE_FACT_PORT, ANNOUNCE_NO, from, from + 5000);
+	}
+}
+
+void world_plan(struct world *w, enum world_kind kind, uint64_t seed)
+{
+	static void (*const plans[WORLD_KINDS])(
+	        struct world *) = { plan_same,  plan_sites,  plan_storm, plan_restarts,
+		                    plan_mixed, plan_drains, plan_flaps };
+
+	memset(w, 0, sizeof(*w));
+	w->kind = kind;
+	w->seed = seed;
+	w->rng = seed * 0xd1342543de82ef95u + 1;
+	w->now_ms = BEGIN_MS;
+	w->step_ms = 5;
+	w->end_ms = BEGIN_MS + 300000;
+	w->evidence_ms = BEGIN_MS + 12000 + 10 * world_below(w, 500);
+	w->cause = world_below(w, 3) ? ANNOUNCE_FACT_POOLS : ANNOUNCE_FACT_PROBE;
+	w->n_nodes = 2 + world_below(w, WORLD_NODES_MAX - 1);
+	w->n_sites = kind == WORLD_SAME ? 1 : kind == WORLD_SITES ? 2 : 1 + world_below(w, 2);
+	w->bad_site = world_below(w, w->n_sites);
+	w->sound = world_below(w, w->n_nodes);
+	make_nodes(w);
+	plans[kind](w);
+}
+
+/* --- what shall have happened at a certain time --- */
+
+static bool is_lowest(const struct world *w, uint32_t self)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++)
+		if (strcmp(w->node[i].name, w->node[self].name) < 0)
+			return false;
+	return true;
+}
+
+/*
+ * With failing pools everywhere one node stays, in a tie the one with the lowest name; with refused
+ * probes no node that knows of it confirms.
+ */
+static void check_same(struct world *w)
+{
+	if (!w->tie) {
+		if (w->cause == ANNOUNCE_FACT_POOLS && world_announcing(w) != 1)
+			world_fail(w, "not one node has stayed");
+		return;
+	}
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		bool stays = is_lowest(w, i) || w->cause == ANNOUNCE_FACT_PROBE;
+
+		if (w->node[i].had_route != stays)
+			world_fail(w, stays ? "the lowest name has not stayed"
+			                    : "a higher name has not left");
+	}
+}
+
+static void check_sites(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		bool stays = w->node[i].site != w->bad_site;
+
+		if (w->node[i].had_route != stays)
+			world_fail(w, stays ? "a node of the good site has left"
+			                    : "a node of the bad site has not left");
+	}
+}
+
+static void check_drains(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		const struct world_node *n = &w->node[i];
+
+		if (i == w->sound)
+			continue;
+		if (n->routes.in_kernel[ANNOUNCE_NORMAL])
+			world_fail(w, "a drained node is in the normal table");
+		if (w->sound == WORLD_NODES_MAX && !n->had_route)
+			world_fail(w, "a drain withdrew though no other node stayed");
+		if (w->sound < WORLD_NODES_MAX && w->delay_max_ms < 10 && n->had_route)
+			world_fail(w, "a drained node has not left");
+	}
+}
+
+static void check_moment(struct world *w)
+{
+	uint64_t after_ms = w->now_ms - w->evidence_ms;
+
+	if (w->kind == WORLD_SAME && after_ms == (w->tie ? 3000 : 14000))
+		check_same(w);
+	else if (w->kind == WORLD_SITES && after_ms == 11000)
+		check_sites(w);
+	else if (w->kind == WORLD_DRAINS && after_ms == 35000)
+		check_drains(w);
+}
+
+/* At the end all is well again, and every node announces in the normal table only. */
+static void check_end(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		const struct announce_routes *r = &w->node[i].routes;
+
+		if (!r->in_kernel[ANNOUNCE_NORMAL] || r->in_kernel[ANNOUNCE_SHUTDOWN])
+			world_fail(w, "a node that is well does not announce at the end");
+	}
+	if (w->kind == WORLD_SAME && w->cause == ANNOUNCE_FACT_POOLS && w->n_left == 0)
+		world_fail(w, "nothing was at stake");
+	if (w->kind == WORLD_FLAPS && w->node[0].expected_hold_ms != 600000)
+		world_fail(w, "the hold-down has not grown to its longest");
+}
+
+static void run_world(struct world *w, enum world_kind kind, uint64_t seed)
+{
+	world_plan(w, kind, seed);
+	while (w->now_ms < w->end_ms && !w->fault) {
+		world_step(w);
+		check_moment(w);
+	}
+	if (!w->fault)
+		check_end(w);
+}
+
+/* One world in 50 runs for an hour; the others share the rest. */
+static enum world_kind kind_of(uint64_t seed)
+{
+	return seed % 50 == 0 ? WORLD_FLAPS : (enum world_kind)(seed % WORLD_FLAPS);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t runs = 1000, first = 1, last_kept = 0, passed = 0, left = 0;
+	static struct world w;
+	bool verbose = false, brief = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--verbose") == 0) {
+			verbose = true;
+		} else if (strcmp(argv[i], "--brief") == 0) {
+			brief = true;
+		} else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
+			runs = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc) {
+			first = strtoull(argv[++i], NULL, 10);
+		} else {
+			fprintf(stderr,
+			        "usage: announce_sim [--runs N] [--first SEED] [--verbose] [--brief]\n");
+			return 2;
+		}
+	}
+	for (uint64_t seed = first; seed < first + runs && !(brief && passed < seed - first);
+	     seed++) {
+		run_world(&w, kind_of(seed), seed);
+		last_kept += !w.last_lost;
+		left += w.n_left;
+		passed += !w.fault;
+		if (w.fault)
+			printf("  FAULT: %s (%s, seed %" PRIu64 ", at %" PRIu64 " ms)\n", w.fault,
+			       kind_names[w.kind], seed, w.fault_ms - BEGIN_MS);
+		else if (verbose)
+			printf("  %-8s seed %" PRIu64
+			       ": %u nodes, %u withdrawals for a shared cause\n",
+			       kind_names[w.kind], seed, w.n_nodes, w.n_left);
+	}
+	printf("runs %" PRIu64 ", last_kept %" PRIu64 ", withdrawals for a shared cause %" PRIu64
+	       "\n",
+	       runs, last_kept, left);
+	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, runs - passed);
+	return passed == runs ? 0 : 1;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A node that announces one address, for the tests of the decision. */
+#ifndef TESTS_UNIT_ANNOUNCE_SCENE_H
+#define TESTS_UNIT_ANNOUNCE_SCENE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "announce/decide.h"
+
+#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+#define START_MS    1000000u                         /* ms since boot at which each state starts */
+#define SETTLED_MS  (START_MS + ANNOUNCE_PROMISE_MS) /* the promise of the start is over */
+#define INCARNATION 77u
+
+/* All is proved, another node announces the address as well, and no person demands anything. */
+static inline struct announce_facts all_proved(void)
+{
+	struct announce_facts f = { .configured = true,
+		                    .exported = ANNOUNCE_YES,
+		                    .others = ANNOUNCE_YES,
+		                    .emptied = ANNOUNCE_NO };
+
+	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
+		f.truth[i] = ANNOUNCE_YES;
+	return f;
+}
+
+static inline struct announce_facts all_but(enum announce_fact fact, enum announce_truth truth)
+{
+	struct announce_facts f = all_proved();
+
+	f.truth[fact] = truth;
+	return f;
+}
+
+static inline struct announce_state start_state(enum announce_table found)
+{
+	struct announce_state s;
+
+	announce_init(&s, found, INCARNATION, START_MS);
+	return s;
+}
+
+/* Another node has confirmed a question of @p sent_ms. */
+static inline bool confirm_question(struct announce_state *s, uint64_t sent_ms, uint64_t now_ms)
+{
+	const struct announce_question q = { "self", INCARNATION, sent_ms };
+
+	return announce_note_confirmed(s, "other", &q, now_ms);
+}
+
+static inline void expect_decision(const struct announce_decision *d, enum announce_table table,
+                                   enum announce_reason reason)
+{
+	assert_string_equal(announce_reason_label(d->reason), announce_reason_label(reason));
+	assert_int_equal(d->table, table);
+}
+
+#endif
