@@ -98,8 +98,10 @@ static void give_up(struct daemon *d, enum daemon_state state, const char *why, 
 	d->waiting = d->proved = false;
 	d->exporting = NULL;
 	d->facts.n_neighbours = d->facts.n_omitted = 0;
-	for (size_t i = 0; i < d->n_rows; i++)
+	for (size_t i = 0; i < d->n_rows; i++) {
 		d->rows[i].shown = (struct daemon_route){ 0 };
+		d->rows[i].urgent = false;
+	}
 	loop_timer_set(d->loop, &d->wake, clock_mono_ms() + DAEMON_RETRY_MS);
 	if (set_state(d, state))
 		d->news(d->arg);
@@ -228,6 +230,7 @@ static bool show_row(struct daemon *d, struct daemon_row *row)
 	bool news;
 
 	row->fresh.at_ms = clock_mono_ms();
+	row->fresh.pending = d->hurried ? row->urgent : row->shown.pending;
 	news = d->hurried || !same_route(&row->fresh, &row->shown);
 	row->shown = row->fresh;
 	d->exporting = NULL;
@@ -254,7 +257,7 @@ static bool follow_sessions(struct daemon *d, const struct daemon_facts *before)
 	for (size_t i = 0; i < d->n_rows; i++) {
 		d->rows[i].shown.exported &= up;
 		if (!same)
-			d->rows[i].shown = (struct daemon_route){ 0 };
+			d->rows[i].shown = (struct daemon_route){ .pending = d->rows[i].urgent };
 	}
 	return changed;
 }
@@ -485,7 +488,7 @@ void daemon_hurry(struct daemon *d, const struct addr *vip)
 
 	if (!row)
 		return;
-	row->urgent = true;
+	row->urgent = row->shown.pending = true;
 	if (d->fd >= 0 && !d->waiting)
 		loop_timer_set(d->loop, &d->wake, 0);
 }

@@ -75,6 +75,8 @@ struct daemon_route {
 	bool learnt[DAEMON_TABLES]; /**< the daemon has the route of this table */
 	/** Bit i: to neighbours[i]. With both tables, it is the normal route that is exported. */
 	uint32_t exported;
+	/** daemon_hurry() was called, and no answer to a question that was sent after it has come: the rest is older. */
+	bool pending;
 };
 
 struct daemon_facts {
@@ -112,9 +114,11 @@ void daemon_close(struct daemon *d);
 MUST_CHECK int daemon_watch(struct daemon *d, const struct addr *vips, size_t n);
 
 /**
- * Ask about @p vip next, once, before everything that is not urgent, and call daemon_news then. For a move between
- * tables: call it again from daemon_news until the route is learnt. At most one answer in DAEMON_HURRY_MS for each
- * prefix. A prefix that is not watched is ignored.
+ * Ask about @p vip next, once, before everything that is not urgent, and call daemon_news then. The route is `pending`
+ * until that answer. At most one answer in DAEMON_HURRY_MS for each prefix. A prefix that is not watched is ignored.
+ *
+ * For a move between tables: call this after the route was added to the new table. In daemon_news, leave a pending route
+ * alone, for what is known of it may be from before the move; call this again while it is unknown or not learnt.
  */
 void daemon_hurry(struct daemon *d, const struct addr *vip);
 

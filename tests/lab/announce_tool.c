@@ -94,6 +94,8 @@ static void advance_move(void *arg)
 		if (!t->moving[i])
 			continue;
 		r = daemon_route(t->daemon, &t->vips[i]);
+		if (r->pending)
+			continue;
 		if (!r->at_ms || !r->learnt[t->to == 178 ? DAEMON_GSHUT : DAEMON_NORMAL]) {
 			daemon_hurry(t->daemon, &t->vips[i]);
 			continue;
@@ -134,7 +136,10 @@ static void run_command(struct tool *t, const char *line)
 		t->from = a;
 		t->to = b;
 		t->n_moving = t->n;
-		memset(t->moving, true, t->n);
+		for (size_t i = 0; i < t->n; i++) {
+			t->moving[i] = true;
+			daemon_hurry(t->daemon, &t->vips[i]);
+		}
 		if (err || !t->n)
 			answer_done(t, err);
 		advance_move(t);

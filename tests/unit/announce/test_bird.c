@@ -158,6 +158,46 @@ static void an_urgent_prefix_is_asked_about_at_once(void **state)
 	fake_close(f);
 }
 
+static void hang_up_in_the_middle(struct fake *f, const char *question)
+{
+	(void)question;
+	fake_say(f, "1007-Table wei");
+	fake_hang_up(f);
+}
+
+static bool not_pending(struct fake *f)
+{
+	return !first_route(f)->pending;
+}
+
+/* An answer to a question from before the call is no answer to it. */
+static void an_older_answer_leaves_a_route_pending(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+	struct addr vip = fake_addr("10.100.0.1");
+	unsigned asked;
+
+	daemon_hurry(f->daemon, &vip);
+	assert_true(first_route(f)->pending);
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	assert_true(fake_run(f, 5000, not_pending));
+	for (int i = 0; i < 200; i++) { /* at all times within the round */
+		asked = f->questions;
+		daemon_hurry(f->daemon, &vip);
+		assert_true(first_route(f)->pending);
+		assert_true(fake_run(f, 5000, not_pending));
+		assert_true(f->questions > asked);
+		fake_run(f, (uint64_t)i % 4, NULL);
+	}
+	f->answer = hang_up_in_the_middle;
+	daemon_hurry(f->daemon, &vip);
+	assert_true(fake_run(f, 5000, fake_is_absent));
+	assert_false(first_route(f)->pending); /* but unknown */
+	fake_close(f);
+}
+
 static void answer_nothing(struct fake *f, const char *question)
 {
 	(void)f;
@@ -183,13 +223,6 @@ static void a_silent_daemon_is_silent_and_its_routes_unknown(void **state)
 	f->answer = answer_bird;
 	assert_true(fake_run(f, 6000, fake_answers));
 	fake_close(f);
-}
-
-static void hang_up_in_the_middle(struct fake *f, const char *question)
-{
-	(void)question;
-	fake_say(f, "1007-Table wei");
-	fake_hang_up(f);
 }
 
 static void a_daemon_that_goes_is_absent_at_once(void **state)
@@ -392,6 +425,7 @@ int main(void)
 		T(an_absent_daemon_is_found_when_it_comes),
 		T(what_is_learnt_and_exported_is_known),
 		T(an_urgent_prefix_is_asked_about_at_once),
+		T(an_older_answer_leaves_a_route_pending),
 		T(a_silent_daemon_is_silent_and_its_routes_unknown),
 		T(a_daemon_that_goes_is_absent_at_once),
 		T(an_endless_answer_is_cut_off),
