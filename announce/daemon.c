@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The connection to a daemon's control socket. One question is under way at a time, so an answer needs no number, and
- * the daemon serves others between two of ours. What to ask next is chosen when an answer is whole:
+ * The connection to a daemon's control socket. Answers come in the order of their questions. One question is under way
+ * at a time, so the daemon serves others between two of ours; only urgent ones follow each other without waiting
+ * (WINDOW), or a busy machine would add a turn of the scheduler to each. What to ask next is chosen when an answer is
+ * whole:
  *
  *   1. what a new connection begins with    2. the rest of a prefix's neighbours (BIRD)
  *   3. the sessions, when due               4. urgent prefixes    5. the round over all prefixes, some in each tick
@@ -24,6 +26,12 @@
 #include "base/loop.h"
 
 #define READ_TURN_BYTES (64u * 1024u) /* in one turn of the loop */
+#define WINDOW          16u           /* urgent questions under way */
+
+struct asked {
+	struct daemon_question question;
+	bool hurried; /* urgent: about the route alone, and its answer is news */
+};
 
 struct daemon_row {
 	struct addr vip;
@@ -43,11 +51,12 @@ struct daemon {
 	size_t n_rows, next_row;
 	size_t in_tick; /* how many of the round's prefixes this tick may still ask about */
 
-	int fd;       /* -1: not connected */
-	bool waiting; /* for the answer to `question` */
-	struct daemon_question question;
-	size_t n_first; /* of the first questions, how many are answered */
-	bool hurried; /* `question` is urgent: it is about the route alone, and its answer is news */
+	int fd;                       /* -1: not connected */
+	struct asked waiting[WINDOW]; /* [n_waiting] for their answers, the oldest first */
+	size_t n_waiting;
+	struct daemon_question question; /* that is being sent, or answered */
+	bool hurried;
+	size_t n_first;               /* of the first questions, how many are answered */
 	struct daemon_row *exporting; /* whose neighbours are being asked for */
 	bool proved; /* a prefix was answered, so the configuration has Weir's tables */
 	uint64_t sessions_ms, tick_ms, deadline_ms;
@@ -95,7 +104,8 @@ static void give_up(struct daemon *d, enum daemon_state state, const char *why, 
 		close(d->fd);
 		d->fd = -1;
 	}
-	d->waiting = d->proved = false;
+	d->proved = false;
+	d->n_waiting = 0;
 	d->exporting = NULL;
 	d->facts.n_neighbours = d->facts.n_omitted = 0;
 	for (size_t i = 0; i < d->n_rows; i++) {
@@ -107,19 +117,21 @@ static void give_up(struct daemon *d, enum daemon_state state, const char *why, 
 		d->news(d->arg);
 }
 
-static void send_question(struct daemon *d)
+/* @return whether it was sent; else the connection is given up */
+static bool send_question(struct daemon *d)
 {
 	char text[DAEMON_QUESTION_MAX];
 	size_t n = 0;
 
 	if (d->question.ask != DAEMON_ASK_GREETING)
 		n = d->ops->write(&d->facts, &d->question, text);
-	d->waiting = true;
-	d->n_answer = d->n_seen = 0;
+	d->waiting[d->n_waiting++] = (struct asked){ d->question, d->hurried };
 	d->deadline_ms = clock_mono_ms() + DAEMON_DEADLINE_MS;
 	loop_timer_set(d->loop, &d->wake, d->deadline_ms);
-	if (n > 0 && send(d->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)n)
-		give_up(d, DAEMON_ABSENT, "cannot ask", errno);
+	if (n == 0 || send(d->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n)
+		return true;
+	give_up(d, DAEMON_ABSENT, "cannot ask", errno);
+	return false;
 }
 
 /* The next neighbour to whom the prefix could be exported. @return false: all were asked for */
@@ -180,6 +192,7 @@ static bool choose_question(struct daemon *d, uint64_t now_ms, uint64_t *at_ms)
 {
 	struct daemon_row *urgent;
 
+	d->hurried = false;
 	if (d->n_first < d->ops->n_first) {
 		d->question = (struct daemon_question){ .ask = d->ops->first[d->n_first] };
 		return true;
@@ -206,16 +219,33 @@ static bool choose_question(struct daemon *d, uint64_t now_ms, uint64_t *at_ms)
 	return true;
 }
 
+/* Fill the window with urgent questions. */
+static void ask_urgent(struct daemon *d, uint64_t now_ms)
+{
+	struct daemon_row *urgent;
+	uint64_t at_ms = now_ms;
+
+	while (d->n_waiting < WINDOW && (urgent = find_urgent(d, now_ms, &at_ms))) {
+		choose_row(d, urgent, true);
+		if (!send_question(d))
+			return;
+	}
+}
+
 static void ask_next(struct daemon *d)
 {
 	uint64_t now_ms = clock_mono_ms(), at_ms = now_ms;
 
-	if (d->fd < 0 || d->waiting)
+	if (d->fd < 0 || (d->n_waiting && !d->waiting[d->n_waiting - 1].hurried))
 		return;
-	if (choose_question(d, now_ms, &at_ms))
-		send_question(d);
-	else
+	if (!d->n_waiting && !choose_question(d, now_ms, &at_ms)) {
 		loop_timer_set(d->loop, &d->wake, at_ms);
+		return;
+	}
+	if (!d->n_waiting && !send_question(d))
+		return;
+	if (d->hurried && now_ms < d->sessions_ms)
+		ask_urgent(d, now_ms);
 }
 
 static bool same_route(const struct daemon_route *a, const struct daemon_route *b)
@@ -301,42 +331,81 @@ static int take_answer(struct daemon *d, size_t n, bool *news)
 		d->n_first++;
 	} else if (ask == DAEMON_ASK_SESSIONS) {
 		d->sessions_ms = clock_mono_ms() + DAEMON_SESSIONS_MS;
-		*news = follow_sessions(d, &before);
+		*news |= follow_sessions(d, &before);
 	} else if (row) {
 		if (!is_row_whole(d, row)) {
-			send_question(d);
+			(void)send_question(d);
 			return 0;
 		}
-		*news = show_row(d, row);
+		*news |= show_row(d, row);
 	}
 	if (d->sessions_ms && (d->proved || !d->n_rows))
 		*news |= set_state(d, DAEMON_ANSWERS);
 	return 0;
 }
 
-/* @return whether the answer was whole */
-static bool hear_answer(struct daemon *d)
+/* Take the oldest question off the window: its answer is the first @p n bytes. */
+static void take_question(struct daemon *d)
+{
+	d->question = d->waiting[0].question;
+	d->hurried = d->waiting[0].hurried;
+	d->n_waiting--;
+	memmove(d->waiting, d->waiting + 1, d->n_waiting * sizeof(d->waiting[0]));
+}
+
+/* @return whether there was a whole answer, and there may be another one */
+static bool hear_answer(struct daemon *d, bool *news)
 {
 	ssize_t n = d->ops->whole(d->answer, d->n_answer, d->n_seen);
-	bool news = false;
 
 	d->n_seen = d->n_answer;
 	if (n == 0 && d->n_answer < DAEMON_ANSWER_MAX)
 		return false;
-	if (n <= 0 || (size_t)n != d->n_answer) {
+	if (n <= 0 || ((size_t)n != d->n_answer && d->n_waiting == 1)) {
 		give_up(d, DAEMON_STRANGE,
 		        n == 0 ? "an answer is too long" : "an answer has no known form", 0);
-		return true;
+		return false;
 	}
-	d->waiting = false;
-	if (take_answer(d, (size_t)n, &news)) {
+	take_question(d);
+	if (take_answer(d, (size_t)n, news)) {
 		give_up(d, DAEMON_STRANGE, NULL, 0);
-		return true;
+		return false;
 	}
-	if (news)
-		d->news(d->arg);
+	if (d->fd < 0)
+		return false;
+	d->n_answer -= (size_t)n;
+	d->n_seen = 0;
+	memmove(d->answer, d->answer + n, d->n_answer);
 	ask_next(d);
-	return true;
+	return d->fd >= 0 && d->n_answer > 0;
+}
+
+/* Receive what is there, within bounds. @return whether an answer in it was news */
+static bool hear_daemon(struct daemon *d, int fd)
+{
+	bool news = false;
+
+	for (size_t got = 0; got < READ_TURN_BYTES && d->fd == fd;) {
+		ssize_t n = recv(fd, d->answer + d->n_answer, DAEMON_ANSWER_MAX - d->n_answer,
+		                 MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			give_up(d, DAEMON_ABSENT, "the daemon closed the connection",
+			        n ? errno : 0);
+			break;
+		}
+		if (!d->n_waiting) {
+			give_up(d, DAEMON_STRANGE, "the daemon speaks unasked", 0);
+			break;
+		}
+		d->n_answer += (size_t)n;
+		got += (size_t)n;
+		while (hear_answer(d, &news))
+			;
+	}
+	return news;
 }
 
 static void on_readable(void *arg, int fd, uint32_t events)
@@ -344,26 +413,10 @@ static void on_readable(void *arg, int fd, uint32_t events)
 	struct daemon *d = arg;
 
 	(void)events;
-	for (size_t got = 0; got < READ_TURN_BYTES;) {
-		ssize_t n = recv(fd, d->answer + d->n_answer, DAEMON_ANSWER_MAX - d->n_answer,
-		                 MSG_DONTWAIT);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n <= 0) {
-			give_up(d, DAEMON_ABSENT, "the daemon closed the connection",
-			        n ? errno : 0);
-			return;
-		}
-		if (!d->waiting) {
-			give_up(d, DAEMON_STRANGE, "the daemon speaks unasked", 0);
-			return;
-		}
-		d->n_answer += (size_t)n;
-		got += (size_t)n;
-		if (hear_answer(d))
-			return; /* epoll tells if there is more */
-	}
+	if (!hear_daemon(d, fd))
+		return;
+	d->news(d->arg);
+	ask_next(d);
 }
 
 /* A socket of this kind connects at once, or not at all. */
@@ -400,7 +453,7 @@ static void try_connect(struct daemon *d)
 		give_up(d, err == -EAGAIN ? DAEMON_SILENT : DAEMON_ABSENT, d->path, -err);
 		return;
 	}
-	d->n_first = 0;
+	d->n_first = d->n_answer = d->n_seen = 0;
 	d->sessions_ms = d->tick_ms = 0;
 	ask_next(d);
 }
@@ -411,7 +464,7 @@ static void on_wake(void *arg)
 
 	if (d->fd < 0)
 		try_connect(d);
-	else if (d->waiting)
+	else if (d->n_waiting)
 		give_up(d, DAEMON_SILENT, "no whole answer in time", 0);
 	else
 		ask_next(d);
@@ -489,7 +542,7 @@ void daemon_hurry(struct daemon *d, const struct addr *vip)
 	if (!row)
 		return;
 	row->urgent = row->shown.pending = true;
-	if (d->fd >= 0 && !d->waiting)
+	if (d->fd >= 0 && !d->n_waiting)
 		loop_timer_set(d->loop, &d->wake, 0);
 }
 

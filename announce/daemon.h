@@ -4,7 +4,7 @@
  * What the host's routing daemon (BIRD, FRR) says of Weir's announcements: whether it has learnt a VIP's route from
  * each of the two kernel tables, to which neighbours it exports the VIP, and which sessions are up.
  *
- * The daemon is asked by its control socket, one question at a time, and only about Weir's own prefixes and about its
+ * The daemon is asked by its control socket, a few questions at a time, and only about Weir's own prefixes and about its
  * neighbours, so a daemon with a full table of routes is not slowed down. Nothing is ever changed: BIRD restricts the
  * connection (`restrict`), FRR's stays in its view mode.
  *
@@ -90,7 +90,7 @@ struct daemon_facts {
 	uint32_t n_omitted; /**< that did not fit */
 };
 
-/** Called after each answer that brought news, about an urgent prefix, or a new state; never by a function of @p d. */
+/** Called after answers that brought news, or about urgent prefixes, and for a new state; never by a function of @p d. */
 typedef void daemon_news(void *arg);
 
 /**

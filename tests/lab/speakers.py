@@ -86,7 +86,7 @@ class Frr:
 
     def start(self) -> None:
         self.processes: dict[str, typing.Any] = {}
-        self.daemon("zebra", *(["--vrfwnetns"] if self.vrfs else []))
+        self.daemon("zebra", "-s", "90000000", *(["--vrfwnetns"] if self.vrfs else []))  # -s: as Debian's /etc/frr/daemons
         self.daemon("bfdd", "--bfdctl", f"{self.dir}/bfdd.sock")
         self.daemon("bgpd")
         self.host.run(["vtysh", "--vty_socket", self.dir, "--config_dir", self.dir, "-b"])

@@ -198,6 +198,54 @@ static void an_older_answer_leaves_a_route_pending(void **state)
 	fake_close(f);
 }
 
+#define URGENT 100u
+
+static bool none_pending(struct fake *f)
+{
+	for (uint8_t i = 0; i < URGENT; i++) {
+		const uint8_t four[4] = { 10, 100, 1, i };
+		struct addr vip = addr_from4(four);
+
+		if (daemon_route(f->daemon, &vip)->pending)
+			return false;
+	}
+	return true;
+}
+
+/* Those with an even number are learnt. */
+static void answer_even(struct fake *f, const char *question)
+{
+	unsigned number;
+
+	if (sscanf(question, "show route 10.100.1.%u/32 table", &number) != 1)
+		answer_bird(f, question);
+	else if (number % 2)
+		fake_say(f, "8001 Network not found\n");
+	else
+		fake_say(f, ROUTE4);
+}
+
+static void many_urgent_prefixes_get_their_own_answers(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_even);
+	struct addr vips[URGENT];
+
+	for (uint8_t i = 0; i < URGENT; i++)
+		vips[i] = addr_from4((const uint8_t[4]){ 10, 100, 1, i });
+	assert_int_equal(daemon_watch(f->daemon, vips, URGENT), 0);
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, fake_answers));
+	for (uint8_t i = 0; i < URGENT; i++)
+		daemon_hurry(f->daemon, &vips[i]);
+	assert_true(fake_run(f, 5000, none_pending));
+	for (uint8_t i = 0; i < URGENT; i++)
+		assert_int_equal(daemon_route(f->daemon, &vips[i])->learnt[DAEMON_NORMAL],
+		                 i % 2 == 0);
+	assert_int_equal(f->clients, 1);
+	fake_close(f);
+}
+
 static void answer_nothing(struct fake *f, const char *question)
 {
 	(void)f;
@@ -426,6 +474,7 @@ int main(void)
 		T(what_is_learnt_and_exported_is_known),
 		T(an_urgent_prefix_is_asked_about_at_once),
 		T(an_older_answer_leaves_a_route_pending),
+		T(many_urgent_prefixes_get_their_own_answers),
 		T(a_silent_daemon_is_silent_and_its_routes_unknown),
 		T(a_daemon_that_goes_is_absent_at_once),
 		T(an_endless_answer_is_cut_off),
