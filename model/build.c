@@ -355,6 +355,8 @@ static void build_vips(struct model_build *b)
 		build_vip_sites(b, item, &vips[i]);
 		vips[i].addresses =
 		        build_addresses(b, item, SCHEMA_VIPS_ADDRESSES, &vips[i].n_addresses);
+		vips[i].announce_when =
+		        (enum model_announce_when)build_n(item, SCHEMA_VIPS_ANNOUNCE_WHEN);
 	}
 	b->model->vips = vips;
 	b->model->n_vips = b->vips.n;
@@ -478,6 +480,7 @@ int build_model(struct model_build *b)
 	build_checks(b);
 	build_pools(b);
 	build_vips(b);
+	build_announce(b);
 	build_services(b);
 	if (dns) {
 		b->model->dns_threads = build_n32(dns, SCHEMA_DNS_THREADS);

@@ -33,10 +33,14 @@ struct model_build {
 MUST_CHECK int build_model(struct model_build *b);
 /** Check what must hold between the parts (check.c). */
 void check_model(const struct model_build *b);
+/** The part of check_model() about what nodes announce (check_announce.c). */
+void check_announce(const struct model_build *b);
 
 /* Steps of build_model() that have a file of their own; sites and checks are built before. */
 void build_pools(struct model_build *b);
 void build_effective(struct model_build *b);
+/** What nodes announce: nodes and VIPs are built before. */
+void build_announce(struct model_build *b);
 /** Order of members, for qsort(). */
 int build_by_member_id(const void *a, const void *b);
 

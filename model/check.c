@@ -584,6 +584,7 @@ void check_model(const struct model_build *b)
 	check_pools(b);
 	check_vip_sites(b);
 	check_vips(b);
+	check_announce(b);
 	check_services(b);
 	check_dns(b);
 	for (size_t i = 0; i < b->model->n_sites && bind_value(b->top, SCHEMA_LIMITS)->items; i++)

@@ -108,6 +108,26 @@
 	X(NODES_CLOCK, "nodes[].clock", "enum synchronised|trusted", "", "synchronised", "", "",   \
 	  "What happens when the wall clock was not confirmed since the boot (no NTP). "           \
 	  "synchronised: the ramps of drains on this node are held; trusted: they are not.")       \
+	X(NODES_ANNOUNCE, "nodes[].announce", "group", "", "", "", "",                             \
+	  "How weir-announce announces the node's VIPs to routers. Releases that do not know "     \
+	  "the setting refuse the version.")                                                       \
+	X(NODES_ANNOUNCE_DAEMON, "nodes[].announce.daemon", "enum none|bird|frr", "", "none", "",  \
+	  "",                                                                                      \
+	  "The host's routing daemon, which takes the addresses from the two routing tables. "     \
+	  "none: Weir announces nothing.")                                                         \
+	X(NODES_ANNOUNCE_TABLE, "nodes[].announce.table", "integer", "", "177", "1..252", "",      \
+	  "Number of the kernel's routing table for addresses that are announced as usual.")       \
+	X(NODES_ANNOUNCE_GSHUT_TABLE, "nodes[].announce.gshut_table", "integer", "", "178",        \
+	  "1..252", "",                                                                            \
+	  "Number of the kernel's routing table for addresses that are announced with the "        \
+	  "community GRACEFUL_SHUTDOWN (RFC 8326).")                                               \
+	X(NODES_ANNOUNCE_VIPS, "nodes[].announce.vips", "list of references to vips[]", "", "",    \
+	  "0..1000", "", "VIPs that the node announces. Not given: all VIPs of its site.")         \
+	X(NODES_ANNOUNCE_DNS, "nodes[].announce.dns", "list of addresses", "", "", "0..16", "",    \
+	  "Addresses of dns_listen that the node announces. Not given: none.")                     \
+	X(NODES_ANNOUNCE_SOCKET, "nodes[].announce.socket", "path", "", "", "1..107", "",          \
+	  "The daemon's control socket. Not given: the usual one, /run/bird/bird.ctl or "          \
+	  "/run/frr/bgpd.vty.")                                                                    \
 	X(CHECKS, "checks", "list of groups", "", "", "0..1000", "", "How targets are probed.")    \
 	X(CHECKS_NAME, "checks[].name", "name", "", "", "", "R", "Name of the check.")             \
 	X(CHECKS_TYPE, "checks[].type", "enum tcp|http", "", "", "", "R",                          \
@@ -190,6 +210,10 @@
 	  "that do not know the setting refuse the version.")                                      \
 	X(VIPS_ADDRESSES, "vips[].addresses", "list of addresses", "", "", "1..16", "R",           \
 	  "Its addresses, of one or both families.")                                               \
+	X(VIPS_ANNOUNCE_WHEN, "vips[].announce_when", "enum any|all", "", "any", "", "",           \
+	  "Services at the VIP that must have a backend for new flows while a node announces "     \
+	  "the VIP: any one of them, or all. Releases that do not know the setting refuse the "    \
+	  "version.")                                                                              \
 	X(SERVICES, "services", "list of groups", "", "", "0..4096", "",                           \
 	  "A protocol and port, at the VIPs of one or more sites.")                                \
 	X(SERVICES_NAME, "services[].name", "name", "", "", "", "R", "Name of the service.")       \

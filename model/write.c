@@ -176,6 +176,34 @@ static void put_dpdk(FILE *f, const struct model_dpdk *dpdk)
 	fputs(" };", f);
 }
 
+/* Names of VIPs that the document lists, none of which may be meant, too. */
+static void put_announced_vips(FILE *f, const struct model_announce *a)
+{
+	fputs(" vips = [", f);
+	for (size_t i = 0; i < a->n_vips; i++)
+		fprintf(f, "%s \"%s\"", i ? "," : "", a->vips[i]->name);
+	fputs(" ];", f);
+}
+
+/* Written only if something is said: the former release does not know the group. */
+static void put_announce(FILE *f, const struct model_announce *a)
+{
+	if (a->daemon == MODEL_DAEMON_NONE && a->table == MODEL_ANNOUNCE_TABLE &&
+	    a->gshut_table == MODEL_ANNOUNCE_GSHUT_TABLE && !a->lists_vips && !a->n_dns &&
+	    !*a->socket)
+		return;
+	fputs(" announce = {", f);
+	put_enum(f, "daemon", SCHEMA_NODES_ANNOUNCE_DAEMON, a->daemon);
+	put_uint(f, "table", a->table);
+	put_uint(f, "gshut_table", a->gshut_table);
+	if (a->lists_vips)
+		put_announced_vips(f, a);
+	put_address_list(f, "dns", a->dns, a->n_dns);
+	if (*a->socket)
+		put_escaped(f, "socket", a->socket);
+	fputs(" };", f);
+}
+
 /* Every default is written, so that a later release with other defaults reads the same model. */
 static void put_nodes(FILE *f, const struct model *m)
 {
@@ -204,6 +232,7 @@ static void put_nodes(FILE *f, const struct model *m)
 		put_escaped(f, "api", n->api);
 		put_address_list(f, "controls", n->controls, n->n_controls);
 		put_enum(f, "clock", SCHEMA_NODES_CLOCK, n->clock);
+		put_announce(f, &n->announce);
 		fprintf(f, " }%s", list_separator(i, m->n_nodes));
 	}
 	fputs(");\n", f);
@@ -306,6 +335,8 @@ static void put_vips(FILE *f, const struct model *m)
 		put_escaped(f, "name", v->name);
 		put_vip_sites(f, v);
 		put_address_list(f, "addresses", v->addresses, v->n_addresses);
+		if (v->announce_when != MODEL_ANNOUNCE_ANY) /* as with sites */
+			put_enum(f, "announce_when", SCHEMA_VIPS_ANNOUNCE_WHEN, v->announce_when);
 		fprintf(f, " }%s", list_separator(i, m->n_vips));
 	}
 	fputs(");\n", f);

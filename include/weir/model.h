@@ -38,6 +38,10 @@ enum model_placement {
 	MODEL_PLACEMENT_HASH_KEY, /**< the cluster's hash key, as connections are placed */
 	MODEL_PLACEMENT_DERIVED   /**< one that is derived from it: placement_make() */
 };
+/** The routing daemon by which a node announces its addresses. */
+enum model_daemon { MODEL_DAEMON_NONE, MODEL_DAEMON_BIRD, MODEL_DAEMON_FRR };
+/** How many services of a VIP need a backend for new flows while the VIP is announced. */
+enum model_announce_when { MODEL_ANNOUNCE_ANY, MODEL_ANNOUNCE_ALL };
 enum model_clock { MODEL_CLOCK_SYNCHRONISED, MODEL_CLOCK_TRUSTED };
 enum model_policy { MODEL_POLICY_WEIGHTED, MODEL_POLICY_FAILOVER };
 enum model_udp_policy { MODEL_UDP_KEEP, MODEL_UDP_MIGRATE, MODEL_UDP_RESET };
@@ -79,6 +83,22 @@ struct model_dpdk {
 	uint32_t memory_mb;
 };
 
+#define MODEL_ANNOUNCE_TABLE       177u /**< where nothing is said */
+#define MODEL_ANNOUNCE_GSHUT_TABLE 178u
+#define MODEL_ANNOUNCE_MAX         4096u /**< addresses that a node may announce */
+
+/** What a node announces to routers, and how; nothing without a daemon, whatever the rest says. */
+struct model_announce {
+	enum model_daemon daemon;
+	uint32_t table, gshut_table; /**< the kernel's tables: as usual, and graceful shutdown */
+	bool lists_vips;             /**< vips is what the document lists, not all of the site */
+	const struct model_vip *const *vips; /**< sorted by name, all at the node's site */
+	size_t n_vips;
+	const struct addr *dns; /**< each is one of dns_listen */
+	size_t n_dns;
+	const char *socket; /**< the daemon's, absolute; "": the usual one */
+};
+
 /** A host that runs Weir. */
 struct model_node {
 	const char *name;
@@ -96,6 +116,7 @@ struct model_node {
 	enum model_clock clock;      /**< whether one that is not synchronised holds ramps */
 	const struct addr *controls; /**< health's control targets: gateway and the like */
 	size_t n_controls;
+	struct model_announce announce;
 };
 
 /** How a target is probed; times in ms. */
@@ -169,6 +190,7 @@ struct model_vip {
 	size_t n_sites; /**< 1 or more */
 	const struct addr *addresses;
 	size_t n_addresses;
+	enum model_announce_when announce_when;
 };
 
 /** Where a service lives. */

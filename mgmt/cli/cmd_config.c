@@ -547,6 +547,8 @@ static void print_reference_head(void)
 	     "- a VIP that lies in a tunnel source or equals the address of a backend;\n"
 	     "- a VIP with both site and sites, or neither; a service that lacks one of the sites of its VIP;\n"
 	     "- a vip_check of a service at a VIP of several sites;\n"
+	     "- a node that announces a VIP of another site, an address outside of its dns_listen, or more than 4,096 addresses;\n"
+	     "- one routing table for both kinds of announcement;\n"
 	     "- two services on one address, port and protocol;\n"
 	     "- a port of a backend that differs from its service's;\n"
 	     "- a backend of an address family for which a node of its site has no tunnel source;\n"

@@ -128,6 +128,22 @@ static void flatten_macs(struct flatten_walk *w, const struct model_port *p)
 		add_field(w, arena_printf(w->arena, "ports/%s/macs", p->interface), "%s", all);
 }
 
+/* VIPs that are listed are a field each, so that one more is a single difference. */
+static void flatten_announce(struct flatten_walk *w, const struct model_announce *a)
+{
+	static const char *const daemons[] = { "none", "bird", "frr" };
+
+	add_field(w, "announce/daemon", "%s", daemons[a->daemon]);
+	add_field(w, "announce/table", "%" PRIu32, a->table);
+	add_field(w, "announce/gshut_table", "%" PRIu32, a->gshut_table);
+	add_field(w, "announce/vips", "%s", a->lists_vips ? "listed" : "all of the site");
+	for (size_t i = 0; a->lists_vips && i < a->n_vips; i++)
+		add_field(w, arena_printf(w->arena, "announce/vips/%s", a->vips[i]->name), "%s",
+		          a->vips[i]->name);
+	add_address_list(w, "announce/dns", a->dns, a->n_dns);
+	add_field(w, "announce/socket", "%s", a->socket);
+}
+
 /* Ports are fields under their interface's name, so that their order in the file has no meaning. */
 static void flatten_node(struct flatten_walk *w, const struct model_node *n)
 {
@@ -150,6 +166,7 @@ static void flatten_node(struct flatten_walk *w, const struct model_node *n)
 	add_field(w, "api", "%s", n->api);
 	add_field(w, "mtu", "%u", n->mtu);
 	add_field(w, "clock", "%s", n->clock == MODEL_CLOCK_TRUSTED ? "trusted" : "synchronised");
+	flatten_announce(w, &n->announce);
 }
 
 static void flatten_check(struct flatten_walk *w, const struct model_check *c)
@@ -206,6 +223,7 @@ static void flatten_vip(struct flatten_walk *w, const struct model_vip *v)
 		add_field(w, arena_printf(w->arena, "sites/%s", v->sites[i]->name), "%s",
 		          v->sites[i]->name);
 	add_address_list(w, "addresses", v->addresses, v->n_addresses);
+	add_field(w, "announce_when", "%s", v->announce_when == MODEL_ANNOUNCE_ALL ? "all" : "any");
 }
 
 /* The order of sites is a field of each site, as failover goes by it. */

@@ -77,6 +77,7 @@ size_t risk_find(const struct model *from, const struct model *to, struct arena 
 	risk_measure_nodes(&w);
 	risk_measure_services(&w);
 	risk_measure_vips(&w);
+	risk_measure_announcements(&w);
 	risk_measure_pools(&w);
 	risk_measure_checks(&w);
 	risk_measure_names(&w);

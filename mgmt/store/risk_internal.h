@@ -57,6 +57,12 @@
 	X(VIP_SITES, "vip-sites-changed", SHARE, RISK_ANY,                                         \
 	  "routers move connections to another site, whose backends do not know them, and "        \
 	  "these break")                                                                           \
+	X(ANNOUNCE_STOPPED, "announce-stopped", SHARE, RISK_ANY,                                   \
+	  "routers send no packets for these addresses to the node any more")                      \
+	X(ANNOUNCE_MOVED, "announce-moved", SHARE, RISK_ANY,                                       \
+	  "a routing daemon that is not set up for it withdraws the node's addresses")             \
+	X(ANNOUNCE_WHEN, "announce-when", SHARE, RISK_ANY,                                         \
+	  "nodes withdraw the VIP, or keep announcing it, in other cases than before")             \
 	X(PORTS_GONE, "ports-gone", SHARE, RISK_ANY,                                               \
 	  "packets that arrive at the port are not forwarded")                                     \
 	X(PORT_DEVICE, "port-device", SHARE, RISK_ANY,                                             \
@@ -136,6 +142,7 @@ void risk_measure_pools(struct risk_work *w);
 void risk_measure_checks(struct risk_work *w);
 void risk_measure_services(struct risk_work *w);
 void risk_measure_vips(struct risk_work *w);
+void risk_measure_announcements(struct risk_work *w);
 void risk_measure_nodes(struct risk_work *w);
 void risk_measure_names(struct risk_work *w);
 void risk_measure_zones(struct risk_work *w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a change does to the places of VIPs: where routers choose among the sites of a VIP, one site
+ * What a change does to VIPs as routers see them. Where routers choose among the sites of a VIP, one site
  * more or less leads them to other backends. A VIP is known by its addresses, so that renaming it
  * changes nothing. One that moves from a site to another has lost its entries (risk_services.c).
  */
@@ -36,6 +36,27 @@ static size_t sites_gone(const struct model_vip *a, const struct model_vip *b, c
 	return gone;
 }
 
+static bool is_announced(const struct model *m, const struct model_vip *vip)
+{
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const struct model_announce *a = &m->nodes[i].announce;
+
+		for (size_t k = 0; a->daemon != MODEL_DAEMON_NONE && k < a->n_vips; k++)
+			if (a->vips[k] == vip)
+				return true;
+	}
+	return false;
+}
+
+static void measure_when(struct risk_work *w, const struct model_vip *a, const struct model_vip *b)
+{
+	if (a->announce_when != b->announce_when && is_announced(w->from, a) &&
+	    is_announced(w->to, b))
+		risk_note(w, RISK_ANNOUNCE_WHEN, 1, risk_text(w, "VIP %s", a->name),
+		          "announce_when is %s",
+		          b->announce_when == MODEL_ANNOUNCE_ALL ? "all" : "any");
+}
+
 static void measure_vip_sites(struct risk_work *w, const struct model_vip *a,
                               const struct model_vip *b)
 {
@@ -56,7 +77,9 @@ void risk_measure_vips(struct risk_work *w)
 	for (size_t i = 0; i < w->from->n_vips; i++) {
 		const struct model_vip *a = &w->from->vips[i], *b = find_vip(w->to, a);
 
-		if (b)
-			measure_vip_sites(w, a, b);
+		if (!b)
+			continue;
+		measure_vip_sites(w, a, b);
+		measure_when(w, a, b);
 	}
 }

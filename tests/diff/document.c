@@ -45,7 +45,10 @@ static struct model_node self = { .name = "n",
 	                          .dpdk = { .hugepages = MODEL_HUGEPAGES_NO,
 	                                    .memory_mb = MODEL_MEMORY_MB },
 	                          .mtu = 1500,
-	                          .api = "" };
+	                          .api = "",
+	                          .announce = { .table = MODEL_ANNOUNCE_TABLE,
+	                                        .gshut_table = MODEL_ANNOUNCE_GSHUT_TABLE,
+	                                        .socket = "" } };
 static struct addr addresses[5];
 static struct model_vip vip = { .name = "v", .addresses = addresses, .n_addresses = 5 };
 struct model_backend document_backends[STAGE_POOLS][STAGE_BACKENDS];

@@ -76,7 +76,11 @@ static inline void make_services(struct world *w)
 	addr_of("2001:db8:1::10", &w->addresses[1]);
 	for (size_t i = 0; i < 2; i++)
 		w->lives_at[i] = &w->sites[i];
-	w->vip = (struct model_vip){ "shop", w->lives_at, 2, w->addresses, 2 };
+	w->vip = (struct model_vip){ .name = "shop",
+		                     .sites = w->lives_at,
+		                     .n_sites = 2,
+		                     .addresses = w->addresses,
+		                     .n_addresses = 2 };
 	w->at[0] = (struct model_at){ &w->sites[0], &w->vip, &w->pools[0], 1 };
 	w->at[1] = (struct model_at){ &w->sites[1], &w->vip, &w->pools[1], 1 };
 	w->services[0] = (struct model_service){ .name = "dns",

@@ -23,7 +23,8 @@ struct world {
 	struct model_pool pools[2];
 	const struct model_site *lives_at[3]; /* the VIPs' sites */
 	struct model_vip vips[3];
-	struct model_at at[4]; /* the first is quic's */
+	const struct model_vip *announced[1]; /* by the first node, once it has a daemon */
+	struct model_at at[4];                /* the first is quic's */
 	struct model_service services[2];
 	struct model_zone zones[2];
 	struct model_dns_name names[2];
@@ -102,7 +103,14 @@ static inline void make_nodes(struct world *w)
 		                     .n_dns_listen = 4,
 		                     .api = "https://a",
 		                     .controls = w->controls,
-		                     .n_controls = 2 };
+		                     .n_controls = 2,
+		                     .announce = { .table = 177,
+		                                   .gshut_table = 178,
+		                                   .vips = w->announced,
+		                                   .n_vips = 1,
+		                                   .dns = w->listen,
+		                                   .n_dns = 2 } };
+	w->announced[0] = &w->vips[0];
 	w->nodes[1] = (struct model_node){ .name = "n2",
 		                           .site = &w->sites[1],
 		                           .ports = &w->ports[2],

@@ -27,7 +27,8 @@ static const char config[] =
         "            dpdk = { cores = \"1,3\"; hugepages = \"no\"; memory = 512; };\n"
         "            tunnel_source = [ \"10.1.255.0/24\", \"2001:db8:1::/64\" ]; mtu = 1600;\n"
         "            dns_listen = [ \"192.0.2.53\", \"2001:db8::53\" ]; controls = [ \"10.1.0.1\", \"10.1.0.2\" ];\n"
-        "            api = \"https://10.1.0.9:8443\"; clock = \"trusted\"; },\n"
+        "            api = \"https://10.1.0.9:8443\"; clock = \"trusted\";\n"
+        "            announce = { daemon = \"bird\"; table = 7; gshut_table = 8; vips = [ \"shop-ams\", \"any\" ]; dns = [ \"2001:db8::53\", \"192.0.2.53\" ]; socket = \"/run/b\"; }; },\n"
         "          { name = \"fra-1\"; site = \"fra\"; ports = ( { interface = \"eth3\"; } ); tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2:1::/64\" ]; } );\n"
         "checks = ( { name = \"web\"; type = \"http\"; port = 8080; path = \"/alive\"; host = \"shop.example\"; expect = 204; via = \"tunnel\";\n"
         "             interval = \"4s\"; fast_interval = \"300ms\"; timeout = \"700ms\"; rise = 5; fall = 6; damp_turns = 7;\n"
@@ -37,7 +38,7 @@ static const char config[] =
         "            max_remove = \"30%\"; settle_time = \"10m\"; idle_time = \"4m\";\n"
         "            backends = ( { name = \"b1\"; address = \"10.1.1.11\"; port = 80; weight = 10; }, { name = \"b2\"; address = \"10.1.1.12\"; weight = 11; } ); },\n"
         "          { name = \"web-fra\"; site = \"fra\"; backends = ( { name = \"b1\"; address = \"2001:db8:2::b\"; } ); } );\n"
-        "vips = ( { name = \"shop-ams\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8::10\" ]; },\n"
+        "vips = ( { name = \"shop-ams\"; site = \"ams\"; addresses = [ \"203.0.113.10\", \"2001:db8::10\" ]; announce_when = \"all\"; },\n"
         "         { name = \"shop-fra\"; site = \"fra\"; addresses = [ \"198.51.100.10\" ]; },\n"
         "         { name = \"any\"; sites = [ \"fra\", \"ams\" ]; addresses = [ \"192.0.2.7\" ]; } );\n"
         "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; hash = \"source\"; vip_check = \"plain\"; on_all_down = \"fail_closed\";\n"
@@ -105,6 +106,14 @@ static const struct {
 	{ "limits/services", "4000" },
 	{ "limits/slots", "1000000" },
 	{ "nodes/ams-1", "" },
+	{ "nodes/ams-1/announce/daemon", "bird" },
+	{ "nodes/ams-1/announce/dns", "2001:db8::53 192.0.2.53" },
+	{ "nodes/ams-1/announce/gshut_table", "8" },
+	{ "nodes/ams-1/announce/socket", "/run/b" },
+	{ "nodes/ams-1/announce/table", "7" },
+	{ "nodes/ams-1/announce/vips", "listed" },
+	{ "nodes/ams-1/announce/vips/any", "any" },
+	{ "nodes/ams-1/announce/vips/shop-ams", "shop-ams" },
 	{ "nodes/ams-1/api", "https://10.1.0.9:8443" },
 	{ "nodes/ams-1/clock", "trusted" },
 	{ "nodes/ams-1/controls", "10.1.0.1 10.1.0.2" },
@@ -121,6 +130,12 @@ static const struct {
 	{ "nodes/ams-1/tunnel_source4", "10.1.255.0/24" },
 	{ "nodes/ams-1/tunnel_source6", "2001:db8:1::/64" },
 	{ "nodes/fra-1", "" },
+	{ "nodes/fra-1/announce/daemon", "none" },
+	{ "nodes/fra-1/announce/dns", "" },
+	{ "nodes/fra-1/announce/gshut_table", "178" },
+	{ "nodes/fra-1/announce/socket", "" },
+	{ "nodes/fra-1/announce/table", "177" },
+	{ "nodes/fra-1/announce/vips", "all of the site" },
 	{ "nodes/fra-1/api", "" },
 	{ "nodes/fra-1/clock", "synchronised" },
 	{ "nodes/fra-1/controls", "" },
@@ -222,13 +237,16 @@ static const struct {
 	{ "sites/fra/weight", "30" },
 	{ "vips/any", "" },
 	{ "vips/any/addresses", "192.0.2.7" },
+	{ "vips/any/announce_when", "any" },
 	{ "vips/any/sites/ams", "ams" },
 	{ "vips/any/sites/fra", "fra" },
 	{ "vips/shop-ams", "" },
 	{ "vips/shop-ams/addresses", "203.0.113.10 2001:db8::10" },
+	{ "vips/shop-ams/announce_when", "all" },
 	{ "vips/shop-ams/site", "ams" },
 	{ "vips/shop-fra", "" },
 	{ "vips/shop-fra/addresses", "198.51.100.10" },
+	{ "vips/shop-fra/announce_when", "any" },
 	{ "vips/shop-fra/site", "fra" },
 };
 
@@ -354,6 +372,12 @@ static void other_values_have_their_own_words(void **state)
 		{ "vip_check = \"plain\"", "vip_check = \"none\"", "services/web/vip_check",
 		  "plain", "none", PLAN_CHANGED },
 		{ "vip_check = \"plain\"; ", "", "services/web/vip_check", "plain", "default",
+		  PLAN_CHANGED },
+		{ "daemon = \"bird\"", "daemon = \"frr\"", "nodes/ams-1/announce/daemon", "bird",
+		  "frr", PLAN_CHANGED },
+		{ "\"shop-ams\", \"any\" ]", "\"any\" ]", "nodes/ams-1/announce/vips/shop-ams",
+		  "shop-ams", "", PLAN_REMOVED },
+		{ "announce_when = \"all\"; ", "", "vips/shop-ams/announce_when", "all", "any",
 		  PLAN_CHANGED },
 		{ "threads = 3; ", "", "dns/threads", "3", "", PLAN_REMOVED },
 	};

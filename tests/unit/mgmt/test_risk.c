@@ -40,7 +40,8 @@ static const char base_config[] =
         "    tunnel_source = [ \"10.1.255.0/24\" ]; dns_listen = [ \"192.0.2.53\", \"192.0.2.54\" ];\n"
         "    controls = [ \"10.1.1.1\" ]; api = \"https://10.1.1.2:8443\"; },\n"
         "  { name = \"fra-1\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } );\n"
-        "    tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; } );\n"
+        "    tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; dns_listen = [ \"192.0.2.60\" ];\n"
+        "    announce = { daemon = \"bird\"; dns = [ \"192.0.2.60\" ]; }; } );\n"
         "checks = ( { name = \"web\"; type = \"http\"; path = \"/healthz\"; expect = 200; interval = \"1s\";\n"
         "    fast_interval = \"200ms\"; timeout = \"500ms\"; rise = 2; fall = 3; damp_turns = 5; },\n"
         "  { name = \"vip\"; type = \"tcp\"; interval = \"2s\"; timeout = \"400ms\"; fall = 4; } );\n"
@@ -240,7 +241,8 @@ static const struct change changes[] = {
 	{ NULL, "\"192.0.2.54\"", "\"192.0.2.54\", \"192.0.2.55\"" },
 	{ "node-gone",
 	  ",\n  { name = \"fra-1\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } );\n"
-	  "    tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; }",
+	  "    tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; dns_listen = [ \"192.0.2.60\" ];\n"
+	  "    announce = { daemon = \"bird\"; dns = [ \"192.0.2.60\" ]; }; }",
 	  "" },
 	{ "node-moved", "\"fra-1\"; site = \"fra\"", "\"fra-1\"; site = \"par\"" },
 	{ "api-moved", "api = \"https://10.1.1.2:8443\";", "" },
@@ -258,6 +260,17 @@ static const struct change changes[] = {
 	{ NULL, "\"new\"; site = \"ams\"", "\"new\"; site = \"fra\"" }, /* it has no service */
 	{ NULL, "{ name = \"any\"; sites = [ \"ams\", \"fra\" ]",
 	  "{ name = \"other\"; sites = [ \"fra\", \"ams\" ]" },
+	{ "announce-stopped", "daemon = \"bird\";", "" },
+	{ "announce-stopped", "daemon = \"bird\";", "daemon = \"bird\"; vips = [ \"shop-fra\" ];" },
+	{ "announce-stopped", " dns = [ \"192.0.2.60\" ];", "" },
+	{ NULL, "daemon = \"bird\";", "daemon = \"bird\"; vips = [ \"any\", \"shop-fra\" ];" },
+	{ NULL, "daemon = \"bird\";", "daemon = \"bird\"; socket = \"/run/other\";" },
+	{ "announce-moved", "daemon = \"bird\";", "daemon = \"frr\";" },
+	{ "announce-moved", "daemon = \"bird\";", "daemon = \"bird\"; table = 7;" },
+	{ "announce-moved", "daemon = \"bird\";", "daemon = \"bird\"; gshut_table = 7;" },
+	{ "announce-when", "{ name = \"any\";", "{ name = \"any\"; announce_when = \"all\";" },
+	{ NULL, "{ name = \"new\";",
+	  "{ name = \"new\"; announce_when = \"all\";" }, /* nobody does */
 	{ "cluster-renamed", "cluster = { name = \"shop\"", "cluster = { name = \"store\"" },
 	{ "tables-smaller", "exceptions = 65536", "exceptions = 1024" },
 	{ NULL, "exceptions = 65536", "exceptions = 131072" },

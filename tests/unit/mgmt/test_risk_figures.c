@@ -309,6 +309,39 @@ static void of_services(void **state)
 	check_figures(list, COUNT(list));
 }
 
+#define STOPPED(n, percent)                                                                        \
+	"node n1: " n                                                                              \
+	" of its 4 announced addresses are not announced any more (announce-stopped " percent      \
+	" %)\n"
+#define MOVED(what) "node n1: announces by " what " (announce-moved 100 %)\n"
+#define BIRD        NUMBER(nodes[0].announce.daemon, MODEL_DAEMON_BIRD, MODEL_DAEMON_BIRD)
+
+static void of_announcements(void **state)
+{
+	static const struct figure list[] = {
+		{ STOPPED("4", "100"),
+		  { NUMBER(nodes[0].announce.daemon, MODEL_DAEMON_BIRD, MODEL_DAEMON_NONE) } },
+		{ "", { NUMBER(nodes[0].announce.daemon, MODEL_DAEMON_NONE, MODEL_DAEMON_BIRD) } },
+		{ STOPPED("2", "50"), { BIRD, NUMBER(nodes[0].announce.n_vips, 1, 0) } },
+		{ STOPPED("1", "25"), { BIRD, NUMBER(nodes[0].announce.n_dns, 2, 1) } },
+		{ "", { BIRD, NUMBER(nodes[0].announce.n_dns, 1, 2) } },
+		{ "", { NUMBER(nodes[0].announce.n_dns, 2, 1) } }, /* without a daemon */
+		{ "",
+		  { BIRD, NUMBER(listen[0].bytes[15], 50, 51),
+		    NUMBER(listen[1].bytes[15], 51, 50) } },
+		{ MOVED("FRR from tables 177 and 178, was by BIRD from 177 and 178"),
+		  { NUMBER(nodes[0].announce.daemon, MODEL_DAEMON_BIRD, MODEL_DAEMON_FRR) } },
+		{ MOVED("BIRD from tables 7 and 178, was by BIRD from 177 and 178"),
+		  { BIRD, NUMBER(nodes[0].announce.table, KEEP, 7) } },
+		{ MOVED("BIRD from tables 177 and 9, was by BIRD from 177 and 178"),
+		  { BIRD, NUMBER(nodes[0].announce.gshut_table, KEEP, 9) } },
+		{ "", { NUMBER(nodes[0].announce.table, KEEP, 7) } },
+	};
+
+	(void)state;
+	check_figures(list, COUNT(list));
+}
+
 #define EMPTIED(site, percent)                                                                     \
 	"name www: site " site " is not in the answers any more (site-emptied " percent " %)\n"
 #define MOVE(percent) "name www: answers move between sites (answers-move " percent " %)\n"
@@ -423,6 +456,7 @@ int main(void)
 		cmocka_unit_test(of_members),
 		cmocka_unit_test(of_checks),
 		cmocka_unit_test(of_services),
+		cmocka_unit_test(of_announcements),
 		cmocka_unit_test(of_answers),
 		cmocka_unit_test(of_times_to_live),
 		cmocka_unit_test(many_risks_are_counted_though_few_are_named),

@@ -19,11 +19,12 @@
 /* Two sites; at ours three VIPs of one IPv4 address each, the last with one of IPv6 too. */
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
 static const struct model_node node = { .name = "ams-1", .site = &sites[0] };
-static const struct model_site *const lives_at = &sites[0];
 static struct addr addresses[3][2];
-static const struct model_vip vips[3] = { { "a", &lives_at, 1, addresses[0], 1 },
-	                                  { "b", &lives_at, 1, addresses[1], 1 },
-	                                  { "c", &lives_at, 1, addresses[2], 2 } };
+static const struct model_vip vips[3] = {
+	{ .name = "a", .addresses = addresses[0], .n_addresses = 1 },
+	{ .name = "b", .addresses = addresses[1], .n_addresses = 1 },
+	{ .name = "c", .addresses = addresses[2], .n_addresses = 2 }
+};
 static struct model_check tunnel = { .name = "t", .via = MODEL_VIA_TUNNEL },
                           direct = { .name = "d", .via = MODEL_VIA_DIRECT };
 static const struct model_backend backends[4][3] = {
@@ -187,8 +188,7 @@ static int mark_backends(size_t n, struct probe_mark **out, size_t *n_out)
 		.name = "web", .site = &ams, .check = &check, .backends = many
 	};
 	static struct addr four[4];
-	static const struct model_site *const at_ams = &ams;
-	static struct model_vip vip = { "shop", &at_ams, 1, four, 4 };
+	static struct model_vip vip = { .name = "shop", .addresses = four, .n_addresses = 4 };
 	static struct model_at at = { &ams, &vip, &pool, 1 };
 	static struct model_service service = { .name = "web", .port = 80, .at = &at, .n_at = 1 };
 	const struct model own = {

@@ -133,6 +133,35 @@ static void a_model_s_parts_point_to_each_other(void **state)
 	model_free(m);
 }
 
+static void a_node_announces_what_it_lists_or_all_of_its_site(void **state)
+{
+	(void)state;
+	struct model *m = read_it(model_read_config, "whole.conf", NULL);
+	const struct model_announce *ams = &m->nodes[0].announce, *fra = &m->nodes[1].announce,
+	                            *nyc = &m->nodes[2].announce;
+
+	assert_int_equal(ams->daemon, MODEL_DAEMON_FRR);
+	assert_true(ams->table == 252 && ams->gshut_table == 1);
+	assert_true(ams->lists_vips && ams->n_vips == 1 && ams->n_dns == 1);
+	assert_string_equal(ams->vips[0]->name, "v-ams");
+	assert_true(addr_equal(&ams->dns[0], &m->nodes[0].dns_listen[1]));
+	assert_string_equal(ams->socket, "/run/\"b\\.vty");
+	assert_int_equal(fra->daemon, MODEL_DAEMON_BIRD);
+	assert_int_equal(fra->table, MODEL_ANNOUNCE_TABLE);
+	assert_int_equal(fra->gshut_table, MODEL_ANNOUNCE_GSHUT_TABLE);
+	assert_true(!fra->lists_vips && fra->n_vips == 2 && !fra->n_dns);
+	assert_string_equal(fra->vips[0]->name, "any"); /* at this site, too */
+	assert_string_equal(fra->vips[1]->name, "v-fra");
+	assert_string_equal(fra->socket, "");
+	assert_int_equal(nyc->daemon, MODEL_DAEMON_NONE);
+	assert_true(nyc->lists_vips && !nyc->n_vips);
+	for (size_t i = 0; i < m->n_vips; i++)
+		assert_int_equal(m->vips[i].announce_when, strcmp(m->vips[i].name, "v-fra")
+		                                                   ? MODEL_ANNOUNCE_ANY
+		                                                   : MODEL_ANNOUNCE_ALL);
+	model_free(m);
+}
+
 static void what_follows_from_settings_is_worked_out(void **state)
 {
 	(void)state;
@@ -255,6 +284,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(each_setting_of_a_configuration_comes_back_as_it_was_given),
 		cmocka_unit_test(each_setting_of_an_effective_document_comes_back_as_it_was_given),
 		cmocka_unit_test(a_model_s_parts_point_to_each_other),
+		cmocka_unit_test(a_node_announces_what_it_lists_or_all_of_its_site),
 		cmocka_unit_test(what_follows_from_settings_is_worked_out),
 		cmocka_unit_test(another_key_than_the_version_s_is_not_used),
 		cmocka_unit_test(slots_are_a_hundred_a_backend_as_a_power_of_two),
