@@ -164,6 +164,20 @@ static bool lives_elsewhere(const struct model_service *s, const char *site,
 	return false;
 }
 
+/* How many services have a VIP at @p site that lives at others, too: the answers keep it. */
+static size_t count_unmoved(const struct model *m, const char *site)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t k = 0; k < m->services[i].n_at; k++) {
+			const struct model_at *at = &m->services[i].at[k];
+
+			n += !strcmp(at->site->name, site) && at->vip->n_sites > 1;
+		}
+	return n;
+}
+
 static void check_last_site(const struct model *m, const struct overrides *overrides,
                             const char *site, const struct guard_observed *seen, int64_t now_ms,
                             struct guard_result *r)
@@ -177,7 +191,15 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 		            "service %s has no other site that takes traffic", s->name);
 		return;
 	}
-	add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
+	size_t n = count_unmoved(m, site);
+	if (n)
+		add_verdict(
+		        r, GUARD_LAST_SITE, true,
+		        "each service at %s has another site; DNS does not move %zu of them, whose "
+		        "VIP lives at several sites: drain the nodes",
+		        site, n);
+	else
+		add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
 }
 
 static const struct guard_load *load_of(const struct guard_observed *seen, const char *site)

@@ -103,6 +103,33 @@ static void the_last_site_that_takes_traffic_stays(void **state)
 	assert_true(guard_allows("last-site", &set, &ams, &nothing, receivers, &n));
 }
 
+/* Its answers are the same with and without the site: routers choose. */
+static void a_vip_of_several_sites_is_told_not_to_move(void **state)
+{
+	(void)state;
+	const struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	const struct overrides none = { 0 };
+	const struct guard_observed nothing = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
+	const struct model_service *s = model_service(m, "web");
+	const struct model_site *const both[] = { &m->sites[0], &m->sites[1] };
+
+	for (size_t i = 0; i < s->n_at; i++) {
+		struct model_vip *vip = (struct model_vip *)(uintptr_t)s->at[i].vip, was = *vip;
+
+		vip->sites = both;
+		vip->n_sites = 2;
+		guard_check(m, &none, &ams, &nothing, NOW_MS, &r);
+		*vip = was;
+		assert_string_equal(r.verdicts[0].guard, "last-site");
+		assert_true(r.verdicts[0].ok);
+		assert_int_equal(strstr(r.verdicts[0].detail, "DNS does not move 1 of them") !=
+		                         NULL,
+		                 !strcmp(s->at[i].site->name, "ams"));
+	}
+}
+
 static void a_site_seen_down_is_no_receiver_and_one_not_seen_is(void **state)
 {
 	(void)state;
@@ -380,6 +407,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_site_that_takes_traffic_stays),
+		cmocka_unit_test(a_vip_of_several_sites_is_told_not_to_move),
 		cmocka_unit_test(a_site_seen_down_is_no_receiver_and_one_not_seen_is),
 		cmocka_unit_test(a_site_is_down_in_all_families_or_takes_traffic),
 		cmocka_unit_test(receivers_must_have_room_where_their_load_is_known),
