@@ -28,7 +28,7 @@
 #define READ_TURN_BYTES (64u * 1024u) /* in one turn of the loop */
 #define WINDOW          16u           /* urgent questions under way */
 
-struct asked {
+struct daemon_asked {
 	struct daemon_question question;
 	bool hurried; /* urgent: about the route alone, and its answer is news */
 };
@@ -51,8 +51,8 @@ struct daemon {
 	size_t n_rows, next_row;
 	size_t in_tick; /* how many of the round's prefixes this tick may still ask about */
 
-	int fd;                       /* -1: not connected */
-	struct asked waiting[WINDOW]; /* [n_waiting] for their answers, the oldest first */
+	int fd;                              /* -1: not connected */
+	struct daemon_asked waiting[WINDOW]; /* [n_waiting] for their answers, the oldest first */
 	size_t n_waiting;
 	struct daemon_question question; /* that is being sent, or answered */
 	bool hurried;
@@ -125,7 +125,7 @@ static bool send_question(struct daemon *d)
 
 	if (d->question.ask != DAEMON_ASK_GREETING)
 		n = d->ops->write(&d->facts, &d->question, text);
-	d->waiting[d->n_waiting++] = (struct asked){ d->question, d->hurried };
+	d->waiting[d->n_waiting++] = (struct daemon_asked){ d->question, d->hurried };
 	d->deadline_ms = clock_mono_ms() + DAEMON_DEADLINE_MS;
 	loop_timer_set(d->loop, &d->wake, d->deadline_ms);
 	if (n == 0 || send(d->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Routing daemons in a lab's hosts: BIRD and FRR with the configurations of packaging/, exactly as they are.
 
-The lab uses the addresses of these files: routers 192.0.2.1 and .2, 2001:db8::1 and ::2, AS numbers 64500 and 64512. The
-kernel here has no VRF device. So FRR's VRFs are network namespaces (zebra --vrfwnetns), into which lab-vrf-stand-in copies
-Weir's routes; bgpd's configuration is the same.
+The lab uses the addresses of these files: routers 192.0.2.1 and .2, 2001:db8::1 and ::2, AS numbers 64500 and 64512.
+
+FRR's VRFs are devices where the kernel has them (vm.py frr-vrf), made as packaging/frr/weir-vrf.service does. Elsewhere they are
+network namespaces (zebra --vrfwnetns), into which lab-vrf-stand-in copies Weir's routes; bgpd's configuration is the same.
 """
 from __future__ import annotations
 
@@ -18,6 +19,15 @@ from net import ROOT, Host, Lab, call, executable, wait_until
 PACKAGING = os.path.join(ROOT, "packaging")
 FRR = "/usr/lib/frr"
 VRFS = {"weir": 177, "weir-gshut": 178}
+
+
+def make_vrfs(host: Host) -> bool:
+    """As the unit does. Returns whether the kernel has such devices."""
+    with open(os.path.join(PACKAGING, "frr", "weir-vrf.service")) as f:
+        line = next(text for text in f if text.startswith("ExecStart=/bin/sh -ec "))
+    script = line.partition("-ec ")[2].strip().strip("'").replace("$$", "$")
+    host.run(["sh", "-ec", script], check=False)
+    return "weir-gshut" in host.run(["ip", "link"])
 
 
 def copied(folder: str, directory: str, *names: str) -> None:
@@ -59,7 +69,7 @@ class Frr:
         # Its user must be able to reach its sockets, and that a build directory cannot promise.
         self.lab, self.host, self.dir = lab, host, f"/run/{lab.tag}-{host.name}"
         atexit.register(shutil.rmtree, self.dir, ignore_errors=True)
-        self.vrfs = VRFS if file == "frr.conf" else {}
+        self.vrfs = VRFS if file == "frr.conf" and not make_vrfs(host) else {}  # in namespaces
         copied("frr", self.dir, file)
         os.rename(os.path.join(self.dir, file), os.path.join(self.dir, "frr.conf"))
         for name in ("vtysh.conf", "empty.conf"):

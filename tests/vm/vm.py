@@ -60,10 +60,10 @@ NICS = {
 XDP_VLANS = {"5.10": (200, 100), "6.1": (), "6.12": (100,)}
 
 
-def inside(script: str, *words: int) -> str:
+def inside(script: str, *words: int | str, lab: str = "vm") -> str:
     """What a guest runs; its lab's logs are kept if it fails."""
     return f"export WEIR_BUILD={BUILD}\npython3 {HERE}/{script} {' '.join(map(str, words))}; status=$?\n" \
-        "[ $status = 0 ] || cp -r $WEIR_BUILD/lab/vm /out/lab\nexit $status\n"
+        f"[ $status = 0 ] || cp -r $WEIR_BUILD/lab/{lab} /out/lab\nexit $status\n"
 
 
 def xdp_guest(name: str) -> tuple[Guest, str]:
@@ -79,7 +79,13 @@ def nic_guest(name: str) -> tuple[Guest, str]:
     return guest, inside("inside_nic.py", workers, queues, bond, *vlans)
 
 
-GUESTS = {**{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": nic_guest for nic in NICS}}
+def vrf_guest() -> tuple[Guest, str]:
+    """FRR on a kernel with VRF devices, which this machine's may lack."""
+    guest = Guest("frr-vrf", kernel("6.1"), memory_mb=2048)
+    return guest, inside("../lab/lab_announce.py", "--guest", lab="announce")
+
+
+GUESTS = {"frr-vrf": lambda name: vrf_guest(), **{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": nic_guest for nic in NICS}}
 
 
 class Total:
