@@ -37,8 +37,8 @@ struct daemon;
 #define DAEMON_RETRY_MS       500u           /**< after a failure */
 #define DAEMON_SESSIONS_MS    1000u          /**< the neighbours are asked for this often */
 #define DAEMON_TICK_MS        100u
-#define DAEMON_ROUND_TICKS    30u /**< all prefixes are asked about within so many ticks, .. */
-#define DAEMON_TICK_PREFIXES  10u /**< .. but no more than this in one: 1,000 take 10 s */
+#define DAEMON_ROUND_TICKS    40u /**< all prefixes are asked about within so many ticks, .. */
+#define DAEMON_TICK_PREFIXES  3u  /**< .. but no more in one: 1 % of bgpd's core; 1,000 take 34 s */
 #define DAEMON_HURRY_MS       5u  /**< between two answers about one prefix that is urgent */
 
 /** Which daemon. */

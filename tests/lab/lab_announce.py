@@ -183,7 +183,8 @@ def show_no_withdrawals(world: World, report: Report, node: str) -> int:
     report.equal(len(shut), n, f"{speaker.kind}: all prefixes were seen with GRACEFUL_SHUTDOWN")
     count = withdrawn(world, node, began)
     report.equal(count, 0, f"{speaker.kind}: nothing was withdrawn by two moves and two reloads of {n} prefixes")
-    report.equal(speaker.sessions(), 4, f"{speaker.kind}: all sessions are up")
+    # In a guest, a processor may come too late for BFD.
+    report.check(comes_true(lambda: speaker.sessions() == 4, 60 if GUEST else 0), f"{speaker.kind}: all sessions are up")
     tool.do("delete 177")
     wait_all(world, node, wanted, False)
     report.check(comes_true(lambda: withdrawn(world, node, began) >= n, 10, 0.5), f"{speaker.kind}: the same capture sees the withdrawal at the end")

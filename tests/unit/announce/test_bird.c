@@ -460,7 +460,7 @@ static void the_round_is_paced(void **state)
 	fake_run(f, 1000, all_asked);
 	for (unsigned i = 0; i < f->questions && i < FAKE_QUESTIONS; i++)
 		routes += strstr(f->asked[i], "table weir4") != NULL;
-	assert_in_range(routes, 30, 120); /* 10 in each of 10 ticks */
+	assert_in_range(routes, 15, 36); /* 3 in each of 10 ticks */
 	assert_int_equal(daemon_watch(f->daemon, vips, DAEMON_PREFIXES_MAX + 1), -E2BIG);
 	fake_close(f);
 }
