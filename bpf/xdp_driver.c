@@ -28,21 +28,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-struct xdp_port {
-	struct driver_port shown;
-	int link_fd;
-};
-
-struct driver {
-	char dir[PATH_MAX];
-	int dir_fd; /* locked */
-	struct xdp_set now, next;
-	struct carry *carry; /* of now, while next exists */
-	unsigned last_number;
-	struct xdp_port ports[DRIVER_PORTS_MAX];
-	size_t n_ports;
-};
-
 static int lock_pin_dir(struct driver *d, struct driver_reason *why)
 {
 	d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -298,7 +283,7 @@ static int attach_interface(struct driver *d, const struct model_port *port,
 		return fd;
 	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex), .up = true };
 	snprintf(out->name, sizeof(out->name), "%s", interface);
-	d->ports[d->n_ports++] = (struct xdp_port){ *out, fd };
+	d->ports[d->n_ports++] = (struct xdp_port){ .shown = *out, .link_fd = fd };
 	return set_current(d, why);
 }
 
@@ -333,23 +318,11 @@ static int detach_interface(struct driver *d, const char *interface, struct driv
 	return drop_link(path, why);
 }
 
-/* Whether the link of @p p still holds that interface, with this process's program. */
-static bool carries_program(const struct driver *d, const struct xdp_port *p)
-{
-	struct bpf_link_info link = { 0 };
-	struct bpf_prog_info prog = { 0 };
-	uint32_t n_link = sizeof(link), n_prog = sizeof(prog);
-
-	return !bpf_obj_get_info_by_fd(p->link_fd, &link, &n_link) &&
-	       !bpf_obj_get_info_by_fd(d->now.prog_fd, &prog, &n_prog) &&
-	       link.xdp.ifindex == p->shown.ifindex && link.prog_id == prog.id;
-}
-
 static size_t read_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
-		out[i].lost = !carries_program(d, &d->ports[i]);
+		out[i].lost = !xdp_carries_program(d, &d->ports[i]);
 	}
 	return d->n_ports;
 }
@@ -515,6 +488,7 @@ const struct driver_ops driver_xdp = {
 	.ports = read_ports,
 	.resize_begin = begin_larger_set,
 	.resize_commit = switch_to_larger_set,
+	.prove = xdp_prove,
 	.grace = wait_for_programs,
 	.tick = renew_clock,
 	.tick_s = 10,

@@ -29,6 +29,27 @@ struct xdp_set {
 	struct fwd_tables tables; /**< the maps as the shared code sees them */
 };
 
+struct xdp_port {
+	struct driver_port shown;
+	int link_fd;
+	uint64_t queried_ms; /* when shown.program was read back; 0: never */
+};
+
+struct driver {
+	char dir[PATH_MAX];
+	int dir_fd; /* locked */
+	struct xdp_set now, next;
+	struct carry *carry; /* of now, while next exists */
+	unsigned last_number;
+	struct xdp_port ports[DRIVER_PORTS_MAX];
+	size_t n_ports;
+};
+
+/** Whether the link of @p p still holds that interface, with the program of @p d. */
+bool xdp_carries_program(const struct driver *d, const struct xdp_port *p);
+/** As driver_ops.prove(). */
+MUST_CHECK int xdp_prove(struct driver *d, struct driver_probes *batch);
+
 /** Make @p s empty: nothing is open. */
 void xdp_set_init(struct xdp_set *s);
 /**

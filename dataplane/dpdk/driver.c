@@ -136,9 +136,7 @@ static void close_dpdk_driver(struct driver *d)
 	free(d);
 }
 
-/*
- * A warning of the start is kept until the first port is attached, since there it reaches the log.
- */
+/* A warning of the start is kept until the first port is attached: there it reaches the log. */
 static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
                             struct driver_reason *why)
 {
@@ -180,9 +178,7 @@ static void give_sizes(const struct driver *d, struct driver_sizes *out)
 	*out = d->now.sizes;
 }
 
-/*
- * Whether workers hand frames of the port over: it has too few queues, or puts all flows into one.
- */
+/* Whether workers hand frames of the port over: too few queues, or all flows come by one. */
 static bool is_spread(const struct driver *d, const struct device_port *p)
 {
 	return p->device.n_rx < d->lcores.n_workers || p->spread == RSS_NOT_SPREAD;
@@ -307,9 +303,7 @@ static int make_port(const struct driver *d, struct device_port *p, const struct
 		return err;
 	snprintf(p->shown.name, sizeof(p->shown.name), "%s", wanted->interface);
 	snprintf(p->wanted, sizeof(p->wanted), "%s", wanted->device);
-	/*
-	 * Not if_nametoindex(): the name may by now be another interface's, on which no socket is.
-	 */
+	/* Not if_nametoindex(): the name may be another interface's now, on which no socket is. */
 	p->shown.ifindex = p->device.ifindex;
 	p->shown.native = *wanted->device != 0;
 	err = make_outbox(d, p, why);
@@ -575,6 +569,11 @@ static void set_beat_counter(struct driver *d, uint32_t worker, uint64_t *word)
 		__atomic_store_n(&d->lcores.workers[worker].beat, word, __ATOMIC_RELAXED);
 }
 
+static int prove_by_worker(struct driver *d, struct driver_probes *batch)
+{
+	return lcores_prove(&d->lcores, batch);
+}
+
 static const struct driver_ops driver_dpdk = {
 	.name = "dpdk",
 	.open = open_dpdk_driver,
@@ -588,6 +587,7 @@ static const struct driver_ops driver_dpdk = {
 	.workers = list_worker_counts,
 	.beat = set_beat_counter,
 	.classes = police_labels,
+	.prove = prove_by_worker,
 	.grace = wait_for_bursts,
 	.tick = watch_ports,
 	.tick_s = 1,

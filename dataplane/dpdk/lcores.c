@@ -161,3 +161,28 @@ void lcores_wait_bursts(struct lcores *c)
 	for (uint32_t i = 0; i < c->n_running; i++)
 		worker_grace(&c->workers[i]);
 }
+
+/*
+ * A worker that idles looks within WORKER_WAIT_MS, so it is not woken. An answer to another batch
+ * than the caller's is dropped: its caller gave it up.
+ */
+int lcores_prove(struct lcores *c, struct driver_probes *batch)
+{
+	struct worker *w;
+
+	if (!c->n_running)
+		return -ENODEV;
+	w = &c->workers[c->prover % c->n_running];
+	if (__atomic_load_n(&w->prove, __ATOMIC_ACQUIRE))
+		return -EAGAIN;
+	if (c->prove_number == batch->number) {
+		*batch = w->probes;
+		c->prove_number = 0;
+		c->prover = (c->prover + 1) % c->n_running;
+		return 0;
+	}
+	w->probes = *batch;
+	c->prove_number = batch->number;
+	__atomic_store_n(&w->prove, true, __ATOMIC_RELEASE);
+	return -EAGAIN;
+}

@@ -16,6 +16,8 @@
 struct lcores {
 	struct worker *workers; /**< an array */
 	uint32_t n_workers, n_running;
+	uint32_t prover;       /**< the worker that probe packets go to next, or are with */
+	uint64_t prove_number; /**< the batch that it got; 0: none whose end is not seen yet */
 };
 
 /**
@@ -35,6 +37,8 @@ void lcores_unpark(struct lcores *c);
 void lcores_wait_bursts(struct lcores *c);
 /** Forward by @p tables from now on. The workers must be parked, or not run yet. */
 void lcores_set_tables(struct lcores *c, const struct fwd_tables *tables);
+/** As driver_ops.prove(): each batch goes to the next worker. */
+int lcores_prove(struct lcores *c, struct driver_probes *batch) MUST_CHECK;
 /** Free a ring with the frames in it; NULL is fine. */
 void lcores_free_ring(struct rte_ring *ring);
 

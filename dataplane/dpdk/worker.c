@@ -25,6 +25,7 @@
 #include "dataplane/dpdk/kernel_path.h"
 #include "dataplane/dpdk/rss.h"
 #include "dataplane/dpdk/spread.h"
+#include "dataplane/dpdk/worker_probes.h"
 #include "weir/fwd/burst.h"
 
 _Static_assert(WORKER_BURST <= FWD_BURST_MAX, "a burst fits");
@@ -248,6 +249,13 @@ static void keep_time(struct worker *w, uint64_t tsc)
 	w->now_s = (uint32_t)t.tv_sec;
 }
 
+/* The stages over r->burst: one copy of the code, for packets and for what proves that it works. */
+static __attribute__((noinline)) void run_stages(struct worker *w, struct round *r)
+{
+	w->tables.now_s = w->now_s; /* each time: the tables may have been replaced */
+	fwd_forward_burst(&w->tables, w->tables.root, &r->burst);
+}
+
 /*
  * Forward the @p n frames in r->in. @param in  the port that they came by; NULL: the frame says
  * so (m->port)
@@ -258,8 +266,7 @@ static void forward_frames(struct worker *w, struct round *r, const struct worke
 	n = load_burst(w, r, in, n);
 	if (!n)
 		return;
-	w->tables.now_s = w->now_s; /* each time: the tables may have been replaced */
-	fwd_forward_burst(&w->tables, w->tables.root, &r->burst);
+	run_stages(w, r);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct worker_port *from = in ? in : port_by_id(w, r->in[i]->port);
 
@@ -391,6 +398,11 @@ static uint32_t serve_all(struct worker *w, struct round *r, bool is_idle)
 	r->now_ns = 0;
 	r->ended_tsc = 0;
 	keep_time(w, from);
+	if (FWD_UNLIKELY(__atomic_load_n(&w->prove, __ATOMIC_ACQUIRE))) {
+		worker_probes_load(w, &r->burst);
+		run_stages(w, r);
+		worker_probes_report(w, &r->burst);
+	}
 	for (uint32_t i = 0; i < w->n_ports; i++)
 		if (w->ports[i].rx >= 0)
 			n += serve_receive_queue(w, r, &w->ports[i]);

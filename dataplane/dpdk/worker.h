@@ -67,6 +67,8 @@ struct worker {
 	uint64_t *beat;    /**< atomic: where rounds are shown to other processes; NULL: nowhere */
 	bool park, parked; /**< atomic: the request, the answer */
 	bool stop;         /**< atomic */
+	bool prove;        /**< atomic: the worker has `probes`; else the control thread has them */
+	struct driver_probes probes; /**< dpdk/worker_probes.h */
 } __attribute__((aligned(128)));
 
 /** The thread: returns 0 when worker.stop is set. @p arg is the struct worker. */

@@ -85,6 +85,7 @@ struct driver_port {
 	uint32_t ifindex;
 	bool native; /**< false: the generic mode, slower, as last resort */
 	bool lost;   /**< read back: the port has lost the code; attach() puts it there again */
+	uint32_t program; /**< XDP: the program's id, as last read back from the port; else 0 */
 	/** Of a driver in user space; else up, 0 and 0. */
 	bool up;
 	uint64_t missed; /**< frames that the device dropped because they were not read in time */
@@ -106,6 +107,34 @@ struct driver_worker {
 	uint64_t policed[DRIVER_CLASSES_MAX];
 	uint64_t from_kernel, from_kernel_lost;
 	uint32_t cpu;
+};
+
+#define DRIVER_PROBES_MAX 20u /**< probe packets that are run together */
+/** The longest frame of one, as it comes out: two IPv6 headers, GUE with a list, two VLAN tags. */
+#define DRIVER_PROBE_LEN  256u
+#define DRIVER_PROBE_ROOM 128u /**< bytes that the code may put in front of such a frame */
+
+/** What the code did with a probe packet. */
+enum driver_probe_result {
+	DRIVER_PROBE_NOT_RUN, /**< it was not run, or nothing is known of it */
+	DRIVER_PROBE_SENT,    /**< the frame was to be sent; it is in `frame`, and was not sent */
+	DRIVER_PROBE_KEPT,    /**< the frame was passed to the kernel, or dropped */
+};
+
+/** A frame that goes through the forwarding code, and comes out here in place of a port. */
+struct driver_probe {
+	uint16_t length; /**< in and out: of the frame, without FCS */
+	uint8_t result;  /**< out: enum driver_probe_result */
+	/** out: enum fwd_reason, if the code says it; FWD_REASON_COUNT: it does not (XDP) */
+	uint8_t reason;
+	uint8_t frame[DRIVER_PROBE_LEN];
+};
+
+struct driver_probes {
+	uint64_t number;  /**< each batch has its own, not 0 */
+	uint32_t ifindex; /**< of the port by which the frames come in */
+	uint32_t n;       /**< at most DRIVER_PROBES_MAX */
+	struct driver_probe probes[DRIVER_PROBES_MAX];
 };
 
 struct driver_ops {
@@ -171,6 +200,16 @@ struct driver_ops {
 	void (*beat)(struct driver *d, uint32_t worker, uint64_t *word);
 	/** Labels of the classes in struct driver_worker, NULL at the end. */
 	const char *const *classes;
+
+	/**
+	 * Run the frames of @p batch through the code that forwards the packets of a port, read back
+	 * as in force there, and report what it does with them instead of doing it. The frames
+	 * are counted like packets. NULL: a driver that cannot.
+	 * @return 0: all are run; -EAGAIN: a worker has them, or still has an earlier batch: call
+	 *         again with the same batch; -ENOLINK: the port does not carry this process's code;
+	 *         -EOPNOTSUPP: the kernel is too old; -errno. On failure some may be run.
+	 */
+	int (*prove)(struct driver *d, struct driver_probes *batch);
 
 	/**
 	 * Wait until no packet is under way that read a table before this call. Any thread may call

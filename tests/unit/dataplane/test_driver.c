@@ -473,6 +473,17 @@ static void frames_that_come_by_one_queue_alone_are_handed_over_until_others_com
 	assert_true(w->ports[0].watched);
 }
 
+static void probe_packets_are_the_workers(void **state)
+{
+	struct driver_probes batch = { .number = 1, .n = 3 };
+
+	(void)state;
+	open_it();
+	scene.log[0] = 0;
+	assert_int_equal(ops->prove(scene.d, &batch), -EAGAIN);
+	assert_string_equal(scene.log, "prove 3; ");
+}
+
 static void all_is_removed_unless_it_is_in_use(void **state)
 {
 	struct driver_reason why = { "" };
@@ -539,6 +550,7 @@ int main(void)
 		T(tables_that_cannot_grow_stay_as_they_were),
 		T(a_link_that_turns_is_told_to_the_kernel),
 		T(frames_that_come_by_one_queue_alone_are_handed_over_until_others_come),
+		T(probe_packets_are_the_workers),
 		T(all_is_removed_unless_it_is_in_use),
 		T(tables_are_read_without_being_driven),
 	};

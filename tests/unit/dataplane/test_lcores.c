@@ -302,9 +302,69 @@ static void what_a_worker_lacks_is_said_and_the_rest_ends(void **state)
 	}
 }
 
+/* What a worker does in a round with probes. */
+static void answer_probes(struct worker *w)
+{
+	assert_true(w->prove);
+	w->probes.probes[0].result = DRIVER_PROBE_SENT;
+	w->prove = false;
+}
+
+static void probe_packets_go_to_each_worker_in_turn(void **state)
+{
+	struct lcores c = { 0 };
+	struct driver_reason why;
+	struct driver_probes batch = { .number = 0, .n = 1 };
+
+	(void)state;
+	assert_int_equal(lcores_prove(&c, &batch), -ENODEV);
+	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
+	for (uint32_t i = 0; i < 2 * N; i++) {
+		batch.number++;
+		batch.probes[0] = (struct driver_probe){ .length = (uint16_t)(60 + i) };
+		assert_int_equal(lcores_prove(&c, &batch), -EAGAIN);
+		for (uint32_t k = 0; k < N; k++)
+			assert_int_equal(c.workers[k].prove, k == i % N);
+		assert_int_equal(c.workers[i % N].probes.probes[0].length, 60 + i);
+		assert_int_equal(lcores_prove(&c, &batch), -EAGAIN); /* it has not come to it */
+		answer_probes(&c.workers[i % N]);
+		assert_int_equal(lcores_prove(&c, &batch), 0);
+		assert_int_equal(batch.probes[0].result, DRIVER_PROBE_SENT);
+	}
+	lcores_stop(&c);
+	lcores_free(&c);
+}
+
+static void a_worker_that_stands_still_keeps_its_batch_and_its_turn(void **state)
+{
+	struct lcores c = { 0 };
+	struct driver_reason why;
+	struct driver_probes batch = { .number = 7, .n = 1 };
+
+	(void)state;
+	assert_int_equal(lcores_start(&c, N, &tables, &why), 0);
+	assert_int_equal(lcores_prove(&c, &batch), -EAGAIN);
+	batch.number = 8; /* the first one was given up */
+	batch.probes[0].length = 99;
+	assert_int_equal(lcores_prove(&c, &batch), -EAGAIN);
+	assert_int_equal(c.workers[0].probes.number, 7);
+	answer_probes(&c.workers[0]);
+	assert_int_equal(lcores_prove(&c, &batch), -EAGAIN); /* an answer to 7 is none to 8 */
+	assert_int_equal(c.workers[0].probes.number, 8);
+	assert_int_equal(c.workers[0].probes.probes[0].length, 99);
+	answer_probes(&c.workers[0]);
+	assert_int_equal(lcores_prove(&c, &batch), 0);
+	assert_int_equal(batch.probes[0].result, DRIVER_PROBE_SENT);
+	lcores_stop(&c);
+	lcores_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(probe_packets_go_to_each_worker_in_turn, setup),
+		cmocka_unit_test_setup(a_worker_that_stands_still_keeps_its_batch_and_its_turn,
+		                       setup),
 		cmocka_unit_test_setup(each_worker_has_its_own_of_all, setup),
 		cmocka_unit_test_setup(all_are_parked_and_graced_and_given_tables, setup),
 		cmocka_unit_test_setup(one_worker_alone_hands_nothing_over, setup),

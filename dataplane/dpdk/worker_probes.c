@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Probe packets in a worker. The control thread writes w->probes while w->prove is false, and sets
+ * it; the worker reads and writes them while it is true, and clears it. So neither waits for the
+ * other, and a worker that stands still shows as probes that do not come back.
+ *
+ * The frames have no mbufs: the stages need only a frame with room in front of it.
+ */
+#include "dataplane/dpdk/worker_probes.h"
+
+#include <string.h>
+
+#include "weir/fwd/forward.h"
+#include "weir/fwd/burst.h"
+
+_Static_assert(DRIVER_PROBES_MAX <= FWD_BURST_MAX, "one burst");
+_Static_assert(DRIVER_PROBE_ROOM >= FWD_CACHE_LINE, "what is fetched in front of a frame is there");
+
+/* The frames of the worker's burst, behind the room that outer headers are written to. */
+static _Thread_local uint8_t probe_frames[DRIVER_PROBES_MAX][DRIVER_PROBE_ROOM + DRIVER_PROBE_LEN];
+
+void worker_probes_load(const struct worker *w, struct fwd_burst *b)
+{
+	b->n = w->probes.n;
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct driver_probe *p = &w->probes.probes[i];
+		uint8_t *frame = probe_frames[i] + DRIVER_PROBE_ROOM;
+
+		memcpy(frame, p->frame, p->length);
+		b->ingress[i] = w->probes.ifindex;
+		b->packets[i] = (struct fwd_packet){ frame, frame + p->length, probe_frames[i] };
+	}
+}
+
+static bool has_port(const struct worker *w, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* As a received frame: one to be sent needs a port to leave by. */
+static void report_probe(struct worker *w, const struct fwd_packet *packet,
+                         const struct fwd_verdict *v, struct driver_probe *out)
+{
+	size_t length = (size_t)(packet->end - packet->data);
+	struct fwd_cpu *cpu = fwd_port_cpu(&w->tables);
+	uint32_t to = fwd_egress(v);
+
+	out->reason = (uint8_t)v->reason;
+	out->result = DRIVER_PROBE_KEPT;
+	if (fwd_reason_kind(v->reason) != FWD_KIND_TX)
+		return;
+	if (!has_port(w, to ? to : w->probes.ifindex)) {
+		cpu->reason[FWD_REASON_NOT_SENT]++;
+		cpu->reason[v->reason]--;
+		out->reason = FWD_REASON_NOT_SENT;
+	} else if (length <= DRIVER_PROBE_LEN) {
+		memcpy(out->frame, packet->data, length);
+		out->length = (uint16_t)length;
+		out->result = DRIVER_PROBE_SENT;
+	}
+}
+
+void worker_probes_report(struct worker *w, const struct fwd_burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		report_probe(w, &b->packets[i], &b->verdicts[i], &w->probes.probes[i]);
+	__atomic_store_n(&w->prove, false, __ATOMIC_RELEASE);
+}
