@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/ctl_proof.h"
 #include "dataplane/process.h"
 #include "weir/json.h"
 #include "weir/model.h"
@@ -113,6 +114,12 @@ static char *do_backends(struct process *p, const json_t *request)
 	return answer_json(json_pack("{s:b, s:o}", "ok", 1, "backends", list));
 }
 
+static char *do_proof(struct process *p, const json_t *request)
+{
+	(void)request;
+	return answer_json(ctl_proof_json(p));
+}
+
 /*
  * The input is checked here and not only in the client: anyone in group weir can write to the
  * socket.
@@ -146,10 +153,8 @@ char *process_answer(void *process, const char *line, size_t length)
 		const char *name;
 		char *(*answer)(struct process *p, const json_t *request);
 	} commands[] = {
-		{ "status", do_status },
-		{ "backends", do_backends },
-		{ "trace", do_trace },
-		{ "guests", do_handover },
+		{ "status", do_status },   { "backends", do_backends }, { "trace", do_trace },
+		{ "guests", do_handover }, { "proof", do_proof },
 	};
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *what = json_string_value(json_object_get(request, "do"));
@@ -161,5 +166,6 @@ char *process_answer(void *process, const char *line, size_t length)
 	json_decref(request);
 	return text ? text
 	            : make_refusal(
-	                      "a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\" or \"trace\"");
+	                      "a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\", "
+	                      "\"proof\" or \"trace\"");
 }

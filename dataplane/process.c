@@ -30,6 +30,7 @@
 #include "dataplane/nexthop/filters.h"
 #include "dataplane/nexthop/links.h"
 #include "dataplane/probes.h"
+#include "dataplane/prover.h"
 #include "dataplane/export/publish.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -485,6 +486,7 @@ static void on_links(void *arg)
 	struct process *p = arg;
 
 	read_ports_back(p);
+	prover_links_changed(p->prover);
 	conditions_state(p);
 }
 
@@ -529,6 +531,8 @@ static int open_parts(struct process *p)
 	if (!err)
 		err = probes_open(publisher_stats(p->publisher), p->hops, &p->probes);
 	if (!err)
+		err = prover_open(p, &p->prover);
+	if (!err)
 		err = links_open(p->loop, on_links, p, &p->links);
 	if (!err)
 		err = filters_open(p->loop, on_path, p, &p->filters);
@@ -548,6 +552,7 @@ static int open_parts(struct process *p)
 static void close_parts(struct process *p)
 {
 	ctl_close(p->ctl);
+	prover_close(p->prover);
 	compiled_thread_close(p->compiling); /* before the model that it reads */
 	if (p->driver) {
 		compiler_fini(&p->node);

@@ -23,6 +23,7 @@ struct filters;
 struct links;
 struct page;
 struct probes_filler;
+struct prover;
 struct publisher;
 
 struct process {
@@ -35,6 +36,7 @@ struct process {
 	struct filters *filters;
 	struct publisher *publisher;
 	struct probes_filler *probes;
+	struct prover *prover;
 	const struct driver_ops *ops;
 	struct driver *driver; /**< NULL until the first document names the cluster */
 	struct compiler node;  /**< valid with driver */

@@ -31,6 +31,7 @@ static uint64_t scene_number;
 /* What a test changes in the document. */
 struct scene_document {
 	const char *driver, *ports, *checks, *pools, *services; /* the last: beside "web" */
+	const char *announce;                                   /* of the node; "": nothing */
 };
 
 static const struct scene_document scene_plain = {
@@ -41,6 +42,7 @@ static const struct scene_document scene_plain = {
 	        "{ name = \"web\"; site = \"ams\"; mode = \"ipip\"; max_backends = 9; backends = ( "
 	        "{ name = \"b1\"; address = \"10.1.0.5\"; }, { name = \"b2\"; address = \"10.2.0.9\"; } ); }",
 	.services = "",
+	.announce = "",
 };
 
 static inline void scene_write(const char *path, const char *text)
@@ -63,12 +65,12 @@ static inline void scene_document(const struct scene_document *d)
 	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
 	        "sites = ( { name = \"ams\"; } );\n"
 	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; driver = \"%s\"; ports = ( %s ); "
-	        "tunnel_source = [ \"10.1.255.0/24\" ]; } );\n"
+	        "tunnel_source = [ \"10.1.255.0/24\" ]; %s } );\n"
 	        "checks = ( %s );\npools = ( %s );\n"
 	        "vips = ( { name = \"shop\"; site = \"ams\"; addresses = [ \"203.0.113.10\" ]; } );\n"
 	        "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; vip_check = \"none\"; "
 	        "at = ( { site = \"ams\"; vip = \"shop\"; pool = \"web\"; } ); }%s );\n",
-	        d->driver, d->ports, d->checks, d->pools, d->services);
+	        d->driver, d->ports, d->announce, d->checks, d->pools, d->services);
 	scene_write(SCENE "/conf/weir.conf", text);
 	if (model_read_config(SCENE "/conf/weir.conf", "ams-1", &m, &errors)) {
 		for (size_t i = 0; i < errors.n_items; i++)

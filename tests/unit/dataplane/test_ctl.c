@@ -264,7 +264,8 @@ static void guests_come_as_a_text_with_whether_to_believe_them(void **state)
 	"trace needs source \"ADDRESS:PORT\" and destination \"VIP:PORT/tcp\", "                   \
 	"\"/tcp:syn\" or \"/udp\", IPv6 in brackets, both of one family"
 #define LENGTH "length must be the bytes of the IP packet, with its headers"
-#define ASKS   "a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\" or \"trace\""
+#define ASKS                                                                                       \
+	"a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\", \"proof\" or \"trace\""
 
 static void what_cannot_be_answered_is_refused_with_what_is_wanted(void **state)
 {

@@ -25,6 +25,7 @@
 #include "dataplane/nexthop/filters.h"
 #include "dataplane/nexthop/links.h"
 #include "dataplane/probes.h"
+#include "dataplane/prover.h"
 #include "dataplane/process.h"
 #include "dataplane/export/publish.h"
 #include "weir/health.h"
@@ -239,6 +240,7 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define attach_missing(p)           ((void)(p))
 #define detach_unnamed(p)           ((void)(p))
 #define probes_apply_model(...)     ((void)0)
+#define prover_links_changed(r)     ((void)(r))
 #define probes_read_back(...)       ((void)0)
 #define probes_hop(...)             false
 #define probes_count(...)           ((void)0)

@@ -95,6 +95,7 @@ static const struct scene_document checked = {
 	        "max_remove = \"100%\"; backends = ( { name = \"b1\"; address = \"10.1.0.5\"; }, "
 	        "{ name = \"b2\"; address = \"10.2.0.9\"; } ); }",
 	.services = "",
+	.announce = "",
 };
 
 static uint64_t id_of(const char *address)

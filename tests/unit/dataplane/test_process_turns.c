@@ -29,6 +29,7 @@
 #include "dataplane/nexthop/filters.h"
 #include "dataplane/nexthop/links.h"
 #include "dataplane/probes.h"
+#include "dataplane/prover.h"
 #include "dataplane/process.h"
 #include "dataplane/export/publish.h"
 #include "tests/unit/dataplane/noted.h"
@@ -114,6 +115,9 @@ static struct process process;
 #define probes_read_back(p, l, now)           note("probes see; ")
 #define probes_count(p)                       note("probes count; ")
 #define probes_hop(p, a, h)                   ((void)(a), (void)(h), note("probes hop; "), scene.probes_care)
+#define prover_open(p, out)                   (ANY(out), note_opened("prover"))
+#define prover_close(r)                       note("-prover; ")
+#define prover_links_changed(r)               note("prover sees; ")
 #define links_open(l, cb, arg, out)           (ANY(out), note_opened("links"))
 #define links_close(l)                        note("-links; ")
 #define filters_open(l, cb, arg, out)         (ANY(out), note_opened("filters"))
@@ -193,11 +197,11 @@ static void expect_done(const char *done)
 	scene.log[0] = '\0';
 }
 
-#define OPENED                                                                                      \
-	"loop; SIGTERM; SIGINT; pages; <start; believed; hops; probes; links; filters; compiling; " \
+#define OPENED                                                                                              \
+	"loop; SIGTERM; SIGINT; pages; <start; believed; hops; probes; prover; links; filters; compiling; " \
 	"/r/dataplane.ctl; /s/effective.conf; "
 #define CLOSED                                                                                     \
-	"-ctl; -compiling; -probes; -hops; -links; -filters; -pages; -loop; -health; -believed; "
+	"-ctl; -prover; -compiling; -probes; -hops; -links; -filters; -pages; -loop; -health; -believed; "
 
 /*
  * Ready is said when documents are followed and the first was tried; the end frees what packets
@@ -220,24 +224,18 @@ static void a_loop_that_fails_ends_the_process_with_its_reason(void **state)
 	(void)state;
 	scene.loop_says = -EIO;
 	assert_int_equal(process_run(&process), -EIO);
-	assert_non_null(strstr(scene.log, "run; log dataplane-failed; -ctl; -compiling; -node; "
-	                                  "-driver; -probes; "));
+	assert_non_null(strstr(scene.log,
+	                       "run; log dataplane-failed; -ctl; -prover; -compiling; -node; "
+	                       "-driver; -probes; "));
 }
 
 /* Nothing behind it is opened, nothing runs, and all that is open is closed. */
 static void what_cannot_be_opened_ends_the_start(void **state)
 {
-	static const char *const parts[] = { "loop",
-		                             "SIGTERM",
-		                             "SIGINT",
-		                             "hops",
-		                             "probes",
-		                             "links",
-		                             "filters",
-		                             "compiling",
-		                             "pages",
-		                             "/r/dataplane.ctl",
-		                             "/s/effective.conf" };
+	static const char *const parts[] = { "loop",  "SIGTERM",          "SIGINT",
+		                             "hops",  "probes",           "prover",
+		                             "links", "filters",          "compiling",
+		                             "pages", "/r/dataplane.ctl", "/s/effective.conf" };
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		char until[512];
@@ -293,7 +291,7 @@ static void what_the_kernel_changes_is_seen_at_once(void **state)
 {
 	(void)state;
 	on_links(&process);
-	expect_done("attach missing; probes see; conditions; ");
+	expect_done("attach missing; probes see; prover sees; conditions; ");
 	on_path(&process);
 	expect_done("attach missing; probes see; conditions; ");
 	on_dataplane_stop(&process);

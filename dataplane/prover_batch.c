@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Probe packets by the batch. XDP answers at once; a worker of DPDK answers by the next turn, and
+ * one batch at most is under way. The rows of a document are not replaced meanwhile, so a batch
+ * always finds its rows.
+ *
+ * A service's packets are counted as sent when the code has them for certain, and as forwarded when
+ * the code says so, whatever the frame looks like: the tables have counted them then, too.
+ */
+#include "dataplane/prover_internal.h"
+
+#include <errno.h>
+
+#include "base/hash.h"
+#include "dataplane/process.h"
+#include "dataplane/prover.h"
+#include "weir/model.h"
+
+/* --- what becomes of a row --- */
+
+static void set_state(struct prover *r, struct prover_row *row, enum proof_state state,
+                      uint8_t reason, uint64_t now_ms)
+{
+	if (row->shown.state == state && row->shown.reason == reason)
+		return;
+	if (row->shown.state != state)
+		row->shown.since_ms = now_ms;
+	row->shown.state = (uint8_t)state;
+	row->shown.reason = reason;
+	r->is_changed = true;
+}
+
+static void set_all_states(struct prover *r, enum proof_state state, uint8_t reason,
+                           uint64_t now_ms)
+{
+	for (size_t i = 0; i < r->rows.n; i++) {
+		if (!r->rows.rows[i].n)
+			continue;
+		set_state(r, &r->rows.rows[i], state, reason, now_ms);
+		r->rows.rows[i].refusals = 0;
+		r->rows.rows[i].is_urgent = true;
+	}
+}
+
+/* A refusal counts when the next probe packet, of another flow, is refused as well. */
+static void note_refusal(struct prover *r, struct prover_row *row, uint8_t reason, uint64_t now_ms)
+{
+	row->refusals = row->refusals < UINT8_MAX ? row->refusals + 1 : UINT8_MAX;
+	if (row->refusals < PROVER_REFUSALS)
+		row->is_urgent = true;
+	else
+		set_state(r, row, PROOF_STATE_REFUSED, reason, now_ms);
+}
+
+/* Why the code refused a probe packet. */
+static uint8_t refusal_reason(const struct prover *r, const struct prover_probe *probe,
+                              const struct driver_probe *out, const struct fwd_tables *t)
+{
+	uint8_t reason = out->reason;
+
+	if (out->result == DRIVER_PROBE_SENT)
+		return PROOF_REASON_OUTPUT;
+	if (reason >= FWD_REASON_COUNT)
+		reason = prover_frame_explain(t, &probe->sent, r->batch.ifindex,
+		                              (uint32_t)(compiler_now().ticks_ms / 1000));
+	return fwd_reason_kind((enum fwd_reason)reason) == FWD_KIND_TX ? PROOF_REASON_PROGRAM
+	                                                               : reason;
+}
+
+static void conclude_probe(struct prover *r, uint32_t i, const struct fwd_tables *t,
+                           uint64_t now_ms)
+{
+	const struct prover_probe *probe = &r->probes[i];
+	const struct driver_probe *out = &r->batch.probes[i];
+	struct proof_service *service = prover_rows_service(&r->rows, probe->service);
+	struct prover_row *row = &r->rows.rows[probe->row];
+
+	row->is_urgent |= out->result == DRIVER_PROBE_NOT_RUN;
+	if (out->result == DRIVER_PROBE_NOT_RUN)
+		return;
+	row->shown.tried_ms = now_ms;
+	if (service)
+		service->forwarded += out->result == DRIVER_PROBE_SENT;
+	if (out->result != DRIVER_PROBE_SENT ||
+	    !prover_frame_is_forwarded(t, &probe->flow, &probe->sent, out)) {
+		note_refusal(r, row, refusal_reason(r, probe, out, t), now_ms);
+		return;
+	}
+	row->refusals = 0;
+	row->shown.proved_ms = now_ms;
+	set_state(r, row, PROOF_STATE_FORWARDED, PROOF_REASON_NONE, now_ms);
+}
+
+/* --- batches --- */
+
+/* The service of @p row to be probed: one that can be forwarded, if there is any; in turn. */
+static const struct plan_entry *choose_entry(const struct prover *r, const struct prover_row *row)
+{
+	const struct plan_entry *best = NULL;
+	int best_rank = -1;
+
+	for (uint32_t i = 0; i < row->n; i++) {
+		const struct plan_entry *e =
+		        r->rows.entries[row->first + (row->n_probes + i) % row->n];
+		int rank = 0;
+
+		if (e->pool < r->rows.n_pools)
+			rank = 1 + r->rows.pools[e->pool].is_serving +
+			       r->rows.pools[e->pool].is_reachable;
+		if (rank > best_rank) {
+			best = e;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+/* Add a probe packet for row @p at, if one can be made. */
+static void add_probe(struct prover *r, size_t at, const struct prover_port *port, uint64_t now_ms)
+{
+	struct prover_probe *probe = &r->probes[r->batch.n];
+	struct prover_row *row = &r->rows.rows[at];
+	const struct compiler *n = &r->process->node;
+	const struct plan_entry *e = choose_entry(r, row);
+
+	enum prover_choice choice = PROVER_CHOICE_NONE;
+
+	row->due_ms = now_ms + PROVER_PERIOD_MS;
+	row->is_urgent = false;
+	if (e && e->pool < n->n_pools)
+		choice = prover_flow_choose(&n->t, &e->entry, n->pools[e->pool].index,
+		                            row->n_probes, &probe->flow);
+	if (choice == PROVER_CHOICE_UNSAFE && row->shown.state == PROOF_STATE_REFUSED)
+		set_state(r, row, PROOF_STATE_UNKNOWN, PROOF_REASON_NONE, now_ms);
+	if (choice != PROVER_CHOICE_FLOW) {
+		row->n_probes++; /* other flows, or another service, the next time */
+		return;
+	}
+	probe->row = at;
+	probe->service = hash_text(n->plan->services[e->service]->name);
+	prover_frame_make(&probe->flow, port->mac, &probe->sent);
+	r->batch.probes[r->batch.n++] = probe->sent;
+	row->n_probes++;
+}
+
+/* What changed comes first; the others in turn, so many at once that a period has room for all. */
+static void fill_batch(struct prover *r, uint64_t now_ms)
+{
+	const struct prover_port *port = &r->ports[r->next_port++ % r->n_ports];
+	size_t turns = PROVER_PERIOD_MS / PROVER_TURN_MS, n = r->rows.n;
+	size_t quota = (n + turns - 1) / turns;
+
+	r->batch.n = 0;
+	r->batch.number = ++r->number;
+	r->batch.ifindex = port->ifindex;
+	r->cursor = n ? r->cursor % n : 0;
+	for (size_t i = 0, at = r->cursor; i < n && r->batch.n < DRIVER_PROBES_MAX; i++) {
+		if (r->rows.rows[at].is_urgent)
+			add_probe(r, at, port, now_ms);
+		at = (at + 1) % n;
+	}
+	for (size_t i = 0; i < n && r->batch.n < quota && r->batch.n < DRIVER_PROBES_MAX; i++) {
+		if (r->rows.rows[r->cursor].due_ms <= now_ms)
+			add_probe(r, r->cursor, port, now_ms);
+		r->cursor = (r->cursor + 1) % n;
+	}
+}
+
+/* Count what the code has got of the batch. */
+static void count_sent(struct prover *r, bool is_under_way)
+{
+	for (uint32_t i = 0; i < r->batch.n; i++) {
+		struct proof_service *service = prover_rows_service(&r->rows, r->probes[i].service);
+
+		if (!is_under_way && r->batch.probes[i].result == DRIVER_PROBE_NOT_RUN)
+			continue;
+		r->node.sent++;
+		r->rows.rows[r->probes[i].row].shown.sent++;
+		if (service)
+			service->sent++;
+	}
+}
+
+/*
+ * The worker has not answered yet. A moment later nothing is proved any more; and when the loop has
+ * turned often meanwhile, the worker stands still, and the packets in its queues with it.
+ */
+static void note_wait(struct prover *r, uint64_t now_ms)
+{
+	uint64_t waited_ms = now_ms - r->submitted_ms;
+
+	r->turns++;
+	if (waited_ms >= PROVER_STALLED_MS && r->turns >= PROVER_STALLED_TURNS)
+		set_all_states(r, PROOF_STATE_REFUSED, PROOF_REASON_STALLED, now_ms);
+	else if (waited_ms >= PROVER_LATE_MS && r->turns >= PROVER_LATE_TURNS)
+		set_all_states(r, PROOF_STATE_UNKNOWN, PROOF_REASON_NONE, now_ms);
+	else
+		return;
+	r->is_stalled = true;
+}
+
+/* The batch is at its end. What was not run of it is tried again at once. */
+static void conclude_batch(struct prover *r, uint64_t now_ms)
+{
+	struct fwd_tables t;
+
+	if (r->is_stalled)
+		set_all_states(r, PROOF_STATE_UNKNOWN, PROOF_REASON_NONE, now_ms);
+	r->is_stalled = false;
+	r->process->ops->tables(r->process->driver, &t);
+	for (uint32_t i = 0; i < r->batch.n; i++)
+		conclude_probe(r, i, &t, now_ms);
+	prover_drop_batch(r);
+}
+
+void prover_drop_batch(struct prover *r)
+{
+	r->batch.n = 0;
+	r->submitted_ms = 0;
+	r->turns = 0;
+}
+
+static void push_batch(struct prover *r, uint64_t now_ms)
+{
+	const struct process *p = r->process;
+	int err = p->ops->prove(p->driver, &r->batch);
+
+	if (!r->submitted_ms)
+		count_sent(r, err == -EAGAIN);
+	if (err == -EAGAIN) {
+		r->submitted_ms = r->submitted_ms ? r->submitted_ms : now_ms;
+		note_wait(r, now_ms);
+		return;
+	}
+	if (err == -ENOLINK)
+		prover_read_ports(r, now_ms);
+	conclude_batch(r, now_ms);
+}
+
+void prover_collect_batch(struct prover *r, uint64_t now_ms)
+{
+	if (r->batch.n)
+		push_batch(r, now_ms);
+}
+
+void prover_run_batch(struct prover *r, uint64_t now_ms)
+{
+	if (r->batch.n || !r->process->ops->prove)
+		return;
+	/* Nothing is announced; or no port carries the code, and the ports say why. */
+	if (r->process->node.model->self->announce.daemon == MODEL_DAEMON_NONE || !r->n_ports) {
+		set_all_states(r, PROOF_STATE_UNKNOWN, PROOF_REASON_NONE, now_ms);
+		return;
+	}
+	fill_batch(r, now_ms);
+	prover_collect_batch(r, now_ms);
+}

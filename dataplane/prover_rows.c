@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rows are made once for each document and sorted, so that readers of the page find theirs by
+ * bisection, and each row knows its services as a range of one array. Between documents only the
+ * pools are read again: each of them once, however many services and addresses it has.
+ */
+#include "dataplane/prover_rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "weir/model.h"
+
+static int by_row(const void *a, const void *b)
+{
+	const struct prover_row *x = a, *y = b;
+
+	return proof_vip_compare(&x->shown, &y->shown);
+}
+
+static int by_name_hash(const void *a, const void *b)
+{
+	uint64_t x = ((const struct proof_service *)a)->service;
+	uint64_t y = ((const struct proof_service *)b)->service;
+
+	return (x > y) - (x < y);
+}
+
+static int by_entry_address(const void *a, const void *b)
+{
+	const struct plan_entry *const *x = a, *const *y = b;
+
+	return memcmp(&(*x)->entry.vip, &(*y)->entry.vip, sizeof((*x)->entry.vip));
+}
+
+/* Where the services of @p row begin in the sorted entries, and how many they are. */
+static void find_entries(const struct prover_rows *rows, struct prover_row *row)
+{
+	size_t from = 0, to = rows->n_entries;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (memcmp(&rows->entries[middle]->entry.vip, &row->shown.address,
+		           sizeof(row->shown.address)) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	row->first = (uint32_t)from;
+	while (from < rows->n_entries && !memcmp(&rows->entries[from]->entry.vip,
+	                                         &row->shown.address, sizeof(row->shown.address)))
+		from++;
+	row->n = (uint32_t)from - row->first;
+	row->shown.n_services = row->n;
+}
+
+static void list_addresses(const struct model *m, const struct prover_rows *before,
+                           struct prover_rows *out)
+{
+	for (size_t i = 0; i < m->n_vips; i++) {
+		for (size_t k = 0;
+		     model_vip_is_at(&m->vips[i], m->self->site) && k < m->vips[i].n_addresses;
+		     k++) {
+			struct prover_row *row = &out->rows[out->n], *known = NULL;
+
+			row->shown.vip = hash_text(m->vips[i].name);
+			row->shown.address = m->vips[i].addresses[k];
+			row->shown.reason = PROOF_REASON_NONE;
+			if (before->n)
+				known = bsearch(row, before->rows, before->n, sizeof(*row), by_row);
+			if (known)
+				*row = *known;
+			row->is_urgent = true;
+			find_entries(out, row);
+			out->n++;
+		}
+	}
+	if (out->n)
+		qsort(out->rows, out->n, sizeof(*out->rows), by_row);
+}
+
+static void list_proof_services(const struct plan *plan, const struct prover_rows *before,
+                                struct prover_rows *out)
+{
+	size_t kept = 1;
+
+	for (size_t i = 0; i < plan->n_services; i++) {
+		uint64_t name = hash_text(plan->services[i]->name);
+		const struct proof_service *known = prover_rows_service(before, name);
+
+		out->services[out->n_services++] =
+		        known ? *known : (struct proof_service){ .service = name };
+	}
+	if (!out->n_services)
+		return;
+	qsort(out->services, out->n_services, sizeof(*out->services), by_name_hash);
+	for (size_t i = 1, n = out->n_services; i < n; i++) /* one at two VIPs is one service */
+		if (out->services[i].service != out->services[kept - 1].service)
+			out->services[kept++] = out->services[i];
+	out->n_services = kept;
+}
+
+int prover_rows_make(const struct compiler *n, const struct prover_rows *before,
+                     struct prover_rows *out)
+{
+	const struct model *m = n->model;
+	const struct plan *plan = n->plan;
+	size_t n_rows = 0;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < m->n_vips; i++)
+		n_rows += model_vip_is_at(&m->vips[i], m->self->site) ? m->vips[i].n_addresses : 0;
+	out->rows = calloc(n_rows + 1, sizeof(*out->rows));
+	out->entries = calloc(plan->n_entries + 1, sizeof(struct plan_entry *));
+	out->services = calloc(plan->n_services + 1, sizeof(*out->services));
+	out->pools = calloc(n->n_pools + 1, sizeof(*out->pools));
+	if (!out->rows || !out->entries || !out->services || !out->pools) {
+		prover_rows_free(out);
+		return -ENOMEM;
+	}
+	out->n_pools = n->n_pools;
+	for (size_t i = 0; i < plan->n_entries; i++)
+		if (plan->entries[i].service != PLAN_NONE)
+			out->entries[out->n_entries++] = &plan->entries[i];
+	if (out->n_entries)
+		qsort(out->entries, out->n_entries, sizeof(struct plan_entry *), by_entry_address);
+	list_addresses(m, before, out);
+	list_proof_services(plan, before, out);
+	return 0;
+}
+
+void prover_rows_free(struct prover_rows *rows)
+{
+	free(rows->rows);
+	free(rows->entries);
+	free(rows->services);
+	free(rows->pools);
+	memset(rows, 0, sizeof(*rows));
+}
+
+struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64_t name)
+{
+	const struct proof_service key = { .service = name };
+
+	return rows->n_services
+	               ? bsearch(&key, rows->services, rows->n_services, sizeof(key), by_name_hash)
+	               : NULL;
+}
+
+/*
+ * A backend is to be given packets if it is alive and has a weight. The fingerprint changes with
+ * these backends and with whether their next hops are known.
+ */
+static void read_pool(const struct compiler *n, const struct compiler_pool *pool,
+                      struct prover_pool *out, struct proof_node *node)
+{
+	*out = (struct prover_pool){ .fingerprint = pool->plan->id };
+	for (size_t k = 0; k < pool->plan->n_backends; k++) {
+		const struct compiler_backend *b = &pool->backends[k];
+		bool has_hop = !(n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP);
+
+		if (!b->alive || !b->plan->weight)
+			continue;
+		out->is_serving = true;
+		out->is_reachable |= has_hop;
+		out->fingerprint = hash_mix(out->fingerprint ^ ((uint64_t)b->index << 1 | has_hop));
+		node->hops_needed++;
+		node->hops_known += has_hop;
+	}
+}
+
+/* @return whether a figure of the row changed */
+static bool read_row(const struct prover_rows *rows, struct prover_row *row)
+{
+	uint32_t n_serving = 0, n_reachable = 0;
+	uint64_t fingerprint = row->n;
+	bool changed;
+
+	for (uint32_t i = 0; i < row->n; i++) {
+		size_t at = rows->entries[row->first + i]->pool;
+
+		if (at >= rows->n_pools)
+			continue;
+		n_serving += rows->pools[at].is_serving;
+		n_reachable += rows->pools[at].is_reachable;
+		fingerprint = hash_mix(fingerprint ^ rows->pools[at].fingerprint);
+	}
+	changed = n_serving != row->shown.n_serving || n_reachable != row->shown.n_reachable;
+	row->shown.n_serving = n_serving;
+	row->shown.n_reachable = n_reachable;
+	row->is_urgent |= fingerprint != row->fingerprint;
+	row->fingerprint = fingerprint;
+	return changed;
+}
+
+bool prover_rows_read_pools(struct prover_rows *rows, const struct compiler *n,
+                            struct proof_node *node)
+{
+	bool changed = false;
+
+	node->hops_needed = node->hops_known = 0;
+	for (size_t i = 0; i < rows->n_pools && i < n->n_pools; i++)
+		read_pool(n, &n->pools[i], &rows->pools[i], node);
+	for (size_t i = 0; i < rows->n; i++)
+		changed |= read_row(rows, &rows->rows[i]);
+	return changed;
+}

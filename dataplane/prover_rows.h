@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What is to be proved by a document: a row for each address of the own site's VIPs, with the
+ * services there, and what the compiler knows of their pools. Implemented in prover_rows.c; the
+ * loop's thread calls it.
+ */
+#ifndef WEIR_DATAPLANE_PROVER_ROWS_H
+#define WEIR_DATAPLANE_PROVER_ROWS_H
+
+#include "base/checked.h"
+#include "dataplane/tables/compiler.h"
+#include "weir/proof.h"
+
+struct prover_row {
+	struct proof_vip shown;
+	uint64_t due_ms;      /**< when the next probe packet is due */
+	uint64_t fingerprint; /**< of its pools, as last read */
+	uint32_t first, n;    /**< its services: in prover_rows.entries */
+	uint32_t n_probes;    /**< counts, so that services and flows take turns */
+	uint8_t refusals;     /**< in a row */
+	bool is_urgent;       /**< something changed: before the others */
+};
+
+/** What is known of a pool, by its index in plan.pools. */
+struct prover_pool {
+	uint64_t fingerprint; /**< changes with the backends that are to be given packets */
+	bool is_serving;      /**< it has such a backend */
+	bool is_reachable;    /**< it has one with a known next hop */
+};
+
+struct prover_rows {
+	struct prover_row *rows; /**< sorted as on the page */
+	size_t n;
+	/** Of the plan, by address: valid while it is in force. */
+	const struct plan_entry **entries;
+	size_t n_entries;
+	struct proof_service *services; /**< sorted */
+	size_t n_services;
+	struct prover_pool *pools;
+	size_t n_pools;
+};
+
+/**
+ * Make the rows of the document in force in @p n. What is known of a row or service that @p before
+ * has, too, stays; each row is urgent. @return 0 or -ENOMEM, then @p out is empty
+ */
+int prover_rows_make(const struct compiler *n, const struct prover_rows *before,
+                     struct prover_rows *out) MUST_CHECK NONNULL();
+/** Free what is in @p rows, and make it empty. */
+void prover_rows_free(struct prover_rows *rows) NONNULL();
+/**
+ * Read the pools of @p n, whose document the rows are of. A row whose pools have changed is urgent.
+ * @param node  its hops_needed and hops_known are set
+ * @return whether a figure of a row changed
+ */
+bool prover_rows_read_pools(struct prover_rows *rows, const struct compiler *n,
+                            struct proof_node *node) NONNULL();
+/** The row of the service called @p name; NULL: there is none. */
+struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64_t name) NONNULL();
+
+#endif

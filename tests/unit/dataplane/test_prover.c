@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A whole weir-dataplane and the page of what it proves, as weir-announce reads it: with the XDP
+ * driver on a real port, and with a driver that proves nothing. Needs root.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/dataplane/process_scene.h"
+#include "weir/fwd/reason.h"
+#include "weir/proof.h"
+
+/* As scene_plain, on a node that announces its VIPs. */
+static struct scene_document announced;
+
+/* The node's facts now; zeros: there are none. */
+static struct proof_node read_facts(void)
+{
+	struct proof_node node = { 0 };
+	struct proof *proof;
+
+	if (proof_open(SCENE "/run", &proof))
+		return node;
+	(void)proof_node(proof, clock_mono_ms(), &node);
+	proof_close(proof);
+	return node;
+}
+
+static struct proof_vip read_shop(void)
+{
+	struct proof_vip vip = { .reason = PROOF_REASON_NONE };
+	struct proof *proof;
+	struct addr address;
+
+	assert_int_equal(addr_parse("203.0.113.10", &address), 0);
+	if (proof_open(SCENE "/run", &proof))
+		return vip;
+	(void)proof_vip(proof, "shop", &address, clock_mono_ms(), &vip);
+	proof_close(proof);
+	return vip;
+}
+
+static void an_address_is_proved_once_its_document_is_in_force(void **state)
+{
+	struct proof_service service = { 0 };
+	struct proof_node node;
+	struct proof *proof;
+
+	(void)state;
+	scene_start();
+	WAIT_FOR(read_facts().alive_ms != 0);
+	assert_int_equal(read_facts().document, 0);
+	assert_int_equal(read_facts().state_arrived, PROOF_UNKNOWN);
+	scene_document(&announced);
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	node = read_facts();
+	assert_int_equal(node.document, 1);
+	assert_string_equal(node.driver, "xdp");
+	assert_int_equal(node.writer_pid, scene_child);
+	assert_int_equal(node.hops_needed, 2);
+	assert_int_equal(node.n_ports, 1);
+	assert_string_equal(node.ports[0].interface, "v0");
+	assert_int_equal(node.ports[0].attached, PROOF_YES);
+	assert_int_equal(node.ports[0].up, PROOF_YES);
+	WAIT_FOR(read_facts().ports[0].program == space_xdp_of("v0"));
+	WAIT_FOR(read_facts().hops_known == 2);
+	WAIT_FOR(read_shop().n_reachable == 1);
+	assert_int_equal(read_shop().n_services, 1);
+	assert_int_equal(read_shop().n_serving, 1);
+	assert_int_equal(proof_open(SCENE "/run", &proof), 0);
+	WAIT_FOR(!proof_service(proof, "web", &service) && service.forwarded > 2);
+	proof_close(proof);
+}
+
+/* The packets of the tables are the probes: there are no others. */
+static void probe_packets_can_be_told_from_those_of_clients(void **state)
+{
+	uint64_t sent;
+
+	(void)state;
+	scene_document(&announced);
+	scene_start();
+	WAIT_FOR(read_shop().sent >= 5);
+	kill(scene_child, SIGSTOP); /* the page is a second old at most, and so are the counters */
+	sent = read_facts().sent;
+	assert_in_range(scene_value("weir_dataplane_service_packets_total", "service=\"web\""),
+	                sent > 5 ? sent - 5 : 0, sent + 5);
+	kill(scene_child, SIGCONT);
+}
+
+static void a_program_that_is_taken_off_is_seen_and_so_is_its_return(void **state)
+{
+	(void)state;
+	scene_document(&announced);
+	scene_start();
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	uint64_t proved_ms = read_shop().proved_ms;
+	struct proof *proof;
+	bool was_seen = false;
+
+	assert_int_equal(proof_open(SCENE "/run", &proof), 0);
+	space_detach_link(BPF_DIR "/shop/ams-1/link-v0");
+	for (int i = 0; i < 2000 && !was_seen; i++) {
+		struct proof_node node = { 0 };
+
+		(void)proof_node(proof, clock_mono_ms(), &node);
+		was_seen = node.ports[0].attached == PROOF_NO;
+		usleep(1000);
+	}
+	proof_close(proof);
+	assert_true(was_seen);
+	WAIT_FOR(read_facts().ports[0].attached == PROOF_YES);
+	WAIT_FOR(read_shop().proved_ms > proved_ms + 1000 &&
+	         read_shop().state == PROOF_STATE_FORWARDED);
+}
+
+static void a_port_without_a_carrier_is_seen(void **state)
+{
+	(void)state;
+	scene_document(&announced);
+	scene_start();
+	WAIT_FOR(read_facts().ports[0].up == PROOF_YES);
+	space_run("ip link set v1 down");
+	WAIT_FOR(read_facts().ports[0].up == PROOF_NO);
+	assert_int_equal(read_facts().ports[0].attached, PROOF_YES);
+	space_run("ip link set v1 up");
+	WAIT_FOR(read_facts().ports[0].up == PROOF_YES);
+}
+
+static void an_address_whose_backends_cannot_be_reached_is_refused_with_its_reason(void **state)
+{
+	struct scene_document far = announced;
+
+	(void)state;
+	far.pools = "{ name = \"web\"; site = \"ams\"; mode = \"ipip\"; max_backends = 9; "
+	            "backends = ( { name = \"b9\"; address = \"10.9.0.5\"; } ); }";
+	scene_document(&far);
+	scene_start();
+	WAIT_FOR(read_shop().state == PROOF_STATE_REFUSED);
+	assert_int_equal(read_shop().reason, FWD_REASON_NO_NEXT_HOP);
+	assert_int_equal(read_shop().proved_ms, 0);
+	assert_int_equal(read_shop().n_serving, 1);
+	assert_int_equal(read_shop().n_reachable, 0);
+	assert_int_equal(read_facts().hops_needed, 1);
+	assert_int_equal(read_facts().hops_known, 0);
+	TAKE(&announced); /* all slots are unsettled, and their base cannot be reached */
+	WAIT_FOR(read_shop().n_reachable == 1);
+	WAIT_FOR(read_shop().state == PROOF_STATE_UNKNOWN);
+}
+
+static void a_process_that_is_stopped_or_dead_proves_nothing_and_refuses_nothing(void **state)
+{
+	(void)state;
+	scene_document(&announced);
+	scene_start();
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	kill(scene_child, SIGSTOP);
+	usleep(150000); /* the time that must lose nothing */
+	assert_int_equal(read_shop().state, PROOF_STATE_FORWARDED);
+	assert_int_equal(read_facts().ports[0].attached, PROOF_YES);
+	WAIT_FOR(read_shop().state == PROOF_STATE_UNKNOWN);
+	assert_int_equal(read_facts().ports[0].attached, PROOF_UNKNOWN);
+	kill(scene_child, SIGCONT);
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	assert_int_equal(scene_stop(SIGKILL), -1);
+	WAIT_FOR(read_shop().state == PROOF_STATE_UNKNOWN);
+	scene_start();
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+}
+
+static void the_control_socket_shows_what_the_page_says(void **state)
+{
+	json_t *answer, *vip, *port;
+
+	(void)state;
+	scene_start();
+	WAIT_FOR(scene_status_number("document") == 0);
+	answer = scene_ask("{\"do\":\"proof\"}");
+	assert_true(json_is_false(json_object_get(answer, "ok")));
+	json_decref(answer);
+	scene_document(&announced);
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	WAIT_FOR(read_facts().state_arrived == PROOF_YES || scene_status_number("learning") != 0);
+	answer = scene_ask("{\"do\":\"proof\"}");
+	assert_true(json_is_true(json_object_get(answer, "ok")));
+	assert_int_equal(json_integer_value(json_object_get(answer, "document")), 1);
+	assert_string_equal(json_string_value(json_object_get(answer, "driver")), "xdp");
+	assert_int_equal(json_array_size(json_object_get(answer, "vips")), 1);
+	vip = json_array_get(json_object_get(answer, "vips"), 0);
+	assert_string_equal(json_string_value(json_object_get(vip, "vip")), "shop");
+	assert_string_equal(json_string_value(json_object_get(vip, "address")), "203.0.113.10");
+	assert_string_equal(json_string_value(json_object_get(vip, "state")), "forwarded");
+	assert_string_equal(json_string_value(json_object_get(vip, "reason")), "");
+	port = json_array_get(json_object_get(answer, "ports"), 0);
+	assert_string_equal(json_string_value(json_object_get(port, "attached")), "yes");
+	assert_int_equal(json_array_size(json_object_get(answer, "services")), 1);
+	json_decref(answer);
+}
+
+static void a_node_that_announces_nothing_sends_no_probe_packets(void **state)
+{
+	(void)state;
+	scene_document(&scene_plain);
+	scene_start();
+	WAIT_FOR(read_shop().n_reachable == 1);
+	usleep(500000); /* five turns */
+	assert_int_equal(read_shop().state, PROOF_STATE_UNKNOWN);
+	assert_int_equal(scene_value("weir_dataplane_received_packets_total", ""), 0);
+	TAKE(&announced);
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	TAKE(&scene_plain);
+	WAIT_FOR(read_shop().state == PROOF_STATE_UNKNOWN);
+}
+
+static void a_driver_that_cannot_prove_leaves_all_unknown(void **state)
+{
+	struct scene_document dpdk = announced;
+
+	(void)state;
+	dpdk.driver = "dpdk";
+	scene_document(&dpdk);
+	scene_start();
+	WAIT_FOR(read_facts().document == 1);
+	assert_string_equal(read_facts().driver, "dpdk");
+	assert_int_equal(read_shop().state, PROOF_STATE_UNKNOWN);
+	assert_int_equal(read_shop().sent, 0);
+	WAIT_FOR(read_shop().n_serving == 1);
+}
+
+static int enter_scene(void **state)
+{
+	(void)state;
+	announced = scene_plain;
+	announced.announce = "announce = { daemon = \"bird\"; };";
+	return scene_enter();
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, scene_begin, scene_end)
+	const struct CMUnitTest tests[] = {
+		T(an_address_is_proved_once_its_document_is_in_force),
+		T(probe_packets_can_be_told_from_those_of_clients),
+		T(a_program_that_is_taken_off_is_seen_and_so_is_its_return),
+		T(a_port_without_a_carrier_is_seen),
+		T(an_address_whose_backends_cannot_be_reached_is_refused_with_its_reason),
+		T(a_process_that_is_stopped_or_dead_proves_nothing_and_refuses_nothing),
+		T(the_control_socket_shows_what_the_page_says),
+		T(a_node_that_announces_nothing_sends_no_probe_packets),
+		T(a_driver_that_cannot_prove_leaves_all_unknown),
+	};
+
+	return cmocka_run_group_tests_name("prover", tests, enter_scene, NULL);
+}
