@@ -78,7 +78,7 @@ static enum announce_reason reason_of_cause(enum announce_fact cause)
 /* Note a withdrawal by evidence: the hold-down that follows doubles if failures repeat. */
 static void note_failure(struct announce_state *s, uint64_t now_ms)
 {
-	bool repeats = s->hold_ms && now_ms - s->failed_ms < ANNOUNCE_REPEAT_MS;
+	bool repeats = s->hold_ms && announce_elapsed_ms(now_ms, s->failed_ms) < ANNOUNCE_REPEAT_MS;
 
 	if (!repeats)
 		s->hold_ms = ANNOUNCE_HOLD_MS;
@@ -111,12 +111,14 @@ static void note_recovery(struct announce_state *s, const struct announce_facts 
 static uint64_t hold_left_ms(const struct announce_state *s, const struct announce_facts *f,
                              uint64_t now_ms)
 {
+	uint64_t passed_ms;
+
 	if (!s->hold_ms || f->others == ANNOUNCE_NO)
 		return 0;
 	if (!s->good_since_ms)
 		return s->hold_ms;
-	return now_ms - s->good_since_ms < s->hold_ms ? s->hold_ms - (now_ms - s->good_since_ms)
-	                                              : 0;
+	passed_ms = announce_elapsed_ms(now_ms, s->good_since_ms);
+	return passed_ms < s->hold_ms ? s->hold_ms - passed_ms : 0;
 }
 
 /* It is not announced: announce it once all is proved. */
@@ -163,7 +165,8 @@ static bool is_drain_empty(const struct announce_state *s, const struct announce
                            uint64_t now_ms)
 {
 	return f->command == ANNOUNCE_COMMAND_DRAIN && s->table == ANNOUNCE_SHUTDOWN &&
-	       (f->emptied == ANNOUNCE_YES || now_ms - s->shutdown_ms >= ANNOUNCE_EMPTY_MS);
+	       (f->emptied == ANNOUNCE_YES ||
+	        announce_elapsed_ms(now_ms, s->shutdown_ms) >= ANNOUNCE_EMPTY_MS);
 }
 
 static bool is_confirmed(const struct announce_state *s, uint64_t now_ms)
@@ -200,7 +203,7 @@ static struct announce_decision decide_leave(struct announce_state *s,
 	d.reason = drains ? ANNOUNCE_REASON_DRAIN_UNCONFIRMED : ANNOUNCE_REASON_KEPT_UNCONFIRMED;
 	if (!s->query_since_ms)
 		s->query_since_ms = now_ms;
-	d.query = !s->queried_ms || now_ms - s->queried_ms >= ANNOUNCE_QUERY_MS;
+	d.query = !s->queried_ms || announce_elapsed_ms(now_ms, s->queried_ms) >= ANNOUNCE_QUERY_MS;
 	if (d.query)
 		s->queried_ms = now_ms;
 	return d;

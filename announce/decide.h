@@ -46,6 +46,12 @@
 #define ANNOUNCE_REPEAT_MS    3600000u /**< ms: a failure so soon after the last repeats it */
 #define ANNOUNCE_EMPTY_MS     15000u /**< ms: longest graceful shutdown before a drain withdraws */
 
+/** Time since @p then_ms; none if that is in the future, as a caller may mix two readings. */
+static inline uint64_t announce_elapsed_ms(uint64_t now_ms, uint64_t then_ms)
+{
+	return now_ms > then_ms ? now_ms - then_ms : 0;
+}
+
 /** What is known: a fact that nothing proves or disproves is unknown. */
 enum announce_truth { ANNOUNCE_UNKNOWN, ANNOUNCE_NO, ANNOUNCE_YES };
 

@@ -24,9 +24,10 @@ static bool is_yes(const struct announce_facts *f, enum announce_fact fact)
 /* This node's pools fail too: whether it is the one that stays in a tie. */
 static enum announce_answer judge_tie(const struct announce_state *s, int order, uint64_t now_ms)
 {
-	if (order < 0 || (s->lower_query_ms && now_ms - s->lower_query_ms <= ANNOUNCE_CONFIRMED_MS))
+	if (order < 0 || (s->lower_query_ms &&
+	                  announce_elapsed_ms(now_ms, s->lower_query_ms) <= ANNOUNCE_CONFIRMED_MS))
 		return ANNOUNCE_ANSWER_LOWER_NAME_STAYS;
-	if (!s->query_since_ms || now_ms - s->query_since_ms < ANNOUNCE_TIE_MS)
+	if (!s->query_since_ms || announce_elapsed_ms(now_ms, s->query_since_ms) < ANNOUNCE_TIE_MS)
 		return ANNOUNCE_ANSWER_SAME_EVIDENCE;
 	return ANNOUNCE_ANSWER_CONFIRMED;
 }

@@ -18,9 +18,9 @@
 
 #include "base/log.h"
 
-#define PROCESSES 4 /* that have a user of their own */
+#define PROCESSES 5 /* that have a user of their own */
 
-static const char *const names[PROCESSES] = { "mgmt", "dataplane", "health", "dns" };
+static const char *const names[PROCESSES] = { "mgmt", "dataplane", "health", "dns", "announce" };
 
 static struct {
 	pthread_once_t once;

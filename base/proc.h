@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/checked.h"
@@ -36,7 +37,7 @@ struct proc_dirs {
 #define PROC_CONFIG_DIR     "config" /* state: versions laid out */
 #define PROC_HEALTH_PAGE    "health.page" /* run */
 #define PROC_API_SOCKET     "api.sock"    /* run */
-/* also in run: stats.PROCESS.page, PROCESS.ctl for dataplane, health, dns, mgmt */
+/* also in run: stats.PROCESS.page, PROCESS.ctl for dataplane, health, dns, mgmt, announce */
 
 /**
  * Read the shared options from @p argv and take them out of it (--conf-dir DIR, --state-dir DIR,
@@ -83,5 +84,13 @@ void proc_join_group(void);
  * @return 0, also with nothing done when not root; -ENOENT (logged) or -errno
  */
 MUST_CHECK int proc_become(const char *name, uint64_t caps);
+/** Most groups that proc_become_with() joins. */
+#define PROC_GROUPS_MAX 4
+/**
+ * As proc_become(), and join those of @p groups that exist, [n], at most PROC_GROUPS_MAX: other
+ * programs' groups, whose sockets this process talks to.
+ */
+MUST_CHECK int proc_become_with(const char *name, uint64_t caps, const char *const *groups,
+                                size_t n);
 
 #endif

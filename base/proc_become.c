@@ -53,13 +53,23 @@ static int set_ambient(uint64_t caps)
 
 /*
  * Besides group weir the user's own group is kept: files for this process alone, such as the hash
- * key, are readable for it.
+ * key, are readable for it. Of @p others, groups of other programs, those that exist.
  */
-static int change_user(const struct passwd *user, gid_t gid)
+static int change_user(const struct passwd *user, gid_t gid, const char *const *others,
+                       size_t n_others)
 {
-	const gid_t groups[] = { gid, user->pw_gid };
+	gid_t groups[2 + PROC_GROUPS_MAX] = { gid };
+	size_t n = 1;
 
-	if (setgroups(user->pw_gid == gid ? 1 : 2, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
+	if (user->pw_gid != gid)
+		groups[n++] = user->pw_gid;
+	for (size_t i = 0; i < n_others && i < PROC_GROUPS_MAX; i++) {
+		const struct group *group = getgrnam(others[i]);
+
+		if (group)
+			groups[n++] = group->gr_gid;
+	}
+	if (setgroups(n, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
 		return -errno;
 	return 0;
@@ -107,6 +117,11 @@ static int refuse_root(const char *missing)
 
 int proc_become(const char *name, uint64_t caps)
 {
+	return proc_become_with(name, caps, NULL, 0);
+}
+
+int proc_become_with(const char *name, uint64_t caps, const char *const *groups, size_t n)
+{
 	char user_name[64];
 
 	if (snprintf(user_name, sizeof(user_name), "weir-%s", name) >= (int)sizeof(user_name))
@@ -123,12 +138,13 @@ int proc_become(const char *name, uint64_t caps)
 
 	if (!user || !group)
 		return refuse_root(user ? "group weir" : user_name);
+	const gid_t weir = group->gr_gid; /* the next look-up may use its memory again */
 	int err = limit_bounds(caps);
 
 	if (!err && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		err = -errno;
 	if (!err)
-		err = change_user(user, group->gr_gid);
+		err = change_user(user, weir, groups, n);
 	if (!err)
 		err = set_capabilities(caps);
 	if (!err)

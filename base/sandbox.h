@@ -48,9 +48,9 @@ enum sandbox_state {
 
 /**
  * Restrict all threads of this process, also later ones, to the calls of weir-@p process ("mgmt",
- * "dataplane", "health", "dns"). No new privileges are possible afterwards. Call it after
- * proc_become(). A failure is logged, and the process may go on without a filter: sandbox_state()
- * says so.
+ * "dataplane", "health", "dns", "announce"). No new privileges are possible afterwards. Call it
+ * after proc_become(). A failure is logged, and the process may go on without a filter:
+ * sandbox_state() says so.
  * @return 0, also if the environment says WEIR_SANDBOX=none; -ENOENT: there is no such list; or
  *   -errno
  */

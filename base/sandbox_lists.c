@@ -278,6 +278,13 @@ static const struct sandbox_rule network_sockets[] = {
 };
 static const struct sandbox_group network_sockets_group = GROUP(network_sockets);
 
+/* When another process ends, and nothing else of it: its end is what is waited for. */
+static const struct sandbox_rule process_end[] = {
+	ALLOW(pidfd_open),
+	SOCKETS(AF_UNIX, AF_NETLINK),
+};
+static const struct sandbox_group process_end_group = GROUP(process_end);
+
 /* The XDP program and its maps; frames past the kernel; DPDK's memory. */
 static const struct sandbox_rule packets[] = {
 	ALLOW(bpf),
@@ -334,6 +341,7 @@ static const struct sandbox_list lists[] = {
 	{ "dataplane", { EVERY_PROCESS, &packets_group } },
 	{ "health", { EVERY_PROCESS, &network_sockets_group } },
 	{ "dns", { EVERY_PROCESS, &network_sockets_group } },
+	{ "announce", { EVERY_PROCESS, &process_end_group } },
 };
 
 const struct sandbox_list *sandbox_list_of(const char *process)

@@ -17,11 +17,13 @@ import subprocess
 import sys
 import typing
 
-SEE = ("weir(8)", "weir.conf(5)", "weir-dataplane(8)", "weir-health(8)", "weir-dns(8)", "weir-mgmt(8)", "weir-agent(8)")
+SEE = ("weir(8)", "weir.conf(5)", "weir-dataplane(8)", "weir-health(8)", "weir-dns(8)", "weir-mgmt(8)",
+       "weir-announce(8)", "weir-agent(8)")
 PROCESSES = {
     "weir-dataplane": "forward packets for virtual IPs into tunnels",
     "weir-health": "check backends and virtual IPs",
     "weir-dns": "answer DNS queries",
+    "weir-announce": "announce virtual IPs through the host's routing daemon",
     "weir-mgmt": "keep versions and overrides, serve the API",
 }
 FILES = (

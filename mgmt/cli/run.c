@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir run: the supervisor where there is no systemd, or below it as one unit. It starts the four
- * programs next to it, restarts those that die (with ever longer pauses) or hang (run_hang.c), and
- * holds the DNS sockets, so that queries wait in the kernel while weir-dns restarts. Children are
- * watched by pidfd and outlive it: the next supervisor finds them (run_find.c) and goes on.
+ * weir run: the supervisor where there is no systemd, or below it as one unit. It starts the
+ * programs next to it, restarts those that die (ever later) or hang (run_hang.c), and holds the DNS
+ * sockets, so that queries wait in the kernel while weir-dns restarts. Children are watched by
+ * pidfd and outlive it: the next supervisor finds them (run_find.c) and goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,8 @@
 #define HANG_MOST_MS     600000 /* more is meant as off */
 
 /* The order of stopping: first what changes the state, last what serves users. */
-static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_HEALTH, CHILD_DNS, CHILD_DATAPLANE };
+static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_ANNOUNCE, CHILD_HEALTH, CHILD_DNS,
+	                                     CHILD_DATAPLANE };
 
 static void fork_child(struct child *c);
 static void stop_next(struct run *r);
@@ -75,9 +76,8 @@ static uint64_t backoff_ms(const struct child *c)
 
 static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
 {
-	int status = 0;
 	const char *how = "unknown";
-	int code = 0;
+	int status = 0, code = 0;
 
 	if (c->ours && waitpid(c->pid, &status, 0) == c->pid) {
 		how = WIFSIGNALED(status) ? "signal" : "exit";
@@ -166,12 +166,13 @@ static int watch_child(struct child *c, pid_t pid, bool ours)
 	return 0;
 }
 
-/* weir-dns is not started before there is a document: that names the addresses to listen on. */
+/* weir-dns waits for a document, which has its addresses; weir-announce for one with a daemon. */
 static void fork_child(struct child *c)
 {
 	struct run *r = c->run;
 
-	if (c->pid || r->stopping || (c == &r->children[CHILD_DNS] && !r->has_document))
+	if (c->pid || r->stopping || (c == &r->children[CHILD_DNS] && !r->has_document) ||
+	    (c == &r->children[CHILD_ANNOUNCE] && !r->announces))
 		return;
 	fflush(NULL);
 	if (c == &r->children[CHILD_DNS]) {
@@ -274,6 +275,8 @@ static void apply_document(void *arg)
 		                               m->self->n_dns_listen, dns_threads(m));
 
 		r->has_document = true;
+		r->announces = m->self->announce.daemon != MODEL_DAEMON_NONE;
+		fork_child(&r->children[CHILD_ANNOUNCE]);
 		if (first || (changed && run_sockets_pass(&r->sockets) < 0))
 			renew_dns(r);
 		trim_sockets(r);
@@ -422,7 +425,7 @@ static int find_bin(char bin[PATH_MAX])
 /* What can fail is opened before any process is started. */
 static int run_open(struct run *r)
 {
-	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
+	static const char *const names[] = { "mgmt", "dataplane", "health", "dns", "announce" };
 	static const struct {
 		int signo;
 		loop_cb *cb;
@@ -432,13 +435,12 @@ static int run_open(struct run *r)
 	char path[PATH_MAX];
 	int err = loop_open(&r->loop);
 
-	for (int i = 0; i < CHILD_COUNT; i++)
-		r->children[i] = (struct child){ .name = names[i], .run = r, .pidfd = -1 };
 	for (int i = 0; i < CHILD_COUNT; i++) {
-		r->children[i].timer =
-		        (struct loop_timer){ .cb = on_restart_timer, .arg = &r->children[i] };
-		r->children[i].limit =
-		        (struct loop_timer){ .cb = on_limit, .arg = &r->children[i] };
+		struct child *c = &r->children[i];
+
+		*c = (struct child){ .name = names[i], .run = r, .pidfd = -1 };
+		c->timer = (struct loop_timer){ .cb = on_restart_timer, .arg = c };
+		c->limit = (struct loop_timer){ .cb = on_limit, .arg = c };
 	}
 	r->stop_timer = (struct loop_timer){ .cb = on_stop_deadline, .arg = r };
 	r->sockets_timer = (struct loop_timer){ .cb = apply_document, .arg = r };
@@ -455,7 +457,7 @@ static int check_programs(const struct run *r)
 {
 	char path[PATH_MAX + 32];
 
-	for (int i = 0; i < CHILD_COUNT; i++) {
+	for (int i = 0; i < CHILD_ANNOUNCE; i++) { /* which most nodes do not start */
 		snprintf(path, sizeof(path), "%s/weir-%s", r->bin, r->children[i].name);
 		if (access(path, X_OK) != 0)
 			return cli_fail(CLI_UNREACHABLE,

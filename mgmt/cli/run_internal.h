@@ -48,7 +48,7 @@ struct child {
 	char reason[200]; /* of the last restart, or of the trouble */
 };
 
-enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_COUNT };
+enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_ANNOUNCE, CHILD_COUNT };
 
 #define RUN_LOCK_FILE "run.lock"
 
@@ -61,6 +61,7 @@ struct run {
 	struct child children[CHILD_COUNT];
 	struct run_sockets sockets;
 	bool has_document, stopping;
+	bool announces; /* the document names a routing daemon */
 	bool bootstrap; /* what weir-mgmt is to do with a first start */
 	int stop_index; /* in stop_order: the child that is being stopped */
 	struct loop_timer stop_timer, sockets_timer;

@@ -12,7 +12,8 @@ static struct run run;
 
 static int set_up(void **state)
 {
-	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
+	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns",
+		                                        "announce" };
 
 	(void)state;
 	fixture_make(&place);
@@ -349,7 +350,8 @@ static void a_name_server_without_known_sockets_is_renewed(void **state)
 
 static void programs_are_looked_for_beside_it_or_where_it_is_told(void **state)
 {
-	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns" };
+	static const char *const names[CHILD_COUNT] = { "mgmt", "dataplane", "health", "dns",
+		                                        "announce" };
 	char bin[PATH_MAX], path[PATH_MAX], expected[2 * PATH_MAX], name[32];
 
 	(void)state;
@@ -363,7 +365,7 @@ static void programs_are_looked_for_beside_it_or_where_it_is_told(void **state)
 	path[n] = '\0';
 	*strrchr(path, '/') = '\0';
 	assert_string_equal(bin, path);
-	for (int i = 0; i < CHILD_COUNT; i++) {
+	for (int i = 0; i < CHILD_ANNOUNCE; i++) {
 		told[0] = '\0';
 		assert_int_equal(check_programs(&run), CLI_UNREACHABLE);
 		snprintf(
@@ -378,6 +380,18 @@ static void programs_are_looked_for_beside_it_or_where_it_is_told(void **state)
 		assert_int_equal(chmod(path, 0755), 0);
 	}
 	assert_int_equal(check_programs(&run), CLI_OK);
+}
+
+static void announcements_start_once_a_routing_daemon_is_named(void **state)
+{
+	struct child *c = &run.children[CHILD_ANNOUNCE];
+
+	(void)state;
+	fork_child(c);
+	assert_int_equal(c->pid, 0);
+	run.announces = true;
+	fork_child(c);
+	assert_true(c->pid > 0);
 }
 
 static void who_has_the_lock_is_said_with_what_to_do(void **state)
@@ -444,6 +458,8 @@ int main(void)
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		        programs_are_looked_for_beside_it_or_where_it_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(announcements_start_once_a_routing_daemon_is_named,
+		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_has_the_lock_is_said_with_what_to_do, set_up,
 		                                tear_down),
 	};

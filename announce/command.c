@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket of weir-announce, one JSON object a line. weir-mgmt brings other nodes'
+ * messages by it; what an address's state is, is on the announce page.
+ *
+ *   {"do":"question","address":A,"from":NODE,"incarnation":HEX,"sent_ms":N}
+ *        another node may have reason to withdraw A: {"ok":true,"answer":"confirmed"}, or a refusal
+ *   {"do":"confirmed","address":A,"by":NODE,"incarnation":HEX,"sent_ms":N}
+ *        the answer of another node to this one's question: {"ok":true,"counts":BOOL}
+ */
+#include "announce/process.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "weir/json.h"
+#include "weir/stats.h"
+
+/* A request about a question between nodes, read. */
+struct node_message {
+	struct announce_row *row;
+	const char *node; /* "from" or "by" */
+	struct announce_question question;
+};
+
+static json_t *reject_request(const char *error)
+{
+	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
+}
+
+static struct announce_row *find_address(struct announcer *a, const char *text)
+{
+	struct addr address;
+
+	if (!text || addr_parse(text, &address))
+		return NULL;
+	for (size_t i = 0; i < a->n_rows; i++)
+		if (addr_equal(&a->rows[i].intended.address, &address))
+			return &a->rows[i];
+	return NULL;
+}
+
+/* 16 digits, as JSON's numbers are too small for 64 bits. */
+static bool read_hex(const char *text, uint64_t *out)
+{
+	char *end;
+
+	if (!text || strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16)
+		return false;
+	*out = strtoull(text, &end, 16);
+	return !*end;
+}
+
+/* @return NULL, or what is wrong with the request */
+static const char *read_message(struct announcer *a, const json_t *request, const char *key,
+                                struct node_message *out)
+{
+	const json_t *sent = json_object_get(request, "sent_ms");
+	const char *from;
+
+	out->node = json_string_value(json_object_get(request, key));
+	out->row = find_address(a, json_string_value(json_object_get(request, "address")));
+	if (!out->row)
+		return "\"address\" must be one that this node is configured to announce";
+	if (!out->node || !*out->node || strlen(out->node) >= ANNOUNCE_NODE_MAX)
+		return "the node's name is missing or too long";
+	if (!read_hex(json_string_value(json_object_get(request, "incarnation")),
+	              &out->question.incarnation))
+		return "\"incarnation\" must be 16 hexadecimal digits";
+	if (!json_is_integer(sent) || json_integer_value(sent) <= 0)
+		return "\"sent_ms\" must be a positive number";
+	from = !strcmp(key, "from") ? out->node : a->node;
+	out->question.sent_ms = (uint64_t)json_integer_value(sent);
+	snprintf(out->question.from, sizeof(out->question.from), "%s", from);
+	return NULL;
+}
+
+static json_t *do_question(struct announcer *a, const json_t *request, uint64_t now_ms)
+{
+	enum announce_answer answer;
+	struct node_message m;
+	const char *error = read_message(a, request, "from", &m);
+
+	if (error)
+		return reject_request(error);
+	answer = announce_give_answer(&m.row->state, a->node, &m.question, &m.row->facts, now_ms);
+	stats_add(a->counters.answers[answer], 1);
+	return json_pack("{s:b,s:s}", "ok", 1, "answer", announce_answer_label(answer));
+}
+
+static json_t *do_confirmed(struct announcer *a, const json_t *request, uint64_t now_ms)
+{
+	struct node_message m;
+	const char *error = read_message(a, request, "by", &m);
+	bool counts;
+
+	if (error)
+		return reject_request(error);
+	if (!strcmp(m.node, a->node))
+		return reject_request("this node cannot confirm its own question");
+	counts = announce_note_confirmed(&m.row->state, m.node, &m.question, now_ms);
+	if (counts) {
+		stats_add(a->counters.confirmations, 1);
+		round_run(a, now_ms);
+	}
+	return json_pack("{s:b,s:b}", "ok", 1, "counts", counts);
+}
+
+static json_t *answer_request(struct announcer *a, const json_t *request, uint64_t now_ms)
+{
+	const char *what = json_string_value(json_object_get(request, "do"));
+
+	if (!what)
+		return reject_request("the request must be an object with \"do\"");
+	if (!strcmp(what, "question"))
+		return do_question(a, request, now_ms);
+	if (!strcmp(what, "confirmed"))
+		return do_confirmed(a, request, now_ms);
+	return reject_request("\"do\" must be question or confirmed");
+}
+
+char *command_reply(struct announcer *a, const char *line, size_t length, uint64_t now_ms)
+{
+	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *answer = request ? answer_request(a, request, now_ms)
+	                         : reject_request("not a JSON object in one line");
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	json_decref(request);
+	json_decref(answer);
+	return text;
+}

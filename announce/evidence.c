@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * "No" is said only of what was read back as not so. A page that is missing, old, or of a process
+ * that has not tried yet leaves a fact unknown, and unknown changes nothing.
+ */
+#include "announce/evidence.h"
+
+static enum announce_truth truth_of(uint8_t fact)
+{
+	return fact == PROOF_YES ? ANNOUNCE_YES : fact == PROOF_NO ? ANNOUNCE_NO : ANNOUNCE_UNKNOWN;
+}
+
+/* Yes if one port says yes, no if all say no. */
+static enum announce_truth any_port(const struct proof_node *n, bool attached)
+{
+	uint32_t n_ports = n->n_ports < PROOF_PORTS_MAX ? n->n_ports : PROOF_PORTS_MAX, n_no = 0;
+
+	for (uint32_t i = 0; i < n_ports; i++) {
+		const struct proof_port *p = &n->ports[i];
+		enum announce_truth up = truth_of(p->up), carries = truth_of(p->attached);
+		/* a program on a port that is down forwards nothing */
+		enum announce_truth truth = !attached           ? up
+		                            : up == ANNOUNCE_NO ? ANNOUNCE_NO
+		                                                : carries;
+
+		if (truth == ANNOUNCE_YES)
+			return ANNOUNCE_YES;
+		n_no += truth == ANNOUNCE_NO;
+	}
+	return n_ports > 0 && n_no == n_ports ? ANNOUNCE_NO : ANNOUNCE_UNKNOWN;
+}
+
+void evidence_of_node(const struct proof_node *n, uint64_t document, bool is_dead,
+                      struct announce_facts *f)
+{
+	enum announce_truth *truth = f->truth;
+
+	truth[ANNOUNCE_FACT_DOCUMENT] = ANNOUNCE_UNKNOWN;
+	truth[ANNOUNCE_FACT_PEERS] = n ? truth_of(n->state_arrived) : ANNOUNCE_UNKNOWN;
+	truth[ANNOUNCE_FACT_PORT] = n ? any_port(n, false) : ANNOUNCE_UNKNOWN;
+	truth[ANNOUNCE_FACT_PROGRAM] = is_dead ? ANNOUNCE_NO
+	                               : n     ? any_port(n, true)
+	                                       : ANNOUNCE_UNKNOWN;
+	if (n && n->document)
+		truth[ANNOUNCE_FACT_DOCUMENT] =
+		        n->document == document ? ANNOUNCE_YES : ANNOUNCE_NO;
+}
+
+void evidence_of_vip(const struct proof_vip *v, bool needs_all, struct announce_facts *f)
+{
+	enum announce_truth *truth = f->truth;
+
+	truth[ANNOUNCE_FACT_HOPS] = truth[ANNOUNCE_FACT_POOLS] = truth[ANNOUNCE_FACT_PROBE] =
+	        ANNOUNCE_UNKNOWN;
+	if (!v)
+		return;
+	if (v->state == PROOF_STATE_FORWARDED)
+		truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_YES;
+	else if (v->state == PROOF_STATE_REFUSED)
+		truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_NO;
+	if (v->n_services == 0)
+		return; /* nothing is forwarded, and nothing has failed */
+	truth[ANNOUNCE_FACT_POOLS] =
+	        v->n_serving >= (needs_all ? v->n_services : 1) ? ANNOUNCE_YES : ANNOUNCE_NO;
+	if (v->n_serving > 0)
+		truth[ANNOUNCE_FACT_HOPS] = v->n_reachable > 0 ? ANNOUNCE_YES : ANNOUNCE_NO;
+}
+
+void evidence_of_dns(bool answers, struct announce_facts *f)
+{
+	f->truth[ANNOUNCE_FACT_HOPS] = f->truth[ANNOUNCE_FACT_POOLS] = ANNOUNCE_YES;
+	f->truth[ANNOUNCE_FACT_PROBE] = answers ? ANNOUNCE_YES : ANNOUNCE_UNKNOWN;
+}
+
+static uint32_t established_mask(const struct daemon_facts *d)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < d->n_neighbours && i < DAEMON_NEIGHBOURS_MAX; i++)
+		mask |= d->neighbours[i].established ? 1u << i : 0;
+	return mask;
+}
+
+uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_route *r,
+                            const uint64_t added_ms[3], uint64_t now_ms,
+                            struct announce_routes *routes, struct announce_facts *f)
+{
+	bool is_known = d && r && d->state == DAEMON_ANSWERS && r->at_ms && r->at_ms <= now_ms &&
+	                now_ms - r->at_ms <= EVIDENCE_DAEMON_OLD_MS;
+	uint32_t exported = is_known ? r->exported & established_mask(d) : 0;
+
+	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
+		bool shows =
+		        is_known && r->learnt[t == ANNOUNCE_NORMAL ? DAEMON_NORMAL : DAEMON_GSHUT];
+
+		routes->imported[t] =
+		        !is_known || r->pending || (added_ms[t] && r->at_ms < added_ms[t])
+		                ? ANNOUNCE_UNKNOWN
+		        : shows ? ANNOUNCE_YES
+		                : ANNOUNCE_NO;
+	}
+	f->exported = routes->imported[ANNOUNCE_NORMAL];
+	if (f->exported == ANNOUNCE_YES && !exported)
+		f->exported = ANNOUNCE_NO;
+	return exported;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VIP is announced by each node of its sites that has a routing daemon and whose list, if there
+ * is one, names the VIP. The same rule says whether another node announces it as well.
+ */
+#include "announce/intended.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "weir/model.h"
+
+static bool does_announce(const struct model_node *node, const struct model_vip *vip)
+{
+	const struct model_announce *a = &node->announce;
+
+	if (a->daemon == MODEL_DAEMON_NONE || !model_vip_is_at(vip, node->site))
+		return false;
+	for (size_t i = 0; i < a->n_vips; i++)
+		if (a->vips[i] == vip)
+			return true;
+	return !a->lists_vips;
+}
+
+static bool does_another(const struct model *m, const struct model_vip *vip)
+{
+	for (size_t i = 0; i < m->n_nodes; i++)
+		if (&m->nodes[i] != m->self && does_announce(&m->nodes[i], vip))
+			return true;
+	return false;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct intended *x = a, *y = b;
+
+	return addr_compare(&x->address, &y->address);
+}
+
+static size_t list_vip(const struct model *m, const struct model_vip *vip, struct intended *out,
+                       size_t n_max)
+{
+	struct intended it = { .vip = vip->name,
+		               .vip_hash = hash_text(vip->name),
+		               .needs_all = vip->announce_when == MODEL_ANNOUNCE_ALL,
+		               .is_shared = does_another(m, vip) };
+	size_t n = 0;
+
+	for (size_t i = 0; i < vip->n_addresses && n < n_max; i++) {
+		it.address = vip->addresses[i];
+		out[n++] = it;
+	}
+	return n;
+}
+
+size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
+{
+	const struct model_announce *a;
+	size_t n = 0, kept = 0;
+
+	if (!m->self || m->self->announce.daemon == MODEL_DAEMON_NONE)
+		return 0;
+	a = &m->self->announce;
+	for (size_t i = 0; i < m->n_vips; i++)
+		if (does_announce(m->self, &m->vips[i]))
+			n += list_vip(m, &m->vips[i], out + n, n_max - n);
+	for (size_t i = 0; i < a->n_dns && n < n_max; i++)
+		out[n++] = (struct intended){ .address = a->dns[i] };
+	if (n)
+		qsort(out, n, sizeof(*out), by_address);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || by_address(&out[kept - 1], &out[i]) != 0)
+			out[kept++] = out[i];
+	return kept;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The addresses that a document makes this node announce: those of its VIPs, and the DNS addresses
+ * that it names. Pure; any thread. Implemented in intended.c.
+ */
+#ifndef ANNOUNCE_INTENDED_H
+#define ANNOUNCE_INTENDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/checked.h"
+
+struct model;
+
+struct intended {
+	struct addr address;
+	const char *vip;   /* its name, the model's; NULL: an address of DNS */
+	uint64_t vip_hash; /* hash_text() of it; 0 for DNS */
+	bool needs_all;    /* vips[].announce_when = "all" */
+	bool is_shared;    /* the document makes another node announce it as well */
+};
+
+/*
+ * List them, sorted by address, each once; none without a daemon.
+ * @param out  [n_max], borrows names from @p m
+ * @return how many there are; those that do not fit are left out
+ */
+size_t intended_list(const struct model *m, struct intended *out, size_t n_max);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What others see of weir-announce: the announce page, conditions and counters. All are computed
+ * again from the rows; nothing is kept between rounds.
+ *
+ * A page of conditions has room for 64, so only LISTED_MAX addresses are named; the others are
+ * counted.
+ */
+#include "announce/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/announce.h"
+#include "weir/condition.h"
+#include "weir/model.h"
+#include "weir/stats.h"
+
+#define DIFFERS_MS 5000u  /* ms after which a difference is a condition */
+#define WAITS_MS   30000u /* ms after which an address that is not announced is one */
+#define LISTED_MAX 16u    /* addresses by name, for each code */
+
+void published_find_counters(struct announcer *a)
+{
+	struct announce_counters *c = &a->counters;
+	char labels[64];
+
+	for (int t = ANNOUNCE_NONE; t <= ANNOUNCE_SHUTDOWN; t++) {
+		snprintf(labels, sizeof(labels), "table=\"%s\"",
+		         announce_table_label((enum announce_table)t));
+		c->tables[t] =
+		        stats_get_counter(a->stats, STATS_GAUGE, "weir_announce_addresses", labels,
+		                          "Configured addresses by the table they are in.");
+	}
+	for (int i = 0; i < ANNOUNCE_ANSWER_COUNT; i++) {
+		snprintf(labels, sizeof(labels), "answer=\"%s\"",
+		         announce_answer_label((enum announce_answer)i));
+		c->answers[i] =
+		        stats_get_counter(a->stats, STATS_COUNTER, "weir_announce_answers_total",
+		                          labels, "Answers to other nodes that want to withdraw.");
+	}
+	c->changes = stats_get_counter(a->stats, STATS_COUNTER, "weir_announce_changes_total", "",
+	                               "Changes of an address's table or reason.");
+	c->questions =
+	        stats_get_counter(a->stats, STATS_COUNTER, "weir_announce_questions_total", "",
+	                          "Questions to other nodes, whether this one may withdraw.");
+	c->confirmations =
+	        stats_get_counter(a->stats, STATS_COUNTER, "weir_announce_confirmations_total", "",
+	                          "Confirmations of other nodes that came in time.");
+	c->route_errors =
+	        stats_get_counter(a->stats, STATS_COUNTER, "weir_announce_route_errors_total", "",
+	                          "Routes that could not be listed, added or deleted.");
+}
+
+static uint8_t bits_of(bool normal, bool shutdown)
+{
+	return (uint8_t)(normal << ANNOUNCE_NORMAL | shutdown << ANNOUNCE_SHUTDOWN);
+}
+
+static struct announced_address show_row(const struct announce_row *row)
+{
+	const struct announce_routes *r = &row->routes;
+
+	return (struct announced_address){
+		.vip = row->intended.vip_hash,
+		.address = row->intended.address,
+		.since_ms = row->since_ms,
+		.differs_ms = row->differs_ms,
+		.query_ms = row->query_ms,
+		.promised_until_ms = row->state.promised_until_ms,
+		.failed_ms = row->state.failed_ms,
+		.hold_ms = row->state.hold_ms,
+		.held_ms = (uint32_t)row->decision.held_ms,
+		.exported = row->exported,
+		.table = (uint8_t)row->decision.table,
+		.reason = (uint8_t)row->decision.reason,
+		.fact = (uint8_t)row->decision.fact,
+		.in_kernel =
+		        bits_of(r->in_kernel[ANNOUNCE_NORMAL], r->in_kernel[ANNOUNCE_SHUTDOWN]),
+		.imported = bits_of(r->imported[ANNOUNCE_NORMAL] == ANNOUNCE_YES,
+		                    r->imported[ANNOUNCE_SHUTDOWN] == ANNOUNCE_YES),
+	};
+}
+
+static size_t show_daemon(const struct announcer *a, struct announced_node *node,
+                          struct announced_neighbour *neighbours)
+{
+	const struct daemon_facts *d = a->daemon ? daemon_facts(a->daemon) : NULL;
+	size_t n = 0;
+
+	snprintf(node->daemon, sizeof(node->daemon), "%s",
+	         !a->daemon                      ? "none"
+	         : a->daemon_kind == DAEMON_BIRD ? "bird"
+	                                         : "frr");
+	if (!d)
+		return 0;
+	snprintf(node->daemon_state, sizeof(node->daemon_state), "%s", daemon_state_name(d->state));
+	snprintf(node->version, sizeof(node->version), "%s", d->version);
+	snprintf(node->problem, sizeof(node->problem), "%s", d->problem);
+	for (; n < d->n_neighbours && n < ANNOUNCED_NEIGHBOURS_MAX; n++) {
+		neighbours[n] =
+		        (struct announced_neighbour){ .established = d->neighbours[n].established };
+		snprintf(neighbours[n].name, sizeof(neighbours[n].name), "%s",
+		         d->neighbours[n].name);
+	}
+	return n;
+}
+
+void published_show(struct announcer *a, uint64_t now_ms)
+{
+	static struct announced_address addresses[ANNOUNCED_MAX];
+	static struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
+	struct announced_node node = { .incarnation = a->incarnation };
+	uint64_t n_tables[3] = { 0 };
+	size_t n_neighbours = show_daemon(a, &node, neighbours);
+
+	if (a->model) {
+		node.document = a->model->meta.document;
+		node.table = a->kernel[ANNOUNCE_NORMAL].number;
+		node.shutdown_table = a->kernel[ANNOUNCE_SHUTDOWN].number;
+	}
+	for (size_t i = 0; i < a->n_rows; i++) {
+		addresses[i] = show_row(&a->rows[i]);
+		n_tables[a->rows[i].decision.table]++;
+	}
+	for (int t = ANNOUNCE_NONE; t <= ANNOUNCE_SHUTDOWN; t++)
+		stats_set(a->counters.tables[t], n_tables[t]);
+	announced_publish(a->page, &node, addresses, a->n_rows, neighbours, n_neighbours, now_ms);
+	a->published_ms = now_ms;
+}
+
+/* --- conditions --- */
+
+/* What is wrong with one address. @return its code, or NULL */
+static const char *judge_row(const struct announce_row *row, uint64_t now_ms)
+{
+	switch (row->decision.reason) {
+	case ANNOUNCE_REASON_KEPT_UNCONFIRMED:
+	case ANNOUNCE_REASON_KEPT_PROMISED:
+	case ANNOUNCE_REASON_KEPT_STARTED:
+		return "announced-against-evidence";
+	case ANNOUNCE_REASON_PORT_DOWN:
+	case ANNOUNCE_REASON_PROGRAM_GONE:
+	case ANNOUNCE_REASON_POOLS_DOWN:
+	case ANNOUNCE_REASON_PROBE_REFUSED:
+		return "not-announced";
+	case ANNOUNCE_REASON_WAITING:
+		return now_ms - row->since_ms >= WAITS_MS ? "not-announced" : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* "web 192.0.2.1" */
+static const char *name_row(const struct announce_row *row, char out[CONDITION_SUBJECT_MAX])
+{
+	char text[ADDR_TEXT_MAX];
+
+	snprintf(out, CONDITION_SUBJECT_MAX, "%s %s", row->intended.vip ? row->intended.vip : "dns",
+	         addr_text(&row->intended.address, text));
+	return out;
+}
+
+static void state_rows(const struct announcer *a, uint64_t now_ms)
+{
+	char subject[CONDITION_SUBJECT_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_rows; i++) {
+		const struct announce_row *row = &a->rows[i];
+		const char *code = judge_row(row, now_ms), *fact;
+
+		if (!code || n++ >= LISTED_MAX)
+			continue;
+		fact = announce_fact_text(row->decision.fact);
+		conditions_add(a->stats, code, CONDITION_DEGRADED, name_row(row, subject),
+		               "%s%s%s%s%s", announce_reason_text(row->decision.reason),
+		               *fact ? " (" : "", fact, *fact ? "): " : "",
+		               announce_fact_action(row->decision.fact));
+	}
+	if (n > LISTED_MAX)
+		conditions_add(a->stats, "announcements-unlisted", CONDITION_DEGRADED, "",
+		               "%zu more addresses are not announced, or against the evidence: "
+		               "look at the others first",
+		               n - LISTED_MAX);
+}
+
+static void state_differences(const struct announcer *a, uint64_t now_ms)
+{
+	char subject[CONDITION_SUBJECT_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_rows; i++) {
+		const struct announce_row *row = &a->rows[i];
+
+		if (!row->differs_ms || now_ms - row->differs_ms < DIFFERS_MS || n++ >= LISTED_MAX)
+			continue;
+		conditions_add(a->stats, "announcement-differs", CONDITION_DEGRADED,
+		               name_row(row, subject),
+		               row->decision.table == ANNOUNCE_NONE
+		                       ? "withdrawn here, and the routing daemon still exports "
+		                         "it: look at the daemon's configuration and other routes"
+		                       : "announced here, and no neighbour is known to get it: "
+		                         "look at the routing daemon, its sessions and filters");
+	}
+}
+
+static void state_daemon(const struct announcer *a)
+{
+	const struct daemon_facts *d = a->daemon ? daemon_facts(a->daemon) : NULL;
+
+	if (!d || d->state == DAEMON_ANSWERS)
+		return;
+	conditions_add(a->stats, "routing-daemon", CONDITION_DEGRADED,
+	               a->daemon_kind == DAEMON_BIRD ? "bird" : "frr",
+	               "the routing daemon is %s, so what it announces is unknown: %s",
+	               daemon_state_name(d->state), d->problem);
+}
+
+void published_conditions(const struct announcer *a, uint64_t now_ms)
+{
+	state_daemon(a);
+	if (a->route_error)
+		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "",
+		               "the kernel refuses Weir's routes: %s", strerror(-a->route_error));
+	state_rows(a, now_ms);
+	state_differences(a, now_ms);
+}
+
+void published_restore(struct announcer *a, uint64_t now_ms)
+{
+	struct announced_address *old = calloc(ANNOUNCED_MAX, sizeof(*old));
+	struct announced_node node;
+
+	if (!old || announced_read(a->page, &node, old, ANNOUNCED_MAX, NULL)) {
+		free(old);
+		return;
+	}
+	for (size_t i = 0; i < a->n_rows; i++)
+		for (uint32_t k = 0; k < node.n_addresses && k < ANNOUNCED_MAX; k++)
+			if (old[k].hold_ms && old[k].vip == a->rows[i].intended.vip_hash &&
+			    addr_equal(&old[k].address, &a->rows[i].intended.address))
+				announce_restore_hold(&a->rows[i].state, old[k].failed_ms,
+				                      old[k].hold_ms, now_ms);
+	free(old);
+}
