@@ -50,7 +50,10 @@ static struct model_node self = { .name = "n",
 	                                        .gshut_table = MODEL_ANNOUNCE_GSHUT_TABLE,
 	                                        .socket = "" } };
 static struct addr addresses[5];
-static struct model_vip vip = { .name = "v", .addresses = addresses, .n_addresses = 5 };
+static const struct model_site *const lives_at[] = { &site };
+static struct model_vip vip = {
+	.name = "v", .sites = lives_at, .n_sites = 1, .addresses = addresses, .n_addresses = 5
+};
 struct model_backend document_backends[STAGE_POOLS][STAGE_BACKENDS];
 
 #define UDP(NAME, PORT, POLICY)                                                                    \
