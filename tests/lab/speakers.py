@@ -49,7 +49,7 @@ class Bird:
 
     def start(self) -> None:
         self.process = self.host.start("bird", ["bird", "-f", "-c", self.config, "-s", self.socket, "-P", f"{self.dir}/bird.pid"])
-        wait_until(lambda: os.path.exists(self.socket), 10, "BIRD's socket")
+        wait_until(lambda: os.path.exists(self.socket), 60, "BIRD's socket")
 
     def ask(self, question: str) -> str:
         return self.host.run(["birdc", "-s", self.socket, *question.split()])
@@ -92,7 +92,7 @@ class Frr:
         command = [f"{FRR}/{name}", "-P", "0", "--vty_socket", self.dir, "-z", f"{self.dir}/zserv.api",
                    "-i", f"{self.dir}/{name}.pid", "-f", f"{self.dir}/empty.conf", "--log", "stdout", *more]
         self.processes[name] = self.host.start(name, [*(self.inside() if self.vrfs else []), *command])
-        wait_until(lambda: os.path.exists(f"{self.dir}/{name}.vty"), 10, f"{name}'s socket")
+        wait_until(lambda: os.path.exists(f"{self.dir}/{name}.vty"), 60, f"{name}'s socket")
 
     def start(self) -> None:
         self.processes: dict[str, typing.Any] = {}
@@ -102,7 +102,7 @@ class Frr:
         self.host.run(["vtysh", "--vty_socket", self.dir, "--config_dir", self.dir, "-b"])
         if self.vrfs:
             words = [f"{table}=/run/netns/{self.spaces[name].ns}" for name, table in self.vrfs.items()]
-            self.host.start("vrfs", [executable("lab-vrf-stand-in"), *words]).wait_for_log("ready")
+            self.host.start("vrfs", [executable("lab-vrf-stand-in"), *words]).wait_for_log("ready", 60)
 
     def ask(self, question: str) -> str:
         return self.host.run(["vtysh", "--vty_socket", self.dir, "-c", question])
