@@ -29,13 +29,13 @@ static inline void small_world(struct world *w)
 	world_add_pool(w, 0, 0, 5, 1, 1);
 }
 
-static inline void put16(uint8_t *at, uint32_t value)
+static inline void put_be16(uint8_t *at, uint32_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
 }
 
-static inline uint32_t get16(const uint8_t *at)
+static inline uint32_t get_be16(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 8 | at[1];
 }

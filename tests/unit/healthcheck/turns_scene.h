@@ -227,7 +227,7 @@ static inline void run_to(unsigned int after_ms)
 }
 
 /* The process is held up: nothing happens for @p ms. */
-static inline void stall(unsigned int ms)
+static inline void stall_process(unsigned int ms)
 {
 	sim.now_ms += ms;
 }
@@ -255,7 +255,7 @@ static void count_words(struct checker_counters *w)
 }
 
 /* A checker that has taken the document with @p check; everything answers after 1 ms. */
-static inline void begin(const char *check, const struct saved_word *saved, size_t n_saved)
+static inline void open_checker(const char *check, const struct saved_word *saved, size_t n_saved)
 {
 	for (int i = 0; i < 256; i++)
 		set_script((uint8_t)i, 1, HEALTH_REASON_OK, 1, HEALTH_REASON_OK);
@@ -265,7 +265,7 @@ static inline void begin(const char *check, const struct saved_word *saved, size
 	        checker_apply_model(&checker, fixture_model(check, 7080, ""), saved, n_saved), 0);
 }
 
-static inline struct target *target(const char *backend)
+static inline struct target *find_target(const char *backend)
 {
 	const struct model_pool *pool = model_pool(checker.targets->model, "web");
 
@@ -279,7 +279,7 @@ static inline struct target *vip_target(void)
 }
 
 /* The word of @p t as others read it. */
-static inline health_word word(const struct target *t)
+static inline health_word read_health_word(const struct target *t)
 {
 	return health_read(sim.page, t->page_index);
 }
