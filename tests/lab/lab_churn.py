@@ -142,7 +142,7 @@ def main_run(options: argparse.Namespace) -> typing.Callable[..., None]:
 
 
 def write(result: dict[str, typing.Any]) -> None:
-    """The figures of the worlds that were played."""
+    """The figures of the worlds that were simulated."""
     def change(known: typing.Any) -> None:
         plain = known.setdefault("plain", {})
         if "agents" in result:

@@ -163,10 +163,10 @@ def main() -> int:
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         results = pool.map(lambda b: run_one(source, b), chosen)
-        for breakage, (noticed, why) in zip(chosen, results):
+        for breakage, (noticed, report) in zip(chosen, results):
             passed += noticed
             failed += not noticed
-            print(f"{'noticed ' if noticed else 'SURVIVED'}  {breakage[0]} ({breakage[1]}): {why}", flush=True)
+            print(f"{'noticed ' if noticed else 'SURVIVED'}  {breakage[0]} ({breakage[1]}): {report}", flush=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

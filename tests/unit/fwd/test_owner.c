@@ -310,11 +310,12 @@ static void a_flow_is_taken_for_another_only_if_tag_and_set_are_equal(void **sta
 static void a_false_match_harms_one_flow_and_no_other(void **state)
 {
 	(void)state;
-	uint64_t twin = flow_hash(1) ^ (uint64_t)1 << 40; /* a bit of neither tag nor, here, set */
+	uint64_t colliding = flow_hash(1) ^ (uint64_t)1
+	                                            << 40; /* a bit of neither tag nor, here, set */
 
 	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
 	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
-	assert_goes(send_segment(twin, FWD_SEGMENT_TCP, 99), CURRENT, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(colliding, FWD_SEGMENT_TCP, 99), CURRENT, OWNER_EVENT_FOLLOWED);
 	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 2), CURRENT,
 	            OWNER_EVENT_FOLLOWED);
 	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_TCP, 99), BASE, OWNER_EVENT_BASE);

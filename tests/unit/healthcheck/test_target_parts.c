@@ -373,7 +373,7 @@ static void like_backends_of_two_pools_have_their_own_marks(void **state)
 	targets_free(t);
 }
 
-static void of_twins_one_target_stays(void **state)
+static void of_equal_backends_one_target_stays(void **state)
 {
 	const struct model_backend twice[] = { scene.backends[0],
 		                               scene.backends[0],
@@ -509,7 +509,7 @@ int main(void)
 		T(the_own_sites_services_are_derived_from_their_pools),
 		T(a_pool_through_tunnels_has_its_vips_and_without_one_no_target),
 		T(like_backends_of_two_pools_have_their_own_marks),
-		T(of_twins_one_target_stays),
+		T(of_equal_backends_one_target_stays),
 		T(who_has_a_vote_on_a_vip),
 		T(the_page_has_a_place_for_all_and_the_documents_number),
 		T(a_reason_of_a_later_release_is_not_taken_over),
