@@ -239,7 +239,7 @@ static int run_server(struct server *s)
 	err = decided_open(&s->decided, s->dirs->state);
 	if (err < 0)
 		log_error("dns-sites-not-taken",
-		          "error=\"%s\" effect=\"only the nodes' present views decide\"",
+		          "error=\"%s\" effect=\"only current peer health decides about sites\"",
 		          strerror(-err));
 	s->tick = (struct loop_timer){ .cb = on_server_tick, .arg = s };
 	on_server_tick(s);

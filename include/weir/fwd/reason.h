@@ -47,11 +47,11 @@ enum fwd_kind {
 	X(ICMP_UNRELATED, DROP, "icmp_unrelated", "the ICMP error quotes no packet of this VIP")    \
 	X(NO_BACKEND, DROP, "no_backend", "the pool has no backend for the flow")                   \
 	X(BACKEND_DEAD, DROP, "backend_dead", "the flow's backend is dead")                         \
-	X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")                  \
+	X(NO_NEXT_HOP, DROP, "no_next_hop", "the next hop to the backend is not known")             \
 	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")         \
 	X(TOO_BIG, DROP, "too_big",                                                                 \
-	  "too big for the tunnel, and not answered: an ICMP error, no single sender, or "          \
-	  "an MTU below the family's least")                                                        \
+	  "too big for the tunnel, without an answer: the packet is an ICMP error or has no "       \
+	  "single sender, or the MTU would be below the family's minimum")                          \
 	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                  \
 	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                         \
 	X(KERNEL_POLICED, DROP, "kernel_policed",                                                   \
@@ -66,7 +66,7 @@ enum fwd_kind {
 	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                               \
 	  "fragment sent to where its datagram's first one went")                                   \
 	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                   \
-	  "ICMP error: a packet of our tunnels was too big for the way to its backend")             \
+	  "ICMP error: a packet of our tunnels was too big for the path to its backend")            \
 	X(TUNNEL_TOO_BIG_REFUSED, DROP, "tunnel_too_big_refused",                                   \
 	  "the same, with an implausible MTU")                                                      \
 	X(TUNNEL_UNREACHABLE, DROP, "tunnel_unreachable",                                           \

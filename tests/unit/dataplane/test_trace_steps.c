@@ -257,7 +257,7 @@ static void what_stops_a_packet_is_told_where_it_stops(void **state)
 		  "parse service pool slot backend verdict", "drop: the flow's backend is dead" },
 		{ "no way", WEB, FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP, ", no next hop",
 		  "parse service pool slot backend verdict",
-		  "drop: the way to the backend is not known" },
+		  "drop: the next hop to the backend is not known" },
 		{ "no service", "203.0.113.10:81/tcp", FWD_BACKEND_USED, NULL,
 		  "parse service verdict",
 		  "drop: a VIP, but no service at this port and protocol" },
