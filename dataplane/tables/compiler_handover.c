@@ -104,7 +104,7 @@ char *compiler_handover_write(const struct compiler *n, const struct compiler_ti
 		t.text = NULL;
 	}
 	if (t.text && t.cut)
-		log_warn("guests-cut", "bytes=%zu", t.n);
+		log_warn("temporary-owners-cut", "bytes=%zu", t.n);
 	free(t.numbers);
 	return t.text;
 }

@@ -179,7 +179,7 @@ static void on_peer_answer(struct client_request *r)
 	if (!err)
 		page_publish(p->page);
 	if (err && !p->failed)
-		log_note("view-missing", "node=%s why=\"%s\"", p->node, why);
+		log_note("peer-health-missing", "node=%s why=\"%s\"", p->node, why);
 	p->failed = err != 0;
 	p->next_ms = err ? clock_mono_ms() + HEALTH_EXCHANGE_RETRY_MS : 0;
 }
@@ -228,7 +228,7 @@ static void open_peer(struct core *core, const struct model_node *node)
 	if (!err)
 		v->n++;
 	else
-		log_error("view-not-kept", "path=%s error=%s", path, strerror(-err));
+		log_error("peer-health-not-kept", "path=%s error=%s", path, strerror(-err));
 }
 
 /* Remove the peer's page with the peer: its last words must not count as current. */

@@ -119,9 +119,10 @@ static void hand_over_state(struct core *core, const char *node, const char *tex
 	int err = conn_state_write(core->dirs.run, node, clock_mono_ms(), text);
 
 	if (err)
-		log_error("guests-not-kept", "from=%s error=\"%s\"", node, strerror(-err));
+		log_error("connection-state-not-kept", "from=%s error=\"%s\"", node,
+		          strerror(-err));
 	else
-		log_note("guests-told", "from=%s bytes=%zu", node, strlen(text));
+		log_note("connection-state-received", "from=%s bytes=%zu", node, strlen(text));
 }
 
 /*
