@@ -47,7 +47,7 @@ void loop_close(struct loop *l)
 		return;
 	loop_close_watches(l);
 	for (size_t i = 1; i <= l->n_timers; i++)
-		l->heap[i]->place = 0;
+		l->heap[i]->heap_index = 0;
 	if (l->signal_fd >= 0)
 		close(l->signal_fd);
 	close(l->epoll_fd);
@@ -134,34 +134,34 @@ void loop_fd_remove(struct loop *l, int fd)
 
 /* Timers: a binary heap; each timer knows its index in it, from 1 on. */
 
-static void store_timer(struct loop *l, size_t place, struct loop_timer *t)
+static void store_timer(struct loop *l, size_t index, struct loop_timer *t)
 {
-	l->heap[place] = t;
-	t->place = (uint32_t)place;
+	l->heap[index] = t;
+	t->heap_index = (uint32_t)index;
 }
 
-static void sift_up(struct loop *l, size_t place, struct loop_timer *t)
+static void sift_up(struct loop *l, size_t index, struct loop_timer *t)
 {
-	for (; place > 1 && l->heap[place / 2]->at_ms > t->at_ms; place /= 2)
-		store_timer(l, place, l->heap[place / 2]);
-	store_timer(l, place, t);
+	for (; index > 1 && l->heap[index / 2]->at_ms > t->at_ms; index /= 2)
+		store_timer(l, index, l->heap[index / 2]);
+	store_timer(l, index, t);
 }
 
-static void sift_down(struct loop *l, size_t place, struct loop_timer *t)
+static void sift_down(struct loop *l, size_t index, struct loop_timer *t)
 {
-	for (size_t child; (child = place * 2) <= l->n_timers; place = child) {
+	for (size_t child; (child = index * 2) <= l->n_timers; index = child) {
 		if (child < l->n_timers && l->heap[child + 1]->at_ms < l->heap[child]->at_ms)
 			child++;
 		if (l->heap[child]->at_ms >= t->at_ms)
 			break;
-		store_timer(l, place, l->heap[child]);
+		store_timer(l, index, l->heap[child]);
 	}
-	store_timer(l, place, t);
+	store_timer(l, index, t);
 }
 
 int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 {
-	if (l->n_timers + 2 > l->heap_room && !t->place) {
+	if (l->n_timers + 2 > l->heap_room && !t->heap_index) {
 		size_t room = l->heap_room ? l->heap_room * 2 : 64;
 		struct loop_timer **heap = reallocarray(l->heap, room, sizeof(struct loop_timer *));
 
@@ -182,19 +182,19 @@ int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 
 void loop_timer_cancel(struct loop *l, struct loop_timer *t)
 {
-	size_t place = t->place;
+	size_t index = t->heap_index;
 
-	if (!place)
+	if (!index)
 		return;
-	t->place = 0;
+	t->heap_index = 0;
 	struct loop_timer *last = l->heap[l->n_timers--];
 
 	if (last == t)
 		return;
-	if (place > 1 && l->heap[place / 2]->at_ms > last->at_ms)
-		sift_up(l, place, last);
+	if (index > 1 && l->heap[index / 2]->at_ms > last->at_ms)
+		sift_up(l, index, last);
 	else
-		sift_down(l, place, last);
+		sift_down(l, index, last);
 }
 
 /*

@@ -31,8 +31,8 @@ typedef void loop_cb(void *arg);
 struct loop_timer {
 	loop_cb *cb;
 	void *arg;
-	uint64_t at_ms; /**< monotonic */
-	uint32_t place; /**< the loop's: 1.. in its heap, 0 when not set */
+	uint64_t at_ms;      /**< monotonic */
+	uint32_t heap_index; /**< the loop's: 1.. in its heap, 0 when not set */
 };
 
 /** Open a loop. @return 0 or -errno */

@@ -413,7 +413,7 @@ static void show_decisions(struct process *p)
 {
 	const struct compiler_counters *c = &p->node.counters;
 
-	if (p->shown != c->deaths + c->returns + c->held && !p->show.place)
+	if (p->shown != c->deaths + c->returns + c->held && !p->show.heap_index)
 		loop_timer_set(p->loop, &p->show, p->shown_ms + SHOW_MS);
 }
 
@@ -474,7 +474,7 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 		compiler_on_hop(&p->node, address, hop);
 	if (p->driver && p->node.ways_changed)
 		loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
-	if (probes_hop(p->probes, address, hop) && !p->see.place)
+	if (probes_hop(p->probes, address, hop) && !p->see.heap_index)
 		loop_timer_set(p->loop, &p->see, loop_now_ms(p->loop));
 	hop_log_change(&p->hop_log, address, hop, loop_now_ms(p->loop));
 }

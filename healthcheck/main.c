@@ -149,9 +149,9 @@ static void publish_target_counts(struct checker *c)
 		n_down += target_state(&c->targets->items[i]) == HEALTH_DOWN;
 		n_unproven += c->targets->items[i].unproven;
 	}
-	stats_set(c->words.n_unproven, n_unproven);
-	stats_set(c->words.targets, c->targets ? c->targets->n : 0);
-	stats_set(c->words.down, n_down);
+	stats_set(c->counters.n_unproven, n_unproven);
+	stats_set(c->counters.targets, c->targets ? c->targets->n : 0);
+	stats_set(c->counters.down, n_down);
 }
 
 /* Log a failed write once, not again until a write has succeeded. */
@@ -365,13 +365,13 @@ int main(int argc, char **argv)
 
 	json_prepare();
 	if (proc_dirs_from_args(&p.dirs, &argc, argv) || argc > 1) {
-		bool wanted = argc == 2 && !strcmp(argv[1], "--help");
+		bool help_requested = argc == 2 && !strcmp(argv[1], "--help");
 
-		fprintf(wanted ? stdout : stderr,
+		fprintf(help_requested ? stdout : stderr,
 		        "usage: weir-health [options]\n"
 		        "Checks backends and virtual IPs according to the effective document.\n\n%s",
 		        proc_dirs_help);
-		return !wanted;
+		return !help_requested;
 	}
 	raise_limits();
 	proc_ignore_signals();

@@ -103,7 +103,7 @@ const void *build_resolve(const struct model_build *b, const struct item *item, 
 	const void *found = build_find(array, n, size, v->text);
 	if (found)
 		return found;
-	struct suggest_best suggest = { .wanted = v->text };
+	struct suggest_best suggest = { .given = v->text };
 	for (size_t i = 0; i < n; i++)
 		suggest_try(&suggest,
 		            *(const char *const *)(const void *)((const char *)array + i * size));

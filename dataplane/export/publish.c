@@ -326,10 +326,10 @@ static void add_whys(struct effect_page *e, const struct compiler *n,
 			return;
 		if (rows[i].id != np->plan->backends[k].id)
 			continue;
-		rows[i].why = np->backends[k].why;
+		rows[i].reason = np->backends[k].why;
 		rows[i].hop = n->paths[np->backends[k].index].way.hop;
 		rows[i].path_mtu = n->paths[np->backends[k].index].reported.mtu;
-		pool->held += guard_is_hold((enum effect_reason)rows[i].why);
+		pool->held += guard_is_hold((enum effect_reason)rows[i].reason);
 	}
 }
 

@@ -174,7 +174,7 @@ static void retry_routes(struct hops *h)
 {
 	h->unanswered = true;
 	h->counters.unanswered++;
-	if (!h->settle.place && !h->next_route)
+	if (!h->settle.heap_index && !h->next_route)
 		loop_timer_set(h->loop, &h->settle, loop_now_ms(h->loop) + TICK_MS);
 }
 
@@ -291,7 +291,7 @@ static void settle_soon(struct hops *h)
 		h->settle_again = true;
 		return;
 	}
-	if (!h->settle.place)
+	if (!h->settle.heap_index)
 		loop_timer_set(h->loop, &h->settle,
 		               at > h->settle_not_before ? at : h->settle_not_before);
 }

@@ -163,7 +163,7 @@ void hops_doubt_via(struct hops *h, uint32_t i)
 		return; /* the others' turn comes within 10 s */
 	h->vias[i].doubted = true;
 	h->doubts[h->n_doubts++] = i;
-	if (!h->doubt.place)
+	if (!h->doubt.heap_index)
 		loop_timer_set(h->loop, &h->doubt, loop_now_ms(h->loop));
 }
 

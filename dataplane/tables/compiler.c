@@ -325,9 +325,9 @@ static bool same_owner_input(const struct plan_pool *a, const struct plan_pool *
 	    a->udp_idle_ms != b->udp_idle_ms || x->n_sets != y->n_sets)
 		return false;
 	for (size_t i = 0; i < x->n_sets; i++)
-		if (x->sets[i].from_ms != y->sets[i].from_ms ||
-		    x->sets[i].until_ms != y->sets[i].until_ms ||
-		    !plan_same_members(&x->sets[i], &y->sets[i]))
+		if (x->member_sets[i].from_ms != y->member_sets[i].from_ms ||
+		    x->member_sets[i].until_ms != y->member_sets[i].until_ms ||
+		    !plan_same_members(&x->member_sets[i], &y->member_sets[i]))
 			return false;
 	return true;
 }

@@ -232,7 +232,7 @@ static size_t model_set_index(const struct model_pool *m, int64_t wall_clock_ms)
 {
 	size_t i = m->n_sets;
 
-	while (i-- > 1 && m->sets[i].from_ms > wall_clock_ms)
+	while (i-- > 1 && m->member_sets[i].from_ms > wall_clock_ms)
 		;
 	return i;
 }
@@ -292,11 +292,12 @@ static int make_owners_sets(const struct compiler *n, const struct compiler_pool
 	if (!*members)
 		return -ENOMEM;
 	for (size_t s = 0; s < m->n_sets && s < OWNERS_SETS_MAX; s++) {
-		size_t count = make_owners_set(
-		        n, p, &m->sets[s], s == model_set_index(m, wall_clock_ms), *members + used);
+		size_t count =
+		        make_owners_set(n, p, &m->member_sets[s],
+		                        s == model_set_index(m, wall_clock_ms), *members + used);
 
-		sets[s] = (struct owners_set){ m->sets[s].from_ms, m->sets[s].until_ms,
-			                       *members + used, count,
+		sets[s] = (struct owners_set){ m->member_sets[s].from_ms,
+			                       m->member_sets[s].until_ms, *members + used, count,
 			                       translate_ring(p, p->plan->rings[s]) };
 		used += count;
 	}

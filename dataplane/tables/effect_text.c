@@ -52,7 +52,7 @@ const char *effect_hop_text(enum effect_hop hop)
 const char *effect_backend_text(const struct effect_backend *b)
 {
 	if (!b->alive || b->next_hop)
-		return effect_reason_text((enum effect_reason)b->why);
+		return effect_reason_text((enum effect_reason)b->reason);
 	switch (b->hop) {
 	case EFFECT_HOP_NO_ROUTE:
 		return "no next hop: no route";

@@ -60,8 +60,8 @@ static const struct model_set *find_set_in_force(const struct model_pool *pool,
 	const struct model_set *s = NULL;
 
 	for (size_t i = 0; i < pool->n_sets; i++)
-		if (!s || pool->sets[i].from_ms <= wall_clock_ms)
-			s = &pool->sets[i];
+		if (!s || pool->member_sets[i].from_ms <= wall_clock_ms)
+			s = &pool->member_sets[i];
 	return s;
 }
 
@@ -76,7 +76,7 @@ static int list_backends(struct plan_pool *p)
 	struct plan_backend *b;
 
 	for (size_t s = 0; s < m->n_sets; s++)
-		room += m->sets[s].n_members;
+		room += m->member_sets[s].n_members;
 	b = calloc(room ? room : 1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
@@ -86,11 +86,13 @@ static int list_backends(struct plan_pool *p)
 			                        .port = m->backends[i].port,
 			                        .name = m->backends[i].name };
 	for (size_t s = 0; s < m->n_sets; s++)
-		for (size_t i = 0; i < m->sets[s].n_members; i++)
-			b[n++] = (struct plan_backend){ .id = m->sets[s].members[i].id,
-				                        .address = m->sets[s].members[i].address,
-				                        .port = m->sets[s].members[i].port,
-				                        .name = "" };
+		for (size_t i = 0; i < m->member_sets[s].n_members; i++)
+			b[n++] =
+			        (struct plan_backend){ .id = m->member_sets[s].members[i].id,
+				                       .address =
+				                               m->member_sets[s].members[i].address,
+				                       .port = m->member_sets[s].members[i].port,
+				                       .name = "" };
 	qsort(b, n, sizeof(*b), by_plan_backend_id);
 	for (size_t i = 0; i < n; i++) {
 		if (!kept || b[kept - 1].id != b[i].id)

@@ -36,9 +36,9 @@ static bool has_ring(const struct model_pool *before, const struct model_set *se
 	size_t i = before ? before->n_sets : 0;
 
 	while (i-- > 0) {
-		if (plan_same_members(&before->sets[i], set))
+		if (plan_same_members(&before->member_sets[i], set))
 			return true;
-		if (before->sets[i].from_ms <= wall_clock_ms)
+		if (before->member_sets[i].from_ms <= wall_clock_ms)
 			return false;
 	}
 	return false;
@@ -88,8 +88,9 @@ static void fill_pool(const struct fill *f, struct plan_pool *p)
 	if (old && old->n_slots != m->n_slots)
 		old = NULL;
 	for (size_t s = 0; s < m->n_sets && s < PLAN_SETS_MAX; s++)
-		if (!p->rings[s] && !has_ring(old, &m->sets[s], f->wall_clock_ms))
-			p->rings[s] = make_plan_ring(p, &m->sets[s], f->plan->model->hash_key);
+		if (!p->rings[s] && !has_ring(old, &m->member_sets[s], f->wall_clock_ms))
+			p->rings[s] =
+			        make_plan_ring(p, &m->member_sets[s], f->plan->model->hash_key);
 }
 
 static void *fill_some(void *arg)

@@ -2,7 +2,7 @@
 /**
  * @file
  * Peer health: what all nodes see of the services' targets, from the own health page and the peers'
- * view pages (weir/peer_page.h), copied into memory of a generation. A word that was read stays when its
+ * peer health pages (weir/peer_page.h), copied into memory of a generation. A word that was read stays when its
  * page goes, changes its layout or gets old.
  *
  * Implemented in dns/steering/peer_health.c; called by the thread that owns the generation.

@@ -35,9 +35,9 @@ struct nic {
 	int numa;        /**< -1: not known */
 	int iommu_group; /**< -1: none */
 	enum nic_dpdk dpdk;
-	bool xdp;                 /**< its kernel driver runs XDP natively */
-	const char *pmd;          /**< DPDK's driver for it; NULL: not known */
-	char why[NIC_REASON_MAX]; /**< dpdk and xdp in a sentence, and what to do */
+	bool xdp;                    /**< its kernel driver runs XDP natively */
+	const char *pmd;             /**< DPDK's driver for it; NULL: not known */
+	char reason[NIC_REASON_MAX]; /**< dpdk and xdp in a sentence, and what to do */
 };
 
 /** List devices below @p sysfs (NIC_SYSFS), PCI first. @return how many, at most @p max */

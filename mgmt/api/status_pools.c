@@ -72,7 +72,7 @@ static const char *force_reason(const struct force *f, const struct effect_backe
 		return effect_backend_text(e);
 	if (f->all_drained && !strcmp(state, "serving"))
 		return "all backends of the pool are drained";
-	return effect_reason_text((enum effect_reason)e->why);
+	return effect_reason_text((enum effect_reason)e->reason);
 }
 
 static json_t *backend_effect(const struct status *s, const struct model_pool *pool,

@@ -251,7 +251,7 @@ static void start_from_seed(const struct compose_input *in, const char *name,
 	const struct model_pool *pool = in->seed ? model_pool(in->seed, name) : NULL;
 
 	for (size_t i = 0; pool && i < pool->n_sets; i++)
-		append_set(sets, &pool->sets[i]);
+		append_set(sets, &pool->member_sets[i]);
 }
 
 /*
@@ -263,8 +263,9 @@ static int copy_earlier_sets(const struct compose_input *in, const char *name, i
 {
 	const struct model_pool *pool = in->before ? model_pool(in->before, name) : NULL;
 
-	for (size_t i = 0; pool && i < pool->n_sets && pool->sets[i].from_ms < known_ms; i++) {
-		struct model_set set = pool->sets[i];
+	for (size_t i = 0; pool && i < pool->n_sets && pool->member_sets[i].from_ms < known_ms;
+	     i++) {
+		struct model_set set = pool->member_sets[i];
 		struct model_member *members =
 		        ARENA_ARRAY(arena, struct model_member, set.n_members + 1);
 
@@ -377,7 +378,7 @@ static int compose_pools(const struct compose_input *in, struct arena *arena, st
 			return err ? err : -ENOMEM;
 		memcpy(kept, sets.items, sets.n * sizeof(*kept));
 		pools[i] = out->pools[i];
-		pools[i].sets = kept;
+		pools[i].member_sets = kept;
 		pools[i].n_sets = sets.n;
 	}
 	out->pools = pools;

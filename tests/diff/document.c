@@ -192,7 +192,7 @@ void document_make(const struct intent *want, uint64_t number, const struct dpdk
 			                             .index = p,
 			                             .backends = document_backends[p],
 			                             .n_backends = STAGE_BACKENDS,
-			                             .sets = doc->sets[p],
+			                             .member_sets = doc->sets[p],
 			                             .n_sets = want->n_sets[p] };
 		put_sets(want, doc, p);
 		put_overrides(want, doc, p);

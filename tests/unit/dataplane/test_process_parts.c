@@ -57,7 +57,7 @@ static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 {
 	(void)l;
 	t->at_ms = at_ms;
-	t->place = 1;
+	t->heap_index = 1;
 	return 0;
 }
 
@@ -307,7 +307,7 @@ static void a_document_that_changes_while_it_is_read_is_read_again(void **state)
 	assert_int_equal(did.n_drafts, 1);
 	did.draft_says = -EBUSY; /* it changes */
 	on_effective_document(&process);
-	assert_int_equal(process.retry.place, 0); /* the one under way brings the next along */
+	assert_int_equal(process.retry.heap_index, 0); /* the one under way brings the next along */
 	did.draft_says = 0;
 	on_compiled(&process, &none);
 	assert_int_equal(did.n_drafts, 3);
@@ -324,7 +324,7 @@ static void try_document(int err, const char *why)
 
 	snprintf(d.why, sizeof(d.why), "%s", why);
 	did.events[0] = '\0';
-	process.retry.place = 0;
+	process.retry.heap_index = 0;
 	install_compiled(&process, &d);
 }
 
@@ -359,7 +359,7 @@ static void what_may_pass_is_tried_again_and_what_does_not_is_not(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		did.take_says = rows[i].err;
 		try_document(0, "");
-		assert_int_equal(process.retry.place != 0, rows[i].again);
+		assert_int_equal(process.retry.heap_index != 0, rows[i].again);
 		assert_string_equal(process.refused, "the driver says no");
 	}
 	assert_int_equal(process.node.counters.refused, 0); /* it was read, and may come yet */
@@ -415,7 +415,7 @@ static void a_next_hop_that_changes_a_way_is_decided_on_at_once(void **state)
 
 	(void)state;
 	on_hop(&process, &a, &hop);
-	assert_int_equal(process.tick.place, 0);
+	assert_int_equal(process.tick.heap_index, 0);
 	process.node.ways_changed = true;
 	on_hop(&process, &a, &hop);
 	assert_int_equal(process.tick.at_ms, NOW_MS);
@@ -460,7 +460,7 @@ static void decisions_are_shown_soon_and_those_right_behind_together(void **stat
 	(void)state;
 	on_compiler_tick(&process);
 	assert_int_equal(process.tick.at_ms, NOW_MS + 700);
-	assert_int_equal(process.show.place, 0); /* nothing was decided */
+	assert_int_equal(process.show.heap_index, 0); /* nothing was decided */
 	process.shown_ms = NOW_MS - 1;
 	process.node.counters.held = 1;
 	on_compiler_tick(&process);
@@ -468,13 +468,13 @@ static void decisions_are_shown_soon_and_those_right_behind_together(void **stat
 	process.shown_ms = NOW_MS;
 	on_compiler_tick(&process);
 	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS); /* it is due already */
-	process.show.place = 0;
+	process.show.heap_index = 0;
 	show_effect(&process);
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.place, 0);
+	assert_int_equal(process.show.heap_index, 0);
 	process.node.counters.returns++;
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.place, 1);
+	assert_int_equal(process.show.heap_index, 1);
 	process.driver = NULL;
 	process.tick.at_ms = 0;
 	on_compiler_tick(&process);

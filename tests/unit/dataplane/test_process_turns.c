@@ -311,12 +311,12 @@ static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
 	process.node.ways_changed = scene.probes_care = true;
 	on_hop(&process, &a, &hop);
 	expect_done("node hop; tick+0; probes hop; see+0; hop noted; ");
-	process.see.place = 1; /* it is due already */
+	process.see.heap_index = 1; /* it is due already */
 	process.node.ways_changed = false;
 	on_hop(&process, &a, &hop);
 	expect_done("node hop; probes hop; hop noted; ");
 	process.driver = NULL; /* probes go on without one */
-	process.see.place = 0;
+	process.see.heap_index = 0;
 	process.node.ways_changed = true;
 	on_hop(&process, &a, &hop);
 	expect_done("probes hop; see+0; hop noted; ");

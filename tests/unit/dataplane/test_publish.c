@@ -250,7 +250,7 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 	for (uint32_t i = 0; i < COUNT(effect_rows); i++) {
 		assert_int_equal(effect_backend(e, effect_rows[i].pool, effect_rows[i].id, &b), 0);
 		assert_int_equal(b.index, index_of(effect_rows[i].pool, effect_rows[i].id));
-		assert_int_equal(b.why, i + 1);
+		assert_int_equal(b.reason, i + 1);
 		assert_int_equal(b.hop, i % EFFECT_HOP_COUNT + 1);
 		assert_int_equal(b.path_mtu, 1300 + i);
 	}
@@ -284,15 +284,15 @@ static void a_backend_that_left_shifts_no_reason(void **state)
 	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	assert_int_equal(effect_backend(e, "web-ams", 6, &b), 0);
-	assert_int_equal(b.why, EFFECT_REASON_UNKNOWN);
+	assert_int_equal(b.reason, EFFECT_REASON_UNKNOWN);
 	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
-	assert_int_equal(b.why, EFFECT_REASON_FORCED_UP);
+	assert_int_equal(b.reason, EFFECT_REASON_FORCED_UP);
 	s.node.t.backends[20].flags = 0;
 	s.node.t.backends[index_of("web-ams", 7)].flags = 0; /* and one that is not there yet */
 	publisher_write(p, &s.node, &s.time);
 	assert_int_equal(effect_backend(e, "web-ams", 7, &b), -ENOENT);
 	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
-	assert_int_equal(b.why, EFFECT_REASON_FORCED_UP);
+	assert_int_equal(b.reason, EFFECT_REASON_FORCED_UP);
 	effect_close(e);
 }
 
@@ -476,7 +476,7 @@ static void use_many_backends(struct world *w)
 	set = (struct model_set){ 0, INT64_MAX, members, MANY };
 	w->pools[0].backends = list;
 	w->pools[0].n_backends = MANY;
-	w->pools[0].sets = &set;
+	w->pools[0].member_sets = &set;
 	w->pools[0].n_sets = 1;
 	w->model.limits.backends = 2 * MANY;
 }

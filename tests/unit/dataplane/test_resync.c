@@ -62,7 +62,7 @@ static void a_table_that_cannot_be_read_is_asked_for_again(void **state)
 	answer = -EINTR;
 	for (unsigned i = 1; i <= 3; i++) {
 		on_retry(l);
-		assert_true(l->retry.place != 0);
+		assert_true(l->retry.heap_index != 0);
 		assert_int_equal(l->retry.at_ms, clock_ms + RETRY_MS);
 		loop_timer_cancel(l->loop, &l->retry);
 		clock_ms += 1000;
@@ -70,7 +70,7 @@ static void a_table_that_cannot_be_read_is_asked_for_again(void **state)
 	assert_int_equal(n_changes, 0);
 	answer = 0;
 	on_retry(l);
-	assert_int_equal(l->retry.place, 0);
+	assert_int_equal(l->retry.heap_index, 0);
 	assert_int_equal(n_changes, 1);
 	assert_non_null(links_find(l, 7));
 	answer = -EIO; /* what was known stays */

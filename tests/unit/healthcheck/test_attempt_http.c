@@ -460,10 +460,10 @@ static void a_transfers_timer_is_set_ahead(void **state)
 	uint64_t now_ms = clock_mono_ms();
 
 	assert_int_equal(set_lane_timer(NULL, 5000, &l), 0);
-	assert_int_not_equal(l.timer.place, 0);
+	assert_int_not_equal(l.timer.heap_index, 0);
 	assert_in_range(l.timer.at_ms, now_ms + 5000, clock_mono_ms() + 5000);
 	assert_int_equal(set_lane_timer(NULL, -1, &l), 0);
-	assert_int_equal(l.timer.place, 0);
+	assert_int_equal(l.timer.heap_index, 0);
 	assert_int_equal(set_lane_timer(NULL, 0, &l), 0);
 	assert_in_range(l.timer.at_ms, now_ms, clock_mono_ms());
 	loop_timer_cancel(loop, &l.timer);

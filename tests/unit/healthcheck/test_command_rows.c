@@ -28,11 +28,11 @@ static size_t fake_view(const struct controls *c, struct control_view out[CONTRO
 	(void)c;
 	out[0] = (struct control_view){ .address = { { [10] = 0xff, 0xff, 127, 0, 0, 1 } },
 		                        .is_reflector = true,
-		                        .n_asked = 9,
+		                        .n_queried = 9,
 		                        .n_answered = 8 };
 	out[1] = (struct control_view){ .address = { { 0x20, 1, 0xd, 0xb8, [15] = 5 } },
 		                        .silent = true,
-		                        .n_asked = 7 };
+		                        .n_queried = 7 };
 	return 2;
 }
 

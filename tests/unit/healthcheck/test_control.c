@@ -88,7 +88,7 @@ static void the_reflector_alone_is_witness_where_none_is_named(void **state)
 	struct control_view v = view_of(s, 0);
 
 	assert_true(v.is_reflector && !v.silent);
-	assert_true(v.n_answered >= 1 && v.n_answered == v.n_asked);
+	assert_true(v.n_answered >= 1 && v.n_answered == v.n_queried);
 	assert_int_equal(s->n_answers, v.n_answered);
 	assert_true(controls_answered_since(s->controls, v.answered_ms));
 	assert_false(controls_answered_since(s->controls, v.answered_ms + 1));
@@ -147,12 +147,12 @@ static void nobody_is_asked_twice_within_a_few_milliseconds(void **state)
 
 	run_loop_for(s, 50);
 	for (int round = 0; round < 3; round++) {
-		uint64_t before = view_of(s, 0).n_asked;
+		uint64_t before = view_of(s, 0).n_queried;
 
 		usleep(20000);
 		for (int i = 0; i < 100; i++)
 			controls_query(s->controls); /* far less than that in all */
-		assert_in_range(view_of(s, 0).n_asked - before, 1, 4);
+		assert_in_range(view_of(s, 0).n_queried - before, 1, 4);
 	}
 }
 
@@ -165,7 +165,7 @@ static void a_control_falls_silent_and_is_heard_again(void **state)
 	space_run("ip link set lo down");
 	run_loop_for(s, 2600);
 	assert_true(view_of(s, 0).silent);
-	uint64_t lost_ms = view_of(s, 0).asked_ms;
+	uint64_t lost_ms = view_of(s, 0).queried_ms;
 
 	assert_false(controls_answered_since(s->controls, lost_ms));
 	space_run("ip link set lo up");
@@ -242,13 +242,13 @@ static void only_the_controls_own_answers_to_our_own_questions_count(void **stat
 	while (n > 20 && bytes[20] != ICMP_ECHOREPLY);
 	assert_true(n > 28);
 	run_loop_for(s, 60);
-	uint64_t before = view_of(s, 1).n_answered, asked = view_of(s, 1).n_asked;
+	uint64_t before = view_of(s, 1).n_answered, asked = view_of(s, 1).n_queried;
 
 	assert_true(before >= 1 && before <= asked);
 	reply_again("127.0.0.3", bytes + 20, (size_t)n - 20, 0); /* another host's */
 	reply_again("127.0.0.2", bytes + 20, (size_t)n - 20, 1); /* to another process */
 	run_loop_for(s, 60);
-	uint64_t more = view_of(s, 1).n_asked - asked;
+	uint64_t more = view_of(s, 1).n_queried - asked;
 
 	assert_true(view_of(s, 1).n_answered <= before + more);
 	reply_again("127.0.0.2", bytes + 20, (size_t)n - 20, 0);
@@ -290,7 +290,7 @@ static void a_control_at_the_reflectors_address_begins_with_nothing(void **state
 	run_loop_for(s, 100);
 	assert_true(view_of(s, 0).n_answered >= 1);
 	controls_set(s->controls, &own, 1);
-	assert_int_equal(view_of(s, 1).n_asked + view_of(s, 1).n_answered, 0);
+	assert_int_equal(view_of(s, 1).n_queried + view_of(s, 1).n_answered, 0);
 	assert_int_equal(view_of(s, 1).answered_ms, 0);
 	assert_false(view_of(s, 1).is_reflector);
 }

@@ -264,7 +264,7 @@ static void targets_that_are_down_or_have_no_vote_are_counted(void **state)
 		                   { .verdict = verdict_of(HEALTH_UNKNOWN) } };
 	struct targets targets = { .items = items, .n = 6 };
 	struct checker c = { .targets = &targets,
-		             .words = {
+		             .counters = {
 		                     .n_unproven = &n_unproven, .targets = &n, .down = &n_down } };
 
 	(void)state;

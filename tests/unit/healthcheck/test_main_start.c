@@ -298,7 +298,7 @@ static void set_process(void)
 	strcpy(process.vips, "VIPS");
 	strcpy(process.dirs.run, edge.run);
 	assert_int_equal(stats_create(edge.run, "health", STATS_MAX, &process.stats), 0);
-	checker_find_counters(&process.checker.words, process.stats);
+	checker_find_counters(&process.checker.counters, process.stats);
 }
 
 static void end_process(void)
@@ -314,7 +314,7 @@ static void end_process(void)
 /* Whether @p t fires @p ms after now, give or take what passed since @p before_ms. */
 static void assert_set(const struct loop_timer *t, uint64_t before_ms, unsigned ms)
 {
-	assert_int_not_equal(t->place, 0);
+	assert_int_not_equal(t->heap_index, 0);
 	assert_in_range(t->at_ms, before_ms + ms, clock_mono_ms() + ms);
 }
 
@@ -404,7 +404,7 @@ static void a_tick_looks_at_all_and_sooner_while_a_tunnel_is_missing(void **stat
 	assert_set(&process.tick, before_ms, 500);
 	assert_int_equal(edge.n_gates, 2);
 	assert_int_equal(edge.n_others, 2);
-	assert_int_equal(*process.checker.words.targets, 1);
+	assert_int_equal(*process.checker.counters.targets, 1);
 	page_close(process.page);
 	end_process();
 }

@@ -297,7 +297,7 @@ static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
 	assert_int_equal(checker.groups[t->site->index].n, 3);
 	assert_int_equal(checker.groups[t->site->index].n_failing, 1);
 	for (size_t i = 0; i < checker.targets->n; i++)
-		assert_int_not_equal(checker.targets->items[i].timer.place, 0);
+		assert_int_not_equal(checker.targets->items[i].timer.heap_index, 0);
 	sim.answered_ms = UINT64_MAX; /* an answer to a question of before changes nothing */
 	sim.on_answer(&checker);
 	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);

@@ -67,7 +67,7 @@ static int setup(void **state)
 			                                    .next_hop = 1,
 			                                    .slots = 20,
 			                                    .inner_mtu = 1480,
-			                                    .why = EFFECT_REASON_UP };
+			                                    .reason = EFFECT_REASON_UP };
 	}
 	assert_int_equal(health_set_targets(&health, targets, 3, 1), 0);
 	for (size_t i = 0; i < 3; i++)
@@ -198,7 +198,7 @@ static void a_backend_and_its_pool_have_all_their_fields(void **state)
 		                                    .bytes = 13,
 		                                    .inner_mtu = 1480,
 		                                    .path_mtu = 1400,
-		                                    .why = EFFECT_REASON_UP };
+		                                    .reason = EFFECT_REASON_UP };
 	rows_in_force[2].slots = 0;
 	rows_in_force[2].base_slots = 1; /* it drains */
 	pool_in_force = (struct effect_pool){
@@ -244,7 +244,7 @@ static void the_last_step_that_decided_is_the_reason(void **state)
 	(void)state;
 	rows_in_force[1].alive = rows_in_force[1].next_hop = 0;
 	rows_in_force[1].hop = EFFECT_HOP_NO_ROUTE;
-	rows_in_force[1].why = EFFECT_REASON_DISABLED;
+	rows_in_force[1].reason = EFFECT_REASON_DISABLED;
 	assert_string_equal(text_in(backend_at(1), "effect", "why"), "disabled");
 	rows_in_force[1].alive = 1;
 	assert_string_equal(text_in(backend_at(1), "effect", "why"), "no next hop: no route");
@@ -418,7 +418,7 @@ static void who_serves_after_a_drain_of_all_says_so(void **state)
 	assert_string_not_equal(text_in(backend_at(0), "effect", "why"), all);
 	items[2].from_ms = NOW_MS;
 	rows_in_force[1].alive = 0;
-	rows_in_force[1].why = EFFECT_REASON_DISABLED;
+	rows_in_force[1].reason = EFFECT_REASON_DISABLED;
 	assert_string_equal(text_in(backend_at(0), "effect", "why"), all);
 	assert_string_equal(text_in(backend_at(1), "effect", "why"),
 	                    effect_reason_text(EFFECT_REASON_DISABLED));
