@@ -146,12 +146,12 @@ static void fire_timers(struct loop *l)
 	l->firing = false;
 }
 
-void loop_beat(struct loop *l, uint64_t *word)
+void loop_beat(struct loop *l, uint64_t *counter)
 {
-	l->beat = word;
+	l->beat = counter;
 }
 
-/* Other processes read the word, and only this thread writes it: a relaxed store is enough. */
+/* Other processes read the counter, and only this thread writes it: a relaxed store is enough. */
 static void count_turn(const struct loop *l)
 {
 	if (l->beat)

@@ -44,10 +44,11 @@ int loop_run(struct loop *l);
 /** Make loop_run() return after the present callback. */
 void loop_stop(struct loop *l);
 /**
- * Count each turn of loop_run() in @p word, also when nothing happens: at least every LOOP_BEAT_MS. This is the
- * sign of life that `weir run` reads (weir/stats.h). @p word is borrowed until loop_close(); NULL: stop counting.
+ * Count each turn of loop_run() in @p counter, also when nothing happens: at least every
+ * LOOP_BEAT_MS. This is the sign of life that `weir run` reads (weir/stats.h). @p counter is
+ * borrowed until loop_close(); NULL: stop counting.
  */
-void loop_beat(struct loop *l, uint64_t *word);
+void loop_beat(struct loop *l, uint64_t *counter);
 /** Monotonic time of this turn. */
 uint64_t loop_now_ms(const struct loop *l);
 
