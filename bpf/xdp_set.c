@@ -134,7 +134,7 @@ static int read_sizes(struct xdp_set *s, struct driver_reason *why)
 		.pools = s->tables.n_pools,
 		.backends = root->n_backends,
 		.slots = root->n_slots,
-		.exception_sets = root->n_exception_sets,
+		.exception_buckets = root->n_exception_buckets,
 	};
 	layout_size(&s->sizes, root->n_cpus, expected);
 	if (s->map_fds[FWD_TABLE_macs] < 0) /* xdp_set_load() will make it */

@@ -52,7 +52,7 @@ static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 {
 	return is_power_of_two(s->services) && s->services < 1u << 30 && s->service_counts &&
 	       s->pools && s->backends && s->backends <= FWD_BACKENDS_MAX && s->slots &&
-	       s->slots % FWD_SLOTS_PER_BLOCK == 0 && is_power_of_two(s->exception_sets) &&
+	       s->slots % FWD_SLOTS_PER_BLOCK == 0 && is_power_of_two(s->exception_buckets) &&
 	       n_cpus && (uint64_t)n_cpus * s->backends <= UINT32_MAX &&
 	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
 }
@@ -201,8 +201,8 @@ static bool root_agrees(const struct tablefile *f)
 	return r->layout == FWD_TABLES_LAYOUT && r->n_services == f->sizes.services &&
 	       r->n_service_counts == f->sizes.service_counts &&
 	       r->n_backends == f->sizes.backends &&
-	       r->n_exception_sets == f->sizes.exception_sets && r->n_slots == f->sizes.slots &&
-	       r->n_cpus == f->tables.n_cpus;
+	       r->n_exception_buckets == f->sizes.exception_buckets &&
+	       r->n_slots == f->sizes.slots && r->n_cpus == f->tables.n_cpus;
 }
 
 /*
@@ -213,7 +213,7 @@ static int add_macs(struct tablefile *f, int fd, struct file_head *h, struct tab
 {
 	int err;
 
-	f->tables.n_macs = FWD_MAC_SETS;
+	f->tables.n_macs = FWD_MAC_BUCKETS;
 	find_offsets(p, &f->tables);
 	err = -posix_fallocate(fd, (off_t)h->bytes, (off_t)(p->bytes - h->bytes));
 	if (err)

@@ -63,7 +63,7 @@ int compiler_init(struct compiler *n, const struct driver_ops *ops, struct drive
 	n->watched_heads = calloc(COMPILER_WATCHED_BUCKETS, sizeof(*n->watched_heads));
 	if (!n->pool_indexes || !n->backend_indexes || !n->count_indexes || !n->ranges ||
 	    !n->watched_heads || grow_by_index(n, 0, n->sizes.backends) ||
-	    owners_memory_new(n->t.exceptions, n->sizes.exception_sets, &n->memory)) {
+	    owners_memory_new(n->t.exceptions, n->sizes.exception_buckets, &n->memory)) {
 		compiler_fini(n);
 		return -ENOMEM;
 	}
@@ -107,7 +107,7 @@ static bool sizes_fit(const struct driver_sizes *have, const struct driver_sizes
 	return have->services >= wanted->services &&
 	       have->service_counts >= wanted->service_counts && have->pools >= wanted->pools &&
 	       have->backends >= wanted->backends && have->slots >= wanted->slots &&
-	       have->exception_sets >= wanted->exception_sets;
+	       have->exception_buckets >= wanted->exception_buckets;
 }
 
 /* The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. */
@@ -162,7 +162,7 @@ static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
 	}
 	n->counters.resizes++;
 	err = move_tables(n);
-	owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_sets);
+	owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_buckets);
 	return err;
 }
 
@@ -208,8 +208,8 @@ static bool find_range(const struct compiler *n, const struct plan_pool *p, uint
 		n_slots = old->n_slots;
 		agents = old->plan->model->agent;
 	} else if (n->adopted && index != INDEX_NONE) {
-		*first = (uint32_t)(n->t.pools[index].place >> 8);
-		n_slots = 1u << (n->t.pools[index].place & 31);
+		*first = (uint32_t)(n->t.pools[index].slot_range >> 8);
+		n_slots = 1u << (n->t.pools[index].slot_range & 31);
 		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
 	}
 	return n_slots == p->model->n_slots && agents == p->model->agent;

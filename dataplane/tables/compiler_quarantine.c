@@ -184,12 +184,13 @@ void compiler_release(struct compiler *n, const struct compiler_time *time)
 static void adopt_pool(struct compiler *n, uint32_t i)
 {
 	struct fwd_pool *p = &n->t.pools[i];
-	uint64_t n_slots = 1ull << (p->place & 31);
+	uint64_t n_slots = 1ull << (p->slot_range & 31);
 
 	if (!p->id)
 		return;
-	if (n_slots <= n->sizes.slots && n_slots >= FWD_SLOTS_PER_BLOCK && p->place >> 40 == 0 &&
-	    !ranges_adopt(n->ranges, (uint32_t)(p->place >> 8), (uint32_t)n_slots) &&
+	if (n_slots <= n->sizes.slots && n_slots >= FWD_SLOTS_PER_BLOCK &&
+	    p->slot_range >> 40 == 0 &&
+	    !ranges_adopt(n->ranges, (uint32_t)(p->slot_range >> 8), (uint32_t)n_slots) &&
 	    indexes_adopt(n->pool_indexes, i, p->id))
 		return;
 	p->id = 0; /* contradicts itself: its services find no pool until the document is there */

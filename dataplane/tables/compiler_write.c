@@ -180,7 +180,7 @@ static uint32_t log2_of(uint32_t n)
 }
 
 /*
- * `place` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
+ * `slot_range` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
  * stored last: a packet that sees it sees the times, too.
  */
 void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
@@ -196,7 +196,7 @@ void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 	at->remember_s = owners_remember_s(&times);
 	at->flags = m->agent ? FWD_POOL_AGENTS : 0;
 	at->id = p->plan->id;
-	__atomic_store_n(&at->place, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
+	__atomic_store_n(&at->slot_range, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
 	                 __ATOMIC_RELEASE);
 }
 

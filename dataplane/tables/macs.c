@@ -110,7 +110,7 @@ static uint64_t *find_mac_word(uint64_t *words, size_t n, uint64_t word)
 
 static uint64_t *set_of(const struct fwd_tables *t, uint64_t word)
 {
-	return t->n_macs ? t->macs[fwd_mac_set(word)].word : NULL;
+	return t->n_macs ? t->macs[fwd_mac_bucket(word)].word : NULL;
 }
 
 /*

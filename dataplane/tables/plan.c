@@ -42,7 +42,7 @@ static void size_tables(const struct model_limits *l, struct driver_sizes *z)
 		.pools = l->services + 64,
 		.backends = backends < FWD_BACKENDS_MAX ? (uint32_t)backends : FWD_BACKENDS_MAX,
 		.slots = slots ? (uint32_t)slots : RANGE_BLOCK,
-		.exception_sets = round_to_power_of_two(((uint64_t)l->exceptions + 7) / 8),
+		.exception_buckets = round_to_power_of_two(((uint64_t)l->exceptions + 7) / 8),
 	};
 }
 

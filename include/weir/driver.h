@@ -33,9 +33,9 @@ struct driver_sizes {
 	uint32_t services;       /**< in one half: a power of two */
 	uint32_t service_counts; /**< services that can be counted */
 	uint32_t pools;
-	uint32_t backends;       /**< the first one, nobody, included; at most FWD_BACKENDS_MAX */
-	uint32_t slots;          /**< of all pools: a multiple of FWD_SLOTS_PER_BLOCK */
-	uint32_t exception_sets; /**< a power of two */
+	uint32_t backends; /**< the first one, nobody, included; at most FWD_BACKENDS_MAX */
+	uint32_t slots;    /**< of all pools: a multiple of FWD_SLOTS_PER_BLOCK */
+	uint32_t exception_buckets; /**< a power of two */
 };
 
 /** The larger one of each: tables never shrink while they are in force. */
@@ -49,8 +49,9 @@ static inline struct driver_sizes driver_sizes_larger(const struct driver_sizes 
 		.pools = a->pools > b->pools ? a->pools : b->pools,
 		.backends = a->backends > b->backends ? a->backends : b->backends,
 		.slots = a->slots > b->slots ? a->slots : b->slots,
-		.exception_sets = a->exception_sets > b->exception_sets ? a->exception_sets
-		                                                        : b->exception_sets,
+		.exception_buckets = a->exception_buckets > b->exception_buckets
+		                             ? a->exception_buckets
+		                             : b->exception_buckets,
 	};
 }
 

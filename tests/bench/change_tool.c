@@ -215,8 +215,8 @@ static int find_page_index(struct tool *t, const char *pool, const char *address
 		return -1;
 	id = model_backend_id(&a, 0);
 	w->backend = find_backend(&t->t, p->id, id);
-	w->slot = (uint32_t)(p->place >> 8);
-	w->end = w->slot + (1u << (p->place & 31));
+	w->slot = (uint32_t)(p->slot_range >> 8);
+	w->end = w->slot + (1u << (p->slot_range & 31));
 	return w->backend
 	               ? health_find_index(page_payload(t->page), health_target_backend(pool, id))
 	               : -1;
@@ -320,7 +320,7 @@ static size_t count_differing(const struct tool *t, const struct model *m,
 		abort();
 	ring_repair(repaired, filled, p->n_slots, t->dead, m->hash_key);
 	for (uint32_t s = 0; s < p->n_slots; s++)
-		differ += owner_of(&t->t, (uint32_t)(at->place >> 8) + s) != repaired[s];
+		differ += owner_of(&t->t, (uint32_t)(at->slot_range >> 8) + s) != repaired[s];
 	free(b);
 	free(filled);
 	free(repaired);

@@ -197,7 +197,7 @@ static void tables_of_the_former_release_get_the_one_that_they_lack(void **state
 	assert_int_equal(count_mapped(), n_mapped); /* who asks again and again keeps nothing */
 	d = open_tables(true);
 	t = tables_of(d);
-	assert_int_equal(t.n_macs, FWD_MAC_SETS);
+	assert_int_equal(t.n_macs, FWD_MAC_BUCKETS);
 	assert_non_null(t.macs);
 	assert_int_equal(t.macs[3].word[1], 0);
 	assert_int_equal(t.exceptions[5].word[2], 4242);

@@ -164,8 +164,9 @@ static void expect_refused(const char *what, const char *says)
 
 static void sizes_that_root_does_not_name_are_not_believed(struct fwd_root *root)
 {
-	uint32_t *const fields[] = { &root->n_services, &root->n_service_counts, &root->n_backends,
-		                     &root->n_slots,    &root->n_exception_sets, &root->n_cpus };
+	uint32_t *const fields[] = { &root->n_services,          &root->n_service_counts,
+		                     &root->n_backends,          &root->n_slots,
+		                     &root->n_exception_buckets, &root->n_cpus };
 
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		char what[32];

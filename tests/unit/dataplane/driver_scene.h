@@ -224,7 +224,7 @@ static const struct driver_sizes small = { .services = 4,
 	                                   .pools = 2,
 	                                   .backends = 4,
 	                                   .slots = 64,
-	                                   .exception_sets = 4 };
+	                                   .exception_buckets = 4 };
 static const struct driver_ops *const ops = &driver_dpdk;
 
 static int setup(void **state)

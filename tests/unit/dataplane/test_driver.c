@@ -353,7 +353,7 @@ static void tables_grow_while_packets_go_on(void **state)
 		                             .pools = 3,
 		                             .backends = 9,
 		                             .slots = 128,
-		                             .exception_sets = 4 };
+		                             .exception_buckets = 4 };
 	const struct driver_sizes larger = { 8, 4, 3, 9, 128, 4 };
 	struct fwd_tables before, next, after;
 	struct driver_sizes sizes;
@@ -362,11 +362,11 @@ static void tables_grow_while_packets_go_on(void **state)
 	(void)state;
 	open_it();
 	ops->tables(scene.d, &before);
-	before.pools[1].place = 32;
+	before.pools[1].slot_range = 32;
 	before.cpus[0].received = 5;
 	before.cpus[2].received = 6;
 	assert_int_equal(ops->resize_begin(scene.d, &wanted, &next, &why), 0);
-	assert_int_equal(next.pools[1].place, 32);
+	assert_int_equal(next.pools[1].slot_range, 32);
 	ops->tables(scene.d, &after);
 	assert_ptr_equal(after.root, before.root); /* not yet */
 	scene.log[0] = 0;

@@ -16,7 +16,7 @@ static inline void small_world(struct world *w)
 		                            .pools = 1,
 		                            .backends = 4,
 		                            .slots = 32,
-		                            .exception_sets = 4 };
+		                            .exception_buckets = 4 };
 	union fwd_addr backend = world_addr("10.1.0.1");
 
 	world_init(w, &sizes, 1);

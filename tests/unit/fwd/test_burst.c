@@ -65,8 +65,8 @@ static void fill_world(struct world *w)
 	world_add_pool(w, 0, 0, 6, 1, 6);
 	world_add_pool(w, 1, 64, 7, 1, 6);
 	w->t.pools[2] = w->t.pools[1];
-	w->t.pools[2].place = N_SLOTS << 8 | 4; /* beyond all slots */
-	w->t.pools[3] = w->t.pools[1];          /* whose claims are lists, then, of anything */
+	w->t.pools[2].slot_range = N_SLOTS << 8 | 4; /* beyond all slots */
+	w->t.pools[3] = w->t.pools[1];               /* whose claims are lists, then, of anything */
 	w->t.pools[3].flags = FWD_POOL_AGENTS;
 }
 
@@ -92,7 +92,7 @@ static int set_up(void **state)
 		                            .pools = 4,
 		                            .backends = 8,
 		                            .slots = N_SLOTS,
-		                            .exception_sets = 8 };
+		                            .exception_buckets = 8 };
 
 	s.random.state = 8;
 	s.now_s = 1000;
@@ -221,7 +221,7 @@ static void bursts_leave_the_same_bytes_counters_and_exceptions_as_single_frames
 		s->now_s += random_below(&s->random, 8) ? 0 : random_below(&s->random, 400);
 		unsettle_slot(s, 64 + random_below(&s->random, 128));
 		if (random_below(&s->random, 64) == 0)
-			s->one.t.root->n_exception_sets = sets[random_below(&s->random, 6)];
+			s->one.t.root->n_exception_buckets = sets[random_below(&s->random, 6)];
 		world_copy(&s->burst, &s->one);
 	}
 	for (uint32_t r = 0; r < FWD_REASON_COUNT; r++) /* else it would prove little */

@@ -240,7 +240,7 @@ static void a_full_set_loses_its_oldest_and_counts_it(void **state)
 {
 	struct fixture *f = *state;
 
-	f->w.t.root->n_fragment_sets = 1;
+	f->w.t.root->n_fragment_buckets = 1;
 	for (uint32_t id = 0; id < FWD_FRAGMENT_WAYS; id++, f->now_s++)
 		forward_piece(f, (struct piece){ .id = id });
 	assert_int_equal(f->w.t.cpus[0].fragments_lost, 0);
@@ -262,11 +262,11 @@ static void a_flood_fills_the_table_and_nothing_else(void **state)
 	for (uint32_t id = 0; id < 100000; id++)
 		forward_piece(f, (struct piece){ .is6 = true, .id = id * 2654435761u });
 	assert_in_range(f->w.t.cpus[0].fragments_lost,
-	                100000 - FWD_FRAGMENT_SETS * FWD_FRAGMENT_WAYS, 100000);
+	                100000 - FWD_FRAGMENT_BUCKETS * FWD_FRAGMENT_WAYS, 100000);
 	assert_int_equal(forward_piece(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
 	assert_int_equal(forward_piece(f, (struct piece){ .id = 5, .off = 8 }),
 	                 FWD_REASON_FRAGMENT_FOLLOWED);
-	f->w.t.root->n_fragment_sets = 0;
+	f->w.t.root->n_fragment_buckets = 0;
 	assert_int_equal(forward_piece(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
 	assert_int_equal(forward_piece(f, (struct piece){ .id = 5, .off = 8 }),
 	                 FWD_REASON_FRAGMENT);

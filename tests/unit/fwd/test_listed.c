@@ -22,7 +22,7 @@ static int set_up(void **state)
 		                            .pools = 2,
 		                            .backends = 8,
 		                            .slots = 64,
-		                            .exception_sets = 4 };
+		                            .exception_buckets = 4 };
 
 	world_init(&w, &sizes, 1);
 	for (uint32_t i = 0; i < 6; i++) {

@@ -298,10 +298,11 @@ static void a_flow_is_taken_for_another_only_if_tag_and_set_are_equal(void **sta
 	for (unsigned bit = 0; bit < 64; bit++) {
 		uint64_t other = flow_hash(1) ^ (uint64_t)1 << bit;
 
-		blind += owner_set(other, 1u << 17) == owner_set(flow_hash(1), 1u << 17) &&
+		blind += owner_bucket(other, 1u << 17) == owner_bucket(flow_hash(1), 1u << 17) &&
 		         owner_tag(other) == owner_tag(flow_hash(1));
 		/* Slots and sets depend on different bits, so few slots may fill all sets. */
-		assert_false(owner_set(other, 1u << 17) != owner_set(flow_hash(1), 1u << 17) &&
+		assert_false(owner_bucket(other, 1u << 17) !=
+		                     owner_bucket(flow_hash(1), 1u << 17) &&
 		             owner_slot(other, 1u << 20) != owner_slot(flow_hash(1), 1u << 20));
 	}
 	assert_int_equal(blind, 64 - 35 - 17);

@@ -214,7 +214,7 @@ static void a_segment_without_payload_is_whole(void **state)
 		tcp[12] = 0x50;
 		fwd_parse(&f->packet, &p);
 		assert_int_equal(p.fault, FWD_REASON_FORWARDED);
-		assert_int_equal(p.ask, FWD_REQUEST_SERVICE);
+		assert_int_equal(p.request, FWD_REQUEST_SERVICE);
 		tcp[12] = 0x60; /* options that are not there */
 		fwd_parse(&f->packet, &p);
 		assert_int_equal(p.fault, FWD_REASON_MALFORMED_TRANSPORT);

@@ -39,7 +39,7 @@ static int set_up(void **state)
 		                            .pools = 8,
 		                            .backends = 16,
 		                            .slots = 256,
-		                            .exception_sets = 4 };
+		                            .exception_buckets = 4 };
 
 	memset(&f, 0, sizeof(f));
 	world_init(&f.w, &sizes, 1);
@@ -265,7 +265,7 @@ static void what_we_cannot_have_sent_is_left_alone(void **state)
 	send_to(f, 3);
 	make_too_big(f, 1330);
 	assert_int_equal(forward_error(f), FWD_REASON_TUNNEL_TOO_BIG);
-	f->w.t.root->n_destination_sets = 0;
+	f->w.t.root->n_destination_buckets = 0;
 	make_too_big(f, 1330);
 	assert_int_equal(forward_error(f), FWD_REASON_NOT_OURS);
 }
@@ -439,7 +439,7 @@ static void all_of_many_destinations_are_found(void **state)
 {
 	enum { N = 20000 };
 	struct fwd_backend *backends = calloc(N, sizeof(*backends));
-	uint32_t n_sets = fwd_destination_sets(N);
+	uint32_t n_sets = fwd_destination_buckets(N);
 	struct fwd_destinations *sets = calloc(n_sets, sizeof(*sets));
 
 	(void)state;
