@@ -311,7 +311,7 @@ static int load_agent(const struct agent_options *options, const struct held *ol
                       struct weir_agent_bpf **out, char *error)
 {
 	struct weir_agent_bpf *skel = weir_agent_bpf__open();
-	char why[BPF_REASON_MAX];
+	char reason[BPF_REASON_MAX];
 	int err;
 
 	if (!skel)
@@ -326,7 +326,7 @@ static int load_agent(const struct agent_options *options, const struct held *ol
 		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
 		                    options->n_owners, AGENT_USE_OWNER);
 	if (err)
-		set_error(error, err, "loading the agent: %s", bpf_reason(err, "", why));
+		set_error(error, err, "loading the agent: %s", bpf_reason(err, "", reason));
 	else
 		err = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
 	if (err)

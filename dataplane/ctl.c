@@ -91,7 +91,7 @@ static json_t *backend_json(const struct process *p, const struct compiler_pool 
 	                 pool->plan->model->name, "backend", b->plan->name, "address",
 	                 addr_text(&b->plan->address, address), "index", (int)b->index, "weight",
 	                 (int)b->plan->weight, "in_force", (int)b->alive, "why",
-	                 effect_reason_text((enum effect_reason)b->why), "next_hop",
+	                 effect_reason_text((enum effect_reason)b->reason), "next_hop",
 	                 watched ? hop_state_text(hop.state) : "not followed", "inner_mtu",
 	                 (int)p->node.t.backends[b->index].inner_mtu, "path_mtu",
 	                 (int)p->node.paths[b->index].reported.mtu);

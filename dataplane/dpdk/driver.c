@@ -38,7 +38,7 @@ _Static_assert(WORKERS_MAX == MODEL_CORES_MAX && WORKERS_MAX == DRIVER_WORKERS_M
 
 struct device_port {
 	struct driver_port shown;
-	char wanted[256]; /* the device's text, as configured */
+	char device_text[256]; /* the device's text, as configured */
 	struct device device;
 	int taps[WORKERS_MAX]; /* a queue for each worker; -1: none */
 	bool has_tap;
@@ -64,39 +64,39 @@ static void path_in_dir(const struct driver *d, const char *name, char out[PATH_
 	snprintf(out, PATH_MAX, "%.*s/%s", PATH_MAX - 32, d->dir, name);
 }
 
-static int lock_tables_dir(struct driver *d, struct driver_reason *why)
+static int lock_tables_dir(struct driver *d, struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 	int err = owner_directory(d->dir, 0750, "dataplane");
 
 	if (err)
-		return driver_set_reason(why, err, "%s cannot be used: %s", d->dir,
+		return driver_set_reason(reason, err, "%s cannot be used: %s", d->dir,
 		                         err == -EPERM ? "it belongs to another user; remove it"
 		                                       : strerror(-err));
 	path_in_dir(d, "lock", path);
 	err = lock_acquire(path, &d->lock_fd);
 	if (err == -EBUSY)
 		return driver_set_reason(
-		        why, err,
+		        reason, err,
 		        "another process drives %s: a weir-dataplane of this node runs already",
 		        d->dir);
-	return err ? driver_set_reason(why, err, "%s cannot be locked: %s", path, strerror(-err))
+	return err ? driver_set_reason(reason, err, "%s cannot be locked: %s", path, strerror(-err))
 	           : 0;
 }
 
 /* Take over the tables of an earlier process if they fit, else make new ones. */
 static int open_tables(struct driver *d, const struct driver_sizes *sizes, bool *kept,
-                       struct driver_reason *why)
+                       struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 
 	path_in_dir(d, "tables", path);
-	*kept = !tablefile_open(&d->now, path, true, why);
+	*kept = !tablefile_open(&d->now, path, true, reason);
 	if (*kept && d->now.tables.n_cpus == ROWS)
 		return 0;
 	*kept = false;
 	tablefile_close(&d->now);
-	return tablefile_make(&d->now, path, sizes, ROWS, why);
+	return tablefile_make(&d->now, path, sizes, ROWS, reason);
 }
 
 static void close_taps(struct device_port *p)
@@ -140,32 +140,32 @@ static void close_dpdk_driver(struct driver *d)
  * A warning of the start is kept until the first port is attached, since there it reaches the log.
  */
 static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
-                            struct driver_reason *why)
+                            struct driver_reason *reason)
 {
 	struct driver *d = calloc(1, sizeof(*d));
 	uint32_t n_workers;
 	int err;
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	if (!d)
-		return driver_set_reason(why, -ENOMEM, "out of memory");
+		return driver_set_reason(reason, -ENOMEM, "out of memory");
 	d->lock_fd = -1;
 	d->mtu = config->mtu;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
-	err = lock_tables_dir(d, why);
+	err = lock_tables_dir(d, reason);
 	if (!err)
-		err = open_tables(d, &config->sizes, kept, why);
+		err = open_tables(d, &config->sizes, kept, reason);
 	if (!err)
 		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->start_reason);
 	if (err && d->start_reason.text[0])
-		*why = d->start_reason;
+		*reason = d->start_reason;
 	if (!err)
-		err = lcores_start(&d->lcores, n_workers, &d->now.tables, why);
+		err = lcores_start(&d->lcores, n_workers, &d->now.tables, reason);
 	if (err) {
 		close_dpdk_driver(d);
 		return err;
 	}
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	*out = d;
 	return 0;
 }
@@ -266,7 +266,7 @@ static void remove_port(struct driver *d, struct device_port *p)
 	stop_port(&gone);
 }
 
-static int make_tap(const struct driver *d, struct device_port *p, struct driver_reason *why)
+static int make_tap(const struct driver *d, struct device_port *p, struct driver_reason *reason)
 {
 	struct tap_config c = { .name = p->shown.name,
 		                .mtu = d->mtu,
@@ -274,7 +274,7 @@ static int make_tap(const struct driver *d, struct device_port *p, struct driver
 	int err;
 
 	memcpy(c.mac, p->device.mac, sizeof(c.mac));
-	err = tap_open(&c, p->taps, &p->shown.ifindex, why);
+	err = tap_open(&c, p->taps, &p->shown.ifindex, reason);
 	if (err)
 		return err;
 	p->has_tap = true;
@@ -284,7 +284,7 @@ static int make_tap(const struct driver *d, struct device_port *p, struct driver
 	return 0;
 }
 
-static int make_outbox(const struct driver *d, struct device_port *p, struct driver_reason *why)
+static int make_outbox(const struct driver *d, struct device_port *p, struct driver_reason *reason)
 {
 	char name[32];
 
@@ -292,29 +292,29 @@ static int make_outbox(const struct driver *d, struct device_port *p, struct dri
 		return 0;
 	snprintf(name, sizeof(name), "outbox-%u", p->device.id);
 	p->outbox = rte_ring_create(name, LCORES_RING_LEN, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	return p->outbox
-	               ? 0
-	               : driver_set_reason(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+	return p->outbox ? 0
+	                 : driver_set_reason(reason, -ENOMEM,
+	                                     "no memory for rings: raise dpdk.memory");
 }
 
 /* The TAP comes last: it gets the MAC address of the device that is open. */
-static int make_port(const struct driver *d, struct device_port *p, const struct model_port *wanted,
-                     struct driver_reason *why)
+static int make_port(const struct driver *d, struct device_port *p,
+                     const struct model_port *configured, struct driver_reason *reason)
 {
-	int err = device_open(&p->device, wanted, d->lcores.n_workers, d->mtu, why);
+	int err = device_open(&p->device, configured, d->lcores.n_workers, d->mtu, reason);
 
 	if (err)
 		return err;
-	snprintf(p->shown.name, sizeof(p->shown.name), "%s", wanted->interface);
-	snprintf(p->wanted, sizeof(p->wanted), "%s", wanted->device);
+	snprintf(p->shown.name, sizeof(p->shown.name), "%s", configured->interface);
+	snprintf(p->device_text, sizeof(p->device_text), "%s", configured->device);
 	/*
 	 * Not if_nametoindex(): the name may by now be another interface's, on which no socket is.
 	 */
 	p->shown.ifindex = p->device.ifindex;
-	p->shown.native = *wanted->device != 0;
-	err = make_outbox(d, p, why);
-	if (!err && !model_port_shares_kernel(wanted))
-		err = make_tap(d, p, why);
+	p->shown.native = *configured->device != 0;
+	err = make_outbox(d, p, reason);
+	if (!err && !model_port_shares_kernel(configured))
+		err = make_tap(d, p, reason);
 	if (err)
 		stop_port(p);
 	return err;
@@ -324,58 +324,58 @@ static int make_port(const struct driver *d, struct device_port *p, const struct
  * Whether @p p is still the configured port: the same device, and the kernel's interface not
  * replaced.
  */
-static bool is_as_configured(const struct device_port *p, const struct model_port *wanted)
+static bool is_as_configured(const struct device_port *p, const struct model_port *configured)
 {
-	return p->shown.ifindex == if_nametoindex(wanted->interface) &&
-	       !strcmp(p->wanted, wanted->device);
+	return p->shown.ifindex == if_nametoindex(configured->interface) &&
+	       !strcmp(p->device_text, configured->device);
 }
 
 /*
  * A port that forwards is given up only if the new device looks ready: both may need the same
  * device, so the old one must be closed before the new one can be opened.
  */
-static int attach_device(struct driver *d, const struct model_port *wanted, struct driver_port *out,
-                         struct driver_reason *why)
+static int attach_device(struct driver *d, const struct model_port *configured,
+                         struct driver_port *out, struct driver_reason *reason)
 {
-	struct device_port *p = find_device_port(d, wanted->interface), fresh = { 0 };
+	struct device_port *p = find_device_port(d, configured->interface), fresh = { 0 };
 	int err;
 
-	why->text[0] = 0;
-	if (p && is_as_configured(p, wanted)) {
+	reason->text[0] = 0;
+	if (p && is_as_configured(p, configured)) {
 		*out = p->shown;
 		return 0;
 	}
 	if (p) {
-		err = device_ready(wanted, why);
+		err = device_ready(configured, reason);
 		if (err)
 			return err;
 		remove_port(d, p);
 	}
-	if (model_port_shares_kernel(wanted) && !if_nametoindex(wanted->interface))
-		return driver_set_reason(why, -ENODEV, "there is no interface %s",
-		                         wanted->interface);
+	if (model_port_shares_kernel(configured) && !if_nametoindex(configured->interface))
+		return driver_set_reason(reason, -ENODEV, "there is no interface %s",
+		                         configured->interface);
 	if (d->n_ports == DRIVER_PORTS_MAX)
-		return driver_set_reason(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
-	err = make_port(d, &fresh, wanted, why);
+		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+	err = make_port(d, &fresh, configured, reason);
 	if (err)
 		return err;
 	d->ports[d->n_ports++] = fresh;
 	give_ports(d);
 	write_taps(d);
 	*out = fresh.shown;
-	if (!*why->text)
-		*why = d->start_reason;
+	if (!*reason->text)
+		*reason = d->start_reason;
 	d->start_reason.text[0] = 0;
-	if (!*why->text && !fresh.has_tap)
-		driver_set_reason(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
+	if (!*reason->text && !fresh.has_tap)
+		driver_set_reason(reason, 0, "AF_PACKET: for trials; the kernel copies each frame");
 	return 0;
 }
 
-static int detach_device(struct driver *d, const char *interface, struct driver_reason *why)
+static int detach_device(struct driver *d, const char *interface, struct driver_reason *reason)
 {
 	struct device_port *p = find_device_port(d, interface);
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	if (!p)
 		return 0;
 	if (p->has_tap)
@@ -403,22 +403,22 @@ static size_t list_worker_counts(const struct driver *d,
 	return d->lcores.n_workers;
 }
 
-static int begin_larger_file(struct driver *d, const struct driver_sizes *wanted,
-                             struct fwd_tables *next, struct driver_reason *why)
+static int begin_larger_file(struct driver *d, const struct driver_sizes *needed,
+                             struct fwd_tables *next, struct driver_reason *reason)
 {
-	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, wanted);
+	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, needed);
 	char path[PATH_MAX];
 	int err;
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	path_in_dir(d, "tables.next", path);
-	err = tablefile_make(&d->next, path, &sizes_next, ROWS, why);
+	err = tablefile_make(&d->next, path, &sizes_next, ROWS, reason);
 	if (err)
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		forget_next(d);
 		(void)unlink(path);
-		return driver_set_reason(why, -ENOMEM, "out of memory for larger tables");
+		return driver_set_reason(reason, -ENOMEM, "out of memory for larger tables");
 	}
 	*next = d->next.tables;
 	return 0;
@@ -428,17 +428,17 @@ static int begin_larger_file(struct driver *d, const struct driver_sizes *wanted
  * Between rename() and lcores_set_tables() no worker runs: none writes to tables that nobody reads
  * any more.
  */
-static int commit_larger_file(struct driver *d, struct driver_reason *why)
+static int commit_larger_file(struct driver *d, struct driver_reason *reason)
 {
 	char path[PATH_MAX], next[PATH_MAX];
 	int err = 0;
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	path_in_dir(d, "tables", path);
 	path_in_dir(d, "tables.next", next);
 	lcores_park(&d->lcores);
 	if (rename(next, path)) {
-		err = driver_set_reason(why, -errno, "%s cannot be put in place: %s", path,
+		err = driver_set_reason(reason, -errno, "%s cannot be put in place: %s", path,
 		                        strerror(errno));
 		(void)unlink(next);
 	} else {
@@ -527,7 +527,7 @@ static void remove_taps(const struct driver *d)
 }
 
 /* The lock file is removed last, so that no process starts on tables that are being removed. */
-static int remove_all(const char *pin_dir, struct driver_reason *why)
+static int remove_all(const char *pin_dir, struct driver_reason *reason)
 {
 	static const char *const names[] = { "tables", "tables.next", "taps", "lock" };
 	struct driver d = { .lock_fd = -1 };
@@ -536,25 +536,25 @@ static int remove_all(const char *pin_dir, struct driver_reason *why)
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
-		return driver_set_reason(why, -ENOENT, "no tables are at %s", pin_dir);
-	err = lock_tables_dir(&d, why);
+		return driver_set_reason(reason, -ENOENT, "no tables are at %s", pin_dir);
+	err = lock_tables_dir(&d, reason);
 	if (!err)
 		remove_taps(&d);
 	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
 		path_in_dir(&d, names[i], path);
 		if (unlink(path) && errno != ENOENT)
-			err = driver_set_reason(why, -errno, "%s cannot be removed: %s", path,
+			err = driver_set_reason(reason, -errno, "%s cannot be removed: %s", path,
 			                        strerror(errno));
 	}
 	if (!err && rmdir(pin_dir))
-		err = driver_set_reason(why, -errno, "%s cannot be removed: %s", pin_dir,
+		err = driver_set_reason(reason, -errno, "%s cannot be removed: %s", pin_dir,
 		                        strerror(errno));
 	if (d.lock_fd >= 0)
 		close(d.lock_fd);
 	return err;
 }
 
-static int map_table_file(const char *pin_dir, struct fwd_tables *out, struct driver_reason *why)
+static int map_table_file(const char *pin_dir, struct fwd_tables *out, struct driver_reason *reason)
 {
 	struct driver d = { 0 };
 	struct tablefile f;
@@ -563,7 +563,7 @@ static int map_table_file(const char *pin_dir, struct fwd_tables *out, struct dr
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	path_in_dir(&d, "tables", path);
-	err = tablefile_open(&f, path, false, why);
+	err = tablefile_open(&f, path, false, reason);
 	if (!err)
 		*out = f.tables; /* the memory stays mapped */
 	return err;

@@ -393,20 +393,20 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint
 	return err;
 }
 
-int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out, char *why,
-                 size_t why_size)
+int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out,
+                 char *err_text, size_t err_text_size)
 {
 	struct driver_reason reason;
 	struct mapped m;
 	int err = mapped_open(dir, &m, &reason);
 
 	if (err) {
-		snprintf(why, why_size, "%s", reason.text);
+		snprintf(err_text, err_text_size, "%s", reason.text);
 		return err;
 	}
 	err = trace_run(&m.tables, q, trace_now_s(), out);
 	if (err)
-		snprintf(why, why_size, "%s", strerror(-err));
+		snprintf(err_text, err_text_size, "%s", strerror(-err));
 	mapped_close(&m);
 	return err;
 }

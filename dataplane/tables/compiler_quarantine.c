@@ -74,15 +74,15 @@ static void quarantine_backends(struct compiler *n, const struct compiler_time *
 
 static void quarantine_counts(struct compiler *n, const struct compiler_time *time)
 {
-	bool *wanted = calloc(indexes_n(n->count_indexes) + 1, sizeof(*wanted));
+	bool *in_use = calloc(indexes_n(n->count_indexes) + 1, sizeof(*in_use));
 
-	for (size_t i = 0; wanted && i < n->plan->n_services; i++)
-		wanted[indexes_find(n->count_indexes, hash_text(n->plan->services[i]->name))] =
+	for (size_t i = 0; in_use && i < n->plan->n_services; i++)
+		in_use[indexes_find(n->count_indexes, hash_text(n->plan->services[i]->name))] =
 		        true;
-	for (uint32_t i = 0; wanted && i < indexes_n(n->count_indexes); i++)
-		if (indexes_state(n->count_indexes, i) == INDEX_USED && !wanted[i])
+	for (uint32_t i = 0; in_use && i < indexes_n(n->count_indexes); i++)
+		if (indexes_state(n->count_indexes, i) == INDEX_USED && !in_use[i])
 			indexes_quarantine(n->count_indexes, i, time->now_ms);
-	free(wanted);
+	free(in_use);
 }
 
 void compiler_quarantine(struct compiler *n, const struct compiler_time *time)

@@ -92,7 +92,7 @@ void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
 	e.id = b->plan->id;
 	e.pool_id = p->plan->id;
 	e.flags = FWD_BACKEND_USED;
-	if (!b->alive && b->why != EFFECT_REASON_WAITING)
+	if (!b->alive && b->reason != EFFECT_REASON_WAITING)
 		e.flags |= FWD_BACKEND_DEAD;
 	if (!fill_hop(n, b->index, &b->plan->address, &e))
 		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
@@ -101,15 +101,15 @@ void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
 
 void compiler_write_destinations(const struct fwd_tables *t)
 {
-	struct fwd_destinations *made = calloc(t->n_destinations, sizeof(*made));
+	struct fwd_destinations *destinations = calloc(t->n_destinations, sizeof(*destinations));
 
-	if (!made)
+	if (!destinations)
 		return; /* until the next document the kernel gets the errors about new backends */
 	for (uint32_t i = 1; i < t->n_backends; i++)
 		if (t->backends[i].flags & FWD_BACKEND_USED)
-			(void)fwd_destination_put(made, t->n_destinations, t->backends, i);
-	store_words(t->destinations, made, t->n_destinations * sizeof(*made));
-	free(made);
+			(void)fwd_destination_put(destinations, t->n_destinations, t->backends, i);
+	store_words(t->destinations, destinations, t->n_destinations * sizeof(*destinations));
+	free(destinations);
 }
 
 /* The bucket of address @p a: the first of a list of backend indexes. */
@@ -202,16 +202,16 @@ void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 
 static void write_prefix(struct fwd_prefix *out, const struct prefix *from)
 {
-	struct fwd_prefix made = { 0 };
+	struct fwd_prefix prefix = { 0 };
 	unsigned bits = addr_is4(&from->addr) ? from->bits + 96u : from->bits;
 	static const struct addr none;
 
 	if (from->bits || !addr_equal(&from->addr, &none)) {
-		memcpy(made.addr.bytes, from->addr.bytes, sizeof(made.addr.bytes));
+		memcpy(prefix.addr.bytes, from->addr.bytes, sizeof(prefix.addr.bytes));
 		for (unsigned i = 0; i < bits; i++)
-			made.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+			prefix.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
 	}
-	store_words(out, &made, sizeof(made));
+	store_words(out, &prefix, sizeof(prefix));
 }
 
 void compiler_write_root(const struct compiler *n, struct fwd_root *root)

@@ -17,11 +17,10 @@
  *   claim.base           the control process alone, before the hot word that leads there
  *   claim.settle_at      the control process (0: settled); the packet path only moves it into
  *                        the future, when a flow of the base could not be remembered
- *   cold.scheduled_at       the control process, which alone reads it
+ *   cold.scheduled_at    the control process, which alone reads it
  *   claim.seen_at, spilled_at, cold.kept_at   the packet path
  *   list (with agents)   the control process; the earlier owners by one store
- *   exceptions           the packet path, by plain stores of whole words; the control process
- *                        removes words by compare-and-swap only
+ *   exceptions           the packet path stores whole words; the control process clears by CAS
  * Each value is read and written whole, so any number of CPUs may run this at a time. If two CPUs
  * put different new flows into the same way of a bucket within about 10 ns, one of them is lost:
  * about 1 in 10 million, at a million new flows a second. That is the price of plain stores.
@@ -38,9 +37,9 @@
  *    embryonic entries are evicted, and not before OWNER_HANDSHAKE_S.
  *  - A slot settles only after all flows that use the base had time to be seen and remembered.
  *    A flow that cannot be remembered postpones that.
- * A false match of an exception needs the same bucket and tag: 35 bits of the flow's hash in
- * addition to the bucket's, so about n_flows * n_exceptions / 2^(35 + log2 of buckets). An embryonic
- * entry has 19 bits and needs a sequence number that fits by chance (3 / 65,536).
+ * A false match of an exception needs the same bucket and tag, 35 more bits of the hash: about
+ * n_flows * n_exceptions / 2^(35 + log2 of buckets). An embryonic entry has 19 bits and needs a
+ * sequence number that fits by chance (3 / 65,536).
  *
  * In a pool with agents nothing is remembered for TCP: a packet names the current owner and up
  * to three earlier ones, which find out whose connection it is (second.h, decap_second.h).
@@ -395,10 +394,10 @@ FWD_INLINE struct owner_pick owner_syn(const struct owner_rule *rule, const stru
                                        uint16_t current, struct owner_cold *cold,
                                        struct fwd_exceptions *bucket, const struct owner_scan *s)
 {
-	uint32_t embryonic = owner_launder(owner_scan_embryonic(bucket, rule->now_s, f), f->hash);
+	uint32_t syn_way = owner_launder(owner_scan_embryonic(bucket, rule->now_s, f), f->hash);
 
-	if (embryonic < OWNER_WAYS) /* the same SYN again */
-		return owner_follow(rule, f, current, cold, bucket, embryonic, OWNER_EMBRYONIC);
+	if (syn_way < OWNER_WAYS) /* the same SYN again */
+		return owner_follow(rule, f, current, cold, bucket, syn_way, OWNER_EMBRYONIC);
 	if (s->known < OWNER_WAYS) /* alive: its backend answers for it (RFC 5961, section 4) */
 		return owner_follow(rule, f, current, cold, bucket, s->known, OWNER_OPEN);
 	return owner_begin(rule, f, current, cold, bucket, s);
@@ -448,17 +447,17 @@ FWD_INLINE struct owner_pick owner_segment(const struct owner_rule *rule, const 
                                            struct fwd_exceptions *bucket,
                                            const struct owner_scan *s)
 {
-	uint32_t state = owner_next_state(f->segment), embryonic;
+	uint32_t state = owner_next_state(f->segment), syn_way;
 
 	if (s->known < OWNER_WAYS)
 		return owner_follow(rule, f, current, cold, bucket, s->known, state);
-	embryonic = owner_launder(owner_scan_embryonic(bucket, rule->now_s, f), f->hash);
-	if (embryonic < OWNER_WAYS) {
+	syn_way = owner_launder(owner_scan_embryonic(bucket, rule->now_s, f), f->hash);
+	if (syn_way < OWNER_WAYS) {
 		uint32_t before = s->finished < OWNER_WAYS ? s->finished : s->stale;
 
 		if (before < OWNER_WAYS) /* of an earlier flow with the same ports */
 			OWNER_STORE(uint64_t, &bucket->word[before & (OWNER_WAYS - 1)], 0);
-		return owner_follow(rule, f, current, cold, bucket, embryonic, state);
+		return owner_follow(rule, f, current, cold, bucket, syn_way, state);
 	}
 	if (s->finished < OWNER_WAYS) {
 		uint32_t old = owner_word_state(

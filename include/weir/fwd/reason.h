@@ -50,8 +50,9 @@ enum fwd_kind {
 	X(NO_NEXT_HOP, DROP, "no_next_hop", "the next hop to the backend is not known")             \
 	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")         \
 	X(TOO_BIG, DROP, "too_big",                                                                 \
-	  "too big for the tunnel, without an answer: the packet is an ICMP error or has no "       \
-	  "single sender, or the MTU would be below the family's minimum")                          \
+	  "too big for the tunnel, and the sender gets no answer: the packet is an ICMP error "     \
+	  "or a later IPv4 fragment, its source is no single host, or the tunnel carries less "     \
+	  "than the least MTU of IPv4 or IPv6")                                                     \
 	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                  \
 	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                         \
 	X(KERNEL_POLICED, DROP, "kernel_policed",                                                   \
@@ -60,9 +61,9 @@ enum fwd_kind {
 	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or is not ours (DPDK)")       \
 	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")       \
 	X(TOO_BIG_ANSWERED, TX, "too_big_told",                                                     \
-	  "too big for the tunnel: an ICMP error names what fits (RFC 1191, 8201)")                 \
+	  "too big for the tunnel: an ICMP error tells the sender what fits (RFC 1191, 8201)")      \
 	X(TOO_BIG_UNANSWERED, DROP, "too_big_untold",                                               \
-	  "as too_big_told, but this second's limit of answers is used up")                         \
+	  "too big for the tunnel, and the limit of answers in this second is used up")             \
 	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                               \
 	  "fragment sent to where its datagram's first one went")                                   \
 	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                   \

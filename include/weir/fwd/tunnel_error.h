@@ -84,7 +84,7 @@ FWD_INLINE uint32_t fwd_quote_backend(const struct fwd_tables *t, const struct f
 	return b && udp->dport_be == b->gue_port_be ? index : 0;
 }
 
-/** Note what a router told of the way to backend @p index. @return the final reason */
+/** Note the MTU that a router reported of the way to backend @p index. @return the final reason */
 FWD_INLINE enum fwd_reason fwd_note_mtu(const struct fwd_tables *t, uint32_t index, uint32_t mtu,
                                         uint32_t quoted_len, bool is4)
 {

@@ -162,7 +162,7 @@ static struct model_port ports[] = { { .interface = "eth0", .device = "0000:01:0
 	                             { .interface = "eth1", .device = "" } };
 static struct model_node self = { .name = "ams-1", .ports = ports, .n_ports = 2, .mtu = 1600 };
 static struct model model = { .cluster = "shop.a", .self = &self };
-static struct change c;
+static struct driver_change c;
 static struct driver_reason why;
 
 static int setup(void **state)

@@ -226,7 +226,7 @@ static void checks_cannot_empty_a_pool_but_a_person_can(void **state)
 	store_verdict(&s, 5, HEALTH_DOWN);
 	store_verdict(&s, 9, HEALTH_DOWN);
 	assert_false(is_dead(&s, 9));
-	assert_int_equal(backend_of(&s, 9)->why, EFFECT_REASON_HELD_LAST);
+	assert_int_equal(backend_of(&s, 9)->reason, EFFECT_REASON_HELD_LAST);
 	assert_int_equal(slots_of(&s, backend_of(&s, 9)->index), 4096);
 	s.first.overrides[0] = (struct model_override){ .id = "1",
 		                                        .kind = MODEL_OVERRIDE_DISABLE,

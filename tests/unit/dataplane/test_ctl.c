@@ -190,7 +190,8 @@ static void each_backend_is_shown_with_its_own_values(void **state)
 	(void)state;
 	for (uint32_t k = 0; k < 3; k++) {
 		pool->backends[k].alive = k == 2;
-		pool->backends[k].why = k == 2 ? EFFECT_REASON_HELD_RATE : EFFECT_REASON_DISABLED;
+		pool->backends[k].reason =
+		        k == 2 ? EFFECT_REASON_HELD_RATE : EFFECT_REASON_DISABLED;
 		p->node.t.backends[pool->backends[k].index].inner_mtu = (uint16_t)(1400 + k);
 		p->node.paths[pool->backends[k].index].reported.mtu = (uint16_t)(1300 + k);
 	}

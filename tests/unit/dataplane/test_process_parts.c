@@ -188,7 +188,7 @@ static void fake_fini(struct compiler *n)
 	did.n_freed++;
 }
 
-static void fake_end(struct change *c, struct driver_reason *why)
+static void fake_end(struct driver_change *c, struct driver_reason *why)
 {
 	(void)c;
 	why->text[0] = '\0';
@@ -322,7 +322,7 @@ static void try_document(int err, const char *why)
 {
 	struct compiled d = { .err = err, .model = &model, .plan = &plan };
 
-	snprintf(d.why, sizeof(d.why), "%s", why);
+	snprintf(d.refusal, sizeof(d.refusal), "%s", why);
 	did.events[0] = '\0';
 	process.retry.heap_index = 0;
 	install_compiled(&process, &d);
@@ -384,10 +384,10 @@ static void a_driver_s_workers_have_words_while_there_are_any(void **state)
 
 static void a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt(void **state)
 {
-	struct change first = { .ops = &without, .driver = process.driver };
-	struct change next = { .ops = &with_workers,
-		               .driver = process.driver,
-		               .old_ops = &without };
+	struct driver_change first = { .ops = &without, .driver = process.driver };
+	struct driver_change next = { .ops = &with_workers,
+		                      .driver = process.driver,
+		                      .old_ops = &without };
 	struct compiler node = { .model = &model, .plan = &plan };
 
 	(void)state;

@@ -61,7 +61,7 @@ static int timer_set(struct process *p, const struct loop_timer *t, uint64_t at_
 		const struct loop_timer *timer;
 		const char *name;
 	} all[] = { { &p->tick, "tick" }, { &p->second, "second" }, { &p->retry, "retry" },
-		    { &p->told, "told" }, { &p->see, "see" },       { &p->show, "show" } };
+		    { &p->mtus, "told" }, { &p->see, "see" },       { &p->show, "show" } };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i].timer == t)
@@ -338,7 +338,7 @@ static void a_document_in_force_reaches_all_parts(void **state)
 	        "probes take; attach missing; probes see; health page; tick+0; ");
 	assert_string_equal(process.refused, "");
 	d.err = -E2BIG;
-	strcpy(d.why, "too large");
+	strcpy(d.refusal, "too large");
 	install_compiled(&process, &d);
 	expect_done("<document; log document-refused; conditions; retry+1000; document>; ");
 	d.err = -ENOENT;

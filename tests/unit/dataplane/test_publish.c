@@ -204,9 +204,9 @@ static void a_pool_shows_its_own_slots(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 7; i++) /* of the second pool */
 		s.node.t.slots[s.node.pools[1].first_slot / 32].slot[i] = 0;
-	s.node.pools[1].backends[0].why = EFFECT_REASON_HELD_MIN;
-	s.node.pools[1].backends[1].why = EFFECT_REASON_HELD_RATE;
-	s.node.pools[0].backends[0].why = EFFECT_REASON_HELD_LAST;
+	s.node.pools[1].backends[0].reason = EFFECT_REASON_HELD_MIN;
+	s.node.pools[1].backends[1].reason = EFFECT_REASON_HELD_RATE;
+	s.node.pools[0].backends[0].reason = EFFECT_REASON_HELD_LAST;
 	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	for (int i = 0; i < 2; i++) {
@@ -241,7 +241,7 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 	for (uint32_t i = 0; i < COUNT(effect_rows); i++) {
 		uint32_t at = index_of(effect_rows[i].pool, effect_rows[i].id);
 
-		s.node.pools[i / 3].backends[i % 3].why = (uint8_t)(i + 1);
+		s.node.pools[i / 3].backends[i % 3].reason = (uint8_t)(i + 1);
 		s.node.paths[at].way.hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
 		s.node.paths[at].reported.mtu = (uint16_t)(1300 + i);
 	}
@@ -277,7 +277,7 @@ static void a_backend_that_left_shifts_no_reason(void **state)
 	struct effect *e;
 
 	(void)state;
-	s.node.pools[0].backends[2].why = EFFECT_REASON_FORCED_UP;
+	s.node.pools[0].backends[2].reason = EFFECT_REASON_FORCED_UP;
 	s.node.t.backends[20] = (struct fwd_backend){ .flags = FWD_BACKEND_USED,
 		                                      .id = 6,
 		                                      .pool_id = hash_text("web-ams") };
