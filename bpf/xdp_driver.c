@@ -33,7 +33,7 @@ struct xdp_port {
 	int link_fd;
 };
 
-struct driver {
+struct xdp_driver {
 	char dir[PATH_MAX];
 	int dir_fd; /* locked */
 	struct xdp_set now, next;
@@ -43,7 +43,7 @@ struct driver {
 	size_t n_ports;
 };
 
-static int lock_pin_dir(struct driver *d, struct driver_reason *reason)
+static int lock_pin_dir(struct xdp_driver *d, struct driver_reason *reason)
 {
 	d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->dir_fd < 0)
@@ -58,7 +58,7 @@ static int lock_pin_dir(struct driver *d, struct driver_reason *reason)
 }
 
 /* Take over the set in force if its layout is ours, and remove the pins of all others. */
-static bool adopt_pinned_set(struct driver *d, struct driver_reason *reason)
+static bool adopt_pinned_set(struct xdp_driver *d, struct driver_reason *reason)
 {
 	unsigned number;
 
@@ -72,7 +72,7 @@ static bool adopt_pinned_set(struct driver *d, struct driver_reason *reason)
  * The tables in force if they can be used: connections live on. Else new ones beside them; the old
  * ones forward until attach_interface().
  */
-static int open_table_set(struct driver *d, const struct driver_sizes *sizes, bool *kept,
+static int open_table_set(struct xdp_driver *d, const struct driver_sizes *sizes, bool *kept,
                           struct driver_reason *reason)
 {
 	unsigned number;
@@ -95,8 +95,10 @@ static int open_table_set(struct driver *d, const struct driver_sizes *sizes, bo
 	return err ? err : xdp_set_pin(&d->now, d->dir, ++d->last_number, reason);
 }
 
-static void close_xdp_driver(struct driver *d)
+static void close_xdp_driver(struct driver *driver)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+
 	if (!d)
 		return;
 	for (size_t i = 0; i < d->n_ports; i++)
@@ -114,7 +116,7 @@ static int open_xdp_driver(const struct driver_config *config, struct driver **o
                            struct driver_reason *reason)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	struct driver *d = calloc(1, sizeof(*d));
+	struct xdp_driver *d = calloc(1, sizeof(*d));
 	int err;
 
 	reason->text[0] = 0;
@@ -132,27 +134,31 @@ static int open_xdp_driver(const struct driver_config *config, struct driver **o
 	if (!err)
 		err = open_table_set(d, &config->sizes, kept, reason);
 	if (err) {
-		close_xdp_driver(d);
+		close_xdp_driver((struct driver *)d);
 		return err;
 	}
-	*out = d;
+	*out = (struct driver *)d;
 	return 0;
 }
 
-static void copy_tables(const struct driver *d, struct fwd_tables *out)
+static void copy_tables(const struct driver *driver, struct fwd_tables *out)
 {
+	const struct xdp_driver *d = (const struct xdp_driver *)driver;
+
 	*out = d->now.tables;
 }
 
-static void copy_sizes(const struct driver *d, struct driver_sizes *out)
+static void copy_sizes(const struct driver *driver, struct driver_sizes *out)
 {
+	const struct xdp_driver *d = (const struct xdp_driver *)driver;
+
 	*out = d->now.sizes;
 }
 
 /*
  * A BPF file system refuses names with dots, so ':' stands for '.': no interface's name has a ':'.
  */
-static void link_path(const struct driver *d, const char *interface, char out[PATH_MAX])
+static void link_path(const struct xdp_driver *d, const char *interface, char out[PATH_MAX])
 {
 	int n = snprintf(out, PATH_MAX, "%.*s/link-", PATH_MAX - 64, d->dir);
 
@@ -163,7 +169,7 @@ static void link_path(const struct driver *d, const char *interface, char out[PA
 }
 
 /* The pinned link of @p interface, if it still holds that port. @return descriptor or -ENOENT */
-static int open_link(const struct driver *d, const char *interface, uint32_t ifindex)
+static int open_link(const struct xdp_driver *d, const char *interface, uint32_t ifindex)
 {
 	struct bpf_link_info info = { 0 };
 	uint32_t n = sizeof(info);
@@ -182,7 +188,7 @@ static int open_link(const struct driver *d, const char *interface, uint32_t ifi
 	return -ENOENT;
 }
 
-static int create_link(const struct driver *d, uint32_t ifindex, uint32_t flags)
+static int create_link(const struct xdp_driver *d, uint32_t ifindex, uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	int fd = bpf_link_create(d->now.prog_fd, (int)ifindex, BPF_XDP, &opts);
@@ -197,7 +203,7 @@ static bool is_native(uint32_t ifindex)
 	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode == XDP_ATTACHED_DRV;
 }
 
-static int explain_no_link(const struct driver *d, struct driver_reason *reason, int err,
+static int explain_no_link(const struct xdp_driver *d, struct driver_reason *reason, int err,
                            const char *interface, uint32_t ifindex)
 {
 	if (err == -EBUSY || err == -EEXIST)
@@ -206,7 +212,7 @@ static int explain_no_link(const struct driver *d, struct driver_reason *reason,
 }
 
 /* Attach a port that has no link: native first, then generic if the errno is about the mode. */
-static int make_link(const struct driver *d, const char *interface, uint32_t ifindex,
+static int make_link(const struct xdp_driver *d, const char *interface, uint32_t ifindex,
                      struct driver_reason *reason)
 {
 	struct driver_reason native;
@@ -233,7 +239,7 @@ static int make_link(const struct driver *d, const char *interface, uint32_t ifi
 	return fd;
 }
 
-static struct xdp_port *find_xdp_port(struct driver *d, const char *interface)
+static struct xdp_port *find_xdp_port(struct xdp_driver *d, const char *interface)
 {
 	for (size_t i = 0; i < d->n_ports; i++)
 		if (!strcmp(d->ports[i].shown.name, interface))
@@ -241,7 +247,7 @@ static struct xdp_port *find_xdp_port(struct driver *d, const char *interface)
 	return NULL;
 }
 
-static void forget_port(struct driver *d, struct xdp_port *p)
+static void forget_port(struct xdp_driver *d, struct xdp_port *p)
 {
 	if (!p)
 		return;
@@ -250,7 +256,7 @@ static void forget_port(struct driver *d, struct xdp_port *p)
 }
 
 /* Make this process's set the one in force, once a port carries its program. */
-static int set_current(struct driver *d, struct driver_reason *reason)
+static int set_current(struct xdp_driver *d, struct driver_reason *reason)
 {
 	unsigned number;
 	int err;
@@ -269,9 +275,10 @@ static int set_current(struct driver *d, struct driver_reason *reason)
  * without a program. The port's number comes into the map of ports first: frames may leave by it at
  * once.
  */
-static int attach_interface(struct driver *d, const struct model_port *port,
+static int attach_interface(struct driver *driver, const struct model_port *port,
                             struct driver_port *out, struct driver_reason *reason)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	const char *interface = port->interface;
 	uint32_t ifindex = if_nametoindex(interface);
 	int fd, err;
@@ -322,8 +329,10 @@ static int drop_link(const char *path, struct driver_reason *reason)
 	return 0;
 }
 
-static int detach_interface(struct driver *d, const char *interface, struct driver_reason *reason)
+static int detach_interface(struct driver *driver, const char *interface,
+                            struct driver_reason *reason)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	char path[PATH_MAX];
 
 	reason->text[0] = 0;
@@ -335,7 +344,7 @@ static int detach_interface(struct driver *d, const char *interface, struct driv
 }
 
 /* Whether the link of @p p still holds that interface, with this process's program. */
-static bool carries_program(const struct driver *d, const struct xdp_port *p)
+static bool carries_program(const struct xdp_driver *d, const struct xdp_port *p)
 {
 	struct bpf_link_info link = { 0 };
 	struct bpf_prog_info prog = { 0 };
@@ -346,8 +355,10 @@ static bool carries_program(const struct driver *d, const struct xdp_port *p)
 	       link.xdp.ifindex == p->shown.ifindex && link.prog_id == prog.id;
 }
 
-static size_t read_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static size_t read_ports(const struct driver *driver, struct driver_port out[DRIVER_PORTS_MAX])
 {
+	const struct xdp_driver *d = (const struct xdp_driver *)driver;
+
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
 		out[i].lost = !carries_program(d, &d->ports[i]);
@@ -355,8 +366,10 @@ static size_t read_ports(const struct driver *d, struct driver_port out[DRIVER_P
 	return d->n_ports;
 }
 
-static void wait_for_programs(struct driver *d)
+static void wait_for_programs(struct driver *driver)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+
 	(void)d;
 	/*
 	 * Waits for an RCU grace period, and XDP programs run inside RCU; else wait longer than one
@@ -366,9 +379,10 @@ static void wait_for_programs(struct driver *d)
 		usleep(20000);
 }
 
-static int begin_larger_set(struct driver *d, const struct driver_sizes *needed,
+static int begin_larger_set(struct driver *driver, const struct driver_sizes *needed,
                             struct fwd_tables *next, struct driver_reason *reason)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	const struct driver_sizes z = driver_sizes_larger(&d->now.sizes, needed);
 	int err;
 
@@ -387,7 +401,7 @@ static int begin_larger_set(struct driver *d, const struct driver_sizes *needed,
 }
 
 /* Switch the first @p n ports to @p prog_fd. @return how many have been switched */
-static size_t update_links(struct driver *d, int prog_fd, size_t n)
+static size_t update_links(struct xdp_driver *d, int prog_fd, size_t n)
 {
 	size_t done = 0;
 
@@ -401,8 +415,9 @@ static size_t update_links(struct driver *d, int prog_fd, size_t n)
  * those before it are switched back and the old set stays. After the grace period no packet uses
  * the old tables, so what packets have changed in them meanwhile can be brought over.
  */
-static int switch_to_larger_set(struct driver *d, struct driver_reason *reason)
+static int switch_to_larger_set(struct driver *driver, struct driver_reason *reason)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	unsigned old = d->now.number;
 	int err = xdp_set_pin(&d->next, d->dir, d->last_number + 1, reason);
 	size_t done;
@@ -421,7 +436,7 @@ static int switch_to_larger_set(struct driver *d, struct driver_reason *reason)
 	}
 	if (!err) {
 		d->last_number++;
-		wait_for_programs(d);
+		wait_for_programs(driver);
 		carry_end(d->carry, &d->now.tables, &d->next.tables);
 		xdp_set_close(&d->now);
 		d->now = d->next;
@@ -439,15 +454,17 @@ static int switch_to_larger_set(struct driver *d, struct driver_reason *reason)
 	return err;
 }
 
-static int renew_clock(struct driver *d)
+static int renew_clock(struct driver *driver)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+
 	return xdp_clock_sync(d->now.tables.root);
 }
 
 /* Links go first. A failure is reported, and the rest is removed all the same. */
 static int remove_pins(const char *pin_dir, struct driver_reason *reason)
 {
-	struct driver d = { .dir_fd = -1 };
+	struct xdp_driver d = { .dir_fd = -1 };
 	const struct dirent *e;
 	char path[PATH_MAX];
 	int err, dropped;

@@ -20,14 +20,13 @@
 
 #include <rte_ring.h>
 
-#include "base/lock.h"
 #include "base/log.h"
-#include "base/owner.h"
 #include "dataplane/dpdk/lcores.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"
 #include "dataplane/dpdk/rss.h"
 #include "dataplane/dpdk/tablefile.h"
+#include "dataplane/dpdk/tables_dir.h"
 #include "dataplane/dpdk/tap.h"
 #include "dataplane/drivers.h"
 #include "weir/carry.h"
@@ -46,7 +45,7 @@ struct device_port {
 	struct rte_ring *outbox; /* frames of workers without a send queue; NULL: all have one */
 };
 
-struct driver {
+struct dpdk_driver {
 	char dir[PATH_MAX];
 	int lock_fd;
 	struct tablefile now, next;
@@ -59,38 +58,13 @@ struct driver {
 	struct driver_reason start_reason;
 };
 
-static void path_in_dir(const struct driver *d, const char *name, char out[PATH_MAX])
-{
-	snprintf(out, PATH_MAX, "%.*s/%s", PATH_MAX - 32, d->dir, name);
-}
-
-static int lock_tables_dir(struct driver *d, struct driver_reason *reason)
-{
-	char path[PATH_MAX];
-	int err = owner_directory(d->dir, 0750, "dataplane");
-
-	if (err)
-		return driver_set_reason(reason, err, "%s cannot be used: %s", d->dir,
-		                         err == -EPERM ? "it belongs to another user; remove it"
-		                                       : strerror(-err));
-	path_in_dir(d, "lock", path);
-	err = lock_acquire(path, &d->lock_fd);
-	if (err == -EBUSY)
-		return driver_set_reason(
-		        reason, err,
-		        "another process drives %s: a weir-dataplane of this node runs already",
-		        d->dir);
-	return err ? driver_set_reason(reason, err, "%s cannot be locked: %s", path, strerror(-err))
-	           : 0;
-}
-
 /* Take over the tables of an earlier process if they fit, else make new ones. */
-static int open_tables(struct driver *d, const struct driver_sizes *sizes, bool *kept,
+static int open_tables(struct dpdk_driver *d, const struct driver_sizes *sizes, bool *kept,
                        struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 
-	path_in_dir(d, "tables", path);
+	tables_dir_path(d->dir, "tables", path);
 	*kept = !tablefile_open(&d->now, path, true, reason);
 	if (*kept && d->now.tables.n_cpus == ROWS)
 		return 0;
@@ -114,15 +88,17 @@ static void stop_port(struct device_port *p)
 	device_close(&p->device);
 }
 
-static void forget_next(struct driver *d)
+static void forget_next(struct dpdk_driver *d)
 {
 	carry_free(d->carry);
 	d->carry = NULL;
 	tablefile_close(&d->next);
 }
 
-static void close_dpdk_driver(struct driver *d)
+static void close_dpdk_driver(struct driver *driver)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+
 	if (!d)
 		return;
 	lcores_stop(&d->lcores);
@@ -142,7 +118,7 @@ static void close_dpdk_driver(struct driver *d)
 static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
                             struct driver_reason *reason)
 {
-	struct driver *d = calloc(1, sizeof(*d));
+	struct dpdk_driver *d = calloc(1, sizeof(*d));
 	uint32_t n_workers;
 	int err;
 
@@ -152,7 +128,7 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 	d->lock_fd = -1;
 	d->mtu = config->mtu;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
-	err = lock_tables_dir(d, reason);
+	err = tables_dir_lock(d->dir, &d->lock_fd, reason);
 	if (!err)
 		err = open_tables(d, &config->sizes, kept, reason);
 	if (!err)
@@ -162,28 +138,32 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 	if (!err)
 		err = lcores_start(&d->lcores, n_workers, &d->now.tables, reason);
 	if (err) {
-		close_dpdk_driver(d);
+		close_dpdk_driver((struct driver *)d);
 		return err;
 	}
 	reason->text[0] = 0;
-	*out = d;
+	*out = (struct driver *)d;
 	return 0;
 }
 
-static void give_tables(const struct driver *d, struct fwd_tables *out)
+static void give_tables(const struct driver *driver, struct fwd_tables *out)
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	*out = d->now.tables;
 }
 
-static void give_sizes(const struct driver *d, struct driver_sizes *out)
+static void give_sizes(const struct driver *driver, struct driver_sizes *out)
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	*out = d->now.sizes;
 }
 
 /*
  * Whether workers hand frames of the port over: it has too few queues, or puts all flows into one.
  */
-static bool is_spread(const struct driver *d, const struct device_port *p)
+static bool is_spread(const struct dpdk_driver *d, const struct device_port *p)
 {
 	return p->device.n_rx < d->lcores.n_workers || p->spread == RSS_NOT_SPREAD;
 }
@@ -192,7 +172,7 @@ static bool is_spread(const struct driver *d, const struct device_port *p)
  * The port for worker @p i: with queue i, if the device has so many. Worker 0 sends what is in
  * the outbox.
  */
-static struct worker_port make_worker_port(const struct driver *d, const struct device_port *p,
+static struct worker_port make_worker_port(const struct dpdk_driver *d, const struct device_port *p,
                                            uint32_t i)
 {
 	const struct device *e = &p->device;
@@ -212,7 +192,7 @@ static struct worker_port make_worker_port(const struct driver *d, const struct 
 }
 
 /* Give the workers the ports as they are now, while they are parked. */
-static void give_ports(struct driver *d)
+static void give_ports(struct dpdk_driver *d)
 {
 	bool shares = false;
 
@@ -231,7 +211,7 @@ static void give_ports(struct driver *d)
 	lcores_unpark(&d->lcores);
 }
 
-static struct device_port *find_device_port(struct driver *d, const char *interface)
+static struct device_port *find_device_port(struct dpdk_driver *d, const char *interface)
 {
 	for (size_t i = 0; i < d->n_ports; i++)
 		if (!strcmp(d->ports[i].shown.name, interface))
@@ -240,12 +220,12 @@ static struct device_port *find_device_port(struct driver *d, const char *interf
 }
 
 /* Write down the names of the TAPs, for remove_all() in a later process. */
-static void write_taps(const struct driver *d)
+static void write_taps(const struct dpdk_driver *d)
 {
 	char path[PATH_MAX];
 	FILE *f;
 
-	path_in_dir(d, "taps", path);
+	tables_dir_path(d->dir, "taps", path);
 	f = fopen(path, "we");
 	if (!f) {
 		log_warn("taps-not-noted", "path=%s error=\"%s\"", path, strerror(errno));
@@ -257,7 +237,7 @@ static void write_taps(const struct driver *d)
 	fclose(f);
 }
 
-static void remove_port(struct driver *d, struct device_port *p)
+static void remove_port(struct dpdk_driver *d, struct device_port *p)
 {
 	struct device_port gone = *p;
 
@@ -266,7 +246,8 @@ static void remove_port(struct driver *d, struct device_port *p)
 	stop_port(&gone);
 }
 
-static int make_tap(const struct driver *d, struct device_port *p, struct driver_reason *reason)
+static int make_tap(const struct dpdk_driver *d, struct device_port *p,
+                    struct driver_reason *reason)
 {
 	struct tap_config c = { .name = p->shown.name,
 		                .mtu = d->mtu,
@@ -284,7 +265,8 @@ static int make_tap(const struct driver *d, struct device_port *p, struct driver
 	return 0;
 }
 
-static int make_outbox(const struct driver *d, struct device_port *p, struct driver_reason *reason)
+static int make_outbox(const struct dpdk_driver *d, struct device_port *p,
+                       struct driver_reason *reason)
 {
 	char name[32];
 
@@ -298,7 +280,7 @@ static int make_outbox(const struct driver *d, struct device_port *p, struct dri
 }
 
 /* The TAP comes last: it gets the MAC address of the device that is open. */
-static int make_port(const struct driver *d, struct device_port *p,
+static int make_port(const struct dpdk_driver *d, struct device_port *p,
                      const struct model_port *configured, struct driver_reason *reason)
 {
 	int err = device_open(&p->device, configured, d->lcores.n_workers, d->mtu, reason);
@@ -334,9 +316,10 @@ static bool is_as_configured(const struct device_port *p, const struct model_por
  * A port that forwards is given up only if the new device looks ready: both may need the same
  * device, so the old one must be closed before the new one can be opened.
  */
-static int attach_device(struct driver *d, const struct model_port *configured,
+static int attach_device(struct driver *driver, const struct model_port *configured,
                          struct driver_port *out, struct driver_reason *reason)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 	struct device_port *p = find_device_port(d, configured->interface), fresh = { 0 };
 	int err;
 
@@ -371,8 +354,9 @@ static int attach_device(struct driver *d, const struct model_port *configured,
 	return 0;
 }
 
-static int detach_device(struct driver *d, const char *interface, struct driver_reason *reason)
+static int detach_device(struct driver *driver, const char *interface, struct driver_reason *reason)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 	struct device_port *p = find_device_port(d, interface);
 
 	reason->text[0] = 0;
@@ -385,8 +369,11 @@ static int detach_device(struct driver *d, const char *interface, struct driver_
 	return 0;
 }
 
-static size_t list_device_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static size_t list_device_ports(const struct driver *driver,
+                                struct driver_port out[DRIVER_PORTS_MAX])
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
 		out[i].up = d->ports[i].device.up;
@@ -395,23 +382,26 @@ static size_t list_device_ports(const struct driver *d, struct driver_port out[D
 	return d->n_ports;
 }
 
-static size_t list_worker_counts(const struct driver *d,
+static size_t list_worker_counts(const struct driver *driver,
                                  struct driver_worker out[DRIVER_WORKERS_MAX])
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	for (uint32_t i = 0; i < d->lcores.n_workers; i++)
 		out[i] = d->lcores.workers[i].counts;
 	return d->lcores.n_workers;
 }
 
-static int begin_larger_file(struct driver *d, const struct driver_sizes *needed,
+static int begin_larger_file(struct driver *driver, const struct driver_sizes *needed,
                              struct fwd_tables *next, struct driver_reason *reason)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, needed);
 	char path[PATH_MAX];
 	int err;
 
 	reason->text[0] = 0;
-	path_in_dir(d, "tables.next", path);
+	tables_dir_path(d->dir, "tables.next", path);
 	err = tablefile_make(&d->next, path, &sizes_next, ROWS, reason);
 	if (err)
 		return err;
@@ -428,14 +418,15 @@ static int begin_larger_file(struct driver *d, const struct driver_sizes *needed
  * Between rename() and lcores_set_tables() no worker runs: none writes to tables that nobody reads
  * any more.
  */
-static int commit_larger_file(struct driver *d, struct driver_reason *reason)
+static int commit_larger_file(struct driver *driver, struct driver_reason *reason)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 	char path[PATH_MAX], next[PATH_MAX];
 	int err = 0;
 
 	reason->text[0] = 0;
-	path_in_dir(d, "tables", path);
-	path_in_dir(d, "tables.next", next);
+	tables_dir_path(d->dir, "tables", path);
+	tables_dir_path(d->dir, "tables.next", next);
 	lcores_park(&d->lcores);
 	if (rename(next, path)) {
 		err = driver_set_reason(reason, -errno, "%s cannot be put in place: %s", path,
@@ -453,8 +444,10 @@ static int commit_larger_file(struct driver *d, struct driver_reason *reason)
 	return err;
 }
 
-static void wait_for_bursts(struct driver *d)
+static void wait_for_bursts(struct driver *driver)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+
 	lcores_wait_bursts(&d->lcores);
 }
 
@@ -463,7 +456,7 @@ static void wait_for_bursts(struct driver *d)
  * frames share. Workers note the flows that they see (rss.h); if many come by one queue alone,
  * frames are handed over by flow in software, until several flows come by another queue.
  */
-static void watch_spread(struct driver *d, size_t i)
+static void watch_spread(struct dpdk_driver *d, size_t i)
 {
 	struct device_port *p = &d->ports[i];
 	uint64_t flows[WORKERS_MAX];
@@ -494,8 +487,10 @@ static void watch_spread(struct driver *d, size_t i)
  * Look at links, and let the TAPs' carriers follow. Time needs no tick here: workers read the
  * clock themselves.
  */
-static int watch_ports(struct driver *d)
+static int watch_ports(struct driver *driver)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+
 	for (size_t i = 0; i < d->n_ports; i++) {
 		struct device_port *p = &d->ports[i];
 
@@ -510,67 +505,10 @@ static int watch_ports(struct driver *d)
 	return 0;
 }
 
-static void remove_taps(const struct driver *d)
+static void set_beat_counter(struct driver *driver, uint32_t worker, uint64_t *word)
 {
-	char path[PATH_MAX], name[32];
-	FILE *f;
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 
-	path_in_dir(d, "taps", path);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	while (fgets(name, sizeof(name), f)) {
-		name[strcspn(name, "\n")] = 0;
-		tap_remove(name);
-	}
-	fclose(f);
-}
-
-/* The lock file is removed last, so that no process starts on tables that are being removed. */
-static int remove_all(const char *pin_dir, struct driver_reason *reason)
-{
-	static const char *const names[] = { "tables", "tables.next", "taps", "lock" };
-	struct driver d = { .lock_fd = -1 };
-	char path[PATH_MAX];
-	int err;
-
-	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
-	if (access(pin_dir, F_OK))
-		return driver_set_reason(reason, -ENOENT, "no tables are at %s", pin_dir);
-	err = lock_tables_dir(&d, reason);
-	if (!err)
-		remove_taps(&d);
-	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
-		path_in_dir(&d, names[i], path);
-		if (unlink(path) && errno != ENOENT)
-			err = driver_set_reason(reason, -errno, "%s cannot be removed: %s", path,
-			                        strerror(errno));
-	}
-	if (!err && rmdir(pin_dir))
-		err = driver_set_reason(reason, -errno, "%s cannot be removed: %s", pin_dir,
-		                        strerror(errno));
-	if (d.lock_fd >= 0)
-		close(d.lock_fd);
-	return err;
-}
-
-static int map_table_file(const char *pin_dir, struct fwd_tables *out, struct driver_reason *reason)
-{
-	struct driver d = { 0 };
-	struct tablefile f;
-	char path[PATH_MAX];
-	int err;
-
-	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
-	path_in_dir(&d, "tables", path);
-	err = tablefile_open(&f, path, false, reason);
-	if (!err)
-		*out = f.tables; /* the memory stays mapped */
-	return err;
-}
-
-static void set_beat_counter(struct driver *d, uint32_t worker, uint64_t *word)
-{
 	if (worker < d->lcores.n_workers)
 		__atomic_store_n(&d->lcores.workers[worker].beat, word, __ATOMIC_RELAXED);
 }
@@ -592,8 +530,8 @@ static const struct driver_ops driver_dpdk = {
 	.tick = watch_ports,
 	.tick_s = 1,
 	.close = close_dpdk_driver,
-	.remove = remove_all,
-	.map = map_table_file,
+	.remove = tables_dir_remove,
+	.map = tables_dir_map,
 	.unmap = tablefile_unmap,
 };
 

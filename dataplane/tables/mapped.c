@@ -8,7 +8,7 @@
 
 #include "dataplane/dpdk/tablefile.h"
 
-#define FILE_NAME "tables" /* as dpdk/driver.c names it */
+#define FILE_NAME "tables" /* as dpdk/tables_dir.c names it */
 
 int mapped_open(const char *dir, struct mapped *out, struct driver_reason *reason)
 {

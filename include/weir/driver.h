@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/** Never defined: each driver casts it to its own struct, which this interface hides. */
 struct driver;
 struct fwd_tables; /* weir/fwd/user.h */
 struct model_dpdk; /* weir/model.h */
@@ -129,9 +130,8 @@ struct driver_ops {
 	/**
 	 * Put this process's code into port @p port, atomically in place of an earlier process's.
 	 * To be called when the tables are complete. Calling it again is fine.
-	 * @return 0 or -errno with @p reason (also set, with 0, when there is something to know, such
-	 * as
-	 *         the generic mode and why; else reason->text is "")
+	 * @return 0 or -errno with @p reason (with 0 it says what there is to know, such as the
+	 *         generic mode and its cause; else reason->text is "")
 	 */
 	int (*attach)(struct driver *d, const struct model_port *port, struct driver_port *out,
 	              struct driver_reason *reason);
@@ -165,11 +165,11 @@ struct driver_ops {
 	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
 	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);
 	/**
-	 * From now on worker @p worker counts its rounds, forwarding or idle, in @p word, which
+	 * From now on worker @p worker counts its rounds, forwarding or idle, in @p rounds, which
 	 * outlives close(): the sign of life that is seen while the control thread hangs. NULL: a
 	 * driver without workers.
 	 */
-	void (*beat)(struct driver *d, uint32_t worker, uint64_t *word);
+	void (*beat)(struct driver *d, uint32_t worker, uint64_t *rounds);
 	/** Labels of the classes in struct driver_worker, NULL at the end. */
 	const char *const *classes;
 

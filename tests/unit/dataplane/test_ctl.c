@@ -60,7 +60,7 @@ static int setup(void **state)
 		return -1;
 	p->node = s.node;
 	p->ops = &ops;
-	p->driver = &s.driver;
+	p->driver = (struct driver *)&s.driver;
 	p->hops = &hops;
 	p->health_epoch = 73;
 	strcpy(p->dirs.node, "ams-1");
@@ -170,7 +170,7 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 		expect_answer("{\"do\":\"trace\",\"source\":\"192.0.2.1:1\","
 		              "\"destination\":\"203.0.113.10:80/tcp\"}",
 		              "{'ok':false,'error':'no document is in force yet'}");
-		p->driver = &s.driver;
+		p->driver = (struct driver *)&s.driver;
 		p->node.model = NULL;
 	}
 	json_t *status = query_ctl("{\"do\":\"status\"}");
