@@ -37,7 +37,7 @@ struct inforce {
 	/** the process that refuses or is waited for, such as "dataplane"; or "" */
 	char process[16];
 	char code[CONDITION_CODE_MAX], subject[CONDITION_SUBJECT_MAX]; /**< of a refusal */
-	char why[CONDITION_TEXT_MAX];
+	char reason[CONDITION_TEXT_MAX];
 	uint64_t accepted_ms; /**< monotonic: when this node took it */
 	uint64_t looked_ms,
 	        waited_ms; /**< the last look; for how long this process has looked in all */

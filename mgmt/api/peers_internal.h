@@ -12,7 +12,7 @@
 struct peers {
 	struct thread thread;
 	struct peer_client client;
-	struct peers_report view[PEERS_MAX]; /* what others see; under the lock */
+	struct peers_report reports[PEERS_MAX]; /* what others see; under the lock */
 	size_t n_peer_rows;
 	bool poked, notify_others;
 	bool token_known, has_token;

@@ -242,9 +242,10 @@ void run_hang_open(struct run *r)
 	}
 	r->stats = NULL;
 	if (!r->lacks_page)
-		log_warn("stats-not-opened",
-		         "dir=%s why=\"%s\" effect=\"tried again until it exists\"", r->dirs->run,
-		         strerror(-err));
+		log_warn(
+		        "stats-not-opened",
+		        "dir=%s why=\"%s\" effect=\"weir run shows no conditions; it tries again every %u ms\"",
+		        r->dirs->run, strerror(-err), RUN_LOOK_MS);
 	r->lacks_page = true;
 }
 

@@ -63,7 +63,7 @@ struct gather_process {
 };
 
 /** What was seen of the supervisor's page as a fact; @p conditions is borrowed. */
-struct judge_process gather_supervisor(const struct gather_process *seen,
+struct judge_process gather_supervisor(const struct gather_process *observed,
                                        const struct conditions *conditions);
 
 /**

@@ -115,7 +115,7 @@
 enum judge_state { JUDGE_WELL, JUDGE_DEGRADED, JUDGE_DOWN };
 
 enum judge_rule {
-#define JUDGE_RULE_NAME(name, code, state, when, why) JUDGE_RULE_##name,
+#define JUDGE_RULE_NAME(name, code, state, when, reason) JUDGE_RULE_##name,
 	JUDGE_RULES(JUDGE_RULE_NAME)
 #undef JUDGE_RULE_NAME
 	        JUDGE_RULE_COUNT
@@ -152,10 +152,10 @@ struct judge_process {
 struct judge_pool {
 	const char *name;
 	size_t n_backends;
-	size_t n_meant;   /**< with weight, and neither drained nor disabled by a person */
-	size_t n_drained; /**< by a person */
-	bool checked;     /**< it has a check */
-	bool seen;        /**< weir-health's page is fresh: the next four are known */
+	size_t n_meant;    /**< with weight, and neither drained nor disabled by a person */
+	size_t n_drained;  /**< by a person */
+	bool checked;      /**< it has a check */
+	bool health_fresh; /**< weir-health's page is fresh: the next four are known */
 	size_t n_up;
 	struct judge_names down, silent, inconclusive;
 	bool in_force; /**< the dataplane's page is fresh and has the pool: the rest is known */
@@ -239,7 +239,7 @@ const char *judge_state_text(enum judge_state state);
 struct judge_row {
 	const char *code;
 	enum judge_state state;
-	const char *when, *why;
+	const char *when, *reason;
 };
 /** All rows, by enum judge_rule. */
 extern const struct judge_row judge_rows[JUDGE_RULE_COUNT];

@@ -77,7 +77,8 @@ struct intent {
 	struct intent_written written;
 	int64_t next_ms; /* when to compose again */
 	char unwritten_reason[EVENT_TEXT_MAX];
-	char drafted[DIGEST_TEXT_MAX]; /* whose files are laid out for a draft; "": there is none */
+	/* of the candidate's files, which are laid out; "": there is no candidate */
+	char candidate_digest[DIGEST_TEXT_MAX];
 
 	struct ramp_record *ramps; /* where weir-dns has drains' ramps, as last read */
 	size_t n_ramps;

@@ -206,14 +206,14 @@ static void very_many_settings_are_counted(void **state)
 	static struct base_mark marks[60];
 	static struct history h = { .n = 3, .base = 2 };
 	const struct change_plan plan = { .changes = changes, .n_changes = 60 };
-	const struct base_look l = { .marks = marks, .n_taken = 59 };
+	const struct base_look l = { .marks = marks, .n_reverted = 59 };
 
 	(void)state;
 	for (size_t i = 0; i < 60; i++) {
 		changes[i] = (struct plan_change){ .path = i ? "p" : "not taken",
 			                           .from = "1",
 			                           .to = "2" };
-		marks[i] = (struct base_mark){ .taken = i != 0, .made = 1 };
+		marks[i] = (struct base_mark){ .reverted = i != 0, .version_index = 1 };
 	}
 	h.list[1].number = 7;
 	h.list[2].number = 5;

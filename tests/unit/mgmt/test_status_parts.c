@@ -85,7 +85,7 @@ static int setup(void **state)
 	};
 	seen.look.m = &one_pool;
 	seen.look.now_ms = NOW_MS;
-	seen.look.set.items = items;
+	seen.look.overrides.items = items;
 	seen.look.pages.health = &health;
 	seen.look.pages.health_fresh = true;
 	seen.look.pages.effect = (struct effect *)&health;
@@ -335,8 +335,8 @@ static void add_override(size_t i, enum model_override_kind kind, const char *na
 		                      .from_ms = from_ms,
 		                      .until_ms = MODEL_TIME_NEVER };
 	snprintf(items[i].name, sizeof(items[i].name), "%s", name);
-	if (seen.look.set.n_items <= i)
-		seen.look.set.n_items = i + 1;
+	if (seen.look.overrides.n_items <= i)
+		seen.look.overrides.n_items = i + 1;
 }
 
 /* The strongest of what people want counts; what is only scheduled does not yet. */
@@ -400,7 +400,7 @@ static void the_highest_level_of_drains_is_told(void **state)
 		}
 		assert_int_equal(asked_level(), 1000000);
 	}
-	seen.look.set.n_items = 1;
+	seen.look.overrides.n_items = 1;
 	items[0].over_ms = 100000;
 	assert_int_equal(asked_level(), 500000);
 	items[0].kind = MODEL_OVERRIDE_FORCE_UP; /* that drains nothing */
