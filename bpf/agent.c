@@ -277,7 +277,7 @@ static int fill_prefixes(int map_fd, const struct prefix *prefixes, size_t n, ui
 	return 0;
 }
 
-/* The namespaces to search: this one, and those that were told. */
+/* The namespaces to search: this one and those given by --netns. */
 static int fill_netns(int map_fd, const struct agent_options *o, char *error)
 {
 	struct agent_spaces spaces = { .n = 1, .id = { -1 } };

@@ -107,7 +107,7 @@ void document_surroundings(void)
 			make_backend(p, i);
 }
 
-static void put_sets(const struct intent *want, struct document *doc, uint32_t pool)
+static void put_sets(const struct document_intent *want, struct document *doc, uint32_t pool)
 {
 	for (size_t i = 0; i < want->n_sets[pool]; i++) {
 		struct set *copy = &doc->copies[pool][i];
@@ -118,7 +118,7 @@ static void put_sets(const struct intent *want, struct document *doc, uint32_t p
 	}
 }
 
-static void put_overrides(const struct intent *want, struct document *doc, uint32_t pool)
+static void put_overrides(const struct document_intent *want, struct document *doc, uint32_t pool)
 {
 	static const char *const ids[STAGE_POOLS][STAGE_BACKENDS] = {
 		{ "a0", "a1", "a2", "a3", "a4", "a5" },
@@ -153,7 +153,7 @@ static void put_services(struct document *doc)
 	doc->model.n_services = DOCUMENT_SERVICES;
 }
 
-void document_make(const struct intent *want, uint64_t number, const struct dpdk *dpdk,
+void document_make(const struct document_intent *want, uint64_t number, const struct dpdk *dpdk,
                    struct document *doc)
 {
 	const uint32_t slots = dpdk ? DPDK_SLOTS : POOL_SLOTS;
@@ -207,7 +207,7 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-void intent_announce(struct intent *want, uint32_t pool, int64_t from_ms, int64_t claim_ms)
+void intent_announce(struct document_intent *want, uint32_t pool, int64_t from_ms, int64_t claim_ms)
 {
 	struct set *set = &want->sets[pool][want->n_sets[pool]++];
 
@@ -224,7 +224,7 @@ void intent_announce(struct intent *want, uint32_t pool, int64_t from_ms, int64_
 	qsort(set->members, set->n, sizeof(set->members[0]), by_id);
 }
 
-void intent_forget(struct intent *want, uint32_t pool, int64_t wall_clock_ms)
+void intent_forget(struct document_intent *want, uint32_t pool, int64_t wall_clock_ms)
 {
 	struct set *sets = want->sets[pool];
 	size_t n = 0;

@@ -30,7 +30,7 @@ struct stage {
 	struct stage_hops hops;
 	struct compiler_time time;
 	struct health_page *health;
-	struct intent intent;
+	struct document_intent intent;
 	struct document documents[2];
 	unsigned int next; /**< the document that is not in force */
 	uint64_t n_documents;
