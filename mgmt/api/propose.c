@@ -99,16 +99,17 @@ static enum propose_answer read_answer(const json_t *answer)
 
 static void note_answer(struct propose_node *n, struct client_request *r)
 {
-	const char *reason = json_string_value(json_object_get(r->answer, "holder"));
+	const char *holder = json_string_value(json_object_get(r->answer, "holder"));
+	const char *refusal = json_string_value(json_object_get(r->answer, "why"));
 
 	n->answer = r->answer ? read_answer(r->answer) : PROPOSE_ABSENT;
-	if (n->answer == PROPOSE_REFUSED)
-		reason = json_string_value(json_object_get(r->answer, "why"));
+	plain_copy(n->holder, sizeof(n->holder), holder ? holder : "");
 	plain_copy(n->reason, sizeof(n->reason),
-	           n->answer != PROPOSE_ABSENT ? reason ? reason : ""
-	           : r->answer                 ? "the answer is not understood"
-	           : r->status == 404          ? "the node runs the former release"
-	                                       : r->failure);
+	           n->answer == PROPOSE_REFUSED  ? refusal ? refusal : ""
+	           : n->answer != PROPOSE_ABSENT ? ""
+	           : r->answer                   ? "the answer is not understood"
+	           : r->status == 404            ? "the node runs the former release"
+	                                         : r->failure);
 	json_decref(r->answer);
 }
 
@@ -160,7 +161,7 @@ static void reserve_own(struct core *core, const struct proposal *p, struct prop
 	n->answer = answers[propose_grant(core, core->dirs.node, p->has_parent ? &p->parent : NULL,
 	                                  &p->version)];
 	holder = reserve_holder(&core->reserved, clock_mono_ms());
-	snprintf(n->reason, sizeof(n->reason), "%s", holder ? holder : "");
+	snprintf(n->holder, sizeof(n->holder), "%s", holder ? holder : "");
 }
 
 /* Ask the nodes by name until one answers. @return whether it granted, or none answered */
@@ -343,7 +344,7 @@ static void set_unreserved_problem(struct core *core, const struct proposal *p,
 		await_successor(core, p->version.number);
 	if (answer == PROPOSE_RESERVED)
 		snprintf(reason, sizeof(reason), "%s is making another change (reserved at %s)",
-		         n ? n->reason : "a node", n ? n->name : core->dirs.node);
+		         n ? n->holder : "a node", n ? n->name : core->dirs.node);
 	else
 		snprintf(reason, sizeof(reason), "another change came first (seen at %s)",
 		         n && answer == PROPOSE_STALE ? n->name : core->dirs.node);

@@ -50,8 +50,8 @@ struct propose_node {
 	bool last_silent; /**< it did not answer a moment ago: it is asked together with the others */
 	bool retried;     /**< the version was handed over twice */
 	enum propose_answer answer;
-	/** of an absent one, or a refusal; else who has the reservation */
-	char reason[HTTP_TEXT_MAX];
+	char holder[MODEL_NAME_MAX]; /**< who has the reservation; "": nobody said */
+	char reason[HTTP_TEXT_MAX];  /**< PROPOSE_REFUSED, PROPOSE_ABSENT: why; else "" */
 };
 
 /** A proposal under way. Sorted by name. */
