@@ -29,7 +29,7 @@ static bool can_have_pci(const struct model_port *port, const char *address, con
 		return true;
 	snprintf(reason->text, sizeof(reason->text),
 	         "auto: XDP, because the device %s of port %s is driven by %s (see weir nic): %s",
-	         address, port->interface, *nic.driver ? nic.driver : "no driver", nic.reason);
+	         address, port->interface, *nic.driver ? nic.driver : "no driver", nic.use);
 	return false;
 }
 
