@@ -14,7 +14,7 @@
 #include "mgmt/judge/twice.h"
 
 const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
-#define JUDGE_ROW(name, code, state, when, reason) { code, JUDGE_##state, when, reason },
+#define JUDGE_ROW(name, code, state, when, rationale) { code, JUDGE_##state, when, rationale },
 	JUDGE_RULES(JUDGE_ROW)
 #undef JUDGE_ROW
 };
