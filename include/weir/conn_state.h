@@ -10,7 +10,9 @@
  *      node's monotonic time and the peer's name, then the text. If no peer has anything to say, the
  *      name is "-" and the text is empty.
  *   4. weir-dataplane of the starting node reads the file and applies the text.
- * Implemented in pages/conn_state.c; any thread.
+ *
+ * "guests" and "told" in names of files, requests and members are from an earlier release; peers of
+ * that release still use them. Implemented in pages/conn_state.c; any thread.
  */
 #ifndef WEIR_CONN_STATE_H
 #define WEIR_CONN_STATE_H
