@@ -79,7 +79,7 @@ void peer_health_close(struct peer_health *v);
 /** The own page was replaced: look its targets up again. */
 void peer_health_forget_own(struct peer_health *v) NONNULL();
 /** Read what has changed. */
-void peer_health_read(struct peer_health *v, const struct peer_health_input *seen) NONNULL();
+void peer_health_read(struct peer_health *v, const struct peer_health_input *input) NONNULL();
 /** Count the sites that vote. */
 struct peer_health_sites peer_health_sites(const struct peer_health *v) NONNULL();
 /** From now on @p sites (as peer_health.sites_out) do not vote. */
