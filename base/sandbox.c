@@ -249,7 +249,7 @@ int sandbox_enter(const char *process)
 	sandbox.process = list->process;
 	if (requested && !strcmp(requested, "none")) {
 		sandbox.state = SANDBOX_OFF;
-		log_warn("sandbox-off", "process=weir-%s why=\"" SANDBOX_VARIABLE "=none\"",
+		log_warn("sandbox-off", "process=weir-%s reason=\"" SANDBOX_VARIABLE "=none\"",
 		         process);
 		return 0;
 	}

@@ -31,11 +31,11 @@ static void attach_port(struct process *p, size_t i)
 		return;
 	snprintf(p->port_reason[i], DRIVER_REASON_MAX, "%s", text);
 	if (err)
-		log_error("port-failed", "interface=%s why=\"%s\"", configured->interface,
+		log_error("port-failed", "interface=%s reason=\"%s\"", configured->interface,
 		          reason.text);
 	else
-		log_note("port-attached", "interface=%s ifindex=%u mode=%s why=\"%s\"", port.name,
-		         port.ifindex, port.native ? "native" : "generic", reason.text);
+		log_note("port-attached", "interface=%s ifindex=%u mode=%s reason=\"%s\"",
+		         port.name, port.ifindex, port.native ? "native" : "generic", reason.text);
 }
 
 static size_t n_document_ports(const struct process *p)
@@ -144,7 +144,7 @@ void detach_unnamed(struct process *p)
 		if (is_document_port(p->node.model->self, ports[i].name))
 			continue;
 		if (p->ops->detach(p->driver, ports[i].name, &reason))
-			log_error("port-failed", "interface=%s why=\"%s\"", ports[i].name,
+			log_error("port-failed", "interface=%s reason=\"%s\"", ports[i].name,
 			          reason.text);
 		else
 			log_note("port-detached", "interface=%s", ports[i].name);

@@ -56,7 +56,7 @@ int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **o
 		bpf_reason(err, "", reason);
 		snprintf(f->path.reason, sizeof(f->path.reason),
 		         "the probes' program cannot be loaded: %.150s", reason);
-		log_error("probes-not-loaded", "why=\"%s\"", reason);
+		log_error("probes-not-loaded", "reason=\"%s\"", reason);
 	}
 	*out = f;
 	return 0;

@@ -249,7 +249,7 @@ static void log_path_turn(struct probes_filler *f, bool has_path, uint64_t now_m
 	if (has_path)
 		log_note("probe-path-in-place", "document=%llu", (unsigned long long)f->applied);
 	else
-		log_warn("probe-path-missing", "subject=%s why=\"%s\"", f->path.subject,
+		log_warn("probe-path-missing", "subject=%s reason=\"%s\"", f->path.subject,
 		         f->path.reason);
 }
 

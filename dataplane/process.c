@@ -113,7 +113,7 @@ static void note_refused(struct process *p, const char *refusal)
 	if (!strcmp(p->refused, refusal))
 		return;
 	snprintf(p->refused, sizeof(p->refused), "%s", refusal);
-	log_error("document-refused", "why=\"%s\" in_force=%llu", refusal,
+	log_error("document-refused", "reason=\"%s\" in_force=%llu", refusal,
 	          p->driver && p->node.model ? (unsigned long long)p->node.model->meta.document
 	                                     : 0ull);
 }
@@ -150,7 +150,7 @@ static int fill_node(struct process *p, const struct driver_change *c, struct co
 	return err;
 }
 
-static uint64_t *worker_word(struct process *p, uint32_t i, bool drop)
+static uint64_t *worker_counter(struct process *p, uint32_t i, bool drop)
 {
 	struct stats *s = publisher_stats(p->publisher);
 	char labels[32];
@@ -175,9 +175,9 @@ static void show_workers(struct process *p)
 
 	for (uint32_t i = 0; i < DRIVER_WORKERS_MAX; i++) {
 		if (i >= n)
-			worker_word(p, i, true);
+			worker_counter(p, i, true);
 		else
-			p->ops->beat(p->driver, i, worker_word(p, i, false));
+			p->ops->beat(p->driver, i, worker_counter(p, i, false));
 	}
 }
 
@@ -201,7 +201,7 @@ static void install_driver(struct process *p, struct driver_change *c, struct co
 	p->node = *node;
 	attach_all(p);
 	apply_verdicts(p); /* those of the meantime went to the old tables */
-	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", c->ops->name, chosen,
+	log_note("driver-chosen", "driver=%s reason=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"
 	         : c->kept ? "taken over"
 	                   : "new");
@@ -211,7 +211,7 @@ static void install_driver(struct process *p, struct driver_change *c, struct co
 	}
 	change_end(c, &reason);
 	show_workers(p);
-	log_note("driver-changed", "from=%s to=%s us=%llu why=\"%s\"", c->old_ops->name,
+	log_note("driver-changed", "from=%s to=%s us=%llu reason=\"%s\"", c->old_ops->name,
 	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000),
 	         reason.text);
 }
@@ -300,8 +300,8 @@ static void log_model_errors(const struct model_errors *errors)
 		const struct model_error *m = &errors->items[i];
 		char text[LOG_VALUE_MAX];
 
-		log_error("document-mistake", "file=%s line=%u field=%s message=%s", m->file,
-		          m->line, m->field ? m->field : "", log_value(m->message, text));
+		log_error("document-error", "file=%s line=%u field=%s message=%s", m->file, m->line,
+		          m->field ? m->field : "", log_value(m->message, text));
 	}
 }
 

@@ -20,7 +20,7 @@
 static void end_sync(struct state_sync *l, struct compiler *n, const char *from)
 {
 	n->learning = n->wants_peer_state = false;
-	log_note("slots-learned", "from=%s", from);
+	log_note("connection-state-applied", "from=%s", from);
 	*l = (struct state_sync){ 0 };
 }
 

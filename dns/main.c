@@ -135,7 +135,7 @@ static void find_counters(struct server *s, uint64_t now_ms)
 	if (counters_open(&found, s->dirs->run) < 0)
 		return;
 	counters_close(&found);
-	log_note("dns-starts-again", "why=\"the stats page can be created now\"");
+	log_note("dns-starts-again", "reason=\"the stats page can be created now\"");
 	loop_stop(s->loop);
 }
 

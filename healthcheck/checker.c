@@ -46,7 +46,7 @@ static void log_turn(const struct target *t)
 	bool is_up = target_state(t) == HEALTH_UP;
 
 	log_at(is_up ? LOG_NOTICE : LOG_WARNING, is_up ? "target-up" : "target-down",
-	       "%s=%s %s=%s why=%s detail=%u damped=%d", t->pool ? "pool" : "service",
+	       "%s=%s %s=%s reason=%s detail=%u damped=%d", t->pool ? "pool" : "service",
 	       t->pool ? t->pool->name : t->service->name, t->pool ? "backend" : "site",
 	       t->pool ? t->backend->name : t->site->name, health_reason_text(t->last),
 	       t->last_detail, t->damp.held);

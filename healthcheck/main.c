@@ -63,10 +63,10 @@ static void log_invalid_document(const struct model_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
 		const struct model_error *x = &errors->items[i];
-		char what[LOG_VALUE_MAX];
+		char message[LOG_VALUE_MAX];
 
-		log_error("document-mistake", "file=%s line=%u field=%s what=%s", x->file, x->line,
-		          x->field, log_value(x->message, what));
+		log_error("document-error", "file=%s line=%u field=%s message=%s", x->file, x->line,
+		          x->field, log_value(x->message, message));
 	}
 }
 
@@ -107,14 +107,14 @@ static void adopt_document(void *arg)
 		log_info("document-missing", "path=%s", p->document);
 	} else if (err) {
 		log_invalid_document(&errors);
-		log_error("document-refused", "path=%s error=%d", p->document, err);
+		log_error("document-refused", "path=%s error=\"%s\"", p->document, strerror(-err));
 	} else {
 		uint64_t document = m->meta.document;
 
 		err = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
 		if (err)
-			log_error("document-refused", "document=%llu error=%d",
-			          (unsigned long long)document, err);
+			log_error("document-refused", "document=%llu error=\"%s\"",
+			          (unsigned long long)document, strerror(-err));
 		else
 			p->in_force = document;
 		if (!err)
@@ -288,8 +288,11 @@ static void read_vips(struct health_process *p)
 	int err = vips_read(p->vips, &p->checker.vips);
 
 	if (err && err != -ENOENT)
-		log_warn("vips-not-read", "path=%s error=%s effect=\"as at the first start\"",
-		         p->vips, strerror(-err));
+		log_warn(
+		        "vips-not-read",
+		        "path=%s error=\"%s\" effect=\"no VIP counts as new, and VIPs not yet seen up by "
+		        "this node have no vote\"",
+		        p->vips, strerror(-err));
 }
 
 /* All that the loop calls. The document is watched last, when all that it needs is there. */

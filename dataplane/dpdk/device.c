@@ -429,8 +429,8 @@ static void check_rss(const struct device *d, struct driver_reason *reason)
 	spread_table(d, info.reta_size, &seen);
 	seen.hash_known = !rte_eth_dev_rss_hash_conf_get(d->id, &conf);
 	seen.got = flows_of(conf.rss_hf);
-	log_note("rss-read-back", "device=%s queues=%u asked=%#x hashed=%#x entries=%u", d->name,
-	         seen.n_queues, seen.requested, seen.got, seen.n_entries);
+	log_note("rss-read-back", "device=%s queues=%u requested=%#x hashed=%#x entries=%u",
+	         d->name, seen.n_queues, seen.requested, seen.got, seen.n_entries);
 	rss_judge(&seen, wrong, sizeof(wrong));
 	if (*wrong)
 		driver_set_reason(reason, 0, "%s: %s", d->name, wrong);

@@ -477,7 +477,7 @@ static void watch_spread(struct dpdk_driver *d, size_t i)
 	else
 		log_warn(
 		        "frames-not-spread",
-		        "port=%s device=%s queues=%u why=\"all flows arrive by one queue, so workers "
+		        "port=%s device=%s queues=%u reason=\"all flows arrive by one queue, so workers "
 		        "hand frames over, which costs time: use a NIC that hashes (RSS), or name "
 		        "only one of dpdk.cores\"",
 		        p->shown.name, p->device.name, p->device.n_rx);
@@ -505,12 +505,12 @@ static int watch_ports(struct driver *driver)
 	return 0;
 }
 
-static void set_beat_counter(struct driver *driver, uint32_t worker, uint64_t *word)
+static void set_beat_counter(struct driver *driver, uint32_t worker, uint64_t *rounds)
 {
 	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 
 	if (worker < d->lcores.n_workers)
-		__atomic_store_n(&d->lcores.workers[worker].beat, word, __ATOMIC_RELAXED);
+		__atomic_store_n(&d->lcores.workers[worker].beat, rounds, __ATOMIC_RELAXED);
 }
 
 static const struct driver_ops driver_dpdk = {

@@ -112,11 +112,11 @@ static void log_left_out(size_t too_many, size_t too_long)
 {
 	if (too_many)
 		log_note("backends-without-counters",
-		         "left_out=%zu why=\"the page of counters has room for %u backends\"",
+		         "left_out=%zu reason=\"the page of counters has room for %u backends\"",
 		         too_many, PUBLISH_BACKENDS_MAX);
 	if (too_long)
 		log_note("backends-without-counters",
-		         "left_out=%zu why=\"the names of pool and backend have more than %zu "
+		         "left_out=%zu reason=\"the names of pool and backend have more than %zu "
 		         "characters together\"",
 		         too_long, ROWS_LABELS_MAX - sizeof("pool=\"\",backend=\"\""));
 }

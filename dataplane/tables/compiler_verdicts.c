@@ -136,7 +136,7 @@ static void apply_decision(struct compiler *n, struct compiler_pool *p, struct c
 	store_dead(n, b);
 	if (b->known && (was != b->alive || guard_is_hold((enum effect_reason)b->reason)))
 		log_note(b->alive ? "backend-in-force" : "backend-out",
-		         "pool=%s backend=%s why=\"%s\"", p->plan->model->name, b->plan->name,
+		         "pool=%s backend=%s reason=\"%s\"", p->plan->model->name, b->plan->name,
 		         effect_reason_text((enum effect_reason)b->reason));
 	b->known = true;
 }

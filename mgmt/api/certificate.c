@@ -30,7 +30,7 @@ static void note_failure(struct certificate *c, int err)
 		c->failed_ms = clock_mono_ms();
 	snprintf(c->reason, sizeof(c->reason), "%s",
 	         err == -EINVAL ? "not a PEM certificate and its private key" : strerror(-err));
-	log_warn("certificate-refused", "why=\"%s\"", c->reason);
+	log_warn("certificate-refused", "reason=\"%s\"", c->reason);
 }
 
 void certificate_follow(struct core *core, struct certificate *c, struct http_server *server)

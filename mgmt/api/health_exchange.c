@@ -179,7 +179,7 @@ static void on_peer_answer(struct client_request *r)
 	if (!err)
 		page_publish(p->page);
 	if (err && !p->failed)
-		log_note("peer-health-missing", "node=%s why=\"%s\"", p->node, reason);
+		log_note("peer-health-missing", "node=%s reason=\"%s\"", p->node, reason);
 	p->failed = err != 0;
 	p->next_ms = err ? clock_mono_ms() + HEALTH_EXCHANGE_RETRY_MS : 0;
 }

@@ -231,7 +231,7 @@ static void log_state(struct core *core, const struct inforce *f)
 	char value[LOG_VALUE_MAX];
 
 	if (f->state == INFORCE_REFUSED || f->state == INFORCE_LATE) {
-		log_warn("version-not-in-force", "number=%" PRIu64 " state=%s why=%s", f->number,
+		log_warn("version-not-in-force", "number=%" PRIu64 " state=%s reason=%s", f->number,
 		         texts[f->state], log_value(reason ? reason : "", value));
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "version",
 		            "versions", "version %" PRIu64 " %s on this node: %s", f->number,

@@ -116,7 +116,7 @@ static void follow_api(struct mgmt_process *p)
 	certificate_note(&p->core, &p->core.certificate);
 	int err = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
 	if (err && !p->tcp_failed)
-		log_error("api-not-served", "address=%s why=\"%s\"", api, api_error(err));
+		log_error("api-not-served", "address=%s error=\"%s\"", api, api_error(err));
 	note_api(&p->core, api,
 	         err                             ? api_error(err)
 	         : !*api || listen_host_has(api) ? ""
@@ -311,7 +311,7 @@ static int open_mgmt_loop(struct mgmt_process *p)
 	if (err == -EADDRINUSE)
 		log_error(
 		        "control-not-opened",
-		        "path=%s why=\"another process listens there, or the file is not a socket\" "
+		        "path=%s reason=\"another process listens there, or the file is not a socket\" "
 		        "do=\"find the process (ss -xlp, ls -l) and stop it, or remove the file\"",
 		        path);
 	if (!err)
@@ -358,7 +358,7 @@ static int run_process(struct mgmt_process *p)
 	if (!err)
 		err = listen_local(&p->core, &p->local);
 	if (err) {
-		log_error("start-failed", "why=\"%s\"",
+		log_error("start-failed", "error=\"%s\"",
 		          err == -EBUSY ? "another weir-mgmt runs here" : strerror(-err));
 		return err;
 	}

@@ -74,7 +74,7 @@ static bool fetch_json(struct peers *p, const struct peer_target *t, const char 
 	snprintf(r.url, sizeof(r.url), "%s%s", t->api, path);
 	client_send(&p->client, &r, 1);
 	if (!r.answer)
-		log_warn("peer-failed", "node=%s path=%s why=\"%s\"", t->report.node, path,
+		log_warn("peer-failed", "node=%s path=%s reason=\"%s\"", t->report.node, path,
 		         r.failure);
 	*answer = r.answer;
 	return r.answer != NULL;
@@ -101,8 +101,8 @@ static void merge_overrides(struct core *core, const struct peer_target *t)
 			core_changed(core);
 		core_unlock(core);
 		if (n_accepted || bad)
-			log_note("peer-overrides", "node=%s taken=%d malformed=%zu", t->report.node,
-			         n_accepted, bad);
+			log_note("peer-overrides", "node=%s accepted=%d malformed=%zu",
+			         t->report.node, n_accepted, bad);
 	}
 	json_decref(answer);
 	free(list);
@@ -145,7 +145,7 @@ static bool fetch_version(struct core *core, const struct peer_target *t, const 
 		peers_poke(core, false);
 		core_unlock(core);
 	} else if (err)
-		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " why=\"%s\"",
+		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " error=\"%s\"",
 		         t->report.node, v->number, strerror(-err));
 	json_decref(answer);
 	return err == 0;
@@ -208,7 +208,7 @@ static void note_refusal(struct core *core, struct peer_target *t, const struct 
 
 	if (err && (t->report.refused_number != v->number ||
 	            strcmp(t->report.refused_reason, reason) != 0))
-		log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=%s",
+		log_warn("peer-version-refused", "node=%s number=%" PRIu64 " reason=%s",
 		         t->report.node, v->number, log_value(reason, value));
 	t->report.refused_number = v->number;
 	snprintf(t->report.refused_reason, sizeof(t->report.refused_reason), "%s", reason);

@@ -562,7 +562,7 @@ static void hand_back(struct core *core, struct proposal *p)
 	core_lock(core);
 	for (size_t i = 0; i < n; i++)
 		n_accepted += peers[i]->answer == PROPOSE_ACCEPTED;
-	log_note("rollback-handed-over", "version=%" PRIu64 " peers=%zu taken=%zu",
+	log_note("rollback-handed-over", "version=%" PRIu64 " peers=%zu accepted=%zu",
 	         core->handed_back, n, n_accepted);
 }
 

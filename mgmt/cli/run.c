@@ -53,7 +53,7 @@ void run_note_children(struct run *r)
 	int err = run_state_write(r->dirs->run, noted, CHILD_COUNT + 1);
 	r->noted = true;
 	if (err)
-		log_warn("run-state-failed", "why=\"%s\"", strerror(-err));
+		log_warn("run-state-failed", "error=\"%s\"", strerror(-err));
 }
 
 static void on_restart_timer(void *arg)
@@ -183,7 +183,8 @@ static void fork_child(struct child *c)
 		run_child(c);
 	int err = pid < 0 ? -errno : watch_child(c, pid, true);
 	if (err) {
-		log_error("process-not-started", "process=%s why=\"%s\"", c->name, strerror(-err));
+		log_error("process-not-started", "process=%s error=\"%s\"", c->name,
+		          strerror(-err));
 		if (pid > 0) {
 			kill(pid, SIGKILL);
 			waitpid(pid, NULL, 0);
@@ -202,7 +203,7 @@ static void on_limit(void *arg)
 
 	if (!c->pid)
 		return;
-	log_warn("process-killed", "process=%s pid=%d why=\"did not end within %u ms\"", c->name,
+	log_warn("process-killed", "process=%s pid=%d reason=\"did not end within %u ms\"", c->name,
 	         (int)c->pid, STOP_MS);
 	kill(c->pid, SIGKILL);
 }
@@ -265,7 +266,7 @@ static void apply_document(void *arg)
 		return;
 	int err = model_read_without_key(path, r->dirs->node, &m, &errors);
 	if (err && err != -ENOENT && errors.n_items)
-		log_error("document-refused", "path=%s line=%u field=%s why=\"%s\" mistakes=%zu",
+		log_error("document-refused", "path=%s line=%u field=%s reason=\"%s\" n_errors=%zu",
 		          path, errors.items[0].line, errors.items[0].field,
 		          errors.items[0].message, errors.n_total);
 	if (!err && m->self) {
@@ -290,7 +291,7 @@ static void on_stop_deadline(void *arg)
 {
 	struct run *r = arg;
 
-	log_error("process-left", "process=%s pid=%d why=\"it was killed and does not end\"",
+	log_error("process-left", "process=%s pid=%d reason=\"it was killed and does not end\"",
 	          r->children[stop_order[r->stop_index]].name,
 	          (int)r->children[stop_order[r->stop_index]].pid);
 	r->stop_index++;

@@ -99,7 +99,7 @@ static void note_write_outcome(struct intent *in, int err, int64_t now_ms)
 			journal_add(in->journal, now_ms, "store", "effective",
 			            "the effective document cannot be written: %s", strerror(-err));
 		if (!in->dirty)
-			log_error("effective-not-written", "why=\"%s\"", strerror(-err));
+			log_error("effective-not-written", "error=\"%s\"", strerror(-err));
 		snprintf(in->unwritten_reason, sizeof(in->unwritten_reason), "%s", strerror(-err));
 		in->dirty = true;
 		return;

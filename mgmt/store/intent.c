@@ -30,10 +30,10 @@ void intent_log_errors(const char *what, const struct model_errors *errors)
 	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
 		const struct model_error *m = &errors->items[i];
 
-		log_error("mistake", "document=%s file=%s line=%u field=%s message=%s", what,
+		log_error("document-error", "document=%s file=%s line=%u field=%s message=%s", what,
 		          m->file, m->line, m->field, log_value(m->message, value));
 	}
-	log_error("document-refused", "document=%s mistakes=%zu", what, errors->n_total);
+	log_error("document-refused", "document=%s n_errors=%zu", what, errors->n_total);
 }
 
 /* Drop the recent versions from @p first on until @p end. */
@@ -101,7 +101,7 @@ static void store_failed(struct intent *in, const char *reason, int64_t now_ms)
 		char value[LOG_VALUE_MAX];
 
 		log_error("store-failing",
-		          "why=%s effect=\"overrides are accepted, new versions are refused\"",
+		          "reason=%s effect=\"overrides are accepted, new versions are refused\"",
 		          log_value(reason, value));
 		journal_add(
 		        in->journal, now_ms, "store", "store",
@@ -118,7 +118,7 @@ static int make_anew(struct intent *in, const char *reason, int64_t now_ms)
 {
 	char value[LOG_VALUE_MAX], again[EVENT_TEXT_MAX];
 
-	log_error("store-corrupt", "why=%s effect=\"moved aside, a new store is created\"",
+	log_error("store-corrupt", "reason=%s effect=\"moved aside, a new store is created\"",
 	          log_value(reason, value));
 	journal_add(in->journal, now_ms, "store", "store",
 	            "the store was corrupt (%s): it was moved aside, and a new store was created",
@@ -280,7 +280,7 @@ static void merge_effective(struct intent *in, const struct model *m, int64_t no
 		in->document = m->meta.document;
 	if (n_accepted == 0 || !in->store)
 		return;
-	log_note("overrides-from-document", "taken=%zu", n_accepted);
+	log_note("overrides-from-document", "accepted=%zu", n_accepted);
 	intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
 }
 

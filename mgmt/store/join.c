@@ -118,7 +118,7 @@ static void make_first_version(struct intent *in, bool bootstrap, int64_t now_ms
 	if (err == -EINVAL)
 		keep_first_error(in, &changed.errors);
 	else if (err)
-		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-err));
+		log_error("no-configuration", "dir=%s error=\"%s\"", in->conf_dir, strerror(-err));
 	intent_changed_fini(&changed);
 	files_fini(&files);
 }
@@ -138,7 +138,7 @@ void join_bootstrap(struct intent *in, int64_t now_ms)
 	int err = join_settle(in, BOOTSTRAP_AUTHOR, BOOTSTRAP_REASON, now_ms);
 
 	if (err && err != -EALREADY)
-		log_error("bootstrap-failed", "why=\"%s\"", strerror(-err));
+		log_error("bootstrap-failed", "error=\"%s\"", strerror(-err));
 }
 
 void join_end(struct intent *in)

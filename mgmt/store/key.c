@@ -90,7 +90,7 @@ bool key_follow(struct intent *in, int64_t now_ms)
 		return false;
 	in->key = read_key_status(&head->version, head->model);
 	if (in->key.wrong && strcmp(in->key.reason, was.reason) != 0) {
-		log_error("hash-key-mismatch", "why=%s", log_value(in->key.reason, value));
+		log_error("hash-key-mismatch", "reason=%s", log_value(in->key.reason, value));
 		journal_add(in->journal, now_ms, "process", "hash_key", "%s", in->key.reason);
 	} else if (!in->key.wrong && was.wrong) {
 		log_note("hash-key-matches", "fingerprint=%s", in->key.found);

@@ -43,7 +43,7 @@ static bool is_same_placement(const char *path, const struct placement *computed
 static void note_placement_outcome(struct intent *in, const char *path, int err, int64_t now_ms)
 {
 	if (err && err != in->placement_rc) {
-		log_error("placement-not-written", "path=%s why=\"%s\"", path, strerror(-err));
+		log_error("placement-not-written", "path=%s error=\"%s\"", path, strerror(-err));
 		journal_add(
 		        in->journal, now_ms, "store", "placement",
 		        "%.100s cannot be written: %s; weir-dns goes on with the key that it has",

@@ -92,7 +92,7 @@ int yield_head(struct intent *in, const char *reason, int64_t now_ms)
 	if (in->untold)
 		intent_stored(in, store_put_untold(in->store, 0, ""), now_ms);
 	in->untold = 0;
-	log_note("version-lost", "number=%" PRIu64 " digest=%.16s why=%s", v.number, v.digest,
+	log_note("version-lost", "number=%" PRIu64 " digest=%.16s reason=%s", v.number, v.digest,
 	         log_value(reason, value));
 	journal_add(in->journal, now_ms, "version", "versions",
 	            "version %" PRIu64 " (%.16s) by %s lost: %s", v.number, v.digest, v.author,

@@ -343,7 +343,7 @@ static void only_so_many_backends_have_counters(void **state)
 		list[i] = (struct plan_backend){ .id = i + 1, .name = names[i] };
 	}
 	assert_non_null(
-	        strstr(log_of_document(&n), "left_out=4 why=\"the page of counters has room"));
+	        strstr(log_of_document(&n), "left_out=4 reason=\"the page of counters has room"));
 	assert_int_equal(n_rows(METRIC("backend_slots")), PUBLISH_BACKENDS_MAX);
 	expect_metric(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"\"", -1);
 	expect_metric(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1024\"", 0);
@@ -409,8 +409,8 @@ static void names_without_room_in_a_label_are_left_out(void **state)
 		memset(longest, 'b', room + more);
 		longest[room + more] = '\0';
 		b->name = longest;
-		assert_int_equal(!!strstr(log_of_document(&s.node), "left_out=1 why=\"the names"),
-		                 more);
+		assert_int_equal(
+		        !!strstr(log_of_document(&s.node), "left_out=1 reason=\"the names"), more);
 		snprintf(labels, sizeof(labels), "pool=\"%s\",backend=\"%s\"",
 		         s.node.pools[0].plan->model->name, longest);
 		labels[ROWS_LABELS_MAX - 1] = '\0';

@@ -218,7 +218,8 @@ static void a_refused_version_is_logged_once(void **state)
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(n_refusals_logged, 1);
-	assert_non_null(strstr(last_logged, "node=fra-1 number=2 why=\"No space left on device\""));
+	assert_non_null(
+	        strstr(last_logged, "node=fra-1 number=2 reason=\"No space left on device\""));
 	accept_err = -EINVAL;
 	(void)round_with_peer(false);
 	assert_int_equal(n_refusals_logged, 2); /* for another reason */
