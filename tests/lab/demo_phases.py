@@ -304,8 +304,8 @@ def stop_crowd(demo: Demo) -> None:
 
 
 def balance(demo: Demo) -> None:
-    """The books at the end."""
-    say("--- books: logs, captures and counters are compared")
+    """The counts at the end."""
+    say("--- reconcile: logs, captures and counters are compared")
     for node in demo.world.nodes:
         node.stop_for_good("health")  # its checks of the other sites' VIPs are packets too
     time.sleep(3)  # counters are published each second
@@ -317,7 +317,7 @@ def balance(demo: Demo) -> None:
         """nginx logs a request once it has answered it: one that is killed in between leaves no line."""
         return r.backend == demo.killed[0] and abs(r.end_ms - demo.killed[1]) < 50
     n = check_servers(demo.report, demo.world, demo.crowds, tolerated, unlogged)
-    demo.report.check(n > 5000, "books: requests reconciled one by one", n)
+    demo.report.check(n > 5000, "reconcile: requests, one by one", n)
     check_wire(demo.report, demo.world, demo.captures)
     for node in demo.world.nodes:
         node.resume("health")
