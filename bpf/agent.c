@@ -178,7 +178,7 @@ static int query_program(unsigned ifindex, uint32_t *prog_id, bool *native)
 }
 
 /*
- * Open the agent of @p ifname: its pin, its interface and what is attached there agree.
+ * Open the agent of the interface with index @p ifindex: its pin, its interface and what is attached there agree.
  * -ENOENT: there is no pin, or (@p stale set) its interface is gone.
  */
 static int agent_find(const char *path, unsigned ifindex, struct held *out, bool *native,

@@ -37,7 +37,7 @@ struct xdp_driver {
 	char dir[PATH_MAX];
 	int dir_fd; /* locked */
 	struct xdp_set now, next;
-	struct carry *carry; /* of now, while next exists */
+	struct carry *carry; /* copies now into next; NULL while there is no next */
 	unsigned last_number;
 	struct xdp_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;

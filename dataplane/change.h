@@ -5,11 +5,11 @@
  * ones. The same is done at the start of a process that finds the tables of another driver. The
  * steps:
  *
- *   change_open()        open the new driver, fill its tables; the old driver forwards
- *   compiler_apply_plan()          bring the document into force on the new tables
- *   change_free_ports()  detach the old driver where the new one cannot share the port
- *   attach_all()         attach the new driver's code
- *   change_end()         end the old driver, copy what packets changed meanwhile
+ *   change_open()          open the new driver, fill its tables; the old driver forwards
+ *   compiler_apply_plan()  bring the document into force on the new tables
+ *   change_free_ports()    detach the old driver where the new one cannot share the port
+ *   attach_all()           attach the new driver's code
+ *   change_end()           end the old driver, copy what packets changed meanwhile
  *
  * Implemented in change.c. The loop's thread calls all of this.
  */

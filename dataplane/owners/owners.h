@@ -175,9 +175,9 @@ void owners_move(struct owners *o, const struct owners_tables *tables) NONNULL()
  * If no backend with a weight serves, backends without weight get the slots; if none of them
  * serves, backends that wait for a verdict; if there are none, the slots have no owner.
  *
- * @param sets     oldest first, 1..OWNERS_SETS_MAX; the last one whose from_ms is past is in force,
- *                 the one after it is the next set
- * @param state    enum owners_state by backend index, [n_state]; an index beyond n_state serves
+ * @param member_sets  oldest first, 1..OWNERS_SETS_MAX; the last one whose from_ms is past is in
+ *                     force, the one after it is the next set
+ * @param state        enum owners_state by backend index, [n_state]; an index beyond n_state serves
  * @return 0, -EINVAL (sets, members or weights), -ENOMEM: nothing changed
  */
 int owners_apply(struct owners *o, const struct owners_times *times,
@@ -234,10 +234,10 @@ bool owners_handover_find(const struct owners *o, uint32_t from, const struct ow
                           struct owners_handover *out) NONNULL();
 /**
  * Accept a peer's state, on a node that started on empty tables. Call it after owners_apply().
- * @param learned  by ascending slot, with this node's backend indexes; any other slot gets the
- *              owner of its line
+ * @param slots  by ascending slot, with this node's backend indexes; any other slot gets the owner
+ *               of its line
  */
-void owners_handover_apply(struct owners *o, const struct owners_handover *learned, size_t n,
+void owners_handover_apply(struct owners *o, const struct owners_handover *slots, size_t n,
                            const struct owners_clock *clock) NONNULL(1, 4);
 
 #endif

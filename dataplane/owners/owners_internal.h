@@ -188,8 +188,8 @@ static inline bool owners_is_scheduled(const struct owners *o, uint32_t s)
 }
 
 /**
- * When the claims of the owners end that lose slots by @p member_set: at @p until_ms, or after the
- * settling time if that is past already.
+ * When the claims of owners that lose slots by @p member_set end: at @p until_ms, or, if that is
+ * past, after the settling time.
  */
 static inline int64_t owners_claims_end_ms(const struct owners *o,
                                            const struct owners_set *member_set, int64_t until_ms)
@@ -212,7 +212,8 @@ static inline uint16_t owners_list_unit(uint32_t at_s)
 }
 
 /**
- * Take all lines through those of @p sets that they have not been through yet. All sets have begun.
+ * Take all lines through those of @p member_sets that they have not been through yet. All sets have
+ * begun.
  * @param known  a set whose ring is filled already, or NULL
  * @return 0, -EINVAL or -ENOMEM: some sets are left for the next call
  */

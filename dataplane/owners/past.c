@@ -41,8 +41,8 @@ static void past_step(struct past *p, uint16_t target, int64_t at_ms,
 }
 
 /*
- * When the claims of the set before @p member_set end. This is the latest time: a slot may have settled
- * before, which a node that was not there cannot know.
+ * When the claims of the set before @p member_set end. This is the latest time: a slot may have
+ * settled before, which a node that was not there cannot know.
  */
 static void past_ends(const struct owners *o, const struct owners_set *member_set,
                       int64_t end_ms[OWNER_CLASSES])
@@ -65,8 +65,8 @@ static void past_states(uint8_t *served, const uint8_t *states)
 }
 
 /*
- * Take all slots through @p member_sets, of which the last is in force. It alone is repaired by today's
- * verdicts.
+ * Take all slots through @p member_sets, of which the last is in force. It alone is repaired by
+ * today's verdicts.
  */
 static int past_walk(const struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                      const uint8_t *states, struct past *past)

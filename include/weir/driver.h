@@ -34,7 +34,7 @@ struct driver_sizes {
 	uint32_t services;       /**< in one half: a power of two */
 	uint32_t service_counts; /**< services that can be counted */
 	uint32_t pools;
-	uint32_t backends; /**< the first one, nobody, included; at most FWD_BACKENDS_MAX */
+	uint32_t backends; /**< index 0, which is no backend, included; at most FWD_BACKENDS_MAX */
 	uint32_t slots;    /**< of all pools: a multiple of FWD_SLOTS_PER_BLOCK */
 	uint32_t exception_buckets; /**< a power of two */
 };

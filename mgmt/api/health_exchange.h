@@ -42,7 +42,7 @@ json_t *health_exchange_to_json(struct core *core);
  * page stays.
  * @param node, cluster  who it must be; an answer of another is refused
  * @param targets        of the own document's services, each once
- * @param queried_ms       monotonic: when it was asked
+ * @param queried_ms     monotonic: when it was asked
  * @return 0, or -EINVAL with @p reason
  */
 int health_exchange_accept(struct peer_page *page, const json_t *answer, const char *node,

@@ -102,11 +102,11 @@ BREAKAGES = [
     ("an owner other than the computed one is not sent to peers", "views", HANDOVER,
      "differs = out->owner != 0 && out->owner != o->lines[s].owner;", "differs = false;"),
     ("the learned owner of a slot is not applied", "views", HANDOVER,
-     "learned->owner == 0 || owners_has(&o->dead, learned->owner) ? current", "true ? current"),
+     "slot->owner == 0 || owners_has(&o->dead, slot->owner) ? current", "true ? current"),
     ("the owner that a starting node computed has a claim", "views", HANDOVER,
      "over = owners_list_end(0, clock);", "over = owners_list_end(clock->wall_clock_ms + o->times.settle_ms, clock);"),
     ("learned claims have ended", "views", HANDOVER,
-     "owners_list_end(learned->until_ms[i], clock)", "over"),
+     "owners_list_end(slot->until_ms[i], clock)", "over"),
     ("the base of a moved slot is the new owner", "seldom", SLOT,
      "store_u16(&claim->base, base);", "store_u16(&claim->base, base % 3 + 1);"),
 ]

@@ -24,7 +24,7 @@ struct fwd_verdict {
 	const struct fwd_backend *backend; /**< the flow's, once it is known */
 	uint64_t hash;                     /**< the flow's */
 	uint32_t slot;                     /**< in the table of all slots */
-	uint32_t backend_index;            /**< 0: nobody */
+	uint32_t backend_index;            /**< 0: none */
 	bool outer4;                       /**< the backend's address is IPv4 */
 	enum fwd_reason reason;
 	uint64_t fragment_hash; /**< of a fragment: its datagram's */
@@ -126,7 +126,10 @@ FWD_INLINE uint8_t fwd_segment(const struct fwd_parsed *p)
 	return p->flow.protocol == FWD_PROTO_TCP ? fwd_tcp_segment(p->tcp_flags) : FWD_SEGMENT_UDP;
 }
 
-/** Whether a packet for @p b can name @p earlier: it is there, lives, and has @p b's family. */
+/**
+ * Whether a packet in an outer header of family @p outer4 can name @p earlier: it is there, lives,
+ * and has that family.
+ */
 FWD_INLINE bool fwd_can_name(const struct fwd_tables *t, uint32_t earlier, bool outer4)
 {
 	const struct fwd_backend *b = fwd_port_backend(t, earlier);
@@ -196,7 +199,7 @@ FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struc
 	return pick & FWD_SLOT_BACKEND;
 }
 
-/** The hot word of @p slot; 0 (nobody) if there is no such slot. */
+/** The hot word of @p slot; 0 (none) if there is no such slot. */
 FWD_INLINE uint16_t fwd_slot_word(const struct fwd_tables *t, uint32_t slot)
 {
 	const struct fwd_slots *block = fwd_port_slots(t, slot);
@@ -204,7 +207,7 @@ FWD_INLINE uint16_t fwd_slot_word(const struct fwd_tables *t, uint32_t slot)
 	return block ? OWNER_LOAD(uint16_t, &block->slot[slot % FWD_SLOTS_PER_BLOCK]) : 0;
 }
 
-/** The owner of the verdict's flow. @return a backend, or 0: nobody */
+/** The owner of the verdict's flow. @return a backend, or 0: none */
 FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_pool *pool,
                                      const struct fwd_parsed *p, struct fwd_verdict *v)
 {

@@ -129,7 +129,7 @@ struct owner_rule {
 
 /** Where the flow goes. */
 struct owner_pick {
-	uint16_t backend; /**< 0: nobody */
+	uint16_t backend; /**< 0: none */
 	uint8_t event;    /**< enum owner_event */
 	uint8_t reserved;
 };

@@ -222,7 +222,7 @@ struct fwd_cursor {
 	uint8_t *at, *end;
 };
 
-/** Mask of offsets, for the verifier: no header begins further from where the code looks. */
+/** Bound for the verifier: no header begins at a larger offset from the cursor. */
 #define FWD_OFF_MASK 0x3fffu
 
 /** @p at if @p n bytes from there on lie in the frame, else NULL. */

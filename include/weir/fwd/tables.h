@@ -20,7 +20,7 @@
 #define FWD_TABLES_LAYOUT 6u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK  32u    /**< hot words in a cache line */
-#define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; 0 is nobody */
+#define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; index 0 is no backend */
 #define FWD_SLOT_BACKEND     0x7fffu
 #define FWD_SLOT_UNSETTLED   0x8000u /**< unsettled: an earlier owner may still serve the flow */
 #define FWD_SERVICE_PROBES   16u     /**< an entry is at most this far from its hash's position */
@@ -53,7 +53,7 @@
 	X(slots, struct fwd_slots, sizes->slots / FWD_SLOTS_PER_BLOCK)                             \
 	/* earlier owners of a slot (owner.h) */                                                   \
 	X(colds, struct owner_cold, sizes->slots)                                                  \
-	/* where a backend is and how packets get there; element 0 is nobody */                    \
+	/* where a backend is and how packets get there; element 0 is unused */                    \
 	X(backends, struct fwd_backend, sizes->backends)                                           \
 	/* remembered flows, one cache line a bucket (owner.h) */                                  \
 	X(exceptions, struct fwd_exceptions, sizes->exception_buckets)                             \
@@ -125,7 +125,7 @@ struct fwd_service {
 	uint16_t port_be;
 	uint8_t protocol; /**< 6, 17, or 0 for the VIP itself */
 	uint8_t flags;    /**< FWD_SERVICE_* */
-	uint32_t pool;    /**< index into pools; FWD_POOL_NONE: nobody serves */
+	uint32_t pool;    /**< index into pools; FWD_POOL_NONE: no pool serves */
 	uint32_t count;   /**< index of its counters; of a VIP's own entry: unused */
 	uint16_t udp_idle_s;
 	uint8_t udp_policy; /**< enum fwd_udp_policy */
@@ -150,7 +150,7 @@ struct fwd_pool {
 };
 _Static_assert(sizeof(struct fwd_pool) == 32, "layout of pools");
 
-/** A slot's hot word is: backend in force (0 nobody) | FWD_SLOT_UNSETTLED. */
+/** A slot's hot word is: backend in force (0: none) | FWD_SLOT_UNSETTLED. */
 struct fwd_slots {
 	uint16_t slot[FWD_SLOTS_PER_BLOCK];
 };
