@@ -3,7 +3,7 @@
  * Configuration and versions. A change becomes a candidate without the core's lock, because reading
  * and checking files may take seconds; it is checked against If-Match and committed under the lock.
  * core->candidate_lock admits one candidate at a time. With peers, the head is reserved at all nodes
- * between the two (mgmt/api/propose.h). Check and plan take the same way as a dry run, so that a
+ * between the two (mgmt/api/propose.h). Check and plan use the same code as a dry run, so that a
  * plan cannot differ from the apply.
  */
 #include <errno.h>
@@ -42,7 +42,7 @@ struct change_request {
 	struct old_file from; /* what the file was made from */
 	bool replace;         /* whatever it takes back */
 	int old_rc;           /* of looking for that */
-	json_t *comparison;   /* what it takes back of the versions since; NULL: nothing */
+	json_t *reverted;     /* settings changed since that the file would revert; NULL: none */
 	struct file_source source;
 	const struct http_request *request; /* whose change it is; NULL: a dry run */
 };
@@ -273,7 +273,7 @@ static int begin_change(struct core *core, struct change_request *c,
 	}
 	http_doing(c->request, "waiting for the store");
 	if (!err && !c->replace)
-		c->old_rc = old_file_check(core, &c->from, candidate, &c->comparison);
+		c->old_rc = old_file_check(core, &c->from, candidate, &c->reverted);
 	core_lock(core);
 	return err;
 }
@@ -281,8 +281,8 @@ static int begin_change(struct core *core, struct change_request *c,
 static void end_change_request(struct change_request *c)
 {
 	files_fini(&c->files);
-	json_decref(c->comparison);
-	c->comparison = NULL;
+	json_decref(c->reverted);
+	c->reverted = NULL;
 }
 
 static void end_change(struct core *core)
@@ -291,7 +291,7 @@ static void end_change(struct core *core)
 	pthread_mutex_unlock(&core->candidate_lock);
 }
 
-/* Commit the candidate, which ended with @p err, and reply. @return whether there is a version */
+/* Commit the candidate and reply. @param err  of preparing it. @return whether a version was created */
 static bool commit_change(struct core *core, struct change_request *c,
                           struct intent_candidate *candidate, int err, struct http_reply *reply)
 {
@@ -300,7 +300,7 @@ static bool commit_change(struct core *core, struct change_request *c,
 
 	if (!err && c->old_rc) {
 		intent_candidate_drop(core->intent, candidate);
-		old_file_refuse(core, &c->from, c->old_rc, c->comparison, reply);
+		old_file_refuse(core, &c->from, c->old_rc, c->reverted, reply);
 		return false;
 	}
 	http_doing(c->request, "writing the version");
@@ -432,8 +432,8 @@ static void try_out(struct core *core, struct http_request *r, struct http_reply
 	if (reply->status == 200 && plan) {
 		write_head_etag(core, reply->etag);
 		json_object_set_new(reply->json, "base", json_string(reply->etag));
-		if (c.comparison)
-			json_object_set(reply->json, "old_file", c.comparison);
+		if (c.reverted)
+			json_object_set(reply->json, "old_file", c.reverted);
 	} else if (reply->status == 200) {
 		json_decref(reply->json);
 		reply->json = json_pack("{s:b}", "ok", 1);

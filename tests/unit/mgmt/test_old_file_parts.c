@@ -217,7 +217,7 @@ static void very_many_settings_are_counted(void **state)
 	}
 	h.list[1].number = 7;
 	h.list[2].number = 5;
-	json_t *told = comparison_to_json(&l, &plan, &h);
+	json_t *told = reverted_to_json(&l, &plan, &h);
 	const json_t *list = json_object_get(told, "takes_back");
 	assert_int_equal(json_array_size(list), 50);
 	assert_string_equal(text_of(json_array_get(list, 0), "path"), "p");
