@@ -58,37 +58,37 @@ static void find_ca(const struct peer_client *c, char path[PATH_MAX])
 static CURL *prepare_transfer(const struct peer_client *c, const struct client_request *r,
                               struct incoming *in, struct curl_slist *headers)
 {
-	CURL *transfer = curl_easy_init();
+	CURL *handle = curl_easy_init();
 	char ca[PATH_MAX];
 
-	if (!transfer)
+	if (!handle)
 		return NULL;
 	find_ca(c, ca);
-	curl_easy_setopt(transfer, CURLOPT_URL, r->url);
-	curl_easy_setopt(transfer, CURLOPT_PROTOCOLS_STR, "https,http");
-	curl_easy_setopt(transfer, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(transfer, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(transfer, CURLOPT_CONNECTTIMEOUT_MS, 1000L);
-	curl_easy_setopt(transfer, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-	curl_easy_setopt(transfer, CURLOPT_WRITEFUNCTION, append_answer);
-	curl_easy_setopt(transfer, CURLOPT_WRITEDATA, in);
-	curl_easy_setopt(transfer, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(handle, CURLOPT_URL, r->url);
+	curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "https,http");
+	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, 1000L);
+	curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
+	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, append_answer);
+	curl_easy_setopt(handle, CURLOPT_WRITEDATA, in);
+	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
 	if (ca[0])
-		curl_easy_setopt(transfer, CURLOPT_CAINFO, ca);
+		curl_easy_setopt(handle, CURLOPT_CAINFO, ca);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	curl_easy_setopt(transfer, CURLOPT_CA_CACHE_TIMEOUT,
+	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT,
 	                 0L); /* otherwise a changed file is read after a day */
 #endif
 	if (r->post) {
 		const char *body = r->body ? r->body : "{}";
 
-		curl_easy_setopt(transfer, CURLOPT_POSTFIELDS, body);
-		curl_easy_setopt(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+		curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	}
-	return transfer;
+	return handle;
 }
 
-static void finish_request(struct client_request *r, CURL *transfer, CURLcode err,
+static void finish_request(struct client_request *r, CURL *handle, CURLcode err,
                            struct incoming *in)
 {
 	long status = 0;
@@ -97,7 +97,7 @@ static void finish_request(struct client_request *r, CURL *transfer, CURLcode er
 		snprintf(r->failure, sizeof(r->failure), "%s", curl_easy_strerror(err));
 		return;
 	}
-	curl_easy_getinfo(transfer, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	r->status = status;
 	if (status != 200)
 		snprintf(r->failure, sizeof(r->failure), "HTTP status %ld", status);
@@ -114,7 +114,7 @@ struct transfers {
 	CURLM *multi;
 	struct client_request *requests;
 	struct incoming *in;
-	CURL **transfers;
+	CURL **handles;
 	size_t n;
 };
 
@@ -126,9 +126,9 @@ static void collect_outcomes(const struct transfers *a)
 
 	while ((message = curl_multi_info_read(a->multi, &left)))
 		for (size_t i = 0; i < a->n; i++) {
-			if (a->transfers[i] != message->easy_handle)
+			if (a->handles[i] != message->easy_handle)
 				continue;
-			finish_request(&a->requests[i], a->transfers[i], message->data.result,
+			finish_request(&a->requests[i], a->handles[i], message->data.result,
 			               &a->in[i]);
 			if (a->requests[i].done)
 				a->requests[i].done(&a->requests[i]);
@@ -171,18 +171,18 @@ static void begin_requests(const struct peer_client *c, struct transfers *a,
 		r->status = 0;
 		r->failure[0] = '\0';
 		a->in[i].max = r->answer_max ? r->answer_max : CLIENT_ANSWER_MAX;
-		a->transfers[i] = prepare_transfer(c, r, &a->in[i], headers);
-		if (a->transfers[i])
-			curl_multi_add_handle(a->multi, a->transfers[i]);
+		a->handles[i] = prepare_transfer(c, r, &a->in[i], headers);
+		if (a->handles[i])
+			curl_multi_add_handle(a->multi, a->handles[i]);
 	}
 }
 
 static void end_requests(const struct transfers *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
-		if (a->transfers[i]) {
-			curl_multi_remove_handle(a->multi, a->transfers[i]);
-			curl_easy_cleanup(a->transfers[i]);
+		if (a->handles[i]) {
+			curl_multi_remove_handle(a->multi, a->handles[i]);
+			curl_easy_cleanup(a->handles[i]);
 		}
 		free(a->in[i].text);
 	}
@@ -192,20 +192,20 @@ void client_send(struct peer_client *c, struct client_request *requests, size_t 
 {
 	struct transfers a = { .requests = requests,
 		               .in = calloc(n + 1, sizeof(*a.in)),
-		               .transfers = calloc(n + 1, sizeof(CURL *)),
+		               .handles = calloc(n + 1, sizeof(CURL *)),
 		               .n = n };
 	struct curl_slist *headers = make_request_headers(c);
 
 	if (!c->multi)
 		c->multi = curl_multi_init();
 	a.multi = c->multi;
-	if (a.in && a.transfers && a.multi) {
+	if (a.in && a.handles && a.multi) {
 		begin_requests(c, &a, headers);
 		run_transfers(&a);
 		end_requests(&a);
 	}
 	curl_slist_free_all(headers);
-	free(a.transfers);
+	free(a.handles);
 	free(a.in);
 }
 

@@ -34,9 +34,9 @@ struct client_request {
 	/** Called when this request has ended, while others may run; may be NULL. */
 	void (*done)(struct client_request *r);
 	void *arg;                   /**< the caller's */
-	json_t *answer;              /**< given; NULL on failure */
+	json_t *answer;              /**< the caller drops it; NULL on failure */
 	long status;                 /**< of HTTP; 0: there was no answer */
-	char failure[HTTP_TEXT_MAX]; /**< the failure */
+	char failure[HTTP_TEXT_MAX]; /**< why there is no answer; "": there is one */
 };
 
 /** Find the file by which peers are verified: tls.ca, else tls.crt, below @p conf_dir. */
