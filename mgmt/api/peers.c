@@ -45,7 +45,7 @@ const char *peers_refusal(const struct core *core, const struct version *v, int 
 size_t peers_report(const struct core *core, const struct peers_report **out)
 {
 	*out = core->peers ? core->peers->reports : NULL;
-	return core->peers ? core->peers->n_peer_rows : 0;
+	return core->peers ? core->peers->n_reports : 0;
 }
 
 static struct guard_load *site_of(struct guard_load *out, size_t *n, size_t max, const char *site)
@@ -72,7 +72,7 @@ size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
 		if (load)
 			load->bits += own;
 	}
-	for (size_t i = 0; core->peers && i < core->peers->n_peer_rows; i++) {
+	for (size_t i = 0; core->peers && i < core->peers->n_reports; i++) {
 		const struct peers_report *v = &core->peers->reports[i];
 
 		if (!v->load_known || !v->answered_ms || now_ms - v->answered_ms > PEERS_STALE_MS)

@@ -56,7 +56,7 @@ struct peers_report {
 	uint64_t bits; /**< a second */
 	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */
 	bool refused;  /**< it does not accept our peer.token */
-	char unreachable_reason[HTTP_TEXT_MAX]; /**< why it is unreachable */
+	char unreachable_reason[HTTP_TEXT_MAX]; /**< a sentence; "": it is reachable */
 	struct inforce inforce;                 /**< what it says of its head */
 	uint64_t refused_number;                /**< its version that was tried last */
 	char refused_reason[EVENT_TEXT_MAX];    /**< why this node did not take that; "": it did */

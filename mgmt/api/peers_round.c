@@ -55,7 +55,7 @@ static size_t list_round_peers(const struct core *core, struct peer_target *targ
 		if (!strcmp(node->name, core->dirs.node) || strlen(node->api) >= sizeof(t->api))
 			continue;
 		*t = (struct peer_target){ .report = { .state = PEERS_UNASKED } };
-		for (size_t k = 0; k < core->peers->n_peer_rows; k++)
+		for (size_t k = 0; k < core->peers->n_reports; k++)
 			if (!strcmp(core->peers->reports[k].node, node->name))
 				t->report = core->peers->reports[k];
 		snprintf(t->report.node, sizeof(t->report.node), "%s", node->name);
@@ -370,7 +370,7 @@ static void publish_round(struct core *core, const struct peer_target *targets, 
 		const struct peers_report *v = &targets[i].report;
 		enum peers_state was = PEERS_UNASKED;
 
-		for (size_t k = 0; k < p->n_peer_rows; k++)
+		for (size_t k = 0; k < p->n_reports; k++)
 			if (!strcmp(p->reports[k].node, v->node))
 				was = p->reports[k].state;
 		bool is_reported = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
@@ -395,7 +395,7 @@ static void publish_round(struct core *core, const struct peer_target *targets, 
 		else if (!p->reports[i].behind_ms)
 			p->reports[i].behind_ms = clock_mono_ms();
 	}
-	p->n_peer_rows = n;
+	p->n_reports = n;
 	intent_note_diverged(core->intent, foreign, n_foreign);
 	core_changed(core);
 }
@@ -448,7 +448,7 @@ static void one_round(struct core *core, bool notify_others)
 /* Whether each peer has said that it has nothing for a node that joins. Under the lock. */
 static bool none_has_more(const struct peers *p)
 {
-	for (size_t i = 0; i < p->n_peer_rows; i++)
+	for (size_t i = 0; i < p->n_reports; i++)
 		if (p->reports[i].state != PEERS_BEHIND && !p->reports[i].unasked)
 			return false;
 	return true;

@@ -38,14 +38,14 @@ static void add_proposal_node(const struct core *core, struct proposal *p,
                               const struct model_node *n)
 {
 	const struct peers_report *reports;
-	size_t at = p->n_nodes, n_peer_rows = peers_report(core, &reports);
+	size_t at = p->n_nodes, n_reports = peers_report(core, &reports);
 	struct propose_node node = { .self = !strcmp(n->name, core->dirs.node) };
 
 	if (at > PEERS_MAX || (!node.self && (!*n->api || strlen(n->api) >= sizeof(node.api))))
 		return;
 	snprintf(node.name, sizeof(node.name), "%s", n->name);
 	snprintf(node.api, sizeof(node.api), "%s", n->api);
-	for (size_t i = 0; i < n_peer_rows; i++)
+	for (size_t i = 0; i < n_reports; i++)
 		if (!strcmp(reports[i].node, n->name))
 			node.last_silent = reports[i].state == PEERS_UNREACHABLE;
 	for (; at > 0 && strcmp(p->nodes[at - 1].name, node.name) > 0; at--)

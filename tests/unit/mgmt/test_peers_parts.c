@@ -277,7 +277,7 @@ static void changes_that_matter_become_events(void **state)
 		struct journal *j = intent_journal(this_node.intent);
 
 		own.reports[0] = make_target("fra-1", rows[i].was).report;
-		own.n_peer_rows = 1;
+		own.n_reports = 1;
 		uint64_t before = journal_last(j), round = own.reports[0].round;
 
 		publish_round(&this_node, &t, 1);
@@ -296,7 +296,7 @@ static void changes_that_matter_become_events(void **state)
 static void who_joins_waits_for_those_that_can_be_asked(void **state)
 {
 	(void)state;
-	own.n_peer_rows = 2;
+	own.n_reports = 2;
 	own.reports[0].state = PEERS_BEHIND;
 	own.reports[1] = (struct peers_report){ .state = PEERS_UNREACHABLE, .unasked = true };
 	assert_true(none_has_more(&own));
@@ -312,7 +312,7 @@ static void who_joins_waits_for_those_that_can_be_asked(void **state)
 static void who_joins_starts_alone_in_time(void **state)
 {
 	(void)state;
-	own.n_peer_rows = 1;
+	own.n_reports = 1;
 	for (unsigned i = 0; i < 8; i++) {
 		waits_to_join = i & 1;
 		own.reports[0].state = i & 2 ? PEERS_BEHIND : PEERS_UNREACHABLE;
@@ -344,7 +344,7 @@ static void loads_are_added_by_site_while_they_are_fresh(void **state)
 	struct guard_load loads[4];
 
 	(void)state;
-	own.n_peer_rows = 4;
+	own.n_reports = 4;
 	for (unsigned i = 0; i < 4; i++)
 		own.reports[i] = (struct peers_report){
 			.site = "fra", .load_known = true, .bits = 1u << i, .answered_ms = now_ms
@@ -384,8 +384,8 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 	struct guard_load loads[4];
 
 	(void)state;
-	own.n_peer_rows = sizeof(peers) / sizeof(peers[0]);
-	for (size_t i = 0; i < own.n_peer_rows; i++) {
+	own.n_reports = sizeof(peers) / sizeof(peers[0]);
+	for (size_t i = 0; i < own.n_reports; i++) {
 		own.reports[i] = (struct peers_report){ .load_known = true,
 			                                .bits = peers[i].bits,
 			                                .answered_ms = clock_mono_ms() };

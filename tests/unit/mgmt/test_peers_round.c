@@ -164,7 +164,7 @@ static const struct peers_report *round_with_peer(bool lost)
 	n_asked = 0;
 	one_round(&this_node, false);
 	free_answers();
-	assert_int_equal(own.n_peer_rows, 1);
+	assert_int_equal(own.n_reports, 1);
 	return &own.reports[0];
 }
 
@@ -351,13 +351,13 @@ static void who_is_to_be_told_is_told_first(void **state)
 	(void)state;
 	memset(long_api, 'x', sizeof(long_api) - 1);
 	fake_model = &m;
-	own.n_peer_rows = 1;
+	own.n_reports = 1;
 	own.reports[0] = (struct peers_report){ .node = "fra-1", .round = 5, .hash_key = "k" };
 	one_round(&this_node, true);
 	assert_int_equal(n_asked, 6);
 	for (size_t i = 0; i < 6; i++)
 		assert_string_equal(requested[i].url, urls[i]);
-	assert_int_equal(own.n_peer_rows, 3);
+	assert_int_equal(own.n_reports, 3);
 	assert_string_equal(own.reports[0].node, "ams-2");
 	assert_string_equal(own.reports[0].site, "ams");
 	assert_int_equal(own.reports[0].round, 1);

@@ -141,7 +141,7 @@ static void peers_are_asked_every_two_seconds(void **state)
 		                                            : "https://fra:1/v1/peer/head");
 	assert_true(peers_has_token(&this_node));
 	assert_int_equal(n_alone, 0);
-	assert_int_equal(own.n_peer_rows, 2);
+	assert_int_equal(own.n_reports, 2);
 	assert_int_equal(own.reports[1].state, PEERS_UNREACHABLE);
 }
 
@@ -234,7 +234,7 @@ static void a_joining_node_waits_for_peers_that_may_have_more(void **state)
 
 	(void)state;
 	fake_joins = true;
-	own.n_peer_rows = 2;
+	own.n_reports = 2;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t k = 0; k < 2; k++)
 			own.reports[k] = (struct peers_report){ .state = rows[i].states[k],
