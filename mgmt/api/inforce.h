@@ -54,7 +54,7 @@ const char *inforce_text(enum inforce_state state);
 /** One sentence about a judgement that is not INFORCE_DONE: process, subject, reason. */
 json_t *inforce_detail(const struct inforce *f);
 
-/** As peers exchange it, and back; what is missing or malformed is INFORCE_UNKNOWN. */
+/** To JSON for peers, and from it; a missing or malformed member gives INFORCE_UNKNOWN. */
 json_t *inforce_to_json(const struct inforce *f);
 struct inforce inforce_from_json(const json_t *object);
 

@@ -83,9 +83,9 @@ void observe_query_dns(struct core *core)
 	core_unlock(core);
 }
 
-bool observe_load(struct core *core, uint64_t *bits)
+bool observe_load(struct core *core, uint64_t *bits_per_s)
 {
-	*bits = core->observe->rate;
+	*bits_per_s = core->observe->rate;
 	return core->observe->rate_known;
 }
 

@@ -119,7 +119,7 @@ static int insert_item(struct files *f, struct files_item *item)
 	return 0;
 }
 
-/* Whether a file of this name and size may be added. */
+/* @return 0 if a file of this name and size may be added, else -EINVAL, -E2BIG or -EEXIST */
 static int check_new(const struct files *f, const char *name, size_t n_bytes)
 {
 	if (!files_name_ok(name))

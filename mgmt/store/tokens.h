@@ -43,8 +43,8 @@ enum tokens_line {
 bool tokens_role_ok(const char *role);
 
 /**
- * Read one line of @p n bytes, without its newline. @p out is set for TOKENS_ENTRY alone; *@p err_text, for TOKENS_BAD, is a
- * static sentence that says what is wrong and what to do.
+ * Read one line of @p n bytes, without its newline. @p out is set for TOKENS_ENTRY alone. For TOKENS_BAD,
+ * *@p err_text is a static sentence that says what is wrong and what to do.
  */
 MUST_CHECK enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out,
                                         const char **err_text);
