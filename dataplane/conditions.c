@@ -113,10 +113,10 @@ static void state_macs(const struct process *p, struct stats *s)
 
 static void state_refused(const struct process *p, struct stats *s)
 {
-	if (*p->refused)
+	if (*p->refusal)
 		conditions_add(s, "document-refused", CONDITION_DEGRADED, "",
 		               "the newest document is refused, the one before stays in force: %s",
-		               p->refused);
+		               p->refusal);
 }
 
 static void state_hash_key(const struct model *m, struct stats *s)

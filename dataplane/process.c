@@ -110,9 +110,9 @@ static void find_health_page(struct process *p)
 
 static void note_refused(struct process *p, const char *refusal)
 {
-	if (!strcmp(p->refused, refusal))
+	if (!strcmp(p->refusal, refusal))
 		return;
-	snprintf(p->refused, sizeof(p->refused), "%s", refusal);
+	snprintf(p->refusal, sizeof(p->refusal), "%s", refusal);
 	log_error("document-refused", "reason=\"%s\" in_force=%llu", refusal,
 	          p->driver && p->node.model ? (unsigned long long)p->node.model->meta.document
 	                                     : 0ull);
@@ -161,7 +161,7 @@ static uint64_t *worker_counter(struct process *p, uint32_t i, bool drop)
 	return drop ? NULL
 	            : stats_get_counter(
 	                      s, STATS_COUNTER, STATS_WORKER, labels,
-	                      "Rounds of the worker, forwarding or idle: its sign of life.");
+	                      "Loop turns of the worker, forwarding or idle; if they stop, it hangs.");
 }
 
 /*
@@ -277,7 +277,7 @@ static void report_in_force(struct process *p)
 {
 	const struct compiler *n = &p->node;
 
-	p->refused[0] = 0;
+	p->refusal[0] = 0;
 	log_note("document-in-force",
 	         "document=%llu version=%llu services=%zu pools=%zu backends=%zu",
 	         (unsigned long long)n->model->meta.document,
@@ -323,7 +323,7 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 		return;
 	if (err == -EINVAL) {
 		model_errors_summarise(&d->errors, refusal, sizeof(refusal));
-		if (strcmp(p->refused, refusal))
+		if (strcmp(p->refusal, refusal))
 			log_model_errors(&d->errors);
 	} else if (err) {
 		snprintf(refusal, sizeof(refusal), "%s", d->refusal);

@@ -49,7 +49,7 @@ struct process {
 	uint64_t shown_ms; /**< when the effect page was last written */
 	unsigned seconds;
 	struct believed believed;
-	char refused[PLAN_REASON_MAX]; /**< why the last document was refused, or "" */
+	char refusal[PLAN_REASON_MAX]; /**< why the last document was refused, or "" */
 	/** By position in the model: the last logged result of attaching a port. */
 	char port_reason[DRIVER_PORTS_MAX][DRIVER_REASON_MAX];
 	int port_err[DRIVER_PORTS_MAX]; /**< error of the last try; the port is tried again */

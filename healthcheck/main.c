@@ -55,7 +55,7 @@ struct health_process {
 	struct saved_word *saved;
 	size_t n_saved;
 	uint64_t in_force; /* the document's number; 0: none */
-	char refused[256]; /* why the last document was, or "" */
+	char refusal[256]; /* why the last document was refused; "": it was not */
 	bool failed;
 };
 
@@ -74,10 +74,10 @@ static void log_invalid_document(const struct model_errors *errors)
 static void state_conditions(struct health_process *p)
 {
 	conditions_begin(p->stats, p->in_force);
-	if (*p->refused)
+	if (*p->refusal)
 		conditions_add(p->stats, "document-refused", CONDITION_DEGRADED, "",
 		               "the newest document is refused, the one before stays in force: %s",
-		               p->refused);
+		               p->refusal);
 	conditions_of_vips(p->checker.targets, p->stats);
 	conditions_of_backends(p->checker.targets, clock_mono_ms(), p->stats);
 	conditions_end(p->stats);
@@ -86,11 +86,11 @@ static void state_conditions(struct health_process *p)
 /* Keep why the newest document is refused: its first error, or the errno's text. */
 static void keep_refusal(struct health_process *p, int err, const struct model_errors *errors)
 {
-	model_errors_summarise(errors, p->refused, sizeof(p->refused));
+	model_errors_summarise(errors, p->refusal, sizeof(p->refusal));
 	if (err == 0 || err == -ENOENT)
-		p->refused[0] = '\0';
-	else if (!*p->refused)
-		snprintf(p->refused, sizeof(p->refused), "%s", strerror(-err));
+		p->refusal[0] = '\0';
+	else if (!*p->refusal)
+		snprintf(p->refusal, sizeof(p->refusal), "%s", strerror(-err));
 }
 
 /* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */

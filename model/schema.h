@@ -281,7 +281,8 @@
 	  "RE", "Kind of the override.")                                                           \
 	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend", "", "", "", "RE",           \
 	  "Kind of its target.")                                                                   \
-	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E", "Pool of a backend.")       \
+	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E",                             \
+	  "Pool of the backend, if the target is a backend.")                                      \
 	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE",                            \
 	  "Name of the site or backend.")                                                          \
 	X(OVERRIDES_GENERATION, "overrides[].generation", "number", "", "", "", "RE",              \

@@ -172,8 +172,8 @@ void compiler_fini(struct compiler *n) NONNULL();
 /**
  * Bring @p m into force.
  *
- * @param m    taken on success
- * @param refusal  the reason of a refusal
+ * @param m        taken on success
+ * @param refusal  out: why it was refused
  * @return 0; -EDQUOT (does not fit its limits), -EAGAIN (the room is still in quarantine: try again
  *         in COMPILER_QUARANTINE_MS), or -errno; on failure everything is as it was
  */

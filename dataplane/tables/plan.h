@@ -24,7 +24,7 @@ struct model_pool;
 struct model_service;
 struct model_set;
 
-#define PLAN_REASON_MAX 256 /**< bytes of the reason of a refusal */
+#define PLAN_REASON_MAX 256 /**< bytes of a refusal's text */
 #define PLAN_NONE       SIZE_MAX
 /** Sets of a pool: MODEL_SETS_MAX and the next one. */
 #define PLAN_SETS_MAX 65u

@@ -18,9 +18,7 @@ enum fwd_kind {
 	FWD_KIND_DROP,
 };
 
-/*
- * X(NAME, KIND, LABEL, TEXT). Append only: a counter keeps its place over an upgrade.
- */
+/* X(NAME, KIND, LABEL, TEXT). Append only: a counter keeps its place over an upgrade. */
 #define FWD_REASONS(X)                                                                              \
 	X(FORWARDED, TX, "forwarded", "encapsulated to the flow's backend")                         \
 	X(ICMP_RELAYED, TX, "icmp_relayed", "ICMP error sent to the backend of the quoted flow")    \
@@ -34,7 +32,8 @@ enum fwd_kind {
 	X(TRUNCATED, DROP, "truncated", "the packet ends before its transport header does")         \
 	X(MALFORMED_TRANSPORT, DROP, "malformed_transport",                                         \
 	  "transport header's length contradicts the packet's")                                     \
-	X(EXTENSIONS, DROP, "extensions", "IPv6 extension headers are too many or not for a VIP")   \
+	X(EXTENSIONS, DROP, "extensions",                                                           \
+	  "too many IPv6 extension headers, or one that a VIP does not accept")                     \
 	X(FRAGMENT, DROP, "fragment",                                                               \
 	  "fragment whose first one was not forwarded before, or of neither TCP nor UDP")           \
 	X(LOOP, DROP, "loop", "the source is a VIP or a tunnel source of ours")                     \
@@ -58,7 +57,7 @@ enum fwd_kind {
 	X(KERNEL_POLICED, DROP, "kernel_policed",                                                   \
 	  "for the kernel, but over the limit of its class (DPDK)")                                 \
 	X(KERNEL_REFUSED, DROP, "kernel_refused", "for the kernel, but its TAP refused it (DPDK)")  \
-	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or is not ours (DPDK)")       \
+	X(NOT_SENT, DROP, "not_sent", "the port to send by is full, or is not one of ours (DPDK)")  \
 	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")       \
 	X(TOO_BIG_ANSWERED, TX, "too_big_told",                                                     \
 	  "too big for the tunnel: an ICMP error tells the sender what fits (RFC 1191, 8201)")      \
@@ -69,7 +68,7 @@ enum fwd_kind {
 	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                   \
 	  "ICMP error: a packet of our tunnels was too big for the path to its backend")            \
 	X(TUNNEL_TOO_BIG_REFUSED, DROP, "tunnel_too_big_refused",                                   \
-	  "the same, with an implausible MTU")                                                      \
+	  "ICMP error: a packet of our tunnels was too big, but the reported MTU is implausible")   \
 	X(TUNNEL_UNREACHABLE, DROP, "tunnel_unreachable",                                           \
 	  "ICMP error: a packet of our tunnels could not be delivered")                             \
 	X(TUNNEL_EXPIRED, DROP, "tunnel_expired",                                                   \

@@ -137,7 +137,7 @@ static void the_status_says_what_is_in_force(void **state)
 	              ",'services':2,'pools':2,'backends':6,"
 	              "'driver_why':'','health_epoch':73,'learning':false,'wants_guests':false}");
 	p->node.learning = p->node.wants_peer_state = true;
-	strcpy(p->refused, "raise limits.slots");
+	strcpy(p->refusal, "raise limits.slots");
 	strcpy(p->driver_reason, "no BPF here");
 	expect_answer(
 	        "{\"do\":\"status\"}",

@@ -341,7 +341,7 @@ static void a_refusal_is_logged_once_and_again_after_a_good_one(void **state)
 	assert_true(process.node.document_refused);
 	try_document(0, "");
 	assert_non_null(strstr(did.events, "document-in-force"));
-	assert_string_equal(process.refused, "");
+	assert_string_equal(process.refusal, "");
 	try_document(-E2BIG, "much too large");
 	assert_string_equal(did.events, "document-refused ");
 	assert_ptr_equal(process.node.model, &model); /* the one before stays */
@@ -360,7 +360,7 @@ static void what_may_pass_is_tried_again_and_what_does_not_is_not(void **state)
 		did.take_says = rows[i].err;
 		try_document(0, "");
 		assert_int_equal(process.retry.heap_index != 0, rows[i].again);
-		assert_string_equal(process.refused, "the driver says no");
+		assert_string_equal(process.refusal, "the driver says no");
 	}
 	assert_int_equal(process.node.counters.refused, 0); /* it was read, and may come yet */
 	try_document(-ENOENT, "");

@@ -331,12 +331,12 @@ static void a_document_in_force_reaches_all_parts(void **state)
 	struct compiled d = { .model = &model, .plan = &plan };
 
 	(void)state;
-	strcpy(process.refused, "too large");
+	strcpy(process.refusal, "too large");
 	report_in_force(&process);
 	expect_done(
 	        "log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
 	        "probes take; attach missing; probes see; health page; tick+0; ");
-	assert_string_equal(process.refused, "");
+	assert_string_equal(process.refusal, "");
 	d.err = -E2BIG;
 	strcpy(d.refusal, "too large");
 	install_compiled(&process, &d);
