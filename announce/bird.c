@@ -20,7 +20,7 @@
 #define ERRORS        8000
 #define LINE_MAX_READ 512
 
-static const enum daemon_ask first[] = { DAEMON_ASK_GREETING, DAEMON_ASK_RESTRICT };
+static const enum daemon_query_kind first[] = { DAEMON_QUERY_GREETING, DAEMON_QUERY_RESTRICT };
 
 /* A line of a reply without its code. */
 struct bird_line {
@@ -111,7 +111,7 @@ static bool is_name(const char *name)
 	               strlen(name);
 }
 
-static size_t write_question(const struct daemon_facts *f, const struct daemon_question *q,
+static size_t write_question(const struct daemon_facts *f, const struct daemon_query *q,
                              char out[DAEMON_QUESTION_MAX])
 {
 	char vip[ADDR_TEXT_MAX];
@@ -119,22 +119,22 @@ static size_t write_question(const struct daemon_facts *f, const struct daemon_q
 	const char *name, *quote;
 	int n = 0;
 
-	switch (q->ask) {
-	case DAEMON_ASK_GREETING:
-	case DAEMON_ASK_VERSION: /* it is in the greeting */
+	switch (q->kind) {
+	case DAEMON_QUERY_GREETING:
+	case DAEMON_QUERY_VERSION: /* it is in the greeting */
 		break;
-	case DAEMON_ASK_RESTRICT:
+	case DAEMON_QUERY_RESTRICT:
 		n = snprintf(out, DAEMON_QUESTION_MAX, "restrict\n");
 		break;
-	case DAEMON_ASK_SESSIONS:
+	case DAEMON_QUERY_SESSIONS:
 		n = snprintf(out, DAEMON_QUESTION_MAX, "show protocols\n");
 		break;
-	case DAEMON_ASK_ROUTE:
+	case DAEMON_QUERY_ROUTE:
 		n = snprintf(out, DAEMON_QUESTION_MAX,
 		             "show route %s/%d table weir%d table weir_gshut%d\n",
 		             addr_text(&q->vip, vip), four ? 32 : 128, four ? 4 : 6, four ? 4 : 6);
 		break;
-	case DAEMON_ASK_EXPORT:
+	case DAEMON_QUERY_EXPORT:
 		name = f->neighbours[q->neighbour].name;
 		quote = is_plain_name(name) ? "" : "'";
 		n = snprintf(out, DAEMON_QUESTION_MAX, "show route %s/%d exported %s%s%s\n",
@@ -246,7 +246,7 @@ static int read_route(struct daemon_facts *f, struct daemon_route *r, const char
                       const char *end)
 {
 	enum daemon_table table = DAEMON_TABLES;
-	bool learnt[DAEMON_TABLES] = { false };
+	bool imported[DAEMON_TABLES] = { false };
 	struct bird_line line;
 
 	while (next_line(&at, end, &line)) {
@@ -255,15 +255,15 @@ static int read_route(struct daemon_facts *f, struct daemon_route *r, const char
 		if (line.code > 0 && line.code != 1007 && line.code != NOT_FOUND)
 			return refuse_answer(f, "no list of routes", &line);
 		if (!is_heading(&line, &table) && is_route(&line) && table != DAEMON_TABLES)
-			learnt[table] = true;
+			imported[table] = true;
 	}
-	memcpy(r->learnt, learnt, sizeof(learnt));
+	memcpy(r->imported, imported, sizeof(imported));
 	return 0;
 }
 
 /* An error here: the session does not carry the family ("No valid tables"), or it is gone by now. */
-static int read_export(struct daemon_facts *f, struct daemon_route *r,
-                       const struct daemon_question *q, const char *at, const char *end)
+static int read_export(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
+                       const char *at, const char *end)
 {
 	struct daemon_neighbour *to = &f->neighbours[q->neighbour];
 	uint32_t bit = 1u << q->neighbour;
@@ -281,26 +281,26 @@ static int read_export(struct daemon_facts *f, struct daemon_route *r,
 	return 0;
 }
 
-static int read_answer(struct daemon_facts *f, struct daemon_route *r,
-                       const struct daemon_question *q, const char *answer, size_t n)
+static int read_answer(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
+                       const char *answer, size_t n)
 {
 	const char *at = answer, *end = answer + n;
 	struct bird_line line = { .code = -1, .text = "" };
 
-	switch (q->ask) {
-	case DAEMON_ASK_GREETING:
+	switch (q->kind) {
+	case DAEMON_QUERY_GREETING:
 		(void)next_line(&at, end, &line);
 		return read_greeting(f, &line);
-	case DAEMON_ASK_RESTRICT:
+	case DAEMON_QUERY_RESTRICT:
 		(void)next_line(&at, end, &line);
 		return line.code == ACCESS_DENIED ? 0 : refuse_answer(f, "not restricted", &line);
-	case DAEMON_ASK_SESSIONS:
+	case DAEMON_QUERY_SESSIONS:
 		return read_sessions(f, at, end);
-	case DAEMON_ASK_ROUTE:
+	case DAEMON_QUERY_ROUTE:
 		return read_route(f, r, at, end);
-	case DAEMON_ASK_EXPORT:
+	case DAEMON_QUERY_EXPORT:
 		return read_export(f, r, q, at, end);
-	case DAEMON_ASK_VERSION:
+	case DAEMON_QUERY_VERSION:
 		break;
 	}
 	return -EPROTO;
@@ -311,7 +311,7 @@ const struct daemon_ops daemon_bird = {
 	.path = "/run/bird/bird.ctl",
 	.first = first,
 	.n_first = sizeof(first) / sizeof(first[0]),
-	.asks_exports = true,
+	.queries_exports = true,
 	.write = write_question,
 	.whole = find_end,
 	.read = read_answer,

@@ -28,8 +28,8 @@
 #define READ_TURN_BYTES (64u * 1024u) /* in one turn of the loop */
 #define WINDOW          16u           /* urgent questions under way */
 
-struct daemon_asked {
-	struct daemon_question question;
+struct daemon_sent {
+	struct daemon_query question;
 	bool hurried; /* urgent: about the route alone, and its answer is news */
 };
 
@@ -51,10 +51,10 @@ struct daemon {
 	size_t n_rows, next_row;
 	size_t in_tick; /* how many of the round's prefixes this tick may still ask about */
 
-	int fd;                              /* -1: not connected */
-	struct daemon_asked waiting[WINDOW]; /* [n_waiting] for their answers, the oldest first */
+	int fd;                             /* -1: not connected */
+	struct daemon_sent waiting[WINDOW]; /* [n_waiting] for their answers, the oldest first */
 	size_t n_waiting;
-	struct daemon_question question; /* that is being sent, or answered */
+	struct daemon_query question; /* that is being sent, or answered */
 	bool hurried;
 	size_t n_first;               /* of the first questions, how many are answered */
 	struct daemon_row *exporting; /* whose neighbours are being asked for */
@@ -65,7 +65,7 @@ struct daemon {
 	size_t n_answer, n_seen;
 };
 
-static void ask_next(struct daemon *d);
+static void send_next_query(struct daemon *d);
 
 static int compare_rows(const void *a, const void *b)
 {
@@ -94,10 +94,10 @@ static bool set_state(struct daemon *d, enum daemon_state state)
 }
 
 /* Forget what the daemon said, and try again later. */
-static void give_up(struct daemon *d, enum daemon_state state, const char *why, int error)
+static void give_up(struct daemon *d, enum daemon_state state, const char *reason, int error)
 {
-	if (why)
-		snprintf(d->facts.problem, sizeof(d->facts.problem), "%s%s%s", why,
+	if (reason)
+		snprintf(d->facts.problem, sizeof(d->facts.problem), "%s%s%s", reason,
 		         error ? ": " : "", error ? strerror(error) : "");
 	if (d->fd >= 0) {
 		loop_fd_remove(d->loop, d->fd);
@@ -123,9 +123,9 @@ static bool send_question(struct daemon *d)
 	char text[DAEMON_QUESTION_MAX];
 	size_t n = 0;
 
-	if (d->question.ask != DAEMON_ASK_GREETING)
+	if (d->question.kind != DAEMON_QUERY_GREETING)
 		n = d->ops->write(&d->facts, &d->question, text);
-	d->waiting[d->n_waiting++] = (struct daemon_asked){ d->question, d->hurried };
+	d->waiting[d->n_waiting++] = (struct daemon_sent){ d->question, d->hurried };
 	d->deadline_ms = clock_mono_ms() + DAEMON_DEADLINE_MS;
 	loop_timer_set(d->loop, &d->wake, d->deadline_ms);
 	if (n == 0 || send(d->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n)
@@ -138,7 +138,7 @@ static bool send_question(struct daemon *d)
 static bool choose_neighbour(struct daemon *d)
 {
 	bool four;
-	uint32_t i = d->question.ask == DAEMON_ASK_EXPORT ? d->question.neighbour + 1 : 0;
+	uint32_t i = d->question.kind == DAEMON_QUERY_EXPORT ? d->question.neighbour + 1 : 0;
 
 	if (!d->exporting)
 		return false;
@@ -148,7 +148,7 @@ static bool choose_neighbour(struct daemon *d)
 
 		if (!to->established || (four ? to->lacks4 : to->lacks6))
 			continue;
-		d->question = (struct daemon_question){ DAEMON_ASK_EXPORT, d->exporting->vip, i };
+		d->question = (struct daemon_query){ DAEMON_QUERY_EXPORT, d->exporting->vip, i };
 		return true;
 	}
 	return false;
@@ -157,7 +157,7 @@ static bool choose_neighbour(struct daemon *d)
 /* A call of daemon_hurry() during the question asks once more. */
 static void choose_row(struct daemon *d, struct daemon_row *row, bool hurried)
 {
-	d->question = (struct daemon_question){ .ask = DAEMON_ASK_ROUTE, .vip = row->vip };
+	d->question = (struct daemon_query){ .kind = DAEMON_QUERY_ROUTE, .vip = row->vip };
 	d->hurried = hurried;
 	row->urgent &= !hurried;
 }
@@ -194,11 +194,11 @@ static bool choose_question(struct daemon *d, uint64_t now_ms, uint64_t *at_ms)
 
 	d->hurried = false;
 	if (d->n_first < d->ops->n_first) {
-		d->question = (struct daemon_question){ .ask = d->ops->first[d->n_first] };
+		d->question = (struct daemon_query){ .kind = d->ops->first[d->n_first] };
 		return true;
 	}
 	if (now_ms >= d->sessions_ms) {
-		d->question = (struct daemon_question){ .ask = DAEMON_ASK_SESSIONS };
+		d->question = (struct daemon_query){ .kind = DAEMON_QUERY_SESSIONS };
 		return true;
 	}
 	if (now_ms >= d->tick_ms) {
@@ -220,7 +220,7 @@ static bool choose_question(struct daemon *d, uint64_t now_ms, uint64_t *at_ms)
 }
 
 /* Fill the window with urgent questions. */
-static void ask_urgent(struct daemon *d, uint64_t now_ms)
+static void send_urgent_query(struct daemon *d, uint64_t now_ms)
 {
 	struct daemon_row *urgent;
 	uint64_t at_ms = now_ms;
@@ -232,7 +232,7 @@ static void ask_urgent(struct daemon *d, uint64_t now_ms)
 	}
 }
 
-static void ask_next(struct daemon *d)
+static void send_next_query(struct daemon *d)
 {
 	uint64_t now_ms = clock_mono_ms(), at_ms = now_ms;
 
@@ -245,13 +245,13 @@ static void ask_next(struct daemon *d)
 	if (!d->n_waiting && !send_question(d))
 		return;
 	if (d->hurried && now_ms < d->sessions_ms)
-		ask_urgent(d, now_ms);
+		send_urgent_query(d, now_ms);
 }
 
 static bool same_route(const struct daemon_route *a, const struct daemon_route *b)
 {
 	return a->at_ms && b->at_ms && a->exported == b->exported &&
-	       !memcmp(a->learnt, b->learnt, sizeof(a->learnt));
+	       !memcmp(a->imported, b->imported, sizeof(a->imported));
 }
 
 /* A prefix's answer is whole. @return whether it is news */
@@ -295,7 +295,7 @@ static bool follow_sessions(struct daemon *d, const struct daemon_facts *before)
 /* @return whether the answer to ROUTE or EXPORT completes the prefix's; else d->question is the next one */
 static bool is_row_whole(struct daemon *d, struct daemon_row *row)
 {
-	if (!d->ops->asks_exports || d->hurried)
+	if (!d->ops->queries_exports || d->hurried)
 		return true;
 	d->exporting = row;
 	return !choose_neighbour(d);
@@ -304,7 +304,7 @@ static bool is_row_whole(struct daemon *d, struct daemon_row *row)
 /* An urgent answer leaves the neighbours out, and what is known of them stays. */
 static struct daemon_route *begin_row(const struct daemon *d, struct daemon_row *row)
 {
-	if (d->question.ask == DAEMON_ASK_ROUTE) {
+	if (d->question.kind == DAEMON_QUERY_ROUTE) {
 		row->fresh = row->shown;
 		if (!d->hurried)
 			row->fresh.exported = 0;
@@ -313,15 +313,15 @@ static struct daemon_route *begin_row(const struct daemon *d, struct daemon_row 
 }
 
 /* Take a whole answer. @return 0, or -EPROTO */
-static int take_answer(struct daemon *d, size_t n, bool *news)
+static int receive_answer(struct daemon *d, size_t n, bool *news)
 {
 	const struct daemon_facts before = d->facts;
-	const enum daemon_ask ask = d->question.ask;
+	const enum daemon_query_kind kind = d->question.kind;
 	struct daemon_route unwatched = { 0 };
 	struct daemon_row *row = NULL;
 	int err;
 
-	if (ask == DAEMON_ASK_ROUTE || ask == DAEMON_ASK_EXPORT)
+	if (kind == DAEMON_QUERY_ROUTE || kind == DAEMON_QUERY_EXPORT)
 		row = find_row(d, &d->question.vip);
 	err = d->ops->read(&d->facts, row ? begin_row(d, row) : &unwatched, &d->question, d->answer,
 	                   n);
@@ -329,7 +329,7 @@ static int take_answer(struct daemon *d, size_t n, bool *news)
 		return err;
 	if (d->n_first < d->ops->n_first) {
 		d->n_first++;
-	} else if (ask == DAEMON_ASK_SESSIONS) {
+	} else if (kind == DAEMON_QUERY_SESSIONS) {
 		d->sessions_ms = clock_mono_ms() + DAEMON_SESSIONS_MS;
 		*news |= follow_sessions(d, &before);
 	} else if (row) {
@@ -345,7 +345,7 @@ static int take_answer(struct daemon *d, size_t n, bool *news)
 }
 
 /* Take the oldest question off the window: its answer is the first @p n bytes. */
-static void take_question(struct daemon *d)
+static void receive_question(struct daemon *d)
 {
 	d->question = d->waiting[0].question;
 	d->hurried = d->waiting[0].hurried;
@@ -366,8 +366,8 @@ static bool hear_answer(struct daemon *d, bool *news)
 		        n == 0 ? "an answer is too long" : "an answer has no known form", 0);
 		return false;
 	}
-	take_question(d);
-	if (take_answer(d, (size_t)n, news)) {
+	receive_question(d);
+	if (receive_answer(d, (size_t)n, news)) {
 		give_up(d, DAEMON_STRANGE, NULL, 0);
 		return false;
 	}
@@ -376,7 +376,7 @@ static bool hear_answer(struct daemon *d, bool *news)
 	d->n_answer -= (size_t)n;
 	d->n_seen = 0;
 	memmove(d->answer, d->answer + n, d->n_answer);
-	ask_next(d);
+	send_next_query(d);
 	return d->fd >= 0 && d->n_answer > 0;
 }
 
@@ -416,7 +416,7 @@ static void on_readable(void *arg, int fd, uint32_t events)
 	if (!hear_daemon(d, fd))
 		return;
 	d->news(d->arg);
-	ask_next(d);
+	send_next_query(d);
 }
 
 /* A socket of this kind connects at once, or not at all. */
@@ -455,7 +455,7 @@ static void try_connect(struct daemon *d)
 	}
 	d->n_first = d->n_answer = d->n_seen = 0;
 	d->sessions_ms = d->tick_ms = 0;
-	ask_next(d);
+	send_next_query(d);
 }
 
 static void on_wake(void *arg)
@@ -467,7 +467,7 @@ static void on_wake(void *arg)
 	else if (d->n_waiting)
 		give_up(d, DAEMON_SILENT, "no whole answer in time", 0);
 	else
-		ask_next(d);
+		send_next_query(d);
 }
 
 int daemon_open(struct loop *loop, enum daemon_kind kind, const char *path, daemon_news *news,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the host's routing daemon (BIRD, FRR) says of Weir's announcements: whether it has learnt a VIP's route from
+ * What the host's routing daemon (BIRD, FRR) says of Weir's announcements: whether it has imported a VIP's route from
  * each of the two kernel tables, to which neighbours it exports the VIP, and which sessions are up.
  *
  * The daemon is asked by its control socket, a few questions at a time, and only about Weir's own prefixes and about its
@@ -72,7 +72,7 @@ struct daemon_neighbour {
 /** What the daemon says of one prefix. */
 struct daemon_route {
 	uint64_t at_ms; /**< of its last whole answer, monotonic; 0: unknown, and so is the rest */
-	bool learnt[DAEMON_TABLES]; /**< the daemon has the route of this table */
+	bool imported[DAEMON_TABLES]; /**< the daemon has the route of this table */
 	/** Bit i: to neighbours[i]. With both tables, it is the normal route that is exported. */
 	uint32_t exported;
 	/** daemon_hurry() was called, and no answer to a question that was sent after it has come: the rest is older. */
@@ -118,7 +118,7 @@ MUST_CHECK int daemon_watch(struct daemon *d, const struct addr *vips, size_t n)
  * until that answer. At most one answer in DAEMON_HURRY_MS for each prefix. A prefix that is not watched is ignored.
  *
  * For a move between tables: call this after the route was added to the new table. In daemon_news, leave a pending route
- * alone, for what is known of it may be from before the move; call this again while it is unknown or not learnt.
+ * alone, for what is known of it may be from before the move; call this again while it is unknown or not imported.
  */
 void daemon_hurry(struct daemon *d, const struct addr *vip);
 
@@ -135,31 +135,32 @@ const char *daemon_state_name(enum daemon_state state);
 /** Room for any question. */
 #define DAEMON_QUESTION_MAX 256
 
-enum daemon_ask {
-	DAEMON_ASK_GREETING, /**< nothing is sent: the daemon speaks first */
-	DAEMON_ASK_RESTRICT, /**< refuse this connection all changes */
-	DAEMON_ASK_VERSION,
-	DAEMON_ASK_SESSIONS,
-	DAEMON_ASK_ROUTE,  /**< is the prefix learnt, in which tables; FRR: and exported to whom */
-	DAEMON_ASK_EXPORT, /**< is the prefix exported to this neighbour */
+enum daemon_query_kind {
+	DAEMON_QUERY_GREETING, /**< nothing is sent: the daemon speaks first */
+	DAEMON_QUERY_RESTRICT, /**< refuse this connection all changes */
+	DAEMON_QUERY_VERSION,
+	DAEMON_QUERY_SESSIONS,
+	DAEMON_QUERY_ROUTE, /**< is the prefix imported, in which tables; FRR: and exported to whom */
+	DAEMON_QUERY_EXPORT, /**< is the prefix exported to this neighbour */
 };
 
-struct daemon_question {
-	enum daemon_ask ask;
+struct daemon_query {
+	enum daemon_query_kind kind;
 	struct addr vip;    /**< ROUTE, EXPORT */
 	uint32_t neighbour; /**< EXPORT: its index */
 };
 
 /** One daemon's language. Pure functions, fed with whatever the socket brings. */
 struct daemon_ops {
-	const char *name;             /**< "bird", "frr" */
-	const char *path;             /**< the usual socket */
-	const enum daemon_ask *first; /**< [n_first] asked of each new connection, in this order */
+	const char *name; /**< "bird", "frr" */
+	const char *path; /**< the usual socket */
+	/** [n_first] what each new connection is asked, in this order */
+	const enum daemon_query_kind *first;
 	size_t n_first;
-	bool asks_exports; /**< else ROUTE answers for all neighbours */
+	bool queries_exports; /**< else ROUTE answers for all neighbours */
 
-	/** Write a question, with its end; never DAEMON_ASK_GREETING. @return its length, <= DAEMON_QUESTION_MAX */
-	size_t (*write)(const struct daemon_facts *f, const struct daemon_question *q,
+	/** Write a query, with its end; never DAEMON_QUERY_GREETING. @return its length, <= DAEMON_QUESTION_MAX */
+	size_t (*write)(const struct daemon_facts *f, const struct daemon_query *q,
 	                char out[DAEMON_QUESTION_MAX]);
 	/**
 	 * Find the end of the answer that begins at @p bytes.
@@ -171,9 +172,9 @@ struct daemon_ops {
 	 * Read a whole answer.
 	 * @param f  its version and neighbours are set, and its problem on failure
 	 * @param r  of ROUTE and EXPORT: the route; `at_ms` is the caller's
-	 * @return 0, or -EPROTO: it is not what was asked for
+	 * @return 0, or -EPROTO: it is not the query for
 	 */
-	int (*read)(struct daemon_facts *f, struct daemon_route *r, const struct daemon_question *q,
+	int (*read)(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
 	            const char *answer, size_t n);
 };
 

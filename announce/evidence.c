@@ -90,8 +90,8 @@ uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_ro
 	uint32_t exported = is_known ? r->exported & established_mask(d) : 0;
 
 	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
-		bool shows =
-		        is_known && r->learnt[t == ANNOUNCE_NORMAL ? DAEMON_NORMAL : DAEMON_GSHUT];
+		bool shows = is_known &&
+		             r->imported[t == ANNOUNCE_NORMAL ? DAEMON_NORMAL : DAEMON_GSHUT];
 
 		routes->imported[t] =
 		        !is_known || r->pending || (added_ms[t] && r->at_ms < added_ms[t])

@@ -17,9 +17,9 @@
 
 #define STATUS_BYTES 4u
 
-static const enum daemon_ask first[] = { DAEMON_ASK_VERSION };
+static const enum daemon_query_kind first[] = { DAEMON_QUERY_VERSION };
 
-static size_t write_question(const struct daemon_facts *f, const struct daemon_question *q,
+static size_t write_question(const struct daemon_facts *f, const struct daemon_query *q,
                              char out[DAEMON_QUESTION_MAX])
 {
 	char vip[ADDR_TEXT_MAX];
@@ -27,18 +27,18 @@ static size_t write_question(const struct daemon_facts *f, const struct daemon_q
 	int n = 0;
 
 	(void)f;
-	switch (q->ask) {
-	case DAEMON_ASK_GREETING:
-	case DAEMON_ASK_RESTRICT:
-	case DAEMON_ASK_EXPORT:
+	switch (q->kind) {
+	case DAEMON_QUERY_GREETING:
+	case DAEMON_QUERY_RESTRICT:
+	case DAEMON_QUERY_EXPORT:
 		return 0;
-	case DAEMON_ASK_VERSION:
+	case DAEMON_QUERY_VERSION:
 		n = snprintf(out, DAEMON_QUESTION_MAX, "show version");
 		break;
-	case DAEMON_ASK_SESSIONS:
+	case DAEMON_QUERY_SESSIONS:
 		n = snprintf(out, DAEMON_QUESTION_MAX, "show bgp summary json");
 		break;
-	case DAEMON_ASK_ROUTE:
+	case DAEMON_QUERY_ROUTE:
 		n = snprintf(out, DAEMON_QUESTION_MAX, "show bgp ipv%d unicast %s/%d json",
 		             four ? 4 : 6, addr_text(&q->vip, vip), four ? 32 : 128);
 		break;
@@ -155,13 +155,13 @@ static int read_route(const struct daemon_facts *f, struct daemon_route *r, cons
 	bool best = false;
 	size_t i;
 
-	memset(r->learnt, 0, sizeof(r->learnt));
+	memset(r->imported, 0, sizeof(r->imported));
 	r->exported = 0;
 	json_array_foreach(paths, i, path)
 	{
 		if (!is_true(path, "sourced") || !is_true(path, "valid"))
 			continue;
-		r->learnt[shuts_down(path) ? DAEMON_GSHUT : DAEMON_NORMAL] = true;
+		r->imported[shuts_down(path) ? DAEMON_GSHUT : DAEMON_NORMAL] = true;
 		best |= is_true(json_object_get(path, "bestpath"), "overall");
 	}
 	for (uint32_t n = 0; best && n < f->n_neighbours; n++)
@@ -170,15 +170,15 @@ static int read_route(const struct daemon_facts *f, struct daemon_route *r, cons
 	return 0;
 }
 
-static int read_object(struct daemon_facts *f, struct daemon_route *r,
-                       const struct daemon_question *q, const char *answer, size_t n)
+static int read_object(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
+                       const char *answer, size_t n)
 {
 	json_t *root = json_read(answer, n, 0, NULL);
 	int err = 0;
 
 	if (!json_is_object(root))
 		err = refuse_answer(f, "no JSON", answer, n);
-	else if (q->ask == DAEMON_ASK_SESSIONS)
+	else if (q->kind == DAEMON_QUERY_SESSIONS)
 		read_sessions(f, root);
 	else
 		err = read_route(f, r, root);
@@ -186,8 +186,8 @@ static int read_object(struct daemon_facts *f, struct daemon_route *r,
 	return err;
 }
 
-static int read_answer(struct daemon_facts *f, struct daemon_route *r,
-                       const struct daemon_question *q, const char *answer, size_t n)
+static int read_answer(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
+                       const char *answer, size_t n)
 {
 	if (n < STATUS_BYTES)
 		return -EPROTO;
@@ -196,7 +196,7 @@ static int read_answer(struct daemon_facts *f, struct daemon_route *r,
 	n -= STATUS_BYTES;
 	if (status)
 		return refuse_answer(f, "a question is refused", answer, n);
-	if (q->ask == DAEMON_ASK_VERSION)
+	if (q->kind == DAEMON_QUERY_VERSION)
 		return read_version(f, answer, n);
 	return read_object(f, r, q, answer, n);
 }

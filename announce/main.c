@@ -286,13 +286,13 @@ int main(int argc, char **argv)
 
 	json_prepare();
 	if (proc_dirs_from_args(&p.dirs, &argc, argv) || argc > 1) {
-		bool asked_for = argc == 2 && !strcmp(argv[1], "--help");
+		bool requested = argc == 2 && !strcmp(argv[1], "--help");
 
-		fprintf(asked_for ? stdout : stderr,
+		fprintf(requested ? stdout : stderr,
 		        "usage: weir-announce [options]\n"
 		        "Announces the node's virtual IPs through the host's routing daemon.\n\n%s",
 		        proc_dirs_help);
-		return !asked_for;
+		return !requested;
 	}
 	proc_ignore_signals();
 	err = proc_become_with("announce", 1ull << CAP_NET_ADMIN, daemons,

@@ -30,7 +30,7 @@
 #define LOOK_MS       1000  /* between looks whether the socket's file is still there */
 #define PAUSE_MS      50    /* without descriptors: the listener would stay readable and spin */
 
-struct client {
+struct ctl_client {
 	struct ctl *ctl;
 	int fd;          /* -1: free */
 	char *in;        /* [REQUEST_MAX + 1] */
@@ -52,10 +52,10 @@ struct ctl {
 	struct loop_timer look;
 	const char *group; /* NULL or as given, which is a constant */
 	bool lost;         /* the file is gone and could not be created: logged once */
-	struct client clients[CLIENTS_MAX];
+	struct ctl_client clients[CLIENTS_MAX];
 };
 
-static void drop_client(struct client *c)
+static void drop_client(struct ctl_client *c)
 {
 	if (c->fd < 0)
 		return;
@@ -72,19 +72,19 @@ static void drop_client(struct client *c)
 
 static void on_silence(void *arg)
 {
-	struct client *c = arg;
+	struct ctl_client *c = arg;
 
 	c->ctl->counters.timeouts++;
 	drop_client(c);
 }
 
-static int note_life(struct client *c)
+static int note_life(struct ctl_client *c)
 {
 	return loop_timer_set(c->ctl->loop, &c->silence, loop_now_ms(c->ctl->loop) + SILENCE_MS);
 }
 
 /* Send what waits. @return 0 when all is sent, -EAGAIN, or another -errno */
-static int send_answer(struct client *c)
+static int send_answer(struct ctl_client *c)
 {
 	while (c->out_at < c->out_bytes) {
 		ssize_t n = send(c->fd, c->out + c->out_at, c->out_bytes - c->out_at,
@@ -100,7 +100,7 @@ static int send_answer(struct client *c)
 }
 
 /* Take @p answer and queue it, with a newline behind. @return 0, -EMSGSIZE or -ENOMEM */
-static int queue_answer(struct client *c, char *answer)
+static int queue_answer(struct ctl_client *c, char *answer)
 {
 	size_t n = strlen(answer);
 	char *line = n > ANSWER_MAX ? NULL : realloc(answer, n + 1);
@@ -120,7 +120,7 @@ static int queue_answer(struct client *c, char *answer)
  * Answer the line of @p n bytes at the start of the buffer. @return as send_answer(), or another
  * -errno to close
  */
-static int handle_line(struct client *c, size_t n)
+static int handle_line(struct ctl_client *c, size_t n)
 {
 	c->in[n] = '\0';
 	c->ctl->counters.requests++;
@@ -143,7 +143,7 @@ static int handle_line(struct client *c, size_t n)
 }
 
 /* Handle the whole lines that are there. @return as handle_line() */
-static int handle_lines(struct client *c)
+static int handle_lines(struct ctl_client *c)
 {
 	char *end;
 
@@ -164,7 +164,7 @@ static int handle_lines(struct client *c)
  * @return 0, -EAGAIN when there is nothing more, or another -errno; a client that is gone is
  * -EPIPE
  */
-static int read_client(struct client *c)
+static int read_client(struct ctl_client *c)
 {
 	ssize_t n = recv(c->fd, c->in + c->in_bytes, REQUEST_MAX - c->in_bytes, MSG_DONTWAIT);
 
@@ -176,7 +176,7 @@ static int read_client(struct client *c)
 	return note_life(c);
 }
 
-static int serve_ctl_client(struct client *c)
+static int serve_ctl_client(struct ctl_client *c)
 {
 	int err = c->out ? send_answer(c) : 0;
 
@@ -192,7 +192,7 @@ static int serve_ctl_client(struct client *c)
 
 static void on_client(void *arg, int fd, uint32_t events)
 {
-	struct client *c = arg;
+	struct ctl_client *c = arg;
 	int err = serve_ctl_client(c);
 
 	(void)events;
@@ -203,12 +203,12 @@ static void on_client(void *arg, int fd, uint32_t events)
 }
 
 /* The client that is silent longest. @return NULL: there are no clients */
-static struct client *find_oldest(struct ctl *ctl)
+static struct ctl_client *find_oldest(struct ctl *ctl)
 {
-	struct client *oldest = NULL;
+	struct ctl_client *oldest = NULL;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct client *c = &ctl->clients[i];
+		struct ctl_client *c = &ctl->clients[i];
 
 		if (c->fd >= 0 && (!oldest || c->silence.at_ms < oldest->silence.at_ms))
 			oldest = c;
@@ -220,12 +220,12 @@ static struct client *find_oldest(struct ctl *ctl)
  * A slot for a new client: a free one, else that of the client that is silent longest. A client
  * that asks is answered within a turn, so connections that send nothing shut nobody out.
  */
-static struct client *allocate_client(struct ctl *ctl)
+static struct ctl_client *allocate_client(struct ctl *ctl)
 {
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (ctl->clients[i].fd < 0)
 			return &ctl->clients[i];
-	struct client *oldest = find_oldest(ctl);
+	struct ctl_client *oldest = find_oldest(ctl);
 
 	ctl->counters.refused_clients++;
 	drop_client(oldest);
@@ -238,7 +238,7 @@ static struct client *allocate_client(struct ctl *ctl)
  */
 static int accept_instead(struct ctl *ctl, int listen_fd)
 {
-	struct client *c = find_oldest(ctl);
+	struct ctl_client *c = find_oldest(ctl);
 
 	if (!c || loop_now_ms(ctl->loop) + SILENCE_MS < c->silence.at_ms + PAUSE_MS)
 		return -EMFILE;
@@ -277,7 +277,7 @@ static void on_connect(void *arg, int listen_fd, uint32_t events)
 		pause_listening(ctl);
 	if (fd < 0)
 		return;
-	struct client *c = allocate_client(ctl);
+	struct ctl_client *c = allocate_client(ctl);
 	char *in = malloc(REQUEST_MAX + 1);
 
 	if (!in || loop_fd_add(ctl->loop, fd, EPOLLIN, on_client, c)) {
@@ -423,10 +423,10 @@ int ctl_serve(struct loop *l, const char *path, const char *group, ctl_handler *
 	ctl->pause = (struct loop_timer){ .cb = on_pause_end, .arg = ctl };
 	ctl->look = (struct loop_timer){ .cb = on_socket_look, .arg = ctl };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		ctl->clients[i] =
-		        (struct client){ .ctl = ctl,
-			                 .fd = -1,
-			                 .silence = { .cb = on_silence, .arg = &ctl->clients[i] } };
+		ctl->clients[i] = (struct ctl_client){ .ctl = ctl,
+			                               .fd = -1,
+			                               .silence = { .cb = on_silence,
+			                                            .arg = &ctl->clients[i] } };
 	int err = open_listener(&ctl->at, group, &ctl->fd);
 
 	if (err) {

@@ -3,7 +3,7 @@
  * @file
  * Logging to standard error: one line an event, in the journal's priority form.
  *
- *     <4>backend-down pool=web backend=b1 why="connection refused"
+ *     <4>backend-down pool=web backend=b1 reason="connection refused"
  *
  * An event is a fixed word; everything that varies is a key=value pair, so that
  * lines can be searched and counted.  The layer that can act logs; those below

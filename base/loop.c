@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A turn waits for epoll(7) (level-triggered), calls the descriptors' callbacks, then fires all
- * timers that are due. Descriptors index a table. Each registration has a serial number, which
- * epoll returns: an event of a descriptor that was closed, and whose number was used again within
- * the turn, is recognised and dropped. Timers are a binary heap in which each timer knows its
- * index, so cancelling needs no search. Signals come through a signalfd(2).
+ * timers that are due. Timers are a binary heap in which each timer knows its index, so cancelling
+ * needs no search. Signals come through a signalfd(2).
  */
 #include "base/loop_internal.h"
 
@@ -47,7 +45,7 @@ void loop_close(struct loop *l)
 		return;
 	loop_close_watches(l);
 	for (size_t i = 1; i <= l->n_timers; i++)
-		l->heap[i]->place = 0;
+		l->heap[i]->heap_index = 0;
 	if (l->signal_fd >= 0)
 		close(l->signal_fd);
 	close(l->epoll_fd);
@@ -66,102 +64,36 @@ uint64_t loop_now_ms(const struct loop *l)
 	return l->now_ms;
 }
 
-/* Descriptors */
-
-static bool has_callback(const struct loop *l, int fd)
-{
-	return fd >= 0 && (size_t)fd < l->n_fds && l->fds[fd].cb;
-}
-
-static int grow_fds(struct loop *l, size_t need)
-{
-	size_t n = l->n_fds ? l->n_fds : 64;
-
-	if (need <= l->n_fds)
-		return 0;
-	while (n < need)
-		n *= 2;
-	struct loop_fd *fds = reallocarray(l->fds, n, sizeof(*fds));
-
-	if (!fds)
-		return -ENOMEM;
-	for (size_t i = l->n_fds; i < n; i++)
-		fds[i] = (struct loop_fd){ 0 };
-	l->fds = fds;
-	l->n_fds = n;
-	return 0;
-}
-
-static int set_epoll(const struct loop *l, int op, int fd, uint32_t events)
-{
-	struct epoll_event e = { .events = events };
-
-	e.data.u64 = (uint64_t)l->fds[fd].serial << 32 | (uint32_t)fd;
-	return epoll_ctl(l->epoll_fd, op, fd, &e) < 0 ? -errno : 0;
-}
-
-int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
-{
-	if (fd < 0)
-		return -EBADF;
-	if (has_callback(l, fd))
-		return -EEXIST;
-	int err = grow_fds(l, (size_t)fd + 1);
-
-	if (err)
-		return err;
-	l->fds[fd].serial = ++l->serial;
-	err = set_epoll(l, EPOLL_CTL_ADD, fd, events);
-	if (err)
-		return err;
-	l->fds[fd].cb = cb;
-	l->fds[fd].arg = arg;
-	return 0;
-}
-
-int loop_fd_set(struct loop *l, int fd, uint32_t events)
-{
-	return has_callback(l, fd) ? set_epoll(l, EPOLL_CTL_MOD, fd, events) : -ENOENT;
-}
-
-void loop_fd_remove(struct loop *l, int fd)
-{
-	if (!has_callback(l, fd))
-		return;
-	l->fds[fd] = (struct loop_fd){ 0 };
-	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-}
-
 /* Timers: a binary heap; each timer knows its index in it, from 1 on. */
 
-static void store_timer(struct loop *l, size_t place, struct loop_timer *t)
+static void store_timer(struct loop *l, size_t index, struct loop_timer *t)
 {
-	l->heap[place] = t;
-	t->place = (uint32_t)place;
+	l->heap[index] = t;
+	t->heap_index = (uint32_t)index;
 }
 
-static void sift_up(struct loop *l, size_t place, struct loop_timer *t)
+static void sift_up(struct loop *l, size_t index, struct loop_timer *t)
 {
-	for (; place > 1 && l->heap[place / 2]->at_ms > t->at_ms; place /= 2)
-		store_timer(l, place, l->heap[place / 2]);
-	store_timer(l, place, t);
+	for (; index > 1 && l->heap[index / 2]->at_ms > t->at_ms; index /= 2)
+		store_timer(l, index, l->heap[index / 2]);
+	store_timer(l, index, t);
 }
 
-static void sift_down(struct loop *l, size_t place, struct loop_timer *t)
+static void sift_down(struct loop *l, size_t index, struct loop_timer *t)
 {
-	for (size_t child; (child = place * 2) <= l->n_timers; place = child) {
+	for (size_t child; (child = index * 2) <= l->n_timers; index = child) {
 		if (child < l->n_timers && l->heap[child + 1]->at_ms < l->heap[child]->at_ms)
 			child++;
 		if (l->heap[child]->at_ms >= t->at_ms)
 			break;
-		store_timer(l, place, l->heap[child]);
+		store_timer(l, index, l->heap[child]);
 	}
-	store_timer(l, place, t);
+	store_timer(l, index, t);
 }
 
 int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 {
-	if (l->n_timers + 2 > l->heap_room && !t->place) {
+	if (l->n_timers + 2 > l->heap_room && !t->heap_index) {
 		size_t room = l->heap_room ? l->heap_room * 2 : 64;
 		struct loop_timer **heap = reallocarray(l->heap, room, sizeof(struct loop_timer *));
 
@@ -182,19 +114,19 @@ int loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 
 void loop_timer_cancel(struct loop *l, struct loop_timer *t)
 {
-	size_t place = t->place;
+	size_t index = t->heap_index;
 
-	if (!place)
+	if (!index)
 		return;
-	t->place = 0;
+	t->heap_index = 0;
 	struct loop_timer *last = l->heap[l->n_timers--];
 
 	if (last == t)
 		return;
-	if (place > 1 && l->heap[place / 2]->at_ms > last->at_ms)
-		sift_up(l, place, last);
+	if (index > 1 && l->heap[index / 2]->at_ms > last->at_ms)
+		sift_up(l, index, last);
 	else
-		sift_down(l, place, last);
+		sift_down(l, index, last);
 }
 
 /*
@@ -214,12 +146,12 @@ static void fire_timers(struct loop *l)
 	l->firing = false;
 }
 
-void loop_beat(struct loop *l, uint64_t *word)
+void loop_beat(struct loop *l, uint64_t *counter)
 {
-	l->beat = word;
+	l->beat = counter;
 }
 
-/* Other processes read the word, and only this thread writes it: a relaxed store is enough. */
+/* Other processes read the counter, and only this thread writes it: a relaxed store is enough. */
 static void count_turn(const struct loop *l)
 {
 	if (l->beat)
@@ -273,15 +205,6 @@ int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
 	return loop_fd_add(l, fd, EPOLLIN, on_signal_fd, l);
 }
 
-static void dispatch_event(struct loop *l, const struct epoll_event *e)
-{
-	int fd = (int)(uint32_t)e->data.u64;
-
-	/* A callback before this one may have removed the descriptor, or given its number away. */
-	if (has_callback(l, fd) && l->fds[fd].serial == (uint32_t)(e->data.u64 >> 32))
-		l->fds[fd].cb(l->fds[fd].arg, fd, e->events);
-}
-
 int loop_run(struct loop *l)
 {
 	struct epoll_event events[TURN_EVENTS];
@@ -295,7 +218,7 @@ int loop_run(struct loop *l)
 		l->now_ms = clock_mono_ms();
 		count_turn(l);
 		for (int i = 0; i < n && !l->stopping; i++)
-			dispatch_event(l, &events[i]);
+			loop_dispatch_fd(l, &events[i]);
 		fire_timers(l);
 	}
 	return 0;

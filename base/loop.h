@@ -7,7 +7,7 @@
  * Callbacks may add and remove anything, themselves
  * included. Built on epoll(7).
  *
- * Implemented in base/loop.c and base/loop_watch.c.
+ * Implemented in base/loop.c, base/loop_fd.c and base/loop_watch.c.
  */
 #ifndef WEIR_BASE_LOOP_H
 #define WEIR_BASE_LOOP_H
@@ -31,8 +31,8 @@ typedef void loop_cb(void *arg);
 struct loop_timer {
 	loop_cb *cb;
 	void *arg;
-	uint64_t at_ms; /**< monotonic */
-	uint32_t place; /**< the loop's: 1.. in its heap, 0 when not set */
+	uint64_t at_ms;      /**< monotonic */
+	uint32_t heap_index; /**< the loop's: 1.. in its heap, 0 when not set */
 };
 
 /** Open a loop. @return 0 or -errno */
@@ -44,10 +44,11 @@ int loop_run(struct loop *l);
 /** Make loop_run() return after the present callback. */
 void loop_stop(struct loop *l);
 /**
- * Count each turn of loop_run() in @p word, also when nothing happens: at least every LOOP_BEAT_MS. This is the
- * sign of life that `weir run` reads (weir/stats.h). @p word is borrowed until loop_close(); NULL: stop counting.
+ * Count each turn of loop_run() in @p counter, also when nothing happens: at least every
+ * LOOP_BEAT_MS. This is the sign of life that `weir run` reads (weir/stats.h). @p counter is
+ * borrowed until loop_close(); NULL: stop counting.
  */
-void loop_beat(struct loop *l, uint64_t *word);
+void loop_beat(struct loop *l, uint64_t *counter);
 /** Monotonic time of this turn. */
 uint64_t loop_now_ms(const struct loop *l);
 

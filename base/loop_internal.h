@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The loop's state, shared by loop.c and loop_watch.c; no other file includes it. The loop's thread
- * only.
+ * The loop's state, shared by loop.c, loop_fd.c and loop_watch.c; no other file includes it. The
+ * loop's thread only.
  */
 #ifndef WEIR_BASE_LOOP_INTERNAL_H
 #define WEIR_BASE_LOOP_INTERNAL_H
@@ -40,7 +40,11 @@ struct loop {
 	struct loop_page_watch *pages;
 };
 
-/** Free the watches of files and pages and end the helper threads. */
+struct epoll_event;
+
+/** Call the callback of @p e's descriptor, unless it is not watched any more (loop_fd.c). */
+void loop_dispatch_fd(struct loop *l, const struct epoll_event *e);
+/** Free the watches of files and pages and end the helper threads (loop_watch.c). */
 void loop_close_watches(struct loop *l);
 
 #endif

@@ -98,7 +98,7 @@ static bool stays_root(const char *name)
 
 	if (!users || strcmp(users, "none") != 0)
 		return false;
-	log_warn("rights-kept", "process=weir-%s why=\"" PROC_USERS_VARIABLE "=none\"", name);
+	log_warn("rights-kept", "process=weir-%s reason=\"" PROC_USERS_VARIABLE "=none\"", name);
 	return true;
 }
 

@@ -242,14 +242,14 @@ static int load_program(const struct sandbox_list *list)
 int sandbox_enter(const char *process)
 {
 	const struct sandbox_list *list = sandbox_list_of(process);
-	const char *wanted = getenv(SANDBOX_VARIABLE);
+	const char *requested = getenv(SANDBOX_VARIABLE);
 
 	if (!list)
 		return -ENOENT;
 	sandbox.process = list->process;
-	if (wanted && !strcmp(wanted, "none")) {
+	if (requested && !strcmp(requested, "none")) {
 		sandbox.state = SANDBOX_OFF;
-		log_warn("sandbox-off", "process=weir-%s why=\"" SANDBOX_VARIABLE "=none\"",
+		log_warn("sandbox-off", "process=weir-%s reason=\"" SANDBOX_VARIABLE "=none\"",
 		         process);
 		return 0;
 	}

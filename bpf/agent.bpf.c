@@ -168,9 +168,9 @@ static inline enum second_socket decap_socket(void *arg, const unsigned char *fr
 	return (enum second_socket)most;
 }
 
-static __always_inline void count_reason(__u32 why, __u64 bytes)
+static __always_inline void count_reason(__u32 reason, __u64 bytes)
 {
-	struct agent_value *v = bpf_map_lookup_elem(&agent_counters, &why);
+	struct agent_value *v = bpf_map_lookup_elem(&agent_counters, &reason);
 
 	if (!v)
 		return;
@@ -178,9 +178,10 @@ static __always_inline void count_reason(__u32 why, __u64 bytes)
 	v->bytes += bytes;
 }
 
-static __always_inline int is_decapsulated(enum decap_reason why)
+static __always_inline int is_decapsulated(enum decap_reason reason)
 {
-	return why == DECAP_IPIP || why == DECAP_GUE || why == DECAP_OWNED || why == DECAP_LAST;
+	return reason == DECAP_IPIP || reason == DECAP_GUE || reason == DECAP_OWNED ||
+	       reason == DECAP_LAST;
 }
 
 /*
@@ -211,25 +212,26 @@ int weir_agent(struct xdp_md *ctx)
 	unsigned char *end = (unsigned char *)(long)ctx->data_end;
 	struct decap_result r = { 0 };
 	__u64 bytes = (__u64)(end - frame);
-	enum decap_reason why = decap_parse(frame, end, NULL, &r);
+	enum decap_reason reason = decap_parse(frame, end, NULL, &r);
 
-	if (why == DECAP_GUE && r.owners_n) {
+	if (reason == DECAP_GUE && r.owners_n) {
 		__u32 facts = r.owners_n | (__u32)r.owners_next << 8 | (__u32)r.inner_is4 << 16 |
 		              (__u32)r.outer_is4 << 24;
 
-		why = (enum decap_reason)agent_second(ctx, r.inner_off, r.owners_off, facts);
+		reason = (enum decap_reason)agent_second(ctx, r.inner_off, r.owners_off, facts);
 		frame = (unsigned char *)(long)ctx->data;
 		end = (unsigned char *)(long)ctx->data_end;
 	}
-	if (is_decapsulated(why)) {
-		why = decap_finish(frame, end, why, &r);
-		if (is_decapsulated(why) &&
+	if (is_decapsulated(reason)) {
+		reason = decap_finish(frame, end, reason, &r);
+		if (is_decapsulated(reason) &&
 		    bpf_xdp_adjust_head(ctx, (int)(r.inner_off - DECAP_ETH_LEN)))
-			why = DECAP_ROOM;
+			reason = DECAP_ROOM;
 	}
-	count_reason(why, bytes);
-	return why == DECAP_PASSED || why == DECAP_PASSED_ON || is_decapsulated(why) ? XDP_PASS
-	                                                                             : XDP_DROP;
+	count_reason(reason, bytes);
+	return reason == DECAP_PASSED || reason == DECAP_PASSED_ON || is_decapsulated(reason)
+	               ? XDP_PASS
+	               : XDP_DROP;
 }
 
 /*

@@ -178,7 +178,7 @@ static int query_program(unsigned ifindex, uint32_t *prog_id, bool *native)
 }
 
 /*
- * Open the agent of @p ifname: its pin, its interface and what is attached there agree.
+ * Open the agent of the interface with index @p ifindex: its pin, its interface and what is attached there agree.
  * -ENOENT: there is no pin, or (@p stale set) its interface is gone.
  */
 static int agent_find(const char *path, unsigned ifindex, struct held *out, bool *native,
@@ -277,7 +277,7 @@ static int fill_prefixes(int map_fd, const struct prefix *prefixes, size_t n, ui
 	return 0;
 }
 
-/* The namespaces to search: this one, and those that were told. */
+/* The namespaces to search: this one and those given by --netns. */
 static int fill_netns(int map_fd, const struct agent_options *o, char *error)
 {
 	struct agent_spaces spaces = { .n = 1, .id = { -1 } };
@@ -311,7 +311,7 @@ static int load_agent(const struct agent_options *options, const struct held *ol
                       struct weir_agent_bpf **out, char *error)
 {
 	struct weir_agent_bpf *skel = weir_agent_bpf__open();
-	char why[BPF_REASON_MAX];
+	char reason[BPF_REASON_MAX];
 	int err;
 
 	if (!skel)
@@ -326,7 +326,7 @@ static int load_agent(const struct agent_options *options, const struct held *ol
 		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
 		                    options->n_owners, AGENT_USE_OWNER);
 	if (err)
-		set_error(error, err, "loading the agent: %s", bpf_reason(err, "", why));
+		set_error(error, err, "loading the agent: %s", bpf_reason(err, "", reason));
 	else
 		err = fill_netns(bpf_map__fd(skel->maps.agent_netns), options, error);
 	if (err)

@@ -11,17 +11,17 @@ static const struct {
 #undef REASON
 };
 
-const char *agent_reason_name(enum decap_reason why)
+const char *agent_reason_name(enum decap_reason reason)
 {
-	return reasons[why].word;
+	return reasons[reason].word;
 }
 
-const char *agent_reason_help(enum decap_reason why)
+const char *agent_reason_help(enum decap_reason reason)
 {
-	return reasons[why].help;
+	return reasons[reason].help;
 }
 
-bool agent_reason_is_drop(enum decap_reason why)
+bool agent_reason_is_drop(enum decap_reason reason)
 {
-	return reasons[why].is_drop;
+	return reasons[reason].is_drop;
 }

@@ -39,29 +39,30 @@ static void copy_last_line(const char *log, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)strcspn(last, "\n"), last);
 }
 
-/* Explain a refusal by the verifier, whose last line is @p words. @return false: it refused nothing */
-static bool explain_verifier(int err, const char *words, const char *release,
+/* Explain a refusal by the verifier, whose last line is @p last_line. @return false: it refused nothing */
+static bool explain_verifier(int err, const char *last_line, const char *release,
                              char out[BPF_REASON_MAX])
 {
 	/* without types a global function is verified again at each call, on every path */
-	if (strstr(words, "program is too large"))
+	if (strstr(last_line, "program is too large"))
 		snprintf(
 		        out, BPF_REASON_MAX,
 		        "the verifier of Linux %.60s finds the program too large: libbpf ran out of memory "
 		        "while it probed the kernel; restart weir-dataplane",
 		        release);
-	else if (*words && (err == -EPERM || err == -EACCES))
+	else if (*last_line && (err == -EPERM || err == -EACCES))
 		snprintf(
 		        out, BPF_REASON_MAX,
 		        "the verifier of Linux %.60s refuses the program (%s): this release is tested "
 		        "with 5.10, 6.1, 6.12 and 6.18; please report it with `uname -r`",
-		        release, words);
+		        release, last_line);
 	else
 		return false;
 	return true;
 }
 
-static void explain_errno(int err, const char *words, const char *release, char out[BPF_REASON_MAX])
+static void explain_errno(int err, const char *last_line, const char *release,
+                          char out[BPF_REASON_MAX])
 {
 	if (err == -EPERM || err == -EACCES)
 		snprintf(
@@ -82,22 +83,22 @@ static void explain_errno(int err, const char *words, const char *release, char 
 		        release);
 	else
 		snprintf(out, BPF_REASON_MAX, "Linux %.60s does not load the program: %s", release,
-		         *words ? words : strerror(-err));
+		         *last_line ? last_line : strerror(-err));
 }
 
 const char *bpf_reason_on(int err, const char *log, const char *release, char out[BPF_REASON_MAX])
 {
-	char words[300];
+	char last_line[300];
 
-	copy_last_line(log, words, sizeof(words));
+	copy_last_line(log, last_line, sizeof(last_line));
 	if (is_too_old(release))
 		snprintf(
 		        out, BPF_REASON_MAX,
 		        "Linux %.60s is too old (%s): this release needs 5.10 or later, for XDP links "
 		        "(5.9) and redirection by a route (5.10)",
-		        release, *words ? words : strerror(-err));
-	else if (!explain_verifier(err, words, release, out))
-		explain_errno(err, words, release, out);
+		        release, *last_line ? last_line : strerror(-err));
+	else if (!explain_verifier(err, last_line, release, out))
+		explain_errno(err, last_line, release, out);
 	return out;
 }
 

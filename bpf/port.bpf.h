@@ -110,28 +110,28 @@ FWD_INLINE uint16_t *fwd_port_learned_mtu(const struct fwd_tables *t, uint32_t b
 }
 
 FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
-                                                                uint32_t set)
+                                                                uint32_t bucket)
 {
 	(void)t;
-	return bpf_map_lookup_elem(&destinations, &set);
+	return bpf_map_lookup_elem(&destinations, &bucket);
 }
 
-FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
+FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t bucket)
 {
 	(void)t;
-	return bpf_map_lookup_elem(&exceptions, &set);
+	return bpf_map_lookup_elem(&exceptions, &bucket);
 }
 
-FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set)
+FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t bucket)
 {
 	(void)t;
-	return bpf_map_lookup_elem(&fragments, &set);
+	return bpf_map_lookup_elem(&fragments, &bucket);
 }
 
-FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t set)
+FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t bucket)
 {
 	(void)t;
-	return bpf_map_lookup_elem(&macs, &set);
+	return bpf_map_lookup_elem(&macs, &bucket);
 }
 
 FWD_INLINE uint32_t fwd_port_ingress(const struct fwd_tables *t, const struct fwd_packet *packet)

@@ -28,59 +28,62 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-static int lock_pin_dir(struct driver *d, struct driver_reason *why)
+static int lock_pin_dir(struct xdp_driver *d, struct driver_reason *reason)
 {
 	d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->dir_fd < 0)
-		return driver_set_reason(why, -errno, "%s cannot be opened: %s", d->dir,
+		return driver_set_reason(reason, -errno, "%s cannot be opened: %s", d->dir,
 		                         strerror(errno));
 	if (flock(d->dir_fd, LOCK_EX | LOCK_NB))
 		return driver_set_reason(
-		        why, errno == EWOULDBLOCK ? -EBUSY : -errno,
+		        reason, errno == EWOULDBLOCK ? -EBUSY : -errno,
 		        "another process drives %s: a weir-dataplane of this node runs already",
 		        d->dir);
 	return 0;
 }
 
 /* Take over the set in force if its layout is ours, and remove the pins of all others. */
-static bool adopt_pinned_set(struct driver *d, struct driver_reason *why)
+static bool adopt_pinned_set(struct xdp_driver *d, struct driver_reason *reason)
 {
 	unsigned number;
 
 	if (xdp_current(d->dir, &number))
 		return false;
 	d->last_number = xdp_sets_tidy(d->dir, number);
-	return !xdp_set_open(&d->now, d->dir, number, true, why);
+	return !xdp_set_open(&d->now, d->dir, number, true, reason);
 }
 
 /*
  * The tables in force if they can be used: connections live on. Else new ones beside them; the old
  * ones forward until attach_interface().
  */
-static int open_table_set(struct driver *d, const struct driver_sizes *sizes, bool *kept,
-                          struct driver_reason *why)
+static int open_table_set(struct xdp_driver *d, const struct driver_sizes *sizes, bool *kept,
+                          struct driver_reason *reason)
 {
 	unsigned number;
 	int err;
 
-	if (adopt_pinned_set(d, why)) {
+	if (adopt_pinned_set(d, reason)) {
 		*kept = true;
 		err = xdp_clock_sync(d->now.tables.root);
 		if (err)
-			return driver_set_reason(why, err, "the kernel's tick cannot be read: %s",
+			return driver_set_reason(reason, err,
+			                         "the kernel's tick cannot be read: %s",
 			                         strerror(-err));
-		err = xdp_set_load(&d->now, why);
-		return err ? err : xdp_set_add_missing(&d->now, d->dir, d->now.number, why);
+		err = xdp_set_load(&d->now, reason);
+		return err ? err : xdp_set_add_missing(&d->now, d->dir, d->now.number, reason);
 	}
 	*kept = false;
 	if (xdp_current(d->dir, &number))
 		d->last_number = xdp_sets_tidy(d->dir, 0);
-	err = xdp_set_make(&d->now, sizes, why);
-	return err ? err : xdp_set_pin(&d->now, d->dir, ++d->last_number, why);
+	err = xdp_set_make(&d->now, sizes, reason);
+	return err ? err : xdp_set_pin(&d->now, d->dir, ++d->last_number, reason);
 }
 
-static void close_xdp_driver(struct driver *d)
+static void close_xdp_driver(struct driver *driver)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+
 	if (!d)
 		return;
 	for (size_t i = 0; i < d->n_ports; i++)
@@ -95,48 +98,52 @@ static void close_xdp_driver(struct driver *d)
 
 /* The directory is locked before anything below it is read: another process may be rewriting it. */
 static int open_xdp_driver(const struct driver_config *config, struct driver **out, bool *kept,
-                           struct driver_reason *why)
+                           struct driver_reason *reason)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	struct driver *d = calloc(1, sizeof(*d));
+	struct xdp_driver *d = calloc(1, sizeof(*d));
 	int err;
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	if (!d)
-		return driver_set_reason(why, -ENOMEM, "out of memory");
+		return driver_set_reason(reason, -ENOMEM, "out of memory");
 	d->dir_fd = -1;
 	xdp_set_init(&d->now);
 	xdp_set_init(&d->next);
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited); /* Linux before 5.11 counts maps */
 	libbpf_set_print(NULL);
-	err = xdp_make_dir(d->dir, why);
+	err = xdp_make_dir(d->dir, reason);
 	if (!err)
-		err = lock_pin_dir(d, why);
+		err = lock_pin_dir(d, reason);
 	if (!err)
-		err = open_table_set(d, &config->sizes, kept, why);
+		err = open_table_set(d, &config->sizes, kept, reason);
 	if (err) {
-		close_xdp_driver(d);
+		close_xdp_driver((struct driver *)d);
 		return err;
 	}
-	*out = d;
+	*out = (struct driver *)d;
 	return 0;
 }
 
-static void copy_tables(const struct driver *d, struct fwd_tables *out)
+static void copy_tables(const struct driver *driver, struct fwd_tables *out)
 {
+	const struct xdp_driver *d = (const struct xdp_driver *)driver;
+
 	*out = d->now.tables;
 }
 
-static void copy_sizes(const struct driver *d, struct driver_sizes *out)
+static void copy_sizes(const struct driver *driver, struct driver_sizes *out)
 {
+	const struct xdp_driver *d = (const struct xdp_driver *)driver;
+
 	*out = d->now.sizes;
 }
 
 /*
  * A BPF file system refuses names with dots, so ':' stands for '.': no interface's name has a ':'.
  */
-static void link_path(const struct driver *d, const char *interface, char out[PATH_MAX])
+static void link_path(const struct xdp_driver *d, const char *interface, char out[PATH_MAX])
 {
 	int n = snprintf(out, PATH_MAX, "%.*s/link-", PATH_MAX - 64, d->dir);
 
@@ -147,7 +154,7 @@ static void link_path(const struct driver *d, const char *interface, char out[PA
 }
 
 /* The pinned link of @p interface, if it still holds that port. @return descriptor or -ENOENT */
-static int open_link(const struct driver *d, const char *interface, uint32_t ifindex)
+static int open_link(const struct xdp_driver *d, const char *interface, uint32_t ifindex)
 {
 	struct bpf_link_info info = { 0 };
 	uint32_t n = sizeof(info);
@@ -166,7 +173,7 @@ static int open_link(const struct driver *d, const char *interface, uint32_t ifi
 	return -ENOENT;
 }
 
-static int create_link(const struct driver *d, uint32_t ifindex, uint32_t flags)
+static int create_link(const struct xdp_driver *d, uint32_t ifindex, uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	int fd = bpf_link_create(d->now.prog_fd, (int)ifindex, BPF_XDP, &opts);
@@ -181,17 +188,17 @@ static bool is_native(uint32_t ifindex)
 	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode == XDP_ATTACHED_DRV;
 }
 
-static int explain_no_link(const struct driver *d, struct driver_reason *why, int err,
+static int explain_no_link(const struct xdp_driver *d, struct driver_reason *reason, int err,
                            const char *interface, uint32_t ifindex)
 {
 	if (err == -EBUSY || err == -EEXIST)
-		return xdp_explain_busy(why, err, d->dir, interface, ifindex);
-	return xdp_explain_attach(why, err, interface);
+		return xdp_explain_busy(reason, err, d->dir, interface, ifindex);
+	return xdp_explain_attach(reason, err, interface);
 }
 
 /* Attach a port that has no link: native first, then generic if the errno is about the mode. */
-static int make_link(const struct driver *d, const char *interface, uint32_t ifindex,
-                     struct driver_reason *why)
+static int make_link(const struct xdp_driver *d, const char *interface, uint32_t ifindex,
+                     struct driver_reason *reason)
 {
 	struct driver_reason native;
 	char path[PATH_MAX];
@@ -200,16 +207,16 @@ static int make_link(const struct driver *d, const char *interface, uint32_t ifi
 	if (fd < 0) {
 		err = explain_no_link(d, &native, fd, interface, ifindex);
 		if (err != -EOPNOTSUPP && err != -EINVAL && err != -ERANGE && err != -EIO)
-			return driver_set_reason(why, err, "%s", native.text);
+			return driver_set_reason(reason, err, "%s", native.text);
 		fd = create_link(d, ifindex, XDP_FLAGS_SKB_MODE);
 		if (fd < 0)
-			return explain_no_link(d, why, fd, interface, ifindex);
-		driver_set_reason(why, 0, "generic mode, several times slower: %.900s",
+			return explain_no_link(d, reason, fd, interface, ifindex);
+		driver_set_reason(reason, 0, "generic mode, several times slower: %.900s",
 		                  native.text);
 	}
 	link_path(d, interface, path);
 	if (bpf_obj_pin(fd, path)) {
-		err = driver_set_reason(why, -errno, "%s cannot be pinned: %s", path,
+		err = driver_set_reason(reason, -errno, "%s cannot be pinned: %s", path,
 		                        strerror(errno));
 		close(fd);
 		return err;
@@ -217,7 +224,7 @@ static int make_link(const struct driver *d, const char *interface, uint32_t ifi
 	return fd;
 }
 
-static struct xdp_port *find_xdp_port(struct driver *d, const char *interface)
+static struct xdp_port *find_xdp_port(struct xdp_driver *d, const char *interface)
 {
 	for (size_t i = 0; i < d->n_ports; i++)
 		if (!strcmp(d->ports[i].shown.name, interface))
@@ -225,7 +232,7 @@ static struct xdp_port *find_xdp_port(struct driver *d, const char *interface)
 	return NULL;
 }
 
-static void forget_port(struct driver *d, struct xdp_port *p)
+static void forget_port(struct xdp_driver *d, struct xdp_port *p)
 {
 	if (!p)
 		return;
@@ -234,16 +241,16 @@ static void forget_port(struct driver *d, struct xdp_port *p)
 }
 
 /* Make this process's set the one in force, once a port carries its program. */
-static int set_current(struct driver *d, struct driver_reason *why)
+static int set_current(struct xdp_driver *d, struct driver_reason *reason)
 {
 	unsigned number;
 	int err;
 
 	if (!xdp_current(d->dir, &number) && number == d->now.number)
-		return xdp_set_pin(&d->now, d->dir, number, why); /* the program alone is new */
+		return xdp_set_pin(&d->now, d->dir, number, reason); /* the program alone is new */
 	err = xdp_current_set(d->dir, d->now.number);
 	if (err)
-		return driver_set_reason(why, err, "%s/current cannot be set: %s", d->dir,
+		return driver_set_reason(reason, err, "%s/current cannot be set: %s", d->dir,
 		                         strerror(-err));
 	return 0;
 }
@@ -253,45 +260,46 @@ static int set_current(struct driver *d, struct driver_reason *why)
  * without a program. The port's number comes into the map of ports first: frames may leave by it at
  * once.
  */
-static int attach_interface(struct driver *d, const struct model_port *port,
-                            struct driver_port *out, struct driver_reason *why)
+static int attach_interface(struct driver *driver, const struct model_port *port,
+                            struct driver_port *out, struct driver_reason *reason)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	const char *interface = port->interface;
 	uint32_t ifindex = if_nametoindex(interface);
 	int fd, err;
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	if (!ifindex)
-		return xdp_explain_attach(why, -ENODEV, interface);
+		return xdp_explain_attach(reason, -ENODEV, interface);
 	forget_port(d, find_xdp_port(d, interface));
 	if (d->n_ports == DRIVER_PORTS_MAX)
-		return driver_set_reason(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = xdp_set_port(&d->now, ifindex, true);
 	if (err)
-		return driver_set_reason(why, err, "%s cannot be added to the map of ports: %s",
+		return driver_set_reason(reason, err, "%s cannot be added to the map of ports: %s",
 		                         interface, strerror(-err));
 	fd = open_link(d, interface, ifindex);
 	if (fd >= 0 && bpf_link_update(fd, d->now.prog_fd, NULL)) {
-		err = driver_set_reason(why, -errno, "the program on %s cannot be replaced: %s",
+		err = driver_set_reason(reason, -errno, "the program on %s cannot be replaced: %s",
 		                        interface, strerror(errno));
 		close(fd);
 		return err;
 	}
 	if (fd < 0)
-		fd = make_link(d, interface, ifindex, why);
+		fd = make_link(d, interface, ifindex, reason);
 	if (fd < 0)
 		return fd;
 	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex), .up = true };
 	snprintf(out->name, sizeof(out->name), "%s", interface);
 	d->ports[d->n_ports++] = (struct xdp_port){ .shown = *out, .link_fd = fd };
-	return set_current(d, why);
+	return set_current(d, reason);
 }
 
 /*
  * Detach a pinned link and remove its pin. Detaching stops the program for the next packet; without
  * it, the program would run until the kernel frees the link, some time after its last reference.
  */
-static int drop_link(const char *path, struct driver_reason *why)
+static int drop_link(const char *path, struct driver_reason *reason)
 {
 	int fd = bpf_obj_get(path);
 
@@ -301,25 +309,29 @@ static int drop_link(const char *path, struct driver_reason *why)
 		close(fd);
 	}
 	if (unlink(path) && errno != ENOENT)
-		return driver_set_reason(why, -errno, "%s cannot be removed: %s", path,
+		return driver_set_reason(reason, -errno, "%s cannot be removed: %s", path,
 		                         strerror(errno));
 	return 0;
 }
 
-static int detach_interface(struct driver *d, const char *interface, struct driver_reason *why)
+static int detach_interface(struct driver *driver, const char *interface,
+                            struct driver_reason *reason)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	char path[PATH_MAX];
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	link_path(d, interface, path);
 	if (find_xdp_port(d, interface))
 		(void)xdp_set_port(&d->now, find_xdp_port(d, interface)->shown.ifindex, false);
 	forget_port(d, find_xdp_port(d, interface));
-	return drop_link(path, why);
+	return drop_link(path, reason);
 }
 
-static size_t read_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static size_t read_ports(const struct driver *driver, struct driver_port out[DRIVER_PORTS_MAX])
 {
+	const struct xdp_driver *d = (const struct xdp_driver *)driver;
+
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
 		out[i].lost = !xdp_carries_program(d, &d->ports[i]);
@@ -327,8 +339,10 @@ static size_t read_ports(const struct driver *d, struct driver_port out[DRIVER_P
 	return d->n_ports;
 }
 
-static void wait_for_programs(struct driver *d)
+static void wait_for_programs(struct driver *driver)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+
 	(void)d;
 	/*
 	 * Waits for an RCU grace period, and XDP programs run inside RCU; else wait longer than one
@@ -338,19 +352,20 @@ static void wait_for_programs(struct driver *d)
 		usleep(20000);
 }
 
-static int begin_larger_set(struct driver *d, const struct driver_sizes *wanted,
-                            struct fwd_tables *next, struct driver_reason *why)
+static int begin_larger_set(struct driver *driver, const struct driver_sizes *needed,
+                            struct fwd_tables *next, struct driver_reason *reason)
 {
-	const struct driver_sizes z = driver_sizes_larger(&d->now.sizes, wanted);
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+	const struct driver_sizes z = driver_sizes_larger(&d->now.sizes, needed);
 	int err;
 
-	why->text[0] = 0;
-	err = xdp_set_make(&d->next, &z, why);
+	reason->text[0] = 0;
+	err = xdp_set_make(&d->next, &z, reason);
 	if (err)
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		xdp_set_close(&d->next);
-		return driver_set_reason(why, -ENOMEM, "out of memory for larger tables");
+		return driver_set_reason(reason, -ENOMEM, "out of memory for larger tables");
 	}
 	d->next.tables.root->tick_base = d->now.tables.root->tick_base;
 	d->next.tables.root->tick_scale = d->now.tables.root->tick_scale;
@@ -359,7 +374,7 @@ static int begin_larger_set(struct driver *d, const struct driver_sizes *wanted,
 }
 
 /* Switch the first @p n ports to @p prog_fd. @return how many have been switched */
-static size_t update_links(struct driver *d, int prog_fd, size_t n)
+static size_t update_links(struct xdp_driver *d, int prog_fd, size_t n)
 {
 	size_t done = 0;
 
@@ -373,10 +388,11 @@ static size_t update_links(struct driver *d, int prog_fd, size_t n)
  * those before it are switched back and the old set stays. After the grace period no packet uses
  * the old tables, so what packets have changed in them meanwhile can be brought over.
  */
-static int switch_to_larger_set(struct driver *d, struct driver_reason *why)
+static int switch_to_larger_set(struct driver *driver, struct driver_reason *reason)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	unsigned old = d->now.number;
-	int err = xdp_set_pin(&d->next, d->dir, d->last_number + 1, why);
+	int err = xdp_set_pin(&d->next, d->dir, d->last_number + 1, reason);
 	size_t done;
 
 	if (!err) {
@@ -384,7 +400,7 @@ static int switch_to_larger_set(struct driver *d, struct driver_reason *why)
 			(void)xdp_set_port(&d->next, d->ports[i].shown.ifindex, true);
 		done = update_links(d, d->next.prog_fd, d->n_ports);
 		if (done < d->n_ports) {
-			err = driver_set_reason(why, -errno,
+			err = driver_set_reason(reason, -errno,
 			                        "the program on %s cannot be replaced: %s",
 			                        d->ports[done].shown.name, strerror(errno));
 			update_links(d, d->now.prog_fd, done);
@@ -393,14 +409,14 @@ static int switch_to_larger_set(struct driver *d, struct driver_reason *why)
 	}
 	if (!err) {
 		d->last_number++;
-		wait_for_programs(d);
+		wait_for_programs(driver);
 		carry_end(d->carry, &d->now.tables, &d->next.tables);
 		xdp_set_close(&d->now);
 		d->now = d->next;
 		xdp_set_init(&d->next);
 		err = xdp_current_set(d->dir, d->now.number);
 		if (err)
-			driver_set_reason(why, err, "%s/current cannot be set: %s", d->dir,
+			driver_set_reason(reason, err, "%s/current cannot be set: %s", d->dir,
 			                  strerror(-err));
 		else
 			xdp_set_unpin(d->dir, old);
@@ -411,15 +427,17 @@ static int switch_to_larger_set(struct driver *d, struct driver_reason *why)
 	return err;
 }
 
-static int renew_clock(struct driver *d)
+static int renew_clock(struct driver *driver)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+
 	return xdp_clock_sync(d->now.tables.root);
 }
 
 /* Links go first. A failure is reported, and the rest is removed all the same. */
-static int remove_pins(const char *pin_dir, struct driver_reason *why)
+static int remove_pins(const char *pin_dir, struct driver_reason *reason)
 {
-	struct driver d = { .dir_fd = -1 };
+	struct xdp_driver d = { .dir_fd = -1 };
 	const struct dirent *e;
 	char path[PATH_MAX];
 	int err, dropped;
@@ -427,14 +445,14 @@ static int remove_pins(const char *pin_dir, struct driver_reason *why)
 
 	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
 	if (access(pin_dir, F_OK))
-		return driver_set_reason(why, -ENOENT, "nothing is pinned at %s", pin_dir);
-	err = lock_pin_dir(&d, why);
+		return driver_set_reason(reason, -ENOENT, "nothing is pinned at %s", pin_dir);
+	err = lock_pin_dir(&d, reason);
 	dir = err ? NULL : opendir(pin_dir);
 	while (dir && (e = readdir(dir))) {
 		if (strncmp(e->d_name, "link-", 5) != 0)
 			continue;
 		link_path(&d, e->d_name + 5, path);
-		dropped = drop_link(path, why);
+		dropped = drop_link(path, reason);
 		err = err ? err : dropped;
 	}
 	if (dir) {
@@ -443,7 +461,7 @@ static int remove_pins(const char *pin_dir, struct driver_reason *why)
 		(void)unlink(path);
 		xdp_sets_tidy(pin_dir, 0);
 		if (rmdir(pin_dir) && !err)
-			err = driver_set_reason(why, -errno, "%s cannot be removed: %s", pin_dir,
+			err = driver_set_reason(reason, -errno, "%s cannot be removed: %s", pin_dir,
 			                        strerror(errno));
 	}
 	if (d.dir_fd >= 0)
@@ -455,26 +473,26 @@ static int remove_pins(const char *pin_dir, struct driver_reason *why)
  * For a reader of another process; only the mapping is kept, so the caller has nothing to close but
  * that.
  */
-static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver_reason *why)
+static int map_tables(const char *pin_dir, struct fwd_tables *out, struct driver_reason *reason)
 {
-	struct xdp_set set;
+	struct xdp_set pinned;
 	unsigned number;
 	int err = xdp_current(pin_dir, &number);
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	libbpf_set_print(NULL);
 	if (err == -ENOENT)
 		return driver_set_reason(
-		        why, err, "no tables are pinned at %s: no dataplane ran there", pin_dir);
+		        reason, err, "no tables are pinned at %s: no dataplane ran there", pin_dir);
 	if (err)
-		return driver_set_reason(why, err, "%s cannot be read: %s", pin_dir,
+		return driver_set_reason(reason, err, "%s cannot be read: %s", pin_dir,
 		                         strerror(-err));
-	xdp_set_init(&set);
-	err = xdp_set_open(&set, pin_dir, number, false, why);
+	xdp_set_init(&pinned);
+	err = xdp_set_open(&pinned, pin_dir, number, false, reason);
 	if (err)
 		return err;
-	*out = set.tables;
-	xdp_set_close_fds(&set); /* the memory stays mapped */
+	*out = pinned.tables;
+	xdp_set_close_fds(&pinned); /* the memory stays mapped */
 	return 0;
 }
 

@@ -90,8 +90,8 @@ static bool find_own(const char *root, const char *link, uint32_t ifindex,
 	return found;
 }
 
-int xdp_explain_busy(struct driver_reason *why, int err, const char *pin_dir, const char *interface,
-                     uint32_t ifindex)
+int xdp_explain_busy(struct driver_reason *reason, int err, const char *pin_dir,
+                     const char *interface, uint32_t ifindex)
 {
 	char copy[PATH_MAX], link[64], cluster[XDP_NAME_MAX], node[XDP_NAME_MAX];
 
@@ -103,12 +103,12 @@ int xdp_explain_busy(struct driver_reason *why, int err, const char *pin_dir, co
 			*c = ':';
 	if (find_own(root, link, ifindex, cluster, node))
 		return driver_set_reason(
-		        why, err,
+		        reason, err,
 		        "%s carries Weir's own program of cluster %s, node %s; if that node must not "
 		        "run here: weir-dataplane --detach --cluster %s --node %s --bpf-dir %.200s",
 		        interface, cluster, node, cluster, node, root);
 	return driver_set_reason(
-	        why, err,
+	        reason, err,
 	        "another XDP program is attached to %s: stop its owner, or remove it with `ip link set "
 	        "dev %s xdp off`; if that is refused as busy, a link holds it: `bpftool link` shows "
 	        "the link's number, `bpftool link detach id NUMBER` removes it",

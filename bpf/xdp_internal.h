@@ -35,46 +35,47 @@ struct xdp_port {
 	uint64_t queried_ms; /* when shown.program was read back; 0: never */
 };
 
-struct driver {
+/** The XDP driver: struct driver (weir/driver.h) to its callers. */
+struct xdp_driver {
 	char dir[PATH_MAX];
 	int dir_fd; /* locked */
 	struct xdp_set now, next;
-	struct carry *carry; /* of now, while next exists */
+	struct carry *carry; /* copies now into next; NULL while there is no next */
 	unsigned last_number;
 	struct xdp_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
 };
 
 /** Whether the link of @p p still holds that interface, with the program of @p d. */
-bool xdp_carries_program(const struct driver *d, const struct xdp_port *p);
+bool xdp_carries_program(const struct xdp_driver *d, const struct xdp_port *p);
 /** As driver_ops.prove(). */
-MUST_CHECK int xdp_prove(struct driver *d, struct driver_probes *batch);
+MUST_CHECK int xdp_prove(struct driver *driver, struct driver_probes *batch);
 
 /** Make @p s empty: nothing is open. */
 void xdp_set_init(struct xdp_set *s);
 /**
  * Open and map the pinned set tables-@p number below @p dir.
- * @return 0, -ENOENT, -EPROTO (another layout) or -errno with @p why
+ * @return 0, -ENOENT, -EPROTO (another layout) or -errno with @p reason
  */
 MUST_CHECK int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
-                            struct driver_reason *why);
+                            struct driver_reason *reason);
 /**
  * Map and pin the tables that an earlier release did not pin in tables-@p number below @p dir.
- * xdp_set_load() has made them. @return 0 or -errno with @p why
+ * xdp_set_load() has made them. @return 0 or -errno with @p reason
  */
 MUST_CHECK int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
-                                   struct driver_reason *why);
+                                   struct driver_reason *reason);
 /**
  * Make a set of @p sizes with the program of this release, mapped and with root filled in; not
  * pinned.
  */
 MUST_CHECK int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes,
-                            struct driver_reason *why);
+                            struct driver_reason *reason);
 /** Load the program of this release onto the maps of @p s, in place of the one in s->prog_fd. */
-MUST_CHECK int xdp_set_load(struct xdp_set *s, struct driver_reason *why);
+MUST_CHECK int xdp_set_load(struct xdp_set *s, struct driver_reason *reason);
 /** Pin @p s as tables-@p number below @p dir; only its program if the maps are pinned already. */
 MUST_CHECK int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number,
-                           struct driver_reason *why);
+                           struct driver_reason *reason);
 /** Let frames leave by port @p ifindex, or no longer. @return 0 or -errno */
 int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours);
 /** Unmap and close; what is pinned stays. */
@@ -99,19 +100,19 @@ unsigned xdp_sets_tidy(const char *dir, unsigned keep);
 /** Set root's clock so that it agrees with CLOCK_MONOTONIC now. @return 0 or -errno */
 MUST_CHECK int xdp_clock_sync(struct fwd_root *root);
 
-/** Make @p dir on a bpffs, its parents included. @return 0 or -errno with @p why */
-MUST_CHECK int xdp_make_dir(const char *dir, struct driver_reason *why);
+/** Make @p dir on a bpffs, its parents included. @return 0 or -errno with @p reason */
+MUST_CHECK int xdp_make_dir(const char *dir, struct driver_reason *reason);
 /** Explain why loading failed; @p log is the verifier's, "" without. @return @p err */
-int xdp_explain_load(struct driver_reason *why, int err, const char *log);
+int xdp_explain_load(struct driver_reason *reason, int err, const char *log);
 /** Explain why attaching to @p interface failed. @return @p err */
-int xdp_explain_attach(struct driver_reason *why, int err, const char *interface);
+int xdp_explain_attach(struct driver_reason *reason, int err, const char *interface);
 
 #define XDP_NAME_MAX 256
 /*
  * Why @p interface is busy, and what to do: Weir's own program is there, found by its pins beside
  * @p pin_dir, or another one. @return @p err
  */
-int xdp_explain_busy(struct driver_reason *why, int err, const char *pin_dir, const char *interface,
-                     uint32_t ifindex);
+int xdp_explain_busy(struct driver_reason *reason, int err, const char *pin_dir,
+                     const char *interface, uint32_t ifindex);
 
 #endif

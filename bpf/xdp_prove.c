@@ -22,7 +22,7 @@
 #define QUERY_EVERY_MS 1000u
 
 /* The id of this process's program; 0: it cannot be read. */
-static uint32_t own_program_id(const struct driver *d)
+static uint32_t own_program_id(const struct xdp_driver *d)
 {
 	struct bpf_prog_info prog = { 0 };
 	uint32_t n = sizeof(prog);
@@ -30,7 +30,7 @@ static uint32_t own_program_id(const struct driver *d)
 	return bpf_obj_get_info_by_fd(d->now.prog_fd, &prog, &n) ? 0 : prog.id;
 }
 
-bool xdp_carries_program(const struct driver *d, const struct xdp_port *p)
+bool xdp_carries_program(const struct xdp_driver *d, const struct xdp_port *p)
 {
 	struct bpf_link_info link = { 0 };
 	uint32_t n = sizeof(link), own = own_program_id(d);
@@ -59,7 +59,7 @@ static void query_program(struct xdp_port *p, bool is_known)
 		p->shown.program = 0;
 }
 
-static int check_port(struct driver *d, uint32_t ifindex)
+static int check_port(struct xdp_driver *d, uint32_t ifindex)
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
 		struct xdp_port *p = &d->ports[i];
@@ -100,8 +100,9 @@ static int run_probe(int prog_fd, uint32_t ifindex, struct driver_probe *probe)
 	return 0;
 }
 
-int xdp_prove(struct driver *d, struct driver_probes *batch)
+int xdp_prove(struct driver *driver, struct driver_probes *batch)
 {
+	struct xdp_driver *d = (struct xdp_driver *)driver;
 	int err = check_port(d, batch->ifindex);
 
 	for (uint32_t i = 0; !err && i < batch->n; i++)

@@ -78,7 +78,7 @@ void xdp_unmap(struct fwd_tables *t)
 }
 
 /* A table that an earlier release did not pin has no elements and no memory. */
-static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *why)
+static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *reason)
 {
 	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 
@@ -90,7 +90,7 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *wh
 			continue;
 		p = mmap(NULL, count_map_bytes(map), rights, MAP_SHARED, s->map_fds[m], 0);
 		if (p == MAP_FAILED)
-			return driver_set_reason(why, -errno,
+			return driver_set_reason(reason, -errno,
 			                         "table %s cannot be mapped into memory: %s",
 			                         map->name, strerror(errno));
 		map->memory = p;
@@ -100,18 +100,18 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *wh
 }
 
 /* Check a pinned map and note its number of elements. */
-static int check_map(int fd, struct layout_table *map, struct driver_reason *why)
+static int check_map(int fd, struct layout_table *map, struct driver_reason *reason)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t n = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &n))
-		return driver_set_reason(why, -errno, "table %s cannot be read: %s", map->name,
+		return driver_set_reason(reason, -errno, "table %s cannot be read: %s", map->name,
 		                         strerror(errno));
 	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != map->element_bytes ||
 	    !(info.map_flags & BPF_F_MMAPABLE))
 		return driver_set_reason(
-		        why, -EPROTO,
+		        reason, -EPROTO,
 		        "pinned table %s has another layout (%u bytes an element, not %zu)",
 		        map->name, info.value_size, map->element_bytes);
 	map->elements = info.max_entries;
@@ -119,13 +119,13 @@ static int check_map(int fd, struct layout_table *map, struct driver_reason *why
 }
 
 /* The sizes in root must be those of the maps, as packets compute their indexes from root's. */
-static int read_sizes(struct xdp_set *s, struct driver_reason *why)
+static int read_sizes(struct xdp_set *s, struct driver_reason *reason)
 {
 	const struct fwd_root *root = s->tables.root;
 	struct layout_table expected[FWD_TABLE_COUNT];
 
 	if (root->layout != FWD_TABLES_LAYOUT)
-		return driver_set_reason(why, -EPROTO,
+		return driver_set_reason(reason, -EPROTO,
 		                         "pinned tables have layout %u, this release has %u",
 		                         root->layout, FWD_TABLES_LAYOUT);
 	s->sizes = (struct driver_sizes){
@@ -134,7 +134,7 @@ static int read_sizes(struct xdp_set *s, struct driver_reason *why)
 		.pools = s->tables.n_pools,
 		.backends = root->n_backends,
 		.slots = root->n_slots,
-		.exception_sets = root->n_exception_sets,
+		.exception_buckets = root->n_exception_buckets,
 	};
 	layout_size(&s->sizes, root->n_cpus, expected);
 	if (s->map_fds[FWD_TABLE_macs] < 0) /* xdp_set_load() will make it */
@@ -142,7 +142,7 @@ static int read_sizes(struct xdp_set *s, struct driver_reason *why)
 	for (int m = 0; m < FWD_TABLE_COUNT; m++)
 		if (s->maps[m].elements != expected[m].elements)
 			return driver_set_reason(
-			        why, -EPROTO,
+			        reason, -EPROTO,
 			        "pinned tables do not have the sizes that their root names");
 	return 0;
 }
@@ -150,7 +150,8 @@ static int read_sizes(struct xdp_set *s, struct driver_reason *why)
 /*
  * Opened for writing even by readers: the kernel maps no memory of a map that was opened read-only.
  */
-static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *why)
+static int open_pins(struct xdp_set *s, const char *dir, unsigned number,
+                     struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 
@@ -164,12 +165,12 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 			continue;
 		if (s->map_fds[m] < 0)
 			return driver_set_reason(
-			        why, -errno, "pinned table %s cannot be opened: %s%s", path,
+			        reason, -errno, "pinned table %s cannot be opened: %s%s", path,
 			        strerror(errno),
 			        errno == EPERM || errno == EACCES
 			                ? "; do it as root, or as the pins' owner with CAP_BPF"
 			                : "");
-		err = check_map(s->map_fds[m], &s->maps[m], why);
+		err = check_map(s->map_fds[m], &s->maps[m], reason);
 		if (err)
 			return err;
 	}
@@ -177,14 +178,14 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number, struct
 }
 
 int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
-                 struct driver_reason *why)
+                 struct driver_reason *reason)
 {
-	int err = open_pins(s, dir, number, why);
+	int err = open_pins(s, dir, number, reason);
 
 	if (!err)
-		err = map_memory(s, writable, why);
+		err = map_memory(s, writable, reason);
 	if (!err)
-		err = read_sizes(s, why);
+		err = read_sizes(s, reason);
 	if (err) {
 		xdp_set_close(s);
 		return err;
@@ -283,7 +284,7 @@ static int keep_fds(struct xdp_set *s, struct bpf_object *o)
 	return 0;
 }
 
-int xdp_set_load(struct xdp_set *s, struct driver_reason *why)
+int xdp_set_load(struct xdp_set *s, struct driver_reason *reason)
 {
 	char *log = calloc(1, LOG_BYTES);
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "weir", .kernel_log_buf = log,
@@ -303,26 +304,26 @@ int xdp_set_load(struct xdp_set *s, struct driver_reason *why)
 	if (!err)
 		err = keep_fds(s, o);
 	if (err)
-		xdp_explain_load(why, err, log ? log : "");
+		xdp_explain_load(reason, err, log ? log : "");
 	bpf_object__close(o);
 	free(log);
 	return err;
 }
 
-int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_reason *why)
+int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct driver_reason *reason)
 {
 	int n_cpus = libbpf_num_possible_cpus();
 	int err;
 
 	if (n_cpus <= 0)
-		return driver_set_reason(why, n_cpus ? n_cpus : -EIO,
+		return driver_set_reason(reason, n_cpus ? n_cpus : -EIO,
 		                         "the number of CPUs is not known");
 	n_cpus++; /* the last row is user space's own, for carried counters: carry.h */
 	s->sizes = *sizes;
 	layout_size(sizes, (uint64_t)n_cpus, s->maps);
-	err = xdp_set_load(s, why);
+	err = xdp_set_load(s, reason);
 	if (!err)
-		err = map_memory(s, true, why);
+		err = map_memory(s, true, reason);
 	if (err) {
 		xdp_set_close(s);
 		return err;
@@ -330,7 +331,8 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 	layout_root(&s->tables, &s->sizes);
 	err = xdp_clock_sync(s->tables.root);
 	if (err) {
-		driver_set_reason(why, err, "the kernel's tick cannot be read: %s", strerror(-err));
+		driver_set_reason(reason, err, "the kernel's tick cannot be read: %s",
+		                  strerror(-err));
 		xdp_set_close(s);
 	}
 	return err;
@@ -349,14 +351,14 @@ static int pin_over(int fd, const char *path)
 	return 0;
 }
 
-int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *why)
+int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 	int err = 0;
 
 	snprintf(path, sizeof(path), "%s/tables-%u", dir, number);
 	if (mkdir(path, 0700) && errno != EEXIST)
-		return driver_set_reason(why, -errno, "%s cannot be made: %s", path,
+		return driver_set_reason(reason, -errno, "%s cannot be made: %s", path,
 		                         strerror(errno));
 	for (int m = 0; m < FWD_TABLE_COUNT && !err && s->number != number; m++) {
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
@@ -367,13 +369,14 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 		err = pin_over(s->prog_fd, path);
 	}
 	if (err)
-		return driver_set_reason(why, err, "%s cannot be pinned: %s", path, strerror(-err));
+		return driver_set_reason(reason, err, "%s cannot be pinned: %s", path,
+		                         strerror(-err));
 	s->number = number;
 	return 0;
 }
 
 int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
-                        struct driver_reason *why)
+                        struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 	int err;
@@ -384,10 +387,10 @@ int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
 		err = pin_over(s->map_fds[m], path);
 		if (err)
-			return driver_set_reason(why, err, "%s cannot be pinned: %s", path,
+			return driver_set_reason(reason, err, "%s cannot be pinned: %s", path,
 			                         strerror(-err));
 	}
-	return map_memory(s, true, why);
+	return map_memory(s, true, reason);
 }
 
 void xdp_set_unpin(const char *dir, unsigned number)

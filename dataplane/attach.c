@@ -20,21 +20,22 @@
 /* Attach a port, or try again. The result is logged only if it differs from the last one. */
 static void attach_port(struct process *p, size_t i)
 {
-	const struct model_port *wanted = &p->node.model->self->ports[i];
+	const struct model_port *configured = &p->node.model->self->ports[i];
 	struct driver_port port;
-	struct driver_reason why;
-	int err = p->ops->attach(p->driver, wanted, &port, &why);
-	const char *text = *why.text ? why.text : "attached";
+	struct driver_reason reason;
+	int err = p->ops->attach(p->driver, configured, &port, &reason);
+	const char *text = *reason.text ? reason.text : "attached";
 
 	p->port_err[i] = err;
 	if (!strcmp(p->port_reason[i], text))
 		return;
 	snprintf(p->port_reason[i], DRIVER_REASON_MAX, "%s", text);
 	if (err)
-		log_error("port-failed", "interface=%s why=\"%s\"", wanted->interface, why.text);
+		log_error("port-failed", "interface=%s reason=\"%s\"", configured->interface,
+		          reason.text);
 	else
-		log_note("port-attached", "interface=%s ifindex=%u mode=%s why=\"%s\"", port.name,
-		         port.ifindex, port.native ? "native" : "generic", why.text);
+		log_note("port-attached", "interface=%s ifindex=%u mode=%s reason=\"%s\"",
+		         port.name, port.ifindex, port.native ? "native" : "generic", reason.text);
 }
 
 static size_t n_document_ports(const struct process *p)
@@ -137,14 +138,14 @@ void detach_unnamed(struct process *p)
 {
 	struct driver_port ports[DRIVER_PORTS_MAX];
 	size_t n = p->ops->ports(p->driver, ports);
-	struct driver_reason why;
+	struct driver_reason reason;
 
 	for (size_t i = 0; i < n; i++) {
 		if (is_document_port(p->node.model->self, ports[i].name))
 			continue;
-		if (p->ops->detach(p->driver, ports[i].name, &why))
-			log_error("port-failed", "interface=%s why=\"%s\"", ports[i].name,
-			          why.text);
+		if (p->ops->detach(p->driver, ports[i].name, &reason))
+			log_error("port-failed", "interface=%s reason=\"%s\"", ports[i].name,
+			          reason.text);
 		else
 			log_note("port-detached", "interface=%s", ports[i].name);
 	}

@@ -12,67 +12,67 @@
 #include "weir/nic.h"
 
 /*
- * @return whether DPDK can have the port's PCI device @p address; otherwise @p why has the reason
+ * @return whether DPDK can have the port's PCI device @p address; otherwise @p reason has the reason
  */
 static bool can_have_pci(const struct model_port *port, const char *address, const char *sysfs,
-                         struct driver_reason *why)
+                         struct driver_reason *reason)
 {
 	struct nic nic;
 
 	if (nic_get(sysfs, address, &nic)) {
-		snprintf(why->text, sizeof(why->text),
+		snprintf(reason->text, sizeof(reason->text),
 		         "auto: XDP, because the device %s of port %s is not there", address,
 		         port->interface);
 		return false;
 	}
 	if (nic.dpdk == NIC_DPDK_READY || nic.dpdk == NIC_DPDK_SHARED)
 		return true;
-	snprintf(why->text, sizeof(why->text),
+	snprintf(reason->text, sizeof(reason->text),
 	         "auto: XDP, because the device %s of port %s is driven by %s (see weir nic): %s",
-	         address, port->interface, *nic.driver ? nic.driver : "no driver", nic.why);
+	         address, port->interface, *nic.driver ? nic.driver : "no driver", nic.use);
 	return false;
 }
 
 /* The same for all PCI devices that the port's device names: a bond has several. */
-static bool can_have(const struct model_port *port, const char *sysfs, struct driver_reason *why)
+static bool can_have(const struct model_port *port, const char *sysfs, struct driver_reason *reason)
 {
 	char address[MODEL_PCI_MAX];
 
 	if (!*port->device) {
-		snprintf(why->text, sizeof(why->text), "auto: XDP, because port %s names no device",
-		         port->interface);
+		snprintf(reason->text, sizeof(reason->text),
+		         "auto: XDP, because port %s names no device", port->interface);
 		return false;
 	}
 	for (uint32_t i = 0; model_device_pci(port->device, i, address); i++)
-		if (!can_have_pci(port, address, sysfs, why))
+		if (!can_have_pci(port, address, sysfs, reason))
 			return false;
 	return true;
 }
 
 static const struct driver_ops *choose_best(const struct model_node *node, const char *sysfs,
-                                            struct driver_reason *why)
+                                            struct driver_reason *reason)
 {
-	snprintf(why->text, sizeof(why->text), "auto: XDP, because this build has no DPDK");
+	snprintf(reason->text, sizeof(reason->text), "auto: XDP, because this build has no DPDK");
 	if (!drivers_dpdk)
 		return &driver_xdp;
 	for (size_t i = 0; i < node->n_ports; i++)
-		if (!can_have(&node->ports[i], sysfs, why))
+		if (!can_have(&node->ports[i], sysfs, reason))
 			return &driver_xdp;
-	snprintf(why->text, sizeof(why->text),
+	snprintf(reason->text, sizeof(reason->text),
 	         "auto: DPDK, because it can drive the device of each port");
 	return drivers_dpdk;
 }
 
 const struct driver_ops *choose_driver(const struct model_node *node, const char *sysfs,
-                                       struct driver_reason *why)
+                                       struct driver_reason *reason)
 {
 	if (node->driver == MODEL_DRIVER_AUTO)
-		return choose_best(node, sysfs, why);
-	snprintf(why->text, sizeof(why->text), "as configured");
+		return choose_best(node, sysfs, reason);
+	snprintf(reason->text, sizeof(reason->text), "as configured");
 	if (node->driver == MODEL_DRIVER_XDP)
 		return &driver_xdp;
 	if (!drivers_dpdk)
-		snprintf(why->text, sizeof(why->text),
+		snprintf(reason->text, sizeof(reason->text),
 		         "node %s: driver \"dpdk\" is not in this build; use \"xdp\" or \"auto\"",
 		         node->name);
 	return drivers_dpdk;

@@ -13,11 +13,11 @@
 
 /**
  * Choose the driver of @p node.
- * @param sysfs  NIC_SYSFS, or a test's
- * @param why    out: the reason, in one sentence
- * @return NULL: the configured driver is not in this build; @p why says so
+ * @param sysfs   NIC_SYSFS, or a test's
+ * @param reason  out: the reason, in one sentence
+ * @return NULL: the configured driver is not in this build; @p reason says so
  */
 const struct driver_ops *choose_driver(const struct model_node *node, const char *sysfs,
-                                       struct driver_reason *why) MUST_CHECK;
+                                       struct driver_reason *reason) MUST_CHECK;
 
 #endif

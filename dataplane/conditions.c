@@ -89,14 +89,14 @@ static void state_ports(const struct process *p, struct stats *s)
 	}
 	for (size_t i = 0; i < n_meant; i++) {
 		bool tried = faults[i] == PORT_NOT_ATTACHED || faults[i] == PORT_NOT_CHANGED;
-		const char *why = tried ? p->port_reason[i] : "";
+		const char *reason = tried ? p->port_reason[i] : "";
 
 		if (faults[i] != PORT_FORWARDS)
 			conditions_add(s, port_faults[faults[i]].code,
 			               n_forward ? CONDITION_DEGRADED : CONDITION_DOWN,
 			               self->ports[i].interface, "%s%s%s",
-			               port_faults[faults[i]].text, *why ? "; the last try: " : "",
-			               why);
+			               port_faults[faults[i]].text,
+			               *reason ? "; the last try: " : "", reason);
 	}
 }
 
@@ -113,10 +113,10 @@ static void state_macs(const struct process *p, struct stats *s)
 
 static void state_refused(const struct process *p, struct stats *s)
 {
-	if (*p->refused)
+	if (*p->refusal)
 		conditions_add(s, "document-refused", CONDITION_DEGRADED, "",
 		               "the newest document is refused, the one before stays in force: %s",
-		               p->refused);
+		               p->refusal);
 }
 
 static void state_hash_key(const struct model *m, struct stats *s)

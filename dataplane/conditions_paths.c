@@ -31,7 +31,7 @@ static void state_probes(const struct process *p, struct stats *s)
 	if (trouble)
 		conditions_add(s, "probe-path-missing", CONDITION_DEGRADED, trouble->subject,
 		               "%s; until then checks through the tunnel give no verdict",
-		               trouble->why);
+		               trouble->reason);
 }
 
 /* One round over all backends. */
@@ -100,17 +100,17 @@ static void state_unusable(struct path_round *r, const struct compiler_backend *
 {
 	enum effect_reason cut = (enum effect_reason)r->p->node.paths[b->index].way.cut;
 	char address[ADDR_TEXT_MAX];
-	bool held = guard_is_hold((enum effect_reason)b->why);
+	bool held = guard_is_hold((enum effect_reason)b->reason);
 
 	if (!cut || b->plan->says == GUARD_DISABLED ||
-	    !(held || effect_reason_is_path((enum effect_reason)b->why)) ||
+	    !(held || effect_reason_is_path((enum effect_reason)b->reason)) ||
 	    r->n_unusable++ >= LISTED_MAX)
 		return;
 	conditions_add(r->s, "next-hop-unusable", CONDITION_DEGRADED, subject,
 	               "%s: %s; the backend %s%s", addr_text(&b->plan->address, address),
 	               path_advice(cut),
 	               held ? "is kept in force, " : "gets no traffic until that is solved",
-	               held ? effect_reason_text((enum effect_reason)b->why) : "");
+	               held ? effect_reason_text((enum effect_reason)b->reason) : "");
 }
 
 /* Only backends with slots count: without slots no packet is dropped. */
@@ -118,20 +118,21 @@ static void state_missing(struct path_round *r, const struct compiler_pool *pool
                           const struct compiler_backend *b, const char *subject)
 {
 	char address[ADDR_TEXT_MAX];
-	const char *why;
+	const char *reason;
 
 	if (!b->alive || !slots_of(r, pool, b))
 		return;
-	why = lost_by(r, b);
-	r->n_serve += !why;
-	r->n_lost += why != NULL;
-	if (!why || r->p->node.paths[b->index].way.since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
+	reason = lost_by(r, b);
+	r->n_serve += !reason;
+	r->n_lost += reason != NULL;
+	if (!reason ||
+	    r->p->node.paths[b->index].way.since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
 	    r->n_missing++ >= LISTED_MAX)
 		return;
 	conditions_add(
 	        r->s, "next-hop-missing", CONDITION_DEGRADED, subject,
 	        "%s owns slots, and its packets are dropped: %s; see ip route get and ip neigh",
-	        addr_text(&b->plan->address, address), why);
+	        addr_text(&b->plan->address, address), reason);
 }
 
 static void state_others(struct path_round *r, const char *code, size_t n)

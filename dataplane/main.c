@@ -68,7 +68,7 @@ static struct model *read_names(const struct proc_dirs *dirs)
 }
 
 /* @param err  the result for XDP. It is no error that one of the drivers has nothing to remove. */
-static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_reason *why)
+static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_reason *reason)
 {
 	char dir[PATH_MAX];
 	struct driver_reason mine = { "" };
@@ -78,7 +78,7 @@ static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_reas
 		dpdk = drivers_dpdk->remove(dir, &mine);
 	if (dpdk == -ENOENT)
 		return err;
-	*why = mine;
+	*reason = mine;
 	return dpdk;
 }
 
@@ -86,7 +86,7 @@ static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_reas
 static int detach_all_drivers(const struct proc_dirs *dirs, const char *cluster)
 {
 	struct model *m = read_names(dirs);
-	struct driver_reason why = { "" };
+	struct driver_reason reason = { "" };
 	char pin_dir[PATH_MAX];
 	int err;
 
@@ -97,15 +97,16 @@ static int detach_all_drivers(const struct proc_dirs *dirs, const char *cluster)
 	}
 	err = effect_pin_dir(dirs->bpf, cluster ? cluster : m->cluster, dirs->node, pin_dir);
 	if (!err)
-		err = driver_xdp.remove(pin_dir, &why);
+		err = driver_xdp.remove(pin_dir, &reason);
 	if (!err)
 		(void)rmdir(dirname(pin_dir)); /* the cluster's: unless it has another node here */
 	if ((!err || err == -ENOENT) && drivers_dpdk)
-		err = detach_dpdk(dirs, err, &why);
+		err = detach_dpdk(dirs, err, &reason);
 	for (size_t i = 0; m && i < m->self->n_ports; i++)
 		(void)probe_detach(NULL, m->self->ports[i].interface);
 	if (err)
-		fprintf(stderr, "weir-dataplane: %s\n", *why.text ? why.text : strerror(-err));
+		fprintf(stderr, "weir-dataplane: %s\n",
+		        *reason.text ? reason.text : strerror(-err));
 	model_free(m);
 	return err ? 1 : 0;
 }

@@ -43,7 +43,7 @@ static void make_probe_counters(struct probes_filler *f, struct stats *s)
 int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **out)
 {
 	struct probes_filler *f = calloc(1, sizeof(*f));
-	char why[BPF_REASON_MAX];
+	char reason[BPF_REASON_MAX];
 	int err;
 
 	if (!f)
@@ -53,10 +53,10 @@ int probes_open(struct stats *stats, struct hops *hops, struct probes_filler **o
 	err = probe_open(&f->probes);
 	if (err) {
 		f->probes = NULL;
-		bpf_reason(err, "", why);
-		snprintf(f->path.why, sizeof(f->path.why),
-		         "the probes' program cannot be loaded: %.150s", why);
-		log_error("probes-not-loaded", "why=\"%s\"", why);
+		bpf_reason(err, "", reason);
+		snprintf(f->path.reason, sizeof(f->path.reason),
+		         "the probes' program cannot be loaded: %.150s", reason);
+		log_error("probes-not-loaded", "reason=\"%s\"", reason);
 	}
 	*out = f;
 	return 0;
@@ -199,7 +199,7 @@ void probes_apply_model(struct probes_filler *f, const struct model *m)
 	if (n || f->n_ports)
 		probes_name_ports(f, m);
 	probes_follow_vips(f, m);
-	f->taken = m->meta.document;
+	f->applied = m->meta.document;
 	f->has_filled = true;
 }
 

@@ -25,8 +25,8 @@ struct stats;
 
 /* Why probes do not go through their program. */
 struct probes_path {
-	char subject[64];            /* a port, or a VIP; "" */
-	char why[PROBES_REASON_MAX]; /* with what to do; "": they do */
+	char subject[64];               /* a port, or a VIP; "" */
+	char reason[PROBES_REASON_MAX]; /* with what to do; "": they do */
 };
 
 /*

@@ -25,7 +25,7 @@ struct probes_filler {
 	struct probe_tunnel *tunnels; /* in the table, by backend */
 	size_t n_tunnels;
 	size_t n_marks; /* probes of the document (probe_marks()); 0: no port is needed for them */
-	uint64_t taken; /* the document that the table is of */
+	uint64_t applied; /* the document that the table is of */
 	bool has_filled, has_path;
 	uint64_t lost_ms; /* when has_path last changed */
 	struct probes_path path;

@@ -37,11 +37,11 @@ static void note_trouble(struct probes_path *p, const char *subject, const char 
 {
 	va_list list;
 
-	if (p->why[0])
+	if (p->reason[0])
 		return;
 	snprintf(p->subject, sizeof(p->subject), "%s", subject);
 	va_start(list, format);
-	vsnprintf(p->why, sizeof(p->why), format, list);
+	vsnprintf(p->reason, sizeof(p->reason), format, list);
 	va_end(list);
 }
 
@@ -100,12 +100,12 @@ void probes_leave_vips(struct probes_filler *f)
 
 void probes_follow_vips(struct probes_filler *f, const struct model *m)
 {
-	struct addr wanted[PROBES_VIPS_MAX], watched[PROBES_VIPS_MAX];
-	size_t n = list_vips(m, wanted), n_watched = 0;
+	struct addr vips[PROBES_VIPS_MAX], watched[PROBES_VIPS_MAX];
+	size_t n = list_vips(m, vips), n_watched = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!hops_watch(f->hops, &wanted[i]))
-			watched[n_watched++] = wanted[i];
+		if (!hops_watch(f->hops, &vips[i]))
+			watched[n_watched++] = vips[i];
 	probes_leave_vips(f);
 	memcpy(f->vips, watched, n_watched * sizeof(*watched));
 	f->n_vips = n_watched;
@@ -247,10 +247,10 @@ static void log_path_turn(struct probes_filler *f, bool has_path, uint64_t now_m
 	f->has_path = has_path;
 	f->lost_ms = now_ms;
 	if (has_path)
-		log_note("probe-path-in-place", "document=%llu", (unsigned long long)f->taken);
+		log_note("probe-path-in-place", "document=%llu", (unsigned long long)f->applied);
 	else
-		log_warn("probe-path-missing", "subject=%s why=\"%s\"", f->path.subject,
-		         f->path.why);
+		log_warn("probe-path-missing", "subject=%s reason=\"%s\"", f->path.subject,
+		         f->path.reason);
 }
 
 /*
@@ -263,7 +263,7 @@ void probes_read_back(struct probes_filler *f, const struct links *links, uint64
 
 	if (!f || !f->probes || !f->has_filled)
 		return;
-	f->path.why[0] = 0;
+	f->path.reason[0] = 0;
 	ports = check_probe_ports(f, now_ms, &gap);
 	cut = ports ? see_vips(f, links) : 0;
 	see_nowhere(f);
@@ -272,13 +272,13 @@ void probes_read_back(struct probes_filler *f, const struct links *links, uint64
 	else if (gap || *f->since == PROBE_SINCE_NEVER)
 		stats_set(f->since, now_ms);
 	stats_set(f->families, cut);
-	stats_set(f->document, ports ? f->taken : 0);
+	stats_set(f->document, ports ? f->applied : 0);
 	log_path_turn(f, ports && !cut, now_ms);
 }
 
 const struct probes_path *probes_trouble(const struct probes_filler *f, uint64_t now_ms)
 {
-	if (!f || !f->n_marks || !f->path.why[0])
+	if (!f || !f->n_marks || !f->path.reason[0])
 		return NULL;
 	return !f->probes || f->lost_ms + STATE_AFTER_MS <= now_ms ? &f->path : NULL;
 }

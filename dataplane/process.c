@@ -109,12 +109,12 @@ static void find_health_page(struct process *p)
 	apply_verdicts(p);
 }
 
-static void note_refused(struct process *p, const char *why)
+static void note_refused(struct process *p, const char *refusal)
 {
-	if (!strcmp(p->refused, why))
+	if (!strcmp(p->refusal, refusal))
 		return;
-	snprintf(p->refused, sizeof(p->refused), "%s", why);
-	log_error("document-refused", "why=\"%s\" in_force=%llu", why,
+	snprintf(p->refusal, sizeof(p->refusal), "%s", refusal);
+	log_error("document-refused", "reason=\"%s\" in_force=%llu", refusal,
 	          p->driver && p->node.model ? (unsigned long long)p->node.model->meta.document
 	                                     : 0ull);
 }
@@ -132,8 +132,8 @@ static void read_ports_back(struct process *p)
  * Bring the document into force on the tables of a new driver. Verdicts go to those in force
  * meanwhile.
  */
-static int fill_node(struct process *p, const struct change *c, struct compiler *node,
-                     const struct compiled *d, char why[PLAN_REASON_MAX])
+static int fill_node(struct process *p, const struct driver_change *c, struct compiler *node,
+                     const struct compiled *d, char refusal[PLAN_REASON_MAX])
 {
 	struct compiler_time time = compiler_now();
 	int err = compiler_init(node, c->ops, c->driver, c->kept);
@@ -145,13 +145,13 @@ static int fill_node(struct process *p, const struct change *c, struct compiler 
 		compiler_set_health_page(node, p->health);
 	node->on_yield = yield_to_verdicts;
 	node->yield_arg = p;
-	err = compiler_apply_plan(node, d->model, d->plan, &time, why);
+	err = compiler_apply_plan(node, d->model, d->plan, &time, refusal);
 	if (err)
 		compiler_fini(node);
 	return err;
 }
 
-static uint64_t *worker_word(struct process *p, uint32_t i, bool drop)
+static uint64_t *worker_counter(struct process *p, uint32_t i, bool drop)
 {
 	struct stats *s = publisher_stats(p->publisher);
 	char labels[32];
@@ -162,7 +162,7 @@ static uint64_t *worker_word(struct process *p, uint32_t i, bool drop)
 	return drop ? NULL
 	            : stats_get_counter(
 	                      s, STATS_COUNTER, STATS_WORKER, labels,
-	                      "Rounds of the worker, forwarding or idle: its sign of life.");
+	                      "Loop turns of the worker, forwarding or idle; if they stop, it hangs.");
 }
 
 /*
@@ -176,9 +176,9 @@ static void show_workers(struct process *p)
 
 	for (uint32_t i = 0; i < DRIVER_WORKERS_MAX; i++) {
 		if (i >= n)
-			worker_word(p, i, true);
+			worker_counter(p, i, true);
 		else
-			p->ops->beat(p->driver, i, worker_word(p, i, false));
+			p->ops->beat(p->driver, i, worker_counter(p, i, false));
 	}
 }
 
@@ -187,11 +187,11 @@ static void show_workers(struct process *p)
  * since fill_node() went to the old tables), then end the old driver. A failed port is tried again
  * each second.
  */
-static void install_driver(struct process *p, struct change *c, struct compiler *node,
+static void install_driver(struct process *p, struct driver_change *c, struct compiler *node,
                            const char *chosen)
 {
 	uint64_t from_ns = clock_mono_ns();
-	struct driver_reason why;
+	struct driver_reason reason;
 
 	if (c->old_driver)
 		change_free_ports(c, p->node.model);
@@ -202,7 +202,7 @@ static void install_driver(struct process *p, struct change *c, struct compiler 
 	p->node = *node;
 	attach_all(p);
 	apply_verdicts(p); /* those of the meantime went to the old tables */
-	log_note("driver-chosen", "driver=%s why=\"%s\" tables=%s", c->ops->name, chosen,
+	log_note("driver-chosen", "driver=%s reason=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"
 	         : c->kept ? "taken over"
 	                   : "new");
@@ -210,18 +210,20 @@ static void install_driver(struct process *p, struct change *c, struct compiler 
 		show_workers(p);
 		return;
 	}
-	change_end(c, &why);
+	change_end(c, &reason);
 	show_workers(p);
-	log_note("driver-changed", "from=%s to=%s us=%llu why=\"%s\"", c->old_ops->name,
-	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000), why.text);
+	log_note("driver-changed", "from=%s to=%s us=%llu reason=\"%s\"", c->old_ops->name,
+	         c->ops->name, (unsigned long long)((clock_mono_ns() - from_ns) / 1000),
+	         reason.text);
 }
 
 /* Opening may take minutes (DPDK), so the process announces the job to `weir run`, which waits. */
 static int open_new_driver(struct process *p, const struct driver_ops *ops,
-                           const struct compiled *d, const char *chosen, char why[PLAN_REASON_MAX])
+                           const struct compiled *d, const char *chosen,
+                           char refusal[PLAN_REASON_MAX])
 {
 	struct driver_reason reason = { "" };
-	struct change change;
+	struct driver_change change;
 	struct compiler node;
 
 	stats_job_begin(publisher_stats(p->publisher), "driver", DRIVER_S);
@@ -229,13 +231,13 @@ static int open_new_driver(struct process *p, const struct driver_ops *ops,
 	                      p->driver ? p->ops : NULL, p->driver, &reason);
 
 	if (!err) {
-		err = fill_node(p, &change, &node, d, why);
+		err = fill_node(p, &change, &node, d, refusal);
 		if (err)
 			change_undo(&change);
 		else
 			install_driver(p, &change, &node, chosen);
 	} else {
-		snprintf(why, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
+		snprintf(refusal, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
 	}
 	snprintf(p->driver_reason, sizeof(p->driver_reason), "%s", err ? reason.text : "");
 	stats_job_end(publisher_stats(p->publisher), "driver");
@@ -246,7 +248,7 @@ static int open_new_driver(struct process *p, const struct driver_ops *ops,
  * Bring a compiled document into force, with another driver if it says so. Takes model and plan on
  * success.
  */
-static int install_model(struct process *p, struct compiled *d, char why[PLAN_REASON_MAX])
+static int install_model(struct process *p, struct compiled *d, char refusal[PLAN_REASON_MAX])
 {
 	const struct model *m = d->model;
 	struct compiler_time time = compiler_now();
@@ -255,14 +257,14 @@ static int install_model(struct process *p, struct compiled *d, char why[PLAN_RE
 	int err;
 
 	if (!ops) {
-		snprintf(why, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, chosen.text);
+		snprintf(refusal, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, chosen.text);
 		return -ENOTSUP;
 	}
 	if (p->driver && ops == p->ops) {
 		p->node.spare_is_free = d->spare_is_free;
-		err = compiler_apply_plan(&p->node, d->model, d->plan, &time, why);
+		err = compiler_apply_plan(&p->node, d->model, d->plan, &time, refusal);
 	} else {
-		err = open_new_driver(p, ops, d, chosen.text, why);
+		err = open_new_driver(p, ops, d, chosen.text, refusal);
 	}
 	if (!err) {
 		d->model = NULL;
@@ -276,7 +278,7 @@ static void report_in_force(struct process *p)
 {
 	const struct compiler *n = &p->node;
 
-	p->refused[0] = 0;
+	p->refusal[0] = 0;
 	log_note("document-in-force",
 	         "document=%llu version=%llu services=%zu pools=%zu backends=%zu",
 	         (unsigned long long)n->model->meta.document,
@@ -299,8 +301,8 @@ static void log_model_errors(const struct model_errors *errors)
 		const struct model_error *m = &errors->items[i];
 		char text[LOG_VALUE_MAX];
 
-		log_error("document-mistake", "file=%s line=%u field=%s message=%s", m->file,
-		          m->line, m->field ? m->field : "", log_value(m->message, text));
+		log_error("document-error", "file=%s line=%u field=%s message=%s", m->file, m->line,
+		          m->field ? m->field : "", log_value(m->message, text));
 	}
 }
 
@@ -315,19 +317,19 @@ static void retry_later(struct process *p)
  */
 static void install_or_refuse(struct process *p, struct compiled *d)
 {
-	char why[PLAN_REASON_MAX] = "";
+	char refusal[PLAN_REASON_MAX] = "";
 	int err = d->err;
 
 	if (err == -ENOENT) /* not written yet */
 		return;
 	if (err == -EINVAL) {
-		model_errors_summarise(&d->errors, why, sizeof(why));
-		if (strcmp(p->refused, why))
+		model_errors_summarise(&d->errors, refusal, sizeof(refusal));
+		if (strcmp(p->refusal, refusal))
 			log_model_errors(&d->errors);
 	} else if (err) {
-		snprintf(why, sizeof(why), "%s", d->why);
+		snprintf(refusal, sizeof(refusal), "%s", d->refusal);
 	} else {
-		err = install_model(p, d, why);
+		err = install_model(p, d, refusal);
 	}
 	if (!err) {
 		report_in_force(p);
@@ -336,7 +338,7 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 	}
 	p->node.counters.refused += d->err != 0;
 	p->node.document_refused = true;
-	note_refused(p, *why ? why : strerror(-err));
+	note_refused(p, *refusal ? refusal : strerror(-err));
 	conditions_state(p);
 	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
 		retry_later(p);
@@ -414,7 +416,7 @@ static void show_decisions(struct process *p)
 {
 	const struct compiler_counters *c = &p->node.counters;
 
-	if (p->shown != c->deaths + c->returns + c->held && !p->show.place)
+	if (p->shown != c->deaths + c->returns + c->held && !p->show.heap_index)
 		loop_timer_set(p->loop, &p->show, p->shown_ms + SHOW_MS);
 }
 
@@ -442,7 +444,7 @@ static void on_second(void *arg)
 	find_health_page(p);
 	read_ports_back(p);
 	if (p->driver)
-		state_sync_tick(&p->learn, &p->node, p->dirs.run, &time);
+		state_sync_tick(&p->state_sync, &p->node, p->dirs.run, &time);
 	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
 		(void)p->ops->tick(p->driver);
 	show_effect(p);
@@ -457,7 +459,7 @@ static void on_mtu_tick(void *arg)
 	if (p->driver)
 		compiler_update_mtus(&p->node, loop_now_ms(p->loop));
 	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
-	loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop) + MTU_TICK_MS);
+	loop_timer_set(p->loop, &p->mtus, loop_now_ms(p->loop) + MTU_TICK_MS);
 }
 
 static void on_dataplane_stop(void *arg)
@@ -475,7 +477,7 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 		compiler_on_hop(&p->node, address, hop);
 	if (p->driver && p->node.ways_changed)
 		loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
-	if (probes_hop(p->probes, address, hop) && !p->see.place)
+	if (probes_hop(p->probes, address, hop) && !p->see.heap_index)
 		loop_timer_set(p->loop, &p->see, loop_now_ms(p->loop));
 	hop_log_change(&p->hop_log, address, hop, loop_now_ms(p->loop));
 }
@@ -576,14 +578,14 @@ int process_run(struct process *p)
 	p->tick = (struct loop_timer){ .cb = on_compiler_tick, .arg = p };
 	p->second = (struct loop_timer){ .cb = on_second, .arg = p };
 	p->retry = (struct loop_timer){ .cb = on_effective_document, .arg = p };
-	p->told = (struct loop_timer){ .cb = on_mtu_tick, .arg = p };
+	p->mtus = (struct loop_timer){ .cb = on_mtu_tick, .arg = p };
 	p->show = (struct loop_timer){ .cb = show_effect, .arg = p };
 	p->see = (struct loop_timer){ .cb = on_path, .arg = p };
 	if (!err) {
 		find_health_page(p);
 		load_first(p);
 		loop_timer_set(p->loop, &p->second, loop_now_ms(p->loop));
-		loop_timer_set(p->loop, &p->told, loop_now_ms(p->loop));
+		loop_timer_set(p->loop, &p->mtus, loop_now_ms(p->loop));
 		loop_beat(p->loop, stats_turns(publisher_stats(p->publisher), "main"));
 		stats_job_end(publisher_stats(p->publisher), "start");
 		proc_ready();

@@ -40,18 +40,18 @@ struct process {
 	const struct driver_ops *ops;
 	struct driver *driver; /**< NULL until the first document names the cluster */
 	struct compiler node;  /**< valid with driver */
-	struct state_sync learn;
+	struct state_sync state_sync;
 	struct hop_log hop_log;
 	struct page *health;
 	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
 	size_t macs_left_out; /**< own MAC addresses that the tables have no room for (tables/macs.h) */
 	bool is_changed_again; /**< the document changed while it was read */
-	struct loop_timer tick, second, retry, told, see, show;
+	struct loop_timer tick, second, retry, mtus, see, show;
 	uint64_t shown;    /**< number of decisions on the effect page */
 	uint64_t shown_ms; /**< when the effect page was last written */
 	unsigned seconds;
 	struct believed believed;
-	char refused[PLAN_REASON_MAX]; /**< why the last document was refused, or "" */
+	char refusal[PLAN_REASON_MAX]; /**< why the last document was refused, or "" */
 	/** By position in the model: the last logged result of attaching a port. */
 	char port_reason[DRIVER_PORTS_MAX][DRIVER_REASON_MAX];
 	int port_err[DRIVER_PORTS_MAX]; /**< error of the last try; the port is tried again */

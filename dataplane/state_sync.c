@@ -20,22 +20,22 @@
 static void end_sync(struct state_sync *l, struct compiler *n, const char *from)
 {
 	n->learning = n->wants_peer_state = false;
-	log_note("slots-learned", "from=%s", from);
+	log_note("connection-state-applied", "from=%s", from);
 	*l = (struct state_sync){ 0 };
 }
 
 static void apply_peer_state(struct state_sync *l, struct compiler *n,
-                             const struct conn_state *told, const struct compiler_time *time)
+                             const struct conn_state *answer, const struct compiler_time *time)
 {
 	int err = 0;
 
-	l->accepted_ms = told->at_ms;
-	if (strcmp(told->node, CONN_STATE_NO_PEER) != 0)
-		err = compiler_handover_read(n, told->text, time);
+	l->accepted_ms = answer->at_ms;
+	if (strcmp(answer->node, CONN_STATE_NO_PEER) != 0)
+		err = compiler_handover_read(n, answer->text, time);
 	if (err)
-		log_error("slots-refused", "from=%s error=\"%s\"", told->node, strerror(-err));
+		log_error("slots-refused", "from=%s error=\"%s\"", answer->node, strerror(-err));
 	else
-		end_sync(l, n, told->node);
+		end_sync(l, n, answer->node);
 }
 
 /* Whether a backend still waits for its first verdict. */
@@ -43,7 +43,7 @@ static bool waits_for_verdict(const struct compiler *n)
 {
 	for (size_t i = 0; i < n->n_pools; i++)
 		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++)
-			if (n->pools[i].backends[k].why == EFFECT_REASON_WAITING)
+			if (n->pools[i].backends[k].reason == EFFECT_REASON_WAITING)
 				return true;
 	return false;
 }
@@ -51,7 +51,7 @@ static bool waits_for_verdict(const struct compiler *n)
 void state_sync_tick(struct state_sync *l, struct compiler *n, const char *run_dir,
                      const struct compiler_time *time)
 {
-	struct conn_state told;
+	struct conn_state answer;
 	int err;
 
 	if (!n->plan || !n->learning)
@@ -61,10 +61,10 @@ void state_sync_tick(struct state_sync *l, struct compiler *n, const char *run_d
 	n->wants_peer_state = !waits_for_verdict(n);
 	if (!n->wants_peer_state)
 		l->accepted_ms = time->now_ms; /* ignore files from before the last verdict */
-	err = conn_state_read(run_dir, l->accepted_ms, &told);
+	err = conn_state_read(run_dir, l->accepted_ms, &answer);
 	if (!err) {
-		apply_peer_state(l, n, &told, time);
-		free(told.text);
+		apply_peer_state(l, n, &answer, time);
+		free(answer.text);
 	}
 	if (n->learning && time->now_ms - l->from_ms >= STATE_SYNC_MAX_MS)
 		end_sync(l, n, CONN_STATE_NO_PEER);

@@ -315,7 +315,7 @@ static void log_left_out(struct counters *c, size_t left_out)
 {
 	if (left_out && left_out != c->left_out)
 		log_note("sites-without-counters",
-		         "left_out=%zu why=\"the names of service and site have more than %zu "
+		         "left_out=%zu reason=\"the names of service and site have more than %zu "
 		         "characters together\"",
 		         left_out, NAMES_MAX);
 	c->left_out = left_out;

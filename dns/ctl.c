@@ -54,7 +54,7 @@ static const char *family_text(const struct steering_site *site, const health_wo
 
 /*
  * What each node sees of a service at a site; only if sites vote, since otherwise no other node's
- * view counts.
+ * observation counts.
  */
 static json_t *peer_health_to_json(const struct peer_health *v, const struct steering_site *site,
                                    size_t state)

@@ -309,8 +309,8 @@ static bool is_site_up_outside(void *arg, const struct model_site *site)
 }
 
 /*
- * Compute each target's health word from all nodes' views; where these do not suffice, what was
- * in force stays.
+ * Compute each target's health word from all nodes' observations; where these do not suffice, what
+ * was in force stays.
  */
 static void decide_targets(struct generation *g, struct decided *decided)
 {

@@ -152,11 +152,12 @@ static void log_load_errors(const struct server *s)
 
 	for (unsigned i = 0; i < SERVER_ERRORS_MAX && i < s->load.n_errors; i++)
 		if (s->load.errors[i])
-			log_error("dns-load-mistake", "at=%s", log_value(s->load.errors[i], value));
+			log_error("dns-load-error", "message=%s",
+			          log_value(s->load.errors[i], value));
 	if (s->load.result == -ENOENT)
 		log_note("dns-waits", "for=\"%s\"", PROC_EFFECTIVE_FILE);
 	else if (s->load.result < 0)
-		log_error("dns-load-refused", "error=\"%s\" mistakes=%u serving=%s",
+		log_error("dns-load-refused", "error=\"%s\" n_errors=%u serving=%s",
 		          strerror(-s->load.result), s->load.n_errors,
 		          s->now ? "earlier" : "nothing");
 }

@@ -135,7 +135,7 @@ static void find_counters(struct server *s, uint64_t now_ms)
 	if (counters_open(&found, s->dirs->run) < 0)
 		return;
 	counters_close(&found);
-	log_note("dns-starts-again", "why=\"the stats page can be created now\"");
+	log_note("dns-starts-again", "reason=\"the stats page can be created now\"");
 	loop_stop(s->loop);
 }
 
@@ -239,7 +239,7 @@ static int run_server(struct server *s)
 	err = decided_open(&s->decided, s->dirs->state);
 	if (err < 0)
 		log_error("dns-sites-not-taken",
-		          "error=\"%s\" effect=\"only the nodes' present views decide\"",
+		          "error=\"%s\" effect=\"only current peer health decides about sites\"",
 		          strerror(-err));
 	s->tick = (struct loop_timer){ .cb = on_server_tick, .arg = s };
 	on_server_tick(s);

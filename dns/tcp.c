@@ -234,7 +234,7 @@ static void tick_later(struct dns_worker *w)
 {
 	struct tcp *t = w->tcp;
 
-	if (!t->tick.place && (t->n || t->paused))
+	if (!t->tick.heap_index && (t->n || t->paused))
 		(void)loop_timer_set(w->loop, &t->tick, loop_now_ms(w->loop) + TICK_MS);
 }
 
@@ -363,7 +363,7 @@ static void note_events(void *arg, int fd, uint32_t events)
 		if (seen[i].data.u64 & LISTENER)
 			accept_clients(w, (int)(uint32_t)seen[i].data.u64, &left);
 	tally_flush(&w->tally);
-	if (t->n_queued && !t->again.place)
+	if (t->n_queued && !t->again.heap_index)
 		(void)loop_timer_set(w->loop, &t->again, loop_now_ms(w->loop));
 }
 

@@ -62,7 +62,8 @@ struct dns_worker {
 	struct tcp *tcp;
 	struct tally tally;
 	bool udp_waits; /**< more UDP waits than a turn takes; set by the UDP thread, cleared by the TCP thread */
-	uint64_t *queries; /**< the counter of its number; the UDP and the TCP thread share it */
+	/** The counter of this thread's number; its UDP and its TCP thread share it. */
+	uint64_t *queries;
 	const struct serving *serving; /**< between serving_enter() and serving_leave() */
 	const struct serving *held;    /**< the same, announced to the main thread (serving.c) */
 	struct worker_plan *plan;      /**< in force; owned by this thread */

@@ -98,7 +98,7 @@ enum health_reason attempt_start(struct prober *p, struct attempt *a,
                                  const struct attempt_spec *spec, attempt_cb *cb, void *arg,
                                  unsigned *detail)
 {
-	enum health_reason why;
+	enum health_reason reason;
 
 	*detail = 0;
 	if (p->n_active >= ATTEMPTS_MAX) {
@@ -106,10 +106,10 @@ enum health_reason attempt_start(struct prober *p, struct attempt *a,
 		return HEALTH_REASON_LOCAL;
 	}
 	*a = (struct attempt){ .prober = p, .spec = spec, .cb = cb, .arg = arg, .fd = -1 };
-	why = spec->is_http ? http_start(p->http, a) : tcp_start(a, detail);
-	if (why == HEALTH_REASON_NONE) {
+	reason = spec->is_http ? http_start(p->http, a) : tcp_start(a, detail);
+	if (reason == HEALTH_REASON_NONE) {
 		a->active = true;
 		p->n_active++;
 	}
-	return why;
+	return reason;
 }

@@ -39,7 +39,7 @@ struct attempt_spec {
 };
 
 /** Called at the end; @p detail is the HTTP status or an errno, 0 where there is none. */
-typedef void attempt_cb(void *arg, struct attempt *a, enum health_reason why, unsigned detail);
+typedef void attempt_cb(void *arg, struct attempt *a, enum health_reason reason, unsigned detail);
 
 /** What all attempts share. */
 struct prober {
@@ -54,8 +54,8 @@ struct attempt {
 	const struct attempt_spec *spec;
 	attempt_cb *cb;
 	void *arg;
-	int fd;     /* TCP */
-	void *easy; /* HTTP: the CURL handle */
+	int fd;       /* TCP */
+	void *handle; /* HTTP: the CURL handle */
 	struct lane *lane;
 	void *headers;
 	unsigned body_bytes;

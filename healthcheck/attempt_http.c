@@ -54,8 +54,8 @@ static enum health_reason reason_of(struct attempt *a, CURLcode code, unsigned *
 {
 	long status = 0, error = 0;
 
-	curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(a->easy, CURLINFO_OS_ERRNO, &error);
+	curl_easy_getinfo(a->handle, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(a->handle, CURLINFO_OS_ERRNO, &error);
 	*detail = (unsigned)status;
 	switch (code) {
 	case CURLE_OK:
@@ -98,16 +98,16 @@ static bool can_reuse(void)
 static void release_handle(struct http *h, struct attempt *a)
 {
 	if (a->lane)
-		curl_multi_remove_handle(a->lane->multi, a->easy);
+		curl_multi_remove_handle(a->lane->multi, a->handle);
 	a->lane = NULL;
-	curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(a->handle, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(a->headers);
 	a->headers = NULL;
 	if (h->reuses && h->n_spare < SPARE_MAX)
-		h->spare[h->n_spare++] = a->easy;
+		h->spare[h->n_spare++] = a->handle;
 	else
-		curl_easy_cleanup(a->easy);
-	a->easy = NULL;
+		curl_easy_cleanup(a->handle);
+	a->handle = NULL;
 }
 
 void http_abort(struct http *h, struct attempt *a)
@@ -129,10 +129,10 @@ static void report_ended(struct lane *l)
 			continue;
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&a);
-		enum health_reason why = reason_of(a, code, &detail);
+		enum health_reason reason = reason_of(a, code, &detail);
 		http_abort(a->prober->http, a);
 		attempt_ended(a);
-		a->cb(a->arg, a, why, detail);
+		a->cb(a->arg, a, reason, detail);
 	}
 }
 
@@ -161,12 +161,12 @@ static void on_lane_timer(void *arg)
 }
 
 /* curl asks for another watch on a descriptor; @p known is not NULL once it is watched. */
-static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+static int watch_socket(CURL *handle, curl_socket_t fd, int what, void *arg, void *known)
 {
 	struct lane *l = arg;
 	uint32_t events = 0;
 
-	(void)easy;
+	(void)handle;
 	if (what == CURL_POLL_REMOVE) {
 		loop_fd_remove(l->loop, fd);
 		return 0;
@@ -307,13 +307,13 @@ static struct curl_slist *make_headers(const struct attempt_spec *spec)
 
 #define SET_OPTION(option, value)                                                                  \
 	if (!code)                                                                                 \
-	code = curl_easy_setopt(easy, option, value)
+	code = curl_easy_setopt(handle, option, value)
 
 /* A new easy handle with what all attempts have in common. NULL: out of memory */
 static CURL *make_handle(void)
 {
-	CURL *easy = curl_easy_init();
-	CURLcode code = easy ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+	CURL *handle = curl_easy_init();
+	CURLcode code = handle ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 
 	SET_OPTION(CURLOPT_PATH_AS_IS, 1L);
 	SET_OPTION(CURLOPT_NOSIGNAL, 1L);
@@ -331,13 +331,13 @@ static CURL *make_handle(void)
 	SET_OPTION(CURLOPT_WRITEFUNCTION, count_body);
 	SET_OPTION(CURLOPT_HEADERFUNCTION, check_status_line);
 	if (code) {
-		curl_easy_cleanup(easy);
+		curl_easy_cleanup(handle);
 		return NULL;
 	}
-	return easy;
+	return handle;
 }
 
-static CURLcode set_target_options(CURL *easy, struct attempt *a)
+static CURLcode set_target_options(CURL *handle, struct attempt *a)
 {
 	char url[ADDR_TEXT_MAX + 1100], text[ADDR_TEXT_MAX];
 	CURLcode code = CURLE_OK;
@@ -359,15 +359,15 @@ static CURLcode set_target_options(CURL *easy, struct attempt *a)
 enum health_reason http_start(struct http *h, struct attempt *a)
 {
 	struct lane *lane = &h->lanes[h->next_lane++ % LANES];
-	CURL *easy = h->n_spare ? h->spare[--h->n_spare] : make_handle();
+	CURL *handle = h->n_spare ? h->spare[--h->n_spare] : make_handle();
 
-	if (!easy)
+	if (!handle)
 		return HEALTH_REASON_LOCAL;
-	a->easy = easy;
+	a->handle = handle;
 	a->has_status = false;
 	a->headers = make_headers(a->spec);
-	if (!a->headers || set_target_options(easy, a) ||
-	    curl_multi_add_handle(lane->multi, easy)) {
+	if (!a->headers || set_target_options(handle, a) ||
+	    curl_multi_add_handle(lane->multi, handle)) {
 		release_handle(h, a);
 		return HEALTH_REASON_LOCAL;
 	}

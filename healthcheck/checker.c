@@ -33,9 +33,9 @@ static void set_target_timer(struct target *t, uint64_t at_ms)
 }
 
 /* @return whether the word is another one than before */
-static bool publish_word(struct checker *c, int place, health_word word)
+static bool publish_word(struct checker *c, int index, health_word word)
 {
-	if (place < 0 || !health_write(page_payload(c->page), place, word))
+	if (index < 0 || !health_write(page_payload(c->page), index, word))
 		return false;
 	page_publish(c->page);
 	return true;
@@ -46,7 +46,7 @@ static void log_turn(const struct target *t)
 	bool is_up = target_state(t) == HEALTH_UP;
 
 	log_at(is_up ? LOG_NOTICE : LOG_WARNING, is_up ? "target-up" : "target-down",
-	       "%s=%s %s=%s why=%s detail=%u damped=%d", t->pool ? "pool" : "service",
+	       "%s=%s %s=%s reason=%s detail=%u damped=%d", t->pool ? "pool" : "service",
 	       t->pool ? t->pool->name : t->service->name, t->pool ? "backend" : "site",
 	       t->pool ? t->backend->name : t->site->name, health_reason_text(t->last),
 	       t->last_detail, t->damp.held);
@@ -61,7 +61,7 @@ static void note_turn(struct target *t, enum health_state before)
 		return;
 	t->since_s = clock_believed_ms() / 1000;
 	c->changed = true;
-	count_up(target_state(t) == HEALTH_UP ? c->words.turned_up : c->words.turned_down, 1);
+	count_up(target_state(t) == HEALTH_UP ? c->counters.turned_up : c->counters.turned_down, 1);
 	log_turn(t);
 }
 
@@ -108,7 +108,8 @@ static void publish_target(struct target *t)
 {
 	struct checker *c = t->checker;
 
-	if (publish_word(c, t->page_index, target_word(t)) && t->pool && !c->derive_timer.place)
+	if (publish_word(c, t->page_index, target_word(t)) && t->pool &&
+	    !c->derive_timer.heap_index)
 		loop_timer_set(c->loop, &c->derive_timer, 0);
 }
 
@@ -216,7 +217,7 @@ static void weigh_failure(struct target *t)
 	if (verdict_is_answer(t->last)) {
 		cast_vote(t, VERDICT_FAIL);
 	} else if (!controls_have_outside(c->controls) && all_fail(t)) {
-		count_up(c->words.uncontrolled, 1);
+		count_up(c->counters.uncontrolled, 1);
 		set_failing(t, true);
 		cast_vote(t, VERDICT_INCONCLUSIVE);
 	} else if (controls_answered_since(c->controls, t->sent_ms)) {
@@ -238,24 +239,24 @@ static void abort_attempts(struct target *t)
 }
 
 /* Note a round's result and vote; weigh_failure() comes before one that would turn the verdict. */
-static void end_round(struct target *t, enum health_reason why, unsigned detail)
+static void end_round(struct target *t, enum health_reason reason, unsigned detail)
 {
 	struct checker *c = t->checker;
 	bool unready = t->paths[0].spec.mark && !gate_lets(&c->gate, t->since_document, t->sent_ms);
 
 	abort_attempts(t);
 	loop_timer_cancel(c->loop, &t->timer);
-	t->last = why;
+	t->last = reason;
 	t->last_detail = detail;
 	t->last_late = t->late;
 	t->last_unready = unready;
-	count_up(c->words.results[why], 1);
-	if (why != HEALTH_REASON_LOCAL)
-		checker_count_time(&c->words, clock_mono_ms() - t->sent_ms);
-	count_up(c->words.late, t->late);
-	count_up(c->words.unready, unready);
+	count_up(c->counters.results[reason], 1);
+	if (reason != HEALTH_REASON_LOCAL)
+		checker_count_time(&c->counters, clock_mono_ms() - t->sent_ms);
+	count_up(c->counters.late, t->late);
+	count_up(c->counters.unready, unready);
 
-	enum verdict_vote v = verdict_of_result(why, t->late || unready);
+	enum verdict_vote v = verdict_of_result(reason, t->late || unready);
 	if (v == VERDICT_FAIL && !t->unproven && verdict_would_fall(t->verdict, &t->rule))
 		weigh_failure(t);
 	else
@@ -265,26 +266,26 @@ static void end_round(struct target *t, enum health_reason why, unsigned detail)
 /*
  * The first path that fails decides the round. A path that this node cannot reach is left out,
  * unless all are so. If the process had no means to try one, the round has no vote. */
-static void end_path(struct target_path *p, enum health_reason why, unsigned detail)
+static void end_path(struct target_path *p, enum health_reason reason, unsigned detail)
 {
 	struct target *t = p->target;
-	bool cut = why != HEALTH_REASON_OK && p->spec.mark &&
+	bool cut = reason != HEALTH_REASON_OK && p->spec.mark &&
 	           !gate_reaches(&t->checker->gate, &p->spec.address);
 
 	if (cut)
-		why = HEALTH_REASON_LOCAL;
-	if (why != HEALTH_REASON_OK && why != HEALTH_REASON_LOCAL) {
+		reason = HEALTH_REASON_LOCAL;
+	if (reason != HEALTH_REASON_OK && reason != HEALTH_REASON_LOCAL) {
 		t->last_path = (uint32_t)(p - t->paths);
-		end_round(t, why, detail);
+		end_round(t, reason, detail);
 		return;
 	}
 	attempt_abort(&p->attempts[0]);
 	attempt_abort(&p->attempts[1]);
 	p->over = true;
-	t->n_good += why == HEALTH_REASON_OK;
-	if (why == HEALTH_REASON_OK || !t->n_good)
+	t->n_good += reason == HEALTH_REASON_OK;
+	if (reason == HEALTH_REASON_OK || !t->n_good)
 		t->good_detail = detail;
-	if (why == HEALTH_REASON_LOCAL && !cut && attempt_lacked(&p->spec, detail))
+	if (reason == HEALTH_REASON_LOCAL && !cut && attempt_lacked(&p->spec, detail))
 		t->lacking = p;
 	if (t->lacking == p)
 		t->lacking_detail = detail;
@@ -294,32 +295,32 @@ static void end_path(struct target_path *p, enum health_reason why, unsigned det
 	end_round(t,
 	          t->lacking  ? HEALTH_REASON_LOCAL
 	          : t->n_good ? HEALTH_REASON_OK
-	                      : why,
+	                      : reason,
 	          t->lacking ? t->lacking_detail : t->good_detail);
 }
 
 /* An attempt's end. One that could not be made waits for the other one's result. */
-static void on_attempt(void *arg, struct attempt *a, enum health_reason why, unsigned detail)
+static void on_attempt(void *arg, struct attempt *a, enum health_reason reason, unsigned detail)
 {
 	struct target_path *p = arg;
 	struct attempt *other = &p->attempts[a == &p->attempts[0]];
 
-	if (why == HEALTH_REASON_LOCAL && other->active)
+	if (reason == HEALTH_REASON_LOCAL && other->active)
 		return;
-	end_path(p, why, detail);
+	end_path(p, reason, detail);
 }
 
 static void start_attempt(struct target_path *p, int i)
 {
 	struct checker *c = p->target->checker;
 	unsigned detail;
-	enum health_reason why =
+	enum health_reason reason =
 	        attempt_start(&c->prober, &p->attempts[i], &p->spec, on_attempt, p, &detail);
 
 	p->target->counts.attempts++;
-	count_up(c->words.attempts, 1);
-	if (why != HEALTH_REASON_NONE && !(i == 1 && why == HEALTH_REASON_LOCAL))
-		end_path(p, why, detail);
+	count_up(c->counters.attempts, 1);
+	if (reason != HEALTH_REASON_NONE && !(i == 1 && reason == HEALTH_REASON_LOCAL))
+		end_path(p, reason, detail);
 }
 
 /* The @p i-th attempts of all paths that wait for one, for as long as the round lasts. */
@@ -359,10 +360,10 @@ static void start_round(struct target *t)
 
 	t->late = pace_is_late(&t->pace, t->due_ms, now_ms);
 	if (now_ms > t->due_ms)
-		count_up(t->checker->words.lateness_ms, now_ms - t->due_ms);
+		count_up(t->checker->counters.lateness_ms, now_ms - t->due_ms);
 	t->sent_ms = now_ms;
 	t->counts.probes++;
-	count_up(t->checker->words.probes, 1);
+	count_up(t->checker->counters.probes, 1);
 	t->phase = TARGET_FIRST;
 	t->deadline_ms = pace_second(&t->pace, now_ms);
 	set_target_timer(t, t->deadline_ms);
@@ -421,7 +422,7 @@ static void on_phase(void *arg)
 		last_step(t, now_ms);
 		break;
 	case TARGET_ASKING:
-		count_up(t->checker->words.uncontrolled, 1);
+		count_up(t->checker->counters.uncontrolled, 1);
 		leave_asking(t, VERDICT_INCONCLUSIVE);
 		break;
 	}
@@ -477,14 +478,14 @@ static void restore_target(struct checker *c, struct target *t, const struct sav
 	const struct target *old = c->targets ? targets_find(c->targets, t->id) : NULL;
 	const struct saved_word key = { .target = t->id };
 	const struct saved_word *kept = NULL;
-	int place = health_find_index(page, t->id);
+	int index = health_find_index(page, t->id);
 
 	if (old) {
 		target_inherit(t, old);
 		return;
 	}
-	if (place >= 0)
-		target_restore(t, health_read(page, place));
+	if (index >= 0)
+		target_restore(t, health_read(page, index));
 	if (n_saved)
 		kept = bsearch(&key, saved, n_saved, sizeof(*saved), by_saved);
 	if (kept && !t->restored)
@@ -574,7 +575,7 @@ int checker_open(struct checker *c, struct loop *loop, struct page *page, struct
 	*c = (struct checker){ .loop = loop, .page = page, .random = clock_mono_ns() };
 	c->derive_timer = (struct loop_timer){ .cb = on_derive, .arg = c };
 	if (stats)
-		checker_find_counters(&c->words, stats);
+		checker_find_counters(&c->counters, stats);
 	err = prober_open(&c->prober, loop);
 	if (err)
 		return err;

@@ -64,7 +64,7 @@ struct checker {
 	struct site_votes *groups; /* by model_site.index */
 	struct vips vips; /* what is known of VIPs; read by the owner before the first document */
 	struct loop_timer derive_timer;
-	struct checker_counters words;
+	struct checker_counters counters;
 	uint64_t random;
 	struct gate gate; /* of probes through tunnels */
 	bool changed;     /* a state turned since it was last saved */

@@ -194,7 +194,7 @@ static json_t *list_controls(const struct checker *c)
 		                      json_pack("{s:s,s:b,s:b,s:I,s:I}", "address",
 		                                addr_text(&view[i].address, text), "reflector",
 		                                view[i].is_reflector, "silent", view[i].silent,
-		                                "asked", (json_int_t)view[i].n_asked, "answered",
+		                                "asked", (json_int_t)view[i].n_queried, "answered",
 		                                (json_int_t)view[i].n_answered));
 	return list;
 }

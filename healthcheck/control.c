@@ -31,7 +31,7 @@
 
 struct control {
 	struct addr address;
-	uint64_t asked_ms, answered_ms, n_asked, n_answered;
+	uint64_t queried_ms, answered_ms, n_queried, n_answered;
 	uint64_t waiting_ms; /* first request that, with all later ones, is unanswered; 0: none */
 	bool silent;
 };
@@ -152,7 +152,7 @@ static void send_icmp(struct controls *c, const struct control *k, const struct 
 
 	echo.h.type = is4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST;
 	echo.h.un.echo.id = c->id;
-	echo.h.un.echo.sequence = htons((uint16_t)k->n_asked);
+	echo.h.un.echo.sequence = htons((uint16_t)k->n_queried);
 	if (is4) /* of ICMPv6 the kernel makes it */
 		echo.h.checksum = compute_checksum(&echo, sizeof(echo));
 	/* A send that fails stays unanswered, which is what it means. */
@@ -210,10 +210,10 @@ static void query_control(struct controls *c, uint32_t i, uint64_t now_ms)
 	struct control *k = &c->controls[i];
 	struct echo_payload p = { .magic = PAYLOAD_MAGIC, .sent_ms = now_ms, .index = i };
 
-	if (k->n_asked && now_ms < k->asked_ms + QUERY_AGAIN_MS)
+	if (k->n_queried && now_ms < k->queried_ms + QUERY_AGAIN_MS)
 		return;
-	k->asked_ms = now_ms;
-	k->n_asked++;
+	k->queried_ms = now_ms;
+	k->n_queried++;
 	if (!k->waiting_ms)
 		k->waiting_ms = now_ms;
 	if (i == 0) {
@@ -370,9 +370,9 @@ size_t controls_view(const struct controls *c, struct control_view out[CONTROLS_
 		out[i] = (struct control_view){ .address = k->address,
 			                        .is_reflector = i == 0,
 			                        .silent = k->silent,
-			                        .asked_ms = k->asked_ms,
+			                        .queried_ms = k->queried_ms,
 			                        .answered_ms = k->answered_ms,
-			                        .n_asked = k->n_asked,
+			                        .n_queried = k->n_queried,
 			                        .n_answered = k->n_answered };
 	}
 	return c->n;

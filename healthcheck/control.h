@@ -31,9 +31,9 @@ struct control_view {
 	struct addr address; /**< loopback for the reflector */
 	bool is_reflector;
 	bool silent;
-	uint64_t asked_ms,
+	uint64_t queried_ms,
 	        answered_ms; /**< sending times of the last one, and of the last one answered */
-	uint64_t n_asked, n_answered;
+	uint64_t n_queried, n_answered;
 };
 
 /** Called when an answer came. */

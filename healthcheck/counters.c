@@ -58,22 +58,23 @@ void checker_find_counters(struct checker_counters *w, struct stats *s)
 		w->results[i] = stats_get_counter(s, STATS_COUNTER, results, labels,
 		                                  "Probes by their result.");
 	}
-#define WORD(field, kind, name, help)                                                              \
+#define COUNTER(field, kind, name, help)                                                           \
 	w->field = stats_get_counter(s, kind, "weir_health_" name, "", help)
-	WORD(probes, STATS_COUNTER, "probes_total", "Probes started.");
-	WORD(attempts, STATS_COUNTER, "attempts_total", "Connections made for probes.");
-	WORD(late, STATS_COUNTER, "late_total",
-	     "Probes without a vote: started or judged too late.");
-	WORD(unready, STATS_COUNTER, "unready_total",
-	     "Probes without a vote: no tunnel for them yet.");
-	WORD(uncontrolled, STATS_COUNTER, "uncontrolled_total",
-	     "Probes without a vote: control targets were silent too.");
-	WORD(turned_down, STATS_COUNTER, "turned_down_total", "Verdicts that turned to down.");
-	WORD(turned_up, STATS_COUNTER, "turned_up_total", "Verdicts that turned to up.");
-	WORD(lateness_ms, STATS_COUNTER, "lateness_ms_total", "Total delay of probes' starts, ms.");
-	WORD(targets, STATS_GAUGE, "targets", "Probed targets.");
-	WORD(down, STATS_GAUGE, "targets_down", "Targets whose verdict is down.");
-	WORD(n_unproven, STATS_GAUGE, "targets_unproven",
-	     "VIPs whose default check has never succeeded on this node: they have no vote.");
-#undef WORD
+	COUNTER(probes, STATS_COUNTER, "probes_total", "Probes started.");
+	COUNTER(attempts, STATS_COUNTER, "attempts_total", "Connections made for probes.");
+	COUNTER(late, STATS_COUNTER, "late_total",
+	        "Probes without a vote: started or judged too late.");
+	COUNTER(unready, STATS_COUNTER, "unready_total",
+	        "Probes without a vote: no tunnel for them yet.");
+	COUNTER(uncontrolled, STATS_COUNTER, "uncontrolled_total",
+	        "Probes without a vote: control targets were silent too.");
+	COUNTER(turned_down, STATS_COUNTER, "turned_down_total", "Verdicts that turned to down.");
+	COUNTER(turned_up, STATS_COUNTER, "turned_up_total", "Verdicts that turned to up.");
+	COUNTER(lateness_ms, STATS_COUNTER, "lateness_ms_total",
+	        "Total delay of probes' starts, ms.");
+	COUNTER(targets, STATS_GAUGE, "targets", "Probed targets.");
+	COUNTER(down, STATS_GAUGE, "targets_down", "Targets whose verdict is down.");
+	COUNTER(n_unproven, STATS_GAUGE, "targets_unproven",
+	        "VIPs whose default check has never succeeded on this node: they have no vote.");
+#undef COUNTER
 }

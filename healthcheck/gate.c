@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * gate_refresh() finds the words by name on the dataplane's stats page and keeps pointers into the
- * mapped page; a verdict then costs one atomic load for each. A word that an earlier release does
+ * gate_refresh() finds the gauges by name on the dataplane's stats page and keeps pointers into the
+ * mapped page; a verdict then costs one atomic load for each. A gauge that an earlier release does
  * not have is NULL.
  */
 #include "healthcheck/gate.h"

@@ -20,7 +20,7 @@ struct gate {
 	const uint64_t *families;
 };
 
-/* Look for the words again; once a second, as the page may be another process's. */
+/* Look for the gauges again; once a second, as the page may be another process's. */
 void gate_refresh(struct gate *g, const char *run_dir);
 void gate_close(struct gate *g);
 /* The document whose probes have their path; 0: none. */

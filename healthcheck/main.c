@@ -55,7 +55,7 @@ struct health_process {
 	struct saved_word *saved;
 	size_t n_saved;
 	uint64_t in_force; /* the document's number; 0: none */
-	char refused[256]; /* why the last document was, or "" */
+	char refusal[256]; /* why the last document was refused; "": it was not */
 	bool failed;
 };
 
@@ -63,10 +63,10 @@ static void log_invalid_document(const struct model_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
 		const struct model_error *x = &errors->items[i];
-		char what[LOG_VALUE_MAX];
+		char message[LOG_VALUE_MAX];
 
-		log_error("document-mistake", "file=%s line=%u field=%s what=%s", x->file, x->line,
-		          x->field, log_value(x->message, what));
+		log_error("document-error", "file=%s line=%u field=%s message=%s", x->file, x->line,
+		          x->field, log_value(x->message, message));
 	}
 }
 
@@ -74,10 +74,10 @@ static void log_invalid_document(const struct model_errors *errors)
 static void state_conditions(struct health_process *p)
 {
 	conditions_begin(p->stats, p->in_force);
-	if (*p->refused)
+	if (*p->refusal)
 		conditions_add(p->stats, "document-refused", CONDITION_DEGRADED, "",
 		               "the newest document is refused, the one before stays in force: %s",
-		               p->refused);
+		               p->refusal);
 	conditions_of_vips(p->checker.targets, p->stats);
 	conditions_of_backends(p->checker.targets, clock_mono_ms(), p->stats);
 	conditions_end(p->stats);
@@ -86,11 +86,11 @@ static void state_conditions(struct health_process *p)
 /* Keep why the newest document is refused: its first error, or the errno's text. */
 static void keep_refusal(struct health_process *p, int err, const struct model_errors *errors)
 {
-	model_errors_summarise(errors, p->refused, sizeof(p->refused));
+	model_errors_summarise(errors, p->refusal, sizeof(p->refusal));
 	if (err == 0 || err == -ENOENT)
-		p->refused[0] = '\0';
-	else if (!*p->refused)
-		snprintf(p->refused, sizeof(p->refused), "%s", strerror(-err));
+		p->refusal[0] = '\0';
+	else if (!*p->refusal)
+		snprintf(p->refusal, sizeof(p->refusal), "%s", strerror(-err));
 }
 
 /* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
@@ -107,14 +107,14 @@ static void adopt_document(void *arg)
 		log_info("document-missing", "path=%s", p->document);
 	} else if (err) {
 		log_invalid_document(&errors);
-		log_error("document-refused", "path=%s error=%d", p->document, err);
+		log_error("document-refused", "path=%s error=\"%s\"", p->document, strerror(-err));
 	} else {
 		uint64_t document = m->meta.document;
 
 		err = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
 		if (err)
-			log_error("document-refused", "document=%llu error=%d",
-			          (unsigned long long)document, err);
+			log_error("document-refused", "document=%llu error=\"%s\"",
+			          (unsigned long long)document, strerror(-err));
 		else
 			p->in_force = document;
 		if (!err)
@@ -149,9 +149,9 @@ static void publish_target_counts(struct checker *c)
 		n_down += target_state(&c->targets->items[i]) == HEALTH_DOWN;
 		n_unproven += c->targets->items[i].unproven;
 	}
-	stats_set(c->words.n_unproven, n_unproven);
-	stats_set(c->words.targets, c->targets ? c->targets->n : 0);
-	stats_set(c->words.down, n_down);
+	stats_set(c->counters.n_unproven, n_unproven);
+	stats_set(c->counters.targets, c->targets ? c->targets->n : 0);
+	stats_set(c->counters.down, n_down);
 }
 
 /* Log a failed write once, not again until a write has succeeded. */
@@ -288,8 +288,11 @@ static void read_vips(struct health_process *p)
 	int err = vips_read(p->vips, &p->checker.vips);
 
 	if (err && err != -ENOENT)
-		log_warn("vips-not-read", "path=%s error=%s effect=\"as at the first start\"",
-		         p->vips, strerror(-err));
+		log_warn(
+		        "vips-not-read",
+		        "path=%s error=\"%s\" effect=\"no VIP counts as new, and VIPs not yet seen up by "
+		        "this node have no vote\"",
+		        p->vips, strerror(-err));
 }
 
 /* All that the loop calls. The document is watched last, when all that it needs is there. */
@@ -365,13 +368,13 @@ int main(int argc, char **argv)
 
 	json_prepare();
 	if (proc_dirs_from_args(&p.dirs, &argc, argv) || argc > 1) {
-		bool wanted = argc == 2 && !strcmp(argv[1], "--help");
+		bool help_requested = argc == 2 && !strcmp(argv[1], "--help");
 
-		fprintf(wanted ? stdout : stderr,
+		fprintf(help_requested ? stdout : stderr,
 		        "usage: weir-health [options]\n"
 		        "Checks backends and virtual IPs according to the effective document.\n\n%s",
 		        proc_dirs_help);
-		return !wanted;
+		return !help_requested;
 	}
 	raise_limits();
 	proc_ignore_signals();

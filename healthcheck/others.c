@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Peers' views are opened, searched and closed in each call, and only while some VIP is new: that
- * is rare. The view's layout number is read before and after a look-up, so one that meets a rewrite
+ * Peers' pages are opened, searched and closed in each call, and only while some VIP is new: that
+ * is rare. A page's layout number is read before and after a look-up, so one that meets a rewrite
  * is discarded.
  */
 #include "healthcheck/others.h"
@@ -20,30 +20,30 @@ static bool has_new_vip(const struct checker *c)
 }
 
 /* Whether @p page has @p target up; not while its layout changes. */
-static bool is_up_in_view(const struct health_page *page, uint64_t target)
+static bool is_up_on_page(const struct health_page *page, uint64_t target)
 {
 	uint32_t layout = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
-	int place = layout & 1 ? -1 : health_find_index(page, target);
-	health_word word = place < 0 ? 0 : health_read(page, place);
+	int index = layout & 1 ? -1 : health_find_index(page, target);
+	health_word word = index < 0 ? 0 : health_read(page, index);
 
 	return health_state(word) == HEALTH_UP &&
 	       __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE) == layout;
 }
 
-static void search_view(struct checker *c, const struct model_node *node, const char *run_dir)
+static void search_peer_page(struct checker *c, const struct model_node *node, const char *run_dir)
 {
-	const struct peer_page *view;
+	const struct peer_page *peer_page;
 	char path[PATH_MAX];
 	struct page *page;
 
 	if (peer_page_path(run_dir, node->name, path) ||
 	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page))
 		return;
-	view = page_size(page) < sizeof(*view) ? NULL : page_payload(page);
-	for (size_t i = 0; view && i < c->targets->n; i++) {
+	peer_page = page_size(page) < sizeof(*peer_page) ? NULL : page_payload(page);
+	for (size_t i = 0; peer_page && i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
-		if (t->is_new && t->site != node->site && is_up_in_view(&view->health, t->id))
+		if (t->is_new && t->site != node->site && is_up_on_page(&peer_page->health, t->id))
 			checker_note_vip(c, t, 0);
 	}
 	page_close(page);
@@ -58,5 +58,5 @@ void others_search(struct checker *c, const char *run_dir)
 
 	for (size_t i = 0; i < m->n_nodes; i++)
 		if (&m->nodes[i] != m->self)
-			search_view(c, &m->nodes[i], run_dir);
+			search_peer_page(c, &m->nodes[i], run_dir);
 }

@@ -5,7 +5,7 @@
 
 #include "healthcheck/checker.h"
 
-/* Search the other nodes' views for new VIPs that a node outside their site has seen up. */
+/* Search the other nodes' pages for new VIPs that a node outside their site has seen up. */
 void others_search(struct checker *c, const char *run_dir);
 
 #endif

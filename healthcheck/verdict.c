@@ -72,16 +72,16 @@ bool verdict_would_fall(verdict_word w, const struct verdict_rule *rule)
 	       verdict_state(verdict_feed(w, VERDICT_FAIL, rule)) == HEALTH_DOWN;
 }
 
-enum verdict_vote verdict_of_result(enum health_reason why, bool late)
+enum verdict_vote verdict_of_result(enum health_reason reason, bool late)
 {
-	if (late || why == HEALTH_REASON_LOCAL || why == HEALTH_REASON_NONE)
+	if (late || reason == HEALTH_REASON_LOCAL || reason == HEALTH_REASON_NONE)
 		return VERDICT_INCONCLUSIVE;
-	return why == HEALTH_REASON_OK ? VERDICT_OK : VERDICT_FAIL;
+	return reason == HEALTH_REASON_OK ? VERDICT_OK : VERDICT_FAIL;
 }
 
-bool verdict_is_answer(enum health_reason why)
+bool verdict_is_answer(enum health_reason reason)
 {
-	return why == HEALTH_REASON_OK || why == HEALTH_REASON_REFUSED ||
-	       why == HEALTH_REASON_RESET || why == HEALTH_REASON_BAD_STATUS ||
-	       why == HEALTH_REASON_BAD_ANSWER;
+	return reason == HEALTH_REASON_OK || reason == HEALTH_REASON_REFUSED ||
+	       reason == HEALTH_REASON_RESET || reason == HEALTH_REASON_BAD_STATUS ||
+	       reason == HEALTH_REASON_BAD_ANSWER;
 }

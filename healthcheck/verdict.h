@@ -37,12 +37,12 @@ bool verdict_would_fall(verdict_word w, const struct verdict_rule *rule);
  * What a result says at the most: OK and FAIL of a probe that was sent and judged in time, else
  * nothing. A probe that could not be sent says nothing about its target.
  */
-enum verdict_vote verdict_of_result(enum health_reason why, bool late);
+enum verdict_vote verdict_of_result(enum health_reason reason, bool late);
 
 /**
  * Whether a failure is an answer in itself: something came back from the target's side, so the
  * network between was there. Silence proves as much only while control targets answer.
  */
-bool verdict_is_answer(enum health_reason why);
+bool verdict_is_answer(enum health_reason reason);
 
 #endif

@@ -133,25 +133,25 @@ static void describe_use(struct nic *n)
 
 	switch (n->dpdk) {
 	case NIC_DPDK_READY:
-		snprintf(n->why, sizeof(n->why), "DPDK: device = \"%s\"", n->address);
+		snprintf(n->use, sizeof(n->use), "DPDK: device = \"%s\"", n->address);
 		break;
 	case NIC_DPDK_SHARED:
-		snprintf(n->why, sizeof(n->why),
+		snprintf(n->use, sizeof(n->use),
 		         "DPDK together with the kernel driver: device = \"%s\"; %s", n->address,
 		         xdp);
 		break;
 	case NIC_DPDK_BIND:
 	case NIC_DPDK_UNKNOWN:
-		snprintf(n->why, sizeof(n->why), "%s; DPDK once it is bound to vfio-pci%s", xdp,
+		snprintf(n->use, sizeof(n->use), "%s; DPDK once it is bound to vfio-pci%s", xdp,
 		         n->dpdk == NIC_DPDK_BIND ? "" : ", if DPDK has a driver for it");
 		break;
 	case NIC_DPDK_IOMMU:
-		snprintf(n->why, sizeof(n->why),
+		snprintf(n->use, sizeof(n->use),
 		         "%s; no DPDK: no IOMMU group (boot with intel_iommu=on or amd_iommu=on)",
 		         xdp);
 		break;
 	case NIC_DPDK_NO:
-		snprintf(n->why, sizeof(n->why),
+		snprintf(n->use, sizeof(n->use),
 		         "XDP if its driver supports it; DPDK over AF_PACKET, for trials");
 	}
 }

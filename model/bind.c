@@ -196,8 +196,8 @@ static size_t enum_word(const char *type, unsigned i, const char **word)
 static bool bind_enum(const struct bind_spot *s, struct value *v)
 {
 	const char *type = model_schema[s->id].type, *word;
-	char wanted[96], candidate[64], suggestion[SUGGEST_TEXT_MAX];
-	struct suggest_best suggest = { .wanted = s->node->kind == TREE_TEXT ? s->node->text : "" };
+	char found[96], candidate[64], suggestion[SUGGEST_TEXT_MAX];
+	struct suggest_best suggest = { .given = s->node->kind == TREE_TEXT ? s->node->text : "" };
 	char best[64] = "";
 	size_t n;
 
@@ -208,14 +208,14 @@ static bool bind_enum(const struct bind_spot *s, struct value *v)
 			return true;
 		}
 		if (!suggest.best ||
-		    suggest_distance(suggest.wanted, candidate) < suggest.distance) {
+		    suggest_distance(suggest.given, candidate) < suggest.distance) {
 			snprintf(best, sizeof(best), "%s", candidate);
 			suggest.best = best;
-			suggest.distance = suggest_distance(suggest.wanted, candidate);
+			suggest.distance = suggest_distance(suggest.given, candidate);
 		}
 	}
 	add_value_error(s, s->node, "found %s, expected one of %s%s",
-	                describe_found(s->node, wanted), type + strlen("enum "),
+	                describe_found(s->node, found), type + strlen("enum "),
 	                suggest_text(&suggest, suggestion));
 	return false;
 }
@@ -465,7 +465,7 @@ static void assign_children(const struct bind *b, const struct tree *node, enum 
 
 	for (const struct tree *child = node->children; child; child = child->next) {
 		enum schema_id id = schema_find(group, child->name);
-		struct suggest_best suggest = { .wanted = child->name };
+		struct suggest_best suggest = { .given = child->name };
 		char path[TREE_PATH_MAX], text[SUGGEST_TEXT_MAX];
 
 		if (id != SCHEMA_COUNT && (b->effective || !rows[id].effective)) {
@@ -484,7 +484,7 @@ static void assign_children(const struct bind *b, const struct tree *node, enum 
 static bool bind_row(const struct bind *b, const struct tree *node, enum schema_id id,
                      struct value *v)
 {
-	bool wanted = b->effective || !schema()->rows[id].effective;
+	bool applies = b->effective || !schema()->rows[id].effective;
 	const struct bind_spot s = { b, id, v->node };
 	char path[TREE_PATH_MAX];
 
@@ -492,7 +492,7 @@ static bool bind_row(const struct bind *b, const struct tree *node, enum schema_
 		v->ok = bind_read_value(&s, v);
 		return v->ok;
 	}
-	if (model_schema[id].required && wanted) {
+	if (model_schema[id].required && applies) {
 		errors_add(b->errors, node->at, tree_path(node, schema()->rows[id].name, path),
 		           "is missing, expected %s",
 		           schema()->rows[id].kind == KIND_ENUM
@@ -500,7 +500,7 @@ static bool bind_row(const struct bind *b, const struct tree *node, enum schema_
 		                   : expected[schema()->rows[id].kind]);
 		return false;
 	}
-	if (schema()->rows[id].kind == KIND_GROUP && wanted)
+	if (schema()->rows[id].kind == KIND_GROUP && applies)
 		bind_empty_group(b, node, id, v);
 	else
 		bind_default(b, id, v);

@@ -28,7 +28,7 @@ static void build_meta(struct model_build *b)
 
 /* Sorted by identity: duplicates are neighbours then, and all nodes have one order. */
 static void build_members(const struct model_build *b, const struct item *item,
-                          struct model_set *set)
+                          struct model_set *member_set)
 {
 	const struct value *list = bind_value(item, SCHEMA_MEMBER_SETS_MEMBERS);
 	struct model_member *members = ARENA_ARRAY(b->arena, struct model_member, list->count + 1);
@@ -50,8 +50,8 @@ static void build_members(const struct model_build *b, const struct item *item,
 		if (members[i].id == members[i - 1].id)
 			bind_error(b->bind, item, SCHEMA_MEMBER_SETS_MEMBERS,
 			           "an address and port are given twice");
-	set->members = members;
-	set->n_members = list->count;
+	member_set->members = members;
+	member_set->n_members = list->count;
 }
 
 /* Replace the first sets of the pools by those of the document, which lists them oldest first. */
@@ -86,7 +86,7 @@ static void build_member_sets(struct model_build *b)
 			        "most %d",
 			        MODEL_SETS_MAX + 1);
 		} else {
-			pool->sets = &all[i];
+			pool->member_sets = &all[i];
 			pool->n_sets = 1;
 		}
 		seen[pool->index] = true;

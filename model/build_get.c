@@ -95,7 +95,7 @@ static const char *describe_missing(const struct model_build *b, enum schema_id 
                                     const char *name, const void *array, size_t n, size_t size)
 {
 	const char *list = strstr(model_schema[id].type, " to ") + strlen(" to "), *text;
-	struct suggest_best suggest = { .wanted = name };
+	struct suggest_best suggest = { .given = name };
 	char suggestion[SUGGEST_TEXT_MAX];
 
 	for (size_t i = 0; i < n; i++)
@@ -129,15 +129,15 @@ const bool *build_resolve_list(const struct model_build *b, const struct item *i
 
 	for (uint32_t i = 0; named && v->ok && v->node && i < v->count; i++) {
 		const char *found = build_find(array, n, size, v->names[i]);
-		size_t place = found ? (size_t)(found - (const char *)array) / size : n;
+		size_t index = found ? (size_t)(found - (const char *)array) / size : n;
 
 		if (!found)
 			bind_entry_error(b->bind, item, id, i, "%s",
 			                 describe_missing(b, id, v->names[i], array, n, size));
-		else if (named[place])
+		else if (named[index])
 			bind_entry_error(b->bind, item, id, i, "\"%s\" is given twice",
 			                 v->names[i]);
-		named[place] = true;
+		named[index] = true;
 	}
 	return named;
 }

@@ -93,19 +93,19 @@ static void build_backends(const struct model_build *b, const struct item *item,
 /* A pool has one set, of all its backends, unless an effective document has others. */
 static void build_first_set(const struct model_build *b, struct model_pool *pool)
 {
-	struct model_set *set = ARENA_ARRAY(b->arena, struct model_set, 1);
+	struct model_set *member_set = ARENA_ARRAY(b->arena, struct model_set, 1);
 	struct model_member *members =
 	        ARENA_ARRAY(b->arena, struct model_member, pool->n_backends + 1);
 
-	if (!set || !members)
+	if (!member_set || !members)
 		return;
 	for (size_t i = 0; i < pool->n_backends; i++)
 		members[i] =
 		        (struct model_member){ pool->backends[i].id, pool->backends[i].address,
 			                       pool->backends[i].port, pool->backends[i].weight };
 	qsort(members, pool->n_backends, sizeof(*members), build_by_member_id);
-	*set = (struct model_set){ 0, MODEL_TIME_NEVER, members, pool->n_backends };
-	pool->sets = set;
+	*member_set = (struct model_set){ 0, MODEL_TIME_NEVER, members, pool->n_backends };
+	pool->member_sets = member_set;
 	pool->n_sets = 1;
 }
 

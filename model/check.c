@@ -79,13 +79,14 @@ static void check_node_ports(const struct model_build *b, const struct model_nod
                              const struct item *item)
 {
 	const struct value *items = bind_value(item, SCHEMA_NODES_PORTS);
-	char why[DEVICE_REASON_MAX];
+	char reason[DEVICE_REASON_MAX];
 
 	for (size_t j = 0; j < node->n_ports; j++) {
 		const struct model_port *p = &node->ports[j];
 
-		if (*p->device && device_check(p, why))
-			bind_error(b->bind, &items->items[j], SCHEMA_NODES_PORTS_DEVICE, "%s", why);
+		if (*p->device && device_check(p, reason))
+			bind_error(b->bind, &items->items[j], SCHEMA_NODES_PORTS_DEVICE, "%s",
+			           reason);
 		for (size_t k = 0; k < j; k++) {
 			if (strcmp(p->interface, node->ports[k].interface) == 0)
 				bind_error(b->bind, item, SCHEMA_NODES_PORTS,

@@ -76,16 +76,16 @@ static bool is_driver(const char *device, const char *name)
 	return strlen(name) == n && !strncmp(device, name, n);
 }
 
-static int unknown_driver(const char *device, char why[DEVICE_REASON_MAX])
+static int unknown_driver(const char *device, char reason[DEVICE_REASON_MAX])
 {
 	struct suggest_best suggest = { 0 };
-	char given[32], text[SUGGEST_TEXT_MAX];
+	char name[32], text[SUGGEST_TEXT_MAX];
 
-	snprintf(given, sizeof(given), "%.*s", (int)driver_len(device), device);
-	suggest.wanted = given;
+	snprintf(name, sizeof(name), "%.*s", (int)driver_len(device), device);
+	suggest.given = name;
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
 		suggest_try(&suggest, drivers[i]);
-	snprintf(why, DEVICE_REASON_MAX, "there is no virtual device \"%s\"%s", given,
+	snprintf(reason, DEVICE_REASON_MAX, "there is no virtual device \"%s\"%s", name,
 	         suggest_text(&suggest, text));
 	return -EINVAL;
 }
@@ -116,7 +116,7 @@ bool model_port_shares_kernel(const struct model_port *port)
 }
 
 /* The message shows the corrected text, since DPDK's syntax is not obvious. */
-static int check_virtual(const struct model_port *port, char why[DEVICE_REASON_MAX])
+static int check_virtual(const struct model_port *port, char reason[DEVICE_REASON_MAX])
 {
 	const char *name = "", *device = port->device;
 	size_t n = driver_len(device), known = 0;
@@ -124,9 +124,9 @@ static int check_virtual(const struct model_port *port, char why[DEVICE_REASON_M
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
 		known += is_driver(device, drivers[i]);
 	if (!known)
-		return unknown_driver(device, why);
+		return unknown_driver(device, reason);
 	if (!isdigit((unsigned char)device[n])) {
-		snprintf(why, DEVICE_REASON_MAX,
+		snprintf(reason, DEVICE_REASON_MAX,
 		         "found \"%.80s\", expected a number after the driver: \"%.*s0%.60s\"",
 		         device, (int)n, device, device + n);
 		return -EINVAL;
@@ -136,27 +136,27 @@ static int check_virtual(const struct model_port *port, char why[DEVICE_REASON_M
 	n = find_device_argument(device, "iface", &name);
 	if (n != strlen(port->interface) || strncmp(name, port->interface, n))
 		return 0;
-	snprintf(why, DEVICE_REASON_MAX,
+	snprintf(reason, DEVICE_REASON_MAX,
 	         "the port's TAP would be \"%s\", but its device uses that interface "
 	         "itself: give the port another interface name",
 	         port->interface);
 	return -EINVAL;
 }
 
-int device_check(const struct model_port *port, char why[DEVICE_REASON_MAX])
+int device_check(const struct model_port *port, char reason[DEVICE_REASON_MAX])
 {
 	const char *d = port->device;
 
 	if (model_device_is_pci(d))
 		return 0;
 	if (!strncmp(d, "net_", 4))
-		return check_virtual(port, why);
+		return check_virtual(port, reason);
 	if (is_short_pci(d))
-		snprintf(why, DEVICE_REASON_MAX,
+		snprintf(reason, DEVICE_REASON_MAX,
 		         "found \"%s\", expected it with its domain: \"0000:%s\"", d, d);
 	else
 		snprintf(
-		        why, DEVICE_REASON_MAX,
+		        reason, DEVICE_REASON_MAX,
 		        "found \"%.80s\", expected a PCI address such as \"0000:01:00.0\" (weir nic "
 		        "lists them) or a virtual device such as \"net_af_packet0,iface=eth1\"",
 		        d);

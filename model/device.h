@@ -14,10 +14,10 @@
 #define DEVICE_REASON_MAX 256 /* bytes of a message */
 
 /**
- * Check the text of @p port's device. @return 0, or -EINVAL with @p why: what was found and
+ * Check the text of @p port's device. @return 0, or -EINVAL with @p reason: what was found and
  * expected
  */
-MUST_CHECK int device_check(const struct model_port *port, char why[DEVICE_REASON_MAX]);
+MUST_CHECK int device_check(const struct model_port *port, char reason[DEVICE_REASON_MAX]);
 /** Whether both name one device, whatever their arguments. */
 bool device_same(const char *a, const char *b);
 /** Read "2-5,8" into @p out; "" is none. @return 0 or -EINVAL, @p out untouched */

@@ -146,7 +146,7 @@ unsigned suggest_distance(const char *a, const char *b)
 
 void suggest_try(struct suggest_best *suggest, const char *candidate)
 {
-	unsigned distance = suggest_distance(suggest->wanted, candidate);
+	unsigned distance = suggest_distance(suggest->given, candidate);
 
 	if (suggest->best && distance >= suggest->distance)
 		return;
@@ -156,7 +156,7 @@ void suggest_try(struct suggest_best *suggest, const char *candidate)
 
 const char *suggest_text(const struct suggest_best *suggest, char text[SUGGEST_TEXT_MAX])
 {
-	size_t n = strlen(suggest->wanted);
+	size_t n = strlen(suggest->given);
 
 	text[0] = '\0';
 	if (suggest->best && suggest->distance <= (n < 4 ? 1 : n < 8 ? 2 : 3))

@@ -19,7 +19,7 @@
 #define READ_BYTES    1024u
 #define RESERVE_BYTES (READ_BYTES * 512u) /* for each value and its table */
 
-struct input {
+struct json_input {
 	const char *at;
 	size_t n;
 };
@@ -31,7 +31,7 @@ void json_prepare(void)
 
 static size_t feed_scanner(void *buffer, size_t size, void *data)
 {
-	struct input *in = data;
+	struct json_input *in = data;
 	size_t part = in->n < size ? in->n : size;
 
 	if (memory_reserve_drawn())
@@ -52,7 +52,7 @@ static json_t *out_of_memory(json_t *root, json_error_t *error)
 
 json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error)
 {
-	struct input in = { bytes, n };
+	struct json_input in = { bytes, n };
 	json_error_t own;
 
 	if (error)

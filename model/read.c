@@ -35,7 +35,7 @@ static void add_unknown_node(const struct model *m, const struct reading *r, con
                              struct model_errors *errors)
 {
 	char names[512] = "", suggestion[SUGGEST_TEXT_MAX];
-	struct suggest_best suggest = { .wanted = r->node };
+	struct suggest_best suggest = { .given = r->node };
 	size_t used = 0;
 
 	for (size_t i = 0; i < m->n_nodes; i++) {

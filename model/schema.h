@@ -31,7 +31,7 @@
 	  "nodes. The file lies next to the configuration; the key is never in the "               \
 	  "configuration.")                                                                        \
 	X(CLUSTER_HASH_KEY_ID, "cluster.hash_key_id", "name", "", "", "", "R",                     \
-	  "Name of that key, by which nodes say which key they use without showing it.")           \
+	  "Name of the hash key. Nodes exchange this name, never the key.")                        \
 	X(CLUSTER_PLACEMENT, "cluster.placement", "enum hash_key|derived", "", "hash_key", "", "", \
 	  "Key by which weir-dns chooses sites for clients. hash_key: the hash key itself; "       \
 	  "derived: a key that is derived from it and reveals nothing about it. A change of "      \
@@ -87,17 +87,17 @@
 	  "CPUs of the workers, such as \"2-5,8\", with one worker on each. Not given: one "       \
 	  "worker, on the last CPU that the process may use.")                                     \
 	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \
-	  "no: ordinary memory, for trials (not with PCI devices); auto: hugepages if enough "     \
-	  "are free, else ordinary memory and a warning.")                                         \
+	  "yes: hugepages only; no: ordinary memory, for trials (not with PCI devices); auto: "    \
+	  "hugepages if enough are free, else ordinary memory and a warning.")                     \
 	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "S",    \
-	  "Memory for packets and queues.")                                                        \
+	  "Memory for packets and queues, in MiB.")                                                \
 	X(NODES_TUNNEL_SOURCE, "nodes[].tunnel_source", "list of prefixes", "", "", "1..2", "R",   \
 	  "Outer source addresses of encapsulated packets: one prefix for each address "           \
 	  "family; flows are spread over it. Backends accept tunnels from these addresses "        \
 	  "only.")                                                                                 \
 	X(NODES_MTU, "nodes[].mtu", "integer", "bytes", "1500", "1280..9216", "",                  \
-	  "Largest IP packet that fits between this node and its backends, outer headers "         \
-	  "included.")                                                                             \
+	  "Largest IP packet, in bytes, that fits between this node and its backends, outer "      \
+	  "headers included.")                                                                     \
 	X(NODES_DNS_LISTEN, "nodes[].dns_listen", "list of addresses", "", "", "0..16", "",        \
 	  "Addresses on which weir-dns answers, at port 53.")                                      \
 	X(NODES_API, "nodes[].api", "url", "", "", "0..255", "",                                   \
@@ -180,10 +180,11 @@
 	  "Maximum number of backends that the pool will have. It fixes the number of the "        \
 	  "pool's slots, so a change moves flows.")                                                \
 	X(POOLS_MIN_HEALTHY, "pools[].min_healthy", "percent", "%", "50%", "0%..100%", "",         \
-	  "Checks alone never reduce the share of weight that is up to less than this.")           \
+	  "Least share of the pool's weight that checks alone leave in service. Backends "         \
+	  "beyond it stay in service although their checks fail.")                                 \
 	X(POOLS_MAX_REMOVE, "pools[].max_remove", "percent", "%", "50%", "1%..100%", "",           \
-	  "Maximum weight that checks alone take out within 10 s. One backend can always be "      \
-	  "taken out.")                                                                            \
+	  "Largest share of the pool's weight that checks alone take out of service within "       \
+	  "10 s. One backend can always be taken out.")                                            \
 	X(POOLS_SETTLE_TIME, "pools[].settle_time", "duration", "ms", "15m", "1s..1d", "",         \
 	  "Time for which flows stay with their earlier owners after a change.")                   \
 	X(POOLS_IDLE_TIME, "pools[].idle_time", "duration", "ms", "5m", "1s..2h", "",              \
@@ -310,7 +311,8 @@
 	  "RE", "Kind of the override.")                                                           \
 	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend", "", "", "", "RE",           \
 	  "Kind of its target.")                                                                   \
-	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E", "Pool of a backend.")       \
+	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E",                             \
+	  "Pool of the backend, if the target is a backend.")                                      \
 	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE",                            \
 	  "Name of the site or backend.")                                                          \
 	X(OVERRIDES_GENERATION, "overrides[].generation", "number", "", "", "", "RE",              \

@@ -455,7 +455,7 @@ static void put_member_sets(FILE *f, const struct model *m)
 	for (size_t i = 0; i < m->n_pools; i++)
 		for (size_t j = 0; j < m->pools[i].n_sets; j++) {
 			fputs(separator, f);
-			put_member_set(f, &m->pools[i], &m->pools[i].sets[j]);
+			put_member_set(f, &m->pools[i], &m->pools[i].member_sets[j]);
 			separator = ",\n";
 		}
 	fputs("\n);\n", f);

@@ -29,7 +29,7 @@ void carry_sizes(const struct fwd_tables *t, struct driver_sizes *out)
 		.pools = t->n_pools,
 		.backends = t->n_backends,
 		.slots = t->n_slots * FWD_SLOTS_PER_BLOCK,
-		.exception_sets = t->n_exceptions,
+		.exception_buckets = t->n_exceptions,
 	};
 }
 

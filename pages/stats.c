@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stats pages: a flat array of entries that are never moved, so a word's address holds for
- * the process's life; a process that starts again finds its words by name and goes on counting.
+ * Stats pages: a flat array of entries that are never moved, so a counter's address holds
+ * for the process's life; a process that starts again finds its counters by name and goes on
+ * counting.
  *
- * One thread of the writer makes and drops words; any of its threads may count through them.
+ * One thread of the writer creates and drops counters; any of its threads may count through them.
  */
 #include "weir/stats.h"
 

@@ -70,21 +70,21 @@ def words_of(pid: int | str) -> str:
 def mounts() -> list[str]:
     """Where something is mounted here, without the namespaces, which others make as well."""
     with open("/proc/self/mounts", encoding="utf-8", errors="replace") as f:
-        places = [line.split()[1].encode().decode("unicode_escape") for line in f]
-    return [p for p in places if not p.startswith(NAMESPACES)]
+        mount_points = [line.split()[1].encode().decode("unicode_escape") for line in f]
+    return [p for p in mount_points if not p.startswith(NAMESPACES)]
 
 
-def mount(source: str, place: str, kind: bytes | None, flags: int, words: bytes | None = None) -> None:
-    if libc.mount(source.encode(), place.encode(), kind, flags, words):
-        raise OSError(ctypes.get_errno(), f"mount on {place}")
+def mount(source: str, mount_point: str, kind: bytes | None, flags: int, words: bytes | None = None) -> None:
+    if libc.mount(source.encode(), mount_point.encode(), kind, flags, words):
+        raise OSError(ctypes.get_errno(), f"mount on {mount_point}")
 
 
 def own_folders(folder: str) -> bool:
     """A /tmp (in @folder, if the project itself lies in /tmp) and a /dev/shm for the suite alone. @return whether that is allowed here"""
     if os.geteuid() or libc.unshare(NEWNS):
         return False
-    for place in mounts():  # what is mounted from here on, in or out, is not seen on the other side; but namespaces are
-        libc.mount(None, place.encode(), None, PRIVATE, None)
+    for mount_point in mounts():  # what is mounted from here on, in or out, is not seen on the other side; but namespaces are
+        libc.mount(None, mount_point.encode(), None, PRIVATE, None)
     if ROOT.startswith("/tmp/"):
         os.mkdir(folder)
         os.chmod(folder, 0o1777)
@@ -160,17 +160,17 @@ class Keeper:
         self.reap()
 
     def take_away(self) -> None:
-        for place in reversed([m for m in mounts() if m not in self.mounts]) if self.own else ():
-            pins = [os.path.join(f, n) for f, _, names in os.walk(place) for n in names if not n.endswith(".debug")]
-            self.left.append(f"mount {place}" + (f", with {' '.join(sorted(pins)[:5])}" if pins else ""))
-            libc.umount2(place.encode(), DETACH)
+        for mount_point in reversed([m for m in mounts() if m not in self.mounts]) if self.own else ():
+            pins = [os.path.join(f, n) for f, _, names in os.walk(mount_point) for n in names if not n.endswith(".debug")]
+            self.left.append(f"mount {mount_point}" + (f", with {' '.join(sorted(pins)[:5])}" if pins else ""))
+            libc.umount2(mount_point.encode(), DETACH)
         for name in os.listdir(NAMESPACES) if os.path.isdir(NAMESPACES) else ():
             pid = re.search(r"\d+", name)
             if pid and int(pid[0]) in self.seen and not words_of(pid[0]):
                 self.left.append(f"network namespace {name}")
                 subprocess.run(["ip", "netns", "del", name], check=False, stderr=subprocess.DEVNULL)
-        for place in OWN if self.own else ():
-            self.left += [f"file {place}/{name}" for name in sorted(os.listdir(place)) if name.startswith("weir")]
+        for directory in OWN if self.own else ():
+            self.left += [f"file {directory}/{name}" for name in sorted(os.listdir(directory)) if name.startswith("weir")]
 
 
 def main() -> int:

@@ -46,13 +46,13 @@ static void pci_driver(const char *address, char out[64])
  * Check a PCI device for the usual errors. Some drivers (mlx) stay with the kernel and share
  * the device.
  */
-static int check_pci(const char *address, struct driver_reason *why)
+static int check_pci(const char *address, struct driver_reason *reason)
 {
 	char path[128], driver[64];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s", address);
 	if (access(path, F_OK))
-		return driver_set_reason(why, -ENODEV,
+		return driver_set_reason(reason, -ENODEV,
 		                         "there is no PCI device %s: weir nic lists them", address);
 	pci_driver(address, driver);
 	if (!strcmp(driver, "mlx5_core") || !strcmp(driver, "mlx4_core") ||
@@ -60,43 +60,44 @@ static int check_pci(const char *address, struct driver_reason *why)
 		return 0;
 	if (strcmp(driver, "vfio-pci") != 0)
 		return driver_set_reason(
-		        why, -EBUSY, "%s is driven by %s: bind it to vfio-pci (weir nic says how)",
-		        address, *driver ? driver : "nothing");
+		        reason, -EBUSY,
+		        "%s is driven by %s: bind it to vfio-pci (weir nic says how)", address,
+		        *driver ? driver : "nothing");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.20s/iommu_group", address);
 	if (access(path, F_OK))
 		return driver_set_reason(
-		        why, -ENODEV,
+		        reason, -ENODEV,
 		        "%s has no IOMMU group: boot with intel_iommu=on or amd_iommu=on, and enable "
 		        "the IOMMU in the firmware",
 		        address);
 	return 0;
 }
 
-int device_ready(const struct model_port *port, struct driver_reason *why)
+int device_ready(const struct model_port *port, struct driver_reason *reason)
 {
 	char address[MODEL_PCI_MAX];
 	int err = 0;
 
 	for (uint32_t i = 0; !err && model_device_pci(port->device, i, address); i++)
-		err = check_pci(address, why);
+		err = check_pci(address, reason);
 	return err;
 }
 
-static int plug_failed(const struct device *d, int err, struct driver_reason *why)
+static int plug_failed(const struct device *d, int err, struct driver_reason *reason)
 {
 	if (!strcmp(d->bus, "pci"))
 		return driver_set_reason(
-		        why, err,
+		        reason, err,
 		        "%s cannot be opened: %s. Usual reasons: vfio_iommu_type1 is not loaded, "
 		        "another device of its IOMMU group is still with a kernel driver, "
 		        "/dev/vfio is not readable, or DPDK has no driver for it",
 		        d->name, strerror(-err));
 	return driver_set_reason(
-	        why, err, "%s cannot be opened: %s; check its arguments, CAP_NET_RAW and memory",
+	        reason, err, "%s cannot be opened: %s; check its arguments, CAP_NET_RAW and memory",
 	        d->name, strerror(-err));
 }
 
-static int plug_device(struct device *d, const char *arguments, struct driver_reason *why)
+static int plug_device(struct device *d, const char *arguments, struct driver_reason *reason)
 {
 	int err = rte_eal_hotplug_add(d->bus, d->name, arguments);
 
@@ -105,7 +106,7 @@ static int plug_device(struct device *d, const char *arguments, struct driver_re
 		if (err)
 			(void)rte_eal_hotplug_remove(d->bus, d->name);
 	}
-	return err ? plug_failed(d, err, why) : 0;
+	return err ? plug_failed(d, err, reason) : 0;
 }
 
 static void unplug_members(struct device *d)
@@ -130,19 +131,19 @@ static void poll_link(const char *name)
 	*(uint32_t *)(uintptr_t)info.dev_flags &= ~RTE_ETH_DEV_INTR_LSC;
 }
 
-static int plug_member(struct device *d, const char *address, struct driver_reason *why)
+static int plug_member(struct device *d, const char *address, struct driver_reason *reason)
 {
 	int err;
 
 	if (d->n_members == DEVICE_MEMBERS_MAX)
-		return driver_set_reason(why, -E2BIG, "%s has more than %u members", d->name,
+		return driver_set_reason(reason, -E2BIG, "%s has more than %u members", d->name,
 		                         DEVICE_MEMBERS_MAX);
-	err = check_pci(address, why);
+	err = check_pci(address, reason);
 	if (err)
 		return err;
 	err = rte_eal_hotplug_add("pci", address, "");
 	if (err)
-		return driver_set_reason(why, err, "%s, a member of %s, cannot be opened: %s",
+		return driver_set_reason(reason, err, "%s, a member of %s, cannot be opened: %s",
 		                         address, d->name, strerror(-err));
 	poll_link(address);
 	snprintf(d->members[d->n_members++], sizeof(d->members[0]), "%s", address);
@@ -150,13 +151,13 @@ static int plug_member(struct device *d, const char *address, struct driver_reas
 }
 
 /* The PCI devices that a bond's arguments name must be there before it. */
-static int plug_members(struct device *d, const char *device, struct driver_reason *why)
+static int plug_members(struct device *d, const char *device, struct driver_reason *reason)
 {
 	char address[MODEL_PCI_MAX];
 	int err = 0;
 
 	for (uint32_t i = 0; !err && model_device_pci(device, i, address); i++)
-		err = plug_member(d, address, why);
+		err = plug_member(d, address, reason);
 	if (err)
 		unplug_members(d);
 	return err;
@@ -416,9 +417,9 @@ static uint32_t flows_of(uint64_t rss)
 }
 
 /* Read back what RSS does, as the device says, and let rss.c judge it. */
-static void check_rss(const struct device *d, struct driver_reason *why)
+static void check_rss(const struct device *d, struct driver_reason *reason)
 {
-	struct rss_seen seen = { .asked = flows_of(d->rss), .n_queues = d->n_rx };
+	struct rss_seen seen = { .requested = flows_of(d->rss), .n_queues = d->n_rx };
 	struct rte_eth_rss_conf conf = { 0 };
 	struct rte_eth_dev_info info;
 	char wrong[DRIVER_REASON_MAX / 2];
@@ -428,20 +429,20 @@ static void check_rss(const struct device *d, struct driver_reason *why)
 	spread_table(d, info.reta_size, &seen);
 	seen.hash_known = !rte_eth_dev_rss_hash_conf_get(d->id, &conf);
 	seen.got = flows_of(conf.rss_hf);
-	log_note("rss-read-back", "device=%s queues=%u asked=%#x hashed=%#x entries=%u", d->name,
-	         seen.n_queues, seen.asked, seen.got, seen.n_entries);
+	log_note("rss-read-back", "device=%s queues=%u requested=%#x hashed=%#x entries=%u",
+	         d->name, seen.n_queues, seen.requested, seen.got, seen.n_entries);
 	rss_judge(&seen, wrong, sizeof(wrong));
 	if (*wrong)
-		driver_set_reason(why, 0, "%s: %s", d->name, wrong);
+		driver_set_reason(reason, 0, "%s: %s", d->name, wrong);
 }
 
 /* Report what a working device lacks. */
-static void report_lacks(const struct device *d, uint32_t n_workers, struct driver_reason *why)
+static void report_lacks(const struct device *d, uint32_t n_workers, struct driver_reason *reason)
 {
-	check_rss(d, why);
+	check_rss(d, reason);
 	if (d->n_rx < n_workers)
 		driver_set_reason(
-		        why, 0,
+		        reason, 0,
 		        "%s has %u receive queues for %u workers: workers hand frames over, which costs "
 		        "time; name fewer dpdk.cores, or use a NIC with more queues",
 		        d->name, d->n_rx, n_workers);
@@ -463,7 +464,7 @@ static void split_device_name(struct device *d, const struct model_port *port, u
 }
 
 int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
-                struct driver_reason *why)
+                struct driver_reason *reason)
 {
 	char arguments[512];
 	int err = 0;
@@ -471,22 +472,22 @@ int device_open(struct device *d, const struct model_port *port, uint32_t n_work
 	memset(d, 0, sizeof(*d));
 	split_device_name(d, port, n_workers, arguments, sizeof(arguments));
 	if (!strcmp(d->bus, "pci"))
-		err = check_pci(d->name, why);
+		err = check_pci(d->name, reason);
 	d->is_bond = !strncmp(d->name, "net_bonding", strlen("net_bonding"));
 	if (!err && d->is_bond)
-		err = plug_members(d, port->device, why);
+		err = plug_members(d, port->device, reason);
 	if (!err)
-		err = plug_device(d, arguments, why);
+		err = plug_device(d, arguments, reason);
 	if (err) {
 		unplug_members(d);
 		return err;
 	}
 	err = start_device(d, n_workers, mtu);
 	if (!err) {
-		report_lacks(d, n_workers, why);
+		report_lacks(d, n_workers, reason);
 		return 0;
 	}
-	driver_set_reason(why, err, "%s cannot be started: %s%s", d->name, strerror(-err),
+	driver_set_reason(reason, err, "%s cannot be started: %s%s", d->name, strerror(-err),
 	                  err == -ENOMEM ? " (raise dpdk.memory)" : "");
 	device_close(d);
 	return err;

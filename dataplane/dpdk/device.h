@@ -36,15 +36,15 @@ struct device {
 /**
  * Whether DPDK can have the PCI devices that @p port names, as far as that shows without opening
  * them.
- * @return 0 or -errno with @p why
+ * @return 0 or -errno with @p reason
  */
-int device_ready(const struct model_port *port, struct driver_reason *why);
+int device_ready(const struct model_port *port, struct driver_reason *reason);
 /**
  * Open the device that @p port names, with a queue for each of @p n_workers as far as it has them.
- * @return 0, perhaps with @p why: what it lacks and what to do; or -errno with @p why
+ * @return 0, perhaps with @p reason: what it lacks and what to do; or -errno with @p reason
  */
 int device_open(struct device *d, const struct model_port *port, uint32_t n_workers, uint16_t mtu,
-                struct driver_reason *why) MUST_CHECK;
+                struct driver_reason *reason) MUST_CHECK;
 void device_close(struct device *d);
 /** Ask for the link's state. @return whether it changed */
 bool device_link_changed(struct device *d);

@@ -20,14 +20,13 @@
 
 #include <rte_ring.h>
 
-#include "base/lock.h"
 #include "base/log.h"
-#include "base/owner.h"
 #include "dataplane/dpdk/lcores.h"
 #include "dataplane/dpdk/device.h"
 #include "dataplane/dpdk/eal.h"
 #include "dataplane/dpdk/rss.h"
 #include "dataplane/dpdk/tablefile.h"
+#include "dataplane/dpdk/tables_dir.h"
 #include "dataplane/dpdk/tap.h"
 #include "dataplane/drivers.h"
 #include "weir/carry.h"
@@ -38,7 +37,7 @@ _Static_assert(WORKERS_MAX == MODEL_CORES_MAX && WORKERS_MAX == DRIVER_WORKERS_M
 
 struct device_port {
 	struct driver_port shown;
-	char wanted[256]; /* the device's text, as configured */
+	char device_text[256]; /* the device's text, as configured */
 	struct device device;
 	int taps[WORKERS_MAX]; /* a queue for each worker; -1: none */
 	bool has_tap;
@@ -46,7 +45,7 @@ struct device_port {
 	struct rte_ring *outbox; /* frames of workers without a send queue; NULL: all have one */
 };
 
-struct driver {
+struct dpdk_driver {
 	char dir[PATH_MAX];
 	int lock_fd;
 	struct tablefile now, next;
@@ -59,44 +58,19 @@ struct driver {
 	struct driver_reason start_reason;
 };
 
-static void path_in_dir(const struct driver *d, const char *name, char out[PATH_MAX])
-{
-	snprintf(out, PATH_MAX, "%.*s/%s", PATH_MAX - 32, d->dir, name);
-}
-
-static int lock_tables_dir(struct driver *d, struct driver_reason *why)
-{
-	char path[PATH_MAX];
-	int err = owner_directory(d->dir, 0750, "dataplane");
-
-	if (err)
-		return driver_set_reason(why, err, "%s cannot be used: %s", d->dir,
-		                         err == -EPERM ? "it belongs to another user; remove it"
-		                                       : strerror(-err));
-	path_in_dir(d, "lock", path);
-	err = lock_acquire(path, &d->lock_fd);
-	if (err == -EBUSY)
-		return driver_set_reason(
-		        why, err,
-		        "another process drives %s: a weir-dataplane of this node runs already",
-		        d->dir);
-	return err ? driver_set_reason(why, err, "%s cannot be locked: %s", path, strerror(-err))
-	           : 0;
-}
-
 /* Take over the tables of an earlier process if they fit, else make new ones. */
-static int open_tables(struct driver *d, const struct driver_sizes *sizes, bool *kept,
-                       struct driver_reason *why)
+static int open_tables(struct dpdk_driver *d, const struct driver_sizes *sizes, bool *kept,
+                       struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 
-	path_in_dir(d, "tables", path);
-	*kept = !tablefile_open(&d->now, path, true, why);
+	tables_dir_path(d->dir, "tables", path);
+	*kept = !tablefile_open(&d->now, path, true, reason);
 	if (*kept && d->now.tables.n_cpus == ROWS)
 		return 0;
 	*kept = false;
 	tablefile_close(&d->now);
-	return tablefile_make(&d->now, path, sizes, ROWS, why);
+	return tablefile_make(&d->now, path, sizes, ROWS, reason);
 }
 
 static void close_taps(struct device_port *p)
@@ -114,15 +88,17 @@ static void stop_port(struct device_port *p)
 	device_close(&p->device);
 }
 
-static void forget_next(struct driver *d)
+static void forget_next(struct dpdk_driver *d)
 {
 	carry_free(d->carry);
 	d->carry = NULL;
 	tablefile_close(&d->next);
 }
 
-static void close_dpdk_driver(struct driver *d)
+static void close_dpdk_driver(struct driver *driver)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+
 	if (!d)
 		return;
 	lcores_stop(&d->lcores);
@@ -138,48 +114,52 @@ static void close_dpdk_driver(struct driver *d)
 
 /* A warning of the start is kept until the first port is attached: there it reaches the log. */
 static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
-                            struct driver_reason *why)
+                            struct driver_reason *reason)
 {
-	struct driver *d = calloc(1, sizeof(*d));
+	struct dpdk_driver *d = calloc(1, sizeof(*d));
 	uint32_t n_workers;
 	int err;
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	if (!d)
-		return driver_set_reason(why, -ENOMEM, "out of memory");
+		return driver_set_reason(reason, -ENOMEM, "out of memory");
 	d->lock_fd = -1;
 	d->mtu = config->mtu;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
-	err = lock_tables_dir(d, why);
+	err = tables_dir_lock(d->dir, &d->lock_fd, reason);
 	if (!err)
-		err = open_tables(d, &config->sizes, kept, why);
+		err = open_tables(d, &config->sizes, kept, reason);
 	if (!err)
 		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->start_reason);
 	if (err && d->start_reason.text[0])
-		*why = d->start_reason;
+		*reason = d->start_reason;
 	if (!err)
-		err = lcores_start(&d->lcores, n_workers, &d->now.tables, why);
+		err = lcores_start(&d->lcores, n_workers, &d->now.tables, reason);
 	if (err) {
-		close_dpdk_driver(d);
+		close_dpdk_driver((struct driver *)d);
 		return err;
 	}
-	why->text[0] = 0;
-	*out = d;
+	reason->text[0] = 0;
+	*out = (struct driver *)d;
 	return 0;
 }
 
-static void give_tables(const struct driver *d, struct fwd_tables *out)
+static void give_tables(const struct driver *driver, struct fwd_tables *out)
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	*out = d->now.tables;
 }
 
-static void give_sizes(const struct driver *d, struct driver_sizes *out)
+static void give_sizes(const struct driver *driver, struct driver_sizes *out)
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	*out = d->now.sizes;
 }
 
 /* Whether workers hand frames of the port over: too few queues, or all flows come by one. */
-static bool is_spread(const struct driver *d, const struct device_port *p)
+static bool is_spread(const struct dpdk_driver *d, const struct device_port *p)
 {
 	return p->device.n_rx < d->lcores.n_workers || p->spread == RSS_NOT_SPREAD;
 }
@@ -188,7 +168,7 @@ static bool is_spread(const struct driver *d, const struct device_port *p)
  * The port for worker @p i: with queue i, if the device has so many. Worker 0 sends what is in
  * the outbox.
  */
-static struct worker_port make_worker_port(const struct driver *d, const struct device_port *p,
+static struct worker_port make_worker_port(const struct dpdk_driver *d, const struct device_port *p,
                                            uint32_t i)
 {
 	const struct device *e = &p->device;
@@ -208,7 +188,7 @@ static struct worker_port make_worker_port(const struct driver *d, const struct 
 }
 
 /* Give the workers the ports as they are now, while they are parked. */
-static void give_ports(struct driver *d)
+static void give_ports(struct dpdk_driver *d)
 {
 	bool shares = false;
 
@@ -227,7 +207,7 @@ static void give_ports(struct driver *d)
 	lcores_unpark(&d->lcores);
 }
 
-static struct device_port *find_device_port(struct driver *d, const char *interface)
+static struct device_port *find_device_port(struct dpdk_driver *d, const char *interface)
 {
 	for (size_t i = 0; i < d->n_ports; i++)
 		if (!strcmp(d->ports[i].shown.name, interface))
@@ -236,12 +216,12 @@ static struct device_port *find_device_port(struct driver *d, const char *interf
 }
 
 /* Write down the names of the TAPs, for remove_all() in a later process. */
-static void write_taps(const struct driver *d)
+static void write_taps(const struct dpdk_driver *d)
 {
 	char path[PATH_MAX];
 	FILE *f;
 
-	path_in_dir(d, "taps", path);
+	tables_dir_path(d->dir, "taps", path);
 	f = fopen(path, "we");
 	if (!f) {
 		log_warn("taps-not-noted", "path=%s error=\"%s\"", path, strerror(errno));
@@ -253,7 +233,7 @@ static void write_taps(const struct driver *d)
 	fclose(f);
 }
 
-static void remove_port(struct driver *d, struct device_port *p)
+static void remove_port(struct dpdk_driver *d, struct device_port *p)
 {
 	struct device_port gone = *p;
 
@@ -262,7 +242,8 @@ static void remove_port(struct driver *d, struct device_port *p)
 	stop_port(&gone);
 }
 
-static int make_tap(const struct driver *d, struct device_port *p, struct driver_reason *why)
+static int make_tap(const struct dpdk_driver *d, struct device_port *p,
+                    struct driver_reason *reason)
 {
 	struct tap_config c = { .name = p->shown.name,
 		                .mtu = d->mtu,
@@ -270,7 +251,7 @@ static int make_tap(const struct driver *d, struct device_port *p, struct driver
 	int err;
 
 	memcpy(c.mac, p->device.mac, sizeof(c.mac));
-	err = tap_open(&c, p->taps, &p->shown.ifindex, why);
+	err = tap_open(&c, p->taps, &p->shown.ifindex, reason);
 	if (err)
 		return err;
 	p->has_tap = true;
@@ -280,7 +261,8 @@ static int make_tap(const struct driver *d, struct device_port *p, struct driver
 	return 0;
 }
 
-static int make_outbox(const struct driver *d, struct device_port *p, struct driver_reason *why)
+static int make_outbox(const struct dpdk_driver *d, struct device_port *p,
+                       struct driver_reason *reason)
 {
 	char name[32];
 
@@ -288,27 +270,27 @@ static int make_outbox(const struct driver *d, struct device_port *p, struct dri
 		return 0;
 	snprintf(name, sizeof(name), "outbox-%u", p->device.id);
 	p->outbox = rte_ring_create(name, LCORES_RING_LEN, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	return p->outbox
-	               ? 0
-	               : driver_set_reason(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+	return p->outbox ? 0
+	                 : driver_set_reason(reason, -ENOMEM,
+	                                     "no memory for rings: raise dpdk.memory");
 }
 
 /* The TAP comes last: it gets the MAC address of the device that is open. */
-static int make_port(const struct driver *d, struct device_port *p, const struct model_port *wanted,
-                     struct driver_reason *why)
+static int make_port(const struct dpdk_driver *d, struct device_port *p,
+                     const struct model_port *configured, struct driver_reason *reason)
 {
-	int err = device_open(&p->device, wanted, d->lcores.n_workers, d->mtu, why);
+	int err = device_open(&p->device, configured, d->lcores.n_workers, d->mtu, reason);
 
 	if (err)
 		return err;
-	snprintf(p->shown.name, sizeof(p->shown.name), "%s", wanted->interface);
-	snprintf(p->wanted, sizeof(p->wanted), "%s", wanted->device);
+	snprintf(p->shown.name, sizeof(p->shown.name), "%s", configured->interface);
+	snprintf(p->device_text, sizeof(p->device_text), "%s", configured->device);
 	/* Not if_nametoindex(): the name may be another interface's now, on which no socket is. */
 	p->shown.ifindex = p->device.ifindex;
-	p->shown.native = *wanted->device != 0;
-	err = make_outbox(d, p, why);
-	if (!err && !model_port_shares_kernel(wanted))
-		err = make_tap(d, p, why);
+	p->shown.native = *configured->device != 0;
+	err = make_outbox(d, p, reason);
+	if (!err && !model_port_shares_kernel(configured))
+		err = make_tap(d, p, reason);
 	if (err)
 		stop_port(p);
 	return err;
@@ -318,58 +300,60 @@ static int make_port(const struct driver *d, struct device_port *p, const struct
  * Whether @p p is still the configured port: the same device, and the kernel's interface not
  * replaced.
  */
-static bool is_as_configured(const struct device_port *p, const struct model_port *wanted)
+static bool is_as_configured(const struct device_port *p, const struct model_port *configured)
 {
-	return p->shown.ifindex == if_nametoindex(wanted->interface) &&
-	       !strcmp(p->wanted, wanted->device);
+	return p->shown.ifindex == if_nametoindex(configured->interface) &&
+	       !strcmp(p->device_text, configured->device);
 }
 
 /*
  * A port that forwards is given up only if the new device looks ready: both may need the same
  * device, so the old one must be closed before the new one can be opened.
  */
-static int attach_device(struct driver *d, const struct model_port *wanted, struct driver_port *out,
-                         struct driver_reason *why)
+static int attach_device(struct driver *driver, const struct model_port *configured,
+                         struct driver_port *out, struct driver_reason *reason)
 {
-	struct device_port *p = find_device_port(d, wanted->interface), fresh = { 0 };
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+	struct device_port *p = find_device_port(d, configured->interface), fresh = { 0 };
 	int err;
 
-	why->text[0] = 0;
-	if (p && is_as_configured(p, wanted)) {
+	reason->text[0] = 0;
+	if (p && is_as_configured(p, configured)) {
 		*out = p->shown;
 		return 0;
 	}
 	if (p) {
-		err = device_ready(wanted, why);
+		err = device_ready(configured, reason);
 		if (err)
 			return err;
 		remove_port(d, p);
 	}
-	if (model_port_shares_kernel(wanted) && !if_nametoindex(wanted->interface))
-		return driver_set_reason(why, -ENODEV, "there is no interface %s",
-		                         wanted->interface);
+	if (model_port_shares_kernel(configured) && !if_nametoindex(configured->interface))
+		return driver_set_reason(reason, -ENODEV, "there is no interface %s",
+		                         configured->interface);
 	if (d->n_ports == DRIVER_PORTS_MAX)
-		return driver_set_reason(why, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
-	err = make_port(d, &fresh, wanted, why);
+		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+	err = make_port(d, &fresh, configured, reason);
 	if (err)
 		return err;
 	d->ports[d->n_ports++] = fresh;
 	give_ports(d);
 	write_taps(d);
 	*out = fresh.shown;
-	if (!*why->text)
-		*why = d->start_reason;
+	if (!*reason->text)
+		*reason = d->start_reason;
 	d->start_reason.text[0] = 0;
-	if (!*why->text && !fresh.has_tap)
-		driver_set_reason(why, 0, "AF_PACKET: for trials; the kernel copies each frame");
+	if (!*reason->text && !fresh.has_tap)
+		driver_set_reason(reason, 0, "AF_PACKET: for trials; the kernel copies each frame");
 	return 0;
 }
 
-static int detach_device(struct driver *d, const char *interface, struct driver_reason *why)
+static int detach_device(struct driver *driver, const char *interface, struct driver_reason *reason)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 	struct device_port *p = find_device_port(d, interface);
 
-	why->text[0] = 0;
+	reason->text[0] = 0;
 	if (!p)
 		return 0;
 	if (p->has_tap)
@@ -379,8 +363,11 @@ static int detach_device(struct driver *d, const char *interface, struct driver_
 	return 0;
 }
 
-static size_t list_device_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static size_t list_device_ports(const struct driver *driver,
+                                struct driver_port out[DRIVER_PORTS_MAX])
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	for (size_t i = 0; i < d->n_ports; i++) {
 		out[i] = d->ports[i].shown;
 		out[i].up = d->ports[i].device.up;
@@ -389,30 +376,33 @@ static size_t list_device_ports(const struct driver *d, struct driver_port out[D
 	return d->n_ports;
 }
 
-static size_t list_worker_counts(const struct driver *d,
+static size_t list_worker_counts(const struct driver *driver,
                                  struct driver_worker out[DRIVER_WORKERS_MAX])
 {
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
 	for (uint32_t i = 0; i < d->lcores.n_workers; i++)
 		out[i] = d->lcores.workers[i].counts;
 	return d->lcores.n_workers;
 }
 
-static int begin_larger_file(struct driver *d, const struct driver_sizes *wanted,
-                             struct fwd_tables *next, struct driver_reason *why)
+static int begin_larger_file(struct driver *driver, const struct driver_sizes *needed,
+                             struct fwd_tables *next, struct driver_reason *reason)
 {
-	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, wanted);
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, needed);
 	char path[PATH_MAX];
 	int err;
 
-	why->text[0] = 0;
-	path_in_dir(d, "tables.next", path);
-	err = tablefile_make(&d->next, path, &sizes_next, ROWS, why);
+	reason->text[0] = 0;
+	tables_dir_path(d->dir, "tables.next", path);
+	err = tablefile_make(&d->next, path, &sizes_next, ROWS, reason);
 	if (err)
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		forget_next(d);
 		(void)unlink(path);
-		return driver_set_reason(why, -ENOMEM, "out of memory for larger tables");
+		return driver_set_reason(reason, -ENOMEM, "out of memory for larger tables");
 	}
 	*next = d->next.tables;
 	return 0;
@@ -422,17 +412,18 @@ static int begin_larger_file(struct driver *d, const struct driver_sizes *wanted
  * Between rename() and lcores_set_tables() no worker runs: none writes to tables that nobody reads
  * any more.
  */
-static int commit_larger_file(struct driver *d, struct driver_reason *why)
+static int commit_larger_file(struct driver *driver, struct driver_reason *reason)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 	char path[PATH_MAX], next[PATH_MAX];
 	int err = 0;
 
-	why->text[0] = 0;
-	path_in_dir(d, "tables", path);
-	path_in_dir(d, "tables.next", next);
+	reason->text[0] = 0;
+	tables_dir_path(d->dir, "tables", path);
+	tables_dir_path(d->dir, "tables.next", next);
 	lcores_park(&d->lcores);
 	if (rename(next, path)) {
-		err = driver_set_reason(why, -errno, "%s cannot be put in place: %s", path,
+		err = driver_set_reason(reason, -errno, "%s cannot be put in place: %s", path,
 		                        strerror(errno));
 		(void)unlink(next);
 	} else {
@@ -447,8 +438,10 @@ static int commit_larger_file(struct driver *d, struct driver_reason *why)
 	return err;
 }
 
-static void wait_for_bursts(struct driver *d)
+static void wait_for_bursts(struct driver *driver)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+
 	lcores_wait_bursts(&d->lcores);
 }
 
@@ -457,7 +450,7 @@ static void wait_for_bursts(struct driver *d)
  * frames share. Workers note the flows that they see (rss.h); if many come by one queue alone,
  * frames are handed over by flow in software, until several flows come by another queue.
  */
-static void watch_spread(struct driver *d, size_t i)
+static void watch_spread(struct dpdk_driver *d, size_t i)
 {
 	struct device_port *p = &d->ports[i];
 	uint64_t flows[WORKERS_MAX];
@@ -478,7 +471,7 @@ static void watch_spread(struct driver *d, size_t i)
 	else
 		log_warn(
 		        "frames-not-spread",
-		        "port=%s device=%s queues=%u why=\"all flows arrive by one queue, so workers "
+		        "port=%s device=%s queues=%u reason=\"all flows arrive by one queue, so workers "
 		        "hand frames over, which costs time: use a NIC that hashes (RSS), or name "
 		        "only one of dpdk.cores\"",
 		        p->shown.name, p->device.name, p->device.n_rx);
@@ -488,8 +481,10 @@ static void watch_spread(struct driver *d, size_t i)
  * Look at links, and let the TAPs' carriers follow. Time needs no tick here: workers read the
  * clock themselves.
  */
-static int watch_ports(struct driver *d)
+static int watch_ports(struct driver *driver)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+
 	for (size_t i = 0; i < d->n_ports; i++) {
 		struct device_port *p = &d->ports[i];
 
@@ -504,73 +499,18 @@ static int watch_ports(struct driver *d)
 	return 0;
 }
 
-static void remove_taps(const struct driver *d)
+static void set_beat_counter(struct driver *driver, uint32_t worker, uint64_t *rounds)
 {
-	char path[PATH_MAX], name[32];
-	FILE *f;
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 
-	path_in_dir(d, "taps", path);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	while (fgets(name, sizeof(name), f)) {
-		name[strcspn(name, "\n")] = 0;
-		tap_remove(name);
-	}
-	fclose(f);
-}
-
-/* The lock file is removed last, so that no process starts on tables that are being removed. */
-static int remove_all(const char *pin_dir, struct driver_reason *why)
-{
-	static const char *const names[] = { "tables", "tables.next", "taps", "lock" };
-	struct driver d = { .lock_fd = -1 };
-	char path[PATH_MAX];
-	int err;
-
-	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
-	if (access(pin_dir, F_OK))
-		return driver_set_reason(why, -ENOENT, "no tables are at %s", pin_dir);
-	err = lock_tables_dir(&d, why);
-	if (!err)
-		remove_taps(&d);
-	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
-		path_in_dir(&d, names[i], path);
-		if (unlink(path) && errno != ENOENT)
-			err = driver_set_reason(why, -errno, "%s cannot be removed: %s", path,
-			                        strerror(errno));
-	}
-	if (!err && rmdir(pin_dir))
-		err = driver_set_reason(why, -errno, "%s cannot be removed: %s", pin_dir,
-		                        strerror(errno));
-	if (d.lock_fd >= 0)
-		close(d.lock_fd);
-	return err;
-}
-
-static int map_table_file(const char *pin_dir, struct fwd_tables *out, struct driver_reason *why)
-{
-	struct driver d = { 0 };
-	struct tablefile f;
-	char path[PATH_MAX];
-	int err;
-
-	snprintf(d.dir, sizeof(d.dir), "%s", pin_dir);
-	path_in_dir(&d, "tables", path);
-	err = tablefile_open(&f, path, false, why);
-	if (!err)
-		*out = f.tables; /* the memory stays mapped */
-	return err;
-}
-
-static void set_beat_counter(struct driver *d, uint32_t worker, uint64_t *word)
-{
 	if (worker < d->lcores.n_workers)
-		__atomic_store_n(&d->lcores.workers[worker].beat, word, __ATOMIC_RELAXED);
+		__atomic_store_n(&d->lcores.workers[worker].beat, rounds, __ATOMIC_RELAXED);
 }
 
-static int prove_by_worker(struct driver *d, struct driver_probes *batch)
+static int prove_by_worker(struct driver *driver, struct driver_probes *batch)
 {
+	struct dpdk_driver *d = (struct dpdk_driver *)driver;
+
 	return lcores_prove(&d->lcores, batch);
 }
 
@@ -592,8 +532,8 @@ static const struct driver_ops driver_dpdk = {
 	.tick = watch_ports,
 	.tick_s = 1,
 	.close = close_dpdk_driver,
-	.remove = remove_all,
-	.map = map_table_file,
+	.remove = tables_dir_remove,
+	.map = tables_dir_map,
 	.unmap = tablefile_unmap,
 };
 

@@ -65,14 +65,14 @@ static void add_argument(struct args *a, const char *format, ...)
 }
 
 /* The workers' CPUs: as configured, or the last one. */
-static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *set,
-                       struct driver_reason *why)
+static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *allowed,
+                       struct driver_reason *reason)
 {
 	eal.n_workers = dpdk->n_cores;
 	for (uint32_t i = 0; i < dpdk->n_cores; i++) {
-		if (dpdk->cores[i] >= CPU_SETSIZE || !CPU_ISSET(dpdk->cores[i], set))
+		if (dpdk->cores[i] >= CPU_SETSIZE || !CPU_ISSET(dpdk->cores[i], allowed))
 			return driver_set_reason(
-			        why, -EINVAL,
+			        reason, -EINVAL,
 			        "dpdk.cores names CPU %u, which this process may not use: see "
 			        "taskset -p and AllowedCPUs= of its unit",
 			        dpdk->cores[i]);
@@ -82,7 +82,7 @@ static int choose_cpus(const struct model_dpdk *dpdk, const cpu_set_t *set,
 		return 0;
 	eal.n_workers = 1;
 	for (uint16_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, set))
+		if (CPU_ISSET(cpu, allowed))
 			eal.cpus[0] = cpu;
 	return 0;
 }
@@ -99,14 +99,14 @@ static bool is_workers(size_t cpu)
  * "--lcores=0@(a,b,..),1@y,2@z": the workers on their CPUs, this thread on the others, so that it
  * takes no time from a worker. If there are no others, it stays on all.
  */
-static void add_cores(struct args *a, const cpu_set_t *set)
+static void add_cores(struct args *a, const cpu_set_t *allowed)
 {
-	bool others = (uint32_t)CPU_COUNT(set) > eal.n_workers;
+	bool others = (uint32_t)CPU_COUNT(allowed) > eal.n_workers;
 	char text[4096];
 	size_t n = (size_t)snprintf(text, sizeof(text), "--lcores=0@(");
 
 	for (size_t cpu = 0; cpu < CPU_SETSIZE && n < sizeof(text) - 512; cpu++)
-		if (CPU_ISSET(cpu, set) && !(others && is_workers(cpu)))
+		if (CPU_ISSET(cpu, allowed) && !(others && is_workers(cpu)))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%zu",
 			                      text[n - 1] == '(' ? "" : ",", cpu);
 	n += (size_t)snprintf(text + n, sizeof(text) - n, ")");
@@ -149,22 +149,22 @@ static uint64_t free_hugepages_mb(void)
 	return mb;
 }
 
-/* Choose hugepages or ordinary memory. @return 0, perhaps with a warning in @p why; or -errno */
-static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_reason *why)
+/* Choose hugepages or ordinary memory. @return 0, perhaps with a warning in @p reason; or -errno */
+static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_reason *reason)
 {
 	uint64_t has = free_hugepages_mb();
 	bool enough = has >= dpdk->memory_mb;
 
 	if (dpdk->hugepages == MODEL_HUGEPAGES_YES && !enough)
 		return driver_set_reason(
-		        why, -ENOMEM,
+		        reason, -ENOMEM,
 		        "%llu MiB of hugepages are free, %u are needed (dpdk.memory): echo %u > " HUGEPAGES
 		        "/hugepages-2048kB/nr_hugepages, or dpdk.hugepages = \"no\" "
 		        "for a trial",
 		        (unsigned long long)has, dpdk->memory_mb, (dpdk->memory_mb + 1) / 2);
 	if (dpdk->hugepages == MODEL_HUGEPAGES_AUTO && !enough)
 		driver_set_reason(
-		        why, 0,
+		        reason, 0,
 		        "ordinary memory, for trials: %llu MiB of hugepages are free, %u are wanted "
 		        "(dpdk.memory)",
 		        (unsigned long long)has, dpdk->memory_mb);
@@ -182,26 +182,26 @@ static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driv
  * process.
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
-              struct driver_reason *why)
+              struct driver_reason *reason)
 {
 	static struct args a;
-	cpu_set_t set;
+	cpu_set_t allowed;
 	int err;
 
 	*n_workers = eal.n_workers;
 	if (eal.started)
 		return 0;
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return driver_set_reason(why, -errno, "cannot read which CPUs may be used: %s",
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return driver_set_reason(reason, -errno, "cannot read which CPUs may be used: %s",
 		                         strerror(errno));
 	a.n = 0;
-	err = choose_cpus(dpdk, &set, why);
+	err = choose_cpus(dpdk, &allowed, reason);
 	add_argument(&a, "weir-dataplane");
 	if (!err)
-		err = add_memory(&a, dpdk, why);
+		err = add_memory(&a, dpdk, reason);
 	if (err)
 		return err;
-	add_cores(&a, &set);
+	add_cores(&a, &allowed);
 	add_argument(&a, "--no-shconf");
 	add_argument(&a, "--no-telemetry");
 	add_argument(&a, "--log-level=error");
@@ -209,7 +209,7 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	add_argument(&a, "0000:00:00.0");
 	if (rte_eal_init(a.n, a.argv) < 0)
 		return driver_set_reason(
-		        why, -rte_errno,
+		        reason, -rte_errno,
 		        "DPDK does not start (%s): %s; see the lines of EAL in the log; "
 		        "it may lack memory",
 		        a.argv[a.n - 6], rte_strerror(rte_errno));
@@ -236,9 +236,9 @@ uint32_t eal_cpu(uint32_t i)
 static unsigned int pool_size(void)
 {
 	uint64_t room = (uint64_t)eal.memory_mb * 1048576 / 2 / (eal.frame_room + 512u);
-	uint64_t wanted = (uint64_t)POOL_MBUFS * eal.n_workers;
+	uint64_t n_mbufs = (uint64_t)POOL_MBUFS * eal.n_workers;
 
-	return (unsigned int)(wanted < room ? wanted : room);
+	return (unsigned int)(n_mbufs < room ? n_mbufs : room);
 }
 
 struct rte_mempool *eal_pool(int socket)

@@ -20,10 +20,10 @@ struct rte_mempool;
  * Start it, with a thread for each of dpdk->cores (none configured: on the last CPU). Later calls
  * have no effect.
  * @param n_workers  out
- * @return 0, perhaps with a warning in @p why; or -errno with @p why
+ * @return 0, perhaps with a warning in @p reason; or -errno with @p reason
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
-              struct driver_reason *why) MUST_CHECK;
+              struct driver_reason *reason) MUST_CHECK;
 /** The thread of worker @p i, for rte_eal_remote_launch(), and its CPU. */
 unsigned int eal_lcore(uint32_t i);
 uint32_t eal_cpu(uint32_t i);

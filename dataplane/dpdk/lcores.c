@@ -48,7 +48,7 @@ void lcores_unpark(struct lcores *c)
 }
 
 /* Memory and rings are taken near the CPU that the worker runs on. */
-static int make_worker(struct lcores *c, uint32_t i, struct driver_reason *why)
+static int make_worker(struct lcores *c, uint32_t i, struct driver_reason *reason)
 {
 	struct worker *w = &c->workers[i];
 	unsigned int socket = rte_lcore_to_socket_id(eal_lcore(i));
@@ -63,31 +63,32 @@ static int make_worker(struct lcores *c, uint32_t i, struct driver_reason *why)
 	w->pool = eal_pool((int)socket);
 	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!w->pool)
-		return driver_set_reason(why, -ENOMEM, "no memory for packets: raise dpdk.memory");
+		return driver_set_reason(reason, -ENOMEM,
+		                         "no memory for packets: raise dpdk.memory");
 	if (w->wake < 0)
-		return driver_set_reason(why, -errno, "an eventfd cannot be made: %s",
+		return driver_set_reason(reason, -errno, "an eventfd cannot be made: %s",
 		                         strerror(errno));
 	if (c->n_workers == 1)
 		return 0;
 	snprintf(name, sizeof(name), "inbox-%u", i);
 	w->inboxes[i] = rte_ring_create(name, LCORES_RING_LEN, (int)socket, RING_F_SC_DEQ);
-	return w->inboxes[i]
-	               ? 0
-	               : driver_set_reason(why, -ENOMEM, "no memory for rings: raise dpdk.memory");
+	return w->inboxes[i] ? 0
+	                     : driver_set_reason(reason, -ENOMEM,
+	                                         "no memory for rings: raise dpdk.memory");
 }
 
-static int make_workers(struct lcores *c, struct driver_reason *why)
+static int make_workers(struct lcores *c, struct driver_reason *reason)
 {
 	int err = 0;
 
 	c->workers = aligned_alloc(_Alignof(struct worker), c->n_workers * sizeof(*c->workers));
 	if (!c->workers)
-		return driver_set_reason(why, -ENOMEM, "out of memory");
+		return driver_set_reason(reason, -ENOMEM, "out of memory");
 	memset(c->workers, 0, c->n_workers * sizeof(*c->workers));
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		c->workers[i].wake = -1;
 	for (uint32_t i = 0; !err && i < c->n_workers; i++)
-		err = make_worker(c, i, why);
+		err = make_worker(c, i, reason);
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		for (uint32_t k = 0; k < c->n_workers; k++)
 			c->workers[i].inboxes[k] = c->workers[k].inboxes[k];
@@ -95,12 +96,12 @@ static int make_workers(struct lcores *c, struct driver_reason *why)
 }
 
 int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *tables,
-                 struct driver_reason *why)
+                 struct driver_reason *reason)
 {
 	int err;
 
 	c->n_workers = n_workers;
-	err = make_workers(c, why);
+	err = make_workers(c, reason);
 	if (err)
 		return err;
 	lcores_set_tables(c, tables);
@@ -108,7 +109,7 @@ int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *
 		err = rte_eal_remote_launch(worker_main, &c->workers[c->n_running],
 		                            eal_lcore(c->n_running));
 		if (err)
-			return driver_set_reason(why, err, "worker %u cannot be started: %s",
+			return driver_set_reason(reason, err, "worker %u cannot be started: %s",
 			                         c->n_running, strerror(-err));
 	}
 	return 0;

@@ -21,11 +21,11 @@ struct lcores {
 };
 
 /**
- * Start a worker on each core, without ports. @return 0 or -errno with @p why; call lcores_free()
+ * Start a worker on each core, without ports. @return 0 or -errno with @p reason; call lcores_free()
  * in both cases
  */
 int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *tables,
-                 struct driver_reason *why) MUST_CHECK;
+                 struct driver_reason *reason) MUST_CHECK;
 /** End the threads. */
 void lcores_stop(struct lcores *c);
 /** After lcores_stop(). */

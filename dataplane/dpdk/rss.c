@@ -45,7 +45,7 @@ enum rss_spread rss_watch(const uint64_t *flows, uint32_t n_queues)
 static const char *flow_not_hashed(const struct rss_seen *s)
 {
 	for (uint32_t i = 0; s->hash_known && i < RSS_FLOW_COUNT; i++)
-		if (s->asked & ~s->got & 1u << i)
+		if (s->requested & ~s->got & 1u << i)
 			return flow_texts[i];
 	return NULL;
 }

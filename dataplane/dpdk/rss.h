@@ -28,8 +28,8 @@ enum rss_flow { RSS_FLOWS(RSS_ENUM_) RSS_FLOW_COUNT };
 
 /** How a device spreads frames over its receive queues, as it says itself. */
 struct rss_seen {
-	bool hash_known;     /**< it says what it hashes */
-	uint32_t asked, got; /**< 1 << enum rss_flow, each */
+	bool hash_known;         /**< it says what it hashes */
+	uint32_t requested, got; /**< 1 << enum rss_flow, each */
 	uint32_t n_queues;
 	uint32_t n_entries;               /**< of its redirection table; 0: it does not show it */
 	uint32_t n_stray;                 /**< entries that name no queue of ours */

@@ -52,7 +52,7 @@ static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 {
 	return is_power_of_two(s->services) && s->services < 1u << 30 && s->service_counts &&
 	       s->pools && s->backends && s->backends <= FWD_BACKENDS_MAX && s->slots &&
-	       s->slots % FWD_SLOTS_PER_BLOCK == 0 && is_power_of_two(s->exception_sets) &&
+	       s->slots % FWD_SLOTS_PER_BLOCK == 0 && is_power_of_two(s->exception_buckets) &&
 	       n_cpus && (uint64_t)n_cpus * s->backends <= UINT32_MAX &&
 	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
 }
@@ -131,29 +131,30 @@ static int make_table_file(const char *path, uint64_t bytes, int *out)
  * taken over.
  */
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
-                   uint32_t n_cpus, struct driver_reason *why)
+                   uint32_t n_cpus, struct driver_reason *reason)
 {
 	struct tablefile f = { .sizes = *sizes };
 	struct table_offsets p;
 	int fd = -1, err;
 
 	if (!sizes_sound(sizes, n_cpus))
-		return driver_set_reason(why, -EINVAL, "the sizes of the tables are invalid");
+		return driver_set_reason(reason, -EINVAL, "the sizes of the tables are invalid");
 	layout_count(&f.tables, sizes, n_cpus);
 	find_offsets(&p, &f.tables);
 	if (p.bytes > BYTES_MAX)
-		return driver_set_reason(why, -E2BIG, "tables of %llu bytes are too large",
+		return driver_set_reason(reason, -E2BIG, "tables of %llu bytes are too large",
 		                         (unsigned long long)p.bytes);
 	f.len = p.bytes;
 	err = make_table_file(path, p.bytes, &fd);
 	if (err)
-		return driver_set_reason(why, err, "%s of %llu bytes cannot be made: %s", path,
+		return driver_set_reason(reason, err, "%s of %llu bytes cannot be made: %s", path,
 		                         (unsigned long long)p.bytes, strerror(-err));
 	err = map_table_memory(&f, fd, true);
 	close(fd);
 	if (err) {
 		(void)unlink(path);
-		return driver_set_reason(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+		return driver_set_reason(reason, err, "%s cannot be mapped: %s", path,
+		                         strerror(-err));
 	}
 	point_tables(&f, &p);
 	layout_root(&f.tables, &f.sizes);
@@ -168,16 +169,16 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 
 /* Check that head, sizes and the file's length agree; fill in everything except the memory. */
 static int check_head(struct tablefile *f, const struct file_head *h, uint64_t bytes,
-                      struct table_offsets *p, const char *path, struct driver_reason *why)
+                      struct table_offsets *p, const char *path, struct driver_reason *reason)
 {
 	if (h->magic != MAGIC)
-		return driver_set_reason(why, -EPROTO, "%s holds no tables of Weir: remove it",
+		return driver_set_reason(reason, -EPROTO, "%s holds no tables of Weir: remove it",
 		                         path);
 	if (h->layout != FWD_TABLES_LAYOUT)
-		return driver_set_reason(why, -EPROTO, "%s has layout %u, this release has %u",
+		return driver_set_reason(reason, -EPROTO, "%s has layout %u, this release has %u",
 		                         path, h->layout, FWD_TABLES_LAYOUT);
 	if (!sizes_sound(&h->sizes, h->n_cpus))
-		return driver_set_reason(why, -EPROTO, "%s has a head with invalid sizes", path);
+		return driver_set_reason(reason, -EPROTO, "%s has a head with invalid sizes", path);
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_offsets(p, &f->tables);
@@ -186,7 +187,7 @@ static int check_head(struct tablefile *f, const struct file_head *h, uint64_t b
 		find_offsets(p, &f->tables);
 	}
 	if (p->bytes != h->bytes || p->bytes != bytes)
-		return driver_set_reason(why, -EPROTO,
+		return driver_set_reason(reason, -EPROTO,
 		                         "%s has %llu bytes and needs %llu by its sizes", path,
 		                         (unsigned long long)bytes, (unsigned long long)p->bytes);
 	f->len = p->bytes;
@@ -201,8 +202,8 @@ static bool root_agrees(const struct tablefile *f)
 	return r->layout == FWD_TABLES_LAYOUT && r->n_services == f->sizes.services &&
 	       r->n_service_counts == f->sizes.service_counts &&
 	       r->n_backends == f->sizes.backends &&
-	       r->n_exception_sets == f->sizes.exception_sets && r->n_slots == f->sizes.slots &&
-	       r->n_cpus == f->tables.n_cpus;
+	       r->n_exception_buckets == f->sizes.exception_buckets &&
+	       r->n_slots == f->sizes.slots && r->n_cpus == f->tables.n_cpus;
 }
 
 /*
@@ -213,7 +214,7 @@ static int add_macs(struct tablefile *f, int fd, struct file_head *h, struct tab
 {
 	int err;
 
-	f->tables.n_macs = FWD_MAC_SETS;
+	f->tables.n_macs = FWD_MAC_BUCKETS;
 	find_offsets(p, &f->tables);
 	err = -posix_fallocate(fd, (off_t)h->bytes, (off_t)(p->bytes - h->bytes));
 	if (err)
@@ -224,20 +225,20 @@ static int add_macs(struct tablefile *f, int fd, struct file_head *h, struct tab
 
 /* Map the file; a reader's mapping is guarded, since the file may be cut short meanwhile. */
 static int map_file(struct tablefile *f, int fd, bool writable, const char *path,
-                    struct driver_reason *why)
+                    struct driver_reason *reason)
 {
 	int err = map_table_memory(f, fd, writable);
 
 	if (!err && !writable)
 		err = guard_file(f);
 	if (err)
-		driver_set_reason(why, err, "%s cannot be mapped: %s", path, strerror(-err));
+		driver_set_reason(reason, err, "%s cannot be mapped: %s", path, strerror(-err));
 	return err;
 }
 
 /* A reader trusts only a file that belongs to the process's user (owner_open()). */
 int tablefile_open(struct tablefile *out, const char *path, bool writable,
-                   struct driver_reason *why)
+                   struct driver_reason *reason)
 {
 	struct tablefile f = { 0 };
 	struct table_offsets p;
@@ -248,29 +249,29 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable,
 	int err;
 
 	if (fd < 0)
-		return driver_set_reason(why, writable ? -errno : fd, "%s cannot be opened: %s",
+		return driver_set_reason(reason, writable ? -errno : fd, "%s cannot be opened: %s",
 		                         path, strerror(writable ? errno : -fd));
 	if (fstat(fd, &st) || pread(fd, &h, sizeof(h), 0) < 0)
-		err = driver_set_reason(why, -errno, "%s cannot be read: %s", path,
+		err = driver_set_reason(reason, -errno, "%s cannot be read: %s", path,
 		                        strerror(errno));
 	else
-		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, why);
+		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, reason);
 	if (!err && writable && !f.tables.n_macs) {
 		err = add_macs(&f, fd, &h, &p);
 		if (err)
-			driver_set_reason(why, err, "%s cannot be made longer: %s", path,
+			driver_set_reason(reason, err, "%s cannot be made longer: %s", path,
 			                  strerror(-err));
 	}
 	if (!err)
-		err = map_file(&f, fd, writable, path, why);
+		err = map_file(&f, fd, writable, path, reason);
 	close(fd);
 	if (err)
 		return err;
 	point_tables(&f, &p);
 	if (!root_agrees(&f)) {
 		tablefile_close(&f);
-		return driver_set_reason(why, -EPROTO, "%s: its root has other sizes than its head",
-		                         path);
+		return driver_set_reason(reason, -EPROTO,
+		                         "%s: its root has other sizes than its head", path);
 	}
 	*out = f;
 	return 0;

@@ -24,17 +24,17 @@ struct tablefile {
 /**
  * Make tables with root filled in at @p path, in place of what is there.
  * @param n_cpus  rows of counters
- * @return 0 or -errno with @p why
+ * @return 0 or -errno with @p reason
  */
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
-                   uint32_t n_cpus, struct driver_reason *why) MUST_CHECK;
+                   uint32_t n_cpus, struct driver_reason *reason) MUST_CHECK;
 /**
  * Map the tables at @p path.
  * @return 0, -ENOENT, -EPROTO (another layout, or sizes that contradict the file) or -errno
- *         with @p why
+ *         with @p reason
  */
 int tablefile_open(struct tablefile *out, const char *path, bool writable,
-                   struct driver_reason *why) MUST_CHECK;
+                   struct driver_reason *reason) MUST_CHECK;
 /** Unmap; the file stays. No effect if nothing is mapped. */
 void tablefile_close(struct tablefile *f);
 /** Unmap the tables of a tablefile whose struct is gone: their length follows from their sizes. */

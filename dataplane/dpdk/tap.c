@@ -36,28 +36,28 @@ static int open_queue(const char *name)
 }
 
 /* Say what the usual errors of TUNSETIFF mean and what to do. */
-static int explain_no_tap(struct driver_reason *why, int err, const char *name)
+static int explain_no_tap(struct driver_reason *reason, int err, const char *name)
 {
 	if (err == -ENOENT || err == -ENODEV)
 		return driver_set_reason(
-		        why, err,
+		        reason, err,
 		        "%s is missing: the kernel's module tun is needed for the TAP of %s",
 		        TUN_DEVICE, name);
 	if (err == -EINVAL)
 		return driver_set_reason(
-		        why, err,
+		        reason, err,
 		        "%s exists already and is no multi-queue TAP: give the port another "
 		        "interface name, or remove it",
 		        name);
 	if (err == -EACCES)
 		return driver_set_reason(
-		        why, err,
+		        reason, err,
 		        "the TAP %s cannot be made: this user may not open %s, to which udev "
 		        "normally gives mode 0666",
 		        name, TUN_DEVICE);
 	if (err == -EBUSY)
-		return driver_set_reason(why, err, "another process holds the TAP %s", name);
-	return driver_set_reason(why, err,
+		return driver_set_reason(reason, err, "another process holds the TAP %s", name);
+	return driver_set_reason(reason, err,
 	                         "the TAP %s cannot be made: %s (CAP_NET_ADMIN is needed)", name,
 	                         strerror(-err));
 }
@@ -107,7 +107,7 @@ static int prepare_tap(const struct tap_config *c, int fd)
 
 /* All queues or none: on failure those that were opened are closed again. */
 int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
-             struct driver_reason *why)
+             struct driver_reason *reason)
 {
 	uint32_t n = 0;
 	int err = 0;
@@ -128,7 +128,7 @@ int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
 	}
 	while (n)
 		close(fds[--n]);
-	return explain_no_tap(why, err, config->name);
+	return explain_no_tap(reason, err, config->name);
 }
 
 void tap_carrier(int fd, bool up)

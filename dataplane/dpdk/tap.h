@@ -26,10 +26,10 @@ struct tap_config {
  * Make or take over the TAP, and bring it up.
  * @param fds      out: a queue each, non-blocking; close() them
  * @param ifindex  out
- * @return 0 or -errno with @p why
+ * @return 0 or -errno with @p reason
  */
 int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
-             struct driver_reason *why) MUST_CHECK;
+             struct driver_reason *reason) MUST_CHECK;
 /** Set the TAP's carrier. */
 void tap_carrier(int fd, bool up);
 /** Make the TAP vanish when its last queue is closed. */

@@ -143,23 +143,23 @@ static int part_backend(struct effect_page *p, uint64_t key, uint64_t id, void *
 
 int effect_total(const struct effect *e, struct effect_total *out)
 {
-	struct effect_total made;
-	int err = read_consistent(e, part_total, 0, 0, &made, 0);
+	struct effect_total total;
+	int err = read_consistent(e, part_total, 0, 0, &total, 0);
 
 	if (err)
 		return err;
-	made.alive_ms = page_header(e->page)->alive_ms;
-	*out = made;
+	total.alive_ms = page_header(e->page)->alive_ms;
+	*out = total;
 	return 0;
 }
 
 int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out)
 {
-	struct effect_pool made;
-	int err = read_consistent(e, part_pool, hash_text(pool), 0, &made, 0);
+	struct effect_pool row;
+	int err = read_consistent(e, part_pool, hash_text(pool), 0, &row, 0);
 
 	if (!err)
-		*out = made;
+		*out = row;
 	return err;
 }
 
@@ -172,11 +172,11 @@ int effect_backends(const struct effect *e, const char *pool, struct effect_back
 int effect_backend(const struct effect *e, const char *pool, uint64_t id,
                    struct effect_backend *out)
 {
-	struct effect_backend made;
-	int err = read_consistent(e, part_backend, hash_text(pool), id, &made, 0);
+	struct effect_backend row;
+	int err = read_consistent(e, part_backend, hash_text(pool), id, &row, 0);
 
 	if (!err)
-		*out = made;
+		*out = row;
 	return err;
 }
 

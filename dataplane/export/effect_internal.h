@@ -38,7 +38,7 @@ static inline struct effect_backend *effect_page_backends(struct effect_page *p)
 
 /**
  * Read what is in force from @p t into @p out, whose max_* are set. Rows are sorted by pool and id.
- * The tables do not hold `why` and `held`, which stay 0; `seq` is left alone.
+ * The tables do not hold `reason` and `held`, which stay 0; `seq` is left alone.
  * @return 0, -ENOSPC (rows are missing) or -ENOMEM
  */
 int effect_scan(const struct fwd_tables *t, uint32_t now_s, struct effect_page *out) MUST_CHECK;

@@ -73,8 +73,8 @@ static bool scan_cold(const struct fwd_tables *t, uint32_t slot, uint16_t owner,
 static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, struct backend_sums *s,
                       struct effect_pool *out)
 {
-	uint64_t place = OWNER_LOAD(uint64_t, &p->place), n = 1ull << (place & 31);
-	uint64_t first = place >> 8;
+	uint64_t range = OWNER_LOAD(uint64_t, &p->slot_range), n = 1ull << (range & 31);
+	uint64_t first = range >> 8;
 	bool agents = p->flags & FWD_POOL_AGENTS;
 
 	*out = (struct effect_pool){ .pool = p->id };

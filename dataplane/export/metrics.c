@@ -24,7 +24,7 @@ static const struct metric backend_metrics[] = {
 	  "1: the next hop of the backend is known" },
 	{ STATS_GAUGE, "weir_dataplane_backend_slots", "slots that the backend owns" },
 	{ STATS_GAUGE, "weir_dataplane_backend_base_slots",
-	  "slots of other backends with older flows that still go to this one" },
+	  "slots that moved to other backends, but whose older flows still go to this one" },
 	{ STATS_GAUGE, "weir_dataplane_backend_exceptions", "remembered flows of the backend" },
 	{ STATS_GAUGE, "weir_dataplane_backend_inner_mtu",
 	  "longest packet that fits into its tunnel, in bytes" },

@@ -112,11 +112,11 @@ static void log_left_out(size_t too_many, size_t too_long)
 {
 	if (too_many)
 		log_note("backends-without-counters",
-		         "left_out=%zu why=\"the page of counters has room for %u backends\"",
+		         "left_out=%zu reason=\"the page of counters has room for %u backends\"",
 		         too_many, PUBLISH_BACKENDS_MAX);
 	if (too_long)
 		log_note("backends-without-counters",
-		         "left_out=%zu why=\"the names of pool and backend have more than %zu "
+		         "left_out=%zu reason=\"the names of pool and backend have more than %zu "
 		         "characters together\"",
 		         too_long, ROWS_LABELS_MAX - sizeof("pool=\"\",backend=\"\""));
 }
@@ -127,7 +127,7 @@ static void log_left_out(size_t too_many, size_t too_long)
  */
 static void make_backend_rows(struct publisher *p, const struct compiler *n)
 {
-	struct row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
+	struct publish_row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
 	size_t used = 0, too_many = 0, too_long = 0;
 
 	if (!fresh)
@@ -157,7 +157,7 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 
 static void make_pool_rows(struct publisher *p, const struct compiler *n)
 {
-	struct row *fresh = calloc(n->n_pools ? n->n_pools : 1, sizeof(*fresh));
+	struct publish_row *fresh = calloc(n->n_pools ? n->n_pools : 1, sizeof(*fresh));
 
 	if (!fresh)
 		return;
@@ -172,7 +172,7 @@ static void make_pool_rows(struct publisher *p, const struct compiler *n)
 static void make_service_rows(struct publisher *p, const struct compiler *n)
 {
 	size_t count = n->plan->n_services;
-	struct row *fresh = calloc(count ? count : 1, sizeof(*fresh));
+	struct publish_row *fresh = calloc(count ? count : 1, sizeof(*fresh));
 
 	if (!fresh)
 		return;
@@ -252,7 +252,7 @@ static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
 static void write_services(struct publisher *p, const struct compiler *n)
 {
 	for (size_t i = 0; i < p->rows[METRICS_SERVICE].n; i++) {
-		struct row *r = &p->rows[METRICS_SERVICE].items[i];
+		struct publish_row *r = &p->rows[METRICS_SERVICE].items[i];
 		uint32_t at = indexes_find(n->count_indexes, r->key);
 		uint64_t packets = 0, bytes = 0;
 
@@ -260,8 +260,8 @@ static void write_services(struct publisher *p, const struct compiler *n)
 			packets += n->t.service_counts[c * n->sizes.service_counts + at].packets;
 			bytes += n->t.service_counts[c * n->sizes.service_counts + at].bytes;
 		}
-		stats_set(r->words[0], packets);
-		stats_set(r->words[1], bytes);
+		stats_set(r->counters[0], packets);
+		stats_set(r->counters[1], bytes);
 	}
 }
 
@@ -274,20 +274,20 @@ static void write_backends(struct publisher *p)
 	uint32_t count = p->scratch->total.n_backends;
 
 	for (size_t i = 0; i < p->rows[METRICS_BACKEND].n; i++) {
-		struct row *r = &p->rows[METRICS_BACKEND].items[i];
+		struct publish_row *r = &p->rows[METRICS_BACKEND].items[i];
 		uint32_t at = effect_row(rows, count, r->pool, r->id);
 		const struct effect_backend *b = &rows[at];
 
 		if (at == count || b->pool != r->pool || b->id != r->id)
 			continue;
-		stats_set(r->words[0], b->packets);
-		stats_set(r->words[1], b->bytes);
-		stats_set(r->words[2], b->alive);
-		stats_set(r->words[3], b->next_hop);
-		stats_set(r->words[4], b->slots);
-		stats_set(r->words[5], b->base_slots);
-		stats_set(r->words[6], b->exceptions);
-		stats_set(r->words[7], b->inner_mtu);
+		stats_set(r->counters[0], b->packets);
+		stats_set(r->counters[1], b->bytes);
+		stats_set(r->counters[2], b->alive);
+		stats_set(r->counters[3], b->next_hop);
+		stats_set(r->counters[4], b->slots);
+		stats_set(r->counters[5], b->base_slots);
+		stats_set(r->counters[6], b->exceptions);
+		stats_set(r->counters[7], b->inner_mtu);
 	}
 }
 
@@ -296,16 +296,16 @@ static void write_pools(struct publisher *p)
 	const struct effect_pool *pools = effect_page_pools(p->scratch);
 
 	for (size_t i = 0; i < p->rows[METRICS_POOL].n; i++) {
-		struct row *r = &p->rows[METRICS_POOL].items[i];
+		struct publish_row *r = &p->rows[METRICS_POOL].items[i];
 
 		for (uint32_t k = 0; k < p->scratch->total.n_pools; k++) {
 			if (pools[k].pool != r->key)
 				continue;
-			stats_set(r->words[0], pools[k].n_slots);
-			stats_set(r->words[1], pools[k].empty);
-			stats_set(r->words[2], pools[k].unsettled);
-			stats_set(r->words[3], pools[k].held);
-			stats_set(r->words[4], pools[k].full);
+			stats_set(r->counters[0], pools[k].n_slots);
+			stats_set(r->counters[1], pools[k].empty);
+			stats_set(r->counters[2], pools[k].unsettled);
+			stats_set(r->counters[3], pools[k].held);
+			stats_set(r->counters[4], pools[k].full);
 		}
 	}
 }
@@ -326,14 +326,14 @@ static void add_whys(struct effect_page *e, const struct compiler *n,
 			return;
 		if (rows[i].id != np->plan->backends[k].id)
 			continue;
-		rows[i].why = np->backends[k].why;
+		rows[i].reason = np->backends[k].reason;
 		rows[i].hop = n->paths[np->backends[k].index].way.hop;
 		rows[i].path_mtu = n->paths[np->backends[k].index].reported.mtu;
-		pool->held += guard_is_hold((enum effect_reason)rows[i].why);
+		pool->held += guard_is_hold((enum effect_reason)rows[i].reason);
 	}
 }
 
-/* `why`, `held` and path MTUs are added before the page is written, all in the scratch copy. */
+/* `reason`, `held` and path MTUs are added before the page is written, all in the scratch copy. */
 static void write_effect(struct publisher *p, const struct compiler *n,
                          const struct compiler_time *time)
 {

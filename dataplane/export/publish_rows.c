@@ -9,29 +9,30 @@
 #include <string.h>
 
 /* Take over the counters of the old row with the same labels. @return false: there is none */
-static bool keep_counters(struct rows *rows, struct row *fresh)
+static bool keep_counters(struct rows *rows, struct publish_row *fresh)
 {
 	for (size_t i = 0; i < rows->n; i++) {
-		struct row *old = &rows->items[i];
+		struct publish_row *old = &rows->items[i];
 
 		if (old->key != fresh->key || strcmp(old->labels, fresh->labels) != 0)
 			continue;
-		memcpy(fresh->words, old->words, sizeof(fresh->words));
+		memcpy(fresh->counters, old->counters, sizeof(fresh->counters));
 		old->stays = true;
 		return true;
 	}
 	return false;
 }
 
-static void make_row_counters(struct stats *stats, const struct rows *rows, struct row *fresh)
+static void make_row_counters(struct stats *stats, const struct rows *rows,
+                              struct publish_row *fresh)
 {
 	for (size_t m = 0; m < rows->n_metrics; m++)
-		fresh->words[m] =
+		fresh->counters[m] =
 		        stats_get_counter(stats, rows->metrics[m].kind, rows->metrics[m].name,
 		                          fresh->labels, rows->metrics[m].help);
 }
 
-void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n)
+void rows_replace(struct stats *stats, struct rows *rows, struct publish_row *fresh, size_t n)
 {
 	for (size_t k = 0; k < n; k++)
 		if (!keep_counters(rows, &fresh[k]))

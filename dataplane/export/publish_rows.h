@@ -14,18 +14,18 @@
 
 #define ROWS_LABELS_MAX 128 /* bytes of a row's labels */
 
-struct row {
+struct publish_row {
 	char labels[ROWS_LABELS_MAX];
 	uint64_t key;      /* service: hash of its name; backend: its key; pool: its id */
 	uint64_t pool, id; /* backend: of its pool, and its own */
-	uint64_t *words[METRICS_ROW_MAX];
+	uint64_t *counters[METRICS_ROW_MAX];
 	bool stays; /* scratch of rows_replace() */
 };
 
 struct rows {
 	const struct metric *metrics;
 	size_t n_metrics;
-	struct row *items;
+	struct publish_row *items;
 	size_t n;
 };
 
@@ -33,6 +33,6 @@ struct rows {
  * Replace the rows by @p fresh (taken): equal labels keep their counters, other counters are
  * dropped.
  */
-void rows_replace(struct stats *stats, struct rows *rows, struct row *fresh, size_t n);
+void rows_replace(struct stats *stats, struct rows *rows, struct publish_row *fresh, size_t n);
 
 #endif

@@ -49,13 +49,13 @@ static void label_port(const struct writer *w, size_t i, char out[ROWS_LABELS_MA
  * Have @p n rows of a kind, made again only if their labels have changed. @return the rows, or
  * NULL
  */
-static struct row *make_rows(const struct writer *w, enum metrics_kind kind, size_t n,
-                             label_row *label)
+static struct publish_row *make_rows(const struct writer *w, enum metrics_kind kind, size_t n,
+                                     label_row *label)
 {
 	struct rows *rows = &w->rows[kind];
 	char labels[ROWS_LABELS_MAX];
 	bool same = rows->n == n;
-	struct row *fresh;
+	struct publish_row *fresh;
 
 	for (size_t i = 0; same && i < n; i++) {
 		label(w, i, labels);
@@ -77,28 +77,28 @@ static struct row *make_rows(const struct writer *w, enum metrics_kind kind, siz
 /* The order of counters is that of worker_metrics[] (export/metrics.c). */
 static void write_workers(const struct writer *w)
 {
-	struct row *r = make_rows(w, METRICS_WORKER, w->n_workers, label_worker);
+	struct publish_row *r = make_rows(w, METRICS_WORKER, w->n_workers, label_worker);
 
 	for (size_t i = 0; r && i < w->n_workers; i++) {
 		const struct driver_worker *c = &w->workers[i];
 
-		stats_set(r[i].words[0], c->frames);
-		stats_set(r[i].words[1], c->cycles);
-		stats_set(r[i].words[2], c->sleeps);
-		stats_set(r[i].words[3], c->interrupts);
-		stats_set(r[i].words[4], c->handed_over);
-		stats_set(r[i].words[5], c->from_kernel);
-		stats_set(r[i].words[6], c->from_kernel_lost);
+		stats_set(r[i].counters[0], c->frames);
+		stats_set(r[i].counters[1], c->cycles);
+		stats_set(r[i].counters[2], c->sleeps);
+		stats_set(r[i].counters[3], c->interrupts);
+		stats_set(r[i].counters[4], c->handed_over);
+		stats_set(r[i].counters[5], c->from_kernel);
+		stats_set(r[i].counters[6], c->from_kernel_lost);
 	}
 	r = make_rows(w, METRICS_BURST, w->n_workers * DRIVER_BURST_SIZES, label_burst);
 	for (size_t i = 0; r && i < w->n_workers * DRIVER_BURST_SIZES; i++)
-		stats_set(r[i].words[0],
+		stats_set(r[i].counters[0],
 		          w->workers[i / DRIVER_BURST_SIZES].bursts[i % DRIVER_BURST_SIZES]);
 }
 
 static void write_classes(const struct writer *w)
 {
-	struct row *r = make_rows(w, METRICS_CLASS, w->n_classes, label_class);
+	struct publish_row *r = make_rows(w, METRICS_CLASS, w->n_classes, label_class);
 
 	for (size_t c = 0; r && c < w->n_classes; c++) {
 		uint64_t given = 0, policed = 0;
@@ -107,19 +107,19 @@ static void write_classes(const struct writer *w)
 			given += w->workers[i].to_kernel[c];
 			policed += w->workers[i].policed[c];
 		}
-		stats_set(r[c].words[0], given);
-		stats_set(r[c].words[1], policed);
+		stats_set(r[c].counters[0], given);
+		stats_set(r[c].counters[1], policed);
 	}
 }
 
 static void write_ports(const struct writer *w)
 {
-	struct row *r = make_rows(w, METRICS_PORT, w->n_ports, label_port);
+	struct publish_row *r = make_rows(w, METRICS_PORT, w->n_ports, label_port);
 
 	for (size_t i = 0; r && i < w->n_ports; i++) {
-		stats_set(r[i].words[0], w->ports[i].up);
-		stats_set(r[i].words[1], w->ports[i].missed);
-		stats_set(r[i].words[2], w->ports[i].no_memory);
+		stats_set(r[i].counters[0], w->ports[i].up);
+		stats_set(r[i].counters[1], w->ports[i].missed);
+		stats_set(r[i].counters[2], w->ports[i].no_memory);
 	}
 }
 

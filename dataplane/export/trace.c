@@ -252,11 +252,11 @@ static void add_slot_steps(const struct fwd_tables *t, const struct fwd_verdict 
 	r->hash = v->hash;
 	if (!block || v->reason == FWD_REASON_LOOP || v->reason == FWD_REASON_TTL)
 		return;
-	r->slot = v->slot - (uint32_t)(pool->place >> 8);
+	r->slot = v->slot - (uint32_t)(pool->slot_range >> 8);
 	hot = block->slot[v->slot % FWD_SLOTS_PER_BLOCK];
 	r->settled = !(hot & FWD_SLOT_UNSETTLED);
 	add_trace_step(r, "pool", "pool %u, %u slots from %llu on, hash by %s", r->pool,
-	               1u << (pool->place & 31), (unsigned long long)(pool->place >> 8),
+	               1u << (pool->slot_range & 31), (unsigned long long)(pool->slot_range >> 8),
 	               v->service->flags & FWD_SERVICE_HASH_SOURCE ? "source address" : "flow");
 	add_trace_step(r, "slot", "hash %016llx: slot %u, current owner backend %u%s",
 	               (unsigned long long)v->hash, r->slot, hot & FWD_SLOT_BACKEND,
@@ -393,20 +393,20 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint
 	return err;
 }
 
-int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out, char *why,
-                 size_t why_size)
+int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out,
+                 char *err_text, size_t err_text_size)
 {
 	struct driver_reason reason;
 	struct mapped m;
 	int err = mapped_open(dir, &m, &reason);
 
 	if (err) {
-		snprintf(why, why_size, "%s", reason.text);
+		snprintf(err_text, err_text_size, "%s", reason.text);
 		return err;
 	}
 	err = trace_run(&m.tables, q, trace_now_s(), out);
 	if (err)
-		snprintf(why, why_size, "%s", strerror(-err));
+		snprintf(err_text, err_text_size, "%s", strerror(-err));
 	mapped_close(&m);
 	return err;
 }

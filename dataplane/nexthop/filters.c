@@ -47,7 +47,7 @@ static void on_tc_message(void *arg, int fd, uint32_t events)
 	for (unsigned i = 0; i < READS_A_TURN; i++)
 		if (recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT | MSG_TRUNC) < 0)
 			break;
-	if (!f->due.place)
+	if (!f->due.heap_index)
 		loop_timer_set(f->loop, &f->due, f->called_ms + PAUSE_MS);
 }
 

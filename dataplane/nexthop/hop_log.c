@@ -32,7 +32,7 @@ void hop_log_change(struct hop_log *l, const struct addr *address, const struct 
 		l->used++;
 		write_hop_line(address, hop);
 	} else {
-		l->rest[hop->state]++;
+		l->unlogged[hop->state]++;
 	}
 }
 
@@ -43,14 +43,14 @@ uint32_t hop_log_report(struct hop_log *l, uint64_t now_ms)
 	if (now_ms - l->reported_ms < HOP_LOG_REPORT_MS)
 		return 0;
 	for (size_t i = 0; i < HOP_LOG_STATES; i++)
-		n += l->rest[i];
+		n += l->unlogged[i];
 	l->reported_ms = now_ms;
 	if (!n)
 		return 0;
 	log_info("next-hops", "more_changes=%u known=%u no_route=%u no_port=%u no_neighbour=%u", n,
-	         l->rest[HOP_KNOWN], l->rest[HOP_NO_ROUTE], l->rest[HOP_NO_PORT],
-	         l->rest[HOP_NO_NEIGHBOUR]);
+	         l->unlogged[HOP_KNOWN], l->unlogged[HOP_NO_ROUTE], l->unlogged[HOP_NO_PORT],
+	         l->unlogged[HOP_NO_NEIGHBOUR]);
 	for (size_t i = 0; i < HOP_LOG_STATES; i++)
-		l->rest[i] = 0;
+		l->unlogged[i] = 0;
 	return n;
 }

@@ -26,10 +26,10 @@
 
 /** Zeroed: nothing logged yet. */
 struct hop_log {
-	uint32_t used;                 /**< lines of the burst that are used up */
-	uint64_t since_ms;             /**< when a line was last given back */
-	uint64_t reported_ms;          /**< when the counted changes were last logged */
-	uint32_t rest[HOP_LOG_STATES]; /**< changes without a line, by enum hop_state */
+	uint32_t used;                     /**< lines of the burst that are used up */
+	uint64_t since_ms;                 /**< when a line was last given back */
+	uint64_t reported_ms;              /**< when the counted changes were last logged */
+	uint32_t unlogged[HOP_LOG_STATES]; /**< changes without a line, by enum hop_state */
 };
 
 /** Log the change of one next hop, or count it. */

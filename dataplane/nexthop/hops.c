@@ -174,7 +174,7 @@ static void retry_routes(struct hops *h)
 {
 	h->unanswered = true;
 	h->counters.unanswered++;
-	if (!h->settle.place && !h->next_route)
+	if (!h->settle.heap_index && !h->next_route)
 		loop_timer_set(h->loop, &h->settle, loop_now_ms(h->loop) + TICK_MS);
 }
 
@@ -291,7 +291,7 @@ static void settle_soon(struct hops *h)
 		h->settle_again = true;
 		return;
 	}
-	if (!h->settle.place)
+	if (!h->settle.heap_index)
 		loop_timer_set(h->loop, &h->settle,
 		               at > h->settle_not_before ? at : h->settle_not_before);
 }
@@ -370,7 +370,7 @@ static bool read_all_again(struct hops *h)
 static void on_settle(void *arg)
 {
 	struct hops *h = arg;
-	uint32_t asked = 0;
+	uint32_t n_queried = 0;
 
 	if (h->next_route == 0)
 		h->settle_began_ms = clock_mono_ms();
@@ -379,11 +379,11 @@ static void on_settle(void *arg)
 		return;
 	}
 	h->resync = false;
-	for (; h->next_route < h->max && asked < ROUTES_PER_TURN; h->next_route++) {
+	for (; h->next_route < h->max && n_queried < ROUTES_PER_TURN; h->next_route++) {
 		if (!h->dests[h->next_route].refs)
 			continue;
 		find_dest_route(h, &h->dests[h->next_route]);
-		asked++;
+		n_queried++;
 	}
 	if (h->next_route < h->max) {
 		loop_timer_set(h->loop, &h->settle, clock_mono_ms());
@@ -477,7 +477,7 @@ int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg, st
 		err = rtnl_open(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
 		                &h->news);
 	if (!err)
-		err = rtnl_open(0, &h->asks);
+		err = rtnl_open(0, &h->queries);
 	if (!err)
 		err = dump_table(h, RTM_GETLINK);
 	if (!err)
@@ -504,8 +504,8 @@ void hops_close(struct hops *h)
 		loop_fd_remove(h->loop, mnl_socket_get_fd(h->news));
 		mnl_socket_close(h->news);
 	}
-	if (h->asks)
-		mnl_socket_close(h->asks);
+	if (h->queries)
+		mnl_socket_close(h->queries);
 	free(h->links);
 	free(h->old_links);
 	free(h->vias);

@@ -31,8 +31,8 @@ struct via {
 	uint16_t state;
 	bool has_mac, doubted;
 	uint8_t mac[6];
-	uint64_t failed_ms;        /* since when it answers no request; 0: it does */
-	uint64_t asked_ms, due_ms; /* NUD_PROBE: the last one, the next one */
+	uint64_t failed_ms;         /* since when it answers no request; 0: it does */
+	uint64_t probed_ms, due_ms; /* NUD_PROBE: the last one, the next one */
 };
 
 /* A watched address. Free when refs is 0. */
@@ -56,7 +56,7 @@ struct hop_link {
 
 struct hops {
 	struct loop *loop;
-	struct mnl_socket *news, *asks;
+	struct mnl_socket *news, *queries;
 	struct loop_timer tick, settle, doubt;
 	hops_changed *changed;
 	void *arg;

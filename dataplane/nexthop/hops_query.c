@@ -36,7 +36,8 @@ void hops_use(struct hops *h, const struct via *v)
 
 int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *on_fact, void *arg)
 {
-	return rtnl_query(h->asks, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, on_fact, arg);
+	return rtnl_query(h->queries, h->buffer, HOP_BUFFER_BYTES, question, n, h->seq, on_fact,
+	                  arg);
 }
 
 /* For requests whose answer is a single message. */
@@ -111,9 +112,9 @@ static void probe_via(struct hops *h, struct via *v)
 	struct via seen = *v;
 	uint8_t flags;
 
-	if (v->asked_ms && now_ms < v->asked_ms + PROBE_GAP_MS)
+	if (v->probed_ms && now_ms < v->probed_ms + PROBE_GAP_MS)
 		return;
-	v->asked_ms = now_ms;
+	v->probed_ms = now_ms;
 	v->due_ms = now_ms + PROBE_EVERY_MS;
 	flags = hops_read_neighbour(h, &seen);
 	if (hops_needs_use(&seen) && !(seen.state & NUD_STALE)) {
@@ -130,14 +131,14 @@ static void probe_via(struct hops *h, struct via *v)
 void hops_probe_due(struct hops *h)
 {
 	uint64_t now_ms = loop_now_ms(h->loop);
-	uint32_t asked = 0;
+	uint32_t n_probed = 0;
 
-	for (uint32_t i = 0; i < h->top_via && asked < PROBES_PER_TICK; i++) {
+	for (uint32_t i = 0; i < h->top_via && n_probed < PROBES_PER_TICK; i++) {
 		struct via *v = &h->vias[h->next_probe];
 
 		if (v->refs && v->due_ms <= now_ms) {
 			probe_via(h, v);
-			asked++;
+			n_probed++;
 		}
 		h->next_probe = (h->next_probe + 1) % h->top_via;
 	}
@@ -163,7 +164,7 @@ void hops_doubt_via(struct hops *h, uint32_t i)
 		return; /* the others' turn comes within 10 s */
 	h->vias[i].doubted = true;
 	h->doubts[h->n_doubts++] = i;
-	if (!h->doubt.place)
+	if (!h->doubt.heap_index)
 		loop_timer_set(h->loop, &h->doubt, loop_now_ms(h->loop));
 }
 

@@ -29,7 +29,7 @@ struct table {
 
 struct links {
 	struct loop *loop; /* NULL: of links_new() */
-	struct mnl_socket *news, *asks;
+	struct mnl_socket *news, *queries;
 	struct loop_timer retry;
 	links_changed *changed;
 	void *arg;
@@ -111,10 +111,11 @@ int links_read(struct links *l)
 	size_t n = rtnl_write_dump(question, RTM_GETLINK, ++l->seq);
 	int err;
 
-	if (!l->asks)
+	if (!l->queries)
 		return -ENOTCONN; /* of links_new() */
 	l->fresh.n = 0;
-	err = rtnl_query(l->asks, l->buffer, BUFFER_BYTES, question, n, l->seq, put_fresh_row, l);
+	err = rtnl_query(l->queries, l->buffer, BUFFER_BYTES, question, n, l->seq, put_fresh_row,
+	                 l);
 	if (err)
 		return err;
 	l->now = l->fresh;
@@ -197,7 +198,7 @@ int links_open(struct loop *loop, links_changed *changed, void *arg, struct link
 	l->loop = loop;
 	err = rtnl_open(RTMGRP_LINK, &l->news);
 	if (!err)
-		err = rtnl_open(0, &l->asks);
+		err = rtnl_open(0, &l->queries);
 	if (!err)
 		err = links_read(l);
 	if (!err)
@@ -220,8 +221,8 @@ void links_close(struct links *l)
 		loop_fd_remove(l->loop, mnl_socket_get_fd(l->news));
 		mnl_socket_close(l->news);
 	}
-	if (l->asks)
-		mnl_socket_close(l->asks);
+	if (l->queries)
+		mnl_socket_close(l->queries);
 	free(l->now.rows);
 	free(l->fresh.rows);
 	free(l->buffer);

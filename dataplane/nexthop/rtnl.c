@@ -191,26 +191,26 @@ static bool parse_neighbour(const struct nlmsghdr *h, struct rtnl_neighbour *out
 {
 	struct attrs a;
 	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
-	struct rtnl_neighbour made;
+	struct rtnl_neighbour parsed;
 	const void *mac;
 
 	if (!read_message(h, sizeof(*m), &a) || m->ndm_ifindex <= 0)
 		return false;
 	if (m->ndm_family != AF_INET && m->ndm_family != AF_INET6)
 		return false;
-	made = (struct rtnl_neighbour){ .ifindex = (uint32_t)m->ndm_ifindex,
-		                        .gone = h->nlmsg_type == RTM_DELNEIGH,
-		                        .state = m->ndm_state,
-		                        .flags = m->ndm_flags };
-	if (!attr_addr(&a, NDA_DST, m->ndm_family, &made.addr))
+	parsed = (struct rtnl_neighbour){ .ifindex = (uint32_t)m->ndm_ifindex,
+		                          .gone = h->nlmsg_type == RTM_DELNEIGH,
+		                          .state = m->ndm_state,
+		                          .flags = m->ndm_flags };
+	if (!attr_addr(&a, NDA_DST, m->ndm_family, &parsed.addr))
 		return false;
-	mac = attr_bytes(&a, NDA_LLADDR, sizeof(made.mac));
+	mac = attr_bytes(&a, NDA_LLADDR, sizeof(parsed.mac));
 	if (mac && (m->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE |
 	                            NUD_PERMANENT | NUD_NOARP))) {
-		made.has_mac = true;
-		memcpy(made.mac, mac, sizeof(made.mac));
+		parsed.has_mac = true;
+		memcpy(parsed.mac, mac, sizeof(parsed.mac));
 	}
-	*out = made;
+	*out = parsed;
 	return true;
 }
 
@@ -242,19 +242,19 @@ static bool parse_route(const struct nlmsghdr *h, struct rtnl_route *out)
 {
 	struct attrs a, metrics;
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
-	struct rtnl_route made = { 0 };
+	struct rtnl_route parsed = { 0 };
 
 	if (!read_message(h, sizeof(*m), &a))
 		return false;
 	if (m->rtm_family != AF_INET && m->rtm_family != AF_INET6)
 		return false;
-	made.ifindex = attr_u32(&a, RTA_OIF);
-	made.has_gateway = attr_addr(&a, RTA_GATEWAY, m->rtm_family, &made.gateway) ||
-	                   parse_via(&a, &made.gateway);
+	parsed.ifindex = attr_u32(&a, RTA_OIF);
+	parsed.has_gateway = attr_addr(&a, RTA_GATEWAY, m->rtm_family, &parsed.gateway) ||
+	                     parse_via(&a, &parsed.gateway);
 	if (parse_nest(&a, RTA_METRICS, &metrics))
-		made.mtu = attr_u32(&metrics, RTAX_MTU);
-	made.reachable = m->rtm_type == RTN_UNICAST && made.ifindex;
-	*out = made;
+		parsed.mtu = attr_u32(&metrics, RTAX_MTU);
+	parsed.reachable = m->rtm_type == RTN_UNICAST && parsed.ifindex;
+	*out = parsed;
 	return true;
 }
 

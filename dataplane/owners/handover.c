@@ -81,17 +81,17 @@ static void add_to_list(struct owner_list *list, uint16_t to, uint16_t backend, 
  * list may have received flows: they are named in the room that is left, but without a claim. A
  * claim could keep the slot from going where it is on the other nodes.
  */
-static void store_peer_slot(struct owners *o, const struct owners_handover *told,
+static void store_peer_slot(struct owners *o, const struct owners_handover *slot,
                             const struct owners_clock *clock)
 {
-	uint32_t s = told->slot;
+	uint32_t s = slot->slot;
 	uint64_t named = owners_is_unsettled(o, s) ? owners_cold(o, s)->list.earlier : 0;
 	uint16_t current = owners_current(o, s), over = owners_list_end(0, clock);
-	uint16_t to = told->owner == 0 || owners_has(&o->dead, told->owner) ? current : told->owner;
+	uint16_t to = slot->owner == 0 || owners_has(&o->dead, slot->owner) ? current : slot->owner;
 	struct owner_list list = { 0 };
 
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		add_to_list(&list, to, told->named[i], owners_list_end(told->until_ms[i], clock));
+		add_to_list(&list, to, slot->named[i], owners_list_end(slot->until_ms[i], clock));
 	if (!owners_has(&o->dead, current))
 		add_to_list(&list, to, current | OWNER_LIST_TEMPORARY, over);
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
@@ -100,7 +100,7 @@ static void store_peer_slot(struct owners *o, const struct owners_handover *told
 	owners_slot_store_list(o, s, to, &list, owners_seconds(clock));
 }
 
-void owners_handover_apply(struct owners *o, const struct owners_handover *told, size_t n,
+void owners_handover_apply(struct owners *o, const struct owners_handover *slots, size_t n,
                            const struct owners_clock *clock)
 {
 	size_t i = 0;
@@ -108,9 +108,9 @@ void owners_handover_apply(struct owners *o, const struct owners_handover *told,
 	for (uint32_t s = 0; o->lines && s < o->tables.n_slots; s++) {
 		struct owners_handover none = { .slot = s, .owner = o->lines[s].owner };
 
-		while (i < n && told[i].slot < s)
+		while (i < n && slots[i].slot < s)
 			i++;
-		store_peer_slot(o, i < n && told[i].slot == s ? &told[i] : &none, clock);
+		store_peer_slot(o, i < n && slots[i].slot == s ? &slots[i] : &none, clock);
 	}
 	o->temporary_end_s = owners_seconds(clock) + o->times.settle_ms / OWNERS_SECOND_MS + 1;
 	owners_lists_update(o, clock);

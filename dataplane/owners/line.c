@@ -33,13 +33,14 @@ static uint64_t mix_digest(uint64_t sum, uint64_t value)
 }
 
 /* A digest that tells a set from others: its begin and its members. */
-static uint64_t set_digest(const struct owners_set *set)
+static uint64_t set_digest(const struct owners_set *member_set)
 {
-	uint64_t sum = mix_digest(1, (uint64_t)set->from_ms);
+	uint64_t sum = mix_digest(1, (uint64_t)member_set->from_ms);
 
-	for (size_t i = 0; i < set->n_members; i++)
-		sum = mix_digest(mix_digest(sum, set->members[i].id),
-		                 (uint64_t)set->members[i].weight << 16 | set->members[i].backend);
+	for (size_t i = 0; i < member_set->n_members; i++)
+		sum = mix_digest(mix_digest(sum, member_set->members[i].id),
+		                 (uint64_t)member_set->members[i].weight << 16 |
+		                         member_set->members[i].backend);
 	return sum;
 }
 
@@ -101,40 +102,43 @@ void owners_lines_wait(struct owners *o, int64_t now_ms)
  * Take all lines through one more set. Slots that have waited move first, up to the moment when the
  * set begins. The claims of owners that lose slots by the set end at @p end_ms.
  */
-static int walk_set(struct owners *o, const struct owners_set *set, int64_t end_ms,
+static int walk_set(struct owners *o, const struct owners_set *member_set, int64_t end_ms,
                     const struct owners_computed *known)
 {
-	struct owners_computed made;
-	int result = owners_computed_copy(set, o->tables.n_slots, &made);
+	struct owners_computed computed;
+	int result = owners_computed_copy(member_set, o->tables.n_slots, &computed);
 
 	if (result != 0)
 		return result;
 	if (known)
-		owners_computed_reuse(&made, known, o->tables.n_slots);
-	result = owners_computed_fill(&made, o);
+		owners_computed_reuse(&computed, known, o->tables.n_slots);
+	result = owners_computed_fill(&computed, o);
 	if (result == 0) {
-		owners_lines_wait(o, set->from_ms);
-		memcpy(o->line_target, made.filled, o->tables.n_slots * sizeof(*o->line_target));
+		owners_lines_wait(o, member_set->from_ms);
+		memcpy(o->line_target, computed.filled,
+		       o->tables.n_slots * sizeof(*o->line_target));
 		for (uint32_t s = 0; s < o->tables.n_slots; s++)
-			give_slot(&o->lines[s], o->line_target[s], set->from_ms, end_ms);
+			give_slot(&o->lines[s], o->line_target[s], member_set->from_ms, end_ms);
 	}
-	owners_computed_fini(&made);
+	owners_computed_fini(&computed);
 	return result;
 }
 
 /*
- * How many of @p sets the lines have been through. The set walked last must be among @p sets, and
+ * How many of @p member_sets the lines have been through. The set walked last must be among @p member_sets, and
  * those before it must agree as far as both reach: old sets leave the document. Otherwise the walk
  * restarts: 0.
  */
-static size_t count_walked_sets(struct owners *o, const struct owners_set *sets, size_t n_sets)
+static size_t count_walked_sets(struct owners *o, const struct owners_set *member_sets,
+                                size_t n_sets)
 {
 	size_t n = n_sets, i;
 
-	while (n > 0 && o->n_walked > 0 && set_digest(&sets[n - 1]) != o->walked[o->n_walked - 1])
+	while (n > 0 && o->n_walked > 0 &&
+	       set_digest(&member_sets[n - 1]) != o->walked[o->n_walked - 1])
 		n--;
 	for (i = 0; i < n && i < o->n_walked; i++)
-		if (set_digest(&sets[n - 1 - i]) != o->walked[o->n_walked - 1 - i])
+		if (set_digest(&member_sets[n - 1 - i]) != o->walked[o->n_walked - 1 - i])
 			break;
 	if (n > 0 && i == (n < o->n_walked ? n : o->n_walked) && o->n_walked > 0)
 		return n;
@@ -144,11 +148,11 @@ static size_t count_walked_sets(struct owners *o, const struct owners_set *sets,
 	return 0;
 }
 
-static void note_walked(struct owners *o, const struct owners_set *set)
+static void note_walked(struct owners *o, const struct owners_set *member_set)
 {
 	if (o->n_walked == OWNERS_SETS_MAX)
 		memmove(o->walked, o->walked + 1, --o->n_walked * sizeof(o->walked[0]));
-	o->walked[o->n_walked++] = set_digest(set);
+	o->walked[o->n_walked++] = set_digest(member_set);
 }
 
 static int allocate_lines(struct owners *o)
@@ -164,19 +168,20 @@ static int allocate_lines(struct owners *o)
  * A failure keeps the lines as far as they came; the next call continues with the set that
  * failed.
  */
-int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
+int owners_lines_follow(struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                         const struct owners_computed *known, int64_t now_ms)
 {
 	int result = allocate_lines(o);
 
-	for (size_t i = result == 0 ? count_walked_sets(o, sets, n_sets) : n_sets; i < n_sets;
-	     i++) {
-		int64_t until_ms = i > 0 ? sets[i - 1].until_ms : 0;
+	for (size_t i = result == 0 ? count_walked_sets(o, member_sets, n_sets) : n_sets;
+	     i < n_sets; i++) {
+		int64_t until_ms = i > 0 ? member_sets[i - 1].until_ms : 0;
 
-		result = walk_set(o, &sets[i], owners_claims_end_ms(o, &sets[i], until_ms), known);
+		result = walk_set(o, &member_sets[i],
+		                  owners_claims_end_ms(o, &member_sets[i], until_ms), known);
 		if (result != 0)
 			return result;
-		note_walked(o, &sets[i]);
+		note_walked(o, &member_sets[i]);
 	}
 	if (result == 0)
 		owners_lines_wait(o, now_ms);

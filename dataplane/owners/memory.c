@@ -22,22 +22,23 @@
  */
 #define MEMORY_QUIET 2u
 
-int owners_memory_new(struct fwd_exceptions *sets, uint32_t n_sets, struct owners_memory **out)
+int owners_memory_new(struct fwd_exceptions *buckets, uint32_t n_buckets,
+                      struct owners_memory **out)
 {
 	struct owners_memory *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
-	m->sets = sets;
-	m->n_sets = n_sets;
+	m->buckets = buckets;
+	m->n_buckets = n_buckets;
 	*out = m;
 	return 0;
 }
 
-void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, uint32_t n_sets)
+void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *buckets, uint32_t n_buckets)
 {
-	m->sets = sets;
-	m->n_sets = n_sets;
+	m->buckets = buckets;
+	m->n_buckets = n_buckets;
 	m->cursor = 0;
 	m->passes = 0;
 	memset(m->counting, 0, sizeof(m->counting));
@@ -87,12 +88,12 @@ static void end_pass(struct owners_memory *m)
 	m->passes++;
 }
 
-static void sweep_sets(struct owners_memory *m, uint32_t n, uint32_t now_s)
+static void sweep_buckets(struct owners_memory *m, uint32_t n, uint32_t now_s)
 {
-	for (; n > 0 && m->cursor < m->n_sets; n--, m->cursor++)
+	for (; n > 0 && m->cursor < m->n_buckets; n--, m->cursor++)
 		for (uint32_t i = 0; i < OWNER_WAYS; i++)
-			sweep_word(m, &m->sets[m->cursor].word[i], now_s);
-	if (m->cursor >= m->n_sets)
+			sweep_word(m, &m->buckets[m->cursor].word[i], now_s);
+	if (m->cursor >= m->n_buckets)
 		end_pass(m);
 }
 
@@ -107,22 +108,23 @@ void owners_memory_tick(struct owners_memory *m, const struct owners_clock *cloc
 	if (m->ticked_ms != 0 && since < OWNERS_SECOND_MS / 2)
 		return;
 	m->ticked_ms = clock->now_ms;
-	sweep_sets(m, m->n_sets / MEMORY_PARTS + 1, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
+	sweep_buckets(m, m->n_buckets / MEMORY_PARTS + 1,
+	              (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
 void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock)
 {
 	m->cursor = 0;
 	memset(m->counting, 0, sizeof(m->counting));
-	sweep_sets(m, m->n_sets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
+	sweep_buckets(m, m->n_buckets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
 /* A death cannot wait for the sweep: packets would follow these entries to the dead backend. */
 void owners_memory_forget(struct owners_memory *m, const struct owners_backends *dead)
 {
-	for (uint32_t s = 0; s < m->n_sets; s++) {
+	for (uint32_t b = 0; b < m->n_buckets; b++) {
 		for (uint32_t i = 0; i < OWNER_WAYS; i++) {
-			uint64_t *at = &m->sets[s].word[i];
+			uint64_t *at = &m->buckets[b].word[i];
 			uint64_t word = __atomic_load_n(at, __ATOMIC_RELAXED);
 
 			if (word != 0 && owners_has(dead, owner_word_backend(word)))

@@ -201,28 +201,29 @@ static void news_fini(struct news *n)
 	free(n->states);
 }
 
-static bool sets_ok(const struct owners_set *sets, size_t n_sets)
+static bool sets_ok(const struct owners_set *member_sets, size_t n_sets)
 {
 	if (n_sets < 1 || n_sets > OWNERS_SETS_MAX)
 		return false;
 	for (size_t i = 0; i < n_sets; i++) {
-		for (size_t m = 0; m < sets[i].n_members; m++)
-			if (sets[i].members[m].backend == 0 ||
-			    sets[i].members[m].backend > RING_ID_MAX ||
-			    sets[i].members[m].weight > RING_WEIGHT_MAX)
+		for (size_t m = 0; m < member_sets[i].n_members; m++)
+			if (member_sets[i].members[m].backend == 0 ||
+			    member_sets[i].members[m].backend > RING_ID_MAX ||
+			    member_sets[i].members[m].weight > RING_WEIGHT_MAX)
 				return false;
-		if (i > 0 && sets[i].from_ms < sets[i - 1].from_ms)
+		if (i > 0 && member_sets[i].from_ms < member_sets[i - 1].from_ms)
 			return false;
 	}
 	return true;
 }
 
 /* The index of the last set that has begun; the first if none has. */
-static size_t index_in_force(const struct owners_set *sets, size_t n_sets, int64_t wall_clock_ms)
+static size_t index_in_force(const struct owners_set *member_sets, size_t n_sets,
+                             int64_t wall_clock_ms)
 {
 	size_t i = n_sets - 1;
 
-	while (i > 0 && sets[i].from_ms > wall_clock_ms)
+	while (i > 0 && member_sets[i].from_ms > wall_clock_ms)
 		i--;
 	return i;
 }
@@ -231,12 +232,12 @@ static size_t index_in_force(const struct owners_set *sets, size_t n_sets, int64
  * Note which backends are dead, and which of them were alive before: only their flows are
  * deleted.
  */
-static void note_dead(const struct owners *o, const struct owners_set *sets, size_t n_sets,
+static void note_dead(const struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                       struct news *n)
 {
 	for (size_t i = 0; i < n_sets; i++) {
-		for (size_t m = 0; m < sets[i].n_members; m++) {
-			uint16_t b = sets[i].members[m].backend;
+		for (size_t m = 0; m < member_sets[i].n_members; m++) {
+			uint16_t b = member_sets[i].members[m].backend;
 
 			if (n->states[b] != OWNERS_DEAD)
 				continue;
@@ -249,10 +250,10 @@ static void note_dead(const struct owners *o, const struct owners_set *sets, siz
 	}
 }
 
-static int compute_set(const struct owners *o, const struct owners_set *set, struct news *n,
+static int compute_set(const struct owners *o, const struct owners_set *member_set, struct news *n,
                        struct owners_computed *out)
 {
-	int result = owners_computed_copy(set, o->tables.n_slots, out);
+	int result = owners_computed_copy(member_set, o->tables.n_slots, out);
 
 	if (result != 0)
 		return result;
@@ -262,10 +263,10 @@ static int compute_set(const struct owners *o, const struct owners_set *set, str
 }
 
 /* Compute all that needs memory, before anything of the pool changes. */
-static int make_news(const struct owners *o, const struct owners_set *sets, size_t n_sets,
+static int make_news(const struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                      const uint8_t *state, size_t n_state, int64_t wall_clock_ms, struct news *n)
 {
-	size_t at = index_in_force(sets, n_sets, wall_clock_ms);
+	size_t at = index_in_force(member_sets, n_sets, wall_clock_ms);
 	int result = 0;
 
 	n->states = calloc(FWD_BACKENDS_MAX, sizeof(*n->states));
@@ -273,11 +274,11 @@ static int make_news(const struct owners *o, const struct owners_set *sets, size
 		return -ENOMEM;
 	if (n_state > 0)
 		memcpy(n->states, state, n_state < FWD_BACKENDS_MAX ? n_state : FWD_BACKENDS_MAX);
-	n->now_set = &sets[at];
-	note_dead(o, sets, n_sets, n);
-	result = compute_set(o, &sets[at], n, &n->now);
+	n->now_set = &member_sets[at];
+	note_dead(o, member_sets, n_sets, n);
+	result = compute_set(o, &member_sets[at], n, &n->now);
 	if (result == 0 && at + 1 < n_sets)
-		result = compute_set(o, &sets[at + 1], n, &n->next);
+		result = compute_set(o, &member_sets[at + 1], n, &n->next);
 	return result;
 }
 
@@ -304,22 +305,23 @@ static void leave_set(struct owners *o, struct owners_computed *left, int64_t un
  * limit a drain would never end. Each backend that the set in force drains gets the end of its
  * lease here.
  */
-static void set_leases(struct owners *o, const struct owners_set *sets, const struct news *n,
+static void set_leases(struct owners *o, const struct owners_set *member_sets, const struct news *n,
                        const struct owners_clock *clock)
 {
 	uint32_t *lease = o->memory->lease_end_s;
 
-	for (const struct owners_set *set = sets; set <= n->now_set; set++) {
-		for (size_t m = 0; m < set->n_members; m++) {
-			uint16_t b = set->members[m].backend;
-			uint32_t end_s = owners_end_in_seconds(set->until_ms, clock);
+	for (const struct owners_set *member_set = member_sets; member_set <= n->now_set;
+	     member_set++) {
+		for (size_t m = 0; m < member_set->n_members; m++) {
+			uint16_t b = member_set->members[m].backend;
+			uint32_t end_s = owners_end_in_seconds(member_set->until_ms, clock);
 
 			owners_memory_use(o->memory, b);
-			if (set == n->now_set && set->members[m].weight > 0)
+			if (member_set == n->now_set && member_set->members[m].weight > 0)
 				lease[b] = 0;
-			else if (set->members[m].weight > 0)
+			else if (member_set->members[m].weight > 0)
 				lease[b] = end_s ? end_s : owners_seconds(clock) | 1; /* not 0 */
-			else if (set == n->now_set && lease[b] == 0)
+			else if (member_set == n->now_set && lease[b] == 0)
 				lease[b] = (owners_seconds(clock) +
 				            o->times.settle_ms / OWNERS_SECOND_MS) |
 				           1;
@@ -346,7 +348,7 @@ static void install_sets(struct owners *o, struct news *n, bool has_past,
  * Give slots without an owner one, on a node that has just started. owners_seed() reads the set in
  * force from @p o, where @p n is not installed yet: so its rings are lent to @p o for the call.
  */
-static int seed_slots(struct owners *o, const struct owners_set *sets, size_t n_past,
+static int seed_slots(struct owners *o, const struct owners_set *member_sets, size_t n_past,
                       const struct news *n, const struct owners_clock *clock)
 {
 	int result;
@@ -354,7 +356,7 @@ static int seed_slots(struct owners *o, const struct owners_set *sets, size_t n_
 	o->dead = n->dead;
 	o->now.target = n->now.target;
 	o->now.filled = n->now.filled;
-	result = owners_seed(o, sets, n_past, n->states, clock);
+	result = owners_seed(o, member_sets, n_past, n->states, clock);
 	o->now.target = o->now.filled = NULL;
 	return result;
 }
@@ -364,25 +366,26 @@ static int seed_slots(struct owners *o, const struct owners_set *sets, size_t n_
  * their slots (change_pool()) before their remembered flows are deleted, or packets would remember
  * new ones for them.
  */
-int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
-                 size_t n_sets, const uint8_t *state, size_t n_state,
-                 const struct owners_clock *clock)
+int owners_apply(struct owners *o, const struct owners_times *times,
+                 const struct owners_set *member_sets, size_t n_sets, const uint8_t *state,
+                 size_t n_state, const struct owners_clock *clock)
 {
 	struct news n = { 0 };
 	bool first = o->now.members == NULL;
 	size_t n_past = 0;
-	int result = sets_ok(sets, n_sets) ? 0 : -EINVAL;
+	int result = sets_ok(member_sets, n_sets) ? 0 : -EINVAL;
 
 	if (result == 0)
-		result = make_news(o, sets, n_sets, state, n_state, clock->wall_clock_ms, &n);
+		result =
+		        make_news(o, member_sets, n_sets, state, n_state, clock->wall_clock_ms, &n);
 	if (result == 0) {
 		o->times = *times;
-		n_past = (size_t)(n.now_set - sets) + 1;
+		n_past = (size_t)(n.now_set - member_sets) + 1;
 	}
 	if (result == 0 && times->agents)
-		result = owners_lines_follow(o, sets, n_past, &n.now, clock->wall_clock_ms);
+		result = owners_lines_follow(o, member_sets, n_past, &n.now, clock->wall_clock_ms);
 	if (result == 0 && first)
-		result = seed_slots(o, sets, n_past, &n, clock);
+		result = seed_slots(o, member_sets, n_past, &n, clock);
 	if (result != 0) {
 		news_fini(&n);
 		return result;
@@ -391,8 +394,8 @@ int owners_apply(struct owners *o, const struct owners_times *times, const struc
 		o->temporary_end_s =
 		        owners_seconds(clock) + times->settle_ms / OWNERS_SECOND_MS + 1;
 	o->dead = n.dead;
-	set_leases(o, sets, &n, clock);
-	install_sets(o, &n, !first && n.now_set > sets, clock);
+	set_leases(o, member_sets, &n, clock);
+	install_sets(o, &n, !first && n.now_set > member_sets, clock);
 	o->is_scheduled_next =
 	        o->next.members && o->next.from_ms - clock->wall_clock_ms <= SCHEDULE_AHEAD_MS;
 	change_pool(o, clock);
@@ -436,7 +439,7 @@ static void start_next_set(struct owners *o, const struct owners_clock *clock)
 	o->is_scheduled_next = left_ms > 0;
 	if (left_ms <= 0) {
 		struct owners_computed left = o->now;
-		struct owners_set sets[2] = {
+		struct owners_set member_sets[2] = {
 			{ left.from_ms, left.until_ms, left.members, left.n_members, NULL },
 			{ o->next.from_ms, o->next.until_ms, o->next.members, o->next.n_members,
 			  NULL },
@@ -445,7 +448,7 @@ static void start_next_set(struct owners *o, const struct owners_clock *clock)
 		o->now = o->next;
 		o->next = (struct owners_computed){ 0 };
 		if (o->times.agents) /* out of memory: slots wait for the next document */
-			(void)owners_lines_follow(o, sets, 2, &o->now, clock->wall_clock_ms);
+			(void)owners_lines_follow(o, member_sets, 2, &o->now, clock->wall_clock_ms);
 		leave_set(o, &left, left.until_ms, clock);
 		change_leases(o, &left, left.until_ms, clock);
 		owners_computed_fini(&left);
@@ -558,10 +561,10 @@ void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *ow
 		count_slot(o, s, out, owned, based, n);
 }
 
-static bool set_has_backend(const struct owners_computed *made, uint16_t backend)
+static bool set_has_backend(const struct owners_computed *computed, uint16_t backend)
 {
-	for (size_t i = 0; i < made->n_members; i++)
-		if (made->members[i].backend == backend)
+	for (size_t i = 0; i < computed->n_members; i++)
+		if (computed->members[i].backend == backend)
 			return true;
 	return false;
 }

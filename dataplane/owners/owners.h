@@ -114,11 +114,11 @@ struct owners_tables {
 
 struct owners_memory;
 
-/** @return 0 or -ENOMEM. @param n_sets a power of two, or 0 */
-int owners_memory_new(struct fwd_exceptions *sets, uint32_t n_sets,
+/** @return 0 or -ENOMEM. @param n_buckets a power of two, or 0 */
+int owners_memory_new(struct fwd_exceptions *buckets, uint32_t n_buckets,
                       struct owners_memory **out) MUST_CHECK NONNULL(3);
 /** The table lies elsewhere from now on (a resize). */
-void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *sets, uint32_t n_sets)
+void owners_memory_move(struct owners_memory *m, struct fwd_exceptions *buckets, uint32_t n_buckets)
         NONNULL();
 void owners_memory_free(struct owners_memory *m);
 /**
@@ -175,14 +175,14 @@ void owners_move(struct owners *o, const struct owners_tables *tables) NONNULL()
  * If no backend with a weight serves, backends without weight get the slots; if none of them
  * serves, backends that wait for a verdict; if there are none, the slots have no owner.
  *
- * @param sets     oldest first, 1..OWNERS_SETS_MAX; the last one whose from_ms is past is in force,
- *                 the one after it is the next set
- * @param state    enum owners_state by backend index, [n_state]; an index beyond n_state serves
+ * @param member_sets  oldest first, 1..OWNERS_SETS_MAX; the last one whose from_ms is past is in
+ *                     force, the one after it is the next set
+ * @param state        enum owners_state by backend index, [n_state]; an index beyond n_state serves
  * @return 0, -EINVAL (sets, members or weights), -ENOMEM: nothing changed
  */
-int owners_apply(struct owners *o, const struct owners_times *times, const struct owners_set *sets,
-                 size_t n_sets, const uint8_t *state, size_t n_state,
-                 const struct owners_clock *clock) MUST_CHECK NONNULL(1, 2, 3, 7);
+int owners_apply(struct owners *o, const struct owners_times *times,
+                 const struct owners_set *member_sets, size_t n_sets, const uint8_t *state,
+                 size_t n_state, const struct owners_clock *clock) MUST_CHECK NONNULL(1, 2, 3, 7);
 
 /**
  * Do what is due, in bounded steps: bring the next set into force, move scheduled slots, settle
@@ -234,10 +234,10 @@ bool owners_handover_find(const struct owners *o, uint32_t from, const struct ow
                           struct owners_handover *out) NONNULL();
 /**
  * Accept a peer's state, on a node that started on empty tables. Call it after owners_apply().
- * @param told  by ascending slot, with this node's backend indexes; any other slot gets the
- *              owner of its line
+ * @param slots  by ascending slot, with this node's backend indexes; any other slot gets the owner
+ *               of its line
  */
-void owners_handover_apply(struct owners *o, const struct owners_handover *told, size_t n,
+void owners_handover_apply(struct owners *o, const struct owners_handover *slots, size_t n,
                            const struct owners_clock *clock) NONNULL(1, 4);
 
 #endif

@@ -34,19 +34,19 @@ struct owners_backends {
 	uint64_t bits[FWD_BACKENDS_MAX / 64];
 };
 
-static inline bool owners_has(const struct owners_backends *set, uint16_t backend)
+static inline bool owners_has(const struct owners_backends *bitmap, uint16_t backend)
 {
-	return set->bits[backend / 64] >> backend % 64 & 1;
+	return bitmap->bits[backend / 64] >> backend % 64 & 1;
 }
 
-static inline void owners_add(struct owners_backends *set, uint16_t backend)
+static inline void owners_add(struct owners_backends *bitmap, uint16_t backend)
 {
-	set->bits[backend / 64] |= 1ull << backend % 64;
+	bitmap->bits[backend / 64] |= 1ull << backend % 64;
 }
 
 struct owners_memory {
-	struct fwd_exceptions *sets; /**< buckets of the set-associative table */
-	uint32_t n_sets;
+	struct fwd_exceptions *buckets; /**< of the set-associative table of exceptions */
+	uint32_t n_buckets;
 	uint32_t cursor; /**< next bucket of the pass in progress */
 	uint32_t passes;
 	uint64_t ticked_ms;
@@ -116,17 +116,17 @@ struct owners {
 /** Copy @p from, without its rings. @return 0 or -ENOMEM */
 int owners_computed_copy(const struct owners_set *from, uint32_t n_slots,
                          struct owners_computed *out) MUST_CHECK;
-void owners_computed_fini(struct owners_computed *made);
+void owners_computed_fini(struct owners_computed *computed);
 /** Copy the filled ring of @p other, if it has the same members: saves ring_fill(). */
-void owners_computed_reuse(struct owners_computed *made, const struct owners_computed *other,
+void owners_computed_reuse(struct owners_computed *computed, const struct owners_computed *other,
                            uint32_t n_slots);
 /** Compute `filled`, the owners as if all members were alive. @return 0, -EINVAL or -ENOMEM */
-int owners_computed_fill(struct owners_computed *made, const struct owners *o) MUST_CHECK;
+int owners_computed_fill(struct owners_computed *computed, const struct owners *o) MUST_CHECK;
 /**
  * Compute `target`, the target owners, by @p states, [FWD_BACKENDS_MAX]. @return 0, -EINVAL or
  * -ENOMEM
  */
-int owners_computed_repair(struct owners_computed *made, const struct owners *o,
+int owners_computed_repair(struct owners_computed *computed, const struct owners *o,
                            const uint8_t *states) MUST_CHECK;
 
 static inline uint32_t owners_seconds(const struct owners_clock *clock)
@@ -188,13 +188,13 @@ static inline bool owners_is_scheduled(const struct owners *o, uint32_t s)
 }
 
 /**
- * When the claims of the owners end that lose slots by @p set: at @p until_ms, or after the
- * settling time if that is past already.
+ * When the claims of owners that lose slots by @p member_set end: at @p until_ms, or, if that is
+ * past, after the settling time.
  */
-static inline int64_t owners_claims_end_ms(const struct owners *o, const struct owners_set *set,
-                                           int64_t until_ms)
+static inline int64_t owners_claims_end_ms(const struct owners *o,
+                                           const struct owners_set *member_set, int64_t until_ms)
 {
-	return until_ms > set->from_ms ? until_ms : set->from_ms + o->times.settle_ms;
+	return until_ms > member_set->from_ms ? until_ms : member_set->from_ms + o->times.settle_ms;
 }
 
 /* --- lines and lists, in pools with agents --- */
@@ -212,11 +212,12 @@ static inline uint16_t owners_list_unit(uint32_t at_s)
 }
 
 /**
- * Take all lines through those of @p sets that they have not been through yet. All sets have begun.
+ * Take all lines through those of @p member_sets that they have not been through yet. All sets have
+ * begun.
  * @param known  a set whose ring is filled already, or NULL
  * @return 0, -EINVAL or -ENOMEM: some sets are left for the next call
  */
-int owners_lines_follow(struct owners *o, const struct owners_set *sets, size_t n_sets,
+int owners_lines_follow(struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                         const struct owners_computed *known, int64_t now_ms);
 /** Move slots that waited for a full line, if its oldest claim has ended by @p now_ms. */
 void owners_lines_wait(struct owners *o, int64_t now_ms);
@@ -244,7 +245,7 @@ void owners_slot_store_list(struct owners *o, uint32_t s, uint16_t to,
  * Give slots without an owner the owner and the claims that they have on nodes which saw all @p
  * sets come. @return 0 or -ENOMEM
  */
-int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
+int owners_seed(struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                 const uint8_t *states, const struct owners_clock *clock) MUST_CHECK;
 
 /** For how long after a move all UDP flows of a slot go to its earlier owner and are remembered. */

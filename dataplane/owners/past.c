@@ -41,17 +41,17 @@ static void past_step(struct past *p, uint16_t target, int64_t at_ms,
 }
 
 /*
- * When the claims of the set before @p set end. This is the latest time: a slot may have settled
- * before, which a node that was not there cannot know.
+ * When the claims of the set before @p member_set end. This is the latest time: a slot may have
+ * settled before, which a node that was not there cannot know.
  */
-static void past_ends(const struct owners *o, const struct owners_set *set,
+static void past_ends(const struct owners *o, const struct owners_set *member_set,
                       int64_t end_ms[OWNER_CLASSES])
 {
-	end_ms[OWNER_CLASS_TCP] = owners_claims_end_ms(o, set, set[-1].until_ms);
+	end_ms[OWNER_CLASS_TCP] = owners_claims_end_ms(o, member_set, member_set[-1].until_ms);
 	end_ms[OWNER_CLASS_UDP] =
 	        o->times.udp_idle_ms == 0
-	                ? set->from_ms
-	                : set->from_ms + (int64_t)owners_udp_window_s(o) * OWNERS_SECOND_MS;
+	                ? member_set->from_ms
+	                : member_set->from_ms + (int64_t)owners_udp_window_s(o) * OWNERS_SECOND_MS;
 }
 
 /*
@@ -65,34 +65,35 @@ static void past_states(uint8_t *served, const uint8_t *states)
 }
 
 /*
- * Take all slots through @p sets, of which the last is in force. It alone is repaired by today's
- * verdicts.
+ * Take all slots through @p member_sets, of which the last is in force. It alone is repaired by
+ * today's verdicts.
  */
-static int past_walk(const struct owners *o, const struct owners_set *sets, size_t n_sets,
+static int past_walk(const struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                      const uint8_t *states, struct past *past)
 {
 	uint8_t served[FWD_BACKENDS_MAX];
 
 	past_states(served, states);
 	for (size_t i = 0; i < n_sets; i++) {
-		struct owners_computed made;
+		struct owners_computed computed;
 		int64_t end_ms[OWNER_CLASSES] = { 0 };
-		int result = owners_computed_copy(&sets[i], o->tables.n_slots, &made);
+		int result = owners_computed_copy(&member_sets[i], o->tables.n_slots, &computed);
 
 		if (result != 0)
 			return result;
-		result = owners_computed_repair(&made, o, i + 1 < n_sets ? served : states);
+		result = owners_computed_repair(&computed, o, i + 1 < n_sets ? served : states);
 		if (i > 0)
-			past_ends(o, &sets[i], end_ms);
+			past_ends(o, &member_sets[i], end_ms);
 		for (uint32_t s = 0; result == 0 && s < o->tables.n_slots; s++) {
 			if (i == 0)
-				past[s] = (struct past){ made.target[s],
-					                 { made.target[s], made.target[s] },
+				past[s] = (struct past){ computed.target[s],
+					                 { computed.target[s], computed.target[s] },
 					                 { 0 } };
-			else if (made.target[s] != past[s].owner)
-				past_step(&past[s], made.target[s], sets[i].from_ms, end_ms);
+			else if (computed.target[s] != past[s].owner)
+				past_step(&past[s], computed.target[s], member_sets[i].from_ms,
+				          end_ms);
 		}
-		owners_computed_fini(&made);
+		owners_computed_fini(&computed);
 		if (result != 0)
 			return result;
 	}
@@ -100,11 +101,11 @@ static int past_walk(const struct owners *o, const struct owners_set *sets, size
 }
 
 /* Slots that have an owner already are left alone: the tables were taken over. */
-int owners_seed(struct owners *o, const struct owners_set *sets, size_t n_sets,
+int owners_seed(struct owners *o, const struct owners_set *member_sets, size_t n_sets,
                 const uint8_t *states, const struct owners_clock *clock)
 {
 	struct past *past = calloc(o->tables.n_slots, sizeof(*past));
-	int result = past ? past_walk(o, sets, n_sets, states, past) : -ENOMEM;
+	int result = past ? past_walk(o, member_sets, n_sets, states, past) : -ENOMEM;
 
 	if (result == 0 && o->times.agents)
 		owners_list_begin(o);

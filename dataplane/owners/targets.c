@@ -22,40 +22,41 @@
 
 #include "weir/ring.h"
 
-void owners_computed_fini(struct owners_computed *made)
+void owners_computed_fini(struct owners_computed *computed)
 {
-	free(made->members);
-	free(made->filled);
-	free(made->target);
-	*made = (struct owners_computed){ 0 };
+	free(computed->members);
+	free(computed->filled);
+	free(computed->target);
+	*computed = (struct owners_computed){ 0 };
 }
 
 int owners_computed_copy(const struct owners_set *from, uint32_t n_slots,
                          struct owners_computed *out)
 {
-	struct owners_computed made = { .from_ms = from->from_ms, .until_ms = from->until_ms };
+	struct owners_computed computed = { .from_ms = from->from_ms, .until_ms = from->until_ms };
 
-	made.members = calloc(from->n_members + 1, sizeof(*made.members));
-	made.filled = calloc(n_slots, sizeof(*made.filled));
-	made.target = calloc(n_slots, sizeof(*made.target));
-	if (!made.members || !made.filled || !made.target) {
-		owners_computed_fini(&made);
+	computed.members = calloc(from->n_members + 1, sizeof(*computed.members));
+	computed.filled = calloc(n_slots, sizeof(*computed.filled));
+	computed.target = calloc(n_slots, sizeof(*computed.target));
+	if (!computed.members || !computed.filled || !computed.target) {
+		owners_computed_fini(&computed);
 		return -ENOMEM;
 	}
 	if (from->n_members > 0)
-		memcpy(made.members, from->members, from->n_members * sizeof(*made.members));
-	made.n_members = from->n_members;
+		memcpy(computed.members, from->members,
+		       from->n_members * sizeof(*computed.members));
+	computed.n_members = from->n_members;
 	if (from->filled) {
-		memcpy(made.filled, from->filled, n_slots * sizeof(*made.filled));
-		made.is_filled = made.by_weight = true;
+		memcpy(computed.filled, from->filled, n_slots * sizeof(*computed.filled));
+		computed.is_filled = computed.by_weight = true;
 	}
-	*out = made;
+	*out = computed;
 	return 0;
 }
 
-static size_t next_weighted(const struct owners_computed *made, size_t i)
+static size_t next_weighted(const struct owners_computed *computed, size_t i)
 {
-	while (i < made->n_members && made->members[i].weight == 0)
+	while (i < computed->n_members && computed->members[i].weight == 0)
 		i++;
 	return i;
 }
@@ -74,72 +75,75 @@ static bool same_weighted_members(const struct owners_computed *a, const struct 
 	return i == a->n_members && k == b->n_members;
 }
 
-void owners_computed_reuse(struct owners_computed *made, const struct owners_computed *other,
+void owners_computed_reuse(struct owners_computed *computed, const struct owners_computed *other,
                            uint32_t n_slots)
 {
-	if (made->is_filled || !other->is_filled || !other->by_weight ||
-	    !same_weighted_members(made, other))
+	if (computed->is_filled || !other->is_filled || !other->by_weight ||
+	    !same_weighted_members(computed, other))
 		return;
-	memcpy(made->filled, other->filled, n_slots * sizeof(*made->filled));
-	made->is_filled = true;
-	made->by_weight = other->by_weight;
+	memcpy(computed->filled, other->filled, n_slots * sizeof(*computed->filled));
+	computed->is_filled = true;
+	computed->by_weight = other->by_weight;
 }
 
 /* Fill the ring by weights, or (where all weights are 0) in equal shares. */
-static int fill_ring(struct owners_computed *made, const struct owners *o, bool by_weight)
+static int fill_ring(struct owners_computed *computed, const struct owners *o, bool by_weight)
 {
-	struct ring_backend *b = calloc(made->n_members + 1, sizeof(*b));
+	struct ring_backend *b = calloc(computed->n_members + 1, sizeof(*b));
 	int result;
 
 	if (!b)
 		return -ENOMEM;
-	for (size_t i = 0; i < made->n_members; i++)
-		b[i] = (struct ring_backend){ .key = made->members[i].id,
-			                      .weight = by_weight ? made->members[i].weight : 1,
-			                      .id = made->members[i].backend };
-	result = ring_fill(made->filled, o->tables.n_slots, b, made->n_members, o->key);
-	made->is_filled = result == 0;
-	made->by_weight = by_weight;
+	for (size_t i = 0; i < computed->n_members; i++)
+		b[i] = (struct ring_backend){ .key = computed->members[i].id,
+			                      .weight = by_weight ? computed->members[i].weight : 1,
+			                      .id = computed->members[i].backend };
+	result = ring_fill(computed->filled, o->tables.n_slots, b, computed->n_members, o->key);
+	computed->is_filled = result == 0;
+	computed->by_weight = by_weight;
 	free(b);
 	return result;
 }
 
 /* Whether a member is in @p state, and has a weight if @p weighted. */
-static bool has_member(const struct owners_computed *made, const uint8_t *states,
+static bool has_member(const struct owners_computed *computed, const uint8_t *states,
                        enum owners_state state, bool weighted)
 {
-	for (size_t i = 0; i < made->n_members; i++)
-		if (states[made->members[i].backend] == state &&
-		    (!weighted || made->members[i].weight > 0))
+	for (size_t i = 0; i < computed->n_members; i++)
+		if (states[computed->members[i].backend] == state &&
+		    (!weighted || computed->members[i].weight > 0))
 			return true;
 	return false;
 }
 
-int owners_computed_fill(struct owners_computed *made, const struct owners *o)
+int owners_computed_fill(struct owners_computed *computed, const struct owners *o)
 {
-	bool by_weight = next_weighted(made, 0) < made->n_members;
+	bool by_weight = next_weighted(computed, 0) < computed->n_members;
 
-	return made->is_filled && made->by_weight == by_weight ? 0 : fill_ring(made, o, by_weight);
+	return computed->is_filled && computed->by_weight == by_weight
+	               ? 0
+	               : fill_ring(computed, o, by_weight);
 }
 
 /* The table at the top of this file, from left to right. */
-int owners_computed_repair(struct owners_computed *made, const struct owners *o,
+int owners_computed_repair(struct owners_computed *computed, const struct owners *o,
                            const uint8_t *states)
 {
-	bool waiting = !has_member(made, states, OWNERS_SERVES, false) &&
-	               has_member(made, states, OWNERS_WAITS, false);
+	bool waiting = !has_member(computed, states, OWNERS_SERVES, false) &&
+	               has_member(computed, states, OWNERS_WAITS, false);
 	enum owners_state who = waiting ? OWNERS_WAITS : OWNERS_SERVES;
-	bool by_weight =
-	        has_member(made, states, who, true) || !has_member(made, states, who, false);
+	bool by_weight = has_member(computed, states, who, true) ||
+	                 !has_member(computed, states, who, false);
 	bool *out = calloc(RING_ID_MAX + 1, sizeof(*out));
 	int result = out ? 0 : -ENOMEM;
 
-	if (result == 0 && (!made->is_filled || by_weight != made->by_weight))
-		result = fill_ring(made, o, by_weight);
+	if (result == 0 && (!computed->is_filled || by_weight != computed->by_weight))
+		result = fill_ring(computed, o, by_weight);
 	if (result == 0) {
-		for (size_t i = 0; i < made->n_members; i++)
-			out[made->members[i].backend] = states[made->members[i].backend] != who;
-		ring_repair(made->target, made->filled, o->tables.n_slots, out, o->key);
+		for (size_t i = 0; i < computed->n_members; i++)
+			out[computed->members[i].backend] =
+			        states[computed->members[i].backend] != who;
+		ring_repair(computed->target, computed->filled, o->tables.n_slots, out, o->key);
 	}
 	free(out);
 	return result;

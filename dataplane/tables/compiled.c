@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One thread for each document. Starting the thread gives it `from`; joining it gives back `made`; the
+ * One thread for each document. Starting the thread gives it `from`; joining it gives back `result`; the
  * two sides never use either at the same time, so there is no lock. An eventfd tells the loop to
  * join.
  */
@@ -26,8 +26,8 @@ struct compiled_thread {
 	int event_fd;
 	pthread_t thread;
 	bool runs;
-	struct compiled_source from; /* belongs to the thread while it runs, as does `made` */
-	struct compiled made;
+	struct compiled_source from; /* belongs to the thread while it runs, as does `result` */
+	struct compiled result;
 };
 
 /*
@@ -46,11 +46,11 @@ void compiled_make(const struct compiled_source *from, struct compiled *out)
 		 * between nodes
 		 */
 		d.err = -EKEYREJECTED;
-		snprintf(d.why, sizeof(d.why), "no hash key to compile tables with: %.200s",
+		snprintf(d.refusal, sizeof(d.refusal), "no hash key to compile tables with: %.200s",
 		         d.model->key_fault);
 	}
 	if (!d.err)
-		d.err = plan_make(d.model, wall_clock_ms, &d.plan, d.why);
+		d.err = plan_make(d.model, wall_clock_ms, &d.plan, d.refusal);
 	if (!d.err)
 		plan_fill(d.plan, from->before, wall_clock_ms);
 	if (!d.err && from->driver) {
@@ -73,7 +73,7 @@ static void *run_compile(void *arg)
 	struct compiled_thread *d = arg;
 	uint64_t one = 1;
 
-	compiled_make(&d->from, &d->made);
+	compiled_make(&d->from, &d->result);
 	while (write(d->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	return NULL;
@@ -91,10 +91,10 @@ static void on_event(void *arg, int fd, uint32_t events)
 	d->runs = false;
 
 	/* a copy, since the callee may start the next one, whose thread writes d->made at once */
-	struct compiled made = d->made;
+	struct compiled result = d->result;
 
-	d->done(d->arg, &made);
-	compiled_free(&made);
+	d->done(d->arg, &result);
+	compiled_free(&result);
 }
 
 int compiled_thread_open(struct loop *l, compiled_done *done, void *arg,
@@ -136,7 +136,7 @@ void compiled_thread_close(struct compiled_thread *d)
 		return;
 	if (d->runs) {
 		pthread_join(d->thread, NULL);
-		compiled_free(&d->made);
+		compiled_free(&d->result);
 	}
 	loop_fd_remove(d->loop, d->event_fd);
 	close(d->event_fd);

@@ -22,12 +22,12 @@ struct loop;
 struct compiled_thread;
 
 struct compiled {
-	int err;             /**< of reading or planning; `errors` and `why` have the reasons */
+	int err;             /**< of reading or planning; `errors` and `refusal` have the reasons */
 	struct model *model; /**< NULL if it could not be read */
 	struct plan *plan;   /**< of model; NULL with an error */
 	bool spare_is_free;  /**< no packet reads the spare half of the services table any more */
 	struct model_errors errors;
-	char why[PLAN_REASON_MAX]; /**< why there is no plan, or "" */
+	char refusal[PLAN_REASON_MAX]; /**< why there is no plan, or "" */
 };
 
 /** What is to be read. */

@@ -63,7 +63,7 @@ int compiler_init(struct compiler *n, const struct driver_ops *ops, struct drive
 	n->watched_heads = calloc(COMPILER_WATCHED_BUCKETS, sizeof(*n->watched_heads));
 	if (!n->pool_indexes || !n->backend_indexes || !n->count_indexes || !n->ranges ||
 	    !n->watched_heads || grow_by_index(n, 0, n->sizes.backends) ||
-	    owners_memory_new(n->t.exceptions, n->sizes.exception_sets, &n->memory)) {
+	    owners_memory_new(n->t.exceptions, n->sizes.exception_buckets, &n->memory)) {
 		compiler_fini(n);
 		return -ENOMEM;
 	}
@@ -102,12 +102,12 @@ void compiler_fini(struct compiler *n)
 	*n = (struct compiler){ 0 };
 }
 
-static bool sizes_fit(const struct driver_sizes *have, const struct driver_sizes *wanted)
+static bool sizes_fit(const struct driver_sizes *have, const struct driver_sizes *needed)
 {
-	return have->services >= wanted->services &&
-	       have->service_counts >= wanted->service_counts && have->pools >= wanted->pools &&
-	       have->backends >= wanted->backends && have->slots >= wanted->slots &&
-	       have->exception_sets >= wanted->exception_sets;
+	return have->services >= needed->services &&
+	       have->service_counts >= needed->service_counts && have->pools >= needed->pools &&
+	       have->backends >= needed->backends && have->slots >= needed->slots &&
+	       have->exception_buckets >= needed->exception_buckets;
 }
 
 /* The driver has larger tables: elements keep their indexes, but the memory lies elsewhere. */
@@ -138,7 +138,7 @@ static int move_tables(struct compiler *n)
  * destinations depend on the tables' sizes, so they are written again.
  */
 static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
-                         char why[PLAN_REASON_MAX])
+                         char refusal[PLAN_REASON_MAX])
 {
 	struct driver_reason reason;
 	struct fwd_tables next;
@@ -157,12 +157,12 @@ static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
 		err = n->ops->resize_commit(n->driver, &reason);
 	}
 	if (err) {
-		snprintf(why, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
+		snprintf(refusal, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
 		return err;
 	}
 	n->counters.resizes++;
 	err = move_tables(n);
-	owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_sets);
+	owners_memory_move(n->memory, n->t.exceptions, n->sizes.exception_buckets);
 	return err;
 }
 
@@ -208,8 +208,8 @@ static bool find_range(const struct compiler *n, const struct plan_pool *p, uint
 		n_slots = old->n_slots;
 		agents = old->plan->model->agent;
 	} else if (n->adopted && index != INDEX_NONE) {
-		*first = (uint32_t)(n->t.pools[index].place >> 8);
-		n_slots = 1u << (n->t.pools[index].place & 31);
+		*first = (uint32_t)(n->t.pools[index].slot_range >> 8);
+		n_slots = 1u << (n->t.pools[index].slot_range & 31);
 		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
 	}
 	return n_slots == p->model->n_slots && agents == p->model->agent;
@@ -217,7 +217,7 @@ static bool find_range(const struct compiler *n, const struct plan_pool *p, uint
 
 /* Check that all that is new in @p plan has room next to the elements in use and in quarantine. */
 static int check_free_room(const struct compiler *n, const struct plan *plan,
-                           char why[PLAN_REASON_MAX])
+                           char refusal[PLAN_REASON_MAX])
 {
 	uint32_t pools = 0, backends = 0, counts = 0;
 
@@ -237,7 +237,7 @@ static int check_free_room(const struct compiler *n, const struct plan *plan,
 	    backends <= indexes_n_free(n->backend_indexes) &&
 	    counts <= indexes_n_free(n->count_indexes))
 		return 0;
-	snprintf(why, PLAN_REASON_MAX,
+	snprintf(refusal, PLAN_REASON_MAX,
 	         "no room for new %s until those removed a short time ago are free again",
 	         pools > indexes_n_free(n->pool_indexes)         ? "pools"
 	         : backends > indexes_n_free(n->backend_indexes) ? "backends"
@@ -308,7 +308,7 @@ static void bind_backend(struct compiler *n, const struct compiler_pool *p,
 		b->alive = was->alive;
 		b->good = was->good;
 		b->good_ms = was->good_ms;
-		b->why = was->why;
+		b->reason = was->reason;
 		b->heard = was->heard;
 		b->heard_down = was->heard_down;
 	} else if (b->known) {
@@ -325,9 +325,9 @@ static bool same_owner_input(const struct plan_pool *a, const struct plan_pool *
 	    a->udp_idle_ms != b->udp_idle_ms || x->n_sets != y->n_sets)
 		return false;
 	for (size_t i = 0; i < x->n_sets; i++)
-		if (x->sets[i].from_ms != y->sets[i].from_ms ||
-		    x->sets[i].until_ms != y->sets[i].until_ms ||
-		    !plan_same_members(&x->sets[i], &y->sets[i]))
+		if (x->member_sets[i].from_ms != y->member_sets[i].from_ms ||
+		    x->member_sets[i].until_ms != y->member_sets[i].until_ms ||
+		    !plan_same_members(&x->member_sets[i], &y->member_sets[i]))
 			return false;
 	return true;
 }
@@ -417,19 +417,19 @@ static void switch_over(struct compiler *n, const struct compiler_time *time)
  */
 static int prepare_pools(struct compiler *n, const struct model *m, const struct plan *plan,
                          struct ranges *ranges, struct compiler_pool **pools,
-                         char why[PLAN_REASON_MAX])
+                         char refusal[PLAN_REASON_MAX])
 {
-	int err = resize_tables(n, &plan->sizes, why);
+	int err = resize_tables(n, &plan->sizes, refusal);
 
 	if (!err)
-		err = check_free_room(n, plan, why);
+		err = check_free_room(n, plan, refusal);
 	if (err)
 		return err;
 	*ranges = *n->ranges;
 	err = make_node_pools(n, m, plan, ranges, pools);
 	if (err)
 		snprintf(
-		        why, PLAN_REASON_MAX, "%s",
+		        refusal, PLAN_REASON_MAX, "%s",
 		        err == -EAGAIN
 		                ? "no room for new slots until those of pools removed a short time ago are free again"
 		                : strerror(-err));
@@ -448,11 +448,11 @@ static int count_refusal(struct compiler *n, int err)
  * guard windows continue. From bind_pool() on nothing can fail.
  */
 int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
-                        const struct compiler_time *time, char why[PLAN_REASON_MAX])
+                        const struct compiler_time *time, char refusal[PLAN_REASON_MAX])
 {
 	struct ranges *ranges = calloc(1, sizeof(*ranges));
 	struct compiler_pool *pools = NULL;
-	int err = ranges ? prepare_pools(n, m, plan, ranges, &pools, why) : -ENOMEM;
+	int err = ranges ? prepare_pools(n, m, plan, ranges, &pools, refusal) : -ENOMEM;
 	struct compiler old;
 
 	if (err) {
@@ -487,14 +487,14 @@ int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
 }
 
 int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
-                            char why[PLAN_REASON_MAX])
+                            char refusal[PLAN_REASON_MAX])
 {
 	struct plan *plan;
-	int err = plan_make(m, time->wall_clock_ms, &plan, why);
+	int err = plan_make(m, time->wall_clock_ms, &plan, refusal);
 
 	if (err)
 		return count_refusal(n, err);
-	err = compiler_apply_plan(n, m, plan, time, why);
+	err = compiler_apply_plan(n, m, plan, time, refusal);
 	if (err)
 		plan_free(plan);
 	return err;

@@ -65,7 +65,7 @@ struct compiler_backend {
 	bool alive;
 	uint64_t good_ms; /**< guard_backend.good_ms */
 	bool good;        /**< guard_backend.good */
-	uint8_t why;      /**< enum effect_reason */
+	uint8_t reason;   /**< enum effect_reason */
 	uint8_t heard;    /**< enum hop_heard: by its check, as last reported to next hops */
 	bool heard_down;  /**< its check says down, as last reported to them */
 };
@@ -138,7 +138,8 @@ struct compiler {
 	bool learning;         /**< they were empty, and no peer has handed over its state yet */
 	bool wants_peer_state; /**< it is learning, and has all verdicts: a peer may be asked */
 	bool document_refused;
-	uint64_t told; /**< ICMP errors about tunnels that compiler_update_mtus() has counted */
+	/** ICMP errors about tunnels that compiler_update_mtus() has counted */
+	uint64_t mtu_errors;
 	bool spare_is_free; /**< no packet reads the spare half of the services table any more */
 	struct compiler_counters counters;
 	/**
@@ -171,13 +172,13 @@ void compiler_fini(struct compiler *n) NONNULL();
 /**
  * Bring @p m into force.
  *
- * @param m    taken on success
- * @param why  the reason of a refusal
+ * @param m        taken on success
+ * @param refusal  out: why it was refused
  * @return 0; -EDQUOT (does not fit its limits), -EAGAIN (the room is still in quarantine: try again
  *         in COMPILER_QUARANTINE_MS), or -errno; on failure everything is as it was
  */
 int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
-                            char why[PLAN_REASON_MAX]) MUST_CHECK NONNULL();
+                            char refusal[PLAN_REASON_MAX]) MUST_CHECK NONNULL();
 /**
  * The same for a document whose plan is made already, and perhaps its rings (plan_fill()), in
  * another thread: so this call is short.
@@ -185,7 +186,7 @@ int compiler_apply_document(struct compiler *n, struct model *m, const struct co
  * @param plan  of @p m; taken on success
  */
 int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
-                        const struct compiler_time *time, char why[PLAN_REASON_MAX]) MUST_CHECK
+                        const struct compiler_time *time, char refusal[PLAN_REASON_MAX]) MUST_CHECK
         NONNULL();
 
 /** Use this health page from now on; NULL: there is none. */

@@ -104,7 +104,7 @@ char *compiler_handover_write(const struct compiler *n, const struct compiler_ti
 		t.text = NULL;
 	}
 	if (t.text && t.cut)
-		log_warn("guests-cut", "bytes=%zu", t.n);
+		log_warn("temporary-owners-cut", "bytes=%zu", t.n);
 	free(t.numbers);
 	return t.text;
 }
@@ -117,8 +117,8 @@ struct handover_reader {
 	const struct compiler_pool *pool; /* NULL: unknown here, its lines are skipped */
 	uint16_t *indexes;                /* by number */
 	size_t n_indexes;
-	struct owners_handover *told; /* [slots of the pool] */
-	size_t n_told;
+	struct owners_handover *parsed; /* [slots of the pool] */
+	size_t n_parsed;
 	bool apply; /* the second pass: all is well formed */
 };
 
@@ -154,11 +154,11 @@ static uint16_t index_of_number(const struct handover_reader *t, uint64_t number
 static void end_pool(struct handover_reader *t)
 {
 	if (t->pool && t->apply)
-		owners_handover_apply(t->pool->owners, t->told, t->n_told, &t->clock);
-	free(t->told);
-	t->told = NULL;
+		owners_handover_apply(t->pool->owners, t->parsed, t->n_parsed, &t->clock);
+	free(t->parsed);
+	t->parsed = NULL;
 	t->pool = NULL;
-	t->n_told = 0;
+	t->n_parsed = 0;
 	t->n_indexes = 1;
 }
 
@@ -183,9 +183,9 @@ static int read_pool_line(struct handover_reader *t, const char *at)
 	const struct compiler_pool *p = compiler_find_pool(t->node->pools, t->node->n_pools, name);
 	if (!p || p->n_slots != n_slots || !p->plan->model->agent || p->waits)
 		return 0;
-	t->told = calloc(p->n_slots, sizeof(*t->told));
-	t->pool = t->told ? p : NULL;
-	return t->told ? 0 : -ENOMEM;
+	t->parsed = calloc(p->n_slots, sizeof(*t->parsed));
+	t->pool = t->parsed ? p : NULL;
+	return t->parsed ? 0 : -ENOMEM;
 }
 
 static int read_backend_line(struct handover_reader *t, const char *at)
@@ -234,11 +234,12 @@ static int read_slot_line(struct handover_reader *t, const char *at)
 		return -EPROTO;
 	if (!t->pool)
 		return 0;
-	if (slot >= t->pool->n_slots || (t->n_told > 0 && slot <= t->told[t->n_told - 1].slot))
+	if (slot >= t->pool->n_slots ||
+	    (t->n_parsed > 0 && slot <= t->parsed[t->n_parsed - 1].slot))
 		return -EPROTO;
 	g.slot = (uint32_t)slot;
 	g.owner = index_of_number(t, owner);
-	t->told[t->n_told++] = g;
+	t->parsed[t->n_parsed++] = g;
 	return 0;
 }
 

@@ -115,9 +115,9 @@ void compiler_update_mtus(struct compiler *n, uint64_t now_ms)
 {
 	uint64_t count = count_mtu_errors(&n->t);
 
-	if (n->hops && count != n->told)
+	if (n->hops && count != n->mtu_errors)
 		apply_noted_mtus(n, now_ms);
-	n->told = count;
+	n->mtu_errors = count;
 	if (n->n_low)
 		end_paths(n, now_ms);
 }

@@ -74,15 +74,15 @@ static void quarantine_backends(struct compiler *n, const struct compiler_time *
 
 static void quarantine_counts(struct compiler *n, const struct compiler_time *time)
 {
-	bool *wanted = calloc(indexes_n(n->count_indexes) + 1, sizeof(*wanted));
+	bool *in_use = calloc(indexes_n(n->count_indexes) + 1, sizeof(*in_use));
 
-	for (size_t i = 0; wanted && i < n->plan->n_services; i++)
-		wanted[indexes_find(n->count_indexes, hash_text(n->plan->services[i]->name))] =
+	for (size_t i = 0; in_use && i < n->plan->n_services; i++)
+		in_use[indexes_find(n->count_indexes, hash_text(n->plan->services[i]->name))] =
 		        true;
-	for (uint32_t i = 0; wanted && i < indexes_n(n->count_indexes); i++)
-		if (indexes_state(n->count_indexes, i) == INDEX_USED && !wanted[i])
+	for (uint32_t i = 0; in_use && i < indexes_n(n->count_indexes); i++)
+		if (indexes_state(n->count_indexes, i) == INDEX_USED && !in_use[i])
 			indexes_quarantine(n->count_indexes, i, time->now_ms);
-	free(wanted);
+	free(in_use);
 }
 
 void compiler_quarantine(struct compiler *n, const struct compiler_time *time)
@@ -184,12 +184,13 @@ void compiler_release(struct compiler *n, const struct compiler_time *time)
 static void adopt_pool(struct compiler *n, uint32_t i)
 {
 	struct fwd_pool *p = &n->t.pools[i];
-	uint64_t n_slots = 1ull << (p->place & 31);
+	uint64_t n_slots = 1ull << (p->slot_range & 31);
 
 	if (!p->id)
 		return;
-	if (n_slots <= n->sizes.slots && n_slots >= FWD_SLOTS_PER_BLOCK && p->place >> 40 == 0 &&
-	    !ranges_adopt(n->ranges, (uint32_t)(p->place >> 8), (uint32_t)n_slots) &&
+	if (n_slots <= n->sizes.slots && n_slots >= FWD_SLOTS_PER_BLOCK &&
+	    p->slot_range >> 40 == 0 &&
+	    !ranges_adopt(n->ranges, (uint32_t)(p->slot_range >> 8), (uint32_t)n_slots) &&
 	    indexes_adopt(n->pool_indexes, i, p->id))
 		return;
 	p->id = 0; /* contradicts itself: its services find no pool until the document is there */

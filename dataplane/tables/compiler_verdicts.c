@@ -98,7 +98,7 @@ static enum owners_state owners_state_of(const struct compiler_backend *b)
 {
 	if (b->alive)
 		return OWNERS_SERVES;
-	return b->why == EFFECT_REASON_WAITING ? OWNERS_WAITS : OWNERS_DEAD;
+	return b->reason == EFFECT_REASON_WAITING ? OWNERS_WAITS : OWNERS_DEAD;
 }
 
 static void store_dead(struct compiler *n, const struct compiler_backend *b)
@@ -118,7 +118,7 @@ static void store_dead(struct compiler *n, const struct compiler_backend *b)
 static void apply_decision(struct compiler *n, struct compiler_pool *p, struct compiler_backend *b,
                            const struct guard_backend *g)
 {
-	bool was = b->alive, differs = was != g->alive || b->why != g->why || !b->known;
+	bool was = b->alive, differs = was != g->alive || b->reason != g->reason || !b->known;
 	enum owners_state before = (enum owners_state)n->states[b->index];
 
 	b->good = g->good;
@@ -126,18 +126,18 @@ static void apply_decision(struct compiler *n, struct compiler_pool *p, struct c
 	if (!differs)
 		return;
 	b->alive = g->alive;
-	b->why = g->why;
+	b->reason = g->reason;
 	n->states[b->index] = (uint8_t)owners_state_of(b);
 	p->changed |= !b->known || before != owners_state_of(b);
 	p->died |= b->known && was && !b->alive;
 	n->counters.deaths += b->known && was && !b->alive;
 	n->counters.returns += b->known && !was && b->alive;
-	n->counters.held += guard_is_hold((enum effect_reason)b->why);
+	n->counters.held += guard_is_hold((enum effect_reason)b->reason);
 	store_dead(n, b);
-	if (b->known && (was != b->alive || guard_is_hold((enum effect_reason)b->why)))
+	if (b->known && (was != b->alive || guard_is_hold((enum effect_reason)b->reason)))
 		log_note(b->alive ? "backend-in-force" : "backend-out",
-		         "pool=%s backend=%s why=\"%s\"", p->plan->model->name, b->plan->name,
-		         effect_reason_text((enum effect_reason)b->why));
+		         "pool=%s backend=%s reason=\"%s\"", p->plan->model->name, b->plan->name,
+		         effect_reason_text((enum effect_reason)b->reason));
 	b->known = true;
 }
 
@@ -147,9 +147,9 @@ static void apply_decision(struct compiler *n, struct compiler_pool *p, struct c
  */
 static bool is_known_dead(const struct compiler_backend *b)
 {
-	return b->known && !b->alive && b->why != EFFECT_REASON_WAITING &&
-	       b->why != EFFECT_REASON_DISABLED &&
-	       !effect_reason_is_path((enum effect_reason)b->why);
+	return b->known && !b->alive && b->reason != EFFECT_REASON_WAITING &&
+	       b->reason != EFFECT_REASON_DISABLED &&
+	       !effect_reason_is_path((enum effect_reason)b->reason);
 }
 
 /*
@@ -232,7 +232,7 @@ static size_t model_set_index(const struct model_pool *m, int64_t wall_clock_ms)
 {
 	size_t i = m->n_sets;
 
-	while (i-- > 1 && m->sets[i].from_ms > wall_clock_ms)
+	while (i-- > 1 && m->member_sets[i].from_ms > wall_clock_ms)
 		;
 	return i;
 }
@@ -272,17 +272,17 @@ static uint16_t *translate_ring(const struct compiler_pool *p, const uint16_t *r
 	return out;
 }
 
-static void free_rings(struct owners_set *sets, size_t n)
+static void free_rings(struct owners_set *member_sets, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		free((void *)(uintptr_t)sets[i].filled);
+		free((void *)(uintptr_t)member_sets[i].filled);
 }
 
 /*
  * All sets share one array of members, which the caller frees after owners_apply() has copied it.
  */
 static int make_owners_sets(const struct compiler *n, const struct compiler_pool *p,
-                            int64_t wall_clock_ms, struct owners_set *sets,
+                            int64_t wall_clock_ms, struct owners_set *member_sets,
                             struct owners_member **members)
 {
 	const struct model_pool *m = p->plan->model;
@@ -292,12 +292,13 @@ static int make_owners_sets(const struct compiler *n, const struct compiler_pool
 	if (!*members)
 		return -ENOMEM;
 	for (size_t s = 0; s < m->n_sets && s < OWNERS_SETS_MAX; s++) {
-		size_t count = make_owners_set(
-		        n, p, &m->sets[s], s == model_set_index(m, wall_clock_ms), *members + used);
+		size_t count =
+		        make_owners_set(n, p, &m->member_sets[s],
+		                        s == model_set_index(m, wall_clock_ms), *members + used);
 
-		sets[s] = (struct owners_set){ m->sets[s].from_ms, m->sets[s].until_ms,
-			                       *members + used, count,
-			                       translate_ring(p, p->plan->rings[s]) };
+		member_sets[s] = (struct owners_set){ m->member_sets[s].from_ms,
+			                              m->member_sets[s].until_ms, *members + used,
+			                              count, translate_ring(p, p->plan->rings[s]) };
 		used += count;
 	}
 	return 0;
@@ -314,18 +315,18 @@ static void apply_pool(struct compiler *n, struct compiler_pool *p,
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
 		                            m->agent };
 	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
-	struct owners_set sets[OWNERS_SETS_MAX] = { 0 };
+	struct owners_set member_sets[OWNERS_SETS_MAX] = { 0 };
 	struct owners_member *members = NULL;
 	int err;
 
 	if (!p->changed)
 		return;
-	err = make_owners_sets(n, p, time->wall_clock_ms, sets, &members);
+	err = make_owners_sets(n, p, time->wall_clock_ms, member_sets, &members);
 	if (!err)
-		err = owners_apply(p->owners, &times, sets, m->n_sets, n->states, n->sizes.backends,
-		                   &clock);
+		err = owners_apply(p->owners, &times, member_sets, m->n_sets, n->states,
+		                   n->sizes.backends, &clock);
 	free(members);
-	free_rings(sets, OWNERS_SETS_MAX);
+	free_rings(member_sets, OWNERS_SETS_MAX);
 	if (err) /* the tables stay as they were, the dead get nothing; tried again each second */
 		log_error("owners-refused", "pool=%s error=\"%s\"", m->name, strerror(-err));
 	else

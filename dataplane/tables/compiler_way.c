@@ -88,8 +88,8 @@ static bool is_reached(const struct compiler_pool *p, health_word word)
 static bool is_out_by_way(const struct compiler_backend *b)
 {
 	return b->known && !b->alive &&
-	       (b->why == EFFECT_REASON_UNKNOWN ||
-	        effect_reason_is_path((enum effect_reason)b->why));
+	       (b->reason == EFFECT_REASON_UNKNOWN ||
+	        effect_reason_is_path((enum effect_reason)b->reason));
 }
 
 /*

@@ -92,7 +92,7 @@ void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
 	e.id = b->plan->id;
 	e.pool_id = p->plan->id;
 	e.flags = FWD_BACKEND_USED;
-	if (!b->alive && b->why != EFFECT_REASON_WAITING)
+	if (!b->alive && b->reason != EFFECT_REASON_WAITING)
 		e.flags |= FWD_BACKEND_DEAD;
 	if (!fill_hop(n, b->index, &b->plan->address, &e))
 		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
@@ -101,15 +101,15 @@ void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
 
 void compiler_write_destinations(const struct fwd_tables *t)
 {
-	struct fwd_destinations *made = calloc(t->n_destinations, sizeof(*made));
+	struct fwd_destinations *destinations = calloc(t->n_destinations, sizeof(*destinations));
 
-	if (!made)
+	if (!destinations)
 		return; /* until the next document the kernel gets the errors about new backends */
 	for (uint32_t i = 1; i < t->n_backends; i++)
 		if (t->backends[i].flags & FWD_BACKEND_USED)
-			(void)fwd_destination_put(made, t->n_destinations, t->backends, i);
-	store_words(t->destinations, made, t->n_destinations * sizeof(*made));
-	free(made);
+			(void)fwd_destination_put(destinations, t->n_destinations, t->backends, i);
+	store_words(t->destinations, destinations, t->n_destinations * sizeof(*destinations));
+	free(destinations);
 }
 
 /* The bucket of address @p a: the first of a list of backend indexes. */
@@ -180,7 +180,7 @@ static uint32_t log2_of(uint32_t n)
 }
 
 /*
- * `place` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
+ * `slot_range` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
  * stored last: a packet that sees it sees the times, too.
  */
 void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
@@ -196,22 +196,22 @@ void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 	at->remember_s = owners_remember_s(&times);
 	at->flags = m->agent ? FWD_POOL_AGENTS : 0;
 	at->id = p->plan->id;
-	__atomic_store_n(&at->place, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
+	__atomic_store_n(&at->slot_range, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
 	                 __ATOMIC_RELEASE);
 }
 
 static void write_prefix(struct fwd_prefix *out, const struct prefix *from)
 {
-	struct fwd_prefix made = { 0 };
+	struct fwd_prefix prefix = { 0 };
 	unsigned bits = addr_is4(&from->addr) ? from->bits + 96u : from->bits;
 	static const struct addr none;
 
 	if (from->bits || !addr_equal(&from->addr, &none)) {
-		memcpy(made.addr.bytes, from->addr.bytes, sizeof(made.addr.bytes));
+		memcpy(prefix.addr.bytes, from->addr.bytes, sizeof(prefix.addr.bytes));
 		for (unsigned i = 0; i < bits; i++)
-			made.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+			prefix.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
 	}
-	store_words(out, &made, sizeof(made));
+	store_words(out, &prefix, sizeof(prefix));
 }
 
 void compiler_write_root(const struct compiler *n, struct fwd_root *root)

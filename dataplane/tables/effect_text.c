@@ -33,15 +33,15 @@ static const char *const hop_texts[EFFECT_HOP_COUNT] = {
 	[EFFECT_HOP_GATEWAY] = "l2 behind a gateway",
 };
 
-const char *effect_reason_text(enum effect_reason why)
+const char *effect_reason_text(enum effect_reason reason)
 {
-	return why < EFFECT_REASON_COUNT ? texts[why] : "unknown";
+	return reason < EFFECT_REASON_COUNT ? texts[reason] : "unknown";
 }
 
-bool effect_reason_is_path(enum effect_reason why)
+bool effect_reason_is_path(enum effect_reason reason)
 {
-	return why == EFFECT_REASON_ROUTE || why == EFFECT_REASON_NEIGHBOUR ||
-	       why == EFFECT_REASON_GATEWAY;
+	return reason == EFFECT_REASON_ROUTE || reason == EFFECT_REASON_NEIGHBOUR ||
+	       reason == EFFECT_REASON_GATEWAY;
 }
 
 const char *effect_hop_text(enum effect_hop hop)
@@ -52,7 +52,7 @@ const char *effect_hop_text(enum effect_hop hop)
 const char *effect_backend_text(const struct effect_backend *b)
 {
 	if (!b->alive || b->next_hop)
-		return effect_reason_text((enum effect_reason)b->why);
+		return effect_reason_text((enum effect_reason)b->reason);
 	switch (b->hop) {
 	case EFFECT_HOP_NO_ROUTE:
 		return "no next hop: no route";

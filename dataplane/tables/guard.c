@@ -13,10 +13,10 @@
 
 #include <string.h>
 
-bool guard_is_hold(enum effect_reason why)
+bool guard_is_hold(enum effect_reason reason)
 {
-	return why == EFFECT_REASON_HELD_MIN || why == EFFECT_REASON_HELD_RATE ||
-	       why == EFFECT_REASON_HELD_LAST;
+	return reason == EFFECT_REASON_HELD_MIN || reason == EFFECT_REASON_HELD_RATE ||
+	       reason == EFFECT_REASON_HELD_LAST;
 }
 
 /* Sums of weights. */
@@ -68,10 +68,10 @@ static bool rate_allows(const struct guard_pool *pool, const struct guard_window
 	return used * 100 <= total * pool->max_remove_percent;
 }
 
-static void set_decision(struct guard_backend *b, bool alive, enum effect_reason why)
+static void set_decision(struct guard_backend *b, bool alive, enum effect_reason reason)
 {
 	b->alive = alive;
-	b->why = (uint8_t)why;
+	b->reason = (uint8_t)reason;
 }
 
 static void set_down(struct guard_backend *b)
@@ -123,7 +123,7 @@ static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 
 	for (size_t i = 0; i < n; i++) {
 		if (b[i].says != GUARD_NOTHING || b[i].sees != GUARD_UNKNOWN || b[i].dead ||
-		    b[i].why == EFFECT_REASON_NEW)
+		    b[i].reason == EFFECT_REASON_NEW)
 			continue;
 		set_decision(&b[i], !served, served ? EFFECT_REASON_WAITING : EFFECT_REASON_NEW);
 		used |= !served;
@@ -269,7 +269,7 @@ static uint64_t next_time(const struct guard_window *w, const struct guard_backe
 	bool held = false;
 
 	for (size_t i = 0; i < n; i++)
-		held |= b[i].why == EFFECT_REASON_HELD_RATE;
+		held |= b[i].reason == EFFECT_REASON_HELD_RATE;
 	for (size_t i = 0; held && i < w->n_removed; i++)
 		if (w->removed[i].at_ms + GUARD_WINDOW_MS < at)
 			at = w->removed[i].at_ms + GUARD_WINDOW_MS;
@@ -282,7 +282,7 @@ uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window,
 	bool served, alike = all_alike(b, n);
 
 	for (size_t i = 0; i < n; i++)
-		b[i].why = EFFECT_REASON_UNKNOWN;
+		b[i].reason = EFFECT_REASON_UNKNOWN;
 	note_good(pool, window, now_ms, b, n, alike);
 	served = decide_waiting(b, n, decide_alone(b, n, alike));
 	window_trim(window, now_ms, b, n);

@@ -57,7 +57,7 @@ struct guard_backend {
 	bool known;          /**< it was in the tables before, so that alive means something */
 	bool dead;           /**< its check took it out: it stays out without a new verdict */
 	bool alive;          /**< in: is in force; out: is to be in force */
-	uint8_t why;         /**< out: enum effect_reason */
+	uint8_t reason;      /**< out: enum effect_reason */
 	bool good;           /**< in and out: it is up, unchecked, or in force without a verdict */
 	uint64_t good_ms;    /**< in and out: when it was last seen good; 0: never */
 };
@@ -86,7 +86,7 @@ struct guard_window {
 uint64_t guard_apply(const struct guard_pool *pool, struct guard_window *window, uint64_t now_ms,
                      struct guard_backend *b, size_t n);
 
-/** Whether @p why is one of the holds. */
-bool guard_is_hold(enum effect_reason why);
+/** Whether @p reason is one of the holds. */
+bool guard_is_hold(enum effect_reason reason);
 
 #endif

@@ -99,18 +99,18 @@ static bool is_gathered(const struct macs *m, uint64_t word)
 	return false;
 }
 
-/* Find @p word among the @p n of @p words. @return NULL: it is not there */
-static uint64_t *find_mac_word(uint64_t *words, size_t n, uint64_t word)
+/* Find @p word among the @p n of @p entries. @return NULL: it is not there */
+static uint64_t *find_mac_word(uint64_t *entries, size_t n, uint64_t word)
 {
 	for (size_t i = 0; i < n; i++)
-		if (words[i] == word)
-			return &words[i];
+		if (entries[i] == word)
+			return &entries[i];
 	return NULL;
 }
 
-static uint64_t *set_of(const struct fwd_tables *t, uint64_t word)
+static uint64_t *bucket_of(const struct fwd_tables *t, uint64_t word)
 {
-	return t->n_macs ? t->macs[fwd_mac_set(word)].word : NULL;
+	return t->n_macs ? t->macs[fwd_mac_bucket(word)].word : NULL;
 }
 
 /*
@@ -118,10 +118,11 @@ static uint64_t *set_of(const struct fwd_tables *t, uint64_t word)
  */
 static bool put_word(const struct fwd_tables *t, uint64_t word)
 {
-	uint64_t *set = set_of(t, word), *at = find_mac_word(t->root->macs, FWD_MACS_FIRST, 0);
+	uint64_t *bucket = bucket_of(t, word),
+	         *at = find_mac_word(t->root->macs, FWD_MACS_FIRST, 0);
 
-	if (!at && set)
-		at = find_mac_word(set, FWD_MAC_WAYS, 0);
+	if (!at && bucket)
+		at = find_mac_word(bucket, FWD_MAC_WAYS, 0);
 	if (at)
 		store_word(at, word);
 	return at;
@@ -129,19 +130,19 @@ static bool put_word(const struct fwd_tables *t, uint64_t word)
 
 static bool is_in_tables(const struct fwd_tables *t, uint64_t word)
 {
-	uint64_t *set = set_of(t, word);
+	uint64_t *bucket = bucket_of(t, word);
 
 	return find_mac_word(t->root->macs, FWD_MACS_FIRST, word) ||
-	       (set && find_mac_word(set, FWD_MAC_WAYS, word));
+	       (bucket && find_mac_word(bucket, FWD_MAC_WAYS, word));
 }
 
-static bool clear_others(uint64_t *words, size_t n, const struct macs *m)
+static bool clear_others(uint64_t *entries, size_t n, const struct macs *m)
 {
 	bool changed = false;
 
 	for (size_t i = 0; i < n; i++)
-		if (words[i] && !is_gathered(m, words[i])) {
-			store_word(&words[i], 0);
+		if (entries[i] && !is_gathered(m, entries[i])) {
+			store_word(&entries[i], 0);
 			changed = true;
 		}
 	return changed;

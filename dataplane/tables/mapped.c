@@ -8,9 +8,9 @@
 
 #include "dataplane/dpdk/tablefile.h"
 
-#define FILE_NAME "tables" /* as dpdk/driver.c names it */
+#define FILE_NAME "tables" /* as dpdk/tables_dir.c names it */
 
-int mapped_open(const char *dir, struct mapped *out, struct driver_reason *why)
+int mapped_open(const char *dir, struct mapped *out, struct driver_reason *reason)
 {
 	char path[PATH_MAX];
 	struct tablefile f;
@@ -20,8 +20,8 @@ int mapped_open(const char *dir, struct mapped *out, struct driver_reason *why)
 	snprintf(path, sizeof(path), "%.*s/" FILE_NAME, PATH_MAX - 16, dir);
 	out->is_file = !stat(path, &st) && S_ISREG(st.st_mode);
 	if (!out->is_file)
-		return driver_xdp.map(dir, &out->tables, why);
-	err = tablefile_open(&f, path, false, why);
+		return driver_xdp.map(dir, &out->tables, reason);
+	err = tablefile_open(&f, path, false, reason);
 	if (!err)
 		out->tables = f.tables; /* the memory stays mapped */
 	return err;

@@ -20,9 +20,9 @@ struct mapped {
 
 /**
  * Map the tables at @p dir: XDP's pins, or the directory of DPDK's tables.
- * @return 0, -ENOENT, -EPERM, -EPROTO or -errno with @p why; mapped_close() it
+ * @return 0, -ENOENT, -EPERM, -EPROTO or -errno with @p reason; mapped_close() it
  */
-int mapped_open(const char *dir, struct mapped *out, struct driver_reason *why) MUST_CHECK;
+int mapped_open(const char *dir, struct mapped *out, struct driver_reason *reason) MUST_CHECK;
 void mapped_close(struct mapped *m);
 
 #endif

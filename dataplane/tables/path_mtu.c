@@ -6,13 +6,13 @@
  */
 #include "dataplane/tables/path_mtu.h"
 
-bool path_mtu_lower(struct path_mtu *p, uint16_t told, uint16_t carries, uint64_t now_ms)
+bool path_mtu_lower(struct path_mtu *p, uint16_t reported, uint16_t carries, uint64_t now_ms)
 {
-	if (!told || told >= (p->mtu ? p->mtu : carries))
+	if (!reported || reported >= (p->mtu ? p->mtu : carries))
 		return false;
 	if (p->mtu && now_ms - p->at_ms < PATH_MTU_STEP_MS)
 		return false;
-	*p = (struct path_mtu){ told, now_ms };
+	*p = (struct path_mtu){ reported, now_ms };
 	return true;
 }
 
@@ -24,12 +24,12 @@ bool path_mtu_expire(struct path_mtu *p, uint64_t now_ms)
 	return true;
 }
 
-uint16_t path_mtu_inner(uint16_t carries, uint16_t told, uint32_t overhead)
+uint16_t path_mtu_inner(uint16_t carries, uint16_t reported, uint32_t overhead)
 {
 	uint32_t most = carries > overhead ? carries - overhead : 0, inner;
 
-	if (!told)
+	if (!reported)
 		return (uint16_t)most;
-	inner = told > PATH_MTU_INNER_MIN + overhead ? told - overhead : PATH_MTU_INNER_MIN;
+	inner = reported > PATH_MTU_INNER_MIN + overhead ? reported - overhead : PATH_MTU_INNER_MIN;
 	return (uint16_t)(inner < most ? inner : most);
 }

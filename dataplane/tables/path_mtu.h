@@ -29,18 +29,18 @@ struct path_mtu {
 };
 
 /**
- * A router reports that packets of at most @p told bytes pass.
+ * A router reports that packets of at most @p reported bytes pass.
  *
  * @param carries  the MTU of the next hop's link and route
  * @return whether the path MTU is lowered by it
  */
-bool path_mtu_lower(struct path_mtu *p, uint16_t told, uint16_t carries, uint64_t now_ms);
+bool path_mtu_lower(struct path_mtu *p, uint16_t reported, uint16_t carries, uint64_t now_ms);
 /** Forget a report that is older than PATH_MTU_LIFE_MS. @return whether it ended in this call */
 bool path_mtu_expire(struct path_mtu *p, uint64_t now_ms);
 /**
- * The longest inner packet behind outer headers of @p overhead bytes. @param told  path MTU; 0:
+ * The longest inner packet behind outer headers of @p overhead bytes. @param reported  path MTU; 0:
  * not lowered
  */
-uint16_t path_mtu_inner(uint16_t carries, uint16_t told, uint32_t overhead);
+uint16_t path_mtu_inner(uint16_t carries, uint16_t reported, uint32_t overhead);
 
 #endif

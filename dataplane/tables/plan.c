@@ -42,7 +42,7 @@ static void size_tables(const struct model_limits *l, struct driver_sizes *z)
 		.pools = l->services + 64,
 		.backends = backends < FWD_BACKENDS_MAX ? (uint32_t)backends : FWD_BACKENDS_MAX,
 		.slots = slots ? (uint32_t)slots : RANGE_BLOCK,
-		.exception_sets = round_to_power_of_two(((uint64_t)l->exceptions + 7) / 8),
+		.exception_buckets = round_to_power_of_two(((uint64_t)l->exceptions + 7) / 8),
 	};
 }
 
@@ -60,8 +60,8 @@ static const struct model_set *find_set_in_force(const struct model_pool *pool,
 	const struct model_set *s = NULL;
 
 	for (size_t i = 0; i < pool->n_sets; i++)
-		if (!s || pool->sets[i].from_ms <= wall_clock_ms)
-			s = &pool->sets[i];
+		if (!s || pool->member_sets[i].from_ms <= wall_clock_ms)
+			s = &pool->member_sets[i];
 	return s;
 }
 
@@ -76,7 +76,7 @@ static int list_backends(struct plan_pool *p)
 	struct plan_backend *b;
 
 	for (size_t s = 0; s < m->n_sets; s++)
-		room += m->sets[s].n_members;
+		room += m->member_sets[s].n_members;
 	b = calloc(room ? room : 1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
@@ -86,11 +86,13 @@ static int list_backends(struct plan_pool *p)
 			                        .port = m->backends[i].port,
 			                        .name = m->backends[i].name };
 	for (size_t s = 0; s < m->n_sets; s++)
-		for (size_t i = 0; i < m->sets[s].n_members; i++)
-			b[n++] = (struct plan_backend){ .id = m->sets[s].members[i].id,
-				                        .address = m->sets[s].members[i].address,
-				                        .port = m->sets[s].members[i].port,
-				                        .name = "" };
+		for (size_t i = 0; i < m->member_sets[s].n_members; i++)
+			b[n++] =
+			        (struct plan_backend){ .id = m->member_sets[s].members[i].id,
+				                       .address =
+				                               m->member_sets[s].members[i].address,
+				                       .port = m->member_sets[s].members[i].port,
+				                       .name = "" };
 	qsort(b, n, sizeof(*b), by_plan_backend_id);
 	for (size_t i = 0; i < n; i++) {
 		if (!kept || b[kept - 1].id != b[i].id)
@@ -219,11 +221,11 @@ static int list_entries(struct plan *plan)
  * The document carries its own limits, which size the tables: so what does not fit is known
  * before anything changes.
  */
-static int check_limits(const struct plan *p, char why[PLAN_REASON_MAX])
+static int check_limits(const struct plan *p, char refusal[PLAN_REASON_MAX])
 {
 	const struct {
 		const char *what, *limit;
-		uint64_t wanted, allowed;
+		uint64_t needed, allowed;
 	} rows[] = {
 		{ "services at this site", "limits.services", p->n_services,
 		  p->sizes.service_counts },
@@ -236,10 +238,10 @@ static int check_limits(const struct plan *p, char why[PLAN_REASON_MAX])
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (rows[i].wanted <= rows[i].allowed)
+		if (rows[i].needed <= rows[i].allowed)
 			continue;
-		snprintf(why, PLAN_REASON_MAX, "%s: %llu are needed and %llu fit; raise %s",
-		         rows[i].what, (unsigned long long)rows[i].wanted,
+		snprintf(refusal, PLAN_REASON_MAX, "%s: %llu are needed and %llu fit; raise %s",
+		         rows[i].what, (unsigned long long)rows[i].needed,
 		         (unsigned long long)rows[i].allowed, rows[i].limit);
 		return -EDQUOT;
 	}
@@ -250,7 +252,7 @@ static int check_limits(const struct plan *p, char why[PLAN_REASON_MAX])
  * Refuse two services at one address and port. The model's parser does so, too; the hash table
  * could hold only one.
  */
-static int check_entries(const struct plan *p, char why[PLAN_REASON_MAX])
+static int check_entries(const struct plan *p, char refusal[PLAN_REASON_MAX])
 {
 	for (size_t i = 0; i < p->n_entries; i++) {
 		for (size_t k = 0; k < i; k++) {
@@ -260,7 +262,7 @@ static int check_entries(const struct plan *p, char why[PLAN_REASON_MAX])
 			if (a->port_be != b->port_be || a->protocol != b->protocol ||
 			    memcmp(&a->vip, &b->vip, sizeof(a->vip)) != 0)
 				continue;
-			snprintf(why, PLAN_REASON_MAX,
+			snprintf(refusal, PLAN_REASON_MAX,
 			         "two services at one address and port: %s and %s",
 			         p->services[p->entries[i].service]->name,
 			         p->services[p->entries[k].service]->name);
@@ -271,7 +273,7 @@ static int check_entries(const struct plan *p, char why[PLAN_REASON_MAX])
 }
 
 int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
-              char why[PLAN_REASON_MAX])
+              char refusal[PLAN_REASON_MAX])
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	int err;
@@ -284,9 +286,9 @@ int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
 	if (!err)
 		err = list_entries(p);
 	if (!err)
-		err = check_limits(p, why);
+		err = check_limits(p, refusal);
 	if (!err)
-		err = check_entries(p, why);
+		err = check_entries(p, refusal);
 	if (err) {
 		plan_free(p);
 		return err;
@@ -320,7 +322,7 @@ static uint8_t said_of(const struct model *m, const char *pool, const char *name
 /* Both lists are sorted by id, so one walk compares them. */
 static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall_clock_ms)
 {
-	const struct model_set *set = find_set_in_force(p->model, wall_clock_ms);
+	const struct model_set *member_set = find_set_in_force(p->model, wall_clock_ms);
 	bool changed = false;
 	size_t at = 0; /* both are sorted by id */
 
@@ -329,10 +331,11 @@ static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall
 		uint8_t says = said_of(m, p->model->name, b->name, wall_clock_ms);
 		uint32_t weight = 0;
 
-		while (set && at < set->n_members && set->members[at].id < b->id)
+		while (member_set && at < member_set->n_members &&
+		       member_set->members[at].id < b->id)
 			at++;
-		if (set && at < set->n_members && set->members[at].id == b->id)
-			weight = set->members[at].weight;
+		if (member_set && at < member_set->n_members && member_set->members[at].id == b->id)
+			weight = member_set->members[at].weight;
 		changed |= says != b->says || weight != b->weight;
 		b->says = says;
 		b->weight = weight;

@@ -24,7 +24,7 @@ struct model_pool;
 struct model_service;
 struct model_set;
 
-#define PLAN_REASON_MAX 256 /**< bytes of the reason of a refusal */
+#define PLAN_REASON_MAX 256 /**< bytes of a refusal's text */
 #define PLAN_NONE       SIZE_MAX
 /** Sets of a pool: MODEL_SETS_MAX and the next one. */
 #define PLAN_SETS_MAX 65u
@@ -77,11 +77,11 @@ struct plan {
  * Make a plan of @p m, which must name this node (m->self).
  *
  * @param m    borrowed: must outlive the plan
- * @param why  what does not fit and which limit to raise, on -EDQUOT
+ * @param refusal  what does not fit and which limit to raise, on -EDQUOT
  * @return 0, -EDQUOT (the document asks for more than its own limits allow), -ENOMEM
  */
 int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
-              char why[PLAN_REASON_MAX]) MUST_CHECK NONNULL();
+              char refusal[PLAN_REASON_MAX]) MUST_CHECK NONNULL();
 /**
  * Make the rings of all member sets, except those that the model in force (@p before; NULL: none)
  * has rings for already. So bringing the plan into force takes less time. Uses threads, which end

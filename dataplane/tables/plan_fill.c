@@ -30,15 +30,15 @@ bool plan_same_members(const struct model_set *a, const struct model_set *b)
 }
 
 /* Whether owners/owners.c has the ring already: it keeps those of the set in force and of the next one. */
-static bool has_ring(const struct model_pool *before, const struct model_set *set,
+static bool has_ring(const struct model_pool *before, const struct model_set *member_set,
                      int64_t wall_clock_ms)
 {
 	size_t i = before ? before->n_sets : 0;
 
 	while (i-- > 0) {
-		if (plan_same_members(&before->sets[i], set))
+		if (plan_same_members(&before->member_sets[i], member_set))
 			return true;
-		if (before->sets[i].from_ms <= wall_clock_ms)
+		if (before->member_sets[i].from_ms <= wall_clock_ms)
 			return false;
 	}
 	return false;
@@ -48,23 +48,23 @@ static bool has_ring(const struct model_pool *before, const struct model_set *se
  * Slots hold positions in the plan's backends + 1, as backend indexes are not known before tables/compiler.c
  * binds them.
  */
-static uint16_t *make_plan_ring(const struct plan_pool *p, const struct model_set *set,
+static uint16_t *make_plan_ring(const struct plan_pool *p, const struct model_set *member_set,
                                 const uint64_t key[2])
 {
-	struct ring_backend *b = calloc(set->n_members + 1, sizeof(*b));
+	struct ring_backend *b = calloc(member_set->n_members + 1, sizeof(*b));
 	uint16_t *ring = calloc(p->model->n_slots, sizeof(*ring));
 	size_t at = 0; /* members and backends are sorted by id */
 	int err = b && ring ? 0 : -1;
 
-	for (size_t i = 0; !err && i < set->n_members; i++) {
-		while (at < p->n_backends && p->backends[at].id < set->members[i].id)
+	for (size_t i = 0; !err && i < member_set->n_members; i++) {
+		while (at < p->n_backends && p->backends[at].id < member_set->members[i].id)
 			at++;
-		b[i] = (struct ring_backend){ .key = set->members[i].id,
-			                      .weight = set->members[i].weight,
+		b[i] = (struct ring_backend){ .key = member_set->members[i].id,
+			                      .weight = member_set->members[i].weight,
 			                      .id = (uint16_t)(at + 1) };
 	}
 	if (!err)
-		err = ring_fill(ring, p->model->n_slots, b, set->n_members, key);
+		err = ring_fill(ring, p->model->n_slots, b, member_set->n_members, key);
 	free(b);
 	if (!err)
 		return ring;
@@ -88,8 +88,9 @@ static void fill_pool(const struct fill *f, struct plan_pool *p)
 	if (old && old->n_slots != m->n_slots)
 		old = NULL;
 	for (size_t s = 0; s < m->n_sets && s < PLAN_SETS_MAX; s++)
-		if (!p->rings[s] && !has_ring(old, &m->sets[s], f->wall_clock_ms))
-			p->rings[s] = make_plan_ring(p, &m->sets[s], f->plan->model->hash_key);
+		if (!p->rings[s] && !has_ring(old, &m->member_sets[s], f->wall_clock_ms))
+			p->rings[s] =
+			        make_plan_ring(p, &m->member_sets[s], f->plan->model->hash_key);
 }
 
 static void *fill_some(void *arg)
@@ -108,14 +109,14 @@ void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms
 	        before && !memcmp(before->hash_key, p->model->hash_key, sizeof(before->hash_key));
 	struct fill f = { p, same_key ? before : NULL, wall_clock_ms, 0 };
 	pthread_t helpers[HELPERS_MAX];
-	size_t n = (size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, made = 0;
+	size_t n = (size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, n_started = 0;
 
 	if (n > HELPERS_MAX)
 		n = HELPERS_MAX;
-	while (made < n && p->n_pools >= HELP_POOLS &&
-	       !pthread_create(&helpers[made], NULL, fill_some, &f))
-		made++;
+	while (n_started < n && p->n_pools >= HELP_POOLS &&
+	       !pthread_create(&helpers[n_started], NULL, fill_some, &f))
+		n_started++;
 	fill_some(&f);
-	for (size_t i = 0; i < made; i++)
+	for (size_t i = 0; i < n_started; i++)
 		pthread_join(helpers[i], NULL);
 }

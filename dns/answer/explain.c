@@ -92,7 +92,7 @@ static void add_health_steps(struct explainer *x, size_t target)
 		const struct node_health *health = &v->items[i];
 		health_word word = health->words[target];
 
-		add_step(x, "view", "%s at %s sees it %s (%s)%s%s", health->node,
+		add_step(x, "peer-health", "%s at %s sees it %s (%s)%s%s", health->node,
 		         health->site->name, health_state_text(health_state(word)),
 		         health_reason_text(health_reason(word)),
 		         health_inconclusive(word) ? ", inconclusive" : "",

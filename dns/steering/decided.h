@@ -2,7 +2,7 @@
 /**
  * @file
  * The state in force of the sites: which targets (a service at a site in one address family) are down. It stays
- * when the views that decided it are lost, also over restarts and new documents. So it is kept in STATE/dns.sites:
+ * when the peer health that decided it is lost, also over restarts and new documents. So it is kept in STATE/dns.sites:
  * a line "weir-sites 1", the targets in hex, and "end N".
  *
  * Implemented in dns/steering/decided.c; called by the thread that owns the generation, but for decided_write(): any thread.

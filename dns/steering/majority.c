@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Count twice: with the lost views as up and as down. If both counts agree, the vote is decided; if
- * not, the views do not suffice and the last state stays. This is done first among a site's nodes,
- * then among the sites, so a site with many nodes has no more weight than another one.
+ * Count twice: with the lost observations as up and as down. If both counts agree, the vote is
+ * decided; if not, the observations do not suffice and the last state stays. This is done first
+ * among a site's nodes, then among the sites, so a site with many nodes has no more weight than
+ * another one.
  */
 #include "dns/steering/majority.h"
 
@@ -30,7 +31,7 @@ static void add_site(struct majority *m, uint32_t n, uint32_t n_down, uint32_t n
 		m->n_up++;
 }
 
-/* Views of one site are neighbours, so one pass counts nodes within sites and sites. */
+/* Observations of one site are neighbours, so one pass counts nodes within sites and sites. */
 static struct majority count_votes(const struct majority_node *nodes, size_t n,
                                    bool (*counts)(const struct majority_node *))
 {
@@ -76,7 +77,7 @@ static bool is_most_votes(uint32_t votes, const struct majority *m)
 	return 2 * votes > m->n_up + m->n_down + m->n_lost;
 }
 
-/* What stays in force when the views do not suffice. */
+/* What stays in force when the observations do not suffice. */
 static enum health_state keep_last_state(const struct majority_node *nodes, size_t n,
                                          enum majority_was was)
 {

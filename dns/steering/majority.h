@@ -4,9 +4,9 @@
  * One health word from what several nodes see of one target (a service at a site in one address
  * family).
  *
- * Sites vote. Every site that has a node votes, also if it cannot be heard. A view that is not
- * fresh, or whose word is unknown, inconclusive or restored, is *lost*. Lost views could say
- * either:
+ * Sites vote. Every site that has a node votes, also if it cannot be heard. An observation that is
+ * not fresh, or whose word is unknown, inconclusive or restored, is *lost*. Lost observations could
+ * say either:
  *
  *   a site's vote    nodes that say down      down of the target   sites that say down
  *   down             most of its nodes        down                 most of the sites
@@ -14,8 +14,8 @@
  *                    lost ones would say                           lost ones would say
  *   lost             otherwise                as it was            otherwise
  *
- * So lost views change nothing: a site that is up stays in the answers, and a site that is down
- * stays out. A site's view of itself (from its pools) is one vote like any other.
+ * So lost observations change nothing: a site that is up stays in the answers, and a site that is
+ * down stays out. What a site observes of itself (from its pools) is one vote like any other.
  *
  * Pure: implemented in dns/steering/majority.c; any thread.
  */
@@ -28,7 +28,7 @@
 
 #include "weir/health.h"
 
-/** What one node sees of the target. Views of one site stand side by side. */
+/** What one node observes of the target. Observations of one site are neighbours. */
 struct majority_node {
 	uint32_t site;
 	bool own; /**< this node's: of equal words, its reason is used */
@@ -36,16 +36,16 @@ struct majority_node {
 	health_word word;
 };
 
-/** What is in force before the views are counted. */
+/** What is in force before the observations are counted. */
 enum majority_was {
 	MAJORITY_WAS_UP, /**< or unknown: the site is in the answers */
 	MAJORITY_WAS_DOWN,
-	MAJORITY_WAS_UNKNOWN, /**< nothing was kept: lost views count by their last words this once */
+	MAJORITY_WAS_UNKNOWN, /**< nothing was kept: what is lost counts by its last word this once */
 };
 
 struct majority {
 	uint32_t n_up, n_down, n_lost; /**< sites by their votes */
-	bool held;                     /**< the views do not suffice: the last state stays */
+	bool held;                     /**< the observations do not suffice: the last state stays */
 	health_word word;              /**< in doubt when a voter is, or when the sites disagree */
 };
 

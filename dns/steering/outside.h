@@ -24,8 +24,8 @@ struct outside {
 
 /**
  * A site is up if one of its services is up in one address family: more of the other sites see it
- * up than see it down, counting fresh views only. An override force_up of the site counts as up. A
- * site without services is up.
+ * up than see it down, counting fresh observations only. An override force_up of the site counts as
+ * up. A site without services is up.
  */
 bool outside_is_up(const struct outside *o, const struct model_site *site, int64_t wall_clock_ms)
         NONNULL();

@@ -145,17 +145,17 @@ static bool read_health_words(const struct peer_health *v, struct node_health *h
 }
 
 /* Map a peer's page when it appears, and again when its writer has replaced it. */
-static void map_peer_page(struct node_health *health, const struct peer_health_input *seen)
+static void map_peer_page(struct node_health *health, const struct peer_health_input *input)
 {
 	char path[PATH_MAX];
 	struct page *page;
 
 	if (health->page && !page_is_replaced(health->page))
 		return;
-	if (!seen->run_dir || (health->tried_ms && seen->now_ms - health->tried_ms < RETRY_MS))
+	if (!input->run_dir || (health->tried_ms && input->now_ms - health->tried_ms < RETRY_MS))
 		return;
-	health->tried_ms = seen->now_ms;
-	if (peer_page_path(seen->run_dir, health->node, path) < 0 ||
+	health->tried_ms = input->now_ms;
+	if (peer_page_path(input->run_dir, health->node, path) < 0 ||
 	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page) < 0)
 		return;
 	if (page_size(page) < sizeof(struct peer_page)) {
@@ -169,34 +169,34 @@ static void map_peer_page(struct node_health *health, const struct peer_health_i
 
 /* Freshness is read each time, words only if the page's epoch has changed. */
 static void read_peer(const struct peer_health *v, struct node_health *health,
-                      const struct peer_health_input *seen)
+                      const struct peer_health_input *input)
 {
-	map_peer_page(health, seen);
+	map_peer_page(health, input);
 	if (!health->page)
 		return;
 
 	const struct peer_page *payload = page_payload(health->page);
 	uint32_t epoch = page_epoch(health->page);
 
-	health->fresh = seen->now_ms < peer_page_good_until_ms(payload);
+	health->fresh = input->now_ms < peer_page_good_until_ms(payload);
 	if (health->found && epoch == health->epoch)
 		return;
 	if (read_health_words(v, health, &payload->health, health->page))
 		health->epoch = epoch;
 }
 
-void peer_health_read(struct peer_health *v, const struct peer_health_input *seen)
+void peer_health_read(struct peer_health *v, const struct peer_health_input *input)
 {
 	for (size_t i = 0; i < v->n; i++) {
 		struct node_health *health = &v->items[i];
 
 		if (!health->own) {
-			read_peer(v, health, seen);
+			read_peer(v, health, input);
 			continue;
 		}
-		health->fresh = seen->own && seen->now_ms < seen->own_good_until_ms;
-		if (seen->own)
-			(void)read_health_words(v, health, seen->own, seen->own_page);
+		health->fresh = input->own && input->now_ms < input->own_good_until_ms;
+		if (input->own)
+			(void)read_health_words(v, health, input->own, input->own_page);
 	}
 }
 

@@ -2,7 +2,7 @@
 /**
  * @file
  * Peer health: what all nodes see of the services' targets, from the own health page and the peers'
- * view pages (weir/peer_page.h), copied into memory of a generation. A word that was read stays when its
+ * peer health pages (weir/peer_page.h), copied into memory of a generation. A word that was read stays when its
  * page goes, changes its layout or gets old.
  *
  * Implemented in dns/steering/peer_health.c; called by the thread that owns the generation.
@@ -25,7 +25,7 @@ struct page;
 struct steering;
 
 #define PEER_HEALTH_NODES_MAX    64 /**< nodes, as in the schema */
-#define PEER_HEALTH_MAJORITY_MIN 3  /**< voting sites from which on views are counted */
+#define PEER_HEALTH_MAJORITY_MIN 3  /**< voting sites from which on their votes are counted */
 
 /** What one node sees. */
 struct node_health {
@@ -41,7 +41,7 @@ struct node_health {
 	health_word *words; /**< of each target */
 };
 
-/** All views; those of one site are neighbours. Target 2 * state + ip4 as in steering_state. */
+/** All nodes; those of one site are neighbours. Target 2 * state + ip4 as in steering_state. */
 struct peer_health {
 	size_t n, n_targets;
 	struct node_health *items;
@@ -51,13 +51,13 @@ struct peer_health {
 	/** Sites that a person took out: they do not vote; bits by model_site.index. */
 	uint64_t sites_out;
 	health_word *read; /**< the words of one page until it is known to be sound */
-	bool votes; /**< enough sites are left to vote, rather than each node trusting its own view */
+	bool votes; /**< enough sites are left to vote, rather than each node trusting itself */
 	const struct decided *decided; /**< the targets that were down; NULL: not known */
 };
 
 /** The sites that vote: all with a node, but for those that a person has taken out. */
 struct peer_health_sites {
-	uint32_t n, n_heard; /**< heard: a view of the site is fresh */
+	uint32_t n, n_heard; /**< heard: an observation of the site is fresh */
 	uint64_t lost;       /**< the others, one bit each */
 };
 
@@ -67,7 +67,7 @@ struct peer_health_input {
 	/** Whose payload `own` is; NULL: none that could be damaged. */
 	const struct page *own_page;
 	uint64_t own_good_until_ms;
-	const char *run_dir; /**< where the peers' views are; NULL: peers are not read */
+	const char *run_dir; /**< where the peers' pages are; NULL: peers are not read */
 	uint64_t now_ms;
 };
 
@@ -79,7 +79,7 @@ void peer_health_close(struct peer_health *v);
 /** The own page was replaced: look its targets up again. */
 void peer_health_forget_own(struct peer_health *v) NONNULL();
 /** Read what has changed. */
-void peer_health_read(struct peer_health *v, const struct peer_health_input *seen) NONNULL();
+void peer_health_read(struct peer_health *v, const struct peer_health_input *input) NONNULL();
 /** Count the sites that vote. */
 struct peer_health_sites peer_health_sites(const struct peer_health *v) NONNULL();
 /** From now on @p sites (as peer_health.sites_out) do not vote. */
@@ -101,7 +101,7 @@ bool peer_health_is_unproven(const struct peer_health *v, size_t target,
                              const struct model_site *site) NONNULL();
 /**
  * Whether the VIP behind a target at @p site came with a later version and no node outside has seen
- * it up. About the own site, a peer must have said so lately: lost views take nothing out.
+ * it up. About the own site, a peer must have said so lately: lost observations take nothing out.
  */
 bool peer_health_is_new(const struct peer_health *v, size_t target, const struct model_site *site)
         NONNULL();

@@ -111,7 +111,7 @@ static void list_record(struct listing *l, struct zone_text_line *line)
 		read_serial(l, type, at);
 		return;
 	}
-	r.set = hash_mix(hash_text(l->owner) * 31 + hash_text(type));
+	r.rrset = hash_mix(hash_text(l->owner) * 31 + hash_text(type));
 	r.is_soa = !strcmp(type, "SOA");
 	r.is_apex_ns = !strcmp(type, "NS") && !strcmp(l->owner, l->apex);
 	r.data = hash_text(l->origins[l->depth]);

@@ -113,10 +113,10 @@ MUST_CHECK int agent_status(const char *ifname, const char *bpf_dir, struct agen
 bool agent_lacks_owners(const struct agent_status *s);
 
 /** The word of a reason: "source-refused". */
-const char *agent_reason_name(enum decap_reason why);
+const char *agent_reason_name(enum decap_reason reason);
 /** The sentence of a reason, for status and documentation. */
-const char *agent_reason_help(enum decap_reason why);
+const char *agent_reason_help(enum decap_reason reason);
 /** Whether a frame that ended so was dropped. */
-bool agent_reason_is_drop(enum decap_reason why);
+bool agent_reason_is_drop(enum decap_reason reason);
 
 #endif

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Guests: the temporary owners of slots. A node that started on empty tables learns them from a
- * peer, another node of its site.
+ * Connection state from a peer: the file through which a node that starts with empty tables gets the
+ * owners of unsettled slots from another node of its site.
  *
- * The peer's weir-dataplane writes the text. weir-mgmt of the starting node fetches it and puts it
- * into RUN/guests.told, whole or not at all: a line with this node's monotonic time and the peer's
- * name ("-": no peer knows more), then the peer's text, which only the two dataplanes read.
- * Implemented in pages/conn_state.c; any thread.
+ *   1. weir-mgmt of the starting node asks the peers' weir-mgmt over the API.
+ *   2. A peer's weir-dataplane answers with a text that only dataplanes read.
+ *   3. weir-mgmt of the starting node writes RUN/guests.told, whole or not at all: one line with the
+ *      node's monotonic time and the peer's name, then the text. If no peer has anything to say, the
+ *      name is "-" and the text is empty.
+ *   4. weir-dataplane of the starting node reads the file and applies the text.
+ *
+ * "guests" and "told" in names of files, requests and members are from an earlier release; peers of
+ * that release still use them. Implemented in pages/conn_state.c; any thread.
  */
 #ifndef WEIR_CONN_STATE_H
 #define WEIR_CONN_STATE_H
@@ -22,7 +27,7 @@
 #define CONN_STATE_NODE_MAX 64u
 #define CONN_STATE_NO_PEER  "-"
 
-/** Write what @p node told. @return 0 or -errno */
+/** Write the file: @p text of peer @p node, fetched at @p now_ms. @return 0 or -errno */
 MUST_CHECK int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms,
                                 const char *text);
 

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/** Never defined: each driver casts it to its own struct, which this interface hides. */
 struct driver;
 struct fwd_tables; /* weir/fwd/user.h */
 struct model_dpdk; /* weir/model.h */
@@ -33,9 +34,9 @@ struct driver_sizes {
 	uint32_t services;       /**< in one half: a power of two */
 	uint32_t service_counts; /**< services that can be counted */
 	uint32_t pools;
-	uint32_t backends;       /**< the first one, nobody, included; at most FWD_BACKENDS_MAX */
-	uint32_t slots;          /**< of all pools: a multiple of FWD_SLOTS_PER_BLOCK */
-	uint32_t exception_sets; /**< a power of two */
+	uint32_t backends; /**< index 0, which is no backend, included; at most FWD_BACKENDS_MAX */
+	uint32_t slots;    /**< of all pools: a multiple of FWD_SLOTS_PER_BLOCK */
+	uint32_t exception_buckets; /**< a power of two */
 };
 
 /** The larger one of each: tables never shrink while they are in force. */
@@ -49,8 +50,9 @@ static inline struct driver_sizes driver_sizes_larger(const struct driver_sizes 
 		.pools = a->pools > b->pools ? a->pools : b->pools,
 		.backends = a->backends > b->backends ? a->backends : b->backends,
 		.slots = a->slots > b->slots ? a->slots : b->slots,
-		.exception_sets = a->exception_sets > b->exception_sets ? a->exception_sets
-		                                                        : b->exception_sets,
+		.exception_buckets = a->exception_buckets > b->exception_buckets
+		                             ? a->exception_buckets
+		                             : b->exception_buckets,
 	};
 }
 
@@ -67,14 +69,14 @@ struct driver_reason {
 	char text[DRIVER_REASON_MAX];
 };
 
-/** Write a sentence into @p why, cut if it is too long. @return @p err */
+/** Write a sentence into @p reason, cut if it is too long. @return @p err */
 static inline int __attribute__((format(printf, 3, 4)))
-driver_set_reason(struct driver_reason *why, int err, const char *format, ...)
+driver_set_reason(struct driver_reason *reason, int err, const char *format, ...)
 {
 	va_list list;
 
 	va_start(list, format);
-	vsnprintf(why->text, sizeof(why->text), format, list);
+	vsnprintf(reason->text, sizeof(reason->text), format, list);
 	va_end(list);
 	return err;
 }
@@ -145,10 +147,10 @@ struct driver_ops {
 	 * do not put it into the ports yet. Tables of another layout are not taken over: new ones
 	 * are made beside them, and forwarding goes on by the old ones until attach().
 	 * @param kept  out: the tables were taken over
-	 * @return 0 or -errno with @p why
+	 * @return 0 or -errno with @p reason
 	 */
 	int (*open)(const struct driver_config *config, struct driver **out, bool *kept,
-	            struct driver_reason *why);
+	            struct driver_reason *reason);
 
 	/** Where the tables are; pointers stay valid until close() or resize_commit(). */
 	void (*tables)(const struct driver *d, struct fwd_tables *out);
@@ -157,17 +159,16 @@ struct driver_ops {
 	/**
 	 * Put this process's code into port @p port, atomically in place of an earlier process's.
 	 * To be called when the tables are complete. Calling it again is fine.
-	 * @return 0 or -errno with @p why (also set, with 0, when there is something to know, such
-	 * as
-	 *         the generic mode and why; else why->text is "")
+	 * @return 0 or -errno with @p reason (with 0 it says what there is to know, such as the
+	 *         generic mode and its cause; else reason->text is "")
 	 */
 	int (*attach)(struct driver *d, const struct model_port *port, struct driver_port *out,
-	              struct driver_reason *why);
+	              struct driver_reason *reason);
 	/**
 	 * Take the code out of @p interface; traffic for our VIPs goes to the kernel from now on.
 	 * @return 0 or -errno
 	 */
-	int (*detach)(struct driver *d, const char *interface, struct driver_reason *why);
+	int (*detach)(struct driver *d, const char *interface, struct driver_reason *reason);
 	/**
 	 * Ports that this process's code was put into, with what is read back of them.
 	 * @return how many, written to @p out
@@ -179,25 +180,25 @@ struct driver_ops {
 	 * and counters copied (no array gets smaller); services are left empty for
 	 * the caller.
 	 * @param next  out: the new tables, for the caller to complete; root has the new sizes
-	 * @return 0, or -errno with @p why, everything as it was
+	 * @return 0, or -errno with @p reason, everything as it was
 	 */
 	int (*resize_begin)(struct driver *d, const struct driver_sizes *sizes,
-	                    struct fwd_tables *next, struct driver_reason *why);
+	                    struct fwd_tables *next, struct driver_reason *reason);
 	/**
 	 * Switch all ports to the new tables, then copy what packets changed in the old ones
 	 * meanwhile. No packet is lost or left uncounted. Old pointers are dead afterwards.
-	 * @return 0, or -errno with @p why: the old tables stay in force and the new are gone
+	 * @return 0, or -errno with @p reason: the old tables stay in force and the new are gone
 	 */
-	int (*resize_commit)(struct driver *d, struct driver_reason *why);
+	int (*resize_commit)(struct driver *d, struct driver_reason *reason);
 
 	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
 	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);
 	/**
-	 * From now on worker @p worker counts its rounds, forwarding or idle, in @p word, which
+	 * From now on worker @p worker counts its rounds, forwarding or idle, in @p rounds, which
 	 * outlives close(): the sign of life that is seen while the control thread hangs. NULL: a
 	 * driver without workers.
 	 */
-	void (*beat)(struct driver *d, uint32_t worker, uint64_t *word);
+	void (*beat)(struct driver *d, uint32_t worker, uint64_t *rounds);
 	/** Labels of the classes in struct driver_worker, NULL at the end. */
 	const char *const *classes;
 
@@ -229,16 +230,16 @@ struct driver_ops {
 
 	/**
 	 * Stop forwarding and remove all that is pinned below @p pin_dir.
-	 * @return 0, -ENOENT (nothing there) or -errno with @p why
+	 * @return 0, -ENOENT (nothing there) or -errno with @p reason
 	 */
-	int (*remove)(const char *pin_dir, struct driver_reason *why);
+	int (*remove)(const char *pin_dir, struct driver_reason *reason);
 
 	/**
 	 * Map the tables below @p pin_dir without any right to change them; for reading by another
 	 * process, or when the dataplane is dead. @p out is given: free with unmap(). @return 0,
-	 * -ENOENT, -EPERM, -EPROTO or -errno with @p why
+	 * -ENOENT, -EPERM, -EPROTO or -errno with @p reason
 	 */
-	int (*map)(const char *pin_dir, struct fwd_tables *out, struct driver_reason *why);
+	int (*map)(const char *pin_dir, struct fwd_tables *out, struct driver_reason *reason);
 	void (*unmap)(struct fwd_tables *t);
 };
 

@@ -67,7 +67,7 @@ struct effect_backend {
 	uint32_t exceptions; /**< flows remembered as its own */
 	uint8_t alive;       /**< the tables may send to it */
 	uint8_t next_hop; /**< its next hop is known; without, packets to it are dropped by name */
-	uint8_t why;      /**< enum effect_reason */
+	uint8_t reason;   /**< enum effect_reason */
 	uint8_t hop;      /**< enum effect_hop */
 	/** longest packet that fits in its tunnel; unless next_hop, as it was */
 	uint16_t inner_mtu;
@@ -143,13 +143,13 @@ int effect_backends(const struct effect *e, const char *pool, struct effect_back
 int effect_backend(const struct effect *e, const char *pool, uint64_t id,
                    struct effect_backend *out);
 /** "up", "held by guard min_healthy", ... */
-const char *effect_reason_text(enum effect_reason why);
-/** Whether @p why is about the way to a backend: EFFECT_REASON_ROUTE, _NEIGHBOUR, _GATEWAY. */
-bool effect_reason_is_path(enum effect_reason why);
+const char *effect_reason_text(enum effect_reason reason);
+/** Whether @p reason is about the way to a backend: EFFECT_REASON_ROUTE, _NEIGHBOUR, _GATEWAY. */
+bool effect_reason_is_path(enum effect_reason reason);
 /** "known", "no route", ... */
 const char *effect_hop_text(enum effect_hop hop);
 /**
- * Why backend @p b is (not) given traffic: its `why`, unless it is in force and nothing can be sent
+ * Why backend @p b is (not) given traffic: its `reason`, unless it is in force and nothing can be sent
  * to it.
  */
 const char *effect_backend_text(const struct effect_backend *b);

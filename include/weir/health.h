@@ -92,9 +92,9 @@ static inline int64_t health_since_s(health_word w)
 	return (int64_t)(w >> 32);
 }
 static inline health_word health_make(enum health_state state, unsigned marks,
-                                      enum health_reason why, int64_t since_s)
+                                      enum health_reason reason, int64_t since_s)
 {
-	return (uint64_t)state | (uint64_t)(marks & 0x3f) << 2 | (uint64_t)why << 8 |
+	return (uint64_t)state | (uint64_t)(marks & 0x3f) << 2 | (uint64_t)reason << 8 |
 	       (uint64_t)since_s << 32;
 }
 #define HEALTH_MARK_DOUBT        1u
@@ -130,7 +130,7 @@ uint64_t health_target_service(const char *service, const char *site, bool ip4);
 
 /**
  * Writer: make @p page hold exactly @p targets (health_target_*(), each once). A target that was
- * there keeps its place and word; a new one starts with word 0. When too many places have been
+ * there keeps its index and word; a new one starts with word 0. When too many entries have been
  * given up all are laid out again, words kept. Counts generation up twice if anything changed;
  * publishing the page is the caller's. @return 0, -ENOSPC for more than HEALTH_TARGETS_MAX (nothing
  * changed) or -ENOMEM
@@ -138,17 +138,17 @@ uint64_t health_target_service(const char *service, const char *site, bool ip4);
 int health_set_targets(struct health_page *page, const uint64_t *targets, size_t n,
                        uint64_t document);
 /**
- * Writer: store the word at @p place (atomic); -1 is none.
+ * Writer: store the word at @p index (atomic); -1 is none.
  * @return whether it differs from what was there
  */
-bool health_write(struct health_page *page, int place, health_word word);
+bool health_write(struct health_page *page, int index, health_word word);
 
-/** Find @p target. @return its place in entries, or -1; valid while generation stays */
+/** Find @p target. @return its index in entries, or -1; valid while generation stays */
 int health_find_index(const struct health_page *page, uint64_t target);
-/** Read the word at @p place (atomic); 0, unknown, where health_find_index() has found none. */
-health_word health_read(const struct health_page *page, int place);
+/** Read the word at @p index (atomic); 0, unknown, where health_find_index() has found none. */
+health_word health_read(const struct health_page *page, int index);
 /** The text of a reason: "refused". */
-const char *health_reason_text(enum health_reason why);
+const char *health_reason_text(enum health_reason reason);
 const char *health_state_text(enum health_state state);
 
 #endif

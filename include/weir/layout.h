@@ -80,10 +80,10 @@ static inline void layout_root(const struct fwd_tables *t, const struct driver_s
 	root->n_services = sizes->services;
 	root->n_service_counts = sizes->service_counts;
 	root->n_backends = sizes->backends;
-	root->n_exception_sets = sizes->exception_sets;
+	root->n_exception_buckets = sizes->exception_buckets;
 	root->n_slots = sizes->slots;
-	root->n_fragment_sets = t->n_fragments;
-	root->n_destination_sets = t->n_destinations;
+	root->n_fragment_buckets = t->n_fragments;
+	root->n_destination_buckets = t->n_destinations;
 	root->n_cpus = t->n_cpus;
 }
 

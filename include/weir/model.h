@@ -179,7 +179,7 @@ struct model_pool {
 	 * The member sets, oldest first; the last whose from_ms is past is the current one.
 	 * A later one (from_ms in the future) is the next, announced ahead of time.
 	 */
-	const struct model_set *sets;
+	const struct model_set *member_sets;
 	size_t n_sets; /**< 1..MODEL_SETS_MAX + 1 */
 };
 

@@ -13,9 +13,9 @@
 
 #include "base/checked.h"
 
-#define NIC_SYSFS      "/sys"
-#define NIC_MAX        256u
-#define NIC_REASON_MAX 256u
+#define NIC_SYSFS   "/sys"
+#define NIC_MAX     256u
+#define NIC_USE_MAX 256u
 
 /** What DPDK could do with it now. */
 enum nic_dpdk {
@@ -35,9 +35,10 @@ struct nic {
 	int numa;        /**< -1: not known */
 	int iommu_group; /**< -1: none */
 	enum nic_dpdk dpdk;
-	bool xdp;                 /**< its kernel driver runs XDP natively */
-	const char *pmd;          /**< DPDK's driver for it; NULL: not known */
-	char why[NIC_REASON_MAX]; /**< dpdk and xdp in a sentence, and what to do */
+	bool xdp;        /**< its kernel driver runs XDP natively */
+	const char *pmd; /**< DPDK's driver for it; NULL: not known */
+	/** what Weir can do with it, in a sentence, and what to do for more */
+	char use[NIC_USE_MAX];
 };
 
 /** List devices below @p sysfs (NIC_SYSFS), PCI first. @return how many, at most @p max */

@@ -29,9 +29,9 @@ struct peer_page {
 	struct health_page health;
 };
 
-/** Where @p node's view is kept. @p out has room for PATH_MAX. @return 0 or -ENAMETOOLONG */
+/** Path of the page with @p node's health. @p out has room for PATH_MAX. @return 0 or -ENAMETOOLONG */
 MUST_CHECK int peer_page_path(const char *run_dir, const char *node, char *out);
-/** Reader: when the view ceases to be fresh (atomic). */
+/** Reader: when what the page says ceases to be fresh (atomic). */
 uint64_t peer_page_good_until_ms(const struct peer_page *page);
 /** Writer: set it (atomic). */
 void peer_page_set_good_until_ms(struct peer_page *page, uint64_t at_ms);

@@ -34,7 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Slot value for "nobody". */
+/** Slot value for "no backend". */
 #define RING_NONE 0u
 /** Largest id. */
 #define RING_ID_MAX 32767u

@@ -5,8 +5,8 @@
  * serves all processes (Prometheus' exposition format gives names and kinds).
  *
  * The page of kind "stats" is RUN/stats.PROCESS.page. The writer adds entries to the directory
- * and counts in plain 64-bit words; readers walk the directory. Implemented in pages/stats.c. One
- * thread of the writer makes and drops words; any of its threads may count.
+ * and counts in plain 64-bit counters; readers walk the directory. Implemented in pages/stats.c. One
+ * thread of the writer creates and drops counters; any of its threads may count.
  */
 #ifndef WEIR_STATS_H
 #define WEIR_STATS_H
@@ -47,8 +47,9 @@ void stats_remove(struct stats *s, const char *run_dir, const char *process);
 /** Note a sign of life, once a second. */
 void stats_alive(struct stats *s, uint64_t now_ms);
 /**
- * The word for (name, labels), made if needed; the same word for the same names, also after a
- * restart. Add with stats_add(). @return never NULL: when the page is full, a common overflow word
+ * The counter for (name, labels), created if needed; the same counter for the same names, also after
+ * a restart. Add with stats_add(). @return never NULL: when the page is full, a common overflow
+ * counter
  */
 uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *name,
                             const char *labels, const char *help);
@@ -56,9 +57,9 @@ uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *n
 void stats_drop(struct stats *s, const char *name, const char *labels);
 
 /*
- * Signs of life. `weir run` restarts a process of which one of these words stands still for too
- * long, unless a job is announced whose time is not over. They are ordinary words, so pages keep
- * their layout: a page of a release without them says nothing, and its process is not restarted for
+ * Signs of life. `weir run` restarts a process when one of these counters stands still for too long,
+ * unless a job is announced whose time is not over. They are ordinary counters, so pages keep their
+ * layout: a page of a release without them says nothing, and its process is not restarted for
  * silence.
  */
 #define STATS_TURNS "weir_process_turns_total"
@@ -74,8 +75,8 @@ void stats_drop(struct stats *s, const char *name, const char *labels);
 #define STATS_JOB_MAX_S 600u
 
 /**
- * The word that thread @p thread ("main", "dns-1") of the process counts its loop's turns in, from
- * 0; for loop_beat(). Words of threads of an earlier process were dropped by stats_create().
+ * The counter in which thread @p thread ("main", "dns-1") of the process counts its loop's turns, from
+ * 0; for loop_beat(). Counters of an earlier process's threads were dropped by stats_create().
  */
 uint64_t *stats_turns(struct stats *s, const char *thread);
 /**
@@ -91,13 +92,13 @@ void stats_turns_end(struct stats *s, const char *thread);
 void stats_job_begin(struct stats *s, const char *job, unsigned limit_s);
 void stats_job_end(struct stats *s, const char *job);
 
-static inline void stats_add(uint64_t *word, uint64_t n)
+static inline void stats_add(uint64_t *counter, uint64_t n)
 {
-	__atomic_fetch_add(word, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
-static inline void stats_set(uint64_t *word, uint64_t n)
+static inline void stats_set(uint64_t *counter, uint64_t n)
 {
-	__atomic_store_n(word, n, __ATOMIC_RELAXED);
+	__atomic_store_n(counter, n, __ATOMIC_RELAXED);
 }
 
 /** Open a process's page for reading. @return 0 or -errno */

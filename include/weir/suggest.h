@@ -15,7 +15,7 @@ unsigned suggest_distance(const char *a, const char *b);
 
 /** The best of several candidates for a misspelt name. */
 struct suggest_best {
-	const char *wanted;
+	const char *given;
 	const char *best;
 	unsigned distance;
 };

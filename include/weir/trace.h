@@ -77,11 +77,11 @@ uint32_t trace_now_s(void);
 
 /**
  * As trace_run(), on the tables at @p dir (effect_tables_dir()); needs the right to open them.
- * @param why  a sentence on failure, [why_size]
+ * @param err_text  a sentence on failure, [err_text_size]
  * @return 0, -ENOENT (no dataplane ever ran here), -EPERM, -EPROTO or -errno
  */
-int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out, char *why,
-                 size_t why_size);
+int trace_pinned(const char *dir, const struct trace_query *q, struct trace_result *out,
+                 char *err_text, size_t err_text_size);
 
 /**
  * The result as a line of JSON from malloc(), given; the control socket's answer to {"do":"trace"}.

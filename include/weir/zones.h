@@ -41,7 +41,7 @@ int zones_check(const struct model *m, zones_report *report, void *arg);
 
 /** A record as far as two files of a zone can be compared by it. */
 struct zones_record {
-	uint64_t set;    /**< identity of owner and type */
+	uint64_t rrset;  /**< identity of owner and type */
 	uint64_t data;   /**< identity of the data as it is written; the TTL is left out */
 	bool is_soa;     /**< its serial changes with every version */
 	bool is_apex_ns; /**< one of the zone's own name servers */

@@ -112,9 +112,9 @@ void auth_local(struct core *core, int fd, const char *authorization, struct htt
 static enum http_role try_line(const char *line, size_t n, const char *digest, char name[64])
 {
 	struct tokens_entry entry;
-	const char *why;
+	const char *err_text;
 
-	if (tokens_read(line, n, &entry, &why) != TOKENS_ENTRY)
+	if (tokens_read(line, n, &entry, &err_text) != TOKENS_ENTRY)
 		return HTTP_NO_ROLE;
 	bool fits = !*digest ? !strcmp(entry.digest, "*")
 	                     : strlen(entry.digest) == DIGEST_TEXT_MAX - 1 &&

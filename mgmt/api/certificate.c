@@ -26,11 +26,11 @@ void certificate_note(struct core *core, struct certificate *c)
 
 static void note_failure(struct certificate *c, int err)
 {
-	if (!*c->why)
+	if (!*c->reason)
 		c->failed_ms = clock_mono_ms();
-	snprintf(c->why, sizeof(c->why), "%s",
+	snprintf(c->reason, sizeof(c->reason), "%s",
 	         err == -EINVAL ? "not a PEM certificate and its private key" : strerror(-err));
-	log_warn("certificate-refused", "why=\"%s\"", c->why);
+	log_warn("certificate-refused", "reason=\"%s\"", c->reason);
 }
 
 void certificate_follow(struct core *core, struct certificate *c, struct http_server *server)
@@ -47,18 +47,18 @@ void certificate_follow(struct core *core, struct certificate *c, struct http_se
 		note_failure(c, err);
 		return;
 	}
-	c->why[0] = '\0';
+	c->reason[0] = '\0';
 	log_note("certificate-renewed", "path=%s/" CERTIFICATE_CRT, core->dirs.conf);
 }
 
 void certificate_state(struct core *core, const struct certificate *c)
 {
-	if (*c->why && clock_mono_ms() - c->failed_ms >= MOMENT_MS)
+	if (*c->reason && clock_mono_ms() - c->failed_ms >= MOMENT_MS)
 		conditions_add(
 		        core->stats, "certificate-refused", CONDITION_DEGRADED, CERTIFICATE_CRT,
 		        /* at most CONDITION_TEXT_MAX: what to do is at the end */
 		        "%.90s/" CERTIFICATE_CRT " and " CERTIFICATE_KEY
 		        " cannot be used (%.45s): weir-mgmt serves the previous pair until it "
 		        "restarts; install a certificate and its key",
-		        core->dirs.conf, c->why);
+		        core->dirs.conf, c->reason);
 }

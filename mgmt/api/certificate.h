@@ -23,7 +23,7 @@ struct http_server;
 /** What was found at the last look; zeroed at first. Of the main thread. */
 struct certificate {
 	struct stamp crt, key;
-	char why[160];      /**< why the present files are not used; "": they are */
+	char reason[160];   /**< why the present files are not used; "": they are */
 	uint64_t failed_ms; /**< monotonic: since when */
 };
 

@@ -40,8 +40,8 @@ static size_t append_answer(char *data, size_t size, size_t n, void *arg)
 }
 
 /*
- * Find the file that verifies peers; "" if there is none. Looked for each time, since it may be
- * added.
+ * Find the file that verifies peers; "" if there is none. It is looked for at each request, because
+ * it may be added at any time.
  */
 static void find_ca(const struct peer_client *c, char path[PATH_MAX])
 {
@@ -58,83 +58,84 @@ static void find_ca(const struct peer_client *c, char path[PATH_MAX])
 static CURL *prepare_transfer(const struct peer_client *c, const struct client_request *r,
                               struct incoming *in, struct curl_slist *headers)
 {
-	CURL *easy = curl_easy_init();
+	CURL *handle = curl_easy_init();
 	char ca[PATH_MAX];
 
-	if (!easy)
+	if (!handle)
 		return NULL;
 	find_ca(c, ca);
-	curl_easy_setopt(easy, CURLOPT_URL, r->url);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https,http");
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 1000L);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, append_answer);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, in);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(handle, CURLOPT_URL, r->url);
+	curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "https,http");
+	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, 1000L);
+	curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
+	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, append_answer);
+	curl_easy_setopt(handle, CURLOPT_WRITEDATA, in);
+	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
 	if (ca[0])
-		curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+		curl_easy_setopt(handle, CURLOPT_CAINFO, ca);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
-	                 0L); /* else a changed file counts after a day */
+	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT,
+	                 0L); /* otherwise a changed file is read after a day */
 #endif
 	if (r->post) {
 		const char *body = r->body ? r->body : "{}";
 
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+		curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	}
-	return easy;
+	return handle;
 }
 
-static void finish_request(struct client_request *r, CURL *easy, CURLcode err, struct incoming *in)
+static void finish_request(struct client_request *r, CURL *handle, CURLcode err,
+                           struct incoming *in)
 {
 	long status = 0;
 
 	if (err) {
-		snprintf(r->why, sizeof(r->why), "%s", curl_easy_strerror(err));
+		snprintf(r->failure, sizeof(r->failure), "%s", curl_easy_strerror(err));
 		return;
 	}
-	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	r->status = status;
 	if (status != 200)
-		snprintf(r->why, sizeof(r->why), "HTTP status %ld", status);
+		snprintf(r->failure, sizeof(r->failure), "HTTP status %ld", status);
 	else {
 		r->answer =
 		        json_read(in->text ? in->text : "", in->n, JSON_REJECT_DUPLICATES, NULL);
 		if (!r->answer)
-			snprintf(r->why, sizeof(r->why), "the answer is not JSON");
+			snprintf(r->failure, sizeof(r->failure), "the answer is not JSON");
 	}
 }
 
-/* Requests under way. */
-struct asking {
+/* Requests in progress. */
+struct transfers {
 	CURLM *multi;
 	struct client_request *requests;
 	struct incoming *in;
-	CURL **easy;
+	CURL **handles;
 	size_t n;
 };
 
 /* Pass each outcome to its request. */
-static void collect_outcomes(const struct asking *a)
+static void collect_outcomes(const struct transfers *a)
 {
 	CURLMsg *message;
 	int left;
 
 	while ((message = curl_multi_info_read(a->multi, &left)))
 		for (size_t i = 0; i < a->n; i++) {
-			if (a->easy[i] != message->easy_handle)
+			if (a->handles[i] != message->easy_handle)
 				continue;
-			finish_request(&a->requests[i], a->easy[i], message->data.result,
+			finish_request(&a->requests[i], a->handles[i], message->data.result,
 			               &a->in[i]);
 			if (a->requests[i].done)
 				a->requests[i].done(&a->requests[i]);
 		}
 }
 
-static void run_transfers(const struct asking *a)
+static void run_transfers(const struct transfers *a)
 {
 	int running = 1;
 
@@ -151,16 +152,16 @@ static struct curl_slist *make_request_headers(const struct peer_client *c)
 	char authorization[HTTP_TEXT_MAX + 32];
 	struct curl_slist *headers, *more;
 
-	/* a body is sent with its request: no round trip for "100 Continue" */
 	snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", c->token);
 	headers = curl_slist_append(NULL, authorization);
 	more = headers ? curl_slist_append(headers, "Content-Type: application/json") : NULL;
 	headers = more ? more : headers;
+	/* Without "Expect:", libcurl waits for "100 Continue" before it sends a long body. */
 	more = headers ? curl_slist_append(headers, "Expect:") : NULL;
 	return more ? more : headers;
 }
 
-static void begin_requests(const struct peer_client *c, struct asking *a,
+static void begin_requests(const struct peer_client *c, struct transfers *a,
                            struct curl_slist *headers)
 {
 	for (size_t i = 0; i < a->n; i++) {
@@ -168,20 +169,20 @@ static void begin_requests(const struct peer_client *c, struct asking *a,
 
 		r->answer = NULL;
 		r->status = 0;
-		r->why[0] = '\0';
+		r->failure[0] = '\0';
 		a->in[i].max = r->answer_max ? r->answer_max : CLIENT_ANSWER_MAX;
-		a->easy[i] = prepare_transfer(c, r, &a->in[i], headers);
-		if (a->easy[i])
-			curl_multi_add_handle(a->multi, a->easy[i]);
+		a->handles[i] = prepare_transfer(c, r, &a->in[i], headers);
+		if (a->handles[i])
+			curl_multi_add_handle(a->multi, a->handles[i]);
 	}
 }
 
-static void end_requests(const struct asking *a)
+static void end_requests(const struct transfers *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
-		if (a->easy[i]) {
-			curl_multi_remove_handle(a->multi, a->easy[i]);
-			curl_easy_cleanup(a->easy[i]);
+		if (a->handles[i]) {
+			curl_multi_remove_handle(a->multi, a->handles[i]);
+			curl_easy_cleanup(a->handles[i]);
 		}
 		free(a->in[i].text);
 	}
@@ -189,22 +190,22 @@ static void end_requests(const struct asking *a)
 
 void client_send(struct peer_client *c, struct client_request *requests, size_t n)
 {
-	struct asking a = { .requests = requests,
-		            .in = calloc(n + 1, sizeof(*a.in)),
-		            .easy = calloc(n + 1, sizeof(CURL *)),
-		            .n = n };
+	struct transfers a = { .requests = requests,
+		               .in = calloc(n + 1, sizeof(*a.in)),
+		               .handles = calloc(n + 1, sizeof(CURL *)),
+		               .n = n };
 	struct curl_slist *headers = make_request_headers(c);
 
 	if (!c->multi)
 		c->multi = curl_multi_init();
 	a.multi = c->multi;
-	if (a.in && a.easy && a.multi) {
+	if (a.in && a.handles && a.multi) {
 		begin_requests(c, &a, headers);
 		run_transfers(&a);
 		end_requests(&a);
 	}
 	curl_slist_free_all(headers);
-	free(a.easy);
+	free(a.handles);
 	free(a.in);
 }
 

@@ -33,10 +33,10 @@ struct client_request {
 	size_t answer_max; /**< bytes; 0: CLIENT_ANSWER_MAX */
 	/** Called when this request has ended, while others may run; may be NULL. */
 	void (*done)(struct client_request *r);
-	void *arg;               /**< the caller's */
-	json_t *answer;          /**< given; NULL on failure */
-	long status;             /**< of HTTP; 0: there was no answer */
-	char why[HTTP_TEXT_MAX]; /**< the failure */
+	void *arg;                   /**< the caller's */
+	json_t *answer;              /**< the caller drops it; NULL on failure */
+	long status;                 /**< of HTTP; 0: there was no answer */
+	char failure[HTTP_TEXT_MAX]; /**< why there is no answer; "": there is one */
 };
 
 /** Find the file by which peers are verified: tls.ca, else tls.crt, below @p conf_dir. */

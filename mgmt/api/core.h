@@ -42,15 +42,15 @@ struct health_exchange;
 struct core {
 	struct proc_dirs dirs;
 	pthread_mutex_t lock;
-	/** held while a change is drafted (mgmt/store/intent.h); locked before lock */
-	pthread_mutex_t drafting;
+	/** held while there is a candidate (mgmt/store/intent.h); locked before lock */
+	pthread_mutex_t candidate_lock;
 	/** broadcast at each change, event, and document that was accepted */
 	pthread_cond_t changed;
 	struct intent *intent;
 	struct observe *observe;
 	struct peers *peers;
-	struct health_exchange *views;
-	struct state_fetch *learn;
+	struct health_exchange *health_exchange;
+	struct state_fetch *state_fetch;
 	struct followed_state *state;
 	struct timekeep *clock;
 	struct logins logins;           /**< of the main thread */

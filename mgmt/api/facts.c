@@ -40,11 +40,11 @@ static void fill_process_facts(const struct look *l, struct holder *h)
 
 static bool drain_is_held(const struct look *l, const char *site)
 {
-	for (size_t i = 0; i < l->set.n_items; i++) {
-		const struct override *o = &l->set.items[i];
+	for (size_t i = 0; i < l->overrides.n_items; i++) {
+		const struct override *o = &l->overrides.items[i];
 
 		if (o->target == MODEL_TARGET_SITE && !strcmp(o->name, site) &&
-		    !strcmp(overrides_state(&l->set, o, l->now_ms), "expired_held"))
+		    !strcmp(overrides_state(&l->overrides, o, l->now_ms), "expired_held"))
 			return true;
 	}
 	return false;
@@ -54,12 +54,12 @@ static void fill_site_facts(const struct look *l, struct holder *h, struct judge
 {
 	for (size_t i = 0; i < l->m->n_sites; i++) {
 		const struct model_site *site = &l->m->sites[i];
-		struct gather_site seen;
+		struct gather_site observed;
 
-		gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &seen);
+		gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &observed);
 		h->sites[f->n_sites++] = (struct judge_site){
 			.name = site->name,
-			.down = seen.n && seen.down == seen.n,
+			.down = observed.n && observed.down == observed.n,
 			.drain_held = drain_is_held(l, site->name),
 		};
 	}
@@ -69,7 +69,7 @@ static enum judge_peer_state peer_state(const struct peers_report *v)
 {
 	if (v->refused)
 		return JUDGE_PEER_REFUSED;
-	if (!v->asked_ms)
+	if (!v->answered_ms)
 		return JUDGE_PEER_NEVER;
 	return v->state == PEERS_DIVERGED      ? JUDGE_PEER_DIVERGED
 	       : v->state == PEERS_UNREACHABLE ? JUDGE_PEER_UNREACHABLE
@@ -88,9 +88,9 @@ static void fill_peer_facts(const struct look *l, struct holder *h, struct judge
 			continue;
 		h->peers[f->n_peers++] = (struct judge_peer){
 			.node = node->name,
-			.detail = v ? v->why : "",
+			.detail = v ? v->unreachable_reason : "",
 			.state = v ? peer_state(v) : JUDGE_PEER_NEVER,
-			.age_ms = v && v->asked_ms ? clock_mono_ms() - v->asked_ms : 0,
+			.age_ms = v && v->answered_ms ? clock_mono_ms() - v->answered_ms : 0,
 			.behind_ms = v && v->behind_ms ? clock_mono_ms() - v->behind_ms : 0,
 		};
 	}
@@ -104,7 +104,7 @@ static int fill_model(const struct look *l, struct holder *h, struct judge_facts
 	const struct model *m = l->m;
 	const struct gather_from from = {
 		.m = m,
-		.overrides = &l->set,
+		.overrides = &l->overrides,
 		.wall_clock_ms = l->now_ms,
 		.health = l->pages.health_fresh ? l->pages.health : NULL,
 		.effect = l->pages.effect_fresh ? l->pages.effect : NULL,

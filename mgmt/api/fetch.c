@@ -23,7 +23,7 @@
 static json_t *next_request(struct core *core, const json_t *files)
 {
 	json_t *parts = json_array();
-	uint64_t wanted = 0, have;
+	uint64_t n_bytes = 0, have;
 	const char *name;
 	json_t *value;
 
@@ -41,8 +41,8 @@ static json_t *next_request(struct core *core, const json_t *files)
 			continue;
 		json_array_append_new(parts, json_pack("{s:s, s:I, s:I}", "digest", digest, "bytes",
 		                                       bytes, "offset", (json_int_t)have));
-		wanted += (uint64_t)bytes;
-		if (wanted >= FILES_PART_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
+		n_bytes += (uint64_t)bytes;
+		if (n_bytes >= FILES_PART_BYTES_MAX || json_array_size(parts) == PARTS_MAX)
 			break;
 	}
 	if (json_array_size(parts) > 0)
@@ -55,7 +55,7 @@ static json_t *next_request(struct core *core, const json_t *files)
 static int keep_parts(struct core *core, const json_t *answer)
 {
 	const json_t *parts = json_object_get(answer, "parts"), *item;
-	int err = 0, taken = 0;
+	int err = 0, n_accepted = 0;
 	size_t i;
 
 	json_array_foreach(parts, i, item)
@@ -75,23 +75,23 @@ static int keep_parts(struct core *core, const json_t *answer)
 		free(decoded);
 		if (err)
 			return err;
-		taken += n > 0 || bytes == 0;
+		n_accepted += n > 0 || bytes == 0;
 	}
-	return taken;
+	return n_accepted;
 }
 
 int fetch_files(struct core *core, struct peer_client *client, const char *api, const json_t *files,
                 unsigned within_ms)
 {
 	uint64_t until_ms = clock_mono_ms() + within_ms;
-	json_t *wanted;
+	json_t *missing;
 	int err = 0;
 
-	while (!err && (wanted = next_request(core, files))) {
+	while (!err && (missing = next_request(core, files))) {
 		struct client_request r = { .post = 1, .timeout_ms = REQUEST_MS };
-		char *body = json_dumps(wanted, JSON_COMPACT);
+		char *body = json_dumps(missing, JSON_COMPACT);
 
-		json_decref(wanted);
+		json_decref(missing);
 		snprintf(r.url, sizeof(r.url), "%s/v1/peer/files", api);
 		r.body = body;
 		err = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;

@@ -5,7 +5,7 @@
  */
 #include "mgmt/api/field.h"
 
-bool field_end(struct field *f, struct http_reply *reply)
+bool field_end(struct field_reader *f, struct http_reply *reply)
 {
 	if (field_close(f))
 		return true;

@@ -12,6 +12,6 @@
 #include "mgmt/json/field.h"
 
 /** field_close(). @return true when there are no errors; else @p reply is 422 `invalid` */
-MUST_CHECK bool field_end(struct field *f, struct http_reply *reply);
+MUST_CHECK bool field_end(struct field_reader *f, struct http_reply *reply);
 
 #endif

@@ -125,7 +125,7 @@ bool handle_wait_ok(const struct http_request *r, struct http_reply *reply)
  */
 static json_t *own_state(struct core *core, bool *complete, bool *busy)
 {
-	const char *why = intent_unwritten_reason(core->intent);
+	const char *reason = intent_unwritten_reason(core->intent);
 	uint64_t document = intent_document(core->intent);
 	json_t *behind = json_array();
 	bool silent = false;
@@ -138,9 +138,9 @@ static json_t *own_state(struct core *core, bool *complete, bool *busy)
 			json_array_append_new(behind,
 			                      json_string(observe_name((enum observe_process)p)));
 	}
-	*complete = !*why && json_array_size(behind) == 0;
-	*busy = !*why && !silent;
-	return node_to_json(core->dirs.node, why, *complete, behind);
+	*complete = !*reason && json_array_size(behind) == 0;
+	*busy = !*reason && !silent;
+	return node_to_json(core->dirs.node, reason, *complete, behind);
 }
 
 /* Add a node's judgement of the version, unless the version is simply in force. */
@@ -174,7 +174,7 @@ struct change_wait {
 	struct noted_round rounds[PEERS_MAX];
 	size_t n_rounds;
 	uint64_t until_ms, busy_until_ms; /* monotonic: the end; the same where it is busy */
-	uint64_t asked_ms;                /* when weir-dns was asked last */
+	uint64_t queried_ms;              /* when weir-dns was asked last */
 	bool complete, pending;           /* all is in force; something may still change */
 	bool busy; /* what is behind here has shown a sign of life: large documents take seconds */
 };
@@ -297,24 +297,24 @@ static uint64_t find_noted_round(const struct change_wait *w, const char *node)
 
 static void add_peer_nodes(struct core *core, struct change_wait *w, json_t *nodes)
 {
-	const struct peers_report *view;
-	size_t n = peers_report(core, &view);
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
 
 	for (size_t i = 0; i < n; i++) {
-		bool fresh = view[i].round > find_noted_round(w, view[i].node) + 1;
+		bool fresh = reports[i].round > find_noted_round(w, reports[i].node) + 1;
 
-		json_array_append_new(nodes, peer_node_to_json(core, w, &view[i], fresh));
+		json_array_append_new(nodes, peer_node_to_json(core, w, &reports[i], fresh));
 	}
 }
 
 static void note_rounds(const struct core *core, struct change_wait *w)
 {
-	const struct peers_report *view;
+	const struct peers_report *reports;
 
-	w->n_rounds = peers_report(core, &view);
+	w->n_rounds = peers_report(core, &reports);
 	for (size_t i = 0; i < w->n_rounds; i++) {
-		memcpy(w->rounds[i].node, view[i].node, sizeof(w->rounds[i].node));
-		w->rounds[i].round = view[i].round;
+		memcpy(w->rounds[i].node, reports[i].node, sizeof(w->rounds[i].node));
+		w->rounds[i].round = reports[i].round;
 	}
 }
 
@@ -352,7 +352,7 @@ static void set_deadlines(const struct http_request *r, struct change_wait *w,
 	w->until_ms = w->busy_until_ms = now_ms + wait_ms;
 	if (!http_query(r, "wait_ms") && wait_ms < WAIT_VERSION_MS)
 		w->busy_until_ms = now_ms + WAIT_VERSION_MS;
-	w->asked_ms = now_ms;
+	w->queried_ms = now_ms;
 }
 
 /*
@@ -362,9 +362,9 @@ static void set_deadlines(const struct http_request *r, struct change_wait *w,
 static void wait_for_look(struct core *core, struct change_wait *w)
 {
 	core_wait(core, clock_mono_ms() + LOOK_EVERY_MS);
-	if (clock_mono_ms() < w->asked_ms + 100)
+	if (clock_mono_ms() < w->queried_ms + 100)
 		return;
-	w->asked_ms = clock_mono_ms();
+	w->queried_ms = clock_mono_ms();
 	core_unlock(core);
 	observe_query_dns(core);
 	core_lock(core);

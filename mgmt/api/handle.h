@@ -52,7 +52,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 /** The processes of a look as a JSON array, given. */
 json_t *handle_processes_json(const struct look *l);
 /** What @p n peers reported as a JSON array, given. */
-json_t *handle_peers_json(const struct peers_report *view, size_t n);
+json_t *handle_peers_json(const struct peers_report *reports, size_t n);
 
 /**
  * Make @p reply the problem of a version that intent_version() did not read, with what it

@@ -20,7 +20,7 @@ void handle_clock(struct core *core, struct http_request *r, struct http_reply *
 
 void handle_clock_accept(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct field f;
+	struct field_reader f;
 	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
 	field_start(&f, r->json);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Configuration and versions. A change is drafted without the core's lock (reading and checking
- * files may take seconds), then checked against If-Match and committed under it. core->drafting
- * lets one draft at a time in. With peers, the head is reserved at all nodes between the two
- * (mgmt/api/propose.h). Check and plan take the same way as a dry run, so that a plan cannot
- * differ from the apply.
+ * Configuration and versions. A change becomes a candidate without the core's lock, because reading
+ * and checking files may take seconds; it is checked against If-Match and committed under the lock.
+ * core->candidate_lock admits one candidate at a time. With peers, the head is reserved at all nodes
+ * between the two (mgmt/api/propose.h). Check and plan use the same code as a dry run, so that a
+ * plan cannot differ from the apply.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -35,47 +35,47 @@
 enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
 
 /* A change as read from a request; its texts belong to the request. */
-struct asked {
+struct change_request {
 	struct files files;
 	struct intent_change change;
 	const char *force[VERSION_SUPERSEDES_MAX];
 	struct old_file from; /* what the file was made from */
 	bool replace;         /* whatever it takes back */
 	int old_rc;           /* of looking for that */
-	json_t *takes_back;
+	json_t *reverted;     /* settings changed since that the file would revert; NULL: none */
 	struct file_source source;
 	const struct http_request *request; /* whose change it is; NULL: a dry run */
 };
 
-static void read_files(struct field *f, struct asked *a)
+static void read_files(struct field_reader *f, struct change_request *c)
 {
 	const json_t *object = field_object(f, "files", true);
-	char why[HTTP_TEXT_MAX];
+	char err_text[HTTP_TEXT_MAX];
 
-	if (object && files_from_json(object, &a->source, &a->files, why))
-		field_error(f, "files", "%s", why);
-	base_extract_line(&a->files, a->from.base);
-	a->change.files = &a->files;
+	if (object && files_from_json(object, &c->source, &c->files, err_text))
+		field_error(f, "files", "%s", err_text);
+	base_extract_line(&c->files, c->from.base);
+	c->change.files = &c->files;
 }
 
 /* The version that the file was made from: the request's field overrides the line in the file. */
-static void read_base(struct field *f, struct asked *a)
+static void read_base(struct field_reader *f, struct change_request *c)
 {
 	const char *base = field_text(f, "base", false, BASE_TEXT_MAX - 1);
 	char digits[17];
 	uint64_t number;
 
-	a->replace = field_bool(f, "replace");
-	a->from.guess = base && !strcmp(base, "unknown");
-	if (!base || a->from.guess)
+	c->replace = field_bool(f, "replace");
+	c->from.guess = base && !strcmp(base, "unknown");
+	if (!base || c->from.guess)
 		return;
 	if (!base_read(base, &number, digits))
 		field_error(f, "base",
 		            "expected a version as 12 or v12-0123456789abcdef, or \"unknown\"");
-	snprintf(a->from.base, sizeof(a->from.base), "%s", base);
+	snprintf(c->from.base, sizeof(c->from.base), "%s", base);
 }
 
-static void read_force(struct field *f, struct asked *a)
+static void read_force(struct field_reader *f, struct change_request *c)
 {
 	const json_t *list = field_array(f, "force", false);
 
@@ -87,12 +87,12 @@ static void read_force(struct field *f, struct asked *a)
 		if (!text || strlen(text) != DIGEST_TEXT_MAX - 1)
 			field_error(f, "force", "expected digests of 64 hexadecimal digits");
 		else
-			a->force[a->change.n_force++] = text;
+			c->force[c->change.n_force++] = text;
 	}
-	a->change.force = a->force;
+	c->change.force = c->force;
 }
 
-static void read_confirm(struct field *f, struct intent_change *change)
+static void read_confirm(struct field_reader *f, struct intent_change *change)
 {
 	const char *text = field_text(f, "confirm_within", false, 32);
 
@@ -108,7 +108,7 @@ static void read_confirm(struct field *f, struct intent_change *change)
 }
 
 /* Read what to do with an earlier version that is not confirmed yet. */
-static void read_pending(struct field *f, struct intent_change *change)
+static void read_pending(struct field_reader *f, struct intent_change *change)
 {
 	const char *text = field_text(f, "pending", false, 16);
 
@@ -124,9 +124,10 @@ static void read_pending(struct field *f, struct intent_change *change)
 		            "\"none\" cannot be combined with pending \"join\"");
 }
 
-static bool may_force(const struct http_request *r, const struct asked *a, struct http_reply *reply)
+static bool may_force(const struct http_request *r, const struct change_request *c,
+                      struct http_reply *reply)
 {
-	if (a->change.n_force == 0 || r->role >= HTTP_ADMIN)
+	if (c->change.n_force == 0 || r->role >= HTTP_ADMIN)
 		return true;
 	http_problem(reply, 403, "forbidden", "force needs the role admin");
 	return false;
@@ -134,30 +135,30 @@ static bool may_force(const struct http_request *r, const struct asked *a, struc
 
 /* Read what apply, rollback and reload have in common. @return whether it is sound */
 static bool read_change(struct core *core, const struct http_request *r, enum origin origin,
-                        struct asked *a, struct http_reply *reply)
+                        struct change_request *c, struct http_reply *reply)
 {
-	struct field f;
+	struct field_reader f;
 
-	*a = (struct asked){ .source = { handle_files_find, core } };
-	if (!handle_flag(r, "dry_run", &a->change.dry_run, reply) || !handle_wait_ok(r, reply))
+	*c = (struct change_request){ .source = { handle_files_find, core } };
+	if (!handle_flag(r, "dry_run", &c->change.dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
 	field_start(&f, r->json);
 	if (origin == ORIGIN_REQUEST)
-		read_files(&f, a);
+		read_files(&f, c);
 	if (origin != ORIGIN_VERSION)
-		read_base(&f, a);
-	a->from.guess |= origin == ORIGIN_DISK && !*a->from.base; /* nobody knows the file's base */
-	a->change.reason = field_reason(&f);
-	a->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
-	a->change.skip_bad_zones = field_bool(&f, "skip_bad_zones");
-	read_confirm(&f, &a->change);
-	read_pending(&f, &a->change);
-	read_force(&f, a);
-	if (!a->change.author)
-		a->change.author = r->principal;
-	a->from.author = a->change.author;
-	a->from.principal = r->identity;
-	return field_end(&f, reply) && may_force(r, a, reply);
+		read_base(&f, c);
+	c->from.guess |= origin == ORIGIN_DISK && !*c->from.base; /* nobody knows the file's base */
+	c->change.reason = field_reason(&f);
+	c->change.author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	c->change.skip_bad_zones = field_bool(&f, "skip_bad_zones");
+	read_confirm(&f, &c->change);
+	read_pending(&f, &c->change);
+	read_force(&f, c);
+	if (!c->change.author)
+		c->change.author = r->principal;
+	c->from.author = c->change.author;
+	c->from.principal = r->identity;
+	return field_end(&f, reply) && may_force(r, c, reply);
 }
 
 /* Fill the reply with the problem of a change that was not made. */
@@ -252,76 +253,74 @@ static void write_head_etag(const struct core *core, char etag[HTTP_TEXT_MAX])
 		version_etag(head, etag);
 }
 
-/* Draft a change without the lock. Returns with the lock held, also without a draft. */
-static int begin_change(struct core *core, struct asked *a, struct intent_candidate *draft)
+/* Prepare a candidate without the lock. Returns with the lock held, also without a candidate. */
+static int begin_change(struct core *core, struct change_request *c,
+                        struct intent_candidate *candidate)
 {
-	http_doing(a->request, "waiting for another change to finish");
-	pthread_mutex_lock(&core->drafting);
-	http_doing(a->request, "reading and checking the files and zones");
+	http_doing(c->request, "waiting for another change to finish");
+	pthread_mutex_lock(&core->candidate_lock);
+	http_doing(c->request, "reading and checking the files and zones");
 	core_lock(core);
-	int err = intent_candidate_begin(core->intent, &a->change, clock_believed_ms(), draft);
+	int err = intent_candidate_begin(core->intent, &c->change, clock_believed_ms(), candidate);
 	core_unlock(core);
 	if (!err)
-		intent_candidate_read(core->intent, draft);
-	if (!err && draft->again) {
+		intent_candidate_read(core->intent, candidate);
+	if (!err && candidate->again) {
 		core_lock(core);
-		intent_candidate_again(core->intent, draft);
+		intent_candidate_again(core->intent, candidate);
 		core_unlock(core);
-		intent_candidate_read(core->intent, draft);
+		intent_candidate_read(core->intent, candidate);
 	}
-	http_doing(a->request, "waiting for the store");
-	if (!err && !a->replace)
-		a->old_rc = old_file_check(core, &a->from, draft, &a->takes_back);
+	http_doing(c->request, "waiting for the store");
+	if (!err && !c->replace)
+		c->old_rc = old_file_check(core, &c->from, candidate, &c->reverted);
 	core_lock(core);
 	return err;
 }
 
-static void end_change_request(struct asked *a)
+static void end_change_request(struct change_request *c)
 {
-	files_fini(&a->files);
-	json_decref(a->takes_back);
-	a->takes_back = NULL;
+	files_fini(&c->files);
+	json_decref(c->reverted);
+	c->reverted = NULL;
 }
 
 static void end_change(struct core *core)
 {
 	core_unlock(core);
-	pthread_mutex_unlock(&core->drafting);
+	pthread_mutex_unlock(&core->candidate_lock);
 }
 
-/*
- * Commit the draft, which ended with @p err, and fill the reply. @return whether there is a new
- * version
- */
-static bool commit_change(struct core *core, struct asked *a, struct intent_candidate *draft,
-                          int err, struct http_reply *reply)
+/* Commit the candidate and reply. @param err  of preparing it. @return whether a version was created */
+static bool commit_change(struct core *core, struct change_request *c,
+                          struct intent_candidate *candidate, int err, struct http_reply *reply)
 {
 	struct intent_changed changed = { 0 };
-	bool made = false;
+	bool is_created = false;
 
-	if (!err && a->old_rc) {
-		intent_candidate_drop(core->intent, draft);
-		old_file_refuse(core, &a->from, a->old_rc, a->takes_back, reply);
+	if (!err && c->old_rc) {
+		intent_candidate_drop(core->intent, candidate);
+		old_file_refuse(core, &c->from, c->old_rc, c->reverted, reply);
 		return false;
 	}
-	http_doing(a->request, "writing the version");
-	idempotent_attach(core, a->request);
+	http_doing(c->request, "writing the version");
+	idempotent_attach(core, c->request);
 	if (!err)
-		err = intent_candidate_commit(core->intent, &a->change, draft, clock_believed_ms(),
-		                              &changed);
+		err = intent_candidate_commit(core->intent, &c->change, candidate,
+		                              clock_believed_ms(), &changed);
 	idempotent_detach(core);
 	if (err) {
 		set_change_problem(core, err, &changed, reply);
 	} else {
-		made = changed.changed && !a->change.dry_run;
-		reply->json = change_to_json(core, &changed, a->change.dry_run);
-		if (a->change.pending == INTENT_PENDING_IGNORE)
+		is_created = changed.changed && !c->change.dry_run;
+		reply->json = change_to_json(core, &changed, c->change.dry_run);
+		if (c->change.pending == INTENT_PENDING_IGNORE)
 			unconfirmed_add_json(core, &changed, reply->json);
-		reply->status = made ? 201 : 200;
+		reply->status = is_created ? 201 : 200;
 		version_etag(&changed.version, reply->etag);
 	}
 	intent_changed_fini(&changed);
-	return made;
+	return is_created;
 }
 
 /* Whether the head is still what the request names. */
@@ -337,30 +336,32 @@ static bool matches_base(struct core *core, const struct http_request *r, struct
  * Commit with the peers' consent: reserve the head, make the version, hand it over. Under the lock,
  * which is given up meanwhile.
  */
-static void commit_with_peers(struct core *core, const struct http_request *r, struct asked *a,
-                              struct intent_candidate *draft, struct http_reply *reply)
+static void commit_with_peers(struct core *core, const struct http_request *r,
+                              struct change_request *c, struct intent_candidate *candidate,
+                              struct http_reply *reply)
 {
 	struct proposal *p = calloc(1, sizeof(*p));
 	struct version v;
-	int err = intent_candidate_check(core->intent, &a->change, draft, clock_believed_ms(), &v);
+	int err = intent_candidate_check(core->intent, &c->change, candidate, clock_believed_ms(),
+	                                 &v);
 
 	http_doing(r, "asking the other nodes for their consent");
-	if (err || a->change.dry_run || !p) { /* no version, or an error to report */
-		commit_change(core, a, draft, p ? 0 : -ENOMEM, reply);
+	if (err || c->change.dry_run || !p) { /* no version, or an error to report */
+		commit_change(core, c, candidate, p ? 0 : -ENOMEM, reply);
 	} else if (!propose_reserve(core, &v, p, reply)) {
-		intent_candidate_drop(core->intent, draft);
+		intent_candidate_drop(core->intent, candidate);
 	} else if (!matches_base(core, r, reply)) {
-		intent_candidate_drop(core->intent, draft);
+		intent_candidate_drop(core->intent, candidate);
 		propose_release(core, p);
 	} else {
-		a->change.untold = p->n_nodes > 1;
-		bool made = commit_change(core, a, draft, 0, reply);
-		if (made) {
+		c->change.untold = p->n_nodes > 1;
+		bool is_created = commit_change(core, c, candidate, 0, reply);
+		if (is_created) {
 			http_doing(r, "handing the version to the other nodes");
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
 		}
-		if (!made)
+		if (!is_created)
 			propose_release(core, p);
 		else if (propose_push(core, p, reply))
 			propose_add_unreserved(p, reply->json);
@@ -368,78 +369,78 @@ static void commit_with_peers(struct core *core, const struct http_request *r, s
 	free(p);
 }
 
-/* Make the change and answer; frees the files of @p a. */
-static void make_change(struct core *core, const struct http_request *r, struct asked *a,
+/* Make the change and answer; frees the files of @p c. */
+static void make_change(struct core *core, const struct http_request *r, struct change_request *c,
                         struct http_reply *reply)
 {
-	struct intent_candidate draft;
+	struct intent_candidate candidate;
 
-	a->request = r;
-	int err = begin_change(core, a, &draft);
-
+	c->request = r;
+	int err = begin_change(core, c, &candidate);
 	if (!matches_base(core, r, reply)) {
 		if (!err)
-			intent_candidate_drop(core->intent, &draft);
-	} else if (err || a->old_rc) {
-		commit_change(core, a, &draft, err, reply);
+			intent_candidate_drop(core->intent, &candidate);
+	} else if (err || c->old_rc) {
+		commit_change(core, c, &candidate, err, reply);
 	} else {
-		commit_with_peers(core, r, a, &draft, reply);
+		commit_with_peers(core, r, c, &candidate, reply);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
-	end_change_request(a);
-	if (reply->status < 300 && !a->change.dry_run)
+	end_change_request(c);
+	if (reply->status < 300 && !c->change.dry_run)
 		handle_wait(core, r, reply);
 }
 
 /* Read the fields by which an apply finds out what its file was made from. */
-static void read_origin(struct field *f, const struct http_request *r, struct asked *a)
+static void read_origin(struct field_reader *f, const struct http_request *r,
+                        struct change_request *c)
 {
 	const char *author = field_text(f, "author", false, VERSION_AUTHOR_MAX - 1);
 
-	a->from.author = author ? author : r->principal;
-	a->from.principal = r->identity;
-	read_base(f, a);
+	c->from.author = author ? author : r->principal;
+	c->from.principal = r->identity;
+	read_base(f, c);
 }
 
 /* Check and plan: a dry run of an apply, without reason and deadline. */
 static void try_out(struct core *core, struct http_request *r, struct http_reply *reply, bool plan)
 {
-	struct asked a = { .source = { handle_files_find, core },
-		           .change = { .author = r->principal,
-		                       .reason = "",
-		                       .dry_run = true,
-		                       .pending = INTENT_PENDING_IGNORE,
-		                       .confirm_within_ms = -1 } };
-	struct field f;
+	struct change_request c = { .source = { handle_files_find, core },
+		                    .change = { .author = r->principal,
+		                                .reason = "",
+		                                .dry_run = true,
+		                                .pending = INTENT_PENDING_IGNORE,
+		                                .confirm_within_ms = -1 } };
+	struct field_reader f;
 
 	field_start(&f, r->json);
-	read_files(&f, &a);
+	read_files(&f, &c);
 	if (plan)
-		read_origin(&f, r, &a);
+		read_origin(&f, r, &c);
 	else
-		a.from.base[0] = '\0';
+		c.from.base[0] = '\0';
 	if (!field_end(&f, reply)) {
-		end_change_request(&a);
+		end_change_request(&c);
 		return;
 	}
-	struct intent_candidate draft;
-	int err = begin_change(core, &a, &draft);
-	a.old_rc = 0; /* told, not refused */
-	commit_change(core, &a, &draft, err, reply);
+	struct intent_candidate candidate;
+	int err = begin_change(core, &c, &candidate);
+	c.old_rc = 0; /* reported, not refused */
+	commit_change(core, &c, &candidate, err, reply);
 	reply->etag[0] = '\0';
 	if (reply->status == 200 && plan) {
 		write_head_etag(core, reply->etag);
 		json_object_set_new(reply->json, "base", json_string(reply->etag));
-		if (a.takes_back)
-			json_object_set(reply->json, "old_file", a.takes_back);
+		if (c.reverted)
+			json_object_set(reply->json, "old_file", c.reverted);
 	} else if (reply->status == 200) {
 		json_decref(reply->json);
 		reply->json = json_pack("{s:b}", "ok", 1);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
-	end_change_request(&a);
+	end_change_request(&c);
 	reply->status = reply->status ? reply->status : 200;
 }
 
@@ -455,27 +456,27 @@ void handle_config_plan(struct core *core, struct http_request *r, struct http_r
 
 void handle_config_apply(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct asked a;
+	struct change_request c;
 
-	if (read_change(core, r, ORIGIN_REQUEST, &a, reply))
-		make_change(core, r, &a, reply);
+	if (read_change(core, r, ORIGIN_REQUEST, &c, reply))
+		make_change(core, r, &c, reply);
 	else
-		end_change_request(&a);
+		end_change_request(&c);
 }
 
 void handle_rollback(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct asked a;
+	struct change_request c;
 
-	if (!read_change(core, r, ORIGIN_VERSION, &a, reply) ||
-	    !handle_part_number(r, 0, &a.change.rollback_to, reply))
+	if (!read_change(core, r, ORIGIN_VERSION, &c, reply) ||
+	    !handle_part_number(r, 0, &c.change.rollback_to, reply))
 		return;
-	make_change(core, r, &a, reply);
+	make_change(core, r, &c, reply);
 }
 
 void handle_confirm(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct field f;
+	struct field_reader f;
 	uint64_t number;
 	bool dry_run, is_flag = handle_flag(r, "dry_run", &dry_run, reply);
 
@@ -555,7 +556,7 @@ static void notify_dns(const struct core *core)
 }
 
 /* Read zones from the disk into the head's files, @p if_match "" becomes that head. @return whether */
-static bool reread_zones(struct core *core, struct asked *a, struct model_errors *unread,
+static bool reread_zones(struct core *core, struct change_request *c, struct model_errors *unread,
                          char if_match[HTTP_TEXT_MAX], struct http_reply *reply)
 {
 	struct intent_changed none = { 0 };
@@ -563,7 +564,7 @@ static bool reread_zones(struct core *core, struct asked *a, struct model_errors
 	core_lock(core);
 	const struct files *head = intent_head_files(core->intent);
 	int err = head ? reload_files(head, intent_model(core->intent), core->dirs.conf,
-	                              a->change.skip_bad_zones, &a->files, unread)
+	                              c->change.skip_bad_zones, &c->files, unread)
 	               : -ENOENT;
 	none.errors = *unread;
 	if (!*if_match)
@@ -580,19 +581,19 @@ void handle_zones_reload(struct core *core, struct http_request *r, struct http_
 {
 	struct model_errors unread = { 0 };
 	struct http_request any = *r;
-	struct asked a;
+	struct change_request c;
 
-	if (!read_change(core, r, ORIGIN_DISK, &a, reply))
+	if (!read_change(core, r, ORIGIN_DISK, &c, reply))
 		return;
-	if (!reread_zones(core, &a, &unread, any.if_match, reply)) {
+	if (!reread_zones(core, &c, &unread, any.if_match, reply)) {
 		model_errors_free(&unread);
 		return;
 	}
-	a.change.files = &a.files;
-	make_change(core, &any, &a, reply);
+	c.change.files = &c.files;
+	make_change(core, &any, &c, reply);
 	if (reply->status < 300)
 		unread_zones_add_json(&unread, reply->json);
 	model_errors_free(&unread);
-	if (reply->status == 200 && !a.change.dry_run)
+	if (reply->status == 200 && !c.change.dry_run)
 		notify_dns(core);
 }

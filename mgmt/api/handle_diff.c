@@ -78,34 +78,34 @@ static bool find_peer(struct core *core, const char *node, char api[CLIENT_URL_M
 }
 
 static json_t *query_peer(struct peer_client *client, const char *api, const char *path,
-                          char why[HTTP_TEXT_MAX])
+                          char err_text[HTTP_TEXT_MAX])
 {
 	struct client_request r = { .timeout_ms = PEER_QUERY_MS };
 
 	snprintf(r.url, sizeof(r.url), "%.255s%s", api, path);
 	client_send(client, &r, 1);
 	if (!r.answer)
-		snprintf(why, HTTP_TEXT_MAX, "%s", r.why);
+		snprintf(err_text, HTTP_TEXT_MAX, "%s", r.failure);
 	return r.answer;
 }
 
 /* The number of a peer's head. @return 0: it has none, or cannot be asked */
 static uint64_t query_peer_head(struct peer_client *client, const char *api,
-                                char why[HTTP_TEXT_MAX])
+                                char err_text[HTTP_TEXT_MAX])
 {
-	json_t *answer = query_peer(client, api, "/v1/peer/head", why);
+	json_t *answer = query_peer(client, api, "/v1/peer/head", err_text);
 	const json_t *version = json_object_get(answer, "version");
 	json_int_t number = json_integer_value(json_object_get(version, "number"));
 
 	if (answer && number <= 0)
-		snprintf(why, HTTP_TEXT_MAX, "the node has no version");
+		snprintf(err_text, HTTP_TEXT_MAX, "the node has no version");
 	json_decref(answer);
 	return number > 0 ? (uint64_t)number : 0;
 }
 
 /* Fetch a version from a peer. */
 static int fetch_side(struct core *core, const char *api, struct side *side,
-                      char why[HTTP_TEXT_MAX])
+                      char err_text[HTTP_TEXT_MAX])
 {
 	struct peer_client client = { 0 };
 	char path[64];
@@ -115,14 +115,14 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 	client_open(&client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, client.token);
 	if (!side->number)
-		side->number = query_peer_head(&client, api, why);
+		side->number = query_peer_head(&client, api, err_text);
 	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, side->number);
 	if (side->number)
-		answer = query_peer(&client, api, path, why);
+		answer = query_peer(&client, api, path, err_text);
 	if (answer)
 		err = files_from_json(json_object_get(answer, "files"),
 		                      &(struct file_source){ handle_files_find, core },
-		                      &side->files, why);
+		                      &side->files, err_text);
 	json_decref(answer);
 	client_close(&client);
 	return err;
@@ -132,7 +132,7 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 static bool get_side(struct core *core, const char *text, struct side *side,
                      struct http_reply *reply)
 {
-	char api[CLIENT_URL_MAX], why[HTTP_TEXT_MAX] = "";
+	char api[CLIENT_URL_MAX], err_text[HTTP_TEXT_MAX] = "";
 
 	if (!read_side(text, side)) {
 		http_problem(reply, 404, "not-found",
@@ -152,9 +152,9 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 		             side->node);
 		return false;
 	}
-	if (fetch_side(core, api, side, why)) {
+	if (fetch_side(core, api, side, err_text)) {
 		http_problem(reply, 503, "peer-unreachable",
-		             "node %.60s did not send the version: %s", side->node, why);
+		             "node %.60s did not send the version: %s", side->node, err_text);
 		return false;
 	}
 	return true;
@@ -166,14 +166,14 @@ static json_t *compare_models(struct core *core, const struct files *from, const
 	struct model_errors errors_a = { 0 }, errors_b = { 0 };
 	struct model *a = NULL, *b = NULL;
 	struct change_plan plan = { 0 };
-	json_t *told = json_null();
+	json_t *changes = json_null();
 
 	if (!gather_model(from, core->dirs.state, core->dirs.conf, NULL, &a, &errors_a) &&
 	    !gather_model(to, core->dirs.state, core->dirs.conf, NULL, &b, &errors_b) &&
 	    !plan_compare(a, b, &plan)) {
 		json_t *whole = plan_to_json(&plan);
 
-		told = json_incref(json_object_get(whole, "changes"));
+		changes = json_incref(json_object_get(whole, "changes"));
 		json_decref(whole);
 		plan_fini(&plan);
 	}
@@ -181,7 +181,7 @@ static json_t *compare_models(struct core *core, const struct files *from, const
 	model_free(b);
 	model_errors_free(&errors_a);
 	model_errors_free(&errors_b);
-	return told;
+	return changes;
 }
 
 void handle_version_diff(struct core *core, struct http_request *r, struct http_reply *reply)

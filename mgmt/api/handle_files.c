@@ -46,7 +46,7 @@ static bool read_file_part(const json_t *item, struct part *out)
 /* Read the list of parts. @return NULL after a reply */
 static const json_t *read_parts(const struct http_request *r, struct http_reply *reply)
 {
-	struct field f;
+	struct field_reader f;
 	struct part part;
 	const json_t *item;
 	size_t i;
@@ -179,25 +179,25 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 {
 	const json_t *list = json_object_get(r->json, "parts"), *item;
 	json_t *parts = json_array();
-	size_t i, told = 0;
+	size_t i, n_sent = 0;
 
 	json_array_foreach(list, i, item)
 	{
 		struct part part;
 		size_t n;
 
-		if (i == FILES_PARTS_MAX || told >= FILES_PART_BYTES_MAX ||
+		if (i == FILES_PARTS_MAX || n_sent >= FILES_PART_BYTES_MAX ||
 		    !read_file_part(item, &part))
 			break;
 		read_part_number(item, "offset", &part.offset);
-		char *bytes = read_file_range(core, &part, FILES_PART_BYTES_MAX - told, &n);
+		char *bytes = read_file_range(core, &part, FILES_PART_BYTES_MAX - n_sent, &n);
 		char *text = bytes ? core_base64_text(bytes, n) : NULL;
 		if (text)
 			json_array_append_new(
 			        parts, json_pack("{s:s, s:I, s:I, s:s}", "digest", part.digest,
 			                         "bytes", (json_int_t)part.bytes, "offset",
 			                         (json_int_t)part.offset, "data", text));
-		told += n;
+		n_sent += n;
 		free(text);
 		free(bytes);
 	}

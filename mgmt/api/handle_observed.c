@@ -52,12 +52,12 @@ void handle_processes(struct core *core, struct http_request *r, struct http_rep
 
 void handle_peers(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const struct peers_report *view;
+	const struct peers_report *reports;
 
 	(void)r;
 	core_lock(core);
-	size_t n = peers_report(core, &view);
-	reply->json = json_pack("{s:o}", "items", handle_peers_json(view, n));
+	size_t n = peers_report(core, &reports);
+	reply->json = json_pack("{s:o}", "items", handle_peers_json(reports, n));
 	core_unlock(core);
 	reply->status = 200;
 }

@@ -29,13 +29,15 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 	size_t n_more = 0;
 
 	core_lock(core);
-	const struct overrides *set = intent_overrides(core->intent);
+	const struct overrides *overrides = intent_overrides(core->intent);
 	int64_t now_ms = clock_believed_ms();
-	for (size_t i = 0; i < set->n_items; i++)
-		if (ended || strcmp(overrides_state(set, &set->items[i], now_ms), "done")) {
+	for (size_t i = 0; i < overrides->n_items; i++)
+		if (ended ||
+		    strcmp(overrides_state(overrides, &overrides->items[i], now_ms), "done")) {
 			if (json_array_size(items) < limit)
 				json_array_append_new(
-				        items, override_to_json(set, &set->items[i], now_ms));
+				        items,
+				        override_to_json(overrides, &overrides->items[i], now_ms));
 			else
 				n_more++;
 		}
@@ -47,10 +49,10 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 void handle_override(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	core_lock(core);
-	const struct overrides *set = intent_overrides(core->intent);
-	const struct override *o = overrides_find(set, r->parts[0]);
+	const struct overrides *overrides = intent_overrides(core->intent);
+	const struct override *o = overrides_find(overrides, r->parts[0]);
 	if (o) {
-		reply->json = override_to_json(set, o, clock_believed_ms());
+		reply->json = override_to_json(overrides, o, clock_believed_ms());
 		reply->status = 200;
 		override_etag(o, reply->etag);
 	} else {
@@ -59,7 +61,7 @@ void handle_override(struct core *core, struct http_request *r, struct http_repl
 	core_unlock(core);
 }
 
-static void read_generation(const struct http_request *r, struct field *f, struct command *c)
+static void read_generation(const struct http_request *r, struct field_reader *f, struct command *c)
 {
 	char *end = NULL;
 
@@ -74,7 +76,7 @@ static void read_generation(const struct http_request *r, struct field *f, struc
 static bool read_command(const struct http_request *r, struct command *c, struct http_reply *reply,
                          int64_t now_ms)
 {
-	struct field f;
+	struct field_reader f;
 	bool dry_run;
 
 	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply))
@@ -164,11 +166,11 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	}
 	observe_open(core, &pages);
 	core_lock(core);
-	struct guard_observed seen = { .health = pages.health,
-		                       .loads = loads,
-		                       .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
+	struct guard_observed observed = { .health = pages.health,
+		                           .loads = loads,
+		                           .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
 	idempotent_attach(core, r);
-	enum command_outcome outcome = command_run(core->intent, &c, &seen, now_ms, result);
+	enum command_outcome outcome = command_run(core->intent, &c, &observed, now_ms, result);
 	idempotent_detach(core);
 	if (outcome == COMMAND_OK) {
 		/* still under the lock: receivers' names are the model's */

@@ -49,9 +49,9 @@ void handle_peer_overrides(struct core *core, struct http_request *r, struct htt
 
 	(void)r;
 	core_lock(core);
-	const struct overrides *set = intent_overrides(core->intent);
-	for (size_t i = 0; i < set->n_items; i++)
-		json_array_append_new(items, override_to_peer_json(&set->items[i]));
+	const struct overrides *overrides = intent_overrides(core->intent);
+	for (size_t i = 0; i < overrides->n_items; i++)
+		json_array_append_new(items, override_to_peer_json(&overrides->items[i]));
 	core_unlock(core);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;

@@ -93,7 +93,7 @@ void handle_health_check(struct core *core, struct http_request *r, struct http_
 	static const char *const names[] = { "pool", "backend", "service", "site" };
 	json_t *request = json_pack("{s:s}", "do", "check");
 	const char *given[4];
-	struct field f;
+	struct field_reader f;
 
 	field_start(&f, r->json);
 	for (size_t i = 0; i < 4; i++) {

@@ -94,11 +94,12 @@ static void clear_way(struct core *core, const struct version *v, const char *no
 }
 
 /*
- * Accept the version if it follows our head; @p why is set if it is refused. Under the lock.
+ * Accept the version if it follows our head; @p err_text is set if it is refused. Under the lock.
  * @return the state for the answer
  */
 static const char *accept_pushed(struct core *core, const struct http_request *r,
-                                 const struct version *v, const char *node, char why[HTTP_TEXT_MAX])
+                                 const struct version *v, const char *node,
+                                 char err_text[HTTP_TEXT_MAX])
 {
 	struct intent_offer offer = { .version = *v };
 	struct version own;
@@ -117,7 +118,8 @@ static const char *accept_pushed(struct core *core, const struct http_request *r
 		return "behind";
 	}
 	const struct file_source source = { handle_files_find_locked, core };
-	int read = files_from_json(json_object_get(r->json, "files"), &source, &offer.files, why);
+	int read =
+	        files_from_json(json_object_get(r->json, "files"), &source, &offer.files, err_text);
 	if (read == -ENOENT || read == -EBADMSG) {
 		peers_poke(core, false); /* large files are fetched */
 		return "behind";
@@ -127,7 +129,7 @@ static const char *accept_pushed(struct core *core, const struct http_request *r
 	int err = intent_accept(core->intent, &offer, 1, clock_believed_ms());
 	files_fini(&offer.files);
 	if (err) {
-		snprintf(why, HTTP_TEXT_MAX, "%s", peers_refusal(core, v, err));
+		snprintf(err_text, HTTP_TEXT_MAX, "%s", peers_refusal(core, v, err));
 		return "refused";
 	}
 	reserve_follow(&core->reserved, intent_head(core->intent));
@@ -138,19 +140,19 @@ static const char *accept_pushed(struct core *core, const struct http_request *r
 
 void handle_peer_push(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	char why[HTTP_TEXT_MAX] = "";
+	char err_text[HTTP_TEXT_MAX] = "";
 	const char *node;
 	struct version v;
 
 	core_lock(core);
 	if (read_proposal(core, r, &node, &v, reply)) {
-		const char *state = accept_pushed(core, r, &v, node, why);
+		const char *state = accept_pushed(core, r, &v, node, err_text);
 		const struct version *head = intent_head(core->intent);
 
 		reply->json = json_pack("{s:s, s:o}", "state", state, "head",
 		                        head ? version_to_peer_json(head) : json_null());
 		if (!strcmp(state, "refused"))
-			json_object_set_new(reply->json, "why", text_to_json(why));
+			json_object_set_new(reply->json, "why", text_to_json(err_text));
 		reply->status = 200;
 	}
 	core_unlock(core);

@@ -112,30 +112,30 @@ static json_t *site_effect(const struct look *l, const char *site)
 /* A site is observed through the targets of its services: up if one is up, down if all are down. */
 static json_t *site_observation(const struct look *l, const struct model_site *site)
 {
-	struct gather_site seen;
+	struct gather_site observed;
 
-	gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &seen);
+	gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &observed);
 	return json_pack("{s:s, s:I, s:I, s:I}", "state",
-	                 seen.up                         ? "up"
-	                 : seen.n && seen.down == seen.n ? "down"
-	                                                 : "unknown",
-	                 "targets", (json_int_t)seen.n, "up", (json_int_t)seen.up, "down",
-	                 (json_int_t)seen.down);
+	                 observed.up                                 ? "up"
+	                 : observed.n && observed.down == observed.n ? "down"
+	                                                             : "unknown",
+	                 "targets", (json_int_t)observed.n, "up", (json_int_t)observed.up, "down",
+	                 (json_int_t)observed.down);
 }
 
 static json_t *site_status(struct status *s, const struct model_site *site)
 {
 	const struct look *l = &s->look;
-	json_t *seen = site_observation(l, site), *load = json_null();
+	json_t *observed = site_observation(l, site), *load = json_null();
 
 	for (size_t k = 0; k < l->n_loads; k++)
 		if (!strcmp(l->loads[k].site, site->name))
 			load = json_integer((json_int_t)l->loads[k].bits);
-	json_object_set_new(seen, "bits_per_s", load);
+	json_object_set_new(observed, "bits_per_s", load);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", site->name, "region",
 	                 site->region ? site->region : "", "intent",
 	                 status_intent(s, MODEL_TARGET_SITE, "", site->name, site->weight),
-	                 "observation", seen, "effect", site_effect(l, site->name));
+	                 "observation", observed, "effect", site_effect(l, site->name));
 }
 
 static json_t *sites_status(struct status *s)
@@ -186,7 +186,7 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
                          const struct model_at *at)
 {
 	const struct look *l = &s->look;
-	json_t *seen = json_object(), *addresses = json_array();
+	json_t *observed = json_object(), *addresses = json_array();
 	char text[ADDR_TEXT_MAX];
 
 	for (size_t i = 0; i < at->vip->n_addresses; i++) {
@@ -195,14 +195,14 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 		json_array_append_new(addresses,
 		                      json_string(addr_text(&at->vip->addresses[i], text)));
 		json_object_set_new(
-		        seen, ip4 ? "ipv4" : "ipv6",
+		        observed, ip4 ? "ipv4" : "ipv6",
 		        look_observation(
 		                l, health_target_service(service->name, at->site->name, ip4)));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "site", at->site->name, "vip",
 	                 at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
 	                 status_intent(s, MODEL_TARGET_SITE, "", at->site->name, at->weight),
-	                 "observation", seen, "effect",
+	                 "observation", observed, "effect",
 	                 at_effect(l, service->name, at->site->name));
 }
 
@@ -258,22 +258,23 @@ json_t *handle_processes_json(const struct look *l)
 	return list;
 }
 
-json_t *handle_peers_json(const struct peers_report *view, size_t n)
+json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++) {
 		json_t *one = json_pack(
-		        "{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "node", view[i].node, "hash_key",
-		        view[i].hash_key, "site", view[i].site, "state",
-		        peers_state_text(view[i].state), "version", (json_int_t)view[i].number,
-		        "digest", view[i].digest, "age_ms",
-		        view[i].asked_ms
-		                ? json_integer((json_int_t)(clock_mono_ms() - view[i].asked_ms))
-		                : json_null());
+		        "{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "node", reports[i].node, "hash_key",
+		        reports[i].hash_key, "site", reports[i].site, "state",
+		        peers_state_text(reports[i].state), "version",
+		        (json_int_t)reports[i].number, "digest", reports[i].digest, "age_ms",
+		        reports[i].answered_ms ? json_integer((json_int_t)(clock_mono_ms() -
+		                                                           reports[i].answered_ms))
+		                               : json_null());
 
-		if (view[i].why[0])
-			json_object_set_new(one, "detail", text_to_json(view[i].why));
+		if (reports[i].unreachable_reason[0])
+			json_object_set_new(one, "detail",
+			                    text_to_json(reports[i].unreachable_reason));
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -334,10 +335,12 @@ static void add_intent(struct status *s, json_t *status)
 	const struct version *head = l->has_head ? &l->head : NULL;
 	json_t *overrides = json_array();
 
-	for (size_t i = 0; i < l->set.n_items; i++)
-		if (strcmp(overrides_state(&l->set, &l->set.items[i], l->now_ms), "done"))
+	for (size_t i = 0; i < l->overrides.n_items; i++)
+		if (strcmp(overrides_state(&l->overrides, &l->overrides.items[i], l->now_ms),
+		           "done"))
 			json_array_append_new(
-			        overrides, override_to_json(&l->set, &l->set.items[i], l->now_ms));
+			        overrides,
+			        override_to_json(&l->overrides, &l->overrides.items[i], l->now_ms));
 	json_object_set_new(status, "version", head ? version_to_json(head, head) : json_null());
 	json_object_set_new(status, "document", json_integer((json_int_t)l->document));
 	json_object_set_new(status, "confirm_by",
@@ -352,20 +355,20 @@ static void add_intent(struct status *s, json_t *status)
 static void add_state(struct status *s, json_t *status)
 {
 	struct judge_verdict *v = &s->verdict;
-	json_t *why = json_array();
+	json_t *reasons = json_array();
 	char more[64];
 
 	core_lock(s->look.core);
 	state_since(s->look.core, v);
 	core_unlock(s->look.core);
 	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(why, text_to_json(v->reasons[i].text));
+		json_array_append_new(reasons, text_to_json(v->reasons[i].text));
 	if (v->n_left_out) {
 		snprintf(more, sizeof(more), "and %zu more reasons", v->n_left_out);
-		json_array_append_new(why, json_string(more));
+		json_array_append_new(reasons, json_string(more));
 	}
 	json_object_set_new(status, "state", json_string(judge_state_text(v->state)));
-	json_object_set_new(status, "why", why);
+	json_object_set_new(status, "why", reasons);
 	json_object_set_new(status, "reasons",
 	                    facts_reasons(v->reasons, v->n_reasons, s->look.now_ms));
 	json_object_set_new(status, "notes", facts_reasons(v->notes, v->n_notes, s->look.now_ms));
@@ -390,7 +393,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 		add_model(s, status);
 	json_object_set_new(status, "processes", handle_processes_json(&s->look));
 	json_object_set_new(status, "peers",
-	                    handle_peers_json(s->look.views, s->look.n_peer_reports));
+	                    handle_peers_json(s->look.peer_reports, s->look.n_peer_reports));
 	if (s->look.diverged)
 		json_object_set(status, "diverged", s->look.diverged);
 	add_state(s, status);

@@ -24,7 +24,7 @@ static json_t *lost_versions_to_json(struct store *store, uint64_t limit)
 
 		json_object_set_new(item, "state", json_string("lost"));
 		json_object_set_new(item, "lost", time_to_json(lost[i].lost_ms));
-		json_object_set_new(item, "why", text_to_json(lost[i].why));
+		json_object_set_new(item, "why", text_to_json(lost[i].reason));
 		json_array_append_new(list, item);
 	}
 	free(lost);
@@ -44,10 +44,10 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	const struct version *head = intent_head(core->intent);
 	int n = store && list ? store_versions(store, before, list, limit) : -EROFS;
 	if (n < 0) {
-		const char *why = intent_store_reason(core->intent);
+		const char *reason = intent_store_reason(core->intent);
 
 		http_problem(reply, 503, "store", "the store fails: %s",
-		             !*why && store ? store_reason(store) : why);
+		             !*reason && store ? store_reason(store) : reason);
 	} else {
 		json_t *items = json_array();
 

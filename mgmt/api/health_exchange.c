@@ -23,16 +23,16 @@
 
 /* A peer as this thread works on it. */
 struct peer {
-	struct health_exchange *views;
+	struct health_exchange *exchange;
 	char node[MODEL_NAME_MAX], api[256];
 	struct page *page;
 	bool listed; /* in the document of now */
-	bool failed; /* told once */
+	bool failed; /* logged once */
 	uint64_t next_ms;
 };
 
 /* The document as a round needs it. */
-struct wanted {
+struct round_input {
 	char cluster[MODEL_NAME_MAX];
 	uint64_t *targets;
 	size_t n;
@@ -44,10 +44,10 @@ struct health_exchange {
 	struct peer_client client;
 	struct peer peers[PEERS_MAX];
 	size_t n;
-	struct wanted wanted;
-	uint64_t asked_ms;  /* the present round */
-	uint64_t motion_ms; /* until when the peers are asked fast */
-	uint64_t digest;    /* of the own words */
+	struct round_input input;
+	uint64_t queried_ms; /* the present round */
+	uint64_t motion_ms;  /* until when the peers are asked fast */
+	uint64_t digest;     /* of the own words */
 };
 
 static size_t count_service_targets(const struct model *m)
@@ -87,30 +87,30 @@ json_t *health_exchange_to_json(struct core *core)
 	const struct health_page *page = pages.health;
 	targets = m && page ? list_service_targets(m, &n) : NULL;
 	for (size_t i = 0; targets && i < n; i++) {
-		int place = health_find_index(page, targets[i]);
+		int page_index = health_find_index(page, targets[i]);
 		char target[PEER_PAGE_HEX_MAX], word[PEER_PAGE_HEX_MAX];
 
-		if (place < 0)
+		if (page_index < 0)
 			continue;
 		peer_page_hex(targets[i], target);
-		peer_page_hex(health_read(page, place), word);
+		peer_page_hex(health_read(page, page_index), word);
 		json_object_set_new(words, target, json_string(word));
 	}
 	free(targets);
-	json_t *told = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
-	                         m ? m->cluster : "", "age_ms",
-	                         page ? json_integer((json_int_t)pages.health_age_ms) : json_null(),
-	                         "words", words);
+	json_t *answer = json_pack(
+	        "{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster", m ? m->cluster : "",
+	        "age_ms", page ? json_integer((json_int_t)pages.health_age_ms) : json_null(),
+	        "words", words);
 	observe_close(&pages);
 	intent_unshare(shared);
-	return told;
+	return answer;
 }
 
-static bool has_text(const json_t *object, const char *name, const char *wanted)
+static bool has_text(const json_t *object, const char *name, const char *expected)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
-	return text && !strcmp(text, wanted);
+	return text && !strcmp(text, expected);
 }
 
 /*
@@ -125,10 +125,10 @@ static bool read_peer_words(const json_t *words, const uint64_t *targets, size_t
 
 	for (size_t i = 0; i < n; i++) {
 		peer_page_hex(targets[i], key);
-		const json_t *told = json_object_get(words, key);
+		const json_t *word = json_object_get(words, key);
 
 		out[i] = 0;
-		if (told && !peer_page_read_word(json_string_value(told), &out[i]))
+		if (word && !peer_page_read_word(json_string_value(word), &out[i]))
 			malformed++;
 	}
 	return malformed <= HEALTH_EXCHANGE_MALFORMED_MAX;
@@ -136,7 +136,7 @@ static bool read_peer_words(const json_t *words, const uint64_t *targets, size_t
 
 int health_exchange_accept(struct peer_page *page, const json_t *answer, const char *node,
                            const char *cluster, const uint64_t *targets, size_t n,
-                           uint64_t asked_ms, const char **why)
+                           uint64_t queried_ms, const char **reason)
 {
 	const json_t *age = json_object_get(answer, "age_ms");
 	const json_t *words = json_object_get(answer, "words");
@@ -144,11 +144,11 @@ int health_exchange_accept(struct peer_page *page, const json_t *answer, const c
 	health_word *list = calloc(n + 1, sizeof(*list));
 	int err = -EINVAL;
 
-	*why = "the answer is malformed";
+	*reason = "the answer is malformed";
 	if (!has_text(answer, "node", node) || !has_text(answer, "cluster", cluster))
-		*why = "the answer is from another node or cluster";
+		*reason = "the answer is from another node or cluster";
 	else if (json_is_null(age))
-		*why = "the peer has no health page";
+		*reason = "the peer has no health page";
 	else if (list && json_is_integer(age) && age_ms >= 0 && json_is_object(words) &&
 	         read_peer_words(words, targets, n, list))
 		err = health_set_targets(&page->health, targets, n, 0);
@@ -156,7 +156,7 @@ int health_exchange_accept(struct peer_page *page, const json_t *answer, const c
 		health_write(&page->health, health_find_index(&page->health, targets[i]), list[i]);
 	if (!err)
 		peer_page_set_good_until_ms(page, age_ms < (json_int_t)PEER_PAGE_GOOD_MS
-		                                          ? asked_ms + PEER_PAGE_GOOD_MS -
+		                                          ? queried_ms + PEER_PAGE_GOOD_MS -
 		                                                    (uint64_t)age_ms
 		                                          : 0);
 	free(list);
@@ -167,19 +167,19 @@ int health_exchange_accept(struct peer_page *page, const json_t *answer, const c
 static void on_peer_answer(struct client_request *r)
 {
 	struct peer *p = r->arg;
-	const struct health_exchange *v = p->views;
-	const char *why = r->why;
+	const struct health_exchange *v = p->exchange;
+	const char *reason = r->failure;
 	int err = -EINVAL;
 
 	page_repair(p->page);
 	if (r->answer)
 		err = health_exchange_accept(page_payload(p->page), r->answer, p->node,
-		                             v->wanted.cluster, v->wanted.targets, v->wanted.n,
-		                             v->asked_ms, &why);
+		                             v->input.cluster, v->input.targets, v->input.n,
+		                             v->queried_ms, &reason);
 	if (!err)
 		page_publish(p->page);
 	if (err && !p->failed)
-		log_note("view-missing", "node=%s why=\"%s\"", p->node, why);
+		log_note("peer-health-missing", "node=%s reason=\"%s\"", p->node, reason);
 	p->failed = err != 0;
 	p->next_ms = err ? clock_mono_ms() + HEALTH_EXCHANGE_RETRY_MS : 0;
 }
@@ -193,11 +193,11 @@ static void query_peers(struct health_exchange *v)
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
 	size_t n = 0;
 
-	v->asked_ms = clock_mono_ms();
+	v->queried_ms = clock_mono_ms();
 	for (size_t i = 0; requests && i < v->n; i++) {
 		struct peer *p = &v->peers[i];
 
-		if (v->asked_ms < p->next_ms)
+		if (v->queried_ms < p->next_ms)
 			continue;
 		requests[n] = (struct client_request){ .timeout_ms = HEALTH_EXCHANGE_TIMEOUT_MS,
 			                               .answer_max = HEALTH_EXCHANGE_ANSWER_MAX,
@@ -215,11 +215,11 @@ static void query_peers(struct health_exchange *v)
 
 static void open_peer(struct core *core, const struct model_node *node)
 {
-	struct health_exchange *v = core->views;
+	struct health_exchange *v = core->health_exchange;
 	struct peer *p = &v->peers[v->n];
 	char path[PATH_MAX];
 
-	*p = (struct peer){ .views = v, .listed = true };
+	*p = (struct peer){ .exchange = v, .listed = true };
 	snprintf(p->node, sizeof(p->node), "%s", node->name);
 	int err = peer_page_path(core->dirs.run, node->name, path);
 	if (!err)
@@ -228,13 +228,13 @@ static void open_peer(struct core *core, const struct model_node *node)
 	if (!err)
 		v->n++;
 	else
-		log_error("view-not-kept", "path=%s error=%s", path, strerror(-err));
+		log_error("peer-health-not-kept", "path=%s error=%s", path, strerror(-err));
 }
 
 /* Remove the peer's page with the peer: its last words must not count as current. */
 static void drop_peer(struct core *core, size_t at)
 {
-	struct health_exchange *v = core->views;
+	struct health_exchange *v = core->health_exchange;
 	char path[PATH_MAX];
 
 	peer_page_set_good_until_ms(page_payload(v->peers[at].page), 0);
@@ -248,7 +248,7 @@ static void drop_peer(struct core *core, size_t at)
 /* Make the list of peers fit the document. Under the lock. */
 static void follow_listed_peers(struct core *core, const struct model *m)
 {
-	struct health_exchange *v = core->views;
+	struct health_exchange *v = core->health_exchange;
 
 	for (size_t i = 0; i < v->n; i++)
 		v->peers[i].listed = false;
@@ -277,7 +277,7 @@ static void follow_listed_peers(struct core *core, const struct model *m)
 static void follow_document(struct core *core)
 {
 	const struct model *m = intent_model(core->intent);
-	struct wanted *w = &core->views->wanted;
+	struct round_input *w = &core->health_exchange->input;
 
 	if (!m || (w->targets && w->document == intent_document(core->intent)))
 		return;
@@ -294,16 +294,16 @@ static void follow_document(struct core *core)
  */
 static bool in_motion(struct core *core, uint64_t now_ms)
 {
-	struct health_exchange *v = core->views;
+	struct health_exchange *v = core->health_exchange;
 	struct observe_pages pages;
 	bool doubt = false;
 	uint64_t digest = 0;
 
 	observe_open(core, &pages);
 	const struct health_page *page = pages.health;
-	for (size_t i = 0; page && v->wanted.targets && i < v->wanted.n; i++) {
-		int place = health_find_index(page, v->wanted.targets[i]);
-		health_word word = place < 0 ? 0 : health_read(page, place);
+	for (size_t i = 0; page && v->input.targets && i < v->input.n; i++) {
+		int page_index = health_find_index(page, v->input.targets[i]);
+		health_word word = page_index < 0 ? 0 : health_read(page, page_index);
 
 		doubt |= health_in_doubt(word);
 		digest = digest * 31 + health_state(word);
@@ -318,11 +318,11 @@ static bool in_motion(struct core *core, uint64_t now_ms)
 /* A look at the own health page four times a second decides whether the peers are asked now. */
 static void exchange_health_once(struct core *core)
 {
-	struct health_exchange *v = core->views;
+	struct health_exchange *v = core->health_exchange;
 	uint64_t now_ms = clock_mono_ms();
 
 	follow_document(core);
-	bool due = in_motion(core, now_ms) || now_ms - v->asked_ms >= HEALTH_EXCHANGE_EVERY_MS;
+	bool due = in_motion(core, now_ms) || now_ms - v->queried_ms >= HEALTH_EXCHANGE_EVERY_MS;
 	core_unlock(core);
 	if (due)
 		auth_peer_token(core->dirs.conf, v->client.token);
@@ -339,16 +339,16 @@ static void *run_health_exchange(void *core)
 
 int health_exchange_start(struct core *core)
 {
-	core->views = calloc(1, sizeof(*core->views));
-	if (!core->views)
+	core->health_exchange = calloc(1, sizeof(*core->health_exchange));
+	if (!core->health_exchange)
 		return -ENOMEM;
-	client_open(&core->views->client, core->dirs.conf);
-	return thread_start(&core->views->thread, run_health_exchange, core);
+	client_open(&core->health_exchange->client, core->dirs.conf);
+	return thread_start(&core->health_exchange->thread, run_health_exchange, core);
 }
 
 void health_exchange_stop(struct core *core)
 {
-	struct health_exchange *v = core->views;
+	struct health_exchange *v = core->health_exchange;
 
 	if (!v)
 		return;
@@ -356,7 +356,7 @@ void health_exchange_stop(struct core *core)
 	client_close(&v->client);
 	for (size_t i = 0; i < v->n; i++)
 		page_close(v->peers[i].page);
-	free(v->wanted.targets);
+	free(v->input.targets);
 	free(v);
-	core->views = NULL;
+	core->health_exchange = NULL;
 }

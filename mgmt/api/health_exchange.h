@@ -42,11 +42,11 @@ json_t *health_exchange_to_json(struct core *core);
  * page stays.
  * @param node, cluster  who it must be; an answer of another is refused
  * @param targets        of the own document's services, each once
- * @param asked_ms       monotonic: when it was asked
- * @return 0, or -EINVAL with @p why
+ * @param queried_ms     monotonic: when it was asked
+ * @return 0, or -EINVAL with @p reason
  */
 int health_exchange_accept(struct peer_page *page, const json_t *answer, const char *node,
                            const char *cluster, const uint64_t *targets, size_t n,
-                           uint64_t asked_ms, const char **why) MUST_CHECK;
+                           uint64_t queried_ms, const char **reason) MUST_CHECK;
 
 #endif

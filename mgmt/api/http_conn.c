@@ -67,7 +67,7 @@ static void note_failed_login(struct http_conn *c)
 
 	stats_add(c->server->logins_failed, 1);
 	http_tokens_spend(&c->source->failures, failures, now_of(c));
-	log_warn("login-failed", "source=%s why=\"Authorization is not a valid token\"",
+	log_warn("login-failed", "source=%s reason=\"Authorization is not a valid token\"",
 	         addr_text(&c->source->key, source));
 }
 

@@ -44,9 +44,9 @@ static bool byte_ok(const char *bytes, size_t n, size_t i, struct http_fault *fa
 	return true;
 }
 
-ssize_t http_parse_end(const char *bytes, size_t n, size_t seen, struct http_fault *fault)
+ssize_t http_parse_end(const char *bytes, size_t n, size_t n_searched, struct http_fault *fault)
 {
-	size_t from = seen > 3 ? seen - 3 : 0;
+	size_t from = n_searched > 3 ? n_searched - 3 : 0;
 	const char *line = NULL;
 
 	for (size_t i = from; i < n && i < HTTP_HEAD_MAX; i++) {
@@ -252,8 +252,8 @@ static bool read_request_line(struct http_span line, struct http_head *head, boo
                               struct http_request *r, struct http_fault *fault)
 {
 	const char *a = memchr(line.at, ' ', line.n);
-	size_t rest = a ? line.n - (size_t)(a + 1 - line.at) : 0;
-	const char *b = a ? memchr(a + 1, ' ', rest) : NULL;
+	size_t n_left = a ? line.n - (size_t)(a + 1 - line.at) : 0;
+	const char *b = a ? memchr(a + 1, ' ', n_left) : NULL;
 
 	if (!b)
 		return set_bad_request(fault, "the request line is not METHOD TARGET VERSION");

@@ -38,10 +38,10 @@ struct http_fault {
 };
 
 /**
- * Find the end of a head in @p bytes, of which the first @p seen were looked at by an earlier call.
+ * Find the end of a head in @p bytes, of which the first @p n_searched were looked at by an earlier call.
  * @return its length with the empty line, 0: it is not whole yet, or -1 with @p fault
  */
-ssize_t http_parse_end(const char *bytes, size_t n, size_t seen, struct http_fault *fault);
+ssize_t http_parse_end(const char *bytes, size_t n, size_t n_searched, struct http_fault *fault);
 /**
  * Read a whole head of @p n bytes.
  * @param head, request  zeroed; of the request: method, path, query, if_match, if_none_match, key, body_is_json

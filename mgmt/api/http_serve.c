@@ -129,9 +129,10 @@ static void steer_peers(struct http_server *s)
 		err = http_steer(s->options.listen_fd, own.ss_family == AF_INET, s->peers,
 		                 s->n_peers);
 	if (err)
-		log_warn("api-not-steered",
-		         "why=\"%s\" effect=\"connections of peers share a queue with all others\"",
-		         strerror(-err));
+		log_warn(
+		        "api-not-steered",
+		        "error=\"%s\" effect=\"connections of peers share a queue with all others\"",
+		        strerror(-err));
 }
 
 void http_set_peers(struct http_server *s, const struct addr *peers, size_t n)
@@ -331,7 +332,7 @@ static void on_listener(void *arg, int fd, uint32_t events)
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			/* the listener stays readable: do not spin */
-			log_warn("api-accept-failed", "listener=%s why=\"%s\"",
+			log_warn("api-accept-failed", "listener=%s error=\"%s\"",
 			         s->options.local ? "socket" : "tcp", strerror(errno));
 			watch_api_listeners(s, false);
 			(void)loop_timer_set(s->loop, &s->listen_timer,
@@ -430,7 +431,7 @@ static void *run_http_server(void *arg)
 	int err = loop_run(s->loop);
 
 	if (err)
-		log_error("api-stopped", "why=\"%s\"", strerror(-err));
+		log_error("api-stopped", "error=\"%s\"", strerror(-err));
 	return NULL;
 }
 

@@ -57,13 +57,13 @@ static void answer_again(struct core *core, const char *body, struct http_reply 
 	json_t *what = json_read(body, strlen(body), 0, NULL);
 	const char *id = json_string_value(json_object_get(what, "override"));
 	json_int_t number = json_integer_value(json_object_get(what, "version"));
-	const struct overrides *set = intent_overrides(core->intent);
-	const struct override *o = id ? overrides_find(set, id) : NULL;
+	const struct overrides *overrides = intent_overrides(core->intent);
+	const struct override *o = id ? overrides_find(overrides, id) : NULL;
 	struct version v;
 
 	if (o)
 		reply->json = json_pack("{s:o}", "override",
-		                        override_to_json(set, o, clock_believed_ms()));
+		                        override_to_json(overrides, o, clock_believed_ms()));
 	else if (number > 0 && !intent_version(core->intent, (uint64_t)number, &v, NULL))
 		reply->json =
 		        json_pack("{s:o, s:b}", "version",
@@ -78,14 +78,14 @@ static void answer_again(struct core *core, const char *body, struct http_reply 
 /* Answer from the store, if the key was used before. Under the lock. */
 static bool replay_answer(struct core *core, const struct http_request *r, struct http_reply *reply)
 {
-	char asked[DIGEST_TEXT_MAX], *body = NULL;
+	char stored_digest[DIGEST_TEXT_MAX], *body = NULL;
 	struct store *store = intent_store(core->intent);
 	unsigned status = 0;
 
-	if (!store ||
-	    store_reply(store, r->request.key, asked, &status, &body, timekeep_purge_ms(core)))
+	if (!store || store_reply(store, r->request.key, stored_digest, &status, &body,
+	                          timekeep_purge_ms(core)))
 		return false;
-	if (strcmp(asked, r->request.digest)) {
+	if (strcmp(stored_digest, r->request.digest)) {
 		http_problem(reply, 422, "key-reused",
 		             "this Idempotency-Key was used with another request");
 	} else if (status == 0) {

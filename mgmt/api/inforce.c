@@ -61,13 +61,13 @@ static bool speaks_against(const struct condition *c, const struct inforce *f, b
 }
 
 static void set_state(struct inforce *f, enum inforce_state state, const char *process,
-                      const struct condition *c, const char *why)
+                      const struct condition *c, const char *reason)
 {
 	f->state = state;
 	snprintf(f->process, sizeof(f->process), "%s", process);
 	snprintf(f->code, sizeof(f->code), "%s", c ? c->code : "");
 	snprintf(f->subject, sizeof(f->subject), "%s", c ? c->subject : "");
-	snprintf(f->why, sizeof(f->why), "%s", c ? c->text : why);
+	snprintf(f->reason, sizeof(f->reason), "%s", c ? c->text : reason);
 }
 
 enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
@@ -104,9 +104,9 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 static enum inforce_state judge_api(const struct core *core, struct inforce *f, uint64_t now_ms)
 {
 	const struct model *m = intent_model(core->intent);
-	const char *wanted = m && m->self ? m->self->api : "";
+	const char *intended = m && m->self ? m->self->api : "";
 	struct condition c = { .code = "listen-failed" };
-	bool tried = !strcmp(wanted, core->api);
+	bool tried = !strcmp(intended, core->api);
 
 	if (tried && (!*core->api_fault || core->api_failed_ms < f->accepted_ms))
 		return INFORCE_DONE;
@@ -114,7 +114,7 @@ static enum inforce_state judge_api(const struct core *core, struct inforce *f, 
 		set_state(f, INFORCE_PENDING, "mgmt", NULL, "the API does not listen yet");
 		return INFORCE_PENDING;
 	}
-	snprintf(c.subject, sizeof(c.subject), "%.130s", wanted);
+	snprintf(c.subject, sizeof(c.subject), "%.130s", intended);
 	snprintf(c.text, sizeof(c.text), "the API cannot listen on this address: %s",
 	         core->api_fault);
 	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
@@ -137,7 +137,7 @@ static enum inforce_state judge_key(const struct core *core, struct inforce *f, 
 		          "the file of the new hash key is still missing");
 		return INFORCE_PENDING;
 	}
-	snprintf(c.text, sizeof(c.text), "%s", key->why);
+	snprintf(c.text, sizeof(c.text), "%s", key->reason);
 	set_state(f, INFORCE_REFUSED, "mgmt", &c, "");
 	return INFORCE_REFUSED;
 }
@@ -166,8 +166,9 @@ static void judge_processes(struct core *core, struct inforce *f)
 
 	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++) {
 		struct conditions c;
-		struct observe_state seen = observe_look(core, p, &c);
-		enum inforce_state s = inforce_judge_process(f, observe_name(p), &seen, &c, now_ms);
+		struct observe_state observed = observe_look(core, p, &c);
+		enum inforce_state s =
+		        inforce_judge_process(f, observe_name(p), &observed, &c, now_ms);
 
 		if (s == INFORCE_REFUSED)
 			return;
@@ -226,17 +227,17 @@ static struct inforce *begin_judgement(struct core *core, const struct version *
 static void log_state(struct core *core, const struct inforce *f)
 {
 	json_t *detail = inforce_detail(f);
-	const char *why = json_string_value(detail);
+	const char *reason = json_string_value(detail);
 	char value[LOG_VALUE_MAX];
 
 	if (f->state == INFORCE_REFUSED || f->state == INFORCE_LATE) {
-		log_warn("version-not-in-force", "number=%" PRIu64 " state=%s why=%s", f->number,
-		         texts[f->state], log_value(why ? why : "", value));
+		log_warn("version-not-in-force", "number=%" PRIu64 " state=%s reason=%s", f->number,
+		         texts[f->state], log_value(reason ? reason : "", value));
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "version",
 		            "versions", "version %" PRIu64 " %s on this node: %s", f->number,
 		            f->state == INFORCE_REFUSED ? "was refused"
 		                                        : "did not take effect in time",
-		            why ? why : "");
+		            reason ? reason : "");
 	}
 	json_decref(detail);
 	core_changed(core);
@@ -245,14 +246,14 @@ static void log_state(struct core *core, const struct inforce *f)
 /* The peer that refuses the version, as far as it is heard; NULL: none does. */
 static const struct peers_report *refusing_peer(const struct core *core, const struct version *v)
 {
-	const struct peers_report *view;
-	size_t n = core->peers ? peers_report(core, &view) : 0;
+	const struct peers_report *reports;
+	size_t n = core->peers ? peers_report(core, &reports) : 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (view[i].state != PEERS_UNREACHABLE &&
-		    view[i].inforce.state == INFORCE_REFUSED &&
-		    is_about_version(&view[i].inforce, v))
-			return &view[i];
+		if (reports[i].state != PEERS_UNREACHABLE &&
+		    reports[i].inforce.state == INFORCE_REFUSED &&
+		    is_about_version(&reports[i].inforce, v))
+			return &reports[i];
 	return NULL;
 }
 
@@ -285,17 +286,17 @@ static void roll_back_refused(struct core *core, struct inforce *f, const struct
 {
 	const struct peers_report *peer = refusing_peer(core, head);
 	const struct inforce *by = f->state == INFORCE_REFUSED ? f : peer ? &peer->inforce : NULL;
-	char why[VERSION_REASON_MAX];
+	char reason[VERSION_REASON_MAX];
 
 	bool own = !strcmp(head->node, core->dirs.node);
 	if (!by || !head->confirm_by_ms ||
 	    (!own && (by != f || clock_mono_ms() < f->accepted_ms + INFORCE_WITHIN_MS)))
 		return;
 	json_t *detail = inforce_detail(by);
-	rollback_reason(why, head->number, by == f ? core->dirs.node : peer->node,
+	rollback_reason(reason, head->number, by == f ? core->dirs.node : peer->node,
 	                detail ? json_string_value(detail) : "");
 	json_decref(detail);
-	if (!intent_roll_back_unconfirmed(core->intent, why, clock_believed_ms())) {
+	if (!intent_roll_back_unconfirmed(core->intent, reason, clock_believed_ms())) {
 		f->rolled_back = true;
 		if (by != f) { /* the peer speaks of the next version by the time somebody asks */
 			core->refusal = *by;
@@ -332,10 +333,10 @@ json_t *inforce_detail(const struct inforce *f)
 {
 	if (!*f->process)
 		return json_string("");
-	char text[sizeof(f->process) + sizeof(f->subject) + sizeof(f->why) + 16];
+	char text[sizeof(f->process) + sizeof(f->subject) + sizeof(f->reason) + 16];
 
 	snprintf(text, sizeof(text), "weir-%s%s%s: %s", f->process, *f->subject ? ": " : "",
-	         f->subject, f->why);
+	         f->subject, f->reason);
 	return text_to_json(text);
 }
 
@@ -346,7 +347,7 @@ json_t *inforce_to_json(const struct inforce *f)
 	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "number", (json_int_t)f->number,
 	                 "digest", f->digest, "state", texts[f->state], "process", f->process,
 	                 "code", f->code, "subject", text_to_json(f->subject), "detail",
-	                 text_to_json(f->why));
+	                 text_to_json(f->reason));
 }
 
 static void copy_text(const json_t *object, const char *name, char *out, size_t size)
@@ -372,6 +373,6 @@ struct inforce inforce_from_json(const json_t *object)
 	copy_text(object, "process", f.process, sizeof(f.process));
 	copy_text(object, "code", f.code, sizeof(f.code));
 	copy_text(object, "subject", f.subject, sizeof(f.subject));
-	copy_text(object, "detail", f.why, sizeof(f.why));
+	copy_text(object, "detail", f.reason, sizeof(f.reason));
 	return f;
 }

@@ -37,7 +37,7 @@ struct inforce {
 	/** the process that refuses or is waited for, such as "dataplane"; or "" */
 	char process[16];
 	char code[CONDITION_CODE_MAX], subject[CONDITION_SUBJECT_MAX]; /**< of a refusal */
-	char why[CONDITION_TEXT_MAX];
+	char reason[CONDITION_TEXT_MAX];
 	uint64_t accepted_ms; /**< monotonic: when this node took it */
 	uint64_t looked_ms,
 	        waited_ms; /**< the last look; for how long this process has looked in all */
@@ -54,7 +54,7 @@ const char *inforce_text(enum inforce_state state);
 /** One sentence about a judgement that is not INFORCE_DONE: process, subject, reason. */
 json_t *inforce_detail(const struct inforce *f);
 
-/** As peers exchange it, and back; what is missing or malformed is INFORCE_UNKNOWN. */
+/** To JSON for peers, and from it; a missing or malformed member gives INFORCE_UNKNOWN. */
 json_t *inforce_to_json(const struct inforce *f);
 struct inforce inforce_from_json(const json_t *object);
 

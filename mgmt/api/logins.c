@@ -15,12 +15,12 @@
 #include "mgmt/store/files.h"
 #include "weir/condition.h"
 
-static void note_bad(void *arg, size_t line, const char *why)
+static void note_bad(void *arg, size_t line, const char *reason)
 {
 	struct logins *l = arg;
 
 	if (l->n_kept < LOGINS_BAD_MAX)
-		l->bad[l->n_kept++] = (struct logins_bad){ line, why };
+		l->bad[l->n_kept++] = (struct logins_bad){ line, reason };
 }
 
 static void read_tokens(struct logins *l, const char *path)
@@ -49,7 +49,7 @@ static void state_tokens(struct core *core, struct logins *l)
 		snprintf(subject, sizeof(subject), TOKENS_FILE ":%zu", l->bad[i].line);
 		conditions_add(core->stats, "tokens-line-bad", CONDITION_DEGRADED, subject,
 		               "line %zu of %.80s/" TOKENS_FILE " gives no access: %s",
-		               l->bad[i].line, core->dirs.conf, l->bad[i].why);
+		               l->bad[i].line, core->dirs.conf, l->bad[i].reason);
 	}
 	if (l->n_bad > l->n_kept)
 		conditions_add(core->stats, "tokens-line-bad", CONDITION_DEGRADED, TOKENS_FILE,
@@ -64,8 +64,8 @@ void logins_state(struct core *core, struct logins *l)
 	if (proc_path(core->dirs.conf, TOKENS_FILE, path))
 		return;
 	struct stamp now = stamp_of(core->dirs.conf, TOKENS_FILE);
-	if (!l->looked || !stamp_same(&now, &l->seen)) {
-		l->seen = now;
+	if (!l->looked || !stamp_same(&now, &l->read_stamp)) {
+		l->read_stamp = now;
 		l->looked = true;
 		read_tokens(l, path);
 	}

@@ -21,13 +21,13 @@ struct core;
 
 /** What was found at the last reading; zeroed at first. Of the main thread. */
 struct logins {
-	struct stamp seen;
+	struct stamp read_stamp;
 	bool looked;
 	int error; /**< of reading; 0: none, or there is no file */
 	size_t n_bad, n_kept;
 	struct logins_bad {
 		size_t line;
-		const char *why;
+		const char *reason;
 	} bad[LOGINS_BAD_MAX];
 };
 

@@ -25,7 +25,7 @@ int look_init(struct core *core, struct look *l)
 
 	l->shared = intent_share(core->intent);
 	l->m = intent_shared_model(l->shared);
-	int err = overrides_copy(&l->set, intent_overrides(core->intent));
+	int err = overrides_copy(&l->overrides, intent_overrides(core->intent));
 	l->has_head = head != NULL;
 	l->joins = join_waits(core->intent);
 	if (head)
@@ -38,10 +38,10 @@ int look_init(struct core *core, struct look *l)
 	for (int p = 0; p < OBSERVE_COUNT; p++)
 		l->processes[p] = observe_look(core, (enum observe_process)p, &l->conditions[p]);
 	l->document_age_ms = observe_document_age_ms(core);
-	const struct peers_report *views;
-	l->n_peer_reports = peers_report(core, &views);
+	const struct peers_report *peer_reports;
+	l->n_peer_reports = peers_report(core, &peer_reports);
 	if (l->n_peer_reports)
-		memcpy(l->views, views, l->n_peer_reports * sizeof(*views));
+		memcpy(l->peer_reports, peer_reports, l->n_peer_reports * sizeof(*peer_reports));
 	l->has_token = peers_has_token(core);
 	l->dns = json_incref(observe_dns(core));
 	l->diverged = diverged_to_json(core);
@@ -53,7 +53,7 @@ int look_init(struct core *core, struct look *l)
 void look_fini(struct look *l)
 {
 	observe_close(&l->pages);
-	overrides_fini(&l->set);
+	overrides_fini(&l->overrides);
 	intent_unshare(l->shared);
 	json_decref(l->dns);
 	json_decref(l->diverged);
@@ -62,17 +62,17 @@ void look_fini(struct look *l)
 const struct peers_report *look_peer(const struct look *l, const char *node)
 {
 	for (size_t i = 0; i < l->n_peer_reports; i++)
-		if (!strcmp(l->views[i].node, node))
-			return &l->views[i];
+		if (!strcmp(l->peer_reports[i].node, node))
+			return &l->peer_reports[i];
 	return NULL;
 }
 
 static health_word find_health_word(const struct look *l, uint64_t target, bool *found)
 {
-	int place = l->pages.health ? health_find_index(l->pages.health, target) : -1;
+	int page_index = l->pages.health ? health_find_index(l->pages.health, target) : -1;
 
-	*found = place >= 0;
-	return place >= 0 ? health_read(l->pages.health, place) : 0;
+	*found = page_index >= 0;
+	return page_index >= 0 ? health_read(l->pages.health, page_index) : 0;
 }
 
 const char *look_state(const struct look *l, uint64_t target)

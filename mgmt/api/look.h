@@ -20,9 +20,9 @@
 struct look {
 	struct core *core;
 	struct intent_shared *shared;
-	const struct model *m; /**< NULL: there is no configuration */
-	struct overrides set;  /**< a copy */
-	struct version head;   /**< if has_head */
+	const struct model *m;      /**< NULL: there is no configuration */
+	struct overrides overrides; /**< a copy */
+	struct version head;        /**< if has_head */
 	bool has_head;
 	bool joins; /**< no version yet: peers are asked for theirs, or the own file comes next */
 	uint64_t document;
@@ -34,7 +34,7 @@ struct look {
 	struct conditions conditions[OBSERVE_COUNT]; /**< where the process has_conditions */
 	struct gather_process supervisor;            /**< weir run, if one was started here */
 	struct conditions supervisor_conditions;     /**< if it has_conditions */
-	struct peers_report views[PEERS_MAX];
+	struct peers_report peer_reports[PEERS_MAX];
 	size_t n_peer_reports;
 	bool has_token;   /**< a peer.token is there, or it is not known yet */
 	json_t *diverged; /**< as diverged_to_json() */

@@ -57,13 +57,13 @@ struct mgmt_process {
 };
 
 /* Note whether the API listens, for conditions and for the judgement of versions. */
-static void note_api(struct core *core, const char *api, const char *why)
+static void note_api(struct core *core, const char *api, const char *reason)
 {
 	core_lock(core);
 	if (strcmp(core->api, api) != 0 || !*core->api_fault)
 		core->api_failed_ms = clock_mono_ms();
 	snprintf(core->api, sizeof(core->api), "%s", api);
-	snprintf(core->api_fault, sizeof(core->api_fault), "%s", why);
+	snprintf(core->api_fault, sizeof(core->api_fault), "%s", reason);
 	core_unlock(core);
 }
 
@@ -116,7 +116,7 @@ static void follow_api(struct mgmt_process *p)
 	certificate_note(&p->core, &p->core.certificate);
 	int err = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
 	if (err && !p->tcp_failed)
-		log_error("api-not-served", "address=%s why=\"%s\"", api, api_error(err));
+		log_error("api-not-served", "address=%s error=\"%s\"", api, api_error(err));
 	note_api(&p->core, api,
 	         err                             ? api_error(err)
 	         : !*api || listen_host_has(api) ? ""
@@ -269,7 +269,7 @@ static int open_core(struct core *core, bool bootstrap)
 		return err;
 	stats_job_begin(core->stats, "start", START_S);
 	pthread_mutex_init(&core->lock, NULL);
-	pthread_mutex_init(&core->drafting, NULL);
+	pthread_mutex_init(&core->candidate_lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);
@@ -311,7 +311,7 @@ static int open_mgmt_loop(struct mgmt_process *p)
 	if (err == -EADDRINUSE)
 		log_error(
 		        "control-not-opened",
-		        "path=%s why=\"another process listens there, or the file is not a socket\" "
+		        "path=%s reason=\"another process listens there, or the file is not a socket\" "
 		        "do=\"find the process (ss -xlp, ls -l) and stop it, or remove the file\"",
 		        path);
 	if (!err)
@@ -358,7 +358,7 @@ static int run_process(struct mgmt_process *p)
 	if (!err)
 		err = listen_local(&p->core, &p->local);
 	if (err) {
-		log_error("start-failed", "why=\"%s\"",
+		log_error("start-failed", "error=\"%s\"",
 		          err == -EBUSY ? "another weir-mgmt runs here" : strerror(-err));
 		return err;
 	}
@@ -372,14 +372,14 @@ static int run_process(struct mgmt_process *p)
 /* For the package's scripts, before a downgrade. */
 static int move_store_back(const struct proc_dirs *dirs)
 {
-	char why[EVENT_TEXT_MAX] = "";
+	char reason[EVENT_TEXT_MAX] = "";
 	int err = proc_become("mgmt", 0);
 
 	if (!err)
-		err = store_move_back(dirs->state, why);
+		err = store_move_back(dirs->state, reason);
 	if (err)
 		fprintf(stderr, "weir-mgmt: the store was not moved back: %s%s\n",
-		        *why ? why : strerror(-err),
+		        *reason ? reason : strerror(-err),
 		        err == -EBUSY ? "; stop Weir first (systemctl stop weir)" : "");
 	return err;
 }

@@ -83,9 +83,9 @@ void observe_query_dns(struct core *core)
 	core_unlock(core);
 }
 
-bool observe_load(struct core *core, uint64_t *bits)
+bool observe_load(struct core *core, uint64_t *bits_per_s)
 {
-	*bits = core->observe->rate;
+	*bits_per_s = core->observe->rate;
 	return core->observe->rate_known;
 }
 
@@ -121,22 +121,22 @@ struct observe_state observe_look(struct core *core, enum observe_process p,
                                   struct conditions *conditions)
 {
 	struct observe_state s = { .age_ms = UINT64_MAX };
-	struct gather_process seen;
+	struct gather_process process;
 
-	gather_process(core->dirs.run, names[p], &seen, conditions);
-	if (!seen.present)
+	gather_process(core->dirs.run, names[p], &process, conditions);
+	if (!process.present)
 		return s;
 	s = (struct observe_state){ .present = true,
-		                    .running = seen.running,
-		                    .exists = seen.exists,
-		                    .age_ms = seen.age_ms,
-		                    .refused = seen.refused,
-		                    .learning = seen.learning,
-		                    .has_ports = seen.has_ports,
-		                    .n_ports = seen.n_ports,
-		                    .dpdk = seen.dpdk,
-		                    .has_conditions = seen.has_conditions,
-		                    .conditions_unread = seen.conditions_unread };
+		                    .running = process.running,
+		                    .exists = process.exists,
+		                    .age_ms = process.age_ms,
+		                    .refused = process.refused,
+		                    .learning = process.learning,
+		                    .has_ports = process.has_ports,
+		                    .n_ports = process.n_ports,
+		                    .dpdk = process.dpdk,
+		                    .has_conditions = process.has_conditions,
+		                    .conditions_unread = process.conditions_unread };
 	s.document = document_of(core, p, &s.refused);
 	return s;
 }

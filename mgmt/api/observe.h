@@ -88,8 +88,8 @@ void observe_query_dns(struct core *core);
 /** For how long the newest effective document is there. Under the lock. */
 uint64_t observe_document_age_ms(const struct core *core);
 /**
- * What this node sends to backends, bits a second. @return whether they are known; under the lock
+ * What this node sends to backends. @return whether it is known; under the lock
  */
-bool observe_load(struct core *core, uint64_t *bits);
+bool observe_load(struct core *core, uint64_t *bits_per_s);
 
 #endif

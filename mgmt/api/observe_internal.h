@@ -10,7 +10,7 @@
 #include "mgmt/api/observe.h"
 
 /* The state of a target at the last event. */
-struct told {
+struct logged_state {
 	uint64_t target;
 	enum health_state state;
 };
@@ -22,9 +22,9 @@ struct observe {
 	uint64_t document, document_ms; /* the newest, and when it was first seen */
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
 	bool rate_known;
-	bool running[OBSERVE_COUNT]; /* as told */
-	struct told *told;           /* sorted by target; the thread's alone */
-	size_t n_told;
+	bool running[OBSERVE_COUNT]; /* as last logged */
+	struct logged_state *logged; /* sorted by target; the thread's alone */
+	size_t n_logged;
 };
 
 #endif

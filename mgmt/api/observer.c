@@ -35,7 +35,8 @@ static void log_process_changes(struct core *core)
 
 static int compare_noted_targets(const void *a, const void *b)
 {
-	uint64_t x = ((const struct told *)a)->target, y = ((const struct told *)b)->target;
+	uint64_t x = ((const struct logged_state *)a)->target,
+	         y = ((const struct logged_state *)b)->target;
 
 	return (x > y) - (x < y);
 }
@@ -44,7 +45,7 @@ static int compare_noted_targets(const void *a, const void *b)
 struct sight {
 	struct core *core;
 	const struct health_page *page;
-	struct told *now;
+	struct logged_state *now;
 	size_t n;
 };
 
@@ -58,17 +59,17 @@ static void log_target_change(struct sight *s, uint64_t target, const char *form
 static void log_target_change(struct sight *s, uint64_t target, const char *format, ...)
 {
 	const struct observe *o = s->core->observe;
-	const struct told key = { .target = target };
-	const struct told *old =
-	        o->n_told ? bsearch(&key, o->told, o->n_told, sizeof(key), compare_noted_targets)
-	                  : NULL;
-	int place = health_find_index(s->page, target);
-	health_word word = place >= 0 ? health_read(s->page, place) : 0;
+	const struct logged_state key = { .target = target };
+	const struct logged_state *old = o->n_logged ? bsearch(&key, o->logged, o->n_logged,
+	                                                       sizeof(key), compare_noted_targets)
+	                                             : NULL;
+	int page_index = health_find_index(s->page, target);
+	health_word word = page_index >= 0 ? health_read(s->page, page_index) : 0;
 	enum health_state was = old ? old->state : HEALTH_UNKNOWN;
 	char subject[2 * MODEL_NAME_MAX + 32];
 	va_list list;
 
-	s->now[s->n++] = (struct told){ target, health_state(word) };
+	s->now[s->n++] = (struct logged_state){ target, health_state(word) };
 	if (was == health_state(word))
 		return;
 	va_start(list, format);
@@ -132,9 +133,9 @@ static void log_health_changes(struct core *core, const struct model *m,
 	log_pool_targets(&s, m);
 	log_service_targets(&s, m);
 	qsort(s.now, s.n, sizeof(*s.now), compare_noted_targets);
-	free(o->told);
-	o->told = s.now;
-	o->n_told = s.n;
+	free(o->logged);
+	o->logged = s.now;
+	o->n_logged = s.n;
 }
 
 /* Bytes sent to all pools. */
@@ -159,18 +160,18 @@ static void measure_load(struct core *core, const struct model *m,
 {
 	struct observe *o = core->observe;
 	uint64_t now_ms = clock_mono_ms();
-	bool seen = pages->effect && pages->effect_fresh;
+	bool is_fresh = pages->effect && pages->effect_fresh;
 
-	if (seen && o->bytes_ms && now_ms < o->bytes_ms + LOAD_MS)
+	if (is_fresh && o->bytes_ms && now_ms < o->bytes_ms + LOAD_MS)
 		return;
-	uint64_t bytes = seen ? count_bytes(m, pages->effect) : 0;
+	uint64_t bytes = is_fresh ? count_bytes(m, pages->effect) : 0;
 	core_lock(core);
-	if (seen && o->bytes_ms && bytes >= o->bytes)
+	if (is_fresh && o->bytes_ms && bytes >= o->bytes)
 		o->rate = (bytes - o->bytes) * 8000 / (now_ms - o->bytes_ms);
-	o->rate_known = seen && o->bytes_ms && (o->rate_known || bytes >= o->bytes);
+	o->rate_known = is_fresh && o->bytes_ms && (o->rate_known || bytes >= o->bytes);
 	core_unlock(core);
 	o->bytes = bytes;
-	o->bytes_ms = seen ? now_ms : 0;
+	o->bytes_ms = is_fresh ? now_ms : 0;
 }
 
 /* Look at the pages without the lock: there may be ten thousand targets. */
@@ -237,7 +238,7 @@ void observe_stop(struct core *core)
 		return;
 	thread_join(&o->thread);
 	json_decref(o->dns);
-	free(o->told);
+	free(o->logged);
 	free(o);
 	core->observe = NULL;
 	state_close(core);

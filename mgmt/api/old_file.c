@@ -99,20 +99,21 @@ static json_t *setting_to_json(const struct plan_change *c, const struct version
 	                 "time", time_to_json(by->time_ms), "reason", text_to_json(by->reason));
 }
 
-static json_t *comparison_to_json(const struct base_look *l, const struct change_plan *plan,
-                                  const struct history *h)
+static json_t *reverted_to_json(const struct base_look *l, const struct change_plan *plan,
+                                const struct history *h)
 {
 	char etag[HTTP_TEXT_MAX];
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < plan->n_changes && json_array_size(list) < BASE_SHOWN_MAX; i++)
-		if (l->marks[i].taken)
-			json_array_append_new(list, setting_to_json(&plan->changes[i],
-			                                            &h->list[l->marks[i].made]));
+		if (l->marks[i].reverted)
+			json_array_append_new(list,
+			                      setting_to_json(&plan->changes[i],
+			                                      &h->list[l->marks[i].version_index]));
 	version_etag(&h->list[h->base], etag);
 	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
 	return json_pack("{s:s, s:b, s:I, s:o}", "base", etag + 1, "certain", h->certain,
-	                 "n_takes_back", (json_int_t)l->n_taken, "takes_back", list);
+	                 "n_takes_back", (json_int_t)l->n_reverted, "takes_back", list);
 }
 
 /*
@@ -120,7 +121,7 @@ static json_t *comparison_to_json(const struct base_look *l, const struct change
  * back only if one of them shows that it was changed since.
  */
 static int compare_versions(struct core *core, const struct history *h,
-                            const struct change_plan *plan, json_t **told)
+                            const struct change_plan *plan, json_t **reverted)
 {
 	char base_dir[PATH_MAX];
 	struct base_look l;
@@ -137,8 +138,8 @@ static int compare_versions(struct core *core, const struct history *h,
 			err = base_look_at(&l, plan, m, i, h->certain && i == h->base);
 		model_free(m);
 	}
-	if (!err && l.n_taken) {
-		*told = comparison_to_json(&l, plan, h);
+	if (!err && l.n_reverted) {
+		*reverted = reverted_to_json(&l, plan, h);
 		err = -ESTALE;
 	}
 	base_look_fini(&l);
@@ -147,19 +148,19 @@ static int compare_versions(struct core *core, const struct history *h,
 }
 
 int old_file_check(struct core *core, const struct old_file *from,
-                   const struct intent_candidate *draft, json_t **told)
+                   const struct intent_candidate *candidate, json_t **reverted)
 {
 	struct history *h = calloc(1, sizeof(*h));
 	int err = h ? 0 : -ENOMEM;
 
-	if (!err && !draft->err && draft->head && (*from->base || from->guess))
+	if (!err && !candidate->err && candidate->head && (*from->base || from->guess))
 		err = find_base_index(core, from, h);
 	else if (!err)
 		err = -EALREADY;
-	if (err == -ENOENT && draft->plan.n_changes == 0)
+	if (err == -ENOENT && candidate->plan.n_changes == 0)
 		err = 0; /* what is in force already takes nothing back: all nodes were restored from it */
-	if (!err && draft->plan.n_changes > 0)
-		err = compare_versions(core, h, &draft->plan, told);
+	if (!err && candidate->plan.n_changes > 0)
+		err = compare_versions(core, h, &candidate->plan, reverted);
 	free(h);
 	return err == -EALREADY ? 0 : err;
 }
@@ -197,9 +198,9 @@ static int describe_one(const json_t *item, char *out, size_t size)
 }
 
 /* The first settings in words. */
-static void describe_settings(const json_t *told, char *out, size_t size)
+static void describe_settings(const json_t *reverted, char *out, size_t size)
 {
-	const json_t *list = json_object_get(told, "takes_back"), *item;
+	const json_t *list = json_object_get(reverted, "takes_back"), *item;
 	size_t i, used = 0;
 
 	out[0] = '\0';
@@ -213,7 +214,7 @@ static void describe_settings(const json_t *told, char *out, size_t size)
 	plain_cut(out, size);
 }
 
-void old_file_refuse(struct core *core, const struct old_file *from, int err, json_t *told,
+void old_file_refuse(struct core *core, const struct old_file *from, int err, json_t *reverted,
                      struct http_reply *reply)
 {
 	const struct version *head = intent_head(core->intent);
@@ -235,14 +236,14 @@ void old_file_refuse(struct core *core, const struct old_file *from, int err, js
 		             "earlier versions cannot be read: %s", strerror(-err));
 		return;
 	}
-	describe_settings(told, settings, sizeof(settings));
+	describe_settings(reverted, settings, sizeof(settings));
 	http_problem(reply, 412, "old-file",
 	             "the file takes back %lld setting%s changed since version %s, %s: %s",
-	             (long long)json_integer_value(json_object_get(told, "n_takes_back")),
-	             json_integer_value(json_object_get(told, "n_takes_back")) == 1 ? "" : "s",
-	             json_string_value(json_object_get(told, "base")),
+	             (long long)json_integer_value(json_object_get(reverted, "n_takes_back")),
+	             json_integer_value(json_object_get(reverted, "n_takes_back")) == 1 ? "" : "s",
+	             json_string_value(json_object_get(reverted, "base")),
 	             *from->base ? "from which it was made"
 	                         : "its author's last, or the oldest that is compared",
 	             settings);
-	json_object_update(reply->json, told);
+	json_object_update(reply->json, reverted);
 }

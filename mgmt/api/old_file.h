@@ -23,14 +23,14 @@ struct old_file {
 };
 
 /**
- * Look for settings that were changed since, and that the drafted file takes back. Not under the
- * lock; core->drafting is held.
- * @return 0: none; -ESTALE: see @p told; -ENOENT: there is no such version here
+ * Find settings that were changed since and that the candidate reverts. Not under the lock;
+ * core->candidate_lock is held.
+ * @return 0: none; -ESTALE: see @p reverted; -ENOENT: there is no such version here
  */
 int old_file_check(struct core *core, const struct old_file *from,
-                   const struct intent_candidate *draft, json_t **told);
+                   const struct intent_candidate *candidate, json_t **reverted);
 /** Make @p reply the refusal. */
-void old_file_refuse(struct core *core, const struct old_file *from, int err, json_t *told,
+void old_file_refuse(struct core *core, const struct old_file *from, int err, json_t *reverted,
                      struct http_reply *reply);
 
 #endif

@@ -39,8 +39,8 @@ static void state_join(const struct core *core)
 static void state_refused_version(const struct core *core)
 {
 	char subject[32];
-	const char *why;
-	uint64_t number = intent_refused_version(core->intent, &why);
+	const char *reason;
+	uint64_t number = intent_refused_version(core->intent, &reason);
 
 	snprintf(subject, sizeof(subject), "version %" PRIu64, number);
 	if (number)
@@ -48,7 +48,7 @@ static void state_refused_version(const struct core *core)
 		        core->stats, "version-refused", CONDITION_DEGRADED, subject,
 		        "this node cannot take this version of its peers and keeps its own: "
 		        "%.120s; if this node was removed, stop it: systemctl disable --now weir",
-		        why);
+		        reason);
 }
 
 /* One peer's key against this node's. */
@@ -77,15 +77,15 @@ static void state_peer_key(const struct core *core, const struct peers_report *v
 static void state_keys(const struct core *core)
 {
 	const struct intent_key *own = key_status(core->intent);
-	const struct peers_report *view;
-	size_t n = core->peers ? peers_report(core, &view) : 0;
+	const struct peers_report *reports;
+	size_t n = core->peers ? peers_report(core, &reports) : 0;
 
 	if (own->wrong)
 		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, "hash.key",
-		               "%s", own->why);
+		               "%s", own->reason);
 	for (size_t i = 0; i < n; i++)
-		if (view[i].state != PEERS_UNREACHABLE && view[i].state != PEERS_UNASKED)
-			state_peer_key(core, &view[i]);
+		if (reports[i].state != PEERS_UNREACHABLE && reports[i].state != PEERS_UNASKED)
+			state_peer_key(core, &reports[i]);
 }
 
 /*

@@ -218,7 +218,7 @@ static void put_service_sites(FILE *out, const json_t *service)
 
 	json_array_foreach(json_object_get(service, "at"), i, at)
 	{
-		const json_t *seen = json_object_get(at, "observation");
+		const json_t *observed = json_object_get(at, "observation");
 
 		fputs("<tr>", out);
 		put_cell(out, member_text(service, "name"));
@@ -235,9 +235,9 @@ static void put_service_sites(FILE *out, const json_t *service)
 		fputs("</td>", out);
 		put_cell(out, member_text(at, "pool"));
 		for (int ip4 = 1; ip4 >= 0; ip4--)
-			if (json_object_get(seen, ip4 ? "ipv4" : "ipv6"))
-				put_state_cell(out,
-				               nested_text(seen, ip4 ? "ipv4" : "ipv6", "state"));
+			if (json_object_get(observed, ip4 ? "ipv4" : "ipv6"))
+				put_state_cell(
+				        out, nested_text(observed, ip4 ? "ipv4" : "ipv6", "state"));
 			else
 				fputs("<td class=dim>-</td>", out);
 		fputs("</tr>", out);
@@ -341,7 +341,7 @@ static void put_banner(FILE *out, const json_t *status)
 {
 	const json_t *version = json_object_get(status, "version");
 	size_t i;
-	json_t *why;
+	json_t *item;
 
 	fprintf(out, "<h1>Weir on ");
 	put_html(out, member_text(status, "node"));
@@ -355,16 +355,16 @@ static void put_banner(FILE *out, const json_t *status)
 	fputs("</td><td>as of <time>", out);
 	put_html(out, member_text(status, "time"));
 	fputs("</time></td></tr></tbody></table><ul role=status>", out);
-	json_array_foreach(json_object_get(status, "why"), i, why)
+	json_array_foreach(json_object_get(status, "why"), i, item)
 	{
 		fputs("<li>", out);
-		put_html(out, json_string_value(why));
+		put_html(out, json_string_value(item));
 		fputs("</li>", out);
 	}
-	json_array_foreach(json_object_get(status, "notes"), i, why)
+	json_array_foreach(json_object_get(status, "notes"), i, item)
 	{
 		fputs("<li class=dim>", out);
-		put_html(out, member_text(why, "text"));
+		put_html(out, member_text(item, "text"));
 		fputs("</li>", out);
 	}
 	fputs("</ul>", out);

@@ -34,18 +34,18 @@ void peers_poke(struct core *core, bool notify_others)
 /* A store that fails answers EROFS, whatever made it fail. */
 const char *peers_refusal(const struct core *core, const struct version *v, int err)
 {
-	const char *why;
+	const char *reason;
 
-	if (err == -EINVAL && intent_refused_version(core->intent, &why) == v->number)
-		return why;
-	why = intent_store_reason(core->intent);
-	return *why ? why : strerror(-err);
+	if (err == -EINVAL && intent_refused_version(core->intent, &reason) == v->number)
+		return reason;
+	reason = intent_store_reason(core->intent);
+	return *reason ? reason : strerror(-err);
 }
 
 size_t peers_report(const struct core *core, const struct peers_report **out)
 {
-	*out = core->peers ? core->peers->view : NULL;
-	return core->peers ? core->peers->n_peer_rows : 0;
+	*out = core->peers ? core->peers->reports : NULL;
+	return core->peers ? core->peers->n_reports : 0;
 }
 
 static struct guard_load *site_of(struct guard_load *out, size_t *n, size_t max, const char *site)
@@ -72,10 +72,10 @@ size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
 		if (load)
 			load->bits += own;
 	}
-	for (size_t i = 0; core->peers && i < core->peers->n_peer_rows; i++) {
-		const struct peers_report *v = &core->peers->view[i];
+	for (size_t i = 0; core->peers && i < core->peers->n_reports; i++) {
+		const struct peers_report *v = &core->peers->reports[i];
 
-		if (!v->load_known || !v->asked_ms || now_ms - v->asked_ms > PEERS_STALE_MS)
+		if (!v->load_known || !v->answered_ms || now_ms - v->answered_ms > PEERS_STALE_MS)
 			continue;
 		load = site_of(out, &n, max, v->site);
 		if (load)

@@ -45,7 +45,7 @@ struct peers_report {
 	char digest[DIGEST_TEXT_MAX];
 	struct version head;                  /**< its record of that; number 0: it has none */
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
-	uint64_t asked_ms;                    /**< monotonic: when it last answered; 0: never */
+	uint64_t answered_ms;                 /**< monotonic: when it last answered; 0: never */
 	uint64_t round; /**< counts answers, so that one can wait for the next */
 	/** Monotonic: since when it has been behind with this version; 0: it is not. */
 	uint64_t behind_ms;
@@ -56,10 +56,10 @@ struct peers_report {
 	uint64_t bits; /**< a second */
 	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */
 	bool refused;  /**< it does not accept our peer.token */
-	char why[HTTP_TEXT_MAX];             /**< why it is unreachable */
-	struct inforce inforce;              /**< what it says of its head */
-	uint64_t refused_number;             /**< its version that was tried last */
-	char refused_reason[EVENT_TEXT_MAX]; /**< why this node did not take that; "": it did */
+	char unreachable_reason[HTTP_TEXT_MAX]; /**< a sentence; "": it is reachable */
+	struct inforce inforce;                 /**< what it says of its head */
+	uint64_t refused_number;                /**< its version that was tried last */
+	char refused_reason[EVENT_TEXT_MAX];    /**< why this node did not take that; "": it did */
 };
 
 /** Start the thread. @return 0 or -errno */

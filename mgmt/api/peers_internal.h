@@ -12,8 +12,8 @@
 struct peers {
 	struct thread thread;
 	struct peer_client client;
-	struct peers_report view[PEERS_MAX]; /* what others see; under the lock */
-	size_t n_peer_rows;
+	struct peers_report reports[PEERS_MAX]; /* as published to other threads; under the lock */
+	size_t n_reports;
 	bool poked, notify_others;
 	bool token_known, has_token;
 };

@@ -33,7 +33,7 @@
 /* A peer as this thread works on it. */
 struct peer_target {
 	char api[256];
-	struct peers_report view;
+	struct peers_report report;
 	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
 	uint64_t sent_ms, received_ms;   /* when it was asked for its head, and all had answered */
 };
@@ -54,12 +54,12 @@ static size_t list_round_peers(const struct core *core, struct peer_target *targ
 
 		if (!strcmp(node->name, core->dirs.node) || strlen(node->api) >= sizeof(t->api))
 			continue;
-		*t = (struct peer_target){ .view = { .state = PEERS_UNASKED } };
-		for (size_t k = 0; k < core->peers->n_peer_rows; k++)
-			if (!strcmp(core->peers->view[k].node, node->name))
-				t->view = core->peers->view[k];
-		snprintf(t->view.node, sizeof(t->view.node), "%s", node->name);
-		snprintf(t->view.site, sizeof(t->view.site), "%s", node->site->name);
+		*t = (struct peer_target){ .report = { .state = PEERS_UNASKED } };
+		for (size_t k = 0; k < core->peers->n_reports; k++)
+			if (!strcmp(core->peers->reports[k].node, node->name))
+				t->report = core->peers->reports[k];
+		snprintf(t->report.node, sizeof(t->report.node), "%s", node->name);
+		snprintf(t->report.site, sizeof(t->report.site), "%s", node->site->name);
 		snprintf(t->api, sizeof(t->api), "%s", node->api);
 		n++;
 	}
@@ -74,7 +74,8 @@ static bool fetch_json(struct peers *p, const struct peer_target *t, const char 
 	snprintf(r.url, sizeof(r.url), "%s%s", t->api, path);
 	client_send(&p->client, &r, 1);
 	if (!r.answer)
-		log_warn("peer-failed", "node=%s path=%s why=\"%s\"", t->view.node, path, r.why);
+		log_warn("peer-failed", "node=%s path=%s reason=\"%s\"", t->report.node, path,
+		         r.failure);
 	*answer = r.answer;
 	return r.answer != NULL;
 }
@@ -95,13 +96,13 @@ static void merge_overrides(struct core *core, const struct peer_target *t)
 			else
 				n++;
 		core_lock(core);
-		int taken = intent_merge(core->intent, list, n, clock_believed_ms());
-		if (taken > 0)
+		int n_accepted = intent_merge(core->intent, list, n, clock_believed_ms());
+		if (n_accepted > 0)
 			core_changed(core);
 		core_unlock(core);
-		if (taken || bad)
-			log_note("peer-overrides", "node=%s taken=%d malformed=%zu", t->view.node,
-			         taken, bad);
+		if (n_accepted || bad)
+			log_note("peer-overrides", "node=%s accepted=%d malformed=%zu",
+			         t->report.node, n_accepted, bad);
 	}
 	json_decref(answer);
 	free(list);
@@ -127,7 +128,7 @@ static bool fetch_version(struct core *core, const struct peer_target *t, const 
 {
 	const struct file_source source = { handle_files_find, core };
 	struct peers *p = core->peers;
-	char path[96], why[HTTP_TEXT_MAX];
+	char path[96], reason[HTTP_TEXT_MAX];
 	json_t *answer = NULL;
 
 	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, v->number);
@@ -137,14 +138,15 @@ static bool fetch_version(struct core *core, const struct peer_target *t, const 
 	int err = fetch_files(core, &p->client, t->api, json_object_get(answer, "files"),
 	                      FETCH_FILES_MS);
 	if (!err)
-		err = files_from_json(json_object_get(answer, "files"), &source, &out->files, why);
+		err = files_from_json(json_object_get(answer, "files"), &source, &out->files,
+		                      reason);
 	if (err == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
 		core_lock(core);
 		peers_poke(core, false);
 		core_unlock(core);
 	} else if (err)
-		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " why=\"%s\"",
-		         t->view.node, v->number, strerror(-err));
+		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " error=\"%s\"",
+		         t->report.node, v->number, strerror(-err));
 	json_decref(answer);
 	return err == 0;
 }
@@ -156,16 +158,16 @@ static bool fetch_version(struct core *core, const struct peer_target *t, const 
 static size_t fetch_offers(struct core *core, const struct peer_target *t,
                            const struct version *list, size_t n, struct intent_offer *offers)
 {
-	size_t wanted = 0, got = 0;
+	size_t n_missing = 0, got = 0;
 
 	core_lock(core);
-	while (wanted < n && wanted < FETCH_MAX && !join_has(core->intent, &list[wanted]))
-		wanted++;
+	while (n_missing < n && n_missing < FETCH_MAX && !join_has(core->intent, &list[n_missing]))
+		n_missing++;
 	core_unlock(core);
-	for (size_t i = wanted; i-- > 0; got++)
+	for (size_t i = n_missing; i-- > 0; got++)
 		if (!fetch_version(core, t, &list[i], &offers[got]))
 			break;
-	if (got == wanted)
+	if (got == n_missing)
 		return got;
 	while (got > 0)
 		files_fini(&offers[--got].files);
@@ -180,18 +182,18 @@ static void give_way(struct core *core, struct peer_target *t)
 	size_t n = 0;
 
 	core_lock(core);
-	bool may =
-	        t->view.head.number && !core->proposing && yield_may(core->intent, &t->view.head);
+	bool may = t->report.head.number && !core->proposing &&
+	           yield_may(core->intent, &t->report.head);
 	core_unlock(core);
 	if (!may || !fetch_json(core->peers, t, "/v1/peer/versions", &answer))
 		return;
 	n = read_versions(json_object_get(answer, "items"), &list);
 	json_decref(answer);
 	core_lock(core);
-	intent_import_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
+	intent_import_confirmed(core->intent, list, n, t->report.node, clock_believed_ms());
 	if (!core->proposing &&
-	    yield_to(core->intent, list, n, t->view.node, clock_believed_ms())) {
-		t->view.state = states[intent_relate(core->intent, list, n)];
+	    yield_to(core->intent, list, n, t->report.node, clock_believed_ms())) {
+		t->report.state = states[intent_relate(core->intent, list, n)];
 		core_changed(core);
 	}
 	core_unlock(core);
@@ -201,15 +203,15 @@ static void give_way(struct core *core, struct peer_target *t)
 /* A peer offers its version in each round: a failure is logged once. Under the lock. */
 static void note_refusal(struct core *core, struct peer_target *t, const struct version *v, int err)
 {
-	const char *why = err ? peers_refusal(core, v, err) : "";
+	const char *reason = err ? peers_refusal(core, v, err) : "";
 	char value[LOG_VALUE_MAX];
 
-	if (err &&
-	    (t->view.refused_number != v->number || strcmp(t->view.refused_reason, why) != 0))
-		log_warn("peer-version-refused", "node=%s number=%" PRIu64 " why=%s", t->view.node,
-		         v->number, log_value(why, value));
-	t->view.refused_number = v->number;
-	snprintf(t->view.refused_reason, sizeof(t->view.refused_reason), "%s", why);
+	if (err && (t->report.refused_number != v->number ||
+	            strcmp(t->report.refused_reason, reason) != 0))
+		log_warn("peer-version-refused", "node=%s number=%" PRIu64 " reason=%s",
+		         t->report.node, v->number, log_value(reason, value));
+	t->report.refused_number = v->number;
+	snprintf(t->report.refused_reason, sizeof(t->report.refused_reason), "%s", reason);
 }
 
 /*
@@ -227,11 +229,11 @@ static void install_versions(struct core *core, struct peer_target *t)
 		n = read_versions(json_object_get(answer, "items"), &list);
 	json_decref(answer);
 	core_lock(core);
-	intent_import_confirmed(core->intent, list, n, t->view.node, clock_believed_ms());
+	intent_import_confirmed(core->intent, list, n, t->report.node, clock_believed_ms());
 	enum intent_relation relation = intent_relate(core->intent, list, n);
 	core_unlock(core);
 	if (n > 0 && relation == INTENT_DIVERGED)
-		t->view.state = PEERS_DIVERGED;
+		t->report.state = PEERS_DIVERGED;
 	if (n > 0 && relation == INTENT_AHEAD) {
 		size_t got = fetch_offers(core, t, list, n, offers);
 		int err = -EIO;
@@ -246,7 +248,7 @@ static void install_versions(struct core *core, struct peer_target *t)
 			core_changed(core);
 		}
 		core_unlock(core);
-		t->view.state = err ? PEERS_AHEAD : PEERS_AGREED;
+		t->report.state = err ? PEERS_AHEAD : PEERS_AGREED;
 		for (size_t i = 0; i < got; i++)
 			files_fini(&offers[i].files);
 	}
@@ -260,12 +262,12 @@ static void read_peer_clock(struct peer_target *t, const json_t *clock)
 	const json_t *ms = json_object_get(clock, "ms");
 	int64_t middle_ms = (int64_t)(t->sent_ms + (t->received_ms - t->sent_ms) / 2);
 
-	t->view.clock_known = json_is_integer(ms) && json_integer_value(ms) >= 0 &&
-	                      json_integer_value(ms) < CLOCK_END_MS;
-	if (!t->view.clock_known)
+	t->report.clock_known = json_is_integer(ms) && json_integer_value(ms) >= 0 &&
+	                        json_integer_value(ms) < CLOCK_END_MS;
+	if (!t->report.clock_known)
 		return;
-	t->view.clock_offset_ms = json_integer_value(ms) - middle_ms;
-	t->view.clock_slack_ms = (int64_t)(t->received_ms - t->sent_ms) / 2;
+	t->report.clock_offset_ms = json_integer_value(ms) - middle_ms;
+	t->report.clock_slack_ms = (int64_t)(t->received_ms - t->sent_ms) / 2;
 }
 
 /* Relate the peer's head to ours. @return false: it is malformed */
@@ -275,22 +277,22 @@ static bool read_peer_version(struct core *core, struct peer_target *t, const js
 	struct version v = { 0 };
 
 	if (json_is_null(record)) { /* it has no version yet */
-		t->view.state = PEERS_BEHIND;
+		t->report.state = PEERS_BEHIND;
 	} else {
 		if (version_from_peer_json(record, &v))
 			return false;
 		core_lock(core);
 		const struct version *head = intent_head(core->intent);
-		t->view.state = states[intent_relate(core->intent, &v, 1)];
-		*confirmed = head && t->view.state == PEERS_AGREED && head->confirm_by_ms &&
+		t->report.state = states[intent_relate(core->intent, &v, 1)];
+		*confirmed = head && t->report.state == PEERS_AGREED && head->confirm_by_ms &&
 		             !v.confirm_by_ms;
 		core_unlock(core);
 	}
-	if (strcmp(t->view.digest, v.digest) != 0)
-		t->view.behind_ms = 0; /* it catches up */
-	t->view.number = v.number;
-	memcpy(t->view.digest, v.digest, sizeof(v.digest));
-	t->view.head = v;
+	if (strcmp(t->report.digest, v.digest) != 0)
+		t->report.behind_ms = 0; /* it catches up */
+	t->report.number = v.number;
+	memcpy(t->report.digest, v.digest, sizeof(v.digest));
+	t->report.head = v;
 	return true;
 }
 
@@ -309,13 +311,13 @@ static bool read_peer_head(struct core *core, struct peer_target *t, const json_
 	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !ours)
 		return false; /* another cluster's node has nothing to say here */
 	snprintf(t->overrides, sizeof(t->overrides), "%s", overrides);
-	t->view.load_known = json_is_integer(load) && json_integer_value(load) >= 0 &&
-	                     json_integer_value(load) < LOAD_END;
-	t->view.bits = (uint64_t)json_integer_value(load);
+	t->report.load_known = json_is_integer(load) && json_integer_value(load) >= 0 &&
+	                       json_integer_value(load) < LOAD_END;
+	t->report.bits = (uint64_t)json_integer_value(load);
 	read_peer_clock(t, json_object_get(answer, "clock"));
-	t->view.why[0] = '\0';
-	t->view.inforce = inforce_from_json(json_object_get(answer, "in_force"));
-	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->view.hash_key))
+	t->report.unreachable_reason[0] = '\0';
+	t->report.inforce = inforce_from_json(json_object_get(answer, "in_force"));
+	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->report.hash_key))
 		return false;
 	return read_peer_version(core, t, json_object_get(answer, "version"), confirmed);
 }
@@ -326,23 +328,23 @@ static void apply_answer(struct core *core, struct peer_target *t, struct client
 	char own[DIGEST_TEXT_MAX];
 	bool confirmed = false;
 
-	t->view.refused = r->status == 401 || r->status == 403;
-	t->view.unasked = !*t->api;
+	t->report.refused = r->status == 401 || r->status == 403;
+	t->report.unasked = !*t->api;
 	if (!r->answer || !read_peer_head(core, t, r->answer, &confirmed)) {
-		t->view.state = PEERS_UNREACHABLE;
-		snprintf(t->view.why, sizeof(t->view.why), "%s",
+		t->report.state = PEERS_UNREACHABLE;
+		snprintf(t->report.unreachable_reason, sizeof(t->report.unreachable_reason), "%s",
 		         !*t->api    ? "the configuration has no api address for it"
 		         : r->answer ? "the answer is malformed"
-		                     : r->why);
+		                     : r->failure);
 		return;
 	}
 	if (confirmed) {
 		core_lock(core);
-		intent_confirm(core->intent, t->view.number, t->view.node, clock_believed_ms());
+		intent_confirm(core->intent, t->report.number, t->report.node, clock_believed_ms());
 		core_unlock(core);
 	}
 	give_way(core, t);
-	if (t->view.state == PEERS_AHEAD)
+	if (t->report.state == PEERS_AHEAD)
 		install_versions(core, t);
 	core_lock(core);
 	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
@@ -352,9 +354,9 @@ static void apply_answer(struct core *core, struct peer_target *t, struct client
 	core_lock(core);
 	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
 	core_unlock(core);
-	if (t->view.state == PEERS_AGREED && strcmp(own, t->overrides))
-		t->view.state = PEERS_BEHIND; /* we have overrides that it has not */
-	t->view.asked_ms = clock_mono_ms();
+	if (t->report.state == PEERS_AGREED && strcmp(own, t->overrides))
+		t->report.state = PEERS_BEHIND; /* we have overrides that it has not */
+	t->report.answered_ms = clock_mono_ms();
 }
 
 /* Publish the outcome of a round and write events for changes. Under the lock. */
@@ -365,18 +367,19 @@ static void publish_round(struct core *core, const struct peer_target *targets, 
 	size_t n_foreign = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct peers_report *v = &targets[i].view;
+		const struct peers_report *v = &targets[i].report;
 		enum peers_state was = PEERS_UNASKED;
 
-		for (size_t k = 0; k < p->n_peer_rows; k++)
-			if (!strcmp(p->view[k].node, v->node))
-				was = p->view[k].state;
-		bool told = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
-		            was == PEERS_UNREACHABLE || was == PEERS_DIVERGED;
-		if (was != v->state && told)
+		for (size_t k = 0; k < p->n_reports; k++)
+			if (!strcmp(p->reports[k].node, v->node))
+				was = p->reports[k].state;
+		bool is_reported = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
+		                   was == PEERS_UNREACHABLE || was == PEERS_DIVERGED;
+		if (was != v->state && is_reported)
 			journal_add(intent_journal(core->intent), clock_believed_ms(), "peer",
 			            v->node, "%s, was %s%s%s", peers_state_text(v->state),
-			            peers_state_text(was), *v->why ? ": " : "", v->why);
+			            peers_state_text(was), *v->unreachable_reason ? ": " : "",
+			            v->unreachable_reason);
 		if (v->state != PEERS_DIVERGED)
 			continue;
 		struct intent_foreign *f = &foreign[n_foreign++];
@@ -385,14 +388,14 @@ static void publish_round(struct core *core, const struct peer_target *targets, 
 		memcpy(f->peer, v->node, sizeof(f->peer));
 	}
 	for (size_t i = 0; i < n; i++) {
-		p->view[i] = targets[i].view;
-		p->view[i].round++;
-		if (p->view[i].state != PEERS_BEHIND)
-			p->view[i].behind_ms = 0;
-		else if (!p->view[i].behind_ms)
-			p->view[i].behind_ms = clock_mono_ms();
+		p->reports[i] = targets[i].report;
+		p->reports[i].round++;
+		if (p->reports[i].state != PEERS_BEHIND)
+			p->reports[i].behind_ms = 0;
+		else if (!p->reports[i].behind_ms)
+			p->reports[i].behind_ms = clock_mono_ms();
 	}
-	p->n_peer_rows = n;
+	p->n_reports = n;
 	intent_note_diverged(core->intent, foreign, n_foreign);
 	core_changed(core);
 }
@@ -445,8 +448,8 @@ static void one_round(struct core *core, bool notify_others)
 /* Whether each peer has said that it has nothing for a node that joins. Under the lock. */
 static bool none_has_more(const struct peers *p)
 {
-	for (size_t i = 0; i < p->n_peer_rows; i++)
-		if (p->view[i].state != PEERS_BEHIND && !p->view[i].unasked)
+	for (size_t i = 0; i < p->n_reports; i++)
+		if (p->reports[i].state != PEERS_BEHIND && !p->reports[i].unasked)
 			return false;
 	return true;
 }
@@ -472,10 +475,11 @@ static void miss_round(struct core *core)
 	core_lock(core);
 	size_t n = targets ? list_round_peers(core, targets) : 0;
 	for (size_t i = 0; i < n; i++) {
-		targets[i].view.state = PEERS_UNREACHABLE;
-		targets[i].view.refused = false;
-		targets[i].view.unasked = true;
-		snprintf(targets[i].view.why, sizeof(targets[i].view.why),
+		targets[i].report.state = PEERS_UNREACHABLE;
+		targets[i].report.refused = false;
+		targets[i].report.unasked = true;
+		snprintf(targets[i].report.unreachable_reason,
+		         sizeof(targets[i].report.unreachable_reason),
 		         "there is no usable peer.token on this node");
 	}
 	publish_round(core, targets, n);

@@ -37,17 +37,17 @@ enum fate { FATE_STAYS, FATE_LOST, FATE_UNDECIDED };
 static void add_proposal_node(const struct core *core, struct proposal *p,
                               const struct model_node *n)
 {
-	const struct peers_report *view;
-	size_t at = p->n_nodes, n_peer_rows = peers_report(core, &view);
+	const struct peers_report *reports;
+	size_t at = p->n_nodes, n_reports = peers_report(core, &reports);
 	struct propose_node node = { .self = !strcmp(n->name, core->dirs.node) };
 
 	if (at > PEERS_MAX || (!node.self && (!*n->api || strlen(n->api) >= sizeof(node.api))))
 		return;
 	snprintf(node.name, sizeof(node.name), "%s", n->name);
 	snprintf(node.api, sizeof(node.api), "%s", n->api);
-	for (size_t i = 0; i < n_peer_rows; i++)
-		if (!strcmp(view[i].node, n->name))
-			node.last_silent = view[i].state == PEERS_UNREACHABLE;
+	for (size_t i = 0; i < n_reports; i++)
+		if (!strcmp(reports[i].node, n->name))
+			node.last_silent = reports[i].state == PEERS_UNREACHABLE;
 	for (; at > 0 && strcmp(p->nodes[at - 1].name, node.name) > 0; at--)
 		p->nodes[at] = p->nodes[at - 1];
 	p->nodes[at] = node;
@@ -99,21 +99,22 @@ static enum propose_answer read_answer(const json_t *answer)
 
 static void note_answer(struct propose_node *n, struct client_request *r)
 {
-	const char *why = json_string_value(json_object_get(r->answer, "holder"));
+	const char *holder = json_string_value(json_object_get(r->answer, "holder"));
+	const char *refusal = json_string_value(json_object_get(r->answer, "why"));
 
 	n->answer = r->answer ? read_answer(r->answer) : PROPOSE_ABSENT;
-	if (n->answer == PROPOSE_REFUSED)
-		why = json_string_value(json_object_get(r->answer, "why"));
-	plain_copy(n->why, sizeof(n->why),
-	           n->answer != PROPOSE_ABSENT ? why ? why : ""
-	           : r->answer                 ? "the answer is not understood"
-	           : r->status == 404          ? "the node runs the former release"
-	                                       : r->why);
+	plain_copy(n->holder, sizeof(n->holder), holder ? holder : "");
+	plain_copy(n->reason, sizeof(n->reason),
+	           n->answer == PROPOSE_REFUSED  ? refusal ? refusal : ""
+	           : n->answer != PROPOSE_ABSENT ? ""
+	           : r->answer                   ? "the answer is not understood"
+	           : r->status == 404            ? "the node runs the former release"
+	                                         : r->failure);
 	json_decref(r->answer);
 }
 
-/* POST @p body to the nodes in @p asked, all at once. Not under the lock. */
-static void post_to_nodes(struct core *core, struct propose_node **asked, size_t n,
+/* POST @p body to the nodes in @p nodes, all at once. Not under the lock. */
+static void post_to_nodes(struct core *core, struct propose_node **nodes, size_t n,
                           const char *path, const char *body, int timeout_ms)
 {
 	struct client_request *requests = calloc(n + 1, sizeof(*requests));
@@ -125,12 +126,12 @@ static void post_to_nodes(struct core *core, struct propose_node **asked, size_t
 		requests[i] = (struct client_request){ .post = 1,
 			                               .body = body,
 			                               .timeout_ms = timeout_ms };
-		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", asked[i]->api, path);
+		snprintf(requests[i].url, sizeof(requests[i].url), "%s%s", nodes[i]->api, path);
 	}
 	if (requests && n > 0)
 		client_send(&client, requests, n);
 	for (size_t i = 0; requests && i < n; i++)
-		note_answer(asked[i], &requests[i]);
+		note_answer(nodes[i], &requests[i]);
 	client_close(&client);
 	free(requests);
 }
@@ -160,7 +161,7 @@ static void reserve_own(struct core *core, const struct proposal *p, struct prop
 	n->answer = answers[propose_grant(core, core->dirs.node, p->has_parent ? &p->parent : NULL,
 	                                  &p->version)];
 	holder = reserve_holder(&core->reserved, clock_mono_ms());
-	snprintf(n->why, sizeof(n->why), "%s", holder ? holder : "");
+	snprintf(n->holder, sizeof(n->holder), "%s", holder ? holder : "");
 }
 
 /* Ask the nodes by name until one answers. @return whether it granted, or none answered */
@@ -186,21 +187,21 @@ static bool reserve_first(struct core *core, struct proposal *p, const char *bod
 
 static void reserve_others(struct core *core, struct proposal *p, const char *body)
 {
-	struct propose_node *rest[PEERS_MAX];
+	struct propose_node *others[PEERS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_nodes; i++) {
 		if (p->nodes[i].answer != PROPOSE_UNASKED)
 			continue;
 		if (!p->nodes[i].self) {
-			rest[n++] = &p->nodes[i];
+			others[n++] = &p->nodes[i];
 			continue;
 		}
 		core_lock(core);
 		reserve_own(core, p, &p->nodes[i]);
 		core_unlock(core);
 	}
-	post_to_nodes(core, rest, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
+	post_to_nodes(core, others, n, "/v1/peer/reserve", body, RESERVE_TIMEOUT_MS);
 }
 
 static const struct propose_node *find_answer(const struct proposal *p, enum propose_answer answer)
@@ -296,14 +297,14 @@ static enum propose_answer reserve_once(struct core *core, struct proposal *p, c
 }
 
 /* Fill the reply: why the change is not made. Under the lock. */
-static void set_stale_problem(const struct core *core, struct http_reply *reply, const char *why)
+static void set_stale_problem(const struct core *core, struct http_reply *reply, const char *reason)
 {
 	const struct version *head = intent_head(core->intent);
 	char etag[HTTP_TEXT_MAX] = "";
 
 	if (head)
 		version_etag(head, etag);
-	http_problem(reply, 412, "stale", "%s; the head of this node is %s now", why,
+	http_problem(reply, 412, "stale", "%s; the head of this node is %s now", reason,
 	             *etag ? etag : "none");
 	json_object_set_new(reply->json, "head", json_string(etag));
 }
@@ -337,17 +338,17 @@ static void set_unreserved_problem(struct core *core, const struct proposal *p,
                                    enum propose_answer answer, struct http_reply *reply)
 {
 	const struct propose_node *n = find_answer(p, answer);
-	char why[HTTP_TEXT_MAX + 2 * MODEL_NAME_MAX + 96];
+	char reason[HTTP_TEXT_MAX + 2 * MODEL_NAME_MAX + 96];
 
 	if (answer == PROPOSE_STALE)
 		await_successor(core, p->version.number);
 	if (answer == PROPOSE_RESERVED)
-		snprintf(why, sizeof(why), "%s is making another change (reserved at %s)",
-		         n ? n->why : "a node", n ? n->name : core->dirs.node);
+		snprintf(reason, sizeof(reason), "%s is making another change (reserved at %s)",
+		         n ? n->holder : "a node", n ? n->name : core->dirs.node);
 	else
-		snprintf(why, sizeof(why), "another change came first (seen at %s)",
+		snprintf(reason, sizeof(reason), "another change came first (seen at %s)",
 		         n && answer == PROPOSE_STALE ? n->name : core->dirs.node);
-	set_stale_problem(core, reply, why);
+	set_stale_problem(core, reply, reason);
 }
 
 /* Reserve, or wait for another's reservation. Under the lock, which is given up meanwhile. */
@@ -399,8 +400,8 @@ bool propose_reserve(struct core *core, const struct version *v, struct proposal
 /* Hand the version over by name until one takes it, then to all at once. Not under the lock. */
 static void push_once(struct core *core, struct proposal *p, const char *body)
 {
-	struct propose_node *rest[PEERS_MAX];
-	bool taken = false;
+	struct propose_node *others[PEERS_MAX];
+	bool accepted = false;
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_nodes; i++) {
@@ -408,12 +409,12 @@ static void push_once(struct core *core, struct proposal *p, const char *body)
 
 		if (node->answer == PROPOSE_ABSENT || node->self)
 			continue;
-		if (taken) {
-			rest[n++] = node;
+		if (accepted) {
+			others[n++] = node;
 			continue;
 		}
 		post_to_nodes(core, &node, 1, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
-		taken = node->answer == PROPOSE_ACCEPTED;
+		accepted = node->answer == PROPOSE_ACCEPTED;
 		if (node->answer == PROPOSE_ABSENT && !node->retried) {
 			node->retried = true; /* as reserve_again() */
 			node->answer = PROPOSE_UNASKED;
@@ -421,7 +422,7 @@ static void push_once(struct core *core, struct proposal *p, const char *body)
 		if (node->answer == PROPOSE_STALE || node->answer == PROPOSE_UNTOLD)
 			return;
 	}
-	post_to_nodes(core, rest, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
+	post_to_nodes(core, others, n, "/v1/peer/versions", body, PUSH_TIMEOUT_MS);
 }
 
 /*
@@ -440,7 +441,7 @@ static enum fate decide_fate(struct core *core, const struct proposal *p)
 	const struct version *head = intent_head(core->intent);
 	const struct propose_node *stale = find_answer(p, PROPOSE_STALE),
 	                          *untold = find_answer(p, PROPOSE_UNTOLD);
-	char why[EVENT_TEXT_MAX];
+	char reason[EVENT_TEXT_MAX];
 
 	if (!head || head->number != p->version.number ||
 	    strcmp(head->digest, p->version.digest) != 0)
@@ -451,11 +452,11 @@ static enum fate decide_fate(struct core *core, const struct proposal *p)
 		return find_answer(p, PROPOSE_UNASKED) ? FATE_UNDECIDED : FATE_STAYS;
 	if (!stale && strcmp(untold->name, core->dirs.node) > 0)
 		return FATE_UNDECIDED;
-	snprintf(why, sizeof(why),
+	snprintf(reason, sizeof(reason),
 	         "%s has another successor of version %" PRIu64
 	         ", and this one was not acknowledged to a client",
 	         stale ? stale->name : untold->name, p->parent.number);
-	return yield_head(core->intent, why, clock_believed_ms()) ? FATE_STAYS : FATE_LOST;
+	return yield_head(core->intent, reason, clock_believed_ms()) ? FATE_STAYS : FATE_LOST;
 }
 
 static char *make_push_body(const struct core *core)
@@ -546,7 +547,7 @@ static bool is_to_hand_back(const struct core *core)
 static void hand_back(struct core *core, struct proposal *p)
 {
 	struct propose_node *peers[PEERS_MAX];
-	size_t n = 0, n_taken = 0;
+	size_t n = 0, n_accepted = 0;
 	char *body = list_nodes(core, p) ? make_push_body(core) : NULL;
 
 	core->handed_back = intent_head(core->intent)->number;
@@ -560,16 +561,16 @@ static void hand_back(struct core *core, struct proposal *p)
 	free(body);
 	core_lock(core);
 	for (size_t i = 0; i < n; i++)
-		n_taken += peers[i]->answer == PROPOSE_ACCEPTED;
-	log_note("rollback-handed-over", "version=%" PRIu64 " peers=%zu taken=%zu",
-	         core->handed_back, n, n_taken);
+		n_accepted += peers[i]->answer == PROPOSE_ACCEPTED;
+	log_note("rollback-handed-over", "version=%" PRIu64 " peers=%zu accepted=%zu",
+	         core->handed_back, n, n_accepted);
 }
 
 void propose_resume(struct core *core)
 {
 	struct proposal *p;
 
-	if (pthread_mutex_trylock(&core->drafting))
+	if (pthread_mutex_trylock(&core->candidate_lock))
 		return;
 	core_lock(core);
 	bool is_untold = yield_is_untold(core->intent);
@@ -582,5 +583,5 @@ void propose_resume(struct core *core)
 		free(p);
 	}
 	core_unlock(core);
-	pthread_mutex_unlock(&core->drafting);
+	pthread_mutex_unlock(&core->candidate_lock);
 }

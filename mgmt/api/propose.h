@@ -40,8 +40,8 @@ enum propose_answer {
 	PROPOSE_UNTOLD,   /**< it has one that it told nobody of yet */
 	PROPOSE_ACCEPTED, /**< it has our version */
 	PROPOSE_BEHIND,   /**< it must fetch what is before it first, and does */
-	PROPOSE_REFUSED,  /**< it cannot take our version: see why */
-	PROPOSE_ABSENT,   /**< it cannot be asked: see why */
+	PROPOSE_REFUSED,  /**< it cannot take our version: see reason */
+	PROPOSE_ABSENT,   /**< it cannot be asked: see reason */
 };
 
 struct propose_node {
@@ -50,7 +50,8 @@ struct propose_node {
 	bool last_silent; /**< it did not answer a moment ago: it is asked together with the others */
 	bool retried;     /**< the version was handed over twice */
 	enum propose_answer answer;
-	char why[HTTP_TEXT_MAX]; /**< of an absent one, or a refusal; else who has the reservation */
+	char holder[MODEL_NAME_MAX]; /**< who has the reservation; "": nobody said */
+	char reason[HTTP_TEXT_MAX];  /**< PROPOSE_REFUSED, PROPOSE_ABSENT: why; else "" */
 };
 
 /** A proposal under way. Sorted by name. */
@@ -65,7 +66,7 @@ struct proposal {
 
 /**
  * Reserve the head for version @p v. Under the lock, which is given up meanwhile; the caller holds
- * core->drafting.
+ * core->candidate_lock.
  * @return whether the version may be made now; else @p reply is 412
  */
 bool propose_reserve(struct core *core, const struct version *v, struct proposal *p,
@@ -88,7 +89,7 @@ void propose_add_unreserved(const struct proposal *p, json_t *answer);
 /**
  * Hand to the peers what no request does: an untold head of an earlier run, as propose_push() does;
  * and, once, an automatic rollback that this node made. A peer whose version has a wrong address of
- * this node cannot fetch it. While a change is drafted, nothing is done: it is to be called again
+ * this node cannot fetch it. While there is a candidate, nothing is done: it is to be called again
  * and again. Not under the lock.
  */
 void propose_resume(struct core *core);

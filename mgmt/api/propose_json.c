@@ -11,7 +11,7 @@ static json_t *list_answered(const struct proposal *p, enum propose_answer answe
 		if (p->nodes[i].answer == answer)
 			json_array_append_new(list,
 			                      json_pack("{s:s, s:o}", "node", p->nodes[i].name,
-			                                "why", text_to_json(p->nodes[i].why)));
+			                                "why", text_to_json(p->nodes[i].reason)));
 	return list;
 }
 

@@ -52,46 +52,46 @@ static json_t *query_dataplane(struct core *core, const char *line)
 
 json_t *state_fetch_to_json(struct core *core)
 {
-	json_t *told = query_dataplane(core, "{\"do\":\"guests\"}");
+	json_t *answer = query_dataplane(core, "{\"do\":\"guests\"}");
 
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
-	json_object_set_new(told, "node", json_string(core->dirs.node));
-	json_object_set_new(told, "cluster", json_string(m ? m->cluster : ""));
+	json_object_set_new(answer, "node", json_string(core->dirs.node));
+	json_object_set_new(answer, "cluster", json_string(m ? m->cluster : ""));
 	core_unlock(core);
-	return told;
+	return answer;
 }
 
-static bool text_equals(const json_t *object, const char *name, const char *wanted)
+static bool text_equals(const json_t *object, const char *name, const char *expected)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
-	return text && !strcmp(text, wanted);
+	return text && !strcmp(text, expected);
 }
 
 enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, const char *cluster,
                                        const char **text)
 {
 	const json_t *learning = json_object_get(answer, "learning");
-	const char *guests = json_string_value(json_object_get(answer, "guests"));
+	const char *text_found = json_string_value(json_object_get(answer, "guests"));
 
 	if (!text_equals(answer, "node", node) || !text_equals(answer, "cluster", cluster) ||
-	    !json_is_boolean(learning) || !guests || strlen(guests) > CONN_STATE_TEXT_MAX)
+	    !json_is_boolean(learning) || !text_found || strlen(text_found) > CONN_STATE_TEXT_MAX)
 		return STATE_FETCH_MALFORMED;
 	if (json_is_true(learning))
 		return STATE_FETCH_NOTHING;
-	*text = guests;
+	*text = text_found;
 	return STATE_FETCH_KNOWS;
 }
 
 static bool peer_agrees(const struct core *core, const char *node)
 {
-	const struct peers_report *views;
-	size_t n = peers_report(core, &views);
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
 
 	for (size_t i = 0; i < n; i++)
-		if (!strcmp(views[i].node, node))
-			return views[i].state == PEERS_AGREED;
+		if (!strcmp(reports[i].node, node))
+			return reports[i].state == PEERS_AGREED;
 	return false;
 }
 
@@ -119,9 +119,10 @@ static void hand_over_state(struct core *core, const char *node, const char *tex
 	int err = conn_state_write(core->dirs.run, node, clock_mono_ms(), text);
 
 	if (err)
-		log_error("guests-not-kept", "from=%s error=\"%s\"", node, strerror(-err));
+		log_error("connection-state-not-kept", "from=%s error=\"%s\"", node,
+		          strerror(-err));
 	else
-		log_note("guests-told", "from=%s bytes=%zu", node, strlen(text));
+		log_note("connection-state-received", "from=%s bytes=%zu", node, strlen(text));
 }
 
 /*
@@ -191,7 +192,7 @@ static bool wants_state(struct core *core, uint64_t document)
  */
 static void fetch_state_once(struct core *core)
 {
-	struct state_fetch *l = core->learn;
+	struct state_fetch *l = core->state_fetch;
 	uint64_t document = intent_document(core->intent);
 	const struct model *m = intent_model(core->intent);
 
@@ -213,19 +214,19 @@ static void *run_state_fetch(void *core)
 
 int state_fetch_start(struct core *core)
 {
-	core->learn = calloc(1, sizeof(*core->learn));
-	if (!core->learn)
+	core->state_fetch = calloc(1, sizeof(*core->state_fetch));
+	if (!core->state_fetch)
 		return -ENOMEM;
-	client_open(&core->learn->client, core->dirs.conf);
-	return thread_start(&core->learn->thread, run_state_fetch, core);
+	client_open(&core->state_fetch->client, core->dirs.conf);
+	return thread_start(&core->state_fetch->thread, run_state_fetch, core);
 }
 
 void state_fetch_stop(struct core *core)
 {
-	if (!core->learn)
+	if (!core->state_fetch)
 		return;
-	thread_join(&core->learn->thread);
-	client_close(&core->learn->client);
-	free(core->learn);
-	core->learn = NULL;
+	thread_join(&core->state_fetch->thread);
+	client_close(&core->state_fetch->client);
+	free(core->state_fetch);
+	core->state_fetch = NULL;
 }

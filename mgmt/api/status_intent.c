@@ -13,10 +13,10 @@ static const struct override *override_of(const struct look *l, size_t i,
                                           enum model_target_kind kind, const char *pool,
                                           const char *name)
 {
-	const struct override *o = &l->set.items[i];
+	const struct override *o = &l->overrides.items[i];
 
 	return o->target == kind && !strcmp(o->pool, pool) && !strcmp(o->name, name) &&
-	                       strcmp(overrides_state(&l->set, o, l->now_ms), "done")
+	                       strcmp(overrides_state(&l->overrides, o, l->now_ms), "done")
 	               ? o
 	               : NULL;
 }
@@ -24,7 +24,7 @@ static const struct override *override_of(const struct look *l, size_t i,
 bool status_has_intent(const struct status *s, enum model_target_kind kind, const char *pool,
                        const char *name)
 {
-	for (size_t i = 0; i < s->look.set.n_items; i++)
+	for (size_t i = 0; i < s->look.overrides.n_items; i++)
 		if (override_of(&s->look, i, kind, pool, name))
 			return true;
 	return false;
@@ -38,7 +38,7 @@ json_t *status_intent(const struct status *s, enum model_target_kind kind, const
 	json_t *ids = json_array();
 	uint32_t level = 0;
 
-	for (size_t i = 0; i < l->set.n_items; i++) {
+	for (size_t i = 0; i < l->overrides.n_items; i++) {
 		const struct override *o = override_of(l, i, kind, pool, name);
 
 		if (!o)
@@ -49,7 +49,7 @@ json_t *status_intent(const struct status *s, enum model_target_kind kind, const
 		if (strcmp(state, "disable") &&
 		    (o->kind != MODEL_OVERRIDE_FORCE_UP || !strcmp(state, "serve")))
 			state = override_kind_text(o->kind);
-		uint32_t own = overrides_level(&l->set, o, l->now_ms);
+		uint32_t own = overrides_level(&l->overrides, o, l->now_ms);
 		if (o->kind != MODEL_OVERRIDE_FORCE_UP && own > level)
 			level = own;
 	}

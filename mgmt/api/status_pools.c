@@ -21,7 +21,7 @@ struct force {
 
 /* A pool's backends, counted. */
 struct pool_counts {
-	size_t up, down, unknown, serving, draining, asked, odd;
+	size_t up, down, unknown, serving, draining, overridden, odd;
 };
 
 static bool is_own_pool(const struct status *s, const struct model_pool *pool)
@@ -72,7 +72,7 @@ static const char *force_reason(const struct force *f, const struct effect_backe
 		return effect_backend_text(e);
 	if (f->all_drained && !strcmp(state, "serving"))
 		return "all backends of the pool are drained";
-	return effect_reason_text((enum effect_reason)e->why);
+	return effect_reason_text((enum effect_reason)e->reason);
 }
 
 static json_t *backend_effect(const struct status *s, const struct model_pool *pool,
@@ -81,8 +81,9 @@ static json_t *backend_effect(const struct status *s, const struct model_pool *p
 	if (!e)
 		return absent_effect(s, pool);
 	const char *state = force_state(s, pool, e);
-	bool takes = !strcmp(state, "serving") || !strcmp(state, "unknown");
-	uint64_t share = takes && f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
+	bool gets_new_flows = !strcmp(state, "serving") || !strcmp(state, "unknown");
+	uint64_t share =
+	        gets_new_flows && f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state", state,
 	                 "why", force_reason(f, e, state), "slots", (json_int_t)e->slots,
 	                 "share_ppm", (json_int_t)share, "base_slots", (json_int_t)e->base_slots,
@@ -115,19 +116,19 @@ static bool count_backend(const struct status *s, const struct model_pool *pool,
                           const struct model_backend *b, const struct effect_backend *e,
                           struct pool_counts *t)
 {
-	const char *seen = look_state(&s->look, health_target_backend(pool->name, b->id)),
+	const char *observed = look_state(&s->look, health_target_backend(pool->name, b->id)),
 	           *force = force_state(s, pool, e);
-	bool asked = status_has_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name);
-	bool up = !strcmp(seen, "up"), serving = !strcmp(force, "serving");
+	bool overridden = status_has_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name);
+	bool up = !strcmp(observed, "up"), serving = !strcmp(force, "serving");
 	bool narrow = e && e->path_mtu;
 
 	t->up += up;
-	t->down += !strcmp(seen, "down");
-	t->unknown += !up && strcmp(seen, "down");
+	t->down += !strcmp(observed, "down");
+	t->unknown += !up && strcmp(observed, "down");
 	t->serving += serving;
 	t->draining += !strcmp(force, "draining");
-	t->asked += asked;
-	bool odd = asked ||
+	t->overridden += overridden;
+	bool odd = overridden ||
 	           (is_own_pool(s, pool) && ((s->look.pages.effect_fresh && (!serving || narrow)) ||
 	                                     (s->look.pages.health_fresh && !up && pool->check)));
 	t->odd += odd;
@@ -173,8 +174,8 @@ static bool all_drained(const struct status *s, const struct model_pool *pool)
 	size_t n = 0;
 
 	for (size_t i = 0; i < pool->n_backends && n == i; i++)
-		for (size_t k = 0; k < s->look.set.n_items && n == i; k++) {
-			const struct override *o = &s->look.set.items[k];
+		for (size_t k = 0; k < s->look.overrides.n_items && n == i; k++) {
+			const struct override *o = &s->look.overrides.items[k];
 
 			n += o->target == MODEL_TARGET_BACKEND &&
 			     (o->kind == MODEL_OVERRIDE_DRAIN ||
@@ -206,7 +207,7 @@ static json_t *pool_status(struct status *s, const struct model_pool *pool, bool
 	                 pool->site->name, "intent",
 	                 json_pack("{s:I, s:I, s:I}", "backends", (json_int_t)pool->n_backends,
 	                           "sets", (json_int_t)pool->n_sets, "overridden",
-	                           (json_int_t)t.asked),
+	                           (json_int_t)t.overridden),
 	                 "observation",
 	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)t.up, "down",
 	                           (json_int_t)t.down, "unknown", (json_int_t)t.unknown),

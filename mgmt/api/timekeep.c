@@ -32,7 +32,7 @@ struct timekeep {
 	uint64_t boot;
 	bool synchronised; /* the kernel's word at the last tick */
 	enum wall_clock_peers peers;
-	enum wall_clock_hold told; /* the state that was logged last */
+	enum wall_clock_hold logged; /* the state that was logged last */
 	int64_t purge_ms;
 	uint64_t kept_ms; /* when STATE/clock was written */
 	bool keep_failed; /* said once */
@@ -119,12 +119,12 @@ static bool is_trusted(const struct core *core)
  */
 static enum wall_clock_peers hear_peers(const struct core *core, uint64_t now_ms, int64_t clock_ms)
 {
-	const struct peers_report *view;
-	size_t n = core->peers ? peers_report(core, &view) : 0, n_silent = 0, n_heard = 0;
+	const struct peers_report *reports;
+	size_t n = core->peers ? peers_report(core, &reports) : 0, n_silent = 0, n_heard = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct peers_report *v = &view[i];
-		bool heard = v->asked_ms && now_ms - v->asked_ms <= PEERS_STALE_MS;
+		const struct peers_report *v = &reports[i];
+		bool heard = v->answered_ms && now_ms - v->answered_ms <= PEERS_STALE_MS;
 		int64_t off_ms = clock_ms - ((int64_t)now_ms + v->clock_offset_ms);
 
 		n_silent += !heard && !v->unasked; /* who is never asked says nothing, ever */
@@ -164,16 +164,16 @@ static void log_clock_state(struct core *core)
 	struct timekeep *t = core->clock;
 	enum wall_clock_hold hold = timekeep_hold(core);
 
-	if (hold == t->told)
+	if (hold == t->logged)
 		return;
 	log_at(hold == WALL_CLOCK_RUNS ? LOG_NOTICE : LOG_WARNING, "clock",
 	       "state=%s was=%s off_by_ms=%" PRId64 " effect=\"%s\"", wall_clock_hold_text(hold),
-	       wall_clock_hold_text(t->told), t->wall_clock.off_by_ms, effect_of(hold));
+	       wall_clock_hold_text(t->logged), t->wall_clock.off_by_ms, effect_of(hold));
 	if (core->intent)
 		journal_add(intent_journal(core->intent), t->wall_clock.at_ms, "clock", "clock",
 		            "the wall clock is %s, was %s: %s", wall_clock_hold_text(hold),
-		            wall_clock_hold_text(t->told), effect_of(hold));
-	t->told = hold;
+		            wall_clock_hold_text(t->logged), effect_of(hold));
+	t->logged = hold;
 }
 
 static void set_clock_gauges(struct core *core)
@@ -333,16 +333,16 @@ json_t *timekeep_peer_json(const struct core *core)
 
 static json_t *peers_json(const struct core *core)
 {
-	const struct peers_report *view;
-	size_t n = peers_report(core, &view);
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
 	int64_t own_ms = clock_realtime_ms() - (int64_t)clock_mono_ms();
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(
-		        list, json_pack("{s:s, s:o}", "node", view[i].node, "off_by_ms",
-		                        view[i].clock_known
-		                                ? json_integer(view[i].clock_offset_ms - own_ms)
+		        list, json_pack("{s:s, s:o}", "node", reports[i].node, "off_by_ms",
+		                        reports[i].clock_known
+		                                ? json_integer(reports[i].clock_offset_ms - own_ms)
 		                                : json_null()));
 	return list;
 }

@@ -59,12 +59,13 @@ json_t *files_to_json(const struct files *files)
 }
 
 /* Large files go by digest, and in a large version all files after the first megabytes. */
-static bool goes_by_digest(const struct files *files, const struct files_item *item, size_t told)
+static bool goes_by_digest(const struct files *files, const struct files_item *item,
+                           size_t n_inline)
 {
 	if (files_fit_former(files))
 		return false;
 	return item->path || item->n_bytes > FILES_SMALL_MAX ||
-	       told + item->n_bytes > INLINE_BYTES_MAX;
+	       n_inline + item->n_bytes > INLINE_BYTES_MAX;
 }
 
 static json_t *bytes_to_json(const struct files_item *item)
@@ -88,13 +89,13 @@ json_t *contents_to_json(const struct files *files)
 {
 	json_t *object = json_object();
 	const struct files_item *first = files ? files_find(files, FILES_MAIN) : NULL;
-	size_t told = first ? first->n_bytes : 0;
+	size_t n_inline = first ? first->n_bytes : 0;
 
 	for (size_t i = 0; files && i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
-		bool by_digest = item != first && goes_by_digest(files, item, told);
+		bool by_digest = item != first && goes_by_digest(files, item, n_inline);
 
-		told += by_digest || item == first ? 0 : item->n_bytes; /* that is counted */
+		n_inline += by_digest || item == first ? 0 : item->n_bytes; /* that is counted */
 		json_object_set_new(object, item->name,
 		                    by_digest ? json_pack("{s:s, s:I}", "digest", item->digest,
 		                                          "bytes", (json_int_t)item->n_bytes)
@@ -135,30 +136,30 @@ static int read_one_file(const char *name, const json_t *value, const struct fil
 }
 
 /* A sentence for each way in which file @p name of a request can be wrong. */
-static void describe_bad_file(int err, const char *name, char why[HTTP_TEXT_MAX])
+static void describe_bad_file(int err, const char *name, char err_text[HTTP_TEXT_MAX])
 {
 	if (err == -E2BIG)
-		snprintf(why, HTTP_TEXT_MAX, "more than %u files, or %zu bytes in all", FILES_MAX,
-		         FILES_BYTES_MAX);
+		snprintf(err_text, HTTP_TEXT_MAX, "more than %u files, or %zu bytes in all",
+		         FILES_MAX, FILES_BYTES_MAX);
 	else if (err == -ENOENT)
-		snprintf(why, HTTP_TEXT_MAX,
+		snprintf(err_text, HTTP_TEXT_MAX,
 		         "\"%.100s\" is named by a digest that is not here: upload it first (POST "
 		         "/v1/files)",
 		         name);
 	else if (err == -EBADMSG)
-		snprintf(why, HTTP_TEXT_MAX, "the bytes of \"%.100s\" here do not match its digest",
-		         name);
+		snprintf(err_text, HTTP_TEXT_MAX,
+		         "the bytes of \"%.100s\" here do not match its digest", name);
 	else if (err == -ENOMEM)
-		snprintf(why, HTTP_TEXT_MAX, "out of memory");
+		snprintf(err_text, HTTP_TEXT_MAX, "out of memory");
 	else
-		snprintf(why, HTTP_TEXT_MAX,
+		snprintf(err_text, HTTP_TEXT_MAX,
 		         "\"%.100s\" is not a name, or not a text, {\"base64\": TEXT} or "
 		         "{\"digest\": HEX, \"bytes\": NUMBER}",
 		         name);
 }
 
 int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
-                    char why[HTTP_TEXT_MAX])
+                    char err_text[HTTP_TEXT_MAX])
 {
 	struct files files = { 0 };
 	const char *name;
@@ -172,9 +173,9 @@ int files_from_json(const json_t *object, const struct file_source *source, stru
 			break;
 	}
 	if (err) {
-		describe_bad_file(err, name, why);
+		describe_bad_file(err, name, err_text);
 	} else if (!files_find(&files, FILES_MAIN)) {
-		snprintf(why, HTTP_TEXT_MAX, "there must be a file %s", FILES_MAIN);
+		snprintf(err_text, HTTP_TEXT_MAX, "there must be a file %s", FILES_MAIN);
 		err = -EINVAL;
 	}
 	if (err) {

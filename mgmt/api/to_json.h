@@ -33,11 +33,11 @@ struct file_source {
 /**
  * Read what contents_to_json() writes; @p source (NULL: none) has the files that are named by their
  * digests.
- * @return 0, -EINVAL with @p why, -E2BIG, -ENOMEM, or of the source -ENOENT, -EBADMSG; @p out is
+ * @return 0, -EINVAL with @p err_text, -E2BIG, -ENOMEM, or of the source -ENOENT, -EBADMSG; @p out is
  *         given
  */
 int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
-                    char why[HTTP_TEXT_MAX]) MUST_CHECK;
+                    char err_text[HTTP_TEXT_MAX]) MUST_CHECK;
 json_t *plan_to_json(const struct change_plan *plan);
 json_t *errors_to_json(const struct model_errors *errors);
 json_t *event_to_json(const struct event *e);

@@ -12,9 +12,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define ASKED_MAX  1024u  /* a question takes some microseconds, under the lock */
-#define SHOWN_MAX  8u     /* sentences; more are counted */
-#define TIMEOUT_US 100000 /* the kernel answers at once: this only bounds the wait */
+#define QUERIES_MAX 1024u  /* a question takes some microseconds, under the lock */
+#define SHOWN_MAX   8u     /* sentences; more are counted */
+#define TIMEOUT_US  100000 /* the kernel answers at once: this only bounds the wait */
 
 enum way { WAY_FINE, WAY_GATEWAY, WAY_REFUSED };
 
@@ -135,7 +135,7 @@ void ways_add_warnings(struct core *core, const struct advice *advice, json_t *w
 	uint32_t n_queries = 0, n_bad = 0;
 	int s = open_route_socket();
 
-	for (size_t i = 0; s >= 0 && i < advice->n_ways && n_queries < ASKED_MAX; i++) {
+	for (size_t i = 0; s >= 0 && i < advice->n_ways && n_queries < QUERIES_MAX; i++) {
 		const struct advice_way *w = &advice->ways[i];
 		enum way way;
 

@@ -107,7 +107,7 @@ static int unknown_command(int argc, char **argv)
 {
 	char second[256];
 	char given[64], suggestion[SUGGEST_TEXT_MAX];
-	struct suggest_best suggest = { .wanted = given };
+	struct suggest_best suggest = { .given = given };
 
 	snprintf(given, sizeof(given), "%s%s%s", argv[0], argc > 1 ? " " : "",
 	         argc > 1 ? argv[1] : "");
@@ -138,7 +138,7 @@ static int accept_option(const struct cli_command *command, struct cli_args *arg
 	snprintf(name, sizeof(name), "%.*s", (int)n, argv[*i]);
 	int index = option_index(args, name);
 	if (index < 0) {
-		struct suggest_best suggest = { .wanted = name };
+		struct suggest_best suggest = { .given = name };
 
 		for (int k = 0; k < CLI_OPTIONS_MAX && args->options[k].name; k++)
 			suggest_try(&suggest, args->options[k].name);

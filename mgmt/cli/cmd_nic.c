@@ -38,7 +38,7 @@ static json_t *nic_json(const struct nic *n)
 {
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "address", n->address, "id",
 	                      n->id, "driver", n->driver, "interface", n->interface, "dpdk",
-	                      dpdk_words[n->dpdk], "xdp", (int)n->xdp, "what", n->why);
+	                      dpdk_words[n->dpdk], "xdp", (int)n->xdp, "what", n->use);
 	char lines[512];
 
 	if (o && n->pmd)
@@ -106,7 +106,7 @@ int cli_nic(struct cli *cli, const struct cli_args *args)
 		if (d->iommu_group >= 0)
 			snprintf(group, sizeof(group), "%d", d->iommu_group);
 		printf("%-13s %-10s %-16s %-15s %4s %5s  %s\n", or_dash(d->address), or_dash(d->id),
-		       or_dash(d->driver), or_dash(d->interface), numa, group, d->why);
+		       or_dash(d->driver), or_dash(d->interface), numa, group, d->use);
 	}
 	print_bind(nics, n);
 	return CLI_OK;

@@ -35,7 +35,7 @@ static const char *default_author(void)
 static int decode_request(const json_t *body, int64_t now_ms, struct command *c)
 {
 	const json_t *error;
-	struct field f;
+	struct field_reader f;
 	size_t i;
 
 	command_from_json(body, now_ms, &f, c);

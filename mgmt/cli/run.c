@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir run: the supervisor where there is no systemd, or below it as one unit. It starts the
- * programs next to it, restarts those that die (ever later) or hang (run_hang.c), and holds the DNS
- * sockets, so that queries wait in the kernel while weir-dns restarts. Children are watched by
- * pidfd and outlive it: the next supervisor finds them (run_find.c) and goes on.
+ * weir run: the supervisor where there is no systemd, or below it as one unit. It starts programs,
+ * restarts those that die (ever later) or hang (run_hang.c), and holds the DNS sockets: queries wait
+ * in the kernel while weir-dns restarts. Children outlive it; the next supervisor finds them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +53,7 @@ void run_note_children(struct run *r)
 	int err = run_state_write(r->dirs->run, noted, CHILD_COUNT + 1);
 	r->noted = true;
 	if (err)
-		log_warn("run-state-failed", "why=\"%s\"", strerror(-err));
+		log_warn("run-state-failed", "error=\"%s\"", strerror(-err));
 }
 
 static void on_restart_timer(void *arg)
@@ -184,7 +183,8 @@ static void fork_child(struct child *c)
 		run_child(c);
 	int err = pid < 0 ? -errno : watch_child(c, pid, true);
 	if (err) {
-		log_error("process-not-started", "process=%s why=\"%s\"", c->name, strerror(-err));
+		log_error("process-not-started", "process=%s error=\"%s\"", c->name,
+		          strerror(-err));
 		if (pid > 0) {
 			kill(pid, SIGKILL);
 			waitpid(pid, NULL, 0);
@@ -203,7 +203,7 @@ static void on_limit(void *arg)
 
 	if (!c->pid)
 		return;
-	log_warn("process-killed", "process=%s pid=%d why=\"did not end within %u ms\"", c->name,
+	log_warn("process-killed", "process=%s pid=%d reason=\"did not end within %u ms\"", c->name,
 	         (int)c->pid, STOP_MS);
 	kill(c->pid, SIGKILL);
 }
@@ -266,7 +266,7 @@ static void apply_document(void *arg)
 		return;
 	int err = model_read_without_key(path, r->dirs->node, &m, &errors);
 	if (err && err != -ENOENT && errors.n_items)
-		log_error("document-refused", "path=%s line=%u field=%s why=\"%s\" mistakes=%zu",
+		log_error("document-refused", "path=%s line=%u field=%s reason=\"%s\" n_errors=%zu",
 		          path, errors.items[0].line, errors.items[0].field,
 		          errors.items[0].message, errors.n_total);
 	if (!err && m->self) {
@@ -293,7 +293,7 @@ static void on_stop_deadline(void *arg)
 {
 	struct run *r = arg;
 
-	log_error("process-left", "process=%s pid=%d why=\"it was killed and does not end\"",
+	log_error("process-left", "process=%s pid=%d reason=\"it was killed and does not end\"",
 	          r->children[stop_order[r->stop_index]].name,
 	          (int)r->children[stop_order[r->stop_index]].pid);
 	r->stop_index++;

@@ -51,8 +51,9 @@ static void log_thread_dump(const struct child *c, const struct run_thread_dump 
 		at += n + (at[n] == '\n');
 	}
 	if (!*dump->text)
-		log_warn("process-thread", "process=%s pid=%d why=\"its threads cannot be read\"",
-		         c->name, (int)c->pid);
+		log_warn("process-thread",
+		         "process=%s pid=%d reason=\"its threads cannot be read\"", c->name,
+		         (int)c->pid);
 }
 
 static void set_trouble(struct child *c, enum child_trouble trouble, const char *what)
@@ -90,7 +91,7 @@ static void restart_child(struct child *c, const struct run_thread_dump *dump, u
 	r->recovering = c;
 	r->recover_until_ms = now_ms + RECOVER_MS;
 	if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0) != 0)
-		log_error("process-not-killed", "process=%s pid=%d why=\"%s\"", c->name,
+		log_error("process-not-killed", "process=%s pid=%d error=\"%s\"", c->name,
 		          (int)c->pid, strerror(errno));
 }
 
@@ -242,9 +243,10 @@ void run_hang_open(struct run *r)
 	}
 	r->stats = NULL;
 	if (!r->lacks_page)
-		log_warn("stats-not-opened",
-		         "dir=%s why=\"%s\" effect=\"tried again until it exists\"", r->dirs->run,
-		         strerror(-err));
+		log_warn(
+		        "stats-not-opened",
+		        "dir=%s error=\"%s\" effect=\"weir run shows no conditions; it tries again every %u ms\"",
+		        r->dirs->run, strerror(-err), RUN_LOOK_MS);
 	r->lacks_page = true;
 }
 

@@ -17,7 +17,8 @@
 static void log_removed(const char *path, int err)
 {
 	log_error("run-file-removed", "path=%s effect=\"%s\" error=\"%s\"", path,
-	          err ? "it is not there" : "made again", err ? strerror(-err) : "");
+	          err ? "the file stays missing; weir run tries again" : "created again",
+	          err ? strerror(-err) : "");
 }
 
 static void restore_lock(struct run *r)

@@ -116,7 +116,7 @@ static int open_logged(const struct addr *address, bool udp, unsigned thread)
 
 	if (fd < 0)
 		log_error("dns-socket-failed",
-		          "address=%s protocol=%s thread=%u why=\"%s\" hint=\"%s\"",
+		          "address=%s protocol=%s thread=%u error=\"%s\" hint=\"%s\"",
 		          addr_text(address, text), udp ? "udp" : "tcp", thread + 1, strerror(-fd),
 		          fd == -EADDRINUSE
 		                  ? "another server uses the address: ss -lnutp shows which"

@@ -63,7 +63,7 @@ int run_stop_other(struct run *r, const char *lock, int *lock_fd)
 		}
 		if (pid && !killed && supervisor_is_silent(r, pid)) {
 			killed = true;
-			log_warn("supervisor-killed", "pid=%d why=\"it hangs\"", (int)pid);
+			log_warn("supervisor-killed", "pid=%d reason=\"it hangs\"", (int)pid);
 			send_signal(pid, SIGKILL);
 		}
 		usleep(AGAIN_US);

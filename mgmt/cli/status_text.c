@@ -50,7 +50,7 @@ static void print_age(const json_t *thing)
 		printf(" (%.1f s)", age / 1000);
 }
 
-/* One line for all of them, so that the whole fits on a screen. */
+/* All processes in one line, so that the whole status fits on a screen. */
 static void print_processes(const json_t *b)
 {
 	const json_t *p;

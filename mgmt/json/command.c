@@ -136,14 +136,20 @@ json_t *command_to_json(const struct intent *in, const struct command *c,
 	if (*intent_store_reason(in))
 		json_array_append_new(
 		        notes,
-		        json_string("the store fails: the change is in memory and in the "
-		                    "effective document, and is stored when the store works"));
+		        json_string("the change is in force, but the store does not work, so the "
+		                    "change is not stored yet: remove the cause that weir status "
+		                    "shows; weir-mgmt then stores the change"));
 	if (*intent_unwritten_reason(in))
 		json_array_append_new(notes,
-		                      json_string("the effective document cannot be written"));
+		                      json_string("the change is not in force on this node, "
+		                                  "because the effective document cannot be "
+		                                  "written: remove the cause that weir status "
+		                                  "shows; weir-mgmt then writes the document"));
 	if (result->n_others)
-		json_array_append_new(notes,
-		                      json_string("other overrides of this target were ended too"));
+		json_array_append_new(
+		        notes,
+		        json_string("the other overrides of this target were ended: weir overrides "
+		                    "shows those that remain"));
 	if (result->note[0])
 		json_array_append_new(notes, json_string(result->note));
 	if (note)
@@ -184,7 +190,7 @@ json_t *nothing_to_end_to_json(const struct command *c, const struct command_res
 	                 "notes", r->text);
 }
 
-static int64_t read_instant(struct field *f, const char *name, int64_t now_ms)
+static int64_t read_instant(struct field_reader *f, const char *name, int64_t now_ms)
 {
 	const char *text = field_text(f, name, false, 64);
 	int64_t at_ms = -1;
@@ -200,16 +206,16 @@ static int64_t read_instant(struct field *f, const char *name, int64_t now_ms)
 }
 
 /*
- * Either a target or the id of an override is needed: a command with both could contradict itself.
+ * Exactly one of target and id is accepted, because a command with both could contradict itself.
  */
-static void read_target(struct field *f, struct command *c)
+static void read_target(struct field_reader *f, struct command *c)
 {
 	const json_t *object = field_object(f, "target", false);
-	struct field t;
+	struct field_reader t;
 
 	c->id = field_text(f, "id", false, MODEL_ID_MAX - 1);
 	if (!object == !c->id)
-		field_error(f, "target", "either target or id is required");
+		field_error(f, "target", "expected either a target or the id of an override");
 	if (!object)
 		return;
 	field_start(&t, object);
@@ -225,7 +231,7 @@ static void read_target(struct field *f, struct command *c)
 		            "expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}");
 }
 
-static void read_overridden_guards(struct field *f, struct command *c)
+static void read_overridden_guards(struct field_reader *f, struct command *c)
 {
 	const json_t *list = field_array(f, "override_guards", false);
 
@@ -241,7 +247,8 @@ static void read_overridden_guards(struct field *f, struct command *c)
 }
 
 /* All fields are read before the first error is reported, so that a client sees them all. */
-void command_from_json(const json_t *body, int64_t now_ms, struct field *f, struct command *c)
+void command_from_json(const json_t *body, int64_t now_ms, struct field_reader *f,
+                       struct command *c)
 {
 	*c = (struct command){ .over_ms = -1 };
 	field_start(f, body);

@@ -22,7 +22,8 @@
  * without an error is @p c a command. Its texts are borrowed from @p body; author is NULL when it
  * is not given. The caller sets dry_run and generation, which are no part of the body.
  */
-void command_from_json(const json_t *body, int64_t now_ms, struct field *f, struct command *c);
+void command_from_json(const json_t *body, int64_t now_ms, struct field_reader *f,
+                       struct command *c);
 /** RFC 3339, or null for never (MODEL_TIME_NEVER) and for 0. */
 MUST_CHECK json_t *time_to_json(int64_t wall_clock_ms);
 /** The answer to the end of an override that has ended already: nothing was changed. */

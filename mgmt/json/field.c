@@ -15,12 +15,12 @@
 
 #define ERRORS_MAX 100u /* listed in an answer; a body of nothing but errors gets a short answer */
 
-void field_start(struct field *f, const json_t *object)
+void field_start(struct field_reader *f, const json_t *object)
 {
-	*f = (struct field){ .object = object, .errors = json_array() };
+	*f = (struct field_reader){ .object = object, .errors = json_array() };
 }
 
-void field_error(struct field *f, const char *name, const char *format, ...)
+void field_error(struct field_reader *f, const char *name, const char *format, ...)
 {
 	char detail[512];
 	va_list list;
@@ -34,7 +34,7 @@ void field_error(struct field *f, const char *name, const char *format, ...)
 }
 
 /* Return the value of @p name and note that the name is known. */
-static const json_t *value_of(struct field *f, const char *name, bool required)
+static const json_t *value_of(struct field_reader *f, const char *name, bool required)
 {
 	const json_t *value = json_object_get(f->object, name);
 
@@ -55,7 +55,7 @@ static bool is_plain_field(const char *text, size_t n)
 	return true;
 }
 
-const char *field_text(struct field *f, const char *name, bool required, size_t max)
+const char *field_text(struct field_reader *f, const char *name, bool required, size_t max)
 {
 	const json_t *value = value_of(f, name, required);
 
@@ -72,7 +72,7 @@ const char *field_text(struct field *f, const char *name, bool required, size_t 
 	return NULL;
 }
 
-bool field_bool(struct field *f, const char *name)
+bool field_bool(struct field_reader *f, const char *name)
 {
 	const json_t *value = value_of(f, name, false);
 
@@ -81,7 +81,7 @@ bool field_bool(struct field *f, const char *name)
 	return json_is_true(value);
 }
 
-const json_t *field_object(struct field *f, const char *name, bool required)
+const json_t *field_object(struct field_reader *f, const char *name, bool required)
 {
 	const json_t *value = value_of(f, name, required);
 
@@ -92,7 +92,7 @@ const json_t *field_object(struct field *f, const char *name, bool required)
 	return value;
 }
 
-const json_t *field_array(struct field *f, const char *name, bool required)
+const json_t *field_array(struct field_reader *f, const char *name, bool required)
 {
 	const json_t *value = value_of(f, name, required);
 
@@ -103,7 +103,7 @@ const json_t *field_array(struct field *f, const char *name, bool required)
 	return value;
 }
 
-static bool is_known_field(const struct field *f, const char *name)
+static bool is_known_field(const struct field_reader *f, const char *name)
 {
 	for (size_t i = 0; i < f->n_known; i++)
 		if (!strcmp(f->known[i], name))
@@ -112,7 +112,7 @@ static bool is_known_field(const struct field *f, const char *name)
 }
 
 /* "is not a known field; known fields: do, target" */
-static void refuse_unknown(struct field *f, const char *name)
+static void refuse_unknown(struct field_reader *f, const char *name)
 {
 	char known[512] = "", shown[64];
 	size_t n = 0;
@@ -127,7 +127,7 @@ static void refuse_unknown(struct field *f, const char *name)
 	json_decref(as_text);
 }
 
-const char *field_reason(struct field *f)
+const char *field_reason(struct field_reader *f)
 {
 	const char *reason = field_text(f, "reason", true, VERSION_REASON_MAX - 1);
 
@@ -136,7 +136,7 @@ const char *field_reason(struct field *f)
 	return reason;
 }
 
-bool field_close(struct field *f)
+bool field_close(struct field_reader *f)
 {
 	const char *name;
 	json_t *value;

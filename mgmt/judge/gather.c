@@ -131,7 +131,7 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 	*p = (struct judge_pool){ .name = pool->name,
 		                  .n_backends = pool->n_backends,
 		                  .checked = pool->check != NULL,
-		                  .seen = from->health && pool->check };
+		                  .health_fresh = from->health && pool->check };
 	p->in_force = n_rows >= 0 && !effect_pool(from->effect, pool->name, &total);
 	if (p->in_force) {
 		p->n_slots = total.n_slots;
@@ -146,7 +146,7 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 
 		p->n_meant += meant;
 		p->n_drained += intent.drained && !intent.disabled;
-		if (p->seen)
+		if (p->health_fresh)
 			good = count_observed(from, b, p);
 		if (p->in_force)
 			count_effect(b, e, p);

@@ -26,8 +26,8 @@ struct gather_from {
 };
 
 /**
- * Facts of the pools of this node's own site, from calloc(), given; names are borrowed from the
- * model. @return 0 or -ENOMEM
+ * Gather the facts of the pools of this node's own site. @p pools is from calloc(); the caller
+ * frees it. The names are borrowed from the model. @return 0 or -ENOMEM
  */
 int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n) MUST_CHECK;
 
@@ -42,7 +42,8 @@ void gather_site(const struct model *m, const struct health_page *health,
                  const struct model_site *site, struct gather_site *out);
 
 /**
- * What is in force for all backends of a pool, sorted by id; @p rows is given, from malloc().
+ * What is in force for all backends of a pool, sorted by id; @p rows is from malloc(); the caller
+ * frees it.
  * @return how many, or -1 when the pool is not in the tables
  */
 int gather_rows(const struct effect *e, const char *pool, struct effect_backend **rows) MUST_CHECK;
@@ -63,7 +64,7 @@ struct gather_process {
 };
 
 /** What was seen of the supervisor's page as a fact; @p conditions is borrowed. */
-struct judge_process gather_supervisor(const struct gather_process *seen,
+struct judge_process gather_supervisor(const struct gather_process *observed,
                                        const struct conditions *conditions);
 
 /**

@@ -14,7 +14,7 @@
 #include "mgmt/judge/twice.h"
 
 const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
-#define JUDGE_ROW(name, code, state, when, why) { code, JUDGE_##state, when, why },
+#define JUDGE_ROW(name, code, state, when, rationale) { code, JUDGE_##state, when, rationale },
 	JUDGE_RULES(JUDGE_ROW)
 #undef JUDGE_ROW
 };
@@ -188,7 +188,7 @@ static void judge_pool_down(const struct judge_facts *f, struct judge_verdict *v
 	for (size_t i = 0; i < f->n_pools; i++) {
 		const struct judge_pool *p = &f->pools[i];
 
-		if (p->seen && p->n_backends && p->down.n == p->n_backends)
+		if (p->health_fresh && p->n_backends && p->down.n == p->n_backends)
 			add_reason(v, JUDGE_RULE_POOL_ALL_DOWN, p->name,
 			           "all backends of pool %s are down: weir health shows why",
 			           p->name);
@@ -406,7 +406,7 @@ static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
 	for (size_t i = 0; i < f->n_pools; i++) {
 		const struct judge_pool *p = &f->pools[i];
 
-		if (p->seen && p->down.n < p->n_backends)
+		if (p->health_fresh && p->down.n < p->n_backends)
 			add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
 			          p->down.n > JUDGE_NAMED_MAX ? "are down: weir health shows why"
 			                                      : "is down: weir health shows why");
@@ -431,7 +431,7 @@ static void judge_checks(const struct judge_facts *f, struct judge_verdict *v)
 	for (size_t i = 0; i < f->n_pools; i++) {
 		const struct judge_pool *p = &f->pools[i];
 
-		if (p->seen && p->checked && p->silent.n)
+		if (p->health_fresh && p->checked && p->silent.n)
 			add_reason(
 			        v, JUDGE_RULE_CHECKS_SILENT, p->name,
 			        "%zu of %zu backends of pool %s have no verdict of their check: weir health shows why",
@@ -444,7 +444,8 @@ static void judge_inconclusive(const struct judge_facts *f, struct judge_verdict
 	for (size_t i = 0; i < f->n_pools; i++) {
 		const struct judge_pool *p = &f->pools[i];
 
-		if (p->seen && p->checked && p->n_backends && p->inconclusive.n == p->n_backends)
+		if (p->health_fresh && p->checked && p->n_backends &&
+		    p->inconclusive.n == p->n_backends)
 			add_reason(v, JUDGE_RULE_CHECKS_INCONCLUSIVE, p->name,
 			           "all checks of pool %s are inconclusive, their verdicts are "
 			           "old: the checker is late, or its probes cannot leave, or its "

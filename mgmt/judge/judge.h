@@ -20,8 +20,9 @@
 
 /**
  * Each row: name, code, state, when it applies, and why it gives this state. The order is the order
- * in which reasons are shown. *Down* says: packets or questions that this node is meant to serve
- * are served by nothing. All else that is less than intended, or that is not known, is *degraded*.
+ * in which reasons are shown. *Down* means that nothing serves packets or queries that this node
+ * should serve. Everything else that is less than the configuration says, or that is not known, is
+ * *degraded*.
  */
 #define JUDGE_RULES(X)                                                                             \
 	X(FORWARDING_STOPPED, "forwarding-stopped", DOWN,                                          \
@@ -115,7 +116,7 @@
 enum judge_state { JUDGE_WELL, JUDGE_DEGRADED, JUDGE_DOWN };
 
 enum judge_rule {
-#define JUDGE_RULE_NAME(name, code, state, when, why) JUDGE_RULE_##name,
+#define JUDGE_RULE_NAME(name, code, state, when, rationale) JUDGE_RULE_##name,
 	JUDGE_RULES(JUDGE_RULE_NAME)
 #undef JUDGE_RULE_NAME
 	        JUDGE_RULE_COUNT
@@ -152,10 +153,10 @@ struct judge_process {
 struct judge_pool {
 	const char *name;
 	size_t n_backends;
-	size_t n_meant;   /**< with weight, and neither drained nor disabled by a person */
-	size_t n_drained; /**< by a person */
-	bool checked;     /**< it has a check */
-	bool seen;        /**< weir-health's page is fresh: the next four are known */
+	size_t n_meant;    /**< with weight, and neither drained nor disabled by a person */
+	size_t n_drained;  /**< by a person */
+	bool checked;      /**< it has a check */
+	bool health_fresh; /**< weir-health's page is fresh: the next four are known */
 	size_t n_up;
 	struct judge_names down, silent, inconclusive;
 	bool in_force; /**< the dataplane's page is fresh and has the pool: the rest is known */
@@ -239,7 +240,7 @@ const char *judge_state_text(enum judge_state state);
 struct judge_row {
 	const char *code;
 	enum judge_state state;
-	const char *when, *why;
+	const char *when, *rationale;
 };
 /** All rows, by enum judge_rule. */
 extern const struct judge_row judge_rows[JUDGE_RULE_COUNT];

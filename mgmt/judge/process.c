@@ -51,16 +51,16 @@ static bool process_exists(int64_t pid)
 	return pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
 
-struct judge_process gather_supervisor(const struct gather_process *seen,
+struct judge_process gather_supervisor(const struct gather_process *observed,
                                        const struct conditions *conditions)
 {
 	return (struct judge_process){
 		.name = "run",
-		.present = seen->present,
-		.running = seen->running,
-		.age_ms = seen->age_ms,
-		.conditions = seen->has_conditions ? conditions : NULL,
-		.conditions_unread = seen->conditions_unread,
+		.present = observed->present,
+		.running = observed->running,
+		.age_ms = observed->age_ms,
+		.conditions = observed->has_conditions ? conditions : NULL,
+		.conditions_unread = observed->conditions_unread,
 	};
 }
 

@@ -14,17 +14,17 @@ int main(void)
 	     "One function judges a node from intent, observation and effect. `weir status` and its exit status (0 well, 10\n"
 	     "degraded, 11 down), `weir why`, `weir wait`, `GET /v1/status` (`state`, `reasons`), the events of kind `status`\n"
 	     "and `condition`, and the metrics `weir_status` and `weir_status_reasons` show the same result. The worst reason\n"
-	     "gives the state. *Down* means that packets or questions that the node is meant to serve are served by nothing;\n"
-	     "all else that is less than intended, or that is not known, is *degraded*.\n\n"
+	     "gives the state. *Down* means that nothing serves packets or queries that this node should serve. Everything else\n"
+	     "that is less than the configuration says, or that is not known, is *degraded*.\n\n"
 	     "| code | state | when | why this state |\n|---|---|---|---|");
 	for (int i = 0; i < JUDGE_RULE_COUNT; i++)
 		printf("| `%s` | %s | %s | %s |\n", judge_rows[i].code,
 		       judge_state_text(judge_rows[i].state), judge_rows[i].when,
-		       judge_rows[i].why);
-	puts("\nReasons that a process states itself (`stated-down`, `stated-degraded`) carry the process's own code and what to\n"
+		       judge_rows[i].rationale);
+	puts("\nThe reasons `stated-down` and `stated-degraded` come from a process itself. They show its own code and say what to\n"
 	     "do, for example `port-no-carrier`, `port-missing`, `port-not-attached`, `document-refused`, `listen-failed`. A\n"
-	     "condition of level *note* is shown under `notes` and changes nothing. A process is taken for dead as soon as it\n"
-	     "does not exist, and for silent when it has not signed its page for 2 s. Conditions `process-hangs`,\n"
-	     "`process-blocked`, `run-dir-full` (degraded), `process-restarted` and `process-unwatched` (notes) are stated by `weir run`.");
+	     "condition of level *note* is shown under `notes` and changes nothing. A process counts as dead as soon as it\n"
+	     "does not exist, and as silent when it has shown no sign of life on its stats page for 2 s. `weir run` states the\n"
+	     "conditions `process-hangs`, `process-blocked`, `run-dir-full` (degraded), `process-restarted` and `process-unwatched` (notes).");
 	return 0;
 }

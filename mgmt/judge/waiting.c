@@ -16,7 +16,7 @@ static size_t members_in_force(const struct model_pool *pool, int64_t wall_clock
 {
 	size_t i = pool->n_sets;
 
-	while (i-- > 1 && pool->sets[i].from_ms > wall_clock_ms)
+	while (i-- > 1 && pool->member_sets[i].from_ms > wall_clock_ms)
 		;
 	return i;
 }
@@ -28,8 +28,8 @@ static int64_t oldest_claims_end(const struct model_pool *pool, int64_t wall_clo
 	size_t n = in_force >= SECOND_OWNERS_MAX ? in_force - SECOND_OWNERS_MAX + 1 : in_force;
 
 	for (size_t i = 0; i < n; i++)
-		if (pool->sets[i].until_ms > end_ms)
-			end_ms = pool->sets[i].until_ms;
+		if (pool->member_sets[i].until_ms > end_ms)
+			end_ms = pool->member_sets[i].until_ms;
 	return end_ms > wall_clock_ms && end_ms < most_ms ? end_ms : most_ms;
 }
 

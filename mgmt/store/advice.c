@@ -30,11 +30,11 @@ static void add_warnings(const struct model *to, struct arena *arena, struct adv
 	const char **list = ARENA_ARRAY(arena, const char *, to->n_services + 1);
 
 	for (size_t i = 0; list && i < to->n_services; i++) {
-		const char *why = advice_unwatched(&to->services[i]);
+		const char *reason = advice_unwatched(&to->services[i]);
 
-		if (why)
+		if (reason)
 			list[out->n_warnings++] =
-			        arena_printf(arena, "service %s: %s", to->services[i].name, why);
+			        arena_printf(arena, "service %s: %s", to->services[i].name, reason);
 	}
 	out->warnings = list;
 }

@@ -151,7 +151,7 @@ static bool has_other_value(const struct plan_change *c, const struct flat_item 
 }
 
 int base_look_at(struct base_look *l, const struct change_plan *plan, const struct model *earlier,
-                 size_t place, bool last)
+                 size_t index, bool last)
 {
 	struct arena *arena = arena_new(ARENA_MAX);
 	struct flat flat = { 0 };
@@ -162,11 +162,11 @@ int base_look_at(struct base_look *l, const struct change_plan *plan, const stru
 		struct base_mark *mark = &l->marks[i];
 
 		if (!mark->found && has_other_value(&plan->changes[i], item))
-			*mark = (struct base_mark){ .found = true, .made = place - 1 };
-		if (mark->taken || !reverts_change(&plan->changes[i], item, last))
+			*mark = (struct base_mark){ .found = true, .version_index = index - 1 };
+		if (mark->reverted || !reverts_change(&plan->changes[i], item, last))
 			continue;
-		mark->taken = true;
-		l->n_taken++;
+		mark->reverted = true;
+		l->n_reverted++;
 	}
 	arena_free(arena);
 	return err;

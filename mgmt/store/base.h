@@ -49,15 +49,15 @@ size_t base_last_of(const struct version *list, size_t n, const char *principal,
 
 /** What was found about one change of the plan (from the head to the file). */
 struct base_mark {
-	bool taken;  /**< the file undoes or overwrites a change that it was not made from */
-	bool found;  /**< an earlier version with another value was seen; then: */
-	size_t made; /**< the index of the version that made the head's value */
+	bool reverted; /**< the file undoes or overwrites a change that it was not made from */
+	bool found;    /**< an earlier version with another value was seen; then: */
+	size_t version_index; /**< the index of the version that made the head's value */
 };
 
 /** One look at the versions between the base and the head. */
 struct base_look {
 	struct base_mark *marks; /**< of each change of the plan */
-	size_t n_taken;
+	size_t n_reverted;
 };
 
 /** Start on @p plan, from the head to the file. @return 0 or -ENOMEM */
@@ -65,13 +65,13 @@ MUST_CHECK int base_look_start(struct base_look *l, const struct change_plan *pl
 /**
  * Compare with an earlier version.
  *
- * @param place  the version's index, newest first; the head is 0
+ * @param index  the version's index, newest first; the head is 0
  * @param last  this version is the base for certain: then a setting that base, head and file have
  *   in three ways counts as well
  * @return 0 or -ENOMEM
  */
 MUST_CHECK int base_look_at(struct base_look *l, const struct change_plan *plan,
-                            const struct model *earlier, size_t place, bool last);
+                            const struct model *earlier, size_t index, bool last);
 void base_look_fini(struct base_look *l);
 
 #endif

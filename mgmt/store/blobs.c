@@ -150,22 +150,22 @@ static int write_part(int fd, uint64_t offset, const char *part, size_t n)
 int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_t offset,
               const void *part, size_t n)
 {
-	char dir[PATH_MAX], path[PATH_MAX], draft[PATH_MAX];
+	char dir[PATH_MAX], path[PATH_MAX], part_path[PATH_MAX];
 	struct stat st;
 	int err = make_blobs_dir(state_dir, dir);
 
 	if (!err)
 		err = make_blob_path(state_dir, digest, "", path);
 	if (!err)
-		err = make_blob_path(state_dir, digest, PART_SUFFIX, draft);
+		err = make_blob_path(state_dir, digest, PART_SUFFIX, part_path);
 	if (err || access(path, F_OK) == 0)
 		return err;
 	if (total > FILES_BYTES_MAX || offset > total || n > total - offset)
 		return -EINVAL;
-	int fd = open(draft, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = open(part_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return -errno;
-	err = owner_check(fd, draft, "mgmt");
+	err = owner_check(fd, part_path, "mgmt");
 	if (!err && fstat(fd, &st))
 		err = -errno;
 	if (!err && (uint64_t)st.st_size == offset) /* else this part does not follow */
@@ -174,7 +174,7 @@ int blobs_add(const char *state_dir, const char *digest, uint64_t total, uint64_
 	if (whole && total > FILES_SMALL_MAX && fsync(fd)) /* a small one is copied to the store */
 		err = -errno;
 	close(fd);
-	return whole && !err ? finish_upload(draft, path, digest) : err;
+	return whole && !err ? finish_upload(part_path, path, digest) : err;
 }
 
 /* Copy one file under its digest. */
@@ -191,11 +191,11 @@ static int import_one(const char *state_dir, struct files_item *item)
 		err = -ESTALE;
 	else if (!err) {
 		/* an interrupted upload is not continued: it may be damaged */
-		char draft[PATH_MAX];
+		char part_path[PATH_MAX];
 
 		if (access(path, F_OK) &&
-		    !make_blob_path(state_dir, item->digest, PART_SUFFIX, draft))
-			unlink(draft);
+		    !make_blob_path(state_dir, item->digest, PART_SUFFIX, part_path))
+			unlink(part_path);
 		err = blobs_add(state_dir, item->digest, text.n, 0, text.bytes, text.n);
 	}
 	files_read_end(&text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Changes of configuration: apply, roll back, and taking a peer's versions. Reading and checking
- * files takes long and needs no lock: it is done on a draft, and the commit checks what may have
+ * files takes long and needs no lock: it is done on a candidate, and the commit checks what may have
  * changed. A version is stored, then becomes the head, then its document is written.
  */
 #include <errno.h>
@@ -94,7 +94,7 @@ static void remove_laid_out(const struct intent *in, const char *digest)
 {
 	char dir[PATH_MAX];
 
-	if (!is_recent(in, digest) && strcmp(in->drafted, digest) != 0 &&
+	if (!is_recent(in, digest) && strcmp(in->candidate_digest, digest) != 0 &&
 	    !gather_dir(in->state_dir, digest, dir))
 		sweep_dir(dir);
 }
@@ -189,95 +189,95 @@ static int requested_files(struct intent *in, const struct intent_change *change
 int intent_candidate_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
                            struct intent_candidate *out)
 {
-	struct intent_candidate d = { 0 };
-	int err = requested_files(in, change, now_ms, &d.files);
+	struct intent_candidate c = { 0 };
+	int err = requested_files(in, change, now_ms, &c.files);
 
 	if (err)
 		return err;
-	files_digest(&d.files, d.digest);
+	files_digest(&c.files, c.digest);
 	struct version back;
 	if (!change->files && !store_version(in->store, change->rollback_to, &back))
-		memcpy(d.hash_key, back.hash_key, sizeof(d.hash_key));
+		memcpy(c.hash_key, back.hash_key, sizeof(c.hash_key));
 	if (in->n_recent) {
-		d.head = in->recent[in->n_recent - 1].model;
-		d.head_arena = arena_share(d.head->arena);
+		c.head = in->recent[in->n_recent - 1].model;
+		c.head_arena = arena_share(c.head->arena);
 	}
-	d.how = (struct zones_how){ d.head, !change->files, change->undoes != 0 };
-	d.skip = change->skip_bad_zones && in->n_recent;
-	if (d.skip)
-		err = files_copy(&d.head_files, &in->recent[in->n_recent - 1].files);
+	c.how = (struct zones_how){ c.head, !change->files, change->undoes != 0 };
+	c.skip = change->skip_bad_zones && in->n_recent;
+	if (c.skip)
+		err = files_copy(&c.head_files, &in->recent[in->n_recent - 1].files);
 	if (err) {
-		arena_free(d.head_arena);
-		files_fini(&d.files);
+		arena_free(c.head_arena);
+		files_fini(&c.files);
 		return err;
 	}
-	snprintf(in->drafted, sizeof(in->drafted), "%s", d.digest);
-	*out = d;
+	snprintf(in->candidate_digest, sizeof(in->candidate_digest), "%s", c.digest);
+	*out = c;
 	return 0;
 }
 
 /* Replace the files of bad zones by the head's. */
-static void skip_zones(struct intent_candidate *d)
+static void skip_zones(struct intent_candidate *c)
 {
-	d->err = zones_skip(&d->files, d->model, &d->head_files, d->head, &d->errors, &d->zones);
-	d->again = !d->err;
-	d->skip = false;
+	c->err = zones_skip(&c->files, c->model, &c->head_files, c->head, &c->errors, &c->zones);
+	c->again = !c->err;
+	c->skip = false;
 }
 
-void intent_candidate_again(struct intent *in, struct intent_candidate *d)
+void intent_candidate_again(struct intent *in, struct intent_candidate *c)
 {
-	in->drafted[0] = '\0';
-	remove_laid_out(in, d->digest);
-	files_digest(&d->files, d->digest);
-	snprintf(in->drafted, sizeof(in->drafted), "%s", d->digest);
-	model_free(d->model);
-	d->model = NULL;
-	zones_findings_fini(&d->first);
-	d->first = d->zones;
-	d->zones = (struct zones_findings){ 0 };
-	for (size_t i = 0; i < d->errors.n_items && i < ZONES_FINDINGS_MAX; i++) {
-		const struct model_error *m = &d->errors.items[i];
+	in->candidate_digest[0] = '\0';
+	remove_laid_out(in, c->digest);
+	files_digest(&c->files, c->digest);
+	snprintf(in->candidate_digest, sizeof(in->candidate_digest), "%s", c->digest);
+	model_free(c->model);
+	c->model = NULL;
+	zones_findings_fini(&c->first);
+	c->first = c->zones;
+	c->zones = (struct zones_findings){ 0 };
+	for (size_t i = 0; i < c->errors.n_items && i < ZONES_FINDINGS_MAX; i++) {
+		const struct model_error *m = &c->errors.items[i];
 
-		d->first.warnings[i] =
-		        arena_printf(d->first.arena, "%s:%u: %s", m->file, m->line, m->message);
-		if (d->first.warnings[i])
-			d->first.n_warnings = i + 1;
+		c->first.warnings[i] =
+		        arena_printf(c->first.arena, "%s:%u: %s", m->file, m->line, m->message);
+		if (c->first.warnings[i])
+			c->first.n_warnings = i + 1;
 	}
-	model_errors_free(&d->errors);
-	d->errors = (struct model_errors){ 0 };
-	d->again = false;
+	model_errors_free(&c->errors);
+	c->errors = (struct model_errors){ 0 };
+	c->again = false;
 }
 
-void intent_candidate_read(const struct intent *in, struct intent_candidate *d)
+void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 {
-	d->err = blobs_import(in->state_dir, &d->files);
-	if (!d->err)
-		d->err = gather_keyed(&d->files, in->state_dir, in->conf_dir, d->hash_key, in->node,
-		                      &d->model, &d->errors);
-	if (!d->err)
-		d->err = gather_check_zones(d->model, &d->files, in->state_dir, &d->how, &d->errors,
-		                            &d->zones);
-	if (d->err == -EINVAL && d->skip && d->model && d->zones.n_bad) {
-		skip_zones(d);
-		if (d->again)
+	c->err = blobs_import(in->state_dir, &c->files);
+	if (!c->err)
+		c->err = gather_keyed(&c->files, in->state_dir, in->conf_dir, c->hash_key, in->node,
+		                      &c->model, &c->errors);
+	if (!c->err)
+		c->err = gather_check_zones(c->model, &c->files, in->state_dir, &c->how, &c->errors,
+		                            &c->zones);
+	if (c->err == -EINVAL && c->skip && c->model && c->zones.n_bad) {
+		skip_zones(c);
+		if (c->again)
 			return;
 	}
-	if (!d->err)
-		d->err = plan_compare(d->head, d->model, &d->plan);
+	if (!c->err)
+		c->err = plan_compare(c->head, c->model, &c->plan);
 }
 
-void intent_candidate_drop(struct intent *in, struct intent_candidate *d)
+void intent_candidate_drop(struct intent *in, struct intent_candidate *c)
 {
-	in->drafted[0] = '\0';
-	remove_laid_out(in, d->digest);
-	model_free(d->model);
-	arena_free(d->head_arena);
-	plan_fini(&d->plan);
-	model_errors_free(&d->errors);
-	files_fini(&d->files);
-	files_fini(&d->head_files);
-	zones_findings_fini(&d->zones);
-	zones_findings_fini(&d->first);
+	in->candidate_digest[0] = '\0';
+	remove_laid_out(in, c->digest);
+	model_free(c->model);
+	arena_free(c->head_arena);
+	plan_fini(&c->plan);
+	model_errors_free(&c->errors);
+	files_fini(&c->files);
+	files_fini(&c->head_files);
+	zones_findings_fini(&c->zones);
+	zones_findings_fini(&c->first);
 }
 
 /* Confirm an unconfirmed head, whatever becomes of the change. */
@@ -305,33 +305,33 @@ static int keep_head(struct intent *in, const struct intent_change *change, int6
 
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change,
-                     struct intent_candidate *d, int64_t now_ms, struct intent_changed *out)
+                     struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 	bool returns;
-	int err = intent_check_pending(in, change, d->digest, &returns);
+	int err = intent_check_pending(in, change, c->digest, &returns);
 
 	if (!err)
-		err = make_version(in, change, d->digest, now_ms, &out->version);
+		err = make_version(in, change, c->digest, now_ms, &out->version);
 	if (err)
 		return err;
-	if (*d->hash_key) /* the version rolled back to had this key, whatever the file has now */
-		memcpy(out->version.hash_key, d->hash_key, sizeof(d->hash_key));
-	else if (!d->err)
-		key_of_version(in, d->model, out->version.hash_key);
-	out->errors = d->errors;
-	d->errors = (struct model_errors){ 0 };
-	out->zones = d->zones;
-	out->skipped = d->first;
-	d->zones = d->first = (struct zones_findings){ 0 };
-	err = d->err;
-	if (!err && d->head != (head ? head->model : NULL)) { /* another came meanwhile */
-		err = plan_compare(head ? head->model : NULL, d->model, &out->plan);
+	if (*c->hash_key) /* the version rolled back to had this key, whatever the file has now */
+		memcpy(out->version.hash_key, c->hash_key, sizeof(c->hash_key));
+	else if (!c->err)
+		key_of_version(in, c->model, out->version.hash_key);
+	out->errors = c->errors;
+	c->errors = (struct model_errors){ 0 };
+	out->zones = c->zones;
+	out->skipped = c->first;
+	c->zones = c->first = (struct zones_findings){ 0 };
+	err = c->err;
+	if (!err && c->head != (head ? head->model : NULL)) { /* another came meanwhile */
+		err = plan_compare(head ? head->model : NULL, c->model, &out->plan);
 	} else if (!err) {
-		out->plan = d->plan;
-		d->plan = (struct change_plan){ 0 };
+		out->plan = c->plan;
+		c->plan = (struct change_plan){ 0 };
 	}
-	out->changed = !head || strcmp(head->version.digest, d->digest) || in->n_foreign;
+	out->changed = !head || strcmp(head->version.digest, c->digest) || in->n_foreign;
 	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns)
 		err = confirm_earlier(in, change, now_ms);
 	if (!err && !out->changed)
@@ -344,54 +344,54 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		if (out->confirm_within_ms)
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
 		if (!change->dry_run)
-			err = commit_version(in, &out->version, &d->files, &d->model,
+			err = commit_version(in, &out->version, &c->files, &c->model,
 			                     change->untold, now_ms);
 	}
 	return err;
 }
 
 int intent_candidate_check(struct intent *in, const struct intent_change *change,
-                           const struct intent_candidate *d, int64_t now_ms,
+                           const struct intent_candidate *c, int64_t now_ms,
                            struct version *version)
 {
 	const struct version *head = intent_head(in);
 	struct version v;
 	bool returns;
-	int err = d->err ? d->err : intent_check_pending(in, change, d->digest, &returns);
+	int err = c->err ? c->err : intent_check_pending(in, change, c->digest, &returns);
 
-	if (!err && head && !strcmp(head->digest, d->digest) && !in->n_foreign)
+	if (!err && head && !strcmp(head->digest, c->digest) && !in->n_foreign)
 		err = -EALREADY;
 	if (!err)
-		err = make_version(in, change, d->digest, now_ms, &v);
+		err = make_version(in, change, c->digest, now_ms, &v);
 	if (!err)
 		*version = v;
 	return err;
 }
 
 int intent_candidate_commit(struct intent *in, const struct intent_change *change,
-                            struct intent_candidate *d, int64_t now_ms, struct intent_changed *out)
+                            struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
 {
 	*out = (struct intent_changed){ 0 };
-	int err = change_to(in, change, d, now_ms, out);
-	intent_candidate_drop(in, d); /* what came into force was moved out of it */
+	int err = change_to(in, change, c, now_ms, out);
+	intent_candidate_drop(in, c); /* what came into force was moved out of it */
 	return err;
 }
 
 int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                   struct intent_changed *out)
 {
-	struct intent_candidate draft;
-	int err = intent_candidate_begin(in, change, now_ms, &draft);
+	struct intent_candidate candidate;
+	int err = intent_candidate_begin(in, change, now_ms, &candidate);
 
 	*out = (struct intent_changed){ 0 };
 	if (err)
 		return err;
-	intent_candidate_read(in, &draft);
-	if (draft.again) {
-		intent_candidate_again(in, &draft);
-		intent_candidate_read(in, &draft);
+	intent_candidate_read(in, &candidate);
+	if (candidate.again) {
+		intent_candidate_again(in, &candidate);
+		intent_candidate_read(in, &candidate);
 	}
-	return intent_candidate_commit(in, change, &draft, now_ms, out);
+	return intent_candidate_commit(in, change, &candidate, now_ms, out);
 }
 
 void intent_changed_fini(struct intent_changed *c)
@@ -542,20 +542,20 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
 static void refuse_offer(struct intent *in, const struct version *v,
                          const struct model_errors *errors)
 {
-	char why[EVENT_TEXT_MAX];
+	char reason[EVENT_TEXT_MAX];
 
-	model_errors_summarise(errors, why, sizeof(why));
-	if (in->refused_number != v->number || strcmp(in->refused_reason, why) != 0)
+	model_errors_summarise(errors, reason, sizeof(reason));
+	if (in->refused_number != v->number || strcmp(in->refused_reason, reason) != 0)
 		intent_log_errors(v->digest, errors);
 	in->refused_number = v->number;
-	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", why);
+	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", reason);
 }
 
-uint64_t intent_refused_version(const struct intent *in, const char **why)
+uint64_t intent_refused_version(const struct intent *in, const char **reason)
 {
 	const struct version *head = intent_head(in);
 
-	*why = in->refused_reason;
+	*reason = in->refused_reason;
 	return head && head->number >= in->refused_number ? 0 : in->refused_number;
 }
 

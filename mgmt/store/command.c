@@ -88,14 +88,14 @@ static bool concerns_kind(enum command_do what, enum model_override_kind kind)
  */
 static const struct override *find_live(const struct command_work *w, size_t *at)
 {
-	const struct overrides *set = intent_overrides(w->in);
+	const struct overrides *overrides = intent_overrides(w->in);
 
-	for (; *at < set->n_items; ++*at) {
-		const struct override *o = &set->items[*at];
+	for (; *at < overrides->n_items; ++*at) {
+		const struct override *o = &overrides->items[*at];
 
 		if (!concerns_kind(w->c->what, o->kind) || !override_same_target(o, &w->target) ||
 		    (w->c->id && strcmp(w->c->id, o->id)) ||
-		    !strcmp(overrides_state(set, o, w->now_ms), "done"))
+		    !strcmp(overrides_state(overrides, o, w->now_ms), "done"))
 			continue;
 		++*at;
 		return o;
@@ -249,10 +249,10 @@ static struct override *create_override(struct command_work *w, enum model_overr
 /* End the holds of the target, so that its ramps run again. */
 static void release_holds(struct command_work *w)
 {
-	const struct overrides *set = intent_overrides(w->in);
+	const struct overrides *overrides = intent_overrides(w->in);
 
-	for (size_t i = 0; i < set->n_items && w->n_changes < CHANGES_MAX; i++) {
-		const struct override *o = &set->items[i];
+	for (size_t i = 0; i < overrides->n_items && w->n_changes < CHANGES_MAX; i++) {
+		const struct override *o = &overrides->items[i];
 
 		if (o->kind != MODEL_OVERRIDE_HOLD || !override_same_target(o, &w->target) ||
 		    override_is_done(o, w->now_ms))
@@ -359,11 +359,11 @@ static void end_one(struct command_work *w, const struct override *live)
  */
 static enum command_outcome nothing_to_end(struct command_work *w)
 {
-	const struct overrides *set = intent_overrides(w->in);
+	const struct overrides *overrides = intent_overrides(w->in);
 	enum command_outcome known = w->c->id ? COMMAND_OK : target_exists(w);
 
-	for (size_t i = 0; known != COMMAND_OK && i < set->n_items; i++)
-		if (override_same_target(&set->items[i], &w->target))
+	for (size_t i = 0; known != COMMAND_OK && i < overrides->n_items; i++)
+		if (override_same_target(&overrides->items[i], &w->target))
 			known = COMMAND_OK;
 	if (known != COMMAND_OK)
 		return known;
@@ -505,10 +505,10 @@ static void write_undo(struct command_work *w)
  */
 static enum command_outcome commit_command(struct command_work *w)
 {
-	const struct overrides *set = intent_overrides(w->in);
+	const struct overrides *overrides = intent_overrides(w->in);
 	char value[LOG_VALUE_MAX];
 
-	if (w->r->created && overrides_live(set, w->now_ms) >= OVERRIDES_LIVE_MAX)
+	if (w->r->created && overrides_live(overrides, w->now_ms) >= OVERRIDES_LIVE_MAX)
 		return answer_command(w, COMMAND_TOO_MANY, NULL,
 		                      "%u overrides are in force already: end some of them first",
 		                      OVERRIDES_LIVE_MAX);

@@ -92,25 +92,25 @@ const struct model_member *compose_members(const struct model_pool *pool,
 	return members;
 }
 
-static bool equals_members(const struct model_set *set, const struct model_member *members,
+static bool equals_members(const struct model_set *member_set, const struct model_member *members,
                            size_t n)
 {
-	if (set->n_members != n)
+	if (member_set->n_members != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (set->members[i].id != members[i].id ||
-		    set->members[i].weight != members[i].weight)
+		if (member_set->members[i].id != members[i].id ||
+		    member_set->members[i].weight != members[i].weight)
 			return false;
 	return true;
 }
 
-static uint32_t weight_in(const struct model_set *set, uint64_t id)
+static uint32_t weight_in(const struct model_set *member_set, uint64_t id)
 {
 	const struct model_member key = { .id = id };
 	const struct model_member *found = NULL;
 
-	if (set->n_members)
-		found = bsearch(&key, set->members, set->n_members, sizeof(key),
+	if (member_set->n_members)
+		found = bsearch(&key, member_set->members, member_set->n_members, sizeof(key),
 		                compare_member_ids);
 	return found ? found->weight : UINT32_MAX;
 }
@@ -166,13 +166,14 @@ static int64_t compute_claim_end(const struct model_set *old, const struct model
 	return deadline ? deadline : settled;
 }
 
-static void append_set(struct member_sets *sets, const struct model_set *set)
+static void append_set(struct member_sets *history, const struct model_set *member_set)
 {
-	if (sets->n == KEPT_MAX) {
-		memmove(sets->items, sets->items + 1, (KEPT_MAX - 1) * sizeof(*sets->items));
-		sets->n--;
+	if (history->n == KEPT_MAX) {
+		memmove(history->items, history->items + 1,
+		        (KEPT_MAX - 1) * sizeof(*history->items));
+		history->n--;
 	}
-	sets->items[sets->n++] = *set;
+	history->items[history->n++] = *member_set;
 }
 
 /* The version in force for member sets at @p at_ms; before all of them, the first. */
@@ -217,41 +218,42 @@ static size_t instants_max(const struct compose_input *in)
 	return in->n_versions + 2 * in->overrides->n_items + 1;
 }
 
-/* Add the pool's members at @p at_ms to @p sets, if they differ from the last set. */
+/* Add the pool's members at @p at_ms to @p history, if they differ from the last set. */
 static int compose_instant(const struct compose_input *in, const char *name, int64_t at_ms,
-                           struct arena *arena, struct member_sets *sets)
+                           struct arena *arena, struct member_sets *history)
 {
 	const struct compose_version *v = version_at(in, at_ms);
 	const struct model_pool *pool = model_pool(v->model, name);
-	struct model_set set = { .from_ms = at_ms, .until_ms = MODEL_TIME_NEVER };
+	struct model_set member_set = { .from_ms = at_ms, .until_ms = MODEL_TIME_NEVER };
 
 	if (!pool) { /* no pool at that time: its sets start with the next version that has it */
-		sets->n = 0;
+		history->n = 0;
 		return 0;
 	}
-	set.members = compose_members(pool, in->overrides, at_ms, arena, &set.n_members);
-	if (!set.members)
+	member_set.members =
+	        compose_members(pool, in->overrides, at_ms, arena, &member_set.n_members);
+	if (!member_set.members)
 		return -ENOMEM;
-	if (sets->n == 0) { /* a pool starts with the version that brings it: nothing to announce */
-		set.from_ms = v->time_ms < at_ms ? v->time_ms : at_ms;
-		append_set(sets, &set);
+	if (history->n == 0) { /* a pool starts with its first version: nothing to announce */
+		member_set.from_ms = v->time_ms < at_ms ? v->time_ms : at_ms;
+		append_set(history, &member_set);
 		return 0;
 	}
-	struct model_set *last = &sets->items[sets->n - 1];
-	if (equals_members(last, set.members, set.n_members))
+	struct model_set *last = &history->items[history->n - 1];
+	if (equals_members(last, member_set.members, member_set.n_members))
 		return 0;
-	last->until_ms = compute_claim_end(last, &set, pool, in->overrides);
-	append_set(sets, &set);
+	last->until_ms = compute_claim_end(last, &member_set, pool, in->overrides);
+	append_set(history, &member_set);
 	return 0;
 }
 
 static void start_from_seed(const struct compose_input *in, const char *name,
-                            struct member_sets *sets)
+                            struct member_sets *history)
 {
 	const struct model_pool *pool = in->seed ? model_pool(in->seed, name) : NULL;
 
 	for (size_t i = 0; pool && i < pool->n_sets; i++)
-		append_set(sets, &pool->sets[i]);
+		append_set(history, &pool->member_sets[i]);
 }
 
 /*
@@ -259,20 +261,21 @@ static void start_from_seed(const struct compose_input *in, const char *name,
  * known_ms, since when versions and overrides are known, were composed when they were.
  */
 static int copy_earlier_sets(const struct compose_input *in, const char *name, int64_t known_ms,
-                             struct arena *arena, struct member_sets *sets)
+                             struct arena *arena, struct member_sets *history)
 {
 	const struct model_pool *pool = in->before ? model_pool(in->before, name) : NULL;
 
-	for (size_t i = 0; pool && i < pool->n_sets && pool->sets[i].from_ms < known_ms; i++) {
-		struct model_set set = pool->sets[i];
+	for (size_t i = 0; pool && i < pool->n_sets && pool->member_sets[i].from_ms < known_ms;
+	     i++) {
+		struct model_set member_set = pool->member_sets[i];
 		struct model_member *members =
-		        ARENA_ARRAY(arena, struct model_member, set.n_members + 1);
+		        ARENA_ARRAY(arena, struct model_member, member_set.n_members + 1);
 
 		if (!members)
 			return -ENOMEM;
-		memcpy(members, set.members, set.n_members * sizeof(*members));
-		set.members = members;
-		append_set(sets, &set);
+		memcpy(members, member_set.members, member_set.n_members * sizeof(*members));
+		member_set.members = members;
+		append_set(history, &member_set);
 	}
 	return 0;
 }
@@ -288,25 +291,25 @@ static size_t earlier_max(const struct model_pool *pool)
 }
 
 /* Drop sets that have no claim any more, and all sets to come but the next one. */
-static void trim_sets(const struct model_pool *pool, struct member_sets *sets, int64_t now_ms)
+static void trim_sets(const struct model_pool *pool, struct member_sets *history, int64_t now_ms)
 {
 	size_t n = 0, earlier = 0, most = earlier_max(pool);
 
-	for (size_t i = 0; i < sets->n; i++)
-		earlier += sets->items[i].from_ms <= now_ms;
-	if (earlier == 0 && sets->n > 0) { /* clocks differ: the first set is in force already */
-		sets->items[0].from_ms = now_ms;
+	for (size_t i = 0; i < history->n; i++)
+		earlier += history->items[i].from_ms <= now_ms;
+	if (earlier == 0 && history->n > 0) { /* clocks differ: the first set is in force already */
+		history->items[0].from_ms = now_ms;
 		earlier = 1;
 	}
-	for (size_t i = 0; i < sets->n && i <= earlier; i++) {
+	for (size_t i = 0; i < history->n && i <= earlier; i++) {
 		bool too_many = i + most < earlier;
-		bool is_claimed = sets->items[i].until_ms > now_ms ||
+		bool is_claimed = history->items[i].until_ms > now_ms ||
 		                  (pool->agent && i + EARLIER_MAX >= earlier);
 
 		if (!too_many && is_claimed)
-			sets->items[n++] = sets->items[i];
+			history->items[n++] = history->items[i];
 	}
-	sets->n = n;
+	history->n = n;
 }
 
 /* Where in @p times to begin, so that at most INSTANTS_MAX of the past are left. */
@@ -324,39 +327,41 @@ static size_t first_instant(const int64_t *times, size_t n, int64_t now_ms)
  * at hand.
  */
 static int compose_pool(const struct compose_input *in, const struct model_pool *pool,
-                        int64_t *times, struct arena *arena, struct member_sets *sets)
+                        int64_t *times, struct arena *arena, struct member_sets *history)
 {
 	size_t n = list_instants(in, pool->name, times),
 	       first = first_instant(times, n, in->now_ms);
 	int64_t last_ms = INT64_MIN, known_ms = in->versions[0].effective_ms;
 
-	*sets = (struct member_sets){ .n = 0 };
-	start_from_seed(in, pool->name, sets);
-	if (sets->n > 0)
-		last_ms = sets->items[sets->n - 1].from_ms;
+	*history = (struct member_sets){ .n = 0 };
+	start_from_seed(in, pool->name, history);
+	if (history->n > 0)
+		last_ms = history->items[history->n - 1].from_ms;
 	if (first > 0 && known_ms < times[first])
 		known_ms = times[first];
-	if (!in->seed && copy_earlier_sets(in, pool->name, known_ms, arena, sets))
+	if (!in->seed && copy_earlier_sets(in, pool->name, known_ms, arena, history))
 		return -ENOMEM;
-	if (!in->seed && sets->n > 0)
+	if (!in->seed && history->n > 0)
 		last_ms = known_ms - 1;
 	for (size_t i = first; i < n; i++) {
-		bool announced = sets->n > 0 && sets->items[sets->n - 1].from_ms > in->now_ms;
+		bool announced =
+		        history->n > 0 && history->items[history->n - 1].from_ms > in->now_ms;
 
 		if (times[i] <= last_ms || times[i] > in->now_ms + COMPOSE_AHEAD_MS || announced)
 			continue;
 		last_ms = times[i];
-		int err = compose_instant(in, pool->name, times[i], arena, sets);
+		int err = compose_instant(in, pool->name, times[i], arena, history);
 		if (err)
 			return err;
 	}
-	if (sets->n == 0) { /* the head brings the pool within the next two seconds */
-		int err = compose_instant(
-		        in, pool->name, in->versions[in->n_versions - 1].effective_ms, arena, sets);
+	if (history->n == 0) { /* the head brings the pool within the next two seconds */
+		int err = compose_instant(in, pool->name,
+		                          in->versions[in->n_versions - 1].effective_ms, arena,
+		                          history);
 		if (err)
 			return err;
 	}
-	trim_sets(pool, sets, in->now_ms);
+	trim_sets(pool, history, in->now_ms);
 	return 0;
 }
 
@@ -369,16 +374,16 @@ static int compose_pools(const struct compose_input *in, struct arena *arena, st
 	if (!pools || !times)
 		return -ENOMEM;
 	for (size_t i = 0; i < out->n_pools; i++) {
-		struct member_sets sets;
-		int err = compose_pool(in, &out->pools[i], times, arena, &sets);
-		struct model_set *kept = ARENA_ARRAY(arena, struct model_set, sets.n + 1);
+		struct member_sets history;
+		int err = compose_pool(in, &out->pools[i], times, arena, &history);
+		struct model_set *kept = ARENA_ARRAY(arena, struct model_set, history.n + 1);
 
 		if (err || !kept)
 			return err ? err : -ENOMEM;
-		memcpy(kept, sets.items, sets.n * sizeof(*kept));
+		memcpy(kept, history.items, history.n * sizeof(*kept));
 		pools[i] = out->pools[i];
-		pools[i].sets = kept;
-		pools[i].n_sets = sets.n;
+		pools[i].member_sets = kept;
+		pools[i].n_sets = history.n;
 	}
 	out->pools = pools;
 	return 0;

@@ -55,10 +55,10 @@ static void hold_reserve(const struct intent *in, const char *path)
 
 	if (proc_path(in->state_dir, RESERVE_FILE, reserve) || stat(path, &document))
 		return;
-	off_t wanted = RESERVE_LEAST + 2 * document.st_size;
+	off_t least_size = RESERVE_LEAST + 2 * document.st_size;
 	/* a link that another process made could lead to a file of this user, which would grow */
 	int fd = owner_open(reserve, "mgmt");
-	bool is_held = fd >= 0 && fstat(fd, &held) == 0 && held.st_size >= wanted;
+	bool is_held = fd >= 0 && fstat(fd, &held) == 0 && held.st_size >= least_size;
 	if (fd >= 0)
 		close(fd);
 	if (is_held || fd == -EPERM)
@@ -66,7 +66,7 @@ static void hold_reserve(const struct intent *in, const char *path)
 	fd = open(reserve, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
-	if (posix_fallocate(fd, 0, wanted))
+	if (posix_fallocate(fd, 0, least_size))
 		unlink(reserve); /* no room now; tried again with the next document */
 	close(fd);
 }
@@ -99,7 +99,7 @@ static void note_write_outcome(struct intent *in, int err, int64_t now_ms)
 			journal_add(in->journal, now_ms, "store", "effective",
 			            "the effective document cannot be written: %s", strerror(-err));
 		if (!in->dirty)
-			log_error("effective-not-written", "why=\"%s\"", strerror(-err));
+			log_error("effective-not-written", "error=\"%s\"", strerror(-err));
 		snprintf(in->unwritten_reason, sizeof(in->unwritten_reason), "%s", strerror(-err));
 		in->dirty = true;
 		return;

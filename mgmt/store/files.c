@@ -119,7 +119,7 @@ static int insert_item(struct files *f, struct files_item *item)
 	return 0;
 }
 
-/* Whether a file of this name and size may be added. */
+/* @return 0 if a file of this name and size may be added, else -EINVAL, -E2BIG or -EEXIST */
 static int check_new(const struct files *f, const char *name, size_t n_bytes)
 {
 	if (!files_name_ok(name))
@@ -488,17 +488,16 @@ int files_lay_out(const struct files *f, const char *dir, const struct files_lik
 {
 	char path[PATH_MAX];
 	bool each = f->n_items <= SYNC_EACH_MAX, written = false;
+	int err = owner_directory(dir, 0750, "mgmt");
 
-	int made = owner_directory(dir, 0750, "mgmt");
-
-	if (made)
-		return made;
+	if (err)
+		return err;
 	for (size_t i = 0; i < f->n_items; i++) {
 		const struct files_item *item = &f->items[i];
 
 		if (snprintf(path, sizeof(path), "%s/%s", dir, item->name) >= (int)sizeof(path))
 			return -ENAMETOOLONG;
-		int err = make_parents(path, strlen(dir));
+		err = make_parents(path, strlen(dir));
 		if (!err && !has_item_bytes(path, item)) {
 			written = true;
 			err = put_item(path, item, each, like);

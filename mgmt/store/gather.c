@@ -201,7 +201,7 @@ static bool find_earlier(const char *parent, const char *digest, char out[PATH_M
  */
 static int lay_out_version(const struct files *files, const char *state_dir, char dir[PATH_MAX])
 {
-	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], wanted[PATH_MAX], earlier[PATH_MAX];
+	char digest[DIGEST_TEXT_MAX], parent[PATH_MAX], laid_out[PATH_MAX], earlier[PATH_MAX];
 	char blobs[PATH_MAX];
 	struct files_like like = { 0 };
 	int err = proc_path(state_dir, PROC_CONFIG_DIR, parent);
@@ -209,14 +209,14 @@ static int lay_out_version(const struct files *files, const char *state_dir, cha
 	if (!err)
 		err = owner_directory(parent, 0750, "mgmt");
 	if (!err)
-		err = gather_dir(state_dir, files_digest(files, digest), wanted);
+		err = gather_dir(state_dir, files_digest(files, digest), laid_out);
 	if (!err && find_earlier(parent, digest, earlier))
 		like.earlier = earlier;
 	if (!err && blobs_dir(state_dir, blobs))
 		like.by_digest = blobs;
 	if (!err)
-		err = files_lay_out(files, wanted, &like);
-	if (!err && !realpath(wanted, dir))
+		err = files_lay_out(files, laid_out, &like);
+	if (!err && !realpath(laid_out, dir))
 		err = -errno;
 	return err;
 }

@@ -60,11 +60,11 @@ static void name_journal(const char *db, size_t i, char out[PATH_MAX + SUFFIX_MA
 	snprintf(out, PATH_MAX + SUFFIX_MAX, "%s%s", db, journals[i]);
 }
 
-static void describe_foreign(const char *path, uid_t uid, char why[HOME_REASON_MAX])
+static void describe_foreign(const char *path, uid_t uid, char reason[HOME_REASON_MAX])
 {
 	const struct passwd *user = getpwuid(uid);
 
-	snprintf(why, HOME_REASON_MAX,
+	snprintf(reason, HOME_REASON_MAX,
 	         "%.90s is not believed: it belongs to %.32s (uid %u); find out who put it there "
 	         "and remove it, or chown a restored backup to weir-mgmt",
 	         path, user ? user->pw_name : "an unknown user", (unsigned)uid);
@@ -74,7 +74,7 @@ static void describe_foreign(const char *path, uid_t uid, char why[HOME_REASON_M
  * A file that SQLite will read must be a regular file of this user, with one name, which no other
  * user may write.
  */
-static int check_own_file(const char *path, char why[HOME_REASON_MAX])
+static int check_own_file(const char *path, char reason[HOME_REASON_MAX])
 {
 	struct stat st;
 
@@ -84,26 +84,26 @@ static int check_own_file(const char *path, char why[HOME_REASON_MAX])
 
 	owner_note(path, "mgmt", st.st_uid, is_ours);
 	if (!is_ours) {
-		describe_foreign(path, st.st_uid, why);
+		describe_foreign(path, st.st_uid, reason);
 		return -EPERM;
 	}
 	if (S_ISREG(st.st_mode) && st.st_nlink == 1 && !(st.st_mode & 022))
 		return 0;
-	snprintf(why, HOME_REASON_MAX,
+	snprintf(reason, HOME_REASON_MAX,
 	         "%.100s is not a regular file, has other names (hard links), or can be written by "
 	         "other users (mode %o): check it (ls -l), then remove it or correct its mode",
 	         path, (unsigned)st.st_mode & 07777);
 	return -EPERM;
 }
 
-static int check_files(const struct home_paths *p, char why[HOME_REASON_MAX])
+static int check_files(const struct home_paths *p, char reason[HOME_REASON_MAX])
 {
 	char path[PATH_MAX + SUFFIX_MAX];
-	int err = check_own_file(p->now, why);
+	int err = check_own_file(p->now, reason);
 
 	for (size_t i = 0; !err && i < N_JOURNALS; i++) {
 		name_journal(p->now, i, path);
-		err = check_own_file(path, why);
+		err = check_own_file(path, reason);
 	}
 	return err;
 }
@@ -220,7 +220,7 @@ static int move_in(const struct home_paths *p, const struct stat *old)
 }
 
 /* Move an earlier store in if it is ours; leave the link for the former release. */
-static int adopt_earlier(const struct home_paths *p, char why[HOME_REASON_MAX])
+static int adopt_earlier(const struct home_paths *p, char reason[HOME_REASON_MAX])
 {
 	struct stat old;
 	int err = 0;
@@ -228,8 +228,8 @@ static int adopt_earlier(const struct home_paths *p, char why[HOME_REASON_MAX])
 	if (is_own_file(p->old, &old)) {
 		err = move_in(p, &old);
 		if (err)
-			snprintf(why, HOME_REASON_MAX, "%.90s cannot be moved to %.90s: %s", p->old,
-			         p->dir, strerror(-err));
+			snprintf(reason, HOME_REASON_MAX, "%.90s cannot be moved to %.90s: %s",
+			         p->old, p->dir, strerror(-err));
 		return err;
 	}
 	drop_old_journals(p);
@@ -242,7 +242,7 @@ static int adopt_earlier(const struct home_paths *p, char why[HOME_REASON_MAX])
 	owner_note(p->old, "mgmt", old.st_uid, old.st_uid == geteuid());
 	if (access(p->now, F_OK) == 0)
 		return 0; /* ours is where it belongs */
-	describe_foreign(p->old, old.st_uid, why);
+	describe_foreign(p->old, old.st_uid, reason);
 	return -EPERM;
 }
 
@@ -263,7 +263,7 @@ static int acquire_old_lock(const char *state_dir, int *fd)
 	return lock_acquire(path, fd);
 }
 
-static int acquire_locks(const struct home_paths *p, struct home *h, char why[HOME_REASON_MAX])
+static int acquire_locks(const struct home_paths *p, struct home *h, char reason[HOME_REASON_MAX])
 {
 	char path[PATH_MAX];
 	int err = proc_path(p->dir, HOME_LOCK, path);
@@ -273,33 +273,33 @@ static int acquire_locks(const struct home_paths *p, struct home *h, char why[HO
 	if (!err)
 		err = acquire_old_lock(p->state, &h->old_lock_fd);
 	if (err)
-		snprintf(why, HOME_REASON_MAX, "%s: %s", HOME_LOCK, strerror(-err));
+		snprintf(reason, HOME_REASON_MAX, "%s: %s", HOME_LOCK, strerror(-err));
 	return err;
 }
 
-int home_open(const char *state_dir, struct home *out, char why[HOME_REASON_MAX])
+int home_open(const char *state_dir, struct home *out, char reason[HOME_REASON_MAX])
 {
 	struct home_paths p;
 	struct stat st;
 	int err = name_paths(state_dir, &p);
 
 	*out = (struct home){ .lock_fd = -1, .old_lock_fd = -1 };
-	why[0] = '\0';
+	reason[0] = '\0';
 	if (err)
 		return err;
 	err = owner_directory(p.dir, 0700, "mgmt");
 	if (err == -EPERM && lstat(p.dir, &st) == 0)
-		describe_foreign(p.dir, st.st_uid, why);
+		describe_foreign(p.dir, st.st_uid, reason);
 	else if (err)
-		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-err));
+		snprintf(reason, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-err));
 	if (!err)
-		err = acquire_locks(&p, out, why);
+		err = acquire_locks(&p, out, reason);
 	if (!err)
-		err = adopt_earlier(&p, why);
+		err = adopt_earlier(&p, reason);
 	if (!err)
-		err = check_files(&p, why);
-	if (err && !*why)
-		snprintf(why, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-err));
+		err = check_files(&p, reason);
+	if (err && !*reason)
+		snprintf(reason, HOME_REASON_MAX, "%.100s: %s", p.dir, strerror(-err));
 	if (err)
 		home_close(out);
 	else
@@ -325,7 +325,7 @@ void home_close(struct home *h)
 	*h = (struct home){ .lock_fd = -1, .old_lock_fd = -1 };
 }
 
-int home_move_back(const struct home *h, const char *state_dir, char why[HOME_REASON_MAX])
+int home_move_back(const struct home *h, const char *state_dir, char reason[HOME_REASON_MAX])
 {
 	char journal[PATH_MAX + SUFFIX_MAX];
 	struct stat st;
@@ -333,7 +333,7 @@ int home_move_back(const struct home *h, const char *state_dir, char why[HOME_RE
 	int err = name_paths(state_dir, &p);
 
 	(void)h;
-	why[0] = '\0';
+	reason[0] = '\0';
 	if (!err && !is_own_file(p.now, &st))
 		return 0; /* there is no store here to move */
 	for (size_t i = 0; !err && i < N_JOURNALS; i++) {
@@ -347,8 +347,8 @@ int home_move_back(const struct home *h, const char *state_dir, char why[HOME_RE
 	if (!err)
 		err = replace_sync_directory(p.state);
 	if (err)
-		snprintf(why, HOME_REASON_MAX, "%.100s cannot be moved to %.100s: %s", p.now, p.old,
-		         strerror(-err));
+		snprintf(reason, HOME_REASON_MAX, "%.100s cannot be moved to %.100s: %s", p.now,
+		         p.old, strerror(-err));
 	return err;
 }
 

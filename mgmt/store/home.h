@@ -34,22 +34,22 @@ struct home {
 };
 
 /**
- * Make or check the directory, take the locks, move an earlier store in. @p why gets a text on
+ * Make or check the directory, take the locks, move an earlier store in. @p reason gets a text on
  * failure.
  * @return 0, -EBUSY (another process has it), -EPERM (something of another user is in the way) or
  *         -errno
  */
-MUST_CHECK int home_open(const char *state_dir, struct home *out, char why[HOME_REASON_MAX]);
+MUST_CHECK int home_open(const char *state_dir, struct home *out, char reason[HOME_REASON_MAX]);
 /** Whether there is a store at either place. */
 bool home_has_store(const char *state_dir);
 /** Release the locks. May be called again. */
 void home_close(struct home *h);
 /**
  * Move a closed store back to where the former release has it; @p h holds its locks. @return 0 or
- * -errno, with a text in @p why
+ * -errno, with a text in @p reason
  */
 MUST_CHECK int home_move_back(const struct home *h, const char *state_dir,
-                              char why[HOME_REASON_MAX]);
+                              char reason[HOME_REASON_MAX]);
 /** Put the store's files aside as store.db.@p word-SECONDS. @return 0 or -errno */
 MUST_CHECK int home_put_aside(const char *state_dir, const char *word, int64_t now_ms);
 

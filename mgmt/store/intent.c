@@ -30,10 +30,10 @@ void intent_log_errors(const char *what, const struct model_errors *errors)
 	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
 		const struct model_error *m = &errors->items[i];
 
-		log_error("mistake", "document=%s file=%s line=%u field=%s message=%s", what,
+		log_error("document-error", "document=%s file=%s line=%u field=%s message=%s", what,
 		          m->file, m->line, m->field, log_value(m->message, value));
 	}
-	log_error("document-refused", "document=%s mistakes=%zu", what, errors->n_total);
+	log_error("document-refused", "document=%s n_errors=%zu", what, errors->n_total);
 }
 
 /* Drop the recent versions from @p first on until @p end. */
@@ -95,35 +95,35 @@ int intent_load_recent(struct intent *in, int64_t now_ms)
 	return 0;
 }
 
-static void store_failed(struct intent *in, const char *why, int64_t now_ms)
+static void store_failed(struct intent *in, const char *reason, int64_t now_ms)
 {
 	if (!in->failing) {
 		char value[LOG_VALUE_MAX];
 
 		log_error("store-failing",
-		          "why=%s effect=\"overrides are accepted, new versions are refused\"",
-		          log_value(why, value));
+		          "reason=%s effect=\"overrides are accepted, new versions are refused\"",
+		          log_value(reason, value));
 		journal_add(
 		        in->journal, now_ms, "store", "store",
 		        "the store fails (%s): overrides are accepted, new versions are refused",
-		        why);
+		        reason);
 	}
 	in->failing = true;
 	in->retry_ms = now_ms + RETRY_MS;
-	snprintf(in->store_reason, sizeof(in->store_reason), "%s", why);
+	snprintf(in->store_reason, sizeof(in->store_reason), "%s", reason);
 }
 
 /* Put the corrupt files aside and start a new store. */
-static int make_anew(struct intent *in, const char *why, int64_t now_ms)
+static int make_anew(struct intent *in, const char *reason, int64_t now_ms)
 {
 	char value[LOG_VALUE_MAX], again[EVENT_TEXT_MAX];
 
-	log_error("store-corrupt", "why=%s effect=\"moved aside, a new store is created\"",
-	          log_value(why, value));
+	log_error("store-corrupt", "reason=%s effect=\"moved aside, a new store is created\"",
+	          log_value(reason, value));
 	journal_add(in->journal, now_ms, "store", "store",
 	            "the store was corrupt (%s): it was moved aside, and a new store was created",
-	            why);
-	store_close(in->store); /* it may keep @p why */
+	            reason);
+	store_close(in->store); /* it may keep @p reason */
 	in->store = NULL;
 	int err = store_put_aside(in->state_dir, now_ms);
 	if (!err)
@@ -150,15 +150,15 @@ static int store_all(struct intent *in)
 
 int intent_stored(struct intent *in, int err, int64_t now_ms)
 {
-	char why[EVENT_TEXT_MAX];
+	char reason[EVENT_TEXT_MAX];
 
 	if (!err)
 		return 0;
-	snprintf(why, sizeof(why), "%s",
+	snprintf(reason, sizeof(reason), "%s",
 	         in->store && *store_reason(in->store) ? store_reason(in->store) : strerror(-err));
-	if (err == -EBADMSG && !make_anew(in, why, now_ms) && !store_all(in))
+	if (err == -EBADMSG && !make_anew(in, reason, now_ms) && !store_all(in))
 		return err;
-	store_failed(in, why, now_ms);
+	store_failed(in, reason, now_ms);
 	return err;
 }
 
@@ -188,9 +188,9 @@ static int load_stored(struct intent *in, int64_t now_ms)
 	return err;
 }
 
-static int reopen_store(struct intent *in, char why[EVENT_TEXT_MAX], int64_t now_ms)
+static int reopen_store(struct intent *in, char reason[EVENT_TEXT_MAX], int64_t now_ms)
 {
-	int err = store_open(in->state_dir, &in->store, why);
+	int err = store_open(in->state_dir, &in->store, reason);
 
 	return err ? err : load_stored(in, now_ms);
 }
@@ -198,21 +198,21 @@ static int reopen_store(struct intent *in, char why[EVENT_TEXT_MAX], int64_t now
 /* A store that works again gets all that memory has, as nobody noted what it missed. */
 static void retry_store(struct intent *in, int64_t now_ms)
 {
-	char why[EVENT_TEXT_MAX] = "";
+	char reason[EVENT_TEXT_MAX] = "";
 	int err = 0;
 
 	if (!in->store)
-		err = reopen_store(in, why, now_ms);
+		err = reopen_store(in, reason, now_ms);
 	if (!err)
 		err = store_all(in);
 	if (err == -EBADMSG) {
-		err = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
+		err = make_anew(in, in->store ? store_reason(in->store) : reason, now_ms);
 		if (!err)
 			err = store_all(in);
 	}
 	if (err) {
 		store_failed(in,
-		             *why        ? why
+		             *reason     ? reason
 		             : in->store ? store_reason(in->store)
 		                         : strerror(-err),
 		             now_ms);
@@ -228,8 +228,8 @@ static void retry_store(struct intent *in, int64_t now_ms)
 /* Open the store, and make a new one if it is corrupt; without one the intent lives in memory. */
 static int open_or_renew_store(struct intent *in, int64_t now_ms)
 {
-	char why[EVENT_TEXT_MAX];
-	int err = store_open(in->state_dir, &in->store, why);
+	char reason[EVENT_TEXT_MAX];
+	int err = store_open(in->state_dir, &in->store, reason);
 
 	if (err == -EBUSY)
 		return err;
@@ -239,9 +239,9 @@ static int open_or_renew_store(struct intent *in, int64_t now_ms)
 		err = store_overrides(in->store, &in->overrides,
 		                      in->purge_ms ? in->purge_ms : now_ms);
 	if (err == -EBADMSG)
-		err = make_anew(in, in->store ? store_reason(in->store) : why, now_ms);
+		err = make_anew(in, in->store ? store_reason(in->store) : reason, now_ms);
 	if (err)
-		store_failed(in, in->store ? store_reason(in->store) : why, now_ms);
+		store_failed(in, in->store ? store_reason(in->store) : reason, now_ms);
 	return 0;
 }
 
@@ -280,7 +280,7 @@ static void merge_effective(struct intent *in, const struct model *m, int64_t no
 		in->document = m->meta.document;
 	if (n_accepted == 0 || !in->store)
 		return;
-	log_note("overrides-from-document", "taken=%zu", n_accepted);
+	log_note("overrides-from-document", "accepted=%zu", n_accepted);
 	intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
 }
 

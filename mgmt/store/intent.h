@@ -133,7 +133,7 @@ enum intent_pending {
 	INTENT_PENDING_IGNORE,  /**< it is not looked at: a plan, an automatic rollback */
 };
 
-/** A change of configuration that is asked for. */
+/** A requested change of configuration. */
 struct intent_change {
 	const struct files *files; /**< NULL: those of version @p rollback_to */
 	uint64_t rollback_to;
@@ -175,8 +175,8 @@ MUST_CHECK int intent_change(struct intent *in, const struct intent_change *chan
 void intent_changed_fini(struct intent_changed *c);
 
 /**
- * The same in three steps, of which the long one, reading and checking, needs no lock. One draft at
- * a time; it ends by commit or drop.
+ * The same in three steps, of which the long one, reading and checking, needs no lock. A candidate
+ * is a version that does not exist yet. There is one at a time; it ends by commit or drop.
  */
 struct intent_candidate {
 	struct files files;
@@ -198,26 +198,26 @@ struct intent_candidate {
 
 /**
  * Begin: the files that @p change asks for, as a copy. @return 0; -ENOENT, -EROFS or -ENOMEM, and
- * there is no draft
+ * there is no candidate
  */
 MUST_CHECK int intent_candidate_begin(struct intent *in, const struct intent_change *change,
                                       int64_t now_ms, struct intent_candidate *out);
 /** Read and check them; not under the lock, as nothing that changes is looked at. */
-void intent_candidate_read(const struct intent *in, struct intent_candidate *d);
-/** Take note that the draft has other files. Under the lock. */
-void intent_candidate_again(struct intent *in, struct intent_candidate *d);
+void intent_candidate_read(const struct intent *in, struct intent_candidate *c);
+/** Take note that the candidate has other files. Under the lock. */
+void intent_candidate_again(struct intent *in, struct intent_candidate *c);
 /**
- * Whether committing the draft makes a version: @p version as it would be, without its deadline.
+ * Whether committing the candidate makes a version: @p version as it would be, without its deadline.
  * @return 0; -EALREADY (nothing changes); else as intent_change()
  */
 MUST_CHECK int intent_candidate_check(struct intent *in, const struct intent_change *change,
-                                      const struct intent_candidate *d, int64_t now_ms,
+                                      const struct intent_candidate *c, int64_t now_ms,
                                       struct version *version);
-/** Make the change as drafted; as intent_change(). */
+/** Make the candidate a version; as intent_change(). */
 MUST_CHECK int intent_candidate_commit(struct intent *in, const struct intent_change *change,
-                                       struct intent_candidate *d, int64_t now_ms,
+                                       struct intent_candidate *c, int64_t now_ms,
                                        struct intent_changed *out);
-void intent_candidate_drop(struct intent *in, struct intent_candidate *d);
+void intent_candidate_drop(struct intent *in, struct intent_candidate *c);
 /**
  * Whether intent_confirm() could confirm version @p number now. @return as that; changes nothing
  */
@@ -254,7 +254,7 @@ MUST_CHECK int intent_find_file(struct intent *in, const char *name, const char 
                                 uint64_t n_bytes, struct files *out);
 /** How much of a file is here. @return whether it is all */
 bool intent_has_file(struct intent *in, const char *digest, uint64_t *have);
-/** A version and, where asked, its files (given). @return 0, -ENOENT or -errno */
+/** A version and, where requested, its files (given). @return 0, -ENOENT or -errno */
 MUST_CHECK int intent_version(struct intent *in, uint64_t number, struct version *out,
                               struct files *files);
 
@@ -286,9 +286,9 @@ MUST_CHECK int intent_accept(struct intent *in, const struct intent_offer *offer
                              int64_t now_ms);
 /**
  * The peers' version that intent_accept() refused last for its errors, newer than the head; 0:
- * none. @p why  out: the first
+ * none. @p reason  out: the first
  */
-uint64_t intent_refused_version(const struct intent *in, const char **why);
+uint64_t intent_refused_version(const struct intent *in, const char **reason);
 /** A peer's head that is unrelated to ours. */
 struct intent_foreign {
 	char digest[DIGEST_TEXT_MAX];

@@ -40,7 +40,7 @@ struct intent_shared {
 struct intent_join {
 	struct files files;
 	struct model *model;          /* NULL: it does not wait */
-	char refused[EVENT_TEXT_MAX]; /* why the file is not version 1: its first error, or "" */
+	char refusal[EVENT_TEXT_MAX]; /* why the file is not version 1: its first error, or "" */
 };
 
 /* The file of the effective document as it was when it had been written (written.c). */
@@ -62,7 +62,7 @@ struct intent {
 	char store_reason[EVENT_TEXT_MAX];
 	int64_t retry_ms;  /* of a failing store */
 	int64_t ticked_ms; /* the time of the last tick */
-	int64_t purge_ms;  /* by which to purge; 0: the time of the call */
+	int64_t purge_ms; /* the time against which ended overrides are purged; 0: the call's now_ms */
 	struct journal *journal;
 
 	struct overrides overrides;
@@ -77,7 +77,8 @@ struct intent {
 	struct intent_written written;
 	int64_t next_ms; /* when to compose again */
 	char unwritten_reason[EVENT_TEXT_MAX];
-	char drafted[DIGEST_TEXT_MAX]; /* whose files are laid out for a draft; "": there is none */
+	/* of the candidate's files, which are laid out; "": there is no candidate */
+	char candidate_digest[DIGEST_TEXT_MAX];
 
 	struct ramp_record *ramps; /* where weir-dns has drains' ramps, as last read */
 	size_t n_ramps;

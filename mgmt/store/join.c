@@ -92,12 +92,12 @@ static void keep_first_error(struct intent *in, const struct model_errors *error
 	const struct model_error *m = errors->items;
 
 	intent_log_errors(PROC_CONF_FILE, errors);
-	snprintf(in->join.refused, sizeof(in->join.refused), "the file is refused");
+	snprintf(in->join.refusal, sizeof(in->join.refusal), "the file is refused");
 	if (errors->n_items && m->line)
-		snprintf(in->join.refused, sizeof(in->join.refused), "line %u: %s: %s", m->line,
+		snprintf(in->join.refusal, sizeof(in->join.refusal), "line %u: %s: %s", m->line,
 		         m->field, m->message);
 	else if (errors->n_items)
-		snprintf(in->join.refused, sizeof(in->join.refused), "%s: %s", m->field,
+		snprintf(in->join.refusal, sizeof(in->join.refusal), "%s: %s", m->field,
 		         m->message);
 }
 
@@ -118,7 +118,7 @@ static void make_first_version(struct intent *in, bool bootstrap, int64_t now_ms
 	if (err == -EINVAL)
 		keep_first_error(in, &changed.errors);
 	else if (err)
-		log_error("no-configuration", "dir=%s why=\"%s\"", in->conf_dir, strerror(-err));
+		log_error("no-configuration", "dir=%s error=\"%s\"", in->conf_dir, strerror(-err));
 	intent_changed_fini(&changed);
 	files_fini(&files);
 }
@@ -138,7 +138,7 @@ void join_bootstrap(struct intent *in, int64_t now_ms)
 	int err = join_settle(in, BOOTSTRAP_AUTHOR, BOOTSTRAP_REASON, now_ms);
 
 	if (err && err != -EALREADY)
-		log_error("bootstrap-failed", "why=\"%s\"", strerror(-err));
+		log_error("bootstrap-failed", "error=\"%s\"", strerror(-err));
 }
 
 void join_end(struct intent *in)
@@ -150,7 +150,7 @@ void join_end(struct intent *in)
 
 const char *join_refused(const struct intent *in)
 {
-	return in->n_recent ? "" : in->join.refused;
+	return in->n_recent ? "" : in->join.refusal;
 }
 
 bool join_waits(const struct intent *in)

@@ -52,13 +52,13 @@ static void explain_mismatch(const struct version *head, const struct model *m,
                              struct intent_key *key)
 {
 	if (!*key->found)
-		snprintf(key->why, sizeof(key->why),
+		snprintf(key->reason, sizeof(key->reason),
 		         "%.80s cannot be read as a key; version %" PRIu64
 		         " needs the one with fingerprint %s (%.20s): copy it from a peer; "
 		         "systemd-tmpfiles --create sets its owner",
 		         m->hash_key_file, head->number, head->hash_key, m->hash_key_id);
 	else
-		snprintf(key->why, sizeof(key->why),
+		snprintf(key->reason, sizeof(key->reason),
 		         "%.80s has fingerprint %s, version %" PRIu64
 		         " was made with %s (%.20s): copy "
 		         "that from a peer, or apply a new hash_key_id for a new key",
@@ -89,9 +89,9 @@ bool key_follow(struct intent *in, int64_t now_ms)
 	if (!head || in->offline)
 		return false;
 	in->key = read_key_status(&head->version, head->model);
-	if (in->key.wrong && strcmp(in->key.why, was.why) != 0) {
-		log_error("hash-key-mismatch", "why=%s", log_value(in->key.why, value));
-		journal_add(in->journal, now_ms, "process", "hash_key", "%s", in->key.why);
+	if (in->key.wrong && strcmp(in->key.reason, was.reason) != 0) {
+		log_error("hash-key-mismatch", "reason=%s", log_value(in->key.reason, value));
+		journal_add(in->journal, now_ms, "process", "hash_key", "%s", in->key.reason);
 	} else if (!in->key.wrong && was.wrong) {
 		log_note("hash-key-matches", "fingerprint=%s", in->key.found);
 		journal_add(in->journal, now_ms, "process", "hash_key",

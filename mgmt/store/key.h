@@ -25,7 +25,7 @@ struct intent_key {
 	char found[MODEL_FINGERPRINT_MAX]; /**< "": it cannot be read */
 	bool looked, wrong;                /**< wrong: it is not what the head was made with */
 	uint64_t number;                   /**< of the version that was the head then */
-	char why[256];                     /**< if so: a sentence with what to do */
+	char reason[256];                  /**< if so: a sentence with what to do */
 };
 
 const struct intent_key *key_status(const struct intent *in);

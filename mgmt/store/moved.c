@@ -20,7 +20,7 @@ void intent_purge_by(struct intent *in, int64_t purge_ms)
 }
 
 /* What @p o must be at @p now_ms, so that it goes on as at @p was_ms. @return whether that differs */
-static bool carry_over(const struct overrides *set, const struct override *o, int64_t was_ms,
+static bool carry_over(const struct overrides *overrides, const struct override *o, int64_t was_ms,
                        int64_t now_ms, struct override *out)
 {
 	bool was_done = override_is_done(o, was_ms), is_done = override_is_done(o, now_ms);
@@ -40,7 +40,7 @@ static bool carry_over(const struct overrides *set, const struct override *o, in
 		return true;
 	}
 	if (o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE)
-		out->from_ppm = overrides_level(set, o, was_ms);
+		out->from_ppm = overrides_level(overrides, o, was_ms);
 	return true;
 }
 

@@ -182,27 +182,27 @@ static int compare_override_id(const void *id, const void *item)
 	return strcmp(id, ((const struct override *)item)->id);
 }
 
-static size_t find_override_index(const struct overrides *set, const char *id, bool *found)
+static size_t find_override_index(const struct overrides *overrides, const char *id, bool *found)
 {
-	return sorted_index(id, set->items, set->n_items, sizeof(*set->items), compare_override_id,
-	                    found);
+	return sorted_index(id, overrides->items, overrides->n_items, sizeof(*overrides->items),
+	                    compare_override_id, found);
 }
 
-const struct override *overrides_find(const struct overrides *set, const char *id)
+const struct override *overrides_find(const struct overrides *overrides, const char *id)
 {
 	bool found;
-	size_t at = find_override_index(set, id, &found);
+	size_t at = find_override_index(overrides, id, &found);
 
-	return found ? &set->items[at] : NULL;
+	return found ? &overrides->items[at] : NULL;
 }
 
-const struct override *overrides_hold(const struct overrides *set, const struct override *o,
+const struct override *overrides_hold(const struct overrides *overrides, const struct override *o,
                                       int64_t now_ms)
 {
 	const struct override *first = NULL;
 
-	for (size_t i = 0; i < set->n_items && o->target == MODEL_TARGET_SITE; i++) {
-		const struct override *hold = &set->items[i];
+	for (size_t i = 0; i < overrides->n_items && o->target == MODEL_TARGET_SITE; i++) {
+		const struct override *hold = &overrides->items[i];
 
 		if (hold->kind == MODEL_OVERRIDE_HOLD && override_same_target(hold, o) &&
 		    hold->from_ms <= now_ms && !override_is_done(hold, now_ms) &&
@@ -213,26 +213,28 @@ const struct override *overrides_hold(const struct overrides *set, const struct 
 }
 
 /* The highest level that a drain of the target of @p hold has. */
-static uint32_t held_level(const struct overrides *set, const struct override *hold, int64_t now_ms)
+static uint32_t held_level(const struct overrides *overrides, const struct override *hold,
+                           int64_t now_ms)
 {
 	uint32_t level = 0;
 
-	for (size_t i = 0; i < set->n_items && !override_is_done(hold, now_ms); i++) {
-		const struct override *o = &set->items[i];
+	for (size_t i = 0; i < overrides->n_items && !override_is_done(hold, now_ms); i++) {
+		const struct override *o = &overrides->items[i];
 		bool held = o->kind == MODEL_OVERRIDE_DRAIN && override_same_target(o, hold);
-		uint32_t own = held ? overrides_level(set, o, now_ms) : 0;
+		uint32_t own = held ? overrides_level(overrides, o, now_ms) : 0;
 
 		level = own > level ? own : level;
 	}
 	return level;
 }
 
-uint32_t overrides_level(const struct overrides *set, const struct override *o, int64_t now_ms)
+uint32_t overrides_level(const struct overrides *overrides, const struct override *o,
+                         int64_t now_ms)
 {
 	if (o->kind == MODEL_OVERRIDE_HOLD)
-		return held_level(set, o, now_ms);
+		return held_level(overrides, o, now_ms);
 	const struct override *hold =
-	        o->kind == MODEL_OVERRIDE_DRAIN ? overrides_hold(set, o, now_ms) : NULL;
+	        o->kind == MODEL_OVERRIDE_DRAIN ? overrides_hold(overrides, o, now_ms) : NULL;
 	struct model_override as_model;
 	int64_t at_ms = override_time(o, now_ms);
 
@@ -245,10 +247,11 @@ uint32_t overrides_level(const struct overrides *set, const struct override *o, 
 	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? 1000000 : 0;
 }
 
-const char *overrides_state(const struct overrides *set, const struct override *o, int64_t now_ms)
+const char *overrides_state(const struct overrides *overrides, const struct override *o,
+                            int64_t now_ms)
 {
 	if (!o->ended && now_ms >= o->from_ms && o->kind == MODEL_OVERRIDE_DRAIN &&
-	    overrides_hold(set, o, now_ms))
+	    overrides_hold(overrides, o, now_ms))
 		return "held"; /* even after its until: the hold has not ended */
 	if (override_is_done(o, now_ms))
 		return "done";
@@ -257,7 +260,7 @@ const char *overrides_state(const struct overrides *set, const struct override *
 	if (o->how == RAMP_HELD_CLOCK)
 		return "held";
 	now_ms = override_time(o, now_ms);
-	if (now_ms < o->from_ms && overrides_level(set, o, now_ms) == 0)
+	if (now_ms < o->from_ms && overrides_level(overrides, o, now_ms) == 0)
 		return "scheduled";
 	/* the level that was reached stays until the next ramp begins */
 	if (now_ms < o->from_ms)
@@ -275,25 +278,26 @@ const char *overrides_state(const struct overrides *set, const struct override *
 	return now_ms - o->from_ms < o->over_ms ? "ramping" : "drained";
 }
 
-static void drop_override(struct overrides *set, size_t at)
+static void drop_override(struct overrides *overrides, size_t at)
 {
-	set->n_items--;
-	memmove(set->items + at, set->items + at + 1, (set->n_items - at) * sizeof(*set->items));
+	overrides->n_items--;
+	memmove(overrides->items + at, overrides->items + at + 1,
+	        (overrides->n_items - at) * sizeof(*overrides->items));
 }
 
 /* Make room by dropping the tombstone that has been done the longest. */
-static bool drop_oldest_done(struct overrides *set, int64_t now_ms)
+static bool drop_oldest_done(struct overrides *overrides, int64_t now_ms)
 {
-	size_t oldest = set->n_items;
+	size_t oldest = overrides->n_items;
 
-	for (size_t i = 0; i < set->n_items; i++)
-		if (override_is_done(&set->items[i], now_ms) &&
-		    (oldest == set->n_items ||
-		     set->items[i].until_ms < set->items[oldest].until_ms))
+	for (size_t i = 0; i < overrides->n_items; i++)
+		if (override_is_done(&overrides->items[i], now_ms) &&
+		    (oldest == overrides->n_items ||
+		     overrides->items[i].until_ms < overrides->items[oldest].until_ms))
 			oldest = i;
-	if (oldest == set->n_items)
+	if (oldest == overrides->n_items)
 		return false;
-	drop_override(set, oldest);
+	drop_override(overrides, oldest);
 	return true;
 }
 
@@ -303,63 +307,64 @@ static bool is_forgotten(const struct override *o, int64_t now_ms)
 	return override_is_done(o, now_ms) && o->until_ms <= now_ms - OVERRIDE_KEPT_MS;
 }
 
-int overrides_merge(struct overrides *set, const struct override *o, int64_t now_ms)
+int overrides_merge(struct overrides *overrides, const struct override *o, int64_t now_ms)
 {
 	bool found;
-	size_t at = find_override_index(set, o->id, &found);
+	size_t at = find_override_index(overrides, o->id, &found);
 
 	if (!found && is_forgotten(o, now_ms))
 		return 0;
 
 	if (found) {
-		if (!wins_over(o, &set->items[at]))
+		if (!wins_over(o, &overrides->items[at]))
 			return 0;
-		set->items[at] = *o;
+		overrides->items[at] = *o;
 		return 1;
 	}
-	if (set->n_items >= OVERRIDES_MAX) {
-		if (!drop_oldest_done(set, now_ms))
+	if (overrides->n_items >= OVERRIDES_MAX) {
+		if (!drop_oldest_done(overrides, now_ms))
 			return -ENOSPC;
-		at = find_override_index(set, o->id, &found);
+		at = find_override_index(overrides, o->id, &found);
 	}
-	struct override *items = realloc(set->items, (set->n_items + 1) * sizeof(*items));
+	struct override *items =
+	        realloc(overrides->items, (overrides->n_items + 1) * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
-	memmove(items + at + 1, items + at, (set->n_items - at) * sizeof(*items));
+	memmove(items + at + 1, items + at, (overrides->n_items - at) * sizeof(*items));
 	items[at] = *o;
-	set->items = items;
-	set->n_items++;
+	overrides->items = items;
+	overrides->n_items++;
 	return 1;
 }
 
-size_t overrides_live(const struct overrides *set, int64_t now_ms)
+size_t overrides_live(const struct overrides *overrides, int64_t now_ms)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < set->n_items; i++)
-		n += !override_is_done(&set->items[i], now_ms);
+	for (size_t i = 0; i < overrides->n_items; i++)
+		n += !override_is_done(&overrides->items[i], now_ms);
 	return n;
 }
 
-size_t overrides_prune(struct overrides *set, int64_t now_ms)
+size_t overrides_prune(struct overrides *overrides, int64_t now_ms)
 {
 	size_t dropped = 0;
 
-	for (size_t i = set->n_items; i-- > 0;) {
-		if (!is_forgotten(&set->items[i], now_ms))
+	for (size_t i = overrides->n_items; i-- > 0;) {
+		if (!is_forgotten(&overrides->items[i], now_ms))
 			continue;
-		drop_override(set, i);
+		drop_override(overrides, i);
 		dropped++;
 	}
 	return dropped;
 }
 
-const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX])
+const char *overrides_digest(const struct overrides *overrides, char out[DIGEST_TEXT_MAX])
 {
-	return overrides_digest_at(set, INT64_MIN + OVERRIDE_KEPT_MS, out);
+	return overrides_digest_at(overrides, INT64_MIN + OVERRIDE_KEPT_MS, out);
 }
 
-const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
+const char *overrides_digest_at(const struct overrides *overrides, int64_t now_ms,
                                 char out[DIGEST_TEXT_MAX])
 {
 	char text[CANONICAL_MAX];
@@ -367,10 +372,10 @@ const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
 	struct sha256 s;
 
 	sha256_begin(&s);
-	for (size_t i = 0; i < set->n_items; i++) {
-		if (is_forgotten(&set->items[i], now_ms))
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		if (is_forgotten(&overrides->items[i], now_ms))
 			continue;
-		write_canonical(&set->items[i], text);
+		write_canonical(&overrides->items[i], text);
 		sha256_add(&s, text, strlen(text));
 	}
 	sha256_end(&s, raw);
@@ -389,8 +394,8 @@ int overrides_copy(struct overrides *to, const struct overrides *from)
 	return 0;
 }
 
-void overrides_fini(struct overrides *set)
+void overrides_fini(struct overrides *overrides)
 {
-	free(set->items);
-	*set = (struct overrides){ 0 };
+	free(overrides->items);
+	*overrides = (struct overrides){ 0 };
 }

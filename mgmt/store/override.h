@@ -78,36 +78,38 @@ void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[
 bool override_same_target(const struct override *a, const struct override *b);
 
 /** @return the one with @p id, or NULL; valid until the set changes */
-const struct override *overrides_find(const struct overrides *set, const char *id);
+const struct override *overrides_find(const struct overrides *overrides, const char *id);
 /**
  * Merge @p o. @return 1 when the set changed, 0 when not, -ENOSPC (all kept are alive) or -ENOMEM
  */
-int overrides_merge(struct overrides *set, const struct override *o, int64_t now_ms);
+int overrides_merge(struct overrides *overrides, const struct override *o, int64_t now_ms);
 /** The hold that stops the ramps of @p o's site at present; NULL: none. */
-const struct override *overrides_hold(const struct overrides *set, const struct override *o,
+const struct override *overrides_hold(const struct overrides *overrides, const struct override *o,
                                       int64_t now_ms);
 /**
  * The level of @p o, ppm: model_override_ppm() at the present, or at the instant when a hold
  * stopped its ramp.
  */
-uint32_t overrides_level(const struct overrides *set, const struct override *o, int64_t now_ms);
+uint32_t overrides_level(const struct overrides *overrides, const struct override *o,
+                         int64_t now_ms);
 /** Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... */
-const char *overrides_state(const struct overrides *set, const struct override *o, int64_t now_ms);
+const char *overrides_state(const struct overrides *overrides, const struct override *o,
+                            int64_t now_ms);
 /** How many are not done. */
-size_t overrides_live(const struct overrides *set, int64_t now_ms);
+size_t overrides_live(const struct overrides *overrides, int64_t now_ms);
 /** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */
-size_t overrides_prune(struct overrides *set, int64_t now_ms);
+size_t overrides_prune(struct overrides *overrides, int64_t now_ms);
 /**
  * The digest over all overrides that are not forgotten at @p now_ms: equal on nodes that hold the
  * same. An override that is kept longer, because its purge counts elapsed time, does not count.
  * @return @p out
  */
-const char *overrides_digest_at(const struct overrides *set, int64_t now_ms,
+const char *overrides_digest_at(const struct overrides *overrides, int64_t now_ms,
                                 char out[DIGEST_TEXT_MAX]);
 /** The digest over all: equal on nodes that hold the same. @return @p out */
-const char *overrides_digest(const struct overrides *set, char out[DIGEST_TEXT_MAX]);
+const char *overrides_digest(const struct overrides *overrides, char out[DIGEST_TEXT_MAX]);
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */
 MUST_CHECK int overrides_copy(struct overrides *to, const struct overrides *from);
-void overrides_fini(struct overrides *set);
+void overrides_fini(struct overrides *overrides);
 
 #endif

@@ -28,12 +28,12 @@ static bool make_client_key(const struct recent *head, struct placement *out)
 	return !*head->version.hash_key || !strcmp(head->version.hash_key, out->derived_from);
 }
 
-static bool is_same_placement(const char *path, const struct placement *wanted)
+static bool is_same_placement(const char *path, const struct placement *computed)
 {
 	struct placement found;
-	bool same = !placement_read(path, &found) && found.kind == wanted->kind &&
-	            !strcmp(found.derived_from, wanted->derived_from) &&
-	            !memcmp(found.key, wanted->key, sizeof(found.key));
+	bool same = !placement_read(path, &found) && found.kind == computed->kind &&
+	            !strcmp(found.derived_from, computed->derived_from) &&
+	            !memcmp(found.key, computed->key, sizeof(found.key));
 
 	explicit_bzero(&found, sizeof(found));
 	return same;
@@ -43,7 +43,7 @@ static bool is_same_placement(const char *path, const struct placement *wanted)
 static void note_placement_outcome(struct intent *in, const char *path, int err, int64_t now_ms)
 {
 	if (err && err != in->placement_rc) {
-		log_error("placement-not-written", "path=%s why=\"%s\"", path, strerror(-err));
+		log_error("placement-not-written", "path=%s error=\"%s\"", path, strerror(-err));
 		journal_add(
 		        in->journal, now_ms, "store", "placement",
 		        "%.100s cannot be written: %s; weir-dns goes on with the key that it has",
@@ -58,18 +58,18 @@ static void note_placement_outcome(struct intent *in, const char *path, int err,
 void placement_follow(struct intent *in, int64_t now_ms)
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
-	struct placement wanted;
+	struct placement computed;
 	char path[PATH_MAX];
 
 	if (!head || in->offline || proc_path(in->state_dir, PLACEMENT_FILE, path))
 		return;
 	/* while the hash key's file is not the head's, weir-dns keeps the key that it has */
-	if (make_client_key(head, &wanted) && !is_same_placement(path, &wanted)) {
-		int err = placement_write(path, &wanted);
+	if (make_client_key(head, &computed) && !is_same_placement(path, &computed)) {
+		int err = placement_write(path, &computed);
 
 		note_placement_outcome(in, path, err, now_ms);
 		if (!err)
-			log_info("placement-written", "made_of=%s", wanted.derived_from);
+			log_info("placement-written", "made_of=%s", computed.derived_from);
 	}
-	explicit_bzero(&wanted, sizeof(wanted));
+	explicit_bzero(&computed, sizeof(computed));
 }

@@ -86,9 +86,9 @@ static int compare_plan_backends(const void *a, const void *b)
 static const struct model_backend *by_identity(const struct model_backend *const *sorted, size_t n,
                                                uint64_t id)
 {
-	const struct model_backend key = { .id = id }, *wanted = &key;
+	const struct model_backend key = { .id = id }, *sought = &key;
 	const struct model_backend *const *found =
-	        n ? bsearch(&wanted, sorted, n, sizeof(wanted), compare_plan_backends) : NULL;
+	        n ? bsearch(&sought, sorted, n, sizeof(sought), compare_plan_backends) : NULL;
 
 	return found ? *found : NULL;
 }

@@ -8,7 +8,12 @@
 
 #include "mgmt/store/risk_internal.h"
 
-/* A figure of 1 stands for all: there is no part of a renamed cluster or another key. */
+static const char *placement_text(enum model_placement placement)
+{
+	return placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key";
+}
+
+/* The figure 1 means all: a renamed cluster or another key concerns everything. */
 static void measure_cluster(struct risk_work *w)
 {
 	const struct model_limits *a = &w->from->limits, *b = &w->to->limits;
@@ -33,8 +38,8 @@ static void measure_cluster(struct risk_work *w)
 		          "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
 		          w->from->hash_key_id);
 	if (w->from->placement != w->to->placement)
-		risk_note(w, RISK_CLIENTS_MOVED, 1, "cluster",
-		          "clients are placed by another key (placement)");
+		risk_note(w, RISK_CLIENTS_MOVED, 1, "cluster", "placement is %s, was %s",
+		          placement_text(w->to->placement), placement_text(w->from->placement));
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		risk_note(w, RISK_TABLES_SMALLER, 1 - risk_times(tables[i].before, tables[i].after),
 		          risk_text(w, "limits.%s", tables[i].name), "%u, was %u", tables[i].after,
@@ -51,7 +56,7 @@ static void measure_sites(struct risk_work *w)
 			risk_note(w, RISK_SITE_GONE, 1, subject, "removed");
 			continue;
 		}
-		/* without a capacity the guard `room` lets everything pass */
+		/* without a capacity the guard `room` allows every drain */
 		if (a->capacity_bits)
 			risk_note(w, RISK_CAPACITY_GUARD,
 			          b->capacity_bits ? risk_times((double)a->capacity_bits,

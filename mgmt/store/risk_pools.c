@@ -44,9 +44,9 @@ static struct members list_members(struct risk_work *w, const struct model_pool 
 /* The share of the slots that the member @p id has; 0 where it is none. */
 static double share_of(const struct members *m, uint64_t id)
 {
-	const struct model_backend key = { .id = id }, *wanted = &key;
+	const struct model_backend key = { .id = id }, *sought = &key;
 	const struct model_backend **found =
-	        m->n ? bsearch(&wanted, m->sorted, m->n, sizeof(wanted), compare_identities) : NULL;
+	        m->n ? bsearch(&sought, m->sorted, m->n, sizeof(sought), compare_identities) : NULL;
 
 	return found && m->weight > 0 ? (*found)->weight / m->weight : 0;
 }

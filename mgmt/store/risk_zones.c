@@ -37,8 +37,8 @@ static void add_zone_record(void *arg, const struct zones_record *r)
 
 static int compare_record_ids(const void *a, const void *b)
 {
-	uint64_t x = ((const struct zones_record *)a)->set,
-	         y = ((const struct zones_record *)b)->set;
+	uint64_t x = ((const struct zones_record *)a)->rrset,
+	         y = ((const struct zones_record *)b)->rrset;
 
 	return (x > y) - (x < y);
 }
@@ -55,7 +55,7 @@ static bool read_record_sets(const struct model_zone *z, struct record_sets *out
 	for (size_t i = 0; i < out->n; i++) {
 		struct zones_record *last = kept ? &out->items[kept - 1] : NULL;
 
-		if (last && last->set == out->items[i].set)
+		if (last && last->rrset == out->items[i].rrset)
 			last->data += out->items[i].data; /* in any order */
 		else
 			out->items[kept++] = out->items[i];

@@ -134,11 +134,11 @@ int sql_corrupt(sqlite3 *db)
 	return (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EBADMSG;
 }
 
-int sql_noted(sqlite3 *db, int err, char *why, size_t size)
+int sql_noted(sqlite3 *db, int err, char *err_text, size_t size)
 {
 	if (err == -EBADMSG)
 		err = sql_corrupt(db);
 	if (err < 0 && err != -ENOENT)
-		snprintf(why, size, "%s", sqlite3_errmsg(db));
+		snprintf(err_text, size, "%s", sqlite3_errmsg(db));
 	return err;
 }

@@ -27,10 +27,10 @@ int sql_errno(int err);
  */
 int sql_corrupt(sqlite3 *db);
 /**
- * Correct -EBADMSG by sql_corrupt(), and keep SQLite's text in @p why if @p err is a failure.
+ * Correct -EBADMSG by sql_corrupt(), and keep SQLite's text in @p err_text if @p err is a failure.
  * @return the errno
  */
-int sql_noted(sqlite3 *db, int err, char *why, size_t size);
+int sql_noted(sqlite3 *db, int err, char *err_text, size_t size);
 
 /**
  * Prepare @p text and bind what follows, by @p types: 'i' int64_t, 't' text, 'b' bytes and size_t.

@@ -78,7 +78,7 @@ static int open_db(const char *path, sqlite3 **db)
 	return err ? err : store_history_schema(*db);
 }
 
-int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX])
+int store_open(const char *state_dir, struct store **out, char reason[EVENT_TEXT_MAX])
 {
 	struct store *s = calloc(1, sizeof(*s));
 	int err = s ? 0 : -ENOMEM;
@@ -86,16 +86,16 @@ int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MA
 	if (s)
 		snprintf(s->state_dir, sizeof(s->state_dir), "%s", state_dir);
 
-	why[0] = '\0';
+	reason[0] = '\0';
 	if (!err)
-		err = home_open(state_dir, &s->home, why);
+		err = home_open(state_dir, &s->home, reason);
 	if (err) {
 		free(s);
 		return err;
 	}
 	err = open_db(s->home.db, &s->db);
 	if (err) {
-		snprintf(why, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE,
+		snprintf(reason, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE,
 		         s->db && sqlite3_errcode(s->db) ? sqlite3_errmsg(s->db) : strerror(-err));
 		store_close(s);
 		return err;
@@ -118,25 +118,25 @@ int store_put_aside(const char *state_dir, int64_t now_ms)
 	return home_put_aside(state_dir, "corrupt", now_ms);
 }
 
-int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX])
+int store_move_back(const char *state_dir, char reason[EVENT_TEXT_MAX])
 {
 	struct store *s;
 	int err = 0;
 
-	why[0] = '\0';
+	reason[0] = '\0';
 	if (!home_has_store(state_dir))
 		return 0;
 	err = store_open(state_dir, &s,
-	                 why); /* SQLite replays a journal that a killed process left */
+	                 reason); /* SQLite replays a journal that a killed process left */
 
 	if (err)
 		return err;
 	if (sqlite3_close(s->db) == SQLITE_OK) {
 		s->db = NULL;
-		err = home_move_back(&s->home, state_dir, why);
+		err = home_move_back(&s->home, state_dir, reason);
 	} else {
 		err = -EBUSY;
-		snprintf(why, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE, sqlite3_errmsg(s->db));
+		snprintf(reason, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE, sqlite3_errmsg(s->db));
 	}
 	store_close(s);
 	return err;
@@ -144,7 +144,7 @@ int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX])
 
 const char *store_reason(const struct store *s)
 {
-	return s->why;
+	return s->reason;
 }
 
 /* The digests that a version supersedes as one text. */

@@ -56,7 +56,7 @@ struct version {
 struct version_lost {
 	struct version version;
 	int64_t lost_ms;
-	char why[EVENT_TEXT_MAX];
+	char reason[EVENT_TEXT_MAX];
 };
 
 #define EVENT_SUBJECT_MAX 96 /**< with its zero; a longer one is whole in the message */
@@ -75,10 +75,10 @@ struct store;
 
 /**
  * Open the store of @p state_dir, made if it is not there, and check it whole.
- * @return 0, -EBUSY (another process has it), -EBADMSG (corrupt), -ENOSPC or -errno; @p why gets a
+ * @return 0, -EBUSY (another process has it), -EBADMSG (corrupt), -ENOSPC or -errno; @p reason gets a
  *         text
  */
-MUST_CHECK int store_open(const char *state_dir, struct store **out, char why[EVENT_TEXT_MAX]);
+MUST_CHECK int store_open(const char *state_dir, struct store **out, char reason[EVENT_TEXT_MAX]);
 void store_close(struct store *s);
 /**
  * Put the files of a corrupt store aside, as store/store.db.corrupt-TIME, for people to look at.
@@ -89,7 +89,7 @@ MUST_CHECK int store_put_aside(const char *state_dir, int64_t now_ms);
  * For a downgrade: move the store to where the former release has it (mgmt/store/home.h). @return
  * as store_open()
  */
-MUST_CHECK int store_move_back(const char *state_dir, char why[EVENT_TEXT_MAX]);
+MUST_CHECK int store_move_back(const char *state_dir, char reason[EVENT_TEXT_MAX]);
 /** The last failure as a sentence; "" when there was none. */
 const char *store_reason(const struct store *s);
 
@@ -135,7 +135,7 @@ MUST_CHECK int store_put_untold(struct store *s, uint64_t number, const char *di
 /** Whether no client knows of that version yet. */
 bool store_is_untold(struct store *s, uint64_t number, const char *digest);
 /** Move version @p v from the versions to those that lost. @return 0 or -errno */
-MUST_CHECK int store_lose_version(struct store *s, const struct version *v, const char *why,
+MUST_CHECK int store_lose_version(struct store *s, const struct version *v, const char *reason,
                                   int64_t now_ms);
 /** Up to @p max versions that lost, the last first. @return how many, or -errno */
 MUST_CHECK int store_lost(struct store *s, struct version_lost *out, size_t max);
@@ -154,10 +154,10 @@ void store_for(struct store *s, const struct store_request *r);
 /** Keep those of @p list that @p which says, all or none. @return 0 or -errno */
 MUST_CHECK int store_put_some(struct store *s, const struct override *list, const bool *which,
                               size_t n);
-/** Make the store hold exactly @p set. @return 0 or -errno */
-MUST_CHECK int store_put_overrides(struct store *s, const struct overrides *set);
-/** Merge all kept overrides into @p set. @return 0 or -errno */
-MUST_CHECK int store_overrides(struct store *s, struct overrides *set, int64_t now_ms);
+/** Make the store hold exactly @p overrides. @return 0 or -errno */
+MUST_CHECK int store_put_overrides(struct store *s, const struct overrides *overrides);
+/** Merge all kept overrides into @p overrides. @return 0 or -errno */
+MUST_CHECK int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms);
 
 /** Keep events in one transaction; the oldest beyond STORE_EVENTS_MAX go. @return 0 or -errno */
 MUST_CHECK int store_put_events(struct store *s, const struct event *events, size_t n);

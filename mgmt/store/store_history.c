@@ -33,14 +33,14 @@ int store_history_schema(sqlite3 *db)
 }
 
 /* Copy the version of @p number to those that lost, unless it has @p digest. */
-static int copy_to_lost(sqlite3 *db, uint64_t number, const char *digest, const char *why,
+static int copy_to_lost(sqlite3 *db, uint64_t number, const char *digest, const char *reason,
                         int64_t now_ms)
 {
 	int err = sql_run(
 	        db,
 	        "INSERT INTO lost SELECT NULL, number, digest, parent, author, reason, node, time_ms, ?, ?"
 	        " FROM versions WHERE number=? AND digest<>?",
-	        "itit", now_ms, why, (int64_t)number, digest);
+	        "itit", now_ms, reason, (int64_t)number, digest);
 
 	if (!err)
 		err = sql_run(db, "DELETE FROM lost WHERE id<=(SELECT max(id) FROM lost)-?", "i",
@@ -58,10 +58,10 @@ static int note_undoing(sqlite3 *db, const struct version *v)
 
 int store_history_replace(sqlite3 *db, const struct version *v)
 {
-	char why[EVENT_TEXT_MAX];
+	char reason[EVENT_TEXT_MAX];
 
-	snprintf(why, sizeof(why), "replaced by the version of this number from %s", v->node);
-	int err = copy_to_lost(db, v->number, v->digest, why, v->time_ms);
+	snprintf(reason, sizeof(reason), "replaced by the version of this number from %s", v->node);
+	int err = copy_to_lost(db, v->number, v->digest, reason, v->time_ms);
 	if (!err)
 		err = sql_run(db, "INSERT OR REPLACE INTO version_keys VALUES(?,?,?)", "itt",
 		              (int64_t)v->number, v->digest, v->hash_key);
@@ -121,12 +121,12 @@ bool store_is_untold(struct store *s, uint64_t number, const char *digest)
 	return err == 1;
 }
 
-int store_lose_version(struct store *s, const struct version *v, const char *why, int64_t now_ms)
+int store_lose_version(struct store *s, const struct version *v, const char *reason, int64_t now_ms)
 {
 	int err = sql_begin(s->db);
 
 	if (!err)
-		err = copy_to_lost(s->db, v->number, "", why, now_ms);
+		err = copy_to_lost(s->db, v->number, "", reason, now_ms);
 	if (!err)
 		err = sql_run(s->db, "DELETE FROM versions WHERE number=?", "i",
 		              (int64_t)v->number);
@@ -150,7 +150,8 @@ static int read_lost(sqlite3_stmt *q, struct version_lost *out)
 	    !sql_text(q, 2, v->parent, sizeof(v->parent)) ||
 	    !sql_text(q, 3, v->author, sizeof(v->author)) ||
 	    !sql_text(q, 4, v->reason, sizeof(v->reason)) ||
-	    !sql_text(q, 5, v->node, sizeof(v->node)) || !sql_text(q, 8, l.why, sizeof(l.why)))
+	    !sql_text(q, 5, v->node, sizeof(v->node)) ||
+	    !sql_text(q, 8, l.reason, sizeof(l.reason)))
 		return -EBADMSG;
 	*out = l;
 	return 0;

@@ -14,14 +14,14 @@ struct store {
 	sqlite3 *db;
 	struct home home;
 	char state_dir[PATH_MAX]; /* where large files are, in mgmt/store/blobs.h */
-	char why[EVENT_TEXT_MAX];
+	char reason[EVENT_TEXT_MAX];
 	struct store_request request; /* that changes are made for; key "": none */
 };
 
 /* Note why a call failed; gives @p err back. */
 static inline int store_noted(struct store *s, int err)
 {
-	return sql_noted(s->db, err, s->why, sizeof(s->why));
+	return sql_noted(s->db, err, s->reason, sizeof(s->reason));
 }
 
 /* Make the tables of store_history.c. @return 0 or -errno */

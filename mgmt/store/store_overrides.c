@@ -25,7 +25,7 @@ static int write_override(struct store *s, const struct override *o)
 	return err ? err : store_record_override(s, o);
 }
 
-int store_put_overrides(struct store *s, const struct overrides *set)
+int store_put_overrides(struct store *s, const struct overrides *overrides)
 {
 	int err = sql_begin(s->db);
 
@@ -33,8 +33,8 @@ int store_put_overrides(struct store *s, const struct overrides *set)
 		err = sql_run(s->db, "DELETE FROM overrides", "");
 	if (!err)
 		err = sql_run(s->db, "DELETE FROM override_principals", "");
-	for (size_t i = 0; !err && i < set->n_items; i++)
-		err = write_override(s, &set->items[i]);
+	for (size_t i = 0; !err && i < overrides->n_items; i++)
+		err = write_override(s, &overrides->items[i]);
 	err = store_noted(s, err);
 	return sql_end(s->db, err);
 }
@@ -83,7 +83,7 @@ static int read_override(sqlite3_stmt *q, struct override *out)
 	return 0;
 }
 
-int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
+int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms)
 {
 	sqlite3_stmt *q = sql_prepare(
 	        s->db,
@@ -100,7 +100,7 @@ int store_overrides(struct store *s, struct overrides *set, int64_t now_ms)
 			break;
 		err = read_override(q, &o);
 		if (!err)
-			err = overrides_merge(set, &o, now_ms);
+			err = overrides_merge(overrides, &o, now_ms);
 		err = err > 0 ? 0 : err;
 	}
 	err = store_noted(s, err);

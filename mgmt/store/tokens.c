@@ -51,7 +51,8 @@ static const char *find_line_error(size_t n, char *const words[4])
 	return NULL;
 }
 
-enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out, const char **why)
+enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out,
+                             const char **err_text)
 {
 	char copy[TOKENS_LINE_MAX], *saved = NULL, *words[4] = { NULL };
 	size_t n_words = 0;
@@ -59,7 +60,7 @@ enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *ou
 	if (n > 0 && line[strspn(line, SPACE)] == '#')
 		return TOKENS_NOTHING;
 	if (n >= sizeof(copy) || memchr(line, '\0', n)) {
-		*why = "it is longer than 255 bytes, or has a NUL in it";
+		*err_text = "it is longer than 255 bytes, or has a NUL in it";
 		return TOKENS_BAD;
 	}
 	memcpy(copy, line, n);
@@ -69,8 +70,8 @@ enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *ou
 		words[n_words++] = w;
 	if (n_words == 0)
 		return TOKENS_NOTHING;
-	*why = find_line_error(n_words, words);
-	if (*why)
+	*err_text = find_line_error(n_words, words);
+	if (*err_text)
 		return TOKENS_BAD;
 	snprintf(out->name, sizeof(out->name), "%s", words[0]);
 	snprintf(out->role, sizeof(out->role), "%s", words[1]);
@@ -83,14 +84,14 @@ size_t tokens_scan(const char *text, size_t n, tokens_bad_cb *cb, void *arg)
 	size_t n_bad = 0;
 
 	for (size_t at = 0, line = 1; at < n; line++) {
-		const char *end = memchr(text + at, '\n', n - at), *why;
+		const char *end = memchr(text + at, '\n', n - at), *err_text;
 		size_t length = end ? (size_t)(end - text) - at : n - at;
 		struct tokens_entry entry;
 
-		if (tokens_read(text + at, length, &entry, &why) == TOKENS_BAD) {
+		if (tokens_read(text + at, length, &entry, &err_text) == TOKENS_BAD) {
 			n_bad++;
 			if (cb)
-				cb(arg, line, why);
+				cb(arg, line, err_text);
 		}
 		at += length + 1;
 	}

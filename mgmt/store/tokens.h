@@ -43,14 +43,14 @@ enum tokens_line {
 bool tokens_role_ok(const char *role);
 
 /**
- * Read one line of @p n bytes, without its newline. @p out is set for TOKENS_ENTRY alone; *@p why, for TOKENS_BAD, is a
- * static sentence that says what is wrong and what to do.
+ * Read one line of @p n bytes, without its newline. @p out is set for TOKENS_ENTRY alone. For TOKENS_BAD,
+ * *@p err_text is a static sentence that says what is wrong and what to do.
  */
 MUST_CHECK enum tokens_line tokens_read(const char *line, size_t n, struct tokens_entry *out,
-                                        const char **why);
+                                        const char **err_text);
 
 /** Called for each line with an error; @p line counts from 1. */
-typedef void tokens_bad_cb(void *arg, size_t line, const char *why);
+typedef void tokens_bad_cb(void *arg, size_t line, const char *err_text);
 /** Call @p cb for each line with an error. @return how many there are */
 size_t tokens_scan(const char *text, size_t n, tokens_bad_cb *cb, void *arg);
 

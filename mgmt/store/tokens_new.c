@@ -72,11 +72,11 @@ static void unlock_tokens(const char *path, int lock_fd)
 static bool has_token_name(const char *text, size_t n, const char *name)
 {
 	for (size_t at = 0; at < n;) {
-		const char *end = memchr(text + at, '\n', n - at), *why;
+		const char *end = memchr(text + at, '\n', n - at), *err_text;
 		size_t length = end ? (size_t)(end - text) - at : n - at;
 		struct tokens_entry entry;
 
-		if (tokens_read(text + at, length, &entry, &why) == TOKENS_ENTRY &&
+		if (tokens_read(text + at, length, &entry, &err_text) == TOKENS_ENTRY &&
 		    !strcmp(entry.name, name))
 			return true;
 		at += length + 1;

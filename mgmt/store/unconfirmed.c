@@ -103,7 +103,7 @@ static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
 	if (!err && !changed.changed) /* the files are the same: there is nothing to undo */
 		err = intent_confirm(in, head.number, "weir", now_ms);
 	if (err && !in->rollback_failed)
-		log_error("rollback-failed", "version=%" PRIu64 " why=\"%s\"", head.number,
+		log_error("rollback-failed", "version=%" PRIu64 " error=\"%s\"", head.number,
 		          strerror(-err));
 	in->rollback_failed = err != 0;
 	intent_changed_fini(&changed);

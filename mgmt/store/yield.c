@@ -70,7 +70,7 @@ static bool is_outrun(const struct version *head, const struct version *list, si
 	       strcmp(list[0].digest, head->digest) != 0;
 }
 
-int yield_head(struct intent *in, const char *why, int64_t now_ms)
+int yield_head(struct intent *in, const char *reason, int64_t now_ms)
 {
 	struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 	struct version v, parent;
@@ -81,7 +81,7 @@ int yield_head(struct intent *in, const char *why, int64_t now_ms)
 	v = head->version;
 	if (store_versions(in->store, v.number, &parent, 1) != 1)
 		return -ENOENT;
-	int err = intent_stored(in, store_lose_version(in->store, &v, why, now_ms), now_ms);
+	int err = intent_stored(in, store_lose_version(in->store, &v, reason, now_ms), now_ms);
 	if (err)
 		return err;
 	err = intent_load_recent(in, now_ms);
@@ -92,11 +92,11 @@ int yield_head(struct intent *in, const char *why, int64_t now_ms)
 	if (in->untold)
 		intent_stored(in, store_put_untold(in->store, 0, ""), now_ms);
 	in->untold = 0;
-	log_note("version-lost", "number=%" PRIu64 " digest=%.16s why=%s", v.number, v.digest,
-	         log_value(why, value));
+	log_note("version-lost", "number=%" PRIu64 " digest=%.16s reason=%s", v.number, v.digest,
+	         log_value(reason, value));
 	journal_add(in->journal, now_ms, "version", "versions",
 	            "version %" PRIu64 " (%.16s) by %s lost: %s", v.number, v.digest, v.author,
-	            why);
+	            reason);
 	effective_write(in, now_ms);
 	return 0;
 }
@@ -105,24 +105,24 @@ bool yield_to(struct intent *in, const struct version *list, size_t n, const cha
               int64_t now_ms)
 {
 	const struct version *head = intent_head(in);
-	char why[EVENT_TEXT_MAX];
+	char reason[EVENT_TEXT_MAX];
 
 	if (!head)
 		return false;
 	if (head->undoes && is_overruled(head, list, n))
-		snprintf(why, sizeof(why),
+		snprintf(reason, sizeof(reason),
 		         "%s has version %" PRIu64
 		         " confirmed, or a person's successor of it: that overrules an automatic "
 		         "rollback",
 		         peer, head->undoes);
 	else if (yield_is_untold(in) && is_outrun(head, list, n))
-		snprintf(why, sizeof(why),
+		snprintf(reason, sizeof(reason),
 		         "%s has another successor of its parent, and no client knows of this "
 		         "version",
 		         peer);
 	else
 		return false;
-	return !yield_head(in, why, now_ms);
+	return !yield_head(in, reason, now_ms);
 }
 
 bool yield_is_due(struct intent *in, const struct version *v)

@@ -30,8 +30,8 @@ bool yield_may(const struct intent *in, const struct version *theirs);
  */
 bool yield_to(struct intent *in, const struct version *list, size_t n, const char *peer,
               int64_t now_ms);
-/** Drop the head, which lost; @p why is kept. @return 0 or -errno: it stays */
-MUST_CHECK int yield_head(struct intent *in, const char *why, int64_t now_ms);
+/** Drop the head, which lost; @p reason is kept. @return 0 or -errno: it stays */
+MUST_CHECK int yield_head(struct intent *in, const char *reason, int64_t now_ms);
 /**
  * Whether a peer's head @p v is an automatic rollback of a version that is confirmed or was
  * followed here: then the peer's head will give way.

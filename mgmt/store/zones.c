@@ -159,9 +159,9 @@ struct skip {
 
 static int note_same(void *arg, const char *name)
 {
-	const char **wanted = arg;
+	const char **sought = arg;
 
-	return strcmp(*wanted, name) ? 0 : 1;
+	return strcmp(*sought, name) ? 0 : 1;
 }
 
 /* Whether a zone that is taken as given includes @p name. */
@@ -236,11 +236,11 @@ int zones_skip(struct files *files, const struct model *m, const struct files *h
 		if (!err)
 			continue;
 		n_failed++;
-		const char *why = explain_unskipped(&s, err, said->arena, zone);
+		const char *reason = explain_unskipped(&s, err, said->arena, zone);
 		const char *file = zones_file_name(zone); /* as the operator calls it */
 
 		model_errors_add(errors, file ? file : zone->file, 0, "dns.zones",
-		                 why ? why : "out of memory");
+		                 reason ? reason : "out of memory");
 	}
 	return n_failed ? -EINVAL : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The zones of a draft: their errors, warnings about them, and a version in which the bad zones
+ * The zones of a candidate: their errors, warnings about them, and a version in which the bad zones
  * keep the files that are in force.
  *
  * Implemented in mgmt/store/zones.c. Any thread may call; a struct zones_findings belongs to one.

@@ -191,17 +191,17 @@ class Bench:
         self.process.stop()
 
 
-def entry(name: str, taken: list[typing.Any], target: int, cpu: list[typing.Any] | None = None,
+def entry(name: str, times: list[typing.Any], target: int, cpu: list[typing.Any] | None = None,
           lost: typing.Any = None) -> dict[str, typing.Any]:
-    made = {"name": name, "unit": "ms", "min": round(min(taken), 2), "median": round(statistics.median(taken), 2),
-            "max": round(max(taken), 2), "trials": len(taken), "reference": None, "reference_median": None,
-            "target": target, "met": statistics.median(taken) < target and not lost}
+    row = {"name": name, "unit": "ms", "min": round(min(times), 2), "median": round(statistics.median(times), 2),
+           "max": round(max(times), 2), "trials": len(times), "reference": None, "reference_median": None,
+           "target": target, "met": statistics.median(times) < target and not lost}
     if cpu:
-        made["reference"], made["reference_median"] = round(min(cpu), 1), round(statistics.median(cpu), 1)
+        row["reference"], row["reference_median"] = round(min(cpu), 1), round(statistics.median(cpu), 1)
     if lost is not None:
-        made["lost"] = lost
-    say(f"{name}: min {made['min']} median {made['median']} max {made['max']} ms")
-    return made
+        row["lost"] = lost
+    say(f"{name}: min {row['min']} median {row['median']} max {row['max']} ms")
+    return row
 
 
 def measure(b: Bench) -> list[typing.Any]:
@@ -212,24 +212,24 @@ def measure(b: Bench) -> list[typing.Any]:
     for what, pools in (("same", (0, 0)), ("one", (0, 1)), ("all", (0, case["pools"]))):
         if what == "all" and case["pools"] == 1:
             continue
-        taken, before = [], b.lost()
+        times, before = [], b.lost()
         for i in range(TRIALS):
             b.apply("whole", pools[0])
             b.settle()
-            taken.append(b.apply("whole", pools[1]))
+            times.append(b.apply("whole", pools[1]))
             b.settle()
-        rows.append(entry(f"{name}.apply.{what}", [t for t, _ in taken], case["target"], [c for _, c in taken],
+        rows.append(entry(f"{name}.apply.{what}", [t for t, _ in times], case["target"], [c for _, c in times],
                           b.lost() - before))
-    taken = []
+    times = []
     for i in range(TRIALS):
-        taken.append(b.death(i))
+        times.append(b.death(i))
         b.recover(i)
-    rows.append(entry(f"{name}.death", taken, DEATH_TARGET))
-    taken = []
+    rows.append(entry(f"{name}.death", times, DEATH_TARGET))
+    times = []
     for i, delay in enumerate(DELAYS):
-        taken.append(b.during(i, delay))
+        times.append(b.during(i, delay))
         b.recover(i)
-    rows.append(entry(f"{name}.death.while_applying", taken, DEATH_TARGET))
+    rows.append(entry(f"{name}.death.while_applying", times, DEATH_TARGET))
     return rows
 
 

@@ -131,12 +131,12 @@ def schedule(per_failure_ms: int) -> list[typing.Any]:
     return [INTERVAL_MS * (i + 0.5) / 1000 + per_failure_ms for i in range(1000)]
 
 
-def entry(name: str, taken: list[typing.Any], reference: list[typing.Any]) -> dict[str, typing.Any]:
+def entry(name: str, times: list[typing.Any], reference: list[typing.Any]) -> dict[str, typing.Any]:
     median = statistics.median
-    return {"name": name, "unit": "ms", "min": round(min(taken), 1), "median": round(median(taken), 1),
-            "max": round(max(taken), 1), "trials": len(taken), "reference": round(min(reference), 1),
+    return {"name": name, "unit": "ms", "min": round(min(times), 1), "median": round(median(times), 1),
+            "max": round(max(times), 1), "trials": len(times), "reference": round(min(reference), 1),
             "reference_median": round(median(reference), 1), "target": TARGET_MS,
-            "met": max(taken) < TARGET_MS}
+            "met": max(times) < TARGET_MS}
 
 
 def measure(world: World, load: Load) -> list[typing.Any]:
@@ -150,27 +150,27 @@ def measure(world: World, load: Load) -> list[typing.Any]:
             ("failover.closed", victim.kill, victim.start, FAST_MS),
             ("failover.silent", lambda: switch.do("rule add pref 0 blackhole"),
              lambda: switch.do("rule del pref 0 blackhole"), FALL * TIMEOUT_MS)):
-        taken = []
+        times = []
         for i in range(TRIALS):
-            taken.append(trial(world, wire, die, live))
+            times.append(trial(world, wire, die, live))
             load.note()
-            say(f"{name} {i + 1}/{TRIALS}: {taken[-1]:.1f} ms")
-        results.append(entry(name, taken, schedule(per_failure)))
+            say(f"{name} {i + 1}/{TRIALS}: {times[-1]:.1f} ms")
+        results.append(entry(name, times, schedule(per_failure)))
     return results
 
 
 class Load:
     """Processes beside the bench that do nothing but run, of ordinary priority, until the load average shows them."""
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, n_busy: int) -> None:
         self.processes: list[typing.Any] = []
         self.seen: list[typing.Any] = []
-        self.wanted = wanted
+        self.n_busy = n_busy
 
     def __enter__(self) -> Load:
-        self.processes = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(self.wanted)]
+        self.processes = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(self.n_busy)]
         end = time.monotonic() + 120
-        while os.getloadavg()[0] < 0.9 * self.wanted and time.monotonic() < end:
+        while os.getloadavg()[0] < 0.9 * self.n_busy and time.monotonic() < end:
             time.sleep(1)  # the pace of the wait for the condition above
         return self
 
@@ -184,8 +184,8 @@ class Load:
 
 
 def main() -> int:
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    with Load(wanted) as load, Lab("failover") as lab:
+    n_busy = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    with Load(n_busy) as load, Lab("failover") as lab:
         world = World(lab, planning.simple(1, 3, api=False, check=CHECK), resolvers=())
         site = world.sites[0]
         site.node.write_config()
@@ -195,7 +195,7 @@ def main() -> int:
         world.client.start("syns", [sys.executable, SENDER, site.plan.vip4, "80", "2000"])
         results = measure(world, load)
     for r in results:
-        r["load"] = {"busy": wanted, "least": round(min(load.seen), 1), "most": round(max(load.seen), 1)}
+        r["load"] = {"busy": n_busy, "least": round(min(load.seen), 1), "most": round(max(load.seen), 1)}
     path = os.path.join(BUILD, "bench", "failover.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
@@ -204,7 +204,7 @@ def main() -> int:
     for r in results:
         print(f"{r['name']:18} {r['min']:7.1f} {r['median']:7.1f} {r['max']:7.1f} {r['reference']:12.1f} "
               f"{r['reference_median']:7.1f}  < {r['target']} ms {'met' if r['met'] else 'NOT met'}")
-    print(f"{wanted} busy processes beside it; load average of the machine: {min(load.seen):.1f} to {max(load.seen):.1f}")
+    print(f"{n_busy} busy processes beside it; load average of the machine: {min(load.seen):.1f} to {max(load.seen):.1f}")
     return 0
 
 

@@ -136,7 +136,7 @@ static void make_tables(const struct bench_case *c, struct world *w)
 		                            .pools = 256,
 		                            .backends = 4096,
 		                            .slots = 1u << log2,
-		                            .exception_sets = 1u << 16 };
+		                            .exception_buckets = 1u << 16 };
 	int err = world_init_xdp(w, &sizes);
 
 	if (err)

@@ -44,9 +44,9 @@ class Run(change.Bench):
         for which in ("small", "whole"):
             path = os.path.join(self.conf, f"{which}.conf")
             with open(path) as f:
-                made = re.sub(r"limits = \{.*\};", text, f.read())
+                document = re.sub(r"limits = \{.*\};", text, f.read())
             with open(path, "w") as f:
-                f.write(made)
+                f.write(document)
         self.start()
         self.load()
 

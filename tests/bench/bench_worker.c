@@ -159,7 +159,7 @@ static void make_tables(struct rig *g)
 		                            .pools = 256,
 		                            .backends = 4096,
 		                            .slots = 1u << log2,
-		                            .exception_sets =
+		                            .exception_buckets =
 		                                    c->variant == UNSETTLED ? 1u << 20 : 1u << 10 };
 	struct world *w = &g->w;
 

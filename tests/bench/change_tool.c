@@ -70,17 +70,18 @@ static struct model *read_model(const char *path, bool effective)
 static void add_set(struct model_pool *p)
 {
 	struct model_set *sets = calloc(2, sizeof(*sets));
-	struct model_member *members = calloc(p->sets[0].n_members, sizeof(*members));
+	struct model_member *members = calloc(p->member_sets[0].n_members, sizeof(*members));
 	int64_t now_ms = clock_realtime_ms();
 
 	if (!sets || !members)
 		abort();
-	memcpy(members, p->sets[0].members, p->sets[0].n_members * sizeof(*members));
+	memcpy(members, p->member_sets[0].members, p->member_sets[0].n_members * sizeof(*members));
 	members[0].weight *= 2;
-	sets[0] = p->sets[0];
+	sets[0] = p->member_sets[0];
 	sets[0].until_ms = now_ms + SETTLE;
-	sets[1] = (struct model_set){ now_ms, MODEL_TIME_NEVER, members, p->sets[0].n_members };
-	p->sets = sets;
+	sets[1] = (struct model_set){ now_ms, MODEL_TIME_NEVER, members,
+		                      p->member_sets[0].n_members };
+	p->member_sets = sets;
 	p->n_sets = 2;
 }
 
@@ -214,8 +215,8 @@ static int find_page_index(struct tool *t, const char *pool, const char *address
 		return -1;
 	id = model_backend_id(&a, 0);
 	w->backend = find_backend(&t->t, p->id, id);
-	w->slot = (uint32_t)(p->place >> 8);
-	w->end = w->slot + (1u << (p->place & 31));
+	w->slot = (uint32_t)(p->slot_range >> 8);
+	w->end = w->slot + (1u << (p->slot_range & 31));
 	return w->backend
 	               ? health_find_index(page_payload(t->page), health_target_backend(pool, id))
 	               : -1;
@@ -303,7 +304,7 @@ static int do_up(struct tool *t, char **words)
 static size_t count_differing(const struct tool *t, const struct model *m,
                               const struct model_pool *p)
 {
-	const struct model_set *set = &p->sets[p->n_sets - 1];
+	const struct model_set *set = &p->member_sets[p->n_sets - 1];
 	const struct fwd_pool *at = find_pool(&t->t, p->name);
 	struct ring_backend *b = calloc(set->n_members, sizeof(*b));
 	uint16_t *filled = calloc(p->n_slots, sizeof(*filled)), *repaired = calloc(p->n_slots, 2);
@@ -319,7 +320,7 @@ static size_t count_differing(const struct tool *t, const struct model *m,
 		abort();
 	ring_repair(repaired, filled, p->n_slots, t->dead, m->hash_key);
 	for (uint32_t s = 0; s < p->n_slots; s++)
-		differ += owner_of(&t->t, (uint32_t)(at->place >> 8) + s) != repaired[s];
+		differ += owner_of(&t->t, (uint32_t)(at->slot_range >> 8) + s) != repaired[s];
 	free(b);
 	free(filled);
 	free(repaired);

@@ -17,7 +17,7 @@ import words
 ALLOWED = "tests/check/words-allowed.txt"
 DOCUMENTS = ("README.md", "docs/", "packaging/")
 # Names of other people's libraries and of the kernel's interfaces.
-FOREIGN = re.compile(r"(?:rte|bpf|curl|json|sqlite3?|ssl|ldns|libbpf|mnl|nl|rtm|ifla|pr|eth|so|ip|ipv6|tcp)_|_{2}|warn_unused", re.I)
+FOREIGN = re.compile(r"(?:rte|bpf|curl|json|sqlite3?|ssl|ldns|libbpf|mnl|nl|rtm|ifla|pr|eth|so|ip|ipv6|tcp)_|_{2}|warn_unused|msg_control$|easy_handle$", re.I)
 # What a test framework or each program has under this name.
 USUAL = ("main", "setup", "teardown")
 # Defined once for each program or target on purpose: the linker, or the target, has one of them.

@@ -51,12 +51,12 @@ def planted(offences: Check, tree: Tree) -> list[str]:
 def main(offences: Check, plants: Plants) -> None:
     """Run a check: plants is {why: (tree, number of offences)}. Exits with its status."""
     passed = failed = 0
-    for why, (tree, expected) in plants.items():
+    for case, (tree, expected) in plants.items():
         found = planted(offences, tree)
         good = len(found) == expected
         passed, failed = passed + good, failed + (not good)
         if not good:
-            print(f"self-test: {why}: {len(found)} offences found, {expected} planted: {found}")
+            print(f"self-test: {case}: {len(found)} offences found, {expected} planted: {found}")
     found = offences(ROOT, project_files())
     for offence in found:
         print(offence)

@@ -9,7 +9,7 @@ import re
 import typing
 
 IDENTIFIERS, TEXTS, COMMENTS, DOCUMENTS = "identifiers", "texts", "comments", "documents"
-PRODUCT = ("base/", "bpf/", "dataplane/", "dns/", "healthcheck/", "host/", "include/", "mgmt/", "model/", "pages/")
+PRODUCT = ("announce/", "base/", "bpf/", "dataplane/", "dns/", "healthcheck/", "host/", "include/", "mgmt/", "model/", "pages/")
 PROSE = (TEXTS, COMMENTS, DOCUMENTS)
 READ = (TEXTS, DOCUMENTS)  # what an operator reads
 
@@ -52,20 +52,20 @@ RETIRED = (
          "members, bucket, rrset, tables"),
     name("learn", part("learn|learns|learnt"), "remember, state sync, resolve"),
     name("exception", part("exceptions?"), "kernel path", "dataplane/dpdk/kernel_path"),
-    name("control", part("control"), "ctl, for the control socket", "base/", "dns/", "dataplane/", "mgmt/"),
+    name("control", part("(?<!msg_)control"), "ctl, for the control socket", "base/", "dns/", "dataplane/", "mgmt/"),  # msg_control: recvmsg(2)
     name("views", part("views?"), "peer health", "dns/", "mgmt/", "host/", "include/", "mgmt/", "model/", "pages/"),
     name("word", part("words?"), "counter", "include/weir/stats", "pages/stats", "dns/counters", "dataplane/export/publish"),
     name("take", part("take|takes|taken"), "accept, apply, install, commit, allocate, receive; with its object"),
     name("tell", part("tell|tells"), "notify, encode, log, publish, x_to_json; with its object"),
     name("ask", part("ask|asks|asked"), "query, request, intend; with its object"),
     # The field's term.
-    name("easy", part("easy"), "fast path"),
+    name("easy", part("easy(?!_handle)"), "fast path"),  # easy_handle is a member of libcurl's
     name("look further", part("look_further|further"), "unsettled, slow path"),
     name("fellow", part("fellows?"), "peer"),
     name("guest, heir", part("guests?|heirs?"), "temporary owner, fallback owner"),
     name("told", part("told"), "learned; told MTU: path MTU"),
     name("mistake", part("mistakes?"), "error"),
-    name("why", part("why"), "reason"),
+    name("why", part("(?<!cli_)why"), "reason"),  # cli_why() is the command `weir why`
     name("young", part("young"), "embryonic"),
     name("blur", part("blur|tested|in_memory"), "launder"),
     name("near", part("near"), "suggest"),

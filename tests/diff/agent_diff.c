@@ -222,8 +222,8 @@ static void put_segment(struct tunnel_frame *f, const struct tunnel_plan *plan, 
 
 	if (plan->payload_len < 20)
 		return;
-	put16(tcp, clients[r & 3]);
-	put16(tcp + 2, ports[r >> 2 & 3]);
+	put_be16(tcp, clients[r & 3]);
+	put_be16(tcp + 2, ports[r >> 2 & 3]);
 	tcp[12] = 0x50;
 	tcp[13] = flags[r >> 4 & 7];
 }

@@ -245,13 +245,13 @@ static void add_macs(struct world *w)
 	for (other[5] = 0; other[5] < FWD_MACS_FIRST - 2; other[5]++)
 		world_add_mac(w, other, WORLD_INGRESS);
 	memcpy(&bytes, third, sizeof(third));
-	set = fwd_mac_set(fwd_mac_word(bytes, WORLD_INGRESS));
+	set = fwd_mac_bucket(fwd_mac_word(bytes, WORLD_INGRESS));
 	for (uint32_t i = 256, n = 1; n < FWD_MAC_WAYS; i++) {
 		other[4] = (uint8_t)(i >> 8);
 		other[5] = (uint8_t)i;
 		memcpy(&bytes, other, sizeof(other));
 		word = fwd_mac_word(bytes, WORLD_INGRESS);
-		if (fwd_mac_set(word) != set)
+		if (fwd_mac_bucket(word) != set)
 			continue;
 		world_add_mac(w, other, WORLD_INGRESS);
 		n++;

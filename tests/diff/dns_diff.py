@@ -234,8 +234,8 @@ def answer_of(ask: typing.Callable[..., bytes], wire: bytes, tcp: bool, lucky: b
         return message.Answer(ask(wire, 2.0 if lucky else 0.15, tcp))
     except (TimeoutError, EOFError, ConnectionError):
         return "silent"
-    except message.Malformed as why:
-        return f"malformed: {why}"
+    except message.Malformed as reason:
+        return f"malformed: {reason}"
 
 
 def facts(a: message.Answer | str) -> dict[str, typing.Any]:
@@ -284,8 +284,8 @@ class Case:
 class Rule:
     """Why answers differ: `holds` must be narrow enough not to hide anything else."""
 
-    def __init__(self, name: str, who: tuple[typing.Any, ...], why: str, condition: typing.Callable[..., typing.Any]) -> None:
-        self.name, self.who, self.why, self.condition = name, who, why, condition
+    def __init__(self, name: str, who: tuple[typing.Any, ...], reason: str, condition: typing.Callable[..., typing.Any]) -> None:
+        self.name, self.who, self.reason, self.condition = name, who, reason, condition
 
     def holds(self, who: typing.Any, case: Case) -> typing.Any:
         return who in self.who and self.condition(case)
@@ -398,7 +398,7 @@ def main() -> int:
                         unexplained.append((other.name, case))
     for rule in RULES:
         hits = ", ".join(f"{who} {seen[rule.name, who]}" for who in rule.who)
-        print(f"  {rule.name:28} {hits:22} {rule.why}")
+        print(f"  {rule.name:28} {hits:22} {rule.reason}")
     for who, case in unexplained[:int(os.environ.get("SHOW", "20"))]:
         print(f"FAIL {who} {case.label}: {sorted(case.differs)}\n     ours   {case.us}\n     theirs {case.them}")
     stale = [r.name for r in RULES if not all(seen[r.name, who] for who in r.who)]

@@ -113,7 +113,7 @@ void document_surroundings(void)
 			make_backend(p, i);
 }
 
-static void put_sets(const struct intent *want, struct document *doc, uint32_t pool)
+static void put_sets(const struct document_intent *want, struct document *doc, uint32_t pool)
 {
 	for (size_t i = 0; i < want->n_sets[pool]; i++) {
 		struct set *copy = &doc->copies[pool][i];
@@ -124,7 +124,7 @@ static void put_sets(const struct intent *want, struct document *doc, uint32_t p
 	}
 }
 
-static void put_overrides(const struct intent *want, struct document *doc, uint32_t pool)
+static void put_overrides(const struct document_intent *want, struct document *doc, uint32_t pool)
 {
 	static const char *const ids[STAGE_POOLS][STAGE_BACKENDS] = {
 		{ "a0", "a1", "a2", "a3", "a4", "a5" },
@@ -159,7 +159,7 @@ static void put_services(struct document *doc)
 	doc->model.n_services = DOCUMENT_SERVICES;
 }
 
-void document_make(const struct intent *want, uint64_t number, const struct dpdk *dpdk,
+void document_make(const struct document_intent *want, uint64_t number, const struct dpdk *dpdk,
                    struct document *doc)
 {
 	const uint32_t slots = dpdk ? DPDK_SLOTS : POOL_SLOTS;
@@ -198,7 +198,7 @@ void document_make(const struct intent *want, uint64_t number, const struct dpdk
 			                             .index = p,
 			                             .backends = document_backends[p],
 			                             .n_backends = STAGE_BACKENDS,
-			                             .sets = doc->sets[p],
+			                             .member_sets = doc->sets[p],
 			                             .n_sets = want->n_sets[p] };
 		put_sets(want, doc, p);
 		put_overrides(want, doc, p);
@@ -213,7 +213,7 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-void intent_announce(struct intent *want, uint32_t pool, int64_t from_ms, int64_t claim_ms)
+void intent_announce(struct document_intent *want, uint32_t pool, int64_t from_ms, int64_t claim_ms)
 {
 	struct set *set = &want->sets[pool][want->n_sets[pool]++];
 
@@ -230,7 +230,7 @@ void intent_announce(struct intent *want, uint32_t pool, int64_t from_ms, int64_
 	qsort(set->members, set->n, sizeof(set->members[0]), by_id);
 }
 
-void intent_forget(struct intent *want, uint32_t pool, int64_t wall_clock_ms)
+void intent_forget(struct document_intent *want, uint32_t pool, int64_t wall_clock_ms)
 {
 	struct set *sets = want->sets[pool];
 	size_t n = 0;

@@ -32,7 +32,7 @@ struct set {
 };
 
 /** What a person wants, and checks see. */
-struct intent {
+struct document_intent {
 	struct candidate candidates[STAGE_POOLS][STAGE_BACKENDS];
 	struct set sets[STAGE_POOLS][DOCUMENT_SETS_MAX]; /**< oldest first */
 	size_t n_sets[STAGE_POOLS];
@@ -59,15 +59,16 @@ struct dpdk;
 /** Make what all documents have. */
 void document_surroundings(void);
 /** Make a document of what is wanted; @p dpdk reads it, too, or is NULL. */
-void document_make(const struct intent *intent, uint64_t number, const struct dpdk *dpdk,
+void document_make(const struct document_intent *intent, uint64_t number, const struct dpdk *dpdk,
                    struct document *out);
 
 /**
  * The members as they are wanted now are a set, the last, whose predecessor's claims end later by
  * @p claim_ms.
  */
-void intent_announce(struct intent *intent, uint32_t pool, int64_t from_ms, int64_t claim_ms);
+void intent_announce(struct document_intent *intent, uint32_t pool, int64_t from_ms,
+                     int64_t claim_ms);
 /** Sets whose claims have ended by @p wall_clock_ms leave. */
-void intent_forget(struct intent *intent, uint32_t pool, int64_t wall_clock_ms);
+void intent_forget(struct document_intent *intent, uint32_t pool, int64_t wall_clock_ms);
 
 #endif

@@ -51,7 +51,7 @@ static void put_bytes(struct frame *f, size_t *bit, const uint8_t *bytes, size_t
 }
 
 /** What a frame is to be made of. */
-struct plan {
+struct frame_plan {
 	bool is4, vlan, two_tags;
 	uint64_t mac;             /**< the frame's destination */
 	uint8_t src[16], dst[16]; /**< the first four bytes for IPv4 */
@@ -74,7 +74,7 @@ struct plan {
 	const uint8_t *backend; /**< that it went to; NULL: any */
 };
 
-static void put_eth(struct frame *f, size_t *bit, const struct plan *p)
+static void put_eth(struct frame *f, size_t *bit, const struct frame_plan *p)
 {
 	put_field(f, bit, 48, p->mac);
 	put_field(f, bit, 48, 0x02cc00000001u);
@@ -100,7 +100,7 @@ static uint16_t sum_of(const uint8_t *at, size_t n)
 }
 
 /** @return the bit at which the length field stands */
-static size_t put_ip4(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static size_t put_ip4(struct frame *f, size_t *bit, const struct frame_plan *p, struct random *r)
 {
 	size_t start = *bit / 8;
 
@@ -145,7 +145,7 @@ static void put_extension(struct frame *f, size_t *bit, uint8_t kind, uint8_t ne
 		put_field(f, bit, 64, 0);
 }
 
-static size_t put_ip6(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static size_t put_ip6(struct frame *f, size_t *bit, const struct frame_plan *p, struct random *r)
 {
 	static const uint8_t kinds[] = { FWD_PROTO_HOP_BY_HOP, FWD_PROTO_ROUTING,
 		                         FWD_PROTO_DESTINATION, FWD_PROTO_FRAGMENT };
@@ -168,12 +168,12 @@ static size_t put_ip6(struct frame *f, size_t *bit, const struct plan *p, struct
 	return start + 4;
 }
 
-static size_t put_ip(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static size_t put_ip(struct frame *f, size_t *bit, const struct frame_plan *p, struct random *r)
 {
 	return p->is4 ? put_ip4(f, bit, p, r) : put_ip6(f, bit, p, r);
 }
 
-static void put_tcp(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static void put_tcp(struct frame *f, size_t *bit, const struct frame_plan *p, struct random *r)
 {
 	unsigned int options = random_below(r, 4) ? 0 : random_below(r, 11);
 
@@ -195,7 +195,7 @@ static void put_tcp(struct frame *f, size_t *bit, const struct plan *p, struct r
 		put_field(f, bit, 32, 0x01010101);
 }
 
-static void put_udp(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static void put_udp(struct frame *f, size_t *bit, const struct frame_plan *p, struct random *r)
 {
 	put_field(f, bit, 16, p->sport);
 	put_field(f, bit, 16, p->dport);
@@ -204,16 +204,16 @@ static void put_udp(struct frame *f, size_t *bit, const struct plan *p, struct r
 }
 
 /** What the client got from a VIP and a router could not carry on. */
-static void put_quoted(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static void put_quoted(struct frame *f, size_t *bit, const struct frame_plan *p, struct random *r)
 {
-	struct plan q = { .is4 = p->is4,
-		          .sport = p->dport,
-		          .dport = p->sport,
-		          .protocol = p->quoted_udp ? FWD_PROTO_UDP : FWD_PROTO_TCP,
-		          .ttl = 1,
-		          .options = random_below(r, 4) ? 0 : random_below(r, 11),
-		          .extensions = random_below(r, 4) ? 0 : random_below(r, 8),
-		          .fragment = random_below(r, 16) == 0 };
+	struct frame_plan q = { .is4 = p->is4,
+		                .sport = p->dport,
+		                .dport = p->sport,
+		                .protocol = p->quoted_udp ? FWD_PROTO_UDP : FWD_PROTO_TCP,
+		                .ttl = 1,
+		                .options = random_below(r, 4) ? 0 : random_below(r, 11),
+		                .extensions = random_below(r, 4) ? 0 : random_below(r, 8),
+		                .fragment = random_below(r, 16) == 0 };
 
 	memcpy(q.src, p->dst, 16);
 	memcpy(q.dst, p->src, 16);
@@ -224,21 +224,23 @@ static void put_quoted(struct frame *f, size_t *bit, const struct plan *p, struc
 }
 
 /** What we sent to a backend and a router could not carry on; or nearly. */
-static void put_quoted_tunnel(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static void put_quoted_tunnel(struct frame *f, size_t *bit, const struct frame_plan *p,
+                              struct random *r)
 {
 	static const char *const backends4[] = { "10.1.0.1", "10.1.0.2", "10.1.0.7",  "10.1.0.8",
 		                                 "10.1.0.5", "10.1.0.9", "10.1.1.11", "10.1.1.13" };
 	static const char *const backends6[] = { "2001:db8:b::3", "2001:db8:b::4", "2001:db8:b::6",
 		                                 "2001:db8:b::5" };
-	struct plan q = { .is4 = p->is4,
-		          .sport = (uint16_t)(0xbfff +
-		                              random_below(r, random_below(r, 2) ? 3 : 0x4001)),
-		          .dport = random_below(r, 16) ? 6080 : 6081,
-		          .protocol = p->tunnel,
-		          .ttl = 1,
-		          .options = random_below(r, 16) == 0,
-		          .extensions = random_below(r, 16) == 0,
-		          .fragment = random_below(r, 16) == 0 };
+	struct frame_plan q = {
+		.is4 = p->is4,
+		.sport = (uint16_t)(0xbfff + random_below(r, random_below(r, 2) ? 3 : 0x4001)),
+		.dport = random_below(r, 16) ? 6080 : 6081,
+		.protocol = p->tunnel,
+		.ttl = 1,
+		.options = random_below(r, 16) == 0,
+		.extensions = random_below(r, 16) == 0,
+		.fragment = random_below(r, 16) == 0
+	};
 	size_t from;
 	uint16_t len =
 	        (uint16_t)(random_below(r, 4) ? 1500 - random_below(r, 3) : random_below(r, 1600));
@@ -269,13 +271,13 @@ static uint32_t pick_mtu(struct random *r)
 	                            : 0;
 }
 
-static bool is_error(const struct plan *p)
+static bool is_error(const struct frame_plan *p)
 {
 	return p->is4 ? p->type == 3 || p->type == 11 || p->type == 12
 	              : p->type >= 1 && p->type <= 4;
 }
 
-static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct random *r)
+static void put_l4(struct frame *f, size_t *bit, const struct frame_plan *p, struct random *r)
 {
 	if (p->protocol == FWD_PROTO_TCP) {
 		put_tcp(f, bit, p, r);
@@ -296,7 +298,7 @@ static void put_l4(struct frame *f, size_t *bit, const struct plan *p, struct ra
 	}
 }
 
-static void build_frame(struct frame *f, const struct plan *p, struct random *r)
+static void build_frame(struct frame *f, const struct frame_plan *p, struct random *r)
 {
 	size_t bit = 0, l3, l4, len_at, len, cut = 0;
 
@@ -339,7 +341,7 @@ void generate_flow(struct flow *flow, struct random *r)
 	flow->vip = (uint8_t)random_below(r, flow->is4 ? 3 : 2);
 }
 
-static void set_flow(struct plan *p, const struct flow *flow)
+static void set_flow(struct frame_plan *p, const struct flow *flow)
 {
 	p->is4 = flow->is4;
 	p->sport = flow->sport;
@@ -361,24 +363,24 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 {
 	const struct shape *s = &shapes[shape];
 	struct flow flow = { .is4 = s->is4 };
-	struct plan p = { .is4 = s->is4,
-		          .vlan = s->vlan,
-		          .two_tags = s->two_tags,
-		          .protocol = s->protocol,
-		          .flags = s->flags,
-		          .type = s->type,
-		          .ttl = s->ttl ? s->ttl : 64,
-		          .tos = (uint8_t)random_next(r),
-		          .mac = s->mac ? s->mac : OURS,
-		          .options = s->options,
-		          .option = s->option,
-		          .blank = s->blank,
-		          .quoted = s->quoted,
-		          .extensions = s->extensions,
-		          .fragment = s->fragment,
-		          .quoted_udp = s->quoted_udp,
-		          .tunnel = s->tunnel,
-		          .payload = random_below(r, s->tunnel ? 2 : 24) };
+	struct frame_plan p = { .is4 = s->is4,
+		                .vlan = s->vlan,
+		                .two_tags = s->two_tags,
+		                .protocol = s->protocol,
+		                .flags = s->flags,
+		                .type = s->type,
+		                .ttl = s->ttl ? s->ttl : 64,
+		                .tos = (uint8_t)random_next(r),
+		                .mac = s->mac ? s->mac : OURS,
+		                .options = s->options,
+		                .option = s->option,
+		                .blank = s->blank,
+		                .quoted = s->quoted,
+		                .extensions = s->extensions,
+		                .fragment = s->fragment,
+		                .quoted_udp = s->quoted_udp,
+		                .tunnel = s->tunnel,
+		                .payload = random_below(r, s->tunnel ? 2 : 24) };
 
 	if (s->long_payload)
 		p.payload = 1360 + random_below(r, random_below(r, 2) ? 16 : 120);
@@ -396,13 +398,13 @@ void generate_shape(struct frame *f, unsigned int shape, struct random *r)
 void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, uint32_t seq,
                       struct random *r)
 {
-	struct plan p = { .mac = OURS,
-		          .protocol = flow->protocol,
-		          .flags = flags,
-		          .has_seq = true,
-		          .seq = seq,
-		          .ttl = 64,
-		          .payload = random_below(r, 24) };
+	struct frame_plan p = { .mac = OURS,
+		                .protocol = flow->protocol,
+		                .flags = flags,
+		                .has_seq = true,
+		                .seq = seq,
+		                .ttl = 64,
+		                .payload = random_below(r, 24) };
 
 	set_flow(&p, flow);
 	build_frame(f, &p, r);
@@ -410,11 +412,11 @@ void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, u
 
 void generate_quoting(struct frame *f, const struct flow *flow, struct random *r)
 {
-	struct plan p = { .mac = OURS,
-		          .protocol = flow->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
-		          .type = flow->is4 ? 3 : 1,
-		          .ttl = 64,
-		          .quoted_udp = flow->protocol == FWD_PROTO_UDP };
+	struct frame_plan p = { .mac = OURS,
+		                .protocol = flow->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
+		                .type = flow->is4 ? 3 : 1,
+		                .ttl = 64,
+		                .quoted_udp = flow->protocol == FWD_PROTO_UDP };
 
 	set_flow(&p, flow);
 	build_frame(f, &p, r);
@@ -424,12 +426,12 @@ void generate_tunnel_error(struct frame *f, bool is4, const uint8_t backend[16],
                            struct random *r)
 {
 	struct flow flow = { .is4 = is4, .client = (uint8_t)random_next(r) };
-	struct plan p = { .mac = OURS,
-		          .protocol = is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
-		          .type = is4 ? 3 : 2,
-		          .ttl = 64,
-		          .tunnel = is_gue ? FWD_PROTO_UDP : FWD_PROTO_IP4,
-		          .backend = backend };
+	struct frame_plan p = { .mac = OURS,
+		                .protocol = is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6,
+		                .type = is4 ? 3 : 2,
+		                .ttl = 64,
+		                .tunnel = is_gue ? FWD_PROTO_UDP : FWD_PROTO_IP4,
+		                .backend = backend };
 
 	set_flow(&p, &flow);
 	inet_pton(is4 ? AF_INET : AF_INET6, is4 ? "10.255.1.77" : "2001:db8:ff:1::1234", p.dst);

@@ -16,7 +16,7 @@ struct shape {
 	const char *src, *dst; /**< instead of a client and a VIP */
 	uint16_t dport;        /**< instead of any */
 	uint8_t option;        /**< IPv4 */
-	uint8_t quoted;        /**< as in struct plan */
+	uint8_t quoted;        /**< as in struct frame_plan */
 	uint64_t mac;          /**< instead of ours */
 };
 

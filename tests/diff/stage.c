@@ -18,24 +18,19 @@
 #define ROUTES_MS 1000u
 
 /** The kernel's answers about next hops; see hops_get() below. */
-struct hops {
+struct stage_hops {
 	bool is_kernels; /**< it is asked by a process, and must say the same */
 	uint32_t ifindex;
 	struct hop hop[STAGE_POOLS][STAGE_BACKENDS];
 };
 
-struct driver {
-	struct diff *diff;
-};
-
 struct stage {
 	struct diff *diff;
 	struct compiler node;
-	struct driver driver;
-	struct hops hops;
+	struct stage_hops hops;
 	struct compiler_time time;
 	struct health_page *health;
-	struct intent intent;
+	struct document_intent intent;
 	struct document documents[2];
 	unsigned int next; /**< the document that is not in force */
 	uint64_t n_documents;
@@ -78,7 +73,9 @@ void hops_doubt(struct hops *h, const struct addr *address)
 
 bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
 {
-	*out = h->hop[address->bytes[14]][address->bytes[15] - 1];
+	const struct stage_hops *hops = (const struct stage_hops *)h;
+
+	*out = hops->hop[address->bytes[14]][address->bytes[15] - 1];
 	return true;
 }
 
@@ -118,16 +115,20 @@ static void set_hop(struct stage *s, uint32_t pool, uint32_t i)
 	};
 }
 
-/* --- a driver whose tables are the native side's --- */
+/* --- a driver that is the native side, whose tables it has --- */
 
 static void stage_tables(const struct driver *driver, struct fwd_tables *out)
 {
-	*out = driver->diff->native.t;
+	const struct diff *diff = (const struct diff *)driver;
+
+	*out = diff->native.t;
 }
 
 static void stage_sizes(const struct driver *driver, struct driver_sizes *out)
 {
-	*out = driver->diff->native.sizes;
+	const struct diff *diff = (const struct diff *)driver;
+
+	*out = diff->native.sizes;
 }
 
 static void stage_grace(struct driver *driver)
@@ -225,9 +226,9 @@ static void take_verdicts(struct stage *s)
 
 static void start_node(struct stage *s, bool kept)
 {
-	if (compiler_init(&s->node, &ops, &s->driver, kept))
+	if (compiler_init(&s->node, &ops, (struct driver *)s->diff, kept))
 		exit_with_error("no node");
-	s->node.hops = &s->hops;
+	s->node.hops = (struct hops *)&s->hops;
 	compiler_set_health(&s->node, s->health);
 }
 
@@ -406,7 +407,7 @@ struct stage *stage_open(struct diff *d)
 		s->health = d->dpdk ? dpdk_health(d->dpdk) : calloc(1, sizeof(*s->health));
 	if (!s || !s->health)
 		exit_with_error("out of memory");
-	s->diff = s->driver.diff = d;
+	s->diff = d;
 	s->hops.is_kernels = d->dpdk;
 	s->hops.ifindex = d->dpdk ? dpdk_ifindex(d->dpdk) : 0;
 	s->time = (struct compiler_time){ BEGIN_MS, BEGIN_MS, WALL_MS };

@@ -119,7 +119,7 @@ static void set_up_native(struct diff *d)
 	world_add_pool(w, 1, 64, 7, 1, 8);
 	world_add_pool(w, 2, 192, 5, 0, 13);
 	w->t.pools[3] = w->t.pools[1];
-	w->t.pools[3].place = (uint64_t)N_SLOTS << 8 | 4; /* beyond all slots */
+	w->t.pools[3].slot_range = (uint64_t)N_SLOTS << 8 | 4; /* beyond all slots */
 	world_add_pool(w, 4, FIRST_LISTED, 6, 1, 8);
 	w->t.pools[4].flags = FWD_POOL_AGENTS;
 	for (uint32_t slot = FIRST_LISTED; slot < FIRST_LISTED + 64; slot++)
@@ -172,8 +172,10 @@ static void change_tables(struct diff *d)
 	else
 		world_set_source(&d->native, "10.255.1.0", random_below(r, 4) ? 24 : 32);
 	if (random_below(r, 16) == 0)
-		root->n_exception_sets = sets[random_below(r, 8)];
-	root->n_fragment_sets = random_below(r, 8) ? 1 : random_below(r, 2) ? FWD_FRAGMENT_SETS : 0;
+		root->n_exception_buckets = sets[random_below(r, 8)];
+	root->n_fragment_buckets = random_below(r, 8)   ? 1
+	                           : random_below(r, 2) ? FWD_FRAGMENT_BUCKETS
+	                                                : 0;
 	root->active = random_below(r, 64) == 0;
 	root->answers_per_s = random_below(r, 4) ? 1000 : random_below(r, 8);
 	diff_share(d);
@@ -185,7 +187,7 @@ static void flood_flows(struct diff *d)
 	struct frame f;
 
 	diff_flush(d);
-	d->native.t.root->n_exception_sets = 1;
+	d->native.t.root->n_exception_buckets = 1;
 	for (uint32_t slot = 64; slot < 192; slot++) {
 		unsettle_slot(d, slot);
 		d->native.t.colds[slot].claim[OWNER_CLASS_TCP].spilled_at -= 20;
@@ -255,7 +257,7 @@ static void start_diff(struct diff *d)
 		                            .pools = 5,
 		                            .backends = 16,
 		                            .slots = N_SLOTS,
-		                            .exception_sets = 8 };
+		                            .exception_buckets = 8 };
 
 	diff_open(d, &sizes);
 	d->now_s = 1000;

@@ -30,7 +30,7 @@ static void set_up(void)
 		                            .pools = 1,
 		                            .backends = 8,
 		                            .slots = 32,
-		                            .exception_sets = 1 };
+		                            .exception_buckets = 1 };
 
 	world_init(&w, &sizes, 1);
 	world_set_source(&w, "10.255.1.0", 24);

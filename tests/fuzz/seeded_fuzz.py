@@ -42,13 +42,13 @@ def plant(bug: tuple[str, str, str, str], build: pathlib.Path, work: pathlib.Pat
     text = (ROOT / source).read_text()
     if old not in text:
         raise SystemExit(f"{source}: not found: {old}")
-    changed, made = work / os.path.basename(source), work / "bug.o"
+    changed, compiled = work / os.path.basename(source), work / "bug.o"
     changed.write_text(text.replace(old, new))
     command = command_of(build, source)
-    command[command.index("-o") + 1] = str(made)
+    command[command.index("-o") + 1] = str(compiled)
     command[command.index("-c") + 1] = str(changed)
     subprocess.run([*command, "-Wno-error", "-w"], cwd=build, check=True)
-    return made
+    return compiled
 
 
 def sees(bug: tuple[str, str, str, str], build: pathlib.Path) -> bool:
@@ -57,9 +57,9 @@ def sees(bug: tuple[str, str, str, str], build: pathlib.Path) -> bool:
     link = subprocess.run(["ninja", "-t", "commands", "-s", target], cwd=build, check=True, capture_output=True, text=True).stdout
     command = shlex.split(link)
     with tempfile.TemporaryDirectory(prefix="weir-bug-") as folder:
-        made, program = plant(bug, build, pathlib.Path(folder)), os.path.join(folder, "target")
+        compiled, program = plant(bug, build, pathlib.Path(folder)), os.path.join(folder, "target")
         command[command.index("-o") + 1] = program
-        command.insert(command.index("-o") + 2, str(made))  # before the library that has the right one
+        command.insert(command.index("-o") + 2, str(compiled))  # before the library that has the right one
         subprocess.run(command, cwd=build, check=True)
         done = subprocess.run([program, "-n", N_MUTATIONS, str(ROOT / "tests/fuzz/corpus" / bug[0])], capture_output=True,
                               check=False, env=dict(os.environ, TMPDIR=folder))  # where a crash leaves its files

@@ -49,14 +49,14 @@ def survives(bug: typing.Any) -> bool:
     link = subprocess.run(["ninja", "-t", "commands", "-s", target], cwd=BUILD, check=True, capture_output=True, text=True).stdout
     command = shlex.split(link)
     with tempfile.TemporaryDirectory(prefix="weir-bug-") as folder:
-        made = seeded_fuzz.plant(bug, BUILD, pathlib.Path(folder))
+        compiled = seeded_fuzz.plant(bug, BUILD, pathlib.Path(folder))
         out, program = command.index("-o") + 1, os.path.join(folder, "target")
         command[out] = program
         own = [i for i, word in enumerate(command) if word.endswith(".._" + bug[1].replace("/", "_") + ".o")]
         if own:  # the file is one of the target's own
-            command[own[0]] = str(made)
+            command[own[0]] = str(compiled)
         else:  # before the library that has the right one
-            command.insert(out + 1, str(made))
+            command.insert(out + 1, str(compiled))
         subprocess.run(command, cwd=BUILD, check=True)
         kept = os.path.join(folder, "corpus")
         os.mkdir(kept)

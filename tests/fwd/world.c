@@ -90,7 +90,7 @@ void world_add_mac(struct world *w, const uint8_t mac[6], uint32_t ifindex)
 			w->t.root->macs[i] = word;
 			return;
 		}
-	set = &w->t.macs[fwd_mac_set(word)];
+	set = &w->t.macs[fwd_mac_bucket(word)];
 	for (uint32_t i = 0; i < FWD_MAC_WAYS; i++)
 		if (!set->word[i]) {
 			set->word[i] = word;
@@ -176,7 +176,7 @@ void world_add_pool(struct world *w, uint32_t i, uint32_t first, unsigned int lo
 
 		*world_slot(w, first + slot) = (uint16_t)(low + (mixed >> 32) % (high - low + 1));
 	}
-	w->t.pools[i] = (struct fwd_pool){ .place = (uint64_t)first << 8 | log2,
+	w->t.pools[i] = (struct fwd_pool){ .slot_range = (uint64_t)first << 8 | log2,
 		                           .idle_s = 300,
 		                           .settle_s = 900,
 		                           .remember_s = 300 };

@@ -181,7 +181,8 @@ def behave_well(bed: Bed, report: Report, seconds: float, result: typing.Any) ->
     report.equal(done["good"]["failed"], 0, "well-behaved: requests that failed")
     report.between(good["connections"], connections // (5 if more_ms else 1), connections, "well-behaved: connections")
     report.equal(done["good_bodies"]["failed"], 0, "well-behaved: bodies that failed")
-    report.between(good["bodies"], bodies // (12 if more_ms else 2), bodies, f"well-behaved: of {bodies} bodies those that had their turn meanwhile")
+    # How many have their turn is the machine's speed: 27 to 60 were seen. That they do have turns is what must be so.
+    report.between(good["bodies"], bodies // (12 if more_ms else 4), bodies, f"well-behaved: of {bodies} bodies those that had their turn meanwhile")
 
 
 def run(report: Report, quick: bool) -> dict[str, typing.Any]:

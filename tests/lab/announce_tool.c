@@ -7,7 +7,7 @@
  * Reads commands, one in each line, and answers each with a line of JSON when it is done:
  *
  *     add TABLE       add all routes          delete TABLE   delete them
- *     move FROM TO    add to TO, wait until the daemon has learnt the route, delete from FROM; for each route alone
+ *     move FROM TO    add to TO, wait until the daemon has imported the route, delete from FROM; for each route alone
  *     first N         the first N addresses are "all" from now on, and the daemon is asked about these
  *     facts           what the daemon says
  *     quit
@@ -63,8 +63,8 @@ static void print_route(const struct tool *t, size_t i)
 
 	printf("%s\"%s\":{\"known\":%s,\"normal\":%s,\"gshut\":%s,\"exported\":%" PRIu32 "}",
 	       i ? "," : "", addr_text(&t->vips[i], text), r->at_ms ? "true" : "false",
-	       r->learnt[DAEMON_NORMAL] ? "true" : "false",
-	       r->learnt[DAEMON_GSHUT] ? "true" : "false", r->exported);
+	       r->imported[DAEMON_NORMAL] ? "true" : "false",
+	       r->imported[DAEMON_GSHUT] ? "true" : "false", r->exported);
 }
 
 static void print_facts(const struct tool *t)
@@ -82,7 +82,7 @@ static void print_facts(const struct tool *t)
 	printf("}}\n");
 }
 
-/* Delete the routes that the daemon has learnt from the new table; ask about the others again. */
+/* Delete the routes that the daemon has imported from the new table; ask about the others again. */
 static void advance_move(void *arg)
 {
 	struct tool *t = arg;
@@ -96,7 +96,7 @@ static void advance_move(void *arg)
 		r = daemon_route(t->daemon, &t->vips[i]);
 		if (r->pending)
 			continue;
-		if (!r->at_ms || !r->learnt[t->to == 178 ? DAEMON_GSHUT : DAEMON_NORMAL]) {
+		if (!r->at_ms || !r->imported[t->to == 178 ? DAEMON_GSHUT : DAEMON_NORMAL]) {
 			daemon_hurry(t->daemon, &t->vips[i]);
 			continue;
 		}

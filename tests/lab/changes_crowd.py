@@ -30,7 +30,7 @@ class Connection:
 
     def __init__(self, crowd: Crowd, target: typing.Any, every_s: float, once: bool = False) -> None:
         self.crowd, self.target, self.every_s, self.once = crowd, target, every_s, once
-        self.born, self.backend, self.data, self.asked, self.answers = time.monotonic(), None, b"", 0.0, 0
+        self.born, self.backend, self.data, self.asked_at, self.answers = time.monotonic(), None, b"", 0.0, 0
         six = ":" in target
         self.socket = crowd.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM)
         self.socket.setblocking(False)
@@ -39,13 +39,13 @@ class Connection:
         self.socket.connect_ex((target, 80))
         crowd.selector.register(self.socket, selectors.EVENT_WRITE, self)
 
-    def end(self, why: str) -> None:
+    def end(self, reason: str) -> None:
         self.crowd.selector.unregister(self.socket)
         self.socket.close()
-        self.crowd.ended(self, why)
+        self.crowd.ended(self, reason)
 
     def ask(self) -> None:
-        self.next, self.asked, self.deadline, self.data = None, time.monotonic(), time.monotonic() + WAIT_S, b""
+        self.next, self.asked_at, self.deadline, self.data = None, time.monotonic(), time.monotonic() + WAIT_S, b""
         try:
             self.socket.send(ASK)
         except OSError as e:
@@ -108,10 +108,10 @@ class Flow:
         self.next = time.monotonic() + random.uniform(0, every_s)
         crowd.selector.register(self.socket, selectors.EVENT_READ, self)
 
-    def end(self, why: str) -> None:
+    def end(self, reason: str) -> None:
         self.crowd.selector.unregister(self.socket)
         self.socket.close()
-        self.crowd.ended(self, why)
+        self.crowd.ended(self, reason)
 
     def ready(self, _: object) -> None:
         try:
@@ -151,10 +151,10 @@ class Query:
         self.answer = None
         crowd.selector.register(self.socket, selectors.EVENT_READ, self)
 
-    def end(self, why: str) -> None:
+    def end(self, reason: str) -> None:
         self.crowd.selector.unregister(self.socket)
         self.socket.close()
-        self.crowd.ended(self, why)
+        self.crowd.ended(self, reason)
 
     def ready(self, _: object) -> None:
         try:
@@ -192,10 +192,10 @@ class Crowd:
         i = random.randrange(65536)
         return f"2001:db8:8000:{i >> 8:x}::{1 + (i & 255):x}" if six else f"100.64.{i >> 8}.{1 + (i & 127)}"
 
-    def ended(self, thing: typing.Any, why: str) -> None:
+    def ended(self, thing: typing.Any, reason: str) -> None:
         self.open.discard(thing)
         kind = {Flow: "flow", Query: "query"}.get(type(thing)) or ("request" if thing.once else "held")
-        self.log.append((time.monotonic(), kind, thing, why))
+        self.log.append((time.monotonic(), kind, thing, reason))
 
     def count(self, kind: type[Connection] | type[Flow], fits: typing.Callable[..., typing.Any] = lambda thing: True) -> int:
         return sum(1 for t in self.open if isinstance(t, kind) and fits(t))
@@ -245,15 +245,15 @@ class Crowd:
         """[(seconds, why)] of what ended badly since a time."""
         self.must_live()
         with self.lock:
-            return [(round(t - since, 2), why) for t, k, thing, why in self.log
-                    if k == kind and t >= since and why not in ("ok", "told to go")
+            return [(round(t - since, 2), reason) for t, k, thing, reason in self.log
+                    if k == kind and t >= since and reason not in ("ok", "told to go")
                     and (born_before is None or getattr(thing, "born", 0) < born_before)
                     and (born_since is None or getattr(thing, "born", getattr(thing, "sent", 0)) >= born_since)]
 
     def good(self, kind: str, since: float) -> list[typing.Any]:
         self.must_live()
         with self.lock:
-            return [thing for t, k, thing, why in self.log if k == kind and t >= since and why == "ok"]
+            return [thing for t, k, thing, reason in self.log if k == kind and t >= since and reason == "ok"]
 
     def settled(self) -> bool:
         """Whether all that is to be held is there and has been answered."""

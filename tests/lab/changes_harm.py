@@ -2,7 +2,7 @@
 """The harmful changes of lab changes: what is edited, what happens then, and how users are seen to be hurt.
 
 A kind's evidence is looked for until it is there or its time is over. Where the harm is a guard or a check that is
-missing, the kind has an act: something breaks. Every act is also played without the change, when it must hurt no one.
+missing, the kind has an act: something breaks. Every act is also done without the change, when it must hurt no one.
 """
 from __future__ import annotations
 

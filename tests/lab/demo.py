@@ -17,6 +17,7 @@ import typing
 
 import plan as planning
 from demo_phases import PHASES, behind_ecs
+from demo_stay import check_commands, stay
 from demo_table import print_table
 from net import BUILD, Lab, LabError, say
 from report import Report
@@ -128,6 +129,7 @@ class Demo:
         self.crowd = self.start_crowd("crowd")
         for phase in PHASES:
             phase(self)
+        check_commands(self)
         self.result["ok"] = self.report.failed == 0
 
     def finish(self) -> None:
@@ -163,7 +165,6 @@ def main() -> int:
             demo.report.failed += 1
         demo.finish()
         if not options.quick and sys.stdin.isatty():
-            from demo_stay import stay
             stay(demo)
     print(f"{demo.report.passed} passed, {demo.report.failed} failed")
     return 0 if demo.result["ok"] else 1

@@ -157,15 +157,15 @@ def drain_backend(demo: Demo) -> None:
                                      targets=site.plan.vips, rate=20)
         time.sleep(2.5)  # downloads of two seconds' starts are under way
         started = {r for r in capture.flows() if r[2] == backend.addresses[0]}
-        asked = now_ms()
+        drained_at = now_ms()
         verb = "disable" if demo.options.broken == "drain" else "drain"
         over = [] if verb == "disable" else ["--over", f"{over_s}s"]
         say(site.node.weir(verb, "backend", f"{site.plan.pool}/{backend.name}", *over, "--until", "+1h",
                            "--reason", "demo").strip().splitlines()[0])
         time.sleep(demo.seconds(6, 12))  # the phase is measured for this long
         end = now_ms()
-        syns = client_syns(capture, backend.addresses[0], asked)
-        quiet_ms = max(syns, default=asked) - asked
+        syns = client_syns(capture, backend.addresses[0], drained_at)
+        quiet_ms = max(syns, default=drained_at) - drained_at
         demo.result["backend_drain_ms"] = quiet_ms
         demo.report.between(quiet_ms, 0, 4000, "drain_backend: ms to the last new flow")
         demo.report.check(started, "drain_backend: it had flows before", len(started))
@@ -175,7 +175,7 @@ def drain_backend(demo: Demo) -> None:
                           sum(r.backend == backend.name for r in done))
         demo.report.equal({(r.result, r.fnv) for r in done}, {("ok", demo.long_fnv)},
                           "drain_backend: every download comes whole, with its checksum")
-        no_failures(demo, "drain_backend", asked, end)
+        no_failures(demo, "drain_backend", drained_at, end)
         demo.result["downloads"] = len(done)
         undo = "enable" if verb == "disable" else "undrain"
         site.node.weir(undo, "backend", f"{site.plan.pool}/{backend.name}", "--reason", "demo")
@@ -198,30 +198,30 @@ def drain_site(demo: Demo) -> None:
     with demo.phase("drain_site", f"site {site.name} is drained over {over_s} s, then taken back"):
         process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], over_s + 3, 600)
         time.sleep(1)  # answers from before the drain
-        asked = now_ms()
+        drained_at = now_ms()
         site.node.weir("drain", "site", site.name, "--over", f"{over_s}s", "--until", "+1h", "--now", "--all",
                        "--reason", "demo")
         for k in range(1, n_steps + 1):
-            time.sleep(max(0, (asked + 1000 * over_s * k / n_steps - now_ms()) / 1000))  # the ramp is compared at fixed times
+            time.sleep(max(0, (drained_at + 1000 * over_s * k / n_steps - now_ms()) / 1000))  # the ramp is compared at fixed times
             end = now_ms()
             shares, n = demo.crowd.shares(end - 1500, end, behind_ecs)
             say(f"drain_site     {100 * k / n_steps:3.0f} % drained: {site.name} has {100 * shares.get(site.name, 0):.0f} %"
                 f" of {n} clients")
         process.popen.wait(20)
         for k in range(n_steps):
-            middle = asked + 1000 * over_s * (k + 0.5) / n_steps
+            middle = drained_at + 1000 * over_s * (k + 0.5) / n_steps
             expected, observed, n = answered_share(
                 answers, site.name, middle - 1000, middle + 1000,
-                lambda t: min(1, max(0, (t - asked) / 1000 / over_s)), share)
+                lambda t: min(1, max(0, (t - drained_at) / 1000 / over_s)), share)
             demo.report.check(n > 500, "drain_site: answers of two seconds", n)
             step(demo, f"drain_site: {100 * (k + 0.5) / n_steps:.0f} %", expected, observed,
                  3 * sigma(max(0.02, expected), n) + share / over_s / 4)
         time.sleep(demo.seconds(3, 6))  # a straggler must show itself in this time
-        last = demo.crowd.last_start(site.name, asked)
-        demo.result["site_drain_s"] = round(((last or asked) - asked) / 1000, 2)
+        last = demo.crowd.last_start(site.name, drained_at)
+        demo.result["site_drain_s"] = round(((last or drained_at) - drained_at) / 1000, 2)
         demo.report.between(demo.result["site_drain_s"], over_s * 0.5, over_s + 4,
                             "drain_site: seconds to the last request there")
-        no_failures(demo, "drain_site", asked, now_ms())
+        no_failures(demo, "drain_site", drained_at, now_ms())
         back = now_ms()
         site.node.weir("undrain", "site", site.name, "--now", "--reason", "demo")
         wait_until(lambda: demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)[0].get(site.name, 0) > share / 2,
@@ -304,8 +304,8 @@ def stop_crowd(demo: Demo) -> None:
 
 
 def balance(demo: Demo) -> None:
-    """The books at the end."""
-    say("--- books: logs, captures and counters are compared")
+    """The counts at the end."""
+    say("--- reconcile: logs, captures and counters are compared")
     for node in demo.world.nodes:
         node.stop_for_good("health")  # its checks of the other sites' VIPs are packets too
     time.sleep(3)  # counters are published each second
@@ -317,7 +317,7 @@ def balance(demo: Demo) -> None:
         """nginx logs a request once it has answered it: one that is killed in between leaves no line."""
         return r.backend == demo.killed[0] and abs(r.end_ms - demo.killed[1]) < 50
     n = check_servers(demo.report, demo.world, demo.crowds, tolerated, unlogged)
-    demo.report.check(n > 5000, "books: requests reconciled one by one", n)
+    demo.report.check(n > 5000, "reconcile: requests, one by one", n)
     check_wire(demo.report, demo.world, demo.captures)
     for node in demo.world.nodes:
         node.resume("health")

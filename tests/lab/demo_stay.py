@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Keeps the demo up until a key is pressed, with the nodes' status pages on loopback.
+"""Keeps the demo up until a key is pressed, with the nodes' status pages on loopback and `weir` for the user's shell.
 
-The nodes' APIs listen inside namespaces and on UNIX sockets; a small relay carries bytes from 127.0.0.1.
+The nodes' APIs listen inside namespaces and on UNIX sockets; a small relay carries bytes from 127.0.0.1. A node's files are below
+build/lab, so `weir` needs options there: each node has a line that defines a shell function with them.
 """
 from __future__ import annotations
 
 import os
 import select
+import shlex
 import socket
+import subprocess
 import sys
 import termios
 import threading
 import tty
 import typing
+
+from net import executable
 
 if typing.TYPE_CHECKING:
     from demo import Demo
@@ -52,11 +57,42 @@ def serve(node: Node) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
+def shell_line(node: Node) -> str:
+    """A line for a shell of root: from then on `weir` runs on this node."""
+    command = ["env", "WEIR_USERS=none", *node.host.enter, executable("weir"), *node.options]
+    return f'weir() {{ {shlex.join(command)} "$@"; }}'
+
+
+def commands_of(demo: Demo) -> list[str]:
+    """The commands of docs/tour.md, section 4, with addresses of this run."""
+    return ["weir config check", "weir plan", "weir status", "weir why",
+            f"weir trace 100.64.1.7:40000 {demo.plan.sites[0].vip4}:80/tcp",
+            f"weir dns explain {demo.plan.name} A --client 100.64.1.0/24"]
+
+
+def check_commands(demo: Demo) -> None:
+    """The lines that stay() prints work as they are, in a shell that knows nothing of this process."""
+    for node in demo.world.nodes:
+        node.wait_until_well()
+        for command in commands_of(demo):
+            done = subprocess.run(["sh", "-c", f"{shell_line(node)}\n{command}"], env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                                  capture_output=True, text=True, timeout=60, check=False)
+            demo.report.check(done.returncode == 0 and done.stdout, f"{node.name}: {command}", done.stderr or done.returncode)
+            if command == "weir status":
+                demo.report.check(node.name in done.stdout, f"{node.name}: its own status", done.stdout[:200])
+
+
 def stay(demo: Demo) -> None:
     crowd = demo.start_crowd("stay")
     print("everything is running. Status pages:")
     for node in demo.world.nodes:
         print(f"  {node.name}  {serve(node)}")
+    print("To run weir on a node, paste one of these lines into another root shell:")
+    for node in demo.world.nodes:
+        print(f"  # {node.name}\n  {shell_line(node)}")
+    print("Then, for example:")
+    for command in commands_of(demo):
+        print(f"  {command}")
     print("Press a key to end.", flush=True)
     saved = termios.tcgetattr(sys.stdin)
     try:

@@ -19,21 +19,21 @@
 #define FLOWS_MAX 65536u
 #define ROOM      (4 << 20) /* for what comes while this process waits for its turn */
 
-struct known {
+struct known_client {
 	uint64_t id; /* 0: none */
 	struct addr peer;
 	uint16_t port;
 	int fd;
 };
 
-static struct known flows[FLOWS_MAX];
+static struct known_client flows[FLOWS_MAX];
 static const char *own_name;
 
 /* The flow's place, or a free one; NULL: there is no room. */
-static struct known *place_of(const struct known *flow)
+static struct known_client *place_of(const struct known_client *flow)
 {
 	for (uint32_t i = 0; i < FLOWS_MAX; i++) {
-		struct known *k = &flows[(flow->id + i) % FLOWS_MAX];
+		struct known_client *k = &flows[(flow->id + i) % FLOWS_MAX];
 
 		if (k->id == 0)
 			return k;
@@ -45,9 +45,9 @@ static struct known *place_of(const struct known *flow)
 }
 
 /* Whether the datagram is of a flow that began here. */
-static bool is_known(const struct known *flow, uint32_t kind)
+static bool is_known(const struct known_client *flow, uint32_t kind)
 {
-	struct known *k = place_of(flow);
+	struct known_client *k = place_of(flow);
 
 	if (k && k->id == 0 && kind == STREAM_FIRST)
 		*k = *flow;
@@ -75,7 +75,7 @@ static void on_datagram(void *arg, int fd, uint32_t events)
 	while (from_length = sizeof(from),
 	       (n = recvfrom(fd, &in, sizeof(in), 0, (struct sockaddr *)&from, &from_length)) >=
 	               0) {
-		struct known flow = { .id = in.head.id, .fd = fd };
+		struct known_client flow = { .id = in.head.id, .fd = fd };
 
 		if (!is_sound(&in.head, n) ||
 		    addr_from_sockaddr((struct sockaddr *)&from, &flow.peer, &flow.port))

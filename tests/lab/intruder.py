@@ -58,10 +58,10 @@ def check_threads(node: Node, report: Report, process: typing.Any) -> None:
 def check_process(node: Node, report: Report, process: typing.Any) -> None:
     """As check_threads, and the status says what was tried, and where."""
     check_threads(node, report, process)
-    report.wait(lambda: f"weir-{process} " in told(node), 10, f"the status names the call and weir-{process}")
+    report.wait(lambda: f"weir-{process} " in status_of(node), 10, f"the status names the call and weir-{process}")
 
 
-def told(node: Node) -> str:
+def status_of(node: Node) -> str:
     """The status' reasons that name execve, as one text."""
     return " ".join(r["text"] for r in node.api("GET", "/v1/status")[1].get("reasons", [])
                     if r["code"] == "system-call-refused" and r["subject"] == "execve")

@@ -118,7 +118,7 @@ class Passing:
         outer = struct.pack("!HHHH", 50123, 6080, 8 + len(gue), 0) + gue
         self.out.send(frame(mac, self.sender.mac("eth0"), target, ip_packet(source, target, UDP, outer)))
 
-    def passed_on(self, mac: str, wanted: typing.Any) -> int:
+    def passed_on(self, mac: str, n_expected: typing.Any) -> int:
         """How many of COUNT segments of each family to this MAC address reach the owner, each counted as often as it does.
         Waits long only for those that should come."""
         found, markers = 0, set()
@@ -126,7 +126,7 @@ class Passing:
             self.n += 1
             markers.add(b"WEIR-AGENT-%08d" % self.n)
             self.send(mac, six, b"WEIR-AGENT-%08d" % self.n)
-        while select.select([self.seen], [], [], 5 if found < wanted else 0.7)[0]:
+        while select.select([self.seen], [], [], 5 if found < n_expected else 0.7)[0]:
             data, address = self.seen.recvfrom(4096)
             at = data.find(b"WEIR-AGENT-")
             found += at >= 0 and data[at:at + 19] in markers and address[2] == PACKET_HOST
@@ -141,24 +141,24 @@ def frames_of_others(report: Report, site: Site, agent: typing.Any, prefixes: st
     own, owners = host.mac("eth0"), ("--owners", "10.1.1.0/24,fd00:1:1::/64")
     agent.run("attach", "eth0", "--from", ",".join(prefixes), *owners)
 
-    def takes(mac: str, times: typing.Any, what: str) -> None:
+    def expect_passed(mac: str, times: typing.Any, what: str) -> None:
         report.equal(passing.passed_on(mac, times), times, f"passed on, {what}")
 
-    takes(own, every, "to the interface's address: each once")
-    takes(OTHER, 0, "to another host's: none")
-    takes(GROUP, 0, "to a group: none")
-    takes(ALL, 0, "to all: none")
+    expect_passed(own, every, "to the interface's address: each once")
+    expect_passed(OTHER, 0, "to another host's: none")
+    expect_passed(GROUP, 0, "to a group: none")
+    expect_passed(ALL, 0, "to all: none")
     host.ip(f"link set eth0 address {changed}")
-    takes(changed, every, "to the address that the interface has now: each once")
-    takes(own, 0, "to the one that it had: none")
+    expect_passed(changed, every, "to the address that the interface has now: each once")
+    expect_passed(own, 0, "to the one that it had: none")
     host.ip(f"link set eth0 address {own}")
-    takes(own, every, "to the old one again: each once")
+    expect_passed(own, every, "to the old one again: each once")
     host.ip(f"link add name vrrp0 link eth0 address {stacked} type macvlan mode bridge", "link set vrrp0 up")
     host.address("vrrp0", "10.1.1.12/24", "fd00:1:1::12/64")
-    takes(stacked, 0, "to an interface on top, by the agent below: none")
+    expect_passed(stacked, 0, "to an interface on top, by the agent below: none")
     agent.run("detach", "eth0")
     agent.run("attach", "vrrp0", "--from", ",".join(prefixes), *owners)
-    takes(stacked, every, "by the agent of the interface on top: each once")
+    expect_passed(stacked, every, "by the agent of the interface on top: each once")
     agent.run("detach", "vrrp0")
     host.ip("link del vrrp0")
     agent.attach(*prefixes)

@@ -130,11 +130,11 @@ def play_round(world: World, figures: Figures, node: str, n: int) -> None:
     kind = world.speakers[node].kind
     wanted = {ipaddress.ip_address(a).packed for a in addresses(n)}
     figures.note("announce_ms", kind, n, timed(world, node, "add 177", wanted, True))
-    time.sleep(0.2)
+    time.sleep(0.2)  # time: what came before has settled at the far router
     figures.note("gshut_ms", kind, n, timed(world, node, "move 177 178", wanted, False))
-    time.sleep(0.2)
+    time.sleep(0.2)  # as above
     figures.note("return_ms", kind, n, timed(world, node, "move 178 177", wanted, True))
-    time.sleep(0.2)
+    time.sleep(0.2)  # as above
     figures.note("withdraw_ms", kind, n, timed(world, node, "delete 177", wanted, False))
 
 
@@ -147,7 +147,7 @@ def measure(world: World, figures: Figures, n: int, rounds: int) -> None:
     for i in range(rounds):
         for node in ("bird", "frr"):
             play_round(world, figures, node, n)
-            time.sleep(0.2)
+            time.sleep(0.2)  # time: the rounds are apart
     say(f"{n} prefixes: {figures.medians()}")
     world.tools["other"].do("delete 177")
     wait_all(world, "other", wanted, False)
@@ -167,7 +167,7 @@ def show_no_withdrawals(world: World, report: Report, node: str) -> int:
     tool.do(f"first {n}")
     tool.do("add 177")
     wait_all(world, node, wanted, True)
-    time.sleep(1)
+    time.sleep(1)  # time: the daemons have sent all that the command brings
     began = time.time()
     for command in ("move 177 178", "reload", "move 178 177", "reload"):
         if command == "reload":
@@ -177,7 +177,7 @@ def show_no_withdrawals(world: World, report: Report, node: str) -> int:
             report.check("exit 0" in said or "Reconfigured" in said or "in progress" in said, f"{speaker.kind}: the reload works")
         else:
             tool.do(command)
-        time.sleep(1.5)
+        time.sleep(1.5)  # time: BFD and BGP would have noticed by now
     shut = {p for path in world.captures.values() for u in bgp_capture.updates(path) for p in u.announced
             if u.shutdown and u.at >= began and u.sender in NODES[node][:2]}
     report.equal(len(shut), n, f"{speaker.kind}: all prefixes were seen with GRACEFUL_SHUTDOWN")
@@ -202,7 +202,7 @@ def show_facts(world: World, report: Report, node: str) -> None:
             facts = tool.do("facts")
             return facts["state"] == "answers" and len(facts["neighbours"]) == 4 and all(facts["neighbours"].values()) and all(
                 r["known"] and r[key] and bin(r["exported"]).count("1") == 2 for r in facts["routes"].values())
-        report.check(comes_true(known, 60), f"{kind}: table {table} is read back as learnt, and exported to both routers", tool.do("facts")["version"])
+        report.check(comes_true(known, 60), f"{kind}: table {table} is read back as imported, and exported to both routers", tool.do("facts")["version"])
     tool.do("delete 177")
     tool.do("delete 178")
     report.check(comes_true(lambda: not any(r["exported"] for r in tool.do("facts")["routes"].values()), 60),
@@ -211,11 +211,11 @@ def show_facts(world: World, report: Report, node: str) -> None:
 
 def show_main_table(world: World, report: Report, node: str) -> None:
     world.tools[node].do("add 177")
-    time.sleep(0.5)
+    time.sleep(0.5)  # time: the daemon would have copied the routes by now
     text = world.hosts[node].run(["ip", "route"]) + world.hosts[node].run(["ip", "-6", "route"])
     report.check("10.100." not in text and "fd10:" not in text, f"{world.speakers[node].kind}: nothing of Weir's tables is in the main table")
     world.tools[node].do("delete 177")
-    time.sleep(0.5)
+    time.sleep(0.5)  # time: the next part begins without these routes
 
 
 def run(report: Report) -> None:

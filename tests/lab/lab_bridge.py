@@ -228,28 +228,28 @@ def followed(bridge: Bridge, mode: str) -> None:
     host, old = node.host, node.host.mac("eth1")
     stacked, changed, virtual = "02:00:00:00:05:01", "02:00:00:00:05:02", "00:00:5e:00:01:07"
 
-    def takes(mac: str, times: typing.Any, what: str, within_s: float = 3) -> bool:
+    def expect_passed(mac: str, times: typing.Any, what: str, within_s: float = 3) -> bool:
         end = time.monotonic() + within_s
         while True:
             seen = bridge.forwarded([mac], vips, 5)
             if set(seen.values()) == {times} or time.monotonic() > end:
                 return report.equal(sorted(set(seen.values())), [times], f"{bridge.driver}, {mode}: {what}")
 
-    takes(stacked, 0, "an address that nobody has")
+    expect_passed(stacked, 0, "an address that nobody has")
     host.ip(f"link add name vrrp0 link eth1 address {stacked} type macvlan mode bridge", "link set vrrp0 up")
-    takes(stacked, 1, "the address of a macvlan on the port")
+    expect_passed(stacked, 1, "the address of a macvlan on the port")
     host.ip("link del vrrp0")
-    takes(stacked, 0, "no longer when it is gone")
+    expect_passed(stacked, 0, "no longer when it is gone")
     host.ip(f"link set eth1 address {changed}")
-    takes(changed, 1, "the port's new address")
-    takes(old, 0, "not its old one")
+    expect_passed(changed, 1, "the port's new address")
+    expect_passed(old, 0, "not its old one")
     host.ip(f"link set eth1 address {old}")
-    takes(old, 1, "its old one again")
-    takes(virtual, 0, "a virtual address that the document does not name")
+    expect_passed(old, 1, "its old one again")
+    expect_passed(virtual, 0, "a virtual address that the document does not name")
     bridge.write(mode, f'macs = [ "{virtual}" ];')
-    takes(virtual, len(bridge.nodes), "one that it names, at each node that it names it for", 8)
+    expect_passed(virtual, len(bridge.nodes), "one that it names, at each node that it names it for", 8)
     bridge.write(mode)
-    takes(virtual, 0, "no longer when it is taken out", 8)
+    expect_passed(virtual, 0, "no longer when it is taken out", 8)
 
 
 def play(report: Report, driver: str, n: int, modes: tuple[str, ...], cases: list[typing.Any]) -> None:

@@ -35,11 +35,11 @@ def weir(node: Node, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def apply(report: Report, node: Node, plan: planning.Plan, why: str) -> None:
+def apply(report: Report, node: Node, plan: planning.Plan, reason: str) -> None:
     """Apply a plan's configuration; it must come into force."""
     node.write_config(plan)
-    status, text = weir(node, "apply", "--reason", why)
-    report.equal(status, 0, f"apply: {why}")
+    status, text = weir(node, "apply", "--reason", reason)
+    report.equal(status, 0, f"apply: {reason}")
     if status:
         print(text)
 
@@ -136,9 +136,9 @@ def run(report: Report) -> None:
                      world.start_client("long", 35, "--seconds", 6, "--path", "/files/long", "--timeout-ms", 90000,
                                         targets=site.plan.vips), site_of)
         time.sleep(6.5)  # longer than a transfer's first quarter: all 200 are under way
-        for plan, why in changes(world.plan, spare):
-            say(why)
-            apply(report, node, plan, why)
+        for plan, reason in changes(world.plan, spare):
+            say(reason)
+            apply(report, node, plan, reason)
             time.sleep(4)  # traffic must go on for this long after each change
         refuse_bad(report, node, plan)
         since = now_ms()

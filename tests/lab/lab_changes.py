@@ -243,23 +243,23 @@ def one_round(world: ChangesWorld, i: int) -> tuple[int, list[str]]:
     """Two applies at once. Returns (number of acknowledged versions, texts of what is lost)."""
     etag = versions(world.ams)[0]["etag"]
     barrier = threading.Barrier(2)
-    told: list[tuple[int, typing.Any]] = [(0, None), (0, None)]
+    answers: list[tuple[int, typing.Any]] = [(0, None), (0, None)]
 
     def apply(k: typing.Any, node: Node) -> None:
         files = {**world.base, "weir.conf": f"# round {i} of {node.name}\n" + world.base["weir.conf"]}
         barrier.wait()
         try:
-            told[k] = world.apply(files, f"round {i}", node, match=etag)
+            answers[k] = world.apply(files, f"round {i}", node, match=etag)
         except OSError as e:
-            told[k] = (0, str(e))
+            answers[k] = (0, str(e))
     threads = [threading.Thread(target=apply, args=(k, n)) for k, n in enumerate(world.world.nodes)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    if all(status >= 400 or not status for status, _ in told):
-        say(f"round {i}: none won: {[(s, str(a)[:200]) for s, a in told]}")
-    won = [answer["version"]["digest"] for status, answer in told if status in (200, 201, 202)]
+    if all(status >= 400 or not status for status, _ in answers):
+        say(f"round {i}: none won: {[(s, str(a)[:200]) for s, a in answers]}")
+    won = [answer["version"]["digest"] for status, answer in answers if status in (200, 201, 202)]
     lost = [] if comes_true(lambda: agreed(world), 8, 0.03) else ["the nodes do not agree"]
     for node in world.world.nodes:
         kept = {v["digest"] for v in versions(node) if v["state"] != "lost"}

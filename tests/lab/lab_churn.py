@@ -90,14 +90,14 @@ def log_lines(lab: Lab) -> typing.Iterator[tuple[typing.Any, str]]:
 
 def count_learned(lab: Lab) -> int:
     """How often a balancer was told by a fellow who has which slots."""
-    return sum("slots-learned from=ams-" in line for _, line in log_lines(lab))
+    return sum("connection-state-applied from=ams-" in line for _, line in log_lines(lab))
 
 
 def taken_out_alive(lab: Lab, deaths: list[typing.Any]) -> dict[typing.Any, typing.Any]:
     """Backends that a node took out more often than they died: checks that failed on a busy machine. {(node, backend): times}"""
     died = collections.Counter(name for _, name in deaths)
     out = collections.Counter((node, line.split("backend=")[1].split()[0]) for node, line in log_lines(lab)
-                              if "backend-out" in line and 'why="down"' in line)
+                              if "backend-out" in line and 'reason="down"' in line)
     return {key: n - died[key[1]] for key, n in out.items() if n > died[key[1]]}
 
 
@@ -142,7 +142,7 @@ def main_run(options: argparse.Namespace) -> typing.Callable[..., None]:
 
 
 def write(result: dict[str, typing.Any]) -> None:
-    """The figures of the worlds that were played."""
+    """The figures of the worlds that were simulated."""
     def change(known: typing.Any) -> None:
         plain = known.setdefault("plain", {})
         if "agents" in result:

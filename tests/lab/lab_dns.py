@@ -120,11 +120,11 @@ def closed(s: socket.socket) -> bool:
 
 
 def tcp_limits(report: Report, server: name_servers.Weir) -> None:
-    for why, data in (("no message", b"\0\3abc"),
+    for case, data in (("no message", b"\0\3abc"),
                       ("an answer", b"\0\x0c" + b"\x12\x34\x81\0" + b"\0" * 8), ("nothing at all", b"\0\0")):
         with socket.create_connection(("127.0.0.1", server.port), 5) as s:
             s.sendall(data)
-            report.check(closed(s), f"{why} closes the connection")
+            report.check(closed(s), f"{case} closes the connection")
     crowd = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(1024)]
     time.sleep(0.3)  # the ages of the connections differ by this much
     wire = message.query("h1.shop.test", "A")

@@ -50,7 +50,7 @@ class Chatter:
     """A TCP client that asks all the time on one connection; a broken one is counted and opened again."""
 
     def __init__(self, server: name_servers.Server) -> None:
-        self.server, self.stop, self.asked, self.broken = server, False, 0, 0
+        self.server, self.stop, self.n_sent, self.broken = server, False, 0, 0
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
@@ -62,7 +62,7 @@ class Chatter:
                 s = s or socket.create_connection((self.server.address, self.server.port), 10)
                 s.sendall(len(wire).to_bytes(2, "big") + wire)
                 name_servers.read_message(s)
-                self.asked += 1
+                self.n_sent += 1
             except (OSError, EOFError):
                 self.broken += 1
                 s = None
@@ -73,7 +73,7 @@ class Chatter:
     def end(self) -> tuple[int, int]:
         self.stop = True
         self.thread.join()
-        return self.asked, self.broken
+        return self.n_sent, self.broken
 
 
 def number_changes(report: Report) -> None:
@@ -85,11 +85,11 @@ def number_changes(report: Report) -> None:
             set_threads(server, n)
             seen.append((comes_true(lambda n=n: open_sockets(server.port) == (n, n), 30), n))
         sent, lost = load.result()
-        asked, broken = chatter.end()
+        n_sent, broken = chatter.end()
         report.check(all(ok for ok, _ in seen), "there are as many sockets as threads, after each change", seen)
         report.check(sent > 8 * RATE, f"{RATE} queries a second were sent", sent)
         report.equal(lost, 0, "threads from 1 to 4, 1, 3, 8 and 1 leave none unanswered")
-        report.check(asked > 100 and broken == 0, "a TCP client keeps its connection meanwhile", (asked, broken))
+        report.check(n_sent > 100 and broken == 0, "a TCP client keeps its connection meanwhile", (n_sent, broken))
         report.check(comes_true(lambda: len(os.listdir(f"/proc/{server.process.pid}/task")) <= 4, 30),
                      "threads that are not needed end", os.listdir(f"/proc/{server.process.pid}/task"))
 
@@ -196,10 +196,10 @@ def supervised(report: Report) -> None:
             seen.append((comes_true(lambda n=n: server.sockets_open() == (n, n)
                                     and server.control(do="status").get("threads") == n, 30), n))
         sent, lost = load.result()
-        asked, broken = chatter.end()
+        n_sent, broken = chatter.end()
         report.check(all(ok for ok, _ in seen), "below weir run: as many sockets and threads as the document says", seen)
         report.equal(lost, 0, f"threads from 1 to 4, 1 and 3 leave none of {sent} unanswered")
-        report.check(asked > 100 and broken == 0, "nor does a TCP client lose its connection", (asked, broken))
+        report.check(n_sent > 100 and broken == 0, "nor does a TCP client lose its connection", (n_sent, broken))
         report.equal(server.dns_pid(), pid, "weir-dns is the same process all the time")
         load = Load(server, 5, 2000)
         time.sleep(1)  # the load runs when the process is killed

@@ -140,13 +140,13 @@ def bad_documents(report: Report, stage: Stage) -> None:
     cases = (("no configuration at all", "this is = not { a document"),
              ("an empty file", ""),
              ("half a document", stage.config[:len(stage.config) // 2]))
-    for why, text in cases:
+    for case, text in cases:
         since = now_ms()
         stage.write_raw(text)
-        wait_until(lambda: stage.status()["refused"], 5, f"{why}: refused", 0.05)
+        wait_until(lambda: stage.status()["refused"], 5, f"{case}: refused", 0.05)
         time.sleep(0.7)  # traffic must go on for this long
-        stage.nothing_failed(since, f"{why} is refused")
-        report.equal(stage.status()["document"], good, f"{why}: the old one stays")
+        stage.nothing_failed(since, f"{case} is refused")
+        report.equal(stage.status()["document"], good, f"{case}: the old one stays")
         stage.write()
         wait_until(lambda: not stage.status()["refused"], 5, "the good one is taken again", 0.05)
     report.equal({name: b["index"] for name, b in stage.backends().items()}, backends,

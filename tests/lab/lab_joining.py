@@ -461,12 +461,12 @@ def run(report: Report) -> None:
         router = lab.host("router")
         router.forward()
         members = [Member(lab, router, name) for name in ADDRESSES]
-        wanted = [a for a in sys.argv[1:] if a != "--quick"]
+        chosen = [a for a in sys.argv[1:] if a != "--quick"]
         steps = (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, diverged, bootstrap, old_files, two_keys,
                  swapped_key, rotated_key, supervised)
-        left_out = (both_reinstalled, bootstrap, supervised) if "--quick" in sys.argv and not wanted else ()
+        left_out = (both_reinstalled, bootstrap, supervised) if "--quick" in sys.argv and not chosen else ()
         for step in steps:
-            if step not in left_out and (not wanted or step.__name__ in wanted):
+            if step not in left_out and (not chosen or step.__name__ in chosen):
                 report.step(step, members, report, text)
 
 

@@ -130,29 +130,29 @@ def small_path(report: Report, stage: Packets) -> None:
 def forgetful(report: Report, stage: Packets, count: int, size: int, what: str) -> int:
     """Transfers between ends that know of no small link, one after the other, so that each begins with packets of full
     size. Returns the least MTU that the client was told."""
-    since, told = time.monotonic(), []
+    since, mtus = time.monotonic(), []
     for vip in stage.site.plan.vips:
         failed = []
         for _ in range(count):
             for host in (stage.world.client, *(b.host for b in stage.site.backends)):
                 host.ip("route flush cache", "-6 route flush cache")
             failed += stage.ask("tcp", vip, 1, size)["failed"]
-            told.append(known_mtu(stage, vip))
+            mtus.append(known_mtu(stage, vip))
         report.equal(failed, [], f"{what}: {vip}, {count} times {size} bytes, each byte")
     say(f"in {time.monotonic() - since:.1f} s")
-    return min(told)
+    return min(mtus)
 
 
 def learn(report: Report, stage: Packets, what: str) -> None:
     """Transfers end whole, since the client is told by the VIP."""
     before = stage.counts()
     overheads = {b: OVERHEAD[stage.mode] - (0 if ":" in row["address"] else 20) for b, row in stage.backends().items()}
-    told = forgetful(report, stage, 12, 200000, what)
+    learned = forgetful(report, stage, 12, 200000, what)
     seen = [(b["path_mtu"], b["inner_mtu"]) for b in stage.backends().values()]
     report.equal(seen, [(PATH_MTU if k < 2 else 0, (PATH_MTU if k < 2 else TUNNEL_MTU) - overhead)
                         for k, overhead in enumerate(overheads.values())],
                  "what two tunnels carry is lowered, and that of the third is not")
-    report.equal(told, PATH_MTU - OVERHEAD[stage.mode], "what the client was told is what is left in the tunnel")
+    report.equal(learned, PATH_MTU - OVERHEAD[stage.mode], "what the client was told is what is left in the tunnel")
     report.check(stage.more(before, "tunnel_too_big") >= 2, "errors about the tunnels were taken", stage.more(before, "tunnel_too_big"))
     report.equal(stage.more(before, "too_big"), 0, "none was dropped in silence")
     lowered = {name: value for (name, _), value in stage.node.stats("dataplane").items() if "path" in name}
@@ -162,8 +162,8 @@ def learn(report: Report, stage: Packets, what: str) -> None:
 def forge(report: Report, stage: Packets) -> None:
     """The same from someone who made it up: what does not fit what we send is left alone, and the rest bounded."""
     before, third = stage.counts(), stage.site.backends[2].addresses[0]
-    told = [("10.1.1.77", 1000), (third, 500), (third, 1400), *((third, mtu) for mtu in range(1300, 600, -1))]
-    send(stage.world, [error_about(stage.mode, backend, mtu) for backend, mtu in told])
+    path_mtus = [("10.1.1.77", 1000), (third, 500), (third, 1400), *((third, mtu) for mtu in range(1300, 600, -1))]
+    send(stage.world, [error_about(stage.mode, backend, mtu) for backend, mtu in path_mtus])
     report.equal(stage.more(before, "tunnel_too_big_refused"), 2, "an MTU that cannot be is refused")
     report.between(stage.more(before, "tunnel_too_big"), 600, 700, "others are counted, unless a socket lost them")
     report.equal(list(stage.backends().values())[2]["inner_mtu"], INNER_MIN, "and take no more than leaves IPv6 its due")

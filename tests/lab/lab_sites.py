@@ -45,7 +45,7 @@ def play_patterns(lab: Lab, report: Report, quick: bool) -> collections.Counter[
         t.start()
     for t in threads:
         t.join()
-    report.equal(failures, [], "all patterns were played")
+    report.equal(failures, [], "all patterns were tried")
     for n, found in sorted(lists.items()):
         say(f"{n} sites: {found['patterns']} patterns")
         for text in found["examples"][:5]:

@@ -194,8 +194,8 @@ def check_people(world: World, report: Report) -> None:
     report.equal(weir_as(ams, "weir-dns", *drain)[0], 7, "nor can a process's user ask the API")
     status, _, errors = weir_as(ams, PERSON, *drain, "--all")
     report.equal(status, 0, f"the member drains a backend, on all nodes {errors}")
-    taken = [(o["author"], o["do"]) for o in fra.api("GET", "/v1/overrides")[1]["items"]]
-    report.equal(taken, [(PERSON, "drain")], "the peer has it over TLS, with its author")
+    overrides = [(o["author"], o["do"]) for o in fra.api("GET", "/v1/overrides")[1]["items"]]
+    report.equal(overrides, [(PERSON, "drain")], "the peer has it over TLS, with its author")
     report.equal(weir_as(ams, PERSON, "undrain", "backend", backend, "--now", "--all")[0], 0, "and ends it")
     status, _, errors = weir_as(ams, PERSON, "trace", "100.64.1.7:4000", f"{ams.plan.vip4}:80/tcp")
     report.equal(status, 0, f"the member traces a packet {errors}")

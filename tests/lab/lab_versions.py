@@ -94,11 +94,11 @@ class Cluster:
         """Changes from one parent at several nodes at once; act() runs meanwhile. Returns [(status, answer)]."""
         etag = f'"{self.versions(nodes[-1])["items"][0]["etag"]}"'
         barrier = threading.Barrier(len(nodes) + 1)
-        told: list[tuple[int, typing.Any]] = [(0, None)] * len(nodes)
+        answers: list[tuple[int, typing.Any]] = [(0, None)] * len(nodes)
 
         def run(k: typing.Any, node: Node) -> None:
             barrier.wait()
-            told[k] = self.apply(node, f"{words} of {node.name}", etag)
+            answers[k] = self.apply(node, f"{words} of {node.name}", etag)
         threads = [threading.Thread(target=run, args=(k, n)) for k, n in enumerate(nodes)]
         for t in threads:
             t.start()
@@ -107,11 +107,11 @@ class Cluster:
             act()
         for t in threads:
             t.join()
-        return told
+        return answers
 
 
-def winners(told: list[tuple[int, typing.Any]]) -> list[typing.Any]:
-    return [answer["version"]["digest"] for status, answer in told if status in (200, 201, 202)]
+def winners(answers: list[tuple[int, typing.Any]]) -> list[typing.Any]:
+    return [answer["version"]["digest"] for status, answer in answers if status in (200, 201, 202)]
 
 
 def two_at_once(c: Cluster, report: Report, rounds: typing.Any, seen: typing.Any) -> None:
@@ -120,10 +120,10 @@ def two_at_once(c: Cluster, report: Report, rounds: typing.Any, seen: typing.Any
     for i in range(rounds):
         c.settle()
         pair = [c.nodes[i % 3], c.nodes[(i + 1 + i // 3 % 2) % 3]]
-        told = c.at_once(pair, f"round {i}")
-        won = winners(told)
-        if len(won) != 1 or sorted(s for s, _ in told)[1:] != [412]:
-            wrong.append((i, [(s, a.get("code"), a.get("detail")) for s, a in told]))
+        answers = c.at_once(pair, f"round {i}")
+        won = winners(answers)
+        if len(won) != 1 or sorted(s for s, _ in answers)[1:] != [412]:
+            wrong.append((i, [(s, a.get("code"), a.get("detail")) for s, a in answers]))
         c.settle()
         lost += c.missing(won)
     seen.update(rounds=rounds, lost_updates=len(lost))
@@ -146,14 +146,14 @@ def die_at_random(c: Cluster, report: Report, rounds: typing.Any, seed: int, see
             else:
                 maker.stop_for_good("mgmt")
         t0 = time.monotonic()
-        told: list[tuple[int, typing.Any]] = [(0, None), (0, None)]
+        answers: list[tuple[int, typing.Any]] = [(0, None), (0, None)]
 
         def first() -> None:
-            told[0] = c.at_once([maker], f"chaos {i}", act)[0]
+            answers[0] = c.at_once([maker], f"chaos {i}", act)[0]
         thread = threading.Thread(target=first)
         thread.start()
         time.sleep(0.1)  # the other change comes this much later
-        told[1] = (201, c.apply_until_taken(other, f"chaos {i} of the other"))
+        answers[1] = (201, c.apply_until_taken(other, f"chaos {i} of the other"))
         time.sleep(max(0, r.choice((0, 0, 6)) - (time.monotonic() - t0)))  # the maker is away for this long
         if how == signal.SIGKILL:
             maker.start("mgmt")
@@ -161,7 +161,7 @@ def die_at_random(c: Cluster, report: Report, rounds: typing.Any, seed: int, see
             maker.resume("mgmt")
         thread.join()
         c.settle()
-        lost += c.missing(winners(told))
+        lost += c.missing(winners(answers))
         gave_way += len([v for v in c.versions(maker).get("lost", []) if v["reason"] == f"chaos {i} of {maker.name}"])
     seen.update(chaos=rounds, gave_way=gave_way)
     report.equal(lost, [], f"no acknowledged version is lost in {rounds} rounds; {gave_way} made versions gave way")
@@ -176,8 +176,8 @@ def holder_dies_before_its_commit(c: Cluster, report: Report) -> None:
         c.settle()
         before = c.head(fra)
         par.stop_for_good("mgmt")
-        told: list[typing.Any] = []
-        thread = threading.Thread(target=lambda told=told: told.append(c.apply(ams, "of the holder")))
+        answers: list[typing.Any] = []
+        thread = threading.Thread(target=lambda answers=answers: answers.append(c.apply(ams, "of the holder")))
         thread.start()
         time.sleep(0.7)  # the holder waits for the third node for 1.5 s
         if how == "killed":
@@ -196,7 +196,7 @@ def holder_dies_before_its_commit(c: Cluster, report: Report) -> None:
             ams.resume("mgmt")
         thread.join()
         if how == "stopped":
-            report.equal((told[0][0], told[0][1].get("code")), (412, "stale"), "its own client is told stale")
+            report.equal((answers[0][0], answers[0][1].get("code")), (412, "stale"), "its own client is told stale")
         c.settle()
         report.equal(c.missing([answer["version"]["digest"]]), [], "the other's version is everywhere")
 

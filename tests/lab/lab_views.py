@@ -194,11 +194,11 @@ def ramp_by_the_clock(world: World, report: Report, synchronised: bool) -> None:
     weir(ams, "drain", "site", "par", "--over", "2s", "--until", "+1h", "--now", "--reason", "lab", "--all")
     report.wait(lambda: drained(fra, "par") == 1000000, SECONDS, "fra, whose clock is trusted, follows the ramp", 0.1)
     time.sleep(1)  # half of the ramp's time
-    level, stands = drained(ams, "par"), state_of_drain(ams, "par")
+    level, drain_state = drained(ams, "par"), state_of_drain(ams, "par")
     if synchronised:
-        report.equal((level, stands), (1000000, "drained"), "ams follows the ramp")
+        report.equal((level, drain_state), (1000000, "drained"), "ams follows the ramp")
     else:  # where it was when weir-dns first saw it, some milliseconds into its ramp
-        report.check(level < 500000 and stands == "held", "ams holds the ramp where it is", f"{level} {stands}")
+        report.check(level < 500000 and drain_state == "held", "ams holds the ramp where it is", f"{level} {drain_state}")
     time.sleep(1)  # the level must stay for this long
     report.equal(drained(ams, "par"), level, "and there it stays")
     report.equal("no time server" in ams.weir("status", check=False), not synchronised, "status says so")

@@ -85,7 +85,7 @@ class Zones:
         return [r for r in self.node.weir_json("status").get("reasons", []) if "zones-refused" in json.dumps(r)]
 
 
-def mistakes(report: Report, z: Zones) -> None:
+def refuse_errors(report: Report, z: Zones) -> None:
     z.write("zones/a.test.zone", GOOD.format(serial=2) + "new TXT a2\nbad A here\n")
     z.write("zones/b.test.zone", GOOD.format(serial=2) + "new TXT b2\n")
     code, text = z.apply()
@@ -196,7 +196,7 @@ def run(report: Report) -> None:
         z = Zones(node, ["a.test", "b.test"])
         node.start("mgmt", "dns")
         wait_until(lambda: z.ask("ns.a.test", "A")[0] == "NOERROR", 30, "the first version is served", 0.2)
-        mistakes(report, z)
+        refuse_errors(report, z)
         reload_files(report, z)
         includes(report, z)
         odd(report, z)

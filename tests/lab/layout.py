@@ -18,18 +18,18 @@ SCALARS: dict[str, type[typing.Any]] = {
 
 
 @functools.cache
-def told() -> typing.Any:
+def layouts() -> typing.Any:
     return json.loads(call([executable("lab-layouts")]))
 
 
 def constant(name: str) -> int:
-    return told()["constants"][name]
+    return layouts()["constants"][name]
 
 
 @functools.cache
 def read(name: str) -> type[typing.Any]:
     """A type by its name in C, as `struct page_header`. It has the members that layouts.c names; the rest is padding."""
-    rows = [row[1:] for row in told()["members"] if row[0] == name]
+    rows = [row[1:] for row in layouts()["members"] if row[0] == name]
     fields: list[tuple[str, typing.Any]] = []
     end = 0
     for _, member, kind, off, size in rows:

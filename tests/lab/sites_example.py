@@ -212,10 +212,10 @@ class Example:
                        *(f"rule add to {a} blackhole pref 5" for a in (vip, SITES["ams"]["dns"], "10.1.0.0/16")))
         began, last = time.monotonic(), 0.0
         while time.monotonic() < began + 15:
-            asked = time.monotonic()
+            asked_at = time.monotonic()
             if vip in self.named("fra"):
-                last = asked
-            elif last < asked - 3:
+                last = asked_at
+            elif last < asked_at - 3:
                 break
             time.sleep(0.05)  # the time of the last such answer is measured
         report.check(last and time.monotonic() < began + 15, "the site that is left answers for both")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every pattern of lost, late and contradicting views of a site, played to a real weir-dns by the pages that it reads.
+"""Every pattern of lost, late and contradicting views of a site, shown to a real weir-dns by the pages that it reads.
 
 A server of N sites has a service for each way in which N nodes can see the last site (up, down, or nothing that
-counts), and a name that leads there first. So one step plays them all, once for each way in which nodes can be lost.
+counts), and a name that leads there first. So one step tries them all, once for each way in which nodes can be lost.
 """
 from __future__ import annotations
 

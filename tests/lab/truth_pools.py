@@ -116,8 +116,8 @@ def all_drained_say_why(bed: Bed) -> None:
         enter(bed)
         bed.expect("all backends are drained", "degraded", "pool-all-drained", bed.site_plan.pool)
         pool = bed.status().body["pools"][0]
-        whys = {b["effect"].get("why") for b in pool["backends"]}
-        bed.report.equal(whys, {"all backends of the pool are drained"}, "each backend says why it serves")
+        reasons = {b["effect"].get("why") for b in pool["backends"]}
+        bed.report.equal(reasons, {"all backends of the pool are drained"}, "each backend says why it serves")
     finally:
         leave(bed)
     bed.wait_until_well(60)

@@ -114,7 +114,7 @@ class Crowd:
         share = "  ".join(f"{s} {100 * n / total:3.0f} %" for s, n in sorted(sites.items()) if s != "?")
         rate = len(requests) * 1000 / max(1, end_ms - begin_ms)
         return f"{rate:4.0f} requests/s  {share}  " + (
-            "failed: " + ", ".join(f"{n} {why}" for why, n in sorted(bad.items())) if bad else "none failed")
+            "failed: " + ", ".join(f"{n} {reason}" for reason, n in sorted(bad.items())) if bad else "none failed")
 
 
 class Progress:

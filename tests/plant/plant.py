@@ -104,10 +104,10 @@ class Tree:
         self.took_file = self.build / "plant-took.json"
         self.took = json.loads(self.took_file.read_text()) if self.took_file.exists() else {}
         self.tests = self.list_tests()
-        mistake = self.make([name for name, _ in self.tests])
-        if mistake:
-            sys.exit(f"{folder} does not build: {mistake}")
-        self.prints = self.take_prints()
+        error = self.make([name for name, _ in self.tests])
+        if error:
+            sys.exit(f"{folder} does not build: {error}")
+        self.hashes = self.hash_programs()
 
     def leave_out_failing(self) -> None:
         """A suite that fails without a bug catches none."""
@@ -116,15 +116,15 @@ class Tree:
         for name in sorted(failing):
             print(f"left out, as it fails without a bug: {name}", flush=True)
 
-    def take_prints(self) -> dict[str, typing.Any]:
+    def hash_programs(self) -> dict[str, typing.Any]:
         """What each program is: a suite whose programs are as before cannot see a bug."""
         programs = {p for _, command in self.tests for p in self.programs(command)}
         return {p: hashlib.sha256((self.build / p).read_bytes()).digest() for p in programs if (self.build / p).is_file()}
 
     def touched(self, name: str, names: list[typing.Any]) -> list[typing.Any]:
         """Those of @names that run a program which the bug in @name changed, the short ones first."""
-        now, commands = self.take_prints(), dict(self.tests)
-        names = [n for n in names if any(now.get(p) != self.prints.get(p) for p in self.programs(commands[n]))]
+        now, commands = self.hash_programs(), dict(self.tests)
+        names = [n for n in names if any(now.get(p) != self.hashes.get(p) for p in self.programs(commands[n]))]
         names = [n for n in names if n not in LONG or any(name.startswith(part) for part in LONG[n])]
         return sorted((n for n in names if self.took.get(n, 0) <= self.longest_s), key=lambda n: self.took.get(n, 0))
 
@@ -178,9 +178,9 @@ class Tree:
         top = name.split("/")[0]
         own = [n for n, command in self.tests if any(f"tests/unit/{t}/" in command for t in OWN.get(top, (top,)))]
         for names in own, [n for n, _ in self.tests if n not in own and not self.own_only]:
-            mistake = names and self.make(names)
-            if mistake:
-                return "wrong", mistake
+            error = names and self.make(names)
+            if error:
+                return "wrong", error
             names = self.touched(name, names)
             short = [n for n in names if self.took.get(n, 0) < SHORT_S]
             long = [n for n in names if n not in short]

@@ -22,7 +22,7 @@ SLOT = "dataplane/owners/slot.c"
 OWNERS = "dataplane/owners/owners.c"
 MEMORY = "dataplane/owners/memory.c"
 LIST = "dataplane/owners/list.c"
-GUESTS = "dataplane/owners/handover.c"
+HANDOVER = "dataplane/owners/handover.c"
 SECOND = "include/weir/fwd/second.h"
 
 # name, world that must notice (with options), file, text, what it becomes
@@ -30,52 +30,52 @@ BREAKAGES = [
     ("only the last owner is the base", "often", SLOT,
      "if (load_u32(&claim->settle_at) != 0 && claim->base != base)\n\t\treturn;", ";"),
     ("a SYN is believed", "often", RULES,
-     "owner_remember(ask, f, cold, set, place, current, OWNER_EMBRYONIC);",
-     "owner_remember(ask, f, cold, set, place, current, OWNER_OPEN);"),
+     "owner_remember(rule, f, cold, bucket, way, current, OWNER_EMBRYONIC);",
+     "owner_remember(rule, f, cold, bucket, way, current, OWNER_OPEN);"),
     ("an embryonic entry fits any segment", "often", WORD,
      "ahead == 0 : ahead <= 2);", "ahead == 0 : ahead <= 65535);"),
     ("embryonic entries are evicted at once", "flood", RULES,
-     "owner_word_left(word, now_s) + 2 <= OWNER_EMBRYONIC_UNITS", "1"),
+     "owner_word_left(word, now_s) <= OWNER_EVICTABLE_UNITS", "1"),
     ("living entries are evicted", "flood", RULES,
      "if (!owner_word_lives(word, now_s))\n\t\t\treturn i;", "if (i == 7 || !owner_word_lives(word, now_s))\n\t\t\treturn i;"),
     ("a new flow without room goes to the current owner", "flood", RULES,
-     "return owner_to_base(ask, claim, OWNER_EVENT_FULL);",
+     "return owner_to_base(rule, claim, OWNER_EVENT_FULL);",
      "return owner_picked(current, OWNER_EVENT_FULL);"),
     ("a SYN's repetition is not spilled", "flood", RULES,
-     "(uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S", "0"),
-    ("flows of the base are not learned", "seldom", RULES,
-     "(int32_t)(settle_at - ask->now_s) > (int32_t)remember_s", "1"),
+     "(uint16_t)(rule->now_s - spilled) < OWNER_SPILL_S", "0"),
+    ("flows of the base are not remembered", "seldom", RULES,
+     "(int32_t)(settle_at - rule->now_s) > (int32_t)remember_s", "1"),
     ("want of room does not move the settling", "flood", RULES,
-     "\t\tOWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + remember_s + 1);", "\t\t;"),
+     "\t\tOWNER_STORE(uint32_t, &claim->settle_at, rule->now_s + remember_s + 1);", "\t\t;"),
     ("use of the base is not noted", "seldom", RULES,
-     "\towner_see(claim, ask->now_s);\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);",
-     "\t(void)ask;\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);"),
+     "\towner_see(claim, rule->now_s);\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);",
+     "\t(void)rule;\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);"),
     ("use of an entry is not noted", "seldom", RULES,
      "if (new != old)\n\t\tOWNER_STORE(uint64_t, at, new);",
      "if (owner_word_state(old) == OWNER_EMBRYONIC)\n\t\tOWNER_STORE(uint64_t, at, new);"),
     ("FIN ends an entry at once", "often", RULES,
-     "uint32_t state = owner_next_state(f->segment), young;\n\n\tif (s->known < OWNER_WAYS)\n",
-     "uint32_t state = owner_next_state(f->segment), young;\n\n\tif (s->known < OWNER_WAYS && state == OWNER_FINISHED) {\n"
-     "\t\tuint16_t to = owner_word_backend(set->word[s->known & 7]);\n\n\t\tset->word[s->known & 7] = 0;\n"
+     "uint32_t state = owner_next_state(f->segment), syn_way;\n\n\tif (s->known < OWNER_WAYS)\n",
+     "uint32_t state = owner_next_state(f->segment), syn_way;\n\n\tif (s->known < OWNER_WAYS && state == OWNER_FINISHED) {\n"
+     "\t\tuint16_t to = owner_word_backend(bucket->word[s->known & 7]);\n\n\t\tbucket->word[s->known & 7] = 0;\n"
      "\t\treturn owner_picked(to, OWNER_EVENT_FOLLOWED);\n\t}\n\tif (s->known < OWNER_WAYS)\n"),
     ("a new flow never takes a finished one's ports", "often", RULES,
-     "if (young < OWNER_WAYS) {", "if (young < OWNER_WAYS && s->finished == OWNER_WAYS) {"),
+     "if (syn_way < OWNER_WAYS) {", "if (syn_way < OWNER_WAYS && s->finished == OWNER_WAYS) {"),
     ("a quoted flow is not looked up", "often", RULES,
      "uint32_t i = s->known < OWNER_WAYS ? s->known : s->finished;", "uint32_t i = OWNER_WAYS;"),
-    ("slots are not warned before they move", "often", OWNERS,
+    ("slots are not scheduled before they move", "often", OWNERS,
      "(int32_t)age_ms < (int32_t)OWNERS_SCHEDULE_MS", "0 && age_ms"),
-    ("a warned slot does not remember", "often", RULES,
+    ("a scheduled slot does not remember", "often", RULES,
      "bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0;",
      "bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0 || current == claim->base;"),
     ("a slot settles by silence though it is used", "seldom", SLOT,
      "uint32_t idle_at = load_u32(&tcp->seen_at) +", "uint32_t idle_at = load_u32(&tcp->seen_at) * 0 +"),
-    ("a slot looks no further though exceptions live", "seldom", SLOT,
+    ("a slot leaves the slow path though exceptions live", "seldom", SLOT,
      "is_past_s(load_u32(&cold->kept_at) + keep_s(o), now_s)", "1"),
     ("a slot never settles", "seldom", SLOT,
      "(is_past_s(load_u32(&tcp->settle_at), now_s) || is_past_s(idle_at, now_s))", "0"),
-    ("UDP is not learned after a change", "udp", SLOT,
+    ("UDP flows are not remembered after a change", "udp", SLOT,
      "if (o->times.udp_idle_ms > 0)", "if (0)"),
-    ("UDP learns for half of the idle time", "udp", SLOT,
+    ("UDP flows are remembered for half of the idle time", "udp", SLOT,
      "return up_to_seconds(o->times.udp_idle_ms) + 2;", "return up_to_seconds(o->times.udp_idle_ms) / 2;"),
     ("an error about a flow that moves at once goes to the base", "udp", RULES,
      "owner_class(f) == OWNER_CLASS_UDP;", "f->segment == FWD_SEGMENT_UDP;"),
@@ -95,18 +95,18 @@ BREAKAGES = [
      "\tif (current != 0 && current != new->to && !owners_has(&o->dead, current))\n", "\tif (0)\n"),
     ("a slot leaves though not all can be named", "agents", LIST,
      "if (new.n_claims > SECOND_OWNERS_MAX)", "if (0)"),
-    ("a node that starts takes nothing from its fellows", "views", GUESTS,
+    ("a node that starts learns nothing from its peers", "views", HANDOVER,
      "s = 0; o->lines &&", "s = 0; 0 &&"),
-    ("who had a slot by a death is told to nobody", "views", GUESTS,
+    ("the owner of a slot after a death is not sent to peers", "views", HANDOVER,
      "differs |= is_temporary &&", "differs |= 0 &&"),
-    ("where a slot rests is told to nobody", "views", GUESTS,
+    ("an owner other than the computed one is not sent to peers", "views", HANDOVER,
      "differs = out->owner != 0 && out->owner != o->lines[s].owner;", "differs = false;"),
-    ("a told slot's owner is not taken over", "views", GUESTS,
-     "told->owner == 0 || owners_has(&o->dead, told->owner) ? current : told->owner;", "current;"),
-    ("what a node that starts believed itself has a claim", "views", GUESTS,
+    ("the learned owner of a slot is not applied", "views", HANDOVER,
+     "slot->owner == 0 || owners_has(&o->dead, slot->owner) ? current", "true ? current"),
+    ("the owner that a starting node computed has a claim", "views", HANDOVER,
      "over = owners_list_end(0, clock);", "over = owners_list_end(clock->wall_clock_ms + o->times.settle_ms, clock);"),
-    ("told claims have ended", "views", GUESTS,
-     "owners_list_end(told->until_ms[i], clock)", "over"),
+    ("learned claims have ended", "views", HANDOVER,
+     "owners_list_end(slot->until_ms[i], clock)", "over"),
     ("the base of a moved slot is the new owner", "seldom", SLOT,
      "store_u16(&claim->base, base);", "store_u16(&claim->base, base % 3 + 1);"),
 ]
@@ -176,10 +176,10 @@ def try_breakages(simulator: Simulator, breakages: list[typing.Any]) -> int:
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         results = pool.map(lambda b: run_one(source, simulator, b), chosen)
-        for breakage, (noticed, why) in zip(chosen, results):
+        for breakage, (noticed, report) in zip(chosen, results):
             passed += noticed
             failed += not noticed
-            print(f"{'noticed ' if noticed else 'SURVIVED'}  {breakage[0]} ({breakage[1]}): {why}", flush=True)
+            print(f"{'noticed ' if noticed else 'SURVIVED'}  {breakage[0]} ({breakage[1]}): {report}", flush=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -356,7 +356,7 @@ uint16_t sim_route(struct sim *sim, uint8_t b, const struct fwd_flow *f, uint8_t
 	if (!(hot & FWD_SLOT_UNSETTLED))
 		return hot;
 	pick = owner_find(&ask, f, hot, &lb->colds[slot],
-	                  &lb->sets[owner_set(f->hash, sim->options.sets)]);
+	                  &lb->sets[owner_bucket(f->hash, sim->options.sets)]);
 	sim->result.events[pick.event]++;
 	return pick.backend;
 }

@@ -265,7 +265,7 @@ def rests(report: Report, site: Site, by_interrupt: bool) -> None:
 
 def rss(report: Report, process: Process, queues: int) -> None:
     """What the device was told of spreading frames, by its own word. A device with one queue is not asked."""
-    found = re.search(r"rss-read-back .* queues=(\d+) asked=(\w+) hashed=(\w+) entries=(\d+)", process.log())
+    found = re.search(r"rss-read-back .* queues=(\d+) requested=(\w+) hashed=(\w+) entries=(\d+)", process.log())
     seen = (int(found[1]), found[2] == found[3] != "0", int(found[4]) > 0) if found else None
     report.equal(seen, (queues, True, True) if queues > 1 else None,
                  f"RSS is read back from the device: {' '.join(found.groups()) if found else 'one queue'}")

@@ -122,8 +122,8 @@ def main() -> int:
         if os.geteuid() != 0:
             raise Missing("a Debian tree and a guest need root")
         passed, failed = play(sys.argv[1:] == ["--guest"])
-    except Missing as why:
-        print(f"  skipped: {why}\n0 passed, 0 failed, 1 skipped")
+    except Missing as reason:
+        print(f"  skipped: {reason}\n0 passed, 0 failed, 1 skipped")
         return 0
     print(f"  {time.monotonic() - started:.0f} s\n{passed} passed, {failed} failed")
     return 1 if failed else 0

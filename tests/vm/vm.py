@@ -133,8 +133,8 @@ def play(name: str, total: Total) -> None:
             if status is None or (status == 0 and (total.passed, total.failed) == before):
                 total.failed += 1
                 print(f"  FAIL  the guest came to no end within {GUEST_S} s\n{guest.log('console')}{guest.log('qemu')}")
-    except Missing as why:
-        print(f"  skipped: {why}", flush=True)
+    except Missing as reason:
+        print(f"  skipped: {reason}", flush=True)
         total.skipped += 1
         return
     print(f"  {time.monotonic() - started:.0f} s, {cpu_of_guests_s() - cpu_s:.0f} s of them on a CPU", flush=True)

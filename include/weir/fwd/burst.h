@@ -11,12 +11,12 @@
  *   2. parse and find the service; then hash the flows of the commonest shape together
  *   3. find and fetch the slot
  *   4. read the hot word; fetch backend and counters and, where the slot is unsettled, its
- *      cold part and the set of exceptions
- *   5. carry out, frame by frame: an *easy* frame goes where its slot led in stage 4 by the
- *      short way (fast_path.h), any other is decided on as a whole
- * Easy is a frame of the commonest shape, of a service, no loop, in a settled slot. Little is kept
+ *      cold part and the bucket of exceptions
+ *   5. carry out, frame by frame: a *fast* frame goes where its slot led in stage 4 by the
+ *      fast path (fast_path.h), any other is decided on as a whole
+ * A fast frame has the commonest shape, is for a service, is no loop, and its slot is settled. Little is kept
  * of it between stages: to read a header again costs less than to write down what it said. A
- * frame's hot word counts as it was read in stage 4 or, if it is not easy, as it is in stage 5;
+ * frame's hot word counts as it was read in stage 4 or, if it is not fast, as it is in stage 5;
  * either is a word of the time that the burst takes. Pointers into the tables live until the burst
  * ends, so a grace period waits for bursts, not frames. Services are not fetched ahead: thousands
  * of them lie in a second-level cache, and a stage costs more.
@@ -38,7 +38,7 @@ struct fwd_burst {
 	struct fwd_verdict verdicts[FWD_BURST_MAX]; /**< out; as fwd_forward() leaves one */
 	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own: unless plain */
 	bool plain[FWD_BURST_MAX];                  /**< the same: of fwd_parse_plain()'s shape */
-	bool easy[FWD_BURST_MAX];                   /**< the same: goes where its slot leads */
+	bool is_fast[FWD_BURST_MAX];                /**< the same: takes the fast path */
 	uint64_t first[FWD_BURST_MAX], last[FWD_BURST_MAX], hash[FWD_BURST_MAX]; /**< the same */
 };
 
@@ -86,7 +86,7 @@ FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fw
 	ours = fwd_addressee(t, root, &b->packets[i], b->ingress[i]) == FWD_ADDRESSEE_US &&
 	       fwd_check_sender(t, root, &p) == FWD_REASON_FORWARDED;
 	v->service = fwd_service_find(t, root, &p.flow.dst, p.flow.dport_be, p.flow.protocol);
-	b->easy[i] = v->service && ours;
+	b->is_fast[i] = v->service && ours;
 	return !v->service || FWD_LIKELY(!(v->service->flags & FWD_SERVICE_HASH_SOURCE));
 }
 
@@ -101,7 +101,7 @@ FWD_INLINE void fwd_burst_find_other(const struct fwd_tables *t, const struct fw
 	*v = (struct fwd_verdict){ 0 };
 	if (fwd_has_flow(p))
 		fwd_decide_find(t, root, p, v);
-	b->easy[i] = false;
+	b->is_fast[i] = false;
 }
 
 /** Stage 2. */
@@ -143,7 +143,7 @@ FWD_INLINE void fwd_burst_fetch_slots(const struct fwd_tables *t, const struct f
 		if (FWD_LIKELY(b->plain[i]))
 			v->hash = b->hash[i];
 		if (FWD_LIKELY(v->service != NULL))
-			b->easy[i] &= fwd_burst_fetch_slot(t, root, &b->parsed[i], v);
+			b->is_fast[i] &= fwd_burst_fetch_slot(t, root, &b->parsed[i], v);
 	}
 }
 
@@ -155,18 +155,18 @@ FWD_INLINE void fwd_burst_fetch_owners(const struct fwd_tables *t, const struct 
 
 	if (cold)
 		__builtin_prefetch(cold, 1);
-	if (root->n_exception_sets) {
-		const struct fwd_exceptions *set =
-		        fwd_port_exceptions(t, owner_set(v->hash, root->n_exception_sets));
+	if (root->n_exception_buckets) {
+		const struct fwd_exceptions *bucket =
+		        fwd_port_exceptions(t, owner_bucket(v->hash, root->n_exception_buckets));
 
-		if (set)
-			__builtin_prefetch(set, 1);
+		if (bucket)
+			__builtin_prefetch(bucket, 1);
 	}
 }
 
 /** Stage 4 of one frame: where the slot leads. An unsettled slot is for the last stage. */
 FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct fwd_root *root,
-                                        struct fwd_verdict *v, bool *easy)
+                                        struct fwd_verdict *v, bool *is_fast)
 {
 	uint16_t hot = fwd_slot_word(t, v->slot);
 	const struct fwd_count *count;
@@ -180,7 +180,7 @@ FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct
 		__builtin_prefetch(count, 1);
 	if (FWD_LIKELY(!(hot & FWD_SLOT_UNSETTLED) && hot && v->backend))
 		return;
-	*easy = false;
+	*is_fast = false;
 	if (hot & FWD_SLOT_UNSETTLED)
 		fwd_burst_fetch_owners(t, root, v);
 }
@@ -195,13 +195,13 @@ FWD_INLINE void fwd_burst_look_ahead(const struct fwd_tables *t, const struct fw
 	fwd_burst_fetch_slots(t, root, b);
 	for (uint32_t i = 0; i < b->n; i++)
 		if (FWD_LIKELY(b->verdicts[i].service != NULL))
-			fwd_burst_fetch_backend(t, root, &b->verdicts[i], &b->easy[i]);
+			fwd_burst_fetch_backend(t, root, &b->verdicts[i], &b->is_fast[i]);
 }
 
 /**
- * Stage 5 of an easy frame: its backend is known. What is needed is copied first, for nobody
- * can say that the bytes written to the frame are not these.
- * @return whether the backend can take it by the short way; else nothing has happened
+ * Stage 5 of a fast frame: its backend is known. What is needed is copied first, because the
+ * compiler cannot know that the bytes written to the frame are not these.
+ * @return whether the fast path can send to the backend; else nothing has happened
  */
 FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *packet,
                                struct fwd_verdict *v)
@@ -263,7 +263,8 @@ FWD_INLINE void fwd_forward_burst(const struct fwd_tables *t, const struct fwd_r
 		uint64_t len = (uint64_t)(b->packets[i].end - b->packets[i].data);
 
 		bytes += len;
-		if (FWD_LIKELY(b->easy[i] && fwd_burst_send(root, &b->packets[i], &b->verdicts[i])))
+		if (FWD_LIKELY(b->is_fast[i] &&
+		               fwd_burst_send(root, &b->packets[i], &b->verdicts[i])))
 			fwd_fast_count(t, root, cpu, len, &b->verdicts[i]);
 		else
 			fwd_burst_decide(t, root, cpu, b, i);

@@ -266,14 +266,14 @@ DECAP_INLINE enum decap_reason decap_behind(const unsigned char *ip, const unsig
 	const unsigned char *at = ip + o->header_len;
 	unsigned int room = o->total_len - o->header_len, skip = 0;
 	unsigned int inner_is4 = o->protocol == DECAP_IPV4;
-	enum decap_reason why;
+	enum decap_reason reason;
 
 	if (o->protocol == DECAP_UDP) {
 		struct decap_gue g = { 0 };
 
-		why = decap_gue(at, room, end, o->is4, &g);
-		if (why != DECAP_PASSED)
-			return why;
+		reason = decap_gue(at, room, end, o->is4, &g);
+		if (reason != DECAP_PASSED)
+			return reason;
 		skip = DECAP_UDP_LEN + g.len;
 		room = g.udp_len;
 		inner_is4 = g.inner_is4;
@@ -281,9 +281,9 @@ DECAP_INLINE enum decap_reason decap_behind(const unsigned char *ip, const unsig
 		out->owners_next = (unsigned char)g.owners_next;
 		out->owners_off = DECAP_ETH_LEN + o->header_len + DECAP_UDP_LEN + DECAP_GUE_LEN;
 	}
-	why = decap_inner(at + skip, room - skip, end, inner_is4);
-	if (why != DECAP_PASSED)
-		return why;
+	reason = decap_inner(at + skip, room - skip, end, inner_is4);
+	if (reason != DECAP_PASSED)
+		return reason;
 	out->inner_off = DECAP_ETH_LEN + o->header_len + skip;
 	out->inner_is4 = (unsigned char)inner_is4;
 	out->outer_is4 = (unsigned char)o->is4;
@@ -305,7 +305,7 @@ DECAP_INLINE enum decap_reason decap_parse(const unsigned char *frame, const uns
 	const unsigned char *ip = frame + DECAP_ETH_LEN;
 	struct decap_outer o = { 0 };
 	unsigned int etype;
-	enum decap_reason why;
+	enum decap_reason reason;
 
 	if (!decap_fits(frame, DECAP_ETH_LEN, end))
 		return DECAP_PASSED;
@@ -317,8 +317,8 @@ DECAP_INLINE enum decap_reason decap_parse(const unsigned char *frame, const uns
 		return DECAP_PASSED;
 	if (!decap_source_accepted(arg, out->source))
 		return DECAP_SOURCE;
-	why = decap_outer_check(ip, end, &o);
-	return why != DECAP_PASSED ? why : decap_behind(ip, end, &o, out);
+	reason = decap_outer_check(ip, end, &o);
+	return reason != DECAP_PASSED ? reason : decap_behind(ip, end, &o, out);
 }
 
 /**

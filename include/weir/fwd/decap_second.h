@@ -333,10 +333,10 @@ DECAP_INLINE enum decap_reason decap_second(unsigned char *frame, const unsigned
 {
 	unsigned int off = (r->owners_off - DECAP_UDP_LEN - DECAP_GUE_LEN) & DECAP_OFF_MASK;
 	unsigned char *ip = frame + DECAP_ETH_LEN, *udp = frame + off;
-	enum decap_reason why = decap_list_check(ip, udp, end, r);
+	enum decap_reason reason = decap_list_check(ip, udp, end, r);
 
-	if (why != DECAP_PASSED)
-		return why;
+	if (reason != DECAP_PASSED)
+		return reason;
 	if (r->owners_next >= r->owners_n)
 		return DECAP_LAST;
 	if (decap_stays(frame, end, arg, r))

@@ -24,7 +24,7 @@ struct fwd_verdict {
 	const struct fwd_backend *backend; /**< the flow's, once it is known */
 	uint64_t hash;                     /**< the flow's */
 	uint32_t slot;                     /**< in the table of all slots */
-	uint32_t backend_index;            /**< 0: nobody */
+	uint32_t backend_index;            /**< 0: none */
 	bool outer4;                       /**< the backend's address is IPv4 */
 	enum fwd_reason reason;
 	uint64_t fragment_hash; /**< of a fragment: its datagram's */
@@ -52,7 +52,7 @@ FWD_INLINE enum fwd_reason fwd_check_sender(const struct fwd_tables *t, const st
                                             const struct fwd_parsed *p)
 {
 	const union fwd_addr *a =
-	        FWD_UNLIKELY(p->ask == FWD_REQUEST_ERROR) ? &p->sender : &p->flow.src;
+	        FWD_UNLIKELY(p->request == FWD_REQUEST_ERROR) ? &p->sender : &p->flow.src;
 
 	if (FWD_UNLIKELY(fwd_is_martian(a, p->is4)))
 		return FWD_REASON_MARTIAN;
@@ -68,11 +68,11 @@ FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fw
                                     const struct fwd_parsed *p, const struct fwd_service *service,
                                     uint64_t hash)
 {
-	uint64_t place = OWNER_LOAD(uint64_t, &pool->place);
+	uint64_t range = OWNER_LOAD(uint64_t, &pool->slot_range);
 
 	if (FWD_UNLIKELY(service->flags & FWD_SERVICE_HASH_SOURCE))
 		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
-	return (uint32_t)(place >> 8) + owner_slot(hash, 1u << (place & 31));
+	return (uint32_t)(range >> 8) + owner_slot(hash, 1u << (range & 31));
 }
 
 /**
@@ -93,18 +93,18 @@ FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, 
 		                 .seq = (uint32_t)what,
 		                 .segment = (uint8_t)(what >> 32),
 		                 .protocol = (uint8_t)(what >> 40) };
-	struct owner_rule ask = { .idle_s = (uint16_t)how,
-		                  .remember_s = (uint16_t)(how >> 16),
-		                  .udp_policy = (uint8_t)(how >> 32) };
-	struct fwd_exceptions *set = NULL;
+	struct owner_rule rule = { .idle_s = (uint16_t)how,
+		                   .remember_s = (uint16_t)(how >> 16),
+		                   .udp_policy = (uint8_t)(how >> 32) };
+	struct fwd_exceptions *bucket = NULL;
 	struct owner_pick pick;
 
 	if (!root)
 		return 0;
-	ask.now_s = fwd_port_now_s(t, root);
-	if (root->n_exception_sets)
-		set = fwd_port_exceptions(t, owner_set(hash, root->n_exception_sets));
-	pick = owner_find(&ask, &flow, (uint16_t)(what >> 48), fwd_port_cold(t, slot), set);
+	rule.now_s = fwd_port_now_s(t, root);
+	if (root->n_exception_buckets)
+		bucket = fwd_port_exceptions(t, owner_bucket(hash, root->n_exception_buckets));
+	pick = owner_find(&rule, &flow, (uint16_t)(what >> 48), fwd_port_cold(t, slot), bucket);
 	return pick.backend | (uint32_t)pick.event << 16;
 }
 
@@ -121,12 +121,15 @@ FWD_INLINE uint8_t fwd_tcp_segment(uint8_t flags)
 /** What a packet that names a flow means to the flow's owner. */
 FWD_INLINE uint8_t fwd_segment(const struct fwd_parsed *p)
 {
-	if (p->ask == FWD_REQUEST_ERROR)
+	if (p->request == FWD_REQUEST_ERROR)
 		return FWD_SEGMENT_QUOTED;
 	return p->flow.protocol == FWD_PROTO_TCP ? fwd_tcp_segment(p->tcp_flags) : FWD_SEGMENT_UDP;
 }
 
-/** Whether a packet for @p b can name @p earlier: it is there, lives, and has @p b's family. */
+/**
+ * Whether a packet in an outer header of family @p outer4 can name @p earlier: it is there, lives,
+ * and has that family.
+ */
 FWD_INLINE bool fwd_can_name(const struct fwd_tables *t, uint32_t earlier, bool outer4)
 {
 	const struct fwd_backend *b = fwd_port_backend(t, earlier);
@@ -196,7 +199,7 @@ FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struc
 	return pick & FWD_SLOT_BACKEND;
 }
 
-/** The hot word of @p slot; 0 (nobody) if there is no such slot. */
+/** The hot word of @p slot; 0 (none) if there is no such slot. */
 FWD_INLINE uint16_t fwd_slot_word(const struct fwd_tables *t, uint32_t slot)
 {
 	const struct fwd_slots *block = fwd_port_slots(t, slot);
@@ -204,7 +207,7 @@ FWD_INLINE uint16_t fwd_slot_word(const struct fwd_tables *t, uint32_t slot)
 	return block ? OWNER_LOAD(uint16_t, &block->slot[slot % FWD_SLOTS_PER_BLOCK]) : 0;
 }
 
-/** The owner of the verdict's flow. @return a backend, or 0: nobody */
+/** The owner of the verdict's flow. @return a backend, or 0: none */
 FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_pool *pool,
                                      const struct fwd_parsed *p, struct fwd_verdict *v)
 {
@@ -304,18 +307,18 @@ FWD_INLINE enum fwd_reason fwd_decide_vip(const struct fwd_tables *t, const stru
 {
 	enum fwd_reason fault;
 
-	if (p->ask == FWD_REQUEST_NOTHING)
+	if (p->request == FWD_REQUEST_NOTHING)
 		return (enum fwd_reason)p->fault;
-	if (p->ask == FWD_REQUEST_NEIGHBOUR)
+	if (p->request == FWD_REQUEST_NEIGHBOUR)
 		return FWD_REASON_NEIGHBOUR;
 	fault = fwd_check_sender(t, root, p);
 	if (fault != FWD_REASON_FORWARDED)
 		return fault;
-	if (p->ask == FWD_REQUEST_FRAGMENT)
+	if (p->request == FWD_REQUEST_FRAGMENT)
 		return fwd_decide_later(t, p, v);
-	if (p->ask == FWD_REQUEST_ECHO)
+	if (p->request == FWD_REQUEST_ECHO)
 		return FWD_REASON_ECHO_REPLIED;
-	return p->ask == FWD_REQUEST_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
+	return p->request == FWD_REQUEST_ERROR ? FWD_REASON_ICMP_UNRELATED : FWD_REASON_NO_SERVICE;
 }
 
 /**
@@ -326,7 +329,7 @@ FWD_INLINE enum fwd_reason fwd_decide_other(const struct fwd_root *root, const s
 {
 	const struct fwd_prefix *source = p->is4 ? &root->source4 : &root->source6;
 
-	if (FWD_LIKELY(p->ask != FWD_REQUEST_ERROR && p->fault != FWD_REASON_ICMP_UNRELATED))
+	if (FWD_LIKELY(p->request != FWD_REQUEST_ERROR && p->fault != FWD_REASON_ICMP_UNRELATED))
 		return FWD_REASON_NOT_OURS;
 	return fwd_prefix_has(source, &p->flow.dst) ? FWD_REASON_TUNNEL_ERROR : FWD_REASON_NOT_OURS;
 }
@@ -355,7 +358,7 @@ FWD_INLINE void fwd_decide_first(const struct fwd_tables *t, const struct fwd_ve
 /** Whether the packet names a flow that a service can have. */
 FWD_INLINE bool fwd_has_flow(const struct fwd_parsed *p)
 {
-	return p->ask == FWD_REQUEST_SERVICE || p->ask == FWD_REQUEST_ERROR;
+	return p->request == FWD_REQUEST_SERVICE || p->request == FWD_REQUEST_ERROR;
 }
 
 /** What a decision begins with: the flow's hash, and its service if it has one. */
@@ -388,7 +391,7 @@ FWD_INLINE void fwd_decide_found(const struct fwd_tables *t, const struct fwd_ro
 		return;
 	if (FWD_UNLIKELY(p->fragment && v->service))
 		fwd_decide_first(t, v);
-	if (p->ask == FWD_REQUEST_ERROR)
+	if (p->request == FWD_REQUEST_ERROR)
 		v->reason = FWD_REASON_ICMP_RELAYED;
 }
 

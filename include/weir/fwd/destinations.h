@@ -4,18 +4,18 @@
  * Destinations: from an outer address to its backend. Used only for ICMP errors that come back
  * about our tunnels, never for packets that go in.
  *
- * A hash of address and mode chooses a set of FWD_DESTINATION_WAYS indexes. There are as many sets
- * as backends, so a set is practically never full. An index is only a hint: the look-up compares
- * the backend itself. So the table may be rewritten in place, set by set; at worst an error of
- * that instant is not attributed.
+ * A hash of address and mode chooses a bucket of FWD_DESTINATION_WAYS indexes. There are as many
+ * buckets as backends, so a bucket is practically never full. An index is only a hint: the look-up
+ * compares the backend itself. So the table may be rewritten in place, bucket by bucket; at worst an
+ * error of that instant is not attributed.
  */
 #ifndef WEIR_FWD_DESTINATIONS_H
 #define WEIR_FWD_DESTINATIONS_H
 
 #include "weir/fwd/services.h"
 
-/** Sets for @p n_backends: a power of two. */
-FWD_INLINE uint32_t fwd_destination_sets(uint32_t n_backends)
+/** Buckets for @p n_backends: a power of two. */
+FWD_INLINE uint32_t fwd_destination_buckets(uint32_t n_backends)
 {
 	uint32_t n = 1;
 
@@ -24,10 +24,10 @@ FWD_INLINE uint32_t fwd_destination_sets(uint32_t n_backends)
 	return n;
 }
 
-FWD_INLINE uint32_t fwd_destination_set(uint32_t n_sets, const union fwd_addr *address,
-                                        uint8_t encap)
+FWD_INLINE uint32_t fwd_destination_bucket(uint32_t n_buckets, const union fwd_addr *address,
+                                           uint8_t encap)
 {
-	return fwd_service_hash(0, address, 0, encap) & (n_sets - 1);
+	return fwd_service_hash(0, address, 0, encap) & (n_buckets - 1);
 }
 
 /** Whether a tunnel of mode @p encap to @p address leads to @p b. */
@@ -45,12 +45,12 @@ FWD_INLINE bool fwd_destination_is(const struct fwd_backend *b, const union fwd_
 FWD_INLINE uint32_t fwd_destination_find(const struct fwd_tables *t, const struct fwd_root *root,
                                          const union fwd_addr *address, uint8_t encap)
 {
-	uint32_t n = root->n_destination_sets;
-	const struct fwd_destinations *set =
-	        n ? fwd_port_destinations(t, fwd_destination_set(n, address, encap)) : NULL;
+	uint32_t n = root->n_destination_buckets;
+	const struct fwd_destinations *bucket =
+	        n ? fwd_port_destinations(t, fwd_destination_bucket(n, address, encap)) : NULL;
 
-	for (uint32_t i = 0; set && i < FWD_DESTINATION_WAYS; i++) {
-		uint32_t index = *(const volatile uint16_t *)&set->backend[i];
+	for (uint32_t i = 0; bucket && i < FWD_DESTINATION_WAYS; i++) {
+		uint32_t index = *(const volatile uint16_t *)&bucket->backend[i];
 		const struct fwd_backend *b = index ? fwd_port_backend(t, index) : NULL;
 
 		if (!b)
@@ -62,22 +62,23 @@ FWD_INLINE uint32_t fwd_destination_find(const struct fwd_tables *t, const struc
 }
 
 /**
- * Put backend @p index of @p backends into @p sets, which nobody reads yet and which were zeroed
+ * Put backend @p index of @p backends into @p buckets, which nobody reads yet and which were zeroed
  * before the first one. Of several at one address the first is enough.
  * @return whether it can be found
  */
-FWD_INLINE bool fwd_destination_put(struct fwd_destinations *sets, uint32_t n_sets,
+FWD_INLINE bool fwd_destination_put(struct fwd_destinations *buckets, uint32_t n_buckets,
                                     const struct fwd_backend *backends, uint32_t index)
 {
 	const struct fwd_backend *b = &backends[index];
-	struct fwd_destinations *set = &sets[fwd_destination_set(n_sets, &b->address, b->encap)];
+	struct fwd_destinations *bucket =
+	        &buckets[fwd_destination_bucket(n_buckets, &b->address, b->encap)];
 
 	for (uint32_t i = 0; i < FWD_DESTINATION_WAYS; i++) {
-		if (!set->backend[i]) {
-			set->backend[i] = (uint16_t)index;
+		if (!bucket->backend[i]) {
+			bucket->backend[i] = (uint16_t)index;
 			return true;
 		}
-		if (fwd_destination_is(&backends[set->backend[i]], &b->address, b->encap))
+		if (fwd_destination_is(&backends[bucket->backend[i]], &b->address, b->encap))
 			return true;
 	}
 	return false;

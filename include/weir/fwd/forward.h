@@ -56,7 +56,7 @@ FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 		cpu->reason[reason]++;
 }
 
-/** Count what became of an easy packet. */
+/** Count what became of a packet on the fast path. */
 FWD_INLINE void fwd_fast_count(const struct fwd_tables *t, const struct fwd_root *root,
                                struct fwd_cpu *cpu, uint64_t bytes, const struct fwd_verdict *v)
 {
@@ -109,7 +109,8 @@ FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_roo
  * @param packet  the frame; moved and written to by the verdict
  * @param v       out; zeroed before by the caller. Its reason is final; what is to be sent
  *                is to leave by fwd_egress()
- * @return true: it was easy, and leaves by v->backend->ifindex; false: v says what is to be done
+ * @return true: it took the fast path, and leaves by v->backend->ifindex; false: v says what is
+ *         to be done
  */
 FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *root,
                             struct fwd_packet *packet, struct fwd_verdict *v)

@@ -10,7 +10,7 @@
  * reason of its own. None is ever held, so an attacker cannot fill a queue (RFC 8900).
  * Identifications repeat soon (RFC 4963, 7739): the next first fragment overwrites an entry.
  *
- * A keyed hash chooses a set of FWD_FRAGMENT_WAYS entries; a full set loses its oldest. So a flood
+ * A keyed hash chooses a bucket of FWD_FRAGMENT_WAYS entries; a full one loses its oldest. So a flood
  * of first fragments, each of them a packet to a living service, can only shorten the life of other
  * datagrams' entries. An entry is two words, written one after the other, each with bits of the
  * tag: if its halves are of two datagrams, it matches neither, except by chance. An entry ends long
@@ -58,16 +58,16 @@ FWD_INLINE uint64_t fwd_fragment_when(uint64_t hash, uint32_t now_s)
 	return (hash & ~0xffffffffull) | now_s;
 }
 
-/** Tag bits of the second word: lower ones than the first's, and other ones than the set's. */
+/** Tag bits of the second word: lower ones than the first's, and other ones than the bucket's. */
 FWD_INLINE uint64_t fwd_fragment_tag(uint64_t hash)
 {
 	return hash >> 15 << FWD_FRAGMENT_TAG_AT;
 }
 
-FWD_INLINE struct fwd_fragments *fwd_fragment_set(const struct fwd_tables *t,
-                                                  const struct fwd_root *root, uint64_t hash)
+FWD_INLINE struct fwd_fragments *fwd_fragment_bucket(const struct fwd_tables *t,
+                                                     const struct fwd_root *root, uint64_t hash)
 {
-	uint32_t n = root->n_fragment_sets;
+	uint32_t n = root->n_fragment_buckets;
 
 	return n ? fwd_port_fragments(t, (uint32_t)hash & (n - 1)) : NULL;
 }
@@ -86,15 +86,16 @@ FWD_INLINE bool fwd_fragment_is(const struct fwd_fragment *e, uint64_t hash)
 	       (OWNER_LOAD(uint64_t, &e->where) & ~FWD_FRAGMENT_WHERE) == fwd_fragment_tag(hash);
 }
 
-/** The place for @p hash: where it is, else the oldest. */
-FWD_INLINE uint32_t fwd_fragment_way(const struct fwd_fragments *set, uint64_t hash, uint32_t now_s)
+/** The way for @p hash: where it is, else the oldest. */
+FWD_INLINE uint32_t fwd_fragment_way(const struct fwd_fragments *bucket, uint64_t hash,
+                                     uint32_t now_s)
 {
 	uint32_t oldest = 0, age = 0;
 
 	for (uint32_t i = 0; i < FWD_FRAGMENT_WAYS; i++) {
-		uint32_t a = fwd_fragment_age(&set->way[i], now_s);
+		uint32_t a = fwd_fragment_age(&bucket->way[i], now_s);
 
-		if (fwd_fragment_is(&set->way[i], hash))
+		if (fwd_fragment_is(&bucket->way[i], hash))
 			return i;
 		if (a > age) {
 			oldest = i;
@@ -109,15 +110,15 @@ FWD_SLOW uint32_t fwd_fragment_remember(uint64_t tables, uint64_t hash, uint64_t
 {
 	const struct fwd_tables *t = fwd_tables_of(tables);
 	const struct fwd_root *root = fwd_port_root(t);
-	struct fwd_fragments *set = root ? fwd_fragment_set(t, root, hash) : NULL;
+	struct fwd_fragments *bucket = root ? fwd_fragment_bucket(t, root, hash) : NULL;
 	struct fwd_fragment *e;
 	uint32_t now_s;
 	bool loses;
 
-	if (!set)
+	if (!bucket)
 		return 0;
 	now_s = fwd_port_now_s(t, root);
-	e = &set->way[fwd_fragment_way(set, hash, now_s) & (FWD_FRAGMENT_WAYS - 1)];
+	e = &bucket->way[fwd_fragment_way(bucket, hash, now_s) & (FWD_FRAGMENT_WAYS - 1)];
 	loses = fwd_fragment_age(e, now_s) <= FWD_FRAGMENT_LIFE_S && !fwd_fragment_is(e, hash);
 	OWNER_STORE(uint64_t, &e->when, fwd_fragment_when(hash, now_s));
 	OWNER_STORE(uint64_t, &e->where, where | fwd_fragment_tag(hash));
@@ -129,16 +130,16 @@ FWD_SLOW uint64_t fwd_fragment_find(uint64_t tables, uint64_t hash)
 {
 	const struct fwd_tables *t = fwd_tables_of(tables);
 	const struct fwd_root *root = fwd_port_root(t);
-	const struct fwd_fragments *set = root ? fwd_fragment_set(t, root, hash) : NULL;
+	const struct fwd_fragments *bucket = root ? fwd_fragment_bucket(t, root, hash) : NULL;
 	uint32_t now_s;
 
-	if (!set)
+	if (!bucket)
 		return 0;
 	now_s = fwd_port_now_s(t, root);
 	for (uint32_t i = 0; i < FWD_FRAGMENT_WAYS; i++)
-		if (fwd_fragment_is(&set->way[i], hash) &&
-		    fwd_fragment_age(&set->way[i], now_s) <= FWD_FRAGMENT_LIFE_S)
-			return OWNER_LOAD(uint64_t, &set->way[i].where) & FWD_FRAGMENT_WHERE;
+		if (fwd_fragment_is(&bucket->way[i], hash) &&
+		    fwd_fragment_age(&bucket->way[i], now_s) <= FWD_FRAGMENT_LIFE_S)
+			return OWNER_LOAD(uint64_t, &bucket->way[i].where) & FWD_FRAGMENT_WHERE;
 	return 0;
 }
 

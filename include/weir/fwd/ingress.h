@@ -7,8 +7,8 @@
  *
  * A frame for the unicast MAC address of another host is not ours, whatever its IP destination. A
  * flooding bridge hands such a frame to each balancer, and each would forward a copy. The table of
- * macs has the ports' own addresses: one word for each address and port, anywhere in the set that
- * its hash chooses. A word is stored and cleared by one atomic store. The first few words are in
+ * macs has the ports' own addresses: one word for each address and port, anywhere in the bucket
+ * that its hash chooses. A word is stored and cleared by one atomic store. The first few words are in
  * root, where they cost less. A word holds the lower 16 bits of the interface's index, so two
  * ports that agree in these bits would share their addresses.
  */
@@ -35,10 +35,10 @@ FWD_INLINE uint64_t fwd_mac_word(uint64_t mac, uint32_t ifindex)
 	return mac << 16 | FWD_MAC_USED | (uint16_t)ifindex;
 }
 
-/** The set of a word. */
-FWD_INLINE uint32_t fwd_mac_set(uint64_t word)
+/** The bucket of a word. */
+FWD_INLINE uint32_t fwd_mac_bucket(uint64_t word)
 {
-	_Static_assert(FWD_MAC_SETS == 1u << 6, "the highest bits, on which all others bear");
+	_Static_assert(FWD_MAC_BUCKETS == 1u << 6, "the highest bits, on which all others bear");
 
 	return (uint32_t)(word * 0x9e3779b97f4a7c15u >> 58);
 }
@@ -46,14 +46,14 @@ FWD_INLINE uint32_t fwd_mac_set(uint64_t word)
 /** Whether @p word is in the table. */
 FWD_INLINE bool fwd_mac_find(const struct fwd_tables *t, const struct fwd_root *root, uint64_t word)
 {
-	const struct fwd_own_macs *set;
+	const struct fwd_own_macs *bucket;
 
 	for (uint32_t i = 0; i < FWD_MACS_FIRST; i++)
 		if (FWD_LIKELY(*(const volatile uint64_t *)&root->macs[i] == word))
 			return true;
-	set = fwd_port_macs(t, fwd_mac_set(word));
-	for (uint32_t i = 0; set && i < FWD_MAC_WAYS; i++)
-		if (*(const volatile uint64_t *)&set->word[i] == word)
+	bucket = fwd_port_macs(t, fwd_mac_bucket(word));
+	for (uint32_t i = 0; bucket && i < FWD_MAC_WAYS; i++)
+		if (*(const volatile uint64_t *)&bucket->word[i] == word)
 			return true;
 	return false;
 }
@@ -122,7 +122,7 @@ FWD_INLINE void fwd_parse_ingress(const struct fwd_tables *t, const struct fwd_r
 		return;
 	if (!fwd_port_has_source_route(packet, options, p->l4_off - options))
 		return;
-	p->ask = FWD_REQUEST_NOTHING;
+	p->request = FWD_REQUEST_NOTHING;
 	p->fault = FWD_REASON_SOURCE_ROUTE;
 }
 

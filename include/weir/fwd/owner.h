@@ -5,8 +5,8 @@
  * remembered for it (docs/owners.md; docs/slot-life.md follows one slot).
  *
  * A slot's hot word names the current owner. A bit of it says that the slot is *unsettled*: an
- * earlier owner still has a claim. Only then does owner_find() read the slot's cold part and a set
- * of exceptions (remembered flows); else one load and one test decide.
+ * earlier owner still has a claim. Only then does owner_find() read the slot's cold part and a
+ * bucket of exceptions (remembered flows); else one load and one test decide.
  *
  * The rule: a remembered flow goes where it is remembered. A flow of which nothing is remembered
  * goes to the *base*, the owner when the slot last settled. A new flow (SYN) goes to the current
@@ -17,13 +17,12 @@
  *   claim.base           the control process alone, before the hot word that leads there
  *   claim.settle_at      the control process (0: settled); the packet path only moves it into
  *                        the future, when a flow of the base could not be remembered
- *   cold.scheduled_at       the control process, which alone reads it
+ *   cold.scheduled_at    the control process, which alone reads it
  *   claim.seen_at, spilled_at, cold.kept_at   the packet path
  *   list (with agents)   the control process; the earlier owners by one store
- *   exceptions           the packet path, by plain stores of whole words; the control process
- *                        removes words by compare-and-swap only
+ *   exceptions           the packet path stores whole words; the control process clears by CAS
  * Each value is read and written whole, so any number of CPUs may run this at a time. If two CPUs
- * put different new flows into the same place of a set within about 10 ns, one of them is lost:
+ * put different new flows into the same way of a bucket within about 10 ns, one of them is lost:
  * about 1 in 10 million, at a million new flows a second. That is the price of plain stores.
  *
  * Why no connection breaks (each claim is a test in tests/sim):
@@ -38,9 +37,9 @@
  *    embryonic entries are evicted, and not before OWNER_HANDSHAKE_S.
  *  - A slot settles only after all flows that use the base had time to be seen and remembered.
  *    A flow that cannot be remembered postpones that.
- * A false match of an exception needs the same set and tag: 35 bits of the flow's hash besides
- * the set's, so about n_flows * n_exceptions / 2^(35 + log2 of sets). An embryonic entry has 19
- * bits and needs a sequence number that fits by chance (3 / 65,536).
+ * A false match of an exception needs the same bucket and tag, 35 more bits of the hash: about
+ * n_flows * n_exceptions / 2^(35 + log2 of buckets). An embryonic entry has 19 bits and needs a
+ * sequence number that fits by chance (3 / 65,536).
  *
  * In a pool with agents nothing is remembered for TCP: a packet names the current owner and up
  * to three earlier ones, which find out whose connection it is (second.h, decap_second.h).
@@ -130,12 +129,12 @@ struct owner_rule {
 
 /** Where the flow goes. */
 struct owner_pick {
-	uint16_t backend; /**< 0: nobody */
+	uint16_t backend; /**< 0: none */
 	uint8_t event;    /**< enum owner_event */
 	uint8_t reserved;
 };
 
-/** Index in a set of the flow's entry, by its condition; OWNER_WAYS: it is not in this one. */
+/** Way of a bucket that holds the flow's entry, by its condition; OWNER_WAYS: it is not there. */
 struct owner_scan {
 	uint32_t known;    /**< TCP: open; UDP: the flow's entry */
 	uint32_t finished; /**< finished or reset */
@@ -149,24 +148,24 @@ FWD_INLINE enum owner_class owner_class(const struct fwd_flow *f)
 }
 
 /** How long an entry in @p state lives without a packet. */
-FWD_INLINE uint32_t owner_state_idle(const struct owner_rule *ask, uint32_t state)
+FWD_INLINE uint32_t owner_state_idle(const struct owner_rule *rule, uint32_t state)
 {
 	if (state == OWNER_EMBRYONIC)
 		return OWNER_EMBRYONIC_S;
-	if ((state == OWNER_FINISHED || state == OWNER_RESET) && ask->idle_s > OWNER_CLOSING_S)
+	if ((state == OWNER_FINISHED || state == OWNER_RESET) && rule->idle_s > OWNER_CLOSING_S)
 		return OWNER_CLOSING_S;
-	return ask->idle_s;
+	return rule->idle_s;
 }
 
 /**
- * @p place, laundered for the BPF verifier (packet.h): else it would follow each of the OWNER_WAYS
- * places through all that comes after. @p any is a number that the verifier does not know.
+ * @p way, laundered for the BPF verifier (packet.h): else it would follow each of the OWNER_WAYS
+ * ways through all that comes after. @p any is a number that the verifier does not know.
  */
-FWD_INLINE uint32_t owner_launder(uint32_t place, uint64_t any)
+FWD_INLINE uint32_t owner_launder(uint32_t way, uint64_t any)
 {
-	place ^= (uint32_t)any;
-	__asm__("" : "+r"(place));
-	return (place ^ (uint32_t)any) & (2 * OWNER_WAYS - 1);
+	way ^= (uint32_t)any;
+	__asm__("" : "+r"(way));
+	return (way ^ (uint32_t)any) & (2 * OWNER_WAYS - 1);
 }
 
 /** Whether @p word is an embryonic entry of the flow's, whatever its SYN was. */
@@ -176,12 +175,12 @@ FWD_INLINE bool owner_is_embryonic(uint64_t word, uint32_t now_s, const struct f
 	       owner_word_state(word) == OWNER_EMBRYONIC && owner_word_lives(word, now_s);
 }
 
-/** The place of an embryonic entry that the segment fits, or OWNER_WAYS. */
-FWD_INLINE uint32_t owner_scan_embryonic(const struct fwd_exceptions *set, uint32_t now_s,
+/** The way of an embryonic entry that the segment fits, or OWNER_WAYS. */
+FWD_INLINE uint32_t owner_scan_embryonic(const struct fwd_exceptions *bucket, uint32_t now_s,
                                          const struct fwd_flow *f)
 {
 	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
-		uint64_t word = OWNER_LOAD(uint64_t, &set->word[i]);
+		uint64_t word = OWNER_LOAD(uint64_t, &bucket->word[i]);
 
 		if (owner_is_embryonic(word, now_s, f) && owner_embryonic_fits(word, f))
 			return i;
@@ -190,22 +189,22 @@ FWD_INLINE uint32_t owner_scan_embryonic(const struct fwd_exceptions *set, uint3
 }
 
 /** Whether a flow with the same tag has begun that is not confirmed. */
-FWD_INLINE bool owner_has_embryonic(const struct fwd_exceptions *set, uint32_t now_s,
+FWD_INLINE bool owner_has_embryonic(const struct fwd_exceptions *bucket, uint32_t now_s,
                                     const struct fwd_flow *f)
 {
 	for (uint32_t i = 0; i < OWNER_WAYS; i++)
-		if (owner_is_embryonic(OWNER_LOAD(uint64_t, &set->word[i]), now_s, f))
+		if (owner_is_embryonic(OWNER_LOAD(uint64_t, &bucket->word[i]), now_s, f))
 			return true;
 	return false;
 }
 
-/** The place of the flow's entry that is not embryonic (there is one at most), or OWNER_WAYS. */
-FWD_INLINE uint32_t owner_scan_tag(const struct fwd_exceptions *set, const struct fwd_flow *f)
+/** The way of the flow's entry that is not embryonic (there is one at most), or OWNER_WAYS. */
+FWD_INLINE uint32_t owner_scan_tag(const struct fwd_exceptions *bucket, const struct fwd_flow *f)
 {
 	uint64_t tag = owner_tag(f->hash);
 
 	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
-		uint64_t word = OWNER_LOAD(uint64_t, &set->word[i]);
+		uint64_t word = OWNER_LOAD(uint64_t, &bucket->word[i]);
 
 		if (FWD_UNLIKELY(word >> OWNER_TAG_AT == tag) &&
 		    owner_word_state(word) > OWNER_EMBRYONIC)
@@ -214,17 +213,17 @@ FWD_INLINE uint32_t owner_scan_tag(const struct fwd_exceptions *set, const struc
 	return OWNER_WAYS;
 }
 
-/** Find the flow's entry in the set, if it has one that is not embryonic. */
-FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions *set,
-                               uint32_t now_s, const struct fwd_flow *f)
+/** Find the flow's entry in the bucket, if it has one that is not embryonic. */
+FWD_INLINE void owner_scan_bucket(struct owner_scan *s, const struct fwd_exceptions *bucket,
+                                  uint32_t now_s, const struct fwd_flow *f)
 {
-	uint32_t i = owner_launder(owner_scan_tag(set, f), f->hash);
+	uint32_t i = owner_launder(owner_scan_tag(bucket, f), f->hash);
 	uint64_t word;
 
 	s->known = s->finished = s->stale = OWNER_WAYS;
 	if (i == OWNER_WAYS)
 		return;
-	word = OWNER_LOAD(uint64_t, &set->word[i & (OWNER_WAYS - 1)]);
+	word = OWNER_LOAD(uint64_t, &bucket->word[i & (OWNER_WAYS - 1)]);
 	if (!owner_word_lives(word, now_s))
 		s->stale = i;
 	else if (owner_word_state(word) == OWNER_FINISHED || owner_word_state(word) == OWNER_RESET)
@@ -234,10 +233,10 @@ FWD_INLINE void owner_scan_set(struct owner_scan *s, const struct fwd_exceptions
 }
 
 /**
- * The index of the word in which to remember the flow: of its own ended entry, else a free or
- * ended one, else an embryonic one that may be evicted (@p evicts is set then); OWNER_WAYS: none.
+ * The way in which to remember the flow: that of its own ended entry, else a free or ended one,
+ * else an embryonic one that may be evicted (@p evicts is set then); OWNER_WAYS: none.
  */
-FWD_INLINE uint32_t owner_room(const struct owner_scan *s, const struct fwd_exceptions *set,
+FWD_INLINE uint32_t owner_room(const struct owner_scan *s, const struct fwd_exceptions *bucket,
                                uint32_t now_s, bool *evicts)
 {
 	uint32_t evictable = OWNER_WAYS;
@@ -246,12 +245,12 @@ FWD_INLINE uint32_t owner_room(const struct owner_scan *s, const struct fwd_exce
 	if (s->stale < OWNER_WAYS)
 		return s->stale;
 	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
-		uint64_t word = OWNER_LOAD(uint64_t, &set->word[i]);
+		uint64_t word = OWNER_LOAD(uint64_t, &bucket->word[i]);
 
 		if (!owner_word_lives(word, now_s))
 			return i;
 		if (owner_word_state(word) == OWNER_EMBRYONIC &&
-		    owner_word_left(word, now_s) + 2 <= OWNER_EMBRYONIC_UNITS)
+		    owner_word_left(word, now_s) <= OWNER_EVICTABLE_UNITS)
 			evictable = i;
 	}
 	*evicts = evictable < OWNER_WAYS;
@@ -277,67 +276,67 @@ FWD_INLINE struct owner_pick owner_picked(uint32_t backend, enum owner_event eve
 }
 
 /**
- * Follow the entry at place @p i, which is in @p state from now on. An entry that agrees with a
+ * Follow the entry in way @p i, which is in @p state from now on. An entry that agrees with a
  * settled slot is not refreshed, so that it ends and the slot can leave the slow path.
  */
-FWD_INLINE struct owner_pick owner_follow(const struct owner_rule *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_follow(const struct owner_rule *rule, const struct fwd_flow *f,
                                           uint16_t current, struct owner_cold *cold,
-                                          struct fwd_exceptions *set, uint32_t i, uint32_t state)
+                                          struct fwd_exceptions *bucket, uint32_t i, uint32_t state)
 {
-	uint64_t *at = &set->word[i & (OWNER_WAYS - 1)];
+	uint64_t *at = &bucket->word[i & (OWNER_WAYS - 1)];
 	uint64_t old = OWNER_LOAD(uint64_t, at);
 	uint16_t backend = owner_word_backend(old);
-	bool young = state == OWNER_EMBRYONIC;
-	uint64_t tag = young ? old >> OWNER_TAG_AT : owner_tag(f->hash);
+	bool embryonic = state == OWNER_EMBRYONIC;
+	uint64_t tag = embryonic ? old >> OWNER_TAG_AT : owner_tag(f->hash);
 	uint64_t new = owner_word(backend, state,
-	                          owner_end(ask->now_s, owner_state_idle(ask, state)), tag);
+	                          owner_end(rule->now_s, owner_state_idle(rule, state)), tag);
 
 	if (backend == current && OWNER_LOAD(uint32_t, &cold->claim[owner_class(f)].settle_at) == 0)
 		return owner_picked(backend, OWNER_EVENT_FOLLOWED);
 	if (new != old)
 		OWNER_STORE(uint64_t, at, new);
-	owner_keep(cold, ask->now_s);
-	if (owner_word_state(old) == OWNER_EMBRYONIC && !young)
+	owner_keep(cold, rule->now_s);
+	if (owner_word_state(old) == OWNER_EMBRYONIC && !embryonic)
 		return owner_picked(backend, OWNER_EVENT_CONFIRMED);
 	return owner_picked(backend, OWNER_EVENT_FOLLOWED);
 }
 
-/** Remember the flow at place @p i. */
-FWD_INLINE void owner_remember(const struct owner_rule *ask, const struct fwd_flow *f,
-                               struct owner_cold *cold, struct fwd_exceptions *set, uint32_t i,
+/** Remember the flow in way @p i. */
+FWD_INLINE void owner_remember(const struct owner_rule *rule, const struct fwd_flow *f,
+                               struct owner_cold *cold, struct fwd_exceptions *bucket, uint32_t i,
                                uint16_t backend, uint32_t state)
 {
 	uint64_t tag = state == OWNER_EMBRYONIC ? owner_embryonic_tag(f->hash, f->seq)
 	                                        : owner_tag(f->hash);
 
-	OWNER_STORE(uint64_t, &set->word[i & (OWNER_WAYS - 1)],
-	            owner_word(backend, state, owner_end(ask->now_s, owner_state_idle(ask, state)),
-	                       tag));
-	owner_keep(cold, ask->now_s);
+	OWNER_STORE(uint64_t, &bucket->word[i & (OWNER_WAYS - 1)],
+	            owner_word(backend, state,
+	                       owner_end(rule->now_s, owner_state_idle(rule, state)), tag));
+	owner_keep(cold, rule->now_s);
 }
 
 /** A flow of the base could not be remembered: the base keeps its claim for longer. */
-FWD_INLINE void owner_extend(const struct owner_rule *ask, struct owner_claim *claim,
+FWD_INLINE void owner_extend(const struct owner_rule *rule, struct owner_claim *claim,
                              uint32_t remember_s)
 {
 	uint32_t settle_at = OWNER_LOAD(uint32_t, &claim->settle_at);
 
-	if (settle_at != 0 && (int32_t)(settle_at - ask->now_s) <= (int32_t)remember_s)
-		OWNER_STORE(uint32_t, &claim->settle_at, ask->now_s + remember_s + 1);
+	if (settle_at != 0 && (int32_t)(settle_at - rule->now_s) <= (int32_t)remember_s)
+		OWNER_STORE(uint32_t, &claim->settle_at, rule->now_s + remember_s + 1);
 }
 
 /** A new flow found no room: it goes to the base, and so do those that come soon after. */
-FWD_INLINE void owner_note_fullness(const struct owner_rule *ask, struct owner_claim *claim)
+FWD_INLINE void owner_note_fullness(const struct owner_rule *rule, struct owner_claim *claim)
 {
-	OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)ask->now_s);
-	owner_extend(ask, claim, ask->remember_s);
+	OWNER_STORE(uint16_t, &claim->spilled_at, (uint16_t)rule->now_s);
+	owner_extend(rule, claim, rule->remember_s);
 }
 
 /** A flow to the base, which it relies on. */
-FWD_INLINE struct owner_pick owner_to_base(const struct owner_rule *ask, struct owner_claim *claim,
+FWD_INLINE struct owner_pick owner_to_base(const struct owner_rule *rule, struct owner_claim *claim,
                                            enum owner_event event)
 {
-	owner_see(claim, ask->now_s);
+	owner_see(claim, rule->now_s);
 	return owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);
 }
 
@@ -346,91 +345,92 @@ FWD_INLINE struct owner_pick owner_to_base(const struct owner_rule *ask, struct 
  * be under way, so it goes to the base, too. That is remembered if there is room now; else the time
  * starts again. So all repetitions of a SYN go one way.
  */
-FWD_INLINE struct owner_pick owner_spill(const struct owner_rule *ask, const struct fwd_flow *f,
-                                         struct owner_cold *cold, struct fwd_exceptions *set,
-                                         uint32_t place)
+FWD_INLINE struct owner_pick owner_spill(const struct owner_rule *rule, const struct fwd_flow *f,
+                                         struct owner_cold *cold, struct fwd_exceptions *bucket,
+                                         uint32_t way)
 {
 	struct owner_claim *claim = &cold->claim[OWNER_CLASS_TCP];
 
-	if (place < OWNER_WAYS)
-		owner_remember(ask, f, cold, set, place, OWNER_LOAD(uint16_t, &claim->base),
+	if (way < OWNER_WAYS)
+		owner_remember(rule, f, cold, bucket, way, OWNER_LOAD(uint16_t, &claim->base),
 		               OWNER_EMBRYONIC);
 	else
-		owner_note_fullness(ask, claim);
-	return owner_to_base(ask, claim, OWNER_EVENT_SPILLED);
+		owner_note_fullness(rule, claim);
+	return owner_to_base(rule, claim, OWNER_EVENT_SPILLED);
 }
 
 /** A SYN of a flow of which nothing useful is known; embryonic if the slot is unsettled. */
-FWD_INLINE struct owner_pick owner_begin(const struct owner_rule *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_begin(const struct owner_rule *rule, const struct fwd_flow *f,
                                          uint16_t current, struct owner_cold *cold,
-                                         struct fwd_exceptions *set, const struct owner_scan *s)
+                                         struct fwd_exceptions *bucket, const struct owner_scan *s)
 {
 	struct owner_claim *claim = &cold->claim[OWNER_CLASS_TCP];
 	bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0;
 	uint16_t spilled = OWNER_LOAD(uint16_t, &claim->spilled_at);
-	uint32_t place;
+	uint32_t way;
 	bool evicts;
 
 	if (settled && (s->finished == OWNER_WAYS || current == 0)) {
 		if (s->stale < OWNER_WAYS)
-			OWNER_STORE(uint64_t, &set->word[s->stale & (OWNER_WAYS - 1)], 0);
+			OWNER_STORE(uint64_t, &bucket->word[s->stale & (OWNER_WAYS - 1)], 0);
 		return owner_picked(current, OWNER_EVENT_CURRENT);
 	}
 	if (current == 0)
-		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
-	place = owner_launder(owner_room(s, set, ask->now_s, &evicts), f->hash);
-	if (s->finished == OWNER_WAYS && (uint16_t)(ask->now_s - spilled) < OWNER_SPILL_S)
-		return owner_spill(ask, f, cold, set, place);
-	if (place < OWNER_WAYS) {
-		owner_remember(ask, f, cold, set, place, current, OWNER_EMBRYONIC);
+		return owner_to_base(rule, claim, OWNER_EVENT_BASE);
+	way = owner_launder(owner_room(s, bucket, rule->now_s, &evicts), f->hash);
+	if (s->finished == OWNER_WAYS && (uint16_t)(rule->now_s - spilled) < OWNER_SPILL_S)
+		return owner_spill(rule, f, cold, bucket, way);
+	if (way < OWNER_WAYS) {
+		owner_remember(rule, f, cold, bucket, way, current, OWNER_EMBRYONIC);
 		return owner_picked(current, evicts ? OWNER_EVENT_EVICTED : OWNER_EVENT_BEGUN);
 	}
 	if (s->finished < OWNER_WAYS)
-		return owner_follow(ask, f, current, cold, set, s->finished, OWNER_OPEN);
-	owner_note_fullness(ask, claim);
-	return owner_to_base(ask, claim, OWNER_EVENT_FULL);
+		return owner_follow(rule, f, current, cold, bucket, s->finished, OWNER_OPEN);
+	owner_note_fullness(rule, claim);
+	return owner_to_base(rule, claim, OWNER_EVENT_FULL);
 }
 
-FWD_INLINE struct owner_pick owner_syn(const struct owner_rule *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_syn(const struct owner_rule *rule, const struct fwd_flow *f,
                                        uint16_t current, struct owner_cold *cold,
-                                       struct fwd_exceptions *set, const struct owner_scan *s)
+                                       struct fwd_exceptions *bucket, const struct owner_scan *s)
 {
-	uint32_t young = owner_launder(owner_scan_embryonic(set, ask->now_s, f), f->hash);
+	uint32_t syn_way = owner_launder(owner_scan_embryonic(bucket, rule->now_s, f), f->hash);
 
-	if (young < OWNER_WAYS) /* the same SYN again */
-		return owner_follow(ask, f, current, cold, set, young, OWNER_EMBRYONIC);
+	if (syn_way < OWNER_WAYS) /* the same SYN again */
+		return owner_follow(rule, f, current, cold, bucket, syn_way, OWNER_EMBRYONIC);
 	if (s->known < OWNER_WAYS) /* alive: its backend answers for it (RFC 5961, section 4) */
-		return owner_follow(ask, f, current, cold, set, s->known, OWNER_OPEN);
-	return owner_begin(ask, f, current, cold, set, s);
+		return owner_follow(rule, f, current, cold, bucket, s->known, OWNER_OPEN);
+	return owner_begin(rule, f, current, cold, bucket, s);
 }
 
 /** A packet of a flow of which nothing is remembered: to the base; near the end, remember it. */
-FWD_INLINE struct owner_pick owner_unknown(const struct owner_rule *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_unknown(const struct owner_rule *rule, const struct fwd_flow *f,
                                            uint16_t current, struct owner_cold *cold,
-                                           struct fwd_exceptions *set, const struct owner_scan *s,
-                                           uint32_t state, uint32_t remember_s)
+                                           struct fwd_exceptions *bucket,
+                                           const struct owner_scan *s, uint32_t state,
+                                           uint32_t remember_s)
 {
 	struct owner_claim *claim = &cold->claim[owner_class(f)];
 	uint32_t settle_at = OWNER_LOAD(uint32_t, &claim->settle_at);
-	uint32_t place;
+	uint32_t way;
 	bool evicts;
 
 	if (settle_at == 0) {
 		if (s->stale < OWNER_WAYS)
-			OWNER_STORE(uint64_t, &set->word[s->stale & (OWNER_WAYS - 1)], 0);
+			OWNER_STORE(uint64_t, &bucket->word[s->stale & (OWNER_WAYS - 1)], 0);
 		return owner_picked(current, OWNER_EVENT_CURRENT);
 	}
-	if (state == OWNER_RESET || (int32_t)(settle_at - ask->now_s) > (int32_t)remember_s)
-		return owner_to_base(ask, claim, OWNER_EVENT_BASE);
-	place = owner_launder(owner_room(s, set, ask->now_s, &evicts), f->hash);
-	if (place < OWNER_WAYS) {
+	if (state == OWNER_RESET || (int32_t)(settle_at - rule->now_s) > (int32_t)remember_s)
+		return owner_to_base(rule, claim, OWNER_EVENT_BASE);
+	way = owner_launder(owner_room(s, bucket, rule->now_s, &evicts), f->hash);
+	if (way < OWNER_WAYS) {
 		uint16_t base = OWNER_LOAD(uint16_t, &claim->base);
 
-		owner_remember(ask, f, cold, set, place, base, state);
+		owner_remember(rule, f, cold, bucket, way, base, state);
 		return owner_picked(base, OWNER_EVENT_LEARNED);
 	}
-	owner_extend(ask, claim, remember_s);
-	return owner_to_base(ask, claim, OWNER_EVENT_UNLEARNED);
+	owner_extend(rule, claim, remember_s);
+	return owner_to_base(rule, claim, OWNER_EVENT_UNLEARNED);
 }
 
 /** The state that a segment leaves an open entry in. */
@@ -442,72 +442,74 @@ FWD_INLINE uint32_t owner_next_state(uint8_t segment)
 }
 
 /** A TCP segment other than a SYN. */
-FWD_INLINE struct owner_pick owner_segment(const struct owner_rule *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_segment(const struct owner_rule *rule, const struct fwd_flow *f,
                                            uint16_t current, struct owner_cold *cold,
-                                           struct fwd_exceptions *set, const struct owner_scan *s)
+                                           struct fwd_exceptions *bucket,
+                                           const struct owner_scan *s)
 {
-	uint32_t state = owner_next_state(f->segment), young;
+	uint32_t state = owner_next_state(f->segment), syn_way;
 
 	if (s->known < OWNER_WAYS)
-		return owner_follow(ask, f, current, cold, set, s->known, state);
-	young = owner_launder(owner_scan_embryonic(set, ask->now_s, f), f->hash);
-	if (young < OWNER_WAYS) {
+		return owner_follow(rule, f, current, cold, bucket, s->known, state);
+	syn_way = owner_launder(owner_scan_embryonic(bucket, rule->now_s, f), f->hash);
+	if (syn_way < OWNER_WAYS) {
 		uint32_t before = s->finished < OWNER_WAYS ? s->finished : s->stale;
 
 		if (before < OWNER_WAYS) /* of an earlier flow with the same ports */
-			OWNER_STORE(uint64_t, &set->word[before & (OWNER_WAYS - 1)], 0);
-		return owner_follow(ask, f, current, cold, set, young, state);
+			OWNER_STORE(uint64_t, &bucket->word[before & (OWNER_WAYS - 1)], 0);
+		return owner_follow(rule, f, current, cold, bucket, syn_way, state);
 	}
 	if (s->finished < OWNER_WAYS) {
 		uint32_t old = owner_word_state(
-		        OWNER_LOAD(uint64_t, &set->word[s->finished & (OWNER_WAYS - 1)]));
+		        OWNER_LOAD(uint64_t, &bucket->word[s->finished & (OWNER_WAYS - 1)]));
 
 		/* What follows a reset shows that it was forged, unless a new flow has begun. */
-		if (old == OWNER_FINISHED || owner_has_embryonic(set, ask->now_s, f))
+		if (old == OWNER_FINISHED || owner_has_embryonic(bucket, rule->now_s, f))
 			state = f->segment == FWD_SEGMENT_RST ? OWNER_RESET : old;
-		return owner_follow(ask, f, current, cold, set, s->finished, state);
+		return owner_follow(rule, f, current, cold, bucket, s->finished, state);
 	}
-	return owner_unknown(ask, f, current, cold, set, s, state, ask->remember_s);
+	return owner_unknown(rule, f, current, cold, bucket, s, state, rule->remember_s);
 }
 
-FWD_INLINE struct owner_pick owner_datagram(const struct owner_rule *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_datagram(const struct owner_rule *rule, const struct fwd_flow *f,
                                             uint16_t current, struct owner_cold *cold,
-                                            struct fwd_exceptions *set, const struct owner_scan *s)
+                                            struct fwd_exceptions *bucket,
+                                            const struct owner_scan *s)
 {
-	uint32_t state = ask->udp_policy == FWD_UDP_MIGRATE ? OWNER_UDP_LEASE : OWNER_UDP;
+	uint32_t state = rule->udp_policy == FWD_UDP_MIGRATE ? OWNER_UDP_LEASE : OWNER_UDP;
 
 	if (s->known < OWNER_WAYS)
-		return owner_follow(ask, f, current, cold, set, s->known, state);
+		return owner_follow(rule, f, current, cold, bucket, s->known, state);
 	/* No packet tells a new flow from an old one: each is learned until the claim ends. */
-	return owner_unknown(ask, f, current, cold, set, s, state, ask->idle_s);
+	return owner_unknown(rule, f, current, cold, bucket, s, state, rule->idle_s);
 }
 
 /** An ICMP error about the flow: goes where the flow goes, and changes nothing. */
 FWD_INLINE struct owner_pick owner_quoted(const struct fwd_flow *f, uint16_t current,
                                           const struct owner_cold *cold,
-                                          const struct fwd_exceptions *set,
+                                          const struct fwd_exceptions *bucket,
                                           const struct owner_scan *s)
 {
 	const struct owner_claim *claim = &cold->claim[owner_class(f)];
 	uint32_t i = s->known < OWNER_WAYS ? s->known : s->finished;
 
 	if (i < OWNER_WAYS)
-		return owner_picked(
-		        owner_word_backend(OWNER_LOAD(uint64_t, &set->word[i & (OWNER_WAYS - 1)])),
-		        OWNER_EVENT_FOLLOWED);
+		return owner_picked(owner_word_backend(OWNER_LOAD(
+		                            uint64_t, &bucket->word[i & (OWNER_WAYS - 1)])),
+		                    OWNER_EVENT_FOLLOWED);
 	if (OWNER_LOAD(uint32_t, &claim->settle_at) != 0)
 		return owner_picked(OWNER_LOAD(uint16_t, &claim->base), OWNER_EVENT_BASE);
 	return owner_picked(current, OWNER_EVENT_CURRENT);
 }
 
 /** Whether the flow moves with its slot at once: neither a memory nor the base's claim holds it. */
-FWD_INLINE bool owner_is_reset(const struct owner_rule *ask, const struct fwd_flow *f)
+FWD_INLINE bool owner_is_reset(const struct owner_rule *rule, const struct fwd_flow *f)
 {
-	return ask->udp_policy == FWD_UDP_RESET && owner_class(f) == OWNER_CLASS_UDP;
+	return rule->udp_policy == FWD_UDP_RESET && owner_class(f) == OWNER_CLASS_UDP;
 }
 
-/** Without a set nothing is remembered: the base serves all while it has a claim. */
-FWD_INLINE struct owner_pick owner_memoryless(const struct owner_rule *ask,
+/** Without a bucket nothing is remembered: the base serves all while it has a claim. */
+FWD_INLINE struct owner_pick owner_memoryless(const struct owner_rule *rule,
                                               const struct fwd_flow *f, uint16_t current,
                                               struct owner_cold *cold)
 {
@@ -517,41 +519,41 @@ FWD_INLINE struct owner_pick owner_memoryless(const struct owner_rule *ask,
 		return owner_picked(current, OWNER_EVENT_CURRENT);
 	if (f->segment == FWD_SEGMENT_QUOTED)
 		return owner_picked(OWNER_LOAD(uint16_t, &claim->base), OWNER_EVENT_BASE);
-	return owner_to_base(ask, claim, OWNER_EVENT_BASE);
+	return owner_to_base(rule, claim, OWNER_EVENT_BASE);
 }
 
 /**
  * The backend of a flow in an unsettled slot.
  *
- * @param ask   time, and the pool's or service's times
- * @param f     the flow's packet
- * @param hot   the slot's hot word, whose FWD_SLOT_UNSETTLED is set
- * @param cold  the slot's cold part; NULL: as if it had settled
- * @param set   the set owner_set(f->hash); NULL: there is no memory
- * @return the backend and what was met; `weir trace` passes copies of @p cold and @p set,
+ * @param rule    time, and the pool's or service's times
+ * @param f       the flow's packet
+ * @param hot     the slot's hot word, whose FWD_SLOT_UNSETTLED is set
+ * @param cold    the slot's cold part; NULL: as if it had settled
+ * @param bucket  owner_bucket(f->hash); NULL: there is no memory
+ * @return the backend and what was met; `weir trace` passes copies of @p cold and @p bucket,
  *         for all but a quoted flow may change them
  */
-FWD_INLINE struct owner_pick owner_find(const struct owner_rule *ask, const struct fwd_flow *f,
+FWD_INLINE struct owner_pick owner_find(const struct owner_rule *rule, const struct fwd_flow *f,
                                         uint16_t hot, struct owner_cold *cold,
-                                        struct fwd_exceptions *set)
+                                        struct fwd_exceptions *bucket)
 {
 	uint16_t current = hot & FWD_SLOT_BACKEND;
 	struct owner_scan s;
 
-	if (!cold || owner_is_reset(ask, f))
+	if (!cold || owner_is_reset(rule, f))
 		return owner_picked(current, OWNER_EVENT_CURRENT);
-	if (!set)
-		return owner_memoryless(ask, f, current, cold);
-	owner_scan_set(&s, set, ask->now_s, f);
+	if (!bucket)
+		return owner_memoryless(rule, f, current, cold);
+	owner_scan_bucket(&s, bucket, rule->now_s, f);
 	switch (f->segment) {
 	case FWD_SEGMENT_SYN:
-		return owner_syn(ask, f, current, cold, set, &s);
+		return owner_syn(rule, f, current, cold, bucket, &s);
 	case FWD_SEGMENT_UDP:
-		return owner_datagram(ask, f, current, cold, set, &s);
+		return owner_datagram(rule, f, current, cold, bucket, &s);
 	case FWD_SEGMENT_QUOTED:
-		return owner_quoted(f, current, cold, set, &s);
+		return owner_quoted(f, current, cold, bucket, &s);
 	default:
-		return owner_segment(ask, f, current, cold, set, &s);
+		return owner_segment(rule, f, current, cold, bucket, &s);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Exceptions as words: what a word of a set says of a flow, and where a flow's set is.
+ * Exceptions as words: what a word of a bucket says of a flow, and where a flow's bucket is.
  *
  * Pure; part of weir/fwd/owner.h, which has the rules. An entry's time is the eight-second unit
  * after which it has ended, 11 bits of it, compared modulo its range.
@@ -16,7 +16,7 @@
 #define OWNER_EMBRYONIC_S 64u   /**< an embryonic entry ends after this time */
 #define OWNER_CLOSING_S   120u /**< after FIN or RST an entry ends this time after its last segment */
 #define OWNER_SPILL_S     8u /**< so long after a lack of room, new flows of the slot go to the base */
-#define OWNER_WAYS        8u /**< words in a set */
+#define OWNER_WAYS        8u /**< words in a bucket */
 
 /** State of an exception; 0: the word is free. */
 enum owner_state {
@@ -30,7 +30,7 @@ enum owner_state {
 };
 
 /*
- * A word of a set: bits 0-14 backend, 15-17 state, 18-28 the eight-second unit after which
+ * A word of a bucket: bits 0-14 backend, 15-17 state, 18-28 the eight-second unit after which
  * it has ended, 29-63 tag; embryonic: 29-44 the SYN's sequence number >> 16, 45-63 tag.
  */
 #define OWNER_STATE_AT        15
@@ -43,6 +43,13 @@ enum owner_state {
 #define OWNER_EMBRYONIC_MASK  0x7ffffull
 #define OWNER_EMBRYONIC_UNITS (OWNER_EMBRYONIC_S >> OWNER_UNIT_SHIFT)
 
+/*
+ * What an embryonic entry may have left to be evicted. The unit in which it began may have been
+ * nearly over, so one unit more than OWNER_HANDSHAKE_S must have gone by.
+ */
+#define OWNER_EVICTABLE_UNITS                                                                      \
+	(OWNER_EMBRYONIC_UNITS - ((OWNER_HANDSHAKE_S >> OWNER_UNIT_SHIFT) + 1))
+
 /* Whole loads and stores that the compiler neither splits nor repeats. */
 #define OWNER_LOAD(type, at)         (*(const volatile type *)(at))
 #define OWNER_STORE(type, at, value) (*(volatile type *)(at) = (value))
@@ -53,13 +60,13 @@ FWD_INLINE uint32_t owner_slot(uint64_t hash, uint32_t n_slots)
 	return (uint32_t)hash & (n_slots - 1);
 }
 
-/** The set, of @p n_sets (a power of two), of a flow: by other bits than its slot. */
-FWD_INLINE uint32_t owner_set(uint64_t hash, uint32_t n_sets)
+/** The bucket, of @p n_buckets (a power of two), of a flow: by other bits than its slot. */
+FWD_INLINE uint32_t owner_bucket(uint64_t hash, uint32_t n_buckets)
 {
-	return (uint32_t)(hash >> 20) & (n_sets - 1);
+	return (uint32_t)(hash >> 20) & (n_buckets - 1);
 }
 
-/** 35 bits of a flow's hash: those above the set's, then the slot's. */
+/** 35 bits of a flow's hash: those above the bucket's, then the slot's. */
 FWD_INLINE uint64_t owner_tag(uint64_t hash)
 {
 	return (hash >> 44 | hash << 20) & OWNER_TAG_MASK;

@@ -154,7 +154,7 @@ struct fwd_ip6_extension {
 	uint8_t len8; /**< in units of 8 bytes, the first not counted */
 	uint8_t routing_type;
 	uint8_t segments_left;
-	uint32_t rest;
+	uint32_t type_data; /**< by routing type: reserved, or the last entry and flags */
 } FWD_WIRE;
 
 struct fwd_ip6_fragment {
@@ -192,7 +192,7 @@ struct fwd_icmp {
 	uint8_t type;
 	uint8_t code;
 	uint16_t sum;
-	uint32_t rest_be;
+	uint32_t type_data_be; /**< by type: an MTU, a pointer, or identifier and sequence number */
 } FWD_WIRE;
 
 /** Generic UDP Encapsulation, variant 0 (draft-ietf-intarea-gue, section 3.2). */
@@ -222,7 +222,7 @@ struct fwd_cursor {
 	uint8_t *at, *end;
 };
 
-/** Mask of offsets, for the verifier: no header begins further from where the code looks. */
+/** Bound for the verifier: no header begins at a larger offset from the cursor. */
 #define FWD_OFF_MASK 0x3fffu
 
 /** @p at if @p n bytes from there on lie in the frame, else NULL. */

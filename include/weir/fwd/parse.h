@@ -50,7 +50,7 @@ struct fwd_parsed {
 	uint16_t l4_off;       /**< of the transport header */
 	uint16_t l3_len;       /**< of the IP packet, without padding */
 	uint8_t tcp_flags;     /**< TCP: FWD_TCP_*; else 0 */
-	uint8_t ask;           /**< enum fwd_request */
+	uint8_t request;       /**< enum fwd_request */
 	uint8_t fault;         /**< enum fwd_reason; FWD_REASON_FORWARDED: none */
 	uint8_t ttl;
 	uint8_t tos;
@@ -207,7 +207,7 @@ FWD_INLINE enum fwd_reason fwd_parse_tcp(struct fwd_cursor *c, uint32_t room, st
 	p->flow.dport_be = tcp->dport_be;
 	p->seq_be = tcp->seq_be;
 	p->tcp_flags = tcp->flags;
-	p->ask = FWD_REQUEST_SERVICE;
+	p->request = FWD_REQUEST_SERVICE;
 	return FWD_REASON_FORWARDED;
 }
 
@@ -223,7 +223,7 @@ FWD_INLINE enum fwd_reason fwd_parse_udp(struct fwd_cursor *c, uint32_t room, st
 		return FWD_REASON_MALFORMED_TRANSPORT;
 	p->flow.sport_be = udp->sport_be;
 	p->flow.dport_be = udp->dport_be;
-	p->ask = FWD_REQUEST_SERVICE;
+	p->request = FWD_REQUEST_SERVICE;
 	return FWD_REASON_FORWARDED;
 }
 
@@ -256,7 +256,7 @@ FWD_INLINE enum fwd_reason fwd_parse_quoted(struct fwd_cursor *c, uint32_t room,
 	p->flow.sport_be = ports->dport_be;
 	p->flow.dport_be = ports->sport_be;
 	p->flow.protocol = l3.protocol;
-	p->ask = FWD_REQUEST_ERROR;
+	p->request = FWD_REQUEST_ERROR;
 	return FWD_REASON_FORWARDED;
 }
 
@@ -282,11 +282,11 @@ FWD_INLINE enum fwd_reason fwd_parse_icmp(struct fwd_cursor *c, uint32_t room, s
 	if (is4 ? fwd_icmp4_is_error(icmp->type) : fwd_icmp6_is_error(icmp->type))
 		return fwd_parse_quoted(c, room - FWD_ICMP_LEN, p, is4);
 	if (icmp->type == (is4 ? 8 : 128)) {
-		p->ask = FWD_REQUEST_ECHO;
+		p->request = FWD_REQUEST_ECHO;
 		return FWD_REASON_FORWARDED;
 	}
 	if (!is4 && icmp->type >= 133 && icmp->type <= 137 && p->ttl == 255) {
-		p->ask = FWD_REQUEST_NEIGHBOUR; /* RFC 4861 */
+		p->request = FWD_REQUEST_NEIGHBOUR; /* RFC 4861 */
 		return FWD_REASON_FORWARDED;
 	}
 	return FWD_REASON_ICMP_TYPE;
@@ -316,7 +316,7 @@ FWD_INLINE enum fwd_reason fwd_parse_fragment(struct fwd_parsed *p, const struct
 	if (p->is4 && l3->protocol != FWD_PROTO_TCP && l3->protocol != FWD_PROTO_UDP)
 		return FWD_REASON_FRAGMENT;
 	if (l3->fragment & FWD_FRAGMENT_LATER) {
-		p->ask = FWD_REQUEST_FRAGMENT;
+		p->request = FWD_REQUEST_FRAGMENT;
 		return FWD_REASON_FORWARDED;
 	}
 	if (l3->protocol != FWD_PROTO_TCP && l3->protocol != FWD_PROTO_UDP)
@@ -353,7 +353,7 @@ FWD_INLINE enum fwd_reason fwd_parse_ip(struct fwd_cursor *c, struct fwd_parsed 
 		return FWD_REASON_MALFORMED_IP;
 	if (FWD_UNLIKELY(l3.fragment)) {
 		fault = fwd_parse_fragment(p, &l3);
-		if (fault != FWD_REASON_FORWARDED || p->ask == FWD_REQUEST_FRAGMENT)
+		if (fault != FWD_REASON_FORWARDED || p->request == FWD_REQUEST_FRAGMENT)
 			return fault;
 	}
 	return fwd_parse_l4(c, l3.len - l3.header_len, p, is4);
@@ -401,7 +401,7 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 	p->frame_len = (uint64_t)(packet->end - packet->data);
 	p->seq_be = 0;
 	p->tcp_flags = 0;
-	p->ask = FWD_REQUEST_NOTHING;
+	p->request = FWD_REQUEST_NOTHING;
 	p->fragment = false;
 	p->is4 = false;
 	p->addressed = false;

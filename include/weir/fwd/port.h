@@ -34,10 +34,10 @@ FWD_INLINE const struct fwd_backend *fwd_port_backend(const struct fwd_tables *t
 /** fwd_backend.learned_mtu of @p backend, to be written to. */
 FWD_INLINE uint16_t *fwd_port_learned_mtu(const struct fwd_tables *t, uint32_t backend);
 FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
-                                                                uint32_t set);
-FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set);
-FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set);
-FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t set);
+                                                                uint32_t bucket);
+FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t bucket);
+FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t bucket);
+FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t bucket);
 /** Index of the interface by which @p packet came in. */
 FWD_INLINE uint32_t fwd_port_ingress(const struct fwd_tables *t, const struct fwd_packet *packet);
 /**

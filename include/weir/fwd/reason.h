@@ -18,9 +18,7 @@ enum fwd_kind {
 	FWD_KIND_DROP,
 };
 
-/*
- * X(NAME, KIND, LABEL, TEXT). Append only: a counter keeps its place over an upgrade.
- */
+/* X(NAME, KIND, LABEL, TEXT). Append only: a counter keeps its place over an upgrade. */
 #define FWD_REASONS(X)                                                                              \
 	X(FORWARDED, TX, "forwarded", "encapsulated to the flow's backend")                         \
 	X(ICMP_RELAYED, TX, "icmp_relayed", "ICMP error sent to the backend of the quoted flow")    \
@@ -34,7 +32,8 @@ enum fwd_kind {
 	X(TRUNCATED, DROP, "truncated", "the packet ends before its transport header does")         \
 	X(MALFORMED_TRANSPORT, DROP, "malformed_transport",                                         \
 	  "transport header's length contradicts the packet's")                                     \
-	X(EXTENSIONS, DROP, "extensions", "IPv6 extension headers are too many or not for a VIP")   \
+	X(EXTENSIONS, DROP, "extensions",                                                           \
+	  "too many IPv6 extension headers, or one that a VIP does not accept")                     \
 	X(FRAGMENT, DROP, "fragment",                                                               \
 	  "fragment whose first one was not forwarded before, or of neither TCP nor UDP")           \
 	X(LOOP, DROP, "loop", "the source is a VIP or a tunnel source of ours")                     \
@@ -47,28 +46,29 @@ enum fwd_kind {
 	X(ICMP_UNRELATED, DROP, "icmp_unrelated", "the ICMP error quotes no packet of this VIP")    \
 	X(NO_BACKEND, DROP, "no_backend", "the pool has no backend for the flow")                   \
 	X(BACKEND_DEAD, DROP, "backend_dead", "the flow's backend is dead")                         \
-	X(NO_NEXT_HOP, DROP, "no_next_hop", "the way to the backend is not known")                  \
+	X(NO_NEXT_HOP, DROP, "no_next_hop", "the next hop to the backend is not known")             \
 	X(NO_SOURCE, DROP, "no_source", "no tunnel source of the backend's address family")         \
 	X(TOO_BIG, DROP, "too_big",                                                                 \
-	  "too big for the tunnel, and not answered: an ICMP error, no single sender, or "          \
-	  "an MTU below the family's least")                                                        \
+	  "too big for the tunnel, and the sender gets no answer: the packet is an ICMP error "     \
+	  "or a later IPv4 fragment, its source is no single host, or the tunnel carries less "     \
+	  "than the least MTU of IPv4 or IPv6")                                                     \
 	X(NO_ROOM, DROP, "no_room", "the driver has no room for the outer header")                  \
 	X(NO_TABLES, DROP, "no_tables", "the tables contradict themselves")                         \
 	X(KERNEL_POLICED, DROP, "kernel_policed",                                                   \
 	  "for the kernel, but over the limit of its class (DPDK)")                                 \
 	X(KERNEL_REFUSED, DROP, "kernel_refused", "for the kernel, but its TAP refused it (DPDK)")  \
-	X(NOT_SENT, DROP, "not_sent", "the port to send it by is full or is not ours (DPDK)")       \
+	X(NOT_SENT, DROP, "not_sent", "the port to send by is full, or is not one of ours (DPDK)")  \
 	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")       \
 	X(TOO_BIG_ANSWERED, TX, "too_big_told",                                                     \
-	  "too big for the tunnel: an ICMP error names what fits (RFC 1191, 8201)")                 \
+	  "too big for the tunnel: an ICMP error tells the sender what fits (RFC 1191, 8201)")      \
 	X(TOO_BIG_UNANSWERED, DROP, "too_big_untold",                                               \
-	  "as too_big_told, but this second's limit of answers is used up")                         \
+	  "too big for the tunnel, and the limit of answers in this second is used up")             \
 	X(FRAGMENT_FOLLOWED, TX, "fragment_followed",                                               \
 	  "fragment sent to where its datagram's first one went")                                   \
 	X(TUNNEL_TOO_BIG, DROP, "tunnel_too_big",                                                   \
-	  "ICMP error: a packet of our tunnels was too big for the way to its backend")             \
+	  "ICMP error: a packet of our tunnels was too big for the path to its backend")            \
 	X(TUNNEL_TOO_BIG_REFUSED, DROP, "tunnel_too_big_refused",                                   \
-	  "the same, with an implausible MTU")                                                      \
+	  "ICMP error: a packet of our tunnels was too big, but the reported MTU is implausible")   \
 	X(TUNNEL_UNREACHABLE, DROP, "tunnel_unreachable",                                           \
 	  "ICMP error: a packet of our tunnels could not be delivered")                             \
 	X(TUNNEL_EXPIRED, DROP, "tunnel_expired",                                                   \

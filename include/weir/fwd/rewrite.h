@@ -256,7 +256,7 @@ FWD_INLINE void fwd_echo_icmp(struct fwd_icmp *icmp, bool is4)
  */
 FWD_INLINE void fwd_echo_zero(struct fwd_packet *packet, const struct fwd_parsed *p)
 {
-	uint32_t off = p->l4_off + (uint32_t) __builtin_offsetof(struct fwd_icmp, rest_be);
+	uint32_t off = p->l4_off + (uint32_t) __builtin_offsetof(struct fwd_icmp, type_data_be);
 	struct fwd_icmp *icmp;
 
 	if (!fwd_port_is_zero(packet, off, p->l3_off + p->l3_len - off))

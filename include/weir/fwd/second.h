@@ -20,7 +20,7 @@
 struct second_head {
 	uint8_t version; /**< SECOND_VERSION */
 	uint8_t n;       /**< owners in the list, 1..SECOND_OWNERS_MAX */
-	uint8_t next;    /**< place of the one to be asked next; n: the packet is with the last */
+	uint8_t next; /**< index of the next owner to look at the packet; n: the last one has it */
 	uint8_t reserved;
 };
 _Static_assert(sizeof(struct second_head) == SECOND_HEAD_LEN, "as on the wire");

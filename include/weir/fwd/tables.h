@@ -20,7 +20,7 @@
 #define FWD_TABLES_LAYOUT 6u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK  32u    /**< hot words in a cache line */
-#define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; 0 is nobody */
+#define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; index 0 is no backend */
 #define FWD_SLOT_BACKEND     0x7fffu
 #define FWD_SLOT_UNSETTLED   0x8000u /**< unsettled: an earlier owner may still serve the flow */
 #define FWD_SERVICE_PROBES   16u     /**< an entry is at most this far from its hash's position */
@@ -28,10 +28,10 @@
 #define FWD_REASONS_MAX      62u /**< with FWD_EVENTS_MAX fills struct fwd_cpu to 1 KiB */
 #define FWD_EVENTS_MAX       62u
 #define FWD_FILTER_WORDS     16u   /**< 1,024 bits for a half's VIPs */
-#define FWD_FRAGMENT_SETS    4096u /**< 16,384 datagrams under way, 256 KiB */
+#define FWD_FRAGMENT_BUCKETS 4096u /**< 16,384 datagrams under way, 256 KiB */
 #define FWD_FRAGMENT_WAYS    4u    /**< entries in a cache line */
 #define FWD_DESTINATION_WAYS 8u
-#define FWD_MAC_SETS         64u /**< 512 addresses of ports, 4 KiB */
+#define FWD_MAC_BUCKETS      64u /**< 512 addresses of ports, 4 KiB */
 #define FWD_MAC_WAYS         8u  /**< words in a cache line */
 #define FWD_MACS_FIRST       4u  /**< room in root, for the first ports' addresses */
 
@@ -53,22 +53,22 @@
 	X(slots, struct fwd_slots, sizes->slots / FWD_SLOTS_PER_BLOCK)                             \
 	/* earlier owners of a slot (owner.h) */                                                   \
 	X(colds, struct owner_cold, sizes->slots)                                                  \
-	/* where a backend is and how packets get there; element 0 is nobody */                    \
+	/* where a backend is and how packets get there; element 0 is unused */                    \
 	X(backends, struct fwd_backend, sizes->backends)                                           \
-	/* remembered flows, one cache line a set (owner.h) */                                     \
-	X(exceptions, struct fwd_exceptions, sizes->exception_sets)                                \
+	/* remembered flows, one cache line a bucket (owner.h) */                                  \
+	X(exceptions, struct fwd_exceptions, sizes->exception_buckets)                             \
 	/* counters of a CPU by reason and event */                                                \
 	X(cpus, struct fwd_cpu, cpus)                                                              \
 	/* [cpu * root.n_service_counts + service.count] */                                        \
 	X(service_counts, struct fwd_count, cpus * sizes->service_counts)                          \
 	/* [cpu * root.n_backends + backend] */                                                    \
 	X(backend_counts, struct fwd_count, cpus * sizes->backends)                                \
-	/* datagrams whose first fragment came, one cache line a set (fragments.h) */              \
-	X(fragments, struct fwd_fragments, FWD_FRAGMENT_SETS)                                      \
+	/* datagrams whose first fragment came, one cache line a bucket (fragments.h) */           \
+	X(fragments, struct fwd_fragments, FWD_FRAGMENT_BUCKETS)                                   \
 	/* backends by their outer address (destinations.h) */                                     \
-	X(destinations, struct fwd_destinations, fwd_destination_sets(sizes->backends))            \
-	/* our ports' own MAC addresses, one cache line a set (ingress.h) */                       \
-	X(macs, struct fwd_own_macs, FWD_MAC_SETS)
+	X(destinations, struct fwd_destinations, fwd_destination_buckets(sizes->backends))         \
+	/* our ports' own MAC addresses, one cache line a bucket (ingress.h) */                    \
+	X(macs, struct fwd_own_macs, FWD_MAC_BUCKETS)
 
 #define FWD_TABLE_ENUM_(name, element, count) FWD_TABLE_##name,
 /** A table's position in lists of all tables. */
@@ -86,13 +86,13 @@ struct fwd_root {
 	uint32_t layout;     /**< FWD_TABLES_LAYOUT */
 	uint32_t active;     /**< half of services in force: 0 or 1; one atomic store switches */
 	uint32_t n_services; /**< N: entries in a half, a power of two; 0: no service */
-	uint32_t n_service_counts; /**< N' */
-	uint32_t n_backends;       /**< B */
-	uint32_t n_exception_sets; /**< X: a power of two, or 0: nothing is ever remembered */
-	uint32_t n_slots;          /**< S: of all pools */
-	uint32_t n_cpus;           /**< C */
-	uint64_t hash_key[2];      /**< the cluster's secret */
-	uint32_t service_seed[2];  /**< of each half's hash (services.h) */
+	uint32_t n_service_counts;    /**< N' */
+	uint32_t n_backends;          /**< B */
+	uint32_t n_exception_buckets; /**< X: a power of two, or 0: nothing is ever remembered */
+	uint32_t n_slots;             /**< S: of all pools */
+	uint32_t n_cpus;              /**< C */
+	uint64_t hash_key[2];         /**< the cluster's secret */
+	uint32_t service_seed[2];     /**< of each half's hash (services.h) */
 	/**
 	 * Time: seconds of CLOCK_MONOTONIC are (ticks - tick_base) * tick_scale >> 32, where
 	 * ticks are the target's cheapest clock (XDP: bpf_jiffies64()).
@@ -103,8 +103,8 @@ struct fwd_root {
 	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
 	uint64_t generation;         /**< of the document that was last compiled; for operators */
 	uint32_t answers_per_s;      /**< answers that a CPU may make in a second (too_big.h) */
-	uint32_t n_fragment_sets;    /**< F: a power of two, or 0: no fragment follows another */
-	uint32_t n_destination_sets; /**< D: a power of two */
+	uint32_t n_fragment_buckets; /**< F: a power of two, or 0: no fragment follows another */
+	uint32_t n_destination_buckets; /**< D: a power of two */
 	uint32_t reserved_word;
 	uint64_t macs[FWD_MACS_FIRST]; /**< the first words of macs, looked at before these; or 0 */
 };
@@ -125,7 +125,7 @@ struct fwd_service {
 	uint16_t port_be;
 	uint8_t protocol; /**< 6, 17, or 0 for the VIP itself */
 	uint8_t flags;    /**< FWD_SERVICE_* */
-	uint32_t pool;    /**< index into pools; FWD_POOL_NONE: nobody serves */
+	uint32_t pool;    /**< index into pools; FWD_POOL_NONE: no pool serves */
 	uint32_t count;   /**< index of its counters; of a VIP's own entry: unused */
 	uint16_t udp_idle_s;
 	uint8_t udp_policy; /**< enum fwd_udp_policy */
@@ -139,7 +139,7 @@ _Static_assert(sizeof(struct fwd_service) == 32, "two services in a cache line")
 /** A pool, with the times of its owner rules (owner.h). Its slots begin at a multiple of 32. */
 struct fwd_pool {
 	/** First slot << 8 | log2 of the number of slots: one atomic store moves the pool. */
-	uint64_t place;
+	uint64_t slot_range;
 	uint16_t idle_s;   /**< TCP: an exception ends after this time without a packet */
 	uint16_t settle_s; /**< a slot settles at the latest after this time */
 	/** Length of the settling time's last part, in which the base's flows are remembered. */
@@ -150,7 +150,7 @@ struct fwd_pool {
 };
 _Static_assert(sizeof(struct fwd_pool) == 32, "layout of pools");
 
-/** A slot's hot word is: backend in force (0 nobody) | FWD_SLOT_UNSETTLED. */
+/** A slot's hot word is: backend in force (0: none) | FWD_SLOT_UNSETTLED. */
 struct fwd_slots {
 	uint16_t slot[FWD_SLOTS_PER_BLOCK];
 };

@@ -66,7 +66,7 @@ FWD_INLINE enum fwd_reason fwd_too_big(const struct fwd_tables *t, const struct 
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
 
-	if (p->ask == FWD_REQUEST_ERROR || (p->ask == FWD_REQUEST_FRAGMENT && p->is4) ||
+	if (p->request == FWD_REQUEST_ERROR || (p->request == FWD_REQUEST_FRAGMENT && p->is4) ||
 	    !fwd_is_single(&p->flow.src, p->is4) || !cpu ||
 	    inner_mtu < (p->is4 ? FWD_MTU4_MIN : FWD_MTU6_MIN))
 		return FWD_REASON_TOO_BIG;
@@ -137,7 +137,7 @@ FWD_INLINE void fwd_answer_write4(uint8_t *l3, uint32_t quoted_len, uint32_t mtu
 	icmp->code = 4;
 	icmp->sum =
 	        (uint16_t)~fwd_sum_fold((uint64_t)FWD_ANSWER4_KIND + fwd_be32(mtu) + quoted_sum);
-	icmp->rest_be = fwd_be32(mtu);
+	icmp->type_data_be = fwd_be32(mtu);
 }
 
 /** The same for a packet too big. */
@@ -163,7 +163,7 @@ FWD_INLINE void fwd_answer_write6(uint8_t *l3, uint32_t quoted_len, uint32_t mtu
 	icmp->type = 2;
 	icmp->code = 0;
 	icmp->sum = (uint16_t)~fwd_sum_fold(sum);
-	icmp->rest_be = fwd_be32(mtu);
+	icmp->type_data_be = fwd_be32(mtu);
 }
 
 /** Write the answer before the quoted packet, whose family is known when compiled. */

@@ -84,19 +84,19 @@ FWD_INLINE uint32_t fwd_quote_backend(const struct fwd_tables *t, const struct f
 	return b && udp->dport_be == b->gue_port_be ? index : 0;
 }
 
-/** Note what a router told of the way to backend @p index. @return the final reason */
+/** Note the MTU that a router reported of the way to backend @p index. @return the final reason */
 FWD_INLINE enum fwd_reason fwd_note_mtu(const struct fwd_tables *t, uint32_t index, uint32_t mtu,
                                         uint32_t quoted_len, bool is4)
 {
-	uint16_t *told = fwd_port_learned_mtu(t, index);
+	uint16_t *learned = fwd_port_learned_mtu(t, index);
 	uint16_t before;
 
-	if (!told || mtu < (is4 ? FWD_LEARNED4_MIN : FWD_MTU6_MIN) || mtu >= quoted_len ||
+	if (!learned || mtu < (is4 ? FWD_LEARNED4_MIN : FWD_MTU6_MIN) || mtu >= quoted_len ||
 	    mtu > UINT16_MAX)
 		return FWD_REASON_TUNNEL_TOO_BIG_REFUSED;
-	before = OWNER_LOAD(uint16_t, told);
+	before = OWNER_LOAD(uint16_t, learned);
 	if (!before || mtu < before)
-		OWNER_STORE(uint16_t, told, (uint16_t)mtu);
+		OWNER_STORE(uint16_t, learned, (uint16_t)mtu);
 	return FWD_REASON_TUNNEL_TOO_BIG;
 }
 
@@ -105,12 +105,12 @@ FWD_INLINE enum fwd_reason fwd_tunnel_error_says(const struct fwd_tables *t,
                                                  const struct fwd_icmp *icmp, uint32_t index,
                                                  uint32_t quoted_len, bool is4)
 {
-	uint32_t rest = fwd_be32(icmp->rest_be);
+	uint32_t type_data = fwd_be32(icmp->type_data_be);
 
 	if (is4 && icmp->type == 3 && icmp->code == 4)
-		return fwd_note_mtu(t, index, rest & 0xffff, quoted_len, true);
+		return fwd_note_mtu(t, index, type_data & 0xffff, quoted_len, true);
 	if (!is4 && icmp->type == 2)
-		return fwd_note_mtu(t, index, rest, quoted_len, false);
+		return fwd_note_mtu(t, index, type_data, quoted_len, false);
 	if (icmp->type == (is4 ? 3 : 1))
 		return FWD_REASON_TUNNEL_UNREACHABLE;
 	if (icmp->type == (is4 ? 11 : 3))

@@ -89,24 +89,24 @@ FWD_INLINE uint16_t *fwd_port_learned_mtu(const struct fwd_tables *t, uint32_t b
 }
 
 FWD_INLINE const struct fwd_destinations *fwd_port_destinations(const struct fwd_tables *t,
-                                                                uint32_t set)
+                                                                uint32_t bucket)
 {
-	return set < t->n_destinations ? fwd_there(&t->destinations[set]) : NULL;
+	return bucket < t->n_destinations ? fwd_there(&t->destinations[bucket]) : NULL;
 }
 
-FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t set)
+FWD_INLINE struct fwd_exceptions *fwd_port_exceptions(const struct fwd_tables *t, uint32_t bucket)
 {
-	return set < t->n_exceptions ? fwd_there(&t->exceptions[set]) : NULL;
+	return bucket < t->n_exceptions ? fwd_there(&t->exceptions[bucket]) : NULL;
 }
 
-FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t set)
+FWD_INLINE struct fwd_fragments *fwd_port_fragments(const struct fwd_tables *t, uint32_t bucket)
 {
-	return set < t->n_fragments ? fwd_there(&t->fragments[set]) : NULL;
+	return bucket < t->n_fragments ? fwd_there(&t->fragments[bucket]) : NULL;
 }
 
-FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t set)
+FWD_INLINE const struct fwd_own_macs *fwd_port_macs(const struct fwd_tables *t, uint32_t bucket)
 {
-	return set < t->n_macs ? fwd_there(&t->macs[set]) : NULL;
+	return bucket < t->n_macs ? fwd_there(&t->macs[bucket]) : NULL;
 }
 
 FWD_INLINE uint32_t fwd_port_ingress(const struct fwd_tables *t, const struct fwd_packet *packet)

@@ -120,17 +120,17 @@ static void what_is_learnt_and_exported_is_known(void **state)
 	assert_true(daemon_facts(f->daemon)->neighbours[1].established);
 	assert_true(daemon_facts(f->daemon)->neighbours[1].lacks4);
 	assert_false(daemon_facts(f->daemon)->neighbours[2].established);
-	assert_true(first_route(f)->learnt[DAEMON_NORMAL]);
-	assert_false(first_route(f)->learnt[DAEMON_GSHUT]);
+	assert_true(first_route(f)->imported[DAEMON_NORMAL]);
+	assert_false(first_route(f)->imported[DAEMON_GSHUT]);
 	assert_int_equal(first_route(f)->exported, 1); /* to router1_4 alone */
-	assert_false(daemon_route(f->daemon, &second)->learnt[DAEMON_NORMAL]);
+	assert_false(daemon_route(f->daemon, &second)->imported[DAEMON_NORMAL]);
 	assert_null(daemon_route(f->daemon, &third));
 	fake_close(f);
 }
 
 static bool gshut_learnt(struct fake *f)
 {
-	return first_route(f)->learnt[DAEMON_GSHUT];
+	return first_route(f)->imported[DAEMON_GSHUT];
 }
 
 static void an_urgent_prefix_is_asked_about_at_once(void **state)
@@ -148,13 +148,13 @@ static void an_urgent_prefix_is_asked_about_at_once(void **state)
 	unsigned news = f->news;
 	assert_true(fake_run(f, 5000, gshut_learnt));
 	assert_true(f->news > news);
-	assert_true(first_route(f)->learnt[DAEMON_NORMAL]);
+	assert_true(first_route(f)->imported[DAEMON_NORMAL]);
 	assert_int_equal(first_route(f)->exported, 1); /* stays known */
 	normal_gone = true;
 	daemon_hurry(f->daemon, &vip);
-	while (first_route(f)->learnt[DAEMON_NORMAL] && clock_mono_ms() < began_ms + 5000)
+	while (first_route(f)->imported[DAEMON_NORMAL] && clock_mono_ms() < began_ms + 5000)
 		fake_run(f, 5, NULL);
-	assert_true(first_route(f)->learnt[DAEMON_GSHUT]);
+	assert_true(first_route(f)->imported[DAEMON_GSHUT]);
 	fake_close(f);
 }
 
@@ -212,7 +212,7 @@ static bool none_pending(struct fake *f)
 	return true;
 }
 
-/* Those with an even number are learnt. */
+/* Those with an even number are imported. */
 static void answer_even(struct fake *f, const char *question)
 {
 	unsigned number;
@@ -240,7 +240,7 @@ static void many_urgent_prefixes_get_their_own_answers(void **state)
 		daemon_hurry(f->daemon, &vips[i]);
 	assert_true(fake_run(f, 5000, none_pending));
 	for (uint8_t i = 0; i < URGENT; i++)
-		assert_int_equal(daemon_route(f->daemon, &vips[i])->learnt[DAEMON_NORMAL],
+		assert_int_equal(daemon_route(f->daemon, &vips[i])->imported[DAEMON_NORMAL],
 		                 i % 2 == 0);
 	assert_int_equal(f->clients, 1);
 	fake_close(f);
@@ -385,7 +385,7 @@ static void hostile_names_are_left_out(void **state)
 	(void)state;
 	char answer[16384] = "2002-Name\n1002-a'b BGP --- up 07:23 Established\n";
 	struct daemon_facts facts = { .n_neighbours = 0 };
-	const struct daemon_question q = { .ask = DAEMON_ASK_SESSIONS };
+	const struct daemon_query q = { .kind = DAEMON_QUERY_SESSIONS };
 	size_t n = strlen(answer);
 
 	for (unsigned i = 0; i < DAEMON_NEIGHBOURS_MAX + 3; i++)
@@ -398,7 +398,7 @@ static void hostile_names_are_left_out(void **state)
 	assert_int_equal(facts.n_omitted, 5);
 
 	char out[DAEMON_QUESTION_MAX];
-	const struct daemon_question export = { DAEMON_ASK_EXPORT, fake_addr("fd10::1"), 0 };
+	const struct daemon_query export = { DAEMON_QUERY_EXPORT, fake_addr("fd10::1"), 0 };
 
 	n = daemon_bird.write(&facts, &export, out);
 	assert_int_equal(n, strlen("show route fd10::1/128 exported 'r-0'\n"));
@@ -411,18 +411,18 @@ static void broken_answers_end_nothing(void **state)
 	(void)state;
 	static const struct {
 		const char *text;
-		enum daemon_ask ask;
-	} answers[] = { { PROTOCOLS, DAEMON_ASK_SESSIONS },
-		        { ROUTE4, DAEMON_ASK_ROUTE },
-		        { ROUTE4, DAEMON_ASK_EXPORT },
-		        { GREETING, DAEMON_ASK_GREETING } };
+		enum daemon_query_kind kind;
+	} answers[] = { { PROTOCOLS, DAEMON_QUERY_SESSIONS },
+		        { ROUTE4, DAEMON_QUERY_ROUTE },
+		        { ROUTE4, DAEMON_QUERY_EXPORT },
+		        { GREETING, DAEMON_QUERY_GREETING } };
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
 		const size_t n = strlen(answers[i].text);
 		struct daemon_facts facts = { .n_neighbours = 1,
 			                      .neighbours = { { .name = "r" } } };
 		struct daemon_route route = { 0 };
-		const struct daemon_question q = { .ask = answers[i].ask };
+		const struct daemon_query q = { .kind = answers[i].kind };
 
 		for (size_t at = 0; at < 2 * n; at++) {
 			size_t length = at < n ? at : n;

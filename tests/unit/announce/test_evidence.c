@@ -188,7 +188,7 @@ static void only_fresh_answers_of_a_daemon_that_answers_count(void **state)
 			                        .n_neighbours = 1,
 			                        .neighbours = { { .established = true } } };
 		const struct daemon_route r = { .at_ms = cases[i].at_ms,
-			                        .learnt = { true, false },
+			                        .imported = { true, false },
 			                        .pending = cases[i].pending,
 			                        .exported = 1 };
 		const uint64_t added_ms[3] = { 0, cases[i].added_ms, 0 };
@@ -209,7 +209,7 @@ static void only_neighbours_with_a_session_get_a_route(void **state)
 		                        .n_neighbours = 2,
 		                        .neighbours = { { .established = false },
 		                                        { .established = true } } };
-	struct daemon_route r = { .at_ms = NOW_MS, .learnt = { true, true }, .exported = 1 };
+	struct daemon_route r = { .at_ms = NOW_MS, .imported = { true, true }, .exported = 1 };
 	const uint64_t added_ms[3] = { 0 };
 	struct announce_routes routes = { 0 };
 	struct announce_facts f = { 0 };
@@ -220,7 +220,7 @@ static void only_neighbours_with_a_session_get_a_route(void **state)
 	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, NOW_MS, &routes, &f), 2);
 	assert_int_equal(f.exported, YES);
 	assert_int_equal(routes.imported[ANNOUNCE_SHUTDOWN], YES);
-	r.learnt[DAEMON_NORMAL] = false; /* it is the graceful shutdown that they get */
+	r.imported[DAEMON_NORMAL] = false; /* it is the graceful shutdown that they get */
 	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, NOW_MS, &routes, &f), 2);
 	assert_int_equal(f.exported, NO);
 }

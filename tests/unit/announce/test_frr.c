@@ -101,8 +101,8 @@ static void paths_tell_the_tables_apart(void **state)
 
 		assert_true(fake_run(f, 5000, fake_answers));
 		assert_true(first_route(f)->at_ms > 0);
-		assert_int_equal(first_route(f)->learnt[DAEMON_NORMAL], cases[i].normal);
-		assert_int_equal(first_route(f)->learnt[DAEMON_GSHUT], cases[i].gshut);
+		assert_int_equal(first_route(f)->imported[DAEMON_NORMAL], cases[i].normal);
+		assert_int_equal(first_route(f)->imported[DAEMON_GSHUT], cases[i].gshut);
 		assert_int_equal(first_route(f)->exported, cases[i].exported);
 		fake_close(f);
 	}
@@ -184,8 +184,8 @@ static void broken_answers_end_nothing(void **state)
 		const size_t n = strlen(answers[i]) + 4;
 		struct daemon_facts facts = { .n_neighbours = 0 };
 		struct daemon_route r = { 0 };
-		const struct daemon_question q = { .ask = i ? DAEMON_ASK_ROUTE
-			                                    : DAEMON_ASK_SESSIONS };
+		const struct daemon_query q = { .kind = i ? DAEMON_QUERY_ROUTE
+			                                  : DAEMON_QUERY_SESSIONS };
 
 		for (size_t at = 0; at < 2 * n; at++) {
 			size_t length = at < n ? at : n;

@@ -98,14 +98,14 @@ class Scene(unittest.TestCase):
         while routes(table) != wanted:
             if time.monotonic() - began > limit_s:
                 self.fail(f"table {table} has {routes(table)}, not {wanted}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # the pace of asking
         return time.monotonic() - began
 
     def stays(self, table: int, wanted: set[str], seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.assertEqual(routes(table), wanted)
-            time.sleep(0.1)
+            time.sleep(0.1)  # the pace of looking
 
     def request(self, line: dict[str, typing.Any]) -> typing.Any:
         with socket.socket(socket.AF_UNIX) as s:

@@ -231,8 +231,8 @@ static void follow_kernel(void)
 {
 	fake.route =
 	        (struct daemon_route){ .at_ms = now_ms,
-		                       .learnt = { is_in(NORMAL_TABLE), is_in(SHUTDOWN_TABLE) } };
-	fake.route.exported = fake.route.learnt[0] || fake.route.learnt[1];
+		                       .imported = { is_in(NORMAL_TABLE), is_in(SHUTDOWN_TABLE) } };
+	fake.route.exported = fake.route.imported[0] || fake.route.imported[1];
 }
 
 static void run_rounds(unsigned n)

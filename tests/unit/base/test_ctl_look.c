@@ -87,7 +87,7 @@ static const char *look_once(void)
 	said[0] = '\0';
 	loop_timer_cancel(loop, &ctl->look);
 	on_socket_look(ctl);
-	assert_int_not_equal(ctl->look.place, 0); /* and again in a second */
+	assert_int_not_equal(ctl->look.heap_index, 0); /* and again in a second */
 	assert_int_equal(ctl->look.at_ms, loop_now_ms(loop) + 1000);
 	return said;
 }
@@ -190,11 +190,11 @@ static void a_pause_does_not_outlive_its_socket(void **state)
 {
 	(void)state;
 	pause_listening(ctl);
-	assert_int_not_equal(ctl->pause.place, 0);
+	assert_int_not_equal(ctl->pause.heap_index, 0);
 	assert_int_equal(ctl->pause.at_ms, loop_now_ms(loop) + 50);
 	assert_int_equal(unlink(path), 0);
 	(void)look_once();
-	assert_int_equal(ctl->pause.place, 0);
+	assert_int_equal(ctl->pause.heap_index, 0);
 	assert_true(is_served());
 }
 
@@ -222,7 +222,7 @@ static void a_file_in_the_socket_s_place_stays(void **state)
  */
 static void a_client_has_a_moment_before_it_gives_way(void **state)
 {
-	struct client *c = &ctl->clients[3];
+	struct ctl_client *c = &ctl->clients[3];
 	int ends[2];
 
 	(void)state;
@@ -244,7 +244,7 @@ static void a_client_has_a_moment_before_it_gives_way(void **state)
 /* The descriptor in reserve comes back with the next one that is given up. */
 static void a_client_that_goes_fills_the_reserve(void **state)
 {
-	struct client *c = &ctl->clients[0];
+	struct ctl_client *c = &ctl->clients[0];
 	int ends[2];
 
 	(void)state;

@@ -37,7 +37,7 @@ static void a_slow_client_that_sends_is_not_cut_off(void **state)
 {
 	static struct ctl ctl;
 	static char in[REQUEST_MAX + 1];
-	struct client c = { .ctl = &ctl, .in = in };
+	struct ctl_client c = { .ctl = &ctl, .in = in };
 	int ends[2];
 
 	(void)state;

@@ -68,7 +68,7 @@ static void note_timer(void *arg)
 
 	noting->calls++;
 	for (int i = 0; i < 64; i++)
-		assert_true(!noting->timers[i].place || noting->timers[i].at_ms >= t->at_ms);
+		assert_true(!noting->timers[i].heap_index || noting->timers[i].at_ms >= t->at_ms);
 }
 
 /* Run for at most @p ms. */
@@ -358,7 +358,7 @@ static void timers_of_a_closed_loop_are_set_again(void **state)
 	loop_close(old);
 	assert_int_equal(loop_open(&s->loop), 0);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(s->timers[i].place, 0);
+		assert_int_equal(s->timers[i].heap_index, 0);
 	for (int i = 2; i >= 0; i--)
 		assert_int_equal(loop_timer_set(s->loop, &s->timers[i], 1000 - (uint64_t)i), 0);
 	assert_int_equal(loop_run(s->loop), 0);
@@ -390,13 +390,13 @@ static void any_order_of_setting_fires_in_order(void **state)
 				loop_timer_cancel(s->loop, t);
 		}
 		for (int i = 0; i < 64; i++)
-			n_set += s->timers[i].place != 0;
+			n_set += s->timers[i].heap_index != 0;
 		struct loop_timer end = { .cb = stop_loop, .arg = s };
 		assert_int_equal(loop_timer_set(s->loop, &end, 1000), 0);
 		assert_int_equal(loop_run(s->loop), 0);
 		assert_int_equal(s->calls, n_set + 1);
 		for (int i = 0; i < 64; i++)
-			assert_int_equal(s->timers[i].place, 0);
+			assert_int_equal(s->timers[i].heap_index, 0);
 	}
 }
 

@@ -454,7 +454,7 @@ static void what_is_not_as_it_should_be_is_logged_and_nothing_else(void **state)
 	assert_string_equal(log_of_entering(NULL), "");
 	assert_string_equal(log_of_entering("no"), ""); /* not the word */
 	assert_string_equal(log_of_entering("none"),
-	                    "<4>sandbox-off process=weir-dns why=\"WEIR_SANDBOX=none\"\n");
+	                    "<4>sandbox-off process=weir-dns reason=\"WEIR_SANDBOX=none\"\n");
 }
 
 static void a_list_that_is_missing_is_an_error(void **state)

@@ -27,13 +27,13 @@ static struct prefix prefix_of(const char *text, uint8_t bits)
 }
 
 /* An agent that takes tunnels from 192.0.2.0/24. */
-static struct agent_options options(struct prefix *sources)
+static struct agent_options make_options(struct prefix *sources)
 {
 	*sources = prefix_of("192.0.2.0", 24);
 	return (struct agent_options){ .prefixes = sources, .n_prefixes = 1, .bpf_dir = PINS };
 }
 
-static void attach(const char *interface, const struct agent_options *o)
+static void attach_agent(const char *interface, const struct agent_options *o)
 {
 	char error[AGENT_ERROR_MAX];
 	int err = agent_attach(interface, o, error);
@@ -62,7 +62,7 @@ static bool has_filter(const char *interface)
 	return system(command) == 0;
 }
 
-static int clean(void **state)
+static int remove_agent(void **state)
 {
 	char error[AGENT_ERROR_MAX];
 
@@ -79,7 +79,7 @@ static void what_is_attached_is_read_back(void **state)
 	const struct agent_status *s;
 
 	(void)state;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	s = status_of("v0");
 	assert_int_equal(s->mode, AGENT_MODE_NATIVE);
 	assert_int_equal(s->prog_id, space_xdp_of("v0"));
@@ -97,7 +97,7 @@ static void what_is_attached_is_read_back(void **state)
 static void a_prefix_that_is_used_twice_keeps_both_uses(void **state)
 {
 	struct prefix sources[2], owners[2];
-	struct agent_options o = options(sources);
+	struct agent_options o = make_options(sources);
 	const struct agent_status *s;
 
 	(void)state;
@@ -107,7 +107,7 @@ static void a_prefix_that_is_used_twice_keeps_both_uses(void **state)
 	o.n_prefixes = 2;
 	o.owners = owners;
 	o.n_owners = 2;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	s = status_of("v0");
 	assert_int_equal(s->n_prefixes, 3);
 	assert_false(s->prefixes[0].is_owner);
@@ -149,7 +149,7 @@ static void too_few_or_too_many_are_refused_and_the_limit_is_not(void **state)
 	o.n_owners = 1;
 	assert_int_equal(agent_attach("v0", &o, error), -EINVAL);
 	o.n_owners = 0;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(status_of("v0")->n_prefixes, AGENT_PREFIXES_MAX);
 	o.n_prefixes = 1;
 	o.netns = spaces;
@@ -162,7 +162,7 @@ static void too_few_or_too_many_are_refused_and_the_limit_is_not(void **state)
 static void who_is_not_there_is_named(void **state)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 	char error[AGENT_ERROR_MAX];
 	struct agent_status s;
 
@@ -217,39 +217,39 @@ static void send_tunnel(const char *source, unsigned cpu)
 	close(s);
 }
 
-static uint64_t refused(void)
+static uint64_t count_refused(void)
 {
 	return status_of("v0")->counts[DECAP_SOURCE].packets;
 }
 
 static void wait_refused(uint64_t n)
 {
-	for (int i = 0; i < 500 && refused() < n; i++)
+	for (int i = 0; i < 500 && count_refused() < n; i++)
 		usleep(10000);
-	assert_int_equal(refused(), n);
+	assert_int_equal(count_refused(), n);
 }
 
 static void counters_add_up_all_cpus_and_outlive_a_replacement(void **state)
 {
 	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 	cpu_set_t before;
 	uint32_t first;
 
 	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	first = status_of("v0")->prog_id;
 	for (unsigned i = 0; i < 6; i++)
 		send_tunnel("203.0.113.9", i % (unsigned)n_cpus);
 	wait_refused(6);
 	assert_int_equal(status_of("v0")->counts[DECAP_SOURCE].bytes, 6 * 62);
 	sources = prefix_of("203.0.113.0", 24);
-	attach("v0", &o); /* prefixes change at once, counters go on */
+	attach_agent("v0", &o); /* prefixes change at once, counters go on */
 	assert_int_not_equal(status_of("v0")->prog_id, first);
 	assert_int_equal(status_of("v0")->n_prefixes, 1);
-	assert_int_equal(refused(), 6);
+	assert_int_equal(count_refused(), 6);
 	send_tunnel("203.0.113.9", 0);
 	send_tunnel("192.0.2.9", 0);
 	wait_refused(7);
@@ -259,17 +259,17 @@ static void counters_add_up_all_cpus_and_outlive_a_replacement(void **state)
 static void another_mode_is_taken_and_auto_keeps_what_is(void **state)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 
 	(void)state;
 	o.mode = AGENT_MODE_GENERIC;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(status_of("v0")->mode, AGENT_MODE_GENERIC);
 	o.mode = AGENT_MODE_AUTO;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(status_of("v0")->mode, AGENT_MODE_GENERIC);
 	o.mode = AGENT_MODE_NATIVE;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(status_of("v0")->mode, AGENT_MODE_NATIVE);
 }
 
@@ -277,43 +277,43 @@ static void another_mode_is_taken_and_auto_keeps_what_is(void **state)
 static void a_mode_that_is_refused_leaves_the_agent_as_it_was(void **state)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 	char error[AGENT_ERROR_MAX] = "";
 
 	(void)state;
 	o.mode = AGENT_MODE_GENERIC;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	space_run("ip link set v1 mtu 9000");
 	o.mode = AGENT_MODE_NATIVE;
 	assert_true(agent_attach("v0", &o, error) < 0);
 	assert_non_null(strstr(error, "v0"));
 	assert_int_equal(status_of("v0")->mode, AGENT_MODE_GENERIC);
 	space_run("ip link set v1 mtu 1500");
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(status_of("v0")->mode, AGENT_MODE_NATIVE);
 }
 
 static void packets_are_passed_on_while_owners_are_named(void **state)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 	char error[AGENT_ERROR_MAX];
 
 	(void)state;
 	o.owners = &sources;
 	o.n_owners = 1;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_true(status_of("v0")->passes_on);
 	assert_true(has_filter("v0"));
-	attach("v0", &o); /* again: one filter, not two */
+	attach_agent("v0", &o); /* again: one filter, not two */
 	assert_int_equal(
 	        system("test $(tc filter show dev v0 ingress | grep -c weir_agent_next) = 1"), 0);
 	o.n_owners = 0;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_false(status_of("v0")->passes_on);
 	assert_false(has_filter("v0"));
 	o.n_owners = 1;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(agent_detach("v0", PINS, error), 0);
 	assert_false(has_filter("v0")); /* nothing is left behind */
 	assert_int_equal(space_xdp_of("v0"), 0);
@@ -323,7 +323,7 @@ static void packets_are_passed_on_while_owners_are_named(void **state)
 static void a_foreign_program_is_left_alone_and_nothing_else_is_left_behind(void **state)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 	char error[AGENT_ERROR_MAX];
 	uint32_t foreign;
 
@@ -342,17 +342,17 @@ static void a_foreign_program_is_left_alone_and_nothing_else_is_left_behind(void
 static void the_pin_of_an_interface_that_is_gone_is_taken_away(void **state)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 	char error[AGENT_ERROR_MAX];
 	struct agent_status s;
 
 	(void)state;
 	space_run(
 	        "ip link add e0 type veth peer name e1 && ip link set e0 up && ip link set e1 up");
-	attach("e0", &o);
+	attach_agent("e0", &o);
 	space_run("ip link del e0 && ip link add e0 type veth peer name e1 && ip link set e0 up");
 	assert_int_equal(access(PINS "/agent-e0", F_OK), 0);
-	attach("e0", &o);
+	attach_agent("e0", &o);
 	assert_int_equal(status_of("e0")->prog_id, space_xdp_of("e0"));
 	space_run("ip link del e0");
 	assert_int_equal(agent_status("e0", PINS, &s, error), -ENOENT);
@@ -363,7 +363,7 @@ static void the_pin_of_an_interface_that_is_gone_is_taken_away(void **state)
 static int attach_elsewhere(void)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 	pid_t child = fork();
 	int end;
 
@@ -384,10 +384,10 @@ static int attach_elsewhere(void)
 static void an_interface_of_that_name_elsewhere_keeps_its_pin(void **state)
 {
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 
 	(void)state;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(attach_elsewhere(), -EEXIST);
 	assert_int_equal(status_of("v0")->prog_id, space_xdp_of("v0"));
 }
@@ -396,15 +396,15 @@ static void namespaces_are_found_by_path_and_counted(void **state)
 {
 	const char *spaces[] = { "/proc/self/ns/net", "/proc/self/ns/net" };
 	struct prefix sources;
-	struct agent_options o = options(&sources);
+	struct agent_options o = make_options(&sources);
 
 	(void)state;
 	o.netns = spaces;
 	o.n_netns = 2;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(status_of("v0")->n_netns, 3);
 	o.n_netns = 0;
-	attach("v0", &o);
+	attach_agent("v0", &o);
 	assert_int_equal(status_of("v0")->n_netns, 1);
 }
 
@@ -424,23 +424,30 @@ static void each_reason_has_its_words_and_drops_are_marked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(what_is_attached_is_read_back, clean),
-		cmocka_unit_test_teardown(a_prefix_that_is_used_twice_keeps_both_uses, clean),
+		cmocka_unit_test_teardown(what_is_attached_is_read_back, remove_agent),
+		cmocka_unit_test_teardown(a_prefix_that_is_used_twice_keeps_both_uses,
+		                          remove_agent),
 		cmocka_unit_test_teardown(too_few_or_too_many_are_refused_and_the_limit_is_not,
-		                          clean),
-		cmocka_unit_test_teardown(who_is_not_there_is_named, clean),
+		                          remove_agent),
+		cmocka_unit_test_teardown(who_is_not_there_is_named, remove_agent),
 		cmocka_unit_test_teardown(counters_add_up_all_cpus_and_outlive_a_replacement,
-		                          clean),
-		cmocka_unit_test_teardown(another_mode_is_taken_and_auto_keeps_what_is, clean),
-		cmocka_unit_test_teardown(a_mode_that_is_refused_leaves_the_agent_as_it_was, clean),
-		cmocka_unit_test_teardown(packets_are_passed_on_while_owners_are_named, clean),
+		                          remove_agent),
+		cmocka_unit_test_teardown(another_mode_is_taken_and_auto_keeps_what_is,
+		                          remove_agent),
+		cmocka_unit_test_teardown(a_mode_that_is_refused_leaves_the_agent_as_it_was,
+		                          remove_agent),
+		cmocka_unit_test_teardown(packets_are_passed_on_while_owners_are_named,
+		                          remove_agent),
 		cmocka_unit_test_teardown(
-		        a_foreign_program_is_left_alone_and_nothing_else_is_left_behind, clean),
+		        a_foreign_program_is_left_alone_and_nothing_else_is_left_behind,
+		        remove_agent),
 		cmocka_unit_test_teardown(the_pin_of_an_interface_that_is_gone_is_taken_away,
-		                          clean),
-		cmocka_unit_test_teardown(an_interface_of_that_name_elsewhere_keeps_its_pin, clean),
-		cmocka_unit_test_teardown(namespaces_are_found_by_path_and_counted, clean),
-		cmocka_unit_test_teardown(each_reason_has_its_words_and_drops_are_marked, clean),
+		                          remove_agent),
+		cmocka_unit_test_teardown(an_interface_of_that_name_elsewhere_keeps_its_pin,
+		                          remove_agent),
+		cmocka_unit_test_teardown(namespaces_are_found_by_path_and_counted, remove_agent),
+		cmocka_unit_test_teardown(each_reason_has_its_words_and_drops_are_marked,
+		                          remove_agent),
 	};
 
 	if (space_enter(true)) {

@@ -37,16 +37,16 @@ static struct space {
 } spaces[2];
 static size_t n_spaces;
 
-static void put16(uint8_t *at, unsigned v)
+static void put_be16(uint8_t *at, unsigned v)
 {
 	at[0] = (uint8_t)(v >> 8);
 	at[1] = (uint8_t)v;
 }
 
-static void put32(uint8_t *at, uint32_t v)
+static void put_be32(uint8_t *at, uint32_t v)
 {
-	put16(at, v >> 16);
-	put16(at + 2, v & 0xffff);
+	put_be16(at, v >> 16);
+	put_be16(at + 2, v & 0xffff);
 }
 
 static unsigned sum_of(const uint8_t *at, size_t n, unsigned sum)
@@ -62,12 +62,12 @@ static void put_ip4(uint8_t *ip, uint8_t protocol, const char *from, const char 
 {
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
-	put16(ip + 2, len);
+	put_be16(ip + 2, len);
 	ip[8] = 64;
 	ip[9] = protocol;
 	inet_pton(AF_INET, from, ip + 12);
 	inet_pton(AF_INET, to, ip + 16);
-	put16(ip + 10, ~sum_of(ip, 20, 0) & 0xffff);
+	put_be16(ip + 10, ~sum_of(ip, 20, 0) & 0xffff);
 }
 
 static size_t inner_len(void)
@@ -92,16 +92,16 @@ static void put_segment(uint8_t *ip, unsigned sport, uint8_t flags, uint32_t seq
 		inet_pton(AF_INET6, VIP, ip + 24);
 	}
 	memset(tcp, 0, 20);
-	put16(tcp, sport);
-	put16(tcp + 2, PORT);
-	put32(tcp + 4, seq);
-	put32(tcp + 8, ack);
+	put_be16(tcp, sport);
+	put_be16(tcp + 2, PORT);
+	put_be32(tcp + 4, seq);
+	put_be32(tcp + 8, ack);
 	tcp[12] = 0x50;
 	tcp[13] = flags;
-	put16(tcp + 14, 1000);
-	put16(tcp + 16,
-	      ~sum_of(tcp, 20, sum_of(ip + (is4 ? 12 : 8), is4 ? 8 : 32, IPPROTO_TCP + 20)) &
-	              0xffff);
+	put_be16(tcp + 14, 1000);
+	put_be16(tcp + 16,
+	         ~sum_of(tcp, 20, sum_of(ip + (is4 ? 12 : 8), is4 ? 8 : 32, IPPROTO_TCP + 20)) &
+	                 0xffff);
 }
 
 /* Give v0 the segment: bare, or in GUE that names an earlier owner. */
@@ -111,12 +111,12 @@ static void send_segment(bool listed, unsigned sport, uint8_t flags, uint32_t se
 	uint8_t *ip = frame + 14, *udp = ip + 20, *gue = udp + 8;
 	size_t n = 14 + (listed ? 20 + 8 + 12 : 0) + inner_len();
 
-	put16(frame + 12, listed || is4 ? 0x0800 : 0x86dd);
+	put_be16(frame + 12, listed || is4 ? 0x0800 : 0x86dd);
 	if (listed) {
 		put_ip4(ip, IPPROTO_UDP, "192.0.2.9", "10.1.1.11", (unsigned)n - 14);
-		put16(udp, 50000);
-		put16(udp + 2, 6080);
-		put16(udp + 4, (unsigned)n - 14 - 20);
+		put_be16(udp, 50000);
+		put_be16(udp + 2, 6080);
+		put_be16(udp + 4, (unsigned)n - 14 - 20);
 		gue[0] = 2; /* words of the list */
 		gue[1] = is4 ? 4 : 41;
 		gue[4] = 1; /* version, one owner, the first is next */
@@ -147,7 +147,7 @@ static uint32_t read_answer(unsigned sport)
 	return 0;
 }
 
-static uint64_t count(enum decap_reason why)
+static uint64_t count_packets(enum decap_reason why)
 {
 	static struct agent_status s;
 	char error[AGENT_ERROR_MAX];
@@ -157,13 +157,15 @@ static uint64_t count(enum decap_reason why)
 	return s.counts[why].packets;
 }
 
-static void expect(uint64_t owned, uint64_t refused)
+static void expect_counts(uint64_t owned, uint64_t refused)
 {
 	for (int i = 0;
-	     i < 500 && count(DECAP_OWNED) + count(DECAP_OWNERS_REFUSED) < owned + refused; i++)
+	     i < 500 &&
+	     count_packets(DECAP_OWNED) + count_packets(DECAP_OWNERS_REFUSED) < owned + refused;
+	     i++)
 		usleep(10000);
-	assert_int_equal(count(DECAP_OWNED), owned);
-	assert_int_equal(count(DECAP_OWNERS_REFUSED), refused);
+	assert_int_equal(count_packets(DECAP_OWNED), owned);
+	assert_int_equal(count_packets(DECAP_OWNERS_REFUSED), refused);
 }
 
 /* Of both families. */
@@ -258,25 +260,25 @@ static void try_half_open(unsigned port)
 
 	attach_agent();
 	send_segment(true, port, SYN, 1000, 0); /* a new connection is for who listens */
-	expect(1, 0);
+	expect_counts(1, 0);
 	isn = read_answer(port);
 	send_segment(true, port, ACK, 1001, isn + 77); /* another owner's: the SYN was forged */
-	expect(1, 1);
+	expect_counts(1, 1);
 	send_segment(true, port, ACK, 1001, isn);
-	expect(1, 2);
+	expect_counts(1, 2);
 	send_segment(true, port, SYN, 1000, 0); /* the SYN itself, again */
-	expect(2, 2);
+	expect_counts(2, 2);
 	send_segment(true, port, ACK, 1001, isn + 1);
-	expect(3, 2);
+	expect_counts(3, 2);
 	fd = accept(listening, NULL, NULL); /* so it was for the socket, too */
 	assert_true(fd >= 0);
 	send_segment(true, port, ACK, 1001, isn + 77); /* established: TCP is to judge */
-	expect(4, 2);
+	expect_counts(4, 2);
 	send_segment(true, port + 1, ACK, 5,
 	             6); /* no connection of it is here: a listening socket is none */
-	expect(4, 3);
+	expect_counts(4, 3);
 	send_segment(false, port + 2, ACK, 5, 6); /* no tunnel: not looked at */
-	expect(4, 3);
+	expect_counts(4, 3);
 	close(fd);
 	close(listening);
 	detach_agent();
@@ -325,7 +327,7 @@ static void a_listening_socket_is_found_in_each_namespace(void **state)
 		open_space(in[2]);
 		attach_agent();
 		send_segment(true, 4021 + i, SYN, 1000, 0);
-		expect(found, !found);
+		expect_counts(found, !found);
 		detach_agent();
 		close_spaces();
 		if (own >= 0)
@@ -341,14 +343,14 @@ static void try_cookie(void)
 
 	attach_agent();
 	send_segment(true, 4011, SYN, 1000, 0);
-	expect(1, 0);
+	expect_counts(1, 0);
 	isn = read_answer(4011);
 	send_segment(true, 4011, ACK, 1001, isn + 0x01000001); /* no cookie that was given */
-	expect(1, 1);
+	expect_counts(1, 1);
 	send_segment(true, 4012, ACK, 1001, isn + 1); /* another client's */
-	expect(1, 2);
+	expect_counts(1, 2);
 	send_segment(true, 4011, ACK, 1001, isn + 1);
-	expect(2, 2);
+	expect_counts(2, 2);
 	fd = accept(listening, NULL, NULL);
 	assert_true(fd >= 0);
 	close(fd);

@@ -26,7 +26,7 @@ static struct probes *open_probes(void)
 	return p;
 }
 
-static struct probe_tunnel tunnel(uint32_t mark, const char *backend)
+static struct probe_tunnel make_tunnel(uint32_t mark, const char *backend)
 {
 	struct probe_tunnel t = { .mark = mark };
 
@@ -35,7 +35,7 @@ static struct probe_tunnel tunnel(uint32_t mark, const char *backend)
 }
 
 /* The program at v0's egress. */
-static uint32_t program(void)
+static uint32_t find_egress_program(void)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex("v0"),
 	            .attach_point = BPF_TC_EGRESS);
@@ -47,7 +47,7 @@ static uint32_t program(void)
 /* What the table of the attached program says of a mark. */
 static bool look_up(uint32_t mark, struct probe_value *out)
 {
-	int fd = space_map_of(program(), "probe_tunnels");
+	int fd = space_map_of(find_egress_program(), "probe_tunnels");
 	bool found;
 
 	assert_true(fd >= 0);
@@ -56,7 +56,7 @@ static bool look_up(uint32_t mark, struct probe_value *out)
 	return found;
 }
 
-static int clean(void **state)
+static int remove_qdiscs(void **state)
 {
 	(void)state;
 	return system(
@@ -66,8 +66,9 @@ static int clean(void **state)
 static void the_table_holds_exactly_what_was_set_last(void **state)
 {
 	struct probes *p = open_probes();
-	struct probe_tunnel list[3] = { tunnel(MARK, "10.1.0.1"), tunnel(MARK + 9, "2001:db8::9"),
-		                        tunnel(MARK + 4, "10.1.0.4") };
+	struct probe_tunnel list[3] = { make_tunnel(MARK, "10.1.0.1"),
+		                        make_tunnel(MARK + 9, "2001:db8::9"),
+		                        make_tunnel(MARK + 4, "10.1.0.4") };
 	struct probe_value v;
 
 	(void)state;
@@ -81,7 +82,7 @@ static void the_table_holds_exactly_what_was_set_last(void **state)
 	assert_memory_equal(v.dst.bytes, list[1].backend.bytes, 16);
 	assert_true(look_up(MARK, &v) && look_up(MARK + 4, &v));
 	assert_int_equal(v.gue, 0);
-	list[0] = tunnel(MARK + 1, "10.1.0.2"); /* one goes, one comes, two stay */
+	list[0] = make_tunnel(MARK + 1, "10.1.0.2"); /* one goes, one comes, two stay */
 	assert_int_equal(probe_set_tunnels(p, list, 3), 0);
 	assert_false(look_up(MARK, &v));
 	assert_true(look_up(MARK + 1, &v) && look_up(MARK + 4, &v) && look_up(MARK + 9, &v));
@@ -107,16 +108,16 @@ static void a_new_process_takes_the_filters_place(void **state)
 	assert_int_equal(probe_attach(first, "v0"), 0);
 	assert_int_equal(probe_attached(first, "v0"), 0);
 	assert_int_equal(probe_attached(second, "v0"), -ENOENT); /* its own is not there */
-	before = program();
+	before = find_egress_program();
 	probe_close(first); /* what is attached stays */
-	assert_int_equal(program(), before);
+	assert_int_equal(find_egress_program(), before);
 	assert_int_equal(probe_attach(second, "v0"), 0);
-	assert_int_not_equal(program(), before);
+	assert_int_not_equal(find_egress_program(), before);
 	assert_int_equal(probe_attached(second, "v0"), 0);
 	assert_int_equal(system("test $(tc filter show dev v0 egress | grep -c weir_probe) = 1"),
 	                 0);
 	assert_int_equal(probe_detach(second, "v0"), 0);
-	assert_int_equal(program(), 0);
+	assert_int_equal(find_egress_program(), 0);
 	assert_int_equal(probe_attached(second, "v0"), -ENOENT);
 	probe_close(second);
 }
@@ -155,7 +156,7 @@ static void send_marked(uint32_t mark, unsigned cpu)
 static void counters_add_up_all_cpus_and_ends(void **state)
 {
 	unsigned n_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	struct probe_tunnel t = tunnel(MARK, "10.7.0.2");
+	struct probe_tunnel t = make_tunnel(MARK, "10.7.0.2");
 	struct prefix source = { .bits = 24 };
 	struct probes *p = open_probes();
 	struct probe_counts c;
@@ -231,10 +232,10 @@ static void make_frame(struct passage *p, bool is4, unsigned n_tags)
 	p->mark_in = MARK;
 }
 
-static void pass(struct passage *p)
+static void run_egress_program(struct passage *p)
 {
 	struct __sk_buff in = { .mark = p->mark_in }, out = { 0 };
-	int fd = bpf_prog_get_fd_by_id(program());
+	int fd = bpf_prog_get_fd_by_id(find_egress_program());
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->in, .data_size_in = p->n_in,
 	            .data_out = p->out, .data_size_out = sizeof(p->out), .ctx_in = &in,
 	            .ctx_size_in = sizeof(in), .ctx_out = &out, .ctx_size_out = sizeof(out));
@@ -295,14 +296,14 @@ static void a_probe_leaves_in_the_tunnel_that_users_packets_have(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (unsigned n_tags = 0; n_tags < 3; n_tags++) {
 			struct probe_tunnel t =
-			        tunnel(MARK, rows[i].outer4 ? "10.7.0.2" : "2001:db8:7::2");
+			        make_tunnel(MARK, rows[i].outer4 ? "10.7.0.2" : "2001:db8:7::2");
 			struct passage x;
 			const uint8_t *ip = x.out + 14;
 
 			t.gue = rows[i].gue;
 			assert_int_equal(probe_set_tunnels(p, &t, 1), 0);
 			make_frame(&x, rows[i].inner4, n_tags);
-			pass(&x);
+			run_egress_program(&x);
 			assert_int_equal(x.action, TC_ACT_REDIRECT);
 			assert_int_equal(x.mark_out, 0);
 			assert_int_equal(x.n_out, 14 + rows[i].outer_len + 40); /* no tag is left */
@@ -327,7 +328,7 @@ static void a_probe_leaves_in_the_tunnel_that_users_packets_have(void **state)
 /* Connections have outer sources of their own, by which routers spread them; each has one. */
 static void the_outer_source_is_a_connections_own(void **state)
 {
-	struct probe_tunnel t = tunnel(MARK, "10.7.0.2");
+	struct probe_tunnel t = make_tunnel(MARK, "10.7.0.2");
 	struct prefix four = { .bits = 24 };
 	struct probes *p = open_probes();
 	unsigned n_hosts = 0, n_ports = 0;
@@ -342,7 +343,7 @@ static void the_outer_source_is_a_connections_own(void **state)
 	for (uint8_t i = 0; i < 16; i++) {
 		make_frame(&x, true, 0);
 		x.in[14 + 21] = i; /* the port that it comes from */
-		pass(&x);
+		run_egress_program(&x);
 		if (i == 0)
 			first = x;
 		n_hosts += x.out[14 + 15] != first.out[14 + 15];
@@ -350,7 +351,7 @@ static void the_outer_source_is_a_connections_own(void **state)
 	}
 	assert_true(n_hosts && n_ports);
 	make_frame(&x, true, 0);
-	pass(&x);
+	run_egress_program(&x);
 	assert_memory_equal(x.out + 14, first.out + 14, 20 + 2);
 	probe_close(p);
 }
@@ -387,7 +388,7 @@ static void a_marked_packet_never_leaves_without_its_tunnel(void **state)
 	assert_int_equal(probe_attach(p, "v0"), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const bool has_tunnel = rows[i].backend != NULL;
-		struct probe_tunnel t = tunnel(MARK, has_tunnel ? rows[i].backend : "::");
+		struct probe_tunnel t = make_tunnel(MARK, has_tunnel ? rows[i].backend : "::");
 		struct probe_counts before, after;
 		struct passage x;
 
@@ -398,7 +399,7 @@ static void a_marked_packet_never_leaves_without_its_tunnel(void **state)
 		x.in[12] = (uint8_t)(rows[i].etype >> 8);
 		x.in[13] = (uint8_t)rows[i].etype;
 		assert_int_equal(probe_counts(p, &before), 0);
-		pass(&x);
+		run_egress_program(&x);
 		assert_int_equal(probe_counts(p, &after), 0);
 		if (x.action != (rows[i].ends.sent ? TC_ACT_REDIRECT : TC_ACT_SHOT) ||
 		    after.sent - before.sent != rows[i].ends.sent ||
@@ -417,7 +418,7 @@ static void what_has_another_mark_is_not_touched(void **state)
 		0, 1, 0x56ffffffu, 0x58000000u, 0x58000001u, 0xd7000001u
 	};
 	struct probes *p = open_probes();
-	struct probe_tunnel t = tunnel(MARK, "10.7.0.2");
+	struct probe_tunnel t = make_tunnel(MARK, "10.7.0.2");
 
 	(void)state;
 	assert_int_equal(probe_attach(p, "v0"), 0);
@@ -427,7 +428,7 @@ static void what_has_another_mark_is_not_touched(void **state)
 
 		make_frame(&x, true, 0);
 		x.mark_in = marks[i];
-		pass(&x);
+		run_egress_program(&x);
 		assert_int_equal(x.action, TC_ACT_UNSPEC);
 		assert_int_equal(x.mark_out, marks[i]);
 		assert_int_equal(x.n_out, x.n_in);
@@ -439,16 +440,17 @@ static void what_has_another_mark_is_not_touched(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(the_table_holds_exactly_what_was_set_last, clean),
-		cmocka_unit_test_teardown(a_new_process_takes_the_filters_place, clean),
+		cmocka_unit_test_teardown(the_table_holds_exactly_what_was_set_last, remove_qdiscs),
+		cmocka_unit_test_teardown(a_new_process_takes_the_filters_place, remove_qdiscs),
 		cmocka_unit_test_teardown(an_interface_that_is_missing_or_taken_is_said_to_be,
-		                          clean),
-		cmocka_unit_test_teardown(counters_add_up_all_cpus_and_ends, clean),
+		                          remove_qdiscs),
+		cmocka_unit_test_teardown(counters_add_up_all_cpus_and_ends, remove_qdiscs),
 		cmocka_unit_test_teardown(a_probe_leaves_in_the_tunnel_that_users_packets_have,
-		                          clean),
-		cmocka_unit_test_teardown(the_outer_source_is_a_connections_own, clean),
-		cmocka_unit_test_teardown(a_marked_packet_never_leaves_without_its_tunnel, clean),
-		cmocka_unit_test_teardown(what_has_another_mark_is_not_touched, clean),
+		                          remove_qdiscs),
+		cmocka_unit_test_teardown(the_outer_source_is_a_connections_own, remove_qdiscs),
+		cmocka_unit_test_teardown(a_marked_packet_never_leaves_without_its_tunnel,
+		                          remove_qdiscs),
+		cmocka_unit_test_teardown(what_has_another_mark_is_not_touched, remove_qdiscs),
 	};
 
 	if (space_enter(true)) {

@@ -104,7 +104,7 @@ static bool has_frame(int wire)
 	return false;
 }
 
-static struct probe_counts counts(void)
+static struct probe_counts read_counts(void)
 {
 	struct probe_counts c;
 
@@ -137,7 +137,7 @@ static void a_tunnel_leaves_by_its_own_way(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint64_t sent = counts().sent;
+		uint64_t sent = read_counts().sent;
 		uint8_t frame[256];
 		bool tagged;
 
@@ -149,7 +149,7 @@ static void a_tunnel_leaves_by_its_own_way(void **state)
 		assert_int_equal(frame[12] << 8 | frame[13], rows[i].etype);
 		assert_false(has_frame(wires[!rows[i].wire]));
 		assert_false(has_frame(wires[rows[i].wire]));
-		assert_int_equal(counts().sent, sent + 1);
+		assert_int_equal(read_counts().sent, sent + 1);
 	}
 }
 
@@ -218,7 +218,7 @@ static void a_probe_that_was_routed_into_vlans_leaves_without_their_tags(void **
 /* The kernel makes room up to some 16 KiB; what is longer never leaves bare. */
 static void a_probe_that_no_tunnel_takes_is_counted_as_too_big(void **state)
 {
-	struct probe_counts before = counts(), after;
+	struct probe_counts before = read_counts(), after;
 	uint8_t frame[256];
 	bool tagged;
 
@@ -226,13 +226,13 @@ static void a_probe_that_no_tunnel_takes_is_counted_as_too_big(void **state)
 	space_run("ip link set v1 mtu 30000; ip link set v0 mtu 30000");
 	set_tunnel("10.7.0.5", 0);
 	send_probe("10.7.0.2", MARK, 20000);
-	after = counts();
+	after = read_counts();
 	assert_int_equal(after.too_big, before.too_big + 1);
 	assert_int_equal(after.sent, before.sent);
 	assert_false(has_frame(wires[0]));
 	send_probe("10.7.0.2", MARK, 9000);
 	assert_int_equal(next_frame(wires[0], frame, &tagged), 14 + 20 + 20 + 8 + 9000);
-	after = counts();
+	after = read_counts();
 	assert_int_equal(after.too_big, before.too_big + 1);
 	assert_int_equal(after.sent, before.sent + 1);
 	space_run("ip link set v0 mtu 1500; ip link set v1 mtu 1500");

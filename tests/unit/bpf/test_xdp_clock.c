@@ -26,7 +26,7 @@ static uint32_t hz; /* as measured once */
  * Whether the root's clock is CLOCK_MONOTONIC, but for less than a tick and the time between two
  * readings.
  */
-static bool agrees(const struct fwd_root *root)
+static bool clock_agrees(const struct fwd_root *root)
 {
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t ticks;
@@ -49,7 +49,7 @@ static void the_first_agreement_is_measured(void **state)
 	assert_int_equal(xdp_clock_sync(&root), 0);
 	hz = (uint32_t)((1ull << 32) / root.tick_scale) + 1;
 	assert_true(hz == 100 || hz == 250 || hz == 300 || hz == 1000);
-	assert_true(agrees(&root));
+	assert_true(clock_agrees(&root));
 	for (uint64_t s = 1; s <= 1000;
 	     s *= 10) { /* to the tick; rounding makes it some seconds a year */
 		assert_int_equal(s * hz * root.tick_scale >> 32, s);
@@ -73,7 +73,7 @@ static void an_agreement_is_renewed_when_it_is_off_by_more_than_a_tick(void **st
 			now = root;
 			now.tick_base += (uint64_t)offs[i];
 			assert_int_equal(xdp_clock_sync(&now), 0);
-		} while (!agrees(&now) && ++tries < TRIES);
+		} while (!clock_agrees(&now) && ++tries < TRIES);
 		assert_true(tries < TRIES);
 		assert_int_equal(now.tick_scale, root.tick_scale);
 	}

@@ -71,7 +71,7 @@ static void weir_s_own_program_is_named_with_a_command_that_works(void **state)
 	struct driver *d = open_tables(false);
 	struct driver_reason why = { "" };
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	ops->close(d); /* the program stays: forwarding outlives the process */
 	assert_int_equal(attach_as_other("v0", &why), -EBUSY);
 	assert_non_null(strstr(why.text, "Weir's own"));
@@ -115,7 +115,7 @@ static void tables_outlive_the_process(void **state)
 	struct driver_reason why;
 	struct fwd_tables t = tables_of(d);
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	t.pools[3].id = 77;
 	t.colds[4095].kept_at = 78;
 	t.backend_counts[63].packets = 79;
@@ -129,8 +129,8 @@ static void tables_outlive_the_process(void **state)
 	assert_int_equal(t.colds[4095].kept_at, 78);
 	assert_int_equal(t.backend_counts[63].packets, 79);
 	assert_int_equal(t.root->n_slots, 4096);
-	attach(d, "v0");
-	attach(d, "v0"); /* again is fine */
+	attach_port(d, "v0");
+	attach_port(d, "v0"); /* again is fine */
 	ops->close(d);
 }
 
@@ -141,14 +141,14 @@ static void tables_of_another_layout_serve_until_the_new_ones_are_attached(void 
 	struct driver_reason why;
 	struct fwd_tables t = tables_of(d);
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	t.root->layout++;
 	ops->close(d);
 	d = open_tables(false);
 	t = tables_of(d);
 	assert_int_equal(t.root->layout, FWD_TABLES_LAYOUT);
 	assert_int_equal(ops->map(PIN_DIR, &t, &why), -EPROTO); /* still the old ones */
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_int_equal(ops->map(PIN_DIR, &t, &why), 0);
 	ops->unmap(&t);
 	ops->close(d);
@@ -178,7 +178,7 @@ static void tables_of_the_former_release_get_the_one_that_they_lack(void **state
 	struct driver_reason why;
 	char path[128];
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	t.exceptions[5].word[2] = 4242;
 	t.backend_counts[63].packets = 79;
 	t.macs[3].word[1] = 80;
@@ -197,13 +197,13 @@ static void tables_of_the_former_release_get_the_one_that_they_lack(void **state
 	assert_int_equal(count_mapped(), n_mapped); /* who asks again and again keeps nothing */
 	d = open_tables(true);
 	t = tables_of(d);
-	assert_int_equal(t.n_macs, FWD_MAC_SETS);
+	assert_int_equal(t.n_macs, FWD_MAC_BUCKETS);
 	assert_non_null(t.macs);
 	assert_int_equal(t.macs[3].word[1], 0);
 	assert_int_equal(t.exceptions[5].word[2], 4242);
 	assert_int_equal(t.backend_counts[63].packets, 79);
 	t.macs[3].word[1] = 81;
-	attach(d, "v0");
+	attach_port(d, "v0");
 	ops->close(d);
 	assert_int_equal(find_macs_pin(path), number);
 	d = open_tables(true);
@@ -239,7 +239,7 @@ static void what_packets_change_during_a_resize_is_not_lost(void **state)
 	struct fwd_tables old = tables_of(d), next;
 	struct driver_reason why;
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	old.pools[2].id = 5;
 	old.slots[9].slot[3] = 17;
 	old.exceptions[1].word[0] = 1111;
@@ -303,12 +303,12 @@ static void a_port_that_is_made_anew_gets_the_program_again(void **state)
 	struct driver_port port[DRIVER_PORTS_MAX];
 	uint32_t before = if_nametoindex("v0");
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_int_equal(system("ip link del v0 && ip link add v0 type veth peer name v1 && "
 	                        "ip link set v0 up && ip link set v1 up"),
 	                 0);
 	assert_int_not_equal(if_nametoindex("v0"), before);
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_int_equal(port[0].ifindex, if_nametoindex("v0"));
 	ops->close(d);
@@ -321,11 +321,11 @@ static void detaching_and_removing_leave_nothing(void **state)
 	struct driver_port port[DRIVER_PORTS_MAX];
 	struct driver_reason why;
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_int_equal(ops->detach(d, "v0", &why), 0);
 	assert_int_equal(ops->ports(d, port), 0);
 	assert_int_not_equal(system("ip link show v0 | grep -q xdp"), 0);
-	attach(d, "v0");
+	attach_port(d, "v0");
 	ops->close(d);
 	assert_int_equal(system("ip link show v0 | grep -q xdp"), 0); /* forwarding goes on */
 	assert_int_equal(ops->remove(PIN_DIR, &why), 0);
@@ -351,22 +351,26 @@ static void the_packets_clock_follows_the_monotonic_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(without_a_bpf_file_system_it_says_what_to_mount, clean),
-		cmocka_unit_test_teardown(an_unknown_interface_is_named, clean),
+		cmocka_unit_test_teardown(without_a_bpf_file_system_it_says_what_to_mount,
+		                          remove_pins),
+		cmocka_unit_test_teardown(an_unknown_interface_is_named, remove_pins),
 		cmocka_unit_test_teardown(weir_s_own_program_is_named_with_a_command_that_works,
-		                          clean),
-		cmocka_unit_test_teardown(a_second_process_is_refused, clean),
-		cmocka_unit_test_teardown(nothing_pinned_cannot_be_read, clean),
-		cmocka_unit_test_teardown(tables_outlive_the_process, clean),
+		                          remove_pins),
+		cmocka_unit_test_teardown(a_second_process_is_refused, remove_pins),
+		cmocka_unit_test_teardown(nothing_pinned_cannot_be_read, remove_pins),
+		cmocka_unit_test_teardown(tables_outlive_the_process, remove_pins),
 		cmocka_unit_test_teardown(
-		        tables_of_another_layout_serve_until_the_new_ones_are_attached, clean),
+		        tables_of_another_layout_serve_until_the_new_ones_are_attached,
+		        remove_pins),
 		cmocka_unit_test_teardown(tables_of_the_former_release_get_the_one_that_they_lack,
-		                          clean),
-		cmocka_unit_test_teardown(what_packets_change_during_a_resize_is_not_lost, clean),
-		cmocka_unit_test_teardown(tables_never_shrink, clean),
-		cmocka_unit_test_teardown(a_port_that_is_made_anew_gets_the_program_again, clean),
-		cmocka_unit_test_teardown(detaching_and_removing_leave_nothing, clean),
-		cmocka_unit_test_teardown(the_packets_clock_follows_the_monotonic_one, clean),
+		                          remove_pins),
+		cmocka_unit_test_teardown(what_packets_change_during_a_resize_is_not_lost,
+		                          remove_pins),
+		cmocka_unit_test_teardown(tables_never_shrink, remove_pins),
+		cmocka_unit_test_teardown(a_port_that_is_made_anew_gets_the_program_again,
+		                          remove_pins),
+		cmocka_unit_test_teardown(detaching_and_removing_leave_nothing, remove_pins),
+		cmocka_unit_test_teardown(the_packets_clock_follows_the_monotonic_one, remove_pins),
 	};
 
 	if (space_enter(true)) {

@@ -65,10 +65,10 @@ static void frames_leave_by_ports_alone_also_after_a_resize(void **state)
 	struct fwd_tables next;
 	struct driver_reason why;
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_true(may_send("v0", v0));
 	assert_false(may_send("v0", v1));
-	attach(d, "v1");
+	attach_port(d, "v1");
 	assert_true(may_send("v0", v1));
 	assert_int_equal(ops->resize_begin(d, &large, &next, &why), 0);
 	assert_int_equal(ops->resize_commit(d, &why), 0);
@@ -88,7 +88,7 @@ static void what_a_process_left_half_made_goes_with_the_next_start(void **state)
 	struct driver_reason why;
 	struct fwd_tables t;
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	ops->close(d);
 	assert_int_equal(mkdir(PIN_DIR "/tables-7", 0700), 0); /* of a resize that did not end */
 	d = open_tables(true);
@@ -108,7 +108,7 @@ static void a_pin_of_an_interface_that_is_gone_goes_with_the_port(void **state)
 
 	space_run(
 	        "ip link add x.5 type veth peer name x1 && ip link set x.5 up && ip link set x1 up");
-	attach(d, "x.5");
+	attach_port(d, "x.5");
 	assert_int_equal(access(PIN_DIR "/link-x:5", F_OK), 0);
 	space_run("ip link del x.5");
 	assert_int_equal(ops->ports(d, port), 1);
@@ -126,20 +126,20 @@ static void a_program_that_is_taken_off_is_seen_and_put_back(void **state)
 	struct driver *d = open_tables(false);
 	struct driver_port port[DRIVER_PORTS_MAX];
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_false(port[0].lost);
 	space_detach_link(PIN_DIR "/link-v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_true(port[0].lost);
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_false(port[0].lost);
 	assert_int_not_equal(space_xdp_of("v0"), 0);
 	space_swap_program(PIN_DIR "/link-v0"); /* the link stays, and carries another one */
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_true(port[0].lost);
-	attach(d, "v0");
+	attach_port(d, "v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_false(port[0].lost);
 	ops->close(d);
@@ -176,15 +176,15 @@ static void a_port_that_another_node_s_program_has_names_that_node(void **state)
 	bool kept;
 
 	assert_int_equal(ops->open(&other, &first, &kept, &why), 0);
-	attach(first, "v0");
+	attach_port(first, "v0");
 	d = open_tables(false);
-	attach(d, "v1"); /* which it has not */
+	attach_port(d, "v1"); /* which it has not */
 	assert_true(ops->attach(d, &(struct model_port){ .interface = "v0", .device = "" }, &port,
 	                        &why) < 0);
 	assert_non_null(strstr(why.text, "cluster shop.eu, node ams.1"));
 	assert_non_null(strstr(why.text, "--cluster shop.eu --node ams.1 --bpf-dir " BPF_DIR));
 	assert_int_equal(ops->detach(first, "v0", &why), 0);
-	attach(d, "v0"); /* as the advice has it */
+	attach_port(d, "v0"); /* as the advice has it */
 	ops->close(first);
 	assert_int_equal(ops->remove(other.pin_dir, &why), 0);
 	ops->close(d);
@@ -228,7 +228,7 @@ static void no_more_ports_than_there_is_room_for(void **state)
 
 		assert_int_equal(err, i < DRIVER_PORTS_MAX ? 0 : -ENOSPC);
 	}
-	attach(d, "m0"); /* the same again takes no further place */
+	attach_port(d, "m0"); /* the same again takes no further place */
 	ops->close(d);
 	for (unsigned i = 0; i <= DRIVER_PORTS_MAX; i++)
 		space_run("ip link del m%u", i);
@@ -237,19 +237,21 @@ static void no_more_ports_than_there_is_room_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(a_clock_that_agrees_stays_as_it_is, clean),
-		cmocka_unit_test_teardown(frames_leave_by_ports_alone_also_after_a_resize, clean),
+		cmocka_unit_test_teardown(a_clock_that_agrees_stays_as_it_is, remove_pins),
+		cmocka_unit_test_teardown(frames_leave_by_ports_alone_also_after_a_resize,
+		                          remove_pins),
 		cmocka_unit_test_teardown(what_a_process_left_half_made_goes_with_the_next_start,
-		                          clean),
+		                          remove_pins),
 		cmocka_unit_test_teardown(a_pin_of_an_interface_that_is_gone_goes_with_the_port,
-		                          clean),
-		cmocka_unit_test_teardown(a_program_that_is_taken_off_is_seen_and_put_back, clean),
-		cmocka_unit_test_teardown(a_foreign_program_is_left_alone_and_named, clean),
+		                          remove_pins),
+		cmocka_unit_test_teardown(a_program_that_is_taken_off_is_seen_and_put_back,
+		                          remove_pins),
+		cmocka_unit_test_teardown(a_foreign_program_is_left_alone_and_named, remove_pins),
 		cmocka_unit_test_teardown(a_port_that_another_node_s_program_has_names_that_node,
-		                          clean),
+		                          remove_pins),
 		cmocka_unit_test_teardown(where_native_mode_is_refused_generic_serves_and_says_so,
-		                          clean),
-		cmocka_unit_test_teardown(no_more_ports_than_there_is_room_for, clean),
+		                          remove_pins),
+		cmocka_unit_test_teardown(no_more_ports_than_there_is_room_for, remove_pins),
 	};
 
 	if (space_enter(true)) {

@@ -69,9 +69,9 @@ static void tables_that_cannot_grow_are_the_old_ones_everywhere(void **state)
 	uint32_t program;
 
 	make_pair("a0");
-	attach(d, "v0");
-	attach(d, "v1");
-	attach(d, "a0");
+	attach_port(d, "v0");
+	attach_port(d, "v1");
+	attach_port(d, "a0");
 	program = space_xdp_of("v0");
 	const unsigned n_fds_open = count_entries("/proc/self/fd", "");
 	const size_t n_mapped_open = count_mapped();
@@ -96,7 +96,7 @@ static void tables_that_cannot_grow_are_the_old_ones_everywhere(void **state)
 	assert_int_equal(count_entries("/proc/self/fd", ""),
 	                 n_fds_open); /* nothing is kept of it */
 	assert_int_equal(count_mapped(), n_mapped_open);
-	attach(d, "a0");
+	attach_port(d, "a0");
 	assert_int_equal(space_xdp_of("a0"), program);
 	/* so nothing is in the way of the next time */
 	assert_int_equal(ops->resize_begin(d, &large, &next, &why), 0);
@@ -128,10 +128,10 @@ static void a_name_that_another_interface_has_now_is_attached_anew(void **state)
 	struct driver_reason why;
 
 	make_pair("b0");
-	attach(d, "b0");
+	attach_port(d, "b0");
 	space_run("ip link set b0 down && ip link set b0-peer down && ip link set b0 name c0 && "
 	          "ip link set b0-peer name b0 && ip link set b0 up && ip link set c0 up");
-	attach(d, "b0");
+	attach_port(d, "b0");
 	assert_int_equal(ops->ports(d, ports), 1);
 	assert_int_equal(ports[0].ifindex, if_nametoindex("b0"));
 	assert_false(ports[0].lost);
@@ -145,7 +145,7 @@ static void a_name_that_another_interface_has_now_is_attached_anew(void **state)
 	assert_int_equal(count_entries("/proc/self/fd", ""), n_fds);
 	assert_int_equal(count_entries(PIN_DIR, "tables-"), 1);
 	d = open_tables(true); /* its program is another one, and pinned when a port carries it */
-	attach(d, "b0");
+	attach_port(d, "b0");
 	assert_int_equal(pinned_program(), space_xdp_of("b0"));
 	ops->close(d);
 	assert_int_equal(ops->remove(PIN_DIR, &why), 0);
@@ -164,8 +164,9 @@ static void expect_refused(const char *what, const char *says)
 
 static void sizes_that_root_does_not_name_are_not_believed(struct fwd_root *root)
 {
-	uint32_t *const fields[] = { &root->n_services, &root->n_service_counts, &root->n_backends,
-		                     &root->n_slots,    &root->n_exception_sets, &root->n_cpus };
+	uint32_t *const fields[] = { &root->n_services,          &root->n_service_counts,
+		                     &root->n_backends,          &root->n_slots,
+		                     &root->n_exception_buckets, &root->n_cpus };
 
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		char what[32];
@@ -239,7 +240,7 @@ static void what_is_pinned_is_believed_only_as_far_as_it_fits(void **state)
 	struct fwd_tables t = tables_of(d), mapped;
 	struct driver_reason why;
 
-	attach(d, "v0");
+	attach_port(d, "v0");
 	const unsigned n_fds = count_entries("/proc/self/fd", "");
 	const size_t n_mapped = count_mapped();
 	sizes_that_root_does_not_name_are_not_believed(t.root);
@@ -259,10 +260,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(tables_that_cannot_grow_are_the_old_ones_everywhere,
-		                          clean),
+		                          remove_pins),
 		cmocka_unit_test_teardown(a_name_that_another_interface_has_now_is_attached_anew,
-		                          clean),
-		cmocka_unit_test_teardown(what_is_pinned_is_believed_only_as_far_as_it_fits, clean),
+		                          remove_pins),
+		cmocka_unit_test_teardown(what_is_pinned_is_believed_only_as_far_as_it_fits,
+		                          remove_pins),
 	};
 
 	if (space_enter(true)) {

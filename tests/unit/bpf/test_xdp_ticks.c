@@ -70,7 +70,7 @@ static int fake_run(int fd, struct bpf_test_run_opts *opts)
 
 static const struct tick_reader reader = { 7, 8 };
 
-static void boot(uint32_t hz, unsigned per_mille, uint64_t first_tick)
+static void boot_kernel(uint32_t hz, unsigned per_mille, uint64_t first_tick)
 {
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.hz = hz;
@@ -91,7 +91,7 @@ static void each_rate_is_recognized(void **state)
 		for (size_t k = 0; k < sizeof(speeds) / sizeof(speeds[0]); k++) {
 			uint32_t hz = 0;
 
-			boot(rates[i], speeds[k], 0xfffb6c20u); /* as Linux begins */
+			boot_kernel(rates[i], speeds[k], 0xfffb6c20u); /* as Linux begins */
 			assert_int_equal(measure_hz(&reader, &hz), 0);
 			if (hz != rates[i])
 				fail_msg("%u at %u: %u", rates[i], speeds[k], hz);
@@ -105,7 +105,8 @@ static void a_tick_is_read_whole(void **state)
 	for (uint64_t left = 0; left < 4; left++) {
 		uint64_t last = 0;
 
-		boot(100000, 1000, (5ull << 32) - 700000 - left); /* a tick is 10 us long here */
+		boot_kernel(100000, 1000,
+		            (5ull << 32) - 700000 - left); /* a tick is 10 us long here */
 		for (int i = 0; i < 20; i++) {
 			uint64_t before = ticks_now(), ticks = 0;
 
@@ -126,7 +127,7 @@ static void seconds_agree_from_the_first_reading_on(void **state)
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		struct fwd_root root = { 0 };
 
-		boot(rates[i], 1000, 0xfffb6c20u);
+		boot_kernel(rates[i], 1000, 0xfffb6c20u);
 		assert_int_equal(sync_with(&reader, &root), 0);
 		for (unsigned s = 0; s < 100; s += 9) {
 			uint64_t seen = (ticks_now() - root.tick_base) * root.tick_scale >> 32;
@@ -145,12 +146,12 @@ static void a_kernel_that_does_not_answer_is_an_error(void **state)
 
 	(void)state;
 	for (unsigned fails_at = 1; fails_at < 12; fails_at++) {
-		boot(1000, 1000, 0xfffb6c20u);
+		boot_kernel(1000, 1000, 0xfffb6c20u);
 		kernel.fails_at = fails_at;
 		assert_int_equal(sync_with(&reader, &root), -EIO);
 		assert_int_equal(kernel.n_runs, fails_at);
 	}
-	boot(1000, 1000, 0xfffb6c20u);
+	boot_kernel(1000, 1000, 0xfffb6c20u);
 	kernel.stands = true; /* ticks that do not change */
 	assert_int_equal(sync_with(&reader, &root), -ETIME);
 	assert_in_range(kernel.now_ns - kernel.boot_ns, 8000000000u, 8100000000u);

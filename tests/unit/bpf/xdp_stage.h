@@ -29,7 +29,7 @@ static inline __attribute__((unused)) struct driver *open_tables(bool expect_kep
 	return d;
 }
 
-static inline __attribute__((unused)) void attach(struct driver *d, const char *interface)
+static inline __attribute__((unused)) void attach_port(struct driver *d, const char *interface)
 {
 	struct driver_port port;
 	struct driver_reason why;
@@ -66,7 +66,7 @@ static inline __attribute__((unused)) size_t count_mapped(void)
 	return n;
 }
 
-static inline __attribute__((unused)) int clean(void **state)
+static inline __attribute__((unused)) int remove_pins(void **state)
 {
 	struct driver_reason why;
 

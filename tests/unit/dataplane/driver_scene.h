@@ -36,6 +36,7 @@ static struct rte_ring *fake_ring_create(const char *name, unsigned int count, i
 #define if_nametoindex  fake_index
 #define rte_ring_create fake_ring_create
 #include "dataplane/dpdk/driver.c"
+#include "dataplane/dpdk/tables_dir.c"
 
 static struct {
 	char dir[64], pins[80];
@@ -56,6 +57,11 @@ static struct {
 	struct fwd_root *crew_root;
 	struct rte_ring *rings[4];
 } scene;
+
+static inline struct dpdk_driver *opened_driver(void)
+{
+	return (struct dpdk_driver *)scene.d;
+}
 
 static struct rte_ring *fake_ring_create(const char *name, unsigned int count, int socket,
                                          unsigned int flags)
@@ -231,7 +237,7 @@ static const struct driver_sizes small = { .services = 4,
 	                                   .pools = 2,
 	                                   .backends = 4,
 	                                   .slots = 64,
-	                                   .exception_sets = 4 };
+	                                   .exception_buckets = 4 };
 static const struct driver_ops *const ops = &driver_dpdk;
 
 static int setup(void **state)

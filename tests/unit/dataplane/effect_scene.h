@@ -34,9 +34,10 @@ static inline int setup(void **state)
 	memory_new(&t, &sizes, 2);
 	layout_root(&t, &sizes);
 	t.root->generation = 12;
-	t.pools[1] = (struct fwd_pool){ .place = 32 << 8 | 5, .id = PLAIN };
-	t.pools[3] =
-	        (struct fwd_pool){ .place = 64 << 8 | 5, .id = AGENTS, .flags = FWD_POOL_AGENTS };
+	t.pools[1] = (struct fwd_pool){ .slot_range = 32 << 8 | 5, .id = PLAIN };
+	t.pools[3] = (struct fwd_pool){ .slot_range = 64 << 8 | 5,
+		                        .id = AGENTS,
+		                        .flags = FWD_POOL_AGENTS };
 	memset(&out, 0, sizeof(out));
 	out.page.max_pools = PAGE_POOLS;
 	out.page.max_backends = PAGE_ROWS;

@@ -21,7 +21,7 @@
 
 #define FAKE_ROWS 3u /* of counters: workers */
 
-struct driver {
+struct fake_driver {
 	char dir[256];
 	struct tablefile file;
 	struct driver_port ports[DRIVER_PORTS_MAX];
@@ -45,7 +45,7 @@ static inline bool fake_is(const char *dir, const char *word)
 static inline int fake_open(const struct driver_config *config, struct driver **out, bool *kept,
                             struct driver_reason *why)
 {
-	struct driver *d = calloc(1, sizeof(*d));
+	struct fake_driver *d = calloc(1, sizeof(*d));
 	char path[512];
 	int err;
 
@@ -65,24 +65,31 @@ static inline int fake_open(const struct driver_config *config, struct driver **
 		return err;
 	}
 	why->text[0] = 0;
-	*out = d;
+	*out = (struct driver *)d;
 	return 0;
 }
 
-static inline void fake_tables(const struct driver *d, struct fwd_tables *out)
+static inline void fake_tables(const struct driver *driver, struct fwd_tables *out)
 {
+	const struct fake_driver *d = (const struct fake_driver *)driver;
+
 	*out = d->file.tables;
 }
 
-static inline void fake_sizes(const struct driver *d, struct driver_sizes *out)
+static inline void fake_sizes(const struct driver *driver, struct driver_sizes *out)
 {
+	const struct fake_driver *d = (const struct fake_driver *)driver;
+
 	*out = d->file.sizes;
 	if (fake_is(d->dir, "small"))
 		out->backends = 2; /* and no room for more: fake_resize_begin() */
 }
 
-static inline int fake_detach(struct driver *d, const char *interface, struct driver_reason *why)
+static inline int fake_detach(struct driver *driver, const char *interface,
+                              struct driver_reason *why)
 {
+	struct fake_driver *d = (struct fake_driver *)driver;
+
 	why->text[0] = 0;
 	for (size_t i = 0; i < d->n_ports; i++)
 		if (!strcmp(d->ports[i].name, interface))
@@ -90,10 +97,12 @@ static inline int fake_detach(struct driver *d, const char *interface, struct dr
 	return 0;
 }
 
-static inline int fake_attach(struct driver *d, const struct model_port *port,
+static inline int fake_attach(struct driver *driver, const struct model_port *port,
                               struct driver_port *out, struct driver_reason *why)
 {
-	(void)fake_detach(d, port->interface, why);
+	struct fake_driver *d = (struct fake_driver *)driver;
+
+	(void)fake_detach(driver, port->interface, why);
 	*out = (struct driver_port){ .ifindex = if_nametoindex(port->interface),
 		                     .native = true,
 		                     .up = true };
@@ -102,8 +111,11 @@ static inline int fake_attach(struct driver *d, const struct model_port *port,
 	return 0;
 }
 
-static inline size_t fake_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+static inline size_t fake_ports(const struct driver *driver,
+                                struct driver_port out[DRIVER_PORTS_MAX])
 {
+	const struct fake_driver *d = (const struct fake_driver *)driver;
+
 	memcpy(out, d->ports, d->n_ports * sizeof(*out));
 	return d->n_ports;
 }
@@ -143,8 +155,10 @@ static inline int fake_tick(struct driver *d)
 	return 0;
 }
 
-static inline void fake_close(struct driver *d)
+static inline void fake_close(struct driver *driver)
 {
+	struct fake_driver *d = (struct fake_driver *)driver;
+
 	if (!d)
 		return;
 	tablefile_close(&d->file);

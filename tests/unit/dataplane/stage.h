@@ -19,7 +19,7 @@
 
 /* --- a driver in memory --- */
 
-struct driver {
+struct memory_driver {
 	struct driver_sizes sizes, next_sizes;
 	struct fwd_tables now, next;
 	unsigned graces;
@@ -31,19 +31,25 @@ static inline void make_tables(struct fwd_tables *t, const struct driver_sizes *
 	layout_root(t, z);
 }
 
-static inline void memory_tables(const struct driver *d, struct fwd_tables *out)
+static inline void memory_tables(const struct driver *driver, struct fwd_tables *out)
 {
+	const struct memory_driver *d = (const struct memory_driver *)driver;
+
 	*out = d->now;
 }
 
-static inline void memory_sizes(const struct driver *d, struct driver_sizes *out)
+static inline void memory_sizes(const struct driver *driver, struct driver_sizes *out)
 {
+	const struct memory_driver *d = (const struct memory_driver *)driver;
+
 	*out = d->sizes;
 }
 
-static inline int memory_begin(struct driver *d, const struct driver_sizes *sizes,
+static inline int memory_begin(struct driver *driver, const struct driver_sizes *sizes,
                                struct fwd_tables *next, struct driver_reason *why)
 {
+	struct memory_driver *d = (struct memory_driver *)driver;
+
 	(void)why;
 	d->next_sizes = *sizes;
 	make_tables(&d->next, sizes);
@@ -55,8 +61,10 @@ static inline int memory_begin(struct driver *d, const struct driver_sizes *size
 	return 0;
 }
 
-static inline int memory_commit(struct driver *d, struct driver_reason *why)
+static inline int memory_commit(struct driver *driver, struct driver_reason *why)
 {
+	struct memory_driver *d = (struct memory_driver *)driver;
+
 	(void)why;
 	memory_free(&d->now);
 	d->now = d->next;
@@ -64,8 +72,10 @@ static inline int memory_commit(struct driver *d, struct driver_reason *why)
 	return 0;
 }
 
-static inline void memory_grace(struct driver *d)
+static inline void memory_grace(struct driver *driver)
 {
+	struct memory_driver *d = (struct memory_driver *)driver;
+
 	d->graces++;
 }
 
@@ -79,7 +89,7 @@ static const struct driver_ops memory = { .name = "memory",
 /* --- a node with a document and a health page --- */
 
 struct stage {
-	struct driver driver;
+	struct memory_driver driver;
 	struct compiler node;
 	struct world first, second;
 	struct health_page *health;
@@ -88,7 +98,7 @@ struct stage {
 
 static inline void start_node(struct stage *s, bool kept)
 {
-	assert_int_equal(compiler_init(&s->node, &memory, &s->driver, kept), 0);
+	assert_int_equal(compiler_init(&s->node, &memory, (struct driver *)&s->driver, kept), 0);
 	compiler_set_health(&s->node, s->health);
 }
 

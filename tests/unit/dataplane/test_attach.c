@@ -281,10 +281,10 @@ static void ports_that_the_document_no_longer_names_are_let_go(void **state)
 /* Nothing that packets still read may go, and what they counted last is carried. */
 static void a_driver_ends_when_no_packet_is_under_way_any_more(void **state)
 {
-	struct change c = { .ops = &ops,
-		            .old_ops = &ops,
-		            .old_driver = (struct driver *)&process,
-		            .old_dir = "/old" };
+	struct driver_change c = { .ops = &ops,
+		                   .old_ops = &ops,
+		                   .old_driver = (struct driver *)&process,
+		                   .old_dir = "/old" };
 	struct driver_reason why;
 
 	(void)state;
@@ -293,12 +293,14 @@ static void a_driver_ends_when_no_packet_is_under_way_any_more(void **state)
 	change_end(&c, &why);
 	assert_string_equal(did, "detach:eth1 detach:eth9 grace carry_end close remove:/old ");
 	did[0] = '\0';
-	c = (struct change){ .ops = &ops, .old_ops = &ops, .carry = (struct carry *)&process };
+	c = (struct driver_change){ .ops = &ops,
+		                    .old_ops = &ops,
+		                    .carry = (struct carry *)&process };
 	snprintf(c.old_dir, sizeof(c.old_dir), "/left");
 	change_end(&c, &why); /* of a process that is no more: removing ends its program */
 	assert_string_equal(did, "remove:/left carry_end ");
 	did[0] = '\0';
-	c = (struct change){ .ops = &ops };
+	c = (struct driver_change){ .ops = &ops };
 	change_end(&c, &why); /* there was none */
 	assert_string_equal(did, "");
 }

@@ -26,20 +26,20 @@
 
 /* --- two drivers, which write down what is asked of them --- */
 
-struct driver {
+struct noted_driver {
 	const char *name;
 	struct fwd_tables t;
 	struct driver_sizes sizes;
 	bool is_open;
 };
 
-static struct driver xdp = { .name = "xdp" }, dpdk = { .name = "dpdk" };
+static struct noted_driver xdp = { .name = "xdp" }, dpdk = { .name = "dpdk" };
 static char calls[1024]; /* with spaces; directories by their last part */
 static int open_says, remove_says;
 static bool open_keeps;
 static struct driver_config opened;
 
-static void note_call(const struct driver *d, const char *call, const char *what)
+static void note_call(const struct noted_driver *d, const char *call, const char *what)
 {
 	size_t n = strlen(calls);
 
@@ -54,8 +54,8 @@ static const char *last_part(const char *dir)
 	return slash ? slash + 1 : dir;
 }
 
-static int open_driver(struct driver *d, const struct driver_config *config, struct driver **out,
-                       bool *kept, struct driver_reason *why)
+static int open_driver(struct noted_driver *d, const struct driver_config *config,
+                       struct driver **out, bool *kept, struct driver_reason *why)
 {
 	note_call(d, "open", last_part(config->pin_dir));
 	opened = *config;
@@ -67,12 +67,12 @@ static int open_driver(struct driver *d, const struct driver_config *config, str
 	memory_new(&d->t, &d->sizes, 2);
 	layout_root(&d->t, &d->sizes);
 	d->is_open = true;
-	*out = d;
+	*out = (struct driver *)d;
 	*kept = open_keeps;
 	return 0;
 }
 
-static int remove_driver(struct driver *d, const char *dir, struct driver_reason *why)
+static int remove_driver(struct noted_driver *d, const char *dir, struct driver_reason *why)
 {
 	note_call(d, "remove", last_part(dir));
 	if (remove_says)
@@ -102,13 +102,17 @@ static int remove_dpdk(const char *dir, struct driver_reason *why)
 	return remove_driver(&dpdk, dir, why);
 }
 
-static void show_tables(const struct driver *d, struct fwd_tables *out)
+static void show_tables(const struct driver *driver, struct fwd_tables *out)
 {
+	const struct noted_driver *d = (const struct noted_driver *)driver;
+
 	*out = d->t;
 }
 
-static int fake_detach(struct driver *d, const char *interface, struct driver_reason *why)
+static int fake_detach(struct driver *driver, const char *interface, struct driver_reason *why)
 {
+	struct noted_driver *d = (struct noted_driver *)driver;
+
 	(void)why;
 	note_call(d, "detach", interface);
 	return 0;
@@ -122,14 +126,18 @@ static size_t show_ports(const struct driver *d, struct driver_port out[DRIVER_P
 	return 2;
 }
 
-static void fake_grace(struct driver *d)
+static void fake_grace(struct driver *driver)
 {
+	struct noted_driver *d = (struct noted_driver *)driver;
+
 	note_call(d, "grace", "");
 	d->t.exceptions[1].word[0] = 77; /* the last packet by it */
 }
 
-static void close_driver(struct driver *d)
+static void close_driver(struct driver *driver)
 {
+	struct noted_driver *d = (struct noted_driver *)driver;
+
 	note_call(d, "close", "");
 	d->is_open = false;
 }
@@ -162,7 +170,7 @@ static struct model_port ports[] = { { .interface = "eth0", .device = "0000:01:0
 	                             { .interface = "eth1", .device = "" } };
 static struct model_node self = { .name = "ams-1", .ports = ports, .n_ports = 2, .mtu = 1600 };
 static struct model model = { .cluster = "shop.a", .self = &self };
-static struct change c;
+static struct driver_change c;
 static struct driver_reason why;
 
 static int setup(void **state)
@@ -181,7 +189,7 @@ static int setup(void **state)
 	return mkdir(dirs.run, 0700) || mkdir(dirs.bpf, 0700);
 }
 
-static void free_driver(struct driver *d)
+static void free_driver(struct noted_driver *d)
 {
 	memory_free(&d->t);
 	d->t = (struct fwd_tables){ 0 };
@@ -224,7 +232,7 @@ static void start_xdp(void)
 static int change_to(const struct driver_ops *ops, bool from_xdp)
 {
 	return change_open(&c, &dirs, ops, &model, &other, from_xdp ? &driver_xdp : NULL,
-	                   from_xdp ? &xdp : NULL, &why);
+	                   from_xdp ? (struct driver *)&xdp : NULL, &why);
 }
 
 /* --- the tests --- */

@@ -137,7 +137,7 @@ static void a_pools_times_are_what_packets_read(void **state)
 		assert_int_equal(pool->remember_s, rows[i].remember_s);
 		assert_int_equal(pool->flags, rows[i].agent ? FWD_POOL_AGENTS : 0);
 		assert_int_equal(pool->id, hash_text("web-fra"));
-		assert_int_equal(pool->place, (uint64_t)s.node.pools[1].first_slot << 8 | 12);
+		assert_int_equal(pool->slot_range, (uint64_t)s.node.pools[1].first_slot << 8 | 12);
 		pool = &s.node.t.pools[s.node.pools[0].index]; /* the other one has its own */
 		assert_int_equal(pool->settle_s, 60);
 		assert_int_equal(pool->idle_s, 30);
@@ -166,7 +166,7 @@ static void services_lead_to_their_pool_and_counter(void **state)
 	assert_int_equal(web4->count, web6->count);
 	assert_int_not_equal(web4->count, dns->count);
 	assert_int_equal(web4->pool, s.node.pools[0].index);
-	assert_int_equal(s.node.t.pools[web4->pool].place & 31, 12);
+	assert_int_equal(s.node.t.pools[web4->pool].slot_range & 31, 12);
 	assert_int_equal(s.node.t.pools[web4->pool].id, hash_text("web-ams"));
 	stage_fini(&s);
 }
@@ -226,7 +226,7 @@ static void checks_cannot_empty_a_pool_but_a_person_can(void **state)
 	store_verdict(&s, 5, HEALTH_DOWN);
 	store_verdict(&s, 9, HEALTH_DOWN);
 	assert_false(is_dead(&s, 9));
-	assert_int_equal(backend_of(&s, 9)->why, EFFECT_REASON_HELD_LAST);
+	assert_int_equal(backend_of(&s, 9)->reason, EFFECT_REASON_HELD_LAST);
 	assert_int_equal(slots_of(&s, backend_of(&s, 9)->index), 4096);
 	s.first.overrides[0] = (struct model_override){ .id = "1",
 		                                        .kind = MODEL_OVERRIDE_DISABLE,

@@ -112,7 +112,7 @@ static void what_left_rests_and_is_empty_for_the_next(void **state)
 	pass_ms(2);
 	assert_int_equal(indexes_state(s.node.pool_indexes, index_of_fra), INDEX_FREE);
 	assert_int_equal(indexes_state(s.node.count_indexes, count_of_dns), INDEX_FREE);
-	assert_int_equal(s.node.t.pools[index_of_fra].place, 0);
+	assert_int_equal(s.node.t.pools[index_of_fra].slot_range, 0);
 	assert_int_equal(used_slots(), 0);
 	assert_int_equal(s.node.t.colds[first_of_fra + 5].kept_at, 0);
 	assert_int_equal(dns_packets(), 0);
@@ -224,7 +224,7 @@ static void tables_that_contradict_themselves_are_not_taken_over(void **state)
 		compiler_fini(&s.node);
 		assert_int_not_equal(first_of_fra, 0);
 		assert_true(index_of_fra > 0);
-		s.driver.now.pools[index_of_fra].place = places[i];
+		s.driver.now.pools[index_of_fra].slot_range = places[i];
 		start_node(&s, true);
 		if (s.node.t.pools[index_of_fra].id != 0)
 			fail_msg("case %zu", i);

@@ -74,17 +74,17 @@ static void deaths_returns_and_holds_are_counted_when_they_come(void **state)
 	store_verdict(9, HEALTH_UP);
 	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(0, 0, 0); /* they were in force: nothing returned */
-	assert_int_equal(backend_of(5)->why, EFFECT_REASON_UP);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_UP);
 	store_verdict(5, HEALTH_DOWN);
 	compiler_read_verdicts(&s.node, &s.time);
 	expect_counters(1, 0, 0);
-	assert_int_equal(backend_of(5)->why, EFFECT_REASON_DOWN);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_DOWN);
 	compiler_read_verdicts(&s.node, &s.time); /* the same again is none */
 	expect_counters(1, 0, 0);
 	store_verdict(7, HEALTH_DOWN);
 	store_verdict(9, HEALTH_DOWN);
 	compiler_read_verdicts(&s.node, &s.time); /* the last one stays, held; 7 goes */
-	assert_int_equal(backend_of(9)->why, EFFECT_REASON_HELD_LAST);
+	assert_int_equal(backend_of(9)->reason, EFFECT_REASON_HELD_LAST);
 	assert_int_equal(s.node.counters.held > 0, 1);
 	uint64_t held = s.node.counters.held, deaths = s.node.counters.deaths;
 	compiler_read_verdicts(&s.node, &s.time);
@@ -121,7 +121,7 @@ static void without_a_check_no_word_counts(void **state)
 	s.second.pools[0].check = NULL;
 	store_verdict(5, HEALTH_DOWN);
 	apply_world(&s, &s.second);
-	assert_int_equal(backend_of(5)->why, EFFECT_REASON_UNCHECKED);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_UNCHECKED);
 	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, 0);
 }
 
@@ -167,7 +167,7 @@ static void words_of_a_damaged_page_do_not_count(void **state)
 	assert_int_equal(page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, NULL, &reader), 0);
 	compiler_set_health_page(&s.node, reader);
 	compiler_read_verdicts(&s.node, &s.time);
-	assert_int_equal(backend_of(5)->why, EFFECT_REASON_UP);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_UP);
 	struct health_page *words = page_payload(page);
 	health_write(words, health_find_index(words, health_target_backend("web-ams", 5)),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_OK, 1));

@@ -202,7 +202,7 @@ static void only_what_is_evidence_takes_a_backend_out(void **state)
 			fail_msg("%s: in force %d, slots %u", cases[i].why, backend_a(&s)->alive,
 			         slots_of_a(&s));
 		if (out)
-			assert_int_equal(backend_a(&s)->why, cases[i].out);
+			assert_int_equal(backend_a(&s)->reason, cases[i].out);
 		hop_is(&s, HOP_KNOWN, HOP_BAD_NOT, true);
 		assert_true(backend_a(&s)->alive);
 		stage_fini(&s);
@@ -222,15 +222,15 @@ static void a_good_verdict_through_the_tunnel_outranks_the_next_hop(void **state
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NEIGHBOUR, true);
 	pass_time(&s, 5000);
 	assert_true(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_UP);
+	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_UP);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_DOUBT, HEALTH_REASON_TIMEOUT);
 	assert_false(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_NEIGHBOUR);
+	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_NEIGHBOUR);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	assert_true(backend_a(&s)->alive);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT);
 	assert_false(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_NEIGHBOUR);
+	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_NEIGHBOUR);
 	check_says(&s, HEALTH_UP, HEALTH_MARK_RESTORED, HEALTH_REASON_OK);
 	assert_false(backend_a(&s)->alive);
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
@@ -248,7 +248,7 @@ static void a_direct_check_outranks_nothing(void **state)
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NEIGHBOUR, true);
 	pass_time(&s, 1300);
 	assert_false(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_NEIGHBOUR);
+	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_NEIGHBOUR);
 	stage_fini(&s);
 }
 
@@ -262,7 +262,7 @@ static void guards_hold_what_next_hops_would_take(void **state)
 	hop_is(&s, HOP_NO_ROUTE, HOP_BAD_ROUTE, false);
 	pass_time(&s, 1300);
 	assert_true(backend_a(&s)->alive);
-	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_HELD_MIN);
+	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_HELD_MIN);
 	stage_fini(&s);
 }
 
@@ -276,9 +276,9 @@ static void what_is_out_by_its_way_is_unknown_again_after_it(void **state)
 	hop_is(&s, HOP_NO_ROUTE, HOP_BAD_ROUTE, false);
 	check_says(&s, HEALTH_UNKNOWN, 0, HEALTH_REASON_NONE);
 	pass_time(&s, 1300);
-	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_ROUTE);
+	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_ROUTE);
 	hop_is(&s, HOP_KNOWN, HOP_BAD_NOT, true);
-	assert_int_equal(backend_a(&s)->why, EFFECT_REASON_WAITING); /* "b" serves */
+	assert_int_equal(backend_a(&s)->reason, EFFECT_REASON_WAITING); /* "b" serves */
 	check_says(&s, HEALTH_UP, 0, HEALTH_REASON_OK);
 	assert_true(backend_a(&s)->alive);
 	stage_fini(&s);

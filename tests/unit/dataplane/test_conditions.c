@@ -276,7 +276,7 @@ static void as_many_ports_as_a_driver_can_have_are_looked_at(void **state)
 static void other_troubles_are_stated_with_what_to_do(void **state)
 {
 	(void)state;
-	strcpy(p->refused, "raise limits.slots");
+	strcpy(p->refusal, "raise limits.slots");
 	p->macs_left_out = 3;
 	model.key_state = MODEL_KEY_GOOD + 1;
 	model.key_fault = "hash.key: 3 digits";
@@ -299,7 +299,7 @@ static void before_a_document_is_in_force_no_port_is_missed(void **state)
 	(void)state;
 	kernel[0].ifindex = 0;
 	model.key_state = MODEL_KEY_GOOD + 1;
-	strcpy(p->refused, "no driver");
+	strcpy(p->refusal, "no driver");
 	for (int turn = 0; turn < 2; turn++) {
 		p->driver = turn ? (void *)p : NULL;
 		p->node.model = turn ? NULL : &model;

@@ -55,7 +55,7 @@ static const struct probes_path *fake_trouble(const struct probes_filler *f, uin
 {
 	(void)f;
 	assert_int_equal(now_ms, NOW_MS);
-	return *probe_trouble.why ? &probe_trouble : NULL;
+	return *probe_trouble.reason ? &probe_trouble : NULL;
 }
 
 static uint64_t fake_now(const struct loop *l)
@@ -119,7 +119,7 @@ static void make_pool(size_t n)
 		backends[i] = (struct compiler_backend){ .plan = &plans[i],
 			                                 .index = (uint32_t)i,
 			                                 .alive = true,
-			                                 .why = EFFECT_REASON_UP };
+			                                 .reason = EFFECT_REASON_UP };
 		table[i] = (struct fwd_backend){ 0 };
 		paths[i] = (struct compiler_path){ 0 };
 		effect.rows[i] = (struct effect_backend){ .pool = 7, .id = 100 + i, .slots = 5 };
@@ -130,7 +130,7 @@ static void make_pool(size_t n)
 	process.node.t.backends = table;
 	process.node.paths = paths;
 	process.node.hops = (struct hops *)&process; /* followed */
-	probe_trouble.why[0] = '\0';
+	probe_trouble.reason[0] = '\0';
 	has_hop = false;
 }
 
@@ -157,7 +157,7 @@ static void where_all_is_well_nothing_is_stated(void **unused)
 	assert_int_equal(count_stated(MISSING, "", CONDITION_DEGRADED), 0);
 	assert_int_equal(n_said, 0);
 	snprintf(probe_trouble.subject, sizeof(probe_trouble.subject), "eth1");
-	snprintf(probe_trouble.why, sizeof(probe_trouble.why), "no clsact");
+	snprintf(probe_trouble.reason, sizeof(probe_trouble.reason), "no clsact");
 	assert_int_equal(count_stated("probe-path-missing", "eth1", CONDITION_DEGRADED), 1);
 	assert_int_equal(n_said, 1);
 	process.node.hops = NULL; /* not followed: nothing is known */
@@ -248,7 +248,7 @@ static void a_cut_way_is_stated_where_it_decides(void **unused)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		make_pool(1);
 		paths[0].way.cut = cases[i].cut;
-		backends[0].why = cases[i].why;
+		backends[0].reason = cases[i].why;
 		plans[0].says = cases[i].says;
 		if (count_stated(UNUSABLE, "web/b0", CONDITION_DEGRADED) != cases[i].n)
 			fail_msg("case %zu", i);
@@ -264,7 +264,7 @@ static void a_long_list_is_cut_and_counted(void **unused)
 		make_pool(n);
 		for (size_t i = 0; i < n; i++) {
 			paths[i].way.cut = EFFECT_REASON_ROUTE;
-			backends[i].why = EFFECT_REASON_ROUTE;
+			backends[i].reason = EFFECT_REASON_ROUTE;
 			backends[i].alive = false;
 		}
 		assert_int_equal(count_stated(UNUSABLE, "", CONDITION_DEGRADED), n > LISTED_MAX);

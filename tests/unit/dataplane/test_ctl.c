@@ -60,7 +60,7 @@ static int setup(void **state)
 		return -1;
 	p->node = s.node;
 	p->ops = &ops;
-	p->driver = &s.driver;
+	p->driver = (struct driver *)&s.driver;
 	p->hops = &hops;
 	p->health_epoch = 73;
 	strcpy(p->dirs.node, "ams-1");
@@ -137,7 +137,7 @@ static void the_status_says_what_is_in_force(void **state)
 	              ",'services':2,'pools':2,'backends':6,"
 	              "'driver_why':'','health_epoch':73,'learning':false,'wants_guests':false}");
 	p->node.learning = p->node.wants_peer_state = true;
-	strcpy(p->refused, "raise limits.slots");
+	strcpy(p->refusal, "raise limits.slots");
 	strcpy(p->driver_reason, "no BPF here");
 	expect_answer(
 	        "{\"do\":\"status\"}",
@@ -170,7 +170,7 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 		expect_answer("{\"do\":\"trace\",\"source\":\"192.0.2.1:1\","
 		              "\"destination\":\"203.0.113.10:80/tcp\"}",
 		              "{'ok':false,'error':'no document is in force yet'}");
-		p->driver = &s.driver;
+		p->driver = (struct driver *)&s.driver;
 		p->node.model = NULL;
 	}
 	json_t *status = query_ctl("{\"do\":\"status\"}");
@@ -190,7 +190,8 @@ static void each_backend_is_shown_with_its_own_values(void **state)
 	(void)state;
 	for (uint32_t k = 0; k < 3; k++) {
 		pool->backends[k].alive = k == 2;
-		pool->backends[k].why = k == 2 ? EFFECT_REASON_HELD_RATE : EFFECT_REASON_DISABLED;
+		pool->backends[k].reason =
+		        k == 2 ? EFFECT_REASON_HELD_RATE : EFFECT_REASON_DISABLED;
 		p->node.t.backends[pool->backends[k].index].inner_mtu = (uint16_t)(1400 + k);
 		p->node.paths[pool->backends[k].index].reported.mtu = (uint16_t)(1300 + k);
 	}

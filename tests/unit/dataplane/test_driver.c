@@ -98,7 +98,7 @@ static void each_worker_has_its_own_queue_where_there_are_enough(void **state)
 	assert_true(out.native);
 	assert_string_equal(scene.log, "tap eth0; carrier 1; park; unpark; ");
 	for (uint32_t i = 0; i < 3; i++) {
-		const struct worker *w = &scene.d->lcores.workers[i];
+		const struct worker *w = &opened_driver()->lcores.workers[i];
 		const struct worker_port *p = &w->ports[0];
 
 		assert_int_equal(w->n_ports, 1);
@@ -107,14 +107,14 @@ static void each_worker_has_its_own_queue_where_there_are_enough(void **state)
 		assert_int_equal(p->ifindex, 11);
 		assert_int_equal(p->rx, i);
 		assert_int_equal(p->tx, i);
-		assert_int_equal(p->tap, scene.d->ports[0].taps[i]);
+		assert_int_equal(p->tap, opened_driver()->ports[0].taps[i]);
 		assert_int_equal(p->interrupt, 100 + i);
 		assert_false(p->spread);
 		assert_true(p->watched);
 		assert_false(p->keep);
 		assert_null(p->outbox);
 	}
-	assert_int_not_equal(scene.d->ports[0].taps[0], scene.d->ports[0].taps[1]);
+	assert_int_not_equal(opened_driver()->ports[0].taps[0], opened_driver()->ports[0].taps[1]);
 }
 
 static const struct {
@@ -157,7 +157,7 @@ static void workers_without_a_queue_have_others_do_it(void **state)
 		scene.n_tx = queue_cases[c].n_tx;
 		attach_port("eth0", "net_memif0", "");
 		for (uint32_t i = 0; i < 3; i++) {
-			const struct worker *w = &scene.d->lcores.workers[i];
+			const struct worker *w = &opened_driver()->lcores.workers[i];
 			const struct worker_port *p = &w->ports[0];
 
 			assert_int_equal(p->rx, queue_cases[c].of[i].rx);
@@ -185,7 +185,7 @@ static void a_bond_is_kept_alive_and_a_kernels_interface_has_no_tap(void **state
 
 	assert_false(out.native);
 	assert_int_equal(out.ifindex, 14);
-	w = &scene.d->lcores.workers[1];
+	w = &opened_driver()->lcores.workers[1];
 	assert_true(w->ports[0].keep);
 	assert_false(w->ports[1].keep);
 	assert_true(w->ports[0].tap >= 0);
@@ -206,10 +206,10 @@ static void what_stands_is_left_alone_and_what_differs_is_opened_again(void **st
 	attach_port("eth0", "net_memif0,a=2", "");
 	assert_int_equal(scene.n_opened, 3);
 	assert_int_equal(scene.n_closed, 1);
-	assert_int_equal(scene.d->n_ports, 2);
+	assert_int_equal(opened_driver()->n_ports, 2);
 	/* the interface that the sockets hear was replaced by another one of its name */
 	attach_port("eth2", "", af_packet);
-	scene.d->ports[2].shown.ifindex = 99;
+	opened_driver()->ports[2].shown.ifindex = 99;
 	attach_port("eth2", "", af_packet);
 	assert_int_equal(scene.n_opened, 5);
 	assert_int_equal(scene.n_closed, 2);
@@ -233,14 +233,14 @@ static void a_port_forwards_until_its_new_device_is_known_to_be_there(void **sta
 	assert_int_equal(unset.ifindex, 0);
 	assert_int_equal(ops->ports(scene.d, out), 1);
 	assert_string_equal(out[0].name, "eth0");
-	assert_int_equal(scene.d->lcores.workers[0].n_ports, 1);
-	assert_int_equal(scene.d->lcores.workers[0].ports[0].id, 0);
+	assert_int_equal(opened_driver()->lcores.workers[0].n_ports, 1);
+	assert_int_equal(opened_driver()->lcores.workers[0].ports[0].id, 0);
 	attach_port("eth0", "0000:01:00.0", ""); /* taken back: nothing is opened again */
 	assert_int_equal(scene.n_opened, 1);
 	scene.check_err = 0;
 	attach_port("eth0", "0000:02:00.0", "");
 	assert_int_equal(scene.n_closed, 1);
-	assert_int_equal(scene.d->lcores.workers[0].ports[0].id, 1);
+	assert_int_equal(opened_driver()->lcores.workers[0].ports[0].id, 1);
 }
 
 static void a_port_that_cannot_be_made_leaves_nothing(void **state)
@@ -269,8 +269,8 @@ static void a_port_that_cannot_be_made_leaves_nothing(void **state)
 	assert_int_equal(scene.n_closed, 2);
 	assert_int_equal(ops->attach(scene.d, &gone, &out, &why), -ENODEV);
 	assert_string_equal(why.text, "there is no interface gone0");
-	assert_int_equal(scene.d->n_ports, 0);
-	assert_int_equal(scene.d->lcores.workers[0].n_ports, 0);
+	assert_int_equal(opened_driver()->n_ports, 0);
+	assert_int_equal(opened_driver()->lcores.workers[0].n_ports, 0);
 }
 
 static void there_are_as_many_ports_as_there_is_room_for(void **state)
@@ -309,7 +309,7 @@ static void a_detached_port_goes_with_its_tap_and_the_others_stay(void **state)
 	attach_port("eth0", "net_null0", "");
 	attach_port("eth1", "net_null1", "");
 	attach_port("eth2", "net_null2", "");
-	fd = scene.d->ports[0].taps[2];
+	fd = opened_driver()->ports[0].taps[2];
 	scene.log[0] = 0;
 	assert_int_equal(ops->detach(scene.d, "eth0", &why), 0);
 	assert_string_equal(scene.log, "end; park; unpark; close 0; ");
@@ -318,8 +318,8 @@ static void a_detached_port_goes_with_its_tap_and_the_others_stay(void **state)
 	assert_string_equal(out[0].name, "eth2");
 	assert_string_equal(out[1].name, "eth1");
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_int_equal(scene.d->lcores.workers[i].n_ports, 2);
-		assert_int_equal(scene.d->lcores.workers[i].ports[0].id, 2);
+		assert_int_equal(opened_driver()->lcores.workers[i].n_ports, 2);
+		assert_int_equal(opened_driver()->lcores.workers[i].ports[0].id, 2);
 	}
 	assert_string_equal(read_file("taps", names), "eth2\neth1\n");
 	assert_int_equal(ops->detach(scene.d, "eth0", &why), 0); /* it is gone already */
@@ -334,14 +334,14 @@ static void workers_show_what_they_count_and_that_they_live(void **state)
 	(void)state;
 	open_it();
 	for (uint32_t i = 0; i < 3; i++)
-		scene.d->lcores.workers[i].counts.frames = 70 + i;
+		opened_driver()->lcores.workers[i].counts.frames = 70 + i;
 	assert_int_equal(ops->workers(scene.d, out), 3);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(out[i].frames, 70 + i);
 	for (uint32_t i = 0; i < 4; i++)
 		ops->beat(scene.d, i, &words[i]); /* there is no fourth one */
 	for (uint32_t i = 0; i < 3; i++)
-		assert_ptr_equal(scene.d->lcores.workers[i].beat, &words[i]);
+		assert_ptr_equal(opened_driver()->lcores.workers[i].beat, &words[i]);
 	ops->grace(scene.d);
 	assert_int_equal(scene.n_graces, 1);
 }
@@ -353,7 +353,7 @@ static void tables_grow_while_packets_go_on(void **state)
 		                             .pools = 3,
 		                             .backends = 9,
 		                             .slots = 128,
-		                             .exception_sets = 4 };
+		                             .exception_buckets = 4 };
 	const struct driver_sizes larger = { 8, 4, 3, 9, 128, 4 };
 	struct fwd_tables before, next, after;
 	struct driver_sizes sizes;
@@ -362,11 +362,11 @@ static void tables_grow_while_packets_go_on(void **state)
 	(void)state;
 	open_it();
 	ops->tables(scene.d, &before);
-	before.pools[1].place = 32;
+	before.pools[1].slot_range = 32;
 	before.cpus[0].received = 5;
 	before.cpus[2].received = 6;
 	assert_int_equal(ops->resize_begin(scene.d, &wanted, &next, &why), 0);
-	assert_int_equal(next.pools[1].place, 32);
+	assert_int_equal(next.pools[1].slot_range, 32);
 	ops->tables(scene.d, &after);
 	assert_ptr_equal(after.root, before.root); /* not yet */
 	scene.log[0] = 0;
@@ -407,8 +407,8 @@ static void tables_that_cannot_grow_stay_as_they_were(void **state)
 	assert_ptr_equal(after.root, before.root);
 	ops->sizes(scene.d, &sizes);
 	assert_memory_equal(&sizes, &small, sizeof(small));
-	assert_null(scene.d->carry);
-	assert_null(scene.d->next.memory);
+	assert_null(opened_driver()->carry);
+	assert_null(opened_driver()->next.memory);
 }
 
 static void a_link_that_turns_is_told_to_the_kernel(void **state)
@@ -440,7 +440,7 @@ static void see_flows(uint64_t a, uint64_t b, uint64_t c)
 	const uint64_t flows[] = { a, b, c };
 
 	for (uint32_t i = 0; i < 3; i++)
-		scene.d->lcores.workers[i].seen[1] = flows[i];
+		opened_driver()->lcores.workers[i].seen[1] = flows[i];
 	ops->tick(scene.d);
 }
 
@@ -452,7 +452,7 @@ static void frames_that_come_by_one_queue_alone_are_handed_over_until_others_com
 	open_it();
 	attach_port("eth0", "net_null0", "");
 	attach_port("eth1", "net_null1", "");
-	w = &scene.d->lcores.workers[2];
+	w = &opened_driver()->lcores.workers[2];
 	see_flows(0xff, 0, 0); /* too few to tell */
 	assert_false(w->ports[1].spread);
 	see_flows(0xffffffff, 0, 0);
@@ -460,7 +460,7 @@ static void frames_that_come_by_one_queue_alone_are_handed_over_until_others_com
 	assert_true(w->ports[1].watched);
 	assert_true(w->shares);
 	assert_false(w->ports[0].spread);
-	assert_int_equal(scene.d->lcores.workers[0].seen[1], 0); /* counted from here on */
+	assert_int_equal(opened_driver()->lcores.workers[0].seen[1], 0); /* counted from here on */
 	scene.log[0] = 0;
 	see_flows(0xffffffff, 0, 0); /* no news */
 	assert_string_equal(scene.log, "");

@@ -147,10 +147,10 @@ static void slots_are_those_of_the_pool_alone(void **state)
 	assert_int_equal(pool_of(PLAIN)->empty, 0);
 	assert_int_equal(row_of(PLAIN, 11)->slots, 16);
 	assert_int_equal(pool_of(AGENTS)->empty, 31);
-	t.pools[1].place = 65 << 8 | 5; /* beyond the end */
+	t.pools[1].slot_range = 65 << 8 | 5; /* beyond the end */
 	assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 	assert_int_equal(pool_of(PLAIN)->n_slots + pool_of(PLAIN)->empty, 0);
-	t.pools[1].place = 64 << 8 | 5; /* the very end */
+	t.pools[1].slot_range = 64 << 8 | 5; /* the very end */
 	assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 	assert_int_equal(pool_of(PLAIN)->n_slots, 32);
 }

@@ -249,7 +249,7 @@ static void a_backend_without_traffic_says_why(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct effect_backend b = { .alive = cases[i].alive,
 			                          .next_hop = cases[i].next_hop,
-			                          .why = (uint8_t)cases[i].why,
+			                          .reason = (uint8_t)cases[i].why,
 			                          .hop = (uint8_t)cases[i].hop };
 
 		assert_string_equal(effect_backend_text(&b), cases[i].text);

@@ -54,7 +54,7 @@ static void expect_in_force(const struct guard_pool *pool, const char *text, con
 	for (size_t i = 0; i < n; i++)
 		if (b[i].alive != (in_force[i] == '+'))
 			fail_msg("%s: backend %zu: in force %d why %s", text, i, b[i].alive,
-			         effect_reason_text((enum effect_reason)b[i].why));
+			         effect_reason_text((enum effect_reason)b[i].reason));
 }
 
 static void the_last_backend_is_never_removed_by_checks(void **state)
@@ -157,7 +157,7 @@ static void a_drained_backend_does_not_serve(void **state)
 	b[1].weight = 0;
 	guard_apply(&easy, &window, NOW, b, 2);
 	assert_true(b[0].alive);
-	assert_int_equal(b[0].why, EFFECT_REASON_HELD_LAST);
+	assert_int_equal(b[0].reason, EFFECT_REASON_HELD_LAST);
 	assert_true(b[1].alive);
 }
 
@@ -186,7 +186,7 @@ static void removal_is_limited_in_a_window_of_ten_seconds(void **state)
 	assert_false(b[0].alive);
 	assert_false(b[1].alive);
 	assert_true(b[2].alive);
-	assert_int_equal(b[2].why, EFFECT_REASON_HELD_RATE);
+	assert_int_equal(b[2].reason, EFFECT_REASON_HELD_RATE);
 	assert_int_equal(guard_apply(&slow, &window, NOW + WINDOW_MS - 1, b, n), NOW + WINDOW_MS);
 	assert_true(b[2].alive);
 	assert_int_equal(guard_apply(&slow, &window, NOW + WINDOW_MS, b, n), UINT64_MAX);
@@ -207,7 +207,7 @@ static void the_earliest_removal_says_when_the_next_may_go(void **state)
 	assert_int_equal(guard_apply(&half, &window, NOW + 2000, b, n), UINT64_MAX);
 	b[2].sees = GUARD_DOWN;
 	assert_int_equal(guard_apply(&half, &window, NOW + 3000, b, n), NOW + WINDOW_MS);
-	assert_int_equal(b[2].why, EFFECT_REASON_HELD_RATE);
+	assert_int_equal(b[2].reason, EFFECT_REASON_HELD_RATE);
 	assert_int_equal(guard_apply(&half, &window, NOW + WINDOW_MS, b, n), UINT64_MAX);
 	assert_false(b[2].alive);
 }
@@ -273,7 +273,7 @@ static void observe_at(struct story *s, uint32_t at_s, const char *seen, const c
 		if (s->b[i].alive != (in_force[i] == '+'))
 			fail_msg("at %u s, %s: backend %zu: in force %d why %s", at_s, seen, i,
 			         s->b[i].alive,
-			         effect_reason_text((enum effect_reason)s->b[i].why));
+			         effect_reason_text((enum effect_reason)s->b[i].reason));
 	}
 }
 
@@ -288,7 +288,7 @@ static void members_that_fail_within_a_second_come_back_together(void **state)
 	observe_at(&s, 1, "ddddud", "----+-");
 	observe_at(&s, 2, "dddddd", "++++++");
 	for (size_t i = 0; i < 6; i++)
-		assert_int_equal(s.b[i].why, EFFECT_REASON_HELD_LAST);
+		assert_int_equal(s.b[i].reason, EFFECT_REASON_HELD_LAST);
 	observe_at(&s, 300, "dddddd", "++++++");
 	observe_at(&s, 301, "uddddd",
 	           "+-----"); /* one serves, which is enough: the others leave again */

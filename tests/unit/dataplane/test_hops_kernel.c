@@ -322,7 +322,7 @@ static void a_question_that_fails_says_nothing_of_the_route(void **state)
 
 	watch_address(s, "10.2.0.9");
 	assert_true(is_known(s));
-	asks = mnl_socket_get_fd(s->hops->asks);
+	asks = mnl_socket_get_fd(s->hops->queries);
 	kept = dup(asks);
 	none = open("/dev/null", O_RDWR | O_CLOEXEC);
 	assert_true(kept >= 0 && none >= 0 && dup2(none, asks) == asks);

@@ -218,8 +218,8 @@ static void a_full_set_is_used_to_its_last_place_and_what_is_left_is_counted(voi
 		uint64_t word = fwd_mac_word(2 | i << 24, 2);
 
 		if (m.n == 0)
-			set = fwd_mac_set(word);
-		if (fwd_mac_set(word) == set)
+			set = fwd_mac_bucket(word);
+		if (fwd_mac_bucket(word) == set)
 			m.word[m.n++] = word;
 	}
 	assert_true(macs_write(&f->t, &m));

@@ -66,7 +66,7 @@ static void tables_are_sized_by_limits(void **state)
 		if (memcmp(&p->sizes, &cases[i].sizes, sizeof(p->sizes)) != 0)
 			fail_msg("case %zu: %u %u %u %u %u %u", i, p->sizes.services,
 			         p->sizes.service_counts, p->sizes.pools, p->sizes.backends,
-			         p->sizes.slots, p->sizes.exception_sets);
+			         p->sizes.slots, p->sizes.exception_buckets);
 		plan_free(p);
 	}
 }

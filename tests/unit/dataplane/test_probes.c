@@ -188,7 +188,7 @@ static void a_table_without_room_keeps_what_was_there(void **state)
 {
 	struct probe_tunnel *before = calloc(1, sizeof(*before));
 	struct probes_filler f = {
-		.probes = (void *)&f, .tunnels = before, .n_tunnels = 1, .taken = 5
+		.probes = (void *)&f, .tunnels = before, .n_tunnels = 1, .applied = 5
 	};
 	const struct hop hop = { .state = HOP_KNOWN, .route_ifindex = 9 };
 	struct model_node self = { 0 };
@@ -200,7 +200,7 @@ static void a_table_without_room_keeps_what_was_there(void **state)
 	probes_apply_model(&f, &m);
 	assert_int_equal(f.n_tunnels, 1);
 	assert_int_equal(f.n_marks, 3);
-	assert_int_equal(f.taken, 5);
+	assert_int_equal(f.applied, 5);
 	assert_false(probes_hop(&f, &before->backend, &hop));
 	assert_int_equal(n_changed, 1);
 	free(before);

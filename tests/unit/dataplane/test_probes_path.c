@@ -165,7 +165,7 @@ static int setup(void **state)
 		                    .n_ports = 2,
 		                    .n_vips = 2,
 		                    .n_marks = 3,
-		                    .taken = 71,
+		                    .applied = 71,
 		                    .has_filled = true,
 		                    .document = &document,
 		                    .since = &since,
@@ -193,8 +193,8 @@ static void expect_why(const char *subject, const char *start)
 	}
 	assert_non_null(trouble);
 	assert_string_equal(trouble->subject, subject);
-	if (strncmp(trouble->why, start, strlen(start)) != 0)
-		fail_msg("%s", trouble->why);
+	if (strncmp(trouble->reason, start, strlen(start)) != 0)
+		fail_msg("%s", trouble->reason);
 }
 
 static void probes_count_since_their_program_is_in_place(void **state)

@@ -58,7 +58,7 @@ static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 {
 	(void)l;
 	t->at_ms = at_ms;
-	t->place = 1;
+	t->heap_index = 1;
 	return 0;
 }
 
@@ -189,7 +189,7 @@ static void fake_fini(struct compiler *n)
 	did.n_freed++;
 }
 
-static void fake_end(struct change *c, struct driver_reason *why)
+static void fake_end(struct driver_change *c, struct driver_reason *why)
 {
 	(void)c;
 	why->text[0] = '\0';
@@ -309,7 +309,7 @@ static void a_document_that_changes_while_it_is_read_is_read_again(void **state)
 	assert_int_equal(did.n_drafts, 1);
 	did.draft_says = -EBUSY; /* it changes */
 	on_effective_document(&process);
-	assert_int_equal(process.retry.place, 0); /* the one under way brings the next along */
+	assert_int_equal(process.retry.heap_index, 0); /* the one under way brings the next along */
 	did.draft_says = 0;
 	on_compiled(&process, &none);
 	assert_int_equal(did.n_drafts, 3);
@@ -324,9 +324,9 @@ static void try_document(int err, const char *why)
 {
 	struct compiled d = { .err = err, .model = &model, .plan = &plan };
 
-	snprintf(d.why, sizeof(d.why), "%s", why);
+	snprintf(d.refusal, sizeof(d.refusal), "%s", why);
 	did.events[0] = '\0';
-	process.retry.place = 0;
+	process.retry.heap_index = 0;
 	install_compiled(&process, &d);
 }
 
@@ -343,7 +343,7 @@ static void a_refusal_is_logged_once_and_again_after_a_good_one(void **state)
 	assert_true(process.node.document_refused);
 	try_document(0, "");
 	assert_non_null(strstr(did.events, "document-in-force"));
-	assert_string_equal(process.refused, "");
+	assert_string_equal(process.refusal, "");
 	try_document(-E2BIG, "much too large");
 	assert_string_equal(did.events, "document-refused ");
 	assert_ptr_equal(process.node.model, &model); /* the one before stays */
@@ -361,8 +361,8 @@ static void what_may_pass_is_tried_again_and_what_does_not_is_not(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		did.take_says = rows[i].err;
 		try_document(0, "");
-		assert_int_equal(process.retry.place != 0, rows[i].again);
-		assert_string_equal(process.refused, "the driver says no");
+		assert_int_equal(process.retry.heap_index != 0, rows[i].again);
+		assert_string_equal(process.refusal, "the driver says no");
 	}
 	assert_int_equal(process.node.counters.refused, 0); /* it was read, and may come yet */
 	try_document(-ENOENT, "");
@@ -386,10 +386,10 @@ static void a_driver_s_workers_have_words_while_there_are_any(void **state)
 
 static void a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt(void **state)
 {
-	struct change first = { .ops = &without, .driver = process.driver };
-	struct change next = { .ops = &with_workers,
-		               .driver = process.driver,
-		               .old_ops = &without };
+	struct driver_change first = { .ops = &without, .driver = process.driver };
+	struct driver_change next = { .ops = &with_workers,
+		                      .driver = process.driver,
+		                      .old_ops = &without };
 	struct compiler node = { .model = &model, .plan = &plan };
 
 	(void)state;
@@ -417,7 +417,7 @@ static void a_next_hop_that_changes_a_way_is_decided_on_at_once(void **state)
 
 	(void)state;
 	on_hop(&process, &a, &hop);
-	assert_int_equal(process.tick.place, 0);
+	assert_int_equal(process.tick.heap_index, 0);
 	process.node.ways_changed = true;
 	on_hop(&process, &a, &hop);
 	assert_int_equal(process.tick.at_ms, NOW_MS);
@@ -462,7 +462,7 @@ static void decisions_are_shown_soon_and_those_right_behind_together(void **stat
 	(void)state;
 	on_compiler_tick(&process);
 	assert_int_equal(process.tick.at_ms, NOW_MS + 700);
-	assert_int_equal(process.show.place, 0); /* nothing was decided */
+	assert_int_equal(process.show.heap_index, 0); /* nothing was decided */
 	process.shown_ms = NOW_MS - 1;
 	process.node.counters.held = 1;
 	on_compiler_tick(&process);
@@ -470,13 +470,13 @@ static void decisions_are_shown_soon_and_those_right_behind_together(void **stat
 	process.shown_ms = NOW_MS;
 	on_compiler_tick(&process);
 	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS); /* it is due already */
-	process.show.place = 0;
+	process.show.heap_index = 0;
 	show_effect(&process);
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.place, 0);
+	assert_int_equal(process.show.heap_index, 0);
 	process.node.counters.returns++;
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.place, 1);
+	assert_int_equal(process.show.heap_index, 1);
 	process.driver = NULL;
 	process.tick.at_ms = 0;
 	on_compiler_tick(&process);

@@ -62,7 +62,7 @@ static int timer_set(struct process *p, const struct loop_timer *t, uint64_t at_
 		const struct loop_timer *timer;
 		const char *name;
 	} all[] = { { &p->tick, "tick" }, { &p->second, "second" }, { &p->retry, "retry" },
-		    { &p->told, "told" }, { &p->see, "see" },       { &p->show, "show" } };
+		    { &p->mtus, "told" }, { &p->see, "see" },       { &p->show, "show" } };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i].timer == t)
@@ -309,12 +309,12 @@ static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
 	process.node.ways_changed = scene.probes_care = true;
 	on_hop(&process, &a, &hop);
 	expect_done("node hop; tick+0; probes hop; see+0; hop noted; ");
-	process.see.place = 1; /* it is due already */
+	process.see.heap_index = 1; /* it is due already */
 	process.node.ways_changed = false;
 	on_hop(&process, &a, &hop);
 	expect_done("node hop; probes hop; hop noted; ");
 	process.driver = NULL; /* probes go on without one */
-	process.see.place = 0;
+	process.see.heap_index = 0;
 	process.node.ways_changed = true;
 	on_hop(&process, &a, &hop);
 	expect_done("probes hop; see+0; hop noted; ");
@@ -329,14 +329,14 @@ static void a_document_in_force_reaches_all_parts(void **state)
 	struct compiled d = { .model = &model, .plan = &plan };
 
 	(void)state;
-	strcpy(process.refused, "too large");
+	strcpy(process.refusal, "too large");
 	report_in_force(&process);
 	expect_done(
 	        "log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
 	        "probes take; attach missing; probes see; health page; tick+0; ");
-	assert_string_equal(process.refused, "");
+	assert_string_equal(process.refusal, "");
 	d.err = -E2BIG;
-	strcpy(d.why, "too large");
+	strcpy(d.refusal, "too large");
 	install_compiled(&process, &d);
 	expect_done("<document; log document-refused; conditions; retry+1000; document>; ");
 	d.err = -ENOENT;

@@ -104,7 +104,8 @@ static int setup(void **state)
 	t.root->hash_key[0] = 1;
 	t.root->source4 = make_prefix(true);
 	t.root->source6 = make_prefix(false);
-	t.pools[0] = (struct fwd_pool){ .place = 5, .idle_s = 60, .remember_s = 30, .id = POOL_ID };
+	t.pools[0] =
+	        (struct fwd_pool){ .slot_range = 5, .idle_s = 60, .remember_s = 30, .id = POOL_ID };
 	put_services();
 	put_backend(1, true, FWD_ENCAP_IPIP);
 	put_backend(2, true, FWD_ENCAP_IPIP);
@@ -371,8 +372,8 @@ static void a_bad_program_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		struct result r;
 
-		close(d->now.prog_fd);
-		d->now.prog_fd = load_planted(actions[i]);
+		close(((struct xdp_driver *)d)->now.prog_fd);
+		((struct xdp_driver *)d)->now.prog_fd = load_planted(actions[i]);
 		attach(d, "v0");
 		r = run_probe_of(true, FWD_PROTO_TCP);
 		assert_int_equal(r.err, 0);

@@ -204,9 +204,9 @@ static void a_pool_shows_its_own_slots(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 7; i++) /* of the second pool */
 		s.node.t.slots[s.node.pools[1].first_slot / 32].slot[i] = 0;
-	s.node.pools[1].backends[0].why = EFFECT_REASON_HELD_MIN;
-	s.node.pools[1].backends[1].why = EFFECT_REASON_HELD_RATE;
-	s.node.pools[0].backends[0].why = EFFECT_REASON_HELD_LAST;
+	s.node.pools[1].backends[0].reason = EFFECT_REASON_HELD_MIN;
+	s.node.pools[1].backends[1].reason = EFFECT_REASON_HELD_RATE;
+	s.node.pools[0].backends[0].reason = EFFECT_REASON_HELD_LAST;
 	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	for (int i = 0; i < 2; i++) {
@@ -241,7 +241,7 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 	for (uint32_t i = 0; i < COUNT(effect_rows); i++) {
 		uint32_t at = index_of(effect_rows[i].pool, effect_rows[i].id);
 
-		s.node.pools[i / 3].backends[i % 3].why = (uint8_t)(i + 1);
+		s.node.pools[i / 3].backends[i % 3].reason = (uint8_t)(i + 1);
 		s.node.paths[at].way.hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
 		s.node.paths[at].reported.mtu = (uint16_t)(1300 + i);
 	}
@@ -250,7 +250,7 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 	for (uint32_t i = 0; i < COUNT(effect_rows); i++) {
 		assert_int_equal(effect_backend(e, effect_rows[i].pool, effect_rows[i].id, &b), 0);
 		assert_int_equal(b.index, index_of(effect_rows[i].pool, effect_rows[i].id));
-		assert_int_equal(b.why, i + 1);
+		assert_int_equal(b.reason, i + 1);
 		assert_int_equal(b.hop, i % EFFECT_HOP_COUNT + 1);
 		assert_int_equal(b.path_mtu, 1300 + i);
 	}
@@ -277,22 +277,22 @@ static void a_backend_that_left_shifts_no_reason(void **state)
 	struct effect *e;
 
 	(void)state;
-	s.node.pools[0].backends[2].why = EFFECT_REASON_FORCED_UP;
+	s.node.pools[0].backends[2].reason = EFFECT_REASON_FORCED_UP;
 	s.node.t.backends[20] = (struct fwd_backend){ .flags = FWD_BACKEND_USED,
 		                                      .id = 6,
 		                                      .pool_id = hash_text("web-ams") };
 	publish_all();
 	assert_int_equal(effect_open(dir, &e), 0);
 	assert_int_equal(effect_backend(e, "web-ams", 6, &b), 0);
-	assert_int_equal(b.why, EFFECT_REASON_UNKNOWN);
+	assert_int_equal(b.reason, EFFECT_REASON_UNKNOWN);
 	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
-	assert_int_equal(b.why, EFFECT_REASON_FORCED_UP);
+	assert_int_equal(b.reason, EFFECT_REASON_FORCED_UP);
 	s.node.t.backends[20].flags = 0;
 	s.node.t.backends[index_of("web-ams", 7)].flags = 0; /* and one that is not there yet */
 	publisher_write(p, &s.node, &s.time);
 	assert_int_equal(effect_backend(e, "web-ams", 7, &b), -ENOENT);
 	assert_int_equal(effect_backend(e, "web-ams", 9, &b), 0);
-	assert_int_equal(b.why, EFFECT_REASON_FORCED_UP);
+	assert_int_equal(b.reason, EFFECT_REASON_FORCED_UP);
 	effect_close(e);
 }
 
@@ -343,7 +343,7 @@ static void only_so_many_backends_have_counters(void **state)
 		list[i] = (struct plan_backend){ .id = i + 1, .name = names[i] };
 	}
 	assert_non_null(
-	        strstr(log_of_document(&n), "left_out=4 why=\"the page of counters has room"));
+	        strstr(log_of_document(&n), "left_out=4 reason=\"the page of counters has room"));
 	assert_int_equal(n_rows(METRIC("backend_slots")), PUBLISH_BACKENDS_MAX);
 	expect_metric(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"\"", -1);
 	expect_metric(METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b1024\"", 0);
@@ -409,8 +409,8 @@ static void names_without_room_in_a_label_are_left_out(void **state)
 		memset(longest, 'b', room + more);
 		longest[room + more] = '\0';
 		b->name = longest;
-		assert_int_equal(!!strstr(log_of_document(&s.node), "left_out=1 why=\"the names"),
-		                 more);
+		assert_int_equal(
+		        !!strstr(log_of_document(&s.node), "left_out=1 reason=\"the names"), more);
 		snprintf(labels, sizeof(labels), "pool=\"%s\",backend=\"%s\"",
 		         s.node.pools[0].plan->model->name, longest);
 		labels[ROWS_LABELS_MAX - 1] = '\0';
@@ -476,7 +476,7 @@ static void use_many_backends(struct world *w)
 	set = (struct model_set){ 0, INT64_MAX, members, MANY };
 	w->pools[0].backends = list;
 	w->pools[0].n_backends = MANY;
-	w->pools[0].sets = &set;
+	w->pools[0].member_sets = &set;
 	w->pools[0].n_sets = 1;
 	w->model.limits.backends = 2 * MANY;
 }

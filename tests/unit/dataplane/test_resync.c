@@ -58,11 +58,11 @@ static void a_table_that_cannot_be_read_is_asked_for_again(void **state)
 	assert_int_equal(loop_open(&l->loop), 0);
 	clock_ms = 5000;
 	assert_int_equal(links_read(l), -ENOTCONN);
-	l->asks = (struct mnl_socket *)&socket;
+	l->queries = (struct mnl_socket *)&socket;
 	answer = -EINTR;
 	for (unsigned i = 1; i <= 3; i++) {
 		on_retry(l);
-		assert_true(l->retry.place != 0);
+		assert_true(l->retry.heap_index != 0);
 		assert_int_equal(l->retry.at_ms, clock_ms + RETRY_MS);
 		loop_timer_cancel(l->loop, &l->retry);
 		clock_ms += 1000;
@@ -70,7 +70,7 @@ static void a_table_that_cannot_be_read_is_asked_for_again(void **state)
 	assert_int_equal(n_changes, 0);
 	answer = 0;
 	on_retry(l);
-	assert_int_equal(l->retry.place, 0);
+	assert_int_equal(l->retry.heap_index, 0);
 	assert_int_equal(n_changes, 1);
 	assert_non_null(links_find(l, 7));
 	answer = -EIO; /* what was known stays */
@@ -79,7 +79,7 @@ static void a_table_that_cannot_be_read_is_asked_for_again(void **state)
 	loop_timer_cancel(l->loop, &l->retry);
 	loop_close(l->loop);
 	l->loop = NULL;
-	l->asks = NULL;
+	l->queries = NULL;
 	links_close(l);
 }
 

@@ -14,7 +14,9 @@ enum { ALL = (1 << RSS_FLOW_COUNT) - 1 };
 /* A device with @p n_queues whose table of @p n_entries names the queues 0 to @p reached - 1 in turn. */
 static struct rss_seen make_device(uint32_t n_queues, uint32_t n_entries, uint32_t reached)
 {
-	struct rss_seen s = { .hash_known = true, .asked = ALL, .got = ALL, .n_queues = n_queues };
+	struct rss_seen s = {
+		.hash_known = true, .requested = ALL, .got = ALL, .n_queues = n_queues
+	};
 
 	for (uint32_t i = 0; i < n_entries; i++)
 		rss_entry(&s, i % reached);
@@ -111,7 +113,7 @@ static void a_flow_that_is_not_hashed_is_told_by_name(void **state)
 
 		s.got &= ~(1u << i);
 		assert_non_null(strstr(judged_as(s), names[i]));
-		s.asked = s.got; /* what the device never claimed was not asked of it */
+		s.requested = s.got; /* what the device never claimed was not asked of it */
 		assert_string_equal(judged_as(s), "");
 	}
 }

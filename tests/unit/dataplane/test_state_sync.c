@@ -49,7 +49,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(dir));
 	node = (struct compiler){ .plan = &plan, .pools = &pool, .n_pools = 1, .learning = true };
 	learn = (struct state_sync){ 0 };
-	backends[0].why = backends[1].why = EFFECT_REASON_UP;
+	backends[0].reason = backends[1].reason = EFFECT_REASON_UP;
 	taken[0] = '\0';
 	take_says = 0;
 	return 0;
@@ -89,7 +89,7 @@ static void what_was_told_before_the_start_is_not_taken(void **state)
 static void who_waits_for_verdicts_wants_nothing_yet(void **state)
 {
 	(void)state;
-	backends[1].why = EFFECT_REASON_WAITING;
+	backends[1].reason = EFFECT_REASON_WAITING;
 	look_for_peer(1000);
 	assert_true(node.learning);
 	assert_false(node.wants_peer_state);
@@ -97,7 +97,7 @@ static void who_waits_for_verdicts_wants_nothing_yet(void **state)
 	look_for_peer(2000);
 	assert_true(node.learning);
 	assert_string_equal(taken, "");
-	backends[1].why = EFFECT_REASON_DOWN;
+	backends[1].reason = EFFECT_REASON_DOWN;
 	look_for_peer(3000);
 	assert_true(node.learning && node.wants_peer_state);
 	assert_string_equal(taken, "");

@@ -25,7 +25,7 @@ static const struct driver_sizes small = { .services = 4,
 	                                   .pools = 2,
 	                                   .backends = 4,
 	                                   .slots = 64,
-	                                   .exception_sets = 4 };
+	                                   .exception_buckets = 4 };
 
 static char path[64];
 
@@ -187,7 +187,7 @@ static void a_file_that_is_cut_short_does_not_kill_its_readers(void **state)
 static void cut_macs(size_t len)
 {
 	const uint64_t bytes =
-	        len - (FWD_MAC_SETS * sizeof(struct fwd_own_macs) + 4095) / 4096 * 4096;
+	        len - (FWD_MAC_BUCKETS * sizeof(struct fwd_own_macs) + 4095) / 4096 * 4096;
 	int fd = open(path, O_WRONLY);
 
 	assert_true(fd >= 0);
@@ -205,7 +205,8 @@ static void file_of_the_former_release_gets_the_table_that_it_lacks(void **state
 	(void)state;
 	make_file(&f, &small);
 	len = f.len;
-	memset(f.tables.macs, 0xff, FWD_MAC_SETS * sizeof(*f.tables.macs)); /* must not come back */
+	memset(f.tables.macs, 0xff,
+	       FWD_MAC_BUCKETS * sizeof(*f.tables.macs)); /* must not come back */
 	f.tables.exceptions[3].word[7] = 42;
 	f.tables.destinations[0].backend[1] = 43;
 	f.tables.root->hash_key[1] = 44;
@@ -215,7 +216,7 @@ static void file_of_the_former_release_gets_the_table_that_it_lacks(void **state
 		bool writes = i > 0; /* who only reads changes nothing */
 
 		assert_int_equal(tablefile_open(&f, path, writes, &why), 0);
-		assert_int_equal(f.tables.n_macs, writes ? FWD_MAC_SETS : 0);
+		assert_int_equal(f.tables.n_macs, writes ? FWD_MAC_BUCKETS : 0);
 		assert_int_equal(f.tables.macs != NULL, writes);
 		assert_int_equal(f.len == len, writes);
 		assert_int_equal(f.tables.exceptions[3].word[7], 42);
@@ -247,7 +248,7 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 		                            .pools = 4,
 		                            .backends = 8,
 		                            .slots = 128,
-		                            .exception_sets = 16 };
+		                            .exception_buckets = 16 };
 	struct tablefile f, g;
 	struct carry *carry;
 
@@ -381,9 +382,12 @@ static void who_reads_cannot_write(void **state)
 static void a_root_that_contradicts_its_head_is_refused(void **state)
 {
 	static const size_t fields[] = {
-		offsetof(struct fwd_root, layout),           offsetof(struct fwd_root, n_services),
-		offsetof(struct fwd_root, n_service_counts), offsetof(struct fwd_root, n_backends),
-		offsetof(struct fwd_root, n_exception_sets), offsetof(struct fwd_root, n_slots),
+		offsetof(struct fwd_root, layout),
+		offsetof(struct fwd_root, n_services),
+		offsetof(struct fwd_root, n_service_counts),
+		offsetof(struct fwd_root, n_backends),
+		offsetof(struct fwd_root, n_exception_buckets),
+		offsetof(struct fwd_root, n_slots),
 		offsetof(struct fwd_root, n_cpus),
 	};
 

@@ -257,7 +257,7 @@ static void what_stops_a_packet_is_told_where_it_stops(void **state)
 		  "parse service pool slot backend verdict", "drop: the flow's backend is dead" },
 		{ "no way", WEB, FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP, ", no next hop",
 		  "parse service pool slot backend verdict",
-		  "drop: the way to the backend is not known" },
+		  "drop: the next hop to the backend is not known" },
 		{ "no service", "203.0.113.10:81/tcp", FWD_BACKEND_USED, NULL,
 		  "parse service verdict",
 		  "drop: a VIP, but no service at this port and protocol" },
@@ -333,7 +333,7 @@ static void an_unsettled_slot_tells_why_who_has_the_flow(void **state)
 	assert_false(r.remembered);
 	assert_non_null(strstr(text_of("slot"), ", unsettled"));
 	expect_steps("parse service pool slot owner backend rewrite verdict");
-	t->exceptions[owner_set(r.hash, t->n_exceptions)].word[0] =
+	t->exceptions[owner_bucket(r.hash, t->n_exceptions)].word[0] =
 	        owner_word((uint16_t)other, OWNER_UDP, owner_end(1000, 60), owner_tag(r.hash));
 	trace_flow("192.0.2.1:9", DNS);
 	assert_true(r.remembered);
@@ -353,7 +353,7 @@ static void what_has_ended_is_not_remembered(void **state)
 	ask_settled("192.0.2.1:9", DNS, pool);
 	*hot_of(pool) |= FWD_SLOT_UNSETTLED;
 	memset(&t->colds[pool->first_slot + r.slot], 0, sizeof(*t->colds));
-	set = owner_set(r.hash, t->n_exceptions);
+	set = owner_bucket(r.hash, t->n_exceptions);
 	t->exceptions[set].word[0] = owner_word((uint16_t)(backend - t->backends), OWNER_UDP,
 	                                        owner_end(800, 60), owner_tag(r.hash));
 	trace_flow("192.0.2.1:9", DNS);

@@ -66,7 +66,7 @@ static inline void make_pools(struct world *w)
 			                           .idle_ms = 30000,
 			                           .backends = w->backends,
 			                           .n_backends = 2,
-			                           .sets = w->sets,
+			                           .member_sets = w->sets,
 			                           .n_sets = 3 };
 }
 

@@ -255,15 +255,15 @@ static void each_view_is_told_where_views_are_counted(void **state)
 	struct explain_request r = make_request("www.shop.test", "A");
 
 	(void)state;
-	assert_false(says_line(&r, "view: "));
+	assert_false(says_line(&r, "peer-health: "));
 	views.votes = true;
 	view[0].fresh = view[1].fresh = true;
 	words[0][1] = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1);
 	words[1][1] = health_make(HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE, HEALTH_REASON_TIMEOUT, 1);
 	edge.majority =
 	        (struct majority){ .n_up = 1, .n_down = 1, .n_lost = 1, .word = words[0][1] };
-	assert_true(says_line(&r, "view: ams-1 at ams sees it up (ok)\n"
-	                          "view: fra-1 at fra sees it down (timeout), inconclusive\n"
+	assert_true(says_line(&r, "peer-health: ams-1 at ams sees it up (ok)\n"
+	                          "peer-health: fra-1 at fra sees it down (timeout), inconclusive\n"
 	                          "majority: 1 of 3 voting sites say down, 1 is lost: up\n"));
 	assert_int_equal(edge.asked, 3); /* fra's, the last */
 	view[1].fresh = false;

@@ -30,7 +30,7 @@ static void a_failed_accept_is_taken_for_what_it_is(void **state)
 		assert_int_equal(tcp_clients(w), cases[i].n_clients);
 		assert_true(cases[i].n_clients || n_accepts == 1);
 		assert_true(!cases[i].paused ||
-		            (w->tcp->tick.place && w->tcp->resume_ms == time_ms + PAUSE_MS));
+		            (w->tcp->tick.heap_index && w->tcp->resume_ms == time_ms + PAUSE_MS));
 		time_ms += PAUSE_MS;
 		run_tick();
 		note_ready(); /* nothing keeps it out for good */
@@ -92,7 +92,7 @@ static void events_are_noted_as_what_they_are(void **state)
 		assert_int_equal(c->ended, cases[i].ended);
 		assert_int_equal(c->waits, cases[i].waits);
 		assert_true(c->queued && !other->queued && other->waits && !other->readable);
-		assert_true(w->tcp->again.place && w->tcp->again.at_ms == time_ms);
+		assert_true(w->tcp->again.heap_index && w->tcp->again.at_ms == time_ms);
 		planned[0].events = EPOLLOUT; /* it adds to what was said before */
 		n_planned = 1;
 		note_ready();
@@ -201,7 +201,7 @@ static void who_is_closed_is_not_the_newest(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		connect_from(i);
 	note_ready();
-	assert_true(t->tick.place && t->tick.at_ms == time_ms + TICK_MS);
+	assert_true(t->tick.heap_index && t->tick.at_ms == time_ms + TICK_MS);
 	for (unsigned i = 0; i < 2; i++) {
 		struct tcp_client *c = client_of(1 + i);
 
@@ -276,7 +276,7 @@ static void only_udp_of_its_own_number_slows_tcp(void **state)
 		s.workers[i].udp_waits = true;
 		enqueue_client(w->tcp, client_of(0));
 		serve_queue(w);
-		assert_true(w->tcp->again.place);
+		assert_true(w->tcp->again.heap_index);
 		assert_int_equal(w->tcp->again.at_ms, time_ms + (i == 2 ? BUSY_GAP_MS : 0));
 		assert_int_equal(s.workers[i].udp_waits, i != 2);
 	}
@@ -295,7 +295,7 @@ static void without_a_generation_nobody_is_served(void **state)
 		serve_queue(w);
 		assert_int_equal(n_served, 0);
 		assert_int_equal(w->tcp->n_queued, 1);
-		assert_true(w->tcp->again.place); /* and is not forgotten */
+		assert_true(w->tcp->again.heap_index); /* and is not forgotten */
 		assert_int_equal(w->tcp->again.at_ms, time_ms + TICK_MS);
 	}
 	is_published = true;

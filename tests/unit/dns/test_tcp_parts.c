@@ -41,11 +41,11 @@ static void who_makes_no_progress_is_closed_at_the_limit(void **state)
 	run_tick();
 	assert_true(tcp_clients(w) == 1 && client_of(1));
 	assert_true(closed[COUNTERS_CLOSE_IDLE] == 1 && closed[COUNTERS_CLOSE_UNREAD] == 1);
-	assert_true(w->tcp->tick.place); /* it goes on while anybody is there */
+	assert_true(w->tcp->tick.heap_index); /* it goes on while anybody is there */
 	time_ms += IDLE_MS - 1;
 	run_tick();
 	assert_int_equal(tcp_clients(w), 0);
-	assert_false(w->tcp->tick.place);
+	assert_false(w->tcp->tick.heap_index);
 }
 
 static void the_longest_idle_of_the_largest_network_makes_room(void **state)
@@ -109,7 +109,7 @@ static void all_get_their_turn_and_a_turn_has_an_end(void **state)
 	n_served = 0;
 	serve_queue(w);
 	assert_int_equal(n_served, 2);
-	assert_true(w->tcp->again.place); /* the rest comes in the next turn */
+	assert_true(w->tcp->again.heap_index); /* the rest comes in the next turn */
 	next_work = (struct tcp_work){ .n_bytes = TURN_BYTES };
 	n_served = 0;
 	serve_queue(w);

@@ -343,7 +343,7 @@ static void a_new_plan_takes_the_place_of_the_old_one(void **state)
 /* Whether the thread would end: nothing is left to look for. */
 static bool has_stopped(void)
 {
-	return !w->retire.place;
+	return !w->retire.heap_index;
 }
 
 static void a_thread_too_many_serves_its_clients_to_their_end(void **state)
@@ -354,7 +354,7 @@ static void a_thread_too_many_serves_its_clients_to_their_end(void **state)
 	apply_plan(w, make_plan(WORKER_RETIRES, 0));
 	assert_false(has_stopped());
 	apply_plan(w, make_plan(WORKER_SERVES, 0)); /* it is wanted after all */
-	assert_true(!w->retire.place);
+	assert_true(!w->retire.heap_index);
 	apply_plan(w, make_plan(WORKER_RETIRES, 0));
 	for (unsigned i = 0; i < 2; i++) {
 		loop_timer_cancel(w->loop, &w->retire);

@@ -113,7 +113,7 @@ static void what_says_the_same_is_the_same_however_it_is_written(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct zones_record a = only_record(cases[i].a), b = only_record(cases[i].b);
 
-		if ((a.set == b.set) != ((cases[i].same & SAME_SET) != 0) ||
+		if ((a.rrset == b.rrset) != ((cases[i].same & SAME_SET) != 0) ||
 		    (a.data == b.data) != ((cases[i].same & SAME_DATA) != 0))
 			fail_msg("%s%s", cases[i].a, cases[i].b);
 	}
@@ -126,9 +126,9 @@ static void an_owner_that_is_left_out_is_the_one_before(void **state)
 
 	(void)state;
 	assert_int_equal(l.n, 4);
-	assert_true(l.items[1].set == only_record("www AAAA 2001:db8::1\n").set);
-	assert_true(l.items[2].set == l.items[0].set);
-	assert_true(l.items[3].set != l.items[1].set);
+	assert_true(l.items[1].rrset == only_record("www AAAA 2001:db8::1\n").rrset);
+	assert_true(l.items[2].rrset == l.items[0].rrset);
+	assert_true(l.items[3].rrset != l.items[1].rrset);
 }
 
 /* What says nothing changes nothing: it is the check's to report. */
@@ -143,7 +143,7 @@ static void half_a_directive_is_passed_over(void **state)
 		char text[128];
 
 		snprintf(text, sizeof(text), "%swww A 192.0.2.1\n", halves[i]);
-		assert_true(only_record(text).set == only_record("www A 192.0.2.1\n").set);
+		assert_true(only_record(text).rrset == only_record("www A 192.0.2.1\n").rrset);
 		assert_true(only_record(text).data == only_record("www A 192.0.2.1\n").data);
 	}
 }
@@ -174,17 +174,17 @@ static void a_file_that_is_included_has_its_own_origin(void **state)
 	write_file("part", "in A 192.0.2.1\n$ORIGIN deep\nin A 192.0.2.1\n");
 	l = list_text("$INCLUDE part sub\nout A 192.0.2.1\n");
 	assert_int_equal(l.n, 3);
-	assert_true(l.items[0].set == only_record("in.sub A 192.0.2.1\n").set);
-	assert_true(l.items[1].set == only_record("in.deep.sub A 192.0.2.1\n").set);
-	assert_true(l.items[2].set == only_record("out A 192.0.2.1\n").set);
+	assert_true(l.items[0].rrset == only_record("in.sub A 192.0.2.1\n").rrset);
+	assert_true(l.items[1].rrset == only_record("in.deep.sub A 192.0.2.1\n").rrset);
+	assert_true(l.items[2].rrset == only_record("out A 192.0.2.1\n").rrset);
 	l = list_text("$ORIGIN other\n$include part\nout A 192.0.2.1\n");
 	assert_int_equal(l.n, 3);
-	assert_true(l.items[0].set == only_record("in.other A 192.0.2.1\n").set);
-	assert_true(l.items[2].set == only_record("out.other A 192.0.2.1\n").set);
+	assert_true(l.items[0].rrset == only_record("in.other A 192.0.2.1\n").rrset);
+	assert_true(l.items[2].rrset == only_record("out.other A 192.0.2.1\n").rrset);
 	l = list_text(
 	        "$INCLUDE missing sub\nout A 192.0.2.1\n"); /* which is the check's to report */
 	assert_int_equal(l.n, 1);
-	assert_true(l.items[0].set == only_record("out A 192.0.2.1\n").set);
+	assert_true(l.items[0].rrset == only_record("out A 192.0.2.1\n").rrset);
 }
 
 static void a_name_of_any_length_harms_no_other(void **state)
@@ -201,7 +201,7 @@ static void a_name_of_any_length_harms_no_other(void **state)
 			struct listed l = list_text(text);
 
 			assert_int_equal(l.n, 2);
-			assert_true(l.items[1].set == www.set && l.items[1].data == www.data);
+			assert_true(l.items[1].rrset == www.rrset && l.items[1].data == www.data);
 		}
 }
 

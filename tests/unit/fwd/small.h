@@ -16,7 +16,7 @@ static inline void small_world(struct world *w)
 		                            .pools = 1,
 		                            .backends = 4,
 		                            .slots = 32,
-		                            .exception_sets = 4 };
+		                            .exception_buckets = 4 };
 	union fwd_addr backend = world_addr("10.1.0.1");
 
 	world_init(w, &sizes, 1);
@@ -29,13 +29,13 @@ static inline void small_world(struct world *w)
 	world_add_pool(w, 0, 0, 5, 1, 1);
 }
 
-static inline void put16(uint8_t *at, uint32_t value)
+static inline void put_be16(uint8_t *at, uint32_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
 }
 
-static inline uint32_t get16(const uint8_t *at)
+static inline uint32_t get_be16(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 8 | at[1];
 }

@@ -34,7 +34,7 @@ static void add_backend(struct world *w, uint32_t i, const char *address, enum f
 	world_add_backend(w, i, &a, encap, 1);
 }
 
-static void fill(struct world *w)
+static void fill_world(struct world *w)
 {
 	static const char *const vips[] = { "192.0.2.80", "192.0.2.81", "2001:db8:80::80",
 		                            "2001:db8:80::81" };
@@ -65,13 +65,13 @@ static void fill(struct world *w)
 	world_add_pool(w, 0, 0, 6, 1, 6);
 	world_add_pool(w, 1, 64, 7, 1, 6);
 	w->t.pools[2] = w->t.pools[1];
-	w->t.pools[2].place = N_SLOTS << 8 | 4; /* beyond all slots */
-	w->t.pools[3] = w->t.pools[1];          /* whose claims are lists, then, of anything */
+	w->t.pools[2].slot_range = N_SLOTS << 8 | 4; /* beyond all slots */
+	w->t.pools[3] = w->t.pools[1];               /* whose claims are lists, then, of anything */
 	w->t.pools[3].flags = FWD_POOL_AGENTS;
 }
 
 /** A slot of pool 1 in the middle of a change, or not. */
-static void unsettle(struct sides *s, uint32_t slot)
+static void unsettle_slot(struct sides *s, uint32_t slot)
 {
 	struct random *r = &s->random;
 
@@ -92,15 +92,15 @@ static int set_up(void **state)
 		                            .pools = 4,
 		                            .backends = 8,
 		                            .slots = N_SLOTS,
-		                            .exception_sets = 8 };
+		                            .exception_buckets = 8 };
 
 	s.random.state = 8;
 	s.now_s = 1000;
 	world_init(&s.one, &sizes, 1);
 	world_init(&s.burst, &sizes, 1);
-	fill(&s.one);
+	fill_world(&s.one);
 	for (uint32_t slot = 64; slot < 192; slot++)
-		unsettle(&s, slot);
+		unsettle_slot(&s, slot);
 	world_copy(&s.burst, &s.one);
 	s.one_bytes = calloc(FWD_BURST_MAX, sizeof(*s.one_bytes));
 	s.burst_bytes = calloc(FWD_BURST_MAX, sizeof(*s.burst_bytes));
@@ -120,7 +120,7 @@ static int tear_down(void **state)
 }
 
 /** A frame at its place on one side; some find too little room in front. */
-static struct fwd_packet place(uint8_t *at, const struct frame *f, uint32_t room)
+static struct fwd_packet put_frame(uint8_t *at, const struct frame *f, uint32_t room)
 {
 	uint8_t *data = at + ROOM - 14;
 
@@ -162,8 +162,8 @@ static void forward_both(struct sides *s, uint32_t n)
 		uint32_t room = random_below(&s->random, 16) ? 96 : random_below(&s->random, 40);
 
 		generate_random(&f, &s->random);
-		one[i] = place(s->one_bytes[i], &f, room);
-		s->b.packets[i] = place(s->burst_bytes[i], &f, room);
+		one[i] = put_frame(s->one_bytes[i], &f, room);
+		s->b.packets[i] = put_frame(s->burst_bytes[i], &f, room);
 	}
 	s->burst.t.now_s = s->now_s;
 	fwd_forward_burst(&s->burst.t, s->burst.t.root, &s->b);
@@ -179,7 +179,7 @@ static void burst_without_tables_is_dropped_uncounted(void **state)
 
 	generate_shape(&f, 0, &s->random);
 	s->b.n = 1;
-	s->b.packets[0] = place(s->burst_bytes[0], &f, 96);
+	s->b.packets[0] = put_frame(s->burst_bytes[0], &f, 96);
 	s->b.ingress[0] = WORLD_INGRESS;
 	s->burst.t.cpu = 1; /* of one */
 	s->burst.t.now_s = s->now_s;
@@ -197,7 +197,7 @@ static void all_zero_tables_pass_everything(void **state)
 
 	generate_shape(&f, 0, &s->random);
 	s->b.n = 1;
-	s->b.packets[0] = place(s->burst_bytes[0], &f, 96);
+	s->b.packets[0] = put_frame(s->burst_bytes[0], &f, 96);
 	s->b.ingress[0] = WORLD_INGRESS;
 	fwd_forward_burst(&s->burst.t, &root, &s->b);
 	assert_int_equal(s->b.verdicts[0].reason, FWD_REASON_OTHER_MAC);
@@ -219,9 +219,9 @@ static void bursts_leave_the_same_bytes_counters_and_exceptions_as_single_frames
 	for (uint32_t i = 0; i < BURSTS; i++) {
 		forward_both(s, random_below(&s->random, FWD_BURST_MAX + 1));
 		s->now_s += random_below(&s->random, 8) ? 0 : random_below(&s->random, 400);
-		unsettle(s, 64 + random_below(&s->random, 128));
+		unsettle_slot(s, 64 + random_below(&s->random, 128));
 		if (random_below(&s->random, 64) == 0)
-			s->one.t.root->n_exception_sets = sets[random_below(&s->random, 6)];
+			s->one.t.root->n_exception_buckets = sets[random_below(&s->random, 6)];
 		world_copy(&s->burst, &s->one);
 	}
 	for (uint32_t r = 0; r < FWD_REASON_COUNT; r++) /* else it would prove little */

@@ -40,7 +40,7 @@ static int set_up(void **state)
 		                            .pools = 2,
 		                            .backends = 8,
 		                            .slots = 64,
-		                            .exception_sets = 4 };
+		                            .exception_buckets = 4 };
 
 	world_init(&w, &sizes, 1);
 	w.t.root->hash_key[0] = w.t.root->hash_key[1] = 0;

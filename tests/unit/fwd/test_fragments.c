@@ -64,9 +64,9 @@ static void put_headers4(uint8_t *l3, const struct piece *p)
 	union fwd_addr src = world_addr("203.0.113.0"), dst = world_addr("192.0.2.80");
 
 	l3[0] = 0x45;
-	put16(l3 + 2, LEN);
-	put16(l3 + 4, p->id);
-	put16(l3 + 6, (p->last ? 0 : 0x2000u) | p->off / 8u);
+	put_be16(l3 + 2, LEN);
+	put_be16(l3 + 4, p->id);
+	put_be16(l3 + 6, (p->last ? 0 : 0x2000u) | p->off / 8u);
 	l3[8] = p->ttl ? p->ttl : 64;
 	l3[9] = p->protocol ? p->protocol : FWD_PROTO_UDP;
 	memcpy(l3 + 12, src.bytes + 12, 4);
@@ -79,32 +79,32 @@ static void put_headers6(uint8_t *l3, const struct piece *p)
 	union fwd_addr src = world_addr("2001:db8:c::"), dst = world_addr("2001:db8:80::80");
 
 	l3[0] = 0x60;
-	put16(l3 + 4, LEN - 40);
+	put_be16(l3 + 4, LEN - 40);
 	l3[6] = FWD_PROTO_FRAGMENT;
 	l3[7] = p->ttl ? p->ttl : 64;
 	memcpy(l3 + 8, src.bytes, 16);
 	l3[23] = p->client;
 	memcpy(l3 + 24, dst.bytes, 16);
 	l3[40] = p->protocol ? p->protocol : FWD_PROTO_UDP;
-	put16(l3 + 42, p->off | (p->last ? 0 : 1u));
-	put16(l3 + 44, p->id >> 16);
-	put16(l3 + 46, p->id);
+	put_be16(l3 + 42, p->off | (p->last ? 0 : 1u));
+	put_be16(l3 + 44, p->id >> 16);
+	put_be16(l3 + 46, p->id);
 }
 
-static enum fwd_reason forward(struct fixture *f, struct piece p)
+static enum fwd_reason forward_piece(struct fixture *f, struct piece p)
 {
 	uint8_t *l3 = f->bytes + ROOM + ETH, *l4 = l3 + (p.is6 ? 48 : 20);
 
 	memset(f->bytes, 0, sizeof(f->bytes));
 	memcpy(f->bytes + ROOM, "\x02\xaa\0\0\0\1\x02\xcc\0\0\0\1", 12);
-	put16(l3 - 2, p.is6 ? 0x86dd : 0x0800);
+	put_be16(l3 - 2, p.is6 ? 0x86dd : 0x0800);
 	if (p.is6)
 		put_headers6(l3, &p);
 	else
 		put_headers4(l3, &p);
-	put16(l4, p.off ? 0xffff : 40000);
-	put16(l4 + 2, p.off ? 0xffff : 53);
-	put16(l4 + 4, p.off ? 0xffff : 3000); /* of the whole datagram */
+	put_be16(l4, p.off ? 0xffff : 40000);
+	put_be16(l4 + 2, p.off ? 0xffff : 53);
+	put_be16(l4 + 4, p.off ? 0xffff : 3000); /* of the whole datagram */
 	l4[12] = p.protocol == FWD_PROTO_TCP ? 0x50 : 0;
 	f->packet = (struct fwd_packet){ f->bytes + ROOM, l3 + LEN, f->bytes };
 	return world_forward(&f->w, &f->packet, f->now_s, &f->v);
@@ -118,16 +118,16 @@ static void later_fragments_go_where_the_first_one_went(void **state)
 		struct piece first = { .is6 = is6, .id = 7 },
 		             later = { .is6 = is6, .id = 7, .off = 80 };
 
-		assert_int_equal(forward(f, first), FWD_REASON_FORWARDED);
+		assert_int_equal(forward_piece(f, first), FWD_REASON_FORWARDED);
 		for (uint32_t slot = 0; slot < 32; slot++)
 			*world_slot(&f->w, slot) = 2; /* the owner changes meanwhile */
-		assert_int_equal(forward(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
+		assert_int_equal(forward_piece(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
 		assert_int_equal(f->v.backend_index, 1);
 		assert_int_equal(fwd_egress(&f->v), 7);
 		later.last = true;
-		assert_int_equal(forward(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
+		assert_int_equal(forward_piece(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
 		first.id = 8;
-		assert_int_equal(forward(f, first), FWD_REASON_FORWARDED);
+		assert_int_equal(forward_piece(f, first), FWD_REASON_FORWARDED);
 		assert_int_equal(f->v.backend_index, 2);
 		for (uint32_t slot = 0; slot < 32; slot++)
 			*world_slot(&f->w, slot) = 1;
@@ -146,10 +146,10 @@ static void a_later_fragment_whose_ttl_is_used_up_goes_no_further(void **state)
 		struct piece first = { .is6 = is6, .id = 7 },
 		             later = { .is6 = is6, .id = 7, .off = 80, .ttl = 1 };
 
-		assert_int_equal(forward(f, first), FWD_REASON_FORWARDED);
-		assert_int_equal(forward(f, later), FWD_REASON_TTL);
+		assert_int_equal(forward_piece(f, first), FWD_REASON_FORWARDED);
+		assert_int_equal(forward_piece(f, later), FWD_REASON_TTL);
 		later.ttl = 2;
-		assert_int_equal(forward(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
+		assert_int_equal(forward_piece(f, later), FWD_REASON_FRAGMENT_FOLLOWED);
 	}
 }
 
@@ -157,18 +157,20 @@ static void nothing_else_is_its_own(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(forward(f, (struct piece){ .id = 7 }), FWD_REASON_FORWARDED);
-	assert_int_equal(forward(f, (struct piece){ .id = 6, .off = 8 }), FWD_REASON_FRAGMENT);
-	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8, .client = 1 }),
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 7 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 6, .off = 8 }),
 	                 FWD_REASON_FRAGMENT);
-	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8, .is6 = true }),
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 7, .off = 8, .client = 1 }),
 	                 FWD_REASON_FRAGMENT);
-	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8, .protocol = FWD_PROTO_TCP }),
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 7, .off = 8, .is6 = true }),
 	                 FWD_REASON_FRAGMENT);
 	assert_int_equal(
-	        forward(f, (struct piece){ .id = 7, .off = 8, .protocol = FWD_PROTO_ICMP }),
+	        forward_piece(f, (struct piece){ .id = 7, .off = 8, .protocol = FWD_PROTO_TCP }),
 	        FWD_REASON_FRAGMENT);
-	assert_int_equal(forward(f, (struct piece){ .id = 7, .off = 8 }),
+	assert_int_equal(
+	        forward_piece(f, (struct piece){ .id = 7, .off = 8, .protocol = FWD_PROTO_ICMP }),
+	        FWD_REASON_FRAGMENT);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 7, .off = 8 }),
 	                 FWD_REASON_FRAGMENT_FOLLOWED);
 }
 
@@ -176,9 +178,10 @@ static void one_before_its_first_is_dropped_and_the_first_forwarded(void **state
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(forward(f, (struct piece){ .id = 9, .off = 8 }), FWD_REASON_FRAGMENT);
-	assert_int_equal(forward(f, (struct piece){ .id = 9 }), FWD_REASON_FORWARDED);
-	assert_int_equal(forward(f, (struct piece){ .id = 9, .off = 8 }),
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 9, .off = 8 }),
+	                 FWD_REASON_FRAGMENT);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 9 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 9, .off = 8 }),
 	                 FWD_REASON_FRAGMENT_FOLLOWED);
 }
 
@@ -186,14 +189,16 @@ static void tcp_follows_as_well_and_icmp_does_not(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(forward(f, (struct piece){ .id = 1, .protocol = FWD_PROTO_TCP }),
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 1, .protocol = FWD_PROTO_TCP }),
 	                 FWD_REASON_FORWARDED);
-	assert_int_equal(forward(f, (struct piece){ .id = 1, .off = 8, .protocol = FWD_PROTO_TCP }),
-	                 FWD_REASON_FRAGMENT_FOLLOWED);
-	assert_int_equal(forward(f, (struct piece){ .id = 2, .protocol = FWD_PROTO_ICMP }),
+	assert_int_equal(
+	        forward_piece(f, (struct piece){ .id = 1, .off = 8, .protocol = FWD_PROTO_TCP }),
+	        FWD_REASON_FRAGMENT_FOLLOWED);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 2, .protocol = FWD_PROTO_ICMP }),
 	                 FWD_REASON_FRAGMENT);
-	assert_int_equal(forward(f, (struct piece){ .is6 = true, .protocol = FWD_PROTO_ICMP6 }),
-	                 FWD_REASON_FRAGMENT);
+	assert_int_equal(
+	        forward_piece(f, (struct piece){ .is6 = true, .protocol = FWD_PROTO_ICMP6 }),
+	        FWD_REASON_FRAGMENT);
 }
 
 static void what_the_first_one_met_holds_for_the_others(void **state)
@@ -201,15 +206,17 @@ static void what_the_first_one_met_holds_for_the_others(void **state)
 	struct fixture *f = *state;
 
 	f->w.t.backends[1].inner_mtu = 99;
-	assert_int_equal(forward(f, (struct piece){ .id = 3 }), FWD_REASON_TOO_BIG_ANSWERED);
-	assert_int_equal(forward(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_FRAGMENT);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 3 }), FWD_REASON_TOO_BIG_ANSWERED);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 3, .off = 8 }),
+	                 FWD_REASON_FRAGMENT);
 	f->w.t.backends[1].inner_mtu = 100;
-	assert_int_equal(forward(f, (struct piece){ .id = 3 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 3 }), FWD_REASON_FORWARDED);
 	f->w.t.backends[1].inner_mtu = 99; /* a later one: nobody is told (RFC 1122) */
-	assert_int_equal(forward(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_TOO_BIG);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_TOO_BIG);
 	f->w.t.backends[1].inner_mtu = 100;
 	f->w.t.backends[1].flags |= FWD_BACKEND_DEAD;
-	assert_int_equal(forward(f, (struct piece){ .id = 3, .off = 8 }), FWD_REASON_BACKEND_DEAD);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 3, .off = 8 }),
+	                 FWD_REASON_BACKEND_DEAD);
 }
 
 static void it_is_known_for_its_time_and_no_longer(void **state)
@@ -219,12 +226,12 @@ static void it_is_known_for_its_time_and_no_longer(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		f->now_s = starts[i];
-		assert_int_equal(forward(f, (struct piece){ .id = 4 }), FWD_REASON_FORWARDED);
+		assert_int_equal(forward_piece(f, (struct piece){ .id = 4 }), FWD_REASON_FORWARDED);
 		f->now_s += LIFE_S;
-		assert_int_equal(forward(f, (struct piece){ .id = 4, .off = 8 }),
+		assert_int_equal(forward_piece(f, (struct piece){ .id = 4, .off = 8 }),
 		                 FWD_REASON_FRAGMENT_FOLLOWED);
 		f->now_s++;
-		assert_int_equal(forward(f, (struct piece){ .id = 4, .off = 8 }),
+		assert_int_equal(forward_piece(f, (struct piece){ .id = 4, .off = 8 }),
 		                 FWD_REASON_FRAGMENT);
 	}
 }
@@ -233,17 +240,18 @@ static void a_full_set_loses_its_oldest_and_counts_it(void **state)
 {
 	struct fixture *f = *state;
 
-	f->w.t.root->n_fragment_sets = 1;
+	f->w.t.root->n_fragment_buckets = 1;
 	for (uint32_t id = 0; id < FWD_FRAGMENT_WAYS; id++, f->now_s++)
-		forward(f, (struct piece){ .id = id });
+		forward_piece(f, (struct piece){ .id = id });
 	assert_int_equal(f->w.t.cpus[0].fragments_lost, 0);
-	forward(f, (struct piece){ .id = 1 }); /* the same again takes its own place */
+	forward_piece(f, (struct piece){ .id = 1 }); /* the same again takes its own place */
 	assert_int_equal(f->w.t.cpus[0].fragments_lost, 0);
-	forward(f, (struct piece){ .id = 99 });
+	forward_piece(f, (struct piece){ .id = 99 });
 	assert_int_equal(f->w.t.cpus[0].fragments_lost, 1);
-	assert_int_equal(forward(f, (struct piece){ .id = 0, .off = 8 }), FWD_REASON_FRAGMENT);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 0, .off = 8 }),
+	                 FWD_REASON_FRAGMENT);
 	for (uint32_t id = 1; id < FWD_FRAGMENT_WAYS; id++)
-		assert_int_equal(forward(f, (struct piece){ .id = id, .off = 8 }),
+		assert_int_equal(forward_piece(f, (struct piece){ .id = id, .off = 8 }),
 		                 FWD_REASON_FRAGMENT_FOLLOWED);
 }
 
@@ -252,15 +260,16 @@ static void a_flood_fills_the_table_and_nothing_else(void **state)
 	struct fixture *f = *state;
 
 	for (uint32_t id = 0; id < 100000; id++)
-		forward(f, (struct piece){ .is6 = true, .id = id * 2654435761u });
+		forward_piece(f, (struct piece){ .is6 = true, .id = id * 2654435761u });
 	assert_in_range(f->w.t.cpus[0].fragments_lost,
-	                100000 - FWD_FRAGMENT_SETS * FWD_FRAGMENT_WAYS, 100000);
-	assert_int_equal(forward(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
-	assert_int_equal(forward(f, (struct piece){ .id = 5, .off = 8 }),
+	                100000 - FWD_FRAGMENT_BUCKETS * FWD_FRAGMENT_WAYS, 100000);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 5, .off = 8 }),
 	                 FWD_REASON_FRAGMENT_FOLLOWED);
-	f->w.t.root->n_fragment_sets = 0;
-	assert_int_equal(forward(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
-	assert_int_equal(forward(f, (struct piece){ .id = 5, .off = 8 }), FWD_REASON_FRAGMENT);
+	f->w.t.root->n_fragment_buckets = 0;
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 5 }), FWD_REASON_FORWARDED);
+	assert_int_equal(forward_piece(f, (struct piece){ .id = 5, .off = 8 }),
+	                 FWD_REASON_FRAGMENT);
 }
 
 int main(void)

@@ -14,7 +14,7 @@ struct test_frame {
 	struct fwd_packet packet;
 };
 
-static uint8_t nibble(char c)
+static uint8_t parse_nibble(char c)
 {
 	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
@@ -29,7 +29,7 @@ static struct test_frame frame_of(const char *hex, size_t room)
 	assert_non_null(f.memory);
 	f.packet = (struct fwd_packet){ data, data + n, f.memory + odd };
 	for (size_t i = 0; i < n; i++)
-		data[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+		data[i] = (uint8_t)(parse_nibble(hex[2 * i]) << 4 | parse_nibble(hex[2 * i + 1]));
 	return f;
 }
 

@@ -326,7 +326,7 @@ static uint16_t sum_of(const uint8_t *at, size_t n)
 }
 
 /** Answer an echo request of @p n bytes at @p message. @return the reply's checksum, in host order */
-static uint16_t answer(struct world *w, uint8_t *message, size_t n)
+static uint16_t answer_echo(struct world *w, uint8_t *message, size_t n)
 {
 	struct test_frame f = frame_of(ECHO4, 0);
 	uint8_t *data = calloc(1, 34 + n + 1);
@@ -336,14 +336,14 @@ static uint16_t answer(struct world *w, uint8_t *message, size_t n)
 
 	assert_non_null(data);
 	memcpy(data, f.packet.data, 34);
-	put16(data + 16, (uint32_t)(20 + n));
-	put16(message + 2, 0);
-	put16(message + 2, sum_of(message, n));
+	put_be16(data + 16, (uint32_t)(20 + n));
+	put_be16(message + 2, 0);
+	put_be16(message + 2, sum_of(message, n));
 	memcpy(data + 34, message, n);
 	data[34 + n] = 0xee; /* padding */
 	assert_int_equal(world_forward(w, &packet, 1, &v), FWD_REASON_ECHO_REPLIED);
-	sum = (uint16_t)get16(data + 36);
-	put16(data + 36, 0);
+	sum = (uint16_t)get_be16(data + 36);
+	put_be16(data + 36, 0);
 	right = sum_of(data + 34, n);
 	assert_int_equal(sum, right);
 	free(data);
@@ -359,24 +359,24 @@ static void the_checksum_of_an_echo_reply_is_as_reckoned_anew(void **state)
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		memset(message, 0, sizeof(message));
 		message[0] = 8;
-		assert_int_equal(answer(*state, message, lengths[i]), 0xffff);
+		assert_int_equal(answer_echo(*state, message, lengths[i]), 0xffff);
 	}
 	/* All words' sum is the second zero: only what is not zero anywhere tells it from the first. */
 	for (size_t at = 4; at < 24; at += 2) {
 		memset(message, 0, sizeof(message));
 		message[0] = 8;
-		put16(message + at, 0xffff);
-		assert_int_equal(answer(*state, message, at < 6 ? 8 : at + 2), 0);
-		assert_int_equal(answer(*state, message, 40), 0);
+		put_be16(message + at, 0xffff);
+		assert_int_equal(answer_echo(*state, message, at < 6 ? 8 : at + 2), 0);
+		assert_int_equal(answer_echo(*state, message, 40), 0);
 	}
 	for (uint32_t id = 0; id < 65536; id += 257) {
 		memset(message, 0, sizeof(message));
 		message[0] = 8;
-		put16(message + 4, id);
-		put16(message + 6, ~id);
-		answer(*state, message, 8);
-		put16(message + 6, id * 31);
-		answer(*state, message, 21);
+		put_be16(message + 4, id);
+		put_be16(message + 6, ~id);
+		answer_echo(*state, message, 8);
+		put_be16(message + 6, id * 31);
+		answer_echo(*state, message, 21);
 	}
 }
 

@@ -22,7 +22,7 @@ static int set_up(void **state)
 		                            .pools = 2,
 		                            .backends = 8,
 		                            .slots = 64,
-		                            .exception_sets = 4 };
+		                            .exception_buckets = 4 };
 
 	world_init(&w, &sizes, 1);
 	for (uint32_t i = 0; i < 6; i++) {
@@ -41,7 +41,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static uint64_t word(const uint16_t backends[OWNER_LIST_MAX])
+static uint64_t make_list(const uint16_t backends[OWNER_LIST_MAX])
 {
 	uint64_t made = 0;
 
@@ -68,15 +68,16 @@ a_packet_names_who_can_be_named_and_a_syn_none_that_other_nodes_may_not_name(voi
 	const struct world *w = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint64_t list = word(cases[i].list);
+		uint64_t list = make_list(cases[i].list);
 		uint16_t others[OWNER_LIST_MAX] = { cases[i].others[0], cases[i].others[1],
 			                            cases[i].others[2] };
 		uint16_t syns[OWNER_LIST_MAX] = { cases[i].syns[0], cases[i].syns[1],
 			                          cases[i].syns[2] };
 
 		assert_int_equal(fwd_decide_named(&w->t, list, cases[i].current, false),
-		                 word(others));
-		assert_int_equal(fwd_decide_named(&w->t, list, cases[i].current, true), word(syns));
+		                 make_list(others));
+		assert_int_equal(fwd_decide_named(&w->t, list, cases[i].current, true),
+		                 make_list(syns));
 	}
 }
 

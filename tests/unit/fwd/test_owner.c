@@ -35,7 +35,7 @@ static uint32_t now_s;
 static uint8_t policy;
 
 /* A slot that CURRENT took from BASE a moment ago. */
-static int unsettled(void **state)
+static int unsettle_slot(void **state)
 {
 	(void)state;
 	memset(&set, 0, sizeof(set));
@@ -51,7 +51,7 @@ static int unsettled(void **state)
 	return 0;
 }
 
-static uint64_t flow(uint32_t i)
+static uint64_t flow_hash(uint32_t i)
 {
 	return 0x9e3779b97f4a7c15u * (i + 1);
 }
@@ -70,7 +70,7 @@ static struct owner_pick send_hot(uint16_t hot, uint64_t hash, uint8_t segment, 
 	return owner_find(&ask, &f, hot, &cold, &set);
 }
 
-static struct owner_pick send(uint64_t hash, uint8_t segment, uint32_t seq)
+static struct owner_pick send_segment(uint64_t hash, uint8_t segment, uint32_t seq)
 {
 	return send_hot(LOOK, hash, segment, seq);
 }
@@ -82,38 +82,40 @@ static void assert_goes(struct owner_pick pick, uint16_t backend, enum owner_eve
 }
 
 /* Remember @p n open flows of backend 9, from flow 100 on. */
-static void occupy(uint32_t n, uint32_t state)
+static void occupy_bucket(uint32_t n, uint32_t state)
 {
 	for (uint32_t i = 0; i < n; i++)
 		set.word[i] = owner_word(
 		        9, state, owner_end(now_s, state == OWNER_EMBRYONIC ? EMBRYONIC_S : IDLE),
-		        state == OWNER_EMBRYONIC ? owner_embryonic_tag(flow(100 + i), 0)
-		                                 : owner_tag(flow(100 + i)));
+		        state == OWNER_EMBRYONIC ? owner_embryonic_tag(flow_hash(100 + i), 0)
+		                                 : owner_tag(flow_hash(100 + i)));
 }
 
 static void in_a_full_set_new_flows_go_to_the_base_and_old_ones_stay(void **state)
 {
 	(void)state;
-	occupy(OWNER_WAYS, OWNER_OPEN);
-	assert_goes(send(flow(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 1), BASE, OWNER_EVENT_BASE);
+	occupy_bucket(OWNER_WAYS, OWNER_OPEN);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1), BASE, OWNER_EVENT_BASE);
 	for (uint32_t i = 0; i < OWNER_WAYS; i++)
-		assert_goes(send(flow(100 + i), FWD_SEGMENT_TCP, 7), 9, OWNER_EVENT_FOLLOWED);
+		assert_goes(send_segment(flow_hash(100 + i), FWD_SEGMENT_TCP, 7), 9,
+		            OWNER_EVENT_FOLLOWED);
 }
 
 /* The first SYN found no room; its repetition goes to the base, too, though there is room now. */
 static void a_spilled_syn_is_repeated_to_the_base(void **state)
 {
 	(void)state;
-	occupy(OWNER_WAYS, OWNER_OPEN);
-	assert_goes(send(flow(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
+	occupy_bucket(OWNER_WAYS, OWNER_OPEN);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
 	set.word[2] = 0;
 	now_s += 7;
-	assert_goes(send(flow(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_SPILLED);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_SPILLED);
 	now_s += 8;
-	assert_goes(send(flow(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 1), BASE, OWNER_EVENT_CONFIRMED);
-	assert_goes(send(flow(2), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1), BASE,
+	            OWNER_EVENT_CONFIRMED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
 }
 
 static void only_embryonic_entries_are_evicted_and_only_after_a_handshakes_time(void **state)
@@ -139,10 +141,11 @@ static void only_embryonic_entries_are_evicted_and_only_after_a_handshakes_time(
 
 	for (size_t c = 0; c < COUNT(cases); c++) {
 		print_message("  %s\n", cases[c].why);
-		unsettled(NULL);
-		occupy(OWNER_WAYS, cases[c].state);
+		unsettle_slot(NULL);
+		occupy_bucket(OWNER_WAYS, cases[c].state);
 		now_s += cases[c].age_s;
-		assert_int_equal(send(flow(1), FWD_SEGMENT_SYN, ISS).event, cases[c].event);
+		assert_int_equal(send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS).event,
+		                 cases[c].event);
 	}
 }
 
@@ -171,12 +174,13 @@ static void an_embryonic_entry_is_followed_only_by_segments_that_fit(void **stat
 
 		print_message("  %s\n", cases[c].why);
 		for (size_t s = 0; s < COUNT(starts); s++) {
-			unsettled(NULL);
-			assert_goes(send(flow(1), FWD_SEGMENT_SYN, starts[s]), CURRENT,
+			unsettle_slot(NULL);
+			assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_SYN, starts[s]), CURRENT,
 			            OWNER_EVENT_BEGUN);
-			assert_int_equal(
-			        send(flow(1), cases[c].segment, starts[s] + cases[c].ahead).backend,
-			        cases[c].follows ? CURRENT : BASE);
+			assert_int_equal(send_segment(flow_hash(1), cases[c].segment,
+			                              starts[s] + cases[c].ahead)
+			                         .backend,
+			                 cases[c].follows ? CURRENT : BASE);
 		}
 	}
 }
@@ -185,26 +189,27 @@ static void a_forged_syn_takes_nothing_from_a_live_connection(void **state)
 {
 	(void)state;
 	/* One on the base, of which nothing is remembered. */
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, 5000000), BASE, OWNER_EVENT_BASE);
-	send(flow(1), FWD_SEGMENT_SYN, 0x70000000);
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, 5001000), BASE, OWNER_EVENT_BASE);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, 5000000), BASE, OWNER_EVENT_BASE);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, 0x70000000);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, 5001000), BASE, OWNER_EVENT_BASE);
 	/* One that is remembered. */
-	send(flow(2), FWD_SEGMENT_SYN, ISS);
-	send(flow(2), FWD_SEGMENT_TCP, ISS + 1);
-	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow(2), FWD_SEGMENT_SYN, 0x70000000), CURRENT,
+	send_segment(flow_hash(2), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(2), FWD_SEGMENT_TCP, ISS + 1);
+	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow_hash(2), FWD_SEGMENT_SYN, 0x70000000),
+	            CURRENT, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_TCP, ISS + 1000), CURRENT,
 	            OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(2), FWD_SEGMENT_TCP, ISS + 1000), CURRENT, OWNER_EVENT_FOLLOWED);
 }
 
 static void a_syn_again_goes_where_the_first_went_though_the_owner_has_changed(void **state)
 {
 	(void)state;
-	send(flow(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
 	now_s += 1;
-	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS), CURRENT,
+	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow_hash(1), FWD_SEGMENT_SYN, ISS), CURRENT,
 	            OWNER_EVENT_FOLLOWED);
-	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_TCP, ISS + 1), CURRENT,
-	            OWNER_EVENT_CONFIRMED);
+	assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow_hash(1), FWD_SEGMENT_TCP, ISS + 1),
+	            CURRENT, OWNER_EVENT_CONFIRMED);
 }
 
 static void ports_used_again_after_an_end_make_a_new_flow(void **state)
@@ -213,20 +218,21 @@ static void ports_used_again_after_an_end_make_a_new_flow(void **state)
 	static const uint8_t ends[] = { FWD_SEGMENT_FIN, FWD_SEGMENT_RST };
 
 	for (size_t i = 0; i < COUNT(ends); i++) {
-		unsettled(NULL);
-		send(flow(1), FWD_SEGMENT_SYN, ISS);
-		send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
-		assert_goes(send(flow(1), ends[i], ISS + 900), CURRENT, OWNER_EVENT_FOLLOWED);
-		now_s += 1;
-		assert_goes(
-		        send_hot(7 | FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS + 0x800000),
-		        7, OWNER_EVENT_BEGUN);
-		/* What is late of the first one still finds it. */
-		assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 901), CURRENT,
+		unsettle_slot(NULL);
+		send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
+		send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
+		assert_goes(send_segment(flow_hash(1), ends[i], ISS + 900), CURRENT,
 		            OWNER_EVENT_FOLLOWED);
-		assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 0x800001), 7,
+		now_s += 1;
+		assert_goes(send_hot(7 | FWD_SLOT_UNSETTLED, flow_hash(1), FWD_SEGMENT_SYN,
+		                     ISS + 0x800000),
+		            7, OWNER_EVENT_BEGUN);
+		/* What is late of the first one still finds it. */
+		assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 901), CURRENT,
+		            OWNER_EVENT_FOLLOWED);
+		assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 0x800001), 7,
 		            OWNER_EVENT_CONFIRMED);
-		assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 0x9000000), 7,
+		assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 0x9000000), 7,
 		            OWNER_EVENT_FOLLOWED);
 	}
 }
@@ -234,28 +240,30 @@ static void ports_used_again_after_an_end_make_a_new_flow(void **state)
 static void a_forged_reset_does_not_end_a_connection(void **state)
 {
 	(void)state;
-	send(flow(1), FWD_SEGMENT_SYN, ISS);
-	send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
-	send(flow(1), FWD_SEGMENT_RST, 77);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
+	send_segment(flow_hash(1), FWD_SEGMENT_RST, 77);
 	now_s += 100;
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 5000), CURRENT, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 5000), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
 	now_s += IDLE; /* as long as an open one again */
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 6000), CURRENT, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 6000), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
 }
 
 static void after_fin_the_other_half_goes_on(void **state)
 {
 	(void)state;
-	send(flow(1), FWD_SEGMENT_SYN, ISS);
-	send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
-	send(flow(1), FWD_SEGMENT_FIN, ISS + 100);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
+	send_segment(flow_hash(1), FWD_SEGMENT_FIN, ISS + 100);
 	for (int i = 0; i < 10; i++) {
 		now_s += CLOSING_S;
-		assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 101), CURRENT,
+		assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 101), CURRENT,
 		            OWNER_EVENT_FOLLOWED);
 	}
 	now_s += CLOSING_S + 16;
-	assert_int_equal(send(flow(1), FWD_SEGMENT_TCP, ISS + 101).backend, BASE);
+	assert_int_equal(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 101).backend, BASE);
 }
 
 /* At least its idle time and at most 16 s more, wherever the clock stands. */
@@ -288,13 +296,14 @@ static void a_flow_is_taken_for_another_only_if_tag_and_set_are_equal(void **sta
 	unsigned blind = 0;
 
 	for (unsigned bit = 0; bit < 64; bit++) {
-		uint64_t other = flow(1) ^ (uint64_t)1 << bit;
+		uint64_t other = flow_hash(1) ^ (uint64_t)1 << bit;
 
-		blind += owner_set(other, 1u << 17) == owner_set(flow(1), 1u << 17) &&
-		         owner_tag(other) == owner_tag(flow(1));
+		blind += owner_bucket(other, 1u << 17) == owner_bucket(flow_hash(1), 1u << 17) &&
+		         owner_tag(other) == owner_tag(flow_hash(1));
 		/* Slots and sets depend on different bits, so few slots may fill all sets. */
-		assert_false(owner_set(other, 1u << 17) != owner_set(flow(1), 1u << 17) &&
-		             owner_slot(other, 1u << 20) != owner_slot(flow(1), 1u << 20));
+		assert_false(owner_bucket(other, 1u << 17) !=
+		                     owner_bucket(flow_hash(1), 1u << 17) &&
+		             owner_slot(other, 1u << 20) != owner_slot(flow_hash(1), 1u << 20));
 	}
 	assert_int_equal(blind, 64 - 35 - 17);
 }
@@ -302,38 +311,40 @@ static void a_flow_is_taken_for_another_only_if_tag_and_set_are_equal(void **sta
 static void a_false_match_harms_one_flow_and_no_other(void **state)
 {
 	(void)state;
-	uint64_t twin = flow(1) ^ (uint64_t)1 << 40; /* a bit of neither tag nor, here, set */
+	uint64_t colliding = flow_hash(1) ^ (uint64_t)1
+	                                            << 40; /* a bit of neither tag nor, here, set */
 
-	send(flow(1), FWD_SEGMENT_SYN, ISS);
-	send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
-	assert_goes(send(twin, FWD_SEGMENT_TCP, 99), CURRENT, OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 2), CURRENT, OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(2), FWD_SEGMENT_TCP, 99), BASE, OWNER_EVENT_BASE);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
+	assert_goes(send_segment(colliding, FWD_SEGMENT_TCP, 99), CURRENT, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 2), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_TCP, 99), BASE, OWNER_EVENT_BASE);
 }
 
 static void flows_of_the_base_are_learned_in_the_last_part_of_its_claim(void **state)
 {
 	(void)state;
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_BASE);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_BASE);
 	now_s = NOW + 900 - LEARN;
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_LEARNED);
-	assert_goes(send(flow(2), FWD_SEGMENT_RST, 1), BASE, OWNER_EVENT_BASE);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_LEARNED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_RST, 1), BASE, OWNER_EVENT_BASE);
 	now_s = NOW + 900;
 	cold.claim[OWNER_CLASS_TCP].settle_at = 0;
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(2), FWD_SEGMENT_TCP, 1), CURRENT, OWNER_EVENT_CURRENT);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_TCP, 1), CURRENT, OWNER_EVENT_CURRENT);
 }
 
 static void a_flow_that_cannot_be_learned_keeps_the_claim_alive(void **state)
 {
 	(void)state;
-	occupy(OWNER_WAYS, OWNER_OPEN);
+	occupy_bucket(OWNER_WAYS, OWNER_OPEN);
 	now_s = NOW + 890;
-	occupy(OWNER_WAYS, OWNER_OPEN);
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_UNLEARNED);
+	occupy_bucket(OWNER_WAYS, OWNER_OPEN);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, 1), BASE, OWNER_EVENT_UNLEARNED);
 	assert_int_equal(cold.claim[OWNER_CLASS_TCP].settle_at, now_s + LEARN + 1);
 	cold.claim[OWNER_CLASS_TCP].settle_at = now_s + 10;
-	assert_goes(send(flow(2), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_SYN, ISS), BASE, OWNER_EVENT_FULL);
 	assert_int_equal(cold.claim[OWNER_CLASS_TCP].settle_at, now_s + LEARN + 1);
 }
 
@@ -343,9 +354,9 @@ static void use_of_the_base_is_noted_but_not_by_quoted_flows(void **state)
 	static const uint8_t segments[] = { FWD_SEGMENT_TCP, FWD_SEGMENT_FIN, FWD_SEGMENT_RST };
 
 	for (size_t i = 0; i < COUNT(segments); i++) {
-		unsettled(NULL);
+		unsettle_slot(NULL);
 		now_s += 10;
-		send(flow(1), segments[i], 1);
+		send_segment(flow_hash(1), segments[i], 1);
 		assert_int_equal(cold.claim[OWNER_CLASS_TCP].seen_at, now_s);
 		assert_int_equal(cold.claim[OWNER_CLASS_UDP].seen_at, NOW);
 	}
@@ -357,17 +368,19 @@ static void a_quoted_flow_goes_where_its_segments_go_and_changes_nothing(void **
 	struct fwd_exceptions before_set;
 	struct owner_cold before_cold;
 
-	send(flow(1), FWD_SEGMENT_SYN, ISS);
-	send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
-	send(flow(2), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
+	send_segment(flow_hash(2), FWD_SEGMENT_SYN, ISS);
 	now_s = NOW + 890;
-	set.word[7] = owner_word(9, OWNER_OPEN, owner_end(NOW - 5000, IDLE), owner_tag(flow(3)));
+	set.word[7] =
+	        owner_word(9, OWNER_OPEN, owner_end(NOW - 5000, IDLE), owner_tag(flow_hash(3)));
 	before_set = set;
 	before_cold = cold;
 	now_s = NOW + 100;
-	assert_goes(send(flow(1), FWD_SEGMENT_QUOTED, 0), CURRENT, OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(2), FWD_SEGMENT_QUOTED, 0), BASE, OWNER_EVENT_BASE);
-	assert_goes(send(flow(3), FWD_SEGMENT_QUOTED, 0), BASE, OWNER_EVENT_BASE);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_QUOTED, 0), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_QUOTED, 0), BASE, OWNER_EVENT_BASE);
+	assert_goes(send_segment(flow_hash(3), FWD_SEGMENT_QUOTED, 0), BASE, OWNER_EVENT_BASE);
 	assert_memory_equal(&set, &before_set, sizeof(set));
 	assert_memory_equal(&cold, &before_cold, sizeof(cold));
 }
@@ -377,13 +390,14 @@ static void in_a_settled_slot_entries_that_say_the_same_are_left_to_end(void **s
 	(void)state;
 	struct fwd_exceptions before;
 
-	send(flow(1), FWD_SEGMENT_SYN, ISS);
-	send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
 	cold.claim[OWNER_CLASS_TCP].settle_at = 0;
 	before = set;
 	now_s += 100;
-	assert_goes(send(flow(1), FWD_SEGMENT_TCP, ISS + 2), CURRENT, OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(2), FWD_SEGMENT_SYN, ISS), CURRENT, OWNER_EVENT_CURRENT);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 2), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_SYN, ISS), CURRENT, OWNER_EVENT_CURRENT);
 	assert_memory_equal(&set, &before, sizeof(set));
 }
 
@@ -391,13 +405,13 @@ static void udp_flows_are_learned_with_the_base_while_its_claim_lasts(void **sta
 {
 	(void)state;
 	cold.claim[OWNER_CLASS_UDP].settle_at = NOW + UDP_IDLE;
-	assert_goes(send(flow(1), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_LEARNED);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_LEARNED);
 	cold.claim[OWNER_CLASS_UDP].settle_at = 0;
 	now_s += UDP_IDLE;
-	assert_goes(send(flow(1), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_FOLLOWED);
-	assert_goes(send(flow(2), FWD_SEGMENT_UDP, 0), CURRENT, OWNER_EVENT_CURRENT);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_FOLLOWED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_UDP, 0), CURRENT, OWNER_EVENT_CURRENT);
 	now_s += UDP_IDLE + 16; /* silent for too long */
-	assert_goes(send(flow(1), FWD_SEGMENT_UDP, 0), CURRENT, OWNER_EVENT_CURRENT);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_UDP, 0), CURRENT, OWNER_EVENT_CURRENT);
 }
 
 static void udp_policies_say_how_a_flow_is_held(void **state)
@@ -405,13 +419,13 @@ static void udp_policies_say_how_a_flow_is_held(void **state)
 	(void)state;
 	cold.claim[OWNER_CLASS_UDP].settle_at = NOW + UDP_IDLE;
 	policy = FWD_UDP_RESET;
-	assert_goes(send(flow(1), FWD_SEGMENT_UDP, 0), CURRENT, OWNER_EVENT_CURRENT);
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_UDP, 0), CURRENT, OWNER_EVENT_CURRENT);
 	policy = FWD_UDP_MIGRATE;
-	assert_goes(send(flow(2), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_LEARNED);
+	assert_goes(send_segment(flow_hash(2), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_LEARNED);
 	policy = FWD_UDP_KEEP;
-	assert_goes(send(flow(3), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_LEARNED);
+	assert_goes(send_segment(flow_hash(3), FWD_SEGMENT_UDP, 0), BASE, OWNER_EVENT_LEARNED);
 	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
-		if (set.word[i] >> OWNER_TAG_AT == owner_tag(flow(2)))
+		if (set.word[i] >> OWNER_TAG_AT == owner_tag(flow_hash(2)))
 			assert_int_equal(owner_word_state(set.word[i]), OWNER_UDP_LEASE);
 		else if (set.word[i] != 0)
 			assert_int_equal(owner_word_state(set.word[i]), OWNER_UDP);
@@ -424,7 +438,7 @@ static void a_policy_of_reset_holds_for_errors_and_without_memory_too(void **sta
 	const struct owner_rule ask = { .now_s = NOW,
 		                        .idle_s = UDP_IDLE,
 		                        .udp_policy = FWD_UDP_RESET };
-	struct fwd_flow f = { .hash = flow(1), .segment = FWD_SEGMENT_QUOTED, .protocol = 17 };
+	struct fwd_flow f = { .hash = flow_hash(1), .segment = FWD_SEGMENT_QUOTED, .protocol = 17 };
 
 	cold.claim[OWNER_CLASS_UDP].settle_at = NOW + UDP_IDLE;
 	assert_goes(owner_find(&ask, &f, LOOK, &cold, &set), CURRENT, OWNER_EVENT_CURRENT);
@@ -439,7 +453,9 @@ static void without_memory_the_base_serves_all_while_it_has_a_claim(void **state
 {
 	(void)state;
 	const struct owner_rule ask = { .now_s = NOW + 5, .idle_s = IDLE, .remember_s = LEARN };
-	const struct fwd_flow f = { .hash = flow(1), .segment = FWD_SEGMENT_SYN, .protocol = 6 };
+	const struct fwd_flow f = { .hash = flow_hash(1),
+		                    .segment = FWD_SEGMENT_SYN,
+		                    .protocol = 6 };
 
 	assert_goes(owner_find(&ask, &f, LOOK, &cold, NULL), BASE, OWNER_EVENT_BASE);
 	assert_int_equal(cold.claim[OWNER_CLASS_TCP].seen_at, NOW + 5);
@@ -451,28 +467,28 @@ static void without_memory_the_base_serves_all_while_it_has_a_claim(void **state
 static void a_slot_of_nobody_leaves_new_flows_to_its_base(void **state)
 {
 	(void)state;
-	assert_goes(send_hot(FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS), BASE,
+	assert_goes(send_hot(FWD_SLOT_UNSETTLED, flow_hash(1), FWD_SEGMENT_SYN, ISS), BASE,
 	            OWNER_EVENT_BASE);
 	cold.claim[OWNER_CLASS_TCP].settle_at = 0;
-	assert_goes(send_hot(FWD_SLOT_UNSETTLED, flow(1), FWD_SEGMENT_SYN, ISS), 0,
+	assert_goes(send_hot(FWD_SLOT_UNSETTLED, flow_hash(1), FWD_SEGMENT_SYN, ISS), 0,
 	            OWNER_EVENT_CURRENT);
 }
 
 static void use_of_an_exception_is_noted_in_its_slot(void **state)
 {
 	(void)state;
-	send(flow(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
 	assert_int_equal(cold.kept_at, NOW);
 	now_s += 50;
-	send(flow(1), FWD_SEGMENT_TCP, ISS + 1);
+	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
 	assert_int_equal(cold.kept_at, NOW + 50);
-	send(flow(2), FWD_SEGMENT_TCP, 1);
+	send_segment(flow_hash(2), FWD_SEGMENT_TCP, 1);
 	assert_int_equal(cold.kept_at, NOW + 50);
 }
 
 int main(void)
 {
-#define OWNER_TEST(name) cmocka_unit_test_setup(name, unsettled)
+#define OWNER_TEST(name) cmocka_unit_test_setup(name, unsettle_slot)
 	const struct CMUnitTest tests[] = {
 		OWNER_TEST(in_a_full_set_new_flows_go_to_the_base_and_old_ones_stay),
 		OWNER_TEST(a_spilled_syn_is_repeated_to_the_base),

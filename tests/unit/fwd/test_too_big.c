@@ -42,7 +42,7 @@ static int tear_down(void **state)
 }
 
 /** A datagram of @p len bytes from its IP header on, to a VIP of ours, behind @p n_tags tags. */
-static void make(struct fixture *f, bool is4, uint32_t len, uint32_t n_tags)
+static void make_datagram(struct fixture *f, bool is4, uint32_t len, uint32_t n_tags)
 {
 	uint8_t *at = f->bytes + ROOM, *l3 = at + ETH + 4 * n_tags;
 	uint32_t header = is4 ? 20 : 40;
@@ -54,22 +54,22 @@ static void make(struct fixture *f, bool is4, uint32_t len, uint32_t n_tags)
 	memcpy(at, "\x02\xaa\0\0\0\1\x02\xcc\0\0\0\1", 12);
 	for (uint32_t i = 0; i < n_tags; i++)
 		memcpy(at + 12 + 4 * i, "\x81\x00\x20\x64", 4);
-	put16(l3 - 2, is4 ? 0x0800 : 0x86dd);
+	put_be16(l3 - 2, is4 ? 0x0800 : 0x86dd);
 	memset(l3, 0, header);
 	l3[0] = is4 ? 0x45 : 0x60;
-	put16(l3 + (is4 ? 2 : 4), is4 ? len : len - 40);
+	put_be16(l3 + (is4 ? 2 : 4), is4 ? len : len - 40);
 	l3[is4 ? 8 : 7] = 64;
 	l3[is4 ? 9 : 6] = FWD_PROTO_UDP;
 	memcpy(l3 + (is4 ? 12 : 8), src.bytes + (is4 ? 12 : 0), is4 ? 4 : 16);
 	memcpy(l3 + (is4 ? 16 : 24), dst.bytes + (is4 ? 12 : 0), is4 ? 4 : 16);
-	put16(l3 + header, 40000);
-	put16(l3 + header + 2, 53);
-	put16(l3 + header + 4, len - header);
+	put_be16(l3 + header, 40000);
+	put_be16(l3 + header + 2, 53);
+	put_be16(l3 + header + 4, len - header);
 	f->packet = (struct fwd_packet){ at, l3 + len, f->bytes };
 	memcpy(f->sent, at, (size_t)(f->packet.end - at));
 }
 
-static enum fwd_reason forward(struct fixture *f, uint32_t now_s)
+static enum fwd_reason forward_datagram(struct fixture *f, uint32_t now_s)
 {
 	return world_forward(&f->w, &f->packet, now_s, &f->v);
 }
@@ -92,8 +92,8 @@ static void an_ipv4_sender_is_told_as_rfc_1191_says(void **state)
 		const uint8_t *l3;
 		uint32_t eth = ETH + 4 * tags;
 
-		make(f, true, 1401, tags);
-		assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
+		make_datagram(f, true, 1401, tags);
+		assert_int_equal(forward_datagram(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 		l3 = f->packet.data + eth;
 		assert_int_equal(f->packet.end - l3, 576);
 		assert_memory_equal(f->packet.data, f->sent + 6, 6);
@@ -105,7 +105,7 @@ static void an_ipv4_sender_is_told_as_rfc_1191_says(void **state)
 		assert_memory_equal(l3 + 16, f->sent + eth + 12, 4);
 		assert_memory_equal(l3 + 20, "\x03\x04", 2);
 		assert_int_equal(sum_of(0, l3 + 20, 556), 0);
-		assert_int_equal(get16(l3 + 26), 1400);
+		assert_int_equal(get_be16(l3 + 26), 1400);
 		assert_memory_equal(l3 + 28, f->sent + eth, 548);
 	}
 }
@@ -115,8 +115,8 @@ static void an_ipv6_sender_is_told_as_rfc_4443_says(void **state)
 	struct fixture *f = *state;
 	const uint8_t *l3;
 
-	make(f, false, 1480, 1);
-	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
+	make_datagram(f, false, 1480, 1);
+	assert_int_equal(forward_datagram(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 	l3 = f->packet.data + ETH + 4;
 	assert_int_equal(f->packet.end - l3, 1280);
 	assert_memory_equal(l3, "\x6c\0\0\0\x04\xd8\x3a\x40", 8);
@@ -124,7 +124,7 @@ static void an_ipv6_sender_is_told_as_rfc_4443_says(void **state)
 	assert_memory_equal(l3 + 24, f->sent + ETH + 4 + 8, 16);
 	assert_memory_equal(l3 + 40, "\x02\x00", 2);
 	assert_int_equal(sum_of(1240 + 58, l3 + 8, 1272), 0);
-	assert_int_equal(get16(l3 + 46), 1400);
+	assert_int_equal(get_be16(l3 + 46), 1400);
 	assert_memory_equal(l3 + 48, f->sent + ETH + 4, 1232);
 }
 
@@ -132,8 +132,8 @@ static void what_fits_is_forwarded_to_the_byte(void **state)
 {
 	struct fixture *f = *state;
 
-	make(f, true, 1400, 0);
-	assert_int_equal(forward(f, 1), FWD_REASON_FORWARDED);
+	make_datagram(f, true, 1400, 0);
+	assert_int_equal(forward_datagram(f, 1), FWD_REASON_FORWARDED);
 	assert_int_equal(fwd_overhead(&f->w.t.backends[1]), 32);
 }
 
@@ -145,8 +145,8 @@ static void a_next_hop_behind_two_tags_gets_both(void **state)
 	f->w.t.backends[1].outer_vlan = 0x7;
 	f->w.t.backends[1].outer_type_be = fwd_be16(FWD_ETHERTYPE_QINQ);
 	for (uint32_t tags = 0; tags < 3; tags++) {
-		make(f, true, 100, tags);
-		assert_int_equal(forward(f, 1), FWD_REASON_FORWARDED);
+		make_datagram(f, true, 100, tags);
+		assert_int_equal(forward_datagram(f, 1), FWD_REASON_FORWARDED);
 		assert_int_equal(f->packet.end - f->packet.data, ETH + 8 + 32 + 100);
 		assert_memory_equal(f->packet.data + 12,
 		                    "\x88\xa8\x00\x07\x81\x00\x01\x23\x08\x00\x45", 11);
@@ -178,11 +178,11 @@ static void nobody_is_told_who_must_not_be(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		size_t len;
 
-		make(f, cases[i].is4, 1480, 0);
+		make_datagram(f, cases[i].is4, 1480, 0);
 		f->packet.data[cases[i].off] = cases[i].value;
 		f->w.t.backends[1].inner_mtu = cases[i].inner_mtu;
 		len = (size_t)(f->packet.end - f->packet.data);
-		if (forward(f, 1) != cases[i].reason)
+		if (forward_datagram(f, 1) != cases[i].reason)
 			fail_msg("%s: reason %d", cases[i].why, f->v.reason);
 		assert_int_equal(f->packet.end - f->packet.data, len);
 	}
@@ -193,11 +193,11 @@ static void the_least_mtu_that_a_sender_takes_is_told(void **state)
 	struct fixture *f = *state;
 
 	f->w.t.backends[1].inner_mtu = 68;
-	make(f, true, 1480, 0);
-	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
+	make_datagram(f, true, 1480, 0);
+	assert_int_equal(forward_datagram(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 	f->w.t.backends[1].inner_mtu = 1280;
-	make(f, false, 1480, 0);
-	assert_int_equal(forward(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
+	make_datagram(f, false, 1480, 0);
+	assert_int_equal(forward_datagram(f, 1), FWD_REASON_TOO_BIG_ANSWERED);
 }
 
 static void a_segment_without_payload_is_whole(void **state)
@@ -208,13 +208,13 @@ static void a_segment_without_payload_is_whole(void **state)
 		struct fwd_parsed p = { 0 };
 		uint8_t *tcp;
 
-		make(f, is4, is4 ? 40 : 60, 0);
+		make_datagram(f, is4, is4 ? 40 : 60, 0);
 		f->packet.data[ETH + (is4 ? 9 : 6)] = FWD_PROTO_TCP;
 		tcp = f->packet.data + ETH + (is4 ? 20 : 40);
 		tcp[12] = 0x50;
 		fwd_parse(&f->packet, &p);
 		assert_int_equal(p.fault, FWD_REASON_FORWARDED);
-		assert_int_equal(p.ask, FWD_REQUEST_SERVICE);
+		assert_int_equal(p.request, FWD_REQUEST_SERVICE);
 		tcp[12] = 0x60; /* options that are not there */
 		fwd_parse(&f->packet, &p);
 		assert_int_equal(p.fault, FWD_REASON_MALFORMED_TRANSPORT);
@@ -228,9 +228,10 @@ static void a_second_has_so_many_answers_and_no_more(void **state)
 	f->w.t.root->answers_per_s = 3;
 	for (uint32_t now_s = 10; now_s < 12; now_s++)
 		for (int i = 0; i < 5; i++) {
-			make(f, true, 1480, 0);
-			assert_int_equal(forward(f, now_s), i < 3 ? FWD_REASON_TOO_BIG_ANSWERED
-			                                          : FWD_REASON_TOO_BIG_UNANSWERED);
+			make_datagram(f, true, 1480, 0);
+			assert_int_equal(forward_datagram(f, now_s),
+			                 i < 3 ? FWD_REASON_TOO_BIG_ANSWERED
+			                       : FWD_REASON_TOO_BIG_UNANSWERED);
 		}
 	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_ANSWERED], 6);
 	assert_int_equal(f->w.t.cpus[0].reason[FWD_REASON_TOO_BIG_UNANSWERED], 4);
@@ -241,11 +242,11 @@ static void an_answer_leaves_where_its_question_came_in(void **state)
 {
 	struct fixture *f = *state;
 
-	make(f, true, 1480, 0);
-	forward(f, 1);
+	make_datagram(f, true, 1480, 0);
+	forward_datagram(f, 1);
 	assert_int_equal(fwd_egress(&f->v), 0);
-	make(f, true, 1400, 0);
-	forward(f, 1);
+	make_datagram(f, true, 1400, 0);
+	forward_datagram(f, 1);
 	assert_int_equal(fwd_egress(&f->v), 7);
 }
 
@@ -253,9 +254,9 @@ static void without_room_for_the_answer_it_is_dropped_by_name(void **state)
 {
 	struct fixture *f = *state;
 
-	make(f, false, 1480, 0);
+	make_datagram(f, false, 1480, 0);
 	f->packet.room = f->packet.data - 47;
-	assert_int_equal(forward(f, 1), FWD_REASON_NO_ROOM);
+	assert_int_equal(forward_datagram(f, 1), FWD_REASON_NO_ROOM);
 }
 
 int main(void)

@@ -39,7 +39,7 @@ static int set_up(void **state)
 		                            .pools = 8,
 		                            .backends = 16,
 		                            .slots = 256,
-		                            .exception_sets = 4 };
+		                            .exception_buckets = 4 };
 
 	memset(&f, 0, sizeof(f));
 	world_init(&f.w, &sizes, 1);
@@ -70,7 +70,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static enum fwd_reason forward(struct fixture *f)
+static enum fwd_reason forward_error(struct fixture *f)
 {
 	return world_forward(&f->w, &f->packet, 1, &f->v);
 }
@@ -86,12 +86,12 @@ static void send_to(struct fixture *f, uint32_t i)
 	memset(f->bytes, 0, sizeof(f->bytes));
 	memcpy(data, head, 14);
 	memcpy(data + ETH, head + 15, 22);
-	put16(data + ETH + 2, INNER);
-	put16(data + ETH + 22, 1000 + i);
+	put_be16(data + ETH + 2, INNER);
+	put_be16(data + ETH + 22, 1000 + i);
 	data[ETH + 32] = 0x50;
 	data[ETH + 33] = FWD_TCP_ACK;
 	f->packet = (struct fwd_packet){ data, data + ETH + INNER, f->bytes };
-	assert_int_equal(forward(f), FWD_REASON_FORWARDED);
+	assert_int_equal(forward_error(f), FWD_REASON_FORWARDED);
 	f->sent_len = (size_t)(f->packet.end - f->packet.data) - ETH;
 	memcpy(f->sent, f->packet.data + ETH, f->sent_len);
 }
@@ -115,9 +115,9 @@ static void make_error(struct fixture *f, uint8_t type, uint8_t code, uint32_t r
 
 	memset(f->bytes, 0, sizeof(f->bytes));
 	memcpy(data, "\x02\xaa\0\0\0\1\x02\xcc\0\0\0\1", 12);
-	put16(data + 12, is4 ? FWD_ETHERTYPE_IP4 : FWD_ETHERTYPE_IP6);
+	put_be16(data + 12, is4 ? FWD_ETHERTYPE_IP4 : FWD_ETHERTYPE_IP6);
 	ip[0] = is4 ? 0x45 : 0x60;
-	put16(ip + (is4 ? 2 : 4), (uint32_t)((is4 ? 28 : 8) + n_quoted));
+	put_be16(ip + (is4 ? 2 : 4), (uint32_t)((is4 ? 28 : 8) + n_quoted));
 	ip[is4 ? 8 : 7] = 60;
 	ip[is4 ? 9 : 6] = is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6;
 	memcpy(ip + (is4 ? 12 : 8),
@@ -126,8 +126,8 @@ static void make_error(struct fixture *f, uint8_t type, uint8_t code, uint32_t r
 	memcpy(ip + (is4 ? 16 : 24), f->sent + (is4 ? 12 : 8), is4 ? 4 : 16);
 	icmp[0] = type;
 	icmp[1] = code;
-	put16(icmp + 4, rest >> 16);
-	put16(icmp + 6, rest);
+	put_be16(icmp + 4, rest >> 16);
+	put_be16(icmp + 6, rest);
 	memcpy(icmp + 8, f->sent, n_quoted);
 	f->packet = (struct fwd_packet){ data, icmp + 8 + n_quoted, f->bytes };
 }
@@ -149,7 +149,7 @@ static void an_error_about_a_packet_of_each_mode_is_known(void **state)
 	for (uint32_t i = 1; i <= BACKENDS; i++) {
 		send_to(f, i);
 		make_too_big(f, 1330);
-		assert_int_equal(forward(f), FWD_REASON_TUNNEL_TOO_BIG);
+		assert_int_equal(forward_error(f), FWD_REASON_TUNNEL_TOO_BIG);
 		for (uint32_t k = 1; k <= BACKENDS; k++)
 			assert_int_equal(f->w.t.backends[k].learned_mtu, k <= i ? 1330 : 0);
 	}
@@ -170,7 +170,7 @@ static void the_frame_stays_as_it_is(void **state)
 			f->packet.data[error_head(f) + 8] ^= ours ? 0 : 0x10;
 			len = (size_t)(f->packet.end - f->packet.data);
 			memcpy(before, f->packet.data, len);
-			assert_int_equal(forward(f),
+			assert_int_equal(forward_error(f),
 			                 ours ? FWD_REASON_TUNNEL_TOO_BIG : FWD_REASON_NOT_OURS);
 			assert_int_equal(f->packet.end - f->packet.data, len);
 			assert_memory_equal(f->packet.data, before, len);
@@ -199,7 +199,7 @@ static void a_quote_cut_at_any_byte_is_left_alone(void **state)
 				assert_non_null(memory);
 				memcpy(memory, whole.data, len);
 				f->packet = (struct fwd_packet){ memory, memory + len, memory };
-				if (forward(f) != FWD_REASON_NOT_OURS)
+				if (forward_error(f) != FWD_REASON_NOT_OURS)
 					fail_msg("backend %u, %zu bytes: reason %d", i, n,
 					         f->v.reason);
 				free(memory);
@@ -216,7 +216,7 @@ static void padding_is_no_quote(void **state)
 	send_to(f, 1);
 	make_error(f, 3, 4, 1330, 27);
 	f->packet.end++;
-	assert_int_equal(forward(f), FWD_REASON_NOT_OURS);
+	assert_int_equal(forward_error(f), FWD_REASON_NOT_OURS);
 }
 
 static void what_we_cannot_have_sent_is_left_alone(void **state)
@@ -252,21 +252,22 @@ static void what_we_cannot_have_sent_is_left_alone(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		send_to(f, cases[i].backend);
 		make_too_big(f, 1330);
-		put16(f->packet.data + error_head(f) + 8 + cases[i].off, cases[i].value);
-		if (forward(f) != FWD_REASON_NOT_OURS)
+		put_be16(f->packet.data + error_head(f) + 8 + cases[i].off, cases[i].value);
+		if (forward_error(f) != FWD_REASON_NOT_OURS)
 			fail_msg("%s: reason %d", cases[i].why, f->v.reason);
 	}
 	send_to(f, 1);
 	make_too_big(f, 1330);
 	f->packet.data[ETH + 18] = f->packet.data[error_head(f) + 8 + 14] = 2;
-	assert_int_equal(forward(f), FWD_REASON_NOT_OURS); /* both say so: no source of ours */
+	assert_int_equal(forward_error(f),
+	                 FWD_REASON_NOT_OURS); /* both say so: no source of ours */
 	f->w.t.root->source4 = (struct fwd_prefix){ 0 };
 	send_to(f, 3);
 	make_too_big(f, 1330);
-	assert_int_equal(forward(f), FWD_REASON_TUNNEL_TOO_BIG);
-	f->w.t.root->n_destination_sets = 0;
+	assert_int_equal(forward_error(f), FWD_REASON_TUNNEL_TOO_BIG);
+	f->w.t.root->n_destination_buckets = 0;
 	make_too_big(f, 1330);
-	assert_int_equal(forward(f), FWD_REASON_NOT_OURS);
+	assert_int_equal(forward_error(f), FWD_REASON_NOT_OURS);
 }
 
 /*
@@ -284,7 +285,7 @@ static void an_error_of_ipv6_names_no_backend_of_ipv4(void **state)
 		send_to(f, backends[i][0]);
 		make_too_big(f, 1330);
 		memcpy(f->packet.data + error_head(f) + 8 + 24, to, sizeof(*to));
-		assert_int_equal(forward(f), FWD_REASON_NOT_OURS);
+		assert_int_equal(forward_error(f), FWD_REASON_NOT_OURS);
 		assert_int_equal(f->w.t.backends[backends[i][1]].learned_mtu, 0);
 	}
 }
@@ -325,16 +326,16 @@ static void an_mtu_that_cannot_be_is_refused(void **state)
 		f->w.t.backends[backend].learned_mtu = 0;
 		send_to(f, backend);
 		make_too_big(f, cases[i].rest);
-		if (forward(f) != (cases[i].taken ? FWD_REASON_TUNNEL_TOO_BIG
-		                                  : FWD_REASON_TUNNEL_TOO_BIG_REFUSED))
+		if (forward_error(f) != (cases[i].taken ? FWD_REASON_TUNNEL_TOO_BIG
+		                                        : FWD_REASON_TUNNEL_TOO_BIG_REFUSED))
 			fail_msg("backend %u, 0x%x: reason %d", backend, cases[i].rest,
 			         f->v.reason);
 		assert_int_equal(f->w.t.backends[backend].learned_mtu, cases[i].taken ? mtu : 0);
 	}
 	send_to(f, 3); /* the longest packet that IPv6 has, and an MTU that no table holds */
-	put16(f->sent + 4, 0xffff);
+	put_be16(f->sent + 4, 0xffff);
 	make_too_big(f, 0x10000);
-	assert_int_equal(forward(f), FWD_REASON_TUNNEL_TOO_BIG_REFUSED);
+	assert_int_equal(forward_error(f), FWD_REASON_TUNNEL_TOO_BIG_REFUSED);
 }
 
 static void the_least_is_kept_until_it_is_taken(void **state)
@@ -346,7 +347,7 @@ static void the_least_is_kept_until_it_is_taken(void **state)
 	for (size_t i = 0; i < COUNT(told); i++) {
 		send_to(f, 1);
 		make_too_big(f, told[i]);
-		assert_int_equal(forward(f), FWD_REASON_TUNNEL_TOO_BIG);
+		assert_int_equal(forward_error(f), FWD_REASON_TUNNEL_TOO_BIG);
 		assert_int_equal(f->w.t.backends[1].learned_mtu, kept[i]);
 	}
 }
@@ -378,7 +379,7 @@ static void other_errors_are_counted_by_name(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		send_to(f, cases[i].backend);
 		make_error(f, cases[i].type, cases[i].code, 1000, least_quote(f));
-		if (forward(f) != cases[i].reason)
+		if (forward_error(f) != cases[i].reason)
 			fail_msg("type %d, code %d: reason %d", cases[i].type, cases[i].code,
 			         f->v.reason);
 		assert_int_equal(f->w.t.backends[cases[i].backend].learned_mtu, 0);
@@ -398,8 +399,8 @@ static void a_flood_of_them_takes_no_room(void **state)
 		make_too_big(f, i % 1500);
 		quoted = f->packet.data + error_head(f) + 8;
 		if (i % 4)
-			put16(quoted + 16, i & 0xffff);
-		forward(f);
+			put_be16(quoted + 16, i & 0xffff);
+		forward_error(f);
 	}
 	assert_int_equal(f->w.t.backends[1].learned_mtu, 576);
 	for (uint32_t i = 2; i < f->w.t.n_backends; i++)
@@ -438,7 +439,7 @@ static void all_of_many_destinations_are_found(void **state)
 {
 	enum { N = 20000 };
 	struct fwd_backend *backends = calloc(N, sizeof(*backends));
-	uint32_t n_sets = fwd_destination_sets(N);
+	uint32_t n_sets = fwd_destination_buckets(N);
 	struct fwd_destinations *sets = calloc(n_sets, sizeof(*sets));
 
 	(void)state;

@@ -56,7 +56,7 @@ static inline void start_with(const char *check, const char *controls,
 	                 0);
 }
 
-static inline void start(const char *check, const char *controls)
+static inline void start_checker(const char *check, const char *controls)
 {
 	start_with(check, controls, NULL, 0);
 }
@@ -68,16 +68,16 @@ static inline void run_for(unsigned ms)
 	assert_int_equal(loop_run(run.loop), 0);
 }
 
-static inline void stop(void)
+static inline void stop_checker(void)
 {
 	checker_close(&run.checker);
 	loop_close(run.loop);
 	page_close(run.page);
 }
 
-static inline void forget(void)
+static inline void remove_checker(void)
 {
-	stop();
+	stop_checker();
 	unlink(fixture_path("page"));
 }
 
@@ -88,12 +88,12 @@ static inline uint64_t id_of(const char *name)
 	return health_target_backend("web", model_backend(pool, name)->id);
 }
 
-static inline struct target *target(const char *name)
+static inline struct target *find_target(const char *name)
 {
 	return targets_find(run.checker.targets, id_of(name));
 }
 
-static inline health_word word(uint64_t id)
+static inline health_word read_health_word(uint64_t id)
 {
 	struct health_page *p = page_payload(run.page);
 	int place = health_find_index(p, id);
@@ -103,19 +103,19 @@ static inline health_word word(uint64_t id)
 }
 
 /* Run until the target's word has @p state; a busy machine may take its time. */
-static inline void await(uint64_t id, enum health_state state)
+static inline void await_state(uint64_t id, enum health_state state)
 {
-	for (int i = 0; i < 500 && health_state(word(id)) != state; i++)
+	for (int i = 0; i < 500 && health_state(read_health_word(id)) != state; i++)
 		run_for(20);
-	assert_int_equal(health_state(word(id)), state);
+	assert_int_equal(health_state(read_health_word(id)), state);
 }
 
 /* Likewise, until its last result is @p why. */
 static inline void await_reason(uint64_t id, enum health_reason why)
 {
-	for (int i = 0; i < 500 && health_reason(word(id)) != why; i++)
+	for (int i = 0; i < 500 && health_reason(read_health_word(id)) != why; i++)
 		run_for(20);
-	assert_int_equal(health_reason(word(id)), why);
+	assert_int_equal(health_reason(read_health_word(id)), why);
 }
 
 static inline int listen_at(const char *address, int backlog)
@@ -154,8 +154,8 @@ static inline int silent_at(const char *address, int *client)
 	return fd;
 }
 
-/* Serves one canned answer to whoever comes, in a process that end() ends. */
-static inline pid_t serve(const char *address, const char *answer)
+/* Serves one canned answer to whoever comes, in a process that kill_server() ends. */
+static inline pid_t serve_answer(const char *address, const char *answer)
 {
 	int fd = listen_at(address, 64);
 	pid_t pid = fork();
@@ -176,7 +176,7 @@ static inline pid_t serve(const char *address, const char *answer)
 	return pid;
 }
 
-static inline void end(pid_t pid)
+static inline void kill_server(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

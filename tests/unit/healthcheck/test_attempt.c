@@ -27,7 +27,7 @@ static struct addr addr_at(const char *text)
 	return a;
 }
 
-static int get(int fd, int level, int option)
+static int get_option(int fd, int level, int option)
 {
 	int value = -1;
 	socklen_t n = sizeof(value);
@@ -67,9 +67,9 @@ static void a_marked_socket_goes_no_further_than_the_next_host(void **state)
 		int fd = attempt_socket(&spec);
 
 		assert_true(fd >= 0);
-		assert_int_equal(get(fd, SOL_SOCKET, SO_MARK), 0);
-		assert_true(ip6 ? get(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS) > 1
-		                : get(fd, IPPROTO_IP, IP_TTL) > 1);
+		assert_int_equal(get_option(fd, SOL_SOCKET, SO_MARK), 0);
+		assert_true(ip6 ? get_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS) > 1
+		                : get_option(fd, IPPROTO_IP, IP_TTL) > 1);
 		assert_true(is_reset(fd)); /* TCP alone leaves no TIME_WAIT */
 		close(fd);
 		spec.is_http = true;
@@ -78,9 +78,9 @@ static void a_marked_socket_goes_no_further_than_the_next_host(void **state)
 		close(fd);
 		spec.mark = 0x57000001;
 		fd = attempt_socket(&spec);
-		assert_int_equal(get(fd, SOL_SOCKET, SO_MARK), 0x57000001);
-		assert_int_equal(ip6 ? get(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS)
-		                     : get(fd, IPPROTO_IP, IP_TTL),
+		assert_int_equal(get_option(fd, SOL_SOCKET, SO_MARK), 0x57000001);
+		assert_int_equal(ip6 ? get_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS)
+		                     : get_option(fd, IPPROTO_IP, IP_TTL),
 		                 1);
 		assert_true(is_reset(fd));
 		close(fd);
@@ -197,7 +197,7 @@ static void on_time(void *arg)
 }
 
 /* @return what is known at once, else what comes of it */
-static enum health_reason try(const struct attempt_spec *spec)
+static enum health_reason run_attempt(const struct attempt_spec *spec)
 {
 	struct loop_timer most = { .cb = on_time, .arg = run.loop };
 	enum health_reason why;
@@ -225,21 +225,21 @@ static void what_has_ended_is_no_longer_counted(void **state)
 	assert_int_equal(loop_open(&run.loop), 0);
 	assert_int_equal(prober_open(&run.prober, run.loop), 0);
 	n_descriptors = count_descriptors();
-	assert_int_equal(try(&spec), HEALTH_REASON_REFUSED);
+	assert_int_equal(run_attempt(&spec), HEALTH_REASON_REFUSED);
 	assert_int_equal(run.detail, ECONNREFUSED);
 	spec.address = addr_at("198.51.100.1");
-	assert_int_equal(try(&spec), HEALTH_REASON_LOCAL); /* no route */
+	assert_int_equal(run_attempt(&spec), HEALTH_REASON_LOCAL); /* no route */
 	assert_int_equal(run.detail, ENETUNREACH);
 	spec.address = addr_at("127.0.0.5");
 	assert_int_equal(run.prober.n_active, 0);
 	assert_int_equal(count_descriptors(), n_descriptors);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, n) || listen(fd, 64), 0);
-	assert_int_equal(try(&spec), HEALTH_REASON_OK);
+	assert_int_equal(run_attempt(&spec), HEALTH_REASON_OK);
 	assert_int_equal(run.prober.n_active, 0);
 	run.prober.n_active = ATTEMPTS_MAX;
 	run.detail = 0;
-	assert_int_equal(try(&spec), HEALTH_REASON_LOCAL); /* one more than can be */
+	assert_int_equal(run_attempt(&spec), HEALTH_REASON_LOCAL); /* one more than can be */
 	assert_int_equal(run.detail, EBUSY);
 	assert_int_equal(run.prober.n_active, ATTEMPTS_MAX);
 	run.prober.n_active = 0;

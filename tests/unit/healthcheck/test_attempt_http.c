@@ -170,7 +170,7 @@ static void on_time(void *arg)
 }
 
 /* One attempt, to its end. @return its result, with run.detail */
-static enum health_reason try(void)
+static enum health_reason run_attempt(void)
 {
 	struct loop_timer most = { .cb = on_time, .arg = run.loop };
 	enum health_reason why;
@@ -195,7 +195,7 @@ static enum health_reason try_answer(const char *answer, enum way way)
 	server.answer = answer;
 	server.way = way;
 	assert_int_equal(pthread_create(&server.thread, NULL, serve_one, NULL), 0);
-	why = try();
+	why = run_attempt();
 	pthread_join(server.thread, NULL);
 	return why;
 }
@@ -311,10 +311,10 @@ static void what_did_not_come_to_a_connection_says_whose_doing_it_was(void **sta
 
 	(void)state;
 	close(server.fd); /* nobody listens there any more */
-	assert_int_equal(try(), HEALTH_REASON_REFUSED);
+	assert_int_equal(run_attempt(), HEALTH_REASON_REFUSED);
 	assert_int_equal(run.detail, ECONNREFUSED);
 	run.spec.path = "/a b";
-	assert_int_equal(try(), HEALTH_REASON_LOCAL);
+	assert_int_equal(run_attempt(), HEALTH_REASON_LOCAL);
 	assert_int_equal(run.detail, EINVAL);
 	run.spec.path = "/";
 	next = dup(0);
@@ -460,10 +460,10 @@ static void a_transfers_timer_is_set_ahead(void **state)
 	uint64_t now_ms = clock_mono_ms();
 
 	assert_int_equal(set_lane_timer(NULL, 5000, &l), 0);
-	assert_int_not_equal(l.timer.place, 0);
+	assert_int_not_equal(l.timer.heap_index, 0);
 	assert_in_range(l.timer.at_ms, now_ms + 5000, clock_mono_ms() + 5000);
 	assert_int_equal(set_lane_timer(NULL, -1, &l), 0);
-	assert_int_equal(l.timer.place, 0);
+	assert_int_equal(l.timer.heap_index, 0);
 	assert_int_equal(set_lane_timer(NULL, 0, &l), 0);
 	assert_in_range(l.timer.at_ms, now_ms, clock_mono_ms());
 	loop_timer_cancel(loop, &l.timer);

@@ -41,40 +41,40 @@ static void a_listening_target_is_up_and_a_refusing_one_down(void **state)
 	(void)state;
 	int fd = listen_at("127.0.0.11", 512);
 
-	start(tcp, "");
+	start_checker(tcp, "");
 	run_for(400);
-	await(id_of("b1"), HEALTH_UP);
-	await(id_of("b2"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_UP);
+	await_state(id_of("b2"), HEALTH_DOWN);
 	await_reason(id_of("b2"), HEALTH_REASON_REFUSED);
-	await(health_target_service("web", "ams", true), HEALTH_UP);
-	assert_int_equal(health_state(word(health_target_service("web", "fra", true))),
+	await_state(health_target_service("web", "ams", true), HEALTH_UP);
+	assert_int_equal(health_state(read_health_word(health_target_service("web", "fra", true))),
 	                 HEALTH_DOWN);
 	close(fd);
 	run_for(200);
-	await(id_of("b1"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_DOWN);
 	run_for(1);
-	assert_int_equal(health_state(word(health_target_service("web", "ams", false))),
+	assert_int_equal(health_state(read_health_word(health_target_service("web", "ams", false))),
 	                 HEALTH_DOWN);
-	forget();
+	remove_checker();
 }
 
 static void a_verdict_of_down_survives_a_restart_of_the_process(void **state)
 {
 	(void)state;
-	start(tcp, "");
+	start_checker(tcp, "");
 	run_for(300);
-	await(id_of("b1"), HEALTH_DOWN);
-	int64_t since_s = health_since_s(word(id_of("b1")));
-	stop();
-	start(tcp, "");
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
-	assert_true(health_restored(word(id_of("b1"))));
-	assert_int_equal(health_since_s(word(id_of("b1"))), since_s);
-	for (int i = 0; i < 500 && health_restored(word(id_of("b1"))); i++)
+	await_state(id_of("b1"), HEALTH_DOWN);
+	int64_t since_s = health_since_s(read_health_word(id_of("b1")));
+	stop_checker();
+	start_checker(tcp, "");
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_DOWN);
+	assert_true(health_restored(read_health_word(id_of("b1"))));
+	assert_int_equal(health_since_s(read_health_word(id_of("b1"))), since_s);
+	for (int i = 0; i < 500 && health_restored(read_health_word(id_of("b1"))); i++)
 		run_for(20);
-	assert_false(health_restored(word(id_of("b1"))));
-	await(id_of("b1"), HEALTH_DOWN);
-	forget();
+	assert_false(health_restored(read_health_word(id_of("b1"))));
+	await_state(id_of("b1"), HEALTH_DOWN);
+	remove_checker();
 }
 
 static void silence_counts_while_the_reflector_answers(void **state)
@@ -82,12 +82,12 @@ static void silence_counts_while_the_reflector_answers(void **state)
 	(void)state;
 	int client, other = listen_at("127.0.0.12", 512), fd = silent_at("127.0.0.11", &client);
 
-	start(tcp, "");
+	start_checker(tcp, "");
 	run_for(500);
-	await(id_of("b1"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_DOWN);
 	await_reason(id_of("b1"), HEALTH_REASON_TIMEOUT);
-	await(id_of("b2"), HEALTH_UP);
-	forget();
+	await_state(id_of("b2"), HEALTH_UP);
+	remove_checker();
 	close(fd);
 	close(client);
 	close(other);
@@ -98,13 +98,13 @@ static void silence_says_nothing_while_the_controls_are_silent(void **state)
 	(void)state;
 	int client, other = listen_at("127.0.0.12", 512), fd = silent_at("127.0.0.11", &client);
 
-	start(tcp, "\"203.0.113.1\"");
+	start_checker(tcp, "\"203.0.113.1\"");
 	run_for(900);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
-	assert_true(health_inconclusive(word(id_of("b1"))));
-	await(id_of("b2"), HEALTH_UP);
-	await(id_of("b3"), HEALTH_DOWN); /* refused: an answer */
-	forget();
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(read_health_word(id_of("b1"))));
+	await_state(id_of("b2"), HEALTH_UP);
+	await_state(id_of("b3"), HEALTH_DOWN); /* refused: an answer */
+	remove_checker();
 	close(fd);
 	close(client);
 	close(other);
@@ -143,18 +143,18 @@ static void without_a_loopback_nothing_is_judged_until_it_is_there(void **state)
 {
 	(void)state;
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	start(tcp, "");
+	start_checker(tcp, "");
 	for (int i = 0; i < 500 && !reflector_is_silent(); i++)
 		run_for(20);
 	assert_true(reflector_is_silent());
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
-	assert_true(health_inconclusive(word(id_of("b1"))));
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(read_health_word(id_of("b1"))));
 	assert_true(set_loopback(true));
 	int client, fd = silent_at("127.0.0.11", &client), other = listen_at("127.0.0.12", 512);
-	await(id_of("b2"), HEALTH_UP);
-	await(id_of("b1"), HEALTH_DOWN); /* by silence: the reflector answers */
+	await_state(id_of("b2"), HEALTH_UP);
+	await_state(id_of("b1"), HEALTH_DOWN); /* by silence: the reflector answers */
 	assert_false(reflector_is_silent());
-	forget();
+	remove_checker();
 	close(fd);
 	close(client);
 	close(other);
@@ -165,18 +165,18 @@ static void a_control_that_answered_before_is_no_witness_for_now(void **state)
 	(void)state;
 	int fd = listen_at("127.0.0.11", 512);
 
-	start(tcp, "\"127.0.0.77\"");
+	start_checker(tcp, "\"127.0.0.77\"");
 	run_for(300);
-	await(id_of("b1"), HEALTH_UP);
+	await_state(id_of("b1"), HEALTH_UP);
 	set_answering_pings(false);
 	assert_int_equal(listen(fd, 0), 0); /* its queue is over that by now: silent */
 	run_for(700);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
-	assert_true(health_inconclusive(word(id_of("b1"))));
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UP);
+	assert_true(health_inconclusive(read_health_word(id_of("b1"))));
 	set_answering_pings(true);
 	run_for(400);
-	await(id_of("b1"), HEALTH_DOWN);
-	forget();
+	await_state(id_of("b1"), HEALTH_DOWN);
+	remove_checker();
 	close(fd);
 }
 
@@ -185,11 +185,11 @@ static void silence_counts_while_an_outside_control_answers(void **state)
 	(void)state;
 	int client, fd = silent_at("127.0.0.11", &client);
 
-	start(tcp, "\"127.0.0.77\"");
+	start_checker(tcp, "\"127.0.0.77\"");
 	run_for(500);
-	await(id_of("b1"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_DOWN);
 	await_reason(id_of("b1"), HEALTH_REASON_TIMEOUT);
-	forget();
+	remove_checker();
 	close(fd);
 	close(client);
 }
@@ -204,11 +204,11 @@ static unsigned condemned_of_three(void)
 
 	for (int i = 0; i < 3; i++)
 		fds[i] = silent_at(addresses[i], &clients[i]);
-	start(tcp, "");
+	start_checker(tcp, "");
 	run_for(600);
 	for (int i = 0; i < 3; i++)
-		n_down += health_state(word(id_of(names[i]))) == HEALTH_DOWN;
-	forget();
+		n_down += health_state(read_health_word(id_of(names[i]))) == HEALTH_DOWN;
+	remove_checker();
 	for (int i = 0; i < 3; i++) {
 		close(fds[i]);
 		close(clients[i]);
@@ -233,42 +233,42 @@ static void all_targets_silent_and_no_control_outside_is_no_evidence(void **stat
 static void http_answers_are_judged_by_their_status(void **state)
 {
 	(void)state;
-	pid_t good = serve("127.0.0.11", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-	pid_t bad = serve("127.0.0.12", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
-	pid_t odd = serve("127.0.0.13", "SSH-2.0-OpenSSH_9\r\n");
+	pid_t good = serve_answer("127.0.0.11", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	pid_t bad = serve_answer("127.0.0.12", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+	pid_t odd = serve_answer("127.0.0.13", "SSH-2.0-OpenSSH_9\r\n");
 
-	start(http, "");
+	start_checker(http, "");
 	run_for(500);
-	await(id_of("b1"), HEALTH_UP);
-	await(id_of("b2"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_UP);
+	await_state(id_of("b2"), HEALTH_DOWN);
 	await_reason(id_of("b2"), HEALTH_REASON_BAD_STATUS);
-	assert_int_equal(target("b2")->last_detail, 503);
-	await(id_of("b3"), HEALTH_DOWN);
+	assert_int_equal(find_target("b2")->last_detail, 503);
+	await_state(id_of("b3"), HEALTH_DOWN);
 	await_reason(id_of("b3"), HEALTH_REASON_BAD_ANSWER);
-	end(good);
-	end(bad);
-	end(odd);
-	forget();
+	kill_server(good);
+	kill_server(bad);
+	kill_server(odd);
+	remove_checker();
 }
 
 static void a_server_that_takes_requests_and_says_nothing_is_down(void **state)
 {
 	(void)state;
 	int mute = listen_at("127.0.0.11", 512);
-	pid_t hangs_up = serve("127.0.0.12", "");
-	pid_t good = serve("127.0.0.13", "HTTP/1.0 200 OK\r\n\r\n");
+	pid_t hangs_up = serve_answer("127.0.0.12", "");
+	pid_t good = serve_answer("127.0.0.13", "HTTP/1.0 200 OK\r\n\r\n");
 
-	start(http, "");
+	start_checker(http, "");
 	run_for(600);
-	await(id_of("b1"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_DOWN);
 	await_reason(id_of("b1"), HEALTH_REASON_TIMEOUT);
-	await(id_of("b2"), HEALTH_DOWN);
+	await_state(id_of("b2"), HEALTH_DOWN);
 	await_reason(id_of("b2"), HEALTH_REASON_RESET);
-	assert_int_equal(target("b2")->last_detail, 0);
-	await(id_of("b3"), HEALTH_UP);
-	end(hangs_up);
-	end(good);
-	forget();
+	assert_int_equal(find_target("b2")->last_detail, 0);
+	await_state(id_of("b3"), HEALTH_UP);
+	kill_server(hangs_up);
+	kill_server(good);
+	remove_checker();
 	close(mute);
 }
 
@@ -277,18 +277,18 @@ static void a_tunnel_probe_is_not_judged_before_its_mark_is_in_the_table(void **
 	(void)state;
 	uint64_t document = 0;
 
-	start(via_tunnel, "");
+	start_checker(via_tunnel, "");
 	run.checker.gate.document = &document;
 	for (size_t i = 0; i < run.checker.targets->n; i++)
 		run.checker.targets->items[i].since_document = 3;
 	run_for(300);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
-	assert_true(health_inconclusive(word(id_of("b1"))));
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(read_health_word(id_of("b1"))));
 	document = 3;
 	run_for(200);
-	await(id_of("b1"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_DOWN);
 	await_reason(id_of("b1"), HEALTH_REASON_REFUSED);
-	forget();
+	remove_checker();
 }
 
 static void a_tunnel_probe_that_began_without_its_path_is_not_judged(void **state)
@@ -298,7 +298,7 @@ static void a_tunnel_probe_that_began_without_its_path_is_not_judged(void **stat
 	uint64_t document = 3, since_ms = UINT64_MAX; /* attached again at every moment */
 	char *answer;
 
-	start(via_tunnel, "");
+	start_checker(via_tunnel, "");
 	run.checker.gate.document = &document;
 	run.checker.gate.since_ms = &since_ms;
 	answer = NULL;
@@ -308,13 +308,13 @@ static void a_tunnel_probe_that_began_without_its_path_is_not_judged(void **stat
 		answer = command_answer(&run.checker, list, strlen(list));
 	}
 	assert_non_null(strstr(answer, "no tunnel yet"));
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
-	assert_true(health_inconclusive(word(id_of("b1"))));
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(read_health_word(id_of("b1"))));
 	free(answer);
 	since_ms = clock_mono_ms();
 	run_for(200);
-	await(id_of("b1"), HEALTH_DOWN);
-	forget();
+	await_state(id_of("b1"), HEALTH_DOWN);
+	remove_checker();
 }
 
 static void a_vip_that_probes_do_not_get_out_to_is_left_out(void **state)
@@ -323,20 +323,20 @@ static void a_vip_that_probes_do_not_get_out_to_is_left_out(void **state)
 	int fd4 = listen_at("203.0.113.10", 512);
 	uint64_t document = UINT64_MAX, families = 0;
 
-	start(via_tunnel, "");
+	start_checker(via_tunnel, "");
 	run.checker.gate.document = &document;
 	run.checker.gate.families = &families;
 	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
-	await(id_of("b1"), HEALTH_DOWN); /* nobody listens there */
+	await_state(id_of("b1"), HEALTH_DOWN); /* nobody listens there */
 	families = PROBE_FAMILY_IP6;
-	await(id_of("b1"), HEALTH_UP);
+	await_state(id_of("b1"), HEALTH_UP);
 	families |=
 	        PROBE_FAMILY_IP4; /* no path is left: nothing is known any more, nothing changes */
 	close(fd4);
 	run_for(500);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
-	assert_true(health_inconclusive(word(id_of("b1"))));
-	forget();
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UP);
+	assert_true(health_inconclusive(read_health_word(id_of("b1"))));
+	remove_checker();
 	assert_int_equal(system("ip addr del 2001:db8::10/128 dev lo"), 0);
 }
 
@@ -347,20 +347,20 @@ static void a_tunnelled_backend_is_up_only_while_all_its_vips_answer(void **stat
 	int fd4 = listen_at("203.0.113.10", 512), fd6;
 	uint64_t document = UINT64_MAX;
 
-	start(via_tunnel, "");
+	start_checker(via_tunnel, "");
 	run.checker.gate.document = &document;
-	await(id_of("b1"), HEALTH_UP); /* without IPv6 that path is left out */
+	await_state(id_of("b1"), HEALTH_UP); /* without IPv6 that path is left out */
 	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
-	await(id_of("b1"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_DOWN);
 	await_reason(id_of("b1"), HEALTH_REASON_REFUSED);
 	char *answer = command_answer(&run.checker, list, strlen(list));
 	assert_non_null(strstr(answer, "refused at 2001:db8::10 port 7080"));
 	free(answer);
 	fd6 = listen6_at("2001:db8::10");
-	await(id_of("b1"), HEALTH_UP);
+	await_state(id_of("b1"), HEALTH_UP);
 	close(fd4);
-	await(id_of("b1"), HEALTH_DOWN);
-	forget();
+	await_state(id_of("b1"), HEALTH_DOWN);
+	remove_checker();
 	close(fd6);
 	assert_int_equal(system("ip addr del 2001:db8::10/128 dev lo"), 0);
 }
@@ -370,21 +370,21 @@ static void a_document_taken_in_the_middle_of_probes_keeps_verdicts(void **state
 	(void)state;
 	int fd = listen_at("127.0.0.11", 512);
 
-	start(tcp, "");
-	await(id_of("b1"), HEALTH_UP);
-	await(id_of("b2"), HEALTH_DOWN);
+	start_checker(tcp, "");
+	await_state(id_of("b1"), HEALTH_UP);
+	await_state(id_of("b2"), HEALTH_DOWN);
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(
 		        checker_apply_model(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0),
 		        0);
-		assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
-		assert_int_equal(health_state(word(id_of("b2"))), HEALTH_DOWN);
+		assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UP);
+		assert_int_equal(health_state(read_health_word(id_of("b2"))), HEALTH_DOWN);
 		run_for(7);
 	}
-	for (int i = 0; i < 500 && target("b1")->counts.ok <= 5; i++)
+	for (int i = 0; i < 500 && find_target("b1")->counts.ok <= 5; i++)
 		run_for(20);
-	assert_true(target("b1")->counts.ok > 5);
-	forget();
+	assert_true(find_target("b1")->counts.ok > 5);
+	remove_checker();
 	close(fd);
 }
 
@@ -398,11 +398,11 @@ static int flap_until_held(void)
 	int fd = listen_at("127.0.0.11", 512);
 
 	for (int i = 0; i < 20; i++) {
-		await(id_of("b1"), HEALTH_UP);
+		await_state(id_of("b1"), HEALTH_UP);
 		close(fd);
-		await(id_of("b1"), HEALTH_DOWN);
+		await_state(id_of("b1"), HEALTH_DOWN);
 		fd = listen_at("127.0.0.11", 512);
-		if (target("b1")->damp.held)
+		if (find_target("b1")->damp.held)
 			return fd;
 	}
 	fail_msg("never held");
@@ -412,9 +412,9 @@ static int flap_until_held(void)
 /* Until its last results are good, whatever it is shown as. */
 static void await_good(const char *name)
 {
-	for (int i = 0; i < 500 && verdict_state(target(name)->verdict) != HEALTH_UP; i++)
+	for (int i = 0; i < 500 && verdict_state(find_target(name)->verdict) != HEALTH_UP; i++)
 		run_for(20);
-	assert_int_equal(verdict_state(target(name)->verdict), HEALTH_UP);
+	assert_int_equal(verdict_state(find_target(name)->verdict), HEALTH_UP);
 }
 
 static void a_backend_that_flaps_is_held_down_but_never_as_the_last(void **state)
@@ -422,25 +422,26 @@ static void a_backend_that_flaps_is_held_down_but_never_as_the_last(void **state
 	(void)state;
 	int other = listen_at("127.0.0.12", 512), fd;
 
-	start(damped, "");
-	await(id_of("b2"), HEALTH_UP);
+	start_checker(damped, "");
+	await_state(id_of("b2"), HEALTH_UP);
 	fd = flap_until_held();
 	await_good("b1");
 	run_for(100);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
-	assert_true(health_damped(word(id_of("b1"))));
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_DOWN);
+	assert_true(health_damped(read_health_word(id_of("b1"))));
 	close(other); /* nothing else is up */
-	await(id_of("b2"), HEALTH_DOWN);
-	await(id_of("b1"), HEALTH_UP);
-	assert_true(health_damped(word(id_of("b1"))));
-	assert_int_equal(health_state(word(health_target_service("web", "ams", true))), HEALTH_UP);
+	await_state(id_of("b2"), HEALTH_DOWN);
+	await_state(id_of("b1"), HEALTH_UP);
+	assert_true(health_damped(read_health_word(id_of("b1"))));
+	assert_int_equal(health_state(read_health_word(health_target_service("web", "ams", true))),
+	                 HEALTH_UP);
 	other = listen_at("127.0.0.12", 512);
-	await(id_of("b2"), HEALTH_UP);
-	await(id_of("b1"), HEALTH_DOWN); /* held again */
-	target("b1")->damp.penalty = 0;  /* time is over */
-	await(id_of("b1"), HEALTH_UP);
-	assert_false(health_damped(word(id_of("b1"))));
-	forget();
+	await_state(id_of("b2"), HEALTH_UP);
+	await_state(id_of("b1"), HEALTH_DOWN); /* held again */
+	find_target("b1")->damp.penalty = 0;   /* time is over */
+	await_state(id_of("b1"), HEALTH_UP);
+	assert_false(health_damped(read_health_word(id_of("b1"))));
+	remove_checker();
 	close(fd);
 	close(other);
 }
@@ -454,27 +455,27 @@ static void a_held_backend_is_held_on_after_a_restart_and_told_until_when(void *
 	size_t n_saved = 0;
 	double penalty;
 
-	start(damped, "");
-	await(id_of("b2"), HEALTH_UP);
+	start_checker(damped, "");
+	await_state(id_of("b2"), HEALTH_UP);
 	fd = flap_until_held();
 	assert_int_equal(keep_write(fixture_path("verdicts"), run.checker.targets), 0);
-	penalty = target("b1")->damp.penalty;
-	forget(); /* the page is lost as well */
+	penalty = find_target("b1")->damp.penalty;
+	remove_checker(); /* the page is lost as well */
 	assert_int_equal(keep_read(fixture_path("verdicts"), &saved, &n_saved), 0);
 	start_with(damped, "", saved, n_saved);
 	free(saved);
-	assert_true(target("b1")->damp.held);
-	assert_true(target("b1")->damp.penalty > penalty - 0.5);
-	assert_true(health_damped(word(id_of("b1"))));
-	await(id_of("b2"), HEALTH_UP);
+	assert_true(find_target("b1")->damp.held);
+	assert_true(find_target("b1")->damp.penalty > penalty - 0.5);
+	assert_true(health_damped(read_health_word(id_of("b1"))));
+	await_state(id_of("b2"), HEALTH_UP);
 	await_good("b1");
 	run_for(100);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_DOWN);
 	char *answer = command_answer(&run.checker, list, strlen(list));
 	assert_non_null(strstr(answer, "turns): held down until 20"));
 	assert_non_null(strstr(answer, "\"damped\":true,\"damped_until\":\"20"));
 	free(answer);
-	forget();
+	remove_checker();
 	close(fd);
 	close(other);
 }
@@ -499,7 +500,7 @@ static void control_lines_are_answered_whatever_they_hold(void **state)
 		{ "{\"do\":\"list\"}", "\"reflector\":true" },
 	};
 
-	start(tcp, "");
+	start_checker(tcp, "");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *answer = command_answer(&run.checker, cases[i].line, strlen(cases[i].line));
 
@@ -508,7 +509,7 @@ static void control_lines_are_answered_whatever_they_hold(void **state)
 		assert_non_null(strstr(answer, cases[i].want));
 		free(answer);
 	}
-	forget();
+	remove_checker();
 }
 
 /* A network of our own: loopback with the VIP on it, and nothing else. */

@@ -28,11 +28,11 @@ static size_t fake_view(const struct controls *c, struct control_view out[CONTRO
 	(void)c;
 	out[0] = (struct control_view){ .address = { { [10] = 0xff, 0xff, 127, 0, 0, 1 } },
 		                        .is_reflector = true,
-		                        .n_asked = 9,
+		                        .n_queried = 9,
 		                        .n_answered = 8 };
 	out[1] = (struct control_view){ .address = { { 0x20, 1, 0xd, 0xb8, [15] = 5 } },
 		                        .silent = true,
-		                        .n_asked = 7 };
+		                        .n_queried = 7 };
 	return 2;
 }
 
@@ -316,7 +316,7 @@ static void fill_table(void)
 	checker.targets = &table;
 }
 
-static json_t *ask(const char *line)
+static json_t *run_command(const char *line)
 {
 	char *text = command_answer(&checker, line, strlen(line));
 	json_t *answer;
@@ -333,7 +333,7 @@ static void a_list_has_services_sites_and_controls(void **state)
 {
 	(void)state;
 	fill_table();
-	json_t *answer = ask("{\"do\":\"list\"}");
+	json_t *answer = run_command("{\"do\":\"list\"}");
 
 	assert_int_equal(json_array_size(json_object_get(answer, "targets")), 7);
 	json_object_del(answer, "targets");
@@ -379,7 +379,7 @@ static void a_request_means_the_targets_that_it_names(void **state)
 		unsigned meant = 0;
 
 		n_asked = 0;
-		json_t *answer = ask(cases[i].line);
+		json_t *answer = run_command(cases[i].line);
 
 		for (size_t k = 0; k < n_asked; k++)
 			meant |= 1u << (asked[k] - items);
@@ -408,7 +408,7 @@ static void what_cannot_be_answered_says_why(void **state)
 	(void)state;
 	fill_table();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		json_t *answer = ask(cases[i].line);
+		json_t *answer = run_command(cases[i].line);
 
 		assert_true(json_is_false(json_object_get(answer, "ok")));
 		assert_string_equal(json_string_value(json_object_get(answer, "error")),
@@ -416,7 +416,8 @@ static void what_cannot_be_answered_says_why(void **state)
 		json_decref(answer);
 	}
 	checker.targets = NULL;
-	assert_json(ask("{\"do\":\"list\"}"), "{\"ok\":false,\"error\":\"no document yet\"}");
+	assert_json(run_command("{\"do\":\"list\"}"),
+	            "{\"ok\":false,\"error\":\"no document yet\"}");
 }
 
 int main(void)

@@ -37,7 +37,7 @@ static int tear_down(void **state)
 	return system(command) || fixture_teardown(state);
 }
 
-static struct targets *make(const char *vip_check)
+static struct targets *make_targets(const char *vip_check)
 {
 	struct targets *t = NULL;
 
@@ -57,7 +57,7 @@ static void state_all(const struct targets *t)
 }
 
 /* The one about @p subject; NULL: there is none. */
-static const struct condition *find(const char *code, const char *subject)
+static const struct condition *find_condition(const char *code, const char *subject)
 {
 	for (uint32_t i = 0; i < all.n; i++)
 		if (!strcmp(all.items[i].code, code) && !strcmp(all.items[i].subject, subject))
@@ -65,14 +65,14 @@ static const struct condition *find(const char *code, const char *subject)
 	return NULL;
 }
 
-static struct target *backend(const struct targets *t, const char *name)
+static struct target *find_backend(const struct targets *t, const char *name)
 {
 	const struct model_pool *pool = model_pool(t->model, "web");
 
 	return targets_find(t, health_target_backend("web", model_backend(pool, name)->id));
 }
 
-static struct pool_tally *tally(const struct targets *t)
+static struct pool_tally *find_tally(const struct targets *t)
 {
 	return &t->tallies[model_pool(t->model, "web")->index];
 }
@@ -88,26 +88,26 @@ static void leave_unheard(struct target *x, uint64_t since_ms)
 
 static void a_backend_that_nobody_hears_is_named_after_a_second(void **state)
 {
-	struct targets *t = make(" vip_check = \"c\";");
-	struct target *b1 = backend(t, "b1");
+	struct targets *t = make_targets(" vip_check = \"c\";");
+	struct target *b1 = find_backend(t, "b1");
 
 	(void)state;
-	*tally(t) = (struct pool_tally){ .n = 3, .n_vague = 1 };
+	*find_tally(t) = (struct pool_tally){ .n = 3, .n_vague = 1 };
 	leave_unheard(b1, NOW_MS - 7000);
-	leave_unheard(backend(t, "b2"), NOW_MS - 999); /* an accident so far */
-	leave_unheard(backend(t, "b3"), NOW_MS - 1000);
+	leave_unheard(find_backend(t, "b2"), NOW_MS - 999); /* an accident so far */
+	leave_unheard(find_backend(t, "b3"), NOW_MS - 1000);
 	state_all(t);
-	assert_non_null(find("check-inconclusive", "web/b1"));
-	assert_non_null(strstr(find("check-inconclusive", "web/b1")->text, " 7 s"));
-	assert_non_null(strstr(find("check-inconclusive", "web/b1")->text, "127.0.0.11"));
-	assert_int_equal(find("check-inconclusive", "web/b1")->level, CONDITION_DEGRADED);
-	assert_null(find("check-inconclusive", "web/b2"));
-	assert_non_null(find("check-inconclusive", "web/b3"));
+	assert_non_null(find_condition("check-inconclusive", "web/b1"));
+	assert_non_null(strstr(find_condition("check-inconclusive", "web/b1")->text, " 7 s"));
+	assert_non_null(strstr(find_condition("check-inconclusive", "web/b1")->text, "127.0.0.11"));
+	assert_int_equal(find_condition("check-inconclusive", "web/b1")->level, CONDITION_DEGRADED);
+	assert_null(find_condition("check-inconclusive", "web/b2"));
+	assert_non_null(find_condition("check-inconclusive", "web/b3"));
 	assert_int_equal(all.n, 2);
-	tally(t)->n_vague = 3; /* the whole pool: that is judged elsewhere */
+	find_tally(t)->n_vague = 3; /* the whole pool: that is judged elsewhere */
 	state_all(t);
 	assert_int_equal(all.n, 0);
-	tally(t)->n_vague = 2;
+	find_tally(t)->n_vague = 2;
 	state_all(t);
 	assert_int_equal(all.n, 2);
 	targets_free(t);
@@ -115,11 +115,11 @@ static void a_backend_that_nobody_hears_is_named_after_a_second(void **state)
 
 static void what_has_another_reason_is_not_blamed_on_controls(void **state)
 {
-	struct targets *t = make(" vip_check = \"c\";");
-	struct target *b1 = backend(t, "b1");
+	struct targets *t = make_targets(" vip_check = \"c\";");
+	struct target *b1 = find_backend(t, "b1");
 
 	(void)state;
-	*tally(t) = (struct pool_tally){ .n = 3, .n_vague = 1 };
+	*find_tally(t) = (struct pool_tally){ .n = 3, .n_vague = 1 };
 	for (int i = 0; i < 5; i++) {
 		leave_unheard(b1, NOW_MS - 7000);
 		b1->inconclusive = i != 0;
@@ -134,7 +134,7 @@ static void what_has_another_reason_is_not_blamed_on_controls(void **state)
 
 static void a_vip_without_a_vote_and_one_never_up_are_told_apart(void **state)
 {
-	struct targets *t = make("");
+	struct targets *t = make_targets("");
 	struct target *vip = targets_find(t, health_target_service("web", "fra", true));
 	const struct condition *c;
 
@@ -142,7 +142,7 @@ static void a_vip_without_a_vote_and_one_never_up_are_told_apart(void **state)
 	vip->unproven = true;
 	vip->last = HEALTH_REASON_REFUSED;
 	state_all(t);
-	c = find("vip-check-unproven", "web/fra/ipv4");
+	c = find_condition("vip-check-unproven", "web/fra/ipv4");
 	assert_non_null(c);
 	assert_int_equal(c->level, CONDITION_DEGRADED);
 	assert_non_null(strstr(c->text, "from ams-1 to 127.0.0.14 port 80"));
@@ -150,19 +150,20 @@ static void a_vip_without_a_vote_and_one_never_up_are_told_apart(void **state)
 	assert_null(strstr(c->text, "new VIP"));
 	vip->is_new = true;
 	state_all(t);
-	assert_non_null(strstr(find("vip-check-unproven", "web/fra/ipv4")->text, "new VIP"));
+	assert_non_null(
+	        strstr(find_condition("vip-check-unproven", "web/fra/ipv4")->text, "new VIP"));
 	vip->unproven = false;
 	state_all(t);
-	assert_null(find("vip-check-unproven", "web/fra/ipv4"));
-	assert_non_null(find("vip-never-up", "web/fra/ipv4"));
+	assert_null(find_condition("vip-check-unproven", "web/fra/ipv4"));
+	assert_non_null(find_condition("vip-never-up", "web/fra/ipv4"));
 	vip->is_new = false;
 	state_all(t);
 	assert_int_equal(all.n, 0);
 	targets_free(t);
-	t = make(" vip_check = \"none\";");
+	t = make_targets(" vip_check = \"none\";");
 	state_all(t);
-	assert_non_null(find("vip-check-off", "web"));
-	assert_int_equal(find("vip-check-off", "web")->level, CONDITION_NOTE);
+	assert_non_null(find_condition("vip-check-off", "web"));
+	assert_int_equal(find_condition("vip-check-off", "web")->level, CONDITION_NOTE);
 	targets_free(t);
 	state_all(NULL); /* no document yet */
 	assert_int_equal(all.n, 0);
@@ -171,7 +172,7 @@ static void a_vip_without_a_vote_and_one_never_up_are_told_apart(void **state)
 /* Of UDP there is no check by default. @p unwatched as the parser leaves such a service */
 static void a_service_that_nobody_looks_at_is_named(void **state)
 {
-	struct targets *t = make(" vip_check = \"c\";");
+	struct targets *t = make_targets(" vip_check = \"c\";");
 	struct model_service *s = (struct model_service *)(uintptr_t)&t->model->services[0];
 	const struct condition *c;
 
@@ -182,7 +183,7 @@ static void a_service_that_nobody_looks_at_is_named(void **state)
 	s->protocol = MODEL_UDP;
 	assert_true(model_service_is_unwatched(s));
 	state_all(t);
-	c = find("vip-check-missing", "web");
+	c = find_condition("vip-check-missing", "web");
 	assert_non_null(c);
 	assert_int_equal(c->level, CONDITION_NOTE);
 	assert_non_null(strstr(c->text, "UDP port 80 has no check by default"));
@@ -193,7 +194,7 @@ static void a_service_that_nobody_looks_at_is_named(void **state)
 /* Nobody can look at such a VIP from outside; with no other VIP it need not be. */
 static void a_vip_of_several_sites_is_named_beside_another(void **state)
 {
-	struct targets *t = make(" vip_check = \"c\";");
+	struct targets *t = make_targets(" vip_check = \"c\";");
 	struct model_service *s = (struct model_service *)(uintptr_t)&t->model->services[0];
 	struct model_vip *vip = (struct model_vip *)(uintptr_t)s->at[0].vip;
 	const struct model_site *const both[] = { &t->model->sites[0], &t->model->sites[1] };
@@ -205,7 +206,7 @@ static void a_vip_of_several_sites_is_named_beside_another(void **state)
 	vip->n_sites = 2;
 	state_all(t);
 	assert_int_equal(all.n, 1);
-	assert_non_null(strstr(find("vip-check-missing", "web")->text,
+	assert_non_null(strstr(find_condition("vip-check-missing", "web")->text,
 	                       "a VIP of several sites is not checked from outside"));
 	((struct model_at *)(uintptr_t)s->at)[1].vip = vip;
 	state_all(t);
@@ -216,7 +217,7 @@ static void a_vip_of_several_sites_is_named_beside_another(void **state)
 /* A VIP's trouble is its site's, which is told in another way. */
 static void a_silent_vip_is_no_backend(void **state)
 {
-	struct targets *t = make(" vip_check = \"c\";");
+	struct targets *t = make_targets(" vip_check = \"c\";");
 	struct target *vip = targets_find(t, health_target_service("web", "fra", true));
 
 	(void)state;
@@ -257,11 +258,12 @@ static void many_are_named_so_far_and_then_counted(void **state)
 		assert_int_equal(all.n, named + (counts[k] > 16));
 		for (unsigned i = 0; i < named; i++) {
 			snprintf(text, sizeof(text), "many/b%u", i);
-			assert_non_null(find("check-inconclusive", text));
+			assert_non_null(find_condition("check-inconclusive", text));
 		}
 		snprintf(text, sizeof(text), "%u more backends", counts[k] - named);
 		if (counts[k] > 16)
-			assert_non_null(strstr(find("check-inconclusive", "")->text, text));
+			assert_non_null(
+			        strstr(find_condition("check-inconclusive", "")->text, text));
 	}
 }
 

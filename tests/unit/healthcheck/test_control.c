@@ -35,13 +35,13 @@ static void on_end(void *arg)
 	loop_stop(((struct scene *)arg)->loop);
 }
 
-static void turn(struct scene *s, uint64_t ms)
+static void run_loop_for(struct scene *s, uint64_t ms)
 {
 	loop_timer_set(s->loop, &s->end, loop_now_ms(s->loop) + ms);
 	assert_int_equal(loop_run(s->loop), 0);
 }
 
-static int begin(void **state)
+static int open_scene(void **state)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 
@@ -52,7 +52,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
+static int close_scene(void **state)
 {
 	struct scene *s = *state;
 
@@ -84,11 +84,11 @@ static void the_reflector_alone_is_witness_where_none_is_named(void **state)
 
 	assert_false(controls_answered_since(s->controls, 0)); /* not asked yet */
 	assert_false(controls_have_outside(s->controls));
-	turn(s, 100);
+	run_loop_for(s, 100);
 	struct control_view v = view_of(s, 0);
 
 	assert_true(v.is_reflector && !v.silent);
-	assert_true(v.n_answered >= 1 && v.n_answered == v.n_asked);
+	assert_true(v.n_answered >= 1 && v.n_answered == v.n_queried);
 	assert_int_equal(s->n_answers, v.n_answered);
 	assert_true(controls_answered_since(s->controls, v.answered_ms));
 	assert_false(controls_answered_since(s->controls, v.answered_ms + 1));
@@ -103,7 +103,7 @@ static void one_outside_must_have_answered_too(void **state)
 	space_run("ip addr add 10.7.0.1/24 dev v0"); /* nobody is there */
 	controls_set(s->controls, &away, 1);
 	assert_true(controls_have_outside(s->controls));
-	turn(s, 1500);
+	run_loop_for(s, 1500);
 	assert_false(
 	        controls_answered_since(s->controls, 0)); /* the reflector alone is not enough */
 	assert_true(view_of(s, 1).silent);
@@ -111,7 +111,7 @@ static void one_outside_must_have_answered_too(void **state)
 	controls_set(s->controls, here, 2);
 	assert_false(view_of(s, 1).silent);
 	controls_query(s->controls);
-	turn(s, 100);
+	run_loop_for(s, 100);
 	assert_true(view_of(s, 1).n_answered >= 1); /* IPv4 */
 	assert_true(view_of(s, 2).n_answered >= 1); /* and IPv6 */
 	assert_true(controls_answered_since(s->controls, view_of(s, 1).answered_ms));
@@ -127,7 +127,7 @@ static void who_stays_keeps_what_is_known(void **state)
 
 	controls_set(s->controls, two, 2);
 	controls_query(s->controls);
-	turn(s, 100);
+	run_loop_for(s, 100);
 	struct control_view first = view_of(s, 1);
 
 	assert_true(first.n_answered >= 1);
@@ -145,14 +145,14 @@ static void nobody_is_asked_twice_within_a_few_milliseconds(void **state)
 {
 	struct scene *s = *state;
 
-	turn(s, 50);
+	run_loop_for(s, 50);
 	for (int round = 0; round < 3; round++) {
-		uint64_t before = view_of(s, 0).n_asked;
+		uint64_t before = view_of(s, 0).n_queried;
 
 		usleep(20000);
 		for (int i = 0; i < 100; i++)
 			controls_query(s->controls); /* far less than that in all */
-		assert_in_range(view_of(s, 0).n_asked - before, 1, 4);
+		assert_in_range(view_of(s, 0).n_queried - before, 1, 4);
 	}
 }
 
@@ -160,16 +160,16 @@ static void a_control_falls_silent_and_is_heard_again(void **state)
 {
 	struct scene *s = *state;
 
-	turn(s, 50);
+	run_loop_for(s, 50);
 	assert_false(view_of(s, 0).silent);
 	space_run("ip link set lo down");
-	turn(s, 2600);
+	run_loop_for(s, 2600);
 	assert_true(view_of(s, 0).silent);
-	uint64_t lost_ms = view_of(s, 0).asked_ms;
+	uint64_t lost_ms = view_of(s, 0).queried_ms;
 
 	assert_false(controls_answered_since(s->controls, lost_ms));
 	space_run("ip link set lo up");
-	turn(s, 1500);
+	run_loop_for(s, 1500);
 	assert_false(view_of(s, 0).silent);
 	assert_true(controls_answered_since(s->controls, lost_ms));
 }
@@ -241,19 +241,19 @@ static void only_the_controls_own_answers_to_our_own_questions_count(void **stat
 		n = recv(ear, bytes, sizeof(bytes), 0);
 	while (n > 20 && bytes[20] != ICMP_ECHOREPLY);
 	assert_true(n > 28);
-	turn(s, 60);
-	uint64_t before = view_of(s, 1).n_answered, asked = view_of(s, 1).n_asked;
+	run_loop_for(s, 60);
+	uint64_t before = view_of(s, 1).n_answered, asked = view_of(s, 1).n_queried;
 
 	assert_true(before >= 1 && before <= asked);
 	reply_again("127.0.0.3", bytes + 20, (size_t)n - 20, 0); /* another host's */
 	reply_again("127.0.0.2", bytes + 20, (size_t)n - 20, 1); /* to another process */
-	turn(s, 60);
-	uint64_t more = view_of(s, 1).n_asked - asked;
+	run_loop_for(s, 60);
+	uint64_t more = view_of(s, 1).n_queried - asked;
 
 	assert_true(view_of(s, 1).n_answered <= before + more);
 	reply_again("127.0.0.2", bytes + 20, (size_t)n - 20, 0);
 	before = view_of(s, 1).n_answered;
-	turn(s, 60);
+	run_loop_for(s, 60);
 	assert_true(view_of(s, 1).n_answered > before); /* as it was */
 	close(ear);
 }
@@ -268,7 +268,7 @@ static void a_control_of_ipv6_is_heard_like_one_of_ipv4(void **state)
 		controls_set(s->controls, both, n);
 		controls_query(s->controls);
 		for (int i = 0; i < 100 && !view_of(s, n).n_answered; i++)
-			turn(s, 20);
+			run_loop_for(s, 20);
 		for (size_t i = 1; i <= n; i++) {
 			struct control_view v = view_of(s, i);
 
@@ -287,10 +287,10 @@ static void a_control_at_the_reflectors_address_begins_with_nothing(void **state
 	struct scene *s = *state;
 	const struct addr own = addr_at("127.0.0.1");
 
-	turn(s, 100);
+	run_loop_for(s, 100);
 	assert_true(view_of(s, 0).n_answered >= 1);
 	controls_set(s->controls, &own, 1);
-	assert_int_equal(view_of(s, 1).n_asked + view_of(s, 1).n_answered, 0);
+	assert_int_equal(view_of(s, 1).n_queried + view_of(s, 1).n_answered, 0);
 	assert_int_equal(view_of(s, 1).answered_ms, 0);
 	assert_false(view_of(s, 1).is_reflector);
 }
@@ -303,7 +303,7 @@ static void who_answers_each_time_never_falls_silent(void **state)
 
 	controls_set(s->controls, &one, 1);
 	for (int i = 0; i < 26; i++) {
-		turn(s, 100);
+		run_loop_for(s, 100);
 		assert_false(view_of(s, 0).silent || view_of(s, 1).silent);
 	}
 }
@@ -312,22 +312,27 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_reflector_alone_is_witness_where_none_is_named,
-		                                begin, end),
-		cmocka_unit_test_setup_teardown(one_outside_must_have_answered_too, begin, end),
-		cmocka_unit_test_setup_teardown(who_stays_keeps_what_is_known, begin, end),
+		                                open_scene, close_scene),
+		cmocka_unit_test_setup_teardown(one_outside_must_have_answered_too, open_scene,
+		                                close_scene),
+		cmocka_unit_test_setup_teardown(who_stays_keeps_what_is_known, open_scene,
+		                                close_scene),
 		cmocka_unit_test_setup_teardown(nobody_is_asked_twice_within_a_few_milliseconds,
-		                                begin, end),
-		cmocka_unit_test_setup_teardown(a_control_falls_silent_and_is_heard_again, begin,
-		                                end),
+		                                open_scene, close_scene),
+		cmocka_unit_test_setup_teardown(a_control_falls_silent_and_is_heard_again,
+		                                open_scene, close_scene),
 		cmocka_unit_test_setup_teardown(
-		        only_the_controls_own_answers_to_our_own_questions_count, begin, end),
-		cmocka_unit_test_setup_teardown(a_control_of_ipv6_is_heard_like_one_of_ipv4, begin,
-		                                end),
+		        only_the_controls_own_answers_to_our_own_questions_count, open_scene,
+		        close_scene),
+		cmocka_unit_test_setup_teardown(a_control_of_ipv6_is_heard_like_one_of_ipv4,
+		                                open_scene, close_scene),
 		cmocka_unit_test_setup_teardown(
-		        a_control_at_the_reflectors_address_begins_with_nothing, begin, end),
-		cmocka_unit_test_setup_teardown(who_answers_each_time_never_falls_silent, begin,
-		                                end),
-		cmocka_unit_test_setup_teardown(no_more_than_there_is_room_for, begin, end),
+		        a_control_at_the_reflectors_address_begins_with_nothing, open_scene,
+		        close_scene),
+		cmocka_unit_test_setup_teardown(who_answers_each_time_never_falls_silent,
+		                                open_scene, close_scene),
+		cmocka_unit_test_setup_teardown(no_more_than_there_is_room_for, open_scene,
+		                                close_scene),
 	};
 
 	if (space_enter(false)) {

@@ -260,7 +260,7 @@ static void an_echo_request_says_who_asks_and_when(void **state)
 			c.icmp6 = 61;
 			c.id = (uint16_t)(0xfffe - n);
 			assert_int_equal(addr_parse(cases[i].address, &c.controls[1].address), 0);
-			c.controls[1].n_asked = n - 1;
+			c.controls[1].n_queried = n - 1;
 			query_control(&c, 1, 0xfedcba9800u + n);
 			assert_int_equal(sent.fd, cases[i].fd);
 			assert_int_equal(sent.size, 8 + sizeof(p));
@@ -292,11 +292,11 @@ static void a_control_is_asked_again_after_some_milliseconds(void **state)
 		struct controls c = make_controls();
 
 		query_control(&c, 1, 2);
-		assert_int_equal(c.controls[1].n_asked, 1);
-		assert_int_equal(c.controls[1].asked_ms, 2);
+		assert_int_equal(c.controls[1].n_queried, 1);
+		assert_int_equal(c.controls[1].queried_ms, 2);
 		query_control(&c, 1, 2 + cases[i].after_ms);
-		assert_int_equal(c.controls[1].n_asked, 1 + cases[i].asked);
-		assert_int_equal(c.controls[1].asked_ms,
+		assert_int_equal(c.controls[1].n_queried, 1 + cases[i].asked);
+		assert_int_equal(c.controls[1].queried_ms,
 		                 cases[i].asked ? 2 + cases[i].after_ms : 2);
 		assert_int_equal(c.controls[1].waiting_ms, 2); /* the first without an answer */
 	}
@@ -319,15 +319,15 @@ static void a_control_is_silent_from_its_time_on(void **state)
 		struct controls c = make_controls();
 
 		c.controls[1].waiting_ms = cases[i].waiting_ms;
-		c.controls[1].n_asked = 1;
+		c.controls[1].n_queried = 1;
 		c.udp = -1;
 		c.n = 2;
-		c.controls[0].n_asked = 1; /* the reflector was asked just now */
-		c.controls[0].asked_ms = clock_ms = cases[i].at_ms;
+		c.controls[0].n_queried = 1; /* the reflector was asked just now */
+		c.controls[0].queried_ms = clock_ms = cases[i].at_ms;
 		on_control_timer(&c);
 		assert_int_equal(c.controls[1].silent, cases[i].silent);
 		assert_false(c.controls[0].silent);
-		assert_int_equal(c.controls[1].n_asked, 2); /* and asked again, silent or not */
+		assert_int_equal(c.controls[1].n_queried, 2); /* and asked again, silent or not */
 		assert_int_equal(timer_ms, cases[i].at_ms + 1000);
 	}
 }
@@ -370,9 +370,9 @@ static void all_that_is_known_of_each_control_is_shown(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 2; i++) {
-		c.controls[i].asked_ms = 10 + i;
+		c.controls[i].queried_ms = 10 + i;
 		c.controls[i].answered_ms = 20 + i;
-		c.controls[i].n_asked = 30 + i;
+		c.controls[i].n_queried = 30 + i;
 		c.controls[i].n_answered = 40 + i;
 		c.controls[i].silent = i == 1;
 	}
@@ -381,9 +381,9 @@ static void all_that_is_known_of_each_control_is_shown(void **state)
 		assert_true(addr_equal(&view[i].address, &c.controls[i].address));
 		assert_int_equal(view[i].is_reflector, i == 0);
 		assert_int_equal(view[i].silent, i == 1);
-		assert_int_equal(view[i].asked_ms, 10 + i);
+		assert_int_equal(view[i].queried_ms, 10 + i);
 		assert_int_equal(view[i].answered_ms, 20 + i);
-		assert_int_equal(view[i].n_asked, 30 + i);
+		assert_int_equal(view[i].n_queried, 30 + i);
 		assert_int_equal(view[i].n_answered, 40 + i);
 	}
 }

@@ -22,7 +22,7 @@ static inline int decap_source_accepted(void *arg, const unsigned char source[16
 }
 
 /* Run over an exact-size copy, so that a sanitizer sees any step beyond it. */
-static enum decap_reason run(const uint8_t *bytes, size_t n, uint8_t *after, size_t *n_after)
+static enum decap_reason parse_copy(const uint8_t *bytes, size_t n, uint8_t *after, size_t *n_after)
 {
 	struct decap_result r = { 0 };
 	unsigned n_asked = 0;
@@ -56,7 +56,7 @@ static void every_tunnel_comes_off_and_leaves_the_inner_packet(void **state)
 		bare.kind = TUNNEL_NONE;
 		want = make_frame(&bare);
 		print_message("  plan %u\n", i);
-		assert_int_equal(run(f.bytes, f.n, got, &n_got),
+		assert_int_equal(parse_copy(f.bytes, f.n, got, &n_got),
 		                 plan.kind == TUNNEL_IPIP ? DECAP_IPIP : DECAP_GUE);
 		assert_int_equal(n_got, want.n);
 		assert_memory_equal(got, want.bytes, want.n);
@@ -69,7 +69,7 @@ static void padding_behind_the_outer_packet_does_no_harm(void **state)
 	struct tunnel_plan plan = { .kind = TUNNEL_IPIP, .outer4 = true, .inner4 = true };
 	struct tunnel_frame f = make_frame(&plan);
 
-	assert_int_equal(run(f.bytes, f.n + 6, NULL, NULL), DECAP_IPIP);
+	assert_int_equal(parse_copy(f.bytes, f.n + 6, NULL, NULL), DECAP_IPIP);
 }
 
 static void a_tunnel_cut_at_any_byte_is_never_taken_off(void **state)
@@ -81,7 +81,7 @@ static void a_tunnel_cut_at_any_byte_is_never_taken_off(void **state)
 		size_t known = f.udp ? f.udp + 4 : f.outer + ip_len(plan.outer4, 0);
 
 		for (size_t n = 0; n < f.n; n++)
-			assert_int_equal(run(f.bytes, n, NULL, NULL),
+			assert_int_equal(parse_copy(f.bytes, n, NULL, NULL),
 			                 n < known ? DECAP_PASSED : DECAP_TRUNCATED);
 	}
 }
@@ -94,8 +94,8 @@ static void a_stranger_is_refused_before_anything_else_is_read(void **state)
 		struct tunnel_frame f = make_frame(&plan);
 
 		f.bytes[f.outer + (plan.outer4 ? 14 : 9)] ^= 4;
-		assert_int_equal(run(f.bytes, f.n, NULL, NULL), DECAP_SOURCE);
-		assert_int_equal(run(f.bytes, f.n - 1, NULL, NULL), DECAP_SOURCE);
+		assert_int_equal(parse_copy(f.bytes, f.n, NULL, NULL), DECAP_SOURCE);
+		assert_int_equal(parse_copy(f.bytes, f.n - 1, NULL, NULL), DECAP_SOURCE);
 	}
 }
 
@@ -163,7 +163,7 @@ static void each_way_to_spoil_a_tunnel_has_its_name(void **state)
 			f.bytes[13] = 0;
 		if (cases[i].at == AT_OUTER && cases[i].outer4 && cases[i].want == DECAP_OUTER)
 			fix_sum4(f.bytes + f.outer);
-		assert_int_equal(run(f.bytes, f.n, NULL, NULL), cases[i].want);
+		assert_int_equal(parse_copy(f.bytes, f.n, NULL, NULL), cases[i].want);
 	}
 }
 
@@ -176,12 +176,12 @@ static void an_inner_packet_shorter_than_its_header_is_dropped(void **state)
 		unsigned want = ip_len(plan.inner4, 0) - 1;
 		unsigned len = (unsigned)(f.inner - f.outer) + want;
 
-		put16(f.bytes + f.outer + (plan.outer4 ? 2 : 4), plan.outer4 ? len : len - 40);
+		put_be16(f.bytes + f.outer + (plan.outer4 ? 2 : 4), plan.outer4 ? len : len - 40);
 		if (plan.outer4)
 			fix_sum4(f.bytes + f.outer);
 		if (f.udp)
-			put16(f.bytes + f.udp + 4, (unsigned)(f.inner - f.udp) + want);
-		assert_int_equal(run(f.bytes, f.n, NULL, NULL), DECAP_INNER);
+			put_be16(f.bytes + f.udp + 4, (unsigned)(f.inner - f.udp) + want);
+		assert_int_equal(parse_copy(f.bytes, f.n, NULL, NULL), DECAP_INNER);
 	}
 }
 
@@ -203,9 +203,9 @@ static void outer_fragments_are_dropped_and_later_udp_ones_pass(void **state)
 		struct tunnel_plan plan = { .kind = cases[i].kind, .outer4 = true, .inner4 = true };
 		struct tunnel_frame f = make_frame(&plan);
 
-		put16(f.bytes + f.outer + 6, cases[i].field);
+		put_be16(f.bytes + f.outer + 6, cases[i].field);
 		fix_sum4(f.bytes + f.outer);
-		assert_int_equal(run(f.bytes, f.n, NULL, NULL), cases[i].want);
+		assert_int_equal(parse_copy(f.bytes, f.n, NULL, NULL), cases[i].want);
 	}
 }
 
@@ -231,7 +231,7 @@ static void congestion_marks_combine_as_in_rfc_6040(void **state)
 		struct tunnel_frame f = make_frame(&plan), expect;
 		uint8_t got[FRAME_MAX];
 		size_t n_got = 0;
-		enum decap_reason why = run(f.bytes, f.n, got, &n_got);
+		enum decap_reason why = parse_copy(f.bytes, f.n, got, &n_got);
 
 		assert_int_equal(why, want[inner][outer] < 0 ? DECAP_ECN : DECAP_IPIP);
 		if (want[inner][outer] < 0)

@@ -48,7 +48,7 @@ static inline enum second_socket decap_socket(void *arg, const unsigned char *fr
 }
 
 /* Run over an exact-size copy, so that a sanitizer sees any step beyond it; the frame is written back. */
-static enum decap_reason run(struct tunnel_frame *f, struct host *h)
+static enum decap_reason parse_copy(struct tunnel_frame *f, struct host *h)
 {
 	struct decap_result r = { 0 };
 	uint8_t *copy = malloc(f->n);
@@ -130,12 +130,12 @@ static void a_segment_of_no_connection_goes_to_the_next_owner_and_ends_at_the_la
 		before = f;
 		print_message("  list %u\n", i);
 		if (plan.next == plan.owners) {
-			assert_int_equal(run(&f, &h), DECAP_LAST);
+			assert_int_equal(parse_copy(&f, &h), DECAP_LAST);
 			assert_int_equal(h.n_asked, 0);
 			assert_memory_equal(f.bytes, before.bytes, f.n);
 			continue;
 		}
-		assert_int_equal(run(&f, &h), DECAP_PASSED_ON);
+		assert_int_equal(parse_copy(&f, &h), DECAP_PASSED_ON);
 		assert_int_equal(h.n_asked, 1);
 		expect_passed_on(&before, &f, &plan);
 	}
@@ -151,7 +151,7 @@ static void what_is_passed_on_to_the_end_arrives_in_as_many_steps_as_there_are_o
 		unsigned steps = 0;
 		enum decap_reason why;
 
-		while ((why = run(&f, &h)) == DECAP_PASSED_ON)
+		while ((why = parse_copy(&f, &h)) == DECAP_PASSED_ON)
 			steps++;
 		assert_int_equal(why, DECAP_LAST);
 		assert_int_equal(steps, plan.owners - plan.next);
@@ -187,7 +187,7 @@ static void a_connection_is_kept_by_the_state_of_its_socket(void **state)
 
 		print_message("  %s\n", cases[i].why);
 		f.bytes[f.inner + 20 + 13] = cases[i].flags;
-		assert_int_equal(run(&f, &h), cases[i].want);
+		assert_int_equal(parse_copy(&f, &h), cases[i].want);
 	}
 }
 
@@ -201,7 +201,7 @@ static void the_socket_is_asked_for_by_the_segments_own_tuple(void **state)
 		unsigned n = plan.inner4 ? 4 : 16;
 		const uint8_t *ip = f.bytes + f.inner;
 
-		assert_int_equal(run(&f, &h), DECAP_OWNED);
+		assert_int_equal(parse_copy(&f, &h), DECAP_OWNED);
 		assert_int_equal(h.asked.is4, plan.inner4);
 		assert_memory_equal(h.asked.client, ip + (plan.inner4 ? 12 : 8), n);
 		assert_memory_equal(h.asked.vip, ip + (plan.inner4 ? 16 : 24), n);
@@ -247,7 +247,7 @@ static void an_error_goes_by_the_tuple_that_it_quotes(void **state)
 			struct tunnel_frame f = error_frame(i, errors[is4][k]);
 			struct host h = { .socket = SECOND_SOCKET_LISTEN };
 
-			assert_int_equal(run(&f, &h), DECAP_PASSED_ON);
+			assert_int_equal(parse_copy(&f, &h), DECAP_PASSED_ON);
 			assert_memory_equal(h.asked.client, "\x0a\x09\x08\x07", 4);
 			assert_memory_equal(h.asked.client_port, "\x9c\x40", 2);
 			assert_memory_equal(h.asked.vip_port, "\x00\x50", 2);
@@ -265,17 +265,17 @@ static void what_belongs_to_no_connection_stays_where_it_is(void **state)
 	struct tunnel_frame quotes_udp = error_frame(3, 3), cut = list_frame(3);
 
 	udp.bytes[udp.inner + 9] = 17;
-	put16(later.bytes + later.inner + 6, 0x0001);
+	put_be16(later.bytes + later.inner + 6, 0x0001);
 	quotes_udp.bytes[quotes_udp.inner + 28 + 9] = 17;
-	put16(cut.bytes + cut.inner + 2, 20 + 24);
+	put_be16(cut.bytes + cut.inner + 2, 20 + 24);
 	cut.bytes[cut.inner] = 0x4f; /* options of 40 bytes, beyond the frame */
-	put16(cut.bytes + cut.inner + 2, 60);
-	assert_int_equal(run(&echo, &h), DECAP_OWNED);
-	assert_int_equal(run(&udp, &h), DECAP_OWNED);
-	assert_int_equal(run(&later, &h), DECAP_OWNED);
-	assert_int_equal(run(&quotes_udp, &h), DECAP_OWNED);
+	put_be16(cut.bytes + cut.inner + 2, 60);
+	assert_int_equal(parse_copy(&echo, &h), DECAP_OWNED);
+	assert_int_equal(parse_copy(&udp, &h), DECAP_OWNED);
+	assert_int_equal(parse_copy(&later, &h), DECAP_OWNED);
+	assert_int_equal(parse_copy(&quotes_udp, &h), DECAP_OWNED);
 	assert_int_equal(h.n_asked, 0);
-	assert_int_equal(run(&cut, &h), DECAP_INNER);
+	assert_int_equal(parse_copy(&cut, &h), DECAP_INNER);
 }
 
 enum at { AT_LIST, AT_GUE, AT_OUTER };
@@ -332,7 +332,7 @@ static void each_way_to_spoil_a_list_has_its_name(void **state)
 		f.bytes[base[cases[i].at] + cases[i].off] = cases[i].value;
 		fix_sum4(f.bytes + f.outer);
 		before = f;
-		assert_int_equal(run(&f, &h), cases[i].want);
+		assert_int_equal(parse_copy(&f, &h), cases[i].want);
 		assert_memory_equal(f.bytes, before.bytes, f.n);
 	}
 }
@@ -349,7 +349,7 @@ static void a_list_cut_at_any_byte_is_never_followed(void **state)
 			enum decap_reason why;
 
 			f.n = n;
-			why = run(&f, &h);
+			why = parse_copy(&f, &h);
 			assert_true(why == DECAP_PASSED || why == DECAP_TRUNCATED);
 		}
 	}

@@ -59,7 +59,7 @@ static void a_family_that_is_cut_off_is_that_of_the_vip(void **state)
 	assert_true(gate_reaches(&none, &four) && gate_reaches(&none, &six));
 }
 
-/* A page as weir-dataplane leaves it; @p n of the three words. */
+/* A page as weir-dataplane leaves it; @p n of the three gauges. */
 static void tell_gate(const char *dir, unsigned n, uint64_t document, uint64_t since_ms,
                       uint64_t families)
 {

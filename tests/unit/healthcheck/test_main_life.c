@@ -84,7 +84,7 @@ static int teardown(void **state)
 	return system(command) || fixture_teardown(state);
 }
 
-static void start(void)
+static void start_process(void)
 {
 	child = fork();
 	if (child == 0) {
@@ -116,7 +116,7 @@ static int end_code(void)
 }
 
 /* What the process answers to "list"; NULL: nothing. */
-static json_t *list(void)
+static json_t *request_list(void)
 {
 	char *line = NULL;
 	json_t *said = NULL;
@@ -150,13 +150,13 @@ static const char *state_of(const json_t *said, const char *name, bool *restored
  * Wait until what is in force is @p document, and in it b1 is @p b1 and b2 @p b2 (NULL: whatever
  * they are).
  */
-static void await(json_int_t document, const char *b1, const char *b2)
+static void await_document(json_int_t document, const char *b1, const char *b2)
 {
 	uint64_t until_ms = clock_mono_ms() + WAIT_MS;
 	bool is = false;
 
 	while (!is && clock_mono_ms() < until_ms) {
-		json_t *said = list();
+		json_t *said = request_list();
 
 		is = said && json_integer_value(json_object_get(said, "document")) == document &&
 		     (!b1 || !strcmp(state_of(said, "b1", NULL), b1)) &&
@@ -169,7 +169,7 @@ static void await(json_int_t document, const char *b1, const char *b2)
 }
 
 /* Give it the document of number @p number, as weir-mgmt writes it. */
-static void give(const char *check, unsigned port, uint64_t number)
+static void write_document(const char *check, unsigned port, uint64_t number)
 {
 	struct model *m = fixture_model(check, port, "");
 
@@ -179,7 +179,7 @@ static void give(const char *check, unsigned port, uint64_t number)
 }
 
 /* Serve at b1's address. @return the port */
-static unsigned serve(void)
+static unsigned open_server(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };
 	socklen_t n = sizeof(at);
@@ -237,7 +237,7 @@ static void await_refusal(bool wanted, uint64_t of)
 	assert_int_equal(document, of);
 }
 
-static uint64_t gauge(const char *name)
+static uint64_t read_gauge(const char *name)
 {
 	struct stats_reader *r;
 	uint64_t value = UINT64_MAX;
@@ -254,9 +254,9 @@ static void await_gauge(const char *name, uint64_t wanted)
 {
 	uint64_t until_ms = clock_mono_ms() + WAIT_MS;
 
-	while (gauge(name) != wanted && clock_mono_ms() < until_ms)
+	while (read_gauge(name) != wanted && clock_mono_ms() < until_ms)
 		usleep(5000);
-	assert_int_equal(gauge(name), wanted);
+	assert_int_equal(read_gauge(name), wanted);
 }
 
 /*
@@ -264,24 +264,24 @@ static void await_gauge(const char *name, uint64_t wanted)
  */
 static void documents_are_taken_when_they_come(void **state)
 {
-	unsigned port = serve();
+	unsigned port = open_server();
 
 	(void)state;
-	start();
+	start_process();
 	uint64_t until_ms = clock_mono_ms() + WAIT_MS;
 	json_t *said = NULL;
 
-	while (!(said = list()) && clock_mono_ms() < until_ms)
+	while (!(said = request_list()) && clock_mono_ms() < until_ms)
 		usleep(5000);
 	assert_string_equal(json_string_value(json_object_get(said, "error")), "no document yet");
 	json_decref(said);
-	give(OFTEN, port, 7);
-	await(7, "up", "down");
+	write_document(OFTEN, port, 7);
+	await_document(7, "up", "down");
 	await_file(in_state("health.verdicts"), "end 4");
 	await_file(in_state("health.vips"), "127.0.0.14 0\n");
 	await_gauge("weir_health_targets", 4);
 	await_gauge("weir_health_targets_down", 3);
-	assert_int_equal(gauge(STATS_JOB), 0); /* its start is over */
+	assert_int_equal(read_gauge(STATS_JOB), 0); /* its start is over */
 	await_refusal(false, 7);
 
 	FILE *f = fopen(in_state("draft"), "we");
@@ -292,12 +292,12 @@ static void documents_are_taken_when_they_come(void **state)
 	snprintf(draft, sizeof(draft), "%s", in_state("draft"));
 	assert_int_equal(rename(draft, in_state("effective.conf")), 0);
 	await_refusal(true, 7);
-	await(7, "up", "down");
-	give(OFTEN, port, 8);
-	await(8, "up", "down");
+	await_document(7, "up", "down");
+	write_document(OFTEN, port, 8);
+	await_document(8, "up", "down");
 	await_refusal(false, 8);
 	close(server);
-	await(8, "down", "down");
+	await_document(8, "down", "down");
 	await_gauge("weir_health_targets_down", 4);
 	kill(child, SIGTERM);
 	assert_int_equal(end_code(), 0);
@@ -311,13 +311,13 @@ static void documents_are_taken_when_they_come(void **state)
  */
 static void verdicts_outlive_the_process(void **state)
 {
-	unsigned port = serve();
+	unsigned port = open_server();
 	bool restored = false;
 	json_t *said;
 
 	(void)state;
-	give(OFTEN, port, 3);
-	start();
+	write_document(OFTEN, port, 3);
+	start_process();
 	await_file(in_state("health.verdicts"), "end 4");
 	await_file(in_state("health.vips"), "end ");
 	assert_int_equal(unlink(in_state("health.verdicts")), 0); /* the end writes it once more */
@@ -328,10 +328,10 @@ static void verdicts_outlive_the_process(void **state)
 	assert_true(file_has(in_state("health.vips"), "127.0.0.14 0\n"));
 	close(server);
 	assert_int_equal(unlink(in_run("health.page")), 0);
-	give(RARELY, port, 4);
-	start();
-	await(4, "up", "down");
-	said = list();
+	write_document(RARELY, port, 4);
+	start_process();
+	await_document(4, "up", "down");
+	said = request_list();
 	assert_string_equal(state_of(said, "b1", &restored), "up");
 	assert_true(restored);
 	json_decref(said);
@@ -346,18 +346,18 @@ static void verdicts_outlive_the_process(void **state)
  */
 static void a_damaged_page_ends_the_process_with_a_failure(void **state)
 {
-	unsigned port = serve();
+	unsigned port = open_server();
 
 	(void)state;
-	give(OFTEN, port, 5);
-	start();
-	await(5, "up", "down");
+	write_document(OFTEN, port, 5);
+	start_process();
+	await_document(5, "up", "down");
 	await_file(in_state("health.verdicts"), "end 4");
 	assert_int_equal(truncate(in_run("health.page"), 100), 0);
 	assert_int_equal(end_code(), 1);
 	assert_true(file_has(in_state("health.verdicts"), "end 4"));
-	start();
-	await(5, "up", "down");
+	start_process();
+	await_document(5, "up", "down");
 	close(server);
 }
 

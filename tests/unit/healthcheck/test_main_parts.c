@@ -151,7 +151,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const char *take(void)
+static const char *adopt_and_log(void)
 {
 	said[0] = '\0';
 	adopt_document(&process);
@@ -162,21 +162,21 @@ static void a_refused_document_is_said_until_a_good_one_comes(void **state)
 {
 	(void)state;
 	read_says = -ENOENT;
-	assert_string_equal(take(), ""); /* none is there yet */
+	assert_string_equal(adopt_and_log(), ""); /* none is there yet */
 	read_says = -EINVAL;
-	assert_non_null(strstr(take(), "no such pool"));
+	assert_non_null(strstr(adopt_and_log(), "no such pool"));
 	assert_int_equal(process.in_force, 0);
 	read_says = 0;
-	assert_string_equal(take(), "");
+	assert_string_equal(adopt_and_log(), "");
 	assert_int_equal(process.in_force, 12);
 	read_says = -EIO;
-	assert_non_null(strstr(take(), "document-refused"));
+	assert_non_null(strstr(adopt_and_log(), "document-refused"));
 	assert_int_equal(process.in_force, 12); /* the one before stays */
 	read_says = 0;
 	take_says = -E2BIG;
-	assert_non_null(strstr(take(), strerror(E2BIG)));
+	assert_non_null(strstr(adopt_and_log(), strerror(E2BIG)));
 	read_says = -ENOENT;
-	assert_string_equal(take(), "");
+	assert_string_equal(adopt_and_log(), "");
 }
 
 /*
@@ -187,12 +187,12 @@ static void what_was_saved_counts_for_the_first_document_alone(void **state)
 {
 	(void)state;
 	take_says = -ENOMEM;
-	take();
+	adopt_and_log();
 	assert_int_equal(n_saved_taken, 2);
 	take_says = 0;
-	take(); /* it was refused before: this is the first */
+	adopt_and_log(); /* it was refused before: this is the first */
 	assert_int_equal(n_saved_taken, 2);
-	take();
+	adopt_and_log();
 	assert_int_equal(n_saved_taken, 0);
 }
 
@@ -264,7 +264,7 @@ static void targets_that_are_down_or_have_no_vote_are_counted(void **state)
 		                   { .verdict = verdict_of(HEALTH_UNKNOWN) } };
 	struct targets targets = { .items = items, .n = 6 };
 	struct checker c = { .targets = &targets,
-		             .words = {
+		             .counters = {
 		                     .n_unproven = &n_unproven, .targets = &n, .down = &n_down } };
 
 	(void)state;

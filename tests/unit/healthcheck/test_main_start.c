@@ -54,7 +54,7 @@ static int edge_become(const char *name, uint64_t caps)
 	return edge.become_says;
 }
 
-static bool exists(const char *name)
+static bool run_file_exists(const char *name)
 {
 	char path[256];
 
@@ -68,8 +68,8 @@ static int edge_run(struct loop *l)
 	assert_int_equal(edge.n_ready, 1);
 	assert_non_null(edge.beats);
 	edge.n_runs++;
-	edge.had_files =
-	        exists("health.page") && exists("stats.health.page") && exists("health.ctl");
+	edge.had_files = run_file_exists("health.page") && run_file_exists("stats.health.page") &&
+	                 run_file_exists("health.ctl");
 	return edge.run_says;
 }
 
@@ -159,7 +159,7 @@ static int teardown(void **state)
 }
 
 /* @return the exit code of a process with these directories and one more argument, or NULL */
-static int start(const char *more)
+static int run_main(const char *more)
 {
 	char name[] = "weir-health", run[] = "--run-dir", at_run[96], state[] = "--state-dir",
 	     at_state[96], node[] = "--node", at_node[] = "ams-1", last[32];
@@ -181,13 +181,13 @@ static void a_process_that_starts_has_its_files_and_says_that_it_is_ready(void *
 			setup(state);
 		}
 		edge.run_says = says ? -EIO : 0;
-		assert_int_equal(start(NULL), says);
+		assert_int_equal(run_main(NULL), says);
 		assert_int_equal(edge.n_runs, 1);
 		assert_true(edge.had_files);
 		assert_int_equal(edge.caps, 1ull << CAP_NET_RAW);
-		assert_int_equal(edge.n_gates, 1);  /* a first tick, before the loop runs */
-		assert_false(exists("health.ctl")); /* nobody answers there any more */
-		assert_true(exists("health.page")); /* the verdicts stay */
+		assert_int_equal(edge.n_gates, 1); /* a first tick, before the loop runs */
+		assert_false(run_file_exists("health.ctl")); /* nobody answers there any more */
+		assert_true(run_file_exists("health.page")); /* the verdicts stay */
 	}
 }
 
@@ -221,14 +221,14 @@ static void what_it_cannot_start_without_ends_it(void **state)
 		nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
 		dup2(nothing, 1);
 		close(nothing);
-		assert_int_equal(start(cases[i].argument), cases[i].err);
+		assert_int_equal(run_main(cases[i].argument), cases[i].err);
 		fflush(NULL);
 		dup2(out, 1);
 		close(out);
 		assert_int_equal(edge.n_runs, 0);
 		assert_int_equal(edge.n_ready, 0);
 		if (!cases[i].no_run)
-			assert_false(exists("health.page"));
+			assert_false(run_file_exists("health.page"));
 	}
 }
 
@@ -247,7 +247,7 @@ static void spoilt_files_keep_nobody_from_starting(void **state)
 		fputs("nonsense\n", f);
 		fclose(f);
 	}
-	assert_int_equal(start(NULL), 0);
+	assert_int_equal(run_main(NULL), 0);
 	assert_int_equal(edge.n_runs, 1);
 }
 
@@ -298,7 +298,7 @@ static void set_process(void)
 	strcpy(process.vips, "VIPS");
 	strcpy(process.dirs.run, edge.run);
 	assert_int_equal(stats_create(edge.run, "health", STATS_MAX, &process.stats), 0);
-	checker_find_counters(&process.checker.words, process.stats);
+	checker_find_counters(&process.checker.counters, process.stats);
 }
 
 static void end_process(void)
@@ -314,7 +314,7 @@ static void end_process(void)
 /* Whether @p t fires @p ms after now, give or take what passed since @p before_ms. */
 static void assert_set(const struct loop_timer *t, uint64_t before_ms, unsigned ms)
 {
-	assert_int_not_equal(t->place, 0);
+	assert_int_not_equal(t->heap_index, 0);
 	assert_in_range(t->at_ms, before_ms + ms, clock_mono_ms() + ms);
 }
 
@@ -404,7 +404,7 @@ static void a_tick_looks_at_all_and_sooner_while_a_tunnel_is_missing(void **stat
 	assert_set(&process.tick, before_ms, 500);
 	assert_int_equal(edge.n_gates, 2);
 	assert_int_equal(edge.n_others, 2);
-	assert_int_equal(*process.checker.words.targets, 1);
+	assert_int_equal(*process.checker.counters.targets, 1);
 	page_close(process.page);
 	end_process();
 }

@@ -42,21 +42,21 @@ static void a_round_that_lacked_descriptors_for_one_vip_says_nothing(void **stat
 	uint64_t document = UINT64_MAX;
 
 	assert_int_equal(system("ip addr add 2001:db8::10/128 dev lo nodad"), 0);
-	start(via_tunnel, "");
+	start_checker(via_tunnel, "");
 	run.checker.gate.document = &document;
 	struct rlimit before = leave_descriptors(1);
 	await_reason(id_of("b1"), HEALTH_REASON_LOCAL);
 	run_for(300);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UNKNOWN);
-	assert_true(health_inconclusive(word(id_of("b1"))));
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UNKNOWN);
+	assert_true(health_inconclusive(read_health_word(id_of("b1"))));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	char *answer = command_answer(&run.checker, list, strlen(list));
 	assert_non_null(strstr(answer, "2001:db8::10"));
 	free(answer);
-	await(id_of("b1"), HEALTH_DOWN); /* nobody listens there */
+	await_state(id_of("b1"), HEALTH_DOWN); /* nobody listens there */
 	fd6 = listen6_at("2001:db8::10");
-	await(id_of("b1"), HEALTH_UP);
-	forget();
+	await_state(id_of("b1"), HEALTH_UP);
+	remove_checker();
 	close(fd4);
 	close(fd6);
 	assert_int_equal(system("ip addr del 2001:db8::10/128 dev lo"), 0);
@@ -66,18 +66,18 @@ static void a_round_that_lacked_descriptors_for_one_vip_says_nothing(void **stat
 static void what_the_page_says_is_newer_than_the_file(void **state)
 {
 	(void)state;
-	start(tcp, "");
-	await(id_of("b1"), HEALTH_DOWN);
+	start_checker(tcp, "");
+	await_state(id_of("b1"), HEALTH_DOWN);
 	struct saved_word saved = { .target = id_of("b1"),
 		                    .word = health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1) };
-	stop();
+	stop_checker();
 	start_with(tcp, "", &saved, 1);
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_DOWN);
-	forget();
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_DOWN);
+	remove_checker();
 	start_with(tcp, "", &saved, 1); /* a page that is new says nothing */
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
-	assert_true(health_restored(word(id_of("b1"))));
-	forget();
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UP);
+	assert_true(health_restored(read_health_word(id_of("b1"))));
+	remove_checker();
 }
 
 static void a_shorter_interval_holds_at_once(void **state)
@@ -87,18 +87,18 @@ static void a_shorter_interval_holds_at_once(void **state)
 	(void)state;
 	int fd = listen_at("127.0.0.11", 512);
 
-	start(slow, "");
-	for (int i = 0; i < 500 && health_state(word(id_of("b1"))) != HEALTH_UP; i++) {
+	start_checker(slow, "");
+	for (int i = 0; i < 500 && health_state(read_health_word(id_of("b1"))) != HEALTH_UP; i++) {
 		checker_probe_now(&run.checker,
-		                  target("b1")); /* again: one that is late has no vote */
+		                  find_target("b1")); /* again: one that is late has no vote */
 		run_for(20);
 	}
-	assert_int_equal(health_state(word(id_of("b1"))), HEALTH_UP);
+	assert_int_equal(health_state(read_health_word(id_of("b1"))), HEALTH_UP);
 	close(fd);
 	assert_int_equal(checker_apply_model(&run.checker, fixture_model(tcp, PORT, ""), NULL, 0),
 	                 0);
-	await(id_of("b1"), HEALTH_DOWN);
-	forget();
+	await_state(id_of("b1"), HEALTH_DOWN);
+	remove_checker();
 }
 
 static bool set_loopback(bool up)

@@ -24,7 +24,7 @@ static const char direct[] = "type = \"tcp\"; port = 81; interval = \"1s\"; fall
 static const char tunnel[] =
         "type = \"http\"; via = \"tunnel\"; path = \"/h\"; host = \"x\"; fall = 3;";
 
-static struct targets *make(const char *check)
+static struct targets *make_targets(const char *check)
 {
 	struct targets *t = NULL;
 
@@ -32,7 +32,7 @@ static struct targets *make(const char *check)
 	return t;
 }
 
-static struct target *backend(const struct targets *t, const char *name)
+static struct target *find_backend(const struct targets *t, const char *name)
 {
 	const struct model_pool *pool = model_pool(t->model, "web");
 
@@ -42,8 +42,8 @@ static struct target *backend(const struct targets *t, const char *name)
 static void own_backends_and_other_sites_vips_are_targets(void **state)
 {
 	(void)state;
-	struct targets *t = make(direct);
-	const struct target *b1 = backend(t, "b1");
+	struct targets *t = make_targets(direct);
+	const struct target *b1 = find_backend(t, "b1");
 	const struct target *vip = targets_find(t, health_target_service("web", "fra", true));
 
 	assert_int_equal(t->n, 4); /* three backends, one VIP in one family */
@@ -60,7 +60,7 @@ static void own_backends_and_other_sites_vips_are_targets(void **state)
 static void a_tunnel_check_goes_to_the_vip_with_its_backends_mark(void **state)
 {
 	(void)state;
-	struct targets *t = make(tunnel);
+	struct targets *t = make_targets(tunnel);
 	struct probe_mark *marks = NULL;
 	char text[ADDR_TEXT_MAX];
 	size_t n = 0;
@@ -68,7 +68,7 @@ static void a_tunnel_check_goes_to_the_vip_with_its_backends_mark(void **state)
 	assert_int_equal(probe_marks(t->model, &marks, &n), 0);
 	assert_int_equal(n, 3);
 	for (size_t i = 0; i < n; i++) {
-		const struct target *x = backend(t, marks[i].backend->name);
+		const struct target *x = find_backend(t, marks[i].backend->name);
 
 		assert_int_equal(x->n_paths, 2); /* a VIP of each family */
 		for (int k = 0; k < 2; k++) {
@@ -136,19 +136,20 @@ static void paths_are_each_family_and_each_services_port_once(void **state)
 static void a_verdict_passes_to_the_next_table_but_not_to_another_tunnel(void **state)
 {
 	(void)state;
-	struct targets *old = make(tunnel), *same = make(tunnel), *other = make(direct);
+	struct targets *old = make_targets(tunnel), *same = make_targets(tunnel),
+	               *other = make_targets(direct);
 
-	backend(old, "b1")->verdict = verdict_of(HEALTH_DOWN);
-	backend(old, "b1")->since_s = 77;
-	backend(old, "b1")->since_document = 5;
-	backend(same, "b1")->since_document = 9;
-	target_inherit(backend(same, "b1"), backend(old, "b1"));
-	assert_int_equal(verdict_state(backend(same, "b1")->verdict), HEALTH_DOWN);
-	assert_int_equal(backend(same, "b1")->since_s, 77);
-	assert_int_equal(backend(same, "b1")->since_document, 5);
-	backend(other, "b1")->since_document = 9;
-	target_inherit(backend(other, "b1"), backend(old, "b1"));
-	assert_int_equal(backend(other, "b1")->since_document, 9);
+	find_backend(old, "b1")->verdict = verdict_of(HEALTH_DOWN);
+	find_backend(old, "b1")->since_s = 77;
+	find_backend(old, "b1")->since_document = 5;
+	find_backend(same, "b1")->since_document = 9;
+	target_inherit(find_backend(same, "b1"), find_backend(old, "b1"));
+	assert_int_equal(verdict_state(find_backend(same, "b1")->verdict), HEALTH_DOWN);
+	assert_int_equal(find_backend(same, "b1")->since_s, 77);
+	assert_int_equal(find_backend(same, "b1")->since_document, 5);
+	find_backend(other, "b1")->since_document = 9;
+	target_inherit(find_backend(other, "b1"), find_backend(old, "b1"));
+	assert_int_equal(find_backend(other, "b1")->since_document, 9);
 	targets_free(old);
 	targets_free(same);
 	targets_free(other);
@@ -157,9 +158,9 @@ static void a_verdict_passes_to_the_next_table_but_not_to_another_tunnel(void **
 static void all_that_is_known_of_a_target_passes_on_and_nothing_under_way(void **state)
 {
 	(void)state;
-	struct targets *before = make(direct), *after = make(direct);
-	struct target *old = backend(before, "b1"), *x = backend(after, "b1"),
-	              *other = backend(after, "b2");
+	struct targets *before = make_targets(direct), *after = make_targets(direct);
+	struct target *old = find_backend(before, "b1"), *x = find_backend(after, "b1"),
+	              *other = find_backend(after, "b2");
 	const struct target fresh = *x;
 
 	old->verdict = verdict_of(HEALTH_UP);
@@ -203,8 +204,8 @@ static void all_that_is_known_of_a_target_passes_on_and_nothing_under_way(void *
 static void a_word_says_each_mark_of_its_target(void **state)
 {
 	(void)state;
-	struct targets *t = make(direct);
-	struct target *x = backend(t, "b1");
+	struct targets *t = make_targets(direct);
+	struct target *x = find_backend(t, "b1");
 
 	x->verdict = verdict_of(HEALTH_UP);
 	assert_int_equal(health_state(target_word(x)), HEALTH_UP);
@@ -227,7 +228,7 @@ static void a_word_says_each_mark_of_its_target(void **state)
 	assert_true(health_unproven(target_word(x)));
 	x->inconclusive = true;
 	assert_true(health_inconclusive(target_word(x)));
-	x = backend(t, "b2");
+	x = find_backend(t, "b2");
 	target_restore(x, spared);
 	assert_true(x->spared && x->restored); /* it goes on being the last one after a restart */
 	target_restore(x, health_make(HEALTH_DOWN, HEALTH_MARK_DAMPED, HEALTH_REASON_OK, 3));
@@ -238,8 +239,8 @@ static void a_word_says_each_mark_of_its_target(void **state)
 static void a_restored_target_keeps_state_and_time_and_says_so(void **state)
 {
 	(void)state;
-	struct targets *t = make(direct);
-	struct target *x = backend(t, "b1");
+	struct targets *t = make_targets(direct);
+	struct target *x = find_backend(t, "b1");
 	health_word word = health_make(HEALTH_DOWN, HEALTH_MARK_DOUBT, HEALTH_REASON_REFUSED, 1234);
 
 	target_restore(x, word);
@@ -248,8 +249,8 @@ static void a_restored_target_keeps_state_and_time_and_says_so(void **state)
 	assert_false(health_in_doubt(target_word(x)));
 	assert_int_equal(health_since_s(target_word(x)), 1234);
 	assert_int_equal(health_reason(target_word(x)), HEALTH_REASON_REFUSED);
-	target_restore(backend(t, "b2"), 3); /* no such state */
-	assert_int_equal(target_word(backend(t, "b2")), 0);
+	target_restore(find_backend(t, "b2"), 3); /* no such state */
+	assert_int_equal(target_word(find_backend(t, "b2")), 0);
 	targets_free(t);
 }
 
@@ -315,14 +316,14 @@ static void a_services_marks_are_those_of_all(void **state)
 /* Counted from nothing each time, in all pools. */
 static void tallies_do_not_add_up(void **state)
 {
-	struct targets *t = make(direct);
+	struct targets *t = make_targets(direct);
 
 	(void)state;
 	assert_true(t->model->n_pools > 1);
 	for (size_t i = 0; i < t->model->n_pools; i++)
 		memset(&t->tallies[i], 0x55, sizeof(t->tallies[i]));
-	backend(t, "b1")->restored = true;
-	backend(t, "b2")->inconclusive = true;
+	find_backend(t, "b1")->restored = true;
+	find_backend(t, "b2")->inconclusive = true;
 	targets_tally(t);
 	targets_tally(t);
 	for (size_t i = 0; i < t->model->n_pools; i++) {
@@ -340,12 +341,12 @@ static void tallies_do_not_add_up(void **state)
 static void tallies_count_a_pools_targets_alone(void **state)
 {
 	(void)state;
-	struct targets *t = make(direct);
+	struct targets *t = make_targets(direct);
 	const struct model_pool *pool = model_pool(t->model, "web");
 	const struct verdict_rule rule = { 2, 3 };
 
-	backend(t, "b1")->verdict = verdict_of(HEALTH_UP);
-	backend(t, "b2")->verdict = verdict_feed(verdict_of(HEALTH_UP), VERDICT_FAIL, &rule);
+	find_backend(t, "b1")->verdict = verdict_of(HEALTH_UP);
+	find_backend(t, "b2")->verdict = verdict_feed(verdict_of(HEALTH_UP), VERDICT_FAIL, &rule);
 	targets_find(t, health_target_service("web", "fra", true))->verdict = verdict_of(HEALTH_UP);
 	targets_tally(t);
 	assert_int_equal(t->tallies[pool->index].n, 3);
@@ -358,13 +359,13 @@ static void tallies_count_a_pools_targets_alone(void **state)
 static void saved_verdicts_are_read_back(void **state)
 {
 	(void)state;
-	struct targets *t = make(direct);
+	struct targets *t = make_targets(direct);
 	struct saved_word *words = NULL;
 	size_t n = 0;
 
-	backend(t, "b1")->verdict = verdict_of(HEALTH_DOWN);
-	backend(t, "b1")->since_s = 99;
-	backend(t, "b2")->verdict = verdict_of(HEALTH_UP);
+	find_backend(t, "b1")->verdict = verdict_of(HEALTH_DOWN);
+	find_backend(t, "b1")->since_s = 99;
+	find_backend(t, "b2")->verdict = verdict_of(HEALTH_UP);
 	struct keep_writer writer = { 0 };
 
 	assert_int_equal(keep_write("/nonexistent/verdicts", t), -ENOENT);
@@ -459,7 +460,7 @@ static int poll_writer(struct keep_writer *w, bool *changed)
 static void a_full_disk_leaves_the_file_and_asks_to_try_again(void **state)
 {
 	(void)state;
-	struct targets *t = make(direct);
+	struct targets *t = make_targets(direct);
 	struct keep_writer writer = { 0 };
 	struct saved_word *words = NULL;
 	bool changed = false;

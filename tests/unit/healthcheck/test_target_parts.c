@@ -55,7 +55,7 @@ static struct {
 	struct model_at at[3][3];
 } scene;
 
-static struct addr address(const char *text)
+static struct addr parse_address(const char *text)
 {
 	struct addr a;
 
@@ -79,7 +79,7 @@ static void set_pools(void)
 	for (uint32_t i = 0; i < 4; i++) {
 		scene.backends[i] = (struct model_backend){ .name = names[i],
 			                                    .id = 11 + i,
-			                                    .address = address(of[i]),
+			                                    .address = parse_address(of[i]),
 			                                    .pool = &scene.pools[i] };
 		scene.pools[i] = (struct model_pool){ .name = names[i],
 			                              .site = &sites[i == 2 ? FRA : AMS],
@@ -103,7 +103,7 @@ static int setup(void **state)
 	set_pools();
 	for (int i = 0; i < 4; i++) {
 		for (uint32_t k = 0; k < n[i]; k++)
-			scene.addresses[i][k] = address(of[i][k]);
+			scene.addresses[i][k] = parse_address(of[i][k]);
 		scene.vips[i] =
 		        (struct model_vip){ .addresses = scene.addresses[i], .n_addresses = n[i] };
 	}
@@ -126,7 +126,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct targets *make(void)
+static struct targets *make_targets(void)
 {
 	struct targets *t = NULL;
 
@@ -134,12 +134,12 @@ static struct targets *make(void)
 	return t;
 }
 
-static const struct target *backend(const struct targets *t, int pool)
+static const struct target *find_backend(const struct targets *t, int pool)
 {
 	return targets_find(t, health_target_backend(scene.pools[pool].name, 11 + (uint64_t)pool));
 }
 
-static const struct target *vip(const struct targets *t, int service, int site, bool ip4)
+static const struct target *find_vip(const struct targets *t, int service, int site, bool ip4)
 {
 	return targets_find(
 	        t, health_target_service(scene.services[service].name, sites[site].name, ip4));
@@ -183,9 +183,9 @@ static void a_backend_is_probed_at_the_first_port_that_is_given(void **state)
 			scene.at[0][scene.services[0].n_at++] = at_of(AMS, 0, cases[i].second);
 		if (cases[i].other >= 0)
 			scene.at[1][scene.services[1].n_at++] = at_of(AMS, 0, cases[i].other);
-		struct targets *t = make();
+		struct targets *t = make_targets();
 
-		assert_int_equal(backend(t, 0)->paths[0].spec.port, cases[i].want);
+		assert_int_equal(find_backend(t, 0)->paths[0].spec.port, cases[i].want);
 		targets_free(t);
 	}
 }
@@ -197,8 +197,9 @@ static void a_target_has_all_that_its_check_says(void **state)
 	scene.services[0].vip_check = &tcp;
 	scene.at[0][0] = at_of(FRA, 2, 2);
 	scene.services[0].n_at = 1;
-	struct targets *t = make();
-	const struct target *one = backend(t, 0), *two = backend(t, 1), *far = vip(t, 0, FRA, true);
+	struct targets *t = make_targets();
+	const struct target *one = find_backend(t, 0), *two = find_backend(t, 1),
+	                    *far = find_vip(t, 0, FRA, true);
 
 	assert_int_equal(one->pace.interval_ms, 1001);
 	assert_int_equal(one->pace.fast_interval_ms, 502);
@@ -232,19 +233,19 @@ static void a_target_has_all_that_its_check_says(void **state)
 static void only_pools_of_this_site_with_a_check_are_probed(void **state)
 {
 	(void)state;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 
 	assert_int_equal(t->n, 2);
-	assert_non_null(backend(t, 0));
-	assert_non_null(backend(t, 1));
-	assert_null(backend(t, 2));
-	assert_null(backend(t, 3));
-	assert_ptr_equal(backend(t, 0)->site, &sites[AMS]);
+	assert_non_null(find_backend(t, 0));
+	assert_non_null(find_backend(t, 1));
+	assert_null(find_backend(t, 2));
+	assert_null(find_backend(t, 3));
+	assert_ptr_equal(find_backend(t, 0)->site, &sites[AMS]);
 	targets_free(t);
 	scene.model.self = &nodes[0];
-	t = make();
+	t = make_targets();
 	assert_int_equal(t->n, 1);
-	assert_ptr_equal(backend(t, 2)->site, &sites[FRA]);
+	assert_ptr_equal(find_backend(t, 2)->site, &sites[FRA]);
 	targets_free(t);
 }
 
@@ -269,10 +270,10 @@ static void another_sites_vip_is_probed_once_a_family(void **state)
 		scene.services[1].vip_check = i % 2 ? &http : &tcp;
 		scene.at[1][0] = at_of(FRA, cases[i].vip, 2);
 		scene.services[1].n_at = 1;
-		struct targets *t = make();
+		struct targets *t = make_targets();
 
 		for (int ip4 = 0; ip4 <= 1; ip4++) {
-			const struct target *x = vip(t, 1, FRA, ip4);
+			const struct target *x = find_vip(t, 1, FRA, ip4);
 			const char *want = ip4 ? cases[i].four : cases[i].six;
 
 			assert_int_equal(x != NULL, want != NULL);
@@ -299,7 +300,7 @@ static void the_own_sites_services_are_derived_from_their_pools(void **state)
 	scene.at[2][0] = at_of(AMS, 3, 0);
 	scene.services[2].n_at = 1;
 	scene.services[2].vip_check = &tcp;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 
 	assert_int_equal(t->n, 2); /* web has no check, chat is not elsewhere */
 	assert_int_equal(t->n_derived, 3);
@@ -327,12 +328,12 @@ static void a_pool_through_tunnels_has_its_vips_and_without_one_no_target(void *
 	scene.services[0].n_at = 1;
 	scene.at[1][0] = at_of(AMS, 3, 1);
 	scene.services[1].n_at = 1;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 
 	assert_int_equal(t->n, 1);
 	assert_int_equal(probe_marks(&scene.model, &marks, &n), 0);
 	assert_int_equal(n, 1);
-	const struct target *x = backend(t, 1);
+	const struct target *x = find_backend(t, 1);
 
 	assert_int_equal(x->n_paths, 3);
 	for (uint32_t k = 0; k < 3; k++) {
@@ -360,34 +361,34 @@ static void like_backends_of_two_pools_have_their_own_marks(void **state)
 		scene.at[0][i] = at_of(AMS, 0, i);
 	}
 	scene.services[0].n_at = 2;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 
 	assert_int_equal(probe_marks(&scene.model, &marks, &n), 0);
 	assert_int_equal(n, 2);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(backend(t, i)->paths[0].spec.mark, marks[i].mark);
+		assert_int_equal(find_backend(t, i)->paths[0].spec.mark, marks[i].mark);
 	assert_int_not_equal(marks[0].mark, marks[1].mark);
 	free(marks);
 	targets_free(t);
 }
 
-static void of_twins_one_target_stays(void **state)
+static void of_equal_backends_one_target_stays(void **state)
 {
 	const struct model_backend twice[] = { scene.backends[0],
 		                               scene.backends[0],
 		                               { .name = "else",
 		                                 .id = 500,
-		                                 .address = address("10.0.0.9"),
+		                                 .address = parse_address("10.0.0.9"),
 		                                 .pool = &scene.pools[0] } };
 
 	(void)state;
 	scene.pools[0].backends = twice;
 	scene.pools[0].n_backends = 3;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 
 	assert_int_equal(t->n, 3);
-	assert_non_null(backend(t, 0));
-	assert_non_null(backend(t, 1));
+	assert_non_null(find_backend(t, 0));
+	assert_non_null(find_backend(t, 1));
 	assert_non_null(targets_find(t, health_target_backend("one", 500)));
 	for (size_t i = 1; i < t->n; i++)
 		assert_true(t->items[i - 1].id < t->items[i].id);
@@ -413,15 +414,15 @@ static void who_has_a_vote_on_a_vip(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct vips seen = { 0 };
-		const struct addr a = address(cases[i].seen);
+		const struct addr a = parse_address(cases[i].seen);
 
 		setup(state);
 		scene.services[0].vip_check = &tcp;
 		scene.services[0].vip_check_from = cases[i].from;
 		scene.at[0][0] = at_of(FRA, 2, 2);
 		scene.services[0].n_at = 1;
-		struct targets *t = make();
-		const struct target *x = vip(t, 0, FRA, true);
+		struct targets *t = make_targets();
+		const struct target *x = find_vip(t, 0, FRA, true);
 
 		vips_note(&seen, &a, cases[i].port);
 		assert_int_equal(targets_mark_vips(t, &seen), cases[i].unproven || cases[i].is_new);
@@ -429,7 +430,7 @@ static void who_has_a_vote_on_a_vip(void **state)
 		assert_int_equal(x->unproven, cases[i].unproven);
 		assert_int_equal(x->is_new, cases[i].is_new);
 		assert_false(targets_mark_vips(t, &seen)); /* nothing has changed since */
-		assert_false(backend(t, 0)->unproven || backend(t, 0)->is_new);
+		assert_false(find_backend(t, 0)->unproven || find_backend(t, 0)->is_new);
 		vips_fini(&seen);
 		targets_free(t);
 	}
@@ -444,7 +445,7 @@ static void the_page_has_a_place_for_all_and_the_documents_number(void **state)
 	scene.at[0][0] = at_of(FRA, 2, 2);
 	scene.at[0][1] = at_of(AMS, 0, 0);
 	scene.services[0].n_at = 2;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 
 	assert_int_equal(targets_lay_out(t, &page), 0);
 	assert_int_equal(page.n_entries, 5);
@@ -459,7 +460,7 @@ static void the_page_has_a_place_for_all_and_the_documents_number(void **state)
 static void a_reason_of_a_later_release_is_not_taken_over(void **state)
 {
 	(void)state;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 	struct target *x = &t->items[0];
 
 	target_restore(x, health_make(HEALTH_UP, 0, HEALTH_REASON_COUNT, 9));
@@ -477,7 +478,7 @@ static void doubt_is_marked_where_there_is_a_vote(void **state)
 	const struct verdict_rule rule = { 2, 3 };
 
 	(void)state;
-	struct targets *t = make();
+	struct targets *t = make_targets();
 	struct target *x = &t->items[0];
 
 	x->verdict = verdict_feed(verdict_of(HEALTH_UP), VERDICT_FAIL, &rule);
@@ -507,7 +508,7 @@ int main(void)
 		T(the_own_sites_services_are_derived_from_their_pools),
 		T(a_pool_through_tunnels_has_its_vips_and_without_one_no_target),
 		T(like_backends_of_two_pools_have_their_own_marks),
-		T(of_twins_one_target_stays),
+		T(of_equal_backends_one_target_stays),
 		T(who_has_a_vote_on_a_vip),
 		T(the_page_has_a_place_for_all_and_the_documents_number),
 		T(a_reason_of_a_later_release_is_not_taken_over),

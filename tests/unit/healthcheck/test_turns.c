@@ -10,11 +10,11 @@ static const char direct[] = "type = \"tcp\"; interval = \"1s\"; fast_interval =
 /* b1, up since a round before. */
 static struct target *make_up(void)
 {
-	begin(direct, NULL, 0);
-	make_round(target("b1"), 10);
-	assert_int_equal(health_state(word(target("b1"))), HEALTH_UP);
+	open_checker(direct, NULL, 0);
+	make_round(find_target("b1"), 10);
+	assert_int_equal(health_state(read_health_word(find_target("b1"))), HEALTH_UP);
 	sim.n_starts = 0;
-	return target("b1");
+	return find_target("b1");
 }
 
 /* The same, in doubt after one silent round: one more failure turns it. */
@@ -24,8 +24,8 @@ static struct target *make_doubt(void)
 
 	set_script(11, -1, 0, -1, 0);
 	make_round(t, 300);
-	assert_int_equal(health_state(word(t)), HEALTH_UP);
-	assert_true(health_in_doubt(word(t)));
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
+	assert_true(health_in_doubt(read_health_word(t)));
 	sim.n_starts = sim.n_asks = 0;
 	memset(sim.count, 0, sizeof(sim.count));
 	return t;
@@ -44,9 +44,9 @@ static void silence_is_asked_twice_and_again_soon(void **state)
 	assert_int_equal(sim.starts[0].i, 0);
 	assert_int_equal(sim.starts[1].after_ms, began + 100);
 	assert_int_equal(sim.starts[1].i, 1);
-	assert_int_equal(health_reason(word(t)), HEALTH_REASON_OK); /* not yet */
+	assert_int_equal(health_reason(read_health_word(t)), HEALTH_REASON_OK); /* not yet */
 	run_to(began + 200);
-	assert_int_equal(health_reason(word(t)), HEALTH_REASON_TIMEOUT);
+	assert_int_equal(health_reason(read_health_word(t)), HEALTH_REASON_TIMEOUT);
 	assert_int_equal(t->done_ms, START_MS + began + 200);
 	assert_int_equal(t->phase, TARGET_IDLE);
 	assert_in_range(t->due_ms, t->sent_ms + 450, t->sent_ms + 500);
@@ -110,7 +110,7 @@ static void either_attempt_may_answer_and_one_that_cannot_be_made_waits_for_the_
 		make_round(t, 300);
 		assert_int_equal(t->last, cases[i].why);
 		assert_int_equal(t->done_ms - t->sent_ms, cases[i].took_ms);
-		assert_int_equal(health_inconclusive(word(t)), local);
+		assert_int_equal(health_inconclusive(read_health_word(t)), local);
 		if (cases[i].why != HEALTH_REASON_TIMEOUT)
 			assert_int_equal(t->last_detail, i + 30);
 		assert_false(t->paths[0].attempts[0].active || t->paths[0].attempts[1].active);
@@ -178,9 +178,10 @@ static void a_failure_that_turns_the_verdict_needs_evidence(void **state)
 			make_round(t, 420);
 		}
 		assert_int_equal(sim.n_asks, cases[i].asked);
-		assert_int_equal(health_state(word(t)), cases[i].down ? HEALTH_DOWN : HEALTH_UP);
-		assert_int_equal(health_inconclusive(word(t)), !cases[i].down);
-		assert_int_equal(health_in_doubt(word(t)), !cases[i].down);
+		assert_int_equal(health_state(read_health_word(t)),
+		                 cases[i].down ? HEALTH_DOWN : HEALTH_UP);
+		assert_int_equal(health_inconclusive(read_health_word(t)), !cases[i].down);
+		assert_int_equal(health_in_doubt(read_health_word(t)), !cases[i].down);
 		assert_int_equal(t->done_ms - t->sent_ms, cases[i].turned_ms);
 		assert_int_equal(sim.count[UNCONTROLLED], cases[i].uncontrolled);
 		assert_int_equal(sim.count[DOWN], cases[i].down);
@@ -257,7 +258,7 @@ static void a_checker_that_is_late_says_nothing(void **state)
 		probe_only(t);
 		if (cases[i].at_ms)
 			run_to(began + cases[i].at_ms);
-		stall(cases[i].stall_ms);
+		stall_process(cases[i].stall_ms);
 		run_to(began + 400);
 		if (t->last != cases[i].reason || t->last_late != cases[i].late)
 			print_error("%s\n", cases[i].why);
@@ -280,7 +281,7 @@ static void a_late_round_is_followed_by_an_ordinary_one(void **state)
 	(void)state;
 	set_script(11, 5, HEALTH_REASON_REFUSED, -1, 0);
 	probe_only(t);
-	stall(51);
+	stall_process(51);
 	run_to(since_start() + 20);
 	assert_int_equal(t->last_late, true);
 	assert_true(verdict_in_doubt(t->verdict));
@@ -294,16 +295,17 @@ static void it_takes_rise_and_fall_results_in_a_row(void **state)
 	(void)state;
 	set_script(11, 1, HEALTH_REASON_REFUSED, -1, 0);
 	make_round(t, 10);
-	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
-	assert_int_equal(health_since_s(word(t)), WALL_S + (int64_t)since_start() / 1000);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
+	assert_int_equal(health_since_s(read_health_word(t)),
+	                 WALL_S + (int64_t)since_start() / 1000);
 	assert_int_equal(checker.groups[t->site->index].n_failing, 1);
 	set_script(11, 1, HEALTH_REASON_OK, -1, 0);
 	make_round(t, 10);
-	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
-	assert_true(health_in_doubt(word(t)));
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
+	assert_true(health_in_doubt(read_health_word(t)));
 	assert_int_equal(checker.groups[t->site->index].n_failing, 0);
 	make_round(t, 10);
-	assert_int_equal(health_state(word(t)), HEALTH_UP);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
 	assert_int_equal(sim.count[DOWN], 1);
 	assert_int_equal(sim.count[UP], 1);
 	assert_true(checker.changed);
@@ -327,7 +329,7 @@ static void a_time_without_votes_has_one_beginning(void **state)
 	set_script(11, 1, HEALTH_REASON_OK, -1, 0);
 	make_round(t, 50);
 	assert_int_equal(t->vague_ms, 0);
-	assert_false(health_inconclusive(word(t)));
+	assert_false(health_inconclusive(read_health_word(t)));
 }
 
 static void a_probe_now_is_one_more_round_unless_one_is_under_way(void **state)

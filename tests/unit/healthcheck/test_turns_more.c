@@ -19,19 +19,19 @@ static void a_tunnel_that_is_not_there_yet_has_no_vote(void **state)
 	struct target *t;
 
 	(void)state;
-	begin(tunnel, NULL, 0);
-	t = target("b1");
+	open_checker(tunnel, NULL, 0);
+	t = find_target("b1");
 	sim.lets = false;
 	set_script(10, 1, HEALTH_REASON_REFUSED, -1, 0);
 	for (int i = 0; i < 3; i++)
 		make_round(t, 50);
-	assert_int_equal(health_state(word(t)), HEALTH_UNKNOWN);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UNKNOWN);
 	assert_true(t->last_unready);
 	assert_int_equal(sim.count[UNREADY], 3);
 	sim.lets = true;
 	make_round(t, 50);
 	make_round(t, 50);
-	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
 	assert_false(t->last_unready);
 	assert_int_equal(sim.count[UNREADY], 3);
 }
@@ -157,8 +157,8 @@ static void a_round_is_good_when_all_paths_that_lead_anywhere_are(void **state)
 	struct target *t;
 
 	(void)state;
-	begin(tunnel, NULL, 0);
-	t = target("b1");
+	open_checker(tunnel, NULL, 0);
+	t = find_target("b1");
 	assert_int_equal(t->n_paths, 2);
 	assert_int_equal(t->paths[0].spec.address.bytes[15], 10);
 	for (size_t i = 0; i < COUNT(rounds); i++) {
@@ -193,8 +193,8 @@ static void second_attempts_are_made_where_an_answer_is_missing(void **state)
 	struct target *t;
 
 	(void)state;
-	begin(tunnel, NULL, 0);
-	t = target("b1");
+	open_checker(tunnel, NULL, 0);
+	t = find_target("b1");
 	set_script(10, 5, HEALTH_REASON_OK, -1, 0);
 	set_script(16, -1, 0, 20, HEALTH_REASON_OK);
 	make_round(t, 300);
@@ -218,9 +218,9 @@ static void a_backend_that_flaps_is_held_and_spared_while_it_is_the_last(void **
 	struct target *t, *other;
 
 	(void)state;
-	begin(flapping, NULL, 0);
-	t = target("b1");
-	other = target("b2");
+	open_checker(flapping, NULL, 0);
+	t = find_target("b1");
+	other = find_target("b2");
 	make_round(other, 10);
 	for (int i = 0; i < 3; i++) { /* the first one is a little less than one by then */
 		set_script(11, 1, HEALTH_REASON_OK, -1, 0);
@@ -230,22 +230,23 @@ static void a_backend_that_flaps_is_held_and_spared_while_it_is_the_last(void **
 	}
 	set_script(11, 1, HEALTH_REASON_OK, -1, 0);
 	make_round(t, 10);
-	assert_true(health_damped(word(t)));
-	assert_int_equal(health_state(word(t)), HEALTH_DOWN); /* though it answers: b2 is up */
+	assert_true(health_damped(read_health_word(t)));
+	assert_int_equal(health_state(read_health_word(t)),
+	                 HEALTH_DOWN); /* though it answers: b2 is up */
 	assert_false(t->spared);
 	set_script(12, 1, HEALTH_REASON_REFUSED, -1, 0);
 	make_round(other, 10);
-	assert_int_equal(health_state(word(other)), HEALTH_DOWN);
+	assert_int_equal(health_state(read_health_word(other)), HEALTH_DOWN);
 	assert_true(t->spared); /* the last one that answers */
-	assert_int_equal(health_state(word(t)), HEALTH_UP);
-	assert_true(health_damped(word(t)));
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
+	assert_true(health_damped(read_health_word(t)));
 	make_round(t, 10);
 	assert_true(t->spared);
 	set_script(12, 1, HEALTH_REASON_OK, -1, 0);
 	make_round(other, 10);
 	make_round(t, 10);
 	assert_false(t->spared);
-	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
 }
 
 /* A silent target that waits for the controls, and one in the middle of its round. */
@@ -254,15 +255,15 @@ static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
 	struct target *t, *other;
 
 	(void)state;
-	begin(direct, NULL, 0);
-	t = target("b1");
+	open_checker(direct, NULL, 0);
+	t = find_target("b1");
 	make_round(t, 10);
-	make_round(target("b2"), 10);
+	make_round(find_target("b2"), 10);
 	set_script(11, -1, 0, -1, 0);
 	make_round(t, 300);
 	make_round(t, 250);
 	assert_int_equal(t->phase, TARGET_ASKING);
-	other = target("b2");
+	other = find_target("b2");
 	set_script(12, 50, HEALTH_REASON_OK, -1, 0);
 	other->due_ms = sim.now_ms;
 	set_target_timer(other, other->due_ms);
@@ -286,20 +287,20 @@ static void a_new_document_ends_rounds_and_keeps_what_is_known(void **state)
 		         (char *)timer < (char *)(checker.targets->items + checker.targets->n)));
 	}
 	assert_true(checker.changed); /* to be written at once */
-	t = target("b1");
+	t = find_target("b1");
 	assert_int_equal(t->phase, TARGET_IDLE);
-	assert_int_equal(health_state(word(t)), HEALTH_UP);
-	assert_true(health_in_doubt(word(t)));
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
+	assert_true(health_in_doubt(read_health_word(t)));
 	assert_int_equal(t->counts.probes, 3);
 	assert_int_equal(t->counts.failed, 1);
-	assert_int_equal(health_state(word(target("b2"))), HEALTH_UP);
+	assert_int_equal(health_state(read_health_word(find_target("b2"))), HEALTH_UP);
 	assert_int_equal(checker.groups[t->site->index].n, 3);
 	assert_int_equal(checker.groups[t->site->index].n_failing, 1);
 	for (size_t i = 0; i < checker.targets->n; i++)
-		assert_int_not_equal(checker.targets->items[i].timer.place, 0);
+		assert_int_not_equal(checker.targets->items[i].timer.heap_index, 0);
 	sim.answered_ms = UINT64_MAX; /* an answer to a question of before changes nothing */
 	sim.on_answer(&checker);
-	assert_int_equal(health_state(word(t)), HEALTH_UP);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
 }
 
 /*
@@ -316,16 +317,16 @@ static void probes_stay_due_when_they_were(void **state)
 	};
 
 	(void)state;
-	begin(direct, NULL, 0);
+	open_checker(direct, NULL, 0);
 	run_to(5000);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct target *t = target("b1");
+		struct target *t = find_target("b1");
 
 		probe_only(t);
 		t->due_ms = sim.now_ms + (uint64_t)(int64_t)cases[i].due_ms;
 		assert_int_equal(
 		        checker_apply_model(&checker, fixture_model(direct, 7080, ""), NULL, 0), 0);
-		t = target("b1");
+		t = find_target("b1");
 		assert_in_range(t->due_ms, sim.now_ms + cases[i].least, sim.now_ms + cases[i].most);
 		assert_int_equal(t->timer.at_ms, t->due_ms);
 	}
@@ -338,9 +339,9 @@ static void what_was_saved_comes_back_with_its_penalty(void **state)
 	struct target *t;
 
 	(void)state;
-	begin(flapping, NULL, 0);
-	ids[0] = target("b1")->id;
-	ids[1] = target("b2")->id;
+	open_checker(flapping, NULL, 0);
+	ids[0] = find_target("b1")->id;
+	ids[1] = find_target("b2")->id;
 	checker_close(&checker);
 	memset(sim.page, 0, sizeof(*sim.page));
 	memset(sim.timers, 0, sizeof(sim.timers));
@@ -357,21 +358,21 @@ static void what_was_saved_comes_back_with_its_penalty(void **state)
 		saved[0] = saved[1];
 		saved[1] = first;
 	}
-	begin(flapping, saved, 2);
-	t = target("b1");
-	assert_true(health_restored(word(t)));
-	assert_true(health_damped(word(t)));
-	assert_int_equal(health_since_s(word(t)), 1234);
+	open_checker(flapping, saved, 2);
+	t = find_target("b1");
+	assert_true(health_restored(read_health_word(t)));
+	assert_true(health_damped(read_health_word(t)));
+	assert_int_equal(health_since_s(read_health_word(t)), 1234);
 	assert_true(t->damp.held);
 	assert_true(t->damp.penalty > 1.99 && t->damp.penalty < 2.01);
-	t = target("b2");
-	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+	t = find_target("b2");
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
 	assert_false(t->damp.held);
 	assert_true(t->damp.penalty > 0.24 && t->damp.penalty < 0.26);
-	assert_int_equal(health_state(word(target("b3"))), HEALTH_UNKNOWN);
-	assert_false(health_restored(word(target("b3"))));
+	assert_int_equal(health_state(read_health_word(find_target("b3"))), HEALTH_UNKNOWN);
+	assert_false(health_restored(read_health_word(find_target("b3"))));
 	make_round(t, 10); /* a vote of its own */
-	assert_false(health_restored(word(t)));
+	assert_false(health_restored(read_health_word(t)));
 }
 
 static health_word service_word(bool ip4)
@@ -389,26 +390,26 @@ static void a_services_word_keeps_its_time_while_its_state_stays(void **state)
 	int64_t since_s;
 
 	(void)state;
-	begin(direct, NULL, 0);
+	open_checker(direct, NULL, 0);
 	assert_int_equal(health_state(service_word(true)), HEALTH_UNKNOWN);
 	run_to(7000);
-	make_round(target("b1"), 10);
+	make_round(find_target("b1"), 10);
 	assert_int_equal(health_state(service_word(true)), HEALTH_UP);
 	since_s = health_since_s(service_word(true));
 	assert_in_range(since_s, WALL_S, WALL_S + 1);
 	assert_int_equal(service_word(true), service_word(false));
 	for (int b = 11; b <= 13; b++)
 		set_script((uint8_t)b, 1, HEALTH_REASON_REFUSED, -1, 0);
-	make_round(target("b1"), 10);
-	make_round(target("b2"), 10);
-	make_round(target("b3"), 10);
+	make_round(find_target("b1"), 10);
+	make_round(find_target("b2"), 10);
+	make_round(find_target("b3"), 10);
 	assert_int_equal(health_state(service_word(true)), HEALTH_UP);
 	assert_true(health_in_doubt(service_word(true)));
 	assert_int_equal(health_since_s(service_word(true)), since_s);
-	make_round(target("b1"), 10);
-	make_round(target("b2"), 10);
+	make_round(find_target("b1"), 10);
+	make_round(find_target("b2"), 10);
 	assert_int_equal(health_state(service_word(true)), HEALTH_UP);
-	make_round(target("b3"), 10);
+	make_round(find_target("b3"), 10);
 	assert_int_equal(health_state(service_word(true)), HEALTH_DOWN);
 	assert_int_equal(health_state(service_word(false)), HEALTH_DOWN);
 	assert_int_equal(health_since_s(service_word(true)), WALL_S + 7);
@@ -426,8 +427,8 @@ static void a_silent_target_without_a_vote_asks_nobody(void **state)
 
 	(void)state;
 	fixture_vip("", "127.0.0.14");
-	begin("type = \"tcp\"; interval = \"1s\"; timeout = \"200ms\"; fall = 1; rise = 1;", NULL,
-	      0);
+	open_checker("type = \"tcp\"; interval = \"1s\"; timeout = \"200ms\"; fall = 1; rise = 1;",
+	             NULL, 0);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
 	t = vip_target();
 	t->rule.fall = 1;
@@ -436,7 +437,7 @@ static void a_silent_target_without_a_vote_asks_nobody(void **state)
 	assert_int_equal(sim.n_asks, 0);
 	assert_int_equal(sim.count[UNCONTROLLED], 0);
 	assert_true(t->counts.failed > 0);
-	assert_int_equal(health_state(word(t)), HEALTH_UNKNOWN);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UNKNOWN);
 }
 
 static void a_default_check_votes_from_its_first_success_on(void **state)
@@ -446,30 +447,30 @@ static void a_default_check_votes_from_its_first_success_on(void **state)
 
 	(void)state;
 	fixture_vip("", "127.0.0.14"); /* no vip_check */
-	begin(direct, NULL, 0);
+	open_checker(direct, NULL, 0);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
 	t = vip_target();
 	site = t->site->index;
-	assert_true(health_unproven(word(t)));
+	assert_true(health_unproven(read_health_word(t)));
 	assert_int_equal(checker.groups[site].n, 0);
 	set_script(14, 1, HEALTH_REASON_REFUSED, -1, 0);
 	for (int i = 0; i < 5; i++)
 		make_round(t, 10);
-	assert_int_equal(health_state(word(t)), HEALTH_UNKNOWN);
-	assert_false(health_in_doubt(word(t)));
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UNKNOWN);
+	assert_false(health_in_doubt(read_health_word(t)));
 	assert_int_equal(t->counts.failed, 5);
 	assert_int_equal(sim.count[DOWN], 0);
 	assert_int_equal(checker.groups[site].n_failing, 0);
 	set_script(14, 1, HEALTH_REASON_OK, -1, 0);
 	make_round(t, 10);
-	assert_int_equal(health_state(word(t)), HEALTH_UP);
-	assert_false(health_unproven(word(t)));
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_UP);
+	assert_false(health_unproven(read_health_word(t)));
 	assert_int_equal(checker.groups[site].n, 1);
 	assert_true(vips_is_proven(&checker.vips, &t->paths[0].spec.address, 7080));
 	set_script(14, 1, HEALTH_REASON_REFUSED, -1, 0);
 	for (int i = 0; i < 5; i++)
 		make_round(t, 10);
-	assert_int_equal(health_state(word(t)), HEALTH_DOWN);
+	assert_int_equal(health_state(read_health_word(t)), HEALTH_DOWN);
 	assert_int_equal(checker.groups[site].n_failing, 1);
 	assert_int_equal(sim.count[DOWN], 1);
 }

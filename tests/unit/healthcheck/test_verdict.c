@@ -14,7 +14,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* A word after the votes that are spelt out: o, f and ? for inconclusive. */
-static verdict_word after(const char *votes, uint16_t rise, uint16_t fall)
+static verdict_word feed_votes(const char *votes, uint16_t rise, uint16_t fall)
 {
 	const struct verdict_rule rule = { rise, fall };
 	verdict_word w = verdict_of(HEALTH_UNKNOWN);
@@ -53,7 +53,7 @@ static void votes_turn_a_verdict_by_rise_and_fall(void **state)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		verdict_word w = after(cases[i].votes, cases[i].rise, cases[i].fall);
+		verdict_word w = feed_votes(cases[i].votes, cases[i].rise, cases[i].fall);
 
 		print_message("  \"%s\" rise %u fall %u\n", cases[i].votes, cases[i].rise,
 		              cases[i].fall);
@@ -80,11 +80,11 @@ static void only_the_last_failure_of_a_run_would_fall(void **state)
 	(void)state;
 	const struct verdict_rule rule = { 2, 3 };
 
-	assert_false(verdict_would_fall(after("o", 2, 3), &rule));
-	assert_false(verdict_would_fall(after("of", 2, 3), &rule));
-	assert_true(verdict_would_fall(after("off", 2, 3), &rule));
-	assert_true(verdict_would_fall(after("ff", 2, 3), &rule));
-	assert_false(verdict_would_fall(after("fff", 2, 3), &rule));
+	assert_false(verdict_would_fall(feed_votes("o", 2, 3), &rule));
+	assert_false(verdict_would_fall(feed_votes("of", 2, 3), &rule));
+	assert_true(verdict_would_fall(feed_votes("off", 2, 3), &rule));
+	assert_true(verdict_would_fall(feed_votes("ff", 2, 3), &rule));
+	assert_false(verdict_would_fall(feed_votes("fff", 2, 3), &rule));
 }
 
 static void a_late_or_unsent_probe_says_nothing(void **state)
@@ -221,7 +221,7 @@ static uint64_t down_at(const struct simulated *s, uint64_t seed)
 	return 0;
 }
 
-static unsigned removed(const struct simulated *s, unsigned n_backends)
+static unsigned count_removed(const struct simulated *s, unsigned n_backends)
 {
 	unsigned n = 0;
 
@@ -240,9 +240,9 @@ static void one_percent_of_probes_lost_for_ten_minutes_removes_no_backend(void *
 	const struct simulated fall2 = { &usual, { 2, 2 }, 2, 10, UINT64_MAX, 600000 };
 	const struct simulated quick = { &bench, { 2, 3 }, 2, 10, UINT64_MAX, 600000 };
 
-	assert_int_equal(removed(&slow, 5000), 0);
-	assert_int_equal(removed(&fall2, 3000), 0);
-	assert_int_equal(removed(&quick, 300), 0);
+	assert_int_equal(count_removed(&slow, 5000), 0);
+	assert_int_equal(count_removed(&fall2, 3000), 0);
+	assert_int_equal(count_removed(&quick, 300), 0);
 }
 
 static void the_same_loss_removes_backends_without_second_attempts(void **state)
@@ -250,7 +250,7 @@ static void the_same_loss_removes_backends_without_second_attempts(void **state)
 	(void)state;
 	const struct simulated single = { &usual, { 2, 2 }, 1, 10, UINT64_MAX, 600000 };
 
-	assert_in_range(removed(&single, 1000), 20, 120);
+	assert_in_range(count_removed(&single, 1000), 20, 120);
 }
 
 static void a_silent_backend_is_out_within_the_stated_time(void **state)

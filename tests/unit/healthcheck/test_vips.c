@@ -43,37 +43,37 @@ static void a_default_check_has_a_vote_once_it_has_succeeded(void **state)
 {
 	(void)state;
 	fixture_vip("", "127.0.0.14");
-	start(tcp, "");
+	start_checker(tcp, "");
 	await_reason(FRA, HEALTH_REASON_REFUSED);
 	keep_vips();
-	stop();
-	start(tcp, "");
+	stop_checker();
+	start_checker(tcp, "");
 	for (int i = 0; i < 5; i++) { /* it fails on, and says nothing */
 		checker_probe_now(&run.checker, targets_find(run.checker.targets, FRA));
 		run_for(50);
-		assert_int_equal(health_state(word(FRA)), HEALTH_UNKNOWN);
+		assert_int_equal(health_state(read_health_word(FRA)), HEALTH_UNKNOWN);
 	}
-	assert_true(health_unproven(word(FRA)));
-	assert_false(health_new(word(FRA))); /* it was there when this node began */
+	assert_true(health_unproven(read_health_word(FRA)));
+	assert_false(health_new(read_health_word(FRA))); /* it was there when this node began */
 
 	int fd = listen_at("127.0.0.14", 512);
 
-	while (health_state(word(FRA)) == HEALTH_UNKNOWN)
+	while (health_state(read_health_word(FRA)) == HEALTH_UNKNOWN)
 		run_for(5);
-	assert_int_equal(health_state(word(FRA)),
+	assert_int_equal(health_state(read_health_word(FRA)),
 	                 HEALTH_UP); /* what failed before counts for nothing */
-	assert_false(health_unproven(word(FRA)));
+	assert_false(health_unproven(read_health_word(FRA)));
 	close(fd);
-	await(FRA, HEALTH_DOWN); /* now its word counts */
+	await_state(FRA, HEALTH_DOWN); /* now its word counts */
 	keep_vips();
-	stop();
+	stop_checker();
 	unlink(fixture_path("page"));
-	start(tcp, ""); /* over restarts, and without the page */
-	assert_false(health_unproven(word(FRA)));
-	await(FRA, HEALTH_DOWN);
+	start_checker(tcp, ""); /* over restarts, and without the page */
+	assert_false(health_unproven(read_health_word(FRA)));
+	await_state(FRA, HEALTH_DOWN);
 	unlink(fixture_path("vips"));
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
-	forget();
+	remove_checker();
 }
 
 /*
@@ -84,7 +84,7 @@ static void who_has_no_vote_is_not_counted_to_its_site(void **state)
 {
 	(void)state;
 	fixture_vip("", "127.0.0.14");
-	start(tcp, "");
+	start_checker(tcp, "");
 	const struct target *fra = targets_find(run.checker.targets, FRA);
 	const struct site_votes *g = &run.checker.groups[fra->site->index];
 	size_t n = g->n;
@@ -95,41 +95,41 @@ static void who_has_no_vote_is_not_counted_to_its_site(void **state)
 	assert_int_equal(g->n, n + 1);
 	unlink(fixture_path("vips"));
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
-	forget();
+	remove_checker();
 }
 
 static void a_vip_of_a_later_document_is_new_until_it_was_seen_up(void **state)
 {
 	(void)state;
 	fixture_vip("", "127.0.0.14");
-	start(tcp, "");
+	start_checker(tcp, "");
 	fixture_vip("", "127.0.0.15");
 	take_again();
-	assert_true(health_new(word(FRA)) && health_unproven(word(FRA)));
+	assert_true(health_new(read_health_word(FRA)) && health_unproven(read_health_word(FRA)));
 	keep_vips();
-	stop();
-	start(tcp, "");
-	assert_true(health_new(word(FRA))); /* over a restart, too */
+	stop_checker();
+	start_checker(tcp, "");
+	assert_true(health_new(read_health_word(FRA))); /* over a restart, too */
 	fixture_vip(" vip_check = \"c\";", "127.0.0.15");
 	take_again();
-	await(FRA, HEALTH_DOWN);
-	assert_true(health_new(
-	        word(FRA))); /* a check of one's own has a vote at once, and it was never up */
+	await_state(FRA, HEALTH_DOWN);
+	assert_true(health_new(read_health_word(
+	        FRA))); /* a check of one's own has a vote at once, and it was never up */
 	fixture_vip("", "127.0.0.15");
 	take_again();
-	assert_int_equal(health_state(word(FRA)), HEALTH_UNKNOWN);
+	assert_int_equal(health_state(read_health_word(FRA)), HEALTH_UNKNOWN);
 	checker_note_vip(&run.checker, targets_find(run.checker.targets, FRA), 0);
-	assert_true(health_unproven(word(FRA)) && !health_new(word(FRA)));
+	assert_true(health_unproven(read_health_word(FRA)) && !health_new(read_health_word(FRA)));
 	fixture_vip("", "127.0.0.14");
 	take_again(); /* what was known stays known */
-	assert_false(health_new(word(FRA)));
+	assert_false(health_new(read_health_word(FRA)));
 	unlink(fixture_path("vips"));
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
-	forget();
+	remove_checker();
 }
 
 /* What weir-mgmt keeps of node par-1, which is at none of the two sites. */
-static struct page *tell(const char *dir, enum health_state state)
+static struct page *write_peer_health(const char *dir, enum health_state state)
 {
 	uint64_t target = FRA;
 	char path[PATH_MAX];
@@ -155,33 +155,33 @@ static void what_another_node_has_seen_up_is_no_news(void **state)
 
 	snprintf(dir, sizeof(dir), "%s", fixture_path(""));
 	fixture_vip("", "127.0.0.14");
-	start(tcp, "");
+	start_checker(tcp, "");
 	fixture_vip("", "127.0.0.15");
 	take_again();
 	others_search(&run.checker, dir); /* nobody has told anything */
-	assert_true(health_new(word(FRA)));
-	page_close(tell(dir, HEALTH_DOWN));
+	assert_true(health_new(read_health_word(FRA)));
+	page_close(write_peer_health(dir, HEALTH_DOWN));
 	others_search(&run.checker, dir);
-	assert_true(health_new(word(FRA)));
-	page_close(tell(dir, HEALTH_UNKNOWN)); /* it has only been told of the VIP */
+	assert_true(health_new(read_health_word(FRA)));
+	page_close(write_peer_health(dir, HEALTH_UNKNOWN)); /* it has only been told of the VIP */
 	others_search(&run.checker, dir);
-	assert_true(health_new(word(FRA)));
-	struct page *page = tell(dir, HEALTH_UP);
+	assert_true(health_new(read_health_word(FRA)));
+	struct page *page = write_peer_health(dir, HEALTH_UP);
 	const struct model *m = run.checker.targets->model;
 	struct model_node *par = (struct model_node *)(uintptr_t)model_node(m, "par-1");
 	const struct model_site *home = par->site;
 
 	par->site = targets_find(run.checker.targets, FRA)->site;
 	others_search(&run.checker, dir);
-	assert_true(health_new(word(FRA))); /* its own site's: not seen from outside */
+	assert_true(health_new(read_health_word(FRA))); /* its own site's: not seen from outside */
 	par->site = home;
 	others_search(&run.checker, dir);
-	assert_false(health_new(word(FRA)));
-	assert_true(health_unproven(word(FRA))); /* its success is not ours */
+	assert_false(health_new(read_health_word(FRA)));
+	assert_true(health_unproven(read_health_word(FRA))); /* its success is not ours */
 	assert_int_equal(peer_page_path(dir, "par-1", path), 0);
 	page_remove(page, path);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
-	forget();
+	remove_checker();
 }
 
 static void what_is_no_record_of_vips_is_not_believed(void **state)

@@ -237,14 +237,14 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 	(void)state;
 	snprintf(run, sizeof(run), "%s", dir);
 	assert_int_equal(mkdir(run, 0755), 0);
-	begin("type = \"tcp\";", NULL, 0);
+	open_checker("type = \"tcp\";", NULL, 0);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.15");
 	assert_int_equal(
 	        checker_apply_model(&checker, fixture_model("type = \"tcp\";", 7080, ""), NULL, 0),
 	        0);
 	fixture_vip(" vip_check = \"c\";", "127.0.0.14");
 	t = vip_target();
-	assert_true(t->is_new && health_new(word(t)));
+	assert_true(t->is_new && health_new(read_health_word(t)));
 	others_search(&checker, run); /* nobody has told anything */
 	assert_true(t->is_new);
 	int before = open("/dev/null", O_RDONLY | O_CLOEXEC), after;
@@ -260,7 +260,7 @@ static void what_other_nodes_see_up_is_no_news(void **state)
 		          cases[i].generation, cases[i].another ? t->id + 1 : t->id);
 		others_search(&checker, run);
 		assert_int_equal(t->is_new, cases[i].still_new);
-		assert_int_equal(health_new(word(t)), cases[i].still_new);
+		assert_int_equal(health_new(read_health_word(t)), cases[i].still_new);
 	}
 	others_search(&checker, run); /* nothing is new any more */
 	checker_close(&checker);

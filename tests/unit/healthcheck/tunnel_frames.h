@@ -30,7 +30,7 @@ struct tunnel_frame {
 	size_t outer, udp, gue, list, inner; /* offsets; 0: there is none */
 };
 
-static inline void put16(uint8_t *p, unsigned v)
+static inline void put_be16(uint8_t *p, unsigned v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
@@ -40,12 +40,12 @@ static inline void fix_sum4(uint8_t *ip)
 {
 	unsigned long sum = 0;
 
-	put16(ip + 10, 0);
+	put_be16(ip + 10, 0);
 	for (unsigned i = 0; i < (ip[0] & 15u) * 4; i += 2)
 		sum += (unsigned)ip[i] << 8 | ip[i + 1];
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, (unsigned)~sum & 0xffff);
+	put_be16(ip + 10, (unsigned)~sum & 0xffff);
 }
 
 /* An IP header of @p header_len bytes before a payload of @p len. */
@@ -58,7 +58,7 @@ static inline void put_ip(uint8_t *p, bool is4, unsigned options, unsigned proto
 	if (is4) {
 		p[0] = (uint8_t)(0x45 + options);
 		p[1] = (uint8_t)(0x28 << 2 | ecn);
-		put16(p + 2, 20 + options * 4 + len);
+		put_be16(p + 2, 20 + options * 4 + len);
 		p[8] = 64;
 		p[9] = (uint8_t)protocol;
 		memcpy(p + 12, net4, 4);
@@ -70,7 +70,7 @@ static inline void put_ip(uint8_t *p, bool is4, unsigned options, unsigned proto
 	}
 	p[0] = 0x6a;
 	p[1] = (uint8_t)(ecn << 4 | 5);
-	put16(p + 4, len);
+	put_be16(p + 4, len);
 	p[6] = (uint8_t)protocol;
 	p[7] = 64;
 	memcpy(p + 8, net6, 16);
@@ -138,9 +138,9 @@ static inline struct tunnel_frame make_frame(const struct tunnel_plan *plan)
 	}
 	if (plan->kind == TUNNEL_GUE0 || plan->kind == TUNNEL_GUE1) {
 		f.udp = f.n;
-		put16(f.bytes + f.n, 50123);
-		put16(f.bytes + f.n + 2, 6080);
-		put16(f.bytes + f.n + 4, 8 + gue_len + inner_len);
+		put_be16(f.bytes + f.n, 50123);
+		put_be16(f.bytes + f.n + 2, 6080);
+		put_be16(f.bytes + f.n + 4, 8 + gue_len + inner_len);
 		f.n += 8;
 		f.gue = f.n;
 		if (gue_len)
@@ -149,7 +149,7 @@ static inline struct tunnel_frame make_frame(const struct tunnel_plan *plan)
 		if (plan->owners)
 			put_owners(&f, plan);
 	}
-	put16(f.bytes + 12, l3_is4 ? 0x0800 : 0x86dd);
+	put_be16(f.bytes + 12, l3_is4 ? 0x0800 : 0x86dd);
 	f.inner = f.n;
 	put_ip(f.bytes + f.n, plan->inner4, 0, 6, plan->payload_len, plan->inner_ecn, 99);
 	f.n += ip_len(plan->inner4, 0);

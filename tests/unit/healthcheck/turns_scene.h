@@ -72,21 +72,21 @@ static int sim_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 {
 	(void)l;
 	t->at_ms = at_ms;
-	for (uint32_t i = 0; !t->place && i < SIM_ROOM; i++)
+	for (uint32_t i = 0; !t->heap_index && i < SIM_ROOM; i++)
 		if (!sim.timers[i]) {
 			sim.timers[i] = t;
-			t->place = i + 1;
+			t->heap_index = i + 1;
 		}
-	assert_int_not_equal(t->place, 0);
+	assert_int_not_equal(t->heap_index, 0);
 	return 0;
 }
 
 static void sim_timer_cancel(struct loop *l, struct loop_timer *t)
 {
 	(void)l;
-	if (t->place)
-		sim.timers[t->place - 1] = NULL;
-	t->place = 0;
+	if (t->heap_index)
+		sim.timers[t->heap_index - 1] = NULL;
+	t->heap_index = 0;
 }
 
 static void sim_abort(struct attempt *a)
@@ -227,7 +227,7 @@ static inline void run_to(unsigned int after_ms)
 }
 
 /* The process is held up: nothing happens for @p ms. */
-static inline void stall(unsigned int ms)
+static inline void stall_process(unsigned int ms)
 {
 	sim.now_ms += ms;
 }
@@ -238,14 +238,14 @@ static inline void set_script(uint8_t last_byte, int first_ms, enum health_reaso
 	sim.scripts[last_byte] = (struct script){ { first_ms, second_ms }, { first, second }, 0 };
 }
 
-static void count_words(struct checker_counters *w)
+static void count_probes(struct checker_counters *w)
 {
-	uint64_t **const words[] = { &w->probes,    &w->attempts,     &w->late,
-		                     &w->unready,   &w->uncontrolled, &w->turned_down,
-		                     &w->turned_up, &w->lateness_ms };
+	uint64_t **const counters[] = { &w->probes,    &w->attempts,     &w->late,
+		                        &w->unready,   &w->uncontrolled, &w->turned_down,
+		                        &w->turned_up, &w->lateness_ms };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		*words[i] = &sim.count[i];
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		*counters[i] = &sim.count[i];
 	for (int i = 0; i < HEALTH_REASON_COUNT; i++)
 		w->results[i] = &sim.results_by[i];
 	for (int i = 0; i < CHECKER_TIMES; i++)
@@ -255,17 +255,17 @@ static void count_words(struct checker_counters *w)
 }
 
 /* A checker that has taken the document with @p check; everything answers after 1 ms. */
-static inline void begin(const char *check, const struct saved_word *saved, size_t n_saved)
+static inline void open_checker(const char *check, const struct saved_word *saved, size_t n_saved)
 {
 	for (int i = 0; i < 256; i++)
 		set_script((uint8_t)i, 1, HEALTH_REASON_OK, 1, HEALTH_REASON_OK);
 	assert_int_equal(checker_open(&checker, NULL, NULL, NULL), 0);
-	count_words(&checker.words);
+	count_probes(&checker.counters);
 	assert_int_equal(
 	        checker_apply_model(&checker, fixture_model(check, 7080, ""), saved, n_saved), 0);
 }
 
-static inline struct target *target(const char *backend)
+static inline struct target *find_target(const char *backend)
 {
 	const struct model_pool *pool = model_pool(checker.targets->model, "web");
 
@@ -279,7 +279,7 @@ static inline struct target *vip_target(void)
 }
 
 /* The word of @p t as others read it. */
-static inline health_word word(const struct target *t)
+static inline health_word read_health_word(const struct target *t)
 {
 	return health_read(sim.page, t->page_index);
 }

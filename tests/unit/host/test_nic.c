@@ -13,7 +13,7 @@ static void each_device_is_listed_with_what_could_be_done(void **state)
 		assert_string_equal(nics[i].address, devices[i].device);
 		assert_int_equal(nics[i].dpdk, devices[i].dpdk);
 		assert_int_equal(nics[i].xdp, devices[i].xdp);
-		assert_non_null(strstr(nics[i].why, devices[i].says));
+		assert_non_null(strstr(nics[i].use, devices[i].says));
 		assert_int_equal(nics[i].numa, 1);
 	}
 	assert_string_equal(nics[1].interface, "eth2");

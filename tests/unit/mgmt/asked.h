@@ -50,7 +50,7 @@ static void answer_one(struct client_request *r)
 	snprintf(requested[n_asked].url, sizeof(requested[0].url), "%s", r->url);
 	snprintf(requested[n_asked++].body, sizeof(requested[0].body), "%s",
 	         r->body ? r->body : "");
-	snprintf(r->why, sizeof(r->why), "silent");
+	snprintf(r->failure, sizeof(r->failure), "silent");
 	for (const struct asked_row *row = asked_rows; row && row->path; row++) {
 		size_t n_path = strlen(row->path);
 
@@ -85,7 +85,7 @@ static inline int asked_setup(void **state)
 	fixture_make(&asked_place);
 	memset(&this_node, 0, sizeof(this_node));
 	pthread_mutex_init(&this_node.lock, NULL);
-	pthread_mutex_init(&this_node.drafting, NULL);
+	pthread_mutex_init(&this_node.candidate_lock, NULL);
 	pthread_cond_init(&this_node.changed, NULL);
 	snprintf(this_node.dirs.conf, sizeof(this_node.dirs.conf), "%s", asked_place.conf);
 	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", asked_place.root);

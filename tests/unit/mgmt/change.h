@@ -95,7 +95,7 @@ static inline void fake_wait(struct core *core, const struct http_request *r,
 	(void)r;
 	(void)reply;
 	assert_false(is_locked(&core->lock));
-	assert_false(is_locked(&core->drafting));
+	assert_false(is_locked(&core->candidate_lock));
 	world.n_waits++;
 }
 
@@ -203,7 +203,7 @@ static inline int teardown(void **state)
 {
 	http_reply_fini(&answer);
 	assert_false(is_locked(&this_node.lock));
-	assert_false(is_locked(&this_node.drafting));
+	assert_false(is_locked(&this_node.candidate_lock));
 	assert_string_equal(intent_principal(this_node.intent), "weir");
 	return asked_teardown(state);
 }

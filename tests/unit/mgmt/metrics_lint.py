@@ -88,9 +88,9 @@ def lint(text: str) -> list[str]:
             found.append(f"{family}: no help text")
         if types.get(family) not in TYPES:
             found.append(f"{family}: no type")
-        found += [f"{family}: {why}" for why in lint_name(family, types.get(family))]
+        found += [f"{family}: {offence}" for offence in lint_name(family, types.get(family))]
         if types.get(family) == "histogram":
-            found += [f"{family}: {why}" for why in lint_histogram(family, rows)]
+            found += [f"{family}: {offence}" for offence in lint_histogram(family, rows)]
     return found
 
 

@@ -48,14 +48,14 @@ static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 {
 	(void)l;
 	t->at_ms = at_ms;
-	t->place = 1;
+	t->heap_index = 1;
 	return 0;
 }
 
 static void fake_timer_cancel(struct loop *l, struct loop_timer *t)
 {
 	(void)l;
-	t->place = 0;
+	t->heap_index = 0;
 }
 
 static int fake_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg)

@@ -45,8 +45,8 @@ class BadRequests(OneNode):
     node: Node
 
     def test_each_malformed_request_has_its_status_and_code_and_changes_nothing(self) -> None:
-        for why, method, path, body, headers, status, code in bad_requests(self.node.files()):
-            with self.subTest(why):
+        for case, method, path, body, headers, status, code in bad_requests(self.node.files()):
+            with self.subTest(case):
                 raw = body if isinstance(body, bytes) else None
                 a = self.node.ask(method, path, None if raw is not None else body, headers, raw)
                 self.assertEqual((a.status, a.code), (status, code), a.raw[:300])
@@ -56,15 +56,15 @@ class BadRequests(OneNode):
         self.assertEqual(now["version"]["number"], 1)
         self.assertEqual(now["overrides"], [])
 
-    def test_all_mistakes_of_a_configuration_are_told_with_file_and_line(self) -> None:
+    def test_all_errors_of_a_configuration_are_listed_with_file_and_line(self) -> None:
         files = self.node.files('weight = 100; },', 'weigth = 100; },')
         files["weir.conf"] = files["weir.conf"].replace('check = "web"; mode = "ipip"', 'check = "wed"; mode = "ipip"')
         a = self.node.apply(files)
         self.assertEqual((a.status, a.code), (422, "mistakes"))
         self.assertGreaterEqual(len(a.json["mistakes"]), 3)
-        for mistake in a.json["mistakes"]:
-            self.assertEqual(mistake["file"], "weir.conf")
-            self.assertGreater(mistake["line"], 0)
+        for error in a.json["mistakes"]:
+            self.assertEqual(error["file"], "weir.conf")
+            self.assertGreater(error["line"], 0)
         self.assertTrue(any("web" in m["message"] for m in a.json["mistakes"]))
         in_force = self.node.ask("GET", "/v1/config").json["digest"]
         wait_for("what was tried to be removed", lambda: os.listdir(os.path.join(self.node.state, "config")) == [in_force])

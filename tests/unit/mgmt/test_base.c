@@ -191,11 +191,12 @@ static void what_a_file_takes_back(void **state)
 		assert_int_equal(plan_compare(head, file, &plan), 0);
 		assert_int_equal(base_look_start(&look, &plan), 0);
 		assert_int_equal(base_look_at(&look, &plan, base, 1, rows[i].certain), 0);
-		if (look.n_taken != rows[i].taken)
-			fail_msg("%s: %zu", rows[i].why, look.n_taken);
+		if (look.n_reverted != rows[i].taken)
+			fail_msg("%s: %zu", rows[i].why, look.n_reverted);
 		for (size_t k = 0; k < plan.n_changes; k++)
-			if (look.marks[k].taken)
-				assert_int_equal(look.marks[k].made, 0); /* the head made it so */
+			if (look.marks[k].reverted)
+				assert_int_equal(look.marks[k].version_index,
+				                 0); /* the head made it so */
 		base_look_fini(&look);
 		plan_fini(&plan);
 		model_free(base);
@@ -223,8 +224,9 @@ static void a_value_in_between_is_taken_back_too(void **state)
 	                 0); /* another, of something else */
 	assert_int_equal(base_look_at(&look, &plan, middle, 2, false), 0);
 	assert_int_equal(base_look_at(&look, &plan, base, 3, false), 0);
-	assert_int_equal(look.n_taken, 1);
-	assert_int_equal(look.marks[0].made, 1); /* the one before the head, by which it is 30 */
+	assert_int_equal(look.n_reverted, 1);
+	assert_int_equal(look.marks[0].version_index,
+	                 1); /* the one before the head, by which it is 30 */
 	base_look_fini(&look);
 	plan_fini(&plan);
 	model_free(base);
@@ -252,16 +254,16 @@ static void objects_that_came_and_went_are_followed(void **state)
 	assert_string_equal(plan.changes[0].path, "pools/web-ams/backends/b2/weight");
 	assert_string_equal(plan.changes[1].path, "pools/web-ams/backends/b3");
 	assert_int_equal(base_look_start(&look, &plan), 0);
-	assert_int_equal(look.n_taken, 0);
+	assert_int_equal(look.n_reverted, 0);
 	assert_int_equal(base_look_at(&look, &plan, middle, 1, false), 0);
-	assert_int_equal(look.n_taken, 1);
+	assert_int_equal(look.n_reverted, 1);
 	assert_false(look.marks[0].found); /* the weight is the head's still */
-	assert_true(look.marks[1].taken && look.marks[1].found);
+	assert_true(look.marks[1].reverted && look.marks[1].found);
 	assert_int_equal(base_look_at(&look, &plan, base, 2, true), 0);
-	assert_int_equal(look.n_taken, 2);
-	assert_true(look.marks[0].taken && look.marks[0].found);
-	assert_int_equal(look.marks[0].made, 1);
-	assert_int_equal(look.marks[1].made,
+	assert_int_equal(look.n_reverted, 2);
+	assert_true(look.marks[0].reverted && look.marks[0].found);
+	assert_int_equal(look.marks[0].version_index, 1);
+	assert_int_equal(look.marks[1].version_index,
 	                 0); /* by which it was removed; not the one that has none yet */
 	base_look_fini(&look);
 	assert_null(look.marks);
@@ -271,8 +273,8 @@ static void objects_that_came_and_went_are_followed(void **state)
 	assert_int_equal(plan_compare(middle, base, &plan), 0);
 	assert_int_equal(base_look_start(&look, &plan), 0);
 	assert_int_equal(base_look_at(&look, &plan, head, 1, false), 0);
-	assert_int_equal(look.n_taken, 1);
-	assert_true(look.marks[1].taken && look.marks[1].found && !look.marks[0].found);
+	assert_int_equal(look.n_reverted, 1);
+	assert_true(look.marks[1].reverted && look.marks[1].found && !look.marks[0].found);
 	base_look_fini(&look);
 	plan_fini(&plan);
 	model_free(base);

@@ -37,7 +37,7 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
     def __init__(self, path: str) -> None:
-        self.asked, self.answers = list[typing.Any](), dict[str, typing.Any]()
+        self.requests, self.answers = list[typing.Any](), dict[str, typing.Any]()
         api = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -46,7 +46,7 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             def answer(self) -> None:
                 n = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(n)) if n else None
-                api.asked.append((self.command, self.path, body, self.headers.get("If-Match")))
+                api.requests.append((self.command, self.path, body, self.headers.get("If-Match")))
                 status, found = api.answers.get(self.path.split("?")[0], (404, {"code": "not-found", "title": "?"}))
                 if status == 0:
                     time.sleep(30)  # as one that is stopped
@@ -116,7 +116,7 @@ class WithApi(unittest.TestCase):
                               capture_output=True, text=True, timeout=60, check=False)
 
     def test_each_refusal_has_its_exit_status_and_says_what_to_do(self) -> None:
-        for http_status, code, exit_status, told in (
+        for http_status, code, exit_status, expected in (
                 (400, "bad-request", 1, ""), (401, "unauthorized", 7, "role"), (403, "forbidden", 7, "role"),
                 (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (409, "diverged", 4, "--force"),
                 (409, "nothing-to-end", 4, ""), (412, "stale", 4, "weir diff"), (422, "invalid", 1, ""),
@@ -128,7 +128,7 @@ class WithApi(unittest.TestCase):
             done = self.weir(*DRAIN)
             with self.subTest(code):
                 self.assertEqual(done.returncode, exit_status)
-                for text in ("No: because", "until: too long", "room: fra is full", told):
+                for text in ("No: because", "until: too long", "room: fra is full", expected):
                     self.assertIn(text, done.stderr)
                 self.assertNotIn("fine", done.stderr)
                 self.assertEqual(done.stdout, "")
@@ -162,7 +162,7 @@ class WithApi(unittest.TestCase):
             with self.subTest(states):
                 self.assertEqual(done.returncode, exit_status)
                 self.assertIn("weir-mgmt continues in the background: see weir status", done.stdout)
-        self.assertIn("wait=all", self.api.asked[-1][1])
+        self.assertIn("wait=all", self.api.requests[-1][1])
 
     def test_a_drain_says_when_who_takes_it_and_how_to_undo_it(self) -> None:
         self.api.answers["/v1/overrides"] = (201, DRAINED)
@@ -173,15 +173,15 @@ class WithApi(unittest.TestCase):
                      "share  50.0 % -> 100.0 %", "2.1 Gbit/s -> 4.3 Gbit/s (10.8 % of 40 Gbit/s)", "guard room: ok",
                      "undo: weir undrain site ams"):
             self.assertIn(text, done.stdout)
-        method, path, body, _ = self.api.asked[-1]
+        method, path, body, _ = self.api.requests[-1]
         self.assertEqual((method, path), ("POST", "/v1/overrides?wait=local&dry_run=true"))
         self.assertEqual(body, {"do": "drain", "target": {"site": "ams"}, "over": "5m", "until": "+4h",
                                 "reason": "INC-77", "now": True, "override_guards": ["room", "last-site"]})
         self.weir("disable", "backend", "web/b1", "--until", "never", "--reason", "x")
-        self.assertEqual(self.api.asked[-1][2]["target"], {"pool": "web", "backend": "b1"})
+        self.assertEqual(self.api.requests[-1][2]["target"], {"pool": "web", "backend": "b1"})
 
     def test_a_drain_without_what_it_needs_is_not_asked(self) -> None:
-        for arguments, told in (
+        for arguments, expected in (
                 (("drain", "site", "ams", "--until", "+4h"), "--reason"),
                 (("drain", "site", "ams", "--reason", "x"), "--until"),
                 (("drain", "backend", "b1", "--until", "+4h", "--reason", "x"), "POOL/NAME"),
@@ -208,8 +208,8 @@ class WithApi(unittest.TestCase):
             done = self.weir(*arguments)
             with self.subTest(arguments):
                 self.assertEqual(done.returncode, 1)
-                self.assertIn(told, done.stderr)
-        self.assertEqual(self.api.asked, [])
+                self.assertIn(expected, done.stderr)
+        self.assertEqual(self.api.requests, [])
 
     def test_apply_sends_all_files_to_the_head_that_it_saw(self) -> None:
         self.api.answers["/v1/config/apply"] = (201, {
@@ -221,16 +221,16 @@ class WithApi(unittest.TestCase):
         for text in ("- pools/web", "! it hurts", "version 8", "ROLLED BACK at 2026-11-20T08:05:00.000Z unless confirmed: weir confirm 8",
                      "undo: weir rollback 6"):
             self.assertIn(text, done.stdout)
-        method, path, body, if_match = self.api.asked[-1]
+        method, path, body, if_match = self.api.requests[-1]
         self.assertEqual((method, path, if_match), ("POST", "/v1/config/apply?wait=local", '"v7-00"'))
         self.assertEqual(sorted(body["files"]), ["more.conf", "weir.conf"])
         self.assertEqual((body["reason"], body["confirm_within"]), ("CHG-1", "5m"))
         self.assertEqual((body["base"], body.get("replace")), ("unknown", None))
         self.weir("apply", "--reason", "x", "--base", "v6-11")
-        self.assertEqual((self.api.asked[-1][2]["base"], self.api.asked[-1][3]), ("v6-11", '"v7-00"'))
+        self.assertEqual((self.api.requests[-1][2]["base"], self.api.requests[-1][3]), ("v6-11", '"v7-00"'))
         self.assertEqual(self.weir("apply", "none.conf", "--reason", "x").returncode, 1)
 
-    def test_mistakes_found_by_management_are_told_like_those_found_here(self) -> None:
+    def test_errors_found_by_management_are_shown_like_local_ones(self) -> None:
         self.api.answers["/v1/config/plan"] = (422, {"code": "mistakes", "title": "The configuration has mistakes",
                                                      "mistakes": [{"file": "weir.conf", "line": 3, "field": "a.b",
                                                                    "message": "is missing"}]})
@@ -290,15 +290,15 @@ class WithApi(unittest.TestCase):
                 {**pool, "name": "web", "observation": {"up": 9, "down": 1, "unknown": 0}, "standing_out": 1,
                  "backends": STATUS["pools"][0]["backends"]},
                 {**pool, "name": "mail", "observation": {"up": 10, "down": 0, "unknown": 0}, "standing_out": 0, "backends": []}]})
-        told = self.weir("status").stdout
-        self.assertIn("2 pools with 10000 backends; 1 in 1 pools are unusual", told)
-        self.assertRegex(told, r"(?m)^web +ams +10 +9 +1 +0 +9 +in_force$")
-        self.assertIn("web/b1", told)
-        self.assertNotIn("mail", told)
+        output = self.weir("status").stdout
+        self.assertIn("2 pools with 10000 backends; 1 in 1 pools are unusual", output)
+        self.assertRegex(output, r"(?m)^web +ams +10 +9 +1 +0 +9 +in_force$")
+        self.assertIn("web/b1", output)
+        self.assertNotIn("mail", output)
         for options, path in (((), "?limit=40"), (("--all",), ""), (("--site", "a b"), "?site=a%20b&limit=40"),
                               (("--pool", "web"), "?pool=web"), (("--json",), "")):
             self.weir("status", *options)
-            self.assertEqual(self.api.asked[-1][1], "/v1/status" + path)
+            self.assertEqual(self.api.requests[-1][1], "/v1/status" + path)
 
     def test_wait_sees_it_come_or_times_out(self) -> None:
         self.api.answers["/v1/status"] = (200, STATUS)
@@ -340,13 +340,13 @@ class WithApi(unittest.TestCase):
                    {"code": "pool-all-down", "subject": "mail", "state": "down", "text": "all backends of pool mail are down", "since": "T2"}]
         self.api.answers["/v1/status"] = (200, {**STATUS, "state": "down", "reasons": reasons})
         self.api.answers["/v1/events"] = (200, {"items": [], "last": 2})
-        told = self.weir("why").stdout
-        self.assertRegex(told, "(?m)^ams-1 is down$")
-        self.assertRegex(told, "(?m)^degraded +backend-down since T1: backend web/b1 is down$")
-        self.assertRegex(told, "(?m)^down +pool-all-down since T2: all backends of pool mail are down$")
-        told = self.weir("why", "backend", "web/b1").stdout
-        self.assertIn("backend-down since T1", told)
-        self.assertNotIn("pool-all-down", told)
+        output = self.weir("why").stdout
+        self.assertRegex(output, "(?m)^ams-1 is down$")
+        self.assertRegex(output, "(?m)^degraded +backend-down since T1: backend web/b1 is down$")
+        self.assertRegex(output, "(?m)^down +pool-all-down since T2: all backends of pool mail are down$")
+        output = self.weir("why", "backend", "web/b1").stdout
+        self.assertIn("backend-down since T1", output)
+        self.assertNotIn("pool-all-down", output)
         self.assertEqual([r["code"] for r in json.loads(self.weir("why", "--json").stdout)["reasons"]], ["backend-down", "pool-all-down"])
         self.assertEqual(self.weir("why", "backend").returncode, 1)
 
@@ -354,9 +354,9 @@ class WithApi(unittest.TestCase):
         path = os.path.join(self.dir, "typo.conf")
         with open(path, "w") as f:
             f.write("schema = 1;\n")
-        mistake = {"file": "weir.conf", "line": 3, "field": "pools", "message": "is not known"}
+        error = {"file": "weir.conf", "line": 3, "field": "pools", "message": "is not known"}
         for command in ("plan", "apply"):
-            self.api.answers[f"/v1/config/{command}"] = (422, {"code": "mistakes", "title": "Mistakes", "mistakes": [mistake]})
+            self.api.answers[f"/v1/config/{command}"] = (422, {"code": "mistakes", "title": "Mistakes", "mistakes": [error]})
             done = self.weir(command, path, *(("--reason", "x", "--base", "1") if command == "apply" else ()))
             self.assertIn(f"{path}:3: pools: is not known", done.stderr)
             self.assertNotIn("weir.conf", done.stderr)
@@ -389,9 +389,9 @@ class WithApi(unittest.TestCase):
                                                            "message": "m"}], "last": 4, "oldest": 1})
         self.assertIn("T store", self.weir("events").stdout)
         self.assertEqual(json.loads(self.weir("events", "--json").stdout)["id"], 4)
-        self.assertEqual(self.api.asked[-1][1], "/v1/events?limit=20")
+        self.assertEqual(self.api.requests[-1][1], "/v1/events?limit=20")
         self.weir("events", "--limit", "7")
-        self.assertEqual(self.api.asked[-1][1], "/v1/events?limit=7")
+        self.assertEqual(self.api.requests[-1][1], "/v1/events?limit=7")
         self.api.answers["/v1/events"] = (410, {"code": "events-lost", "title": "Gone"})
         self.assertEqual(self.weir("events", "--since", "1").returncode, 4)
 
@@ -417,7 +417,7 @@ class Cli(unittest.TestCase):
         return path
 
     def test_wrong_arguments_are_told_and_end_with_1(self) -> None:
-        for arguments, told in (
+        for arguments, expected in (
                 ((), ""),
                 (("frobnicate",), 'there is no command "frobnicate"'),
                 (("config", "chekc"), 'did you mean "config check"?'),
@@ -434,7 +434,7 @@ class Cli(unittest.TestCase):
             done = self.weir(*arguments)
             with self.subTest(arguments):
                 self.assertEqual(done.returncode, 1)
-                self.assertIn(told, done.stderr)
+                self.assertIn(expected, done.stderr)
 
     def test_without_management_every_request_ends_with_3_and_says_what_to_do(self) -> None:
         self.write(CONFIG)
@@ -490,7 +490,7 @@ class Cli(unittest.TestCase):
             self.assertTrue(one.stdout.startswith(f"weir {command}"))
             self.assertEqual(one.stdout, self.weir("help", *command.split()).stdout)
 
-    def test_config_check_tells_all_mistakes_and_ends_with_1(self) -> None:
+    def test_config_check_lists_all_errors_and_ends_with_1(self) -> None:
         path = self.write(CONFIG.replace('site = "s"', 'site = "t"').replace("schema = 1", "schema = 7"))
         done = self.weir("config", "check", path)
         self.assertEqual(done.returncode, 1)
@@ -509,16 +509,16 @@ class Cli(unittest.TestCase):
             vips = ( { name = "v"; site = "s"; addresses = [ "203.0.113.1" ]; } );
             services = ( { name = "web"; protocol = "tcp"; port = 80; at = ( { site = "s"; vip = "v"; pool = "p"; } ); } );
             dns = { zones = ( { name = "shop.example"; file = "z"; } ); %s };""" % names)
-        for zone, line, told in ((soa, 0, None), (soa + "www 300 IN A 192.0.2.2\n", 4, "www"),
+        for zone, line, expected in ((soa, 0, None), (soa + "www 300 IN A 192.0.2.2\n", 4, "www"),
                                  (soa + "bad 300 IN A 192.0.2.999\n", 4, ""), (soa + "www 300 IN NS x\n", 0, "www"),
                                  ("@ 300 IN NS ns\n", 0, "SOA")):
             path = self.write(zone, "z")
             done = self.weir("config", "check")
             with self.subTest(zone):
-                self.assertEqual(done.returncode, 0 if told is None else 1, done.stderr)
-                if told is not None:
+                self.assertEqual(done.returncode, 0 if expected is None else 1, done.stderr)
+                if expected is not None:
                     self.assertIn(f"{path}:{line}: dns.zones: " if line else "dns.zones: ", done.stderr)
-                    self.assertIn(told, done.stderr)
+                    self.assertIn(expected, done.stderr)
 
     def test_config_check_knows_the_nodes(self) -> None:
         self.write(CONFIG)
@@ -563,7 +563,7 @@ class Cli(unittest.TestCase):
             self.assertEqual(f.read(), self.weir("help", "--document").stdout,
                              "stale: run `weir help --document > docs/command-line.md`")
 
-    def test_the_example_in_the_documentation_has_no_mistakes(self) -> None:
+    def test_the_example_in_the_documentation_has_no_errors(self) -> None:
         with open(os.path.join(ROOT, "docs", "weir.conf.example")) as f:
             self.write(f.read())
         self.write("@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.53\n", "shop.example.zone")
@@ -574,7 +574,7 @@ class Cli(unittest.TestCase):
             self.write(f.read().replace('vip_check = "web-vip"', 'vip_check = "none"'))
         self.assertIn("warning: service web: vip_check is \"none\"", self.weir("config", "check").stderr)
 
-    def test_the_configuration_in_the_readme_has_no_mistakes(self) -> None:
+    def test_the_configuration_in_the_readme_has_no_errors(self) -> None:
         with open(os.path.join(ROOT, "README.md")) as f:
             text = f.read()
         blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S)

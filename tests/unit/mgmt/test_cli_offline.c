@@ -319,9 +319,10 @@ static void what_the_api_refuses_is_refused_before_anything_is_opened(void **sta
 		{ "\"target\":{\"pool\":\"\",\"backend\":\"b1\"}" REASON, "", target },
 		{ "\"target\":{\"site\":\"ams\",\"backend\":\"b1\"}" REASON, "", target },
 		{ "\"target\":{\"site\":\"ams\",\"zone\":\"b1\"}" REASON, "", target },
-		{ "\"reason\":\"r\"", "target: ", "either target or id is required\n" },
+		{ "\"reason\":\"r\"",
+		  "target: ", "expected either a target or the id of an override\n" },
 		{ SITE REASON ",\"id\":\"ams-1-1\"",
-		  "target: ", "either target or id is required\n" },
+		  "target: ", "expected either a target or the id of an override\n" },
 		{ SITE REASON ",\"do\":\"explode\"",
 		  "do: ", "expected drain, disable, force_up, hold, undrain or enable\n" },
 	};

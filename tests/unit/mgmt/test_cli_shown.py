@@ -55,11 +55,11 @@ class Case:
     """A block of the file."""
 
     def __init__(self, block: list[str]) -> None:
-        self.why, self.files, self.command, self.answers, self.expected = [], {}, "", [], []
+        self.comments, self.files, self.command, self.answers, self.expected = [], {}, "", [], []
         for line in block:
             mark, text = line[0], line[2:]
             if mark == "#":
-                self.why.append(text)
+                self.comments.append(text)
             elif mark == "+":
                 name, _, content = text.partition(" ")
                 self.files[name] = content
@@ -96,12 +96,12 @@ class Management(test_cli.Api):
     """As the fixture's, but an answer is a list of (status, body), by path with or without its query."""
 
     def begin(self, given: typing.Any) -> None:
-        self.asked.clear()
+        self.requests.clear()
         self.answers = self  # type: ignore[assignment]  # it answers like one
         self.given = given
 
     def get(self, path: str, otherwise: typing.Any) -> typing.Any:
-        full = self.asked[-1][1]
+        full = self.requests[-1][1]
         answers = self.given.get(full) or self.given.get(path)
         if not answers:
             return otherwise
@@ -136,7 +136,7 @@ class Shown(unittest.TestCase):
                                *arguments], capture_output=True, text=True, timeout=60, env={**environment, **more}, check=False)
         for name in case.files:
             os.unlink(os.path.join(self.dir, name))
-        lines = [self.request(case, *asked) for asked in self.api.asked]
+        lines = [self.request(case, *request) for request in self.api.requests]
         lines += [f"| {line}".rstrip("\n") for line in done.stdout.splitlines()]
         lines += [f"! {line}" for line in done.stderr.splitlines()] + [f"= {done.returncode}"]
         return [line.replace(self.dir, "DIR") for line in lines]
@@ -156,7 +156,7 @@ class Shown(unittest.TestCase):
             for case in read_cases(path):
                 if case.command.startswith("SUDO_USER=") and os.geteuid():
                     continue  # only root is somebody else before
-                with self.subTest(" ".join(case.why), command=case.command):
+                with self.subTest(" ".join(case.comments), command=case.command):
                     self.assertEqual(case.expected, self.seen(case))
 
 
@@ -165,7 +165,7 @@ def write_down() -> None:
     for path in CASES:
         blocks = []
         for case in read_cases(path):
-            lines = [f"# {w}" for w in case.why] + [f"+ {n} {c}" for n, c in case.files.items()]
+            lines = [f"# {w}" for w in case.comments] + [f"+ {n} {c}" for n, c in case.files.items()]
             lines += [f"$ {case.command}"] + [f"< {a}" for a in case.answers]
             blocks.append("\n".join(lines + Shown().seen(case)))
         pathlib.Path(path).write_text("\n\n".join(blocks) + "\n")

@@ -65,7 +65,7 @@ class Texts(test_cli.WithApi):
         self.api.answers["/v1/config/plan"] = (200, {"changed": False})
         done = self.weir("plan")
         self.assertEqual((done.returncode, done.stdout.split("\n")[0]), (0, "nothing changes"), done.stderr)
-        posted = [body["parts"] for _, path, body, _ in self.api.asked if path == "/v1/files"]
+        posted = [body["parts"] for _, path, body, _ in self.api.requests if path == "/v1/files"]
         self.assertEqual([len(posted[0]), {tuple(sorted(p)) for p in posted[0]}], [len(names), {("bytes", "digest")}])
         got: dict[typing.Any, typing.Any] = {}
         for part in (part for request in posted[1:] for part in request):
@@ -78,7 +78,7 @@ class Texts(test_cli.WithApi):
         for digest, content in wanted.items():
             first = 1000 if content is large else 0
             self.assertTrue(got[digest][first:] == content[first:], len(content))
-        named = [body for _, path, body, _ in self.api.asked if path == "/v1/config/plan"][0]["files"]
+        named = [body for _, path, body, _ in self.api.requests if path == "/v1/config/plan"][0]["files"]
         self.assertEqual(named["large"], {"digest": hashlib.sha256(large).hexdigest(), "bytes": len(large)})
         self.assertEqual(set(named), set(names))
 
@@ -86,23 +86,23 @@ class Texts(test_cli.WithApi):
         self.api.answers["/v1/overrides"] = (201, DRAINED)
         for given, asked in (("room", ["room"]), ("room,last-site", ["room", "last-site"]), (",room,,last-site,", ["room", "last-site"]), (",", [])):
             self.weir(*DRAIN, "--override", given)
-            self.assertEqual(self.api.asked[-1][2]["override_guards"], asked)
+            self.assertEqual(self.api.requests[-1][2]["override_guards"], asked)
 
     def test_targets_are_split_at_the_first_slash(self) -> None:
         self.api.answers["/v1/overrides"] = (201, DRAINED)
         self.weir("drain", "backend", "web-ams/b1", "--until", "never", "--reason", "x")
-        self.assertEqual(self.api.asked[-1][2]["target"], {"pool": "web-ams", "backend": "b1"})
+        self.assertEqual(self.api.requests[-1][2]["target"], {"pool": "web-ams", "backend": "b1"})
         self.weir("force-up", "backend", "p/b", "--until", "never", "--reason", "x", "--author", "ada")
-        self.assertEqual(self.api.asked[-1][2], {"do": "force_up", "target": {"pool": "p", "backend": "b"}, "until": "never", "reason": "x",
+        self.assertEqual(self.api.requests[-1][2], {"do": "force_up", "target": {"pool": "p", "backend": "b"}, "until": "never", "reason": "x",
                                                  "author": "ada"})
 
     def test_what_ends_something_needs_no_reason_and_says_that_there_was_none(self) -> None:
         self.api.answers["/v1/overrides"] = (200, DRAIN_WITHOUT)
         for command, what in (("undrain", "undrain"), ("enable", "enable"), ("hold", "hold")):
             self.weir(command, "site", "ams")
-            self.assertEqual(self.api.asked[-1][2], {"do": what, "target": {"site": "ams"}, "reason": f"weir {what}, no reason given"})
+            self.assertEqual(self.api.requests[-1][2], {"do": what, "target": {"site": "ams"}, "reason": f"weir {what}, no reason given"})
         self.weir("undrain", "site", "ams", "--reason", "fixed", "--over", "10m")
-        self.assertEqual(self.api.asked[-1][2], {"do": "undrain", "target": {"site": "ams"}, "reason": "fixed", "over": "10m"})
+        self.assertEqual(self.api.requests[-1][2], {"do": "undrain", "target": {"site": "ams"}, "reason": "fixed", "over": "10m"})
 
     def test_an_undo_that_begins_something_again_wants_a_reason(self) -> None:
         for line, shown in (("weir undrain site ams", "undo: weir undrain site ams\n"),
@@ -120,7 +120,7 @@ class Texts(test_cli.WithApi):
             {"id": "o2", "do": "disable", "target": {"pool": "web", "backend": "b1"}, "state": "disabled", "from": "F", "author": "ada",
              "reason": "x"}]})
         done = self.weir("overrides", "--ended")
-        self.assertEqual(self.api.asked[-1][1], "/v1/overrides?ended=true")
+        self.assertEqual(self.api.requests[-1][1], "/v1/overrides?ended=true")
         self.assertEqual(done.stdout, "o1  drain ams  ramping 25.5 %  from F until U  by jw (user:root): INC\n"
                                       "o2  disable web/b1  disabled 0.0 %  from F until never  by ada: x\n")
 
@@ -142,7 +142,7 @@ class Texts(test_cli.WithApi):
             self.assertIn("is given twice", done.stderr)
         done = self.weir(*DRAIN, "--now=yes")
         self.assertEqual((done.returncode, "--now takes no value" in done.stderr), (1, True))
-        self.assertEqual(self.api.asked, [])
+        self.assertEqual(self.api.requests, [])
 
     @unittest.skipIf(os.geteuid(), "needs root")
     def test_a_socket_of_another_user_is_not_believed(self) -> None:
@@ -153,9 +153,9 @@ class Texts(test_cli.WithApi):
             done = self.weir(*arguments)
             self.assertEqual((done.returncode, done.stdout), (7, ""), arguments)
             self.assertIn(f"{self.dir}/api.sock is not trusted, because it belongs neither to root nor to weir-mgmt", done.stderr)
-        self.assertEqual(self.api.asked, [])
+        self.assertEqual(self.api.requests, [])
 
-    def test_of_very_many_mistakes_and_warnings_the_first_are_told(self) -> None:
+    def test_of_very_many_errors_and_warnings_the_first_are_shown(self) -> None:
         path = os.path.join(self.dir, "weir.conf")
         with open(path) as f:
             good = f.read()
@@ -201,12 +201,12 @@ class Texts(test_cli.WithApi):
         done = self.weir("trace", "192.0.2.1:5", "203.0.113.10:80/tcp")
         self.assertEqual(done.returncode, 3)
         self.assertIn("effective.conf", done.stderr)
-        for arguments, told in ((("x", "y"), "expected: SRC:PORT VIP:PORT/tcp"),
+        for arguments, expected in ((("x", "y"), "expected: SRC:PORT VIP:PORT/tcp"),
                                 (("192.0.2.1:5", "203.0.113.10:80/tcp", "--length", "12x"), "the bytes of an IP packet"),
                                 (("192.0.2.1:5", "203.0.113.10:80/tcp", "--length", "39"), "40 to 65535")):
             done = self.weir("trace", *arguments)
             self.assertEqual(done.returncode, 1)
-            self.assertIn(told, done.stderr)
+            self.assertIn(expected, done.stderr)
 
 
 SETUP = """set -e; mount -t bpf bpf /tmp; ip link set lo up; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up

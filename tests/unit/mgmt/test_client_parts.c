@@ -157,7 +157,7 @@ static struct client_request request_for(const char *path, int timeout_ms)
 	struct client_request r = { .timeout_ms = timeout_ms, .status = 77 };
 
 	snprintf(r.url, sizeof(r.url), "http://127.0.0.1:%u%s", port, path);
-	snprintf(r.why, sizeof(r.why), "of the last time");
+	snprintf(r.failure, sizeof(r.failure), "of the last time");
 	r.answer = (json_t *)&client; /* nothing of a former use is taken for an answer */
 	return r;
 }
@@ -166,8 +166,8 @@ static void check_outcome(const struct client_request *r, const struct row *row)
 {
 	bool good = row->code == 200 && !*row->why;
 
-	if (r->status != row->code || strcmp(r->why, row->why) != 0 || !r->answer == good)
-		fail_msg("%s: %ld \"%s\"", row->path, r->status, r->why);
+	if (r->status != row->code || strcmp(r->failure, row->why) != 0 || !r->answer == good)
+		fail_msg("%s: %ld \"%s\"", row->path, r->status, r->failure);
 	json_decref(r->answer);
 }
 
@@ -263,7 +263,7 @@ static void an_answer_has_a_greatest_size(void **state)
 		r.answer_max = max;
 		client_send(&client, &r, 1);
 		assert_int_equal(!!r.answer, max >= 7);
-		assert_int_equal(*r.why != '\0', max < 7);
+		assert_int_equal(*r.failure != '\0', max < 7);
 		json_decref(r.answer);
 	}
 }
@@ -301,12 +301,12 @@ static void who_cannot_be_reached_is_named_so(void **state)
 	client_send(&client, &r, 1);
 	assert_null(r.answer);
 	assert_int_equal(r.status, 0);
-	assert_non_null(strstr(r.why, "connect"));
+	assert_non_null(strstr(r.failure, "connect"));
 	r = request_for("/ok", 60000);
 	snprintf(r.url, sizeof(r.url), "file:///etc/passwd"); /* of a hostile configuration */
 	client_send(&client, &r, 1);
 	assert_null(r.answer);
-	assert_non_null(strstr(r.why, "protocol"));
+	assert_non_null(strstr(r.failure, "protocol"));
 	close(fd);
 }
 

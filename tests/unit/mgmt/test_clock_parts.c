@@ -123,7 +123,7 @@ static int teardown(void **state)
 /* A peer heard @p age_ms ago, whose clock is @p off_ms before ours, give or take @p slack_ms. */
 static void hear_peer(size_t i, uint64_t age_ms, int64_t off_ms, int64_t slack_ms)
 {
-	views[i] = (struct peers_report){ .asked_ms = fake_ms - age_ms,
+	views[i] = (struct peers_report){ .answered_ms = fake_ms - age_ms,
 		                          .clock_known = true,
 		                          .clock_offset_ms = fake_wall - (int64_t)fake_ms - off_ms,
 		                          .clock_slack_ms = slack_ms };
@@ -164,7 +164,7 @@ static void who_says_nothing_does_not_differ(void **state)
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_AGREE);
 	hear_peer(0, PEERS_STALE_MS + 1, 0, 0);
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_UNHEARD);
-	views[0].asked_ms = 0;
+	views[0].answered_ms = 0;
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_UNHEARD);
 	views[0].unasked = true; /* it is never asked */
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);

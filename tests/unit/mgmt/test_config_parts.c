@@ -6,7 +6,7 @@
 #include "mgmt/api/handle_config.c"
 
 static struct http_reply answer;
-static struct asked change;
+static struct change_request change;
 
 static int setup(void **state)
 {

@@ -213,12 +213,13 @@ static void each_other_node_is_a_peer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		seen.n_peer_reports = 1;
-		seen.views[0] = (struct peers_report){ .node = "fra-2",
-			                               .state = rows[i].state,
-			                               .refused = rows[i].refused,
-			                               .why = "why",
-			                               .behind_ms = clock_mono_ms() - 20000,
-			                               .asked_ms = rows[i].asked ? 1 : 0 };
+		seen.peer_reports[0] =
+		        (struct peers_report){ .node = "fra-2",
+			                       .state = rows[i].state,
+			                       .refused = rows[i].refused,
+			                       .unreachable_reason = "why",
+			                       .behind_ms = clock_mono_ms() - 20000,
+			                       .answered_ms = rows[i].asked ? 1 : 0 };
 		gather_facts();
 		assert_true(facts.has_peers);
 		assert_int_equal(facts.n_peers, 2);

@@ -34,7 +34,7 @@ static const char *wrong_field(size_t i)
 static const char *read_text(const char *body, bool required, char out[8])
 {
 	json_t *object = json_loads(body, 0, NULL);
-	struct field f;
+	struct field_reader f;
 
 	teardown(NULL);
 	assert_non_null(object);
@@ -86,7 +86,7 @@ static void other_types_are_told_apart(void **state)
 {
 	json_t *object =
 	        json_loads("{\"yes\":true,\"no\":false,\"one\":1,\"list\":[],\"map\":{}}", 0, NULL);
-	struct field f;
+	struct field_reader f;
 
 	(void)state;
 	field_start(&f, object);
@@ -112,7 +112,7 @@ static void other_types_are_told_apart(void **state)
 static void what_is_not_known_is_refused(void **state)
 {
 	json_t *object = json_loads("{\"t\":\"x\",\"reson\":\"x\"}", 0, NULL);
-	struct field f;
+	struct field_reader f;
 
 	(void)state;
 	field_start(&f, object);
@@ -129,7 +129,7 @@ static void mistakes_are_bounded(void **state)
 {
 	json_t *object = json_object();
 	char name[16];
-	struct field f;
+	struct field_reader f;
 
 	(void)state;
 	for (int i = 0; i < 150; i++) {

@@ -137,7 +137,7 @@ static void verdicts_are_counted_by_what_they_say(void **state)
 	observe_health(w, 3, HEALTH_DOWN, HEALTH_MARK_INCONCLUSIVE);
 	const struct judge_pool *p = gather_pool(w);
 
-	assert_true(p->seen && p->checked && !p->in_force);
+	assert_true(p->health_fresh && p->checked && !p->in_force);
 	assert_int_equal(p->n_up, 2);
 	assert_int_equal(p->down.n, 1);
 	assert_string_equal(p->down.first[0], "b3");
@@ -147,7 +147,7 @@ static void verdicts_are_counted_by_what_they_say(void **state)
 	assert_string_equal(p->inconclusive.first[0], "b3");
 	w->pools[0].check = NULL; /* who is not checked is not silent */
 	p = gather_pool(w);
-	assert_true(!p->seen && !p->checked && !p->silent.n && !p->down.n);
+	assert_true(!p->health_fresh && !p->checked && !p->silent.n && !p->down.n);
 }
 
 static void an_override_counts_for_its_own_backend_while_it_lasts(void **state)

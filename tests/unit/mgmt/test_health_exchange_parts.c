@@ -101,7 +101,7 @@ static int setup(void **state)
 		            .n_services = 1 };
 	memset(&own, 0, sizeof(own));
 	memset(&health, 0, sizeof(health));
-	this_node.views = &own;
+	this_node.health_exchange = &own;
 	fake_model = &m;
 	fake_health = NULL;
 	fake_document = 1;
@@ -113,7 +113,7 @@ static int teardown(void **state)
 {
 	while (own.n > 0)
 		drop_peer(&this_node, 0);
-	free(own.wanted.targets);
+	free(own.input.targets);
 	return asked_teardown(state);
 }
 
@@ -173,10 +173,10 @@ static void all_other_nodes_with_an_api_are_peers(void **state)
 	assert_true(is_peer("ams-2") && is_peer("fra-3"));
 	assert_true(has_page("ams-2") && has_page("fra-3"));
 	assert_false(has_page("ams-1") || has_page("fra-1") || has_page("fra-2"));
-	assert_int_equal(own.wanted.n, 4);
+	assert_int_equal(own.input.n, 4);
 	for (size_t i = 0; i < 4; i++)
-		assert_true(own.wanted.targets[i] == target_at(i));
-	assert_string_equal(own.wanted.cluster, "shop");
+		assert_true(own.input.targets[i] == target_at(i));
+	assert_string_equal(own.input.cluster, "shop");
 }
 
 /*
@@ -206,7 +206,7 @@ static void who_goes_takes_the_page_along(void **state)
 	fake_document = 2;
 	follow_document(&this_node);
 	assert_int_equal(own.n, 1);
-	assert_string_equal(own.wanted.cluster, "mail");
+	assert_string_equal(own.input.cluster, "mail");
 	assert_string_equal(own.peers[0].node, "fra-1");
 	assert_string_equal(own.peers[0].api, "https://moved");
 	assert_ptr_equal(own.peers[0].page, kept);
@@ -361,7 +361,7 @@ static void rounds_ask_as_often_as_they_should(void **state)
 	assert_int_equal(run_rounds(9), 9);
 	assert_string_equal(own.client.token, "0123456789abcdef");
 	fake_ms += MOTION_MS;
-	own.asked_ms = fake_ms;
+	own.queried_ms = fake_ms;
 	assert_int_equal(run_rounds(9), 2);
 }
 

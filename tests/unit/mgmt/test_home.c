@@ -174,7 +174,7 @@ static void a_running_process_keeps_its_store(void **state)
 	store_close(s);
 }
 
-static void a_journal_of_the_own_user_is_moved_and_played(void **state)
+static void a_journal_of_the_own_user_is_moved_and_rolled_back(void **state)
 {
 	const struct fixture *f = *state;
 
@@ -205,7 +205,7 @@ static void a_write_ahead_log_of_the_own_user_is_moved_too(void **state)
 	assert_int_equal(versions_in(f), 1); /* as a process left it that was killed */
 }
 
-static void a_planted_journal_is_never_played(void **state)
+static void a_planted_journal_is_never_rolled_back(void **state)
 {
 	const struct fixture *f = *state;
 
@@ -221,7 +221,7 @@ static void a_planted_journal_is_never_played(void **state)
 	assert_int_equal(versions_in(f), 0);
 }
 
-static void a_planted_journal_before_the_first_start_is_never_played(void **state)
+static void a_planted_journal_before_the_first_start_is_never_rolled_back(void **state)
 {
 	const struct fixture *f = *state;
 
@@ -361,9 +361,9 @@ int main(void)
 		T(an_upgrade_moves_the_store_and_a_downgrade_finds_it),
 		T(a_directory_without_a_store_has_none_to_move_back),
 		T(a_running_process_keeps_its_store),
-		T(a_journal_of_the_own_user_is_moved_and_played),
-		T(a_planted_journal_is_never_played),
-		T(a_planted_journal_before_the_first_start_is_never_played),
+		T(a_journal_of_the_own_user_is_moved_and_rolled_back),
+		T(a_planted_journal_is_never_rolled_back),
+		T(a_planted_journal_before_the_first_start_is_never_rolled_back),
 		T(what_belongs_to_another_user_is_refused_until_it_is_gone),
 		T(a_planted_store_at_the_old_place_is_never_read),
 		T(a_store_that_the_former_release_made_later_is_the_one),

@@ -178,8 +178,8 @@ class Local(unittest.TestCase):
         return s
 
     def test_broken_http_is_refused_with_a_problem_and_the_connection_ends(self) -> None:
-        for why, sent, status, code in BROKEN:
-            with self.subTest(why):
+        for case, sent, status, code in BROKEN:
+            with self.subTest(case):
                 s = self.connect()
                 s.sendall(sent)
                 answers, _ = read_answers(s)
@@ -192,9 +192,9 @@ class Local(unittest.TestCase):
         self.assertEqual(self.node.ask("GET", "/v1/status").json["version"]["number"], 1)
 
     def test_what_is_unusual_and_right_is_answered_also_byte_by_byte(self) -> None:
-        for why, sent, status in WELL:
+        for case, sent, status in WELL:
             for step in (len(sent), 1, 7):
-                with self.subTest(f"{why}, {step} bytes at a time"):
+                with self.subTest(f"{case}, {step} bytes at a time"):
                     s = self.connect()
                     for i in range(0, len(sent), step):
                         s.sendall(sent[i:i + step])

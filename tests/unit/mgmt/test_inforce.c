@@ -78,7 +78,7 @@ static void who_has_not_got_it_is_waited_for(void **state)
 	seen.document = stated.document = DOCUMENT - 1;
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_PENDING);
 	assert_string_equal(judgement.process, "dataplane");
-	assert_string_equal(judgement.why, "has not taken the new document yet");
+	assert_string_equal(judgement.reason, "has not taken the new document yet");
 	seen.document = DOCUMENT;
 	stated.at_ms = TAKEN_MS - 1; /* what it says is of before */
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_PENDING);
@@ -120,7 +120,7 @@ static void a_refusal_counts_when_it_has_stayed(void **state)
 		assert_string_equal(judgement.process, "dataplane");
 		assert_string_equal(judgement.code, codes[i]);
 		assert_string_equal(judgement.subject, "eth1");
-		assert_string_equal(judgement.why, "there is no interface eth1");
+		assert_string_equal(judgement.reason, "there is no interface eth1");
 	}
 }
 
@@ -155,7 +155,7 @@ static void the_page_of_a_dead_process_proves_nothing(void **state)
 	(void)state;
 	seen.running = false;
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_PENDING); /* it had the document */
-	assert_string_equal(judgement.why, "no sign of life");
+	assert_string_equal(judgement.reason, "no sign of life");
 	state_condition("port-missing", TAKEN_MS + 1);
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_PENDING); /* nor is it a refusal */
 	assert_string_equal(judgement.code, "");
@@ -188,11 +188,11 @@ static void who_is_waited_for_too_long_is_late_and_may_still_come(void **state)
 	inforce_conclude(&judgement, true, TAKEN_MS + WITHIN_MS);
 	assert_int_equal(judgement.state, INFORCE_LATE);
 	assert_string_equal(judgement.process, "dataplane"); /* for whom one waits */
-	assert_string_equal(judgement.why, "has not taken the new document yet");
+	assert_string_equal(judgement.reason, "has not taken the new document yet");
 	inforce_conclude(&judgement, false, TAKEN_MS + 60000);
 	assert_int_equal(judgement.state, INFORCE_DONE);
 	assert_string_equal(judgement.process, "");
-	assert_string_equal(judgement.why, "");
+	assert_string_equal(judgement.reason, "");
 }
 
 int main(void)

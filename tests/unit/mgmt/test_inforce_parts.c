@@ -216,7 +216,7 @@ static void the_api_must_listen_where_the_version_says(void **state)
 	assert_int_equal(judge_for(1), INFORCE_REFUSED);
 	assert_string_equal(this_node.inforce[0].code, "listen-failed");
 	assert_string_equal(this_node.inforce[0].subject, "https://a1");
-	assert_non_null(strstr(this_node.inforce[0].why, "no such address"));
+	assert_non_null(strstr(this_node.inforce[0].reason, "no such address"));
 	make_head(3, 'b'); /* it failed before this version came: not its doing */
 	fake_ms += EARLY + 1;
 	assert_int_equal(judge_now(), INFORCE_DONE);
@@ -238,7 +238,7 @@ static void a_new_hash_key_must_be_there(void **state)
 	assert_int_equal(judge_now(), INFORCE_DONE); /* looked at for this version, and right */
 	make_head(3, 'b');
 	our_key.wrong = true;
-	snprintf(our_key.why, sizeof(our_key.why), "another file");
+	snprintf(our_key.reason, sizeof(our_key.reason), "another file");
 	assert_int_equal(judge_now(), INFORCE_PENDING);
 	assert_string_equal(this_node.inforce[0].process, "mgmt");
 	assert_int_equal(judge_for(STAYS_MS * 2),
@@ -246,7 +246,7 @@ static void a_new_hash_key_must_be_there(void **state)
 	our_key.number = 3;
 	assert_int_equal(judge_now(), INFORCE_REFUSED);
 	assert_string_equal(this_node.inforce[0].code, "hash-key-mismatch");
-	assert_string_equal(this_node.inforce[0].why, "another file");
+	assert_string_equal(this_node.inforce[0].reason, "another file");
 	make_head(4, 'c');
 	our_key.number = 4;
 	assert_int_equal(judge_now(), INFORCE_PENDING); /* the file may come a moment later */
@@ -262,7 +262,7 @@ static void a_document_that_is_not_written_is_in_force_nowhere(void **state)
 	(void)state;
 	unwritten_reason = "No space left on device";
 	assert_int_equal(judge_now(), INFORCE_PENDING);
-	assert_string_equal(this_node.inforce[0].why, "No space left on device");
+	assert_string_equal(this_node.inforce[0].reason, "No space left on device");
 	assert_int_equal(judge_for(WITHIN_MS), INFORCE_LATE);
 	unwritten_reason = "";
 	assert_int_equal(judge_now(), INFORCE_DONE);
@@ -344,7 +344,7 @@ static void make_unconfirmed(const char *by)
 	views[1].inforce = (struct inforce){ .number = our_head.number, .state = INFORCE_REFUSED };
 	snprintf(views[1].inforce.digest, DIGEST_TEXT_MAX, "%s", our_head.digest);
 	snprintf(views[1].inforce.process, sizeof(views[1].inforce.process), "dns");
-	snprintf(views[1].inforce.why, sizeof(views[1].inforce.why), "no address");
+	snprintf(views[1].inforce.reason, sizeof(views[1].inforce.reason), "no address");
 }
 
 /* Whoever made it takes it back when a node refuses it: of this very version, and heard. */
@@ -381,7 +381,7 @@ static void the_maker_rolls_back_what_a_peer_refuses(void **state)
 static void the_reason_of_a_rollback_is_cut_after_a_word(void **state)
 {
 	static const char start[] = "version ", word[] = "sixteen-letters ";
-	char *why = views[1].inforce.why, whole[sizeof(views[1].inforce.why) + 80];
+	char *why = views[1].inforce.reason, whole[sizeof(views[1].inforce.reason) + 80];
 
 	(void)state;
 	for (size_t more = 0; more < 2; more++) {
@@ -462,7 +462,7 @@ static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
 		             .process = "dns",
 		             .code = "listen-failed",
 		             .subject = "192.0.2.1",
-		             .why = "no such address" },
+		             .reason = "no such address" },
 	               back;
 
 	(void)state;
@@ -477,7 +477,7 @@ static void a_judgement_comes_back_from_a_peer_as_it_was(void **state)
 		assert_string_equal(back.process, "dns");
 		assert_string_equal(back.code, "listen-failed");
 		assert_string_equal(back.subject, "192.0.2.1");
-		assert_string_equal(back.why, "no such address");
+		assert_string_equal(back.reason, "no such address");
 		json_object_set_new(told, "number", json_integer(s == 1 ? 0 : s == 2 ? -1 : 5));
 		json_object_set_new(told, "state", json_string(s == 3 ? "sure" : inforce_text(s)));
 		back = inforce_from_json(told);

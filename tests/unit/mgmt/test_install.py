@@ -154,7 +154,7 @@ class Install(unittest.TestCase):
         self.assertEqual(self.complete("attach", "l", program="weir-agent"), ["lo"])
         self.assertIn("--owners", self.complete("attach", "lo", "--", program="weir-agent"))
 
-    def test_the_example_has_no_mistakes(self) -> None:
+    def test_the_example_has_no_errors(self) -> None:
         conf = os.path.join(self.top, "example")
         shutil.copytree(self.at("share/doc/weir/examples"), conf)
         with open(os.path.join(conf, "hash.key"), "w") as f:

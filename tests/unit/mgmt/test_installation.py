@@ -47,7 +47,7 @@ class Installation(unittest.TestCase):
             self.assertEqual(sorted(os.listdir(os.path.join(self.dir, node))), ["hash.key", "peer.token", "tls.ca", "tls.crt", "tls.key"])
             self.assertEqual(os.stat(os.path.join(self.dir, node, "tls.key")).st_mode & 0o77, 0)
 
-    def test_the_configuration_has_no_mistakes_on_any_node(self) -> None:
+    def test_the_configuration_has_no_errors_on_any_node(self) -> None:
         self.run_block()
         for node in NODES:
             conf = os.path.join(self.dir, node)

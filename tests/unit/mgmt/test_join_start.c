@@ -292,7 +292,7 @@ static void a_provisional_version_that_gives_way_is_kept_and_named(void **state)
 	assert_int_equal(intent_head(in)->number, 2);
 	assert_int_equal(store_lost(intent_store(in), lost, 2), 1);
 	assert_string_equal(lost[0].version.digest, own.digest);
-	assert_string_equal(lost[0].why, "provisional: a peer had an applied version");
+	assert_string_equal(lost[0].reason, "provisional: a peer had an applied version");
 	assert_int_equal(lost[0].lost_ms, NOW_MS + 10);
 	snprintf(
 	        text, sizeof(text),

@@ -46,7 +46,7 @@ static struct world *new_world(void)
 		                       .n_backends = 3,
 		                       .n_meant = 3,
 		                       .checked = true,
-		                       .seen = true,
+		                       .health_fresh = true,
 		                       .n_up = 3,
 		                       .in_force = true,
 		                       .n_serving = 3,

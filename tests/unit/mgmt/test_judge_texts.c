@@ -46,7 +46,7 @@ static int setup(void **state)
 			                        .n_backends = 3,
 			                        .n_meant = 3,
 			                        .checked = true,
-			                        .seen = true,
+			                        .health_fresh = true,
 			                        .n_up = 3,
 			                        .in_force = true,
 			                        .n_serving = 3,
@@ -389,16 +389,16 @@ static void backends_that_are_down_are_named_until_all_are(void **state)
 	        print_verdict(),
 	        "degraded\nbackend-down [api/b1] backend api/b1 is down: weir health shows why\n"
 	        "backend-down [api/b2] backend api/b2 is down: weir health shows why\n");
-	pools[1].seen = false;
+	pools[1].health_fresh = false;
 	is_well();
-	pools[1].seen = true;
+	pools[1].health_fresh = true;
 	pools[1].down = names_of(3);
 	assert_string_equal(
 	        print_verdict(),
 	        "down\npool-all-down [api] all backends of pool api are down: weir health shows why\n");
-	pools[1].seen = false;
+	pools[1].health_fresh = false;
 	is_well();
-	pools[1].seen = true;
+	pools[1].health_fresh = true;
 	pools[1].n_backends = JUDGE_NAMED_MAX + 2;
 	pools[1].down = names_of(JUDGE_NAMED_MAX + 1);
 	char text[200];
@@ -465,9 +465,9 @@ static void checks_without_a_verdict_are_said(void **state)
 	pools[1].checked = false;
 	is_well();
 	pools[1].checked = true;
-	pools[1].seen = false;
+	pools[1].health_fresh = false;
 	is_well();
-	pools[1].seen = true;
+	pools[1].health_fresh = true;
 	pools[1].silent = names_of(0);
 	pools[1].inconclusive = names_of(2);
 	is_well();

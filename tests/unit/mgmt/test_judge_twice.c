@@ -136,7 +136,9 @@ static size_t count_rule(const struct judge_facts *f, enum judge_rule rule)
 static void what_is_not_meant_is_not_missed(void **state)
 {
 	struct judge_process dataplane = { .name = "dataplane", .present = true, .running = true };
-	struct judge_pool pool = { .name = "web", .seen = true, .checked = true, .in_force = true };
+	struct judge_pool pool = {
+		.name = "web", .health_fresh = true, .checked = true, .in_force = true
+	};
 	struct judge_facts f = { .n_processes = 1,
 		                 .processes = &dataplane,
 		                 .pools = &pool,
@@ -175,7 +177,7 @@ static void a_backend_is_blamed_once_for_its_way(void **state)
 	};
 	struct judge_pool pool = { .name = "web",
 		                   .n_backends = 3,
-		                   .seen = true,
+		                   .health_fresh = true,
 		                   .in_force = true,
 		                   .n_serving = 1,
 		                   .down = { { "b1" }, 1 },

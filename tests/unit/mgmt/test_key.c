@@ -93,7 +93,7 @@ static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
 	fixture_write(f->conf, "hash.key", OTHER_KEY);
 	intent_tick(in, NOW_MS + 2000);
 	assert_true(key_status(in)->wrong);
-	assert_non_null(strstr(key_status(in)->why, first));
+	assert_non_null(strstr(key_status(in)->reason, first));
 	/* a change that names no other key has the key of the version before */
 	assert_string_equal(apply_replaced(in, "weight = 100; },\n                 {",
 	                                   "weight = 90; },\n                 {", NOW_MS + 3000),
@@ -248,7 +248,7 @@ static void each_change_of_the_file_is_said_once(void **state)
 	for (int i = 0; i < 2; i++)
 		intent_tick(in, NOW_MS + 4000 + i);
 	assert_false(key_status(in)->wrong);
-	assert_string_equal(key_status(in)->why, "");
+	assert_string_equal(key_status(in)->reason, "");
 	assert_int_equal(n_events(in, again), 1);
 	assert_int_equal(intent_document(in), document + 1); /* the processes must look, too */
 	intent_close(in);

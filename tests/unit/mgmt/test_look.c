@@ -107,14 +107,14 @@ static void a_look_has_each_part_from_its_source(void **state)
 	assert_int_equal(l.supervisor.age_ms, 77);
 	assert_int_equal(l.supervisor_conditions.n, 5);
 	assert_int_equal(l.n_peer_reports, 2);
-	assert_string_equal(l.views[1].node, "fra-1");
-	assert_int_equal(l.views[1].state, PEERS_AGREED);
+	assert_string_equal(l.peer_reports[1].node, "fra-1");
+	assert_int_equal(l.peer_reports[1].state, PEERS_AGREED);
 	assert_true(l.has_token);
 	assert_int_equal(l.n_loads, 2);
 	assert_string_equal(l.loads[1].site, "lon");
 	assert_int_equal(l.loads[1].bits, 2000);
 	assert_ptr_equal(l.dns, fake_dns);
-	assert_ptr_equal(look_peer(&l, "fra-1"), &l.views[1]);
+	assert_ptr_equal(look_peer(&l, "fra-1"), &l.peer_reports[1]);
 	assert_null(look_peer(&l, "lon-1"));
 	assert_int_equal(json_array_size(l.diverged), 1);
 	assert_true(llabs(l.now_ms - clock_believed_ms()) < 600000);

@@ -330,9 +330,10 @@ static void each_peer_is_listed_with_its_head(void **state)
 		                          .number = 7,
 		                          .digest = "d7",
 		                          .hash_key = "k7",
-		                          .asked_ms = 999000 };
-	views[1] =
-	        (struct peers_report){ .node = "fra-2", .state = PEERS_UNREACHABLE, .why = "no" };
+		                          .answered_ms = 999000 };
+	views[1] = (struct peers_report){ .node = "fra-2",
+		                          .state = PEERS_UNREACHABLE,
+		                          .unreachable_reason = "no" };
 	assert_int_equal(ask_handler(handle_peers, NULL, "", ""), 200);
 	assert_int_equal(count_rows("items"), 2);
 	const json_t *first = item_at("items", 0), *second = item_at("items", 1);
@@ -473,9 +474,9 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 	one_look.has_head = true;
 	one_look.head.number = 12;
 	one_look.document = 40;
-	one_look.views[0] =
+	one_look.peer_reports[0] =
 	        (struct peers_report){ .node = "fra-1", .state = PEERS_BEHIND, .number = 11 };
-	one_look.views[1] =
+	one_look.peer_reports[1] =
 	        (struct peers_report){ .node = "fra-2", .state = PEERS_UNREACHABLE, .number = 9 };
 	one_look.n_peer_reports = 2;
 	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
@@ -508,7 +509,7 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	};
 
 	(void)state;
-	one_look.set = (struct overrides){ items, 3 };
+	one_look.overrides = (struct overrides){ items, 3 };
 	one_look.store_state = "failing";
 	snprintf(one_look.store_reason, sizeof(one_look.store_reason), "full");
 	one_look.has_head = true;

@@ -218,7 +218,7 @@ static void verdicts_become_events_of_the_right_family(void **state)
 	log_health_changes(&this_node, &m, &pages);
 	assert_int_equal(journal_last(intent_journal(this_node.intent)), before + 3);
 	assert_string_equal(last_event()->subject, "services/web/at/ams/ipv6");
-	free(own.told);
+	free(own.logged);
 }
 
 /* Each once: that it runs, and that it shows no sign of life any more. */
@@ -372,7 +372,7 @@ static void a_backends_verdict_is_an_event(void **state)
 		log_health_changes(&this_node, &m, &pages);
 		assert_string_equal(last_event()->message, "down, was up (timeout)");
 	}
-	free(own.told);
+	free(own.logged);
 }
 
 /* Names of the most letters that they may have. */
@@ -406,9 +406,9 @@ static void long_names_are_whole_in_an_event(void **state)
 			assert_non_null(strstr(
 			        n > 38 ? last_event()->message : last_event()->subject, want));
 			assert_int_equal(strncmp(last_event()->subject, want, 95), 0);
-			free(own.told);
-			own.told = NULL;
-			own.n_told = 0;
+			free(own.logged);
+			own.logged = NULL;
+			own.n_logged = 0;
 		}
 }
 

@@ -134,9 +134,9 @@ class Offline(unittest.TestCase):
 
     def test_what_was_taken_offline_is_told_alike_when_management_is_back(self) -> None:
         self.node.stop()
-        told = self.weir("drain", "backend", "web-ams/b1", "--until", UNTIL, "--reason", "x", "--offline")["override"]
+        drain = self.weir("drain", "backend", "web-ams/b1", "--until", UNTIL, "--reason", "x", "--offline")["override"]
         self.node.start()
-        self.assertEqual(self.node.ask("GET", f"/v1/overrides/{told['id']}").json, told)
+        self.assertEqual(self.node.ask("GET", f"/v1/overrides/{drain['id']}").json, drain)
         self.assertTrue(os.path.exists(os.path.join(self.node.state, "store.db")))
 
     def test_a_guard_that_is_none_is_told_offline_too(self) -> None:

@@ -41,8 +41,8 @@ class OldFile(unittest.TestCase):
         self.assertEqual((refused.json["certain"], refused.json["n_takes_back"], refused.json["base"]), (True, 1, self.first))
         taken = refused.json["takes_back"][0]
         self.assertEqual((taken["now"], taken["file"], taken["version"], taken["author"]), ("60", "100", 2, "ada"))
-        told = node.ask("POST", "/v1/config/plan", {"files": self.old, "base": self.first})
-        self.assertEqual((told.status, told.json["old_file"]["n_takes_back"]), (200, 1))  # told, not refused
+        plan = node.ask("POST", "/v1/config/plan", {"files": self.old, "base": self.first})
+        self.assertEqual((plan.status, plan.json["old_file"]["n_takes_back"]), (200, 1))  # told, not refused
         replaced = node.apply(self.old, base=self.first, replace=True)
         self.assertEqual((replaced.status, replaced.json["version"]["number"]), (201, 3))
 

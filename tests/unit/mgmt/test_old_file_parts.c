@@ -206,18 +206,18 @@ static void very_many_settings_are_counted(void **state)
 	static struct base_mark marks[60];
 	static struct history h = { .n = 3, .base = 2 };
 	const struct change_plan plan = { .changes = changes, .n_changes = 60 };
-	const struct base_look l = { .marks = marks, .n_taken = 59 };
+	const struct base_look l = { .marks = marks, .n_reverted = 59 };
 
 	(void)state;
 	for (size_t i = 0; i < 60; i++) {
 		changes[i] = (struct plan_change){ .path = i ? "p" : "not taken",
 			                           .from = "1",
 			                           .to = "2" };
-		marks[i] = (struct base_mark){ .taken = i != 0, .made = 1 };
+		marks[i] = (struct base_mark){ .reverted = i != 0, .version_index = 1 };
 	}
 	h.list[1].number = 7;
 	h.list[2].number = 5;
-	json_t *told = comparison_to_json(&l, &plan, &h);
+	json_t *told = reverted_to_json(&l, &plan, &h);
 	const json_t *list = json_object_get(told, "takes_back");
 	assert_int_equal(json_array_size(list), 50);
 	assert_string_equal(text_of(json_array_get(list, 0), "path"), "p");

@@ -167,10 +167,10 @@ static void a_wrong_key_file_is_told(void **state)
 {
 	(void)state;
 	our_key.wrong = true;
-	snprintf(our_key.why, sizeof(our_key.why), "another key than version 2 has");
+	snprintf(our_key.reason, sizeof(our_key.reason), "another key than version 2 has");
 	state_conditions();
 	assert_int_equal(stated.n, 1);
-	assert_string_equal(find_condition("hash-key-mismatch", "hash.key")->text, our_key.why);
+	assert_string_equal(find_condition("hash-key-mismatch", "hash.key")->text, our_key.reason);
 }
 
 /* Each peer for itself; only what a peer says that is heard and that is of the same version. */

@@ -150,7 +150,7 @@ class Dataplane(threading.Thread):
         self.listener.close()
 
 
-class Fellows(unittest.TestCase):
+class StateHandover(unittest.TestCase):
     """Two nodes of one site. The dataplane of the first has started on empty tables."""
 
     def setUp(self) -> None:
@@ -174,7 +174,7 @@ class Fellows(unittest.TestCase):
             return {"ok": True, "learning": True, "wants_guests": wants, "document": document - behind}
         return answer
 
-    def told(self) -> list[typing.Any] | None:
+    def handed_over(self) -> list[typing.Any] | None:
         """[node, text] that was handed over, or None."""
         try:
             with open(os.path.join(self.a.run, "guests.told")) as f:
@@ -183,25 +183,25 @@ class Fellows(unittest.TestCase):
             return None
         return [re.fullmatch(r"weir-guests 1 \d+ (\S+)", head)[1], text]
 
-    def test_what_a_fellow_knows_is_handed_over(self) -> None:
+    def test_what_a_peer_knows_is_handed_over(self) -> None:
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": "pool web-ams 64\nslot 1 0\n"})
         self.dataplane(self.a, status=self.status())
-        wait_for("the fellow's word", self.told)
-        self.assertEqual(self.told(), ["fra-1", "pool web-ams 64\nslot 1 0\n"])
+        wait_for("the peer's answer", self.handed_over)
+        self.assertEqual(self.handed_over(), ["fra-1", "pool web-ams 64\nslot 1 0\n"])
 
-    def test_where_all_learn_nobody_knows(self) -> None:
+    def test_where_all_are_starting_none_knows(self) -> None:
         self.dataplane(self.b, guests={"ok": True, "learning": True, "guests": "pool web-ams 64\nslot 1 0\n"})
         self.dataplane(self.a, status=self.status())
-        wait_for("the outcome", self.told)
-        self.assertEqual(self.told(), ["-", ""])
+        wait_for("the outcome", self.handed_over)
+        self.assertEqual(self.handed_over(), ["-", ""])
 
     def test_nothing_is_handed_over_that_nobody_says(self) -> None:
         self.dataplane(self.a, status=self.status())
         time.sleep(2)  # nothing may be handed over in this time
-        self.assertIsNone(self.told())  # the fellow's dataplane is silent: it may know
+        self.assertIsNone(self.handed_over())  # the peer's dataplane is silent: it may know
         self.dataplane(self.b, guests={"ok": False, "error": "no document is in force yet"})
         time.sleep(2)  # nothing may be handed over in this time
-        self.assertIsNone(self.told())
+        self.assertIsNone(self.handed_over())
 
     def test_nothing_is_handed_over_before_its_time(self) -> None:
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
@@ -210,9 +210,9 @@ class Fellows(unittest.TestCase):
             time.sleep(2)  # nothing may be handed over in this time
             dataplane.close()
             os.unlink(dataplane.path)
-            self.assertIsNone(self.told())
+            self.assertIsNone(self.handed_over())
 
-    def test_a_fellow_with_another_head_is_not_believed(self) -> None:
+    def test_a_peer_with_another_head_is_not_believed(self) -> None:
         self.b.write("peer.token", "q" * 40 + "\n")
         wait_for("the cut", lambda: self.state() == "unreachable")
         self.a.apply(self.a.files("# two sites", "# one"))
@@ -222,7 +222,7 @@ class Fellows(unittest.TestCase):
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
         self.dataplane(self.a, status=self.status())
         time.sleep(2)  # nothing may be handed over in this time
-        self.assertIsNone(self.told())
+        self.assertIsNone(self.handed_over())
 
 
 if __name__ == "__main__":

@@ -50,10 +50,10 @@ static int setup(void **state)
 
 static struct peer_target make_target(const char *node, enum peers_state peer_state)
 {
-	struct peer_target t = { .api = "https://fra-1", .view = { .state = peer_state } };
+	struct peer_target t = { .api = "https://fra-1", .report = { .state = peer_state } };
 
-	snprintf(t.view.node, sizeof(t.view.node), "%s", node);
-	snprintf(t.view.site, sizeof(t.view.site), "fra");
+	snprintf(t.report.node, sizeof(t.report.node), "%s", node);
+	snprintf(t.report.site, sizeof(t.report.site), "fra");
 	return t;
 }
 
@@ -71,15 +71,15 @@ static void a_clock_is_compared_with_the_middle_of_the_question(void **state)
 
 	(void)state;
 	read_peer_clock(&t, clock);
-	assert_true(t.view.clock_known);
-	assert_int_equal(t.view.clock_offset_ms, 5000 - 1200);
-	assert_int_equal(t.view.clock_slack_ms, 200);
+	assert_true(t.report.clock_known);
+	assert_int_equal(t.report.clock_offset_ms, 5000 - 1200);
+	assert_int_equal(t.report.clock_slack_ms, 200);
 	json_object_set_new(clock, "ms", json_integer(-1));
 	read_peer_clock(&t, clock);
-	assert_false(t.view.clock_known);
+	assert_false(t.report.clock_known);
 	json_object_set_new(clock, "ms", json_integer(CLOCK_END_MS));
 	read_peer_clock(&t, clock);
-	assert_false(t.view.clock_known);
+	assert_false(t.report.clock_known);
 	json_decref(clock);
 }
 
@@ -102,7 +102,7 @@ static void another_cluster_s_node_has_nothing_to_say(void **state)
 		bool confirmed = false;
 
 		assert_int_equal(read_peer_head(&this_node, &t, answer, &confirmed), rows[i].ok);
-		assert_int_equal(t.view.state, rows[i].ok ? PEERS_BEHIND : PEERS_AGREED);
+		assert_int_equal(t.report.state, rows[i].ok ? PEERS_BEHIND : PEERS_AGREED);
 		json_decref(answer);
 	}
 }
@@ -122,7 +122,7 @@ static void loads_out_of_range_are_not_known(void **state)
 
 		json_object_set_new(answer, "bits_per_s", json_integer(rows[i].bits));
 		assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
-		assert_int_equal(t.view.load_known, rows[i].known);
+		assert_int_equal(t.report.load_known, rows[i].known);
 		json_decref(answer);
 	}
 }
@@ -142,7 +142,7 @@ static void a_confirmation_at_a_peer_is_seen(void **state)
 	answer = head_answer("shop", "d", version_to_peer_json(&v));
 	confirmed = false;
 	assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
-	assert_int_equal(t.view.state, PEERS_AGREED);
+	assert_int_equal(t.report.state, PEERS_AGREED);
 	assert_false(confirmed);
 	json_decref(answer);
 	v.confirm_by_ms = v.confirm_left_ms = 0;
@@ -221,8 +221,8 @@ static void who_lacks_our_overrides_is_behind(void **state)
 		r.answer = head_answer("shop", same ? digest : other,
 		                       version_to_peer_json(intent_head(this_node.intent)));
 		apply_answer(&this_node, &t, &r);
-		assert_int_equal(t.view.state, same ? PEERS_AGREED : PEERS_BEHIND);
-		assert_true(t.view.asked_ms > 0);
+		assert_int_equal(t.report.state, same ? PEERS_AGREED : PEERS_BEHIND);
+		assert_true(t.report.answered_ms > 0);
 		assert_int_equal(n_asked, 1); /* for its overrides, where they are others */
 		json_decref(r.answer);
 	}
@@ -244,14 +244,14 @@ static void a_silent_peer_says_why(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct peer_target t = make_target("fra-1", PEERS_AGREED);
-		struct client_request r = { .status = rows[i].status, .why = "silent" };
+		struct client_request r = { .status = rows[i].status, .failure = "silent" };
 
 		snprintf(t.api, sizeof(t.api), "%s", rows[i].api);
 		apply_answer(&this_node, &t, &r);
-		assert_int_equal(t.view.state, PEERS_UNREACHABLE);
-		assert_int_equal(t.view.unasked, rows[i].unasked);
-		assert_int_equal(t.view.refused, rows[i].refused);
-		assert_string_equal(t.view.why, rows[i].why);
+		assert_int_equal(t.report.state, PEERS_UNREACHABLE);
+		assert_int_equal(t.report.unasked, rows[i].unasked);
+		assert_int_equal(t.report.refused, rows[i].refused);
+		assert_string_equal(t.report.unreachable_reason, rows[i].why);
 	}
 }
 
@@ -276,9 +276,9 @@ static void changes_that_matter_become_events(void **state)
 		struct peer_target t = make_target("fra-1", rows[i].is);
 		struct journal *j = intent_journal(this_node.intent);
 
-		own.view[0] = make_target("fra-1", rows[i].was).view;
-		own.n_peer_rows = 1;
-		uint64_t before = journal_last(j), round = own.view[0].round;
+		own.reports[0] = make_target("fra-1", rows[i].was).report;
+		own.n_reports = 1;
+		uint64_t before = journal_last(j), round = own.reports[0].round;
 
 		publish_round(&this_node, &t, 1);
 		bool told = false;
@@ -287,8 +287,8 @@ static void changes_that_matter_become_events(void **state)
 		if (told != rows[i].told)
 			fail_msg("%s to %s", peers_state_text(rows[i].was),
 			         peers_state_text(rows[i].is));
-		assert_int_equal(own.view[0].state, rows[i].is);
-		assert_int_equal(own.view[0].round, round + 1);
+		assert_int_equal(own.reports[0].state, rows[i].is);
+		assert_int_equal(own.reports[0].round, round + 1);
 	}
 }
 
@@ -296,15 +296,15 @@ static void changes_that_matter_become_events(void **state)
 static void who_joins_waits_for_those_that_can_be_asked(void **state)
 {
 	(void)state;
-	own.n_peer_rows = 2;
-	own.view[0].state = PEERS_BEHIND;
-	own.view[1] = (struct peers_report){ .state = PEERS_UNREACHABLE, .unasked = true };
+	own.n_reports = 2;
+	own.reports[0].state = PEERS_BEHIND;
+	own.reports[1] = (struct peers_report){ .state = PEERS_UNREACHABLE, .unasked = true };
 	assert_true(none_has_more(&own));
-	own.view[1].unasked = false;
+	own.reports[1].unasked = false;
 	assert_false(none_has_more(&own));
-	own.view[1].state = PEERS_BEHIND;
+	own.reports[1].state = PEERS_BEHIND;
 	assert_true(none_has_more(&own));
-	own.view[0].state = PEERS_AHEAD;
+	own.reports[0].state = PEERS_AHEAD;
 	assert_false(none_has_more(&own));
 }
 
@@ -312,10 +312,10 @@ static void who_joins_waits_for_those_that_can_be_asked(void **state)
 static void who_joins_starts_alone_in_time(void **state)
 {
 	(void)state;
-	own.n_peer_rows = 1;
+	own.n_reports = 1;
 	for (unsigned i = 0; i < 8; i++) {
 		waits_to_join = i & 1;
-		own.view[0].state = i & 2 ? PEERS_BEHIND : PEERS_UNREACHABLE;
+		own.reports[0].state = i & 2 ? PEERS_BEHIND : PEERS_UNREACHABLE;
 		n_alone = 0;
 		end_joining(&this_node, i & 4 ? clock_mono_ms() : clock_mono_ms() + 60000);
 		assert_int_equal(n_alone, waits_to_join && (i & 6));
@@ -334,7 +334,7 @@ static void without_a_token_nobody_is_asked(void **state)
 	assert_int_equal(view->state, PEERS_UNREACHABLE);
 	assert_true(view->unasked);
 	assert_false(view->refused);
-	assert_non_null(strstr(view->why, "peer.token"));
+	assert_non_null(strstr(view->unreachable_reason, "peer.token"));
 	assert_int_equal(n_asked, 0);
 }
 
@@ -344,20 +344,20 @@ static void loads_are_added_by_site_while_they_are_fresh(void **state)
 	struct guard_load loads[4];
 
 	(void)state;
-	own.n_peer_rows = 4;
+	own.n_reports = 4;
 	for (unsigned i = 0; i < 4; i++)
-		own.view[i] = (struct peers_report){
-			.site = "fra", .load_known = true, .bits = 1u << i, .asked_ms = now_ms
+		own.reports[i] = (struct peers_report){
+			.site = "fra", .load_known = true, .bits = 1u << i, .answered_ms = now_ms
 		};
-	own.view[1].load_known = false;
-	own.view[2].asked_ms = now_ms - PEERS_STALE_MS - 1;
-	own.view[3].asked_ms = 0;
+	own.reports[1].load_known = false;
+	own.reports[2].answered_ms = now_ms - PEERS_STALE_MS - 1;
+	own.reports[3].answered_ms = 0;
 	assert_int_equal(peers_loads(&this_node, loads, 4), 1);
 	assert_string_equal(loads[0].site, "fra");
 	assert_int_equal(loads[0].bits, 1);
 	assert_int_equal(peers_loads(&this_node, loads, 0), 0);
-	own.view[1].load_known = true;
-	snprintf(own.view[1].site, sizeof(own.view[1].site), "lon");
+	own.reports[1].load_known = true;
+	snprintf(own.reports[1].site, sizeof(own.reports[1].site), "lon");
 	assert_int_equal(peers_loads(&this_node, loads, 4), 2);
 	assert_int_equal(loads[1].bits, 2);
 	assert_int_equal(peers_loads(&this_node, loads, 1), 1);
@@ -384,12 +384,12 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 	struct guard_load loads[4];
 
 	(void)state;
-	own.n_peer_rows = sizeof(peers) / sizeof(peers[0]);
-	for (size_t i = 0; i < own.n_peer_rows; i++) {
-		own.view[i] = (struct peers_report){ .load_known = true,
-			                             .bits = peers[i].bits,
-			                             .asked_ms = clock_mono_ms() };
-		snprintf(own.view[i].site, sizeof(own.view[i].site), "%s", peers[i].site);
+	own.n_reports = sizeof(peers) / sizeof(peers[0]);
+	for (size_t i = 0; i < own.n_reports; i++) {
+		own.reports[i] = (struct peers_report){ .load_known = true,
+			                                .bits = peers[i].bits,
+			                                .answered_ms = clock_mono_ms() };
+		snprintf(own.reports[i].site, sizeof(own.reports[i].site), "%s", peers[i].site);
 	}
 	has_own_load = true; /* 100, of ams */
 	assert_int_equal(peers_loads(&this_node, loads, 4), n_sums);

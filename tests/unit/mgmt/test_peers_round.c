@@ -164,8 +164,8 @@ static const struct peers_report *round_with_peer(bool lost)
 	n_asked = 0;
 	one_round(&this_node, false);
 	free_answers();
-	assert_int_equal(own.n_peer_rows, 1);
-	return &own.view[0];
+	assert_int_equal(own.n_reports, 1);
+	return &own.reports[0];
 }
 
 static bool was_asked(const char *path)
@@ -190,7 +190,7 @@ static void a_newer_version_of_a_peer_is_taken(void **state)
 	assert_string_equal(v->digest, intent_head(peer)->digest);
 	assert_string_equal(v->node, "fra-1");
 	assert_string_equal(v->site, "fra");
-	assert_true(v->load_known && v->clock_known && v->asked_ms);
+	assert_true(v->load_known && v->clock_known && v->answered_ms);
 	assert_int_equal(v->bits, 4000);
 	assert_int_equal(v->round, 2);
 	assert_int_equal(intent_head(this_node.intent)->number, 2);
@@ -218,11 +218,12 @@ static void a_refused_version_is_logged_once(void **state)
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(n_refusals_logged, 1);
-	assert_non_null(strstr(last_logged, "node=fra-1 number=2 why=\"No space left on device\""));
+	assert_non_null(
+	        strstr(last_logged, "node=fra-1 number=2 reason=\"No space left on device\""));
 	accept_err = -EINVAL;
 	(void)round_with_peer(false);
 	assert_int_equal(n_refusals_logged, 2); /* for another reason */
-	own.view[0].refused_number--;           /* that was another version */
+	own.reports[0].refused_number--;        /* that was another version */
 	for (unsigned i = 0; i < 3; i++)
 		(void)round_with_peer(false);
 	assert_int_equal(n_refusals_logged, 3);
@@ -231,7 +232,7 @@ static void a_refused_version_is_logged_once(void **state)
 	accept_err = 0;
 	assert_int_equal(round_with_peer(false)->state, PEERS_AGREED);
 	assert_int_equal(n_refusals_logged, 3);
-	assert_string_equal(own.view[0].refused_reason, "");
+	assert_string_equal(own.reports[0].refused_reason, "");
 }
 
 /* A version without this node: it is said what is wrong with it. */
@@ -250,7 +251,7 @@ static void a_refusal_says_what_is_wrong(void **state)
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
 	assert_int_equal(n_refusals_logged, 1);
-	assert_non_null(strstr(own.view[0].refused_reason, "ams-1"));
+	assert_non_null(strstr(own.reports[0].refused_reason, "ams-1"));
 }
 
 static void who_is_behind_is_not_asked_for_versions(void **state)
@@ -263,9 +264,9 @@ static void who_is_behind_is_not_asked_for_versions(void **state)
 	assert_false(was_asked("/v1/peer/versions"));
 	assert_int_equal(intent_head(this_node.intent)->number, 2);
 	assert_true(v->behind_ms > 0);
-	own.view[0].behind_ms = 7; /* long ago: that is kept until it moves */
+	own.reports[0].behind_ms = 7; /* long ago: that is kept until it moves */
 	assert_int_equal(round_with_peer(false)->behind_ms, 7);
-	own.view[0].digest[3] ^= 1;
+	own.reports[0].digest[3] ^= 1;
 	assert_true(round_with_peer(false)->behind_ms > 7);
 }
 
@@ -350,22 +351,22 @@ static void who_is_to_be_told_is_told_first(void **state)
 	(void)state;
 	memset(long_api, 'x', sizeof(long_api) - 1);
 	fake_model = &m;
-	own.n_peer_rows = 1;
-	own.view[0] = (struct peers_report){ .node = "fra-1", .round = 5, .hash_key = "k" };
+	own.n_reports = 1;
+	own.reports[0] = (struct peers_report){ .node = "fra-1", .round = 5, .hash_key = "k" };
 	one_round(&this_node, true);
 	assert_int_equal(n_asked, 6);
 	for (size_t i = 0; i < 6; i++)
 		assert_string_equal(requested[i].url, urls[i]);
-	assert_int_equal(own.n_peer_rows, 3);
-	assert_string_equal(own.view[0].node, "ams-2");
-	assert_string_equal(own.view[0].site, "ams");
-	assert_int_equal(own.view[0].round, 1);
-	assert_string_equal(own.view[1].node, "fra-1");
-	assert_string_equal(own.view[1].site, "fra");
-	assert_int_equal(own.view[1].round, 6); /* what was known of it is kept */
-	assert_string_equal(own.view[1].hash_key, "k");
-	assert_false(own.view[1].unasked);
-	assert_true(own.view[2].unasked);
+	assert_int_equal(own.n_reports, 3);
+	assert_string_equal(own.reports[0].node, "ams-2");
+	assert_string_equal(own.reports[0].site, "ams");
+	assert_int_equal(own.reports[0].round, 1);
+	assert_string_equal(own.reports[1].node, "fra-1");
+	assert_string_equal(own.reports[1].site, "fra");
+	assert_int_equal(own.reports[1].round, 6); /* what was known of it is kept */
+	assert_string_equal(own.reports[1].hash_key, "k");
+	assert_false(own.reports[1].unasked);
+	assert_true(own.reports[2].unasked);
 	n_asked = 0;
 	one_round(&this_node, false);
 	assert_int_equal(n_asked, 3);

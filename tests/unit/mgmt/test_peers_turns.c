@@ -141,8 +141,8 @@ static void peers_are_asked_every_two_seconds(void **state)
 		                                            : "https://fra:1/v1/peer/head");
 	assert_true(peers_has_token(&this_node));
 	assert_int_equal(n_alone, 0);
-	assert_int_equal(own.n_peer_rows, 2);
-	assert_int_equal(own.view[1].state, PEERS_UNREACHABLE);
+	assert_int_equal(own.n_reports, 2);
+	assert_int_equal(own.reports[1].state, PEERS_UNREACHABLE);
 }
 
 /*
@@ -186,13 +186,14 @@ static void without_a_token_nobody_is_asked(void **state)
 		assert_string_equal(views[i].site, "fra");
 		assert_int_equal(views[i].state, PEERS_UNREACHABLE);
 		assert_true(views[i].unasked);
-		assert_string_equal(views[i].why, "there is no usable peer.token on this node");
+		assert_string_equal(views[i].unreachable_reason,
+		                    "there is no usable peer.token on this node");
 	}
 	fake_token = "the-peers-token!"; /* the file may come later */
 	run_turns(1);
 	assert_int_equal(n_asked, 2);
 	assert_true(peers_has_token(&this_node));
-	assert_false(own.view[0].unasked);
+	assert_false(own.reports[0].unasked);
 }
 
 /*
@@ -233,11 +234,11 @@ static void a_joining_node_waits_for_peers_that_may_have_more(void **state)
 
 	(void)state;
 	fake_joins = true;
-	own.n_peer_rows = 2;
+	own.n_reports = 2;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t k = 0; k < 2; k++)
-			own.view[k] = (struct peers_report){ .state = rows[i].states[k],
-				                             .unasked = rows[i].unasked[k] };
+			own.reports[k] = (struct peers_report){ .state = rows[i].states[k],
+				                                .unasked = rows[i].unasked[k] };
 		n_alone = 0;
 		end_joining(&this_node, fake_ms + 1);
 		if (n_alone != rows[i].ends)

@@ -50,11 +50,11 @@ class Server:
 
     def site(self, client: str) -> typing.Any:
         """The VIP that a client's resolver is sent to; None without an answer."""
-        asked = message.query("www.shop.example", "A", edns={"options": [message.subnet_option(client)]})
+        request = message.query("www.shop.example", "A", edns={"options": [message.subnet_option(client)]})
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(2)
             try:
-                s.sendto(asked, ("127.0.0.1", self.port))
+                s.sendto(request, ("127.0.0.1", self.port))
                 answer = s.recv(4096)
             except OSError:
                 return None
@@ -106,8 +106,8 @@ class Placement(unittest.TestCase):
     def test_a_switch_and_a_rotation_move_clients_once_and_on_both_nodes(self) -> None:
         raw = self.assert_both("the hash key")
         self.assertEqual(self.kinds(), ["hash_key", "hash_key"])
-        told = self.apply(RAW, DERIVED)
-        self.assertIn("clients-moved", str(told))
+        plan = self.apply(RAW, DERIVED)
+        self.assertIn("clients-moved", str(plan))
         wait_for("the other key", lambda: self.servers[0].sites() != raw and self.servers[1].sites() != raw)
         derived = self.assert_both("the derived key")
         self.assertEqual(self.kinds(), ["derived", "derived"])

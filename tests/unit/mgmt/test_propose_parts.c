@@ -71,13 +71,15 @@ static void each_answer_has_its_meaning(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct client_request r = { .status = rows[i].status, .why = "broken" };
+		struct client_request r = { .status = rows[i].status, .failure = "broken" };
 		struct propose_node n = { .answer = PROPOSE_UNASKED };
 
 		r.answer = rows[i].json ? json_loads(rows[i].json, 0, NULL) : NULL;
 		note_answer(&n, &r);
 		assert_int_equal(n.answer, rows[i].answer);
-		assert_string_equal(n.why, rows[i].why);
+		bool reserved = n.answer == PROPOSE_RESERVED;
+		assert_string_equal(reserved ? n.holder : n.reason, rows[i].why);
+		assert_string_equal(reserved ? n.reason : n.holder, "");
 	}
 }
 

@@ -260,12 +260,12 @@ static void nodes_that_could_not_be_asked_are_named(void **state)
 	p.nodes[0].answer = PROPOSE_GRANTED;
 	snprintf(p.nodes[1].name, sizeof(p.nodes[1].name), "fra-1");
 	p.nodes[1].answer = PROPOSE_ABSENT;
-	snprintf(p.nodes[1].why, sizeof(p.nodes[1].why), "timed out");
+	snprintf(p.nodes[1].reason, sizeof(p.nodes[1].reason), "timed out");
 	snprintf(p.nodes[2].name, sizeof(p.nodes[2].name), "lon-1");
 	p.nodes[2].answer = PROPOSE_ABSENT;
 	snprintf(p.nodes[3].name, sizeof(p.nodes[3].name), "par-1");
 	p.nodes[3].answer = PROPOSE_REFUSED;
-	snprintf(p.nodes[3].why, sizeof(p.nodes[3].why), "disk full");
+	snprintf(p.nodes[3].reason, sizeof(p.nodes[3].reason), "disk full");
 	propose_add_unreserved(&p, told);
 	json_t *wanted = json_pack("{s:[{s:s, s:s}, {s:s, s:s}], s:[{s:s, s:s}]}", "unreserved",
 	                           "node", "fra-1", "why", "timed out", "node", "lon-1", "why", "",

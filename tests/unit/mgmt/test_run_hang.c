@@ -477,9 +477,9 @@ static void an_end_leaves_no_page(void **state)
 	run_hang_begin(&s->run);
 	assert_int_equal(stats_reader_open(s->dir, "run", &r), 0);
 	stats_reader_close(r);
-	assert_int_not_equal(s->run.look.place, 0);
+	assert_int_not_equal(s->run.look.heap_index, 0);
 	run_hang_end(&s->run);
-	assert_int_equal(s->run.look.place, 0);
+	assert_int_equal(s->run.look.heap_index, 0);
 	assert_true(stats_reader_open(s->dir, "run", &r) < 0);
 	assert_null(s->run.children[CHILD_DNS].page.reader);
 }

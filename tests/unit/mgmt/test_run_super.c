@@ -85,13 +85,13 @@ static void what_dies_is_started_later_and_later(void **state)
 
 		c->deaths = rows[i].deaths;
 		c->must_restart = rows[i].must_restart;
-		c->limit.place = 1;
+		c->limit.heap_index = 1;
 		now_of_loop = c->started_ms + rows[i].lived_ms;
 		end_child(c);
 		assert_int_equal(c->deaths, rows[i].after);
 		assert_int_equal(c->timer.at_ms, now_of_loop + rows[i].wait_ms);
-		assert_int_equal(c->timer.place, 1);
-		assert_int_equal(c->limit.place, 0);
+		assert_int_equal(c->timer.heap_index, 1);
+		assert_int_equal(c->limit.heap_index, 0);
 		assert_int_equal(c->pid, 0);
 		assert_int_equal(c->pidfd, -1);
 		assert_false(c->must_restart);
@@ -137,7 +137,7 @@ static void what_cannot_be_watched_is_ended_and_tried_again(void **state)
 	assert_int_equal(n_sent, 1);
 	assert_int_equal(sent[0].signo, SIGKILL);
 	assert_int_equal(c->timer.at_ms, NOW + 5000);
-	assert_int_equal(c->timer.place, 1);
+	assert_int_equal(c->timer.heap_index, 1);
 	assert_int_equal(n_noted, 0);
 }
 
@@ -148,7 +148,7 @@ static void assert_asked(size_t n, const struct child *c)
 	assert_int_equal(sent[n - 1].signo, SIGTERM);
 	assert_int_equal(c->limit.at_ms, now_of_loop + 5000);
 	assert_int_equal(run.stop_timer.at_ms, now_of_loop + 8000);
-	assert_int_equal(run.stop_timer.place, 1);
+	assert_int_equal(run.stop_timer.heap_index, 1);
 }
 
 /*
@@ -161,16 +161,16 @@ static void a_stop_goes_through_all_in_order(void **state)
 	             *dataplane = begin_child(CHILD_DATAPLANE);
 
 	(void)state;
-	run.children[CHILD_HEALTH].timer.place = 1; /* it would be started */
+	run.children[CHILD_HEALTH].timer.heap_index = 1; /* it would be started */
 	on_supervisor_stop(&run);
-	assert_int_equal(run.children[CHILD_HEALTH].timer.place, 0);
+	assert_int_equal(run.children[CHILD_HEALTH].timer.heap_index, 0);
 	assert_asked(1, mgmt);
 	on_supervisor_stop(&run); /* said twice */
 	assert_int_equal(n_sent, 1);
 	now_of_loop += 100;
 	end_child(mgmt);
 	assert_asked(2, dns);
-	assert_int_equal(mgmt->timer.place, 0);
+	assert_int_equal(mgmt->timer.heap_index, 0);
 	on_limit(dns);
 	assert_int_equal(n_sent, 3);
 	assert_int_equal(sent[2].pid, dns->pid);
@@ -181,7 +181,7 @@ static void a_stop_goes_through_all_in_order(void **state)
 	assert_false(stopped);
 	end_child(dataplane);
 	assert_true(stopped);
-	assert_int_equal(run.stop_timer.place, 0);
+	assert_int_equal(run.stop_timer.heap_index, 0);
 	on_limit(dataplane); /* it has ended */
 	assert_int_equal(n_sent, 4);
 }

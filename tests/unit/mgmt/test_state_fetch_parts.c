@@ -187,9 +187,9 @@ static const char *round_with(const char *answer)
 	while (clock_mono_ms() == now_ms)
 		;
 	fake_answer = answer;
-	this_node.learn = &l;
+	this_node.state_fetch = &l;
 	run_state_fetch(&this_node);
-	this_node.learn = NULL;
+	this_node.state_fetch = NULL;
 	node[0] = '\0';
 	if (!conn_state_read(this_node.dirs.run, now_ms, &told)) {
 		snprintf(node, sizeof(node), "%s", told.node);

@@ -47,8 +47,8 @@ class Status(unittest.TestCase):
         events = self.node.ask("GET", "/v1/events?limit=1000").json["items"]
         said = [e["message"] for e in events if e["kind"] == "status"]
         self.assertRegex(said[-1], "^degraded, was unknown: ")
-        told = [e for e in events if e["kind"] == "condition" and e["message"].startswith("peer-never-heard began: ")]
-        self.assertEqual([e["subject"] for e in told], ["fra-1"])
+        began = [e for e in events if e["kind"] == "condition" and e["message"].startswith("peer-never-heard began: ")]
+        self.assertEqual([e["subject"] for e in began], ["fra-1"])
 
     def metrics(self) -> str:
         return self.node.ask("GET", "/metrics").raw.decode()
@@ -136,7 +136,7 @@ class Status(unittest.TestCase):
 
 
 class Refused(unittest.TestCase):
-    def test_a_first_file_with_a_mistake_is_named(self) -> None:
+    def test_a_first_file_with_an_error_is_named(self) -> None:
         node = Node(PROGRAM, text=config().replace('timeout = "500ms"', 'timeout = "5s"')).start()
         try:
             def reason() -> typing.Any:

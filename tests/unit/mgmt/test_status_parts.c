@@ -67,7 +67,7 @@ static int setup(void **state)
 			                                    .next_hop = 1,
 			                                    .slots = 20,
 			                                    .inner_mtu = 1480,
-			                                    .why = EFFECT_REASON_UP };
+			                                    .reason = EFFECT_REASON_UP };
 	}
 	assert_int_equal(health_set_targets(&health, targets, 3, 1), 0);
 	for (size_t i = 0; i < 3; i++)
@@ -85,7 +85,7 @@ static int setup(void **state)
 	};
 	seen.look.m = &one_pool;
 	seen.look.now_ms = NOW_MS;
-	seen.look.set.items = items;
+	seen.look.overrides.items = items;
 	seen.look.pages.health = &health;
 	seen.look.pages.health_fresh = true;
 	seen.look.pages.effect = (struct effect *)&health;
@@ -198,7 +198,7 @@ static void a_backend_and_its_pool_have_all_their_fields(void **state)
 		                                    .bytes = 13,
 		                                    .inner_mtu = 1480,
 		                                    .path_mtu = 1400,
-		                                    .why = EFFECT_REASON_UP };
+		                                    .reason = EFFECT_REASON_UP };
 	rows_in_force[2].slots = 0;
 	rows_in_force[2].base_slots = 1; /* it drains */
 	pool_in_force = (struct effect_pool){
@@ -244,7 +244,7 @@ static void the_last_step_that_decided_is_the_reason(void **state)
 	(void)state;
 	rows_in_force[1].alive = rows_in_force[1].next_hop = 0;
 	rows_in_force[1].hop = EFFECT_HOP_NO_ROUTE;
-	rows_in_force[1].why = EFFECT_REASON_DISABLED;
+	rows_in_force[1].reason = EFFECT_REASON_DISABLED;
 	assert_string_equal(text_in(backend_at(1), "effect", "why"), "disabled");
 	rows_in_force[1].alive = 1;
 	assert_string_equal(text_in(backend_at(1), "effect", "why"), "no next hop: no route");
@@ -335,8 +335,8 @@ static void add_override(size_t i, enum model_override_kind kind, const char *na
 		                      .from_ms = from_ms,
 		                      .until_ms = MODEL_TIME_NEVER };
 	snprintf(items[i].name, sizeof(items[i].name), "%s", name);
-	if (seen.look.set.n_items <= i)
-		seen.look.set.n_items = i + 1;
+	if (seen.look.overrides.n_items <= i)
+		seen.look.overrides.n_items = i + 1;
 }
 
 /* The strongest of what people want counts; what is only scheduled does not yet. */
@@ -400,7 +400,7 @@ static void the_highest_level_of_drains_is_told(void **state)
 		}
 		assert_int_equal(asked_level(), 1000000);
 	}
-	seen.look.set.n_items = 1;
+	seen.look.overrides.n_items = 1;
 	items[0].over_ms = 100000;
 	assert_int_equal(asked_level(), 500000);
 	items[0].kind = MODEL_OVERRIDE_FORCE_UP; /* that drains nothing */
@@ -418,7 +418,7 @@ static void who_serves_after_a_drain_of_all_says_so(void **state)
 	assert_string_not_equal(text_in(backend_at(0), "effect", "why"), all);
 	items[2].from_ms = NOW_MS;
 	rows_in_force[1].alive = 0;
-	rows_in_force[1].why = EFFECT_REASON_DISABLED;
+	rows_in_force[1].reason = EFFECT_REASON_DISABLED;
 	assert_string_equal(text_in(backend_at(0), "effect", "why"), all);
 	assert_string_equal(text_in(backend_at(1), "effect", "why"),
 	                    effect_reason_text(EFFECT_REASON_DISABLED));

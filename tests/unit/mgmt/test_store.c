@@ -337,7 +337,7 @@ static void a_version_that_another_replaces_stays_visible(void **state)
 	assert_int_equal(store_version(s, 1, &a), -ENOENT);
 	assert_int_equal(store_lost(s, lost, 2), 2);
 	assert_string_equal(lost[0].version.digest, "bb");
-	assert_string_equal(lost[0].why, "gave way");
+	assert_string_equal(lost[0].reason, "gave way");
 	assert_int_equal(lost[0].lost_ms, 77);
 	for (int i = 0; i < (int)STORE_LOST_MAX + 5; i++) {
 		b.number = (uint64_t)i + 10;

@@ -287,7 +287,7 @@ static void a_lost_version_comes_back_with_each_field(void **state)
 	assert_int_equal(store_version(s, 5, &got), -ENOENT);
 	assert_int_equal(store_files(s, 5, &files), -ENOENT);
 	assert_int_equal(store_lost(s, lost, 2), 1);
-	assert_string_equal(lost[0].why, "why it lost");
+	assert_string_equal(lost[0].reason, "why it lost");
 	assert_true(lost[0].lost_ms == NOW_MS + 99);
 	got = lost[0].version;
 	assert_int_equal(got.number, 5);
@@ -310,7 +310,7 @@ static void a_lost_version_comes_back_with_each_field(void **state)
 	v.time_ms = NOW_MS + 500;
 	put_version(s, &v);
 	assert_int_equal(store_lost(s, lost, 2), 2);
-	assert_string_equal(lost[0].why, "replaced by the version of this number from fra-1");
+	assert_string_equal(lost[0].reason, "replaced by the version of this number from fra-1");
 	assert_true(lost[0].lost_ms == NOW_MS + 500);
 	assert_int_equal(lost[0].version.digest[0], 'a');
 	store_close(s);

@@ -182,8 +182,11 @@ static void guards_are_told_with_their_reasons(void **state)
 }
 
 #define STORE_FAILS                                                                                \
-	"\"the store fails: the change is in memory and in the effective document, and is stored " \
-	"when the store works\""
+	"\"the change is in force, but the store does not work, so the change is not stored yet: " \
+	"remove the cause that weir status shows; weir-mgmt then stores the change\""
+#define NOT_WRITTEN                                                                                \
+	"\"the change is not in force on this node, because the effective document cannot be "     \
+	"written: remove the cause that weir status shows; weir-mgmt then writes the document\""
 
 /* The notes of an answer as JSON, given. */
 static json_t *notes_of(const struct command_result *r, const char *note)
@@ -209,13 +212,13 @@ static void each_note_is_for_its_own_trouble(void **state)
 	is_told(notes_of(&r, NULL), "[" STORE_FAILS "]");
 	fake_store_why = "";
 	fake_write_why = "disk full";
-	is_told(notes_of(&r, NULL), "[\"the effective document cannot be written\"]");
+	is_told(notes_of(&r, NULL), "[" NOT_WRITTEN "]");
 	fake_store_why = "disk full";
 	r.n_others = 1;
 	snprintf(r.note, sizeof(r.note), "own");
 	is_told(notes_of(&r, "beside"),
-	        "[" STORE_FAILS ", \"the effective document cannot be written\","
-	        " \"other overrides of this target were ended too\", \"own\", \"beside\"]");
+	        "[" STORE_FAILS ", " NOT_WRITTEN ","
+	        " \"the other overrides of this target were ended: weir overrides shows those that remain\", \"own\", \"beside\"]");
 	fake_store_why = fake_write_why = "";
 }
 

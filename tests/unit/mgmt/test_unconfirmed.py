@@ -68,9 +68,9 @@ class Unconfirmed(unittest.TestCase):
                 self.assertEqual((answer.json["version"]["number"], answer.json["rolls_back_to"]), (2, 1))
             plan = node.ask("POST", "/v1/config/plan", {"files": node.files(FIRST, "# other words")})
             self.assertEqual(plan.status, 200)
-            told = plan.json["unconfirmed"]
-            self.assertEqual((told["version"], told["author"], told["rolls_back_to"]), (2, "root", 1))
-            self.assertEqual(told["confirm_by"], node.ask("GET", "/v1/versions/2").json["confirm_by"])
+            unconfirmed = plan.json["unconfirmed"]
+            self.assertEqual((unconfirmed["version"], unconfirmed["author"], unconfirmed["rolls_back_to"]), (2, "root", 1))
+            self.assertEqual(unconfirmed["confirm_by"], node.ask("GET", "/v1/versions/2").json["confirm_by"])
             for harmless in (node.files(), node.files(*HALF)):  # back to the last confirmed one, and what is in force
                 plan = node.ask("POST", "/v1/config/plan", {"files": harmless})
                 self.assertEqual((plan.status, "unconfirmed" in plan.json), (200, False), plan.raw)

@@ -108,7 +108,7 @@ static void a_version_is_in_force_as_it_is_judged(void **state)
 			                          .rolled_back = rows[i].rolled_back,
 			                          .process = "dataplane",
 			                          .code = "port-missing",
-			                          .why = "there is no eth1" };
+			                          .reason = "there is no eth1" };
 		assert_int_equal(wait_for(true, NULL, NULL), rows[i].took_ms);
 		assert_int_equal(is_complete(), rows[i].complete);
 		assert_string_equal(text_at(0, "state"), rows[i].word);

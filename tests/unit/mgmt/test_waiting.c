@@ -56,9 +56,11 @@ static struct model_pool make_pool(struct model_set sets[5], const int64_t until
 	for (int i = 0; i < 5; i++)
 		sets[i] = (struct model_set){ .from_ms = NOW_MS - 5000 + i * 1000,
 			                      .until_ms = until_ms[i] };
-	return (struct model_pool){
-		.name = "web", .agent = true, .settle_ms = SETTLE_MS, .sets = sets, .n_sets = 5
-	};
+	return (struct model_pool){ .name = "web",
+		                    .agent = true,
+		                    .settle_ms = SETTLE_MS,
+		                    .member_sets = sets,
+		                    .n_sets = 5 };
 }
 
 static int setup(void **state)

@@ -142,7 +142,7 @@ static void a_near_name_is_said_where_it_is_near_enough(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct suggest_best suggest = { .wanted = cases[i].wanted };
+		struct suggest_best suggest = { .given = cases[i].wanted };
 		char text[SUGGEST_TEXT_MAX];
 
 		for (size_t k = 0; k < 3 && cases[i].candidates[k]; k++)

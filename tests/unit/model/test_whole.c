@@ -118,8 +118,9 @@ static void a_model_s_parts_point_to_each_other(void **state)
 		assert_int_equal(p->index, i);
 		assert_ptr_equal(p->site, &m->sites[i]);
 		assert_int_equal(p->n_sets, 1);
-		assert_int_equal(p->sets[0].n_members, p->n_backends);
-		assert_true(p->sets[0].from_ms == 0 && p->sets[0].until_ms == MODEL_TIME_NEVER);
+		assert_int_equal(p->member_sets[0].n_members, p->n_backends);
+		assert_true(p->member_sets[0].from_ms == 0 &&
+		            p->member_sets[0].until_ms == MODEL_TIME_NEVER);
 		for (size_t j = 0; j < p->n_backends; j++)
 			assert_ptr_equal(p->backends[j].pool, p);
 		assert_int_equal(m->services[i].index, i);
@@ -187,7 +188,7 @@ static void what_follows_from_settings_is_worked_out(void **state)
 	/* the member of the same identity, with what it had */
 	for (size_t i = 0; i < m->pools[0].n_backends; i++)
 		for (size_t j = 0; j < 2; j++) {
-			const struct model_member *a = &m->pools[0].sets[0].members[i];
+			const struct model_member *a = &m->pools[0].member_sets[0].members[i];
 			const struct model_backend *b = &m->pools[0].backends[j];
 
 			assert_int_equal(a->id == b->id, a->port == b->port);

@@ -107,7 +107,7 @@ static void make_sets(struct made *made, int pool)
 		}
 		qsort(members, set->n_members, sizeof(*members), by_member_id);
 	}
-	made->pools[pool].sets = made->sets[pool];
+	made->pools[pool].member_sets = made->sets[pool];
 	made->pools[pool].n_sets = n;
 }
 
@@ -157,12 +157,12 @@ static void same_sets(const struct model_pool *a, const struct model_pool *b)
 	assert_string_equal(a->name, b->name);
 	assert_int_equal(a->n_sets, b->n_sets);
 	for (size_t i = 0; i < a->n_sets; i++) {
-		assert_true(a->sets[i].from_ms == b->sets[i].from_ms);
-		assert_true(a->sets[i].until_ms == b->sets[i].until_ms);
-		assert_int_equal(a->sets[i].n_members, b->sets[i].n_members);
-		for (size_t j = 0; j < a->sets[i].n_members; j++) {
-			const struct model_member *x = &a->sets[i].members[j],
-			                          *y = &b->sets[i].members[j];
+		assert_true(a->member_sets[i].from_ms == b->member_sets[i].from_ms);
+		assert_true(a->member_sets[i].until_ms == b->member_sets[i].until_ms);
+		assert_int_equal(a->member_sets[i].n_members, b->member_sets[i].n_members);
+		for (size_t j = 0; j < a->member_sets[i].n_members; j++) {
+			const struct model_member *x = &a->member_sets[i].members[j],
+			                          *y = &b->member_sets[i].members[j];
 
 			assert_true(x->id == y->id && x->port == y->port && x->weight == y->weight);
 			assert_true(addr_equal(&x->address, &y->address));
@@ -402,7 +402,7 @@ static void the_order_of_members_does_not_matter(void **state)
 	assert_int_equal(read_sets(SET("web-ams", T1, A "," B), &ab), 0);
 	assert_int_equal(read_sets(SET("web-ams", T1, B "," A), &ba), 0);
 	expect_same(ab, ba);
-	assert_int_equal(model_pool(ab, "web-ams")->sets[0].n_members, 2);
+	assert_int_equal(model_pool(ab, "web-ams")->member_sets[0].n_members, 2);
 	assert_int_equal(model_pool(ab, "web-fra")->n_sets, 1); /* of all its backends */
 	model_free(ab);
 	model_free(ba);
