@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The routes by which the host's routing daemon learns what to announce: blackhole host routes of Weir's own
- * protocol number, in kernel tables that no `ip rule` points to. They forward and drop nothing; a daemon reads them.
+ * The routes by which the host's routing daemon learns what to announce: blackhole host routes of
+ * Weir's own protocol number, in kernel tables that no `ip rule` points to. They forward and drop
+ * nothing; a daemon reads them.
  *
- * weir-announce adds and deletes them; a starting weir-dataplane with DPDK deletes them. Routes of another protocol
- * number, and other kinds of routes, are neither listed nor touched. The kernel keeps routes when their maker ends.
+ * weir-announce adds and deletes them; a starting weir-dataplane with DPDK deletes them
+ * (dataplane/withdraw.h). Routes of another protocol number, and other kinds of routes, are neither
+ * listed nor touched. The kernel keeps routes when the process that added them ends.
  *
  * The kernel answers within the call: no function waits for anybody else. One thread for each `struct own_routes`.
  * Implemented in host/own_routes.c.
