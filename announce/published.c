@@ -58,11 +58,15 @@ static uint8_t bits_of(bool normal, bool shutdown)
 	return (uint8_t)(normal << ANNOUNCE_NORMAL | shutdown << ANNOUNCE_SHUTDOWN);
 }
 
+/* What the page says of a truth is what the proof page says of a fact. */
+_Static_assert((int)ANNOUNCE_UNKNOWN == (int)PROOF_UNKNOWN && (int)ANNOUNCE_NO == (int)PROOF_NO &&
+                       (int)ANNOUNCE_YES == (int)PROOF_YES,
+               "the words of a fact");
+
 static struct announced_address show_row(const struct announce_row *row)
 {
 	const struct announce_routes *r = &row->routes;
-
-	return (struct announced_address){
+	struct announced_address shown = {
 		.vip = row->intended.vip_hash,
 		.address = row->intended.address,
 		.since_ms = row->since_ms,
@@ -80,7 +84,13 @@ static struct announced_address show_row(const struct announce_row *row)
 		        bits_of(r->in_kernel[ANNOUNCE_NORMAL], r->in_kernel[ANNOUNCE_SHUTDOWN]),
 		.imported = bits_of(r->imported[ANNOUNCE_NORMAL] == ANNOUNCE_YES,
 		                    r->imported[ANNOUNCE_SHUTDOWN] == ANNOUNCE_YES),
+		.is_read = r->imported[ANNOUNCE_NORMAL] != ANNOUNCE_UNKNOWN &&
+		           r->imported[ANNOUNCE_SHUTDOWN] != ANNOUNCE_UNKNOWN,
 	};
+
+	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
+		shown.truth[i] = (uint8_t)row->facts.truth[i];
+	return shown;
 }
 
 static size_t show_daemon(const struct announcer *a, struct announced_node *node,

@@ -161,9 +161,13 @@ struct announced_address {
 	uint8_t fact; /**< enum announce_fact that was missed first; ANNOUNCE_FACT_COUNT: none */
 	uint8_t in_kernel; /**< bit 1 << enum announce_table: it has a route there */
 	uint8_t imported;  /**< likewise: the daemon shows it from there */
+	/** by enum announce_fact, an enum proof_fact (weir/proof.h): what is proved of it */
+	uint8_t truth[ANNOUNCE_FACT_COUNT];
+	/** what the daemon shows of it is known; without, imported and exported say nothing */
+	uint8_t is_read;
 	uint8_t reserved[7];
 };
-_Static_assert(sizeof(struct announced_address) == 96, "announce page layout");
+_Static_assert(sizeof(struct announced_address) == 104, "announce page layout");
 
 struct announced_page;
 
