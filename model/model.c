@@ -116,6 +116,24 @@ int64_t model_override_next_ms(const struct model_override *o, int64_t wall_cloc
 	return next;
 }
 
+enum model_node_drain model_node_drain(const struct model *m, const struct model_node *node)
+{
+	enum model_node_drain drain = MODEL_NODE_SERVES;
+
+	for (size_t i = 0; node && i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+
+		if (o->target != MODEL_TARGET_NODE || o->ended || strcmp(o->name, node->name) ||
+		    o->from_ms > m->meta.written_ms || o->until_ms <= m->meta.written_ms)
+			continue;
+		if (o->kind == MODEL_OVERRIDE_DISABLE)
+			return MODEL_NODE_WITHDRAWN;
+		if (o->kind == MODEL_OVERRIDE_DRAIN)
+			drain = MODEL_NODE_DRAINED;
+	}
+	return drain;
+}
+
 const char *model_mode_text(enum model_mode mode)
 {
 	static const char *const texts[] = {

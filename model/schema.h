@@ -309,12 +309,12 @@
 	  "Identity of the override.")                                                             \
 	X(OVERRIDES_KIND, "overrides[].kind", "enum drain|disable|force_up|hold", "", "", "",      \
 	  "RE", "Kind of the override.")                                                           \
-	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend", "", "", "", "RE",           \
+	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend|node", "", "", "", "RE",      \
 	  "Kind of its target.")                                                                   \
 	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E",                             \
 	  "Pool of the backend, if the target is a backend.")                                      \
 	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE",                            \
-	  "Name of the site or backend.")                                                          \
+	  "Name of the site, backend or node.")                                                    \
 	X(OVERRIDES_GENERATION, "overrides[].generation", "number", "", "", "", "RE",              \
 	  "Of two overrides with the same id, the higher generation holds.")                       \
 	X(OVERRIDES_CREATED, "overrides[].created", "time", "", "", "", "RE",                      \

@@ -246,15 +246,15 @@ enum model_override_kind {
 	MODEL_OVERRIDE_FORCE_UP, /**< take it as up, whatever checks say */
 	MODEL_OVERRIDE_HOLD,     /**< a running ramp stays where it is */
 };
-enum model_target_kind { MODEL_TARGET_SITE, MODEL_TARGET_BACKEND };
+enum model_target_kind { MODEL_TARGET_SITE, MODEL_TARGET_BACKEND, MODEL_TARGET_NODE };
 
 /** A person's or an operation's word over configuration and checks. */
 struct model_override {
 	const char *id;
 	enum model_override_kind kind;
 	enum model_target_kind target;
-	const char *pool;    /**< of a backend; "" for a site */
-	const char *name;    /**< site or backend; need not be configured */
+	const char *pool;    /**< of a backend; "" for a site or node */
+	const char *name;    /**< site, backend or node; need not be configured */
 	uint64_t generation; /**< of merging: the higher one wins */
 	int64_t created_ms;
 	int64_t from_ms;   /**< when the ramp starts */
@@ -501,6 +501,19 @@ uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_m
  * MODEL_TIME_NEVER if none.
  */
 int64_t model_override_next_ms(const struct model_override *o, int64_t wall_clock_ms);
+
+/** What people want routers to do with packets for a node. */
+enum model_node_drain {
+	MODEL_NODE_SERVES,    /**< nothing is asked: send them as the node announces */
+	MODEL_NODE_DRAINED,   /**< prefer other nodes; none once another announces the same */
+	MODEL_NODE_WITHDRAWN, /**< none, whoever else announces the same */
+};
+/**
+ * What the overrides ask of @p node (of @p m; NULL: nothing) at the instant of the document,
+ * meta.written_ms. weir-mgmt writes another document at each instant at which that changes, so no
+ * clock is needed, and a drain holds while weir-mgmt does not run.
+ */
+enum model_node_drain model_node_drain(const struct model *m, const struct model_node *node);
 
 /**
  * The schema: one row a field, from which the parser's limits, the errors and

@@ -64,7 +64,7 @@ int override_from_peer_json(const json_t *object, struct override *out)
 	    !copy_field(object, "author", o.author, sizeof(o.author)) ||
 	    !copy_field(object, "reason", o.reason, sizeof(o.reason)) ||
 	    !copy_field(object, "node", o.node, sizeof(o.node)) || kind < 0 ||
-	    kind > MODEL_OVERRIDE_HOLD || target < 0 || target > MODEL_TARGET_BACKEND || ppm < 0 ||
+	    kind > MODEL_OVERRIDE_HOLD || target < 0 || target > MODEL_TARGET_NODE || ppm < 0 ||
 	    ppm > 1000000 || generation < 1)
 		return -EINVAL;
 	o.kind = (enum model_override_kind)kind;

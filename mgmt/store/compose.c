@@ -194,7 +194,10 @@ static int by_time(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* All instants at which members may change; @p pool NULL: of any pool. */
+/*
+ * All instants at which members may change; @p pool NULL: of any pool, and those at which what is
+ * asked of a node changes (model_node_drain()).
+ */
 static size_t list_instants(const struct compose_input *in, const char *pool, int64_t *out)
 {
 	size_t n = 0;
@@ -204,7 +207,7 @@ static size_t list_instants(const struct compose_input *in, const char *pool, in
 	for (size_t i = 0; i < in->overrides->n_items; i++) {
 		const struct override *o = &in->overrides->items[i];
 
-		if (o->target != MODEL_TARGET_BACKEND || (pool && strcmp(o->pool, pool)))
+		if (o->target == MODEL_TARGET_SITE || (pool && strcmp(o->pool, pool)))
 			continue;
 		out[n++] = o->from_ms;
 		out[n++] = o->until_ms;

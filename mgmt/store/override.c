@@ -100,8 +100,8 @@ static bool time_ok(int64_t ms)
 bool override_ok(const struct override *o)
 {
 	return override_name_ok(o->id) && override_name_ok(o->name) &&
-	       o->kind <= MODEL_OVERRIDE_HOLD && o->target <= MODEL_TARGET_BACKEND &&
-	       (o->target == MODEL_TARGET_SITE ? !*o->pool : override_name_ok(o->pool)) &&
+	       o->kind <= MODEL_OVERRIDE_HOLD && o->target <= MODEL_TARGET_NODE &&
+	       (o->target != MODEL_TARGET_BACKEND ? !*o->pool : override_name_ok(o->pool)) &&
 	       o->generation > 0 && o->generation < (uint64_t)1 << 53 && time_ok(o->from_ms) &&
 	       o->over_ms >= 0 && o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 &&
 	       time_ok(o->until_ms) && time_ok(o->created_ms) && o->from_ppm <= 1000000 &&

@@ -247,11 +247,20 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 	struct compose_version v = { &t.model, NOW_MS - 5000, NOW_MS - 5000 };
 	struct compose_input in = { .versions = &v, .n_versions = 1, .overrides = &set };
 	static const int64_t due[] = { 7000, 9000, 58000, 60000 };
-	in.now_ms = NOW_MS;
-	for (size_t i = 0; i < COUNT(due); i++) {
-		assert_true(compose_next_ms(&in) == NOW_MS + due[i]);
-		in.now_ms = NOW_MS + due[i];
+	static const enum model_target_kind targets[] = { MODEL_TARGET_BACKEND, MODEL_TARGET_NODE };
+	for (size_t k = 0; k < COUNT(targets); k++) {
+		drain.target = targets[k];
+		if (drain.target == MODEL_TARGET_NODE)
+			drain.pool[0] = '\0';
+		in.now_ms = NOW_MS;
+		for (size_t i = 0; i < COUNT(due); i++) {
+			assert_true(compose_next_ms(&in) == NOW_MS + due[i]);
+			in.now_ms = NOW_MS + due[i];
+		}
+		assert_true(compose_next_ms(&in) == MODEL_TIME_NEVER);
 	}
+	drain.target = MODEL_TARGET_SITE; /* weir-dns has its ramp: the document stays */
+	in.now_ms = NOW_MS;
 	assert_true(compose_next_ms(&in) == MODEL_TIME_NEVER);
 }
 

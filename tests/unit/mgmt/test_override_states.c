@@ -368,7 +368,7 @@ static void names_and_times_are_checked_at_their_limits(void **state)
 		    override_ok(&pool) != names[i].ok)
 			fail_msg("\"%s\"", names[i].name);
 	}
-	o.target = MODEL_TARGET_BACKEND + 1;
+	o.target = MODEL_TARGET_NODE + 1;
 	assert_false(override_ok(&o));
 	static const size_t times[] = { offsetof(struct override, created_ms),
 		                        offsetof(struct override, from_ms),

@@ -74,7 +74,7 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 		{ "kind", -1, -EINVAL },
 		{ "kind", (json_int_t)1 << 32, -EINVAL },
 		{ "target", MODEL_TARGET_BACKEND, 0 },
-		{ "target", MODEL_TARGET_BACKEND + 1, -EINVAL },
+		{ "target", MODEL_TARGET_NODE + 1, -EINVAL },
 		{ "target", ((json_int_t)1 << 32) + MODEL_TARGET_BACKEND, -EINVAL },
 		{ "from_ppm", 1000000, 0 },
 		{ "from_ppm", 1000001, -EINVAL },

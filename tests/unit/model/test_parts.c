@@ -282,6 +282,60 @@ static void an_override_rises_stays_and_returns(void **state)
 	}
 }
 
+static void what_is_asked_of_a_node_is_that_of_the_document_s_instant(void **state)
+{
+#define ASKED(k, n, t, until, over)                                                                \
+	{                                                                                          \
+		.kind = MODEL_OVERRIDE_##k, .target = MODEL_TARGET_##t, .pool = "", .name = n,     \
+		.from_ms = 1000, .until_ms = until, .ended = over                                  \
+	}
+#define DRAIN   ASKED(DRAIN, "n1", NODE, 5000, false)
+#define DISABLE ASKED(DISABLE, "n1", NODE, 5000, false)
+	static const struct {
+		const char *why;
+		struct model_override list[2];
+		int64_t written_ms;
+		enum model_node_drain drain;
+	} cases[] = {
+		{ "before", { DRAIN }, 999, MODEL_NODE_SERVES },
+		{ "at its start", { DRAIN }, 1000, MODEL_NODE_DRAINED },
+		{ "until the last moment", { DRAIN }, 4999, MODEL_NODE_DRAINED },
+		{ "over", { DRAIN }, 5000, MODEL_NODE_SERVES },
+		{ "ended", { ASKED(DRAIN, "n1", NODE, 5000, true) }, 2000, MODEL_NODE_SERVES },
+		{ "another node", { ASKED(DRAIN, "n2", NODE, 5000, false) }, 2000, MODEL_NODE_SERVES },
+		{ "a site of that name",
+		  { ASKED(DRAIN, "n1", SITE, 5000, false) },
+		  2000,
+		  MODEL_NODE_SERVES },
+		{ "never ends", { ASKED(DRAIN, "n1", NODE, MODEL_TIME_NEVER, false) }, INT64_MAX - 1,
+		  MODEL_NODE_DRAINED },
+		{ "withdrawn", { DISABLE }, 2000, MODEL_NODE_WITHDRAWN },
+		{ "withdrawn, and drained later",
+		  { DISABLE, DRAIN },
+		  2000,
+		  MODEL_NODE_WITHDRAWN },
+		{ "drained, and withdrawn later",
+		  { DRAIN, DISABLE },
+		  2000,
+		  MODEL_NODE_WITHDRAWN },
+	};
+	const struct model_node node = { .name = "n1" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct model m = { .overrides = cases[i].list,
+			                 .n_overrides = cases[i].list[1].name ? 2 : 1,
+			                 .meta.written_ms = cases[i].written_ms };
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(model_node_drain(&m, &node), cases[i].drain);
+		assert_int_equal(model_node_drain(&m, NULL), MODEL_NODE_SERVES);
+	}
+#undef ASKED
+#undef DRAIN
+#undef DISABLE
+}
+
 static void a_backend_s_identity_is_its_address_and_port(void **state)
 {
 	(void)state;
@@ -353,6 +407,7 @@ int main(void)
 		cmocka_unit_test(each_byte_has_its_escape_in_digits),
 		cmocka_unit_test(letters_escape_what_they_say_and_no_others),
 		cmocka_unit_test(an_override_rises_stays_and_returns),
+		cmocka_unit_test(what_is_asked_of_a_node_is_that_of_the_document_s_instant),
 		cmocka_unit_test(a_backend_s_identity_is_its_address_and_port),
 	};
 
