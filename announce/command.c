@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control socket of weir-announce, one JSON object a line. weir-mgmt brings other nodes'
+ * The control socket of weir-announce, one JSON object a line. Only weir-mgmt and root are heard:
+ * what others say decides whether the last announcement may go. weir-mgmt brings other nodes'
  * messages by it; what an address's state is, is on the announce page.
  *
  *   {"do":"question","address":A,"from":NODE,"incarnation":HEX,"sent_ms":N}
  *        another node may have reason to withdraw A: {"ok":true,"answer":"confirmed"}, or a refusal
  *   {"do":"confirmed","address":A,"by":NODE,"incarnation":HEX,"sent_ms":N}
  *        the answer of another node to this one's question: {"ok":true,"counts":BOOL}
+ *   {"do":"others","heard":[NODE...],"silent":[NODE...],"addresses":{A:[NODE...],...}}
+ *        who else announces what: {"ok":true,"known":N}, the addresses of the line that are
+ *        configured here. It counts for 2 s and is sent every 500 ms, in as many lines as it needs
+ *        (a line has at most 64 KiB); an address that a line leaves out keeps its own 2 s.
+ *        "heard": nodes that said what they announce, at most 2 s ago.
+ *        "silent": nodes that said nothing for 3 s although weir-mgmt tried to reach them for that
+ *        time. Others, such as those that weir-mgmt only begins to reach, are in neither list.
+ *        A's list: the nodes of "heard" that have A in their normal table, and a neighbour that
+ *        gets it; [] if there is none. The own name, and nodes that the document does not make
+ *        announce A, do not count.
+ *   {"do":"emptied"}
+ *        the node's VIP packets have left, so a drain need not wait longer. It counts for 2 s and
+ *        is sent again while it is so: {"ok":true}
+ *   {"do":"stop"}
+ *        Weir is being stopped on a node that cannot forward without it: all is withdrawn at once,
+ *        until this process ends. {"ok":true,"left":N}, the routes that are still there
  */
 #include "announce/process.h"
 
