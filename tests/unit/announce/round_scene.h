@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rounds of weir-announce with a fake kernel, a fake proof and a fake routing daemon, for the tests
+ * of what is added to and deleted from which table, and of the control socket.
+ */
+#ifndef TESTS_UNIT_ANNOUNCE_ROUND_SCENE_H
+#define TESTS_UNIT_ANNOUNCE_ROUND_SCENE_H
+
+#include "scene.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "announce/process.h"
+#include "weir/announce.h"
+#include "weir/model.h"
+#include "weir/own_routes.h"
+
+/* --- fakes --- */
+
+static struct {
+	struct addr routes[253][8]; /* by table */
+	size_t n[253];
+	int list_error, change_error;
+	unsigned changes;
+	bool proved;
+	struct proof_node node;
+	struct proof_vip vip;
+	struct daemon_facts daemon;
+	struct daemon_route route;
+	unsigned hurries;
+} fake;
+
+int own_routes_open(struct own_routes **out)
+{
+	*out = NULL;
+	return 0;
+}
+
+void own_routes_close(struct own_routes *r)
+{
+	(void)r;
+}
+
+int own_routes_list(struct own_routes *r, uint32_t table, struct addr *out, size_t n_max, size_t *n)
+{
+	(void)r;
+	if (fake.list_error)
+		return fake.list_error;
+	for (size_t i = 0; i < fake.n[table] && i < n_max; i++)
+		out[i] = fake.routes[table][i];
+	*n = fake.n[table];
+	return 0;
+}
+
+static inline size_t find_route(uint32_t table, const struct addr *a)
+{
+	size_t i = 0;
+
+	while (i < fake.n[table] && !addr_equal(&fake.routes[table][i], a))
+		i++;
+	return i;
+}
+
+int own_routes_add(struct own_routes *r, uint32_t table, const struct addr *a)
+{
+	(void)r;
+	if (fake.change_error)
+		return fake.change_error;
+	fake.changes++;
+	if (find_route(table, a) == fake.n[table])
+		fake.routes[table][fake.n[table]++] = *a;
+	return 0;
+}
+
+int own_routes_delete(struct own_routes *r, uint32_t table, const struct addr *a)
+{
+	size_t i = find_route(table, a);
+
+	(void)r;
+	if (fake.change_error)
+		return fake.change_error;
+	fake.changes++;
+	if (i < fake.n[table])
+		fake.routes[table][i] = fake.routes[table][--fake.n[table]];
+	return 0;
+}
+
+int proof_open(const char *run_dir, struct proof **out)
+{
+	(void)run_dir;
+	*out = fake.proved ? (struct proof *)&fake : NULL;
+	return fake.proved ? 0 : -ENOENT;
+}
+
+void proof_close(struct proof *p)
+{
+	(void)p;
+}
+
+int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
+{
+	(void)p, (void)now_ms;
+	*out = fake.node;
+	return fake.proved ? 0 : -ESTALE;
+}
+
+int proof_vip(const struct proof *p, const char *vip, const struct addr *address, uint64_t now_ms,
+              struct proof_vip *out)
+{
+	(void)p, (void)vip, (void)address, (void)now_ms;
+	*out = fake.vip;
+	return 0;
+}
+
+int daemon_open(struct loop *loop, enum daemon_kind kind, const char *path, daemon_news *news,
+                void *arg, struct daemon **out)
+{
+	(void)loop, (void)kind, (void)path, (void)news, (void)arg, (void)out;
+	return 0;
+}
+
+void daemon_close(struct daemon *d)
+{
+	(void)d;
+}
+
+int daemon_watch(struct daemon *d, const struct addr *vips, size_t n)
+{
+	(void)d, (void)vips, (void)n;
+	return 0;
+}
+
+void daemon_hurry(struct daemon *d, const struct addr *vip)
+{
+	(void)d, (void)vip;
+	fake.hurries++;
+}
+
+const struct daemon_facts *daemon_facts(const struct daemon *d)
+{
+	(void)d;
+	return &fake.daemon;
+}
+
+const struct daemon_route *daemon_route(const struct daemon *d, const struct addr *vip)
+{
+	(void)d, (void)vip;
+	return &fake.route;
+}
+
+const char *daemon_state_name(enum daemon_state state)
+{
+	(void)state;
+	return "answers";
+}
+
+/* --- the scene --- */
+
+#define NORMAL_TABLE   177u
+#define SHUTDOWN_TABLE 178u
+
+static struct announcer a;
+static struct announce_row row;
+static uint64_t counter, now_ms;
+
+static inline bool is_in(uint32_t table)
+{
+	return find_route(table, &row.intended.address) < fake.n[table];
+}
+
+static inline void put_route(uint32_t table, const struct addr *address)
+{
+	assert_int_equal(own_routes_add(NULL, table, address), 0);
+}
+
+/* All is proved, the daemon answers, and one address is configured that other nodes announce too. */
+static inline int start_scene(void **state)
+{
+	static struct model_node self = { .name = "mid",
+		                          .announce = { .daemon = MODEL_DAEMON_BIRD,
+		                                        .table = NORMAL_TABLE,
+		                                        .gshut_table = SHUTDOWN_TABLE } };
+	static struct model model;
+	uint64_t *const words[] = { &counter };
+
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	memset(&row, 0, sizeof(row));
+	model = (struct model){ .meta.document = 7, .self = &self, .nodes = &self, .n_nodes = 1 };
+	fake.proved = true;
+	fake.node = (struct proof_node){ .document = 7,
+		                         .state_arrived = PROOF_YES,
+		                         .n_ports = 1,
+		                         .driver = "xdp",
+		                         .ports = { { .up = PROOF_YES, .attached = PROOF_YES } } };
+	fake.vip = (struct proof_vip){
+		.n_services = 1, .n_serving = 1, .n_reachable = 1, .state = PROOF_STATE_FORWARDED
+	};
+	fake.daemon = (struct daemon_facts){ .state = DAEMON_ANSWERS,
+		                             .n_neighbours = 1,
+		                             .neighbours = { { .established = true } } };
+	now_ms = START_MS;
+	a = (struct announcer){ .model = &model,
+		                .rows = &row,
+		                .n_rows = 1,
+		                .daemon = (struct daemon *)&fake,
+		                .dataplane_fd = -1,
+		                .incarnation = INCARNATION,
+		                .node = "mid" };
+	for (int i = 0; i < 3; i++)
+		a.counters.tables[i] = words[0];
+	for (int i = 0; i < ANNOUNCE_ANSWER_COUNT; i++)
+		a.counters.answers[i] = words[0];
+	a.counters.changes = a.counters.questions = a.counters.confirmations = words[0];
+	a.counters.route_errors = words[0];
+	row.intended = (struct intended){ .vip = "web", .vip_hash = 5, .is_shared = true };
+	assert_int_equal(addr_parse("192.0.2.1", &row.intended.address), 0);
+	announce_init(&row.state, ANNOUNCE_NONE, INCARNATION, START_MS);
+	return 0;
+}
+
+static inline int end_scene(void **state)
+{
+	(void)state;
+	for (int t = 0; t < 3; t++)
+		free(a.kernel[t].addresses);
+	return 0;
+}
+
+/* The daemon shows what the kernel has, and exports it. */
+static inline void follow_kernel(void)
+{
+	fake.route =
+	        (struct daemon_route){ .at_ms = now_ms,
+		                       .imported = { is_in(NORMAL_TABLE), is_in(SHUTDOWN_TABLE) } };
+	fake.route.exported = fake.route.imported[0] || fake.route.imported[1];
+}
+
+static inline void run_rounds(unsigned n)
+{
+	while (n--) {
+		now_ms += 100;
+		follow_kernel();
+		round_run(&a, now_ms);
+	}
+}
+
+/* The announced address, after the time in which a start counts as a promise. */
+static inline void announce_and_wait(void)
+{
+	run_rounds(150);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_ANNOUNCED);
+}
+
+static inline char *send_request(const char *line)
+{
+	char *text = command_reply(&a, line, strlen(line), now_ms);
+
+	assert_non_null(text);
+	return text;
+}
+
+static inline void expect_reply(const char *line, const char *expected)
+{
+	char *text = send_request(line);
+
+	if (!strstr(text, expected))
+		fail_msg("%s: %s", line, text);
+	free(text);
+}
+
+#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, start_scene, end_scene)
+
+#endif
