@@ -19,8 +19,9 @@
 
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/spare.h"
 #include "base/memory.h"
+#include "base/owner.h"
+#include "base/spare.h"
 
 #define CLIENTS_MAX   16                        /* bounds descriptors and memory */
 #define REQUEST_MAX   ((size_t)64 * 1024)       /* bytes of a line; allocated for each client */
@@ -52,6 +53,7 @@ struct ctl {
 	struct loop_timer look;
 	const char *group; /* NULL or as given, which is a constant */
 	bool lost;         /* the file is gone and could not be created: logged once */
+	const struct ctl_client *handled; /* whose line the handler has; NULL: none */
 	struct ctl_client clients[CLIENTS_MAX];
 };
 
@@ -125,8 +127,10 @@ static int handle_line(struct ctl_client *c, size_t n)
 	c->in[n] = '\0';
 	c->ctl->counters.requests++;
 	memory_forget();
+	c->ctl->handled = c;
 	char *answer = c->ctl->handler(c->ctl->arg, c->in, n);
 
+	c->ctl->handled = NULL;
 	if (memory_failed()) { /* parts of it may be missing */
 		free(answer);
 		answer = strdup("{\"ok\":false,\"error\":\"out of memory\"}");
@@ -463,4 +467,14 @@ void ctl_close(struct ctl *c)
 const struct ctl_counters *ctl_counters(const struct ctl *c)
 {
 	return &c->counters;
+}
+
+bool ctl_client_is(const struct ctl *c, const char *process)
+{
+	struct ucred peer;
+	socklen_t n = sizeof(peer);
+
+	if (!c || !c->handled || getsockopt(c->handled->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+		return false;
+	return owner_is(peer.uid, process);
 }

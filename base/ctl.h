@@ -16,6 +16,7 @@
 #ifndef WEIR_BASE_CTL_H
 #define WEIR_BASE_CTL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,12 @@ MUST_CHECK int ctl_serve(struct loop *l, const char *path, const char *group, ct
 /** Close the socket and its clients, remove the file. NULL is fine. */
 void ctl_close(struct ctl *c);
 const struct ctl_counters *ctl_counters(const struct ctl *c);
+/**
+ * Within the handler: whether the client whose line this is may speak for weir-@p process, that is
+ * whether it runs as its user, as root, or as the server's own user (base/owner.h). The socket's
+ * mode lets in all of group weir. @return false outside of the handler
+ */
+bool ctl_client_is(const struct ctl *c, const char *process);
 
 /**
  * Client: send one line to @p path and read one. @p answer is malloc()ed, given. @return 0,

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ static bool stopping;
 
 /*
  * "big": an answer of 3 MiB; "full": one of just the limit; "huge": one over it; "no": close;
- * else the line itself.
+ * "who": whether the client may speak for weir-mgmt; else the line itself.
  */
 static char *answer_line(void *arg, const char *line, size_t length)
 {
@@ -47,6 +48,8 @@ static char *answer_line(void *arg, const char *line, size_t length)
 	assert_int_equal(strlen(line), length);
 	if (strcmp(line, "no") == 0)
 		return NULL;
+	if (strcmp(line, "who") == 0)
+		return strdup(ctl_client_is(ctl, "mgmt") ? "mgmt" : "another");
 	if (!n)
 		return strdup(line);
 	char *text = malloc(n + 1);
@@ -482,6 +485,45 @@ static void a_signal_does_not_end_the_wait_for_an_answer(void **state)
 	unlink(at.sun_path);
 }
 
+/* @return the exit status: 0 if the server takes user @p uid for another than weir-mgmt */
+static int ask_as_user(uid_t uid)
+{
+	char answer[8] = "";
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct sockaddr_un at = { .sun_family = AF_UNIX };
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		strcpy(at.sun_path, path);
+		if (setuid(uid) || connect(fd, (struct sockaddr *)&at, sizeof(at)) ||
+		    send(fd, "who\n", 4, MSG_NOSIGNAL) != 4 || recv(fd, answer, 7, 0) != 7)
+			_exit(2);
+		_exit(strcmp(answer, "another") != 0);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void the_server_knows_for_whom_a_client_may_speak(void **state)
+{
+	(void)state;
+	char *text = NULL;
+
+	assert_false(ctl_client_is(ctl, "mgmt")); /* nobody asks now */
+	assert_false(ctl_client_is(NULL, "mgmt"));
+	assert_int_equal(ctl_request(path, "who", 5000, &text), 0);
+	assert_string_equal(text, "mgmt"); /* root, or the server's own user */
+	free(text);
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(chmod(directory, 0711), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(ask_as_user(54321), 0);
+}
+
 #define CTL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -499,6 +541,7 @@ int main(void)
 		CTL_TEST(nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced),
 		CTL_TEST(a_socket_that_was_removed_is_made_again),
 		CTL_TEST(asking_a_server_that_hangs_ends_in_time),
+		CTL_TEST(the_server_knows_for_whom_a_client_may_speak),
 		CTL_TEST(a_signal_does_not_end_the_wait_for_an_answer),
 	};
 
