@@ -35,7 +35,10 @@
 #include <jansson.h>
 
 #include "weir/json.h"
+#include "weir/model.h"
 #include "weir/stats.h"
+
+#define FRESH_MS 20u /* ms: a round of this age is one of now; 50 rounds in a second at most */
 
 /* A request about a question between nodes, read. */
 struct node_message {
@@ -49,16 +52,28 @@ static json_t *reject_request(const char *error)
 	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
 }
 
-static struct announce_row *find_address(struct announcer *a, const char *text)
+static int compare_address(const void *address, const void *row)
+{
+	const struct announce_row *r = row;
+
+	return addr_compare(address, &r->intended.address);
+}
+
+struct announce_row *command_find_row(const struct announcer *a, const char *text)
 {
 	struct addr address;
 
-	if (!text || addr_parse(text, &address))
+	if (!text || !a->n_rows || addr_parse(text, &address))
 		return NULL;
-	for (size_t i = 0; i < a->n_rows; i++)
-		if (addr_equal(&a->rows[i].intended.address, &address))
-			return &a->rows[i];
-	return NULL;
+	return bsearch(&address, a->rows, a->n_rows, sizeof(*a->rows), compare_address);
+}
+
+/* Whether @p name is another node that the document makes announce the address. */
+static bool is_other(const struct announcer *a, const struct announce_row *row, const char *name)
+{
+	const struct model_node *node = a->model ? model_node(a->model, name) : NULL;
+
+	return node && node != a->model->self && intended_by(node, &row->intended);
 }
 
 /* 16 digits, as JSON's numbers are too small for 64 bits. */
@@ -80,11 +95,13 @@ static const char *read_message(struct announcer *a, const json_t *request, cons
 	const char *from;
 
 	out->node = json_string_value(json_object_get(request, key));
-	out->row = find_address(a, json_string_value(json_object_get(request, "address")));
+	out->row = command_find_row(a, json_string_value(json_object_get(request, "address")));
 	if (!out->row)
 		return "\"address\" must be one that this node is configured to announce";
 	if (!out->node || !*out->node || strlen(out->node) >= ANNOUNCE_NODE_MAX)
 		return "the node's name is missing or too long";
+	if (!is_other(a, out->row, out->node))
+		return "the node must be another one that the configuration makes announce the address";
 	if (!read_hex(json_string_value(json_object_get(request, "incarnation")),
 	              &out->question.incarnation))
 		return "\"incarnation\" must be 16 hexadecimal digits";
@@ -96,6 +113,29 @@ static const char *read_message(struct announcer *a, const json_t *request, cons
 	return NULL;
 }
 
+/*
+ * Decide by what is so now, if the last round is not of just now: a process that was stopped serves
+ * its socket before its clock. Many messages at once share a round.
+ */
+static void renew_facts(struct announcer *a, uint64_t now_ms)
+{
+	if (announce_elapsed_ms(now_ms, a->round_ms) > FRESH_MS)
+		round_run(a, now_ms);
+}
+
+/*
+ * A refusal because the daemon's answer is too old: ask the daemon, as the other node asks again in
+ * ANNOUNCE_QUERY_MS.
+ */
+static void renew_export(struct announcer *a, const struct announce_row *row)
+{
+	const struct daemon_route *r =
+	        a->daemon ? daemon_route(a->daemon, &row->intended.address) : NULL;
+
+	if (r && !r->pending && row->facts.exported == ANNOUNCE_UNKNOWN)
+		daemon_hurry(a->daemon, &row->intended.address);
+}
+
 static json_t *do_question(struct announcer *a, const json_t *request, uint64_t now_ms)
 {
 	enum announce_answer answer;
@@ -104,6 +144,8 @@ static json_t *do_question(struct announcer *a, const json_t *request, uint64_t 
 
 	if (error)
 		return reject_request(error);
+	renew_facts(a, now_ms);
+	renew_export(a, m.row);
 	answer = announce_give_answer(&m.row->state, a->node, &m.question, &m.row->facts, now_ms);
 	stats_add(a->counters.answers[answer], 1);
 	return json_pack("{s:b,s:s}", "ok", 1, "answer", announce_answer_label(answer));
@@ -117,34 +159,59 @@ static json_t *do_confirmed(struct announcer *a, const json_t *request, uint64_t
 
 	if (error)
 		return reject_request(error);
-	if (!strcmp(m.node, a->node))
-		return reject_request("this node cannot confirm its own question");
 	counts = announce_note_confirmed(&m.row->state, m.node, &m.question, now_ms);
 	if (counts) {
 		stats_add(a->counters.confirmations, 1);
-		round_run(a, now_ms);
+		renew_facts(a, now_ms); /* else the next round acts on it, 100 ms later at most */
 	}
 	return json_pack("{s:b,s:b}", "ok", 1, "counts", counts);
 }
 
-static json_t *answer_request(struct announcer *a, const json_t *request, uint64_t now_ms)
+static json_t *do_emptied(struct announcer *a, const json_t *request, uint64_t now_ms)
 {
-	const char *what = json_string_value(json_object_get(request, "do"));
-
-	if (!what)
-		return reject_request("the request must be an object with \"do\"");
-	if (!strcmp(what, "question"))
-		return do_question(a, request, now_ms);
-	if (!strcmp(what, "confirmed"))
-		return do_confirmed(a, request, now_ms);
-	return reject_request("\"do\" must be question or confirmed");
+	(void)request;
+	a->emptied_ms = now_ms;
+	return json_pack("{s:b}", "ok", 1);
 }
 
-char *command_reply(struct announcer *a, const char *line, size_t length, uint64_t now_ms)
+static json_t *do_stop(struct announcer *a, const json_t *request, uint64_t now_ms)
 {
-	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
-	json_t *answer = request ? answer_request(a, request, now_ms)
-	                         : reject_request("not a JSON object in one line");
+	json_int_t left = 0;
+
+	(void)request;
+	a->stopping = true;
+	round_run(a, now_ms);
+	for (size_t i = 0; i < a->n_rows; i++)
+		left += a->rows[i].routes.in_kernel[ANNOUNCE_NORMAL] +
+		        a->rows[i].routes.in_kernel[ANNOUNCE_SHUTDOWN];
+	return json_pack("{s:b,s:I}", "ok", 1, "left", left);
+}
+
+static json_t *answer_request(struct announcer *a, const json_t *request, uint64_t now_ms)
+{
+	static const struct {
+		const char *what;
+		json_t *(*answer)(struct announcer *a, const json_t *request, uint64_t now_ms);
+	} requests[] = { { "question", do_question },
+		         { "confirmed", do_confirmed },
+		         { "others", others_note },
+		         { "emptied", do_emptied },
+		         { "stop", do_stop } };
+	const char *what = json_string_value(json_object_get(request, "do"));
+
+	for (size_t i = 0; what && i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (!strcmp(what, requests[i].what))
+			return requests[i].answer(a, request, now_ms);
+	return reject_request("\"do\" must be question, confirmed, others, emptied or stop");
+}
+
+char *command_reply(struct announcer *a, const char *line, size_t length, bool is_heard,
+                    uint64_t now_ms)
+{
+	json_t *request = is_heard ? json_read(line, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	json_t *answer = request    ? answer_request(a, request, now_ms)
+	                 : is_heard ? reject_request("not a JSON object in one line")
+	                            : reject_request("only weir-mgmt and root are heard here");
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 
 	json_decref(request);

@@ -41,6 +41,14 @@ struct daemon;
 #define DAEMON_TICK_PREFIXES  3u  /**< .. but no more in one: 1 % of bgpd's core; 1,000 take 34 s */
 #define DAEMON_HURRY_MS       5u  /**< between two answers about one prefix that is urgent */
 
+/** The longest round over @p n prefixes, ms. */
+static inline uint64_t daemon_round_ms(size_t n)
+{
+	uint64_t ticks = (n + DAEMON_TICK_PREFIXES - 1) / DAEMON_TICK_PREFIXES;
+
+	return DAEMON_TICK_MS * (ticks < DAEMON_ROUND_TICKS ? DAEMON_ROUND_TICKS : ticks);
+}
+
 /** Which daemon. */
 enum daemon_kind {
 	DAEMON_BIRD,

@@ -9,20 +9,27 @@
  *   else                                                 normal, or graceful shutdown
  *
  * A hold-down counts from the recovery, that is from the first moment after the failure at which
- * all was proved; a fact that turns to no while it runs starts it again. Unknown does not, since at
- * the end all must be proved anyway.
+ * all was proved; a fact that withdraws and turns to no while it runs starts it again. Other facts
+ * do not: a new document is not in force for a moment each time, and with one every few minutes a
+ * sound node would never return. Neither does unknown. At the end all must be proved anyway.
  */
 #include "announce/decide.h"
+
+#include <string.h>
 
 static bool is_no(const struct announce_facts *f, enum announce_fact fact)
 {
 	return f->truth[fact] == ANNOUNCE_NO;
 }
 
-/* Whether @p fact is not waited for: the peers' state while no other node could have any. */
+/*
+ * Whether @p fact is not waited for while no other node announces the address: the peers' state, as
+ * none could have any, and a port without the program, as the other ports forward.
+ */
 static bool is_waived(const struct announce_facts *f, enum announce_fact fact)
 {
-	return fact == ANNOUNCE_FACT_PEERS && f->others == ANNOUNCE_NO;
+	return f->others == ANNOUNCE_NO &&
+	       (fact == ANNOUNCE_FACT_PEERS || fact == ANNOUNCE_FACT_COVERED);
 }
 
 /* The first fact that is not proved, or ANNOUNCE_FACT_COUNT. A no is missed before an unknown. */
@@ -51,11 +58,16 @@ static enum announce_fact find_own_cause(const struct announce_facts *f)
 	return is_no(f, ANNOUNCE_FACT_PROGRAM) ? ANNOUNCE_FACT_PROGRAM : ANNOUNCE_FACT_COUNT;
 }
 
-/* Causes that nodes can share: a bad version, a bad check, a network between. */
+/*
+ * Causes that nodes can share: a bad version, a bad check, a network between. So is a port without
+ * the program while another port has it: a document can name a port that no node can use.
+ */
 static enum announce_fact find_shared_cause(const struct announce_facts *f)
 {
 	if (is_no(f, ANNOUNCE_FACT_POOLS))
 		return ANNOUNCE_FACT_POOLS;
+	if (is_no(f, ANNOUNCE_FACT_COVERED))
+		return ANNOUNCE_FACT_COVERED;
 	return is_no(f, ANNOUNCE_FACT_PROBE) ? ANNOUNCE_FACT_PROBE : ANNOUNCE_FACT_COUNT;
 }
 
@@ -66,6 +78,8 @@ static enum announce_reason reason_of_cause(enum announce_fact cause)
 		return ANNOUNCE_REASON_PORT_DOWN;
 	case ANNOUNCE_FACT_PROGRAM:
 		return ANNOUNCE_REASON_PROGRAM_GONE;
+	case ANNOUNCE_FACT_COVERED:
+		return ANNOUNCE_REASON_PORT_UNCOVERED;
 	case ANNOUNCE_FACT_POOLS:
 		return ANNOUNCE_REASON_POOLS_DOWN;
 	case ANNOUNCE_FACT_PROBE:
@@ -97,28 +111,34 @@ static struct announce_decision decide_table(struct announce_state *s, enum anno
 	return (struct announce_decision){ .table = table, .reason = reason, .fact = fact };
 }
 
-/* Since when nothing has spoken against it. */
+/* When all was proved first since something last spoke against it. */
 static void note_recovery(struct announce_state *s, const struct announce_facts *f,
                           enum announce_fact missed, uint64_t now_ms)
 {
-	if (missed == ANNOUNCE_FACT_COUNT && !s->good_since_ms)
-		s->good_since_ms = now_ms;
-	else if (missed != ANNOUNCE_FACT_COUNT && is_no(f, missed))
+	if (find_own_cause(f) != ANNOUNCE_FACT_COUNT || find_shared_cause(f) != ANNOUNCE_FACT_COUNT)
 		s->good_since_ms = 0;
+	else if (missed == ANNOUNCE_FACT_COUNT && !s->good_since_ms)
+		s->good_since_ms = now_ms;
 }
 
-/* How much of the hold-down is left. There is none while this node would be the only one. */
+/*
+ * How much of the hold-down is left. There is none while this node would be the only one. While
+ * that is unknown it may be so, and then each second is one without the VIP: the first hold-down is
+ * the longest.
+ */
 static uint64_t hold_left_ms(const struct announce_state *s, const struct announce_facts *f,
                              uint64_t now_ms)
 {
-	uint64_t passed_ms;
+	uint64_t hold_ms = s->hold_ms, passed_ms;
 
-	if (!s->hold_ms || f->others == ANNOUNCE_NO)
+	if (f->others == ANNOUNCE_NO)
 		return 0;
+	if (f->others == ANNOUNCE_UNKNOWN && hold_ms > ANNOUNCE_HOLD_MS)
+		hold_ms = ANNOUNCE_HOLD_MS;
 	if (!s->good_since_ms)
-		return s->hold_ms;
+		return hold_ms;
 	passed_ms = announce_elapsed_ms(now_ms, s->good_since_ms);
-	return passed_ms < s->hold_ms ? s->hold_ms - passed_ms : 0;
+	return passed_ms < hold_ms ? hold_ms - passed_ms : 0;
 }
 
 /* It is not announced: announce it once all is proved. */
@@ -175,6 +195,16 @@ static bool is_confirmed(const struct announce_state *s, uint64_t now_ms)
 	       now_ms - s->confirmed_ms <= ANNOUNCE_CONFIRMED_MS;
 }
 
+/* @return whether a question is due; it is sent now */
+static bool note_question(struct announce_state *s, uint64_t now_ms)
+{
+	if (s->queried_ms[0] && announce_elapsed_ms(now_ms, s->queried_ms[0]) < ANNOUNCE_QUERY_MS)
+		return false;
+	memmove(s->queried_ms + 1, s->queried_ms, sizeof(s->queried_ms) - sizeof(*s->queried_ms));
+	s->queried_ms[0] = now_ms;
+	return true;
+}
+
 /*
  * There is a shared cause @p cause, or, without one, a drain that is empty. Leave if another node
  * has confirmed that it stays, and this one has promised nothing; else stay and query. During a
@@ -203,9 +233,7 @@ static struct announce_decision decide_leave(struct announce_state *s,
 	d.reason = drains ? ANNOUNCE_REASON_DRAIN_UNCONFIRMED : ANNOUNCE_REASON_KEPT_UNCONFIRMED;
 	if (!s->query_since_ms)
 		s->query_since_ms = now_ms;
-	d.query = !s->queried_ms || announce_elapsed_ms(now_ms, s->queried_ms) >= ANNOUNCE_QUERY_MS;
-	if (d.query)
-		s->queried_ms = now_ms;
+	d.query = note_question(s, now_ms);
 	return d;
 }
 
@@ -219,12 +247,14 @@ void announce_init(struct announce_state *s, enum announce_table found, uint64_t
 }
 
 void announce_restore_hold(struct announce_state *s, uint64_t failed_ms, uint32_t hold_ms,
-                           uint64_t now_ms)
+                           uint64_t good_ms, uint64_t now_ms)
 {
 	if (failed_ms > now_ms || hold_ms < ANNOUNCE_HOLD_MS || hold_ms > ANNOUNCE_HOLD_MAX_MS)
 		return;
 	s->failed_ms = failed_ms;
 	s->hold_ms = hold_ms;
+	if (good_ms >= failed_ms && good_ms <= now_ms)
+		s->good_since_ms = good_ms;
 }
 
 /* What ends at once, without a look at others: a person's command, and the node's own causes. */

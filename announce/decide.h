@@ -12,7 +12,8 @@
  * |-------------------------------------------|----------------------|--------------------------|
  * | not configured, or a person withdrew it   | stays so             | withdrawn at once        |
  * | no: port, program (the node's own causes) | stays so             | withdrawn at once        |
- * | no: probe packet, pools (shared causes)   | stays so             | withdrawn once confirmed |
+ * | no: pools, probe packet, program of one   | stays so             | withdrawn once confirmed |
+ * | port of several (shared causes)           |                      |                          |
  * | no: document, peers' state, next hops     | stays so             | stays                    |
  * | unknown, whatever it is                   | stays so             | stays                    |
  * | all yes                                   | hold-down, announced | stays                    |
@@ -26,6 +27,13 @@
  * this node withdraws, at most ANNOUNCE_CONFIRMED_MS later, the promise has still 8 s to run. By
  * induction over the withdrawals, the node that gave the last promise is still there.
  * A restart forgets promises. A state that starts therefore behaves as if it had just given one.
+ * A process that was stopped for a while knows what was so before: facts that are older than
+ * ANNOUNCE_FACTS_MS confirm nothing.
+ *
+ * Hold-down. It counts from the first moment after the failure at which all was proved, and again
+ * from such a moment after each relapse. It protects the routers, so it is waived while no other
+ * node announces the VIP, as after the death of the node that had confirmed; and while nobody says
+ * whether another does, it is never longer than the first one.
  */
 #ifndef WEIR_ANNOUNCE_DECIDE_H
 #define WEIR_ANNOUNCE_DECIDE_H
@@ -40,6 +48,8 @@
 #define ANNOUNCE_CONFIRMED_MS 2000u    /**< ms, longest age of a confirmation that is used */
 #define ANNOUNCE_PROMISE_MS   10000u   /**< ms that a promise lasts */
 #define ANNOUNCE_QUERY_MS     500u     /**< ms between two questions about the same withdrawal */
+#define ANNOUNCE_QUERIES      4u       /**< the newest ones, which a confirmation may answer */
+#define ANNOUNCE_FACTS_MS     50u      /**< ms, longest age of facts that confirm */
 #define ANNOUNCE_TIE_MS       1000u    /**< ms of questions without a confirmation: a tie */
 #define ANNOUNCE_HOLD_MS      30000u   /**< ms of the first hold-down */
 #define ANNOUNCE_HOLD_MAX_MS  600000u  /**< ms of the longest: it doubles with each repetition */
@@ -73,6 +83,8 @@ struct announce_facts {
 	/** another node announces it, not in graceful shutdown; no: that is known, or no other may */
 	enum announce_truth others;
 	enum announce_truth emptied; /**< of a drain: the packets have left */
+	bool probe_old;   /**< the probe packet is proved, but too long ago to promise by */
+	uint64_t read_ms; /**< when all of this was read */
 };
 
 /** Kept between decisions; made by announce_init(). */
@@ -83,11 +95,13 @@ struct announce_state {
 	uint64_t incarnation;      /**< of this process: answers to an earlier one do not count */
 	uint64_t promised_until_ms;
 	uint64_t confirmed_ms; /**< when the question of the last confirmation was sent; 0: none */
-	uint64_t queried_ms;   /**< when the last question was sent; 0: none */
+	/** when the last questions were sent, the newest first; 0: none */
+	uint64_t queried_ms[ANNOUNCE_QUERIES];
 	uint64_t query_since_ms; /**< since when it has reason to leave, and asks; 0: it has none */
 	/** when a node with a lower name last sent a question; 0: never */
 	uint64_t lower_query_ms;
-	uint64_t good_since_ms; /**< since when nothing speaks against it; 0: something does */
+	/** when all was proved first after the last relapse; 0: not yet, or something withdraws it */
+	uint64_t good_since_ms;
 	uint64_t failed_ms;     /**< the last failure, if hold_ms */
 	uint64_t shutdown_ms;   /**< since when in graceful shutdown */
 	char confirmed_by[ANNOUNCE_NODE_MAX]; /**< the node of confirmed_ms */
@@ -119,9 +133,10 @@ void announce_init(struct announce_state *s, enum announce_table found, uint64_t
 /**
  * Go on with the hold-down of an earlier process of this boot, found on its page. Times in the
  * future and hold-downs of no valid length are ignored.
+ * @param good_ms  its good_since_ms; 0, or before the failure: it counts from the next proof
  */
 void announce_restore_hold(struct announce_state *s, uint64_t failed_ms, uint32_t hold_ms,
-                           uint64_t now_ms);
+                           uint64_t good_ms, uint64_t now_ms);
 
 /**
  * Decide. To be called whenever a fact changes, and every 100 ms: times pass.
@@ -141,7 +156,8 @@ MUST_CHECK enum announce_answer announce_give_answer(struct announce_state *s, c
 
 /**
  * Another node, @p by, has answered CONFIRMED; @p q is its copy of the question.
- * @return whether it counts: it answers a question of this process, and is not too old
+ * @return whether it counts: it answers one of the last questions of this process, and is not too
+ *         old
  */
 bool announce_note_confirmed(struct announce_state *s, const char *by,
                              const struct announce_question *q, uint64_t now_ms);

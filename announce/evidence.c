@@ -30,6 +30,26 @@ static enum announce_truth any_port(const struct proof_node *n, bool attached)
 	return n_ports > 0 && n_no == n_ports ? ANNOUNCE_NO : ANNOUNCE_UNKNOWN;
 }
 
+/*
+ * Yes if each port that is up carries the program, no if one does not: its packets go to the kernel,
+ * which has no use for them. A port that is down, or not known to be up, says nothing.
+ */
+static enum announce_truth each_port(const struct proof_node *n)
+{
+	uint32_t n_ports = n->n_ports < PROOF_PORTS_MAX ? n->n_ports : PROOF_PORTS_MAX;
+	uint32_t n_up = 0, n_carry = 0;
+
+	for (uint32_t i = 0; i < n_ports; i++) {
+		if (n->ports[i].up != PROOF_YES)
+			continue;
+		if (n->ports[i].attached == PROOF_NO)
+			return ANNOUNCE_NO;
+		n_up++;
+		n_carry += n->ports[i].attached == PROOF_YES;
+	}
+	return n_up && n_carry == n_up ? ANNOUNCE_YES : ANNOUNCE_UNKNOWN;
+}
+
 void evidence_of_node(const struct proof_node *n, uint64_t document, bool is_dead,
                       struct announce_facts *f)
 {
@@ -41,19 +61,24 @@ void evidence_of_node(const struct proof_node *n, uint64_t document, bool is_dea
 	truth[ANNOUNCE_FACT_PROGRAM] = is_dead ? ANNOUNCE_NO
 	                               : n     ? any_port(n, true)
 	                                       : ANNOUNCE_UNKNOWN;
+	truth[ANNOUNCE_FACT_COVERED] = n ? each_port(n) : ANNOUNCE_UNKNOWN;
 	if (n && n->document)
 		truth[ANNOUNCE_FACT_DOCUMENT] =
 		        n->document == document ? ANNOUNCE_YES : ANNOUNCE_NO;
 }
 
-void evidence_of_vip(const struct proof_vip *v, bool needs_all, struct announce_facts *f)
+void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all, uint64_t now_ms,
+                     struct announce_facts *f)
 {
 	enum announce_truth *truth = f->truth;
 
+	f->probe_old = false;
 	truth[ANNOUNCE_FACT_HOPS] = truth[ANNOUNCE_FACT_POOLS] = truth[ANNOUNCE_FACT_PROBE] =
 	        ANNOUNCE_UNKNOWN;
 	if (!v)
 		return;
+	f->probe_old = announce_elapsed_ms(now_ms, v->proved_ms) >
+	               EVIDENCE_PROMISE_MS + (uint64_t)n_vips * EVIDENCE_PROBE_MS;
 	if (v->state == PROOF_STATE_FORWARDED)
 		truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_YES;
 	else if (v->state == PROOF_STATE_REFUSED)
@@ -63,13 +88,29 @@ void evidence_of_vip(const struct proof_vip *v, bool needs_all, struct announce_
 	truth[ANNOUNCE_FACT_POOLS] =
 	        v->n_serving >= (needs_all ? v->n_services : 1) ? ANNOUNCE_YES : ANNOUNCE_NO;
 	if (v->n_serving > 0)
-		truth[ANNOUNCE_FACT_HOPS] = v->n_reachable > 0 ? ANNOUNCE_YES : ANNOUNCE_NO;
+		truth[ANNOUNCE_FACT_HOPS] = v->n_reachable >= (needs_all ? v->n_services : 1)
+		                                    ? ANNOUNCE_YES
+		                                    : ANNOUNCE_NO;
 }
 
-void evidence_of_dns(bool answers, struct announce_facts *f)
+void evidence_of_dns(enum announce_truth answers, bool by_kernel, struct announce_facts *f)
 {
-	f->truth[ANNOUNCE_FACT_HOPS] = f->truth[ANNOUNCE_FACT_POOLS] = ANNOUNCE_YES;
-	f->truth[ANNOUNCE_FACT_PROBE] = answers ? ANNOUNCE_YES : ANNOUNCE_UNKNOWN;
+	enum announce_truth *truth = f->truth;
+
+	f->probe_old = false;
+	truth[ANNOUNCE_FACT_PROBE] = answers;
+	truth[ANNOUNCE_FACT_DOCUMENT] = truth[ANNOUNCE_FACT_PEERS] = ANNOUNCE_YES;
+	truth[ANNOUNCE_FACT_HOPS] = truth[ANNOUNCE_FACT_POOLS] = ANNOUNCE_YES;
+	if (by_kernel)
+		truth[ANNOUNCE_FACT_PORT] = truth[ANNOUNCE_FACT_PROGRAM] =
+		        truth[ANNOUNCE_FACT_COVERED] = ANNOUNCE_YES;
+}
+
+uint64_t evidence_daemon_old_ms(size_t n)
+{
+	uint64_t old_ms = 2 * daemon_round_ms(n) + DAEMON_DEADLINE_MS;
+
+	return old_ms > EVIDENCE_DAEMON_OLD_MS ? old_ms : EVIDENCE_DAEMON_OLD_MS;
 }
 
 static uint32_t established_mask(const struct daemon_facts *d)
@@ -82,11 +123,11 @@ static uint32_t established_mask(const struct daemon_facts *d)
 }
 
 uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_route *r,
-                            const uint64_t added_ms[3], uint64_t now_ms,
+                            const uint64_t added_ms[3], uint64_t old_ms, uint64_t now_ms,
                             struct announce_routes *routes, struct announce_facts *f)
 {
 	bool is_known = d && r && d->state == DAEMON_ANSWERS && r->at_ms && r->at_ms <= now_ms &&
-	                now_ms - r->at_ms <= EVIDENCE_DAEMON_OLD_MS;
+	                now_ms - r->at_ms <= old_ms;
 	uint32_t exported = is_known ? r->exported & established_mask(d) : 0;
 
 	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
@@ -102,5 +143,22 @@ uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_ro
 	f->exported = routes->imported[ANNOUNCE_NORMAL];
 	if (f->exported == ANNOUNCE_YES && !exported)
 		f->exported = ANNOUNCE_NO;
+	if (is_known && now_ms - r->at_ms > EVIDENCE_EXPORT_MS)
+		f->exported = ANNOUNCE_UNKNOWN;
 	return exported;
+}
+
+enum announce_truth evidence_differs(enum announce_table intended,
+                                     const struct announce_routes *routes, uint32_t exported)
+{
+	/* with both routes, neighbours get the normal one */
+	bool normal = routes->imported[ANNOUNCE_NORMAL] == ANNOUNCE_YES;
+	bool differs = !exported || normal != (intended == ANNOUNCE_NORMAL);
+
+	if (routes->imported[ANNOUNCE_NORMAL] == ANNOUNCE_UNKNOWN ||
+	    routes->imported[ANNOUNCE_SHUTDOWN] == ANNOUNCE_UNKNOWN)
+		return ANNOUNCE_UNKNOWN;
+	if (intended == ANNOUNCE_NONE)
+		differs = exported != 0;
+	return differs ? ANNOUNCE_YES : ANNOUNCE_NO;
 }

@@ -15,11 +15,19 @@
 #include "announce/moves.h"
 #include "weir/proof.h"
 
-/* An answer of the daemon counts for so long: a round of many addresses takes 10 s. */
+/* An answer of the daemon counts for so long, or for two rounds if there are many addresses. */
 #define EVIDENCE_DAEMON_OLD_MS 15000u
+/*
+ * A promise to another node rests on nothing older: a probe packet of the last 2 s and the second
+ * between two, an answer of the daemon of its round of 4 s and a second more.
+ */
+#define EVIDENCE_PROMISE_MS 3000u
+#define EVIDENCE_EXPORT_MS  5000u
+/* weir-dataplane sends 20 probe packets in 100 ms: so long for each address, if there are many. */
+#define EVIDENCE_PROBE_MS 5u
 
 /*
- * The node's facts: document, peers' state, port, program.
+ * The node's facts: document, peers' state, port, program, each port's program.
  * @param n         NULL: nothing is proved
  * @param document  the one by which this process announces
  * @param is_dead   the process that proves it has ended, and with it its driver (DPDK)
@@ -29,21 +37,40 @@ void evidence_of_node(const struct proof_node *n, uint64_t document, bool is_dea
 /*
  * The facts of one address of a VIP: next hops, pools, probe packet.
  * @param v          NULL: nothing is proved
- * @param needs_all  all services must have a backend
+ * @param n_vips     how many addresses are proved in turn
+ * @param needs_all  all services must have a backend, and its next hop
  */
-void evidence_of_vip(const struct proof_vip *v, bool needs_all, struct announce_facts *f);
-/* The facts of an address of DNS: @p answers says whether weir-dns shows signs of life. */
-void evidence_of_dns(bool answers, struct announce_facts *f);
+void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all, uint64_t now_ms,
+                     struct announce_facts *f);
+/*
+ * The facts of an address of DNS, after evidence_of_node(). The kernel serves it beside XDP, so
+ * nothing of the forwarding counts; with DPDK its packets come through the driver.
+ * @param answers    whether weir-dns shows signs of life; no: its process has ended for good
+ * @param by_kernel  the driver is not DPDK
+ */
+void evidence_of_dns(enum announce_truth answers, bool by_kernel, struct announce_facts *f);
+
+/* How long an answer of the daemon counts, of @p n addresses, ms. */
+uint64_t evidence_daemon_old_ms(size_t n);
 
 /*
- * What the daemon shows of one address: routes->imported, and facts->exported.
+ * What the daemon shows of one address: routes->imported, and facts->exported, which is unknown
+ * when the answer is too old for a promise.
  * @param d         NULL: there is no daemon
  * @param r         NULL: nothing is known
+ * @param old_ms    evidence_daemon_old_ms()
  * @param added_ms  by enum announce_table: when this process added the route; 0: it was there
  * @return neighbours that get it, as bits; 0 when that is unknown
  */
 uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_route *r,
-                            const uint64_t added_ms[3], uint64_t now_ms,
+                            const uint64_t added_ms[3], uint64_t old_ms, uint64_t now_ms,
                             struct announce_routes *routes, struct announce_facts *f);
+/*
+ * Whether neighbours get something else than @p intended: nothing, something, or the route of the
+ * other table. Unknown, if it is not known of both tables what the daemon has.
+ * @param exported  of evidence_of_daemon()
+ */
+enum announce_truth evidence_differs(enum announce_table intended,
+                                     const struct announce_routes *routes, uint32_t exported);
 
 #endif

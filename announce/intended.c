@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A VIP is announced by each node of its sites that has a routing daemon and whose list, if there
- * is one, names the VIP. The same rule says whether another node announces it as well.
+ * is one, names the VIP; an address of DNS by each node that lists it. The same rules say whether
+ * another node announces it as well.
  */
 #include "announce/intended.h"
 
@@ -23,10 +24,25 @@ static bool does_announce(const struct model_node *node, const struct model_vip 
 	return !a->lists_vips;
 }
 
-static bool does_another(const struct model *m, const struct model_vip *vip)
+static bool does_announce_dns(const struct model_node *node, const struct addr *address)
+{
+	if (node->announce.daemon == MODEL_DAEMON_NONE)
+		return false;
+	for (size_t i = 0; i < node->announce.n_dns; i++)
+		if (addr_equal(&node->announce.dns[i], address))
+			return true;
+	return false;
+}
+
+bool intended_by(const struct model_node *node, const struct intended *it)
+{
+	return it->of ? does_announce(node, it->of) : does_announce_dns(node, &it->address);
+}
+
+static bool does_another(const struct model *m, const struct intended *it)
 {
 	for (size_t i = 0; i < m->n_nodes; i++)
-		if (&m->nodes[i] != m->self && does_announce(&m->nodes[i], vip))
+		if (&m->nodes[i] != m->self && intended_by(&m->nodes[i], it))
 			return true;
 	return false;
 }
@@ -42,11 +58,12 @@ static size_t list_vip(const struct model *m, const struct model_vip *vip, struc
                        size_t n_max)
 {
 	struct intended it = { .vip = vip->name,
+		               .of = vip,
 		               .vip_hash = hash_text(vip->name),
-		               .needs_all = vip->announce_when == MODEL_ANNOUNCE_ALL,
-		               .is_shared = does_another(m, vip) };
+		               .needs_all = vip->announce_when == MODEL_ANNOUNCE_ALL };
 	size_t n = 0;
 
+	it.is_shared = does_another(m, &it);
 	for (size_t i = 0; i < vip->n_addresses && n < n_max; i++) {
 		it.address = vip->addresses[i];
 		out[n++] = it;
@@ -65,12 +82,27 @@ size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
 	for (size_t i = 0; i < m->n_vips; i++)
 		if (does_announce(m->self, &m->vips[i]))
 			n += list_vip(m, &m->vips[i], out + n, n_max - n);
-	for (size_t i = 0; i < a->n_dns && n < n_max; i++)
-		out[n++] = (struct intended){ .address = a->dns[i] };
+	for (size_t i = 0; i < a->n_dns && n < n_max; i++) {
+		out[n] = (struct intended){ .address = a->dns[i] };
+		out[n].is_shared = does_another(m, &out[n]);
+		n++;
+	}
 	if (n)
 		qsort(out, n, sizeof(*out), by_address);
 	for (size_t i = 0; i < n; i++)
 		if (!kept || by_address(&out[kept - 1], &out[i]) != 0)
 			out[kept++] = out[i];
 	return kept;
+}
+
+enum announce_command announce_command_of(const struct model *m)
+{
+	switch (model_node_drain(m, m->self)) {
+	case MODEL_NODE_DRAINED:
+		return ANNOUNCE_COMMAND_DRAIN;
+	case MODEL_NODE_WITHDRAWN:
+		return ANNOUNCE_COMMAND_WITHDRAW;
+	default:
+		return ANNOUNCE_COMMAND_NONE;
+	}
 }

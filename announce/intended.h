@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The addresses that a document makes this node announce: those of its VIPs, and the DNS addresses
- * that it names. Pure; any thread. Implemented in intended.c.
+ * that it names, and what people demand of this node. Pure; any thread. Implemented in intended.c.
  */
 #ifndef ANNOUNCE_INTENDED_H
 #define ANNOUNCE_INTENDED_H
@@ -10,14 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "announce/decide.h"
 #include "base/addr.h"
 #include "base/checked.h"
 
 struct model;
+struct model_node;
+struct model_vip;
 
 struct intended {
 	struct addr address;
-	const char *vip;   /* its name, the model's; NULL: an address of DNS */
+	const char *vip;            /* its name, the model's; NULL: an address of DNS */
+	const struct model_vip *of; /* the VIP itself, the model's; NULL likewise */
 	uint64_t vip_hash; /* hash_text() of it; 0 for DNS */
 	bool needs_all;    /* vips[].announce_when = "all" */
 	bool is_shared;    /* the document makes another node announce it as well */
@@ -29,5 +33,9 @@ struct intended {
  * @return how many there are; those that do not fit are left out
  */
 size_t intended_list(const struct model *m, struct intended *out, size_t n_max);
+/* Whether the document makes @p node announce the address @p it; @p node is of the same model. */
+bool intended_by(const struct model_node *node, const struct intended *it);
+/* What people demand of the model's own node by the document. */
+enum announce_command announce_command_of(const struct model *m);
 
 #endif

@@ -201,7 +201,8 @@ static char *on_line(void *arg, const char *line, size_t length)
 {
 	struct announce_process *p = arg;
 
-	return command_reply(&p->announcer, line, length, clock_mono_ms());
+	return command_reply(&p->announcer, line, length, ctl_client_is(p->ctl, "mgmt"),
+	                     clock_mono_ms());
 }
 
 static void on_stop(void *arg)

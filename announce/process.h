@@ -2,13 +2,16 @@
 /*
  * The state of weir-announce: its addresses, the kernel's routes and what it reads from. Loop's
  * thread only. rows.c has the table of addresses and the kernel's routes, round.c decides and
- * moves, published.c shows, command.c answers the control socket, main.c has the process.
+ * moves, dns_life.c looks at weir-dns, published.c shows, command.c and others.c answer the control
+ * socket, main.c has the process.
  */
 #ifndef ANNOUNCE_PROCESS_H
 #define ANNOUNCE_PROCESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <jansson.h>
 
 #include "announce/daemon.h"
 #include "announce/decide.h"
@@ -36,6 +39,8 @@ struct announce_row {
 	uint64_t since_ms;   /* of table and reason */
 	uint64_t differs_ms; /* since when the daemon shows something else; 0: it does not */
 	uint64_t query_ms;   /* of the question that is open; 0: none */
+	enum announce_truth others; /* whether another node announces it, as weir-mgmt said .. */
+	uint64_t others_ms;         /* .. at this time; 0: never */
 	uint32_t exported;
 	bool is_decided;
 };
@@ -73,6 +78,10 @@ struct announcer {
 	struct stats *stats;
 	struct announce_counters counters;
 	uint64_t published_ms;
+	uint64_t round_ms;             /* of the last round */
+	enum announce_command command; /* of people, by the model in force */
+	bool stopping;                 /* Weir is being stopped on a node that needs it */
+	uint64_t emptied_ms;           /* when weir-mgmt last said that the packets have left */
 	uint64_t incarnation;
 	char run_dir[4096];
 	char node[ANNOUNCE_NODE_MAX];
@@ -114,7 +123,29 @@ void published_restore(struct announcer *a, uint64_t now_ms);
 
 /* --- command.c --- */
 
-/* Answer one line of the control socket. @return malloc()ed, for the caller; NULL: no memory */
-char *command_reply(struct announcer *a, const char *line, size_t length, uint64_t now_ms);
+/* What weir-mgmt says of other nodes, and of an empty drain, counts for so long. */
+#define COMMAND_SAID_MS 2000u
+
+/*
+ * Answer one line of the control socket.
+ * @param is_heard  the client is weir-mgmt or root; the others are refused
+ * @return malloc()ed, for the caller; NULL: no memory
+ */
+char *command_reply(struct announcer *a, const char *line, size_t length, bool is_heard,
+                    uint64_t now_ms);
+/* The row of an address in text. @return NULL: it is none, or not configured here */
+struct announce_row *command_find_row(const struct announcer *a, const char *text);
+
+/* --- others.c --- */
+
+/* Note who else announces what, as @p request says (announce/command.c). @return the answer */
+json_t *others_note(struct announcer *a, const json_t *request, uint64_t now_ms);
+/* Whether another node than this one announces the address of @p row. */
+enum announce_truth others_announce(const struct announce_row *row, uint64_t now_ms);
+
+/* --- dns_life.c --- */
+
+/* Whether weir-dns answers; no: its process has ended, and none has begun for a while. */
+enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms);
 
 #endif

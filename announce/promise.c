@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The question between nodes, "may I withdraw?". It carries the sender's clock and incarnation, and
- * the answer gives them back, so nothing is kept about questions under way: an answer that is late,
- * repeated, or meant for an earlier process shows it itself.
+ * the answer gives them back. Only the times of the last questions are kept: an answer that is late,
+ * repeated, made up, or meant for an earlier process shows it itself.
  *
  * Ties. Nodes with failing pools question one another. Each could confirm, since each still
  * forwards; if all did, all would have promised to stay, and none would ever go. So such a node
@@ -41,12 +41,14 @@ static enum announce_answer judge_question(const struct announce_state *s, const
 
 	if (order == 0)
 		return ANNOUNCE_ANSWER_OWN_QUESTION;
+	if (announce_elapsed_ms(now_ms, f->read_ms) > ANNOUNCE_FACTS_MS)
+		return ANNOUNCE_ANSWER_STALE;
 	if (!f->configured || f->command != ANNOUNCE_COMMAND_NONE)
 		return ANNOUNCE_ANSWER_COMMANDED;
 	if (s->table != ANNOUNCE_NORMAL || f->exported != ANNOUNCE_YES)
 		return ANNOUNCE_ANSWER_NOT_ANNOUNCED;
 	if (!is_yes(f, ANNOUNCE_FACT_PORT) || !is_yes(f, ANNOUNCE_FACT_PROGRAM) ||
-	    !is_yes(f, ANNOUNCE_FACT_PROBE))
+	    !is_yes(f, ANNOUNCE_FACT_COVERED) || !is_yes(f, ANNOUNCE_FACT_PROBE) || f->probe_old)
 		return ANNOUNCE_ANSWER_NOT_FORWARDED;
 	if (f->truth[ANNOUNCE_FACT_POOLS] == ANNOUNCE_NO)
 		return judge_tie(s, order, now_ms);
@@ -69,10 +71,18 @@ enum announce_answer announce_give_answer(struct announce_state *s, const char *
 	return answer;
 }
 
+static bool has_asked(const struct announce_state *s, uint64_t sent_ms)
+{
+	for (size_t i = 0; i < ANNOUNCE_QUERIES; i++)
+		if (s->queried_ms[i] && s->queried_ms[i] == sent_ms)
+			return true;
+	return false;
+}
+
 bool announce_note_confirmed(struct announce_state *s, const char *by,
                              const struct announce_question *q, uint64_t now_ms)
 {
-	if (q->incarnation != s->incarnation || q->sent_ms > now_ms ||
+	if (q->incarnation != s->incarnation || !has_asked(s, q->sent_ms) || q->sent_ms > now_ms ||
 	    now_ms - q->sent_ms > ANNOUNCE_CONFIRMED_MS || q->sent_ms < s->confirmed_ms)
 		return false;
 	s->confirmed_ms = q->sent_ms;

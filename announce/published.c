@@ -75,6 +75,7 @@ static struct announced_address show_row(const struct announce_row *row)
 		.promised_until_ms = row->state.promised_until_ms,
 		.failed_ms = row->state.failed_ms,
 		.hold_ms = row->state.hold_ms,
+		.good_ms = row->state.good_since_ms,
 		.held_ms = (uint32_t)row->decision.held_ms,
 		.exported = row->exported,
 		.table = (uint8_t)row->decision.table,
@@ -152,6 +153,7 @@ static const char *judge_row(const struct announce_row *row, uint64_t now_ms)
 		return "announced-against-evidence";
 	case ANNOUNCE_REASON_PORT_DOWN:
 	case ANNOUNCE_REASON_PROGRAM_GONE:
+	case ANNOUNCE_REASON_PORT_UNCOVERED:
 	case ANNOUNCE_REASON_POOLS_DOWN:
 	case ANNOUNCE_REASON_PROBE_REFUSED:
 		return "not-announced";
@@ -252,6 +254,6 @@ void published_restore(struct announcer *a, uint64_t now_ms)
 			if (old[k].hold_ms && old[k].vip == a->rows[i].intended.vip_hash &&
 			    addr_equal(&old[k].address, &a->rows[i].intended.address))
 				announce_restore_hold(&a->rows[i].state, old[k].failed_ms,
-				                      old[k].hold_ms, now_ms);
+				                      old[k].hold_ms, old[k].good_ms, now_ms);
 	free(old);
 }

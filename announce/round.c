@@ -21,7 +21,6 @@
 #include "weir/stats.h"
 
 #define KERNEL_READ_MS 1000u /* ms between two looks at the kernel's routes */
-#define DNS_OLD_MS     2000u /* ms without a sign of life of weir-dns */
 
 static void on_dataplane_end(void *arg, int fd, uint32_t events)
 {
@@ -87,51 +86,60 @@ static bool read_proof(struct announcer *a, uint64_t now_ms, struct proof_node *
 	return !err;
 }
 
-static bool does_dns_answer(struct announcer *a, uint64_t now_ms)
+/* Whether packets to the kernel pass a DPDK driver, by all that is known. */
+static bool drives_dpdk(const struct announcer *a, const struct proof_node *node)
 {
-	if (a->dns && stats_reader_is_replaced(a->dns)) {
-		stats_reader_close(a->dns);
-		a->dns = NULL;
-	}
-	if (!a->dns && stats_reader_open(a->run_dir, "dns", &a->dns)) {
-		a->dns = NULL;
-		return false;
-	}
-	return now_ms - stats_reader_alive_ms(a->dns) <= DNS_OLD_MS;
+	return a->dataplane_dead || a->dataplane_pid ||
+	       a->model->self->driver == MODEL_DRIVER_DPDK ||
+	       (node && !strcmp(node->driver, "dpdk"));
 }
 
 /* All that is known of one address now. */
 static void gather_facts(struct announcer *a, struct announce_row *row,
-                         const struct proof_node *node, bool dns_answers, uint64_t now_ms)
+                         const struct proof_node *node, enum announce_truth dns_answers,
+                         uint64_t now_ms)
 {
 	const struct intended *it = &row->intended;
 	struct announce_facts *f = &row->facts;
 	struct proof_vip vip;
 
-	*f = (struct announce_facts){ .configured = true,
-		                      .others = it->is_shared ? ANNOUNCE_UNKNOWN : ANNOUNCE_NO };
+	*f = (struct announce_facts){
+		.configured = true,
+		.command = a->stopping ? ANNOUNCE_COMMAND_STOP : a->command,
+		.others = others_announce(row, now_ms),
+		.emptied = a->emptied_ms &&
+		                           announce_elapsed_ms(now_ms, a->emptied_ms) <= COMMAND_SAID_MS
+		                   ? ANNOUNCE_YES
+		                   : ANNOUNCE_UNKNOWN,
+		.read_ms = now_ms,
+	};
 	evidence_of_node(node, a->model->meta.document, a->dataplane_dead, f);
 	if (it->vip)
 		evidence_of_vip(node && !proof_vip(a->proof, it->vip, &it->address, now_ms, &vip)
 		                        ? &vip
 		                        : NULL,
-		                it->needs_all, f);
+		                node ? node->n_vips : 0, it->needs_all, now_ms, f);
 	else
-		evidence_of_dns(dns_answers, f);
+		evidence_of_dns(dns_answers, !drives_dpdk(a, node), f);
 	row->exported = evidence_of_daemon(a->daemon ? daemon_facts(a->daemon) : NULL,
 	                                   a->daemon ? daemon_route(a->daemon, &it->address) : NULL,
-	                                   row->added_ms, now_ms, &row->routes, f);
+	                                   row->added_ms, evidence_daemon_old_ms(a->n_rows), now_ms,
+	                                   &row->routes, f);
 }
 
-/* Since when the daemon shows something else than is intended. */
-static void note_difference(struct announce_row *row, uint64_t now_ms)
+/*
+ * Since when the daemon shows something else than is intended. While it answers, a question that is
+ * under way changes nothing; a daemon that does not is a condition of its own.
+ */
+static void note_difference(const struct announcer *a, struct announce_row *row, uint64_t now_ms)
 {
-	bool intended = row->decision.table != ANNOUNCE_NONE;
-	bool exported = row->exported != 0;
+	enum announce_truth differs =
+	        evidence_differs(row->decision.table, &row->routes, row->exported);
+	bool answers = a->daemon && daemon_facts(a->daemon)->state == DAEMON_ANSWERS;
 
-	if (intended == exported)
+	if (differs == ANNOUNCE_NO || !answers)
 		row->differs_ms = 0;
-	else if (!row->differs_ms)
+	else if (differs == ANNOUNCE_YES && !row->differs_ms)
 		row->differs_ms = now_ms;
 }
 
@@ -181,7 +189,7 @@ static bool decide_row(struct announcer *a, struct announce_row *row, uint64_t n
 		stats_add(a->counters.changes, 1);
 		log_change(row);
 	}
-	note_difference(row, now_ms);
+	note_difference(a, row, now_ms);
 	changed |= rows_move(a, row, &moves, now_ms) || d.query;
 	if (does_wait(a, row))
 		daemon_hurry(a->daemon, &row->intended.address);
@@ -191,7 +199,8 @@ static bool decide_row(struct announcer *a, struct announce_row *row, uint64_t n
 bool round_run(struct announcer *a, uint64_t now_ms)
 {
 	struct proof_node node;
-	bool is_proved, dns_answers, changed = false;
+	bool is_proved, changed = false;
+	enum announce_truth dns_answers;
 
 	if (!a->model || !a->model->self)
 		return false;
@@ -200,7 +209,8 @@ bool round_run(struct announcer *a, uint64_t now_ms)
 	is_proved = read_proof(a, now_ms, &node);
 	if (is_proved)
 		watch_dataplane(a, &node);
-	dns_answers = does_dns_answer(a, now_ms);
+	dns_answers = dns_life_read(a, now_ms);
+	a->round_ms = now_ms;
 	for (size_t i = 0; i < a->n_rows; i++) {
 		gather_facts(a, &a->rows[i], is_proved ? &node : NULL, dns_answers, now_ms);
 		changed |= decide_row(a, &a->rows[i], now_ms);

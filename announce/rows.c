@@ -125,6 +125,7 @@ int rows_adopt(struct announcer *a, struct model *m, uint64_t now_ms)
 		return -ENOMEM;
 	}
 	a->model = m;
+	a->command = announce_command_of(m);
 	(void)rows_read_kernel(a, now_ms); /* a failure is logged, and the next read tries again */
 	for (size_t i = 0; i < n; i++)
 		start_row(a, &list[i], now_ms, &rows[i]);

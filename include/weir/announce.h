@@ -47,6 +47,9 @@ enum announce_table { ANNOUNCE_NONE, ANNOUNCE_NORMAL, ANNOUNCE_SHUTDOWN };
 	X(PORT, "port", "no port is up", "check cable, carrier and switch")                        \
 	X(PROGRAM, "program", "the forwarding program is not attached, or no worker runs",         \
 	  "look at weir-dataplane in weir status and in the log")                                  \
+	X(COVERED, "each-port",                                                                    \
+	  "a port is up without the forwarding program, so packets that come in by it are lost",   \
+	  "look at weir-dataplane in weir status and in the log; remove a port that is not used")  \
 	X(HOPS, "next-hops", "the next hops are not known",                                        \
 	  "check routes and neighbours of the node")                                               \
 	X(POOLS, "pools", "no pool of the VIP has a backend that packets would be given",          \
@@ -87,6 +90,9 @@ enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
 	X(PROGRAM_GONE, "program-gone",                                                             \
 	  "withdrawn: the forwarding program is not attached, or no worker runs. Look at "          \
 	  "weir-dataplane in weir status and in the log")                                           \
+	X(PORT_UNCOVERED, "port-uncovered",                                                         \
+	  "withdrawn: a port is up without the forwarding program, so packets that come in by it "  \
+	  "are lost. Look at weir-dataplane in weir status and in the log")                         \
 	X(POOLS_DOWN, "pools-down",                                                                 \
 	  "withdrawn: no pool of the VIP has a backend that packets would be given. Look at the "   \
 	  "backends with weir status")                                                              \
@@ -114,7 +120,8 @@ enum announce_reason { ANNOUNCE_REASONS(ANNOUNCE_REASON_ENUM) ANNOUNCE_REASON_CO
 	X(NOT_FORWARDED, "not-forwarded") /* not proved: port, program, probe packet */            \
 	X(SAME_EVIDENCE, "same-evidence") /* its pools fail as well; it may be a tie later */      \
 	X(LOWER_NAME_STAYS, "lower-name-stays") /* a tie, and this node has not the lowest name */ \
-	X(OWN_QUESTION, "own-question") /* two nodes have one name, or a message came back */
+	X(OWN_QUESTION, "own-question") /* two nodes have one name, or a message came back */      \
+	X(STALE, "stale")               /* what it knows is too old, as after a pause: ask again */
 
 #define ANNOUNCE_ANSWER_ENUM(name, label) ANNOUNCE_ANSWER_##name,
 enum announce_answer { ANNOUNCE_ANSWERS(ANNOUNCE_ANSWER_ENUM) ANNOUNCE_ANSWER_COUNT };
@@ -165,9 +172,10 @@ struct announced_address {
 	uint8_t truth[ANNOUNCE_FACT_COUNT];
 	/** what the daemon shows of it is known; without, imported and exported say nothing */
 	uint8_t is_read;
-	uint8_t reserved[7];
+	uint8_t reserved[6];
+	uint64_t good_ms; /**< since when nothing that withdraws is so: the hold-down counts; 0: it is */
 };
-_Static_assert(sizeof(struct announced_address) == 104, "announce page layout");
+_Static_assert(sizeof(struct announced_address) == 112, "announce page layout");
 
 struct announced_page;
 

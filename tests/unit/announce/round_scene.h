@@ -163,6 +163,7 @@ const char *daemon_state_name(enum daemon_state state)
 
 static struct announcer a;
 static struct announce_row row;
+static struct model model;
 static uint64_t counter, now_ms;
 
 static inline bool is_in(uint32_t table)
@@ -178,17 +179,28 @@ static inline void put_route(uint32_t table, const struct addr *address)
 /* All is proved, the daemon answers, and one address is configured that other nodes announce too. */
 static inline int start_scene(void **state)
 {
-	static struct model_node self = { .name = "mid",
-		                          .announce = { .daemon = MODEL_DAEMON_BIRD,
-		                                        .table = NORMAL_TABLE,
-		                                        .gshut_table = SHUTDOWN_TABLE } };
-	static struct model model;
+	static const struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
+	static const struct model_site *const sites[] = { &ams };
+	static const struct model_vip vip = { .name = "web", .sites = sites, .n_sites = 1 };
+	static const struct model_node nodes[] = {
+		{ .name = "mid",
+		  .site = &ams,
+		  .announce = { .daemon = MODEL_DAEMON_BIRD,
+		                .table = NORMAL_TABLE,
+		                .gshut_table = SHUTDOWN_TABLE } },
+		{ .name = "zoe", .site = &ams, .announce.daemon = MODEL_DAEMON_FRR },
+		{ .name = "ann", .site = &ams, .announce.daemon = MODEL_DAEMON_BIRD },
+		{ .name = "off", .site = &ams },
+		{ .name = "far", .site = &fra, .announce.daemon = MODEL_DAEMON_BIRD },
+	};
 	uint64_t *const words[] = { &counter };
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
 	memset(&row, 0, sizeof(row));
-	model = (struct model){ .meta.document = 7, .self = &self, .nodes = &self, .n_nodes = 1 };
+	model = (struct model){
+		.meta.document = 7, .self = &nodes[0], .nodes = nodes, .n_nodes = COUNT(nodes)
+	};
 	fake.proved = true;
 	fake.node = (struct proof_node){ .document = 7,
 		                         .state_arrived = PROOF_YES,
@@ -215,7 +227,8 @@ static inline int start_scene(void **state)
 		a.counters.answers[i] = words[0];
 	a.counters.changes = a.counters.questions = a.counters.confirmations = words[0];
 	a.counters.route_errors = words[0];
-	row.intended = (struct intended){ .vip = "web", .vip_hash = 5, .is_shared = true };
+	row.intended =
+	        (struct intended){ .vip = "web", .of = &vip, .vip_hash = 5, .is_shared = true };
 	assert_int_equal(addr_parse("192.0.2.1", &row.intended.address), 0);
 	announce_init(&row.state, ANNOUNCE_NONE, INCARNATION, START_MS);
 	return 0;
@@ -236,6 +249,7 @@ static inline void follow_kernel(void)
 	        (struct daemon_route){ .at_ms = now_ms,
 		                       .imported = { is_in(NORMAL_TABLE), is_in(SHUTDOWN_TABLE) } };
 	fake.route.exported = fake.route.imported[0] || fake.route.imported[1];
+	fake.vip.proved_ms = now_ms;
 }
 
 static inline void run_rounds(unsigned n)
@@ -257,7 +271,7 @@ static inline void announce_and_wait(void)
 
 static inline char *send_request(const char *line)
 {
-	char *text = command_reply(&a, line, strlen(line), now_ms);
+	char *text = command_reply(&a, line, strlen(line), true, now_ms);
 
 	assert_non_null(text);
 	return text;

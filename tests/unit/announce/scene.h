@@ -24,7 +24,8 @@ static inline struct announce_facts all_proved(void)
 	struct announce_facts f = { .configured = true,
 		                    .exported = ANNOUNCE_YES,
 		                    .others = ANNOUNCE_YES,
-		                    .emptied = ANNOUNCE_NO };
+		                    .emptied = ANNOUNCE_NO,
+		                    .read_ms = UINT64_MAX }; /* now, whenever that is */
 
 	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
 		f.truth[i] = ANNOUNCE_YES;
@@ -47,11 +48,12 @@ static inline struct announce_state start_state(enum announce_table found)
 	return s;
 }
 
-/* Another node has confirmed a question of @p sent_ms. */
+/* This node has asked at @p sent_ms, and another one has confirmed. */
 static inline bool confirm_question(struct announce_state *s, uint64_t sent_ms, uint64_t now_ms)
 {
 	const struct announce_question q = { "self", INCARNATION, sent_ms };
 
+	s->queried_ms[ANNOUNCE_QUERIES - 1] = sent_ms;
 	return announce_note_confirmed(s, "other", &q, now_ms);
 }
 

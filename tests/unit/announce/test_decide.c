@@ -123,6 +123,7 @@ static void shared_causes_withdraw_only_when_confirmed(void **state)
 		enum announce_fact fact;
 		enum announce_reason reason;
 	} cases[] = { { ANNOUNCE_FACT_POOLS, ANNOUNCE_REASON_POOLS_DOWN },
+		      { ANNOUNCE_FACT_COVERED, ANNOUNCE_REASON_PORT_UNCOVERED },
 		      { ANNOUNCE_FACT_PROBE, ANNOUNCE_REASON_PROBE_REFUSED } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -264,6 +265,24 @@ static void peers_state_is_not_waited_for_while_no_other_announces(void **state)
 	expect_decision(&d, ANNOUNCE_NORMAL, ANNOUNCE_REASON_ANNOUNCED);
 }
 
+/* Half of the packets are better than none. */
+static void a_port_without_the_program_is_borne_while_no_other_announces(void **state)
+{
+	(void)state;
+	struct announce_facts f = all_but(ANNOUNCE_FACT_COVERED, ANNOUNCE_NO);
+	struct announce_state s = start_state(ANNOUNCE_NONE);
+	struct announce_decision d;
+
+	f.others = ANNOUNCE_UNKNOWN;
+	d = announce_decide(&s, &f, SETTLED_MS);
+	expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_PORT_UNCOVERED);
+	f.others = ANNOUNCE_NO;
+	d = announce_decide(&s, &f, SETTLED_MS);
+	expect_decision(&d, ANNOUNCE_NORMAL, ANNOUNCE_REASON_ANNOUNCED);
+	d = announce_decide(&s, &f, SETTLED_MS + 100);
+	expect_decision(&d, ANNOUNCE_NORMAL, ANNOUNCE_REASON_KEPT_UNCONFIRMED);
+}
+
 static void each_reason_fact_and_answer_has_its_texts(void **state)
 {
 	(void)state;
@@ -306,6 +325,7 @@ int main(void)
 		cmocka_unit_test(a_person_withdraws_without_any_proof),
 		cmocka_unit_test(what_is_not_configured_is_withdrawn),
 		cmocka_unit_test(peers_state_is_not_waited_for_while_no_other_announces),
+		cmocka_unit_test(a_port_without_the_program_is_borne_while_no_other_announces),
 		cmocka_unit_test(each_reason_fact_and_answer_has_its_texts),
 	};
 

@@ -4,6 +4,9 @@
 
 #include "announce/evidence.h"
 
+#define NOW_MS 500000u
+#define OLD_MS EVIDENCE_DAEMON_OLD_MS
+
 #define YES   ANNOUNCE_YES
 #define NO    ANNOUNCE_NO
 #define VAGUE ANNOUNCE_UNKNOWN
@@ -15,27 +18,57 @@ static void the_nodes_facts_are_those_of_its_ports(void **state)
 		const char *why;
 		uint32_t n_ports;
 		uint8_t up[2], attached[2];
-		enum announce_truth port, program;
+		enum announce_truth port, program, covered;
 	} cases[] = {
-		{ "no ports", 0, { 0 }, { 0 }, VAGUE, VAGUE },
-		{ "all well", 1, { PROOF_YES }, { PROOF_YES }, YES, YES },
-		{ "down", 1, { PROOF_NO }, { PROOF_YES }, NO, NO },
-		{ "without a program", 1, { PROOF_YES }, { PROOF_NO }, YES, NO },
-		{ "not tried yet", 1, { PROOF_UNKNOWN }, { PROOF_UNKNOWN }, VAGUE, VAGUE },
-		{ "one of two", 2, { PROOF_NO, PROOF_YES }, { PROOF_YES, PROOF_YES }, YES, YES },
+		{ "no ports", 0, { 0 }, { 0 }, VAGUE, VAGUE, VAGUE },
+		{ "all well", 1, { PROOF_YES }, { PROOF_YES }, YES, YES, YES },
+		{ "down", 1, { PROOF_NO }, { PROOF_YES }, NO, NO, VAGUE },
+		{ "without a program", 1, { PROOF_YES }, { PROOF_NO }, YES, NO, NO },
+		{ "not tried yet", 1, { PROOF_UNKNOWN }, { PROOF_UNKNOWN }, VAGUE, VAGUE, VAGUE },
+		{ "one of two", 2, { PROOF_NO, PROOF_YES }, { PROOF_YES, PROOF_YES }, YES, YES, YES },
 		{ "the other port's program",
 		  2,
 		  { PROOF_NO, PROOF_YES },
 		  { PROOF_YES, PROOF_NO },
 		  YES,
+		  NO,
 		  NO },
 		{ "one down, one vague",
 		  2,
 		  { PROOF_NO, PROOF_UNKNOWN },
 		  { PROOF_NO, PROOF_UNKNOWN },
 		  VAGUE,
+		  VAGUE,
 		  VAGUE },
-		{ "numbers of another release", 1, { 9 }, { 9 }, VAGUE, VAGUE },
+		{ "both up, one without a program",
+		  2,
+		  { PROOF_YES, PROOF_YES },
+		  { PROOF_YES, PROOF_NO },
+		  YES,
+		  YES,
+		  NO },
+		{ "a no counts before an unknown",
+		  2,
+		  { PROOF_YES, PROOF_YES },
+		  { PROOF_UNKNOWN, PROOF_NO },
+		  YES,
+		  VAGUE,
+		  NO },
+		{ "one not tried yet",
+		  2,
+		  { PROOF_YES, PROOF_YES },
+		  { PROOF_YES, PROOF_UNKNOWN },
+		  YES,
+		  YES,
+		  VAGUE },
+		{ "a device that nobody drives",
+		  2,
+		  { PROOF_YES, PROOF_UNKNOWN },
+		  { PROOF_YES, PROOF_NO },
+		  YES,
+		  YES,
+		  YES },
+		{ "numbers of another release", 1, { 9 }, { 9 }, VAGUE, VAGUE, VAGUE },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -50,6 +83,7 @@ static void the_nodes_facts_are_those_of_its_ports(void **state)
 		evidence_of_node(&n, 5, false, &f);
 		assert_int_equal(f.truth[ANNOUNCE_FACT_PORT], cases[i].port);
 		assert_int_equal(f.truth[ANNOUNCE_FACT_PROGRAM], cases[i].program);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_COVERED], cases[i].covered);
 	}
 }
 
@@ -69,7 +103,7 @@ static void without_a_page_all_is_unknown(void **state)
 	struct announce_facts f = all_proved();
 
 	evidence_of_node(NULL, 5, false, &f);
-	evidence_of_vip(NULL, false, &f);
+	evidence_of_vip(NULL, 1, false, NOW_MS, &f);
 	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
 		assert_int_equal(f.truth[i], VAGUE);
 }
@@ -106,13 +140,14 @@ static void a_vips_facts_are_those_of_its_services(void **state)
 	static const struct {
 		const char *why;
 		uint32_t n_services, n_serving, n_reachable;
-		enum announce_truth any, all, hops;
+		enum announce_truth any, all, hops_any, hops_all;
 	} cases[] = {
-		{ "no services", 0, 0, 0, VAGUE, VAGUE, VAGUE },
-		{ "all serve", 2, 2, 2, YES, YES, YES },
-		{ "one serves", 2, 1, 1, YES, NO, YES },
-		{ "none serves", 2, 0, 0, NO, NO, VAGUE },
-		{ "no next hop", 2, 2, 0, YES, YES, NO },
+		{ "no services", 0, 0, 0, VAGUE, VAGUE, VAGUE, VAGUE },
+		{ "all serve", 2, 2, 2, YES, YES, YES, YES },
+		{ "one serves", 2, 1, 1, YES, NO, YES, NO },
+		{ "none serves", 2, 0, 0, NO, NO, VAGUE, VAGUE },
+		{ "no next hop", 2, 2, 0, YES, YES, NO, NO },
+		{ "one without a next hop", 3, 3, 2, YES, YES, YES, NO },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -122,11 +157,12 @@ static void a_vips_facts_are_those_of_its_services(void **state)
 		struct announce_facts f = { 0 };
 
 		print_message("  %s\n", cases[i].why);
-		evidence_of_vip(&v, false, &f);
+		evidence_of_vip(&v, 1, false, NOW_MS, &f);
 		assert_int_equal(f.truth[ANNOUNCE_FACT_POOLS], cases[i].any);
-		assert_int_equal(f.truth[ANNOUNCE_FACT_HOPS], cases[i].hops);
-		evidence_of_vip(&v, true, &f);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_HOPS], cases[i].hops_any);
+		evidence_of_vip(&v, 1, true, NOW_MS, &f);
 		assert_int_equal(f.truth[ANNOUNCE_FACT_POOLS], cases[i].all);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_HOPS], cases[i].hops_all);
 	}
 }
 
@@ -139,26 +175,76 @@ static void the_probe_packet_is_what_the_page_says(void **state)
 		const struct proof_vip v = { .n_services = 1, .state = i };
 		struct announce_facts f = { 0 };
 
-		evidence_of_vip(&v, false, &f);
+		evidence_of_vip(&v, 1, false, NOW_MS, &f);
 		assert_int_equal(f.truth[ANNOUNCE_FACT_PROBE], expected[i]);
 	}
 }
 
-static void a_silent_dns_server_is_unknown(void **state)
+/* With many addresses each one has its turn later. */
+static void a_promise_needs_a_probe_packet_of_just_now(void **state)
 {
 	(void)state;
+	static const struct {
+		const char *why;
+		uint32_t age_ms, n_vips;
+		bool old;
+	} cases[] = {
+		{ "of now", 0, 1, false },
+		{ "of one in turn", EVIDENCE_PROMISE_MS, 1, false },
+		{ "too old", EVIDENCE_PROMISE_MS + EVIDENCE_PROBE_MS + 1, 1, true },
+		{ "many in turn", 8000, 1000, false },
+		{ "too old for them", 8001, 1000, true },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct proof_vip v = { .n_services = 1,
+			                     .state = PROOF_STATE_FORWARDED,
+			                     .proved_ms = NOW_MS - cases[i].age_ms };
+		struct announce_facts f = { 0 };
+
+		print_message("  %s\n", cases[i].why);
+		evidence_of_vip(&v, cases[i].n_vips, false, NOW_MS, &f);
+		assert_int_equal(f.probe_old, cases[i].old);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_PROBE], YES); /* it withdraws nothing */
+	}
+}
+
+static void a_dns_server_that_is_silent_is_unknown_and_one_that_is_gone_a_no(void **state)
+{
+	(void)state;
+	static const enum announce_truth lives[] = { YES, VAGUE, NO };
+
+	for (size_t i = 0; i < COUNT(lives); i++) {
+		struct announce_facts f = { .probe_old = true };
+
+		evidence_of_dns(lives[i], true, &f);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_PROBE], lives[i]);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_POOLS], YES);
+		assert_false(f.probe_old);
+	}
+}
+
+/* Beside XDP the kernel serves it; with DPDK its packets come through the driver. */
+static void an_address_of_dns_needs_the_forwarding_with_dpdk_alone(void **state)
+{
+	(void)state;
+	const struct proof_node n = { .document = 4,
+		                      .n_ports = 1,
+		                      .ports = { { .up = PROOF_NO, .attached = PROOF_NO } } };
 	struct announce_facts f = { 0 };
 
-	evidence_of_dns(true, &f);
-	assert_int_equal(f.truth[ANNOUNCE_FACT_PROBE], YES);
-	evidence_of_dns(false, &f);
-	assert_int_equal(f.truth[ANNOUNCE_FACT_PROBE], VAGUE);
-	assert_int_equal(f.truth[ANNOUNCE_FACT_POOLS], YES);
+	evidence_of_node(&n, 5, false, &f);
+	evidence_of_dns(YES, true, &f);
+	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
+		assert_int_equal(f.truth[i], YES);
+	evidence_of_node(NULL, 5, true, &f);
+	evidence_of_dns(YES, false, &f);
+	assert_int_equal(f.truth[ANNOUNCE_FACT_PROGRAM], NO);
+	assert_int_equal(f.truth[ANNOUNCE_FACT_DOCUMENT], YES);
+	assert_int_equal(f.truth[ANNOUNCE_FACT_PEERS], YES);
 }
 
 /* --- the routing daemon --- */
-
-#define NOW_MS 500000u
 
 static void only_fresh_answers_of_a_daemon_that_answers_count(void **state)
 {
@@ -196,9 +282,90 @@ static void only_fresh_answers_of_a_daemon_that_answers_count(void **state)
 		struct announce_facts f = { 0 };
 
 		print_message("  %s\n", cases[i].why);
-		evidence_of_daemon(&d, &r, added_ms, NOW_MS, &routes, &f);
+		evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f);
 		assert_int_equal(routes.imported[ANNOUNCE_NORMAL], cases[i].imported);
 		assert_int_equal(f.exported, cases[i].imported);
+	}
+}
+
+static void an_answer_counts_until_the_next_round_is_over(void **state)
+{
+	(void)state;
+	const struct daemon_facts d = { .state = DAEMON_ANSWERS,
+		                        .n_neighbours = 1,
+		                        .neighbours = { { .established = true } } };
+	struct daemon_route r = { .imported = { true, false }, .exported = 1 };
+	const uint64_t added_ms[3] = { 0 };
+	struct announce_routes routes = { 0 };
+	struct announce_facts f = { 0 };
+
+	assert_int_equal(evidence_daemon_old_ms(0), EVIDENCE_DAEMON_OLD_MS);
+	assert_int_equal(evidence_daemon_old_ms(100), EVIDENCE_DAEMON_OLD_MS);
+	for (size_t n = 1; n <= DAEMON_PREFIXES_MAX; n *= 2) {
+		uint64_t old_ms = evidence_daemon_old_ms(n);
+
+		assert_true(old_ms > daemon_round_ms(n) + DAEMON_DEADLINE_MS);
+		r.at_ms = NOW_MS - daemon_round_ms(n);
+		assert_int_equal(evidence_of_daemon(&d, &r, added_ms, old_ms, NOW_MS, &routes, &f), 1);
+		assert_int_equal(routes.imported[ANNOUNCE_NORMAL], YES);
+		assert_int_equal(evidence_differs(ANNOUNCE_NORMAL, &routes, 1), NO);
+	}
+}
+
+/* The session may have gone since, or a filter may have come: another node relies on it. */
+static void a_promise_needs_an_answer_of_just_now(void **state)
+{
+	(void)state;
+	const struct daemon_facts d = { .state = DAEMON_ANSWERS,
+		                        .n_neighbours = 1,
+		                        .neighbours = { { .established = true } } };
+	struct daemon_route r = { .at_ms = NOW_MS - EVIDENCE_EXPORT_MS,
+		                  .imported = { true, false },
+		                  .exported = 1 };
+	const uint64_t added_ms[3] = { 0 };
+	struct announce_routes routes = { 0 };
+	struct announce_facts f = { 0 };
+
+	evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f);
+	assert_int_equal(f.exported, YES);
+	r.at_ms--;
+	evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f);
+	assert_int_equal(f.exported, VAGUE);
+	assert_int_equal(routes.imported[ANNOUNCE_NORMAL], YES);
+}
+
+static void only_what_is_known_of_both_tables_differs(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		enum announce_table intended;
+		enum announce_truth normal, shutdown;
+		uint32_t exported;
+		enum announce_truth differs;
+	} cases[] = {
+		{ "announced", ANNOUNCE_NORMAL, YES, NO, 1, NO },
+		{ "to nobody", ANNOUNCE_NORMAL, YES, NO, 0, YES },
+		{ "not learnt", ANNOUNCE_NORMAL, NO, NO, 0, YES },
+		{ "of the other table", ANNOUNCE_NORMAL, NO, YES, 1, YES },
+		{ "withdrawn", ANNOUNCE_NONE, NO, NO, 0, NO },
+		{ "still there", ANNOUNCE_NONE, YES, NO, 1, YES },
+		{ "another route of it", ANNOUNCE_NONE, NO, NO, 1, YES },
+		{ "graceful shutdown", ANNOUNCE_SHUTDOWN, NO, YES, 1, NO },
+		{ "that does nothing", ANNOUNCE_SHUTDOWN, YES, YES, 1, YES },
+		{ "not asked yet", ANNOUNCE_NORMAL, VAGUE, VAGUE, 0, VAGUE },
+		{ "one table not known", ANNOUNCE_NONE, VAGUE, NO, 1, VAGUE },
+		{ "the other one not known", ANNOUNCE_NORMAL, YES, VAGUE, 0, VAGUE },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct announce_routes r = {
+			.imported = { VAGUE, cases[i].normal, cases[i].shutdown }
+		};
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(evidence_differs(cases[i].intended, &r, cases[i].exported),
+		                 cases[i].differs);
 	}
 }
 
@@ -214,14 +381,14 @@ static void only_neighbours_with_a_session_get_a_route(void **state)
 	struct announce_routes routes = { 0 };
 	struct announce_facts f = { 0 };
 
-	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, NOW_MS, &routes, &f), 0);
+	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f), 0);
 	assert_int_equal(f.exported, NO);
 	r.exported = 3;
-	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, NOW_MS, &routes, &f), 2);
+	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f), 2);
 	assert_int_equal(f.exported, YES);
 	assert_int_equal(routes.imported[ANNOUNCE_SHUTDOWN], YES);
 	r.imported[DAEMON_NORMAL] = false; /* it is the graceful shutdown that they get */
-	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, NOW_MS, &routes, &f), 2);
+	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f), 2);
 	assert_int_equal(f.exported, NO);
 }
 
@@ -232,7 +399,7 @@ static void without_a_daemon_nothing_is_exported(void **state)
 	struct announce_routes routes = { 0 };
 	struct announce_facts f = all_proved();
 
-	assert_int_equal(evidence_of_daemon(NULL, NULL, added_ms, NOW_MS, &routes, &f), 0);
+	assert_int_equal(evidence_of_daemon(NULL, NULL, added_ms, OLD_MS, NOW_MS, &routes, &f), 0);
 	assert_int_equal(f.exported, VAGUE);
 }
 
@@ -246,8 +413,13 @@ int main(void)
 		cmocka_unit_test(the_document_must_be_the_same),
 		cmocka_unit_test(a_vips_facts_are_those_of_its_services),
 		cmocka_unit_test(the_probe_packet_is_what_the_page_says),
-		cmocka_unit_test(a_silent_dns_server_is_unknown),
+		cmocka_unit_test(a_promise_needs_a_probe_packet_of_just_now),
+		cmocka_unit_test(a_dns_server_that_is_silent_is_unknown_and_one_that_is_gone_a_no),
+		cmocka_unit_test(an_address_of_dns_needs_the_forwarding_with_dpdk_alone),
 		cmocka_unit_test(only_fresh_answers_of_a_daemon_that_answers_count),
+		cmocka_unit_test(an_answer_counts_until_the_next_round_is_over),
+		cmocka_unit_test(a_promise_needs_an_answer_of_just_now),
+		cmocka_unit_test(only_what_is_known_of_both_tables_differs),
 		cmocka_unit_test(only_neighbours_with_a_session_get_a_route),
 		cmocka_unit_test(without_a_daemon_nothing_is_exported),
 	};

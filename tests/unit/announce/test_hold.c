@@ -66,6 +66,80 @@ static void there_is_no_hold_down_while_no_other_announces(void **state)
 	assert_int_equal(announce_decide(&s, &good, SETTLED_MS + 2).table, ANNOUNCE_NORMAL);
 }
 
+/* A document is not in force for a moment after it was written; peers' state and unknowns likewise. */
+static void what_withdraws_nothing_does_not_start_the_hold_down_again(void **state)
+{
+	(void)state;
+	static const struct {
+		enum announce_fact fact;
+		enum announce_truth truth;
+		bool relapse;
+	} cases[] = { { ANNOUNCE_FACT_DOCUMENT, ANNOUNCE_NO, false },
+		      { ANNOUNCE_FACT_PEERS, ANNOUNCE_NO, false },
+		      { ANNOUNCE_FACT_HOPS, ANNOUNCE_NO, false },
+		      { ANNOUNCE_FACT_PROBE, ANNOUNCE_UNKNOWN, false },
+		      { ANNOUNCE_FACT_PORT, ANNOUNCE_NO, true },
+		      { ANNOUNCE_FACT_PROGRAM, ANNOUNCE_NO, true },
+		      { ANNOUNCE_FACT_COVERED, ANNOUNCE_NO, true },
+		      { ANNOUNCE_FACT_POOLS, ANNOUNCE_NO, true },
+		      { ANNOUNCE_FACT_PROBE, ANNOUNCE_NO, true } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct announce_state s = start_state(ANNOUNCE_NORMAL);
+		struct announce_facts bad = all_but(ANNOUNCE_FACT_PORT, ANNOUNCE_NO);
+		struct announce_facts brief = all_but(cases[i].fact, cases[i].truth);
+		struct announce_facts good = all_proved();
+		uint64_t back_ms = SETTLED_MS + 1000, relapse_ms = back_ms + 20000;
+
+		print_message("  %s\n", announce_fact_label(cases[i].fact));
+		announce_decide(&s, &bad, SETTLED_MS);
+		announce_decide(&s, &good, back_ms);
+		announce_decide(&s, &brief, relapse_ms);
+		announce_decide(&s, &good, relapse_ms + 100);
+		assert_int_equal(announce_decide(&s, &good, back_ms + ANNOUNCE_HOLD_MS - 1).table,
+		                 ANNOUNCE_NONE);
+		assert_int_equal(announce_decide(&s, &good, back_ms + ANNOUNCE_HOLD_MS).table,
+		                 cases[i].relapse ? ANNOUNCE_NONE : ANNOUNCE_NORMAL);
+		assert_int_equal(
+		        announce_decide(&s, &good, relapse_ms + 100 + ANNOUNCE_HOLD_MS).table,
+		        ANNOUNCE_NORMAL);
+	}
+}
+
+/* Each second may be one without the VIP. */
+static void while_nobody_says_who_announces_the_first_hold_down_is_the_longest(void **state)
+{
+	(void)state;
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	struct announce_facts good = all_proved();
+
+	for (uint64_t ms = SETTLED_MS; s.hold_ms < ANNOUNCE_HOLD_MAX_MS; ms += 700000)
+		fail_and_return(&s, ms);
+	s.table = ANNOUNCE_NONE;
+	s.good_since_ms = s.failed_ms;
+	assert_int_equal(announce_decide(&s, &good, s.failed_ms + ANNOUNCE_HOLD_MS).held_ms,
+	                 ANNOUNCE_HOLD_MAX_MS - ANNOUNCE_HOLD_MS);
+	good.others = ANNOUNCE_UNKNOWN;
+	assert_int_equal(announce_decide(&s, &good, s.failed_ms + ANNOUNCE_HOLD_MS - 1).held_ms, 1);
+	assert_int_equal(announce_decide(&s, &good, s.failed_ms + ANNOUNCE_HOLD_MS).table,
+	                 ANNOUNCE_NORMAL);
+	assert_int_equal(s.hold_ms, ANNOUNCE_HOLD_MAX_MS); /* the next failure repeats this one */
+}
+
+/* The other node has let this one go and is gone itself: there is nobody left. */
+static void after_the_death_of_the_node_that_confirmed_it_returns_at_once(void **state)
+{
+	(void)state;
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	struct announce_facts bad = all_but(ANNOUNCE_FACT_POOLS, ANNOUNCE_NO), good = all_proved();
+
+	confirm_question(&s, SETTLED_MS, SETTLED_MS);
+	assert_int_equal(announce_decide(&s, &bad, SETTLED_MS).table, ANNOUNCE_NONE);
+	bad.others = good.others = ANNOUNCE_NO;
+	assert_int_equal(announce_decide(&s, &bad, SETTLED_MS + 1000).table, ANNOUNCE_NONE);
+	assert_int_equal(announce_decide(&s, &good, SETTLED_MS + 1001).table, ANNOUNCE_NORMAL);
+}
+
 static void a_shared_cause_is_followed_by_a_hold_down_too(void **state)
 {
 	(void)state;
@@ -116,10 +190,31 @@ static void the_hold_down_of_an_earlier_process_goes_on(void **state)
 	struct announce_facts good = all_proved();
 	struct announce_state s = start_state(ANNOUNCE_NONE);
 
-	announce_restore_hold(&s, START_MS - 5000, 120000, START_MS);
+	announce_restore_hold(&s, START_MS - 5000, 120000, 0, START_MS);
 	assert_int_equal(announce_decide(&s, &good, START_MS).held_ms, 120000);
 	assert_int_equal(announce_decide(&s, &good, START_MS + 120000).table, ANNOUNCE_NORMAL);
 	assert_int_equal(fail_and_return(&s, START_MS + 200000), 240000);
+}
+
+static void the_recovery_of_an_earlier_process_counts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		uint64_t good_ms, held_ms;
+	} cases[] = { { "it had recovered", START_MS - 4000, 116000 },
+		      { "it had not", 0, 120000 },
+		      { "before the failure", START_MS - 5001, 120000 },
+		      { "in the future", START_MS + 1, 120000 } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct announce_facts good = all_proved();
+		struct announce_state s = start_state(ANNOUNCE_NONE);
+
+		print_message("  %s\n", cases[i].why);
+		announce_restore_hold(&s, START_MS - 5000, 120000, cases[i].good_ms, START_MS);
+		assert_int_equal(announce_decide(&s, &good, START_MS).held_ms, cases[i].held_ms);
+	}
 }
 
 static void a_hold_down_that_cannot_be_is_ignored(void **state)
@@ -139,7 +234,7 @@ static void a_hold_down_that_cannot_be_is_ignored(void **state)
 		struct announce_state s = start_state(ANNOUNCE_NONE);
 
 		print_message("  %s\n", cases[i].why);
-		announce_restore_hold(&s, cases[i].failed_ms, cases[i].hold_ms, START_MS);
+		announce_restore_hold(&s, cases[i].failed_ms, cases[i].hold_ms, 0, START_MS);
 		assert_int_equal(announce_decide(&s, &good, START_MS).table, ANNOUNCE_NORMAL);
 	}
 }
@@ -270,10 +365,14 @@ int main(void)
 		cmocka_unit_test(the_hold_down_doubles_while_failures_repeat_within_an_hour),
 		cmocka_unit_test(a_failure_while_held_down_starts_the_time_again),
 		cmocka_unit_test(there_is_no_hold_down_while_no_other_announces),
+		cmocka_unit_test(what_withdraws_nothing_does_not_start_the_hold_down_again),
+		cmocka_unit_test(while_nobody_says_who_announces_the_first_hold_down_is_the_longest),
+		cmocka_unit_test(after_the_death_of_the_node_that_confirmed_it_returns_at_once),
 		cmocka_unit_test(a_shared_cause_is_followed_by_a_hold_down_too),
 		cmocka_unit_test(a_persons_command_ends_the_hold_down),
 		cmocka_unit_test(a_failure_during_a_drain_holds_nothing_down),
 		cmocka_unit_test(the_hold_down_of_an_earlier_process_goes_on),
+		cmocka_unit_test(the_recovery_of_an_earlier_process_counts),
 		cmocka_unit_test(a_hold_down_that_cannot_be_is_ignored),
 		cmocka_unit_test(a_drain_is_graceful_shutdown_first),
 		cmocka_unit_test(a_drain_that_is_empty_withdraws_when_confirmed),

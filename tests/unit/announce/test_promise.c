@@ -66,6 +66,7 @@ static void only_what_is_certain_is_confirmed(void **state)
 {
 	(void)state;
 	static const enum announce_fact facts[] = { ANNOUNCE_FACT_PORT, ANNOUNCE_FACT_PROGRAM,
+		                                    ANNOUNCE_FACT_COVERED,
 		                                    ANNOUNCE_FACT_PROBE };
 
 	for (size_t i = 0; i < COUNT(facts); i++)
@@ -83,6 +84,24 @@ static void only_what_is_certain_is_confirmed(void **state)
 		f.exported = (enum announce_truth)truth;
 		expect_answer(answer_to(&s, "z", &f, SETTLED_MS), ANNOUNCE_ANSWER_NOT_ANNOUNCED);
 	}
+}
+
+/* A process that was stopped, or busy with a document, knows what was so before. */
+static void old_facts_confirm_nothing(void **state)
+{
+	(void)state;
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	struct announce_facts f = all_proved();
+
+	f.read_ms = SETTLED_MS;
+	expect_answer(answer_to(&s, "z", &f, SETTLED_MS + ANNOUNCE_FACTS_MS + 1),
+	              ANNOUNCE_ANSWER_STALE);
+	assert_false(s.promised);
+	expect_answer(answer_to(&s, "z", &f, SETTLED_MS + ANNOUNCE_FACTS_MS),
+	              ANNOUNCE_ANSWER_CONFIRMED);
+	f = all_proved();
+	f.probe_old = true;
+	expect_answer(answer_to(&s, "z", &f, SETTLED_MS), ANNOUNCE_ANSWER_NOT_FORWARDED);
 }
 
 static void only_the_normal_table_is_confirmed(void **state)
@@ -204,11 +223,35 @@ static void confirmations_that_do_not_fit_are_ignored(void **state)
 		struct announce_facts bad = all_but(ANNOUNCE_FACT_POOLS, ANNOUNCE_NO);
 		struct announce_state s = start_state(ANNOUNCE_NORMAL);
 
+		s.queried_ms[0] = cases[i].sent_ms;
 		print_message("  %s\n", cases[i].why);
 		assert_int_equal(announce_note_confirmed(&s, "other", &q, cases[i].now_ms),
 		                 cases[i].counts);
 		assert_int_equal(announce_decide(&s, &bad, cases[i].now_ms).table,
 		                 cases[i].counts ? ANNOUNCE_NONE : ANNOUNCE_NORMAL);
+	}
+}
+
+/* Only the last questions can be answered, and only as they were sent. */
+static void a_confirmation_without_a_question_is_ignored(void **state)
+{
+	(void)state;
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	struct announce_facts bad = all_but(ANNOUNCE_FACT_POOLS, ANNOUNCE_NO);
+	struct announce_question q = { SELF, INCARNATION, SETTLED_MS };
+
+	assert_false(announce_note_confirmed(&s, "other", &q, SETTLED_MS));
+	q.sent_ms = 0; /* as if no question were one */
+	assert_false(announce_note_confirmed(&s, "other", &q, 1));
+	for (uint32_t i = 0; i <= ANNOUNCE_QUERIES; i++)
+		assert_true(announce_decide(&s, &bad, SETTLED_MS + i * ANNOUNCE_QUERY_MS).query);
+	for (uint32_t i = 0; i <= ANNOUNCE_QUERIES; i++) {
+		uint64_t now_ms = SETTLED_MS + ANNOUNCE_QUERIES * ANNOUNCE_QUERY_MS;
+
+		q.sent_ms = SETTLED_MS + i * ANNOUNCE_QUERY_MS + 1;
+		assert_false(announce_note_confirmed(&s, "other", &q, now_ms + 1));
+		q.sent_ms--;
+		assert_int_equal(announce_note_confirmed(&s, "other", &q, now_ms), i > 0);
 	}
 }
 
@@ -232,6 +275,7 @@ static void a_long_name_is_cut(void **state)
 
 	memset(name, 'x', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
+	s.queried_ms[0] = SETTLED_MS;
 	assert_true(announce_note_confirmed(&s, name, &q, SETTLED_MS));
 	assert_int_equal(strlen(s.confirmed_by), ANNOUNCE_NODE_MAX - 1);
 }
@@ -333,6 +377,7 @@ int main(void)
 		cmocka_unit_test(a_promise_lasts_ten_seconds),
 		cmocka_unit_test(a_refusal_promises_nothing),
 		cmocka_unit_test(only_what_is_certain_is_confirmed),
+		cmocka_unit_test(old_facts_confirm_nothing),
 		cmocka_unit_test(only_the_normal_table_is_confirmed),
 		cmocka_unit_test(a_node_under_a_persons_command_confirms_nothing),
 		cmocka_unit_test(in_a_tie_the_lowest_name_stays),
@@ -342,6 +387,7 @@ int main(void)
 		cmocka_unit_test(the_own_name_confirms_nothing),
 		cmocka_unit_test(a_node_that_starts_confirms),
 		cmocka_unit_test(confirmations_that_do_not_fit_are_ignored),
+		cmocka_unit_test(a_confirmation_without_a_question_is_ignored),
 		cmocka_unit_test(a_repeated_older_confirmation_does_not_replace_a_newer_one),
 		cmocka_unit_test(a_long_name_is_cut),
 		cmocka_unit_test(moves_add_wait_and_then_delete),

@@ -110,14 +110,53 @@ static void what_the_daemon_shows_differently_is_noted(void **state)
 	announce_and_wait();
 	assert_int_equal(row.differs_ms, 0);
 	assert_int_equal(row.exported, 1);
-	fake.daemon.state = DAEMON_ABSENT;
+	fake.daemon.neighbours[0].established = false;
 	run_rounds(1);
 	assert_int_equal(row.differs_ms, now_ms);
 	run_rounds(5);
 	assert_int_equal(row.differs_ms, now_ms - 500);
-	fake.daemon.state = DAEMON_ANSWERS;
+	fake.daemon.neighbours[0].established = true;
 	run_rounds(1);
 	assert_int_equal(row.differs_ms, 0);
+}
+
+/* A daemon that does not answer is a condition of its own; a prefix that waits for its turn is none. */
+static void what_the_daemon_does_not_show_is_no_difference(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.daemon.state = DAEMON_ABSENT;
+	run_rounds(20);
+	assert_int_equal(row.differs_ms, 0);
+	fake.daemon.state = DAEMON_ANSWERS;
+	for (int i = 0; i < 20; i++) {
+		now_ms += 100;
+		fake.route.at_ms = 0;
+		round_run(&a, now_ms);
+		assert_int_equal(row.differs_ms, 0);
+	}
+	fake.daemon.neighbours[0].established = false;
+	run_rounds(1);
+	assert_int_equal(row.differs_ms, now_ms);
+	fake.route.pending = true; /* what was shown before still holds */
+	now_ms += 100;
+	round_run(&a, now_ms);
+	assert_int_equal(row.differs_ms, now_ms - 100);
+}
+
+/* A node that serves DNS alone has no ports, and nothing that weir-dataplane proves. */
+static void an_address_of_dns_needs_no_forwarding(void **state)
+{
+	(void)state;
+	row.intended.vip = NULL;
+	row.intended.of = NULL;
+	fake.proved = false;
+	run_rounds(5);
+	assert_int_equal(row.decision.fact, ANNOUNCE_FACT_PROBE); /* weir-dns never ran */
+	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PORT], ANNOUNCE_YES);
+	a.dataplane_dead = true; /* it was DPDK's */
+	run_rounds(1);
+	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROGRAM], ANNOUNCE_NO);
 }
 
 int main(void)
@@ -132,6 +171,8 @@ int main(void)
 		SCENE_TEST(a_route_that_is_refused_is_tried_again),
 		SCENE_TEST(a_move_waits_for_the_daemon),
 		SCENE_TEST(what_the_daemon_shows_differently_is_noted),
+		SCENE_TEST(what_the_daemon_does_not_show_is_no_difference),
+		SCENE_TEST(an_address_of_dns_needs_no_forwarding),
 	};
 
 	return cmocka_run_group_tests_name("announce round", tests, NULL, NULL);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether weir-dns answers, by the signs of life on its stats page. A server that is silent may be
+ * stopped for a moment, so silence alone is unknown and withdraws nothing. One whose process has
+ * ended, and that nobody has started again for GONE_MS, answers no query: its addresses may go to
+ * another node that confirms.
+ */
+#include "announce/process.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "weir/stats.h"
+
+#define OLD_MS  2000u /* ms without a sign of life: it may not answer */
+#define GONE_MS 5000u /* ms without one and without a process: weir run starts it again in less */
+
+/* Whether the process has ended; what cannot be seen has not. */
+static bool has_ended(uint64_t pid)
+{
+	int fd = pid ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return pid && fd < 0 && errno == ESRCH;
+}
+
+enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms)
+{
+	uint64_t silent_ms;
+
+	if (a->dns && stats_reader_is_replaced(a->dns)) {
+		stats_reader_close(a->dns);
+		a->dns = NULL;
+	}
+	if (!a->dns && stats_reader_open(a->run_dir, "dns", &a->dns)) {
+		a->dns = NULL;
+		return ANNOUNCE_UNKNOWN;
+	}
+	silent_ms = announce_elapsed_ms(now_ms, stats_reader_alive_ms(a->dns));
+	if (silent_ms <= OLD_MS)
+		return ANNOUNCE_YES;
+	return silent_ms > GONE_MS && has_ended(stats_reader_pid(a->dns)) ? ANNOUNCE_NO
+	                                                                   : ANNOUNCE_UNKNOWN;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whether weir-dns answers, by a stats page that is played: silence is not death. */
+#include "scene.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "announce/process.h"
+#include "base/clock.h"
+#include "weir/stats.h"
+
+static char dir[] = "/tmp/weir-dns-life.XXXXXX";
+static struct announcer a;
+
+/* A process that shows one sign of life, and waits to be ended. */
+static pid_t start_server(void)
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct stats *s;
+
+		if (stats_create(dir, "dns", 8, &s))
+			_exit(2);
+		stats_alive(s, clock_mono_ms());
+		if (write(ready[1], "x", 1) != 1)
+			_exit(2);
+		pause();
+		_exit(0);
+	}
+	assert_true(child > 0);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return child;
+}
+
+static void end_server(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void only_a_server_that_is_gone_for_long_is_a_no(void **state)
+{
+	(void)state;
+	uint64_t now_ms;
+	pid_t pid;
+
+	assert_int_equal(dns_life_read(&a, clock_mono_ms()), ANNOUNCE_UNKNOWN); /* it never ran */
+	pid = start_server();
+	now_ms = clock_mono_ms();
+	assert_int_equal(dns_life_read(&a, now_ms), ANNOUNCE_YES);
+	assert_int_equal(dns_life_read(&a, now_ms - 60000), ANNOUNCE_YES); /* it wrote just now */
+	assert_int_equal(dns_life_read(&a, now_ms + 60000), ANNOUNCE_UNKNOWN); /* silent, and there */
+	end_server(pid);
+	assert_int_equal(dns_life_read(&a, now_ms + 4000), ANNOUNCE_UNKNOWN);
+	assert_int_equal(dns_life_read(&a, now_ms + 6000), ANNOUNCE_NO);
+	pid = start_server();
+	assert_int_equal(dns_life_read(&a, clock_mono_ms()), ANNOUNCE_YES);
+	end_server(pid);
+}
+
+static int make_directory(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(a.run_dir, sizeof(a.run_dir), "%s", dir);
+	return 0;
+}
+
+static int remove_directory(void **state)
+{
+	char path[128];
+
+	(void)state;
+	stats_reader_close(a.dns);
+	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
+	unlink(path);
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_a_server_that_is_gone_for_long_is_a_no),
+	};
+
+	return cmocka_run_group_tests_name("announce dns life", tests, make_directory, remove_directory);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a document makes a node announce, which other nodes do so too, and what people demand. */
+#include "scene.h"
+
+#include "announce/intended.h"
+#include "weir/model.h"
+
+#define BIRD MODEL_DAEMON_BIRD
+
+static const struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
+static const struct model_site *const both[] = { &ams, &fra }, *const only_ams[] = { &ams };
+static struct addr addresses[3];
+static const struct model_vip vips[] = {
+	{ .name = "api", .sites = both, .n_sites = 2, .addresses = addresses, .n_addresses = 1 },
+	{ .name = "web", .sites = only_ams, .n_sites = 1, .addresses = addresses + 1, .n_addresses = 1 },
+};
+static const struct model_vip *const only_web[] = { &vips[1] };
+static struct model_node nodes[3];
+static struct model m;
+
+static int start_scene(void **state)
+{
+	(void)state;
+	assert_int_equal(addr_parse("192.0.2.1", &addresses[0]), 0);
+	assert_int_equal(addr_parse("192.0.2.2", &addresses[1]), 0);
+	assert_int_equal(addr_parse("192.0.2.53", &addresses[2]), 0);
+	nodes[0] = (struct model_node){
+		.name = "a1",
+		.site = &ams,
+		.announce = { .daemon = BIRD, .dns = addresses + 2, .n_dns = 1 }
+	};
+	nodes[1] = (struct model_node){ .name = "a2", .site = &ams };
+	nodes[2] = (struct model_node){ .name = "f1", .site = &fra };
+	m = (struct model){ .nodes = nodes,
+		            .n_nodes = COUNT(nodes),
+		            .self = &nodes[0],
+		            .vips = vips,
+		            .n_vips = COUNT(vips) };
+	return 0;
+}
+
+/* @return the row of address @p i, or NULL; all three must be listed */
+static struct intended list_one(size_t i)
+{
+	struct intended list[4];
+	size_t n = intended_list(&m, list, COUNT(list));
+
+	assert_int_equal(n, 3);
+	for (size_t k = 0; k < n; k++)
+		if (addr_equal(&list[k].address, &addresses[i]))
+			return list[k];
+	fail_msg("address %zu is not listed", i);
+	return list[0];
+}
+
+static void only_nodes_with_a_daemon_share_an_address(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		assert_false(list_one(i).is_shared);
+	nodes[2].announce.daemon = BIRD;
+	assert_true(list_one(0).is_shared);  /* at both sites */
+	assert_false(list_one(1).is_shared); /* at the other node's site not */
+	nodes[1].announce.daemon = BIRD;
+	assert_true(list_one(1).is_shared);
+	assert_false(list_one(2).is_shared);
+}
+
+static void an_address_of_dns_is_shared_with_nodes_that_list_it(void **state)
+{
+	(void)state;
+	nodes[1].announce.dns = addresses + 2;
+	nodes[1].announce.n_dns = 1;
+	assert_false(list_one(2).is_shared); /* it has no daemon */
+	nodes[1].announce.daemon = BIRD;
+	assert_true(list_one(2).is_shared);
+}
+
+static void a_node_announces_what_its_list_names(void **state)
+{
+	(void)state;
+	struct intended api = list_one(0), web = list_one(1), dns = list_one(2);
+
+	nodes[1].announce = (struct model_announce){
+		.daemon = BIRD, .lists_vips = true, .vips = only_web, .n_vips = 1
+	};
+	assert_ptr_equal(web.of, &vips[1]);
+	assert_null(dns.of);
+	assert_false(intended_by(&nodes[1], &api));
+	assert_true(intended_by(&nodes[1], &web));
+	assert_false(intended_by(&nodes[1], &dns));
+	assert_true(intended_by(&nodes[0], &api));
+	assert_true(intended_by(&nodes[0], &dns));
+	assert_false(intended_by(&nodes[2], &api));
+}
+
+static void people_drain_or_withdraw_the_own_node(void **state)
+{
+	(void)state;
+	struct model_override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		                    .target = MODEL_TARGET_NODE,
+		                    .pool = "",
+		                    .name = "a1",
+		                    .from_ms = 1000,
+		                    .until_ms = MODEL_TIME_NEVER };
+
+	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_NONE);
+	m.overrides = &o;
+	m.n_overrides = 1;
+	m.meta.written_ms = 2000;
+	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_DRAIN);
+	o.kind = MODEL_OVERRIDE_DISABLE;
+	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_WITHDRAW);
+	o.name = "a2";
+	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_NONE);
+}
+
+#define SCENE_TEST(test) cmocka_unit_test_setup(test, start_scene)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(only_nodes_with_a_daemon_share_an_address),
+		SCENE_TEST(an_address_of_dns_is_shared_with_nodes_that_list_it),
+		SCENE_TEST(a_node_announces_what_its_list_names),
+		SCENE_TEST(people_drain_or_withdraw_the_own_node),
+	};
+
+	return cmocka_run_group_tests_name("announce intended", tests, NULL, NULL);
+}
