@@ -12,7 +12,11 @@
 #define TICK_MS   20u
 #define STATUS_MS 500u  /* nodes send one another what they announce */
 #define FRESH_MS  2000u /* how long that counts */
+#define SILENT_MS 3000u /* without a message for so long, a node is not waited for */
 #define LATE_MS   150u  /* longest time until an own cause has taken the routes */
+#define BLIND_MS  100u  /* longest time for which a node may not know that it forwards nothing */
+#define FORGE_MS  50u   /* between two made-up confirmations */
+#define RETURN_MS 1000u /* longest time until a sound node without a hold-down announces */
 
 uint64_t world_random(struct world *w)
 {
@@ -84,6 +88,41 @@ static void send_to_all(struct world *w, struct world_message m)
 	}
 }
 
+/* Since when @p fact is no, whether the node knows or not; 0: it is not. */
+static uint64_t bad_since_ms(const struct world *w, const struct world_node *n,
+                             enum announce_fact fact)
+{
+	uint64_t since_ms = 0;
+
+	for (uint32_t i = 0; i < n->n_wrong; i++) {
+		const struct world_wrong *x = &n->wrong[i];
+
+		if (x->fact == fact && x->truth == ANNOUNCE_NO && w->now_ms >= x->from_ms &&
+		    w->now_ms < x->until_ms && (!since_ms || x->from_ms < since_ms))
+			since_ms = x->from_ms;
+	}
+	return since_ms;
+}
+
+/* A confirmation was given: does the node forward in truth? */
+static void check_confirmation(struct world *w, const struct world_node *n)
+{
+	static const enum announce_fact facts[] = { ANNOUNCE_FACT_PORT, ANNOUNCE_FACT_PROGRAM,
+		                                    ANNOUNCE_FACT_COVERED,
+		                                    ANNOUNCE_FACT_PROBE };
+
+	if (n->own_cause_ms)
+		world_fail(w, "a node that does not forward has confirmed");
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		uint64_t since_ms = bad_since_ms(w, n, facts[i]);
+
+		if (n->facts.truth[facts[i]] != ANNOUNCE_YES)
+			world_fail(w, "a node that does not forward has confirmed");
+		if (since_ms && w->now_ms - since_ms > BLIND_MS)
+			world_fail(w, "a node has confirmed by what was so before");
+	}
+}
+
 static void answer_question(struct world *w, struct world_node *n, const struct world_message *m)
 {
 	struct world_message reply = {
@@ -96,8 +135,7 @@ static void answer_question(struct world *w, struct world_node *n, const struct 
 		return;
 	if (leaves || !n->routes.in_kernel[ANNOUNCE_NORMAL])
 		world_fail(w, "a node that does not announce has confirmed");
-	if (n->facts.truth[ANNOUNCE_FACT_PROBE] != ANNOUNCE_YES || n->own_cause_ms)
-		world_fail(w, "a node that does not forward has confirmed");
+	check_confirmation(w, n);
 	n->promise_ms = w->now_ms + 10000;
 	send_message(w, reply);
 }
@@ -115,17 +153,39 @@ static void receive_message(struct world *w, const struct world_message *m)
 		n->heard_normal[m->from] = m->normal;
 	} else {
 		announce_note_confirmed(&n->state, w->node[m->from].name, &m->question, w->now_ms);
-		if (m->question.sent_ms > n->confirmed_ms)
+		if (!m->forged && m->question.sent_ms > n->confirmed_ms)
 			n->confirmed_ms = m->question.sent_ms;
 	}
 }
 
+static bool is_paused(const struct world *w, const struct world_node *n)
+{
+	return w->now_ms >= n->paused_from_ms && w->now_ms < n->paused_until_ms;
+}
+
+/* Confirmations that nobody has given, to questions that nobody has asked: steps end in 0 or 5. */
+static void forge_confirmation(struct world *w)
+{
+	uint32_t to = world_below(w, w->n_nodes);
+	uint64_t sent_ms = w->now_ms - 5 * world_below(w, 300) - 4;
+	struct world_message m = { .kind = MESSAGE_CONFIRMED,
+		                   .from = (to + 1) % w->n_nodes,
+		                   .to = to,
+		                   .forged = true,
+		                   .question = { .incarnation = w->node[to].state.incarnation,
+		                                 .sent_ms = sent_ms } };
+
+	if (!is_paused(w, &w->node[to]))
+		receive_message(w, &m);
+}
+
+/* A stopped process gets all at once when it goes on, before its next round. */
 static void receive_messages(struct world *w)
 {
 	for (uint32_t i = 0; i < w->n_messages;) {
 		struct world_message m = w->message[i];
 
-		if (m.at_ms > w->now_ms) {
+		if (m.at_ms > w->now_ms || is_paused(w, &w->node[m.to])) {
 			i++;
 			continue;
 		}
@@ -136,20 +196,23 @@ static void receive_messages(struct world *w)
 
 /* --- what a node knows --- */
 
-/* What a node has heard of the others lately. */
-static enum announce_truth others_announce(const struct world *w, uint32_t self)
+/* What a node has heard of the others lately; weir-mgmt does not wait for those that are silent. */
+static enum announce_truth hear_others(const struct world *w, uint32_t self)
 {
 	const struct world_node *n = &w->node[self];
 	enum announce_truth truth = ANNOUNCE_NO;
 
+	if (n->deaf_ms && w->now_ms >= n->deaf_ms)
+		return ANNOUNCE_UNKNOWN;
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		bool fresh = n->heard_ms[i] && w->now_ms - n->heard_ms[i] <= FRESH_MS;
+		uint64_t last_ms = n->heard_ms[i] ? n->heard_ms[i] : n->started_ms;
 
 		if (i == self)
 			continue;
 		if (fresh && n->heard_normal[i])
 			return ANNOUNCE_YES;
-		if (!fresh)
+		if (!fresh && w->now_ms - last_ms < SILENT_MS)
 			truth = ANNOUNCE_UNKNOWN;
 	}
 	return truth;
@@ -182,11 +245,42 @@ static void note_own_cause(struct world *w, struct world_node *n)
 		n->own_cause_ms = w->now_ms;
 }
 
+static bool is_withdrawing(enum announce_fact fact)
+{
+	return fact == ANNOUNCE_FACT_PORT || fact == ANNOUNCE_FACT_PROGRAM ||
+	       fact == ANNOUNCE_FACT_COVERED || fact == ANNOUNCE_FACT_POOLS ||
+	       fact == ANNOUNCE_FACT_PROBE;
+}
+
+/* Whether a fact is as an announcement needs it. */
+static bool is_well(const struct world_node *n, enum announce_fact fact)
+{
+	return n->facts.truth[fact] == ANNOUNCE_YES ||
+	       (n->facts.others == ANNOUNCE_NO &&
+	        (fact == ANNOUNCE_FACT_PEERS || fact == ANNOUNCE_FACT_COVERED));
+}
+
+/* Since when a hold-down counts. */
+static void note_good(struct world *w, struct world_node *n)
+{
+	bool well = true;
+
+	for (int f = 0; f < ANNOUNCE_FACT_COUNT; f++) {
+		bool fails = is_withdrawing((enum announce_fact)f) &&
+		             n->facts.truth[f] == ANNOUNCE_NO;
+
+		if (fails)
+			n->good_ms = 0;
+		well &= !fails && is_well(n, (enum announce_fact)f);
+	}
+	if (well && !n->good_ms)
+		n->good_ms = w->now_ms;
+}
+
 static void gather_facts(struct world *w, uint32_t self)
 {
 	struct world_node *n = &w->node[self];
 	bool drained = w->now_ms >= n->drain_from_ms && w->now_ms < n->drain_until_ms;
-	bool good = true;
 
 	for (int f = 0; f < ANNOUNCE_FACT_COUNT; f++)
 		n->facts.truth[f] = ANNOUNCE_YES;
@@ -197,13 +291,12 @@ static void gather_facts(struct world *w, uint32_t self)
 		    n->facts.truth[x->fact] != ANNOUNCE_NO)
 			n->facts.truth[x->fact] = x->truth;
 	}
-	for (int f = 0; f < ANNOUNCE_FACT_COUNT; f++)
-		good &= n->facts.truth[f] != ANNOUNCE_NO;
-	n->good_ms = !good ? 0 : n->good_ms ? n->good_ms : w->now_ms;
 	n->facts.configured = true;
+	n->facts.read_ms = w->now_ms;
 	n->facts.command = drained ? ANNOUNCE_COMMAND_DRAIN : ANNOUNCE_COMMAND_NONE;
 	n->facts.emptied = n->emptied_ms && w->now_ms >= n->emptied_ms ? ANNOUNCE_YES : ANNOUNCE_NO;
-	n->facts.others = others_announce(w, self);
+	n->facts.others = hear_others(w, self);
+	note_good(w, n);
 	if (n->facts.command != ANNOUNCE_COMMAND_NONE)
 		n->expected_hold_ms = 0;
 	read_daemon(w, n);
@@ -215,7 +308,7 @@ static void gather_facts(struct world *w, uint32_t self)
 static bool is_shared(enum announce_reason reason)
 {
 	return reason == ANNOUNCE_REASON_POOLS_DOWN || reason == ANNOUNCE_REASON_PROBE_REFUSED ||
-	       reason == ANNOUNCE_REASON_DRAINED;
+	       reason == ANNOUNCE_REASON_PORT_UNCOVERED || reason == ANNOUNCE_REASON_DRAINED;
 }
 
 /* The node has no route any more: was it allowed to go? */
@@ -223,6 +316,7 @@ static void check_withdrawal(struct world *w, struct world_node *n, enum announc
 {
 	const enum announce_truth *truth = n->facts.truth;
 	bool has_cause = n->own_cause_ms || truth[ANNOUNCE_FACT_POOLS] == ANNOUNCE_NO ||
+	                 truth[ANNOUNCE_FACT_COVERED] == ANNOUNCE_NO ||
 	                 truth[ANNOUNCE_FACT_PROBE] == ANNOUNCE_NO;
 	bool repeats = n->expected_hold_ms && w->now_ms - n->failed_ms < 3600000;
 
@@ -246,20 +340,39 @@ static void check_withdrawal(struct world *w, struct world_node *n, enum announc
 	}
 }
 
+/* How long the node is to stay away after its recovery. */
+static uint32_t hold_ms(const struct world_node *n)
+{
+	if (n->facts.others == ANNOUNCE_NO)
+		return 0;
+	return n->facts.others == ANNOUNCE_UNKNOWN && n->expected_hold_ms > 30000
+	               ? 30000
+	               : n->expected_hold_ms;
+}
+
 /* The node has a route again: was all proved, and the hold-down over? */
 static void check_return(struct world *w, struct world_node *n)
 {
 	n->returned_ms = w->now_ms;
 	for (int f = 0; f < ANNOUNCE_FACT_COUNT; f++)
-		if (n->facts.truth[f] != ANNOUNCE_YES &&
-		    !(f == ANNOUNCE_FACT_PEERS && n->facts.others == ANNOUNCE_NO))
+		if (!is_well(n, (enum announce_fact)f))
 			world_fail(w, "announced without proof");
 	if (n->facts.command != ANNOUNCE_COMMAND_NONE)
 		world_fail(w, "announced in spite of a command");
-	if (n->expected_hold_ms && n->facts.others != ANNOUNCE_NO &&
-	    w->kind != WORLD_RESTARTS && /* which forget it: announce_restore_hold() is optional */
-	    w->now_ms - n->good_ms < n->expected_hold_ms)
+	if (w->kind != WORLD_RESTARTS && /* which forget it: announce_restore_hold() is optional */
+	    hold_ms(n) && (!n->good_ms || w->now_ms - n->good_ms < hold_ms(n)))
 		world_fail(w, "returned before the end of the hold-down");
+}
+
+/* The node stays away: is there a reason? */
+static void check_absence(struct world *w, const struct world_node *n)
+{
+	for (int f = 0; f < ANNOUNCE_FACT_COUNT; f++)
+		if (n->facts.truth[f] != ANNOUNCE_YES)
+			return;
+	if (n->facts.command == ANNOUNCE_COMMAND_NONE && n->good_ms &&
+	    w->now_ms - n->good_ms > hold_ms(n) + RETURN_MS)
+		world_fail(w, "a sound node is held down for too long");
 }
 
 static void check_node(struct world *w, struct world_node *n, const struct announce_decision *d)
@@ -273,6 +386,8 @@ static void check_node(struct world *w, struct world_node *n, const struct annou
 	}
 	if (!n->had_route && has)
 		check_return(w, n);
+	if (!has)
+		check_absence(w, n);
 	if (has && n->own_cause_ms && w->now_ms - n->own_cause_ms > LATE_MS)
 		world_fail(w, "announced in spite of an own cause");
 	n->had_route = has;
@@ -307,6 +422,7 @@ static void make_moves(struct world *w, struct world_node *n, enum announce_tabl
 static void start_process(struct world *w, struct world_node *n)
 {
 	n->runs = true;
+	n->started_ms = w->now_ms;
 	memset(n->heard_ms, 0, sizeof(n->heard_ms));
 	announce_init(&n->state, announce_found_table(&n->routes), world_random(w), w->now_ms);
 }
@@ -338,11 +454,24 @@ static void run_process(struct world *w, uint32_t self)
 	}
 }
 
+/* With the host, sessions and routes are gone. */
+static void end_host(struct world_node *n)
+{
+	n->runs = n->had_route = false;
+	n->routes = (struct announce_routes){ 0 };
+}
+
 static void step_node(struct world *w, uint32_t self)
 {
 	struct world_node *n = &w->node[self];
 	uint64_t period = TICK_MS > w->step_ms ? TICK_MS / w->step_ms : 1; /* steps */
 
+	if (n->dead_ms && w->now_ms >= n->dead_ms) {
+		end_host(n);
+		return;
+	}
+	if (is_paused(w, n))
+		return;
 	if (n->restart_ms && w->now_ms >= n->restart_ms) {
 		n->runs = false;
 		n->restart_ms = 0;
@@ -356,9 +485,11 @@ static void step_node(struct world *w, uint32_t self)
 void world_step(struct world *w)
 {
 	receive_messages(w);
+	if (w->forges && w->now_ms % FORGE_MS == 0)
+		forge_confirmation(w);
 	for (uint32_t i = 0; i < w->n_nodes; i++)
 		step_node(w, i);
-	if (world_announcing(w) == 0) {
+	if (world_announcing(w) == 0 && !w->may_go) {
 		w->last_lost = true;
 		world_fail(w, "the last announcement is gone");
 	}

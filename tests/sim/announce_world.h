@@ -3,8 +3,9 @@
  * A world of nodes that announce one address, in simulated time: the real decision code
  * (announce/decide.h, moves.h) between a network that delays, loses and repeats messages, processes
  * that restart and forget, kernels that keep their routes, routing daemons that read them late, and
- * evidence that comes and goes. The world checks each step against what the code promises, by
- * records of its own.
+ * evidence that comes and goes, processes that are stopped, hosts that die, and somebody who makes
+ * up confirmations. The world checks each step against what the code promises, by records of its
+ * own.
  */
 #ifndef TESTS_SIM_ANNOUNCE_WORLD_H
 #define TESTS_SIM_ANNOUNCE_WORLD_H
@@ -26,6 +27,9 @@ enum world_kind {
 	WORLD_RESTARTS, /* the same, and processes restart and forget */
 	WORLD_MIXED,    /* own causes, drains and missing daemons in addition; one node is sound */
 	WORLD_DRAINS,   /* persons drain nodes, one or all */
+	WORLD_PAUSES,   /* the sound node's process is stopped, and its port goes meanwhile */
+	WORLD_PORTS,    /* all nodes lose their ports for a second */
+	WORLD_DEATHS,   /* the node that let the others go dies with its host */
 	WORLD_FLAPS,    /* one node fails again and again, for an hour */
 	WORLD_KINDS
 };
@@ -41,7 +45,10 @@ struct world_node {
 	char name[8];
 	uint32_t site;
 	bool runs; /* its weir-announce */
-	uint64_t down_until_ms, restart_ms;
+	uint64_t down_until_ms, restart_ms, started_ms;
+	uint64_t paused_from_ms, paused_until_ms; /* stopped: messages wait for it */
+	uint64_t dead_ms;                         /* its host, for good; 0: never */
+	uint64_t deaf_ms; /* from then on nobody tells it of other nodes; 0: never */
 	struct announce_state state;
 	struct announce_facts facts; /* as last decided with */
 	struct announce_routes routes;
@@ -57,7 +64,8 @@ struct world_node {
 	uint64_t promise_ms;   /* until when it may not leave for a shared cause */
 	uint64_t confirmed_ms; /* when it sent the newest question that was confirmed to it */
 	uint64_t own_cause_ms; /* since when it has a cause of its own; 0: none */
-	uint64_t good_ms, failed_ms, returned_ms;
+	uint64_t good_ms; /* when all was well first since something that withdraws; 0: not yet */
+	uint64_t failed_ms, returned_ms;
 	uint32_t expected_hold_ms;
 	bool had_route;
 };
@@ -66,7 +74,7 @@ struct world_message {
 	enum { MESSAGE_QUESTION, MESSAGE_CONFIRMED, MESSAGE_STATUS } kind;
 	uint32_t from, to;
 	uint64_t at_ms;
-	bool normal;
+	bool normal, forged;
 	struct announce_question question;
 };
 
@@ -77,6 +85,8 @@ struct world {
 	uint32_t n_nodes, n_sites, bad_site, sound;
 	bool tie; /* all nodes have the evidence before the first question arrives */
 	uint32_t delay_min_ms, delay_max_ms, loss_percent, repeat_percent, slow_percent;
+	bool forges; /* somebody makes up confirmations */
+	bool may_go; /* the last announcement may go: no node forwards for a while */
 	bool last_lost;
 	uint32_t n_left; /* withdrawals for a shared cause */
 	const char *fault;
