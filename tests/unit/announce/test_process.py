@@ -32,6 +32,10 @@ services = ( { name = "web"; protocol = "tcp"; port = 80; at = ( { site = "ams";
 OTHER = """,
           { name = "o"; site = "ams"; ports = ( { interface = "lo"; } ); tunnel_source = [ "10.254.0.0/24", "fd00:254::/64" ];
             announce = { daemon = "bird"; }; }"""
+# What a person asks of the node, as weir-mgmt writes it.
+OVERRIDE = """  { id = "o1"; kind = "%s"; target = "node"; name = "n"; generation = "1"; created = "1970-01-01T00:00:00.000Z";
+    from = "1970-01-01T00:00:00.000Z"; over = "0ms"; until = "never"; from_ppm = 0; ended = false; author = "me";
+    reason = "upgrade"; node = "n"; }"""
 PROGRAM, EFFECTIVE, PROOF = sys.argv[1:4]
 
 
@@ -65,14 +69,19 @@ class Scene(unittest.TestCase):
                 subprocess.run(["ip", family, "route", "flush", "table", str(table)], capture_output=True, check=False)
         shutil.rmtree(self.top)
 
-    def apply(self, daemon: str = "bird", addresses: typing.Sequence[str] = ADDRESSES, other: bool = False) -> None:
-        """Write the effective document, as weir-mgmt does."""
+    def apply(self, daemon: str = "bird", addresses: typing.Sequence[str] = ADDRESSES, other: bool = False,
+              asked: str = "") -> None:
+        """Write the effective document, as weir-mgmt does; asked is the kind of an override of the node."""
         text = CONFIG % {"daemon": daemon, "more": OTHER if other else "",
                          "addresses": ", ".join(f'"{a}"' for a in addresses)}
         (self.top / "conf/weir.conf").write_text(text)
         new = self.top / "state/new.conf"
         subprocess.run([EFFECTIVE, self.top / "conf/weir.conf", "n", new], check=True)
-        new.write_text(new.read_text().replace('document = "0"', 'document = "1"'))
+        text = new.read_text().replace('document = "0"', 'document = "1"')
+        if asked:
+            text = text.replace("overrides = (\n);", f"overrides = (\n{OVERRIDE % asked}\n);")
+            assert "upgrade" in text
+        new.write_text(text)
         new.rename(self.top / "state/effective.conf")
 
     def start(self) -> subprocess.Popen[str]:
@@ -200,6 +209,29 @@ class Scene(unittest.TestCase):
         subprocess.run(["ip", "route", "add", "blackhole", "192.0.2.1/32", "table", "177", "proto", "177"], check=True)
         self.start()
         self.stays(177, {"192.0.2.1"}, 1.5)
+
+    def test_a_person_drains_and_withdraws_the_node(self) -> None:
+        self.apply()
+        self.start()
+        self.prove()
+        self.expect(177, set(ADDRESSES))
+        self.apply(asked="drain")
+        self.expect(178, set(ADDRESSES))
+        self.stays(177, set(ADDRESSES), 1)  # until the routing daemon shows the other route
+        self.apply(asked="disable")
+        self.expect(177, set())
+        self.expect(178, set())
+        self.apply()
+        self.expect(177, set(ADDRESSES))
+        self.assertEqual(routes(178), set())
+
+    def test_a_stop_withdraws_all(self) -> None:
+        self.apply()
+        self.start()
+        self.prove()
+        self.expect(177, set(ADDRESSES))
+        self.assertEqual(self.request({"do": "stop"}), {"ok": True, "left": 0})
+        self.stays(177, set(), 1)
 
     def test_questions_come_by_the_control_socket(self) -> None:
         self.apply(other=True)
