@@ -43,7 +43,7 @@ void evidence_of_node(const struct proof_node *n, uint64_t document, bool is_dea
 void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all, uint64_t now_ms,
                      struct announce_facts *f);
 /*
- * The facts of an address of DNS, after evidence_of_node(). The kernel serves it beside XDP, so
+ * The facts of an address of DNS, after evidence_of_node(). With XDP the kernel serves it, so
  * nothing of the forwarding counts; with DPDK its packets come through the driver.
  * @param answers    whether weir-dns shows signs of life; no: its process has ended for good
  * @param by_kernel  the driver is not DPDK

@@ -67,7 +67,7 @@ BREAKAGES = [
     ("a port without the program is not a cause", RUNS, DECIDE, "if (is_no(f, ANNOUNCE_FACT_COVERED))", "if (0)"),
     ("a port without the program withdraws the last", RUNS, DECIDE, "return is_no(f, ANNOUNCE_FACT_PROGRAM) ?",
      "if (is_no(f, ANNOUNCE_FACT_COVERED))\n\t\treturn ANNOUNCE_FACT_COVERED;\n\treturn is_no(f, ANNOUNCE_FACT_PROGRAM) ?"),
-    ("a port without the program is never borne", RUNS, DECIDE, "(fact == ANNOUNCE_FACT_PEERS || fact == ANNOUNCE_FACT_COVERED);",
+    ("a port without the program is never accepted", RUNS, DECIDE, "(fact == ANNOUNCE_FACT_PEERS || fact == ANNOUNCE_FACT_COVERED);",
      "fact == ANNOUNCE_FACT_PEERS;"),
     ("a node returns never", RUNS, DECIDE, "if (held.held_ms)", "if (s->hold_ms)"),
     ("a drain withdraws at once", RUNS, DECIDE, "(f->emptied == ANNOUNCE_YES ||", "(1 ||"),

@@ -266,7 +266,7 @@ static void peers_state_is_not_waited_for_while_no_other_announces(void **state)
 }
 
 /* Half of the packets are better than none. */
-static void a_port_without_the_program_is_borne_while_no_other_announces(void **state)
+static void a_port_without_the_program_is_accepted_while_no_other_announces(void **state)
 {
 	(void)state;
 	struct announce_facts f = all_but(ANNOUNCE_FACT_COVERED, ANNOUNCE_NO);
@@ -325,7 +325,7 @@ int main(void)
 		cmocka_unit_test(a_person_withdraws_without_any_proof),
 		cmocka_unit_test(what_is_not_configured_is_withdrawn),
 		cmocka_unit_test(peers_state_is_not_waited_for_while_no_other_announces),
-		cmocka_unit_test(a_port_without_the_program_is_borne_while_no_other_announces),
+		cmocka_unit_test(a_port_without_the_program_is_accepted_while_no_other_announces),
 		cmocka_unit_test(each_reason_fact_and_answer_has_its_texts),
 	};
 

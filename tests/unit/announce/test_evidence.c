@@ -224,7 +224,7 @@ static void a_dns_server_that_is_silent_is_unknown_and_one_that_is_gone_a_no(voi
 	}
 }
 
-/* Beside XDP the kernel serves it; with DPDK its packets come through the driver. */
+/* With XDP the kernel serves it; with DPDK its packets come through the driver. */
 static void an_address_of_dns_needs_the_forwarding_with_dpdk_alone(void **state)
 {
 	(void)state;

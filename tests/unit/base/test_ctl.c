@@ -507,7 +507,7 @@ static int ask_as_user(uid_t uid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void the_server_knows_for_whom_a_client_may_speak(void **state)
+static void the_server_knows_which_process_a_client_may_speak_for(void **state)
 {
 	(void)state;
 	char *text = NULL;
@@ -541,7 +541,7 @@ int main(void)
 		CTL_TEST(nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced),
 		CTL_TEST(a_socket_that_was_removed_is_made_again),
 		CTL_TEST(asking_a_server_that_hangs_ends_in_time),
-		CTL_TEST(the_server_knows_for_whom_a_client_may_speak),
+		CTL_TEST(the_server_knows_which_process_a_client_may_speak_for),
 		CTL_TEST(a_signal_does_not_end_the_wait_for_an_answer),
 	};
 
