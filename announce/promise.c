@@ -71,7 +71,7 @@ enum announce_answer announce_give_answer(struct announce_state *s, const char *
 	return answer;
 }
 
-static bool has_asked(const struct announce_state *s, uint64_t sent_ms)
+static bool was_queried(const struct announce_state *s, uint64_t sent_ms)
 {
 	for (size_t i = 0; i < ANNOUNCE_QUERIES; i++)
 		if (s->queried_ms[i] && s->queried_ms[i] == sent_ms)
@@ -82,7 +82,7 @@ static bool has_asked(const struct announce_state *s, uint64_t sent_ms)
 bool announce_note_confirmed(struct announce_state *s, const char *by,
                              const struct announce_question *q, uint64_t now_ms)
 {
-	if (q->incarnation != s->incarnation || !has_asked(s, q->sent_ms) || q->sent_ms > now_ms ||
+	if (q->incarnation != s->incarnation || !was_queried(s, q->sent_ms) || q->sent_ms > now_ms ||
 	    now_ms - q->sent_ms > ANNOUNCE_CONFIRMED_MS || q->sent_ms < s->confirmed_ms)
 		return false;
 	s->confirmed_ms = q->sent_ms;

@@ -39,7 +39,7 @@ BREAKAGES = [
      "f->truth[ANNOUNCE_FACT_PROBE] == ANNOUNCE_UNKNOWN ||"),
     ("a node with a port without the program confirms", RUNS, PROMISE, "!is_yes(f, ANNOUNCE_FACT_COVERED) ||", ""),
     ("old facts confirm", RUNS, PROMISE, "if (announce_elapsed_ms(now_ms, f->read_ms) > ANNOUNCE_FACTS_MS)", "if (0)"),
-    ("a confirmation without a question counts", RUNS, PROMISE, "!has_asked(s, q->sent_ms) ||", ""),
+    ("a confirmation without a question counts", RUNS, PROMISE, "!was_queried(s, q->sent_ms) ||", ""),
     ("a drained node confirms", RUNS, PROMISE, "if (!f->configured || f->command != ANNOUNCE_COMMAND_NONE)\n"
      "\t\treturn ANNOUNCE_ANSWER_COMMANDED;\n\tif (s->table != ANNOUNCE_NORMAL || f->exported != ANNOUNCE_YES)",
      "if (s->table == ANNOUNCE_NONE)"),
