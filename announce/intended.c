@@ -12,18 +12,6 @@
 #include "base/hash.h"
 #include "weir/model.h"
 
-static bool does_announce(const struct model_node *node, const struct model_vip *vip)
-{
-	const struct model_announce *a = &node->announce;
-
-	if (a->daemon == MODEL_DAEMON_NONE || !model_vip_is_at(vip, node->site))
-		return false;
-	for (size_t i = 0; i < a->n_vips; i++)
-		if (a->vips[i] == vip)
-			return true;
-	return !a->lists_vips;
-}
-
 static bool does_announce_dns(const struct model_node *node, const struct addr *address)
 {
 	if (node->announce.daemon == MODEL_DAEMON_NONE)
@@ -36,7 +24,7 @@ static bool does_announce_dns(const struct model_node *node, const struct addr *
 
 bool intended_by(const struct model_node *node, const struct intended *it)
 {
-	return it->of ? does_announce(node, it->of) : does_announce_dns(node, &it->address);
+	return it->of ? model_node_announces(node, it->of) : does_announce_dns(node, &it->address);
 }
 
 static bool does_another(const struct model *m, const struct intended *it)
@@ -80,7 +68,7 @@ size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
 		return 0;
 	a = &m->self->announce;
 	for (size_t i = 0; i < m->n_vips; i++)
-		if (does_announce(m->self, &m->vips[i]))
+		if (model_node_announces(m->self, &m->vips[i]))
 			n += list_vip(m, &m->vips[i], out + n, n_max - n);
 	for (size_t i = 0; i < a->n_dns && n < n_max; i++) {
 		out[n] = (struct intended){ .address = a->dns[i] };

@@ -243,6 +243,7 @@ static void build_nodes(struct model_build *b)
 		return;
 	for (size_t i = 0; i < b->nodes.n; i++) {
 		const struct item *item = b->nodes.items[i];
+		const struct item *capacity = bind_value(item, SCHEMA_NODES_CAPACITY)->items;
 		struct model_node *node = &nodes[i];
 
 		*node = (struct model_node){
@@ -252,6 +253,8 @@ static void build_nodes(struct model_build *b)
 			.mtu = build_n16(item, SCHEMA_NODES_MTU),
 			.api = build_text(b, item, SCHEMA_NODES_API),
 			.clock = (enum model_clock)build_n(item, SCHEMA_NODES_CLOCK),
+			.capacity_bits =
+			        capacity ? build_n(capacity, SCHEMA_NODES_CAPACITY_BITS) : 0,
 		};
 		node->dns_listen =
 		        build_addresses(b, item, SCHEMA_NODES_DNS_LISTEN, &node->n_dns_listen);

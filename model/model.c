@@ -116,6 +116,18 @@ int64_t model_override_next_ms(const struct model_override *o, int64_t wall_cloc
 	return next;
 }
 
+bool model_node_announces(const struct model_node *node, const struct model_vip *vip)
+{
+	const struct model_announce *a = &node->announce;
+
+	if (a->daemon == MODEL_DAEMON_NONE || !model_vip_is_at(vip, node->site))
+		return false;
+	for (size_t i = 0; i < a->n_vips; i++)
+		if (a->vips[i] == vip)
+			return true;
+	return !a->lists_vips;
+}
+
 enum model_node_drain model_node_drain(const struct model *m, const struct model_node *node)
 {
 	enum model_node_drain drain = MODEL_NODE_SERVES;

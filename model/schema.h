@@ -108,6 +108,11 @@
 	X(NODES_CLOCK, "nodes[].clock", "enum synchronised|trusted", "", "synchronised", "", "",   \
 	  "What happens when the wall clock was not confirmed since the boot (no NTP). "           \
 	  "synchronised: the ramps of drains on this node are held; trusted: they are not.")       \
+	X(NODES_CAPACITY, "nodes[].capacity", "group", "", "", "", "",                             \
+	  "Load that the node can carry. The drain of a node uses it to check whether the other "  \
+	  "nodes have room. Releases that do not know the setting refuse the version.")            \
+	X(NODES_CAPACITY_BITS, "nodes[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
+	  "Bits per second. Not given: the speed of the node's ports.")                            \
 	X(NODES_ANNOUNCE, "nodes[].announce", "group", "", "", "", "",                             \
 	  "How weir-announce announces the node's VIPs to routers. Releases that do not know "     \
 	  "the setting refuse the version.")                                                       \

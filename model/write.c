@@ -232,6 +232,11 @@ static void put_nodes(FILE *f, const struct model *m)
 		put_escaped(f, "api", n->api);
 		put_address_list(f, "controls", n->controls, n->n_controls);
 		put_enum(f, "clock", SCHEMA_NODES_CLOCK, n->clock);
+		if (n->capacity_bits) { /* the former release does not know it */
+			fputs(" capacity = {", f);
+			put_quantity(f, "bits", KIND_BITS, n->capacity_bits);
+			fputs(" };", f);
+		}
 		put_announce(f, &n->announce);
 		fprintf(f, " }%s", list_separator(i, m->n_nodes));
 	}

@@ -116,6 +116,7 @@ struct model_node {
 	enum model_clock clock;      /**< whether one that is not synchronised holds ramps */
 	const struct addr *controls; /**< health's control targets: gateway and the like */
 	size_t n_controls;
+	uint64_t capacity_bits; /**< bits a second that it may forward; 0: not stated */
 	struct model_announce announce;
 };
 
@@ -501,6 +502,9 @@ uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_m
  * MODEL_TIME_NEVER if none.
  */
 int64_t model_override_next_ms(const struct model_override *o, int64_t wall_clock_ms);
+
+/** Whether the document makes @p node announce @p vip, of the same model. */
+bool model_node_announces(const struct model_node *node, const struct model_vip *vip);
 
 /** What people want routers to do with packets for a node. */
 enum model_node_drain {

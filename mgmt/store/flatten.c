@@ -165,6 +165,8 @@ static void flatten_node(struct flatten_walk *w, const struct model_node *n)
 	add_address_list(w, "controls", n->controls, n->n_controls);
 	add_field(w, "api", "%s", n->api);
 	add_field(w, "mtu", "%u", n->mtu);
+	if (n->capacity_bits)
+		add_field(w, "capacity/bits", "%" PRIu64, n->capacity_bits);
 	add_field(w, "clock", "%s", n->clock == MODEL_CLOCK_TRUSTED ? "trusted" : "synchronised");
 	flatten_announce(w, &n->announce);
 }

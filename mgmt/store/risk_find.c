@@ -46,6 +46,16 @@ static void measure_cluster(struct risk_work *w)
 		          tables[i].before);
 }
 
+/* Without a capacity the guard `room` allows every drain. */
+static void measure_capacity(struct risk_work *w, const char *subject, uint64_t before,
+                             uint64_t after)
+{
+	if (before)
+		risk_note(w, RISK_CAPACITY_GUARD,
+		          after ? risk_times((double)before, (double)after) : 1e6, subject,
+		          "capacity.bits is %s", after ? "raised" : "removed");
+}
+
 static void measure_sites(struct risk_work *w)
 {
 	for (size_t i = 0; i < w->from->n_sites; i++) {
@@ -56,14 +66,14 @@ static void measure_sites(struct risk_work *w)
 			risk_note(w, RISK_SITE_GONE, 1, subject, "removed");
 			continue;
 		}
-		/* without a capacity the guard `room` allows every drain */
-		if (a->capacity_bits)
-			risk_note(w, RISK_CAPACITY_GUARD,
-			          b->capacity_bits ? risk_times((double)a->capacity_bits,
-			                                        (double)b->capacity_bits)
-			                           : 1e6,
-			          subject, "capacity.bits is %s",
-			          b->capacity_bits ? "raised" : "removed");
+		measure_capacity(w, subject, a->capacity_bits, b->capacity_bits);
+	}
+	for (size_t i = 0; i < w->from->n_nodes; i++) {
+		const struct model_node *a = &w->from->nodes[i], *b = model_node(w->to, a->name);
+
+		if (b)
+			measure_capacity(w, risk_text(w, "node %s", a->name), a->capacity_bits,
+			                 b->capacity_bits);
 	}
 }
 

@@ -85,7 +85,7 @@
 	  "a failing network is taken for failing backends, or the other way round")               \
 	X(CLOCK_GUARD, "clock-guard", SHARE, RISK_ANY, "ramps follow a clock that may be wrong")   \
 	X(CAPACITY_GUARD, "capacity-guard", TIMES, 2,                                              \
-	  "the guard `room` allows drains whose traffic the other sites cannot carry")             \
+	  "the guard `room` allows drains whose traffic the others cannot carry")                  \
 	X(CLUSTER_RENAMED, "cluster-renamed", SHARE, RISK_ANY,                                     \
 	  "the node finds its tables and its peers by the cluster's name: it starts "              \
 	  "without both")                                                                          \
