@@ -4,6 +4,10 @@
  * writes, so a reader copies and compares. Row counts are checked against the page's size, since a
  * reader must not trust the writer. Each reader turns facts that are too old into unknown ones, so
  * that no caller can forget to.
+ *
+ * A reader of many rows copies the page once (proof_copy()): a look at each row alone costs two
+ * system calls, and a writer that died within a write would be waited for at each. There are two
+ * copies, so that a try that fails leaves the one before whole.
  */
 #include "weir/proof.h"
 
@@ -18,11 +22,29 @@
 #include "base/proc.h"
 #include "weir/fwd/reason.h"
 
-/* Tries of 20 us each: a write takes far less, unless the writer died in the middle of one. */
-#define TRIES 1000
+/*
+ * Tries of 20 us each, 70 us with the timer's slack: a write of 16,000 rows takes some 1 ms, unless
+ * the writer died within one. A reader's loop must not stand for longer than that.
+ */
+#define TRIES 50
+/* Of a copy, without a wait: when the second one fails too, the copy before does. */
+#define COPY_TRIES 2
+
+/* The whole page as it was at one moment. */
+struct proof_snapshot {
+	struct proof_vip *rows; /* [n_rows_max] */
+	size_t n_rows_max;
+	struct proof_node node; /* its n_vips is at most n_rows_max */
+	uint32_t seq;
+};
 
 struct proof {
 	struct page *page;
+	struct proof_snapshot copies[2];
+	unsigned at;       /* the copy that is read; the other one is written */
+	uint64_t alive_ms; /* the writer's sign of life under that copy */
+	uint64_t writer_pid;
+	bool is_copied;
 };
 
 /* What is looked for, and where it is to go. */
@@ -55,6 +77,8 @@ void proof_close(struct proof *p)
 	if (!p)
 		return;
 	page_close(p->page);
+	for (size_t i = 0; i < 2; i++)
+		free(p->copies[i].rows);
 	free(p);
 }
 
@@ -143,6 +167,36 @@ static bool is_old(uint64_t at_ms, uint64_t now_ms, uint64_t limit_ms)
 	return now_ms > at_ms && now_ms - at_ms > limit_ms;
 }
 
+/* What @p n counts for at @p now_ms, of a writer whose last sign of life was at its alive_ms. */
+static void age_node(struct proof_node *n, uint64_t now_ms)
+{
+	n->driver[PROOF_DRIVER_MAX - 1] = 0;
+	n->n_ports = n->n_ports < PROOF_PORTS_MAX ? n->n_ports : PROOF_PORTS_MAX;
+	for (uint32_t i = 0; i < n->n_ports; i++)
+		n->ports[i].interface[PROOF_INTERFACE - 1] = 0;
+	if (!is_old(n->alive_ms, now_ms, PROOF_OLD_MS))
+		return;
+	n->document = 0;
+	n->state_arrived = PROOF_UNKNOWN;
+	n->hops_needed = n->hops_known = 0;
+	for (uint32_t i = 0; i < n->n_ports; i++)
+		n->ports[i].up = n->ports[i].attached = PROOF_UNKNOWN;
+}
+
+/* Likewise a row, of a writer whose last sign of life was at @p alive_ms. */
+static void age_vip(struct proof_vip *v, uint64_t alive_ms, uint64_t now_ms)
+{
+	bool is_silent = is_old(alive_ms, now_ms, PROOF_OLD_MS);
+
+	if (is_silent || (v->state == PROOF_STATE_FORWARDED &&
+	                  is_old(v->proved_ms, now_ms, PROOF_VIP_OLD_MS))) {
+		v->state = PROOF_STATE_UNKNOWN;
+		v->reason = PROOF_REASON_NONE;
+	}
+	if (is_silent)
+		v->n_services = v->n_serving = v->n_reachable = 0;
+}
+
 int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
 {
 	struct lookup l = { 0 };
@@ -152,17 +206,7 @@ int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
 		return err;
 	l.node.alive_ms = page_header(p->page)->alive_ms;
 	l.node.writer_pid = page_header(p->page)->writer_pid;
-	l.node.driver[PROOF_DRIVER_MAX - 1] = 0;
-	l.node.n_ports = l.node.n_ports < PROOF_PORTS_MAX ? l.node.n_ports : PROOF_PORTS_MAX;
-	for (uint32_t i = 0; i < l.node.n_ports; i++)
-		l.node.ports[i].interface[PROOF_INTERFACE - 1] = 0;
-	if (is_old(l.node.alive_ms, now_ms, PROOF_OLD_MS)) {
-		l.node.document = 0;
-		l.node.state_arrived = PROOF_UNKNOWN;
-		l.node.hops_needed = l.node.hops_known = 0;
-		for (uint32_t i = 0; i < l.node.n_ports; i++)
-			l.node.ports[i].up = l.node.ports[i].attached = PROOF_UNKNOWN;
-	}
+	age_node(&l.node, now_ms);
 	*out = l.node;
 	return 0;
 }
@@ -172,19 +216,117 @@ int proof_vip(const struct proof *p, const char *vip, const struct addr *address
 {
 	struct lookup l = { .vip = { .vip = hash_text(vip), .address = *address } };
 	int err = read_consistent(p, read_vip, &l);
-	bool is_silent;
 
 	if (err)
 		return err;
-	is_silent = is_old(page_header(p->page)->alive_ms, now_ms, PROOF_OLD_MS);
-	if (is_silent || (l.vip.state == PROOF_STATE_FORWARDED &&
-	                  is_old(l.vip.proved_ms, now_ms, PROOF_VIP_OLD_MS))) {
-		l.vip.state = PROOF_STATE_UNKNOWN;
-		l.vip.reason = PROOF_REASON_NONE;
-	}
-	if (is_silent)
-		l.vip.n_services = l.vip.n_serving = l.vip.n_reachable = 0;
+	age_vip(&l.vip, page_header(p->page)->alive_ms, now_ms);
 	*out = l.vip;
+	return 0;
+}
+
+/* --- the copy --- */
+
+/* @return 0, or -ENOMEM with the room as it was */
+static int make_room(struct proof_snapshot *to, size_t n)
+{
+	struct proof_vip *rows = n > to->n_rows_max ? calloc(n, sizeof(*rows)) : NULL;
+
+	if (n <= to->n_rows_max)
+		return 0;
+	if (!rows)
+		return -ENOMEM;
+	free(to->rows);
+	to->rows = rows;
+	to->n_rows_max = n;
+	return 0;
+}
+
+/* The writer's counts are read once: it may change them at any time. */
+static int copy_rows(const struct proof *p, struct proof_page *page, struct proof_snapshot *to)
+{
+	const struct proof_vip *from = (const struct proof_vip *)(const void *)(page + 1);
+	const uint32_t max_vips = page->max_vips, max_services = page->max_services;
+	int err;
+
+	if (page_size(p->page) < proof_page_bytes(max_vips, max_services))
+		return -EPROTO;
+	memcpy(&to->node, &page->node, sizeof(to->node));
+	if (to->node.n_vips > max_vips)
+		to->node.n_vips = max_vips;
+	err = make_room(to, to->node.n_vips);
+	if (!err && to->node.n_vips)
+		memcpy(to->rows, from, to->node.n_vips * sizeof(*to->rows));
+	return err;
+}
+
+/* One try. @return 0, with p->at at the newest copy; -EAGAIN: the writer writes; -EPROTO, -ENOMEM */
+static int copy_once(struct proof *p)
+{
+	struct proof_page *page = page_payload(p->page);
+	struct proof_snapshot *to = &p->copies[!p->at];
+	uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
+	int err;
+
+	if (seq & 1)
+		return -EAGAIN;
+	if (p->is_copied && p->copies[p->at].seq == seq)
+		return 0;
+	err = copy_rows(p, page, to);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&page->seq, __ATOMIC_RELAXED) != seq)
+		return -EAGAIN;
+	if (err)
+		return err;
+	to->seq = seq;
+	p->at = !p->at;
+	return 0;
+}
+
+/* The sign of life is read before the rows: what it vouches for is at least as new. */
+int proof_copy(struct proof *p)
+{
+	const struct page_header *h = page_header(p->page);
+	uint64_t alive_ms = __atomic_load_n(&h->alive_ms, __ATOMIC_ACQUIRE);
+	uint64_t writer_pid = h->writer_pid;
+	int err = page_is_replaced(p->page) ? -ESTALE : -EAGAIN;
+
+	for (int i = 0; i < COPY_TRIES && err == -EAGAIN; i++)
+		err = copy_once(p);
+	if (err == -EAGAIN && p->is_copied)
+		return 0;
+	if (!err && !page_is_sound(p->page))
+		err = -ESTALE;
+	p->is_copied = !err;
+	if (!err) {
+		p->alive_ms = alive_ms;
+		p->writer_pid = writer_pid;
+	}
+	return err;
+}
+
+int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
+{
+	if (!p->is_copied)
+		return -ENOENT;
+	*out = p->copies[p->at].node;
+	out->alive_ms = p->alive_ms;
+	out->writer_pid = p->writer_pid;
+	age_node(out, now_ms);
+	return 0;
+}
+
+int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *address,
+                     uint64_t now_ms, struct proof_vip *out)
+{
+	const struct proof_snapshot *from = &p->copies[p->at];
+	const struct proof_vip key = { .vip = vip, .address = *address }, *row = NULL;
+
+	if (p->is_copied && from->node.n_vips)
+		row = bsearch(&key, from->rows, from->node.n_vips, sizeof(key), by_vip);
+	if (!row)
+		return -ENOENT;
+	*out = *row;
+	age_vip(out, p->alive_ms, now_ms);
 	return 0;
 }
 

@@ -154,6 +154,23 @@ int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out);
  */
 int proof_vip(const struct proof *p, const char *vip, const struct addr *address, uint64_t now_ms,
               struct proof_vip *out);
+/**
+ * Copy the page whole, for proof_copied_node() and proof_copied_vip(): so all that they say is of one
+ * moment. It costs two system calls, and never waits: while the writer writes, the copy before stays
+ * and grows old.
+ * @return 0; -EAGAIN: there is no copy yet, and the writer writes; -ESTALE when the page was replaced:
+ * open it again; -EPROTO, -ENOMEM. Without 0 there is no copy
+ */
+MUST_CHECK int proof_copy(struct proof *p) NONNULL(1);
+/** As proof_node(), from the copy. @return 0, or -ENOENT without a copy; @p out untouched then */
+int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node *out) NONNULL(1, 3);
+/**
+ * As proof_vip(), from the copy.
+ * @param vip  hash_text() of its name
+ * @return 0, or -ENOENT without a copy or without such a row; @p out untouched then
+ */
+int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *address,
+                     uint64_t now_ms, struct proof_vip *out) NONNULL(1, 3, 5);
 /** The probe packets of the service called @p service. @return as proof_node(), or -ENOENT */
 int proof_service(const struct proof *p, const char *service, struct proof_service *out);
 

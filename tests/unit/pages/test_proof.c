@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
 #include "weir/fwd/reason.h"
@@ -236,9 +237,100 @@ static void a_write_that_never_ends_is_not_waited_for(void **state)
 
 	(void)state;
 	p->seq = 7;
+	uint64_t began_ns = clock_mono_ns();
+
 	assert_int_equal(proof_node(proof, NOW_MS, &node), -EAGAIN);
+	assert_true(clock_mono_ns() - began_ns < 50000000); /* 4 ms on an idle machine */
 	p->seq = 8;
 	assert_int_equal(proof_node(proof, NOW_MS, &node), 0);
+}
+
+static int read_copied(const char *vip, const char *text, uint64_t now_ms, struct proof_vip *out)
+{
+	struct addr a = make_address(text);
+
+	return proof_copied_vip(proof, hash_text(vip), &a, now_ms, out);
+}
+
+static void a_copy_is_of_one_moment(void **state)
+{
+	struct proof_page *p = make_page();
+	struct proof_vip vip;
+	struct proof_node node;
+
+	(void)state;
+	assert_int_equal(proof_copied_node(proof, NOW_MS, &node), -ENOENT);
+	assert_int_equal(read_copied("shop", "203.0.113.10", NOW_MS, &vip), -ENOENT);
+	assert_int_equal(proof_copy(proof), 0);
+	p->node.document = 72;
+	proof_page_vips(p)[0].sent = 99;
+	p->seq += 2;
+	assert_int_equal(proof_copied_node(proof, NOW_MS, &node), 0);
+	assert_int_equal(node.document, 71);
+	assert_int_equal(node.alive_ms, NOW_MS - PROOF_OLD_MS);
+	assert_int_equal(node.writer_pid, getpid());
+	assert_int_equal(read_copied("shop", "203.0.113.10", NOW_MS, &vip), 0);
+	assert_int_equal(vip.sent, 1);
+	assert_int_equal(read_copied("mail", "203.0.113.10", NOW_MS, &vip), 0);
+	assert_int_equal(vip.sent, 3);
+	assert_int_equal(read_copied("ftp", "203.0.113.10", NOW_MS, &vip), -ENOENT);
+	assert_int_equal(proof_copy(proof), 0);
+	assert_int_equal(proof_copied_node(proof, NOW_MS, &node), 0);
+	assert_int_equal(node.document, 72);
+}
+
+/* A write that never ends leaves the copy before, which grows old; nothing is waited for. */
+static void a_copy_does_not_wait_for_the_writer(void **state)
+{
+	struct proof_page *p = make_page();
+	uint64_t began_ns, took_ns;
+	struct proof_node node;
+	struct proof_vip vip;
+
+	(void)state;
+	p->seq = 7;
+	assert_int_equal(proof_copy(proof), -EAGAIN);
+	p->seq = 8;
+	assert_int_equal(proof_copy(proof), 0);
+	p->seq = 9;
+	proof_page_vips(p)[0].state = proof_page_vips(p)[1].state = PROOF_STATE_REFUSED;
+	page_alive(page, NOW_MS + 60000);
+	began_ns = clock_mono_ns();
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(proof_copy(proof), 0);
+	took_ns = clock_mono_ns() - began_ns;
+	assert_true(took_ns < 100000000); /* with waits it was seconds */
+	assert_int_equal(read_copied("shop", "203.0.113.10", NOW_MS, &vip), 0);
+	assert_int_equal(vip.state, PROOF_STATE_FORWARDED);
+	assert_int_equal(read_copied("shop", "203.0.113.10", NOW_MS + 1, &vip), 0);
+	assert_int_equal(vip.state, PROOF_STATE_UNKNOWN);
+	assert_int_equal(proof_copied_node(proof, NOW_MS + 1, &node), 0);
+	assert_int_equal(node.ports[0].up, PROOF_UNKNOWN);
+}
+
+static void a_copy_trusts_no_counts(void **state)
+{
+	struct proof_page *p = make_page();
+	struct proof_node node;
+	struct proof_vip vip;
+
+	(void)state;
+	p->node.n_vips = UINT32_MAX;
+	memset(p->node.driver, 'x', sizeof(p->node.driver));
+	assert_int_equal(proof_copy(proof), 0);
+	assert_int_equal(read_copied("ftp", "203.0.113.10", NOW_MS, &vip), -ENOENT);
+	assert_int_equal(proof_copied_node(proof, NOW_MS, &node), 0);
+	assert_int_equal(node.n_vips, 4);
+	assert_int_equal(strlen(node.driver), PROOF_DRIVER_MAX - 1);
+	p->max_vips = UINT32_MAX;
+	p->seq += 2;
+	assert_int_equal(proof_copy(proof), -EPROTO);
+	assert_int_equal(proof_copied_node(proof, NOW_MS, &node), -ENOENT);
+	p->max_vips = 4;
+	assert_int_equal(proof_copy(proof), 0);
+	assert_int_equal(truncate(path, 100), 0);
+	assert_int_equal(proof_copy(proof), -ESTALE);
+	assert_int_equal(proof_copied_node(proof, NOW_MS, &node), -ENOENT);
 }
 
 static void a_page_that_is_replaced_or_cut_short_is_to_be_opened_again(void **state)
@@ -308,6 +400,9 @@ int main(void)
 		T(an_address_whose_proof_is_old_is_unknown),
 		T(a_page_that_lies_about_its_size_is_refused),
 		T(a_write_that_never_ends_is_not_waited_for),
+		T(a_copy_is_of_one_moment),
+		T(a_copy_does_not_wait_for_the_writer),
+		T(a_copy_trusts_no_counts),
 		T(a_page_that_is_replaced_or_cut_short_is_to_be_opened_again),
 		T(what_is_no_such_page_is_not_opened),
 		T(states_facts_and_reasons_have_words),
