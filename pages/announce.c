@@ -154,6 +154,24 @@ int announced_read(const struct announced_page *p, struct announced_node *node,
 	return -EAGAIN;
 }
 
+/* Nobody else writes: this process has the page's lock. */
+int announced_read_left(const struct announced_page *p, struct announced_node *node,
+                        struct announced_address *addresses, size_t n_max)
+{
+	const struct payload *from = payload_of(p);
+	size_t most = n_max < ANNOUNCED_MAX ? n_max : ANNOUNCED_MAX;
+
+	if (!from->seq)
+		return -ENOENT;
+	*node = from->node;
+	if (node->n_addresses > most)
+		node->n_addresses = (uint32_t)most;
+	node->n_neighbours = 0;
+	memcpy(addresses, from->addresses, node->n_addresses * sizeof(*addresses));
+	end_texts(node, NULL);
+	return 0;
+}
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 const char *announce_reason_label(enum announce_reason reason)

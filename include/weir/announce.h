@@ -106,7 +106,10 @@ enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
 	X(DRAINED, "drained", "withdrawn: the node is drained by a person's command. Undrain it")   \
 	X(WITHDRAWN, "withdrawn", "withdrawn by a person's command")                                \
 	X(STOPPED, "stopped", "withdrawn: Weir is being stopped on this node")                      \
-	X(NOT_CONFIGURED, "not-configured", "not announced: the configuration does not name it")
+	X(NOT_CONFIGURED, "not-configured", "not announced: the configuration does not name it")    \
+	X(UNREAD, "unread",                                                                         \
+	  "unknown: the kernel's routes could not be read yet. Look for routes-failed in weir "     \
+	  "status")
 
 #define ANNOUNCE_REASON_ENUM(name, label, text) ANNOUNCE_REASON_##name,
 enum announce_reason { ANNOUNCE_REASONS(ANNOUNCE_REASON_ENUM) ANNOUNCE_REASON_COUNT };
@@ -210,6 +213,16 @@ void announced_close(struct announced_page *p);
 int announced_read(const struct announced_page *p, struct announced_node *node,
                    struct announced_address *addresses, size_t n_max,
                    struct announced_neighbour *neighbours);
+
+/**
+ * Writer, before it publishes: what the writer before has left, also one that ended within a
+ * publication. Then an address may be half of each publication: check what you believe.
+ * @param addresses  [n_max]; node.n_addresses says how many of them are set
+ * @return 0, or -ENOENT: there was no writer
+ */
+MUST_CHECK int announced_read_left(const struct announced_page *p, struct announced_node *node,
+                                   struct announced_address *addresses, size_t n_max)
+        NONNULL(1, 2, 3);
 
 /** The label of metrics and JSON: "kept-unproved". */
 const char *announce_reason_label(enum announce_reason reason);

@@ -126,6 +126,30 @@ static void counts_and_texts_of_a_page_are_not_trusted(void **state)
 	announced_close(w);
 }
 
+static void what_a_writer_left_is_read_though_it_died_within_a_write(void **state)
+{
+	(void)state;
+	const off_t node_off = (off_t)sizeof(struct page_header) + 8;
+	struct announced_page *w = create_page();
+	struct announced_node node = { .table = 7 }, out;
+	uint32_t n = UINT32_MAX, odd = 1;
+
+	rows[0] = (struct announced_address){ .vip = 5, .hold_ms = 60000 };
+	announced_publish(w, &node, rows, 1, NULL, 0, 5);
+	announced_close(w);
+	damage_page(sizeof(struct page_header), &odd, sizeof(odd));
+	w = create_page();
+	assert_int_equal(announced_read(w, &out, got, 1, NULL), -EAGAIN);
+	assert_int_equal(announced_read_left(w, &out, got, ANNOUNCED_MAX), 0);
+	assert_int_equal(out.table, 7);
+	assert_int_equal(out.n_addresses, 1);
+	assert_int_equal(got[0].hold_ms, 60000);
+	damage_page(node_off + (off_t)offsetof(struct announced_node, n_addresses), &n, sizeof(n));
+	assert_int_equal(announced_read_left(w, &out, got, 1), 0);
+	assert_int_equal(out.n_addresses, 1);
+	announced_close(w);
+}
+
 static void a_page_that_is_gone_is_made_again(void **state)
 {
 	(void)state;
@@ -183,6 +207,7 @@ int main(void)
 		cmocka_unit_test(more_than_fits_is_left_out),
 		cmocka_unit_test(the_page_outlives_its_writer),
 		cmocka_unit_test(counts_and_texts_of_a_page_are_not_trusted),
+		cmocka_unit_test(what_a_writer_left_is_read_though_it_died_within_a_write),
 		cmocka_unit_test(a_page_that_is_gone_is_made_again),
 		cmocka_unit_test(each_table_has_its_label),
 	};
