@@ -120,7 +120,7 @@ static const char *read_message(struct announcer *a, const json_t *request, cons
 static void renew_facts(struct announcer *a, uint64_t now_ms)
 {
 	if (announce_elapsed_ms(now_ms, a->round_ms) > FRESH_MS)
-		round_run(a, now_ms);
+		round_publish(a, now_ms);
 }
 
 /*
@@ -176,11 +176,12 @@ static json_t *do_emptied(struct announcer *a, const json_t *request, uint64_t n
 
 static json_t *do_stop(struct announcer *a, const json_t *request, uint64_t now_ms)
 {
-	json_int_t left = 0;
+	json_int_t left;
 
 	(void)request;
 	a->stopping = true;
-	round_run(a, now_ms);
+	round_publish(a, now_ms);
+	left = !a->model && !a->left_withdrawn; /* how many is not known without a document */
 	for (size_t i = 0; i < a->n_rows; i++)
 		left += a->rows[i].routes.in_kernel[ANNOUNCE_NORMAL] +
 		        a->rows[i].routes.in_kernel[ANNOUNCE_SHUTDOWN];

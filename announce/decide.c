@@ -51,7 +51,7 @@ static enum announce_fact find_missed(const struct announce_facts *f)
 }
 
 /* The node's own causes: this node forwards nothing, so no other node need confirm. */
-static enum announce_fact find_own_cause(const struct announce_facts *f)
+enum announce_fact announce_own_cause(const struct announce_facts *f)
 {
 	if (is_no(f, ANNOUNCE_FACT_PORT))
 		return ANNOUNCE_FACT_PORT;
@@ -90,7 +90,7 @@ static enum announce_reason reason_of_cause(enum announce_fact cause)
 }
 
 /* Note a withdrawal by evidence: the hold-down that follows doubles if failures repeat. */
-static void note_failure(struct announce_state *s, uint64_t now_ms)
+void announce_note_failure(struct announce_state *s, uint64_t now_ms)
 {
 	bool repeats = s->hold_ms && announce_elapsed_ms(now_ms, s->failed_ms) < ANNOUNCE_REPEAT_MS;
 
@@ -115,7 +115,8 @@ static struct announce_decision decide_table(struct announce_state *s, enum anno
 static void note_recovery(struct announce_state *s, const struct announce_facts *f,
                           enum announce_fact missed, uint64_t now_ms)
 {
-	if (find_own_cause(f) != ANNOUNCE_FACT_COUNT || find_shared_cause(f) != ANNOUNCE_FACT_COUNT)
+	if (announce_own_cause(f) != ANNOUNCE_FACT_COUNT ||
+	    find_shared_cause(f) != ANNOUNCE_FACT_COUNT)
 		s->good_since_ms = 0;
 	else if (missed == ANNOUNCE_FACT_COUNT && !s->good_since_ms)
 		s->good_since_ms = now_ms;
@@ -225,7 +226,7 @@ static struct announce_decision decide_leave(struct announce_state *s,
 	}
 	if (is_confirmed(s, now_ms)) {
 		if (!drains)
-			note_failure(s, now_ms);
+			announce_note_failure(s, now_ms);
 		return decide_table(s, ANNOUNCE_NONE,
 		                    drains ? ANNOUNCE_REASON_DRAINED : reason_of_cause(cause),
 		                    cause);
@@ -261,7 +262,7 @@ void announce_restore_hold(struct announce_state *s, uint64_t failed_ms, uint32_
 static bool decide_at_once(struct announce_state *s, const struct announce_facts *f,
                            uint64_t now_ms, struct announce_decision *out)
 {
-	enum announce_fact cause = find_own_cause(f);
+	enum announce_fact cause = announce_own_cause(f);
 	enum announce_reason reason = f->command == ANNOUNCE_COMMAND_STOP
 	                                      ? ANNOUNCE_REASON_STOPPED
 	                                      : ANNOUNCE_REASON_WITHDRAWN;
@@ -275,7 +276,7 @@ static bool decide_at_once(struct announce_state *s, const struct announce_facts
 	}
 	if (cause == ANNOUNCE_FACT_COUNT || s->table == ANNOUNCE_NONE)
 		return false;
-	note_failure(s, now_ms);
+	announce_note_failure(s, now_ms);
 	*out = decide_table(s, ANNOUNCE_NONE, reason_of_cause(cause), cause);
 	return true;
 }

@@ -102,8 +102,8 @@ struct announce_state {
 	uint64_t lower_query_ms;
 	/** when all was proved first after the last relapse; 0: not yet, or something withdraws it */
 	uint64_t good_since_ms;
-	uint64_t failed_ms;     /**< the last failure, if hold_ms */
-	uint64_t shutdown_ms;   /**< since when in graceful shutdown */
+	uint64_t failed_ms;                   /**< the last failure, if hold_ms */
+	uint64_t shutdown_ms;                 /**< since when in graceful shutdown */
 	char confirmed_by[ANNOUNCE_NODE_MAX]; /**< the node of confirmed_ms */
 };
 
@@ -137,6 +137,18 @@ void announce_init(struct announce_state *s, enum announce_table found, uint64_t
  */
 void announce_restore_hold(struct announce_state *s, uint64_t failed_ms, uint32_t hold_ms,
                            uint64_t good_ms, uint64_t now_ms);
+
+/**
+ * Note a failure that this node did not see happen, but whose traces it sees: a hold-down follows, as
+ * after a withdrawal by evidence. The table stays what it is.
+ */
+void announce_note_failure(struct announce_state *s, uint64_t now_ms);
+
+/**
+ * The node's own cause to withdraw, ANNOUNCE_FACT_PORT or ANNOUNCE_FACT_PROGRAM: it forwards nothing.
+ * ANNOUNCE_FACT_COUNT: there is none.
+ */
+enum announce_fact announce_own_cause(const struct announce_facts *f);
 
 /**
  * Decide. To be called whenever a fact changes, and every 100 ms: times pass.

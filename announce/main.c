@@ -3,11 +3,12 @@
  * weir-announce: announces the node's VIPs through the host's routing daemon, only while
  * weir-dataplane proves that it forwards them.
  *
- * One thread runs one event loop. Rights are dropped before any file is read; CAP_NET_ADMIN stays,
- * for routes. A round runs every TICK_MS and at each event; it reads, decides, moves and publishes.
- * The end of this process changes nothing: routes stay in the kernel, and the next process goes on
- * from them. Without a document nothing is touched; a refused document leaves the one before in
- * force.
+ * One thread runs one event loop; another one reads documents (announce/document.h). Rights are
+ * dropped before any file is read; CAP_NET_ADMIN stays, for routes. A round runs every TICK_MS and
+ * at each event; it reads, decides, moves and publishes. The end of this process changes nothing:
+ * routes stay in the kernel, and the next process goes on from them. Without a document nothing is
+ * touched, unless this node forwards nothing. A refused document leaves the one before in force,
+ * also one that does not name this node.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "announce/document.h"
 #include "announce/process.h"
 #include "base/believed.h"
 #include "base/clock.h"
@@ -31,22 +33,23 @@
 #include "weir/own_routes.h"
 #include "weir/stats.h"
 
-#define TICK_MS    100u /* ms; a DPDK driver's death must have withdrawn within 200 ms */
-#define IDLE_MS    500u /* ms without an address; a process without a sign of life for 2 s hangs */
-#define SLOW_MS    500u /* ms between two rounds of signs of life and conditions */
-#define STATS_MAX  64u  /* entries of the stats page; some 20 are used */
-#define START_S    60u  /* s: longest start, announced to weir run, which restarts what hangs */
-#define DOCUMENT_S 120u /* s: longest reading of a document, announced likewise */
+#define TICK_MS   100u /* ms; a DPDK driver's death must have withdrawn within 200 ms */
+#define IDLE_MS   500u /* ms without an address; a process without a sign of life for 2 s hangs */
+#define SLOW_MS   500u /* ms between two rounds of signs of life and conditions */
+#define STATS_MAX 64u  /* entries of the stats page; some 20 are used */
+#define START_S   60u  /* s: longest start, announced to weir run, which restarts what hangs */
+#define NEWS_MS   10u  /* ms between two rounds because of what the routing daemon says */
 
 struct announce_process {
 	struct proc_dirs dirs;
 	char document[PATH_MAX];
 	struct announcer announcer;
 	struct ctl *ctl;
-	struct loop_timer tick;
+	struct document_thread *reader;
+	struct loop_timer tick, news;
 	struct believed believed;
-	uint64_t slow_ms; /* when signs of life were last shown */
-	bool restored;
+	uint64_t slow_ms;  /* when signs of life were last shown */
+	uint64_t news_ms;  /* of the last round because of the routing daemon */
 	char refused[256]; /* why the last document was, or "" */
 };
 
@@ -68,24 +71,28 @@ static void state_conditions(struct announce_process *p)
 	conditions_begin(a->stats, a->model ? a->model->meta.document : 0);
 	if (*p->refused)
 		conditions_add(a->stats, "document-refused", CONDITION_DEGRADED, "",
-		               "the newest document is refused, the one before stays in force: %s",
+		               "the newest document is refused, %s: %s",
+		               a->model ? "the one before stays in force"
+		                        : "and none is in force, so what is announced stays",
 		               p->refused);
 	published_conditions(a, clock_mono_ms());
 	conditions_end(a->stats);
 }
 
-static void run_round(struct announce_process *p)
-{
-	struct announcer *a = &p->announcer;
-	uint64_t now_ms = clock_mono_ms();
-
-	if (round_run(a, now_ms) || now_ms - a->published_ms >= SLOW_MS)
-		published_show(a, now_ms);
-}
-
+/* The routing daemon has news; with many addresses it has hundreds in a second. */
 static void on_news(void *arg)
 {
-	run_round(arg);
+	struct announce_process *p = arg;
+
+	loop_timer_set(p->announcer.loop, &p->news, p->news_ms + NEWS_MS);
+}
+
+static void on_news_due(void *arg)
+{
+	struct announce_process *p = arg;
+
+	p->news_ms = clock_mono_ms();
+	round_publish(&p->announcer, p->news_ms);
 }
 
 /* Follow the daemon that the document names. */
@@ -102,6 +109,7 @@ static void open_daemon(struct announce_process *p)
 		return;
 	daemon_close(a->daemon);
 	a->daemon = NULL;
+	a->daemon_error = 0;
 	if (c->daemon == MODEL_DAEMON_NONE)
 		return;
 	a->daemon_kind = kind;
@@ -110,6 +118,7 @@ static void open_daemon(struct announce_process *p)
 	if (err)
 		log_error("routing-daemon-not-followed", "socket=%s error=\"%s\"", path,
 		          strerror(-err));
+	a->daemon_error = err;
 }
 
 static void watch_addresses(struct announcer *a)
@@ -124,59 +133,64 @@ static void watch_addresses(struct announcer *a)
 	if (err)
 		log_error("routing-daemon-not-followed", "addresses=%zu error=\"%s\"", a->n_rows,
 		          strerror(-err));
+	a->daemon_error = err;
 	free(list);
 }
 
-/* Put @p m in force; it is this function's from now on. */
-static int install_document(struct announce_process *p, struct model *m)
+/* Put the document in force. @return 0, with the model taken, or -errno */
+static int install_document(struct announce_process *p, struct document_read *d)
 {
 	struct announcer *a = &p->announcer;
-	int err = m->self ? rows_adopt(a, m, clock_mono_ms()) : -ENOENT;
+	int err;
 
-	if (err) {
-		model_free(m);
+	if (!d->model->self)
+		return -ENXIO;
+	err = rows_adopt(a, d->model, clock_mono_ms());
+	if (err)
 		return err;
-	}
-	snprintf(a->node, sizeof(a->node), "%s", m->self->name);
-	if (!p->restored)
-		published_restore(a, clock_mono_ms());
-	p->restored = true;
-	rows_delete_strays(a);
+	d->model = NULL;
+	a->published_ms = 0; /* the next process must know the tables */
+	snprintf(a->node, sizeof(a->node), "%s", a->model->self->name);
 	open_daemon(p);
 	if (a->daemon)
 		watch_addresses(a);
 	log_note("document-taken", "document=%llu addresses=%zu",
-	         (unsigned long long)m->meta.document, a->n_rows);
+	         (unsigned long long)a->model->meta.document, a->n_rows);
 	return 0;
 }
 
-/* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
-static void adopt_document(void *arg)
+/* Apply a document that was read. Whatever is wrong with it, the one before stays in force. */
+static void on_document(void *arg, struct document_read *d)
 {
 	struct announce_process *p = arg;
-	struct model_errors errors = { 0 };
-	struct model *m = NULL;
+	int err = d->err ? d->err : install_document(p, d);
 
-	stats_job_begin(p->announcer.stats, "document", DOCUMENT_S);
-	int err = model_read_without_key(p->document, p->dirs.node, &m, &errors);
-
-	if (!err)
-		err = install_document(p, m);
-	if (err == -ENOENT) {
+	if (d->err == -ENOENT) {
 		log_info("document-missing", "path=%s", p->document);
 	} else if (err) {
-		log_invalid_document(&errors);
+		log_invalid_document(&d->errors);
 		log_error("document-refused", "path=%s error=%d", p->document, err);
 	}
-	model_errors_summarise(&errors, p->refused, sizeof(p->refused));
-	if (!err || err == -ENOENT)
+	model_errors_summarise(&d->errors, p->refused, sizeof(p->refused));
+	if (!err || d->err == -ENOENT)
 		p->refused[0] = '\0';
 	else if (!*p->refused)
-		snprintf(p->refused, sizeof(p->refused), "%s", strerror(-err));
-	model_errors_free(&errors);
-	run_round(p);
+		snprintf(p->refused, sizeof(p->refused), "%s",
+		         err == -ENXIO ? "it names no nodes" : strerror(-err));
+	round_publish(&p->announcer, clock_mono_ms());
 	state_conditions(p);
-	stats_job_end(p->announcer.stats, "document");
+}
+
+/* Read the newest document. */
+static void read_document(void *arg)
+{
+	struct announce_process *p = arg;
+	int err = document_start(p->reader);
+
+	if (!err)
+		return;
+	log_error("document-not-read", "path=%s error=\"%s\"", p->document, strerror(-err));
+	snprintf(p->refused, sizeof(p->refused), "%s", strerror(-err));
 }
 
 static void on_tick(void *arg)
@@ -185,11 +199,12 @@ static void on_tick(void *arg)
 	struct announcer *a = &p->announcer;
 	uint64_t now_ms = clock_mono_ms();
 
-	run_round(p);
+	round_publish(a, now_ms);
 	if (now_ms - p->slow_ms >= SLOW_MS) {
 		p->slow_ms = now_ms;
 		believed_tick(&p->believed, p->dirs.run);
 		log_tick();
+		document_tick(p->reader);
 		announced_keep(a->page);
 		stats_alive(a->stats, now_ms);
 		state_conditions(p);
@@ -225,6 +240,7 @@ static int open_pages(struct announce_process *p)
 	}
 	stats_job_begin(a->stats, "start", START_S);
 	published_find_counters(a);
+	left_read(a);
 	return 0;
 }
 
@@ -246,7 +262,9 @@ static int open_loop(struct announce_process *p)
 	if (!err)
 		err = loop_signal(a->loop, SIGINT, on_stop, a->loop);
 	if (!err)
-		err = loop_watch_file(a->loop, p->document, adopt_document, p);
+		err = document_open(a->loop, p->document, p->dirs.node, on_document, p, &p->reader);
+	if (!err)
+		err = loop_watch_file(a->loop, p->document, read_document, p);
 	if (err)
 		log_error("start-failed", "error=%s", strerror(-err));
 	return err;
@@ -258,7 +276,8 @@ static int run_announcements(struct announce_process *p)
 	struct announcer *a = &p->announcer;
 
 	p->tick = (struct loop_timer){ .cb = on_tick, .arg = p };
-	adopt_document(p);
+	p->news = (struct loop_timer){ .cb = on_news_due, .arg = p };
+	read_document(p);
 	on_tick(p);
 	loop_beat(a->loop, stats_turns(a->stats, "main"));
 	stats_job_end(a->stats, "start");
@@ -270,6 +289,7 @@ static void close_announcements(struct announce_process *p)
 {
 	struct announcer *a = &p->announcer;
 
+	document_close(p->reader);
 	round_close(a);
 	rows_close(a);
 	ctl_close(p->ctl);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The state of weir-announce: its addresses, the kernel's routes and what it reads from. Loop's
- * thread only. rows.c has the table of addresses and the kernel's routes, round.c decides and
- * moves, dns_life.c looks at weir-dns, published.c shows, command.c and others.c answer the control
- * socket, main.c has the process.
+ * thread only. rows.c has the table of addresses and moves them, kernel.c reads and cleans the
+ * kernel's tables, watch.c watches the process that drives DPDK, dns_life.c looks at weir-dns, left.c
+ * has what an earlier process left, round.c decides, published.c shows, command.c and others.c answer
+ * the control socket, main.c has the process.
  */
 #ifndef ANNOUNCE_PROCESS_H
 #define ANNOUNCE_PROCESS_H
@@ -18,14 +19,22 @@
 #include "announce/evidence.h"
 #include "announce/intended.h"
 #include "announce/moves.h"
+#include "announce/retry.h"
 #include "base/checked.h"
 #include "base/loop.h"
 
+struct announced_address;
 struct announced_page;
 struct model;
 struct own_routes;
 struct stats;
 struct stats_reader;
+
+/* A change of one table that the kernel refused. */
+struct refused_change {
+	struct retry retry;
+	enum announce_move move; /* of which it is; another one is tried at once */
+};
 
 /* One address. */
 struct announce_row {
@@ -36,21 +45,32 @@ struct announce_row {
 	struct announce_routes routes;
 	/* by enum announce_table: when this process added the route; 0: never */
 	uint64_t added_ms[3];
-	uint64_t since_ms;   /* of table and reason */
-	uint64_t differs_ms; /* since when the daemon shows something else; 0: it does not */
-	uint64_t query_ms;   /* of the question that is open; 0: none */
+	uint64_t since_ms;          /* of table and reason */
+	uint64_t differs_ms;        /* since when the daemon shows something else; 0: it does not */
+	uint64_t query_ms;          /* of the question that is open; 0: none */
 	enum announce_truth others; /* whether another node announces it, as weir-mgmt said .. */
 	uint64_t others_ms;         /* .. at this time; 0: never */
+	uint64_t read_ms;           /* when the daemon last said something about it; 0: unknown */
+	uint64_t
+	        lost_ms; /* when its route was found to be gone; 0: it was not, or is there again */
+	struct refused_change refused[3]; /* by enum announce_table */
 	uint32_t exported;
 	bool is_decided;
+	bool is_found; /* its routes were read, so that state and in_kernel are of the kernel */
+	bool is_lost;  /* its route is gone, and it is not judged yet whether that is a failure */
 };
 
-/* Routes of Weir's in one kernel table, sorted. */
+/* Weir's routes in one kernel table, sorted, as they were read last. */
 struct kernel_table {
-	uint32_t number; /* 0: not read */
+	uint32_t number; /* of the document in force, or of an earlier process; 0: not known yet */
 	struct addr *addresses;
 	size_t n;
+	size_t n_swept; /* of them: those that kernel_sweep() has looked at */
+	bool is_read;   /* the table of this number was read at least once */
+	bool is_whole;  /* the last read went well: what is not in the list is not in the table */
 };
+
+#define FORMER_TABLES_MAX 8u /* of several documents, while the kernel refuses to delete routes */
 
 struct announce_counters {
 	uint64_t *tables[3], *changes, *questions, *answers[ANNOUNCE_ANSWER_COUNT], *confirmations,
@@ -65,14 +85,25 @@ struct announcer {
 	struct own_routes *own;
 	struct kernel_table kernel[3]; /* by enum announce_table */
 	uint64_t kernel_read_ms;
-	int route_error; /* of the last route that was added or deleted, or of the last list; 0: none */
+	int list_error;             /* of the last read of the tables; 0: none */
+	struct retry sweep, forget; /* of routes that no address has; of former tables */
+	unsigned n_refused;         /* routes that the kernel refused to add in this round */
+	/* numbers of tables that no document names any more, and that are not empty yet */
+	uint32_t former[FORMER_TABLES_MAX];
+	size_t n_former;
+	struct announced_address *left; /* what an earlier process published, by address; or NULL */
+	size_t n_left;
+	/* a failure without a document: all that was left is to be withdrawn; it is */
+	bool left_failed, left_withdrawn;
 	struct daemon *daemon;
 	enum daemon_kind daemon_kind;
 	char daemon_path[128];
+	int daemon_error; /* why no daemon is followed, although the document names one; 0: it is */
 	struct proof *proof;
 	struct stats_reader *dns; /* its signs of life */
 	uint64_t dataplane_pid;   /* of a DPDK dataplane whose end is watched; 0: none */
 	int dataplane_fd;         /* its pidfd, or -1 */
+	int dataplane_error;      /* why its end could not be seen; 0: it can */
 	bool dataplane_dead;      /* it has ended, and no other has begun */
 	struct announced_page *page;
 	struct stats *stats;
@@ -87,26 +118,54 @@ struct announcer {
 	char node[ANNOUNCE_NODE_MAX];
 };
 
+/* --- kernel.c --- */
+
+/*
+ * Read Weir's routes in both tables, and note them in the rows. Rows that were not found yet start
+ * with what is there. @return 0 or -errno: what was known of the rows stays
+ */
+int kernel_read(struct announcer *a, uint64_t now_ms);
+/* Delete routes of both tables that no row has, some in each call, and those of former tables. */
+void kernel_sweep(struct announcer *a, uint64_t now_ms);
+/*
+ * From now on use the tables of these numbers. Routes of the rows go along at once; the tables that
+ * are not used any more are emptied by kernel_sweep().
+ */
+void kernel_use_tables(struct announcer *a, uint32_t normal, uint32_t shutdown, uint64_t now_ms);
+/* Delete all of Weir's routes in both tables; where they are not known, in the usual ones. @return 0 or -errno */
+int kernel_withdraw_all(struct announcer *a, uint64_t now_ms);
+
 /* --- rows.c --- */
 
-/* Read the kernel's routes of Weir's. @return 0 or -errno, with what was known before */
-int rows_read_kernel(struct announcer *a, uint64_t now_ms);
 /*
  * Make the rows of @p m, which becomes the model in force. Addresses that stay keep their state;
  * new ones start with what the kernel has. @return 0 or -ENOMEM, with the old model in force
  */
 MUST_CHECK int rows_adopt(struct announcer *a, struct model *m, uint64_t now_ms);
-/* Delete routes of Weir's that no row has. */
-void rows_delete_strays(struct announcer *a);
+/* The row of @p address, or NULL. */
+struct announce_row *rows_find(const struct announcer *a, const struct addr *address);
+/* Start @p row from its routes, as an earlier process left it. */
+void rows_begin(struct announcer *a, struct announce_row *row, uint64_t now_ms);
 /* Add or delete the route of @p row as @p moves says. @return whether anything was done */
 bool rows_move(struct announcer *a, struct announce_row *row, const struct announce_moves *moves,
                uint64_t now_ms);
 void rows_close(struct announcer *a);
 
+/* --- watch.c --- */
+
+/*
+ * Follow the process whose page says @p n: a DPDK dataplane is watched. a->dataplane_dead is true
+ * from its end, also if that was missed, until another page is seen.
+ */
+void watch_dataplane(struct announcer *a, const struct proof_node *n, uint64_t now_ms);
+void watch_close(struct announcer *a);
+
 /* --- round.c --- */
 
 /* One round: read, decide and move all addresses. @return whether anything changed */
 bool round_run(struct announcer *a, uint64_t now_ms);
+/* The same, and publish what changed, or what was published half a second ago. */
+void round_publish(struct announcer *a, uint64_t now_ms);
 /* Close what rounds opened. */
 void round_close(struct announcer *a);
 
@@ -118,8 +177,17 @@ void published_find_counters(struct announcer *a);
 void published_show(struct announcer *a, uint64_t now_ms);
 /* State the conditions of the addresses and of the daemon within a round (weir/condition.h). */
 void published_conditions(const struct announcer *a, uint64_t now_ms);
-/* Take over hold-downs from the page of an earlier process of this boot. */
-void published_restore(struct announcer *a, uint64_t now_ms);
+/* --- left.c --- */
+
+/*
+ * Read what an earlier process of this boot has left on the page: its tables and hold-downs. To be
+ * called before anything is published.
+ */
+void left_read(struct announcer *a);
+/* Go on with the hold-down of @p row, if an earlier process left one. */
+void left_restore(struct announcer *a, struct announce_row *row, uint64_t now_ms);
+/* All that an earlier process announced is withdrawn because of a failure: hold-downs follow. */
+void left_fail(struct announcer *a, uint64_t now_ms);
 
 /* --- command.c --- */
 

@@ -17,9 +17,10 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-#define DIFFERS_MS 5000u  /* ms after which a difference is a condition */
-#define WAITS_MS   30000u /* ms after which an address that is not announced is one */
-#define LISTED_MAX 16u    /* addresses by name, for each code */
+#define DIFFERS_MS  5000u  /* ms after which a difference is a condition */
+#define WAITS_MS    30000u /* ms after which an address that is not announced is one */
+#define UNPROVED_MS 60000u /* ms after which one that is announced unproved is a note */
+#define LISTED_MAX  16u    /* addresses by name, for each code */
 
 void published_find_counters(struct announcer *a)
 {
@@ -71,6 +72,7 @@ static struct announced_address show_row(const struct announce_row *row)
 		.address = row->intended.address,
 		.since_ms = row->since_ms,
 		.differs_ms = row->differs_ms,
+		.read_ms = row->read_ms,
 		.query_ms = row->query_ms,
 		.promised_until_ms = row->state.promised_until_ms,
 		.failed_ms = row->state.failed_ms,
@@ -101,7 +103,7 @@ static size_t show_daemon(const struct announcer *a, struct announced_node *node
 	size_t n = 0;
 
 	snprintf(node->daemon, sizeof(node->daemon), "%s",
-	         !a->daemon                      ? "none"
+	         !a->daemon && !a->daemon_error  ? "none"
 	         : a->daemon_kind == DAEMON_BIRD ? "bird"
 	                                         : "frr");
 	if (!d)
@@ -126,11 +128,9 @@ void published_show(struct announcer *a, uint64_t now_ms)
 	uint64_t n_tables[3] = { 0 };
 	size_t n_neighbours = show_daemon(a, &node, neighbours);
 
-	if (a->model) {
-		node.document = a->model->meta.document;
-		node.table = a->kernel[ANNOUNCE_NORMAL].number;
-		node.shutdown_table = a->kernel[ANNOUNCE_SHUTDOWN].number;
-	}
+	node.document = a->model ? a->model->meta.document : 0;
+	node.table = a->kernel[ANNOUNCE_NORMAL].number;
+	node.shutdown_table = a->kernel[ANNOUNCE_SHUTDOWN].number;
 	for (size_t i = 0; i < a->n_rows; i++) {
 		addresses[i] = show_row(&a->rows[i]);
 		n_tables[a->rows[i].decision.table]++;
@@ -143,24 +143,38 @@ void published_show(struct announcer *a, uint64_t now_ms)
 
 /* --- conditions --- */
 
-/* What is wrong with one address. @return its code, or NULL */
-static const char *judge_row(const struct announce_row *row, uint64_t now_ms)
+/* A reason that is a condition, and what it is. */
+struct judgement {
+	const char *code; /* NULL: nothing is wrong */
+	enum condition_level level;
+};
+
+static struct judgement judge_row(const struct announce_row *row, uint64_t now_ms)
 {
+	static const struct judgement none = { NULL, CONDITION_NOTE };
+	static const struct judgement against = { "announced-against-evidence",
+		                                  CONDITION_DEGRADED };
+	static const struct judgement missing = { "not-announced", CONDITION_DEGRADED };
+	static const struct judgement unproved = { "announced-unproved", CONDITION_NOTE };
+	uint64_t for_ms = announce_elapsed_ms(now_ms, row->since_ms);
+
 	switch (row->decision.reason) {
+	case ANNOUNCE_REASON_KEPT_UNPROVED:
+		return for_ms >= UNPROVED_MS ? unproved : none;
 	case ANNOUNCE_REASON_KEPT_UNCONFIRMED:
 	case ANNOUNCE_REASON_KEPT_PROMISED:
 	case ANNOUNCE_REASON_KEPT_STARTED:
-		return "announced-against-evidence";
+		return against;
 	case ANNOUNCE_REASON_PORT_DOWN:
 	case ANNOUNCE_REASON_PROGRAM_GONE:
 	case ANNOUNCE_REASON_PORT_UNCOVERED:
 	case ANNOUNCE_REASON_POOLS_DOWN:
 	case ANNOUNCE_REASON_PROBE_REFUSED:
-		return "not-announced";
+		return missing;
 	case ANNOUNCE_REASON_WAITING:
-		return now_ms - row->since_ms >= WAITS_MS ? "not-announced" : NULL;
+		return for_ms >= WAITS_MS ? missing : none;
 	default:
-		return NULL;
+		return none;
 	}
 }
 
@@ -174,28 +188,46 @@ static const char *name_row(const struct announce_row *row, char out[CONDITION_S
 	return out;
 }
 
-static void state_rows(const struct announcer *a, uint64_t now_ms)
+/* The addresses of one level: notes must not take the room of what is degraded. */
+static void state_rows(const struct announcer *a, enum condition_level level, uint64_t now_ms)
 {
 	char subject[CONDITION_SUBJECT_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->n_rows; i++) {
 		const struct announce_row *row = &a->rows[i];
-		const char *code = judge_row(row, now_ms), *fact;
+		struct judgement is = judge_row(row, now_ms);
+		const char *fact;
 
-		if (!code || n++ >= LISTED_MAX)
+		if (!is.code || is.level != level || n++ >= LISTED_MAX)
 			continue;
 		fact = announce_fact_text(row->decision.fact);
-		conditions_add(a->stats, code, CONDITION_DEGRADED, name_row(row, subject),
-		               "%s%s%s%s%s", announce_reason_text(row->decision.reason),
-		               *fact ? " (" : "", fact, *fact ? "): " : "",
-		               announce_fact_action(row->decision.fact));
+		conditions_add(a->stats, is.code, level, name_row(row, subject), "%s%s%s%s%s",
+		               announce_reason_text(row->decision.reason), *fact ? " (" : "", fact,
+		               *fact ? "): " : "", announce_fact_action(row->decision.fact));
 	}
-	if (n > LISTED_MAX)
-		conditions_add(a->stats, "announcements-unlisted", CONDITION_DEGRADED, "",
+	if (n > LISTED_MAX && level == CONDITION_DEGRADED)
+		conditions_add(a->stats, "announcements-unlisted", level, "",
 		               "%zu more addresses are not announced, or against the evidence: "
 		               "look at the others first",
 		               n - LISTED_MAX);
+	else if (n > LISTED_MAX)
+		conditions_add(a->stats, "announcements-unproved", level, "",
+		               "%zu more addresses are announced, although not all is proved",
+		               n - LISTED_MAX);
+}
+
+/* What is different with an address whose neighbours get something else than is intended. */
+static const char *describe_difference(const struct announce_row *row)
+{
+	if (row->decision.table == ANNOUNCE_NONE)
+		return "withdrawn here, and the routing daemon still exports it: look at the "
+		       "daemon's configuration and other routes";
+	if (row->decision.table == ANNOUNCE_SHUTDOWN && row->exported)
+		return "in graceful shutdown here, and the neighbours still get the normal route: "
+		       "does the routing daemon read the table of graceful shutdown?";
+	return "announced here, and no neighbour gets it: look at the routing daemon, its "
+	       "sessions and filters";
 }
 
 static void state_differences(const struct announcer *a, uint64_t now_ms)
@@ -209,12 +241,7 @@ static void state_differences(const struct announcer *a, uint64_t now_ms)
 		if (!row->differs_ms || now_ms - row->differs_ms < DIFFERS_MS || n++ >= LISTED_MAX)
 			continue;
 		conditions_add(a->stats, "announcement-differs", CONDITION_DEGRADED,
-		               name_row(row, subject),
-		               row->decision.table == ANNOUNCE_NONE
-		                       ? "withdrawn here, and the routing daemon still exports "
-		                         "it: look at the daemon's configuration and other routes"
-		                       : "announced here, and no neighbour is known to get it: "
-		                         "look at the routing daemon, its sessions and filters");
+		               name_row(row, subject), "%s", describe_difference(row));
 	}
 }
 
@@ -222,6 +249,12 @@ static void state_daemon(const struct announcer *a)
 {
 	const struct daemon_facts *d = a->daemon ? daemon_facts(a->daemon) : NULL;
 
+	if (a->daemon_error)
+		conditions_add(a->stats, "routing-daemon", CONDITION_DEGRADED,
+		               a->daemon_kind == DAEMON_BIRD ? "bird" : "frr",
+		               "the routing daemon cannot be asked, so what it announces is "
+		               "unknown: %s",
+		               strerror(-a->daemon_error));
 	if (!d || d->state == DAEMON_ANSWERS)
 		return;
 	conditions_add(a->stats, "routing-daemon", CONDITION_DEGRADED,
@@ -230,30 +263,60 @@ static void state_daemon(const struct announcer *a)
 	               daemon_state_name(d->state), d->problem);
 }
 
+/* Routes that the kernel refuses to give, to add or to delete. */
+static void state_routes(const struct announcer *a)
+{
+	const struct announce_row *first = NULL;
+	char text[ADDR_TEXT_MAX];
+	size_t n = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < a->n_rows; i++) {
+		const struct refused_change *r = a->rows[i].refused;
+		int got = r[ANNOUNCE_NORMAL].retry.err ? r[ANNOUNCE_NORMAL].retry.err
+		                                       : r[ANNOUNCE_SHUTDOWN].retry.err;
+
+		if (!got || n++)
+			continue;
+		first = &a->rows[i];
+		err = got;
+	}
+	if (first)
+		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "",
+		               "the kernel refuses to add or delete %zu of Weir's routes, such as "
+		               "that of %s: %s. Look at ip route show table %u",
+		               n, addr_text(&first->intended.address, text), strerror(-err),
+		               a->kernel[ANNOUNCE_NORMAL].number);
+	if (a->list_error)
+		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "list",
+		               "the kernel does not give the list of Weir's routes: %s",
+		               strerror(-a->list_error));
+	if (a->sweep.err || a->forget.err)
+		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "former",
+		               "routes of addresses or tables that are not configured any more "
+		               "cannot be deleted: %s. Delete them: ip route flush table NUMBER "
+		               "proto 177",
+		               strerror(-(a->sweep.err ? a->sweep.err : a->forget.err)));
+}
+
+static void state_dataplane(const struct announcer *a)
+{
+	if (a->dataplane_error)
+		conditions_add(a->stats, "dataplane-unwatched", CONDITION_DEGRADED, "",
+		               "the end of weir-dataplane may be seen late: %s",
+		               strerror(-a->dataplane_error));
+	if (a->left_failed && !a->model)
+		conditions_add(a->stats, "not-announced", CONDITION_DEGRADED, "",
+		               "all VIPs were withdrawn: there is no document, and this node "
+		               "forwarded nothing");
+}
+
 void published_conditions(const struct announcer *a, uint64_t now_ms)
 {
 	state_daemon(a);
-	if (a->route_error)
-		conditions_add(a->stats, "routes-failed", CONDITION_DEGRADED, "",
-		               "the kernel refuses Weir's routes: %s", strerror(-a->route_error));
-	state_rows(a, now_ms);
+	state_dataplane(a);
+	state_routes(a);
+	state_rows(a, CONDITION_DEGRADED, now_ms);
 	state_differences(a, now_ms);
-}
-
-void published_restore(struct announcer *a, uint64_t now_ms)
-{
-	struct announced_address *old = calloc(ANNOUNCED_MAX, sizeof(*old));
-	struct announced_node node;
-
-	if (!old || announced_read(a->page, &node, old, ANNOUNCED_MAX, NULL)) {
-		free(old);
-		return;
-	}
-	for (size_t i = 0; i < a->n_rows; i++)
-		for (uint32_t k = 0; k < node.n_addresses && k < ANNOUNCED_MAX; k++)
-			if (old[k].hold_ms && old[k].vip == a->rows[i].intended.vip_hash &&
-			    addr_equal(&old[k].address, &a->rows[i].intended.address))
-				announce_restore_hold(&a->rows[i].state, old[k].failed_ms,
-				                      old[k].hold_ms, old[k].good_ms, now_ms);
-	free(old);
+	state_rows(a, CONDITION_NOTE, now_ms);
 }

@@ -1,89 +1,52 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A round, ten times a second and whenever something is new: the proof is read once, then each
+ * A round, ten times a second and whenever something is new: the proof is copied once, then each
  * address is decided and moved by itself. A round never waits: pages are memory, and the kernel
  * answers route messages within the call.
  *
- * The end of a DPDK dataplane is seen by a descriptor of its process: with it the driver is gone,
- * which is the node's own cause. The end of an XDP dataplane says nothing, because packets go on.
+ * The state of an address never runs ahead of the kernel: a route that is not there, because it was
+ * deleted or refused, is not announced, and comes back as any other does: when all is proved, and
+ * by a proof that is younger than the loss. So a dataplane that deletes the routes of a dead
+ * predecessor is not undone.
+ *
+ * Without a document nothing is known of addresses, but a node that forwards nothing must not be
+ * announced: then its own causes withdraw all that an earlier process has left.
  */
 #include "announce/process.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
 #define KERNEL_READ_MS 1000u /* ms between two looks at the kernel's routes */
+#define PUBLISH_MS     500u  /* ms between two publications when nothing changes */
+/* ms by which a proof must be younger than the loss of a route: a round and a turn of the prover */
+#define YOUNGER_MS 300u
 
-static void on_dataplane_end(void *arg, int fd, uint32_t events)
+static void close_proof(struct announcer *a)
 {
-	struct announcer *a = arg;
-
-	(void)events;
-	loop_fd_remove(a->loop, fd);
-	close(fd);
-	a->dataplane_fd = -1;
-	a->dataplane_dead = true;
-	log_warn("dataplane-ended", "pid=%llu driver=dpdk effect=\"its routes are withdrawn\"",
-	         (unsigned long long)a->dataplane_pid);
-	round_run(a, clock_mono_ms());
+	proof_close(a->proof);
+	a->proof = NULL;
 }
 
-static void stop_watching(struct announcer *a)
-{
-	if (a->dataplane_fd >= 0) {
-		loop_fd_remove(a->loop, a->dataplane_fd);
-		close(a->dataplane_fd);
-	}
-	a->dataplane_fd = -1;
-	a->dataplane_pid = 0;
-	a->dataplane_dead = false;
-}
-
-/* Watch the process that drives DPDK; of another driver, none. */
-static void watch_dataplane(struct announcer *a, const struct proof_node *n)
-{
-	bool is_dpdk = strcmp(n->driver, "dpdk") == 0;
-	int fd;
-
-	if (is_dpdk && n->writer_pid == a->dataplane_pid)
-		return;
-	stop_watching(a);
-	if (!is_dpdk || !n->writer_pid)
-		return;
-	a->dataplane_pid = n->writer_pid;
-	fd = (int)syscall(SYS_pidfd_open, (pid_t)n->writer_pid, 0);
-	if (fd < 0) {
-		a->dataplane_dead = errno == ESRCH;
-		return;
-	}
-	if (loop_fd_add(a->loop, fd, EPOLLIN, on_dataplane_end, a))
-		close(fd);
-	else
-		a->dataplane_fd = fd;
-}
-
-/* Read the node's part of the proof. @return whether it is there */
+/* Copy the proof, and give the node's part of it. @return whether it is there */
 static bool read_proof(struct announcer *a, uint64_t now_ms, struct proof_node *out)
 {
-	int err = 0;
+	int err = -ENOENT;
 
-	if (!a->proof)
-		err = proof_open(a->run_dir, &a->proof);
-	if (!err)
-		err = proof_node(a->proof, now_ms, out);
-	if (err == -ESTALE || err == -EPROTO) {
-		proof_close(a->proof);
-		a->proof = NULL;
+	for (int i = 0; i < 2; i++) { /* again when the page was replaced */
+		if (!a->proof && proof_open(a->run_dir, &a->proof))
+			return false;
+		err = proof_copy(a->proof);
+		if (err == -ESTALE || err == -EPROTO)
+			close_proof(a);
+		else
+			break;
 	}
-	return !err;
+	return !err && !proof_copied_node(a->proof, now_ms, out);
 }
 
 /* Whether packets to the kernel pass a DPDK driver, by all that is known. */
@@ -101,30 +64,35 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
 {
 	const struct intended *it = &row->intended;
 	struct announce_facts *f = &row->facts;
+	const struct daemon_route *route;
 	struct proof_vip vip;
 
 	*f = (struct announce_facts){
 		.configured = true,
 		.command = a->stopping ? ANNOUNCE_COMMAND_STOP : a->command,
 		.others = others_announce(row, now_ms),
-		.emptied = a->emptied_ms &&
-		                           announce_elapsed_ms(now_ms, a->emptied_ms) <= COMMAND_SAID_MS
+		.emptied = a->emptied_ms && announce_elapsed_ms(now_ms, a->emptied_ms) <=
+		                                    COMMAND_SAID_MS
 		                   ? ANNOUNCE_YES
 		                   : ANNOUNCE_UNKNOWN,
 		.read_ms = now_ms,
 	};
 	evidence_of_node(node, a->model->meta.document, a->dataplane_dead, f);
 	if (it->vip)
-		evidence_of_vip(node && !proof_vip(a->proof, it->vip, &it->address, now_ms, &vip)
+		evidence_of_vip(node && !proof_copied_vip(a->proof, it->vip_hash, &it->address,
+		                                          now_ms, &vip)
 		                        ? &vip
 		                        : NULL,
 		                node ? node->n_vips : 0, it->needs_all, now_ms, f);
 	else
 		evidence_of_dns(dns_answers, !drives_dpdk(a, node), f);
-	row->exported = evidence_of_daemon(a->daemon ? daemon_facts(a->daemon) : NULL,
-	                                   a->daemon ? daemon_route(a->daemon, &it->address) : NULL,
-	                                   row->added_ms, evidence_daemon_old_ms(a->n_rows), now_ms,
-	                                   &row->routes, f);
+	route = a->daemon ? daemon_route(a->daemon, &it->address) : NULL;
+	row->read_ms = route ? route->at_ms : 0;
+	row->exported =
+	        evidence_of_daemon(a->daemon ? daemon_facts(a->daemon) : NULL, route, row->added_ms,
+	                           evidence_daemon_old_ms(a->n_rows), now_ms, &row->routes, f);
+	if (it->vip && row->lost_ms && node && node->alive_ms < row->lost_ms + YOUNGER_MS)
+		f->truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_UNKNOWN;
 }
 
 /*
@@ -167,11 +135,47 @@ static bool does_wait(const struct announcer *a, const struct announce_row *row)
 	       row->routes.in_kernel[ANNOUNCE_NORMAL] && row->routes.in_kernel[ANNOUNCE_SHUTDOWN];
 }
 
-/* Decide one address, and move it. @return whether anything changed */
+/* The state is that of the kernel. A route that vanished is a failure, unless the driver is XDP. */
+static void follow_kernel(struct announce_row *row, const struct proof_node *node, uint64_t now_ms)
+{
+	struct announce_state *s = &row->state;
+
+	if (s->table != ANNOUNCE_NONE && !row->routes.in_kernel[s->table]) {
+		s->table = announce_found_table(&row->routes);
+		s->shutdown_ms = now_ms;
+	}
+	if (!row->is_lost || !node)
+		return;
+	row->is_lost = false;
+	if (strcmp(node->driver, "xdp") != 0)
+		announce_note_failure(s, now_ms);
+}
+
+/*
+ * The kernel's routes could not be read yet. What ends an announcement at once must not wait for
+ * that: then the row counts as announced, so that its routes are deleted, wherever they are.
+ * @return whether the row can be decided
+ */
+static bool begin_unread(struct announcer *a, struct announce_row *row, uint64_t now_ms)
+{
+	const struct announce_facts *f = &row->facts;
+
+	if (announce_own_cause(f) == ANNOUNCE_FACT_COUNT &&
+	    f->command != ANNOUNCE_COMMAND_WITHDRAW && f->command != ANNOUNCE_COMMAND_STOP) {
+		row->decision = (struct announce_decision){ .table = ANNOUNCE_NONE,
+			                                    .reason = ANNOUNCE_REASON_UNREAD,
+			                                    .fact = ANNOUNCE_FACT_COUNT };
+		return false;
+	}
+	row->routes.in_kernel[ANNOUNCE_NORMAL] = row->routes.in_kernel[ANNOUNCE_SHUTDOWN] = true;
+	rows_begin(a, row, now_ms);
+	return true;
+}
+
+/* Decide one address. @return whether table or reason changed, or a question is to be sent */
 static bool decide_row(struct announcer *a, struct announce_row *row, uint64_t now_ms)
 {
 	struct announce_decision d = announce_decide(&row->state, &row->facts, now_ms);
-	struct announce_moves moves = announce_next_moves(d.table, &row->routes);
 	bool changed = !row->is_decided || d.table != row->decision.table ||
 	               d.reason != row->decision.reason;
 
@@ -189,11 +193,46 @@ static bool decide_row(struct announcer *a, struct announce_row *row, uint64_t n
 		stats_add(a->counters.changes, 1);
 		log_change(row);
 	}
+	return changed || d.query;
+}
+
+/* Decide one address, and move it. @return whether anything changed */
+static bool run_row(struct announcer *a, struct announce_row *row, const struct proof_node *node,
+                    uint64_t now_ms)
+{
+	struct announce_moves moves;
+	bool changed;
+
+	if (!row->is_found && !begin_unread(a, row, now_ms))
+		return false;
+	follow_kernel(row, node, now_ms);
+	changed = decide_row(a, row, now_ms);
 	note_difference(a, row, now_ms);
-	changed |= rows_move(a, row, &moves, now_ms) || d.query;
+	moves = announce_next_moves(row->decision.table, &row->routes);
+	changed |= rows_move(a, row, &moves, now_ms);
 	if (does_wait(a, row))
 		daemon_hurry(a->daemon, &row->intended.address);
 	return changed;
+}
+
+/*
+ * Without a document: a node that forwards nothing, or where Weir is being stopped, withdraws what an
+ * earlier process announced.
+ */
+static void withdraw_left(struct announcer *a, const struct proof_node *node, uint64_t now_ms)
+{
+	struct announce_facts f = { 0 };
+
+	evidence_of_node(node, 0, a->dataplane_dead, &f);
+	if (!a->left_failed && announce_own_cause(&f) != ANNOUNCE_FACT_COUNT) {
+		a->left_failed = true;
+		left_fail(a, now_ms);
+		log_warn("announcements-withdrawn", "fact=%s reason=\"%s\"",
+		         announce_fact_label(announce_own_cause(&f)),
+		         "there is no document, and this node forwards nothing");
+	}
+	if ((a->left_failed || a->stopping) && !a->left_withdrawn)
+		a->left_withdrawn = !kernel_withdraw_all(a, now_ms);
 }
 
 bool round_run(struct announcer *a, uint64_t now_ms)
@@ -202,26 +241,40 @@ bool round_run(struct announcer *a, uint64_t now_ms)
 	bool is_proved, changed = false;
 	enum announce_truth dns_answers;
 
-	if (!a->model || !a->model->self)
-		return false;
-	if (now_ms - a->kernel_read_ms >= KERNEL_READ_MS && !rows_read_kernel(a, now_ms))
-		rows_delete_strays(a);
+	a->n_refused = 0;
+	if (a->model && now_ms - a->kernel_read_ms >= KERNEL_READ_MS)
+		(void)kernel_read(a, now_ms); /* it is logged, and what is known stays */
 	is_proved = read_proof(a, now_ms, &node);
 	if (is_proved)
-		watch_dataplane(a, &node);
-	dns_answers = dns_life_read(a, now_ms);
+		watch_dataplane(a, &node, now_ms);
 	a->round_ms = now_ms;
+	if (!a->model) {
+		withdraw_left(a, is_proved ? &node : NULL, now_ms);
+		return false;
+	}
+	kernel_sweep(a, now_ms);
+	dns_answers = dns_life_read(a, now_ms);
 	for (size_t i = 0; i < a->n_rows; i++) {
-		gather_facts(a, &a->rows[i], is_proved ? &node : NULL, dns_answers, now_ms);
-		changed |= decide_row(a, &a->rows[i], now_ms);
+		const struct proof_node *n = is_proved ? &node : NULL;
+
+		gather_facts(a, &a->rows[i], n, dns_answers, now_ms);
+		changed |= run_row(a, &a->rows[i], n, now_ms);
 	}
 	return changed;
 }
 
+void round_publish(struct announcer *a, uint64_t now_ms)
+{
+	bool changed = round_run(a, now_ms);
+
+	if (a->model && (changed || now_ms - a->published_ms >= PUBLISH_MS))
+		published_show(a, now_ms);
+}
+
 void round_close(struct announcer *a)
 {
-	stop_watching(a);
-	proof_close(a->proof);
+	watch_close(a);
+	close_proof(a);
 	stats_reader_close(a->dns);
 	daemon_close(a->daemon);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The addresses and their routes. The kernel is the memory: what it has at the start is what an
- * earlier process left, and it is read again each second, since a starting DPDK dataplane deletes
- * routes itself when this process does not run. Between two reads, the moves made here are known.
+ * The addresses, and how their routes are added and deleted. A row's state lives as long as its
+ * address is configured, whatever VIP has it: hold-downs, promises and routes are of the address.
  *
- * Without a document nothing is touched. With one, routes that no address has any more go.
+ * A deletion is always tried, from whatever is known: the kernel takes it well if there is no such
+ * route. An addition needs a table that could be read once. What the kernel refuses is tried ever
+ * later, and few refusals are taken in a round, because each one of a route that somebody else has
+ * costs a look through the whole table.
  */
 #include "announce/process.h"
 
@@ -13,100 +15,46 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/sorted.h"
 #include "weir/announce.h"
 #include "weir/model.h"
 #include "weir/own_routes.h"
 #include "weir/stats.h"
+
+#define ADD_AGAIN_MS    1000u /* after a refusal; doubles to .. */
+#define ADD_MOST_MS     30000u
+#define DELETE_AGAIN_MS 100u /* likewise: a route too many costs packets */
+#define DELETE_MOST_MS  5000u
+#define REFUSED_MAX     16u /* refused additions that a round takes, some 1 ms each */
 
 static int by_address(const void *a, const void *b)
 {
 	return addr_compare(a, b);
 }
 
-/* Log a failure once, until another one or a success. */
-static void note_route_error(struct announcer *a, const char *what, const struct addr *address,
-                             int err)
-{
-	char text[ADDR_TEXT_MAX] = "";
-
-	if (err && err != a->route_error)
-		log_error("route-failed", "what=%s address=%s error=\"%s\" effect=\"tried again\"",
-		          what, address ? addr_text(address, text) : "", strerror(-err));
-	if (err && a->counters.route_errors)
-		stats_add(a->counters.route_errors, 1);
-	a->route_error = err;
-}
-
-static int read_table(struct announcer *a, struct kernel_table *t, uint32_t number)
-{
-	size_t n = 0;
-	int err;
-
-	if (!t->addresses)
-		t->addresses = calloc(ANNOUNCED_MAX, sizeof(*t->addresses));
-	if (!t->addresses)
-		return -ENOMEM;
-	t->number = 0;
-	err = own_routes_list(a->own, number, t->addresses, ANNOUNCED_MAX, &n);
-	if (err)
-		return err;
-	t->number = number;
-	t->n = n < ANNOUNCED_MAX ? n : ANNOUNCED_MAX;
-	if (t->n)
-		qsort(t->addresses, t->n, sizeof(*t->addresses), by_address);
-	return 0;
-}
-
-static bool has_route(const struct kernel_table *t, const struct addr *address)
-{
-	return t->n &&
-	       bsearch(address, t->addresses, t->n, sizeof(*t->addresses), by_address) != NULL;
-}
-
-static void note_kernel(const struct announcer *a, struct announce_row *row)
-{
-	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++)
-		row->routes.in_kernel[t] = has_route(&a->kernel[t], &row->intended.address);
-}
-
-int rows_read_kernel(struct announcer *a, uint64_t now_ms)
-{
-	const struct model_announce *c = &a->model->self->announce;
-	int err = read_table(a, &a->kernel[ANNOUNCE_NORMAL], c->table);
-
-	if (!err)
-		err = read_table(a, &a->kernel[ANNOUNCE_SHUTDOWN], c->gshut_table);
-	a->kernel_read_ms = now_ms;
-	if (err) {
-		note_route_error(a, "list", NULL, err);
-		return err;
-	}
-	for (size_t i = 0; i < a->n_rows; i++)
-		note_kernel(a, &a->rows[i]);
-	return 0;
-}
-
-static const struct announce_row *find_row(const struct announcer *a, const struct addr *address)
+struct announce_row *rows_find(const struct announcer *a, const struct addr *address)
 {
 	return a->n_rows ? bsearch(address, a->rows, a->n_rows, sizeof(*a->rows), by_address)
 	                 : NULL;
 }
 
-/* The row of an address that an earlier document had, or a new one. */
-static void start_row(const struct announcer *a, const struct intended *it, uint64_t now_ms,
-                      struct announce_row *row)
+void rows_begin(struct announcer *a, struct announce_row *row, uint64_t now_ms)
 {
-	const struct announce_row *old = find_row(a, &it->address);
-
-	if (old && old->intended.vip_hash == it->vip_hash) {
-		*row = *old;
-		row->intended = *it;
-		return;
-	}
-	*row = (struct announce_row){ .intended = *it, .since_ms = now_ms };
-	note_kernel(a, row);
 	announce_init(&row->state, announce_found_table(&row->routes), a->incarnation, now_ms);
+	left_restore(a, row, now_ms);
+	row->is_found = true;
+}
+
+/* The row of an address that an earlier document had, or a new one. */
+static struct announce_row start_row(const struct announcer *a, const struct intended *it,
+                                     uint64_t now_ms)
+{
+	const struct announce_row *old = rows_find(a, &it->address);
+	struct announce_row row = { .since_ms = now_ms };
+
+	if (old)
+		row = *old;
+	row.intended = *it;
+	return row;
 }
 
 int rows_adopt(struct announcer *a, struct model *m, uint64_t now_ms)
@@ -124,54 +72,59 @@ int rows_adopt(struct announcer *a, struct model *m, uint64_t now_ms)
 		free(list);
 		return -ENOMEM;
 	}
-	a->model = m;
 	a->command = announce_command_of(m);
-	(void)rows_read_kernel(a, now_ms); /* a failure is logged, and the next read tries again */
 	for (size_t i = 0; i < n; i++)
-		start_row(a, &list[i], now_ms, &rows[i]);
+		rows[i] = start_row(a, &list[i], now_ms);
 	free(a->rows);
 	a->rows = rows;
 	a->n_rows = n;
+	a->model = m;
+	kernel_use_tables(a, m->self->announce.table, m->self->announce.gshut_table, now_ms);
 	free(list);
 	model_free(old);
 	return 0;
 }
 
-void rows_delete_strays(struct announcer *a)
+/* Note how a change ended. A failure of a route is logged once, until another one. */
+static void note_change(struct announcer *a, const struct announce_row *row,
+                        struct refused_change *refused, bool adds, int err, uint64_t now_ms)
 {
-	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
-		const struct kernel_table *k = &a->kernel[t];
+	char text[ADDR_TEXT_MAX];
 
-		for (size_t i = 0; k->number && i < k->n; i++) {
-			char text[ADDR_TEXT_MAX];
-
-			if (find_row(a, &k->addresses[i]))
-				continue;
-			note_route_error(a, "delete", &k->addresses[i],
-			                 own_routes_delete(a->own, k->number, &k->addresses[i]));
-			log_note("route-not-configured", "address=%s table=%u effect=deleted",
-			         addr_text(&k->addresses[i], text), k->number);
-		}
-	}
+	if (err && err != refused->retry.err)
+		log_error("route-failed", "what=%s address=%s error=\"%s\" effect=\"tried again\"",
+		          adds ? "add" : "delete", addr_text(&row->intended.address, text),
+		          strerror(-err));
+	if (err && a->counters.route_errors)
+		stats_add(a->counters.route_errors, 1);
+	a->n_refused += adds && err;
+	retry_note(&refused->retry, err, adds ? ADD_AGAIN_MS : DELETE_AGAIN_MS,
+	           adds ? ADD_MOST_MS : DELETE_MOST_MS, now_ms);
 }
 
 static bool make_move(struct announcer *a, struct announce_row *row, enum announce_table table,
                       enum announce_move move, uint64_t now_ms)
 {
 	const struct addr *address = &row->intended.address;
-	uint32_t number = a->kernel[table].number;
+	const struct kernel_table *k = &a->kernel[table];
+	struct refused_change *refused = &row->refused[table];
 	bool adds = move == ANNOUNCE_MOVE_ADD;
 	int err;
 
-	if (!number) /* not read: what is there is unknown */
+	if (refused->move != move)
+		*refused = (struct refused_change){ .move = move };
+	if (!k->number || !retry_is_due(&refused->retry, now_ms) ||
+	    (adds && (!k->is_read || a->n_refused >= REFUSED_MAX)))
 		return false;
-	err = adds ? own_routes_add(a->own, number, address)
-	           : own_routes_delete(a->own, number, address);
-	note_route_error(a, adds ? "add" : "delete", address, err);
+	err = adds ? own_routes_add(a->own, k->number, address)
+	           : own_routes_delete(a->own, k->number, address);
+	note_change(a, row, refused, adds, err, now_ms);
 	if (err)
 		return false;
 	row->routes.in_kernel[table] = adds;
 	row->added_ms[table] = adds ? now_ms : 0;
+	if (adds)
+		row->lost_ms = 0;
 	if (a->daemon)
 		daemon_hurry(a->daemon, address);
 	return true;
@@ -182,9 +135,12 @@ bool rows_move(struct announcer *a, struct announce_row *row, const struct annou
 {
 	bool moved = false;
 
-	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++)
+	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
 		if (moves->table[t] != ANNOUNCE_MOVE_NONE)
 			moved |= make_move(a, row, (enum announce_table)t, moves->table[t], now_ms);
+		else
+			row->refused[t] = (struct refused_change){ 0 };
+	}
 	return moved;
 }
 
@@ -193,6 +149,7 @@ void rows_close(struct announcer *a)
 	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++)
 		free(a->kernel[t].addresses);
 	free(a->rows);
+	free(a->left);
 	model_free(a->model);
 	own_routes_close(a->own);
 }

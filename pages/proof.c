@@ -188,8 +188,8 @@ static void age_vip(struct proof_vip *v, uint64_t alive_ms, uint64_t now_ms)
 {
 	bool is_silent = is_old(alive_ms, now_ms, PROOF_OLD_MS);
 
-	if (is_silent || (v->state == PROOF_STATE_FORWARDED &&
-	                  is_old(v->proved_ms, now_ms, PROOF_VIP_OLD_MS))) {
+	if (is_silent ||
+	    (v->state == PROOF_STATE_FORWARDED && is_old(v->proved_ms, now_ms, PROOF_VIP_OLD_MS))) {
 		v->state = PROOF_STATE_UNKNOWN;
 		v->reason = PROOF_REASON_NONE;
 	}

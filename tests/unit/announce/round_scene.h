@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "announce/process.h"
 #include "weir/announce.h"
@@ -23,8 +24,8 @@ static struct {
 	struct addr routes[253][8]; /* by table */
 	size_t n[253];
 	int list_error, change_error;
-	unsigned changes;
-	bool proved;
+	unsigned changes, tries;
+	bool proved, is_silent; /* no sign of life of the prover */
 	struct proof_node node;
 	struct proof_vip vip;
 	struct daemon_facts daemon;
@@ -66,6 +67,7 @@ static inline size_t find_route(uint32_t table, const struct addr *a)
 int own_routes_add(struct own_routes *r, uint32_t table, const struct addr *a)
 {
 	(void)r;
+	fake.tries++;
 	if (fake.change_error)
 		return fake.change_error;
 	fake.changes++;
@@ -87,6 +89,16 @@ int own_routes_delete(struct own_routes *r, uint32_t table, const struct addr *a
 	return 0;
 }
 
+int own_routes_delete_all(struct own_routes *r, uint32_t table)
+{
+	(void)r;
+	if (fake.change_error)
+		return fake.change_error;
+	fake.changes++;
+	fake.n[table] = 0;
+	return 0;
+}
+
 int proof_open(const char *run_dir, struct proof **out)
 {
 	(void)run_dir;
@@ -99,15 +111,21 @@ void proof_close(struct proof *p)
 	(void)p;
 }
 
-int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
+int proof_copy(struct proof *p)
 {
-	(void)p, (void)now_ms;
-	*out = fake.node;
+	(void)p;
 	return fake.proved ? 0 : -ESTALE;
 }
 
-int proof_vip(const struct proof *p, const char *vip, const struct addr *address, uint64_t now_ms,
-              struct proof_vip *out)
+int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node *out)
+{
+	(void)p, (void)now_ms;
+	*out = fake.node;
+	return fake.proved ? 0 : -ENOENT;
+}
+
+int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *address,
+                     uint64_t now_ms, struct proof_vip *out)
 {
 	(void)p, (void)vip, (void)address, (void)now_ms;
 	*out = fake.vip;
@@ -165,6 +183,7 @@ static struct announcer a;
 static struct announce_row row;
 static struct model model;
 static uint64_t counter, now_ms;
+static char run_dir[64];
 
 static inline bool is_in(uint32_t table)
 {
@@ -231,15 +250,32 @@ static inline int start_scene(void **state)
 	        (struct intended){ .vip = "web", .of = &vip, .vip_hash = 5, .is_shared = true };
 	assert_int_equal(addr_parse("192.0.2.1", &row.intended.address), 0);
 	announce_init(&row.state, ANNOUNCE_NONE, INCARNATION, START_MS);
-	return 0;
+	row.is_found = true;
+	a.kernel[ANNOUNCE_NORMAL].number = NORMAL_TABLE;
+	a.kernel[ANNOUNCE_SHUTDOWN].number = SHUTDOWN_TABLE;
+	strcpy(run_dir, "/tmp/weir-round.XXXXXX");
+	if (!mkdtemp(run_dir))
+		return -1;
+	snprintf(a.run_dir, sizeof(a.run_dir), "%s", run_dir);
+	return announced_create(run_dir, &a.page) || loop_open(&a.loop);
 }
 
 static inline int end_scene(void **state)
 {
+	char path[128];
+
 	(void)state;
 	for (int t = 0; t < 3; t++)
 		free(a.kernel[t].addresses);
-	return 0;
+	free(a.left);
+	watch_close(&a);
+	announced_close(a.page);
+	loop_close(a.loop);
+	snprintf(path, sizeof(path), "%s/" ANNOUNCED_PAGE_FILE, run_dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/" ANNOUNCED_PAGE_FILE ".lock", run_dir);
+	unlink(path);
+	return rmdir(run_dir);
 }
 
 /* The daemon shows what the kernel has, and exports it. */
@@ -256,8 +292,10 @@ static inline void run_rounds(unsigned n)
 {
 	while (n--) {
 		now_ms += 100;
+		if (!fake.is_silent)
+			fake.node.alive_ms = now_ms;
 		follow_kernel();
-		round_run(&a, now_ms);
+		round_publish(&a, now_ms);
 	}
 }
 

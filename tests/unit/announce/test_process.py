@@ -24,10 +24,10 @@ CONFIG = """schema = 1;
 cluster = { name = "c"; hash_key_file = "hash.key"; hash_key_id = "k"; };
 sites = ( { name = "ams"; } );
 nodes = ( { name = "n"; site = "ams"; ports = ( { interface = "lo"; } ); tunnel_source = [ "10.255.0.0/24", "fd00:255::/64" ];
-            announce = { daemon = "%(daemon)s"; socket = "/nonexistent/ctl"; }; }%(more)s );
+            announce = { daemon = "%(daemon)s"; socket = "/nonexistent/ctl"; table = %(table)d; }; }%(more)s );
 pools = ( { name = "p"; site = "ams"; backends = ( { name = "b"; address = "10.0.0.1"; } ); } );
-vips = ( { name = "v"; site = "ams"; addresses = [ %(addresses)s ]; } );
-services = ( { name = "web"; protocol = "tcp"; port = 80; at = ( { site = "ams"; vip = "v"; pool = "p"; } ); } );
+vips = ( { name = "v"; site = "ams"; addresses = [ %(addresses)s ]; }%(vips)s );
+services = ( { name = "web"; protocol = "tcp"; port = 80; at = ( { site = "ams"; vip = "v"; pool = "p"; } ); }%(services)s );
 """
 OTHER = """,
           { name = "o"; site = "ams"; ports = ( { interface = "lo"; } ); tunnel_source = [ "10.254.0.0/24", "fd00:254::/64" ];
@@ -64,15 +64,24 @@ class Scene(unittest.TestCase):
             process.wait()
             if process.stdin:
                 process.stdin.close()
-        for table in (177, 178):
+        for table in (100, 110, 177, 178):
             for family in ("-4", "-6"):
                 subprocess.run(["ip", family, "route", "flush", "table", str(table)], capture_output=True, check=False)
         shutil.rmtree(self.top)
 
     def apply(self, daemon: str = "bird", addresses: typing.Sequence[str] = ADDRESSES, other: bool = False,
-              asked: str = "") -> None:
-        """Write the effective document, as weir-mgmt does; asked is the kind of an override of the node."""
-        text = CONFIG % {"daemon": daemon, "more": OTHER if other else "",
+              asked: str = "", table: int = 177, many: int = 0) -> None:
+        """Write the effective document, as weir-mgmt does.
+
+        @param asked  the kind of an override of the node
+        @param many   further VIPs, of 16 addresses and a service each
+        """
+        vips = [f'{{ name = "v{i}"; site = "ams"; addresses = [ '
+                + ", ".join(f'"198.18.{i}.{k}"' for k in range(16)) + " ]; }" for i in range(many)]
+        services = [f'{{ name = "s{i}"; protocol = "tcp"; port = 80; at = ( {{ site = "ams"; vip = "v{i}"; pool = "p"; }} ); }}'
+                    for i in range(many)]
+        text = CONFIG % {"daemon": daemon, "more": OTHER if other else "", "table": table,
+                         "vips": "".join(f",\n{v}" for v in vips), "services": "".join(f",\n{s}" for s in services),
                          "addresses": ", ".join(f'"{a}"' for a in addresses)}
         (self.top / "conf/weir.conf").write_text(text)
         new = self.top / "state/new.conf"
@@ -195,6 +204,77 @@ class Scene(unittest.TestCase):
         self.expect(177, set(ADDRESSES[:1]))
         self.apply(daemon="none")
         self.expect(177, set())
+
+    def test_routes_of_former_tables_go(self) -> None:
+        self.apply()
+        process = self.start()
+        proof = self.prove()
+        self.expect(177, set(ADDRESSES))
+        self.say(proof, "silent")
+        self.apply(table=100)
+        self.expect(100, set(ADDRESSES))  # without a new proof: nothing is withdrawn
+        self.expect(177, set())
+        process.kill()
+        process.wait()
+        self.apply(table=110)
+        self.start()
+        self.expect(110, set(ADDRESSES))
+        self.expect(100, set())
+        self.apply(daemon="none", table=177)
+        self.expect(110, set())
+        self.assertEqual(routes(177), set())
+
+    def test_a_death_while_a_document_is_read_withdraws(self) -> None:
+        self.apply(many=250)
+        self.start()
+        proof = self.prove("dpdk")
+        self.expect(177, set(ADDRESSES), 30)
+        document = self.top / "state/effective.conf"
+        text = document.read_text()
+        for n in range(20):  # each one is read after the one before
+            (self.top / "state/new.conf").write_text(text)
+            (self.top / "state/new.conf").rename(document)
+            if n == 10:
+                proof.kill()
+                proof.wait()
+                killed = time.monotonic()
+        self.expect(177, set())
+        took_s = time.monotonic() - killed
+        print(f"withdrawn {took_s * 1000:.0f} ms after the death", file=sys.stderr)
+        self.assertLess(took_s, 2)  # 200 ms on an idle machine
+
+    def test_without_a_document_a_death_withdraws(self) -> None:
+        self.apply()
+        process = self.start()
+        proof = self.prove("dpdk")
+        self.expect(177, set(ADDRESSES))
+        process.kill()
+        process.wait()
+        (self.top / "state/effective.conf").write_text("no document")
+        self.start()
+        self.stays(177, set(ADDRESSES), 1)
+        proof.kill()
+        proof.wait()
+        self.expect(177, set())
+
+    def test_a_hold_down_outlives_a_start_without_a_document(self) -> None:
+        self.apply(other=True)
+        process = self.start()
+        proof = self.prove()
+        self.expect(177, set(ADDRESSES))
+        self.say(proof, "port-down")
+        self.expect(177, set())
+        process.kill()
+        process.wait()
+        document = self.top / "state/effective.conf"
+        text = document.read_text()
+        document.write_text("no document")
+        self.say(proof, "forwarded")
+        self.start()
+        self.stays(177, set(), 1)
+        (self.top / "state/new.conf").write_text(text)
+        (self.top / "state/new.conf").rename(document)
+        self.stays(177, set(), 2)
 
     def test_routes_of_others_stay(self) -> None:
         subprocess.run(["ip", "route", "add", "blackhole", "192.0.2.77/32", "table", "177", "proto", "99"], check=True)

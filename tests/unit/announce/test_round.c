@@ -37,53 +37,6 @@ static void a_dead_driver_withdraws_at_once(void **state)
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
 }
 
-static void a_route_that_somebody_deleted_is_added_again(void **state)
-{
-	(void)state;
-	announce_and_wait();
-	fake.n[NORMAL_TABLE] = 0;
-	run_rounds(11);
-	assert_true(is_in(NORMAL_TABLE));
-}
-
-static void routes_of_other_addresses_go(void **state)
-{
-	(void)state;
-	struct addr other;
-
-	assert_int_equal(addr_parse("2001:db8::9", &other), 0);
-	put_route(NORMAL_TABLE, &other);
-	put_route(SHUTDOWN_TABLE, &other);
-	run_rounds(1);
-	assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
-	assert_int_equal(fake.n[SHUTDOWN_TABLE], 0);
-	assert_true(is_in(NORMAL_TABLE));
-}
-
-static void without_a_list_of_the_kernel_nothing_is_touched(void **state)
-{
-	(void)state;
-	fake.list_error = -ENOBUFS;
-	run_rounds(20);
-	assert_int_equal(fake.changes, 0);
-	assert_int_equal(a.route_error, -ENOBUFS);
-	fake.list_error = 0;
-	run_rounds(11);
-	assert_true(is_in(NORMAL_TABLE));
-	assert_int_equal(a.route_error, 0);
-}
-
-static void a_route_that_is_refused_is_tried_again(void **state)
-{
-	(void)state;
-	fake.change_error = -EPERM;
-	run_rounds(5);
-	assert_int_equal(a.route_error, -EPERM);
-	fake.change_error = 0;
-	run_rounds(1);
-	assert_true(is_in(NORMAL_TABLE));
-}
-
 static void a_move_waits_for_the_daemon(void **state)
 {
 	(void)state;
@@ -110,6 +63,7 @@ static void what_the_daemon_shows_differently_is_noted(void **state)
 	announce_and_wait();
 	assert_int_equal(row.differs_ms, 0);
 	assert_int_equal(row.exported, 1);
+	assert_int_equal(row.read_ms, now_ms);
 	fake.daemon.neighbours[0].established = false;
 	run_rounds(1);
 	assert_int_equal(row.differs_ms, now_ms);
@@ -159,20 +113,171 @@ static void an_address_of_dns_needs_no_forwarding(void **state)
 	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROGRAM], ANNOUNCE_NO);
 }
 
+/* A drain that has no effect: the neighbours still get the normal route. */
+static void the_wrong_table_is_a_difference(void **state)
+{
+	(void)state;
+	const struct daemon_route normal = { .imported = { true, false }, .exported = 1 };
+
+	put_route(SHUTDOWN_TABLE, &row.intended.address);
+	announce_init(&row.state, ANNOUNCE_SHUTDOWN, INCARNATION, START_MS);
+	fake.vip.state = PROOF_STATE_UNKNOWN; /* it stays there */
+	run_rounds(1);
+	assert_int_equal(row.decision.table, ANNOUNCE_SHUTDOWN);
+	assert_int_equal(row.differs_ms, 0);
+	for (int i = 0; i < 3; i++) {
+		now_ms += 100;
+		fake.node.alive_ms = now_ms;
+		fake.route = normal;
+		fake.route.at_ms = now_ms;
+		round_run(&a, now_ms);
+	}
+	assert_int_equal(row.differs_ms, now_ms - 200);
+	run_rounds(1);
+	assert_int_equal(row.differs_ms, 0);
+}
+
+static struct announced_address read_page(void)
+{
+	struct announced_address out[1];
+	struct announced_node node;
+
+	assert_int_equal(announced_read(a.page, &node, out, 1, NULL), 0);
+	assert_int_equal(node.n_addresses, 1);
+	assert_int_equal(node.table, NORMAL_TABLE);
+	return out[0];
+}
+
+static void a_change_is_published_at_once(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	assert_int_equal(read_page().table, ANNOUNCE_NORMAL);
+	assert_true(read_page().read_ms > START_MS);
+	run_rounds(5); /* this may have been the round of a publication */
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(1);
+	assert_int_equal(read_page().table, ANNOUNCE_NONE);
+	assert_int_equal(read_page().in_kernel, 0);
+}
+
+/* --- without a document --- */
+
+static void leave_document(void)
+{
+	a.model = NULL;
+	a.n_rows = 0;
+}
+
+static void without_a_document_nothing_is_touched(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	fake.changes = 0;
+	leave_document();
+	run_rounds(20);
+	fake.vip.state = PROOF_STATE_REFUSED;
+	fake.proved = false;
+	run_rounds(20);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(fake.changes, 0);
+}
+
+static void without_a_document_an_own_cause_withdraws_all(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	put_route(SHUTDOWN_TABLE, &row.intended.address);
+	leave_document();
+	fake.change_error = -ENOBUFS;
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(1);
+	assert_true(is_in(NORMAL_TABLE));
+	fake.change_error = 0;
+	fake.node.ports[0].up = PROOF_YES; /* it was down, so a proof is needed */
+	run_rounds(1);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_false(is_in(SHUTDOWN_TABLE));
+}
+
+/* Publish as an earlier process did, and read it as the next one does. */
+static void leave_page(const struct announced_address *left)
+{
+	const struct announced_node node = { .table = NORMAL_TABLE,
+		                             .shutdown_table = SHUTDOWN_TABLE };
+
+	announced_publish(a.page, &node, left, 1, NULL, 0, now_ms);
+	a.kernel[ANNOUNCE_NORMAL].number = a.kernel[ANNOUNCE_SHUTDOWN].number = 0;
+	left_read(&a);
+	assert_int_equal(a.kernel[ANNOUNCE_NORMAL].number, NORMAL_TABLE);
+	assert_int_equal(a.kernel[ANNOUNCE_SHUTDOWN].number, SHUTDOWN_TABLE);
+}
+
+static void a_hold_down_outlives_a_start_without_a_document(void **state)
+{
+	(void)state;
+	const struct announced_address left = { .address = row.intended.address,
+		                                .vip = 99, /* it had another name */
+		                                .failed_ms = now_ms - 1000,
+		                                .hold_ms = 60000 };
+
+	leave_page(&left);
+	leave_document();
+	run_rounds(20);
+	assert_int_equal(read_page().hold_ms, 60000); /* nothing was published */
+}
+
+static void a_hold_down_that_was_left_counts(void **state)
+{
+	(void)state;
+	const struct announced_address left = { .address = row.intended.address,
+		                                .failed_ms = now_ms - 1000,
+		                                .hold_ms = 60000 };
+
+	leave_page(&left);
+	row.is_found = false;
+	run_rounds(20);
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_HELD);
+	assert_int_equal(row.state.hold_ms, 60000);
+	run_rounds(600);
+	assert_true(is_in(NORMAL_TABLE));
+}
+
+static void a_failure_without_a_document_is_held_down(void **state)
+{
+	(void)state;
+	const struct announced_address left = { .address = row.intended.address, .in_kernel = 2 };
+	struct model *m = a.model;
+
+	leave_page(&left);
+	leave_document();
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(1);
+	fake.node.ports[0].up = PROOF_YES;
+	a.model = m;
+	a.n_rows = 1;
+	row.is_found = false;
+	run_rounds(20);
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_HELD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(nothing_is_announced_without_a_proof),
 		SCENE_TEST(a_proof_that_is_lost_withdraws_nothing),
 		SCENE_TEST(a_dead_driver_withdraws_at_once),
-		SCENE_TEST(a_route_that_somebody_deleted_is_added_again),
-		SCENE_TEST(routes_of_other_addresses_go),
-		SCENE_TEST(without_a_list_of_the_kernel_nothing_is_touched),
-		SCENE_TEST(a_route_that_is_refused_is_tried_again),
 		SCENE_TEST(a_move_waits_for_the_daemon),
 		SCENE_TEST(what_the_daemon_shows_differently_is_noted),
 		SCENE_TEST(what_the_daemon_does_not_show_is_no_difference),
 		SCENE_TEST(an_address_of_dns_needs_no_forwarding),
+		SCENE_TEST(the_wrong_table_is_a_difference),
+		SCENE_TEST(a_change_is_published_at_once),
+		SCENE_TEST(without_a_document_nothing_is_touched),
+		SCENE_TEST(without_a_document_an_own_cause_withdraws_all),
+		SCENE_TEST(a_hold_down_outlives_a_start_without_a_document),
+		SCENE_TEST(a_hold_down_that_was_left_counts),
+		SCENE_TEST(a_failure_without_a_document_is_held_down),
 	};
 
 	return cmocka_run_group_tests_name("announce round", tests, NULL, NULL);

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Weir's routes in the kernel: what vanishes, cannot be read, is refused, or is in tables that the
+ * document names no more.
+ */
+#include "round_scene.h"
+
+#define MANY 1000u
+
+static void a_route_that_somebody_deleted_is_added_again(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.n[NORMAL_TABLE] = 0;
+	run_rounds(15);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(row.state.hold_ms, 0);
+}
+
+/* A dataplane that begins deletes the routes: its predecessor's proof is not its own. */
+static void a_route_that_is_lost_returns_by_a_younger_proof_alone(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.is_silent = true;
+	fake.n[NORMAL_TABLE] = 0;
+	run_rounds(20);
+	assert_false(is_in(NORMAL_TABLE));
+	fake.is_silent = false;
+	run_rounds(2);
+	assert_true(is_in(NORMAL_TABLE));
+}
+
+static void what_a_starting_dataplane_deleted_is_not_added_unproved(void **state)
+{
+	(void)state;
+	static const char *const drivers[] = { "dpdk", "" };
+
+	for (size_t i = 0; i < COUNT(drivers); i++) {
+		if (i) {
+			end_scene(state);
+			start_scene(state);
+		}
+		announce_and_wait();
+		strcpy(fake.node.driver, drivers[i]);
+		fake.vip.state = PROOF_STATE_UNKNOWN;
+		fake.n[NORMAL_TABLE] = 0;
+		run_rounds(30);
+		assert_false(is_in(NORMAL_TABLE));
+		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_WAITING);
+		fake.vip.state = PROOF_STATE_FORWARDED;
+		run_rounds(10);
+		assert_false(is_in(NORMAL_TABLE));
+		assert_int_equal(row.decision.reason, ANNOUNCE_REASON_HELD);
+		assert_int_equal(row.state.hold_ms, ANNOUNCE_HOLD_MS);
+		run_rounds(ANNOUNCE_HOLD_MS / 100);
+		assert_true(is_in(NORMAL_TABLE));
+	}
+}
+
+static void a_route_that_never_got_in_needs_a_proof_again(void **state)
+{
+	(void)state;
+	fake.change_error = -EPERM;
+	run_rounds(20);
+	fake.change_error = 0;
+	fake.vip.state = PROOF_STATE_UNKNOWN;
+	run_rounds(50);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_WAITING);
+}
+
+static void routes_of_other_addresses_go(void **state)
+{
+	(void)state;
+	struct addr other;
+
+	assert_int_equal(addr_parse("2001:db8::9", &other), 0);
+	put_route(NORMAL_TABLE, &other);
+	put_route(SHUTDOWN_TABLE, &other);
+	run_rounds(1);
+	assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
+	assert_int_equal(fake.n[SHUTDOWN_TABLE], 0);
+	assert_true(is_in(NORMAL_TABLE));
+}
+
+/* --- lists that cannot be read --- */
+
+static void without_a_list_of_the_kernel_nothing_is_touched(void **state)
+{
+	(void)state;
+	fake.list_error = -ENOBUFS;
+	run_rounds(20);
+	assert_int_equal(fake.changes, 0);
+	assert_int_equal(a.list_error, -ENOBUFS);
+	fake.list_error = 0;
+	run_rounds(11);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(a.list_error, 0);
+}
+
+/* Kept for want of a confirmation, and then this process restarts. */
+static void a_list_that_fails_at_the_start_withdraws_nothing(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	fake.list_error = -ENOBUFS;
+	fake.vip.n_serving = 0;
+	row.is_found = false;
+	run_rounds(25);
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_UNREAD);
+	fake.list_error = 0;
+	run_rounds(150);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNCONFIRMED);
+}
+
+static void an_own_cause_withdraws_without_a_list(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.list_error = -ENOBUFS;
+	run_rounds(11);
+	assert_true(is_in(NORMAL_TABLE));
+	a.dataplane_dead = true;
+	fake.proved = false;
+	run_rounds(1);
+	assert_false(is_in(NORMAL_TABLE));
+}
+
+static void an_own_cause_withdraws_what_was_never_listed(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	put_route(SHUTDOWN_TABLE, &row.intended.address);
+	fake.list_error = -ENOBUFS;
+	fake.node.ports[0].up = PROOF_NO;
+	row.is_found = false;
+	run_rounds(1);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_false(is_in(SHUTDOWN_TABLE));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PORT_DOWN);
+}
+
+/* --- refused changes --- */
+
+static void a_route_that_is_refused_is_tried_ever_later(void **state)
+{
+	(void)state;
+	fake.change_error = -EEXIST;
+	run_rounds(20);
+	assert_int_equal(fake.tries, 2);
+	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, -EEXIST);
+	run_rounds(600);
+	assert_true(fake.tries <= 8);
+	fake.change_error = 0;
+	run_rounds(301);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, 0);
+}
+
+static void a_withdrawal_that_is_refused_is_tried_again_soon(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.change_error = -ENOBUFS;
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(1);
+	assert_true(is_in(NORMAL_TABLE));
+	fake.change_error = 0;
+	run_rounds(1);
+	assert_false(is_in(NORMAL_TABLE));
+}
+
+static void a_round_takes_few_refusals(void **state)
+{
+	(void)state;
+	static struct announce_row rows[MANY];
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		const uint8_t bytes[4] = { 192, 0, (uint8_t)(i >> 8), (uint8_t)i };
+
+		rows[i] = row;
+		rows[i].intended.address = addr_from4(bytes);
+	}
+	a.rows = rows;
+	a.n_rows = MANY;
+	fake.change_error = -EEXIST;
+	for (unsigned i = 1; i <= 5; i++) {
+		run_rounds(1);
+		assert_int_equal(fake.tries, 16 * i);
+	}
+}
+
+/* --- tables --- */
+
+static void other_tables_take_the_routes_along(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.vip.state = PROOF_STATE_UNKNOWN; /* what is announced needs no new proof */
+	kernel_use_tables(&a, 100, 101, now_ms);
+	assert_true(is_in(100));
+	run_rounds(1);
+	assert_true(is_in(100));
+	assert_int_equal(fake.n[NORMAL_TABLE], 0);
+	assert_int_equal(a.n_former, 0);
+	run_rounds(20);
+	assert_true(is_in(100));
+}
+
+static void tables_of_an_earlier_process_are_emptied(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	row.is_found = false;
+	fake.vip.state = PROOF_STATE_UNKNOWN;
+	kernel_use_tables(&a, 100, NORMAL_TABLE, now_ms); /* one number is used again */
+	assert_int_equal(row.state.table, ANNOUNCE_NORMAL);
+	assert_true(is_in(100));
+	run_rounds(3);
+	assert_true(is_in(100));
+	assert_false(is_in(NORMAL_TABLE));
+}
+
+/* It ended after it had used the new tables, and before its page said so. */
+static void routes_that_are_in_the_new_tables_already_stay(void **state)
+{
+	(void)state;
+	put_route(100, &row.intended.address);
+	row.is_found = false;
+	fake.vip.state = PROOF_STATE_UNKNOWN;
+	kernel_use_tables(&a, 100, 101, now_ms);
+	run_rounds(20);
+	assert_true(is_in(100));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNPROVED);
+}
+
+static void a_former_table_that_stays_full_is_tried_again(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	kernel_use_tables(&a, 100, 101, now_ms);
+	fake.change_error = -EPERM;
+	run_rounds(5);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(a.n_former, 2);
+	fake.change_error = 0;
+	run_rounds(11);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_int_equal(a.n_former, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(a_route_that_somebody_deleted_is_added_again),
+		SCENE_TEST(a_route_that_is_lost_returns_by_a_younger_proof_alone),
+		SCENE_TEST(what_a_starting_dataplane_deleted_is_not_added_unproved),
+		SCENE_TEST(a_route_that_never_got_in_needs_a_proof_again),
+		SCENE_TEST(routes_of_other_addresses_go),
+		SCENE_TEST(without_a_list_of_the_kernel_nothing_is_touched),
+		SCENE_TEST(a_list_that_fails_at_the_start_withdraws_nothing),
+		SCENE_TEST(an_own_cause_withdraws_without_a_list),
+		SCENE_TEST(an_own_cause_withdraws_what_was_never_listed),
+		SCENE_TEST(a_route_that_is_refused_is_tried_ever_later),
+		SCENE_TEST(a_withdrawal_that_is_refused_is_tried_again_soon),
+		SCENE_TEST(a_round_takes_few_refusals),
+		SCENE_TEST(other_tables_take_the_routes_along),
+		SCENE_TEST(tables_of_an_earlier_process_are_emptied),
+		SCENE_TEST(routes_that_are_in_the_new_tables_already_stay),
+		SCENE_TEST(a_former_table_that_stays_full_is_tried_again),
+	};
+
+	return cmocka_run_group_tests_name("announce kernel", tests, NULL, NULL);
+}
