@@ -201,16 +201,16 @@ static inline int start_scene(void **state)
 	static const struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
 	static const struct model_site *const sites[] = { &ams };
 	static const struct model_vip vip = { .name = "web", .sites = sites, .n_sites = 1 };
-	static const struct model_node nodes[] = {
+	static const struct model_node nodes[] = { /* by name */
+		{ .name = "ann", .site = &ams, .announce.daemon = MODEL_DAEMON_BIRD },
+		{ .name = "far", .site = &fra, .announce.daemon = MODEL_DAEMON_BIRD },
 		{ .name = "mid",
 		  .site = &ams,
 		  .announce = { .daemon = MODEL_DAEMON_BIRD,
 		                .table = NORMAL_TABLE,
 		                .gshut_table = SHUTDOWN_TABLE } },
-		{ .name = "zoe", .site = &ams, .announce.daemon = MODEL_DAEMON_FRR },
-		{ .name = "ann", .site = &ams, .announce.daemon = MODEL_DAEMON_BIRD },
 		{ .name = "off", .site = &ams },
-		{ .name = "far", .site = &fra, .announce.daemon = MODEL_DAEMON_BIRD },
+		{ .name = "zoe", .site = &ams, .announce.daemon = MODEL_DAEMON_FRR },
 	};
 	uint64_t *const words[] = { &counter };
 
@@ -218,7 +218,7 @@ static inline int start_scene(void **state)
 	memset(&fake, 0, sizeof(fake));
 	memset(&row, 0, sizeof(row));
 	model = (struct model){
-		.meta.document = 7, .self = &nodes[0], .nodes = nodes, .n_nodes = COUNT(nodes)
+		.meta.document = 7, .self = &nodes[2], .nodes = nodes, .n_nodes = COUNT(nodes)
 	};
 	fake.proved = true;
 	fake.node = (struct proof_node){ .document = 7,
