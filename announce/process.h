@@ -105,6 +105,8 @@ struct announcer {
 	int dataplane_fd;         /* its pidfd, or -1 */
 	int dataplane_error;      /* why its end could not be seen; 0: it can */
 	bool dataplane_dead;      /* it has ended, and no other has begun */
+	/* what is to be done at its end: round_publish() */
+	void (*act)(struct announcer *a, uint64_t now_ms);
 	struct announced_page *page;
 	struct stats *stats;
 	struct announce_counters counters;
@@ -162,9 +164,10 @@ void watch_close(struct announcer *a);
 
 /* --- round.c --- */
 
-/* One round: read, decide and move all addresses. @return whether anything changed */
-bool round_run(struct announcer *a, uint64_t now_ms);
-/* The same, and publish what changed, or what was published half a second ago. */
+/*
+ * One round: read, decide and move all addresses; publish what changed, or what was published half a
+ * second ago.
+ */
 void round_publish(struct announcer *a, uint64_t now_ms);
 /* Close what rounds opened. */
 void round_close(struct announcer *a);

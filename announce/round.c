@@ -235,13 +235,15 @@ static void withdraw_left(struct announcer *a, const struct proof_node *node, ui
 		a->left_withdrawn = !kernel_withdraw_all(a, now_ms);
 }
 
-bool round_run(struct announcer *a, uint64_t now_ms)
+/* Read, decide and move all addresses. @return whether anything changed */
+static bool run_round(struct announcer *a, uint64_t now_ms)
 {
 	struct proof_node node;
 	bool is_proved, changed = false;
 	enum announce_truth dns_answers;
 
 	a->n_refused = 0;
+	a->act = round_publish;
 	if (a->model && now_ms - a->kernel_read_ms >= KERNEL_READ_MS)
 		(void)kernel_read(a, now_ms); /* it is logged, and what is known stays */
 	is_proved = read_proof(a, now_ms, &node);
@@ -265,7 +267,7 @@ bool round_run(struct announcer *a, uint64_t now_ms)
 
 void round_publish(struct announcer *a, uint64_t now_ms)
 {
-	bool changed = round_run(a, now_ms);
+	bool changed = run_round(a, now_ms);
 
 	if (a->model && (changed || now_ms - a->published_ms >= PUBLISH_MS))
 		published_show(a, now_ms);

@@ -53,7 +53,7 @@ static void on_dataplane_end(void *arg, int fd, uint32_t events)
 	close_descriptor(a);
 	a->dataplane_dead = true;
 	log_end(a);
-	round_publish(a, clock_mono_ms());
+	a->act(a, clock_mono_ms());
 }
 
 static void stop_watching(struct announcer *a)

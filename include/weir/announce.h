@@ -176,8 +176,8 @@ struct announced_address {
 	/** what the daemon shows of it is known; without, imported and exported say nothing */
 	uint8_t is_read;
 	uint8_t reserved[6];
-	uint64_t
-	        good_ms; /**< since when nothing that withdraws is so: the hold-down counts; 0: it is */
+	/** since when nothing that withdraws is so: the hold-down counts; 0: it is */
+	uint64_t good_ms;
 };
 _Static_assert(sizeof(struct announced_address) == 112, "announce page layout");
 

@@ -44,12 +44,12 @@ static void a_move_waits_for_the_daemon(void **state)
 	announce_init(&row.state, ANNOUNCE_SHUTDOWN, INCARNATION, START_MS);
 	now_ms += 100;
 	follow_kernel();
-	round_run(&a, now_ms);
+	round_publish(&a, now_ms);
 	assert_true(is_in(NORMAL_TABLE));
 	for (int i = 0; i < 20; i++) { /* the daemon does not show the new route */
 		now_ms += 100;
 		fake.route.at_ms = now_ms;
-		round_run(&a, now_ms);
+		round_publish(&a, now_ms);
 		assert_true(is_in(NORMAL_TABLE) && is_in(SHUTDOWN_TABLE));
 	}
 	run_rounds(1);
@@ -86,7 +86,7 @@ static void what_the_daemon_does_not_show_is_no_difference(void **state)
 	for (int i = 0; i < 20; i++) {
 		now_ms += 100;
 		fake.route.at_ms = 0;
-		round_run(&a, now_ms);
+		round_publish(&a, now_ms);
 		assert_int_equal(row.differs_ms, 0);
 	}
 	fake.daemon.neighbours[0].established = false;
@@ -94,7 +94,7 @@ static void what_the_daemon_does_not_show_is_no_difference(void **state)
 	assert_int_equal(row.differs_ms, now_ms);
 	fake.route.pending = true; /* what was shown before still holds */
 	now_ms += 100;
-	round_run(&a, now_ms);
+	round_publish(&a, now_ms);
 	assert_int_equal(row.differs_ms, now_ms - 100);
 }
 
@@ -130,7 +130,7 @@ static void the_wrong_table_is_a_difference(void **state)
 		fake.node.alive_ms = now_ms;
 		fake.route = normal;
 		fake.route.at_ms = now_ms;
-		round_run(&a, now_ms);
+		round_publish(&a, now_ms);
 	}
 	assert_int_equal(row.differs_ms, now_ms - 200);
 	run_rounds(1);
