@@ -44,6 +44,19 @@ static void count_error(struct announcer *a)
 		stats_add(a->counters.route_errors, 1);
 }
 
+struct announce_row *kernel_find_row(const struct announcer *a, const struct addr *address)
+{
+	return a->n_rows ? bsearch(address, a->rows, a->n_rows, sizeof(*a->rows), by_address)
+	                 : NULL;
+}
+
+void kernel_begin_row(struct announcer *a, struct announce_row *row, uint64_t now_ms)
+{
+	announce_init(&row->state, announce_found_table(&row->routes), a->incarnation, now_ms);
+	left_restore(a, row, now_ms);
+	row->is_found = true;
+}
+
 /* --- reading --- */
 
 static int read_table(struct announcer *a, struct kernel_table *t)
@@ -93,7 +106,7 @@ static void note_routes(struct announcer *a, struct announce_row *row, uint64_t 
 			is_known = false;
 	}
 	if (!row->is_found && is_known)
-		rows_begin(a, row, now_ms);
+		kernel_begin_row(a, row, now_ms);
 	if (had && !r->in_kernel[table]) {
 		row->is_lost = true;
 		row->lost_ms = now_ms;
@@ -134,7 +147,7 @@ static int sweep_table(struct announcer *a, struct kernel_table *k, unsigned *n_
 		char text[ADDR_TEXT_MAX];
 		int err;
 
-		if (rows_find(a, address))
+		if (kernel_find_row(a, address))
 			continue;
 		err = own_routes_delete(a->own, k->number, address);
 		--*n_left;

@@ -51,8 +51,8 @@ struct announce_row {
 	enum announce_truth others; /* whether another node announces it, as weir-mgmt said .. */
 	uint64_t others_ms;         /* .. at this time; 0: never */
 	uint64_t read_ms;           /* when the daemon last said something about it; 0: unknown */
-	uint64_t
-	        lost_ms; /* when its route was found to be gone; 0: it was not, or is there again */
+	/* when its route was found to be gone; 0: it was not, or is there again */
+	uint64_t lost_ms;
 	struct refused_change refused[3]; /* by enum announce_table */
 	uint32_t exported;
 	bool is_decided;
@@ -122,6 +122,10 @@ struct announcer {
 
 /* --- kernel.c --- */
 
+/* The row of @p address, or NULL. */
+struct announce_row *kernel_find_row(const struct announcer *a, const struct addr *address);
+/* Start @p row from its routes, as an earlier process left it. */
+void kernel_begin_row(struct announcer *a, struct announce_row *row, uint64_t now_ms);
 /*
  * Read Weir's routes in both tables, and note them in the rows. Rows that were not found yet start
  * with what is there. @return 0 or -errno: what was known of the rows stays
@@ -144,10 +148,6 @@ int kernel_withdraw_all(struct announcer *a, uint64_t now_ms);
  * new ones start with what the kernel has. @return 0 or -ENOMEM, with the old model in force
  */
 MUST_CHECK int rows_adopt(struct announcer *a, struct model *m, uint64_t now_ms);
-/* The row of @p address, or NULL. */
-struct announce_row *rows_find(const struct announcer *a, const struct addr *address);
-/* Start @p row from its routes, as an earlier process left it. */
-void rows_begin(struct announcer *a, struct announce_row *row, uint64_t now_ms);
 /* Add or delete the route of @p row as @p moves says. @return whether anything was done */
 bool rows_move(struct announcer *a, struct announce_row *row, const struct announce_moves *moves,
                uint64_t now_ms);

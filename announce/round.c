@@ -168,7 +168,7 @@ static bool begin_unread(struct announcer *a, struct announce_row *row, uint64_t
 		return false;
 	}
 	row->routes.in_kernel[ANNOUNCE_NORMAL] = row->routes.in_kernel[ANNOUNCE_SHUTDOWN] = true;
-	rows_begin(a, row, now_ms);
+	kernel_begin_row(a, row, now_ms);
 	return true;
 }
 

@@ -26,29 +26,11 @@
 #define DELETE_MOST_MS  5000u
 #define REFUSED_MAX     16u /* refused additions that a round takes, some 1 ms each */
 
-static int by_address(const void *a, const void *b)
-{
-	return addr_compare(a, b);
-}
-
-struct announce_row *rows_find(const struct announcer *a, const struct addr *address)
-{
-	return a->n_rows ? bsearch(address, a->rows, a->n_rows, sizeof(*a->rows), by_address)
-	                 : NULL;
-}
-
-void rows_begin(struct announcer *a, struct announce_row *row, uint64_t now_ms)
-{
-	announce_init(&row->state, announce_found_table(&row->routes), a->incarnation, now_ms);
-	left_restore(a, row, now_ms);
-	row->is_found = true;
-}
-
 /* The row of an address that an earlier document had, or a new one. */
 static struct announce_row start_row(const struct announcer *a, const struct intended *it,
                                      uint64_t now_ms)
 {
-	const struct announce_row *old = rows_find(a, &it->address);
+	const struct announce_row *old = kernel_find_row(a, &it->address);
 	struct announce_row row = { .since_ms = now_ms };
 
 	if (old)
