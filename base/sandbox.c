@@ -85,10 +85,14 @@ static uint32_t refusal_of(const struct sandbox_rule *r)
 	return r->error ? SECCOMP_RET_ERRNO | (uint32_t)r->error : SECCOMP_RET_TRAP;
 }
 
-/*
- * Compare an argument with the rule's values. Its lower half comes first on the machines that have
- * lists (little-endian).
- */
+/* Load an argument. Its lower half comes first on the machines that have lists (little-endian). */
+static void add_argument(struct program *p, unsigned argument)
+{
+	add_instruction(p, BPF_LD | BPF_W | BPF_ABS,
+	                (uint32_t)(offsetof(struct seccomp_data, args) + 8 * argument), 0, 0);
+}
+
+/* Compare an argument with the rule's values. */
 static void add_question(struct program *p, const struct sandbox_rule *r)
 {
 	bool inverse = r->kind == SANDBOX_NONE_OF;
@@ -96,9 +100,13 @@ static void add_question(struct program *p, const struct sandbox_rule *r)
 	const uint32_t *values = r->kind == SANDBOX_OWN_PID ? &pid : r->values;
 	size_t n = r->kind == SANDBOX_OWN_PID ? 1 : r->n_values;
 
-	add_branch(p, (uint32_t)r->call, 2 * n + 3);
-	add_instruction(p, BPF_LD | BPF_W | BPF_ABS,
-	                (uint32_t)(offsetof(struct seccomp_data, args) + 8 * r->argument), 0, 0);
+	add_branch(p, (uint32_t)r->call, 2 * n + 3 + (r->zero ? 3 : 0));
+	if (r->zero) {
+		add_argument(p, r->zero);
+		add_instruction(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+		add_return(p, refusal_of(r));
+	}
+	add_argument(p, r->argument);
 	add_instruction(p, BPF_ALU | BPF_AND | BPF_K, r->mask ? r->mask : UINT32_MAX, 0, 0);
 	for (size_t i = 0; i < n; i++) {
 		add_branch(p, values[i], 1);

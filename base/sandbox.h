@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The system calls that a process may make (seccomp(2)): a list for each of Weir's four processes,
+ * The system calls that a process may make (seccomp(2)): a list for each of Weir's processes,
  * in base/sandbox_lists.c. An intruder in a process can start no program, leave no namespace, and
  * open no kind of socket that the process does not need.
  *

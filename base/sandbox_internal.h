@@ -28,6 +28,7 @@ struct sandbox_rule {
 	int call; /**< its number; -1: this machine does not have it */
 	enum sandbox_rule_kind kind;
 	unsigned argument; /**< 0 is the first; its lower 32 bits count */
+	unsigned zero;     /**< another argument, which must be 0 as well; 0: none */
 	uint32_t mask;     /**< 0: all bits */
 	size_t n_values;
 	uint32_t values[SANDBOX_VALUES_MAX];

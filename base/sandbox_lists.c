@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What each process may call. A call is here because Weir makes it, or a library that Weir uses: libc (threads, memory,
- * name look-ups), OpenSSL, libcurl, SQLite, libbpf, DPDK. What changes other processes, users, mounts, namespaces or
- * the kernel is on no list. Groups begin with what is called often.
+ * What each process may call. A call is here because Weir makes it, or a library that Weir uses:
+ * libc (threads, memory, name look-ups), OpenSSL, libcurl, SQLite, libbpf, DPDK. What changes other
+ * processes, users, mounts, namespaces or the kernel is on no list. Groups begin with what is
+ * called often.
  *
  * A new call is found by the condition system-call-refused in the labs, or by strace -f -c.
  */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,6 +26,7 @@
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #endif
+#define GET_TERMIOS2 0x802c542au /* TCGETS2, whose struct libc does not have */
 
 #define NAMESPACES                                                                                 \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
@@ -174,7 +177,9 @@ static const struct sandbox_rule memory[] = {
 	ALLOW(mlock),
 	ALLOW(mlock2),
 	ALLOW(munlock),
-	/* code that was written a moment ago: the unit forbids it as well (MemoryDenyWriteExecute=) */
+	/*
+	 * code that was written a moment ago: the unit forbids it as well (MemoryDenyWriteExecute=)
+	 */
 	{ .call = __NR_mmap,
 	  .kind = SANDBOX_NONE_OF,
 	  .argument = 2,
@@ -241,7 +246,10 @@ static const struct sandbox_rule itself[] = {
 	ALLOW(getrlimit),
 	ALLOW(setrlimit),
 	ALLOW(getrandom),
-	/* of a probe that a person sets (bpftrace, perf): newer kernels return by these calls, and a refusal ends the process */
+	/*
+	 * of a probe that a person sets (bpftrace, perf): newer kernels return by these calls, and
+	 * a refusal ends the process
+	 */
 	ALLOW(uretprobe),
 	ALLOW(uprobe),
 	ALLOW(exit),
@@ -254,8 +262,9 @@ static const struct sandbox_rule itself[] = {
 static const struct sandbox_group itself_group = GROUP(itself);
 
 /*
- * A thread, and nothing else. The flags of clone3 lie behind a pointer: libc takes clone where there is no clone3.
- * libc makes processes with all signals blocked, so that a trap would end the process: these fail without one.
+ * A thread, and nothing else. The flags of clone3 lie behind a pointer: libc takes clone where
+ * there is no clone3. libc makes processes with all signals blocked, so that a trap would end the
+ * process: these fail without one.
  */
 static const struct sandbox_rule threads_only[] = {
 	{ .call = __NR_clone3, .kind = SANDBOX_NOT_HERE, .error = ENOSYS },
@@ -278,12 +287,22 @@ static const struct sandbox_rule network_sockets[] = {
 };
 static const struct sandbox_group network_sockets_group = GROUP(network_sockets);
 
-/* When another process ends, and nothing else of it: its end is what is waited for. */
-static const struct sandbox_rule process_end[] = {
+/*
+ * weir-announce reads what a routing daemon writes, and it may change the host's network. So it
+ * gets routes (NETLINK_ROUTE is 0) and no other part of the kernel's network, and no ioctl but
+ * those by which libc asks whether a descriptor is a terminal. It learns when another process ends,
+ * and nothing else of it. These rules come before EVERY_PROCESS, which allows more.
+ */
+static const struct sandbox_rule announcing[] = {
 	ALLOW(pidfd_open),
-	SOCKETS(AF_UNIX, AF_NETLINK),
+	{ .call = __NR_socket, .kind = SANDBOX_ONE_OF, .zero = 2, VALUES(AF_UNIX, AF_NETLINK) },
+	{ .call = __NR_ioctl,
+	  .kind = SANDBOX_ONE_OF,
+	  .argument = 1,
+	  VALUES(TCGETS, GET_TERMIOS2, TIOCGWINSZ) },
 };
-static const struct sandbox_group process_end_group = GROUP(process_end);
+static const struct sandbox_group announcing_group = GROUP(announcing);
+_Static_assert(NETLINK_ROUTE == 0, "the rule for sockets");
 
 /* The XDP program and its maps; frames past the kernel; DPDK's memory. */
 static const struct sandbox_rule packets[] = {
@@ -306,7 +325,9 @@ static const struct sandbox_rule packets[] = {
 };
 static const struct sandbox_group packets_group = GROUP(packets);
 
-/* The store moves by links, and files of versions are linked; all of them are written out together. */
+/*
+ * The store moves by links, and files of versions are linked; all of them are written out together.
+ */
 static const struct sandbox_rule store[] = {
 	ALLOW(link), ALLOW(linkat), ALLOW(symlink), ALLOW(symlinkat), ALLOW(syncfs),
 };
@@ -341,7 +362,7 @@ static const struct sandbox_list lists[] = {
 	{ "dataplane", { EVERY_PROCESS, &packets_group } },
 	{ "health", { EVERY_PROCESS, &network_sockets_group } },
 	{ "dns", { EVERY_PROCESS, &network_sockets_group } },
-	{ "announce", { EVERY_PROCESS, &process_end_group } },
+	{ "announce", { &announcing_group, EVERY_PROCESS } },
 };
 
 const struct sandbox_list *sandbox_list_of(const char *process)
@@ -352,7 +373,10 @@ const struct sandbox_list *sandbox_list_of(const char *process)
 	return NULL;
 }
 
-/* Calls that an intruder would make, and those of the lists whose argument is looked at: a person reads the names. */
+/*
+ * Calls that an intruder would make, and those of the lists whose argument is looked at: a person
+ * reads the names.
+ */
 #define NAMED(name_)                                                                               \
 	{                                                                                          \
 		__NR_##name_, #name_                                                               \

@@ -12,6 +12,8 @@
 
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/netlink.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -353,6 +355,47 @@ static void use_what_is_allowed(const char *process)
 	MUST(count_refused() == 0);
 }
 
+/* What weir-announce may: routes, its peers' sockets, and the end of another process. */
+static void use_routes(const char *process)
+{
+	int routes = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	(void)process;
+	MUST(routes >= 0 && close(routes) == 0);
+	MUST(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+	MUST(syscall(SYS_pidfd_open, getpid(), 0) >= 0);
+	(void)isatty(STDERR_FILENO);
+	MUST(count_refused() == 0);
+}
+
+static void refuse_other_netlink(const char *process)
+{
+	static const int protocols[] = { NETLINK_NETFILTER, NETLINK_XFRM, NETLINK_AUDIT,
+		                         NETLINK_GENERIC };
+	struct ifreq lo = { .ifr_name = "lo" };
+	int s = socket(AF_UNIX, SOCK_STREAM, 0);
+	uint64_t n = COUNT(protocols);
+
+	(void)process;
+	for (size_t i = 0; i < n; i++)
+		MUST(socket(AF_NETLINK, SOCK_RAW, protocols[i]) == -1 && errno == EPERM);
+	MUST(socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EPERM);
+	MUST(socket(AF_UNIX, SOCK_STREAM, 1) == -1 && errno == EPERM);
+	MUST(times_refused("socket") == n + 2);
+	MUST(s >= 0 && ioctl(s, SIOCGIFFLAGS, &lo) == -1 && errno == EPERM);
+	MUST(ioctl(s, FIONBIO, &s) == -1 && errno == EPERM);
+	MUST(ioctl(0, TIOCSTI, "x") == -1 && errno == EPERM);
+	MUST(times_refused("ioctl") == 3);
+}
+
+static void announcing_reaches_routes_and_nothing_else_of_the_network(void **state)
+{
+	(void)state;
+	assert_int_equal(run_under("announce", use_routes), 0);
+	assert_int_equal(run_under("announce", refuse_other_netlink), 0);
+	assert_int_equal(run_under("announce", call_execve), 0);
+}
+
 static void what_weir_uses_goes_on(void **state)
 {
 	(void)state;
@@ -481,6 +524,7 @@ int main(void)
 		cmocka_unit_test(threads_are_made_and_have_the_same_list),
 		cmocka_unit_test(a_thread_from_before_has_the_list),
 		cmocka_unit_test(what_weir_uses_goes_on),
+		cmocka_unit_test(announcing_reaches_routes_and_nothing_else_of_the_network),
 		cmocka_unit_test(a_crash_still_ends_the_process),
 		cmocka_unit_test(a_signal_that_somebody_sends_changes_nothing),
 		cmocka_unit_test(more_than_there_is_room_for_are_counted),
