@@ -255,10 +255,24 @@ static int set_current(struct xdp_driver *d, struct driver_reason *reason)
 	return 0;
 }
 
+/* Put the program on the port of a link. Takes @p fd. @return it, or -errno */
+static int update_link(const struct xdp_driver *d, int fd, const char *interface,
+                       struct driver_reason *reason)
+{
+	int err;
+
+	if (!bpf_link_update(fd, d->now.prog_fd, NULL))
+		return fd;
+	err = driver_set_reason(reason, -errno, "the program on %s cannot be replaced: %s",
+	                        interface, strerror(errno));
+	close(fd);
+	return err;
+}
+
 /*
  * Put the program on a port. An existing link is updated in place, so no packet meets a port
- * without a program. The port's number comes into the map of ports first: frames may leave by it at
- * once.
+ * without a program; if that fails, the port stays as it is. The port's number comes into the map
+ * of ports first: frames may leave by it at once.
  */
 static int attach_interface(struct driver *driver, const struct model_port *port,
                             struct driver_port *out, struct driver_reason *reason)
@@ -266,31 +280,35 @@ static int attach_interface(struct driver *driver, const struct model_port *port
 	struct xdp_driver *d = (struct xdp_driver *)driver;
 	const char *interface = port->interface;
 	uint32_t ifindex = if_nametoindex(interface);
+	struct xdp_port *known = find_xdp_port(d, interface);
 	int fd, err;
 
 	reason->text[0] = 0;
 	if (!ifindex)
 		return xdp_explain_attach(reason, -ENODEV, interface);
-	forget_port(d, find_xdp_port(d, interface));
-	if (d->n_ports == DRIVER_PORTS_MAX)
+	if (known && xdp_carries(d, known) == XDP_CARRIES_NONE) {
+		forget_port(d, known);
+		known = NULL;
+	}
+	if (!known && d->n_ports == DRIVER_PORTS_MAX)
 		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = xdp_set_port(&d->now, ifindex, true);
 	if (err)
 		return driver_set_reason(reason, err, "%s cannot be added to the map of ports: %s",
 		                         interface, strerror(-err));
 	fd = open_link(d, interface, ifindex);
-	if (fd >= 0 && bpf_link_update(fd, d->now.prog_fd, NULL)) {
-		err = driver_set_reason(reason, -errno, "the program on %s cannot be replaced: %s",
-		                        interface, strerror(errno));
-		close(fd);
-		return err;
-	}
-	if (fd < 0)
+	if (fd >= 0) {
+		fd = update_link(d, fd, interface, reason);
+	} else {
+		forget_port(d, known); /* its pin is gone, and it would hold the interface */
+		known = NULL;
 		fd = make_link(d, interface, ifindex, reason);
+	}
 	if (fd < 0)
 		return fd;
 	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex), .up = true };
 	snprintf(out->name, sizeof(out->name), "%s", interface);
+	forget_port(d, known);
 	d->ports[d->n_ports++] = (struct xdp_port){ .shown = *out, .link_fd = fd };
 	return set_current(d, reason);
 }
@@ -333,8 +351,11 @@ static size_t read_ports(const struct driver *driver, struct driver_port out[DRI
 	const struct xdp_driver *d = (const struct xdp_driver *)driver;
 
 	for (size_t i = 0; i < d->n_ports; i++) {
+		enum xdp_carries carries = xdp_carries(d, &d->ports[i]);
+
 		out[i] = d->ports[i].shown;
-		out[i].lost = !xdp_carries_program(d, &d->ports[i]);
+		out[i].lost = carries != XDP_CARRIES_PROGRAM;
+		out[i].may_forward = carries == XDP_CARRIES_OTHER;
 	}
 	return d->n_ports;
 }
@@ -504,6 +525,7 @@ const struct driver_ops driver_xdp = {
 	.attach = attach_interface,
 	.detach = detach_interface,
 	.ports = read_ports,
+	.may_forward = xdp_may_forward,
 	.resize_begin = begin_larger_set,
 	.resize_commit = switch_to_larger_set,
 	.prove = xdp_prove,

@@ -46,8 +46,16 @@ struct xdp_driver {
 	size_t n_ports;
 };
 
-/** Whether the link of @p p still holds that interface, with the program of @p d. */
-bool xdp_carries_program(const struct xdp_driver *d, const struct xdp_port *p);
+/** What is read back of a port. */
+enum xdp_carries {
+	XDP_CARRIES_PROGRAM, /**< this process's program */
+	XDP_CARRIES_OTHER,   /**< another one, or it cannot be read: packets may be forwarded */
+	XDP_CARRIES_NONE,
+};
+/** What the link of @p p holds, compared with the program of @p d. */
+enum xdp_carries xdp_carries(const struct xdp_driver *d, const struct xdp_port *p);
+/** As driver_ops.may_forward(). */
+bool xdp_may_forward(const struct driver *driver, const char *interface);
 /** As driver_ops.prove(). */
 MUST_CHECK int xdp_prove(struct driver *driver, struct driver_probes *batch);
 

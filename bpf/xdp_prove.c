@@ -10,7 +10,10 @@
 #include "bpf/xdp_internal.h"
 
 #include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -30,13 +33,30 @@ static uint32_t own_program_id(const struct xdp_driver *d)
 	return bpf_obj_get_info_by_fd(d->now.prog_fd, &prog, &n) ? 0 : prog.id;
 }
 
-bool xdp_carries_program(const struct xdp_driver *d, const struct xdp_port *p)
+/* A link whose interface is gone, or that was detached, holds no interface. */
+enum xdp_carries xdp_carries(const struct xdp_driver *d, const struct xdp_port *p)
 {
 	struct bpf_link_info link = { 0 };
 	uint32_t n = sizeof(link), own = own_program_id(d);
 
-	return own && !bpf_obj_get_info_by_fd(p->link_fd, &link, &n) &&
-	       link.xdp.ifindex == p->shown.ifindex && link.prog_id == own;
+	if (bpf_obj_get_info_by_fd(p->link_fd, &link, &n))
+		return XDP_CARRIES_OTHER;
+	if (link.xdp.ifindex != p->shown.ifindex)
+		return XDP_CARRIES_NONE;
+	return own && link.prog_id == own ? XDP_CARRIES_PROGRAM : XDP_CARRIES_OTHER;
+}
+
+bool xdp_may_forward(const struct driver *driver, const char *interface)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+	uint32_t ifindex = if_nametoindex(interface);
+
+	(void)driver;
+	if (!ifindex)
+		return errno != ENODEV;
+	if (bpf_xdp_query((int)ifindex, 0, &opts))
+		return true;
+	return opts.prog_id || opts.drv_prog_id || opts.hw_prog_id || opts.skb_prog_id;
 }
 
 static uint64_t probe_clock_ms(void)
@@ -47,7 +67,9 @@ static uint64_t probe_clock_ms(void)
 	return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
-/* Read back which program the interface has, if that is due; at once where it may be another one. */
+/*
+ * Read back which program the interface has, if that is due; at once where it may be another one.
+ */
 static void query_program(struct xdp_port *p, bool is_known)
 {
 	uint64_t now_ms = probe_clock_ms();
@@ -64,7 +86,7 @@ static int check_port(struct xdp_driver *d, uint32_t ifindex)
 	for (size_t i = 0; i < d->n_ports; i++) {
 		struct xdp_port *p = &d->ports[i];
 		uint32_t own = own_program_id(d);
-		bool carries = xdp_carries_program(d, p);
+		bool carries = xdp_carries(d, p) == XDP_CARRIES_PROGRAM;
 
 		if (p->shown.ifindex != ifindex)
 			continue;
@@ -74,9 +96,20 @@ static int check_port(struct xdp_driver *d, uint32_t ifindex)
 	return -ENOLINK;
 }
 
+/* Before Linux 5.14 a program cannot be given the interface, without which no frame is ours. */
+static bool can_name_interface(void)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname kernel;
+
+	if (uname(&kernel) || sscanf(kernel.release, "%u.%u", &major, &minor) != 2)
+		return true;
+	return major > 5 || (major == 5 && minor >= 14);
+}
+
 /*
- * Run one frame as if it came in by @p ifindex. Before Linux 5.14 the program cannot be given the
- * interface (-EINVAL), without which no frame is ours.
+ * Run one frame as if it came in by @p ifindex. -EINVAL is what an old kernel says, and a newer one
+ * of an interface without a receive queue that is ready, such as one that is down.
  */
 static int run_probe(int prog_fd, uint32_t ifindex, struct driver_probe *probe)
 {
@@ -87,7 +120,7 @@ static int run_probe(int prog_fd, uint32_t ifindex, struct driver_probe *probe)
 	            .ctx_size_in = sizeof(context), .repeat = 1);
 
 	if (bpf_prog_test_run_opts(prog_fd, &opts))
-		return errno == EINVAL ? -EOPNOTSUPP : -errno;
+		return errno == EINVAL && !can_name_interface() ? -EOPNOTSUPP : -errno;
 	probe->reason = FWD_REASON_COUNT;
 	probe->result = DRIVER_PROBE_KEPT;
 	if (opts.retval != XDP_TX && opts.retval != XDP_REDIRECT)

@@ -86,7 +86,12 @@ struct driver_port {
 	char name[16]; /**< kernel name */
 	uint32_t ifindex;
 	bool native; /**< false: the generic mode, slower, as last resort */
-	bool lost;   /**< read back: the port has lost the code; attach() puts it there again */
+	bool lost;   /**< read back: not this process's code; attach() puts it there again */
+	/**
+	 * With `lost`: another program is there, or it cannot be read. It may be forwarding
+	 * packets.
+	 */
+	bool may_forward;
 	uint32_t program; /**< XDP: the program's id, as last read back from the port; else 0 */
 	/** Of a driver in user space; else up, 0 and 0. */
 	bool up;
@@ -174,6 +179,12 @@ struct driver_ops {
 	 * @return how many, written to @p out
 	 */
 	size_t (*ports)(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX]);
+	/**
+	 * Whether @p interface, which attach() could not put this process's code into, may forward
+	 * packets all the same: by an earlier process's code, for example. False only if the kernel
+	 * says that nothing is there. NULL: a driver whose code ends with its process.
+	 */
+	bool (*may_forward)(const struct driver *d, const char *interface);
 
 	/**
 	 * Make tables of other sizes beside those in force, with pools, slots, backends, exceptions
@@ -203,8 +214,8 @@ struct driver_ops {
 	const char *const *classes;
 
 	/**
-	 * Run the frames of @p batch through the code that forwards the packets of a port, read back
-	 * as in force there, and report what it does with them instead of doing it. The frames
+	 * Run the frames of @p batch through the code that forwards the packets of a port, read
+	 * back as in force there, and report what it does with them instead of doing it. The frames
 	 * are counted like packets. NULL: a driver that cannot.
 	 * @return 0: all are run; -EAGAIN: a worker has them, or still has an earlier batch: call
 	 *         again with the same batch; -ENOLINK: the port does not carry this process's code;

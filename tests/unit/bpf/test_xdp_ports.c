@@ -2,6 +2,7 @@
 /* Ports of the XDP driver, and what earlier processes, other programs and operators did to them. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/xdp_internal.h"
 #include "tests/unit/bpf/xdp_stage.h"
 
 static void a_clock_that_agrees_stays_as_it_is(void **state)
@@ -132,6 +134,7 @@ static void a_program_that_is_taken_off_is_seen_and_put_back(void **state)
 	space_detach_link(PIN_DIR "/link-v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_true(port[0].lost);
+	assert_false(port[0].may_forward);
 	attach_port(d, "v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_false(port[0].lost);
@@ -139,10 +142,60 @@ static void a_program_that_is_taken_off_is_seen_and_put_back(void **state)
 	space_swap_program(PIN_DIR "/link-v0"); /* the link stays, and carries another one */
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_true(port[0].lost);
+	assert_true(port[0].may_forward);
 	attach_port(d, "v0");
 	assert_int_equal(ops->ports(d, port), 1);
 	assert_false(port[0].lost);
 	ops->close(d);
+}
+
+/*
+ * As with a release whose program the kernel refuses: the pinned link goes on with the one before.
+ * A descriptor that is no program stands for it, and its id cannot be read either.
+ */
+static void a_program_that_cannot_be_replaced_forwards_on_and_is_not_called_gone(void **state)
+{
+	(void)state;
+	struct xdp_driver *d = (struct xdp_driver *)open_tables(false);
+	struct driver *driver = (struct driver *)d;
+	struct driver_port port[DRIVER_PORTS_MAX];
+	const struct model_port v0 = { .interface = "v0", .device = "" };
+	struct driver_reason why;
+	uint32_t before;
+	int program, bad = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	assert_false(ops->may_forward(driver, "v0")); /* nothing is there */
+	assert_false(ops->may_forward(driver, "v9"));
+	attach_port(driver, "v0");
+	before = space_xdp_of("v0");
+	program = d->now.prog_fd;
+	d->now.prog_fd = bad;
+	assert_true(ops->attach(driver, &v0, &port[0], &why) < 0);
+	assert_non_null(strstr(why.text, "cannot be replaced"));
+	assert_int_equal(space_xdp_of("v0"), before);
+	assert_true(ops->may_forward(driver, "v0"));
+	assert_int_equal(ops->ports(driver, port), 1); /* it is still a port */
+	assert_true(port[0].lost && port[0].may_forward);
+	ops->close(driver); /* the next process has no port yet, and fails in the same way */
+	d = (struct xdp_driver *)open_tables(true);
+	driver = (struct driver *)d;
+	close(program);
+	program = d->now.prog_fd;
+	d->now.prog_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(ops->attach(driver, &v0, &port[0], &why) < 0);
+	assert_int_equal(ops->ports(driver, port), 0);
+	assert_true(ops->may_forward(driver, "v0"));
+	close(d->now.prog_fd);
+	d->now.prog_fd = program;
+	attach_port(driver, "v0");
+	assert_int_equal(ops->ports(driver, port), 1);
+	assert_false(port[0].lost);
+	assert_int_equal(unlink(PIN_DIR "/link-v0"), 0); /* by somebody: it is pinned again */
+	attach_port(driver, "v0");
+	assert_int_equal(access(PIN_DIR "/link-v0", F_OK), 0);
+	assert_int_equal(ops->ports(driver, port), 1);
+	assert_false(port[0].lost);
+	ops->close(driver);
 }
 
 static void a_foreign_program_is_left_alone_and_named(void **state)
@@ -160,6 +213,7 @@ static void a_foreign_program_is_left_alone_and_named(void **state)
 	                      &why);
 	assert_true(err == -EBUSY || err == -EEXIST);
 	assert_non_null(strstr(why.text, "another XDP program is attached to v1"));
+	assert_true(ops->may_forward(d, "v1"));
 	assert_int_equal(space_xdp_of("v1"), foreign);
 	assert_int_equal(ops->remove(PIN_DIR, &why), -EBUSY); /* a process has it */
 	ops->close(d);
@@ -246,6 +300,9 @@ int main(void)
 		                          remove_pins),
 		cmocka_unit_test_teardown(a_program_that_is_taken_off_is_seen_and_put_back,
 		                          remove_pins),
+		cmocka_unit_test_teardown(
+		        a_program_that_cannot_be_replaced_forwards_on_and_is_not_called_gone,
+		        remove_pins),
 		cmocka_unit_test_teardown(a_foreign_program_is_left_alone_and_named, remove_pins),
 		cmocka_unit_test_teardown(a_port_that_another_node_s_program_has_names_that_node,
 		                          remove_pins),
