@@ -10,6 +10,7 @@
 
 #include "dataplane/nexthop/links.h"
 #include "dataplane/process.h"
+#include "dataplane/prover.h"
 #include "dataplane/export/publish.h"
 #include "weir/condition.h"
 #include "weir/model.h"
@@ -126,6 +127,20 @@ static void state_hash_key(const struct model *m, struct stats *s)
 		               "the key in use stays, the file is not used: %.200s", m->key_fault);
 }
 
+/*
+ * VIPs that are announced stay so, and no router learns of others: without this, nothing says why.
+ */
+static void state_probe_packets(const struct process *p, struct stats *s)
+{
+	const char *interface = "", *problem = prover_problem(p->prover, &interface);
+
+	if (problem)
+		conditions_add(s, "probe-packets-fail", CONDITION_DEGRADED, interface,
+		               "probe packets cannot be run through this port (tried again each "
+		               "second): %s. Without them no VIP is announced newly",
+		               problem);
+}
+
 void conditions_state(struct process *p)
 {
 	struct stats *s = publisher_stats(p->publisher);
@@ -137,6 +152,7 @@ void conditions_state(struct process *p)
 		state_hash_key(p->node.model, s);
 	if (has_document && p->node.model->self)
 		state_ports(p, s);
+	state_probe_packets(p, s);
 	if (has_document)
 		conditions_state_paths(p, s);
 	state_macs(p, s);

@@ -116,8 +116,7 @@ static char *do_backends(struct process *p, const json_t *request)
 
 static char *do_proof(struct process *p, const json_t *request)
 {
-	(void)request;
-	return answer_json(ctl_proof_json(p));
+	return answer_json(ctl_proof_json(p, request));
 }
 
 /*

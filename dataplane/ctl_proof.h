@@ -11,10 +11,15 @@
 
 struct process;
 
+/** Addresses, and services, that an answer lists at most: the loop must not be held up. */
+#define CTL_PROOF_ROWS 256u
+
 /**
  * The facts of the page RUN/proof.page, as its readers see them now; of the VIPs and services of
- * the document in force. @return given; NULL: out of memory
+ * the document in force, at most CTL_PROOF_ROWS of each.
+ * @param request  with "vip" or "service" only this one is listed
+ * @return given; NULL: out of memory
  */
-json_t *ctl_proof_json(const struct process *p);
+json_t *ctl_proof_json(const struct process *p, const json_t *request);
 
 #endif

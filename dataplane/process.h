@@ -46,6 +46,9 @@ struct process {
 	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
 	size_t macs_left_out; /**< own MAC addresses that the tables have no room for (tables/macs.h) */
 	bool is_changed_again; /**< the document changed while it was read */
+	bool is_stopping;      /**< withdraw_and_stop() was called */
+	uint64_t withdrawn_ms; /**< when routers got something to see; 0: they did not */
+	struct loop_timer stop;
 	struct loop_timer tick, second, retry, mtus, see, show;
 	uint64_t shown;    /**< number of decisions on the effect page */
 	uint64_t shown_ms; /**< when the effect page was last written */

@@ -107,12 +107,12 @@ static void write_proof_page(struct prover *r, uint64_t now_ms)
 static void follow_document(struct prover *r, uint64_t now_ms)
 {
 	const struct compiler *n = &r->process->node;
+	bool same_driver = r->driver == r->process->driver;
 	struct prover_rows rows;
 
-	if (r->plan == n->plan && r->driver == r->process->driver &&
-	    r->document == n->model->meta.document)
+	if (r->plan == n->plan && same_driver && r->document == n->model->meta.document)
 		return;
-	if (r->batch.n || prover_rows_make(n, &r->rows, &rows))
+	if (r->batch.n || prover_rows_make(n, &r->rows, same_driver, now_ms, &rows))
 		return;
 	prover_rows_free(&r->rows);
 	r->rows = rows;
@@ -120,6 +120,8 @@ static void follow_document(struct prover *r, uint64_t now_ms)
 	r->driver = r->process->driver;
 	r->document = r->node.document = n->model->meta.document;
 	snprintf(r->node.driver, sizeof(r->node.driver), "%s", r->process->ops->name);
+	if (!same_driver)
+		r->node.stopping = r->process->is_stopping;
 	r->is_changed = true;
 	r->pools_ms = 0;
 	prover_read_ports(r, now_ms);
@@ -176,6 +178,21 @@ void prover_links_changed(struct prover *r)
 		return;
 	prover_read_ports(r, loop_now_ms(p->loop));
 	write_proof_page(r, loop_now_ms(p->loop));
+}
+
+void prover_say_stopping(struct prover *r)
+{
+	r->node.stopping = 1;
+	r->is_changed = true;
+	write_proof_page(r, loop_now_ms(r->process->loop));
+}
+
+void prover_count_states(const struct prover *r, size_t n[PROOF_STATE_REFUSED + 1])
+{
+	for (int i = 0; i <= PROOF_STATE_REFUSED; i++)
+		n[i] = 0;
+	for (size_t i = 0; i < r->rows.n; i++)
+		n[r->rows.rows[i].shown.state]++;
 }
 
 int prover_open(struct process *p, struct prover **out)

@@ -10,11 +10,24 @@
 #include "dataplane/prover_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
 #include "weir/model.h"
+
+/*
+ * Rows that are tried together at most. Some get no probe packet, and to choose a flow may cost 64
+ * hashes.
+ */
+#define ROWS_TRIED_MAX (2u * DRIVER_PROBES_MAX)
+/* Turns in which each row has its probe packet, a sixth before its proof is too old. */
+#define ROUND_TURNS (PROOF_VIP_OLD_MS * 5 / 6 / PROVER_TURN_MS)
+
+_Static_assert(MODEL_ANNOUNCE_MAX <= ROUND_TURNS * DRIVER_PROBES_MAX,
+               "all addresses that a node may announce have room in a round");
 
 /* --- what becomes of a row --- */
 
@@ -143,27 +156,58 @@ static void add_probe(struct prover *r, size_t at, const struct prover_port *por
 	row->n_probes++;
 }
 
-/* What changed comes first; the others in turn, so many at once that a period has room for all. */
-static void fill_batch(struct prover *r, uint64_t now_ms)
+/* Which rows a batch is filled with. */
+struct prover_pick {
+	const struct prover_port *port;
+	uint64_t now_ms;
+};
+
+static bool wants_probe(const struct prover_row *row, bool urgent, uint64_t now_ms)
 {
-	const struct prover_port *port = &r->ports[r->next_port++ % r->n_ports];
-	size_t turns = PROVER_PERIOD_MS / PROVER_TURN_MS, n = r->rows.n;
-	size_t quota = (n + turns - 1) / turns;
+	return row->is_announced && (urgent ? row->is_urgent : row->due_ms <= now_ms);
+}
+
+/*
+ * Add urgent rows, or else those that are due, from @p cursor on, until the batch has @p most. The
+ * next call goes on behind the last one that was tried, so none comes twice before another comes
+ * once.
+ */
+static void add_probes(struct prover *r, size_t *cursor, bool urgent, size_t most,
+                       const struct prover_pick *pick)
+{
+	size_t n = r->rows.n, at = n ? *cursor % n : 0, tried = 0;
+
+	for (size_t i = 0; i < n && r->batch.n < most && tried < ROWS_TRIED_MAX; i++) {
+		if (wants_probe(&r->rows.rows[at], urgent, pick->now_ms)) {
+			add_probe(r, at, pick->port, pick->now_ms);
+			tried++;
+			*cursor = at + 1;
+		}
+		at = (at + 1) % n;
+	}
+}
+
+static size_t least_of(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * So many rows a turn that each has its own before its proof is too old, however many are urgent;
+ * then what changed; then so many of the others that a period has room for all.
+ */
+static void fill_batch(struct prover *r, const struct prover_port *port, uint64_t now_ms)
+{
+	const struct prover_pick pick = { .port = port, .now_ms = now_ms };
+	size_t turns = PROVER_PERIOD_MS / PROVER_TURN_MS, n = r->rows.n_announced;
+	size_t reserved = (n + ROUND_TURNS - 1) / ROUND_TURNS, quota = (n + turns - 1) / turns;
 
 	r->batch.n = 0;
 	r->batch.number = ++r->number;
 	r->batch.ifindex = port->ifindex;
-	r->cursor = n ? r->cursor % n : 0;
-	for (size_t i = 0, at = r->cursor; i < n && r->batch.n < DRIVER_PROBES_MAX; i++) {
-		if (r->rows.rows[at].is_urgent)
-			add_probe(r, at, port, now_ms);
-		at = (at + 1) % n;
-	}
-	for (size_t i = 0; i < n && r->batch.n < quota && r->batch.n < DRIVER_PROBES_MAX; i++) {
-		if (r->rows.rows[r->cursor].due_ms <= now_ms)
-			add_probe(r, r->cursor, port, now_ms);
-		r->cursor = (r->cursor + 1) % n;
-	}
+	add_probes(r, &r->cursor, false, least_of(reserved, DRIVER_PROBES_MAX), &pick);
+	add_probes(r, &r->urgent_cursor, true, DRIVER_PROBES_MAX, &pick);
+	add_probes(r, &r->cursor, false, least_of(quota, DRIVER_PROBES_MAX), &pick);
 }
 
 /* Count what the code has got of the batch. */
@@ -220,6 +264,36 @@ void prover_drop_batch(struct prover *r)
 	r->turns = 0;
 }
 
+/* Log another result of the port than the last one. After a failure it is left out for a while. */
+static void note_result(struct prover *r, int err, uint64_t now_ms)
+{
+	for (size_t i = 0; i < r->n_ports; i++) {
+		struct prover_port *port = &r->ports[i];
+
+		if (port->ifindex != r->batch.ifindex)
+			continue;
+		if (err && err != port->err)
+			log_warn("probe-packets-fail", "ifindex=%u error=\"%s\"", port->ifindex,
+			         strerror(-err));
+		else if (!err && port->err)
+			log_note("probe-packets-run", "ifindex=%u", port->ifindex);
+		port->err = err;
+		port->pause_until_ms = err ? now_ms + PROVER_PERIOD_MS : 0;
+	}
+}
+
+/* The ports take turns. @return NULL: the last batch of each has failed a moment ago */
+static const struct prover_port *choose_port(struct prover *r, uint64_t now_ms)
+{
+	for (size_t i = 0; i < r->n_ports; i++) {
+		const struct prover_port *port = &r->ports[r->next_port++ % r->n_ports];
+
+		if (port->pause_until_ms <= now_ms)
+			return port;
+	}
+	return NULL;
+}
+
 static void push_batch(struct prover *r, uint64_t now_ms)
 {
 	const struct process *p = r->process;
@@ -232,9 +306,41 @@ static void push_batch(struct prover *r, uint64_t now_ms)
 		note_wait(r, now_ms);
 		return;
 	}
+	note_result(r, err, now_ms);
 	if (err == -ENOLINK)
 		prover_read_ports(r, now_ms);
 	conclude_batch(r, now_ms);
+}
+
+static const char *explain_failure(int err)
+{
+	switch (err) {
+	case -EOPNOTSUPP:
+		return "the kernel is too old; update it to Linux 5.14 or later";
+	case -EINVAL:
+		return "the kernel refuses them for this interface; set the interface up, and "
+		       "look at the driver of the NIC";
+	case -EPERM:
+	case -EACCES:
+		return "weir-dataplane lacks a right; it needs CAP_BPF, CAP_PERFMON and "
+		       "CAP_NET_ADMIN";
+	case -ENOLINK:
+		return "the port carries another program than that of weir-dataplane; look at "
+		       "bpftool net";
+	default:
+		return strerror(-err);
+	}
+}
+
+const char *prover_problem(const struct prover *r, const char **interface)
+{
+	for (size_t i = 0; r && i < r->n_ports; i++)
+		for (uint32_t k = 0; r->ports[i].err && k < r->node.n_ports; k++)
+			if (r->node.ports[k].ifindex == r->ports[i].ifindex) {
+				*interface = r->node.ports[k].interface;
+				return explain_failure(r->ports[i].err);
+			}
+	return NULL;
 }
 
 void prover_collect_batch(struct prover *r, uint64_t now_ms)
@@ -245,13 +351,18 @@ void prover_collect_batch(struct prover *r, uint64_t now_ms)
 
 void prover_run_batch(struct prover *r, uint64_t now_ms)
 {
+	const struct prover_port *port;
+
 	if (r->batch.n || !r->process->ops->prove)
 		return;
 	/* Nothing is announced; or no port carries the code, and the ports say why. */
-	if (r->process->node.model->self->announce.daemon == MODEL_DAEMON_NONE || !r->n_ports) {
+	if (!r->rows.n_announced || !r->n_ports) {
 		set_all_states(r, PROOF_STATE_UNKNOWN, PROOF_REASON_NONE, now_ms);
 		return;
 	}
-	fill_batch(r, now_ms);
+	port = choose_port(r, now_ms);
+	if (!port)
+		return;
+	fill_batch(r, port, now_ms);
 	prover_collect_batch(r, now_ms);
 }

@@ -30,6 +30,8 @@ struct page;
 struct prover_port {
 	uint32_t ifindex;
 	uint8_t mac[6];
+	int err;                 /* of its last batch; 0: it was run */
+	uint64_t pause_until_ms; /* after a failure no batch comes in by it before */
 };
 
 /** A probe packet under way. */
@@ -56,8 +58,8 @@ struct prover {
 	bool is_changed; /* a fact: readers are to be woken */
 	struct prover_port ports[PROOF_PORTS_MAX];
 	size_t n_ports, next_port;
-	size_t cursor;              /* in rows: where the next due one is looked for */
-	struct driver_probes batch; /* n 0: none is under way */
+	size_t cursor, urgent_cursor; /* in rows: where the next due or urgent one is looked for */
+	struct driver_probes batch;   /* n 0: none is under way */
 	struct prover_probe probes[DRIVER_PROBES_MAX];
 	uint64_t number;       /* of the last batch */
 	uint64_t submitted_ms; /* when a worker got the batch; 0: none has it */

@@ -28,6 +28,22 @@ static int by_name_hash(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The lists of nodes are sorted by name (weir/model.h). */
+static int by_vip_name(const void *a, const void *b)
+{
+	const struct model_vip *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static bool is_announced(const struct model_node *self, const struct model_vip *vip)
+{
+	const struct model_announce *a = &self->announce;
+
+	return a->daemon != MODEL_DAEMON_NONE && a->n_vips &&
+	       bsearch(&vip, a->vips, a->n_vips, sizeof(*a->vips), by_vip_name);
+}
+
 static int by_entry_address(const void *a, const void *b)
 {
 	const struct plan_entry *const *x = a, *const *y = b;
@@ -35,8 +51,19 @@ static int by_entry_address(const void *a, const void *b)
 	return memcmp(&(*x)->entry.vip, &(*y)->entry.vip, sizeof((*x)->entry.vip));
 }
 
-/* Where the services of @p row begin in the sorted entries, and how many they are. */
-static void find_entries(const struct prover_rows *rows, struct prover_row *row)
+/* A digest of an entry: the same in another document if a packet to it has the same fate. */
+static uint64_t digest_entry(const struct compiler *n, const struct plan_entry *e)
+{
+	const struct model_service *service = n->plan->services[e->service];
+	uint64_t pool = e->pool < n->n_pools ? n->pools[e->pool].plan->id : 0;
+
+	return hash_mix(hash_text(service->name) ^
+	                hash_mix(pool ^ ((uint64_t)service->protocol << 16 | service->port)));
+}
+
+/* Where the services of @p row begin in the sorted entries, how many they are, and which. */
+static void find_entries(const struct compiler *n, const struct prover_rows *rows,
+                         struct prover_row *row)
 {
 	size_t from = 0, to = rows->n_entries;
 
@@ -50,32 +77,60 @@ static void find_entries(const struct prover_rows *rows, struct prover_row *row)
 			to = middle;
 	}
 	row->first = (uint32_t)from;
+	row->services = 0; /* a sum: the order of equal addresses is not fixed */
 	while (from < rows->n_entries && !memcmp(&rows->entries[from]->entry.vip,
 	                                         &row->shown.address, sizeof(row->shown.address)))
-		from++;
+		row->services += digest_entry(n, rows->entries[from++]);
 	row->n = (uint32_t)from - row->first;
 	row->shown.n_services = row->n;
 }
 
-static void list_addresses(const struct model *m, const struct prover_rows *before,
-                           struct prover_rows *out)
+/* What was proved of a row is over. The counters stay. */
+static void forget_proof(struct prover_row *row, uint64_t now_ms)
 {
+	if (row->shown.state != PROOF_STATE_UNKNOWN)
+		row->shown.since_ms = now_ms;
+	row->shown.state = PROOF_STATE_UNKNOWN;
+	row->shown.reason = PROOF_REASON_NONE;
+	row->shown.proved_ms = 0;
+	row->refusals = 0;
+}
+
+/* The row of an address: the one that is known already, or a new one. */
+static void start_prover_row(const struct compiler *n, const struct model_vip *vip, size_t address,
+                             const struct prover_rows *before, struct prover_row *row)
+{
+	const struct prover_row *known = NULL;
+
+	row->shown.vip = hash_text(vip->name);
+	row->shown.address = vip->addresses[address];
+	row->shown.reason = PROOF_REASON_NONE;
+	if (before->n)
+		known = bsearch(row, before->rows, before->n, sizeof(*row), by_row);
+	if (known)
+		*row = *known;
+	row->is_announced = is_announced(n->model->self, vip);
+	row->is_urgent = true;
+}
+
+static void list_addresses(const struct compiler *n, const struct prover_rows *before, bool stays,
+                           uint64_t now_ms, struct prover_rows *out)
+{
+	const struct model *m = n->model;
+
 	for (size_t i = 0; i < m->n_vips; i++) {
 		for (size_t k = 0;
 		     model_vip_is_at(&m->vips[i], m->self->site) && k < m->vips[i].n_addresses;
 		     k++) {
-			struct prover_row *row = &out->rows[out->n], *known = NULL;
+			struct prover_row *row = &out->rows[out->n++];
 
-			row->shown.vip = hash_text(m->vips[i].name);
-			row->shown.address = m->vips[i].addresses[k];
-			row->shown.reason = PROOF_REASON_NONE;
-			if (before->n)
-				known = bsearch(row, before->rows, before->n, sizeof(*row), by_row);
-			if (known)
-				*row = *known;
-			row->is_urgent = true;
-			find_entries(out, row);
-			out->n++;
+			start_prover_row(n, &m->vips[i], k, before, row);
+			uint64_t services = row->services;
+
+			find_entries(n, out, row);
+			if (!stays || row->services != services || !row->is_announced)
+				forget_proof(row, now_ms);
+			out->n_announced += row->is_announced;
 		}
 	}
 	if (out->n)
@@ -103,8 +158,8 @@ static void list_proof_services(const struct plan *plan, const struct prover_row
 	out->n_services = kept;
 }
 
-int prover_rows_make(const struct compiler *n, const struct prover_rows *before,
-                     struct prover_rows *out)
+int prover_rows_make(const struct compiler *n, const struct prover_rows *before, bool stays,
+                     uint64_t now_ms, struct prover_rows *out)
 {
 	const struct model *m = n->model;
 	const struct plan *plan = n->plan;
@@ -127,7 +182,7 @@ int prover_rows_make(const struct compiler *n, const struct prover_rows *before,
 			out->entries[out->n_entries++] = &plan->entries[i];
 	if (out->n_entries)
 		qsort(out->entries, out->n_entries, sizeof(struct plan_entry *), by_entry_address);
-	list_addresses(m, before, out);
+	list_addresses(n, before, stays, now_ms, out);
 	list_proof_services(plan, before, out);
 	return 0;
 }
@@ -150,19 +205,30 @@ struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64
 	               : NULL;
 }
 
+static bool has_weight(const struct compiler_pool *pool)
+{
+	for (size_t k = 0; k < pool->plan->n_backends; k++)
+		if (pool->backends[k].alive && pool->backends[k].plan->weight)
+			return true;
+	return false;
+}
+
 /*
- * A backend is to be given packets if it is alive and has a weight. The fingerprint changes with
+ * A member of the set in force is to be given packets if it is in force and has a weight; where
+ * none of them has one, they get equal shares (owners/targets.c). The fingerprint changes with
  * these backends and with whether their next hops are known.
  */
 static void read_pool(const struct compiler *n, const struct compiler_pool *pool,
                       struct prover_pool *out, struct proof_node *node)
 {
+	bool by_weight = has_weight(pool);
+
 	*out = (struct prover_pool){ .fingerprint = pool->plan->id };
 	for (size_t k = 0; k < pool->plan->n_backends; k++) {
 		const struct compiler_backend *b = &pool->backends[k];
 		bool has_hop = !(n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP);
 
-		if (!b->alive || !b->plan->weight)
+		if (!b->alive || !b->plan->is_member || (by_weight && !b->plan->weight))
 			continue;
 		out->is_serving = true;
 		out->is_reachable |= has_hop;

@@ -2,8 +2,9 @@
 /**
  * @file
  * What is to be proved by a document: a row for each address of the own site's VIPs, with the
- * services there, and what the compiler knows of their pools. Implemented in prover_rows.c; the
- * loop's thread calls it.
+ * services there, and what the compiler knows of their pools. Probe packets are for the VIPs that
+ * the node announces; of the others only the services are counted. Implemented in prover_rows.c;
+ * the loop's thread calls it.
  */
 #ifndef WEIR_DATAPLANE_PROVER_ROWS_H
 #define WEIR_DATAPLANE_PROVER_ROWS_H
@@ -16,9 +17,11 @@ struct prover_row {
 	struct proof_vip shown;
 	uint64_t due_ms;      /**< when the next probe packet is due */
 	uint64_t fingerprint; /**< of its pools, as last read */
+	uint64_t services;    /**< a digest of its services, their ports and pools */
 	uint32_t first, n;    /**< its services: in prover_rows.entries */
 	uint32_t n_probes;    /**< counts, so that services and flows take turns */
 	uint8_t refusals;     /**< in a row */
+	bool is_announced;    /**< the node announces it: it gets probe packets */
 	bool is_urgent;       /**< something changed: before the others */
 };
 
@@ -31,7 +34,7 @@ struct prover_pool {
 
 struct prover_rows {
 	struct prover_row *rows; /**< sorted as on the page */
-	size_t n;
+	size_t n, n_announced;
 	/** Of the plan, by address: valid while it is in force. */
 	const struct plan_entry **entries;
 	size_t n_entries;
@@ -42,11 +45,13 @@ struct prover_rows {
 };
 
 /**
- * Make the rows of the document in force in @p n. What is known of a row or service that @p before
- * has, too, stays; each row is urgent. @return 0 or -ENOMEM, then @p out is empty
+ * Make the rows of the document in force in @p n; each is urgent. What @p before knows of a row
+ * with the same services, or of a service, stays.
+ * @param stays  false: nothing of a row stays proved, because another driver forwards now
+ * @return 0 or -ENOMEM, then @p out is empty
  */
-int prover_rows_make(const struct compiler *n, const struct prover_rows *before,
-                     struct prover_rows *out) MUST_CHECK NONNULL();
+int prover_rows_make(const struct compiler *n, const struct prover_rows *before, bool stays,
+                     uint64_t now_ms, struct prover_rows *out) MUST_CHECK NONNULL();
 /** Free what is in @p rows, and make it empty. */
 void prover_rows_free(struct prover_rows *rows) NONNULL();
 /**

@@ -334,7 +334,9 @@ static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall
 		while (member_set && at < member_set->n_members &&
 		       member_set->members[at].id < b->id)
 			at++;
-		if (member_set && at < member_set->n_members && member_set->members[at].id == b->id)
+		b->is_member = member_set && at < member_set->n_members &&
+		               member_set->members[at].id == b->id;
+		if (b->is_member)
 			weight = member_set->members[at].weight;
 		changed |= says != b->says || weight != b->weight;
 		b->says = says;

@@ -35,6 +35,7 @@ struct plan_backend {
 	struct addr address;
 	uint16_t port;
 	uint32_t weight;  /**< in the set in force: plan_update() */
+	bool is_member;   /**< of the set in force: plan_update() */
 	const char *name; /**< "" when it is no longer configured */
 	uint8_t says;     /**< enum guard_says: plan_update() */
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Proof: what weir-dataplane has shown to work, for weir-announce, which tells routers of a VIP only
- * while the node forwards it.
+ * Proof: what weir-dataplane has shown to work, for weir-announce, which tells routers of a VIP
+ * only while the node forwards it.
  *
- * For each address of the own site's VIPs, a *probe packet* goes through the code that forwards:
+ * For each address that the node announces, a *probe packet* goes through the code that forwards:
  * with XDP through the program whose id was read back from the port, with DPDK through a running
  * worker. The address is `forwarded` only if the packet came out as a tunnel packet (or, in mode
  * l2, a frame) to a backend. Nothing is sent, and no flow is remembered for it.
@@ -57,7 +57,9 @@ struct proof_port {
 	uint32_t ifindex; /**< 0: there is no interface */
 	uint32_t program; /**< XDP: the program's id, read back from the port; else 0 */
 	uint8_t up;       /**< enum proof_fact: up, with a carrier */
-	/** enum proof_fact, read back: it carries this process's code; unknown before the first try */
+	/**
+	 * enum proof_fact, read back: it carries this process's code; unknown before the first try
+	 */
 	uint8_t attached;
 	uint8_t reserved[6];
 };
@@ -75,7 +77,9 @@ struct proof_node {
 	uint32_t n_vips, n_services; /**< rows */
 	uint32_t n_ports;
 	uint8_t state_arrived; /**< enum proof_fact: peers have handed their state over, or none will */
-	uint8_t reserved[3];
+	/** 1: forwarding ends soon, by a regular stop or another driver: announce nothing. Never old. */
+	uint8_t stopping;
+	uint8_t reserved[2];
 	char driver[PROOF_DRIVER_MAX]; /**< "xdp", "dpdk"; "": none yet */
 	struct proof_port ports[PROOF_PORTS_MAX];
 };
@@ -149,8 +153,8 @@ void proof_close(struct proof *p);
  */
 int proof_node(const struct proof *p, uint64_t now_ms, struct proof_node *out);
 /**
- * The row of @p address of the VIP called @p vip, as it counts at @p now_ms: its state is unknown if
- * the writer is silent or no probe packet came out lately. @return as proof_node(), or -ENOENT
+ * The row of @p address of the VIP called @p vip, as it counts at @p now_ms: its state is unknown
+ * if the writer is silent or no probe packet came out lately. @return as proof_node(), or -ENOENT
  */
 int proof_vip(const struct proof *p, const char *vip, const struct addr *address, uint64_t now_ms,
               struct proof_vip *out);
@@ -180,7 +184,9 @@ int proof_vip_compare(const struct proof_vip *a, const struct proof_vip *b);
 const char *proof_state_text(enum proof_state state);
 /** "unknown", "no", "yes" */
 const char *proof_fact_text(enum proof_fact fact);
-/** The word for a refusal: an enum fwd_reason's label, or "program", "output", "stalled"; else "". */
+/**
+ * The word for a refusal: an enum fwd_reason's label, or "program", "output", "stalled"; else "".
+ */
 const char *proof_reason_text(uint8_t reason);
 
 #endif

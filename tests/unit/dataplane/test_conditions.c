@@ -17,6 +17,7 @@
 #include "dataplane/conditions.h"
 #include "dataplane/nexthop/links.h"
 #include "dataplane/process.h"
+#include "dataplane/prover.h"
 #include "dataplane/export/publish.h"
 #include "weir/condition.h"
 #include "weir/model.h"
@@ -95,7 +96,17 @@ static struct stats *fake_stats(struct publisher *p)
 	return NULL;
 }
 
+static const char *problem; /* of probe packets; NULL: none */
+
+static const char *fake_problem(const struct prover *r, const char **interface)
+{
+	(void)r;
+	*interface = "eth1";
+	return problem;
+}
+
 /* The private parts too. */
+#define prover_problem         fake_problem
 #define conditions_begin       fake_begin
 #define conditions_add         fake_add
 #define conditions_end         fake_end
@@ -273,6 +284,19 @@ static void as_many_ports_as_a_driver_can_have_are_looked_at(void **state)
 	assert_non_null(strstr(stated[n_stated - 1], " eth15: "));
 }
 
+static void probe_packets_that_cannot_be_run_are_stated_with_the_reason(void **state)
+{
+	(void)state;
+	problem = "the kernel is too old; update it";
+	conditions_state(p);
+	problem = NULL;
+	assert_int_equal(n_stated, 1);
+	assert_non_null(strstr(stated[0], "degraded probe-packets-fail eth1: probe packets "));
+	assert_non_null(strstr(stated[0], "the kernel is too old; update it"));
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
+}
+
 static void other_troubles_are_stated_with_what_to_do(void **state)
 {
 	(void)state;
@@ -325,6 +349,7 @@ int main(void)
 		CONDITIONS_TEST(all_ports_without_effect_are_down_each_with_its_own_reason),
 		CONDITIONS_TEST(a_port_that_goes_on_as_it_was_is_degraded),
 		CONDITIONS_TEST(as_many_ports_as_a_driver_can_have_are_looked_at),
+		CONDITIONS_TEST(probe_packets_that_cannot_be_run_are_stated_with_the_reason),
 		CONDITIONS_TEST(other_troubles_are_stated_with_what_to_do),
 		CONDITIONS_TEST(before_a_document_is_in_force_no_port_is_missed),
 	};

@@ -95,7 +95,7 @@ static int setup(void **state)
 {
 	uint64_t word = 0;
 
-	(void)clean(state);
+	(void)remove_pins(state);
 	d = open_tables(false);
 	t = tables_of(d);
 	port = if_nametoindex("v0");
@@ -110,14 +110,14 @@ static int setup(void **state)
 	put_backend(1, true, FWD_ENCAP_IPIP);
 	put_backend(2, true, FWD_ENCAP_IPIP);
 	own_slots(1);
-	attach(d, "v0");
+	attach_port(d, "v0");
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	ops->close(d);
-	return clean(state);
+	return remove_pins(state);
 }
 
 /* What the program does with a probe packet for a service. */
@@ -374,7 +374,7 @@ static void a_bad_program_is_refused(void **state)
 
 		close(((struct xdp_driver *)d)->now.prog_fd);
 		((struct xdp_driver *)d)->now.prog_fd = load_planted(actions[i]);
-		attach(d, "v0");
+		attach_port(d, "v0");
 		r = run_probe_of(true, FWD_PROTO_TCP);
 		assert_int_equal(r.err, 0);
 		assert_false(is_forwarded(&r));
@@ -402,13 +402,13 @@ static void a_port_without_the_program_is_no_link(void **state)
 	assert_int_equal(count_cpus().received, 1);
 	assert_int_equal(ops->ports(d, ports), 1);
 	assert_int_equal(ports[0].program, space_xdp_of("v0"));
-	attach(d, "v0");
+	attach_port(d, "v0");
 	r = run_probe_of(true, FWD_PROTO_TCP);
 	assert_true(is_forwarded(&r));
 	space_detach_link(PIN_DIR "/link-v0");
 	r = run_probe_of(true, FWD_PROTO_TCP);
 	assert_int_equal(r.err, -ENOLINK);
-	attach(d, "v0");
+	attach_port(d, "v0");
 	r = run_probe_of(true, FWD_PROTO_TCP);
 	assert_true(is_forwarded(&r));
 	port = 4711; /* no port of ours */
