@@ -15,7 +15,6 @@
 #include "dataplane/nexthop/links.h"
 #include "dataplane/tables/macs.h"
 #include "dataplane/process.h"
-#include "dataplane/withdraw.h"
 #include "weir/model.h"
 
 /* Attach a port, or try again. The result is logged only if it differs from the last one. */
@@ -79,21 +78,8 @@ static void keep_macs(struct process *p)
 	p->macs_left_out = macs.n_left_out;
 }
 
-/*
- * Workers forward nothing before their first port is attached, whatever is announced. An XDP
- * program has forwarded all the time, so its routes stay.
- */
-static void withdraw_before_first_port(struct process *p)
-{
-	struct driver_port ports[DRIVER_PORTS_MAX];
-
-	if (p->ops->workers && !p->ops->ports(p->driver, ports))
-		withdraw_left_routes(p->node.model->self);
-}
-
 void attach_all(struct process *p)
 {
-	withdraw_before_first_port(p);
 	keep_macs(p);
 	for (size_t i = 0; i < n_document_ports(p); i++)
 		attach_port(p, i);

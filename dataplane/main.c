@@ -21,11 +21,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/ctl.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "dataplane/drivers.h"
 #include "dataplane/export/metrics.h"
 #include "dataplane/process.h"
+#include "dataplane/withdraw.h"
 #include "weir/effect.h"
 #include "weir/json.h"
 #include "weir/model.h"
@@ -40,12 +42,14 @@
 #define CAP_BPF 39
 #endif
 
+#define STATUS_MS 1000 /* for an answer of a process that runs */
+
 static void print_usage(FILE *to)
 {
 	fprintf(to,
 	        "usage: weir-dataplane [OPTIONS]             forward by the effective document\n"
 	        "       weir-dataplane --detach [--cluster NAME] [OPTIONS]\n"
-	        "                                            stop forwarding: remove program and tables\n"
+	        "                                            stop forwarding: remove routes, program and tables\n"
 	        "       weir-dataplane --metrics             print the metrics and what they mean (docs/metrics-dataplane.md)\n\n"
 	        "Packets are forwarded also while the process does not run. Give --cluster if no document names it.\n\n%s",
 	        proc_dirs_help);
@@ -82,7 +86,31 @@ static int detach_dpdk(const struct proc_dirs *dirs, int err, struct driver_reas
 	return dpdk;
 }
 
-/* Remove programs, tables, TAPs and the probes' program; the document is only needed for names. */
+/* Whether a weir-dataplane of this run directory answers. */
+static bool is_running(const struct proc_dirs *dirs)
+{
+	char path[PATH_MAX], *text = NULL;
+	bool answers = !proc_path(dirs->run, "dataplane.ctl", path) &&
+	               !ctl_request(path, "{\"do\":\"status\"}", STATUS_MS, &text);
+
+	free(text);
+	return answers;
+}
+
+/*
+ * Withdraw before forwarding ends, and forward on until the routers have seen it. A process that
+ * runs is not detached (its driver refuses), so its routes stay.
+ */
+static void withdraw_before_detaching(const struct proc_dirs *dirs, const struct model *m)
+{
+	if (!is_running(dirs) && withdraw_routes(m ? m->self : NULL))
+		usleep(WITHDRAW_MS * 1000);
+}
+
+/*
+ * Remove routes, programs, tables, TAPs and the probes' program; the document is only needed for
+ * names and for other tables than the default ones.
+ */
 static int detach_all_drivers(const struct proc_dirs *dirs, const char *cluster)
 {
 	struct model *m = read_names(dirs);
@@ -90,6 +118,7 @@ static int detach_all_drivers(const struct proc_dirs *dirs, const char *cluster)
 	char pin_dir[PATH_MAX];
 	int err;
 
+	withdraw_before_detaching(dirs, m);
 	if (!cluster && !m) {
 		fprintf(stderr,
 		        "weir-dataplane: no document names the cluster: give --cluster NAME\n");

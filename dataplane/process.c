@@ -4,9 +4,9 @@
  * with the first one. From then on documents, verdicts, next hops and time each call the compiler
  * of tables (tables/compiler.h).
  *
- * Long work must not delay a death. So documents are read in a thread (tables/compiled.h), and work on the
- * loop yields between its steps (compiler_yield()). Each failure is logged once and tried again;
- * packets are forwarded meanwhile as before.
+ * Long work must not delay a death. So documents are read in a thread (tables/compiled.h), and work
+ * on the loop yields between its steps (compiler_yield()). Each failure is logged once and tried
+ * again; packets are forwarded meanwhile as before.
  */
 #include "dataplane/process.h"
 
@@ -32,6 +32,7 @@
 #include "dataplane/probes.h"
 #include "dataplane/prover.h"
 #include "dataplane/export/publish.h"
+#include "dataplane/withdraw.h"
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/nic.h"
@@ -183,16 +184,18 @@ static void show_workers(struct process *p)
 }
 
 /*
- * Make the new driver the one in force: free the ports, attach, read all verdicts again (those
- * since fill_node() went to the old tables), then end the old driver. A failed port is tried again
- * each second.
+ * Make the new driver the one in force: withdraw if there is a gap, free the ports, attach, read
+ * all verdicts again (those since fill_node() went to the old tables), then end the old driver. A
+ * failed port is tried again each second.
  */
 static void install_driver(struct process *p, struct driver_change *c, struct compiler *node,
                            const char *chosen)
 {
-	uint64_t from_ns = clock_mono_ns();
 	struct driver_reason reason;
 
+	withdraw_before_workers(p, c->ops, node->model->self);
+	withdraw_wait(p, yield_to_verdicts);
+	uint64_t from_ns = clock_mono_ns();
 	if (c->old_driver)
 		change_free_ports(c, p->node.model);
 	p->ops = c->ops;
@@ -227,6 +230,8 @@ static int open_new_driver(struct process *p, const struct driver_ops *ops,
 	struct compiler node;
 
 	stats_job_begin(publisher_stats(p->publisher), "driver", DRIVER_S);
+	if (!p->driver) /* one that forwards goes on until the new one is open */
+		withdraw_before_workers(p, ops, d->model->self);
 	int err = change_open(&change, &p->dirs, ops, d->model, &d->plan->sizes,
 	                      p->driver ? p->ops : NULL, p->driver, &reason);
 
@@ -279,6 +284,7 @@ static void report_in_force(struct process *p)
 	const struct compiler *n = &p->node;
 
 	p->refusal[0] = 0;
+	withdraw_without_daemon(p);
 	log_note("document-in-force",
 	         "document=%llu version=%llu services=%zu pools=%zu backends=%zu",
 	         (unsigned long long)n->model->meta.document,
@@ -353,10 +359,10 @@ static void install_compiled(struct process *p, struct compiled *d)
 
 static int fill_source(const struct process *p, struct compiled_source *out)
 {
-	out->node = p->dirs.node;
-	out->before = p->driver ? p->node.model : NULL;
-	out->ops = p->ops;
-	out->driver = p->driver;
+	*out = (struct compiled_source){ .node = p->dirs.node,
+		                         .before = p->driver ? p->node.model : NULL,
+		                         .ops = p->ops,
+		                         .driver = p->driver };
 	return proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, out->path);
 }
 
@@ -391,6 +397,8 @@ static void load_first(struct process *p)
 
 	if (fill_source(p, &from))
 		return;
+	from.on_model = withdraw_before_compiling;
+	from.arg = p;
 	stats_job_begin(publisher_stats(p->publisher), "compile", DOCUMENT_S);
 	compiled_make(&from, &d);
 	stats_job_end(publisher_stats(p->publisher), "compile");
@@ -462,13 +470,6 @@ static void on_mtu_tick(void *arg)
 	loop_timer_set(p->loop, &p->mtus, loop_now_ms(p->loop) + MTU_TICK_MS);
 }
 
-static void on_dataplane_stop(void *arg)
-{
-	struct process *p = arg;
-
-	loop_stop(p->loop);
-}
-
 static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 {
 	struct process *p = arg;
@@ -520,9 +521,9 @@ static int open_parts(struct process *p)
 	int err = loop_open(&p->loop);
 
 	if (!err)
-		err = loop_signal(p->loop, SIGTERM, on_dataplane_stop, p);
+		err = loop_signal(p->loop, SIGTERM, withdraw_and_stop, p);
 	if (!err)
-		err = loop_signal(p->loop, SIGINT, on_dataplane_stop, p);
+		err = loop_signal(p->loop, SIGINT, withdraw_and_stop, p);
 	if (!err)
 		err = open_pages(p);
 	if (!err)

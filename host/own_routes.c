@@ -19,6 +19,7 @@
 #define REQUEST_BYTES 256
 #define ANSWER_BYTES  (64 * 1024) /* a dump's message has at most 32 KiB */
 #define DELETE_BATCH  1024u
+#define DELETE_ROUNDS 64 /* somebody who adds as fast does not hold the caller */
 
 struct own_routes {
 	struct mnl_socket *socket;
@@ -289,16 +290,16 @@ int own_routes_delete(struct own_routes *r, uint32_t table, const struct addr *a
 int own_routes_delete_all(struct own_routes *r, uint32_t table)
 {
 	struct addr *batch = calloc(DELETE_BATCH, sizeof(*batch));
-	size_t n = 0;
+	size_t n = DELETE_BATCH + 1;
 	int err = 0;
 
 	if (!batch)
 		return -ENOMEM;
-	do {
+	for (int rounds = 0; !err && n > DELETE_BATCH && rounds < DELETE_ROUNDS; rounds++) {
 		err = own_routes_list(r, table, batch, DELETE_BATCH, &n);
 		for (size_t i = 0; !err && i < n && i < DELETE_BATCH; i++)
 			err = own_routes_delete(r, table, &batch[i]);
-	} while (!err && n > DELETE_BATCH);
+	}
 	free(batch);
-	return err;
+	return !err && n > DELETE_BATCH ? -EBUSY : err;
 }

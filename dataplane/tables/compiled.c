@@ -40,6 +40,8 @@ void compiled_make(const struct compiled_source *from, struct compiled *out)
 	int64_t wall_clock_ms = clock_believed_ms();
 
 	d.err = model_read_effective(from->path, from->node, &d.model, &d.errors);
+	if (!d.err && from->on_model)
+		from->on_model(from->arg, d.model);
 	if (!d.err && !model_key_keep(d.model, from->before)) {
 		/*
 		 * other nodes use the right key, so with another one connections would break

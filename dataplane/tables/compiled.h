@@ -37,6 +37,12 @@ struct compiled_source {
 	const struct model *before;   /**< in force, or NULL; its rings are not made again */
 	const struct driver_ops *ops; /**< of driver */
 	struct driver *driver; /**< waits out a grace period after the last switch; NULL: none */
+	/**
+	 * Called with the document once it is read, before the work of compiling it. NULL: nothing
+	 * is.
+	 */
+	void (*on_model)(void *arg, const struct model *m);
+	void *arg;
 };
 
 /** Compile a document here and now. @param out  to be freed with compiled_free() */

@@ -5,7 +5,7 @@
  * Weir's own protocol number, in kernel tables that no `ip rule` points to. They forward and drop
  * nothing; a daemon reads them.
  *
- * weir-announce adds and deletes them; a starting weir-dataplane with DPDK deletes them
+ * weir-announce adds and deletes them; weir-dataplane deletes them where weir-announce may not run
  * (dataplane/withdraw.h). Routes of another protocol number, and other kinds of routes, are neither
  * listed nor touched. The kernel keeps routes when the process that added them ends.
  *
@@ -60,7 +60,8 @@ MUST_CHECK int own_routes_delete(struct own_routes *r, uint32_t table, const str
 
 /**
  * Delete all of Weir's routes from @p table. Needs CAP_NET_ADMIN.
- * @return 0: none is left; -EINVAL for a bad table; -EPERM, -errno: some may be left
+ * @return 0: none is left; -EINVAL for a bad table; -EBUSY: routes are added as fast as
+ *         they are deleted; -EPERM, -errno: some may be left
  */
 MUST_CHECK int own_routes_delete_all(struct own_routes *r, uint32_t table);
 

@@ -19,7 +19,6 @@
 #include "dataplane/nexthop/links.h"
 #include "dataplane/tables/macs.h"
 #include "dataplane/process.h"
-#include "dataplane/withdraw.h"
 #include "weir/carry.h"
 #include "weir/model.h"
 
@@ -90,22 +89,15 @@ static void fake_carry_free(struct carry *c)
 	(void)c;
 }
 
-static void fake_withdraw(const struct model_node *self)
-{
-	(void)self;
-	note_call("withdraw", "");
-}
-
 const struct driver_ops *const drivers_dpdk = NULL;
-#define log_at               fake_log
-#define if_nametoindex       fake_index
-#define links_named          fake_link
-#define links_read(l)        ((void)note_call("links_read", ""), 0)
-#define macs_gather          fake_gather
-#define macs_write           fake_write
-#define carry_end            fake_end
-#define carry_free           fake_carry_free
-#define withdraw_left_routes fake_withdraw
+#define log_at         fake_log
+#define if_nametoindex fake_index
+#define links_named    fake_link
+#define links_read(l)  ((void)note_call("links_read", ""), 0)
+#define macs_gather    fake_gather
+#define macs_write     fake_write
+#define carry_end      fake_end
+#define carry_free     fake_carry_free
 #include "dataplane/attach.c"
 #include "dataplane/change.c"
 
@@ -254,30 +246,6 @@ static void a_port_that_could_not_be_changed_is_tried_again(void **state)
 	assert_string_equal(did, "macs ");
 }
 
-static size_t fake_workers(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX])
-{
-	(void)d;
-	(void)out;
-	return 1;
-}
-
-/* With XDP packets are forwarded all the time: the other tests attach without withdrawing. */
-static void workers_withdraw_what_is_announced_before_their_first_port(void **state)
-{
-	struct driver_ops with_workers = ops;
-
-	(void)state;
-	with_workers.workers = fake_workers;
-	process.ops = &with_workers;
-	attach_all(&process);
-	assert_int_equal(strncmp(did, "withdraw macs attach:eth1 ", 26), 0);
-	set_port(0, "eth1", 7, false);
-	set_port(1, "eth2", 7, false);
-	did[0] = '\0';
-	attach_all(&process); /* another document */
-	assert_null(strstr(did, "withdraw"));
-}
-
 static void an_interface_that_is_made_anew_under_its_name_is_another_port(void **state)
 {
 	(void)state;
@@ -344,7 +312,6 @@ int main(void)
 		T(own_addresses_are_known_before_a_port_forwards_and_read_again_behind_it),
 		T(a_failure_is_logged_when_it_is_another_one),
 		T(a_port_that_could_not_be_changed_is_tried_again),
-		T(workers_withdraw_what_is_announced_before_their_first_port),
 		T(an_interface_that_is_made_anew_under_its_name_is_another_port),
 		T(ports_that_the_document_no_longer_names_are_let_go),
 		T(a_driver_ends_when_no_packet_is_under_way_any_more),

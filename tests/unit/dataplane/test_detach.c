@@ -13,10 +13,12 @@
 
 #include <cmocka.h>
 
+#include "base/ctl.h"
 #include "base/sandbox.h"
 #include "dataplane/drivers.h"
 #include "dataplane/export/metrics.h"
 #include "dataplane/process.h"
+#include "dataplane/withdraw.h"
 #include "weir/model.h"
 #include "weir/nic.h"
 #include "weir/probe.h"
@@ -88,8 +90,34 @@ static int fake_enter(const char *name)
 	return 0;
 }
 
+static bool is_answering, had_routes;
+static const struct model_node *withdrawn_of;
+static unsigned n_withdrawn, waited_us;
+
+static int fake_request(const char *path, const char *line, int timeout_ms, char **out)
+{
+	assert_non_null(strstr(path, "/dataplane.ctl"));
+	assert_string_equal(line, "{\"do\":\"status\"}");
+	assert_in_range(timeout_ms, 100, 5000);
+	if (is_answering)
+		*out = strdup("{}");
+	return is_answering ? 0 : -ECONNREFUSED;
+}
+
+/* Before anything is removed. */
+static bool fake_withdraw(const struct model_node *self)
+{
+	assert_string_equal(xdp_dir, "");
+	withdrawn_of = self;
+	n_withdrawn++;
+	return had_routes;
+}
+
 int weir_main(int argc, char **argv);
 #define main                   weir_main
+#define ctl_request            fake_request
+#define withdraw_routes        fake_withdraw
+#define usleep(us)             ((void)(waited_us = (us)))
 #define driver_xdp             fake_xdp
 #define drivers_dpdk           built_dpdk
 #define model_read_without_key fake_read
@@ -109,6 +137,9 @@ static int setup(void **state)
 	snprintf(place, sizeof(place), "/tmp/weir-detach-XXXXXX");
 	assert_non_null(mkdtemp(place));
 	xdp_says = dpdk_says = 0;
+	is_answering = had_routes = false;
+	withdrawn_of = NULL;
+	n_withdrawn = waited_us = 0;
 	xdp_dir[0] = dpdk_dir[0] = detached[0] = '\0';
 	document = NULL;
 	built_dpdk = &fake_dpdk;
@@ -141,6 +172,7 @@ static int run_it(const char *option, const char *more, const char *value)
 	int argc = 9;
 
 	snprintf(bpf, sizeof(bpf), "%s/bpf", place);
+	xdp_dir[0] = '\0';
 	while (argv[argc])
 		argc++;
 	return weir_main(argc, argv);
@@ -213,6 +245,28 @@ static void the_cluster_given_goes_before_the_document_s(void **state)
 	assert_string_equal(xdp_dir, wanted);
 }
 
+/* Routers need time, if there was anything; and a process that runs keeps its routes. */
+static void routes_go_before_the_programs(void **state)
+{
+	static const struct model_node self = { .name = "ams-1" };
+	static struct model m = { .cluster = "shop", .nodes = &self, .n_nodes = 1, .self = &self };
+
+	(void)state;
+	assert_int_equal(run_it("--detach", NULL, NULL), 1); /* without document and cluster, too */
+	assert_int_equal(n_withdrawn, 1);
+	assert_null(withdrawn_of);
+	assert_int_equal(waited_us, 0);
+	document = &m;
+	had_routes = true;
+	assert_int_equal(run_it("--detach", NULL, NULL), 0);
+	assert_int_equal(n_withdrawn, 2);
+	assert_ptr_equal(withdrawn_of, &self);
+	assert_int_equal(waited_us, WITHDRAW_MS * 1000);
+	is_answering = true;
+	assert_int_equal(run_it("--detach", NULL, NULL), 0);
+	assert_int_equal(n_withdrawn, 2);
+}
+
 static void what_it_does_not_know_it_refuses(void **state)
 {
 	(void)state;
@@ -231,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_exit_code_says_whether_forwarding_stopped),
 		T(the_cluster_given_goes_before_the_document_s),
+		T(routes_go_before_the_programs),
 		T(what_it_does_not_know_it_refuses),
 	};
 

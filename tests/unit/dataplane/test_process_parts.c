@@ -28,6 +28,7 @@
 #include "dataplane/prover.h"
 #include "dataplane/process.h"
 #include "dataplane/export/publish.h"
+#include "dataplane/withdraw.h"
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/nic.h"
@@ -42,6 +43,7 @@ static struct {
 	uint32_t epoch;
 	bool is_sound, is_replaced, is_health_taken;
 	char events[512]; /* logged */
+	char steps[256];  /* of a new driver */
 	char words[1024]; /* of workers: +label or -label */
 } did;
 
@@ -177,6 +179,30 @@ static void fake_drop(struct stats *s, const char *name, const char *labels)
 	note_word('-', labels);
 }
 
+static void note_taken(const char *step)
+{
+	size_t n = strlen(did.steps);
+
+	snprintf(did.steps + n, sizeof(did.steps) - n, "%s ", step);
+}
+
+static int fake_change_open(struct driver_change *c, const struct proc_dirs *dirs,
+                            const struct driver_ops *ops, const struct model *m,
+                            const struct driver_sizes *sizes, const struct driver_ops *old_ops,
+                            struct driver *old_driver, struct driver_reason *reason)
+{
+	(void)dirs;
+	(void)m;
+	(void)sizes;
+	(void)reason;
+	note_taken("open");
+	*c = (struct driver_change){ .ops = ops,
+		                     .driver = (struct driver *)&did,
+		                     .old_ops = old_ops,
+		                     .old_driver = old_driver };
+	return 0;
+}
+
 static int fake_usleep(unsigned us)
 {
 	(void)us;
@@ -233,25 +259,31 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define stats_job_end(...)          ((void)0)
 #define stats_alive(...)            ((void)0)
 #define usleep                      fake_usleep
+#define change_open                 fake_change_open
 #define change_end                  fake_end
-#define change_free_ports(...)      ((void)0)
+#define change_free_ports(...)      note_taken("free")
 #define choose_driver               fake_choose
-#define attach_all(p)               ((void)(p))
-#define attach_missing(p)           ((void)(p))
-#define detach_unnamed(p)           ((void)(p))
-#define probes_apply_model(...)     ((void)0)
-#define prover_links_changed(r)     ((void)(r))
-#define probes_read_back(...)       ((void)0)
-#define probes_hop(...)             false
-#define probes_count(...)           ((void)0)
-#define hop_log_change(...)         ((void)0)
-#define hop_log_report(...)         0
-#define conditions_state(p)         ((void)(p))
-#define believed_tick(...)          ((void)0)
-#define log_tick()                  ((void)0)
-#define state_sync_tick(...)        ((void)0)
-#define compiler_tick(n, time)      ((time)->now_ms + 700)
-#define compiler_on_hop(n, a, h)    ((void)(a), (void)(h))
+#define compiler_init(n, o, d, k)   ((void)(o), (void)(d), (void)(k), memset((n), 0, sizeof(*(n))), 0)
+#define attach_all(p)               ((void)(p), note_taken("attach"))
+#define withdraw_before_workers(p, next, self)                                                     \
+	((void)(p), (void)(self), note_taken((next)->workers ? "withdraw" : "stay"))
+#define withdraw_wait(p, yield)    ((void)(yield), note_taken("wait"))
+#define withdraw_without_daemon(p) ((void)(p), note_taken("daemon?"))
+#define attach_missing(p)          ((void)(p))
+#define detach_unnamed(p)          ((void)(p))
+#define probes_apply_model(...)    ((void)0)
+#define prover_links_changed(r)    ((void)(r))
+#define probes_read_back(...)      ((void)0)
+#define probes_hop(...)            false
+#define probes_count(...)          ((void)0)
+#define hop_log_change(...)        ((void)0)
+#define hop_log_report(...)        0
+#define conditions_state(p)        ((void)(p))
+#define believed_tick(...)         ((void)0)
+#define log_tick()                 ((void)0)
+#define state_sync_tick(...)       ((void)0)
+#define compiler_tick(n, time)     ((time)->now_ms + 700)
+#define compiler_on_hop(n, a, h)   ((void)(a), (void)(h))
 #include "dataplane/process.c"
 
 static size_t n_workers;
@@ -410,6 +442,32 @@ static void a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt(void
 	assert_non_null(strstr(did.words, "+worker=\"0\""));
 }
 
+/*
+ * At a start routers are told before anything that takes long; a driver that forwards does so until
+ * the new one is open. Ports are freed and attached when routers have seen it.
+ */
+static void workers_withdraw_what_is_announced_before_there_is_a_gap(void **state)
+{
+	struct compiled d = { .model = &model, .plan = &plan };
+	char refusal[PLAN_REASON_MAX] = "";
+
+	(void)state;
+	process.driver = NULL;
+	n_workers = 1;
+	assert_int_equal(open_new_driver(&process, &with_workers, &d, "", refusal), 0);
+	assert_string_equal(did.steps, "withdraw open withdraw wait attach ");
+	did.steps[0] = '\0';
+	process.ops = &without;
+	assert_int_equal(open_new_driver(&process, &with_workers, &d, "", refusal), 0);
+	assert_string_equal(did.steps, "open withdraw wait free attach ");
+	did.steps[0] = '\0';
+	assert_int_equal(open_new_driver(&process, &without, &d, "", refusal), 0);
+	assert_string_equal(did.steps, "open stay wait free attach ");
+	did.steps[0] = '\0';
+	report_in_force(&process);
+	assert_string_equal(did.steps, "daemon? attach ");
+}
+
 static void a_next_hop_that_changes_a_way_is_decided_on_at_once(void **state)
 {
 	struct addr a = { { 0 } };
@@ -519,6 +577,7 @@ int main(void)
 		T(what_may_pass_is_tried_again_and_what_does_not_is_not),
 		T(a_driver_s_workers_have_words_while_there_are_any),
 		T(a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt),
+		T(workers_withdraw_what_is_announced_before_there_is_a_gap),
 		T(a_next_hop_that_changes_a_way_is_decided_on_at_once),
 		T(a_damaged_page_is_said_once_and_what_is_in_force_stays),
 		T(verdicts_are_taken_when_there_are_new_ones),

@@ -32,6 +32,7 @@
 #include "dataplane/prover.h"
 #include "dataplane/process.h"
 #include "dataplane/export/publish.h"
+#include "dataplane/withdraw.h"
 #include "tests/unit/dataplane/noted.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -100,7 +101,6 @@ static struct process process;
 #define loop_watch_file(l, path, cb, a)       ((void)(a), note_opened(path))
 #define loop_run(l)                           (note("run; "), scene.loop_says)
 #define loop_beat(l, word)                    note("beat; ")
-#define loop_stop(l)                          ((void)(l), note("stop; "))
 #define loop_close(l)                         note("-loop; ")
 #define publisher_open(dir, out)              (ANY(out), note_opened("pages"))
 #define publisher_stats(p)                    ((void)(p), (struct stats *)NULL)
@@ -142,6 +142,9 @@ static struct process process;
 #define stats_turns(s, name)                  ((uint64_t *)NULL)
 #define page_open(p, kind, l, o, out)         (note("health page; "), -ENOENT)
 #define page_close(p)                         note("-health; ")
+#define withdraw_before_workers(p, ops, self) note("withdraw; ")
+#define withdraw_wait(p, yield)               ((void)(yield), note("wait; "))
+#define withdraw_without_daemon(p)            note("daemon; ")
 #define attach_all(p)                         note("attach; ")
 #define attach_missing(p)                     note("attach missing; ")
 #define detach_unnamed(p)                     note("detach; ")
@@ -217,6 +220,8 @@ static void a_start_tries_the_first_document_and_says_ready_once(void **state)
 	assert_string_equal(scene.source.node, "ams-1");
 	assert_string_equal(scene.source.path, "/s/effective.conf");
 	assert_null(scene.source.before);
+	assert_ptr_equal(scene.source.on_model, withdraw_before_compiling);
+	assert_ptr_equal(scene.source.arg, &process);
 }
 
 static void a_loop_that_fails_ends_the_process_with_its_reason(void **state)
@@ -294,8 +299,6 @@ static void what_the_kernel_changes_is_seen_at_once(void **state)
 	expect_done("attach missing; probes see; prover sees; conditions; ");
 	on_path(&process);
 	expect_done("attach missing; probes see; conditions; ");
-	on_dataplane_stop(&process);
-	expect_done("stop; ");
 }
 
 static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
@@ -332,7 +335,7 @@ static void a_document_in_force_reaches_all_parts(void **state)
 	strcpy(process.refusal, "too large");
 	report_in_force(&process);
 	expect_done(
-	        "log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
+	        "daemon; log document-in-force; attach; detach; verdicts; tick+0; rows; verdicts; tick+0; "
 	        "probes take; attach missing; probes see; health page; tick+0; ");
 	assert_string_equal(process.refusal, "");
 	d.err = -E2BIG;
@@ -353,6 +356,7 @@ static void a_document_is_read_beside_the_one_in_force(void **state)
 	assert_ptr_equal(scene.source.before, &model);
 	assert_ptr_equal(scene.source.ops, &ops);
 	assert_ptr_equal(scene.source.driver, process.driver);
+	assert_null(scene.source.on_model); /* it is read in a thread */
 	assert_string_equal(scene.source.path, "/s/effective.conf");
 	assert_false(process.is_changed_again);
 	scene.drafter_says = -EBUSY;

@@ -10,8 +10,10 @@
 
 #include <cmocka.h>
 
+#include "dataplane/withdraw.h"
 #include "tests/unit/dataplane/process_scene.h"
 #include "weir/fwd/reason.h"
+#include "weir/own_routes.h"
 #include "weir/proof.h"
 
 /* As scene_plain, on a node that announces its VIPs. */
@@ -216,6 +218,92 @@ static void a_node_that_announces_nothing_sends_no_probe_packets(void **state)
 	WAIT_FOR(read_shop().state == PROOF_STATE_UNKNOWN);
 }
 
+/* --- routes, which draw packets to the node --- */
+
+static struct own_routes *routes;
+
+static size_t count_routes(void)
+{
+	struct addr out[1];
+	size_t n = 99;
+
+	assert_int_equal(own_routes_list(routes, 177, out, 1, &n), 0);
+	return n;
+}
+
+static void add_route(void)
+{
+	struct addr address;
+
+	assert_int_equal(addr_parse("203.0.113.10", &address), 0);
+	assert_int_equal(own_routes_add(routes, 177, &address), 0);
+}
+
+static void a_regular_stop_with_workers_withdraws_and_then_ends(void **state)
+{
+	struct scene_document dpdk = announced;
+	uint64_t from_ms;
+	int end;
+
+	(void)state;
+	dpdk.driver = "dpdk";
+	scene_document(&dpdk);
+	scene_start();
+	WAIT_FOR(read_facts().document == 1);
+	add_route();
+	from_ms = clock_mono_ms();
+	kill(scene_child, SIGTERM);
+	WAIT_FOR(count_routes() == 0);
+	assert_int_equal(waitpid(scene_child, &end, WNOHANG), 0); /* it forwards on */
+	assert_int_equal(read_facts().stopping, 1);
+	assert_int_equal(read_facts().ports[0].attached, PROOF_YES);
+	assert_int_equal(scene_stop(0), 0); /* no other signal is needed */
+	assert_in_range(clock_mono_ms() - from_ms, WITHDRAW_MS - 100, WITHDRAW_MS + 2000);
+	scene_start();
+	WAIT_FOR(read_facts().document == 1);
+	assert_int_equal(read_facts().stopping, 0);
+	from_ms = clock_mono_ms(); /* nothing is announced: there is nothing to wait for */
+	assert_int_equal(scene_stop(SIGTERM), 0);
+	assert_in_range(clock_mono_ms() - from_ms, 0, WITHDRAW_MS - 100);
+}
+
+/* As after a death while weir-announce did not run. The fake is busy as EAL may be, for long. */
+static void a_start_with_workers_withdraws_before_it_opens_the_driver(void **state)
+{
+	struct scene_document dpdk = announced;
+	char why[256];
+
+	(void)state;
+	dpdk.driver = "dpdk";
+	scene_document(&dpdk);
+	scene_write(SCENE "/run/fake-busy", "");
+	add_route();
+	scene_start();
+	WAIT_FOR(count_routes() == 0);
+	WAIT_FOR((scene_status_text("driver_why", why), !strcmp(why, "the fake is busy")));
+	assert_int_equal(read_facts().document, 0);
+	assert_int_equal(unlink(SCENE "/run/fake-busy"), 0);
+	WAIT_FOR(read_facts().document == 1);
+}
+
+/* XDP forwards all the time; only a document that announces nothing takes its routes away. */
+static void routes_of_a_program_stay_until_no_daemon_is_named(void **state)
+{
+	(void)state;
+	add_route();
+	scene_document(&announced);
+	scene_start();
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	assert_int_equal(scene_stop(SIGTERM), 0);
+	assert_int_equal(count_routes(), 1);
+	assert_int_equal(read_facts().stopping, 0);
+	scene_start();
+	WAIT_FOR(read_shop().state == PROOF_STATE_FORWARDED);
+	assert_int_equal(count_routes(), 1);
+	TAKE(&scene_plain);
+	WAIT_FOR(count_routes() == 0);
+}
+
 static void a_driver_that_cannot_prove_leaves_all_unknown(void **state)
 {
 	struct scene_document dpdk = announced;
@@ -236,7 +324,7 @@ static int enter_scene(void **state)
 	(void)state;
 	announced = scene_plain;
 	announced.announce = "announce = { daemon = \"bird\"; };";
-	return scene_enter();
+	return scene_enter() || own_routes_open(&routes);
 }
 
 int main(void)
@@ -252,6 +340,9 @@ int main(void)
 		T(the_control_socket_shows_what_the_page_says),
 		T(a_node_that_announces_nothing_sends_no_probe_packets),
 		T(a_driver_that_cannot_prove_leaves_all_unknown),
+		T(a_regular_stop_with_workers_withdraws_and_then_ends),
+		T(a_start_with_workers_withdraws_before_it_opens_the_driver),
+		T(routes_of_a_program_stay_until_no_daemon_is_named),
 	};
 
 	return cmocka_run_group_tests_name("prover", tests, enter_scene, NULL);

@@ -26,6 +26,7 @@
 #include "dataplane/drivers.h"
 #include "dataplane/export/metrics.h"
 #include "dataplane/process.h"
+#include "dataplane/withdraw.h"
 #include "tests/unit/dataplane/noted.h"
 #include "weir/model.h"
 #include "weir/nic.h"
@@ -130,6 +131,7 @@ static int fake_run(const struct process *p)
 #define stat(path, out)                    fake_stat(path, out)
 #define nic_get(sysfs, address, out)       fake_nic(address, out)
 #define setrlimit(what, limit)             ((void)(limit), note("unlimited; "), 0)
+#define withdraw_routes(self)              ((void)(self), false)
 #define proc_ignore_signals()              note("signals; ")
 #define proc_become                        fake_become
 #define sandbox_enter(name)                (note("sandbox %s; ", name), 0)

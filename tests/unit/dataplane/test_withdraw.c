@@ -1,34 +1,97 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Routes that a dead process has left, in a network namespace of the test's own (dataplane/withdraw.c). */
+/*
+ * When the dataplane itself takes routes away (dataplane/withdraw.c): real routes in a network
+ * namespace of the test's own; the loop, the prover and the driver are the test's.
+ */
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "dataplane/withdraw.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "dataplane/choose.h"
+#include "dataplane/process.h"
+#include "dataplane/prover.h"
+#include "weir/announce.h"
 #include "weir/model.h"
+#include "weir/nic.h"
 #include "weir/own_routes.h"
 
 #define SKIPPED 77
 #define NORMAL  177u
 #define GSHUT   178u
 #define OTHER   179u /* another node's, or another program's with Weir's number */
+#define NOW_MS  5000u
 
-static struct own_routes *routes;
+static struct own_routes *kernel;
+static char did[128];
+static uint64_t clock_ms, stop_at_ms;
+static const struct driver_ops *chosen;
 
 static size_t count_routes(uint32_t table)
 {
 	struct addr out[1];
 	size_t n = 99;
 
-	assert_int_equal(own_routes_list(routes, table, out, 1, &n), 0);
+	assert_int_equal(own_routes_list(kernel, table, out, 1, &n), 0);
 	return n;
 }
+
+static void note_call(const char *what)
+{
+	size_t n = strlen(did);
+
+	snprintf(did + n, sizeof(did) - n, "%s ", what);
+}
+
+/* The page says it before a route is gone, or weir-announce would put the routes back. */
+static void fake_say_stopping(struct prover *r)
+{
+	(void)r;
+	assert_int_equal(count_routes(NORMAL), 2);
+	note_call("said");
+}
+
+static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
+{
+	(void)l;
+	(void)t;
+	stop_at_ms = at_ms;
+	note_call("timer");
+	return 0;
+}
+
+static const struct driver_ops *fake_choose(const struct model_node *self, const char *sysfs,
+                                            struct driver_reason *reason)
+{
+	(void)self;
+	(void)sysfs;
+	(void)reason;
+	return chosen;
+}
+
+static int fake_usleep(unsigned us)
+{
+	clock_ms += us / 1000;
+	return 0;
+}
+
+#define prover_say_stopping fake_say_stopping
+#define loop_timer_set      fake_timer_set
+#define loop_now_ms(l)      ((void)(l), (uint64_t)NOW_MS)
+#define loop_stop(l)        ((void)(l), note_call("stop"))
+#define choose_driver       fake_choose
+#define clock_mono_ms()     (clock_ms)
+#define usleep              fake_usleep
+#include "dataplane/withdraw.c"
 
 static void add_routes(uint32_t table)
 {
@@ -37,9 +100,22 @@ static void add_routes(uint32_t table)
 
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(addr_parse(texts[i], &a), 0);
-		assert_int_equal(own_routes_add(routes, table, &a), 0);
+		assert_int_equal(own_routes_add(kernel, table, &a), 0);
 	}
 }
+
+static size_t list_workers(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX])
+{
+	(void)d;
+	(void)out;
+	return 1;
+}
+
+static const struct driver_ops with_workers = { .name = "dpdk", .workers = list_workers };
+static const struct driver_ops without = { .name = "xdp" };
+static struct model_node self;
+static struct model model;
+static struct process process;
 
 static int add_all(void **state)
 {
@@ -47,39 +123,187 @@ static int add_all(void **state)
 	add_routes(NORMAL);
 	add_routes(GSHUT);
 	add_routes(OTHER);
-	return 0;
+	did[0] = '\0';
+	clock_ms = 100000;
+	stop_at_ms = 0;
+	self = (struct model_node){
+		.announce = { .daemon = MODEL_DAEMON_BIRD, .table = NORMAL, .gshut_table = GSHUT }
+	};
+	model = (struct model){ .self = &self };
+	memset(&process, 0, sizeof(process));
+	process.driver = (struct driver *)&process;
+	process.ops = chosen = &with_workers;
+	process.node.model = &model;
+	strcpy(process.dirs.run, "/tmp/weir-withdraw-XXXXXX");
+	return mkdtemp(process.dirs.run) ? 0 : -1;
+}
+
+static int remove_place(void **state)
+{
+	char command[96];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %.80s", process.dirs.run);
+	return system(command);
+}
+
+static void expect_routes(size_t normal, size_t gshut, size_t other)
+{
+	assert_int_equal(count_routes(NORMAL), normal);
+	assert_int_equal(count_routes(GSHUT), gshut);
+	assert_int_equal(count_routes(OTHER), other);
 }
 
 static void routes_of_both_tables_go(void **state)
 {
-	const struct model_node self = {
-		.announce = { .daemon = MODEL_DAEMON_BIRD, .table = NORMAL, .gshut_table = GSHUT }
-	};
-
 	(void)state;
-	withdraw_left_routes(&self);
-	assert_int_equal(count_routes(NORMAL), 0);
-	assert_int_equal(count_routes(GSHUT), 0);
-	assert_int_equal(count_routes(OTHER), 2);
-	withdraw_left_routes(&self); /* none is left: nothing happens */
-	assert_int_equal(count_routes(OTHER), 2);
+	assert_true(withdraw_routes(&self));
+	expect_routes(0, 0, 2);
+	assert_false(withdraw_routes(&self)); /* none is left: nothing to wait for */
+	add_routes(GSHUT);
+	assert_true(withdraw_routes(&self));
+	expect_routes(0, 0, 2);
 }
 
-static void without_a_daemon_nothing_is_touched(void **state)
+static void without_a_document_the_usual_tables_are_emptied(void **state)
 {
-	const struct model_node self = { .announce = { .table = NORMAL, .gshut_table = GSHUT } };
+	struct model_node silent = { .name = "ams-1" }; /* no group "announce" */
 
 	(void)state;
-	withdraw_left_routes(&self);
-	assert_int_equal(count_routes(NORMAL), 2);
-	assert_int_equal(count_routes(GSHUT), 2);
+	assert_true(withdraw_routes(NULL));
+	expect_routes(0, 0, 2);
+	add_routes(NORMAL);
+	assert_true(withdraw_routes(&silent));
+	expect_routes(0, 0, 2);
+	self.announce.table = OTHER;
+	assert_true(withdraw_routes(&self));
+	expect_routes(0, 0, 0);
+}
+
+static void a_stop_with_workers_withdraws_and_forwards_on_for_a_moment(void **state)
+{
+	(void)state;
+	withdraw_and_stop(&process);
+	expect_routes(0, 0, 2);
+	assert_string_equal(did, "said timer ");
+	assert_int_equal(stop_at_ms, NOW_MS + WITHDRAW_MS);
+	process.stop.cb(process.stop.arg);
+	assert_string_equal(did, "said timer stop ");
+}
+
+static void who_insists_does_not_wait(void **state)
+{
+	(void)state;
+	withdraw_and_stop(&process);
+	withdraw_and_stop(&process);
+	assert_string_equal(did, "said timer stop ");
+}
+
+static void a_stop_without_a_gap_changes_nothing(void **state)
+{
+	(void)state;
+	process.ops = &without; /* packets are forwarded on */
+	withdraw_and_stop(&process);
+	assert_string_equal(did, "stop ");
+	process.is_stopping = false;
+	process.ops = &with_workers;
+	process.driver = NULL; /* no document yet */
+	withdraw_and_stop(&process);
+	assert_string_equal(did, "stop stop ");
+	process.is_stopping = false;
+	process.driver = (struct driver *)&process;
+	self.announce.table = 100; /* nothing is announced */
+	self.announce.gshut_table = 101;
+	withdraw_and_stop(&process);
+	assert_string_equal(did, "stop stop said stop ");
+	expect_routes(2, 2, 2);
+}
+
+static void count_yield(void *p)
+{
+	assert_ptr_equal(p, &process);
+	note_call("y");
+}
+
+/* Compiling and opening take longer than routers do: then there is no wait. */
+static void a_start_with_workers_withdraws_and_waits_for_the_rest(void **state)
+{
+	(void)state;
+	chosen = &without;
+	withdraw_before_compiling(&process, &model);
+	withdraw_wait(&process, count_yield);
+	expect_routes(2, 2, 2);
+	assert_string_equal(did, "");
+	chosen = NULL; /* no such driver: the document will be refused */
+	withdraw_before_compiling(&process, &model);
+	expect_routes(2, 2, 2);
+	chosen = &with_workers;
+	withdraw_before_compiling(&process, &model);
+	expect_routes(0, 0, 2);
+	clock_ms += WITHDRAW_MS - 50;
+	withdraw_before_workers(&process, &with_workers, &self); /* nothing came back */
+	withdraw_wait(&process, count_yield);
+	assert_string_equal(did, "y y y ");
+	add_routes(NORMAL);
+	withdraw_before_workers(&process, &with_workers, &self);
+	clock_ms += WITHDRAW_MS;
+	withdraw_wait(&process, count_yield);
+	assert_string_equal(did, "y y y ");
+	expect_routes(0, 0, 2);
+}
+
+/* The program forwards until the ports are the workers', so weir-announce has all proofs. */
+static void a_change_to_workers_is_said_before_it_withdraws(void **state)
+{
+	(void)state;
+	process.ops = &without;
+	withdraw_before_workers(&process, &without, &self);
+	assert_string_equal(did, "");
+	withdraw_before_workers(&process, &with_workers, &self);
+	assert_string_equal(did, "said ");
+	expect_routes(0, 0, 2);
+}
+
+static void show_tables(uint32_t table, uint32_t shutdown_table)
+{
+	struct announced_node node = { .table = table, .shutdown_table = shutdown_table };
+	struct announced_page *page;
+
+	assert_int_equal(announced_create(process.dirs.run, &page), 0);
+	announced_publish(page, &node, NULL, 0, NULL, 0, NOW_MS);
+	announced_close(page);
+}
+
+/* weir-announce is not started for such a document, so nobody else would do it. */
+static void a_document_without_a_daemon_leaves_nothing_announced(void **state)
+{
+	(void)state;
+	process.ops = &without;
+	withdraw_without_daemon(&process);
+	expect_routes(2, 2, 2);
+	self.announce = (struct model_announce){ .daemon = MODEL_DAEMON_NONE };
+	withdraw_without_daemon(&process); /* no page: weir-announce never ran */
+	expect_routes(0, 0, 2);
+	show_tables(0, 0); /* it knows no daemon either */
+	withdraw_without_daemon(&process);
+	expect_routes(0, 0, 2);
+	show_tables(OTHER, 180); /* of the document before */
+	withdraw_without_daemon(&process);
+	expect_routes(0, 0, 0);
 }
 
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, add_all, remove_place)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(routes_of_both_tables_go, add_all),
-		cmocka_unit_test_setup(without_a_daemon_nothing_is_touched, add_all),
+		T(routes_of_both_tables_go),
+		T(without_a_document_the_usual_tables_are_emptied),
+		T(a_stop_with_workers_withdraws_and_forwards_on_for_a_moment),
+		T(who_insists_does_not_wait),
+		T(a_stop_without_a_gap_changes_nothing),
+		T(a_start_with_workers_withdraws_and_waits_for_the_rest),
+		T(a_change_to_workers_is_said_before_it_withdraws),
+		T(a_document_without_a_daemon_leaves_nothing_announced),
 	};
 	int failed;
 
@@ -87,9 +311,9 @@ int main(void)
 		puts("needs root, for a network namespace");
 		return SKIPPED;
 	}
-	if (own_routes_open(&routes))
+	if (own_routes_open(&kernel))
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	own_routes_close(routes);
+	own_routes_close(kernel);
 	return failed;
 }
