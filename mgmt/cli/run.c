@@ -36,9 +36,9 @@
 #define HANG_LEAST_MS    3000   /* several looks must fit into half of it (run_watched_ms()) */
 #define HANG_MOST_MS     600000 /* more is meant as off */
 
-/* The order of stopping: first what changes the state, last what serves users. */
-static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_ANNOUNCE, CHILD_HEALTH, CHILD_DNS,
-	                                     CHILD_DATAPLANE };
+/* The order of stopping. weir-dataplane (DPDK) withdraws DNS addresses, too: weir-dns ends last. */
+static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_ANNOUNCE, CHILD_HEALTH,
+	                                     CHILD_DATAPLANE, CHILD_DNS };
 
 static void fork_child(struct child *c);
 static void stop_next(struct run *r);

@@ -237,7 +237,7 @@ class Supervisor(unittest.TestCase):
         self.assertEqual(stopped.returncode, 0, stopped.stderr)
         self.assertEqual(self.supervisor.wait(PATIENCE_S), 0)
         with open(os.path.join(self.bin, "ends.log")) as f:
-            self.assertEqual(f.read().split(), ["mgmt", "health", "dns", "dataplane"])
+            self.assertEqual(f.read().split(), ["mgmt", "health", "dataplane", "dns"])
 
     def test_stop_ends_what_a_dead_or_a_hanging_supervisor_has_left(self) -> None:
         for signo in (signal.SIGKILL, signal.SIGSTOP):
@@ -418,7 +418,7 @@ class Supervisor(unittest.TestCase):
         self.supervisor.terminate()
         self.assertEqual(self.supervisor.wait(PATIENCE_S), 0)
         with open(os.path.join(self.bin, "ends.log")) as f:
-            self.assertEqual(f.read().split(), ["mgmt", "health", "dns", "dataplane"])
+            self.assertEqual(f.read().split(), ["mgmt", "health", "dataplane", "dns"])
 
     def test_killed_itself_it_leaves_all_running_and_the_next_goes_on_with_them(self) -> None:
         self.document()

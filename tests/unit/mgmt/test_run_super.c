@@ -169,20 +169,20 @@ static void a_stop_goes_through_all_in_order(void **state)
 	assert_int_equal(n_sent, 1);
 	now_of_loop += 100;
 	end_child(mgmt);
-	assert_asked(2, dns);
+	assert_asked(2, dataplane);
 	assert_int_equal(mgmt->timer.heap_index, 0);
-	on_limit(dns);
+	on_limit(dataplane);
 	assert_int_equal(n_sent, 3);
-	assert_int_equal(sent[2].pid, dns->pid);
+	assert_int_equal(sent[2].pid, dataplane->pid);
 	assert_int_equal(sent[2].signo, SIGKILL);
 	now_of_loop += 100;
 	on_stop_deadline(&run); /* it does not end */
-	assert_asked(4, dataplane);
+	assert_asked(4, dns);
 	assert_false(stopped);
-	end_child(dataplane);
+	end_child(dns);
 	assert_true(stopped);
 	assert_int_equal(run.stop_timer.heap_index, 0);
-	on_limit(dataplane); /* it has ended */
+	on_limit(dns); /* it has ended */
 	assert_int_equal(n_sent, 4);
 }
 
