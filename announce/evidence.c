@@ -62,6 +62,8 @@ void evidence_of_node(const struct proof_node *n, uint64_t document, bool is_dea
 	                               : n     ? any_port(n, true)
 	                                       : ANNOUNCE_UNKNOWN;
 	truth[ANNOUNCE_FACT_COVERED] = n ? each_port(n) : ANNOUNCE_UNKNOWN;
+	if (n && n->stopping)
+		f->command = ANNOUNCE_COMMAND_STOP;
 	if (n && n->document)
 		truth[ANNOUNCE_FACT_DOCUMENT] =
 		        n->document == document ? ANNOUNCE_YES : ANNOUNCE_NO;

@@ -27,7 +27,8 @@
 #define EVIDENCE_PROBE_MS 5u
 
 /*
- * The node's facts: document, peers' state, port, program, each port's program.
+ * The node's facts: document, peers' state, port, program, each port's program. A regular stop of
+ * weir-dataplane that ends forwarding is a command.
  * @param n         NULL: nothing is proved
  * @param document  the one by which this process announces
  * @param is_dead   the process that proves it has ended, and with it its driver (DPDK)

@@ -37,6 +37,28 @@ static void a_dead_driver_withdraws_at_once(void **state)
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
 }
 
+/* A DPDK dataplane deletes the routes itself then, and forwards on: nothing may put them back. */
+static void a_regular_stop_withdraws_without_a_hold_down(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.node.stopping = 1;
+	run_rounds(1);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_STOPPED);
+	a.dataplane_dead = true; /* it has ended, and its page is old */
+	fake.node.document = 0;
+	fake.node.ports[0].attached = PROOF_UNKNOWN;
+	run_rounds(30);
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_STOPPED);
+	a.dataplane_dead = false; /* the next one has proved all */
+	fake.node.stopping = 0;
+	fake.node.document = 7;
+	fake.node.ports[0].attached = PROOF_YES;
+	run_rounds(1);
+	assert_true(is_in(NORMAL_TABLE));
+}
+
 static void a_move_waits_for_the_daemon(void **state)
 {
 	(void)state;
@@ -267,6 +289,7 @@ int main(void)
 		SCENE_TEST(nothing_is_announced_without_a_proof),
 		SCENE_TEST(a_proof_that_is_lost_withdraws_nothing),
 		SCENE_TEST(a_dead_driver_withdraws_at_once),
+		SCENE_TEST(a_regular_stop_withdraws_without_a_hold_down),
 		SCENE_TEST(a_move_waits_for_the_daemon),
 		SCENE_TEST(what_the_daemon_shows_differently_is_noted),
 		SCENE_TEST(what_the_daemon_does_not_show_is_no_difference),
