@@ -3,9 +3,9 @@
  * BIRD's control protocol ("Remote control" in its user's guide; nest/cli.c of 2.0): lines of text. A reply's line
  * begins with a code of four digits and '-' if more lines follow, or ' ' if it is the last one. A line that begins
  * with a space continues the code before it; one with '+' belongs to no reply. 0xxx are well, 1xxx and 2xxx tables,
- * 8xxx errors at run time, 9xxx errors of syntax.
+ * 8xxx errors at run time, 9xxx errors of syntax. A long answer that a reconfiguration interrupts ends with 8004.
  *
- * The names of tables are those of packaging/bird/bird.conf.
+ * The names of tables are those of packaging/bird/bird.conf. BIRD 2 is known; BIRD 1 and 3 have other answers.
  */
 #include "announce/daemon.h"
 
@@ -14,11 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 #define CODE_DIGITS   4
 #define NOT_FOUND     8001
+#define BROKEN_OFF    8004
 #define ACCESS_DENIED 16
 #define ERRORS        8000
 #define LINE_MAX_READ 512
+#define KNOWN_VERSION "BIRD 2."
 
 static const enum daemon_query_kind first[] = { DAEMON_QUERY_GREETING, DAEMON_QUERY_RESTRICT };
 
@@ -99,8 +103,9 @@ static bool next_line(const char **at, const char *end, struct bird_line *out)
 
 static bool is_plain_name(const char *name)
 {
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
-	       strlen(name);
+	return (*name < '0' || *name > '9') &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+	               strlen(name);
 }
 
 /* A name that BIRD takes in quotes, and that cannot end them. */
@@ -111,34 +116,46 @@ static bool is_name(const char *name)
 	               strlen(name);
 }
 
+/* The name of a neighbour as an argument. */
+static const char *quote_name(const struct daemon_neighbour *n, char out[DAEMON_NAME_MAX + 2])
+{
+	const char *quote = is_plain_name(n->name) ? "" : "'";
+
+	snprintf(out, DAEMON_NAME_MAX + 2, "%s%s%s", quote, n->name, quote);
+	return out;
+}
+
 static size_t write_question(const struct daemon_facts *f, const struct daemon_query *q,
                              char out[DAEMON_QUESTION_MAX])
 {
-	char vip[ADDR_TEXT_MAX];
-	bool four = addr_is4(&q->vip);
-	const char *name, *quote;
-	int n = 0;
+	const size_t max = DAEMON_QUESTION_MAX;
+	char net[ADDR_LONG_TEXT_MAX], name[DAEMON_NAME_MAX + 2];
+	int n = 0, family = addr_is4(&q->net.addr) ? 4 : 6;
 
 	switch (q->kind) {
 	case DAEMON_QUERY_GREETING:
 	case DAEMON_QUERY_VERSION: /* it is in the greeting */
 		break;
 	case DAEMON_QUERY_RESTRICT:
-		n = snprintf(out, DAEMON_QUESTION_MAX, "restrict\n");
+		n = snprintf(out, max, "restrict\n");
 		break;
 	case DAEMON_QUERY_SESSIONS:
-		n = snprintf(out, DAEMON_QUESTION_MAX, "show protocols\n");
+		n = snprintf(out, max, "show protocols\n");
 		break;
-	case DAEMON_QUERY_ROUTE:
-		n = snprintf(out, DAEMON_QUESTION_MAX,
-		             "show route %s/%d table weir%d table weir_gshut%d\n",
-		             addr_text(&q->vip, vip), four ? 32 : 128, four ? 4 : 6, four ? 4 : 6);
+	case DAEMON_QUERY_CHANNELS:
+		n = snprintf(out, max, "show protocols all %s\n",
+		             quote_name(&f->neighbours[q->neighbour], name));
 		break;
-	case DAEMON_QUERY_EXPORT:
-		name = f->neighbours[q->neighbour].name;
-		quote = is_plain_name(name) ? "" : "'";
-		n = snprintf(out, DAEMON_QUESTION_MAX, "show route %s/%d exported %s%s%s\n",
-		             addr_text(&q->vip, vip), four ? 32 : 128, quote, name, quote);
+	case DAEMON_QUERY_ROUTES:
+		n = snprintf(out, max, "show route %s%stable weir%d table weir_gshut%d\n",
+		             q->net.bits ? prefix_text(&q->net, net) : "", q->net.bits ? " " : "",
+		             family, family);
+		break;
+	case DAEMON_QUERY_EXPORTS: /* hosts alone: a neighbour may get a full table */
+		n = snprintf(out, max,
+		             "show route exported %s where (net.type = NET_IP4 && net.len = 32) || "
+		             "(net.type = NET_IP6 && net.len = 128)\n",
+		             quote_name(&f->neighbours[q->neighbour], name));
 		break;
 	}
 	return (size_t)n;
@@ -164,12 +181,26 @@ static int read_greeting(struct daemon_facts *f, const struct bird_line *line)
 	if (space)
 		*space = 0;
 	snprintf(f->version, sizeof(f->version), "%s", text);
+	if (strncmp(text, KNOWN_VERSION, strlen(KNOWN_VERSION)) != 0) {
+		snprintf(
+		        f->problem, sizeof(f->problem),
+		        "%.30s is a version that this release of Weir does not know; it knows BIRD 2",
+		        text);
+		return -EPROTO;
+	}
 	return 0;
 }
 
+/* Which protocols of a list are meant. */
+enum listed {
+	LISTED_ALL,
+	LISTED_UP,
+	LISTED_DOWN,
+};
+
 /* "router1_4  BGP        ---        up     07:23:33.788  Established   " */
 static void read_protocol(struct daemon_facts *f, const struct daemon_facts *before,
-                          const struct bird_line *line)
+                          const struct bird_line *line, enum listed which)
 {
 	char text[LINE_MAX_READ], *save = NULL, *name, *protocol, *table, *state;
 	struct daemon_neighbour *to;
@@ -183,42 +214,124 @@ static void read_protocol(struct daemon_facts *f, const struct daemon_facts *bef
 	state = table ? strtok_r(NULL, " ", &save) : NULL;
 	if (!state || strcmp(protocol, "BGP") != 0)
 		return;
+	established &= strcmp(state, "up") == 0;
+	if (which != LISTED_ALL && established != (which == LISTED_UP))
+		return;
 	if (f->n_neighbours == DAEMON_NEIGHBOURS_MAX || !is_name(name) ||
 	    strlen(name) >= DAEMON_NAME_MAX) {
 		f->n_omitted++;
 		return;
 	}
 	to = &f->neighbours[f->n_neighbours];
-	*to = (struct daemon_neighbour){ .established = established && !strcmp(state, "up") };
+	*to = (struct daemon_neighbour){ .established = established };
 	snprintf(to->name, sizeof(to->name), "%s", name);
-	for (uint32_t i = 0; i < before->n_neighbours; i++) {
-		const struct daemon_neighbour *b = &before->neighbours[i];
-
-		if (strcmp(b->name, name) != 0 || b->established != to->established)
-			continue;
-		to->lacks4 = b->lacks4;
-		to->lacks6 = b->lacks6;
-	}
+	for (uint32_t i = 0; i < before->n_neighbours; i++)
+		if (!strcmp(before->neighbours[i].name, name) &&
+		    before->neighbours[i].established == established)
+			*to = before->neighbours[i];
 	f->n_neighbours++;
 }
 
-static int read_sessions(struct daemon_facts *f, const char *at, const char *end)
+static int read_list(struct daemon_facts *f, const struct daemon_facts *before, const char *at,
+                     const char *end, enum listed which)
 {
-	const struct daemon_facts before = *f;
-	struct bird_line line;
+	struct bird_line line = { .code = -1, .text = "" };
 	bool table = false;
 
-	f->n_neighbours = f->n_omitted = 0;
 	while (next_line(&at, end, &line)) {
 		if (line.code == 2002) {
 			table = true;
 		} else if (line.code == 1002 || line.code == -1) {
-			read_protocol(f, &before, &line);
+			read_protocol(f, before, &line, which);
 		} else if (line.code != 0) {
 			return refuse_answer(f, "no list of protocols", &line);
 		}
 	}
 	return table ? 0 : refuse_answer(f, "no list of protocols", &line);
+}
+
+/* In BIRD's order; if there is not room for all, those that are up first. */
+static int read_sessions(struct daemon_facts *f, const char *at, const char *end)
+{
+	const struct daemon_facts before = *f;
+	int err;
+
+	f->n_neighbours = f->n_omitted = 0;
+	err = read_list(f, &before, at, end, LISTED_ALL);
+	if (err || !f->n_omitted)
+		return err;
+	f->n_neighbours = f->n_omitted = 0;
+	err = read_list(f, &before, at, end, LISTED_UP);
+	return err ? err : read_list(f, &before, at, end, LISTED_DOWN);
+}
+
+static bool has_start(const struct bird_line *line, const char *start)
+{
+	return line->n >= strlen(start) && !memcmp(line->text, start, strlen(start));
+}
+
+/* The last word of a line. */
+static const char *last_word(const struct bird_line *line, size_t *n)
+{
+	size_t end = line->n, start;
+
+	while (end > 0 && line->text[end - 1] == ' ')
+		end--;
+	for (start = end; start > 0 && line->text[start - 1] != ' '; start--)
+		;
+	*n = end - start;
+	return line->text + start;
+}
+
+static uint64_t add_stamp(uint64_t stamp, const char *text, size_t n)
+{
+	return hash_bytes(&(struct hash_key){ stamp, 0 }, text, n);
+}
+
+/*
+ * The channels of one neighbour: which families are up, and the counts of accepted exports:
+ *
+ *     "router1_4  BGP        ---        up     07:23:33.788  Established   "
+ *     "  Channel ipv4"
+ *     "    State:          UP"
+ *     "      Export updates:             76          0          0        ---         76"
+ */
+static int read_channels(struct daemon_facts *f, const struct daemon_query *q, const char *at,
+                         const char *end)
+{
+	struct daemon_neighbour *to = &f->neighbours[q->neighbour];
+	bool four = false, six = false, up4 = false, up6 = false;
+	struct bird_line line;
+	uint64_t stamp = 1;
+	const char *word;
+	size_t n;
+
+	to->stamp = 0;
+	while (next_line(&at, end, &line)) {
+		if (line.code >= ERRORS)
+			return -EAGAIN; /* it is gone by now */
+		if (line.code == 1002)  /* with the time of its state */
+			stamp = add_stamp(stamp, line.text, line.n);
+		while (line.n > 0 && *line.text == ' ') {
+			line.text++;
+			line.n--;
+		}
+		if (has_start(&line, "Channel ")) {
+			four = has_start(&line, "Channel ipv4");
+			six = has_start(&line, "Channel ipv6");
+		}
+		word = last_word(&line, &n);
+		if (has_start(&line, "State:") && n == 2 && !memcmp(word, "UP", 2)) {
+			up4 |= four;
+			up6 |= six;
+		}
+		if (has_start(&line, "Export updates:") || has_start(&line, "Export withdraws:"))
+			stamp = add_stamp(stamp, word, n);
+	}
+	to->lacks4 = !up4;
+	to->lacks6 = !up6;
+	to->stamp = stamp ? stamp : 1;
+	return 0;
 }
 
 /* Whether @p line heads the routes of a table; which one, or DAEMON_TABLES for another. */
@@ -242,47 +355,65 @@ static bool is_route(const struct bird_line *line)
 	return memchr(line->text, '[', line->n) != NULL;
 }
 
-static int read_route(struct daemon_facts *f, struct daemon_route *r, const char *at,
-                      const char *end)
+/*
+ * The host that a route is to. The second route to a network has a blank there.
+ * @param host  of the route before; kept for a blank. @return whether @p host is one
+ */
+static bool read_host(const struct bird_line *line, struct addr *host, bool *is_host)
+{
+	char text[ADDR_LONG_TEXT_MAX];
+	const char *space = memchr(line->text, ' ', line->n);
+	size_t n = space ? (size_t)(space - line->text) : line->n;
+	struct prefix p;
+
+	if (n == 0)
+		return *is_host;
+	*is_host = false;
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, line->text, n);
+	text[n] = 0;
+	if (prefix_parse(text, &p))
+		return false;
+	*is_host = p.bits == (addr_is4(&p.addr) ? 32 : 128);
+	*host = p.addr;
+	return *is_host;
+}
+
+/* A list of routes by tables. What it is in, and for EXPORTS to whom it goes, is noted. */
+static int read_routes(struct daemon_facts *f, const struct daemon_query *q, daemon_find *find,
+                       void *arg, const char *at, const char *end)
 {
 	enum daemon_table table = DAEMON_TABLES;
-	bool imported[DAEMON_TABLES] = { false };
+	struct addr host = { 0 };
 	struct bird_line line;
+	bool is_host = false;
 
 	while (next_line(&at, end, &line)) {
+		struct daemon_route *r;
+
+		if (line.code == BROKEN_OFF)
+			return -EAGAIN;
 		if (line.code >= ERRORS && line.code != NOT_FOUND)
-			return refuse_answer(f, "no table weir4 or the like", &line);
+			return q->kind == DAEMON_QUERY_EXPORTS
+			               ? -EAGAIN
+			               : refuse_answer(f, "no table weir4 or the like", &line);
 		if (line.code > 0 && line.code != 1007 && line.code != NOT_FOUND)
 			return refuse_answer(f, "no list of routes", &line);
-		if (!is_heading(&line, &table) && is_route(&line) && table != DAEMON_TABLES)
-			imported[table] = true;
+		if (is_heading(&line, &table) || !is_route(&line) ||
+		    !read_host(&line, &host, &is_host))
+			continue;
+		r = find(arg, &host);
+		if (r && q->kind == DAEMON_QUERY_EXPORTS)
+			r->exported |= 1u << q->neighbour;
+		else if (r && table != DAEMON_TABLES)
+			r->imported[table] = true;
 	}
-	memcpy(r->imported, imported, sizeof(imported));
 	return 0;
 }
 
-/* An error here: the session does not carry the family ("No valid tables"), or it is gone by now. */
-static int read_export(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
-                       const char *at, const char *end)
-{
-	struct daemon_neighbour *to = &f->neighbours[q->neighbour];
-	uint32_t bit = 1u << q->neighbour;
-	bool exported = false;
-	struct bird_line line;
-
-	while (next_line(&at, end, &line)) {
-		if (line.code > NOT_FOUND && line.n == strlen("No valid tables"))
-			*(addr_is4(&q->vip) ? &to->lacks4 : &to->lacks6) = true;
-		if (line.code > 0 && line.code != 1007 && line.code < ERRORS)
-			return refuse_answer(f, "no list of routes", &line);
-		exported |= line.code < ERRORS && is_route(&line);
-	}
-	r->exported = exported ? r->exported | bit : r->exported & ~bit;
-	return 0;
-}
-
-static int read_answer(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
-                       const char *answer, size_t n)
+static int read_answer(struct daemon_facts *f, const struct daemon_query *q, daemon_find *find,
+                       void *arg, const char *answer, size_t n)
 {
 	const char *at = answer, *end = answer + n;
 	struct bird_line line = { .code = -1, .text = "" };
@@ -296,10 +427,11 @@ static int read_answer(struct daemon_facts *f, struct daemon_route *r, const str
 		return line.code == ACCESS_DENIED ? 0 : refuse_answer(f, "not restricted", &line);
 	case DAEMON_QUERY_SESSIONS:
 		return read_sessions(f, at, end);
-	case DAEMON_QUERY_ROUTE:
-		return read_route(f, r, at, end);
-	case DAEMON_QUERY_EXPORT:
-		return read_export(f, r, q, at, end);
+	case DAEMON_QUERY_CHANNELS:
+		return read_channels(f, q, at, end);
+	case DAEMON_QUERY_ROUTES:
+	case DAEMON_QUERY_EXPORTS:
+		return read_routes(f, q, find, arg, at, end);
 	case DAEMON_QUERY_VERSION:
 		break;
 	}
@@ -312,6 +444,7 @@ const struct daemon_ops daemon_bird = {
 	.first = first,
 	.n_first = sizeof(first) / sizeof(first[0]),
 	.queries_exports = true,
+	.lists_tables = true,
 	.write = write_question,
 	.whole = find_end,
 	.read = read_answer,

@@ -4,16 +4,19 @@
  * What the host's routing daemon (BIRD, FRR) says of Weir's announcements: whether it has imported a VIP's route from
  * each of the two kernel tables, to which neighbours it exports the VIP, and which sessions are up.
  *
- * The daemon is asked by its control socket, a few questions at a time, and only about Weir's own prefixes and about its
- * neighbours, so a daemon with a full table of routes is not slowed down. Nothing is ever changed: BIRD restricts the
- * connection (`restrict`), FRR's stays in its view mode.
+ * The daemon is asked by its control socket, one question at a time, about Weir's own prefixes and about its neighbours.
+ * A question covers as many prefixes as the daemon can list without keeping others waiting, and the next one comes after
+ * DAEMON_SHARE times the time that the answer took, so a daemon with a full table of routes is not slowed down. Nothing
+ * is ever changed: BIRD restricts the connection (`restrict`), FRR's stays in its view mode.
  *
  * All that a daemon sends is bounded: by DAEMON_ANSWER_MAX bytes and DAEMON_DEADLINE_MS for an answer. A daemon that is
  * gone, silent or strange is said to be so, and is asked again every DAEMON_RETRY_MS. What it said before then is
- * unknown (`at_ms` 0), never "no".
+ * unknown (`at_ms` 0), never "no". A daemon of a version that Weir does not know is strange: its answers may have
+ * another meaning.
  *
  * The thread of the loop only. The questions and answers are those of announce/bird.c and announce/frr.c, which are
- * pure; the connection is announce/daemon.c.
+ * pure; announce/daemon.c has the connection, announce/daemon_rows.c the prefixes and announce/daemon_exports.c
+ * what BIRD exports.
  */
 #ifndef WEIR_ANNOUNCE_DAEMON_H
 #define WEIR_ANNOUNCE_DAEMON_H
@@ -32,22 +35,18 @@ struct daemon;
 #define DAEMON_NEIGHBOURS_MAX 32u
 #define DAEMON_PREFIXES_MAX   4096u
 #define DAEMON_NAME_MAX       64u
-#define DAEMON_ANSWER_MAX     (256u * 1024u) /**< bytes of an answer */
-#define DAEMON_DEADLINE_MS    2000u          /**< for an answer */
-#define DAEMON_RETRY_MS       500u           /**< after a failure */
-#define DAEMON_SESSIONS_MS    1000u          /**< the neighbours are asked for this often */
-#define DAEMON_TICK_MS        100u
-#define DAEMON_ROUND_TICKS    40u /**< all prefixes are asked about within so many ticks, .. */
-#define DAEMON_TICK_PREFIXES  3u  /**< .. but no more in one: 1 % of bgpd's core; 1,000 take 34 s */
-#define DAEMON_HURRY_MS       5u  /**< between two answers about one prefix that is urgent */
-
-/** The longest round over @p n prefixes, ms. */
-static inline uint64_t daemon_round_ms(size_t n)
-{
-	uint64_t ticks = (n + DAEMON_TICK_PREFIXES - 1) / DAEMON_TICK_PREFIXES;
-
-	return DAEMON_TICK_MS * (ticks < DAEMON_ROUND_TICKS ? DAEMON_ROUND_TICKS : ticks);
-}
+#define DAEMON_ANSWER_MAX     (4u << 20) /**< bytes of an answer */
+#define DAEMON_DEADLINE_MS    2000u      /**< for an answer */
+#define DAEMON_RETRY_MS       500u       /**< after a failure */
+#define DAEMON_SESSIONS_MS    1000u      /**< the neighbours are asked for this often */
+#define DAEMON_SHARE          100u   /**< 1 % of a core: after an answer, wait 100 times as long */
+#define DAEMON_FIRST_SHARE    10u    /**< likewise for prefixes of which nothing is known yet */
+#define DAEMON_ROUND_MS       10000u /**< at most for all prefixes, where one question covers many */
+#define DAEMON_SPAN_MAX                                                                            \
+	256u /**< prefixes in an answer of FRR, which serves nobody else meanwhile */
+#define DAEMON_HURRY_MS     5u /**< between two answers about one prefix that is urgent, at first */
+#define DAEMON_HURRY_MAX_MS 1000u /**< and at last */
+#define DAEMON_NEWS_MS      5u    /**< between two calls of daemon_news */
 
 /** Which daemon. */
 enum daemon_kind {
@@ -73,13 +72,15 @@ enum daemon_state {
 struct daemon_neighbour {
 	char name[DAEMON_NAME_MAX]; /**< BIRD: its protocol's name; FRR: its address or interface */
 	bool established;
-	/** The session does not carry this family: the daemon is not asked about such prefixes. */
-	bool lacks4, lacks6;
+	bool lacks4, lacks6; /**< the session does not carry this family */
+	uint64_t stamp; /**< BIRD: another number when exports to it have changed; 0: unknown */
 };
 
 /** What the daemon says of one prefix. */
 struct daemon_route {
-	uint64_t at_ms; /**< of its last whole answer, monotonic; 0: unknown, and so is the rest */
+	/** Then `imported` was so, monotonic: the last question, or a later proof of no change; 0: unknown. */
+	uint64_t at_ms;
+	uint64_t exported_at_ms;      /**< likewise of `exported`; 0: unknown */
 	bool imported[DAEMON_TABLES]; /**< the daemon has the route of this table */
 	/** Bit i: to neighbours[i]. With both tables, it is the normal route that is exported. */
 	uint32_t exported;
@@ -95,10 +96,17 @@ struct daemon_facts {
 	/** [n_neighbours] BGP sessions, in the daemon's order. */
 	struct daemon_neighbour neighbours[DAEMON_NEIGHBOURS_MAX];
 	uint32_t n_neighbours;
-	uint32_t n_omitted; /**< that did not fit */
+	uint32_t n_omitted; /**< that did not fit; those that are up come first then */
+	/** The same number in two answers: no export has changed between them; 0: unknown. */
+	uint64_t stamp;
+	uint64_t n_routes[2]; /**< FRR: in its main table, of IPv4 and IPv6; UINT64_MAX: unknown */
+	uint64_t round_ms; /**< the last round over all prefixes took so long; 0: none has ended */
 };
 
-/** Called after answers that brought news, or about urgent prefixes, and for a new state; never by a function of @p d. */
+/**
+ * Called after answers that brought news, or about urgent prefixes, and for a new state; at most every DAEMON_NEWS_MS,
+ * and never by a function of @p d.
+ */
 typedef void daemon_news(void *arg);
 
 /**
@@ -122,13 +130,21 @@ void daemon_close(struct daemon *d);
 MUST_CHECK int daemon_watch(struct daemon *d, const struct addr *vips, size_t n);
 
 /**
- * Ask about @p vip next, once, before everything that is not urgent, and call daemon_news then. The route is `pending`
- * until that answer. At most one answer in DAEMON_HURRY_MS for each prefix. A prefix that is not watched is ignored.
+ * Ask about @p vip next, once, before everything that is not urgent, and call daemon_news then: its route was added or
+ * deleted just now. What is known of it is `pending` until that answer. A prefix that is not watched is ignored.
  *
  * For a move between tables: call this after the route was added to the new table. In daemon_news, leave a pending route
- * alone, for what is known of it may be from before the move; call this again while it is unknown or not imported.
+ * alone, for what is known of it may be from before the move; call daemon_wait() while it is unknown or not imported.
  */
 void daemon_hurry(struct daemon *d, const struct addr *vip);
+
+/**
+ * Ask about @p vip once more, soon, and call daemon_news then, because what is known of it is not what the caller waits
+ * for. After DAEMON_HURRY_MS at first, then after a quarter of the time since daemon_hurry(), at most
+ * DAEMON_HURRY_MAX_MS. FRR with many other routes is asked prefix by prefix, so after 2 s without effect a prefix must
+ * wait there until the round comes by.
+ */
+void daemon_wait(struct daemon *d, const struct addr *vip);
 
 /** What is known of the daemon; valid until the loop's next turn. */
 const struct daemon_facts *daemon_facts(const struct daemon *d);
@@ -148,15 +164,19 @@ enum daemon_query_kind {
 	DAEMON_QUERY_RESTRICT, /**< refuse this connection all changes */
 	DAEMON_QUERY_VERSION,
 	DAEMON_QUERY_SESSIONS,
-	DAEMON_QUERY_ROUTE, /**< is the prefix imported, in which tables; FRR: and exported to whom */
-	DAEMON_QUERY_EXPORT, /**< is the prefix exported to this neighbour */
+	DAEMON_QUERY_CHANNELS, /**< of a neighbour: which families, and its stamp */
+	DAEMON_QUERY_ROUTES, /**< in `net`: what is imported, from which tables; FRR: and exported to whom */
+	DAEMON_QUERY_EXPORTS, /**< all host routes that are exported to a neighbour */
 };
 
 struct daemon_query {
 	enum daemon_query_kind kind;
-	struct addr vip;    /**< ROUTE, EXPORT */
-	uint32_t neighbour; /**< EXPORT: its index */
+	struct prefix net;  /**< ROUTES: a host, or a net of Weir's; all of BIRD's: bits 0 */
+	uint32_t neighbour; /**< CHANNELS, EXPORTS: its index */
 };
+
+/** Where to note what an answer says of @p vip. @return NULL: the question was not about it */
+typedef struct daemon_route *daemon_find(void *arg, const struct addr *vip);
 
 /** One daemon's language. Pure functions, fed with whatever the socket brings. */
 struct daemon_ops {
@@ -165,7 +185,9 @@ struct daemon_ops {
 	/** [n_first] what each new connection is asked, in this order */
 	const enum daemon_query_kind *first;
 	size_t n_first;
-	bool queries_exports; /**< else ROUTE answers for all neighbours */
+	bool queries_exports; /**< else ROUTES answers for all neighbours */
+	/** In one question: all prefixes of a family. Else DAEMON_SPAN_MAX, where other routes are as few. */
+	bool lists_tables;
 
 	/** Write a query, with its end; never DAEMON_QUERY_GREETING. @return its length, <= DAEMON_QUESTION_MAX */
 	size_t (*write)(const struct daemon_facts *f, const struct daemon_query *q,
@@ -178,12 +200,13 @@ struct daemon_ops {
 	ssize_t (*whole)(const char *bytes, size_t n, size_t from);
 	/**
 	 * Read a whole answer.
-	 * @param f  its version and neighbours are set, and its problem on failure
-	 * @param r  of ROUTE and EXPORT: the route; `at_ms` is the caller's
-	 * @return 0, or -EPROTO: it is not the query for
+	 * @param f     its version, neighbours, stamp and n_routes are set, and its problem on failure
+	 * @param find  called for each prefix that a ROUTES or EXPORTS names: `imported` and `exported` are set
+	 *              where it is; the caller has cleared them before
+	 * @return 0; -EAGAIN: the daemon broke off, or cannot answer now; -EPROTO: it is not the query for
 	 */
-	int (*read)(struct daemon_facts *f, struct daemon_route *r, const struct daemon_query *q,
-	            const char *answer, size_t n);
+	int (*read)(struct daemon_facts *f, const struct daemon_query *q, daemon_find *find,
+	            void *arg, const char *answer, size_t n);
 };
 
 extern const struct daemon_ops daemon_bird, daemon_frr;

@@ -108,10 +108,12 @@ void evidence_of_dns(enum announce_truth answers, bool by_kernel, struct announc
 		        truth[ANNOUNCE_FACT_COVERED] = ANNOUNCE_YES;
 }
 
-uint64_t evidence_daemon_old_ms(size_t n)
+uint64_t evidence_daemon_old_ms(const struct daemon_facts *d)
 {
-	uint64_t old_ms = 2 * daemon_round_ms(n) + DAEMON_DEADLINE_MS;
+	uint64_t old_ms = d ? 2 * d->round_ms + DAEMON_DEADLINE_MS : 0;
 
+	if (old_ms > EVIDENCE_ROUND_OLD_MS)
+		return EVIDENCE_ROUND_OLD_MS;
 	return old_ms > EVIDENCE_DAEMON_OLD_MS ? old_ms : EVIDENCE_DAEMON_OLD_MS;
 }
 
@@ -124,13 +126,18 @@ static uint32_t established_mask(const struct daemon_facts *d)
 	return mask;
 }
 
+static bool is_fresh(uint64_t at_ms, uint64_t old_ms, uint64_t now_ms)
+{
+	return at_ms && at_ms <= now_ms && now_ms - at_ms <= old_ms;
+}
+
 uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_route *r,
                             const uint64_t added_ms[3], uint64_t old_ms, uint64_t now_ms,
                             struct announce_routes *routes, struct announce_facts *f)
 {
-	bool is_known = d && r && d->state == DAEMON_ANSWERS && r->at_ms && r->at_ms <= now_ms &&
-	                now_ms - r->at_ms <= old_ms;
-	uint32_t exported = is_known ? r->exported & established_mask(d) : 0;
+	bool is_known = d && r && d->state == DAEMON_ANSWERS && is_fresh(r->at_ms, old_ms, now_ms);
+	bool is_export_known = is_known && is_fresh(r->exported_at_ms, old_ms, now_ms);
+	uint32_t exported = is_export_known ? r->exported & established_mask(d) : 0;
 
 	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
 		bool shows = is_known &&
@@ -144,23 +151,29 @@ uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_ro
 	}
 	f->exported = routes->imported[ANNOUNCE_NORMAL];
 	if (f->exported == ANNOUNCE_YES && !exported)
-		f->exported = ANNOUNCE_NO;
-	if (is_known && now_ms - r->at_ms > EVIDENCE_EXPORT_MS)
+		f->exported = is_export_known ? ANNOUNCE_NO : ANNOUNCE_UNKNOWN;
+	if (is_known && !is_fresh(r->exported_at_ms, EVIDENCE_EXPORT_MS, now_ms))
 		f->exported = ANNOUNCE_UNKNOWN;
+	routes->exported = !is_export_known || r->pending ? ANNOUNCE_UNKNOWN
+	                   : exported                     ? ANNOUNCE_YES
+	                                                  : ANNOUNCE_NO;
 	return exported;
 }
 
 enum announce_truth evidence_differs(enum announce_table intended,
-                                     const struct announce_routes *routes, uint32_t exported)
+                                     const struct announce_routes *routes)
 {
 	/* with both routes, neighbours get the normal one */
 	bool normal = routes->imported[ANNOUNCE_NORMAL] == ANNOUNCE_YES;
-	bool differs = !exported || normal != (intended == ANNOUNCE_NORMAL);
 
 	if (routes->imported[ANNOUNCE_NORMAL] == ANNOUNCE_UNKNOWN ||
 	    routes->imported[ANNOUNCE_SHUTDOWN] == ANNOUNCE_UNKNOWN)
 		return ANNOUNCE_UNKNOWN;
 	if (intended == ANNOUNCE_NONE)
-		differs = exported != 0;
-	return differs ? ANNOUNCE_YES : ANNOUNCE_NO;
+		return routes->exported;
+	if (routes->imported[intended] == ANNOUNCE_NO || normal != (intended == ANNOUNCE_NORMAL))
+		return ANNOUNCE_YES;
+	return routes->exported == ANNOUNCE_YES  ? ANNOUNCE_NO
+	       : routes->exported == ANNOUNCE_NO ? ANNOUNCE_YES
+	                                         : ANNOUNCE_UNKNOWN;
 }

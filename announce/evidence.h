@@ -15,11 +15,17 @@
 #include "announce/moves.h"
 #include "weir/proof.h"
 
-/* An answer of the daemon counts for so long, or for two rounds if there are many addresses. */
+/*
+ * An answer of the daemon counts for so long, or for two rounds if it must be asked about one of
+ * many addresses at a time; never longer than the second number.
+ */
 #define EVIDENCE_DAEMON_OLD_MS 15000u
+#define EVIDENCE_ROUND_OLD_MS  300000u
+_Static_assert(DAEMON_ROUND_MS + DAEMON_DEADLINE_MS < EVIDENCE_DAEMON_OLD_MS,
+               "a whole round counts");
 /*
  * A promise to another node rests on nothing older: a probe packet of the last 2 s and the second
- * between two, an answer of the daemon of its round of 4 s and a second more.
+ * between two, exports that were read or proved to be unchanged, which is tried each second.
  */
 #define EVIDENCE_PROMISE_MS 3000u
 #define EVIDENCE_EXPORT_MS  5000u
@@ -51,12 +57,12 @@ void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all,
  */
 void evidence_of_dns(enum announce_truth answers, bool by_kernel, struct announce_facts *f);
 
-/* How long an answer of the daemon counts, of @p n addresses, ms. */
-uint64_t evidence_daemon_old_ms(size_t n);
+/* How long an answer of the daemon counts, ms. @param d  NULL: there is no daemon */
+uint64_t evidence_daemon_old_ms(const struct daemon_facts *d);
 
 /*
- * What the daemon shows of one address: routes->imported, and facts->exported, which is unknown
- * when the answer is too old for a promise.
+ * What the daemon shows of one address: routes->imported and routes->exported; and facts->exported
+ * of the normal table, which is unknown when the answer is too old for a promise.
  * @param d         NULL: there is no daemon
  * @param r         NULL: nothing is known
  * @param old_ms    evidence_daemon_old_ms()
@@ -68,10 +74,10 @@ uint32_t evidence_of_daemon(const struct daemon_facts *d, const struct daemon_ro
                             struct announce_routes *routes, struct announce_facts *f);
 /*
  * Whether neighbours get something else than @p intended: nothing, something, or the route of the
- * other table. Unknown, if it is not known of both tables what the daemon has.
- * @param exported  of evidence_of_daemon()
+ * other table. Unknown, if it is not known of both tables what the daemon has, or not to whom it
+ * exports it.
  */
 enum announce_truth evidence_differs(enum announce_table intended,
-                                     const struct announce_routes *routes, uint32_t exported);
+                                     const struct announce_routes *routes);
 
 #endif

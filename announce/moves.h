@@ -21,6 +21,7 @@ struct announce_routes {
 	/** in the kernel, by enum announce_table; [ANNOUNCE_NONE] is not used */
 	bool in_kernel[3];
 	enum announce_truth imported[3]; /**< shown by the routing daemon as there */
+	enum announce_truth exported;    /**< to a neighbour, from either table */
 };
 
 /** What to do with one table. */

@@ -64,7 +64,9 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
 {
 	const struct intended *it = &row->intended;
 	struct announce_facts *f = &row->facts;
-	const struct daemon_route *route;
+	const struct daemon_facts *d = a->daemon ? daemon_facts(a->daemon) : NULL;
+	const struct daemon_route *route =
+	        d ? daemon_route(a->daemon, &row->intended.address) : NULL;
 	struct proof_vip vip;
 
 	*f = (struct announce_facts){
@@ -86,11 +88,9 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
 		                node ? node->n_vips : 0, it->needs_all, now_ms, f);
 	else
 		evidence_of_dns(dns_answers, !drives_dpdk(a, node), f);
-	route = a->daemon ? daemon_route(a->daemon, &it->address) : NULL;
 	row->read_ms = route ? route->at_ms : 0;
-	row->exported =
-	        evidence_of_daemon(a->daemon ? daemon_facts(a->daemon) : NULL, route, row->added_ms,
-	                           evidence_daemon_old_ms(a->n_rows), now_ms, &row->routes, f);
+	row->exported = evidence_of_daemon(d, route, row->added_ms, evidence_daemon_old_ms(d),
+	                                   now_ms, &row->routes, f);
 	if (it->vip && row->lost_ms && node && node->alive_ms < row->lost_ms + YOUNGER_MS)
 		f->truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_UNKNOWN;
 }
@@ -101,8 +101,7 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
  */
 static void note_difference(const struct announcer *a, struct announce_row *row, uint64_t now_ms)
 {
-	enum announce_truth differs =
-	        evidence_differs(row->decision.table, &row->routes, row->exported);
+	enum announce_truth differs = evidence_differs(row->decision.table, &row->routes);
 	bool answers = a->daemon && daemon_facts(a->daemon)->state == DAEMON_ANSWERS;
 
 	if (differs == ANNOUNCE_NO || !answers)
@@ -211,7 +210,7 @@ static bool run_row(struct announcer *a, struct announce_row *row, const struct 
 	moves = announce_next_moves(row->decision.table, &row->routes);
 	changed |= rows_move(a, row, &moves, now_ms);
 	if (does_wait(a, row))
-		daemon_hurry(a->daemon, &row->intended.address);
+		daemon_wait(a->daemon, &row->intended.address);
 	return changed;
 }
 

@@ -24,10 +24,11 @@
 #include <unistd.h>
 
 #include "announce/daemon.h"
+#include "base/clock.h"
 #include "base/loop.h"
 #include "weir/own_routes.h"
 
-#define ADDRESSES_MAX 2048u
+#define ADDRESSES_MAX DAEMON_PREFIXES_MAX
 
 struct tool {
 	struct loop *loop;
@@ -61,18 +62,21 @@ static void print_route(const struct tool *t, size_t i)
 	const struct daemon_route *r = daemon_route(t->daemon, &t->vips[i]);
 	char text[ADDR_TEXT_MAX];
 
-	printf("%s\"%s\":{\"known\":%s,\"normal\":%s,\"gshut\":%s,\"exported\":%" PRIu32 "}",
+	printf("%s\"%s\":{\"known\":%s,\"normal\":%s,\"gshut\":%s,\"exported\":%" PRIu32
+	       ",\"at_ms\":%" PRIu64 ",\"exported_at_ms\":%" PRIu64 "}",
 	       i ? "," : "", addr_text(&t->vips[i], text), r->at_ms ? "true" : "false",
 	       r->imported[DAEMON_NORMAL] ? "true" : "false",
-	       r->imported[DAEMON_GSHUT] ? "true" : "false", r->exported);
+	       r->imported[DAEMON_GSHUT] ? "true" : "false", r->exported, r->at_ms,
+	       r->exported_at_ms);
 }
 
 static void print_facts(const struct tool *t)
 {
 	const struct daemon_facts *f = daemon_facts(t->daemon);
 
-	printf("{\"state\":\"%s\",\"version\":\"%s\",\"problem\":\"%s\",\"neighbours\":{",
-	       daemon_state_name(f->state), f->version, f->problem);
+	printf("{\"state\":\"%s\",\"version\":\"%s\",\"problem\":\"%s\",\"round_ms\":%" PRIu64
+	       ",\"now_ms\":%" PRIu64 ",\"neighbours\":{",
+	       daemon_state_name(f->state), f->version, f->problem, f->round_ms, clock_mono_ms());
 	for (uint32_t i = 0; i < f->n_neighbours; i++)
 		printf("%s\"%s\":%s", i ? "," : "", f->neighbours[i].name,
 		       f->neighbours[i].established ? "true" : "false");
@@ -97,7 +101,7 @@ static void advance_move(void *arg)
 		if (r->pending)
 			continue;
 		if (!r->at_ms || !r->imported[t->to == 178 ? DAEMON_GSHUT : DAEMON_NORMAL]) {
-			daemon_hurry(t->daemon, &t->vips[i]);
+			daemon_wait(t->daemon, &t->vips[i]);
 			continue;
 		}
 		t->moving[i] = false;

@@ -34,7 +34,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build"))
 # What the build makes lies in these folders. Elsewhere below the build directory are programs of the same names: the packages'
 # test keeps the former release's there, suites' own /tmp (tests/keep.py) holds stand-ins.
-MADE = ("base", "bpf", "dataplane", "dns", "healthcheck", "host", "mgmt", "model", "packaging", "pages", "tests")
+MADE = ("announce", "base", "bpf", "dataplane", "dns", "healthcheck", "host", "mgmt", "model", "packaging", "pages", "tests")
 # Labs run their processes as root, whether or not the machine has Weir's users; packaged.enter() has these.
 os.environ.setdefault("WEIR_USERS", "none")
 LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000

@@ -23,6 +23,7 @@
 #include "base/loop.h"
 
 #define FAKE_QUESTIONS 4096u
+#define FAKE_OUT_MAX   (8u << 20) /* bytes that wait for the daemon's reader; more are dropped */
 
 struct fake;
 
@@ -37,20 +38,38 @@ struct fake {
 	const char *greeting; /* said to each new client; NULL: nothing */
 	char path[108];
 	int listener, client;
+	char *out; /* [FAKE_OUT_MAX] */
+	size_t n_out;
 	unsigned clients, questions, news;
+	void (*on_news)(struct fake *f); /* may be NULL */
 	char asked[FAKE_QUESTIONS][96];
 	bool (*until)(struct fake *f); /* stop the loop when it is true; NULL: at `end_ms` only */
 	struct loop_timer end, look;
 	bool came; /* `until` came true */
 };
 
-static void fake_say_bytes(struct fake *f, const char *bytes, size_t n)
+static inline void fake_flush(struct fake *f)
 {
-	if (f->client >= 0)
-		(void)!send(f->client, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = send(f->client, f->out, f->n_out, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n > 0) {
+		f->n_out -= (size_t)n;
+		memmove(f->out, f->out + n, f->n_out);
+	}
+	(void)loop_fd_set(f->loop, f->client, f->n_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static void fake_say(struct fake *f, const char *text)
+static inline void fake_say_bytes(struct fake *f, const char *bytes, size_t n)
+{
+	if (f->client < 0)
+		return;
+	n = n < FAKE_OUT_MAX - f->n_out ? n : FAKE_OUT_MAX - f->n_out;
+	memcpy(f->out + f->n_out, bytes, n);
+	f->n_out += n;
+	fake_flush(f);
+}
+
+static inline void fake_say(struct fake *f, const char *text)
 {
 	fake_say_bytes(f, text, strlen(text));
 }
@@ -64,17 +83,18 @@ static inline void fake_say_frr(struct fake *f, const char *text, char status)
 	fake_say_bytes(f, end, sizeof(end));
 }
 
-static void fake_hang_up(struct fake *f)
+static inline void fake_hang_up(struct fake *f)
 {
 	if (f->client < 0)
 		return;
 	loop_fd_remove(f->loop, f->client);
 	close(f->client);
 	f->client = -1;
+	f->n_out = 0;
 }
 
 /* Whole questions alone, however many at once. */
-static void on_fake_readable(void *arg, int fd, uint32_t events)
+static inline void on_fake_readable(void *arg, int fd, uint32_t events)
 {
 	struct fake *f = arg;
 	char text[DAEMON_QUESTION_MAX * 32];
@@ -82,7 +102,10 @@ static void on_fake_readable(void *arg, int fd, uint32_t events)
 	ssize_t n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
 	char *end;
 
-	(void)events;
+	if (events & EPOLLOUT)
+		fake_flush(f);
+	if (n < 0 && errno == EAGAIN)
+		return;
 	if (n <= 0) {
 		fake_hang_up(f);
 		return;
@@ -91,14 +114,14 @@ static void on_fake_readable(void *arg, int fd, uint32_t events)
 	for (char *at = text; at < text + n && f->client == fd; at = end + 1) {
 		end = memchr(at, last, (size_t)(text + n - at));
 		*end = 0;
-		if (f->questions < FAKE_QUESTIONS)
+		if (f->client == fd && f->questions < FAKE_QUESTIONS)
 			snprintf(f->asked[f->questions], sizeof(f->asked[0]), "%.95s", at);
 		f->questions++;
 		f->answer(f, at);
 	}
 }
 
-static void on_fake_client(void *arg, int fd, uint32_t events)
+static inline void on_fake_client(void *arg, int fd, uint32_t events)
 {
 	struct fake *f = arg;
 
@@ -112,7 +135,7 @@ static void on_fake_client(void *arg, int fd, uint32_t events)
 		fake_say(f, f->greeting);
 }
 
-static void fake_listen(struct fake *f)
+static inline void fake_listen(struct fake *f)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 
@@ -123,17 +146,21 @@ static void fake_listen(struct fake *f)
 	assert_int_equal(loop_fd_add(f->loop, f->listener, EPOLLIN, on_fake_client, f), 0);
 }
 
-static void on_fake_news(void *arg)
+static inline void on_fake_news(void *arg)
 {
-	((struct fake *)arg)->news++;
+	struct fake *f = arg;
+
+	f->news++;
+	if (f->on_news)
+		f->on_news(f);
 }
 
-static void on_fake_end(void *arg)
+static inline void on_fake_end(void *arg)
 {
 	loop_stop(((struct fake *)arg)->loop);
 }
 
-static void on_fake_look(void *arg)
+static inline void on_fake_look(void *arg)
 {
 	struct fake *f = arg;
 
@@ -145,7 +172,7 @@ static void on_fake_look(void *arg)
 }
 
 /* Run for @p ms, or until @p until is true. @return whether it came true */
-static bool fake_run(struct fake *f, uint64_t ms, bool (*until)(struct fake *f))
+static inline bool fake_run(struct fake *f, uint64_t ms, bool (*until)(struct fake *f))
 {
 	f->until = until;
 	f->came = false;
@@ -160,7 +187,8 @@ static bool fake_run(struct fake *f, uint64_t ms, bool (*until)(struct fake *f))
 	return f->came;
 }
 
-static struct fake *fake_open(enum daemon_kind kind, fake_answer *answer, const char *greeting)
+static inline struct fake *fake_open(enum daemon_kind kind, fake_answer *answer,
+                                     const char *greeting)
 {
 	struct fake *f = calloc(1, sizeof(*f));
 
@@ -169,6 +197,8 @@ static struct fake *fake_open(enum daemon_kind kind, fake_answer *answer, const 
 	f->answer = answer;
 	f->greeting = greeting;
 	f->client = f->listener = -1;
+	f->out = malloc(FAKE_OUT_MAX);
+	assert_non_null(f->out);
 	snprintf(f->path, sizeof(f->path), "/tmp/weir-fake-daemon.%d", getpid());
 	unlink(f->path);
 	assert_int_equal(loop_open(&f->loop), 0);
@@ -176,7 +206,7 @@ static struct fake *fake_open(enum daemon_kind kind, fake_answer *answer, const 
 	return f;
 }
 
-static void fake_close(struct fake *f)
+static inline void fake_close(struct fake *f)
 {
 	daemon_close(f->daemon);
 	fake_hang_up(f);
@@ -186,20 +216,21 @@ static void fake_close(struct fake *f)
 	}
 	unlink(f->path);
 	loop_close(f->loop);
+	free(f->out);
 	free(f);
 }
 
-static bool fake_answers(struct fake *f)
+static inline bool fake_answers(struct fake *f)
 {
 	return daemon_facts(f->daemon)->state == DAEMON_ANSWERS;
 }
 
-static bool fake_is_silent(struct fake *f)
+static inline bool fake_is_silent(struct fake *f)
 {
 	return daemon_facts(f->daemon)->state == DAEMON_SILENT;
 }
 
-static bool fake_is_strange(struct fake *f)
+static inline bool fake_is_strange(struct fake *f)
 {
 	return daemon_facts(f->daemon)->state == DAEMON_STRANGE;
 }

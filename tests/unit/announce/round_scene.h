@@ -30,7 +30,7 @@ static struct {
 	struct proof_vip vip;
 	struct daemon_facts daemon;
 	struct daemon_route route;
-	unsigned hurries;
+	unsigned hurries, waits;
 } fake;
 
 int own_routes_open(struct own_routes **out)
@@ -154,6 +154,12 @@ void daemon_hurry(struct daemon *d, const struct addr *vip)
 {
 	(void)d, (void)vip;
 	fake.hurries++;
+}
+
+void daemon_wait(struct daemon *d, const struct addr *vip)
+{
+	(void)d, (void)vip;
+	fake.waits++;
 }
 
 const struct daemon_facts *daemon_facts(const struct daemon *d)
@@ -286,6 +292,7 @@ static inline void follow_kernel(void)
 		                       .imported = { is_in(NORMAL_TABLE), is_in(SHUTDOWN_TABLE) } };
 	fake.route.exported = fake.route.imported[0] || fake.route.imported[1];
 	fake.vip.proved_ms = now_ms;
+	fake.route.exported_at_ms = now_ms;
 }
 
 static inline void run_rounds(unsigned n)

@@ -25,7 +25,13 @@ static void the_nodes_facts_are_those_of_its_ports(void **state)
 		{ "down", 1, { PROOF_NO }, { PROOF_YES }, NO, NO, VAGUE },
 		{ "without a program", 1, { PROOF_YES }, { PROOF_NO }, YES, NO, NO },
 		{ "not tried yet", 1, { PROOF_UNKNOWN }, { PROOF_UNKNOWN }, VAGUE, VAGUE, VAGUE },
-		{ "one of two", 2, { PROOF_NO, PROOF_YES }, { PROOF_YES, PROOF_YES }, YES, YES, YES },
+		{ "one of two",
+		  2,
+		  { PROOF_NO, PROOF_YES },
+		  { PROOF_YES, PROOF_YES },
+		  YES,
+		  YES,
+		  YES },
 		{ "the other port's program",
 		  2,
 		  { PROOF_NO, PROOF_YES },
@@ -274,6 +280,7 @@ static void only_fresh_answers_of_a_daemon_that_answers_count(void **state)
 			                        .n_neighbours = 1,
 			                        .neighbours = { { .established = true } } };
 		const struct daemon_route r = { .at_ms = cases[i].at_ms,
+			                        .exported_at_ms = cases[i].at_ms,
 			                        .imported = { true, false },
 			                        .pending = cases[i].pending,
 			                        .exported = 1 };
@@ -288,30 +295,6 @@ static void only_fresh_answers_of_a_daemon_that_answers_count(void **state)
 	}
 }
 
-static void an_answer_counts_until_the_next_round_is_over(void **state)
-{
-	(void)state;
-	const struct daemon_facts d = { .state = DAEMON_ANSWERS,
-		                        .n_neighbours = 1,
-		                        .neighbours = { { .established = true } } };
-	struct daemon_route r = { .imported = { true, false }, .exported = 1 };
-	const uint64_t added_ms[3] = { 0 };
-	struct announce_routes routes = { 0 };
-	struct announce_facts f = { 0 };
-
-	assert_int_equal(evidence_daemon_old_ms(0), EVIDENCE_DAEMON_OLD_MS);
-	assert_int_equal(evidence_daemon_old_ms(100), EVIDENCE_DAEMON_OLD_MS);
-	for (size_t n = 1; n <= DAEMON_PREFIXES_MAX; n *= 2) {
-		uint64_t old_ms = evidence_daemon_old_ms(n);
-
-		assert_true(old_ms > daemon_round_ms(n) + DAEMON_DEADLINE_MS);
-		r.at_ms = NOW_MS - daemon_round_ms(n);
-		assert_int_equal(evidence_of_daemon(&d, &r, added_ms, old_ms, NOW_MS, &routes, &f), 1);
-		assert_int_equal(routes.imported[ANNOUNCE_NORMAL], YES);
-		assert_int_equal(evidence_differs(ANNOUNCE_NORMAL, &routes, 1), NO);
-	}
-}
-
 /* The session may have gone since, or a filter may have come: another node relies on it. */
 static void a_promise_needs_an_answer_of_just_now(void **state)
 {
@@ -319,7 +302,8 @@ static void a_promise_needs_an_answer_of_just_now(void **state)
 	const struct daemon_facts d = { .state = DAEMON_ANSWERS,
 		                        .n_neighbours = 1,
 		                        .neighbours = { { .established = true } } };
-	struct daemon_route r = { .at_ms = NOW_MS - EVIDENCE_EXPORT_MS,
+	struct daemon_route r = { .at_ms = NOW_MS - 2 * EVIDENCE_EXPORT_MS,
+		                  .exported_at_ms = NOW_MS - EVIDENCE_EXPORT_MS,
 		                  .imported = { true, false },
 		                  .exported = 1 };
 	const uint64_t added_ms[3] = { 0 };
@@ -328,7 +312,7 @@ static void a_promise_needs_an_answer_of_just_now(void **state)
 
 	evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f);
 	assert_int_equal(f.exported, YES);
-	r.at_ms--;
+	r.exported_at_ms--;
 	evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f);
 	assert_int_equal(f.exported, VAGUE);
 	assert_int_equal(routes.imported[ANNOUNCE_NORMAL], YES);
@@ -340,32 +324,34 @@ static void only_what_is_known_of_both_tables_differs(void **state)
 	static const struct {
 		const char *why;
 		enum announce_table intended;
-		enum announce_truth normal, shutdown;
-		uint32_t exported;
-		enum announce_truth differs;
+		enum announce_truth normal, shutdown, exported, differs;
 	} cases[] = {
-		{ "announced", ANNOUNCE_NORMAL, YES, NO, 1, NO },
-		{ "to nobody", ANNOUNCE_NORMAL, YES, NO, 0, YES },
-		{ "not learnt", ANNOUNCE_NORMAL, NO, NO, 0, YES },
-		{ "of the other table", ANNOUNCE_NORMAL, NO, YES, 1, YES },
-		{ "withdrawn", ANNOUNCE_NONE, NO, NO, 0, NO },
-		{ "still there", ANNOUNCE_NONE, YES, NO, 1, YES },
-		{ "another route of it", ANNOUNCE_NONE, NO, NO, 1, YES },
-		{ "graceful shutdown", ANNOUNCE_SHUTDOWN, NO, YES, 1, NO },
-		{ "that does nothing", ANNOUNCE_SHUTDOWN, YES, YES, 1, YES },
-		{ "not asked yet", ANNOUNCE_NORMAL, VAGUE, VAGUE, 0, VAGUE },
-		{ "one table not known", ANNOUNCE_NONE, VAGUE, NO, 1, VAGUE },
-		{ "the other one not known", ANNOUNCE_NORMAL, YES, VAGUE, 0, VAGUE },
+		{ "announced", ANNOUNCE_NORMAL, YES, NO, YES, NO },
+		{ "to nobody", ANNOUNCE_NORMAL, YES, NO, NO, YES },
+		{ "not learnt", ANNOUNCE_NORMAL, NO, NO, NO, YES },
+		{ "nor asked who gets it", ANNOUNCE_NORMAL, NO, NO, VAGUE, YES },
+		{ "of the other table", ANNOUNCE_NORMAL, NO, YES, YES, YES },
+		{ "withdrawn", ANNOUNCE_NONE, NO, NO, NO, NO },
+		{ "still there", ANNOUNCE_NONE, YES, NO, YES, YES },
+		{ "another route of it", ANNOUNCE_NONE, NO, NO, YES, YES },
+		{ "withdrawn just now", ANNOUNCE_NONE, NO, NO, VAGUE, VAGUE },
+		{ "graceful shutdown", ANNOUNCE_SHUTDOWN, NO, YES, YES, NO },
+		{ "that does nothing", ANNOUNCE_SHUTDOWN, YES, YES, YES, YES },
+		{ "that was not learnt", ANNOUNCE_SHUTDOWN, NO, NO, VAGUE, YES },
+		{ "not asked yet", ANNOUNCE_NORMAL, VAGUE, VAGUE, VAGUE, VAGUE },
+		{ "exports not asked for", ANNOUNCE_NORMAL, YES, NO, VAGUE, VAGUE },
+		{ "one table not known", ANNOUNCE_NONE, VAGUE, NO, YES, VAGUE },
+		{ "the other one not known", ANNOUNCE_NORMAL, YES, VAGUE, NO, VAGUE },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct announce_routes r = {
-			.imported = { VAGUE, cases[i].normal, cases[i].shutdown }
+			.imported = { VAGUE, cases[i].normal, cases[i].shutdown },
+			.exported = cases[i].exported,
 		};
 
 		print_message("  %s\n", cases[i].why);
-		assert_int_equal(evidence_differs(cases[i].intended, &r, cases[i].exported),
-		                 cases[i].differs);
+		assert_int_equal(evidence_differs(cases[i].intended, &r), cases[i].differs);
 	}
 }
 
@@ -376,7 +362,9 @@ static void only_neighbours_with_a_session_get_a_route(void **state)
 		                        .n_neighbours = 2,
 		                        .neighbours = { { .established = false },
 		                                        { .established = true } } };
-	struct daemon_route r = { .at_ms = NOW_MS, .imported = { true, true }, .exported = 1 };
+	struct daemon_route r = {
+		.at_ms = NOW_MS, .exported_at_ms = NOW_MS, .imported = { true, true }, .exported = 1
+	};
 	const uint64_t added_ms[3] = { 0 };
 	struct announce_routes routes = { 0 };
 	struct announce_facts f = { 0 };
@@ -390,6 +378,57 @@ static void only_neighbours_with_a_session_get_a_route(void **state)
 	r.imported[DAEMON_NORMAL] = false; /* it is the graceful shutdown that they get */
 	assert_int_equal(evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f), 2);
 	assert_int_equal(f.exported, NO);
+}
+
+/* BIRD is asked for a route and for its exports apart. */
+static void exports_that_were_not_asked_for_are_unknown(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		uint64_t exported_at_ms;
+		uint32_t exported;
+		enum announce_truth expected;
+	} cases[] = {
+		{ "never asked for", 0, 1, VAGUE },
+		{ "too long ago", NOW_MS - EVIDENCE_DAEMON_OLD_MS - 1, 1, VAGUE },
+		{ "to one", NOW_MS - 100, 1, YES },
+		{ "to none", NOW_MS - 100, 0, NO },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct daemon_facts d = { .state = DAEMON_ANSWERS,
+			                        .n_neighbours = 1,
+			                        .neighbours = { { .established = true } } };
+		const struct daemon_route r = { .at_ms = NOW_MS - 10,
+			                        .imported = { true, false },
+			                        .exported_at_ms = cases[i].exported_at_ms,
+			                        .exported = cases[i].exported };
+		const uint64_t added_ms[3] = { 0 };
+		struct announce_routes routes = { 0 };
+		struct announce_facts f = { 0 };
+
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(evidence_of_daemon(&d, &r, added_ms, OLD_MS, NOW_MS, &routes, &f),
+		                 cases[i].expected == YES);
+		assert_int_equal(routes.imported[ANNOUNCE_NORMAL], YES);
+		assert_int_equal(routes.exported, cases[i].expected);
+		assert_int_equal(f.exported, cases[i].expected);
+	}
+}
+
+/* Many prefixes of a daemon that is asked about one at a time. */
+static void a_round_that_takes_long_makes_answers_count_longer(void **state)
+{
+	(void)state;
+	struct daemon_facts d = { .state = DAEMON_ANSWERS };
+
+	assert_int_equal(evidence_daemon_old_ms(NULL), EVIDENCE_DAEMON_OLD_MS);
+	assert_int_equal(evidence_daemon_old_ms(&d), EVIDENCE_DAEMON_OLD_MS);
+	d.round_ms = 34000;
+	assert_true(evidence_daemon_old_ms(&d) > d.round_ms + DAEMON_DEADLINE_MS);
+	d.round_ms = 1u << 30;
+	assert_int_equal(evidence_daemon_old_ms(&d), EVIDENCE_ROUND_OLD_MS);
 }
 
 static void without_a_daemon_nothing_is_exported(void **state)
@@ -417,10 +456,11 @@ int main(void)
 		cmocka_unit_test(a_dns_server_that_is_silent_is_unknown_and_one_that_is_gone_a_no),
 		cmocka_unit_test(an_address_of_dns_needs_the_forwarding_with_dpdk_alone),
 		cmocka_unit_test(only_fresh_answers_of_a_daemon_that_answers_count),
-		cmocka_unit_test(an_answer_counts_until_the_next_round_is_over),
 		cmocka_unit_test(a_promise_needs_an_answer_of_just_now),
 		cmocka_unit_test(only_what_is_known_of_both_tables_differs),
 		cmocka_unit_test(only_neighbours_with_a_session_get_a_route),
+		cmocka_unit_test(exports_that_were_not_asked_for_are_unknown),
+		cmocka_unit_test(a_round_that_takes_long_makes_answers_count_longer),
 		cmocka_unit_test(without_a_daemon_nothing_is_exported),
 	};
 

@@ -126,6 +126,9 @@ static void wrong_answers_are_strange(void **state)
 		{ "a route that is cut", VERSION, SUMMARY, "{\"paths\":[{\"valid\":tr", 0 },
 		{ "two objects", VERSION, SUMMARY, "{}{}", 0 },
 		{ "nothing", VERSION, SUMMARY, "", 0 },
+		{ "an older release", "FRRouting 8.3.1 (h).\n", SUMMARY, "{}", 0 },
+		{ "a newer release", "FRRouting 11.0 (h).\n", SUMMARY, "{}", 0 },
+		{ "a release without a number", "FRRouting master (h).\n", SUMMARY, "{}", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -175,17 +178,53 @@ static void an_unended_answer_is_silence(void **state)
 	fake_close(f);
 }
 
+static struct daemon_route *find_any(void *arg, const struct addr *vip)
+{
+	(void)vip;
+	return arg;
+}
+
+#define LIST(entry) "{\"tableVersion\":5,\"routes\":{\"10.100.0.1/32\":" entry ",\"0.0.0.0/0\":[]}}"
+#define OLD_LIST    LIST("[{\"advertisedTo\":{\"192.0.2.1\":{}}}," PATH_GSHUT "," PATH_NORMAL "]")
+#define NEW_LIST                                                                                   \
+	LIST("{\"advertisedTo\":{\"192.0.2.1\":{}},\"paths\":[" PATH_GSHUT "," PATH_NORMAL "]}")
+
+/* FRR 8.4 puts the paths of a prefix beside its heading; later releases put them below it. */
+static void lists_of_all_releases_are_read(void **state)
+{
+	(void)state;
+	static const char *const lists[] = { OLD_LIST, NEW_LIST };
+	const struct daemon_query q = { DAEMON_QUERY_ROUTES, { fake_addr("10.100.0.0"), 24 }, 0 };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct daemon_facts facts = { .n_neighbours = 2,
+			                      .neighbours = { { .name = "192.0.2.2" },
+			                                      { .name = "192.0.2.1" } } };
+		struct daemon_route r = { 0 };
+		char answer[1024] = "";
+
+		strcpy(answer, lists[i]);
+		assert_int_equal(
+		        daemon_frr.read(&facts, &q, find_any, &r, answer, strlen(answer) + 4), 0);
+		assert_true(r.imported[DAEMON_NORMAL] && r.imported[DAEMON_GSHUT]);
+		assert_int_equal(r.exported, 2);
+	}
+}
+
 static void broken_answers_end_nothing(void **state)
 {
 	(void)state;
-	static const char *const answers[] = { SUMMARY, ROUTE(PATH_GSHUT "," PATH_NORMAL) };
+	static const char *const answers[] = { SUMMARY, ROUTE(PATH_GSHUT "," PATH_NORMAL), OLD_LIST,
+		                               NEW_LIST };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		const size_t n = strlen(answers[i]) + 4;
 		struct daemon_facts facts = { .n_neighbours = 0 };
 		struct daemon_route r = { 0 };
-		const struct daemon_query q = { .kind = i ? DAEMON_QUERY_ROUTE
-			                                  : DAEMON_QUERY_SESSIONS };
+		const struct daemon_query q = {
+			.kind = i ? DAEMON_QUERY_ROUTES : DAEMON_QUERY_SESSIONS,
+			.net = { fake_addr("10.100.0.1"), i == 1 ? 32 : 24 }
+		};
 
 		for (size_t at = 0; at < 2 * n; at++) {
 			size_t length = at < n ? at : n;
@@ -195,7 +234,7 @@ static void broken_answers_end_nothing(void **state)
 			if (at >= n)
 				bytes[at - n] = (char)(bytes[at - n] ^ 0x10);
 			(void)daemon_frr.whole(bytes, length, 0);
-			(void)daemon_frr.read(&facts, &r, &q, bytes, length);
+			(void)daemon_frr.read(&facts, &q, find_any, &r, bytes, length);
 			free(bytes);
 		}
 	}
@@ -208,7 +247,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(sessions_and_version_are_known), T(paths_tell_the_tables_apart),
 		T(wrong_answers_are_strange),      T(the_end_of_an_answer_is_found),
-		T(an_unended_answer_is_silence),   T(broken_answers_end_nothing),
+		T(an_unended_answer_is_silence),   T(lists_of_all_releases_are_read),
+		T(broken_answers_end_nothing),
 	};
 
 	return cmocka_run_group_tests_name("frr", tests, NULL, NULL);
