@@ -110,7 +110,7 @@ static struct span find_family(const struct daemon *d, size_t at)
 }
 
 /* Whether the daemon must be asked about a row alone, because a list would take it too long. */
-static bool is_asked_alone(const struct daemon *d, size_t at)
+static bool is_queried_alone(const struct daemon *d, size_t at)
 {
 	int six = addr_is4(&d->rows[at].vip) ? 0 : 1;
 
@@ -145,7 +145,7 @@ static struct span find_span(const struct daemon *d, size_t at)
 	if (d->ops->lists_tables) {
 		s = find_family(d, at);
 		s.net = s.n > 1 ? net_of(vip, 128 - host_bits(vip)) : host_of(vip);
-	} else if (!is_asked_alone(d, at)) {
+	} else if (!is_queried_alone(d, at)) {
 		s = find_block(d, at);
 	}
 	return s;
@@ -256,7 +256,7 @@ static bool find_worth(struct daemon *d, uint64_t now_ms)
 {
 	fill_credit(d, now_ms);
 	for (size_t i = 0; i < d->n_rows; i++) {
-		if (!is_asked_alone(d, d->next_row) || d->credit >= d->n_rows)
+		if (!is_queried_alone(d, d->next_row) || d->credit >= d->n_rows)
 			return true;
 		if (!is_proved(d, &d->rows[d->next_row]))
 			return d->credit > 0;
@@ -279,7 +279,7 @@ bool daemon_rows_choose(struct daemon *d, uint64_t now_ms, uint64_t *at_ms, stru
 	}
 	s = find_span(d, d->next_row);
 	fill_question(d, &s, out);
-	out->alone = is_asked_alone(d, d->next_row);
+	out->alone = is_queried_alone(d, d->next_row);
 	d->credit -= out->alone;
 	pass_rows(d, s.first + s.n, now_ms);
 	d->round_ms = UINT64_MAX; /* until the answer */
@@ -483,7 +483,7 @@ void daemon_wait(struct daemon *d, const struct addr *vip)
 	if (!row->hurry_ns)
 		row->hurry_ns = now_ns;
 	waited_ms = (now_ns - row->hurry_ns) / 1000000;
-	alone = is_asked_alone(d, (size_t)(row - d->rows));
+	alone = is_queried_alone(d, (size_t)(row - d->rows));
 	if (alone && waited_ms > ALONE_WAIT_MS) { /* each question costs: the round comes by */
 		row->stamp = 0;
 		return;
