@@ -33,6 +33,7 @@ struct followed_state;
 struct stats;
 struct timekeep;
 struct health_exchange;
+struct announce_exchange;
 
 /**
  * Idempotency keys under way: more than there are threads that carry out requests (http_serve.c).
@@ -50,6 +51,7 @@ struct core {
 	struct observe *observe;
 	struct peers *peers;
 	struct health_exchange *health_exchange;
+	struct announce_exchange *announce_exchange;
 	struct state_fetch *state_fetch;
 	struct followed_state *state;
 	struct timekeep *clock;

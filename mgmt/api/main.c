@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * weir-mgmt: the keeper of the intent and the API. Threads: this one (a loop: ticks of the intent,
- * the control socket, signals), one that observes, one that asks the peers, and those of the API's
+ * the control socket, signals), one that observes, those that ask the peers, and those of the API's
  * servers (mgmt/api/http_serve.c). They share struct core.
  * Signals are blocked before the first thread starts, so that the loop alone receives them. The
  * main thread never waits for a network: what may take long runs in the other threads.
@@ -23,6 +23,7 @@
 #include "base/loop.h"
 #include "base/proc.h"
 #include "base/sandbox.h"
+#include "mgmt/api/announce_exchange.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state_fetch.h"
@@ -287,6 +288,8 @@ static int open_core(struct core *core, bool bootstrap)
 		err = health_exchange_start(core);
 	if (!err)
 		err = state_fetch_start(core);
+	if (!err)
+		err = announce_exchange_start(core);
 	return err;
 }
 
@@ -329,6 +332,7 @@ static void stop_mgmt(struct mgmt_process *p)
 	}
 	http_stop(p->tcp);
 	http_stop(p->local);
+	announce_exchange_stop(&p->core);
 	state_fetch_stop(&p->core);
 	health_exchange_stop(&p->core);
 	peers_stop(&p->core);

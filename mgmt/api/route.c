@@ -113,6 +113,8 @@ const struct route route_table[] = {
 	  "Between nodes: what weir-health sees of the services" },
 	{ "GET", "/v1/peer/guests", HTTP_PEER, "", "", handle_peer_connection_state,
 	  "Between nodes of a site: what weir-dataplane knows of slots" },
+	{ "POST", "/v1/peer/announcements", HTTP_PEER, "", "", handle_peer_announcements,
+	  "Between nodes: what you announce, and whether I may withdraw" },
 	{ "POST", "/v1/peer/poke", HTTP_PEER, "", "", handle_peer_poke,
 	  "Between nodes: ask your peers now" },
 };

@@ -93,6 +93,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("POST", "/v1/peer/reserve", "/v1/peer/reserve", {}, {}, 400, PEER),
     ("GET", "/v1/peer/views", "/v1/peer/views", None, {}, 200, PEER),
     ("GET", "/v1/peer/guests", "/v1/peer/guests", None, {}, 503, PEER),
+    ("POST", "/v1/peer/announcements", "/v1/peer/announcements", {}, {}, 400, PEER),
     ("POST", "/v1/peer/poke", "/v1/peer/poke", {}, {}, 200, PEER),
 ]
 

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Questions and the state of the peers go in one request, so that a peer is asked once. A peer says
+ * what it announces only when that is not what this node knows already, by a digest that the peer
+ * has made: with thousands of addresses the rounds stay small.
+ *
+ * Each answer is used when it arrives. A peer that hangs holds up the next round for
+ * ANNOUNCE_EXCHANGE_TIMEOUT_MS at most, and is left out for a while; a question lives 2 s.
+ */
+#include "mgmt/api/announce_exchange.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "mgmt/api/announce_own.h"
+#include "mgmt/api/announce_shared.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/http_limit.h"
+#include "mgmt/api/peers.h"
+
+_Static_assert(PEERS_MAX <= 64, "a set of peers is 64 bits");
+
+/*
+ * A line to weir-announce has at most 64 KiB: the names of all peers, and this many bytes of
+ * addresses with names.
+ */
+#define LINE_BYTES ((size_t)40 << 10)
+#define NAME_BYTES (MODEL_NAME_MAX + 3)
+
+/* A peer puts one question in 50 ms at most; more come from no weir-mgmt. */
+static const struct http_rate questions_rate = { .burst = 40, .a_second = 20 };
+
+/* A peer as this thread works on it. */
+struct announce_peer {
+	struct announce_exchange *exchange;
+	char node[MODEL_NAME_MAX], api[256];
+	char state[ANNOUNCE_OWN_HEX_MAX]; /* the digest of what it announces; "": not known */
+	uint64_t heard_ms; /* when it was asked for that, less its page's age; 0: it is not known */
+	uint64_t next_ms;  /* after no answer: not to be asked before */
+	uint64_t tried_ms; /* since when it gives no answer at all; 0: it does */
+	bool failed;       /* logged once */
+};
+
+/* A question that is open on the own page. */
+struct open_question {
+	size_t row; /* of the shared addresses */
+	uint64_t sent_ms;
+};
+
+struct announce_exchange {
+	struct thread thread;
+	struct peer_client client;
+	const char *run_dir, *node;
+	char cluster[MODEL_NAME_MAX];
+	uint64_t document;
+	struct announce_peer peers[PEERS_MAX];
+	size_t n_peers;
+	struct announce_shared *shared;
+	size_t n_shared;
+	struct announce_own own;
+	struct open_question open[ANNOUNCED_MAX]; /* of this round */
+	size_t n_open;
+	uint64_t queried_ms; /* this round */
+	uint64_t polled_ms;  /* when all peers were asked last */
+	bool unpublished;    /* weir-announce did not accept who else announces: logged once */
+	/* under the core's lock */
+	struct http_tokens tokens[PEERS_MAX];
+	size_t n_queries;
+};
+
+/* --- the document --- */
+
+/*
+ * Take what rounds need of the document when it is another one. What peers said is forgotten, and
+ * they are asked at once. Under the lock.
+ */
+static void follow_document(struct core *core)
+{
+	struct announce_exchange *x = core->announce_exchange;
+	const struct model *m = intent_model(core->intent);
+	const struct model_node *nodes[PEERS_MAX];
+	struct announce_shared *shared;
+	size_t n_shared, n;
+
+	if (!m || x->document == intent_document(core->intent))
+		return;
+	n = announce_shared_peers(m, sizeof(x->peers[0].api), nodes, PEERS_MAX);
+	if (announce_shared_list(m, nodes, n, &shared, &n_shared))
+		return; /* out of memory: the next round tries again */
+	free(x->shared);
+	x->shared = shared;
+	x->n_shared = n_shared < ANNOUNCED_MAX ? n_shared : ANNOUNCED_MAX;
+	x->n_peers = n;
+	for (size_t i = 0; i < n; i++) {
+		x->peers[i] = (struct announce_peer){ .exchange = x };
+		snprintf(x->peers[i].node, sizeof(x->peers[i].node), "%s", nodes[i]->name);
+		snprintf(x->peers[i].api, sizeof(x->peers[i].api), "%s", nodes[i]->api);
+	}
+	snprintf(x->cluster, sizeof(x->cluster), "%s", m->cluster);
+	x->document = intent_document(core->intent);
+	x->polled_ms = 0;
+}
+
+/* --- what a peer answers --- */
+
+static uint64_t bit_of(const struct announce_peer *p)
+{
+	return 1ull << (p - p->exchange->peers);
+}
+
+static bool has_text(const json_t *object, const char *name, const char *expected)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text && !strcmp(text, expected);
+}
+
+/* A peer says of one address whether it announces it. Others than those of the document do not count. */
+static void accept_address(struct announce_peer *p, const char *text, const char *word)
+{
+	struct announce_exchange *x = p->exchange;
+	struct announce_shared *row;
+	struct addr address;
+
+	if (!word || addr_parse(text, &address))
+		return;
+	row = announce_shared_find(x->shared, x->n_shared, &address);
+	if (!row || !(row->peers & bit_of(p)))
+		return;
+	if (!strcmp(word, "announced"))
+		row->announced |= bit_of(p);
+	else
+		row->unsure |= bit_of(p);
+}
+
+/* What the peer announces, if that is new. @return whether it is as it should be */
+static bool accept_state(struct announce_peer *p, const json_t *answer)
+{
+	const char *state = json_string_value(json_object_get(answer, "state"));
+	json_t *addresses = json_object_get(answer, "addresses"), *word;
+	struct announce_exchange *x = p->exchange;
+	const char *text;
+
+	if (!state || strlen(state) != ANNOUNCE_OWN_HEX_MAX - 1)
+		return false;
+	if (!addresses)
+		return !strcmp(state, p->state);
+	if (!json_is_object(addresses) || json_object_size(addresses) > ANNOUNCED_MAX)
+		return false;
+	for (size_t i = 0; i < x->n_shared; i++) {
+		x->shared[i].announced &= ~bit_of(p);
+		x->shared[i].unsure &= ~bit_of(p);
+	}
+	json_object_foreach(addresses, text, word) accept_address(p, text, json_string_value(word));
+	snprintf(p->state, sizeof(p->state), "%s", state);
+	return true;
+}
+
+/* Whether an open question was put to this peer. */
+static bool is_for_peer(const struct announce_exchange *x, const struct open_question *q,
+                        const struct announce_peer *p)
+{
+	return (x->shared[q->row].peers & bit_of(p)) != 0;
+}
+
+static size_t count_questions(const struct announce_peer *p)
+{
+	const struct announce_exchange *x = p->exchange;
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->n_open; i++)
+		n += is_for_peer(x, &x->open[i], p);
+	return n;
+}
+
+/*
+ * The answers, in the order of the questions. What is confirmed is brought to weir-announce, unless
+ * the question is too old meanwhile; weir-announce looks at that itself again.
+ */
+static void apply_confirmations(struct announce_peer *p, const json_t *answers, uint64_t now_ms)
+{
+	const char *confirmed = announce_answer_label(ANNOUNCE_ANSWER_CONFIRMED);
+	struct announce_exchange *x = p->exchange;
+	struct announce_item *items = calloc(x->n_open + 1, sizeof(*items));
+	char incarnation[ANNOUNCE_OWN_HEX_MAX];
+	size_t at = 0, n = 0;
+
+	for (size_t i = 0; items && i < x->n_open; i++) {
+		const struct open_question *q = &x->open[i];
+
+		if (!is_for_peer(x, q, p))
+			continue;
+		const char *word = json_string_value(json_array_get(answers, at++));
+		if (word && !strcmp(word, confirmed) &&
+		    now_ms - q->sent_ms <= ANNOUNCE_EXCHANGE_GOOD_MS)
+			items[n++] =
+			        (struct announce_item){ x->shared[q->row].address, q->sent_ms };
+	}
+	announce_own_hex(x->own.node.incarnation, incarnation);
+	at = n ? announce_own_confirm(x->run_dir, p->node, incarnation, items, n) : 0;
+	if (at < n)
+		log_warn("confirmation-not-accepted", "node=%s addresses=%zu", p->node, n - at);
+	free(items);
+}
+
+/* @return 0, or -EINVAL with @p reason: nothing of the answer counts */
+static int accept_answer(struct announce_peer *p, const json_t *answer, uint64_t now_ms,
+                         const char **reason)
+{
+	const struct announce_exchange *x = p->exchange;
+	const json_t *age = json_object_get(answer, "age_ms");
+	const json_t *answers = json_object_get(answer, "answers");
+	json_int_t age_ms = json_integer_value(age);
+
+	*reason = "the answer is from another node or cluster";
+	if (!has_text(answer, "node", p->node) || !has_text(answer, "cluster", x->cluster))
+		return -EINVAL;
+	*reason = "the answer is malformed";
+	if (!(json_is_null(age) || (json_is_integer(age) && age_ms >= 0)) ||
+	    !json_is_array(answers) || json_array_size(answers) != count_questions(p))
+		return -EINVAL;
+	p->heard_ms = 0;
+	if (json_is_integer(age)) {
+		if (!accept_state(p, answer)) {
+			p->state[0] = '\0';
+			return -EINVAL;
+		}
+		if (age_ms <= (json_int_t)ANNOUNCE_EXCHANGE_GOOD_MS)
+			p->heard_ms = x->queried_ms - (uint64_t)age_ms;
+	}
+	apply_confirmations(p, answers, now_ms);
+	return 0;
+}
+
+static void on_peer_answer(struct client_request *r)
+{
+	struct announce_peer *p = r->arg;
+	const char *reason = r->failure;
+	uint64_t now_ms = clock_mono_ms();
+	int err = -EINVAL;
+
+	if (r->answer)
+		err = accept_answer(p, r->answer, now_ms, &reason);
+	if (err && !p->failed)
+		log_note("announcing-peer-missing", "node=%s reason=\"%s\"", p->node, reason);
+	p->failed = err != 0;
+	p->next_ms = r->status ? 0 : now_ms + ANNOUNCE_EXCHANGE_RETRY_MS;
+	if (r->status)
+		p->tried_ms = 0;
+	else if (!p->tried_ms)
+		p->tried_ms = p->exchange->queried_ms;
+}
+
+/* --- a round --- */
+
+static json_t *questions_to_json(const struct announce_peer *p)
+{
+	const struct announce_exchange *x = p->exchange;
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < x->n_open; i++) {
+		const struct open_question *q = &x->open[i];
+
+		if (is_for_peer(x, q, p))
+			json_array_append_new(list,
+			                      json_pack("[s, I]",
+			                                addr_text(&x->shared[q->row].address, text),
+			                                (json_int_t)q->sent_ms));
+	}
+	return list;
+}
+
+/* The body of a request to @p p, from malloc(); NULL when out of memory. */
+static char *make_body(const struct announce_peer *p)
+{
+	const struct announce_exchange *x = p->exchange;
+	char incarnation[ANNOUNCE_OWN_HEX_MAX];
+
+	announce_own_hex(x->own.node.incarnation, incarnation);
+	json_t *body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "node", x->node, "cluster",
+	                         x->cluster, "known", p->state, "incarnation", incarnation,
+	                         "questions", questions_to_json(p));
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+	json_decref(body);
+	return text;
+}
+
+/* Ask all peers, or with @p only_questions those alone to which there is a question. */
+static void query_peers(struct announce_exchange *x, bool only_questions)
+{
+	struct client_request *requests = calloc(x->n_peers + 1, sizeof(*requests));
+	char *bodies[PEERS_MAX];
+	size_t n = 0;
+
+	x->queried_ms = clock_mono_ms();
+	for (size_t i = 0; requests && i < x->n_peers; i++) {
+		struct announce_peer *p = &x->peers[i];
+
+		if (x->queried_ms < p->next_ms || (only_questions && !count_questions(p)))
+			continue;
+		bodies[n] = make_body(p);
+		if (!bodies[n])
+			continue;
+		requests[n] = (struct client_request){ .post = 1,
+			                               .body = bodies[n],
+			                               .timeout_ms = ANNOUNCE_EXCHANGE_TIMEOUT_MS,
+			                               .answer_max = ANNOUNCE_EXCHANGE_ANSWER_MAX,
+			                               .done = on_peer_answer,
+			                               .arg = p };
+		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/announcements",
+		         p->api);
+		n++;
+	}
+	if (n)
+		client_send(&x->client, requests, n);
+	for (size_t i = 0; i < n; i++) {
+		json_decref(requests[i].answer);
+		free(bodies[i]);
+	}
+	free(requests);
+}
+
+/* The questions of the own page that were not carried yet, and whose answers can still count. */
+static void list_open_questions(struct announce_exchange *x, uint64_t now_ms)
+{
+	x->n_open = 0;
+	for (uint32_t i = 0; i < x->own.node.n_addresses; i++) {
+		const struct announced_address *a = &x->own.addresses[i];
+		struct announce_shared *row;
+
+		if (!a->query_ms || a->query_ms > now_ms ||
+		    now_ms - a->query_ms > ANNOUNCE_EXCHANGE_GOOD_MS)
+			continue;
+		row = announce_shared_find(x->shared, x->n_shared, &a->address);
+		if (!row || !row->peers || row->carried_ms == a->query_ms)
+			continue;
+		row->carried_ms = a->query_ms;
+		x->open[x->n_open++] =
+		        (struct open_question){ (size_t)(row - x->shared), a->query_ms };
+	}
+}
+
+/* --- who else announces --- */
+
+/* Peers by what is known of them now, and their names. */
+struct contacts {
+	uint64_t fresh; /* bits: what they said still counts */
+	json_t *heard, *silent;
+};
+
+static void list_contacts(const struct announce_exchange *x, uint64_t now_ms, struct contacts *out)
+{
+	*out = (struct contacts){ 0, json_array(), json_array() };
+	for (size_t i = 0; i < x->n_peers; i++) {
+		const struct announce_peer *p = &x->peers[i];
+
+		if (p->heard_ms && now_ms <= p->heard_ms + ANNOUNCE_EXCHANGE_GOOD_MS) {
+			out->fresh |= bit_of(p);
+			json_array_append_new(out->heard, json_string(p->node));
+		} else if (p->tried_ms && now_ms >= p->tried_ms + ANNOUNCE_EXCHANGE_SILENT_MS) {
+			json_array_append_new(out->silent, json_string(p->node));
+		}
+	}
+}
+
+/* The names of the peers that announce an address, given. NULL: one of them is not sure. */
+static json_t *list_announcing(const struct announce_exchange *x, const struct announce_shared *row,
+                               uint64_t fresh)
+{
+	uint64_t announced = row->announced & fresh;
+	json_t *names;
+
+	if (!announced && (row->unsure & fresh))
+		return NULL;
+	names = json_array();
+	for (size_t i = 0; i < x->n_peers; i++)
+		if (announced & bit_of(&x->peers[i]))
+			json_array_append_new(names, json_string(x->peers[i].node));
+	return names;
+}
+
+/* Send what is in @p addresses, and empty it. */
+static void send_others(struct announce_exchange *x, const struct contacts *c, json_t *addresses)
+{
+	bool accepted = announce_own_notify_others(x->run_dir, c->heard, c->silent, addresses);
+
+	if (!accepted && !x->unpublished)
+		log_note("others-not-published", "addresses=%zu", json_object_size(addresses));
+	x->unpublished = !accepted;
+	json_object_clear(addresses);
+}
+
+/*
+ * Tell the own weir-announce who else announces each address that others announce as well. An
+ * address of which a peer is not sure is left out: it becomes unknown there.
+ */
+static void notify_others(struct announce_exchange *x)
+{
+	json_t *addresses = json_object();
+	size_t n_bytes = 0;
+	struct contacts c;
+
+	list_contacts(x, clock_mono_ms(), &c);
+	for (size_t i = 0; i < x->n_shared; i++) {
+		const struct announce_shared *row = &x->shared[i];
+		char text[ADDR_TEXT_MAX];
+		json_t *names = row->peers ? list_announcing(x, row, c.fresh) : NULL;
+
+		if (!names)
+			continue;
+		n_bytes += ADDR_TEXT_MAX + json_array_size(names) * NAME_BYTES;
+		json_object_set_new(addresses, addr_text(&row->address, text), names);
+		if (n_bytes < LINE_BYTES)
+			continue;
+		send_others(x, &c, addresses);
+		n_bytes = 0;
+	}
+	if (json_object_size(addresses))
+		send_others(x, &c, addresses);
+	json_decref(addresses);
+	json_decref(c.heard);
+	json_decref(c.silent);
+}
+
+/* What one look leads to. Not under the lock. */
+static void exchange_announcements(struct core *core, struct announce_exchange *x)
+{
+	uint64_t now_ms = clock_mono_ms();
+	bool due = !x->polled_ms || now_ms - x->polled_ms >= ANNOUNCE_EXCHANGE_EVERY_MS;
+
+	if (!x->n_peers || !announce_own_look(&x->own, x->run_dir) ||
+	    now_ms > x->own.node.alive_ms + ANNOUNCE_OWN_LATE_MS)
+		return;
+	list_open_questions(x, now_ms);
+	if (!due && !x->n_open)
+		return;
+	auth_peer_token(core->dirs.conf, x->client.token);
+	if (x->client.token[0])
+		query_peers(x, !due);
+	if (due) {
+		x->polled_ms = now_ms;
+		notify_others(x);
+	}
+}
+
+static void exchange_announcements_once(struct core *core)
+{
+	follow_document(core);
+	core_unlock(core);
+	exchange_announcements(core, core->announce_exchange);
+	core_lock(core);
+}
+
+static void *run_announce_exchange(void *core)
+{
+	core_run_rounds(core, exchange_announcements_once, ANNOUNCE_EXCHANGE_LOOK_MS);
+	return NULL;
+}
+
+/* --- the other side, and the thread --- */
+
+bool announce_exchange_enter(struct core *core, size_t peer)
+{
+	struct announce_exchange *x = core->announce_exchange;
+
+	if (!x || x->n_queries >= ANNOUNCE_EXCHANGE_QUERIES ||
+	    !http_tokens_spend(&x->tokens[peer % PEERS_MAX], questions_rate, clock_mono_ms()))
+		return false;
+	x->n_queries++;
+	return true;
+}
+
+void announce_exchange_leave(struct core *core)
+{
+	core->announce_exchange->n_queries--;
+}
+
+int announce_exchange_start(struct core *core)
+{
+	struct announce_exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return -ENOMEM;
+	core->announce_exchange = x;
+	x->run_dir = core->dirs.run;
+	x->node = core->dirs.node;
+	client_open(&x->client, core->dirs.conf);
+	return thread_start(&x->thread, run_announce_exchange, core);
+}
+
+void announce_exchange_stop(struct core *core)
+{
+	struct announce_exchange *x = core->announce_exchange;
+
+	if (!x)
+		return;
+	thread_join(&x->thread);
+	client_close(&x->client);
+	announce_own_close(&x->own);
+	free(x->shared);
+	free(x);
+	core->announce_exchange = NULL;
+}

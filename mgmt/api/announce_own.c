@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One request for each address, one after the other, so that weir-announce does other work between
+ * them; many that come together share a round of its. It may be missing, hang, or be of another
+ * release: each answer is looked at as if somebody else had sent it.
+ */
+#include "mgmt/api/announce_own.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/proc.h"
+#include "weir/json.h"
+
+#define NO_ANSWER  "no-answer"
+#define ANSWER_MAX 32u /* bytes of a refusal's name */
+
+bool announce_own_look(struct announce_own *o, const char *run_dir)
+{
+	int err = 0;
+
+	if (!o->addresses)
+		o->addresses = calloc(ANNOUNCED_MAX, sizeof(*o->addresses));
+	if (!o->addresses)
+		return false;
+	if (!o->page)
+		err = announced_open(run_dir, &o->page);
+	if (err) {
+		o->page = NULL;
+		return false;
+	}
+	err = announced_read(o->page, &o->node, o->addresses, ANNOUNCED_MAX, NULL);
+	/* a page without a sign of life may have been removed: the next look opens it again */
+	if (err == -ESTALE || err == -EPROTO ||
+	    (!err && clock_mono_ms() > o->node.alive_ms + ANNOUNCE_OWN_LATE_MS)) {
+		announced_close(o->page);
+		o->page = NULL;
+	}
+	return !err;
+}
+
+void announce_own_close(struct announce_own *o)
+{
+	announced_close(o->page);
+	free(o->addresses);
+	*o = (struct announce_own){ 0 };
+}
+
+void announce_own_hex(uint64_t value, char out[ANNOUNCE_OWN_HEX_MAX])
+{
+	snprintf(out, ANNOUNCE_OWN_HEX_MAX, "%016" PRIx64, value);
+}
+
+/* Send @p request (taken). @return its answer, given, if that says "ok"; else NULL */
+static json_t *request_announce(const char *run_dir, json_t *request, int timeout_ms)
+{
+	char path[PATH_MAX], *text = NULL,
+	                     *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_t *answer = NULL;
+
+	json_decref(request);
+	if (line && timeout_ms > 0 && !proc_path(run_dir, "announce.ctl", path) &&
+	    !ctl_request(path, line, timeout_ms, &text))
+		answer = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, NULL);
+	free(text);
+	free(line);
+	if (json_is_true(json_object_get(answer, "ok")))
+		return answer;
+	json_decref(answer);
+	return NULL;
+}
+
+/* How much of a call's time is left. */
+static int left_ms(uint64_t until_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
+}
+
+/* A message between nodes about one address, given; @p key is "from" or "by". */
+static json_t *make_message(const char *what, const char *key, const char *node,
+                            const char *incarnation, const struct announce_item *item)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:I}", "do", what, "address",
+	                 addr_text(&item->address, text), key, node, "incarnation", incarnation,
+	                 "sent_ms", (json_int_t)item->sent_ms);
+}
+
+json_t *announce_own_query(const char *run_dir, const char *from, const char *incarnation,
+                           const struct announce_item *items, size_t n)
+{
+	uint64_t until_ms = clock_mono_ms() + ANNOUNCE_OWN_REPLY_MS;
+	json_t *answers = json_array();
+
+	for (size_t i = 0; answers && i < n; i++) {
+		json_t *message = make_message("question", "from", from, incarnation, &items[i]);
+		json_t *answer = request_announce(run_dir, message, left_ms(until_ms));
+		const char *text = json_string_value(json_object_get(answer, "answer"));
+
+		json_array_append_new(
+		        answers, json_string(text && strlen(text) < ANSWER_MAX ? text : NO_ANSWER));
+		json_decref(answer);
+	}
+	return answers;
+}
+
+size_t announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
+                            const struct announce_item *items, size_t n)
+{
+	uint64_t until_ms = clock_mono_ms() + ANNOUNCE_OWN_REPLY_MS;
+	size_t n_accepted = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *message = make_message("confirmed", "by", by, incarnation, &items[i]);
+		json_t *answer = request_announce(run_dir, message, left_ms(until_ms));
+
+		n_accepted += answer != NULL;
+		json_decref(answer);
+	}
+	return n_accepted;
+}
+
+bool announce_own_notify_others(const char *run_dir, json_t *heard, json_t *silent,
+                                json_t *addresses)
+{
+	json_t *line = json_pack("{s:s, s:O, s:O, s:O}", "do", "others", "heard", heard, "silent",
+	                         silent, "addresses", addresses);
+	json_t *answer = request_announce(run_dir, line, ANNOUNCE_OWN_REPLY_MS);
+
+	json_decref(answer);
+	return answer != NULL;
+}

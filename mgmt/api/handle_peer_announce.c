@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The answering side of the exchange between nodes that announce the same addresses
+ * (mgmt/api/announce_exchange.h). A request tells what this node announces, and carries the
+ * sender's questions to the own weir-announce.
+ *
+ * The sender must be another node of the document, and may ask about addresses alone that the
+ * document makes both nodes announce: weir-announce never sees other questions. Its clock and its
+ * incarnation are not looked at here: who asked compares them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "mgmt/api/announce_exchange.h"
+#include "mgmt/api/announce_own.h"
+#include "mgmt/api/announce_shared.h"
+#include "mgmt/api/handle.h"
+
+#define NOT_SHARED "not-shared"
+
+/* A peer's request, read. */
+struct peer_query {
+	const struct model_node *from;
+	const char *known, *incarnation; /* the request's */
+	struct announce_item *items;     /* [n], from malloc(); NULL for none */
+	size_t n;
+};
+
+static const struct model_node *find_sender(const struct model *m, const char *name)
+{
+	for (size_t i = 0; name && i < m->n_nodes; i++)
+		if (&m->nodes[i] != m->self && !strcmp(m->nodes[i].name, name))
+			return &m->nodes[i];
+	return NULL;
+}
+
+static bool is_hex(const char *text)
+{
+	return text && strlen(text) == ANNOUNCE_OWN_HEX_MAX - 1 &&
+	       strspn(text, "0123456789abcdef") == ANNOUNCE_OWN_HEX_MAX - 1;
+}
+
+/* [ADDRESS, SENT_MS] */
+static bool read_item(const json_t *pair, struct announce_item *out)
+{
+	const char *text = json_string_value(json_array_get(pair, 0));
+	const json_t *sent = json_array_get(pair, 1);
+
+	if (json_array_size(pair) != 2 || !text || addr_parse(text, &out->address) ||
+	    !json_is_integer(sent) || json_integer_value(sent) <= 0)
+		return false;
+	out->sent_ms = (uint64_t)json_integer_value(sent);
+	return true;
+}
+
+/* @return whether the questions are as they should be; q->items is set, or memory was short */
+static bool read_questions(const json_t *list, struct peer_query *q)
+{
+	size_t n = json_array_size(list);
+
+	if (!json_is_array(list) || n > ANNOUNCED_MAX)
+		return false;
+	q->items = calloc(n + 1, sizeof(*q->items));
+	for (; q->items && q->n < n; q->n++)
+		if (!read_item(json_array_get(list, q->n), &q->items[q->n]))
+			return false;
+	return true;
+}
+
+/* @return whether the request makes sense; else @p reply says why not */
+static bool read_query(const struct model *m, const json_t *json, struct peer_query *q,
+                       struct http_reply *reply)
+{
+	const char *cluster = json_string_value(json_object_get(json, "cluster"));
+	const char *name = json_string_value(json_object_get(json, "node"));
+
+	q->known = json_string_value(json_object_get(json, "known"));
+	q->incarnation = json_string_value(json_object_get(json, "incarnation"));
+	if (!cluster || !name || !q->known || !is_hex(q->incarnation) ||
+	    !read_questions(json_object_get(json, "questions"), q)) {
+		http_problem(reply, 400, "bad-request",
+		             "expected node, cluster, known, incarnation and at most %u questions",
+		             ANNOUNCED_MAX);
+		return false;
+	}
+	if (!m || strcmp(m->cluster, cluster) != 0) {
+		http_problem(reply, 409, "other-cluster",
+		             "this node belongs to another cluster or has no version yet");
+		return false;
+	}
+	q->from = find_sender(m, name);
+	if (!q->from)
+		http_problem(reply, 400, "bad-request",
+		             "the document in force here has no other node of that name");
+	return q->from != NULL;
+}
+
+/* --- what this node announces --- */
+
+/*
+ * Of a route that the kernel has, whether a neighbour gets it; while the daemon has said nothing of
+ * that yet, it is not known. NULL: the address is not announced, or in graceful shutdown.
+ */
+static const char *word_of(const struct announced_address *a)
+{
+	if (a->table != ANNOUNCE_NORMAL || !(a->in_kernel & 1u << ANNOUNCE_NORMAL))
+		return NULL;
+	return a->exported ? "announced" : "unsure";
+}
+
+static uint64_t digest_address(uint64_t digest, const struct announced_address *a, const char *word)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, a->address.bytes, sizeof(halves));
+	digest = hash_mix(digest + halves[0] + 1);
+	return hash_mix(digest ^ (halves[1] + (uint64_t)*word));
+}
+
+/* Add what this node announces to @p answer; the addresses only if the peer does not @p known them. */
+static void show_announced(const struct announce_own *own, const char *known, json_t *answer)
+{
+	json_t *addresses = json_object();
+	char text[ADDR_TEXT_MAX], state[ANNOUNCE_OWN_HEX_MAX];
+	uint64_t digest = 1;
+
+	for (uint32_t i = 0; i < own->node.n_addresses; i++) {
+		const char *word = word_of(&own->addresses[i]);
+
+		if (!word)
+			continue;
+		digest = digest_address(digest, &own->addresses[i], word);
+		json_object_set_new(addresses, addr_text(&own->addresses[i].address, text),
+		                    json_string(word));
+	}
+	announce_own_hex(digest, state);
+	json_object_set_new(answer, "state", json_string(state));
+	if (strcmp(state, known) != 0)
+		json_object_set_new(answer, "addresses", addresses);
+	else
+		json_decref(addresses);
+}
+
+/* The whole answer, given; @p answers (taken) are those to the questions. */
+static json_t *make_answer(const struct core *core, const struct model *m, const char *known,
+                           json_t *answers)
+{
+	json_t *answer = json_pack("{s:s, s:s, s:n, s:o}", "node", core->dirs.node, "cluster",
+	                           m->cluster, "age_ms", "answers", answers);
+	struct announce_own own = { 0 };
+
+	if (announce_own_look(&own, core->dirs.run)) {
+		uint64_t now_ms = clock_mono_ms(), alive_ms = own.node.alive_ms;
+
+		json_object_set_new(
+		        answer, "age_ms",
+		        json_integer(now_ms > alive_ms ? (json_int_t)(now_ms - alive_ms) : 0));
+		show_announced(&own, known, answer);
+	}
+	announce_own_close(&own);
+	return answer;
+}
+
+/* --- questions --- */
+
+/*
+ * Put the questions that this node shares with the sender in front, in their order; @p shared says
+ * of each question whether it does. @return how many, or SIZE_MAX when out of memory
+ */
+static size_t keep_shared(const struct model *m, struct peer_query *q, bool *shared)
+{
+	struct announce_shared *list = NULL;
+	size_t n_list, n = 0;
+
+	if (announce_shared_list(m, &q->from, 1, &list, &n_list))
+		return SIZE_MAX;
+	for (size_t i = 0; i < q->n; i++) {
+		const struct announce_shared *row =
+		        announce_shared_find(list, n_list, &q->items[i].address);
+
+		shared[i] = row && row->peers;
+		if (shared[i])
+			q->items[n++] = q->items[i];
+	}
+	free(list);
+	return n;
+}
+
+/* The answers to all questions in their order, given; NULL when out of memory. */
+static json_t *query_own(const struct core *core, const struct model *m, struct peer_query *q)
+{
+	bool *shared = calloc(q->n + 1, sizeof(*shared));
+	size_t n = shared ? keep_shared(m, q, shared) : SIZE_MAX, at = 0;
+	json_t *given = n == SIZE_MAX ? NULL
+	                              : announce_own_query(core->dirs.run, q->from->name,
+	                                                   q->incarnation, q->items, n);
+	json_t *answers = given ? json_array() : NULL;
+
+	for (size_t i = 0; answers && i < q->n; i++) {
+		if (shared[i])
+			json_array_append(answers, json_array_get(given, at++));
+		else
+			json_array_append_new(answers, json_string(NOT_SHARED));
+	}
+	json_decref(given);
+	free(shared);
+	return answers;
+}
+
+/*
+ * The answers to the questions, given; NULL: @p reply says why there are none. A flood of questions
+ * ends here: few go to weir-announce at a time.
+ */
+static json_t *answer_questions(struct core *core, const struct model *m, struct peer_query *q,
+                                struct http_reply *reply)
+{
+	json_t *answers;
+	bool admitted;
+
+	if (!q->n)
+		return json_array();
+	core_lock(core);
+	admitted = announce_exchange_enter(core, (size_t)(q->from - m->nodes));
+	core_unlock(core);
+	if (!admitted) {
+		http_problem(reply, 503, "busy", "too many questions at a time");
+		return NULL;
+	}
+	answers = query_own(core, m, q);
+	core_lock(core);
+	announce_exchange_leave(core);
+	core_unlock(core);
+	if (!answers)
+		http_problem(reply, 503, "busy", "out of memory");
+	return answers;
+}
+
+void handle_peer_announcements(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct peer_query q = { 0 };
+
+	core_lock(core);
+	struct intent_shared *shared = intent_share(core->intent);
+	core_unlock(core);
+	const struct model *m = intent_shared_model(shared);
+	if (read_query(m, r->json, &q, reply)) {
+		json_t *answers = answer_questions(core, m, &q, reply);
+
+		if (answers) {
+			reply->json = make_answer(core, m, q.known, answers);
+			reply->status = 200;
+		}
+	}
+	free(q.items);
+	intent_unshare(shared);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The answering side of the exchange, with hostile peers: handle_peer_announce.c. */
+#include "announce_scene.h"
+
+static struct http_reply reply;
+
+static unsigned ask_this_node(json_t *body)
+{
+	struct http_request r = { .method = "POST", .role = HTTP_PEER, .json = body };
+
+	http_reply_fini(&reply);
+	memset(&reply, 0, sizeof(reply));
+	handle_peer_announcements(&this_node, &r, &reply);
+	json_decref(body);
+	return reply.status;
+}
+
+static json_t *query_of(const char *node, const char *known, const char *questions)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "node", node, "cluster", "shop", "known",
+	                 known, "incarnation", "00000000000000ff", "questions",
+	                 json_loads(questions, 0, NULL));
+}
+
+static const char *answer_at(size_t i)
+{
+	return json_string_value(json_array_get(json_object_get(reply.json, "answers"), i));
+}
+
+static void a_question_goes_to_the_own_weir_announce(void **state)
+{
+	(void)state;
+	own_answer = "{\"ok\":true,\"answer\":\"confirmed\"}";
+	assert_int_equal(ask_this_node(query_of("ams-2", "",
+	                                        "[[\"" WEB6 "\",7],[\"" SOLO "\",8],[\"" NS
+	                                        "\",9],[\"198.51.100.1\",9]]")),
+	                 200);
+	assert_int_equal(n_lines, 2);
+	assert_string_equal(lines[0], "{\"do\":\"question\",\"address\":\"" WEB6
+	                              "\",\"from\":\"ams-2\",\"incarnation\":"
+	                              "\"00000000000000ff\",\"sent_ms\":7}");
+	assert_string_equal(lines[1], "{\"do\":\"question\",\"address\":\"" NS
+	                              "\",\"from\":\"ams-2\",\"incarnation\":"
+	                              "\"00000000000000ff\",\"sent_ms\":9}");
+	assert_string_equal(answer_at(0), "confirmed");
+	assert_string_equal(answer_at(1), "not-shared");
+	assert_string_equal(answer_at(2), "confirmed");
+	assert_string_equal(answer_at(3), "not-shared");
+	assert_int_equal(json_array_size(json_object_get(reply.json, "answers")), 4);
+	assert_int_equal(own.n_queries, 0);
+	own_answer = "{\"ok\":true,\"answer\":\"same-evidence\"}";
+	assert_int_equal(ask_this_node(query_of("ams-2", "", "[[\"" WEB6 "\",7]]")), 200);
+	assert_string_equal(answer_at(0), "same-evidence");
+}
+
+static void an_own_weir_announce_that_fails_confirms_nothing(void **state)
+{
+	static const char *const bad[] = {
+		NULL,
+		"",
+		"[]",
+		"{\"ok\":false,\"answer\":\"confirmed\"}",
+		"{\"answer\":\"confirmed\"}",
+		"{\"ok\":\"true\",\"answer\":\"confirmed\"}",
+		"{\"ok\":true}",
+		"{\"ok\":true,\"answer\":true}",
+		"{\"ok\":true,\"answer\":[\"confirmed\"]}",
+		"{\"ok\":true,\"answer\":\"confirmedconfirmedconfirmedconfirmed\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		own_answer = bad[i];
+		fake_ms += 1000;
+		n_lines = 0;
+		assert_int_equal(ask_this_node(query_of("fra-1", "", "[[\"" WEB4 "\",7]]")), 200);
+		assert_string_equal(answer_at(0), "no-answer");
+	}
+}
+
+/* Who may ask: another node of the document, of this cluster, about what both announce. */
+static void wrong_names_get_no_answer(void **state)
+{
+	static const char *const names[] = { "ams-1", "", "AMS-2", "lon-1", "ams-2 " };
+	json_t *body;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++)
+		assert_int_equal(ask_this_node(query_of(names[i], "", "[]")), 400);
+	body = query_of("ams-2", "", "[]");
+	json_object_set_new(body, "cluster", json_string("mail"));
+	assert_int_equal(ask_this_node(body), 409);
+	/* nodes that announce nothing, or nothing by this document */
+	assert_int_equal(ask_this_node(query_of("mail", "", "[[\"" WEB4 "\",7]]")), 200);
+	assert_string_equal(answer_at(0), "not-shared");
+	assert_int_equal(ask_this_node(query_of("none", "", "[[\"" WEB4 "\",7]]")), 200);
+	assert_string_equal(answer_at(0), "not-shared");
+	assert_int_equal(n_lines, 0);
+	fake_model = NULL;
+	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 409);
+}
+
+static void malformed_queries_are_refused_whole(void **state)
+{
+	static const char *const questions[] = {
+		"{}",
+		"[1]",
+		"[[]]",
+		"[[\"" WEB4 "\"]]",
+		"[[\"" WEB4 "\",0]]",
+		"[[\"" WEB4 "\",-5]]",
+		"[[\"" WEB4 "\",1.5]]",
+		"[[\"" WEB4 "\",\"5\"]]",
+		"[[\"" WEB4 "\",5,6]]",
+		"[[\"web\",5]]",
+		"[[5,5]]",
+		"[[\"" WEB4 "\",5],[\"" WEB4 "/32\",5]]",
+	};
+	static const char *const incarnations[] = { "", "ff", "00000000000000fF",
+		                                    "00000000000000ff0", "-000000000000001" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(questions); i++)
+		if (ask_this_node(query_of("ams-2", "", questions[i])) != 400)
+			fail_msg("taken: %s", questions[i]);
+	for (size_t i = 0; i < COUNT(incarnations); i++) {
+		json_t *body = query_of("ams-2", "", "[]");
+
+		json_object_set_new(body, "incarnation", json_string(incarnations[i]));
+		assert_int_equal(ask_this_node(body), 400);
+	}
+	for (const char *name = "node\0"
+	                        "cluster\0"
+	                        "known\0"
+	                        "incarnation\0"
+	                        "questions\0";
+	     *name; name += strlen(name) + 1) {
+		json_t *body = query_of("ams-2", "", "[]");
+
+		json_object_del(body, name);
+		assert_int_equal(ask_this_node(body), 400);
+		body = query_of("ams-2", "", "[]");
+		json_object_set_new(body, name, json_integer(3));
+		assert_int_equal(ask_this_node(body), 400);
+	}
+	assert_int_equal(n_lines, 0);
+}
+
+/* The bound is what a node may announce. An own weir-announce that hangs is not waited for by each. */
+static void over_long_queries_are_refused(void **state)
+{
+	json_t *questions = json_array(), *body;
+
+	(void)state;
+	while (json_array_size(questions) < 4096)
+		json_array_append_new(questions, json_pack("[s, i]", WEB4, 7));
+	body = query_of("ams-2", "", "[]");
+	json_object_set(body, "questions", questions);
+	own_answer = NULL;
+	own_takes_ms = 150;
+	assert_int_equal(ask_this_node(body), 200);
+	assert_int_equal(n_lines, 3);
+	assert_int_equal(json_array_size(json_object_get(reply.json, "answers")), 4096);
+	assert_string_equal(answer_at(4095), "no-answer");
+	while (json_array_size(questions) < 4097)
+		json_array_append_new(questions, json_pack("[s, i]", WEB4, 7));
+	n_lines = 0;
+	body = query_of("ams-2", "", "[]");
+	json_object_set_new(body, "questions", questions);
+	assert_int_equal(ask_this_node(body), 400);
+	assert_int_equal(n_lines, 0);
+}
+
+static void a_flood_of_questions_ends_before_weir_announce(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	own_answer = "{\"ok\":true,\"answer\":\"not-announced\"}";
+	for (size_t i = 0; i < 1000; i++) {
+		n_lines = 0;
+		if (ask_this_node(query_of("ams-2", "", "[[\"" WEB4 "\",7]]")) == 200)
+			n++;
+		else
+			assert_true(reply.status == 503 && n_lines == 0);
+	}
+	assert_true(n >= 10 && n <= 100);
+	/* others are heard, and without a question so is that one */
+	assert_int_equal(ask_this_node(query_of("fra-1", "", "[[\"" WEB4 "\",7]]")), 200);
+	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
+	fake_ms += 10000;
+	assert_int_equal(ask_this_node(query_of("ams-2", "", "[[\"" WEB4 "\",7]]")), 200);
+	own.n_queries = 4; /* the own weir-announce is slow: each of them has a thread */
+	assert_int_equal(ask_this_node(query_of("fra-1", "", "[[\"" WEB4 "\",7]]")), 503);
+}
+
+static void this_node_tells_what_it_announces_and_how_old_that_is(void **state)
+{
+	char known[ANNOUNCE_OWN_HEX_MAX];
+	const json_t *addresses;
+
+	(void)state;
+	rows[1].exported = 0;
+	rows[2].table = ANNOUNCE_SHUTDOWN;
+	rows[3].in_kernel = 0;
+	show_own_page();
+	fake_ms += 40;
+	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
+	assert_string_equal(json_string_value(json_object_get(reply.json, "node")), "ams-1");
+	assert_string_equal(json_string_value(json_object_get(reply.json, "cluster")), "shop");
+	assert_int_equal(json_integer_value(json_object_get(reply.json, "age_ms")), 40);
+	addresses = json_object_get(reply.json, "addresses");
+	assert_int_equal(json_object_size(addresses), 2);
+	assert_string_equal(json_string_value(json_object_get(addresses, NS)), "announced");
+	assert_string_equal(json_string_value(json_object_get(addresses, WEB4)), "unsure");
+	snprintf(known, sizeof(known), "%s",
+	         json_string_value(json_object_get(reply.json, "state")));
+	assert_int_equal(ask_this_node(query_of("ams-2", known, "[]")), 200);
+	assert_null(json_object_get(reply.json, "addresses"));
+	rows[1].exported = 4;
+	show_own_page();
+	assert_int_equal(ask_this_node(query_of("ams-2", known, "[]")), 200);
+	assert_string_equal(
+	        json_string_value(json_object_get(json_object_get(reply.json, "addresses"), WEB4)),
+	        "announced");
+}
+
+static void without_a_page_nothing_is_known(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(proc_path(asked_place.root, ANNOUNCED_PAGE_FILE, path), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
+	assert_true(json_is_null(json_object_get(reply.json, "age_ms")));
+	assert_null(json_object_get(reply.json, "state"));
+}
+
+static int end_reply(void **state)
+{
+	http_reply_fini(&reply);
+	memset(&reply, 0, sizeof(reply));
+	return teardown(state);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, end_reply)
+	const struct CMUnitTest tests[] = {
+		T(a_question_goes_to_the_own_weir_announce),
+		T(an_own_weir_announce_that_fails_confirms_nothing),
+		T(wrong_names_get_no_answer),
+		T(malformed_queries_are_refused_whole),
+		T(over_long_queries_are_refused),
+		T(a_flood_of_questions_ends_before_weir_announce),
+		T(this_node_tells_what_it_announces_and_how_old_that_is),
+		T(without_a_page_nothing_is_known),
+	};
+
+	return cmocka_run_group_tests_name("peer announce", tests, NULL, NULL);
+}
