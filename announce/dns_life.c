@@ -42,5 +42,5 @@ enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms)
 	if (silent_ms <= OLD_MS)
 		return ANNOUNCE_YES;
 	return silent_ms > GONE_MS && has_ended(stats_reader_pid(a->dns)) ? ANNOUNCE_NO
-	                                                                   : ANNOUNCE_UNKNOWN;
+	                                                                  : ANNOUNCE_UNKNOWN;
 }

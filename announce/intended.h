@@ -22,9 +22,9 @@ struct intended {
 	struct addr address;
 	const char *vip;            /* its name, the model's; NULL: an address of DNS */
 	const struct model_vip *of; /* the VIP itself, the model's; NULL likewise */
-	uint64_t vip_hash; /* hash_text() of it; 0 for DNS */
-	bool needs_all;    /* vips[].announce_when = "all" */
-	bool is_shared;    /* the document makes another node announce it as well */
+	uint64_t vip_hash;          /* hash_text() of it; 0 for DNS */
+	bool needs_all;             /* vips[].announce_when = "all" */
+	bool is_shared;             /* the document makes another node announce it as well */
 };
 
 /*

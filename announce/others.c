@@ -23,9 +23,8 @@ static bool is_named(const json_t *names, const char *name)
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(names, i, item)
-		if (json_is_string(item) && !strcmp(json_string_value(item), name))
-			return true;
+	json_array_foreach(names, i, item) if (json_is_string(item) &&
+	                                       !strcmp(json_string_value(item), name)) return true;
 	return false;
 }
 
@@ -78,11 +77,13 @@ json_t *others_note(struct announcer *a, const json_t *request, uint64_t now_ms)
 		return refuse_line("there is no document yet");
 	if (!json_is_array(json_object_get(request, "heard")) ||
 	    !json_is_array(json_object_get(request, "silent")) || !json_is_object(addresses))
-		return refuse_line("\"heard\" and \"silent\" must be lists, \"addresses\" an object");
+		return refuse_line(
+		        "\"heard\" and \"silent\" must be lists, \"addresses\" an object");
 	contacts = read_contacts(a->model, request);
 	if (!contacts)
 		return refuse_line("out of memory");
-	json_object_foreach(addresses, address, names) {
+	json_object_foreach(addresses, address, names)
+	{
 		struct announce_row *row = command_find_row(a, address);
 
 		if (!row || !json_is_array(names))

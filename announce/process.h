@@ -45,12 +45,13 @@ struct announce_row {
 	struct announce_routes routes;
 	/* by enum announce_table: when this process added the route; 0: never */
 	uint64_t added_ms[3];
-	uint64_t since_ms;          /* of table and reason */
-	uint64_t differs_ms;        /* since when the daemon shows something else; 0: it does not */
-	uint64_t query_ms;          /* of the question that is open; 0: none */
-	enum announce_truth others; /* whether another node announces it, as weir-mgmt said .. */
-	uint64_t others_ms;         /* .. at this time; 0: never */
-	uint64_t read_ms;           /* when the daemon last said something about it; 0: unknown */
+	uint64_t since_ms;   /* of table and reason */
+	uint64_t differs_ms; /* since when the daemon shows something else; 0: it does not */
+	uint64_t query_ms;   /* of the question that is open; 0: none */
+	/* whether another node announces it, as weir-mgmt said at others_ms (0: never) */
+	enum announce_truth others;
+	uint64_t others_ms;
+	uint64_t read_ms; /* when the daemon last said something about it; 0: unknown */
 	/* when its route was found to be gone; 0: it was not, or is there again */
 	uint64_t lost_ms;
 	struct refused_change refused[3]; /* by enum announce_table */

@@ -82,8 +82,9 @@ static bool was_queried(const struct announce_state *s, uint64_t sent_ms)
 bool announce_note_confirmed(struct announce_state *s, const char *by,
                              const struct announce_question *q, uint64_t now_ms)
 {
-	if (q->incarnation != s->incarnation || !was_queried(s, q->sent_ms) || q->sent_ms > now_ms ||
-	    now_ms - q->sent_ms > ANNOUNCE_CONFIRMED_MS || q->sent_ms < s->confirmed_ms)
+	if (q->incarnation != s->incarnation || !was_queried(s, q->sent_ms) ||
+	    q->sent_ms > now_ms || now_ms - q->sent_ms > ANNOUNCE_CONFIRMED_MS ||
+	    q->sent_ms < s->confirmed_ms)
 		return false;
 	s->confirmed_ms = q->sent_ms;
 	snprintf(s->confirmed_by, sizeof(s->confirmed_by), "%s", by);

@@ -21,8 +21,8 @@
 #define BEGIN_MS  100000u
 #define SPREAD_MS 90u /* evidence reaches the nodes 10 to 100 ms after its cause */
 
-static const char *const kind_names[WORLD_KINDS] = { "same",  "sites",  "storm", "restarts",
-	                                             "mixed", "drains", "pauses",   "ports",
+static const char *const kind_names[WORLD_KINDS] = { "same",   "sites",  "storm",  "restarts",
+	                                             "mixed",  "drains", "pauses", "ports",
 	                                             "deaths", "flaps" };
 
 static void add_wrong(struct world_node *n, enum announce_fact fact, enum announce_truth truth,
@@ -231,17 +231,15 @@ static enum announce_fact choose_cause(struct world *w)
 {
 	uint32_t n = world_below(w, 5);
 
-	return n == 0   ? ANNOUNCE_FACT_PROBE
-	       : n == 1 ? ANNOUNCE_FACT_COVERED
-	                : ANNOUNCE_FACT_POOLS;
+	return n == 0 ? ANNOUNCE_FACT_PROBE : n == 1 ? ANNOUNCE_FACT_COVERED : ANNOUNCE_FACT_POOLS;
 }
 
 void world_plan(struct world *w, enum world_kind kind, uint64_t seed)
 {
-	static void (*const plans[WORLD_KINDS])(
-	        struct world *) = { plan_same,  plan_sites,  plan_storm, plan_restarts,
-		                    plan_mixed, plan_drains, plan_pauses, plan_ports,
-		                    plan_deaths, plan_flaps };
+	static void (*const plans[WORLD_KINDS])(struct world *) = {
+		plan_same,   plan_sites,  plan_storm, plan_restarts, plan_mixed,
+		plan_drains, plan_pauses, plan_ports, plan_deaths,   plan_flaps
+	};
 
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;

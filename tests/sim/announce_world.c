@@ -108,8 +108,7 @@ static uint64_t bad_since_ms(const struct world *w, const struct world_node *n,
 static void check_confirmation(struct world *w, const struct world_node *n)
 {
 	static const enum announce_fact facts[] = { ANNOUNCE_FACT_PORT, ANNOUNCE_FACT_PROGRAM,
-		                                    ANNOUNCE_FACT_COVERED,
-		                                    ANNOUNCE_FACT_PROBE };
+		                                    ANNOUNCE_FACT_COVERED, ANNOUNCE_FACT_PROBE };
 
 	if (n->own_cause_ms)
 		world_fail(w, "a node that does not forward has confirmed");
@@ -266,8 +265,8 @@ static void note_good(struct world *w, struct world_node *n)
 	bool well = true;
 
 	for (int f = 0; f < ANNOUNCE_FACT_COUNT; f++) {
-		bool fails = is_withdrawing((enum announce_fact)f) &&
-		             n->facts.truth[f] == ANNOUNCE_NO;
+		bool fails =
+		        is_withdrawing((enum announce_fact)f) && n->facts.truth[f] == ANNOUNCE_NO;
 
 		if (fails)
 			n->good_ms = 0;

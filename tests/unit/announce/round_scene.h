@@ -207,7 +207,8 @@ static inline int start_scene(void **state)
 	static const struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
 	static const struct model_site *const sites[] = { &ams };
 	static const struct model_vip vip = { .name = "web", .sites = sites, .n_sites = 1 };
-	static const struct model_node nodes[] = { /* by name */
+	static const struct model_node nodes[] = {
+		/* by name */
 		{ .name = "ann", .site = &ams, .announce.daemon = MODEL_DAEMON_BIRD },
 		{ .name = "far", .site = &fra, .announce.daemon = MODEL_DAEMON_BIRD },
 		{ .name = "mid",

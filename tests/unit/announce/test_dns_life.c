@@ -59,7 +59,8 @@ static void only_a_server_that_is_gone_for_long_is_a_no(void **state)
 	now_ms = clock_mono_ms();
 	assert_int_equal(dns_life_read(&a, now_ms), ANNOUNCE_YES);
 	assert_int_equal(dns_life_read(&a, now_ms - 60000), ANNOUNCE_YES); /* it wrote just now */
-	assert_int_equal(dns_life_read(&a, now_ms + 60000), ANNOUNCE_UNKNOWN); /* silent, and there */
+	assert_int_equal(dns_life_read(&a, now_ms + 60000),
+	                 ANNOUNCE_UNKNOWN); /* silent, and there */
 	end_server(pid);
 	assert_int_equal(dns_life_read(&a, now_ms + 4000), ANNOUNCE_UNKNOWN);
 	assert_int_equal(dns_life_read(&a, now_ms + 6000), ANNOUNCE_NO);
@@ -94,5 +95,6 @@ int main(void)
 		cmocka_unit_test(only_a_server_that_is_gone_for_long_is_a_no),
 	};
 
-	return cmocka_run_group_tests_name("announce dns life", tests, make_directory, remove_directory);
+	return cmocka_run_group_tests_name("announce dns life", tests, make_directory,
+	                                   remove_directory);
 }

@@ -366,7 +366,8 @@ int main(void)
 		cmocka_unit_test(a_failure_while_held_down_starts_the_time_again),
 		cmocka_unit_test(there_is_no_hold_down_while_no_other_announces),
 		cmocka_unit_test(what_withdraws_nothing_does_not_start_the_hold_down_again),
-		cmocka_unit_test(while_nobody_says_who_announces_the_first_hold_down_is_the_longest),
+		cmocka_unit_test(
+		        while_nobody_says_who_announces_the_first_hold_down_is_the_longest),
 		cmocka_unit_test(after_the_death_of_the_node_that_confirmed_it_returns_at_once),
 		cmocka_unit_test(a_shared_cause_is_followed_by_a_hold_down_too),
 		cmocka_unit_test(a_persons_command_ends_the_hold_down),

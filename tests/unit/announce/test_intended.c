@@ -12,7 +12,11 @@ static const struct model_site *const both[] = { &ams, &fra }, *const only_ams[]
 static struct addr addresses[3];
 static const struct model_vip vips[] = {
 	{ .name = "api", .sites = both, .n_sites = 2, .addresses = addresses, .n_addresses = 1 },
-	{ .name = "web", .sites = only_ams, .n_sites = 1, .addresses = addresses + 1, .n_addresses = 1 },
+	{ .name = "web",
+	  .sites = only_ams,
+	  .n_sites = 1,
+	  .addresses = addresses + 1,
+	  .n_addresses = 1 },
 };
 static const struct model_vip *const only_web[] = { &vips[1] };
 static struct model_node nodes[3];
