@@ -110,7 +110,7 @@ def command_page(program: str) -> str:
 
 
 def process_page(program: str, weir: typing.Any) -> str:
-    """One of the four processes, which `weir run` starts."""
+    """One of the five processes, which `weir run` starts."""
     release = ask(weir, "--version").split()[-1]
     name = program.rpartition("/")[2]
     shown = ask(program, "--help")
@@ -119,7 +119,7 @@ def process_page(program: str, weir: typing.Any) -> str:
     return "\n".join([
         heading(name, 8, release), f".SH NAME\n{plain(name)} \\- {plain(PROCESSES[name])}",
         ".SH SYNOPSIS", literal("\n".join(lines[:first]) or name),
-        ".SH DESCRIPTION\nOne of the four processes of Weir.\n.B weir run\nstarts it, as a user of its own, and restarts it when it dies.",
+        ".SH DESCRIPTION\nOne of the five processes of Weir.\n.B weir run\nstarts it, as a user of its own, and restarts it when it dies.",
         ".SH OPTIONS", options("\n".join(lines[first:])), see_also(name)])
 
 

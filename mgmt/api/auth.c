@@ -44,7 +44,8 @@ static enum http_role role_of(const char *name)
 /* The other processes are in group weir because of their own sockets; they do not use the API. */
 static bool is_sibling(const char *user)
 {
-	static const char *const siblings[] = { "weir-dataplane", "weir-health", "weir-dns" };
+	static const char *const siblings[] = { "weir-dataplane", "weir-health", "weir-dns",
+		                                "weir-announce" };
 
 	for (size_t i = 0; i < sizeof(siblings) / sizeof(siblings[0]); i++)
 		if (!strcmp(user, siblings[i]))

@@ -34,6 +34,7 @@ struct stats;
 struct timekeep;
 struct health_exchange;
 struct announce_exchange;
+struct quiet_vips;
 
 /**
  * Idempotency keys under way: more than there are threads that carry out requests (http_serve.c).
@@ -53,6 +54,7 @@ struct core {
 	struct health_exchange *health_exchange;
 	struct announce_exchange *announce_exchange;
 	struct state_fetch *state_fetch;
+	struct quiet_vips *quiet_vips;
 	struct followed_state *state;
 	struct timekeep *clock;
 	struct logins logins;           /**< of the main thread */

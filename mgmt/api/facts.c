@@ -20,12 +20,14 @@ struct holder {
 	struct judge_peer *peers;
 };
 
-static void fill_process_facts(const struct look *l, struct holder *h)
+static void fill_process_facts(const struct look *l, struct holder *h, struct judge_facts *f)
 {
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		const struct observe_state *s = &l->processes[p];
 
-		h->processes[p] = (struct judge_process){
+		if (!observe_is_shown((enum observe_process)p, s))
+			continue;
+		h->processes[f->n_processes++] = (struct judge_process){
 			.name = observe_name((enum observe_process)p),
 			.present = s->present,
 			.running = s->running,
@@ -140,7 +142,6 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 		.document = l->document,
 		.document_age_ms = l->document_age_ms,
 		.processes = h.processes,
-		.n_processes = OBSERVE_COUNT,
 		.dpdk = dataplane->dpdk,
 		.workers_forward =
 		        dataplane->exists && l->supervisor.running && l->supervisor.workers_forward,
@@ -150,7 +151,7 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 		.effect_fresh = l->pages.effect_fresh,
 	};
 
-	fill_process_facts(l, &h);
+	fill_process_facts(l, &h, &f);
 	f.supervisor = gather_supervisor(&l->supervisor, &l->supervisor_conditions);
 	int err = l->m ? fill_model(l, &h, &f) : 0;
 

@@ -29,6 +29,7 @@ http_handler handle_clock, handle_clock_accept;
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_observed.c */
 http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health;
+http_handler handle_announcements, handle_peer_vip_traffic; /* handle_announced.c */
 http_handler handle_events, handle_metrics, handle_healthz, handle_page, handle_openapi;
 /* what another process knows, or its code says: handle_processes.c */
 http_handler handle_dns, handle_dns_explain, handle_dataplane, handle_dataplane_backends;
@@ -52,6 +53,11 @@ struct peers_report;
 json_t *handle_status_json(struct core *core, const struct handle_filter *filter);
 /** The processes of a look as a JSON array, given. */
 json_t *handle_processes_json(const struct look *l);
+/**
+ * What this node announces as JSON, given: all, or what belongs to @p vip; with a limit that many
+ * addresses at most. NULL: it has no routing daemon, or memory is short.
+ */
+json_t *handle_announcements_json(const struct look *l, const char *vip, uint64_t limit);
 /** What @p n peers reported as a JSON array, given. */
 json_t *handle_peers_json(const struct peers_report *reports, size_t n);
 

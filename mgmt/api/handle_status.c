@@ -239,6 +239,9 @@ json_t *handle_processes_json(const struct look *l)
 
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		const struct observe_state s = l->processes[p];
+
+		if (!observe_is_shown((enum observe_process)p, &s))
+			continue;
 		json_t *one = json_pack(
 		        "{s:s, s:s, s:o, s:o, s:b}", "process",
 		        observe_name((enum observe_process)p), "state",
@@ -351,6 +354,24 @@ static void add_intent(struct status *s, json_t *status)
 	json_object_set_new(status, "overrides", overrides);
 }
 
+static bool is_own_site(const struct status *s, const char *site)
+{
+	const struct model *m = s->look.m;
+
+	return m && m->self && !strcmp(m->self->site->name, site);
+}
+
+/* A node without a routing daemon shows nothing of announcements. */
+static void add_announcements(const struct status *s, json_t *status)
+{
+	json_t *announced = s->filter.pool || (s->filter.site && !is_own_site(s, s->filter.site))
+	                            ? NULL
+	                            : handle_announcements_json(&s->look, NULL, s->filter.limit);
+
+	if (announced)
+		json_object_set_new(status, "announcements", announced);
+}
+
 /* The judgement is about the whole node, whichever part of it is shown. */
 static void add_state(struct status *s, json_t *status)
 {
@@ -396,6 +417,7 @@ json_t *handle_status_json(struct core *core, const struct handle_filter *filter
 	                    handle_peers_json(s->look.peer_reports, s->look.n_peer_reports));
 	if (s->look.diverged)
 		json_object_set(status, "diverged", s->look.diverged);
+	add_announcements(s, status);
 	add_state(s, status);
 	status_bound(status, filter->limit);
 	look_fini(&s->look);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
+#include "mgmt/api/metrics_internal.h"
 #include "weir/stats.h"
 
 #define BACKENDS_MAX 1024u /* with metrics of their own, as weir-dataplane has it */
@@ -108,11 +109,6 @@ static size_t collect_rows(const struct stats_reader *reader, const char *proces
 	return n;
 }
 
-static void put_head(FILE *out, const char *name, const char *type, const char *help)
-{
-	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void put_row(FILE *out, const struct metric_row *r)
 {
 	uint64_t value = __atomic_load_n(&r->entry->value, __ATOMIC_RELAXED);
@@ -131,24 +127,25 @@ static void put_rows(FILE *out, const struct metric_row *rows, size_t n)
 		const struct metric_row *r = &rows[i];
 
 		if (i == 0 || strcmp(rows[i - 1].family, r->family))
-			put_head(out, r->family,
-			         r->histogram                      ? "histogram"
-			         : r->entry->kind == STATS_COUNTER ? "counter"
-			                                           : "gauge",
-			         r->entry->help);
+			metrics_put_head(out, r->family,
+			                 r->histogram                      ? "histogram"
+			                 : r->entry->kind == STATS_COUNTER ? "counter"
+			                                                   : "gauge",
+			                 r->entry->help);
 		put_row(out, r);
 	}
 }
 
 static void put_processes(FILE *out, const struct look *l)
 {
-	put_head(out, "weir_process_up", "gauge",
-	         "1: the process exists and has shown a sign of life lately.");
+	metrics_put_head(out, "weir_process_up", "gauge",
+	                 "1: the process exists and has shown a sign of life lately.");
 	for (int p = 0; p < OBSERVE_COUNT; p++)
-		fprintf(out, "weir_process_up{process=\"%s\"} %d\n",
-		        observe_name((enum observe_process)p), l->processes[p].running);
-	put_head(out, "weir_process_age_seconds", "gauge",
-	         "Time since the process's last sign of life.");
+		if (observe_is_shown((enum observe_process)p, &l->processes[p]))
+			fprintf(out, "weir_process_up{process=\"%s\"} %d\n",
+			        observe_name((enum observe_process)p), l->processes[p].running);
+	metrics_put_head(out, "weir_process_age_seconds", "gauge",
+	                 "Time since the process's last sign of life.");
 	for (int p = 0; p < OBSERVE_COUNT; p++)
 		if (l->processes[p].present)
 			fprintf(out, "weir_process_age_seconds{process=\"%s\"} %.3f\n",
@@ -206,7 +203,7 @@ static void put_backend_metrics(FILE *out, const struct look *l)
 	for (int effect = 1; effect >= 0; effect--) {
 		size_t left = BACKENDS_MAX, left_out = 0;
 
-		put_head(
+		metrics_put_head(
 		        out, effect ? "weir_backend_state" : "weir_backend_check_state", "gauge",
 		        effect ? "What is in force for the backend: 1 for the state that it has."
 		               : "The verdict of the backend's check: 1 for the state that it has.");
@@ -222,8 +219,9 @@ static void put_backend_metrics(FILE *out, const struct look *l)
 		}
 		if (effect)
 			continue;
-		put_head(out, "weir_backends_left_out", "gauge",
-		         "Backends without metrics of their own: there are more than the limit.");
+		metrics_put_head(
+		        out, "weir_backends_left_out", "gauge",
+		        "Backends without metrics of their own: there are more than the limit.");
 		fprintf(out, "weir_backends_left_out %zu\n", left_out);
 	}
 }
@@ -271,6 +269,7 @@ void handle_metrics(struct core *core, struct http_request *r, struct http_reply
 		put_processes(out, l);
 		if (l->m)
 			put_backend_metrics(out, l);
+		metrics_put_announced(out, l);
 	}
 	if (out)
 		fclose(out);

@@ -12,15 +12,23 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/page.h"
+#include "weir/announce.h"
 #include "weir/json.h"
+#include "weir/model.h"
 
 #define DNS_QUERY_MS 300 /* for weir-dns: a hanging one must not stop the looks */
 
-static const char *const names[OBSERVE_COUNT] = { "dataplane", "health", "dns", "mgmt" };
+static const char *const names[OBSERVE_COUNT] = { "dataplane", "health", "dns", "announce",
+	                                          "mgmt" };
 
 const char *observe_name(enum observe_process p)
 {
 	return names[p];
+}
+
+bool observe_is_shown(enum observe_process p, const struct observe_state *s)
+{
+	return p != OBSERVE_ANNOUNCE || s->announces || s->running;
 }
 
 static uint64_t age_of(uint64_t alive_ms)
@@ -89,11 +97,48 @@ bool observe_load(struct core *core, uint64_t *bits_per_s)
 	return core->observe->rate_known;
 }
 
+bool observe_vip_traffic(struct core *core, const char *name, struct announcement_traffic *out)
+{
+	struct vip_traffic_row row;
+
+	core_lock(core);
+	bool is_known = core->observe && core->observe->traffic &&
+	                vip_traffic_find(core->observe->traffic, name, clock_mono_ms(), &row);
+	core_unlock(core);
+	if (is_known)
+		*out = (struct announcement_traffic){ .packets = row.packets,
+			                              .since_ms = row.since_ms,
+			                              .arrived_ms = row.arrived_ms };
+	return is_known;
+}
+
 uint64_t observe_document_age_ms(const struct core *core)
 {
 	const struct observe *o = core->observe;
 
 	return o->document == intent_document(core->intent) ? age_of(o->document_ms) : 0;
+}
+
+/* Whether the configuration names a routing daemon for this node. */
+static bool has_routing_daemon(const struct core *core)
+{
+	const struct model *m = intent_model(core->intent);
+
+	return m && m->self && m->self->announce.daemon != MODEL_DAEMON_NONE;
+}
+
+/* By which document weir-announce announces. */
+static uint64_t announced_document(const struct core *core)
+{
+	struct announced_page *page;
+	struct announced_node node = { .document = 0 };
+
+	if (announced_open(core->dirs.run, &page))
+		return 0;
+	int err = announced_read(page, &node, NULL, 0, NULL);
+
+	announced_close(page);
+	return err ? 0 : node.document;
 }
 
 static uint64_t document_of(struct core *core, enum observe_process p, bool *refused)
@@ -106,6 +151,8 @@ static uint64_t document_of(struct core *core, enum observe_process p, bool *ref
 		        json_object_get(core->observe->dns, "document"));
 	if (p == OBSERVE_MGMT)
 		return intent_document(core->intent);
+	if (p == OBSERVE_ANNOUNCE)
+		return announced_document(core);
 	observe_open(core, &pages);
 	if (p == OBSERVE_HEALTH && pages.health)
 		document = pages.health->document;
@@ -120,11 +167,13 @@ static uint64_t document_of(struct core *core, enum observe_process p, bool *ref
 struct observe_state observe_look(struct core *core, enum observe_process p,
                                   struct conditions *conditions)
 {
-	struct observe_state s = { .age_ms = UINT64_MAX };
+	struct observe_state s = { .age_ms = UINT64_MAX,
+		                   .announces = p == OBSERVE_ANNOUNCE && has_routing_daemon(core) };
 	struct gather_process process;
 
 	gather_process(core->dirs.run, names[p], &process, conditions);
-	if (!process.present)
+	/* the page of a weir-announce that was configured once is no sign of a failure */
+	if (!process.present || (p == OBSERVE_ANNOUNCE && !s.announces && !process.running))
 		return s;
 	s = (struct observe_state){ .present = true,
 		                    .running = process.running,
@@ -136,7 +185,10 @@ struct observe_state observe_look(struct core *core, enum observe_process p,
 		                    .n_ports = process.n_ports,
 		                    .dpdk = process.dpdk,
 		                    .has_conditions = process.has_conditions,
-		                    .conditions_unread = process.conditions_unread };
-	s.document = document_of(core, p, &s.refused);
+		                    .conditions_unread = process.conditions_unread,
+		                    .announces = s.announces };
+	/* of a process that died while it wrote its page, nothing is read under the lock */
+	if (p != OBSERVE_ANNOUNCE || s.running)
+		s.document = document_of(core, p, &s.refused);
 	return s;
 }

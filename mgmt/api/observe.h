@@ -18,6 +18,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
+#include "mgmt/json/announcement.h"
 #include "mgmt/judge/gather.h"
 #include "mgmt/store/guard.h"
 #include "weir/effect.h"
@@ -29,6 +30,7 @@ enum observe_process {
 	OBSERVE_DATAPLANE,
 	OBSERVE_HEALTH,
 	OBSERVE_DNS,
+	OBSERVE_ANNOUNCE,
 	OBSERVE_MGMT,
 	OBSERVE_COUNT
 };
@@ -46,10 +48,16 @@ struct observe_state {
 	uint64_t n_ports;  /**< interfaces that carry its program */
 	bool dpdk;         /**< if has_ports: DPDK moves packets, not XDP */
 	bool has_conditions, conditions_unread; /**< see gather_process() */
+	bool announces; /**< of weir-announce: the configuration names a routing daemon here */
 };
 
-/** "dataplane", "health", "dns", "mgmt" */
+/** "dataplane", "health", "dns", "announce", "mgmt" */
 const char *observe_name(enum observe_process p);
+/**
+ * Whether a process is shown: all are, but weir-announce only where it runs or ought to run. Most
+ * nodes do not start it.
+ */
+bool observe_is_shown(enum observe_process p, const struct observe_state *s);
 /** The supervisor, as its pages are called; it is none of the processes above. */
 #define OBSERVE_SUPERVISOR "run"
 
@@ -91,5 +99,7 @@ uint64_t observe_document_age_ms(const struct core *core);
  * What this node sends to backends. @return whether it is known; under the lock
  */
 bool observe_load(struct core *core, uint64_t *bits_per_s);
+/** What is known of the packets of VIP @p name; not under the lock. @return whether it is known */
+bool observe_vip_traffic(struct core *core, const char *name, struct announcement_traffic *out);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/thread.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/vip_traffic.h"
 
 /* The state of a target at the last event. */
 struct logged_state {
@@ -22,6 +23,7 @@ struct observe {
 	uint64_t document, document_ms; /* the newest, and when it was first seen */
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
 	bool rate_known;
+	struct vip_traffic *traffic; /* NULL: not measured */
 	bool running[OBSERVE_COUNT]; /* as last logged */
 	struct logged_state *logged; /* sorted by target; the thread's alone */
 	size_t n_logged;

@@ -25,6 +25,8 @@ static void log_process_changes(struct core *core)
 		if (s.running == core->observe->running[p])
 			continue;
 		core->observe->running[p] = s.running;
+		if (!observe_is_shown((enum observe_process)p, &s))
+			continue;
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "process",
 		            observe_name((enum observe_process)p),
 		            s.running ? "weir-%s runs" : "weir-%s shows no sign of life",
@@ -174,6 +176,20 @@ static void measure_load(struct core *core, const struct model *m,
 	o->bytes_ms = is_fresh ? now_ms : 0;
 }
 
+/* Count the packets of the VIPs that this node announces, if it does. */
+static void measure_vips(struct core *core, const struct model *m)
+{
+	struct vip_traffic *t = core->observe->traffic;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!t || !announcements_apply(m) || !vip_traffic_is_due(t, now_ms))
+		return;
+	vip_traffic_look(t, core->dirs.run, m, now_ms);
+	core_lock(core);
+	vip_traffic_publish(t);
+	core_unlock(core);
+}
+
 /* Look at the pages without the lock: there may be ten thousand targets. */
 static void look_at_pages(struct core *core)
 {
@@ -186,6 +202,7 @@ static void look_at_pages(struct core *core)
 	if (shared) {
 		log_health_changes(core, intent_shared_model(shared), &pages);
 		measure_load(core, intent_shared_model(shared), &pages);
+		measure_vips(core, intent_shared_model(shared));
 	}
 	observe_close(&pages);
 	intent_unshare(shared);
@@ -225,7 +242,9 @@ static void *run_observer(void *core)
 int observe_start(struct core *core)
 {
 	core->observe = calloc(1, sizeof(*core->observe));
-	if (!core->observe || state_open(core))
+	if (core->observe)
+		core->observe->traffic = vip_traffic_new();
+	if (!core->observe || !core->observe->traffic || state_open(core))
 		return -ENOMEM;
 	return thread_start(&core->observe->thread, run_observer, core);
 }
@@ -239,6 +258,7 @@ void observe_stop(struct core *core)
 	thread_join(&o->thread);
 	json_decref(o->dns);
 	free(o->logged);
+	vip_traffic_free(o->traffic);
 	free(o);
 	core->observe = NULL;
 	state_close(core);

@@ -11,6 +11,7 @@
 
 #include "mgmt/api/core.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/quiet_vips.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"
@@ -132,6 +133,7 @@ void own_conditions_state(struct core *core)
 	state_keys(core);
 	state_clock(core);
 	state_api(core);
+	quiet_vips_state(core);
 	logins_state(core, &core->logins);
 	certificate_state(core, &core->certificate);
 	conditions_end(core->stats);

@@ -30,13 +30,14 @@ static const char head[] =
 static const struct {
 	const char *state, *class_, *shape;
 } looks[] = {
-	{ "well", "good", "●" },       { "up", "good", "●" },      { "running", "good", "●" },
-	{ "serving", "good", "●" },    { "agreed", "good", "●" },  { "in_force", "good", "●" },
-	{ "ok", "good", "●" },         { "serve", "good", "●" },   { "down", "bad", "✖" },
-	{ "out", "bad", "✖" },         { "silent", "bad", "✖" },   { "diverged", "bad", "✖" },
-	{ "failing", "bad", "✖" },     { "disabled", "bad", "✖" }, { "disable", "bad", "✖" },
-	{ "elsewhere", "dim", "·" },   { "unknown", "dim", "?" },  { "absent", "dim", "?" },
-	{ "unreachable", "dim", "?" },
+	{ "well", "good", "●" },        { "up", "good", "●" },      { "running", "good", "●" },
+	{ "serving", "good", "●" },     { "agreed", "good", "●" },  { "in_force", "good", "●" },
+	{ "ok", "good", "●" },          { "serve", "good", "●" },   { "down", "bad", "✖" },
+	{ "normal", "good", "●" },      { "yes", "good", "●" },     { "no", "bad", "✖" },
+	{ "established", "good", "●" }, { "answers", "good", "●" }, { "out", "bad", "✖" },
+	{ "silent", "bad", "✖" },       { "diverged", "bad", "✖" }, { "failing", "bad", "✖" },
+	{ "disabled", "bad", "✖" },     { "disable", "bad", "✖" },  { "elsewhere", "dim", "·" },
+	{ "unknown", "dim", "?" },      { "absent", "dim", "?" },   { "unreachable", "dim", "?" },
 };
 
 /* Text made safe for HTML. */
@@ -313,6 +314,71 @@ static void put_process_rows(FILE *out, const json_t *status)
 	fputs("</tbody></table>", out);
 }
 
+/* "router1_4, router1_6", or a dash: to no neighbour, or that is not known. */
+static void put_names_cell(FILE *out, const json_t *names)
+{
+	size_t i;
+	json_t *name;
+
+	fputs(json_array_size(names) ? "<td>" : "<td class=dim>-", out);
+	json_array_foreach(names, i, name)
+	{
+		fputs(i ? ", " : "", out);
+		put_html(out, json_string_value(name));
+	}
+	fputs("</td>", out);
+}
+
+static void put_session_rows(FILE *out, const json_t *routing)
+{
+	size_t i;
+	json_t *n;
+
+	begin_table(out, "Routing daemon and its sessions", "Daemon or neighbour|State");
+	fputs("<tr>", out);
+	put_cell(out, member_text(routing, "name"));
+	put_state_cell(out, member_text(routing, "state"));
+	fputs("</tr>", out);
+	json_array_foreach(json_object_get(routing, "neighbours"), i, n)
+	{
+		fputs("<tr>", out);
+		put_cell(out, member_text(n, "name"));
+		put_state_cell(out, member_text(n, "session"));
+		fputs("</tr>", out);
+	}
+	fputs("</tbody></table>", out);
+}
+
+/* Nodes without a routing daemon have no announcements, and no table. */
+static void put_announcement_rows(FILE *out, const json_t *status)
+{
+	const json_t *announced = json_object_get(status, "announcements"),
+	             *routing = json_object_get(announced, "daemon");
+	size_t i;
+	json_t *a;
+
+	if (!announced)
+		return;
+	begin_table(out, "Announcements",
+	            "VIP|Address|Intended|Proved|Exported|Exported to|Since|Hold-down left|Reason");
+	json_array_foreach(json_object_get(announced, "items"), i, a)
+	{
+		fputs("<tr>", out);
+		put_cell(out, *member_text(a, "vip") ? member_text(a, "vip") : "DNS");
+		put_cell(out, member_text(a, "address"));
+		put_state_cell(out, member_text(a, "intended"));
+		put_state_cell(out, member_text(a, "proved"));
+		put_state_cell(out, member_text(a, "exported"));
+		put_names_cell(out, json_object_get(a, "exported_to"));
+		put_cell(out, member_text(a, "since"));
+		put_number_cell(out, json_object_get(a, "held_ms"), 1e3, " s");
+		put_cell(out, member_text(a, "reason"));
+		fputs("</tr>", out);
+	}
+	fputs("</tbody></table>", out);
+	put_session_rows(out, routing);
+}
+
 /* Without peers the table is left out. */
 static void put_peer_rows(FILE *out, const json_t *status)
 {
@@ -386,6 +452,7 @@ void handle_page(struct core *core, struct http_request *r, struct http_reply *r
 		put_service_rows(out, status);
 		put_pool_rows(out, status);
 		put_process_rows(out, status);
+		put_announcement_rows(out, status);
 		put_peer_rows(out, status);
 		fputs("</main></html>\n", out);
 		fclose(out);

@@ -78,6 +78,8 @@ const struct route route_table[] = {
 	  "The backends in the forwarding tables, with their next hops" },
 	{ "GET", "/v1/trace", HTTP_OPERATOR, "source destination length", "", handle_trace,
 	  "What the forwarding code does with a packet, step by step" },
+	{ "GET", "/v1/announcements", HTTP_VIEWER, "vip limit", "", handle_announcements,
+	  "What this node announces to routers, and why" },
 	{ "GET", "/v1/peers", HTTP_VIEWER, "", "", handle_peers, "The other nodes" },
 	{ "GET", "/v1/health", HTTP_VIEWER, "", "", handle_health,
 	  "The last observation of each health check target" },
@@ -115,6 +117,8 @@ const struct route route_table[] = {
 	  "Between nodes of a site: what weir-dataplane knows of slots" },
 	{ "POST", "/v1/peer/announcements", HTTP_PEER, "", "", handle_peer_announcements,
 	  "Between nodes: what you announce, and whether I may withdraw" },
+	{ "GET", "/v1/peer/vip-traffic", HTTP_PEER, "", "", handle_peer_vip_traffic,
+	  "Between nodes of a site: at which VIPs packets arrive" },
 	{ "POST", "/v1/peer/poke", HTTP_PEER, "", "", handle_peer_poke,
 	  "Between nodes: ask your peers now" },
 };

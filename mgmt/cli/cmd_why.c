@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
+#include "mgmt/cli/vips.h"
 #include "mgmt/store/store.h"
 #include "mgmt/store/when.h"
 
@@ -323,8 +324,11 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 {
 	struct thing t;
 	struct api_reply reply;
-	int status = args->n == 0 ? explain_node(cli) : thing_of(args, &t);
+	int status;
 
+	if (args->n == 2 && !strcmp(args->at[0], "vip") && *args->at[1])
+		return vips_explain(cli, args->at[1]);
+	status = args->n == 0 ? explain_node(cli) : thing_of(args, &t);
 	if (args->n == 0)
 		return status;
 	if (!status)

@@ -76,7 +76,7 @@ const struct cli_command cli_commands[] = {
 	{ "trace", "SRC:PORT VIP:PORT/tcp", 2, 2, "show step by step what this node does with a packet", cli_trace,
 	  { { "--length", "BYTES", "length of the IP packet with its headers (default: the shortest possible)" }, NONE } },
 	{ "health", "", 0, 0, "list the targets of checks: state, last result, since when", cli_health, { NONE } },
-	{ "why", "[site|backend|pool|service|node NAME]", 0, 2, "show why the node is not well; or intent, observation, effect and history of one object",
+	{ "why", "[site|backend|pool|service|node|vip NAME]", 0, 2, "show why the node is not well; or intent, observation, effect and history of one object; of a VIP, whether routers get it from this node, and why",
 	  cli_why, { NONE } },
 	{ "wait", "well | KIND NAME STATE", 1, 3, "wait for a state: site ams drained, backend web/b1 up", cli_wait,
 	  { { "--timeout", "DURATION", "give up after this time (default 60s)" }, NONE } },

@@ -15,6 +15,8 @@
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/health_detail.h"
 #include "mgmt/cli/pages_judge.h"
+#include "mgmt/cli/vips.h"
+#include "mgmt/json/announcement.h"
 #include "weir/health.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
@@ -22,7 +24,7 @@
 #define SILENT_MS     3000u /* a health page without a sign of life for so long is stale */
 #define TARGETS_SHOWN 60    /* of status; health shows all */
 
-static const char *const processes[] = { "dataplane", "health", "dns", "mgmt" };
+static const char *const processes[] = { "dataplane", "health", "dns", "announce", "mgmt" };
 #define N_PROCESSES (sizeof(processes) / sizeof(processes[0]))
 
 struct local_pages {
@@ -66,7 +68,14 @@ static void pages_close(struct local_pages *p)
 	model_free(p->model);
 }
 
-static json_t *processes_json(const struct cli *cli)
+/* weir-announce is shown only where it runs or ought to run. */
+static bool is_process_shown(const struct model *m, const char *process, bool running)
+{
+	return strcmp(process, "announce") != 0 || running ||
+	       (m->self && m->self->announce.daemon != MODEL_DAEMON_NONE);
+}
+
+static json_t *processes_json(const struct cli *cli, const struct model *m)
 {
 	json_t *list = json_array();
 
@@ -74,6 +83,8 @@ static json_t *processes_json(const struct cli *cli)
 		struct gather_process seen;
 
 		gather_process(cli->dirs.run, processes[i], &seen, NULL);
+		if (!is_process_shown(m, processes[i], seen.running))
+			continue;
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:s, s:o}", "process", processes[i], "state",
 		                                !seen.present  ? "absent"
@@ -263,7 +274,9 @@ static void print_pages_status(const json_t *body)
 	       api_number(body, "version", 0), api_text(body, "written", "?"));
 	json_array_foreach(json_object_get(body, "processes"), i, item)
 	        printf("  %-10s %s\n", api_text(item, "process", ""), api_text(item, "state", ""));
+	vips_print_summary(body);
 	print_targets(json_object_get(body, "targets"), TARGETS_SHOWN);
+	vips_print_table(body);
 	json_array_foreach(json_object_get(body, "overrides"), i, item)
 	        printf("%s %s%s%s: %.1f %%, until %s, by %s: %s\n", api_text(item, "do", ""),
 	               api_text(item, "pool", ""), api_text(item, "pool", "")[0] ? "/" : "",
@@ -272,6 +285,19 @@ static void print_pages_status(const json_t *body)
 	               api_text(item, "reason", ""));
 	puts("weir drain --offline works without management; to get management "
 	     "back: weir run, or start weir-mgmt");
+}
+
+/* What this node announces; nothing without a routing daemon. */
+static void add_announcements(const struct cli *cli, const struct local_pages *p, json_t *body)
+{
+	const struct announcement_filter filter = { .wall_clock_ms = clock_believed_ms() };
+	struct announcements a;
+
+	if (!announcements_apply(p->model))
+		return;
+	if (!announcements_read(cli->dirs.run, p->model, p->now_ms, &a))
+		json_object_set_new(body, "announcements", announcements_to_json(&a, &filter));
+	announcements_fini(&a);
 }
 
 /* State and reasons by the pages; degraded without reasons when memory is short. */
@@ -308,8 +334,9 @@ int pages_status(const struct cli *cli)
 	                                 "document", (json_int_t)m->meta.document, "version",
 	                                 (json_int_t)m->meta.version, "written",
 	                                 clock_text(m->meta.written_ms, written), "processes",
-	                                 processes_json(cli), "targets", targets_json(&p),
+	                                 processes_json(cli, m), "targets", targets_json(&p),
 	                                 "overrides", overrides_json(cli, m, clock_believed_ms())));
+	add_announcements(cli, &p, body);
 	status = v->state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
 	if (cli->json)
 		api_print_json(body);

@@ -13,9 +13,9 @@
 #include "base/clock.h"
 #include "mgmt/json/command.h"
 
-#define N_PROCESSES 4u /* those in names[] */
+#define N_PROCESSES 5u /* those in names[] */
 
-static const char *const names[N_PROCESSES] = { "dataplane", "health", "dns", "mgmt" };
+static const char *const names[N_PROCESSES] = { "dataplane", "health", "dns", "announce", "mgmt" };
 
 /* What the facts point to. */
 struct page_facts {
@@ -27,8 +27,16 @@ struct page_facts {
 	struct effect *effect;
 };
 
+/* weir-announce is judged only where it runs or ought to run. */
+static bool is_left_out(const struct model *m, const char *process, const struct gather_process *p)
+{
+	return !strcmp(process, "announce") && !p->running &&
+	       (!m->self || m->self->announce.daemon == MODEL_DAEMON_NONE);
+}
+
 /* weir-mgmt counts as not running, whatever its page says: it does not answer. */
-static void fill_page_processes(const struct cli *cli, struct page_facts *h, struct judge_facts *f)
+static void fill_page_processes(const struct cli *cli, const struct model *m, struct page_facts *h,
+                                struct judge_facts *f)
 {
 	struct gather_process supervisor;
 	bool exists = false;
@@ -37,7 +45,9 @@ static void fill_page_processes(const struct cli *cli, struct page_facts *h, str
 		struct gather_process seen;
 
 		gather_process(cli->dirs.run, names[i], &seen, &h->conditions[i]);
-		h->processes[i] = (struct judge_process){
+		if (is_left_out(m, names[i], &seen))
+			continue;
+		h->processes[f->n_processes++] = (struct judge_process){
 			.name = names[i],
 			.present = seen.present,
 			.running = seen.running && strcmp(names[i], "mgmt") != 0,
@@ -58,7 +68,6 @@ static void fill_page_processes(const struct cli *cli, struct page_facts *h, str
 	f->supervisor = gather_supervisor(&supervisor, &h->supervisor_conditions);
 	f->workers_forward = exists && supervisor.running && supervisor.workers_forward;
 	f->processes = h->processes;
-	f->n_processes = N_PROCESSES;
 }
 
 static int fill_overrides(const struct model *m, struct overrides *out)
@@ -115,7 +124,7 @@ static int fill_facts(const struct cli *cli, const struct gather_from *from, str
 		err = fill_page_sites(m, from->health, h, f);
 	if (err)
 		return err;
-	fill_page_processes(cli, h, f);
+	fill_page_processes(cli, m, h, f);
 	h->processes[0].document = m->meta.document; /* it is not judged: the writer is away */
 	f->pools = h->pools;
 	f->effect_fresh = h->effect != NULL;

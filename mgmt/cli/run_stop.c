@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `weir run --stop`: stop the supervisor and the four processes, whatever state they are in. A
+ * `weir run --stop`: stop the supervisor and the five processes, whatever state they are in. A
  * living supervisor does it itself, on SIGTERM. One that hangs is killed. Then, as after a dead
  * one, its processes are taken over and stopped here, in the same order.
  */
@@ -20,7 +20,7 @@
 
 #define AGAIN_US  100000u /* between two tries to take the lock */
 #define SILENT_MS 5000u   /* a supervisor that has not signed its page for so long hangs */
-#define MOST_MS   60000u  /* four processes, each with its time to end */
+#define MOST_MS   60000u  /* five processes, each with its time to end */
 
 /* By pidfd, since the process may have ended and another one may have its pid. */
 static void send_signal(pid_t pid, int signo)

@@ -9,6 +9,7 @@
 
 #include "mgmt/cli/diverged.h"
 #include "mgmt/cli/cmd_status.h"
+#include "mgmt/cli/vips.h"
 
 #define POOLS_SHOWN     20 /* lines */
 #define OVERRIDES_SHOWN 20 /* lines */
@@ -69,6 +70,7 @@ static void print_processes(const json_t *b)
 	printf("\n%-10s", "store");
 	printf(" %s %s\n", field_state(b, "store"),
 	       api_text(json_object_get(b, "store"), "detail", ""));
+	vips_print_summary(b);
 	if (json_array_size(json_object_get(b, "peers")) == 0)
 		return;
 	printf("%-10s", "peers");
@@ -228,5 +230,6 @@ void status_print(const json_t *b)
 	if (shown_of(b, "shown") < shown_of(b, "all"))
 		print_pool_summary(b);
 	print_pools(b);
+	vips_print_table(b);
 	print_status_overrides(b);
 }

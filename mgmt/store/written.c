@@ -19,7 +19,7 @@
 
 uint64_t written_newest_document(const char *run_dir)
 {
-	static const char *const takers[] = { "dataplane", "health", "dns" };
+	static const char *const takers[] = { "dataplane", "health", "dns", "announce" };
 	struct conditions *c = run_dir ? malloc(sizeof(*c)) : NULL;
 	uint64_t newest = 0;
 

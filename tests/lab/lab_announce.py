@@ -19,6 +19,7 @@ import sys
 import time
 import typing
 
+import announce_status
 import bgp_capture
 from fib_watch import FibWatch
 from net import BUILD, Host, Lab, comes_true, entered, executable, say, wait_until
@@ -230,6 +231,9 @@ def run(report: Report) -> None:
                 show_facts(world, report, node)
                 show_main_table(world, report, node)
                 withdraws[world.speakers[node].kind] = show_no_withdrawals(world, report, node)
+                if not GUEST:
+                    announce_status.show_status(lab, report, world.hosts[node], world.speakers[node], world.watches, world.hops(node),
+                                                addresses(4)[2:])
             for n, rounds in () if GUEST else ROUNDS.items():
                 measure(world, figures, n, rounds)
         finally:

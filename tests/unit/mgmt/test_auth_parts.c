@@ -55,6 +55,7 @@ static int fake_getpwuid(uid_t uid, struct passwd *pw, char *text, size_t size,
 		{ 1004, "weir-dataplane" },
 		{ 1005, "weir-dnsx" },
 		{ 1006, "weir-dn" },
+		{ 1010, "weir-announce" },
 	};
 
 	n_lookups++;
@@ -104,6 +105,7 @@ static void a_user_is_what_the_kernel_says(void **state)
 		{ 1004, HTTP_NO_ROLE, "weir-dataplane" },
 		{ 1005, HTTP_OPERATOR, "weir-dnsx" },
 		{ 1006, HTTP_OPERATOR, "weir-dn" },
+		{ 1010, HTTP_NO_ROLE, "weir-announce" },
 		{ 4321, HTTP_OPERATOR, "uid-4321" },
 		{ 9999, HTTP_OPERATOR, "uid-9999" },
 	};

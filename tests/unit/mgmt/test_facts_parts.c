@@ -83,6 +83,7 @@ static void each_process_is_told_as_it_was_seen(void **state)
 			                                    .age_ms = 17,
 			                                    .document = 9,
 			                                    .has_conditions = true };
+		seen.processes[OBSERVE_ANNOUNCE].announces = true;
 		gather_facts();
 		assert_int_equal(facts.n_processes, OBSERVE_COUNT);
 		for (int k = 0; k < OBSERVE_COUNT; k++) {
@@ -101,6 +102,32 @@ static void each_process_is_told_as_it_was_seen(void **state)
 	seen.processes[1].conditions_unread = true;
 	gather_facts();
 	assert_true(processes[1].conditions_unread);
+}
+
+/* Most nodes do not start weir-announce; where it runs, or is configured, it counts. */
+static void weir_announce_counts_where_it_belongs(void **state)
+{
+	static const struct {
+		bool announces, running, counts;
+	} rows[] = { { false, false, false },
+		     { true, false, true },
+		     { false, true, true },
+		     { true, true, true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool counts = false;
+
+		seen.processes[OBSERVE_ANNOUNCE] =
+		        (struct observe_state){ .announces = rows[i].announces,
+			                        .running = rows[i].running };
+		gather_facts();
+		for (size_t k = 0; k < facts.n_processes; k++)
+			counts |= !strcmp(processes[k].name, "announce");
+		assert_int_equal(counts, rows[i].counts);
+		assert_int_equal(facts.n_processes, OBSERVE_COUNT - !counts);
+		assert_string_equal(processes[facts.n_processes - 1].name, "mgmt");
+	}
 }
 
 static void what_is_old_is_not_known(void **state)
@@ -262,6 +289,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(each_process_is_told_as_it_was_seen),
+		T(weir_announce_counts_where_it_belongs),
 		T(what_is_old_is_not_known),
 		T(workers_are_believed_of_who_lives),
 		T(a_node_that_joins_lacks_no_configuration),

@@ -144,6 +144,8 @@ static int setup(void **state)
 		one_look.processes[p] = (struct observe_state){
 			.present = true, .running = true, .age_ms = 10u + p, .document = 20u + p
 		};
+	/* as on most nodes */
+	one_look.processes[OBSERVE_ANNOUNCE] = (struct observe_state){ .document = 0 };
 	return 0;
 }
 
@@ -317,8 +319,12 @@ static void a_process_is_running_silent_or_absent(void **state)
 	assert_true(json_is_null(find_value(item_at("items", 2), "document")));
 	assert_null(find_value(item_at("items", 3), "driver"));
 	one_look.processes[OBSERVE_DATAPLANE].dpdk = true;
+	one_look.processes[OBSERVE_ANNOUNCE].announces = true;
 	assert_int_equal(ask_handler(handle_processes, NULL, "", ""), 200);
 	assert_string_equal(text_in(item_at("items", 0), "driver"), "dpdk");
+	assert_int_equal(count_rows("items"), 5);
+	assert_string_equal(text_in(item_at("items", 3), "process"), "announce");
+	assert_string_equal(text_in(item_at("items", 3), "state"), "absent");
 }
 
 static void each_peer_is_listed_with_its_head(void **state)

@@ -238,8 +238,12 @@ static void processes_that_come_and_go_become_events(void **state)
 			shown[p] = (struct gather_process){ .present = true, .running = runs };
 			log_process_changes(&this_node);
 			log_process_changes(&this_node);
-			before++;
+			/* that weir-announce ends where it is not configured is no news */
+			bool is_news = runs || p != OBSERVE_ANNOUNCE;
+			before += is_news;
 			assert_int_equal(journal_last(j), before);
+			if (!is_news)
+				continue;
 			snprintf(text, sizeof(text),
 			         runs ? "weir-%s runs" : "weir-%s shows no sign of life",
 			         observe_name((enum observe_process)p));
@@ -332,7 +336,7 @@ static void the_health_page_says_which_document_it_is_of(void **state)
 
 static void processes_have_their_names(void **state)
 {
-	static const char *const words[] = { "dataplane", "health", "dns", "mgmt" };
+	static const char *const words[] = { "dataplane", "health", "dns", "announce", "mgmt" };
 
 	(void)state;
 	for (int p = 0; p < OBSERVE_COUNT; p++)

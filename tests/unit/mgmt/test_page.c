@@ -256,6 +256,29 @@ static void overrides_and_peers_have_tables_only_if_there_are_any(void **state)
 	            "\nweight|web-fra/b1|good:● ok|dim:-|T3|never|bob|r2|\n");
 }
 
+static void announcements_have_tables_only_where_there_is_a_daemon(void **state)
+{
+	(void)state;
+	page_of("{}");
+	says_not("## Announcements");
+	says_not("## Routing daemon");
+	page_of("{\"announcements\": {\"daemon\": {\"name\": \"bird\", \"state\": \"answers\","
+	        "  \"neighbours\": [{\"name\": \"<r1>\", \"session\": \"established\"},"
+	        "   {\"name\": \"r2\", \"session\": \"down\"}]},"
+	        " \"items\": [{\"vip\": \"web\", \"address\": \"203.0.113.1\", \"intended\": \"normal\","
+	        "   \"proved\": \"yes\", \"exported\": \"yes\", \"exported_to\": [\"<r1>\", \"r2\"],"
+	        "   \"since\": \"T1\", \"held_ms\": 0, \"reason\": \"announced\"},"
+	        "  {\"vip\": null, \"address\": \"192.0.2.53\", \"intended\": \"none\","
+	        "   \"proved\": \"no\", \"exported\": \"unknown\", \"exported_to\": null,"
+	        "   \"since\": null, \"held_ms\": 24000, \"reason\": \"held-down\"}]}}");
+	expect_text(
+	        "\n## Announcements\nVIP|Address|Intended|Proved|Exported|Exported to|Since|Hold-down left|Reason|"
+	        "\nweb|203.0.113.1|good:● normal|good:● yes|good:● yes|&lt;r1>, r2|T1|0.0 s|announced|"
+	        "\nDNS|192.0.2.53|odd:▲ none|bad:✖ no|dim:? unknown|dim:-||24.0 s|held-down|\n");
+	expect_text("\n## Routing daemon and its sessions\nDaemon or neighbour|State|"
+	            "\nbird|good:● answers|\n&lt;r1>|good:● established|\nr2|bad:✖ down|\n");
+}
+
 static void rates_have_a_unit_that_fits(void **state)
 {
 	static const struct {
@@ -291,15 +314,16 @@ static void rates_have_a_unit_that_fits(void **state)
 static void each_state_has_its_look(void **state)
 {
 	static const struct {
-		const char *look, *states[12];
+		const char *look, *states[16];
 	} rows[] = {
 		{ "good:●",
-		  { "well", "up", "running", "serving", "agreed", "in_force", "ok", "serve" } },
+		  { "well", "up", "running", "serving", "agreed", "in_force", "ok", "serve",
+		    "normal", "yes", "established", "answers" } },
 		{ "bad:✖",
-		  { "down", "out", "silent", "diverged", "failing", "disabled", "disable" } },
+		  { "down", "out", "silent", "diverged", "failing", "disabled", "disable", "no" } },
 		{ "dim:·", { "elsewhere" } },
 		{ "dim:?", { "unknown", "absent", "unreachable" } },
-		{ "odd:▲", { "degraded", "draining", "other" } },
+		{ "odd:▲", { "degraded", "draining", "other", "shutdown", "none" } },
 	};
 
 	(void)state;
@@ -343,6 +367,7 @@ int main(void)
 		cmocka_unit_test(a_service_has_a_row_for_each_site),
 		cmocka_unit_test(only_the_first_hundred_services_are_shown),
 		cmocka_unit_test(overrides_and_peers_have_tables_only_if_there_are_any),
+		cmocka_unit_test(announcements_have_tables_only_where_there_is_a_daemon),
 		cmocka_unit_test(rates_have_a_unit_that_fits),
 		cmocka_unit_test(each_state_has_its_look),
 		cmocka_unit_test(nothing_that_people_write_is_markup),

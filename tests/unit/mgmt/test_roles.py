@@ -78,6 +78,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/health/targets", "/v1/health/targets", None, {}, 503, at_least("operator")),
     ("POST", "/v1/health/check", "/v1/health/check", {"pool": "web-ams"}, {}, 422, at_least("operator")),
     ("GET", "/v1/dns/explain", "/v1/dns/explain?name=a..b", None, {}, 422, at_least("operator")),
+    ("GET", "/v1/announcements", "/v1/announcements", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/peers", "/v1/peers", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/health", "/v1/health", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/dns", "/v1/dns", None, {}, 503, at_least("viewer")),
@@ -94,6 +95,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/peer/views", "/v1/peer/views", None, {}, 200, PEER),
     ("GET", "/v1/peer/guests", "/v1/peer/guests", None, {}, 503, PEER),
     ("POST", "/v1/peer/announcements", "/v1/peer/announcements", {}, {}, 400, PEER),
+    ("GET", "/v1/peer/vip-traffic", "/v1/peer/vip-traffic", None, {}, 200, PEER),
     ("POST", "/v1/peer/poke", "/v1/peer/poke", {}, {}, 200, PEER),
 ]
 

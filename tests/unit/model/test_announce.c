@@ -19,7 +19,7 @@
 	"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define A107 A106 "c"
 
-static const struct announcement {
+static const struct announcing_case {
 	const char *why, *dns_listen;           /* NULL: 192.0.2.53 alone */
 	const char *settings, *field, *message; /* NULL: it is taken */
 } announcements[] = {
@@ -104,7 +104,7 @@ static int read_announcing(const char *dns_listen, const char *settings, const c
 }
 
 /* Exactly one error, at the node's line and the right field. */
-static bool is_right(int err, const struct model_errors *errors, const struct announcement *a)
+static bool is_right(int err, const struct model_errors *errors, const struct announcing_case *a)
 {
 	char field[64];
 
@@ -116,7 +116,7 @@ static bool is_right(int err, const struct model_errors *errors, const struct an
 	       strstr(errors->items[0].message, a->message);
 }
 
-static void check_announcement(const struct announcement *a, const char *more_vips)
+static void check_announcement(const struct announcing_case *a, const char *more_vips)
 {
 	struct model_errors errors;
 	struct model *m = NULL;
@@ -141,7 +141,7 @@ static void each_announcement_is_taken_or_has_one_error(void **state)
 /* 4,093 addresses and three of the small configuration make 4,096: they are not those of far. */
 static void a_node_announces_4096_addresses_and_no_more(void **state)
 {
-	static const struct announcement cases[] = {
+	static const struct announcing_case cases[] = {
 		{ "all", NULL, "daemon = \"bird\";", NULL, NULL },
 		{ "and one of DNS", NULL, "daemon = \"bird\"; dns = [ \"192.0.2.53\" ];", "vips",
 		  "have 4097 addresses with those of dns, expected at most 4096" },
