@@ -52,20 +52,11 @@ static json_t *reject_request(const char *error)
 	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
 }
 
-static int compare_address(const void *address, const void *row)
-{
-	const struct announce_row *r = row;
-
-	return addr_compare(address, &r->intended.address);
-}
-
-struct announce_row *command_find_row(const struct announcer *a, const char *text)
+static struct announce_row *find_row(const struct announcer *a, const char *text)
 {
 	struct addr address;
 
-	if (!text || !a->n_rows || addr_parse(text, &address))
-		return NULL;
-	return bsearch(&address, a->rows, a->n_rows, sizeof(*a->rows), compare_address);
+	return text && !addr_parse(text, &address) ? kernel_find_row(a, &address) : NULL;
 }
 
 /* Whether @p name is another node that the document makes announce the address. */
@@ -95,7 +86,7 @@ static const char *read_message(struct announcer *a, const json_t *request, cons
 	const char *from;
 
 	out->node = json_string_value(json_object_get(request, key));
-	out->row = command_find_row(a, json_string_value(json_object_get(request, "address")));
+	out->row = find_row(a, json_string_value(json_object_get(request, "address")));
 	if (!out->row)
 		return "\"address\" must be one that this node is configured to announce";
 	if (!out->node || !*out->node || strlen(out->node) >= ANNOUNCE_NODE_MAX)

@@ -84,7 +84,9 @@ json_t *others_note(struct announcer *a, const json_t *request, uint64_t now_ms)
 		return refuse_line("out of memory");
 	json_object_foreach(addresses, address, names)
 	{
-		struct announce_row *row = command_find_row(a, address);
+		struct addr parsed;
+		struct announce_row *row =
+		        addr_parse(address, &parsed) ? NULL : kernel_find_row(a, &parsed);
 
 		if (!row || !json_is_array(names))
 			continue;

@@ -205,8 +205,6 @@ void left_fail(struct announcer *a, uint64_t now_ms);
  */
 char *command_reply(struct announcer *a, const char *line, size_t length, bool is_heard,
                     uint64_t now_ms);
-/* The row of an address in text. @return NULL: it is none, or not configured here */
-struct announce_row *command_find_row(const struct announcer *a, const char *text);
 
 /* --- others.c --- */
 
