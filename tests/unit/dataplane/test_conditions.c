@@ -96,13 +96,13 @@ static struct stats *fake_stats(struct publisher *p)
 	return NULL;
 }
 
-static const char *problem; /* of probe packets; NULL: none */
+static const char *prover_says; /* of probe packets; NULL: none */
 
 static const char *fake_problem(const struct prover *r, const char **interface)
 {
 	(void)r;
 	*interface = "eth1";
-	return problem;
+	return prover_says;
 }
 
 /* The private parts too. */
@@ -287,9 +287,9 @@ static void as_many_ports_as_a_driver_can_have_are_looked_at(void **state)
 static void probe_packets_that_cannot_be_run_are_stated_with_the_reason(void **state)
 {
 	(void)state;
-	problem = "the kernel is too old; update it";
+	prover_says = "the kernel is too old; update it";
 	conditions_state(p);
-	problem = NULL;
+	prover_says = NULL;
 	assert_int_equal(n_stated, 1);
 	assert_non_null(strstr(stated[0], "degraded probe-packets-fail eth1: probe packets "));
 	assert_non_null(strstr(stated[0], "the kernel is too old; update it"));
