@@ -24,11 +24,6 @@
 
 #define READ_TURN_BYTES (64u * 1024u) /* in one turn of the loop */
 
-void daemon_notify(struct daemon *d)
-{
-	loop_timer_set(d->loop, &d->notice, d->notified_ms + DAEMON_NEWS_MS);
-}
-
 static void on_notice(void *arg)
 {
 	struct daemon *d = arg;

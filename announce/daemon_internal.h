@@ -76,10 +76,11 @@ struct daemon {
 	size_t n_answer, n_seen;
 };
 
-/* --- daemon.c --- */
-
 /* Call daemon_news soon, after this turn of the loop. */
-void daemon_notify(struct daemon *d);
+static inline void daemon_notify(struct daemon *d)
+{
+	loop_timer_set(d->loop, &d->notice, d->notified_ms + DAEMON_NEWS_MS);
+}
 
 /* --- daemon_rows.c --- */
 
