@@ -99,7 +99,8 @@ struct daemon_facts {
 	uint32_t n_omitted; /**< that did not fit; those that are up come first then */
 	/** The same number in two answers: no export has changed between them; 0: unknown. */
 	uint64_t stamp;
-	uint64_t n_routes[2]; /**< FRR: in its main table, of IPv4 and IPv6; UINT64_MAX: unknown */
+	/** FRR: in its main table, of IPv4 and IPv6, or at least half as many; UINT64_MAX: unknown */
+	uint64_t n_routes[2];
 	uint64_t round_ms; /**< the last round over all prefixes took so long; 0: none has ended */
 };
 

@@ -209,6 +209,17 @@ static uint64_t read_stamp(const json_t *summary)
 	return stamp ? stamp : 1;
 }
 
+/*
+ * bgpd tells how many nodes its tree has. Of N routes it makes N to 2N - 1, because some nodes only
+ * branch, so this is at most N, and at least half of it. UINT64_MAX: not told
+ */
+static uint64_t read_n_routes(const json_t *family)
+{
+	uint64_t nodes = read_number(family, "ribCount");
+
+	return nodes == UINT64_MAX ? nodes : nodes / 2 + nodes % 2;
+}
+
 /* In FRR's order; if there is not room for all, those that are up first. */
 static void read_sessions(struct daemon_facts *f, const json_t *summary)
 {
@@ -220,7 +231,7 @@ static void read_sessions(struct daemon_facts *f, const json_t *summary)
 		read_peers(f, summary, LISTED_DOWN);
 	}
 	for (int i = 0; i < 2; i++)
-		f->n_routes[i] = read_number(json_object_get(summary, families[i]), "ribCount");
+		f->n_routes[i] = read_n_routes(json_object_get(summary, families[i]));
 	f->stamp = read_stamp(summary);
 }
 

@@ -166,7 +166,7 @@ def run_kind(report: Report, kind: str) -> list[dict[str, typing.Any]]:
         def counted() -> bool:
             if kind == "bird":
                 return f"{OTHERS} of {OTHERS}" in speaker.ask("show route table master4 count")
-            return f'"ribCount":{OTHERS}' in speaker.ask("show bgp ipv4 unicast summary json").replace(" ", "")
+            return f'"pfxRcd":{OTHERS},' in speaker.ask("show bgp ipv4 unicast summary json").replace(" ", "")
         wait_until(counted, 300, f"{OTHERS} routes", 1)
         time.sleep(3)  # time: the daemon has done with them
         pid = speaker.processes["bgpd"].pid if isinstance(speaker, Frr) else speaker.process.pid

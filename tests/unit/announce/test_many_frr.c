@@ -90,6 +90,7 @@ static void answer_list(const struct prefix *net)
 	bgpd.n_longest = n > bgpd.n_longest ? n : bgpd.n_longest;
 }
 
+/* ribCount is of the tree's nodes: with those that branch, up to twice the routes less one. */
 static void answer_summary(void)
 {
 	for (int four = 1; four >= 0; four--)
@@ -97,7 +98,7 @@ static void answer_summary(void)
 		         "\"192.0.2.1\":{\"state\":\"Established\",\"pfxSnt\":5},"
 		         "\"192.0.2.2\":{\"state\":\"Established\",\"pfxSnt\":5}}}",
 		         four ? "{" : ",", four ? 4 : 6, (unsigned long long)bgpd.version,
-		         (unsigned long long)(world.n / 2 + bgpd.n_others));
+		         (unsigned long long)(2 * (world.n / 2 + bgpd.n_others) - 1));
 	put_text("}\n");
 }
 
