@@ -53,6 +53,7 @@ struct announce_peer {
 struct open_question {
 	size_t row; /* of the shared addresses */
 	uint64_t sent_ms;
+	bool is_confirmed; /* weir-announce has it: it needs no second one */
 };
 
 struct announce_exchange {
@@ -194,15 +195,16 @@ static void apply_confirmations(struct announce_peer *p, const json_t *answers, 
 	size_t at = 0, n = 0;
 
 	for (size_t i = 0; items && i < x->n_open; i++) {
-		const struct open_question *q = &x->open[i];
+		struct open_question *q = &x->open[i];
 
 		if (!is_for_peer(x, q, p))
 			continue;
 		const char *word = json_string_value(json_array_get(answers, at++));
-		if (word && !strcmp(word, confirmed) &&
-		    now_ms - q->sent_ms <= ANNOUNCE_EXCHANGE_GOOD_MS)
-			items[n++] =
-			        (struct announce_item){ x->shared[q->row].address, q->sent_ms };
+		if (!word || strcmp(word, confirmed) != 0 || q->is_confirmed ||
+		    now_ms - q->sent_ms > ANNOUNCE_EXCHANGE_GOOD_MS)
+			continue;
+		q->is_confirmed = true;
+		items[n++] = (struct announce_item){ x->shared[q->row].address, q->sent_ms };
 	}
 	announce_own_hex(x->own.node.incarnation, incarnation);
 	at = n ? announce_own_confirm(x->run_dir, p->node, incarnation, items, n) : 0;
@@ -345,8 +347,8 @@ static void list_open_questions(struct announce_exchange *x, uint64_t now_ms)
 		if (!row || !row->peers || row->carried_ms == a->query_ms)
 			continue;
 		row->carried_ms = a->query_ms;
-		x->open[x->n_open++] =
-		        (struct open_question){ (size_t)(row - x->shared), a->query_ms };
+		x->open[x->n_open++] = (struct open_question){ .row = (size_t)(row - x->shared),
+			                                       .sent_ms = a->query_ms };
 	}
 }
 

@@ -116,8 +116,12 @@ static void malformed_queries_are_refused_whole(void **state)
 		"[[5,5]]",
 		"[[\"" WEB4 "\",5],[\"" WEB4 "/32\",5]]",
 	};
-	static const char *const incarnations[] = { "", "ff", "00000000000000fF",
-		                                    "00000000000000ff0", "-000000000000001" };
+	static const char *const incarnations[] = { "",
+		                                    "ff",
+		                                    "00000000000000fF",
+		                                    "00000000000000ff0",
+		                                    "-000000000000001",
+		                                    "00000000000000ffg" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(questions); i++)
