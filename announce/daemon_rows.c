@@ -173,10 +173,10 @@ static size_t find_urgent(const struct daemon *d, uint64_t now_ms, uint64_t *at_
 	for (size_t i = 0; i < d->n_rows; i++) {
 		const struct daemon_row *row = &d->rows[i];
 
-		if (row->urgent && row->ask_ms <= now_ms)
+		if (row->urgent && row->query_ms <= now_ms)
 			return i;
-		if (row->urgent && row->ask_ms < *at_ms)
-			*at_ms = row->ask_ms;
+		if (row->urgent && row->query_ms < *at_ms)
+			*at_ms = row->query_ms;
 	}
 	return d->n_rows;
 }
@@ -305,13 +305,13 @@ static struct daemon_route *find_in_scope(void *arg, const struct addr *vip)
 }
 
 /* Nothing was answered: who waits still waits. */
-static void ask_again(struct daemon *d, const struct daemon_sent *s)
+static void query_again(struct daemon *d, const struct daemon_sent *s)
 {
 	for (size_t i = s->first; i < s->first + s->n; i++) {
 		if (!d->rows[i].shown.pending)
 			continue;
 		d->rows[i].urgent = true;
-		d->rows[i].ask_ms = clock_mono_ms() + DAEMON_HURRY_MS;
+		d->rows[i].query_ms = clock_mono_ms() + DAEMON_HURRY_MS;
 	}
 }
 
@@ -363,7 +363,7 @@ int daemon_rows_receive(struct daemon *d, const struct daemon_sent *s, size_t n,
 	for (size_t i = s->first; !err && i < s->first + s->n; i++)
 		*news |= show_row(d, s, &d->rows[i]);
 	if (err)
-		ask_again(d, s);
+		query_again(d, s);
 	else
 		*news |= s->hurried;
 	d->proved |= !err;
@@ -456,7 +456,7 @@ int daemon_watch(struct daemon *d, const struct addr *vips, size_t n)
 static void make_urgent(struct daemon *d, struct daemon_row *row, uint64_t at_ms)
 {
 	row->urgent = true;
-	row->ask_ms = at_ms;
+	row->query_ms = at_ms;
 	if (d->fd >= 0 && !d->n_waiting)
 		loop_timer_set(d->loop, &d->wake, 0);
 }

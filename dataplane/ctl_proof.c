@@ -41,9 +41,9 @@ struct proof_query {
 };
 
 /* Whether rows of @p name are listed: all, without a name in the request. */
-static bool is_listed(const char *wanted, const char *other, const char *name)
+static bool is_listed(const char *named, const char *other, const char *name)
 {
-	return wanted ? !strcmp(wanted, name) : !other;
+	return named ? !strcmp(wanted, name) : !other;
 }
 
 /* @param omitted  out: addresses that there was no room for */

@@ -128,10 +128,10 @@ static bool stops_forwarding(const struct process *p)
 void withdraw_and_stop(void *process)
 {
 	struct process *p = process;
-	bool is_asked_again = p->is_stopping;
+	bool was_stopping = p->is_stopping;
 
 	p->is_stopping = true;
-	if (is_asked_again || !stops_forwarding(p)) {
+	if (was_stopping || !stops_forwarding(p)) {
 		end_loop(p);
 		return;
 	}
