@@ -29,7 +29,7 @@ struct daemon_row {
 	uint64_t changed_ns; /* of `imported`: exports that were asked for before are void */
 	uint64_t stamp;      /* the facts' when `shown.exported` was asked for */
 	uint64_t hurry_ns;   /* since then somebody waits; 0: nobody did yet */
-	uint64_t query_ms;     /* urgent: not before */
+	uint64_t query_ms;   /* urgent: not before */
 	bool urgent;
 };
 

@@ -43,7 +43,7 @@ struct proof_query {
 /* Whether rows of @p name are listed: all, without a name in the request. */
 static bool is_listed(const char *named, const char *other, const char *name)
 {
-	return named ? !strcmp(wanted, name) : !other;
+	return named ? !strcmp(named, name) : !other;
 }
 
 /* @param omitted  out: addresses that there was no room for */
