@@ -9,10 +9,9 @@
 
 #include "base/clock.h"
 #include "mgmt/api/field.h"
+#include "mgmt/api/guard_facts.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/idempotent.h"
-#include "mgmt/api/observe.h"
-#include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
@@ -150,28 +149,56 @@ static void add_waiting(const struct core *core, const struct command *c,
 	                      json_string(waiting_text(&w, pool->name, text)));
 }
 
+/* Whether it takes a node out: then the other nodes are asked what they announce. */
+static bool open_observed(struct core *core, const struct command *c, struct guard_facts *observed,
+                          struct http_reply *reply)
+{
+	bool queries = c->is_node && (c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE);
+	int err = guard_facts_open(core, queries, observed);
+
+	if (!err)
+		return true;
+	http_problem(reply, 503, "busy", "out of memory");
+	guard_facts_close(observed);
+	return false;
+}
+
+/* Run the command with what the guards see. Under the lock. */
+static enum command_outcome run_guarded(struct core *core, const struct http_request *r,
+                                        const struct command *c, const struct observe_pages *pages,
+                                        struct guard_facts *observed, int64_t now_ms,
+                                        struct command_result *result)
+{
+	enum command_outcome outcome;
+
+	*result = (struct command_result){ .text = "out of memory" };
+	if (guard_facts_gather(core, pages, c->is_node ? c->name : NULL, observed))
+		return COMMAND_FAILED;
+	idempotent_attach(core, r);
+	outcome = command_run(core->intent, c, &observed->observed, now_ms, result);
+	idempotent_detach(core);
+	return outcome;
+}
+
 void handle_command(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct command_result *result = calloc(1, sizeof(*result));
-	struct guard_load loads[GUARD_SITES_MAX];
+	struct guard_facts *observed = calloc(1, sizeof(*observed));
 	int64_t now_ms = clock_believed_ms();
 	struct command c;
 	struct observe_pages pages;
 
-	if (!result || !read_command(r, &c, reply, now_ms)) {
-		if (!result)
-			http_problem(reply, 503, "busy", "out of memory");
+	if (!result || !observed)
+		http_problem(reply, 503, "busy", "out of memory");
+	if (!result || !observed || !read_command(r, &c, reply, now_ms) ||
+	    !open_observed(core, &c, observed, reply)) {
+		free(observed);
 		free(result);
 		return;
 	}
 	observe_open(core, &pages);
 	core_lock(core);
-	struct guard_observed observed = { .health = pages.health,
-		                           .loads = loads,
-		                           .n_loads = peers_loads(core, loads, GUARD_SITES_MAX) };
-	idempotent_attach(core, r);
-	enum command_outcome outcome = command_run(core->intent, &c, &observed, now_ms, result);
-	idempotent_detach(core);
+	enum command_outcome outcome = run_guarded(core, r, &c, &pages, observed, now_ms, result);
 	if (outcome == COMMAND_OK) {
 		/* still under the lock: receivers' names are the model's */
 		reply->json = command_to_json(core->intent, &c, result, NULL, now_ms);
@@ -188,6 +215,8 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	core_changed(core);
 	core_unlock(core);
 	observe_close(&pages);
+	guard_facts_close(observed);
+	free(observed);
 	free(result);
 	if (outcome == COMMAND_OK && !c.dry_run)
 		handle_wait(core, r, reply);

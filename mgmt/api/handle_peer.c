@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/node_drain.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
@@ -36,6 +37,10 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	        overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), digest),
 	        "hash_key", key_status(core->intent)->found, "bits_per_s",
 	        known ? json_integer((json_int_t)bits) : json_null());
+	struct node_drain drain = node_drain_copy(core);
+	json_object_set_new(reply->json, "drain", json_string(node_drain_state(&drain)));
+	json_object_set_new(reply->json, "port_bits_per_s",
+	                    json_integer((json_int_t)drain.port_bits));
 	json_object_set_new(reply->json, "clock", timekeep_peer_json(core));
 	if (core->inforce[0].number) /* the judgement names its version */
 		json_object_set_new(reply->json, "in_force", inforce_to_json(&core->inforce[0]));

@@ -283,10 +283,39 @@ json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 	return list;
 }
 
-/*
- * Only the node itself knows what its processes have taken; of a peer, the version that it tells
- * stands for its effect.
- */
+/* What is requested of a node: the version, and whether routers shall send to it. */
+static json_t *node_intent(const struct status *s, const struct model_node *n)
+{
+	const struct look *l = &s->look;
+	json_t *intent = status_intent(s, MODEL_TARGET_NODE, "", n->name, 0);
+
+	json_object_del(intent, "weight");
+	json_object_set_new(intent, "version",
+	                    json_integer(l->has_head ? (json_int_t)l->head.number : 0));
+	return intent;
+}
+
+/* Only the node itself knows what its processes have taken; a peer tells its version and state. */
+static json_t *node_effect(const struct look *l, const struct model_node *n)
+{
+	const struct peers_report *peer = look_peer(l, n->name);
+	bool announces = n->announce.daemon != MODEL_DAEMON_NONE;
+	json_t *effect;
+
+	if (n == l->m->self) {
+		effect = announces ? node_drain_to_json(&l->drain) : json_object();
+		json_object_set_new(effect, "document", json_integer((json_int_t)l->document));
+		return effect;
+	}
+	if (!peer || peer->state == PEERS_UNREACHABLE)
+		return unknown_effect();
+	effect = json_pack("{s:I}", "version", (json_int_t)peer->number);
+	if (announces)
+		json_object_set_new(effect, "state",
+		                    json_string(*peer->drain ? peer->drain : "unknown"));
+	return effect;
+}
+
 static json_t *nodes_status(struct status *s)
 {
 	const struct look *l = &s->look;
@@ -299,18 +328,10 @@ static json_t *nodes_status(struct status *s)
 		bool self = n == l->m->self;
 
 		json_array_append_new(
-		        list,
-		        json_pack(
-		                "{s:s, s:s, s:o, s:o, s:o}", "name", n->name, "site", n->site->name,
-		                "intent",
-		                json_pack("{s:I}", "version",
-		                          l->has_head ? (json_int_t)l->head.number : (json_int_t)0),
-		                "observation", json_pack("{s:s}", "state", self ? "up" : state),
-		                "effect",
-		                self ? json_pack("{s:I}", "document", (json_int_t)l->document)
-		                : peer && peer->state != PEERS_UNREACHABLE
-		                        ? json_pack("{s:I}", "version", (json_int_t)peer->number)
-		                        : unknown_effect()));
+		        list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", n->name, "site",
+		                        n->site->name, "intent", node_intent(s, n), "observation",
+		                        json_pack("{s:s}", "state", self ? "up" : state), "effect",
+		                        node_effect(l, n)));
 	}
 	return list;
 }

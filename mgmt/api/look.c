@@ -45,6 +45,7 @@ int look_init(struct core *core, struct look *l)
 	l->has_token = peers_has_token(core);
 	l->dns = json_incref(observe_dns(core));
 	l->diverged = diverged_to_json(core);
+	l->drain = node_drain_copy(core);
 	l->n_loads = peers_loads(core, l->loads, GUARD_SITES_MAX);
 	core_unlock(core);
 	return err;

@@ -13,6 +13,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
+#include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 
@@ -36,9 +37,10 @@ struct look {
 	struct conditions supervisor_conditions;     /**< if it has_conditions */
 	struct peers_report peer_reports[PEERS_MAX];
 	size_t n_peer_reports;
-	bool has_token;   /**< a peer.token is there, or it is not known yet */
-	json_t *diverged; /**< as diverged_to_json() */
-	json_t *dns;      /**< as observe_dns() */
+	struct node_drain drain; /**< of this node, as node_drain_copy() */
+	bool has_token;          /**< a peer.token is there, or it is not known yet */
+	json_t *diverged;        /**< as diverged_to_json() */
+	json_t *dns;             /**< as observe_dns() */
 	struct guard_load loads[GUARD_SITES_MAX];
 	size_t n_loads;
 	int64_t now_ms; /**< wall time */

@@ -280,6 +280,7 @@ static void put_override_rows(FILE *out, const json_t *status)
 		put_cell(out, member_text(o, "do"));
 		fputs("<td>", out);
 		put_html(out, member_text(target, "site"));
+		put_html(out, member_text(target, "node"));
 		put_html(out, member_text(target, "pool"));
 		fputs(*member_text(target, "pool") ? "/" : "", out);
 		put_html(out, member_text(target, "backend"));

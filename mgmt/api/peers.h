@@ -53,9 +53,11 @@ struct peers_report {
 	int64_t clock_offset_ms; /**< its clock less our boot clock */
 	int64_t clock_slack_ms;  /**< by how much that may be wrong: half of what the answer took */
 	bool load_known;
-	uint64_t bits; /**< a second */
-	bool unasked;  /**< it has no api address, or we have no token: nothing is exchanged */
-	bool refused;  /**< it does not accept our peer.token */
+	uint64_t bits;      /**< a second */
+	uint64_t port_bits; /**< a second: of its ports; 0: not known */
+	char drain[16];     /**< where it is, as node_drain_state(); "": it does not say */
+	bool unasked;       /**< it has no api address, or we have no token: nothing is exchanged */
+	bool refused;       /**< it does not accept our peer.token */
 	char unreachable_reason[HTTP_TEXT_MAX]; /**< a sentence; "": it is reachable */
 	struct inforce inforce;                 /**< what it says of its head */
 	uint64_t refused_number;                /**< its version that was tried last */

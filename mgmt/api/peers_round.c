@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/plain.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/fetch.h"
@@ -303,6 +304,8 @@ static bool read_peer_head(struct core *core, struct peer_target *t, const json_
 	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
 	const json_t *load = json_object_get(answer, "bits_per_s");
 	const char *cluster = json_string_value(json_object_get(answer, "cluster"));
+	const char *state = json_string_value(json_object_get(answer, "drain"));
+	json_int_t ports = json_integer_value(json_object_get(answer, "port_bits_per_s"));
 
 	core_lock(core);
 	const struct model *m = join_model(core->intent);
@@ -314,6 +317,9 @@ static bool read_peer_head(struct core *core, struct peer_target *t, const json_
 	t->report.load_known = json_is_integer(load) && json_integer_value(load) >= 0 &&
 	                       json_integer_value(load) < LOAD_END;
 	t->report.bits = (uint64_t)json_integer_value(load);
+	t->report.port_bits = ports > 0 && ports < LOAD_END ? (uint64_t)ports : 0;
+	plain_copy(t->report.drain, sizeof(t->report.drain),
+	           state ? state : ""); /* of a peer of a former release */
 	read_peer_clock(t, json_object_get(answer, "clock"));
 	t->report.unreachable_reason[0] = '\0';
 	t->report.inforce = inforce_from_json(json_object_get(answer, "in_force"));

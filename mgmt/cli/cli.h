@@ -33,7 +33,7 @@ struct cli {
 	bool json;
 };
 
-#define CLI_OPTIONS_MAX  12 /* of a row, with the empty one at its end; apply has 11 */
+#define CLI_OPTIONS_MAX  14 /* of a row, with the empty one at its end; drain has 13 */
 #define CLI_POSITION_MAX 6  /* positional arguments; no row takes more than 3 */
 
 /* An option of a subcommand: "--over", the word for its value (NULL: a flag), what it does. */

@@ -5,14 +5,15 @@
  * printed by override_text.c.
  */
 #include "mgmt/cli/cmd_override.h"
+#include "mgmt/cli/cmd_node.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * "site NAME" or "backend POOL/NAME" -> {"site": ...} or {"pool":..., "backend":...}. @return
- * NULL: neither
+ * "site NAME", "node NAME" or "backend POOL/NAME" -> {"site": ...}, {"node": ...} or {"pool":...,
+ * "backend":...}. @return NULL: none of them
  */
 static json_t *parse_override_target(const struct cli_args *args)
 {
@@ -20,8 +21,8 @@ static json_t *parse_override_target(const struct cli_args *args)
 
 	if (args->n != 2)
 		return NULL;
-	if (strcmp(args->at[0], "site") == 0 && !slash)
-		return json_pack("{s:s}", "site", args->at[1]);
+	if ((strcmp(args->at[0], "site") == 0 || strcmp(args->at[0], "node") == 0) && !slash)
+		return json_pack("{s:s}", args->at[0], args->at[1]);
 	if (strcmp(args->at[0], "backend") == 0 && slash && slash != args->at[1] && slash[1])
 		return json_pack("{s:s%, s:s}", "pool", args->at[1], (size_t)(slash - args->at[1]),
 		                 "backend", slash + 1);
@@ -93,7 +94,7 @@ static json_t *request_of(const char *what, const struct cli_args *args)
 	json_t *target = parse_override_target(args);
 
 	if (!target) {
-		cli_fail(CLI_USAGE, "expected: site NAME, or backend POOL/NAME");
+		cli_fail(CLI_USAGE, "expected: site NAME, node NAME, or backend POOL/NAME");
 		return NULL;
 	}
 	if (begins && !cli_text(args, "--reason")) {
@@ -109,6 +110,18 @@ static json_t *request_of(const char *what, const struct cli_args *args)
 	return make_body(what, target, args);
 }
 
+static bool is_node(const struct cli_args *args)
+{
+	return args->n == 2 && strcmp(args->at[0], "node") == 0;
+}
+
+/* Whether the command moves connections to other nodes, and the operator lets it wait. */
+static bool waits_before(const char *what, const struct cli_args *args)
+{
+	return is_node(args) && (strcmp(what, "drain") == 0 || strcmp(what, "disable") == 0) &&
+	       !cli_flag(args, "--now") && !cli_flag(args, "--dry-run");
+}
+
 static int do_override(struct cli *cli, const struct cli_args *args, const char *what)
 {
 	char path[96];
@@ -119,20 +132,41 @@ static int do_override(struct cli *cli, const struct cli_args *args, const char 
 		return CLI_USAGE;
 	if (cli_flag(args, "--offline"))
 		return offline_override(cli, request.body, cli_flag(args, "--dry-run"));
+	int status = waits_before(what, args) ? node_await_settled(cli, request.body) : CLI_OK;
+	if (status) {
+		json_decref(request.body);
+		return status;
+	}
 	snprintf(path, sizeof(path), "/v1/overrides?wait=%s%s",
 	         cli_flag(args, "--all") ? "all" : "local",
 	         cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
 	return api_show(cli, &request, override_print);
 }
 
+/* A command that leads to a state of a node; with --wait it waits for the state. */
+static int do_and_wait(struct cli *cli, const struct cli_args *args, const char *what, bool drains)
+{
+	bool waits = cli_flag(args, "--wait") && !cli_flag(args, "--dry-run");
+	int status;
+
+	if (cli_flag(args, "--wait") && !is_node(args))
+		return cli_fail(CLI_USAGE, "--wait is for nodes; for others: weir wait");
+	status = do_override(cli, args, what);
+	return !status && waits ? node_await_effect(cli, args->at[1], drains) : status;
+}
+
 int cli_drain(struct cli *cli, const struct cli_args *args)
 {
-	return do_override(cli, args, "drain");
+	bool withdraws = cli_flag(args, "--withdraw");
+
+	if (withdraws && !is_node(args))
+		return cli_fail(CLI_USAGE, "--withdraw is for nodes");
+	return do_and_wait(cli, args, withdraws ? "disable" : "drain", true);
 }
 
 int cli_undrain(struct cli *cli, const struct cli_args *args)
 {
-	return do_override(cli, args, "undrain");
+	return do_and_wait(cli, args, "undrain", false);
 }
 
 int cli_disable(struct cli *cli, const struct cli_args *args)
@@ -165,14 +199,12 @@ static void print_override_list(const json_t *body)
 		puts("there are no overrides");
 	json_array_foreach(json_object_get(body, "items"), i, o)
 	{
-		const json_t *target = json_object_get(o, "target");
-		const char *site = api_text(target, "site", NULL);
+		char target[OVERRIDE_TARGET_MAX];
 		const char *who = api_text(o, "principal", "");
 
-		printf("%s  %s %s%s%s  %s %.1f %%  from %s until %s  by %s%s%s%s: %s\n",
+		printf("%s  %s %s  %s %.1f %%  from %s until %s  by %s%s%s%s: %s\n",
 		       api_text(o, "id", ""), api_text(o, "do", ""),
-		       site ? site : api_text(target, "pool", ""), site ? "" : "/",
-		       site ? "" : api_text(target, "backend", ""), api_text(o, "state", ""),
+		       override_target_of(o, true, target), api_text(o, "state", ""),
 		       api_number(o, "level_ppm", 0) / 1e4, api_text(o, "from", ""),
 		       api_text(o, "until", "never"), api_text(o, "author", ""), *who ? " (" : "",
 		       who, *who ? ")" : "", api_text(o, "reason", ""));

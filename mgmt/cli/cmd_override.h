@@ -8,6 +8,13 @@
 
 #include "mgmt/cli/api.h"
 
+#define OVERRIDE_TARGET_MAX 192 /* bytes: a kind and two names */
+
+/*
+ * The target of override @p o, as commands take it: "backend web/b1". In lists, @p briefly: sites
+ * and backends without that word. Implemented in override_text.c. @return @p out
+ */
+const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_TARGET_MAX]);
 /* Print an override command's answer, as the API gives it (override_text.c). */
 void override_print(const json_t *body);
 

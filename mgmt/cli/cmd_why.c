@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "mgmt/cli/api.h"
+#include "mgmt/cli/cmd_node.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/store/store.h"
 #include "mgmt/store/when.h"
@@ -389,11 +389,11 @@ static bool thing_is_in_state(const json_t *thing, const char *word)
 static bool is_state(const char *word, bool whole)
 {
 	static const char *const of_all[] = { "well", "degraded", "down" };
-	static const char *const states[] = { "up",       "down",     "unknown",     "serve",
-		                              "drain",    "disable",  "force_up",    "hold",
-		                              "serving",  "draining", "drained",     "disabled",
-		                              "out",      "in_force", "agreed",      "behind",
-		                              "diverged", "ahead",    "unreachable", "elsewhere" };
+	static const char *const states[] = {
+		"up",     "down",    "unknown",  "serve",   "drain",       "disable",   "force_up",
+		"hold",   "serving", "draining", "drained", "disabled",    "out",       "in_force",
+		"agreed", "behind",  "diverged", "ahead",   "unreachable", "elsewhere", "returning"
+	};
 
 	for (size_t i = 0; whole && i < sizeof(of_all) / sizeof(of_all[0]); i++)
 		if (strcmp(of_all[i], word) == 0)
@@ -497,6 +497,14 @@ static int wait_until(const struct cli *cli, const struct thing *t, const char *
 	}
 }
 
+int node_wait_for_state(const struct cli *cli, const char *name, const char *state,
+                        int64_t timeout_ms)
+{
+	const struct thing node = { .kind = "node", .name = name };
+
+	return wait_until(cli, &node, state, timeout_ms);
+}
+
 /* wait well | wait site ams drained | wait backend POOL/NAME up */
 int cli_wait(struct cli *cli, const struct cli_args *args)
 {
@@ -516,8 +524,8 @@ int cli_wait(struct cli *cli, const struct cli_args *args)
 		status = cli_fail(CLI_USAGE, "expected: well, degraded or down");
 	else if (!status && args->n == 3 && !is_state(word, false))
 		status = cli_fail(CLI_USAGE,
-		                  "%s is not a state; states of sites and backends: up, down, "
-		                  "serving, drained, out",
+		                  "%s is not a state; states of sites, backends and nodes: up, "
+		                  "down, serving, draining, drained, out",
 		                  word);
 	return status ? status : wait_until(cli, &t, word, timeout_ms);
 }

@@ -14,7 +14,8 @@
 #define OPTION_ALL     { "--all", NULL, "wait until all nodes have the change" }
 #define OPTION_OFFLINE { "--offline", NULL, "write to the store directly, when weir-mgmt is dead or hangs" }
 #define OPTION_GUARDS  { "--override", "GUARD,...", "override these guards; the record shows it" }
-#define OPTION_NOW     { "--now", NULL, "act at once: skip the wait of one maximum TTL and the return ramp" }
+#define OPTION_NOW     { "--now", NULL, "act at once: skip the wait of one maximum TTL and the return ramp; for a node: do not wait for unsettled slots" }
+#define OPTION_WAIT    { "--wait", NULL, "for a node: wait until it is drained, or serving again" }
 #define OPTION_FROM    { "--from", "TIME", "start time: +10m, or 2026-11-20T12:00:00Z" }
 #define OPTION_UNTIL   { "--until", "TIME", "end time: +4h, 2026-11-20T12:00:00Z, or never (required)" }
 #define OPTION_OVER    { "--over", "DURATION", "length of the ramp, such as 5m; for a backend: the time that its flows get to end" }
@@ -33,7 +34,7 @@ const char cli_agent_words[] = "weir agent";
 const char cli_about[] = "layer-4 load balancer and DNS failover server";
 const char *const cli_options_help = proc_dirs_help;
 
-#define TARGET "site NAME|backend POOL/NAME"
+#define TARGET "site NAME|backend POOL/NAME|node NAME"
 
 const struct cli_command cli_commands[] = {
 	{ "run", "", 0, 0, "run all processes of Weir in the foreground; restart those that die or hang", cli_run,
@@ -55,12 +56,13 @@ const struct cli_command cli_commands[] = {
 	{ "versions", "", 0, 0, "list the last versions: time, author, reason", cli_versions,
 	  { { "--limit", "N", "number of entries to show (default 20)" }, NONE } },
 	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "compare two versions, also of peers; with one: it and the version in force; with none: CONF/weir.conf and the version in force", cli_diff, { NONE } },
-	{ "drain", TARGET, 2, 2, "take a site or backend out of service for new flows; existing flows continue", cli_drain,
+	{ "drain", TARGET, 2, 2, "take a site or backend out of service for new flows, existing flows continue; or move all packets of a node to other nodes", cli_drain,
 	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
-	    OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	    { "--withdraw", NULL, "for a node: withdraw all its addresses at once, also those that no other node announces" },
+	    OPTION_WAIT, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "undrain", TARGET, 2, 2, "end a drain", cli_undrain,
-	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
-	{ "disable", TARGET, 2, 2, "take a site or backend out of service at once; its connections break", cli_disable,
+	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_WAIT, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "disable", TARGET, 2, 2, "take a site or backend out of service at once, its connections break; or withdraw all addresses of a node at once", cli_disable,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "enable", TARGET, 2, 2, "end a disable or force-up", cli_enable,
 	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },

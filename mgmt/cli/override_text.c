@@ -32,7 +32,7 @@ static void print_share(const char *name, const json_t *r)
 	       api_number(r, "weight_ppm_after", 0) / 1e4);
 	if (before >= 0)
 		printf(", %s -> %s", bits_text(before, one), bits_text(after, two));
-	else if (json_object_get(r, "site"))
+	else if (json_object_get(r, "site") || json_object_get(r, "node"))
 		printf(", load not known");
 	if (load >= 0)
 		printf(" (%.1f %% of %s)", load / 1e4,
@@ -47,8 +47,8 @@ static void print_receivers(const json_t *list)
 
 	if (json_array_size(list))
 		puts("receivers:");
-	json_array_foreach(list, i, r)
-	        print_share(api_text(r, "site", api_text(r, "backend", "?")), r);
+	json_array_foreach(list, i, r) print_share(
+	        api_text(r, "site", api_text(r, "node", api_text(r, "backend", "?"))), r);
 }
 
 static void print_lines(const json_t *list, const char *before)
@@ -105,10 +105,25 @@ static void print_undo(const char *line)
 		       begins && !strstr(line, "--reason") ? " --reason TEXT" : "");
 }
 
+const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_TARGET_MAX])
+{
+	const json_t *target = json_object_get(o, "target");
+	const char *site = api_text(target, "site", NULL), *node = api_text(target, "node", NULL);
+
+	if (node)
+		snprintf(out, OVERRIDE_TARGET_MAX, "node %s", node);
+	else if (site)
+		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s", briefly ? "" : "site ", site);
+	else
+		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s/%s", briefly ? "" : "backend ",
+		         api_text(target, "pool", ""), api_text(target, "backend", ""));
+	return out;
+}
+
 void override_print(const json_t *body)
 {
-	const json_t *o = json_object_get(body, "override"), *target = json_object_get(o, "target");
-	const char *site = api_text(target, "site", NULL);
+	const json_t *o = json_object_get(body, "override");
+	char target[OVERRIDE_TARGET_MAX];
 	const json_t *node;
 	size_t i;
 
@@ -118,10 +133,8 @@ void override_print(const json_t *body)
 	}
 	if (json_is_true(json_object_get(body, "dry_run")))
 		puts("dry run, nothing was changed:");
-	printf("%s %s %s%s%s: %s (%s)\n", api_text(o, "do", "?"), site ? "site" : "backend",
-	       site ? site : api_text(target, "pool", ""), site ? "" : "/",
-	       site ? "" : api_text(target, "backend", ""), api_text(o, "state", "?"),
-	       api_text(o, "id", "?"));
+	printf("%s %s: %s (%s)\n", api_text(o, "do", "?"), override_target_of(o, false, target),
+	       api_text(o, "state", "?"), api_text(o, "id", "?"));
 	print_times(o);
 	print_receivers(json_object_get(body, "receivers"));
 	print_guards(json_object_get(body, "guards"));

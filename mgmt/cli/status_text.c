@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mgmt/cli/diverged.h"
+#include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/vips.h"
 
@@ -107,6 +108,32 @@ static void print_sites(const json_t *b)
 	}
 }
 
+/* Of nodes, those that are taken out or are on their way back. */
+static void print_moving_nodes(const json_t *b)
+{
+	const json_t *n;
+	size_t i, n_shown = 0;
+
+	json_array_foreach(json_object_get(b, "nodes"), i, n)
+	{
+		const json_t *effect = json_object_get(n, "effect"),
+		             *counts = json_object_get(effect, "addresses");
+		const char *state = api_text(effect, "state", "");
+
+		if (strcmp(state, "draining") != 0 && strcmp(state, "drained") != 0 &&
+		    strcmp(state, "returning") != 0)
+			continue;
+		printf("%snode %s is %s", n_shown++ ? "" : "\n", api_text(n, "name", "?"), state);
+		if (counts)
+			printf(": of %.0f addresses %.0f announced, %.0f in graceful shutdown, "
+			       "%.0f withdrawn by a command",
+			       api_number(counts, "all", 0), api_number(counts, "normal", 0),
+			       api_number(counts, "shutdown", 0),
+			       api_number(counts, "commanded", 0));
+		putchar('\n');
+	}
+}
+
 static void print_backend(const char *pool, const json_t *k)
 {
 	const json_t *effect = json_object_get(k, "effect"),
@@ -197,7 +224,6 @@ static void print_pool_summary(const json_t *b)
 		printf("... and %zu more pools\n", n_all_odd - POOLS_SHOWN);
 }
 
-/* A site has a name, a backend its pool and its name. */
 static void print_status_overrides(const json_t *b)
 {
 	const json_t *list = json_object_get(b, "overrides"), *o;
@@ -207,12 +233,10 @@ static void print_status_overrides(const json_t *b)
 	{
 		if (i == OVERRIDES_SHOWN)
 			break;
-		const json_t *target = json_object_get(o, "target");
-		const char *site = api_text(target, "site", NULL);
+		char target[OVERRIDE_TARGET_MAX];
 
-		printf("%s%s %s%s%s: %s, %.1f %%, until %s, by %s: %s\n", i ? "" : "\n",
-		       api_text(o, "do", "?"), site ? site : api_text(target, "pool", ""),
-		       site ? "" : "/", site ? "" : api_text(target, "backend", ""),
+		printf("%s%s %s: %s, %.1f %%, until %s, by %s: %s\n", i ? "" : "\n",
+		       api_text(o, "do", "?"), override_target_of(o, true, target),
 		       api_text(o, "state", "?"), api_number(o, "level_ppm", 0) / 1e4,
 		       api_text(o, "until", "never"), api_text(o, "author", "?"),
 		       api_text(o, "reason", ""));
@@ -227,6 +251,7 @@ void status_print(const json_t *b)
 	print_status_head(b);
 	print_processes(b);
 	print_sites(b);
+	print_moving_nodes(b);
 	if (shown_of(b, "shown") < shown_of(b, "all"))
 		print_pool_summary(b);
 	print_pools(b);

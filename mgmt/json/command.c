@@ -45,9 +45,11 @@ void override_etag(const struct override *o, char out[ETAG_TEXT_MAX])
 
 static json_t *target_to_json(const struct override *o)
 {
-	return o->target == MODEL_TARGET_SITE
-	               ? json_pack("{s:s}", "site", o->name)
-	               : json_pack("{s:s, s:s}", "pool", o->pool, "backend", o->name);
+	const char *kind = override_target_text(o->target);
+
+	return o->target == MODEL_TARGET_BACKEND
+	               ? json_pack("{s:s, s:s}", "pool", o->pool, kind, o->name)
+	               : json_pack("{s:s}", kind, o->name);
 }
 
 static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
@@ -98,17 +100,18 @@ static json_t *number_or_null(bool known, uint64_t n)
 	return known ? json_integer((json_int_t)n) : json_null();
 }
 
-static json_t *receivers_to_json(const struct guard_result *guards, bool sites)
+static json_t *receivers_to_json(const struct guard_result *guards, enum model_target_kind kind)
 {
+	bool has_load = kind != MODEL_TARGET_BACKEND;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < guards->n_receivers; i++) {
 		const struct guard_receiver *r = &guards->receivers[i];
-		json_t *one = json_pack("{s:s, s:I, s:I}", sites ? "site" : "backend", r->name,
+		json_t *one = json_pack("{s:s, s:I, s:I}", override_target_text(kind), r->name,
 		                        "weight_ppm_before", (json_int_t)r->before_ppm,
 		                        "weight_ppm_after", (json_int_t)r->after_ppm);
 
-		if (sites) {
+		if (has_load) {
 			bool known = r->known && r->capacity_bits;
 
 			json_object_set_new(one, "bits_per_s",
@@ -130,7 +133,6 @@ static json_t *receivers_to_json(const struct guard_result *guards, bool sites)
 json_t *command_to_json(const struct intent *in, const struct command *c,
                         const struct command_result *result, const char *note, int64_t now_ms)
 {
-	bool sites = result->override.target == MODEL_TARGET_SITE;
 	json_t *notes = json_array();
 
 	if (*intent_store_reason(in))
@@ -154,11 +156,11 @@ json_t *command_to_json(const struct intent *in, const struct command *c,
 		json_array_append_new(notes, json_string(result->note));
 	if (note)
 		json_array_append_new(notes, json_string(note));
-	json_t *answer =
-	        json_pack("{s:o, s:o, s:o, s:s, s:o}", "override",
-	                  override_to_json(intent_overrides(in), &result->override, now_ms),
-	                  "receivers", receivers_to_json(&result->guards, sites), "guards",
-	                  guards_to_json(&result->guards), "undo", result->undo, "notes", notes);
+	json_t *answer = json_pack(
+	        "{s:o, s:o, s:o, s:s, s:o}", "override",
+	        override_to_json(intent_overrides(in), &result->override, now_ms), "receivers",
+	        receivers_to_json(&result->guards, result->override.target), "guards",
+	        guards_to_json(&result->guards), "undo", result->undo, "notes", notes);
 	if (c->dry_run)
 		json_object_set_new(answer, "dry_run", json_true());
 	return answer;
@@ -221,14 +223,18 @@ static void read_target(struct field_reader *f, struct command *c)
 	field_start(&t, object);
 	const char *site = field_text(&t, "site", false, MODEL_NAME_MAX - 1);
 	const char *backend = field_text(&t, "backend", false, MODEL_NAME_MAX - 1);
+	const char *node = field_text(&t, "node", false, MODEL_NAME_MAX - 1);
 	c->pool = field_text(&t, "pool", false, MODEL_NAME_MAX - 1);
-	c->name = site ? site : backend;
+	c->is_node = node != NULL;
+	c->name = site ? site : backend ? backend : node;
 	bool ok = field_close(&t);
 	if (!ok)
 		json_decref(t.errors); /* the target is one error, whatever is wrong in it */
-	if (!ok || !site == !backend || !c->pool != !backend || !*c->name || (c->pool && !*c->pool))
+	if (!ok || !!site + !!backend + !!node != 1 || !c->pool != !backend || !*c->name ||
+	    (c->pool && !*c->pool))
 		field_error(f, "target",
-		            "expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}");
+		            "expected {\"site\": NAME}, {\"node\": NAME} or {\"pool\": NAME, "
+		            "\"backend\": NAME}");
 }
 
 static void read_overridden_guards(struct field_reader *f, struct command *c)
@@ -239,8 +245,7 @@ static void read_overridden_guards(struct field_reader *f, struct command *c)
 		const char *text = json_string_value(json_array_get(list, i));
 
 		if (!text || !guard_known(text) || c->n_past == COMMAND_GUARDS_MAX)
-			field_error(f, "override_guards",
-			            "expected guard names: last-site, last-backend or room");
+			field_error(f, "override_guards", "expected guard names: %s", guard_names);
 		else
 			c->past[c->n_past++] = text;
 	}

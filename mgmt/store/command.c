@@ -5,9 +5,8 @@
  * the intent at once, so that a refused command or a dry run changes nothing. All instants are
  * absolute, so that nodes which get an override later compute the same ramp.
  */
-#include "mgmt/store/command.h"
+#include "mgmt/store/command_text.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,12 +64,22 @@ static bool is_site(const struct command_work *w)
 	return w->target.target == MODEL_TARGET_SITE;
 }
 
-/* Whether the command @p what changes or ends overrides of @p kind. */
-static bool concerns_kind(enum command_do what, enum model_override_kind kind)
+static bool is_node(const struct command_work *w)
 {
-	switch (what) {
-	case COMMAND_DRAIN:
+	return w->target.target == MODEL_TARGET_NODE;
+}
+
+/*
+ * Whether the command changes or ends overrides of @p kind. The undrain of a node also ends its
+ * withdrawal, which `weir drain node --withdraw` makes.
+ */
+static bool concerns_kind(const struct command_work *w, enum model_override_kind kind)
+{
+	switch (w->c->what) {
 	case COMMAND_UNDRAIN:
+		return kind == MODEL_OVERRIDE_DRAIN ||
+		       (is_node(w) && kind == MODEL_OVERRIDE_DISABLE);
+	case COMMAND_DRAIN:
 	case COMMAND_HOLD:
 		return kind == MODEL_OVERRIDE_DRAIN;
 	case COMMAND_DISABLE:
@@ -93,7 +102,7 @@ static const struct override *find_live(const struct command_work *w, size_t *at
 	for (; *at < overrides->n_items; ++*at) {
 		const struct override *o = &overrides->items[*at];
 
-		if (!concerns_kind(w->c->what, o->kind) || !override_same_target(o, &w->target) ||
+		if (!concerns_kind(w, o->kind) || !override_same_target(o, &w->target) ||
 		    (w->c->id && strcmp(w->c->id, o->id)) ||
 		    !strcmp(overrides_state(overrides, o, w->now_ms), "done"))
 			continue;
@@ -118,10 +127,27 @@ static enum command_outcome find_target(struct command_work *w)
 		                                                              : COMMAND_STALE;
 	}
 	bool backend = w->c->pool && *w->c->pool;
-	w->target.target = backend ? MODEL_TARGET_BACKEND : MODEL_TARGET_SITE;
+	w->target.target = backend         ? MODEL_TARGET_BACKEND
+	                   : w->c->is_node ? MODEL_TARGET_NODE
+	                                   : MODEL_TARGET_SITE;
 	snprintf(w->target.pool, sizeof(w->target.pool), "%s", backend ? w->c->pool : "");
 	snprintf(w->target.name, sizeof(w->target.name), "%s", w->c->name);
 	return COMMAND_OK;
+}
+
+static enum command_outcome node_exists(struct command_work *w)
+{
+	const struct model_node *node = model_node(intent_model(w->in), w->target.name);
+
+	if (!node)
+		return answer_command(w, COMMAND_UNKNOWN, "target.node", "there is no node %s",
+		                      w->target.name);
+	if (node->announce.daemon != MODEL_DAEMON_NONE)
+		return COMMAND_OK;
+	return answer_command(w, COMMAND_INVALID, "target.node",
+	                      "node %s announces nothing (nodes[].announce.daemon is none): "
+	                      "tell its routers by hand",
+	                      w->target.name);
 }
 
 static enum command_outcome target_exists(struct command_work *w)
@@ -136,6 +162,8 @@ static enum command_outcome target_exists(struct command_work *w)
 		               ? COMMAND_OK
 		               : answer_command(w, COMMAND_UNKNOWN, "target.site",
 		                                "there is no site %s", w->target.name);
+	if (is_node(w))
+		return node_exists(w);
 	const struct model_pool *pool = model_pool(m, w->target.pool);
 	if (!pool)
 		return answer_command(w, COMMAND_UNKNOWN, "target.pool", "there is no pool %s",
@@ -181,7 +209,10 @@ static enum command_outcome check_shape(struct command_work *w)
 		return answer_command(w, COMMAND_INVALID, "over", "is for drain and undrain only");
 	if (c->now && c->from_ms >= 0)
 		return answer_command(w, COMMAND_INVALID, "now", "cannot be combined with from");
-	if (c->what == COMMAND_FORCE_UP && is_site(w))
+	if (c->over_ms >= 0 && is_node(w))
+		return answer_command(w, COMMAND_INVALID, "over",
+		                      "is not for nodes: routers leave a node within 15 s");
+	if (c->what == COMMAND_FORCE_UP && w->target.target != MODEL_TARGET_BACKEND)
 		return answer_command(w, COMMAND_INVALID, "target", "force_up is for backends");
 	if (c->what == COMMAND_HOLD && !is_site(w))
 		return answer_command(w, COMMAND_INVALID, "target", "hold is for sites");
@@ -282,17 +313,18 @@ static void drain_site(struct command_work *w, const struct override *live)
 	release_holds(w);
 }
 
-/* Past instants stay as they are: member sets follow from them. */
-static void drain_backend(struct command_work *w, const struct override *live)
+/* A backend or node. Past instants stay as they are: member sets follow from them. */
+static void drain_without_ramp(struct command_work *w, const struct override *live)
 {
 	bool runs = live && live->from_ms <= w->now_ms;
+	int64_t ahead_ms = is_node(w) ? 0 : COMPOSE_AHEAD_MS;
 	struct override *o =
 	        live ? change_override(w, live) : create_override(w, MODEL_OVERRIDE_DRAIN);
 
 	sign_override(w, o);
 	o->until_ms = w->c->until_ms;
 	if (!runs)
-		o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms : w->now_ms + COMPOSE_AHEAD_MS;
+		o->from_ms = w->c->from_ms >= 0 ? w->c->from_ms : w->now_ms + ahead_ms;
 	if (w->c->over_ms >= 0)
 		o->over_ms = runs ? w->now_ms - o->from_ms + w->c->over_ms : w->c->over_ms;
 	if (o->until_ms < o->from_ms)
@@ -345,7 +377,7 @@ static void end_one(struct command_work *w, const struct override *live)
 		return;
 	}
 	o->until_ms = w->now_ms;
-	if (live->target == MODEL_TARGET_SITE)
+	if (live->target != MODEL_TARGET_BACKEND)
 		o->ended = true;
 	else if (live->kind != MODEL_OVERRIDE_FORCE_UP)
 		o->until_ms += COMPOSE_AHEAD_MS; /* its return is announced */
@@ -390,7 +422,7 @@ static enum command_outcome work_out(struct command_work *w)
 		w->was = *live;
 	switch (w->c->what) {
 	case COMMAND_DRAIN:
-		(is_site(w) ? drain_site : drain_backend)(w, live);
+		(is_site(w) ? drain_site : drain_without_ramp)(w, live);
 		return COMMAND_OK;
 	case COMMAND_DISABLE:
 		put_instant_override(w, live, MODEL_OVERRIDE_DISABLE);
@@ -418,21 +450,24 @@ static enum command_outcome work_out(struct command_work *w)
 	return COMMAND_OK;
 }
 
-/* Whether the operator has overridden @p guard by name. */
+/* Whether the operator has overridden @p guard by name, or will not wait. */
 static bool is_overridden_guard(const struct command *c, const char *guard)
 {
+	if (c->now && guard_can_wait(guard))
+		return true;
 	for (size_t i = 0; i < c->n_past; i++)
 		if (!strcmp(c->past[i], guard))
 			return true;
 	return false;
 }
 
-/* The event's subject is the site, or the backend with its pool. */
+/* The event's subject is the site or node, or the backend with its pool. */
 static void note_refusal(const struct command_work *w)
 {
 	char subject[2 * MODEL_NAME_MAX + 32];
 
-	snprintf(subject, sizeof(subject), is_site(w) ? "%s%s" : "pools/%s/backends/%s",
+	snprintf(subject, sizeof(subject),
+	         w->target.target == MODEL_TARGET_BACKEND ? "pools/%s/backends/%s" : "%s%s",
 	         w->target.pool, w->target.name);
 	journal_add(intent_journal(w->in), w->now_ms, "guard", subject, "%s by %s refused: %s",
 	            words[w->c->what], w->c->author, w->r->text);
@@ -460,43 +495,6 @@ static enum command_outcome check_guards(struct command_work *w, const struct gu
 	if (refused && !w->c->dry_run)
 		note_refusal(w);
 	return refused ? COMMAND_REFUSED : COMMAND_OK;
-}
-
-/* The options of a command line that creates @p o again: its instants that are still to come. */
-static void write_times(const struct override *o, int64_t now_ms, char *out, size_t size)
-{
-	char until[CLOCK_TEXT_MAX] = "never", from[CLOCK_TEXT_MAX], over[32] = "", start[48] = "";
-	bool drain = o->kind == MODEL_OVERRIDE_DRAIN;
-
-	if (o->until_ms > now_ms && o->until_ms != MODEL_TIME_NEVER)
-		clock_text(o->until_ms, until);
-	if (drain && o->over_ms > 0)
-		snprintf(over, sizeof(over), " --over %" PRId64 "%s",
-		         o->over_ms % 1000 ? o->over_ms : o->over_ms / 1000,
-		         o->over_ms % 1000 ? "ms" : "s");
-	if (drain && o->from_ms > now_ms)
-		snprintf(start, sizeof(start), " --from %s", clock_text(o->from_ms, from));
-	snprintf(out, size, "%s%s --until %s", over, start, until);
-}
-
-/*
- * The command that ends a new override, or that makes again the one that was changed, ended or
- * held.
- */
-static void write_undo(struct command_work *w)
-{
-	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
-		"drain", "disable", "force-up"
-	};
-	const struct override *o = &w->r->override;
-	char times[128] = "";
-
-	if (w->was_there)
-		write_times(&w->was, w->now_ms, times, sizeof(times));
-	snprintf(w->r->undo, sizeof(w->r->undo), "weir %s %s %s%s%s%s",
-	         w->was_there ? makes[w->was.kind] : ends[o->kind],
-	         o->target == MODEL_TARGET_SITE ? "site" : "backend", o->pool, *o->pool ? "/" : "",
-	         o->name, times);
 }
 
 /*
@@ -543,7 +541,9 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 		outcome = work_out(&w);
 	if (outcome == COMMAND_OK) {
 		result->override = w.changes[0];
-		write_undo(&w);
+		command_write_undo(result, w.was_there ? &w.was : NULL, now_ms);
+		if (is_node(&w))
+			command_write_node_note(result, c->what);
 		outcome = check_guards(&w, seen);
 	}
 	return outcome == COMMAND_OK ? commit_command(&w) : outcome;

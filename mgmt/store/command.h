@@ -14,7 +14,7 @@
 #include "mgmt/store/guard.h"
 #include "mgmt/store/intent.h"
 
-#define COMMAND_GUARDS_MAX    4u   /**< guards that a command may override; there are three */
+#define COMMAND_GUARDS_MAX    5u   /**< guards that a command may override; there are five */
 #define COMMAND_RECEIVERS_MAX 64u  /**< receivers that are listed */
 #define COMMAND_TEXT_MAX      256u /**< bytes of a sentence or command line with its NUL */
 
@@ -32,8 +32,9 @@ enum command_do {
 struct command {
 	enum command_do what;
 	const char *id;   /**< of the override to change or end; NULL: by target */
-	const char *pool; /**< of a backend; NULL or "": a site is meant */
-	const char *name; /**< site or backend; NULL with an id */
+	const char *pool; /**< of a backend; NULL or "": a site or node is meant */
+	const char *name; /**< site, backend or node; NULL with an id */
+	bool is_node;     /**< name is a node's */
 	int64_t over_ms;  /**< -1: not given */
 	int64_t from_ms;  /**< -1: not given */
 	int64_t until_ms; /**< -1: not given */

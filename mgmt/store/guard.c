@@ -4,50 +4,19 @@
  * does not refuse: a drain must be possible while half the cluster cannot be seen. The load of
  * receivers is a forecast: the traffic that leaves is shared among them by their weights.
  */
-#include "mgmt/store/guard.h"
+#include "mgmt/store/guard_internal.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "weir/health.h"
-
-/* The guards' names in commands, the API and the journal. */
-#define GUARD_LAST_SITE    "last-site"
-#define GUARD_LAST_BACKEND "last-backend"
-#define GUARD_ROOM         "room"
-
-bool guard_known(const char *name)
-{
-	return !strcmp(name, GUARD_LAST_SITE) || !strcmp(name, GUARD_LAST_BACKEND) ||
-	       !strcmp(name, GUARD_ROOM);
-}
 
 /* A site or backend that could take traffic, with its weight before and after the command. */
 struct guard_candidate {
 	const char *name;
 	uint64_t weight_before, weight_after;
 };
-
-bool guard_removes_target(const struct override *o, int64_t now_ms)
-{
-	return !override_is_done(o, now_ms) && override_time(o, now_ms) < o->until_ms &&
-	       (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE);
-}
-
-static bool is_out_of_service(const struct overrides *overrides, enum model_target_kind kind,
-                              const char *pool, const char *name, int64_t now_ms)
-{
-	for (size_t i = 0; i < overrides->n_items; i++) {
-		const struct override *o = &overrides->items[i];
-
-		if (o->target == kind && !strcmp(o->pool, pool) && !strcmp(o->name, name) &&
-		    guard_removes_target(o, now_ms))
-			return true;
-	}
-	return false;
-}
 
 static bool seen_down(const struct guard_observed *seen, uint64_t target)
 {
@@ -70,22 +39,6 @@ static bool service_seen_down(const struct guard_observed *seen, const struct mo
 		any = true;
 	}
 	return any;
-}
-
-static void add_verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
-
-static void add_verdict(struct guard_result *r, const char *guard, bool ok, const char *format, ...)
-{
-	struct guard_verdict *v = &r->verdicts[r->n_verdicts++];
-	va_list list;
-
-	v->guard = guard;
-	v->ok = ok;
-	v->unknown = false;
-	va_start(list, format);
-	vsnprintf(v->detail, sizeof(v->detail), format, list);
-	va_end(list);
 }
 
 static void add_receiver(struct guard_result *r, const struct guard_candidate *p,
@@ -157,7 +110,7 @@ static bool lives_elsewhere(const struct model_service *s, const char *site,
 		const char *other = s->at[i].site->name;
 
 		if (strcmp(other, site) &&
-		    !is_out_of_service(overrides, MODEL_TARGET_SITE, "", other, now_ms) &&
+		    !guard_is_out(overrides, MODEL_TARGET_SITE, "", other, now_ms) &&
 		    !service_seen_down(seen, s, &s->at[i]))
 			return true;
 	}
@@ -187,19 +140,20 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 
 		if (!service_is_at(s, site) || lives_elsewhere(s, site, overrides, seen, now_ms))
 			continue;
-		add_verdict(r, GUARD_LAST_SITE, false,
-		            "service %s has no other site that takes traffic", s->name);
+		guard_add_verdict(r, GUARD_LAST_SITE, false,
+		                  "service %s has no other site that takes traffic", s->name);
 		return;
 	}
 	size_t n = count_unmoved(m, site);
 	if (n)
-		add_verdict(
+		guard_add_verdict(
 		        r, GUARD_LAST_SITE, true,
 		        "each service at %s has another site; DNS does not move %zu of them, whose "
 		        "VIP lives at several sites: drain the nodes",
 		        site, n);
 	else
-		add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site", site);
+		guard_add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site",
+		                  site);
 }
 
 static const struct guard_load *load_of(const struct guard_observed *seen, const char *site)
@@ -231,21 +185,21 @@ static void check_receivers(const struct model *m, const char *site,
 		x->after_bits = own->bits + leaving->bits * x->after_ppm / 1000000;
 		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
 			continue;
-		add_verdict(r, GUARD_ROOM, false,
-		            "site %s would have %" PRIu64
-		            " bits/s, more than %u %% of its capacity of %" PRIu64,
-		            x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
+		guard_add_verdict(r, GUARD_ROOM, false,
+		                  "site %s would have %" PRIu64
+		                  " bits/s, more than %u %% of its capacity of %" PRIu64,
+		                  x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
 	if (unknown) {
-		add_verdict(r, GUARD_ROOM, true,
-		            "load or capacity of %zu of %zu receiving sites is unknown", unknown,
-		            r->n_receivers);
-		r->verdicts[r->n_verdicts - 1].unknown = true;
+		guard_add_verdict(r, GUARD_ROOM, true,
+		                  "load or capacity of %zu of %zu receiving sites is unknown",
+		                  unknown, r->n_receivers)
+		        ->unknown = true;
 	} else
-		add_verdict(r, GUARD_ROOM, true,
-		            "all receiving sites stay below %u %% of their capacity",
-		            GUARD_ROOM_PERCENT);
+		guard_add_verdict(r, GUARD_ROOM, true,
+		                  "all receiving sites stay below %u %% of their capacity",
+		                  GUARD_ROOM_PERCENT);
 }
 
 static void check_site(const struct model *m, const struct overrides *overrides, const char *site,
@@ -281,9 +235,8 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 			const struct model_backend *b = &pool->backends[i];
 			bool leaves = !strcmp(b->name, name);
 
-			if (!b->weight ||
-			    (!leaves && is_out_of_service(overrides, MODEL_TARGET_BACKEND,
-			                                  pool->name, b->name, now_ms)))
+			if (!b->weight || (!leaves && guard_is_out(overrides, MODEL_TARGET_BACKEND,
+			                                           pool->name, b->name, now_ms)))
 				continue;
 			if (pass == 0) {
 				before += b->weight;
@@ -296,12 +249,12 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 			}
 		}
 	if (left == 0)
-		add_verdict(r, GUARD_LAST_BACKEND, false,
-		            "pool %s has no other backend for new flows that is not down",
-		            pool->name);
+		guard_add_verdict(r, GUARD_LAST_BACKEND, false,
+		                  "pool %s has no other backend for new flows that is not down",
+		                  pool->name);
 	else
-		add_verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends", pool->name,
-		            left);
+		guard_add_verdict(r, GUARD_LAST_BACKEND, true, "pool %s keeps %zu backends",
+		                  pool->name, left);
 }
 
 void guard_check(const struct model *m, const struct overrides *overrides,
@@ -315,6 +268,8 @@ void guard_check(const struct model *m, const struct overrides *overrides,
 	result->n_receivers = 0;
 	if (target->target == MODEL_TARGET_SITE)
 		check_site(m, overrides, target->name, seen, now_ms, result);
+	else if (target->target == MODEL_TARGET_NODE)
+		guard_check_node(m, overrides, target->name, seen, now_ms, result);
 	else if (pool)
 		check_backend(pool, overrides, target->name, seen, now_ms, result);
 }

@@ -6,7 +6,7 @@
  * Pure functions over the model, the overrides and the observations. What is unknown does not
  * refuse (a drain must be possible while half the cluster cannot be seen), but the verdict says so.
  *
- * Implemented in mgmt/store/guard.c. Any thread may call.
+ * Implemented in mgmt/store/guard.c, guard_node.c and guard_verdict.c. Any thread may call.
  */
 #ifndef WEIR_MGMT_STORE_GUARD_H
 #define WEIR_MGMT_STORE_GUARD_H
@@ -21,7 +21,7 @@
 struct health_page;
 
 #define GUARD_SITES_MAX    64u /**< sites that are looked at as receivers */
-#define GUARD_VERDICTS_MAX 4u  /**< one for each guard; there are three */
+#define GUARD_VERDICTS_MAX 4u  /**< one for each guard of a target; a node has three */
 /** Percent of its stated capacity that a receiver may reach; the rest is for a wrong forecast. */
 #define GUARD_ROOM_PERCENT 85u
 
@@ -31,23 +31,53 @@ struct guard_load {
 	uint64_t bits;
 };
 
+/** What a node says of a VIP; of several nodes the greatest counts. */
+enum guard_announced {
+	GUARD_NOT_ANNOUNCED,
+	GUARD_ANNOUNCED_UNKNOWN,
+	GUARD_ANNOUNCED, /**< and its routing daemon shows it */
+};
+
+/** A node, as it was seen moments ago. What is not known is zero. */
+struct guard_node {
+	char name[MODEL_NAME_MAX];
+	bool load_known, vips_known;
+	uint64_t bits;          /**< a second, from clients, if load_known */
+	uint64_t capacity_bits; /**< a second: of its ports; 0: not known */
+	const uint64_t *vips;   /**< [n_vips] rising: hash_text() of the names that it announces */
+	size_t n_vips;
+};
+
+/** A pool without agents, as the forwarding tables of the node to be drained have it. */
+struct guard_unsettled {
+	const char *name;
+	uint32_t n_slots, unsettled;
+	uint32_t remembered; /**< connections that the node remembers */
+};
+
 /** The observations, as far as they are known. */
 struct guard_observed {
 	const struct health_page *health; /**< NULL: nothing */
 	const struct guard_load *loads;
 	size_t n_loads;
+	const struct guard_node *nodes; /**< for the drain of a node, as the following */
+	size_t n_nodes;
+	const struct guard_unsettled *pools;
+	size_t n_pools;
+	bool pools_known; /**< pools are all that there are */
 };
 
 struct guard_verdict {
-	const char *guard; /**< "last-site", "last-backend", "room" */
-	bool ok;           /**< it does not refuse */
-	bool unknown;      /**< it cannot tell, and so does not refuse */
-	char detail[200];
+	/** "last-site", "last-backend", "last-announcer", "room", "unsettled" */
+	const char *guard;
+	bool ok;      /**< it does not refuse */
+	bool unknown; /**< it cannot tell, and so does not refuse */
+	char detail[256];
 };
 
-/** A site or backend that receives traffic of the target. */
+/** A site, backend or node that receives traffic of the target. */
 struct guard_receiver {
-	const char *name;               /**< site, or backend; borrowed from the model */
+	const char *name;               /**< borrowed from the model */
 	uint32_t before_ppm, after_ppm; /**< share of the weight */
 	uint64_t capacity_bits;         /**< 0: not stated */
 	uint64_t before_bits, after_bits;
@@ -62,7 +92,7 @@ struct guard_result {
 };
 
 /**
- * Judge taking @p target (a site, or a backend of a pool) out of service at @p now_ms.
+ * Judge taking @p target (a site, a backend of a pool, or a node) out of service at @p now_ms.
  * @p result's receivers and max_receivers are set by the caller; more than fit are left out.
  */
 void guard_check(const struct model *m, const struct overrides *overrides,
@@ -70,6 +100,10 @@ void guard_check(const struct model *m, const struct overrides *overrides,
                  struct guard_result *result);
 /** Whether there is a guard called @p name. */
 bool guard_known(const char *name);
+/** The guards' names, as people read them: "last-site, ... or unsettled". */
+extern const char guard_names[];
+/** Whether @p guard only demands a wait: `now` overrides it. */
+bool guard_can_wait(const char *guard);
 /**
  * Whether @p o takes its target out of service for new flows now or soon: live, and not
  * returning.

@@ -505,9 +505,9 @@ static void note_override_event(struct intent *in, const struct override *o, int
 {
 	journal_add(in->journal, now_ms, "override", o->id,
 	            "%s of %s %s%s%s is %s, by %s%s%s%s%s%s", override_kind_text(o->kind),
-	            o->target == MODEL_TARGET_SITE ? "site" : "backend", o->pool,
-	            *o->pool ? "/" : "", o->name, overrides_state(&in->overrides, o, now_ms),
-	            o->author, *o->principal ? " (" : "", o->principal, *o->principal ? ")" : "",
+	            override_target_text(o->target), o->pool, *o->pool ? "/" : "", o->name,
+	            overrides_state(&in->overrides, o, now_ms), o->author,
+	            *o->principal ? " (" : "", o->principal, *o->principal ? ")" : "",
 	            *o->reason ? ": " : "", o->reason);
 }
 

@@ -115,6 +115,13 @@ const char *override_kind_text(enum model_override_kind kind)
 	return texts[kind];
 }
 
+const char *override_target_text(enum model_target_kind target)
+{
+	static const char *const texts[] = { "site", "backend", "node" };
+
+	return texts[target];
+}
+
 int64_t override_done_ms(const struct override *o)
 {
 	bool ramps = o->target == MODEL_TARGET_SITE && o->kind != MODEL_OVERRIDE_DISABLE;

@@ -66,6 +66,8 @@ MUST_CHECK int override_from(const struct model_override *m, struct override *ou
 bool override_ok(const struct override *o);
 /** "drain", "disable", "force_up", "hold" */
 const char *override_kind_text(enum model_override_kind kind);
+/** "site", "backend", "node" */
+const char *override_target_text(enum model_target_kind target);
 /** When its effect ends: after its return ramp; MODEL_TIME_NEVER. */
 int64_t override_done_ms(const struct override *o);
 /** The instant of its schedule that is in force: @p now_ms, unless its ramp is late or held. */

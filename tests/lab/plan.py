@@ -82,6 +82,7 @@ class Plan:
     udp: dict[int, str] = dataclasses.field(default_factory=dict)  # services over UDP beside the other: {port: policy}
     udp_idle: str = "30s"
     more_nodes: list[SitePlan] = dataclasses.field(default_factory=list)  # further nodes of sites, as their plans
+    announce: dict[str, str] = dataclasses.field(default_factory=dict)  # nodes[].announce of a node, as settings
     bare_sites: tuple[str, ...] = ()  # names of sites without services, for nodes that are peers and nothing else
 
     @property
@@ -176,6 +177,7 @@ def config_text(plan: Plan) -> str:
     nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "{s.driver}"; ports = ( {s.ports_text} ); '
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
              + (f'api = "{s.api}"; ' if plan.api else "")
+             + (f"announce = {{ {plan.announce[s.node]} }}; " if s.node in plan.announce else "")
              + f'mtu = {plan.node_mtu}; controls = [ {quoted([s.gateway4])} ]; clock = "{plan.clock}"; }}' for s in plan.nodes]
     pools = []
     for s in plan.sites:

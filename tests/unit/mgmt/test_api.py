@@ -231,6 +231,25 @@ class Overrides(unittest.TestCase):
         kinds = [e["kind"] for e in node.ask("GET", "/v1/events").json["items"]]
         self.assertIn("guard", kinds)
 
+    def test_a_node_is_drained_by_name_and_stays_so_over_a_restart(self) -> None:
+        node, target = self.node, {"node": "ams-1"}
+        self.assertEqual(node.command("drain", target, until="never").status, 422)  # it announces nothing
+        node.apply(node.files('dns_listen = [ "192.0.2.53" ];', 'dns_listen = [ "192.0.2.53" ]; announce = { daemon = "bird"; };'))
+        a = node.command("drain", target, until="never")
+        self.assertEqual((a.status, a.code), (409, "guard"))
+        self.assertEqual([g["guard"] for g in a.json["guards"] if not g["ok"]], ["last-announcer"])
+        a = node.command("drain", target, until="never", override_guards=["last-announcer"], reason="a drill")
+        self.assertEqual((a.status, a.json["override"]["target"], a.json["undo"]), (201, target, "weir undrain node ams-1"))
+        node.stop(signal.SIGKILL)
+        node.start()
+        self.assertIn('target = "node"', node.effective())
+        shown = {n["name"]: n for n in node.ask("GET", "/v1/status").json["nodes"]}
+        self.assertEqual((shown["ams-1"]["intent"]["state"], shown["fra-1"]["intent"]["state"]), ("drain", "serve"))
+        self.assertEqual(shown["ams-1"]["effect"]["state"], "unknown")  # no weir-announce runs
+        self.assertEqual(node.command("undrain", target).json["override"]["state"], "done")
+        shown = {n["name"]: n for n in node.ask("GET", "/v1/status").json["nodes"]}
+        self.assertEqual(shown["ams-1"]["intent"]["state"], "serve")
+
     def test_a_backend_drain_is_announced_two_seconds_ahead(self) -> None:
         node = self.node
         start = time.time()

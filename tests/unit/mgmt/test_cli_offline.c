@@ -273,9 +273,9 @@ static void a_request_becomes_the_command_that_it_says(void **state)
 static void what_the_api_refuses_is_refused_before_anything_is_opened(void **state)
 {
 	static const char guards[] =
-	        "override_guards: expected guard names: last-site, last-backend or room\n";
+	        "override_guards: expected guard names: last-site, last-backend, last-announcer, room or unsettled\n";
 	static const char target[] =
-	        "target: expected {\"site\": NAME} or {\"pool\": NAME, \"backend\": NAME}\n";
+	        "target: expected {\"site\": NAME}, {\"node\": NAME} or {\"pool\": NAME, \"backend\": NAME}\n";
 	static const char instant[] =
 	        "expected an instant such as \"2026-11-20T12:00:00Z\", \"+4h\", or \"never\"\n";
 	static const struct {
@@ -295,7 +295,8 @@ static void what_the_api_refuses_is_refused_before_anything_is_opened(void **sta
 		{ SITE REASON ",\"until\":true", "until: ", "expected a text\n" },
 		{ SITE REASON ",\"override_guards\":[\"rooms\"]", "", guards },
 		{ SITE REASON ",\"override_guards\":[\"room\",7]", "", guards },
-		{ SITE REASON ",\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\"]",
+		{ SITE REASON
+		  ",\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\",\"room\"]",
 		  "", guards },
 		{ SITE REASON ",\"override_guards\":\"room\"",
 		  "override_guards: ", "expected an array\n" },

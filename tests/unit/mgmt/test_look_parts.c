@@ -506,6 +506,27 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 	assert_string_equal(text_in(item_at("nodes", 1), "effect/state"), "unknown");
 }
 
+/* A node that announces has a state: its own as it is watched, a peer's as it says. */
+static void a_node_that_announces_says_where_its_drain_is(void **state)
+{
+	struct model_node announcing[2] = { nodes[0], nodes[1] };
+	struct model m = whole;
+
+	(void)state;
+	announcing[0].announce.daemon = announcing[1].announce.daemon = MODEL_DAEMON_BIRD;
+	m.nodes = m.self = announcing;
+	m.n_nodes = 2;
+	one_look.m = &m;
+	one_look.peer_reports[0] =
+	        (struct peers_report){ .node = "fra-1", .state = PEERS_AGREED, .drain = "drained" };
+	one_look.n_peer_reports = 1;
+	one_look.drain.wanted = MODEL_NODE_DRAINED;
+	one_look.drain.routes = (struct node_drain_routes){ .known = true, .n_shutdown = 2 };
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
+	assert_string_equal(text_in(item_at("nodes", 0), "effect/state"), "draining");
+	assert_string_equal(text_in(item_at("nodes", 1), "effect/state"), "drained");
+}
+
 static void the_intent_is_shown_with_what_is_asked_still(void **state)
 {
 	struct override items[3] = {
@@ -576,6 +597,7 @@ int main(void)
 		T(a_filter_leaves_what_it_names),
 		T(a_site_is_shown_with_its_load_and_its_targets),
 		T(each_node_is_shown_as_its_peer_says),
+		T(a_node_that_announces_says_where_its_drain_is),
 		T(the_intent_is_shown_with_what_is_asked_still),
 	};
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests about overrides: what a body asks for, what is refused, and how an outcome is
+ * Requests about overrides: what a body queries for, what is refused, and how an outcome is
  * answered.
  */
 #include "asked.h"
 
+#include "mgmt/api/guard_facts.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/observe.h"
-#include "mgmt/api/peers.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
 
@@ -19,6 +18,9 @@ static char principal_seen[PRINCIPAL_MAX];
 static struct overrides our_set;
 static bool effect_fresh, waits;
 static const struct effect *effect_seen;
+static int open_err, gather_err;
+static const char *node_seen;
+static bool asks_seen;
 static const struct model_pool web = { .name = "web" };
 static const struct model_backend b1 = { .name = "b1" };
 
@@ -35,12 +37,24 @@ static enum command_outcome fake_run(struct intent *in, const struct command *c,
 	return our_outcome;
 }
 
-static size_t fake_loads(struct core *core, struct guard_load *out, size_t max)
+static int fake_seen_open(struct core *core, bool queries, struct guard_facts *out)
 {
 	(void)core;
+	assert_false(asked_is_locked());
+	asks_seen = queries;
+	*out = (struct guard_facts){ .n_vips = 0 };
+	return open_err;
+}
+
+static int fake_gather(struct core *core, const struct observe_pages *pages, const char *node,
+                       struct guard_facts *out)
+{
+	(void)core;
+	(void)pages;
 	(void)out;
-	(void)max;
-	return 0;
+	assert_true(asked_is_locked());
+	node_seen = node;
+	return gather_err;
 }
 
 static void fake_wait(struct core *core, const struct http_request *r, struct http_reply *reply)
@@ -96,7 +110,8 @@ static bool fake_waiting(const struct model_pool *pool, const struct effect *eff
 
 /* The private parts too. */
 #define command_run         fake_run
-#define peers_loads         fake_loads
+#define guard_facts_open    fake_seen_open
+#define guard_facts_gather  fake_gather
 #define handle_wait         fake_wait
 #define intent_overrides    fake_overrides
 #define observe_open        fake_open
@@ -118,6 +133,8 @@ static int setup(void **state)
 	memset(&our_set, 0, sizeof(our_set));
 	our_outcome = COMMAND_OK;
 	n_waits = 0;
+	open_err = gather_err = 0;
+	node_seen = NULL;
 	effect_fresh = waits = true;
 	return 0;
 }
@@ -226,6 +243,31 @@ static void texts_of_a_body_reach_the_command(void **state)
 	}
 }
 
+/* Of a node the guards are told more, and its name is the request's. */
+static void the_guards_see_the_nodes_of_a_node_s_drain(void **state)
+{
+	(void)state;
+	command_as("{\"do\":\"drain\",\"target\":{\"node\":\"ams-1\"}," WHY "}", "", "");
+	assert_int_equal(reply.status, 200);
+	assert_true(asked_for.is_node);
+	assert_null(asked_for.pool);
+	assert_non_null(node_seen);
+	assert_true(asks_seen);
+	command_as("{\"do\":\"undrain\",\"target\":{\"node\":\"ams-1\"}," WHY "}", "", "");
+	assert_false(asks_seen);
+	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
+	assert_false(asked_for.is_node);
+	assert_null(node_seen);
+	assert_false(asks_seen);
+	gather_err = -ENOMEM;
+	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
+	assert_int_equal(reply.status, 503);
+	gather_err = 0;
+	open_err = -ENOMEM;
+	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
+	assert_int_equal(reply.status, 503);
+}
+
 static void times_and_guards_are_read(void **state)
 {
 	struct http_request r = { .principal = "ada", .if_match = "\"o12\"" };
@@ -269,6 +311,11 @@ static void what_is_no_command_is_refused_with_its_field(void **state)
 		{ "{\"do\":\"drain\",\"target\":{\"pool\":\"web\",\"backend\":\"b1\",\"site\":\"ams\"}," WHY
 		  "}",
 		  "", "target" },
+		{ "{\"do\":\"drain\",\"target\":{\"node\":\"\"}," WHY "}", "", "target" },
+		{ "{\"do\":\"drain\",\"target\":{\"node\":\"a\",\"site\":\"b\"}," WHY "}", "",
+		  "target" },
+		{ "{\"do\":\"drain\",\"target\":{\"node\":\"a\",\"pool\":\"b\"}," WHY "}", "",
+		  "target" },
 		{ "{\"do\":\"drain\",\"target\":{\"site\":\"ams\",\"x\":1}," WHY "}", "",
 		  "target" },
 		{ "{\"do\":\"drain\"," SITE "," WHY ",\"over\":\"5\"}", "", "over" },
@@ -282,7 +329,7 @@ static void what_is_no_command_is_refused_with_its_field(void **state)
 		{ "{\"do\":\"drain\"," SITE "," WHY ",\"override_guards\":[1]}", "",
 		  "override_guards" },
 		{ "{\"do\":\"drain\"," SITE "," WHY
-		  ",\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\"]}",
+		  ",\"override_guards\":[\"room\",\"room\",\"room\",\"room\",\"room\",\"room\"]}",
 		  "", "override_guards" },
 		{ "{\"do\":\"drain\"," SITE "," WHY "}", "\"v12\"", "If-Match" },
 		{ "{\"do\":\"drain\"," SITE "," WHY "}", "\"o0\"", "If-Match" },
@@ -510,6 +557,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_body_becomes_a_command),
 		T(texts_of_a_body_reach_the_command),
+		T(the_guards_see_the_nodes_of_a_node_s_drain),
 		T(times_and_guards_are_read),
 		T(what_is_no_command_is_refused_with_its_field),
 		T(texts_have_their_greatest_lengths),

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A peer's load is that of the last round, if it is fresh; what it announces, it is asked
+ * (guard_query.c). What this node announces is what its
+ * weir-announce shows: a VIP counts when each of its addresses is announced as usual and the
+ * routing daemon has learnt it.
+ */
+#include "mgmt/api/guard_facts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/node_drain.h"
+#include "weir/announce.h"
+
+#define LATE_MS 2000u /* ms without a sign of life: what the announce page shows is unknown */
+
+static int by_vip(const void *a, const void *b)
+{
+	uint64_t x = ((const struct announced_address *)a)->vip,
+	         y = ((const struct announced_address *)b)->vip;
+
+	return (x > y) - (x < y);
+}
+
+static bool is_announced(const struct announced_address *a)
+{
+	return a->table == ANNOUNCE_NORMAL && (a->imported & 1u << ANNOUNCE_NORMAL);
+}
+
+/* The VIPs of which all addresses are announced, rising. @return how many */
+static size_t list_vips(struct announced_address *addresses, size_t n, uint64_t *vips)
+{
+	size_t n_vips = 0;
+
+	if (n)
+		qsort(addresses, n, sizeof(*addresses), by_vip);
+	for (size_t i = 0, next; i < n; i = next) {
+		bool all = addresses[i].vip != 0; /* 0: an address of DNS */
+
+		for (next = i; next < n && addresses[next].vip == addresses[i].vip; next++)
+			all &= is_announced(&addresses[next]);
+		if (all)
+			vips[n_vips++] = addresses[i].vip;
+	}
+	return n_vips;
+}
+
+/* Copy the page. @return whether there is one that is fresh */
+static bool read_page(const char *run_dir, struct announced_address *addresses, size_t *n)
+{
+	struct announced_page *page = NULL;
+	struct announced_node node;
+	uint64_t now_ms;
+	bool ok;
+
+	if (announced_open(run_dir, &page))
+		return false;
+	ok = !announced_read(page, &node, addresses, ANNOUNCED_MAX, NULL);
+	now_ms = clock_mono_ms();
+	ok = ok && now_ms <= node.alive_ms + LATE_MS;
+	if (ok)
+		*n = node.n_addresses < ANNOUNCED_MAX ? node.n_addresses : ANNOUNCED_MAX;
+	announced_close(page);
+	return ok;
+}
+
+int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
+{
+	struct announced_address *addresses = calloc(ANNOUNCED_MAX, sizeof(*addresses));
+	uint64_t *vips = calloc(ANNOUNCED_MAX, sizeof(*vips));
+	size_t n = 0;
+
+	*out = (struct guard_facts){ .vips = vips };
+	if (!addresses || !vips) {
+		free(addresses);
+		return -ENOMEM;
+	}
+	out->vips_known = read_page(core->dirs.run, addresses, &n);
+	if (out->vips_known)
+		out->n_vips = list_vips(addresses, n, vips);
+	if (queries)
+		out->n_said = guard_query(core, out->said, PEERS_MAX);
+	free(addresses);
+	return 0;
+}
+
+/* This node, as it sees itself. */
+static void add_own(struct core *core, const struct model_node *self, struct guard_facts *out)
+{
+	struct guard_node *n = &out->nodes[out->observed.n_nodes++];
+
+	*n = (struct guard_node){ .vips_known = out->vips_known,
+		                  .vips = out->vips,
+		                  .n_vips = out->n_vips,
+		                  .capacity_bits = self->capacity_bits
+		                                           ? self->capacity_bits
+		                                           : node_drain_copy(core).port_bits };
+	snprintf(n->name, sizeof(n->name), "%s", self->name);
+	n->load_known = observe_load(core, &n->bits);
+}
+
+static const struct guard_said *find_said(const struct guard_facts *facts, const char *node)
+{
+	for (size_t i = 0; i < facts->n_said; i++)
+		if (!strcmp(facts->said[i].node, node))
+			return &facts->said[i];
+	return NULL;
+}
+
+static void add_peer(const struct model *m, const struct peers_report *v, struct guard_facts *out)
+{
+	const struct guard_said *said = find_said(out, v->node);
+	const struct model_node *node = model_node(m, v->node);
+	struct guard_node *n = &out->nodes[out->observed.n_nodes++];
+
+	*n = (struct guard_node){ .load_known = v->load_known && v->answered_ms &&
+		                                clock_mono_ms() - v->answered_ms <= PEERS_STALE_MS,
+		                  .bits = v->bits,
+		                  .vips_known = said != NULL,
+		                  .vips = said ? said->vips : NULL,
+		                  .n_vips = said ? said->n_vips : 0,
+		                  .capacity_bits = node && node->capacity_bits ? node->capacity_bits
+		                                                               : v->port_bits };
+	snprintf(n->name, sizeof(n->name), "%s", v->node);
+}
+
+/* The pools without agents of this node's site, from its own forwarding tables. */
+static int add_pools(const struct model *m, const struct effect *effect, struct guard_facts *out)
+{
+	out->pools = calloc(m->n_pools + 1, sizeof(*out->pools));
+	if (!out->pools)
+		return -ENOMEM;
+	out->observed.pools = out->pools;
+	out->observed.pools_known = true;
+	for (size_t i = 0; i < m->n_pools; i++) {
+		const struct model_pool *pool = &m->pools[i];
+		struct effect_pool e;
+
+		if (pool->agent || pool->site != m->self->site)
+			continue;
+		if (effect_pool(effect, pool->name, &e)) {
+			out->observed.pools_known = false;
+			continue;
+		}
+		out->pools[out->observed.n_pools++] =
+		        (struct guard_unsettled){ .name = pool->name,
+			                          .n_slots = e.n_slots,
+			                          .unsettled = e.unsettled,
+			                          .remembered = e.exceptions };
+	}
+	return 0;
+}
+
+int guard_facts_gather(struct core *core, const struct observe_pages *pages, const char *node,
+                       struct guard_facts *out)
+{
+	const struct model *m = intent_model(core->intent);
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
+
+	out->observed =
+	        (struct guard_observed){ .health = pages->health,
+		                         .loads = out->loads,
+		                         .n_loads = peers_loads(core, out->loads, GUARD_SITES_MAX),
+		                         .nodes = out->nodes };
+	if (!node || !m || !m->self)
+		return 0;
+	add_own(core, m->self, out);
+	for (size_t i = 0; i < n && i < PEERS_MAX; i++)
+		add_peer(m, &reports[i], out);
+	if (strcmp(node, m->self->name) != 0 || !pages->effect_fresh)
+		return 0;
+	return add_pools(m, pages->effect, out);
+}
+
+void guard_facts_close(struct guard_facts *s)
+{
+	guard_query_free(s->said, s->n_said);
+	s->n_said = 0;
+	free(s->pools);
+	free(s->vips);
+	s->pools = NULL;
+	s->vips = NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the guards of overrides see: health, loads, and for the drain of a node what the nodes
+ * announce and which pools are unsettled.
+ *
+ * Implemented in mgmt/api/guard_facts.c; for the threads of handlers.
+ */
+#ifndef WEIR_MGMT_API_GUARD_FACTS_H
+#define WEIR_MGMT_API_GUARD_FACTS_H
+
+#include "base/checked.h"
+#include "mgmt/api/guard_query.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/store/guard.h"
+
+/** The observations, with what they point to. */
+struct guard_facts {
+	struct guard_observed observed;
+	struct guard_load loads[GUARD_SITES_MAX];
+	struct guard_node nodes[PEERS_MAX + 1];
+	struct guard_unsettled *pools;
+	uint64_t *vips; /**< of this node */
+	size_t n_vips;
+	bool vips_known;
+	struct guard_said said[PEERS_MAX]; /**< of the others */
+	size_t n_said;
+};
+
+/**
+ * Look at what nodes announce, before the lock is taken; with @p queries also at the other nodes,
+ * which takes GUARD_QUERY_TIMEOUT_MS at most. @return 0 or -ENOMEM; then, too, guard_facts_close()
+ */
+MUST_CHECK int guard_facts_open(struct core *core, bool queries, struct guard_facts *out);
+/**
+ * Gather the rest, for the drain of node @p node; NULL: of something else. Under the lock, and good
+ * as long as it is held; @p pages are the caller's.
+ * @return 0 or -ENOMEM
+ */
+MUST_CHECK int guard_facts_gather(struct core *core, const struct observe_pages *pages,
+                                  const char *node, struct guard_facts *out);
+void guard_facts_close(struct guard_facts *s);
+
+#endif

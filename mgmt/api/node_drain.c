@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rate before the drain is that of the samples which were taken before it was requested. The
+ * present rate is measured only from when no address is announced as usual: before that, nothing
+ * has told the routers to leave.
+ */
+#include "mgmt/api/node_drain.h"
+
+#include <string.h>
+
+/* Packets a second from sample @p first to the newest. @return whether there are such */
+static bool rate_since(const struct node_drain *d, size_t first, uint64_t *out)
+{
+	const size_t last = d->n_samples - 1;
+	uint64_t passed_ms;
+
+	if (!d->n_samples || first >= last)
+		return false;
+	passed_ms = d->samples[last].at_ms - d->samples[first].at_ms;
+	*out = (d->samples[last].packets - d->samples[first].packets) * 1000 / passed_ms;
+	return true;
+}
+
+/* A counter that fell is a new one: what was measured before says nothing any more. */
+static void add_sample(struct node_drain *d, uint64_t packets, uint64_t now_ms)
+{
+	size_t n = d->n_samples;
+
+	if (n && now_ms < d->samples[n - 1].at_ms + NODE_DRAIN_SAMPLE_MS)
+		return;
+	if (n && packets < d->samples[n - 1].packets)
+		n = 0;
+	if (n == NODE_DRAIN_SAMPLES) {
+		n--;
+		memmove(d->samples, d->samples + 1, n * sizeof(d->samples[0]));
+	}
+	d->samples[n].at_ms = now_ms;
+	d->samples[n].packets = packets;
+	d->n_samples = n + 1;
+}
+
+/* The newest sample that is old enough for the present rate, and not from before the shutdown. */
+static size_t find_window(const struct node_drain *d, uint64_t now_ms)
+{
+	size_t i = d->n_samples;
+
+	while (i-- > 0 && d->samples[i].at_ms >= d->shutdown_ms)
+		if (d->samples[i].at_ms + NODE_DRAIN_WINDOW_MS <= now_ms)
+			return i;
+	return SIZE_MAX;
+}
+
+static uint64_t most_of_empty(const struct node_drain *d)
+{
+	uint64_t share = d->before_known ? d->before_per_s * NODE_DRAIN_PPM / 1000000 : 0;
+
+	return share > NODE_DRAIN_LEAST ? share : NODE_DRAIN_LEAST;
+}
+
+/* Few packets before say nothing about routers. */
+static void judge_routers(struct node_drain *d, uint64_t now_ms)
+{
+	bool has_rate = d->before_known && d->before_per_s > most_of_empty(d);
+	bool late = now_ms >= d->shutdown_ms + NODE_DRAIN_LATE_MS;
+
+	if (!has_rate || d->honoured != NODE_DRAIN_UNKNOWN || !d->routes.n_shutdown)
+		return;
+	if (d->empty)
+		d->honoured = NODE_DRAIN_HONOURED;
+	else if (late && d->routes.n_neighbours == 1)
+		d->honoured = NODE_DRAIN_NOT_HONOURED;
+}
+
+static void measure_rate(struct node_drain *d, uint64_t now_ms)
+{
+	d->rate_known = d->shutdown_ms && rate_since(d, find_window(d, now_ms), &d->per_s);
+	d->empty = d->rate_known && d->per_s < most_of_empty(d);
+	if (d->shutdown_ms && d->wanted == MODEL_NODE_DRAINED)
+		judge_routers(d, now_ms);
+}
+
+static void begin_drain(struct node_drain *d)
+{
+	d->before_known = rate_since(d, 0, &d->before_per_s);
+	d->honoured = NODE_DRAIN_UNKNOWN;
+	d->shutdown_ms = 0;
+}
+
+void node_drain_note(struct node_drain *d, enum model_node_drain wanted,
+                     const struct node_drain_routes *routes, const uint64_t *packets,
+                     uint64_t now_ms)
+{
+	bool begins = wanted != MODEL_NODE_SERVES && d->wanted == MODEL_NODE_SERVES;
+
+	if (begins)
+		begin_drain(d);
+	d->wanted = wanted;
+	d->routes = *routes;
+	if (wanted == MODEL_NODE_SERVES || (routes->known && routes->n_normal))
+		d->shutdown_ms = 0;
+	else if (!d->shutdown_ms && routes->known)
+		d->shutdown_ms = now_ms;
+	if (packets)
+		add_sample(d, *packets, now_ms);
+	else
+		d->n_samples = 0;
+	measure_rate(d, now_ms);
+}
+
+const char *node_drain_state(const struct node_drain *d)
+{
+	const struct node_drain_routes *r = &d->routes;
+
+	if (!r->known)
+		return "unknown";
+	if (d->wanted != MODEL_NODE_SERVES)
+		return r->n_normal || r->n_shutdown ? "draining" : "drained";
+	if (r->n_shutdown || r->n_commanded)
+		return "returning";
+	return r->n_normal || !r->n ? "serving" : "out";
+}
+
+static const char *honoured_text(enum node_drain_honoured honoured)
+{
+	static const char *const texts[] = { "not seen", "yes", "no" };
+
+	return texts[honoured];
+}
+
+static json_t *count_or_null(bool known, uint64_t n)
+{
+	return known ? json_integer((json_int_t)n) : json_null();
+}
+
+json_t *node_drain_to_json(const struct node_drain *d)
+{
+	const struct node_drain_routes *r = &d->routes;
+	json_t *out = json_pack("{s:s}", "state", node_drain_state(d));
+
+	if (!r->known)
+		return out;
+	json_object_set_new(out, "addresses",
+	                    json_pack("{s:I, s:I, s:I, s:I, s:I}", "all", (json_int_t)r->n,
+	                              "normal", (json_int_t)r->n_normal, "shutdown",
+	                              (json_int_t)r->n_shutdown, "unconfirmed",
+	                              (json_int_t)r->n_unconfirmed, "commanded",
+	                              (json_int_t)r->n_commanded));
+	if (d->wanted == MODEL_NODE_SERVES)
+		return out;
+	json_object_set_new(out, "packets_per_s_before",
+	                    count_or_null(d->before_known, d->before_per_s));
+	json_object_set_new(out, "packets_per_s", count_or_null(d->rate_known, d->per_s));
+	json_object_set_new(out, "graceful_shutdown_honoured",
+	                    json_string(honoured_text(d->honoured)));
+	return out;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the drain of this node is judged by: the announce page, and the packets on weir-dataplane's
+ * page. A process that does not answer makes no state: what it shows is unknown then.
+ */
+#include "mgmt/api/node_drain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/observe_internal.h"
+#include "weir/announce.h"
+#include "weir/proof.h"
+#include "weir/stats.h"
+
+#define LATE_MS    2000u  /* ms without a sign of life: what a page shows is unknown */
+#define PORTS_MS   10000u /* between two looks at the speed of ports: a driver may take long */
+#define MESSAGE_MS 300    /* for weir-announce: a hanging one must not stop the looks */
+
+static bool is_late(uint64_t alive_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	return now_ms > alive_ms && now_ms - alive_ms > LATE_MS;
+}
+
+static bool is_commanded(const struct announced_address *a)
+{
+	return a->reason == ANNOUNCE_REASON_DRAINED || a->reason == ANNOUNCE_REASON_WITHDRAWN;
+}
+
+static void count_address(const struct announced_address *a, struct node_drain_routes *out)
+{
+	out->n_normal += a->table == ANNOUNCE_NORMAL;
+	out->n_shutdown += a->table == ANNOUNCE_SHUTDOWN;
+	out->n_unconfirmed += a->reason == ANNOUNCE_REASON_DRAIN_UNCONFIRMED;
+	out->n_commanded += a->table == ANNOUNCE_NONE && is_commanded(a);
+}
+
+/* Count what weir-announce shows, unless its page is old, or of an older document. */
+static void read_routes(const char *run_dir, struct node_drain_routes *out)
+{
+	struct announced_address *addresses = calloc(ANNOUNCED_MAX, sizeof(*addresses));
+	struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
+	struct announced_page *page = NULL;
+	struct announced_node node;
+
+	*out = (struct node_drain_routes){ 0 };
+	if (addresses && !announced_open(run_dir, &page) &&
+	    !announced_read(page, &node, addresses, ANNOUNCED_MAX, neighbours) &&
+	    !is_late(node.alive_ms)) {
+		out->known = true;
+		out->n = node.n_addresses < ANNOUNCED_MAX ? node.n_addresses : ANNOUNCED_MAX;
+		for (uint32_t i = 0; i < out->n; i++)
+			count_address(&addresses[i], out);
+		for (uint32_t i = 0; i < node.n_neighbours && i < ANNOUNCED_NEIGHBOURS_MAX; i++)
+			out->n_neighbours += neighbours[i].established;
+	}
+	announced_close(page);
+	free(addresses);
+}
+
+/* The packets that weir-dataplane has forwarded for services. @return whether that is known */
+static bool count_packets(const char *run_dir, uint64_t *out)
+{
+	struct stats_reader *page;
+	bool known;
+
+	if (stats_reader_open(run_dir, "dataplane", &page))
+		return false;
+	*out = 0;
+	for (size_t i = 0; i < stats_reader_n(page); i++) {
+		const struct stats_entry *e = stats_reader_entry(page, i);
+
+		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) &&
+		    !strcmp(e->name, "weir_dataplane_service_packets_total"))
+			*out += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+	}
+	known = !is_late(stats_reader_alive_ms(page));
+	stats_reader_close(page);
+	return known;
+}
+
+/*
+ * Take probe packets off, which weir-dataplane counts like clients' packets. @return whether it is
+ * known how many there were
+ */
+static bool subtract_probes(const char *run_dir, const struct model *m, uint64_t *packets)
+{
+	uint64_t probes = 0;
+	struct proof *page;
+
+	if (proof_open(run_dir, &page))
+		return false;
+	for (size_t i = 0; i < m->n_services; i++) {
+		struct proof_service row;
+
+		if (!proof_service(page, m->services[i].name, &row))
+			probes += row.forwarded;
+	}
+	proof_close(page);
+	*packets -= probes < *packets ? probes : *packets;
+	return true;
+}
+
+/* The speed of an interface as the kernel knows it, bits a second; 0: it does not. */
+static uint64_t read_speed(const char *interface)
+{
+	char path[sizeof("/sys/class/net//speed") + 16];
+	long mbits = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/speed", interface);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%ld", &mbits) != 1)
+		mbits = 0;
+	if (f)
+		fclose(f);
+	return mbits > 0 ? (uint64_t)mbits * 1000000 : 0;
+}
+
+/* All ports together; an unknown one makes the sum unknown. */
+static uint64_t read_port_bits(const struct model_node *self)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < self->n_ports; i++) {
+		uint64_t bits = read_speed(self->ports[i].interface);
+
+		if (!bits)
+			return 0;
+		sum += bits;
+	}
+	return sum;
+}
+
+/* Tell weir-announce that a drain need not wait longer; said again while it is so. */
+static void notify_empty(const struct core *core)
+{
+	char path[PATH_MAX], *answer = NULL;
+
+	if (!proc_path(core->dirs.run, "announce.ctl", path) &&
+	    ctl_request(path, "{\"do\":\"emptied\"}", MESSAGE_MS, &answer))
+		answer = NULL; /* it withdraws after its own time */
+	free(answer);
+}
+
+/* Under the lock. */
+static void log_node_drain(struct core *core, const char *was, const struct node_drain *d)
+{
+	const char *state = node_drain_state(d);
+	const struct node_drain_routes *r = &d->routes;
+
+	if (!strcmp(was, state) || !r->known || (!strcmp(was, "unknown") && !d->wanted))
+		return;
+	journal_add(intent_journal(core->intent), clock_believed_ms(), "drain", core->dirs.node,
+	            "%s, was %s: of %u addresses %u are announced, %u are in graceful shutdown and "
+	            "%u are withdrawn by a command",
+	            state, was, r->n, r->n_normal, r->n_shutdown, r->n_commanded);
+	log_note("node-drain", "state=%s was=%s normal=%u shutdown=%u withdrawn=%u", state, was,
+	         r->n_normal, r->n_shutdown, r->n_commanded);
+	core_changed(core);
+}
+
+void node_drain_look(struct core *core, const struct model *m)
+{
+	struct node_drain *d = &core->observe->drain;
+	struct node_drain_routes routes = { 0 };
+	uint64_t packets = 0, now_ms = clock_mono_ms(), port_bits = d->port_bits;
+	bool counted = false, announces = m->self && m->self->announce.daemon != MODEL_DAEMON_NONE;
+	bool is_taken_out = model_node_drain(m, m->self) != MODEL_NODE_SERVES;
+	bool reads_ports = announces && now_ms >= d->port_read_ms + PORTS_MS;
+
+	if (announces) {
+		read_routes(core->dirs.run, &routes);
+		counted = count_packets(core->dirs.run, &packets);
+	}
+	/* before a drain, probe packets do not matter, and there may be 4,096 services */
+	if (counted && is_taken_out)
+		counted = subtract_probes(core->dirs.run, m, &packets);
+	if (reads_ports)
+		port_bits = read_port_bits(m->self);
+	core_lock(core);
+	d->port_bits = port_bits;
+	d->port_read_ms = reads_ports ? now_ms : d->port_read_ms;
+	const char *was = node_drain_state(d);
+	node_drain_note(d, model_node_drain(m, m->self), &routes, counted ? &packets : NULL,
+	                now_ms);
+	log_node_drain(core, was, d);
+	bool is_empty = d->empty && d->wanted == MODEL_NODE_DRAINED && d->routes.n_shutdown;
+	core_unlock(core);
+	if (is_empty)
+		notify_empty(core);
+}
+
+struct node_drain node_drain_copy(const struct core *core)
+{
+	return core->observe ? core->observe->drain : (struct node_drain){ .n_samples = 0 };
+}

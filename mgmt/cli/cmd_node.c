@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A drain of a node moves its connections to other nodes. In a pool without agents those of an
+ * unsettled slot would break, so the command first asks with a dry run, again and again, until no
+ * slot is unsettled. Nothing has changed when the operator interrupts it.
+ */
+#include "mgmt/cli/cmd_node.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+#define SETTLE_MAX_MS    1800000u /* ms: settle_time is at most that of the longest connections */
+#define SETTLE_STEP_S    1        /* s between two requests */
+#define SETTLE_REPORT_MS 10000u   /* ms between two lines */
+#define EFFECT_MAX_MS    120000   /* ms: 15 s of graceful shutdown, and the time of routers */
+
+static bool is_in_list(const json_t *list, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) if (json_string_value(item) &&
+	                                      !strcmp(json_string_value(item), text)) return true;
+	return false;
+}
+
+/* What the guard `unsettled` says, if no other guard refuses; else NULL. */
+static const char *find_unsettled(const json_t *reply, const json_t *overridden)
+{
+	const char *detail = NULL;
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "guards"), i, g)
+	{
+		const char *guard = api_text(g, "guard", "");
+
+		if (json_is_true(json_object_get(g, "ok")) || is_in_list(overridden, guard))
+			continue;
+		if (strcmp(guard, "unsettled") != 0)
+			return NULL;
+		detail = api_text(g, "detail", "");
+	}
+	return detail;
+}
+
+/* Ask once. @return whether to ask again; else the command may be sent, whatever it gives */
+static bool is_unsettled(const struct cli *cli, const json_t *body, bool reports)
+{
+	const struct api_request request = {
+		.method = "POST",
+		.path = "/v1/overrides?wait=local&dry_run=true",
+		.body = json_deep_copy(body),
+	};
+	struct api_reply reply = { 0 };
+	const char *detail = NULL;
+
+	if (api_call_quietly(cli, &request, &reply) == CLI_OK && reply.status == 409)
+		detail = find_unsettled(reply.body, json_object_get(body, "override_guards"));
+	if (detail && reports)
+		fprintf(stderr, "weir: waiting, nothing is changed yet: %s\n", detail);
+	api_reply_fini(&reply);
+	return detail != NULL;
+}
+
+int node_await_settled(const struct cli *cli, const json_t *body)
+{
+	uint64_t since_ms = clock_mono_ms(), reported_ms = 0;
+	const struct timespec step = { SETTLE_STEP_S, 0 };
+
+	for (;;) {
+		uint64_t now_ms = clock_mono_ms();
+		bool reports = !reported_ms || now_ms >= reported_ms + SETTLE_REPORT_MS;
+
+		if (!is_unsettled(cli, body, reports))
+			return CLI_OK;
+		if (now_ms >= since_ms + SETTLE_MAX_MS)
+			return cli_fail(CLI_TIMEOUT,
+			                "slots are still unsettled after %u min: use "
+			                "--now, or look at weir status",
+			                SETTLE_MAX_MS / 60000);
+		if (reports)
+			reported_ms = now_ms;
+		nanosleep(&step, NULL);
+	}
+}
+
+int node_await_effect(const struct cli *cli, const char *node, bool drains)
+{
+	struct cli plain = *cli;
+	const char *state = drains ? "drained" : "serving";
+	int status;
+
+	plain.json = false;
+	status = node_wait_for_state(&plain, node, state, EFFECT_MAX_MS);
+	if (!status && !cli->json)
+		printf("node %s is %s\n", node, state);
+	if (status == CLI_TIMEOUT)
+		fprintf(stderr, "weir: weir why node %s shows what it waits for\n", node);
+	return status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An undo line is for a person who copies it into a shell: it has all options but --reason, and
+ * absolute times. A note says what a command leads to where that takes its time.
+ */
+#include "mgmt/store/command_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+/* The options of a command line that creates @p o again: its instants that are still to come. */
+static void write_times(const struct override *o, int64_t now_ms, char *out, size_t size)
+{
+	char until[CLOCK_TEXT_MAX] = "never", from[CLOCK_TEXT_MAX], over[32] = "", start[48] = "";
+	bool drain = o->kind == MODEL_OVERRIDE_DRAIN;
+
+	if (o->until_ms > now_ms && o->until_ms != MODEL_TIME_NEVER)
+		clock_text(o->until_ms, until);
+	if (drain && o->over_ms > 0)
+		snprintf(over, sizeof(over), " --over %" PRId64 "%s",
+		         o->over_ms % 1000 ? o->over_ms : o->over_ms / 1000,
+		         o->over_ms % 1000 ? "ms" : "s");
+	if (drain && o->from_ms > now_ms)
+		snprintf(start, sizeof(start), " --from %s", clock_text(o->from_ms, from));
+	snprintf(out, size, "%s%s --until %s", over, start, until);
+}
+
+void command_write_undo(struct command_result *r, const struct override *was, int64_t now_ms)
+{
+	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
+		"drain", "disable", "force-up"
+	};
+	const struct override *o = &r->override;
+	char times[128] = "";
+
+	if (was)
+		write_times(was, now_ms, times, sizeof(times));
+	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s",
+	         was ? makes[was->kind] : ends[o->kind], override_target_text(o->target), o->pool,
+	         *o->pool ? "/" : "", o->name, times);
+}
+
+void command_write_node_note(struct command_result *r, enum command_do what)
+{
+	static const char *const notes[COMMAND_COUNT] = {
+		[COMMAND_DRAIN] =
+		        "routers get graceful shutdown routes first. An address is withdrawn once "
+		        "its packets have left, after 15 s at the latest, and only if another node "
+		        "confirms that it announces it",
+		[COMMAND_DISABLE] = "all addresses of the node are withdrawn at once, also those "
+		                    "that no other node announces: their clients are cut off",
+		[COMMAND_UNDRAIN] = "each address is announced again once a probe packet proves "
+		                    "that it is forwarded; there is no hold-down",
+	};
+	const char *note = notes[what == COMMAND_ENABLE ? COMMAND_UNDRAIN : what];
+
+	snprintf(r->note, sizeof(r->note), "%s", note ? note : "");
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The drain of a node: routers send its packets to the other nodes that announce the same VIPs.
+ *
+ * Three guards. `last-announcer`: each VIP must have another node that announces it. `room`: the
+ * other nodes must be able to carry the load, which routers share equally among them (ECMP).
+ * `unsettled`: the other nodes do not know which connections this node keeps at an earlier owner of
+ * an unsettled slot, unless the backends have agents, which pass such packets on.
+ *
+ * The document says who may announce a VIP; what a node said of itself moments ago says who does.
+ * A node of which nothing is known counts as one that may: then the verdict is unknown.
+ */
+#include "mgmt/store/guard_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+struct node_check {
+	const struct model *m;
+	const struct overrides *overrides;
+	const struct model_node *node;
+	const struct guard_observed *seen;
+	int64_t now_ms;
+	struct guard_result *r;
+};
+
+static const struct guard_node *find_seen(const struct guard_observed *seen, const char *name)
+{
+	for (size_t i = 0; i < seen->n_nodes; i++)
+		if (!strcmp(seen->nodes[i].name, name))
+			return &seen->nodes[i];
+	return NULL;
+}
+
+/* Whether routers could send to @p other what they send to the node: it is another one, and stays. */
+static bool may_receive(const struct node_check *w, const struct model_node *other)
+{
+	return other != w->node &&
+	       !guard_is_out(w->overrides, MODEL_TARGET_NODE, "", other->name, w->now_ms);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* What @p other itself says of a VIP. */
+static enum guard_announced read_announced(const struct node_check *w,
+                                           const struct model_node *other, uint64_t vip)
+{
+	const struct guard_node *n = find_seen(w->seen, other->name);
+
+	if (!n || !n->vips_known)
+		return GUARD_ANNOUNCED_UNKNOWN;
+	return n->n_vips && bsearch(&vip, n->vips, n->n_vips, sizeof(vip), by_number)
+	               ? GUARD_ANNOUNCED
+	               : GUARD_NOT_ANNOUNCED;
+}
+
+/* How @p vip is announced elsewhere: the best that is said of any other node. */
+static enum guard_announced find_announced(const struct node_check *w, const struct model_vip *vip)
+{
+	enum guard_announced best = GUARD_NOT_ANNOUNCED;
+	uint64_t hash = hash_text(vip->name);
+
+	for (size_t i = 0; i < w->m->n_nodes; i++) {
+		const struct model_node *other = &w->m->nodes[i];
+		enum guard_announced one;
+
+		if (!may_receive(w, other) || !model_node_announces(other, vip))
+			continue;
+		one = read_announced(w, other, hash);
+		if (one > best)
+			best = one;
+	}
+	return best;
+}
+
+/* Names for people: "web, mail and 3 more". */
+struct name_list {
+	size_t n, n_left_out;
+	char text[120];
+};
+
+static void add_name(struct name_list *list, const char *name)
+{
+	size_t used = strlen(list->text);
+
+	list->n++;
+	if (used + strlen(name) + 3 > sizeof(list->text))
+		list->n_left_out++;
+	else
+		snprintf(list->text + used, sizeof(list->text) - used, "%s%s", used ? ", " : "",
+		         name);
+}
+
+static const char *more_names(const struct name_list *list, char out[32])
+{
+	*out = '\0';
+	if (list->n_left_out)
+		snprintf(out, 32, " and %zu more", list->n_left_out);
+	return out;
+}
+
+static void check_last_announcer(const struct node_check *w)
+{
+	struct name_list alone = { .n = 0 }, unknown = { .n = 0 };
+	char more[32];
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->m->n_vips; i++) {
+		const struct model_vip *vip = &w->m->vips[i];
+		enum guard_announced elsewhere;
+
+		if (!model_node_announces(w->node, vip))
+			continue;
+		n++;
+		elsewhere = find_announced(w, vip);
+		if (elsewhere == GUARD_NOT_ANNOUNCED)
+			add_name(&alone, vip->name);
+		if (elsewhere == GUARD_ANNOUNCED_UNKNOWN)
+			add_name(&unknown, vip->name);
+	}
+	if (alone.n)
+		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
+		                  "no other node announces %s%s: a drain does not withdraw them, "
+		                  "and --withdraw cuts their clients off",
+		                  alone.text, more_names(&alone, more));
+	else if (unknown.n)
+		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, true,
+		                  "whether another node announces %s%s is unknown", unknown.text,
+		                  more_names(&unknown, more))
+		        ->unknown = true;
+	else
+		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, true,
+		                  "another node announces each of the %zu VIPs", n);
+}
+
+/* Whether @p other announces, or may announce, a VIP of the node. */
+static bool shares_vip(const struct node_check *w, const struct model_node *other)
+{
+	for (size_t i = 0; i < w->m->n_vips; i++) {
+		const struct model_vip *vip = &w->m->vips[i];
+
+		if (model_node_announces(w->node, vip) && model_node_announces(other, vip) &&
+		    read_announced(w, other, hash_text(vip->name)) != GUARD_NOT_ANNOUNCED)
+			return true;
+	}
+	return false;
+}
+
+static void add_receiver(const struct node_check *w, const struct model_node *other)
+{
+	const struct guard_node *n = find_seen(w->seen, other->name);
+
+	if (w->r->n_receivers == w->r->max_receivers)
+		return;
+	w->r->receivers[w->r->n_receivers++] = (struct guard_receiver){
+		.name = other->name,
+		.capacity_bits = n ? n->capacity_bits : 0,
+		.before_bits = n ? n->bits : 0,
+		.known = n && n->load_known,
+	};
+}
+
+/* Routers share the node's load equally among the receivers. */
+static void forecast_loads(const struct node_check *w)
+{
+	const struct guard_node *own = find_seen(w->seen, w->node->name);
+	uint32_t n = (uint32_t)w->r->n_receivers;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct guard_receiver *x = &w->r->receivers[i];
+
+		x->before_ppm = 1000000 / (n + 1);
+		x->after_ppm = 1000000 / n;
+		x->known = x->known && own && own->load_known;
+		x->after_bits = x->known ? x->before_bits + own->bits / n : 0;
+	}
+}
+
+static void check_room(const struct node_check *w)
+{
+	size_t unknown = 0;
+
+	for (size_t i = 0; i < w->r->n_receivers; i++) {
+		const struct guard_receiver *x = &w->r->receivers[i];
+
+		if (!x->known || !x->capacity_bits) {
+			unknown++;
+			continue;
+		}
+		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
+			continue;
+		guard_add_verdict(w->r, GUARD_ROOM, false,
+		                  "node %s would have %" PRIu64
+		                  " bits/s, more than %u %% of its capacity of %" PRIu64,
+		                  x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
+		return;
+	}
+	if (unknown || !w->r->n_receivers)
+		guard_add_verdict(w->r, GUARD_ROOM, true,
+		                  "load or capacity of %zu of %zu receiving nodes is unknown",
+		                  unknown, w->r->n_receivers)
+		        ->unknown = true;
+	else
+		guard_add_verdict(w->r, GUARD_ROOM, true,
+		                  "all receiving nodes stay below %u %% of their capacity",
+		                  GUARD_ROOM_PERCENT);
+}
+
+/* Pools without agents: the connections in their unsettled slots would break. */
+static void check_unsettled(const struct node_check *w)
+{
+	const struct guard_unsettled *first = NULL;
+	uint64_t remembered = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->seen->n_pools; i++) {
+		const struct guard_unsettled *p = &w->seen->pools[i];
+
+		if (!p->unsettled)
+			continue;
+		if (!n++)
+			first = p;
+		remembered += p->remembered;
+	}
+	if (!w->seen->pools_known)
+		guard_add_verdict(
+		        w->r, GUARD_UNSETTLED, true,
+		        "unsettled slots of pools without agents are unknown here: ask on "
+		        "the node itself")
+		        ->unknown = true;
+	else if (first)
+		guard_add_verdict(
+		        w->r, GUARD_UNSETTLED, false,
+		        "%zu pools without agents have unsettled slots, first %s (%" PRIu32
+		        " of %" PRIu32 "): up to %" PRIu64
+		        " connections at risk. Wait for settle_time, or use --now",
+		        n, first->name, first->unsettled, first->n_slots, remembered);
+	else
+		guard_add_verdict(w->r, GUARD_UNSETTLED, true,
+		                  "no pool without agents has unsettled slots: no connections at "
+		                  "risk");
+}
+
+void guard_check_node(const struct model *m, const struct overrides *overrides, const char *name,
+                      const struct guard_observed *seen, int64_t now_ms, struct guard_result *r)
+{
+	const struct node_check w = { m, overrides, model_node(m, name), seen, now_ms, r };
+
+	if (!w.node)
+		return;
+	for (size_t i = 0; i < m->n_nodes; i++)
+		if (may_receive(&w, &m->nodes[i]) && shares_vip(&w, &m->nodes[i]))
+			add_receiver(&w, &m->nodes[i]);
+	forecast_loads(&w);
+	check_last_announcer(&w);
+	check_room(&w);
+	check_unsettled(&w);
+}

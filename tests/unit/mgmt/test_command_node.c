@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Commands on a node, and their guards: what each makes of the overrides and of the document, and
+ * what is refused.
+ */
+#include "fixture.h"
+
+#include "base/hash.h"
+#include "mgmt/store/command.h"
+#include "mgmt/store/intent.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Two nodes at ams that announce, and one at fra that does not. */
+#define NODES                                                                                      \
+	"dns_listen = [ \"192.0.2.53\" ]; announce = { daemon = \"bird\"; }; },\n"                 \
+	" { name = \"ams-2\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } );\n"            \
+	"   capacity = { bits = \"1Mbit\"; };\n"                                                   \
+	"   tunnel_source = [ \"10.1.254.0/24\" ]; announce = { daemon = \"frr\"; }; },\n"
+
+struct scene {
+	struct fixture f;
+	struct intent *in;
+	struct command_result r;
+	struct guard_observed seen;
+	struct guard_node nodes[2];
+	struct guard_unsettled pool;
+	uint64_t vip;
+};
+
+static struct intent *open_scene(const struct scene *s, int64_t now_ms)
+{
+	const struct intent_options options = { .node = "ams-1",
+		                                .conf_dir = s->f.conf,
+		                                .state_dir = s->f.state };
+	struct intent *in;
+
+	assert_int_equal(intent_open(&options, now_ms, &in), 0);
+	return in;
+}
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	struct files files;
+
+	fixture_make(&s->f);
+	files = fixture_files("dns_listen = [ \"192.0.2.53\" ]; },\n", NODES);
+	fixture_write(s->f.conf, "weir.conf", files.items[1].bytes);
+	files_fini(&files);
+	s->in = open_scene(s, NOW_MS);
+	s->vip = hash_text("shop-ams");
+	snprintf(s->nodes[0].name, MODEL_NAME_MAX, "ams-1");
+	snprintf(s->nodes[1].name, MODEL_NAME_MAX, "ams-2");
+	s->pool = (struct guard_unsettled){ .name = "web-ams", .n_slots = 1024 };
+	s->seen = (struct guard_observed){ .nodes = s->nodes, .n_nodes = 2, .pools = &s->pool };
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+
+	intent_close(s->in);
+	fixture_remove(&s->f);
+	free(s);
+	return 0;
+}
+
+static struct command on_node(enum command_do what, const char *node)
+{
+	return (struct command){ .what = what,
+		                 .name = node,
+		                 .is_node = true,
+		                 .over_ms = -1,
+		                 .from_ms = -1,
+		                 .until_ms = what <= COMMAND_FORCE_UP ? MODEL_TIME_NEVER : -1,
+		                 .author = "jw",
+		                 .reason = "test" };
+}
+
+static enum command_outcome run_on_node(struct scene *s, enum command_do what, const char *node,
+                                        int64_t now_ms)
+{
+	const struct command c = on_node(what, node);
+
+	return command_run(s->in, &c, &s->seen, now_ms, &s->r);
+}
+
+/* What the document in force asks of a node. */
+static enum model_node_drain asked_of(const struct scene *s, const char *node)
+{
+	const struct model *m = intent_model(s->in);
+
+	return model_node_drain(m, model_node(m, node));
+}
+
+static const struct guard_verdict *verdict_of(const struct scene *s, const char *guard)
+{
+	for (size_t i = 0; i < s->r.guards.n_verdicts; i++)
+		if (!strcmp(s->r.guards.verdicts[i].guard, guard))
+			return &s->r.guards.verdicts[i];
+	fail_msg("no verdict of %s", guard);
+	return NULL;
+}
+
+static void a_drain_is_in_the_document_at_once_and_its_end_as_well(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	assert_true(s->r.created);
+	assert_string_equal(s->r.undo, "weir undrain node ams-1");
+	assert_non_null(strstr(s->r.note, "after 15 s"));
+	assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_DRAINED);
+	assert_int_equal(asked_of(s, "ams-2"), MODEL_NODE_SERVES);
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS + 5), COMMAND_OK);
+	assert_string_equal(s->r.undo, "weir drain node ams-1 --until never");
+	assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_SERVES);
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS + 6), COMMAND_OVER);
+}
+
+static void a_drain_holds_over_a_restart_and_ends_at_its_time(void **state)
+{
+	struct scene *s = *state;
+	struct command c = on_node(COMMAND_DRAIN, "ams-1");
+
+	c.until_ms = NOW_MS + 60000;
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
+	intent_close(s->in);
+	s->in = open_scene(s, NOW_MS + 1000);
+	assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_DRAINED);
+	intent_close(s->in);
+	s->in = open_scene(s, NOW_MS + 60000);
+	assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_SERVES);
+}
+
+static void a_withdrawal_ends_by_enable_and_by_undrain(void **state)
+{
+	struct scene *s = *state;
+	static const enum command_do ends[] = { COMMAND_ENABLE, COMMAND_UNDRAIN };
+
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		assert_int_equal(run_on_node(s, COMMAND_DISABLE, "ams-1", NOW_MS), COMMAND_OK);
+		assert_string_equal(s->r.undo, "weir enable node ams-1");
+		assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_WITHDRAWN);
+		assert_int_equal(run_on_node(s, ends[i], "ams-1", NOW_MS + 1), COMMAND_OK);
+		assert_int_equal(asked_of(s, "ams-1"), MODEL_NODE_SERVES);
+	}
+}
+
+static void what_a_node_cannot_have_is_refused(void **state)
+{
+	struct scene *s = *state;
+	struct command over = on_node(COMMAND_DRAIN, "ams-1");
+	static const struct {
+		enum command_do what;
+		const char *node;
+		enum command_outcome outcome;
+		const char *text;
+	} cases[] = {
+		{ COMMAND_DRAIN, "nosuch", COMMAND_UNKNOWN, "there is no node nosuch" },
+		{ COMMAND_UNDRAIN, "nosuch", COMMAND_UNKNOWN, "there is no node nosuch" },
+		{ COMMAND_DRAIN, "fra-1", COMMAND_INVALID, "announces nothing" },
+		{ COMMAND_FORCE_UP, "ams-1", COMMAND_INVALID, "force_up is for backends" },
+		{ COMMAND_HOLD, "ams-1", COMMAND_INVALID, "hold is for sites" },
+		{ COMMAND_UNDRAIN, "ams-1", COMMAND_OVER, "nothing to end" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(run_on_node(s, cases[i].what, cases[i].node, NOW_MS),
+		                 cases[i].outcome);
+		print_message("  %s\n", s->r.text);
+		assert_non_null(strstr(s->r.text, cases[i].text));
+	}
+	over.over_ms = 1000;
+	assert_int_equal(command_run(s->in, &over, &s->seen, NOW_MS, &s->r), COMMAND_INVALID);
+	assert_string_equal(s->r.field, "over");
+	assert_int_equal(intent_overrides(s->in)->n_items, 0);
+}
+
+static void the_last_node_that_announces_a_vip_stays(void **state)
+{
+	struct scene *s = *state;
+	struct command c = on_node(COMMAND_DRAIN, "ams-1");
+
+	/* nothing is known of the other node: unknown, which does not refuse */
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	assert_true(verdict_of(s, "last-announcer")->unknown);
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	/* it says that it announces the VIP */
+	s->nodes[1].vips_known = true;
+	s->nodes[1].vips = &s->vip;
+	s->nodes[1].n_vips = 1;
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	assert_false(verdict_of(s, "last-announcer")->unknown);
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	/* it says that it does not */
+	s->nodes[1].n_vips = 0;
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "last-announcer: no other node announces shop-ams"));
+	assert_int_equal(run_on_node(s, COMMAND_DISABLE, "ams-1", NOW_MS), COMMAND_REFUSED);
+	c.now = true; /* is not enough */
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_REFUSED);
+	c.past[0] = "last-announcer";
+	c.n_past = 1;
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
+}
+
+static void a_drained_node_is_no_other_node(void **state)
+{
+	struct scene *s = *state;
+
+	s->nodes[1].vips_known = true;
+	s->nodes[1].vips = &s->vip;
+	s->nodes[1].n_vips = 1;
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-2", NOW_MS), COMMAND_OK);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-2", NOW_MS + 1), COMMAND_OK);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS + 2), COMMAND_OK);
+}
+
+static void the_other_node_must_have_room(void **state)
+{
+	struct scene *s = *state;
+	struct guard_node *own = &s->nodes[0], *other = &s->nodes[1];
+	static const struct {
+		bool own_known, other_known;
+		uint64_t own, other, capacity;
+		bool ok, unknown;
+	} cases[] = {
+		{ false, true, 0, 100, 1000, true, true },
+		{ true, false, 100, 0, 1000, true, true },
+		{ true, true, 100, 100, 0, true, true },
+		{ true, true, 400, 450, 1000, true, false },
+		{ true, true, 401, 450, 1000, false, false },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct command c = on_node(COMMAND_DRAIN, "ams-1");
+
+		c.dry_run = true;
+		own->load_known = cases[i].own_known;
+		own->bits = cases[i].own;
+		other->load_known = cases[i].other_known;
+		other->bits = cases[i].other;
+		other->capacity_bits = cases[i].capacity;
+		assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r),
+		                 cases[i].ok ? COMMAND_OK : COMMAND_REFUSED);
+		print_message("  %s\n", verdict_of(s, "room")->detail);
+		assert_int_equal(verdict_of(s, "room")->ok, cases[i].ok);
+		assert_int_equal(verdict_of(s, "room")->unknown, cases[i].unknown);
+		assert_int_equal(s->r.guards.n_receivers, 1);
+		assert_string_equal(s->r.guards.receivers[0].name, "ams-2");
+		assert_int_equal(s->r.guards.receivers[0].before_ppm, 500000);
+		assert_int_equal(s->r.guards.receivers[0].after_ppm, 1000000);
+	}
+}
+
+static void unsettled_slots_are_waited_for_unless_it_is_now(void **state)
+{
+	struct scene *s = *state;
+	struct command c = on_node(COMMAND_DRAIN, "ams-1");
+
+	c.dry_run = true;
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
+	assert_true(verdict_of(s, "unsettled")->unknown);
+	s->seen.pools_known = true;
+	s->seen.n_pools = 1;
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
+	assert_false(verdict_of(s, "unsettled")->unknown);
+	s->pool.unsettled = 12;
+	s->pool.remembered = 310;
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "web-ams (12 of 1024): up to 310 connections at risk"));
+	c.now = true;
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
+	assert_false(verdict_of(s, "unsettled")->ok); /* it is shown as overridden */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		        a_drain_is_in_the_document_at_once_and_its_end_as_well, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_drain_holds_over_a_restart_and_ends_at_its_time,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_withdrawal_ends_by_enable_and_by_undrain, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(what_a_node_cannot_have_is_refused, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(the_last_node_that_announces_a_vip_stays, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_drained_node_is_no_other_node, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_other_node_must_have_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(unsettled_slots_are_waited_for_unless_it_is_now,
+		                                setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("command node", tests, NULL, NULL);
+}

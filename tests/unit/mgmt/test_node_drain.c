@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The drain of this node as it is watched: rates, when the packets have left, what the routers made
+ * of graceful shutdown, and the node's state in a word.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/node_drain.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct node_drain_routes
+        normal = { .known = true, .n = 4, .n_normal = 4, .n_neighbours = 1 },
+        in_shutdown = { .known = true, .n = 4, .n_shutdown = 4, .n_neighbours = 1 },
+        gone = { .known = true, .n = 4, .n_commanded = 4, .n_neighbours = 1 };
+
+struct scene {
+	struct node_drain d;
+	uint64_t now_ms, packets;
+};
+
+/* Half a second at a rate. */
+static void pass_half_second(struct scene *s, enum model_node_drain asked,
+                             const struct node_drain_routes *routes, uint64_t per_s)
+{
+	s->now_ms += 500;
+	s->packets += per_s / 2;
+	node_drain_note(&s->d, asked, routes, &s->packets, s->now_ms);
+}
+
+static void pass_seconds(struct scene *s, unsigned seconds, enum model_node_drain asked,
+                         const struct node_drain_routes *routes, uint64_t per_s)
+{
+	for (unsigned i = 0; i < 2 * seconds; i++)
+		pass_half_second(s, asked, routes, per_s);
+}
+
+static void packets_have_left_below_one_in_a_hundred_of_the_rate_before(void **state)
+{
+	static const struct {
+		uint64_t before, after;
+		bool empty;
+	} cases[] = {
+		{ 10000, 120, false }, { 10000, 98, true }, { 10000, 0, true },
+		{ 100, 8, true },      { 100, 20, false },  { 0, 0, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct scene s = { .now_ms = 100000 };
+
+		pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, cases[i].before);
+		assert_false(s.d.empty);
+		pass_seconds(&s, 5, MODEL_NODE_DRAINED, &in_shutdown, cases[i].after);
+		assert_true(s.d.before_known);
+		assert_int_equal(s.d.before_per_s, cases[i].before);
+		assert_true(s.d.rate_known);
+		assert_int_equal(s.d.empty, cases[i].empty);
+	}
+}
+
+/* Before the routes are in graceful shutdown, few packets are chance. */
+static void nothing_has_left_while_an_address_is_announced(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+
+	(void)state;
+	pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, 10000);
+	pass_seconds(&s, 5, MODEL_NODE_DRAINED, &normal, 0);
+	assert_false(s.d.empty);
+	assert_int_equal(s.d.shutdown_ms, 0);
+	pass_seconds(&s, 1, MODEL_NODE_DRAINED, &in_shutdown, 0);
+	assert_false(s.d.empty); /* not long enough to tell */
+	pass_seconds(&s, 3, MODEL_NODE_DRAINED, &in_shutdown, 0);
+	assert_true(s.d.empty);
+	pass_seconds(&s, 1, MODEL_NODE_SERVES, &in_shutdown, 0);
+	assert_false(s.d.empty);
+}
+
+static void what_is_not_known_is_never_empty(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+	const struct node_drain_routes unknown = { .known = false };
+
+	(void)state;
+	pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, 10000);
+	for (int i = 0; i < 20; i++) {
+		s.now_ms += 500;
+		node_drain_note(&s.d, MODEL_NODE_DRAINED, &in_shutdown, NULL, s.now_ms);
+		assert_false(s.d.empty);
+		assert_false(s.d.rate_known);
+	}
+	pass_seconds(&s, 5, MODEL_NODE_DRAINED, &unknown, 0);
+	assert_string_equal(node_drain_state(&s.d), "unknown");
+	s.packets = 1; /* weir-dataplane has started again: its counters, too */
+	pass_half_second(&s, MODEL_NODE_DRAINED, &in_shutdown, 0);
+	pass_half_second(&s, MODEL_NODE_DRAINED, &in_shutdown, 0);
+	assert_false(s.d.empty);
+}
+
+static void routers_that_leave_have_honoured_graceful_shutdown(void **state)
+{
+	static const struct {
+		const char *why;
+		uint64_t before, after;
+		uint32_t n_neighbours;
+		enum node_drain_honoured honoured;
+	} cases[] = {
+		{ "the packets left", 10000, 0, 2, NODE_DRAIN_HONOURED },
+		{ "the only neighbour sends on", 10000, 5000, 1, NODE_DRAIN_NOT_HONOURED },
+		{ "one of several sends on", 10000, 5000, 2, NODE_DRAIN_UNKNOWN },
+		{ "hardly a packet before", 9, 0, 1, NODE_DRAIN_UNKNOWN },
+		{ "likewise, and some after", 9, 9, 1, NODE_DRAIN_UNKNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct scene s = { .now_ms = 100000 };
+		struct node_drain_routes routes = in_shutdown;
+
+		routes.n_neighbours = cases[i].n_neighbours;
+		pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, cases[i].before);
+		pass_seconds(&s, 14, MODEL_NODE_DRAINED, &routes, cases[i].after);
+		assert_int_not_equal(s.d.honoured, NODE_DRAIN_NOT_HONOURED);
+		pass_seconds(&s, 3, MODEL_NODE_DRAINED, &routes, cases[i].after);
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(s.d.honoured, cases[i].honoured);
+		pass_seconds(&s, 3, MODEL_NODE_DRAINED, &gone, 0);
+		assert_int_equal(s.d.honoured, cases[i].honoured); /* it stays after the end */
+	}
+}
+
+static void a_word_says_where_the_node_is(void **state)
+{
+	static const struct {
+		enum model_node_drain asked;
+		struct node_drain_routes routes;
+		const char *word;
+	} cases[] = {
+		{ MODEL_NODE_SERVES, { .known = false }, "unknown" },
+		{ MODEL_NODE_DRAINED, { .known = false }, "unknown" },
+		{ MODEL_NODE_SERVES, { .known = true, .n = 2, .n_normal = 2 }, "serving" },
+		{ MODEL_NODE_SERVES, { .known = true, .n = 2, .n_normal = 1 }, "serving" },
+		{ MODEL_NODE_SERVES, { .known = true, .n = 2 }, "out" },
+		{ MODEL_NODE_SERVES,
+		  { .known = true, .n = 2, .n_normal = 1, .n_shutdown = 1 },
+		  "returning" },
+		{ MODEL_NODE_SERVES,
+		  { .known = true, .n = 2, .n_normal = 1, .n_commanded = 1 },
+		  "returning" },
+		{ MODEL_NODE_DRAINED, { .known = true, .n = 2, .n_normal = 2 }, "draining" },
+		{ MODEL_NODE_DRAINED,
+		  { .known = true, .n = 2, .n_shutdown = 1, .n_commanded = 1 },
+		  "draining" },
+		{ MODEL_NODE_DRAINED, { .known = true, .n = 2, .n_commanded = 2 }, "drained" },
+		{ MODEL_NODE_WITHDRAWN, { .known = true, .n = 2 }, "drained" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct node_drain d = { .wanted = MODEL_NODE_SERVES };
+
+		node_drain_note(&d, cases[i].asked, &cases[i].routes, NULL, 1000);
+		assert_string_equal(node_drain_state(&d), cases[i].word);
+		json_t *shown = node_drain_to_json(&d);
+
+		assert_string_equal(json_string_value(json_object_get(shown, "state")),
+		                    cases[i].word);
+		json_decref(shown);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_have_left_below_one_in_a_hundred_of_the_rate_before),
+		cmocka_unit_test(nothing_has_left_while_an_address_is_announced),
+		cmocka_unit_test(what_is_not_known_is_never_empty),
+		cmocka_unit_test(routers_that_leave_have_honoured_graceful_shutdown),
+		cmocka_unit_test(a_word_says_where_the_node_is),
+	};
+
+	return cmocka_run_group_tests_name("node drain", tests, NULL, NULL);
+}
