@@ -313,6 +313,28 @@ class Scene(unittest.TestCase):
         self.assertEqual(self.request({"do": "stop"}), {"ok": True, "left": 0})
         self.stays(177, set(), 1)
 
+    def test_other_users_are_not_heard(self) -> None:
+        self.apply()
+        self.start()
+        self.prove()
+        self.expect(177, set(ADDRESSES))
+        for path, mode in ((self.top, 0o711), (self.top / "run", 0o711), (self.top / "run/announce.ctl", 0o666)):
+            path.chmod(mode)
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setuid(54321)
+                os.write(writes, json.dumps(self.request({"do": "stop"})).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        os.close(writes)
+        with os.fdopen(reads) as f:
+            said = f.read()
+        self.assertIn("only weir-mgmt and root", said)
+        self.stays(177, set(ADDRESSES), 1)
+
     def test_questions_come_by_the_control_socket(self) -> None:
         self.apply(other=True)
         self.start()
