@@ -112,10 +112,12 @@ def show_status(lab: Lab, report: Report, host: Host, speaker: Speaker, watches:
         report.wait(lambda: routers_have(watches, hop, addresses, False), 10, f"{kind}: without a port both routers lose the node")
         report.wait(lambda: [(i["intended"], i["exported"], i["reason"]) for i in weir.items()] == [("none", "no", "port-down")] * len(addresses),
                     10, f"{kind}: status says withdrawn, exported to no neighbour, and why")
-        report.check("not-announced" in weir.reasons(), f"{kind}: that is a reason of the node's state")
+        report.wait(lambda: "not-announced" in weir.reasons(), 2, f"{kind}: that is a reason of the node's state")
         weir.prove("forwarded")
         report.wait(lambda: routers_have(watches, hop, addresses, True), 10, f"{kind}: both routers get it back")
         report.wait(lambda: all(i["exported"] == "yes" for i in weir.items()), 10, f"{kind}: and status says so")
+        if isinstance(speaker, Bird):
+            end_sessions(report, speaker, weir)
         stop_daemon(report, speaker, weir)
     finally:
         weir.close()
@@ -124,13 +126,28 @@ def show_status(lab: Lab, report: Report, host: Host, speaker: Speaker, watches:
                 host.run(["ip", family, "route", "flush", "table", table], check=False)
 
 
+def end_sessions(report: Report, speaker: Bird, weir: WeirNode) -> None:
+    """No neighbour gets what is announced: after 5 s that is a condition and an event, and both end with it."""
+    for name in ("router1_4", "router1_6", "router2_4", "router2_6"):
+        speaker.ask(f"disable {name}")
+    report.wait(lambda: [(i["intended"], i["exported"]) for i in weir.items()] == [("normal", "no")] * len(weir.addresses), 5,
+                "bird: without sessions status says exported to no neighbour")
+    report.check("announcement-differs" not in weir.reasons(), "bird: that is no condition at once")
+    report.wait(lambda: "announcement-differs" in weir.reasons(), 8, "bird: but after 5 s")
+    report.wait(lambda: "announcement-differs began" in weir.weir("events"), 2, "bird: with an event")
+    for name in ("router1_4", "router1_6", "router2_4", "router2_6"):
+        speaker.ask(f"enable {name}")
+    report.wait(lambda: all(i["exported"] == "yes" for i in weir.items()) and "announcement-differs" not in weir.reasons(), 30,
+                "bird: it ends when the sessions are back")
+
+
 def stop_daemon(report: Report, speaker: Speaker, weir: WeirNode) -> None:
     """A daemon that is stopped says nothing: unknown within 5 s, and known again when it goes on."""
     process = speaker.process if isinstance(speaker, Bird) else speaker.processes["bgpd"]
     process.signal(signal.SIGSTOP)
     report.wait(lambda: [i["exported"] for i in weir.items()] == ["unknown"] * len(weir.addresses), 5,
                 f"{speaker.kind}: what a stopped daemon exports is unknown within 5 s")
-    report.check("routing-daemon" in weir.reasons(), f"{speaker.kind}: and that is a reason of the node's state")
+    report.wait(lambda: "routing-daemon" in weir.reasons(), 2, f"{speaker.kind}: and that is a reason of the node's state")
     report.check(all(i["intended"] == "normal" for i in weir.items()), f"{speaker.kind}: what is intended stays")
     process.signal(signal.SIGCONT)
     report.wait(lambda: all(i["exported"] == "yes" for i in weir.items()), 40, f"{speaker.kind}: known again when it goes on")
