@@ -43,7 +43,7 @@ struct daemon;
 #define DAEMON_FIRST_SHARE    10u    /**< likewise for prefixes of which nothing is known yet */
 #define DAEMON_ROUND_MS       10000u /**< at most for all prefixes, where one question covers many */
 #define DAEMON_SPAN_MAX                                                                            \
-	256u /**< prefixes in an answer of FRR, which serves nobody else meanwhile */
+	128u /**< prefixes in an answer of FRR, which serves nobody else meanwhile */
 #define DAEMON_HURRY_MS     5u /**< between two answers about one prefix that is urgent, at first */
 #define DAEMON_HURRY_MAX_MS 1000u /**< and at last */
 #define DAEMON_NEWS_MS      5u    /**< between two calls of daemon_news */

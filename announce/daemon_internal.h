@@ -21,6 +21,7 @@ struct daemon_sent {
 	bool hurried;   /* a row was urgent: the answer is news */
 	bool more;      /* others may be sent before its answer */
 	bool alone;     /* ROUTES: of the round, and the daemon must be asked about one at a time */
+	bool was_proved; /* ROUTES: of the round, and nothing had changed since the answer before */
 };
 
 struct daemon_row {
@@ -54,7 +55,7 @@ struct daemon {
 	size_t n_family[2]; /* rows of IPv4 and IPv6 */
 	uint64_t round_ms;  /* when the round goes on; UINT64_MAX: after an answer */
 	uint64_t round_began_ms;
-	size_t n_steps, n_round_steps; /* of this round so far; of the one before */
+	size_t n_steps, n_round_steps; /* lists of this round so far; of the one before */
 	uint64_t credit, credit_ms;    /* questions about single prefixes; counted until then */
 	bool is_known;                 /* no row of the last answer was unknown before */
 

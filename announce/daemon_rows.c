@@ -21,6 +21,7 @@
 #define URGENT_FEW    4u   /* urgent rows of a span that are asked about one by one */
 #define OTHERS_MAX    256u /* routes of others in FRR's table, with which it is still listed */
 #define ALONE_MS      33u /* between two prefixes of FRR with many routes: 0.3 ms each, 1 % of a core */
+#define CALM_PART     4u    /* of a round, between two lists of prefixes that have not changed */
 #define ALONE_WAIT_MS 2000u /* so long they are asked about again before their turn */
 #define WAIT_FRACTION 4u    /* who waits is asked about again after this part of the waiting */
 
@@ -207,17 +208,22 @@ bool daemon_rows_choose_urgent(struct daemon *d, bool more, uint64_t now_ms, uin
 	return true;
 }
 
-/* How long the round rests after an answer that took @p took_ns. */
+/*
+ * How long the round rests after an answer that took @p took_ns. The shortest and the longest pause are
+ * for as many as a round has, unless nothing has changed since the span was asked about before.
+ */
 static uint64_t pause_ms(const struct daemon *d, const struct daemon_sent *s, uint64_t took_ns)
 {
 	size_t steps = d->n_round_steps ? d->n_round_steps : 1;
 	uint64_t least_ms = DAEMON_SESSIONS_MS / steps, most_ms = DAEMON_ROUND_MS / steps;
+	uint64_t calm_ms = s->was_proved ? DAEMON_ROUND_MS / CALM_PART : 0;
 	uint64_t ms = took_ns * (d->is_known ? DAEMON_SHARE : DAEMON_FIRST_SHARE) / 1000000;
 
 	if (s->alone)
 		return d->credit ? ALONE_MS / DAEMON_FIRST_SHARE : ALONE_MS;
 	if (!d->is_known)
 		least_ms = 0;
+	most_ms = most_ms < calm_ms ? calm_ms : most_ms;
 	return ms < least_ms ? least_ms : ms > most_ms ? most_ms : ms;
 }
 
@@ -225,6 +231,14 @@ static uint64_t pause_ms(const struct daemon *d, const struct daemon_sent *s, ui
 static bool is_proved(const struct daemon *d, const struct daemon_row *row)
 {
 	return row->shown.at_ms && row->stamp && row->stamp == d->facts.stamp;
+}
+
+static bool is_span_proved(const struct daemon *d, const struct span *s)
+{
+	for (size_t i = s->first; i < s->first + s->n; i++)
+		if (!is_proved(d, &d->rows[i]))
+			return false;
+	return true;
 }
 
 static void fill_credit(struct daemon *d, uint64_t now_ms)
@@ -237,7 +251,6 @@ static void fill_credit(struct daemon *d, uint64_t now_ms)
 
 static void pass_rows(struct daemon *d, size_t end, uint64_t now_ms)
 {
-	d->n_steps++;
 	d->next_row = end;
 	if (end < d->n_rows)
 		return;
@@ -280,7 +293,9 @@ bool daemon_rows_choose(struct daemon *d, uint64_t now_ms, uint64_t *at_ms, stru
 	s = find_span(d, d->next_row);
 	fill_question(d, &s, out);
 	out->alone = is_queried_alone(d, d->next_row);
+	out->was_proved = is_span_proved(d, &s);
 	d->credit -= out->alone;
+	d->n_steps += !out->alone; /* those alone have their own pace */
 	pass_rows(d, s.first + s.n, now_ms);
 	d->round_ms = UINT64_MAX; /* until the answer */
 	return true;
