@@ -106,7 +106,7 @@ int daemon_rows_receive(struct daemon *d, const struct daemon_sent *s, size_t n,
  * unknown; nothing is exported over a session that is down. @return whether it changed
  */
 bool daemon_rows_follow(struct daemon *d, const struct daemon_facts *before);
-/* The stamp was read again: what was asked about under the same one was still so then. */
+/* The stamp was read again: what was read under the same one was still so then. */
 void daemon_rows_verify(struct daemon *d);
 
 /* --- daemon_exports.c: for daemons that answer for one neighbour at a time (BIRD) --- */

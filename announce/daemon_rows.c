@@ -57,7 +57,7 @@ void daemon_rows_forget(struct daemon *d)
 
 /* --- spans --- */
 
-struct span {
+struct prefix_span {
 	size_t first, n;
 	struct prefix net;
 };
@@ -98,7 +98,7 @@ static struct prefix net_of(const struct addr *a, unsigned bits)
 }
 
 /* The rows around one that are of its family: all of them, but for IPv6 addresses below ::ffff:0:0. */
-static struct span find_family(const struct daemon *d, size_t at)
+static struct prefix_span find_family(const struct daemon *d, size_t at)
 {
 	bool four = addr_is4(&d->rows[at].vip);
 	size_t first = at, end = at + 1;
@@ -107,7 +107,7 @@ static struct span find_family(const struct daemon *d, size_t at)
 		first--;
 	while (end < d->n_rows && addr_is4(&d->rows[end].vip) == four)
 		end++;
-	return (struct span){ .first = first, .n = end - first };
+	return (struct prefix_span){ .first = first, .n = end - first };
 }
 
 /* Whether the daemon must be asked about a row alone, because a list would take it too long. */
@@ -119,10 +119,10 @@ static bool is_queried_alone(const struct daemon *d, size_t at)
 }
 
 /* The shortest net around a row with few enough others; then as long as those allow. */
-static struct span find_block(const struct daemon *d, size_t at)
+static struct prefix_span find_block(const struct daemon *d, size_t at)
 {
 	const struct addr *vip = &d->rows[at].vip;
-	struct span s = find_family(d, at);
+	struct prefix_span s = find_family(d, at);
 
 	for (unsigned bits = 1; s.n > DAEMON_SPAN_MAX && bits <= 128; bits++) {
 		while (count_common_bits(&d->rows[s.first].vip, vip) < bits) {
@@ -138,10 +138,10 @@ static struct span find_block(const struct daemon *d, size_t at)
 }
 
 /* What the daemon is best asked about together with a row. */
-static struct span find_span(const struct daemon *d, size_t at)
+static struct prefix_span find_span(const struct daemon *d, size_t at)
 {
 	const struct addr *vip = &d->rows[at].vip;
-	struct span s = { .first = at, .n = 1, .net = host_of(vip) };
+	struct prefix_span s = { .first = at, .n = 1, .net = host_of(vip) };
 
 	if (d->ops->lists_tables) {
 		s = find_family(d, at);
@@ -154,7 +154,7 @@ static struct span find_span(const struct daemon *d, size_t at)
 
 /* --- questions --- */
 
-static void fill_question(struct daemon *d, const struct span *s, struct daemon_sent *out)
+static void fill_question(struct daemon *d, const struct prefix_span *s, struct daemon_sent *out)
 {
 	*out = (struct daemon_sent){
 		.question = { .kind = DAEMON_QUERY_ROUTES, .net = s->net },
@@ -182,7 +182,7 @@ static size_t find_urgent(const struct daemon *d, uint64_t now_ms, uint64_t *at_
 	return d->n_rows;
 }
 
-static size_t count_urgent(const struct daemon *d, const struct span *s)
+static size_t count_urgent(const struct daemon *d, const struct prefix_span *s)
 {
 	size_t n = 0;
 
@@ -195,13 +195,13 @@ bool daemon_rows_choose_urgent(struct daemon *d, bool more, uint64_t now_ms, uin
                                struct daemon_sent *out)
 {
 	size_t at = find_urgent(d, now_ms, at_ms);
-	struct span s;
+	struct prefix_span s;
 
 	if (at == d->n_rows)
 		return false;
 	s = find_span(d, at);
 	if (s.n > 1 && count_urgent(d, &s) <= URGENT_FEW)
-		s = (struct span){ .first = at, .n = 1, .net = host_of(&d->rows[at].vip) };
+		s = (struct prefix_span){ .first = at, .n = 1, .net = host_of(&d->rows[at].vip) };
 	if (more && s.n > 1)
 		return false;
 	fill_question(d, &s, out);
@@ -233,7 +233,7 @@ static bool is_proved(const struct daemon *d, const struct daemon_row *row)
 	return row->shown.at_ms && row->stamp && row->stamp == d->facts.stamp;
 }
 
-static bool is_span_proved(const struct daemon *d, const struct span *s)
+static bool is_span_proved(const struct daemon *d, const struct prefix_span *s)
 {
 	for (size_t i = s->first; i < s->first + s->n; i++)
 		if (!is_proved(d, &d->rows[i]))
@@ -280,7 +280,7 @@ static bool find_worth(struct daemon *d, uint64_t now_ms)
 
 bool daemon_rows_choose(struct daemon *d, uint64_t now_ms, uint64_t *at_ms, struct daemon_sent *out)
 {
-	struct span s;
+	struct prefix_span s;
 
 	if (!d->n_rows)
 		return false;

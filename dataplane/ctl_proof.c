@@ -35,7 +35,7 @@ static json_t *vip_proof_json(const char *name, const struct proof_vip *v)
 	                 (json_int_t)v->n_reachable);
 }
 
-/* What is asked for; NULL: not named. */
+/* What the request names; NULL: nothing. */
 struct proof_query {
 	const char *vip, *service;
 };

@@ -2,7 +2,7 @@
 /*
  * The routes are deleted, not compared: whoever proves the VIPs adds them again, and a route too
  * few for a second costs less than a route too many. Where packets are still forwarded, the proof
- * page says first that this ends: weir-announce does not take the missing routes for a mistake
+ * page says first that this ends: weir-announce does not take the missing routes for an error
  * then.
  */
 #include "dataplane/withdraw.h"

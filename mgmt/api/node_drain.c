@@ -75,7 +75,7 @@ static void measure_rate(struct node_drain *d, uint64_t now_ms)
 {
 	d->rate_known = d->shutdown_ms && rate_since(d, find_window(d, now_ms), &d->per_s);
 	d->empty = d->rate_known && d->per_s < most_of_empty(d);
-	if (d->shutdown_ms && d->wanted == MODEL_NODE_DRAINED)
+	if (d->shutdown_ms && d->target == MODEL_NODE_DRAINED)
 		judge_routers(d, now_ms);
 }
 
@@ -86,17 +86,17 @@ static void begin_drain(struct node_drain *d)
 	d->shutdown_ms = 0;
 }
 
-void node_drain_note(struct node_drain *d, enum model_node_drain wanted,
+void node_drain_note(struct node_drain *d, enum model_node_drain target,
                      const struct node_drain_routes *routes, const uint64_t *packets,
                      uint64_t now_ms)
 {
-	bool begins = wanted != MODEL_NODE_SERVES && d->wanted == MODEL_NODE_SERVES;
+	bool begins = target != MODEL_NODE_SERVES && d->target == MODEL_NODE_SERVES;
 
 	if (begins)
 		begin_drain(d);
-	d->wanted = wanted;
+	d->target = target;
 	d->routes = *routes;
-	if (wanted == MODEL_NODE_SERVES || (routes->known && routes->n_normal))
+	if (target == MODEL_NODE_SERVES || (routes->known && routes->n_normal))
 		d->shutdown_ms = 0;
 	else if (!d->shutdown_ms && routes->known)
 		d->shutdown_ms = now_ms;
@@ -113,7 +113,7 @@ const char *node_drain_state(const struct node_drain *d)
 
 	if (!r->known)
 		return "unknown";
-	if (d->wanted != MODEL_NODE_SERVES)
+	if (d->target != MODEL_NODE_SERVES)
 		return r->n_normal || r->n_shutdown ? "draining" : "drained";
 	if (r->n_shutdown || r->n_commanded)
 		return "returning";
@@ -145,7 +145,7 @@ json_t *node_drain_to_json(const struct node_drain *d)
 	                              (json_int_t)r->n_shutdown, "unconfirmed",
 	                              (json_int_t)r->n_unconfirmed, "commanded",
 	                              (json_int_t)r->n_commanded));
-	if (d->wanted == MODEL_NODE_SERVES)
+	if (d->target == MODEL_NODE_SERVES)
 		return out;
 	json_object_set_new(out, "packets_per_s_before",
 	                    count_or_null(d->before_known, d->before_per_s));

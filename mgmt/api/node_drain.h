@@ -51,7 +51,7 @@ enum node_drain_honoured {
 };
 
 struct node_drain {
-	enum model_node_drain wanted;
+	enum model_node_drain target;
 	struct node_drain_routes routes;
 	struct {
 		uint64_t at_ms, packets;
@@ -71,7 +71,7 @@ struct node_drain {
  * Note what is seen now.
  * @param packets  forwarded since the counter began; NULL: not known
  */
-void node_drain_note(struct node_drain *d, enum model_node_drain wanted,
+void node_drain_note(struct node_drain *d, enum model_node_drain target,
                      const struct node_drain_routes *routes, const uint64_t *packets,
                      uint64_t now_ms);
 /**

@@ -156,7 +156,7 @@ static void log_node_drain(struct core *core, const char *was, const struct node
 	const char *state = node_drain_state(d);
 	const struct node_drain_routes *r = &d->routes;
 
-	if (!strcmp(was, state) || !r->known || (!strcmp(was, "unknown") && !d->wanted))
+	if (!strcmp(was, state) || !r->known || (!strcmp(was, "unknown") && !d->target))
 		return;
 	journal_add(intent_journal(core->intent), clock_believed_ms(), "drain", core->dirs.node,
 	            "%s, was %s: of %u addresses %u are announced, %u are in graceful shutdown and "
@@ -173,7 +173,7 @@ void node_drain_look(struct core *core, const struct model *m)
 	struct node_drain_routes routes = { 0 };
 	uint64_t packets = 0, now_ms = clock_mono_ms(), port_bits = d->port_bits;
 	bool counted = false, announces = m->self && m->self->announce.daemon != MODEL_DAEMON_NONE;
-	bool is_taken_out = model_node_drain(m, m->self) != MODEL_NODE_SERVES;
+	bool is_drained = model_node_drain(m, m->self) != MODEL_NODE_SERVES;
 	bool reads_ports = announces && now_ms >= d->port_read_ms + PORTS_MS;
 
 	if (announces) {
@@ -181,7 +181,7 @@ void node_drain_look(struct core *core, const struct model *m)
 		counted = count_packets(core->dirs.run, &packets);
 	}
 	/* before a drain, probe packets do not matter, and there may be 4,096 services */
-	if (counted && is_taken_out)
+	if (counted && is_drained)
 		counted = subtract_probes(core->dirs.run, m, &packets);
 	if (reads_ports)
 		port_bits = read_port_bits(m->self);
@@ -192,7 +192,7 @@ void node_drain_look(struct core *core, const struct model *m)
 	node_drain_note(d, model_node_drain(m, m->self), &routes, counted ? &packets : NULL,
 	                now_ms);
 	log_node_drain(core, was, d);
-	bool is_empty = d->empty && d->wanted == MODEL_NODE_DRAINED && d->routes.n_shutdown;
+	bool is_empty = d->empty && d->target == MODEL_NODE_DRAINED && d->routes.n_shutdown;
 	core_unlock(core);
 	if (is_empty)
 		notify_empty(core);

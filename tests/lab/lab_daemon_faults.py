@@ -8,6 +8,7 @@ shows what is so, or that it is unknown, and its control socket answers all the 
 """
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -177,7 +178,7 @@ def fake_daemon(report: Report, scene: Scene) -> None:
     scene.fault(report, "missing", lambda: None, lambda: scene.is_unknown("absent"))
     for name, (serve, state) in fakes(scene.kind).items():
         fake = FakeSpeaker(scene.speaker.socket, serve)
-        scene.fault(report, f"fake: {name}", lambda: None, lambda state=state: scene.is_unknown(state))  # type: ignore[misc]
+        scene.fault(report, f"fake: {name}", lambda: None, functools.partial(scene.is_unknown, state))
         fake.close()
     scene.return_daemon(report, "real again")
 

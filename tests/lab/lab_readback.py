@@ -140,7 +140,10 @@ def measure(report: Report, lab: Lab, host: Host, speaker: Speaker, idle: tuple[
         p50, p99 = OtherClient(speaker).measure()
         wall = time.monotonic() - began
         share, reader = (used_s(pid) - before) / wall, (used_s(tool.popen.pid) - own) / wall
-        oldest = max(oldest_ms(tool) for _ in range(5) if not time.sleep(1))  # time: at five moments
+        oldest = 0.0
+        for _ in range(5):
+            time.sleep(1)  # time: at five moments
+            oldest = max(oldest, oldest_ms(tool))
         tool.do("delete 177")
     finally:
         tool.close()

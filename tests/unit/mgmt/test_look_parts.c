@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
@@ -67,11 +68,6 @@ static size_t fake_view(const struct core *core, const struct peers_report **out
 	return 2;
 }
 
-static uint64_t fake_mono_ms(void)
-{
-	return 1000000;
-}
-
 /* The private parts too. */
 #define look_init               fake_take
 #define look_fini               fake_fini
@@ -79,7 +75,7 @@ static uint64_t fake_mono_ms(void)
 #define state_since             fake_since
 #define status_pools            fake_pools
 #define peers_report(core, out) fake_view(core, out)
-#define clock_mono_ms           fake_mono_ms
+#define clock_mono_ms()         UINT64_C(1000000)
 #define WEIR_RELEASE            "4.5.6"
 #include "mgmt/api/handle_observed.c"
 #include "mgmt/api/handle_status.c"
@@ -509,18 +505,17 @@ static void each_node_is_shown_as_its_peer_says(void **state)
 /* A node that announces has a state: its own as it is watched, a peer's as it says. */
 static void a_node_that_announces_says_where_its_drain_is(void **state)
 {
-	struct model_node announcing[2] = { nodes[0], nodes[1] };
+	struct model_node announcing[3] = { nodes[0], nodes[1], nodes[2] };
 	struct model m = whole;
 
 	(void)state;
 	announcing[0].announce.daemon = announcing[1].announce.daemon = MODEL_DAEMON_BIRD;
 	m.nodes = m.self = announcing;
-	m.n_nodes = 2;
 	one_look.m = &m;
 	one_look.peer_reports[0] =
 	        (struct peers_report){ .node = "fra-1", .state = PEERS_AGREED, .drain = "drained" };
 	one_look.n_peer_reports = 1;
-	one_look.drain.wanted = MODEL_NODE_DRAINED;
+	one_look.drain.target = MODEL_NODE_DRAINED;
 	one_look.drain.routes = (struct node_drain_routes){ .known = true, .n_shutdown = 2 };
 	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	assert_string_equal(text_in(item_at("nodes", 0), "effect/state"), "draining");

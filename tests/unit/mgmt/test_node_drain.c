@@ -164,7 +164,7 @@ static void a_word_says_where_the_node_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct node_drain d = { .wanted = MODEL_NODE_SERVES };
+		struct node_drain d = { .target = MODEL_NODE_SERVES };
 
 		node_drain_note(&d, cases[i].asked, &cases[i].routes, NULL, 1000);
 		assert_string_equal(node_drain_state(&d), cases[i].word);
