@@ -151,7 +151,7 @@ static void receivers_say_only_what_is_known(void **state)
 	const struct guard_result r = { .receivers = receivers, .n_receivers = 3 };
 
 	(void)state;
-	is_told(receivers_to_json(&r, true),
+	is_told(receivers_to_json(&r, MODEL_TARGET_SITE),
 	        "[{\"site\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000,"
 	        " \"bits_per_s\": 1000, \"bits_per_s_after\": 2500, \"capacity_bits_per_s\": 4000,"
 	        " \"load_ppm_after\": 625000},"
@@ -161,7 +161,7 @@ static void receivers_say_only_what_is_known(void **state)
 	        " {\"site\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0,"
 	        " \"bits_per_s\": null, \"bits_per_s_after\": null, \"capacity_bits_per_s\": 5000,"
 	        " \"load_ppm_after\": null}]");
-	is_told(receivers_to_json(&r, false),
+	is_told(receivers_to_json(&r, MODEL_TARGET_BACKEND),
 	        "[{\"backend\": \"fra\", \"weight_ppm_before\": 300000, \"weight_ppm_after\": 600000},"
 	        " {\"backend\": \"lon\", \"weight_ppm_before\": 200000, \"weight_ppm_after\": 400000},"
 	        " {\"backend\": \"par\", \"weight_ppm_before\": 100000, \"weight_ppm_after\": 0}]");
