@@ -140,7 +140,7 @@ class Install(unittest.TestCase):
             (("dra",), ["drain"]),
             (("config", ""), ["check", "reference", "show"]),
             (("--conf-dir", "/etc/weir", "config", "sh"), ["show"]),
-            (("drain", ""), ["backend", "site"]),
+            (("drain", ""), ["backend", "node", "site"]),
             (("drain", "site", "ams", "--u"), ["--until"]),
             (("drain", "--reason", "INC 7", "s"), ["site"]),
             (("clock", ""), ["accept"]),

@@ -146,7 +146,7 @@ class Offline(unittest.TestCase):
                                "drain", "site", "ams", "--until", "+1h", "--reason", "x", "--override", "rom", "--offline"],
                               capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("last-site, last-backend or room", done.stderr)
+        self.assertIn("last-site, last-backend, last-announcer, room or unsettled", done.stderr)
 
     def told_offline(self, *arguments: typing.Any, **more: typing.Any) -> tuple[int, str, str]:
         n = self.node
