@@ -19,7 +19,7 @@ import plan as planning
 from demo_phases import PHASES, behind_ecs
 from demo_stay import check_commands, stay
 from demo_table import print_table
-from net import BUILD, Lab, LabError, say
+from net import BUILD, Lab, LabError, machine, say
 from report import Report
 from servers import fnv1a, make_file
 from watch import Crowd, Progress, now_ms
@@ -154,6 +154,7 @@ def read_options() -> argparse.Namespace:
 def main() -> int:
     options = read_options()
     plan = planning.draw(options.seed) if options.seed is not None else planning.issue(0)
+    watch, begin = machine.Watch(), machine.look()
     with Lab(NAME) as lab:
         demo = Demo(lab, plan, options)
         try:
@@ -163,6 +164,8 @@ def main() -> int:
         except LabError as error:
             say(f"stopped: {error}")
             demo.report.failed += 1
+        if demo.report.failed:
+            say(f"meanwhile: {watch.since(begin) or 'nothing was wrong with the machine'}")
         demo.finish()
         if not options.quick and sys.stdin.isatty():
             stay(demo)
