@@ -55,6 +55,10 @@ class Watch:
         self.end.set()
         self.thread.join()
 
+    def stopped_s(self, begin: float, end: float) -> float:
+        """For how long, in all, no thread ran in a time; both by time.monotonic()."""
+        return sum(max(0.0, min(end, at) - max(begin, at - s)) for at, s in list(self.stops))
+
     def since(self, begin: Moment) -> str:
         """What the machine did since @begin, as words; "" if it did nothing worth a word."""
         now = look()
