@@ -48,6 +48,7 @@ class Crowd:
         self.rest, self.at = "", 0
         self.ended_ms = 0  # all requests that were started before have ended
         self.dropped: typing.Callable[[], int] = lambda: 0  # frames that the kernel's links have dropped so far
+        self.excused = 0  # SYNs of these that failures() did not count: a frame excuses one, once
 
     def read(self) -> list[Request]:
         """Read what has come; returns all requests so far."""
@@ -95,9 +96,10 @@ class Crowd:
     def without_lost(self, bad: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         """These failures but as many lost SYNs as the kernel's links say that they dropped frames."""
         syns = sum(b[0] == "SYN lost" for b in bad)
-        n = min(syns, self.dropped()) if syns else 0
-        if not n:
+        n = min(syns, self.dropped() - self.excused) if syns else 0
+        if n <= 0:
             return bad
+        self.excused += n
         say(f"{n} SYNs of {self.name} are not counted: the links dropped frames")
         return [b for b in bad if b[0] != "SYN lost"] + [b for b in bad if b[0] == "SYN lost"][n:]
 
