@@ -516,6 +516,8 @@ void files_fini(struct files *f)
 	*f = (struct files){ 0 };
 }
 
+#define REMOVE_TRIES 1000 /* each of them removes what others leave */
+
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {
 	(void)st;
@@ -524,7 +526,15 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return remove(path);
 }
 
+/* nftw(3) gives up when a thread of sweep_dir() takes from under it what it has just listed. */
 int files_remove_dir(const char *dir)
 {
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) ? -errno : 0;
+	int err = 0;
+
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		err = nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) ? -errno : 0;
+		if (err != -ENOENT || access(dir, F_OK))
+			break;
+	}
+	return err;
 }

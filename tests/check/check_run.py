@@ -17,6 +17,7 @@ import typing
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import keep  # noqa: E402
+import machine  # noqa: E402
 
 # It outlives the check if nobody ends it: time.sleep is its whole work.
 DEAF = "setsid python3 -c 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(999)' > /dev/null 2>&1 &"
@@ -120,14 +121,43 @@ def judge_twice(run: typing.Any, kind: str, script: str, counted: str, unsteady:
 
 
 def judge_many(run: typing.Any) -> str | None:
-    """More failures than chance has are counted as they are."""
-    runner = run.Runner()
-    suite = run.Suite("lab", "many", ["true"])
-    with contextlib.redirect_stdout(io.StringIO()):
-        for n in range(run.AGAIN_MAX + 1):
-            runner.report(run.Suite("lab", f"many {n}", suite.command), run.Result(run.Count(1, 1), 0, 0, ""))
+    """More failures than there is time to try again are counted as they are, and said so."""
+    runner, told = run.Runner(), io.StringIO()
+    with contextlib.redirect_stdout(told):
+        for n, script in enumerate(("sleep 1; echo 2 passed, 0 failed", "true", "true")):
+            suite = run.Suite("lab", f"many {os.getpid()} {n}", ["sh", "-c", script])
+            runner.report(suite, run.Result(run.Count(1, 1), 0, 0, ""))
+            with open(suite.log(), "w", encoding="utf-8"):
+                pass
+        run.AGAIN_S = 0.5
         runner.try_again()
-    return None if len(runner.failures) == run.AGAIN_MAX + 1 == runner.total.failed else f"many failures: {runner.total}"
+    seen = (str(runner.total), len(runner.unsteady), told.getvalue().count("no time left to try it again"))
+    return None if seen == ("4 passed, 2 failed", 1, 2) else f"many failures: {seen}"
+
+
+def judge_watch() -> str | None:
+    """A time in which nothing ran, and lost packets, are said; quiet times are not."""
+    watch, begin = machine.Watch(), machine.look()
+    if "no thread ran" in watch.since(begin._replace(at=begin.at + 60)):
+        return f"a quiet machine: {watch.since(begin)}"
+    watch.stops.append((begin.at + 1, 2.5))
+    seen = watch.since(begin._replace(lost=begin.lost - 7, stolen=begin.stolen - 10**9))
+    watch.close()
+    return None if re.match(r"no thread ran for 2\.5 s \(\d+ stops in all\); the host had \d+ % of the processors; "
+                            r"\d+ packets found a processor's queue full$", seen) else f"a stop of the machine: {seen}"
+
+
+def judge_room() -> str | None:
+    """Processors' queues are long inside, and as before afterwards, however often it is asked for."""
+    before, first, second = machine.queue(), machine.Room(), machine.Room()
+    first.open()
+    second.open()
+    inside = machine.queue()
+    second.close()
+    between = machine.queue()
+    first.close()
+    is_long = inside == between >= machine.ROOM or os.geteuid() != 0
+    return None if is_long and machine.queue() == before else f"queues: {before}, {inside}, {between}, {machine.queue()}"
 
 
 def sh(script: str) -> None:
@@ -144,10 +174,10 @@ def main() -> int:
         late = [pool.submit(judge_timeout, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
         wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
         wrong += filter(None, [job.result() for job in late])
-        wrong += filter(None, [judge_twice(run, *case) for case in TWICE] + [judge_many(run)])
+        wrong += filter(None, [judge_twice(run, *case) for case in TWICE] + [judge_many(run), judge_watch(), judge_room()])
     for line in wrong:
         print(f"tests/run: {line}")
-    n = len(COUNTS) + len(cases) + len(late) + len(TWICE) + 1
+    n = len(COUNTS) + len(cases) + len(late) + len(TWICE) + 3
     print(f"{n - len(wrong)} passed, {len(wrong)} failed")
     return 1 if wrong else 0
 

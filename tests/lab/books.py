@@ -107,6 +107,10 @@ def check_node(report: Report, node: Node, tolerated: dict[str, int] | None = No
         check_drops(report, node.name, counts["drops"], tolerated)
 
 
+# A backend that is killed, or whose machine stands still, leaves flows behind: their next packets have nowhere to go.
+OF_THE_DEAD = {"backend_dead": 20}
+
+
 def check_wire(report: Report, world: World, captures: dict[str, Capture], gone: typing.Collection[str] = (),
                tolerated: dict[str, int] | None = None) -> None:
     """Packet conservation, to the packet: what entered each node for the VIPs, as the wire saw it, is what Weir counts as

@@ -19,10 +19,10 @@ import plan as planning
 from demo_phases import PHASES, behind_ecs
 from demo_stay import check_commands, stay
 from demo_table import print_table
-from net import BUILD, Lab, LabError, say
+from net import BUILD, Lab, LabError, machine, say
 from report import Report
 from servers import fnv1a, make_file
-from watch import Crowd, Progress, now_ms
+from watch import WATCH, Crowd, Progress, now_ms
 from world import World
 
 NAME = os.environ.get("WEIR_DEMO", "demo")  # of its directory and its results, for one beside another
@@ -93,6 +93,7 @@ class Demo:
     def start_crowd(self, name: str, *more: str | int, targets: typing.Sequence[str] = (), rate: int = RATE) -> typing.Any:
         process = self.world.start_client(name, rate, *more, targets=targets)
         self.crowds.append(Crowd(os.path.join(self.lab.dir, f"{name}.requests"), process, self.site_of))
+        self.crowds[-1].dropped = lambda: sum(s.lost_on_link() + s.lost_on_way_back() for s in self.world.sites)
         return self.crowds[-1]
 
     @contextlib.contextmanager
@@ -154,6 +155,7 @@ def read_options() -> argparse.Namespace:
 def main() -> int:
     options = read_options()
     plan = planning.draw(options.seed) if options.seed is not None else planning.issue(0)
+    begin = machine.look()
     with Lab(NAME) as lab:
         demo = Demo(lab, plan, options)
         try:
@@ -163,6 +165,8 @@ def main() -> int:
         except LabError as error:
             say(f"stopped: {error}")
             demo.report.failed += 1
+        if demo.report.failed:
+            say(f"meanwhile: {WATCH.since(begin) or 'nothing was wrong with the machine'}")
         demo.finish()
         if not options.quick and sys.stdin.isatty():
             stay(demo)

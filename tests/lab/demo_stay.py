@@ -19,6 +19,8 @@ import typing
 
 from net import executable
 
+DEGRADED = 10  # exit status of `weir status`
+
 if typing.TYPE_CHECKING:
     from demo import Demo
     from world import Node
@@ -70,13 +72,20 @@ def commands_of(demo: Demo) -> list[str]:
             f"weir dns explain {demo.plan.name} A --client 100.64.1.0/24"]
 
 
+def run_line(node: Node, command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh", "-c", f"{shell_line(node)}\n{command}"], env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
 def check_commands(demo: Demo) -> None:
     """The lines that stay() prints work as they are, in a shell that knows nothing of this process."""
     for node in demo.world.nodes:
         node.wait_until_well()
         for command in commands_of(demo):
-            done = subprocess.run(["sh", "-c", f"{shell_line(node)}\n{command}"], env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-                                  capture_output=True, text=True, timeout=60, check=False)
+            done = run_line(node, command)
+            if command == "weir status" and done.returncode == DEGRADED:  # where the machine stood still, it is so for a moment
+                node.wait_until_well()
+                done = run_line(node, command)
             demo.report.check(done.returncode == 0 and done.stdout, f"{node.name}: {command}", done.stderr or done.returncode)
             if command == "weir status":
                 demo.report.check(node.name in done.stdout, f"{node.name}: its own status", done.stdout[:200])

@@ -14,7 +14,7 @@ import time
 import net
 from net import Lab, call, namespaces, say
 from report import Report
-from watch import Crowd, now_ms
+from watch import WATCH, Crowd, now_ms
 from world import World, read_requests
 import plan as planning
 
@@ -37,9 +37,17 @@ def failures_are_seen(report: Report, world: World) -> None:
     time.sleep(0.3)  # shorter than the time-out of a request
     site.heal()
     report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a request that got through by its second SYN has failed")
+    WATCH.stops.append((time.monotonic(), 30))
+    report.equal(crowd.failures(since), [], "but not if the machine stood still meanwhile")
+    WATCH.stops.clear()
+    crowd.dropped = lambda: 1000
+    report.check("SYN lost" not in {f[0] for f in crowd.failures(since)}, "nor does a lost SYN if the links dropped frames")
+    crowd.dropped = lambda: crowd.excused
+    report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a dropped frame excuses one SYN, and once")
+    crowd.dropped = lambda: 0
     client.stop(10)
     since = now_ms()
-    time.sleep(1.1)  # longer than a second without any request
+    time.sleep(2.5)  # longer than a second without any request, even if the machine stands still for one
     report.equal([f[0] for f in crowd.failures(since)], ["no request was started"], "a crowd that has stopped shows nothing")
 
 

@@ -31,6 +31,8 @@ import time
 import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(ROOT, "tests"))
+import machine  # noqa: E402
 BUILD = os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build"))
 # What the build makes lies in these folders. Elsewhere below the build directory are programs of the same names: the packages'
 # test keeps the former release's there, suites' own /tmp (tests/keep.py) holds stand-ins.
@@ -246,6 +248,8 @@ class Lab:
         self.dir = os.path.join(BUILD, "lab", name)
         self.bpf_dir = os.path.join(self.dir, "bpf")
         sweep_dead_labs()
+        self.room = machine.Room()
+        self.room.open()
         unmount(self.bpf_dir)
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.bpf_dir)
@@ -301,6 +305,7 @@ class Lab:
         for host in self.hosts.values():
             remove_namespace(host.ns)
         unmount(self.bpf_dir)
+        self.room.close()
         left += [n for n in namespaces() if n.startswith(self.tag + "-")]
         left += [m for m in mounts() if m.startswith(self.dir + "/")]
         left += [p.name for p in self.processes() if p.alive()]

@@ -77,12 +77,7 @@ static inline void fixture_make(struct fixture *f)
 
 static inline void fixture_remove(struct fixture *f)
 {
-	int err = -ENOENT;
-
-	/* a thread of sweep_dir() may be removing some of it at the same time */
-	for (int i = 0; i < 1000 && err == -ENOENT; i++)
-		err = files_remove_dir(f->root);
-	assert_int_equal(err, 0);
+	assert_int_equal(files_remove_dir(f->root), 0);
 }
 
 /* The fixture's configuration with @p from replaced by @p to once, as files; free with files_fini(). */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "mgmt/store/gather.h"
@@ -294,6 +295,35 @@ static const char *names_of(const struct files *f)
 	return text;
 }
 
+static void *remove_below(void *arg)
+{
+	files_remove_dir(arg);
+	return NULL;
+}
+
+/* As the store does: a thread removes a version while the whole goes. */
+static void a_directory_goes_while_another_removes_from_it(void **state)
+{
+	const struct fixture *x = *state;
+	char root[160], below[176], path[192];
+	pthread_t other;
+
+	snprintf(root, sizeof(root), "%s/whole", x->state);
+	snprintf(below, sizeof(below), "%s/below", root);
+	for (int round = 0; round < 20; round++) {
+		assert_int_equal(mkdir(root, 0755) | mkdir(below, 0755), 0);
+		for (int i = 0; i < 300; i++) {
+			snprintf(path, sizeof(path), "%s/%d", below, i);
+			assert_int_equal(mkdir(path, 0755), 0);
+		}
+		assert_int_equal(pthread_create(&other, NULL, remove_below, below), 0);
+		assert_int_equal(files_remove_dir(root), 0);
+		assert_int_equal(pthread_join(other, NULL), 0);
+		assert_int_equal(access(root, F_OK), -1);
+	}
+	assert_int_equal(files_remove_dir(below), -ENOENT);
+}
+
 static void a_configuration_names_its_files_outside_of_comments_and_texts(void **state)
 {
 	static const struct {
@@ -507,6 +537,7 @@ int main(void)
 		TEST(many_files_are_all_laid_out),
 		TEST(a_large_file_is_taken_by_its_digest),
 		TEST(removing_a_directory_leaves_what_its_links_lead_to),
+		TEST(a_directory_goes_while_another_removes_from_it),
 		TEST(a_configuration_names_its_files_outside_of_comments_and_texts),
 		TEST(includes_are_followed_ten_deep),
 		TEST(too_much_is_refused_and_not_left_out),

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the machine did to the suites: how long nothing ran on it, how much of it others had, and packets that it lost.
+
+A virtual machine is stopped now and then, for milliseconds or for seconds. Every deadline that ends in that time is missed,
+whatever the program does. A suite that fails says what the machine did meanwhile, so that its reader need not guess.
+"""
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import typing
+
+PERIOD_S = 0.1
+STOP_S = 0.5  # a thread that wakes so late saw the machine stand still, or no processor was free for it
+QUEUE = "/proc/sys/net/core/netdev_max_backlog"
+ROOM = 20000  # packets; all namespaces share a processor's queue, and one lab's burst must not cost another's SYN
+
+
+class Moment(typing.NamedTuple):
+    """The kernel's counters at a time."""
+
+    at: float
+    total: int  # ticks of all processors
+    stolen: int  # of these, those in which the host ran others
+    lost: int  # packets for which a processor's queue had no room
+
+
+def look() -> Moment:
+    with open("/proc/stat", encoding="ascii") as f:
+        ticks = [int(n) for n in f.readline().split()[1:9]]
+    with open("/proc/net/softnet_stat", encoding="ascii") as f:
+        lost = sum(int(line.split()[1], 16) for line in f)
+    return Moment(time.monotonic(), sum(ticks), ticks[7], lost)
+
+
+class Watch:
+    """Notes the times at which a thread of this process woke too late, until it is closed."""
+
+    def __init__(self) -> None:
+        self.stops: list[tuple[float, float]] = []  # (when it ended, seconds)
+        self.end = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while not self.end.wait(PERIOD_S):
+            now = time.monotonic()
+            if now - last > STOP_S:
+                self.stops.append((now, now - last))
+            last = now
+
+    def close(self) -> None:
+        self.end.set()
+        self.thread.join()
+
+    def stopped_s(self, begin: float, end: float) -> float:
+        """For how long, in all, no thread ran in a time; both by time.monotonic()."""
+        return sum(max(0.0, min(end, at) - max(begin, at - s)) for at, s in list(self.stops))
+
+    def since(self, begin: Moment) -> str:
+        """What the machine did since @begin, as words; "" if it did nothing worth a word."""
+        now = look()
+        stops = [s for at, s in list(self.stops) if at > begin.at]
+        stolen = (now.stolen - begin.stolen) / max(1, now.total - begin.total)
+        said = [f"no thread ran for {max(stops):.1f} s ({len(stops)} stops in all)"] if stops else []
+        said += [f"the host had {100 * stolen:.0f} % of the processors"] if stolen >= 0.05 else []
+        said += [f"{now.lost - begin.lost} packets found a processor's queue full"] if now.lost > begin.lost else []
+        return "; ".join(said)
+
+
+class Room:
+    """Makes processors' queues of packets long, until it is closed. Without root, or when they are long already, they stay."""
+
+    def __init__(self) -> None:
+        self.before: int | None = None
+
+    def open(self) -> None:
+        with contextlib.suppress(OSError):
+            if (before := queue()) < ROOM:
+                set_queue(ROOM)
+                self.before = before
+
+    def close(self) -> None:
+        if self.before is not None:
+            set_queue(self.before)
+        self.before = None
+
+
+def queue() -> int:
+    with open(QUEUE, encoding="ascii") as f:
+        return int(f.read())
+
+
+def set_queue(packets: int) -> None:
+    with open(QUEUE, "w", encoding="ascii") as f:
+        f.write(str(packets))
