@@ -30,6 +30,12 @@ def make_vrfs(host: Host) -> bool:
     return "weir-gshut" in host.run(["ip", "link"])
 
 
+def unlink_old(path: str) -> None:
+    """The socket of a daemon that was killed: only that of the next one tells that it listens."""
+    if os.path.lexists(path):
+        os.unlink(path)
+
+
 def copied(folder: str, directory: str, *names: str) -> None:
     os.makedirs(directory, exist_ok=True)
     for name in names:
@@ -48,6 +54,7 @@ class Bird:
         self.start()
 
     def start(self) -> None:
+        unlink_old(self.socket)
         self.process = self.host.start("bird", ["bird", "-f", "-c", self.config, "-s", self.socket, "-P", f"{self.dir}/bird.pid"])
         wait_until(lambda: os.path.exists(self.socket), 60, "BIRD's socket")
 
@@ -89,6 +96,7 @@ class Frr:
         return ["unshare", "-m", "--propagation", "private", "sh", "-ec", "\n".join([*lines, 'exec "$@"']), "sh"]
 
     def daemon(self, name: str, *more: str) -> None:
+        unlink_old(f"{self.dir}/{name}.vty")
         command = [f"{FRR}/{name}", "-P", "0", "--vty_socket", self.dir, "-z", f"{self.dir}/zserv.api",
                    "-i", f"{self.dir}/{name}.pid", "-f", f"{self.dir}/empty.conf", "--log", "stdout", *more]
         self.processes[name] = self.host.start(name, [*(self.inside() if self.vrfs else []), *command])
