@@ -114,10 +114,11 @@ static bool fake_withdraw(const struct model_node *self)
 }
 
 int weir_main(int argc, char **argv);
+/* usleep is here to be noted: nothing sleeps. */
+#define usleep(us)             ((void)(waited_us = (us)))
 #define main                   weir_main
 #define ctl_request            fake_request
 #define withdraw_routes        fake_withdraw
-#define usleep(us)             ((void)(waited_us = (us)))
 #define driver_xdp             fake_xdp
 #define drivers_dpdk           built_dpdk
 #define model_read_without_key fake_read
