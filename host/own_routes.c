@@ -143,32 +143,42 @@ static int query_kernel(struct own_routes *r, const struct nlmsghdr *h, on_route
 	return a.err;
 }
 
+/* What a route's message says of it. */
+struct route_said {
+	uint32_t table;
+	size_t size; /* of an address of its family, in octets */
+	const struct nlattr *dst;
+};
+
+static int read_attribute(const struct nlattr *a, void *arg)
+{
+	struct route_said *said = arg;
+
+	if (mnl_attr_get_type(a) == RTA_DST && mnl_attr_get_payload_len(a) == said->size)
+		said->dst = a;
+	if (mnl_attr_get_type(a) == RTA_TABLE && mnl_attr_get_payload_len(a) == sizeof(said->table))
+		said->table = mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
 /* The destination of a message with a route of Weir's in @p table. @return false: it has none */
 static bool read_own_route(const struct nlmsghdr *h, uint32_t table, struct addr *to)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a, *dst = NULL;
-	uint32_t in;
-	size_t size;
+	struct route_said said = { 0 };
 
 	if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return false;
 	if (m->rtm_protocol != OWN_ROUTES_PROTOCOL || m->rtm_type != RTN_BLACKHOLE ||
 	    (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
 		return false;
-	in = m->rtm_table;
-	size = m->rtm_family == AF_INET ? 4 : 16;
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
-		if (mnl_attr_get_type(a) == RTA_DST && mnl_attr_get_payload_len(a) == size)
-			dst = a;
-		if (mnl_attr_get_type(a) == RTA_TABLE && mnl_attr_get_payload_len(a) == sizeof(in))
-			in = mnl_attr_get_u32(a);
-	}
-	if (!dst || in != table || m->rtm_dst_len != size * 8)
+	said.table = m->rtm_table;
+	said.size = m->rtm_family == AF_INET ? 4 : 16;
+	mnl_attr_parse(h, sizeof(*m), read_attribute, &said);
+	if (!said.dst || said.table != table || m->rtm_dst_len != said.size * 8)
 		return false;
-	*to = size == 4 ? addr_from4(mnl_attr_get_payload(dst))
-	                : addr_from6(mnl_attr_get_payload(dst));
+	*to = said.size == 4 ? addr_from4(mnl_attr_get_payload(said.dst))
+	                     : addr_from6(mnl_attr_get_payload(said.dst));
 	return true;
 }
 

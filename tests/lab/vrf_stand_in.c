@@ -81,26 +81,35 @@ static void copy_change(const struct vrf *to, const struct nlmsghdr *h, const st
 		puts("the kernel refused a route"); /* only errors are answered */
 }
 
+struct route_said {
+	const struct nlattr *dst;
+	uint32_t table;
+};
+
+static int read_attribute(const struct nlattr *a, void *arg)
+{
+	struct route_said *said = arg;
+
+	if (mnl_attr_get_type(a) == RTA_DST)
+		said->dst = a;
+	if (mnl_attr_get_type(a) == RTA_TABLE)
+		said->table = mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
 static int on_route(const struct nlmsghdr *h, void *arg)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a, *dst = NULL;
-	uint32_t table = m->rtm_table;
+	struct route_said said = { .table = m->rtm_table };
 
 	(void)arg;
 	if ((h->nlmsg_type != RTM_NEWROUTE && h->nlmsg_type != RTM_DELROUTE) ||
 	    m->rtm_protocol != PROTOCOL)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
-		if (mnl_attr_get_type(a) == RTA_DST)
-			dst = a;
-		if (mnl_attr_get_type(a) == RTA_TABLE)
-			table = mnl_attr_get_u32(a);
-	}
-	for (int i = 0; dst && i < n_vrfs; i++)
-		if (vrfs[i].table == table)
-			copy_change(&vrfs[i], h, dst);
+	mnl_attr_parse(h, sizeof(*m), read_attribute, &said);
+	for (int i = 0; said.dst && i < n_vrfs; i++)
+		if (vrfs[i].table == said.table)
+			copy_change(&vrfs[i], h, said.dst);
 	return MNL_CB_OK;
 }
 
