@@ -111,7 +111,7 @@ static size_t look_once(const char *answer)
 	static const struct announced_neighbour router = { .name = "r", .established = 1 };
 	const struct announced_node node = { .daemon_state = "answers" };
 	const struct asked_row rows[] = { { .path = "a2/v1/peer/vip-traffic", .json = answer },
-		                          { NULL } };
+		                          { .path = NULL } };
 
 	announced_publish(page, &node, &row, 1, &router, 1, fake_ms);
 	asked_rows = rows;
