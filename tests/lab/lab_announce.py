@@ -28,7 +28,7 @@ from speakers import Bird, Frr, Speaker
 
 GUEST = "--guest" in sys.argv
 QUICK = "--quick" in sys.argv or GUEST
-ROUNDS = {1: 4, 76: 2} if QUICK else {1: 20, 76: 7, 1000: 5}
+ROUNDS = {1: 5, 76: 3} if QUICK else {1: 20, 76: 7, 1000: 5}
 WANTED = {("bird", 1): 100, ("frr", 1): 150, ("bird", 1000): 500, ("frr", 1000): 500}
 ROUTERS: dict[str, tuple[str, str, type[Bird] | type[Frr], str]] = {
     "router1": ("192.0.2.1", "2001:db8::1", Bird, "router.conf"), "router2": ("192.0.2.2", "2001:db8::2", Frr, "router.conf")}
@@ -83,6 +83,7 @@ class World:
             self.hosts[name].start("tcpdump", ["tcpdump", "--immediate-mode", "-U", "-B", "65536", "-i", "eth0", "-w", path, "tcp port 179"])
         for name, (_, _, kind, file) in {**ROUTERS, **NODES}.items():
             self.speakers[name] = kind(lab, self.hosts[name], file)
+            say(f"{name}: {kind.kind} runs")  # in a guest this takes a while, and silence is taken for a breakdown
         self.watches = {name: FibWatch(self.hosts[name]) for name in ROUTERS}
         wait_until(lambda: all(self.speakers[n].sessions() == 4 for n in NODES), 240 if GUEST else 60, "all sessions", 0.5)
         for name in NODES:
