@@ -19,6 +19,7 @@
 
 #define DIFFERS_MS  5000u  /* ms after which a difference is a condition */
 #define WAITS_MS    30000u /* ms after which an address that is not announced is one */
+#define STUCK_MS    5000u  /* ms after which a drain that nobody confirms is one */
 #define UNPROVED_MS 60000u /* ms after which one that is announced unproved is a note */
 #define LISTED_MAX  16u    /* addresses by name, for each code */
 
@@ -155,6 +156,7 @@ static struct judgement judge_row(const struct announce_row *row, uint64_t now_m
 	static const struct judgement against = { "announced-against-evidence",
 		                                  CONDITION_DEGRADED };
 	static const struct judgement missing = { "not-announced", CONDITION_DEGRADED };
+	static const struct judgement undrained = { "drain-unconfirmed", CONDITION_DEGRADED };
 	static const struct judgement unproved = { "announced-unproved", CONDITION_NOTE };
 	uint64_t for_ms = announce_elapsed_ms(now_ms, row->since_ms);
 
@@ -165,6 +167,8 @@ static struct judgement judge_row(const struct announce_row *row, uint64_t now_m
 	case ANNOUNCE_REASON_KEPT_PROMISED:
 	case ANNOUNCE_REASON_KEPT_STARTED:
 		return against;
+	case ANNOUNCE_REASON_DRAIN_UNCONFIRMED:
+		return for_ms >= STUCK_MS ? undrained : none;
 	case ANNOUNCE_REASON_PORT_DOWN:
 	case ANNOUNCE_REASON_PROGRAM_GONE:
 	case ANNOUNCE_REASON_PORT_UNCOVERED:

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which reasons of an address are conditions, of which level, and after which time. */
+#include "scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "announce/process.h"
+#include "weir/announce.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
+
+#define SINCE_MS 1000000u
+
+struct expected {
+	enum announce_reason reason;
+	uint64_t for_ms;
+	const char *code; /* NULL: no condition */
+	enum condition_level level;
+	const char *why;
+};
+
+static const struct expected cases[] = {
+	{ ANNOUNCE_REASON_ANNOUNCED, 3600000, NULL, CONDITION_NOTE, "all is well" },
+	{ ANNOUNCE_REASON_KEPT_UNPROVED, 59000, NULL, CONDITION_NOTE, "a document is new" },
+	{ ANNOUNCE_REASON_KEPT_UNPROVED, 60000, "announced-unproved", CONDITION_NOTE, "it lasts" },
+	{ ANNOUNCE_REASON_KEPT_UNCONFIRMED, 0, "announced-against-evidence", CONDITION_DEGRADED,
+	  "nobody else announces it" },
+	{ ANNOUNCE_REASON_DRAINING, 3600000, NULL, CONDITION_NOTE, "a drain goes its way" },
+	{ ANNOUNCE_REASON_DRAIN_UNCONFIRMED, 4000, NULL, CONDITION_NOTE, "answers take a moment" },
+	{ ANNOUNCE_REASON_DRAIN_UNCONFIRMED, 5000, "drain-unconfirmed", CONDITION_DEGRADED,
+	  "the drain does not end: the node may not be taken away" },
+	{ ANNOUNCE_REASON_DRAINED, 3600000, NULL, CONDITION_NOTE, "a person wants it so" },
+	{ ANNOUNCE_REASON_PROBE_REFUSED, 0, "not-announced", CONDITION_DEGRADED, "a failure" },
+	{ ANNOUNCE_REASON_WAITING, 29000, NULL, CONDITION_NOTE, "it has only just started" },
+	{ ANNOUNCE_REASON_WAITING, 30000, "not-announced", CONDITION_DEGRADED, "it lasts" },
+};
+
+static void check_case(struct announcer *a, const char *run_dir, const struct expected *e)
+{
+	struct conditions found;
+
+	a->rows[0].decision.reason = e->reason;
+	conditions_begin(a->stats, 1);
+	published_conditions(a, SINCE_MS + e->for_ms);
+	conditions_end(a->stats);
+	assert_int_equal(conditions_read(run_dir, "announce", &found), 0);
+	if (found.n != (e->code != NULL))
+		fail_msg("%s: %u conditions", e->why, found.n);
+	if (!e->code)
+		return;
+	assert_string_equal(found.items[0].code, e->code);
+	assert_int_equal(found.items[0].level, e->level);
+	assert_string_equal(found.items[0].subject, "web 192.0.2.1");
+	assert_string_equal(found.items[0].text, announce_reason_text(e->reason));
+}
+
+static void each_reason_is_the_condition_that_operators_need(void **state)
+{
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64], web[] = "web";
+	struct announce_row row = { .intended = { .vip = web }, .since_ms = SINCE_MS };
+	struct announcer a = { .rows = &row, .n_rows = 1 };
+
+	(void)state;
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(addr_parse("192.0.2.1", &row.intended.address), 0);
+	row.decision.fact = ANNOUNCE_FACT_COUNT;
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check_case(&a, run_dir, &cases[i]);
+	stats_close(a.stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_reason_is_the_condition_that_operators_need),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
