@@ -436,11 +436,12 @@ def stream_command(world: ChurnWorld, size: Size | UdpSize, seed: int, log: str)
 
 
 def run_events(world: ChurnWorld, size: Size | UdpSize, seed: int, with_balancers: bool, protocol: int, hold_s: int = 0,
-               more: typing.Sequence[typing.Any] = ()) -> Run:
+               more: typing.Sequence[typing.Any] = (), paths: Paths | None = None) -> Run:
     """Let flows of lab-stream live under changes until both have ended. Returns the run.
-    hold_s: the first change is a drain that lasts, and whose flows have so long."""
+    hold_s: the first change is a drain that lasts, and whose flows have so long.
+    paths: where the router's choices are noted, if the caller knows its moments."""
     churn, slots = Churn(world, seed, with_balancers), Slots([b.node for b in world.balancers])
-    paths = Paths(world, protocol)
+    paths = paths or Paths(world, protocol)
     paths.look()
     log = os.path.join(world.lab.dir, "stream.log")
     stream = world.client.start("stream", [*stream_command(world, size, seed, log), *more])

@@ -165,21 +165,6 @@ def ends(report: Report, stage: Stage) -> None:
     report.check(not os.path.exists(os.path.dirname(tables)), "--detach removes them")
 
 
-def give_tap(stage: Stage) -> None:
-    """The kernel's eth1 becomes nic1, which its stack does not answer on, and eth1 a TAP, as the operator's network
-    configuration makes it: with the addresses, before Weir."""
-    host, site = stage.node.host, stage.site.plan
-    host.ip("link set eth1 down", "addr flush dev eth1", "link set eth1 name nic1")
-    host.sysctl({"net.ipv6.conf.nic1.disable_ipv6": 1, "net.ipv4.conf.nic1.arp_ignore": 8,
-                 "net.ipv4.conf.nic1.rp_filter": 1})
-    host.ip("link set nic1 up")
-    host.run(["ip", "tuntap", "add", "dev", "eth1", "mode", "tap", "multi_queue"])
-    host.ip("link set eth1 up")
-    host.address("eth1", f"{site.node4}/24", f"{site.node6}/64")
-    host.route("default", site.gateway4)
-    host.route("default", site.gateway6)
-
-
 def answers_by_tap(report: Report, stage: Stage) -> None:
     """All that the kernel heard came by the TAP, and it has the device's MAC."""
     host = stage.node.host
@@ -226,7 +211,7 @@ def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prep
 
 def run(report: Report) -> None:
     play(report, "gue", as_dpdk, lambda stage: None)
-    play(report, "ipip", on_tap, give_tap)
+    play(report, "ipip", on_tap, lambda stage: stage.node.give_tap())
 
 
 if __name__ == "__main__":

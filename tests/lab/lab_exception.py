@@ -14,7 +14,7 @@ import sys
 import time
 import typing
 
-from lab_dpdk import give_tap, on_tap
+from lab_dpdk import on_tap
 from books import check_node, weir_counts
 from lab_forward import Stage
 from net import Lab, executable, say, wait_until
@@ -187,7 +187,7 @@ def conserved(report: Report, stage: Stage) -> None:
 def run(report: Report) -> None:
     with Lab("exception") as lab:
         stage = Stage(report, lab, "gue")
-        give_tap(stage)
+        stage.node.give_tap()
         stage.write(edit=lambda text: on_tap(text).replace('cores = "0-1"; ', ""))
         stage.start()
         daemons = start_sessions(stage)

@@ -1,218 +1,134 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A node is drained and taken back under long downloads and a crowd of short requests: none fails.
+"""Nodes are drained and taken back under the connections of their clients: none breaks.
 
-Two nodes of a site, each with all of Weir's processes and BIRD with the configuration of packaging/, announce a VIP of both
-families to a router with BIRD and kernel ECMP. After the drain the router sends nothing to the node; the drain holds over the
-death of processes and over a restart of the host; undrain brings the node's share back. Figures: build/lab/node_drain.json.
+    lab_node_drain.py [--quick] [--seed N] [--agents | --settled | --restarts | --upgrade]
 
-    lab_node_drain.py [--quick]     fewer and shorter downloads
+agents    three nodes (the second one with DPDK) and their BIRDs announce to a router with BIRD and kernel ECMP, in front of eight
+          backends with agents, which change all the time. Two nodes are drained and taken back under 2,000 long connections.
+settled   the same without agents and without changes, so that the pool's slots are settled.
+restarts  two nodes under long downloads and short requests: a drain holds over the death of processes and a restart of the host.
+
+upgrade   a DPDK node is drained, stopped, started and taken back under a steady stream of datagrams.
+
+--quick plays short forms of all but settled. Figures of the long form: build/lab/node_drain.json. At the top of each world are the
+worst of its drains.
 """
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import shutil
-import subprocess
+import socket
 import sys
-import time
 import typing
 
-import plan as planning
-from net import BUILD, Lab, executable, say, wait_until
+import drain_restarts
+import drain_upgrade
+from churn_events import Size, check_balancers, check_paths, run_events
+from churn_world import make_plan
+from drain_world import Drains, DrainWorld, Looks
+from net import BUILD, Lab, say
 from report import Report
-from servers import fnv1a, make_file
-from speakers import Bird
-from watch import Crowd
-from world import World
 
 if typing.TYPE_CHECKING:
-    from world import Node
+    from churn_events import Run
 
-QUICK = "--quick" in sys.argv
-DOWNLOADS, FILE_BYTES, FILE_RATE = (60, 1_600_000, "40k") if QUICK else (200, 3_200_000, "40k")  # 40 s; 80 s
-NUMBERS = (11, 12)  # of the nodes' addresses in the network of packaging/bird
-PROCESSES = ("mgmt", "dataplane", "health", "dns", "announce")
-
-
-class Stage:
-    def __init__(self, lab: Lab) -> None:
-        plan = planning.simple(1, 4, settle_time="5s", idle_time="3s", check=planning.PATIENT)
-        site = plan.sites[0]
-        plan.more_nodes = [planning.another_node(site, 1)]
-        plan.announce = {n.node: f'daemon = "bird"; socket = "{lab.dir}/{n.node}/bird.ctl";' for n in plan.nodes}
-        self.lab, self.world = lab, World(lab, plan, resolvers=(), file_rate=FILE_RATE)
-        self.router, self.site = self.world.router, self.world.sites[0]
-        self.nodes: list[Node] = [self.site.node, self.site.node_of(plan.more_nodes[0])]
-        self.vips = self.site.plan.vips
-        self.router.sysctl({"net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1})
-        self.router.address(self.site.switch, "192.0.2.1/24", "2001:db8::1/64")
-        for node, number in zip(self.nodes, NUMBERS):
-            node.host.address("eth1", f"192.0.2.{number}/24", f"2001:db8::{number}/64")
-        self.site.withdraw_vips()
-        sources = [t for n in plan.nodes for t in (n.tunnel4, n.tunnel6)]
-        for backend in self.site.backends:
-            backend.start()
-            backend.attach_agent(sources)
-        self.bird = Bird(lab, self.router, "router.conf")
-        self.speakers = [Bird(lab, node.host, "bird.conf") for node in self.nodes]
-        wait_until(lambda: all(s.sessions() == 2 for s in self.speakers), 60, "all sessions", 0.5)
-
-    def start(self) -> None:
-        for node in self.nodes:
-            node.write_config()
-        for node in self.nodes:
-            node.start(*PROCESSES)
-
-    def hops(self, vip: str) -> set[int]:
-        """To which of the nodes the router sends the VIP's packets, by the last number of their addresses."""
-        family = "-6" if ":" in vip else "-4"
-        rows = json.loads(self.router.run(["ip", family, "-j", "route", "show", vip]) or "[]")
-        gateways = [h.get("gateway") or h.get("via", {}).get("host", "") for row in rows for h in row.get("nexthops", [row])]
-        return {int(g.replace(":", ".").rsplit(".", 1)[1]) for g in gateways if g}
-
-    def all_hops(self) -> list[set[int]]:
-        return [self.hops(v) for v in self.vips]
-
-    def known_from(self, number: int) -> int:
-        """How many routes of the VIPs the router has learnt from a node, used or not."""
-        command = ["birdc", "-s", self.bird.socket, "show", "route", "for"]
-        text = "".join(self.router.run([*command, v], check=False) for v in self.vips)  # it fails where there is none
-        return text.count(f"via 192.0.2.{number} ") + text.count(f"via 2001:db8::{number} ")
-
-    def packets(self) -> list[int]:
-        """For services, by node."""
-        return [sum(v for (name, _), v in node.stats("dataplane").items() if name == "weir_dataplane_service_packets_total")
-                for node in self.nodes]
-
-    def rates(self, seconds: float) -> list[float]:
-        before, began = self.packets(), time.monotonic()
-        time.sleep(seconds)  # the packets of this time are counted
-        passed = time.monotonic() - began
-        return [(b - a) / passed for a, b in zip(before, self.packets())]
+WORST: dict[str, typing.Callable[..., typing.Any]] = {
+    "connections": min, "changed_node": min, "left_ratio_2s": max, "return_share_error": max, "drain_to_shutdown_ms": max,
+    "drain_to_withdrawn_ms": max, "undrain_ms": max}
 
 
-def weir(node: Node, *arguments: str) -> tuple[int, str]:
-    """The command line: (exit status, output with errors)."""
-    done = subprocess.run([*node.host.enter, executable("weir"), *node.options, *arguments], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=200, check=False)
-    return done.returncode, done.stdout
+def size_of(name: str, quick: bool) -> Size:
+    size = Size(quick)
+    if quick:
+        size.seconds, size.events = 44, 14
+        return size
+    size.long += 100  # one that ends is not there for a moment: 2,000 always are
+    if name == "settled":
+        size.seconds, size.events = 120, 0
+    return size
 
 
-def effect(node: Node, name: str) -> dict[str, typing.Any]:
-    nodes = node.weir_json("status")["nodes"]
-    found: dict[str, typing.Any] = next(n for n in nodes if n["name"] == name)["effect"]
-    return found
+def judge(run: Run, drains: Drains) -> dict[str, typing.Any]:
+    """The figures of a run; tells of what broke."""
+    broken = [f for f in run.flows if f.result != "ok" and not run.was_killed(f)]
+    for f in broken[:12]:
+        run.tell(f)
+    each = {d.balancer.name: d.judge(run.flows) for d in drains.done if d.looks}
+    worst = {key: pick(f[key] for f in each.values()) for key, pick in WORST.items() if all(key in f for f in each.values())}
+    return {**worst, "broken": len(broken), "flows": len(run.flows), "events": len(run.churn.done), **each}
 
 
-def failures(crowd: Crowd) -> list[typing.Any]:
-    return [(r.result, r.target, r.backend, r.bytes) for r in crowd.read() if r.result != "ok"]
+def play_flows(name: str, options: argparse.Namespace, report: Report) -> dict[str, typing.Any]:
+    """A world of lab-stream's flows from beginning to end. Returns its figures."""
+    size, agents = size_of(name, options.quick), name == "agents"
+    say(f"{name}: seed {options.seed}")
+    with Lab(f"drain-{name}") as lab:
+        plan = make_plan(agents, False) if agents else make_plan(agents, False, "5s")
+        plan.idle_time = plan.idle_time if agents else "3s"
+        world = DrainWorld(lab, plan)
+        world.start()
+        check_paths(report, world)
+        if not agents:
+            world.wait_settled()
+        world.capture()
+        looks = Looks(world)
+        drains = Drains(world, looks, report, world.balancers[1:2 if options.quick else 3], size.warm_s, options.quick)
+        run = run_events(world, size, options.seed, False, socket.IPPROTO_TCP, paths=looks)
+        drains.join()
+        check_balancers(report, world)
+        figures = judge(run, drains)
+        say(f"{name}: {json.dumps(figures)}")
+        check_figures(report, name, figures, size)
+        return figures
 
 
-def drain(stage: Stage, report: Report, figures: dict[str, typing.Any]) -> None:
-    node, before = stage.nodes[0], stage.rates(4)
-    report.check(stage.known_from(NUMBERS[0]) > 0, "the router has routes from the node")
-    figures["packets_per_s_before"], share = before[0], before[0] / sum(before)
-    figures["share_before"] = share
-    report.check(share > 0.2, "the node has its share of the packets", f"{share:.2f}")
-    began = time.monotonic()
-    command = node.host.start("drain", [executable("weir"), *node.options, "drain", "node", node.name, "--until", "never", "--reason",
-                                        "lab", "--wait"])
-    report.wait(lambda: all(NUMBERS[0] not in h for h in stage.all_hops()), 20, "routers leave the node", 0.02)
-    figures["drain_to_shutdown_ms"] = round((time.monotonic() - began) * 1000)
-    time.sleep(2)  # the issue's time: after it less than 1 % of the packets come
-    after = stage.rates(4)
-    figures["left_ratio_2s"] = after[0] / before[0]
-    report.check(figures["left_ratio_2s"] < 0.01, "less than 1 % of the node's packets still come to it", f"{figures['left_ratio_2s']:.4f}")
-    wait_until(lambda: not command.alive(), 150, "weir drain --wait ends", 0.2)
-    report.equal(command.popen.returncode, 0, "weir drain node --wait succeeds")
-    report.equal(stage.known_from(NUMBERS[0]), 0, "and the router has no route from it any more: withdrawn")
-    figures["drain_to_withdrawn_ms"] = round((time.monotonic() - began) * 1000)
-    shown = effect(node, node.name)
-    say(f"{command.log()}\n{json.dumps(shown)}")
-    report.equal(shown["state"], "drained", "the node says that it is drained")
-    report.equal(shown["graceful_shutdown_honoured"], "yes", "and that its router honours graceful shutdown")
-    report.wait(lambda: effect(stage.nodes[1], node.name).get("state") == "drained", 10, "which the other node knows", 0.5)
+def check_figures(report: Report, name: str, f: dict[str, typing.Any], size: Size) -> None:
+    report.equal(f["broken"], 0, f"{name}: connections broken, but on killed backends")
+    report.check(f["connections"] >= (250 if size.quick else 2000), f"{name}: long connections when a drain began", f["connections"])
+    report.check(f["changed_node"] >= 0.3, f"{name}: at least 30 % of them changed node", f"{f['changed_node']:.2f}")
+    report.check(f["left_ratio_2s"] < 0.01, f"{name}: after 2 s less than 1 % of the node's packets come to it", f"{f['left_ratio_2s']:.4f}")
+    report.check(f["return_share_error"] <= 0.1, f"{name}: its share is back within 10 points", f"{f['return_share_error']:.3f}")
+    report.check(f["events"] >= (size.events if size.events < 20 else 60) - 4, f"{name}: changes of backends", f["events"])
 
 
-def show_guard(stage: Stage, report: Report) -> None:
-    other = stage.nodes[1]
-    status, text = weir(other, "drain", "node", other.name, "--until", "+1h", "--reason", "lab")
-    report.check(status == 2 and "last-announcer" in text, "the last node that announces the VIP is not drained", text[:200])
-    report.check(all(NUMBERS[1] in h for h in stage.all_hops()), "it stays")
+def note_figures(new: dict[str, typing.Any]) -> None:
+    """Put the figures of the worlds that were played into the file; those of others stay."""
+    path = os.path.join(BUILD, "lab", "node_drain.json")
+    try:
+        with open(path) as f:
+            known = json.load(f)
+    except (OSError, ValueError):
+        known = {}
+    if "upgrade" in new:
+        known["dpdk_upgrade"] = new.pop("upgrade")
+    known["node_drain"] = {**known.get("node_drain", {}), **new}
+    with open(path, "w") as f:
+        json.dump(known, f, indent=1)
+        f.write("\n")
+    say(f"written: {path}")
 
 
-def stays_drained(stage: Stage, report: Report, claim: str) -> None:
-    end, seen = time.monotonic() + 8, False
-    while time.monotonic() < end:
-        seen |= any(NUMBERS[0] in h for h in stage.all_hops())
-        time.sleep(0.1)  # the pace of looks
-    report.check(not seen, f"{claim}: the router sends nothing to the node")
-    report.wait(lambda: effect(stage.nodes[0], stage.nodes[0].name).get("state") == "drained", 20, f"{claim}: it says that it is drained", 0.5)
+def main_run(options: argparse.Namespace) -> typing.Callable[[Report], None]:
+    def run(report: Report) -> None:
+        worlds: dict[str, typing.Callable[[], dict[str, typing.Any]]] = {
+            "agents": lambda: play_flows("agents", options, report), "settled": lambda: play_flows("settled", options, report),
+            "restarts": lambda: drain_restarts.play(report), "upgrade": lambda: drain_upgrade.play(report, options.quick)}
+        chosen = [w for w in worlds if getattr(options, w)] or [w for w in worlds if w != "settled" or not options.quick]
+        new = {name: worlds[name]() for name in chosen}
+        if not options.quick:
+            note_figures(new)
+    return run
 
 
-def show_restarts(stage: Stage, report: Report) -> None:
-    node = stage.nodes[0]
-    node.kill("announce", "mgmt")
-    node.start("mgmt", "announce")
-    stays_drained(stage, report, "after the death of weir-mgmt and weir-announce")
-    if QUICK:
-        return
-    node.kill(*PROCESSES)
-    shutil.rmtree(node.run_dir)
-    os.makedirs(node.run_dir)
-    for table in (177, 178):
-        node.host.run(["ip", "route", "flush", "table", str(table)], check=False)
-        node.host.run(["ip", "-6", "route", "flush", "table", str(table)], check=False)
-    node.start(*PROCESSES)
-    stays_drained(stage, report, "after a restart of the host")
-
-
-def undrain(stage: Stage, report: Report, figures: dict[str, typing.Any]) -> None:
-    node, began = stage.nodes[0], time.monotonic()
-    status, text = weir(node, "undrain", "node", node.name, "--wait")
-    say(text)
-    report.equal(status, 0, "weir undrain node --wait succeeds")
-    report.wait(lambda: all(h == set(NUMBERS) for h in stage.all_hops()), 20, "both nodes have the VIPs again", 0.02)
-    figures["undrain_ms"] = round((time.monotonic() - began) * 1000)
-    report.check(figures["undrain_ms"] < 15000, "without a hold-down", figures["undrain_ms"])
-    rates = stage.rates(5)
-    figures["share_after"] = rates[0] / sum(rates)
-    figures["return_share_error"] = abs(figures["share_after"] - figures["share_before"])
-    report.check(figures["return_share_error"] < 0.1, "its share is back within 10 points", f"{figures['return_share_error']:.3f}")
-
-
-def run(report: Report) -> None:
-    figures: dict[str, typing.Any] = {"connections": DOWNLOADS}
-    with Lab("node_drain") as lab:
-        stage = Stage(lab)
-        path = make_file(stage.world.files, "long", FILE_BYTES)
-        stage.start()
-        wait_until(lambda: all(h == set(NUMBERS) for h in stage.all_hops()), 90, "both nodes announce the VIPs", 0.2)
-        say("both nodes announce the VIPs")
-        for node in stage.nodes:
-            node.wait_until_well(60)
-        short = Crowd(f"{lab.dir}/short.requests", stage.world.start_client("short", 60, "--timeout-ms", 10000, targets=stage.vips), {})
-        client = stage.world.start_client("long", DOWNLOADS / 4, "--path", "/files/long", "--timeout-ms", 240000, "--seconds", 5,
-                                          targets=stage.vips)
-        long = Crowd(f"{lab.dir}/long.requests", client, {})
-        time.sleep(6)  # all downloads have begun
-        report.step(drain, stage, report, figures)
-        report.step(show_guard, stage, report)
-        report.step(show_restarts, stage, report)
-        report.step(undrain, stage, report, figures)
-        wait_until(lambda: not client.alive(), 240, "the last download ends", 0.5)
-        if short.process:
-            short.process.stop(20)
-        figures["broken"] = len(failures(long))
-        report.equal(failures(long)[:5], [], "no download fails")
-        report.check(len(long.requests) >= DOWNLOADS, "downloads", len(long.requests))
-        report.equal({(r.bytes, r.fnv) for r in long.requests}, {(FILE_BYTES, fnv1a(path))}, "each came whole")
-        report.equal(failures(short)[:5], [], "no short request fails")
-        report.check(len(short.requests) > 1000, "short requests", len(short.requests))
-    say(json.dumps(figures))
-    with open(os.path.join(BUILD, "lab", "node_drain.json"), "w") as f:
-        json.dump({"node_drain": figures}, f, indent=1)
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="short forms")
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("LAB_SEED", "1")))
+    for name in ("agents", "settled", "restarts", "upgrade"):
+        parser.add_argument(f"--{name}", action="store_true", help="play this world alone")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    sys.exit(Report.main(run))
+    sys.exit(Report.main(main_run(read_options())))

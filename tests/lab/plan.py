@@ -37,6 +37,7 @@ class SitePlan:
     vip6: str = ""
     ports: tuple[str, ...] = ("eth1",)
     driver: str = "auto"
+    device: str = ""  # of DPDK's, for the port
 
     def __post_init__(self) -> None:
         i = self.index
@@ -51,7 +52,8 @@ class SitePlan:
 
     @property
     def ports_text(self) -> str:
-        return ", ".join(f'{{ interface = "{p}"; }}' for p in self.ports)
+        device = f' device = "{self.device}";' if self.device else ""
+        return ", ".join(f'{{ interface = "{p}";{device} }}' for p in self.ports)
 
     @property
     def vips(self) -> list[str]:

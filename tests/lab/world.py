@@ -69,6 +69,21 @@ class Node:
             self.processes[name] = self.host.start(
                 f"weir-{name}", [executable(f"weir-{name}"), *self.options], env)
 
+    def give_tap(self) -> None:
+        """The kernel's eth1 becomes nic1, which its stack does not answer on, and eth1 a TAP, as the operator's network
+        configuration makes it: with the addresses, before Weir."""
+        host, plan = self.host, self.plan
+        mtu = json.loads(host.run(["ip", "-j", "link", "show", "eth1"]))[0]["mtu"]
+        host.ip("link set eth1 down", "addr flush dev eth1", "link set eth1 name nic1")
+        host.sysctl({"net.ipv6.conf.nic1.disable_ipv6": 1, "net.ipv4.conf.nic1.arp_ignore": 8,
+                     "net.ipv4.conf.nic1.rp_filter": 1})
+        host.ip("link set nic1 up")
+        host.run(["ip", "tuntap", "add", "dev", "eth1", "mode", "tap", "multi_queue"])
+        host.ip(f"link set eth1 mtu {mtu} up")
+        host.address("eth1", f"{plan.node4}/24", f"{plan.node6}/64")
+        host.route("default", plan.gateway4)
+        host.route("default", plan.gateway6)
+
     def kill(self, *which: str) -> None:
         """Kill the named processes, or all that run, as a crash would."""
         for name in which or list(self.processes):
