@@ -90,6 +90,7 @@ static struct announced_address show_row(const struct announce_row *row)
 		                    r->imported[ANNOUNCE_SHUTDOWN] == ANNOUNCE_YES),
 		.is_read = r->imported[ANNOUNCE_NORMAL] != ANNOUNCE_UNKNOWN &&
 		           r->imported[ANNOUNCE_SHUTDOWN] != ANNOUNCE_UNKNOWN,
+		.is_export_read = r->exported != ANNOUNCE_UNKNOWN,
 	};
 
 	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)

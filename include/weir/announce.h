@@ -173,9 +173,11 @@ struct announced_address {
 	uint8_t imported;  /**< likewise: the daemon shows it from there */
 	/** by enum announce_fact, an enum proof_fact (weir/proof.h): what is proved of it */
 	uint8_t truth[ANNOUNCE_FACT_COUNT];
-	/** what the daemon shows of it is known; without, imported and exported say nothing */
+	/** which tables the daemon has imported it from is known; without, imported says nothing */
 	uint8_t is_read;
-	uint8_t reserved[6];
+	/** to whom it is exported is known; without, no bit of exported says nothing */
+	uint8_t is_export_read;
+	uint8_t reserved[5];
 	/** since when nothing that withdraws is so: the hold-down counts; 0: it is */
 	uint64_t good_ms;
 };

@@ -120,7 +120,9 @@ uint8_t announcement_exported(const struct announcements *a, const struct announ
 {
 	if (!it->shown || !it->shown->is_read || !does_daemon_answer(a))
 		return PROOF_UNKNOWN;
-	return it->shown->exported & established_mask(a) ? PROOF_YES : PROOF_NO;
+	if (it->shown->exported & established_mask(a))
+		return PROOF_YES;
+	return it->shown->is_export_read ? PROOF_NO : PROOF_UNKNOWN;
 }
 
 /* A fact as it was read: whatever is no word for one is unknown. */

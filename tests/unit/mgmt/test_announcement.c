@@ -45,6 +45,7 @@ static struct announced_address good_row(const char *vip, const struct addr *add
 		                         .table = ANNOUNCE_NORMAL,
 		                         .exported = 3,
 		                         .is_read = 1,
+		                         .is_export_read = 1,
 		                         .fact = ANNOUNCE_FACT_COUNT };
 
 	memset(row.truth, PROOF_YES, sizeof(row.truth));
@@ -228,6 +229,13 @@ static void what_the_daemon_did_not_say_is_unknown(void **state)
 	expect_text(0, "exported", "unknown");
 	expect_text(1, "exported", "yes");
 	assert_int_equal(count_of("standing_out"), 1);
+	rows[3].is_read = 1;
+	rows[3].exported = rows[3].is_export_read = 0;
+	publish_page(NOW_MS);
+	expect_text(0, "exported", "unknown");
+	rows[3].is_export_read = 1;
+	publish_page(NOW_MS);
+	expect_text(0, "exported", "no");
 	snprintf(said.daemon_state, sizeof(said.daemon_state), "silent");
 	publish_page(NOW_MS);
 	expect_text(1, "exported", "unknown");
