@@ -122,10 +122,12 @@ bool model_node_announces(const struct model_node *node, const struct model_vip 
 
 	if (a->daemon == MODEL_DAEMON_NONE || !model_vip_is_at(vip, node->site))
 		return false;
+	if (!a->lists_vips)
+		return true;
 	for (size_t i = 0; i < a->n_vips; i++)
 		if (a->vips[i] == vip)
 			return true;
-	return !a->lists_vips;
+	return false;
 }
 
 enum model_node_drain model_node_drain(const struct model *m, const struct model_node *node)
