@@ -112,6 +112,64 @@ static void a_draft_that_cannot_be_made_says_why(void **state)
 	}
 }
 
+#define DOCUMENT                                                                                          \
+	"schema = 1;\n"                                                                                   \
+	"effective = { version = \"1\"; digest = \"\"; document = \"7\"; written = \"never\";\n"          \
+	"              hash_key = \"0011223344556677\"; };\n"                                             \
+	"cluster = { name = \"t\"; hash_key_file = \"/nonexistent/hash.key\"; hash_key_id = \"k1\"; };\n" \
+	"sites = ( { name = \"ams\"; weight = 100; } );\n"                                                \
+	"nodes = ( { name = \"n1\"; site = \"ams\"; driver = \"xdp\";\n"                                  \
+	"            tunnel_source = [ \"10.1.255.0/24\" ]; ports = ( { interface = \"eth1\"; } ); } );\n"
+
+/* What on_model saw. */
+struct called {
+	unsigned n;
+	uint64_t document;
+	char node[16];
+};
+
+static void note_model(void *arg, const struct model *m)
+{
+	struct called *c = arg;
+
+	c->n++;
+	c->document = m->meta.document;
+	snprintf(c->node, sizeof(c->node), "%s", m->self ? m->self->name : "");
+}
+
+/* Here compiling ends before it begins, for want of the key: what is called was called before that. */
+static void who_needs_the_document_has_it_before_it_is_compiled(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+		unsigned n;
+	} cases[] = { { DOCUMENT, -EKEYREJECTED, 1 },
+		      { "this is = not { a document", -EINVAL, 0 },
+		      { NULL, -ENOENT, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char dir[] = "/tmp/weir-draft-XXXXXX";
+		struct compiled_source from = make_source(cases[i].text, dir);
+		struct called called = { 0 };
+		struct compiled d;
+
+		from.on_model = note_model;
+		from.arg = &called;
+		compiled_make(&from, &d);
+		assert_int_equal(d.err, cases[i].err);
+		assert_int_equal(called.n, cases[i].n);
+		assert_null(d.plan);
+		if (cases[i].n) {
+			assert_int_equal(called.document, 7);
+			assert_string_equal(called.node, "n1");
+		}
+		compiled_free(&d);
+		remove_source(&from, dir);
+	}
+}
+
 static void a_draft_may_be_started_by_the_one_before(void **state)
 {
 	char dir[] = "/tmp/weir-draft-XXXXXX";
@@ -134,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_draft_that_cannot_be_made_says_why),
+		cmocka_unit_test(who_needs_the_document_has_it_before_it_is_compiled),
 		cmocka_unit_test(a_draft_may_be_started_by_the_one_before),
 	};
 
