@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "mgmt/api/announce_reply.h"
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/announce_shared.h"
 #include "mgmt/api/auth.h"
@@ -71,7 +72,9 @@ struct announce_exchange {
 	size_t n_open;
 	uint64_t queried_ms; /* this round */
 	uint64_t polled_ms;  /* when all peers were asked last */
-	bool unpublished;    /* weir-announce did not accept who else announces: logged once */
+	/* of this round: weir-announce is not waited for longer; 0: not begun */
+	uint64_t bring_until_ms;
+	bool unpublished; /* weir-announce did not accept who else announces: logged once */
 	/* under the core's lock */
 	struct http_tokens tokens[PEERS_MAX];
 	size_t n_queries;
@@ -117,52 +120,26 @@ static uint64_t bit_of(const struct announce_peer *p)
 	return 1ull << (p - p->exchange->peers);
 }
 
-static bool has_text(const json_t *object, const char *name, const char *expected)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && !strcmp(text, expected);
-}
-
-/* A peer says of one address whether it announces it. Others than those of the document do not count. */
-static void accept_address(struct announce_peer *p, const char *text, const char *word)
+/*
+ * What the peer announces now, of the addresses that the document makes it announce. Each is looked
+ * up as this node writes it, so one that is written in another form is not announced.
+ */
+static void note_announced(struct announce_peer *p, const struct announce_reply *a)
 {
 	struct announce_exchange *x = p->exchange;
-	struct announce_shared *row;
-	struct addr address;
 
-	if (!word || addr_parse(text, &address))
-		return;
-	row = announce_shared_find(x->shared, x->n_shared, &address);
-	if (!row || !(row->peers & bit_of(p)))
-		return;
-	if (!strcmp(word, "announced"))
-		row->announced |= bit_of(p);
-	else
-		row->unsure |= bit_of(p);
-}
+	for (size_t i = 0; a->addresses && i < x->n_shared; i++) {
+		struct announce_shared *row = &x->shared[i];
+		enum guard_announced said = row->peers & bit_of(p)
+		                                    ? announce_reply_of(a->addresses, &row->address)
+		                                    : GUARD_NOT_ANNOUNCED;
 
-/* What the peer announces, if that is new. @return whether it is as it should be */
-static bool accept_state(struct announce_peer *p, const json_t *answer)
-{
-	const char *state = json_string_value(json_object_get(answer, "state"));
-	json_t *addresses = json_object_get(answer, "addresses"), *word;
-	struct announce_exchange *x = p->exchange;
-	const char *text;
-
-	if (!state || strlen(state) != ANNOUNCE_OWN_HEX_MAX - 1)
-		return false;
-	if (!addresses)
-		return !strcmp(state, p->state);
-	if (!json_is_object(addresses) || json_object_size(addresses) > ANNOUNCED_MAX)
-		return false;
-	for (size_t i = 0; i < x->n_shared; i++) {
-		x->shared[i].announced &= ~bit_of(p);
-		x->shared[i].unsure &= ~bit_of(p);
+		row->announced &= ~bit_of(p);
+		row->unsure &= ~bit_of(p);
+		row->announced |= said == GUARD_ANNOUNCED ? bit_of(p) : 0;
+		row->unsure |= said == GUARD_ANNOUNCED_UNKNOWN ? bit_of(p) : 0;
 	}
-	json_object_foreach(addresses, text, word) accept_address(p, text, json_string_value(word));
-	snprintf(p->state, sizeof(p->state), "%s", state);
-	return true;
+	snprintf(p->state, sizeof(p->state), "%s", a->state);
 }
 
 /* Whether an open question was put to this peer. */
@@ -182,63 +159,77 @@ static size_t count_questions(const struct announce_peer *p)
 	return n;
 }
 
+/* Bring what this peer confirmed to weir-announce, which looks at its age itself again. */
+static void bring_confirmations(struct announce_peer *p, struct announce_item *items, size_t n,
+                                uint64_t now_ms)
+{
+	struct announce_exchange *x = p->exchange;
+	char incarnation[ANNOUNCE_OWN_HEX_MAX];
+	size_t accepted;
+
+	if (!x->bring_until_ms) /* all peers of a round share the time */
+		x->bring_until_ms = now_ms + ANNOUNCE_OWN_REPLY_MS;
+	announce_own_hex(x->own.node.incarnation, incarnation);
+	accepted =
+	        announce_own_confirm(x->run_dir, p->node, incarnation, items, n, x->bring_until_ms);
+	if (accepted < n)
+		log_warn("confirmation-not-accepted", "node=%s addresses=%zu", p->node,
+		         n - accepted);
+}
+
 /*
  * The answers, in the order of the questions. What is confirmed is brought to weir-announce, unless
- * the question is too old meanwhile; weir-announce looks at that itself again.
+ * the question is too old meanwhile. If weir-announce does not take it, another peer's confirmation
+ * may do.
  */
-static void apply_confirmations(struct announce_peer *p, const json_t *answers, uint64_t now_ms)
+static void apply_confirmations(struct announce_peer *p, const json_t *words, uint64_t now_ms)
 {
-	const char *confirmed = announce_answer_label(ANNOUNCE_ANSWER_CONFIRMED);
 	struct announce_exchange *x = p->exchange;
 	struct announce_item *items = calloc(x->n_open + 1, sizeof(*items));
-	char incarnation[ANNOUNCE_OWN_HEX_MAX];
+	struct open_question **of = calloc(x->n_open + 1, sizeof(*of));
 	size_t at = 0, n = 0;
 
-	for (size_t i = 0; items && i < x->n_open; i++) {
+	for (size_t i = 0; items && of && i < x->n_open; i++) {
 		struct open_question *q = &x->open[i];
 
 		if (!is_for_peer(x, q, p))
 			continue;
-		const char *word = json_string_value(json_array_get(answers, at++));
-		if (!word || strcmp(word, confirmed) != 0 || q->is_confirmed ||
+		const json_t *word = json_array_get(words, at++);
+		if (!announce_reply_confirms(word) || q->is_confirmed ||
 		    now_ms - q->sent_ms > ANNOUNCE_EXCHANGE_GOOD_MS)
 			continue;
-		q->is_confirmed = true;
-		items[n++] = (struct announce_item){ x->shared[q->row].address, q->sent_ms };
+		of[n] = q;
+		items[n++] = (struct announce_item){ .address = x->shared[q->row].address,
+			                             .sent_ms = q->sent_ms };
 	}
-	announce_own_hex(x->own.node.incarnation, incarnation);
-	at = n ? announce_own_confirm(x->run_dir, p->node, incarnation, items, n) : 0;
-	if (at < n)
-		log_warn("confirmation-not-accepted", "node=%s addresses=%zu", p->node, n - at);
+	if (n)
+		bring_confirmations(p, items, n, now_ms);
+	for (size_t i = 0; i < n; i++)
+		of[i]->is_confirmed = items[i].is_accepted;
+	free(of);
 	free(items);
 }
 
 /* @return 0, or -EINVAL with @p reason: nothing of the answer counts */
-static int accept_answer(struct announce_peer *p, const json_t *answer, uint64_t now_ms,
+static int accept_answer(struct announce_peer *p, const json_t *json, uint64_t now_ms,
                          const char **reason)
 {
 	const struct announce_exchange *x = p->exchange;
-	const json_t *age = json_object_get(answer, "age_ms");
-	const json_t *answers = json_object_get(answer, "answers");
-	json_int_t age_ms = json_integer_value(age);
+	struct announce_reply a;
+	int err = announce_reply_read(json, p->node, x->cluster, p->state, count_questions(p), &a,
+	                              reason);
 
-	*reason = "the answer is from another node or cluster";
-	if (!has_text(answer, "node", p->node) || !has_text(answer, "cluster", x->cluster))
-		return -EINVAL;
-	*reason = "the answer is malformed";
-	if (!(json_is_null(age) || (json_is_integer(age) && age_ms >= 0)) ||
-	    !json_is_array(answers) || json_array_size(answers) != count_questions(p))
-		return -EINVAL;
-	p->heard_ms = 0;
-	if (json_is_integer(age)) {
-		if (!accept_state(p, answer)) {
-			p->state[0] = '\0';
-			return -EINVAL;
-		}
-		if (age_ms <= (json_int_t)ANNOUNCE_EXCHANGE_GOOD_MS)
-			p->heard_ms = x->queried_ms - (uint64_t)age_ms;
+	if (err) {
+		p->state[0] = '\0'; /* the next answer has all addresses */
+		return err;
 	}
-	apply_confirmations(p, answers, now_ms);
+	p->heard_ms = 0;
+	if (a.has_age) {
+		note_announced(p, &a);
+		if (a.age_ms <= ANNOUNCE_EXCHANGE_GOOD_MS && a.age_ms < x->queried_ms)
+			p->heard_ms = x->queried_ms - a.age_ms;
+	}
+	apply_confirmations(p, a.words, now_ms);
 	return 0;
 }
 
@@ -305,6 +296,7 @@ static void query_peers(struct announce_exchange *x, bool only_questions)
 	size_t n = 0;
 
 	x->queried_ms = clock_mono_ms();
+	x->bring_until_ms = 0;
 	for (size_t i = 0; requests && i < x->n_peers; i++) {
 		struct announce_peer *p = &x->peers[i];
 
@@ -391,8 +383,11 @@ static json_t *list_announcing(const struct announce_exchange *x, const struct a
 	return names;
 }
 
-/* Send what is in @p addresses, and empty it. */
-static void send_others(struct announce_exchange *x, const struct contacts *c, json_t *addresses)
+/*
+ * Send what is in @p addresses, and empty it. @return whether it was taken: a weir-announce that
+ * hangs is not waited for line by line, and what is said of the peers grows old meanwhile
+ */
+static bool send_others(struct announce_exchange *x, const struct contacts *c, json_t *addresses)
 {
 	bool accepted = announce_own_notify_others(x->run_dir, c->heard, c->silent, addresses);
 
@@ -400,6 +395,7 @@ static void send_others(struct announce_exchange *x, const struct contacts *c, j
 		log_note("others-not-published", "addresses=%zu", json_object_size(addresses));
 	x->unpublished = !accepted;
 	json_object_clear(addresses);
+	return accepted;
 }
 
 /*
@@ -409,11 +405,12 @@ static void send_others(struct announce_exchange *x, const struct contacts *c, j
 static void notify_others(struct announce_exchange *x)
 {
 	json_t *addresses = json_object();
+	bool goes_on = true;
 	size_t n_bytes = 0;
 	struct contacts c;
 
 	list_contacts(x, clock_mono_ms(), &c);
-	for (size_t i = 0; i < x->n_shared; i++) {
+	for (size_t i = 0; goes_on && i < x->n_shared; i++) {
 		const struct announce_shared *row = &x->shared[i];
 		char text[ADDR_TEXT_MAX];
 		json_t *names = row->peers ? list_announcing(x, row, c.fresh) : NULL;
@@ -424,11 +421,11 @@ static void notify_others(struct announce_exchange *x)
 		json_object_set_new(addresses, addr_text(&row->address, text), names);
 		if (n_bytes < LINE_BYTES)
 			continue;
-		send_others(x, &c, addresses);
+		goes_on = send_others(x, &c, addresses);
 		n_bytes = 0;
 	}
 	if (json_object_size(addresses))
-		send_others(x, &c, addresses);
+		(void)send_others(x, &c, addresses);
 	json_decref(addresses);
 	json_decref(c.heard);
 	json_decref(c.silent);

@@ -52,6 +52,15 @@ void announce_own_close(struct announce_own *o)
 	*o = (struct announce_own){ 0 };
 }
 
+const char *announce_own_word(const struct announced_address *a)
+{
+	if (a->table != ANNOUNCE_NORMAL || !(a->in_kernel & 1u << ANNOUNCE_NORMAL))
+		return NULL;
+	if (a->exported)
+		return ANNOUNCE_OWN_YES;
+	return a->is_export_read ? NULL : ANNOUNCE_OWN_UNSURE;
+}
+
 void announce_own_hex(uint64_t value, char out[ANNOUNCE_OWN_HEX_MAX])
 {
 	snprintf(out, ANNOUNCE_OWN_HEX_MAX, "%016" PRIx64, value);
@@ -114,15 +123,15 @@ json_t *announce_own_query(const char *run_dir, const char *from, const char *in
 }
 
 size_t announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
-                            const struct announce_item *items, size_t n)
+                            struct announce_item *items, size_t n, uint64_t until_ms)
 {
-	uint64_t until_ms = clock_mono_ms() + ANNOUNCE_OWN_REPLY_MS;
 	size_t n_accepted = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		json_t *message = make_message("confirmed", "by", by, incarnation, &items[i]);
 		json_t *answer = request_announce(run_dir, message, left_ms(until_ms));
 
+		items[i].is_accepted = answer != NULL;
 		n_accepted += answer != NULL;
 		json_decref(answer);
 	}

@@ -34,11 +34,20 @@ struct announce_own {
 struct announce_item {
 	struct addr address;
 	uint64_t sent_ms; /**< by the clock of the node that asks */
+	bool is_accepted; /**< by announce_own_confirm(): weir-announce took it */
 };
 
 /** Read the page. @return whether there is one; else what was read before is undefined */
 bool announce_own_look(struct announce_own *o, const char *run_dir);
 void announce_own_close(struct announce_own *o);
+
+#define ANNOUNCE_OWN_YES    "announced" /**< the words of announce_own_word() */
+#define ANNOUNCE_OWN_UNSURE "unsure"
+/**
+ * What nodes say of an address that they announce: that a neighbour gets its normal route, or that
+ * this is not known yet. NULL: it is not announced, in graceful shutdown, or known to reach nobody.
+ */
+const char *announce_own_word(const struct announced_address *a);
 
 /** 16 hexadecimal digits: what requests and answers carry for 64 bits. */
 void announce_own_hex(uint64_t value, char out[ANNOUNCE_OWN_HEX_MAX]);
@@ -53,11 +62,13 @@ void announce_own_hex(uint64_t value, char out[ANNOUNCE_OWN_HEX_MAX]);
 json_t *announce_own_query(const char *run_dir, const char *from, const char *incarnation,
                            const struct announce_item *items, size_t n);
 /**
- * Tell it that node @p by confirmed these; it waits ANNOUNCE_OWN_REPLY_MS in all.
- * @return how many it took, whether they count or not
+ * Tell it that node @p by confirmed these.
+ * @param items     [n], is_accepted is set: it was taken, whether it counts or not
+ * @param until_ms  monotonic: then it is waited for no longer
+ * @return how many were taken
  */
 size_t announce_own_confirm(const char *run_dir, const char *by, const char *incarnation,
-                            const struct announce_item *items, size_t n);
+                            struct announce_item *items, size_t n, uint64_t until_ms);
 /**
  * Tell it who else announces: one line of at most 64 KiB.
  * @param heard, silent  names of nodes

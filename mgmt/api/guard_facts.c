@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A peer's load is that of the last round, if it is fresh; what it announces, it is asked
- * (guard_query.c). What this node announces is what its
- * weir-announce shows: a VIP counts when each of its addresses is announced as usual and the
- * routing daemon has learnt it.
+ * (guard_query.c). What this node announces is what its weir-announce shows, by the same words: a VIP
+ * counts when a neighbour gets each of its addresses.
  */
 #include "mgmt/api/guard_facts.h"
 
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/announce_own.h"
 #include "mgmt/api/node_drain.h"
 #include "weir/announce.h"
 
@@ -26,27 +26,34 @@ static int by_vip(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool is_announced(const struct announced_address *a)
+static enum guard_announced read_address(const struct announced_address *a)
 {
-	return a->table == ANNOUNCE_NORMAL && (a->imported & 1u << ANNOUNCE_NORMAL);
+	const char *word = announce_own_word(a);
+
+	if (!word)
+		return GUARD_NOT_ANNOUNCED;
+	return strcmp(word, ANNOUNCE_OWN_YES) ? GUARD_ANNOUNCED_UNKNOWN : GUARD_ANNOUNCED;
 }
 
-/* The VIPs of which all addresses are announced, rising. @return how many */
-static size_t list_vips(struct announced_address *addresses, size_t n, uint64_t *vips)
+/* Note VIPs and addresses of DNS; of a VIP, the least that is said of one of its addresses. */
+static void note_announced(struct announced_address *addresses, size_t n, struct guard_said *out)
 {
-	size_t n_vips = 0;
-
 	if (n)
 		qsort(addresses, n, sizeof(*addresses), by_vip);
 	for (size_t i = 0, next; i < n; i = next) {
-		bool all = addresses[i].vip != 0; /* 0: an address of DNS */
+		const struct announced_address *first = &addresses[i];
+		enum guard_announced least = read_address(first);
 
-		for (next = i; next < n && addresses[next].vip == addresses[i].vip; next++)
-			all &= is_announced(&addresses[next]);
-		if (all)
-			vips[n_vips++] = addresses[i].vip;
+		next = i + 1;
+		for (; first->vip && next < n && addresses[next].vip == first->vip; next++) {
+			enum guard_announced one = read_address(&addresses[next]);
+
+			least = one < least ? one : least;
+		}
+		guard_said_add(out, first->vip ? first->vip : guard_dns_key(&first->address),
+		               least);
 	}
-	return n_vips;
+	guard_said_end(out);
 }
 
 /* Copy the page. @return whether there is one that is fresh */
@@ -71,17 +78,16 @@ static bool read_page(const char *run_dir, struct announced_address *addresses, 
 int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
 {
 	struct announced_address *addresses = calloc(ANNOUNCED_MAX, sizeof(*addresses));
-	uint64_t *vips = calloc(ANNOUNCED_MAX, sizeof(*vips));
 	size_t n = 0;
 
-	*out = (struct guard_facts){ .vips = vips };
-	if (!addresses || !vips) {
+	*out = (struct guard_facts){ .n_said = 0 };
+	if (!addresses || guard_said_make(&out->own, ANNOUNCED_MAX)) {
 		free(addresses);
 		return -ENOMEM;
 	}
 	out->vips_known = read_page(core->dirs.run, addresses, &n);
 	if (out->vips_known)
-		out->n_vips = list_vips(addresses, n, vips);
+		note_announced(addresses, n, &out->own);
 	if (queries)
 		out->n_said = guard_query(core, out->said, PEERS_MAX);
 	free(addresses);
@@ -94,8 +100,10 @@ static void add_own(struct core *core, const struct model_node *self, struct gua
 	struct guard_node *n = &out->nodes[out->observed.n_nodes++];
 
 	*n = (struct guard_node){ .vips_known = out->vips_known,
-		                  .vips = out->vips,
-		                  .n_vips = out->n_vips,
+		                  .vips = out->own.vips,
+		                  .n_vips = out->own.n_vips,
+		                  .unsure = out->own.unsure,
+		                  .n_unsure = out->own.n_unsure,
 		                  .capacity_bits = self->capacity_bits
 		                                           ? self->capacity_bits
 		                                           : node_drain_copy(core).port_bits };
@@ -123,6 +131,8 @@ static void add_peer(const struct model *m, const struct peers_report *v, struct
 		                  .vips_known = said != NULL,
 		                  .vips = said ? said->vips : NULL,
 		                  .n_vips = said ? said->n_vips : 0,
+		                  .unsure = said ? said->unsure : NULL,
+		                  .n_unsure = said ? said->n_unsure : 0,
 		                  .capacity_bits = node && node->capacity_bits ? node->capacity_bits
 		                                                               : v->port_bits };
 	snprintf(n->name, sizeof(n->name), "%s", v->node);
@@ -182,7 +192,6 @@ void guard_facts_close(struct guard_facts *s)
 	guard_query_free(s->said, s->n_said);
 	s->n_said = 0;
 	free(s->pools);
-	free(s->vips);
+	guard_said_free(&s->own);
 	s->pools = NULL;
-	s->vips = NULL;
 }

@@ -21,8 +21,7 @@ struct guard_facts {
 	struct guard_load loads[GUARD_SITES_MAX];
 	struct guard_node nodes[PEERS_MAX + 1];
 	struct guard_unsettled *pools;
-	uint64_t *vips; /**< of this node */
-	size_t n_vips;
+	struct guard_said own; /**< of this node, if vips_known */
 	bool vips_known;
 	struct guard_said said[PEERS_MAX]; /**< of the others */
 	size_t n_said;

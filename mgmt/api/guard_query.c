@@ -6,11 +6,13 @@
  */
 #include "mgmt/api/guard_query.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "mgmt/api/announce_reply.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/peers.h"
@@ -35,61 +37,71 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool has_text(const json_t *object, const char *name, const char *expected)
+int guard_said_make(struct guard_said *out, size_t n)
 {
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && !strcmp(text, expected);
+	*out = (struct guard_said){ .vips = calloc(n + 1, sizeof(*out->vips)),
+		                    .unsure = calloc(n + 1, sizeof(*out->unsure)) };
+	if (out->vips && out->unsure)
+		return 0;
+	guard_said_free(out);
+	return -ENOMEM;
 }
 
-/* Whether the node is sure of what it says of @p vip. @p all: it announces each address of it */
-static bool is_sure(const json_t *addresses, const struct model_vip *vip, bool *all)
+void guard_said_add(struct guard_said *s, uint64_t key, enum guard_announced said)
 {
-	char text[ADDR_TEXT_MAX];
+	if (said == GUARD_ANNOUNCED)
+		s->vips[s->n_vips++] = key;
+	else if (said == GUARD_ANNOUNCED_UNKNOWN)
+		s->unsure[s->n_unsure++] = key;
+}
 
-	*all = vip->n_addresses > 0;
+void guard_said_end(struct guard_said *s)
+{
+	if (s->n_vips)
+		qsort(s->vips, s->n_vips, sizeof(*s->vips), by_number);
+	if (s->n_unsure)
+		qsort(s->unsure, s->n_unsure, sizeof(*s->unsure), by_number);
+}
+
+void guard_said_free(struct guard_said *s)
+{
+	free(s->vips);
+	free(s->unsure);
+	*s = (struct guard_said){ .n_vips = 0 };
+}
+
+/* A VIP is announced with all its addresses: the least that is said of one of them. */
+static enum guard_announced read_vip(const json_t *addresses, const struct model_vip *vip)
+{
+	enum guard_announced least = vip->n_addresses ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
+
 	for (size_t i = 0; i < vip->n_addresses; i++) {
-		const json_t *word =
-		        json_object_get(addresses, addr_text(&vip->addresses[i], text));
+		enum guard_announced one = announce_reply_of(addresses, &vip->addresses[i]);
 
-		if (word && (!json_is_string(word) || strcmp(json_string_value(word), "announced")))
-			return false;
-		*all &= word != NULL;
+		least = one < least ? one : least;
 	}
-	return true;
+	return least;
 }
 
 /* @return whether the answer says what @p node announces; @p out is given then */
-static bool read_said(const struct model *m, const struct model_node *node, const json_t *answer,
+static bool read_said(const struct model *m, const struct model_node *node, const json_t *json,
                       struct guard_said *out)
 {
-	const json_t *age = json_object_get(answer, "age_ms");
-	const json_t *addresses = json_object_get(answer, "addresses");
-	uint64_t *vips;
-	size_t n = 0;
+	const struct model_announce *it = &node->announce;
+	struct announce_reply a;
+	const char *reason;
 
-	if (!has_text(answer, "node", node->name) || !has_text(answer, "cluster", m->cluster) ||
-	    !json_is_integer(age) || json_integer_value(age) < 0 ||
-	    json_integer_value(age) > LATE_MS || !json_is_object(addresses))
+	if (announce_reply_read(json, node->name, m->cluster, "", 0, &a, &reason) || !a.has_age ||
+	    a.age_ms > LATE_MS || guard_said_make(out, m->n_vips + it->n_dns))
 		return false;
-	vips = calloc(m->n_vips + 1, sizeof(*vips));
-	if (!vips)
-		return false;
-	for (size_t i = 0; i < m->n_vips; i++) {
-		bool all;
-
-		if (!model_node_announces(node, &m->vips[i]))
-			continue;
-		if (!is_sure(addresses, &m->vips[i], &all)) {
-			free(vips);
-			return false;
-		}
-		if (all)
-			vips[n++] = hash_text(m->vips[i].name);
-	}
-	if (n)
-		qsort(vips, n, sizeof(*vips), by_number);
-	*out = (struct guard_said){ .vips = vips, .n_vips = n };
+	for (size_t i = 0; i < m->n_vips; i++)
+		if (model_node_announces(node, &m->vips[i]))
+			guard_said_add(out, hash_text(m->vips[i].name),
+			               read_vip(a.addresses, &m->vips[i]));
+	for (size_t i = 0; i < it->n_dns; i++)
+		guard_said_add(out, guard_dns_key(&it->dns[i]),
+		               announce_reply_of(a.addresses, &it->dns[i]));
+	guard_said_end(out);
 	snprintf(out->node, sizeof(out->node), "%s", node->name);
 	return true;
 }
@@ -167,5 +179,5 @@ size_t guard_query(struct core *core, struct guard_said *out, size_t max)
 void guard_query_free(struct guard_said *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		free(list[i].vips);
+		guard_said_free(&list[i]);
 }

@@ -12,20 +12,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/checked.h"
 #include "mgmt/api/core.h"
+#include "mgmt/store/guard.h"
 
 #define GUARD_QUERY_TIMEOUT_MS 1500 /**< for all peers together: a person waits */
 
-/** What a node said. */
+/** What a node said, by the keys of struct guard_node. */
 struct guard_said {
 	char node[MODEL_NAME_MAX];
-	uint64_t *vips; /**< [n_vips] rising, from malloc(): hash_text() of the VIPs it announces */
+	uint64_t *vips; /**< [n_vips] rising, from malloc(): it announces these */
 	size_t n_vips;
+	uint64_t *unsure; /**< [n_unsure] rising, likewise: it may announce these */
+	size_t n_unsure;
 };
 
+/** Room for @p n keys. @return 0, with @p out for guard_said_free(), or -ENOMEM */
+MUST_CHECK int guard_said_make(struct guard_said *out, size_t n);
+/** Note what is said of a key; in any order, and nothing twice. */
+void guard_said_add(struct guard_said *s, uint64_t key, enum guard_announced said);
+/** All is noted: sort it. */
+void guard_said_end(struct guard_said *s);
+void guard_said_free(struct guard_said *s);
+
 /**
- * Ask all other nodes that have an API. Nodes that give no answer, or that are not sure of a VIP,
- * are left out: what they announce is unknown.
+ * Ask all other nodes that have an API. Nodes that give no answer are left out: what they announce is
+ * unknown.
  * @param out  [max], given; guard_query_free() frees what is in it
  * @return how many said it
  */

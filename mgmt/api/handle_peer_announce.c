@@ -99,17 +99,6 @@ static bool read_query(const struct model *m, const json_t *json, struct peer_qu
 
 /* --- what this node announces --- */
 
-/*
- * Of a route that the kernel has, whether a neighbour gets it; while the daemon has said nothing of
- * that yet, it is not known. NULL: the address is not announced, or in graceful shutdown.
- */
-static const char *word_of(const struct announced_address *a)
-{
-	if (a->table != ANNOUNCE_NORMAL || !(a->in_kernel & 1u << ANNOUNCE_NORMAL))
-		return NULL;
-	return a->exported ? "announced" : "unsure";
-}
-
 static uint64_t digest_address(uint64_t digest, const struct announced_address *a, const char *word)
 {
 	uint64_t halves[2];
@@ -127,7 +116,7 @@ static void show_announced(const struct announce_own *own, const char *known, js
 	uint64_t digest = 1;
 
 	for (uint32_t i = 0; i < own->node.n_addresses; i++) {
-		const char *word = word_of(&own->addresses[i]);
+		const char *word = announce_own_word(&own->addresses[i]);
 
 		if (!word)
 			continue;

@@ -38,14 +38,19 @@ enum guard_announced {
 	GUARD_ANNOUNCED, /**< and its routing daemon shows it */
 };
 
-/** A node, as it was seen moments ago. What is not known is zero. */
+/**
+ * A node, as it was seen moments ago. What is not known is zero. What it announces is given by keys:
+ * hash_text() of a VIP's name, and guard_dns_key() of an address of DNS.
+ */
 struct guard_node {
 	char name[MODEL_NAME_MAX];
 	bool load_known, vips_known;
 	uint64_t bits;          /**< a second, from clients, if load_known */
 	uint64_t capacity_bits; /**< a second: of its ports; 0: not known */
-	const uint64_t *vips;   /**< [n_vips] rising: hash_text() of the names that it announces */
+	const uint64_t *vips;   /**< [n_vips] rising: keys of what it announces */
 	size_t n_vips;
+	const uint64_t *unsure; /**< [n_unsure] rising: keys of what it may announce */
+	size_t n_unsure;
 };
 
 /** A pool without agents, as the forwarding tables of the node to be drained have it. */
@@ -98,6 +103,8 @@ struct guard_result {
 void guard_check(const struct model *m, const struct overrides *overrides,
                  const struct override *target, const struct guard_observed *seen, int64_t now_ms,
                  struct guard_result *result);
+/** The key of an address of DNS in struct guard_node. */
+uint64_t guard_dns_key(const struct addr *address);
 /** Whether there is a guard called @p name. */
 bool guard_known(const char *name);
 /** The guards' names, as people read them: "last-site, ... or unsettled". */

@@ -2,7 +2,8 @@
 /*
  * The drain of a node: routers send its packets to the other nodes that announce the same VIPs.
  *
- * Three guards. `last-announcer`: each VIP must have another node that announces it. `room`: the
+ * Three guards. `last-announcer`: each VIP, and each address of DNS that the node announces, must have
+ * another node that announces it. `room`: the
  * other nodes must be able to carry the load, which routers share equally among them (ECMP).
  * `unsettled`: the other nodes do not know which connections this node keeps at an earlier owner of
  * an unsettled slot, unless the backends have agents, which pass such packets on.
@@ -50,32 +51,64 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* What @p other itself says of a VIP. */
+uint64_t guard_dns_key(const struct addr *address)
+{
+	static const struct hash_key key = { 0 };
+
+	return hash_bytes(&key, address->bytes, sizeof(address->bytes));
+}
+
+static bool has_key(const uint64_t *keys, size_t n, uint64_t key)
+{
+	return n && bsearch(&key, keys, n, sizeof(key), by_number);
+}
+
+/* What @p other itself says of a VIP or an address of DNS. */
 static enum guard_announced read_announced(const struct node_check *w,
-                                           const struct model_node *other, uint64_t vip)
+                                           const struct model_node *other, uint64_t key)
 {
 	const struct guard_node *n = find_seen(w->seen, other->name);
 
-	if (!n || !n->vips_known)
+	if (!n || !n->vips_known || has_key(n->unsure, n->n_unsure, key))
 		return GUARD_ANNOUNCED_UNKNOWN;
-	return n->n_vips && bsearch(&vip, n->vips, n->n_vips, sizeof(vip), by_number)
-	               ? GUARD_ANNOUNCED
-	               : GUARD_NOT_ANNOUNCED;
+	return has_key(n->vips, n->n_vips, key) ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
 }
 
-/* How @p vip is announced elsewhere: the best that is said of any other node. */
-static enum guard_announced find_announced(const struct node_check *w, const struct model_vip *vip)
+/* What a node announces: a VIP, or without one an address of DNS. */
+struct announced_thing {
+	const struct model_vip *vip;
+	const struct addr *dns;
+};
+
+static bool lists_dns(const struct model_node *node, const struct addr *address)
+{
+	const struct model_announce *a = &node->announce;
+
+	for (size_t i = 0; a->daemon != MODEL_DAEMON_NONE && i < a->n_dns; i++)
+		if (addr_equal(&a->dns[i], address))
+			return true;
+	return false;
+}
+
+static bool does_announce(const struct model_node *node, const struct announced_thing *it)
+{
+	return it->vip ? model_node_announces(node, it->vip) : lists_dns(node, it->dns);
+}
+
+/* How it is announced elsewhere: the best that is said of any other node. */
+static enum guard_announced find_announced(const struct node_check *w,
+                                           const struct announced_thing *it)
 {
 	enum guard_announced best = GUARD_NOT_ANNOUNCED;
-	uint64_t hash = hash_text(vip->name);
+	uint64_t key = it->vip ? hash_text(it->vip->name) : guard_dns_key(it->dns);
 
 	for (size_t i = 0; i < w->m->n_nodes; i++) {
 		const struct model_node *other = &w->m->nodes[i];
 		enum guard_announced one;
 
-		if (!may_receive(w, other) || !model_node_announces(other, vip))
+		if (!may_receive(w, other) || !does_announce(other, it))
 			continue;
-		one = read_announced(w, other, hash);
+		one = read_announced(w, other, key);
 		if (one > best)
 			best = one;
 	}
@@ -108,38 +141,61 @@ static const char *more_names(const struct name_list *list, char out[32])
 	return out;
 }
 
+/* What the node announces, by whether others do so too. */
+struct elsewhere {
+	struct name_list alone, unknown;
+	size_t n;
+};
+
+static void sort_announced(const struct node_check *w, const struct announced_thing *it,
+                           struct elsewhere *out)
+{
+	enum guard_announced found = find_announced(w, it);
+	char text[ADDR_TEXT_MAX], name[ADDR_TEXT_MAX + 4];
+
+	if (!it->vip)
+		snprintf(name, sizeof(name), "DNS %s", addr_text(it->dns, text));
+	out->n++;
+	if (found != GUARD_ANNOUNCED)
+		add_name(found == GUARD_NOT_ANNOUNCED ? &out->alone : &out->unknown,
+		         it->vip ? it->vip->name : name);
+}
+
+static void look_elsewhere(const struct node_check *w, struct elsewhere *out)
+{
+	const struct model_announce *a = &w->node->announce;
+
+	*out = (struct elsewhere){ .n = 0 };
+	for (size_t i = 0; i < w->m->n_vips; i++) {
+		const struct announced_thing it = { .vip = &w->m->vips[i] };
+
+		if (does_announce(w->node, &it))
+			sort_announced(w, &it, out);
+	}
+	for (size_t i = 0; a->daemon != MODEL_DAEMON_NONE && i < a->n_dns; i++)
+		sort_announced(w, &(struct announced_thing){ .dns = &a->dns[i] }, out);
+}
+
 static void check_last_announcer(const struct node_check *w)
 {
-	struct name_list alone = { .n = 0 }, unknown = { .n = 0 };
+	struct elsewhere e;
 	char more[32];
-	size_t n = 0;
 
-	for (size_t i = 0; i < w->m->n_vips; i++) {
-		const struct model_vip *vip = &w->m->vips[i];
-		enum guard_announced elsewhere;
-
-		if (!model_node_announces(w->node, vip))
-			continue;
-		n++;
-		elsewhere = find_announced(w, vip);
-		if (elsewhere == GUARD_NOT_ANNOUNCED)
-			add_name(&alone, vip->name);
-		if (elsewhere == GUARD_ANNOUNCED_UNKNOWN)
-			add_name(&unknown, vip->name);
-	}
-	if (alone.n)
+	look_elsewhere(w, &e);
+	if (e.alone.n)
 		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
 		                  "no other node announces %s%s: a drain does not withdraw them, "
 		                  "and --withdraw cuts their clients off",
-		                  alone.text, more_names(&alone, more));
-	else if (unknown.n)
+		                  e.alone.text, more_names(&e.alone, more));
+	else if (e.unknown.n)
 		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, true,
-		                  "whether another node announces %s%s is unknown", unknown.text,
-		                  more_names(&unknown, more))
+		                  "whether another node announces %s%s is unknown", e.unknown.text,
+		                  more_names(&e.unknown, more))
 		        ->unknown = true;
 	else
-		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, true,
-		                  "another node announces each of the %zu VIPs", n);
+		guard_add_verdict(
+		        w->r, GUARD_LAST_ANNOUNCER, true,
+		        "another node announces each of the %zu VIPs and addresses of DNS", e.n);
 }
 
 /* Whether @p other announces, or may announce, a VIP of the node. */

@@ -5,11 +5,13 @@
  */
 #include <assert.h>
 
+#include "mgmt/api/announce_reply.h"
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/health_exchange.h"
 #include "tests/fuzz/fuzz_text.h"
+#include "weir/announce.h"
 #include "weir/json.h"
 #include "weir/peer_page.h"
 
@@ -64,6 +66,47 @@ static void check_words(const json_t *json)
 	assert(word != STATE_FETCH_KNOWS || text);
 }
 
+static void check_addresses(const json_t *addresses)
+{
+	static const char *const texts[] = { "203.0.113.10", "2001:db8::10" };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const json_t *word = json_object_get(addresses, texts[i]);
+		struct addr address;
+
+		assert(!addr_parse(texts[i], &address));
+		enum guard_announced said = announce_reply_of(addresses, &address);
+		assert((said == GUARD_NOT_ANNOUNCED) == !word);
+		if (said == GUARD_ANNOUNCED)
+			assert(!strcmp(json_string_value(word), "announced"));
+	}
+}
+
+/* Of the exchange between nodes that announce: nothing counts, or it is an answer to what was sent. */
+static void check_announcements(const json_t *json)
+{
+	static const char known[] = "00000000000000aa";
+
+	for (size_t n = 0; n < 4; n++) {
+		struct announce_reply r = { .age_ms = 1 };
+		const char *why = NULL;
+		size_t n_confirmed = 0;
+
+		if (announce_reply_read(json, "fra-1", "t", known, n, &r, &why)) {
+			assert(why && r.age_ms == 1 && !r.words);
+			continue;
+		}
+		assert(json_array_size(r.words) == n && r.age_ms <= INT64_MAX);
+		assert(r.has_age ? strlen(r.state) == strlen(known) : !r.state && !r.addresses);
+		assert(!r.has_age || json_is_object(r.addresses) || !strcmp(r.state, known));
+		assert(json_object_size(r.addresses) <= ANNOUNCED_MAX);
+		for (size_t i = 0; i <= n; i++)
+			n_confirmed += announce_reply_confirms(json_array_get(r.words, i));
+		assert(n_confirmed <= n);
+		check_addresses(r.addresses);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	json_t *json = json_read((const char *)bytes, n, JSON_REJECT_DUPLICATES, NULL);
@@ -75,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	check_version(json);
 	check_contents(json);
 	check_words(json);
+	check_announcements(json);
 	(void)inforce_from_json(json);
 	if (fingerprint_from_json(json, fingerprint))
 		assert(strlen(fingerprint) < sizeof(fingerprint));

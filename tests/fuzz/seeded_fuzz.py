@@ -24,6 +24,9 @@ BUGS = [
     ("auth", "mgmt/api/auth.c", "	if (authorization && !*token)\n		return;", "	if (0)\n		return;"),
     ("peer", "mgmt/api/peer_json.c", "(json_int_t)o->until_ms", "(json_int_t)o->over_ms"),
     ("peer", "mgmt/api/peer_json.c", "(json_int_t)v->time_ms", "(json_int_t)v->effective_ms + 1"),
+    ("peer", "mgmt/api/announce_reply.c", "json_array_size(a.words) != n_questions", "json_array_size(a.words) < n_questions"),
+    ("peer", "mgmt/api/announce_reply.c", "return !strcmp(a->state, known);", "return true;"),
+    ("peer", "mgmt/api/announce_reply.c", "json_is_string(word) && ", ""),
     ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),
     ("times", "base/clock.c", "\"%04d\"", "\"%d\""),
 ]

@@ -53,7 +53,8 @@ static inline void slow_send(struct peer_client *c, struct client_request *reque
 #define LINES_MAX 32
 static char lines[LINES_MAX][65536];
 static size_t n_lines;
-static const char *own_answer; /* NULL: it does not answer */
+static const char *own_answer;   /* NULL: it does not answer */
+static const char *refused_text; /* a line with it is refused; NULL: none is */
 static uint64_t own_takes_ms;
 
 static inline int fake_ctl(const char *path, const char *line, int timeout_ms, char **answer)
@@ -67,7 +68,8 @@ static inline int fake_ctl(const char *path, const char *line, int timeout_ms, c
 	fake_ms += own_takes_ms;
 	if (!own_answer)
 		return -ETIMEDOUT;
-	*answer = strdup(own_answer);
+	*answer =
+	        strdup(refused_text && strstr(line, refused_text) ? "{\"ok\":false}" : own_answer);
 	return *answer ? 0 : -ENOMEM;
 }
 
@@ -152,6 +154,7 @@ static inline int setup(void **state)
 	fake_ms = START_MS;
 	answer_takes_ms = own_takes_ms = 0;
 	own_answer = "{\"ok\":true}";
+	refused_text = NULL;
 	n_lines = 0;
 	head = (struct announced_node){ .incarnation = 0xabcd };
 	for (size_t i = 0; i < COUNT(rows); i++) {

@@ -117,6 +117,29 @@ static void a_confirmation_comes_back_with_name_and_time(void **state)
 	                              "\"000000000000abcd\",\"sent_ms\":1000000}");
 }
 
+/* As while the two have different documents: the next peer's may count. */
+static void a_confirmation_that_is_refused_makes_room_for_another(void **state)
+{
+	static const struct asked_row some[] = {
+		{ "a2/v1/peer/announcements", ANSWER("ams-2", "\"answers\":[\"confirmed\"]"), 200 },
+		{ "f1/v1/peer/announcements", ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
+		{ NULL, NULL, 0 }
+	};
+
+	(void)state;
+	settle_peers();
+	asked_rows = some;
+	rows[1].query_ms = fake_ms;
+	refused_text = "\"by\":\"ams-2\"";
+	assert_int_equal(look_again(50), 2);
+	assert_int_equal(count_lines("\"by\":\"fra-1\""), 1);
+	own_answer = NULL; /* it hangs: the peers share the time for which it is waited for */
+	own_takes_ms = 400;
+	rows[1].query_ms = fake_ms;
+	assert_int_equal(look_again(50), 2);
+	assert_int_equal(count_lines("confirmed"), 1);
+}
+
 static void what_is_too_old_is_neither_asked_nor_brought(void **state)
 {
 	static const struct asked_row some[] = {
@@ -362,6 +385,9 @@ static void many_addresses_are_told_in_several_lines(void **state)
 		json_decref(line);
 	}
 	assert_int_equal(n_told, 4096);
+	own_answer = NULL; /* it hangs: it is not waited for with each line */
+	assert_int_equal(look_again(EVERY_MS), 1);
+	assert_int_equal(n_lines, 1);
 	free(text);
 	json_decref(answer);
 }
@@ -424,6 +450,7 @@ int main(void)
 		T(nodes_that_announce_the_same_are_peers),
 		T(a_question_goes_at_once_to_all_that_share_the_address),
 		T(a_confirmation_comes_back_with_name_and_time),
+		T(a_confirmation_that_is_refused_makes_room_for_another),
 		T(what_is_too_old_is_neither_asked_nor_brought),
 		T(hostile_answers_confirm_nothing),
 		T(who_else_announces_is_told_twice_a_second),

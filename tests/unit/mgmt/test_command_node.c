@@ -18,6 +18,14 @@
 	"   capacity = { bits = \"1Mbit\"; };\n"                                                   \
 	"   tunnel_source = [ \"10.1.254.0/24\" ]; announce = { daemon = \"frr\"; }; },\n"
 
+/* The same, and two nodes announce one address of DNS; the first one another besides. */
+#define DNS_NODES                                                                                      \
+	"dns_listen = [ \"192.0.2.53\", \"192.0.2.54\" ];\n"                                           \
+	"   announce = { daemon = \"bird\"; vips = [ ]; dns = [ \"192.0.2.53\" ]; }; },\n"             \
+	" { name = \"ams-2\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } );\n"                \
+	"   dns_listen = [ \"192.0.2.53\", \"192.0.2.54\" ]; tunnel_source = [ \"10.1.254.0/24\" ];\n" \
+	"   announce = { daemon = \"frr\"; vips = [ ]; dns = [ \"192.0.2.53\", \"192.0.2.54\" ]; }; },\n"
+
 struct scene {
 	struct fixture f;
 	struct intent *in;
@@ -39,13 +47,13 @@ static struct intent *open_scene(const struct scene *s, int64_t now_ms)
 	return in;
 }
 
-static int setup(void **state)
+static int make_scene(void **state, const char *nodes)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 	struct files files;
 
 	fixture_make(&s->f);
-	files = fixture_files("dns_listen = [ \"192.0.2.53\" ]; },\n", NODES);
+	files = fixture_files("dns_listen = [ \"192.0.2.53\" ]; },\n", nodes);
 	fixture_write(s->f.conf, "weir.conf", files.items[1].bytes);
 	files_fini(&files);
 	s->in = open_scene(s, NOW_MS);
@@ -56,6 +64,16 @@ static int setup(void **state)
 	s->seen = (struct guard_observed){ .nodes = s->nodes, .n_nodes = 2, .pools = &s->pool };
 	*state = s;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return make_scene(state, NODES);
+}
+
+static int setup_dns(void **state)
+{
+	return make_scene(state, DNS_NODES);
 }
 
 static int teardown(void **state)
@@ -208,6 +226,40 @@ static void the_last_node_that_announces_a_vip_stays(void **state)
 	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
 }
 
+/* An address of DNS is like a VIP: routers send its packets to whoever announces it. */
+static void the_last_node_that_announces_an_address_of_dns_stays(void **state)
+{
+	struct scene *s = *state;
+	struct addr address;
+	uint64_t key;
+
+	assert_int_equal(addr_parse("192.0.2.53", &address), 0);
+	key = guard_dns_key(&address);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	assert_true(verdict_of(s, "last-announcer")->unknown);
+	assert_non_null(
+	        strstr(verdict_of(s, "last-announcer")->detail, "DNS 192.0.2.53 is unknown"));
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	s->nodes[1].vips_known = true;
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
+	assert_non_null(
+	        strstr(s->r.text, "last-announcer: no other node announces DNS 192.0.2.53"));
+	assert_int_equal(run_on_node(s, COMMAND_DISABLE, "ams-1", NOW_MS), COMMAND_REFUSED);
+	s->nodes[1].unsure = &key;
+	s->nodes[1].n_unsure = 1;
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	assert_true(verdict_of(s, "last-announcer")->unknown);
+	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	s->nodes[1].n_unsure = 0;
+	s->nodes[1].vips = &key;
+	s->nodes[1].n_vips = 1;
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
+	assert_false(verdict_of(s, "last-announcer")->unknown);
+	/* of two addresses, one is announced there alone, and one there is no more */
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-2", NOW_MS), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "announces DNS 192.0.2.53, DNS 192.0.2.54:"));
+}
+
 static void a_drained_node_is_no_other_node(void **state)
 {
 	struct scene *s = *state;
@@ -292,6 +344,8 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(the_last_node_that_announces_a_vip_stays, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        the_last_node_that_announces_an_address_of_dns_stays, setup_dns, teardown),
 		cmocka_unit_test_setup_teardown(a_drained_node_is_no_other_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_other_node_must_have_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(unsettled_slots_are_waited_for_unless_it_is_now,

@@ -18,7 +18,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct addr addresses[3];
+static struct addr addresses[3], dns[1];
 static const struct model_site ams = { .name = "ams" };
 static const struct model_site *const sites[] = { &ams };
 static const struct model_vip vips[2] = {
@@ -29,62 +29,88 @@ static const struct model_vip vips[2] = {
 	  .addresses = &addresses[2],
 	  .n_addresses = 1 },
 };
-static const struct model_node node = { .name = "ams-2",
-	                                .site = &ams,
-	                                .announce = { .daemon = MODEL_DAEMON_BIRD } };
+static const struct model_node node = {
+	.name = "ams-2",
+	.site = &ams,
+	.announce = { .daemon = MODEL_DAEMON_BIRD, .dns = dns, .n_dns = 1 }
+};
 static const struct model m = { .cluster = "shop", .vips = vips, .n_vips = 2 };
 
 static int setup(void **state)
 {
 	(void)state;
-	return addr_parse("203.0.113.10", &addresses[0]) ||
+	return addr_parse("192.0.2.53", &dns[0]) || addr_parse("203.0.113.10", &addresses[0]) ||
 	       addr_parse("2001:db8::10", &addresses[1]) ||
 	       addr_parse("203.0.113.25", &addresses[2]);
 }
 
 #define SAYS(age, list)                                                                            \
 	"{\"node\": \"ams-2\", \"cluster\": \"shop\", \"answers\": [], \"age_ms\": " age           \
-	", \"addresses\": " list "}"
+	", \"state\": \"00000000000000aa\", \"addresses\": " list "}"
 #define WEB4  "\"203.0.113.10\": \"announced\""
 #define WEB6  "\"2001:db8::10\": \"announced\""
 #define MAIL4 "\"203.0.113.25\": \"announced\""
+#define NS    "\"192.0.2.53\": \"announced\""
+
+/* By the keys of a node: yes, no, or unknown. */
+static enum guard_announced said_of(const struct guard_said *said, uint64_t key)
+{
+	for (size_t i = 0; i < said->n_vips; i++)
+		if (said->vips[i] == key)
+			return GUARD_ANNOUNCED;
+	for (size_t i = 0; i < said->n_unsure; i++)
+		if (said->unsure[i] == key)
+			return GUARD_ANNOUNCED_UNKNOWN;
+	return GUARD_NOT_ANNOUNCED;
+}
+
+static void expect_rising(const uint64_t *keys, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		assert_true(keys[i - 1] < keys[i]);
+}
 
 static void a_vip_is_announced_with_all_its_addresses(void **state)
 {
+	enum { NO = GUARD_NOT_ANNOUNCED, MAYBE = GUARD_ANNOUNCED_UNKNOWN, YES = GUARD_ANNOUNCED };
 	static const struct {
 		const char *answer;
-		bool known, web, mail;
+		bool known;
+		int web, mail, dns;
 	} cases[] = {
-		{ SAYS("5", "{" WEB4 "," WEB6 "," MAIL4 "}"), true, true, true },
-		{ SAYS("5", "{" WEB4 "," MAIL4 "}"), true, false, true },
-		{ SAYS("5", "{}"), true, false, false },
-		{ SAYS("2000", "{}"), true, false, false },
-		{ SAYS("2001", "{" WEB4 "," WEB6 "}"), false, false, false },
-		{ SAYS("-1", "{}"), false, false, false },
-		{ SAYS("null", "{}"), false, false, false },
-		{ SAYS("5", "[]"), false, false, false },
-		{ SAYS("5", "{" WEB4 ", \"2001:db8::10\": \"unsure\"}"), false, false, false },
-		{ SAYS("5", "{" WEB4 ", \"2001:db8::10\": 1}"), false, false, false },
+		{ SAYS("5", "{" WEB4 "," WEB6 "," MAIL4 "," NS "}"), true, YES, YES, YES },
+		{ SAYS("5", "{" WEB4 "," MAIL4 "}"), true, NO, YES, NO },
+		{ SAYS("5", "{}"), true, NO, NO, NO },
+		{ SAYS("2000", "{}"), true, NO, NO, NO },
+		{ SAYS("2001", "{" WEB4 "," WEB6 "}"), false, 0, 0, 0 },
+		{ SAYS("-1", "{}"), false, 0, 0, 0 },
+		{ SAYS("null", "{}"), false, 0, 0, 0 },
+		{ SAYS("5", "[]"), false, 0, 0, 0 },
+		/* what it is not sure of says nothing of the others */
+		{ SAYS("5", "{" WEB4 ", \"2001:db8::10\": \"unsure\"," MAIL4 "}"), true, MAYBE, YES,
+		  NO },
+		{ SAYS("5", "{\"2001:db8::10\": \"unsure\"}"), true, NO, NO, NO },
+		{ SAYS("5", "{" WEB4 ", \"2001:db8::10\": 1, \"192.0.2.53\": \"unsure\"}"), true,
+		  MAYBE, NO, MAYBE },
 		{ "{\"node\": \"ams-3\", \"cluster\": \"shop\", \"age_ms\": 5, \"addresses\": {}}",
-		  false, false, false },
+		  false, 0, 0, 0 },
 		{ "{\"node\": \"ams-2\", \"cluster\": \"x\", \"age_ms\": 5, \"addresses\": {}}",
-		  false, false, false },
-		{ "[]", false, false, false },
+		  false, 0, 0, 0 },
+		{ "[]", false, 0, 0, 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		json_t *answer = json_loads(cases[i].answer, 0, NULL);
-		uint64_t web = hash_text("web"), mail = hash_text("mail");
 		struct guard_said said = { .n_vips = 0 };
 
 		print_message("  %s\n", cases[i].answer);
 		assert_non_null(answer);
 		assert_int_equal(read_said(&m, &node, answer, &said), cases[i].known);
-		assert_int_equal(said.n_vips, cases[i].web + cases[i].mail);
-		for (size_t k = 0; k < said.n_vips; k++)
-			assert_true((said.vips[k] == web && cases[i].web) ||
-			            (said.vips[k] == mail && cases[i].mail));
+		assert_int_equal(said_of(&said, hash_text("web")), cases[i].web);
+		assert_int_equal(said_of(&said, hash_text("mail")), cases[i].mail);
+		assert_int_equal(said_of(&said, guard_dns_key(&dns[0])), cases[i].dns);
+		expect_rising(said.vips, said.n_vips);
 		guard_query_free(&said, 1);
 		json_decref(answer);
 	}
@@ -93,23 +119,39 @@ static void a_vip_is_announced_with_all_its_addresses(void **state)
 /* The same of this node, from its announce page. */
 static void of_this_node_the_page_says_it(void **state)
 {
-	const uint8_t shown = 1u << ANNOUNCE_NORMAL;
-	struct announced_address rows[] = {
-		{ .vip = 9, .table = ANNOUNCE_NORMAL, .imported = shown },
-		{ .vip = 5, .table = ANNOUNCE_NORMAL, .imported = shown },
-		{ .vip = 0, .table = ANNOUNCE_NORMAL, .imported = shown }, /* DNS */
-		{ .vip = 9, .table = ANNOUNCE_NORMAL, .imported = shown },
-		{ .vip = 5, .table = ANNOUNCE_SHUTDOWN, .imported = shown },
-		{ .vip = 7, .table = ANNOUNCE_NORMAL, .imported = 0 },
-		{ .vip = 3, .table = ANNOUNCE_NORMAL, .imported = shown },
-	};
-	uint64_t list[COUNT(rows)];
+	const struct announced_address good = { .table = ANNOUNCE_NORMAL,
+		                                .in_kernel = 1u << ANNOUNCE_NORMAL,
+		                                .exported = 1,
+		                                .is_export_read = 1 };
+	static const uint64_t keys[] = { 9, 5, 0, 9, 5, 7, 3, 0, 4 };
+	struct announced_address rows[COUNT(keys)];
+	struct guard_said said;
 
 	(void)state;
-	assert_int_equal(list_vips(rows, COUNT(rows), list), 2);
-	assert_int_equal(list[0], 3);
-	assert_int_equal(list[1], 9);
-	assert_int_equal(list_vips(rows, 0, list), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		rows[i] = good;
+		rows[i].vip = keys[i];
+	}
+	rows[2].address = dns[0];
+	rows[4].table = ANNOUNCE_SHUTDOWN;
+	rows[5].exported = 0;
+	rows[7].address = addresses[0];
+	rows[7].exported = rows[7].is_export_read = 0;
+	rows[8].in_kernel = 0;
+	assert_int_equal(guard_said_make(&said, COUNT(rows)), 0);
+	note_announced(rows, COUNT(rows), &said);
+	assert_int_equal(said.n_vips, 3);
+	assert_int_equal(said.n_unsure, 1);
+	assert_int_equal(said_of(&said, 3), GUARD_ANNOUNCED);
+	assert_int_equal(said_of(&said, 9), GUARD_ANNOUNCED);
+	assert_int_equal(said_of(&said, guard_dns_key(&dns[0])), GUARD_ANNOUNCED);
+	assert_int_equal(said_of(&said, guard_dns_key(&addresses[0])), GUARD_ANNOUNCED_UNKNOWN);
+	expect_rising(said.vips, said.n_vips);
+	guard_said_free(&said);
+	assert_int_equal(guard_said_make(&said, 0), 0);
+	note_announced(rows, 0, &said);
+	assert_int_equal(said.n_vips + said.n_unsure, 0);
+	guard_said_free(&said);
 }
 
 int main(void)

@@ -42,7 +42,7 @@ static int fake_seen_open(struct core *core, bool queries, struct guard_facts *o
 	(void)core;
 	assert_false(asked_is_locked());
 	asks_seen = queries;
-	*out = (struct guard_facts){ .n_vips = 0 };
+	*out = (struct guard_facts){ .n_said = 0 };
 	return open_err;
 }
 

@@ -229,6 +229,21 @@ static void this_node_tells_what_it_announces_and_how_old_that_is(void **state)
 	        "announced");
 }
 
+/* A filter of the routing daemon, or sessions that are all down: the address reaches nobody. */
+static void what_is_known_to_reach_nobody_is_not_announced(void **state)
+{
+	const json_t *addresses;
+
+	(void)state;
+	rows[0].exported = rows[1].exported = 0;
+	rows[1].is_export_read = 1;
+	show_own_page();
+	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
+	addresses = json_object_get(reply.json, "addresses");
+	assert_string_equal(json_string_value(json_object_get(addresses, NS)), "unsure");
+	assert_null(json_object_get(addresses, WEB4));
+}
+
 static void without_a_page_nothing_is_known(void **state)
 {
 	char path[PATH_MAX];
@@ -259,6 +274,7 @@ int main(void)
 		T(over_long_queries_are_refused),
 		T(a_flood_of_questions_ends_before_weir_announce),
 		T(this_node_tells_what_it_announces_and_how_old_that_is),
+		T(what_is_known_to_reach_nobody_is_not_announced),
 		T(without_a_page_nothing_is_known),
 	};
 
