@@ -44,7 +44,8 @@ struct process {
 	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
 	size_t macs_left_out; /**< own MAC addresses that the tables have no room for (tables/macs.h) */
 	bool is_changed_again; /**< the document changed while it was read */
-	struct loop_timer tick, second, retry, mtus, see, show;
+	struct loop_timer tick_timer, second_timer, retry_timer, mtu_timer, path_timer,
+	        effect_timer;
 	uint64_t shown;    /**< number of decisions on the effect page */
 	uint64_t shown_ms; /**< when the effect page was last written */
 	unsigned seconds;
