@@ -148,16 +148,28 @@ def judge_watch() -> str | None:
 
 
 def judge_room() -> str | None:
-    """Processors' queues are long inside, and as before afterwards, however often it is asked for."""
-    before, first, second = machine.queue(), machine.Room(), machine.Room()
-    first.open()
-    second.open()
-    inside = machine.queue()
-    second.close()
-    between = machine.queue()
-    first.close()
-    is_long = inside == between >= machine.ROOM or os.geteuid() != 0
-    return None if is_long and machine.queue() == before else f"queues: {before}, {inside}, {between}, {machine.queue()}"
+    """Processors' queues are long until the last that asked for it has closed, whichever asked first; also where one of them was
+    killed, or ended without a word. The machine's own queues are left alone."""
+    with tempfile.TemporaryDirectory(prefix="room-", dir=os.path.join(ROOT, "build")) as folder:
+        machine.QUEUE, machine.ROOMS = f"{folder}/queue", f"{folder}/rooms"
+        machine.set_queue(1000)
+        first, second, third = machine.Room(), machine.Room(), machine.Room()
+        first.open()
+        second.open()
+        seen = [machine.queue()]
+        first.close()
+        seen.append(machine.queue())
+        second.close()
+        seen.append(machine.queue())
+        for end in ("os.kill(os.getpid(), signal.SIGKILL)", "raise SystemExit"):
+            script = f"import os, signal, machine; machine.QUEUE, machine.ROOMS = {machine.QUEUE!r}, {machine.ROOMS!r}; machine.Room().open(); {end}"
+            subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": f"{ROOT}/tests"}, check=False, timeout=60)
+            seen.append(machine.queue())
+            third.open()
+            third.close()
+            seen.append(machine.queue())
+    expected = [machine.ROOM, machine.ROOM, 1000, machine.ROOM, 1000, 1000, 1000]
+    return None if seen == expected else f"queues: {seen}"
 
 
 def sh(script: str) -> None:
