@@ -6,7 +6,10 @@ carried, a cut site is silent, and nothing is left at the end.
 """
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import re
 import shutil
 import sys
 import time
@@ -14,8 +17,8 @@ import time
 import net
 from net import Lab, call, namespaces, say
 from report import Report
-from watch import WATCH, Crowd, now_ms
-from world import World, read_requests
+from watch import WATCH, Crowd, is_excused, now_ms
+from world import Request, World, read_requests
 import plan as planning
 
 
@@ -38,7 +41,11 @@ def failures_are_seen(report: Report, world: World) -> None:
     site.heal()
     report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a request that got through by its second SYN has failed")
     WATCH.stops.append((time.monotonic(), 30))
-    report.equal(crowd.failures(since), [], "but not if the machine stood still meanwhile")
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        seen = crowd.failures(since)
+    report.equal(seen, [], "but not if the machine stood still meanwhile")
+    report.check(re.search(r"not counted: \d+ requests, for the machine stood still: SYN lost", told.getvalue()), "which is told", told.getvalue().strip())
     WATCH.stops.clear()
     crowd.dropped = lambda: 1000
     report.check("SYN lost" not in {f[0] for f in crowd.failures(since)}, "nor does a lost SYN if the links dropped frames")
@@ -49,6 +56,23 @@ def failures_are_seen(report: Report, world: World) -> None:
     since = now_ms()
     time.sleep(2.5)  # longer than a second without any request, even if the machine stands still for one
     report.equal([f[0] for f in crowd.failures(since)], ["no request was started"], "a crowd that has stopped shows nothing")
+
+
+def long_stops_excuse(report: Report) -> None:
+    """A timer that had time enough without the stop shows a failure."""
+    now = now_ms()
+    WATCH.stops.append((time.monotonic(), 0.8))
+    for result, began, took, resent, excused, why in (
+            ("connect-timeout", 1000, 1000, 1, True, "a request that had a fifth of its time is excused"),
+            ("connect-timeout", 3000, 3000, 1, False, "but not one that had the most of it"),
+            ("timeout", 20000, 20000, 0, False, "nor a long transfer"),
+            ("reset", 900, 900, 0, False, "nor one that no timer ended"),
+            ("ok", 900, 900, 1, True, "a SYN that was sent again at the end of a stop is excused"),
+            ("ok", 5000, 5000, 1, False, "but not for a stop long after it"),
+            ("ok", 900, 900, 0, False, "and there is nothing to excuse without one")):
+        r = Request(1, now - began, now - began + took, "-", 0, "-", result, 0, "-", 0, "-", 0, took, resent)
+        report.equal(is_excused(r), excused, why)
+    WATCH.stops.clear()
 
 
 def programs_are_the_builds(report: Report) -> None:
@@ -64,6 +88,7 @@ def programs_are_the_builds(report: Report) -> None:
 
 def run(report: Report) -> None:
     programs_are_the_builds(report)
+    long_stops_excuse(report)
     with Lab("harness") as lab:
         tag = lab.tag
         world = World(lab, planning.simple(1, 2), resolvers=())
