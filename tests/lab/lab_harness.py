@@ -53,6 +53,12 @@ def failures_are_seen(report: Report, world: World) -> None:
     report.check("SYN lost" not in {f[0] for f in seen}, "nor does a lost SYN if the links dropped frames")
     crowd.dropped = lambda: crowd.excused
     report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a dropped frame excuses one SYN, and once")
+    crowd.dropped = lambda: 2000
+    crowd.forget_dropped()
+    report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "nor one that was lost after it")
+    lost, crowd.excused = [("SYN lost", "203.0.113.10", "-")] * 30, 0
+    with contextlib.redirect_stdout(told):
+        report.equal(len(crowd.without_lost(lost)), 10, "however many the links drop, they excuse twenty")
     crowd.dropped = lambda: 0
     client.stop(10)
     since = now_ms()

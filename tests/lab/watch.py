@@ -16,6 +16,7 @@ Meant = typing.Callable[[Request], bool]
 
 WATCH = machine.Watch()
 STOP_MS = 500  # timers that expire meanwhile fire before what came meanwhile is read: a SYN is sent again, though none was lost
+SYNS_MAX = 20  # that dropped frames excuse at a time; a program that lets its port overflow loses more
 SYN_MS = 1000  # after this a SYN is sent again
 
 
@@ -65,7 +66,7 @@ class Crowd:
         self.rest, self.at = "", 0
         self.ended_ms = 0  # all requests that were started before have ended
         self.dropped: typing.Callable[[], int] = lambda: 0  # frames that the kernel's links have dropped so far
-        self.excused = 0  # SYNs of these that failures() did not count: a frame excuses one, once
+        self.excused = 0  # of these: a frame excuses one SYN, once, and none that was lost before or long after
 
     def read(self) -> list[Request]:
         """Read what has come; returns all requests so far."""
@@ -112,10 +113,14 @@ class Crowd:
         return self.without_lost([(r.result if r.result != "ok" else "SYN lost", r.target, r.backend)
                                   for r in bad if r not in excused])
 
+    def forget_dropped(self) -> None:
+        """What the links have dropped so far excuses nothing from now on."""
+        self.excused = self.dropped()
+
     def without_lost(self, bad: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         """These failures but as many lost SYNs as the kernel's links say that they dropped frames."""
         syns = sum(b[0] == "SYN lost" for b in bad)
-        n = min(syns, self.dropped() - self.excused) if syns else 0
+        n = min(syns, self.dropped() - self.excused, SYNS_MAX) if syns else 0
         if n <= 0:
             return bad
         self.excused += n
