@@ -9,7 +9,7 @@ import time
 import typing
 
 import plan as planning
-from books import OF_THE_DEAD, check_servers, check_wire
+from books import check_servers, check_wire
 from net import say, wait_until
 from watch import Answers, failed, is_excused, now_ms, sigma
 
@@ -318,7 +318,7 @@ def balance(demo: Demo) -> None:
         return r.backend == demo.killed[0] and abs(r.end_ms - demo.killed[1]) < 50
     n = check_servers(demo.report, demo.world, demo.crowds, tolerated, unlogged)
     demo.report.check(n > 5000, "reconcile: requests, one by one", n)
-    check_wire(demo.report, demo.world, demo.captures, tolerated=OF_THE_DEAD)
+    check_wire(demo.report, demo.world, demo.captures, killed=(demo.killed[0],))
     for node in demo.world.nodes:
         node.resume("health")
 

@@ -13,8 +13,11 @@ import re
 import shutil
 import sys
 import time
+import types
+import typing
 
 import net
+from books import BACKEND_COUNTER, FORWARD_COUNTER, check_wire
 from net import Lab, call, namespaces, say
 from report import Report
 from watch import WATCH, Crowd, is_excused, now_ms
@@ -83,6 +86,27 @@ def long_stops_excuse(report: Report) -> None:
     WATCH.stops.clear()
 
 
+def books_bear_the_dead(report: Report) -> None:
+    """A killed backend excuses packets that its own node drops for it, and no other's."""
+    packets = {("in", "tunnel"): 9, ("out", "vip"): 10}
+    capture: typing.Any = types.SimpleNamespace(counts=lambda way, what_for, **more: packets.get((way, what_for), 0))
+
+    def site(name: str, dropped: int) -> typing.Any:
+        stats = {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): 9, (BACKEND_COUNTER, f'backend="{name}-b1"'): 9,
+                 (FORWARD_COUNTER, 'action="dropped",reason="backend_dead"'): dropped}
+        packets["out", "vip"] = 9 + dropped
+        return types.SimpleNamespace(
+            name=name, plan=types.SimpleNamespace(node=f"{name}-1"), node=types.SimpleNamespace(stats=lambda _: stats),
+            backends=[types.SimpleNamespace(name=f"{name}-b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda: 0)
+    for name, dropped, killed, failed, why in (("ams", 1, "ams-b1", 0, "the dead backend's node may drop its packets"),
+                                               ("ams", 21, "ams-b1", 1, "but twenty at most"),
+                                               ("fra", 1, "ams-b1", 1, "and no other node any")):
+        world, books = typing.cast(typing.Any, types.SimpleNamespace(sites=[site(name, dropped)])), Report()
+        with contextlib.redirect_stdout(io.StringIO()):
+            check_wire(books, world, {name: capture}, killed=(killed,))
+        report.equal(books.failed, failed, why)
+
+
 def programs_are_the_builds(report: Report) -> None:
     for folder in ("lab", "package-test", "test-logs"):
         path = os.path.join(net.BUILD, folder, "harness-programs", "b", "weir-mgmt")
@@ -97,6 +121,7 @@ def programs_are_the_builds(report: Report) -> None:
 def run(report: Report) -> None:
     programs_are_the_builds(report)
     long_stops_excuse(report)
+    books_bear_the_dead(report)
     with Lab("harness") as lab:
         tag = lab.tag
         world = World(lab, planning.simple(1, 2), resolvers=())
