@@ -11,11 +11,13 @@ import io
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 import types
 import typing
 
+import demo_stay
 import net
 from books import BACKEND_COUNTER, FORWARD_COUNTER, check_wire
 from net import Lab, call, namespaces, say
@@ -107,6 +109,22 @@ def books_bear_the_dead(report: Report) -> None:
         report.equal(books.failed, failed, why)
 
 
+def a_degraded_node_is_told(report: Report) -> None:
+    """The demo bears a degraded node only where the machine stood still, and says so."""
+    node: typing.Any = types.SimpleNamespace(name="ams-1", wait_until_well=lambda: None)
+    degraded = subprocess.CompletedProcess([], demo_stay.DEGRADED, "pool-all-down", "")
+    run_line, told = demo_stay.run_line, io.StringIO()
+    demo_stay.run_line = lambda *_: subprocess.CompletedProcess([], 0, "well", "")
+    with contextlib.redirect_stdout(told):
+        quiet = demo_stay.wait_and_repeat(node, "weir status", degraded).returncode
+        WATCH.stops.append((time.monotonic(), 0.6))
+        stopped = demo_stay.wait_and_repeat(node, "weir status", degraded).returncode
+    demo_stay.run_line = run_line
+    WATCH.stops.clear()
+    report.equal((quiet, stopped), (demo_stay.DEGRADED, 0), "a degraded node fails the demo, but not where the machine stood still")
+    report.check(told.getvalue().count("not counted: ams-1 was degraded") == 1 and "pool-all-down" in told.getvalue(), "which is told, with why")
+
+
 def programs_are_the_builds(report: Report) -> None:
     for folder in ("lab", "package-test", "test-logs"):
         path = os.path.join(net.BUILD, folder, "harness-programs", "b", "weir-mgmt")
@@ -122,6 +140,7 @@ def run(report: Report) -> None:
     programs_are_the_builds(report)
     long_stops_excuse(report)
     books_bear_the_dead(report)
+    a_degraded_node_is_told(report)
     with Lab("harness") as lab:
         tag = lab.tag
         world = World(lab, planning.simple(1, 2), resolvers=())
