@@ -3,7 +3,7 @@
  * Conditions of network paths to backends: of checks through tunnels, of next hops, and of agents.
  *
  *     probe-path-missing  checks through the tunnel cannot be sent, so they give no verdict
- *     next-hop-unusable   a next hop takes the backend out (tables/compiler_way.c), or a guard keeps it in
+ *     next-hop-unusable   a next hop takes the backend out (tables/compiler_next_hops.c), or a guard keeps it in
  *     next-hop-missing    a backend is in force and owns slots, and nothing can be sent to it; with
  *                         subject "all" and severity down: that is so of all that own slots
  *     agents-unseen       (a note) a pool relies on options of its agents, which no node sees
@@ -71,7 +71,7 @@ static const char *lost_by(const struct path_round *r, const struct compiler_bac
 	struct hop hop;
 
 	if (n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP)
-		return effect_hop_text((enum effect_hop)n->paths[b->index].way.hop);
+		return effect_hop_text((enum effect_hop)n->paths[b->index].next_hop.hop);
 	if (hops_get(n->hops, &b->plan->address, &hop) && !is_driver_port(r, hop.ifindex))
 		return "its route leaves by an interface that is not one of the node's ports";
 	return NULL;
@@ -98,11 +98,11 @@ static const char *path_advice(enum effect_reason cut)
 static void state_unusable(struct path_round *r, const struct compiler_backend *b,
                            const char *subject)
 {
-	enum effect_reason cut = (enum effect_reason)r->p->node.paths[b->index].way.cut;
+	enum effect_reason cut = (enum effect_reason)r->p->node.paths[b->index].next_hop.cut;
 	char address[ADDR_TEXT_MAX];
 	bool held = guard_is_hold((enum effect_reason)b->reason);
 
-	if (!cut || b->plan->says == GUARD_DISABLED ||
+	if (!cut || b->plan->intent == GUARD_DISABLED ||
 	    !(held || effect_reason_is_path((enum effect_reason)b->reason)) ||
 	    r->n_unusable++ >= LISTED_MAX)
 		return;
@@ -126,7 +126,7 @@ static void state_missing(struct path_round *r, const struct compiler_pool *pool
 	r->n_serve += !reason;
 	r->n_lost += reason != NULL;
 	if (!reason ||
-	    r->p->node.paths[b->index].way.since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
+	    r->p->node.paths[b->index].next_hop.since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
 	    r->n_missing++ >= LISTED_MAX)
 		return;
 	conditions_add(

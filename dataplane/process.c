@@ -56,7 +56,7 @@ static void apply_verdicts(struct process *p)
 	p->health_epoch = p->health ? page_epoch(p->health) : 0;
 	if (p->driver)
 		compiler_read_verdicts(&p->node, &time);
-	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
+	loop_timer_set(p->loop, &p->tick_timer, loop_now_ms(p->loop));
 }
 
 static void on_health_page(void *arg)
@@ -298,7 +298,7 @@ static void report_in_force(struct process *p)
 	probes_apply_model(p->probes, n->model);
 	read_ports_back(p);
 	find_health_page(p);
-	loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
+	loop_timer_set(p->loop, &p->tick_timer, loop_now_ms(p->loop));
 }
 
 static void log_model_errors(const struct model_errors *errors)
@@ -314,7 +314,7 @@ static void log_model_errors(const struct model_errors *errors)
 
 static void retry_later(struct process *p)
 {
-	loop_timer_set(p->loop, &p->retry, loop_now_ms(p->loop) + RETRY_MS);
+	loop_timer_set(p->loop, &p->retry_timer, loop_now_ms(p->loop) + RETRY_MS);
 }
 
 /*
@@ -424,8 +424,8 @@ static void show_decisions(struct process *p)
 {
 	const struct compiler_counters *c = &p->node.counters;
 
-	if (p->shown != c->deaths + c->returns + c->held && !p->show.heap_index)
-		loop_timer_set(p->loop, &p->show, p->shown_ms + SHOW_MS);
+	if (p->shown != c->deaths + c->returns + c->held && !p->effect_timer.heap_index)
+		loop_timer_set(p->loop, &p->effect_timer, p->shown_ms + SHOW_MS);
 }
 
 static void on_compiler_tick(void *arg)
@@ -435,7 +435,7 @@ static void on_compiler_tick(void *arg)
 
 	if (!p->driver)
 		return;
-	loop_timer_set(p->loop, &p->tick, compiler_tick(&p->node, &time));
+	loop_timer_set(p->loop, &p->tick_timer, compiler_tick(&p->node, &time));
 	show_decisions(p);
 }
 
@@ -457,7 +457,7 @@ static void on_second(void *arg)
 		(void)p->ops->tick(p->driver);
 	show_effect(p);
 	probes_count(p->probes);
-	loop_timer_set(p->loop, &p->second, time.now_ms + 1000);
+	loop_timer_set(p->loop, &p->second_timer, time.now_ms + 1000);
 }
 
 static void on_mtu_tick(void *arg)
@@ -467,7 +467,7 @@ static void on_mtu_tick(void *arg)
 	if (p->driver)
 		compiler_update_mtus(&p->node, loop_now_ms(p->loop));
 	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
-	loop_timer_set(p->loop, &p->mtus, loop_now_ms(p->loop) + MTU_TICK_MS);
+	loop_timer_set(p->loop, &p->mtu_timer, loop_now_ms(p->loop) + MTU_TICK_MS);
 }
 
 static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
@@ -476,10 +476,10 @@ static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
 
 	if (p->driver)
 		compiler_on_hop(&p->node, address, hop);
-	if (p->driver && p->node.ways_changed)
-		loop_timer_set(p->loop, &p->tick, loop_now_ms(p->loop));
-	if (probes_hop(p->probes, address, hop) && !p->see.heap_index)
-		loop_timer_set(p->loop, &p->see, loop_now_ms(p->loop));
+	if (p->driver && p->node.next_hops_changed)
+		loop_timer_set(p->loop, &p->tick_timer, loop_now_ms(p->loop));
+	if (probes_hop(p->probes, address, hop) && !p->path_timer.heap_index)
+		loop_timer_set(p->loop, &p->path_timer, loop_now_ms(p->loop));
 	hop_log_change(&p->hop_log, address, hop, loop_now_ms(p->loop));
 }
 
@@ -576,17 +576,17 @@ int process_run(struct process *p)
 {
 	int err = open_parts(p);
 
-	p->tick = (struct loop_timer){ .cb = on_compiler_tick, .arg = p };
-	p->second = (struct loop_timer){ .cb = on_second, .arg = p };
-	p->retry = (struct loop_timer){ .cb = on_effective_document, .arg = p };
-	p->mtus = (struct loop_timer){ .cb = on_mtu_tick, .arg = p };
-	p->show = (struct loop_timer){ .cb = show_effect, .arg = p };
-	p->see = (struct loop_timer){ .cb = on_path, .arg = p };
+	p->tick_timer = (struct loop_timer){ .cb = on_compiler_tick, .arg = p };
+	p->second_timer = (struct loop_timer){ .cb = on_second, .arg = p };
+	p->retry_timer = (struct loop_timer){ .cb = on_effective_document, .arg = p };
+	p->mtu_timer = (struct loop_timer){ .cb = on_mtu_tick, .arg = p };
+	p->effect_timer = (struct loop_timer){ .cb = show_effect, .arg = p };
+	p->path_timer = (struct loop_timer){ .cb = on_path, .arg = p };
 	if (!err) {
 		find_health_page(p);
 		load_first(p);
-		loop_timer_set(p->loop, &p->second, loop_now_ms(p->loop));
-		loop_timer_set(p->loop, &p->mtus, loop_now_ms(p->loop));
+		loop_timer_set(p->loop, &p->second_timer, loop_now_ms(p->loop));
+		loop_timer_set(p->loop, &p->mtu_timer, loop_now_ms(p->loop));
 		loop_beat(p->loop, stats_turns(publisher_stats(p->publisher), "main"));
 		stats_job_end(publisher_stats(p->publisher), "start");
 		proc_ready();

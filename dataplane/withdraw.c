@@ -142,7 +142,7 @@ void withdraw_and_stop(void *process)
 	}
 	log_note("stopping", "in_ms=%u reason=\"%s\"", WITHDRAW_MS,
 	         "packets are forwarded until routers send elsewhere");
-	p->stop = (struct loop_timer){ .cb = end_loop, .arg = p };
-	if (loop_timer_set(p->loop, &p->stop, loop_now_ms(p->loop) + WITHDRAW_MS))
+	p->stop_timer = (struct loop_timer){ .cb = end_loop, .arg = p };
+	if (loop_timer_set(p->loop, &p->stop_timer, loop_now_ms(p->loop) + WITHDRAW_MS))
 		end_loop(p);
 }

@@ -324,7 +324,7 @@ static void decide_targets(struct generation *g, struct decided *decided)
 		struct steering_site_state *s = &g->state->sites[i / 2];
 
 		s->words[i % 2] = peer_health_of_target(v, i).word;
-		s->unproven[i % 2] = peer_health_is_new(v, i, v->at[i / 2]);
+		s->unproven[i % 2] = peer_health_is_new(v, i, v->site_of_state[i / 2]);
 		if (decided && health_state(s->words[i % 2]) == HEALTH_DOWN)
 			decided_add(decided, v->targets[i]);
 	}

@@ -76,9 +76,9 @@ static void build_member_sets(struct model_build *b)
 		if (!named)
 			continue;
 		struct model_pool *pool = (struct model_pool *)(uintptr_t)named;
-		if (pool == last && pool->n_sets <= MODEL_SETS_MAX &&
+		if (pool == last && pool->n_member_sets <= MODEL_SETS_MAX &&
 		    all[i].from_ms >= all[i - 1].from_ms) {
-			pool->n_sets++;
+			pool->n_member_sets++;
 		} else if (seen[pool->index]) {
 			bind_error(
 			        b->bind, item, SCHEMA_MEMBER_SETS_POOL,
@@ -87,7 +87,7 @@ static void build_member_sets(struct model_build *b)
 			        MODEL_SETS_MAX + 1);
 		} else {
 			pool->member_sets = &all[i];
-			pool->n_sets = 1;
+			pool->n_member_sets = 1;
 		}
 		seen[pool->index] = true;
 		last = pool;

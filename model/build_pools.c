@@ -106,7 +106,7 @@ static void build_first_set(const struct model_build *b, struct model_pool *pool
 	qsort(members, pool->n_backends, sizeof(*members), build_by_member_id);
 	*member_set = (struct model_set){ 0, MODEL_TIME_NEVER, members, pool->n_backends };
 	pool->member_sets = member_set;
-	pool->n_sets = 1;
+	pool->n_member_sets = 1;
 }
 
 void build_pools(struct model_build *b)

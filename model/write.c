@@ -458,7 +458,7 @@ static void put_member_sets(FILE *f, const struct model *m)
 
 	fputs("member_sets = (\n", f);
 	for (size_t i = 0; i < m->n_pools; i++)
-		for (size_t j = 0; j < m->pools[i].n_sets; j++) {
+		for (size_t j = 0; j < m->pools[i].n_member_sets; j++) {
 			fputs(separator, f);
 			put_member_set(f, &m->pools[i], &m->pools[i].member_sets[j]);
 			separator = ",\n";

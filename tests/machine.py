@@ -6,7 +6,10 @@ whatever the program does. A suite that fails says what the machine did meanwhil
 """
 from __future__ import annotations
 
+import atexit
 import contextlib
+import fcntl
+import os
 import threading
 import time
 import typing
@@ -15,6 +18,7 @@ PERIOD_S = 0.1
 STOP_S = 0.5  # a thread that wakes so late saw the machine stand still, or no processor was free for it
 QUEUE = "/proc/sys/net/core/netdev_max_backlog"
 ROOM = 20000  # packets; all namespaces share a processor's queue, and one lab's burst must not cost another's SYN
+ROOMS = "/run/weir-test-rooms"  # how long they were before; gone after a boot, as the setting itself
 
 
 class Moment(typing.NamedTuple):
@@ -71,21 +75,33 @@ class Watch:
 
 
 class Room:
-    """Makes processors' queues of packets long, until it is closed. Without root, or when they are long already, they stay."""
+    """Makes processors' queues of packets long, until the last of those that asked for it is closed, at the latest with its process.
+    What they were before stands in ROOMS, locked by all that ask: if all were killed, the next one sets it back at its end.
+    Without root the queues stay."""
 
     def __init__(self) -> None:
-        self.before: int | None = None
+        self.rooms: int | None = None
 
     def open(self) -> None:
         with contextlib.suppress(OSError):
+            rooms = os.open(ROOMS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(rooms, fcntl.LOCK_SH)
+            self.rooms = rooms
+            atexit.register(self.close)
             if (before := queue()) < ROOM:
+                os.pwrite(rooms, f"{before}\n".encode(), 0)
                 set_queue(ROOM)
-                self.before = before
 
     def close(self) -> None:
-        if self.before is not None:
-            set_queue(self.before)
-        self.before = None
+        if self.rooms is None:
+            return
+        rooms, self.rooms = self.rooms, None
+        with contextlib.suppress(BlockingIOError):  # others still want it
+            fcntl.flock(rooms, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if before := os.pread(rooms, 20, 0).strip():
+                set_queue(int(before))
+                os.ftruncate(rooms, 0)
+        os.close(rooms)
 
 
 def queue() -> int:

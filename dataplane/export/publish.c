@@ -327,7 +327,7 @@ static void add_whys(struct effect_page *e, const struct compiler *n,
 		if (rows[i].id != np->plan->backends[k].id)
 			continue;
 		rows[i].reason = np->backends[k].reason;
-		rows[i].hop = n->paths[np->backends[k].index].way.hop;
+		rows[i].hop = n->paths[np->backends[k].index].next_hop.hop;
 		rows[i].path_mtu = n->paths[np->backends[k].index].reported.mtu;
 		pool->held += guard_is_hold((enum effect_reason)rows[i].reason);
 	}

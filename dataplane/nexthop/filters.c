@@ -23,7 +23,7 @@
 
 struct filters {
 	struct loop *loop;
-	struct mnl_socket *news;
+	struct mnl_socket *notifications;
 	struct loop_timer due;
 	uint64_t called_ms;
 	filters_changed *changed;
@@ -62,9 +62,10 @@ int filters_open(struct loop *l, filters_changed *changed, void *arg, struct fil
 	f->changed = changed;
 	f->arg = arg;
 	f->due = (struct loop_timer){ .cb = on_due, .arg = f };
-	err = rtnl_open(RTMGRP_TC, &f->news);
+	err = rtnl_open(RTMGRP_TC, &f->notifications);
 	if (!err)
-		err = loop_fd_add(l, mnl_socket_get_fd(f->news), EPOLLIN, on_tc_message, f);
+		err = loop_fd_add(l, mnl_socket_get_fd(f->notifications), EPOLLIN, on_tc_message,
+		                  f);
 	if (err) {
 		filters_close(f);
 		return err;
@@ -78,9 +79,9 @@ void filters_close(struct filters *f)
 	if (!f)
 		return;
 	loop_timer_cancel(f->loop, &f->due);
-	if (f->news) {
-		loop_fd_remove(f->loop, mnl_socket_get_fd(f->news));
-		mnl_socket_close(f->news);
+	if (f->notifications) {
+		loop_fd_remove(f->loop, mnl_socket_get_fd(f->notifications));
+		mnl_socket_close(f->notifications);
 	}
 	free(f);
 }

@@ -475,13 +475,14 @@ int hops_open(struct loop *l, uint32_t max, hops_changed *changed, void *arg, st
 	err = allocate_tables(h, max);
 	if (!err)
 		err = rtnl_open(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
-		                &h->news);
+		                &h->notifications);
 	if (!err)
 		err = rtnl_open(0, &h->queries);
 	if (!err)
 		err = dump_table(h, RTM_GETLINK);
 	if (!err)
-		err = loop_fd_add(l, mnl_socket_get_fd(h->news), EPOLLIN, on_hops_message, h);
+		err = loop_fd_add(l, mnl_socket_get_fd(h->notifications), EPOLLIN, on_hops_message,
+		                  h);
 	h->follows = !err;
 	if (!err)
 		err = loop_timer_set(l, &h->tick, loop_now_ms(l) + TICK_MS);
@@ -500,9 +501,9 @@ void hops_close(struct hops *h)
 	loop_timer_cancel(h->loop, &h->tick);
 	loop_timer_cancel(h->loop, &h->settle);
 	loop_timer_cancel(h->loop, &h->doubt);
-	if (h->news) {
-		loop_fd_remove(h->loop, mnl_socket_get_fd(h->news));
-		mnl_socket_close(h->news);
+	if (h->notifications) {
+		loop_fd_remove(h->loop, mnl_socket_get_fd(h->notifications));
+		mnl_socket_close(h->notifications);
 	}
 	if (h->queries)
 		mnl_socket_close(h->queries);

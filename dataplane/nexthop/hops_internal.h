@@ -56,7 +56,7 @@ struct hop_link {
 
 struct hops {
 	struct loop *loop;
-	struct mnl_socket *news, *queries;
+	struct mnl_socket *notifications, *queries;
 	struct loop_timer tick, settle, doubt;
 	hops_changed *changed;
 	void *arg;

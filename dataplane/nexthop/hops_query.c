@@ -31,7 +31,7 @@ void hops_use(struct hops *h, const struct via *v)
 	size_t n = rtnl_write_use(question, v->ifindex, &v->addr, ++h->seq);
 
 	/* A failure shows as a neighbour that stays unknown; the next tick tries again. */
-	(void)mnl_socket_sendto(h->news, question, n);
+	(void)mnl_socket_sendto(h->notifications, question, n);
 }
 
 int hops_query(struct hops *h, const void *question, size_t n, rtnl_on_fact *on_fact, void *arg)
@@ -124,7 +124,7 @@ static void probe_via(struct hops *h, struct via *v)
 	if ((flags & NTF_EXT_LEARNED) || !(seen.state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY)))
 		return;
 	h->counters.probes++;
-	(void)mnl_socket_sendto(h->news, question,
+	(void)mnl_socket_sendto(h->notifications, question,
 	                        rtnl_write_probe(question, v->ifindex, &v->addr, ++h->seq));
 }
 

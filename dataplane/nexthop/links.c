@@ -29,7 +29,7 @@ struct table {
 
 struct links {
 	struct loop *loop; /* NULL: of links_new() */
-	struct mnl_socket *news, *queries;
+	struct mnl_socket *notifications, *queries;
 	struct loop_timer retry;
 	links_changed *changed;
 	void *arg;
@@ -196,13 +196,14 @@ int links_open(struct loop *loop, links_changed *changed, void *arg, struct link
 	if (!l)
 		return -ENOMEM;
 	l->loop = loop;
-	err = rtnl_open(RTMGRP_LINK, &l->news);
+	err = rtnl_open(RTMGRP_LINK, &l->notifications);
 	if (!err)
 		err = rtnl_open(0, &l->queries);
 	if (!err)
 		err = links_read(l);
 	if (!err)
-		err = loop_fd_add(loop, mnl_socket_get_fd(l->news), EPOLLIN, on_links_message, l);
+		err = loop_fd_add(loop, mnl_socket_get_fd(l->notifications), EPOLLIN,
+		                  on_links_message, l);
 	if (err) {
 		links_close(l);
 		return err;
@@ -217,9 +218,9 @@ void links_close(struct links *l)
 		return;
 	if (l->loop)
 		loop_timer_cancel(l->loop, &l->retry);
-	if (l->news) {
-		loop_fd_remove(l->loop, mnl_socket_get_fd(l->news));
-		mnl_socket_close(l->news);
+	if (l->notifications) {
+		loop_fd_remove(l->loop, mnl_socket_get_fd(l->notifications));
+		mnl_socket_close(l->notifications);
 	}
 	if (l->queries)
 		mnl_socket_close(l->queries);

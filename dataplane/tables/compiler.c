@@ -322,9 +322,9 @@ static bool same_owner_input(const struct plan_pool *a, const struct plan_pool *
 	const struct model_pool *x = a->model, *y = b->model;
 
 	if (x->settle_ms != y->settle_ms || x->idle_ms != y->idle_ms ||
-	    a->udp_idle_ms != b->udp_idle_ms || x->n_sets != y->n_sets)
+	    a->udp_idle_ms != b->udp_idle_ms || x->n_member_sets != y->n_member_sets)
 		return false;
-	for (size_t i = 0; i < x->n_sets; i++)
+	for (size_t i = 0; i < x->n_member_sets; i++)
 		if (x->member_sets[i].from_ms != y->member_sets[i].from_ms ||
 		    x->member_sets[i].until_ms != y->member_sets[i].until_ms ||
 		    !plan_same_members(&x->member_sets[i], &y->member_sets[i]))

@@ -12,7 +12,7 @@
  *   - a pool's slots are complete before a service names the pool;
  *   - an element gets a new owner only when nothing leads to it and a grace period has passed.
  *
- * Implemented in tables/compiler.c (documents), tables/compiler_verdicts.c, tables/compiler_way.c (next hops), tables/compiler_mtus.c (path
+ * Implemented in tables/compiler.c (documents), tables/compiler_verdicts.c, tables/compiler_next_hops.c (next hops), tables/compiler_mtus.c (path
  * MTUs), tables/compiler_write.c (table elements), tables/compiler_quarantine.c (quarantine) and tables/compiler_handover.c (the state that
  * nodes hand over). The loop's thread calls all of this.
  */
@@ -71,7 +71,7 @@ struct compiler_backend {
 };
 
 /** The network path to a backend, by its next hop. */
-struct compiler_way {
+struct compiler_next_hop {
 	uint8_t cut; /**< enum effect_reason: why packets cannot get to the backend; 0: they can */
 	uint8_t hop; /**< enum effect_hop */
 	uint64_t since_ms; /**< since when `cut` and `hop` are so */
@@ -79,7 +79,7 @@ struct compiler_way {
 
 /** What the compiler knows of the path to the backend at one index. */
 struct compiler_path {
-	struct compiler_way way;
+	struct compiler_next_hop next_hop;
 	struct path_mtu reported; /**< the path MTU that routers reported */
 	struct addr address;      /**< whose next hop is followed, if is_watched */
 	uint32_t next;            /**< the next backend index in the address's bucket; 0: none */
@@ -128,7 +128,7 @@ struct compiler {
 	struct compiler_path *paths; /**< by backend index */
 	uint32_t *watched_heads;     /**< [COMPILER_WATCHED_BUCKETS], by address; 0: none */
 	uint32_t n_low;              /**< backends whose path MTU is lowered */
-	bool ways_changed;           /**< a `cut` changed, and guards have not decided on it yet */
+	bool next_hops_changed;      /**< a `cut` changed, and guards have not decided on it yet */
 	struct hops *hops;           /**< borrowed; NULL: next hops are not followed */
 	const struct health_page *health; /**< borrowed; NULL: not there (yet) */
 	/** The mapped page that `health` is in, borrowed; NULL: `health` cannot be damaged. */

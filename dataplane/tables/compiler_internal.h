@@ -11,15 +11,16 @@
 /** Follow the next hop of @p address for backend @p index; no effect if that is done already. */
 void compiler_watch(struct compiler *n, uint32_t index, const struct addr *address);
 /** Bring the `way` of n->paths[@p index] up to date by the next hop of @p address. */
-void compiler_update_way(struct compiler *n, uint32_t index, const struct addr *address, bool l2);
+void compiler_update_next_hop(struct compiler *n, uint32_t index, const struct addr *address,
+                              bool l2);
 /**
  * Why the network path takes @p b out of force, although its check says @p word (0: no check).
  * @param at_ms  made earlier if the path will do so later
  * @return EFFECT_REASON_UNKNOWN: it does not
  */
-enum effect_reason compiler_way_reason(const struct compiler *n, const struct compiler_pool *p,
-                                       const struct compiler_backend *b, uint64_t word,
-                                       const struct compiler_time *time, uint64_t *at_ms);
+enum effect_reason compiler_next_hop_reason(const struct compiler *n, const struct compiler_pool *p,
+                                            const struct compiler_backend *b, uint64_t word,
+                                            const struct compiler_time *time, uint64_t *at_ms);
 /** Report the result of @p b's check to its next hop. */
 void compiler_report_check(struct compiler *n, struct compiler_backend *b, uint64_t word);
 /**

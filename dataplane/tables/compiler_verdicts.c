@@ -161,12 +161,12 @@ static struct guard_backend observe_backend(struct compiler *n, const struct com
                                             const struct compiler_time *time, uint64_t *at_ms)
 {
 	health_word word = check_word(n, p, b);
-	enum effect_reason cut = compiler_way_reason(n, p, b, word, time, at_ms);
+	enum effect_reason cut = compiler_next_hop_reason(n, p, b, word, time, at_ms);
 
 	return (struct guard_backend){ .id = b->plan->id,
 		                       .weight = b->plan->weight,
-		                       .sees = cut ? GUARD_DOWN : seen_of(p, word),
-		                       .says = b->plan->says,
+		                       .verdict = cut ? GUARD_DOWN : seen_of(p, word),
+		                       .intent = b->plan->intent,
 		                       .down_reason = (uint8_t)cut,
 		                       .known = b->known,
 		                       .alive = b->alive,
@@ -188,8 +188,8 @@ static void report_checks(struct compiler *n, struct compiler_pool *p)
 static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
 {
 	for (size_t i = 0; i < n; i++)
-		if (g[i].sees != GUARD_UNCHECKED)
-			g[i].sees = GUARD_UNKNOWN;
+		if (g[i].verdict != GUARD_UNCHECKED)
+			g[i].verdict = GUARD_UNKNOWN;
 	*again_ms = LAYOUT_AGAIN_MS;
 }
 
@@ -230,7 +230,7 @@ static void decide_pool(struct compiler *n, struct compiler_pool *p,
 
 static size_t model_set_index(const struct model_pool *m, int64_t wall_clock_ms)
 {
-	size_t i = m->n_sets;
+	size_t i = m->n_member_sets;
 
 	while (i-- > 1 && m->member_sets[i].from_ms > wall_clock_ms)
 		;
@@ -286,12 +286,12 @@ static int make_owners_sets(const struct compiler *n, const struct compiler_pool
                             struct owners_member **members)
 {
 	const struct model_pool *m = p->plan->model;
-	size_t used = 0, room = m->n_sets * p->plan->n_backends;
+	size_t used = 0, room = m->n_member_sets * p->plan->n_backends;
 
 	*members = calloc(room ? room : 1, sizeof(**members));
 	if (!*members)
 		return -ENOMEM;
-	for (size_t s = 0; s < m->n_sets && s < OWNERS_SETS_MAX; s++) {
+	for (size_t s = 0; s < m->n_member_sets && s < OWNERS_SETS_MAX; s++) {
 		size_t count =
 		        make_owners_set(n, p, &m->member_sets[s],
 		                        s == model_set_index(m, wall_clock_ms), *members + used);
@@ -323,7 +323,7 @@ static void apply_pool(struct compiler *n, struct compiler_pool *p,
 		return;
 	err = make_owners_sets(n, p, time->wall_clock_ms, member_sets, &members);
 	if (!err)
-		err = owners_apply(p->owners, &times, member_sets, m->n_sets, n->states,
+		err = owners_apply(p->owners, &times, member_sets, m->n_member_sets, n->states,
 		                   n->sizes.backends, &clock);
 	free(members);
 	free_rings(member_sets, OWNERS_SETS_MAX);
@@ -339,8 +339,8 @@ void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
                           const struct compiler_time *time)
 {
 	for (size_t i = 0; i < p->plan->n_backends; i++)
-		compiler_update_way(n, p->backends[i].index, &p->plan->backends[i].address,
-		                    p->plan->model->mode == MODEL_MODE_L2);
+		compiler_update_next_hop(n, p->backends[i].index, &p->plan->backends[i].address,
+		                         p->plan->model->mode == MODEL_MODE_L2);
 	decide_pool(n, p, time);
 	for (size_t i = 0; i < p->plan->n_backends; i++)
 		compiler_write_backend(n, p, &p->backends[i]);
@@ -367,7 +367,7 @@ static void apply_pools(struct compiler *n, bool died, const struct compiler_tim
 void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time)
 {
 	compiler_find_page_indexes(n);
-	n->ways_changed = false;
+	n->next_hops_changed = false;
 	for (size_t i = 0; i < n->n_pools; i++)
 		decide_pool(n, &n->pools[i], time);
 	apply_pools(n, true, time);
@@ -396,7 +396,7 @@ uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time)
 
 	if (!n->plan)
 		return due;
-	if (plan_update(n->plan, time->wall_clock_ms) || n->ways_changed)
+	if (plan_update(n->plan, time->wall_clock_ms) || n->next_hops_changed)
 		compiler_read_verdicts(n, time);
 	for (size_t i = 0; i < n->n_pools; i++) {
 		uint64_t at = tick_pool(n, &n->pools[i], time);

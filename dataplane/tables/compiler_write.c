@@ -166,7 +166,7 @@ void compiler_on_hop(void *node, const struct addr *address, const struct hop *h
 
 		if (!addr_equal(&n->paths[i].address, address))
 			continue;
-		compiler_update_way(n, i, address, e.encap == FWD_ENCAP_L2);
+		compiler_update_next_hop(n, i, address, e.encap == FWD_ENCAP_L2);
 		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
 		if (!fill_hop(n, i, address, &e))
 			e.flags |= FWD_BACKEND_NO_NEXT_HOP;

@@ -83,8 +83,8 @@ static void set_down(struct guard_backend *b)
 /* Whether its check says down, or said so last if it says nothing now. */
 static bool is_seen_down(const struct guard_backend *b)
 {
-	return b->says == GUARD_NOTHING &&
-	       (b->sees == GUARD_DOWN || (b->sees == GUARD_UNKNOWN && b->dead));
+	return b->intent == GUARD_NOTHING &&
+	       (b->verdict == GUARD_DOWN || (b->verdict == GUARD_UNKNOWN && b->dead));
 }
 
 /* Whether a guard has to decide: it is down, and in force now. */
@@ -99,15 +99,15 @@ static bool decide_alone(struct guard_backend *b, size_t n, bool alike)
 	bool served = false;
 
 	for (size_t i = 0; i < n; i++) {
-		if (b[i].says == GUARD_DISABLED)
+		if (b[i].intent == GUARD_DISABLED)
 			set_decision(&b[i], false, EFFECT_REASON_DISABLED);
-		else if (b[i].says == GUARD_FORCED_UP)
+		else if (b[i].intent == GUARD_FORCED_UP)
 			set_decision(&b[i], true, EFFECT_REASON_FORCED_UP);
-		else if (b[i].sees == GUARD_UNCHECKED)
+		else if (b[i].verdict == GUARD_UNCHECKED)
 			set_decision(&b[i], true, EFFECT_REASON_UNCHECKED);
-		else if (b[i].sees == GUARD_UP)
+		else if (b[i].verdict == GUARD_UP)
 			set_decision(&b[i], true, EFFECT_REASON_UP);
-		else if (b[i].sees == GUARD_UNKNOWN && b[i].known && b[i].alive)
+		else if (b[i].verdict == GUARD_UNKNOWN && b[i].known && b[i].alive)
 			set_decision(&b[i], true, EFFECT_REASON_NEW);
 		else
 			continue;
@@ -122,7 +122,7 @@ static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
 	bool used = false;
 
 	for (size_t i = 0; i < n; i++) {
-		if (b[i].says != GUARD_NOTHING || b[i].sees != GUARD_UNKNOWN || b[i].dead ||
+		if (b[i].intent != GUARD_NOTHING || b[i].verdict != GUARD_UNKNOWN || b[i].dead ||
 		    b[i].reason == EFFECT_REASON_NEW)
 			continue;
 		set_decision(&b[i], !served, served ? EFFECT_REASON_WAITING : EFFECT_REASON_NEW);
@@ -137,10 +137,10 @@ static bool decide_waiting(struct guard_backend *b, size_t n, bool served)
  */
 static bool is_good(const struct guard_backend *b)
 {
-	if (b->says != GUARD_NOTHING)
-		return b->says == GUARD_FORCED_UP;
-	return b->sees == GUARD_UP || b->sees == GUARD_UNCHECKED ||
-	       (b->sees == GUARD_UNKNOWN && b->known && b->alive);
+	if (b->intent != GUARD_NOTHING)
+		return b->intent == GUARD_FORCED_UP;
+	return b->verdict == GUARD_UP || b->verdict == GUARD_UNCHECKED ||
+	       (b->verdict == GUARD_UNKNOWN && b->known && b->alive);
 }
 
 /*
@@ -156,7 +156,7 @@ static void note_good(const struct guard_pool *pool, struct guard_window *w, uin
 	for (size_t i = 0; i < n; i++) {
 		uint64_t weight = alike ? 1 : b[i].weight;
 
-		total += b[i].says == GUARD_DISABLED ? 0 : weight;
+		total += b[i].intent == GUARD_DISABLED ? 0 : weight;
 		if (b[i].good) /* until this moment at least */
 			b[i].good_ms = now_ms;
 		b[i].good = is_good(&b[i]);
@@ -217,7 +217,7 @@ static void add_up(struct weight_sums *s, const struct guard_backend *b, size_t 
 {
 	*s = (struct weight_sums){ .alike = all_alike(b, n) };
 	for (size_t i = 0; i < n; i++) {
-		if (b[i].says == GUARD_DISABLED)
+		if (b[i].intent == GUARD_DISABLED)
 			continue;
 		s->total += backend_weight(s, &b[i]);
 		if (b[i].alive)

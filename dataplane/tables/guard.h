@@ -7,7 +7,7 @@
  *
  * For one backend, where + is in force, - is not, = is as it was:
  *
- *   says        sees       result
+ *   intent      verdict    result
  *   disabled    anything   -
  *   forced up   anything   +
  *   nothing     unchecked  +
@@ -27,7 +27,7 @@
  *                            started): = those in force; + all if none was. One that a person
  *                            took out, by disabling or by draining it (weight 0), stays out
  *
- * A backend whose next hop cannot be used is down, whatever its check sees (tables/compiler_way.c).
+ * A backend whose next hop cannot be used is down, whatever its check sees (tables/compiler_next_hops.c).
  */
 #ifndef WEIR_DATAPLANE_TABLES_GUARD_H
 #define WEIR_DATAPLANE_TABLES_GUARD_H
@@ -45,14 +45,14 @@
 /** Removals that a window can hold: bounds its memory; further ones are held back. */
 #define GUARD_REMOVED_MAX 256u
 
-enum guard_sees { GUARD_UNCHECKED, GUARD_UNKNOWN, GUARD_UP, GUARD_DOWN };
-enum guard_says { GUARD_NOTHING, GUARD_DISABLED, GUARD_FORCED_UP };
+enum guard_verdict { GUARD_UNCHECKED, GUARD_UNKNOWN, GUARD_UP, GUARD_DOWN };
+enum guard_intent { GUARD_NOTHING, GUARD_DISABLED, GUARD_FORCED_UP };
 
 struct guard_backend {
 	uint64_t id;
 	uint32_t weight;     /**< 0 when it is drained: it may leave without asking */
-	uint8_t sees;        /**< enum guard_sees */
-	uint8_t says;        /**< enum guard_says */
+	uint8_t verdict;     /**< enum guard_verdict */
+	uint8_t intent;      /**< enum guard_intent */
 	uint8_t down_reason; /**< enum effect_reason: why it is down, if not by its check; else 0 */
 	bool known;          /**< it was in the tables before, so that alive means something */
 	bool dead;           /**< its check took it out: it stays out without a new verdict */

@@ -59,7 +59,7 @@ static const struct model_set *find_set_in_force(const struct model_pool *pool,
 {
 	const struct model_set *s = NULL;
 
-	for (size_t i = 0; i < pool->n_sets; i++)
+	for (size_t i = 0; i < pool->n_member_sets; i++)
 		if (!s || pool->member_sets[i].from_ms <= wall_clock_ms)
 			s = &pool->member_sets[i];
 	return s;
@@ -75,7 +75,7 @@ static int list_backends(struct plan_pool *p)
 	size_t room = m->n_backends, n = 0, kept = 0;
 	struct plan_backend *b;
 
-	for (size_t s = 0; s < m->n_sets; s++)
+	for (size_t s = 0; s < m->n_member_sets; s++)
 		room += m->member_sets[s].n_members;
 	b = calloc(room ? room : 1, sizeof(*b));
 	if (!b)
@@ -85,7 +85,7 @@ static int list_backends(struct plan_pool *p)
 			                        .address = m->backends[i].address,
 			                        .port = m->backends[i].port,
 			                        .name = m->backends[i].name };
-	for (size_t s = 0; s < m->n_sets; s++)
+	for (size_t s = 0; s < m->n_member_sets; s++)
 		for (size_t i = 0; i < m->member_sets[s].n_members; i++)
 			b[n++] =
 			        (struct plan_backend){ .id = m->member_sets[s].members[i].id,
@@ -299,10 +299,10 @@ int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
 }
 
 /* The overrides of a backend in force, which name it; `disable` outranks `force up`. */
-static uint8_t said_of(const struct model *m, const char *pool, const char *name,
-                       int64_t wall_clock_ms)
+static uint8_t intent_of(const struct model *m, const char *pool, const char *name,
+                         int64_t wall_clock_ms)
 {
-	uint8_t says = GUARD_NOTHING;
+	uint8_t intent = GUARD_NOTHING;
 
 	for (size_t i = 0; i < m->n_overrides && *name; i++) {
 		const struct model_override *o = &m->overrides[i];
@@ -314,9 +314,9 @@ static uint8_t said_of(const struct model *m, const char *pool, const char *name
 		if (o->kind == MODEL_OVERRIDE_DISABLE)
 			return GUARD_DISABLED;
 		if (o->kind == MODEL_OVERRIDE_FORCE_UP)
-			says = GUARD_FORCED_UP;
+			intent = GUARD_FORCED_UP;
 	}
-	return says;
+	return intent;
 }
 
 /* Both lists are sorted by id, so one walk compares them. */
@@ -328,7 +328,7 @@ static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall
 
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct plan_backend *b = &p->backends[i];
-		uint8_t says = said_of(m, p->model->name, b->name, wall_clock_ms);
+		uint8_t intent = intent_of(m, p->model->name, b->name, wall_clock_ms);
 		uint32_t weight = 0;
 
 		while (member_set && at < member_set->n_members &&
@@ -338,8 +338,8 @@ static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall
 		               member_set->members[at].id == b->id;
 		if (b->is_member)
 			weight = member_set->members[at].weight;
-		changed |= says != b->says || weight != b->weight;
-		b->says = says;
+		changed |= intent != b->intent || weight != b->weight;
+		b->intent = intent;
 		b->weight = weight;
 	}
 	return changed;

@@ -37,7 +37,7 @@ struct plan_backend {
 	uint32_t weight;  /**< in the set in force: plan_update() */
 	bool is_member;   /**< of the set in force: plan_update() */
 	const char *name; /**< "" when it is no longer configured */
-	uint8_t says;     /**< enum guard_says: plan_update() */
+	uint8_t intent;   /**< enum guard_intent: plan_update() */
 };
 
 struct plan_pool {

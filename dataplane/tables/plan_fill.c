@@ -33,7 +33,7 @@ bool plan_same_members(const struct model_set *a, const struct model_set *b)
 static bool has_ring(const struct model_pool *before, const struct model_set *member_set,
                      int64_t wall_clock_ms)
 {
-	size_t i = before ? before->n_sets : 0;
+	size_t i = before ? before->n_member_sets : 0;
 
 	while (i-- > 0) {
 		if (plan_same_members(&before->member_sets[i], member_set))
@@ -87,7 +87,7 @@ static void fill_pool(const struct fill *f, struct plan_pool *p)
 
 	if (old && old->n_slots != m->n_slots)
 		old = NULL;
-	for (size_t s = 0; s < m->n_sets && s < PLAN_SETS_MAX; s++)
+	for (size_t s = 0; s < m->n_member_sets && s < PLAN_SETS_MAX; s++)
 		if (!p->rings[s] && !has_ring(old, &m->member_sets[s], f->wall_clock_ms))
 			p->rings[s] =
 			        make_plan_ring(p, &m->member_sets[s], f->plan->model->hash_key);

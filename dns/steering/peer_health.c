@@ -60,8 +60,10 @@ static void set_targets(struct peer_health *v, const struct model *m, const stru
 		const struct steering_service *s = &p->services[i];
 
 		for (uint32_t k = 0; k < s->n_sites; k++) {
-			v->at[s->first_state + k] = find_target_site(m, s->sites[k].name);
-			v->what[s->first_state + k] = i < m->n_services ? &m->services[i] : NULL;
+			v->site_of_state[s->first_state + k] =
+			        find_target_site(m, s->sites[k].name);
+			v->service_of_state[s->first_state + k] =
+			        i < m->n_services ? &m->services[i] : NULL;
 			for (unsigned ip4 = 0; ip4 < 2; ip4++)
 				v->targets[2 * (s->first_state + k) + ip4] =
 				        health_target_service(s->name, s->sites[k].name, ip4);
@@ -80,9 +82,10 @@ struct peer_health *peer_health_new(const struct model *m, const struct steering
 	v->items = ARENA_ARRAY(a, struct node_health, PEER_HEALTH_NODES_MAX);
 	v->targets = ARENA_ARRAY(a, uint64_t, v->n_targets + 1);
 	v->read = ARENA_ARRAY(a, health_word, v->n_targets + 1);
-	v->at = ARENA_ARRAY(a, const struct model_site *, p->n_states + 1);
-	v->what = ARENA_ARRAY(a, const struct model_service *, p->n_states + 1);
-	if (!v->items || !v->targets || !v->read || !v->at || !v->what || !add_all_nodes(v, m, a))
+	v->site_of_state = ARENA_ARRAY(a, const struct model_site *, p->n_states + 1);
+	v->service_of_state = ARENA_ARRAY(a, const struct model_service *, p->n_states + 1);
+	if (!v->items || !v->targets || !v->read || !v->site_of_state || !v->service_of_state ||
+	    !add_all_nodes(v, m, a))
 		return NULL;
 	set_targets(v, m, p);
 	peer_health_exclude(v, 0);
@@ -256,7 +259,7 @@ static enum majority_was state_before(const struct peer_health *v, size_t target
 static bool are_all_unproven(const struct peer_health *v, size_t target)
 {
 	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].site != v->at[target / 2] &&
+		if (v->items[i].site != v->site_of_state[target / 2] &&
 		    !health_unproven(v->items[i].words[target]))
 			return false;
 	return true;
@@ -265,7 +268,7 @@ static bool are_all_unproven(const struct peer_health *v, size_t target)
 /* Whether only the site itself can say anything about a target. */
 static bool is_unwatched(const struct peer_health *v, size_t target)
 {
-	const struct model_service *s = v->what[target / 2];
+	const struct model_service *s = v->service_of_state[target / 2];
 
 	if (!s)
 		return false;
@@ -284,7 +287,7 @@ struct majority peer_health_of_target(const struct peer_health *v, size_t target
 
 		for (size_t i = 0; i < v->n; i++)
 			if (!is_site_excluded(v, &v->items[i]) &&
-			    (!alone || v->items[i].site == v->at[target / 2]))
+			    (!alone || v->items[i].site == v->site_of_state[target / 2]))
 				nodes[n++] = vote_of_node(&v->items[i], target);
 		return majority_of(nodes, n, state_before(v, target));
 	}

@@ -46,8 +46,8 @@ struct peer_health {
 	size_t n, n_targets;
 	struct node_health *items;
 	uint64_t *targets;
-	const struct model_site **at;      /**< each state's site */
-	const struct model_service **what; /**< each state's service; NULL: not known */
+	const struct model_site **site_of_state;       /**< each state's site */
+	const struct model_service **service_of_state; /**< each state's service; NULL: not known */
 	/** Sites that a person took out: they do not vote; bits by model_site.index. */
 	uint64_t sites_out;
 	health_word *read; /**< the words of one page until it is known to be sound */

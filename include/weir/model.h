@@ -181,7 +181,7 @@ struct model_pool {
 	 * A later one (from_ms in the future) is the next, announced ahead of time.
 	 */
 	const struct model_set *member_sets;
-	size_t n_sets; /**< 1..MODEL_SETS_MAX + 1 */
+	size_t n_member_sets; /**< 1..MODEL_SETS_MAX + 1 */
 };
 
 struct model_vip {

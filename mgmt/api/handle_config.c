@@ -25,7 +25,7 @@
 #include "mgmt/api/zones_json.h"
 #include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/voters.h"
-#include "mgmt/api/ways.h"
+#include "mgmt/api/route_warnings.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/reload.h"
 #include "mgmt/store/when.h"
@@ -212,7 +212,7 @@ static json_t *change_to_json(struct core *core, const struct intent_changed *c,
 
 	zones_add_json(c, json_object_get(plan, "warnings"), answer);
 	voters_add_warning(core, &c->plan.advice, json_object_get(plan, "warnings"));
-	ways_add_warnings(core, &c->plan.advice, json_object_get(plan, "warnings"));
+	route_warnings_add(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
 	if (dry_run) {
 		json_object_set_new(answer, "dry_run", json_true());

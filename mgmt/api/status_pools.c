@@ -206,7 +206,7 @@ static json_t *pool_status(struct status *s, const struct model_pool *pool, bool
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "name", pool->name, "site",
 	                 pool->site->name, "intent",
 	                 json_pack("{s:I, s:I, s:I}", "backends", (json_int_t)pool->n_backends,
-	                           "sets", (json_int_t)pool->n_sets, "overridden",
+	                           "sets", (json_int_t)pool->n_member_sets, "overridden",
 	                           (json_int_t)t.overridden),
 	                 "observation",
 	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)t.up, "down",

@@ -14,7 +14,7 @@
 
 static size_t members_in_force(const struct model_pool *pool, int64_t wall_clock_ms)
 {
-	size_t i = pool->n_sets;
+	size_t i = pool->n_member_sets;
 
 	while (i-- > 1 && pool->member_sets[i].from_ms > wall_clock_ms)
 		;
@@ -24,7 +24,7 @@ static size_t members_in_force(const struct model_pool *pool, int64_t wall_clock
 static int64_t oldest_claims_end(const struct model_pool *pool, int64_t wall_clock_ms)
 {
 	int64_t most_ms = wall_clock_ms + pool->settle_ms, end_ms = 0;
-	size_t in_force = pool->n_sets ? members_in_force(pool, wall_clock_ms) : 0;
+	size_t in_force = pool->n_member_sets ? members_in_force(pool, wall_clock_ms) : 0;
 	size_t n = in_force >= SECOND_OWNERS_MAX ? in_force - SECOND_OWNERS_MAX + 1 : in_force;
 
 	for (size_t i = 0; i < n; i++)

@@ -79,26 +79,26 @@ static void add_nodes(const struct model *to, struct arena *arena, struct advice
 }
 
 /* The backends are counted first, as an arena cannot grow a list. */
-static void add_ways(const struct model *to, struct arena *arena, struct advice *out)
+static void add_backends(const struct model *to, struct arena *arena, struct advice *out)
 {
-	struct advice_way *list;
+	struct advice_backend *list;
 	size_t n = 0;
 
 	for (size_t i = 0; i < to->n_pools; i++)
 		n += to->pools[i].n_backends;
-	list = ARENA_ARRAY(arena, struct advice_way, n + 1);
+	list = ARENA_ARRAY(arena, struct advice_backend, n + 1);
 	for (size_t i = 0; list && i < to->n_pools; i++) {
 		const struct model_pool *pool = &to->pools[i];
 		const char *site = arena_strdup(arena, pool->site->name);
 		const char *name = arena_strdup(arena, pool->name);
 
 		for (size_t k = 0; k < pool->n_backends; k++)
-			list[out->n_ways++] = (struct advice_way){
+			list[out->n_backends++] = (struct advice_backend){
 				site, name, arena_strdup(arena, pool->backends[k].name),
 				pool->backends[k].address, pool->mode == MODEL_MODE_L2
 			};
 	}
-	out->ways = list;
+	out->backends = list;
 }
 
 struct advice advice_of(const struct model *from, const struct model *to, struct arena *arena)
@@ -108,6 +108,6 @@ struct advice advice_of(const struct model *from, const struct model *to, struct
 	add_warnings(to, arena, &out);
 	add_probes(from, to, arena, &out);
 	add_nodes(to, arena, &out);
-	add_ways(to, arena, &out);
+	add_backends(to, arena, &out);
 	return out;
 }

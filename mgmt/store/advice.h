@@ -30,7 +30,7 @@ struct advice_node {
 };
 
 /** A backend that the nodes of a site must be able to reach. */
-struct advice_way {
+struct advice_backend {
 	const char *site, *pool, *backend;
 	struct addr address;
 	bool l2; /**< on a link of the node's, without a gateway between */
@@ -43,8 +43,8 @@ struct advice {
 	size_t n_probes;
 	const struct advice_node *nodes; /**< those of a site side by side */
 	size_t n_nodes;
-	const struct advice_way *ways; /**< of each backend */
-	size_t n_ways;
+	const struct advice_backend *backends; /**< of each backend */
+	size_t n_backends;
 };
 
 /**

@@ -255,7 +255,7 @@ static void start_from_seed(const struct compose_input *in, const char *name,
 {
 	const struct model_pool *pool = in->seed ? model_pool(in->seed, name) : NULL;
 
-	for (size_t i = 0; pool && i < pool->n_sets; i++)
+	for (size_t i = 0; pool && i < pool->n_member_sets; i++)
 		append_set(history, &pool->member_sets[i]);
 }
 
@@ -268,8 +268,8 @@ static int copy_earlier_sets(const struct compose_input *in, const char *name, i
 {
 	const struct model_pool *pool = in->before ? model_pool(in->before, name) : NULL;
 
-	for (size_t i = 0; pool && i < pool->n_sets && pool->member_sets[i].from_ms < known_ms;
-	     i++) {
+	for (size_t i = 0;
+	     pool && i < pool->n_member_sets && pool->member_sets[i].from_ms < known_ms; i++) {
 		struct model_set member_set = pool->member_sets[i];
 		struct model_member *members =
 		        ARENA_ARRAY(arena, struct model_member, member_set.n_members + 1);
@@ -386,7 +386,7 @@ static int compose_pools(const struct compose_input *in, struct arena *arena, st
 		memcpy(kept, history.items, history.n * sizeof(*kept));
 		pools[i] = out->pools[i];
 		pools[i].member_sets = kept;
-		pools[i].n_sets = history.n;
+		pools[i].n_member_sets = history.n;
 	}
 	out->pools = pools;
 	return 0;

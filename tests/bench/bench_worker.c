@@ -30,7 +30,7 @@
 #define OUTPUT "build/bench/worker.json"
 
 enum variant { PLAIN, MILLION_SLOTS, UNSETTLED };
-enum way { WAY_SWAP, WAY_BURST, WAY_SINGLE, WAYS };
+enum method { METHOD_SWAP, METHOD_BURST, METHOD_SINGLE, METHODS };
 
 /** A row of the table. */
 struct bench_case {
@@ -205,7 +205,7 @@ static __attribute__((noinline)) void forward_burst(struct rig *g)
 }
 
 /** One round. @return ns a packet */
-static double run_round(struct rig *g, enum way way)
+static double run_round(struct rig *g, enum method method)
 {
 	uint64_t started_ns;
 
@@ -213,9 +213,9 @@ static double run_round(struct rig *g, enum way way)
 	started_ns = now_ns();
 	for (uint32_t first = 0; first < FRAMES; first += BURST) {
 		take_burst(g, first);
-		if (way == WAY_SWAP)
+		if (method == METHOD_SWAP)
 			swap_burst(g);
-		else if (way == WAY_BURST)
+		else if (method == METHOD_BURST)
 			forward_burst(g);
 		else
 			forward_single(g);
@@ -233,10 +233,10 @@ static void check_packets(const struct rig *g)
 		exit_with_error("the worker did not do what this case is about", EINVAL);
 }
 
-static void measure_case(const struct bench_case *c, struct bench_result out[WAYS])
+static void measure_case(const struct bench_case *c, struct bench_result out[METHODS])
 {
 	static struct rig g;
-	static double ns[WAYS][ROUNDS];
+	static double ns[METHODS][ROUNDS];
 	const struct bench_frame frame = { .to = c->is6       ? BENCH_VIP6
 		                                 : c->foreign ? "192.0.2.81"
 		                                              : BENCH_VIP4,
@@ -255,18 +255,18 @@ static void measure_case(const struct bench_case *c, struct bench_result out[WAY
 	if (bench_frame_make(&frame, &g.load))
 		exit_with_error("no frame", EINVAL);
 	for (int round = 0; round < ROUNDS; round++)
-		for (int way = 0; way < WAYS; way++)
-			ns[way][round] = run_round(&g, (enum way)way);
+		for (int method = 0; method < METHODS; method++)
+			ns[method][round] = run_round(&g, (enum method)method);
 	check_packets(&g);
-	for (int way = 0; way < WAYS; way++)
-		out[way] = bench_summarise(ns[way], ROUNDS);
+	for (int method = 0; method < METHODS; method++)
+		out[method] = bench_summarise(ns[method], ROUNDS);
 	world_fini(&g.w);
 	free(g.memory);
 }
 
 int main(int argc, char **argv)
 {
-	struct bench_result one = { 0 }, many = { 0 }, r[WAYS];
+	struct bench_result one = { 0 }, many = { 0 }, r[METHODS];
 	json_t *all = json_array();
 
 	bench_pin(sched_getcpu());
@@ -276,14 +276,14 @@ int main(int argc, char **argv)
 			continue;
 		measure_case(&cases[i], r);
 		if (!strcmp(cases[i].name, "worker.ipip4.tcp.flows1"))
-			one = r[WAY_BURST];
+			one = r[METHOD_BURST];
 		if (!strcmp(cases[i].name, "worker.ipip4.tcp.flows10000000"))
-			many = r[WAY_BURST];
-		bench_row(all, cases[i].name, "ns", &r[WAY_BURST],
-		          "MAC addresses exchanged in the same bursts", r[WAY_SWAP].median,
+			many = r[METHOD_BURST];
+		bench_row(all, cases[i].name, "ns", &r[METHOD_BURST],
+		          "MAC addresses exchanged in the same bursts", r[METHOD_SWAP].median,
 		          cases[i].target);
-		printf("%-34s %8.2f %8.2f ns\n", "  frame by frame", r[WAY_SINGLE].min,
-		       r[WAY_SINGLE].median);
+		printf("%-34s %8.2f %8.2f ns\n", "  frame by frame", r[METHOD_SINGLE].min,
+		       r[METHOD_SINGLE].median);
 	}
 	if (one.median > 0 && many.median > 0) {
 		struct bench_result ratio = { many.min / one.min, many.median / one.median };

@@ -82,7 +82,7 @@ static void add_set(struct model_pool *p)
 	sets[1] = (struct model_set){ now_ms, MODEL_TIME_NEVER, members,
 		                      p->member_sets[0].n_members };
 	p->member_sets = sets;
-	p->n_sets = 2;
+	p->n_member_sets = 2;
 }
 
 static int do_document(char **words)
@@ -304,7 +304,7 @@ static int do_up(struct tool *t, char **words)
 static size_t count_differing(const struct tool *t, const struct model *m,
                               const struct model_pool *p)
 {
-	const struct model_set *set = &p->member_sets[p->n_sets - 1];
+	const struct model_set *set = &p->member_sets[p->n_member_sets - 1];
 	const struct fwd_pool *at = find_pool(&t->t, p->name);
 	struct ring_backend *b = calloc(set->n_members, sizeof(*b));
 	uint16_t *filled = calloc(p->n_slots, sizeof(*filled)), *repaired = calloc(p->n_slots, 2);

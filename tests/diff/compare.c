@@ -190,7 +190,7 @@ void diff_frame(struct diff *d, const struct frame *f)
 	if (d->dpdk && f->len < DPDK_FRAME_MIN)
 		return;
 	if (!d->n_pending) {
-		d->way = (enum diff_way)random_below(&d->random, DIFF_BURST + 1);
+		d->way = (enum diff_delivery)random_below(&d->random, DIFF_BURST + 1);
 		d->enough =
 		        1 + random_below(&d->random, 1 + random_below(&d->random, DIFF_BURST_MAX));
 	}

@@ -29,7 +29,7 @@ typedef void diff_burst_fn(struct world *, struct fwd_packet *, uint32_t, uint32
                            struct fwd_verdict *);
 
 /** How a burst goes natively. */
-enum diff_way { DIFF_ONE_BY_ONE, DIFF_LONG, DIFF_BURST };
+enum diff_delivery { DIFF_ONE_BY_ONE, DIFF_LONG, DIFF_BURST };
 
 /** Both sides and the score. */
 struct diff {
@@ -47,7 +47,7 @@ struct diff {
 
 	struct frame pending[DIFF_BURST_MAX];
 	uint32_t n_pending, enough; /**< frames gathered, and how many make a burst */
-	enum diff_way way;          /**< of the next burst */
+	enum diff_delivery way;     /**< of the next burst */
 	struct fwd_verdict last;    /**< the native one of the last frame compared */
 };
 

@@ -199,7 +199,7 @@ void document_make(const struct document_intent *want, uint64_t number, const st
 			                             .backends = document_backends[p],
 			                             .n_backends = STAGE_BACKENDS,
 			                             .member_sets = doc->sets[p],
-			                             .n_sets = want->n_sets[p] };
+			                             .n_member_sets = want->n_sets[p] };
 		put_sets(want, doc, p);
 		put_overrides(want, doc, p);
 	}

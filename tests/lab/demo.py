@@ -100,6 +100,7 @@ class Demo:
     def phase(self, name: str, what: str, crowd: typing.Any = None) -> typing.Iterator[None]:
         """A stretch of time with its progress, its requests and its failures."""
         crowd = crowd or self.crowd
+        crowd.forget_dropped()
         say(f"--- {name}: {what}")
         begin, failed_before = now_ms(), self.report.failed
         progress = Progress(crowd, name, behind_ecs)

@@ -9,9 +9,9 @@ import time
 import typing
 
 import plan as planning
-from books import OF_THE_DEAD, check_servers, check_wire
+from books import check_servers, check_wire
 from net import say, wait_until
-from watch import Answers, now_ms, shows_failure, sigma, stood_still
+from watch import Answers, failed, is_excused, now_ms, sigma
 
 if typing.TYPE_CHECKING:
     from demo import Demo
@@ -137,7 +137,7 @@ def kill(demo: Demo) -> None:
         to_victim = {(source, port) for t, _, outer, source, port, _ in capture.flows()
                      if outer == victim.addresses[0] and t >= killed - 5000}
         demo.crowd.wait_ended(end)
-        bad = [r for r in demo.crowd.between(killed - 1000, end) if shows_failure(r)]
+        bad = failed(demo.crowd.between(killed - 1000, end))
         demo.report.equal([r for r in bad if (r.source, r.port) not in to_victim][:3], [],
                           "kill: only flows on the dead backend fail", )
         demo.report.equal([r for r in bad if r.start_ms > killed + out_ms][:3], [],
@@ -250,7 +250,7 @@ def site_cut(demo: Demo) -> None:
         demo.result["client_out_ms"] = (last or cut) - cut
         demo.report.between(demo.result["client_out_ms"], 0, 11000, "site_cut: ms to the last request sent there")
         demo.crowd.wait_ended(end)
-        bad = [r for r in demo.crowd.between(cut, end) if shows_failure(r)]
+        bad = failed(demo.crowd.between(cut, end))
         demo.report.equal([r for r in bad if demo.crowd.site(r) not in (site.name, "?")][:3], [],
                           "site_cut: requests to other sites do not fail")
         lost = [r for r in bad if r.result.startswith("dns")]
@@ -287,14 +287,14 @@ def fail_static(demo: Demo) -> None:
     static = demo.start_crowd("static", targets=vips)
     with demo.phase("all_dead", "every Weir process is dead; clients go to the VIPs", static):
         time.sleep(60)  # the promise is 60 s without any process
-        bad = [r for r in static.read() if shows_failure(r)]
+        bad = failed(static.read())
         demo.report.equal([(r.result, r.target) for r in bad[:5]], [], "all_dead: no new connection fails in 60 s")
     for node in demo.world.nodes:
         node.start_supervised()
     for node in demo.world.nodes:
         node.wait_until_well()
     static.process.stop(20)
-    demo.report.equal([(r.result, r.target) for r in static.read() if shows_failure(r)][:5], [],
+    demo.report.equal([(r.result, r.target) for r in failed(static.read())[:5]], [],
                       "all_dead: nor while they start again")
 
 
@@ -312,13 +312,13 @@ def balance(demo: Demo) -> None:
     times = [demo.times[phase] for phase in ("kill", "site_cut")]
 
     def tolerated(r: typing.Any) -> bool:
-        return any(begin - 3000 <= r.start_ms <= end for begin, end in times) or stood_still(r.start_ms, r.end_ms)
+        return any(begin - 3000 <= r.start_ms <= end for begin, end in times) or is_excused(r)
     def unlogged(r: typing.Any) -> typing.Any:
         """nginx logs a request once it has answered it: one that is killed in between leaves no line."""
         return r.backend == demo.killed[0] and abs(r.end_ms - demo.killed[1]) < 50
     n = check_servers(demo.report, demo.world, demo.crowds, tolerated, unlogged)
     demo.report.check(n > 5000, "reconcile: requests, one by one", n)
-    check_wire(demo.report, demo.world, demo.captures, tolerated=OF_THE_DEAD)
+    check_wire(demo.report, demo.world, demo.captures, killed=(demo.killed[0],))
     for node in demo.world.nodes:
         node.resume("health")
 

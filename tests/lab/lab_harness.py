@@ -6,16 +6,24 @@ carried, a cut site is silent, and nothing is left at the end.
 """
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import re
 import shutil
+import subprocess
 import sys
 import time
+import types
+import typing
 
+import demo_stay
 import net
+from books import BACKEND_COUNTER, FORWARD_COUNTER, check_wire
 from net import Lab, call, namespaces, say
 from report import Report
-from watch import WATCH, Crowd, now_ms
-from world import World, read_requests
+from watch import WATCH, Crowd, is_excused, now_ms
+from world import Request, World, read_requests
 import plan as planning
 
 
@@ -38,17 +46,83 @@ def failures_are_seen(report: Report, world: World) -> None:
     site.heal()
     report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a request that got through by its second SYN has failed")
     WATCH.stops.append((time.monotonic(), 30))
-    report.equal(crowd.failures(since), [], "but not if the machine stood still meanwhile")
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        seen = crowd.failures(since)
+    report.equal(seen, [], "but not if the machine stood still meanwhile")
+    report.check(re.search(r"not counted: \d+ requests, for the machine stood still: SYN lost", told.getvalue()), "which is told")
     WATCH.stops.clear()
     crowd.dropped = lambda: 1000
-    report.check("SYN lost" not in {f[0] for f in crowd.failures(since)}, "nor does a lost SYN if the links dropped frames")
+    with contextlib.redirect_stdout(told):
+        seen = crowd.failures(since)
+    report.check("SYN lost" not in {f[0] for f in seen}, "nor does a lost SYN if the links dropped frames")
     crowd.dropped = lambda: crowd.excused
     report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "a dropped frame excuses one SYN, and once")
+    crowd.dropped = lambda: 2000
+    crowd.forget_dropped()
+    report.check("SYN lost" in {f[0] for f in crowd.failures(since)}, "nor one that was lost after it")
+    lost, crowd.excused = [("SYN lost", "203.0.113.10", "-")] * 30, 0
+    with contextlib.redirect_stdout(told):
+        report.equal(len(crowd.without_lost(lost)), 10, "however many the links drop, they excuse twenty")
     crowd.dropped = lambda: 0
     client.stop(10)
     since = now_ms()
     time.sleep(2.5)  # longer than a second without any request, even if the machine stands still for one
     report.equal([f[0] for f in crowd.failures(since)], ["no request was started"], "a crowd that has stopped shows nothing")
+
+
+def long_stops_excuse(report: Report) -> None:
+    """A timer that had time enough without the stop shows a failure."""
+    now = now_ms()
+    WATCH.stops.append((time.monotonic(), 0.8))
+    for result, began, took, resent, excused, why in (
+            ("connect-timeout", 1000, 1000, 1, True, "a request that had a fifth of its time is excused"),
+            ("connect-timeout", 3000, 3000, 1, False, "but not one that had the most of it"),
+            ("timeout", 20000, 20000, 0, False, "nor a long transfer"),
+            ("reset", 900, 900, 0, False, "nor one that no timer ended"),
+            ("ok", 900, 900, 1, True, "a SYN that was sent again at the end of a stop is excused"),
+            ("ok", 5000, 5000, 1, False, "but not for a stop long after it"),
+            ("ok", 900, 900, 0, False, "and there is nothing to excuse without one")):
+        r = Request(1, now - began, now - began + took, "-", 0, "-", result, 0, "-", 0, "-", 0, took, resent)
+        report.equal(is_excused(r), excused, why)
+    WATCH.stops.clear()
+
+
+def books_bear_the_dead(report: Report) -> None:
+    """A killed backend excuses packets that its own node drops for it, and no other's."""
+    packets = {("in", "tunnel"): 9, ("out", "vip"): 10}
+    capture: typing.Any = types.SimpleNamespace(counts=lambda way, what_for, **more: packets.get((way, what_for), 0))
+
+    def site(name: str, dropped: int) -> typing.Any:
+        stats = {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): 9, (BACKEND_COUNTER, f'backend="{name}-b1"'): 9,
+                 (FORWARD_COUNTER, 'action="dropped",reason="backend_dead"'): dropped}
+        packets["out", "vip"] = 9 + dropped
+        return types.SimpleNamespace(
+            name=name, plan=types.SimpleNamespace(node=f"{name}-1"), node=types.SimpleNamespace(stats=lambda _: stats),
+            backends=[types.SimpleNamespace(name=f"{name}-b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda: 0)
+    for name, dropped, killed, failed, why in (("ams", 1, "ams-b1", 0, "the dead backend's node may drop its packets"),
+                                               ("ams", 21, "ams-b1", 1, "but twenty at most"),
+                                               ("fra", 1, "ams-b1", 1, "and no other node any")):
+        world, books = typing.cast(typing.Any, types.SimpleNamespace(sites=[site(name, dropped)])), Report()
+        with contextlib.redirect_stdout(io.StringIO()):
+            check_wire(books, world, {name: capture}, killed=(killed,))
+        report.equal(books.failed, failed, why)
+
+
+def a_degraded_node_is_told(report: Report) -> None:
+    """The demo bears a degraded node only where the machine stood still, and says so."""
+    node: typing.Any = types.SimpleNamespace(name="ams-1", wait_until_well=lambda: None)
+    degraded = subprocess.CompletedProcess([], demo_stay.DEGRADED, "pool-all-down", "")
+    run_line, told = demo_stay.run_line, io.StringIO()
+    demo_stay.run_line = lambda *_: subprocess.CompletedProcess([], 0, "well", "")
+    with contextlib.redirect_stdout(told):
+        quiet = demo_stay.wait_and_repeat(node, "weir status", degraded).returncode
+        WATCH.stops.append((time.monotonic(), 0.6))
+        stopped = demo_stay.wait_and_repeat(node, "weir status", degraded).returncode
+    demo_stay.run_line = run_line
+    WATCH.stops.clear()
+    report.equal((quiet, stopped), (demo_stay.DEGRADED, 0), "a degraded node fails the demo, but not where the machine stood still")
+    report.check(told.getvalue().count("not counted: ams-1 was degraded") == 1 and "pool-all-down" in told.getvalue(), "which is told, with why")
 
 
 def programs_are_the_builds(report: Report) -> None:
@@ -64,6 +138,9 @@ def programs_are_the_builds(report: Report) -> None:
 
 def run(report: Report) -> None:
     programs_are_the_builds(report)
+    long_stops_excuse(report)
+    books_bear_the_dead(report)
+    a_degraded_node_is_told(report)
     with Lab("harness") as lab:
         tag = lab.tag
         world = World(lab, planning.simple(1, 2), resolvers=())

@@ -10,7 +10,7 @@ import time
 import typing
 
 import plan as planning
-from books import OF_THE_DEAD, check_wire
+from books import check_wire
 from net import Lab, say, wait_until
 from report import Report
 from watch import Crowd, now_ms
@@ -85,7 +85,7 @@ def run(report: Report) -> None:
         client.stop(10)
         report.check(len(crowd.read()) > 5000, "requests in all", len(crowd.requests))
         time.sleep(2)  # counters are published each second
-        check_wire(report, world, {"ams": capture}, tolerated=OF_THE_DEAD)
+        check_wire(report, world, {"ams": capture}, killed=(victim.name,))
 
 
 if __name__ == "__main__":

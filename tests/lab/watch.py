@@ -16,6 +16,8 @@ Meant = typing.Callable[[Request], bool]
 
 WATCH = machine.Watch()
 STOP_MS = 500  # timers that expire meanwhile fire before what came meanwhile is read: a SYN is sent again, though none was lost
+SYNS_MAX = 20  # that dropped frames excuse at a time; a program that lets its port overflow loses more
+SYN_MS = 1000  # after this a SYN is sent again
 
 
 def now_ms() -> int:
@@ -29,13 +31,29 @@ def stopped_ms(begin_ms: float, end_ms: float) -> float:
 
 
 def stood_still(begin_ms: float, end_ms: float) -> bool:
-    """Whether the machine stood still in a time for so long that what timers did then shows nothing."""
-    return stopped_ms(begin_ms, end_ms) >= STOP_MS
+    """Whether the machine stood still for at least half of a time, and for so long that what timers did then shows nothing."""
+    return stopped_ms(begin_ms, end_ms) >= max(STOP_MS, (end_ms - begin_ms) / 2)
 
 
-def shows_failure(r: Request) -> bool:
-    """Whether a request failed, and not by a timer that expired because the machine stood still."""
-    return r.result != "ok" and not ("timeout" in r.result and stood_still(r.start_ms, r.end_ms))
+def is_excused(r: Request) -> bool:
+    """Whether a timer of a request expired because the machine stood still: that of the whole, or that of its first SYN."""
+    if r.result == "ok":
+        return r.resent > 0 and stood_still(r.start_ms, min(r.end_ms, r.start_ms + SYN_MS))
+    return "timeout" in r.result and stood_still(r.start_ms, r.end_ms)
+
+
+def failed(requests: typing.Iterable[Request]) -> list[Request]:
+    """Those of some requests that failed, without those that are excused, which are told."""
+    bad = [r for r in requests if r.result != "ok"]
+    excused = [r for r in bad if is_excused(r)]
+    tell_excused(excused)
+    return [r for r in bad if r not in excused]
+
+
+def tell_excused(excused: typing.Sequence[Request]) -> None:
+    if excused:
+        first = [f"{'SYN lost' if r.result == 'ok' else r.result} {r.target} {r.backend}" for r in excused[:3]]
+        say(f"not counted: {len(excused)} requests, for the machine stood still: {', '.join(first)}")
 
 
 class Crowd:
@@ -48,7 +66,7 @@ class Crowd:
         self.rest, self.at = "", 0
         self.ended_ms = 0  # all requests that were started before have ended
         self.dropped: typing.Callable[[], int] = lambda: 0  # frames that the kernel's links have dropped so far
-        self.excused = 0  # SYNs of these that failures() did not count: a frame excuses one, once
+        self.excused = 0  # of these: a frame excuses one SYN, once, and none that was lost before or long after
 
     def read(self) -> list[Request]:
         """Read what has come; returns all requests so far."""
@@ -89,18 +107,24 @@ class Crowd:
         started = self.between(start_ms, end_ms)
         if not started and end_ms - start_ms - stopped_ms(start_ms, end_ms) >= 1000:
             return [("no request was started", self.name, "-")]
-        bad = [(r.result if r.result != "ok" else "SYN lost", r.target, r.backend) for r in started
-               if shows_failure(r) or syns and r.result == "ok" and r.resent and not stood_still(r.start_ms, r.end_ms)]
-        return self.without_lost(bad)
+        bad = [r for r in started if r.result != "ok" or syns and r.resent]
+        excused = [r for r in bad if is_excused(r)]
+        tell_excused(excused)
+        return self.without_lost([(r.result if r.result != "ok" else "SYN lost", r.target, r.backend)
+                                  for r in bad if r not in excused])
+
+    def forget_dropped(self) -> None:
+        """What the links have dropped so far excuses nothing from now on."""
+        self.excused = self.dropped()
 
     def without_lost(self, bad: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         """These failures but as many lost SYNs as the kernel's links say that they dropped frames."""
         syns = sum(b[0] == "SYN lost" for b in bad)
-        n = min(syns, self.dropped() - self.excused) if syns else 0
+        n = min(syns, self.dropped() - self.excused, SYNS_MAX) if syns else 0
         if n <= 0:
             return bad
         self.excused += n
-        say(f"{n} SYNs of {self.name} are not counted: the links dropped frames")
+        say(f"not counted: {n} lost SYNs of {self.name}, for the links dropped frames")
         return [b for b in bad if b[0] != "SYN lost"] + [b for b in bad if b[0] == "SYN lost"][n:]
 
     def between(self, start_ms: float, end_ms: float) -> list[Request]:

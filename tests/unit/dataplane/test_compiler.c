@@ -195,7 +195,7 @@ static void a_dead_backend_loses_its_slots_at_once(void **state)
 	stage_init(&s);
 	s.first.pools[0].check = &(struct model_check){ .name = "web" };
 	s.first.pools[0].max_remove_percent = 100;
-	s.first.pools[0].n_sets = 2; /* the next would drain it */
+	s.first.pools[0].n_member_sets = 2; /* the next would drain it */
 	apply_world(&s, &s.first);
 	store_verdict(&s, 5, HEALTH_UP);
 	store_verdict(&s, 9, HEALTH_UP);
@@ -249,7 +249,7 @@ static void a_disabled_backend_that_no_set_names_loses_all_at_once(void **state)
 	stage_init(&s);
 	apply_world(&s, &s.first);
 	s.second.sets[0] = (struct model_set){ 0, INT64_MAX, &s.second.now[1], 1 };
-	s.second.pools[0].n_sets = 1;
+	s.second.pools[0].n_member_sets = 1;
 	s.second.overrides[0] = (struct model_override){ .id = "1",
 		                                         .kind = MODEL_OVERRIDE_DISABLE,
 		                                         .target = MODEL_TARGET_BACKEND,
@@ -294,7 +294,7 @@ static void a_layout_that_changes_leaves_all_as_it_was(void **state)
 static void drop_backend_5(struct world *w)
 {
 	w->sets[0] = (struct model_set){ 0, INT64_MAX, &w->now[1], 1 };
-	w->pools[0].n_sets = 1;
+	w->pools[0].n_member_sets = 1;
 	w->pools[0].backends = &w->backends[1];
 	w->pools[0].n_backends = 1;
 }

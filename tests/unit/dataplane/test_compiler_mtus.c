@@ -246,7 +246,7 @@ static void drop_a(struct stage *s)
 	s->second.pools[0].backends = &s->second.backends[1];
 	s->second.pools[0].n_backends = 1;
 	s->second.sets[0] = (struct model_set){ 0, INT64_MAX, &s->second.now[1], 1 };
-	s->second.pools[0].n_sets = 1;
+	s->second.pools[0].n_member_sets = 1;
 	apply_world(s, &s->second);
 	for (int i = 0; i < 2000; i++) {
 		if (indexes_state(s->node.backend_indexes, index) == INDEX_FREE)
@@ -269,7 +269,7 @@ static void add_c(struct stage *s, struct world *w)
 	w->backends[1].address = s->first.backends[1].address;
 	w->sets[0] = w->sets[1]; /* without those that were before */
 	w->sets[1] = w->sets[2];
-	w->pools[0].n_sets = 2;
+	w->pools[0].n_member_sets = 2;
 	apply_world(s, w);
 }
 

@@ -171,10 +171,10 @@ static void a_backend_that_owns_slots_and_cannot_be_reached_is_named(void **unus
 	make_pool(2);
 	table[0].flags = FWD_BACKEND_NO_NEXT_HOP;
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
-	assert_int_equal(n_said, 1);                   /* the other serves: it is not down */
-	paths[0].way.since_ms = NOW_MS - STATE_MS + 1; /* for a moment only */
+	assert_int_equal(n_said, 1);                        /* the other serves: it is not down */
+	paths[0].next_hop.since_ms = NOW_MS - STATE_MS + 1; /* for a moment only */
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
-	paths[0].way.since_ms = NOW_MS - STATE_MS;
+	paths[0].next_hop.since_ms = NOW_MS - STATE_MS;
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
 	effect.rows[0].slots = 0; /* nobody is sent there */
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
@@ -229,7 +229,7 @@ static void it_is_down_when_none_that_owns_slots_is_reached(void **unused)
 static void a_cut_way_is_stated_where_it_decides(void **unused)
 {
 	static const struct {
-		uint8_t cut, why, says;
+		uint8_t cut, why, intent;
 		size_t n;
 		const char *text;
 	} cases[] = {
@@ -247,9 +247,9 @@ static void a_cut_way_is_stated_where_it_decides(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		make_pool(1);
-		paths[0].way.cut = cases[i].cut;
+		paths[0].next_hop.cut = cases[i].cut;
 		backends[0].reason = cases[i].why;
-		plans[0].says = cases[i].says;
+		plans[0].intent = cases[i].intent;
 		if (count_stated(UNUSABLE, "web/b0", CONDITION_DEGRADED) != cases[i].n)
 			fail_msg("case %zu", i);
 		if (cases[i].text)
@@ -263,7 +263,7 @@ static void a_long_list_is_cut_and_counted(void **unused)
 	for (size_t n = LISTED_MAX - 1; n <= LISTED_MAX + 2; n++) {
 		make_pool(n);
 		for (size_t i = 0; i < n; i++) {
-			paths[i].way.cut = EFFECT_REASON_ROUTE;
+			paths[i].next_hop.cut = EFFECT_REASON_ROUTE;
 			backends[i].reason = EFFECT_REASON_ROUTE;
 			backends[i].alive = false;
 		}

@@ -32,13 +32,13 @@ static size_t read_pool(const char *text, struct guard_backend *b)
 			                       .known = p[0] != 'n',
 			                       .alive = p[0] == 'a',
 			                       .dead = p[0] == 'D' };
-		b[n].says = p[1] == 'x'   ? GUARD_DISABLED
-		            : p[1] == 'f' ? GUARD_FORCED_UP
-		                          : GUARD_NOTHING;
-		b[n].sees = p[1] == 'u'   ? GUARD_UP
-		            : p[1] == 'd' ? GUARD_DOWN
-		            : p[1] == '-' ? GUARD_UNCHECKED
-		                          : GUARD_UNKNOWN;
+		b[n].intent = p[1] == 'x'   ? GUARD_DISABLED
+		              : p[1] == 'f' ? GUARD_FORCED_UP
+		                            : GUARD_NOTHING;
+		b[n].verdict = p[1] == 'u'   ? GUARD_UP
+		               : p[1] == 'd' ? GUARD_DOWN
+		               : p[1] == '-' ? GUARD_UNCHECKED
+		                             : GUARD_UNKNOWN;
 		n++;
 	}
 	return n;
@@ -203,9 +203,9 @@ static void the_earliest_removal_says_when_the_next_may_go(void **state)
 	size_t n = read_pool("ad au au au", b);
 
 	assert_int_equal(guard_apply(&half, &window, NOW, b, n), UINT64_MAX); /* nobody is held */
-	b[1].sees = GUARD_DOWN;
+	b[1].verdict = GUARD_DOWN;
 	assert_int_equal(guard_apply(&half, &window, NOW + 2000, b, n), UINT64_MAX);
-	b[2].sees = GUARD_DOWN;
+	b[2].verdict = GUARD_DOWN;
 	assert_int_equal(guard_apply(&half, &window, NOW + 3000, b, n), NOW + WINDOW_MS);
 	assert_int_equal(b[2].reason, EFFECT_REASON_HELD_RATE);
 	assert_int_equal(guard_apply(&half, &window, NOW + WINDOW_MS, b, n), UINT64_MAX);
@@ -231,11 +231,11 @@ static void a_return_gives_its_part_of_the_window_back(void **state)
 	read_pool("ad au", b);
 	guard_apply(&none, &window, NOW, b, 2);
 	assert_int_equal(window.n_removed, 1);
-	b[0].sees = GUARD_UP;
+	b[0].verdict = GUARD_UP;
 	guard_apply(&none, &window, NOW + 1, b, 2);
 	assert_true(b[0].alive);
 	assert_int_equal(window.n_removed, 0);
-	b[1].sees = GUARD_DOWN;
+	b[1].verdict = GUARD_DOWN;
 	guard_apply(&none, &window, NOW + 2, b, 2);
 	assert_false(b[1].alive);
 }
@@ -258,13 +258,13 @@ static void begin_story(struct story *s, uint32_t min_healthy_percent, size_t n)
 static void observe_at(struct story *s, uint32_t at_s, const char *seen, const char *in_force)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		s->b[i].sees = seen[i] == 'u'   ? GUARD_UP
-		               : seen[i] == 'd' ? GUARD_DOWN
-		                                : GUARD_UNKNOWN;
-		s->b[i].says = seen[i] == 'x' ? GUARD_DISABLED : GUARD_NOTHING;
+		s->b[i].verdict = seen[i] == 'u'   ? GUARD_UP
+		                  : seen[i] == 'd' ? GUARD_DOWN
+		                                   : GUARD_UNKNOWN;
+		s->b[i].intent = seen[i] == 'x' ? GUARD_DISABLED : GUARD_NOTHING;
 		s->b[i].weight = seen[i] == 'U' || seen[i] == 'D' ? 0 : 10; /* drained */
 		if (seen[i] == 'U' || seen[i] == 'D')
-			s->b[i].sees = seen[i] == 'U' ? GUARD_UP : GUARD_DOWN;
+			s->b[i].verdict = seen[i] == 'U' ? GUARD_UP : GUARD_DOWN;
 		s->b[i].dead = s->b[i].known && !s->b[i].alive;
 	}
 	guard_apply(&s->pool, &s->window, NOW + at_s * 1000u, s->b, s->n);
@@ -366,9 +366,9 @@ static void whom_a_person_took_out_does_not_count(void **state)
 	           "--+-"); /* too few from here on, not from 2 on: the fourth stays out */
 	begin_story(&s, 50, 2);
 	observe_at(&s, 0, "uu", "++");
-	s.b[0].says = GUARD_DISABLED;
-	s.b[0].sees = GUARD_UP; /* its check goes on */
-	s.b[1].sees = GUARD_DOWN;
+	s.b[0].intent = GUARD_DISABLED;
+	s.b[0].verdict = GUARD_UP; /* its check goes on */
+	s.b[1].verdict = GUARD_DOWN;
 	guard_apply(&s.pool, &s.window, NOW + 1000, s.b, s.n);
 	assert_true(s.window.fell_ms == NOW + 1000);
 	assert_false(s.b[0].good);

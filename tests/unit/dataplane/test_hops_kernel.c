@@ -424,7 +424,7 @@ static bool was_resynced(struct scene *s)
 static void after_lost_messages_everything_is_read_again(void **state)
 {
 	struct scene *s = *state;
-	int fd = mnl_socket_get_fd(s->hops->news), small = 1;
+	int fd = mnl_socket_get_fd(s->hops->notifications), small = 1;
 
 	watch_address(s, "10.1.0.5");
 	watch_address(s, "10.2.0.9");

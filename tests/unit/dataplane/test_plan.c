@@ -172,15 +172,15 @@ static void overrides_are_in_force_in_their_time(void **state)
 		                                  .until_ms = NOW + 20 };
 	w.model.n_overrides = 2;
 	p = make_plan(&w);
-	assert_int_equal(p->pools[0].backends[2].says, GUARD_FORCED_UP);
-	assert_int_equal(p->pools[0].backends[0].says, GUARD_NOTHING);
+	assert_int_equal(p->pools[0].backends[2].intent, GUARD_FORCED_UP);
+	assert_int_equal(p->pools[0].backends[0].intent, GUARD_NOTHING);
 	plan_update(p, NOW + 10); /* a word against it counts more */
-	assert_int_equal(p->pools[0].backends[2].says, GUARD_DISABLED);
+	assert_int_equal(p->pools[0].backends[2].intent, GUARD_DISABLED);
 	plan_update(p, NOW + 20);
-	assert_int_equal(p->pools[0].backends[2].says, GUARD_FORCED_UP);
+	assert_int_equal(p->pools[0].backends[2].intent, GUARD_FORCED_UP);
 	w.overrides[0].ended = true;
 	plan_update(p, NOW + 21);
-	assert_int_equal(p->pools[0].backends[2].says, GUARD_NOTHING);
+	assert_int_equal(p->pools[0].backends[2].intent, GUARD_NOTHING);
 	plan_free(p);
 }
 

@@ -212,7 +212,7 @@ static void a_pools_udp_idle_time_is_the_longest_of_its_own_services(void **stat
 static const struct {
 	const char *why;
 	struct model_override o;
-	uint8_t says; /* of "a" of "web-ams" */
+	uint8_t intent; /* of "a" of "web-ams" */
 } override_cases[] = {
 	{ "disabled",
 	  { .kind = MODEL_OVERRIDE_DISABLE, .name = "a", .pool = "web-ams" },
@@ -261,9 +261,9 @@ static void an_override_is_of_its_own_pool_backend_kind_and_time(void **state)
 		w.model.n_overrides = 1;
 		struct plan *p = make_plan();
 
-		if (p->pools[0].backends[0].says != override_cases[i].says)
+		if (p->pools[0].backends[0].intent != override_cases[i].intent)
 			fail_msg("%s", override_cases[i].why);
-		assert_int_equal(p->pools[0].backends[1].says,
+		assert_int_equal(p->pools[0].backends[1].intent,
 		                 GUARD_NOTHING); /* id 7, without a name */
 		plan_free(p);
 	}
@@ -286,7 +286,7 @@ static void a_word_against_a_backend_counts_more_in_either_order(void **state)
 		w.model.n_overrides = 2;
 		struct plan *p = make_plan();
 
-		assert_int_equal(p->pools[0].backends[0].says, GUARD_DISABLED);
+		assert_int_equal(p->pools[0].backends[0].intent, GUARD_DISABLED);
 		plan_free(p);
 	}
 }

@@ -341,7 +341,8 @@ static void a_document_that_changes_while_it_is_read_is_read_again(void **state)
 	assert_int_equal(did.n_drafts, 1);
 	did.draft_says = -EBUSY; /* it changes */
 	on_effective_document(&process);
-	assert_int_equal(process.retry.heap_index, 0); /* the one under way brings the next along */
+	assert_int_equal(process.retry_timer.heap_index,
+	                 0); /* the one under way brings the next along */
 	did.draft_says = 0;
 	on_compiled(&process, &none);
 	assert_int_equal(did.n_drafts, 3);
@@ -349,7 +350,7 @@ static void a_document_that_changes_while_it_is_read_is_read_again(void **state)
 	assert_int_equal(did.n_drafts, 3); /* once */
 	did.draft_says = -EAGAIN;          /* no thread: later */
 	on_effective_document(&process);
-	assert_int_equal(process.retry.at_ms, NOW_MS + RETRY_MS);
+	assert_int_equal(process.retry_timer.at_ms, NOW_MS + RETRY_MS);
 }
 
 static void try_document(int err, const char *why)
@@ -358,7 +359,7 @@ static void try_document(int err, const char *why)
 
 	snprintf(d.refusal, sizeof(d.refusal), "%s", why);
 	did.events[0] = '\0';
-	process.retry.heap_index = 0;
+	process.retry_timer.heap_index = 0;
 	install_compiled(&process, &d);
 }
 
@@ -393,7 +394,7 @@ static void what_may_pass_is_tried_again_and_what_does_not_is_not(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		did.take_says = rows[i].err;
 		try_document(0, "");
-		assert_int_equal(process.retry.heap_index != 0, rows[i].again);
+		assert_int_equal(process.retry_timer.heap_index != 0, rows[i].again);
 		assert_string_equal(process.refusal, "the driver says no");
 	}
 	assert_int_equal(process.node.counters.refused, 0); /* it was read, and may come yet */
@@ -475,10 +476,10 @@ static void a_next_hop_that_changes_a_way_is_decided_on_at_once(void **state)
 
 	(void)state;
 	on_hop(&process, &a, &hop);
-	assert_int_equal(process.tick.heap_index, 0);
-	process.node.ways_changed = true;
+	assert_int_equal(process.tick_timer.heap_index, 0);
+	process.node.next_hops_changed = true;
 	on_hop(&process, &a, &hop);
-	assert_int_equal(process.tick.at_ms, NOW_MS);
+	assert_int_equal(process.tick_timer.at_ms, NOW_MS);
 }
 
 static void a_damaged_page_is_said_once_and_what_is_in_force_stays(void **state)
@@ -512,33 +513,33 @@ static void verdicts_are_taken_when_there_are_new_ones(void **state)
 	assert_int_equal(did.n_verdicts, 1);
 	on_health_page(&process);
 	assert_int_equal(did.n_verdicts, 1);
-	assert_int_equal(process.tick.at_ms, NOW_MS); /* and decided on at once */
+	assert_int_equal(process.tick_timer.at_ms, NOW_MS); /* and decided on at once */
 }
 
 static void decisions_are_shown_soon_and_those_right_behind_together(void **state)
 {
 	(void)state;
 	on_compiler_tick(&process);
-	assert_int_equal(process.tick.at_ms, NOW_MS + 700);
-	assert_int_equal(process.show.heap_index, 0); /* nothing was decided */
+	assert_int_equal(process.tick_timer.at_ms, NOW_MS + 700);
+	assert_int_equal(process.effect_timer.heap_index, 0); /* nothing was decided */
 	process.shown_ms = NOW_MS - 1;
 	process.node.counters.held = 1;
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS);
+	assert_int_equal(process.effect_timer.at_ms, NOW_MS - 1 + SHOW_MS);
 	process.shown_ms = NOW_MS;
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.at_ms, NOW_MS - 1 + SHOW_MS); /* it is due already */
-	process.show.heap_index = 0;
+	assert_int_equal(process.effect_timer.at_ms, NOW_MS - 1 + SHOW_MS); /* it is due already */
+	process.effect_timer.heap_index = 0;
 	show_effect(&process);
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.heap_index, 0);
+	assert_int_equal(process.effect_timer.heap_index, 0);
 	process.node.counters.returns++;
 	on_compiler_tick(&process);
-	assert_int_equal(process.show.heap_index, 1);
+	assert_int_equal(process.effect_timer.heap_index, 1);
 	process.driver = NULL;
-	process.tick.at_ms = 0;
+	process.tick_timer.at_ms = 0;
 	on_compiler_tick(&process);
-	assert_int_equal(process.tick.at_ms, 0);
+	assert_int_equal(process.tick_timer.at_ms, 0);
 }
 
 static void the_driver_s_clock_is_kept_in_step_by_its_own_interval(void **state)
@@ -547,7 +548,7 @@ static void the_driver_s_clock_is_kept_in_step_by_its_own_interval(void **state)
 	for (int i = 0; i < 7; i++)
 		on_second(&process);
 	assert_int_equal(did.n_ticks, 2);
-	assert_int_equal(process.second.at_ms, NOW_MS + 1000);
+	assert_int_equal(process.second_timer.at_ms, NOW_MS + 1000);
 	process.driver = NULL;
 	for (int i = 0; i < 7; i++)
 		on_second(&process);

@@ -62,8 +62,9 @@ static int timer_set(struct process *p, const struct loop_timer *t, uint64_t at_
 	const struct {
 		const struct loop_timer *timer;
 		const char *name;
-	} all[] = { { &p->tick, "tick" }, { &p->second, "second" }, { &p->retry, "retry" },
-		    { &p->mtus, "told" }, { &p->see, "see" },       { &p->show, "show" } };
+	} all[] = { { &p->tick_timer, "tick" },   { &p->second_timer, "second" },
+		    { &p->retry_timer, "retry" }, { &p->mtu_timer, "told" },
+		    { &p->path_timer, "see" },    { &p->effect_timer, "show" } };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i].timer == t)
@@ -309,16 +310,16 @@ static void a_next_hop_is_told_to_all_who_send_by_it(void **state)
 	(void)state;
 	on_hop(&process, &a, &hop);
 	expect_done("node hop; probes hop; hop noted; ");
-	process.node.ways_changed = scene.probes_care = true;
+	process.node.next_hops_changed = scene.probes_care = true;
 	on_hop(&process, &a, &hop);
 	expect_done("node hop; tick+0; probes hop; see+0; hop noted; ");
-	process.see.heap_index = 1; /* it is due already */
-	process.node.ways_changed = false;
+	process.path_timer.heap_index = 1; /* it is due already */
+	process.node.next_hops_changed = false;
 	on_hop(&process, &a, &hop);
 	expect_done("node hop; probes hop; hop noted; ");
 	process.driver = NULL; /* probes go on without one */
-	process.see.heap_index = 0;
-	process.node.ways_changed = true;
+	process.path_timer.heap_index = 0;
+	process.node.next_hops_changed = true;
 	on_hop(&process, &a, &hop);
 	expect_done("probes hop; see+0; hop noted; ");
 }

@@ -242,7 +242,7 @@ static void the_effect_page_adds_what_tables_do_not_say(void **state)
 		uint32_t at = index_of(effect_rows[i].pool, effect_rows[i].id);
 
 		s.node.pools[i / 3].backends[i % 3].reason = (uint8_t)(i + 1);
-		s.node.paths[at].way.hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
+		s.node.paths[at].next_hop.hop = (uint8_t)(i % EFFECT_HOP_COUNT + 1);
 		s.node.paths[at].reported.mtu = (uint16_t)(1300 + i);
 	}
 	publish_all();
@@ -477,7 +477,7 @@ static void use_many_backends(struct world *w)
 	w->pools[0].backends = list;
 	w->pools[0].n_backends = MANY;
 	w->pools[0].member_sets = &set;
-	w->pools[0].n_sets = 1;
+	w->pools[0].n_member_sets = 1;
 	w->model.limits.backends = 2 * MANY;
 }
 

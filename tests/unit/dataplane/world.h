@@ -67,7 +67,7 @@ static inline void make_pools(struct world *w)
 			                           .backends = w->backends,
 			                           .n_backends = 2,
 			                           .member_sets = w->sets,
-			                           .n_sets = 3 };
+			                           .n_member_sets = 3 };
 }
 
 static inline void make_services(struct world *w)

@@ -196,7 +196,7 @@ static struct majority fake_views_of(const struct peer_health *v, size_t target)
 
 static bool fake_is_new(const struct peer_health *v, size_t target, const struct model_site *site)
 {
-	assert_ptr_equal(site, v->at[target / 2]);
+	assert_ptr_equal(site, v->site_of_state[target / 2]);
 	return target == 2 || target == 5;
 }
 

@@ -303,7 +303,7 @@ static void what_is_decided_follows_the_views(void **state)
 	static struct model_site sites[2];
 	const struct model_site *at[] = { &sites[0], &sites[1], &sites[0] };
 	uint64_t targets[] = { 100, 101, 102, 103, 104, 105 };
-	struct peer_health views = { .n_targets = 6, .targets = targets, .at = at };
+	struct peer_health views = { .n_targets = 6, .targets = targets, .site_of_state = at };
 	struct steering_state *seen = calloc(1, sizeof(*seen) + 3 * sizeof(seen->sites[0]));
 	struct generation g = {
 		.model = &model, .steering = &place, .state = seen, .peer_health = &views

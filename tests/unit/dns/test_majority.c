@@ -449,7 +449,7 @@ static void where_nobody_looks_the_site_speaks_for_itself(void **state)
 	struct node_pages *p = *state;
 	struct model_service s = { .name = "web", .n_at = 3 };
 
-	p->v->what[2] = &s;
+	p->v->service_of_state[2] = &s;
 	set_words(p, UNKNOWN);
 	page_close(write_page(p, "ams", UNKNOWN, 9000));
 	page_close(write_page(p, "lon", DOWN, 7000));
@@ -468,7 +468,7 @@ static void where_nobody_looks_the_site_speaks_for_itself(void **state)
 	set_words(p, UP);
 	assert_int_equal(health_state(read_majority(p, 2100).word),
 	                 HEALTH_UP); /* one of three again */
-	p->v->what[2] = NULL;
+	p->v->service_of_state[2] = NULL;
 }
 
 #define NEW                                                                                        \

@@ -15,7 +15,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/propose.h"
 #include "mgmt/api/voters.h"
-#include "mgmt/api/ways.h"
+#include "mgmt/api/route_warnings.h"
 #include "mgmt/store/yield.h"
 #include "weir/effect.h"
 
@@ -151,7 +151,8 @@ static inline void fake_voters(struct core *core, const struct advice *advice, j
 	json_array_append_new(warnings, json_string("of voters"));
 }
 
-static inline void fake_ways(struct core *core, const struct advice *advice, json_t *warnings)
+static inline void fake_route_warnings(struct core *core, const struct advice *advice,
+                                       json_t *warnings)
 {
 	(void)core;
 	assert_int_equal(advice->n_nodes, 2);
@@ -182,7 +183,7 @@ static inline void fake_ways(struct core *core, const struct advice *advice, jso
 #define effect_pool(e, p, o)   fake_pool(e, p, o)
 #define ctl_request            fake_ask
 #define voters_add_warning     fake_voters
-#define ways_add_warnings      fake_ways
+#define route_warnings_add     fake_route_warnings
 #include "mgmt/api/handle_config.c"
 #undef effect_pool
 #undef intent_head

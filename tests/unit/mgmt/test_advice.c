@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a plan tells beside changes and risks: who probes, who votes, which ways are needed, and
+ * What a plan tells beside changes and risks: who probes, who votes, which backends are needed, and
  * what nobody looks at.
  */
 #include "fixture.h"
@@ -156,7 +156,7 @@ static void nodes_and_ways_are_listed_by_site_and_pool(void **state)
 	static const struct {
 		const char *site, *pool, *backend, *address;
 		bool l2;
-	} ways[] = {
+	} backends[] = {
 		{ "ams", "p-ams", "b1", "10.1.1.11", true },
 		{ "ams", "p-ams", "b2", "10.1.1.12", true },
 		{ "fra", "p-fra", "b1", "2001:db8:2::b", false },
@@ -173,13 +173,14 @@ static void nodes_and_ways_are_listed_by_site_and_pool(void **state)
 		assert_string_equal(advice.nodes[i].site, nodes[i].site);
 		assert_string_equal(advice.nodes[i].node, nodes[i].node);
 	}
-	assert_int_equal(advice.n_ways, COUNT(ways));
-	for (size_t i = 0; i < COUNT(ways); i++) {
-		assert_string_equal(advice.ways[i].site, ways[i].site);
-		assert_string_equal(advice.ways[i].pool, ways[i].pool);
-		assert_string_equal(advice.ways[i].backend, ways[i].backend);
-		assert_string_equal(addr_text(&advice.ways[i].address, text), ways[i].address);
-		assert_int_equal(advice.ways[i].l2, ways[i].l2);
+	assert_int_equal(advice.n_backends, COUNT(backends));
+	for (size_t i = 0; i < COUNT(backends); i++) {
+		assert_string_equal(advice.backends[i].site, backends[i].site);
+		assert_string_equal(advice.backends[i].pool, backends[i].pool);
+		assert_string_equal(advice.backends[i].backend, backends[i].backend);
+		assert_string_equal(addr_text(&advice.backends[i].address, text),
+		                    backends[i].address);
+		assert_int_equal(advice.backends[i].l2, backends[i].l2);
 	}
 	arena_free(arena);
 }
@@ -189,7 +190,7 @@ static void without_memory_that_is_said_and_nothing_is_listed(void **state)
 	static struct model_site site = { .name = "ams" };
 	static struct model_pool pool = { .name = "p", .site = &site };
 	struct model *m = model_with("", "");
-	struct model_pool *many = calloc(20000, sizeof(*many)); /* ways of them do not fit */
+	struct model_pool *many = calloc(20000, sizeof(*many)); /* backends of them do not fit */
 	struct model_backend *backends = calloc(2000, sizeof(*backends));
 	const struct model_pool *before = m->pools;
 	size_t n_before = m->n_pools;
@@ -204,7 +205,7 @@ static void without_memory_that_is_said_and_nothing_is_listed(void **state)
 	m->n_pools = 20000;
 	struct advice advice = advice_of(NULL, m, arena);
 	assert_true(arena_failed(arena));
-	assert_int_equal(advice.n_ways, 0);
+	assert_int_equal(advice.n_backends, 0);
 	m->pools = before;
 	m->n_pools = n_before;
 	arena_free(arena);

@@ -57,7 +57,7 @@ static const struct model_pool *sets_at(const struct compose_version *versions, 
 	};
 
 	assert_int_equal(compose_document(&in, arena, &out), 0);
-	assert_true(out.pools[0].n_sets >= 1);
+	assert_true(out.pools[0].n_member_sets >= 1);
 	assert_true(out.pools[0].member_sets[0].from_ms <= now_ms);
 	return &out.pools[0];
 }
@@ -73,7 +73,7 @@ static void without_overrides_there_is_one_set_that_never_ends(void **state)
 	toy_make(&t, weights, 2);
 	struct compose_version v = { &t.model, NOW_MS, NOW_MS };
 	const struct model_pool *p = sets_at(&v, 1, &none, NOW_MS + 5, arena);
-	assert_int_equal(p->n_sets, 1);
+	assert_int_equal(p->n_member_sets, 1);
 	assert_true(p->member_sets[0].until_ms == MODEL_TIME_NEVER);
 	assert_int_equal(p->member_sets[0].n_members, 2);
 	assert_int_equal(p->member_sets[0].members[1].weight, 50);
@@ -94,17 +94,17 @@ static void a_drain_is_announced_and_its_deadline_ends_the_claim(void **state)
 	toy_make(&t, weights, 2);
 	struct compose_version v = { &t.model, NOW_MS - 5000, NOW_MS - 5000 };
 	p = sets_at(&v, 1, &set, NOW_MS - 1, arena);
-	assert_int_equal(p->n_sets, 1); /* more than two seconds ahead */
+	assert_int_equal(p->n_member_sets, 1); /* more than two seconds ahead */
 	for (int64_t now_ms = NOW_MS; now_ms < NOW_MS + 62000; now_ms += 31000) {
 		p = sets_at(&v, 1, &set, now_ms, arena);
-		assert_int_equal(p->n_sets, 2);
+		assert_int_equal(p->n_member_sets, 2);
 		assert_true(p->member_sets[0].until_ms == NOW_MS + 62000);
 		assert_true(p->member_sets[1].from_ms == NOW_MS + 2000);
 		assert_int_equal(p->member_sets[1].n_members, 2);
 		assert_int_equal(p->member_sets[1].members[1].weight, 0);
 	}
 	p = sets_at(&v, 1, &set, NOW_MS + 62000, arena);
-	assert_int_equal(p->n_sets, 1);
+	assert_int_equal(p->n_member_sets, 1);
 	assert_int_equal(p->member_sets[0].members[1].weight, 0);
 	arena_free(arena);
 }
@@ -122,11 +122,11 @@ static void a_disabled_backend_is_no_member(void **state)
 	toy_make(&t, weights, 2);
 	struct compose_version v = { &t.model, NOW_MS - 5000, NOW_MS - 5000 };
 	const struct model_pool *p = sets_at(&v, 1, &set, NOW_MS, arena);
-	assert_int_equal(p->n_sets, 2);
+	assert_int_equal(p->n_member_sets, 2);
 	assert_int_equal(p->member_sets[1].n_members, 1);
 	assert_true(p->member_sets[0].until_ms == NOW_MS + SETTLE_MS);
 	p = sets_at(&v, 1, &set, NOW_MS + 5001, arena);
-	assert_int_equal(p->n_sets, 3);
+	assert_int_equal(p->n_member_sets, 3);
 	assert_int_equal(p->member_sets[2].n_members, 2);
 	arena_free(arena);
 }
@@ -152,14 +152,15 @@ static void at_most_four_sets_and_the_next_are_kept(void **state)
 		const struct model_pool *p = sets_at(&v, 1, &set, now_ms, arena);
 		size_t past = 0;
 
-		for (size_t i = 0; i < p->n_sets; i++) {
+		for (size_t i = 0; i < p->n_member_sets; i++) {
 			past += p->member_sets[i].from_ms <= now_ms;
 			assert_true(i == 0 ||
 			            p->member_sets[i].from_ms > p->member_sets[i - 1].from_ms);
 		}
 		assert_in_range(past, 1, MODEL_SETS_MAX);
-		assert_true(p->n_sets <= past + 1);
-		assert_true(p->member_sets[p->n_sets - 1].from_ms <= now_ms + COMPOSE_AHEAD_MS);
+		assert_true(p->n_member_sets <= past + 1);
+		assert_true(p->member_sets[p->n_member_sets - 1].from_ms <=
+		            now_ms + COMPOSE_AHEAD_MS);
 	}
 	arena_free(arena);
 }
@@ -188,14 +189,14 @@ static void what_was_before_the_oldest_version_at_hand_stays_as_it_was(void **st
 			                                NOW_MS + 10000 * i };
 	}
 	assert_int_equal(compose_document(&in, arena, &first), 0);
-	assert_int_equal(first.pools[0].n_sets, 4); /* version, drain, its end, version */
+	assert_int_equal(first.pools[0].n_member_sets, 4); /* version, drain, its end, version */
 	in = (struct compose_input){ .versions = versions + 2,
 		                     .n_versions = 1,
 		                     .before = &first,
 		                     .overrides = &set,
 		                     .now_ms = NOW_MS + 21000 };
 	assert_int_equal(compose_document(&in, arena, &second), 0);
-	assert_int_equal(second.pools[0].n_sets, 5);
+	assert_int_equal(second.pools[0].n_member_sets, 5);
 	for (size_t i = 0; i < 4; i++) {
 		const struct model_set *a = &first.pools[0].member_sets[i],
 		                       *b = &second.pools[0].member_sets[i];
@@ -223,11 +224,11 @@ static void history_does_not_matter(void **state)
 	struct compose_version versions[] = { { &one.model, NOW_MS, NOW_MS },
 		                              { &two.model, NOW_MS + 1000, NOW_MS + 3000 } };
 	const struct model_pool *p = sets_at(versions, 2, &set, NOW_MS + 2000, arena);
-	assert_int_equal(p->n_sets, 2);
+	assert_int_equal(p->n_member_sets, 2);
 	assert_true(p->member_sets[1].from_ms == NOW_MS + 3000);
 	assert_int_equal(p->member_sets[1].n_members, 4);
 	p = sets_at(versions, 2, &set, NOW_MS + 20000, arena);
-	assert_int_equal(p->n_sets, 3);
+	assert_int_equal(p->n_member_sets, 3);
 	assert_true(p->member_sets[0].until_ms == NOW_MS + 3000 + SETTLE_MS);
 	assert_true(p->member_sets[1].until_ms == NOW_MS + 67000);
 	assert_int_equal(p->member_sets[2].members[2].weight, 0);

@@ -241,7 +241,7 @@ static void a_claim_ends_with_the_drains_or_after_the_settling_time(void **state
 		                                                                .n_versions = 1,
 		                                                                .overrides = &set },
 		                                        T);
-		const struct model_set *next = &p->member_sets[p->n_sets - 1];
+		const struct model_set *next = &p->member_sets[p->n_member_sets - 1];
 		assert_true(next->from_ms == T);
 		assert_true(next->until_ms == MODEL_TIME_NEVER);
 		if (next[-1].until_ms != T + rows[i].claim_ms)
@@ -264,16 +264,16 @@ static void a_new_pool_begins_with_its_version_and_again_after_a_gap(void **stat
 		                       { &other.model, NOW_MS + 6000, NOW_MS + 8000 } };
 	struct compose_input in = { .versions = v, .n_versions = 1, .overrides = &none };
 	const struct model_pool *p = compose_at(in, NOW_MS + 1000);
-	assert_int_equal(p->n_sets, 1);
+	assert_int_equal(p->n_member_sets, 1);
 	assert_true(p->member_sets[0].from_ms == NOW_MS); /* nothing to announce */
 	in.n_versions = 3;
 	p = compose_at(in, NOW_MS + 9000);
-	assert_int_equal(p->n_sets, 1); /* nothing of what was there once */
+	assert_int_equal(p->n_member_sets, 1); /* nothing of what was there once */
 	assert_true(p->member_sets[0].from_ms == NOW_MS + 6000);
 	assert_int_equal(p->member_sets[0].members[0].weight, 40);
 	/* Where the clock is behind the version's, its set is in force all the same. */
 	p = compose_at(in, NOW_MS + 5500);
-	assert_int_equal(p->n_sets, 1);
+	assert_int_equal(p->n_member_sets, 1);
 	assert_true(p->member_sets[0].from_ms == NOW_MS + 5500);
 }
 
@@ -291,12 +291,12 @@ static void one_set_is_announced(void **state)
 	make_toy(&t, 10, 20, 30);
 	struct compose_version v = { &t.model, NOW_MS, NOW_MS };
 	struct compose_input in = { .versions = &v, .n_versions = 1, .overrides = &set };
-	assert_int_equal(compose_at(in, T - 2001)->n_sets, 1);
-	assert_int_equal(compose_at(in, T - 2000)->n_sets, 2);
+	assert_int_equal(compose_at(in, T - 2001)->n_member_sets, 1);
+	assert_int_equal(compose_at(in, T - 2000)->n_member_sets, 2);
 	const struct model_pool *p = compose_at(in, T - 1);
-	assert_int_equal(p->n_sets, 2);
+	assert_int_equal(p->n_member_sets, 2);
 	assert_true(p->member_sets[1].from_ms == T);
-	assert_int_equal(compose_at(in, T)->n_sets, 3);
+	assert_int_equal(compose_at(in, T)->n_member_sets, 3);
 	assert_true(compose_at(in, T)->member_sets[2].from_ms == T + 500);
 }
 
@@ -316,17 +316,17 @@ static void what_has_no_claim_goes(void **state)
 		                        T + 1000 * (int64_t)i + 500);
 	int64_t last_ms = T + 9500;
 	/* The last four of 21; of these, one's claim has ended with its drain's deadline. */
-	assert_int_equal(compose_at(in, last_ms)->n_sets, 3);
+	assert_int_equal(compose_at(in, last_ms)->n_member_sets, 3);
 	assert_true(out.pools[0].member_sets[0].from_ms == T + 8000);
 	assert_true(out.pools[0].member_sets[1].from_ms == T + 9000);
 	assert_true(out.pools[0].member_sets[2].from_ms == last_ms);
 	int64_t over_ms = last_ms + SETTLE_MS;
-	assert_int_equal(compose_at(in, over_ms - 1)->n_sets, 2);
-	assert_int_equal(compose_at(in, over_ms)->n_sets, 1);
+	assert_int_equal(compose_at(in, over_ms - 1)->n_member_sets, 2);
+	assert_int_equal(compose_at(in, over_ms)->n_member_sets, 1);
 	t.pool.agent = true;
-	assert_int_equal(compose_at(in, last_ms)->n_sets,
+	assert_int_equal(compose_at(in, last_ms)->n_member_sets,
 	                 12); /* the last four, and all with a claim */
-	assert_int_equal(compose_at(in, over_ms)->n_sets, 4);
+	assert_int_equal(compose_at(in, over_ms)->n_member_sets, 4);
 }
 
 /* Without the versions of before, sets come from a document; what these versions tell does not. */
@@ -338,7 +338,7 @@ static void earlier_sets_come_from_the_document_before(void **state)
 		{ T - 5000, MODEL_TIME_NEVER, members, 1 },
 		{ T, MODEL_TIME_NEVER, members, 1 }, /* this version's own: worked out again */
 	};
-	struct model_pool pool = { .name = "p", .member_sets = sets, .n_sets = 3 };
+	struct model_pool pool = { .name = "p", .member_sets = sets, .n_member_sets = 3 };
 	struct model before = { .pools = &pool, .n_pools = 1 };
 	struct overrides none = { 0 };
 	struct toy t;
@@ -350,7 +350,7 @@ static void earlier_sets_come_from_the_document_before(void **state)
 		.versions = &v, .n_versions = 1, .overrides = &none, .before = &before
 	};
 	const struct model_pool *p = compose_at(in, T + 1);
-	assert_int_equal(p->n_sets, 3);
+	assert_int_equal(p->n_member_sets, 3);
 	assert_true(p->member_sets[0].from_ms == T - 9000 &&
 	            p->member_sets[0].until_ms == T + 90000);
 	assert_true(p->member_sets[1].from_ms == T - 5000 &&
@@ -364,12 +364,12 @@ static void earlier_sets_come_from_the_document_before(void **state)
 	in.seed = &before;
 	v.effective_ms = T + 1000;
 	p = compose_at(in, T + 1000);
-	assert_int_equal(p->n_sets, 4);
+	assert_int_equal(p->n_member_sets, 4);
 	assert_true(p->member_sets[2].from_ms == T &&
 	            p->member_sets[2].until_ms == T + 1000 + SETTLE_MS);
 	v.effective_ms = T;
 	p = compose_at(in, T + 1000);
-	assert_int_equal(p->n_sets, 3);
+	assert_int_equal(p->n_member_sets, 3);
 }
 
 static void the_document_has_overrides_and_its_own_record(void **state)
@@ -412,10 +412,10 @@ static void equal_members_make_no_set(void **state)
 	struct compose_version v[] = { { &one.model, NOW_MS, NOW_MS },
 		                       { &two.model, T - 9, T - 9 } };
 	struct compose_input in = { .versions = v, .n_versions = 2, .overrides = &set };
-	assert_int_equal(compose_at(in, T + 9)->n_sets, 1); /* it has no weight as it is */
+	assert_int_equal(compose_at(in, T + 9)->n_member_sets, 1); /* it has no weight as it is */
 	assert_true(out.pools[0].member_sets[0].until_ms == MODEL_TIME_NEVER);
 	two.backends[0].id = 99; /* another backend of that weight is another */
-	assert_int_equal(compose_at(in, T + 9)->n_sets, 2);
+	assert_int_equal(compose_at(in, T + 9)->n_member_sets, 2);
 }
 
 int main(void)

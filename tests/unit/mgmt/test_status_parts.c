@@ -204,7 +204,7 @@ static void a_backend_and_its_pool_have_all_their_fields(void **state)
 	pool_in_force = (struct effect_pool){
 		.n_slots = 60, .empty = 1, .unsettled = 2, .exceptions = 3, .held = 4, .full = 5
 	};
-	pools[0].n_sets = 9;
+	pools[0].n_member_sets = 9;
 	const json_t *b = backend_at(1);
 	is_told(json_object_get(b, "effect"),
 	        "{\"state\": \"serving\", \"why\": \"up\", \"slots\": 15, \"share_ppm\": 250000,"

@@ -60,7 +60,7 @@ static struct model_pool make_pool(struct model_set sets[5], const int64_t until
 		                    .agent = true,
 		                    .settle_ms = SETTLE_MS,
 		                    .member_sets = sets,
-		                    .n_sets = 5 };
+		                    .n_member_sets = 5 };
 }
 
 static int setup(void **state)

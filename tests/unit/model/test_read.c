@@ -52,7 +52,7 @@ static void a_configuration_becomes_a_model(void **state)
 	assert_non_null(pool);
 	assert_int_equal(pool->mode, MODEL_MODE_GUE);
 	assert_int_equal(pool->n_slots, 16384);
-	assert_int_equal(pool->n_sets, 1);
+	assert_int_equal(pool->n_member_sets, 1);
 	assert_int_equal(pool->member_sets[0].n_members, 2);
 	assert_true(pool->member_sets[0].members[0].id < pool->member_sets[0].members[1].id);
 	assert_int_equal(model_backend(pool, "b2")->weight, 50);

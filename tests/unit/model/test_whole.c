@@ -117,7 +117,7 @@ static void a_model_s_parts_point_to_each_other(void **state)
 
 		assert_int_equal(p->index, i);
 		assert_ptr_equal(p->site, &m->sites[i]);
-		assert_int_equal(p->n_sets, 1);
+		assert_int_equal(p->n_member_sets, 1);
 		assert_int_equal(p->member_sets[0].n_members, p->n_backends);
 		assert_true(p->member_sets[0].from_ms == 0 &&
 		            p->member_sets[0].until_ms == MODEL_TIME_NEVER);

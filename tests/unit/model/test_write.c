@@ -108,7 +108,7 @@ static void make_sets(struct made *made, int pool)
 		qsort(members, set->n_members, sizeof(*members), by_member_id);
 	}
 	made->pools[pool].member_sets = made->sets[pool];
-	made->pools[pool].n_sets = n;
+	made->pools[pool].n_member_sets = n;
 }
 
 static void make_override(struct made *made, size_t i)
@@ -155,8 +155,8 @@ static void change_parts(struct made *made, const struct model *base)
 static void same_sets(const struct model_pool *a, const struct model_pool *b)
 {
 	assert_string_equal(a->name, b->name);
-	assert_int_equal(a->n_sets, b->n_sets);
-	for (size_t i = 0; i < a->n_sets; i++) {
+	assert_int_equal(a->n_member_sets, b->n_member_sets);
+	for (size_t i = 0; i < a->n_member_sets; i++) {
 		assert_true(a->member_sets[i].from_ms == b->member_sets[i].from_ms);
 		assert_true(a->member_sets[i].until_ms == b->member_sets[i].until_ms);
 		assert_int_equal(a->member_sets[i].n_members, b->member_sets[i].n_members);
@@ -403,7 +403,7 @@ static void the_order_of_members_does_not_matter(void **state)
 	assert_int_equal(read_sets(SET("web-ams", T1, B "," A), &ba), 0);
 	expect_same(ab, ba);
 	assert_int_equal(model_pool(ab, "web-ams")->member_sets[0].n_members, 2);
-	assert_int_equal(model_pool(ab, "web-fra")->n_sets, 1); /* of all its backends */
+	assert_int_equal(model_pool(ab, "web-fra")->n_member_sets, 1); /* of all its backends */
 	model_free(ab);
 	model_free(ba);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel is asked which route leads to a backend (rtnetlink(7), RTM_GETROUTE): a question that
- * needs no privilege. What the dataplane would make of the answer is decided in dataplane/tables/compiler_way.c.
+ * needs no privilege. What the dataplane would make of the answer is decided in dataplane/tables/compiler_next_hops.c.
  */
-#include "mgmt/api/ways.h"
+#include "mgmt/api/route_warnings.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -16,7 +16,7 @@
 #define SHOWN_MAX   8u     /* sentences; more are counted */
 #define TIMEOUT_US  100000 /* the kernel answers at once: this only bounds the wait */
 
-enum way { WAY_FINE, WAY_GATEWAY, WAY_REFUSED };
+enum route { ROUTE_FINE, ROUTE_GATEWAY, ROUTE_REFUSED };
 
 struct question {
 	struct nlmsghdr head;
@@ -66,7 +66,7 @@ static bool has_gateway(struct nlmsghdr *h)
 }
 
 /* Query one route. An answer that is missing or not understood gives no warning. */
-static enum way query_way(int s, const struct addr *to, uint32_t seq)
+static enum route query_route(int s, const struct addr *to, uint32_t seq)
 {
 	union {
 		struct nlmsghdr head;
@@ -76,31 +76,31 @@ static enum way query_way(int s, const struct addr *to, uint32_t seq)
 	ssize_t n;
 
 	if (send(s, &q, make_question(to, seq, &q), 0) < 0)
-		return WAY_FINE;
+		return ROUTE_FINE;
 	n = recv(s, &answer, sizeof(answer), 0);
 	if (n < (ssize_t)sizeof(answer.head) || !NLMSG_OK(&answer.head, (size_t)n) ||
 	    answer.head.nlmsg_seq != seq)
-		return WAY_FINE;
+		return ROUTE_FINE;
 	if (answer.head.nlmsg_type == NLMSG_ERROR)
-		return is_route_refusal(&answer.head) ? WAY_REFUSED : WAY_FINE;
-	return answer.head.nlmsg_type == RTM_NEWROUTE && has_gateway(&answer.head) ? WAY_GATEWAY
-	                                                                           : WAY_FINE;
+		return is_route_refusal(&answer.head) ? ROUTE_REFUSED : ROUTE_FINE;
+	return answer.head.nlmsg_type == RTM_NEWROUTE && has_gateway(&answer.head) ? ROUTE_GATEWAY
+	                                                                           : ROUTE_FINE;
 }
 
 /* The two troubles have different cures, so each has a sentence of its own. */
-static void add_way_warning(const struct advice_way *w, enum way way, json_t *warnings)
+static void add_warning_of(const struct advice_backend *b, enum route route, json_t *warnings)
 {
 	char address[ADDR_TEXT_MAX];
 
-	addr_text(&w->address, address);
-	if (way == WAY_REFUSED)
+	addr_text(&b->address, address);
+	if (route == ROUTE_REFUSED)
 		json_array_append_new(
 		        warnings,
 		        json_sprintf(
 		                "backend %s/%s: the route of this node to %s says unreachable, "
 		                "blackhole or prohibit, so the backend will get no traffic from "
 		                "this node; see ip route get %s",
-		                w->pool, w->backend, address, address));
+		                b->pool, b->backend, address, address));
 	else
 		json_array_append_new(
 		        warnings,
@@ -108,7 +108,7 @@ static void add_way_warning(const struct advice_way *w, enum way way, json_t *wa
 		                "backend %s/%s: mode l2 reaches only backends on a link of the "
 		                "node, and %s is behind a gateway, so the backend will get no "
 		                "traffic from this node; use ipip or gue",
-		                w->pool, w->backend, address));
+		                b->pool, b->backend, address));
 }
 
 static int open_route_socket(void)
@@ -129,23 +129,23 @@ static const char *own_site(const struct core *core, const struct advice *advice
 	return "";
 }
 
-void ways_add_warnings(struct core *core, const struct advice *advice, json_t *warnings)
+void route_warnings_add(struct core *core, const struct advice *advice, json_t *warnings)
 {
 	const char *site = own_site(core, advice);
 	uint32_t n_queries = 0, n_bad = 0;
 	int s = open_route_socket();
 
-	for (size_t i = 0; s >= 0 && i < advice->n_ways && n_queries < QUERIES_MAX; i++) {
-		const struct advice_way *w = &advice->ways[i];
-		enum way way;
+	for (size_t i = 0; s >= 0 && i < advice->n_backends && n_queries < QUERIES_MAX; i++) {
+		const struct advice_backend *b = &advice->backends[i];
+		enum route route;
 
-		if (strcmp(w->site, site) != 0)
+		if (strcmp(b->site, site) != 0)
 			continue;
-		way = query_way(s, &w->address, ++n_queries);
-		if (way == WAY_FINE || (way == WAY_GATEWAY && !w->l2))
+		route = query_route(s, &b->address, ++n_queries);
+		if (route == ROUTE_FINE || (route == ROUTE_GATEWAY && !b->l2))
 			continue;
 		if (n_bad++ < SHOWN_MAX)
-			add_way_warning(w, way, warnings);
+			add_warning_of(b, route, warnings);
 	}
 	if (s >= 0)
 		close(s);

@@ -56,9 +56,10 @@ static enum effect_hop shown_hop(const struct hop *hop, bool l2)
 	}
 }
 
-void compiler_update_way(struct compiler *n, uint32_t index, const struct addr *address, bool l2)
+void compiler_update_next_hop(struct compiler *n, uint32_t index, const struct addr *address,
+                              bool l2)
 {
-	struct compiler_way *way = &n->paths[index].way, now = { 0 };
+	struct compiler_next_hop *next = &n->paths[index].next_hop, now = { 0 };
 	struct hop hop;
 
 	if (!n->hops || !hops_get(n->hops, address, &hop))
@@ -66,8 +67,8 @@ void compiler_update_way(struct compiler *n, uint32_t index, const struct addr *
 	now.cut = (uint8_t)cut_of(&hop, l2);
 	now.hop = (uint8_t)shown_hop(&hop, l2);
 	now.since_ms = hop.since_ms;
-	n->ways_changed |= now.cut != way->cut;
-	*way = now;
+	n->next_hops_changed |= now.cut != next->cut;
+	*next = now;
 }
 
 /*
@@ -85,7 +86,7 @@ static bool is_reached(const struct compiler_pool *p, health_word word)
  * Whether the backend is out because of its next hop. After a restart the reason is unknown and
  * counts as that.
  */
-static bool is_out_by_way(const struct compiler_backend *b)
+static bool is_out_by_next_hop(const struct compiler_backend *b)
 {
 	return b->known && !b->alive &&
 	       (b->reason == EFFECT_REASON_UNKNOWN ||
@@ -96,17 +97,17 @@ static bool is_out_by_way(const struct compiler_backend *b)
  * A backend in force is given COMPILER_CUT_MS: most troubles of next hops pass sooner. One that is
  * out for its path stays out at once, or it would come back for that long at each restart.
  */
-enum effect_reason compiler_way_reason(const struct compiler *n, const struct compiler_pool *p,
-                                       const struct compiler_backend *b, health_word word,
-                                       const struct compiler_time *time, uint64_t *at_ms)
+enum effect_reason compiler_next_hop_reason(const struct compiler *n, const struct compiler_pool *p,
+                                            const struct compiler_backend *b, health_word word,
+                                            const struct compiler_time *time, uint64_t *at_ms)
 {
-	const struct compiler_way *way = &n->paths[b->index].way;
-	uint64_t due_ms = way->since_ms + COMPILER_CUT_MS;
+	const struct compiler_next_hop *next = &n->paths[b->index].next_hop;
+	uint64_t due_ms = next->since_ms + COMPILER_CUT_MS;
 
-	if (!way->cut || is_reached(p, word))
+	if (!next->cut || is_reached(p, word))
 		return EFFECT_REASON_UNKNOWN;
-	if (due_ms <= time->now_ms || is_out_by_way(b))
-		return (enum effect_reason)way->cut;
+	if (due_ms <= time->now_ms || is_out_by_next_hop(b))
+		return (enum effect_reason)next->cut;
 	if (due_ms < *at_ms)
 		*at_ms = due_ms;
 	return EFFECT_REASON_UNKNOWN;

@@ -3,10 +3,10 @@
  * @file
  * What the routes of this node say about the backends of a configuration, before it is in force.
  *
- * Implemented in mgmt/api/ways.c; called by the threads of handlers, under the core's lock.
+ * Implemented in mgmt/api/route_warnings.c; called by the threads of handlers, under the core's lock.
  */
-#ifndef WEIR_MGMT_API_WAYS_H
-#define WEIR_MGMT_API_WAYS_H
+#ifndef WEIR_MGMT_API_ROUTE_WARNINGS_H
+#define WEIR_MGMT_API_ROUTE_WARNINGS_H
 
 #include <jansson.h>
 
@@ -18,6 +18,6 @@
  * lead, and for each of mode l2 that is behind a gateway: the first ones, and how many more there
  * are.
  */
-void ways_add_warnings(struct core *core, const struct advice *advice, json_t *warnings);
+void route_warnings_add(struct core *core, const struct advice *advice, json_t *warnings);
 
 #endif

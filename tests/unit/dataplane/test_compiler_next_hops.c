@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Network paths to backends (dataplane/tables/compiler_way.c): evidence against a path takes its
+ * Network paths to backends (dataplane/tables/compiler_next_hops.c): evidence against a path takes its
  * backend out after some time; other trouble does not. Next hops are this file's own.
  */
 #include <setjmp.h>
@@ -439,7 +439,7 @@ static void a_backend_that_left_while_nobody_looked_is_followed(void **state)
 	s.second.pools[0].backends = &s.second.backends[1];
 	s.second.pools[0].n_backends = 1;
 	s.second.sets[0] = (struct model_set){ 0, INT64_MAX, &s.second.now[1], 1 };
-	s.second.pools[0].n_sets = 1;
+	s.second.pools[0].n_member_sets = 1;
 	addr_of(address_b, &s.second.backends[1].address);
 	start_node(&s, true);
 	s.node.hops = hops;
@@ -479,24 +479,24 @@ static void what_is_shown_of_a_way_is_its_state_or_what_speaks_against_it(void *
 	start_stage(&s, NULL);
 	addr_of(address_a, &a);
 	for (size_t i = 0; i < sizeof(shown_ways) / sizeof(shown_ways[0]); i++) {
-		const struct compiler_way *way = &s.node.paths[3].way;
+		const struct compiler_next_hop *next = &s.node.paths[3].next_hop;
 
 		hop_a = (struct hop){ .state = shown_ways[i].state,
 			              .bad = shown_ways[i].bad,
 			              .on_link = shown_ways[i].on_link,
 			              .since_ms = 100 + i };
-		s.node.paths[3].way = (struct compiler_way){ 0 };
-		s.node.ways_changed = false;
-		compiler_update_way(&s.node, 3, &a, shown_ways[i].l2);
-		if (way->hop != shown_ways[i].hop || way->cut != shown_ways[i].cut ||
-		    way->since_ms != 100 + i)
-			fail_msg("case %zu: %s, %s", i, effect_hop_text((enum effect_hop)way->hop),
-			         effect_reason_text((enum effect_reason)way->cut));
-		assert_int_equal(s.node.ways_changed, shown_ways[i].cut != 0);
-		s.node.ways_changed = false;
-		compiler_update_way(&s.node, 3, &a,
-		                    shown_ways[i].l2); /* the same again is no news */
-		assert_false(s.node.ways_changed);
+		s.node.paths[3].next_hop = (struct compiler_next_hop){ 0 };
+		s.node.next_hops_changed = false;
+		compiler_update_next_hop(&s.node, 3, &a, shown_ways[i].l2);
+		if (next->hop != shown_ways[i].hop || next->cut != shown_ways[i].cut ||
+		    next->since_ms != 100 + i)
+			fail_msg("case %zu: %s, %s", i, effect_hop_text((enum effect_hop)next->hop),
+			         effect_reason_text((enum effect_reason)next->cut));
+		assert_int_equal(s.node.next_hops_changed, shown_ways[i].cut != 0);
+		s.node.next_hops_changed = false;
+		compiler_update_next_hop(&s.node, 3, &a,
+		                         shown_ways[i].l2); /* the same again is no news */
+		assert_false(s.node.next_hops_changed);
 	}
 	stage_fini(&s);
 }

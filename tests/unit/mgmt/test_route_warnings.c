@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "mgmt/api/ways.h"
+#include "mgmt/api/route_warnings.h"
 
 #include "tests/unit/bpf/space.h"
 
@@ -13,20 +13,22 @@
 static struct core core;
 
 /* What is warned of @p n backends, this node being ams-1 of ams. */
-static json_t *warn_of(const struct advice_way *ways, size_t n)
+static json_t *warn_of(const struct advice_backend *backends, size_t n)
 {
 	const struct advice_node nodes[] = { { "fra", "fra-1" }, { "ams", "ams-1" } };
-	const struct advice advice = { .nodes = nodes, .n_nodes = 2, .ways = ways, .n_ways = n };
+	const struct advice advice = {
+		.nodes = nodes, .n_nodes = 2, .backends = backends, .n_backends = n
+	};
 	json_t *warnings = json_array();
 
 	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
-	ways_add_warnings(&core, &advice, warnings);
+	route_warnings_add(&core, &advice, warnings);
 	return warnings;
 }
 
-static struct advice_way make_way(const char *site, const char *address, bool l2)
+static struct advice_backend make_backend(const char *site, const char *address, bool l2)
 {
-	struct advice_way w = { .site = site, .pool = "web", .backend = "b", .l2 = l2 };
+	struct advice_backend w = { .site = site, .pool = "web", .backend = "b", .l2 = l2 };
 
 	assert_int_equal(addr_parse(address, &w.address), 0);
 	return w;
@@ -54,7 +56,8 @@ static void each_way_is_judged_by_its_mode(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct advice_way w = make_way(cases[i].site, cases[i].address, cases[i].l2);
+		struct advice_backend w =
+		        make_backend(cases[i].site, cases[i].address, cases[i].l2);
 		json_t *warnings = warn_of(&w, 1);
 		const char *text = json_string_value(json_array_get(warnings, 0));
 
@@ -66,16 +69,16 @@ static void each_way_is_judged_by_its_mode(void **state)
 
 static void of_many_some_are_named_and_the_rest_counted(void **state)
 {
-	struct advice_way ways[11];
+	struct advice_backend backends[11];
 	json_t *warnings;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(ways); i++)
-		ways[i] = make_way("ams", "10.3.0.9", false);
-	warnings = warn_of(ways, 8);
+	for (size_t i = 0; i < COUNT(backends); i++)
+		backends[i] = make_backend("ams", "10.3.0.9", false);
+	warnings = warn_of(backends, 8);
 	assert_int_equal(json_array_size(warnings), 8);
 	json_decref(warnings);
-	warnings = warn_of(ways, COUNT(ways));
+	warnings = warn_of(backends, COUNT(backends));
 	assert_int_equal(json_array_size(warnings), 9);
 	assert_string_equal(json_string_value(json_array_get(warnings, 8)),
 	                    "3 more backends have the same problem");
@@ -96,5 +99,5 @@ int main(void)
 	space_run("ip addr add 10.1.0.2/24 dev v0 && ip route add 10.2.0.0/16 via 10.1.0.1 && "
 	          "ip route add unreachable 10.3.0.0/16 && ip route add blackhole 10.4.0.0/16 && "
 	          "ip route add prohibit 10.5.0.0/16");
-	return cmocka_run_group_tests_name("ways", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("backends", tests, NULL, NULL);
 }
