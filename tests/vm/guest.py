@@ -187,6 +187,7 @@ class Guest:
         """What the guest says, until its end; one that says nothing for SILENCE_S is ended."""
         while True:
             watch = threading.Timer(self.silence_s, self._give_up)
+            watch.daemon = True  # else a test that is told to end waits for it
             watch.start()
             line = self.qemu.stdout.readline()
             watch.cancel()
