@@ -109,6 +109,23 @@ def books_bear_the_dead(report: Report) -> None:
         report.equal(books.failed, failed, why)
 
 
+def books_wait_for_the_page(report: Report) -> None:
+    """A dataplane that was started last may not have written its page yet: books of an old page show nothing."""
+    capture: typing.Any = types.SimpleNamespace(counts=lambda way, what_for, **more: 9 if what_for in ("vip", "tunnel") else 0)
+    reads: list[int] = []
+
+    def stats(_: str) -> dict[tuple[str, str], int]:
+        reads.append(5 if len(reads) < 2 else 9)
+        return {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): reads[-1], (BACKEND_COUNTER, 'backend="b1"'): reads[-1]}
+    site: typing.Any = types.SimpleNamespace(
+        name="ams", plan=types.SimpleNamespace(node="ams-1"), node=types.SimpleNamespace(stats=stats),
+        backends=[types.SimpleNamespace(name="b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda: 0)
+    books = Report()
+    with contextlib.redirect_stdout(io.StringIO()):
+        check_wire(books, typing.cast(typing.Any, types.SimpleNamespace(sites=[site])), {"ams": capture})
+    report.equal((books.failed, reads[:2]), (0, [5, 5]), "a page that is written late is waited for")
+
+
 def a_degraded_node_is_told(report: Report) -> None:
     """The demo bears a degraded node only where the machine stood still, and says so."""
     node: typing.Any = types.SimpleNamespace(name="ams-1", wait_until_well=lambda: None)
@@ -140,6 +157,7 @@ def run(report: Report) -> None:
     programs_are_the_builds(report)
     long_stops_excuse(report)
     books_bear_the_dead(report)
+    books_wait_for_the_page(report)
     a_degraded_node_is_told(report)
     with Lab("harness") as lab:
         tag = lab.tag
