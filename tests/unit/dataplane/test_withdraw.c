@@ -187,7 +187,7 @@ static void a_stop_with_workers_withdraws_and_forwards_on_for_a_moment(void **st
 	expect_routes(0, 0, 2);
 	assert_string_equal(did, "said timer ");
 	assert_int_equal(stop_at_ms, NOW_MS + WITHDRAW_MS);
-	process.stop.cb(process.stop.arg);
+	process.stop_timer.cb(process.stop_timer.arg);
 	assert_string_equal(did, "said timer stop ");
 }
 
