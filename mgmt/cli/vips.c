@@ -168,6 +168,22 @@ static void print_exported(const json_t *a)
 		       "differs", api_text(a, "differs_since", ""));
 }
 
+/* What an address needs that lacks no proof: what is announced must also reach a neighbour. */
+static const char *describe_rest(const json_t *a)
+{
+	const char *intended = api_text(a, "intended", "unknown");
+	const char *exported = api_text(a, "exported", "unknown");
+
+	if (!strcmp(intended, "unknown"))
+		return "weir-announce to say what it does: see weir why";
+	if (!strcmp(intended, "none") || !strcmp(exported, "yes"))
+		return "nothing";
+	return !strcmp(exported, "no")
+	               ? "a neighbour that gets it: look at the routing daemon, its sessions and "
+	                 "filters"
+	               : "the routing daemon to say who gets it: see weir status";
+}
+
 /* What the address needs next: each fact that is not proved, and the rest of the hold-down. */
 static void print_needs(const json_t *a)
 {
@@ -186,10 +202,7 @@ static void print_needs(const json_t *a)
 	if (held_ms > 0)
 		printf("  %-10s %.1f s of the hold-down to pass\n", "needs", held_ms / 1000);
 	if (i == 0 && held_ms <= 0)
-		printf("  %-10s %s\n", "needs",
-		       !strcmp(api_text(a, "intended", "unknown"), "unknown")
-		               ? "weir-announce to say what it does: see weir why"
-		               : "nothing");
+		printf("  %-10s %s\n", "needs", describe_rest(a));
 }
 
 static void print_vip_address(const json_t *routing, const json_t *a)
