@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "weir/announce.h"
+
 /* Packets a second from sample @p first to the newest. @return whether there are such */
 static bool rate_since(const struct node_drain *d, size_t first, uint64_t *out)
 {
@@ -107,6 +109,29 @@ void node_drain_note(struct node_drain *d, enum model_node_drain target,
 	measure_rate(d, now_ms);
 }
 
+static bool is_commanded(const struct announced_address *a)
+{
+	return a->reason == ANNOUNCE_REASON_DRAINED || a->reason == ANNOUNCE_REASON_WITHDRAWN;
+}
+
+/* Whether routers may still send to an address that is to be withdrawn. */
+static bool is_left(const struct announced_address *a)
+{
+	return a->in_kernel || (a->is_export_read && a->exported);
+}
+
+void node_drain_count(struct node_drain_routes *r, const struct announced_address *a)
+{
+	bool is_out = a->table == ANNOUNCE_NONE;
+
+	r->known &= a->reason != ANNOUNCE_REASON_UNREAD;
+	r->n_normal += a->table == ANNOUNCE_NORMAL;
+	r->n_shutdown += a->table == ANNOUNCE_SHUTDOWN;
+	r->n_unconfirmed += a->reason == ANNOUNCE_REASON_DRAIN_UNCONFIRMED;
+	r->n_commanded += is_out && is_commanded(a);
+	r->n_left += is_out && is_left(a);
+}
+
 const char *node_drain_state(const struct node_drain *d)
 {
 	const struct node_drain_routes *r = &d->routes;
@@ -114,7 +139,7 @@ const char *node_drain_state(const struct node_drain *d)
 	if (!r->known)
 		return "unknown";
 	if (d->target != MODEL_NODE_SERVES)
-		return r->n_normal || r->n_shutdown ? "draining" : "drained";
+		return r->n_normal || r->n_shutdown || r->n_left ? "draining" : "drained";
 	if (r->n_shutdown || r->n_commanded)
 		return "returning";
 	return r->n_normal || !r->n ? "serving" : "out";

@@ -23,6 +23,7 @@
 #include "base/checked.h"
 #include "weir/model.h"
 
+struct announced_address;
 struct core;
 
 #define NODE_DRAIN_SAMPLES   61u    /**< a second apart: a minute */
@@ -40,6 +41,7 @@ struct node_drain_routes {
 	uint32_t n_shutdown;    /**< in graceful shutdown */
 	uint32_t n_unconfirmed; /**< of these: kept, as no other node confirms */
 	uint32_t n_commanded;   /**< withdrawn by a person's command */
+	uint32_t n_left;        /**< to be withdrawn, and still in the kernel or at a neighbour */
 	uint32_t n_neighbours;  /**< of the routing daemon, with a session */
 };
 
@@ -67,6 +69,11 @@ struct node_drain {
 	enum node_drain_honoured honoured;
 };
 
+/**
+ * Count one address of the announce page. Whoever begins has set r->known; one of which it is not
+ * known where its routes are takes that back.
+ */
+void node_drain_count(struct node_drain_routes *r, const struct announced_address *a);
 /**
  * Note what is seen now.
  * @param packets  forwarded since the counter began; NULL: not known

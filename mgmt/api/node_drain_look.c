@@ -29,20 +29,7 @@ static bool is_late(uint64_t alive_ms)
 	return now_ms > alive_ms && now_ms - alive_ms > LATE_MS;
 }
 
-static bool is_commanded(const struct announced_address *a)
-{
-	return a->reason == ANNOUNCE_REASON_DRAINED || a->reason == ANNOUNCE_REASON_WITHDRAWN;
-}
-
-static void count_address(const struct announced_address *a, struct node_drain_routes *out)
-{
-	out->n_normal += a->table == ANNOUNCE_NORMAL;
-	out->n_shutdown += a->table == ANNOUNCE_SHUTDOWN;
-	out->n_unconfirmed += a->reason == ANNOUNCE_REASON_DRAIN_UNCONFIRMED;
-	out->n_commanded += a->table == ANNOUNCE_NONE && is_commanded(a);
-}
-
-/* Count what weir-announce shows, unless its page is old, or of an older document. */
+/* Count what weir-announce shows, unless its page is old. */
 static void read_routes(const char *run_dir, struct node_drain_routes *out)
 {
 	struct announced_address *addresses = calloc(ANNOUNCED_MAX, sizeof(*addresses));
@@ -57,7 +44,7 @@ static void read_routes(const char *run_dir, struct node_drain_routes *out)
 		out->known = true;
 		out->n = node.n_addresses < ANNOUNCED_MAX ? node.n_addresses : ANNOUNCED_MAX;
 		for (uint32_t i = 0; i < out->n; i++)
-			count_address(&addresses[i], out);
+			node_drain_count(out, &addresses[i]);
 		for (uint32_t i = 0; i < node.n_neighbours && i < ANNOUNCED_NEIGHBOURS_MAX; i++)
 			out->n_neighbours += neighbours[i].established;
 	}

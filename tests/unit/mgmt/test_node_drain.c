@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "mgmt/api/node_drain.h"
+#include "weir/announce.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -159,6 +160,9 @@ static void a_word_says_where_the_node_is(void **state)
 		  { .known = true, .n = 2, .n_shutdown = 1, .n_commanded = 1 },
 		  "draining" },
 		{ MODEL_NODE_DRAINED, { .known = true, .n = 2, .n_commanded = 2 }, "drained" },
+		{ MODEL_NODE_DRAINED,
+		  { .known = true, .n = 2, .n_commanded = 2, .n_left = 1 },
+		  "draining" },
 		{ MODEL_NODE_WITHDRAWN, { .known = true, .n = 2 }, "drained" },
 	};
 
@@ -176,6 +180,39 @@ static void a_word_says_where_the_node_is(void **state)
 	}
 }
 
+/* "drained" is what a person waits for before the node is taken away. */
+static void a_node_is_drained_only_when_its_routes_are_gone(void **state)
+{
+	static const struct {
+		const char *why, *word;
+		struct announced_address address;
+	} cases[] = {
+		{ "withdrawn", "drained", { .is_export_read = 1 } },
+		{ "who gets it is not known", "drained", { .exported = 1 } },
+		{ "the kernel refuses to delete the route",
+		  "draining",
+		  { .in_kernel = 1 << ANNOUNCE_NORMAL, .is_export_read = 1 } },
+		{ "a neighbour still gets it", "draining", { .is_export_read = 1, .exported = 2 } },
+	};
+	struct announced_address unread = { .reason = ANNOUNCE_REASON_UNREAD };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct announced_address address = cases[i].address;
+		struct node_drain_routes routes = { .known = true, .n = 1 };
+		struct node_drain d = { .target = MODEL_NODE_SERVES };
+
+		address.reason = ANNOUNCE_REASON_DRAINED;
+		node_drain_count(&routes, &address);
+		node_drain_note(&d, MODEL_NODE_DRAINED, &routes, NULL, 1000);
+		print_message("  %s\n", cases[i].why);
+		assert_string_equal(node_drain_state(&d), cases[i].word);
+		node_drain_count(&routes, &unread);
+		node_drain_note(&d, MODEL_NODE_DRAINED, &routes, NULL, 1000);
+		assert_string_equal(node_drain_state(&d), "unknown");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +221,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_never_empty),
 		cmocka_unit_test(routers_that_leave_have_honoured_graceful_shutdown),
 		cmocka_unit_test(a_word_says_where_the_node_is),
+		cmocka_unit_test(a_node_is_drained_only_when_its_routes_are_gone),
 	};
 
 	return cmocka_run_group_tests_name("node drain", tests, NULL, NULL);
