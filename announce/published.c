@@ -177,6 +177,7 @@ static struct judgement judge_row(const struct announce_row *row, uint64_t now_m
 	case ANNOUNCE_REASON_PROBE_REFUSED:
 		return missing;
 	case ANNOUNCE_REASON_WAITING:
+	case ANNOUNCE_REASON_RETURNING: /* routers go on preferring other nodes */
 		return for_ms >= WAITS_MS ? missing : none;
 	default:
 		return none;

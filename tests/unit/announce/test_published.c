@@ -34,6 +34,9 @@ static const struct expected cases[] = {
 	{ ANNOUNCE_REASON_PROBE_REFUSED, 0, "not-announced", CONDITION_DEGRADED, "a failure" },
 	{ ANNOUNCE_REASON_WAITING, 29000, NULL, CONDITION_NOTE, "it has only just started" },
 	{ ANNOUNCE_REASON_WAITING, 30000, "not-announced", CONDITION_DEGRADED, "it lasts" },
+	{ ANNOUNCE_REASON_RETURNING, 29000, NULL, CONDITION_NOTE, "the drain has just ended" },
+	{ ANNOUNCE_REASON_RETURNING, 30000, "not-announced", CONDITION_DEGRADED,
+	  "the node does not come back" },
 };
 
 static void check_case(struct announcer *a, const char *run_dir, const struct expected *e)
