@@ -88,6 +88,20 @@ static void begin_drain(struct node_drain *d)
 	d->shutdown_ms = 0;
 }
 
+/* After a drain, until all addresses are proved, or something speaks against them. */
+static void note_return(struct node_drain *d, enum model_node_drain target,
+                        const struct node_drain_routes *r)
+{
+	bool is_back = r->known && !r->n_shutdown && !r->n_commanded && !r->n_waiting;
+
+	if (target != MODEL_NODE_SERVES)
+		d->returns = false;
+	else if (d->target != MODEL_NODE_SERVES)
+		d->returns = true;
+	if (is_back)
+		d->returns = false;
+}
+
 void node_drain_note(struct node_drain *d, enum model_node_drain target,
                      const struct node_drain_routes *routes, const uint64_t *packets,
                      uint64_t now_ms)
@@ -96,6 +110,7 @@ void node_drain_note(struct node_drain *d, enum model_node_drain target,
 
 	if (begins)
 		begin_drain(d);
+	note_return(d, target, routes);
 	d->target = target;
 	d->routes = *routes;
 	if (target == MODEL_NODE_SERVES || (routes->known && routes->n_normal))
@@ -129,6 +144,7 @@ void node_drain_count(struct node_drain_routes *r, const struct announced_addres
 	r->n_shutdown += a->table == ANNOUNCE_SHUTDOWN;
 	r->n_unconfirmed += a->reason == ANNOUNCE_REASON_DRAIN_UNCONFIRMED;
 	r->n_commanded += is_out && is_commanded(a);
+	r->n_waiting += is_out && a->reason == ANNOUNCE_REASON_WAITING;
 	r->n_left += is_out && is_left(a);
 }
 
@@ -140,7 +156,7 @@ const char *node_drain_state(const struct node_drain *d)
 		return "unknown";
 	if (d->target != MODEL_NODE_SERVES)
 		return r->n_normal || r->n_shutdown || r->n_left ? "draining" : "drained";
-	if (r->n_shutdown || r->n_commanded)
+	if (r->n_shutdown || r->n_commanded || (d->returns && r->n_waiting))
 		return "returning";
 	return r->n_normal || !r->n ? "serving" : "out";
 }

@@ -41,6 +41,7 @@ struct node_drain_routes {
 	uint32_t n_shutdown;    /**< in graceful shutdown */
 	uint32_t n_unconfirmed; /**< of these: kept, as no other node confirms */
 	uint32_t n_commanded;   /**< withdrawn by a person's command */
+	uint32_t n_waiting;     /**< not announced, and nothing speaks against it: not proved yet */
 	uint32_t n_left;        /**< to be withdrawn, and still in the kernel or at a neighbour */
 	uint32_t n_neighbours;  /**< of the routing daemon, with a session */
 };
@@ -64,6 +65,7 @@ struct node_drain {
 	uint64_t per_s;        /**< at present, in graceful shutdown */
 	uint64_t shutdown_ms;  /**< since when no address is announced as usual; 0: it is not so */
 	bool empty;            /**< the packets have left */
+	bool returns;          /**< a drain has ended, and not all addresses were proved since */
 	uint64_t port_bits;    /**< a second: speed of the node's ports together; 0: not known */
 	uint64_t port_read_ms; /**< when that was read; 0: never */
 	enum node_drain_honoured honoured;

@@ -213,6 +213,39 @@ static void a_node_is_drained_only_when_its_routes_are_gone(void **state)
 	}
 }
 
+/* "serving" is what a person waits for before the next node is taken out. */
+static void a_node_is_back_when_all_its_addresses_are_proved(void **state)
+{
+	static const struct announced_address announced = { .table = ANNOUNCE_NORMAL },
+	                                      waits = { .reason = ANNOUNCE_REASON_WAITING },
+	                                      failed = { .reason = ANNOUNCE_REASON_POOLS_DOWN };
+	const struct node_drain_routes none = { .known = true, .n = 2 };
+	struct node_drain_routes part = none, all = none, rest_failed = none;
+	struct node_drain d = { .target = MODEL_NODE_SERVES };
+
+	(void)state;
+	node_drain_count(&part, &announced);
+	node_drain_count(&part, &waits);
+	node_drain_count(&rest_failed, &announced);
+	node_drain_count(&rest_failed, &failed);
+	node_drain_count(&all, &announced);
+	node_drain_count(&all, &announced);
+	node_drain_note(&d, MODEL_NODE_SERVES, &part, NULL, 1000);
+	assert_string_equal(node_drain_state(&d), "serving"); /* there was no drain */
+	node_drain_note(&d, MODEL_NODE_DRAINED, &gone, NULL, 2000);
+	node_drain_note(&d, MODEL_NODE_SERVES, &gone, NULL, 3000);
+	assert_string_equal(node_drain_state(&d), "returning");
+	node_drain_note(&d, MODEL_NODE_SERVES, &part, NULL, 3100);
+	assert_string_equal(node_drain_state(&d), "returning");
+	node_drain_note(&d, MODEL_NODE_SERVES, &all, NULL, 3200);
+	assert_string_equal(node_drain_state(&d), "serving");
+	node_drain_note(&d, MODEL_NODE_SERVES, &part, NULL, 3300);
+	assert_string_equal(node_drain_state(&d), "serving");
+	node_drain_note(&d, MODEL_NODE_DRAINED, &gone, NULL, 4000);
+	node_drain_note(&d, MODEL_NODE_SERVES, &rest_failed, NULL, 5000);
+	assert_string_equal(node_drain_state(&d), "serving");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +255,7 @@ int main(void)
 		cmocka_unit_test(routers_that_leave_have_honoured_graceful_shutdown),
 		cmocka_unit_test(a_word_says_where_the_node_is),
 		cmocka_unit_test(a_node_is_drained_only_when_its_routes_are_gone),
+		cmocka_unit_test(a_node_is_back_when_all_its_addresses_are_proved),
 	};
 
 	return cmocka_run_group_tests_name("node drain", tests, NULL, NULL);
