@@ -169,7 +169,7 @@ static void print_exported(const json_t *a)
 }
 
 /* What an address needs that lacks no proof: what is announced must also reach a neighbour. */
-static const char *describe_rest(const json_t *a)
+static const char *describe_export_need(const json_t *a)
 {
 	const char *intended = api_text(a, "intended", "unknown");
 	const char *exported = api_text(a, "exported", "unknown");
@@ -202,7 +202,7 @@ static void print_needs(const json_t *a)
 	if (held_ms > 0)
 		printf("  %-10s %.1f s of the hold-down to pass\n", "needs", held_ms / 1000);
 	if (i == 0 && held_ms <= 0)
-		printf("  %-10s %s\n", "needs", describe_rest(a));
+		printf("  %-10s %s\n", "needs", describe_export_need(a));
 }
 
 static void print_vip_address(const json_t *routing, const json_t *a)

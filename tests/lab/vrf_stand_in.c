@@ -81,14 +81,14 @@ static void copy_change(const struct vrf *to, const struct nlmsghdr *h, const st
 		puts("the kernel refused a route"); /* only errors are answered */
 }
 
-struct route_said {
+struct copied_route {
 	const struct nlattr *dst;
 	uint32_t table;
 };
 
 static int read_attribute(const struct nlattr *a, void *arg)
 {
-	struct route_said *said = arg;
+	struct copied_route *said = arg;
 
 	if (mnl_attr_get_type(a) == RTA_DST)
 		said->dst = a;
@@ -100,7 +100,7 @@ static int read_attribute(const struct nlattr *a, void *arg)
 static int on_route(const struct nlmsghdr *h, void *arg)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
-	struct route_said said = { .table = m->rtm_table };
+	struct copied_route said = { .table = m->rtm_table };
 
 	(void)arg;
 	if ((h->nlmsg_type != RTM_NEWROUTE && h->nlmsg_type != RTM_DELROUTE) ||
