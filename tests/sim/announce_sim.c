@@ -2,6 +2,7 @@
 /*
  * The decision whether to announce, in 1,000 seeded worlds (announce_world.h).
  * Usage: announce_sim [--runs N] [--first SEED] [--verbose] [--brief: end at the first fault]
+ *                     [--figures FILE: write the sums there, as JSON]
  *
  * In each world the nodes of a site get the same bad evidence of a shared cause within 10 to 100 ms.
  * A world fails if the last announcement goes, a promise is broken, a shared cause withdraws without
@@ -14,9 +15,11 @@
 #include "announce_world.h"
 
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define BEGIN_MS  100000u
 #define SPREAD_MS 90u /* evidence reaches the nodes 10 to 100 ms after its cause */
@@ -379,45 +382,93 @@ static enum world_kind kind_of(uint64_t seed)
 	return seed % 50 == 0 ? WORLD_FLAPS : (enum world_kind)(seed % WORLD_FLAPS);
 }
 
+/* What to run, and how much of it to say. */
+struct options {
+	uint64_t runs, first;
+	const char *figures; /* file for the sums, as JSON; NULL: none */
+	bool verbose, brief;
+};
+
+/* What the runs had in all. */
+struct sums {
+	uint64_t at_stake, last_kept, passed, left;
+};
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--verbose") == 0)
+			o->verbose = true;
+		else if (strcmp(argv[i], "--brief") == 0)
+			o->brief = true;
+		else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
+			o->runs = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc)
+			o->first = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--figures") == 0 && i + 1 < argc)
+			o->figures = argv[++i];
+		else
+			return false;
+	}
+	return true;
+}
+
+static void add_run(struct sums *sums, const struct world *w, const struct options *o,
+                    uint64_t seed)
+{
+	sums->at_stake += !w->may_go;
+	sums->last_kept += !w->may_go && !w->last_lost;
+	sums->left += w->n_left;
+	sums->passed += !w->fault;
+	if (w->fault)
+		printf("  FAULT: %s (%s, seed %" PRIu64 ", at %" PRIu64 " ms)\n", w->fault,
+		       kind_names[w->kind], seed, w->fault_ms - BEGIN_MS);
+	else if (o->verbose)
+		printf("  %-8s seed %" PRIu64 ": %u nodes, %u withdrawals for a shared cause\n",
+		       kind_names[w->kind], seed, w->n_nodes, w->n_left);
+}
+
+/* For tests/bench/figures.py, which reads the folder build/lab; no lab may have made it yet. */
+static bool write_figures(const struct options *o, const struct sums *sums)
+{
+	char folder[256];
+	FILE *f;
+
+	snprintf(folder, sizeof(folder), "%s", o->figures);
+	mkdir(dirname(folder), 0755);
+	f = fopen(o->figures, "w");
+	if (!f) {
+		perror(o->figures);
+		return false;
+	}
+	fprintf(f,
+	        "{\n \"runs\": %" PRIu64 ",\n \"failed\": %" PRIu64 ",\n \"at_stake\": %" PRIu64
+	        ",\n \"last_kept\": %" PRIu64 "\n}\n",
+	        o->runs, o->runs - sums->passed, sums->at_stake, sums->last_kept);
+	return fclose(f) == 0;
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t runs = 1000, first = 1, at_stake = 0, last_kept = 0, passed = 0, left = 0;
+	struct options o = { .runs = 1000, .first = 1 };
+	struct sums sums = { 0 };
 	static struct world w;
-	bool verbose = false, brief = false;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0) {
-			verbose = true;
-		} else if (strcmp(argv[i], "--brief") == 0) {
-			brief = true;
-		} else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
-			runs = strtoull(argv[++i], NULL, 10);
-		} else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc) {
-			first = strtoull(argv[++i], NULL, 10);
-		} else {
-			fprintf(stderr,
-			        "usage: announce_sim [--runs N] [--first SEED] [--verbose] [--brief]\n");
-			return 2;
-		}
+	if (!read_options(argc, argv, &o)) {
+		fprintf(stderr, "usage: announce_sim [--runs N] [--first SEED] [--verbose] "
+		                "[--brief] [--figures FILE]\n");
+		return 2;
 	}
-	for (uint64_t seed = first; seed < first + runs && !(brief && passed < seed - first);
-	     seed++) {
+	for (uint64_t seed = o.first;
+	     seed < o.first + o.runs && !(o.brief && sums.passed < seed - o.first); seed++) {
 		run_world(&w, kind_of(seed), seed);
-		at_stake += !w.may_go;
-		last_kept += !w.may_go && !w.last_lost;
-		left += w.n_left;
-		passed += !w.fault;
-		if (w.fault)
-			printf("  FAULT: %s (%s, seed %" PRIu64 ", at %" PRIu64 " ms)\n", w.fault,
-			       kind_names[w.kind], seed, w.fault_ms - BEGIN_MS);
-		else if (verbose)
-			printf("  %-8s seed %" PRIu64
-			       ": %u nodes, %u withdrawals for a shared cause\n",
-			       kind_names[w.kind], seed, w.n_nodes, w.n_left);
+		add_run(&sums, &w, &o, seed);
 	}
 	printf("runs %" PRIu64 ", at_stake %" PRIu64 ", last_kept %" PRIu64
 	       ", withdrawals for a shared cause %" PRIu64 "\n",
-	       runs, at_stake, last_kept, left);
-	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed, runs - passed);
-	return passed == runs ? 0 : 1;
+	       o.runs, sums.at_stake, sums.last_kept, sums.left);
+	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", sums.passed, o.runs - sums.passed);
+	if (o.figures && !write_figures(&o, &sums))
+		return 1;
+	return sums.passed == o.runs ? 0 : 1;
 }
