@@ -8,6 +8,10 @@
 docs/figures.json has two parts. "sections" are the promises with the figures that a person noted, each with its command.
 "runs" are the last results by file: {"bench/ring": {"when": DATE, "rows": [...]}}; --update puts those of
 build/bench/*.json and build/lab/*.json there. So the page can be printed without running anything.
+
+A row with "run" takes its figures from that result: in "measured", {PATH} is the figure with this path, {PATH:UNIT} the
+same with its unit, {max COLUMN} and {all COLUMN} the largest and "all true" of a column of cases. A figure that no run has
+is "not measured". "limits" has the least and the most that is wanted, by path (null: no such limit): a figure beyond them is "missed".
 """
 from __future__ import annotations
 
@@ -35,6 +39,9 @@ For readers who want the evidence behind the promises in the [README](../README.
 - `python3 tests/bench/figures.py --update` takes new results into this page.
 - *Wanted* is the target. An empty cell means that there is none.
 """
+
+FIGURE = re.compile(r"\{(max |all )?([^}:]+)(?::([^}]+))?\}")
+UNKNOWN = "*not measured*"
 
 Row = dict[str, typing.Any]
 
@@ -64,11 +71,17 @@ def flat(result: object, path: str = "", depth: int = 0) -> list[Row]:
     return [row for name, value in result.items() for row in flat(value, f"{path}.{name}" if path else name, depth + 1)]
 
 
+def case(row: Row) -> Row:
+    """A case of a lab's list: named by its texts, then its figures."""
+    return {"name": ": ".join(value for value in row.values() if isinstance(value, str)),
+            **{key: value for key, value in row.items() if not isinstance(value, str)}}
+
+
 def rows_of(result: typing.Any) -> list[Row]:
     """What is kept of a result: a bench's rows, or a lab's figures."""
     if isinstance(result, list):
         if not all(isinstance(row, dict) and "name" in row for row in result):
-            return [{"name": str(row.get("process", i)), **row} for i, row in enumerate(result) if isinstance(row, dict)]
+            return [case(row) for row in result if isinstance(row, dict)]
         return [{key: row[key] for key in ROW_KEYS if key in row} for row in result]
     return flat(result)[:MOST]
 
@@ -93,9 +106,38 @@ def runs_text(section: typing.Any, runs: dict[str, typing.Any], shown: dict[str,
     return text
 
 
+def find_figure(rows: list[Row], how: str, path: str) -> object:
+    """A figure of a result, or None."""
+    if not how:
+        return next((row["value"] for row in rows if row["name"] == path), None)
+    values = [row[path] for row in rows if row.get(path) is not None]
+    return None if not values else max(values) if how == "max " else all(values)
+
+
+def row_text(row: Row, runs: dict[str, typing.Any]) -> str:
+    """The cell "measured": as a person wrote it, or with the figures of a run in it."""
+    if "run" not in row:
+        return str(row["measured"])
+    rows, limits, found = runs.get(row["run"], {"rows": []})["rows"], row.get("limits", {}), []
+
+    def fill(match: re.Match[str]) -> str:
+        how, path, unit = match[1] or "", match[2], match[3]
+        value = find_figure(rows, how, path)
+        if value is None:
+            return UNKNOWN
+        found.append(value)
+        least, most = limits.get(how + path, (None, None))
+        missed = typing.cast(float, value) < least if least is not None else False
+        missed = missed or (typing.cast(float, value) > most if most is not None else False)
+        return number(value) + (f" {unit}" if unit else "") + (" (**missed**)" if missed else "")
+
+    text = FIGURE.sub(fill, row["measured"])
+    return text if found else UNKNOWN
+
+
 def section_text(section: typing.Any, runs: dict[str, typing.Any], shown: dict[str, str]) -> str:
     text = f"\n## {section['title']}\n\n<a id=\"{section['id']}\"></a>Measured by " + ", ".join(f"`{c}`" for c in section["by"]) + ".\n\n"
-    text += table(["what", "measured", "wanted"], [[row["what"], row["measured"], row["wanted"]] for row in section["rows"]])
+    text += table(["what", "measured", "wanted"], [[row["what"], row_text(row, runs), row["wanted"]] for row in section["rows"]])
     if section["notes"]:
         text += "\n" + "".join(f"- {note}\n" for note in section["notes"])
     return text + runs_text(section, runs, shown)

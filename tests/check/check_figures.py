@@ -40,15 +40,20 @@ def offences(root: str, files: list[str]) -> list[str]:
     return found if rows else [*found, f"{README}: no table of promises"]
 
 
-STORED = {"runs": {"bench/a": {"when": "2026-01-01", "rows": [{"name": "a", "min": 1.5}]}},
+STORED = {"runs": {"bench/a": {"when": "2026-01-01", "rows": [{"name": "a", "min": 1.5}]},
+                   "lab/a": {"when": "2026-01-01", "rows": [{"name": "a.b", "value": 7}]}},
           "sections": [{"id": "a", "title": "A", "by": ["./run bench a"], "reads": ["bench/a"], "notes": ["x"],
-                        "rows": [{"what": "a", "measured": "1 ms", "wanted": ""}]}]}
+                        "rows": [{"what": "a", "measured": "1 ms", "wanted": ""},
+                                  {"what": "b", "measured": "{a.b:s}", "wanted": "5 s", "run": "lab/a", "limits": {"a.b": [None, 5]}},
+                                  {"what": "c", "measured": "{a.b}", "wanted": "", "run": "lab/b"}]}]}
 PROMISES = "## What it promises\n\n| promise | measured |\n|---|---|\n"
 GOOD = {figures.STORE: json.dumps(STORED), figures.PAGE: figures.page(STORED),
         README: PROMISES + "| a | [1 ms](docs/figures.md#a) |\n"}
 PLANTS: tree.Plants = {
     "as it should be": (GOOD, 0),
     "a page that was edited by hand": ({**GOOD, figures.PAGE: figures.page(STORED).replace("1 ms", "2 ms")}, 1),
+    "a figure that misses its limit, and one of no run": ({**GOOD, figures.PAGE: figures.page(STORED).replace(
+        "| 7 s (**missed**) | 5 s |", "| 7 s | 5 s |").replace("| c | *not measured* |", "| c | 0 |")}, 1),
     "25 words": ({**GOOD, README: GOOD[README] + "| b | " + "word " * 25 + "|\n"}, 0),
     "26 words": ({**GOOD, README: GOOD[README] + "| b | " + "word " * 26 + "|\n"}, 1),
     "a link to no section": ({**GOOD, README: GOOD[README] + "| b | [x](docs/figures.md#b) |\n"}, 1),
