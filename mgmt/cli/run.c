@@ -6,19 +6,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/owner.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -32,13 +29,18 @@
 #define GOOD_RUN_MS      2000u /* a child that lived so long has not crashed at once */
 #define SOCKETS_AGAIN_MS 5000u /* after a socket could not be opened */
 #define TRIM_MS          3000u /* weir-dns needs up to 1 s to empty a socket that it gives up */
+#define WITHDRAW_MS      1000u /* from a withdrawal until the last router sends elsewhere */
 #define HANG_MS          10000u
 #define HANG_LEAST_MS    3000   /* several looks must fit into half of it (run_watched_ms()) */
 #define HANG_MOST_MS     600000 /* more is meant as off */
 
-/* The order of stopping. weir-dataplane (DPDK) withdraws DNS addresses, too: weir-dns ends last. */
+/*
+ * The order of stopping. After weir-announce the routes of DNS addresses go, and routers may send
+ * queries for a while: weir-dns ends last.
+ */
 static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_ANNOUNCE, CHILD_HEALTH,
 	                                     CHILD_DATAPLANE, CHILD_DNS };
+#define STOP_ANNOUNCE 1 /* the index of CHILD_ANNOUNCE */
 
 static void fork_child(struct child *c);
 static void stop_next(struct run *r);
@@ -276,6 +278,7 @@ static void apply_document(void *arg)
 
 		r->has_document = true;
 		r->announces = m->self->announce.daemon != MODEL_DAEMON_NONE;
+		run_routes_note(&r->routes, m->self);
 		fork_child(&r->children[CHILD_ANNOUNCE]);
 		if (first || (changed && run_sockets_pass(&r->sockets) < 0))
 			renew_dns(r);
@@ -300,6 +303,26 @@ static void on_stop_deadline(void *arg)
 	stop_next(r);
 }
 
+static void on_withdrawn(void *arg)
+{
+	stop_next(arg);
+}
+
+/*
+ * weir-announce has ended: withdraw DNS addresses, which weir-dns answers until routers send
+ * elsewhere. @return whether that is waited for
+ */
+static bool waits_for_routers(struct run *r)
+{
+	uint64_t now = loop_now_ms(r->loop);
+
+	if (!r->withdrawn_ms)
+		r->withdrawn_ms = now + (run_routes_withdraw(&r->routes) ? WITHDRAW_MS : 0);
+	if (now >= r->withdrawn_ms)
+		return false;
+	return !loop_timer_set(r->loop, &r->withdraw_timer, r->withdrawn_ms);
+}
+
 /* Stop the next child in stop_order that still runs; with none left, end. */
 static void stop_next(struct run *r)
 {
@@ -307,6 +330,8 @@ static void stop_next(struct run *r)
 	for (; r->stop_index < CHILD_COUNT; r->stop_index++) {
 		struct child *c = &r->children[stop_order[r->stop_index]];
 
+		if (r->stop_index > STOP_ANNOUNCE && waits_for_routers(r))
+			return;
 		if (!c->pid)
 			continue;
 		terminate_child(c);
@@ -342,25 +367,33 @@ static void on_hup(void *arg)
 	apply_document(r);
 }
 
-/* Go on with an earlier supervisor's weir-dns. @return false: without its sockets, restart it */
-static bool adopt_dns(struct run *r, int pidfd)
+/* The effective document, for model_free(). @return NULL: there is none that names this node */
+static struct model *read_document(const struct run *r)
 {
 	struct model *m = NULL;
 	struct model_errors errors;
 	char path[PATH_MAX];
-	int err = proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path);
 
-	if (err)
-		return false;
-	err = model_read_without_key(path, r->dirs->node, &m, &errors);
-	if (!err)
-		err = m->self ? run_sockets_adopt(&r->sockets, pidfd, m->self->dns_listen,
-		                                  m->self->n_dns_listen)
-		              : -ENOENT;
-	model_free(m);
+	if (proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) != 0)
+		return NULL;
+	if (model_read_without_key(path, r->dirs->node, &m, &errors) != 0)
+		m = NULL;
 	model_errors_free(&errors);
-	r->has_document = !err;
-	return !err;
+	if (!m || m->self)
+		return m;
+	model_free(m);
+	return NULL;
+}
+
+/* Go on with an earlier supervisor's weir-dns. @return false: without its sockets, restart it */
+static bool adopt_dns(struct run *r, int pidfd)
+{
+	struct model *m = read_document(r);
+
+	r->has_document = m && !run_sockets_adopt(&r->sockets, pidfd, m->self->dns_listen,
+	                                          m->self->n_dns_listen);
+	model_free(m);
+	return r->has_document;
 }
 
 static void adopt_children(struct run *r)
@@ -375,32 +408,6 @@ static void adopt_children(struct run *r)
 		if (i == CHILD_DNS && !adopt_dns(r, c->pidfd))
 			renew_dns(r);
 	}
-}
-
-/* weir-mgmt's directories, made before another process can put something in their place. */
-static void make_private(const char *state)
-{
-	char path[PATH_MAX];
-
-	if (proc_path(state, PROC_STORE_DIR, path) == 0)
-		owner_give_directory(path, 0700, "mgmt");
-	if (proc_path(state, PROC_BLOBS_DIR, path) == 0)
-		owner_give_directory(path, 0700, "mgmt");
-	if (proc_path(state, PROC_CONFIG_DIR, path) == 0)
-		owner_give_directory(path, 0750, "mgmt");
-}
-
-/* Make a directory as packaging does: group weir may write, each user its own files. */
-static int make_directory(const char *path)
-{
-	const struct group *group = getgrnam("weir");
-
-	if (mkdir(path, 0755) != 0)
-		return errno == EEXIST ? 0 : -errno;
-	if (geteuid() == 0 && group &&
-	    (chown(path, (uid_t)-1, group->gr_gid) != 0 || chmod(path, 01775) != 0))
-		return -errno;
-	return 0;
 }
 
 /* The directory of this executable, or WEIR_BIN_DIR. */
@@ -444,6 +451,7 @@ static int run_open(struct run *r)
 	}
 	r->stop_timer = (struct loop_timer){ .cb = on_stop_deadline, .arg = r };
 	r->sockets_timer = (struct loop_timer){ .cb = apply_document, .arg = r };
+	r->withdraw_timer = (struct loop_timer){ .cb = on_withdrawn, .arg = r };
 	run_sockets_init(&r->sockets);
 	for (int i = 0; !err && i < 3; i++)
 		err = loop_signal(r->loop, signals[i].signo, signals[i].cb, r);
@@ -510,23 +518,6 @@ static int read_hang_time(const struct cli_args *args, uint64_t *out)
 	return CLI_OK;
 }
 
-static int make_directories(const struct cli *cli)
-{
-	int err;
-
-	proc_join_group();
-	err = make_directory(cli->dirs.run);
-
-	if (!err)
-		err = make_directory(cli->dirs.state);
-	if (!err)
-		make_private(cli->dirs.state);
-	return err ? cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
-	                      "%s or %s cannot be created: %s", cli->dirs.run, cli->dirs.state,
-	                      strerror(-err))
-	           : CLI_OK;
-}
-
 /* With the lock: take over what runs, start what does not, until the end. @return 0 or -errno */
 static int supervise_children(struct run *r)
 {
@@ -548,7 +539,11 @@ static int supervise_children(struct run *r)
 static int stop_left_children(struct run *r)
 {
 	struct loop_timer begin = { .cb = on_supervisor_stop, .arg = r };
+	struct model *m = read_document(r);
 
+	if (m)
+		run_routes_note(&r->routes, m->self);
+	model_free(m);
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		pid_t pid = run_find(r, r->children[i].name);
 
@@ -587,7 +582,7 @@ int cli_run(struct cli *cli, const struct cli_args *args)
 	proc_ignore_signals();
 	status = read_hang_time(args, &r.hang_ms);
 	if (status == CLI_OK)
-		status = make_directories(cli);
+		status = run_make_directories(cli);
 	if (status != CLI_OK)
 		return status;
 	err = find_bin(r.bin);

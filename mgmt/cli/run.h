@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parts of `weir run`: the DNS sockets that it holds (run_sockets.c), and the note of its
- * children on disk, so that another supervisor can go on with them (run_state.c). One thread: the
- * supervisor's.
+ * The parts of `weir run`: the DNS sockets that it holds (run_sockets.c), the routes of DNS
+ * addresses, which it withdraws at a stop (run_routes.c), and the note of its children on disk, so
+ * that another supervisor can go on with them (run_state.c). One thread: the supervisor's.
  */
 #ifndef WEIR_MGMT_CLI_RUN_H
 #define WEIR_MGMT_CLI_RUN_H
@@ -68,6 +68,21 @@ MUST_CHECK int run_sockets_pass(struct run_sockets *s);
 MUST_CHECK int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addresses,
                                  size_t n);
 void run_sockets_close(struct run_sockets *s);
+
+/* DNS addresses that this node announces, and the kernel tables of their routes. */
+struct run_routes {
+	struct addr addresses[RUN_ADDRESSES_MAX];
+	size_t n; /* 0: none, or not known */
+	uint32_t tables[2];
+};
+
+/* Note what the document of @p self announces. */
+void run_routes_note(struct run_routes *r, const struct model_node *self);
+/*
+ * Delete these routes. weir-announce must not run: it would add them again. A failure is logged.
+ * @return whether there was one, or that is not known: routers need time to send elsewhere
+ */
+bool run_routes_withdraw(const struct run_routes *r);
 
 /*
  * When the process started, in clock ticks since boot; with the pid it identifies a process for

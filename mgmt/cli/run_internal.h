@@ -15,6 +15,7 @@
 #define LEFT_MS                                                                                    \
 	3000u /* from SIGKILL until the supervisor goes on without it: it is in an uninterruptible sleep */
 
+struct cli;
 struct run;
 
 /* What is wrong with a process that does not end by itself. */
@@ -64,7 +65,10 @@ struct run {
 	bool announces; /* the document names a routing daemon */
 	bool bootstrap; /* what weir-mgmt is to do with a first start */
 	int stop_index; /* in stop_order: the child that is being stopped */
-	struct loop_timer stop_timer, sockets_timer;
+	struct run_routes routes;
+	/* until when routers have the time to send elsewhere; 0: nothing was withdrawn yet */
+	uint64_t withdrawn_ms;
+	struct loop_timer stop_timer, sockets_timer, withdraw_timer;
 
 	uint64_t hang_ms; /* a process without sign of life for so long hangs; 0: none ever does */
 	struct stats *stats; /* the supervisor's own page; NULL: it could not be created */
@@ -92,6 +96,9 @@ void run_hang_forget(struct child *c);
  * these directories, whoever started it. @return 0: none
  */
 pid_t run_find(const struct run *r, const char *name);
+
+/* run_dirs.c: make the run and state directories, and those of weir-mgmt. @return CLI_OK or told */
+MUST_CHECK int run_make_directories(const struct cli *cli);
 
 /* run.c: note the running children, for the next supervisor. */
 void run_note_children(struct run *r);

@@ -172,6 +172,25 @@ void run_sockets_close(struct run_sockets *s)
 	(void)s;
 }
 
+/* Routes of DNS addresses. */
+static struct {
+	size_t n_announced; /* in the document noted last */
+	bool had_some;
+	unsigned n_withdrawn;
+} routes;
+
+void run_routes_note(struct run_routes *r, const struct model_node *self)
+{
+	(void)r;
+	routes.n_announced = self->announce.n_dns;
+}
+bool run_routes_withdraw(const struct run_routes *r)
+{
+	(void)r;
+	routes.n_withdrawn++;
+	return routes.had_some;
+}
+
 static pid_t takes_signal; /* the only one */
 
 bool run_handles_signal(pid_t pid, int signo)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir run` begins and ends (mgmt/cli/run.c): its options and directories, what a program is
+ * How `weir run` begins and ends (mgmt/cli/run.c, run_dirs.c): its options and directories, what a program is
  * started with, in which order it takes over, starts and stops. Its loop and other parts are the
  * test's; programs are scripts.
  */
 #include "run_edges.h"
+
+#include <sys/stat.h>
 
 static struct fixture place;
 static struct proc_dirs dirs;
@@ -28,6 +30,7 @@ static int set_up(void **state)
 	for (int i = 0; i < CHILD_COUNT; i++)
 		run.children[i] = (struct child){ .name = names[i], .run = &run, .pidfd = -1 };
 	memset(&sockets, 0, sizeof(sockets));
+	memset(&routes, 0, sizeof(routes));
 	memset(found, 0, sizeof(found));
 	now_of_loop = NOW;
 	stopped = false;
@@ -162,13 +165,14 @@ static void directories_are_made_before_anything_runs(void **state)
 
 	(void)state;
 	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/new", place.root);
-	assert_int_equal(make_directories(&cli), CLI_OK);
+	assert_int_equal(run_make_directories(&cli), CLI_OK);
 	assert_true(mode_of(cli.dirs.run, "") && mode_of(cli.dirs.state, ""));
 	assert_int_equal(chmod(cli.dirs.run, 0711), 0);
-	assert_int_equal(make_directories(&cli), CLI_OK); /* they are there: as their owner wants */
+	assert_int_equal(run_make_directories(&cli),
+	                 CLI_OK); /* they are there: as their owner wants */
 	assert_int_equal(mode_of(cli.dirs.run, ""), 0711);
 	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/a/b", place.root);
-	assert_int_equal(make_directories(&cli), CLI_USAGE);
+	assert_int_equal(run_make_directories(&cli), CLI_USAGE);
 	snprintf(expected, sizeof(expected),
 	         "%s or %s cannot be created: No such file or directory\n", cli.dirs.run,
 	         cli.dirs.state);
@@ -176,25 +180,29 @@ static void directories_are_made_before_anything_runs(void **state)
 	told[0] = '\0';
 	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s/run", place.root);
 	snprintf(cli.dirs.state, sizeof(cli.dirs.state), "%s/c/d", place.root);
-	assert_int_equal(make_directories(&cli), CLI_USAGE);
+	assert_int_equal(run_make_directories(&cli), CLI_USAGE);
 	assert_non_null(strstr(told, "/c/d cannot be created: No such file or directory"));
 }
 
-static void write_document(void)
+static void write_document(const char *announce)
 {
-	fixture_write(
-	        place.state, PROC_EFFECTIVE_FILE,
+	static char text[1024];
+
+	snprintf(
+	        text, sizeof(text),
 	        "effective = { version = \"7\"; digest = \"\"; document = \"57\"; written = \"never\"; };\n"
 	        "schema = 1; cluster = { name = \"shop\"; hash_key_file = \"/hash.key\"; hash_key_id = \"k1\"; };\n"
 	        "sites = ( { name = \"ams\"; } );\n"
 	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } );"
-	        " tunnel_source = [ \"10.1.255.0/24\" ]; dns_listen = [ \"192.0.2.53\" ]; } );\n");
+	        " tunnel_source = [ \"10.1.255.0/24\" ]; dns_listen = [ \"192.0.2.53\" ]; %s } );\n",
+	        announce);
+	fixture_write(place.state, PROC_EFFECTIVE_FILE, text);
 }
 
 static void a_start_takes_over_what_runs_and_starts_the_rest(void **state)
 {
 	(void)state;
-	write_document();
+	write_document("");
 	found[CHILD_HEALTH] = fake_fork();
 	loop_err = -EIO;
 	assert_int_equal(supervise_children(&run), -EIO);
@@ -215,7 +223,7 @@ static void a_start_takes_over_what_runs_and_starts_the_rest(void **state)
 static void who_runs_is_noted_even_if_nothing_was_started(void **state)
 {
 	(void)state;
-	write_document();
+	write_document("");
 	for (int i = 0; i < CHILD_COUNT; i++)
 		found[i] = fake_fork();
 	assert_int_equal(supervise_children(&run), 0);
@@ -226,6 +234,7 @@ static void who_runs_is_noted_even_if_nothing_was_started(void **state)
 static void what_a_dead_supervisor_left_is_stopped(void **state)
 {
 	(void)state;
+	write_document("announce = { daemon = \"bird\"; dns = [ \"192.0.2.53\" ]; };");
 	found[CHILD_DNS] = fake_fork();
 	found[CHILD_DATAPLANE] = fake_fork();
 	assert_int_equal(stop_left_children(&run), 0);
@@ -234,6 +243,7 @@ static void what_a_dead_supervisor_left_is_stopped(void **state)
 		assert_int_equal(run.children[i].pid, found[i]);
 		assert_false(run.children[i].ours);
 	}
+	assert_int_equal(routes.n_announced, 1); /* which are to be withdrawn */
 	assert_int_equal(n_noted, 0);
 }
 

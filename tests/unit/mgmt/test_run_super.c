@@ -25,6 +25,7 @@ static int set_up(void **state)
 	for (int i = 0; i < CHILD_COUNT; i++)
 		run.children[i] = (struct child){ .name = names[i], .run = &run, .pidfd = -1 };
 	memset(&sockets, 0, sizeof(sockets));
+	memset(&routes, 0, sizeof(routes));
 	memset(found, 0, sizeof(found));
 	now_of_loop = NOW;
 	stopped = false;
@@ -184,6 +185,43 @@ static void a_stop_goes_through_all_in_order(void **state)
 	assert_int_equal(run.stop_timer.heap_index, 0);
 	on_limit(dns); /* it has ended */
 	assert_int_equal(n_sent, 4);
+}
+
+/* Whoever adds routes has ended, and whoever serves has not. */
+static void a_stop_withdraws_dns_addresses_and_waits(void **state)
+{
+	struct child *announce = begin_child(CHILD_ANNOUNCE), *health = begin_child(CHILD_HEALTH),
+	             *dns = begin_child(CHILD_DNS);
+
+	(void)state;
+	routes.had_some = true;
+	run.withdraw_timer = (struct loop_timer){ .cb = on_withdrawn, .arg = &run };
+	on_supervisor_stop(&run);
+	assert_asked(1, announce);
+	assert_int_equal(routes.n_withdrawn, 0);
+	end_child(announce);
+	assert_int_equal(routes.n_withdrawn, 1);
+	assert_int_equal(run.withdraw_timer.at_ms, NOW + 1000);
+	assert_int_equal(run.withdraw_timer.heap_index, 1);
+	now_of_loop += 999;
+	end_child(health); /* by itself: the others are not asked earlier */
+	assert_int_equal(n_sent, 1);
+	now_of_loop++;
+	run.withdraw_timer.cb(run.withdraw_timer.arg);
+	assert_asked(2, dns);
+	end_child(dns);
+	assert_true(stopped);
+	assert_int_equal(routes.n_withdrawn, 1);
+}
+
+static void a_stop_without_dns_addresses_waits_for_nobody(void **state)
+{
+	struct child *dns = begin_child(CHILD_DNS);
+
+	(void)state;
+	on_supervisor_stop(&run);
+	assert_int_equal(routes.n_withdrawn, 1);
+	assert_asked(1, dns);
 }
 
 static void a_stop_with_nothing_running_ends_at_once(void **state)
@@ -442,6 +480,10 @@ int main(void)
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stop_goes_through_all_in_order, set_up,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_stop_withdraws_dns_addresses_and_waits, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_stop_without_dns_addresses_waits_for_nobody,
+		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stop_with_nothing_running_ends_at_once, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(sockets_that_are_not_wanted_are_closed_in_time,
