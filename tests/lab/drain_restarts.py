@@ -3,7 +3,8 @@
 
 Two nodes of a site, each with all of Weir's processes and BIRD with the configuration of packaging/, announce a VIP of both
 families to a router with BIRD and kernel ECMP. After the drain the router sends nothing to the node; the drain holds over the
-death of processes and over a restart of the host; undrain brings the node's share back.
+death of processes and over a restart of the host; undrain brings the node's share back. A node that announces and gets no
+packet says so.
 """
 from __future__ import annotations
 
@@ -179,6 +180,22 @@ def undrain(stage: Stage, report: Report, figures: dict[str, typing.Any]) -> Non
     report.check(figures["return_share_error"] < 0.1, "its share is back within 10 points", f"{figures['return_share_error']:.3f}")
 
 
+def reasons(node: Node) -> set[str]:
+    return {r["code"] for r in node.weir_json("status").get("reasons", [])}
+
+
+def show_quiet(stage: Stage, report: Report) -> None:
+    """A node that announces, and to which a router sends nothing while the other one gets packets, says so."""
+    quiet, busy = stage.nodes
+    ways = [f"{'-6 ' if ':' in v else ''}route %s {v} via {'2001:db8::' if ':' in v else '192.0.2.'}{NUMBERS[1]} metric 1" for v in stage.vips]
+    report.check("vip-without-packets" not in reasons(quiet), "with its share of the packets the node has nothing to say of them")
+    stage.router.ip(*(way % "add" for way in ways))
+    report.wait(lambda: "vip-without-packets" in reasons(quiet), 120, "a minute without a packet, while the other node gets some, is shown", 1)
+    report.check("vip-without-packets" not in reasons(busy), "the other node has packets")
+    stage.router.ip(*(way % "del" for way in ways))
+    report.wait(lambda: "vip-without-packets" not in reasons(quiet), 60, "it ends with the first packets", 1)
+
+
 def play(report: Report) -> dict[str, typing.Any]:
     """The world from beginning to end. Returns its figures."""
     figures: dict[str, typing.Any] = {"connections": DOWNLOADS}
@@ -200,6 +217,8 @@ def play(report: Report) -> dict[str, typing.Any]:
         report.step(show_restarts, stage, report)
         report.step(undrain, stage, report, figures)
         wait_until(lambda: not client.alive(), 240, "the last download ends", 0.5)
+        if not QUICK:
+            report.step(show_quiet, stage, report)
         if short.process:
             short.process.stop(20)
         figures["broken"] = len(failures(long))
