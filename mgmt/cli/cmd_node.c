@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A drain of a node moves its connections to other nodes. In a pool without agents those of an
- * unsettled slot would break, so the command first asks with a dry run, again and again, until no
- * slot is unsettled. Nothing has changed when the operator interrupts it.
+ * A drain of a node moves its connections to other nodes. In a pool without agents those would break
+ * that are remembered, so the command first asks with a dry run, again and again, until there are
+ * none and no slot is unsettled. Nothing has changed when the operator interrupts it.
  */
 #include "mgmt/cli/cmd_node.h"
 
@@ -79,7 +79,7 @@ int node_await_settled(const struct cli *cli, const json_t *body)
 			return CLI_OK;
 		if (now_ms >= since_ms + SETTLE_MAX_MS)
 			return cli_fail(CLI_TIMEOUT,
-			                "slots are still unsettled after %u min: use "
+			                "connections are still at risk after %u min: use "
 			                "--now, or look at weir status",
 			                SETTLE_MAX_MS / 60000);
 		if (reports)

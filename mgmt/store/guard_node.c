@@ -3,10 +3,10 @@
  * The drain of a node: routers send its packets to the other nodes that announce the same VIPs.
  *
  * Three guards. `last-announcer`: each VIP, and each address of DNS that the node announces, must have
- * another node that announces it. `room`: the
- * other nodes must be able to carry the load, which routers share equally among them (ECMP).
- * `unsettled`: the other nodes do not know which connections this node keeps at an earlier owner of
- * an unsettled slot, unless the backends have agents, which pass such packets on.
+ * another node that announces it. `room`: the other nodes must be able to carry the load, which
+ * routers share equally among them (ECMP). `unsettled`: the other nodes do not know which
+ * connections this node keeps at an earlier owner of a slot, unless the backends have agents, which
+ * pass such packets on.
  *
  * The document says who may announce a VIP; what a node said of itself moments ago says who does.
  * A node of which nothing is known counts as one that may: then the verdict is unknown.
@@ -271,7 +271,11 @@ static void check_room(const struct node_check *w)
 		                  GUARD_ROOM_PERCENT);
 }
 
-/* Pools without agents: the connections in their unsettled slots would break. */
+/*
+ * Pools without agents: connections that are not where the slot's owner alone would send them would
+ * break. While a slot is unsettled, any of its connections may be such a one. Afterwards those that
+ * are remembered still are: no other node knows of them.
+ */
 static void check_unsettled(const struct node_check *w)
 {
 	const struct guard_unsettled *first = NULL;
@@ -281,7 +285,7 @@ static void check_unsettled(const struct node_check *w)
 	for (size_t i = 0; i < w->seen->n_pools; i++) {
 		const struct guard_unsettled *p = &w->seen->pools[i];
 
-		if (!p->unsettled)
+		if (!p->unsettled && !p->remembered)
 			continue;
 		if (!n++)
 			first = p;
@@ -294,16 +298,16 @@ static void check_unsettled(const struct node_check *w)
 		        "the node itself")
 		        ->unknown = true;
 	else if (first)
-		guard_add_verdict(
-		        w->r, GUARD_UNSETTLED, false,
-		        "%zu pools without agents have unsettled slots, first %s (%" PRIu32
-		        " of %" PRIu32 "): up to %" PRIu64
-		        " connections at risk. Wait for settle_time, or use --now",
-		        n, first->name, first->unsettled, first->n_slots, remembered);
+		guard_add_verdict(w->r, GUARD_UNSETTLED, false,
+		                  "%s (%" PRIu32 " of %" PRIu32
+		                  " slots unsettled), first of %zu pools "
+		                  "without agents: up to %" PRIu64
+		                  " connections at risk. Wait until they end, or use --now",
+		                  first->name, first->unsettled, first->n_slots, n, remembered);
 	else
 		guard_add_verdict(w->r, GUARD_UNSETTLED, true,
-		                  "no pool without agents has unsettled slots: no connections at "
-		                  "risk");
+		                  "no pool without agents has unsettled slots or remembered "
+		                  "connections: none is at risk");
 }
 
 void guard_check_node(const struct model *m, const struct overrides *overrides, const char *name,

@@ -325,7 +325,11 @@ static void unsettled_slots_are_waited_for_unless_it_is_now(void **state)
 	s->pool.unsettled = 12;
 	s->pool.remembered = 310;
 	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_REFUSED);
-	assert_non_null(strstr(s->r.text, "web-ams (12 of 1024): up to 310 connections at risk"));
+	assert_non_null(strstr(s->r.text, "web-ams (12 of 1024 slots unsettled), first of 1 pools "
+	                                  "without agents: up to 310 connections at risk"));
+	/* they are remembered on this node alone */
+	s->pool.unsettled = 0;
+	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_REFUSED);
 	c.now = true;
 	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
 	assert_false(verdict_of(s, "unsettled")->ok); /* it is shown as overridden */
