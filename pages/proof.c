@@ -102,38 +102,62 @@ static int by_service(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-typedef int read_part(struct proof_page *p, struct lookup *l);
+/* Where the rows are, and how many. */
+struct extents {
+	const struct proof_vip *vips;
+	const struct proof_service *services;
+	uint32_t n_vips, n_services;
+};
 
-static int read_node(struct proof_page *p, struct lookup *l)
+static uint32_t least_of(uint32_t a, uint32_t b)
 {
+	return a < b ? a : b;
+}
+
+/* The writer's counts are read once: it may change them at any time. @return 0 or -EPROTO */
+static int read_extents(const struct proof *p, const struct proof_page *page, struct extents *out)
+{
+	uint32_t max_vips = __atomic_load_n(&page->max_vips, __ATOMIC_RELAXED);
+	uint32_t max_services = __atomic_load_n(&page->max_services, __ATOMIC_RELAXED);
+
+	if (page_size(p->page) < proof_page_bytes(max_vips, max_services))
+		return -EPROTO;
+	out->vips = (const struct proof_vip *)(const void *)(page + 1);
+	out->services = (const struct proof_service *)(const void *)(out->vips + max_vips);
+	out->n_vips = least_of(__atomic_load_n(&page->node.n_vips, __ATOMIC_RELAXED), max_vips);
+	out->n_services =
+	        least_of(__atomic_load_n(&page->node.n_services, __ATOMIC_RELAXED), max_services);
+	return 0;
+}
+
+typedef int read_part(const struct proof_page *p, const struct extents *e, struct lookup *l);
+
+static int read_node(const struct proof_page *p, const struct extents *e, struct lookup *l)
+{
+	(void)e;
 	memcpy(&l->node, &p->node, sizeof(l->node));
 	return 0;
 }
 
-static int read_vip(struct proof_page *p, struct lookup *l)
+static int read_vip(const struct proof_page *p, const struct extents *e, struct lookup *l)
 {
-	size_t n = p->node.n_vips < p->max_vips ? p->node.n_vips : p->max_vips;
-	const struct proof_vip *row = bsearch(&l->vip, proof_page_vips(p), n, sizeof(*row), by_vip);
+	const struct proof_vip *row = bsearch(&l->vip, e->vips, e->n_vips, sizeof(*row), by_vip);
 
+	(void)p;
 	if (row)
 		memcpy(&l->vip, row, sizeof(l->vip));
 	return row ? 0 : -ENOENT;
 }
 
-static int read_service(struct proof_page *p, struct lookup *l)
+static int read_service(const struct proof_page *p, const struct extents *e, struct lookup *l)
 {
-	size_t n = p->node.n_services < p->max_services ? p->node.n_services : p->max_services;
 	const struct proof_service *row =
-	        bsearch(&l->service, proof_page_services(p), n, sizeof(*row), by_service);
+	        bsearch(&l->service, e->services, e->n_services, sizeof(*row), by_service);
 
+	(void)p;
 	if (row)
 		memcpy(&l->service, row, sizeof(l->service));
 	return row ? 0 : -ENOENT;
-}
-
-static bool is_within(const struct proof *p, const struct proof_page *page)
-{
-	return page_size(p->page) >= proof_page_bytes(page->max_vips, page->max_services);
 }
 
 /*
@@ -142,17 +166,20 @@ static bool is_within(const struct proof *p, const struct proof_page *page)
  */
 static int read_consistent(const struct proof *p, read_part *part, struct lookup *l)
 {
-	struct proof_page *page = page_payload(p->page);
+	const struct proof_page *page = page_payload(p->page);
 	const struct lookup key = *l;
 
 	if (page_is_replaced(p->page))
 		return -ESTALE;
 	for (int i = 0; i < TRIES; i++) {
 		uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
+		struct extents e;
 		int got;
 
 		*l = key;
-		got = is_within(p, page) ? part(page, l) : -EPROTO;
+		got = read_extents(p, page, &e);
+		if (!got)
+			got = part(page, &e, l);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (!(seq & 1) && __atomic_load_n(&page->seq, __ATOMIC_RELAXED) == seq)
 			return page_is_sound(p->page) ? got : -ESTALE;
@@ -241,28 +268,26 @@ static int make_room(struct proof_snapshot *to, size_t n)
 	return 0;
 }
 
-/* The writer's counts are read once: it may change them at any time. */
-static int copy_rows(const struct proof *p, struct proof_page *page, struct proof_snapshot *to)
+static int copy_rows(const struct proof *p, const struct proof_page *page,
+                     struct proof_snapshot *to)
 {
-	const struct proof_vip *from = (const struct proof_vip *)(const void *)(page + 1);
-	const uint32_t max_vips = page->max_vips, max_services = page->max_services;
-	int err;
+	struct extents e;
+	int err = read_extents(p, page, &e);
 
-	if (page_size(p->page) < proof_page_bytes(max_vips, max_services))
-		return -EPROTO;
+	if (err)
+		return err;
 	memcpy(&to->node, &page->node, sizeof(to->node));
-	if (to->node.n_vips > max_vips)
-		to->node.n_vips = max_vips;
-	err = make_room(to, to->node.n_vips);
-	if (!err && to->node.n_vips)
-		memcpy(to->rows, from, to->node.n_vips * sizeof(*to->rows));
+	to->node.n_vips = e.n_vips;
+	err = make_room(to, e.n_vips);
+	if (!err && e.n_vips)
+		memcpy(to->rows, e.vips, e.n_vips * sizeof(*to->rows));
 	return err;
 }
 
 /* One try. @return 0, with p->at at the newest copy; -EAGAIN: the writer writes; -EPROTO, -ENOMEM */
 static int copy_once(struct proof *p)
 {
-	struct proof_page *page = page_payload(p->page);
+	const struct proof_page *page = page_payload(p->page);
 	struct proof_snapshot *to = &p->copies[!p->at];
 	uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
 	int err;

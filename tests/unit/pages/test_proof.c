@@ -2,8 +2,10 @@
 /* Reading what is proved (pages/proof.c): rows, what is too old, and pages that are not to be believed. */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -330,6 +332,45 @@ static void a_copy_trusts_no_counts(void **state)
 	assert_int_equal(proof_copied_node(proof, NOW_MS, &node), -ENOENT);
 }
 
+static atomic_bool ends;
+
+/* A writer that says at each moment what it likes. */
+static void *change_counts(void *arg)
+{
+	struct proof_page *p = arg;
+
+	while (!ends) {
+		__atomic_store_n(&p->node.n_vips, UINT32_MAX, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->node.n_services, UINT32_MAX, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->max_vips, UINT32_MAX, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->max_services, UINT32_MAX, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->max_vips, 4, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->max_services, 2, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void counts_that_change_while_they_are_read_lead_nowhere(void **state)
+{
+	struct proof_page *p = make_page();
+	pthread_t writer;
+
+	(void)state;
+	ends = false;
+	assert_int_equal(pthread_create(&writer, NULL, change_counts, p), 0);
+	for (int i = 0; i < 100000; i++) {
+		struct proof_vip vip;
+		struct proof_service service;
+		int got = read_vip("none", "203.0.113.11", NOW_MS, &vip);
+
+		assert_true(got == -ENOENT || got == -EPROTO);
+		got = proof_service(proof, "none", &service);
+		assert_true(got == -ENOENT || got == -EPROTO);
+	}
+	ends = true;
+	assert_int_equal(pthread_join(writer, NULL), 0);
+}
+
 static void a_page_that_is_replaced_or_cut_short_is_to_be_opened_again(void **state)
 {
 	struct proof_service service;
@@ -400,6 +441,7 @@ int main(void)
 		T(a_copy_is_of_one_moment),
 		T(a_copy_does_not_wait_for_the_writer),
 		T(a_copy_trusts_no_counts),
+		T(counts_that_change_while_they_are_read_lead_nowhere),
 		T(a_page_that_is_replaced_or_cut_short_is_to_be_opened_again),
 		T(what_is_no_such_page_is_not_opened),
 		T(states_facts_and_reasons_have_words),
