@@ -178,6 +178,7 @@ static struct judgement judge_row(const struct announce_row *row, uint64_t now_m
 		return missing;
 	case ANNOUNCE_REASON_WAITING:
 	case ANNOUNCE_REASON_RETURNING: /* routers go on preferring other nodes */
+	case ANNOUNCE_REASON_STOPPED:   /* and weir-dataplane has not come back */
 		return for_ms >= WAITS_MS ? missing : none;
 	default:
 		return none;

@@ -33,6 +33,8 @@ static const struct expected cases[] = {
 	{ ANNOUNCE_REASON_DRAINED, 3600000, NULL, CONDITION_NOTE, "a person wants it so" },
 	{ ANNOUNCE_REASON_PROBE_REFUSED, 0, "not-announced", CONDITION_DEGRADED, "a failure" },
 	{ ANNOUNCE_REASON_WAITING, 29000, NULL, CONDITION_NOTE, "it has only just started" },
+	{ ANNOUNCE_REASON_STOPPED, 29000, NULL, CONDITION_NOTE, "a restart takes a moment" },
+	{ ANNOUNCE_REASON_STOPPED, 30000, "not-announced", CONDITION_DEGRADED, "it does not end" },
 	{ ANNOUNCE_REASON_WAITING, 30000, "not-announced", CONDITION_DEGRADED, "it lasts" },
 	{ ANNOUNCE_REASON_RETURNING, 29000, NULL, CONDITION_NOTE, "the drain has just ended" },
 	{ ANNOUNCE_REASON_RETURNING, 30000, "not-announced", CONDITION_DEGRADED,

@@ -183,6 +183,24 @@ static void a_change_is_published_at_once(void **state)
 	assert_int_equal(read_page().in_kernel, 0);
 }
 
+/* Else a reader would take "not read yet" for "no neighbour gets it". */
+static void to_whom_it_is_exported_is_published_once_it_is_known(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	run_rounds(6);
+	assert_int_equal(read_page().exported, 1);
+	assert_int_equal(read_page().is_export_read, 1);
+	fake.daemon.neighbours[0].established = false;
+	run_rounds(6);
+	assert_int_equal(read_page().exported, 0);
+	assert_int_equal(read_page().is_export_read, 1);
+	fake.daemon.state = DAEMON_ABSENT;
+	run_rounds(6);
+	assert_int_equal(read_page().exported, 0);
+	assert_int_equal(read_page().is_export_read, 0);
+}
+
 /* --- without a document --- */
 
 static void leave_document(void)
@@ -296,6 +314,7 @@ int main(void)
 		SCENE_TEST(an_address_of_dns_needs_no_forwarding),
 		SCENE_TEST(the_wrong_table_is_a_difference),
 		SCENE_TEST(a_change_is_published_at_once),
+		SCENE_TEST(to_whom_it_is_exported_is_published_once_it_is_known),
 		SCENE_TEST(without_a_document_nothing_is_touched),
 		SCENE_TEST(without_a_document_an_own_cause_withdraws_all),
 		SCENE_TEST(a_hold_down_outlives_a_start_without_a_document),
