@@ -3,7 +3,8 @@
  * Whether weir-dns answers, by the signs of life on its stats page. A server that is silent may be
  * stopped for a moment, so silence alone is unknown and withdraws nothing. One whose process has
  * ended, and that nobody has started again for GONE_MS, answers no query: its addresses may go to
- * another node that confirms.
+ * another node that confirms. So does one that ends again and again soon after each start, although
+ * it shows signs of life in between.
  */
 #include "announce/process.h"
 
@@ -13,8 +14,10 @@
 
 #include "weir/stats.h"
 
-#define OLD_MS  2000u /* ms without a sign of life: it may not answer */
-#define GONE_MS 5000u /* ms without one and without a process: weir run starts it again in less */
+#define OLD_MS  2000u  /* ms without a sign of life: it may not answer */
+#define GONE_MS 5000u  /* ms without one and without a process: weir run starts it again in less */
+#define GOOD_MS 10000u /* ms that a process lives which does not end again and again */
+#define ENDS    3u /* processes in a row that lived for less: an operator's restarts are fewer */
 
 /* Whether the process has ended; what cannot be seen has not. */
 static bool has_ended(uint64_t pid)
@@ -24,6 +27,21 @@ static bool has_ended(uint64_t pid)
 	if (fd >= 0)
 		close(fd);
 	return pid && fd < 0 && errno == ESRCH;
+}
+
+/* Count the processes that ended soon. @return whether they do so again and again */
+static bool ends_soon(struct dns_life *l, uint64_t pid, uint64_t now_ms)
+{
+	bool is_good = announce_elapsed_ms(now_ms, l->since_ms) >= GOOD_MS;
+
+	if (is_good)
+		l->n_ends = 0;
+	if (pid == l->pid)
+		return l->n_ends >= ENDS;
+	l->n_ends += l->pid && !is_good;
+	l->pid = pid;
+	l->since_ms = now_ms;
+	return l->n_ends >= ENDS;
 }
 
 enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms)
@@ -38,6 +56,8 @@ enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms)
 		a->dns = NULL;
 		return ANNOUNCE_UNKNOWN;
 	}
+	if (ends_soon(&a->dns_life, stats_reader_pid(a->dns), now_ms))
+		return ANNOUNCE_NO;
 	silent_ms = announce_elapsed_ms(now_ms, stats_reader_alive_ms(a->dns));
 	if (silent_ms <= OLD_MS)
 		return ANNOUNCE_YES;

@@ -73,6 +73,13 @@ struct kernel_table {
 
 #define FORMER_TABLES_MAX 8u /* of several documents, while the kernel refuses to delete routes */
 
+/* The present process of weir-dns. */
+struct dns_life {
+	uint64_t pid;      /* 0: none was seen yet */
+	uint64_t since_ms; /* when it was seen first */
+	unsigned n_ends;   /* processes before it that ended soon, one after the other */
+};
+
 struct announce_counters {
 	uint64_t *tables[3], *changes, *questions, *answers[ANNOUNCE_ANSWER_COUNT], *confirmations,
 	        *route_errors;
@@ -102,10 +109,11 @@ struct announcer {
 	int daemon_error; /* why no daemon is followed, although the document names one; 0: it is */
 	struct proof *proof;
 	struct stats_reader *dns; /* its signs of life */
-	uint64_t dataplane_pid;   /* of a DPDK dataplane whose end is watched; 0: none */
-	int dataplane_fd;         /* its pidfd, or -1 */
-	int dataplane_error;      /* why its end could not be seen; 0: it can */
-	bool dataplane_dead;      /* it has ended, and no other has begun */
+	struct dns_life dns_life;
+	uint64_t dataplane_pid; /* of a DPDK dataplane whose end is watched; 0: none */
+	int dataplane_fd;       /* its pidfd, or -1 */
+	int dataplane_error;    /* why its end could not be seen; 0: it can */
+	bool dataplane_dead;    /* it has ended, and no other has begun */
 	/* what is to be done at its end: round_publish() */
 	void (*act)(struct announcer *a, uint64_t now_ms);
 	struct announced_page *page;
@@ -215,7 +223,7 @@ enum announce_truth others_announce(const struct announce_row *row, uint64_t now
 
 /* --- dns_life.c --- */
 
-/* Whether weir-dns answers; no: its process has ended, and none has begun for a while. */
+/* Whether weir-dns answers; no: its process has ended, and none has begun for a while, or each ends soon. */
 enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms);
 
 #endif

@@ -69,6 +69,33 @@ static void only_a_server_that_is_gone_for_long_is_a_no(void **state)
 	end_server(pid);
 }
 
+/* A process that ends soon after each start looks alive for moments. */
+static void a_server_that_ends_again_and_again_is_a_no(void **state)
+{
+	(void)state;
+	uint64_t now_ms = clock_mono_ms();
+	pid_t pid = 0;
+
+	a.dns_life = (struct dns_life){ .pid = 0 };
+	for (int i = 0; i < 4; i++) {
+		pid = start_server();
+		now_ms = clock_mono_ms() + 1;
+		assert_int_equal(dns_life_read(&a, now_ms), i < 3 ? ANNOUNCE_YES : ANNOUNCE_NO);
+		if (i < 3)
+			end_server(pid);
+	}
+	assert_int_equal(dns_life_read(&a, now_ms + 9000), ANNOUNCE_NO);
+	/* then it lives on; it shows no sign of life here */
+	assert_int_equal(dns_life_read(&a, now_ms + 10000), ANNOUNCE_UNKNOWN);
+	assert_int_equal(dns_life_read(&a, now_ms), ANNOUNCE_YES);
+	end_server(pid);
+	pid = start_server(); /* it has lived for long, so that is no loop */
+	a.dns_life.since_ms = 1;
+	assert_int_equal(dns_life_read(&a, clock_mono_ms()), ANNOUNCE_YES);
+	assert_int_equal(a.dns_life.n_ends, 0);
+	end_server(pid);
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -80,19 +107,19 @@ static int make_directory(void **state)
 
 static int remove_directory(void **state)
 {
-	char path[128];
+	char command[96];
 
 	(void)state;
 	stats_reader_close(a.dns);
-	snprintf(path, sizeof(path), "%s/stats.dns.page", dir);
-	unlink(path);
-	return rmdir(dir);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_server_that_is_gone_for_long_is_a_no),
+		cmocka_unit_test(a_server_that_ends_again_and_again_is_a_no),
 	};
 
 	return cmocka_run_group_tests_name("announce dns life", tests, make_directory,

@@ -235,6 +235,10 @@ static void the_last_node_that_announces_an_address_of_dns_stays(void **state)
 
 	assert_int_equal(addr_parse("192.0.2.53", &address), 0);
 	key = guard_dns_key(&address);
+	/* of two addresses of ams-2, no other node has the second one */
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-2", NOW_MS), COMMAND_REFUSED);
+	assert_non_null(
+	        strstr(s->r.text, "last-announcer: no other node announces DNS 192.0.2.54:"));
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	assert_true(verdict_of(s, "last-announcer")->unknown);
 	assert_non_null(
@@ -255,7 +259,7 @@ static void the_last_node_that_announces_an_address_of_dns_stays(void **state)
 	s->nodes[1].n_vips = 1;
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	assert_false(verdict_of(s, "last-announcer")->unknown);
-	/* of two addresses, one is announced there alone, and one there is no more */
+	/* and the first one is announced nowhere else any more */
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-2", NOW_MS), COMMAND_REFUSED);
 	assert_non_null(strstr(s->r.text, "announces DNS 192.0.2.53, DNS 192.0.2.54:"));
 }
