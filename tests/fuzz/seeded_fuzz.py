@@ -20,6 +20,12 @@ N_MUTATIONS = "20000"
 
 # Target, file, what is there once, what is put in its place.
 BUGS = [
+    ("announce_line", "announce/promise.c", "q->incarnation != s->incarnation || ", ""),
+    ("announce_line", "announce/promise.c", "!was_queried(s, q->sent_ms) ||", ""),
+    ("announce_line", "announce/command.c", "!is_other(a, out->row, out->node)", "!out->node"),
+    ("daemon", "announce/bird.c", "size_t at = line_start(bytes, from);", "size_t at = from;"),
+    ("daemon", "announce/bird.c", "1u << q->neighbour", "8u << q->neighbour"),
+    ("daemon", "announce/frr.c", "from - STATUS_BYTES : 0", "from : 0"),
     ("auth", "mgmt/api/auth.c", "	if (!fits)\n		return HTTP_NO_ROLE;\n", ""),
     ("auth", "mgmt/api/auth.c", "	if (authorization && !*token)\n		return;", "	if (0)\n		return;"),
     ("peer", "mgmt/api/peer_json.c", "(json_int_t)o->until_ms", "(json_int_t)o->over_ms"),
