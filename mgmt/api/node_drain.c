@@ -81,8 +81,30 @@ static void measure_rate(struct node_drain *d, uint64_t now_ms)
 		judge_routers(d, now_ms);
 }
 
+static bool had_shutdown(const struct node_drain *d, const char *name)
+{
+	for (uint32_t i = 0; i < d->n_neighbours; i++)
+		if (!strcmp(d->neighbours[i].name, name))
+			return d->neighbours[i].has_shutdown;
+	return false;
+}
+
+/* Who gets an address in graceful shutdown. It stays so when addresses are withdrawn, one after the other. */
+static void note_neighbours(struct node_drain *d)
+{
+	struct node_drain_routes *r = &d->routes;
+
+	if (!r->known || !r->n_shutdown)
+		return;
+	for (uint32_t i = 0; i < r->n_neighbours; i++)
+		r->neighbours[i].has_shutdown |= had_shutdown(d, r->neighbours[i].name);
+	d->n_neighbours = r->n_neighbours;
+	memcpy(d->neighbours, r->neighbours, sizeof(d->neighbours));
+}
+
 static void begin_drain(struct node_drain *d)
 {
+	d->n_neighbours = 0;
 	d->before_known = rate_since(d, 0, &d->before_per_s);
 	d->honoured = NODE_DRAIN_UNKNOWN;
 	d->shutdown_ms = 0;
@@ -113,6 +135,8 @@ void node_drain_note(struct node_drain *d, enum model_node_drain target,
 	note_return(d, target, routes);
 	d->target = target;
 	d->routes = *routes;
+	if (target == MODEL_NODE_DRAINED)
+		note_neighbours(d);
 	if (target == MODEL_NODE_SERVES || (routes->known && routes->n_normal))
 		d->shutdown_ms = 0;
 	else if (!d->shutdown_ms && routes->known)
@@ -168,6 +192,22 @@ static const char *honoured_text(enum node_drain_honoured honoured)
 	return texts[honoured];
 }
 
+/* Packets say nothing of a neighbour that did not get such a route: another one sent them. */
+static json_t *neighbours_to_json(const struct node_drain *d)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < d->n_neighbours; i++) {
+		const struct node_drain_neighbour *n = &d->neighbours[i];
+
+		json_array_append_new(
+		        list, json_pack("{s:s, s:s}", "name", n->name, "graceful_shutdown_honoured",
+		                        honoured_text(n->has_shutdown ? d->honoured
+		                                                      : NODE_DRAIN_UNKNOWN)));
+	}
+	return list;
+}
+
 static json_t *count_or_null(bool known, uint64_t n)
 {
 	return known ? json_integer((json_int_t)n) : json_null();
@@ -193,5 +233,6 @@ json_t *node_drain_to_json(const struct node_drain *d)
 	json_object_set_new(out, "packets_per_s", count_or_null(d->rate_known, d->per_s));
 	json_object_set_new(out, "graceful_shutdown_honoured",
 	                    json_string(honoured_text(d->honoured)));
+	json_object_set_new(out, "neighbours", neighbours_to_json(d));
 	return out;
 }

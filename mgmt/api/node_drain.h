@@ -21,9 +21,9 @@
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "weir/announce.h"
 #include "weir/model.h"
 
-struct announced_address;
 struct core;
 
 #define NODE_DRAIN_SAMPLES   61u    /**< a second apart: a minute */
@@ -32,6 +32,12 @@ struct core;
 #define NODE_DRAIN_PPM       10000u /**< 1 % of the rate before */
 #define NODE_DRAIN_LEAST     10u    /**< packets a second */
 #define NODE_DRAIN_LATE_MS   15000u /**< ms after which graceful shutdown has not worked */
+
+/** A neighbour of the routing daemon, with a session. */
+struct node_drain_neighbour {
+	char name[ANNOUNCED_TEXT_MAX];
+	bool has_shutdown; /**< it gets an address in graceful shutdown */
+};
 
 /** The addresses of this node as weir-announce shows them, counted; zeroed: not known. */
 struct node_drain_routes {
@@ -43,7 +49,8 @@ struct node_drain_routes {
 	uint32_t n_commanded;   /**< withdrawn by a person's command */
 	uint32_t n_waiting;     /**< not announced, and nothing speaks against it: not proved yet */
 	uint32_t n_left;        /**< to be withdrawn, and still in the kernel or at a neighbour */
-	uint32_t n_neighbours;  /**< of the routing daemon, with a session */
+	uint32_t n_neighbours;
+	struct node_drain_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
 };
 
 /** How the routers took graceful shutdown. */
@@ -69,6 +76,9 @@ struct node_drain {
 	uint64_t port_bits;    /**< a second: speed of the node's ports together; 0: not known */
 	uint64_t port_read_ms; /**< when that was read; 0: never */
 	enum node_drain_honoured honoured;
+	/** those of the drain's time in graceful shutdown: a withdrawal ends has_shutdown */
+	struct node_drain_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
+	uint32_t n_neighbours;
 };
 
 /**

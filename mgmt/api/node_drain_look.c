@@ -29,6 +29,19 @@ static bool is_late(uint64_t alive_ms)
 	return now_ms > alive_ms && now_ms - alive_ms > LATE_MS;
 }
 
+static void add_neighbour(const struct announced_neighbour *n, bool has_shutdown,
+                          struct node_drain_routes *out)
+{
+	struct node_drain_neighbour *to = &out->neighbours[out->n_neighbours];
+
+	if (!n->established)
+		return;
+	memcpy(to->name, n->name, sizeof(to->name));
+	to->name[sizeof(to->name) - 1] = '\0';
+	to->has_shutdown = has_shutdown;
+	out->n_neighbours++;
+}
+
 /* Count what weir-announce shows, unless its page is old. */
 static void read_routes(const char *run_dir, struct node_drain_routes *out)
 {
@@ -36,6 +49,7 @@ static void read_routes(const char *run_dir, struct node_drain_routes *out)
 	struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
 	struct announced_page *page = NULL;
 	struct announced_node node;
+	uint32_t neighbour_bits = 0; /* those that get such an address */
 
 	*out = (struct node_drain_routes){ 0 };
 	if (addresses && !announced_open(run_dir, &page) &&
@@ -43,10 +57,13 @@ static void read_routes(const char *run_dir, struct node_drain_routes *out)
 	    !is_late(node.alive_ms)) {
 		out->known = true;
 		out->n = node.n_addresses < ANNOUNCED_MAX ? node.n_addresses : ANNOUNCED_MAX;
-		for (uint32_t i = 0; i < out->n; i++)
+		for (uint32_t i = 0; i < out->n; i++) {
 			node_drain_count(out, &addresses[i]);
+			if (addresses[i].table == ANNOUNCE_SHUTDOWN && addresses[i].is_read)
+				neighbour_bits |= addresses[i].exported;
+		}
 		for (uint32_t i = 0; i < node.n_neighbours && i < ANNOUNCED_NEIGHBOURS_MAX; i++)
-			out->n_neighbours += neighbours[i].established;
+			add_neighbour(&neighbours[i], neighbour_bits >> i & 1, out);
 	}
 	announced_close(page);
 	free(addresses);

@@ -439,6 +439,21 @@ static void print_wait_progress(const char *word, uint64_t since_ms, uint64_t la
 }
 
 /*
+ * The neighbours of a drained node, and whether each honours graceful shutdown; nothing where that
+ * is not shown.
+ */
+static void print_neighbours(const json_t *node)
+{
+	const json_t *list = json_object_get(json_object_get(node, "effect"), "neighbours");
+	const json_t *n;
+	size_t i;
+
+	json_array_foreach(list, i, n)
+	        printf("neighbour %s honours graceful shutdown: %s\n", api_text(n, "name", "?"),
+	               api_text(n, "graceful_shutdown_honoured", "not seen"));
+}
+
+/*
  * Look once. Management may be restarted meanwhile: only a refusal, or a name that does not exist,
  * ends the wait early. @return whether the wait is over; @p status is then its exit status
  */
@@ -457,8 +472,12 @@ static bool is_wait_over(const struct cli *cli, const struct thing *t, const cha
 		if (over)
 			*status = api_refusal(&reply);
 	} else if (thing_has_state(reply.body, t, word)) {
+		const json_t *thing = t->kind ? find_thing(reply.body, t) : reply.body;
+
 		if (cli->json)
-			api_print_json(t->kind ? find_thing(reply.body, t) : reply.body);
+			api_print_json(thing);
+		else if (t->kind && !strcmp(t->kind, "node"))
+			print_neighbours(thing);
 	} else if (t->kind && json_is_string(json_object_get(reply.body, "cluster")) &&
 	           !find_thing(reply.body, t)) {
 		*status = cli_fail(CLI_USAGE, "there is no %s %s%s%s; weir status lists them",

@@ -137,6 +137,46 @@ static void routers_that_leave_have_honoured_graceful_shutdown(void **state)
 	}
 }
 
+static const char *shown_of(const json_t *shown, size_t i, const char *key)
+{
+	return json_string_value(
+	        json_object_get(json_array_get(json_object_get(shown, "neighbours"), i), key));
+}
+
+/* What a neighbour gets ends with the withdrawal, and the report stays. */
+static void the_report_names_each_neighbour(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+	struct node_drain_routes routes = in_shutdown, partly;
+	json_t *shown;
+
+	(void)state;
+	routes.n_neighbours = 2;
+	routes.neighbours[0] = (struct node_drain_neighbour){ "router1_4", true };
+	routes.neighbours[1] = (struct node_drain_neighbour){ "router2_4", false };
+	partly = routes;
+	partly.n_shutdown = partly.n_commanded = 2;
+	partly.neighbours[0].has_shutdown = false;
+	pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, 10000);
+	pass_seconds(&s, 1, MODEL_NODE_DRAINED, &routes, 0);
+	shown = node_drain_to_json(&s.d);
+	assert_string_equal(shown_of(shown, 0, "graceful_shutdown_honoured"), "not seen");
+	json_decref(shown);
+	pass_seconds(&s, 4, MODEL_NODE_DRAINED, &routes, 0);
+	pass_seconds(&s, 1, MODEL_NODE_DRAINED, &partly, 0);
+	pass_seconds(&s, 1, MODEL_NODE_DRAINED, &gone, 0);
+	shown = node_drain_to_json(&s.d);
+	assert_int_equal(json_array_size(json_object_get(shown, "neighbours")), 2);
+	assert_string_equal(shown_of(shown, 0, "name"), "router1_4");
+	assert_string_equal(shown_of(shown, 0, "graceful_shutdown_honoured"), "yes");
+	assert_string_equal(shown_of(shown, 1, "name"), "router2_4");
+	assert_string_equal(shown_of(shown, 1, "graceful_shutdown_honoured"), "not seen");
+	json_decref(shown);
+	pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, 10000);
+	pass_seconds(&s, 1, MODEL_NODE_DRAINED, &normal, 10000);
+	assert_int_equal(s.d.n_neighbours, 0); /* of this drain nothing is known yet */
+}
+
 static void a_word_says_where_the_node_is(void **state)
 {
 	static const struct {
@@ -253,6 +293,7 @@ int main(void)
 		cmocka_unit_test(nothing_has_left_while_an_address_is_announced),
 		cmocka_unit_test(what_is_not_known_is_never_empty),
 		cmocka_unit_test(routers_that_leave_have_honoured_graceful_shutdown),
+		cmocka_unit_test(the_report_names_each_neighbour),
 		cmocka_unit_test(a_word_says_where_the_node_is),
 		cmocka_unit_test(a_node_is_drained_only_when_its_routes_are_gone),
 		cmocka_unit_test(a_node_is_back_when_all_its_addresses_are_proved),
