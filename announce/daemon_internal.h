@@ -17,10 +17,10 @@ struct daemon_sent {
 	struct daemon_query question;
 	size_t first, n; /* ROUTES: the rows that it asks about */
 	uint64_t sent_ms, sent_ns;
-	uint64_t stamp; /* of the facts then */
-	bool hurried;   /* a row was urgent: the answer is news */
-	bool more;      /* others may be sent before its answer */
-	bool alone;     /* ROUTES: of the round, and the daemon must be asked about one at a time */
+	uint64_t stamp;  /* of the facts then */
+	size_t n_urgent; /* rows that were urgent: the answer is news */
+	bool more;       /* others may be sent before its answer */
+	bool alone; /* ROUTES: of the round, and the daemon must be asked about one at a time */
 	bool was_proved; /* ROUTES: of the round, and nothing had changed since the answer before */
 };
 
@@ -56,6 +56,7 @@ struct daemon {
 	uint64_t round_ms;  /* when the round goes on; UINT64_MAX: after an answer */
 	uint64_t round_began_ms;
 	size_t n_steps, n_round_steps; /* lists of this round so far; of the one before */
+	uint64_t lists_ms;             /* FRR: no list about urgent rows before */
 	uint64_t credit, credit_ms;    /* questions about single prefixes; counted until then */
 	bool is_known;                 /* no row of the last answer was unknown before */
 

@@ -24,6 +24,7 @@
 #define CALM_PART     4u    /* of a round, between two lists of prefixes that have not changed */
 #define ALONE_WAIT_MS 2000u /* so long they are asked about again before their turn */
 #define WAIT_FRACTION 4u    /* who waits is asked about again after this part of the waiting */
+#define LIST_DELAY    2u    /* after a list in vain, so many times as long for bgpd's own work */
 
 static int compare_rows(const void *a, const void *b)
 {
@@ -48,7 +49,7 @@ void daemon_rows_forget(struct daemon *d)
 	d->pass = (struct daemon_pass){ 0 };
 	d->wants_pass = true;
 	d->next_row = 0;
-	d->round_ms = d->round_began_ms = d->facts.round_ms = 0;
+	d->round_ms = d->round_began_ms = d->facts.round_ms = d->lists_ms = 0;
 	d->n_steps = d->n_round_steps = 0;
 	d->is_known = false;
 	d->credit = d->n_rows;
@@ -163,7 +164,7 @@ static void fill_question(struct daemon *d, const struct prefix_span *s, struct 
 		.more = s->n == 1,
 	};
 	for (size_t i = s->first; i < s->first + s->n; i++) {
-		out->hurried |= d->rows[i].urgent;
+		out->n_urgent += d->rows[i].urgent;
 		d->rows[i].urgent = false; /* a call of daemon_hurry() from now on asks once more */
 	}
 }
@@ -202,10 +203,31 @@ bool daemon_rows_choose_urgent(struct daemon *d, bool more, uint64_t now_ms, uin
 	s = find_span(d, at);
 	if (s.n > 1 && count_urgent(d, &s) <= URGENT_FEW)
 		s = (struct prefix_span){ .first = at, .n = 1, .net = host_of(&d->rows[at].vip) };
+	if (s.n > 1 && now_ms < d->lists_ms) {
+		*at_ms = d->lists_ms < *at_ms ? d->lists_ms : *at_ms;
+		return false;
+	}
 	if (more && s.n > 1)
 		return false;
 	fill_question(d, &s, out);
 	return true;
+}
+
+/*
+ * bgpd imports nothing while it writes a list. What a list did not show as changed was asked about
+ * too soon, so the next list waits the longer the more there was of it.
+ */
+static void delay_lists(struct daemon *d, const struct daemon_sent *s, size_t n_changed,
+                        uint64_t took_ns)
+{
+	size_t n_vain = s->n_urgent > n_changed ? s->n_urgent - n_changed : 0;
+	uint64_t delay_ms;
+
+	if (s->n <= 1 || !s->n_urgent || d->ops->lists_tables)
+		return;
+	delay_ms = took_ns * LIST_DELAY * n_vain / s->n_urgent / 1000000;
+	d->lists_ms =
+	        clock_mono_ms() + (delay_ms < DAEMON_HURRY_MAX_MS ? delay_ms : DAEMON_HURRY_MAX_MS);
 }
 
 /*
@@ -336,12 +358,17 @@ static bool is_same_route(const struct daemon_route *a, const struct daemon_rout
 	       !memcmp(a->imported, b->imported, sizeof(a->imported));
 }
 
+static bool is_import_same(const struct daemon_row *row)
+{
+	return row->shown.at_ms &&
+	       !memcmp(row->shown.imported, row->fresh.imported, sizeof(row->fresh.imported));
+}
+
 /* The row's part of an answer is whole. @return whether it is news */
 static bool show_row(struct daemon *d, const struct daemon_sent *s, struct daemon_row *row)
 {
 	struct daemon_route *fresh = &row->fresh;
-	bool same = row->shown.at_ms &&
-	            !memcmp(row->shown.imported, fresh->imported, sizeof(fresh->imported));
+	bool same = is_import_same(row);
 	bool news;
 
 	if (!same)
@@ -367,6 +394,7 @@ int daemon_rows_receive(struct daemon *d, const struct daemon_sent *s, size_t n,
 {
 	struct scope scope = { d, s };
 	uint64_t took_ns = clock_mono_ns() - s->sent_ns;
+	size_t n_changed = 0;
 	int err;
 
 	for (size_t i = s->first; i < s->first + s->n; i++)
@@ -375,12 +403,16 @@ int daemon_rows_receive(struct daemon *d, const struct daemon_sent *s, size_t n,
 	if (err == -EPROTO)
 		return err;
 	d->is_known = true;
-	for (size_t i = s->first; !err && i < s->first + s->n; i++)
+	for (size_t i = s->first; !err && i < s->first + s->n; i++) {
+		n_changed += !is_import_same(&d->rows[i]);
 		*news |= show_row(d, s, &d->rows[i]);
-	if (err)
+	}
+	if (err) {
 		query_again(d, s);
-	else
-		*news |= s->hurried;
+	} else {
+		delay_lists(d, s, n_changed, took_ns);
+		*news |= s->n_urgent > 0;
+	}
 	d->proved |= !err;
 	if (d->round_ms == UINT64_MAX)
 		d->round_ms = clock_mono_ms() + pause_ms(d, s, took_ns);

@@ -9,6 +9,7 @@ static struct {
 	uint64_t version;             /* of the main table */
 	const char *list;             /* instead of a list, once */
 	size_t n_longest;             /* prefixes of the longest list */
+	unsigned list_us;             /* so long it takes for a list */
 } bgpd;
 
 static char text[TEXT_MAX];
@@ -72,6 +73,7 @@ static void answer_list(const struct prefix *net)
 {
 	size_t n = 0;
 
+	usleep(bgpd.list_us);
 	put_text("{\"routes\":{");
 	for (size_t i = 0; i < world.n; i++) {
 		struct addr vip = vip_of(i);
@@ -271,6 +273,29 @@ static void a_move_of_a_thousand_takes_few_questions(void **state)
 	fake_close(f);
 }
 
+/* Of the time in which nothing is imported yet, bgpd has the larger part for itself. */
+static void lists_in_vain_leave_bgpd_its_time(void **state)
+{
+	(void)state;
+	struct fake *f = open_many(1000, 3);
+	unsigned asked;
+
+	assert_true(fake_run(f, 5000, all_known));
+	f->on_news = wait_for_all;
+	bgpd.list_us = 10000;
+	hurry_all(f);
+	asked = f->questions;
+	fake_run(f, 600, NULL); /* of questions without a pause there would be 60 */
+	assert_in_range(count_asked(f, asked, "show bgp ipv"), 6, 24);
+	for (size_t i = 0; i < 1000; i++)
+		world.gshut[i] = true;
+	asked = f->questions;
+	assert_true(fake_run(f, 1000,
+	                     all_shut)); /* and when they show something, they follow each other */
+	assert_in_range(count_asked(f, asked, "show bgp ipv"), 8, 16);
+	fake_close(f);
+}
+
 static void a_stuck_move_is_asked_about_less_and_less(void **state)
 {
 	(void)state;
@@ -318,6 +343,7 @@ int main(void)
 		cmocka_unit_test(lists_are_not_hurried_by_prefixes_asked_about_alone),
 		cmocka_unit_test(a_table_that_does_not_change_proves_what_was_read),
 		cmocka_unit_test(a_move_of_a_thousand_takes_few_questions),
+		cmocka_unit_test(lists_in_vain_leave_bgpd_its_time),
 		cmocka_unit_test(a_stuck_move_is_asked_about_less_and_less),
 		cmocka_unit_test(a_list_that_is_none_is_strange),
 	};
