@@ -114,6 +114,16 @@ class Scene:
         return bool(page["state"] == "answers" and not any(page["neighbours"].values()) and not any(
             a["exported"] for a in page["addresses"].values()))
 
+    def far_has(self, vip: str) -> bool:
+        """The router has a route for it from the node."""
+        return "via " in self.router.run(["birdc", "-s", self.far.socket, "show", "route", "for", vip], check=False)
+
+    def is_true(self) -> bool:
+        """Shown as exported is what the router has, whatever that is."""
+        page = self.page()
+        return bool(page["state"] == "answers" and page["age_ms"] < 2000 and len(page["addresses"]) == 2 and all(
+            bool(a["exported"]) == self.far_has(vip) for vip, a in page["addresses"].items()))
+
     def note(self, report: Report, fault: str, since_ms: int, began: float, shown: bool) -> None:
         """What a fault did, from its beginning until now."""
         took_ms = (time.monotonic() - began) * 1000
@@ -143,7 +153,7 @@ class Scene:
     def start_daemon(self) -> None:
         if isinstance(self.speaker, Frr):
             self.speaker.daemon("bgpd")
-            self.host.run(["vtysh", "--vty_socket", self.speaker.dir, "--config_dir", self.speaker.dir, "-b"])
+            self.speaker.configure()
         else:
             self.speaker.start()
 
@@ -171,6 +181,19 @@ def break_daemon(report: Report, scene: Scene) -> None:
     scene.fault(report, "router back", lambda: None, scene.is_well)
 
 
+def break_zebra(report: Report, scene: Scene) -> None:
+    """bgpd lives on, and keeps the routes that it has: the VIPs stay announced."""
+    frr = scene.speaker
+    assert isinstance(frr, Frr)
+    scene.fault(report, "zebra stopped", lambda: frr.processes["zebra"].signal(signal.SIGSTOP), scene.is_true)
+    scene.fault(report, "zebra continued", lambda: frr.processes["zebra"].signal(signal.SIGCONT), scene.is_well)
+    scene.fault(report, "zebra killed", lambda: frr.processes["zebra"].kill(), scene.is_true)
+    frr.start_zebra()
+    frr.configure("zebra")
+    wait_until(lambda: all(map(scene.far_has, scene.site.plan.vips)), 60, "the router has the VIPs", 0.1)
+    scene.fault(report, "zebra back", lambda: None, scene.is_well)
+
+
 def fake_daemon(report: Report, scene: Scene) -> None:
     scene.process().kill()
     if os.path.lexists(scene.speaker.socket):
@@ -188,6 +211,8 @@ def run_kind(report: Report, kind: str) -> list[dict[str, typing.Any]]:
         scene = Scene(lab, kind)
         scene.start()
         report.step(break_daemon, report, scene)
+        if kind == "frr":
+            report.step(break_zebra, report, scene)
         report.step(fake_daemon, report, scene)
         scene.pulse.closed = True
         log = scene.node.processes["announce"]

@@ -102,12 +102,19 @@ class Frr:
         self.processes[name] = self.host.start(name, [*(self.inside() if self.vrfs else []), *command])
         wait_until(lambda: os.path.exists(f"{self.dir}/{name}.vty"), 60, f"{name}'s socket")
 
+    def start_zebra(self) -> None:
+        self.daemon("zebra", "-s", "90000000", *(["--vrfwnetns"] if self.vrfs else []))  # -s: as Debian's /etc/frr/daemons
+
+    def configure(self, *daemon: str) -> None:
+        """Give each daemon its part of the configuration, or one of them."""
+        self.host.run(["vtysh", "--vty_socket", self.dir, "--config_dir", self.dir, *(w for d in daemon for w in ("-d", d)), "-b"])
+
     def start(self) -> None:
         self.processes: dict[str, typing.Any] = {}
-        self.daemon("zebra", "-s", "90000000", *(["--vrfwnetns"] if self.vrfs else []))  # -s: as Debian's /etc/frr/daemons
+        self.start_zebra()
         self.daemon("bfdd", "--bfdctl", f"{self.dir}/bfdd.sock")
         self.daemon("bgpd")
-        self.host.run(["vtysh", "--vty_socket", self.dir, "--config_dir", self.dir, "-b"])
+        self.configure()
         if self.vrfs:
             words = [f"{table}=/run/netns/{self.spaces[name].ns}" for name, table in self.vrfs.items()]
             self.host.start("vrfs", [executable("lab-vrf-stand-in"), *words]).wait_for_log("ready", 60)
