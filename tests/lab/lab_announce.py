@@ -19,6 +19,7 @@ import sys
 import time
 import typing
 
+import announce_restart
 import announce_status
 import bgp_capture
 from fib_watch import FibWatch
@@ -222,6 +223,8 @@ def show_main_table(world: World, report: Report, node: str) -> None:
 
 def run(report: Report) -> None:
     figures, withdraws = Figures(), {}
+    if not GUEST:
+        announce_restart.show_black_hole(report)
     with Lab("announce") as lab:
         world = World(lab)
         say("all sessions are up")
