@@ -59,17 +59,22 @@ static uint64_t most_of_empty(const struct node_drain *d)
 	return share > NODE_DRAIN_LEAST ? share : NODE_DRAIN_LEAST;
 }
 
-/* Few packets before say nothing about routers. */
+/*
+ * Few packets before say nothing about routers; nor do packets that leave because addresses are
+ * withdrawn, or stay because no other node announces the address.
+ */
 static void judge_routers(struct node_drain *d, uint64_t now_ms)
 {
-	bool has_rate = d->before_known && d->before_per_s > most_of_empty(d);
+	bool has_rate = d->rate_known && d->before_known && d->before_per_s > most_of_empty(d);
 	bool late = now_ms >= d->shutdown_ms + NODE_DRAIN_LATE_MS;
 
-	if (!has_rate || d->honoured != NODE_DRAIN_UNKNOWN || !d->routes.n_shutdown)
+	if (!d->routes.n_shutdown || d->routes.n_commanded)
 		return;
-	if (d->empty)
+	if (has_rate && d->empty)
 		d->honoured = NODE_DRAIN_HONOURED;
-	else if (late && d->routes.n_neighbours == 1)
+	else if (d->routes.n_unconfirmed)
+		d->honoured = NODE_DRAIN_UNKNOWN;
+	else if (has_rate && late && d->routes.n_neighbours == 1)
 		d->honoured = NODE_DRAIN_NOT_HONOURED;
 }
 

@@ -31,7 +31,8 @@ struct core;
 #define NODE_DRAIN_WINDOW_MS 2000u  /**< ms over which the present rate is measured */
 #define NODE_DRAIN_PPM       10000u /**< 1 % of the rate before */
 #define NODE_DRAIN_LEAST     10u    /**< packets a second */
-#define NODE_DRAIN_LATE_MS   15000u /**< ms after which graceful shutdown has not worked */
+/** ms after which graceful shutdown has not worked; sooner than weir-announce withdraws in any case */
+#define NODE_DRAIN_LATE_MS 12000u
 
 /** A neighbour of the routing daemon, with a session. */
 struct node_drain_neighbour {
@@ -55,7 +56,8 @@ struct node_drain_routes {
 
 /** How the routers took graceful shutdown. */
 enum node_drain_honoured {
-	NODE_DRAIN_UNKNOWN, /**< too few packets to tell, or one of several neighbours did not */
+	/** too few packets to tell, one of several neighbours did not, or no other node announces */
+	NODE_DRAIN_UNKNOWN,
 	NODE_DRAIN_HONOURED,
 	NODE_DRAIN_NOT_HONOURED, /**< the only neighbour sent packets on */
 };

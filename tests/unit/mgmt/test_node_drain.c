@@ -110,14 +110,15 @@ static void routers_that_leave_have_honoured_graceful_shutdown(void **state)
 	static const struct {
 		const char *why;
 		uint64_t before, after;
-		uint32_t n_neighbours;
+		uint32_t n_neighbours, n_unconfirmed;
 		enum node_drain_honoured honoured;
 	} cases[] = {
-		{ "the packets left", 10000, 0, 2, NODE_DRAIN_HONOURED },
-		{ "the only neighbour sends on", 10000, 5000, 1, NODE_DRAIN_NOT_HONOURED },
-		{ "one of several sends on", 10000, 5000, 2, NODE_DRAIN_UNKNOWN },
-		{ "hardly a packet before", 9, 0, 1, NODE_DRAIN_UNKNOWN },
-		{ "likewise, and some after", 9, 9, 1, NODE_DRAIN_UNKNOWN },
+		{ "the packets left", 10000, 0, 2, 0, NODE_DRAIN_HONOURED },
+		{ "the only neighbour sends on", 10000, 5000, 1, 0, NODE_DRAIN_NOT_HONOURED },
+		{ "one of several sends on", 10000, 5000, 2, 0, NODE_DRAIN_UNKNOWN },
+		{ "it has no other node to send to", 10000, 5000, 1, 4, NODE_DRAIN_UNKNOWN },
+		{ "hardly a packet before", 9, 0, 1, 0, NODE_DRAIN_UNKNOWN },
+		{ "likewise, and some after", 9, 9, 1, 0, NODE_DRAIN_UNKNOWN },
 	};
 
 	(void)state;
@@ -127,14 +128,34 @@ static void routers_that_leave_have_honoured_graceful_shutdown(void **state)
 
 		routes.n_neighbours = cases[i].n_neighbours;
 		pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, cases[i].before);
-		pass_seconds(&s, 14, MODEL_NODE_DRAINED, &routes, cases[i].after);
+		pass_seconds(&s, 11, MODEL_NODE_DRAINED, &routes, cases[i].after);
 		assert_int_not_equal(s.d.honoured, NODE_DRAIN_NOT_HONOURED);
-		pass_seconds(&s, 3, MODEL_NODE_DRAINED, &routes, cases[i].after);
+		pass_seconds(&s, 3, MODEL_NODE_DRAINED, &routes,
+		             cases[i].after); /* 15 s: withdrawn */
+		routes.n_unconfirmed = cases[i].n_unconfirmed;
+		pass_seconds(&s, 1, MODEL_NODE_DRAINED, &routes, cases[i].after);
 		print_message("  %s\n", cases[i].why);
 		assert_int_equal(s.d.honoured, cases[i].honoured);
+		routes.n_shutdown = 1;
+		routes.n_commanded = 3;
+		pass_seconds(&s, 3, MODEL_NODE_DRAINED, &routes, 0);
 		pass_seconds(&s, 3, MODEL_NODE_DRAINED, &gone, 0);
 		assert_int_equal(s.d.honoured, cases[i].honoured); /* it stays after the end */
 	}
+}
+
+/* Nobody knows whether packets still come. */
+static void without_a_rate_no_router_is_judged(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+
+	(void)state;
+	pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, 10000);
+	for (int i = 0; i < 40; i++) {
+		s.now_ms += 500;
+		node_drain_note(&s.d, MODEL_NODE_DRAINED, &in_shutdown, NULL, s.now_ms);
+	}
+	assert_int_equal(s.d.honoured, NODE_DRAIN_UNKNOWN);
 }
 
 static const char *shown_of(const json_t *shown, size_t i, const char *key)
@@ -293,6 +314,7 @@ int main(void)
 		cmocka_unit_test(nothing_has_left_while_an_address_is_announced),
 		cmocka_unit_test(what_is_not_known_is_never_empty),
 		cmocka_unit_test(routers_that_leave_have_honoured_graceful_shutdown),
+		cmocka_unit_test(without_a_rate_no_router_is_judged),
 		cmocka_unit_test(the_report_names_each_neighbour),
 		cmocka_unit_test(a_word_says_where_the_node_is),
 		cmocka_unit_test(a_node_is_drained_only_when_its_routes_are_gone),
