@@ -201,9 +201,10 @@ char *command_reply(struct announcer *a, const char *line, size_t length, bool i
                     uint64_t now_ms)
 {
 	json_t *request = is_heard ? json_read(line, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
-	json_t *answer = request    ? answer_request(a, request, now_ms)
-	                 : is_heard ? reject_request("not a JSON object in one line")
-	                            : reject_request("only weir-mgmt and root are heard here");
+	json_t *answer = request ? answer_request(a, request, now_ms)
+	                 : is_heard
+	                         ? reject_request("not a JSON object in one line")
+	                         : reject_request("only weir-mgmt and root may send commands here");
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 
 	json_decref(request);

@@ -195,7 +195,8 @@ static bool hear_daemon(struct daemon *d, int fd)
 			break;
 		}
 		if (!d->n_waiting) {
-			give_up(d, DAEMON_STRANGE, "the daemon speaks unasked", 0);
+			give_up(d, DAEMON_STRANGE, "the daemon has sent an answer to no question",
+			        0);
 			break;
 		}
 		d->n_answer += (size_t)n;

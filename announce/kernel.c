@@ -125,7 +125,7 @@ int kernel_read(struct announcer *a, uint64_t now_ms)
 	a->kernel_read_ms = now_ms;
 	if (err && err != a->list_error)
 		log_error("routes-not-read", "error=\"%s\" effect=\"%s\"", strerror(-err),
-		          "what is known stays; tried again each second");
+		          "routes stay as they are; next try in 1 s");
 	if (err)
 		count_error(a);
 	a->list_error = err;
@@ -187,7 +187,7 @@ static void empty_former(struct announcer *a, uint64_t now_ms)
 			a->n_former--;
 		if (!err)
 			log_note("table-emptied", "table=%u reason=\"%s\"", number,
-			         "the document names another one");
+			         "the document names another table");
 	}
 	note_retry(&a->forget, "empty-former-table", err, FORGET_AGAIN_MS, FORGET_MOST_MS, now_ms);
 }

@@ -73,7 +73,7 @@ static void state_conditions(struct announce_process *p)
 		conditions_add(a->stats, "document-refused", CONDITION_DEGRADED, "",
 		               "the newest document is refused, %s: %s",
 		               a->model ? "the one before stays in force"
-		                        : "and none is in force, so what is announced stays",
+		                        : "none is in force, and announcements stay as they are",
 		               p->refused);
 	published_conditions(a, clock_mono_ms());
 	conditions_end(a->stats);
@@ -176,7 +176,7 @@ static void on_document(void *arg, struct document_read *d)
 		p->refused[0] = '\0';
 	else if (!*p->refused)
 		snprintf(p->refused, sizeof(p->refused), "%s",
-		         err == -ENXIO ? "it names no nodes" : strerror(-err));
+		         err == -ENXIO ? "the document names no nodes" : strerror(-err));
 	round_publish(&p->announcer, clock_mono_ms());
 	state_conditions(p);
 }

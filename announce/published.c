@@ -215,25 +215,27 @@ static void state_rows(const struct announcer *a, enum condition_level level, ui
 	}
 	if (n > LISTED_MAX && level == CONDITION_DEGRADED)
 		conditions_add(a->stats, "announcements-unlisted", level, "",
-		               "%zu more addresses are not announced, or against the evidence: "
-		               "look at the others first",
+		               "%zu more addresses are not announced, or are announced against the "
+		               "evidence. Start with the listed ones",
 		               n - LISTED_MAX);
 	else if (n > LISTED_MAX)
-		conditions_add(a->stats, "announcements-unproved", level, "",
-		               "%zu more addresses are announced, although not all is proved",
-		               n - LISTED_MAX);
+		conditions_add(
+		        a->stats, "announcements-unproved", level, "",
+		        "%zu more addresses are announced, although not all is proved. Start "
+		        "with the listed ones",
+		        n - LISTED_MAX);
 }
 
 /* What is different with an address whose neighbours get something else than is intended. */
 static const char *describe_difference(const struct announce_row *row)
 {
 	if (row->decision.table == ANNOUNCE_NONE)
-		return "withdrawn here, and the routing daemon still exports it: look at the "
-		       "daemon's configuration and other routes";
+		return "withdrawn here, but the routing daemon still exports it. Look for another "
+		       "route to this address in the daemon's configuration";
 	if (row->decision.table == ANNOUNCE_SHUTDOWN && row->exported)
-		return "in graceful shutdown here, and the neighbours still get the normal route: "
-		       "does the routing daemon read the table of graceful shutdown?";
-	return "announced here, and no neighbour gets it: look at the routing daemon, its "
+		return "in graceful shutdown here, but the neighbours still get the normal route. "
+		       "Check that the routing daemon reads the kernel table of gshut_table";
+	return "announced here, but no neighbour gets it. Look at the routing daemon, its "
 	       "sessions and filters";
 }
 
@@ -310,12 +312,14 @@ static void state_dataplane(const struct announcer *a)
 {
 	if (a->dataplane_error)
 		conditions_add(a->stats, "dataplane-unwatched", CONDITION_DEGRADED, "",
-		               "the end of weir-dataplane may be seen late: %s",
+		               "weir-announce may notice late that weir-dataplane has ended: %s. "
+		               "Restart weir-announce (kill PID); its routes stay",
 		               strerror(-a->dataplane_error));
 	if (a->left_failed && !a->model)
-		conditions_add(a->stats, "not-announced", CONDITION_DEGRADED, "",
-		               "all VIPs were withdrawn: there is no document, and this node "
-		               "forwarded nothing");
+		conditions_add(
+		        a->stats, "not-announced", CONDITION_DEGRADED, "",
+		        "all VIPs are withdrawn: this node forwarded nothing, and there is no "
+		        "document. Look at weir-mgmt in weir status and in the log");
 }
 
 void published_conditions(const struct announcer *a, uint64_t now_ms)

@@ -105,7 +105,7 @@ static void open_descriptor(struct announcer *a)
 	if (err && err != a->dataplane_error)
 		log_error("dataplane-unwatched", "pid=%llu error=\"%s\" effect=\"%s\"",
 		          (unsigned long long)a->dataplane_pid, strerror(-err),
-		          "its end is looked for ten times a second");
+		          "weir-announce looks ten times a second whether it still runs");
 	a->dataplane_error = err;
 }
 

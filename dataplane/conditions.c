@@ -136,8 +136,8 @@ static void state_probe_packets(const struct process *p, struct stats *s)
 
 	if (problem)
 		conditions_add(s, "probe-packets-fail", CONDITION_DEGRADED, interface,
-		               "probe packets cannot be run through this port (tried again each "
-		               "second): %s. Without them no VIP is announced newly",
+		               "cannot run probe packets through this port (next try in 1 s): %s. "
+		               "Without probe packets this node announces no further VIP",
 		               problem);
 }
 

@@ -318,7 +318,7 @@ static const char *explain_failure(int err)
 	case -EOPNOTSUPP:
 		return "the kernel is too old; update it to Linux 5.14 or later";
 	case -EINVAL:
-		return "the kernel refuses them for this interface; set the interface up, and "
+		return "the kernel refuses them on this interface; set the interface up, and "
 		       "look at the driver of the NIC";
 	case -EPERM:
 	case -EACCES:

@@ -436,7 +436,7 @@ static void check_shared_vip(const struct model_build *b, const struct model_ser
 			bind_error(
 			        b->bind, item, SCHEMA_SERVICES_AT,
 			        "has no entry for VIP \"%s\" at site \"%s\", where the VIP lives, "
-			        "too: routers would send clients there in vain",
+			        "too: routers would send clients to a site that does not serve them",
 			        vip->name, vip->sites[k]->name);
 }
 

@@ -74,11 +74,11 @@ enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
 	  "announced against the evidence: no other node has confirmed that it announces and "      \
 	  "forwards this VIP. Remove the cause, or withdraw the VIP by hand")                       \
 	X(KEPT_PROMISED, "kept-promised",                                                           \
-	  "announced against the evidence: another node withdrew it relying on this one, for at "   \
-	  "most 10 s. Remove the cause")                                                            \
+	  "announced against the evidence for at most 10 s: another node has withdrawn it and "     \
+	  "relies on this node. Remove the cause")                                                  \
 	X(KEPT_STARTED, "kept-started",                                                             \
-	  "announced against the evidence: weir-announce started less than 10 s ago, and may have " \
-	  "promised to stay before")                                                                \
+	  "announced against the evidence: weir-announce started less than 10 s ago. Before this, " \
+	  "it may have promised another node to stay. Wait 10 s")                                   \
 	X(DRAINING, "draining",                                                                     \
 	  "graceful shutdown by a person's command: routers prefer the other nodes")                \
 	X(DRAIN_UNCONFIRMED, "drain-unconfirmed",                                                   \
@@ -101,8 +101,8 @@ enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
 	  "weir-dataplane in the log, and at weir trace")                                           \
 	X(WAITING, "waiting", "not announced yet: not all is proved")                               \
 	X(HELD, "held-down",                                                                        \
-	  "not announced yet: held down after a failure while other nodes announce it. It ends by " \
-	  "itself")                                                                                 \
+	  "not announced yet: held down after a failure while other nodes announce it. The "        \
+	  "hold-down ends by itself")                                                               \
 	X(DRAINED, "drained", "withdrawn: the node is drained by a person's command. Undrain it")   \
 	X(WITHDRAWN, "withdrawn", "withdrawn by a person's command")                                \
 	X(STOPPED, "stopped", "withdrawn: Weir is being stopped on this node")                      \

@@ -58,7 +58,7 @@ const struct cli_command cli_commands[] = {
 	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "compare two versions, also of peers; with one: it and the version in force; with none: CONF/weir.conf and the version in force", cli_diff, { NONE } },
 	{ "drain", TARGET, 2, 2, "take a site or backend out of service for new flows, existing flows continue; or move all packets of a node to other nodes", cli_drain,
 	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
-	    { "--withdraw", NULL, "for a node: withdraw all its addresses at once, also those that no other node announces" },
+	    { "--withdraw", NULL, "for a node: withdraw all its addresses at once; without another node that announces them their clients are cut off" },
 	    OPTION_WAIT, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "undrain", TARGET, 2, 2, "end a drain", cli_undrain,
 	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_WAIT, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },

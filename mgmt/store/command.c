@@ -146,7 +146,7 @@ static enum command_outcome node_exists(struct command_work *w)
 		return COMMAND_OK;
 	return answer_command(w, COMMAND_INVALID, "target.node",
 	                      "node %s announces nothing (nodes[].announce.daemon is none): "
-	                      "tell its routers by hand",
+	                      "change its routers by hand",
 	                      w->target.name);
 }
 

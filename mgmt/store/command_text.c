@@ -48,9 +48,9 @@ void command_write_node_note(struct command_result *r, enum command_do what)
 		[COMMAND_DRAIN] =
 		        "routers get graceful shutdown routes first. An address is withdrawn once "
 		        "its packets have left, after 15 s at the latest, and only if another node "
-		        "confirms that it announces it",
-		[COMMAND_DISABLE] = "all addresses of the node are withdrawn at once, also those "
-		                    "that no other node announces: their clients are cut off",
+		        "confirms that it announces the same address",
+		[COMMAND_DISABLE] = "all addresses of the node are withdrawn at once. Clients of "
+		                    "an address that no other node announces are cut off",
 		[COMMAND_UNDRAIN] = "each address is announced again once a probe packet proves "
 		                    "that it is forwarded; there is no hold-down",
 	};

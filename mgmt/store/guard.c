@@ -148,8 +148,8 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 	if (n)
 		guard_add_verdict(
 		        r, GUARD_LAST_SITE, true,
-		        "each service at %s has another site; DNS does not move %zu of them, whose "
-		        "VIP lives at several sites: drain the nodes",
+		        "each service at %s has another site. DNS cannot move %zu of these services, "
+		        "because their VIP lives at several sites: drain the site's nodes",
 		        site, n);
 	else
 		guard_add_verdict(r, GUARD_LAST_SITE, true, "each service at %s has another site",

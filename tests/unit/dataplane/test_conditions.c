@@ -291,7 +291,8 @@ static void probe_packets_that_cannot_be_run_are_stated_with_the_reason(void **s
 	conditions_state(p);
 	prover_says = NULL;
 	assert_int_equal(n_stated, 1);
-	assert_non_null(strstr(stated[0], "degraded probe-packets-fail eth1: probe packets "));
+	assert_non_null(
+	        strstr(stated[0], "degraded probe-packets-fail eth1: cannot run probe packets "));
 	assert_non_null(strstr(stated[0], "the kernel is too old; update it"));
 	conditions_state(p);
 	assert_int_equal(n_stated, 0);

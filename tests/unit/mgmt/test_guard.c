@@ -124,8 +124,7 @@ static void a_vip_of_several_sites_is_told_not_to_move(void **state)
 		*vip = was;
 		assert_string_equal(r.verdicts[0].guard, "last-site");
 		assert_true(r.verdicts[0].ok);
-		assert_int_equal(strstr(r.verdicts[0].detail, "DNS does not move 1 of them") !=
-		                         NULL,
+		assert_int_equal(strstr(r.verdicts[0].detail, "DNS cannot move 1 of these") != NULL,
 		                 !strcmp(s->at[i].site->name, "ams"));
 	}
 }
