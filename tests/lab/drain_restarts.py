@@ -107,6 +107,10 @@ def failures(crowd: Crowd) -> list[typing.Any]:
     return [(r.result, r.target, r.backend, r.bytes) for r in crowd.read() if r.result != "ok"]
 
 
+def reasons(node: Node) -> set[str]:
+    return {r["code"] for r in node.weir_json("status").get("reasons", [])}
+
+
 def drain(stage: Stage, report: Report, figures: dict[str, typing.Any]) -> None:
     node, before = stage.nodes[0], stage.rates(4)
     report.check(stage.known_from(NUMBERS[0]) > 0, "the router has routes from the node")
@@ -130,6 +134,8 @@ def drain(stage: Stage, report: Report, figures: dict[str, typing.Any]) -> None:
     say(f"{command.log()}\n{json.dumps(shown)}")
     report.equal(shown["state"], "drained", "the node says that it is drained")
     report.equal(shown["graceful_shutdown_honoured"], "yes", "and that its router honours graceful shutdown")
+    told = [line for line in command.log().splitlines() if line.startswith("neighbour ")]
+    report.equal(told, [f"neighbour router1_{family} honours graceful shutdown: yes" for family in (4, 6)], "so does the command, by neighbour")
     report.wait(lambda: effect(stage.nodes[1], node.name).get("state") == "drained", 10, "which the other node knows", 0.5)
 
 
@@ -138,6 +144,17 @@ def show_guard(stage: Stage, report: Report) -> None:
     status, text = weir(other, "drain", "node", other.name, "--until", "+1h", "--reason", "lab")
     report.check(status == 2 and "last-announcer" in text, "the last node that announces the VIP is not drained", text[:200])
     report.check(all(NUMBERS[1] in h for h in stage.all_hops()), "it stays")
+
+
+def show_unconfirmed(stage: Stage, report: Report) -> None:
+    """Drained all the same, the last node keeps the packets, and says that its drain does not end."""
+    node = stage.nodes[1]
+    status, text = weir(node, "drain", "node", node.name, "--until", "+1h", "--reason", "lab", "--override", "last-announcer")
+    report.equal(status, 0, "the guard can be overridden")
+    report.wait(lambda: "drain-unconfirmed" in reasons(node), 40, "a drain that nobody confirms is a condition", 0.5)
+    report.check(all(h == {NUMBERS[1]} for h in stage.all_hops()), "and the router still sends to the node")
+    report.equal(weir(node, "undrain", "node", node.name, "--wait")[0], 0, "undrained")
+    report.wait(lambda: "drain-unconfirmed" not in reasons(node), 10, "the condition ends", 0.5)
 
 
 def stays_drained(stage: Stage, report: Report, claim: str) -> None:
@@ -180,10 +197,6 @@ def undrain(stage: Stage, report: Report, figures: dict[str, typing.Any]) -> Non
     report.check(figures["return_share_error"] < 0.1, "its share is back within 10 points", f"{figures['return_share_error']:.3f}")
 
 
-def reasons(node: Node) -> set[str]:
-    return {r["code"] for r in node.weir_json("status").get("reasons", [])}
-
-
 def show_quiet(stage: Stage, report: Report) -> None:
     """A node that announces, and to which a router sends nothing while the other one gets packets, says so."""
     quiet, busy = stage.nodes
@@ -214,6 +227,8 @@ def play(report: Report) -> dict[str, typing.Any]:
         time.sleep(6)  # all downloads have begun
         report.step(drain, stage, report, figures)
         report.step(show_guard, stage, report)
+        if not QUICK:
+            report.step(show_unconfirmed, stage, report)
         report.step(show_restarts, stage, report)
         report.step(undrain, stage, report, figures)
         wait_until(lambda: not client.alive(), 240, "the last download ends", 0.5)

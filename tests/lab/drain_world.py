@@ -7,6 +7,7 @@ Each node runs weir-announce and BIRD with the configuration of packaging/; the 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -21,11 +22,12 @@ if typing.TYPE_CHECKING:
     import plan as planning
     from churn_events import Flow
     from churn_world import Balancer
-    from net import Lab
+    from net import Lab, Process
     from report import Report
 
 Key = tuple[str, int, str, int]  # source, port, target, port there
 FIRST_NUMBER = 11  # of the nodes' addresses in the network of packaging/bird
+WAIT_S = 500       # a drain waits until the connections at risk have ended, and for idle_time
 LEFT_S = 2         # after which less than 1 % of a drained node's packets may come
 
 
@@ -65,11 +67,12 @@ class DrainWorld(ChurnWorld):
     def wait_used(self, names: typing.Collection[str], timeout_s: float = 90) -> None:
         wait_until(lambda: all(used == set(names) for used in self.used()), timeout_s, f"the router uses {' '.join(names)}", 0.02)
 
+    def unsettled(self) -> int:
+        """Slots of all nodes."""
+        return sum(v for b in self.balancers for (name, _), v in b.stats().items() if name == "weir_dataplane_pool_slots_unsettled")
+
     def wait_settled(self) -> None:
-        """No node has a slot that is unsettled."""
-        def unsettled() -> int:
-            return sum(v for b in self.balancers for (name, _), v in b.stats().items() if name == "weir_dataplane_pool_slots_unsettled")
-        wait_until(lambda: unsettled() == 0, 60, "all slots are settled", 0.5)
+        wait_until(lambda: self.unsettled() == 0, 120, "all slots are settled", 0.5)
 
     def capture(self) -> None:
         """Count the packets to VIPs on the wire to each node from now on: nodes count their own probe packets, too."""
@@ -134,24 +137,48 @@ class Drains(threading.Thread):
         super().__init__()
         self.world, self.looks, self.report, self.warm_s, self.quick = world, looks, report, warm_s, quick
         self.done = [Drain(b) for b in balancers]
-        self.start()
+        self.then_unsettled = False
+        self.waited_ms = 0
 
     def run(self) -> None:
         time.sleep(self.warm_s)  # all long flows have begun
         for drain in self.done:
             self.report.step(self.drain, drain)
             self.report.step(self.undrain, drain)
+        if self.then_unsettled:
+            self.report.step(self.drain_unsettled)
+
+    def drain_unsettled(self) -> None:
+        """A change of a weight moves slots, and their connections stay: without agents this node alone knows of them. It is the
+        middle one of the router's ways, so that no connection moves between the others."""
+        world, balancer, operator = self.world, self.done[0].balancer, self.world.balancers[0].node
+        world.plan.sites[0].backends[0].weight = 50
+        operator.write_config()
+        operator.weir("apply", os.path.join(operator.conf, "weir.conf"), "--reason", "lab")
+        wait_until(lambda: world.unsettled() > 0, 20, "unsettled slots", 0.2)
+        began = time.monotonic()
+        command = self.begin(balancer)
+        world.wait_used([b.name for b in world.balancers if b is not balancer], WAIT_S)
+        self.waited_ms = round((time.monotonic() - began) * 1000)
+        wait_until(lambda: not command.alive(), 150, "weir drain --wait ends", 0.2)
+        log = command.log()
+        self.report.check("waiting, nothing is changed yet" in log and "connections at risk" in log,
+                          f"{balancer.name}: a drain waits while connections are at risk", log[:200])
+
+    def begin(self, balancer: Balancer) -> Process:
+        """On the node itself, which alone knows which connections are at risk."""
+        node = balancer.node
+        return node.host.start(f"drain-{len(node.host.processes)}", [
+            executable("weir"), *node.options, "drain", "node", node.name, "--until", "never", "--reason", "lab", "--wait"])
 
     def drain(self, drain: Drain) -> None:
-        """On the node itself, which knows its unsettled slots."""
         world, node, figures = self.world, drain.balancer.node, drain.figures
         rates = world.rates(2 if self.quick else 5)
         figures["packets_per_s_before"], figures["share_before"] = rates[node.name], rates[node.name] / sum(rates.values())
         drain.looks.append(self.looks.take())
         began = time.monotonic()
         say(f"drain of {node.name}")
-        command = node.host.start("drain", [executable("weir"), *node.options, "drain", "node", node.name, "--until", "never",
-                                            "--reason", "lab", "--wait"])
+        command = self.begin(drain.balancer)
         world.wait_used([b.name for b in world.balancers if b is not drain.balancer], 60)
         figures["drain_to_shutdown_ms"] = round((time.monotonic() - began) * 1000)
         drain.looks.append(self.looks.take())

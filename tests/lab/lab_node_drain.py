@@ -5,7 +5,8 @@
 
 agents    three nodes (the second one with DPDK) and their BIRDs announce to a router with BIRD and kernel ECMP, in front of eight
           backends with agents, which change all the time. Two nodes are drained and taken back under 2,000 long connections.
-settled   the same without agents and without changes, so that the pool's slots are settled.
+settled   the same without agents and without changes, so that the pool's slots are settled. Then one change unsettles some, and a
+          drain waits until they have settled.
 restarts  two nodes under long downloads and short requests: a drain holds over the death of processes and a restart of the host.
 
 upgrade   a DPDK node is drained, stopped, started and taken back under a steady stream of datagrams.
@@ -33,6 +34,8 @@ from report import Report
 if typing.TYPE_CHECKING:
     from churn_events import Run
 
+SETTLE, IDLE = "55s", "50s"  # without agents: connections are silent for up to 40 s, and ask again by then
+
 WORST: dict[str, typing.Callable[..., typing.Any]] = {
     "connections": min, "changed_node": min, "left_ratio_2s": max, "return_share_error": max, "drain_to_shutdown_ms": max,
     "drain_to_withdrawn_ms": max, "undrain_ms": max}
@@ -45,7 +48,7 @@ def size_of(name: str, quick: bool) -> Size:
         return size
     size.long += 100  # one that ends is not there for a moment: 2,000 always are
     if name == "settled":
-        size.seconds, size.events = 120, 0
+        size.seconds, size.events = 210, 0
     return size
 
 
@@ -56,6 +59,7 @@ def judge(run: Run, drains: Drains) -> dict[str, typing.Any]:
         run.tell(f)
     each = {d.balancer.name: d.judge(run.flows) for d in drains.done if d.looks}
     worst = {key: pick(f[key] for f in each.values()) for key, pick in WORST.items() if all(key in f for f in each.values())}
+    worst |= {"waited_unsettled_ms": drains.waited_ms} if drains.waited_ms else {}
     return {**worst, "broken": len(broken), "flows": len(run.flows), "events": len(run.churn.done), **each}
 
 
@@ -64,8 +68,8 @@ def play_flows(name: str, options: argparse.Namespace, report: Report) -> dict[s
     size, agents = size_of(name, options.quick), name == "agents"
     say(f"{name}: seed {options.seed}")
     with Lab(f"drain-{name}") as lab:
-        plan = make_plan(agents, False) if agents else make_plan(agents, False, "5s")
-        plan.idle_time = plan.idle_time if agents else "3s"
+        plan = make_plan(agents, False) if agents else make_plan(agents, False, SETTLE)
+        plan.idle_time = plan.idle_time if agents else IDLE
         world = DrainWorld(lab, plan)
         world.start()
         check_paths(report, world)
@@ -74,6 +78,8 @@ def play_flows(name: str, options: argparse.Namespace, report: Report) -> dict[s
         world.capture()
         looks = Looks(world)
         drains = Drains(world, looks, report, world.balancers[1:2 if options.quick else 3], size.warm_s, options.quick)
+        drains.then_unsettled = not agents
+        drains.start()
         run = run_events(world, size, options.seed, False, socket.IPPROTO_TCP, paths=looks)
         drains.join()
         check_balancers(report, world)
@@ -88,7 +94,7 @@ def check_figures(report: Report, name: str, f: dict[str, typing.Any], size: Siz
     report.check(f["connections"] >= (250 if size.quick else 2000), f"{name}: long connections when a drain began", f["connections"])
     report.check(f["changed_node"] >= 0.3, f"{name}: at least 30 % of them changed node", f"{f['changed_node']:.2f}")
     report.check(f["left_ratio_2s"] < 0.01, f"{name}: after 2 s less than 1 % of the node's packets come to it", f"{f['left_ratio_2s']:.4f}")
-    report.check(f["return_share_error"] <= 0.1, f"{name}: its share is back within 10 points", f"{f['return_share_error']:.3f}")
+    report.check(f["return_share_error"] <= (0.2 if size.quick else 0.1), f"{name}: its share is back", f"{f['return_share_error']:.3f}")
     report.check(f["events"] >= (size.events if size.events < 20 else 60) - 4, f"{name}: changes of backends", f["events"])
 
 
@@ -102,6 +108,7 @@ def note_figures(new: dict[str, typing.Any]) -> None:
         known = {}
     if "upgrade" in new:
         known["dpdk_upgrade"] = new.pop("upgrade")
+        known["probes"], known["probes_lost"] = known["dpdk_upgrade"]["sent"], known["dpdk_upgrade"]["lost"]
     known["node_drain"] = {**known.get("node_drain", {}), **new}
     with open(path, "w") as f:
         json.dump(known, f, indent=1)
