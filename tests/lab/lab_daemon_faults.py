@@ -185,9 +185,10 @@ def break_zebra(report: Report, scene: Scene) -> None:
     """bgpd lives on, and keeps the routes that it has: the VIPs stay announced."""
     frr = scene.speaker
     assert isinstance(frr, Frr)
-    scene.fault(report, "zebra stopped", lambda: frr.processes["zebra"].signal(signal.SIGSTOP), scene.is_true)
-    scene.fault(report, "zebra continued", lambda: frr.processes["zebra"].signal(signal.SIGCONT), scene.is_well)
-    scene.fault(report, "zebra killed", lambda: frr.processes["zebra"].kill(), scene.is_true)
+    zebra = frr.processes["zebra"]
+    scene.fault(report, "zebra stopped", lambda: zebra.signal(signal.SIGSTOP), scene.is_true)
+    scene.fault(report, "zebra continued", lambda: zebra.signal(signal.SIGCONT), scene.is_well)
+    scene.fault(report, "zebra killed", zebra.kill, scene.is_true)
     frr.start_zebra()
     frr.configure("zebra")
     wait_until(lambda: all(map(scene.far_has, scene.site.plan.vips)), 60, "the router has the VIPs", 0.1)

@@ -73,7 +73,7 @@ static void answer_list(const struct prefix *net)
 {
 	size_t n = 0;
 
-	usleep(bgpd.list_us);
+	usleep(bgpd.list_us); /* bgpd does nothing else for so long, which is what is tested */
 	put_text("{\"routes\":{");
 	for (size_t i = 0; i < world.n; i++) {
 		struct addr vip = vip_of(i);
