@@ -29,6 +29,17 @@ static void a_route_that_is_lost_returns_by_a_younger_proof_alone(void **state)
 	fake.is_silent = false;
 	run_rounds(2);
 	assert_true(is_in(NORMAL_TABLE));
+	/* a sign of life soon after the loss may have been under way before it */
+	fake.n[NORMAL_TABLE] = 0;
+	while (!row.lost_ms)
+		run_rounds(1);
+	fake.is_silent = true;
+	fake.node.alive_ms = row.lost_ms + 250;
+	run_rounds(10);
+	assert_false(is_in(NORMAL_TABLE));
+	fake.node.alive_ms = row.lost_ms + 350;
+	run_rounds(1);
+	assert_true(is_in(NORMAL_TABLE));
 }
 
 static void what_a_starting_dataplane_deleted_is_not_added_unproved(void **state)

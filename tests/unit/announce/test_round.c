@@ -283,6 +283,53 @@ static void a_hold_down_that_was_left_counts(void **state)
 	assert_true(is_in(NORMAL_TABLE));
 }
 
+/* What was not announced has not failed now. */
+static void what_was_withdrawn_before_is_not_held_down(void **state)
+{
+	(void)state;
+	const struct announced_address left = { .address = row.intended.address };
+
+	leave_page(&left);
+	leave_document();
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(1);
+	assert_true(a.left_failed);
+	assert_int_equal(a.left[0].hold_ms, 0);
+}
+
+/* A page that cannot be right names no tables. */
+static void tables_that_cannot_be_are_not_taken_from_a_page(void **state)
+{
+	static const uint32_t numbers[][2] = {
+		{ 177, 177 }, { 0, 178 }, { 177, 253 }, { 254, 255 }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		const struct announced_node node = { .table = numbers[i][0],
+			                             .shutdown_table = numbers[i][1] };
+
+		announced_publish(a.page, &node, NULL, 0, NULL, 0, now_ms);
+		a.kernel[ANNOUNCE_NORMAL].number = a.kernel[ANNOUNCE_SHUTDOWN].number = 0;
+		left_read(&a);
+		assert_int_equal(a.kernel[ANNOUNCE_NORMAL].number, 0);
+		assert_int_equal(a.kernel[ANNOUNCE_SHUTDOWN].number, 0);
+	}
+}
+
+static void without_a_document_a_stop_withdraws_all(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	put_route(SHUTDOWN_TABLE, &row.intended.address);
+	leave_document();
+	run_rounds(5);
+	assert_true(is_in(NORMAL_TABLE));
+	expect_reply("{\"do\":\"stop\"}", "\"left\":0");
+	assert_false(is_in(NORMAL_TABLE));
+	assert_false(is_in(SHUTDOWN_TABLE));
+}
+
 static void a_failure_without_a_document_is_held_down(void **state)
 {
 	(void)state;
@@ -320,6 +367,9 @@ int main(void)
 		SCENE_TEST(a_hold_down_outlives_a_start_without_a_document),
 		SCENE_TEST(a_hold_down_that_was_left_counts),
 		SCENE_TEST(a_failure_without_a_document_is_held_down),
+		SCENE_TEST(what_was_withdrawn_before_is_not_held_down),
+		SCENE_TEST(tables_that_cannot_be_are_not_taken_from_a_page),
+		SCENE_TEST(without_a_document_a_stop_withdraws_all),
 	};
 
 	return cmocka_run_group_tests_name("announce round", tests, NULL, NULL);

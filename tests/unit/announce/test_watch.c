@@ -166,6 +166,33 @@ static void a_process_that_is_silent_and_serves_is_alive(void **state)
 	unlink(to.sun_path);
 }
 
+/* A process that is stopped takes no connections: its backlog is full, and it is there. */
+static void a_process_that_takes_no_connections_is_alive(void **state)
+{
+	(void)state;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), clients[8];
+
+	put_route(NORMAL_TABLE, &row.intended.address);
+	row.is_found = false;
+	fake.is_silent = true;
+	fake.node.writer_pid = (uint64_t)getpid();
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/dataplane.ctl", run_dir);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	for (size_t i = 0; i < COUNT(clients); i++) {
+		clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)!connect(clients[i], (const struct sockaddr *)&to, sizeof(to));
+	}
+	run_rounds(5);
+	assert_false(a.dataplane_dead);
+	assert_true(is_in(NORMAL_TABLE));
+	for (size_t i = 0; i < COUNT(clients); i++)
+		close(clients[i]);
+	close(fd);
+	unlink(to.sun_path);
+}
+
 #define WATCH_TEST(test) cmocka_unit_test_setup_teardown(test, start_watch, end_watch)
 
 int main(void)
@@ -178,6 +205,7 @@ int main(void)
 		WATCH_TEST(an_end_before_the_watch_is_seen),
 		WATCH_TEST(a_number_that_was_given_again_does_not_hide_an_end),
 		WATCH_TEST(a_process_that_is_silent_and_serves_is_alive),
+		WATCH_TEST(a_process_that_takes_no_connections_is_alive),
 	};
 
 	return cmocka_run_group_tests_name("announce watch", tests, NULL, NULL);

@@ -292,6 +292,29 @@ static void who_else_announces_is_told_twice_a_second(void **state)
 	}
 }
 
+/* What a peer was not sure of is known when it says more. */
+static void a_peer_that_becomes_sure_is_believed(void **state)
+{
+	static const char *const said[] = { SAYS("ams-2", STATE, "\"" WEB4 "\":\"unsure\""),
+		                            SAYS("ams-2", "00000000000000bb", ""),
+		                            SAYS("ams-2", STATE, "\"" WEB4 "\":\"unsure\""),
+		                            SAYS("ams-2", "00000000000000cc",
+		                                 "\"" WEB4 "\":\"announced\"") };
+	static const char *const told[] = { "", "[]", "", "[\"ams-2\"]" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(said); i++) {
+		struct asked_row some[] = { { "a2/v1/peer/announcements", said[i], 0 },
+			                    { "f1/v1/peer/announcements", SAYS("fra-1", STATE, ""),
+			                      0 },
+			                    { NULL, NULL, 0 } };
+
+		asked_rows = some;
+		assert_int_equal(look_again(EVERY_MS), 2);
+		assert_string_equal(told_of(WEB4), told[i]);
+	}
+}
+
 /* Words count for 2 s, and a state that is known already stays what it was. */
 static void a_silent_peer_becomes_unknown_and_then_silent(void **state)
 {
@@ -454,6 +477,7 @@ int main(void)
 		T(what_is_too_old_is_neither_asked_nor_brought),
 		T(hostile_answers_confirm_nothing),
 		T(who_else_announces_is_told_twice_a_second),
+		T(a_peer_that_becomes_sure_is_believed),
 		T(a_silent_peer_becomes_unknown_and_then_silent),
 		T(a_peer_that_refuses_is_neither_heard_nor_silent),
 		T(many_addresses_are_told_in_several_lines),
