@@ -29,7 +29,7 @@ if typing.TYPE_CHECKING:
 
 CAPS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_PERFMON": 38, "CAP_BPF": 39}
 PERSON, STRANGER = "lab-person", "lab-stranger"
-SERVICE_USERS = tuple(f"weir-{p}" for p in PROCESSES)
+SERVICE_USERS = tuple(f"weir-{p}" for p in (*PROCESSES, "announce"))
 SOCKET_ROOM = 1 << 20  # far more than the system's default bound
 ROOM_KIB = 200  # for the supervisor's pages, and not for the counters of weir-dns
 FEW_PAGES_KIB = 450  # for the conditions of all, and for the supervisor's counters
