@@ -57,8 +57,8 @@ static void add_error(struct model_errors *errors, const char *path, int err)
 #define ZONE_WARNINGS_SHOWN 100 /* a zone may have a warning for each record */
 
 /*
- * Warnings: those of the zones, a key that was not read, and services that no site checks from
- * outside.
+ * Warnings: those of the zones, a key that was not read, services that no site checks from outside,
+ * and nodes that announce nothing although they are given something to announce.
  */
 static json_t *list_warnings(const struct model *m, const json_t *of_zones)
 {
@@ -77,6 +77,13 @@ static json_t *list_warnings(const struct model *m, const json_t *of_zones)
 		if (reason)
 			json_array_append_new(
 			        list, json_sprintf("service %s: %s", m->services[i].name, reason));
+	}
+	for (size_t i = 0; m && i < m->n_nodes; i++) {
+		const char *reason = advice_unannounced(&m->nodes[i]);
+
+		if (reason)
+			json_array_append_new(
+			        list, json_sprintf("node %s: %s", m->nodes[i].name, reason));
 	}
 	return list;
 }

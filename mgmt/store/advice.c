@@ -25,9 +25,20 @@ const char *advice_unwatched(const struct model_service *service)
 	                 "services[].vip_check";
 }
 
+/* The daemon is "none" by default, so a group without it looks complete and does nothing. */
+const char *advice_unannounced(const struct model_node *node)
+{
+	const struct model_announce *a = &node->announce;
+
+	if (a->daemon != MODEL_DAEMON_NONE || (!a->lists_vips && !a->n_dns))
+		return NULL;
+	return "announce.daemon is \"none\", so the node announces nothing; name bird or frr, or "
+	       "leave the group announce out";
+}
+
 static void add_warnings(const struct model *to, struct arena *arena, struct advice *out)
 {
-	const char **list = ARENA_ARRAY(arena, const char *, to->n_services + 1);
+	const char **list = ARENA_ARRAY(arena, const char *, to->n_services + to->n_nodes + 1);
 
 	for (size_t i = 0; list && i < to->n_services; i++) {
 		const char *reason = advice_unwatched(&to->services[i]);
@@ -35,6 +46,13 @@ static void add_warnings(const struct model *to, struct arena *arena, struct adv
 		if (reason)
 			list[out->n_warnings++] =
 			        arena_printf(arena, "service %s: %s", to->services[i].name, reason);
+	}
+	for (size_t i = 0; list && i < to->n_nodes; i++) {
+		const char *reason = advice_unannounced(&to->nodes[i]);
+
+		if (reason)
+			list[out->n_warnings++] =
+			        arena_printf(arena, "node %s: %s", to->nodes[i].name, reason);
 	}
 	out->warnings = list;
 }

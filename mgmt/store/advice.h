@@ -57,5 +57,10 @@ struct advice advice_of(const struct model *from, const struct model *to, struct
  * has one VIP.
  */
 const char *advice_unwatched(const struct model_service *service);
+/**
+ * Why what @p node is given to announce is not announced, as a sentence. NULL: it is announced, or
+ * the node is given nothing.
+ */
+const char *advice_unannounced(const struct model_node *node);
 
 #endif

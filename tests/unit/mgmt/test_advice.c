@@ -111,6 +111,41 @@ static void a_vip_of_several_sites_is_no_trouble_unless_there_are_others(void **
 	model_free(m);
 }
 
+/* A group without a daemon looks complete; a group that is off on purpose, with defaults, is none. */
+static void a_node_that_is_to_announce_and_names_no_daemon_is_named(void **state)
+{
+	static const struct {
+		const char *group;
+		bool is_named;
+	} rows[] = {
+		{ "announce = { dns = [ \"10.0.0.1\" ]; };", true },
+		{ "announce = { vips = [ \"v-fra\" ]; };", true },
+		{ "announce = { daemon = \"frr\"; vips = [ \"v-fra\" ]; };", false },
+		{ "announce = { daemon = \"none\"; };", false },
+		{ "", false },
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(text, sizeof(text), "site = \"fra\"; dns_listen = [ \"10.0.0.1\" ]; %s",
+		         rows[i].group);
+
+		struct model *m = model_with("site = \"fra\";", text);
+		struct arena *arena = arena_new(1 << 20);
+		struct advice advice = advice_of(NULL, m, arena);
+
+		assert_int_equal(advice.n_warnings, rows[i].is_named ? 3 : 2);
+		if (rows[i].is_named)
+			assert_string_equal(advice.warnings[2],
+			                    "node n1: announce.daemon is \"none\", so the node "
+			                    "announces nothing; name bird or frr, or leave the "
+			                    "group announce out");
+		arena_free(arena);
+		model_free(m);
+	}
+}
+
 static void each_vip_is_told_with_its_probes_before_and_after(void **state)
 {
 	static const struct {
@@ -219,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_that_nobody_looks_at_are_named_with_the_reason),
 		cmocka_unit_test(a_vip_of_several_sites_is_no_trouble_unless_there_are_others),
+		cmocka_unit_test(a_node_that_is_to_announce_and_names_no_daemon_is_named),
 		cmocka_unit_test(each_vip_is_told_with_its_probes_before_and_after),
 		cmocka_unit_test(nodes_and_ways_are_listed_by_site_and_pool),
 		cmocka_unit_test(without_memory_that_is_said_and_nothing_is_listed),
