@@ -60,6 +60,7 @@ class Scene:
             # both routers are in one network, and on different links
             self.host.ip(f"addr add {OWN[0]} peer {four}/32 dev {interface}",
                          f"-6 addr add {OWN[1]} peer {six}/128 dev {interface} nodad")
+        self.pace = Pace()
         self.watches = {r: FibWatch(self.hosts[r]) for r in ROUTERS}
         self.birds = {r: Bird(lab, self.hosts[r], "router.conf") for r in ROUTERS}
         self.birds["node"] = Bird(lab, self.host, "bird.conf")
@@ -201,14 +202,16 @@ def show_stalls(scene: Scene, report: Report, figures: dict[str, typing.Any]) ->
     took: list[float] = []
     lost = removed = longer = 0
     while len(took) < ROUNDS and longer < ROUNDS:
-        before, withdrawn, value = scene.sessions(), scene.withdrawals(), stall(scene)
-        if value > LONGER_S:  # the machine's own, which counts for nothing
+        before, withdrawn, began = scene.sessions(), scene.withdrawals(), time.monotonic()
+        value = stall(scene)
+        gone = ended(before, scene.sessions())
+        if value > LONGER_S or (gone and scene.pace.worst_s(began)):  # the machine added its own, which counts for nothing
             longer += 1
             scene.wait_announced()
             scene.settle()
             continue
         took.append(round(value * 1000, 1))
-        lost += len(ended(before, scene.sessions()))
+        lost += len(gone)
         removed += len(scene.withdrawals()) - len(withdrawn)
     figures.update(stall_ms=max(took, default=0), sessions_lost=lost, routes_removed=removed)
     report.equal(len(took), ROUNDS, f"stalls of 150 to {LONGER_S * 1000:.0f} ms")
@@ -217,7 +220,7 @@ def show_stalls(scene: Scene, report: Report, figures: dict[str, typing.Any]) ->
 
 
 def show_rest(scene: Scene, report: Report, figures: dict[str, typing.Any]) -> None:
-    last, withdrawn, pace = scene.sessions(), scene.withdrawals(), Pace()
+    last, withdrawn, pace = scene.sessions(), scene.withdrawals(), scene.pace
     began, end = time.monotonic(), time.monotonic() + IDLE_S
     downs, excused, looked = 0, 0, began
     while time.monotonic() < end:
@@ -227,11 +230,13 @@ def show_rest(scene: Scene, report: Report, figures: dict[str, typing.Any]) -> N
         if gone := ended(last, now):  # when a session ends here, the other end may see it a look later
             say(f"sessions ended: {', '.join(gone)}; a thread woke {worst_ms:.0f} ms late")
             downs, excused = (downs, excused + len(gone)) if worst_ms else (downs + len(gone), excused)
+            scene.settle()  # one that comes back may go again until both ends agree
+            now = scene.sessions()
         last = now
     removed = list((collections.Counter(scene.withdrawals()) - collections.Counter(withdrawn)).elements())
     figures.update(idle_s=IDLE_S, false_downs=downs, excused_downs=excused, late_ms=round(pace.worst_s(began) * 1000))
     report.equal(downs, 0, f"{IDLE_S:.0f} s without an event: ends of BFD and BGP sessions that went down")
-    report.check(not removed or excused, "and routes removed", removed)
+    report.check(not removed or excused, "and no route is removed", removed or "")
 
 
 def run(report: Report) -> None:
