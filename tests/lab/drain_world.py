@@ -6,6 +6,7 @@ Each node runs weir-announce and BIRD with the configuration of packaging/; the 
 """
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ import typing
 
 from churn_events import Paths, now_ms
 from churn_world import ChurnWorld
+from fib_watch import FibWatch
 from net import executable, say, wait_until
 from speakers import Bird
 
@@ -70,6 +72,15 @@ class DrainWorld(ChurnWorld):
     def unsettled(self) -> int:
         """Slots of all nodes."""
         return sum(v for b in self.balancers for (name, _), v in b.stats().items() if name == "weir_dataplane_pool_slots_unsettled")
+
+    def watch(self) -> None:
+        """Note from now on which ways the router's kernel has: BFD's 300 ms are short where no process gets the CPU."""
+        self.fib = FibWatch(self.router)
+
+    def ways_of(self, vip: str) -> list[tuple[int, int]]:
+        """How many ways the router had for a VIP: [(time_ms, n)], from each change on."""
+        prefix, offset_ms = ipaddress.ip_address(vip).packed, time.time() * 1000 - time.monotonic() * 1000
+        return [(round(at / 1e6 + offset_ms), len(hops)) for at, to, hops in self.fib.events if to == prefix]
 
     def wait_settled(self) -> None:
         wait_until(lambda: self.unsettled() == 0, 120, "all slots are settled", 0.5)
