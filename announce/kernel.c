@@ -173,6 +173,22 @@ static void note_retry(struct retry *r, const char *what, int err, uint32_t firs
 	retry_note(r, err, first_ms, most_ms, now_ms);
 }
 
+/*
+ * Whether the tables in use have the routes of all that is announced. As long as one could not be
+ * read or added there, the former table has the only route, and deleting it would withdraw.
+ */
+static bool are_routes_carried(const struct announcer *a)
+{
+	for (size_t i = 0; i < a->n_rows; i++) {
+		const struct announce_row *row = &a->rows[i];
+		enum announce_table table = row->state.table;
+
+		if (!row->is_found || (table != ANNOUNCE_NONE && !row->routes.in_kernel[table]))
+			return false;
+	}
+	return true;
+}
+
 static void empty_former(struct announcer *a, uint64_t now_ms)
 {
 	int err = 0;
@@ -206,7 +222,7 @@ void kernel_sweep(struct announcer *a, uint64_t now_ms)
 		note_retry(&a->sweep, "delete-not-configured", err, SWEEP_AGAIN_MS, SWEEP_MOST_MS,
 		           now_ms);
 	}
-	if (a->n_former && retry_is_due(&a->forget, now_ms))
+	if (a->n_former && retry_is_due(&a->forget, now_ms) && are_routes_carried(a))
 		empty_former(a, now_ms);
 }
 

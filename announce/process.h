@@ -144,7 +144,7 @@ int kernel_read(struct announcer *a, uint64_t now_ms);
 void kernel_sweep(struct announcer *a, uint64_t now_ms);
 /*
  * From now on use the tables of these numbers. Routes of the rows go along at once; the tables that
- * are not used any more are emptied by kernel_sweep().
+ * are not used any more are emptied by kernel_sweep(), once the new ones have all that is announced.
  */
 void kernel_use_tables(struct announcer *a, uint32_t normal, uint32_t shutdown, uint64_t now_ms);
 /* Delete all of Weir's routes in both tables; where they are not known, in the usual ones. @return 0 or -errno */

@@ -23,7 +23,7 @@
 static struct {
 	struct addr routes[253][8]; /* by table */
 	size_t n[253];
-	int list_error, change_error;
+	int list_error, change_error, add_error; /* change: adding and deleting */
 	unsigned changes, tries;
 	bool proved, is_silent; /* no sign of life of the prover */
 	struct proof_node node;
@@ -68,8 +68,8 @@ int own_routes_add(struct own_routes *r, uint32_t table, const struct addr *a)
 {
 	(void)r;
 	fake.tries++;
-	if (fake.change_error)
-		return fake.change_error;
+	if (fake.change_error || fake.add_error)
+		return fake.change_error ? fake.change_error : fake.add_error;
 	fake.changes++;
 	if (find_route(table, a) == fake.n[table])
 		fake.routes[table][fake.n[table]++] = *a;

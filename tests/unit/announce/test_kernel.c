@@ -262,6 +262,32 @@ static void a_former_table_that_stays_full_is_tried_again(void **state)
 	assert_int_equal(a.n_former, 0);
 }
 
+static void a_former_table_is_kept_until_the_new_one_has_all(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.add_error = -ENOBUFS;
+	kernel_use_tables(&a, 100, 101, now_ms);
+	run_rounds(20);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_false(is_in(100));
+	fake.add_error = 0;
+	run_rounds(60);
+	assert_true(is_in(100));
+	assert_false(is_in(NORMAL_TABLE));
+}
+
+static void a_former_table_is_kept_while_the_new_one_is_not_read(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	row.is_found = false;
+	fake.list_error = -ENOBUFS;
+	kernel_use_tables(&a, 100, 101, now_ms);
+	run_rounds(20);
+	assert_true(is_in(NORMAL_TABLE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +307,8 @@ int main(void)
 		SCENE_TEST(tables_of_an_earlier_process_are_emptied),
 		SCENE_TEST(routes_that_are_in_the_new_tables_already_stay),
 		SCENE_TEST(a_former_table_that_stays_full_is_tried_again),
+		SCENE_TEST(a_former_table_is_kept_until_the_new_one_has_all),
+		SCENE_TEST(a_former_table_is_kept_while_the_new_one_is_not_read),
 	};
 
 	return cmocka_run_group_tests_name("announce kernel", tests, NULL, NULL);
