@@ -191,9 +191,9 @@ def ramp_by_the_clock(world: World, report: Report, synchronised: bool) -> None:
     ams, fra, _ = world.nodes
     report.wait(lambda: ams.ctl("dns", {"do": "status"})["clock"] == ("good" if synchronised else "unsynchronised"), SECONDS,
                 "weir-dns knows", 0.1)
-    weir(ams, "drain", "site", "par", "--over", "2s", "--until", "+1h", "--now", "--reason", "lab", "--all")
+    weir(ams, "drain", "site", "par", "--over", "5s", "--until", "+1h", "--now", "--reason", "lab", "--all")
     report.wait(lambda: drained(fra, "par") == 1000000, SECONDS, "fra, whose clock is trusted, follows the ramp", 0.1)
-    time.sleep(1)  # half of the ramp's time
+    time.sleep(1)  # it would go on meanwhile
     level, drain_state = drained(ams, "par"), state_of_drain(ams, "par")
     if synchronised:
         report.equal((level, drain_state), (1000000, "drained"), "ams follows the ramp")
