@@ -175,7 +175,7 @@ struct announced_address {
 	uint8_t truth[ANNOUNCE_FACT_COUNT];
 	/** which tables the daemon has imported it from is known; without, imported says nothing */
 	uint8_t is_read;
-	/** to whom it is exported is known; without, no bit of exported says nothing */
+	/** 1: the neighbours that get the route are known; 0: an empty `exported` says nothing */
 	uint8_t is_export_read;
 	uint8_t reserved[5];
 	/** since when nothing that withdraws is so: the hold-down counts; 0: it is */

@@ -16,8 +16,6 @@
 #include "mgmt/api/node_drain.h"
 #include "weir/announce.h"
 
-#define LATE_MS 2000u /* ms without a sign of life: what the announce page shows is unknown */
-
 static int by_vip(const void *a, const void *b)
 {
 	uint64_t x = ((const struct announced_address *)a)->vip,
@@ -56,41 +54,24 @@ static void note_announced(struct announced_address *addresses, size_t n, struct
 	guard_said_end(out);
 }
 
-/* Copy the page. @return whether there is one that is fresh */
-static bool read_page(const char *run_dir, struct announced_address *addresses, size_t *n)
-{
-	struct announced_page *page = NULL;
-	struct announced_node node;
-	uint64_t now_ms;
-	bool ok;
-
-	if (announced_open(run_dir, &page))
-		return false;
-	ok = !announced_read(page, &node, addresses, ANNOUNCED_MAX, NULL);
-	now_ms = clock_mono_ms();
-	ok = ok && now_ms <= node.alive_ms + LATE_MS;
-	if (ok)
-		*n = node.n_addresses < ANNOUNCED_MAX ? node.n_addresses : ANNOUNCED_MAX;
-	announced_close(page);
-	return ok;
-}
-
 int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
 {
-	struct announced_address *addresses = calloc(ANNOUNCED_MAX, sizeof(*addresses));
-	size_t n = 0;
+	struct announce_own own = { .page = NULL };
 
 	*out = (struct guard_facts){ .n_said = 0 };
-	if (!addresses || guard_said_make(&out->own, ANNOUNCED_MAX)) {
-		free(addresses);
+	if (guard_said_make(&out->own, ANNOUNCED_MAX))
+		return -ENOMEM;
+	out->vips_known = announce_own_look(&own, core->dirs.run) &&
+	                  clock_mono_ms() <= own.node.alive_ms + ANNOUNCE_OWN_LATE_MS;
+	if (!own.addresses) {
+		guard_said_free(&out->own);
 		return -ENOMEM;
 	}
-	out->vips_known = read_page(core->dirs.run, addresses, &n);
 	if (out->vips_known)
-		note_announced(addresses, n, &out->own);
+		note_announced(own.addresses, own.node.n_addresses, &out->own);
 	if (queries)
 		out->n_said = guard_query(core, out->said, PEERS_MAX);
-	free(addresses);
+	announce_own_close(&own);
 	return 0;
 }
 

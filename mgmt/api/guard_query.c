@@ -12,13 +12,11 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "mgmt/api/announce_exchange.h"
 #include "mgmt/api/announce_reply.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
 #include "mgmt/api/peers.h"
-
-#define LATE_MS    2000              /* a page without a sign of life for so long says nothing */
-#define ANSWER_MAX ((size_t)1 << 20) /* bytes: 4,096 addresses */
 
 /* All that is asked at a time. */
 struct guard_round {
@@ -29,13 +27,6 @@ struct guard_round {
 	struct client_request requests[PEERS_MAX];
 	size_t n;
 };
-
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
 
 int guard_said_make(struct guard_said *out, size_t n)
 {
@@ -57,10 +48,8 @@ void guard_said_add(struct guard_said *s, uint64_t key, enum guard_announced sai
 
 void guard_said_end(struct guard_said *s)
 {
-	if (s->n_vips)
-		qsort(s->vips, s->n_vips, sizeof(*s->vips), by_number);
-	if (s->n_unsure)
-		qsort(s->unsure, s->n_unsure, sizeof(*s->unsure), by_number);
+	guard_sort_keys(s->vips, s->n_vips);
+	guard_sort_keys(s->unsure, s->n_unsure);
 }
 
 void guard_said_free(struct guard_said *s)
@@ -92,7 +81,7 @@ static bool read_said(const struct model *m, const struct model_node *node, cons
 	const char *reason;
 
 	if (announce_reply_read(json, node->name, m->cluster, "", 0, &a, &reason) || !a.has_age ||
-	    a.age_ms > LATE_MS || guard_said_make(out, m->n_vips + it->n_dns))
+	    a.age_ms > ANNOUNCE_EXCHANGE_GOOD_MS || guard_said_make(out, m->n_vips + it->n_dns))
 		return false;
 	for (size_t i = 0; i < m->n_vips; i++)
 		if (model_node_announces(node, &m->vips[i]))
@@ -123,10 +112,11 @@ static void send_requests(struct core *core, struct guard_round *r, const char *
 	client_open(&r->client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, r->client.token);
 	for (size_t i = 0; i < r->n; i++) {
-		r->requests[i] = (struct client_request){ .post = 1,
-			                                  .body = body,
-			                                  .timeout_ms = GUARD_QUERY_TIMEOUT_MS,
-			                                  .answer_max = ANSWER_MAX };
+		r->requests[i] =
+		        (struct client_request){ .post = 1,
+			                         .body = body,
+			                         .timeout_ms = GUARD_QUERY_TIMEOUT_MS,
+			                         .answer_max = ANNOUNCE_EXCHANGE_ANSWER_MAX };
 		snprintf(r->requests[i].url, CLIENT_URL_MAX, "%s/v1/peer/announcements",
 		         r->nodes[i]->api);
 	}

@@ -105,6 +105,8 @@ void guard_check(const struct model *m, const struct overrides *overrides,
                  struct guard_result *result);
 /** The key of an address of DNS in struct guard_node. */
 uint64_t guard_dns_key(const struct addr *address);
+/** Put keys [@p n] into the order of struct guard_node. */
+void guard_sort_keys(uint64_t *keys, size_t n);
 /** Whether there is a guard called @p name. */
 bool guard_known(const char *name);
 /** The guards' names, as people read them: "last-site, ... or unsettled". */

@@ -58,6 +58,12 @@ uint64_t guard_dns_key(const struct addr *address)
 	return hash_bytes(&key, address->bytes, sizeof(address->bytes));
 }
 
+void guard_sort_keys(uint64_t *keys, size_t n)
+{
+	if (n)
+		qsort(keys, n, sizeof(*keys), by_number);
+}
+
 static bool has_key(const uint64_t *keys, size_t n, uint64_t key)
 {
 	return n && bsearch(&key, keys, n, sizeof(key), by_number);

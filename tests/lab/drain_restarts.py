@@ -122,7 +122,7 @@ def drain(stage: Stage, report: Report, figures: dict[str, typing.Any]) -> None:
                                         "lab", "--wait"])
     report.wait(lambda: all(NUMBERS[0] not in h for h in stage.all_hops()), 20, "routers leave the node", 0.02)
     figures["drain_to_shutdown_ms"] = round((time.monotonic() - began) * 1000)
-    time.sleep(2)  # the time: after it less than 1 % of the packets come
+    time.sleep(2)  # after so long less than 1 % of the packets come
     after = stage.rates(4)
     figures["left_ratio_2s"] = after[0] / before[0]
     report.check(figures["left_ratio_2s"] < 0.01, "less than 1 % of the node's packets still come to it", f"{figures['left_ratio_2s']:.4f}")

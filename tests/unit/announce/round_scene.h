@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "announce/process.h"
+#include "tests/fuzz/fuzz_dir.h"
 #include "weir/announce.h"
 #include "weir/model.h"
 #include "weir/own_routes.h"
@@ -189,7 +190,7 @@ static struct announcer a;
 static struct announce_row row;
 static struct model model;
 static uint64_t counter, now_ms;
-static char run_dir[64];
+static char run_dir[FUZZ_DIR_MAX];
 
 static inline bool is_in(uint32_t table)
 {
@@ -260,11 +261,7 @@ static inline int start_scene(void **state)
 	row.is_found = true;
 	a.kernel[ANNOUNCE_NORMAL].number = NORMAL_TABLE;
 	a.kernel[ANNOUNCE_SHUTDOWN].number = SHUTDOWN_TABLE;
-	/* who plants a bug in a target names TMPDIR, and removes what a crash leaves there */
-	if (snprintf(run_dir, sizeof(run_dir), "%s/weir-round.XXXXXX",
-	             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp") >= (int)sizeof(run_dir) ||
-	    !mkdtemp(run_dir))
-		return -1;
+	fuzz_dir(run_dir, "/tmp", "round"); /* the scene is a fuzz target's, too */
 	snprintf(a.run_dir, sizeof(a.run_dir), "%s", run_dir);
 	return announced_create(run_dir, &a.page) || loop_open(&a.loop);
 }
