@@ -45,6 +45,7 @@ class Pair:
 
     def lose_node(self) -> None:
         self.near.process.kill()
+        wait_until(lambda: self.far.sessions() == 0, 10, "the sessions end with the daemon", 0.01)  # before BFD tells of the link
         self.node.link_down("eth0")
 
 
