@@ -18,7 +18,6 @@ import re
 import signal
 import statistics
 import sys
-import threading
 import time
 import typing
 
@@ -26,6 +25,7 @@ import plan as planning
 from fib_watch import FibWatch
 from lab_dpdk import on_tap
 from net import BUILD, Lab, say, wait_until
+from pace import Pace
 from report import Report
 from speakers import Bird
 from world import SITE_MTU, World
@@ -35,7 +35,6 @@ ROUNDS = 3 if QUICK else 20  # kills, and stalls
 IDLE_S = float(sys.argv[sys.argv.index("--idle") + 1]) if "--idle" in sys.argv else 5 if QUICK else 600
 WANTED_MS = 450 * (4 if QUICK else 1)  # a quick run has others beside it
 STALL_S, LONGER_S = 0.15, 0.25
-LATE_S = 0.1  # a third of what BFD waits, and the scheduler is as late for each of the daemons on the way
 OWN = ("192.0.2.11", "2001:db8::11")  # the node, for both routers
 ROUTERS = {"router1": ("192.0.2.1", "2001:db8::1", "eth1"), "router2": ("192.0.2.2", "2001:db8::2", "eth2")}
 
@@ -138,29 +137,6 @@ def ended(before: Sessions, after: Sessions) -> list[str]:
     """The ends of sessions that were up and are not, or are again."""
     return sorted(" ".join(key) for key, value in before.items()
                   if value[0] in ("Established", "Up") and not (key in after and is_same(value, after[key])))
-
-
-class Pace:
-    """When threads on each processor were not woken in time: then the machine stood still, or that processor was not free. A worker of
-    DPDK cannot move to another one, and BFD takes 300 ms for a dead neighbour, whoever waits."""
-
-    def __init__(self) -> None:
-        self.late: list[tuple[float, float]] = []  # (when, by how many s)
-        for cpu in os.sched_getaffinity(0):
-            threading.Thread(target=self.run, args=(cpu,), daemon=True).start()
-
-    def run(self, cpu: int) -> None:
-        os.sched_setaffinity(0, {cpu})  # of this thread alone
-        last = time.monotonic()
-        while True:
-            time.sleep(0.01)  # the pace itself
-            now = time.monotonic()
-            if now - last > LATE_S:
-                self.late.append((now, now - last))
-            last = now
-
-    def worst_s(self, since: float) -> float:
-        return max((s for at, s in self.late if at >= since), default=0)
 
 
 def kill(scene: Scene) -> dict[str, float]:

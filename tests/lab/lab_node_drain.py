@@ -21,6 +21,7 @@ import json
 import os
 import socket
 import sys
+import time
 import typing
 
 import drain_restarts
@@ -29,6 +30,7 @@ from churn_events import Size, check_balancers, check_paths, run_events
 from churn_world import make_plan
 from drain_world import Drains, DrainWorld, Looks
 from net import BUILD, Lab, say
+from pace import Pace
 from report import Report
 
 if typing.TYPE_CHECKING:
@@ -66,7 +68,7 @@ def judge(run: Run, drains: Drains, world: DrainWorld) -> dict[str, typing.Any]:
 
 def play_flows(name: str, options: argparse.Namespace, report: Report) -> dict[str, typing.Any]:
     """A world of lab-stream's flows from beginning to end. Returns its figures."""
-    size, agents = size_of(name, options.quick), name == "agents"
+    size, agents, pace, began = size_of(name, options.quick), name == "agents", Pace(), time.monotonic()
     say(f"{name}: seed {options.seed}")
     with Lab(f"drain-{name}") as lab:
         plan = make_plan(agents, False) if agents else make_plan(agents, False, SETTLE)
@@ -85,7 +87,8 @@ def play_flows(name: str, options: argparse.Namespace, report: Report) -> dict[s
         run = run_events(world, size, options.seed, False, socket.IPPROTO_TCP, paths=looks)
         drains.join()
         check_balancers(report, world)
-        figures = judge(run, drains, world)
+        figures = judge(run, drains, world) | {"late_ms": round(pace.worst_s(began) * 1000)}
+        say(f"{name}: threads woke late {len(pace.since(began))} times: BFD's 300 ms are short where no process gets the CPU")
         say(f"{name}: {json.dumps(figures)}")
         check_figures(report, name, figures, size)
         return figures
