@@ -44,7 +44,7 @@ def all_targets() -> list[typing.Any]:
 def build(targets: list[typing.Any]) -> None:
     if not os.path.exists(os.path.join(BUILD, "build.ninja")):
         subprocess.run(["meson", "setup", BUILD, *OPTIONS], cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
-                       env=dict(os.environ, CC="clang"))
+                       env=dict(os.environ, CC="clang", CC_LD="gold"))
     done = subprocess.run(["ninja", "-C", BUILD, *[f"tests/fuzz/fuzz_{t}" for t in targets]], capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout[-4000:])
