@@ -97,7 +97,8 @@ def play_flows(name: str, options: argparse.Namespace, report: Report) -> dict[s
 def check_figures(report: Report, name: str, f: dict[str, typing.Any], size: Size) -> None:
     report.equal(f["broken"], 0, f"{name}: connections broken, but on killed backends")
     report.check(f["connections"] >= (250 if size.quick else 2000), f"{name}: long connections when a drain began", f["connections"])
-    report.check(f["changed_node"] >= 0.3, f"{name}: at least 30 % of them changed node", f"{f['changed_node']:.2f}")
+    least = 0.23 if size.quick else 0.3  # a third of 300 is 100 with a standard deviation of 8: 0.3 would fail one run in five
+    report.check(f["changed_node"] >= least, f"{name}: at least {least:.0%} of them changed node", f"{f['changed_node']:.2f}")
     report.check(f["left_ratio_2s"] < 0.01, f"{name}: after 2 s less than 1 % of the node's packets come to it", f"{f['left_ratio_2s']:.4f}")
     report.check(f["return_share_error"] <= (0.2 if size.quick else 0.1), f"{name}: its share is back", f"{f['return_share_error']:.3f}")
     report.check(f["events"] >= (size.events if size.events < 20 else 60) - 4, f"{name}: changes of backends", f["events"])
