@@ -133,7 +133,7 @@ def state_of_drain(node: Node, site: str) -> typing.Any:
 def expired(world: World, report: Report) -> None:
     ams, fra, _ = world.nodes
     say("par is drained for some seconds, and cut off when they are over")
-    report.equal(weir(ams, "drain", "site", "par", "--over", "2s", "--until", "+5s", "--now", "--reason", "lab", "--all")[0],
+    report.equal(weir(ams, "drain", "site", "par", "--over", "4s", "--until", "+8s", "--now", "--reason", "lab", "--all")[0],
                  0, "the drain is taken everywhere")
     wait_until(lambda: drained(ams, "par") == drained(fra, "par") == 1000000, SECONDS, "par is drained", 0.1)
     world.site("par").cut()
@@ -160,7 +160,7 @@ def expired(world: World, report: Report) -> None:
         time.sleep(0.05)  # each level on the way is noted
     for node, found in levels.items():
         report.check(found[-1] == 0 and found == sorted(found, reverse=True) and
-                     sum(0 < level < 1000000 for level in found) > 5,
+                     len({level for level in found if 0 < level < 1000000}) >= 3,  # a busy machine has few looks
                      f"{node.name}: once it is up it returns by its ramp", f"{len(set(found))} levels")
     wait_until(lambda: state_of_drain(ams, "par") == "done", SECONDS, "the drain is done", 0.2)
     wait_for(world, report, ALL, "par is in the answers again", seconds=20)
