@@ -30,14 +30,15 @@ PORT = 8443
 NODES = {"ams-1": "10.9.0.1", "fra-1": "10.9.0.2"}
 ATTACKERS = {"silent": 2600, "slow_tls": 1600, "slow_head": 400, "polls": 340, "bodies": 60}
 P99_MS, LONGEST_MS, RSS_MB = 100, 500, 64
+SPARE_MS = 2000  # of the short form: a test asserts no speed, only that nobody waits for long
 BUSY_MS = 15  # an idle machine answers all within it
 SOURCES = 500
 WORK = 20  # how much more other work delays where answers are work, too: 5 to 17 times as much, measured at a load of 30
 
 
 class Bed:
-    def __init__(self, lab: Lab, report: Report) -> None:
-        self.lab, self.report = lab, report
+    def __init__(self, lab: Lab, report: Report, quick: bool) -> None:
+        self.lab, self.report, self.spare_ms = lab, report, SPARE_MS if quick else 0
         self.switch = lab.host("sw")
         lab.bridge(self.switch, "br0")
         self.hosts = {}
@@ -139,7 +140,8 @@ def measure(bed: Bed, seconds: float, loads: list[typing.Any]) -> tuple[dict[str
         "rss_growth_mb": round(watch.most - before, 1)}, done
 
 
-def judge(report: Report, what: str, figures: dict[str, typing.Any], more_ms: typing.Any, bounded_rss: bool = True) -> None:
+def judge(bed: Bed, what: str, figures: dict[str, typing.Any], more_ms: typing.Any, bounded_rss: bool = True) -> None:
+    report, more_ms = bed.report, more_ms + bed.spare_ms
     for key in ("peer_p99_ms", "socket_p99_ms"):
         report.between(figures[key], 0, P99_MS + more_ms, f"{what}: {key}")
     for key in ("peer_longest_ms", "socket_longest_ms"):
@@ -160,7 +162,7 @@ def attack(bed: Bed, report: Report, seconds: float) -> dict[str, typing.Any]:
     _, more_ms = look_quiet(bed, report)
     refused = bed.metric("weir_mgmt_connections_refused_total")
     figures, done = measure(bed, seconds, list(ATTACKERS.items()))
-    judge(report, "hostile", figures, more_ms)
+    judge(bed, "hostile", figures, more_ms)
     figures["connections"] = sum(d["opened"] for d in done.values())
     report.check(figures["connections"] >= 5000, "connections that were tried in all", figures["connections"])
     report.check(bed.metric("weir_mgmt_connections_refused_total") > refused + 1000, "most of them were refused")
@@ -177,7 +179,7 @@ def behave_well(bed: Bed, report: Report, seconds: float, result: typing.Any) ->
     good["connections"], good["bodies"] = done["good"]["opened"], done["good_bodies"]["answered"]
     result["well_behaved"] = good
     # Their answers are work, which takes its time where other work takes the CPUs. And a body that is taken needs its room.
-    judge(report, "well-behaved", good, WORK * more_ms, bounded_rss=False)
+    judge(bed, "well-behaved", good, WORK * more_ms, bounded_rss=False)
     report.equal(done["good"]["failed"], 0, "well-behaved: requests that failed")
     report.between(good["connections"], connections // (5 if more_ms else 1), connections, "well-behaved: connections")
     report.equal(done["good_bodies"]["failed"], 0, "well-behaved: bodies that failed")
@@ -188,14 +190,14 @@ def behave_well(bed: Bed, report: Report, seconds: float, result: typing.Any) ->
 def run(report: Report, quick: bool) -> dict[str, typing.Any]:
     seconds = 8 if quick else 20
     with Lab("abuse_api") as lab:
-        bed = Bed(lab, report)
+        bed = Bed(lab, report, quick)
         wait_until(bed.agreed, 60, "the nodes agree")
         quiet, more_ms = look_quiet(bed, report)
         say("60 bodies without a login, alone: else most of them are refused for their number")
         refused = "weir_mgmt_requests_total", 'status="403"'  # who has no token is a viewer here
         before = bed.metric(*refused)
         bodies, _ = measure(bed, 8, [("bodies", 60)])
-        judge(report, "bodies", bodies, more_ms)
+        judge(bed, "bodies", bodies, more_ms)
         report.check(bed.metric(*refused) >= before + 20, "bodies: most were refused with a 403", bed.metric(*refused) - before)
         say("hostile: one source")
         figures = attack(bed, report, seconds)
@@ -205,7 +207,7 @@ def run(report: Report, quick: bool) -> dict[str, typing.Any]:
         _, more_ms = look_quiet(bed, report)
         many, done = measure(bed, seconds, [("silent", 3000, SOURCES), ("slow_tls", 2000, SOURCES)])
         result["many_sources"] = many
-        judge(report, "many sources", many, more_ms)
+        judge(bed, "many sources", many, more_ms)
         report.check(sum(d["opened"] for d in done.values()) >= 5000, "many sources: connections that were tried", done["silent"]["opened"])
         report.step(behave_well, bed, report, seconds, result)
         report.check(all(m.alive() for m in bed.mgmt.values()), "both weir-mgmt live")
