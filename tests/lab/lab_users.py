@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import packaged
 import plan as planning
 from net import ROOT, Lab, call, say, wait_until
 from report import Report
+from speakers import copied
 from world import PROCESSES, World
 
 if typing.TYPE_CHECKING:
@@ -32,6 +34,7 @@ PERSON, STRANGER = "lab-person", "lab-stranger"
 SERVICE_USERS = tuple(f"weir-{p}" for p in (*PROCESSES, "announce"))
 SOCKET_ROOM = 1 << 20  # far more than the system's default bound
 ROOM_KIB = 200  # for the supervisor's pages, and not for the counters of weir-dns
+BIRD_DIR = "/run/bird"
 FEW_PAGES_KIB = 450  # for the conditions of all, and for the supervisor's counters
 
 TRY = """
@@ -88,12 +91,12 @@ def rights(node: Node, process: str) -> set[tuple[str, ...]]:
     return threads
 
 
-def expected_rights(process: str, starter: int | str = "self") -> set[typing.Any]:
-    """Of the documentation; and a filter of system calls beside those of the process that starts it."""
+def expected_rights(process: str, starter: int | str = "self", others: typing.Sequence[str] = ()) -> set[typing.Any]:
+    """Of the documentation; and a filter of system calls beside those of the process that starts it. `others`: further groups."""
     filters = int(status_of(starter)["Seccomp_filters"]) + 1
     uid, gid, own = (call(["getent", *words]).split(":")[2]
                      for words in (("passwd", f"weir-{process}"), ("group", "weir"), ("group", f"weir-{process}")))
-    groups = " ".join(sorted((gid, own), key=int))
+    groups = " ".join(sorted((gid, own, *(call(["getent", "group", g]).split(":")[2] for g in others)), key=int))
     mask = f"{documented_caps()[process]:016x}"
     return {("\t".join([uid] * 4), "\t".join([gid] * 4), groups, mask, mask, mask, mask, mask, "1", "2", str(filters))}
 
@@ -317,6 +320,46 @@ def check_deaths(world: World, report: Report) -> None:
     check_service(world, report)
 
 
+def check_announcer(world: World, report: Report) -> None:
+    """weir-announce runs only where a document names a routing daemon: BIRD, as Debian starts it."""
+    ams, run = world.nodes[0], world.nodes[0].processes["run"]
+    say("a routing daemon is named: weir-announce begins")
+    os.mkdir(BIRD_DIR)
+    shutil.chown(BIRD_DIR, "bird", "bird")
+    copied("bird", f"{BIRD_DIR}/etc", "bird.conf", "weir-site.conf")
+    daemon = ams.host.start("bird", ["bird", "-f", "-u", "bird", "-g", "bird", "-c", f"{BIRD_DIR}/etc/bird.conf", "-s", f"{BIRD_DIR}/bird.ctl",
+                                     "-P", f"{BIRD_DIR}/bird.pid"])
+    path = os.path.join(ams.conf, "weir.conf")
+    with open(path, encoding="ascii") as f:
+        text = f.read()
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text.replace(f'name = "{ams.name}"; ', f'name = "{ams.name}"; announce = {{ daemon = "bird"; socket = "{BIRD_DIR}/bird.ctl"; }}; ', 1))
+    status, _, errors = weir_as(ams, PERSON, "apply", "--reason", "routers")
+    report.equal(status, 0, f"it is applied {errors}")
+    if not report.wait(lambda: ams.pids("announce"), 10, "the supervisor starts weir-announce"):
+        return
+    groups = [g for g in ("bird", "frrvty") if call(["getent", "group", g], check=False)]
+    report.wait(lambda: rights(ams, "announce") == expected_rights("announce", run.popen.pid, groups), 5,
+                f"weir-announce has its user, group weir, its own and {' '.join(groups)}, the documented rights and a list of system calls")
+    report.equal(call(["stat", "-c", "%U %a", f"{ams.run_dir}/announce.page"]).split(), ["weir-announce", "644"], "its page is its own")
+    vip = ams.plan.vips[0]
+    report.wait(lambda: vip in ams.host.run(["ip", "route", "show", "table", "177"], check=False), 60, "with these rights it writes routes")
+    ask = ["birdc", "-s", f"{BIRD_DIR}/bird.ctl", "show", "route", "table", "weir4"]
+    report.wait(lambda: vip in ams.host.run(ask, check=False), 20, "which BIRD imports")
+    report.wait(lambda: ams.api("GET", "/v1/announcements")[1]["daemon"]["state"] == "answers", 10, "and BIRD answers it")
+    report.step(intruder.check_process, ams, report, "announce")
+    pid, = ams.pids("announce")
+    os.kill(pid, signal.SIGKILL)  # with it goes what it says of the intruder
+    report.wait(lambda: ams.pids("announce") not in ([], [pid]), 10, "another weir-announce")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+    status, _, errors = weir_as(ams, PERSON, "apply", "--reason", "no routers")
+    report.equal((status, weir_as(ams, PERSON, "confirm")[0]), (0, 0), f"the daemon is named no longer, which is confirmed {errors}")
+    report.wait(lambda: not ams.host.run(["ip", "route", "show", "table", "177"], check=False), 10, "its routes are gone")
+    daemon.stop()
+    ams.wait_until_well(30)
+
+
 def check_alone(world: World, report: Report) -> None:
     ams = world.nodes[0]
     say("without the supervisor: weir-dns alone, drain --offline")
@@ -537,6 +580,7 @@ def run(report: Report) -> None:
         report.step(check_emptied, world, report)
         report.step(check_intruder, world, report)
         report.step(check_deaths, world, report)
+        report.step(check_announcer, world, report)
         report.step(check_alone, world, report)
         report.step(check_planted, world, report)
         report.step(check_damaged, world, report)

@@ -20,7 +20,7 @@ from net import ROOT, call, executable
 
 INSIDE = "WEIR_LAB_PACKAGED"
 BIN = "/run/weir-bin"
-PROGRAMS = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt")
+PROGRAMS = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt", "weir-announce")
 
 
 def enter(own_etc: bool = True) -> None:
