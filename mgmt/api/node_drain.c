@@ -158,10 +158,16 @@ static bool is_commanded(const struct announced_address *a)
 	return a->reason == ANNOUNCE_REASON_DRAINED || a->reason == ANNOUNCE_REASON_WITHDRAWN;
 }
 
-/* Whether routers may still send to an address that is to be withdrawn. */
+/* Whether routers still send to an address that is to be withdrawn. */
 static bool is_left(const struct announced_address *a)
 {
 	return a->in_kernel || (a->is_export_read && a->exported);
+}
+
+/* Whether they may: what the daemon has not imported, it sends to nobody. */
+static bool is_unread(const struct announced_address *a)
+{
+	return !is_left(a) && !a->is_export_read && (!a->is_read || a->imported);
 }
 
 void node_drain_count(struct node_drain_routes *r, const struct announced_address *a)
@@ -175,6 +181,7 @@ void node_drain_count(struct node_drain_routes *r, const struct announced_addres
 	r->n_commanded += is_out && is_commanded(a);
 	r->n_waiting += is_out && a->reason == ANNOUNCE_REASON_WAITING;
 	r->n_left += is_out && is_left(a);
+	r->n_unread += is_out && is_unread(a);
 }
 
 const char *node_drain_state(const struct node_drain *d)
@@ -183,8 +190,10 @@ const char *node_drain_state(const struct node_drain *d)
 
 	if (!r->known)
 		return "unknown";
+	if (d->target != MODEL_NODE_SERVES && (r->n_normal || r->n_shutdown || r->n_left))
+		return "draining";
 	if (d->target != MODEL_NODE_SERVES)
-		return r->n_normal || r->n_shutdown || r->n_left ? "draining" : "drained";
+		return r->n_unread ? "unknown" : "drained";
 	if (r->n_shutdown || r->n_commanded || (d->returns && r->n_waiting))
 		return "returning";
 	return r->n_normal || !r->n ? "serving" : "out";
@@ -225,12 +234,12 @@ json_t *node_drain_to_json(const struct node_drain *d)
 
 	if (!r->known)
 		return out;
-	json_object_set_new(out, "addresses",
-	                    json_pack("{s:I, s:I, s:I, s:I, s:I}", "all", (json_int_t)r->n,
-	                              "normal", (json_int_t)r->n_normal, "shutdown",
-	                              (json_int_t)r->n_shutdown, "unconfirmed",
-	                              (json_int_t)r->n_unconfirmed, "commanded",
-	                              (json_int_t)r->n_commanded));
+	json_object_set_new(
+	        out, "addresses",
+	        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "all", (json_int_t)r->n, "normal",
+	                  (json_int_t)r->n_normal, "shutdown", (json_int_t)r->n_shutdown,
+	                  "unconfirmed", (json_int_t)r->n_unconfirmed, "commanded",
+	                  (json_int_t)r->n_commanded, "unread", (json_int_t)r->n_unread));
 	if (d->target == MODEL_NODE_SERVES)
 		return out;
 	json_object_set_new(out, "packets_per_s_before",

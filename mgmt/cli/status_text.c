@@ -120,8 +120,10 @@ static void print_moving_nodes(const json_t *b)
 		             *counts = json_object_get(effect, "addresses");
 		const char *state = api_text(effect, "state", "");
 
+		double n_unread = api_number(counts, "unread", 0);
+
 		if (strcmp(state, "draining") != 0 && strcmp(state, "drained") != 0 &&
-		    strcmp(state, "returning") != 0)
+		    strcmp(state, "returning") != 0 && n_unread == 0)
 			continue;
 		printf("%snode %s is %s", n_shown++ ? "" : "\n", api_text(n, "name", "?"), state);
 		if (counts)
@@ -130,6 +132,10 @@ static void print_moving_nodes(const json_t *b)
 			       api_number(counts, "all", 0), api_number(counts, "normal", 0),
 			       api_number(counts, "shutdown", 0),
 			       api_number(counts, "commanded", 0));
+		if (n_unread > 0)
+			printf("; of %.0f the routing daemon does not say whether a neighbour still "
+			       "gets them",
+			       n_unread);
 		putchar('\n');
 	}
 }

@@ -224,6 +224,13 @@ static void a_word_says_where_the_node_is(void **state)
 		{ MODEL_NODE_DRAINED,
 		  { .known = true, .n = 2, .n_commanded = 2, .n_left = 1 },
 		  "draining" },
+		{ MODEL_NODE_DRAINED,
+		  { .known = true, .n = 2, .n_commanded = 2, .n_unread = 1 },
+		  "unknown" },
+		{ MODEL_NODE_DRAINED,
+		  { .known = true, .n = 2, .n_commanded = 2, .n_left = 1, .n_unread = 1 },
+		  "draining" },
+		{ MODEL_NODE_SERVES, { .known = true, .n = 2, .n_unread = 1 }, "out" },
 		{ MODEL_NODE_WITHDRAWN, { .known = true, .n = 2 }, "drained" },
 	};
 
@@ -249,7 +256,10 @@ static void a_node_is_drained_only_when_its_routes_are_gone(void **state)
 		struct announced_address address;
 	} cases[] = {
 		{ "withdrawn", "drained", { .is_export_read = 1 } },
-		{ "who gets it is not known", "drained", { .exported = 1 } },
+		{ "who gets it is not known", "unknown", { .exported = 1 } },
+		{ "nor is what the daemon has", "unknown", { .imported = 0 } },
+		{ "the daemon still has it", "unknown", { .is_read = 1, .imported = 1 } },
+		{ "the daemon has it no longer", "drained", { .is_read = 1, .imported = 0 } },
 		{ "the kernel refuses to delete the route",
 		  "draining",
 		  { .in_kernel = 1 << ANNOUNCE_NORMAL, .is_export_read = 1 } },
