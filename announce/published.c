@@ -195,6 +195,14 @@ static const char *name_row(const struct announce_row *row, char out[CONDITION_S
 	return out;
 }
 
+/* Whether the text of a reason says which fact it is, and what to do. */
+static bool names_fact(enum announce_reason reason)
+{
+	return reason == ANNOUNCE_REASON_PORT_DOWN || reason == ANNOUNCE_REASON_PROGRAM_GONE ||
+	       reason == ANNOUNCE_REASON_PORT_UNCOVERED || reason == ANNOUNCE_REASON_POOLS_DOWN ||
+	       reason == ANNOUNCE_REASON_PROBE_REFUSED;
+}
+
 /* The addresses of one level: notes must not take the room of what is degraded. */
 static void state_rows(const struct announcer *a, enum condition_level level, uint64_t now_ms)
 {
@@ -208,10 +216,12 @@ static void state_rows(const struct announcer *a, enum condition_level level, ui
 
 		if (!is.code || is.level != level || n++ >= LISTED_MAX)
 			continue;
-		fact = announce_fact_text(row->decision.fact);
+		fact = names_fact(row->decision.reason) ? ""
+		                                        : announce_fact_text(row->decision.fact);
 		conditions_add(a->stats, is.code, level, name_row(row, subject), "%s%s%s%s%s",
 		               announce_reason_text(row->decision.reason), *fact ? " (" : "", fact,
-		               *fact ? "): " : "", announce_fact_action(row->decision.fact));
+		               *fact ? "): " : "",
+		               *fact ? announce_fact_action(row->decision.fact) : "");
 	}
 	if (n > LISTED_MAX && level == CONDITION_DEGRADED)
 		conditions_add(a->stats, "announcements-unlisted", level, "",

@@ -73,6 +73,11 @@ static void each_reason_is_the_condition_that_operators_need(void **state)
 	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
 	for (size_t i = 0; i < COUNT(cases); i++)
 		check_case(&a, run_dir, &cases[i]);
+	row.decision.fact = ANNOUNCE_FACT_PORT; /* which these texts name already */
+	for (size_t i = 0; i < COUNT(cases); i++)
+		if (cases[i].reason >= ANNOUNCE_REASON_PORT_DOWN &&
+		    cases[i].reason <= ANNOUNCE_REASON_PROBE_REFUSED)
+			check_case(&a, run_dir, &cases[i]);
 	stats_close(a.stats);
 	snprintf(command, sizeof(command), "rm -r %s", run_dir);
 	assert_int_equal(system(command), 0);
