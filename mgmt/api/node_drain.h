@@ -50,8 +50,8 @@ struct node_drain_routes {
 	uint32_t n_commanded;   /**< withdrawn by a person's command */
 	uint32_t n_waiting;     /**< not announced, and nothing speaks against it: not proved yet */
 	uint32_t n_left;        /**< to be withdrawn, and still in the kernel or at a neighbour */
-	uint32_t
-	        n_unread; /**< to be withdrawn, and the daemon does not say whether a neighbour gets it */
+	/** to be withdrawn, and the daemon does not say whether a neighbour still gets it */
+	uint32_t n_unread;
 	uint32_t n_neighbours;
 	struct node_drain_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
 };
