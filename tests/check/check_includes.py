@@ -13,7 +13,7 @@ FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h"}
 # Folder (the longest that fits counts): what its files may include with "quotes", by beginning.
 LAYERS = {
     "include/weir/fwd": ("weir/fwd/",),
-    "include/weir": ("weir/", "base/addr.h", "base/checked.h"),
+    "include/weir": ("weir/", "base/addr.h", "base/checked.h", "base/hash.h"),
     "base": ("base/",),
     "pages": ("pages/", "base/", "weir/"),
     "host": ("host/", "base/", "weir/"),

@@ -8,7 +8,7 @@
  * inputs on all nodes. Two nodes could disagree only if two scores were equal up to the rounding of
  * log().
  */
-#include "dns/steering/steering.h"
+#include "weir/steering.h"
 
 #include <math.h>
 #include <string.h>
