@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Projection: which site each client will choose at a step of an operation, and what that makes of
+ * the sites' load.
+ *
+ * The keys that all nodes observed (weir/steer_keys.h), weighted by their queries, go through the
+ * code that weir-dns chooses by (weir/steering.h), once as it is at the operation's begin and once
+ * at each step. A key that chooses another site takes its part of its old site's load along. Keys
+ * that were not observed one by one (`others`, or none at all) count as many small ones, spread as the
+ * hash spreads them.
+ *
+ *   load after a step = load now + what the step still brings:
+ *   for each service, of each site that loses clients, what it has now above what it is to keep
+ *   (its load at the begin, less the keys that move, scaled by the service's load now and then)
+ *
+ * So clients that have arrived already are not counted twice, and the same function serves the
+ * preflight (load at the begin is the load now), each second of a step, a return, and several sites
+ * together. Missing is never 0: a site's load that is not known stays so, and so does that of all
+ * sites that would get a part of it.
+ *
+ * Pure: no clock, no lock, no socket. Implemented in mgmt/operations/projection.c; a projector
+ * belongs to one thread at a time.
+ */
+#ifndef WEIR_MGMT_OPERATIONS_PROJECTION_H
+#define WEIR_MGMT_OPERATIONS_PROJECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "weir/model.h"
+#include "weir/steer_keys.h"
+
+#define PROJECTION_SITES_MAX 64u
+#define PROJECTION_STEPS_MAX 16u
+#define PROJECTION_ALL       UINT32_MAX /**< projection_gate.service: all services of the site */
+/** Fewer queries in the window than this: the shares follow the weights, not the keys. */
+#define PROJECTION_QUERIES_MIN 200u
+/** Percent of its stated capacity that a receiver may reach; what is above is for a wrong forecast. */
+#define PROJECTION_ROOM_PERCENT 85u
+
+struct projector;
+
+/** A drain's level, of all services at a site or of one. Indices are those of the model. */
+struct projection_gate {
+	uint32_t site;
+	uint32_t service; /**< PROJECTION_ALL: all */
+	uint32_t level_ppm;
+};
+
+/** A site now; what is not known is not read. */
+struct projection_site_now {
+	bool out; /**< it gets no clients: down as seen from outside, disabled */
+	bool flows_known, bits_known;
+	uint64_t flows_per_s; /**< new flows of clients, whichever pool took them */
+	uint64_t bits_per_s;
+	/** bits_per_s when the operation began; without an operation the same as bits_per_s. */
+	uint64_t bits_begin_per_s;
+};
+
+/** New flows of one service at one site. Pairs that are not listed are not known. */
+struct projection_flows {
+	uint32_t service, site;
+	uint64_t now_per_s;
+	uint64_t begin_per_s; /**< when the operation began; before one the same as now_per_s */
+};
+
+struct projection_input {
+	const struct projection_site_now *sites; /**< [model.n_sites] */
+	const struct projection_flows *flows;    /**< may be none: then by the sites' sums */
+	size_t n_flows;
+	/** Drains of others in force, of all services or one. */
+	const struct projection_gate *gates;
+	size_t n_gates;
+	/** The operation's targets, with the level at its begin (0, or a shift's). */
+	const struct projection_gate *targets;
+	size_t n_targets;
+	/** The level of all targets after each step, rising or falling. */
+	const uint32_t *steps_ppm;
+	size_t n_steps; /**< at most PROJECTION_STEPS_MAX */
+	/** All that the targets have may come to their backup pools at once (`--now`). */
+	bool at_once;
+};
+
+/** A site after a step. */
+struct projection_site {
+	/** Of all new flows of the targets' services: the part that comes here. */
+	uint32_t share_ppm;
+	bool flows_known, bits_known;
+	uint64_t flows_per_s, bits_per_s; /**< the whole load: now, and what the step brings */
+	/** On top, if late clients come to the backup pools here. */
+	uint64_t backup_flows_per_s, backup_bits_per_s;
+	bool receives; /**< the step brings it clients, or it has a backup pool of a target */
+};
+
+struct projection_step {
+	uint32_t level_ppm;
+	struct projection_site sites[PROJECTION_SITES_MAX];
+};
+
+struct projection {
+	bool by_keys;          /**< false: too few were observed, by weights */
+	uint32_t covered_s;    /**< the shortest window of any node's keys */
+	uint32_t n_nodes;      /**< whose keys are in it */
+	uint64_t queries;      /**< in the window, for the targets' services */
+	uint32_t heaviest_ppm; /**< the part of the queries that the heaviest key has */
+	uint32_t others_ppm;   /**< the part of the queries whose keys are not known */
+	/** Queries a second for the targets' services: now, and at most with the shortest TTL. */
+	uint64_t queries_per_s, queries_per_s_min_ttl;
+	size_t n_sites, n_steps;
+	/** At the levels of the operation's begin, with the load now. */
+	struct projection_step begin;
+	struct projection_step steps[PROJECTION_STEPS_MAX];
+};
+
+/**
+ * A projector of @p m, which is borrowed, without keys.
+ * @param key  by which weir-dns places clients (weir/placement.h); copied
+ * @return 0 or -ENOMEM
+ */
+int projector_new(const struct model *m, const uint64_t key[2], struct projector **out) MUST_CHECK
+        NONNULL();
+/** NULL is fine. */
+void projector_free(struct projector *p);
+/**
+ * Add what one node observed. Names that the model does not have are left out. @return 0 or -ENOMEM
+ * (nothing is added then)
+ */
+int projector_add(struct projector *p, const struct steer_keys *keys) MUST_CHECK NONNULL();
+/**
+ * Project all steps. Indices beyond the model's are ignored. @p out is written in each case.
+ * @return 0; -ENOMEM (@p out is all zero then)
+ */
+int projection_make(struct projector *p, const struct projection_input *in,
+                    struct projection *out) MUST_CHECK NONNULL();
+
+enum projection_verdict {
+	PROJECTION_ROOM,        /**< all receivers stay below PROJECTION_ROOM_PERCENT */
+	PROJECTION_NOT_CHECKED, /**< passes: no receiver states a capacity */
+	PROJECTION_UNKNOWN,     /**< no room: a receiver states one, and its load is not known */
+	PROJECTION_FULL,        /**< no room */
+};
+
+struct projection_room {
+	enum projection_verdict verdict;
+	uint32_t site; /**< which one it is about, by its index; with FULL and UNKNOWN */
+	/** Of the capacity: what the fullest receiver has left below the limit. */
+	uint32_t margin_ppm;
+	char detail[200]; /**< a sentence */
+};
+
+/** Whether there is room for a step: each receiver's load against its capacity in the model. */
+void projection_judge_room(const struct model *m, const struct projection_step *step,
+                           struct projection_room *out) NONNULL();
+/** Whether the verdict lets a step begin. */
+bool projection_has_room(enum projection_verdict verdict);
+
+#endif
