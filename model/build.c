@@ -365,6 +365,21 @@ static void build_vips(struct model_build *b)
 	b->model->n_vips = b->vips.n;
 }
 
+/* The backup's most load is a group of its own, as a site's capacity is. */
+static void build_backup(const struct model_build *b, const struct item *item, struct model_at *at)
+{
+	const struct model *m = b->model;
+	const struct item *most = bind_value(item, SCHEMA_SERVICES_AT_BACKUP_MAX)->items;
+
+	at->backup = build_resolve(b, item, SCHEMA_SERVICES_AT_BACKUP, m->pools, m->n_pools,
+	                           sizeof(*m->pools));
+	at->backup_mtu = build_n16(item, SCHEMA_SERVICES_AT_BACKUP_MTU);
+	if (!most)
+		return;
+	at->backup_max_flows = build_n(most, SCHEMA_SERVICES_AT_BACKUP_MAX_FLOWS);
+	at->backup_max_bits = build_n(most, SCHEMA_SERVICES_AT_BACKUP_MAX_BITS);
+}
+
 /* The order of the list is kept: it is that of failover. */
 static void build_at(const struct model_build *b, const struct item *item,
                      struct model_service *service)
@@ -387,6 +402,7 @@ static void build_at(const struct model_build *b, const struct item *item,
 			at[i].weight = build_n32(from, SCHEMA_SERVICES_AT_WEIGHT);
 		else
 			at[i].weight = at[i].site ? at[i].site->weight : 0;
+		build_backup(b, from, &at[i]);
 	}
 	service->at = at;
 	service->n_at = list->count;

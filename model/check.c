@@ -12,14 +12,8 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "weir/fwd/second.h"
 
 #define DETECT_LIMIT_MS 300000u /* five minutes; a slower check was hardly meant */
-#define OUTER_IP4       20u     /* bytes of an IPv4 header */
-#define OUTER_IP6       40u     /* bytes of an IPv6 header */
-#define OUTER_GUE       12u     /* UDP and GUE's own header */
-#define INNER_IP4_MIN   576u    /* RFC 791: every host takes it */
-#define INNER_IP6_MIN   1280u   /* RFC 8200, section 5 */
 
 /* An address of packets, and the item that claims it. */
 struct claim {
@@ -335,13 +329,13 @@ static void check_vips(const struct model_build *b)
 
 /* All modes leave the port as it is. */
 static void check_ports(const struct model_build *b, const struct model_service *service,
-                        const struct model_at *at, const struct item *service_item)
+                        const struct model_pool *pool, const struct item *service_item)
 {
 	const struct value *list;
 
 	if (!bind_value(service_item, SCHEMA_SERVICES_PORT)->ok)
 		return;
-	list = bind_value(b->pools.items[at->pool - b->model->pools], SCHEMA_POOLS_BACKENDS);
+	list = bind_value(b->pools.items[pool - b->model->pools], SCHEMA_POOLS_BACKENDS);
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct item *item = &list->items[i];
 		const struct value *v = bind_value(item, SCHEMA_POOLS_BACKENDS_PORT);
@@ -351,41 +345,13 @@ static void check_ports(const struct model_build *b, const struct model_service 
 			        b->bind, item, SCHEMA_POOLS_BACKENDS_PORT,
 			        "is %u, but service \"%s\" has port %u and mode %s cannot translate ports; leave the port out",
 			        (unsigned)v->n, service->name, service->port,
-			        model_mode_text(at->pool->mode));
-	}
-}
-
-/* The smallest packet that every host may send must fit together with the outer headers. */
-static void check_mtu(const struct model_build *b, const struct model_at *at)
-{
-	const struct model *m = b->model;
-	unsigned inner = INNER_IP4_MIN, outer = OUTER_IP4;
-
-	for (size_t i = 0; i < at->vip->n_addresses; i++)
-		if (!addr_is4(&at->vip->addresses[i]))
-			inner = INNER_IP6_MIN;
-	for (size_t i = 0; i < at->pool->n_backends; i++)
-		if (!addr_is4(&at->pool->backends[i].address))
-			outer = OUTER_IP6;
-	outer += at->pool->mode == MODEL_MODE_GUE ? OUTER_GUE : 0;
-	if (at->pool->agent)
-		outer += second_len_max(outer < OUTER_IP6);
-	if (at->pool->mode == MODEL_MODE_L2)
-		outer = 0;
-	for (size_t i = 0; i < m->n_nodes; i++) {
-		const struct model_node *node = &m->nodes[i];
-
-		if (node->site == at->site && bind_value(b->nodes.items[i], SCHEMA_NODES_MTU)->ok &&
-		    node->mtu < inner + outer)
-			bind_error(b->bind, b->nodes.items[i], SCHEMA_NODES_MTU,
-			           "%u is too small for pool \"%s\": a packet of %u bytes to VIP "
-			           "\"%s\" needs %u with its tunnel",
-			           node->mtu, at->pool->name, inner, at->vip->name, inner + outer);
+			        model_mode_text(pool->mode));
 	}
 }
 
 /*
- * What a service names at a site must be at that site: a node has the tables of its own site only.
+ * What a service names at a site must be at that site, its backup apart: a node has the tables of
+ * its own site only.
  */
 static void check_at(const struct model_build *b, const struct model_service *service, size_t i,
                      const struct item *item, const struct item *service_item)
@@ -406,7 +372,10 @@ static void check_at(const struct model_build *b, const struct model_service *se
 		           "pool \"%s\" is at site \"%s\", expected one at \"%s\"", at->pool->name,
 		           at->pool->site->name, at->site->name);
 	if (at->pool)
-		check_ports(b, service, at, service_item);
+		check_ports(b, service, at->pool, service_item);
+	if (at->backup)
+		check_ports(b, service, at->backup, service_item);
+	check_backup(b, service, i, item);
 	if (at->site && at->pool && at->vip)
 		check_mtu(b, at);
 }
@@ -546,6 +515,24 @@ static void check_dns(const struct model_build *b)
 	}
 }
 
+/*
+ * What the tables of a site need; a backup's backends are in the tables of the pools that it stands
+ * in for.
+ */
+static void add_tables(const struct model_build *b, const struct model_site *site, uint64_t *slots,
+                       uint64_t *backends)
+{
+	struct model_table *tables =
+	        ARENA_ARRAY(b->bind->arena, struct model_table, model_tables_max(b->model) + 1);
+	size_t n = tables ? model_tables(b->model, site, tables) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		*slots += tables[i].pool->n_slots;
+		*backends += tables[i].pool->n_backends;
+		*backends += tables[i].backup ? tables[i].backup->n_backends : 0;
+	}
+}
+
 /* A node has the tables of its own site only, so each site must fit by itself. */
 static void check_sizes_of(const struct model_build *b, const struct model_site *site)
 {
@@ -553,10 +540,7 @@ static void check_sizes_of(const struct model_build *b, const struct model_site 
 	const struct item *limits = bind_value(b->top, SCHEMA_LIMITS)->items;
 	uint64_t slots = 0, backends = 0, services = 0;
 
-	for (size_t i = 0; i < m->n_pools; i++) {
-		slots += m->pools[i].site == site ? m->pools[i].n_slots : 0;
-		backends += m->pools[i].site == site ? m->pools[i].n_backends : 0;
-	}
+	add_tables(b, site, &slots, &backends);
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t j = 0; j < m->services[i].n_at; j++)
 			if (m->services[i].at[j].site == site && m->services[i].at[j].vip)

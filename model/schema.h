@@ -254,6 +254,23 @@
 	  "Its pool there.")                                                                       \
 	X(SERVICES_AT_WEIGHT, "services[].at[].weight", "integer", "", "", "0..10000", "",         \
 	  "Share of the names' traffic. Not given: the site's weight.")                            \
+	X(SERVICES_AT_BACKUP, "services[].at[].backup", "reference to pools[]", "", "", "", "",    \
+	  "Pool of another site whose backends take new flows of this VIP when the own "           \
+	  "pool cannot: less than min_healthy of its weight is up by evidence, or this "           \
+	  "site's drain is complete. It is not used while its site is drained or down, "           \
+	  "or while it is itself on a backup. Releases that do not know the setting "              \
+	  "refuse the version.")                                                                   \
+	X(SERVICES_AT_BACKUP_MAX, "services[].at[].backup_max", "group", "", "", "", "",           \
+	  "Most load that this site sends to the backup. Required with backup. Services "          \
+	  "with the same pool and backup add up theirs.")                                          \
+	X(SERVICES_AT_BACKUP_MAX_FLOWS, "services[].at[].backup_max.new_flows", "rate", "", "",    \
+	  "1/s..1G/s", "", "New flows per second.")                                                \
+	X(SERVICES_AT_BACKUP_MAX_BITS, "services[].at[].backup_max.bits", "bits", "", "",          \
+	  "1kbit..1000Tbit", "", "Bits per second.")                                               \
+	X(SERVICES_AT_BACKUP_MTU, "services[].at[].backup_mtu", "integer", "bytes", "",            \
+	  "1280..9216", "",                                                                        \
+	  "Largest IP packet, in bytes, that fits between this site's nodes and the "              \
+	  "backup's backends, outer headers included. Not given: the node's mtu.")                 \
 	X(DNS, "dns", "group", "", "", "", "", "What the DNS servers answer.")                     \
 	X(DNS_ZONES, "dns.zones", "list of groups", "", "", "0..10000", "",                        \
 	  "Zones for which they are authoritative.")                                               \

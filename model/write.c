@@ -347,6 +347,20 @@ static void put_vips(FILE *f, const struct model *m)
 	fputs(");\n", f);
 }
 
+/* Written only where there is one: the former release does not know the settings. */
+static void put_backup(FILE *f, const struct model_at *at)
+{
+	if (!at->backup)
+		return;
+	put_escaped(f, "backup", at->backup->name);
+	fputs(" backup_max = {", f);
+	put_quantity(f, "new_flows", KIND_RATE, at->backup_max_flows);
+	put_quantity(f, "bits", KIND_BITS, at->backup_max_bits);
+	fputs(" };", f);
+	if (at->backup_mtu)
+		put_uint(f, "backup_mtu", at->backup_mtu);
+}
+
 static void put_at(FILE *f, const struct model_service *s)
 {
 	fputs("\n    at = (\n", f);
@@ -356,6 +370,7 @@ static void put_at(FILE *f, const struct model_service *s)
 		put_escaped(f, "vip", s->at[i].vip->name);
 		put_escaped(f, "pool", s->at[i].pool->name);
 		put_uint(f, "weight", s->at[i].weight);
+		put_backup(f, &s->at[i]);
 		fprintf(f, " }%s", list_separator(i, s->n_at));
 	}
 	fputs("    );", f);

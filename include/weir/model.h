@@ -200,6 +200,19 @@ struct model_at {
 	const struct model_vip *vip;
 	const struct model_pool *pool;
 	uint32_t weight; /**< in DNS at this service; the site's weight if not given */
+	const struct model_pool *backup; /**< another site's, for new flows; NULL: none */
+	uint64_t backup_max_flows;       /**< new flows a second that go there at most */
+	uint64_t backup_max_bits;        /**< the same in bits a second */
+	uint16_t backup_mtu; /**< largest outer IP packet on the way there; 0: the node's mtu */
+};
+
+/** Pools of one site by what may stand in for them: each pair has slots of its own. */
+struct model_table {
+	const struct model_pool *pool;
+	const struct model_pool *backup; /**< NULL: none */
+	/** Of all services that lead to this pair, added up. */
+	uint64_t backup_max_flows, backup_max_bits;
+	uint16_t backup_mtu; /**< the smallest that is given; 0: none is */
 };
 
 /** Where a service's check of its VIPs comes from. */
@@ -469,6 +482,15 @@ const struct model_service *model_service(const struct model *m, const char *nam
  * succeeded there.
  */
 extern const struct model_check model_default_vip_check;
+/**
+ * The tables that a node of @p site needs: a pair for each pool and backup that a service there
+ * names, and a pool alone where no service has it.
+ * @param out  room for model_tables_max(); sorted by the pools' order, without a backup first
+ * @return their number
+ */
+size_t model_tables(const struct model *m, const struct model_site *site, struct model_table *out);
+/** No site of @p m has more tables than this. */
+size_t model_tables_max(const struct model *m);
 /** Whether @p vip lives at @p site, of the same model. */
 bool model_vip_is_at(const struct model_vip *vip, const struct model_site *site);
 /** Whether a service has a VIP that lives at several sites, so that none of its VIPs is probed. */

@@ -228,6 +228,17 @@ static void flatten_vip(struct flatten_walk *w, const struct model_vip *v)
 	add_field(w, "announce_when", "%s", v->announce_when == MODEL_ANNOUNCE_ALL ? "all" : "any");
 }
 
+static void flatten_backup(struct flatten_walk *w, const struct model_at *at)
+{
+	if (!at->backup)
+		return;
+	add_field(w, "backup", "%s", at->backup->name);
+	add_field(w, "backup_max/new_flows", "%" PRIu64, at->backup_max_flows);
+	add_field(w, "backup_max/bits", "%" PRIu64, at->backup_max_bits);
+	if (at->backup_mtu)
+		add_field(w, "backup_mtu", "%u", at->backup_mtu);
+}
+
 /* The order of sites is a field of each site, as failover goes by it. */
 static void flatten_service(struct flatten_walk *w, const struct model_service *s)
 {
@@ -254,6 +265,7 @@ static void flatten_service(struct flatten_walk *w, const struct model_service *
 		add_field(w, "vip", "%s", at->vip->name);
 		add_field(w, "pool", "%s", at->pool->name);
 		add_field(w, "weight", "%" PRIu32, at->weight);
+		flatten_backup(w, at);
 	}
 }
 

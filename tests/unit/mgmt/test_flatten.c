@@ -43,7 +43,8 @@ static const char config[] =
         "         { name = \"any\"; sites = [ \"fra\", \"ams\" ]; addresses = [ \"192.0.2.7\" ]; } );\n"
         "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; hash = \"source\"; vip_check = \"plain\"; on_all_down = \"fail_closed\";\n"
         "               at = ( { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; weight = 5; },\n"
-        "                      { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } ); },\n"
+        "                      { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; backup = \"web-fra\";\n"
+        "                        backup_max = { new_flows = \"4k/s\"; bits = \"5Mbit\"; }; backup_mtu = 1590; } ); },\n"
         "             { name = \"voice\"; protocol = \"udp\"; port = 53; udp_idle = \"12s\"; udp_policy = \"reset\";\n"
         "               at = ( { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; } ); },\n"
         "             { name = \"xmpp\"; protocol = \"tcp\"; port = 5222;\n"
@@ -196,6 +197,10 @@ static const struct {
 	{ "services/voice/vip_check", "default" },
 	{ "services/web", "" },
 	{ "services/web/at/ams", "" },
+	{ "services/web/at/ams/backup", "web-fra" },
+	{ "services/web/at/ams/backup_max/bits", "5000000" },
+	{ "services/web/at/ams/backup_max/new_flows", "4000" },
+	{ "services/web/at/ams/backup_mtu", "1590" },
 	{ "services/web/at/ams/order", "1" },
 	{ "services/web/at/ams/pool", "web-ams" },
 	{ "services/web/at/ams/vip", "shop-ams" },
