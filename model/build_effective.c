@@ -94,6 +94,23 @@ static void build_member_sets(struct model_build *b)
 	}
 }
 
+/* What a step has beyond any other override: it is one if it says where it goes. */
+static void build_step(const struct model_build *b, const struct item *item,
+                       struct model_override *o)
+{
+	o->service = build_text(b, item, SCHEMA_OVERRIDES_SERVICE);
+	o->operation = build_text(b, item, SCHEMA_OVERRIDES_OPERATION);
+	o->late_from_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_LATE_FROM);
+	o->is_step = bind_value(item, SCHEMA_OVERRIDES_TO_PPM)->node != NULL;
+	if (o->is_step)
+		o->to_ppm = build_n32(item, SCHEMA_OVERRIDES_TO_PPM);
+	if (o->is_step && (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM, "is for drains of sites only");
+	if (!o->is_step && (*o->service || *o->operation || o->late_from_ms))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM,
+		           "is missing, expected where the step goes to");
+}
+
 /* Names are not resolved to pointers: an override may outlive its target. */
 static void build_overrides(struct model_build *b)
 {
@@ -123,6 +140,7 @@ static void build_overrides(struct model_build *b)
 			.reason = build_text(b, item, SCHEMA_OVERRIDES_REASON),
 			.node = build_text(b, item, SCHEMA_OVERRIDES_NODE),
 		};
+		build_step(b, item, &overrides[i]);
 		if (overrides[i].target == MODEL_TARGET_BACKEND && overrides[i].pool[0] == '\0')
 			bind_error(b->bind, item, SCHEMA_OVERRIDES_POOL,
 			           "is missing, expected the backend's pool");

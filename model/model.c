@@ -80,14 +80,14 @@ static bool has_ramp(const struct model_override *o)
 uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_ms)
 {
 	int64_t over_ms = has_ramp(o) ? o->over_ms : 0;
+	uint32_t to_ppm = o->is_step ? o->to_ppm : PPM_ALL;
 
 	if (o->ended)
 		return 0;
 	if (wall_clock_ms < o->until_ms)
-		return ramp_level_ppm(o->from_ppm, PPM_ALL, o->from_ms, over_ms, wall_clock_ms);
-	return ramp_level_ppm(
-	        ramp_level_ppm(o->from_ppm, PPM_ALL, o->from_ms, over_ms, o->until_ms), 0,
-	        o->until_ms, over_ms, wall_clock_ms);
+		return ramp_level_ppm(o->from_ppm, to_ppm, o->from_ms, over_ms, wall_clock_ms);
+	return ramp_level_ppm(ramp_level_ppm(o->from_ppm, to_ppm, o->from_ms, over_ms, o->until_ms),
+	                      0, o->until_ms, over_ms, wall_clock_ms);
 }
 
 static int64_t add_clamped_ms(int64_t ms, int64_t more_ms)

@@ -355,7 +355,15 @@
 	X(OVERRIDES_REASON, "overrides[].reason", "free text", "", "", "0..1024", "E",             \
 	  "Reason that the person gave.")                                                          \
 	X(OVERRIDES_NODE, "overrides[].node", "free text", "", "", "0..255", "E",                  \
-	  "Node that accepted the command.")
+	  "Node that accepted the command.")                                                       \
+	X(OVERRIDES_TO_PPM, "overrides[].to_ppm", "integer", "ppm", "1000000", "0..1000000", "E",  \
+	  "Level at the end of the ramp. Where it is given, the drain is a step of an operation.") \
+	X(OVERRIDES_SERVICE, "overrides[].service", "name", "", "", "", "E",                       \
+	  "Service that a step drains at the site. Without it, all services.")                     \
+	X(OVERRIDES_OPERATION, "overrides[].operation", "text", "", "", "0..31", "E",              \
+	  "Operation that wrote the step.")                                                        \
+	X(OVERRIDES_LATE_FROM, "overrides[].late_from", "time", "", "", "", "E",                   \
+	  "From when on backup pools serve the clients that still arrive at the site.")
 
 #define SCHEMA_ID(id, ...) SCHEMA_##id,
 enum schema_id { SCHEMA_ROWS(SCHEMA_ID) SCHEMA_COUNT };

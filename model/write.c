@@ -481,6 +481,20 @@ static void put_member_sets(FILE *f, const struct model *m)
 	fputs("\n);\n", f);
 }
 
+/* Only with a step, so that a former release reads the document as long as there is none. */
+static void put_step(FILE *f, const struct model_override *o)
+{
+	if (!o->is_step)
+		return;
+	put_uint(f, "to_ppm", o->to_ppm);
+	if (o->service && *o->service)
+		put_escaped(f, "service", o->service);
+	if (o->operation && *o->operation)
+		put_escaped(f, "operation", o->operation);
+	if (o->late_from_ms)
+		put_time(f, "late_from", o->late_from_ms);
+}
+
 /*
  * Times are absolute, so that all nodes get the same level from one document, whenever they read
  * it.
@@ -506,6 +520,7 @@ static void put_override_group(FILE *f, const struct model_override *o)
 	put_escaped(f, "author", o->author);
 	put_escaped(f, "reason", o->reason);
 	put_escaped(f, "node", o->node);
+	put_step(f, o);
 	fputs(" }", f);
 }
 

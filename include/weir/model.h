@@ -277,6 +277,15 @@ struct model_override {
 	uint32_t from_ppm; /**< the level at from_ms: 0, or what a replaced override had reached */
 	bool ended;        /**< kept as a tombstone, so that merging cannot bring it back */
 	const char *author, *reason, *node;
+	/**
+	 * A drain of a site that ramps to to_ppm, and stays there; below from_ppm it is a return.
+	 * false: it ramps to 1,000,000, and what follows is unset.
+	 */
+	bool is_step;
+	uint32_t to_ppm;
+	const char *service;   /**< this one alone; "" or NULL: all at the site */
+	const char *operation; /**< id of the operation that wrote it; "" or NULL: a person did */
+	int64_t late_from_ms;  /**< from when on backup pools serve late clients there; 0: never */
 };
 
 /** Where the document comes from. */
@@ -515,8 +524,8 @@ size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t
 
 /**
  * How far an override of a site has come: 0 (nothing) to 1,000,000 (all).
- * Rises from from_ppm at from_ms over over_ms, stays, falls from until_ms on over the same time.
- * DISABLE has no ramp. An ended one is 0.
+ * Goes from from_ppm at from_ms to 1,000,000 (a step: to to_ppm) over over_ms, stays, falls from
+ * until_ms on over the same time. DISABLE has no ramp. An ended one is 0.
  */
 uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_ms);
 /**

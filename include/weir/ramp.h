@@ -11,6 +11,7 @@
 #ifndef WEIR_RAMP_H
 #define WEIR_RAMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,10 @@ struct ramp_record {
 	uint64_t generation;   /**< likewise: with another one the ramp starts again */
 	int64_t at_ms;         /**< the instant of the schedule that is in force */
 	enum ramp_how how;
+	bool level_known;       /**< the following are: not in a file of the former release */
+	bool falls;             /**< it moves, or moved last, towards 0 */
+	uint32_t level_ppm;     /**< in force in this node's answers */
+	uint32_t longest_ttl_s; /**< how long earlier answers may still be used */
 };
 
 /** "free", "late", "held-clock", "held-site" */

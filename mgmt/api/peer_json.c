@@ -10,9 +10,20 @@
 #include "base/plain.h"
 #include "mgmt/api/to_json.h"
 
+/*
+ * What a step has, as an object of its own: a former release does not read it, so it is sent only
+ * what it understands (handle_peer.c).
+ */
+static json_t *step_to_json(const struct override *o)
+{
+	return json_pack("{s:I, s:I, s:s, s:s}", "to_ppm", (json_int_t)o->to_ppm, "late_from_ms",
+	                 (json_int_t)o->late_from_ms, "service", o->service, "operation",
+	                 o->operation);
+}
+
 json_t *override_to_peer_json(const struct override *o)
 {
-	return json_pack(
+	json_t *object = json_pack(
 	        "{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:s, s:s}",
 	        "id", o->id, "kind", (int)o->kind, "target", (int)o->target, "pool", o->pool,
 	        "name", o->name, "generation", (json_int_t)o->generation, "created_ms",
@@ -20,6 +31,10 @@ json_t *override_to_peer_json(const struct override *o)
 	        (json_int_t)o->over_ms, "until_ms", (json_int_t)o->until_ms, "from_ppm",
 	        (json_int_t)o->from_ppm, "ended", o->ended, "author", text_to_json(o->author),
 	        "reason", text_to_json(o->reason), "node", o->node, "principal", o->principal);
+
+	if (o->is_step)
+		json_object_set_new(object, "step", step_to_json(o));
+	return object;
 }
 
 static bool copy_field(const json_t *object, const char *name, char *out, size_t size)
@@ -45,6 +60,25 @@ static void copy_principal(const json_t *object, char out[PRINCIPAL_MAX])
 	for (const char *c = out; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			out[0] = '\0';
+}
+
+/* Read what a step has beyond other overrides. @return false when it is malformed */
+static bool read_step(const json_t *step, struct override *o)
+{
+	json_int_t to, late;
+
+	if (!step)
+		return true;
+	if (json_unpack((json_t *)(uintptr_t)step, "{s:I, s:I}", "to_ppm", &to, "late_from_ms",
+	                &late) ||
+	    !copy_field(step, "service", o->service, sizeof(o->service)) ||
+	    !copy_field(step, "operation", o->operation, sizeof(o->operation)) || to < 0 ||
+	    to > 1000000)
+		return false;
+	o->is_step = true;
+	o->to_ppm = (uint32_t)to;
+	o->late_from_ms = late;
+	return true;
 }
 
 int override_from_peer_json(const json_t *object, struct override *out)
@@ -77,7 +111,7 @@ int override_from_peer_json(const json_t *object, struct override *out)
 	o.from_ppm = (uint32_t)ppm;
 	o.ended = ended;
 	copy_principal(object, o.principal);
-	if (!override_ok(&o))
+	if (!read_step(json_object_get(object, "step"), &o) || !override_ok(&o))
 		return -EINVAL;
 	*out = o;
 	return 0;

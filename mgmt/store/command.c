@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/store/compose.h"
+#include "mgmt/store/step.h"
 
 #define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
 
@@ -243,7 +244,7 @@ static struct override *change_override(struct command_work *w, const struct ove
 	struct override *n = &w->changes[w->n_changes++];
 
 	*n = *o;
-	n->generation++;
+	step_leave_operation(n);
 	n->how = RAMP_FREE; /* a new generation's ramp begins again */
 	snprintf(n->principal, sizeof(n->principal), "%s", intent_principal(w->in));
 	snprintf(n->node, sizeof(n->node), "%s", w->target.node);
@@ -343,12 +344,42 @@ static void put_instant_override(struct command_work *w, const struct override *
 		o->from_ms = w->now_ms;
 }
 
-static void hold_site(struct command_work *w)
+static void keep_level(struct command_work *w, const struct override *live)
 {
+	struct override *o = change_override(w, live);
+
+	sign_override(w, o);
+	step_keep(o, overrides_level(intent_overrides(w->in), live, w->now_ms), w->now_ms);
+}
+
+static void hold_site(struct command_work *w, const struct override *live)
+{
+	if (live->is_step) {
+		keep_level(w, live);
+		return;
+	}
 	struct override *o = create_override(w, MODEL_OVERRIDE_HOLD);
 
 	o->from_ms = w->now_ms;
 	o->until_ms = MODEL_TIME_NEVER; /* a hold ends by a command only */
+}
+
+/*
+ * A person's command on a site ends every operation there: what operations have drained stays as it
+ * is, and no step follows.
+ */
+static void stop_operations(struct command_work *w)
+{
+	const struct overrides *overrides = intent_overrides(w->in);
+
+	for (size_t i = 0; is_site(w) && i < overrides->n_items && w->n_changes < CHANGES_MAX;
+	     i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (step_is_at(o, w->target.name) && !override_is_done(o, w->now_ms) &&
+		    !override_in(w->changes, w->n_changes, o->id))
+			keep_level(w, o);
+	}
 }
 
 /* Start the return of a site's drain from the level that it has. */
@@ -433,8 +464,8 @@ static enum command_outcome work_out(struct command_work *w)
 	case COMMAND_HOLD:
 		if (!live || overrides_hold(intent_overrides(w->in), live, w->now_ms))
 			return answer_command(w, COMMAND_NOTHING, "target", "no ramp is running");
-		hold_site(w);
-		w->r->created = true;
+		w->r->created = !live->is_step;
+		hold_site(w, live);
 		return COMMAND_OK;
 	default:
 		break;
@@ -545,6 +576,7 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 		if (is_node(&w))
 			command_write_node_note(result, c->what);
 		outcome = check_guards(&w, seen);
+		stop_operations(&w);
 	}
 	return outcome == COMMAND_OK ? commit_command(&w) : outcome;
 }

@@ -30,7 +30,8 @@ static bool carry_over(const struct overrides *overrides, const struct override 
 	out->generation++;
 	out->how = RAMP_FREE;
 	snprintf(out->principal, sizeof(out->principal), "weir");
-	if (o->ended || is_done || (!was_done && !began))
+	/* weir-dns never takes a step back, and its operation goes on with new instants */
+	if (o->is_step || o->ended || is_done || (!was_done && !began))
 		return false;
 	if (o->from_ms > now_ms)
 		out->from_ms = now_ms;

@@ -14,8 +14,23 @@
 
 #include "base/clock.h"
 #include "base/sorted.h"
+#include "mgmt/store/step.h"
 
 #define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
+
+/* A step to all of a site, without a return before it, has the level of a drain without one. */
+bool override_is_plain(const struct override *o)
+{
+	return !o->is_step || (o->to_ppm == 1000000 && !*o->service) || o->ended;
+}
+
+bool override_in(const struct override *list, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i].id, id))
+			return true;
+	return false;
+}
 
 void override_to_model(const struct override *o, struct model_override *out)
 {
@@ -35,6 +50,11 @@ void override_to_model(const struct override *o, struct model_override *out)
 		.author = o->author,
 		.reason = o->reason,
 		.node = o->node,
+		.is_step = o->is_step,
+		.to_ppm = o->to_ppm,
+		.service = o->service,
+		.operation = o->operation,
+		.late_from_ms = o->late_from_ms,
 	};
 }
 
@@ -61,6 +81,9 @@ int override_from(const struct model_override *m, struct override *out)
 		.until_ms = m->until_ms,
 		.from_ppm = m->from_ppm,
 		.ended = m->ended,
+		.is_step = m->is_step,
+		.to_ppm = m->to_ppm,
+		.late_from_ms = m->late_from_ms,
 	};
 
 	if (!copy_fitting_text(o.id, sizeof(o.id), m->id) ||
@@ -68,7 +91,9 @@ int override_from(const struct model_override *m, struct override *out)
 	    !copy_fitting_text(o.name, sizeof(o.name), m->name) ||
 	    !copy_fitting_text(o.author, sizeof(o.author), m->author) ||
 	    !copy_fitting_text(o.reason, sizeof(o.reason), m->reason) ||
-	    !copy_fitting_text(o.node, sizeof(o.node), m->node) || !override_ok(&o))
+	    !copy_fitting_text(o.node, sizeof(o.node), m->node) ||
+	    !copy_fitting_text(o.service, sizeof(o.service), m->service) ||
+	    !copy_fitting_text(o.operation, sizeof(o.operation), m->operation) || !override_ok(&o))
 		return -EINVAL;
 	*out = o;
 	return 0;
@@ -97,15 +122,31 @@ static bool time_ok(int64_t ms)
 	return ms >= 0 && (ms < CLOCK_END_MS || ms == MODEL_TIME_NEVER);
 }
 
+/*
+ * An operation's step never returns by itself: its operation ends it. What is no step has nothing
+ * of one, so that equal overrides have equal texts.
+ */
+static bool step_ok(const struct override *o)
+{
+	if (!o->is_step)
+		return !o->to_ppm && !o->late_from_ms && !*o->service && !*o->operation;
+	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
+	       o->to_ppm <= 1000000 && time_ok(o->late_from_ms) &&
+	       (!*o->service || override_name_ok(o->service)) &&
+	       (!*o->operation || override_name_ok(o->operation)) &&
+	       (!*o->operation || o->ended || o->until_ms == MODEL_TIME_NEVER);
+}
+
 bool override_ok(const struct override *o)
 {
 	return override_name_ok(o->id) && override_name_ok(o->name) &&
 	       o->kind <= MODEL_OVERRIDE_HOLD && o->target <= MODEL_TARGET_NODE &&
 	       (o->target != MODEL_TARGET_BACKEND ? !*o->pool : override_name_ok(o->pool)) &&
-	       o->generation > 0 && o->generation < (uint64_t)1 << 53 && time_ok(o->from_ms) &&
-	       o->over_ms >= 0 && o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 &&
-	       time_ok(o->until_ms) && time_ok(o->created_ms) && o->from_ppm <= 1000000 &&
-	       text_ok(o->author) && text_ok(o->reason) && text_ok(o->node);
+	       o->generation > 0 && o->generation < OVERRIDE_GENERATION_END && step_ok(o) &&
+	       time_ok(o->from_ms) && o->over_ms >= 0 &&
+	       o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 && time_ok(o->until_ms) &&
+	       time_ok(o->created_ms) && o->from_ppm <= 1000000 && text_ok(o->author) &&
+	       text_ok(o->reason) && text_ok(o->node);
 }
 
 const char *override_kind_text(enum model_override_kind kind)
@@ -158,18 +199,26 @@ void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[
 
 bool override_same_target(const struct override *a, const struct override *b)
 {
-	return a->target == b->target && !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
+	return a->target == b->target && !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name) &&
+	       !strcmp(a->service, b->service);
 }
 
-/* All fields on which nodes must agree, as one text. */
+/*
+ * All fields on which nodes must agree, as one text. Without a step it is the text of the former
+ * release, so that its nodes have the same digest.
+ */
 static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 {
-	snprintf(out, CANONICAL_MAX,
-	         "%s %016" PRIx64 " %d %d %s/%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-	         " %u %d %s\n%s\n%s\n",
-	         o->id, o->generation, o->kind, o->target, o->pool, o->name, o->created_ms,
-	         o->from_ms, o->over_ms, o->until_ms, o->from_ppm, o->ended, o->node, o->author,
-	         o->reason);
+	int n = snprintf(out, CANONICAL_MAX,
+	                 "%s %016" PRIx64 " %d %d %s/%s %" PRId64 " %" PRId64 " %" PRId64
+	                 " %" PRId64 " %u %d %s\n%s\n%s\n",
+	                 o->id, o->generation, o->kind, o->target, o->pool, o->name, o->created_ms,
+	                 o->from_ms, o->over_ms, o->until_ms, o->from_ppm, o->ended, o->node,
+	                 o->author, o->reason);
+
+	if (o->is_step && n > 0 && n < CANONICAL_MAX)
+		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "step %u %" PRId64 " %s/%s\n",
+		         o->to_ppm, o->late_from_ms, o->service, o->operation);
 }
 
 /* Whether @p a replaces @p b. */
@@ -249,6 +298,8 @@ uint32_t overrides_level(const struct overrides *overrides, const struct overrid
 		at_ms = hold->from_ms;
 
 	override_to_model(o, &as_model);
+	if (o->is_step && o->level_known && !o->ended && !hold)
+		return o->level_ppm;
 	if (o->target == MODEL_TARGET_SITE)
 		return model_override_ppm(&as_model, at_ms);
 	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? 1000000 : 0;
@@ -282,6 +333,8 @@ const char *overrides_state(const struct overrides *overrides, const struct over
 		return "disabled";
 	if (o->kind == MODEL_OVERRIDE_FORCE_UP)
 		return "forced_up";
+	if (o->is_step)
+		return override_step_state(o, now_ms);
 	return now_ms - o->from_ms < o->over_ms ? "ramping" : "drained";
 }
 

@@ -8,6 +8,10 @@
  * merging is commutative, associative and idempotent: nodes that have seen the same overrides, in
  * any order, hold the same set (Shapiro et al., INRIA RR-7506, 2011).
  *
+ * The generation of a step of an operation holds its epoch, whether a person or the operation's owner
+ * wrote it, and the step's number (mgmt/store/step.h): so a step of an earlier epoch never wins, and a person wins over
+ * the owner of the same epoch. Other overrides count their generations from 1, below all of these.
+ *
  * Past instants of an override never change while it lives, so that member sets that follow from
  * them (mgmt/store/compose.h) are the same on every node.
  *
@@ -44,9 +48,16 @@ struct override {
 	int64_t created_ms, from_ms, over_ms, until_ms;
 	uint32_t from_ppm;
 	bool ended;
+	/* a step of an operation; else unset (include/weir/model.h) */
+	bool is_step;
+	uint32_t to_ppm;
+	int64_t late_from_ms;
+	char service[MODEL_NAME_MAX], operation[MODEL_ID_MAX];
 	/* not merged, not stored: where weir-dns of this node has its ramp (weir/ramp.h) */
 	enum ramp_how how;
 	int64_t at_ms; /**< the instant of its schedule that is in force, unless it is free */
+	bool level_known;
+	uint32_t level_ppm; /**< of a step, if known: the level in force in weir-dns of this node */
 	char author[MODEL_NAME_MAX], reason[OVERRIDE_REASON_MAX], node[MODEL_NAME_MAX];
 	/* not merged: who was authenticated when this generation was made; "": not known */
 	char principal[PRINCIPAL_MAX];
@@ -57,6 +68,13 @@ struct overrides {
 	struct override *items;
 	size_t n_items;
 };
+
+#define OVERRIDE_GENERATION_END ((uint64_t)1 << 53) /**< so that JSON has each exactly */
+
+/** Whether the former release would get the same levels from it: no step, or one that says the same. */
+bool override_is_plain(const struct override *o);
+/** Whether one of @p n has @p id. */
+bool override_in(const struct override *list, size_t n, const char *id);
 
 /** The same as the model has it; @p out borrows the texts of @p o. */
 void override_to_model(const struct override *o, struct model_override *out);

@@ -74,6 +74,8 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms)
 
 		o->how = r ? r->how : RAMP_FREE;
 		o->at_ms = r ? r->at_ms : 0;
+		o->level_known = r && r->level_known;
+		o->level_ppm = r ? r->level_ppm : 0;
 		note_ramp_event(in, o, was, now_ms);
 	}
 }

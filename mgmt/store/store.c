@@ -75,6 +75,8 @@ static int open_db(const char *path, sqlite3 **db)
 		err = sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
 	if (!err)
 		err = store_record_schema(*db);
+	if (!err)
+		err = store_overrides_schema(*db);
 	return err ? err : store_history_schema(*db);
 }
 

@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Overrides in the store. Each has two rows: one that an earlier release reads as well, and its
- * principal (store_record.c). Both are written in one transaction.
+ * principal (store_record.c). A step of an operation is in a table of its own instead, and in the
+ * first one only where an earlier release gets the same levels from it. All rows of an override are
+ * written in one transaction.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "mgmt/store/store_internal.h"
+
+static const char schema[] =
+        "CREATE TABLE IF NOT EXISTS steps(id TEXT PRIMARY KEY, generation INTEGER NOT NULL,"
+        " kind INTEGER NOT NULL, target INTEGER NOT NULL, pool TEXT NOT NULL, name TEXT NOT NULL,"
+        " created_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, over_ms INTEGER NOT NULL,"
+        " until_ms INTEGER NOT NULL, from_ppm INTEGER NOT NULL, ended INTEGER NOT NULL,"
+        " author TEXT NOT NULL, reason TEXT NOT NULL, node TEXT NOT NULL, to_ppm INTEGER NOT NULL,"
+        " late_from_ms INTEGER NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL)"
+        " WITHOUT ROWID;";
+
+int store_overrides_schema(sqlite3 *db)
+{
+	return sql_errno(sqlite3_exec(db, schema, NULL, NULL, NULL));
+}
 
 static int put_override_row(sqlite3 *db, const struct override *o)
 {
@@ -17,11 +33,29 @@ static int put_override_row(sqlite3 *db, const struct override *o)
 	               o->node);
 }
 
-/* Write an override and its principal, in the caller's transaction. */
+static int put_step_row(sqlite3 *db, const struct override *o)
+{
+	return sql_run(db,
+	               "INSERT OR REPLACE INTO steps VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	               "tiiittiiiiiitttiitt", o->id, (int64_t)o->generation, (int64_t)o->kind,
+	               (int64_t)o->target, o->pool, o->name, o->created_ms, o->from_ms, o->over_ms,
+	               o->until_ms, (int64_t)o->from_ppm, (int64_t)o->ended, o->author, o->reason,
+	               o->node, (int64_t)o->to_ppm, o->late_from_ms, o->service, o->operation);
+}
+
+/* Write an override and its principal, in the caller's transaction; its former rows go. */
 static int write_override(struct store *s, const struct override *o)
 {
-	int err = put_override_row(s->db, o);
+	int err = 0;
 
+	if (override_is_plain(o))
+		err = put_override_row(s->db, o);
+	else
+		err = sql_run(s->db, "DELETE FROM overrides WHERE id=?", "t", o->id);
+	if (!err && o->is_step)
+		err = put_step_row(s->db, o);
+	else if (!err)
+		err = sql_run(s->db, "DELETE FROM steps WHERE id=?", "t", o->id);
 	return err ? err : store_record_override(s, o);
 }
 
@@ -31,6 +65,8 @@ int store_put_overrides(struct store *s, const struct overrides *overrides)
 
 	if (!err)
 		err = sql_run(s->db, "DELETE FROM overrides", "");
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM steps", "");
 	if (!err)
 		err = sql_run(s->db, "DELETE FROM override_principals", "");
 	for (size_t i = 0; !err && i < overrides->n_items; i++)
@@ -57,6 +93,19 @@ int store_put_some(struct store *s, const struct override *list, const bool *whi
 	return sql_end(s->db, err);
 }
 
+/* The columns that only a step has: NULL in all others. @return whether they can be used */
+static bool read_step(sqlite3_stmt *q, struct override *o)
+{
+	if (sqlite3_column_type(q, 15) == SQLITE_NULL)
+		return true;
+	int64_t to_ppm = sqlite3_column_int64(q, 15);
+	o->is_step = true;
+	o->to_ppm = to_ppm >= 0 && to_ppm <= UINT32_MAX ? (uint32_t)to_ppm : UINT32_MAX;
+	o->late_from_ms = sqlite3_column_int64(q, 16);
+	return sql_text(q, 17, o->service, sizeof(o->service)) &&
+	       sql_text(q, 18, o->operation, sizeof(o->operation));
+}
+
 /* A row is checked like an override of a peer: a damaged one must not come into force. */
 static int read_override(sqlite3_stmt *q, struct override *out)
 {
@@ -74,22 +123,24 @@ static int read_override(sqlite3_stmt *q, struct override *out)
 	    !sql_text(q, 5, o.name, sizeof(o.name)) ||
 	    !sql_text(q, 12, o.author, sizeof(o.author)) ||
 	    !sql_text(q, 13, o.reason, sizeof(o.reason)) ||
-	    !sql_text(q, 14, o.node, sizeof(o.node)) || !override_ok(&o))
+	    !sql_text(q, 14, o.node, sizeof(o.node)) || !read_step(q, &o) || !override_ok(&o))
 		return -EBADMSG;
-	if (sqlite3_column_type(q, 15) == SQLITE_TEXT &&
-	    !sql_text(q, 15, o.principal, sizeof(o.principal)))
+	if (sqlite3_column_type(q, 19) == SQLITE_TEXT &&
+	    !sql_text(q, 19, o.principal, sizeof(o.principal)))
 		return -EBADMSG;
 	*out = o;
 	return 0;
 }
 
+/* An override has two rows when an earlier release, which knows one of them, went on with it. */
+static const char select_overrides[] =
+        "SELECT o.*, p.principal FROM (SELECT *, NULL, NULL, NULL, NULL FROM overrides UNION ALL"
+        " SELECT * FROM steps) o LEFT JOIN override_principals p"
+        " ON p.id=o.id AND p.generation=o.generation";
+
 int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms)
 {
-	sqlite3_stmt *q = sql_prepare(
-	        s->db,
-	        "SELECT o.*, p.principal FROM overrides o LEFT JOIN override_principals p"
-	        " ON p.id=o.id AND p.generation=o.generation",
-	        "");
+	sqlite3_stmt *q = sql_prepare(s->db, select_overrides, "");
 	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
 
 	while (!err) {
