@@ -38,6 +38,7 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	        "hash_key", key_status(core->intent)->found, "bits_per_s",
 	        known ? json_integer((json_int_t)bits) : json_null());
 	struct node_drain drain = node_drain_copy(core);
+	json_object_set_new(reply->json, "features", json_pack("[s]", PEERS_STEPS));
 	json_object_set_new(reply->json, "drain", json_string(node_drain_state(&drain)));
 	json_object_set_new(reply->json, "port_bits_per_s",
 	                    json_integer((json_int_t)drain.port_bits));
@@ -48,15 +49,21 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	reply->status = 200;
 }
 
+/*
+ * A node of the former release would take a step to 10 % for a drain of the whole site. So it gets
+ * only overrides that it understands; a node that knows steps says so.
+ */
 void handle_peer_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	const char *features = http_query(r, "features");
+	bool steps = features && !strcmp(features, PEERS_STEPS);
 	json_t *items = json_array();
 
-	(void)r;
 	core_lock(core);
 	const struct overrides *overrides = intent_overrides(core->intent);
 	for (size_t i = 0; i < overrides->n_items; i++)
-		json_array_append_new(items, override_to_peer_json(&overrides->items[i]));
+		if (steps || override_is_plain(&overrides->items[i]))
+			json_array_append_new(items, override_to_peer_json(&overrides->items[i]));
 	core_unlock(core);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;

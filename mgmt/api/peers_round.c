@@ -88,7 +88,10 @@ static void merge_overrides(struct core *core, const struct peer_target *t)
 	json_t *answer = NULL;
 	size_t n = 0, bad = 0;
 
-	if (list && fetch_json(core->peers, t, "/v1/peer/overrides", &answer)) {
+	const char *path =
+	        t->report.steps ? "/v1/peer/overrides?features=" PEERS_STEPS : "/v1/peer/overrides";
+
+	if (list && fetch_json(core->peers, t, path, &answer)) {
 		const json_t *items = json_object_get(answer, "items");
 
 		for (size_t i = 0; i < json_array_size(items) && n < OVERRIDES_MAX; i++)
@@ -297,6 +300,18 @@ static bool read_peer_version(struct core *core, struct peer_target *t, const js
 	return true;
 }
 
+/* The former release tells no features. */
+static bool has_feature(const json_t *features, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(features); i++) {
+		const char *text = json_string_value(json_array_get(features, i));
+
+		if (text && !strcmp(text, name))
+			return true;
+	}
+	return false;
+}
+
 /* Read a peer's answer about its head. @return whether it could be read */
 static bool read_peer_head(struct core *core, struct peer_target *t, const json_t *answer,
                            bool *confirmed)
@@ -321,6 +336,8 @@ static bool read_peer_head(struct core *core, struct peer_target *t, const json_
 	plain_copy(t->report.drain, sizeof(t->report.drain),
 	           state ? state : ""); /* of a peer of a former release */
 	read_peer_clock(t, json_object_get(answer, "clock"));
+	t->report.steps_known = true;
+	t->report.steps = has_feature(json_object_get(answer, "features"), PEERS_STEPS);
 	t->report.unreachable_reason[0] = '\0';
 	t->report.inforce = inforce_from_json(json_object_get(answer, "in_force"));
 	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->report.hash_key))
