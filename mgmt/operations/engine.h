@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The engine of operations: from a record and facts to the next record and to what must be done.
+ *
+ * Pure: no clock, no socket, no lock, no memory. The owner calls operation_next() each second. The
+ * caller then, in this order: stores the record and sends it to all nodes; merges the override that
+ * `write` describes for each target, and sends it to all nodes. All of that may be repeated: a
+ * write with one epoch and step is always the same.
+ *
+ * Implemented in engine.c, begin.c, step.c, back.c and command.c of this folder; guards.c.
+ * Any thread; one at a time for a record. The simulator tests/sim/operations_sim.c drives it.
+ */
+#ifndef WEIR_MGMT_OPERATIONS_ENGINE_H
+#define WEIR_MGMT_OPERATIONS_ENGINE_H
+
+#include "mgmt/operations/guards.h"
+#include "mgmt/operations/operation.h"
+#include "mgmt/operations/operation_facts.h"
+
+#define OPERATION_AHEAD_MS   2000   /**< how far ahead a step is announced */
+#define OPERATION_NOTICE_MS  900000 /**< an event so long before until */
+#define OPERATION_EVENTS_MAX 8u
+
+/** What should be announced by the targets' nodes. */
+enum operation_announce {
+	OPERATION_ANNOUNCE_NORMAL,   /**< as configured */
+	OPERATION_ANNOUNCE_SHUTDOWN, /**< graceful shutdown */
+	OPERATION_ANNOUNCE_WITHDRAWN,
+};
+
+/** What the owner must do now. */
+struct operation_act {
+	bool changed; /**< the record: store it and send it */
+	/** the override of each target; nothing to write if !has_write */
+	bool has_write;
+	struct operation_write write;
+	enum operation_announce own, shared; /**< VIPs of the target alone; of several sites */
+	char handed_over[MODEL_NAME_MAX];    /**< the new owner; "": this node stays it */
+	struct operation_event {
+		char text[OPERATION_DETAIL_MAX];
+		bool warning;
+	} events[OPERATION_EVENTS_MAX];
+	size_t n_events;
+};
+
+/** Run one tick of an operation that this node owns. @p now_ms: the wall clock. */
+void operation_next(struct operation *op, const struct operation_facts *facts, int64_t now_ms,
+                    struct operation_act *act);
+
+/**
+ * Commands of persons, at the owner (but take). @p error has room for OPERATION_DETAIL_MAX bytes
+ * and says why not. @return 0; -EALREADY: it is so already; -EINVAL: not in this state; -EBUSY: a
+ * guard refuses, named in @p error; the record is then as before.
+ */
+struct operation_person {
+	const char *author, *reason; /**< "" and "": as before */
+	const bool *overridden;      /**< [OPERATION_GUARD_COUNT] to add; NULL: none */
+	const char *const *without;  /**< nodes named absent, to add */
+	size_t n_without;
+};
+MUST_CHECK int operation_hold(struct operation *op, const struct operation_person *person,
+                              int64_t now_ms, char *error);
+/** Go on; of expired_held: return. */
+MUST_CHECK int operation_resume(struct operation *op, const struct operation_facts *facts,
+                                const struct operation_person *person, int64_t now_ms, char *error);
+/** Go back to where the running way began, at the same pace. */
+MUST_CHECK int operation_abort(struct operation *op, const struct operation_facts *facts,
+                               const struct operation_person *person, int64_t now_ms, char *error);
+/** Return to normal (weir undrain). */
+MUST_CHECK int operation_return(struct operation *op, const struct operation_facts *facts,
+                                const struct operation_person *person, int64_t now_ms, char *error);
+/** Drain from here (a shift that rests, a return that is held): the level runs on. */
+MUST_CHECK int operation_redirect(struct operation *op, const struct operation_facts *facts,
+                                  const struct operation_person *person, uint32_t goal_ppm,
+                                  int64_t now_ms, char *error);
+/**
+ * Become the owner (`weir operation ID take`), in a new epoch. It holds until the levels of all nodes that are reached are
+ * known, and goes on from the furthest; an operation that was held stays held.
+ */
+MUST_CHECK int operation_own(struct operation *op, const struct operation_facts *facts,
+                             const struct operation_person *person, int64_t now_ms, char *error);
+
+/** Which levels a way takes, as written to the record; for dry runs and the projection. */
+void operation_plan(struct operation *op, const struct operation_facts *facts);
+
+#endif

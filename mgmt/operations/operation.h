@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The record of an operation: a drain or shift of sites that measures each step, as a value.
+ *
+ * One node owns an operation. Only the owner changes the record; each change of owner takes a
+ * higher epoch. All nodes keep the newest record that they have seen: operation_is_newer() is a
+ * total order, so nodes that have seen the same records, in any order, keep the same one.
+ *
+ * Levels are parts per million of the site's clients that are sent elsewhere: 0 is normal, 1,000,000
+ * is drained. They run over the levels of a plan (mgmt/operations/plan.h), one at a time.
+ *
+ * Implemented in mgmt/operations/record.c. A record belongs to one thread at a time. Zeroed is a
+ * valid start: operation_init() fills the rest.
+ */
+#ifndef WEIR_MGMT_OPERATIONS_OPERATION_H
+#define WEIR_MGMT_OPERATIONS_OPERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "mgmt/store/override.h"
+#include "weir/model.h"
+
+#define OPERATION_TARGETS_MAX 8u         /**< sites that one operation moves */
+#define OPERATION_PLAN_MAX    8u         /**< levels of one way, out or back */
+#define OPERATION_HISTORY_MAX 32u        /**< steps that are remembered, the newest */
+#define OPERATION_SITES_MAX   16u        /**< sites whose load a step remembers */
+#define OPERATION_NODES_MAX   64u        /**< nodes that are remembered, or named as absent */
+#define OPERATION_LATE_MAX    16u        /**< prefixes of late clients that are remembered */
+#define OPERATION_DETAIL_MAX  192u       /**< bytes of a reason, with the NUL */
+#define OPERATION_EPOCH_MAX   UINT32_MAX /**< 32 bits of an override's generation */
+#define OPERATION_PPM         1000000u
+
+enum operation_kind { OPERATION_DRAIN, OPERATION_SHIFT, OPERATION_KIND_COUNT };
+
+/**
+ * Where an operation is. Columns: word in the API, state. What ends each: mgmt/operations/engine.h.
+ */
+#define OPERATION_STATES(row)                                                                      \
+	row("starting", STARTING) row("moving", MOVING) row("late", LATE) row("drained", DRAINED)  \
+	        row("drained_unconfirmed", DRAINED_UNCONFIRMED) row("empty", EMPTY)                \
+	                row("held", HELD) row("expired_held", EXPIRED_HELD)                        \
+	                        row("returning", RETURNING) row("resting", RESTING)                \
+	                                row("done", DONE) row("aborting", ABORTING)                \
+	                                        row("aborted", ABORTED) row("failed", FAILED)
+enum operation_state {
+#define OPERATION_STATE_ROW(text, name) OPERATION_##name,
+	OPERATION_STATES(OPERATION_STATE_ROW)
+#undef OPERATION_STATE_ROW
+	        OPERATION_STATE_COUNT
+};
+
+/** What a return has to see, in this order, before its first step. */
+enum operation_stage {
+	OPERATION_STAGE_POOLS,    /**< own pools up by the site's own checks */
+	OPERATION_STAGE_ANNOUNCE, /**< its VIPs announced with proof */
+	OPERATION_STAGE_OUTSIDE,  /**< up as seen from outside */
+	OPERATION_STAGE_BACKUP,   /**< no backup member has a slot at any node */
+	OPERATION_STAGE_STEPS,    /**< and then the steps */
+	OPERATION_STAGE_COUNT
+};
+
+/**
+ * Guards. Columns: word in the API, guard, whether a person may override it by name. (majority:
+ * --without NODE; release: a scheduled drain; operation: end the other one.)
+ */
+#define OPERATION_GUARDS(row)                                                                      \
+	row("last-site", LAST_SITE, true) row("max-sites-out", MAX_SITES_OUT, true)                \
+	        row("room", ROOM, true) row("receivers", RECEIVERS, true)                          \
+	                row("fresh", FRESH, true) row("unconfirmed", UNCONFIRMED, true)            \
+	                        row("majority", MAJORITY, false) row("release", RELEASE, false)    \
+	                                row("backup", BACKUP, true) row("no-dns", NO_DNS, true)    \
+	                                        row("clock", CLOCK, false)                         \
+	                                                row("share", SHARE, true)                  \
+	                                                        row("operation", OTHER, false)
+enum operation_guard {
+#define OPERATION_GUARD_ROW(text, name, may) OPERATION_GUARD_##name,
+	OPERATION_GUARDS(OPERATION_GUARD_ROW)
+#undef OPERATION_GUARD_ROW
+	        OPERATION_GUARD_COUNT
+};
+
+/**
+ * Why an operation is held or has ended: a guard's word, or one of these.
+ * node-lost: a node that took part is not reached. not-in-force: a node does not reach the level.
+ * taken: a new owner reads the levels. person: a person's command. record: nodes do not have the
+ * record of this owner. site-gone, service-gone, key-changed: the document has changed. site-down:
+ * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of
+ * the return that does not come. expired. restarted: levels are not known after a start.
+ */
+#define OPERATION_CODE_MAX 24u
+
+/** The direction of the running way: are clients sent away from the targets, or back to them? */
+enum operation_way { OPERATION_OUT, OPERATION_BACK };
+
+/** A value that may be missing. Missing is never 0. */
+struct operation_value {
+	bool known;
+	uint64_t value;
+};
+
+/** What the override of a target must say now; the shell builds a struct override from it. */
+struct operation_write {
+	uint32_t epoch, step; /**< of its generation; a node keeps the highest */
+	int64_t from_ms, over_ms;
+	uint32_t from_ppm, to_ppm; /**< from_ppm > to_ppm: a step back */
+	int64_t late_from_ms;      /**< from when the backup takes new flows; 0: never */
+	bool ended;                /**< the override is over: level 0, and not seen any more */
+};
+
+struct operation_target {
+	char site[MODEL_NAME_MAX];
+	char override_id[MODEL_ID_MAX];
+	/** new flows a second that own backends accepted before, silent SYNs not among them */
+	struct operation_value baseline;
+};
+
+struct operation_load {
+	char site[MODEL_NAME_MAX];
+	struct operation_value flows, bits, capacity_flows, capacity_bits; /**< a second */
+	struct operation_value expected_flows; /**< by the projection at this step's level */
+};
+
+/** What is remembered of a step. Instants are ms of the wall clock; 0: not yet. */
+struct operation_step {
+	uint32_t from_ppm, to_ppm, write_step;
+	enum operation_state state; /**< moving, returning or aborting */
+	int64_t begun_ms, in_force_ms, ended_ms;
+	struct operation_value ttl_s; /**< longest given when it began */
+	struct operation_value share_ppm, expected_ppm;
+	bool judged;                           /**< the share was judged */
+	char not_judged[OPERATION_DETAIL_MAX]; /**< else why not */
+	struct operation_load loads[OPERATION_SITES_MAX];
+	uint32_t n_loads;
+	int64_t margins[OPERATION_GUARD_COUNT]; /**< the smallest, percent; INT64_MAX: none known */
+};
+
+struct operation_hold {
+	char code[OPERATION_CODE_MAX], detail[OPERATION_DETAIL_MAX];
+	int64_t since_ms;
+	enum operation_state from; /**< where a resume goes on */
+};
+
+/** A client that still came to the drained site. */
+struct operation_late {
+	char prefix[MODEL_NAME_MAX];
+	struct operation_value flows; /**< a second */
+};
+
+struct operation {
+	/* set once */
+	char id[MODEL_ID_MAX];
+	enum operation_kind kind;
+	char service[MODEL_NAME_MAX]; /**< "": all at the site */
+	char author[MODEL_NAME_MAX], principal[PRINCIPAL_MAX], reason[OVERRIDE_REASON_MAX];
+	int64_t created_ms, until_ms;  /**< MODEL_TIME_NEVER: none */
+	int64_t over_ms;               /**< at least so long for all steps of one way; 0: no pace */
+	bool now;                      /**< one step */
+	bool withdraw;                 /**< VIPs of this site alone are withdrawn, too */
+	uint32_t goal_ppm;             /**< where the way out ends */
+	uint32_t began_ppm;            /**< where it began; an abort goes back to it */
+	char named_by[MODEL_NAME_MAX]; /**< the node that was given the command */
+
+	/* what persons add */
+	bool overridden[OPERATION_GUARD_COUNT];
+	char without[OPERATION_NODES_MAX][MODEL_NAME_MAX]; /**< nodes named absent */
+	uint32_t n_without;
+
+	/* the running state */
+	char owner[MODEL_NAME_MAX];
+	uint32_t epoch, writes; /**< writes: how many of this epoch, the step of the generation */
+	uint64_t seq;           /**< changes of the record in this epoch */
+	enum operation_state state;
+	enum operation_stage stage; /**< of a return */
+	enum operation_way way;
+	struct operation_target targets[OPERATION_TARGETS_MAX];
+	uint32_t n_targets;
+	struct operation_write write; /**< the last one, the same for all targets; epoch 0: none */
+	uint32_t plan_from_ppm, plan_ppm[OPERATION_PLAN_MAX], n_plan;
+	uint32_t step;            /**< of plan_ppm: the running one, or the next if !step_runs */
+	bool step_runs;           /**< it was written and has not ended */
+	uint32_t level_ppm;       /**< the furthest level that was written and seen in force */
+	uint64_t key_fingerprint; /**< of the hash key when it began; 0: not known */
+	struct operation_hold hold;
+	bool expiry_announced, expired; /**< events: 15 minutes before until, and at it */
+	bool reads_levels;              /**< the levels of all nodes must be read first */
+	int64_t late_from_ms;
+	char waits[OPERATION_DETAIL_MAX]; /**< what the state waits for, in plain words */
+	char nodes[OPERATION_NODES_MAX][MODEL_NAME_MAX]; /**< reached when it began or went on */
+	uint32_t n_nodes;
+
+	/* what was seen */
+	struct operation_step steps[OPERATION_HISTORY_MAX]; /**< the newest last */
+	uint32_t n_steps, steps_lost;
+	struct operation_load before[OPERATION_SITES_MAX], after[OPERATION_SITES_MAX];
+	uint32_t n_before, n_after;
+	struct {
+		char site[MODEL_NAME_MAX];
+		struct operation_value repeats, drops; /**< a second, when the way began */
+	} calm[OPERATION_SITES_MAX];
+	uint32_t n_calm;
+	struct operation_late late[OPERATION_LATE_MAX];
+	uint32_t n_late;
+	uint32_t holds;                                  /**< how often it was held */
+	int64_t began_ms, full_ms, drained_ms, ended_ms; /**< full: 100 % in force */
+
+	/* of the owner's process, neither sent nor stored: elapsed time by its monotonic clock */
+	int64_t waited_ms;  /**< since the last instant that something waits for */
+	int64_t in_step_ms; /**< since the step was written */
+	int64_t unknown_ms; /**< since when something needed is missing, without a break */
+	int64_t unnamed_ms; /**< since the last answer that names a target */
+	int64_t state_ms;   /**< in this state and stage */
+};
+
+/** What a person asked for; texts are borrowed. */
+struct operation_request {
+	const char *id, *node; /**< the new operation's id; the node that was asked */
+	enum operation_kind kind;
+	const char *const *sites;        /**< [n_sites] */
+	const char *const *override_ids; /**< [n_sites] */
+	size_t n_sites;
+	const char *service, *author, *principal, *reason;
+	int64_t until_ms, over_ms;
+	uint32_t goal_ppm;  /**< of a shift; a drain's is 1,000,000 */
+	uint32_t level_ppm; /**< at which the targets are now: an override that goes on */
+	uint32_t epoch;     /**< highest of the targets' overrides; 0: none */
+	bool now, withdraw;
+	const bool *overridden; /**< [OPERATION_GUARD_COUNT], or NULL */
+	const char *const *without;
+	size_t n_without;
+};
+
+/**
+ * Start a record: state starting, epoch one above the request's, owned by the node that was asked.
+ * @param error  room for OPERATION_DETAIL_MAX: which field is wrong
+ * @return 0, -EINVAL (a text too long, until in the past, no site, a level out of range) or -E2BIG
+ */
+MUST_CHECK int operation_init(struct operation *op, const struct operation_request *request,
+                              int64_t now_ms, char *error);
+
+/** "drain", "shift" */
+const char *operation_kind_text(enum operation_kind kind);
+/** The word of a state, a stage, a guard. */
+const char *operation_state_text(enum operation_state state);
+const char *operation_stage_text(enum operation_stage stage);
+const char *operation_guard_text(enum operation_guard guard);
+/** @return the value, or -1 when there is none with this word */
+int operation_state_find(const char *text);
+int operation_guard_find(const char *text);
+int operation_kind_find(const char *text);
+int operation_stage_find(const char *text);
+/** Whether a person may override it by its name. */
+bool operation_guard_is_optional(enum operation_guard guard);
+
+/** Its record will not change any more: done, aborted, failed. */
+bool operation_is_over(const struct operation *op);
+/** It changes levels, or is about to: of these only one may be in the cluster. */
+bool operation_moves(const struct operation *op);
+/** held or expired_held */
+bool operation_is_held(const struct operation *op);
+bool operation_targets_site(const struct operation *op, const char *site);
+bool operation_is_without(const struct operation *op, const char *node);
+/**
+ * Whether @p a replaces @p b, a record with the same id: higher epoch; then the lower name of the
+ * owner, so that of two takers one stays; then higher seq; then the greater text of the record.
+ */
+bool operation_is_newer(const struct operation *a, const struct operation *b);
+/** Whether @p a gives way to @p b: it was made later (then: by its id). */
+bool operation_is_younger(const struct operation *a, const struct operation *b);
+/** Whether every text ends, every number is in its range (a record from a peer or a store). */
+bool operation_ok(const struct operation *op);
+
+#endif

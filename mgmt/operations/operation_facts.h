@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the owner of an operation knows at one moment: all that the engine decides by.
+ *
+ * Each value says whether it is known. Zeroed is: nothing is known. A value that is old (more than
+ * 3 s) is not known; whoever gathers decides that. Rates are means over the last 5 s at least, so
+ * that one second without packets is not a silent site.
+ *
+ * Plain values; the arrays are borrowed for the length of one call.
+ */
+#ifndef WEIR_MGMT_OPERATIONS_OPERATION_FACTS_H
+#define WEIR_MGMT_OPERATIONS_OPERATION_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mgmt/operations/operation.h"
+
+enum operation_truth { OPERATION_UNKNOWN, OPERATION_NO, OPERATION_YES };
+
+/** Points of a plan: where the running way began, and the level after each of its steps. */
+#define OPERATION_POINTS (OPERATION_PLAN_MAX + 1u)
+
+/** What a node has in force for one target. */
+struct operation_level {
+	bool known;
+	uint32_t epoch, step; /**< of the override's generation; 0, 0: it has none */
+	bool person;          /**< the generation is a person's command */
+	/** in force in its weir-dns; of the document where that does not run */
+	uint32_t level_ppm;
+};
+
+struct operation_node {
+	const char *name, *site;
+	bool self;
+	bool reached;               /**< it answered in the last 2 s; self: always */
+	enum operation_truth steps; /**< its release can express a step */
+	/** it holds this operation's record of this epoch and owner, or a later one of the owner */
+	enum operation_truth has_record;
+	enum operation_truth dns; /**< weir-dns runs there and answers */
+	struct operation_level levels[OPERATION_TARGETS_MAX]; /**< by the operation's targets */
+};
+
+/** A rate, or a load, at each point of the running plan: by the projection. */
+struct operation_projected {
+	struct operation_value flows, bits; /**< a second */
+};
+
+struct operation_site {
+	const char *name;
+	bool serves; /**< a name that the operation moves can be answered with this site */
+	bool absent; /**< all its nodes are named absent, or none was reached when it began */
+	enum operation_truth up;      /**< as seen from outside */
+	bool checked;                 /**< a site that can reach it checks its VIPs from outside */
+	enum operation_truth failing; /**< a check of its VIPs by a site that can reach it fails */
+	enum operation_truth pools;   /**< its own pools are above min_healthy, by its own checks */
+	/** drained or held completely by another override or operation, or a node drain of all */
+	enum operation_truth out;
+	struct operation_value flows; /**< new flows a second at own backends, silent SYNs not */
+	struct operation_value bits;  /**< a second from clients */
+	struct operation_value backup_flows; /**< new flows a second that its backup pools take */
+	struct operation_value established;  /**< packets a second of established flows */
+	struct operation_value repeats;      /**< repeated SYNs a second, estimated */
+	struct operation_value drops;        /**< a second, of reasons that clients suffer from */
+	struct operation_value capacity_flows, capacity_bits; /**< stated; unknown: none stated */
+	struct operation_projected at[OPERATION_POINTS];
+	/** what this site gets at once if the targets' backup pools take all that arrives there */
+	struct operation_projected backs_up;
+	/* of a target */
+	enum operation_truth backup_ok; /**< a backup pool that would be served; see has_backup */
+	bool has_backup;
+	enum operation_truth backup_left; /**< no backup member has a slot at any reached node */
+	enum operation_truth announced;   /**< its VIPs are announced, with proof (or never are) */
+	enum operation_truth elsewhere;   /**< shared VIPs: another site announces and forwards */
+	struct operation_value named;     /**< answers a second that name this site */
+};
+
+/** Another operation that is not over. */
+struct operation_other {
+	const char *id;
+	int64_t created_ms;
+	bool moves;
+};
+
+/** What the document in force says of the operation's subjects. */
+enum operation_document {
+	OPERATION_DOCUMENT_UNKNOWN,
+	OPERATION_DOCUMENT_FINE,
+	OPERATION_DOCUMENT_SITE_GONE,
+	OPERATION_DOCUMENT_SERVICE_GONE, /**< it is not at a target any more */
+	OPERATION_DOCUMENT_NO_DNS,       /**< no dynamic name chooses a target */
+};
+
+struct operation_facts {
+	int64_t elapsed_ms; /**< since the last call for this operation, monotonic; 0: the first */
+	const char *self;   /**< this node's name */
+	enum operation_truth clock;         /**< the wall clock is believed */
+	const struct operation_node *nodes; /**< all configured, this one too */
+	size_t n_nodes;
+	const struct operation_site *sites; /**< all configured */
+	size_t n_sites;
+	const struct operation_other *others;
+	size_t n_others;
+	enum operation_document document;
+	enum operation_truth unconfirmed; /**< a change waits to be confirmed */
+	uint64_t key_fingerprint;         /**< of the hash key in force; 0: not known */
+	struct operation_value max_sites_out;
+	struct operation_value ttl_s;          /**< longest TTL of any answer given, over nodes */
+	struct operation_value window_flows;   /**< new flows at all sites in the window of rates */
+	struct operation_value window_answers; /**< answers in the projection's window */
+	const struct operation_late *late;     /**< clients that the backup serves, or still come */
+	size_t n_late;
+	char key_text[MODEL_FINGERPRINT_MAX];
+};
+
+#endif

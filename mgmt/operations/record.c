@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Records of operations: their words, their order, their start. The words are in one table each
+ * (operation.h); the order compares the fields that are merged one by one, never memory with
+ * padding.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "mgmt/operations/operation.h"
+
+static const char *const kind_texts[OPERATION_KIND_COUNT] = { "drain", "shift" };
+static const char *const state_texts[OPERATION_STATE_COUNT] = {
+#define STATE_TEXT(text, name) text,
+	OPERATION_STATES(STATE_TEXT)
+#undef STATE_TEXT
+};
+static const char *const stage_texts[OPERATION_STAGE_COUNT] = {
+	"pools", "announce", "outside", "backup", "steps",
+};
+static const char *const guard_texts[OPERATION_GUARD_COUNT] = {
+#define GUARD_TEXT(text, name, may) text,
+	OPERATION_GUARDS(GUARD_TEXT)
+#undef GUARD_TEXT
+};
+
+static int find_text(const char *const *texts, int n, const char *text)
+{
+	for (int i = 0; i < n; i++) {
+		if (!strcmp(texts[i], text))
+			return i;
+	}
+	return -1;
+}
+
+const char *operation_kind_text(enum operation_kind kind)
+{
+	return kind_texts[kind];
+}
+
+const char *operation_state_text(enum operation_state state)
+{
+	return state_texts[state];
+}
+
+const char *operation_stage_text(enum operation_stage stage)
+{
+	return stage_texts[stage];
+}
+
+const char *operation_guard_text(enum operation_guard guard)
+{
+	return guard_texts[guard];
+}
+
+int operation_kind_find(const char *text)
+{
+	return find_text(kind_texts, OPERATION_KIND_COUNT, text);
+}
+
+int operation_state_find(const char *text)
+{
+	return find_text(state_texts, OPERATION_STATE_COUNT, text);
+}
+
+int operation_stage_find(const char *text)
+{
+	return find_text(stage_texts, OPERATION_STAGE_COUNT, text);
+}
+
+int operation_guard_find(const char *text)
+{
+	return find_text(guard_texts, OPERATION_GUARD_COUNT, text);
+}
+
+bool operation_guard_is_optional(enum operation_guard guard)
+{
+	static const bool may_override[OPERATION_GUARD_COUNT] = {
+#define GUARD_MAY(text, name, may) may,
+		OPERATION_GUARDS(GUARD_MAY)
+#undef GUARD_MAY
+	};
+
+	return may_override[guard];
+}
+
+bool operation_is_over(const struct operation *op)
+{
+	return op->state == OPERATION_DONE || op->state == OPERATION_ABORTED ||
+	       op->state == OPERATION_FAILED;
+}
+
+bool operation_is_held(const struct operation *op)
+{
+	return op->state == OPERATION_HELD || op->state == OPERATION_EXPIRED_HELD;
+}
+
+bool operation_moves(const struct operation *op)
+{
+	return op->state == OPERATION_STARTING || op->state == OPERATION_MOVING ||
+	       op->state == OPERATION_RETURNING || op->state == OPERATION_ABORTING;
+}
+
+bool operation_targets_site(const struct operation *op, const char *site)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		if (!strcmp(op->targets[i].site, site))
+			return true;
+	}
+	return false;
+}
+
+bool operation_is_without(const struct operation *op, const char *node)
+{
+	for (uint32_t i = 0; i < op->n_without; i++) {
+		if (!strcmp(op->without[i], node))
+			return true;
+	}
+	return false;
+}
+
+bool operation_is_younger(const struct operation *a, const struct operation *b)
+{
+	if (a->created_ms != b->created_ms)
+		return a->created_ms > b->created_ms;
+	return strcmp(a->id, b->id) > 0;
+}
