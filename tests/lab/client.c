@@ -6,7 +6,8 @@
  *     client --sources FILE --name NAME --rate N [--seconds N] [--path /] [--timeout-ms 3000]
  *            [--target ADDRESS]... [--log FILE] [--most N] [--tag r]
  *
- * FILE has a line a source: "ADDRESS RESOLVER". Sources take turns in an order of their own.
+ * FILE has a line a source: "ADDRESS RESOLVER[,RESOLVER]... [min=SECONDS] [once]". Sources take turns in an order of their own,
+ * and so do the resolvers of a source. `min`: a shorter TTL counts as this one. `once`: the source never asks again.
  * With --target nothing is resolved: the targets of the source's family take turns.
  * Ends after --seconds or at SIGTERM, when what is under way has ended, with a line of JSON.
  * The request's number travels as its User-Agent behind the tag ("r17"), so that servers' logs can
@@ -43,6 +44,9 @@
 #define TICK_MS    4
 #define NOTE_MS    100
 #define TARGET_MAX 16
+
+/* Sources are taken in turn: one that is to be busy has many lines. */
+#define SOURCES_MAX 16384
 
 static struct {
 	const char *sources_path, *name, *path, *log_path, *tag;
@@ -426,11 +430,40 @@ static void exit_with_usage(const char *what, const char *value)
 	exit(1);
 }
 
+/* "ADDRESS[,ADDRESS]..." @return 0 or -1 */
+static int read_resolvers(struct dns_client *s, char *text)
+{
+	char *rest = NULL;
+
+	for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+		if (s->n_resolvers == DNS_RESOLVERS_MAX ||
+		    addr_parse(word, &s->resolvers[s->n_resolvers++]))
+			return -1;
+	return s->n_resolvers ? 0 : -1;
+}
+
+/* A line of the sources' file. @return 0 or -1 */
+static int read_source(struct dns_client *s, const char *line)
+{
+	char address[64], resolvers[192], habits[2][24] = { "", "" };
+	int n = sscanf(line, "%63s %191s %23s %23s", address, resolvers, habits[0], habits[1]);
+
+	if (n < 2 || addr_parse(address, &s->address) || read_resolvers(s, resolvers))
+		return -1;
+	for (int i = 0; i < n - 2; i++) {
+		if (strcmp(habits[i], "once") == 0)
+			s->once = true;
+		else if (sscanf(habits[i], "min=%" SCNu32, &s->ttl_min_s) != 1)
+			return -1;
+	}
+	return 0;
+}
+
 static void read_sources(void)
 {
 	FILE *f = fopen(options.sources_path, "r");
-	char line[256], address[64], resolver[64];
-	size_t room = 4096;
+	char line[384];
+	size_t room = SOURCES_MAX;
 
 	all.sources = calloc(room, sizeof(*all.sources));
 	if (!f || !all.sources)
@@ -438,8 +471,7 @@ static void read_sources(void)
 	while (all.n_sources < room && fgets(line, sizeof(line), f)) {
 		struct dns_client *s = &all.sources[all.n_sources];
 
-		if (sscanf(line, "%63s %63s", address, resolver) != 2 ||
-		    addr_parse(address, &s->address) || addr_parse(resolver, &s->resolver))
+		if (read_source(s, line))
 			exit_with_usage("bad line in sources", line);
 		dns_client_init(s, all.loop, options.name);
 		all.n_sources++;

@@ -95,6 +95,14 @@ static size_t skip_name(const uint8_t *m, size_t n, size_t at)
 	return 0;
 }
 
+/* For how long the answer with @p ttl_s is used: some resolvers and clients do not keep to it. */
+static void keep_answer(struct dns_client *c, uint32_t ttl_s)
+{
+	uint32_t kept_s = ttl_s < c->ttl_min_s ? c->ttl_min_s : ttl_s;
+
+	c->expires_ms = c->once ? UINT64_MAX : loop_now_ms(c->loop) + kept_s * 1000ull;
+}
+
 /* Find the first address of the wanted family. @return NULL, or why there is none */
 static const char *read_answer(struct dns_client *c, const uint8_t *m, size_t n)
 {
@@ -117,7 +125,7 @@ static const char *read_answer(struct dns_client *c, const uint8_t *m, size_t n)
 		at += 10;
 		if (rr == type && data == length && at + data <= n) {
 			c->cached = type == 1 ? addr_from4(m + at) : addr_from6(m + at);
-			c->expires_ms = loop_now_ms(c->loop) + ttl * 1000ull;
+			keep_answer(c, ttl);
 			return NULL;
 		}
 		at += data;
@@ -142,7 +150,8 @@ static int send_query(struct dns_client *c)
 {
 	struct sockaddr_storage from, to;
 	socklen_t from_length = addr_to_sockaddr(&c->address, 0, &from);
-	socklen_t to_length = addr_to_sockaddr(&c->resolver, 53, &to);
+	const struct addr *resolver = &c->resolvers[c->next_resolver++ % c->n_resolvers];
+	socklen_t to_length = addr_to_sockaddr(resolver, 53, &to);
 	uint8_t query[512];
 
 	end_query(c);

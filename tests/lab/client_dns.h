@@ -6,6 +6,7 @@
 #ifndef WEIR_LAB_CLIENT_DNS_H
 #define WEIR_LAB_CLIENT_DNS_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/addr.h"
@@ -19,9 +20,14 @@ struct dns_wait {
 	struct dns_wait *next, **before; /**< the client's; NULL when it does not wait */
 };
 
-/** A source with its resolver. */
+#define DNS_RESOLVERS_MAX 4
+
+/** A source with its resolvers, which are asked in turn until one answers. */
 struct dns_client {
-	struct addr address, resolver;
+	struct addr address, resolvers[DNS_RESOLVERS_MAX];
+	size_t n_resolvers, next_resolver;
+	uint32_t ttl_min_s; /**< a shorter TTL is taken for this one, as some resolvers do */
+	bool once;          /**< keeps its first answer for ever, as some clients do */
 	struct loop *loop;
 	const char *name;
 	struct addr cached;
@@ -37,7 +43,7 @@ struct dns_counts {
 	uint64_t queries, answers, cached;
 };
 
-/** Make @p c, whose address and resolver are set, ready to ask for @p name. */
+/** Make @p c, whose address, resolvers and habits are set, ready to ask for @p name. */
 void dns_client_init(struct dns_client *c, struct loop *loop, const char *name);
 void dns_client_fini(struct dns_client *c);
 /** Answer @p wait from the cache at once, or when the resolver has answered: A for IPv4 sources, AAAA for IPv6. */

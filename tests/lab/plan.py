@@ -38,6 +38,8 @@ class SitePlan:
     ports: tuple[str, ...] = ("eth1",)
     driver: str = "auto"
     device: str = ""  # of DPDK's, for the port
+    capacity: str = 'new_flows = "50k/s"; bits = "40Gbit";'
+    backup: str = ""  # further settings of its services[].at[], as text
 
     def __post_init__(self) -> None:
         i = self.index
@@ -85,6 +87,7 @@ class Plan:
     udp_idle: str = "30s"
     more_nodes: list[SitePlan] = dataclasses.field(default_factory=list)  # further nodes of sites, as their plans
     announce: dict[str, str] = dataclasses.field(default_factory=dict)  # nodes[].announce of a node, as settings
+    min_healthy: str = "10%"
     bare_sites: tuple[str, ...] = ()  # names of sites without services, for nodes that are peers and nothing else
 
     @property
@@ -174,7 +177,7 @@ def listed(items: typing.Iterable[str]) -> str:
 def config_text(plan: Plan) -> str:
     """The weir.conf of a plan."""
     sites = [f'{{ name = "{s.name}"; weight = {s.weight}; '
-             f'capacity = {{ new_flows = "50k/s"; bits = "40Gbit"; }}; }}' for s in plan.sites]
+             f'capacity = {{ {s.capacity} }}; }}' for s in plan.sites]
     sites += [f'{{ name = "{name}"; }}' for name in plan.bare_sites]
     nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "{s.driver}"; ports = ( {s.ports_text} ); '
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
@@ -186,12 +189,12 @@ def config_text(plan: Plan) -> str:
         backends = ",\n      ".join(f'{{ name = "{b.name}"; address = "{b.address}"; weight = {b.weight}; }}'
                                     for b in s.backends)
         pools.append(f'{{ name = "{s.pool}"; site = "{s.name}"; check = "web"; mode = "{s.mode}"; '
-                     f'max_backends = {plan.max_backends}; min_healthy = "10%"; max_remove = "100%"; '
+                     f'max_backends = {plan.max_backends}; min_healthy = "{plan.min_healthy}"; max_remove = "100%"; '
                      f'settle_time = "{plan.settle_time}"; idle_time = "{plan.idle_time}"; '
                      f'agent = {"true" if plan.agent else "false"};\n'
                      f'    backends = (\n      {backends} ); }}')
     vips = [f'{{ name = "{s.vip}"; site = "{s.name}"; addresses = [ {quoted(s.vips)} ]; }}' for s in plan.sites]
-    at = [f'{{ site = "{s.name}"; vip = "{s.vip}"; pool = "{s.pool}"; }}' for s in plan.sites]
+    at = [f'{{ site = "{s.name}"; vip = "{s.vip}"; pool = "{s.pool}"; {s.backup}}}' for s in plan.sites]
     udp = "".join(f',\n  {{ name = "udp-{port}"; protocol = "udp"; port = {port}; udp_policy = "{policy}"; '
                   f'udp_idle = "{plan.udp_idle}"; at = (\n{listed(at)} ); }}' for port, policy in plan.udp.items())
     return f"""schema = 1;

@@ -250,7 +250,11 @@ class Site:
     def start_backends(self) -> None:
         for backend in self.backends:
             backend.start()
-            backend.attach_agent([self.plan.tunnel4, self.plan.tunnel6])
+            backend.attach_agent(self.tunnels())
+
+    def tunnels(self) -> list[str]:
+        """The sources of tunnels that this site's backends take off."""
+        return [self.plan.tunnel4, self.plan.tunnel6]
 
     def _cut_rules(self) -> typing.Iterator[str]:
         """Routing rules that swallow what would enter or leave the site; the gateway itself still answers."""
@@ -347,6 +351,7 @@ class Capture:
 
 class World:
     """Everything of a plan. Nothing runs until the start_*() functions are called."""
+    site_class: type[Site] = Site
 
     def __init__(self, lab: Lab, plan: planning.Plan, resolvers: typing.Sequence[bool] = (True, False),
                  file_rate: str = "400k") -> None:
@@ -358,7 +363,7 @@ class World:
         self.router = lab.host("router")
         self.router.forward()
         self.client = self._make_client()
-        self.sites = [Site(self, s) for s in plan.sites]
+        self.sites = [self.site_class(self, s) for s in plan.sites]
         self.resolvers = [self._make_resolver(j, ecs) for j, ecs in enumerate(resolvers, 1)]
 
     def site(self, name: str) -> Site:

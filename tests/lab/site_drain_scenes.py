@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The scenes of lab drain; see lab_drain.py. Each makes a world, acts as a person would, and notes figures."""
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import typing
+
+from net import Lab, LabError, comes_true, say, wait_until
+from site_drain_world import (RATE, SiteDrainWorld, Wish, drained_ppm, gone_ms, late_flows, own_flows, percentile,
+                              resolver_address)
+from site_operations import ENDED, HELD, MOVING, Operations, tell
+from watch import failed, now_ms
+
+if typing.TYPE_CHECKING:
+    from report import Report
+    from site_drain_figures import Figures
+    from world import Node, Request
+
+BEFORE_MS = 5000    # in which the flows before a drain are counted
+NAMED_EVERY_S = 0.02
+LATE_WANTED = 1000
+QUICK_RATE = 200
+
+
+@contextlib.contextmanager
+def world_of(wish: Wish) -> typing.Iterator[SiteDrainWorld]:
+    """A world under its crowd."""
+    with Lab("drain") as lab:
+        world = SiteDrainWorld(lab, wish)
+        world.begin()
+        try:
+            yield world
+        finally:
+            world.end()
+            for node in world.nodes:
+                node.kill_all()
+
+
+def own_rate(world: SiteDrainWorld, site: str, end_ms: int) -> float:
+    """New flows a second at a site's own backends in the last seconds before a time."""
+    requests = world.requests(end_ms - BEFORE_MS, end_ms)
+    return len(own_flows(requests, site)) * 1000 / BEFORE_MS
+
+
+def refused(requests: typing.Iterable[Request]) -> list[Request]:
+    """Requests that were not served; a client does not try again."""
+    return failed(requests)
+
+
+def watch_operation(world: SiteDrainWorld, operations: Operations, number: str, until: typing.Collection[str],
+                    timeout_s: float) -> str:
+    """Tell of an operation and its crowd every few seconds until its state is one of some; the state."""
+    end, told = time.monotonic() + timeout_s, now_ms()
+    while time.monotonic() < end:
+        record = operations.get(number)
+        if record.get("state") in until:
+            say(tell(record))
+            return str(record["state"])
+        if now_ms() - told > 5000 and world.crowd:
+            say(f"{tell(record)}; {world.crowd.line(told, now_ms() - 100)}")
+            told = now_ms()
+        time.sleep(0.1)  # the pace of looking
+    raise LabError(f"not within {timeout_s} s {' or '.join(until)}: {tell(operations.get(number))}")
+
+
+# a drain and its return
+
+def scheduled(report: Report, figures: Figures) -> None:
+    """The drain by the clock, without a backup."""
+    with world_of(Wish()) as world:
+        began = now_ms()
+        status, answer = world.nodes[1].api("POST", "/v1/overrides", {
+            "do": "drain", "target": {"site": "ams"}, "over": "40s", "until": "+1h", "now": True, "reason": "lab"})
+        report.equal(status, 201, f"a scheduled drain is taken {answer if status != 201 else ''}")
+        before = own_rate(world, "ams", began)
+        comes_true(lambda: all(drained_ppm(n, "ams") == 1000000 for n in world.nodes), 60, 0.2)
+        full = now_ms()
+        time.sleep(10)  # one TTL, and what comes later still
+        end = now_ms()
+        world.site("ams").withdraw_vips()  # as a person would who believes the clock
+        time.sleep(10)  # clients that still come find nothing
+        after = world.requests(end, now_ms())
+        left = len(own_flows(world.requests(end - BEFORE_MS, end), "ams")) * 1000 / BEFORE_MS
+        say(f"{before:.0f}/s before; {(full - began) / 1000:.0f} s after the command, all is drained by the clock; 10 s later {left:.1f}/s come")
+        report.check(left > before / 100, "the clock says drained, and clients still come", f"{left:.1f}/s")
+        figures.put("scheduled_late_refused", len(refused(after)))
+
+
+def drain_and_measure(world: SiteDrainWorld, report: Report, operations: Operations, timeout_s: float,
+                      **body: typing.Any) -> tuple[str, int, int | None]:
+    """Drain ams, given at a node of its own: (operation, when it began, after how many ms 99 % of the own flows were gone)."""
+    began = now_ms()
+    record = operations.begin(do="drain", sites=["ams"], **body)
+    number = record["id"]
+    say(tell(record))
+    report.check(record.get("owner") != "ams-1", "the owner is not a node of the drained site", record.get("owner"))
+    state = watch_operation(world, operations, number, (*ENDED, *HELD), timeout_s)
+    report.check(state in ("drained", "empty"), "the operation ends as drained", state)
+    time.sleep(3)  # flows that would come back show themselves
+    end = now_ms()
+    return number, began, gone_ms(world.requests(began, end), "ams", began, end, own_rate(world, "ams", began))
+
+
+def judge_requests(world: SiteDrainWorld, report: Report, figures: Figures, began: int, end: int) -> None:
+    requests = world.requests(began, end)
+    bad = refused(requests)
+    say(f"refused: {[(r.result, r.target, r.start_ms - began) for r in bad[:5]]}")
+    late = late_flows(requests, world.plan.site("ams").vips, "ams")
+    report.check(len({r.source for r in late}) > 20, "late clients are of many prefixes", len({r.source for r in late}))
+    figures.put("requests", len(requests))
+    figures.put("refused", len(bad))
+    figures.put("late_served", len(late))
+    connect = percentile((r.connect_us / 1000 for r in requests if r.result == "ok"), 0.99)
+    figures.put("connect_p99_ms", round(connect, 2) if connect is not None else None)
+
+
+def drain(report: Report, figures: Figures) -> None:
+    """With a TTL of 5 s and a backup; then its return."""
+    with world_of(Wish(backup=True)) as world:
+        operations = Operations(world.nodes[0])
+        number, began, gone = drain_and_measure(world, report, operations, 200)
+        figures.put("site_drain_s", None if gone is None else round(gone / 1000, 1))
+
+        def enough() -> bool:
+            assert world.crowd
+            ams = world.plan.site("ams").vips
+            requests = world.crowd.between(began, now_ms())
+            return len(requests) >= 30000 and len(late_flows(requests, ams, "ams")) >= LATE_WANTED
+        comes_true(enough, 90, 1)
+        judge_requests(world, report, figures, began, now_ms())
+        report.step(come_back, world, report, figures, operations, number)
+
+
+def come_back(world: SiteDrainWorld, report: Report, figures: Figures, operations: Operations, number: str) -> None:
+    began, share = now_ms(), own_rate(world, "fra", now_ms())
+    operations.insist("/v1/operations", {"do": "undrain", "sites": ["ams"]})
+    watch_operation(world, operations, number, ("done", "failed", *HELD), 400)
+    report.equal(operations.state(number), "done", "the operation's return ends")
+    figures.put("return_s", round((now_ms() - began) / 1000, 1))
+    time.sleep(10)  # one TTL, and what the return may have broken
+    end = now_ms()
+    figures.put("return_refused", len(refused(world.requests(began, end))))
+    report.check(own_rate(world, "fra", end) < share, "clients are back at the site")
+
+
+def default(report: Report, figures: Figures) -> None:
+    """With the default TTLs."""
+    with world_of(Wish(ttl=("5s", "60s"), backup=True)) as world:
+        time.sleep(30)  # clients have answers of all ages
+        _, began, gone = drain_and_measure(world, report, Operations(world.nodes[0]), 400)
+        figures.put("site_drain_default_s", None if gone is None else round(gone / 1000, 1))
+        report.equal([(r.result, r.target) for r in refused(world.requests(began, now_ms()))[:5]], [], "no request is refused meanwhile")
+
+
+# what suffers
+
+def squeeze(report: Report, figures: Figures) -> None:
+    """A receiver's capacity is cut during the drain, with guards and without."""
+    figures.values["squeeze.failed_without_guard"] = None
+    for guarded in (True, False):
+        report.step(squeeze_once, report, figures, guarded)
+
+
+SQUEEZED = "par"      # it gets the big resolver's clients of ams
+CAPACITY_PER_S = 340  # 1.45 times what it has in the end
+AT_PPM = 250000       # the level at which it is cut
+
+
+def cut_capacity(world: SiteDrainWorld) -> int:
+    """To 60 %, in the configuration and in truth; when."""
+    world.plan.site(SQUEEZED).capacity = f'new_flows = "{CAPACITY_PER_S * 6 // 10}/s"; bits = "40Gbit";'
+    node = world.nodes[1]
+    node.write_config()
+    world.squeeze(SQUEEZED, CAPACITY_PER_S * 0.6)
+    at = now_ms()
+    node.weir("apply", f"{node.conf}/weir.conf", "--reason", "lab", "--confirm-within", "none")
+    return at
+
+
+def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
+    with world_of(Wish(capacity=f'new_flows = "{CAPACITY_PER_S}/s"; bits = "40Gbit";')) as world:
+        operations = Operations(world.nodes[1])
+        body = {} if guarded else {"override_guards": ["room", "receivers", "fresh", "unconfirmed"]}
+        number = operations.begin(do="drain", sites=["ams"], **body)["id"]
+        wait_until(lambda: drained_ppm(world.nodes[1], "ams") >= AT_PPM, 90, f"level {AT_PPM}", 0.05)
+        cut = cut_capacity(world)
+        if guarded:
+            held = comes_true(lambda: operations.state(number) in HELD and now_ms(), 20, 0.02)
+            say(tell(operations.get(number)))
+            figures.put("squeeze.held_ms", held - cut if held else None)
+            time.sleep(20)  # what a held operation leaves must not fail
+        else:
+            report.step(watch_operation, world, operations, number, (*ENDED, *HELD), 200)
+            time.sleep(15)  # clients that do not get through show themselves
+        bad = refused(world.requests(cut, now_ms()))
+        figures.put("squeeze.failed" if guarded else "squeeze.failed_without_guard", len(bad))
+
+
+# the owner
+
+def steps_again(world: SiteDrainWorld, site: str) -> int:
+    """How many steps nodes went back, or made twice: levels only rise during a drain."""
+    assert world.levels
+    again = 0
+    for node in world.nodes:
+        levels = [ppm for _, ppm in world.levels.changes(site, node.name)]
+        again += sum(b <= a for a, b in zip(levels, levels[1:]))
+    return again
+
+
+def repeated(record: dict[str, typing.Any]) -> int:
+    """Steps that a record's history has twice."""
+    levels = [s["level_ppm"] for s in record.get("steps", []) if s.get("level_ppm") is not None]
+    return len(levels) - len(set(levels))
+
+
+def node_named(world: SiteDrainWorld, name: str) -> Node:
+    return next(n for n in world.nodes if n.name == name)
+
+
+def owner(report: Report, figures: Figures) -> None:
+    """The owner is killed during a drain, and another node takes the operation."""
+    with world_of(Wish(backup=True)) as world:
+        number = Operations(world.nodes[0]).begin(do="drain", sites=["ams"])["id"]
+        first = Operations(world.nodes[0])
+        wait_until(lambda: drained_ppm(world.nodes[0], "ams") >= AT_PPM, 90, f"level {AT_PPM}", 0.05)
+        name = first.get(number)["owner"]
+        say(f"{name}, the owner, is killed: all its processes")
+        node_named(world, name).kill_all()
+        time.sleep(4)  # a step that was announced comes into force all the same
+        began, rest = now_ms(), [n for n in world.nodes if n.name != name]
+        time.sleep(15)  # nothing must move meanwhile
+        assert world.levels
+        meanwhile = sum(len(world.levels.changes("ams", n.name, began)) - 1 for n in rest)
+        figures.put("owner_kill.level_changes_meanwhile", meanwhile)
+        other = Operations(next(n for n in rest if n is not world.nodes[0]))
+        record, _ = other.insist(f"/v1/operations/{number}/take", {"without": [name]})
+        say(tell(record))
+        report.check(record.get("state") in HELD, "who takes an operation holds it first", record.get("state"))
+        record, _ = other.insist(f"/v1/operations/{number}/resume", {"without": [name]})
+        state = watch_operation(world, other, number, (*ENDED, *HELD), 200)
+        figures.put("owner_kill.steps_twice", steps_again(world, "ams") + repeated(other.get(number)))
+        figures.put("owner_kill.finished", state in ("drained", "empty"))
+
+
+def cut(report: Report, figures: Figures) -> None:
+    """A node that receives, then the owner, is cut off from the others' management."""
+    with world_of(Wish(backup=True)) as world:
+        assert world.levels
+        operations = Operations(world.nodes[0])
+        number = operations.begin(do="drain", sites=["ams"])["id"]
+        began = now_ms()
+        wait_until(lambda: drained_ppm(world.nodes[0], "ams") >= 100000, 90, "level 100000", 0.05)
+        owner_name = operations.get(number)["owner"]
+        away = next(n for n in world.nodes if n.name not in (owner_name, "ams-1"))
+        spreads, moved, held = [], [], []
+        for name in (away.name, owner_name):
+            say(f"{name} is cut off")
+            world.part(name.split("-")[0])
+            own = Operations(node_named(world, owner_name))
+            held.append(bool(comes_true(lambda: own.state(number) in HELD, 15, 0.1)))
+            say(tell(own.get(number)))
+            still = now_ms()
+            time.sleep(8)  # levels are looked at for this long
+            moved.append(sum(len(world.levels.changes("ams", n.name, still)) - 1 for n in world.nodes if n.name == name))
+            near = {n.name for n in world.nodes if n.name != name}
+            spreads.append(world.levels.spread("ams", near, began, now_ms()))
+            world.part(name.split("-")[0], "del")
+            if name == away.name:
+                wait_until(lambda: all(drained_ppm(n, "ams") == drained_ppm(world.nodes[0], "ams") for n in world.nodes), 30, "equal levels", 0.2)
+                time.sleep(3)  # peers are heard again
+                own.insist(f"/v1/operations/{number}/resume", {})
+                level = drained_ppm(world.nodes[0], "ams")
+                wait_until(lambda: drained_ppm(world.nodes[0], "ams") > level, 60, "a further step", 0.05)
+        figures.put("cut.level_spread_ppm", max(spreads))
+        figures.put("cut.changes_of_the_cut_node", sum(moved))
+        figures.put("cut.held", all(held))
+        report.check(operations.state(number) in HELD or operations.state(number) in MOVING, "healed, all know the operation")
+
+
+# deaths
+
+class Named(threading.Thread):
+    """When a name server named a site to a client of it for the last time."""
+
+    def __init__(self, world: SiteDrainWorld, server: str, site: str) -> None:
+        super().__init__(daemon=True)
+        self.world, self.server, self.site = world, server, site
+        self.address = next(a for a in (resolver_address(k, False) for k in range(300)) if world.ask(server, a) == site)
+        self.last_ms, self.ending = 0, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self.ending.wait(NAMED_EVERY_S):
+            try:
+                if self.world.ask(self.server, self.address) == self.site:
+                    self.last_ms = now_ms()
+            except OSError:
+                pass
+
+    def stop(self) -> int:
+        self.ending.set()
+        self.join()
+        return self.last_ms
+
+
+def kill_b(world: SiteDrainWorld, report: Report, figures: Figures) -> None:
+    """ams is drained; it is powered off, then fra dies: par's name server leaves fra out."""
+    world.power_off("ams")
+    say("ams is off")
+    time.sleep(6)  # its views are old, and it is not missed
+    named = Named(world, world.plan.site("par").dns4, "fra")
+    time.sleep(1)  # fra is named until it dies
+    died = now_ms()
+    report.check(named.last_ms > died - 500, "fra is in the answers until it dies")
+    world.site("fra").cut()
+    time.sleep(12)  # an answer that names it all the same shows itself
+    last = named.stop()
+    out = max(0, last - died)
+    figures.put("double.b_out_ms", out if last < now_ms() - 3000 else None)
+
+
+def double(report: Report, figures: Figures) -> None:
+    """A drained site is powered off, then another one dies."""
+    with world_of(Wish(ttl=("1s", "1s"))) as world:
+        operations = Operations(world.nodes[1])
+        number = operations.begin(do="drain", sites=["ams"], now=True)["id"]
+        watch_operation(world, operations, number, (*ENDED, *HELD), 120)
+        kill_b(world, report, figures)
+
+
+def quick(report: Report, figures: Figures) -> None:
+    """A drain in one step whose late clients the backup serves, then the double death."""
+    with world_of(Wish(ttl=("1s", "1s"), backup=True, rate=QUICK_RATE, sources=2000)) as world:
+        operations = Operations(world.nodes[0])
+        _, began, gone = drain_and_measure(world, report, operations, 60, now=True)
+        report.check(gone is not None, "99 % of the new flows at own backends are gone", gone)
+        requests = world.requests(began, now_ms())
+        report.equal([(r.result, r.target) for r in refused(requests)[:5]], [], "no request is refused")
+        late = late_flows(requests, world.plan.site("ams").vips, "ams")
+        report.check(len(late) > 10, "late clients are served by the backup", len(late))
+        kill_b(world, report, figures)
+
+
+# backups
+
+def backup(report: Report, figures: Figures) -> None:
+    """All own backends of a site die at once."""
+    with world_of(Wish(backup=True)) as world:
+        site = world.site("ams")
+        health = site.node
+        killed = now_ms()
+        for b in site.backends:
+            b.kill()
+        names = {b.name for b in site.backends}
+
+        def all_down() -> int:
+            rows = [r for r in health.ctl("health", {"do": "list"})["targets"] if r.get("backend") in names]
+            return now_ms() if rows and all(r["state"] == "down" for r in rows) else 0
+        verdict = wait_until(all_down, 10, "both are down", 0.005)
+        say(f"the last verdict came {verdict - killed} ms after the death")
+        time.sleep(10)  # what is served meanwhile
+        requests = world.requests(killed, now_ms())
+        to_ams = [r for r in requests if r.target in world.plan.site("ams").vips]
+        bad = refused(to_ams)
+        figures.put("backup.ms_to_backup", max(0, max((r.start_ms for r in bad), default=verdict) - verdict))
+        figures.put("backup.failed_after", sum(r.start_ms > verdict + 200 for r in bad))
+        report.check(len(late_flows(to_ams, world.plan.site("ams").vips, "ams")) > 100, "the backup serves its clients")
+
+
+def mutual(report: Report, figures: Figures) -> None:
+    """Two sites that back each other up are drained both."""
+    with world_of(Wish(backup=True)) as world:
+        captures = {s.name: world.start_capture(s.node_port) for s in world.sites}
+        operations = Operations(world.nodes[2])
+        record, _ = operations.insist("/v1/operations", {"do": "drain", "sites": ["ams", "fra"], "now": True})
+        began = now_ms()
+        watch_operation(world, operations, record["id"], (*ENDED, *HELD), 120)
+        time.sleep(20)  # late clients come all this time
+        ways: dict[tuple[str, int, str], set[str]] = {}
+        for name, capture in captures.items():
+            for at, way, _, source, port, vip in capture.flows():
+                if way == "in" and at > began:  # out of the node, into the router
+                    ways.setdefault((source, port, vip), set()).add(name)
+        report.check(len(ways) > 1000, "flows were captured", len(ways))
+        figures.put("mutual_loops", sum(len(nodes) > 1 for nodes in ways.values()))
+        bad = refused(world.requests(began, now_ms()))
+        report.equal([(r.result, r.target) for r in bad[:5]], [], "all late clients are served")
+
+
+SCENES: dict[str, typing.Callable[[Report, Figures], None]] = {
+    f.__name__: f for f in (scheduled, drain, default, squeeze, owner, cut, double, backup, mutual)}
+QUICK = (quick,)
+assert RATE > QUICK_RATE
