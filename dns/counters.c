@@ -401,6 +401,17 @@ static unsigned type_index(uint16_t type)
 	return i;
 }
 
+bool counters_steered(const struct counters_services *c, const struct steering *p, size_t service,
+                      uint32_t site, uint64_t *out)
+{
+	const uint64_t *word =
+	        c ? c->by_site[first_counter_of(p, &p->services[service]) + site] : NULL;
+
+	if (word)
+		*out = __atomic_load_n(word, __ATOMIC_RELAXED);
+	return word;
+}
+
 static void count_steered(struct tally *tally, const struct serving *from,
                           const struct answer_info *info)
 {

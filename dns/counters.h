@@ -18,6 +18,7 @@ struct answer_info;
 struct generation;
 struct serving;
 struct stats;
+struct steering;
 struct tally;
 
 enum counters_drop {
@@ -91,6 +92,13 @@ void counters_drop(struct counters *c, const struct generation *old, const struc
  */
 void counters_drop_zones(struct counters *c, const struct generation *old,
                          const struct generation *g) NONNULL();
+
+/**
+ * Answers of service number @p service of @p p that named its site number @p site, or with n_sites no
+ * site. @return false: they are not counted; @p out untouched then
+ */
+bool counters_steered(const struct counters_services *c, const struct steering *p, size_t service,
+                      uint32_t site, uint64_t *out) MUST_CHECK NONNULL(2, 5);
 
 /** Count one query and what was answered, in any thread. */
 void counters_answer(const struct counters *c, struct tally *tally, const struct serving *from,

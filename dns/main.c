@@ -157,6 +157,7 @@ static void on_server_tick(void *arg)
 	}
 	keep_tick(s);
 	listen_tick(s, now_ms);
+	keys_tick(s, now_ms);
 	publish_counters(s, now_ms);
 	find_counters(s, now_ms);
 	(void)loop_timer_set(s->loop, &s->tick, now_ms + SERVER_TICK_MS);
@@ -210,6 +211,7 @@ static void open_extras(struct server *s)
 	if (err < 0)
 		log_error("dns-stats-failed", "error=\"%s\"", strerror(-err));
 	stats_job_begin(s->counters.stats, "start", START_S);
+	keys_begin(s);
 	err = proc_path(s->dirs->run, "dns.ctl", path);
 	if (err == 0)
 		err = ctl_serve(s->loop, path, "weir", dns_ctl_handle, s, &s->ctl);
@@ -262,6 +264,7 @@ static void close_server(struct server *s)
 	believed_close(&s->believed);
 	ctl_close(s->ctl);
 	serving_close(s);
+	keys_end(s);
 	counters_close(&s->counters);
 	loop_close(s->loop);
 	page_close(s->health);

@@ -28,6 +28,7 @@
 #include "dns/counters.h"
 #include "dns/steering/decided.h"
 #include "dns/generation.h"
+#include "dns/keys.h"
 #include "dns/steering/ramps.h"
 #include "dns/serving.h"
 #include "dns/worker.h"
@@ -38,6 +39,7 @@
 #define SERVER_ERRORS_MAX    32        /**< errors of a load that are kept for `status` */
 #define SERVER_TICK_MS       100       /**< how late a scheduled change may come */
 #define SERVER_CONDITIONS_MS 1000      /**< between two statements of conditions */
+#define SERVER_KEYS_MS       1000 /**< between two looks at what threads have counted of keys */
 
 struct ctl;
 
@@ -104,6 +106,9 @@ struct server {
 	          WORKERS_MAX]; /**< bound before rights were dropped, not used yet */
 	unsigned n_early;
 	struct counters counters;
+	struct keys keys;
+	uint64_t keys_ms;   /**< when its page was written last */
+	uint64_t keys_load; /**< load.finished when it got its names */
 	struct believed believed;
 	int64_t wall_clock_ms; /**< of this tick; other threads read it atomically */
 	enum wall_clock_hold clock;
@@ -151,6 +156,15 @@ size_t server_answer(struct dns_worker *w, const uint8_t *query, size_t length,
 void keep_tick(struct server *s) NONNULL();
 /** Write them a last time, and wait for it; at the end. */
 void keep_stop(struct server *s) NONNULL();
+
+/** dns/keys_tick.c: begin to count which keys ask, for the page of observed keys (keys.h). */
+void keys_begin(struct server *s) NONNULL();
+/** Once a second: what the threads have handed over, and the page. */
+void keys_tick(struct server *s, uint64_t now_ms) NONNULL();
+/** Add what the ended thread of @p w did not hand over, and free its tables. */
+void keys_join(struct server *s, struct dns_worker *w) NONNULL();
+/** Free all; no thread runs any more. */
+void keys_end(struct server *s) NONNULL();
 
 /** Open, take over and close sockets and threads until they fit the document in force. */
 void listen_update(struct server *s) NONNULL();

@@ -95,12 +95,13 @@ static void send_plan(struct dns_worker *w, struct worker_plan *plan)
  * TCP clients are closed here, by the main thread: the worker thread has ended, and may have left
  * some.
  */
-static void close_worker(struct dns_worker *w)
+static void close_worker(struct server *s, struct dns_worker *w)
 {
 	if (w->loop) {
 		tcp_close(w);
 		tally_flush(&w->tally);
 	}
+	keys_join(s, w);
 	udp_close(w);
 	worker_plan_free(w->plan);
 	w->plan = NULL;
@@ -122,6 +123,8 @@ static int open_worker(struct server *s, struct dns_worker *w)
 		err = w->is_tcp ? tcp_open(w) : udp_open(w);
 	if (err < 0)
 		return err;
+	if (asked_open(&w->asked, w->loop) < 0)
+		log_error("dns-keys-failed", "thread=%u error=\"out of memory\"", w->number);
 	w->ended = false;
 	if (s->counters.stats) {
 		char name[WORKER_NAME_MAX];
@@ -151,7 +154,7 @@ static void start_worker(struct server *s, unsigned index)
 		return;
 	log_error("dns-thread-failed", "thread=%s what=starting error=\"%s\"", worker_name(w, name),
 	          strerror(-err));
-	close_worker(w);
+	close_worker(s, w);
 }
 
 static void join_worker(struct server *s, struct dns_worker *w)
@@ -160,7 +163,7 @@ static void join_worker(struct server *s, struct dns_worker *w)
 
 	pthread_join(w->thread, NULL);
 	w->running = false;
-	close_worker(w);
+	close_worker(s, w);
 	worker_plan_free(
 	        __atomic_exchange_n(&w->next, NULL, __ATOMIC_ACQ_REL)); /* not taken any more */
 	if (s->counters.stats)

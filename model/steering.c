@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "weir/steer_keys.h"
 
 const char *steering_class_text(enum steering_class c)
 {
@@ -363,6 +364,7 @@ struct steering *steering_new(const struct model *m, struct arena *a)
 		texts[i] = n->name;
 		names[i] = (struct steering_name){
 			.name = n->name,
+			.id = steer_keys_name_id(n->name),
 			.service = &services[n->service - m->services],
 			.policy = n->policy,
 			.ttl_min_s = n->ttl_min_s,

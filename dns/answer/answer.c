@@ -194,7 +194,7 @@ static void answer_dynamic(struct work *w, const struct spot *at, bool ip4)
 {
 	uint32_t name = image_extra(w->env->image, at->node)->dynamic - 1;
 	bool is_subnet;
-	struct steering_key key = read_client_key(w, &is_subnet);
+	struct steering_key key = w->info->key = read_client_key(w, &is_subnet);
 	struct steering_choice choice = steering_choose(w->env->steering, w->env->state, name, ip4,
 	                                                &key, w->env->wall_clock_ms);
 	struct answer_step *step = trace_step(w, ANSWER_STEP_STEERED, at->node);

@@ -54,6 +54,7 @@ struct answer_info {
 	int32_t dynamic; /**< number of the dynamic name that gave addresses (or none); -1: not one */
 	bool ip4;
 	struct steering_choice choice; /**< with dynamic >= 0 */
+	struct steering_key key;       /**< likewise: by which it was made */
 };
 
 enum answer_step_kind {

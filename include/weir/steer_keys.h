@@ -14,7 +14,7 @@
  * services and sites are given by their identities, so a reader with another document finds those
  * that it knows.
  *
- * Implemented in pages/steer_keys.c; written by dns/steering/keys.c. A struct steer_keys belongs to
+ * Implemented in pages/steer_keys.c; written by dns/keys.c. A struct steer_keys belongs to
  * its caller.
  */
 #ifndef WEIR_STEER_KEYS_H
@@ -64,7 +64,8 @@ _Static_assert(sizeof(struct steer_keys_name) == 24, "keys page layout");
 struct steer_keys_answers {
 	uint64_t service; /**< hash_text() of its name */
 	uint64_t site;    /**< likewise; 0: answers without an address */
-	uint64_t answers; /**< since the writer started: two looks give a rate */
+	/** It only rises, and begins again with the page `stats.dns`: two looks give a rate. */
+	uint64_t answers;
 };
 _Static_assert(sizeof(struct steer_keys_answers) == 24, "keys page layout");
 
@@ -74,8 +75,8 @@ struct steer_keys_page {
 	uint32_t covered_s; /**< of the window: less soon after its start */
 	uint32_t n_keys, n_names, n_answers;
 	uint32_t reserved;
-	uint64_t started_ms; /**< monotonic: when the writer started, and `answers` with it */
-	struct steer_key keys[STEER_KEYS_MAX];                     /**< most queries first */
+	uint64_t started_ms;                   /**< monotonic: when the writer started */
+	struct steer_key keys[STEER_KEYS_MAX]; /**< most queries first */
 	struct steer_keys_name names[STEER_KEYS_NAMES_MAX];        /**< by id, rising */
 	struct steer_keys_answers answers[STEER_KEYS_ANSWERS_MAX]; /**< by service, then site */
 };
@@ -109,14 +110,15 @@ MUST_CHECK int steer_keys_read(const char *run_dir, uint64_t now_ms, struct stee
 void steer_keys_free(struct steer_keys *k);
 /** The row of a name; NULL: nobody asked for it. */
 const struct steer_keys_name *steer_keys_name(const struct steer_keys *k, uint32_t name) NONNULL();
-/** Answers of @p service that named @p site since the writer started (hash_text() of both names). */
-uint64_t steer_keys_answers(const struct steer_keys *k, uint64_t service, uint64_t site) NONNULL();
+/** The row of a service and a site (hash_text() of their names); NULL: not known. */
+const struct steer_keys_answers *steer_keys_answers(const struct steer_keys *k, uint64_t service,
+                                                    uint64_t site) NONNULL();
 /**
  * Make room for a copy, all zero, for who fills one from elsewhere: a peer's answer, a test. Rows
- * are put into order with steer_keys_sort(). @return NULL without memory, or with more than fits
+ * are put into order with steer_keys_settle(). @return NULL without memory, or with more than fits
  */
 struct steer_keys *steer_keys_new(size_t n_keys, size_t n_names, size_t n_answers) MUST_CHECK;
-/** Put the rows into their order. */
-void steer_keys_sort(struct steer_keys *k) NONNULL();
+/** Leave out rows that cannot be, and put the others into their order. */
+void steer_keys_settle(struct steer_keys *k) NONNULL();
 
 #endif

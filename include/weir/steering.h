@@ -83,6 +83,7 @@ struct steering_service {
 
 struct steering_name {
 	const char *name;
+	uint32_t id; /**< steer_keys_name_id() of the name: the same on every node */
 	const struct steering_service *service;
 	enum model_policy policy;
 	uint32_t ttl_min_s, ttl_max_s;

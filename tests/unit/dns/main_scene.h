@@ -313,6 +313,8 @@ NOTE_ONLY(serving_publish, struct server *)
 NOTE_ONLY(serving_close, struct server *)
 NOTE_ONLY(keep_tick, struct server *)
 NOTE_ONLY(keep_stop, struct server *)
+NOTE_ONLY(keys_begin, struct server *)
+NOTE_ONLY(keys_end, struct server *)
 NOTE_ONLY(server_conditions, struct server *)
 NOTE_ONLY(workers_stop, struct server *)
 NOTE_ONLY(listen_close, struct server *)
@@ -407,6 +409,9 @@ void counters_answer(const struct counters *c, struct tally *tally, const struct
 #define serving_publish             fake_serving_publish
 #define serving_close               fake_serving_close
 #define keep_tick                   fake_keep_tick
+#define keys_begin                  fake_keys_begin
+#define keys_tick(s, now_ms)        note_call("keys")
+#define keys_end                    fake_keys_end
 #define keep_stop                   fake_keep_stop
 #define listen_tick(s, now_ms)      note_call("listen:%llu", (unsigned long long)(now_ms))
 #define listen_close                fake_listen_close

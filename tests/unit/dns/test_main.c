@@ -57,11 +57,11 @@ static void forget_calls(void)
 #define OPENED                                                                                     \
 	"loop_open file:/s/effective.conf file:/s/placement.key signal:15 signal:2 signal:1 "      \
 	"eventfd fd:70:load eventfd handed fd:71:crew "
-#define EXTRAS "counters_open begin:start:60 ctl:/r/dns.ctl ramps:/s decided:/s "
-#define TICKED "clock page:/r/health.page page_close keep_tick listen:0 "
+#define EXTRAS "counters_open begin:start:60 keys_begin ctl:/r/dns.ctl ramps:/s decided:/s "
+#define TICKED "clock page:/r/health.page page_close keep_tick listen:0 keys "
 #define CLOSED                                                                                     \
 	"workers_stop listen_close server_load_stop keep_stop ramps_close decided_close "          \
-	"believed_close ctl_close serving_close counters_close "
+	"believed_close ctl_close serving_close keys_end counters_close "
 #define WHOLE                                                                                      \
 	"ignore_signals json dirs setrlimit early:53 become sandbox " OPENED EXTRAS TICKED         \
 	"alive:0 timer load beat end:start run " CLOSED "loop_close no_page "
@@ -105,9 +105,9 @@ static const char *name_of(unsigned at, char name[32])
 /* Whether the server goes on without it. */
 static bool is_extra(const char *name)
 {
-	static const char *const extras[] = { "setrlimit", "sandbox",  "counters_open", "ctl",
-		                              "ramps",     "decided",  "page",          "timer",
-		                              "json",      "keep_tick" };
+	static const char *const extras[] = { "setrlimit", "sandbox",   "counters_open", "ctl",
+		                              "ramps",     "decided",   "page",          "timer",
+		                              "json",      "keep_tick", "keys_begin",    "keys" };
 
 	for (size_t i = 0; i < COUNT(extras); i++)
 		if (!strcmp(name, extras[i]))
@@ -255,15 +255,17 @@ static const char *tick_at(uint64_t now_ms)
 static void each_tick_does_all_in_order(void **state)
 {
 	(void)state;
-	assert_string_equal(tick_at(5000), "clock " PAGE "watch_page keep_tick listen:5000 timer ");
+	assert_string_equal(tick_at(5000),
+	                    "clock " PAGE "watch_page keep_tick listen:5000 keys timer ");
 	assert_ptr_equal(edge.timer, &s.tick);
 	assert_int_equal(edge.timer_ms, 5100);
 	s.now = &generation;
 	assert_string_equal(tick_at(5100),
-	                    "clock observe serving_publish keep_tick listen:5100 timer ");
+	                    "clock observe serving_publish keep_tick listen:5100 keys timer ");
 	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	assert_string_equal(tick_at(5200), "clock observe serving_publish keep_tick listen:5200 "
-	                                   "alive:5200 server_conditions timer ");
+	assert_string_equal(tick_at(5200),
+	                    "clock observe serving_publish keep_tick listen:5200 keys "
+	                    "alive:5200 server_conditions timer ");
 	forget_calls();
 	edge.on_page(&s); /* health has changed: nothing waits for the tick */
 	assert_string_equal(calls, "observe serving_publish ");
@@ -288,7 +290,7 @@ static void the_page_of_health_is_looked_for_once_a_second(void **state)
 	assert_null(s.health);
 	fail_at = 1; /* the page */
 	fail_how = -ENOENT;
-	assert_string_equal(tick_at(8000), "clock " PAGE "keep_tick listen:8000 timer ");
+	assert_string_equal(tick_at(8000), "clock " PAGE "keep_tick listen:8000 keys timer ");
 	fail_at = NEVER;
 	assert_null(strstr(tick_at(8999), PAGE));
 	assert_non_null(strstr(tick_at(9000), PAGE "watch_page "));
@@ -305,7 +307,7 @@ static void a_replaced_page_is_opened_again_and_its_places_forgotten(void **stat
 	assert_null(strstr(tick_at(5500), PAGE));
 	/* the one before is not closed: the loop watches it */
 	assert_string_equal(tick_at(6000), "clock " PAGE "watch_page forget_own observe "
-	                                   "serving_publish keep_tick listen:6000 timer ");
+	                                   "serving_publish keep_tick listen:6000 keys timer ");
 }
 
 static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
@@ -397,9 +399,9 @@ static void without_counters_it_starts_again_when_there_is_room(void **state)
 	edge.page_bytes = 0;
 	assert_null(strstr(tick_at(5000), "counters_open")); /* nobody would start it again */
 	edge.supervised = true;
-	fail_at = 5; /* no room */
+	fail_at = 6; /* no room */
 	fail_how = -ENOSPC;
-	assert_string_equal(tick_at(6000), "clock " PAGE "page_close keep_tick listen:6000 "
+	assert_string_equal(tick_at(6000), "clock " PAGE "page_close keep_tick listen:6000 keys "
 	                                   "counters_open timer ");
 	fail_at = NEVER;
 	assert_null(strstr(tick_at(10999), "counters_open"));

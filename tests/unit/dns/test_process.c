@@ -3,7 +3,9 @@
  * weir-dns as a process (its path is the first argument): what it serves, and what it says of
  * that.
  */
+#include "base/hash.h"
 #include "tests/unit/dns/process_scene.h"
+#include "weir/steer_keys.h"
 
 static void without_a_document_it_waits_and_blames_nothing(void **state)
 {
@@ -146,6 +148,49 @@ static void each_family_of_a_site_is_told_as_it_is_seen(void **state)
 	                 100); /* none is up: all are given */
 	WAIT_FOR(read_value("weir_dns_placed_total", "service=\"web\",site=\"ams\"") == 2);
 	page_close(page);
+}
+
+/* The queries of the key 127.0.0.0/24 for www.z0.test; -1: the page does not have it. */
+static int64_t read_asked(struct steer_keys **keys)
+{
+	static const uint8_t key[8] = { 4, 127 };
+
+	steer_keys_free(*keys);
+	*keys = NULL;
+	if (steer_keys_read(DIR_ "/run", clock_mono_ms(), keys) < 0 || (*keys)->n_keys != 1 ||
+	    memcmp((*keys)->keys[0].key, key, 8) ||
+	    (*keys)->keys[0].name != steer_keys_name_id("www.z0.test"))
+		return -1;
+	return (*keys)->keys[0].queries;
+}
+
+static void keys_that_ask_are_on_a_page(void **state)
+{
+	const struct steer_keys_answers *ams, *fra;
+	struct steer_keys *keys = NULL;
+	const struct steer_keys_name *name;
+	uint64_t before_ms = clock_mono_ms();
+
+	(void)state;
+	write_document(1, LISTEN_1, "");
+	start_server();
+	WAIT_FOR(status_is("serving", "true"));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(send_query("127.0.0.1", "www.z0.test", 1), 100);
+	assert_int_equal(query_tcp("127.0.0.1", "www.z0.test", 1), 100);
+	assert_int_equal(send_query("127.0.0.1", "h.z0.test", 1), 100); /* not a dynamic name */
+	WAIT_FOR(read_asked(&keys) == 6);
+	name = steer_keys_name(keys, steer_keys_name_id("www.z0.test"));
+	assert_int_equal(name->queries, 6);
+	assert_int_equal(name->others, 0);
+	assert_true(name->longest_ttl_s >= 5);
+	assert_true(name->cached_until_ms >= before_ms + name->longest_ttl_s * 1000);
+	assert_true(name->cached_until_ms <= clock_mono_ms() + name->longest_ttl_s * 1000);
+	ams = steer_keys_answers(keys, hash_text("web"), hash_text("ams"));
+	fra = steer_keys_answers(keys, hash_text("web"), hash_text("fra"));
+	assert_true(ams && fra && ams->answers + fra->answers == 6);
+	assert_int_equal(stop_server(SIGTERM), 0);
+	steer_keys_free(keys);
 }
 
 static void a_bad_zone_is_blamed_by_line_until_it_is_mended(void **state)
@@ -383,6 +428,7 @@ int main(int argc, char **argv)
 		TEST(status_and_counters_tell_what_is_served),
 		TEST(requests_that_are_none_are_refused),
 		TEST(each_family_of_a_site_is_told_as_it_is_seen),
+		TEST(keys_that_ask_are_on_a_page),
 		TEST(a_bad_zone_is_blamed_by_line_until_it_is_mended),
 		TEST(of_many_broken_zones_some_are_named_and_the_rest_is_counted),
 		TEST(without_a_good_zone_it_is_down),

@@ -70,6 +70,12 @@ static struct worker_plan
         *given_up[1024]; /* a thread may be looking at one: freed when all have ended */
 static unsigned n_given_up;
 
+static void fake_join(struct server *of, struct dns_worker *w)
+{
+	(void)of;
+	asked_close(&w->asked);
+}
+
 static void fake_free(struct worker_plan *plan)
 {
 	if (!plan)
@@ -134,6 +140,7 @@ static int fake_create(pthread_t *thread, const pthread_attr_t *attr, void *(*ru
 #define worker_serve     fake_run
 #define worker_name      fake_name
 #define worker_plan_free fake_free
+#define keys_join        fake_join
 #define stats_turns      fake_turns
 #define stats_turns_end  fake_turns_end
 #define counters_thread  fake_thread
