@@ -58,6 +58,7 @@ struct operation_person {
 	const bool *overridden;      /**< [OPERATION_GUARD_COUNT] to add; NULL: none */
 	const char *const *without;  /**< nodes named absent, to add */
 	size_t n_without;
+	bool now; /**< of a return or redirect: in one step */
 };
 MUST_CHECK int operation_hold(struct operation *op, const struct operation_person *person,
                               int64_t now_ms, char *error);

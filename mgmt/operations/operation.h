@@ -89,7 +89,7 @@ enum operation_guard {
  * taken: a new owner reads the levels. person: a person's command. record: nodes do not have the
  * record of this owner. site-gone, service-gone, key-changed: the document has changed. site-down:
  * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of
- * the return that does not come. expired. restarted: levels are not known after a start.
+ * the return that does not come. expired.
  */
 #define OPERATION_CODE_MAX 24u
 
@@ -161,7 +161,7 @@ struct operation {
 	bool now;                      /**< one step */
 	bool withdraw;                 /**< VIPs of this site alone are withdrawn, too */
 	uint32_t goal_ppm;             /**< where the way out ends */
-	uint32_t began_ppm;            /**< where it began; an abort goes back to it */
+	uint32_t began_ppm;            /**< where the running way began; an abort goes back to it */
 	char named_by[MODEL_NAME_MAX]; /**< the node that was given the command */
 
 	/* what persons add */

@@ -43,9 +43,16 @@ struct operation_node {
 	struct operation_level levels[OPERATION_TARGETS_MAX]; /**< by the operation's targets */
 };
 
-/** A rate, or a load, at each point of the running plan: by the projection. */
+/**
+ * A site at a point of the running plan, by the projection (mgmt/operations/projection.h): the load
+ * now plus all that the steps up to this point still bring.
+ */
 struct operation_projected {
+	enum operation_truth receives;    /**< the way brings it clients, or its pool is a backup */
+	struct operation_value share_ppm; /**< of the new flows of what the operation moves */
 	struct operation_value flows, bits; /**< a second */
+	/** on top, when late clients come to backup pools here (`--now`: all that the targets have) */
+	struct operation_value backup_flows, backup_bits;
 };
 
 struct operation_site {
@@ -66,8 +73,6 @@ struct operation_site {
 	struct operation_value drops;        /**< a second, of reasons that clients suffer from */
 	struct operation_value capacity_flows, capacity_bits; /**< stated; unknown: none stated */
 	struct operation_projected at[OPERATION_POINTS];
-	/** what this site gets at once if the targets' backup pools take all that arrives there */
-	struct operation_projected backs_up;
 	/* of a target */
 	enum operation_truth backup_ok; /**< a backup pool that would be served; see has_backup */
 	bool has_backup;
