@@ -87,11 +87,17 @@ def options(text: str) -> str:
     return "\n".join(out)
 
 
+def option_text(option: typing.Any) -> str:
+    """"--over DURATION"; a value that may be left out is attached: "--wait[=empty]"."""
+    value = option.get("value") or ""
+    return option["name"] + (" " if value and not value.startswith("[") else "") + value
+
+
 def subcommand(program: str, command: typing.Any) -> str:
     words = " ".join(filter(None, (program, command["words"], command["arguments"])))
     out = [f".SS {plain(words)}", marked(command["help"][0].upper() + command["help"][1:]) + "."]
     for o in command["options"]:
-        out.append(tagged(" ".join(filter(None, (o["name"], o.get("value")))), o["help"]))
+        out.append(tagged(option_text(o), o["help"]))
     return "\n".join(out)
 
 
@@ -159,7 +165,9 @@ def conf_page(program: str) -> str:
 
 def first_words(arguments: typing.Any) -> list[str]:
     """What may come first behind a subcommand: "site NAME|backend POOL/NAME" -> site, backend; FILE -> @file."""
-    found = []
+    found: list[str] = []
+    if arguments.startswith("ID "):
+        return found  # what follows is no first word
     for way in arguments.strip("[]").split("|"):
         word = way.split()[0] if way.split() else ""
         found += ["@file"] if word == "FILE" else ["@interface"] if word == "INTERFACE" else [word] if word.islower() else []
@@ -175,7 +183,7 @@ def completion(program: str) -> str:
     name = table["program"]
     ident = name.replace("-", "_")
     shared = [m[1].split()[0] for m in map(OPTION.match, table["options_help"].splitlines()) if m]
-    valued = sorted({o["name"] for c in table["commands"] for o in c["options"] if o.get("value")} | set(shared))
+    valued = sorted({o["name"] for c in table["commands"] for o in c["options"] if not (o.get("value") or "[").startswith("[")} | set(shared))
     rows, choices = [], {}
     for c in sorted(table["commands"], key=lambda c: -len(c["words"])):
         rows.append(f"\t{quoted(c['words'])}*) options={quoted(' '.join(o['name'] for o in c['options']))} "

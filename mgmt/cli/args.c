@@ -148,17 +148,19 @@ static int accept_option(const struct cli_command *command, struct cli_args *arg
 	}
 	if (args->values[index])
 		return cli_fail(CLI_USAGE, "%s is given twice", name);
-	if (!args->options[index].value) {
+	const char *value = args->options[index].value;
+	if (!value) {
 		args->values[index] = "";
 		return attached ? cli_fail(CLI_USAGE, "%s takes no value", name) : 0;
 	}
 	if (attached)
 		args->values[index] = argv[*i] + n + 1;
+	else if (*value == '[')
+		args->values[index] = "";
 	else if (*i + 1 < argc)
 		args->values[index] = argv[++*i];
 	else
-		return cli_fail(CLI_USAGE, "%s needs a value: %s", name,
-		                args->options[index].value);
+		return cli_fail(CLI_USAGE, "%s needs a value: %s", name, value);
 	return 0;
 }
 

@@ -33,10 +33,13 @@ struct cli {
 	bool json;
 };
 
-#define CLI_OPTIONS_MAX  14 /* of a row, with the empty one at its end; drain has 13 */
-#define CLI_POSITION_MAX 6  /* positional arguments; no row takes more than 3 */
+#define CLI_OPTIONS_MAX  18 /* of a row, with the empty one at its end; drain has 17 */
+#define CLI_POSITION_MAX 9  /* positional arguments: a drain takes "site" and eight names */
 
-/* An option of a subcommand: "--over", the word for its value (NULL: a flag), what it does. */
+/*
+ * An option of a subcommand: "--over", the word for its value (NULL: a flag), what it does. A value
+ * that may be left out is in brackets with its sign, "[=empty]", and only counts when it is attached.
+ */
 struct cli_option {
 	const char *name, *value, *help;
 };

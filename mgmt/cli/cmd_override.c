@@ -5,6 +5,7 @@
  * printed by override_text.c.
  */
 #include "mgmt/cli/cmd_override.h"
+#include "mgmt/cli/body.h"
 #include "mgmt/cli/cmd_node.h"
 
 #include <stdio.h>
@@ -29,61 +30,22 @@ static json_t *parse_override_target(const struct cli_args *args)
 	return NULL;
 }
 
-/* A text that JSON cannot hold is refused: without --over a drain would be instant. */
-static bool add_option_text(json_t *body, const char *name, const struct cli_args *args,
-                            const char *option)
-{
-	const char *value = cli_value(args, option);
-
-	if (!value || json_object_set_new(body, name, json_string(value)) == 0)
-		return true;
-	cli_fail(CLI_USAGE, "%s: expected text in UTF-8", option);
-	return false;
-}
-
-/* undrain, enable and hold need no reason. */
-static bool add_reason(json_t *body, const char *what, const struct cli_args *args)
-{
-	if (cli_text(args, "--reason"))
-		return add_option_text(body, "reason", args, "--reason");
-	return json_object_set_new(body, "reason",
-	                           json_sprintf("weir %s, no reason given", what)) == 0;
-}
-
-/* "room,last-site" as a list. */
-static json_t *guards_of(const char *text)
-{
-	json_t *list = json_array();
-
-	while (*text) {
-		size_t n = strcspn(text, ",");
-
-		if (n)
-			json_array_append_new(list, json_stringn(text, n));
-		text += n + (text[n] == ',');
-	}
-	return list;
-}
-
 /* Takes @p target. @return the request's body, given; NULL after an error message */
 static json_t *make_body(const char *what, json_t *target, const struct cli_args *args)
 {
 	json_t *body = json_pack("{s:s, s:o}", "do", what, "target", target);
-	bool ok = add_option_text(body, "over", args, "--over") &&
-	          add_option_text(body, "from", args, "--from") &&
-	          add_option_text(body, "until", args, "--until") && add_reason(body, what, args) &&
-	          add_option_text(body, "author", args, "--author");
+	bool ok = body_add_text(body, "over", args, "--over") &&
+	          body_add_text(body, "from", args, "--from") &&
+	          body_add_text(body, "until", args, "--until") &&
+	          body_add_reason(body, what, args) &&
+	          body_add_text(body, "author", args, "--author");
 
-	if (!ok) {
-		json_decref(body);
-		return NULL;
-	}
-	if (cli_flag(args, "--now"))
+	if (ok && cli_flag(args, "--now"))
 		json_object_set_new(body, "now", json_true());
-	if (cli_value(args, "--override"))
-		json_object_set_new(body, "override_guards",
-		                    guards_of(cli_value(args, "--override")));
-	return body;
+	if (ok && body_add_list(body, "override_guards", args, "--override"))
+		return body;
+	json_decref(body);
+	return NULL;
 }
 
 /* The request of an override command. @return NULL after an error message */

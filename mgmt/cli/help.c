@@ -39,8 +39,8 @@ void cli_help_command(const struct cli_command *command)
 		const struct cli_option *o = &command->options[i];
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s", o->name, o->value ? " " : "",
-		         o->value ? o->value : "");
+		snprintf(left, sizeof(left), "%s%s%s", o->name,
+		         o->value && *o->value != '[' ? " " : "", o->value ? o->value : "");
 		printf("  %-24s %s\n", left, o->help);
 	}
 }

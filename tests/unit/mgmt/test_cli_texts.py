@@ -180,7 +180,7 @@ class Texts(test_cli.WithApi):
 
         def block(command: typing.Any) -> str:
             head = " ".join(filter(None, ("weir", command["words"], command["arguments"])))
-            options = [f"  {' '.join(filter(None, (o['name'], o.get('value')))):24} {o['help']}\n" for o in command["options"]]
+            options = [f"  {' '.join(filter(None, (o['name'], o.get('value')))).replace(' [', '['):24} {o['help']}\n" for o in command["options"]]
             return f"{head}\n\n    {command['help']}\n" + ("\n" if options else "") + "".join(options)
 
         self.assertEqual([block(c) for c in found["commands"]], blocks[3::2])
