@@ -5,7 +5,6 @@
  * not its length: management at work sends an interim response each second (on_progress()).
  */
 #include "mgmt/cli/api.h"
-#include "mgmt/cli/diverged.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -411,148 +410,9 @@ char *api_escape(const char *text)
 	return out;
 }
 
-bool api_succeeded(const struct api_reply *reply)
+int api_query(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
 {
-	return reply->status >= 200 && reply->status < 300;
-}
-
-/* Of a change that stands: everywhere, here only, or nowhere yet. */
-static int status_of_change(const json_t *body)
-{
-	const json_t *nodes = json_object_get(body, "nodes"), *node;
-	const json_t *complete = json_object_get(body, "complete");
-	size_t i;
-	bool some = false, lacks = false, refused = false, superseded = false;
-
-	if (!complete || json_is_true(complete))
-		return CLI_OK;
-	json_array_foreach(nodes, i, node)
-	{
-		const char *state = api_text(node, "state", "");
-
-		some |= strcmp(state, "in_force") == 0 || strcmp(state, "agreed") == 0;
-		refused |= strcmp(state, "refused") == 0 ||
-		           json_is_true(json_object_get(node, "rolled_back"));
-		superseded |= strcmp(state, "superseded") == 0;
-		lacks |= strcmp(state, "unreachable") == 0 || strcmp(state, "diverged") == 0 ||
-		         strcmp(state, "not_written") == 0;
-	}
-	if (refused || superseded)
-		return refused ? CLI_REJECTED : CLI_CONFLICT;
-	return some && lacks ? CLI_PARTLY : CLI_TIMEOUT;
-}
-
-/* The exit status that an answer means. */
-static int find_status(const struct api_reply *reply)
-{
-	const char *code = api_text(reply->body, "code", "");
-
-	if (api_succeeded(reply))
-		return status_of_change(reply->body);
-	switch (reply->status) {
-	case 401:
-	case 403:
-		return CLI_DENIED;
-	case 409:
-		return strcmp(code, "guard") == 0 ? CLI_REFUSED : CLI_CONFLICT;
-	case 410:
-	case 412:
-	case 428:
-		return CLI_CONFLICT;
-	case 429:
-		return CLI_UNREACHABLE;
-	default:
-		return reply->status >= 500 ? CLI_UNREACHABLE : CLI_USAGE;
-	}
-}
-
-/* What a person can do about each refusal. */
-static const char *find_advice(const char *code)
-{
-	static const struct {
-		const char *code, *what;
-	} rows[] = {
-		{ "guard", "to do it anyway: --override GUARD --reason TEXT (kept in the record)" },
-		{ "diverged",
-		  "compare with weir diff NODE; then run one of the commands below, or use --force with the digests of the others" },
-		{ "old-file",
-		  "make the file again from the version in force (weir config show --applied), or use --replace" },
-		{ "stale", "somebody changed it meanwhile: look at weir diff, then try again" },
-		{ "unconfirmed",
-		  "keep the earlier version with weir confirm; or repeat the command with --confirm-pending or --join-pending" },
-		{ "store",
-		  "overrides (weir drain and others) still work; weir status says what is wrong" },
-		{ "mistakes",
-		  "correct the errors, then run weir config check; zone files are searched for next to the configuration file" },
-		{ "busy", "try again in a moment" },
-		{ "forbidden", "ask somebody whose role allows it" },
-		{ "unauthorized", "ask somebody whose role allows it" },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(rows[i].code, code) == 0)
-			return rows[i].what;
-	return NULL;
-}
-
-/* What @p known does not hold already. */
-static void print_refusal_list(const json_t *list, const char *key, const char *text,
-                               bool only_failed, const char *known)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-	{
-		if (only_failed && json_is_true(json_object_get(item, "ok")))
-			continue;
-		if (strstr(known, api_text(item, key, "")) &&
-		    strstr(known, api_text(item, text, "")))
-			continue;
-		fprintf(stderr, "  %s: %s\n", api_text(item, key, ""), api_text(item, text, ""));
-	}
-}
-
-static void print_refused_errors(const json_t *list)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-	{
-		const char *field = api_text(item, "field", "");
-		int line = (int)api_number(item, "line", 0);
-
-		fprintf(stderr, "%s:", api_text(item, "file", ""));
-		if (line)
-			fprintf(stderr, "%d:", line);
-		fprintf(stderr, " %s%s%s\n", field, field[0] ? ": " : "",
-		        api_text(item, "message", ""));
-	}
-}
-
-int api_refusal(const struct api_reply *reply)
-{
-	const json_t *body = reply->body;
-	const char *code = api_text(body, "code", ""), *what = find_advice(code);
-	const char *detail = api_text(body, "detail", "");
-
-	print_refused_errors(json_object_get(body, "mistakes"));
-	const char *title = api_text(body, "title", NULL);
-	if (title)
-		cli_fail(CLI_OK, "%s%s%s", title, detail[0] ? ": " : "", detail);
-	else
-		cli_fail(CLI_OK,
-		         "management gave an answer that this command does not understand "
-		         "(status %ld)%s%s",
-		         reply->status, detail[0] ? ": " : "", detail);
-	print_refusal_list(json_object_get(body, "errors"), "field", "detail", false, detail);
-	print_refusal_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
-	if (what)
-		fprintf(stderr, "  %s\n", what);
-	diverged_print(stderr, body);
-	old_file_print(stderr, body);
-	return find_status(reply);
+	return send_to_management(cli, request, reply, false);
 }
 
 int api_get(const struct cli *cli, const struct api_request *request, struct api_reply *reply)
@@ -561,7 +421,7 @@ int api_get(const struct cli *cli, const struct api_request *request, struct api
 
 	if (status)
 		return status;
-	status = find_status(reply);
+	status = api_status(reply);
 	if (api_succeeded(reply))
 		return status;
 	if (cli->json && reply->body)

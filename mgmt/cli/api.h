@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A client of the management API (docs/api.md) over RUN/api.sock. One request at a time.
- * Implemented in mgmt/cli/api.c and api_json.c; for the command's one thread.
+ * Implemented in mgmt/cli/api.c, refusal.c and api_json.c; for the command's one thread.
  */
 #ifndef WEIR_MGMT_CLI_API_H
 #define WEIR_MGMT_CLI_API_H
@@ -52,6 +52,16 @@ bool api_succeeded(const struct api_reply *reply);
  * status
  */
 int api_refusal(const struct api_reply *reply);
+/* The same; @p anyway: the command line that overrides the guards, or NULL. */
+int api_refusal_with(const struct api_reply *reply, const char *anyway);
+/*
+ * Ask; a failure is reported, but of a refusal there is a @p reply, given, for the caller to print.
+ * @return CLI_OK with any HTTP status, or an exit status after a message
+ */
+MUST_CHECK int api_query(const struct cli *cli, const struct api_request *request,
+                         struct api_reply *reply);
+/* The exit status that an answer means. */
+int api_status(const struct api_reply *reply);
 /*
  * Ask; a failure is reported (a refusal is printed too with --json), and the reply is freed.
  * @return the exit status; there is a @p reply, given, if api_succeeded() says so

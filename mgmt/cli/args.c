@@ -55,6 +55,48 @@ bool cli_flag(const struct cli_args *args, const char *name)
 	return cli_value(args, name) != NULL;
 }
 
+/* Add @p text for a shell, in quotes where it needs them. @return false: no room */
+static bool add_word(const char *before, const char *text, char *out, size_t size)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                            "0123456789-._/:,+%=@";
+	bool quote = !*text || text[strspn(text, plain)];
+	size_t n = strlen(out);
+
+	n += (size_t)snprintf(out + n, size - n, "%s%s", before, quote ? "'" : "");
+	for (; *text && n + 5 < size; text++) {
+		if (*text == '\'')
+			n += (size_t)snprintf(out + n, size - n, "'\\''");
+		else
+			out[n++] = *text;
+		out[n] = '\0';
+	}
+	if (*text || n + 2 > size)
+		return false;
+	snprintf(out + n, size - n, "%s", quote ? "'" : "");
+	return true;
+}
+
+bool cli_line(const struct cli_args *args, const char *without, char *out, size_t size)
+{
+	bool ok = true;
+
+	if ((size_t)snprintf(out, size, "%s %s", cli_program, args->words) >= size)
+		return false;
+	for (int i = 0; ok && i < args->n; i++)
+		ok = add_word(" ", args->at[i], out, size);
+	for (int i = 0; ok && i < CLI_OPTIONS_MAX && args->options[i].name; i++) {
+		const struct cli_option *o = &args->options[i];
+
+		if (!args->values[i] || strcmp(o->name, without) == 0)
+			continue;
+		ok = add_word(" ", o->name, out, size);
+		if (ok && o->value && (*o->value != '[' || *args->values[i]))
+			ok = add_word(*o->value == '[' ? "=" : " ", args->values[i], out, size);
+	}
+	return ok;
+}
+
 /* The number of words of a command at the beginning of @p argv; 0: another command. */
 static int words_match(const char *words, int argc, char **argv)
 {
@@ -170,6 +212,7 @@ static int accept_arguments(const struct cli_command *command, struct cli_args *
 {
 	bool options = true;
 
+	args->words = command->words;
 	args->options = command->options;
 	for (int i = 0; i < argc; i++) {
 		if (options && strcmp(argv[i], "--") == 0) {

@@ -24,7 +24,7 @@ enum cli_status {
 	CLI_PARTLY = 6,      /* some nodes have it */
 	CLI_DENIED = 7,
 	CLI_REJECTED = 8,  /* made, but a process refuses it; a risky change is then rolled back */
-	CLI_DEGRADED = 10, /* of status */
+	CLI_DEGRADED = 10, /* of status; of a command that follows an operation: held */
 	CLI_DOWN = 11,     /* of status */
 };
 
@@ -48,6 +48,7 @@ struct cli_option {
 struct cli_args {
 	const char *at[CLI_POSITION_MAX]; /* positional ones, NULL behind the last */
 	int n;
+	const char *words; /* of the row: "drain" */
 	const struct cli_option *options;
 	const char *values[CLI_OPTIONS_MAX]; /* in the row's order; NULL: not given; a flag: "" */
 };
@@ -86,6 +87,11 @@ const char *cli_value(const struct cli_args *args, const char *name);
 /* The same, but NULL for an empty or blank value. */
 const char *cli_text(const struct cli_args *args, const char *name);
 bool cli_flag(const struct cli_args *args, const char *name);
+/*
+ * The command as it was given, for a shell, without option @p without: "weir drain site ams --now".
+ * @return whether @p out has room for it
+ */
+bool cli_line(const struct cli_args *args, const char *without, char *out, size_t size);
 /* "weir: ..." on standard error. @return @p status */
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Read arguments, dispatch. @return the exit status */
@@ -114,6 +120,9 @@ int cli_disable(struct cli *cli, const struct cli_args *args);
 int cli_enable(struct cli *cli, const struct cli_args *args);
 int cli_force_up(struct cli *cli, const struct cli_args *args);
 int cli_hold(struct cli *cli, const struct cli_args *args);
+int cli_shift(struct cli *cli, const struct cli_args *args);
+int cli_operations(struct cli *cli, const struct cli_args *args);
+int cli_operation(struct cli *cli, const struct cli_args *args);
 int cli_overrides(struct cli *cli, const struct cli_args *args);
 int cli_events(struct cli *cli, const struct cli_args *args);
 int cli_trace(struct cli *cli, const struct cli_args *args);

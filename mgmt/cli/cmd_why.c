@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/cmd_node.h"
+#include "mgmt/cli/op.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/store/store.h"
 #include "mgmt/store/when.h"
@@ -342,14 +343,18 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 		                args->at[1]);
 	}
 	json_t *events = events_of(cli, &t, thing), *reasons = reasons_of(reply.body, &t);
+	json_t *arrivals = strcmp(t.kind, "site") == 0 ? arrivals_query(cli, t.name) : NULL;
 	if (cli->json) {
-		json_t *out = json_pack("{s:O, s:O, s:O}", "thing", thing, "reasons", reasons,
-		                        "events", events);
+		json_t *out = json_pack("{s:O, s:O, s:O, s:O*}", "thing", thing, "reasons", reasons,
+		                        "events", events, "arrivals", arrivals);
 		api_print_json(out);
 		json_decref(out);
 	} else {
+		if (strcmp(t.kind, "site") == 0)
+			arrivals_print(arrivals);
 		print_thing(reply.body, thing, reasons, events);
 	}
+	json_decref(arrivals);
 	json_decref(reasons);
 	json_decref(events);
 	api_reply_fini(&reply);

@@ -27,6 +27,7 @@
 #define OPTION_FILE_BASE    { "--base", "VERSION", "the version that the file was made from (default: its line '# weir base VERSION')" }
 #define OPTION_SKIP { "--skip-bad-zones", NULL, "keep the zone files in force where the new ones have errors" }
 #define OPTION_REPLACE { "--replace", NULL, "also undo settings that others have changed since" }
+#define OPTION_WITHOUT { "--without", "NODE,...", "these nodes are absent: do not wait for them, and count a majority without them" }
 #define NONE           { NULL, NULL, NULL }
 
 const char cli_program[] = "weir";
@@ -70,6 +71,15 @@ const struct cli_command cli_commands[] = {
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "hold", "site NAME", 2, 2, "stop a running ramp at its present level", cli_hold,
 	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "shift", "site NAME LEVEL", 3, 3, "send a share of a site's clients to other sites, such as 30%, measured like a drain", cli_shift,
+	  { { "--service", "NAME", "only this service" }, { "--over", "DURATION", "time for the whole way (default: as fast as the measurements allow)" },
+	    { "--now", NULL, "make one step" }, OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_WITHOUT,
+	    { "--wait", NULL, "wait until the level is reached, with a line for each step; exit status 10: held" }, OPTION_DRY_RUN, NONE } },
+	{ "operations", "", 0, 0, "list the drains, shifts and returns of sites that measure what they do, the newest first", cli_operations,
+	  { { "--limit", "N", "number of entries to show (default 20)" }, { "--state", "STATE", "only those in this state, such as held" }, NONE } },
+	{ "operation", "ID [hold|resume|abort|take]", 1, 2, "show an operation; or hold it, go on, go back, or make this node its owner when the owner is dead", cli_operation,
+	  { { "--watch", NULL, "show each change until nothing moves any more; exit status 10: held" }, OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_GUARDS,
+	    OPTION_WITHOUT, NONE } },
 	{ "overrides", "", 0, 0, "list drains, disables, forced states and holds", cli_overrides,
 	  { { "--ended", NULL, "include ended overrides" }, NONE } },
 	{ "events", "", 0, 0, "list the last events, oldest first", cli_events,

@@ -25,7 +25,8 @@ static const struct {
 	{ "8",
 	  "a node refuses the change: a process rejects it, or something that the change names does "
 	  "not exist there; or the change was rolled back while the command waited" },
-	{ "10, 11", "of `status`: degraded, down" },
+	{ "10, 11",
+	  "of `status`: degraded, down. 10 with `--wait` or `--watch`: the operation is held" },
 	{ NULL, NULL },
 };
 
@@ -65,7 +66,8 @@ void cli_help(const char *words)
 	}
 	printf("\n  %s help COMMAND shows its options. All commands take --json; --version prints the release.\n\n%s"
 	       "\nExit status: 0 in force, 1 usage, 2 refused by a guard, 3 unreachable, 4 conflict,\n"
-	       "5 timed out (may still complete), 6 on some nodes only, 7 denied, 8 refused by a process; status: 0 well, 10 degraded, 11 down.\n",
+	       "5 timed out (may still complete), 6 on some nodes only, 7 denied, 8 refused by a process;\n"
+	       "status: 0 well, 10 degraded, 11 down; of an operation that is followed: 10 held.\n",
 	       cli_program, cli_options_help);
 }
 

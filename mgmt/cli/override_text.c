@@ -7,36 +7,25 @@
 #include <string.h>
 
 #include "mgmt/cli/cmd_override.h"
-
-/* "2.1 Gbit/s" */
-static const char *bits_text(double bits, char text[24])
-{
-	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
-	size_t i = 0;
-
-	for (; bits >= 1000 && i < 4; i++)
-		bits /= 1000;
-	snprintf(text, 24, "%.4g %s", bits, units[i]);
-	return text;
-}
+#include "mgmt/cli/units.h"
 
 static void print_share(const char *name, const json_t *r)
 {
 	double before = api_number(r, "bits_per_s", -1),
 	       after = api_number(r, "bits_per_s_after", -1),
 	       load = api_number(r, "load_ppm_after", -1);
-	char one[24], two[24];
+	char one[UNITS_MAX], two[UNITS_MAX];
 
 	printf("  %-16s share %5.1f %% -> %5.1f %%", name,
 	       api_number(r, "weight_ppm_before", 0) / 1e4,
 	       api_number(r, "weight_ppm_after", 0) / 1e4);
 	if (before >= 0)
-		printf(", %s -> %s", bits_text(before, one), bits_text(after, two));
+		printf(", %s -> %s", units_bits(before, one), units_bits(after, two));
 	else if (json_object_get(r, "site") || json_object_get(r, "node"))
 		printf(", load not known");
 	if (load >= 0)
 		printf(" (%.1f %% of %s)", load / 1e4,
-		       bits_text(api_number(r, "capacity_bits_per_s", 0), one));
+		       units_bits(api_number(r, "capacity_bits_per_s", 0), one));
 	putchar('\n');
 }
 

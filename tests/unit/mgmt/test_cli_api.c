@@ -320,7 +320,7 @@ static void the_exit_status_says_where_a_change_is(void **state)
 			                   .body = json_loads(rows[i].body, 0, NULL) };
 
 		assert_non_null(reply.body);
-		assert_int_equal(find_status(&reply), rows[i].status);
+		assert_int_equal(api_status(&reply), rows[i].status);
 		api_reply_fini(&reply);
 		assert_null(reply.body);
 	}
@@ -362,7 +362,7 @@ static void each_status_of_http_has_an_exit_status(void **state)
 		struct api_reply reply = { .status = rows[i].http,
 			                   .body = json_pack("{s:s}", "code", rows[i].code) };
 
-		assert_int_equal(find_status(&reply), rows[i].status);
+		assert_int_equal(api_status(&reply), rows[i].status);
 		assert_int_equal(api_succeeded(&reply), rows[i].taken);
 		api_reply_fini(&reply);
 	}

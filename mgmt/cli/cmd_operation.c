@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * drain, undrain and shift of sites as operations; operations, operation, drill. Management does the
+ * work; these commands send the request, say what came of it, and follow it with --wait or --watch.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/cli/body.h"
+#include "mgmt/cli/op.h"
+
+#define COMMAND_MAX 2048 /* bytes of a command line that is printed */
+
+static bool fail_usage(const char *expected)
+{
+	cli_fail(CLI_USAGE, "%s", expected);
+	return false;
+}
+
+/* The names behind "site", or --label. @return false after a message */
+static bool add_sites(json_t *body, const struct cli_args *args, int n)
+{
+	const char *label = cli_value(args, "--label");
+	json_t *sites;
+
+	if (label && n > 1)
+		return fail_usage("give site names or --label, not both");
+	if (label)
+		return body_add_text(body, "label", args, "--label");
+	if (n < 2)
+		return fail_usage("expected: site NAME..., or site --label KEY=VALUE");
+	sites = json_array();
+	for (int i = 1; i < n; i++) {
+		if (!*args->at[i] || json_array_append_new(sites, json_string(args->at[i])) != 0) {
+			json_decref(sites);
+			return fail_usage("expected the name of a site, in UTF-8");
+		}
+	}
+	return json_object_set_new(body, "sites", sites) == 0;
+}
+
+static bool add_flag(json_t *body, const char *name, const struct cli_args *args,
+                     const char *option)
+{
+	return !cli_flag(args, option) || json_object_set_new(body, name, json_true()) == 0;
+}
+
+/* What all commands on operations have. */
+static bool add_record(json_t *body, const struct cli_args *args, const char *what)
+{
+	return body_add_reason(body, what, args) &&
+	       body_add_text(body, "author", args, "--author") &&
+	       body_add_list(body, "override_guards", args, "--override") &&
+	       body_add_list(body, "without", args, "--without");
+}
+
+/* @return the request's body, owned; NULL after a message */
+static json_t *make_body(const struct cli_args *args, const char *what)
+{
+	bool shifts = strcmp(what, "shift") == 0;
+	json_t *body = json_pack("{s:s}", "do", what);
+	bool ok = add_sites(body, args, shifts ? args->n - 1 : args->n) &&
+	          body_add_text(body, "service", args, "--service");
+
+	if (ok && shifts && json_object_set_new(body, "level", json_string(args->at[2])) != 0)
+		ok = fail_usage("expected a level such as 30%");
+	if (ok && body_add_text(body, "over", args, "--over") &&
+	    add_flag(body, "now", args, "--now") && body_add_text(body, "until", args, "--until") &&
+	    add_flag(body, "withdraw", args, "--withdraw") && add_record(body, args, what))
+		return body;
+	json_decref(body);
+	return NULL;
+}
+
+/* "room,unconfirmed" of the guards that refuse, and of those that were overridden already. */
+static void list_refusing(const json_t *body, const char *given, char *out, size_t size)
+{
+	const json_t *g;
+	size_t i, n = (size_t)snprintf(out, size, "%s", given ? given : "");
+
+	json_array_foreach(json_object_get(body, "guards"), i, g)
+	{
+		const char *name = api_text(g, "guard", "");
+
+		if (*name && !json_is_true(json_object_get(g, "ok")) && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "", name);
+	}
+}
+
+/* Print a refusal; of guards with the exact command that overrides them. @return the exit status */
+static int print_refusal(const struct cli *cli, const struct cli_args *args,
+                         struct api_reply *reply)
+{
+	const char *anyway = api_text(reply->body, "override", NULL);
+	char command[COMMAND_MAX], guards[512];
+	bool guarded = strcmp(api_text(reply->body, "code", ""), "guard") == 0;
+	int status;
+
+	op_make_plain(reply->body);
+	list_refusing(reply->body, cli_value(args, "--override"), guards, sizeof(guards));
+	if (guarded && !anyway && *guards &&
+	    cli_line(args, "--override", command, sizeof(command) - sizeof(guards) - 16)) {
+		strcat(strcat(command, " --override "), guards);
+		anyway = command;
+	}
+	if (cli->json && reply->body)
+		api_print_json(reply->body);
+	status = api_refusal_with(reply, guarded ? anyway : NULL);
+	api_reply_fini(reply);
+	return status;
+}
+
+/* Send @p body (taken). @return CLI_OK and the answer in @p reply, owned; else the exit status */
+static int send_change(const struct cli *cli, const struct cli_args *args, const char *path,
+                       json_t *body, struct api_reply *reply)
+{
+	struct api_request request = { .method = "POST", .path = path, .body = body };
+	int status = api_query(cli, &request, reply);
+
+	if (status)
+		return status;
+	if (!api_succeeded(reply))
+		return print_refusal(cli, args, reply);
+	op_make_plain(reply->body);
+	return CLI_OK;
+}
+
+static void show_answer(const struct cli *cli, const json_t *body)
+{
+	if (cli->json)
+		api_print_json(body);
+	else
+		op_print(body);
+}
+
+/* --wait, --wait=empty. @return false after a message */
+static bool read_goal(const struct cli_args *args, const char *what, enum op_goal *goal)
+{
+	const char *wait = cli_value(args, "--wait");
+
+	*goal = strcmp(what, "undrain") == 0 ? OP_BACK : OP_THERE;
+	if (!wait || !*wait)
+		return true;
+	if (strcmp(what, "drain") == 0 && strcmp(wait, "empty") == 0) {
+		*goal = OP_EMPTY;
+		return true;
+	}
+	cli_fail(CLI_USAGE, "--wait takes no value%s",
+	         strcmp(what, "drain") == 0 ? " but =empty" : " here");
+	return false;
+}
+
+static int begin_operation(struct cli *cli, const struct cli_args *args, const char *what)
+{
+	bool dry_run = cli_flag(args, "--dry-run"), waits = cli_flag(args, "--wait") && !dry_run;
+	enum op_goal goal;
+	struct api_reply reply;
+
+	if (!read_goal(args, what, &goal))
+		return CLI_USAGE;
+	if (strcmp(what, "undrain") != 0 && !cli_text(args, "--reason"))
+		return cli_fail(CLI_USAGE, "--reason TEXT is missing: say why, for the record");
+	json_t *body = make_body(args, what);
+	if (!body)
+		return CLI_USAGE;
+	int status =
+	        send_change(cli, args, dry_run ? "/v1/operations?dry_run=true" : "/v1/operations",
+	                    body, &reply);
+	if (status)
+		return status;
+	if (!waits)
+		show_answer(cli, reply.body);
+	else
+		status = op_follow(cli, op_of(reply.body), goal, false);
+	api_reply_fini(&reply);
+	return status;
+}
+
+/* shift site NAME 30% */
+int cli_shift(struct cli *cli, const struct cli_args *args)
+{
+	if (strcmp(args->at[0], "site") != 0)
+		return cli_fail(CLI_USAGE, "expected: site NAME LEVEL, such as site ams 30%%");
+	if (!cli_value(args, "--until"))
+		return cli_fail(CLI_USAGE,
+		                "--until TIME is missing: +4h, 2026-11-20T12:00:00Z, or never");
+	return begin_operation(cli, args, "shift");
+}
+
+/* One line each, so that grep(1) finds an operation with all that belongs to it. */
+static void print_list(const json_t *body)
+{
+	const json_t *items = json_object_get(body, "items"), *o;
+	double more = api_number(body, "more", 0);
+	size_t i;
+
+	if (!json_array_size(items))
+		puts("there are no operations");
+	json_array_foreach(items, i, o)
+	{
+		char title[OP_TITLE_MAX], line[OP_LINE_MAX];
+
+		printf("%s  %s: %s; begun %s by %s, owner %s: %s\n", api_text(o, "id", "?"),
+		       op_title(o, title), op_line(o, line), api_text(o, "created", "?"),
+		       api_text(o, "author", "?"), api_text(o, "owner", "?"),
+		       api_text(o, "reason", ""));
+	}
+	if (more > 0 && more < 1e9)
+		printf("... and %.0f more: --limit N shows them\n", more);
+}
+
+int cli_operations(struct cli *cli, const struct cli_args *args)
+{
+	const char *limit = cli_value(args, "--limit"), *state = cli_value(args, "--state");
+	char path[320] = "/v1/operations";
+	struct api_request request = { .method = "GET", .path = path };
+	struct api_reply reply;
+	char *end = NULL;
+
+	if (limit && (strtol(limit, &end, 10) < 1 || strtol(limit, &end, 10) > 1000 || *end))
+		return cli_fail(CLI_USAGE, "--limit: expected a number from 1 to 1000");
+	char *escaped = state ? api_escape(state) : NULL;
+	snprintf(path, sizeof(path), "/v1/operations?limit=%s%s%.200s", limit ? limit : "20",
+	         escaped ? "&state=" : "", escaped ? escaped : "");
+	free(escaped);
+	int status = api_get(cli, &request, &reply);
+	if (!api_succeeded(&reply))
+		return status;
+	op_make_plain(reply.body);
+	if (cli->json)
+		api_print_json(reply.body);
+	else
+		print_list(reply.body);
+	api_reply_fini(&reply);
+	return status;
+}
+
+/* The path of operation @p id. @return false after a message */
+static bool operation_path(const char *id, const char *verb, char *path, size_t size)
+{
+	char *escaped = api_escape(id);
+	bool fits = escaped && *escaped &&
+	            (size_t)snprintf(path, size, "/v1/operations/%s%s%s", escaped, verb ? "/" : "",
+	                             verb ? verb : "") < size;
+
+	free(escaped);
+	if (!fits)
+		cli_fail(CLI_USAGE, "expected the ID of an operation; weir operations lists them");
+	return fits;
+}
+
+/* hold, resume, abort, take. */
+static int command_operation(struct cli *cli, const struct cli_args *args, const char *path)
+{
+	const char *verb = args->at[1];
+	bool watches = cli_flag(args, "--watch");
+	json_t *body = json_object();
+	struct api_reply reply;
+	int status;
+
+	if (!add_record(body, args, verb)) {
+		json_decref(body);
+		return CLI_USAGE;
+	}
+	status = send_change(cli, args, path, body, &reply);
+	if (status)
+		return status;
+	if (!watches || !cli->json)
+		show_answer(cli, reply.body);
+	if (watches)
+		status = op_follow(cli, op_of(reply.body),
+		                   strcmp(verb, "abort") == 0 ? OP_BACK : OP_STILL, true);
+	api_reply_fini(&reply);
+	return status;
+}
+
+static int show_operation(struct cli *cli, const struct cli_args *args, const char *path)
+{
+	struct api_request request = { .method = "GET", .path = path };
+	struct api_reply reply;
+	int status = api_get(cli, &request, &reply);
+
+	if (!api_succeeded(&reply))
+		return status;
+	op_make_plain(reply.body);
+	if (cli_flag(args, "--watch"))
+		status = op_follow(cli, op_of(reply.body), OP_STILL, true);
+	else
+		show_answer(cli, reply.body);
+	api_reply_fini(&reply);
+	return status;
+}
+
+int cli_operation(struct cli *cli, const struct cli_args *args)
+{
+	static const char *const verbs[] = { "hold", "resume", "abort", "take" };
+	const char *verb = args->at[1];
+	bool known = !verb;
+	char path[320];
+
+	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		known |= strcmp(verbs[i], verb) == 0;
+	if (!known)
+		return cli_fail(CLI_USAGE, "%s: expected hold, resume, abort or take", verb);
+	if (!operation_path(args->at[0], verb, path, sizeof(path)))
+		return CLI_USAGE;
+	return verb ? command_operation(cli, args, path) : show_operation(cli, args, path);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an operation would do, before it begins: its steps and how long they take, who gets the load,
+ * which backup pools would serve, and each guard.
+ */
+#include <stdio.h>
+
+#include "mgmt/cli/op.h"
+#include "mgmt/cli/units.h"
+
+void op_print_left_out(size_t n)
+{
+	if (n > OP_LINES)
+		printf("    ... and %zu more (--json shows all)\n", n - OP_LINES);
+}
+
+void op_print_texts(const json_t *list, const char *before)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) if (i < OP_LINES && json_string_value(item))
+	        printf("%s%s\n", before, json_string_value(item));
+	op_print_left_out(json_array_size(list));
+}
+
+static bool is_true(const json_t *object, const char *name)
+{
+	return json_is_true(json_object_get(object, name));
+}
+
+/* Unknown is no refusal in words: a person must see that nobody has looked. */
+static const char *guard_word(const json_t *g)
+{
+	if (is_true(g, "overridden"))
+		return "OVERRIDDEN";
+	if (is_true(g, "unknown"))
+		return is_true(g, "ok") ? "not checked" : "UNKNOWN";
+	return is_true(g, "ok") ? "ok" : "REFUSES";
+}
+
+void op_print_guards(const json_t *list, bool all)
+{
+	const json_t *g;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, g)
+	{
+		const char *detail = api_text(g, "detail", "");
+
+		if (!all && is_true(g, "ok"))
+			continue;
+		if (n++ < OP_LINES)
+			printf("  guard %s: %s%s%s\n", api_text(g, "guard", "?"), guard_word(g),
+			       *detail ? ", " : "", detail);
+	}
+	op_print_left_out(n);
+}
+
+static void print_steps(const json_t *plan)
+{
+	const json_t *steps = json_object_get(plan, "steps"), *s;
+	char level[UNITS_MAX], time[UNITS_MAX];
+	size_t i;
+
+	if (json_array_size(steps))
+		puts("  step  drained      takes about  waits for");
+	json_array_foreach(steps, i, s) if (i < OP_LINES) printf(
+	        "  %-4zu  %-11s  %-11s  %s\n", i + 1,
+	        units_share(api_number(s, "level_ppm", -1), level),
+	        units_time(api_number(s, "expected_s", -1), time), api_text(s, "waits_for", "-"));
+	op_print_left_out(json_array_size(steps));
+	printf("  in all about %s\n", units_time(api_number(plan, "expected_s", -1), time));
+	if (json_object_get(plan, "queries_per_s_at_min_ttl"))
+		printf("  queries at the shortest TTL: %s\n",
+		       units_rate(api_number(plan, "queries_per_s_at_min_ttl", -1), time));
+}
+
+/* "1200/s -> 1830/s of 5000/s (37 %)"; without a capacity nobody has checked. */
+static void print_load(const json_t *r, const char *before, const char *after, const char *capacity,
+                       const char *(*text)(double, char[UNITS_MAX]))
+{
+	double to = api_number(r, after, -1), of = api_number(r, capacity, -1);
+	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
+
+	printf("%s -> %s", text(api_number(r, before, -1), a), text(to, b));
+	if (of > 0 && to >= 0)
+		printf(" of %s (%s)", text(of, a), units_share(to / of * 1e6, c));
+	else if (of > 0)
+		printf(" of %s", text(of, a));
+}
+
+static void print_receivers(const json_t *list)
+{
+	const json_t *r;
+	size_t i;
+
+	if (json_array_size(list))
+		puts("  receivers, when all is moved:");
+	json_array_foreach(list, i, r)
+	{
+		if (i >= OP_LINES)
+			break;
+		printf("    %-16s new flows ", api_text(r, "site", "?"));
+		print_load(r, "before_flows", "after_flows", "capacity_flows", units_rate);
+		printf(", bits ");
+		print_load(r, "before_bits", "after_bits", "capacity_bits", units_bits);
+		puts(json_is_false(json_object_get(r, "known")) ? "; NOT KNOWN WELL ENOUGH" : "");
+	}
+	op_print_left_out(json_array_size(list));
+}
+
+static void print_backups(const json_t *list)
+{
+	const json_t *b;
+	size_t i;
+
+	json_array_foreach(list, i, b)
+	{
+		const char *detail = api_text(b, "detail", "");
+
+		if (i >= OP_LINES)
+			break;
+		printf("  backup of %s at %s: %s %s%s%s\n", api_text(b, "service", "?"),
+		       api_text(b, "site", "?"), api_text(b, "backup", "?"),
+		       is_true(b, "ok") ? "would serve late clients"
+		                        : "WOULD NOT SERVE late clients",
+		       *detail ? ": " : "", detail);
+	}
+	op_print_left_out(json_array_size(list));
+}
+
+void op_print_plan(const json_t *o)
+{
+	const json_t *preflight = json_object_get(o, "preflight");
+	double n_deciding = api_number(preflight, "deciding_sites", -1);
+
+	print_steps(json_object_get(o, "plan"));
+	print_receivers(json_object_get(preflight, "receivers"));
+	print_backups(json_object_get(preflight, "backups"));
+	op_print_guards(json_object_get(preflight, "guards"), true);
+	if (n_deciding >= 0 && n_deciding < 1e6)
+		printf("  sites that then decide whether a site is dead: %.0f\n", n_deciding);
+}

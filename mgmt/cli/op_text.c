@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One operation for people: where it is, what it waits for or why it is held, and the commands that
+ * are possible now. What went wrong stands before what went well.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/cli/op.h"
+#include "mgmt/cli/units.h"
+
+static void print_origin(const json_t *o)
+{
+	const char *principal = api_text(o, "principal", ""), *reason = api_text(o, "reason", "");
+	double epoch = api_number(o, "epoch", -1);
+
+	printf("  %-9s %s by %s%s%s%s%s%s\n", "begun", api_text(o, "created", "not known"),
+	       api_text(o, "author", "?"), *principal ? " (" : "", principal, *principal ? ")" : "",
+	       *reason ? ": " : "", reason);
+	printf("  %-9s %s\n", "returns",
+	       json_is_null(json_object_get(o, "until")) ? "never by itself"
+	                                                 : api_text(o, "until", "not known"));
+	printf("  %-9s %s", "owner", api_text(o, "owner", "not known"));
+	if (epoch >= 0 && epoch < 1e10)
+		printf(", epoch %.0f", epoch);
+	putchar('\n');
+}
+
+/* Why nothing moves, and the commands that go on and back. */
+static void print_hold(const json_t *o)
+{
+	const json_t *hold = json_object_get(o, "hold");
+	const char *id = api_text(o, "id", "ID"), *code = api_text(hold, "code", "");
+	const char *resume = api_text(hold, "resume", NULL);
+
+	printf("  %-9s %s%s%s, since %s\n", "why", code, *code ? ": " : "",
+	       api_text(hold, "detail", "not known"), api_text(hold, "since", "not known"));
+	printf("  %-9s traffic stays as it is until a person decides:\n", "now");
+	if (resume)
+		printf("  %-9s %s\n", "go on", resume);
+	else
+		printf("  %-9s weir operation %s resume --reason TEXT\n", "go on", id);
+	printf("  %-9s weir operation %s abort --reason TEXT\n", "go back", id);
+}
+
+static bool is_true(const json_t *object, const char *name)
+{
+	return json_is_true(json_object_get(object, name));
+}
+
+/* How long a step took: not known until it has ended. */
+static void print_step(const json_t *s, size_t index)
+{
+	char level[UNITS_MAX], measured[UNITS_MAX], expected[UNITS_MAX];
+	double number = api_number(s, "step", (double)index + 1);
+
+	printf("  step %.0f, %s: %s", number < 1e6 ? number : 0,
+	       units_share(api_number(s, "level_ppm", -1), level),
+	       api_text(s, "begun", "begin not known"));
+	printf(" to %s", api_text(s, "ended", "now"));
+	if (is_true(s, "judged"))
+		printf("; share %s, expected %s\n",
+		       units_share(api_number(s, "share_measured_ppm", -1), measured),
+		       units_share(api_number(s, "share_expected_ppm", -1), expected));
+	else
+		printf("; share not judged%s%s\n", *api_text(s, "not_judged", "") ? ": " : "",
+		       api_text(s, "not_judged", ""));
+}
+
+static void print_steps(const json_t *list)
+{
+	size_t n = json_array_size(list), i = n > OP_LINES ? n - OP_LINES : 0;
+
+	if (i)
+		printf("  ... %zu earlier steps (--json shows all)\n", i);
+	for (; i < n; i++)
+		print_step(json_array_get(list, i), i);
+}
+
+/* Nodes that were not reached first; of those that were, only how many. */
+static void print_nodes(const json_t *list)
+{
+	const json_t *node;
+	size_t i, n = 0, n_reached = 0;
+	char level[UNITS_MAX];
+
+	json_array_foreach(list, i, node)
+	{
+		if (is_true(node, "reached")) {
+			n_reached++;
+			continue;
+		}
+		if (n++ >= OP_LINES)
+			continue;
+		printf("  node %s: NOT REACHED%s, last known level %s\n",
+		       api_text(node, "node", "?"),
+		       is_true(node, "named_absent") ? " (named absent)" : "",
+		       units_share(api_number(node, "level_ppm", -1), level));
+	}
+	op_print_left_out(n);
+	if (i)
+		printf("  %-9s %zu of %zu nodes have it\n", "nodes", n_reached, i);
+}
+
+static void print_late(const json_t *list)
+{
+	const json_t *l;
+	size_t i;
+	char rate[UNITS_MAX];
+
+	json_array_foreach(list, i, l) if (i < OP_LINES)
+	        printf("  late clients: %s, %s new flows\n", api_text(l, "prefix", "?"),
+	               units_rate(api_number(l, "flows_per_s", -1), rate));
+	op_print_left_out(json_array_size(list));
+}
+
+static void print_undo(const json_t *o)
+{
+	const char *undo = api_text(o, "undo", NULL), *state = api_text(o, "state", "");
+
+	if (undo && strcmp(state, "done") != 0 && strcmp(state, "aborted") != 0)
+		printf("undo: %s\n", undo);
+}
+
+static void print_operation(const json_t *o)
+{
+	char title[OP_TITLE_MAX], line[OP_LINE_MAX];
+
+	printf("%s: %s (%s)\n", op_title(o, title), op_line(o, line),
+	       api_text(o, "id", "id not known"));
+	if (op_is_held(o))
+		print_hold(o);
+	else if (op_waits_for(o))
+		printf("  %-9s %s\n", "waits for", op_waits_for(o));
+	print_origin(o);
+	print_steps(json_object_get(o, "steps"));
+	op_print_guards(json_object_get(json_object_get(o, "preflight"), "guards"), false);
+	print_nodes(json_object_get(o, "nodes"));
+	print_late(json_object_get(o, "late"));
+	op_print_texts(json_object_get(o, "warnings"), "  ! ");
+}
+
+void op_print(const json_t *body)
+{
+	const json_t *o = op_of(body);
+	char title[OP_TITLE_MAX];
+
+	if (is_true(body, "dry_run") || is_true(o, "dry_run")) {
+		printf("dry run, nothing was changed:\n%s\n", op_title(o, title));
+		op_print_plan(o);
+		op_print_texts(json_object_get(o, "warnings"), "  ! ");
+	} else {
+		print_operation(o);
+	}
+	op_print_texts(json_object_get(body, "notes"), "  note: ");
+	print_undo(o);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Following an operation. Management answers when the record has changed, or after REQUEST_MS. A line is
+ * printed when something changed that a person would want to know, and every REPORT_MS all the same,
+ * so that nobody wonders whether the command hangs. The operation goes on without its watcher: an
+ * interrupted or failing command changes nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "mgmt/cli/op.h"
+
+#define REQUEST_MS 2000u   /* management may keep a request so long */
+#define STEP_MS    250u    /* between two requests, at least */
+#define REPORT_MS  10000u  /* between two lines */
+#define SILENT_MS  120000u /* without an answer: give up */
+
+struct follower {
+	const struct cli *cli;
+	enum op_goal goal;
+	bool watches;
+	char id[96];
+	uint64_t since_ms, heard_ms, reported_ms;
+	double seq;
+	char last[OP_LINE_MAX]; /* the last line, without what changes each second */
+};
+
+static void print_line(struct follower *f, const char *line, const char *waits_for)
+{
+	fprintf(f->watches ? stdout : stderr, "%s%s%s%s (%u s)\n", f->watches ? "" : "weir: ", line,
+	        waits_for ? "; waits for " : "", waits_for ? waits_for : "",
+	        (unsigned)((clock_mono_ms() - f->since_ms) / 1000));
+	fflush(stdout);
+	f->reported_ms = clock_mono_ms();
+}
+
+/* With --json a watcher gets each new record in a line, a waiter nothing but the last. */
+static void report_progress(struct follower *f, const json_t *o, bool is_new)
+{
+	char line[OP_LINE_MAX];
+
+	if (f->cli->json) {
+		if (f->watches && is_new)
+			api_print_json(o);
+		fflush(stdout);
+		return;
+	}
+	op_line(o, line);
+	if (strcmp(line, f->last) == 0 && clock_mono_ms() < f->reported_ms + REPORT_MS)
+		return;
+	snprintf(f->last, sizeof(f->last), "%s", line);
+	print_line(f, line, op_is_over(o, OP_STILL) ? NULL : op_waits_for(o));
+}
+
+/* No answer for a while is no end: management may be restarted. @return whether to go on */
+static bool bear_silence(struct follower *f)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (now_ms >= f->heard_ms + SILENT_MS)
+		return false;
+	if (now_ms >= f->heard_ms + STEP_MS && now_ms >= f->reported_ms + REPORT_MS)
+		print_line(f, "management does not answer; the operation goes on without it", NULL);
+	return true;
+}
+
+/* Ask for the next record. @return CLI_OK with *@p o, owned; or the exit status that ends it */
+static int query_next(struct follower *f, json_t **o)
+{
+	char path[320];
+	struct api_request request = { .method = "GET", .path = path };
+	struct api_reply reply;
+
+	for (;;) {
+		uint64_t request_ms = clock_mono_ms();
+		char *id = api_escape(f->id);
+
+		snprintf(path, sizeof(path), "/v1/operations/%s?wait_ms=%u&since=%.0f",
+		         id ? id : "", REQUEST_MS, f->seq);
+		free(id);
+		int status = api_call_quietly(f->cli, &request, &reply);
+
+		if (status == CLI_DENIED)
+			return status;
+		if (!status && api_succeeded(&reply)) {
+			f->heard_ms = clock_mono_ms();
+			*o = reply.body;
+			return CLI_OK;
+		}
+		bool refused = !status && reply.status < 500;
+		if (refused)
+			status = api_refusal(&reply);
+		api_reply_fini(&reply);
+		if (refused)
+			return status;
+		if (!bear_silence(f))
+			return cli_fail(CLI_UNREACHABLE,
+			                "management does not answer; the operation goes on; look "
+			                "at it from another node: weir operation %s",
+			                f->id);
+		while (clock_mono_ms() < request_ms + STEP_MS)
+			nanosleep(&(const struct timespec){ 0, 50000000L }, NULL);
+	}
+}
+
+/* What the end of a wait means for scripts. */
+static int end_status(const struct follower *f, const json_t *o)
+{
+	char title[OP_TITLE_MAX];
+	const char *state = api_text(o, "state", "?");
+
+	if (op_is_held(o))
+		return CLI_DEGRADED;
+	if (op_has_reached(o, f->goal))
+		return CLI_OK;
+	if (strcmp(state, "drained_unconfirmed") == 0)
+		return cli_fail(CLI_PARTLY,
+		                "no node of the site answers, so it is not known whether its flows "
+		                "are silent");
+	return cli_fail(CLI_CONFLICT, "%s has ended otherwise: %s", op_title(o, title), state);
+}
+
+/* The record's number; of none that makes sense, the former one. */
+static double sequence_of(const json_t *o, double former)
+{
+	double seq = api_number(o, "seq", former);
+
+	return seq >= 0 && seq < 9007199254740992.0 ? seq : former;
+}
+
+static void print_end(const struct follower *f, const json_t *o)
+{
+	if (f->cli->json && !f->watches)
+		api_print_json(o);
+	else if (!f->cli->json)
+		op_print(o);
+}
+
+int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool watches)
+{
+	struct follower f = {
+		.cli = cli,
+		.goal = goal,
+		.watches = watches,
+	};
+	json_t *next = json_deep_copy(o);
+	int status = CLI_OK;
+	bool is_first = true;
+
+	snprintf(f.id, sizeof(f.id), "%s", api_text(o, "id", ""));
+	f.since_ms = f.heard_ms = f.reported_ms = clock_mono_ms();
+	if (!f.id[0]) {
+		json_decref(next);
+		return cli_fail(CLI_TIMEOUT, "the answer names no operation; see weir operations");
+	}
+	if (!watches && !cli->json)
+		fprintf(stderr, "weir: operation %s goes on when this command ends\n", f.id);
+	while (!status) {
+		double seq = sequence_of(next, f.seq);
+		uint64_t begun_ms = clock_mono_ms();
+
+		report_progress(&f, next, is_first || seq != f.seq);
+		is_first = false;
+		f.seq = seq;
+		if (op_is_over(next, goal))
+			break;
+		json_decref(next);
+		next = NULL;
+		status = query_next(&f, &next);
+		if (!status)
+			op_make_plain(next);
+		while (!status && clock_mono_ms() < begun_ms + STEP_MS)
+			nanosleep(&(const struct timespec){ 0, 20000000L }, NULL);
+	}
+	if (!status) {
+		print_end(&f, next);
+		status = end_status(&f, next);
+	}
+	json_decref(next);
+	return status;
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Operations by the command line: what it waits for and how that ends, against canned answers, hostile ones among them.
+
+Usage: test_cli_operation.py WEIR SOURCE_ROOT
+"""
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+import typing
+import unittest
+import unittest.suite
+
+import counted
+import test_cli
+from test_cli import WEIR
+
+SHIFT = ("shift", "site", "ams", "30%", "--until", "+4h", "--reason", "INC-7")
+END = {"drained": 0, "drained_unconfirmed": 0, "empty": 0, "held": 10, "expired_held": 10, "resting": 0, "done": 0, "aborted": 0, "failed": 4}
+
+
+def record(state: str, seq: int, **more: typing.Any) -> dict[str, typing.Any]:
+    return {"id": "k3", "kind": "drain", "state": state, "sites": ["ams"], "seq": seq, "level_ppm": 100000 * min(seq, 10), **more}
+
+
+class Operations(test_cli.WithApi):
+    """Inherits the canned API, not its tests: see load_tests()."""
+
+    def follow(self, first: typing.Any, *answers: typing.Any, command: tuple[str, ...] = ("operation", "k3", "resume", "--watch")
+               ) -> subprocess.CompletedProcess[str]:
+        for path in ("/v1/operations", "/v1/operations/k3/resume", "/v1/operations/k3/abort"):
+            self.api.answers[path] = (200, {"operation": first})
+        self.api.answers["/v1/operations/k3"] = (200, list(answers) or [first])
+        return self.weir(*command)
+
+    def test_each_state_ends_a_watch_or_does_not(self) -> None:
+        for state, status in END.items():
+            with self.subTest(state):
+                done = self.follow(record("moving", 1), record(state, 2))
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertEqual(len(self.api.requests), 2)
+                self.api.requests.clear()
+        for state in ("starting", "moving", "late", "returning", "aborting", "some-later-state"):
+            with self.subTest(state):
+                self.assertEqual(self.follow(record(state, 1), record(state, 2), record("done", 3)).returncode, 0)
+                self.assertEqual(len(self.api.requests), 3)
+                self.api.requests.clear()
+
+    def test_an_abort_is_followed_until_all_are_back(self) -> None:
+        done = self.follow(record("drained", 1), record("aborting", 2), record("aborted", 3), command=("operation", "k3", "abort", "--watch"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("aborting: going back at the same pace, 20 % drained", done.stdout)
+        self.assertEqual(self.follow(record("aborting", 1), record("failed", 3), command=("operation", "k3", "abort", "--watch")).returncode, 4)
+        self.assertEqual(self.follow(record("aborting", 1), record("held", 3), command=("operation", "k3", "abort", "--watch")).returncode, 10)
+
+    def test_it_asks_for_what_is_newer_than_what_it_knows(self) -> None:
+        self.follow(record("moving", 41), record("moving", 43), record("done", 44))
+        self.assertEqual([r[1] for r in self.api.requests][1:], [f"/v1/operations/k3?wait_ms=2000&since={n}" for n in (41, 43)])
+        self.api.requests.clear()
+        self.follow({"id": "k3", "state": "moving", "seq": 1e300}, {"id": "k3", "state": "moving"}, record("done", 7))
+        self.assertEqual([r[1] for r in self.api.requests][1:], 2 * ["/v1/operations/k3?wait_ms=2000&since=0"])
+
+    def test_a_line_says_each_change_once(self) -> None:
+        same = record("moving", 2, step=1, plan={"steps": [{}, {}]}, level_ppm=100000, waits_for="the longest TTL, 23 s more")
+        done = self.follow(record("starting", 1), same, {**same, "seq": 3, "waits_for": "the longest TTL, 22 s more"}, {**same, "seq": 4, "step": 2},
+                           record("resting", 5), command=(*SHIFT, "--wait"))
+        self.assertEqual(done.returncode, 0)
+        lines = [line for line in done.stderr.splitlines() if "step" in line]
+        self.assertEqual(len(lines), 3, done.stderr)
+        self.assertRegex(lines[1], r"^weir: moving clients, step 1 of 2, 10 % drained; waits for the longest TTL, 23 s more \(\d s\)$")
+        self.assertIn("step 2 of 2", lines[2])
+        self.assertIn("goes on when this command ends", done.stderr.splitlines()[0])
+        self.assertTrue(done.stdout.startswith("drain of site ams: at its level, 50 % drained (k3)\n"), done.stdout)
+
+    def test_a_hold_ends_the_wait_and_says_what_a_person_can_do(self) -> None:
+        hold = {"code": "room", "detail": "fra would have 96 %", "since": "S", "resume": "weir operation k3 resume --override room --reason TEXT"}
+        done = self.follow(record("moving", 1), record("held", 2, hold=hold), command=(*SHIFT, "--wait"))
+        self.assertEqual(done.returncode, 10)
+        for text in ("HELD, 20 % drained", "why       room: fra would have 96 %, since S", "traffic stays as it is", "resume --override room", "k3 abort"):
+            self.assertIn(text, done.stdout)
+
+    def test_a_watch_as_json_is_one_line_for_each_record(self) -> None:
+        done = self.follow(record("moving", 1), record("moving", 1), record("moving", 2), record("done", 3),
+                           command=("operation", "k3", "resume", "--watch", "--json"))
+        self.assertEqual([json.loads(line)["seq"] for line in done.stdout.splitlines()], [1, 2, 3])
+        done = self.follow(record("moving", 1), record("resting", 3), command=(*SHIFT, "--wait", "--json"))
+        self.assertEqual([json.loads(line)["seq"] for line in done.stdout.splitlines()], [3])
+
+    def test_management_may_be_away_meanwhile(self) -> None:
+        self.api.answers["/v1/operations"] = (200, {"operation": record("moving", 1)})
+        self.api.answers["/v1/operations/k3"] = (503, {"code": "busy", "title": "Busy"})
+
+        def come_back() -> None:
+            while len(self.api.requests) < 4:
+                time.sleep(0.02)  # for the requests: nothing else tells of them
+            self.api.answers["/v1/operations/k3"] = (200, record("resting", 2))
+
+        back = threading.Thread(target=come_back)
+        back.start()
+        done = self.weir(*SHIFT, "--wait")
+        back.join()
+        self.assertEqual((done.returncode, "Busy" in done.stderr), (0, False), done.stderr)
+
+    def test_what_is_gone_ends_the_wait(self) -> None:
+        self.api.answers["/v1/operations"] = (200, {"operation": record("moving", 1)})
+        for status, code, expected in ((404, "not-found", 1), (403, "forbidden", 7), (410, "gone", 4)):
+            self.api.answers["/v1/operations/k3"] = (status, {"code": code, "title": "No"})
+            self.assertEqual(self.weir(*SHIFT, "--wait").returncode, expected)
+
+    def test_an_answer_without_an_id_is_not_followed(self) -> None:
+        for first in ({"state": "moving"}, {"id": 7, "state": "moving"}, 7, [], None):
+            done = self.follow(first, command=(*SHIFT, "--wait"))
+            self.assertEqual(done.returncode, 5)
+            self.assertIn("names no operation", done.stderr)
+
+    def test_what_is_wrong_is_not_asked(self) -> None:
+        for arguments, expected in (
+                (("shift", "site", "ams"), "an argument is missing"), (("shift", "node", "ams-1", "30%", "--until", "+1h", "--reason", "x"), "site NAME LEVEL"),
+                (("shift", "site", "ams", "30%", "--reason", "x"), "--until TIME is missing"), ((*SHIFT[:6], "--reason", " "), "--reason TEXT"),
+                ((*SHIFT, "--wait=empty"), "--wait takes no value"), (("operation", "k3", "resume", "now"), "one argument too many"),
+                (("operation",), "an argument is missing"), (("operation", ""), "the ID of an operation"), (("operation", "x" * 400), "the ID of an operation"),
+                (("operations", "--limit", "0"), "1 to 1000"), (("operations", "--limit", "9x"), "1 to 1000"), (("operation", "k3", "rseume"), "expected hold")):
+            done = self.weir(*arguments)
+            with self.subTest(arguments):
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(expected, done.stderr)
+        self.assertEqual(self.api.requests, [])
+
+    def test_of_very_long_lists_the_first_are_shown(self) -> None:
+        many = 20000
+        self.api.answers["/v1/operations/k3"] = (200, record(
+            "held", 1, sites=[f"s{i}" for i in range(many)], steps=[{"step": i, "level_ppm": i} for i in range(many)],
+            nodes=[{"node": f"n{i}", "reached": i % 2 == 0} for i in range(many)], late=[{"prefix": f"p{i}"} for i in range(many)],
+            warnings=["w" * 900 for _ in range(many)], hold={"code": "x" * 10 ** 6},
+            preflight={"guards": [{"guard": f"g{i}", "ok": False} for i in range(many)]}))
+        done = self.weir("operation", "k3")
+        self.assertEqual(done.returncode, 0)
+        self.assertLess(len(done.stdout.splitlines()), 120)
+        self.assertLess(len(done.stdout), 30000)
+        for text in ("... 19980 earlier steps", "... and 19980 more (--json", "... and 9980 more", "10000 of 20000 nodes have it"):
+            self.assertIn(text, done.stdout)
+
+    def test_no_control_character_reaches_the_terminal(self) -> None:
+        evil = "a\u001b]0;x\u0007\u009b2J\u0085\r\nb\u007f"
+        body = record("held", 1, service=evil, author=evil, principal=evil, reason=evil, owner=evil, undo=evil, warnings=[evil], created=evil,
+                      hold={"code": evil, "detail": evil, "since": evil, "resume": evil}, late=[{"prefix": evil}], nodes=[{"node": evil}],
+                      steps=[{"begun": evil, "ended": evil, "not_judged": evil}], preflight={"guards": [{"guard": evil, "detail": evil}]}, kind=evil)
+        self.api.answers["/v1/operations/k3"] = (200, body)
+        self.api.answers["/v1/operations/k3/hold"] = (409, {"code": "guard", "title": evil, "detail": evil, "guards": body["preflight"]["guards"]})
+        for command in (("operation", "k3"), ("operation", "k3", "--watch"), ("operation", "k3", "hold")):
+            done = self.weir(*command)
+            for text in (done.stdout, done.stderr):
+                self.assertEqual([c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160], [])
+
+    def test_the_command_that_overrides_is_the_one_that_was_given(self) -> None:
+        self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [{"guard": "room", "ok": False, "detail": "full"}]})
+        for reason in ("it's", 'a "b" $c', "-x", "ä;rm", "two\nlines", "'" * 30):
+            first = self.weir("shift", "site", "ams", "30%", "--until", "+4h", "--reason", reason, "--override=fresh")
+            self.assertEqual(first.returncode, 2)
+            sent = self.api.requests[-1][2]
+            line = first.stderr.partition("(kept in the record): ")[2]
+            script = line.replace("weir", f"{WEIR} --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir}", 1)
+            subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=30)
+            self.assertEqual(self.api.requests[-1][2], {**sent, "override_guards": ["fresh", "room"]}, line)
+
+
+def load_tests(loader: typing.Any, tests: typing.Any, pattern: typing.Any) -> unittest.suite.TestSuite:
+    """The own class alone: those of test_cli run there."""
+    suite = unittest.TestSuite()
+    suite.addTests(Operations(n) for n in vars(Operations) if n.startswith("test_"))
+    return suite
+
+
+if __name__ == "__main__":
+    counted.main()
