@@ -77,6 +77,8 @@ static int open_db(const char *path, sqlite3 **db)
 		err = store_record_schema(*db);
 	if (!err)
 		err = store_overrides_schema(*db);
+	if (!err)
+		err = store_operations_schema(*db);
 	return err ? err : store_history_schema(*db);
 }
 

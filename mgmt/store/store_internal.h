@@ -32,6 +32,9 @@ MUST_CHECK int store_history_replace(sqlite3 *db, const struct version *v);
 /* Make the table of steps (store_overrides.c). @return 0 or -errno */
 MUST_CHECK int store_overrides_schema(sqlite3 *db);
 
+/* Make the table of store_operations.c. @return 0 or -errno */
+MUST_CHECK int store_operations_schema(sqlite3 *db);
+
 /* Make the tables of store_record.c. @return 0 or -errno */
 MUST_CHECK int store_record_schema(sqlite3 *db);
 /* Record who made a change, and for which request, in its transaction. @return 0 or -errno */
