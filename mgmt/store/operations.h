@@ -18,7 +18,7 @@
 #include "base/checked.h"
 #include "mgmt/store/store.h"
 
-#define STORE_OPERATIONS_MAX     256u               /**< records that are kept */
+#define STORE_OPERATIONS_MAX     256u              /**< records that are kept */
 #define STORE_OPERATION_TEXT_MAX ((size_t)1 << 20) /**< bytes of one */
 
 /**

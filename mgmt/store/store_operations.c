@@ -50,7 +50,8 @@ int store_operations(struct store *s, void (*take)(void *arg, const char *id, co
                      void *arg)
 {
 	sqlite3_stmt *q = sql_prepare(
-	        s->db, "SELECT id, text FROM operations WHERE length(CAST(text AS BLOB))<=? ORDER BY changed_ms, id",
+	        s->db,
+	        "SELECT id, text FROM operations WHERE length(CAST(text AS BLOB))<=? ORDER BY changed_ms, id",
 	        "i", (int64_t)STORE_OPERATION_TEXT_MAX);
 	int n = 0, err = q ? 1 : sql_errno(sqlite3_errcode(s->db));
 

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All fields are read before errors are reported, so that a client sees them all. What goes with
+ * what is checked last: a shift needs a level and an end, a return takes neither.
+ */
+#include "mgmt/api/operation_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/store/when.h"
+
+#define PPM_WHOLE 1000000u
+
+static const char *const words[OPERATION_REQUEST_DO_COUNT] = { "drain", "shift", "undrain" };
+
+/* --- lists of names --- */
+
+static bool is_name(const json_t *value)
+{
+	const char *text = json_string_value(value);
+	size_t n = json_string_length(value);
+
+	if (!text || n == 0 || n >= MODEL_NAME_MAX || strlen(text) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_listed(const char *const *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i], name))
+			return true;
+	return false;
+}
+
+/* Read a list of names into @p out; a name that is given twice counts once. @return how many */
+static size_t read_names(struct field_reader *f, const char *field, const char **out, size_t max)
+{
+	const json_t *list = field_array(f, field, false);
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *value = json_array_get(list, i);
+
+		if (!is_name(value)) {
+			field_error(f, field, "number %zu is not a name", i + 1);
+			return 0;
+		}
+		const char *name = json_string_value(value);
+		if (is_listed(out, n, name))
+			continue;
+		if (n == max) {
+			field_error(f, field, "has more than %zu names", max);
+			return 0;
+		}
+		out[n++] = name;
+	}
+	return n;
+}
+
+static bool is_guard(const char *const *guards, const char *name)
+{
+	for (; *guards; guards++)
+		if (!strcmp(*guards, name))
+			return true;
+	return false;
+}
+
+/* "a, b or c" */
+static void join_guards(const char *const *guards, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; guards[i] && n + 40 < size; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s",
+		                      i == 0          ? ""
+		                      : guards[i + 1] ? ", "
+		                                      : " or ",
+		                      guards[i]);
+}
+
+static void read_guards(struct field_reader *f, const char *const *guards,
+                        struct operation_request_names *out)
+{
+	char known[512];
+
+	out->n = read_names(f, "override_guards", out->items, OPERATION_REQUEST_GUARDS_MAX);
+	for (size_t i = 0; i < out->n; i++)
+		if (!is_guard(guards, out->items[i])) {
+			join_guards(guards, known, sizeof(known));
+			field_error(f, "override_guards", "%s is no guard; guards: %s",
+			            out->items[i], known);
+		}
+}
+
+/* --- single fields --- */
+
+static int64_t read_until(struct field_reader *f, int64_t now_ms)
+{
+	const char *text = field_text(f, "until", false, 64);
+	int64_t at_ms = -1;
+
+	if (text && when_instant(text, now_ms, &at_ms)) {
+		field_error(f, "until",
+		            "found \"%s\", expected an instant such as \"2026-11-20T12:00:00Z\", "
+		            "\"+4h\", or \"never\"",
+		            text);
+		return -1;
+	}
+	if (text && at_ms <= now_ms) {
+		field_error(f, "until", "is in the past");
+		return -1;
+	}
+	return at_ms;
+}
+
+static int64_t read_over(struct field_reader *f)
+{
+	const char *text = field_text(f, "over", false, 32);
+	int64_t over_ms = -1;
+
+	if (!text)
+		return -1;
+	if (when_duration(text, &over_ms)) {
+		field_error(f, "over", "found \"%s\", expected a duration such as \"5m\"", text);
+		return -1;
+	}
+	if (over_ms > OPERATION_REQUEST_OVER_MAX_MS)
+		field_error(f, "over", "is longer than 7 days");
+	return over_ms;
+}
+
+/* "30%", with up to four decimals: a whole number of ppm. 0: it is none. */
+static uint32_t read_percent(const char *text)
+{
+	uint32_t ppm = 0, digit_ppm = 1000;
+	const char *at = text;
+
+	if (*at < '0' || *at > '9')
+		return 0;
+	for (; *at >= '0' && *at <= '9' && ppm <= PPM_WHOLE; at++)
+		ppm = ppm * 10 + (uint32_t)(*at - '0') * 10000;
+	if (*at == '.') {
+		if (at[1] < '0' || at[1] > '9')
+			return 0;
+		for (at++; *at >= '0' && *at <= '9' && digit_ppm; at++, digit_ppm /= 10)
+			ppm += (uint32_t)(*at - '0') * digit_ppm;
+	}
+	return !strcmp(at, "%") && ppm <= PPM_WHOLE ? ppm : 0;
+}
+
+static uint32_t read_level(struct field_reader *f)
+{
+	const char *text = field_text(f, "level", false, 16);
+	uint32_t ppm = text ? read_percent(text) : 0;
+
+	if (text && !ppm)
+		field_error(
+		        f, "level",
+		        "found \"%s\", expected more than 0%% and at most 100%%, such as \"30%%\"",
+		        text);
+	return ppm;
+}
+
+static const char *read_region(struct field_reader *f)
+{
+	static const char key[] = "region=";
+	const char *text = field_text(f, "label", false, MODEL_NAME_MAX + sizeof(key));
+
+	if (!text)
+		return NULL;
+	if (!strncmp(text, key, sizeof(key) - 1) && text[sizeof(key) - 1])
+		return text + sizeof(key) - 1;
+	field_error(f, "label", "found \"%s\", expected \"region=NAME\"", text);
+	return NULL;
+}
+
+static enum operation_request_do read_do(struct field_reader *f)
+{
+	const char *text = field_text(f, "do", true, 16);
+	int i = 0;
+
+	while (i < OPERATION_REQUEST_DO_COUNT && text && strcmp(words[i], text) != 0)
+		i++;
+	if (text && i == OPERATION_REQUEST_DO_COUNT)
+		field_error(f, "do", "expected drain, shift or undrain");
+	return text ? (enum operation_request_do)i : OPERATION_REQUEST_DO_COUNT;
+}
+
+/* --- what goes with what --- */
+
+static void check_targets(struct field_reader *f, const json_t *body,
+                          const struct operation_request *r)
+{
+	bool has_sites = json_array_size(json_object_get(body, "sites")) > 0;
+	bool has_label = json_is_string(json_object_get(body, "label"));
+
+	if (has_sites == has_label)
+		field_error(f, "sites", "expected either sites, or a label such as \"region=eu\"");
+	if (r->what == OPERATION_REQUEST_SHIFT && (r->n_sites > 1 || has_label))
+		field_error(f, "sites", "a shift is of one site");
+}
+
+static void check_shape(struct field_reader *f, const json_t *body,
+                        const struct operation_request *r)
+{
+	bool has_level = json_is_string(json_object_get(body, "level"));
+	bool has_until = json_is_string(json_object_get(body, "until"));
+	bool shifts = r->what == OPERATION_REQUEST_SHIFT;
+
+	check_targets(f, body, r);
+	if (has_level && !shifts)
+		field_error(f, "level", "is for a shift only");
+	if (shifts && !has_level)
+		field_error(f, "level", "is required, such as \"30%%\"");
+	if (shifts && !has_until)
+		field_error(f, "until", "is required; \"never\" is allowed");
+	if (r->what == OPERATION_REQUEST_UNDRAIN && r->until_ms >= 0)
+		field_error(f, "until", "is for drain and shift only");
+	if (r->what != OPERATION_REQUEST_DRAIN && r->withdraw)
+		field_error(f, "withdraw", "is for drain only");
+	if (r->withdraw && r->service)
+		field_error(f, "withdraw", "is not for a single service: its VIP may have others");
+	if (r->now && r->over_ms >= 0)
+		field_error(f, "now", "cannot be combined with over");
+}
+
+void operation_request_read(const json_t *body, int64_t now_ms, const char *const *guards,
+                            struct field_reader *f, struct operation_request *out)
+{
+	*out = (struct operation_request){ .over_ms = -1, .until_ms = -1 };
+	field_start(f, body);
+	out->what = read_do(f);
+	out->n_sites = read_names(f, "sites", out->sites, OPERATION_REQUEST_SITES_MAX);
+	out->region = read_region(f);
+	out->service = field_text(f, "service", false, MODEL_NAME_MAX - 1);
+	if (out->service && !*out->service)
+		out->service = NULL;
+	out->level_ppm = read_level(f);
+	out->over_ms = read_over(f);
+	out->until_ms = read_until(f, now_ms);
+	out->now = field_bool(f, "now");
+	out->withdraw = field_bool(f, "withdraw");
+	out->reason = field_reason(f);
+	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
+	read_guards(f, guards, &out->guards);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_REQUEST_NODES_MAX);
+	check_shape(f, body, out);
+	if (!out->reason)
+		out->reason = "";
+}
+
+void operation_request_read_command(const json_t *body, const char *const *guards,
+                                    struct field_reader *f, struct operation_request_command *out)
+{
+	*out = (struct operation_request_command){ .reason = NULL };
+	field_start(f, body);
+	out->reason = field_reason(f);
+	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
+	read_guards(f, guards, &out->guards);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_REQUEST_NODES_MAX);
+	if (!out->reason)
+		out->reason = "";
+}
