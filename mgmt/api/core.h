@@ -35,6 +35,7 @@ struct timekeep;
 struct health_exchange;
 struct announce_exchange;
 struct quiet_vips;
+struct operations;
 
 /**
  * Idempotency keys under way: more than there are threads that carry out requests (http_serve.c).
@@ -55,6 +56,7 @@ struct core {
 	struct announce_exchange *announce_exchange;
 	struct state_fetch *state_fetch;
 	struct quiet_vips *quiet_vips;
+	struct operations *operations;
 	struct followed_state *state;
 	struct timekeep *clock;
 	struct logins logins;           /**< of the main thread */

@@ -11,14 +11,14 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/operation_request.h"
+#include "mgmt/api/operation_body.h"
 
 #define NOW_MS ((int64_t)1790000000000)
 
 static const char *const guards[] = { "room", "last-site", "fresh", NULL };
 
 /* The first error's field, or "" when the body is a request. The body stays until the next call. */
-static const char *refused_field(const char *text, struct operation_request *out)
+static const char *refused_field(const char *text, struct operation_body *out)
 {
 	static json_t *body, *errors;
 	struct field_reader f;
@@ -28,7 +28,7 @@ static const char *refused_field(const char *text, struct operation_request *out
 	errors = NULL;
 	body = json_loads(text, JSON_ALLOW_NUL, NULL);
 	assert_non_null(body);
-	operation_request_read(body, NOW_MS, guards, &f, out);
+	operation_body_read(body, NOW_MS, guards, &f, out);
 	if (field_close(&f))
 		return "";
 	errors = f.errors;
@@ -37,7 +37,7 @@ static const char *refused_field(const char *text, struct operation_request *out
 
 static void a_whole_request_is_read(void **state)
 {
-	struct operation_request r;
+	struct operation_body r;
 
 	(void)state;
 	assert_string_equal(
@@ -48,7 +48,7 @@ static void a_whole_request_is_read(void **state)
 	                "\"without\":[\"lon-1\"]}",
 	                &r),
 	        "");
-	assert_int_equal(r.what, OPERATION_REQUEST_DRAIN);
+	assert_int_equal(r.what, OPERATION_BODY_DRAIN);
 	assert_int_equal(r.n_sites, 2);
 	assert_string_equal(r.sites[1], "fra");
 	assert_int_equal(r.over_ms, 300000);
@@ -61,7 +61,7 @@ static void a_whole_request_is_read(void **state)
 
 static void what_is_not_given_is_not_a_number(void **state)
 {
-	struct operation_request r;
+	struct operation_body r;
 
 	(void)state;
 	assert_string_equal(
@@ -88,7 +88,7 @@ static void a_level_is_a_percentage(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct operation_request r;
+		struct operation_body r;
 
 		snprintf(
 		        text, sizeof(text),
@@ -156,7 +156,7 @@ static void what_is_wrong_is_named(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct operation_request r;
+		struct operation_body r;
 
 		if (strcmp(refused_field(cases[i].body, &r), cases[i].field) != 0)
 			fail_msg("%s: refused for \"%s\", expected \"%s\"", cases[i].body,
@@ -166,19 +166,19 @@ static void what_is_wrong_is_named(void **state)
 
 static void a_command_reads_its_own_fields_only(void **state)
 {
-	struct operation_request_command c;
+	struct operation_body_command c;
 	struct field_reader f;
 
 	(void)state;
 	json_t *body = json_loads(
 	        "{\"reason\":\"x\",\"without\":[\"n1\",\"n2\"],\"override_guards\":[\"fresh\"]}", 0,
 	        NULL);
-	operation_request_read_command(body, guards, &f, &c);
+	operation_body_read_command(body, guards, &f, &c);
 	assert_true(field_close(&f));
 	assert_int_equal(c.without.n, 2);
 	assert_string_equal(c.guards.items[0], "fresh");
 	json_object_set_new(body, "sites", json_array());
-	operation_request_read_command(body, guards, &f, &c);
+	operation_body_read_command(body, guards, &f, &c);
 	assert_false(field_close(&f));
 	json_decref(f.errors);
 	json_decref(body);

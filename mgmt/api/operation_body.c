@@ -3,7 +3,7 @@
  * All fields are read before errors are reported, so that a client sees them all. What goes with
  * what is checked last: a shift needs a level and an end, a return takes neither.
  */
-#include "mgmt/api/operation_request.h"
+#include "mgmt/api/operation_body.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define PPM_WHOLE 1000000u
 
-static const char *const words[OPERATION_REQUEST_DO_COUNT] = { "drain", "shift", "undrain" };
+static const char *const words[OPERATION_BODY_DO_COUNT] = { "drain", "shift", "undrain" };
 
 /* --- lists of names --- */
 
@@ -86,11 +86,11 @@ static void join_guards(const char *const *guards, char *out, size_t size)
 }
 
 static void read_guards(struct field_reader *f, const char *const *guards,
-                        struct operation_request_names *out)
+                        struct operation_body_names *out)
 {
 	char known[512];
 
-	out->n = read_names(f, "override_guards", out->items, OPERATION_REQUEST_GUARDS_MAX);
+	out->n = read_names(f, "override_guards", out->items, OPERATION_BODY_GUARDS_MAX);
 	for (size_t i = 0; i < out->n; i++)
 		if (!is_guard(guards, out->items[i])) {
 			join_guards(guards, known, sizeof(known));
@@ -131,7 +131,7 @@ static int64_t read_over(struct field_reader *f)
 		field_error(f, "over", "found \"%s\", expected a duration such as \"5m\"", text);
 		return -1;
 	}
-	if (over_ms > OPERATION_REQUEST_OVER_MAX_MS)
+	if (over_ms > OPERATION_BODY_OVER_MAX_MS)
 		field_error(f, "over", "is longer than 7 days");
 	return over_ms;
 }
@@ -181,38 +181,38 @@ static const char *read_region(struct field_reader *f)
 	return NULL;
 }
 
-static enum operation_request_do read_do(struct field_reader *f)
+static enum operation_body_do read_do(struct field_reader *f)
 {
 	const char *text = field_text(f, "do", true, 16);
 	int i = 0;
 
-	while (i < OPERATION_REQUEST_DO_COUNT && text && strcmp(words[i], text) != 0)
+	while (i < OPERATION_BODY_DO_COUNT && text && strcmp(words[i], text) != 0)
 		i++;
-	if (text && i == OPERATION_REQUEST_DO_COUNT)
+	if (text && i == OPERATION_BODY_DO_COUNT)
 		field_error(f, "do", "expected drain, shift or undrain");
-	return text ? (enum operation_request_do)i : OPERATION_REQUEST_DO_COUNT;
+	return text ? (enum operation_body_do)i : OPERATION_BODY_DO_COUNT;
 }
 
 /* --- what goes with what --- */
 
 static void check_targets(struct field_reader *f, const json_t *body,
-                          const struct operation_request *r)
+                          const struct operation_body *r)
 {
 	bool has_sites = json_array_size(json_object_get(body, "sites")) > 0;
 	bool has_label = json_is_string(json_object_get(body, "label"));
 
 	if (has_sites == has_label)
 		field_error(f, "sites", "expected either sites, or a label such as \"region=eu\"");
-	if (r->what == OPERATION_REQUEST_SHIFT && (r->n_sites > 1 || has_label))
+	if (r->what == OPERATION_BODY_SHIFT && (r->n_sites > 1 || has_label))
 		field_error(f, "sites", "a shift is of one site");
 }
 
 static void check_shape(struct field_reader *f, const json_t *body,
-                        const struct operation_request *r)
+                        const struct operation_body *r)
 {
 	bool has_level = json_is_string(json_object_get(body, "level"));
 	bool has_until = json_is_string(json_object_get(body, "until"));
-	bool shifts = r->what == OPERATION_REQUEST_SHIFT;
+	bool shifts = r->what == OPERATION_BODY_SHIFT;
 
 	check_targets(f, body, r);
 	if (has_level && !shifts)
@@ -221,9 +221,9 @@ static void check_shape(struct field_reader *f, const json_t *body,
 		field_error(f, "level", "is required, such as \"30%%\"");
 	if (shifts && !has_until)
 		field_error(f, "until", "is required; \"never\" is allowed");
-	if (r->what == OPERATION_REQUEST_UNDRAIN && r->until_ms >= 0)
+	if (r->what == OPERATION_BODY_UNDRAIN && r->until_ms >= 0)
 		field_error(f, "until", "is for drain and shift only");
-	if (r->what != OPERATION_REQUEST_DRAIN && r->withdraw)
+	if (r->what != OPERATION_BODY_DRAIN && r->withdraw)
 		field_error(f, "withdraw", "is for drain only");
 	if (r->withdraw && r->service)
 		field_error(f, "withdraw", "is not for a single service: its VIP may have others");
@@ -231,13 +231,13 @@ static void check_shape(struct field_reader *f, const json_t *body,
 		field_error(f, "now", "cannot be combined with over");
 }
 
-void operation_request_read(const json_t *body, int64_t now_ms, const char *const *guards,
-                            struct field_reader *f, struct operation_request *out)
+void operation_body_read(const json_t *body, int64_t now_ms, const char *const *guards,
+                            struct field_reader *f, struct operation_body *out)
 {
-	*out = (struct operation_request){ .over_ms = -1, .until_ms = -1 };
+	*out = (struct operation_body){ .over_ms = -1, .until_ms = -1 };
 	field_start(f, body);
 	out->what = read_do(f);
-	out->n_sites = read_names(f, "sites", out->sites, OPERATION_REQUEST_SITES_MAX);
+	out->n_sites = read_names(f, "sites", out->sites, OPERATION_BODY_SITES_MAX);
 	out->region = read_region(f);
 	out->service = field_text(f, "service", false, MODEL_NAME_MAX - 1);
 	if (out->service && !*out->service)
@@ -250,21 +250,21 @@ void operation_request_read(const json_t *body, int64_t now_ms, const char *cons
 	out->reason = field_reason(f);
 	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
 	read_guards(f, guards, &out->guards);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_REQUEST_NODES_MAX);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_BODY_NODES_MAX);
 	check_shape(f, body, out);
 	if (!out->reason)
 		out->reason = "";
 }
 
-void operation_request_read_command(const json_t *body, const char *const *guards,
-                                    struct field_reader *f, struct operation_request_command *out)
+void operation_body_read_command(const json_t *body, const char *const *guards,
+                                    struct field_reader *f, struct operation_body_command *out)
 {
-	*out = (struct operation_request_command){ .reason = NULL };
+	*out = (struct operation_body_command){ .reason = NULL };
 	field_start(f, body);
 	out->reason = field_reason(f);
 	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
 	read_guards(f, guards, &out->guards);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_REQUEST_NODES_MAX);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_BODY_NODES_MAX);
 	if (!out->reason)
 		out->reason = "";
 }

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Facts: nodes, levels, other operations, the document. Each number that a node sent is read with
+ * its range; what is missing or malformed is not known.
+ */
+#include "mgmt/api/operation_view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "mgmt/store/step.h"
+
+/* --- what a node has in force --- */
+
+static bool read_ppm(const json_t *value, uint32_t *out)
+{
+	json_int_t ppm = json_integer_value(value);
+
+	if (!json_is_integer(value) || ppm < 0 || ppm > (json_int_t)OPERATION_PPM)
+		return false;
+	*out = (uint32_t)ppm;
+	return true;
+}
+
+static const json_t *find_level(const json_t *levels, const char *id)
+{
+	for (size_t i = 0; i < json_array_size(levels); i++) {
+		const json_t *row = json_array_get(levels, i);
+		const char *text = json_string_value(json_object_get(row, "override"));
+
+		if (text && !strcmp(text, id))
+			return row;
+	}
+	return NULL;
+}
+
+/* An override that the node does not have is level 0 of no generation. */
+static struct operation_level read_level(const json_t *levels, const char *id)
+{
+	const json_t *row = find_level(levels, id);
+	json_int_t generation = json_integer_value(json_object_get(row, "in_force"));
+	struct operation_level level = { 0 };
+
+	if (!levels)
+		return level;
+	if (!row) {
+		level.known = true;
+		return level;
+	}
+	level.known = read_ppm(json_object_get(row, "level_ppm"), &level.level_ppm) &&
+	              json_is_integer(json_object_get(row, "in_force")) && generation >= 0;
+	if (level.known) {
+		level.epoch = override_epoch((uint64_t)generation);
+		level.step = override_step((uint64_t)generation);
+		level.person = override_is_persons((uint64_t)generation);
+	}
+	return level;
+}
+
+/* --- nodes --- */
+
+static enum operation_truth truth_of(bool yes)
+{
+	return yes ? OPERATION_YES : OPERATION_NO;
+}
+
+/* Whether the node has this epoch's record of this owner, or a later one of it. */
+static enum operation_truth has_record(const struct operation_voice *voice,
+                                       const struct operation *op)
+{
+	const json_t *has = json_object_get(voice->have, op->id);
+	json_int_t epoch = json_integer_value(json_array_get(has, 0));
+	const char *owner = json_string_value(json_array_get(has, 2));
+
+	if (voice->self)
+		return OPERATION_YES;
+	if (!voice->have)
+		return OPERATION_UNKNOWN;
+	return truth_of(owner && !strcmp(owner, op->owner) && epoch >= (json_int_t)op->epoch);
+}
+
+static void gather_nodes(const struct operation_view *v, const struct operation *op,
+                         struct operation_seen *out)
+{
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+		struct operation_node *n = &out->nodes[i];
+
+		*n = (struct operation_node){ .name = voice->node->name,
+			                      .site = voice->node->site->name,
+			                      .self = voice->self,
+			                      .reached = voice->reached };
+		n->steps = voice->lacks  ? OPERATION_NO
+		           : voice->have ? OPERATION_YES
+		                         : OPERATION_UNKNOWN;
+		n->has_record = has_record(voice, op);
+		n->dns = voice->have ? truth_of(voice->dns) : OPERATION_UNKNOWN;
+		for (size_t k = 0; k < op->n_targets; k++)
+			n->levels[k] = read_level(voice->levels, op->targets[k].override_id);
+	}
+	out->facts.nodes = out->nodes;
+	out->facts.n_nodes = v->n_voices;
+}
+
+static void gather_others(const struct operation_view *v, const struct operation *op,
+                          struct operation_seen *out)
+{
+	for (size_t i = 0; i < v->n_others; i++)
+		if (strcmp(v->others[i].id, op->id) != 0)
+			out->others[out->facts.n_others++] = v->others[i];
+	out->facts.others = out->others;
+}
+
+/* --- the document --- */
+
+static bool service_is_at(const struct model_service *s, const char *site)
+{
+	for (size_t i = 0; i < s->n_at; i++)
+		if (!strcmp(s->at[i].site->name, site))
+			return true;
+	return false;
+}
+
+/* Whether a dynamic name that the operation moves may be answered with a target. */
+static bool has_name(const struct model *m, const struct operation *op)
+{
+	for (size_t i = 0; i < m->n_dns_names; i++) {
+		const struct model_service *s = m->dns_names[i].service;
+
+		if (*op->service && strcmp(s->name, op->service) != 0)
+			continue;
+		for (size_t k = 0; k < op->n_targets; k++)
+			if (service_is_at(s, op->targets[k].site))
+				return true;
+	}
+	return false;
+}
+
+static enum operation_document judge_document(const struct model *m, const struct operation *op)
+{
+	bool found = !*op->service;
+
+	if (!m)
+		return OPERATION_DOCUMENT_UNKNOWN;
+	for (size_t k = 0; k < op->n_targets; k++)
+		if (!model_site(m, op->targets[k].site))
+			return OPERATION_DOCUMENT_SITE_GONE;
+	for (size_t i = 0; i < m->n_services && !found; i++)
+		for (size_t k = 0; k < op->n_targets && !found; k++)
+			found = !strcmp(m->services[i].name, op->service) &&
+			        service_is_at(&m->services[i], op->targets[k].site);
+	if (!found)
+		return OPERATION_DOCUMENT_SERVICE_GONE;
+	return has_name(m, op) ? OPERATION_DOCUMENT_FINE : OPERATION_DOCUMENT_NO_DNS;
+}
+
+/*
+ * The longest TTL of an answer that may still be in a cache: what the document allows, and what
+ * nodes gave before it changed.
+ */
+static struct operation_value longest_ttl(const struct operation_view *v,
+                                          const struct operation *op)
+{
+	struct operation_value ttl = { .known = v->m != NULL };
+
+	for (size_t i = 0; v->m && i < v->m->n_dns_names; i++) {
+		const struct model_dns_name *name = &v->m->dns_names[i];
+
+		for (size_t k = 0; k < op->n_targets; k++)
+			if ((!*op->service || !strcmp(op->service, name->service->name)) &&
+			    service_is_at(name->service, op->targets[k].site) &&
+			    name->ttl_max_s > ttl.value)
+				ttl.value = name->ttl_max_s;
+	}
+	for (size_t i = 0; i < v->n_voices; i++) {
+		json_int_t given = json_integer_value(json_object_get(
+		        json_object_get(v->voices[i].measure, "dns"), "longest_ttl_s"));
+
+		if (given > 0 && given < 7 * 24 * 3600 && (uint64_t)given > ttl.value)
+			ttl.value = (uint64_t)given;
+	}
+	return ttl;
+}
+
+void operation_gather(const struct operation_view *v, const struct operation *op,
+                      int64_t elapsed_ms, struct operation_seen *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->facts.elapsed_ms = elapsed_ms;
+	out->facts.self = v->self;
+	out->facts.clock = truth_of(v->clock_fine);
+	out->facts.document = judge_document(v->m, op);
+	out->facts.unconfirmed = truth_of(v->unconfirmed);
+	out->facts.key_fingerprint = *v->key ? hash_text(v->key) : 0;
+	snprintf(out->facts.key_text, sizeof(out->facts.key_text), "%s", v->key);
+	out->facts.max_sites_out = (struct operation_value){ .known = v->m != NULL, .value = 1 };
+	out->facts.ttl_s = longest_ttl(v, op);
+	gather_nodes(v, op, out);
+	gather_others(v, op, out);
+	operation_gather_sites(v, op, out);
+}

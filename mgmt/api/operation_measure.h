@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What this node measures, as JSON for the owner of an operation: GET /v1/peer/measure.
+ *
+ * Each part is there only if it is known: what is missing is unknown, never 0. Rates are of new TCP
+ * flows in thousandths a second ("milli").
+ *
+ *   node, site, cluster, version, digest, hash_key, features
+ *   bits_per_s                  to backends
+ *   dns: {longest_ttl_s, levels: [{override, generation, level_ppm}]}   weir-dns runs
+ *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside
+ *   pools: [{pool, up_ppm, unknown_ppm, min_ppm}]                       of the own site
+ *   flows: {window_ms, services: [{service, new_milli, silent_ppm, repeated_ppm}],
+ *           pools: [{pool, own_milli, backup_milli, refused_milli, packets_milli}],
+ *           drops: {REASON: milli}, sources: [{service, prefix, flows, age_ms}]}
+ *
+ * Implemented in mgmt/api/operation_measure.c and, for what weir-dataplane counts,
+ * operation_flows.c; for any thread, not under the lock.
+ */
+#ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
+#define WEIR_MGMT_API_OPERATION_MEASURE_H
+
+#include <jansson.h>
+
+#include "base/checked.h"
+#include "mgmt/api/core.h"
+
+#define OPERATION_MEASURE_SERVICES_MAX 1024u /**< services and pools that are listed */
+#define OPERATION_MEASURE_SOURCES_MAX  64u   /**< prefixes that are listed */
+
+/** All of it, given; NULL: out of memory. */
+MUST_CHECK json_t *operation_measure_json(struct core *core);
+/** The part "flows", given; JSON null: it is not known. */
+MUST_CHECK json_t *operation_flows_json(const struct core *core, const struct model *m);
+/**
+ * The part "sites" from what weir-dns says (its status), given. A site is seen from outside: by
+ * nodes of other sites, of which @p own_site is that of this node.
+ */
+MUST_CHECK json_t *operation_sites_json(const json_t *dns, const char *own_site);
+
+#endif

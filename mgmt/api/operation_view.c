@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What this node itself has and measures is made in the same form as a peer's answer, so that the
+ * facts are gathered from all nodes by one code.
+ */
+#include "mgmt/api/operation_view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/levels.h"
+#include "mgmt/api/operation_measure.h"
+#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/timekeep.h"
+#include "mgmt/store/key.h"
+
+#define LEVELS_TIMEOUT_MS 300 /* weir-dns answers at once, or is not there */
+
+/* This node's own voice. Under the lock. */
+static void speak_self(struct operation_view *v, struct operation_voice *voice,
+                       const struct levels *levels, json_t *measure)
+{
+	voice->self = voice->reached = true;
+	voice->dns = levels != NULL;
+	voice->have = operations_digest_json(v->core);
+	voice->levels = operations_levels_json(v->core, levels);
+	voice->measure = json_incref(measure);
+}
+
+/* What a peer said, as far as it counts still. Under the lock. */
+static void speak_peer(const struct operation_view *v, struct operation_voice *voice)
+{
+	const struct operations_said *said = operations_said_of(v->core, voice->node->name);
+
+	if (!said || !said->heard_ms)
+		return;
+	voice->reached = v->mono_ms - said->heard_ms <= OPERATIONS_HEARD_MS;
+	voice->lacks = said->lacks;
+	voice->dns = said->dns;
+	if (voice->reached && !said->lacks) {
+		voice->have = json_incref(said->have);
+		voice->levels = json_incref(said->levels);
+	}
+	if (said->measured_ms && v->mono_ms - said->measured_ms <= OPERATIONS_FRESH_MS)
+		voice->measure = json_incref(said->measure);
+}
+
+/* Under the lock. */
+static void list_voices(struct operation_view *v, const struct levels *levels, json_t *measure)
+{
+	for (size_t i = 0; v->m && i < v->m->n_nodes && v->n_voices < PEERS_MAX + 1; i++) {
+		struct operation_voice *voice = &v->voices[v->n_voices++];
+
+		voice->node = &v->m->nodes[i];
+		if (!strcmp(voice->node->name, v->self))
+			speak_self(v, voice, levels, measure);
+		else
+			speak_peer(v, voice);
+	}
+}
+
+/* Operations that are not over. Under the lock. */
+static void list_others(struct operation_view *v)
+{
+	const struct operations_item *item;
+
+	for (size_t i = 0; (item = operations_at(v->core, i)) && v->n_others < 64; i++) {
+		if (operation_is_over(&item->op))
+			continue;
+		memcpy(v->other_ids[v->n_others], item->op.id, MODEL_ID_MAX);
+		v->others[v->n_others] =
+		        (struct operation_other){ .id = v->other_ids[v->n_others],
+			                          .created_ms = item->op.created_ms,
+			                          .moves = operation_moves(&item->op) };
+		v->n_others++;
+	}
+}
+
+/* As weir-dns has it: a clock that has stepped goes on by elapsed time, one never confirmed holds. */
+static bool clock_is_fine(const struct operation_view *v)
+{
+	enum wall_clock_hold hold = timekeep_hold(v->core);
+
+	return !wall_clock_holds_ramps(hold) ||
+	       (v->m && v->m->self && v->m->self->clock == MODEL_CLOCK_TRUSTED);
+}
+
+/* Under the lock. */
+static int take_locked(struct operation_view *v, const struct levels *levels, json_t *measure)
+{
+	const struct version *head = intent_head(v->core->intent);
+
+	v->shared = intent_share(v->core->intent);
+	v->m = intent_shared_model(v->shared);
+	v->now_ms = clock_believed_ms();
+	v->mono_ms = clock_mono_ms();
+	v->unconfirmed = head && head->confirm_by_ms != 0;
+	v->clock_fine = clock_is_fine(v);
+	snprintf(v->key, sizeof(v->key), "%s", key_status(v->core->intent)->found);
+	list_voices(v, levels, measure);
+	list_others(v);
+	return overrides_copy(&v->overrides, intent_overrides(v->core->intent));
+}
+
+struct operation_view *operation_view_take(struct core *core)
+{
+	struct operation_view *v = calloc(1, sizeof(*v));
+	struct levels *levels = calloc(1, sizeof(*levels));
+	json_t *measure = operation_measure_json(core);
+	int err = v && levels && measure ? 0 : -ENOMEM;
+
+	if (!err) {
+		bool has_dns = !levels_request(core->dirs.run, LEVELS_TIMEOUT_MS, levels);
+
+		v->core = core;
+		snprintf(v->self, sizeof(v->self), "%s", core->dirs.node);
+		core_lock(core);
+		err = core->operations ? take_locked(v, has_dns ? levels : NULL, measure) : -ENOMEM;
+		core_unlock(core);
+	}
+	json_decref(measure);
+	free(levels);
+	if (!err)
+		return v;
+	operation_view_free(v);
+	return NULL;
+}
+
+void operation_view_free(struct operation_view *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->n_voices; i++) {
+		json_decref(v->voices[i].have);
+		json_decref(v->voices[i].levels);
+		json_decref(v->voices[i].measure);
+	}
+	overrides_fini(&v->overrides);
+	intent_unshare(v->shared);
+	free(v);
+}
+
+const struct operation_voice *operation_view_voice(const struct operation_view *v, const char *node)
+{
+	for (size_t i = 0; i < v->n_voices; i++)
+		if (!strcmp(v->voices[i].node->name, node))
+			return &v->voices[i];
+	return NULL;
+}

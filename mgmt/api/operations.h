@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The operations of the cluster as this node knows them: records, their merging and keeping, and
+ * the thread that runs those which this node owns (mgmt/operations/engine.h).
+ *
+ * Each node keeps the newest record of each operation, in memory and in the store; while the store
+ * fails, in memory alone. A record is sent to the nodes that lack it until all have it. The owner asks
+ * all nodes each second what they have in force and what they measure.
+ *
+ * Implemented in mgmt/api/operations.c (records) and operations_run.c (the thread). The main thread
+ * starts and stops it. The rest is for any thread, under the core's lock unless it says otherwise.
+ */
+#ifndef WEIR_MGMT_API_OPERATIONS_H
+#define WEIR_MGMT_API_OPERATIONS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+#include "mgmt/operations/guards.h"
+#include "mgmt/operations/operation.h"
+
+#define OPERATIONS_MAX        64u   /**< records in memory */
+#define OPERATIONS_EVERY_MS   1000u /**< between two rounds of an owner */
+#define OPERATIONS_FAST_MS    250u  /**< the same while a step is announced */
+#define OPERATIONS_SLOW_MS    2000u /**< of a node that owns none of those that are not over */
+#define OPERATIONS_IDLE_MS    10000u /**< when all are over */
+#define OPERATIONS_TIMEOUT_MS 900    /**< for a peer's answer: a round stays on time */
+#define OPERATIONS_HEARD_MS   2000u  /**< so long after its answer a node counts as reached */
+#define OPERATIONS_FRESH_MS   3000u  /**< so long what a node measured counts */
+#define OPERATIONS_ANSWER_MAX ((size_t)1 << 20) /**< bytes of a peer's answer */
+#define OPERATIONS_SEND_MAX   16u               /**< records in one request */
+
+/** What a node has of an operation, as it was seen in the owner's last round. */
+struct operations_node {
+	char node[MODEL_NAME_MAX];
+	bool reached, absent; /**< absent: named so by a person */
+	bool has_record;
+	bool level_known;
+	uint32_t epoch, step, level_ppm; /**< of the first target */
+};
+
+/** An operation with what this node knows of it besides the record. */
+struct operations_item {
+	struct operation op;
+	bool unstored;      /**< the store has an older record */
+	uint64_t ticked_ms; /**< monotonic: when its engine last ran here; 0: never */
+	bool judged;        /**< verdicts are those of the last round here */
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+	struct operations_node nodes[OPERATION_NODES_MAX]; /**< if this node is the owner */
+	size_t n_nodes;
+	uint64_t deciding; /**< how many sites decide that a site is dead, if judged */
+};
+
+struct operations;
+struct levels;
+
+/** Load the records and start the thread. @return 0 or -errno */
+int operations_start(struct core *core) MUST_CHECK;
+/** End it; core->stopping is set. */
+void operations_stop(struct core *core);
+
+/** @return NULL: there is none; valid until the lock is given up */
+struct operations_item *operations_find(struct core *core, const char *id);
+/** Number @p i of them, the newest first; NULL: there are no more. */
+struct operations_item *operations_at(struct core *core, size_t i);
+/** The operation that is not over and has @p site among its targets (its service apart). */
+struct operations_item *operations_of_site(struct core *core, const char *site);
+/**
+ * Take a record, from a peer or from this node's own engine: kept if it is newer than ours, stored,
+ * and sent on.
+ * @return 1: taken; 0: ours is as new; -ENOSPC: too many that are not over; -ENOMEM
+ */
+int operations_take(struct core *core, const struct operation *op) MUST_CHECK;
+/** Whether this node owns it. */
+bool operations_is_own(const struct core *core, const struct operation *op);
+/** Run a round now. */
+void operations_poke(struct core *core);
+/** {id: [epoch, seq, owner]} of all records, given: what peers compare with theirs. */
+MUST_CHECK json_t *operations_digest_json(struct core *core);
+/**
+ * The levels of all site drains at this node, given: [{override, generation, in_force, level_ppm}].
+ * generation is that of the document; in_force, with its level, that of weir-dns: missing, it is not
+ * known. @p levels  of weir-dns; NULL: it does not run, and the document's are in force
+ */
+MUST_CHECK json_t *operations_levels_json(struct core *core, const struct levels *levels);
+/** State conditions of operations: held, expired. */
+void operations_add_conditions(struct core *core);
+
+#endif

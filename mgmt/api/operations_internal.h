@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What operations.c, operations_ask.c and operations_run.c share.
+ */
+#ifndef WEIR_MGMT_API_OPERATIONS_INTERNAL_H
+#define WEIR_MGMT_API_OPERATIONS_INTERNAL_H
+
+#include "base/thread.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/operations.h"
+#include "mgmt/api/peers.h"
+
+/* What a peer answered last; under the lock. */
+struct operations_said {
+	char node[MODEL_NAME_MAX];
+	uint64_t heard_ms;    /* monotonic; 0: never */
+	uint64_t measured_ms; /* when it was asked for `measure` below; 0: never */
+	bool lacks;           /* its release knows no operations */
+	json_t *have;         /* of its answer: {id: [epoch, seq, owner]}; NULL: not known */
+	json_t *levels;       /* likewise; NULL: not known */
+	bool dns;             /* likewise: its weir-dns answers */
+	json_t *measure;      /* mgmt/api/operation_measure.h; NULL: not known */
+};
+
+struct operations {
+	struct thread thread;
+	struct peer_client client; /* of the thread */
+	struct operations_item *items[OPERATIONS_MAX]; /* sorted by created_ms, the newest first */
+	size_t n;
+	struct operations_said said[PEERS_MAX];
+	size_t n_said;
+	uint64_t ran_ms; /* the last round */
+	bool poked;
+	bool loaded; /* the store's records are here */
+};
+
+/* Load the records of the store, if that was not done yet. Under the lock. */
+void operations_load(struct core *core);
+/* Store what could not be stored. Under the lock. */
+void operations_store_rest(struct core *core);
+/* The item has a newer record, made here: store it and tell all. Under the lock. */
+void operations_changed(struct core *core, struct operations_item *item);
+/* What peers said last about @p node; NULL: nothing. Under the lock. */
+const struct operations_said *operations_said_of(const struct core *core, const char *node);
+/*
+ * Ask all peers for what they have in force, with @p measure also for what they measure, and give
+ * them the records that they lack. What they answer is kept. Each thread has a client of its own.
+ * Not under the lock.
+ */
+void operations_ask(struct core *core, struct peer_client *client, bool measure);
+
+#endif
