@@ -144,6 +144,12 @@ struct operation_hold {
 	enum operation_state from; /**< where a resume goes on */
 };
 
+/** Signs of suffering at a site that gets clients, a second, when the way began. */
+struct operation_calm {
+	char site[MODEL_NAME_MAX];
+	struct operation_value repeats, drops;
+};
+
 /** A client that still came to the drained site. */
 struct operation_late {
 	char prefix[MODEL_NAME_MAX];
@@ -197,10 +203,7 @@ struct operation {
 	uint32_t n_steps, steps_lost;
 	struct operation_load before[OPERATION_SITES_MAX], after[OPERATION_SITES_MAX];
 	uint32_t n_before, n_after;
-	struct {
-		char site[MODEL_NAME_MAX];
-		struct operation_value repeats, drops; /**< a second, when the way began */
-	} calm[OPERATION_SITES_MAX];
+	struct operation_calm calm[OPERATION_SITES_MAX];
 	uint32_t n_calm;
 	struct operation_late late[OPERATION_LATE_MAX];
 	uint32_t n_late;

@@ -65,8 +65,10 @@ struct operation_site {
 	enum operation_truth pools;   /**< its own pools are above min_healthy, by its own checks */
 	/** drained or held completely by another override or operation, or a node drain of all */
 	enum operation_truth out;
-	struct operation_value flows; /**< new flows a second at own backends, silent SYNs not */
-	struct operation_value bits;  /**< a second from clients */
+	/** new flows a second of what the operation moves; silent SYNs are not among them */
+	struct operation_value flows;        /**< that own backends accept */
+	struct operation_value arrivals;     /**< that arrive, whichever pool takes them */
+	struct operation_value bits;         /**< a second from clients */
 	struct operation_value backup_flows; /**< new flows a second that its backup pools take */
 	struct operation_value established;  /**< packets a second of established flows */
 	struct operation_value repeats;      /**< repeated SYNs a second, estimated */
