@@ -132,6 +132,54 @@ static json_t *ramps_to_json(const struct ramps *r)
 	return list;
 }
 
+/* The sites that decide together whether a site is dead, or that each decide for themselves. */
+static json_t *deciding_to_json(const struct generation *g)
+{
+	const struct peer_health *v = g->peer_health;
+	json_t *sites = json_array(), *out = json_array();
+
+	for (size_t i = 0; i < g->model->n_sites; i++)
+		if (peer_health_has_nodes(v, &g->model->sites[i]))
+			json_array_append_new(peer_health_decides(v, &g->model->sites[i]) ? sites
+			                                                                  : out,
+			                      json_string(g->model->sites[i].name));
+	return json_pack("{s:b, s:o, s:o}", "votes", v->votes, "sites", sites, "out", out);
+}
+
+static json_t *refuse_request(const char *reason)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
+}
+
+#define LEVELS_JSON_MAX 64 /* more drains of sites than there are sites are none of operations */
+
+/* The steps in force: asked each second while an operation runs, so nothing else is there. */
+static json_t *levels_to_json(const struct server *s)
+{
+	struct peer_health_sites sites = { 0 };
+	json_t *list = json_array();
+
+	if (!s->now) {
+		json_decref(list);
+		return refuse_request("nothing is served yet");
+	}
+	for (size_t i = 0; i < s->ramps.n && json_array_size(list) < LEVELS_JSON_MAX; i++) {
+		const struct ramp_record *r = &s->ramps.items[i];
+
+		if (r->level_known)
+			json_array_append_new(
+			        list,
+			        json_pack("{s:s, s:I, s:I, s:I, s:b}", "override", r->id,
+			                  "generation", (json_int_t)r->generation, "level_ppm",
+			                  (json_int_t)r->level_ppm, "longest_ttl_s",
+			                  (json_int_t)r->longest_ttl_s, "arrived", r->arrived));
+	}
+	sites = peer_health_sites(s->now->peer_health);
+	return json_pack("{s:b, s:o, s:I, s:b, s:b}", "ok", 1, "levels", list, "deciding_sites",
+	                 (json_int_t)sites.n, "votes", s->now->peer_health->votes, "clock_held",
+	                 wall_clock_holds_ramps(s->clock));
+}
+
 /* Errors are left out while a load runs: its thread writes them. */
 static json_t *load_to_json(const struct server *s)
 {
@@ -164,12 +212,8 @@ static json_t *status_to_json(const struct server *s)
 	json_object_set_new(answer, "zones", zones_to_json(g->image));
 	json_object_set_new(answer, "names", names_to_json(g));
 	json_object_set_new(answer, "ramps", ramps_to_json(&s->ramps));
+	json_object_set_new(answer, "deciding", deciding_to_json(g));
 	return answer;
-}
-
-static json_t *refuse_request(const char *reason)
-{
-	return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
 }
 
 /* Each request has an answer, also one that cannot be read: a caller must never wait in vain. */
@@ -182,14 +226,18 @@ static json_t *handle_request(struct server *s, const char *line, size_t length)
 	if (!request)
 		answer = refuse_request(error.text);
 	else if (!what)
-		answer = refuse_request("expected {\"do\": \"status\" or \"zone-reload\"}");
+		answer = refuse_request(
+		        "expected {\"do\": \"status\", \"levels\" or \"zone-reload\"}");
 	else if (strcmp(what, "status") == 0)
 		answer = status_to_json(s);
+	else if (strcmp(what, "levels") == 0)
+		answer = levels_to_json(s);
 	else if (strcmp(what, "zone-reload") == 0)
 		answer = json_pack("{s:b, s:I}", "ok", 1, "load",
 		                   (json_int_t)server_load_start(s, true));
 	else
-		answer = refuse_request("unknown request: expected \"status\" or \"zone-reload\"");
+		answer = refuse_request(
+		        "unknown request: expected \"status\", \"levels\" or \"zone-reload\"");
 	json_decref(request);
 	return answer;
 }

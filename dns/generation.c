@@ -308,6 +308,32 @@ static bool is_site_up_outside(void *arg, const struct model_site *site)
 	return outside_is_up(&l->outside, site, l->wall_clock_ms);
 }
 
+static bool has_site(const struct steering_service *service, const char *site)
+{
+	for (uint32_t k = 0; k < service->n_sites; k++)
+		if (strcmp(service->sites[k].name, site) == 0)
+			return true;
+	return false;
+}
+
+/* The longest TTL, of either kind, of the names whose answers a drain changes. */
+static uint32_t longest_ttl_s(void *arg, const struct model_override *o, bool shifting)
+{
+	const struct generation_instant *l = arg;
+	const struct steering *p = l->outside.steering;
+	uint32_t longest_s = 0;
+
+	for (size_t i = 0; i < p->n_names; i++) {
+		const struct steering_name *n = &p->names[i];
+		uint32_t ttl_s = shifting ? n->ttl_min_s : n->ttl_max_s;
+
+		if (ttl_s > longest_s && steering_concerns(o, n->service->name) &&
+		    has_site(n->service, o->name))
+			longest_s = ttl_s;
+	}
+	return longest_s;
+}
+
 /*
  * Compute each target's health word from all nodes' observations; where these do not suffice, what
  * was in force stays.
@@ -347,6 +373,7 @@ void generation_observe(struct generation *g, const struct peer_health_input *se
 		.now_ms = seen->now_ms,
 		.clock_held = time->clock_held,
 		.is_up = is_site_up_outside,
+		.ttl = longest_ttl_s,
 		.arg = &instant,
 	};
 

@@ -3,9 +3,13 @@
  * The file of ramps: a line that names the format, a line for each record, and a last line, so that
  * a part of a file is not taken for all.
  *
- *     weir-ramps 1
+ *     weir-ramps 2
  *     ams-1-k3j2 4 1780000000000 held-site
+ *     ams-1-7dq1 1048578 1780000000000 free 250000 rises arrived 30
  *     end
+ *
+ * A step's line has four words more: level, direction, whether it has arrived, and the longest TTL.
+ * Without steps the first line has 1, as the former release knows it.
  */
 #include "weir/ramp.h"
 
@@ -22,8 +26,13 @@
 #include "base/proc.h"
 #include "base/replace.h"
 
-#define HEAD           "weir-ramps 1\n"
-#define LINE_MAX_BYTES 128 /* an id, two numbers and a word */
+#define HEAD           "weir-ramps 2\n"
+#define HEAD_FORMER    "weir-ramps 1\n"
+#define LINE_MAX_BYTES 160 /* an id, four numbers and three words */
+#define WORDS_MIN      4u
+#define WORDS_MAX      8u
+#define LEVEL_MAX      1000000
+#define TTL_MAX_S      ((int64_t)1 << 31)
 
 static const char *const texts[RAMP_HOW_COUNT] = { "free", "late", "held-clock", "held-site" };
 
@@ -53,20 +62,44 @@ static bool read_decimal(const char *text, int64_t *out)
 	return true;
 }
 
+/* One of two words. */
+static bool read_either(const char *text, const char *yes, const char *no, bool *out)
+{
+	*out = !strcmp(text, yes);
+	return *out || !strcmp(text, no);
+}
+
+/* The last four words of a step's line. */
+static bool read_step_words(char *const *words, struct ramp_record *r)
+{
+	int64_t level_ppm, ttl_s;
+
+	if (!read_decimal(words[0], &level_ppm) || level_ppm > LEVEL_MAX ||
+	    !read_either(words[1], "falls", "rises", &r->falls) ||
+	    !read_either(words[2], "arrived", "moves", &r->arrived) ||
+	    !read_decimal(words[3], &ttl_s) || ttl_s > TTL_MAX_S)
+		return false;
+	r->level_known = true;
+	r->level_ppm = (uint32_t)level_ppm;
+	r->longest_ttl_s = (uint32_t)ttl_s;
+	return true;
+}
+
 static bool read_ramp_line(char *line, struct ramp_record *out)
 {
-	char *remaining = line, *words[4];
+	char *remaining = line, *words[WORDS_MAX];
 	struct ramp_record r = { 0 };
 	int64_t generation;
+	size_t n = 0;
 
-	for (size_t i = 0; i < 4; i++) {
-		words[i] = strsep(&remaining, " ");
-		if (!words[i])
-			return false;
-	}
-	if (remaining || !*words[0] || strlen(words[0]) >= sizeof(r.id) ||
+	while (remaining && n < WORDS_MAX)
+		words[n++] = strsep(&remaining, " ");
+	if (remaining || (n != WORDS_MIN && n != WORDS_MAX))
+		return false;
+	if (!*words[0] || strlen(words[0]) >= sizeof(r.id) ||
 	    !read_decimal(words[1], &generation) || generation < 1 ||
-	    !read_decimal(words[2], &r.at_ms) || !read_how(words[3], &r.how))
+	    !read_decimal(words[2], &r.at_ms) || !read_how(words[3], &r.how) ||
+	    (n == WORDS_MAX && !read_step_words(words + WORDS_MIN, &r)))
 		return false;
 	strcpy(r.id, words[0]);
 	r.generation = (uint64_t)generation;
@@ -80,7 +113,7 @@ static int read_ramp_records(FILE *f, struct ramp_record *out)
 	char line[LINE_MAX_BYTES];
 	int n = 0;
 
-	if (!fgets(line, sizeof(line), f) || strcmp(line, HEAD))
+	if (!fgets(line, sizeof(line), f) || (strcmp(line, HEAD) && strcmp(line, HEAD_FORMER)))
 		return -EINVAL;
 	while (fgets(line, sizeof(line), f)) {
 		size_t length = strlen(line);
@@ -115,6 +148,24 @@ int ramp_read(const char *state_dir, struct ramp_record *out)
 	return err;
 }
 
+static void write_ramp_line(FILE *f, const struct ramp_record *r)
+{
+	fprintf(f, "%s %" PRIu64 " %" PRId64 " %s", r->id, r->generation, r->at_ms,
+	        ramp_how_text(r->how));
+	if (r->level_known)
+		fprintf(f, " %u %s %s %u", r->level_ppm, r->falls ? "falls" : "rises",
+		        r->arrived ? "arrived" : "moves", r->longest_ttl_s);
+	fputc('\n', f);
+}
+
+static bool has_steps(const struct ramp_record *records, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (records[i].level_known)
+			return true;
+	return false;
+}
+
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n)
 {
 	char path[PATH_MAX], temporary[REPLACE_NAME_MAX];
@@ -125,12 +176,19 @@ int ramp_write(const char *state_dir, const struct ramp_record *records, size_t 
 	FILE *f = replace_begin_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
-	fputs(HEAD, f);
+	fputs(has_steps(records, n) ? HEAD : HEAD_FORMER, f);
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, "%s %" PRIu64 " %" PRId64 " %s\n", records[i].id, records[i].generation,
-		        records[i].at_ms, ramp_how_text(records[i].how));
+		write_ramp_line(f, &records[i]);
 	fputs("end\n", f);
 	return replace_end_stream(f, temporary, path, REPLACE_SYNC_FILE);
+}
+
+const struct ramp_record *ramp_find_any(const struct ramp_record *records, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(records[i].id, id))
+			return &records[i];
+	return NULL;
 }
 
 const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,

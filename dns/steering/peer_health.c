@@ -203,9 +203,22 @@ void peer_health_read(struct peer_health *v, const struct peer_health_input *inp
 	}
 }
 
-static bool is_site_excluded(const struct peer_health *v, const struct node_health *health)
+static bool is_site_excluded(const struct peer_health *v, const struct model_site *site)
 {
-	return health->site->index < 64 && v->sites_out >> health->site->index & 1;
+	return site->index < 64 && v->sites_out >> site->index & 1;
+}
+
+bool peer_health_has_nodes(const struct peer_health *v, const struct model_site *site)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].site == site)
+			return true;
+	return false;
+}
+
+bool peer_health_decides(const struct peer_health *v, const struct model_site *site)
+{
+	return peer_health_has_nodes(v, site) && !is_site_excluded(v, site);
 }
 
 struct peer_health_sites peer_health_sites(const struct peer_health *v)
@@ -216,7 +229,7 @@ struct peer_health_sites peer_health_sites(const struct peer_health *v)
 	for (size_t i = 0; i < v->n; i++) {
 		const struct node_health *health = &v->items[i];
 
-		if (is_site_excluded(v, health))
+		if (is_site_excluded(v, health->site))
 			continue;
 		heard |= health->fresh;
 		if (i + 1 < v->n && v->items[i + 1].site == health->site)
@@ -286,7 +299,7 @@ struct majority peer_health_of_target(const struct peer_health *v, size_t target
 		bool alone = is_unwatched(v, target);
 
 		for (size_t i = 0; i < v->n; i++)
-			if (!is_site_excluded(v, &v->items[i]) &&
+			if (!is_site_excluded(v, v->items[i].site) &&
 			    (!alone || v->items[i].site == v->site_of_state[target / 2]))
 				nodes[n++] = vote_of_node(&v->items[i], target);
 		return majority_of(nodes, n, state_before(v, target));

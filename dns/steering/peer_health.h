@@ -82,6 +82,10 @@ void peer_health_forget_own(struct peer_health *v) NONNULL();
 void peer_health_read(struct peer_health *v, const struct peer_health_input *input) NONNULL();
 /** Count the sites that vote. */
 struct peer_health_sites peer_health_sites(const struct peer_health *v) NONNULL();
+/** Whether @p site has a node. */
+bool peer_health_has_nodes(const struct peer_health *v, const struct model_site *site) NONNULL();
+/** Whether @p site counts, as a voter and in the total, when it is decided that a site is dead. */
+bool peer_health_decides(const struct peer_health *v, const struct model_site *site) NONNULL();
 /** From now on @p sites (as peer_health.sites_out) do not vote. */
 void peer_health_exclude(struct peer_health *v, uint64_t sites) NONNULL();
 /**

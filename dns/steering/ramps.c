@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/steering/steps.h"
+
 #define KEEP_MS 1000 /* a ramp that runs late is written to the file so often */
 /* A pause between two ticks counts at most so much: a ramp must not jump. */
 #define PASSED_MAX_MS 1000
@@ -146,7 +148,7 @@ void ramps_only_held(struct ramps *r)
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n; i++)
-		if (r->items[i].how != RAMP_FREE)
+		if (r->items[i].how != RAMP_FREE || r->items[i].level_known)
 			r->items[n++] = r->items[i];
 	r->n = n;
 }
@@ -203,8 +205,15 @@ static bool record_differs(const struct ramps *r, const struct model_override *o
 {
 	const struct ramp_record *was = ramp_find(r->items, r->n, o->id, o->generation);
 
-	return !was || was->how != now->how ||
+	return !was || was->how != now->how || was->arrived != now->arrived ||
+	       was->level_known != now->level_known ||
 	       find_stretch(o, was->at_ms) != find_stretch(o, now->at_ms);
+}
+
+/* Whether a restart would lose some of a step's level if it were not written now and then. */
+static bool is_on_its_way(const struct ramp_record *now)
+{
+	return now->level_known && !now->arrived && now->level_ppm > 0;
 }
 
 /*
@@ -226,6 +235,38 @@ static int64_t passed_time_ms(struct ramps *r, const struct ramps_step_input *in
 	return wall_clock_ms < 0 ? 0 : smaller_time(wall_clock_ms, mono_ms + mono_ms / 8);
 }
 
+int64_t ramps_person_hold_ms(const struct model *m, const char *site, int64_t wall_clock_ms)
+{
+	int64_t since_ms = MODEL_TIME_NEVER;
+
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+
+		if (o->kind == MODEL_OVERRIDE_HOLD && o->target == MODEL_TARGET_SITE && !o->ended &&
+		    o->from_ms <= wall_clock_ms && wall_clock_ms < o->until_ms &&
+		    strcmp(o->name, site) == 0)
+			since_ms = smaller_time(since_ms, o->from_ms);
+	}
+	return since_ms;
+}
+
+/* The level of a step whose instant is @p now's. */
+static void follow_step(const struct ramps *r, const struct ramps_step_input *in,
+                        const struct model_override *o, struct ramp_record *now)
+{
+	int64_t hold_ms = ramps_person_hold_ms(in->model, o->name, in->wall_clock_ms);
+	const struct steps_before before = {
+		.was = ramp_find_any(r->items, r->n, o->id),
+		.now_ms = in->now_ms,
+		.ttl_shift_s = in->ttl(in->arg, o, true),
+		.ttl_max_s = in->ttl(in->arg, o, false),
+		.over = find_stretch(o, smaller_time(now->at_ms, hold_ms)) >= 2,
+	};
+
+	now->at_ms = smaller_time(now->at_ms, hold_ms);
+	steps_follow(o, &before, now);
+}
+
 void ramps_step_all(struct ramps *r, const struct ramps_step_input *in)
 {
 	struct ramp_inputs now = { .wall_clock_ms = in->wall_clock_ms,
@@ -245,8 +286,10 @@ void ramps_step_all(struct ramps *r, const struct ramps_step_input *in)
 			continue;
 		now.site_up = in->wall_clock_ms < o->until_ms || in->is_up(in->arg, site);
 		r->next[n] = step_ramp(o, &was, &now);
+		if (o->is_step)
+			follow_step(r, in, o, &r->next[n]);
 		changed |= r->restored || record_differs(r, o, &r->next[n]);
-		late |= r->next[n].how == RAMP_LATE;
+		late |= r->next[n].how == RAMP_LATE || is_on_its_way(&r->next[n]);
 		n++;
 	}
 	changed |= n != r->n || (late && in->now_ms - r->kept_ms >= KEEP_MS);
@@ -269,6 +312,16 @@ int64_t ramps_time(const struct ramps *r, const struct model_override *o, int64_
 	const struct ramp_record *found = record_of(r, o);
 
 	return found ? found->at_ms : wall_clock_ms;
+}
+
+bool ramps_level(const struct ramps *r, const struct model_override *o, uint32_t *level_ppm)
+{
+	const struct ramp_record *found = o->is_step ? record_of(r, o) : NULL;
+
+	if (!found || !found->level_known)
+		return false;
+	*level_ppm = found->level_ppm;
+	return true;
 }
 
 enum ramp_how ramps_how(const struct ramps *r, const struct model_override *o)

@@ -10,6 +10,7 @@
  *   held*.
  * - The clock does not hold a drain without a ramp, which takes no time.
  * - A ramp that was held resumes where it stopped, at the speed that was configured.
+ * - A step of an operation also has a level, which never moves against its direction (steps.h).
  *
  * Implemented in dns/steering/ramps.c; called by the thread that owns the generation. Pure, but for
  * ramps_open().
@@ -35,6 +36,11 @@ struct ramps {
 	uint64_t kept_ms;                 /**< monotonic: when `changed` was set */
 };
 
+/**
+ * A TTL of the names that have the site of @p o, seconds: the one that they have while the level is
+ * between the ends (@p shifting), or the longest that they have otherwise.
+ */
+typedef uint32_t ramps_ttl(void *arg, const struct model_override *o, bool shifting);
 /** Whether a site is up as seen from outside. */
 typedef bool ramps_is_up(void *arg, const struct model_site *site);
 
@@ -45,6 +51,7 @@ struct ramps_step_input {
 	uint64_t now_ms;
 	bool clock_held;
 	ramps_is_up *is_up;
+	ramps_ttl *ttl;
 	void *arg;
 };
 
@@ -55,7 +62,8 @@ struct ramps_step_input {
 int ramps_open(struct ramps *r, const char *state_dir) MUST_CHECK NONNULL();
 void ramps_close(struct ramps *r) NONNULL();
 /**
- * Forget ramps that follow their schedule: ramps_time() then gives the requested time for these.
+ * Forget ramps that follow their schedule, and are no steps: ramps_time() then gives the requested
+ * time for these.
  */
 void ramps_only_held(struct ramps *r) NONNULL();
 /** Step all drains of sites that the model has. */
@@ -63,6 +71,12 @@ void ramps_step_all(struct ramps *r, const struct ramps_step_input *in) NONNULL(
 /** The instant in force for @p o; the wall time where nothing else is known. @p r may be NULL. */
 int64_t ramps_time(const struct ramps *r, const struct model_override *o, int64_t wall_clock_ms)
         NONNULL(2);
+/** The level of a step that is in force. @return whether it is known; @p r may be NULL */
+bool ramps_level(const struct ramps *r, const struct model_override *o, uint32_t *level_ppm)
+        NONNULL(2, 3);
+/** Since when a person's hold stops the drains of a site; MODEL_TIME_NEVER: there is none. */
+int64_t ramps_person_hold_ms(const struct model *m, const char *site, int64_t wall_clock_ms)
+        NONNULL();
 /** What holds the ramp of @p o; RAMP_FREE if nothing else is known. @p r may be NULL. */
 enum ramp_how ramps_how(const struct ramps *r, const struct model_override *o) NONNULL(2);
 /** How many ramps are in state @p how. */

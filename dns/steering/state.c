@@ -19,17 +19,21 @@ static bool is_active(const struct model_override *o, int64_t wall_clock_ms)
 static int64_t ramp_time(const struct model *m, const struct ramps *ramps,
                          const struct model_override *own, int64_t wall_clock_ms)
 {
-	int64_t at = ramps_time(ramps, own, wall_clock_ms);
+	int64_t at_ms = ramps_time(ramps, own, wall_clock_ms);
+	int64_t hold_ms = ramps_person_hold_ms(m, own->name, wall_clock_ms);
 
-	for (size_t i = 0; i < m->n_overrides; i++) {
-		const struct model_override *o = &m->overrides[i];
+	return hold_ms < at_ms ? hold_ms : at_ms;
+}
 
-		if (o->kind == MODEL_OVERRIDE_HOLD && o->target == MODEL_TARGET_SITE &&
-		    strcmp(o->name, own->name) == 0 && is_active(o, wall_clock_ms) &&
-		    o->from_ms < at)
-			at = o->from_ms;
-	}
-	return at;
+/* The level of a drain, a step's own where weir-dns follows it. */
+static uint32_t drain_level(const struct model *m, const struct ramps *ramps,
+                            const struct model_override *o, int64_t wall_clock_ms)
+{
+	uint32_t ppm;
+
+	if (ramps_level(ramps, o, &ppm))
+		return ppm;
+	return model_override_ppm(o, ramp_time(m, ramps, o, wall_clock_ms));
 }
 
 /* When the level starts or stops to change next; not known while it is held. */
@@ -87,12 +91,20 @@ static const char *site_name(const struct model *m, const char *name)
 	return NULL;
 }
 
-static void apply_to_services(const struct steering *p, const char *site,
-                              const struct override_effect *e, struct steering_state *out)
+bool steering_concerns(const struct model_override *o, const char *service)
+{
+	return !o->service || !*o->service || strcmp(o->service, service) == 0;
+}
+
+static void apply_to_services(const struct steering *p, const struct model_override *o,
+                              const char *site, const struct override_effect *e,
+                              struct steering_state *out)
 {
 	for (size_t i = 0; i < p->n_services; i++) {
 		const struct steering_service *service = &p->services[i];
 
+		if (!steering_concerns(o, service->name))
+			continue;
 		for (uint32_t k = 0; k < service->n_sites; k++)
 			if (service->sites[k].name == site)
 				apply_effect(e, &out->sites[service->first_state + k]);
@@ -119,11 +131,11 @@ void steering_apply_overrides(const struct steering *p, const struct model *m,
 		const struct override_effect e = {
 			.kind = o->kind,
 			.active = is_active(o, wall_clock_ms),
-			.ppm = model_override_ppm(o, ramp_time(m, ramps, o, wall_clock_ms)),
+			.ppm = drain_level(m, ramps, o, wall_clock_ms),
 			.next_ms = next_change(ramps, o, wall_clock_ms),
 		};
 
-		apply_to_services(p, site, &e, out);
+		apply_to_services(p, o, site, &e, out);
 	}
 }
 
@@ -138,10 +150,11 @@ uint64_t steering_sites_out(const struct model *m, const struct ramps *ramps, in
 		if (o->target != MODEL_TARGET_SITE || o->ended ||
 		    (!drain && o->kind != MODEL_OVERRIDE_DISABLE))
 			continue;
-		if (drain ? model_override_ppm(o, ramp_time(m, ramps, o, wall_clock_ms)) <
-		                    STEERING_PPM_ALL
+		if (drain ? drain_level(m, ramps, o, wall_clock_ms) < STEERING_PPM_ALL
 		          : !is_active(o, wall_clock_ms))
 			continue;
+		if (o->service && *o->service)
+			continue; /* the site serves its other services */
 		for (size_t k = 0; k < m->n_sites && k < 64; k++)
 			if (strcmp(m->sites[k].name, o->name) == 0)
 				out |= (uint64_t)1 << k;

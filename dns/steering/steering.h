@@ -27,9 +27,12 @@ void steering_apply_overrides(const struct steering *p, const struct model *m,
                               const struct ramps *ramps, int64_t wall_clock_ms,
                               struct steering_state *out) NONNULL(1, 2, 5);
 
+/** Whether an override of a site is about its service @p service, too. */
+bool steering_concerns(const struct model_override *o, const char *service) NONNULL();
+
 /**
- * The sites that a person has taken out of the answers (disabled, or drained completely), one bit
- * each by model_site.index. @p ramps as above.
+ * The sites that a person or an operation has taken out of the answers (disabled, or drained
+ * completely and with all services), one bit each by model_site.index. @p ramps as above.
  */
 uint64_t steering_sites_out(const struct model *m, const struct ramps *ramps, int64_t wall_clock_ms)
         NONNULL(1);

@@ -6,7 +6,8 @@
  *
  * A drain's level follows from an instant of its schedule (model_override_ppm()). That instant is
  * the wall clock's, unless the ramp was held: then the instant stops, and continues afterwards,
- * later than the schedule. Implemented in pages/ramp.c; any thread.
+ * later than the schedule. A step also has the level itself (dns/steering/steps.h). Implemented in
+ * pages/ramp.c; any thread.
  */
 #ifndef WEIR_RAMP_H
 #define WEIR_RAMP_H
@@ -34,10 +35,14 @@ struct ramp_record {
 	uint64_t generation;   /**< likewise: with another one the ramp starts again */
 	int64_t at_ms;         /**< the instant of the schedule that is in force */
 	enum ramp_how how;
-	bool level_known;       /**< the following are: not in a file of the former release */
-	bool falls;             /**< it moves, or moved last, towards 0 */
-	uint32_t level_ppm;     /**< in force in this node's answers */
-	uint32_t longest_ttl_s; /**< how long earlier answers may still be used */
+	/* of a step, else unset; not known after a file of the former release */
+	bool level_known;
+	bool falls;         /**< its level moves, or moved last, towards 0 */
+	bool arrived;       /**< the level is reached: it no longer moves */
+	uint32_t level_ppm; /**< in force in this node's answers */
+	/** seconds for which earlier answers may be used, from its arrival or else from now */
+	uint32_t longest_ttl_s;
+	uint64_t answers_until_ms; /**< monotonic, not in the file: the same as an instant */
 };
 
 /** "free", "late", "held-clock", "held-site" */
@@ -53,5 +58,8 @@ int ramp_write(const char *state_dir, const struct ramp_record *records, size_t 
 /** The record of an override as it is now. @return NULL when there is none */
 const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,
                                     uint64_t generation);
+/** The record of an override in whichever generation. @return NULL when there is none */
+const struct ramp_record *ramp_find_any(const struct ramp_record *records, size_t n,
+                                        const char *id);
 
 #endif

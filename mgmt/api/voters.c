@@ -42,7 +42,7 @@ static bool is_withdrawn(const struct model *m, const char *site, int64_t wall_c
 
 		if (o->target != MODEL_TARGET_SITE || o->ended || strcmp(o->name, site) != 0)
 			continue;
-		if (o->kind == MODEL_OVERRIDE_DRAIN &&
+		if (o->kind == MODEL_OVERRIDE_DRAIN && !(o->service && *o->service) &&
 		    model_override_ppm(o, wall_clock_ms) >= 1000000)
 			return true;
 		if (o->kind == MODEL_OVERRIDE_DISABLE && o->from_ms <= wall_clock_ms &&

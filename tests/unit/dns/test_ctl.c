@@ -208,7 +208,7 @@ struct whole {
 	struct steering_name names[2];
 	struct steering place;
 	struct steering_state *state;
-	struct model_site sites[2];
+	struct model_site sites[3];
 	health_word words[2][8];
 	struct node_health view[2];
 	struct peer_health views;
@@ -281,13 +281,16 @@ static void fill_whole(struct whole *w)
 		                              .policy = MODEL_POLICY_FAILOVER };
 	w->place = (struct steering){ .n_names = 2, .names = w->names };
 	for (unsigned i = 0; i < 2; i++) {
-		w->sites[i].name = names[i];
+		w->sites[i] = (struct model_site){ .name = names[i], .index = i };
 		w->view[i] = (struct node_health){ .node = i ? "fra-1" : "ams-1",
 			                           .site = &w->sites[i],
 			                           .words = w->words[i],
 			                           .fresh = i == 0 };
 	}
 	w->views = (struct peer_health){ .n = 2, .n_targets = 8, .items = w->view };
+	w->views.sites_out = 2;
+	w->model.sites = w->sites;
+	w->model.n_sites = 3; /* the third has no node */
 	w->model.meta.document = 42;
 	w->model.meta.version = 41;
 	w->g = (struct generation){ .model = &w->model,
@@ -351,7 +354,8 @@ static void the_whole_status_is_told(void **state)
 	        "\"ipv6\":\"up\",\"inconclusive\":false,\"unproven\":false},{\"node\":\"fra-1\","
 	        "\"site\":\"fra\",\"fresh\":false,\"ipv4\":\"none\",\"ipv6\":\"down\","
 	        "\"inconclusive\":false,\"unproven\":true}]}]}],\"ramps\":[{\"override\":\"d1\","
-	        "\"generation\":3,\"state\":\"held-site\",\"at_ms\":999}]}");
+	        "\"generation\":3,\"state\":\"held-site\",\"at_ms\":999}],\"deciding\":{\"votes\":true,"
+	        "\"sites\":[\"ams\"],\"out\":[\"fra\"]}}");
 	free(text);
 	w.views.n_targets = PEER_HEALTH_JSON_MAX / 2; /* the most of two nodes */
 	text = dns_ctl_handle(&w.s, "{\"do\":\"status\"}", 15);
@@ -378,10 +382,12 @@ static void what_is_no_request_is_refused(void **state)
 	static const struct {
 		const char *line, *error;
 	} cases[] = {
-		{ "{}", "expected {\\\"do\\\": \\\"status\\\" or \\\"zone-reload\\\"}" },
-		{ "{\"do\":1}", "expected {\\\"do\\\": \\\"status\\\" or \\\"zone-reload\\\"}" },
+		{ "{}",
+		  "expected {\\\"do\\\": \\\"status\\\", \\\"levels\\\" or \\\"zone-reload\\\"}" },
+		{ "{\"do\":1}",
+		  "expected {\\\"do\\\": \\\"status\\\", \\\"levels\\\" or \\\"zone-reload\\\"}" },
 		{ "{\"do\":\"stat\"}",
-		  "unknown request: expected \\\"status\\\" or \\\"zone-reload\\\"" },
+		  "unknown request: expected \\\"status\\\", \\\"levels\\\" or \\\"zone-reload\\\"" },
 	};
 	static struct server s;
 
@@ -395,6 +401,37 @@ static void what_is_no_request_is_refused(void **state)
 		assert_string_equal(text, expected);
 		free(text);
 	}
+}
+
+/* Only steps: what goes by its schedule has no level of its own. */
+static void levels_of_steps_are_told_and_who_decides(void **state)
+{
+	static struct whole w;
+	struct ramp_record ramps[2];
+	char *text;
+
+	(void)state;
+	fill_whole(&w);
+	ramps[0] = w.ramp;
+	ramps[1] = (struct ramp_record){ .id = "op-1",
+		                         .generation = (uint64_t)3 << 20,
+		                         .level_known = true,
+		                         .arrived = true,
+		                         .level_ppm = 250000,
+		                         .longest_ttl_s = 30 };
+	w.s.ramps = (struct ramps){ .n = 2, .items = ramps };
+	w.s.clock = WALL_CLOCK_RUNS;
+	text = dns_ctl_handle(&w.s, "{\"do\":\"levels\"}", 15);
+	assert_string_equal(text, "{\"ok\":true,\"levels\":[{\"override\":\"op-1\","
+	                          "\"generation\":3145728,\"level_ppm\":250000,"
+	                          "\"longest_ttl_s\":30,\"arrived\":true}],"
+	                          "\"deciding_sites\":1,\"votes\":false,\"clock_held\":false}");
+	free(text);
+	w.s.now = NULL; /* no answer has a level yet */
+	text = dns_ctl_handle(&w.s, "{\"do\":\"levels\"}", 15);
+	assert_string_equal(text, "{\"ok\":false,\"error\":\"nothing is served yet\"}");
+	free(text);
+	free(w.state);
 }
 
 /* The answer says what is wrong with it, and nothing is done. */
@@ -451,6 +488,7 @@ int main(void)
 		cmocka_unit_test(names_have_the_states_of_their_services),
 		cmocka_unit_test(as_many_ramps_and_mistakes_are_told_as_there_are),
 		cmocka_unit_test(the_whole_status_is_told),
+		cmocka_unit_test(levels_of_steps_are_told_and_who_decides),
 		cmocka_unit_test(what_is_no_request_is_refused),
 		cmocka_unit_test(what_is_no_json_is_refused),
 		cmocka_unit_test(a_reload_reads_the_files),

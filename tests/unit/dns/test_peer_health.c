@@ -285,6 +285,47 @@ static void a_site_that_is_taken_out_has_no_vote_at_once(void **state)
 	decided_close(&d);
 }
 
+/*
+ * Of the three sites that are not disabled, lon is drained and switched off, then ams dies: fra is
+ * left and sees it. While lon counted, one of three could not decide.
+ */
+static void a_site_that_an_operation_has_drained_leaves_the_others_to_decide(void **state)
+{
+	struct model_override o[] = {
+		out[1],
+		{ .kind = MODEL_OVERRIDE_DRAIN,
+		  .name = "lon",
+		  .until_ms = MODEL_TIME_NEVER,
+		  .from_ppm = 750000,
+		  .is_step = true,
+		  .to_ppm = 990000,
+		  .operation = "d1" },
+	};
+	struct decided d = { .known = true };
+
+	(void)state;
+	target_word(page_payload(w.own), DOWN);
+	for (size_t i = 0; i < SITES; i++)
+		w.v->items[i].words[1] = UP; /* the last that was heard */
+	assert_int_equal(health_state(decide_site(&d, o, 2).words[1]), HEALTH_UP);
+	assert_int_equal(peer_health_sites(w.v).n, 3);
+	assert_true(w.v->votes);
+	o[1].service = "mail"; /* a service alone: the site serves the others */
+	o[1].to_ppm = 1000000;
+	assert_int_equal(health_state(decide_site(&d, o, 2).words[1]), HEALTH_UP);
+	o[1].service = "";
+	assert_int_equal(health_state(decide_site(&d, o, 2).words[1]), HEALTH_DOWN);
+	assert_int_equal(peer_health_sites(w.v).n, 2);
+	assert_false(w.v->votes);
+	assert_false(peer_health_decides(w.v, &w.sites[2]));
+	assert_true(peer_health_decides(w.v, &w.sites[1]));
+	o[1].from_ppm = 1000000; /* its return begins: it counts again */
+	o[1].to_ppm = 990000;
+	assert_int_equal(health_state(decide_site(&d, o, 2).words[1]), HEALTH_DOWN);
+	assert_int_equal(peer_health_sites(w.v).n, 3);
+	decided_close(&d);
+}
+
 static void what_nobody_says_is_as_good_as_never_seen(void **state)
 {
 	const health_word never =
@@ -381,6 +422,7 @@ int main(void)
 		WITH(a_site_that_was_taken_out_has_no_vote),
 		WITH(what_is_decided_is_settled_when_most_sites_are_heard),
 		WITH(a_site_that_is_taken_out_has_no_vote_at_once),
+		WITH(a_site_that_an_operation_has_drained_leaves_the_others_to_decide),
 		WITH(what_nobody_says_is_as_good_as_never_seen),
 		cmocka_unit_test(each_mark_of_a_word_is_told),
 		WITH(a_new_site_proves_nothing_by_its_own_view),

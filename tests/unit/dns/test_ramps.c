@@ -325,7 +325,7 @@ static void half_a_file_is_none(void **state)
 	static const char *const bad[] = {
 		"",
 		"weir-ramps 1\n",
-		"weir-ramps 2\nend\n",
+		"weir-ramps 3\nend\n",
 		"weir-ramps 1\nx 1 5 free\n",
 		"weir-ramps 1\nx 1 5 free\nend\nx",
 		"weir-ramps 1\nx 1 5\nend\n",

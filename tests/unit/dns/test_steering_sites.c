@@ -337,6 +337,90 @@ static void a_site_is_out_by_where_its_ramp_is(void **state)
 	assert_int_equal(steering_sites_out(&of, &r, T + 9000), 0);
 }
 
+#define STEP(to, service_name)                                                                     \
+	{                                                                                          \
+		.kind = MODEL_OVERRIDE_DRAIN, .name = "ams", .until_ms = NEVER, .is_step = true,   \
+		.to_ppm = (to), .service = (service_name)                                          \
+	}
+
+/* A service alone is drained at its site, and no other one; with the site's drain the higher counts. */
+static void a_step_of_one_service_leaves_the_others_alone(void **state)
+{
+	static const struct {
+		const char *why;
+		struct model_override o[2];
+		size_t n;
+		uint32_t web, mail;
+		uint64_t out;
+	} cases[] = {
+		{ "one service", { STEP(ALL, "web") }, 1, ALL, 0, 0 },
+		{ "the other", { STEP(300000, "mail") }, 1, 0, 300000, 0 },
+		{ "both", { STEP(ALL, "web"), STEP(ALL, "mail") }, 2, ALL, ALL, 0 },
+		{ "no such service", { STEP(ALL, "ftp") }, 1, 0, 0, 0 },
+		{ "all of them", { STEP(ALL, "") }, 1, ALL, ALL, 1 },
+		{ "a service further than its site",
+		  { STEP(ALL, "web"), STEP(250000, "") },
+		  2,
+		  ALL,
+		  250000,
+		  0 },
+		{ "a site further than its service",
+		  { STEP(ALL, ""), STEP(250000, "web") },
+		  2,
+		  ALL,
+		  ALL,
+		  1 },
+		{ "a person's drain of the site, too",
+		  { STEP(500000, "web"), DRAIN(T - 1000, 4000, NEVER) },
+		  2,
+		  500000,
+		  250000,
+		  0 },
+		{ "two steps of a site",
+		  { STEP(500000, NULL), STEP(600000, "") },
+		  2,
+		  600000,
+		  600000,
+		  0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model of;
+		struct steering_state *all = make_many(&of, cases[i].o, cases[i].n);
+
+		print_message("  %s\n", cases[i].why);
+		steering_apply_overrides(&many, &of, NULL, T, all);
+		assert_int_equal(all->sites[0].drained_ppm, cases[i].web);
+		assert_int_equal(all->sites[4].drained_ppm, cases[i].mail);
+		assert_int_equal(all->sites[1].drained_ppm, 0); /* at another site */
+		assert_int_equal(steering_sites_out(&of, NULL, T), cases[i].out);
+		free(all);
+	}
+}
+
+/* The level that is in force, not what the step's document says by now. */
+static void a_steps_own_level_is_in_force(void **state)
+{
+	struct model_override o = STEP(ALL, "");
+	struct ramp_record record = {
+		.id = "d", .generation = 3, .at_ms = T, .level_known = true, .level_ppm = 999999
+	};
+	const struct ramps r = { .n = 1, .items = &record };
+	struct model of;
+	struct steering_state *all = make_many(&of, &o, 1);
+
+	(void)state;
+	o.id = "d";
+	o.generation = 3;
+	steering_apply_overrides(&many, &of, &r, T, all);
+	assert_int_equal(all->sites[0].drained_ppm, 999999);
+	assert_int_equal(steering_sites_out(&of, &r, T), 0);
+	record.level_ppm = ALL;
+	assert_int_equal(steering_sites_out(&of, &r, T), 1);
+	free(all);
+}
+
 /* There are as many sites as bits. */
 static void the_64th_site_is_out_and_the_65th_is_not(void **state)
 {
@@ -364,6 +448,8 @@ int main(void)
 		cmocka_unit_test(several_of_one_site_count_together),
 		cmocka_unit_test(each_site_is_out_by_its_own),
 		cmocka_unit_test(a_site_is_out_by_where_its_ramp_is),
+		cmocka_unit_test(a_step_of_one_service_leaves_the_others_alone),
+		cmocka_unit_test(a_steps_own_level_is_in_force),
 		cmocka_unit_test(the_64th_site_is_out_and_the_65th_is_not),
 	};
 
