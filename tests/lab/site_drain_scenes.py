@@ -163,29 +163,39 @@ def squeeze(report: Report, figures: Figures) -> None:
         report.step(squeeze_once, report, figures, guarded)
 
 
-SQUEEZED = "par"      # it gets the big resolver's clients of ams
-CAPACITY_PER_S = 340  # 1.45 times what it has in the end
-AT_PPM = 250000       # the level at which it is cut
+SQUEEZED = "par"            # it gets the big resolver's clients of ams
+BIG_GATE = (27.0, 48.0)     # in the step to AT_PPM
+AT_PPM = 500000             # the level at which the capacity is cut
+CUT_TO = 0.6                # of the capacity
+SHARE_AT_CUT = 0.525        # of all clients, that SQUEEZED has at AT_PPM: seen. At the end it has 0.61
+LOAD_TO_CAPACITY = 0.93     # of what is left: above the guard's limit, and nothing is lost yet
+ARRIVED_S = 6               # after a step, with a TTL of 5 s
+SQUEEZE_S = 90              # in which clients that do not get through show themselves
+GUARDS_OFF = ["room", "receivers", "share"]
 
 
-def cut_capacity(world: SiteDrainWorld) -> int:
-    """To 60 %, in the configuration and in truth; when."""
-    world.plan.site(SQUEEZED).capacity = f'new_flows = "{CAPACITY_PER_S * 6 // 10}/s"; bits = "40Gbit";'
+def cut_capacity(world: SiteDrainWorld, capacity: int) -> int:
+    """To CUT_TO, in the configuration and in truth; when it was in force."""
+    left = round(capacity * CUT_TO)
+    world.plan.site(SQUEEZED).capacity = f'new_flows = "{left}/s"; bits = "40Gbit";'
     node = world.nodes[1]
     node.write_config()
-    world.squeeze(SQUEEZED, CAPACITY_PER_S * 0.6)
-    at = now_ms()
+    world.squeeze(SQUEEZED, left)
     node.weir("apply", f"{node.conf}/weir.conf", "--reason", "lab", "--confirm-within", "none")
-    return at
+    return now_ms()
 
 
 def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
-    with world_of(Wish(capacity=f'new_flows = "{CAPACITY_PER_S}/s"; bits = "40Gbit";')) as world:
+    capacity = round(RATE * SHARE_AT_CUT / LOAD_TO_CAPACITY / CUT_TO)
+    wish = Wish(capacity=f'new_flows = "{capacity}/s"; bits = "40Gbit";', big_gate=BIG_GATE, big_to=SQUEEZED)
+    with world_of(wish) as world:
         operations = Operations(world.nodes[1])
-        body = {} if guarded else {"override_guards": ["room", "receivers", "fresh", "unconfirmed"]}
+        body = {} if guarded else {"override_guards": GUARDS_OFF}
         number = operations.begin(do="drain", sites=["ams"], **body)["id"]
         wait_until(lambda: drained_ppm(world.nodes[1], "ams") >= AT_PPM, 90, f"level {AT_PPM}", 0.05)
-        cut = cut_capacity(world)
+        time.sleep(ARRIVED_S)  # clients have moved by then, and the step has not ended
+        cut = cut_capacity(world, capacity)
+        say(f"the capacity of {SQUEEZED} is {capacity * CUT_TO:.0f}/s from now on; {world.crowd_line(3000)}")
         if guarded:
             held = comes_true(lambda: operations.state(number) in HELD and now_ms(), 20, 0.02)
             say(tell(operations.get(number)))
@@ -193,8 +203,9 @@ def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
             time.sleep(20)  # what a held operation leaves must not fail
         else:
             report.step(watch_operation, world, operations, number, (*ENDED, *HELD), 200)
-            time.sleep(15)  # clients that do not get through show themselves
+            time.sleep(SQUEEZE_S)
         bad = refused(world.requests(cut, now_ms()))
+        say(world.crowd_line(5000))
         figures.put("squeeze.failed" if guarded else "squeeze.failed_without_guard", len(bad))
 
 
@@ -225,7 +236,7 @@ def owner(report: Report, figures: Figures) -> None:
     with world_of(Wish(backup=True)) as world:
         number = Operations(world.nodes[0]).begin(do="drain", sites=["ams"])["id"]
         first = Operations(world.nodes[0])
-        wait_until(lambda: drained_ppm(world.nodes[0], "ams") >= AT_PPM, 90, f"level {AT_PPM}", 0.05)
+        wait_until(lambda: drained_ppm(world.nodes[0], "ams") >= 250000, 90, "level 250000", 0.05)
         name = first.get(number)["owner"]
         say(f"{name}, the owner, is killed: all its processes")
         node_named(world, name).kill_all()

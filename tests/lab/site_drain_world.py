@@ -10,10 +10,12 @@
 """
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import random
+import re
 import socket
 import struct
 import threading
@@ -22,7 +24,7 @@ import typing
 
 import plan as planning
 from dns_probe import answer, query
-from net import BUILD, call, entered
+from net import BUILD, LabError, call, entered, wait_until
 from watch import Crowd, now_ms
 from world import Site, World
 
@@ -50,7 +52,8 @@ class Wish:
     rate: float = RATE
     sources: int = SOURCES
     seed: int = 1
-    with_big: str = "ams"  # the site whose clients the big resolver's are
+    big_gate: tuple[float, float] | None = None  # the big resolver's clients leave ams between these levels, in percent
+    big_to: str = ""  # for this site
 
 
 def make_plan(wish: Wish) -> planning.Plan:
@@ -122,9 +125,31 @@ class SiteDrainWorld(World):
         return self.nodes[0].weir("dns", "explain", self.plan.name, "A", "--client", address, check=False)
 
     def choose_big(self) -> None:
-        """A resolver of the wanted site is the big one."""
+        """The first resolver of ams is the big one; or the first one that goes where and when the scene wants."""
         server = self.plan.sites[1].dns4
-        self.big = next(k for k in range(KEYS) if self.ask(server, resolver_address(k, False)) == self.wish.with_big)
+        of_ams = [k for k in range(KEYS) if self.ask(server, resolver_address(k, False)) == "ams"]
+        self.big = of_ams[0]
+        if self.wish.big_gate:
+            with self.drained("ams"):
+                self.big = next(k for k in of_ams if self.goes(k, *self.wish.big_gate, self.wish.big_to))
+
+    def goes(self, k: int, above: float, below: float, to: str) -> bool:
+        text = self.explain(resolver_address(k, False))
+        gate, chosen = re.search(r"gate is at ([0-9.]+) %: turned away", text), re.search(r"^chosen +(\S+)$", text, re.M)
+        return gate is not None and chosen is not None and above < float(gate[1]) < below and chosen[1] == to
+
+    @contextlib.contextmanager
+    def drained(self, site: str) -> typing.Iterator[None]:
+        """A site drained by the clock, at once, as long as nobody is here yet."""
+        def override(do: str, ppm: int, **more: str) -> None:
+            status, said = self.nodes[0].api("POST", "/v1/overrides", {
+                "do": do, "target": {"site": site}, "now": True, "reason": "to see gates", **more})
+            if status not in (200, 201):
+                raise LabError(f"{do} {site}: {status} {said}")
+            wait_until(lambda: all(drained_ppm(n, site) == ppm for n in self.nodes), 20, f"{do} of {site}", 0.1)
+        override("drain", 1000000, until="+1h")
+        yield
+        override("undrain", 0)
 
     def source_lines(self) -> list[str]:
         """The clients; see client.c. The big resolver first, then weights by 1 / sqrt(rank)."""
@@ -162,6 +187,11 @@ class SiteDrainWorld(World):
             self.crowd.read()
         if self.levels:
             self.levels.stop()
+
+    def crowd_line(self, last_ms: int) -> str:
+        """What the crowd did in the last ms, as a line."""
+        now = now_ms()
+        return self.crowd.line(now - last_ms, now - 100) if self.crowd else ""
 
     def requests(self, begin_ms: float, end_ms: float) -> list[Request]:
         """What was started in a time, once all of it has ended."""
