@@ -4,17 +4,22 @@
  * merged, because a document may have thousands of services. A pool enters once more by itself, so
  * that a pool without a service has a table, too.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "weir/model.h"
 
-/* A pool alone before the same pool with a backup. */
+/* By position in the model's array; a pool alone before the same pool with a backup. */
 static int by_pair(const void *a, const void *b)
 {
 	const struct model_table *x = a, *y = b;
-	uint64_t p = (uint64_t)x->pool->index << 32 | (x->backup ? x->backup->index + 1 : 0);
-	uint64_t q = (uint64_t)y->pool->index << 32 | (y->backup ? y->backup->index + 1 : 0);
+	uintptr_t p = (uintptr_t)x->pool, q = (uintptr_t)y->pool;
 
+	if (p == q) {
+		p = (uintptr_t)x->backup;
+		q = (uintptr_t)y->backup;
+	}
 	return (p > q) - (p < q);
 }
 
@@ -38,12 +43,13 @@ static size_t list_pairs(const struct model *m, const struct model_site *site,
 
 			if (at->site != site || !at->pool || at->pool->site != site)
 				continue;
-			out[n] = (struct model_table){ .pool = at->pool };
-			if (at->backup)
-				out[n] =
-				        (struct model_table){ at->pool, at->backup,
-					                      at->backup_max_flows,
-					                      at->backup_max_bits, at->backup_mtu };
+			out[n] = (struct model_table){
+				.pool = at->pool,
+				.backup = at->backup,
+				.backup_max_flows = at->backup_max_flows,
+				.backup_max_bits = at->backup_max_bits,
+				.backup_mtu = at->backup_mtu,
+			};
 			n++;
 			break; /* a site is named once */
 		}
@@ -57,12 +63,31 @@ static size_t list_unused(const struct model *m, const struct model_site *site,
 	size_t listed = n, at = 0;
 
 	for (size_t i = 0; i < m->n_pools; i++) {
-		while (at < listed && out[at].pool->index < m->pools[i].index)
+		while (at < listed && out[at].pool < &m->pools[i])
 			at++;
 		if (m->pools[i].site == site && (at == listed || out[at].pool != &m->pools[i]))
 			out[n++] = (struct model_table){ .pool = &m->pools[i] };
 	}
 	return n;
+}
+
+/*
+ * A pool's first table has the pool's own id. So a pool that gets a backup, or loses it, keeps its
+ * slots and their flows.
+ */
+static void set_ids(struct model_table *tables, size_t n)
+{
+	char both[2 * MODEL_NAME_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct model_table *t = &tables[i];
+
+		tables[i].id = hash_text(t->pool->name);
+		if (i == 0 || tables[i - 1].pool != t->pool)
+			continue;
+		snprintf(both, sizeof(both), "%s %s", t->pool->name, t->backup->name);
+		tables[i].id = hash_text(both);
+	}
 }
 
 size_t model_tables_max(const struct model *m)
@@ -85,5 +110,6 @@ size_t model_tables(const struct model *m, const struct model_site *site, struct
 	n = list_unused(m, site, out, kept);
 	if (n)
 		qsort(out, n, sizeof(*out), by_pair);
+	set_ids(out, n);
 	return n;
 }

@@ -59,6 +59,7 @@ void owners_free(struct owners *o)
 		return;
 	owners_computed_fini(&o->now);
 	owners_computed_fini(&o->next);
+	owners_computed_fini(&o->backup);
 	free(o->before);
 	free(o->lines);
 	free(o->line_target);
@@ -92,7 +93,7 @@ static bool is_due(const struct owners *o, uint32_t s, uint16_t current)
 {
 	uint16_t target = o->now.target[s];
 
-	return target != current && (target != 0 || current == 0 || owners_has(&o->dead, current));
+	return target != current && (target != 0 || !owners_keeps_flows(o, current));
 }
 
 /* Whether the slot will have to move when the next set begins, which is within SCHEDULE_AHEAD_MS. */
@@ -109,7 +110,7 @@ static void change_slot(struct owners *o, uint32_t s, const struct owners_clock 
 {
 	uint16_t current = owners_current(o, s);
 
-	if (is_due(o, s, current) && (current == 0 || owners_has(&o->dead, current))) {
+	if (is_due(o, s, current) && !owners_keeps_flows(o, current)) {
 		owners_slot_move(o, s, o->now.target[s], owners_seconds(clock));
 		current = o->now.target[s];
 	}
@@ -187,7 +188,7 @@ static void move_due(struct owners *o, const struct owners_clock *clock)
 
 /* What owners_apply() has computed so far; installed as a whole, or freed. */
 struct news {
-	struct owners_computed now, next;
+	struct owners_computed now, next, backup;
 	uint8_t *states;
 	struct owners_backends dead, died;
 	bool any_died;
@@ -198,6 +199,7 @@ static void news_fini(struct news *n)
 {
 	owners_computed_fini(&n->now);
 	owners_computed_fini(&n->next);
+	owners_computed_fini(&n->backup);
 	free(n->states);
 }
 
@@ -228,26 +230,33 @@ static size_t index_in_force(const struct owners_set *member_sets, size_t n_sets
 	return i;
 }
 
+static void note_dead_members(const struct owners *o, const struct owners_member *members,
+                              size_t n_members, struct news *n)
+{
+	for (size_t m = 0; m < n_members; m++) {
+		uint16_t b = members[m].backend;
+
+		if (n->states[b] != OWNERS_DEAD)
+			continue;
+		owners_add(&n->dead, b);
+		if (owners_has(&o->dead, b))
+			continue;
+		owners_add(&n->died, b);
+		n->any_died = true;
+	}
+}
+
 /*
  * Note which backends are dead, and which of them were alive before: only their flows are
  * deleted.
  */
-static void note_dead(const struct owners *o, const struct owners_set *member_sets, size_t n_sets,
-                      struct news *n)
+static void note_dead(const struct owners *o, const struct owners_backup *backup,
+                      const struct owners_set *member_sets, size_t n_sets, struct news *n)
 {
-	for (size_t i = 0; i < n_sets; i++) {
-		for (size_t m = 0; m < member_sets[i].n_members; m++) {
-			uint16_t b = member_sets[i].members[m].backend;
-
-			if (n->states[b] != OWNERS_DEAD)
-				continue;
-			owners_add(&n->dead, b);
-			if (owners_has(&o->dead, b))
-				continue;
-			owners_add(&n->died, b);
-			n->any_died = true;
-		}
-	}
+	for (size_t i = 0; i < n_sets; i++)
+		note_dead_members(o, member_sets[i].members, member_sets[i].n_members, n);
+	if (backup)
+		note_dead_members(o, backup->members, backup->n_members, n);
 }
 
 static int compute_set(const struct owners *o, const struct owners_set *member_set, struct news *n,
@@ -263,8 +272,9 @@ static int compute_set(const struct owners *o, const struct owners_set *member_s
 }
 
 /* Compute all that needs memory, before anything of the pool changes. */
-static int make_news(const struct owners *o, const struct owners_set *member_sets, size_t n_sets,
-                     const uint8_t *state, size_t n_state, int64_t wall_clock_ms, struct news *n)
+static int make_news(const struct owners *o, const struct owners_backup *backup,
+                     const struct owners_set *member_sets, size_t n_sets, const uint8_t *state,
+                     size_t n_state, int64_t wall_clock_ms, struct news *n)
 {
 	size_t at = index_in_force(member_sets, n_sets, wall_clock_ms);
 	int result = 0;
@@ -275,10 +285,17 @@ static int make_news(const struct owners *o, const struct owners_set *member_set
 	if (n_state > 0)
 		memcpy(n->states, state, n_state < FWD_BACKENDS_MAX ? n_state : FWD_BACKENDS_MAX);
 	n->now_set = &member_sets[at];
-	note_dead(o, member_sets, n_sets, n);
+	note_dead(o, backup, member_sets, n_sets, n);
 	result = compute_set(o, &member_sets[at], n, &n->now);
 	if (result == 0 && at + 1 < n_sets)
 		result = compute_set(o, &member_sets[at + 1], n, &n->next);
+	if (result != 0 || !backup)
+		return result;
+	result = owners_backup_compute(o, backup, n->states, &n->backup);
+	if (result == 0)
+		owners_backup_lay_over(&n->backup, backup, &n->now, o->tables.n_slots);
+	if (result == 0 && n->next.target)
+		owners_backup_lay_over(&n->backup, backup, &n->next, o->tables.n_slots);
 	return result;
 }
 
@@ -338,7 +355,9 @@ static void install_sets(struct owners *o, struct news *n, bool has_past,
 	o->now = n->now;
 	owners_computed_fini(&o->next);
 	o->next = n->next;
-	n->now = n->next = (struct owners_computed){ 0 };
+	owners_computed_fini(&o->backup);
+	o->backup = n->backup;
+	n->now = n->next = n->backup = (struct owners_computed){ 0 };
 	if (has_past && left.from_ms != o->now.from_ms)
 		leave_set(o, &left, n->now_set[-1].until_ms, clock);
 	owners_computed_fini(&left);
@@ -376,10 +395,12 @@ int owners_apply(struct owners *o, const struct owners_times *times,
 	int result = sets_ok(member_sets, n_sets) ? 0 : -EINVAL;
 
 	if (result == 0)
-		result =
-		        make_news(o, member_sets, n_sets, state, n_state, clock->wall_clock_ms, &n);
+		result = make_news(o, times->backup, member_sets, n_sets, state, n_state,
+		                   clock->wall_clock_ms, &n);
 	if (result == 0) {
 		o->times = *times;
+		o->times.backup = NULL; /* the caller's */
+		o->full = times->backup ? times->backup->full : 0;
 		n_past = (size_t)(n.now_set - member_sets) + 1;
 	}
 	if (result == 0 && times->agents)
@@ -395,6 +416,8 @@ int owners_apply(struct owners *o, const struct owners_times *times,
 		        owners_seconds(clock) + times->settle_ms / OWNERS_SECOND_MS + 1;
 	o->dead = n.dead;
 	set_leases(o, member_sets, &n, clock);
+	if (times->backup)
+		owners_backup_set_leases(o, times->backup, clock);
 	install_sets(o, &n, !first && n.now_set > member_sets, clock);
 	o->is_scheduled_next =
 	        o->next.members && o->next.from_ms - clock->wall_clock_ms <= SCHEDULE_AHEAD_MS;
@@ -513,77 +536,4 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 	if (o->next.members && o->next.from_ms - clock->wall_clock_ms < wait_ms)
 		wait_ms = o->next.from_ms - clock->wall_clock_ms;
 	return wait_ms < 1 ? 1 : (uint32_t)wait_ms;
-}
-
-/* --- counts and questions --- */
-
-/* The earlier owner that keeps the slot unsettled; 0: it is settled. */
-static uint16_t earlier_of(const struct owners *o, uint32_t s)
-{
-	const struct owner_cold *cold = owners_cold(o, s);
-	uint16_t current = owners_current(o, s), earlier = 0;
-
-	if (!owners_is_unsettled(o, s))
-		return 0;
-	for (int c = o->times.agents ? OWNER_CLASS_UDP : 0; c < OWNER_CLASSES; c++)
-		if (cold->claim[c].settle_at != 0 && cold->claim[c].base != current)
-			earlier = cold->claim[c].base;
-	if (o->times.agents && cold->list.earlier != 0)
-		earlier = (uint16_t)owner_list_at(cold->list.earlier, 0);
-	return earlier;
-}
-
-static void count_slot(const struct owners *o, uint32_t s, struct owners_stats *out,
-                       uint32_t *owned, uint32_t *based, size_t n)
-{
-	uint16_t current = owners_current(o, s), earlier = earlier_of(o, s);
-
-	out->empty += current == 0;
-	out->looking += owners_is_unsettled(o, s);
-	out->unsettled += earlier != 0 || owners_is_scheduled(o, s);
-	if (owned && current < n)
-		owned[current]++;
-	if (based && earlier != 0 && earlier < n)
-		based[earlier]++;
-}
-
-void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *owned,
-                  uint32_t *based, size_t n)
-{
-	*out = (struct owners_stats){
-		.n_slots = o->tables.n_slots,
-		.due = o->n_due + o->n_coming,
-		.waiting = o->n_waiting,
-		.moved = o->n_moved,
-		.settled = o->n_settled,
-	};
-	for (uint32_t s = 0; s < o->tables.n_slots; s++)
-		count_slot(o, s, out, owned, based, n);
-}
-
-static bool set_has_backend(const struct owners_computed *computed, uint16_t backend)
-{
-	for (size_t i = 0; i < computed->n_members; i++)
-		if (computed->members[i].backend == backend)
-			return true;
-	return false;
-}
-
-bool owners_uses(const struct owners *o, uint16_t backend)
-{
-	if (set_has_backend(&o->now, backend) || set_has_backend(&o->next, backend))
-		return true;
-	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
-		const struct owner_cold *cold = owners_cold(o, s);
-
-		if (owners_current(o, s) == backend)
-			return true;
-		if (o->times.agents && owners_list_names(o, s, backend))
-			return true;
-		for (int c = o->times.agents ? OWNER_CLASS_UDP : 0;
-		     owners_is_unsettled(o, s) && c < OWNER_CLASSES; c++)
-			if (cold->claim[c].settle_at != 0 && cold->claim[c].base == backend)
-				return true;
-	}
-	return false;
 }

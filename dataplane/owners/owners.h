@@ -94,12 +94,28 @@ struct owners_set {
 	const uint16_t *filled;
 };
 
+/** Shares of a pool's slots are of so many parts. */
+#define OWNERS_SHARE_ALL 1024u
+
+/**
+ * The members of a lower class: they own slots only while they have a share. Slots of the share go
+ * to them; the others stay with the members of the sets, or go to `full` where none of those serves.
+ * A larger share contains a smaller one. Not in pools with agents.
+ */
+struct owners_backup {
+	const struct owners_member *members; /**< borrowed for the call; none of the sets has one */
+	size_t n_members;
+	uint16_t share; /**< of OWNERS_SHARE_ALL; 0: they own no slot, but keep their flows */
+	uint16_t full;  /**< index of the element that drops the flows of its slots */
+};
+
 /** Times of a pool, and of the UDP services that it serves. */
 struct owners_times {
 	uint32_t settle_ms;
 	uint32_t idle_ms;
-	uint32_t udp_idle_ms; /**< the longest of its UDP services; 0: it has none */
-	bool agents;          /**< as when the pool was made; see owners_new() */
+	uint32_t udp_idle_ms;               /**< the longest of its UDP services; 0: it has none */
+	bool agents;                        /**< as when the pool was made; see owners_new() */
+	const struct owners_backup *backup; /**< borrowed for the call; NULL: there is none */
 };
 
 /** Where the tables are; the packet path uses them meanwhile. */

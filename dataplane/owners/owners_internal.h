@@ -8,6 +8,8 @@
  *   owners/slot.c       the stores that change one slot while packets read it
  *   owners/past.c       empty tables: the claims that the earlier sets have left
  *   owners/memory.c     the sweep of the exceptions
+ *   owners/count.c      counts of slots, and who is in use
+ *   owners/backup.c     slots that members of a lower class get
  * In pools with agents:
  *   owners/line.c       a slot's owner and earlier owners by the document alone
  *   owners/list.c       the owner and the earlier owners that packets name, by line and verdicts
@@ -94,7 +96,9 @@ struct owners {
 	 * known.
 	 */
 	uint16_t *before;
-	uint32_t leave_s; /**< when the claims of those owners end */
+	uint32_t leave_s;              /**< when the claims of those owners end */
+	struct owners_computed backup; /**< members of a lower class, if there are any */
+	uint16_t full;                 /**< as owners_backup.full; 0: none */
 	struct owners_backends dead;
 	struct owners_backends serves; /**< with agents: backends that get new flows */
 	bool is_scheduled_next;        /**< the next set begins soon enough to schedule its slots */
@@ -128,6 +132,24 @@ int owners_computed_fill(struct owners_computed *computed, const struct owners *
  */
 int owners_computed_repair(struct owners_computed *computed, const struct owners *o,
                            const uint8_t *states) MUST_CHECK;
+
+/** Compute the targets of @p from's members by @p states. @return 0, -EINVAL or -ENOMEM */
+int owners_backup_compute(const struct owners *o, const struct owners_backup *from,
+                          const uint8_t *states, struct owners_computed *out) MUST_CHECK;
+/** Give the share of @p from its slots, in the targets @p to of the sets' members. */
+void owners_backup_lay_over(const struct owners_computed *computed,
+                            const struct owners_backup *from, struct owners_computed *to,
+                            uint32_t n_slots);
+
+/** Note until when UDP flows may hold the members of @p backup, and that their indexes are in use. */
+void owners_backup_set_leases(struct owners *o, const struct owners_backup *backup,
+                              const struct owners_clock *clock);
+
+/** Whether flows that began at @p backend can continue there. */
+static inline bool owners_keeps_flows(const struct owners *o, uint16_t backend)
+{
+	return backend != 0 && backend != o->full && !owners_has(&o->dead, backend);
+}
 
 static inline uint32_t owners_seconds(const struct owners_clock *clock)
 {

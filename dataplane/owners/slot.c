@@ -171,7 +171,7 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 	uint16_t from = owners_current(o, s);
 	struct owner_cold *cold = owners_cold(o, s);
 
-	if (from != 0 && !owners_has(&o->dead, from)) {
+	if (owners_keeps_flows(o, from)) {
 		uint32_t end_s = claim_end_s(o, s, from, now_s);
 
 		owners_slot_unsettle(o, s, now_s);

@@ -78,6 +78,7 @@ static void free_pools(struct compiler_pool *pools, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		owners_free(pools[i].owners);
 		free(pools[i].window);
+		free(pools[i].backup);
 		free(pools[i].backends);
 	}
 	free(pools);
@@ -171,10 +172,33 @@ static int compare_pool_name(const void *name, const void *pool)
 	return strcmp(name, ((const struct compiler_pool *)pool)->plan->model->name);
 }
 
-/* Pools are sorted by name, as in the model. */
+/* Pools are sorted by name, as in the model; several tables of one pool are neighbours. */
 struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name)
 {
-	return n ? bsearch(name, pools, n, sizeof(*pools), compare_pool_name) : NULL;
+	struct compiler_pool *found =
+	        n ? bsearch(name, pools, n, sizeof(*pools), compare_pool_name) : NULL;
+
+	while (found && found > pools && !compare_pool_name(name, found - 1))
+		found--;
+	return found;
+}
+
+/* The one of the @p n with the id of @p plan, or NULL. */
+static struct compiler_pool *find_table(struct compiler_pool *pools, size_t n,
+                                        const struct plan_pool *plan)
+{
+	const char *name = plan->model->name;
+	struct compiler_pool *found = compiler_find_pool(pools, n, name);
+
+	for (; found && found < pools + n && !compare_pool_name(name, found); found++)
+		if (found->plan->id == plan->id)
+			return found;
+	return NULL;
+}
+
+bool compiler_has_agents(const struct plan_pool *p)
+{
+	return p->model->agent && !p->backup;
 }
 
 static int compare_backend_id(const void *id, const void *backend)
@@ -199,20 +223,20 @@ const struct compiler_backend *compiler_find_backend(const struct compiler_pool 
  */
 static bool find_range(const struct compiler *n, const struct plan_pool *p, uint32_t *first)
 {
-	const struct compiler_pool *old = compiler_find_pool(n->pools, n->n_pools, p->model->name);
+	const struct compiler_pool *old = find_table(n->pools, n->n_pools, p);
 	uint32_t index = indexes_find(n->pool_indexes, p->id), n_slots = 0;
 	bool agents = false;
 
 	if (old) {
 		*first = old->first_slot;
 		n_slots = old->n_slots;
-		agents = old->plan->model->agent;
+		agents = compiler_has_agents(old->plan);
 	} else if (n->adopted && index != INDEX_NONE) {
 		*first = (uint32_t)(n->t.pools[index].slot_range >> 8);
 		n_slots = 1u << (n->t.pools[index].slot_range & 31);
 		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
 	}
-	return n_slots == p->model->n_slots && agents == p->model->agent;
+	return n_slots == p->model->n_slots && agents == compiler_has_agents(p);
 }
 
 /* Check that all that is new in @p plan has room next to the elements in use and in quarantine. */
@@ -252,8 +276,7 @@ static int check_free_room(const struct compiler *n, const struct plan *plan,
 static int make_pool(struct compiler *n, const struct model *m, const struct plan_pool *plan,
                      struct ranges *ranges, struct compiler_pool *p)
 {
-	const struct compiler_pool *old =
-	        compiler_find_pool(n->pools, n->n_pools, plan->model->name);
+	const struct compiler_pool *old = find_table(n->pools, n->n_pools, plan);
 	struct owners_tables at = { .slots = n->t.slots, .colds = n->t.colds };
 	bool has_range;
 
@@ -263,7 +286,8 @@ static int make_pool(struct compiler *n, const struct model *m, const struct pla
 	p->n_slots = plan->model->n_slots;
 	p->backends = calloc(plan->n_backends ? plan->n_backends : 1, sizeof(*p->backends));
 	p->window = calloc(1, sizeof(*p->window));
-	if (!p->backends || !p->window)
+	p->backup = plan->backup ? calloc(1, sizeof(*p->backup)) : NULL;
+	if (!p->backends || !p->window || (plan->backup && !p->backup))
 		return -ENOMEM;
 	has_range = find_range(n, plan, &p->first_slot);
 	if (!has_range && ranges_allocate(ranges, p->n_slots, &p->first_slot))
@@ -302,7 +326,8 @@ static void bind_backend(struct compiler *n, const struct compiler_pool *p,
 	*b = (struct compiler_backend){ .plan = plan, .page_index = -1 };
 	b->known = was || (n->adopted && indexes_find(n->backend_indexes, key) != INDEX_NONE);
 	b->index = indexes_allocate(n->backend_indexes, key);
-	b->target = health_target_backend(p->plan->model->name, plan->id);
+	b->target = health_target_backend(plan_pool_of(p->plan, plan)->name, plan->id);
+	n->paths[b->index].mtu = plan->class == PLAN_BACKUP ? p->plan->backup_mtu : 0;
 	e = &n->t.backends[b->index];
 	if (was) {
 		b->alive = was->alive;
@@ -341,6 +366,8 @@ static void bind_pool(struct compiler *n, struct compiler_pool *old, struct comp
 	p->index = indexes_allocate(n->pool_indexes, p->plan->id);
 	for (size_t i = 0; i < p->plan->n_backends; i++)
 		bind_backend(n, p, old, &p->plan->backends[i], &p->backends[i]);
+	if (p->backup)
+		compiler_bind_backup(n, old, p);
 	if (!old)
 		return;
 	*p->window = *old->window;
@@ -348,7 +375,8 @@ static void bind_pool(struct compiler *n, struct compiler_pool *old, struct comp
 		p->owners = old->owners;
 		old->owners = NULL;
 		p->owners_at_ms = old->owners_at_ms;
-		p->changed = old->changed || !same_owner_input(old->plan, p->plan);
+		p->changed = old->changed || p->backup || old->backup ||
+		             !same_owner_input(old->plan, p->plan);
 	}
 }
 
@@ -363,7 +391,9 @@ static void watch_backends(struct compiler *n, const struct plan *plan)
 			const struct plan_backend *b = &plan->pools[i].backends[k];
 			uint64_t key = compiler_backend_key(plan->pools[i].id, b->id);
 
-			compiler_watch(n, indexes_allocate(n->backend_indexes, key), &b->address);
+			if (b->class != PLAN_FULL)
+				compiler_watch(n, indexes_allocate(n->backend_indexes, key),
+				               &b->address);
 			compiler_yield(n);
 		}
 	}
@@ -378,7 +408,8 @@ static void watch_left(struct compiler *n)
 	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
 		struct addr address;
 
-		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->paths[i].is_watched)
+		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->paths[i].is_watched ||
+		    n->t.backends[i].flags & FWD_BACKEND_FULL)
 			continue;
 		memcpy(address.bytes, n->t.backends[i].address.bytes, sizeof(address.bytes));
 		compiler_watch(n, i, &address);
@@ -469,8 +500,7 @@ int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
 	for (size_t i = 0; i < plan->n_services; i++)
 		indexes_allocate(n->count_indexes, hash_text(plan->services[i]->name));
 	for (size_t i = 0; i < plan->n_pools; i++)
-		bind_pool(n, compiler_find_pool(old.pools, old.n_pools, plan->pools[i].model->name),
-		          &pools[i]);
+		bind_pool(n, find_table(old.pools, old.n_pools, &plan->pools[i]), &pools[i]);
 	n->model = m;
 	n->plan = plan;
 	n->pools = pools;

@@ -13,7 +13,7 @@
  *   - an element gets a new owner only when nothing leads to it and a grace period has passed.
  *
  * Implemented in tables/compiler.c (documents), tables/compiler_verdicts.c, tables/compiler_next_hops.c (next hops), tables/compiler_mtus.c (path
- * MTUs), tables/compiler_write.c (table elements), tables/compiler_quarantine.c (quarantine) and tables/compiler_handover.c (the state that
+ * MTUs), tables/compiler_backup.c (backups), tables/compiler_write.c (table elements), tables/compiler_quarantine.c (quarantine) and tables/compiler_handover.c (the state that
  * nodes hand over). The loop's thread calls all of this.
  */
 #ifndef WEIR_DATAPLANE_TABLES_COMPILER_H
@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "dataplane/tables/backup.h"
 #include "dataplane/tables/guard.h"
 #include "dataplane/nexthop/hops.h"
 #include "dataplane/owners/owners.h"
@@ -82,8 +83,27 @@ struct compiler_path {
 	struct compiler_next_hop next_hop;
 	struct path_mtu reported; /**< the path MTU that routers reported */
 	struct addr address;      /**< whose next hop is followed, if is_watched */
+	uint16_t mtu;             /**< of the way to a backup; 0: the node's */
 	uint32_t next;            /**< the next backend index in the address's bucket; 0: none */
 	bool is_watched;
+};
+
+/** Checks from which a table knows whether its backup's site is up. */
+#define COMPILER_CHECKS_MAX 16u
+
+/** What the compiler knows of a table's backup; zeroed where there is none. */
+struct compiler_backup {
+	struct backup_state state;
+	struct guard_window window; /**< of the backup's backends */
+	struct {
+		uint64_t target; /**< health_target_service() at the backup's site */
+		int page_index;  /**< on the health page; -1: not there */
+	} checks[COMPILER_CHECKS_MAX];
+	size_t n_checks;
+	uint32_t full_index; /**< of the row of class PLAN_FULL */
+	/** Counters of both classes when they were last read; by this the load is measured. */
+	uint64_t read_ms, flows[2], bytes[2];
+	struct backup_load own, used;
 };
 
 struct compiler_pool {
@@ -92,6 +112,7 @@ struct compiler_pool {
 	uint32_t first_slot, n_slots;
 	struct owners *owners;
 	struct guard_window *window;
+	struct compiler_backup *backup;    /**< NULL: it has none */
 	struct compiler_backend *backends; /**< as plan->backends */
 	uint64_t guard_at_ms;  /**< when guards have to decide again; UINT64_MAX: never */
 	uint64_t owners_at_ms; /**< when owners_tick() is due */
@@ -103,6 +124,7 @@ struct compiler_pool {
 struct compiler_counters {
 	uint64_t documents, refused, resizes, deaths, returns, held;
 	uint64_t paths_lowered, paths_restored;
+	uint64_t to_backup, to_own; /**< changes of class */
 };
 
 /** The three clocks of one moment. */

@@ -30,8 +30,10 @@ void compiler_report_check(struct compiler *n, struct compiler_backend *b, uint6
 uint32_t compiler_first_at(const struct compiler *n, const struct addr *a);
 /** Undo compiler_watch(); no effect if the next hop is not followed. */
 void compiler_unwatch(struct compiler *n, uint32_t index);
-/** The pool called @p name of the @p n, or NULL. */
+/** The pool called @p name of the @p n, the first of its tables; NULL: none is called so. */
 struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name);
+/** Whether packets of the table name earlier owners: second chance, which no backup has. */
+bool compiler_has_agents(const struct plan_pool *p);
 /** The backend @p id of the pool, or NULL. */
 const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id);
 
@@ -54,6 +56,22 @@ void compiler_write_generation(const struct compiler *n, struct fwd_root *root);
 
 /** Look up the index of each backend on the health page again, if the page's layout has changed. */
 void compiler_find_page_indexes(struct compiler *n);
+/** Make what is known of the table's backup, from the document before if it was there. */
+void compiler_bind_backup(struct compiler *n, const struct compiler_pool *old,
+                          struct compiler_pool *p);
+/** Look up the checks of the backup's site on the health page. */
+void compiler_find_backup_checks(const struct compiler *n, struct compiler_pool *p);
+/**
+ * Decide which class takes the table's new flows, by what the guards are going to see of its own
+ * backends and of its backup's. Sets p->changed on a change.
+ * @return when to decide again though nothing changed, or UINT64_MAX
+ */
+uint64_t compiler_decide_backup(struct compiler *n, struct compiler_pool *p,
+                                const struct guard_backend *own, size_t n_own,
+                                const struct guard_backend *backup, size_t n_backup,
+                                const struct compiler_time *time);
+/** Measure the load of all tables with a backup, and keep their backups' below the limit. */
+void compiler_limit_backups(struct compiler *n, const struct compiler_time *time);
 /** Bring the part of the document that concerns a waiting pool into force. */
 void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
                           const struct compiler_time *time);

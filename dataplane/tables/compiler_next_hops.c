@@ -72,12 +72,15 @@ void compiler_update_next_hop(struct compiler *n, uint32_t index, const struct a
 }
 
 /*
- * Whether the check proves that users' packets arrive: it goes through the tunnel, says up, and is
- * not in doubt, inconclusive or restored from an earlier process.
+ * Whether the check proves that users' packets arrive: it goes through the tunnel (to a backup it
+ * always does), says up, and is not in doubt, inconclusive or restored from an earlier process.
  */
-static bool is_reached(const struct compiler_pool *p, health_word word)
+static bool is_reached(const struct compiler_pool *p, const struct compiler_backend *b,
+                       health_word word)
 {
-	return p->plan->model->check && p->plan->model->check->via == MODEL_VIA_TUNNEL &&
+	const struct model_check *check = plan_pool_of(p->plan, b->plan)->check;
+
+	return check && (check->via == MODEL_VIA_TUNNEL || b->plan->class == PLAN_BACKUP) &&
 	       health_state(word) == HEALTH_UP && !health_in_doubt(word) &&
 	       !health_inconclusive(word) && !health_restored(word);
 }
@@ -104,7 +107,7 @@ enum effect_reason compiler_next_hop_reason(const struct compiler *n, const stru
 	const struct compiler_next_hop *next = &n->paths[b->index].next_hop;
 	uint64_t due_ms = next->since_ms + COMPILER_CUT_MS;
 
-	if (!next->cut || is_reached(p, word))
+	if (!next->cut || is_reached(p, b, word))
 		return EFFECT_REASON_UNKNOWN;
 	if (due_ms <= time->now_ms || is_out_by_next_hop(b))
 		return (enum effect_reason)next->cut;

@@ -54,6 +54,9 @@ void compiler_find_page_indexes(struct compiler *n)
 
 			b->page_index = health_find_index(n->health, b->target);
 		}
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (n->pools[i].backup)
+			compiler_find_backup_checks(n, &n->pools[i]);
 	n->health_generation = generation + 1;
 }
 
@@ -75,14 +78,15 @@ static bool page_is_unchanged(const struct compiler *n)
 static health_word check_word(const struct compiler *n, const struct compiler_pool *p,
                               const struct compiler_backend *b)
 {
-	bool has = p->plan->model->check && n->health && b->page_index >= 0;
+	bool has = plan_pool_of(p->plan, b->plan)->check && n->health && b->page_index >= 0;
 
 	return has ? health_read(n->health, b->page_index) : 0;
 }
 
-static uint8_t seen_of(const struct compiler_pool *p, health_word word)
+static uint8_t seen_of(const struct compiler_pool *p, const struct compiler_backend *b,
+                       health_word word)
 {
-	if (!p->plan->model->check)
+	if (!plan_pool_of(p->plan, b->plan)->check)
 		return GUARD_UNCHECKED;
 	switch (health_state(word)) {
 	case HEALTH_UP:
@@ -136,8 +140,8 @@ static void apply_decision(struct compiler *n, struct compiler_pool *p, struct c
 	store_dead(n, b);
 	if (b->known && (was != b->alive || guard_is_hold((enum effect_reason)b->reason)))
 		log_note(b->alive ? "backend-in-force" : "backend-out",
-		         "pool=%s backend=%s reason=\"%s\"", p->plan->model->name, b->plan->name,
-		         effect_reason_text((enum effect_reason)b->reason));
+		         "pool=%s backend=%s reason=\"%s\"", plan_pool_of(p->plan, b->plan)->name,
+		         b->plan->name, effect_reason_text((enum effect_reason)b->reason));
 	b->known = true;
 }
 
@@ -165,7 +169,7 @@ static struct guard_backend observe_backend(struct compiler *n, const struct com
 
 	return (struct guard_backend){ .id = b->plan->id,
 		                       .weight = b->plan->weight,
-		                       .verdict = cut ? GUARD_DOWN : seen_of(p, word),
+		                       .verdict = cut ? GUARD_DOWN : seen_of(p, b, word),
 		                       .intent = b->plan->intent,
 		                       .down_reason = (uint8_t)cut,
 		                       .known = b->known,
@@ -182,7 +186,9 @@ static struct guard_backend observe_backend(struct compiler *n, const struct com
 static void report_checks(struct compiler *n, struct compiler_pool *p)
 {
 	for (size_t i = 0; n->hops && i < p->plan->n_backends; i++)
-		compiler_report_check(n, &p->backends[i], check_word(n, p, &p->backends[i]));
+		if (p->plan->backends[i].class != PLAN_FULL)
+			compiler_report_check(n, &p->backends[i],
+			                      check_word(n, p, &p->backends[i]));
 }
 
 static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
@@ -193,39 +199,103 @@ static void forget_seen(struct guard_backend *g, size_t n, uint64_t *again_ms)
 	*again_ms = LAYOUT_AGAIN_MS;
 }
 
+/* What the guards have to know of a pool's backends, own ones first, and whose rows they are. */
+struct observed {
+	struct guard_backend *g;
+	uint32_t *at;
+	size_t n_own, n_backup;
+};
+
+static size_t observe_class(struct compiler *n, struct compiler_pool *p, enum plan_class class,
+                            const struct compiler_time *time, struct observed *o, size_t from,
+                            uint64_t *cut_at_ms)
+{
+	size_t used = from;
+
+	for (uint32_t i = 0; i < p->plan->n_backends; i++) {
+		if (p->plan->backends[i].class != class)
+			continue;
+		o->g[used] = observe_backend(n, p, &p->backends[i], time, cut_at_ms);
+		o->at[used++] = i;
+	}
+	return used - from;
+}
+
+static bool observe_pool(struct compiler *n, struct compiler_pool *p,
+                         const struct compiler_time *time, struct observed *o, uint64_t *cut_at_ms)
+{
+	size_t count = p->plan->n_backends ? p->plan->n_backends : 1;
+
+	*o = (struct observed){ .g = calloc(count, sizeof(*o->g)),
+		                .at = calloc(count, sizeof(*o->at)) };
+	if (!o->g || !o->at)
+		return false;
+	o->n_own = observe_class(n, p, PLAN_OWN, time, o, 0, cut_at_ms);
+	o->n_backup = observe_class(n, p, PLAN_BACKUP, time, o, o->n_own, cut_at_ms);
+	return true;
+}
+
+static void free_observed(struct observed *o)
+{
+	free(o->g);
+	free(o->at);
+}
+
+/* Apply the guards, to each class by the rules of its own pool. @return when to decide again */
+static uint64_t apply_guards(struct compiler_pool *p, uint64_t now_ms, struct observed *o)
+{
+	const struct model_pool *m = p->plan->model, *backup = p->plan->backup;
+	const struct guard_pool rules = { m->min_healthy_percent, m->max_remove_percent,
+		                          p->plan->fail_closed,
+		                          p->backup && p->backup->state.class != EFFECT_CLASS_OWN };
+	uint64_t at_ms = guard_apply(&rules, p->window, now_ms, o->g, o->n_own), backup_at_ms;
+
+	if (!backup)
+		return at_ms;
+	const struct guard_pool theirs = { backup->min_healthy_percent, backup->max_remove_percent,
+		                           true, false };
+
+	backup_at_ms =
+	        guard_apply(&theirs, &p->backup->window, now_ms, o->g + o->n_own, o->n_backup);
+	return at_ms < backup_at_ms ? at_ms : backup_at_ms;
+}
+
+static uint64_t earlier_ms(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
- * Let the guards decide which backends of the pool are in force; sets p->changed if the owners have
- * to see it. The words are read first and checked afterwards (page_is_unchanged()): if the page
- * changed meanwhile, none of them counts, and the pool is decided again soon.
+ * Let the guards decide which backends of the pool are in force, and before them which class takes
+ * the new flows; sets p->changed if the owners have to see it. The words are read first and checked
+ * afterwards (page_is_unchanged()): if the page changed meanwhile, none of them counts, and the pool
+ * is decided again soon.
  */
 static void decide_pool(struct compiler *n, struct compiler_pool *p,
                         const struct compiler_time *time)
 {
-	const struct model_pool *m = p->plan->model;
-	const struct guard_pool rules = { m->min_healthy_percent, m->max_remove_percent,
-		                          p->plan->fail_closed };
-	size_t count = p->plan->n_backends;
-	struct guard_backend *g = calloc(count ? count : 1, sizeof(*g));
-	uint64_t again_ms = UINT32_MAX, cut_at_ms = UINT64_MAX;
+	uint64_t again_ms = UINT32_MAX, at_ms = UINT64_MAX;
+	struct observed o;
 
-	if (!g) { /* out of memory: nothing changes, tried again in a second */
+	if (!observe_pool(n, p, time, &o, &at_ms)) { /* out of memory: nothing changes */
+		free_observed(&o);
 		p->guard_at_ms = time->now_ms + 1000;
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		g[i] = observe_backend(n, p, &p->backends[i], time, &cut_at_ms);
-	if (page_is_unchanged(n))
+	if (page_is_unchanged(n)) {
 		report_checks(n, p);
-	else /* the layout is changing: nothing is taken out or brought back meanwhile */
-		forget_seen(g, count, &again_ms);
-	p->guard_at_ms = guard_apply(&rules, p->window, time->now_ms, g, count);
-	if (p->guard_at_ms > cut_at_ms)
-		p->guard_at_ms = cut_at_ms;
-	if (p->guard_at_ms > time->now_ms + again_ms)
-		p->guard_at_ms = time->now_ms + again_ms;
-	for (size_t i = 0; i < count; i++)
-		apply_decision(n, p, &p->backends[i], &g[i]);
-	free(g);
+		if (p->backup)
+			at_ms = earlier_ms(at_ms,
+			                   compiler_decide_backup(n, p, o.g, o.n_own, o.g + o.n_own,
+			                                          o.n_backup, time));
+	} else { /* the layout is changing: nothing is taken out or brought back meanwhile */
+		forget_seen(o.g, o.n_own + o.n_backup, &again_ms);
+	}
+	at_ms = earlier_ms(at_ms, apply_guards(p, time->now_ms, &o));
+	p->guard_at_ms = earlier_ms(at_ms, time->now_ms + again_ms);
+	for (size_t i = 0; i < o.n_own + o.n_backup; i++)
+		apply_decision(n, p, &p->backends[o.at[i]], &o.g[i]);
+	free_observed(&o);
 }
 
 static size_t model_set_index(const struct model_pool *m, int64_t wall_clock_ms)
@@ -249,17 +319,39 @@ static size_t make_owners_set(const struct compiler *n, const struct compiler_po
 
 	for (size_t i = 0; i < p->plan->n_backends; i++) {
 		const struct compiler_backend *b = &p->backends[i];
-		bool is_member = at < from->n_members && from->members[at].id == b->plan->id;
+		bool is_member;
 
+		while (at < from->n_members && from->members[at].id < b->plan->id)
+			at++;
+		if (b->plan->class != PLAN_OWN)
+			continue;
+		is_member = at < from->n_members && from->members[at].id == b->plan->id;
 		if (is_member || (in_force && n->states[b->index] == OWNERS_DEAD))
 			out[used++] = (struct owners_member){
 				.id = b->plan->id,
 				.weight = is_member ? from->members[at].weight : 0,
 				.backend = (uint16_t)b->index,
 			};
-		at += is_member;
 	}
 	return used;
+}
+
+/* The members of the backup, with this node's indexes, and the share that they have now. */
+static struct owners_backup make_owners_backup(const struct compiler_pool *p,
+                                               struct owners_member *out)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < p->plan->n_backends; i++) {
+		const struct compiler_backend *b = &p->backends[i];
+
+		if (b->plan->class == PLAN_BACKUP)
+			out[used++] = (struct owners_member){ .id = b->plan->id,
+				                              .weight = b->plan->weight,
+				                              .backend = (uint16_t)b->index };
+	}
+	return (struct owners_backup){ out, used, p->backup->state.share,
+		                       (uint16_t)p->backup->full_index };
 }
 
 /* The plan's ring, translated to this node's backend indexes; NULL: there is none. */
@@ -286,7 +378,8 @@ static int make_owners_sets(const struct compiler *n, const struct compiler_pool
                             struct owners_member **members)
 {
 	const struct model_pool *m = p->plan->model;
-	size_t used = 0, room = m->n_member_sets * p->plan->n_backends;
+	/* the first p->plan->n_backends are for the backup */
+	size_t used = p->plan->n_backends, room = (m->n_member_sets + 1) * p->plan->n_backends;
 
 	*members = calloc(room ? room : 1, sizeof(**members));
 	if (!*members)
@@ -312,8 +405,9 @@ static void apply_pool(struct compiler *n, struct compiler_pool *p,
                        const struct compiler_time *time)
 {
 	const struct model_pool *m = p->plan->model;
-	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
-		                            m->agent };
+	struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
+		                      compiler_has_agents(p->plan), NULL };
+	struct owners_backup backup;
 	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
 	struct owners_set member_sets[OWNERS_SETS_MAX] = { 0 };
 	struct owners_member *members = NULL;
@@ -322,6 +416,10 @@ static void apply_pool(struct compiler *n, struct compiler_pool *p,
 	if (!p->changed)
 		return;
 	err = make_owners_sets(n, p, time->wall_clock_ms, member_sets, &members);
+	if (!err && p->backup) {
+		backup = make_owners_backup(p, members);
+		times.backup = &backup;
+	}
 	if (!err)
 		err = owners_apply(p->owners, &times, member_sets, m->n_member_sets, n->states,
 		                   n->sizes.backends, &clock);
@@ -339,8 +437,11 @@ void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
                           const struct compiler_time *time)
 {
 	for (size_t i = 0; i < p->plan->n_backends; i++)
-		compiler_update_next_hop(n, p->backends[i].index, &p->plan->backends[i].address,
-		                         p->plan->model->mode == MODEL_MODE_L2);
+		if (p->plan->backends[i].class != PLAN_FULL)
+			compiler_update_next_hop(
+			        n, p->backends[i].index, &p->plan->backends[i].address,
+			        plan_pool_of(p->plan, &p->plan->backends[i])->mode ==
+			                MODEL_MODE_L2);
 	decide_pool(n, p, time);
 	for (size_t i = 0; i < p->plan->n_backends; i++)
 		compiler_write_backend(n, p, &p->backends[i]);
@@ -398,6 +499,7 @@ uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time)
 		return due;
 	if (plan_update(n->plan, time->wall_clock_ms) || n->next_hops_changed)
 		compiler_read_verdicts(n, time);
+	compiler_limit_backups(n, time);
 	for (size_t i = 0; i < n->n_pools; i++) {
 		uint64_t at = tick_pool(n, &n->pools[i], time);
 

@@ -49,7 +49,8 @@ static void store_words(void *to, const void *from, size_t bytes)
 static bool fill_hop(const struct compiler *n, uint32_t index, const struct addr *address,
                      struct fwd_backend *e)
 {
-	uint16_t limit = n->model ? n->model->self->mtu : 0;
+	uint16_t node = n->model ? n->model->self->mtu : 0;
+	uint16_t limit = n->paths[index].mtu ? n->paths[index].mtu : node;
 	bool l2 = e->encap == FWD_ENCAP_L2; /* no tunnel: the backend must be on the link */
 	struct hop hop;
 
@@ -79,16 +80,32 @@ static uint8_t encap_of(enum model_mode mode)
 	}
 }
 
+/* The element that drops the flows of its slots: FWD_REASON_BACKUP_FULL. */
+static void write_full(struct compiler *n, const struct compiler_pool *p,
+                       const struct compiler_backend *b)
+{
+	const struct fwd_backend e = { .flags = FWD_BACKEND_USED | FWD_BACKEND_FULL,
+		                       .id = b->plan->id,
+		                       .pool_id = p->plan->id };
+
+	store_words(&n->t.backends[b->index], &e, sizeof(e));
+}
+
 void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
                             const struct compiler_backend *b)
 {
 	struct fwd_backend *at = &n->t.backends[b->index], e = *at;
 
+	if (b->plan->class == PLAN_FULL) {
+		write_full(n, p, b);
+		return;
+	}
 	memcpy(e.address.bytes, b->plan->address.bytes, sizeof(e.address.bytes));
-	e.encap = encap_of(p->plan->model->mode);
+	e.encap = encap_of(plan_pool_of(p->plan, b->plan)->mode);
 	e.gue_port_be = fwd_be16(COMPILER_GUE_PORT);
-	e.list_room =
-	        p->plan->model->agent ? (uint16_t)second_len_max(addr_is4(&b->plan->address)) : 0;
+	e.list_room = compiler_has_agents(p->plan)
+	                      ? (uint16_t)second_len_max(addr_is4(&b->plan->address))
+	                      : 0;
 	e.id = b->plan->id;
 	e.pool_id = p->plan->id;
 	e.flags = FWD_BACKEND_USED;
@@ -106,7 +123,8 @@ void compiler_write_destinations(const struct fwd_tables *t)
 	if (!destinations)
 		return; /* until the next document the kernel gets the errors about new backends */
 	for (uint32_t i = 1; i < t->n_backends; i++)
-		if (t->backends[i].flags & FWD_BACKEND_USED)
+		if ((t->backends[i].flags & (FWD_BACKEND_USED | FWD_BACKEND_FULL)) ==
+		    FWD_BACKEND_USED)
 			(void)fwd_destination_put(destinations, t->n_destinations, t->backends, i);
 	store_words(t->destinations, destinations, t->n_destinations * sizeof(*destinations));
 	free(destinations);
@@ -188,13 +206,13 @@ void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 	const struct model_pool *m = p->plan->model;
 	struct fwd_pool *at = &n->t.pools[p->index];
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
-		                            m->agent };
+		                            compiler_has_agents(p->plan), NULL };
 	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
 
 	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
 	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
 	at->remember_s = owners_remember_s(&times);
-	at->flags = m->agent ? FWD_POOL_AGENTS : 0;
+	at->flags = compiler_has_agents(p->plan) ? FWD_POOL_AGENTS : 0;
 	at->id = p->plan->id;
 	__atomic_store_n(&at->slot_range, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
 	                 __ATOMIC_RELEASE);

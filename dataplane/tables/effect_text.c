@@ -33,6 +33,23 @@ static const char *const hop_texts[EFFECT_HOP_COUNT] = {
 	[EFFECT_HOP_GATEWAY] = "l2 behind a gateway",
 };
 
+static const char *const class_texts[EFFECT_CLASS_COUNT] = { "own", "backup", "limited" };
+
+static const char *const cause_texts[EFFECT_BACKUP_CAUSES] = {
+	[EFFECT_BACKUP_NOT_NEEDED] = "",
+	[EFFECT_BACKUP_LATE] = "this site is drained, late clients are served by the backup",
+	[EFFECT_BACKUP_FAILED] = "less than min_healthy of its own backends is up",
+};
+
+static const char *const unused_texts[EFFECT_BACKUP_OBSTACLES] = {
+	[EFFECT_BACKUP_USABLE] = "",
+	[EFFECT_BACKUP_SITE_DRAINED] = "the backup's site is drained",
+	[EFFECT_BACKUP_SITE_DOWN] = "the VIPs of the backup's site do not answer this node",
+	[EFFECT_BACKUP_POOL_DOWN] = "less than min_healthy of the backup is up",
+	[EFFECT_BACKUP_UNPROVEN] =
+	        "no probe of this node has shown that the backup serves this VIP",
+};
+
 const char *effect_reason_text(enum effect_reason reason)
 {
 	return reason < EFFECT_REASON_COUNT ? texts[reason] : "unknown";
@@ -47,6 +64,21 @@ bool effect_reason_is_path(enum effect_reason reason)
 const char *effect_hop_text(enum effect_hop hop)
 {
 	return hop < EFFECT_HOP_COUNT ? hop_texts[hop] : "unknown";
+}
+
+const char *effect_class_text(enum effect_class class)
+{
+	return class < EFFECT_CLASS_COUNT ? class_texts[class] : "unknown";
+}
+
+const char *effect_backup_cause_text(enum effect_backup_cause cause)
+{
+	return cause < EFFECT_BACKUP_CAUSES ? cause_texts[cause] : "unknown";
+}
+
+const char *effect_backup_unused_text(enum effect_backup_unused unused)
+{
+	return unused < EFFECT_BACKUP_OBSTACLES ? unused_texts[unused] : "unknown";
 }
 
 const char *effect_backend_text(const struct effect_backend *b)

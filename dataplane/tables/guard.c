@@ -197,7 +197,7 @@ static void decide_all_down(const struct guard_pool *pool, const struct guard_wi
 
 		if (!is_seen_down(&b[i]))
 			continue;
-		if (pool->fail_closed || !(alike || b[i].weight) || !last)
+		if (pool->fail_closed || pool->on_backup || !(alike || b[i].weight) || !last)
 			set_down(&b[i]);
 		else
 			set_decision(&b[i], true, EFFECT_REASON_HELD_LAST);
@@ -240,7 +240,7 @@ static void decide_leaving(const struct guard_pool *pool, struct guard_window *w
 
 		if (!is_seen_down(&b[i]))
 			continue;
-		if (!wants_to_leave(&b[i])) {
+		if (!wants_to_leave(&b[i]) || pool->on_backup) {
 			set_down(&b[i]);
 		} else if ((s.serves - weight) * 100 < s.total * pool->min_healthy_percent &&
 		           weight) {

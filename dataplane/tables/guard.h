@@ -20,6 +20,7 @@
  *                            max_remove_percent of the weight went within the last 10 s
  *                            (the first removal of a window always may)
  *   all down and on_all_down is fail_closed: all -, no guard holds
+ *   the pool's backup takes the new flows (tables/backup.h): all that are down -, no guard holds
  *   all down and on_all_down is last_good: + all that were good in the minute before the share of
  *                            the good ones (by weight) first fell below min_healthy_percent, or to
  *                            nothing; - the others. It has fallen until it is up to that again.
@@ -65,6 +66,7 @@ struct guard_backend {
 struct guard_pool {
 	uint32_t min_healthy_percent, max_remove_percent;
 	bool fail_closed;
+	bool on_backup; /**< its backup takes the new flows: nothing holds a backend that is down */
 };
 
 /** Recent removals of a pool. The caller keeps one for each pool, zeroed at the start. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A document as the tables need it: pools of this node's site with all backends that any of their
- * member sets names, service entries by address and port, and the sizes of the tables. Backends
+ * A document as the tables need it: pools of this node's site (each with its backup, if a service
+ * there has one) with all backends that any of their member sets names, service entries by address and port, and the sizes of the tables. Backends
  * come from the configuration and from old sets alike, since a backend that has left keeps its
  * flows for a while. Nothing is allocated in the tables here: indexes and slots are the node's
  * (tables/compiler.c).
@@ -46,11 +46,14 @@ static void size_tables(const struct model_limits *l, struct driver_sizes *z)
 	};
 }
 
+/* Of one id in both pools, which only old member sets can have, the own one stays. */
 static int by_plan_backend_id(const void *a, const void *b)
 {
-	uint64_t x = ((const struct plan_backend *)a)->id, y = ((const struct plan_backend *)b)->id;
+	const struct plan_backend *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	if (x->id != y->id)
+		return x->id > y->id ? 1 : -1;
+	return (x->class > y->class) - (x->class < y->class);
 }
 
 /* The set in force at @p wall_clock_ms: the last that has begun, else the first. */
@@ -65,39 +68,61 @@ static const struct model_set *find_set_in_force(const struct model_pool *pool,
 	return s;
 }
 
+static size_t count_listed(const struct model_pool *m)
+{
+	size_t n = m ? m->n_backends : 0;
+
+	for (size_t s = 0; m && s < m->n_member_sets; s++)
+		n += m->member_sets[s].n_members;
+	return n;
+}
+
+/* Add the backends that the configuration of @p m or one of its member sets names to @p b. */
+static size_t add_listed(const struct model_pool *m, enum plan_class class, struct plan_backend *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; m && i < m->n_backends; i++)
+		b[n++] = (struct plan_backend){ .id = m->backends[i].id,
+			                        .class = (uint8_t) class,
+			                        .address = m->backends[i].address,
+			                        .port = m->backends[i].port,
+			                        .name = m->backends[i].name };
+	for (size_t s = 0; m && s < m->n_member_sets; s++)
+		for (size_t i = 0; i < m->member_sets[s].n_members; i++) {
+			const struct model_member *member = &m->member_sets[s].members[i];
+
+			b[n++] = (struct plan_backend){ .id = member->id,
+				                        .class = (uint8_t) class,
+				                        .address = member->address,
+				                        .port = member->port,
+				                        .name = "" };
+		}
+	return n;
+}
+
 /*
  * List all backends that the configuration or a member set names, once each. Only configured ones
  * have a name.
  */
 static int list_backends(struct plan_pool *p)
 {
-	const struct model_pool *m = p->model;
-	size_t room = m->n_backends, n = 0, kept = 0;
-	struct plan_backend *b;
+	size_t n, kept = 0;
+	struct plan_backend *b =
+	        calloc(count_listed(p->model) + count_listed(p->backup) + 1, sizeof(*b));
 
-	for (size_t s = 0; s < m->n_member_sets; s++)
-		room += m->member_sets[s].n_members;
-	b = calloc(room ? room : 1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	for (size_t i = 0; i < m->n_backends; i++)
-		b[n++] = (struct plan_backend){ .id = m->backends[i].id,
-			                        .address = m->backends[i].address,
-			                        .port = m->backends[i].port,
-			                        .name = m->backends[i].name };
-	for (size_t s = 0; s < m->n_member_sets; s++)
-		for (size_t i = 0; i < m->member_sets[s].n_members; i++)
-			b[n++] =
-			        (struct plan_backend){ .id = m->member_sets[s].members[i].id,
-				                       .address =
-				                               m->member_sets[s].members[i].address,
-				                       .port = m->member_sets[s].members[i].port,
-				                       .name = "" };
+	n = add_listed(p->model, PLAN_OWN, b);
+	n += add_listed(p->backup, PLAN_BACKUP, b + n);
+	if (p->backup)
+		b[n++] =
+		        (struct plan_backend){ .id = PLAN_FULL_ID, .class = PLAN_FULL, .name = "" };
 	qsort(b, n, sizeof(*b), by_plan_backend_id);
 	for (size_t i = 0; i < n; i++) {
 		if (!kept || b[kept - 1].id != b[i].id)
 			b[kept++] = b[i];
-		else if (!*b[kept - 1].name)
+		else if (!*b[kept - 1].name && b[kept - 1].class == b[i].class)
 			b[kept - 1].name = b[i].name;
 	}
 	p->backends = b;
@@ -105,35 +130,48 @@ static int list_backends(struct plan_pool *p)
 	return 0;
 }
 
+static int list_pool(struct plan *plan, const struct model_table *t)
+{
+	struct plan_pool *p = &plan->pools[plan->n_pools++];
+	int err;
+
+	*p = (struct plan_pool){
+		.model = t->pool,
+		.backup = t->backup,
+		.id = t->id,
+		.backup_max_flows = t->backup_max_flows,
+		.backup_max_bits = t->backup_max_bits,
+		.backup_mtu = t->backup_mtu,
+	};
+	err = list_backends(p);
+	if (err)
+		return err;
+	plan->n_backends += p->n_backends;
+	plan->n_slots += (p->model->n_slots + RANGE_BLOCK - 1) / RANGE_BLOCK * RANGE_BLOCK;
+	return 0;
+}
+
 /* Only pools of this node's site: other sites have load balancers of their own. */
 static int list_pools(struct plan *plan)
 {
 	const struct model *m = plan->model;
+	struct model_table *tables = calloc(model_tables_max(m) + 1, sizeof(*tables));
+	size_t n = tables ? model_tables(m, m->self->site, tables) : 0;
+	int err = tables ? 0 : -ENOMEM;
 
-	plan->pools = calloc(m->n_pools ? m->n_pools : 1, sizeof(*plan->pools));
+	plan->pools = calloc(n ? n : 1, sizeof(*plan->pools));
 	if (!plan->pools)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->n_pools; i++) {
-		struct plan_pool *p = &plan->pools[plan->n_pools];
-		int err;
-
-		if (m->pools[i].site != m->self->site)
-			continue;
-		*p = (struct plan_pool){ .model = &m->pools[i], .id = hash_text(m->pools[i].name) };
-		plan->n_pools++;
-		err = list_backends(p);
-		if (err)
-			return err;
-		plan->n_backends += p->n_backends;
-		plan->n_slots += (p->model->n_slots + RANGE_BLOCK - 1) / RANGE_BLOCK * RANGE_BLOCK;
-	}
-	return 0;
+		err = -ENOMEM;
+	for (size_t i = 0; i < n && !err; i++)
+		err = list_pool(plan, &tables[i]);
+	free(tables);
+	return err;
 }
 
-static size_t find_pool(const struct plan *plan, const struct model_pool *pool)
+static size_t find_pool(const struct plan *plan, const struct model_at *at)
 {
 	for (size_t i = 0; i < plan->n_pools; i++)
-		if (plan->pools[i].model == pool)
+		if (plan->pools[i].model == at->pool && plan->pools[i].backup == at->backup)
 			return i;
 	return PLAN_NONE;
 }
@@ -185,7 +223,7 @@ static bool is_first(const struct plan *plan, size_t pool)
 static void add_plan_service(struct plan *plan, const struct model_service *s,
                              const struct model_at *at)
 {
-	size_t pool = find_pool(plan, at->pool);
+	size_t pool = find_pool(plan, at);
 
 	if (pool != PLAN_NONE)
 		note_service(&plan->pools[pool], s, is_first(plan, pool));
@@ -319,18 +357,28 @@ static uint8_t intent_of(const struct model *m, const char *pool, const char *na
 	return intent;
 }
 
-/* Both lists are sorted by id, so one walk compares them. */
-static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall_clock_ms)
+const struct model_pool *plan_pool_of(const struct plan_pool *p, const struct plan_backend *b)
 {
-	const struct model_set *member_set = find_set_in_force(p->model, wall_clock_ms);
+	return b->class == PLAN_BACKUP ? p->backup : p->model;
+}
+
+/* Both lists are sorted by id, so one walk compares them. */
+static bool update_class(const struct model *m, struct plan_pool *p, enum plan_class class,
+                         int64_t wall_clock_ms)
+{
+	const struct model_pool *pool = class == PLAN_BACKUP ? p->backup : p->model;
+	const struct model_set *member_set = find_set_in_force(pool, wall_clock_ms);
 	bool changed = false;
 	size_t at = 0; /* both are sorted by id */
 
 	for (size_t i = 0; i < p->n_backends; i++) {
 		struct plan_backend *b = &p->backends[i];
-		uint8_t intent = intent_of(m, p->model->name, b->name, wall_clock_ms);
 		uint32_t weight = 0;
+		uint8_t intent;
 
+		if (b->class != class)
+			continue;
+		intent = intent_of(m, pool->name, b->name, wall_clock_ms);
 		while (member_set && at < member_set->n_members &&
 		       member_set->members[at].id < b->id)
 			at++;
@@ -345,12 +393,22 @@ static bool update_pool(const struct model *m, struct plan_pool *p, int64_t wall
 	return changed;
 }
 
+static bool update_pool(const struct plan *plan, struct plan_pool *p, int64_t wall_clock_ms)
+{
+	bool changed = update_class(plan->model, p, PLAN_OWN, wall_clock_ms);
+
+	if (!p->backup)
+		return changed;
+	changed |= update_class(plan->model, p, PLAN_BACKUP, wall_clock_ms);
+	return plan_update_backup(plan, p, wall_clock_ms) || changed;
+}
+
 bool plan_update(struct plan *p, int64_t wall_clock_ms)
 {
 	bool changed = false;
 
 	for (size_t i = 0; i < p->n_pools; i++)
-		changed |= update_pool(p->model, &p->pools[i], wall_clock_ms);
+		changed |= update_pool(p, &p->pools[i], wall_clock_ms);
 	return changed;
 }
 

@@ -4,7 +4,7 @@
  * A plan: what the tables of this node are to hold by a document. It knows no indexes, memory or
  * ports, and is refused whole if the document exceeds its own limits.
  *
- * Implemented in tables/plan.c and tables/plan_fill.c. Pure; any thread may make one, and the thread that brings
+ * Implemented in tables/plan.c, tables/plan_backup.c and tables/plan_fill.c. Pure; any thread may make one, and the thread that brings
  * it into force owns it from then on.
  */
 #ifndef WEIR_DATAPLANE_TABLES_PLAN_H
@@ -29,9 +29,20 @@ struct model_set;
 /** Sets of a pool: MODEL_SETS_MAX and the next one. */
 #define PLAN_SETS_MAX 65u
 
+/** What a row among a table's backends is. */
+enum plan_class {
+	PLAN_OWN,    /**< a backend of the pool */
+	PLAN_BACKUP, /**< one of its backup, another site's pool */
+	PLAN_FULL,   /**< no backend: owns the slots for which the backup has no room */
+};
+
+/** The id of the row of class PLAN_FULL. */
+#define PLAN_FULL_ID 1u
+
 /** A backend that some set of its pool names, or that is configured. */
 struct plan_backend {
 	uint64_t id;
+	uint8_t class; /**< enum plan_class */
 	struct addr address;
 	uint16_t port;
 	uint32_t weight;  /**< in the set in force: plan_update() */
@@ -40,11 +51,19 @@ struct plan_backend {
 	uint8_t intent;   /**< enum guard_intent: plan_update() */
 };
 
+/** A pool, or a pool with a backup: struct model_table. */
 struct plan_pool {
 	const struct model_pool *model;
-	uint64_t id;                   /**< hash_text() of its name */
-	uint32_t udp_idle_ms;          /**< the longest of its UDP services; 0: none */
-	bool fail_closed;              /**< all its services say so */
+	const struct model_pool *backup; /**< NULL: none */
+	uint64_t id;                     /**< model_table.id: hash_text() of its name, mostly */
+	/** What may go to the backup from all nodes of the site. */
+	uint64_t backup_max_flows, backup_max_bits;
+	uint16_t backup_mtu;  /**< of the way to the backup; 0: the node's */
+	uint32_t n_nodes;     /**< nodes of this site that are not drained: plan_update() */
+	bool late;            /**< late clients of this site's drain are due: plan_update() */
+	bool backup_drained;  /**< the backup's site is drained: plan_update() */
+	uint32_t udp_idle_ms; /**< the longest of its UDP services; 0: none */
+	bool fail_closed;     /**< all its services say so */
 	struct plan_backend *backends; /**< sorted by id */
 	size_t n_backends;
 	/**
@@ -91,6 +110,12 @@ int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
 void plan_fill(struct plan *p, const struct model *before, int64_t wall_clock_ms) NONNULL(1);
 /** Whether two sets have the same members with the same weights, and so the same ring. */
 bool plan_same_members(const struct model_set *a, const struct model_set *b) NONNULL();
+/** The pool that a backend of @p p is in: the own one or the backup; of PLAN_FULL, the own one. */
+const struct model_pool *plan_pool_of(const struct plan_pool *p, const struct plan_backend *b)
+        NONNULL();
+/** The part of plan_update() about sites and nodes. @return whether something changed */
+bool plan_update_backup(const struct plan *plan, struct plan_pool *p, int64_t wall_clock_ms)
+        NONNULL();
 /** Free the rings of a pool: they are in force. */
 void plan_free_rings(struct plan_pool *p) NONNULL();
 /** Bring weights and overrides up to date. @return whether one changed */

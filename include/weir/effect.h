@@ -23,7 +23,7 @@
 /** The page's name in the run directory. */
 #define EFFECT_PAGE_FILE   "effect.page"
 #define EFFECT_PAGE_KIND   "effect"
-#define EFFECT_PAGE_LAYOUT 1u
+#define EFFECT_PAGE_LAYOUT 2u
 
 /** Why a backend is (not) given traffic: the last step that decided. */
 enum effect_reason {
@@ -57,6 +57,32 @@ enum effect_hop {
 	EFFECT_HOP_COUNT
 };
 
+/** Which backends take a pool's new flows. */
+enum effect_class {
+	EFFECT_CLASS_OWN,
+	EFFECT_CLASS_BACKUP,  /**< those of its backup, a pool of another site */
+	EFFECT_CLASS_LIMITED, /**< the same for a part of the slots, as backup_max is reached */
+	EFFECT_CLASS_COUNT
+};
+
+/** Why a pool's backup is needed. */
+enum effect_backup_cause {
+	EFFECT_BACKUP_NOT_NEEDED,
+	EFFECT_BACKUP_LATE,   /**< the site's drain is complete: it serves late clients */
+	EFFECT_BACKUP_FAILED, /**< less than min_healthy of the own weight is up */
+	EFFECT_BACKUP_CAUSES
+};
+
+/** Why a pool's backup is needed and not used. */
+enum effect_backup_unused {
+	EFFECT_BACKUP_USABLE,
+	EFFECT_BACKUP_SITE_DRAINED, /**< the backup's site is drained */
+	EFFECT_BACKUP_SITE_DOWN,    /**< the VIPs of the backup's site do not answer this node */
+	EFFECT_BACKUP_POOL_DOWN,    /**< less than min_healthy of its weight is up */
+	EFFECT_BACKUP_UNPROVEN, /**< no probe from here has been answered; own backends are left */
+	EFFECT_BACKUP_OBSTACLES
+};
+
 /** What is in force for one backend of one pool. */
 struct effect_backend {
 	uint64_t pool;       /**< hash_text() of the pool's name */
@@ -73,7 +99,8 @@ struct effect_backend {
 	uint16_t inner_mtu;
 	uint16_t path_mtu; /**< of the way, where routers told of less than is configured; else 0 */
 	uint64_t packets, bytes; /**< given to it since the tables were made */
-	uint64_t reserved;
+	uint8_t is_backup;       /**< it is one of the pool's backup */
+	uint8_t reserved[7];
 };
 _Static_assert(sizeof(struct effect_backend) == 64, "effect page layout");
 
@@ -92,8 +119,16 @@ struct effect_pool {
 	 * earlier owners has not had its time.
 	 */
 	uint32_t full;
+	uint32_t backup_slots;  /**< slots that backends of its backup own */
+	uint32_t refused_slots; /**< slots whose new flows are dropped: the backup has no room */
+	uint8_t has_backup;
+	uint8_t class;         /**< enum effect_class */
+	uint8_t backup_cause;  /**< enum effect_backup_cause */
+	uint8_t backup_unused; /**< enum effect_backup_unused */
+	uint32_t reserved;
+	uint64_t class_since_ms; /**< monotonic; 0: since the process started */
 };
-_Static_assert(sizeof(struct effect_pool) == 40, "effect page layout");
+_Static_assert(sizeof(struct effect_pool) == 64, "effect page layout");
 
 /** What is in force as a whole. */
 struct effect_total {
@@ -148,6 +183,12 @@ const char *effect_reason_text(enum effect_reason reason);
 bool effect_reason_is_path(enum effect_reason reason);
 /** "known", "no route", ... */
 const char *effect_hop_text(enum effect_hop hop);
+/** "own", "backup" or "limited". */
+const char *effect_class_text(enum effect_class class);
+/** Why the backup serves, in words: "this site is drained: ..."; "" where it is not needed. */
+const char *effect_backup_cause_text(enum effect_backup_cause cause);
+/** Why the backup does not serve although it is needed; "" where it can be used. */
+const char *effect_backup_unused_text(enum effect_backup_unused unused);
 /**
  * Why backend @p b is (not) given traffic: its `reason`, unless it is in force and nothing can be sent
  * to it.

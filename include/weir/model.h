@@ -210,6 +210,8 @@ struct model_at {
 struct model_table {
 	const struct model_pool *pool;
 	const struct model_pool *backup; /**< NULL: none */
+	/** hash_text() of the pool's name; the pool's further tables have a digest of both names. */
+	uint64_t id;
 	/** Of all services that lead to this pair, added up. */
 	uint64_t backup_max_flows, backup_max_bits;
 	uint16_t backup_mtu; /**< the smallest that is given; 0: none is */
@@ -494,7 +496,7 @@ extern const struct model_check model_default_vip_check;
 /**
  * The tables that a node of @p site needs: a pair for each pool and backup that a service there
  * names, and a pool alone where no service has it.
- * @param out  room for model_tables_max(); sorted by the pools' order, without a backup first
+ * @param out  room for model_tables_max(); sorted by pool, then by backup, none first
  * @return their number
  */
 size_t model_tables(const struct model *m, const struct model_site *site, struct model_table *out);

@@ -225,6 +225,8 @@ FWD_INLINE enum fwd_reason fwd_backend_fault(const struct fwd_backend *b)
 {
 	if (!(b->flags & FWD_BACKEND_USED))
 		return FWD_REASON_NO_TABLES;
+	if (b->flags & FWD_BACKEND_FULL)
+		return FWD_REASON_BACKUP_FULL;
 	return b->flags & FWD_BACKEND_DEAD ? FWD_REASON_BACKEND_DEAD : FWD_REASON_NO_NEXT_HOP;
 }
 

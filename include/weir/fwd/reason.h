@@ -81,7 +81,9 @@ enum fwd_kind {
 	X(MARTIAN, DROP, "martian",                                                                 \
 	  "the source is no host: multicast, broadcast, loopback or unspecified (RFC 1812, 5.3.7)") \
 	X(SOURCE_ROUTE, DROP, "source_route",                                                       \
-	  "the sender prescribes the route (RFC 7126, 4.3, 4.4)")
+	  "the sender prescribes the route (RFC 7126, 4.3, 4.4)")                                   \
+	X(BACKUP_FULL, DROP, "backup_full",                                                         \
+	  "no own backend is up, and the backup pool gets as much as backup_max allows")
 
 #define FWD_REASON_ENUM_(name, kind, label, text) FWD_REASON_##name,
 enum fwd_reason { FWD_REASONS(FWD_REASON_ENUM_) FWD_REASON_COUNT };

@@ -161,6 +161,7 @@ enum fwd_encap_mode { FWD_ENCAP_IPIP, FWD_ENCAP_GUE, FWD_ENCAP_L2 };
 #define FWD_BACKEND_USED        1u
 #define FWD_BACKEND_DEAD        2u /**< gets nothing, whatever a slot or an exception says */
 #define FWD_BACKEND_NO_NEXT_HOP 4u /**< the next hop's MAC address is not known (yet) */
+#define FWD_BACKEND_FULL        8u /**< no backend: its slots' flows are dropped, the backup is full */
 
 /** Where a backend is, and the way there. */
 struct fwd_backend {

@@ -133,7 +133,9 @@ static inline void use_both_pools(struct world *w)
 	w->at[0].pool = &w->pools[1];
 	w->services[1].n_at = 1;
 	w->services[1].at = w->web_at;
-	w->web_at[0] = (struct model_at){ &w->sites[0], &w->vip, &w->pools[0], 1 };
+	w->web_at[0] = (struct model_at){
+		.site = &w->sites[0], .vip = &w->vip, .pool = &w->pools[0], .weight = 1
+	};
 }
 
 static inline void stage_fini(struct stage *s)

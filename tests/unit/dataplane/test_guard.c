@@ -111,7 +111,7 @@ static void words_and_checks_give_the_table(void **state)
 static void fail_closed_empties_only_when_all_are_down(void **state)
 {
 	(void)state;
-	const struct guard_pool closed = { 50, 100, true };
+	const struct guard_pool closed = { 50, 100, true, false };
 
 	expect_in_force(&closed, "ad ad", "--");
 	expect_in_force(&closed, "ad ad ad au", "--++");
@@ -121,7 +121,7 @@ static void fail_closed_empties_only_when_all_are_down(void **state)
 static void min_healthy_keeps_enough_weight(void **state)
 {
 	(void)state;
-	const struct guard_pool half = { 50, 100, false };
+	const struct guard_pool half = { 50, 100, false, false };
 
 	expect_in_force(&half, "ad au au au", "-+++");
 	expect_in_force(&half, "ad ad ad au", "--++");
@@ -132,7 +132,7 @@ static void min_healthy_keeps_enough_weight(void **state)
 static void a_drained_backend_may_die_without_asking(void **state)
 {
 	(void)state;
-	const struct guard_pool all = { 100, 0, false };
+	const struct guard_pool all = { 100, 0, false, false };
 	struct guard_window window = { 0 };
 	struct guard_backend b[2];
 
@@ -177,7 +177,7 @@ static void a_pool_without_weights_counts_heads(void **state)
 static void removal_is_limited_in_a_window_of_ten_seconds(void **state)
 {
 	(void)state;
-	const struct guard_pool slow = { 0, 30, false };
+	const struct guard_pool slow = { 0, 30, false, false };
 	struct guard_window window = { 0 };
 	struct guard_backend b[8];
 	size_t n = read_pool("ad ad ad au au au au au", b);
@@ -197,7 +197,7 @@ static void removal_is_limited_in_a_window_of_ten_seconds(void **state)
 static void the_earliest_removal_says_when_the_next_may_go(void **state)
 {
 	(void)state;
-	const struct guard_pool half = { 0, 50, false };
+	const struct guard_pool half = { 0, 50, false, false };
 	struct guard_window window = { 0 };
 	struct guard_backend b[8];
 	size_t n = read_pool("ad au au au", b);
@@ -215,7 +215,7 @@ static void the_earliest_removal_says_when_the_next_may_go(void **state)
 static void the_first_removal_of_a_window_always_may(void **state)
 {
 	(void)state;
-	const struct guard_pool none = { 0, 0, false };
+	const struct guard_pool none = { 0, 0, false, false };
 
 	expect_in_force(&none, "ad au", "-+");
 	expect_in_force(&none, "ad ad au", "-++");
@@ -224,7 +224,7 @@ static void the_first_removal_of_a_window_always_may(void **state)
 static void a_return_gives_its_part_of_the_window_back(void **state)
 {
 	(void)state;
-	const struct guard_pool none = { 0, 0, false };
+	const struct guard_pool none = { 0, 0, false, false };
 	struct guard_window window = { 0 };
 	struct guard_backend b[2];
 

@@ -27,7 +27,7 @@
 #define IDLE        300000u
 
 static const uint64_t key[2] = { 1, 2 };
-static const struct owners_times times = { SETTLE, IDLE, 30000, false };
+static const struct owners_times times = { SETTLE, IDLE, 30000, false, NULL };
 
 /* Tables, the process on them, and a document with two sets. */
 static struct fwd_slots slots[(FIRST + SLOTS + 64) / FWD_SLOTS_PER_BLOCK];

@@ -47,7 +47,7 @@ static int setup(void **state)
 	now = (struct owners_clock){ NOW_S * 1000, WALL };
 	if (owners_memory_new(NULL, 0, &memory) || owners_new(&tables, memory, key, &o))
 		return -1;
-	o->times = (struct owners_times){ SETTLE, 300000, 0, true };
+	o->times = (struct owners_times){ SETTLE, 300000, 0, true, NULL };
 	return 0;
 }
 

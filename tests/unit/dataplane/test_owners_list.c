@@ -20,7 +20,7 @@
 #define SETTLE      900000
 
 static const uint64_t key[2] = { 3, 4 };
-static const struct owners_times times = { SETTLE, 300000, 30000, true };
+static const struct owners_times times = { SETTLE, 300000, 30000, true, NULL };
 static struct fwd_slots slots[SLOTS / FWD_SLOTS_PER_BLOCK];
 static struct owner_cold colds[SLOTS];
 static struct fwd_exceptions exceptions[64];

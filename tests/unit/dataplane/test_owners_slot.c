@@ -52,7 +52,8 @@ static int setup(void **state)
 	memset(colds, 0x5a, sizeof(colds)); /* what an earlier owner left there */
 	if (owners_memory_new(NULL, 0, &memory) || owners_new(&tables, memory, key, &o))
 		return -1;
-	o->times = (struct owners_times){ SETTLE_S * 1000, IDLE_S * 1000, UDP_S * 1000, false };
+	o->times =
+	        (struct owners_times){ SETTLE_S * 1000, IDLE_S * 1000, UDP_S * 1000, false, NULL };
 	owners_add(&o->dead, 9);
 	cold = &colds[FIRST + SLOT];
 	*hot_word(SLOT) = 3;

@@ -182,8 +182,10 @@ static void a_pools_udp_idle_time_is_the_longest_of_its_own_services(void **stat
 		struct model_at at[3];
 
 		for (size_t k = 0; k < 3; k++) {
-			at[k] = (struct model_at){ &w.sites[0], &w.vip,
-				                   &w.pools[idle_cases[i].of[k].pool], 1 };
+			at[k] = (struct model_at){ .site = &w.sites[0],
+				                   .vip = &w.vip,
+				                   .pool = &w.pools[idle_cases[i].of[k].pool],
+				                   .weight = 1 };
 			list[k] =
 			        (struct model_service){ .name = "s",
 				                        .protocol = idle_cases[i].of[k].protocol,

@@ -81,8 +81,12 @@ static inline void make_services(struct world *w)
 		                     .n_sites = 2,
 		                     .addresses = w->addresses,
 		                     .n_addresses = 2 };
-	w->at[0] = (struct model_at){ &w->sites[0], &w->vip, &w->pools[0], 1 };
-	w->at[1] = (struct model_at){ &w->sites[1], &w->vip, &w->pools[1], 1 };
+	w->at[0] = (struct model_at){
+		.site = &w->sites[0], .vip = &w->vip, .pool = &w->pools[0], .weight = 1
+	};
+	w->at[1] = (struct model_at){
+		.site = &w->sites[1], .vip = &w->vip, .pool = &w->pools[1], .weight = 1
+	};
 	w->services[0] = (struct model_service){ .name = "dns",
 		                                 .protocol = MODEL_UDP,
 		                                 .port = 53,

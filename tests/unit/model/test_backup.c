@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -218,6 +219,8 @@ static void each_pair_of_pool_and_backup_has_a_table(void **state)
 	assert_string_equal(tables[0].pool->name, "web-ams");
 	assert_null(tables[0].backup);
 	assert_string_equal(tables[1].backup->name, "web-fra");
+	assert_true(tables[0].id == hash_text("web-ams")); /* what a pool without a backup has */
+	assert_true(tables[1].id != tables[0].id && tables[1].id != hash_text("web-fra"));
 	assert_int_equal(tables[1].backup_max_flows, 3000);
 	assert_int_equal(tables[1].backup_max_bits, 6000000000);
 	assert_int_equal(tables[1].backup_mtu, 1400);
@@ -246,6 +249,7 @@ static void a_pool_without_a_service_has_a_table(void **state)
 	assert_string_equal(tables[0].pool->name, "a");
 	assert_string_equal(tables[1].pool->name, "web-ams");
 	assert_non_null(tables[1].backup);
+	assert_true(tables[1].id == hash_text("web-ams")); /* so its flows stay where they are */
 	assert_string_equal(tables[2].pool->name, "z");
 	model_errors_free(&errors);
 	model_free(m);

@@ -54,7 +54,9 @@ static int set_up(void **state)
 			                        .backends = backends[i],
 			                        .n_backends = n_backends[i] };
 	for (size_t i = 0; i < 6; i++) {
-		ats[i] = (struct model_at){ &sites[0], &vips[i % 3], &pools[i % 4], 1 };
+		ats[i] = (struct model_at){
+			.site = &sites[0], .vip = &vips[i % 3], .pool = &pools[i % 4], .weight = 1
+		};
 		services[i] = (struct model_service){
 			.name = "s", .port = (uint16_t)(80 + i), .at = &ats[i], .n_at = 1
 		};
@@ -115,8 +117,10 @@ static void the_check_s_own_port_is_probed_once_a_vip(void **state)
 
 static void a_service_at_several_places_is_asked_at_each(void **state)
 {
-	static const struct model_at two[2] = { { &sites[1], &vips[1], &pools[0], 1 },
-		                                { &sites[0], &vips[2], &pools[0], 1 } };
+	static const struct model_at two[2] = {
+		{ .site = &sites[1], .vip = &vips[1], .pool = &pools[0], .weight = 1 },
+		{ .site = &sites[0], .vip = &vips[2], .pool = &pools[0], .weight = 1 }
+	};
 
 	(void)state;
 	services[0].at = two;
@@ -189,7 +193,7 @@ static int mark_backends(size_t n, struct probe_mark **out, size_t *n_out)
 	};
 	static struct addr four[4];
 	static struct model_vip vip = { .name = "shop", .addresses = four, .n_addresses = 4 };
-	static struct model_at at = { &ams, &vip, &pool, 1 };
+	static struct model_at at = { .site = &ams, .vip = &vip, .pool = &pool, .weight = 1 };
 	static struct model_service service = { .name = "web", .port = 80, .at = &at, .n_at = 1 };
 	const struct model own = {
 		.self = &self, .pools = &pool, .n_pools = 1, .services = &service, .n_services = 1
