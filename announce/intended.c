@@ -52,6 +52,7 @@ static size_t list_vip(const struct model *m, const struct model_vip *vip, struc
 	size_t n = 0;
 
 	it.is_shared = does_another(m, &it);
+	it.command = announce_command_of(m, vip);
 	for (size_t i = 0; i < vip->n_addresses && n < n_max; i++) {
 		it.address = vip->addresses[i];
 		out[n++] = it;
@@ -71,7 +72,8 @@ size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
 		if (model_node_announces(m->self, &m->vips[i]))
 			n += list_vip(m, &m->vips[i], out + n, n_max - n);
 	for (size_t i = 0; i < a->n_dns && n < n_max; i++) {
-		out[n] = (struct intended){ .address = a->dns[i] };
+		out[n] = (struct intended){ .address = a->dns[i],
+			                    .command = announce_command_of(m, NULL) };
 		out[n].is_shared = does_another(m, &out[n]);
 		n++;
 	}
@@ -83,9 +85,9 @@ size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
 	return kept;
 }
 
-enum announce_command announce_command_of(const struct model *m)
+enum announce_command announce_command_of(const struct model *m, const struct model_vip *vip)
 {
-	switch (model_node_drain(m, m->self)) {
+	switch (vip ? model_vip_drain(m, m->self, vip) : model_node_drain(m, m->self)) {
 	case MODEL_NODE_DRAINED:
 		return ANNOUNCE_COMMAND_DRAIN;
 	case MODEL_NODE_WITHDRAWN:

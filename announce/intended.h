@@ -20,11 +20,12 @@ struct model_vip;
 
 struct intended {
 	struct addr address;
-	const char *vip;            /* its name, the model's; NULL: an address of DNS */
-	const struct model_vip *of; /* the VIP itself, the model's; NULL likewise */
-	uint64_t vip_hash;          /* hash_text() of it; 0 for DNS */
-	bool needs_all;             /* vips[].announce_when = "all" */
-	bool is_shared;             /* the document makes another node announce it as well */
+	const char *vip;               /* its name, the model's; NULL: an address of DNS */
+	const struct model_vip *of;    /* the VIP itself, the model's; NULL likewise */
+	uint64_t vip_hash;             /* hash_text() of it; 0 for DNS */
+	bool needs_all;                /* vips[].announce_when = "all" */
+	bool is_shared;                /* the document makes another node announce it as well */
+	enum announce_command command; /* announce_command_of() */
 };
 
 /*
@@ -35,7 +36,10 @@ struct intended {
 size_t intended_list(const struct model *m, struct intended *out, size_t n_max);
 /* Whether the document makes @p node announce the address @p it; @p node is of the same model. */
 bool intended_by(const struct model_node *node, const struct intended *it);
-/* What people demand of the model's own node by the document. */
-enum announce_command announce_command_of(const struct model *m);
+/*
+ * What people and operations demand by the document: of the model's own node for VIP @p vip (its model's);
+ * NULL: for an address of DNS.
+ */
+enum announce_command announce_command_of(const struct model *m, const struct model_vip *vip);
 
 #endif

@@ -120,10 +120,9 @@ struct announcer {
 	struct stats *stats;
 	struct announce_counters counters;
 	uint64_t published_ms;
-	uint64_t round_ms;             /* of the last round */
-	enum announce_command command; /* of people, by the model in force */
-	bool stopping;                 /* Weir is being stopped on a node that needs it */
-	uint64_t emptied_ms;           /* when weir-mgmt last said that the packets have left */
+	uint64_t round_ms;   /* of the last round */
+	bool stopping;       /* Weir is being stopped on a node that needs it */
+	uint64_t emptied_ms; /* when weir-mgmt last said that the packets have left */
 	uint64_t incarnation;
 	char run_dir[4096];
 	char node[ANNOUNCE_NODE_MAX];

@@ -71,7 +71,7 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
 
 	*f = (struct announce_facts){
 		.configured = true,
-		.command = a->stopping ? ANNOUNCE_COMMAND_STOP : a->command,
+		.command = a->stopping ? ANNOUNCE_COMMAND_STOP : it->command,
 		.others = others_announce(row, now_ms),
 		.emptied = a->emptied_ms && announce_elapsed_ms(now_ms, a->emptied_ms) <=
 		                                    COMMAND_SAID_MS

@@ -54,7 +54,6 @@ int rows_adopt(struct announcer *a, struct model *m, uint64_t now_ms)
 		free(list);
 		return -ENOMEM;
 	}
-	a->command = announce_command_of(m);
 	for (size_t i = 0; i < n; i++)
 		rows[i] = start_row(a, &list[i], now_ms);
 	free(a->rows);

@@ -101,12 +101,15 @@ static void build_step(const struct model_build *b, const struct item *item,
 	o->service = build_text(b, item, SCHEMA_OVERRIDES_SERVICE);
 	o->operation = build_text(b, item, SCHEMA_OVERRIDES_OPERATION);
 	o->late_from_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_LATE_FROM);
+	o->own_vips = (enum model_vips)build_n(item, SCHEMA_OVERRIDES_OWN_VIPS);
+	o->shared_vips = (enum model_vips)build_n(item, SCHEMA_OVERRIDES_SHARED_VIPS);
 	o->is_step = bind_value(item, SCHEMA_OVERRIDES_TO_PPM)->node != NULL;
 	if (o->is_step)
 		o->to_ppm = build_n32(item, SCHEMA_OVERRIDES_TO_PPM);
 	if (o->is_step && (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE))
 		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM, "is for drains of sites only");
-	if (!o->is_step && (*o->service || *o->operation || o->late_from_ms))
+	if (!o->is_step &&
+	    (*o->service || *o->operation || o->late_from_ms || o->own_vips || o->shared_vips))
 		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM,
 		           "is missing, expected where the step goes to");
 }

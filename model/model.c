@@ -148,6 +148,39 @@ enum model_node_drain model_node_drain(const struct model *m, const struct model
 	return drain;
 }
 
+static enum model_node_drain vips_drain(const struct model_override *o, const struct model_vip *vip)
+{
+	bool is_shared = vip->n_sites > 1;
+
+	switch (is_shared ? o->shared_vips : o->own_vips) {
+	case MODEL_VIPS_ANNOUNCED:
+		return MODEL_NODE_SERVES;
+	case MODEL_VIPS_WITHDRAWN:
+		return is_shared ? MODEL_NODE_DRAINED : MODEL_NODE_WITHDRAWN;
+	default:
+		return MODEL_NODE_DRAINED;
+	}
+}
+
+enum model_node_drain model_vip_drain(const struct model *m, const struct model_node *node,
+                                      const struct model_vip *vip)
+{
+	enum model_node_drain drain = model_node_drain(m, node);
+
+	for (size_t i = 0; node && i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+		enum model_node_drain asked;
+
+		if (!o->is_step || o->ended || (o->service && *o->service) ||
+		    strcmp(o->name, node->site->name))
+			continue;
+		asked = vips_drain(o, vip);
+		if (asked > drain)
+			drain = asked;
+	}
+	return drain;
+}
+
 const char *model_mode_text(enum model_mode mode)
 {
 	static const char *const texts[] = {

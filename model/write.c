@@ -493,6 +493,10 @@ static void put_step(FILE *f, const struct model_override *o)
 		put_escaped(f, "operation", o->operation);
 	if (o->late_from_ms)
 		put_time(f, "late_from", o->late_from_ms);
+	if (o->own_vips)
+		put_enum(f, "own_vips", SCHEMA_OVERRIDES_OWN_VIPS, o->own_vips);
+	if (o->shared_vips)
+		put_enum(f, "shared_vips", SCHEMA_OVERRIDES_SHARED_VIPS, o->shared_vips);
 }
 
 /*

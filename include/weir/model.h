@@ -263,6 +263,12 @@ enum model_override_kind {
 	MODEL_OVERRIDE_HOLD,     /**< a running ramp stays where it is */
 };
 enum model_target_kind { MODEL_TARGET_SITE, MODEL_TARGET_BACKEND, MODEL_TARGET_NODE };
+/** What an operation wants routers to do with packets for VIPs of a site. */
+enum model_vips {
+	MODEL_VIPS_ANNOUNCED, /**< as usual */
+	MODEL_VIPS_SHUTDOWN,  /**< prefer others that announce them (graceful shutdown) */
+	MODEL_VIPS_WITHDRAWN  /**< send none */
+};
 
 /** A person's or an operation's word over configuration and checks. */
 struct model_override {
@@ -288,6 +294,8 @@ struct model_override {
 	const char *service;   /**< this one alone; "" or NULL: all at the site */
 	const char *operation; /**< id of the operation that wrote it; "" or NULL: a person did */
 	int64_t late_from_ms;  /**< from when on backup pools serve late clients there; 0: never */
+	enum model_vips own_vips;    /**< VIPs of this site alone */
+	enum model_vips shared_vips; /**< VIPs of other sites, too */
 };
 
 /** Where the document comes from. */
@@ -551,6 +559,12 @@ enum model_node_drain {
  * clock is needed, and a drain holds while weir-mgmt does not run.
  */
 enum model_node_drain model_node_drain(const struct model *m, const struct model_node *node);
+/**
+ * The same for one VIP of @p node, with what operations ask of the node's site. A VIP that other sites have, too, is
+ * never withdrawn at once: it leaves when another node confirms that it forwards it.
+ */
+enum model_node_drain model_vip_drain(const struct model *m, const struct model_node *node,
+                                      const struct model_vip *vip);
 
 /**
  * The schema: one row a field, from which the parser's limits, the errors and

@@ -16,9 +16,10 @@
  */
 static json_t *step_to_json(const struct override *o)
 {
-	return json_pack("{s:I, s:I, s:s, s:s}", "to_ppm", (json_int_t)o->to_ppm, "late_from_ms",
-	                 (json_int_t)o->late_from_ms, "service", o->service, "operation",
-	                 o->operation);
+	return json_pack("{s:I, s:I, s:s, s:s, s:i, s:i}", "to_ppm", (json_int_t)o->to_ppm,
+	                 "late_from_ms", (json_int_t)o->late_from_ms, "service", o->service,
+	                 "operation", o->operation, "own_vips", (int)o->own_vips, "shared_vips",
+	                 (int)o->shared_vips);
 }
 
 json_t *override_to_peer_json(const struct override *o)
@@ -65,12 +66,13 @@ static void copy_principal(const json_t *object, char out[PRINCIPAL_MAX])
 /* Read what a step has beyond other overrides. @return false when it is malformed */
 static bool read_step(const json_t *step, struct override *o)
 {
-	json_int_t to, late;
+	json_int_t to, late, own, shared;
 
 	if (!step)
 		return true;
-	if (json_unpack((json_t *)(uintptr_t)step, "{s:I, s:I}", "to_ppm", &to, "late_from_ms",
-	                &late) ||
+	if (json_unpack((json_t *)(uintptr_t)step, "{s:I, s:I, s:I, s:I}", "to_ppm", &to,
+	                "late_from_ms", &late, "own_vips", &own, "shared_vips", &shared) ||
+	    own < 0 || own > MODEL_VIPS_WITHDRAWN || shared < 0 || shared > MODEL_VIPS_WITHDRAWN ||
 	    !copy_field(step, "service", o->service, sizeof(o->service)) ||
 	    !copy_field(step, "operation", o->operation, sizeof(o->operation)) || to < 0 ||
 	    to > 1000000)
@@ -78,6 +80,8 @@ static bool read_step(const json_t *step, struct override *o)
 	o->is_step = true;
 	o->to_ppm = (uint32_t)to;
 	o->late_from_ms = late;
+	o->own_vips = (enum model_vips)own;
+	o->shared_vips = (enum model_vips)shared;
 	return true;
 }
 

@@ -55,6 +55,8 @@ void override_to_model(const struct override *o, struct model_override *out)
 		.service = o->service,
 		.operation = o->operation,
 		.late_from_ms = o->late_from_ms,
+		.own_vips = o->own_vips,
+		.shared_vips = o->shared_vips,
 	};
 }
 
@@ -84,6 +86,8 @@ int override_from(const struct model_override *m, struct override *out)
 		.is_step = m->is_step,
 		.to_ppm = m->to_ppm,
 		.late_from_ms = m->late_from_ms,
+		.own_vips = m->own_vips,
+		.shared_vips = m->shared_vips,
 	};
 
 	if (!copy_fitting_text(o.id, sizeof(o.id), m->id) ||
@@ -129,9 +133,11 @@ static bool time_ok(int64_t ms)
 static bool step_ok(const struct override *o)
 {
 	if (!o->is_step)
-		return !o->to_ppm && !o->late_from_ms && !*o->service && !*o->operation;
+		return !o->to_ppm && !o->late_from_ms && !o->own_vips && !o->shared_vips &&
+		       !*o->service && !*o->operation;
 	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
 	       o->to_ppm <= 1000000 && time_ok(o->late_from_ms) &&
+	       o->own_vips <= MODEL_VIPS_WITHDRAWN && o->shared_vips <= MODEL_VIPS_WITHDRAWN &&
 	       (!*o->service || override_name_ok(o->service)) &&
 	       (!*o->operation || override_name_ok(o->operation)) &&
 	       (!*o->operation || o->ended || o->until_ms == MODEL_TIME_NEVER);
@@ -217,8 +223,9 @@ static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 	                 o->author, o->reason);
 
 	if (o->is_step && n > 0 && n < CANONICAL_MAX)
-		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "step %u %" PRId64 " %s/%s\n",
-		         o->to_ppm, o->late_from_ms, o->service, o->operation);
+		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "step %u %" PRId64 " %s/%s %d %d\n",
+		         o->to_ppm, o->late_from_ms, o->service, o->operation, o->own_vips,
+		         o->shared_vips);
 }
 
 /* Whether @p a replaces @p b. */

@@ -52,6 +52,7 @@ struct override {
 	bool is_step;
 	uint32_t to_ppm;
 	int64_t late_from_ms;
+	enum model_vips own_vips, shared_vips;
 	char service[MODEL_NAME_MAX], operation[MODEL_ID_MAX];
 	/* not merged, not stored: where weir-dns of this node has its ramp (weir/ramp.h) */
 	enum ramp_how how;

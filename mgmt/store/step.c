@@ -56,6 +56,7 @@ void step_leave_operation(struct override *o)
 		return;
 	o->is_step = false;
 	o->to_ppm = 0;
+	o->own_vips = o->shared_vips = MODEL_VIPS_ANNOUNCED;
 }
 
 void step_keep(struct override *o, uint32_t level_ppm, int64_t now_ms)

@@ -16,7 +16,8 @@ static const char schema[] =
         " created_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, over_ms INTEGER NOT NULL,"
         " until_ms INTEGER NOT NULL, from_ppm INTEGER NOT NULL, ended INTEGER NOT NULL,"
         " author TEXT NOT NULL, reason TEXT NOT NULL, node TEXT NOT NULL, to_ppm INTEGER NOT NULL,"
-        " late_from_ms INTEGER NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL)"
+        " late_from_ms INTEGER NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL,"
+        " own_vips INTEGER NOT NULL, shared_vips INTEGER NOT NULL)"
         " WITHOUT ROWID;";
 
 int store_overrides_schema(sqlite3 *db)
@@ -36,11 +37,13 @@ static int put_override_row(sqlite3 *db, const struct override *o)
 static int put_step_row(sqlite3 *db, const struct override *o)
 {
 	return sql_run(db,
-	               "INSERT OR REPLACE INTO steps VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	               "tiiittiiiiiitttiitt", o->id, (int64_t)o->generation, (int64_t)o->kind,
+	               "INSERT OR REPLACE INTO steps"
+	               " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	               "tiiittiiiiiitttiittii", o->id, (int64_t)o->generation, (int64_t)o->kind,
 	               (int64_t)o->target, o->pool, o->name, o->created_ms, o->from_ms, o->over_ms,
 	               o->until_ms, (int64_t)o->from_ppm, (int64_t)o->ended, o->author, o->reason,
-	               o->node, (int64_t)o->to_ppm, o->late_from_ms, o->service, o->operation);
+	               o->node, (int64_t)o->to_ppm, o->late_from_ms, o->service, o->operation,
+	               (int64_t)o->own_vips, (int64_t)o->shared_vips);
 }
 
 /* Write an override and its principal, in the caller's transaction; its former rows go. */
@@ -93,6 +96,15 @@ int store_put_some(struct store *s, const struct override *list, const bool *whi
 	return sql_end(s->db, err);
 }
 
+/* What is no value of it is made one that override_ok() refuses. */
+static enum model_vips column_vips(sqlite3_stmt *q, int column)
+{
+	int64_t value = sqlite3_column_int64(q, column);
+
+	return value >= 0 && value <= MODEL_VIPS_WITHDRAWN ? (enum model_vips)value
+	                                                   : MODEL_VIPS_WITHDRAWN + 1;
+}
+
 /* The columns that only a step has: NULL in all others. @return whether they can be used */
 static bool read_step(sqlite3_stmt *q, struct override *o)
 {
@@ -102,6 +114,8 @@ static bool read_step(sqlite3_stmt *q, struct override *o)
 	o->is_step = true;
 	o->to_ppm = to_ppm >= 0 && to_ppm <= UINT32_MAX ? (uint32_t)to_ppm : UINT32_MAX;
 	o->late_from_ms = sqlite3_column_int64(q, 16);
+	o->own_vips = column_vips(q, 19);
+	o->shared_vips = column_vips(q, 20);
 	return sql_text(q, 17, o->service, sizeof(o->service)) &&
 	       sql_text(q, 18, o->operation, sizeof(o->operation));
 }
@@ -125,8 +139,8 @@ static int read_override(sqlite3_stmt *q, struct override *out)
 	    !sql_text(q, 13, o.reason, sizeof(o.reason)) ||
 	    !sql_text(q, 14, o.node, sizeof(o.node)) || !read_step(q, &o) || !override_ok(&o))
 		return -EBADMSG;
-	if (sqlite3_column_type(q, 19) == SQLITE_TEXT &&
-	    !sql_text(q, 19, o.principal, sizeof(o.principal)))
+	if (sqlite3_column_type(q, 21) == SQLITE_TEXT &&
+	    !sql_text(q, 21, o.principal, sizeof(o.principal)))
 		return -EBADMSG;
 	*out = o;
 	return 0;
@@ -134,7 +148,7 @@ static int read_override(sqlite3_stmt *q, struct override *out)
 
 /* An override has two rows when an earlier release, which knows one of them, went on with it. */
 static const char select_overrides[] =
-        "SELECT o.*, p.principal FROM (SELECT *, NULL, NULL, NULL, NULL FROM overrides UNION ALL"
+        "SELECT o.*, p.principal FROM (SELECT *, NULL, NULL, NULL, NULL, NULL, NULL FROM overrides UNION ALL"
         " SELECT * FROM steps) o LEFT JOIN override_principals p"
         " ON p.id=o.id AND p.generation=o.generation";
 

@@ -108,15 +108,63 @@ static void people_drain_or_withdraw_the_own_node(void **state)
 		                    .from_ms = 1000,
 		                    .until_ms = MODEL_TIME_NEVER };
 
-	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_NONE);
+	assert_int_equal(announce_command_of(&m, NULL), ANNOUNCE_COMMAND_NONE);
 	m.overrides = &o;
 	m.n_overrides = 1;
 	m.meta.written_ms = 2000;
-	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_DRAIN);
+	assert_int_equal(announce_command_of(&m, NULL), ANNOUNCE_COMMAND_DRAIN);
 	o.kind = MODEL_OVERRIDE_DISABLE;
-	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_WITHDRAW);
+	assert_int_equal(announce_command_of(&m, NULL), ANNOUNCE_COMMAND_WITHDRAW);
 	o.name = "a2";
-	assert_int_equal(announce_command_of(&m), ANNOUNCE_COMMAND_NONE);
+	assert_int_equal(announce_command_of(&m, NULL), ANNOUNCE_COMMAND_NONE);
+}
+
+static void an_operation_moves_the_vips_of_its_site(void **state)
+{
+	static const struct {
+		enum model_vips own, shared;
+		const char *site, *service;
+		bool ended;
+		enum announce_command web, api; /* of this site alone; of both */
+		const char *why;
+	} rows[] = {
+		{ MODEL_VIPS_ANNOUNCED, MODEL_VIPS_ANNOUNCED, "ams", "", false,
+		  ANNOUNCE_COMMAND_NONE, ANNOUNCE_COMMAND_NONE, "a step of DNS alone" },
+		{ MODEL_VIPS_ANNOUNCED, MODEL_VIPS_SHUTDOWN, "ams", "", false,
+		  ANNOUNCE_COMMAND_NONE, ANNOUNCE_COMMAND_DRAIN, "routers prefer the other site" },
+		{ MODEL_VIPS_WITHDRAWN, MODEL_VIPS_WITHDRAWN, "ams", "", false,
+		  ANNOUNCE_COMMAND_WITHDRAW, ANNOUNCE_COMMAND_DRAIN,
+		  "a shared one leaves only when another node confirms" },
+		{ MODEL_VIPS_SHUTDOWN, MODEL_VIPS_ANNOUNCED, "ams", "", false,
+		  ANNOUNCE_COMMAND_DRAIN, ANNOUNCE_COMMAND_NONE, "own ones alone" },
+		{ MODEL_VIPS_WITHDRAWN, MODEL_VIPS_WITHDRAWN, "fra", "", false,
+		  ANNOUNCE_COMMAND_NONE, ANNOUNCE_COMMAND_NONE, "of another site" },
+		{ MODEL_VIPS_WITHDRAWN, MODEL_VIPS_WITHDRAWN, "ams", "web", false,
+		  ANNOUNCE_COMMAND_NONE, ANNOUNCE_COMMAND_NONE,
+		  "one service: others need the VIP" },
+		{ MODEL_VIPS_WITHDRAWN, MODEL_VIPS_WITHDRAWN, "ams", "", true,
+		  ANNOUNCE_COMMAND_NONE, ANNOUNCE_COMMAND_NONE, "the operation has ended" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct model_override o = { .kind = MODEL_OVERRIDE_DRAIN,
+			                    .target = MODEL_TARGET_SITE,
+			                    .pool = "",
+			                    .name = rows[i].site,
+			                    .until_ms = MODEL_TIME_NEVER,
+			                    .is_step = true,
+			                    .service = rows[i].service,
+			                    .own_vips = rows[i].own,
+			                    .shared_vips = rows[i].shared,
+			                    .ended = rows[i].ended };
+
+		m.overrides = &o;
+		m.n_overrides = 1;
+		if (list_one(1).command != rows[i].web || list_one(0).command != rows[i].api)
+			fail_msg("%s", rows[i].why);
+		assert_int_equal(list_one(2).command, ANNOUNCE_COMMAND_NONE);
+	}
 }
 
 #define SCENE_TEST(test) cmocka_unit_test_setup(test, start_scene)
@@ -128,6 +176,7 @@ int main(void)
 		SCENE_TEST(an_address_of_dns_is_shared_with_nodes_that_list_it),
 		SCENE_TEST(a_node_announces_what_its_list_names),
 		SCENE_TEST(people_drain_or_withdraw_the_own_node),
+		SCENE_TEST(an_operation_moves_the_vips_of_its_site),
 	};
 
 	return cmocka_run_group_tests_name("announce intended", tests, NULL, NULL);
