@@ -33,10 +33,15 @@ static void write_file(const char *text)
 
 static void what_is_written_is_read(void **state)
 {
-	struct ramp_record records[] = { { "ams-1-k3", 4, 1780000000000, RAMP_HELD_SITE },
-		                         { "b", 9007199254740991, 0, RAMP_FREE },
-		                         { "c", 1, 999999999999999999, RAMP_LATE },
-		                         { "d", 2, 5, RAMP_HELD_CLOCK } };
+	struct ramp_record records[] = {
+		{ .id = "ams-1-k3",
+		  .generation = 4,
+		  .at_ms = 1780000000000,
+		  .how = RAMP_HELD_SITE },
+		{ .id = "b", .generation = 9007199254740991, .how = RAMP_FREE },
+		{ .id = "c", .generation = 1, .at_ms = 999999999999999999, .how = RAMP_LATE },
+		{ .id = "d", .generation = 2, .at_ms = 5, .how = RAMP_HELD_CLOCK }
+	};
 
 	(void)state;
 	assert_int_equal(ramp_read(dir, list), 0); /* no file */
