@@ -28,6 +28,7 @@
 #define OPTION_SKIP { "--skip-bad-zones", NULL, "keep the zone files in force where the new ones have errors" }
 #define OPTION_REPLACE { "--replace", NULL, "also undo settings that others have changed since" }
 #define OPTION_WITHOUT { "--without", "NODE,...", "these nodes are absent: do not wait for them, and count a majority without them" }
+#define OPTION_SCHEDULED { "--scheduled", NULL, "for a site: by the clock, without measuring anything; needs --until" }
 #define NONE           { NULL, NULL, NULL }
 
 const char cli_program[] = "weir";
@@ -60,9 +61,9 @@ const struct cli_command cli_commands[] = {
 	{ "drain", TARGET, 2, 2, "take a site or backend out of service for new flows, existing flows continue; or move all packets of a node to other nodes", cli_drain,
 	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
 	    { "--withdraw", NULL, "for a node: withdraw all its addresses at once; without another node that announces them their clients are cut off" },
-	    OPTION_WAIT, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	    OPTION_WAIT, OPTION_SCHEDULED, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "undrain", TARGET, 2, 2, "end a drain", cli_undrain,
-	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_WAIT, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_WAIT, OPTION_SCHEDULED, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "disable", TARGET, 2, 2, "take a site or backend out of service at once, its connections break; or withdraw all addresses of a node at once", cli_disable,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "enable", TARGET, 2, 2, "end a disable or force-up", cli_enable,

@@ -34,12 +34,14 @@ void command_write_undo(struct command_result *r, const struct override *was, in
 	};
 	const struct override *o = &r->override;
 	char times[128] = "";
+	bool scheduled = o->target == MODEL_TARGET_SITE && !*o->operation &&
+	                 (was ? was->kind : o->kind) == MODEL_OVERRIDE_DRAIN;
 
 	if (was)
 		write_times(was, now_ms, times, sizeof(times));
-	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s",
+	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s%s",
 	         was ? makes[was->kind] : ends[o->kind], override_target_text(o->target), o->pool,
-	         *o->pool ? "/" : "", o->name, times);
+	         *o->pool ? "/" : "", o->name, times, scheduled ? " --scheduled" : "");
 }
 
 void command_write_node_note(struct command_result *r, enum command_do what)

@@ -132,7 +132,7 @@ def dead_address(w: ChangesWorld, _: object) -> str:
 
 
 def no_room_guard(w: ChangesWorld, _: object) -> str:
-    status, out, errors = w.weir(w.ams, "drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--dry-run")
+    status, out, errors = w.weir(w.ams, "drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "lab", "--dry-run")
     return "" if status == 2 else f"drain of fra passes the guard room: exit {status} {(out + errors)[:60]!r}"
 
 

@@ -199,7 +199,7 @@ def drain_site(demo: Demo) -> None:
         process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], over_s + 3, 600)
         time.sleep(1)  # answers from before the drain
         drained_at = now_ms()
-        site.node.weir("drain", "site", site.name, "--over", f"{over_s}s", "--until", "+1h", "--now", "--all",
+        site.node.weir("drain", "site", site.name, "--scheduled", "--over", f"{over_s}s", "--until", "+1h", "--now", "--all",
                        "--reason", "demo")
         for k in range(1, n_steps + 1):
             time.sleep(max(0, (drained_at + 1000 * over_s * k / n_steps - now_ms()) / 1000))  # the ramp is compared at fixed times
@@ -223,7 +223,7 @@ def drain_site(demo: Demo) -> None:
                             "drain_site: seconds to the last request there")
         no_failures(demo, "drain_site", drained_at, now_ms())
         back = now_ms()
-        site.node.weir("undrain", "site", site.name, "--now", "--reason", "demo")
+        site.node.weir("undrain", "site", site.name, "--scheduled", "--now", "--reason", "demo")
         wait_until(lambda: demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)[0].get(site.name, 0) > share / 2,
                    20, f"{site.name} takes traffic again", 0.3)
         say(f"{site.name} takes its share again after {(now_ms() - back) / 1000:.1f} s")

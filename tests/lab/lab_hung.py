@@ -43,7 +43,7 @@ FOREVER_S = 999.0
 TURNS = "weir_process_turns_total"
 COMMANDS = (("status",), ("health",), ("why",), ("overrides",), ("versions",), ("events",), ("diff",),
             ("dns", "explain", "www.weir.example", "A", "--client", "100.64.1.7"),
-            ("plan",), ("clock",), ("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--dry-run"))
+            ("plan",), ("clock",), ("drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "lab", "--dry-run"))
 
 
 def ask(node: Node, *arguments: str) -> tuple[int, str, float]:
@@ -129,7 +129,7 @@ def notes(node: Node) -> typing.Any:
 
 def hurried(report: Report, node: Node) -> None:
     """Changes ask again until weir-mgmt is back, and say so; a wait says that it waits."""
-    for command in (("drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now"), ("undrain", "site", "fra", "--now"),
+    for command in (("drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "lab", "--now"), ("undrain", "site", "fra", "--scheduled", "--now"),
                     ("wait", "well", "--timeout", "90s")):
         status, text, silent = ask(node, *command)
         report.check(status == 0 and silent <= SILENT_MOST_S, f"{command[0]} succeeds and is never silent for longer than 6 s",
@@ -208,7 +208,7 @@ def offline(report: Report, node: Node) -> None:
     time.sleep(2)  # weir-mgmt must keep it for this long
     with open(os.path.join(node.state, "effective.conf")) as f:
         report.check('"drain"' in f.read(), "weir-mgmt keeps it when it is back")
-    report.equal(ask(node, "undrain", "site", "fra", "--now")[0], 0, "and ends it when asked")
+    report.equal(ask(node, "undrain", "site", "fra", "--scheduled", "--now")[0], 0, "and ends it when asked")
     node.wait_until_well(60)
 
 

@@ -89,7 +89,7 @@ def drain_and_config(world: World, report: Report) -> None:
     original = text_of(ams)
     say("drain fra from ams; then apply the original file, another, roll back, restart everything")
     report.equal(named_sites(world, world.plan.site("ams")), {"ams", "fra"}, "before, answers name both sites")
-    status, out, errors = weir(ams, "drain", "site", "fra", "--over", "2s", "--until", "+1h", "--reason", "lab", "--now",
+    status, out, errors = weir(ams, "drain", "site", "fra", "--scheduled", "--over", "2s", "--until", "+1h", "--reason", "lab", "--now",
                                "--all")
     report.equal(status, 0, f"the drain is in force on both nodes {errors}")
     report.check("undo: weir undrain site fra" in out, "the drain prints the line that undoes it")
@@ -117,7 +117,7 @@ def drain_and_config(world: World, report: Report) -> None:
                      f"still drained on {node.name} after all was restarted")
     for site in world.plan.sites:
         report.equal(named_sites(world, site), {"ams"}, f"no answer of {site.node} names fra")
-    report.equal(weir(fra, "undrain", "site", "fra", "--now", "--all")[0], 0, "undrained from fra itself")
+    report.equal(weir(fra, "undrain", "site", "fra", "--scheduled", "--now", "--all")[0], 0, "undrained from fra itself")
     report.wait(lambda: named_sites(world, world.plan.site("ams")) == {"ams", "fra"}, 15, "answers name both sites again", 0.5)
 
 
@@ -161,11 +161,11 @@ def bad_changes(world: World, report: Report) -> None:
     report.equal(weir(ams, "apply", "--reason", "as before", "--all")[0], 0, "the port is gone again")
     report.equal(weir(ams, "confirm", "--reason", "as before")[0], 0, "a removed port is risky: it is confirmed")
     report.equal(weir(ams, "wait", "well", "--timeout", "10s")[0], 0, "and all is well")
-    weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "lab", "--now")
-    status, _, errors = weir(ams, "drain", "site", "ams", "--until", "+1h", "--reason", "lab", "--now")
+    weir(ams, "drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "lab", "--now")
+    status, _, errors = weir(ams, "drain", "site", "ams", "--scheduled", "--until", "+1h", "--reason", "lab", "--now")
     report.equal((status, "last-site" in errors), (2, True), "the last site is not drained")
-    report.equal(weir(ams, "undrain", "site", "fra", "--now", "--all")[0], 0, "undrained")
-    report.equal(weir(ams, "undrain", "site", "fra", "--now")[0], 0, "undrained already: that is done")
+    report.equal(weir(ams, "undrain", "site", "fra", "--scheduled", "--now", "--all")[0], 0, "undrained")
+    report.equal(weir(ams, "undrain", "site", "fra", "--scheduled", "--now")[0], 0, "undrained already: that is done")
 
 
 def cut(world: World, report: Report) -> None:
@@ -173,7 +173,7 @@ def cut(world: World, report: Report) -> None:
     say("fra is cut off; it is drained from ams; healed")
     world.site("fra").cut()
     time.sleep(1)  # connections of before the cut are idle by then
-    status, _, _ = weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "cut", "--now", "--all")
+    status, _, _ = weir(ams, "drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "cut", "--now", "--all")
     report.check(status in (5, 6), "the drain is taken partly: fra cannot be asked", status)
     status, _, _ = weir(fra, "disable", "backend", f"{world.plan.sites[1].pool}/fra-b1", "--until", "+1h", "--reason", "mine")
     report.equal(status, 0, "meanwhile fra takes an override of its own")
@@ -189,7 +189,7 @@ def cut(world: World, report: Report) -> None:
     for site in world.plan.sites:
         report.equal(named_sites(world, site), {"ams"}, f"no answer of {site.node} names fra")
     report.equal(weir(fra, "enable", "backend", f"{world.plan.sites[1].pool}/fra-b1", "--all")[0], 0, "enabled")
-    report.equal(weir(ams, "undrain", "site", "fra", "--now", "--all")[0], 0, "undrained")
+    report.equal(weir(ams, "undrain", "site", "fra", "--scheduled", "--now", "--all")[0], 0, "undrained")
 
 
 def diverge(world: World, report: Report) -> None:
@@ -223,11 +223,11 @@ def store_lost(world: World, report: Report) -> None:
         f.write(os.urandom(8192))
     ams.start_supervised()
     wait_until(lambda: weir(ams, "versions")[0] == 0, 30, "management answers", 0.3)
-    status, _, errors = weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "corrupt", "--now")
+    status, _, errors = weir(ams, "drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "corrupt", "--now")
     report.equal(status in (0, 5), True, f"draining works after the store was lost {errors}")
     report.wait(lambda: named_sites(world, world.plan.site("ams")) == {"ams"}, 10, "and is in force", 0.3)
     report.check(any(n.startswith("store.db.corrupt") for n in os.listdir(os.path.join(ams.state, "store"))), "the corrupt store is kept aside")
-    weir(ams, "undrain", "site", "fra", "--now")
+    weir(ams, "undrain", "site", "fra", "--scheduled", "--now")
 
 
 def head_number(node: Node) -> typing.Any:
@@ -261,12 +261,12 @@ def disk_full(world: World, report: Report) -> None:
         report.equal((status, "overrides (weir drain and others) still work" in errors), (3, True), "a version is refused, and says so")
         if not report.wait(lambda: head_number(ams) == head, 20, f"it is not half taken: version {head} is the newest still", 0.3):
             say(f"versions: {weir(ams, 'versions')}, status: {weir(ams, 'status')}")
-        status, _, errors = weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "full", "--now")
+        status, _, errors = weir(ams, "drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "full", "--now")
         report.equal(status in (0, 5), True, f"draining works with the disk full {errors}")
         report.wait(lambda: named_sites(world, world.plan.site("ams")) == {"ams"}, 10, "and is in force", 0.3)
         report.equal(head_number(ams), head, "versions are listed while nothing can be written")
         os.unlink(os.path.join(ams.state, "filler"))
-        report.equal(weir(ams, "undrain", "site", "fra", "--now")[0] in (0, 5), True, "undrained")
+        report.equal(weir(ams, "undrain", "site", "fra", "--scheduled", "--now")[0] in (0, 5), True, "undrained")
     finally:
         if "run" in ams.processes:
             ams.processes.pop("run").stop(30)
@@ -280,7 +280,7 @@ def offline(world: World, report: Report) -> None:
     say("weir-mgmt is dead: drain --offline, and the others follow")
     ams.start("dataplane", "health", "dns")
     wait_until(lambda: named_sites(world, world.plan.site("ams")) == {"ams", "fra"}, 20, "answers name both", 0.3)
-    report.equal(weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "x", "--now")[0], 3, "the API is down")
+    report.equal(weir(ams, "drain", "site", "fra", "--scheduled", "--until", "+1h", "--reason", "x", "--now")[0], 3, "the API is down")
     status, out, errors = weir(ams, "drain", "site", "fra", "--until", "+1h", "--reason", "x", "--now", "--offline")
     report.equal((status, "undo: weir undrain site fra" in out), (0, True), f"taken offline {errors}")
     report.wait(lambda: named_sites(world, world.plan.site("ams")) == {"ams"}, 10, "and is in force without management", 0.3)

@@ -133,7 +133,7 @@ def state_of_drain(node: Node, site: str) -> typing.Any:
 def expired(world: World, report: Report) -> None:
     ams, fra, _ = world.nodes
     say("par is drained for some seconds, and cut off when they are over")
-    report.equal(weir(ams, "drain", "site", "par", "--over", "4s", "--until", "+8s", "--now", "--reason", "lab", "--all")[0],
+    report.equal(weir(ams, "drain", "site", "par", "--scheduled", "--over", "4s", "--until", "+8s", "--now", "--reason", "lab", "--all")[0],
                  0, "the drain is taken everywhere")
     wait_until(lambda: drained(ams, "par") == drained(fra, "par") == 1000000, SECONDS, "par is drained", 0.1)
     world.site("par").cut()
@@ -191,7 +191,7 @@ def ramp_by_the_clock(world: World, report: Report, synchronised: bool) -> None:
     ams, fra, _ = world.nodes
     report.wait(lambda: ams.ctl("dns", {"do": "status"})["clock"] == ("good" if synchronised else "unsynchronised"), SECONDS,
                 "weir-dns knows", 0.1)
-    weir(ams, "drain", "site", "par", "--over", "5s", "--until", "+1h", "--now", "--reason", "lab", "--all")
+    weir(ams, "drain", "site", "par", "--scheduled", "--over", "5s", "--until", "+1h", "--now", "--reason", "lab", "--all")
     report.wait(lambda: drained(fra, "par") == 1000000, SECONDS, "fra, whose clock is trusted, follows the ramp", 0.1)
     time.sleep(1)  # it would go on meanwhile
     level, drain_state = drained(ams, "par"), state_of_drain(ams, "par")
@@ -203,10 +203,10 @@ def ramp_by_the_clock(world: World, report: Report, synchronised: bool) -> None:
     report.equal(drained(ams, "par"), level, "and there it stays")
     report.equal("no time server" in ams.weir("status", check=False), not synchronised, "status says so")
     report.equal(ams.stats("dns")[("weir_dns_clock_unsynchronised", "")], int(not synchronised), "and a metric")
-    weir(ams, "undrain", "site", "par", "--now", "--all")
-    weir(ams, "drain", "site", "par", "--until", "+1h", "--now", "--reason", "lab", "--all")
+    weir(ams, "undrain", "site", "par", "--scheduled", "--now", "--all")
+    weir(ams, "drain", "site", "par", "--scheduled", "--until", "+1h", "--now", "--reason", "lab", "--all")
     report.wait(lambda: drained(ams, "par") == 1000000, SECONDS, "a drain without a ramp is not held by the clock", 0.1)
-    weir(ams, "undrain", "site", "par", "--now", "--all")
+    weir(ams, "undrain", "site", "par", "--scheduled", "--now", "--all")
     report.wait(lambda: drained(ams, "par") == 0, SECONDS, "nor is its end", 0.1)
 
 

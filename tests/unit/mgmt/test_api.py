@@ -153,7 +153,7 @@ class Versions(unittest.TestCase):
         self.assertEqual((d.status, d.json["dry_run"]), (200, True))
         self.assertRegex(d.json["override"]["from"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertEqual(d.json["receivers"][0]["site"], "fra")
-        self.assertEqual(d.json["undo"], "weir undrain site ams")
+        self.assertEqual(d.json["undo"], "weir undrain site ams --scheduled")
         status = node.ask("GET", "/v1/status").json
         self.assertEqual((status["version"]["number"], status["overrides"], status["document"]), (1, [], 1))
 
@@ -301,12 +301,13 @@ class Overrides(unittest.TestCase):
         for what, target, more, ends, words in cases:
             with self.subTest(what, target=target):
                 made = self.node.command(what, target, until=until, reason="x", **more).json
-                self.assertEqual(made["undo"], f"weir {ends} {'site' if 'site' in target else 'backend'} {words.split()[2]}")
+                clocked = " --scheduled" if what == "drain" and "site" in target else ""
+                self.assertEqual(made["undo"], f"weir {ends} {'site' if 'site' in target else 'backend'} {words.split()[2]}{clocked}")
                 again = self.node.command(what, target, until="never", reason="x", **more).json
-                self.assertRegex(again["undo"], f"^weir {words}( --from [0-9TZ:.-]+)? --until {until}$")
+                self.assertRegex(again["undo"], f"^weir {words}( --from [0-9TZ:.-]+)? --until {until}{clocked}$")
                 held = [] if what != "drain" or target == b1 else [self.node.command("hold", target).json["undo"]]
                 for undo in held + [self.node.command(ends, target).json["undo"]]:
-                    self.assertRegex(undo, f"^weir {words}( --from [0-9TZ:.-]+)? --until never$")
+                    self.assertRegex(undo, f"^weir {words}( --from [0-9TZ:.-]+)? --until never{clocked}$")
 
     def test_what_is_ended_at_once_is_back_at_once(self) -> None:
         self.node.command("drain", {"site": "ams"}, until="never", over="5m", now=True, reason="x")

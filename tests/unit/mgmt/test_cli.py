@@ -75,7 +75,7 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 HEAD = {"items": [{"number": 7, "etag": "v7-00", "state": "in_force"}], "head": "v7-00"}
-DRAIN = ("drain", "site", "ams", "--until", "+4h", "--reason", "INC-77")
+DRAIN = ("drain", "site", "ams", "--scheduled", "--until", "+4h", "--reason", "INC-77")
 DRAINED: dict[str, typing.Any] = {
     "override": {"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "ramping",
                  "from": "2026-11-20T08:00:00.000Z", "full": "2026-11-20T08:05:00.000Z",
@@ -166,7 +166,7 @@ class WithApi(unittest.TestCase):
 
     def test_a_drain_says_when_who_takes_it_and_how_to_undo_it(self) -> None:
         self.api.answers["/v1/overrides"] = (201, DRAINED)
-        done = self.weir("drain", "site", "ams", "--over", "5m", "--until", "+4h", "--reason", "INC-77", "--override",
+        done = self.weir("drain", "site", "ams", "--scheduled", "--over", "5m", "--until", "+4h", "--reason", "INC-77", "--override",
                          "room,last-site", "--now", "--dry-run")
         self.assertEqual(done.returncode, 0, done.stderr)
         for text in ("drain site ams: ramping", "2026-11-20T08:05:00.000Z", "2026-11-20T12:00:00.000Z",
@@ -182,18 +182,18 @@ class WithApi(unittest.TestCase):
 
     def test_a_drain_without_what_it_needs_is_not_asked(self) -> None:
         for arguments, expected in (
-                (("drain", "site", "ams", "--until", "+4h"), "--reason"),
-                (("drain", "site", "ams", "--reason", "x"), "--until"),
+                (("drain", "site", "ams", "--scheduled", "--until", "+4h"), "--reason"),
+                (("drain", "site", "ams", "--scheduled", "--reason", "x"), "--until"),
                 (("drain", "backend", "b1", "--until", "+4h", "--reason", "x"), "POOL/NAME"),
                 (("drain", "backend", "/b1", "--until", "+4h", "--reason", "x"), "POOL/NAME"),
                 (("drain", "site", "a/b", "--until", "+4h", "--reason", "x"), "site NAME"),
                 (("drain", "planet", "ams", "--until", "+4h", "--reason", "x"), "site NAME"),
                 (("drain", "site"), "an argument is missing"),
-                (("drain", "site", "ams", "--until"), "needs a value: TIME"),
-                (("drain", "site", "ams", "--untli", "x"), 'did you mean "--until"?'),
-                (("undrain", "site", "ams", "--until", "x"), "no option --until"),
+                (("drain", "site", "ams", "--scheduled", "--until"), "needs a value: TIME"),
+                (("drain", "site", "ams", "--scheduled", "--untli", "x"), 'did you mean "--until"?'),
+                (("undrain", "site", "ams", "--scheduled", "--until", "x"), "no option --until"),
                 ((*DRAIN, "--reason", "y"), "--reason is given twice"),
-                (("drain", "site", "ams", "--until", "+4h", "--reason", ""), "--reason"),
+                (("drain", "site", "ams", "--scheduled", "--until", "+4h", "--reason", ""), "--reason"),
                 (("disable", "site", "ams", "--until", "+4h", "--reason", " "), "--reason"),
                 (("apply", "--reason", ""), "--reason"), (("rollback", "1", "--reason", ""), "--reason"),
                 (("wait", "swell"), "well, degraded"), (("wait", "backend", "a/b", "floating"), "floating is not a state"),
@@ -262,7 +262,7 @@ class WithApi(unittest.TestCase):
 
     def test_what_returns_tells_when_and_not_when_it_began(self) -> None:
         self.api.answers["/v1/overrides"] = (200, {**DRAINED, "override": {**DRAINED["override"], "state": "returning"}})
-        done = self.weir("undrain", "site", "ams")
+        done = self.weir("undrain", "site", "ams", "--scheduled")
         self.assertIn("drain site ams: returning", done.stdout)
         self.assertIn("all back  2026-11-20T12:05", done.stdout)
         self.assertNotIn("starts", done.stdout)

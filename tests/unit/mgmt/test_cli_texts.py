@@ -101,7 +101,7 @@ class Texts(test_cli.WithApi):
         for command, what in (("undrain", "undrain"), ("enable", "enable"), ("hold", "hold")):
             self.weir(command, "site", "ams")
             self.assertEqual(self.api.requests[-1][2], {"do": what, "target": {"site": "ams"}, "reason": f"weir {what}, no reason given"})
-        self.weir("undrain", "site", "ams", "--reason", "fixed", "--over", "10m")
+        self.weir("undrain", "site", "ams", "--scheduled", "--reason", "fixed", "--over", "10m")
         self.assertEqual(self.api.requests[-1][2], {"do": "undrain", "target": {"site": "ams"}, "reason": "fixed", "over": "10m"})
 
     def test_an_undo_that_begins_something_again_wants_a_reason(self) -> None:
@@ -109,7 +109,7 @@ class Texts(test_cli.WithApi):
                             ("weir drain site ams --until never", "undo: weir drain site ams --until never --reason TEXT\n"),
                             ("weir force-up backend p/b --until never", "--until never --reason TEXT\n")):
             self.api.answers["/v1/overrides"] = (200, {**DRAIN_WITHOUT, "undo": line})
-            self.assertIn(shown, self.weir("undrain", "site", "ams").stdout)
+            self.assertIn(shown, self.weir("undrain", "site", "ams", "--scheduled").stdout)
 
     def test_overrides_are_listed_with_who_and_how_far(self) -> None:
         self.api.answers["/v1/overrides"] = (200, {"items": []})
@@ -137,7 +137,7 @@ class Texts(test_cli.WithApi):
         done = self.weir("why", "backend", "--", "-x/y", "-z")
         self.assertEqual(done.returncode, 1)
         for arguments in (("--until", "a", "--until", "b"), ("--now", "--now"), ("--until=a", "--until", "b")):
-            done = self.weir("drain", "site", "ams", "--reason", "x", *arguments)
+            done = self.weir("drain", "site", "ams", "--scheduled", "--reason", "x", *arguments)
             self.assertEqual(done.returncode, 1)
             self.assertIn("is given twice", done.stderr)
         done = self.weir(*DRAIN, "--now=yes")

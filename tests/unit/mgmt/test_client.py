@@ -21,7 +21,7 @@ import counted
 from api_node import Node, config, free_port, wait_for
 
 MGMT, WEIR = (sys.argv.pop(1) for _ in range(2))
-DRAIN = ("drain", "site", "ams", "--until", "never", "--now", "--reason", "a test")
+DRAIN = ("drain", "site", "ams", "--scheduled", "--until", "never", "--now", "--reason", "a test")
 
 
 @contextlib.contextmanager

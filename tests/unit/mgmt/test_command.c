@@ -120,7 +120,7 @@ static void a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp(void **stat
 	assert_true(s->r.created);
 	assert_int_equal(s->r.override.from_ms, from_ms);
 	assert_int_equal(s->r.override.generation, 1);
-	assert_string_equal(s->r.undo, "weir undrain site ams");
+	assert_string_equal(s->r.undo, "weir undrain site ams --scheduled");
 	assert_string_equal(state_of(s, NOW_MS), "scheduled");
 	assert_string_equal(state_of(s, from_ms), "ramping");
 	assert_int_equal(level_of(s, from_ms + 50000), 500000);
@@ -197,7 +197,7 @@ static void the_same_drain_again_changes_the_one_that_is(void **state)
 	assert_int_equal(s->r.override.from_ms, NOW_MS + 30000);
 	assert_int_equal(s->r.override.over_ms, 100000);
 	assert_int_equal(s->r.override.created_ms, NOW_MS);
-	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never");
+	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never --scheduled");
 	assert_int_equal(intent_overrides(s->in)->n_items, 1);
 }
 
@@ -267,7 +267,7 @@ static void a_hold_needs_a_ramp_and_ends_with_the_next_command(void **state)
 	snprintf(drain, sizeof(drain), "%s", s->r.override.id);
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 20000), COMMAND_OK);
 	assert_true(s->r.created);
-	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never");
+	assert_string_equal(s->r.undo, "weir drain site ams --over 100s --until never --scheduled");
 	assert_int_equal(run_plain(s, COMMAND_HOLD, "ams", NOW_MS + 30000),
 	                 COMMAND_NOTHING); /* it is held */
 	const struct overrides *set = intent_overrides(s->in);
@@ -442,7 +442,7 @@ static void an_undo_line_has_the_instants_that_are_to_come(void **state)
 	assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "ams", NOW_MS + 1), COMMAND_OK);
 	assert_string_equal(s->r.undo,
 	                    "weir drain site ams --over 1500ms --from 2026-09-21T14:23:20.000Z "
-	                    "--until 2026-09-21T14:33:20.000Z");
+	                    "--until 2026-09-21T14:33:20.000Z --scheduled");
 	assert_true(kept_override(s)->ended); /* nothing had moved yet */
 }
 

@@ -174,10 +174,10 @@ class Offline(unittest.TestCase):
                 (("undrain", "site", "ams"), 0, "nothing to end: the target has no drain\n", ""),
                 (("hold", "site", "ams"), 4, "", "weir: there is nothing to end or hold\n"),
                 ((*drain, *begins, "--dry-run"), 0, "dry run, nothing was changed:\ndrain site ams: scheduled (ID)\n" + scheduled +
-                 "undo: weir undrain site ams\n", ""),
-                ((*drain, *begins, "--now"), 0, "drain site ams: drained (ID)\n" + scheduled + written + "undo: weir undrain site ams\n", ""),
+                 "undo: weir undrain site ams --scheduled\n", ""),
+                ((*drain, *begins, "--now"), 0, "drain site ams: drained (ID)\n" + scheduled + written + "undo: weir undrain site ams --scheduled\n", ""),
                 (("undrain", "site", "ams", "--now"), 0, "drain site ams: done (ID)\n  returns   T\n  all back  T\n" + written +
-                 "undo: weir drain site ams --until never --reason TEXT\n", "")):
+                 "undo: weir drain site ams --until never --scheduled --reason TEXT\n", "")):
             found = self.told_offline(*arguments, SUDO_USER="ann")
             plain = re.sub(r"\(ams-1-\w+\)", "(ID)", re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+Z", "T", found[1]))
             self.assertEqual((found[0], plain, found[2]), (status, out, err), arguments)
