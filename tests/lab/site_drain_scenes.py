@@ -203,7 +203,7 @@ def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
             time.sleep(20)  # what a held operation leaves must not fail
         else:
             report.step(watch_operation, world, operations, number, (*ENDED, *HELD), 200)
-            time.sleep(SQUEEZE_S)
+            time.sleep(SQUEEZE_S)  # clients that do not get through show themselves
         bad = refused(world.requests(cut, now_ms()))
         say(world.crowd_line(5000))
         figures.put("squeeze.failed" if guarded else "squeeze.failed_without_guard", len(bad))
