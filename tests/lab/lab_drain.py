@@ -14,6 +14,7 @@ cut        a node, then the owner, is cut off from the others' management
 double     a drained site is powered off, then another one dies
 backup     all own backends of a site die, and its backup serves
 mutual     two sites that back each other up are drained both
+faults     bad input, and what happens around an operation (site_drain_faults.py)
 
 --quick plays `double` with a drain in one step. Figures of the long form: build/lab/drain.json, by key and as the list `figures` of
 {key, value, target, met}; a figure that was not measured has value null.

@@ -8,6 +8,7 @@ import time
 import typing
 
 from net import Lab, LabError, comes_true, say, wait_until
+from site_drain_faults import CASES, FAULTS_WISH, large_disks, small_disks
 from site_drain_world import (RATE, SiteDrainWorld, Wish, drained_ppm, gone_ms, late_flows, own_flows, percentile,
                               resolver_address)
 from site_operations import ENDED, HELD, MOVING, Operations, tell
@@ -401,7 +402,23 @@ def mutual(report: Report, figures: Figures) -> None:
         report.equal([(r.result, r.target) for r in bad[:5]], [], "all late clients are served")
 
 
+def faults(report: Report, _: Figures) -> None:
+    """Bad input and faults during an operation."""
+    with Lab("drain") as lab:
+        world = SiteDrainWorld(lab, FAULTS_WISH, small_disks)
+        world.begin(warm_s=3)
+        try:
+            for case in CASES:
+                say(f"{case.__name__}: {case.__doc__}")
+                report.step(case, world, report)
+        finally:
+            world.end()
+            for node in world.nodes:
+                node.kill_all()
+            large_disks(world)
+
+
 SCENES: dict[str, typing.Callable[[Report, Figures], None]] = {
-    f.__name__: f for f in (scheduled, drain, default, squeeze, owner, cut, double, backup, mutual)}
+    f.__name__: f for f in (scheduled, drain, default, squeeze, owner, cut, double, backup, mutual, faults)}
 QUICK = (quick,)
 assert RATE > QUICK_RATE

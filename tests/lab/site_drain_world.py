@@ -92,7 +92,7 @@ class BackupSite(Site):
 class SiteDrainWorld(World):
     site_class = BackupSite
 
-    def __init__(self, lab: Lab, wish: Wish) -> None:
+    def __init__(self, lab: Lab, wish: Wish, before_start: typing.Callable[[SiteDrainWorld], None] = lambda world: None) -> None:
         super().__init__(lab, make_plan(wish), resolvers=())
         self.wish, self.random = wish, random.Random(wish.seed)
         self.site_of = {v: s.name for s in self.plan.sites for v in s.vips}
@@ -103,6 +103,7 @@ class SiteDrainWorld(World):
             for site in self.sites:
                 typing.cast(BackupSite, site).serve_others()
         self.write_configs()
+        before_start(self)
         self.start_backends()
         for site in self.sites:
             site.node.start()
