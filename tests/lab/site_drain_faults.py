@@ -11,7 +11,7 @@ import threading
 import time
 import typing
 
-from net import LabError, call, comes_true, say, unmount, wait_until
+from net import LabError, call, comes_true, executable, say, unmount, wait_until
 from site_drain_world import SiteDrainWorld, Wish, drained_ppm
 from site_operations import ENDED, HELD, Operations, Record, tell
 
@@ -220,6 +220,47 @@ def disk_is_full(world: SiteDrainWorld, report: Report) -> None:
             os.unlink(filler)
 
 
+def key_changes(world: SiteDrainWorld, report: Report) -> None:
+    """The cluster's hash key changes: which clients a level moves is another question then."""
+    with moving(world, report) as number:
+        for text, name in (("f" * 32, "k2"), ("000102030405060708090a0b0c0d0e0f", "k1")):
+            for node in world.nodes:
+                with open(os.path.join(node.conf, "hash.key"), "w") as f:
+                    f.write(text + "\n")
+            node = world.nodes[1]
+            changed = open_text(node).replace('hash_key_id = "k1"', f'hash_key_id = "{name}"').replace('hash_key_id = "k2"', f'hash_key_id = "{name}"')
+            with open(os.path.join(node.conf, "weir.conf"), "w") as f:
+                f.write(changed)
+            said = node.weir("apply", os.path.join(node.conf, "weir.conf"), "--reason", "lab", "--confirm-within", "none", check=False)
+            if name == "k2":
+                goes_on(world, report, number, f"another key: an end or a hold with a reason {said[:60]!r}")
+        time.sleep(3)  # all nodes have the first key again
+
+
+def clock_steps(world: SiteDrainWorld, report: Report) -> None:
+    """The wall clock of a node jumps by an hour during its operation, and back."""
+    node, said = world.nodes[1], os.path.join(world.lab.dir, "clock")
+    write_text(said, "0 1")
+    node.kill("mgmt")
+    node.start("mgmt", env={"LD_PRELOAD": executable("libstepped-clock.so"), "STEPPED_CLOCK": said})
+    wait_until(lambda: node.weir("status", check=False), 20, "weir-mgmt answers", 0.2)
+    time.sleep(4)  # peers hear it again
+    with moving(world, report) as number:
+        write_text(said, "3600000 1")
+        goes_on(world, report, number, "a clock that jumps ahead: an end or a hold with a reason")
+        write_text(said, "0 1")
+        time.sleep(3)  # it has jumped back
+    node.kill("mgmt")
+    node.start("mgmt")
+    wait_until(lambda: node.weir("status", check=False), 20, "weir-mgmt answers", 0.2)
+
+
+def write_text(path: str, text: str) -> None:
+    with open(path + ".new", "w") as f:
+        f.write(text)
+    os.rename(path + ".new", path)
+
+
 def person_overrides(world: SiteDrainWorld, report: Report) -> None:
     """A person's command on the site ends the automation."""
     with moving(world, report) as number:
@@ -233,7 +274,7 @@ def person_overrides(world: SiteDrainWorld, report: Report) -> None:
 
 
 CASES: tuple[Case, ...] = (bad_input, twice, drained_already, take_when_cut, configuration_changes, person_overrides, owner_restarts,
-                           disk_is_full, site_is_removed)
+                           disk_is_full, clock_steps, key_changes, site_is_removed)
 
 
 def small_disks(world: SiteDrainWorld) -> None:
