@@ -48,7 +48,7 @@ void asked_close(struct asked_tables *t)
 	*t = (struct asked_tables){ 0 };
 }
 
-struct asked *asked_take(struct asked_tables *t)
+struct asked *asked_receive(struct asked_tables *t)
 {
 	return __atomic_exchange_n(&t->full, NULL, __ATOMIC_ACQUIRE);
 }

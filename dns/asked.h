@@ -14,7 +14,7 @@
  * among the `others` of their name.
  *
  * asked_count() and asked_add() are for the thread that owns the table; asked_open() and asked_close() for the main
- * thread while the other does not run; asked_take() and asked_give_back() for the main thread at any
+ * thread while the other does not run; asked_receive() and asked_give_back() for the main thread at any
  * time. Implemented in dns/asked.c.
  */
 #ifndef WEIR_DNS_ASKED_H
@@ -72,7 +72,7 @@ struct asked_tables {
 int asked_open(struct asked_tables *t, struct loop *loop) NONNULL();
 void asked_close(struct asked_tables *t) NONNULL();
 /** What the thread has handed over; to be given back. @return NULL: nothing */
-struct asked *asked_take(struct asked_tables *t) NONNULL();
+struct asked *asked_receive(struct asked_tables *t) NONNULL();
 /** Empty @p table and give it back to its thread. */
 void asked_give_back(struct asked_tables *t, struct asked *table) NONNULL();
 /** Set the timer that hands the table over. */

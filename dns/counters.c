@@ -404,12 +404,12 @@ static unsigned type_index(uint16_t type)
 bool counters_steered(const struct counters_services *c, const struct steering *p, size_t service,
                       uint32_t site, uint64_t *out)
 {
-	const uint64_t *word =
+	const uint64_t *counter =
 	        c ? c->by_site[first_counter_of(p, &p->services[service]) + site] : NULL;
 
-	if (word)
-		*out = __atomic_load_n(word, __ATOMIC_RELAXED);
-	return word;
+	if (counter)
+		*out = __atomic_load_n(counter, __ATOMIC_RELAXED);
+	return counter;
 }
 
 static void count_steered(struct tally *tally, const struct serving *from,

@@ -150,7 +150,7 @@ static void add_others(struct keys *k, uint32_t name, uint32_t slot, uint32_t n)
 }
 
 /* Take @p n queries away from @p row, the oldest first. */
-static void take_queries(struct keys *k, struct keys_row *row, uint32_t n)
+static void reduce_row(struct keys *k, struct keys_row *row, uint32_t n)
 {
 	for (uint32_t i = 1; i <= KEYS_SLOTS && n; i++) {
 		uint32_t slot = slot_of(k->minute + i);
@@ -171,11 +171,11 @@ static void add_key(struct keys *k, const struct asked_key *a)
 	if (!find_name(k, a->name))
 		return;
 	if (row->total && (row->key != a->key || row->name != a->name)) {
-		uint32_t taken = row->total < n ? row->total : n;
+		uint32_t lost = row->total < n ? row->total : n;
 
-		take_queries(k, row, taken);
-		add_others(k, a->name, slot, taken);
-		n -= taken;
+		reduce_row(k, row, lost);
+		add_others(k, a->name, slot, lost);
+		n -= lost;
 	}
 	if (!n)
 		return;

@@ -33,7 +33,7 @@ void keys_tick(struct server *s, uint64_t now_ms)
 	s->keys_load = s->load.finished;
 	keys_turn(&s->keys, now_ms);
 	for (unsigned i = 0; i < WORKERS_ALL; i++) {
-		struct asked *table = asked_take(&s->workers[i].asked);
+		struct asked *table = asked_receive(&s->workers[i].asked);
 
 		if (!table)
 			continue;

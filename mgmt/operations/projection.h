@@ -56,8 +56,6 @@ struct projection_site_now {
 	bool flows_known, bits_known;
 	uint64_t flows_per_s; /**< new flows of clients, whichever pool took them */
 	uint64_t bits_per_s;
-	/** bits_per_s when the operation began; without an operation the same as bits_per_s. */
-	uint64_t bits_begin_per_s;
 };
 
 /** New flows of one service at one site. Pairs that are not listed are not known. */

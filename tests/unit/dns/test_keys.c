@@ -307,7 +307,7 @@ static void tables_change_hands_without_a_loss(void **state)
 	assert_int_equal(asked_open(&tables, loop), 0);
 	assert_int_equal(pthread_create(&thread, NULL, answer_queries, loop), 0);
 	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
-		struct asked *t = asked_take(&tables);
+		struct asked *t = asked_receive(&tables);
 
 		if (!t)
 			continue;

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The projection of an operation's steps, against brute force (projection_scene.h). Then what a
+ * projection must not do: read what is missing as 0, count clients twice, or trust a peer.
+ */
+#include "tests/unit/mgmt/projection_scene.h"
+
+static void each_step_is_what_the_crowd_would_do(void **state)
+{
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	load_sites(none);
+	make_projection();
+	assert_true(out->by_keys);
+	assert_int_equal(out->n_steps, 5);
+	assert_int_equal(out->n_nodes, 1);
+	assert_int_equal(out->covered_s, 600);
+	assert_step(&out->begin, none, false);
+	for (size_t i = 0; i < 5; i++) {
+		const uint32_t levels[3] = { steps[i], 0, 0 };
+
+		assert_int_equal(out->steps[i].level_ppm, steps[i]);
+		assert_step(&out->steps[i], levels, false);
+		assert_false(out->steps[i].sites[AMS].receives);
+		assert_true(out->steps[i].sites[FRA].receives);
+	}
+	assert_int_equal(out->steps[4].sites[AMS].flows_per_s, 0);
+	assert_int_equal(out->steps[4].sites[AMS].share_ppm, 0);
+}
+
+static void several_sites_are_projected_jointly(void **state)
+{
+	const struct projection_gate both[] = { { AMS, PROJECTION_ALL, 0 },
+		                                { FRA, PROJECTION_ALL, 0 } };
+	const uint32_t none[3] = { 0 }, half[3] = { 500000, 500000, 0 };
+
+	(void)state;
+	load_sites(none);
+	at_api[FRA].site = &sites[LON]; /* else the last site of that service would be drained */
+	load_sites(none);
+	in.targets = both;
+	in.n_targets = 2;
+	projector_free(projector);
+	assert_int_equal(projector_new(&m, place_key, &projector), 0);
+	make_projection();
+	for (uint32_t i = 0; i < 3; i++)
+		assert_near(out->steps[2].sites[i].flows_per_s,
+		            count_queries(WEB, i, half) + count_queries(API, i, half), 3);
+	assert_near(out->steps[4].sites[LON].flows_per_s,
+	            now[AMS].flows_per_s + now[FRA].flows_per_s + now[LON].flows_per_s, 2);
+	assert_int_equal(out->steps[4].sites[AMS].flows_per_s, 0);
+	assert_int_equal(out->steps[4].sites[FRA].flows_per_s, 0);
+}
+
+static void one_service_at_a_site_moves_alone(void **state)
+{
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	load_sites(none);
+	target.service = WEB;
+	make_projection();
+	for (size_t i = 0; i < 5; i++) {
+		const uint32_t levels[3] = { steps[i], 0, 0 };
+
+		assert_step(&out->steps[i], levels, true);
+	}
+}
+
+static void a_level_of_others_stays_and_a_drain_begins_where_it_is(void **state)
+{
+	const uint32_t before[3] = { 300000, 0, 250000 };
+	const uint32_t after[3] = { 500000, 0, 250000 };
+
+	(void)state;
+	load_sites(before);
+	target.level_ppm = 300000;
+	gates[0] = (struct projection_gate){ LON, PROJECTION_ALL, 250000 };
+	in.gates = gates;
+	in.n_gates = 1;
+	make_projection();
+	assert_step(&out->begin, before, false);
+	assert_step(&out->steps[0], before, false); /* 10 % and 25 % are behind it */
+	assert_step(&out->steps[1], before, false);
+	assert_step(&out->steps[2], after, false);
+}
+
+static void a_return_loads_the_returning_site(void **state)
+{
+	const uint32_t drained[3] = { 1000000, 0, 0 }, half[3] = { 500000, 0, 0 }, none[3] = { 0 };
+
+	(void)state;
+	load_sites(drained);
+	target.level_ppm = 1000000;
+	memcpy(steps, (const uint32_t[]){ 990000, 500000, 0 }, 3 * sizeof(*steps));
+	in.n_steps = 3;
+	make_projection();
+	assert_step(&out->begin, drained, false);
+	assert_step(&out->steps[1], half, false);
+	assert_step(&out->steps[2], none, false);
+	assert_true(out->steps[2].sites[AMS].receives);
+	assert_false(out->steps[2].sites[FRA].receives);
+}
+
+/* During a step a part has arrived: what is to come is only what has not. */
+static void clients_that_have_arrived_are_not_counted_twice(void **state)
+{
+	const uint32_t none[3] = { 0 }, quarter[3] = { 250000, 0, 0 };
+
+	(void)state;
+	load_sites(quarter); /* as it will be ... */
+	for (size_t i = 0; i < in.n_flows; i++)
+		flows[i].begin_per_s = count_queries(flows[i].service, flows[i].site, none);
+	steps[0] = 250000;
+	in.n_steps = 1;
+	make_projection();
+	assert_step(&out->steps[0], quarter, false);
+	for (size_t i = 0; i < in.n_flows; i++) { /* ... and when half of it has happened */
+		uint64_t half = (flows[i].begin_per_s + flows[i].now_per_s + 1) / 2;
+
+		now[flows[i].site].flows_per_s += half - flows[i].now_per_s;
+		now[flows[i].site].bits_per_s += 1000 * (half - flows[i].now_per_s);
+		flows[i].now_per_s = half;
+	}
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_step(&out->steps[0], quarter, false);
+}
+
+/* All have twice as many clients as at the begin: that moves, too. */
+static void what_moves_follows_the_load_of_now(void **state)
+{
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	load_sites(none);
+	for (size_t i = 0; i < in.n_flows; i++)
+		flows[i].now_per_s *= 2;
+	for (uint32_t i = 0; i < 3; i++)
+		now[i].flows_per_s *= 2;
+	make_projection();
+	assert_near(out->steps[4].sites[AMS].flows_per_s, 0, 2);
+	assert_near(out->steps[4].sites[FRA].flows_per_s + out->steps[4].sites[LON].flows_per_s,
+	            now[AMS].flows_per_s + now[FRA].flows_per_s + now[LON].flows_per_s, 3);
+}
+
+/* One resolver has a quarter of the queries: the step that moves it moves a quarter. */
+static void a_resolver_with_a_quarter_of_the_queries_is_seen(void **state)
+{
+	const uint32_t none[3] = { 0 }, first[3] = { 100000, 0, 0 };
+	struct arena *a = arena_new(1 << 20);
+	struct steering *p = steering_new(&m, a);
+	uint64_t sum = 0, moves;
+	size_t heavy = KEYS;
+
+	(void)state;
+	p->key = (struct hash_key){ place_key[0], place_key[1] };
+	for (size_t i = 0; i < KEYS; i++)
+		seen->keys[i].queries = 100;
+	for (size_t i = 0; i < KEYS && heavy == KEYS; i++) { /* at ams, and among the first to go */
+		struct steering_key key = { .bits = 24 };
+
+		memcpy(key.bytes, seen->keys[i].key, 8);
+		seen->keys[i].queries = 1000000;
+		if (seen->keys[i].name == steer_keys_name_id("www.test") &&
+		    steering_gate_ppm(p, &p->services[WEB].sites[AMS], &key) < 100000 &&
+		    count_queries(WEB, AMS, none) > 1000000)
+			heavy = i;
+		seen->keys[i].queries = 100;
+	}
+	assert_true(heavy < KEYS);
+	for (size_t i = 0; i < KEYS; i++)
+		sum += seen->keys[i].queries;
+	seen->keys[heavy].queries = (uint32_t)(sum / 3); /* of the whole: a quarter */
+	load_sites(none);
+	make_projection();
+	assert_near(out->heaviest_ppm, 250000, 100);
+	assert_step(&out->steps[0], first, false);
+	moves = now[AMS].flows_per_s - out->steps[0].sites[AMS].flows_per_s;
+	assert_true(moves > sum / 3); /* by weights alone it would be some 4 % */
+	arena_free(a);
+}
+
+static void what_is_not_known_stays_unknown(void **state)
+{
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	load_sites(none);
+	for (size_t i = 0; i < in.n_flows; i++) /* web at ams: not measured */
+		if (flows[i].service == WEB && flows[i].site == AMS)
+			flows[i--] = flows[--in.n_flows];
+	make_projection();
+	for (size_t i = 0; i < 5; i++) {
+		assert_false(out->steps[i].sites[FRA].flows_known);
+		assert_false(out->steps[i].sites[LON].flows_known);
+		assert_false(out->steps[i].sites[FRA].bits_known);
+		assert_true(out->steps[i].sites[FRA].receives);
+	}
+	load_sites(none);
+	now[FRA].flows_known = now[LON].bits_known = false;
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_false(out->steps[0].sites[FRA].flows_known);
+	assert_true(out->steps[0].sites[FRA].bits_known);
+	assert_true(out->steps[0].sites[LON].flows_known);
+	assert_false(out->steps[0].sites[LON].bits_known);
+}
+
+static void without_flows_by_service_the_sites_sums_are_shared(void **state)
+{
+	const uint32_t none[3] = { 0 }, all[3] = { 1000000, 0, 0 };
+
+	(void)state;
+	load_sites(none);
+	in.n_flows = 0;
+	make_projection();
+	assert_step(&out->steps[4], all, false);
+	now[AMS].flows_known = false;
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_false(out->steps[4].sites[FRA].flows_known);
+}
+
+static void without_keys_it_follows_the_weights(void **state)
+{
+	(void)state;
+	now[AMS].flows_per_s = 10000;
+	in.n_flows = 0;
+	target.service = WEB;
+	seen->n_keys = 0;
+	seen->names[0].queries = seen->names[1].queries = 50; /* too few */
+	seen->names[0].others = seen->names[1].others = 50;
+	make_projection();
+	assert_false(out->by_keys);
+	assert_near(out->steps[4].sites[FRA].flows_per_s, 6667, 200); /* 100 to 50 */
+	assert_near(out->steps[4].sites[LON].flows_per_s, 3333, 200);
+	assert_near(out->steps[2].sites[AMS].flows_per_s, 5000, 250);
+}
+
+/* Half of the queries are of keys that had no place: they go as the hash would. */
+static void queries_without_a_key_are_spread_evenly(void **state)
+{
+	const uint32_t none[3] = { 0 };
+	uint64_t sum = 0;
+
+	(void)state;
+	load_sites(none);
+	for (size_t i = 0; i < KEYS; i++)
+		sum += seen->keys[i].queries;
+	in.n_flows = 0;
+	target.service = WEB;
+	seen->n_keys = 1; /* a single key, and as many queries of others */
+	for (size_t i = 0; i < 2; i++) {
+		bool is_of = seen->names[i].name == seen->keys[0].name;
+
+		seen->names[i].others = is_of ? seen->keys[0].queries : 0;
+		seen->names[i].queries = is_of ? 2 * seen->keys[0].queries : 0;
+	}
+	if (seen->keys[0].name != steer_keys_name_id("www.test"))
+		target.service = API;
+	make_projection();
+	assert_true(out->by_keys);
+	assert_near(out->others_ppm, 500000, 1);
+	assert_near(out->heaviest_ppm, 500000, 1);
+	assert_true(sum > 0);
+}
+
+static void keys_of_several_nodes_are_added_and_bounded(void **state)
+{
+	const uint32_t none[3] = { 0 }, half[3] = { 500000, 0, 0 };
+
+	(void)state;
+	load_sites(none);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(projector_add(projector, seen), 0);
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_int_equal(out->n_nodes, 3);
+	assert_step(&out->steps[2], half, false);
+	uint64_t before = out->queries;
+
+	for (uint32_t node = 0; node < 12; node++) { /* far more keys than are projected */
+		for (uint32_t i = 0; i < KEYS; i++) {
+			uint64_t h = hash_mix((node + 1) * 1000000 + i);
+
+			memcpy(seen->keys[i].key + 1, &h, 3);
+			seen->keys[i].queries = 2;
+		}
+		assert_int_equal(projector_add(projector, seen), 0);
+	}
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_int_equal(out->queries, before + 12 * KEYS * 2);
+	assert_true(out->others_ppm > 0);
+}
+
+static void what_a_peer_says_wrongly_does_no_harm(void **state)
+{
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	load_sites(none);
+	for (size_t i = 0; i < KEYS; i++) {
+		seen->keys[i].queries = UINT32_MAX;
+		if (i % 2)
+			seen->keys[i].name = (uint32_t)hash_mix(i); /* no such name */
+	}
+	seen->names[0].others = seen->names[1].others = UINT32_MAX;
+	seen->covered_s = 0;
+	gates[0] = (struct projection_gate){ UINT32_MAX, UINT32_MAX - 1, UINT32_MAX };
+	gates[1] = (struct projection_gate){ LON, PROJECTION_ALL, UINT32_MAX };
+	in.gates = gates;
+	in.n_gates = 2;
+	flows[0].site = flows[1].service = UINT32_MAX;
+	steps[4] = UINT32_MAX;
+	in.n_steps = 500;
+	static uint32_t many[500];
+	memcpy(many, steps, sizeof(steps));
+	in.steps_ppm = many;
+	make_projection();
+	assert_int_equal(out->n_steps, PROJECTION_STEPS_MAX);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(out->steps[4].sites[i].share_ppm <= 1000000);
+}
+
+static void the_plan_tells_how_many_queries_come_at_the_shortest_ttl(void **state)
+{
+	(void)state;
+	in.n_flows = 0;
+	for (size_t i = 0; i < 2; i++)
+		seen->names[i].queries = 6000; /* 10 a second each */
+	make_projection();
+	assert_int_equal(out->queries_per_s, 20);
+	assert_int_equal(out->queries_per_s_min_ttl, 10 * 12 + 10 * 6);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(each_step_is_what_the_crowd_would_do),
+		TEST(several_sites_are_projected_jointly),
+		TEST(one_service_at_a_site_moves_alone),
+		TEST(a_level_of_others_stays_and_a_drain_begins_where_it_is),
+		TEST(a_return_loads_the_returning_site),
+		TEST(clients_that_have_arrived_are_not_counted_twice),
+		TEST(what_moves_follows_the_load_of_now),
+		TEST(a_resolver_with_a_quarter_of_the_queries_is_seen),
+		TEST(what_is_not_known_stays_unknown),
+		TEST(without_flows_by_service_the_sites_sums_are_shared),
+		TEST(without_keys_it_follows_the_weights),
+		TEST(queries_without_a_key_are_spread_evenly),
+		TEST(keys_of_several_nodes_are_added_and_bounded),
+		TEST(what_a_peer_says_wrongly_does_no_harm),
+		TEST(the_plan_tells_how_many_queries_come_at_the_shortest_ttl),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
