@@ -52,7 +52,10 @@ bool api_succeeded(const struct api_reply *reply);
  * status
  */
 int api_refusal(const struct api_reply *reply);
-/* The same; @p anyway: the command line that overrides the guards, or NULL. */
+/*
+ * The same; @p anyway: the command line that overrides the guards; "": no advice; NULL: that of the
+ * code.
+ */
 int api_refusal_with(const struct api_reply *reply, const char *anyway);
 /*
  * Ask; a failure is reported, but of a refusal there is a @p reply, given, for the caller to print.

@@ -26,76 +26,83 @@ json_t *arrivals_query(const struct cli *cli, const char *site)
 	return out;
 }
 
-/* What is not known keeps a site on as well. */
-static void print_keeps(const json_t *a)
+/* An empty list says that it may; without a list it is not known, which is no permission. */
+static void print_keeps(const json_t *keeps)
 {
-	const json_t *keeps = json_object_get(a, "keeps"), *unknown = json_object_get(a, "unknown");
-
-	if (!json_is_array(keeps) || !json_is_array(unknown))
+	if (!json_is_array(keeps))
 		puts("switch off   not known whether anything needs this site");
-	else if (!json_array_size(keeps) && !json_array_size(unknown))
-		puts("switch off   nothing keeps this site from being switched off");
+	else if (!json_array_size(keeps))
+		puts("switch off   yes: nothing keeps this site from being switched off");
 	else
-		puts("switch off   NOT YET, because of");
+		puts("switch off   NOT YET:");
 	op_print_texts(keeps, "  ! ");
-	op_print_texts(unknown, "  ! not known: ");
 }
 
-static void print_vips(const json_t *list)
+static void print_services(const json_t *list)
 {
-	const json_t *v;
+	const json_t *s;
 	char own[UNITS_MAX], backup[UNITS_MAX], packets[UNITS_MAX];
 	size_t i;
 
-	json_array_foreach(list, i, v) if (i < OP_LINES) printf(
-	        "arrives at   %s: new flows %s at own backends, %s at backups; packets of "
+	json_array_foreach(list, i, s) if (i < OP_LINES) printf(
+	        "arrives      %s at %s: new flows %s at own backends, %s at backups; packets of "
 	        "established flows %s\n",
-	        api_text(v, "vip", "?"), units_rate(api_number(v, "own_flows_per_s", -1), own),
-	        units_rate(api_number(v, "backup_flows_per_s", -1), backup),
-	        units_rate(api_number(v, "established_packets_per_s", -1), packets));
+	        api_text(s, "service", "?"), api_text(s, "vip", "?"),
+	        units_rate(api_number(s, "own_flows_per_s", -1), own),
+	        units_rate(api_number(s, "backup_flows_per_s", -1), backup),
+	        units_rate(api_number(s, "established_packets_per_s", -1), packets));
 	op_print_left_out(json_array_size(list));
 }
 
-static void print_rates(const json_t *list, const char *head, const char *name, const char *rate,
-                        const char *unit)
+/* Who still comes: prefixes in a sample of the last minute's new flows. */
+static void print_sources(const json_t *list)
 {
-	const json_t *item;
-	char text[UNITS_MAX];
+	const json_t *s;
 	size_t i;
 
-	json_array_foreach(list, i, item) if (i < OP_LINES)
-	        printf("%-12s %s, %s %s\n", head, api_text(item, name, "?"),
-	               units_rate(api_number(item, rate, -1), text), unit);
+	json_array_foreach(list, i, s)
+	{
+		double flows = api_number(s, "flows", -1);
+
+		if (i >= OP_LINES)
+			break;
+		printf("clients      %s, service %s", api_text(s, "prefix", "?"),
+		       api_text(s, "service", "?"));
+		if (flows >= 0 && flows < 1e15)
+			printf(": %.0f flows in the sample of the last minute", flows);
+		putchar('\n');
+	}
 	op_print_left_out(json_array_size(list));
 }
 
-static void print_announced(const json_t *list)
+static void print_nodes(const json_t *list)
 {
-	const json_t *v;
+	const json_t *n;
 	size_t i;
 
-	json_array_foreach(list, i, v) if (i < OP_LINES) printf(
-	        "announced    %s %s by %s: intended %s, exported %s\n", api_text(v, "vip", "?"),
-	        api_text(v, "address", ""), api_text(v, "node", "?"),
-	        api_text(v, "intended", "not known"), api_text(v, "exported", "not known"));
+	json_array_foreach(list, i, n) if (i < OP_LINES)
+	        printf("node         %s: %s; announces: %s\n", api_text(n, "node", "?"),
+	               !json_is_true(json_object_get(n, "reached"))    ? "NOT REACHED"
+	               : !json_is_true(json_object_get(n, "measured")) ? "does not say what arrives"
+	                                                               : "measures what arrives",
+	               api_text(n, "announces", "not known"));
 	op_print_left_out(json_array_size(list));
 }
 
-static void print_votes(const json_t *votes)
+static void print_totals(const json_t *a)
 {
-	const json_t *counted = json_object_get(votes, "counted");
-	double n = api_number(votes, "deciding", -1);
-	const char *detail = api_text(votes, "detail", "");
+	const json_t *votes = json_object_get(a, "votes");
+	char level[UNITS_MAX], answers[UNITS_MAX];
 
-	if (!votes)
-		return;
-	printf("votes        %s",
-	       json_is_true(counted)    ? "this site counts when others decide about a death"
-	       : json_is_false(counted) ? "this site does not count when others decide"
-	                                : "not known whether this site counts");
-	if (n >= 0 && n < 1e6)
-		printf("; %.0f sites decide", n);
-	printf("%s%s\n", *detail ? "; " : "", detail);
+	printf("DNS          %s of the clients are sent elsewhere; answers that name this site: "
+	       "%s\n",
+	       units_share(api_number(a, "level_ppm", -1), level),
+	       units_rate(api_number(a, "answers_per_s", -1), answers));
+	printf("votes        %s\n",
+	       json_is_true(votes) ? "this site counts when sites decide that another one is dead"
+	       : json_is_false(votes)
+	               ? "this site does not count when sites decide that another one is dead"
+	               : "not known whether this site counts");
 }
 
 void arrivals_print(const json_t *a)
@@ -104,11 +111,9 @@ void arrivals_print(const json_t *a)
 		puts("switch off   not known: management does not say what still arrives");
 		return;
 	}
-	print_keeps(a);
-	print_vips(json_object_get(a, "vips"));
-	print_rates(json_object_get(a, "prefixes"), "clients", "prefix", "flows_per_s",
-	            "new flows");
-	print_rates(json_object_get(a, "dns"), "DNS", "node", "queries_per_s", "queries");
-	print_announced(json_object_get(a, "announcements"));
-	print_votes(json_object_get(a, "votes"));
+	print_keeps(json_object_get(a, "keeps"));
+	print_services(json_object_get(a, "services"));
+	print_sources(json_object_get(a, "sources"));
+	print_nodes(json_object_get(a, "nodes"));
+	print_totals(a);
 }

@@ -83,30 +83,64 @@ static void list_refusing(const json_t *body, const char *given, char *out, size
 	{
 		const char *name = api_text(g, "guard", "");
 
-		if (*name && !json_is_true(json_object_get(g, "ok")) && n < size)
+		if (*name && !json_is_true(json_object_get(g, "ok")) &&
+		    !json_is_false(json_object_get(g, "may_be_overridden")) && n < size)
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "", name);
 	}
 }
 
-/* Print a refusal; of guards with the exact command that overrides them. @return the exit status */
+/* Of guards that no name overrides, what a person can do instead. */
+static void print_hints(const json_t *body)
+{
+	static const struct {
+		const char *guard, *hint;
+	} rows[] = {
+		{ "majority",
+		  "if these nodes are known to be absent, name them: --without NODE,..." },
+		{ "release",
+		  "upgrade these nodes; until then: weir drain site NAME --scheduled --until TIME" },
+		{ "clock", "weir clock says what is wrong" },
+		{ "operation", "weir operations lists all with their states" },
+	};
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "guards"), i, g)
+	{
+		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+			if (!json_is_true(json_object_get(g, "ok")) &&
+			    strcmp(api_text(g, "guard", ""), rows[k].guard) == 0)
+				fprintf(stderr, "  %s: %s\n", rows[k].guard, rows[k].hint);
+	}
+}
+
+/*
+ * Print a refusal. Of guards that may be overridden, with the command as it was given and their
+ * names; of others, with the command that management knows. @return the exit status
+ */
 static int print_refusal(const struct cli *cli, const struct cli_args *args,
                          struct api_reply *reply)
 {
-	const char *anyway = api_text(reply->body, "override", NULL);
+	const char *given = cli_value(args, "--override");
 	char command[COMMAND_MAX], guards[512];
 	bool guarded = strcmp(api_text(reply->body, "code", ""), "guard") == 0;
+	const char *anyway = NULL;
 	int status;
 
 	op_make_plain(reply->body);
-	list_refusing(reply->body, cli_value(args, "--override"), guards, sizeof(guards));
-	if (guarded && !anyway && *guards &&
+	list_refusing(reply->body, given, guards, sizeof(guards));
+	if (guarded && strcmp(guards, given ? given : "") != 0 &&
 	    cli_line(args, "--override", command, sizeof(command) - sizeof(guards) - 16)) {
 		strcat(strcat(command, " --override "), guards);
 		anyway = command;
+	} else if (guarded) {
+		anyway = api_text(reply->body, "command", "");
 	}
 	if (cli->json && reply->body)
 		api_print_json(reply->body);
-	status = api_refusal_with(reply, guarded ? anyway : NULL);
+	status = api_refusal_with(reply, anyway);
+	if (guarded)
+		print_hints(reply->body);
 	api_reply_fini(reply);
 	return status;
 }
@@ -218,8 +252,8 @@ int cli_operations(struct cli *cli, const struct cli_args *args)
 	struct api_reply reply;
 	char *end = NULL;
 
-	if (limit && (strtol(limit, &end, 10) < 1 || strtol(limit, &end, 10) > 1000 || *end))
-		return cli_fail(CLI_USAGE, "--limit: expected a number from 1 to 1000");
+	if (limit && (strtol(limit, &end, 10) < 1 || strtol(limit, &end, 10) > 64 || *end))
+		return cli_fail(CLI_USAGE, "--limit: expected a number from 1 to 64");
 	char *escaped = state ? api_escape(state) : NULL;
 	snprintf(path, sizeof(path), "/v1/operations?limit=%s%s%.200s", limit ? limit : "20",
 	         escaped ? "&state=" : "", escaped ? escaped : "");

@@ -4,6 +4,7 @@
  * which backup pools would serve, and each guard.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/units.h"
@@ -29,13 +30,21 @@ static bool is_true(const json_t *object, const char *name)
 	return json_is_true(json_object_get(object, name));
 }
 
-/* Unknown is no refusal in words: a person must see that nobody has looked. */
+/* What needs a look is in capitals: a refusal, and what nobody could see. */
 static const char *guard_word(const json_t *g)
 {
-	if (is_true(g, "overridden"))
-		return "OVERRIDDEN";
-	if (is_true(g, "unknown"))
-		return is_true(g, "ok") ? "not checked" : "UNKNOWN";
+	static const struct {
+		const char *state, *word;
+	} rows[] = { { "ok", "ok" },
+		     { "not_checked", "not checked" },
+		     { "unknown", "NOT KNOWN" },
+		     { "refused", "REFUSES" },
+		     { "overridden", "OVERRIDDEN" } };
+	const char *state = api_text(g, "state", "");
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(rows[i].state, state) == 0)
+			return rows[i].word;
 	return is_true(g, "ok") ? "ok" : "REFUSES";
 }
 
@@ -48,7 +57,7 @@ void op_print_guards(const json_t *list, bool all)
 	{
 		const char *detail = api_text(g, "detail", "");
 
-		if (!all && is_true(g, "ok"))
+		if (!all && is_true(g, "ok") && strcmp(guard_word(g), "OVERRIDDEN") != 0)
 			continue;
 		if (n++ < OP_LINES)
 			printf("  guard %s: %s%s%s\n", api_text(g, "guard", "?"), guard_word(g),

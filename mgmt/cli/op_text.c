@@ -48,23 +48,37 @@ static bool is_true(const json_t *object, const char *name)
 	return json_is_true(json_object_get(object, name));
 }
 
-/* How long a step took: not known until it has ended. */
-static void print_step(const json_t *s, size_t index)
+/* The load of each site when the step ended, the targets' too. */
+static void print_loads(const json_t *list)
 {
-	char level[UNITS_MAX], measured[UNITS_MAX], expected[UNITS_MAX];
-	double number = api_number(s, "step", (double)index + 1);
+	const json_t *l;
+	char flows[UNITS_MAX], expected[UNITS_MAX], bits[UNITS_MAX];
+	size_t i;
 
-	printf("  step %.0f, %s: %s", number < 1e6 ? number : 0,
-	       units_share(api_number(s, "level_ppm", -1), level),
-	       api_text(s, "begun", "begin not known"));
-	printf(" to %s", api_text(s, "ended", "now"));
-	if (is_true(s, "judged"))
+	json_array_foreach(list, i, l) if (i < OP_LINES)
+	        printf("    %-16s new flows %s, expected %s; %s\n", api_text(l, "site", "?"),
+	               units_rate(api_number(l, "flows_per_s", -1), flows),
+	               units_rate(api_number(l, "expected_flows_per_s", -1), expected),
+	               units_bits(api_number(l, "bits_per_s", -1), bits));
+	op_print_left_out(json_array_size(list));
+}
+
+static void print_step(const json_t *s, bool is_last)
+{
+	char from[UNITS_MAX], to[UNITS_MAX], measured[UNITS_MAX], expected[UNITS_MAX];
+
+	printf("  step %s -> %s: %s to %s", units_share(api_number(s, "from_ppm", -1), from),
+	       units_share(api_number(s, "level_ppm", -1), to),
+	       api_text(s, "begun", "begin not known"), api_text(s, "ended", "now"));
+	if (is_true(s, "share_judged"))
 		printf("; share %s, expected %s\n",
-		       units_share(api_number(s, "share_measured_ppm", -1), measured),
-		       units_share(api_number(s, "share_expected_ppm", -1), expected));
+		       units_share(api_number(s, "share_ppm", -1), measured),
+		       units_share(api_number(s, "expected_share_ppm", -1), expected));
 	else
 		printf("; share not judged%s%s\n", *api_text(s, "not_judged", "") ? ": " : "",
 		       api_text(s, "not_judged", ""));
+	if (is_last)
+		print_loads(json_object_get(s, "loads"));
 }
 
 static void print_steps(const json_t *list)
@@ -74,7 +88,7 @@ static void print_steps(const json_t *list)
 	if (i)
 		printf("  ... %zu earlier steps (--json shows all)\n", i);
 	for (; i < n; i++)
-		print_step(json_array_get(list, i), i);
+		print_step(json_array_get(list, i), i + 1 == n);
 }
 
 /* Nodes that were not reached first; of those that were, only how many. */

@@ -144,7 +144,7 @@ bool op_is_over(const json_t *o, enum op_goal goal)
 
 const char *op_waits_for(const json_t *o)
 {
-	const char *text = api_text(o, "waits_for", "");
+	const char *text = api_text(o, "waits", "");
 
 	return *text ? text : NULL;
 }
@@ -160,8 +160,8 @@ const char *op_line(const json_t *o, char out[OP_LINE_MAX])
 	add_text(out, OP_LINE_MAX, "%s", s ? s->words : api_text(o, "state", "state not known"));
 	if (s && !s->has_level)
 		return out;
-	if (step >= 1 && step <= (double)n_steps && (!s || !s->over))
-		add_text(out, OP_LINE_MAX, ", step %.0f of %zu", step, n_steps);
+	if (step >= 0 && step < (double)n_steps && (!s || !s->over))
+		add_text(out, OP_LINE_MAX, ", step %.0f of %zu", step + 1, n_steps);
 	if (level >= 0 && level <= 1e6)
 		add_text(out, OP_LINE_MAX, ", %s drained", units_share(level, text));
 	else

@@ -151,7 +151,7 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 		         reply->status, detail[0] ? ": " : "", detail);
 	print_refusal_list(json_object_get(body, "errors"), "field", "detail", false, detail);
 	print_refusal_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
-	if (anyway)
+	if (anyway && *anyway)
 		fprintf(stderr, "  to do it anyway (kept in the record): %s\n", anyway);
 	else if (what)
 		fprintf(stderr, "  %s\n", what);
