@@ -155,6 +155,8 @@ void conditions_state(struct process *p)
 	state_probe_packets(p, s);
 	if (has_document)
 		conditions_state_paths(p, s);
+	if (has_document)
+		conditions_state_backups(p, s);
 	state_macs(p, s);
 	conditions_end(s);
 }

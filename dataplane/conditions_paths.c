@@ -158,8 +158,10 @@ static void state_hops(const struct process *p, struct stats *s)
 		for (size_t k = 0; k < pool->plan->n_backends; k++) {
 			const struct compiler_backend *b = &pool->backends[k];
 
-			snprintf(subject, sizeof(subject), "%s/%s", pool->plan->model->name,
-			         b->plan->name);
+			if (b->plan->class == PLAN_FULL)
+				continue;
+			snprintf(subject, sizeof(subject), "%s/%s",
+			         plan_pool_of(pool->plan, b->plan)->name, b->plan->name);
 			state_unusable(&r, b, subject);
 			state_missing(&r, pool, b, subject);
 		}
@@ -185,7 +187,8 @@ static void state_agents(const struct compiler *n, struct stats *s)
 	for (size_t i = 0; i < n->n_pools; i++) {
 		const struct plan_pool *plan = n->pools[i].plan;
 
-		if (!plan->model->agent || plan->n_backends < 2 || n_agents++ >= LISTED_MAX)
+		if (!plan->model->agent || plan->backup || plan->n_backends < 2 ||
+		    n_agents++ >= LISTED_MAX)
 			continue;
 		conditions_add(
 		        s, "agents-unseen", CONDITION_NOTE, plan->model->name,

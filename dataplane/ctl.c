@@ -89,9 +89,9 @@ static json_t *backend_json(const struct process *p, const struct compiler_pool 
 	bool watched = hops_get(p->hops, &b->plan->address, &hop);
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s, s:i, s:i}", "pool",
-	                 pool->plan->model->name, "backend", b->plan->name, "address",
-	                 addr_text(&b->plan->address, address), "index", (int)b->index, "weight",
-	                 (int)b->plan->weight, "in_force", (int)b->alive, "why",
+	                 plan_pool_of(pool->plan, b->plan)->name, "backend", b->plan->name,
+	                 "address", addr_text(&b->plan->address, address), "index", (int)b->index,
+	                 "weight", (int)b->plan->weight, "in_force", (int)b->alive, "why",
 	                 effect_reason_text((enum effect_reason)b->reason), "next_hop",
 	                 watched ? hop_state_text(hop.state) : "not followed", "inner_mtu",
 	                 (int)p->node.t.backends[b->index].inner_mtu, "path_mtu",
@@ -109,7 +109,9 @@ static char *do_backends(struct process *p, const json_t *request)
 		if (only && strcmp(only, pool->plan->model->name) != 0)
 			continue;
 		for (size_t k = 0; k < pool->plan->n_backends; k++)
-			json_array_append_new(list, backend_json(p, pool, &pool->backends[k]));
+			if (pool->plan->backends[k].class != PLAN_FULL)
+				json_array_append_new(list,
+				                      backend_json(p, pool, &pool->backends[k]));
 	}
 	return answer_json(json_pack("{s:b, s:o}", "ok", 1, "backends", list));
 }

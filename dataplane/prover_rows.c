@@ -205,10 +205,20 @@ struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64
 	               : NULL;
 }
 
-static bool has_weight(const struct compiler_pool *pool)
+/* Whether backends of @p class take new flows now: a pool whose backup serves is not down. */
+static bool takes_flows(const struct compiler_pool *pool, enum plan_class class)
+{
+	if (!pool->backup || pool->backup->state.class == EFFECT_CLASS_OWN)
+		return class == PLAN_OWN;
+	return class == PLAN_BACKUP ||
+	       (class == PLAN_OWN && pool->backup->state.share < BACKUP_SHARE_ALL);
+}
+
+static bool has_weight(const struct compiler_pool *pool, enum plan_class class)
 {
 	for (size_t k = 0; k < pool->plan->n_backends; k++)
-		if (pool->backends[k].alive && pool->backends[k].plan->weight)
+		if (pool->backends[k].alive && pool->backends[k].plan->weight &&
+		    pool->backends[k].plan->class == class)
 			return true;
 	return false;
 }
@@ -218,17 +228,17 @@ static bool has_weight(const struct compiler_pool *pool)
  * none of them has one, they get equal shares (owners/targets.c). The fingerprint changes with
  * these backends and with whether their next hops are known.
  */
-static void read_pool(const struct compiler *n, const struct compiler_pool *pool,
-                      struct prover_pool *out, struct proof_node *node)
+static void read_class(const struct compiler *n, const struct compiler_pool *pool,
+                       enum plan_class class, struct prover_pool *out, struct proof_node *node)
 {
-	bool by_weight = has_weight(pool);
+	bool by_weight = has_weight(pool, class);
 
-	*out = (struct prover_pool){ .fingerprint = pool->plan->id };
 	for (size_t k = 0; k < pool->plan->n_backends; k++) {
 		const struct compiler_backend *b = &pool->backends[k];
 		bool has_hop = !(n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP);
 
-		if (!b->alive || !b->plan->is_member || (by_weight && !b->plan->weight))
+		if (b->plan->class != class || !b->alive || !b->plan->is_member ||
+		    (by_weight && !b->plan->weight))
 			continue;
 		out->is_serving = true;
 		out->is_reachable |= has_hop;
@@ -236,6 +246,16 @@ static void read_pool(const struct compiler *n, const struct compiler_pool *pool
 		node->hops_needed++;
 		node->hops_known += has_hop;
 	}
+}
+
+static void read_pool(const struct compiler *n, const struct compiler_pool *pool,
+                      struct prover_pool *out, struct proof_node *node)
+{
+	*out = (struct prover_pool){ .fingerprint = pool->plan->id };
+	if (takes_flows(pool, PLAN_OWN))
+		read_class(n, pool, PLAN_OWN, out, node);
+	if (takes_flows(pool, PLAN_BACKUP))
+		read_class(n, pool, PLAN_BACKUP, out, node);
 }
 
 /* @return whether a figure of the row changed */

@@ -38,12 +38,19 @@ static void apply_peer_state(struct state_sync *l, struct compiler *n,
 		end_sync(l, n, answer->node);
 }
 
+/* A backend of a backup is no reason to wait: the own ones serve. */
+static bool is_own(const struct compiler_pool *p, size_t k)
+{
+	return !p->backup || p->plan->backends[k].class == PLAN_OWN;
+}
+
 /* Whether a backend still waits for its first verdict. */
 static bool waits_for_verdict(const struct compiler *n)
 {
 	for (size_t i = 0; i < n->n_pools; i++)
 		for (size_t k = 0; k < n->pools[i].plan->n_backends; k++)
-			if (n->pools[i].backends[k].reason == EFFECT_REASON_WAITING)
+			if (n->pools[i].backends[k].reason == EFFECT_REASON_WAITING &&
+			    is_own(&n->pools[i], k))
 				return true;
 	return false;
 }

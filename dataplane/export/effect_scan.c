@@ -86,6 +86,8 @@ static void scan_pool(const struct fwd_tables *t, const struct fwd_pool *p, stru
 
 		if (!owner)
 			out->empty++;
+		else if (owner < t->n_backends && t->backends[owner].flags & FWD_BACKEND_FULL)
+			out->refused_slots++;
 		else if (owner < t->n_backends)
 			s->owned[owner]++;
 		if (hot & FWD_SLOT_UNSETTLED)
@@ -149,7 +151,9 @@ static void gather_backends(const struct fwd_tables *t, const struct backend_sum
 	uint32_t n = 0;
 
 	for (uint32_t i = 1; i < t->n_backends && n < out->max_backends; i++)
-		if ((t->backends[i].flags & FWD_BACKEND_USED) && t->backends[i].pool_id)
+		if ((t->backends[i].flags & (FWD_BACKEND_USED | FWD_BACKEND_FULL)) ==
+		            FWD_BACKEND_USED &&
+		    t->backends[i].pool_id)
 			fill_backend(t, i, s, &rows[n++]);
 	qsort(rows, n, sizeof(*rows), by_pool);
 	out->total.n_backends = n;

@@ -36,6 +36,12 @@ static const struct metric pool_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_pool_backends_held", "backends kept in force by a guard" },
 	{ STATS_GAUGE, "weir_dataplane_pool_slots_full",
 	  "slots with a full list of earlier owners: planned changes wait until the oldest claim ends" },
+	{ STATS_GAUGE, "weir_dataplane_pool_class",
+	  "who takes new flows: 0 its own backends, 1 its backup, 2 its backup up to backup_max" },
+	{ STATS_GAUGE, "weir_dataplane_pool_backup_slots",
+	  "slots that backends of its backup own" },
+	{ STATS_GAUGE, "weir_dataplane_pool_refused_slots",
+	  "slots whose packets are dropped, as the backup gets as much as backup_max allows" },
 };
 static const struct metric worker_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_worker_frames_total",

@@ -98,14 +98,26 @@ struct stats *publisher_stats(struct publisher *p)
 	return p->stats;
 }
 
+/* A pool's further tables, for other services, have labels of their own. */
+static bool is_first_table(const struct plan_pool *pool)
+{
+	return !pool->backup || pool->id == hash_text(pool->model->name);
+}
+
 /*
  * @return whether the names have room: labels without an end would spoil the page for its readers
  */
 static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *pool,
                           const struct plan_backend *b)
 {
-	return snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"", pool->model->name,
-	                b->name) < ROWS_LABELS_MAX;
+	if (b->class == PLAN_BACKUP)
+		return snprintf(labels, ROWS_LABELS_MAX,
+		                "pool=\"%s\",backend=\"%s\",backup_of=\"%s\"", pool->backup->name,
+		                b->name, pool->model->name) < ROWS_LABELS_MAX;
+	return snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"%s%s%s",
+	                pool->model->name, b->name, is_first_table(pool) ? "" : ",backup=\"",
+	                is_first_table(pool) ? "" : pool->backup->name,
+	                is_first_table(pool) ? "" : "\"") < ROWS_LABELS_MAX;
 }
 
 static void log_left_out(size_t too_many, size_t too_long)
@@ -162,9 +174,16 @@ static void make_pool_rows(struct publisher *p, const struct compiler *n)
 	if (!fresh)
 		return;
 	for (size_t i = 0; i < n->n_pools; i++) {
-		snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\"",
-		         n->pools[i].plan->model->name);
-		fresh[i].key = n->pools[i].plan->id;
+		const struct plan_pool *pool = n->pools[i].plan;
+
+		if (is_first_table(pool))
+			snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\"",
+			         pool->model->name);
+		else
+			snprintf(fresh[i].labels, ROWS_LABELS_MAX,
+			         "pool=\"%.40s\",backup=\"%.40s\"", pool->model->name,
+			         pool->backup->name);
+		fresh[i].key = pool->id;
 	}
 	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, n->n_pools);
 }
@@ -306,8 +325,22 @@ static void write_pools(struct publisher *p)
 			stats_set(r->counters[2], pools[k].unsettled);
 			stats_set(r->counters[3], pools[k].held);
 			stats_set(r->counters[4], pools[k].full);
+			stats_set(r->counters[5], pools[k].class);
+			stats_set(r->counters[6], pools[k].backup_slots);
+			stats_set(r->counters[7], pools[k].refused_slots);
 		}
 	}
+}
+
+static void add_class(const struct compiler_pool *np, struct effect_pool *pool)
+{
+	if (!np->backup)
+		return;
+	pool->has_backup = true;
+	pool->class = np->backup->state.class;
+	pool->backup_cause = np->backup->state.cause;
+	pool->backup_unused = np->backup->state.unused;
+	pool->class_since_ms = np->backup->state.since_ms;
 }
 
 /*
@@ -319,6 +352,7 @@ static void add_whys(struct effect_page *e, const struct compiler *n,
 {
 	struct effect_backend *rows = effect_page_backends(e) + pool->first;
 
+	add_class(np, pool);
 	for (size_t k = 0, i = 0; k < np->plan->n_backends; k++) {
 		while (i < pool->n_backends && rows[i].id < np->plan->backends[k].id)
 			i++; /* both are sorted by id */
@@ -329,6 +363,8 @@ static void add_whys(struct effect_page *e, const struct compiler *n,
 		rows[i].reason = np->backends[k].reason;
 		rows[i].hop = n->paths[np->backends[k].index].next_hop.hop;
 		rows[i].path_mtu = n->paths[np->backends[k].index].reported.mtu;
+		rows[i].is_backup = np->plan->backends[k].class == PLAN_BACKUP;
+		pool->backup_slots += rows[i].is_backup ? rows[i].slots : 0;
 		pool->held += guard_is_hold((enum effect_reason)rows[i].reason);
 	}
 }

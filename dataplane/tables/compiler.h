@@ -124,7 +124,6 @@ struct compiler_pool {
 struct compiler_counters {
 	uint64_t documents, refused, resizes, deaths, returns, held;
 	uint64_t paths_lowered, paths_restored;
-	uint64_t to_backup, to_own; /**< changes of class */
 };
 
 /** The three clocks of one moment. */

@@ -142,8 +142,6 @@ uint64_t compiler_decide_backup(struct compiler *n, struct compiler_pool *p,
 	if (is_used != was_used) {
 		p->changed = true;
 		p->died |= is_used; /* as urgent as a death */
-		n->counters.to_backup += is_used;
-		n->counters.to_own += was_used;
 	}
 	if (is_used != was_used || b->state.unused != was.unused)
 		log_class(p, &b->state);
@@ -202,20 +200,33 @@ static void measure_backup(const struct compiler *n, struct compiler_pool *p, ui
 	b->read_ms = now_ms;
 }
 
-void compiler_limit_backups(struct compiler *n, const struct compiler_time *time)
+/* @return when the load of the table is to be measured again */
+static uint64_t limit_backup(struct compiler *n, struct compiler_pool *p, uint64_t now_ms)
 {
-	for (size_t i = 0; i < n->n_pools; i++) {
-		struct compiler_pool *p = &n->pools[i];
-		struct compiler_backup *b = p->backup;
-		struct backup_limit limit;
+	struct compiler_backup *b = p->backup;
+	struct backup_limit limit = limit_of(p->plan);
+	uint8_t was = b->state.class;
 
-		if (!b || p->waits || b->read_ms + BACKUP_MEASURE_MS > time->now_ms)
-			continue;
-		limit = limit_of(p->plan);
-		measure_backup(n, p, time->now_ms);
-		if (!backup_follow_load(&b->state, &b->used, &limit))
-			continue;
-		p->changed = true;
+	if (b->read_ms && b->read_ms + BACKUP_MEASURE_MS > now_ms)
+		return b->read_ms + BACKUP_MEASURE_MS;
+	measure_backup(n, p, now_ms);
+	p->changed |= backup_follow_load(&b->state, &b->used, &limit);
+	if (b->state.class != was)
 		log_class(p, &b->state);
+	return now_ms + BACKUP_MEASURE_MS;
+}
+
+uint64_t compiler_limit_backups(struct compiler *n, const struct compiler_time *time)
+{
+	uint64_t due_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < n->n_pools; i++) {
+		uint64_t at_ms = UINT64_MAX;
+
+		if (n->pools[i].backup && !n->pools[i].waits)
+			at_ms = limit_backup(n, &n->pools[i], time->now_ms);
+		if (at_ms < due_ms)
+			due_ms = at_ms;
 	}
+	return due_ms;
 }

@@ -70,8 +70,11 @@ uint64_t compiler_decide_backup(struct compiler *n, struct compiler_pool *p,
                                 const struct guard_backend *own, size_t n_own,
                                 const struct guard_backend *backup, size_t n_backup,
                                 const struct compiler_time *time);
-/** Measure the load of all tables with a backup, and keep their backups' below the limit. */
-void compiler_limit_backups(struct compiler *n, const struct compiler_time *time);
+/**
+ * Measure the load of all tables with a backup, and keep their backups' below the limit.
+ * @return when to measure again, or UINT64_MAX
+ */
+uint64_t compiler_limit_backups(struct compiler *n, const struct compiler_time *time);
 /** Bring the part of the document that concerns a waiting pool into force. */
 void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
                           const struct compiler_time *time);

@@ -499,7 +499,7 @@ uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time)
 		return due;
 	if (plan_update(n->plan, time->wall_clock_ms) || n->next_hops_changed)
 		compiler_read_verdicts(n, time);
-	compiler_limit_backups(n, time);
+	due = earlier_ms(due, compiler_limit_backups(n, time));
 	for (size_t i = 0; i < n->n_pools; i++) {
 		uint64_t at = tick_pool(n, &n->pools[i], time);
 

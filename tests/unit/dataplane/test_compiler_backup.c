@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A pool with a backup at another site, in the tables (dataplane/tables/compiler_backup.c): who owns
+ * its slots by verdicts, overrides and load.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/tables/compiler_internal.h"
+
+#include "tests/unit/dataplane/stage.h"
+
+#define OWN_A  5u
+#define OWN_B  9u
+#define THEM_A 105u
+#define THEM_B 109u
+
+/* A world whose "web" at the first site has the second site's pool as its backup. */
+struct backed {
+	struct world w;
+	struct model_backend theirs[2];
+	struct model_member own_now[2], their_now[2];
+	struct model_set own_set, their_set;
+};
+
+static const struct model_check check = { .name = "web" };
+static struct stage s;
+static struct backed first, second;
+
+static void make_backed(struct backed *b)
+{
+	struct world *w = &b->w;
+
+	make_world(w);
+	for (int i = 0; i < 2; i++) {
+		char text[32];
+
+		b->theirs[i] = (struct model_backend){ .name = i ? "y" : "x",
+			                               .id = i ? THEM_B : THEM_A,
+			                               .weight = 10,
+			                               .pool = &w->pools[1] };
+		snprintf(text, sizeof(text), "10.2.0.%d", i + 1);
+		addr_of(text, &b->theirs[i].address);
+		b->own_now[i] = (struct model_member){ .id = i ? OWN_B : OWN_A, .weight = 10 };
+		b->their_now[i] = (struct model_member){ .id = i ? THEM_B : THEM_A,
+			                                 .address = b->theirs[i].address,
+			                                 .weight = 10 };
+	}
+	b->own_set = (struct model_set){ 0, INT64_MAX, b->own_now, 2 };
+	b->their_set = (struct model_set){ 0, INT64_MAX, b->their_now, 2 };
+	for (int i = 0; i < 2; i++) {
+		w->pools[i].check = &check;
+		w->pools[i].min_healthy_percent = 60;
+		w->pools[i].max_remove_percent = 20;
+		w->pools[i].member_sets = i ? &b->their_set : &b->own_set;
+		w->pools[i].n_member_sets = 1;
+	}
+	w->pools[1].backends = b->theirs;
+	w->services[1].n_at = 2;
+	w->at[0].backup = &w->pools[1];
+	w->at[0].backup_max_flows = 1000;
+	w->at[0].backup_max_bits = 8000000;
+	w->model.n_overrides = 0;
+}
+
+static void set_verdict(uint64_t id, enum health_state state)
+{
+	int at = health_find_index(s.health,
+	                           health_target_backend(id < 100 ? "web-ams" : "web-fra", id));
+
+	health_write(s.health, at, health_make(state, 0, HEALTH_REASON_OK, 1));
+}
+
+static void set_verdicts(enum health_state own, enum health_state theirs)
+{
+	set_verdict(OWN_A, own);
+	set_verdict(OWN_B, own);
+	set_verdict(THEM_A, theirs);
+	set_verdict(THEM_B, theirs);
+	compiler_read_verdicts(&s.node, &s.time);
+}
+
+static int setup(void **state)
+{
+	const uint64_t targets[] = { health_target_backend("web-ams", OWN_A),
+		                     health_target_backend("web-ams", OWN_B),
+		                     health_target_backend("web-fra", THEM_A),
+		                     health_target_backend("web-fra", THEM_B),
+		                     health_target_service("web", "fra", true) };
+
+	(void)state;
+	stage_init(&s);
+	assert_int_equal(health_set_targets(s.health, targets, 5, 2), 0);
+	make_backed(&first);
+	make_backed(&second);
+	apply_world(&s, &first.w);
+	set_verdicts(HEALTH_UP, HEALTH_UP);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stage_fini(&s);
+	return 0;
+}
+
+static struct compiler_pool *find_own(void)
+{
+	return &s.node.pools[0];
+}
+
+static uint16_t hot_word(uint32_t slot)
+{
+	uint32_t at = find_own()->first_slot + slot;
+
+	return s.node.t.slots[at / FWD_SLOTS_PER_BLOCK].slot[at % FWD_SLOTS_PER_BLOCK];
+}
+
+static uint32_t slots_of(enum plan_class class)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < find_own()->n_slots; i++)
+		for (size_t k = 0; k < find_own()->plan->n_backends; k++)
+			n += find_own()->plan->backends[k].class == class &&
+			     find_own()->backends[k].index == (hot_word(i) & FWD_SLOT_BACKEND);
+	return n;
+}
+
+static void pass_ms(uint64_t ms)
+{
+	for (uint64_t end = s.time.now_ms + ms; s.time.now_ms < end;) {
+		uint64_t due = compiler_tick(&s.node, &s.time), step = due - s.time.now_ms;
+
+		if (step > end - s.time.now_ms)
+			step = end - s.time.now_ms;
+		s.time.now_ms += step;
+		s.time.ticks_ms += step;
+		s.time.wall_clock_ms += (int64_t)step;
+	}
+	compiler_tick(&s.node, &s.time);
+}
+
+static void the_backup_is_in_the_tables_and_owns_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(s.node.n_pools, 1);
+	assert_int_equal(find_own()->plan->n_backends, 5); /* two, two, and the one that refuses */
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	for (size_t k = 0; k < 5; k++)
+		assert_true(s.node.t.backends[find_own()->backends[k].index].flags &
+		            FWD_BACKEND_USED);
+	assert_int_equal(find_own()->plan->id, s.node.t.pools[find_own()->index].id);
+}
+
+static void the_last_verdict_moves_all_slots_at_once(void **state)
+{
+	(void)state;
+	set_verdict(OWN_A, HEALTH_DOWN);
+	compiler_read_verdicts(&s.node, &s.time);
+	assert_int_equal(find_own()->backup->state.class, EFFECT_CLASS_BACKUP); /* 50 % < 60 % */
+	set_verdict(OWN_B, HEALTH_DOWN);
+	compiler_read_verdicts(&s.node, &s.time); /* neither min_healthy nor max_remove holds it */
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+	assert_int_equal(s.node.counters.held, 0);
+}
+
+static void a_lost_verdict_moves_nothing(void **state)
+{
+	(void)state;
+	set_verdicts(HEALTH_UNKNOWN, HEALTH_UP);
+	assert_int_equal(find_own()->backup->state.class, EFFECT_CLASS_OWN);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+}
+
+static void last_good_holds_only_when_the_backup_is_down_too(void **state)
+{
+	(void)state;
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+	set_verdicts(HEALTH_DOWN, HEALTH_DOWN);
+	assert_int_equal(find_own()->backup->state.unused, EFFECT_BACKUP_POOL_DOWN);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	for (size_t k = 0; k < find_own()->plan->n_backends; k++)
+		if (find_own()->plan->backends[k].class == PLAN_OWN)
+			assert_int_equal(find_own()->backends[k].reason, EFFECT_REASON_HELD_LAST);
+}
+
+static void own_backends_return_after_ten_seconds(void **state)
+{
+	(void)state;
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	set_verdicts(HEALTH_UP, HEALTH_UP);
+	pass_ms(9000);
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+	pass_ms(1000 + OWNERS_SCHEDULE_MS + 200);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	for (uint32_t i = 0; i < find_own()->n_slots; i++) /* late clients keep their backends */
+		assert_true(hot_word(i) & FWD_SLOT_UNSETTLED);
+}
+
+static void a_site_that_does_not_answer_is_no_backup(void **state)
+{
+	int at = health_find_index(s.health, health_target_service("web", "fra", true));
+
+	(void)state;
+	second.w.services[1].vip_check = &check;
+	second.w.services[1].at = second.w.at;
+	second.w.services[1].n_at = 2;
+	second.w.at[1].vip = &second.w.vip;
+	apply_world(&s, &second.w);
+	health_write(s.health, at, health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	assert_int_equal(find_own()->backup->state.unused, EFFECT_BACKUP_SITE_DOWN);
+	assert_int_equal(slots_of(PLAN_BACKUP), 0);
+	health_write(s.health, at,
+	             health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 1));
+	set_verdicts(HEALTH_DOWN, HEALTH_UP); /* a check that never succeeded here says nothing */
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+}
+
+static struct model_override drain_of(const char *site)
+{
+	return (struct model_override){ .id = site,
+		                        .kind = MODEL_OVERRIDE_DRAIN,
+		                        .target = MODEL_TARGET_SITE,
+		                        .name = site,
+		                        .from_ms = NOW,
+		                        .until_ms = MODEL_TIME_NEVER,
+		                        .is_step = true,
+		                        .to_ppm = 1000000,
+		                        .late_from_ms = NOW + 5000 };
+}
+
+static void apply_overrides(size_t n)
+{
+	second.w.model.overrides = second.w.overrides;
+	second.w.model.n_overrides = n;
+	apply_world(&s, &second.w);
+	compiler_read_verdicts(&s.node, &s.time);
+}
+
+static void late_clients_go_to_the_backup_from_their_instant_on(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drain_of("ams");
+	apply_overrides(1);
+	pass_ms(4000);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	pass_ms(3000 + OWNERS_SCHEDULE_MS);
+	assert_int_equal(find_own()->backup->state.cause, EFFECT_BACKUP_LATE);
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+}
+
+static void a_step_below_all_makes_nobody_late(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drain_of("ams");
+	second.w.overrides[0].to_ppm = 250000;
+	apply_overrides(1);
+	pass_ms(20000);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	stage_fini(&s);
+	setup(state);
+	second.w.overrides[0] = drain_of("ams");
+	second.w.overrides[0].late_from_ms = 0; /* no instant was given */
+	apply_overrides(1);
+	pass_ms(20000);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+}
+
+static void a_drain_by_the_clock_is_late_after_a_ttl(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drain_of("ams");
+	second.w.overrides[0].is_step = false;
+	second.w.overrides[0].over_ms = 10000;
+	apply_overrides(1);
+	pass_ms(69000);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	pass_ms(2000 + OWNERS_SCHEDULE_MS);
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+}
+
+static void a_drain_of_another_service_makes_nobody_late(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drain_of("ams");
+	second.w.overrides[0].service = "other";
+	apply_overrides(1);
+	pass_ms(20000);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+}
+
+static void two_drained_sites_do_not_use_each_other(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drain_of("ams");
+	second.w.overrides[1] = drain_of("fra");
+	apply_overrides(2);
+	pass_ms(20000);
+	assert_int_equal(find_own()->backup->state.unused, EFFECT_BACKUP_SITE_DRAINED);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	set_verdicts(HEALTH_DOWN, HEALTH_UP); /* and not for want of own backends either */
+	assert_int_equal(slots_of(PLAN_BACKUP), 0);
+}
+
+static void give_load(enum plan_class class, uint64_t bytes)
+{
+	for (size_t k = 0; k < find_own()->plan->n_backends; k++)
+		if (find_own()->plan->backends[k].class == class)
+			s.node.t.backend_counts[find_own()->backends[k].index].bytes += bytes;
+}
+
+static void what_is_too_much_for_the_backup_is_dropped_by_name(void **state)
+{
+	uint32_t full;
+
+	(void)state;
+	pass_ms(2000);
+	give_load(PLAN_OWN, 2000000); /* 32 Mbit in a second, of which 8 for each service may go */
+	pass_ms(1000);
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	assert_int_equal(find_own()->backup->state.class, EFFECT_CLASS_LIMITED);
+	full = slots_of(PLAN_FULL);
+	assert_in_range(full, find_own()->n_slots * 45 / 100, find_own()->n_slots * 62 / 100);
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots - full);
+	for (size_t k = 0; k < find_own()->plan->n_backends; k++)
+		if (find_own()->plan->backends[k].class == PLAN_FULL)
+			assert_int_equal(s.node.t.backends[find_own()->backends[k].index].flags,
+			                 FWD_BACKEND_USED | FWD_BACKEND_FULL);
+	pass_ms(20000); /* less comes: all may go there */
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+}
+
+static void load_above_the_limit_stays_with_own_backends_that_are_up(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drain_of("ams");
+	apply_overrides(1);
+	pass_ms(8000);
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+	give_load(PLAN_BACKUP, 4000000);
+	pass_ms(1100);
+	assert_int_equal(find_own()->backup->state.class, EFFECT_CLASS_LIMITED);
+	for (int i = 0; i < 30; i++) { /* the same load for a while */
+		give_load(PLAN_BACKUP, 500000);
+		pass_ms(100);
+	}
+	assert_true(slots_of(PLAN_OWN) > 0);
+	assert_int_equal(slots_of(PLAN_FULL), 0);
+}
+
+static void a_new_backup_moves_no_slot(void **state)
+{
+	uint16_t before[4096];
+
+	(void)state;
+	second.w.at[0].backup = NULL;
+	apply_world(&s, &second.w);
+	compiler_read_verdicts(&s.node, &s.time);
+	for (uint32_t i = 0; i < find_own()->n_slots; i++)
+		before[i] = hot_word(i);
+	make_backed(&first);
+	apply_world(&s, &first.w);
+	for (uint32_t i = 0; i < find_own()->n_slots; i++)
+		assert_int_equal(before[i], hot_word(i));
+}
+
+static void a_restart_continues_with_the_backup(void **state)
+{
+	uint16_t before[4096];
+
+	(void)state;
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	for (uint32_t i = 0; i < find_own()->n_slots; i++)
+		before[i] = hot_word(i);
+	compiler_fini(&s.node);
+	start_node(&s, true);
+	make_backed(&second);
+	apply_world(&s, &second.w);
+	for (uint32_t i = 0; i < find_own()->n_slots; i++)
+		assert_int_equal(before[i], hot_word(i));
+	assert_int_equal(find_own()->backup->state.class, EFFECT_CLASS_BACKUP);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(the_backup_is_in_the_tables_and_owns_nothing),
+		TEST(the_last_verdict_moves_all_slots_at_once),
+		TEST(a_lost_verdict_moves_nothing),
+		TEST(last_good_holds_only_when_the_backup_is_down_too),
+		TEST(own_backends_return_after_ten_seconds),
+		TEST(a_site_that_does_not_answer_is_no_backup),
+		TEST(late_clients_go_to_the_backup_from_their_instant_on),
+		TEST(a_step_below_all_makes_nobody_late),
+		TEST(a_drain_by_the_clock_is_late_after_a_ttl),
+		TEST(a_drain_of_another_service_makes_nobody_late),
+		TEST(two_drained_sites_do_not_use_each_other),
+		TEST(what_is_too_much_for_the_backup_is_dropped_by_name),
+		TEST(load_above_the_limit_stays_with_own_backends_that_are_up),
+		TEST(a_new_backup_moves_no_slot),
+		TEST(a_restart_continues_with_the_backup),
+	};
+
+	return cmocka_run_group_tests_name("compiler backup", tests, NULL, NULL);
+}
