@@ -150,7 +150,9 @@ static void put_overrides(const struct document_intent *want, struct document *d
 static void put_services(struct document *doc)
 {
 	for (size_t i = 0; i < DOCUMENT_SERVICES; i++) {
-		doc->at[i] = (struct model_at){ &site, &vip, &doc->pools[pool_of[i]], 1 };
+		doc->at[i] = (struct model_at){
+			.site = &site, .vip = &vip, .pool = &doc->pools[pool_of[i]], .weight = 1
+		};
 		doc->services[i] = services[i];
 		doc->services[i].at = &doc->at[i];
 		doc->services[i].n_at = 1;

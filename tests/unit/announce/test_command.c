@@ -188,7 +188,7 @@ static void a_drain_that_is_empty_asks_at_once(void **state)
 {
 	(void)state;
 	announce_and_wait();
-	a.command = ANNOUNCE_COMMAND_DRAIN;
+	row.intended.command = ANNOUNCE_COMMAND_DRAIN;
 	run_rounds(3);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_true(is_in(SHUTDOWN_TABLE));
@@ -198,7 +198,7 @@ static void a_drain_that_is_empty_asks_at_once(void **state)
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_DRAIN_UNCONFIRMED);
 	run_rounds(21); /* it is not so any more */
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_DRAINING);
-	a.command = ANNOUNCE_COMMAND_NONE;
+	row.intended.command = ANNOUNCE_COMMAND_NONE;
 	run_rounds(3);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_false(is_in(SHUTDOWN_TABLE));

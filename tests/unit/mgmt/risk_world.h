@@ -71,8 +71,10 @@ static inline void make_sites(struct world *w)
 			                         .n_sites = 1,
 			                         .addresses = &w->addresses[i ? 2 + i : 0],
 			                         .n_addresses = i ? 1 : 2 };
-		w->at[1 + i] = (struct model_at){ &w->sites[i], &w->vips[i], &w->pools[i > 0],
-			                          weights[i] };
+		w->at[1 + i] = (struct model_at){ .site = &w->sites[i],
+			                          .vip = &w->vips[i],
+			                          .pool = &w->pools[i > 0],
+			                          .weight = weights[i] };
 	}
 	w->at[0] = w->at[1];
 	for (size_t i = 0; i < COUNT(w->addresses); i++)
