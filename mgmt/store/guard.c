@@ -75,7 +75,7 @@ static uint32_t site_level(const struct overrides *overrides, const char *site, 
 	for (size_t i = 0; i < overrides->n_items; i++) {
 		const struct override *o = &overrides->items[i];
 
-		if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) ||
+		if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) || *o->service ||
 		    (o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE))
 			continue;
 		uint32_t own = overrides_level(overrides, o, now_ms);
@@ -101,6 +101,21 @@ static bool shares_service(const struct model *m, const char *site, const char *
 	return false;
 }
 
+/* Whether a step has drained @p s alone at @p site. */
+static bool service_is_drained(const struct overrides *overrides, const struct model_service *s,
+                               const char *site, int64_t now_ms)
+{
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (o->target == MODEL_TARGET_SITE && o->is_step && o->to_ppm == 1000000 &&
+		    !strcmp(o->service, s->name) && !strcmp(o->name, site) &&
+		    !override_is_done(o, now_ms) && override_time(o, now_ms) < o->until_ms)
+			return true;
+	}
+	return false;
+}
+
 /* Whether @p s can be served elsewhere than at @p site. */
 static bool lives_elsewhere(const struct model_service *s, const char *site,
                             const struct overrides *overrides, const struct guard_observed *seen,
@@ -111,6 +126,7 @@ static bool lives_elsewhere(const struct model_service *s, const char *site,
 
 		if (strcmp(other, site) &&
 		    !guard_is_out(overrides, MODEL_TARGET_SITE, "", other, now_ms) &&
+		    !service_is_drained(overrides, s, other, now_ms) &&
 		    !service_seen_down(seen, s, &s->at[i]))
 			return true;
 	}

@@ -105,6 +105,84 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 	}
 }
 
+static struct override peers_step(void)
+{
+	return (struct override){ .id = "d1-1",
+		                  .kind = MODEL_OVERRIDE_DRAIN,
+		                  .name = "ams",
+		                  .generation = (uint64_t)3 << 20 | 5,
+		                  .created_ms = 1000,
+		                  .from_ms = 2000,
+		                  .until_ms = MODEL_TIME_NEVER,
+		                  .from_ppm = 100000,
+		                  .is_step = true,
+		                  .to_ppm = 250000,
+		                  .late_from_ms = 3000,
+		                  .service = "web",
+		                  .operation = "d1",
+		                  .author = "ann",
+		                  .reason = "why",
+		                  .node = "fra-1" };
+}
+
+static void a_step_comes_back_from_a_peer_as_it_was(void **state)
+{
+	struct override o = peers_step(), got;
+	json_t *object = override_to_peer_json(&o);
+
+	(void)state;
+	memset(&got, 0x55, sizeof(got));
+	assert_int_equal(override_from_peer_json(object, &got), 0);
+	assert_memory_equal(&got, &o, sizeof(o));
+	json_object_del(object, "step"); /* as a node of the former release has it */
+	assert_int_equal(override_from_peer_json(object, &got), 0);
+	assert_false(got.is_step);
+	json_decref(object);
+	o.is_step = false;
+	object = override_to_peer_json(&o);
+	assert_null(json_object_get(object, "step"));
+	json_decref(object);
+}
+
+/* A field of a step that is missing, of another type or out of its limits: nothing is taken. */
+static void a_malformed_step_of_a_peer_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"{}",
+		"7",
+		"[]",
+		"null",
+		"\"x\"",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\"}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"operation\":\"\"}",
+		"{\"to_ppm\":1,\"service\":\"\",\"operation\":\"\"}",
+		"{\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":1000001,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":-1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":4294967296,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":\"1\",\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":1.5,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":1,\"late_from_ms\":-1,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"A\",\"operation\":\"\"}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\\u001b\"}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"w\\u0000\"}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\","
+		"\"operation\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct override o = peers_step(), got = { .generation = 77 };
+		json_t *object = override_to_peer_json(&o);
+
+		json_object_set_new(object, "step",
+		                    json_loads(bad[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
+		if (override_from_peer_json(object, &got) != -EINVAL || got.generation != 77)
+			fail_msg("taken: %s", bad[i]);
+		json_decref(object);
+	}
+}
+
 static void no_deadline_is_longer_than_a_day(void **state)
 {
 	json_t *object = peers_version();
@@ -163,6 +241,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_and_times_have_an_end),
 		cmocka_unit_test(numbers_of_an_override_do_not_wrap),
+		cmocka_unit_test(a_step_comes_back_from_a_peer_as_it_was),
+		cmocka_unit_test(a_malformed_step_of_a_peer_is_refused),
 		cmocka_unit_test(no_deadline_is_longer_than_a_day),
 		cmocka_unit_test(texts_of_a_peer_do_nothing_to_a_terminal),
 		cmocka_unit_test(a_refusal_of_a_peer_can_be_told_on),

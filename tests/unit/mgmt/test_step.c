@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Steps of operations as overrides: their order, what may be in them, what a person's command makes
+ * of them, and what the former release gets of them.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "mgmt/store/command.h"
+#include "mgmt/store/intent.h"
+#include "mgmt/store/intent_internal.h"
+#include "mgmt/store/override.h"
+#include "mgmt/store/sql.h"
+#include "mgmt/store/step.h"
+#include "mgmt/store/store.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define NEVER    MODEL_TIME_NEVER
+#define END      ((uint64_t)1 << 53) /* the documented value */
+
+static struct override make_step(uint64_t generation, uint32_t from_ppm, uint32_t to_ppm)
+{
+	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		              .generation = generation,
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = NEVER,
+		              .from_ppm = from_ppm,
+		              .is_step = true,
+		              .to_ppm = to_ppm };
+
+	snprintf(o.id, sizeof(o.id), "d1-1");
+	snprintf(o.name, sizeof(o.name), "ams");
+	snprintf(o.operation, sizeof(o.operation), "d1");
+	snprintf(o.author, sizeof(o.author), "jw");
+	snprintf(o.reason, sizeof(o.reason), "CHG-7");
+	snprintf(o.node, sizeof(o.node), "fra-1");
+	return o;
+}
+
+/* Epoch, then a person before an owner, then the step; all above counters from 1 on. */
+static void generations_are_in_the_order_of_their_parts(void **state)
+{
+	static const struct {
+		uint32_t epoch;
+		bool person;
+		uint32_t step;
+	} parts[] = {
+		{ 1, false, 0 },          { 1, false, 1 },
+		{ 1, false, 524287 },     { 1, true, 0 },
+		{ 1, true, 1 },           { 2, false, 0 },
+		{ 2, true, 0 },           { 3, false, 7 },
+		{ UINT32_MAX, false, 0 }, { UINT32_MAX, true, 524287 },
+	};
+	uint64_t last = 100000; /* no person ends so many drains */
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		uint64_t g = override_generation(parts[i].epoch, parts[i].person, parts[i].step);
+
+		assert_true(g > last && g < END);
+		assert_int_equal(override_epoch(g), parts[i].epoch);
+		assert_int_equal(override_is_persons(g), parts[i].person);
+		assert_int_equal(override_step(g), parts[i].step);
+		last = g;
+	}
+	assert_int_equal(override_step(override_generation(1, false, 524288)), 524287);
+	assert_false(override_is_persons(override_generation(1, false, 1u << 31)));
+	assert_int_equal(override_epoch(524289), 0); /* a counter: no part of it means anything */
+	assert_false(override_is_persons(524289));
+	assert_int_equal(override_step(524289), 0);
+	assert_int_equal(override_epoch(END - 1), UINT32_MAX);
+}
+
+/* Whatever the order in which nodes hear of them, the last word is the same. */
+static void nodes_agree_on_steps_in_any_order(void **state)
+{
+	struct override all[] = {
+		make_step(3, 0, 1000000), /* of no operation, with a small counter */
+		make_step(override_generation(1, false, 1), 0, 100000),
+		make_step(override_generation(1, false, 2), 100000, 250000),
+		make_step(override_generation(1, true, 0), 250000, 250000),
+		make_step(override_generation(2, false, 0), 100000, 100000),
+		make_step(override_generation(2, false, 0), 100000, 200000),
+	};
+	unsigned order = 1;
+
+	(void)state;
+	all[0].is_step = false;
+	all[0].to_ppm = 0;
+	all[0].operation[0] = '\0';
+	for (int round = 0; round < 500; round++) {
+		struct overrides set = { 0 };
+
+		for (int i = 0; i < 30; i++) {
+			order = order * 1103515245u + 12345u;
+			overrides_merge(&set, &all[(order >> 16) % COUNT(all)], NOW_MS);
+		}
+		for (size_t i = 0; i < COUNT(all); i++)
+			overrides_merge(&set, &all[i], NOW_MS);
+		assert_int_equal(set.n_items, 1);
+		assert_int_equal(set.items[0].to_ppm, 200000); /* the greater text of the last */
+		assert_int_equal(set.items[0].generation, override_generation(2, false, 0));
+		overrides_fini(&set);
+	}
+}
+
+static void each_field_of_a_step_counts_in_the_digest(void **state)
+{
+	static const size_t fields[] = { offsetof(struct override, to_ppm),
+		                         offsetof(struct override, late_from_ms),
+		                         offsetof(struct override, service),
+		                         offsetof(struct override, operation) };
+	struct override o = make_step(override_generation(1, false, 1), 0, 100000);
+	struct overrides set = { &o, 1 };
+	char before[DIGEST_TEXT_MAX], after[DIGEST_TEXT_MAX];
+
+	(void)state;
+	overrides_digest(&set, before);
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		o = make_step(override_generation(1, false, 1), 0, 100000);
+		((char *)&o)[fields[i]] ^= 1;
+		assert_string_not_equal(overrides_digest(&set, after), before);
+	}
+	o = make_step(override_generation(1, false, 1), 0, 100000);
+	o.level_known = true; /* what weir-dns of this node has is not merged */
+	o.level_ppm = 7;
+	assert_string_equal(overrides_digest(&set, after), before);
+}
+
+/* As the former release has it, byte for byte: its nodes ask for overrides when digests differ. */
+static void without_a_step_the_digest_is_the_former_releases(void **state)
+{
+	struct override o = make_step(5, 250000, 0);
+	struct overrides set = { &o, 1 };
+	char got[DIGEST_TEXT_MAX], expected[DIGEST_TEXT_MAX], text[512];
+
+	(void)state;
+	o.is_step = false;
+	o.operation[0] = '\0';
+	int n = snprintf(text, sizeof(text),
+	                 "d1-1 0000000000000005 0 0 /ams %lld %lld 0 %lld 250000 0 "
+	                 "fra-1\njw\nCHG-7\n",
+	                 (long long)NOW_MS, (long long)NOW_MS, (long long)NEVER);
+	digest_bytes(text, (size_t)n, expected);
+	assert_string_equal(overrides_digest(&set, got), expected);
+}
+
+static void what_may_be_in_a_step_is_limited(void **state)
+{
+	const struct override fine = make_step(override_generation(1, false, 1), 0, 1000000);
+	struct override o = fine;
+
+	(void)state;
+	assert_true(override_ok(&o));
+	o.to_ppm = 1000001;
+	assert_false(override_ok(&o));
+	o = fine;
+	o.kind = MODEL_OVERRIDE_DISABLE;
+	assert_false(override_ok(&o));
+	o = fine;
+	o.target = MODEL_TARGET_NODE;
+	assert_false(override_ok(&o));
+	o = fine;
+	o.late_from_ms = -1;
+	assert_false(override_ok(&o));
+	o.late_from_ms = NEVER;
+	assert_true(override_ok(&o));
+	snprintf(o.service, sizeof(o.service), "web");
+	assert_true(override_ok(&o));
+	snprintf(o.service, sizeof(o.service), "we\x1b");
+	assert_false(override_ok(&o));
+	o = fine;
+	snprintf(o.operation, sizeof(o.operation), "D1");
+	assert_false(override_ok(&o));
+	o = fine;
+	o.until_ms = NOW_MS + 1000; /* it would return while its operation holds */
+	assert_false(override_ok(&o));
+	o.ended = true;
+	assert_true(override_ok(&o));
+	o.ended = false;
+	o.operation[0] = '\0'; /* a person's may return by the clock */
+	assert_true(override_ok(&o));
+	o.generation = END;
+	assert_false(override_ok(&o));
+}
+
+static void what_is_no_step_has_nothing_of_one(void **state)
+{
+	struct override fine = make_step(3, 0, 0), o;
+
+	(void)state;
+	fine.is_step = false;
+	fine.operation[0] = '\0';
+	assert_true(override_ok(&fine));
+	o = fine;
+	o.to_ppm = 1;
+	assert_false(override_ok(&o));
+	o = fine;
+	o.late_from_ms = 1;
+	assert_false(override_ok(&o));
+	o = fine;
+	o.service[0] = 'w';
+	assert_false(override_ok(&o));
+	o = fine;
+	o.operation[0] = 'd';
+	assert_false(override_ok(&o));
+}
+
+static void the_former_release_gets_what_it_understands(void **state)
+{
+	struct override o = make_step(override_generation(1, false, 5), 750000, 1000000);
+
+	(void)state;
+	assert_true(override_is_plain(&o));
+	snprintf(o.service, sizeof(o.service), "web");
+	assert_false(override_is_plain(&o));
+	o.service[0] = '\0';
+	o.to_ppm = 999999;
+	assert_false(override_is_plain(&o));
+	o.ended = true; /* a tombstone, which ends what it has */
+	assert_true(override_is_plain(&o));
+	o.ended = o.is_step = false;
+	o.to_ppm = 0;
+	assert_true(override_is_plain(&o));
+}
+
+static void a_step_is_called_by_what_it_does(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t from, to;
+		int64_t over, at;
+		bool operation;
+		const char *state;
+		uint32_t level;
+	} rows[] = {
+		{ "to come", 0, 100000, 0, -1, true, "scheduled", 0 },
+		{ "the next to come", 100000, 250000, 0, -1, true, "ramping", 100000 },
+		{ "on its way", 0, 100000, 1000, 500, true, "ramping", 50000 },
+		{ "there, and more to come", 0, 100000, 1000, 1000, true, "shifted", 100000 },
+		{ "all of it", 750000, 1000000, 0, 0, true, "drained", 1000000 },
+		{ "a person holds it", 250000, 250000, 0, 9, false, "held", 250000 },
+		{ "on its way back", 1000000, 750000, 1000, 500, true, "returning", 875000 },
+		{ "a step back", 1000000, 750000, 1000, 9000, true, "returning", 750000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override o =
+		        make_step(override_generation(1, false, 1), rows[i].from, rows[i].to);
+		struct overrides set = { &o, 1 };
+
+		print_message("  %s\n", rows[i].why);
+		o.over_ms = rows[i].over;
+		if (!rows[i].operation)
+			o.operation[0] = '\0';
+		assert_string_equal(overrides_state(&set, &o, NOW_MS + rows[i].at), rows[i].state);
+		assert_int_equal(overrides_level(&set, &o, NOW_MS + rows[i].at), rows[i].level);
+		o.level_known = true; /* weir-dns says otherwise */
+		o.level_ppm = 777777;
+		assert_int_equal(overrides_level(&set, &o, NOW_MS + rows[i].at), 777777);
+		o.ended = true;
+		assert_int_equal(overrides_level(&set, &o, NOW_MS + rows[i].at), 0);
+		assert_string_equal(overrides_state(&set, &o, NOW_MS + rows[i].at), "done");
+	}
+}
+
+/* A site and a service there, or two services, are different targets: none ends the other. */
+static void a_service_is_a_target_of_its_own(void **state)
+{
+	struct override site = make_step(1, 0, 1), web = site, mail = site;
+
+	(void)state;
+	snprintf(web.service, sizeof(web.service), "web");
+	snprintf(mail.service, sizeof(mail.service), "mail");
+	assert_false(override_same_target(&site, &web));
+	assert_false(override_same_target(&mail, &web));
+	assert_true(override_same_target(&web, &web));
+}
+
+/* What the store has after it was closed and opened again. */
+static void read_back(const struct fixture *f, struct overrides *out)
+{
+	char reason[EVENT_TEXT_MAX];
+	struct store *s;
+
+	*out = (struct overrides){ 0 };
+	assert_int_equal(store_open(f->state, &s, reason), 0);
+	assert_int_equal(store_overrides(s, out, NOW_MS), 0);
+	store_close(s);
+}
+
+static void put_overrides(const struct fixture *f, struct override *list, size_t n)
+{
+	const struct overrides set = { list, n };
+	char reason[EVENT_TEXT_MAX];
+	struct store *s;
+
+	assert_int_equal(store_open(f->state, &s, reason), 0);
+	assert_int_equal(store_put_overrides(s, &set), 0);
+	store_close(s);
+}
+
+static void put_one(const struct fixture *f, const struct override *o)
+{
+	const bool which = true;
+	char reason[EVENT_TEXT_MAX];
+	struct store *s;
+
+	assert_int_equal(store_open(f->state, &s, reason), 0);
+	assert_int_equal(store_put_some(s, o, &which, 1), 0);
+	store_close(s);
+}
+
+static void run_sql(const struct fixture *f, const char *text)
+{
+	char path[PATH_MAX];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void a_step_comes_back_from_the_store_with_each_field(void **state)
+{
+	struct fixture f;
+	struct override list[] = { make_step(override_generation(4, true, 3), 1, 999999),
+		                   make_step(override_generation(1, false, 1), 0, 1000000) };
+	struct overrides got;
+
+	(void)state;
+	fixture_make(&f);
+	list[0].late_from_ms = NOW_MS + 5;
+	list[0].over_ms = 1234;
+	snprintf(list[0].service, sizeof(list[0].service), "web");
+	snprintf(list[0].principal, sizeof(list[0].principal), "token:x");
+	snprintf(list[1].id, sizeof(list[1].id), "d1-2"); /* in both tables */
+	put_overrides(&f, list, 2);
+	read_back(&f, &got);
+	assert_int_equal(got.n_items, 2);
+	assert_memory_equal(got.items, list, sizeof(list));
+	overrides_fini(&got);
+	list[0].ended = true; /* it ends: in both tables now */
+	list[0].generation++;
+	put_one(&f, &list[0]);
+	read_back(&f, &got);
+	assert_int_equal(got.n_items, 2);
+	assert_memory_equal(got.items, list, sizeof(list));
+	overrides_fini(&got);
+	list[1].is_step = false; /* a person's: in one table, and the row of the step is gone */
+	list[1].to_ppm = 0;
+	memset(list[1].operation, 0, sizeof(list[1].operation));
+	list[1].generation++;
+	put_one(&f, &list[1]);
+	read_back(&f, &got);
+	assert_int_equal(got.n_items, 2);
+	assert_memory_equal(got.items, list, sizeof(list));
+	overrides_fini(&got);
+	fixture_remove(&f);
+}
+
+/* The former release reads the table `overrides`; what it changes there holds after an upgrade. */
+static void a_downgrade_and_an_upgrade_lose_no_word(void **state)
+{
+	struct fixture f;
+	struct override all = make_step(override_generation(2, false, 5), 0, 1000000),
+	                part = make_step(override_generation(2, false, 2), 0, 100000);
+	struct override list[2];
+	struct overrides got;
+
+	(void)state;
+	fixture_make(&f);
+	snprintf(part.id, sizeof(part.id), "d2-1");
+	list[0] = all;
+	list[1] = part;
+	put_overrides(&f, list, 2);
+	run_sql(&f, "CREATE TABLE seen AS SELECT count(*) AS n FROM overrides WHERE id='d1-1';"
+	            "CREATE TABLE unseen AS SELECT count(*) AS n FROM overrides WHERE id='d2-1';");
+	run_sql(&f, "UPDATE overrides SET generation=generation+1, ended=1, until_ms=from_ms"
+	            " WHERE (SELECT n FROM seen)=1 AND (SELECT n FROM unseen)=0");
+	read_back(&f, &got);
+	assert_int_equal(got.n_items, 2);
+	assert_true(got.items[0].ended); /* a person of the former release has ended it */
+	assert_false(got.items[0].is_step);
+	assert_true(got.items[1].is_step);
+	assert_int_equal(got.items[1].to_ppm, 100000);
+	overrides_fini(&got);
+	fixture_remove(&f);
+}
+
+static void a_damaged_step_comes_into_force_nowhere(void **state)
+{
+	static const char *const damage[] = {
+		"UPDATE steps SET to_ppm=1000001",    "UPDATE steps SET to_ppm=-1",
+		"UPDATE steps SET to_ppm=4294967296", "UPDATE steps SET late_from_ms=-5",
+		"UPDATE steps SET service='A B'",     "UPDATE steps SET operation='/'",
+		"UPDATE steps SET until_ms=5",        "UPDATE steps SET kind=1",
+		"UPDATE steps SET target=2",          "UPDATE steps SET service=x'00ff'",
+		"UPDATE steps SET generation=1<<53",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(damage); i++) {
+		struct override o = make_step(override_generation(2, false, 2), 0, 100000);
+		struct overrides got = { 0 };
+		char reason[EVENT_TEXT_MAX];
+		struct fixture f;
+		struct store *s;
+
+		fixture_make(&f);
+		put_overrides(&f, &o, 1);
+		run_sql(&f, damage[i]);
+		assert_int_equal(store_open(f.state, &s, reason), 0);
+		if (store_overrides(s, &got, NOW_MS) != -EBADMSG)
+			fail_msg("taken: %s", damage[i]);
+		store_close(s);
+		overrides_fini(&got);
+		fixture_remove(&f);
+	}
+}
+
+struct scene {
+	struct fixture f;
+	struct intent *in;
+	struct command_result r;
+};
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	struct intent_options options = { .node = "ams-1" };
+
+	fixture_make(&s->f);
+	options.conf_dir = s->f.conf;
+	options.state_dir = s->f.state;
+	assert_int_equal(intent_open(&options, NOW_MS, &s->in), 0);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+
+	intent_close(s->in);
+	fixture_remove(&s->f);
+	free(s);
+	return 0;
+}
+
+static enum command_outcome run_on_ams(struct scene *s, enum command_do what, const char *id)
+{
+	static const struct guard_observed seen = { 0 };
+	const struct command c = { .what = what,
+		                   .name = id ? NULL : "ams",
+		                   .id = id,
+		                   .over_ms = -1,
+		                   .from_ms = -1,
+		                   .until_ms = what <= COMMAND_FORCE_UP ? NEVER : -1,
+		                   .author = "ann",
+		                   .reason = "test" };
+
+	return command_run(s->in, &c, &seen, NOW_MS + 1000, &s->r);
+}
+
+static const struct override *kept(const struct scene *s, const char *id)
+{
+	const struct override *o = overrides_find(intent_overrides(s->in), id);
+
+	assert_non_null(o);
+	return o;
+}
+
+static void merge_step(struct scene *s, const struct override *o)
+{
+	assert_int_equal(intent_merge(s->in, o, 1, NOW_MS), 1);
+}
+
+/* Whatever a person commands, the next epoch is theirs, and no level jumps. */
+static void each_command_of_a_person_ends_the_automation(void **state)
+{
+	static const struct {
+		enum command_do what;
+		const char *state;
+		uint32_t level;
+		bool step;
+	} rows[] = {
+		{ COMMAND_HOLD, "held", 250000, true },
+		{ COMMAND_DISABLE, "held", 250000, true },
+		{ COMMAND_DRAIN, "drained", 1000000, false },
+		{ COMMAND_UNDRAIN, "returning", 250000, false },
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override o = make_step(override_generation(7, false, 3), 250000, 250000);
+		enum command_outcome outcome;
+
+		print_message("  command %d\n", (int)rows[i].what);
+		snprintf(o.id, sizeof(o.id), "d%zu", i);
+		o.late_from_ms = NOW_MS;
+		o.over_ms = rows[i].what == COMMAND_UNDRAIN ? 60000 : 0;
+		merge_step(s, &o);
+		outcome = run_on_ams(s, rows[i].what, NULL);
+		assert_int_equal(outcome, COMMAND_OK);
+		const struct override *n = kept(s, o.id);
+		assert_true(n->generation == override_generation(8, true, 0));
+		assert_string_equal(n->operation, "");
+		assert_int_equal(n->late_from_ms, 0);
+		assert_int_equal(n->is_step, rows[i].step);
+		assert_true(override_ok(n));
+		assert_string_equal(overrides_state(intent_overrides(s->in), n, NOW_MS + 1000),
+		                    rows[i].state);
+		assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 1000),
+		                 rows[i].level);
+		struct override end = *n;
+		end.generation++;
+		end.ended = true;
+		end.until_ms = NOW_MS;
+		merge_step(s, &end);
+	}
+}
+
+/* One that drains a service is another target: a hold of the site's drain leaves its level. */
+static void a_persons_drain_of_the_site_holds_what_drains_its_services(void **state)
+{
+	struct scene *s = *state;
+	struct override o = make_step(override_generation(1, false, 2), 0, 100000);
+
+	snprintf(o.service, sizeof(o.service), "web");
+	merge_step(s, &o);
+	assert_int_equal(run_on_ams(s, COMMAND_DRAIN, NULL), COMMAND_OK);
+	assert_true(s->r.created);
+	const struct override *n = kept(s, o.id);
+	assert_true(n->generation == override_generation(2, true, 0));
+	assert_true(n->is_step);
+	assert_string_equal(n->service, "web");
+	assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 1000), 100000);
+	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, o.id), COMMAND_OK); /* by its id */
+	n = kept(s, o.id);
+	assert_true(n->generation == override_generation(3, true, 0));
+	assert_string_equal(overrides_state(intent_overrides(s->in), n, n->until_ms + 1), "done");
+	assert_true(override_ok(n));
+}
+
+/* After a person it is no step, but its numbers go on: a late owner of the old epoch is refused. */
+static void after_a_person_an_owner_of_the_old_epoch_is_refused(void **state)
+{
+	struct scene *s = *state;
+	struct override o = make_step(override_generation(7, false, 3), 250000, 250000), late = o;
+
+	merge_step(s, &o);
+	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, NULL), COMMAND_OK);
+	late.generation = override_generation(7, false, OVERRIDE_STEPS_MAX);
+	assert_int_equal(intent_merge(s->in, &late, 1, NOW_MS), 0);
+	late.generation = override_generation(8, false, OVERRIDE_STEPS_MAX);
+	assert_int_equal(intent_merge(s->in, &late, 1, NOW_MS), 0); /* a person before an owner */
+	assert_int_equal(run_on_ams(s, COMMAND_DRAIN, NULL), COMMAND_OK);
+	assert_true(kept(s, o.id)->generation == override_generation(9, true, 0));
+}
+
+static void a_dry_run_ends_nothing(void **state)
+{
+	static const struct guard_observed seen = { 0 };
+	struct scene *s = *state;
+	struct override o = make_step(override_generation(7, false, 3), 0, 250000);
+	const struct command c = { .what = COMMAND_DISABLE,
+		                   .name = "ams",
+		                   .over_ms = -1,
+		                   .from_ms = -1,
+		                   .until_ms = NEVER,
+		                   .author = "ann",
+		                   .reason = "test",
+		                   .dry_run = true };
+
+	merge_step(s, &o);
+	assert_int_equal(command_run(s->in, &c, &seen, NOW_MS + 1, &s->r), COMMAND_OK);
+	assert_true(kept(s, o.id)->generation == o.generation);
+}
+
+/* A number beyond which there is none: a peer's, as no node comes so far. */
+static void the_last_generation_stays_valid(void **state)
+{
+	struct scene *s = *state;
+	struct override o = make_step(END - 1, 0, 250000);
+
+	merge_step(s, &o);
+	(void)run_on_ams(s, COMMAND_HOLD, NULL);
+	assert_true(override_ok(kept(s, o.id)));
+}
+
+static void a_clock_that_is_corrected_changes_no_step(void **state)
+{
+	struct scene *s = *state;
+	struct override o = make_step(override_generation(7, false, 3), 0, 250000);
+
+	merge_step(s, &o);
+	intent_clock_moved(s->in, NOW_MS + 5000, NOW_MS - 3600000);
+	assert_true(kept(s, o.id)->generation == o.generation);
+}
+
+/* fra is left with what a step leaves it, so ams may go; drained completely, it is gone. */
+static void a_part_of_a_site_is_no_site_less(void **state)
+{
+	static const struct {
+		const char *why, *service;
+		uint32_t to;
+		enum command_outcome outcome;
+	} rows[] = {
+		{ "a shift", "", 300000, COMMAND_OK },
+		{ "all but a little", "", 999999, COMMAND_OK },
+		{ "all", "", 1000000, COMMAND_REFUSED },
+		{ "its only service", "web", 1000000, COMMAND_REFUSED },
+		{ "a part of its only service", "web", 500000, COMMAND_OK },
+		{ "another service", "mail", 1000000, COMMAND_OK },
+	};
+	static const struct guard_observed seen = { 0 };
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override o =
+		        make_step(override_generation((uint32_t)i + 1, false, 3), 0, rows[i].to);
+		const struct command c = { .what = COMMAND_DRAIN,
+			                   .name = "ams",
+			                   .over_ms = -1,
+			                   .from_ms = -1,
+			                   .until_ms = NEVER,
+			                   .author = "ann",
+			                   .reason = "test",
+			                   .dry_run = true };
+
+		print_message("  %s\n", rows[i].why);
+		snprintf(o.name, sizeof(o.name), "fra");
+		snprintf(o.service, sizeof(o.service), "%s", rows[i].service);
+		merge_step(s, &o);
+		assert_int_equal(command_run(s->in, &c, &seen, NOW_MS + 1, &s->r), rows[i].outcome);
+	}
+}
+
+#define WITH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(generations_are_in_the_order_of_their_parts),
+		cmocka_unit_test(nodes_agree_on_steps_in_any_order),
+		cmocka_unit_test(each_field_of_a_step_counts_in_the_digest),
+		cmocka_unit_test(without_a_step_the_digest_is_the_former_releases),
+		cmocka_unit_test(what_may_be_in_a_step_is_limited),
+		cmocka_unit_test(what_is_no_step_has_nothing_of_one),
+		cmocka_unit_test(the_former_release_gets_what_it_understands),
+		cmocka_unit_test(a_step_is_called_by_what_it_does),
+		cmocka_unit_test(a_service_is_a_target_of_its_own),
+		cmocka_unit_test(a_step_comes_back_from_the_store_with_each_field),
+		cmocka_unit_test(a_downgrade_and_an_upgrade_lose_no_word),
+		cmocka_unit_test(a_damaged_step_comes_into_force_nowhere),
+		WITH(each_command_of_a_person_ends_the_automation),
+		WITH(a_persons_drain_of_the_site_holds_what_drains_its_services),
+		WITH(after_a_person_an_owner_of_the_old_epoch_is_refused),
+		WITH(a_dry_run_ends_nothing),
+		WITH(the_last_generation_stays_valid),
+		WITH(a_clock_that_is_corrected_changes_no_step),
+		WITH(a_part_of_a_site_is_no_site_less),
+	};
+
+	return cmocka_run_group_tests_name("mgmt step", tests, NULL, NULL);
+}
