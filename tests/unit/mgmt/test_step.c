@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Steps of operations as overrides: their order, what may be in them, what a person's command makes
- * of them, and what the former release gets of them.
+ * Steps of operations as overrides: their order, what may be in them, how they are stored, and what
+ * the former release gets of them.
  */
 #include "fixture.h"
 
 #include <errno.h>
 #include <stddef.h>
 
-#include "mgmt/store/command.h"
-#include "mgmt/store/intent.h"
-#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/override.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/step.h"
@@ -326,6 +323,19 @@ static void run_sql(const struct fixture *f, const char *text)
 	sqlite3_close(db);
 }
 
+/* So many rows are there of an override: one that is left behind would come back some day. */
+static void assert_rows(const struct fixture *f, const char *id, int overrides, int steps)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+	         "CREATE TEMP TABLE a(n CHECK(n=%d)); CREATE TEMP TABLE b(n CHECK(n=%d));"
+	         "INSERT INTO a SELECT count(*) FROM overrides WHERE id='%s';"
+	         "INSERT INTO b SELECT count(*) FROM steps WHERE id='%s';",
+	         overrides, steps, id, id);
+	run_sql(f, text);
+}
+
 static void a_step_comes_back_from_the_store_with_each_field(void **state)
 {
 	struct fixture f;
@@ -345,6 +355,12 @@ static void a_step_comes_back_from_the_store_with_each_field(void **state)
 	assert_int_equal(got.n_items, 2);
 	assert_memory_equal(got.items, list, sizeof(list));
 	overrides_fini(&got);
+	assert_rows(&f, "d1-1", 0, 1);
+	assert_rows(&f, "d1-2", 1, 1);
+	list[1].to_ppm = 990000; /* its return begins: the former release does not know it */
+	list[1].generation++;
+	put_one(&f, &list[1]);
+	assert_rows(&f, "d1-2", 0, 1);
 	list[0].ended = true; /* it ends: in both tables now */
 	list[0].generation++;
 	put_one(&f, &list[0]);
@@ -360,6 +376,8 @@ static void a_step_comes_back_from_the_store_with_each_field(void **state)
 	read_back(&f, &got);
 	assert_int_equal(got.n_items, 2);
 	assert_memory_equal(got.items, list, sizeof(list));
+	assert_rows(&f, "d1-1", 1, 1);
+	assert_rows(&f, "d1-2", 1, 0);
 	overrides_fini(&got);
 	fixture_remove(&f);
 }
@@ -424,226 +442,6 @@ static void a_damaged_step_comes_into_force_nowhere(void **state)
 	}
 }
 
-struct scene {
-	struct fixture f;
-	struct intent *in;
-	struct command_result r;
-};
-
-static int setup(void **state)
-{
-	struct scene *s = calloc(1, sizeof(*s));
-	struct intent_options options = { .node = "ams-1" };
-
-	fixture_make(&s->f);
-	options.conf_dir = s->f.conf;
-	options.state_dir = s->f.state;
-	assert_int_equal(intent_open(&options, NOW_MS, &s->in), 0);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct scene *s = *state;
-
-	intent_close(s->in);
-	fixture_remove(&s->f);
-	free(s);
-	return 0;
-}
-
-static enum command_outcome run_on_ams(struct scene *s, enum command_do what, const char *id)
-{
-	static const struct guard_observed seen = { 0 };
-	const struct command c = { .what = what,
-		                   .name = id ? NULL : "ams",
-		                   .id = id,
-		                   .over_ms = -1,
-		                   .from_ms = -1,
-		                   .until_ms = what <= COMMAND_FORCE_UP ? NEVER : -1,
-		                   .author = "ann",
-		                   .reason = "test" };
-
-	return command_run(s->in, &c, &seen, NOW_MS + 1000, &s->r);
-}
-
-static const struct override *kept(const struct scene *s, const char *id)
-{
-	const struct override *o = overrides_find(intent_overrides(s->in), id);
-
-	assert_non_null(o);
-	return o;
-}
-
-static void merge_step(struct scene *s, const struct override *o)
-{
-	assert_int_equal(intent_merge(s->in, o, 1, NOW_MS), 1);
-}
-
-/* Whatever a person commands, the next epoch is theirs, and no level jumps. */
-static void each_command_of_a_person_ends_the_automation(void **state)
-{
-	static const struct {
-		enum command_do what;
-		const char *state;
-		uint32_t level;
-		bool step;
-	} rows[] = {
-		{ COMMAND_HOLD, "held", 250000, true },
-		{ COMMAND_DISABLE, "held", 250000, true },
-		{ COMMAND_DRAIN, "drained", 1000000, false },
-		{ COMMAND_UNDRAIN, "returning", 250000, false },
-	};
-	struct scene *s = *state;
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct override o = make_step(override_generation(7, false, 3), 250000, 250000);
-		enum command_outcome outcome;
-
-		print_message("  command %d\n", (int)rows[i].what);
-		snprintf(o.id, sizeof(o.id), "d%zu", i);
-		o.late_from_ms = NOW_MS;
-		o.over_ms = rows[i].what == COMMAND_UNDRAIN ? 60000 : 0;
-		merge_step(s, &o);
-		outcome = run_on_ams(s, rows[i].what, NULL);
-		assert_int_equal(outcome, COMMAND_OK);
-		const struct override *n = kept(s, o.id);
-		assert_true(n->generation == override_generation(8, true, 0));
-		assert_string_equal(n->operation, "");
-		assert_int_equal(n->late_from_ms, 0);
-		assert_int_equal(n->is_step, rows[i].step);
-		assert_true(override_ok(n));
-		assert_string_equal(overrides_state(intent_overrides(s->in), n, NOW_MS + 1000),
-		                    rows[i].state);
-		assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 1000),
-		                 rows[i].level);
-		struct override end = *n;
-		end.generation++;
-		end.ended = true;
-		end.until_ms = NOW_MS;
-		merge_step(s, &end);
-	}
-}
-
-/* One that drains a service is another target: a hold of the site's drain leaves its level. */
-static void a_persons_drain_of_the_site_holds_what_drains_its_services(void **state)
-{
-	struct scene *s = *state;
-	struct override o = make_step(override_generation(1, false, 2), 0, 100000);
-
-	snprintf(o.service, sizeof(o.service), "web");
-	merge_step(s, &o);
-	assert_int_equal(run_on_ams(s, COMMAND_DRAIN, NULL), COMMAND_OK);
-	assert_true(s->r.created);
-	const struct override *n = kept(s, o.id);
-	assert_true(n->generation == override_generation(2, true, 0));
-	assert_true(n->is_step);
-	assert_string_equal(n->service, "web");
-	assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 1000), 100000);
-	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, o.id), COMMAND_OK); /* by its id */
-	n = kept(s, o.id);
-	assert_true(n->generation == override_generation(3, true, 0));
-	assert_string_equal(overrides_state(intent_overrides(s->in), n, n->until_ms + 1), "done");
-	assert_true(override_ok(n));
-}
-
-/* After a person it is no step, but its numbers go on: a late owner of the old epoch is refused. */
-static void after_a_person_an_owner_of_the_old_epoch_is_refused(void **state)
-{
-	struct scene *s = *state;
-	struct override o = make_step(override_generation(7, false, 3), 250000, 250000), late = o;
-
-	merge_step(s, &o);
-	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, NULL), COMMAND_OK);
-	late.generation = override_generation(7, false, OVERRIDE_STEPS_MAX);
-	assert_int_equal(intent_merge(s->in, &late, 1, NOW_MS), 0);
-	late.generation = override_generation(8, false, OVERRIDE_STEPS_MAX);
-	assert_int_equal(intent_merge(s->in, &late, 1, NOW_MS), 0); /* a person before an owner */
-	assert_int_equal(run_on_ams(s, COMMAND_DRAIN, NULL), COMMAND_OK);
-	assert_true(kept(s, o.id)->generation == override_generation(9, true, 0));
-}
-
-static void a_dry_run_ends_nothing(void **state)
-{
-	static const struct guard_observed seen = { 0 };
-	struct scene *s = *state;
-	struct override o = make_step(override_generation(7, false, 3), 0, 250000);
-	const struct command c = { .what = COMMAND_DISABLE,
-		                   .name = "ams",
-		                   .over_ms = -1,
-		                   .from_ms = -1,
-		                   .until_ms = NEVER,
-		                   .author = "ann",
-		                   .reason = "test",
-		                   .dry_run = true };
-
-	merge_step(s, &o);
-	assert_int_equal(command_run(s->in, &c, &seen, NOW_MS + 1, &s->r), COMMAND_OK);
-	assert_true(kept(s, o.id)->generation == o.generation);
-}
-
-/* A number beyond which there is none: a peer's, as no node comes so far. */
-static void the_last_generation_stays_valid(void **state)
-{
-	struct scene *s = *state;
-	struct override o = make_step(END - 1, 0, 250000);
-
-	merge_step(s, &o);
-	(void)run_on_ams(s, COMMAND_HOLD, NULL);
-	assert_true(override_ok(kept(s, o.id)));
-}
-
-static void a_clock_that_is_corrected_changes_no_step(void **state)
-{
-	struct scene *s = *state;
-	struct override o = make_step(override_generation(7, false, 3), 0, 250000);
-
-	merge_step(s, &o);
-	intent_clock_moved(s->in, NOW_MS + 5000, NOW_MS - 3600000);
-	assert_true(kept(s, o.id)->generation == o.generation);
-}
-
-/* fra is left with what a step leaves it, so ams may go; drained completely, it is gone. */
-static void a_part_of_a_site_is_no_site_less(void **state)
-{
-	static const struct {
-		const char *why, *service;
-		uint32_t to;
-		enum command_outcome outcome;
-	} rows[] = {
-		{ "a shift", "", 300000, COMMAND_OK },
-		{ "all but a little", "", 999999, COMMAND_OK },
-		{ "all", "", 1000000, COMMAND_REFUSED },
-		{ "its only service", "web", 1000000, COMMAND_REFUSED },
-		{ "a part of its only service", "web", 500000, COMMAND_OK },
-		{ "another service", "mail", 1000000, COMMAND_OK },
-	};
-	static const struct guard_observed seen = { 0 };
-	struct scene *s = *state;
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct override o =
-		        make_step(override_generation((uint32_t)i + 1, false, 3), 0, rows[i].to);
-		const struct command c = { .what = COMMAND_DRAIN,
-			                   .name = "ams",
-			                   .over_ms = -1,
-			                   .from_ms = -1,
-			                   .until_ms = NEVER,
-			                   .author = "ann",
-			                   .reason = "test",
-			                   .dry_run = true };
-
-		print_message("  %s\n", rows[i].why);
-		snprintf(o.name, sizeof(o.name), "fra");
-		snprintf(o.service, sizeof(o.service), "%s", rows[i].service);
-		merge_step(s, &o);
-		assert_int_equal(command_run(s->in, &c, &seen, NOW_MS + 1, &s->r), rows[i].outcome);
-	}
-}
-
-#define WITH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -659,13 +457,6 @@ int main(void)
 		cmocka_unit_test(a_step_comes_back_from_the_store_with_each_field),
 		cmocka_unit_test(a_downgrade_and_an_upgrade_lose_no_word),
 		cmocka_unit_test(a_damaged_step_comes_into_force_nowhere),
-		WITH(each_command_of_a_person_ends_the_automation),
-		WITH(a_persons_drain_of_the_site_holds_what_drains_its_services),
-		WITH(after_a_person_an_owner_of_the_old_epoch_is_refused),
-		WITH(a_dry_run_ends_nothing),
-		WITH(the_last_generation_stays_valid),
-		WITH(a_clock_that_is_corrected_changes_no_step),
-		WITH(a_part_of_a_site_is_no_site_less),
 	};
 
 	return cmocka_run_group_tests_name("mgmt step", tests, NULL, NULL);

@@ -250,6 +250,17 @@ static void an_override_rises_stays_and_returns(void **state)
 	const struct model_override disable = {
 		.kind = MODEL_OVERRIDE_DISABLE, .from_ms = 1000, .over_ms = 100, .until_ms = 5000
 	};
+	const struct model_override step = { .from_ms = 1000,
+		                             .over_ms = 100,
+		                             .until_ms = MODEL_TIME_NEVER,
+		                             .from_ppm = 100000,
+		                             .is_step = true,
+		                             .to_ppm = 250000 };
+	const struct model_override back = { .from_ms = 1000,
+		                             .over_ms = 100,
+		                             .until_ms = MODEL_TIME_NEVER,
+		                             .from_ppm = 1000000,
+		                             .is_step = true };
 	const struct model_override ended = { .from_ms = 1000, .until_ms = 5000, .ended = true };
 	const struct {
 		const char *why;
@@ -273,6 +284,13 @@ static void an_override_rises_stays_and_returns(void **state)
 		{ "disable has no ramp", &disable, 1000, 1000000, 5000 },
 		{ "disable ends at once", &disable, 5000, 0, MODEL_TIME_NEVER },
 		{ "ended", &ended, 2000, 0, MODEL_TIME_NEVER },
+		{ "before a step", &step, 999, 100000, 1000 },
+		{ "in a step", &step, 1050, 175000, 1100 },
+		{ "after a step", &step, 1100, 250000, MODEL_TIME_NEVER },
+		{ "long after it", &step, INT64_MAX - 1, 250000, MODEL_TIME_NEVER },
+		{ "before a step back", &back, 0, 1000000, 1000 },
+		{ "in a step back", &back, 1025, 750000, 1100 },
+		{ "after a step back", &back, 1100, 0, MODEL_TIME_NEVER },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -114,6 +114,20 @@ static const struct shape effectives[] = {
 	  "found 1, expected true or false" },
 	{ "until = \"never\"; }", "until = \"never\"; from_ppm = 1000001; }",
 	  "overrides[0].from_ppm", "found 1000001, expected 0..1000000" },
+	{ "until = \"never\"; }", "until = \"never\"; to_ppm = 5; }", "overrides[0].to_ppm",
+	  "is for drains of sites only" },
+	{ "kind = \"drain\"; target = \"backend\"",
+	  "kind = \"hold\"; target = \"site\"; to_ppm = 5", "overrides[0].to_ppm",
+	  "is for drains of sites only" },
+	{ "target = \"backend\"", "target = \"site\"; to_ppm = 1000001", "overrides[0].to_ppm",
+	  "found 1000001, expected 0..1000000" },
+	{ "target = \"backend\"", "target = \"site\"; to_ppm = 5; late_from = 7",
+	  "overrides[0].late_from",
+	  "found 7, expected a time such as \"2026-01-31T12:00:00.000Z\", or \"never\"" },
+	{ "until = \"never\"; }", "until = \"never\"; service = \"web\"; }", "overrides[0].to_ppm",
+	  "is missing, expected where the step goes to" },
+	{ "until = \"never\"; }", "until = \"never\"; operation = \"d1\"; }", "overrides[0].to_ppm",
+	  "is missing, expected where the step goes to" },
 };
 
 static bool is_told(const struct shape *s, const struct model_errors *errors)

@@ -134,6 +134,14 @@ static void make_override(struct made *made, size_t i)
 		.reason = any_text(made->texts[i][1], 39),
 		.node = any_text(made->texts[i][2], 39),
 	};
+	if (!draw_below(2) || backend)
+		return;
+	o->kind = MODEL_OVERRIDE_DRAIN;
+	o->is_step = true;
+	o->to_ppm = draw_below(1000001);
+	o->service = draw_below(2) ? "web" : "";
+	o->operation = draw_below(2) ? "d1-2" : "";
+	o->late_from_ms = draw_below(2) ? any_time() : 0;
 }
 
 /* Change what an effective document has beyond a configuration. */
@@ -185,6 +193,11 @@ static void same_override(const struct model_override *a, const struct model_ove
 	assert_string_equal(a->author, b->author);
 	assert_string_equal(a->reason, b->reason);
 	assert_string_equal(a->node, b->node);
+	assert_int_equal(a->is_step, b->is_step);
+	assert_int_equal(a->to_ppm, b->to_ppm);
+	assert_string_equal(a->service ? a->service : "", b->service ? b->service : "");
+	assert_string_equal(a->operation ? a->operation : "", b->operation ? b->operation : "");
+	assert_true(a->late_from_ms == b->late_from_ms);
 }
 
 static void expect_same(const struct model *a, const struct model *b)

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Levels in force, as weir-dns tells them: all of an answer is understood, or nothing of it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/ctl.h"
+
+/* weir-dns, at the edge. */
+static const char *reply; /* NULL: `failure` */
+static int failure;
+static char asked[8192];
+
+static int fake_request(const char *path, const char *line, int timeout_ms, char **answer)
+{
+	snprintf(asked, sizeof(asked), "%s %s %d", path, line, timeout_ms);
+	if (!reply)
+		return failure;
+	*answer = strdup(reply);
+	return 0;
+}
+
+#define ctl_request fake_request
+#include "mgmt/api/levels.c"
+
+#define TAIL ",\"deciding_sites\":2,\"votes\":false,\"clock_held\":true}"
+
+static void what_is_told_is_taken(void **state)
+{
+	struct levels got;
+
+	(void)state;
+	reply = "{\"ok\":true,\"levels\":[{\"override\":\"d1-1\",\"generation\":9007199254740991,"
+	        "\"level_ppm\":1000000,\"longest_ttl_s\":30,\"arrived\":true},"
+	        "{\"override\":\"d2-1\",\"generation\":1,\"level_ppm\":0,\"longest_ttl_s\":0,"
+	        "\"arrived\":false}]" TAIL;
+	assert_int_equal(levels_request("/run/weir", 500, &got), 0);
+	assert_string_equal(asked, "/run/weir/dns.ctl {\"do\":\"levels\"} 500");
+	assert_int_equal(got.n, 2);
+	assert_int_equal(got.n_deciding, 2);
+	assert_false(got.votes);
+	assert_true(got.clock_held);
+	const struct level *l = levels_find(&got, "d1-1");
+	assert_non_null(l);
+	assert_true(l->generation == 9007199254740991 && l->level_ppm == 1000000);
+	assert_true(l->longest_ttl_s == 30 && l->arrived);
+	l = levels_find(&got, "d2-1");
+	assert_non_null(l);
+	assert_false(l->arrived);
+	assert_null(levels_find(&got, "d2"));
+	reply = "{\"ok\":true,\"levels\":[]" TAIL;
+	assert_int_equal(levels_request("/run/weir", 500, &got), 0);
+	assert_int_equal(got.n, 0);
+}
+
+#define LEVEL(id, generation, ppm, ttl, arrived)                                                   \
+	"{\"levels\":[{\"override\":" id ",\"generation\":" generation ",\"level_ppm\":" ppm       \
+	",\"longest_ttl_s\":" ttl ",\"arrived\":" arrived "}]" TAIL
+
+static void an_answer_that_is_wrong_anywhere_says_nothing(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"{",
+		"[]",
+		"{}",
+		"{\"ok\":false,\"error\":\"nothing is served yet\"}",
+		"{\"levels\":{}" TAIL,
+		"{\"levels\":[7]" TAIL,
+		"{\"levels\":[],\"deciding_sites\":65,\"votes\":true,\"clock_held\":true}",
+		"{\"levels\":[],\"deciding_sites\":-1,\"votes\":true,\"clock_held\":true}",
+		"{\"levels\":[],\"deciding_sites\":2,\"votes\":1,\"clock_held\":true}",
+		"{\"levels\":[],\"deciding_sites\":2,\"votes\":true}",
+		LEVEL("\"12345678901234567890123456789012\"", "1", "0", "0", "true"),
+		LEVEL("7", "1", "0", "0", "true"),
+		LEVEL("\"a\"", "0", "0", "0", "true"),
+		LEVEL("\"a\"", "9007199254740992", "0", "0", "true"),
+		LEVEL("\"a\"", "1", "1000001", "0", "true"),
+		LEVEL("\"a\"", "1", "-1", "0", "true"),
+		LEVEL("\"a\"", "1", "0", "-1", "true"),
+		LEVEL("\"a\"", "1", "0", "2147483648", "true"),
+		LEVEL("\"a\"", "1", "0", "0", "1"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct levels got = { .n = 77 };
+
+		reply = bad[i];
+		if (levels_request("/run/weir", 500, &got) != -EPROTO || got.n != 77)
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
+static void more_levels_than_there_is_room_for_are_refused(void **state)
+{
+	static char text[16384];
+	struct levels got = { .n = 77 };
+
+	(void)state;
+	for (unsigned n = LEVELS_MAX; n <= LEVELS_MAX + 1; n++) {
+		size_t at = (size_t)snprintf(text, sizeof(text), "{\"levels\":[");
+
+		for (unsigned i = 0; i < n; i++)
+			at += (size_t)snprintf(
+			        text + at, sizeof(text) - at,
+			        "%s{\"override\":\"a%u\",\"generation\":1,"
+			        "\"level_ppm\":0,\"longest_ttl_s\":0,\"arrived\":true}",
+			        i ? "," : "", i);
+		snprintf(text + at, sizeof(text) - at, "]" TAIL);
+		reply = text;
+		assert_int_equal(levels_request("/run/weir", 500, &got),
+		                 n > LEVELS_MAX ? -EPROTO : 0);
+		assert_int_equal(got.n, LEVELS_MAX);
+	}
+}
+
+static void a_process_that_does_not_answer_is_not_at_level_0(void **state)
+{
+	struct levels got = { .n = 77 };
+
+	(void)state;
+	reply = NULL;
+	failure = -ECONNREFUSED;
+	assert_int_equal(levels_request("/run/weir", 500, &got), -ECONNREFUSED);
+	assert_int_equal(got.n, 77);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_told_is_taken),
+		cmocka_unit_test(an_answer_that_is_wrong_anywhere_says_nothing),
+		cmocka_unit_test(more_levels_than_there_is_room_for_are_refused),
+		cmocka_unit_test(a_process_that_does_not_answer_is_not_at_level_0),
+	};
+
+	return cmocka_run_group_tests_name("mgmt levels", tests, NULL, NULL);
+}
