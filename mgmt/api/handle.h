@@ -37,7 +37,8 @@ http_handler handle_health_targets, handle_health_check, handle_trace;
 /* between nodes: handle_peer.c */
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
 http_handler handle_peer_reserve, handle_peer_push; /* handle_propose.c */
-http_handler handle_peer_poke, handle_peer_observations, handle_peer_connection_state;
+http_handler handle_peer_poke, handle_peer_observations, handle_peer_keys,
+        handle_peer_connection_state;
 http_handler handle_peer_announcements; /* handle_peer_announce.c */
 
 /** What of the status is wanted. */

@@ -11,6 +11,7 @@
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/peer_keys.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
@@ -128,6 +129,15 @@ void handle_peer_observations(struct core *core, struct http_request *r, struct 
 	(void)r;
 	reply->json = health_exchange_to_json(core);
 	reply->status = 200;
+}
+
+void handle_peer_keys(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	reply->json = peer_keys_to_json(core);
+	reply->status = 200;
+	if (!reply->json)
+		http_problem(reply, 503, "busy", "out of memory");
 }
 
 void handle_peer_connection_state(struct core *core, struct http_request *r,

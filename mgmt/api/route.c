@@ -113,6 +113,8 @@ const struct route route_table[] = {
 	  "Between nodes: let me make the next version" },
 	{ "GET", "/v1/peer/views", HTTP_PEER, "", "", handle_peer_observations,
 	  "Between nodes: what weir-health sees of the services" },
+	{ "GET", "/v1/peer/keys", HTTP_PEER, "", "", handle_peer_keys,
+	  "Between nodes: which keys asked weir-dns for dynamic names" },
 	{ "GET", "/v1/peer/guests", HTTP_PEER, "", "", handle_peer_connection_state,
 	  "Between nodes of a site: what weir-dataplane knows of slots" },
 	{ "POST", "/v1/peer/announcements", HTTP_PEER, "", "", handle_peer_announcements,

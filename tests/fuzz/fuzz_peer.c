@@ -7,6 +7,7 @@
 
 #include "mgmt/api/announce_reply.h"
 #include "mgmt/api/inforce.h"
+#include "mgmt/api/peer_keys.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/health_exchange.h"
@@ -66,6 +67,29 @@ static void check_words(const json_t *json)
 	assert(word != STATE_FETCH_KNOWS || text);
 }
 
+/* Keys that are taken are the same when they are told on. */
+static void check_keys(const json_t *json)
+{
+	struct steer_keys *k = NULL, *again = NULL;
+	const char *why = NULL;
+
+	if (peer_keys_read(json, "fra-1", "t", 1000000, &k, &why)) {
+		assert(why && !k);
+		return;
+	}
+	assert(k->n_keys <= STEER_KEYS_MAX && k->covered_s <= STEER_KEYS_WINDOW_S);
+	for (size_t i = 0; i < k->n_keys; i++)
+		assert(k->keys[i].queries && (!i || k->keys[i].queries <= k->keys[i - 1].queries));
+	json_t *told = peer_keys_make("fra-1", "t", k, 1000000);
+	assert(told && !peer_keys_read(told, "fra-1", "t", 1000000, &again, &why));
+	assert(k->n_keys == again->n_keys && k->n_names == again->n_names &&
+	       k->n_answers == again->n_answers);
+	assert(!memcmp(k->keys, again->keys, k->n_keys * sizeof(*k->keys)));
+	json_decref(told);
+	steer_keys_free(k);
+	steer_keys_free(again);
+}
+
 static void check_addresses(const json_t *addresses)
 {
 	static const char *const texts[] = { "203.0.113.10", "2001:db8::10" };
@@ -118,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	check_version(json);
 	check_contents(json);
 	check_words(json);
+	check_keys(json);
 	check_announcements(json);
 	(void)inforce_from_json(json);
 	if (fingerprint_from_json(json, fingerprint))

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Of each node the newest copy, and older ones for rates. A node that does not answer keeps its
+ * copy until that is too old; it is asked again no sooner than the others.
+ */
+#include "mgmt/api/keys_gather.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "mgmt/api/peer_keys.h"
+#include "mgmt/api/peers.h"
+#include "weir/placement.h"
+
+/* What one node observed. */
+struct voice {
+	char node[MODEL_NAME_MAX];
+	bool listed; /* the document has it, and it serves DNS */
+	uint64_t queried_ms;
+	struct steer_keys *copies[3]; /* the newest first; NULL: there is none */
+};
+
+struct keys_gather {
+	struct voice voices[PEERS_MAX + 1];
+	size_t n;
+	uint64_t now_ms; /* of the last refresh */
+};
+
+struct keys_gather *keys_gather_new(void)
+{
+	return calloc(1, sizeof(struct keys_gather));
+}
+
+static void empty_voice(struct voice *v)
+{
+	for (size_t i = 0; i < 3; i++)
+		steer_keys_free(v->copies[i]);
+	*v = (struct voice){ 0 };
+}
+
+void keys_gather_free(struct keys_gather *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->n; i++)
+		empty_voice(&g->voices[i]);
+	free(g);
+}
+
+static struct voice *find_voice(struct keys_gather *g, const char *node)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!strcmp(g->voices[i].node, node))
+			return &g->voices[i];
+	return NULL;
+}
+
+/* A voice for each node of @p m that serves DNS; others are dropped. */
+static void follow_nodes(struct keys_gather *g, const struct model *m)
+{
+	for (size_t i = 0; i < g->n; i++)
+		g->voices[i].listed = false;
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct voice *v = find_voice(g, m->nodes[i].name);
+
+		if (!m->nodes[i].n_dns_listen)
+			continue;
+		if (!v && g->n < PEERS_MAX + 1) {
+			v = &g->voices[g->n++];
+			*v = (struct voice){ 0 };
+			snprintf(v->node, sizeof(v->node), "%s", m->nodes[i].name);
+		}
+		if (v)
+			v->listed = true;
+	}
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->voices[i].listed) {
+			empty_voice(&g->voices[i]);
+			g->voices[i--] = g->voices[--g->n];
+		}
+}
+
+/*
+ * The newest copy counts. Two older ones are kept for rates: the middle one moves on when it is
+ * KEYS_GATHER_RATE_MS old, so one of both is at least that much older than the newest.
+ */
+static void accept_keys(struct voice *v, struct steer_keys *keys)
+{
+	struct steer_keys **copies = v->copies;
+
+	if (copies[0] && keys->read_ms <= copies[0]->read_ms) {
+		steer_keys_free(keys); /* nothing was written since */
+		return;
+	}
+	if (!copies[1] || copies[0]->read_ms >= copies[1]->read_ms + KEYS_GATHER_RATE_MS) {
+		steer_keys_free(copies[2]);
+		copies[2] = copies[1];
+		copies[1] = copies[0];
+	} else {
+		steer_keys_free(copies[0]);
+	}
+	copies[0] = keys;
+}
+
+static void read_own(struct voice *v, const struct core *core, uint64_t now_ms)
+{
+	struct steer_keys *keys;
+
+	if (!steer_keys_read(core->dirs.run, now_ms, &keys))
+		accept_keys(v, keys);
+}
+
+static void accept_answer(struct voice *v, const struct client_request *r, const char *cluster)
+{
+	struct steer_keys *keys;
+	const char *reason;
+
+	if (r->answer &&
+	    !peer_keys_read(r->answer, v->node, cluster, v->queried_ms, &keys, &reason))
+		accept_keys(v, keys);
+}
+
+/* Peers that are due, all at once. */
+static void query_peers(struct keys_gather *g, struct peer_client *client, const struct model *m)
+{
+	struct client_request *requests = calloc(PEERS_MAX + 1, sizeof(*requests));
+	struct voice *asked[PEERS_MAX + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; requests && i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+		struct voice *v = find_voice(g, node->name);
+
+		if (!v || node == m->self || !*node->api || n > PEERS_MAX ||
+		    (v->queried_ms && g->now_ms - v->queried_ms < KEYS_GATHER_EVERY_MS))
+			continue;
+		v->queried_ms = g->now_ms;
+		asked[n] = v;
+		requests[n] = (struct client_request){ .timeout_ms = KEYS_GATHER_TIMEOUT_MS,
+			                               .answer_max = PEER_KEYS_ANSWER_MAX };
+		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/keys", node->api);
+		n++;
+	}
+	if (n)
+		client_send(client, requests, n);
+	for (size_t i = 0; i < n; i++) {
+		accept_answer(asked[i], &requests[i], m->cluster);
+		json_decref(requests[i].answer);
+	}
+	free(requests);
+}
+
+void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_client *client,
+                         const struct model *m)
+{
+	g->now_ms = clock_mono_ms();
+	follow_nodes(g, m);
+	for (size_t i = 0; i < g->n; i++)
+		if (!strcmp(g->voices[i].node, core->dirs.node))
+			read_own(&g->voices[i], core, g->now_ms);
+	if (client && client->token[0])
+		query_peers(g, client, m);
+}
+
+static bool does_count(const struct keys_gather *g, const struct voice *v)
+{
+	const struct steer_keys *k = v->copies[0];
+
+	return k && (g->now_ms < k->read_ms || g->now_ms - k->read_ms <= KEYS_GATHER_GOOD_MS);
+}
+
+int keys_gather_projector(const struct keys_gather *g, const struct core *core,
+                          const struct model *m, struct projector **out)
+{
+	struct placement placement;
+	struct projector *p = NULL;
+	char path[PATH_MAX];
+	int err = proc_path(core->dirs.state, PLACEMENT_FILE, path);
+
+	if (!err)
+		err = placement_read(path, &placement);
+	if (!err && placement.kind != m->placement)
+		err = -ENOENT;
+	if (!err)
+		err = projector_new(m, placement.key, &p);
+	explicit_bzero(&placement, sizeof(placement));
+	for (size_t i = 0; !err && i < g->n; i++)
+		if (does_count(g, &g->voices[i]))
+			err = projector_add(p, g->voices[i].copies[0]);
+	if (err) {
+		projector_free(p);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+size_t keys_gather_nodes(const struct keys_gather *g, const struct model *m, size_t *missing)
+{
+	size_t n = 0, known = 0;
+
+	for (size_t i = 0; i < m->n_nodes; i++)
+		n += m->nodes[i].n_dns_listen > 0;
+	for (size_t i = 0; i < g->n; i++)
+		known += does_count(g, &g->voices[i]);
+	*missing = n > known ? n - known : 0;
+	return n;
+}
+
+/* The older copy of two that give a rate; NULL: there are none, or they are too old. */
+static const struct steer_keys *find_before(const struct keys_gather *g, const struct voice *v)
+{
+	const struct steer_keys *k = v->copies[0];
+
+	if (!k || g->now_ms > k->read_ms + UINT64_C(2) * KEYS_GATHER_EVERY_MS)
+		return NULL;
+	for (size_t i = 1; i < 3; i++)
+		if (v->copies[i] && k->read_ms >= v->copies[i]->read_ms + KEYS_GATHER_RATE_MS)
+			return v->copies[i];
+	return NULL;
+}
+
+/* Of one node. @return whether it is known */
+static bool read_rate(const struct keys_gather *g, const struct voice *v, uint64_t service,
+                      uint64_t site, uint64_t *milli)
+{
+	const struct steer_keys *before = find_before(g, v);
+	const struct steer_keys_answers *last, *first;
+
+	if (!before)
+		return false;
+	last = steer_keys_answers(v->copies[0], service, site);
+	first = steer_keys_answers(before, service, site);
+	if (!last || !first || last->answers < first->answers)
+		return false; /* its counters have begun again */
+	*milli = (uint64_t)((double)(last->answers - first->answers) * 1e6 /
+	                    (double)(v->copies[0]->read_ms - before->read_ms));
+	return true;
+}
+
+size_t keys_gather_rate(const struct keys_gather *g, const char *service, const char *site,
+                        uint64_t *milli)
+{
+	uint64_t sum = 0, one;
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (read_rate(g, &g->voices[i], hash_text(service), hash_text(site), &one)) {
+			sum += one;
+			n++;
+		}
+	if (n)
+		*milli = sum;
+	return n;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Keys of all nodes, gathered: who is asked and how often, what counts, and how many answers a second name a site. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The private parts, with the clock, the own page and the peers in the test's hands. */
+#include "base/clock.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/keys_gather.h"
+#include "mgmt/api/peer_keys.h"
+
+static uint64_t test_ms;
+static struct steer_keys *own_keys; /* a copy is read; NULL: there is no page */
+static uint64_t peer_answers;       /* 0: the peer is silent */
+static size_t n_asked;
+static char asked_url[CLIENT_URL_MAX];
+
+static struct steer_keys *make_copy(uint64_t answers, uint64_t read_ms)
+{
+	struct steer_keys *k = steer_keys_new(1, 1, 1);
+
+	k->covered_s = 60;
+	k->read_ms = read_ms;
+	k->keys[0] = (struct steer_key){ .key = { 4, 1 }, .name = 1, .queries = 5 };
+	k->names[0] = (struct steer_keys_name){ .name = 1, .queries = 5 };
+	k->answers[0] = (struct steer_keys_answers){ .service = hash_text("web"),
+		                                     .site = hash_text("ams"),
+		                                     .answers = answers };
+	return k;
+}
+
+static int fake_read(const char *run_dir, uint64_t now_ms, struct steer_keys **out)
+{
+	(void)run_dir;
+	(void)now_ms;
+	if (!own_keys)
+		return -ENOENT;
+	*out = make_copy(own_keys->answers[0].answers, own_keys->read_ms);
+	return 0;
+}
+
+static void fake_send(struct peer_client *c, struct client_request *requests, size_t n)
+{
+	(void)c;
+	for (size_t i = 0; i < n; i++) {
+		struct steer_keys *k = make_copy(peer_answers, test_ms);
+
+		n_asked++;
+		snprintf(asked_url, sizeof(asked_url), "%s", requests[i].url);
+		assert_true(requests[i].timeout_ms > 0 && requests[i].timeout_ms < 1000);
+		if (peer_answers)
+			requests[i].answer = peer_keys_make("fra-1", "shop", k, test_ms);
+		steer_keys_free(k);
+	}
+}
+
+#define clock_mono_ms() (test_ms)
+#define steer_keys_read fake_read
+#define client_send     fake_send
+#include "mgmt/api/keys_gather.c"
+
+static const struct addr dns;
+static struct model_node nodes[] = {
+	{ .name = "ams-1", .api = "https://a1", .dns_listen = &dns, .n_dns_listen = 1 },
+	{ .name = "fra-1", .api = "https://f1", .dns_listen = &dns, .n_dns_listen = 1 },
+	{ .name = "fra-2", .api = "https://f2" }, /* serves no DNS */
+};
+static struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 3, .self = &nodes[0] };
+static struct core core;
+static struct peer_client client = { .token = "t" };
+static struct keys_gather *g;
+
+static int setup(void **state)
+{
+	(void)state;
+	test_ms = 100000;
+	n_asked = 0;
+	peer_answers = 1000;
+	own_keys = make_copy(500, test_ms);
+	m.n_nodes = 3;
+	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
+	g = keys_gather_new();
+	return g ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	keys_gather_free(g);
+	steer_keys_free(own_keys);
+	return 0;
+}
+
+static void wait_ms(uint64_t ms)
+{
+	test_ms += ms;
+	if (own_keys)
+		own_keys->read_ms = test_ms;
+	keys_gather_refresh(g, &core, &client, &m);
+}
+
+static void nodes_that_serve_dns_are_asked_when_they_are_due(void **state)
+{
+	size_t missing;
+
+	(void)state;
+	wait_ms(0);
+	assert_int_equal(n_asked, 1);
+	assert_string_equal(asked_url, "https://f1/v1/peer/keys");
+	assert_int_equal(keys_gather_nodes(g, &m, &missing), 2);
+	assert_int_equal(missing, 0);
+	wait_ms(4999);
+	assert_int_equal(n_asked, 1);
+	wait_ms(1);
+	assert_int_equal(n_asked, 2);
+}
+
+static void without_a_client_or_token_nobody_is_asked(void **state)
+{
+	struct peer_client none = { 0 };
+	size_t missing;
+
+	(void)state;
+	keys_gather_refresh(g, &core, NULL, &m);
+	keys_gather_refresh(g, &core, &none, &m);
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(keys_gather_nodes(g, &m, &missing), 2);
+	assert_int_equal(missing, 1);
+}
+
+static void what_a_silent_node_said_counts_for_a_minute(void **state)
+{
+	size_t missing;
+
+	(void)state;
+	wait_ms(0);
+	peer_answers = 0;
+	steer_keys_free(own_keys);
+	own_keys = NULL;
+	wait_ms(KEYS_GATHER_GOOD_MS);
+	(void)keys_gather_nodes(g, &m, &missing);
+	assert_int_equal(missing, 0);
+	wait_ms(1);
+	(void)keys_gather_nodes(g, &m, &missing);
+	assert_int_equal(missing, 2);
+}
+
+static void a_node_that_leaves_the_document_is_forgotten(void **state)
+{
+	size_t missing;
+
+	(void)state;
+	wait_ms(0);
+	m.n_nodes = 1;
+	wait_ms(1000);
+	assert_int_equal(keys_gather_nodes(g, &m, &missing), 1);
+	assert_int_equal(missing, 0);
+	m.n_nodes = 3;
+	peer_answers = 0;
+	wait_ms(1000);
+	(void)keys_gather_nodes(g, &m, &missing);
+	assert_int_equal(missing, 1);
+}
+
+static void rates_are_of_two_looks_and_never_of_one(void **state)
+{
+	uint64_t milli = 77;
+
+	(void)state;
+	wait_ms(0);
+	assert_int_equal(keys_gather_rate(g, "web", "ams", &milli), 0);
+	for (int i = 1; i <= 20; i++) { /* looks in quick succession, as while a step begins */
+		own_keys->answers[0].answers += 25;
+		wait_ms(250);
+		assert_int_equal(keys_gather_rate(g, "web", "ams", &milli),
+		                 i >= 4 ? (i >= 20 ? 2 : 1) : 0);
+		if (i >= 4 && i < 20)
+			assert_int_equal(milli, 100000);
+	}
+	assert_int_equal(milli, 100000); /* the other node's answers have not grown */
+	peer_answers += 5000;
+	wait_ms(5000);
+	assert_int_equal(keys_gather_rate(g, "web", "ams", &milli), 2);
+	assert_true(milli > 1000000 / 2 && milli < 1100000);
+	assert_int_equal(keys_gather_rate(g, "web", "fra", &milli), 0); /* not counted anywhere */
+	own_keys->answers[0].answers = 3; /* its counters begin again */
+	wait_ms(1000);
+	assert_int_equal(keys_gather_rate(g, "web", "ams", &milli), 1);
+	test_ms += 60000;
+	steer_keys_free(own_keys);
+	own_keys = NULL;
+	peer_answers = 0;
+	wait_ms(0);
+	assert_int_equal(keys_gather_rate(g, "web", "ams", &milli), 0);
+}
+
+static void without_the_key_for_clients_nothing_is_projected(void **state)
+{
+	struct projector *p = NULL;
+
+	(void)state;
+	snprintf(core.dirs.state, sizeof(core.dirs.state), "/nonexistent");
+	wait_ms(0);
+	assert_int_equal(keys_gather_projector(g, &core, &m, &p), -ENOENT);
+	assert_null(p);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nodes_that_serve_dns_are_asked_when_they_are_due),
+		TEST(without_a_client_or_token_nobody_is_asked),
+		TEST(what_a_silent_node_said_counts_for_a_minute),
+		TEST(a_node_that_leaves_the_document_is_forgotten),
+		TEST(rates_are_of_two_looks_and_never_of_one),
+		TEST(without_the_key_for_clients_nothing_is_projected),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
