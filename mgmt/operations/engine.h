@@ -8,7 +8,33 @@
  * `write` describes for each target, and sends it to all nodes. All of that may be repeated: a
  * write with one epoch and step is always the same.
  *
- * Implemented in engine.c, begin.c, step.c, back.c and command.c of this folder; guards.c.
+ * | state               | what happens                         | what ends it                         |
+ * |---------------------|--------------------------------------|--------------------------------------|
+ * | starting            | nodes get the record; guards; owner  | guards pass: moving; trip: held      |
+ * |                     | outside the target                   |                                      |
+ * | moving              | steps out, one at a time (step.c)    | last step: late, of a shift resting; |
+ * |                     |                                      | a guard or wait: held; until:        |
+ * |                     |                                      | returning; abort: aborting           |
+ * | late                | 100 %; backup pools take late        | own new flows below max(1 %, 1/s):   |
+ * |                     | clients after one TTL                | drained; no packets, two TTLs        |
+ * |                     |                                      | unnamed: drained_unconfirmed         |
+ * | drained             | VIPs leave as demanded               | established flows silent: empty;     |
+ * |                     |                                      | until, undrain: returning            |
+ * | drained_unconfirmed |                                      | packets seen, few: drained           |
+ * | empty, resting      |                                      | until, undrain: returning; of a      |
+ * |                     |                                      | shift also a drain: starting         |
+ * | held                | levels stay; nodes that had gone     | resume: the state before; abort;     |
+ * |                     | further are followed                 | until: expired_held                  |
+ * | expired_held        | levels stay                          | resume: returning                    |
+ * | returning           | stages, then steps back (back.c)     | level 0: done; abort: out again      |
+ * | aborting            | steps back to where it began         | there: aborted, of a shift resting   |
+ * | done, aborted,      | nothing                              | nothing                              |
+ * | failed              |                                      |                                      |
+ *
+ * In each state: a person's command at a target ends it (aborted); `take` by another node makes that
+ * the owner (own.c); a site or service that is gone holds it.
+ *
+ * Implemented in engine.c (states), step.c, level.c, rest.c, back.c, command.c, own.c, history.c.
  * Any thread; one at a time for a record. The simulator tests/sim/operations_sim.c drives it.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_H
@@ -61,7 +87,7 @@ struct operation_person {
 	bool now; /**< of a return or redirect: in one step */
 };
 MUST_CHECK int operation_hold(struct operation *op, const struct operation_person *person,
-                              int64_t now_ms, char *error);
+                              const struct operation_facts *facts, int64_t now_ms, char *error);
 /** Go on; of expired_held: return. */
 MUST_CHECK int operation_resume(struct operation *op, const struct operation_facts *facts,
                                 const struct operation_person *person, int64_t now_ms, char *error);

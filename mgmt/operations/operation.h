@@ -33,6 +33,7 @@
 #define OPERATION_DETAIL_MAX  192u       /**< bytes of a reason, with the NUL */
 #define OPERATION_EPOCH_MAX   UINT32_MAX /**< 32 bits of an override's generation */
 #define OPERATION_PPM         1000000u
+#define OPERATION_OVER_MAX_MS ((int64_t)7 * 24 * 3600 * 1000)
 
 enum operation_kind { OPERATION_DRAIN, OPERATION_SHIFT, OPERATION_KIND_COUNT };
 
@@ -211,11 +212,12 @@ struct operation {
 	int64_t began_ms, full_ms, drained_ms, ended_ms; /**< full: 100 % in force */
 
 	/* of the owner's process, neither sent nor stored: elapsed time by its monotonic clock */
-	int64_t waited_ms;  /**< since the last instant that something waits for */
-	int64_t in_step_ms; /**< since the step was written */
-	int64_t unknown_ms; /**< since when something needed is missing, without a break */
-	int64_t unnamed_ms; /**< since the last answer that names a target */
-	int64_t state_ms;   /**< in this state and stage */
+	int64_t waited_ms;     /**< since the last instant that something waits for */
+	int64_t in_step_ms;    /**< since the step was written */
+	int64_t unknown_ms;    /**< since when something needed is missing, without a break */
+	int64_t unnamed_ms;    /**< since the last answer that names a target */
+	int64_t state_ms;      /**< in this state and stage */
+	bool shared_withdrawn; /**< VIPs of several sites */
 };
 
 /** What a person asked for; texts are borrowed. */

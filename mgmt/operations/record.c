@@ -4,10 +4,9 @@
  * (operation.h); the order compares the fields that are merged one by one, never memory with
  * padding.
  */
-#include <errno.h>
-#include <string.h>
-
 #include "mgmt/operations/operation.h"
+
+#include <string.h>
 
 static const char *const kind_texts[OPERATION_KIND_COUNT] = { "drain", "shift" };
 static const char *const state_texts[OPERATION_STATE_COUNT] = {
@@ -97,8 +96,10 @@ bool operation_is_held(const struct operation *op)
 
 bool operation_moves(const struct operation *op)
 {
+	if (op->state == OPERATION_RETURNING)
+		return op->stage == OPERATION_STAGE_STEPS;
 	return op->state == OPERATION_STARTING || op->state == OPERATION_MOVING ||
-	       op->state == OPERATION_RETURNING || op->state == OPERATION_ABORTING;
+	       op->state == OPERATION_ABORTING;
 }
 
 bool operation_targets_site(const struct operation *op, const char *site)
@@ -124,4 +125,36 @@ bool operation_is_younger(const struct operation *a, const struct operation *b)
 	if (a->created_ms != b->created_ms)
 		return a->created_ms > b->created_ms;
 	return strcmp(a->id, b->id) > 0;
+}
+
+/* Texts that differ for one owner and seq come from an owner that has forgotten its last changes. */
+static int compare_rest(const struct operation *a, const struct operation *b)
+{
+	const int64_t pairs[][2] = {
+		{ (int64_t)a->state, (int64_t)b->state },
+		{ a->writes, b->writes },
+		{ a->step, b->step },
+		{ a->level_ppm, b->level_ppm },
+		{ a->hold.since_ms, b->hold.since_ms },
+		{ a->late_from_ms, b->late_from_ms },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (pairs[i][0] != pairs[i][1])
+			return pairs[i][0] > pairs[i][1] ? 1 : -1;
+	}
+	return strcmp(a->hold.detail, b->hold.detail);
+}
+
+bool operation_is_newer(const struct operation *a, const struct operation *b)
+{
+	int owners = strcmp(a->owner, b->owner);
+
+	if (a->epoch != b->epoch)
+		return a->epoch > b->epoch;
+	if (owners)
+		return owners < 0;
+	if (a->seq != b->seq)
+		return a->seq > b->seq;
+	return compare_rest(a, b) > 0;
 }

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ways back: the return of a drained site, and the abort of a way out.
+ *
+ * A return first waits, in this order: own pools up, VIPs announced with proof, up as seen from
+ * outside, backup members gone. Clients come only then, 1 % for two minutes and then step by step.
+ * An abort takes the same steps without these waits, because the site still serves; but no step
+ * back is ever made towards a site that is not up as seen from outside (step.c).
+ *
+ * Each turn takes a new epoch. So all writes of one epoch go in one direction, and the levels of
+ * nodes with one epoch can be compared.
+ */
+#include "mgmt/operations/engine_internal.h"
+
+void back_turn(struct tick *t, enum operation_way way)
+{
+	struct operation *op = t->op;
+
+	level_freeze(t);
+	op->step_runs = false;
+	op->step = 0;
+	op->n_plan = 0;
+	op->way = way;
+	op->epoch++;
+	op->writes = 0;
+	op->seq = 0;
+	tick_change(t);
+}
+
+static void end_override(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (!op->write.epoch)
+		return; /* nothing was ever written */
+	op->late_from_ms = 0;
+	level_write(t, 0, 0, t->now_ms, 0);
+	op->write.ended = true;
+}
+
+static void end_return(struct tick *t)
+{
+	end_override(t);
+	t->op->n_after = history_loads(t, t->op->after);
+	tick_end(t, OPERATION_DONE, "", "the site has all its clients again");
+}
+
+void back_begin(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	back_turn(t, OPERATION_BACK);
+	op->began_ppm = op->level_ppm;
+	op->stage = op->level_ppm ? OPERATION_STAGE_POOLS : OPERATION_STAGE_STEPS;
+	tick_enter(t, OPERATION_RETURNING);
+	operation_plan(op, t->facts);
+}
+
+/* What a stage waits for at one target. */
+static enum operation_truth is_target_ready(enum operation_stage stage,
+                                            const struct operation_site *site)
+{
+	if (!site)
+		return OPERATION_UNKNOWN;
+	switch (stage) {
+	case OPERATION_STAGE_POOLS:
+		return site->pools;
+	case OPERATION_STAGE_ANNOUNCE:
+		return site->announced;
+	case OPERATION_STAGE_OUTSIDE:
+		return facts_is_up(site);
+	case OPERATION_STAGE_BACKUP:
+		return site->has_backup ? site->backup_left : OPERATION_YES;
+	default:
+		return OPERATION_YES;
+	}
+}
+
+static const char *find_unready(const struct tick *t)
+{
+	for (uint32_t i = 0; i < t->op->n_targets; i++) {
+		const char *name = t->op->targets[i].site;
+
+		if (is_target_ready(t->op->stage, facts_site(t->facts, name)) != OPERATION_YES)
+			return name;
+	}
+	return NULL;
+}
+
+/* The backup leaves before DNS sends clients, so that they all find the site's own backends. */
+static void close_backup(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (!op->late_from_ms)
+		return;
+	op->late_from_ms = 0;
+	level_write(t, op->level_ppm, op->level_ppm, t->now_ms + OPERATION_AHEAD_MS, 0);
+}
+
+static void next_stage(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	op->stage++;
+	op->state_ms = 0;
+	op->unknown_ms = 0;
+	if (op->stage == OPERATION_STAGE_BACKUP)
+		close_backup(t);
+	if (op->stage == OPERATION_STAGE_STEPS)
+		step_begin_way(t);
+	tick_change(t);
+}
+
+static const char *find_mover(const struct tick *t)
+{
+	for (size_t i = 0; i < t->facts->n_others; i++) {
+		if (t->facts->others[i].moves)
+			return t->facts->others[i].id;
+	}
+	return NULL;
+}
+
+/* Of two returns that are ready only one may begin: the steps of the other must have ended. */
+static void run_stage(struct tick *t)
+{
+	static const char *const codes[OPERATION_STAGE_COUNT] = { "pools", "announce", "site-down",
+		                                                  "backup-leaves", "" };
+	static const char *const waits[OPERATION_STAGE_COUNT] = {
+		"its own pools are up by its own checks", "its VIPs are announced, with proof",
+		"it is up as seen from outside", "backup members have left", ""
+	};
+	const char *unready = find_unready(t), *mover = find_mover(t);
+
+	if (!unready && t->op->stage == OPERATION_STAGE_BACKUP && mover) {
+		tick_wait(t, "the steps begin once operation %s moves no more", mover);
+		return;
+	}
+	if (!unready) {
+		next_stage(t);
+		return;
+	}
+	tick_wait(t, "site %s returns once %s", unready, waits[t->op->stage]);
+	if (t->op->state_ms >= TICK_STAGE_MS)
+		tick_hold(t, codes[t->op->stage], "site %s returns once %s", unready,
+		          waits[t->op->stage]);
+}
+
+void back_return(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (op->stage != OPERATION_STAGE_STEPS)
+		run_stage(t);
+	else if ((op->level_ppm == 0 && !op->step_runs) || step_run(t))
+		end_return(t);
+}
+
+void back_abort(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (!step_run(t))
+		return;
+	if (op->began_ppm == 0) {
+		end_override(t);
+		tick_end(t, OPERATION_ABORTED, "", "went back to where it began");
+		return;
+	}
+	op->kind = OPERATION_SHIFT;
+	op->goal_ppm = op->began_ppm;
+	op->way = OPERATION_OUT;
+	tick_enter(t, OPERATION_RESTING);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Commands of persons at the owner. Each first says why not, and changes the record only then. What
+ * a person adds (guards overridden by name, nodes named absent) counts for the check, and is taken
+ * back when the command is refused.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/operations/command_internal.h"
+#include "mgmt/operations/engine_internal.h"
+#include "mgmt/operations/plan.h"
+#include "mgmt/operations/well.h"
+
+int command_refuse(char *error, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(error, OPERATION_DETAIL_MAX, format, arguments);
+	va_end(arguments);
+	return code;
+}
+
+void command_add(struct operation *op, const struct operation_person *person,
+                 struct command_before *before)
+{
+	memcpy(before->overridden, op->overridden, sizeof(before->overridden));
+	before->n_without = op->n_without;
+	for (int i = 0; person->overridden && i < OPERATION_GUARD_COUNT; i++)
+		op->overridden[i] = op->overridden[i] || person->overridden[i];
+	for (size_t i = 0; i < person->n_without && op->n_without < OPERATION_NODES_MAX; i++) {
+		if (operation_is_without(op, person->without[i]))
+			continue;
+		(void)snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",
+		               person->without[i]);
+	}
+}
+
+void command_undo(struct operation *op, const struct command_before *before)
+{
+	memcpy(op->overridden, before->overridden, sizeof(op->overridden));
+	op->n_without = before->n_without;
+}
+
+static struct tick begin_command(struct operation *op, const struct operation_facts *facts,
+                                 int64_t now_ms)
+{
+	return (struct tick){ .op = op, .facts = facts, .now_ms = now_ms };
+}
+
+static int refuse_over(const struct operation *op, char *error)
+{
+	return command_refuse(error, -EINVAL, "operation %s is over: %s", op->id,
+	                      operation_state_text(op->state));
+}
+
+int operation_hold(struct operation *op, const struct operation_person *person,
+                   const struct operation_facts *facts, int64_t now_ms, char *error)
+{
+	struct tick t = begin_command(op, facts, now_ms);
+
+	if (operation_is_over(op))
+		return refuse_over(op, error);
+	if (operation_is_held(op))
+		return command_refuse(error, -EALREADY, "it is held by %s", op->hold.code);
+	tick_hold(&t, "person", "%s%s%s", person->author, *person->reason ? ": " : "",
+	          person->reason);
+	op->seq++;
+	return 0;
+}
+
+static const char *find_mover(const struct operation_facts *facts)
+{
+	for (size_t i = 0; i < facts->n_others; i++) {
+		if (facts->others[i].moves)
+			return facts->others[i].id;
+	}
+	return NULL;
+}
+
+static bool is_gone(const struct operation_facts *facts)
+{
+	return facts->document == OPERATION_DOCUMENT_SITE_GONE ||
+	       facts->document == OPERATION_DOCUMENT_SERVICE_GONE;
+}
+
+/* Whether the state to go on with moves levels, so that the guards decide. */
+static bool would_move(const struct operation *op)
+{
+	enum operation_state from = op->hold.from;
+
+	if (from == OPERATION_RETURNING)
+		return op->stage == OPERATION_STAGE_STEPS;
+	return from == OPERATION_STARTING || from == OPERATION_MOVING || from == OPERATION_ABORTING;
+}
+
+/* The guards as they would be asked in the next tick; what no one knew before is normal now. */
+static int ask_guards(struct operation *op, const struct operation_facts *facts, char *error)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+	const struct operation_verdict *tripped;
+	enum operation_state state = op->state;
+
+	well_begin(op, facts);
+	op->state = op->hold.from;
+	operation_judge(op, facts, op->step_runs ? OPERATION_DURING : OPERATION_BEFORE, verdicts);
+	op->state = state;
+	tripped = operation_tripped(verdicts);
+	if (!tripped)
+		return 0;
+	return command_refuse(error, -EBUSY, "%s: %s", operation_guard_text(tripped->guard),
+	                      tripped->detail);
+}
+
+static int refuse_resume(struct operation *op, const struct operation_facts *facts, char *error)
+{
+	const char *mover = find_mover(facts);
+
+	if (is_gone(facts))
+		return command_refuse(error, -EBUSY,
+		                      "the site or service is not in the "
+		                      "configuration; abort the operation");
+	if (op->state == OPERATION_EXPIRED_HELD || !would_move(op))
+		return 0;
+	if (mover && op->hold.from != OPERATION_ABORTING)
+		return command_refuse(error, -EBUSY, "operation: operation %s moves", mover);
+	return ask_guards(op, facts, error);
+}
+
+/* Go on where the hold stopped it; a step that was stopped on its way is planned again from here. */
+void command_go_on(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	op->key_fingerprint = t->facts->key_fingerprint;
+	tick_enter(t, op->hold.from);
+	op->hold = (struct operation_hold){ 0 };
+	op->reads_levels = false;
+	step_note_nodes(t);
+	if (!op->step_runs)
+		operation_plan(op, t->facts);
+}
+
+int operation_resume(struct operation *op, const struct operation_facts *facts,
+                     const struct operation_person *person, int64_t now_ms, char *error)
+{
+	struct tick t = begin_command(op, facts, now_ms);
+	struct command_before before;
+	int err;
+
+	if (operation_is_over(op))
+		return refuse_over(op, error);
+	if (!operation_is_held(op))
+		return command_refuse(error, -EALREADY, "it is not held");
+	command_add(op, person, &before);
+	err = refuse_resume(op, facts, error);
+	if (err) {
+		command_undo(op, &before);
+		return err;
+	}
+	if (op->reads_levels)
+		(void)snprintf(op->hold.code, sizeof(op->hold.code), "taken");
+	else if (op->state == OPERATION_EXPIRED_HELD)
+		back_begin(&t);
+	else
+		command_go_on(&t);
+	op->seq++;
+	return 0;
+}
+
+/* The state that a hold stopped, or the state itself. */
+static enum operation_state running_state(const struct operation *op)
+{
+	return operation_is_held(op) ? op->hold.from : op->state;
+}
+
+static int begin_abort(struct tick *t, char *error)
+{
+	struct operation *op = t->op;
+	enum operation_state state = running_state(op);
+
+	if (state == OPERATION_ABORTING)
+		return command_refuse(error, -EALREADY, "it goes back already%s",
+		                      operation_is_held(op) ? "; resume it" : "");
+	if (state != OPERATION_STARTING && state != OPERATION_MOVING &&
+	    state != OPERATION_RETURNING)
+		return command_refuse(error, -EINVAL,
+		                      "nothing moves: return the site (weir undrain site)");
+	if (state == OPERATION_RETURNING) {
+		back_turn(t, OPERATION_OUT);
+		op->goal_ppm = op->began_ppm;
+		tick_enter(t, OPERATION_MOVING);
+	} else {
+		back_turn(t, OPERATION_BACK);
+		tick_enter(t, OPERATION_ABORTING);
+	}
+	op->late_from_ms = 0;
+	op->reads_levels = false;
+	op->hold = (struct operation_hold){ 0 };
+	step_begin_way(t);
+	return 0;
+}
+
+int operation_abort(struct operation *op, const struct operation_facts *facts,
+                    const struct operation_person *person, int64_t now_ms, char *error)
+{
+	struct tick t = begin_command(op, facts, now_ms);
+	struct command_before before;
+	int err;
+
+	if (operation_is_over(op))
+		return refuse_over(op, error);
+	if (is_gone(facts)) {
+		tick_end(&t, OPERATION_FAILED, "site-gone", "its site or service is gone");
+		op->seq++;
+		return 0;
+	}
+	command_add(op, person, &before);
+	err = begin_abort(&t, error);
+	if (err)
+		command_undo(op, &before);
+	op->seq += !err;
+	return err;
+}
+
+int operation_return(struct operation *op, const struct operation_facts *facts,
+                     const struct operation_person *person, int64_t now_ms, char *error)
+{
+	struct tick t = begin_command(op, facts, now_ms);
+	struct command_before before;
+
+	if (operation_is_over(op))
+		return refuse_over(op, error);
+	if (running_state(op) == OPERATION_RETURNING && op->state != OPERATION_EXPIRED_HELD)
+		return command_refuse(error, -EALREADY, "it returns already%s",
+		                      operation_is_held(op) ? "; resume it" : "");
+	if (is_gone(facts))
+		return command_refuse(error, -EBUSY,
+		                      "the site or service is not in the "
+		                      "configuration; abort the operation");
+	command_add(op, person, &before);
+	op->now = person->now;
+	op->reads_levels = false;
+	back_begin(&t);
+	op->hold = (struct operation_hold){ 0 };
+	op->seq++;
+	return 0;
+}
+
+int operation_redirect(struct operation *op, const struct operation_facts *facts,
+                       const struct operation_person *person, uint32_t goal_ppm, int64_t now_ms,
+                       char *error)
+{
+	struct tick t = begin_command(op, facts, now_ms);
+	enum operation_state state = running_state(op);
+	const char *mover = find_mover(facts);
+	struct command_before before;
+
+	if (operation_is_over(op))
+		return refuse_over(op, error);
+	if (state != OPERATION_RESTING && state != OPERATION_RETURNING)
+		return command_refuse(error, -EINVAL, "it is %s: hold or return it first",
+		                      operation_state_text(op->state));
+	if (mover)
+		return command_refuse(error, -EBUSY, "operation: operation %s moves", mover);
+	if (goal_ppm > OPERATION_PPM || goal_ppm <= op->level_ppm)
+		return command_refuse(error, -EINVAL, "%u%% of the clients are elsewhere already",
+		                      op->level_ppm / 10000);
+	command_add(op, person, &before);
+	back_turn(&t, OPERATION_OUT);
+	op->kind = goal_ppm == OPERATION_PPM ? OPERATION_DRAIN : OPERATION_SHIFT;
+	op->goal_ppm = goal_ppm;
+	op->began_ppm = op->level_ppm;
+	op->late_from_ms = 0;
+	op->now = person->now;
+	op->reads_levels = false;
+	op->hold = (struct operation_hold){ 0 };
+	tick_enter(&t, OPERATION_STARTING);
+	operation_plan(op, facts);
+	op->seq++;
+	return 0;
+}

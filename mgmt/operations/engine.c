@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One tick: what ends the automation first (persons, newer owners), then what ends or stops it from
+ * outside (the document, its time), then the state's own function. A table has one function for each
+ * state; a state changes at most once in a tick, but for the step that follows at once.
+ */
+#include "mgmt/operations/engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/operations/engine_internal.h"
+#include "mgmt/operations/plan.h"
+#include "mgmt/operations/well.h"
+
+void tick_change(struct tick *t)
+{
+	t->changed = true;
+}
+
+static void add_event(struct tick *t, bool warning, const char *text)
+{
+	struct operation_act *act = t->act;
+
+	if (!act || act->n_events == OPERATION_EVENTS_MAX)
+		return;
+	act->events[act->n_events].warning = warning;
+	(void)snprintf(act->events[act->n_events].text, OPERATION_DETAIL_MAX, "%s", text);
+	act->n_events++;
+}
+
+void tick_note(struct tick *t, bool warning, const char *format, ...)
+{
+	char text[OPERATION_DETAIL_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	add_event(t, warning, text);
+}
+
+void tick_wait(struct tick *t, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(t->op->waits, sizeof(t->op->waits), format, arguments);
+	va_end(arguments);
+}
+
+void tick_enter(struct tick *t, enum operation_state state)
+{
+	struct operation *op = t->op;
+
+	op->state = state;
+	op->state_ms = 0;
+	op->waited_ms = 0;
+	op->unknown_ms = 0;
+	op->unnamed_ms = 0;
+	op->waits[0] = '\0';
+	tick_note(t, false, "is %s", operation_state_text(state));
+	tick_change(t);
+}
+
+static void write_hold(struct tick *t, const char *code, const char *format, va_list arguments)
+{
+	struct operation_hold *hold = &t->op->hold;
+
+	(void)snprintf(hold->code, sizeof(hold->code), "%s", code);
+	(void)vsnprintf(hold->detail, sizeof(hold->detail), format, arguments);
+	hold->since_ms = t->now_ms;
+}
+
+void tick_hold(struct tick *t, const char *code, const char *format, ...)
+{
+	struct operation *op = t->op;
+	va_list arguments;
+
+	if (operation_is_held(op) || operation_is_over(op))
+		return;
+	level_freeze(t);
+	va_start(arguments, format);
+	write_hold(t, code, format, arguments);
+	va_end(arguments);
+	op->hold.from = op->state;
+	op->holds++;
+	tick_enter(t, OPERATION_HELD);
+	tick_note(t, true, "held by %s: %s", op->hold.code, op->hold.detail);
+}
+
+void tick_end(struct tick *t, enum operation_state state, const char *code, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_hold(t, code, format, arguments);
+	va_end(arguments);
+	t->op->step_runs = false;
+	t->op->ended_ms = t->now_ms;
+	tick_enter(t, state);
+	tick_note(t, *code != '\0', "%s", t->op->hold.detail);
+}
+
+void operation_plan(struct operation *op, const struct operation_facts *facts)
+{
+	bool one_step = op->now || (op->way == OPERATION_OUT && facts_targets_down(op, facts));
+
+	op->plan_from_ppm = op->level_ppm;
+	op->step = 0;
+	op->n_plan = plan_levels(op->level_ppm, plan_aim(op), one_step, op->plan_ppm);
+}
+
+/* Elapsed times go on by what this process has watched: a pause of it counts for nothing. */
+static void count_time(struct tick *t)
+{
+	struct operation *op = t->op;
+	int64_t elapsed_ms = t->facts->elapsed_ms;
+	bool named = false;
+
+	if (elapsed_ms < 0)
+		elapsed_ms = 0;
+	if (elapsed_ms > TICK_GAP_MS)
+		elapsed_ms = TICK_GAP_MS;
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		const struct operation_site *site = facts_site(t->facts, op->targets[i].site);
+
+		named = named || !site || !site->named.known || site->named.value;
+	}
+	op->state_ms += elapsed_ms;
+	op->waited_ms += elapsed_ms;
+	op->in_step_ms += elapsed_ms;
+	op->unknown_ms += elapsed_ms;
+	op->unnamed_ms = named ? 0 : op->unnamed_ms + elapsed_ms;
+}
+
+/* A person's command at a target ends the automation; a later owner's step silences this one. */
+static bool is_superseded(struct tick *t)
+{
+	bool newer = false;
+
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		for (uint32_t k = 0; k < t->op->n_targets; k++) {
+			const struct operation_level *level = &t->facts->nodes[i].levels[k];
+
+			if (!level->known || level->epoch < t->op->epoch)
+				continue;
+			if (level->person) {
+				tick_end(t, OPERATION_ABORTED, "command",
+				         "a person's command at site %s has ended it",
+				         t->op->targets[k].site);
+				return true;
+			}
+			newer = newer || level->epoch > t->op->epoch;
+		}
+	}
+	if (newer)
+		tick_wait(t, "another owner has gone on with it");
+	return newer;
+}
+
+static void heed_document(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (t->facts->document == OPERATION_DOCUMENT_SITE_GONE)
+		tick_hold(t, "site-gone", "a site is not in the configuration any more");
+	if (t->facts->document == OPERATION_DOCUMENT_SERVICE_GONE)
+		tick_hold(t, "service-gone", "service %s is not at the site any more", op->service);
+	if (operation_moves(op) && op->key_fingerprint && t->facts->key_fingerprint &&
+	    op->key_fingerprint != t->facts->key_fingerprint)
+		tick_hold(t, "key-changed", "the hash key has changed: other clients would move");
+}
+
+/* Its time is over: what rests returns, what is held stays as it is and says so. */
+static void expire(struct tick *t)
+{
+	struct operation *op = t->op;
+	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+
+	op->expired = true;
+	tick_change(t);
+	if (state == OPERATION_RETURNING || state == OPERATION_ABORTING)
+		return;
+	if (op->state == OPERATION_HELD) {
+		op->state = OPERATION_EXPIRED_HELD;
+		tick_note(t, true, "its time is over while it is held; resume means return");
+	} else if (op->state == OPERATION_STARTING && !op->write.epoch && !op->level_ppm) {
+		tick_end(t, OPERATION_ABORTED, "expired", "its time was over before it began");
+	} else {
+		tick_note(t, false, "its time is over");
+		op->now = false; /* nobody watches: the return takes its steps */
+		back_begin(t);
+	}
+}
+
+static void heed_time(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (op->until_ms == MODEL_TIME_NEVER || t->facts->clock != OPERATION_YES)
+		return;
+	if (!op->expiry_announced && t->now_ms >= op->until_ms - OPERATION_NOTICE_MS) {
+		op->expiry_announced = true;
+		tick_note(t, operation_is_held(op), "its time is over in %lld s",
+		          (long long)(op->until_ms - t->now_ms) / 1000);
+		tick_change(t);
+	}
+	if (!op->expired && t->now_ms >= op->until_ms)
+		expire(t);
+}
+
+static bool can_own(const struct operation *op, const struct operation_node *node)
+{
+	return facts_takes_part(op, node) && node->steps == OPERATION_YES && node->site &&
+	       !operation_targets_site(op, node->site);
+}
+
+/* The owner is no node of the drained site while another can be: the site may be switched off. */
+static bool hand_over(struct tick *t)
+{
+	struct operation *op = t->op;
+	const struct operation_node *self = facts_node(t->facts, t->facts->self), *best = NULL;
+
+	if (!self || !self->site || !operation_targets_site(op, self->site))
+		return false;
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (can_own(op, node) && (!best || strcmp(node->name, best->name) < 0))
+			best = node;
+	}
+	if (!best)
+		return false;
+	(void)snprintf(op->owner, sizeof(op->owner), "%s", best->name);
+	op->epoch++;
+	op->writes = 0;
+	op->seq = 0;
+	if (t->act)
+		(void)snprintf(t->act->handed_over, sizeof(t->act->handed_over), "%s", best->name);
+	tick_note(t, false, "handed over to node %s", best->name);
+	tick_change(t);
+	return true;
+}
+
+static void note_baseline(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		const struct operation_site *site = facts_site(t->facts, op->targets[i].site);
+
+		if (site && !op->targets[i].baseline.known)
+			op->targets[i].baseline = site->flows;
+	}
+	op->n_before = history_loads(t, op->before);
+}
+
+static void run_starting(struct tick *t)
+{
+	struct operation *op = t->op;
+	uint32_t n_plan = op->n_plan;
+
+	if (hand_over(t) || !step_has_record(t))
+		return;
+	step_begin_way(t);
+	if (op->n_plan != n_plan)
+		return; /* the projection is of another plan: it follows in the next tick */
+	if (!step_ask_guards(t, OPERATION_BEFORE))
+		return;
+	note_baseline(t);
+	tick_enter(t, OPERATION_MOVING);
+	(void)step_run(t);
+}
+
+static void run_moving(struct tick *t)
+{
+	if (step_run(t))
+		tick_enter(t,
+		           t->op->goal_ppm == OPERATION_PPM ? OPERATION_LATE : OPERATION_RESTING);
+}
+
+static void run_held(struct tick *t)
+{
+	if (t->op->reads_levels)
+		own_read_levels(t);
+	else
+		level_follow(t);
+}
+
+static void run_over(struct tick *t)
+{
+	(void)t;
+}
+
+static void run_state(struct tick *t)
+{
+	static void (*const functions[OPERATION_STATE_COUNT])(struct tick *) = {
+		[OPERATION_STARTING] = run_starting,
+		[OPERATION_MOVING] = run_moving,
+		[OPERATION_LATE] = rest_late,
+		[OPERATION_DRAINED] = rest_drained,
+		[OPERATION_DRAINED_UNCONFIRMED] = rest_unconfirmed,
+		[OPERATION_EMPTY] = rest_drained,
+		[OPERATION_HELD] = run_held,
+		[OPERATION_EXPIRED_HELD] = run_held,
+		[OPERATION_RETURNING] = back_return,
+		[OPERATION_RESTING] = rest_shift,
+		[OPERATION_DONE] = run_over,
+		[OPERATION_ABORTING] = back_abort,
+		[OPERATION_ABORTED] = run_over,
+		[OPERATION_FAILED] = run_over,
+	};
+
+	functions[t->op->state](t);
+}
+
+static bool is_shared_elsewhere(const struct tick *t)
+{
+	for (uint32_t i = 0; i < t->op->n_targets; i++) {
+		const struct operation_site *site = facts_site(t->facts, t->op->targets[i].site);
+
+		if (!site || site->elsewhere == OPERATION_NO)
+			return false;
+		if (site->elsewhere == OPERATION_UNKNOWN && !t->op->shared_withdrawn)
+			return false;
+	}
+	return true;
+}
+
+/* VIPs leave after the clients have: graceful shutdown first, withdrawn with another's proof. */
+static void describe_announcements(struct tick *t)
+{
+	struct operation *op = t->op;
+	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+	bool drained = state == OPERATION_DRAINED || state == OPERATION_EMPTY ||
+	               (state == OPERATION_RETURNING && op->stage == OPERATION_STAGE_POOLS &&
+	                op->drained_ms);
+	bool leaves = drained || state == OPERATION_LATE || state == OPERATION_DRAINED_UNCONFIRMED;
+
+	t->act->own =
+	        drained && op->withdraw ? OPERATION_ANNOUNCE_WITHDRAWN : OPERATION_ANNOUNCE_NORMAL;
+	t->act->shared = leaves ? OPERATION_ANNOUNCE_SHUTDOWN : OPERATION_ANNOUNCE_NORMAL;
+	op->shared_withdrawn = drained && is_shared_elsewhere(t);
+	if (op->shared_withdrawn)
+		t->act->shared = OPERATION_ANNOUNCE_WITHDRAWN;
+}
+
+static void describe_act(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (t->changed)
+		op->seq++;
+	t->act->changed = t->changed;
+	t->act->has_write = op->write.epoch && strcmp(op->hold.code, "command") != 0;
+	t->act->write = op->write;
+	describe_announcements(t);
+}
+
+void operation_next(struct operation *op, const struct operation_facts *facts, int64_t now_ms,
+                    struct operation_act *act)
+{
+	struct tick t = { .op = op, .facts = facts, .now_ms = now_ms, .act = act };
+
+	memset(act, 0, sizeof(*act));
+	if (operation_is_over(op)) {
+		describe_act(&t);
+		return;
+	}
+	count_time(&t);
+	if (is_superseded(&t)) {
+		act->changed = t.changed;
+		op->seq += t.changed;
+		return;
+	}
+	heed_document(&t);
+	heed_time(&t);
+	run_state(&t);
+	describe_act(&t);
+}

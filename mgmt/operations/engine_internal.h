@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The parts of the engine. A tick is one call of operation_next() or of a person's command.
+ *
+ * Levels are frozen, written and read in level.c; steps run in step.c; the states that rest in
+ * rest.c; ways back in back.c; commands in command.c and own.c.
+ */
+#ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
+#define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
+
+#include "mgmt/operations/engine.h"
+#include "mgmt/operations/facts.h"
+
+/** A missing value or guard that cannot tell holds after this time; one that trips holds at once. */
+#define TICK_UNKNOWN_MS 1500
+/** Nodes have this long to have the record of their owner. */
+#define TICK_RECORD_MS 10000
+/** After a step's ramp has ended, nodes have this long until the level is in force. */
+#define TICK_FORCE_MS 30000
+/** New flows have this long, after one TTL, to be as projected. */
+#define TICK_SHARE_MS 60000
+/** A stage of a return may take this long. */
+#define TICK_STAGE_MS 900000
+/** A process that was stopped for longer has not watched: more than this of a gap does not count. */
+#define TICK_GAP_MS 2000
+/** New flows may differ so much from the projection. */
+#define TICK_SHARE_PPM 50000
+/** Fewer new flows, or answers, in the window do not tell a share. */
+#define TICK_FLOWS_MIN   200u
+#define TICK_ANSWERS_MIN 1000u
+/** Where a person lets an unknown TTL pass: the longest that may have been given. */
+#define TICK_TTL_UNKNOWN_S 300u
+
+struct tick {
+	struct operation *op;
+	const struct operation_facts *facts;
+	int64_t now_ms;
+	struct operation_act *act; /**< NULL in a command */
+	bool changed;
+};
+
+/** The record has changed: it gets one higher seq for a tick. */
+void tick_change(struct tick *t);
+__attribute__((format(printf, 3, 4))) void tick_note(struct tick *t, bool warning,
+                                                     const char *format, ...);
+__attribute__((format(printf, 2, 3))) void tick_wait(struct tick *t, const char *format, ...);
+/** Go to another state. */
+void tick_enter(struct tick *t, enum operation_state state);
+/** Stop here, with a reason: levels stay where they are. */
+__attribute__((format(printf, 3, 4))) void tick_hold(struct tick *t, const char *code,
+                                                     const char *format, ...);
+/** The record is over. */
+__attribute__((format(printf, 4, 5))) void tick_end(struct tick *t, enum operation_state state,
+                                                    const char *code, const char *format, ...);
+
+/* level.c */
+/** Whether all name servers that take part have the last write in force; *missing: one that has not. */
+enum operation_truth level_in_force(const struct tick *t, const char **missing);
+/** The furthest level, in the running way's direction, that a node which takes part has. */
+uint32_t level_furthest(const struct tick *t);
+/** Write the targets' override anew, from one level to another. */
+void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t from_ms,
+                 int64_t over_ms);
+/** The same among the nodes with the highest epoch, for a new owner whose record may be old. */
+uint32_t level_of_epoch(const struct tick *t);
+/** Hold at a level, at once: write it in this epoch. */
+void level_stop(struct tick *t, uint32_t level_ppm);
+/** Stop a step that is not in force everywhere, at the furthest level of any node. */
+void level_freeze(struct tick *t);
+/** While held: nodes that had gone further when they got the hold are followed. */
+void level_follow(struct tick *t);
+
+/* step.c */
+/** Begin a way: its plan, what is normal now, which nodes take part. */
+void step_begin_way(struct tick *t);
+/** Note which nodes are reached: from now on each of them may be missed. */
+void step_note_nodes(struct tick *t);
+/** Run the steps of the plan. @return whether all have ended */
+bool step_run(struct tick *t);
+/** Ask the guards; hold if one trips. @return whether all is well */
+bool step_ask_guards(struct tick *t, enum operation_moment moment);
+/** Wait until all nodes that take part have this owner's record. @return whether they have */
+bool step_has_record(struct tick *t);
+
+/** The longest TTL that was given before a step began, s. */
+uint64_t step_ttl_s(const struct operation *op);
+
+/* history.c */
+struct operation_step *history_last(struct operation *op);
+void history_begin(struct tick *t, uint32_t from_ppm, uint32_t to_ppm);
+/** Keep the smallest margin of each guard. */
+void history_margins(struct operation *op, const struct operation_verdict *verdicts);
+/** Note the loads and the share as they are now. */
+void history_measure(struct tick *t);
+/** Note the loads of all sites. @return how many */
+uint32_t history_loads(const struct tick *t, struct operation_load *out);
+
+/* own.c */
+/** After a change of owner: wait until the levels of all nodes are known and in force, go on. */
+void own_read_levels(struct tick *t);
+
+/* rest.c */
+void rest_late(struct tick *t);
+void rest_drained(struct tick *t);
+void rest_unconfirmed(struct tick *t);
+void rest_shift(struct tick *t);
+
+/* back.c */
+/** Turn around: stop the running step; what follows is of a new epoch, so that of two writes of one
+ * epoch both go in the same direction. */
+void back_turn(struct tick *t, enum operation_way way);
+/** Begin the return of all targets. */
+void back_begin(struct tick *t);
+void back_return(struct tick *t);
+void back_abort(struct tick *t);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Questions about facts. Each answer is unknown as soon as one part of it is: there is no default.
+ */
+#include "mgmt/operations/facts.h"
+
+#include <string.h>
+
+const struct operation_site *facts_site(const struct operation_facts *facts, const char *name)
+{
+	for (size_t i = 0; i < facts->n_sites; i++) {
+		if (!strcmp(facts->sites[i].name, name))
+			return &facts->sites[i];
+	}
+	return NULL;
+}
+
+const struct operation_node *facts_node(const struct operation_facts *facts, const char *name)
+{
+	for (size_t i = 0; i < facts->n_nodes; i++) {
+		if (!strcmp(facts->nodes[i].name, name))
+			return &facts->nodes[i];
+	}
+	return NULL;
+}
+
+bool facts_takes_part(const struct operation *op, const struct operation_node *node)
+{
+	return node->reached && !operation_is_without(op, node->name);
+}
+
+enum operation_truth facts_is_up(const struct operation_site *site)
+{
+	if (site->up == OPERATION_UNKNOWN && !site->checked)
+		return site->pools;
+	return site->up;
+}
+
+bool facts_gains(const struct operation *op, const struct operation_site *site)
+{
+	bool target = operation_targets_site(op, site->name);
+
+	if (op->way == OPERATION_BACK)
+		return target;
+	return !target && site->serves && site->out != OPERATION_YES &&
+	       facts_is_up(site) != OPERATION_NO;
+}
+
+bool facts_targets_down(const struct operation *op, const struct operation_facts *facts)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		const struct operation_site *site = facts_site(facts, op->targets[i].site);
+
+		if (!site || site->up != OPERATION_NO)
+			return false;
+	}
+	return op->n_targets > 0;
+}
+
+bool facts_is_measured(const struct operation_site *target)
+{
+	return !target->absent && target->up != OPERATION_NO;
+}
+
+uint32_t facts_point(const struct operation *op)
+{
+	uint32_t point = op->step + 1;
+
+	return point <= op->n_plan ? point : op->n_plan;
+}
+
+bool facts_is_complete(const struct operation *op)
+{
+	return op->goal_ppm == OPERATION_PPM && !*op->service;
+}
+
+struct operation_value facts_arrivals(const struct operation *op,
+                                      const struct operation_facts *facts, bool targets_only)
+{
+	struct operation_value sum = { .known = true };
+
+	for (size_t i = 0; i < facts->n_sites; i++) {
+		const struct operation_site *site = &facts->sites[i];
+
+		if (targets_only ? !operation_targets_site(op, site->name) : !site->serves)
+			continue;
+		sum.known = sum.known && site->arrivals.known;
+		sum.value += site->arrivals.value;
+	}
+	return sum;
+}
+
+struct operation_value facts_share(const struct operation *op, const struct operation_facts *facts)
+{
+	struct operation_value part = facts_arrivals(op, facts, true);
+	struct operation_value all = facts_arrivals(op, facts, false);
+
+	if (!part.known || !all.known || all.value == 0 || part.value > UINT64_MAX / OPERATION_PPM)
+		return (struct operation_value){ 0 };
+	return (struct operation_value){ true, part.value * OPERATION_PPM / all.value };
+}
+
+struct operation_value facts_expected(const struct operation *op,
+                                      const struct operation_facts *facts)
+{
+	struct operation_value sum = { .known = true };
+	uint32_t point = facts_point(op);
+
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		const struct operation_site *site = facts_site(facts, op->targets[i].site);
+
+		if (!site || !site->at[point].share_ppm.known)
+			return (struct operation_value){ 0 };
+		sum.value += site->at[point].share_ppm.value;
+	}
+	return sum;
+}

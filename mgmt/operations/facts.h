@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Questions about the facts of one moment, as the engine and the guards ask them.
+ *
+ * Pure; implemented in mgmt/operations/facts.c. Any thread.
+ */
+#ifndef WEIR_MGMT_OPERATIONS_FACTS_H
+#define WEIR_MGMT_OPERATIONS_FACTS_H
+
+#include "mgmt/operations/operation.h"
+#include "mgmt/operations/operation_facts.h"
+
+/** The site or node with this name; NULL: it is not configured. */
+const struct operation_site *facts_site(const struct operation_facts *facts, const char *name);
+const struct operation_node *facts_node(const struct operation_facts *facts, const char *name);
+/** Whether the node counts: reached, and not named absent. */
+bool facts_takes_part(const struct operation *op, const struct operation_node *node);
+/**
+ * Whether clients can be sent to the site: as seen from outside, or by its own pools where no site
+ * can check it.
+ */
+enum operation_truth facts_is_up(const struct operation_site *site);
+/** Whether the running way brings clients to the site. A site that is out or down gets none. */
+bool facts_gains(const struct operation *op, const struct operation_site *site);
+/** Whether all targets are down as seen from outside, and that is known. */
+bool facts_targets_down(const struct operation *op, const struct operation_facts *facts);
+/** Whether packets of a target can be measured: a node of it takes part, and it is not down. */
+bool facts_is_measured(const struct operation_site *target);
+/** The point of the plan (operation_site.at) of the step that runs, or of the next one. */
+uint32_t facts_point(const struct operation *op);
+/** Whether it drains whole sites, all of each. */
+bool facts_is_complete(const struct operation *op);
+/** Sum of the sites' values, for targets only or all that serve; unknown if one is. */
+struct operation_value facts_arrivals(const struct operation *op,
+                                      const struct operation_facts *facts, bool targets_only);
+/** The targets' part of all new flows, measured and by the projection at the running point. */
+struct operation_value facts_share(const struct operation *op, const struct operation_facts *facts);
+struct operation_value facts_expected(const struct operation *op,
+                                      const struct operation_facts *facts);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guard `room`: the load of each site that gets clients, now plus what the running step still
+ * brings, against what the site states that it can carry.
+ *
+ * Where a capacity is stated, a load that is not known is no room. Where none is stated there is
+ * nothing to compare, and the verdict says that it was not checked.
+ */
+#include "mgmt/operations/facts.h"
+#include "mgmt/operations/guard_internal.h"
+#include "mgmt/store/guard.h"
+
+/* Whether late clients may come to backup pools on top: with the last step, or all at once. */
+static bool counts_backup(const struct guard_question *q, uint32_t point)
+{
+	if (q->op->way == OPERATION_BACK || q->op->goal_ppm != OPERATION_PPM)
+		return false;
+	return q->op->now || point == q->op->n_plan;
+}
+
+static void judge_load(const struct operation_site *site, const char *what,
+                       struct operation_value capacity, struct operation_value load,
+                       struct operation_verdict *v)
+{
+	uint64_t percent;
+
+	if (!capacity.known)
+		return;
+	if (!load.known || capacity.value == 0) {
+		guard_miss(v, "the %s of site %s are not known, so there is no room", what,
+		           site->name);
+		return;
+	}
+	percent = load.value > UINT64_MAX / 100 ? UINT64_MAX : load.value * 100 / capacity.value;
+	if (percent > GUARD_ROOM_PERCENT)
+		guard_trip(v, "the %s of site %s would be %llu%% of its capacity; %u%% are allowed",
+		           what, site->name, (unsigned long long)percent, GUARD_ROOM_PERCENT);
+	else
+		guard_pass(v, "all receivers stay below %u%% of their capacity",
+		           GUARD_ROOM_PERCENT);
+	percent = percent < 100 ? 100 - percent : 0;
+	if (!v->margin.known || percent < v->margin.value)
+		v->margin = (struct operation_value){ true, percent };
+}
+
+static struct operation_value add_values(struct operation_value a, struct operation_value b)
+{
+	if (!a.known || !b.known)
+		return (struct operation_value){ 0 };
+	return (struct operation_value){ true, a.value + b.value };
+}
+
+void guard_room(const struct guard_question *q, struct operation_verdict *v)
+{
+	uint32_t point = facts_point(q->op);
+
+	if (q->op->way == OPERATION_OUT && facts_targets_down(q->op, q->facts)) {
+		guard_pass(v, "not checked: the site is down, its load has moved or is lost");
+		v->checked = false;
+		return;
+	}
+	for (size_t i = 0; i < q->facts->n_sites; i++) {
+		const struct operation_site *site = &q->facts->sites[i];
+		const struct operation_projected *at = &site->at[point];
+		struct operation_value flows = at->flows, bits = at->bits;
+
+		if (!facts_gains(q->op, site) || at->receives == OPERATION_NO)
+			continue;
+		if (counts_backup(q, point)) {
+			flows = add_values(flows, at->backup_flows);
+			bits = add_values(bits, at->backup_bits);
+		}
+		judge_load(site, "new flows", site->capacity_flows, flows, v);
+		judge_load(site, "bits", site->capacity_bits, bits, v);
+	}
+}

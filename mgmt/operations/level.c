@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Levels: which a node has, which is written next.
+ *
+ * Nodes may differ for a moment: one has got a step, another not yet. `Furthest` is the level of the
+ * node that has gone furthest in the direction of the way, never beyond what was written and never
+ * behind what was in force everywhere. A hold stops there: nodes that have gone so far stay, and
+ * the others follow. So a level never goes back by itself.
+ *
+ * The direction of a write is in its levels: back is from above to below (mgmt/store/step.h). A hold
+ * on the way back therefore comes from 1 ppm above its level.
+ */
+#include "mgmt/operations/engine_internal.h"
+
+static bool is_name_server(const struct operation *op, const struct operation_node *node)
+{
+	return facts_takes_part(op, node) && node->dns != OPERATION_NO;
+}
+
+static bool is_further(const struct operation *op, uint32_t level_ppm, uint32_t than_ppm)
+{
+	return op->way == OPERATION_OUT ? level_ppm > than_ppm : level_ppm < than_ppm;
+}
+
+/* A node that was further already does not go back, and has what the write asks for. */
+static bool has_write(const struct operation *op, const struct operation_level *level)
+{
+	const struct operation_write *write = &op->write;
+
+	return level->epoch == write->epoch && level->step == write->step &&
+	       !is_further(op, write->to_ppm, level->level_ppm);
+}
+
+enum operation_truth level_in_force(const struct tick *t, const char **missing)
+{
+	const struct operation *op = t->op;
+	enum operation_truth all = OPERATION_YES;
+
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (!is_name_server(op, node))
+			continue;
+		for (uint32_t k = 0; k < op->n_targets; k++) {
+			const struct operation_level *level = &node->levels[k];
+
+			if (level->known && has_write(op, level))
+				continue;
+			*missing = node->name;
+			if (level->known)
+				return OPERATION_NO;
+			all = OPERATION_UNKNOWN;
+		}
+	}
+	return all;
+}
+
+/* Between where the way has been everywhere and where its last write ends. */
+static uint32_t clamp_level(const struct operation *op, uint32_t level_ppm)
+{
+	uint32_t low = op->level_ppm, high = op->write.epoch ? op->write.to_ppm : op->level_ppm;
+
+	if (low > high) {
+		low = high;
+		high = op->level_ppm;
+	}
+	if (level_ppm < low)
+		return low;
+	return level_ppm > high ? high : level_ppm;
+}
+
+uint32_t level_furthest(const struct tick *t)
+{
+	const struct operation *op = t->op;
+	uint32_t furthest = op->level_ppm;
+
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (!is_name_server(op, node))
+			continue;
+		for (uint32_t k = 0; k < op->n_targets; k++) {
+			const struct operation_level *level = &node->levels[k];
+
+			if (level->known && level->epoch &&
+			    is_further(op, level->level_ppm, furthest))
+				furthest = level->level_ppm;
+		}
+	}
+	return clamp_level(op, furthest);
+}
+
+void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t from_ms,
+                 int64_t over_ms)
+{
+	struct operation *op = t->op;
+
+	op->write = (struct operation_write){
+		.epoch = op->epoch,
+		.step = ++op->writes,
+		.from_ms = from_ms,
+		.over_ms = over_ms,
+		.from_ppm = from_ppm,
+		.to_ppm = to_ppm,
+		.late_from_ms = op->late_from_ms,
+	};
+	tick_change(t);
+}
+
+uint32_t level_of_epoch(const struct tick *t)
+{
+	const struct operation *op = t->op;
+	uint32_t epoch = 0, furthest = op->level_ppm;
+
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		for (uint32_t k = 0; k < op->n_targets && is_name_server(op, node); k++) {
+			const struct operation_level *level = &node->levels[k];
+
+			if (!level->known || !level->epoch || level->epoch < epoch)
+				continue;
+			if (level->epoch > epoch || is_further(op, level->level_ppm, furthest))
+				furthest = level->level_ppm;
+			epoch = level->epoch;
+		}
+	}
+	return furthest;
+}
+
+/* The hold itself: at once, because it is no step. */
+void level_stop(struct tick *t, uint32_t level_ppm)
+{
+	struct operation *op = t->op;
+	bool back = op->way == OPERATION_BACK && level_ppm < OPERATION_PPM;
+
+	level_write(t, back ? level_ppm + 1 : level_ppm, level_ppm, t->now_ms, 0);
+	op->level_ppm = level_ppm;
+}
+
+void level_freeze(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (!op->step_runs || history_last(op)->in_force_ms)
+		return; /* nothing moves */
+	op->step_runs = false;
+	history_measure(t);
+	level_stop(t, level_furthest(t));
+}
+
+void level_follow(struct tick *t)
+{
+	struct operation *op = t->op;
+	struct operation_step *last = history_last(op);
+	uint32_t stopped = op->write.to_ppm, furthest;
+
+	if (op->step_runs || !last || last->in_force_ms || !op->write.epoch)
+		return;
+	op->write.to_ppm = last->to_ppm; /* as far as any node may have gone */
+	furthest = level_furthest(t);
+	op->write.to_ppm = stopped;
+	if (furthest != stopped)
+		level_stop(t, furthest);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A new owner. Its record may be older than what the former owner did last, so levels count and not
+ * the record: it holds in an epoch of its own, which no step of the former owner can pass, waits
+ * until all name servers that it reaches have that hold, follows the one that has gone furthest,
+ * and waits one TTL more before it goes on. An operation that was held before stays held, by the
+ * same reason.
+ *
+ * Of the levels that it reads only those of the highest epoch count: all writes of one epoch go in
+ * one direction. A node without any step (epoch 0) says nothing.
+ *
+ * Two nodes that take at once get the same epoch. The record of one replaces the other's on all
+ * nodes (operation_is_newer()), and neither moves before all nodes that it reaches have its record.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/operations/command_internal.h"
+#include "mgmt/operations/engine_internal.h"
+#include "mgmt/operations/plan.h"
+
+static uint32_t find_epoch(const struct operation *op, const struct operation_facts *facts)
+{
+	uint32_t epoch = op->epoch;
+
+	for (size_t i = 0; i < facts->n_nodes; i++) {
+		for (uint32_t k = 0; k < op->n_targets; k++) {
+			const struct operation_level *level = &facts->nodes[i].levels[k];
+
+			if (level->known && level->epoch > epoch)
+				epoch = level->epoch;
+		}
+	}
+	return epoch;
+}
+
+static int refuse_owner(const struct operation *op, const struct operation_facts *facts,
+                        char *error)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+	const struct operation_verdict *majority = &verdicts[OPERATION_GUARD_MAJORITY];
+	const struct operation_verdict *release = &verdicts[OPERATION_GUARD_RELEASE];
+
+	operation_judge(op, facts, OPERATION_BEFORE, verdicts);
+	if (!majority->ok)
+		return command_refuse(error, -EBUSY,
+		                      "majority: %s; name absent nodes with --without",
+		                      majority->detail);
+	if (!release->ok)
+		return command_refuse(error, -EBUSY, "release: %s", release->detail);
+	if (find_epoch(op, facts) >= OPERATION_EPOCH_MAX)
+		return command_refuse(error, -EINVAL, "no higher epoch is left");
+	return 0;
+}
+
+static bool was_moving(const struct operation *op)
+{
+	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+
+	return state == OPERATION_MOVING || state == OPERATION_RETURNING ||
+	       state == OPERATION_ABORTING;
+}
+
+static void hold_in_epoch(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (!was_moving(op)) {
+		if (op->write.epoch) /* the same level, in the new epoch */
+			level_write(t, op->write.to_ppm, op->write.to_ppm, t->now_ms, 0);
+		return;
+	}
+	op->step_runs = false;
+	op->reads_levels = true;
+	if (op->write.epoch)
+		level_stop(t, level_of_epoch(t));
+	if (!operation_is_held(op))
+		tick_hold(t, "taken", "node %s reads the levels of all nodes", op->owner);
+	op->waited_ms = 0;
+}
+
+int operation_own(struct operation *op, const struct operation_facts *facts,
+                  const struct operation_person *person, int64_t now_ms, char *error)
+{
+	struct tick t = { .op = op, .facts = facts, .now_ms = now_ms };
+	struct command_before before;
+	int err;
+
+	if (operation_is_over(op))
+		return command_refuse(error, -EINVAL, "operation %s is over: %s", op->id,
+		                      operation_state_text(op->state));
+	if (!strcmp(op->owner, facts->self))
+		return command_refuse(error, -EALREADY, "node %s owns it", op->owner);
+	command_add(op, person, &before);
+	err = refuse_owner(op, facts, error);
+	if (err) {
+		command_undo(op, &before);
+		return err;
+	}
+	op->epoch = find_epoch(op, facts);
+	if (op->write.epoch)
+		op->level_ppm = was_moving(op) ? level_of_epoch(&t) : op->level_ppm;
+	op->epoch++;
+	op->writes = 0;
+	op->seq = 1;
+	(void)snprintf(op->owner, sizeof(op->owner), "%s", facts->self);
+	hold_in_epoch(&t);
+	return 0;
+}
+
+/* All name servers that take part say their level. */
+static const char *find_unread(const struct tick *t)
+{
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (!facts_takes_part(t->op, node) || node->dns == OPERATION_NO)
+			continue;
+		for (uint32_t k = 0; k < t->op->n_targets; k++) {
+			if (!node->levels[k].known)
+				return node->name;
+		}
+	}
+	return NULL;
+}
+
+void own_read_levels(struct tick *t)
+{
+	struct operation *op = t->op;
+	const char *missing = find_unread(t);
+	uint32_t furthest = level_of_epoch(t);
+
+	if (missing || !step_has_record(t)) {
+		op->waited_ms = 0;
+		if (missing)
+			tick_wait(t, "the level of node %s is not known", missing);
+		return;
+	}
+	if (op->write.epoch && furthest != op->write.to_ppm) {
+		level_stop(t, furthest);
+		op->waited_ms = 0;
+	}
+	if (op->write.epoch && level_in_force(t, &missing) != OPERATION_YES) {
+		tick_wait(t, "node %s does not have the hold yet", missing);
+		op->waited_ms = 0;
+		return;
+	}
+	if (op->waited_ms < (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000)
+		return;
+	op->reads_levels = false;
+	tick_change(t);
+	if (op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken"))
+		command_go_on(t);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Levels of ways. Back takes the same gates as out, mirrored: a site that returns has 1 % of its
+ * clients, then 10, 25, 50, 100 %. So each way is a walk over one list in one direction.
+ */
+#include "mgmt/operations/plan.h"
+
+#include "mgmt/operations/engine.h"
+
+static const uint32_t gates_out[] = { 100000, 250000, 500000, 750000 };
+static const uint32_t gates_back[] = { 900000, 750000, 500000, 250000 };
+#define N_GATES (sizeof(gates_out) / sizeof(gates_out[0]))
+
+static uint32_t plan_out(uint32_t from_ppm, uint32_t to_ppm, uint32_t *out)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < N_GATES; i++) {
+		if (gates_out[i] > from_ppm && gates_out[i] < to_ppm)
+			out[n++] = gates_out[i];
+	}
+	return n;
+}
+
+static uint32_t plan_back(uint32_t from_ppm, uint32_t to_ppm, uint32_t *out)
+{
+	uint32_t n = 0;
+
+	if (from_ppm == OPERATION_PPM && to_ppm < PLAN_CANARY_PPM)
+		out[n++] = PLAN_CANARY_PPM;
+	for (size_t i = 0; i < N_GATES; i++) {
+		if (gates_back[i] < from_ppm && gates_back[i] > to_ppm)
+			out[n++] = gates_back[i];
+	}
+	return n;
+}
+
+uint32_t plan_levels(uint32_t from_ppm, uint32_t to_ppm, bool one_step, uint32_t *out)
+{
+	uint32_t n = 0;
+
+	if (from_ppm == to_ppm)
+		return 0;
+	if (!one_step)
+		n = from_ppm < to_ppm ? plan_out(from_ppm, to_ppm, out)
+		                      : plan_back(from_ppm, to_ppm, out);
+	out[n++] = to_ppm;
+	return n;
+}
+
+uint32_t plan_aim(const struct operation *op)
+{
+	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+
+	if (op->way == OPERATION_OUT)
+		return op->goal_ppm;
+	return state == OPERATION_ABORTING ? op->began_ppm : 0;
+}
+
+int64_t plan_step_ms(const struct operation *op, uint64_t ttl_s)
+{
+	int64_t pace = op->n_plan ? op->over_ms / op->n_plan : 0;
+	int64_t wait = OPERATION_AHEAD_MS + (int64_t)(ttl_s + PLAN_AFTER_TTL_S) * 1000;
+
+	return pace > wait ? pace : wait;
+}
+
+int64_t plan_expected_ms(const struct operation *op, uint64_t ttl_s)
+{
+	int64_t sum = 0;
+
+	for (uint32_t i = op->step; i < op->n_plan; i++) {
+		int64_t step = plan_step_ms(op, ttl_s);
+
+		if (op->way == OPERATION_BACK && op->plan_ppm[i] == PLAN_CANARY_PPM &&
+		    step < PLAN_CANARY_MS)
+			step = PLAN_CANARY_MS;
+		sum += step;
+	}
+	return sum;
+}

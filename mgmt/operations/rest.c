@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The states in which levels rest: late, drained, empty, and a shift at its level.
+ *
+ * Drained is what packets say: the own backends of each target accept fewer new flows than
+ * max(1 % of before, 1/s). Where no packet can be measured, names do: after two TTLs without an
+ * answer that names a target, the state is "drained, not confirmed by packets".
+ */
+#include <string.h>
+
+#include "mgmt/operations/engine_internal.h"
+
+/* Whether a target's own backends get (almost) no new flows. */
+static enum operation_truth is_quiet(const struct operation_target *target,
+                                     const struct operation_site *site)
+{
+	uint64_t before = target->baseline.known ? target->baseline.value : 0;
+
+	if (!site || !site->flows.known)
+		return OPERATION_UNKNOWN;
+	/* flows < max(before / 100, 1), in whole numbers */
+	return site->flows.value < (before + 99) / 100 || site->flows.value < 1 ? OPERATION_YES
+	                                                                        : OPERATION_NO;
+}
+
+static enum operation_truth are_quiet(struct tick *t)
+{
+	enum operation_truth all = OPERATION_YES;
+
+	for (uint32_t i = 0; i < t->op->n_targets; i++) {
+		const struct operation_target *target = &t->op->targets[i];
+		const struct operation_site *site = facts_site(t->facts, target->site);
+		enum operation_truth quiet = is_quiet(target, site);
+
+		if (quiet == OPERATION_NO) {
+			tick_wait(t, "own backends of site %s still accept %llu new flows a second",
+			          target->site, (unsigned long long)site->flows.value);
+			return OPERATION_NO;
+		}
+		if (quiet == OPERATION_UNKNOWN) {
+			tick_wait(t, "new flows of site %s are not measured", target->site);
+			all = OPERATION_UNKNOWN;
+		}
+	}
+	return all;
+}
+
+/* Whether the established flows of all targets are silent, too. */
+static bool are_silent(const struct tick *t)
+{
+	for (uint32_t i = 0; i < t->op->n_targets; i++) {
+		const struct operation_site *site = facts_site(t->facts, t->op->targets[i].site);
+
+		if (!site || !site->established.known || site->established.value)
+			return false;
+	}
+	return true;
+}
+
+static void note_late(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	op->n_late = 0;
+	for (size_t i = 0; i < t->facts->n_late && op->n_late < OPERATION_LATE_MAX; i++)
+		op->late[op->n_late++] = t->facts->late[i];
+}
+
+static bool is_another_out(const struct tick *t)
+{
+	for (size_t i = 0; i < t->facts->n_sites; i++) {
+		const struct operation_site *site = &t->facts->sites[i];
+
+		if (site->out == OPERATION_YES && !operation_targets_site(t->op, site->name))
+			return true;
+	}
+	return false;
+}
+
+static bool is_older(const struct operation_other *other, const struct operation *op)
+{
+	return other->created_ms < op->created_ms ||
+	       (other->created_ms == op->created_ms && strcmp(other->id, op->id) < 0);
+}
+
+/*
+ * After a cut heals, two drains together may leave no site. The younger is held, so that a person
+ * looks; traffic stays as it is. @return whether it was held
+ */
+static bool hold_together(struct tick *t)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+	const struct operation_verdict *last = &verdicts[OPERATION_GUARD_LAST_SITE];
+
+	if (!is_another_out(t))
+		return false;
+	operation_judge(t->op, t->facts, OPERATION_DURING, verdicts);
+	for (size_t i = 0; i < t->facts->n_others && !last->ok && !last->unknown; i++) {
+		if (!is_older(&t->facts->others[i], t->op) || last->overridden)
+			continue;
+		tick_hold(t, "last-site", "with operation %s, which is older: %s",
+		          t->facts->others[i].id, last->detail);
+		return true;
+	}
+	return false;
+}
+
+static void become_drained(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	note_late(t);
+	op->n_after = history_loads(t, op->after);
+	if (!op->drained_ms)
+		op->drained_ms = t->now_ms;
+	tick_enter(t, OPERATION_DRAINED);
+}
+
+void rest_late(struct tick *t)
+{
+	struct operation *op = t->op;
+	enum operation_truth quiet;
+
+	if (hold_together(t))
+		return;
+	note_late(t);
+	quiet = are_quiet(t);
+	if (quiet == OPERATION_YES) {
+		become_drained(t);
+	} else if (quiet == OPERATION_UNKNOWN &&
+	           op->unnamed_ms >= 2 * (int64_t)step_ttl_s(op) * 1000) {
+		op->n_after = history_loads(t, op->after);
+		tick_enter(t, OPERATION_DRAINED_UNCONFIRMED);
+	}
+}
+
+void rest_unconfirmed(struct tick *t)
+{
+	if (!hold_together(t) && are_quiet(t) == OPERATION_YES)
+		become_drained(t);
+}
+
+void rest_drained(struct tick *t)
+{
+	if (hold_together(t))
+		return;
+	note_late(t);
+	if (t->op->state == OPERATION_DRAINED && are_silent(t))
+		tick_enter(t, OPERATION_EMPTY);
+	else if (t->op->state == OPERATION_DRAINED)
+		tick_wait(t, "established flows are not silent yet");
+}
+
+void rest_shift(struct tick *t)
+{
+	tick_wait(t, "%s", t->op->until_ms == MODEL_TIME_NEVER ? "" : "until its time");
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The steps of a way, the same for out, back and abort.
+ *
+ *   next step ──guards, record──▶ written, 2 s ahead ──all name servers──▶ in force
+ *      ▲                                                                     │
+ *      └──────── ended ◀── share as projected, or not judged ◀── TTL + 5 s, pace
+ *
+ * Each wait has its limit, after which the operation is held and names what did not come. The record
+ * says that a step runs before anybody sees its write, and a write is always the same, so a restart
+ * never makes a step twice.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/operations/engine_internal.h"
+#include "mgmt/operations/plan.h"
+#include "mgmt/operations/well.h"
+
+void step_note_nodes(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	op->n_nodes = 0;
+	for (size_t i = 0; i < t->facts->n_nodes && op->n_nodes < OPERATION_NODES_MAX; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (!facts_takes_part(op, node))
+			continue;
+		(void)snprintf(op->nodes[op->n_nodes++], sizeof(op->nodes[0]), "%s", node->name);
+	}
+}
+
+void step_begin_way(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	operation_plan(op, t->facts);
+	step_note_nodes(t);
+	op->n_calm = 0;
+	well_begin(op, t->facts);
+	op->began_ms = t->now_ms;
+	op->key_fingerprint = t->facts->key_fingerprint;
+	tick_change(t);
+}
+
+/* A node that took part is not reached any more; NULL: none. A removed node is not missed. */
+static const char *find_lost(const struct tick *t)
+{
+	for (uint32_t i = 0; i < t->op->n_nodes; i++) {
+		const struct operation_node *node = facts_node(t->facts, t->op->nodes[i]);
+
+		if (node && !node->reached && !operation_is_without(t->op, node->name))
+			return node->name;
+	}
+	return NULL;
+}
+
+/* What comes back takes part again, and may be missed again. */
+static void note_returned(struct tick *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->facts->n_nodes; i++)
+		n += facts_takes_part(t->op, &t->facts->nodes[i]);
+	if (n > t->op->n_nodes)
+		step_note_nodes(t);
+}
+
+/* A site to return to must be up as seen from outside: this is no guard that can be overridden. */
+static const struct operation_site *find_down(const struct tick *t, enum operation_truth *up)
+{
+	for (uint32_t i = 0; i < t->op->n_targets; i++) {
+		const struct operation_site *site = facts_site(t->facts, t->op->targets[i].site);
+
+		*up = site ? facts_is_up(site) : OPERATION_UNKNOWN;
+		if (site && *up != OPERATION_YES)
+			return site;
+	}
+	return NULL;
+}
+
+/* Something is missing: not the same as bad, for a moment. @return whether it has been so too long */
+static bool is_missing_long(const struct tick *t)
+{
+	return t->op->unknown_ms >= TICK_UNKNOWN_MS;
+}
+
+static bool is_way_back_open(struct tick *t, bool *missing)
+{
+	enum operation_truth up;
+	const struct operation_site *site;
+
+	if (t->op->way != OPERATION_BACK)
+		return true;
+	site = find_down(t, &up);
+	if (!site)
+		return true;
+	*missing = up == OPERATION_UNKNOWN;
+	if (!*missing || is_missing_long(t))
+		tick_hold(t, "site-down", "site %s is not up as seen from outside", site->name);
+	else
+		tick_wait(t, "whether site %s is up is not known", site->name);
+	return false;
+}
+
+static bool ask_all(struct tick *t, enum operation_moment moment, bool *missing)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+	const struct operation_verdict *tripped;
+	const char *lost = find_lost(t);
+
+	if (lost) {
+		tick_hold(t, "node-lost", "node %s is not reached any more", lost);
+		return false;
+	}
+	if (!is_way_back_open(t, missing))
+		return false;
+	operation_judge(t->op, t->facts, moment, verdicts);
+	history_margins(t->op, verdicts);
+	tripped = operation_tripped(verdicts);
+	if (!tripped)
+		return true;
+	*missing = tripped->unknown;
+	if (!tripped->unknown || is_missing_long(t))
+		tick_hold(t, operation_guard_text(tripped->guard), "%s", tripped->detail);
+	else
+		tick_wait(t, "%s", tripped->detail);
+	return false;
+}
+
+bool step_ask_guards(struct tick *t, enum operation_moment moment)
+{
+	bool missing = false, well;
+
+	note_returned(t);
+	well = ask_all(t, moment, &missing);
+	if (!missing)
+		t->op->unknown_ms = 0;
+	return well;
+}
+
+bool step_has_record(struct tick *t)
+{
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (!facts_takes_part(t->op, node) || node->has_record == OPERATION_YES)
+			continue;
+		tick_wait(t, "node %s does not have this record yet", node->name);
+		t->op->unknown_ms = 0;
+		if (t->op->waited_ms >= TICK_RECORD_MS)
+			tick_hold(t, "record", "node %s does not have the record of owner %s",
+			          node->name, t->op->owner);
+		return false;
+	}
+	return true;
+}
+
+static void begin_step(struct tick *t)
+{
+	struct operation *op = t->op;
+	uint32_t to_ppm = op->plan_ppm[op->step];
+
+	if (!step_has_record(t) || !step_ask_guards(t, OPERATION_BEFORE))
+		return;
+	level_write(t, op->level_ppm, to_ppm, t->now_ms + OPERATION_AHEAD_MS,
+	            op->over_ms / op->n_plan);
+	history_begin(t, op->level_ppm, to_ppm);
+	history_measure(t);
+	op->step_runs = true;
+	op->in_step_ms = 0;
+	op->waited_ms = 0;
+	tick_note(t, false, "step from %u%% to %u%% of the clients elsewhere",
+	          op->level_ppm / 10000, to_ppm / 10000);
+}
+
+uint64_t step_ttl_s(const struct operation *op)
+{
+	const struct operation_step *step = op->n_steps ? &op->steps[op->n_steps - 1] : NULL;
+
+	return step && step->ttl_s.known ? step->ttl_s.value : TICK_TTL_UNKNOWN_S;
+}
+
+/* With all clients away, those that come late are the backup's, one TTL from now. */
+static void open_backup(struct tick *t)
+{
+	struct operation *op = t->op;
+	bool any = false;
+
+	if (op->way != OPERATION_OUT || op->level_ppm != OPERATION_PPM)
+		return;
+	op->full_ms = t->now_ms;
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		const struct operation_site *site = facts_site(t->facts, op->targets[i].site);
+
+		any = any || (site && site->has_backup);
+	}
+	if (!any)
+		return;
+	op->late_from_ms = t->now_ms + (int64_t)step_ttl_s(op) * 1000;
+	if (op->late_from_ms < t->now_ms + OPERATION_AHEAD_MS)
+		op->late_from_ms = t->now_ms + OPERATION_AHEAD_MS;
+	level_write(t, op->level_ppm, op->level_ppm, t->now_ms + OPERATION_AHEAD_MS, 0);
+}
+
+static void await_force(struct tick *t)
+{
+	struct operation *op = t->op;
+	const char *missing = "";
+	int64_t limit_ms = OPERATION_AHEAD_MS + op->write.over_ms + TICK_FORCE_MS;
+
+	if (level_in_force(t, &missing) == OPERATION_YES) {
+		history_last(op)->in_force_ms = t->now_ms;
+		op->level_ppm = op->write.to_ppm;
+		op->waited_ms = 0;
+		open_backup(t);
+		tick_change(t);
+		return;
+	}
+	tick_wait(t, "node %s does not have the level in force yet", missing);
+	if (op->in_step_ms >= limit_ms)
+		tick_hold(t, "not-in-force", "node %s does not have the level in force", missing);
+}
+
+/* Too few packets say nothing of a share, and of the last step the packets themselves do. */
+static const char *why_not_judged(const struct tick *t, const struct operation_step *step)
+{
+	if (step->to_ppm == OPERATION_PPM)
+		return "all clients go elsewhere: packets decide";
+	if (!t->facts->window_flows.known || t->facts->window_flows.value < TICK_FLOWS_MIN)
+		return "fewer than 200 new flows were measured";
+	if (!t->facts->window_answers.known || t->facts->window_answers.value < TICK_ANSWERS_MIN)
+		return "fewer than 1,000 answers were observed";
+	if (!step->share_ppm.known || !step->expected_ppm.known)
+		return "new flows of a site, or the projection, are not known";
+	return NULL;
+}
+
+static bool is_share_right(struct tick *t)
+{
+	struct operation_step *step = history_last(t->op);
+	uint64_t is, wanted;
+	const char *why;
+
+	step->share_ppm = facts_share(t->op, t->facts);
+	step->expected_ppm = facts_expected(t->op, t->facts);
+	why = why_not_judged(t, step);
+	step->judged = !why;
+	(void)snprintf(step->not_judged, sizeof(step->not_judged), "%s", why ? why : "");
+	if (why)
+		return true;
+	is = step->share_ppm.value;
+	wanted = step->expected_ppm.value;
+	return (is > wanted ? is - wanted : wanted - is) <= TICK_SHARE_PPM;
+}
+
+/* How long a step has at least: one TTL and 5 s, its pace, or what a first 1 % takes. */
+static bool has_waited(struct tick *t, int64_t *ttl_ms)
+{
+	struct operation *op = t->op;
+	const struct operation_step *step = history_last(op);
+	bool canary = op->state == OPERATION_RETURNING && step->to_ppm == PLAN_CANARY_PPM;
+
+	*ttl_ms = (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000;
+	if (op->waited_ms < *ttl_ms) {
+		tick_wait(t, "answers given before the step may be in use for %lld s more",
+		          (long long)(*ttl_ms - op->waited_ms + 999) / 1000);
+		return false;
+	}
+	if (op->in_step_ms < op->over_ms / op->n_plan ||
+	    (canary && op->waited_ms < PLAN_CANARY_MS)) {
+		tick_wait(t, "the step lasts by its pace");
+		return false;
+	}
+	return true;
+}
+
+static void await_end(struct tick *t)
+{
+	struct operation *op = t->op;
+	struct operation_step *step = history_last(op);
+	int64_t ttl_ms;
+
+	if (!has_waited(t, &ttl_ms))
+		return;
+	if (!is_share_right(t) && !op->overridden[OPERATION_GUARD_SHARE]) {
+		tick_wait(t, "new flows at the site are %llu ppm of all; %llu were projected",
+		          (unsigned long long)step->share_ppm.value,
+		          (unsigned long long)step->expected_ppm.value);
+		if (op->waited_ms >= 2 * ttl_ms + TICK_SHARE_MS)
+			tick_hold(t, "share",
+			          "new flows at the site are %llu ppm of all; %llu were projected",
+			          (unsigned long long)step->share_ppm.value,
+			          (unsigned long long)step->expected_ppm.value);
+		return;
+	}
+	history_measure(t);
+	step->ended_ms = t->now_ms;
+	op->step++;
+	op->step_runs = false;
+	op->waited_ms = 0;
+}
+
+bool step_run(struct tick *t)
+{
+	struct operation *op = t->op;
+	enum operation_state state = op->state;
+
+	if (op->step_runs) {
+		if (!step_ask_guards(t, OPERATION_DURING))
+			return false;
+		if (!history_last(op)->in_force_ms)
+			await_force(t);
+		else
+			await_end(t);
+	}
+	if (op->state != state || op->step_runs)
+		return false;
+	if (op->step < op->n_plan) {
+		begin_step(t);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A sign has risen if it is more than twice what it was, and more than what chance makes of it: 2 a
+ * second, or 1 % of the new flows. (A receiver's new flows rise by design; its repeated SYNs rise
+ * with them, in proportion.)
+ *
+ * A sign that was not measured when the way began compares with nothing: the answer is unknown, not
+ * "as before 0".
+ */
+#include "mgmt/operations/well.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/operations/facts.h"
+
+#define CHANCE_PER_S   2u
+#define CHANCE_PERCENT 1u
+
+static enum operation_truth compare_sign(struct operation_value was, struct operation_value now,
+                                         struct operation_value flows)
+{
+	uint64_t chance = CHANCE_PER_S;
+
+	if (!was.known || !now.known)
+		return OPERATION_UNKNOWN;
+	if (flows.known && flows.value / 100 * CHANCE_PERCENT > chance)
+		chance = flows.value / 100 * CHANCE_PERCENT;
+	return now.value > 2 * was.value + chance ? OPERATION_NO : OPERATION_YES;
+}
+
+/* Its index; n_calm: there is none. */
+static uint32_t find_calm(const struct operation *op, const char *site)
+{
+	uint32_t i = 0;
+
+	while (i < op->n_calm && strcmp(op->calm[i].site, site) != 0)
+		i++;
+	return i;
+}
+
+enum operation_truth well_repeats(const struct operation *op, const struct operation_site *site)
+{
+	const uint32_t i = find_calm(op, site->name);
+
+	if (i == op->n_calm)
+		return OPERATION_UNKNOWN;
+	return compare_sign(op->calm[i].repeats, site->repeats, site->flows);
+}
+
+enum operation_truth well_drops(const struct operation *op, const struct operation_site *site)
+{
+	const uint32_t i = find_calm(op, site->name);
+
+	if (i == op->n_calm)
+		return OPERATION_UNKNOWN;
+	return compare_sign(op->calm[i].drops, site->drops, site->flows);
+}
+
+void well_begin(struct operation *op, const struct operation_facts *facts)
+{
+	for (size_t i = 0; i < facts->n_sites; i++) {
+		const struct operation_site *site = &facts->sites[i];
+		uint32_t at = find_calm(op, site->name);
+		struct operation_calm *calm = &op->calm[at];
+
+		if (!facts_gains(op, site) || at == OPERATION_SITES_MAX)
+			continue;
+		if (at == op->n_calm) {
+			op->n_calm++;
+			*calm = (struct operation_calm){ 0 };
+			(void)snprintf(calm->site, sizeof(calm->site), "%s", site->name);
+		}
+		if (!calm->repeats.known)
+			calm->repeats = site->repeats;
+		if (!calm->drops.known)
+			calm->drops = site->drops;
+	}
+}
