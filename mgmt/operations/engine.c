@@ -174,7 +174,7 @@ static void heed_document(struct tick *t)
 }
 
 /* Its time is over: what rests returns, what is held stays as it is and says so. */
-static void expire(struct tick *t)
+static void expire_operation(struct tick *t)
 {
 	struct operation *op = t->op;
 	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
@@ -208,7 +208,7 @@ static void heed_time(struct tick *t)
 		tick_change(t);
 	}
 	if (!op->expired && t->now_ms >= op->until_ms)
-		expire(t);
+		expire_operation(t);
 }
 
 static bool can_own(const struct operation *op, const struct operation_node *node)

@@ -224,7 +224,7 @@ static void await_force(struct tick *t)
 }
 
 /* Too few packets say nothing of a share, and of the last step the packets themselves do. */
-static const char *why_not_judged(const struct tick *t, const struct operation_step *step)
+static const char *reason_not_judged(const struct tick *t, const struct operation_step *step)
 {
 	if (step->to_ppm == OPERATION_PPM)
 		return "all clients go elsewhere: packets decide";
@@ -240,19 +240,19 @@ static const char *why_not_judged(const struct tick *t, const struct operation_s
 static bool is_share_right(struct tick *t)
 {
 	struct operation_step *step = history_last(t->op);
-	uint64_t is, wanted;
-	const char *why;
+	uint64_t is, expected;
+	const char *reason;
 
 	step->share_ppm = facts_share(t->op, t->facts);
 	step->expected_ppm = facts_expected(t->op, t->facts);
-	why = why_not_judged(t, step);
-	step->judged = !why;
-	(void)snprintf(step->not_judged, sizeof(step->not_judged), "%s", why ? why : "");
-	if (why)
+	reason = reason_not_judged(t, step);
+	step->judged = !reason;
+	(void)snprintf(step->not_judged, sizeof(step->not_judged), "%s", reason ? reason : "");
+	if (reason)
 		return true;
 	is = step->share_ppm.value;
-	wanted = step->expected_ppm.value;
-	return (is > wanted ? is - wanted : wanted - is) <= TICK_SHARE_PPM;
+	expected = step->expected_ppm.value;
+	return (is > expected ? is - expected : expected - is) <= TICK_SHARE_PPM;
 }
 
 /* How long a step has at least: one TTL and 5 s, its pace, or what a first 1 % takes. */
