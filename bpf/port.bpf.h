@@ -19,6 +19,7 @@
 #include "weir/fwd/ingress.h"
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
+#include "weir/fwd/sample.h"
 #include "weir/fwd/too_big.h"
 #include "weir/fwd/tunnel_error.h"
 
@@ -169,6 +170,36 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
 	return bpf_map_lookup_elem(&backend_counts, &at);
 }
 
+FWD_INLINE struct fwd_count *fwd_port_service_news(const struct fwd_tables *t, uint32_t n,
+                                                   uint32_t i)
+{
+	__u32 at = t->cpu * n + i;
+
+	return bpf_map_lookup_elem(&service_news, &at);
+}
+
+FWD_INLINE struct fwd_count *fwd_port_backend_news(const struct fwd_tables *t, uint32_t n,
+                                                   uint32_t i)
+{
+	__u32 at = t->cpu * n + i;
+
+	return bpf_map_lookup_elem(&backend_news, &at);
+}
+
+FWD_INLINE struct fwd_sample_count *fwd_port_sample_count(const struct fwd_tables *t, uint32_t n,
+                                                          uint32_t i)
+{
+	__u32 at = t->cpu * n + i;
+
+	return bpf_map_lookup_elem(&sample_counts, &at);
+}
+
+FWD_INLINE struct fwd_samples *fwd_port_samples(const struct fwd_tables *t, uint32_t bucket)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&samples, &bucket);
+}
+
 FWD_INLINE void fwd_port_again(struct fwd_packet *packet)
 {
 	struct xdp_md *ctx = packet->room;
@@ -241,6 +272,26 @@ FWD_SLOW int weir_is_zero(struct xdp_md *ctx, uint32_t off, uint32_t len)
 FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, uint32_t len)
 {
 	return weir_is_zero(packet->room, off, len);
+}
+
+/** As weir_answer_too_big(): a function of its own, which asks for the CPU again. */
+FWD_SLOW int weir_sample(struct xdp_md *ctx, uint64_t hash, uint64_t where, uint32_t service)
+{
+	const struct fwd_packet packet = { (uint8_t *)(long)ctx->data,
+		                           (uint8_t *)(long)ctx->data_end, ctx };
+	const struct fwd_tables t = { .cpu = bpf_get_smp_processor_id() };
+
+	fwd_sample_frame(&t, &root, &packet, hash, where, service);
+	return 0;
+}
+
+FWD_INLINE void fwd_port_sample(const struct fwd_tables *t, const struct fwd_root *r,
+                                const struct fwd_packet *packet, uint64_t hash, uint64_t where,
+                                uint32_t service)
+{
+	(void)t;
+	(void)r;
+	weir_sample(packet->room, hash, where, service);
 }
 
 /** As weir_answer_too_big(): a function of its own. */

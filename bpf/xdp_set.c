@@ -137,8 +137,9 @@ static int read_sizes(struct xdp_set *s, struct driver_reason *reason)
 		.exception_buckets = root->n_exception_buckets,
 	};
 	layout_size(&s->sizes, root->n_cpus, expected);
-	if (s->map_fds[FWD_TABLE_macs] < 0) /* xdp_set_load() will make it */
-		s->maps[FWD_TABLE_macs].elements = expected[FWD_TABLE_macs].elements;
+	for (int m = FWD_TABLES_LATER; m < FWD_TABLE_COUNT; m++)
+		if (s->map_fds[m] < 0) /* xdp_set_load() will make it */
+			s->maps[m].elements = expected[m].elements;
 	for (int m = 0; m < FWD_TABLE_COUNT; m++)
 		if (s->maps[m].elements != expected[m].elements)
 			return driver_set_reason(
@@ -161,7 +162,7 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number,
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
 		s->map_fds[m] = bpf_obj_get(path);
 		/* an earlier release of this layout had none: xdp_set_add_missing() */
-		if (s->map_fds[m] < 0 && errno == ENOENT && m == FWD_TABLE_macs)
+		if (s->map_fds[m] < 0 && errno == ENOENT && m >= (int)FWD_TABLES_LATER)
 			continue;
 		if (s->map_fds[m] < 0)
 			return driver_set_reason(

@@ -333,7 +333,7 @@ uint8_t prover_frame_explain(const struct fwd_tables *t, const struct driver_pro
 	copy.cpus = &cpu;
 	copy.n_cpus = 1;
 	copy.cpu = 0;
-	copy.n_service_counts = copy.n_backend_counts = 0;
+	fwd_tables_uncount(&copy);
 	copy.ingress = ifindex;
 	copy.now_s = now_s;
 	fwd_forward(&copy, copy.root, &packet, &v);

@@ -47,7 +47,9 @@ static const enum carry_how how_services = CARRY_APART, how_pools = CARRY_WHOLE,
                             how_backends = CARRY_WHOLE, how_exceptions = CARRY_APART,
                             how_cpus = CARRY_COUNTED, how_service_counts = CARRY_COUNTED,
                             how_backend_counts = CARRY_COUNTED, how_fragments = CARRY_EQUAL_SIZE,
-                            how_destinations = CARRY_COMPILED, how_macs = CARRY_EQUAL_SIZE;
+                            how_destinations = CARRY_COMPILED, how_macs = CARRY_EQUAL_SIZE,
+                            how_samples = CARRY_EQUAL_SIZE, how_sample_counts = CARRY_COUNTED,
+                            how_service_news = CARRY_COUNTED, how_backend_news = CARRY_COUNTED;
 
 static void *duplicate_array(const void *from, size_t n, size_t size)
 {
@@ -160,28 +162,44 @@ static void end_colds(const struct carry *c, const struct fwd_tables *f, struct 
 	}
 }
 
-/* Sum rows of @p row words each into the last row of @p to, whose rows are @p to_row long. */
+/*
+ * Sum rows of @p row words each into the last row of @p to, whose rows are @p to_row long. There is
+ * no @p from where a former release made the tables.
+ */
 static void sum_rows(uint64_t *to, size_t to_row, uint32_t to_rows, const uint64_t *from,
                      size_t row, uint32_t rows)
 {
 	uint64_t *last = to + to_row * (to_rows - 1);
 
-	for (uint32_t r = 0; r < rows; r++)
+	for (uint32_t r = 0; r < rows && from; r++)
 		for (size_t i = 0; i < row; i++)
 			last[i] += OWNER_LOAD(uint64_t, &from[r * row + i]);
 }
 
-void carry_end(const struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
+static void sum_counters(const struct fwd_tables *f, struct fwd_tables *t)
 {
 	size_t row = sizeof(struct fwd_cpu) / sizeof(uint64_t);
+	size_t services = t->root->n_service_counts, backends = t->root->n_backends;
+	size_t old_services = f->root->n_service_counts, old_backends = f->root->n_backends;
 
+	sum_rows((void *)t->cpus, row, t->n_cpus, (const void *)f->cpus, row, f->n_cpus);
+#define SUM_ROWS(name, elements, old_elements)                                                     \
+	sum_rows((void *)t->name, sizeof(*t->name) / sizeof(uint64_t) * (elements), t->n_cpus,     \
+	         (const void *)f->name, sizeof(*f->name) / sizeof(uint64_t) * (old_elements),      \
+	         f->n_cpus);
+	SUM_ROWS(service_counts, services, old_services)
+	SUM_ROWS(backend_counts, backends, old_backends)
+	SUM_ROWS(sample_counts, services, old_services)
+	SUM_ROWS(service_news, services, old_services)
+	SUM_ROWS(backend_news, backends, old_backends)
+#undef SUM_ROWS
+}
+
+void carry_end(const struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
+{
 	end_exceptions(c, f, t);
 	end_colds(c, f, t);
-	sum_rows(&t->cpus->received, row, t->n_cpus, &f->cpus->received, row, f->n_cpus);
-	sum_rows(&t->service_counts->packets, 2 * (size_t)t->root->n_service_counts, t->n_cpus,
-	         &f->service_counts->packets, 2 * (size_t)f->root->n_service_counts, f->n_cpus);
-	sum_rows(&t->backend_counts->packets, 2 * (size_t)t->root->n_backends, t->n_cpus,
-	         &f->backend_counts->packets, 2 * (size_t)f->root->n_backends, f->n_cpus);
+	sum_counters(f, t);
 }
 
 void carry_free(struct carry *c)

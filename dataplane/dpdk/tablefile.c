@@ -39,9 +39,6 @@ struct table_offsets {
 	uint64_t off[FWD_TABLE_COUNT], bytes;
 };
 
-_Static_assert(FWD_TABLE_macs == FWD_TABLE_COUNT - 1,
-               "a table after macs: check_head() must know a file of the release before it, too");
-
 static bool is_power_of_two(uint32_t n)
 {
 	return n && !(n & (n - 1));
@@ -167,6 +164,24 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 	return 0;
 }
 
+/*
+ * A file of a former release lacks the last tables: it ends where the first of them would begin.
+ * They have no elements then.
+ */
+static void drop_later(struct tablefile *f, uint64_t bytes, struct table_offsets *p)
+{
+	struct layout_table tables[FWD_TABLE_COUNT];
+	int first = FWD_TABLES_LATER;
+
+	while (first < FWD_TABLE_COUNT && p->off[first] != bytes)
+		first++;
+	layout_list(&f->tables, tables);
+	for (int i = first; i < FWD_TABLE_COUNT; i++)
+		tables[i].elements = 0;
+	layout_set(&f->tables, tables);
+	find_offsets(p, &f->tables);
+}
+
 /* Check that head, sizes and the file's length agree; fill in everything except the memory. */
 static int check_head(struct tablefile *f, const struct file_head *h, uint64_t bytes,
                       struct table_offsets *p, const char *path, struct driver_reason *reason)
@@ -182,10 +197,7 @@ static int check_head(struct tablefile *f, const struct file_head *h, uint64_t b
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_offsets(p, &f->tables);
-	if (h->bytes == p->off[FWD_TABLE_macs] && h->bytes == bytes) {
-		f->tables.n_macs = 0; /* the former release had none */
-		find_offsets(p, &f->tables);
-	}
+	drop_later(f, h->bytes, p);
 	if (p->bytes != h->bytes || p->bytes != bytes)
 		return driver_set_reason(reason, -EPROTO,
 		                         "%s has %llu bytes and needs %llu by its sizes", path,
@@ -206,16 +218,15 @@ static bool root_agrees(const struct tablefile *f)
 	       r->n_slots == f->sizes.slots && r->n_cpus == f->tables.n_cpus;
 }
 
-/*
- * A file of the former release lacks the last table, of MAC addresses: make it longer by one of
- * zeros.
- */
-static int add_macs(struct tablefile *f, int fd, struct file_head *h, struct table_offsets *p)
+/* Make a file of a former release longer by the tables that it lacks, of zeros. */
+static int add_later(struct tablefile *f, int fd, struct file_head *h, struct table_offsets *p)
 {
 	int err;
 
-	f->tables.n_macs = FWD_MAC_BUCKETS;
+	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_offsets(p, &f->tables);
+	if (p->bytes == h->bytes)
+		return 0;
 	err = -posix_fallocate(fd, (off_t)h->bytes, (off_t)(p->bytes - h->bytes));
 	if (err)
 		return err;
@@ -256,8 +267,8 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable,
 		                        strerror(errno));
 	else
 		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, reason);
-	if (!err && writable && !f.tables.n_macs) {
-		err = add_macs(&f, fd, &h, &p);
+	if (!err && writable) {
+		err = add_later(&f, fd, &h, &p);
 		if (err)
 			driver_set_reason(reason, err, "%s cannot be made longer: %s", path,
 			                  strerror(-err));

@@ -5,6 +5,7 @@
  * change the tables meanwhile, so sums may be off by what is under way.
  */
 #include "dataplane/export/effect_internal.h"
+#include "dataplane/export/traffic.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -118,7 +119,7 @@ static void fill_backend(const struct fwd_tables *t, uint32_t i, const struct ba
                          struct effect_backend *out)
 {
 	const struct fwd_backend *b = &t->backends[i];
-	uint32_t row = t->root->n_backends;
+	const struct traffic sum = traffic_of_backend(t, i);
 
 	*out = (struct effect_backend){ .pool = b->pool_id,
 		                        .id = b->id,
@@ -129,10 +130,8 @@ static void fill_backend(const struct fwd_tables *t, uint32_t i, const struct ba
 		                        .inner_mtu = b->inner_mtu };
 	out->alive = !(b->flags & FWD_BACKEND_DEAD);
 	out->next_hop = !(b->flags & FWD_BACKEND_NO_NEXT_HOP);
-	for (uint32_t c = 0; c < t->n_cpus; c++) {
-		out->packets += t->backend_counts[c * row + i].packets;
-		out->bytes += t->backend_counts[c * row + i].bytes;
-	}
+	out->packets = sum.packets;
+	out->bytes = sum.bytes;
 }
 
 static int by_pool(const void *a, const void *b)

@@ -13,6 +13,8 @@ static const struct metric service_metrics[] = {
 	  "packets forwarded for the service" },
 	{ STATS_COUNTER, "weir_dataplane_service_bytes_total",
 	  "bytes of these packets' frames as received, without FCS" },
+	{ STATS_COUNTER, "weir_dataplane_service_new_flows_total",
+	  "new TCP flows: SYNs forwarded for the service, repeated ones too" },
 };
 static const struct metric backend_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_backend_packets_total", "packets sent to the backend" },
@@ -28,6 +30,8 @@ static const struct metric backend_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_backend_exceptions", "remembered flows of the backend" },
 	{ STATS_GAUGE, "weir_dataplane_backend_inner_mtu",
 	  "longest packet that fits into its tunnel, in bytes" },
+	{ STATS_COUNTER, "weir_dataplane_backend_new_flows_total",
+	  "new TCP flows: SYNs sent to the backend, repeated ones too" },
 };
 static const struct metric pool_metrics[] = {
 	{ STATS_GAUGE, "weir_dataplane_pool_slots", "slots of the pool" },

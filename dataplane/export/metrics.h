@@ -61,7 +61,7 @@ enum metrics_kind {
 	METRICS_PORT,
 	METRICS_KINDS
 };
-#define METRICS_ROW_MAX 8u /**< the most metrics that a kind has */
+#define METRICS_ROW_MAX 9u /**< the most metrics that a kind has */
 
 struct metrics_row {
 	const char *labels; /**< their names */

@@ -24,11 +24,12 @@
 #include "dataplane/export/effect_internal.h"
 #include "dataplane/export/metrics.h"
 #include "dataplane/export/publish_workers.h"
+#include "dataplane/export/traffic.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
 /*
- * Counters on the stats page: 1,024 backends take 8,192; services, pools, workers, ports the
+ * Counters on the stats page: 1,024 backends take 9,216; services, pools, workers, ports the
  * rest.
  */
 #define COUNTERS_MAX 32768u
@@ -273,21 +274,20 @@ static void write_services(struct publisher *p, const struct compiler *n)
 	for (size_t i = 0; i < p->rows[METRICS_SERVICE].n; i++) {
 		struct publish_row *r = &p->rows[METRICS_SERVICE].items[i];
 		uint32_t at = indexes_find(n->count_indexes, r->key);
-		uint64_t packets = 0, bytes = 0;
+		struct traffic sum = { 0 };
 
-		for (uint32_t c = 0; at != INDEX_NONE && c < n->t.n_cpus; c++) {
-			packets += n->t.service_counts[c * n->sizes.service_counts + at].packets;
-			bytes += n->t.service_counts[c * n->sizes.service_counts + at].bytes;
-		}
-		stats_set(r->counters[0], packets);
-		stats_set(r->counters[1], bytes);
+		if (at != INDEX_NONE)
+			sum = traffic_of_service(&n->t, at);
+		stats_set(r->counters[0], sum.packets);
+		stats_set(r->counters[1], sum.bytes);
+		stats_set(r->counters[2], sum.new_flows);
 	}
 }
 
 /*
  * A backend without a row in the effect (its element is being replaced) keeps its last figures.
  */
-static void write_backends(struct publisher *p)
+static void write_backends(struct publisher *p, const struct compiler *n)
 {
 	const struct effect_backend *rows = effect_page_backends(p->scratch);
 	uint32_t count = p->scratch->total.n_backends;
@@ -307,6 +307,7 @@ static void write_backends(struct publisher *p)
 		stats_set(r->counters[5], b->base_slots);
 		stats_set(r->counters[6], b->exceptions);
 		stats_set(r->counters[7], b->inner_mtu);
+		stats_set(r->counters[8], traffic_of_backend(&n->t, b->index).new_flows);
 	}
 }
 
@@ -395,7 +396,7 @@ static void write_effect(struct publisher *p, const struct compiler *n,
 	page_publish(p->page);
 	stats_set(p->totals[EXCEPTIONS], from->total.exceptions);
 	stats_set(p->totals[EXCEPTIONS_MAX], from->total.exceptions_max);
-	write_backends(p);
+	write_backends(p, n);
 	write_pools(p);
 }
 

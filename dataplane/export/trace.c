@@ -211,7 +211,7 @@ static int make_copies(const struct fwd_tables *tables, struct copies *c)
 	c->t.cpu = 0;
 	c->t.n_cpus = 1;
 	c->t.cpus = &c->cpu;
-	c->t.n_service_counts = c->t.n_backend_counts = 0;
+	fwd_tables_uncount(&c->t);
 	add_own_mac(c);
 	c->t.colds = malloc((tables->n_colds ? tables->n_colds : 1) * sizeof(*c->t.colds));
 	c->t.exceptions = malloc((tables->n_exceptions ? tables->n_exceptions : 1) *

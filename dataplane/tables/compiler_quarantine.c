@@ -123,10 +123,23 @@ static bool quarantine_is_over(const struct indexes *p, uint32_t i,
 }
 
 /* The next owner of an element starts with counters at zero. */
-static void zero_counts(struct compiler *n, struct fwd_count *counts, uint32_t row, uint32_t i)
+static void zero_backend_counts(struct compiler *n, uint32_t i)
 {
-	for (uint32_t c = 0; c < n->t.n_cpus; c++)
-		counts[c * row + i] = (struct fwd_count){ 0 };
+	for (uint32_t c = 0; c < n->t.n_cpus; c++) {
+		n->t.backend_counts[c * n->sizes.backends + i] = (struct fwd_count){ 0 };
+		n->t.backend_news[c * n->sizes.backends + i] = (struct fwd_count){ 0 };
+	}
+}
+
+static void zero_service_counts(struct compiler *n, uint32_t i)
+{
+	for (uint32_t c = 0; c < n->t.n_cpus; c++) {
+		uint32_t at = c * n->sizes.service_counts + i;
+
+		n->t.service_counts[at] = (struct fwd_count){ 0 };
+		n->t.service_news[at] = (struct fwd_count){ 0 };
+		n->t.sample_counts[at] = (struct fwd_sample_count){ 0 };
+	}
 }
 
 static void release_backends(struct compiler *n, const struct compiler_time *time)
@@ -142,7 +155,7 @@ static void release_backends(struct compiler *n, const struct compiler_time *tim
 		compiler_unwatch(n, i);
 		n->states[i] = 0;
 		memset(&n->t.backends[i], 0, sizeof(n->t.backends[i]));
-		zero_counts(n, n->t.backend_counts, n->sizes.backends, i);
+		zero_backend_counts(n, i);
 		indexes_release(n->backend_indexes, i);
 	}
 }
@@ -174,7 +187,7 @@ void compiler_release(struct compiler *n, const struct compiler_time *time)
 	for (uint32_t i = 0; i < indexes_n(n->count_indexes); i++) {
 		if (!quarantine_is_over(n->count_indexes, i, time))
 			continue;
-		zero_counts(n, n->t.service_counts, n->sizes.service_counts, i);
+		zero_service_counts(n, i);
 		indexes_release(n->count_indexes, i);
 	}
 	if (time->now_ms > COMPILER_QUARANTINE_MS)

@@ -5,7 +5,7 @@
  *
  * For each service and each pool of the own site: new TCP flows (SYNs that were forwarded; a
  * repeated SYN counts again), packets, and what a sample of the flows did next. The sample holds the
- * same flows in each driver, chosen by the flow's hash: one of 64 or, in quiet times, more. What is
+ * same flows in each driver, chosen by the flow's hash: one of 256 or, in quiet times, more. What is
  * said of it is a ratio, so its size does not matter: measure_silent_ppm(), measure_repeated_ppm().
  * A list of at most MEASURE_SOURCES_MAX prefixes says where sampled new flows came from in the last
  * minute.

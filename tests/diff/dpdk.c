@@ -547,14 +547,29 @@ static bool same_cpu(const struct fwd_cpu *w, const struct fwd_cpu *p, const uin
 /* Tables of which only a part must be equal: of root not all, of counters one row. */
 static bool is_by_row(enum fwd_table table)
 {
-	return table == FWD_TABLE_ROOT || table == FWD_TABLE_cpus ||
-	       table == FWD_TABLE_service_counts || table == FWD_TABLE_backend_counts;
+	return table <= FWD_TABLE_ROOT || table == FWD_TABLE_cpus ||
+	       (table >= FWD_TABLE_service_counts && table <= FWD_TABLE_backend_counts) ||
+	       table >= FWD_TABLE_sample_counts;
+}
+
+/* The row of @p a's CPU is compared with the first one of @p b's. */
+static const char *find_count_difference(const struct fwd_tables *a, const struct fwd_tables *b)
+{
+#define COMPARE_ROW(name, n)                                                                       \
+	if (memcmp(a->name + a->cpu * (n), b->name, (n) * sizeof(*b->name)) != 0)                  \
+		return #name;
+	COMPARE_ROW(service_counts, (size_t)a->root->n_service_counts)
+	COMPARE_ROW(backend_counts, (size_t)a->root->n_backends)
+	COMPARE_ROW(service_news, (size_t)a->root->n_service_counts)
+	COMPARE_ROW(backend_news, (size_t)a->root->n_backends)
+	COMPARE_ROW(sample_counts, (size_t)a->root->n_service_counts)
+#undef COMPARE_ROW
+	return NULL;
 }
 
 static const char *find_difference(const struct fwd_tables *a, const struct fwd_tables *b,
                                    const uint64_t *too_long)
 {
-	const uint32_t n_services = a->root->n_service_counts, n_backends = a->root->n_backends;
 	struct layout_table of_a[FWD_TABLE_COUNT], of_b[FWD_TABLE_COUNT];
 
 	if (!same_root(a->root, b->root))
@@ -567,13 +582,7 @@ static const char *find_difference(const struct fwd_tables *a, const struct fwd_
 			return of_a[i].name;
 	if (!same_cpu(&a->cpus[a->cpu], b->cpus, too_long))
 		return "counters by reason";
-	if (memcmp(a->service_counts + (size_t)a->cpu * n_services, b->service_counts,
-	           n_services * sizeof(*b->service_counts)) != 0)
-		return "counters of services";
-	if (memcmp(a->backend_counts + (size_t)a->cpu * n_backends, b->backend_counts,
-	           n_backends * sizeof(*b->backend_counts)) != 0)
-		return "counters of backends";
-	return NULL;
+	return find_count_difference(a, b);
 }
 
 const char *dpdk_difference(struct dpdk *t, const struct world *w)

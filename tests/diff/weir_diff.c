@@ -17,6 +17,7 @@
 #include "diff/sequence.h"
 #include "diff/dpdk.h"
 #include "weir/fwd/packet.h"
+#include "weir/fwd/sample.h"
 
 #define N_SLOTS      512u
 #define FIRST_LISTED 256u /**< slot of the pool with agents */
@@ -178,6 +179,8 @@ static void change_tables(struct diff *d)
 	                                                : 0;
 	root->active = random_below(r, 64) == 0;
 	root->answers_per_s = random_below(r, 4) ? 1000 : random_below(r, 8);
+	root->sample_wide =
+	        random_below(r, 4) ? FWD_SAMPLE_ONE_OF - 1 : random_below(r, FWD_SAMPLE_ONE_OF);
 	diff_share(d);
 }
 

@@ -39,6 +39,7 @@ struct fwd_burst {
 	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own: unless plain */
 	bool plain[FWD_BURST_MAX];                  /**< the same: of fwd_parse_plain()'s shape */
 	bool is_fast[FWD_BURST_MAX];                /**< the same: takes the fast path */
+	bool is_new[FWD_BURST_MAX];                 /**< the same: a SYN, if plain */
 	uint64_t first[FWD_BURST_MAX], last[FWD_BURST_MAX], hash[FWD_BURST_MAX]; /**< the same */
 };
 
@@ -87,6 +88,7 @@ FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fw
 	       fwd_check_sender(t, root, &p) == FWD_REASON_FORWARDED;
 	v->service = fwd_service_find(t, root, &p.flow.dst, p.flow.dport_be, p.flow.protocol);
 	b->is_fast[i] = v->service && ours;
+	b->is_new[i] = fwd_tcp_is_new(p.tcp_flags);
 	return !v->service || FWD_LIKELY(!(v->service->flags & FWD_SERVICE_HASH_SOURCE));
 }
 
@@ -261,11 +263,12 @@ FWD_INLINE void fwd_forward_burst(const struct fwd_tables *t, const struct fwd_r
 	cpu->received += b->n;
 	for (uint32_t i = 0; i < b->n; i++) {
 		uint64_t len = (uint64_t)(b->packets[i].end - b->packets[i].data);
+		bool is_new = b->is_new[i];
 
 		bytes += len;
 		if (FWD_LIKELY(b->is_fast[i] &&
 		               fwd_burst_send(root, &b->packets[i], &b->verdicts[i])))
-			fwd_fast_count(t, root, cpu, len, &b->verdicts[i]);
+			fwd_fast_count(t, root, cpu, &b->packets[i], len, is_new, &b->verdicts[i]);
 		else
 			fwd_burst_decide(t, root, cpu, b, i);
 	}

@@ -108,16 +108,6 @@ FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, 
 	return pick.backend | (uint32_t)pick.event << 16;
 }
 
-FWD_INLINE uint8_t fwd_tcp_segment(uint8_t flags)
-{
-	if (flags & FWD_TCP_RST)
-		return FWD_SEGMENT_RST;
-	if (flags & FWD_TCP_FIN)
-		return FWD_SEGMENT_FIN;
-	return (flags & (FWD_TCP_SYN | FWD_TCP_ACK)) == FWD_TCP_SYN ? FWD_SEGMENT_SYN
-	                                                            : FWD_SEGMENT_TCP;
-}
-
 /** What a packet that names a flow means to the flow's owner. */
 FWD_INLINE uint8_t fwd_segment(const struct fwd_parsed *p)
 {

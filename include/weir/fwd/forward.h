@@ -10,6 +10,7 @@
 #define WEIR_FWD_FORWARD_H
 
 #include "weir/fwd/fast_path.h"
+#include "weir/fwd/sample.h"
 
 FWD_INLINE void fwd_count(struct fwd_count *c, uint64_t bytes)
 {
@@ -19,12 +20,38 @@ FWD_INLINE void fwd_count(struct fwd_count *c, uint64_t bytes)
 	c->bytes += bytes;
 }
 
-/** Count a packet that leaves, for its service and its backend. */
+/**
+ * Count a packet that leaves, for its service and its backend. New TCP flows have counters apart, so
+ * that no packet is counted in more than two places.
+ *
+ * @param is_new  fwd_tcp_is_new()
+ */
 FWD_INLINE void fwd_count_forwarded(const struct fwd_tables *t, const struct fwd_root *root,
-                                    const struct fwd_verdict *v, uint32_t service, uint64_t bytes)
+                                    const struct fwd_verdict *v, uint32_t service, uint64_t bytes,
+                                    bool is_new)
 {
+	if (is_new) {
+		fwd_count(fwd_port_service_news(t, root->n_service_counts, service), bytes);
+		fwd_count(fwd_port_backend_news(t, root->n_backends, v->backend_index), bytes);
+		return;
+	}
 	fwd_count(fwd_port_service_count(t, root->n_service_counts, service), bytes);
 	fwd_count(fwd_port_backend_count(t, root->n_backends, v->backend_index), bytes);
+}
+
+/** Count a packet of a service, or an error about one of its flows; and watch a TCP flow. */
+FWD_INLINE void fwd_count_flow(const struct fwd_tables *t, const struct fwd_root *root,
+                               const struct fwd_packet *packet, const struct fwd_parsed *p,
+                               const struct fwd_verdict *v)
+{
+	bool is_tcp = p->request == FWD_REQUEST_SERVICE && p->flow.protocol == FWD_PROTO_TCP;
+
+	fwd_count_forwarded(t, root, v, v->service->count, p->frame_len,
+	                    is_tcp && fwd_tcp_is_new(p->tcp_flags));
+	if (is_tcp && fwd_sample_has(root, v->hash))
+		fwd_port_sample(t, root, packet, v->hash,
+		                fwd_sample_where(p->l3_off, p->l4_off, p->frame_len, p->is4),
+		                v->service->count);
 }
 
 /** Carry out a decision, name the final reason, and count what is to be sent. */
@@ -34,10 +61,10 @@ FWD_INLINE void fwd_carry_out(const struct fwd_tables *t, const struct fwd_root 
 {
 	v->reason = fwd_rewrite(packet, t, root, p, v);
 	if (FWD_LIKELY(v->reason <= FWD_REASON_ICMP_RELAYED && v->service)) {
-		fwd_count_forwarded(t, root, v, v->service->count, p->frame_len);
+		fwd_count_flow(t, root, packet, p, v);
 	} else if (v->reason == FWD_REASON_FORWARDED) {
 		v->reason = FWD_REASON_FRAGMENT_FOLLOWED;
-		fwd_count_forwarded(t, root, v, v->count, p->frame_len);
+		fwd_count_forwarded(t, root, v, v->count, p->frame_len, false);
 	}
 }
 
@@ -56,16 +83,22 @@ FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 		cpu->reason[reason]++;
 }
 
-/** Count what became of a packet on the fast path. */
+/** Count what became of a packet on the fast path. @param is_new  fwd_tcp_is_new() */
 FWD_INLINE void fwd_fast_count(const struct fwd_tables *t, const struct fwd_root *root,
-                               struct fwd_cpu *cpu, uint64_t bytes, const struct fwd_verdict *v)
+                               struct fwd_cpu *cpu, const struct fwd_packet *packet, uint64_t bytes,
+                               bool is_new, const struct fwd_verdict *v)
 {
 	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED)) {
 		cpu->reason[FWD_REASON_NO_ROOM]++;
 		return;
 	}
 	cpu->reason[FWD_REASON_FORWARDED]++;
-	fwd_count_forwarded(t, root, v, v->service->count, bytes);
+	fwd_count_forwarded(t, root, v, v->service->count, bytes, is_new);
+	if (fwd_sample_has(root, v->hash))
+		fwd_port_sample(
+		        t, root, packet, v->hash,
+		        fwd_sample_where(FWD_ETH_LEN, FWD_ETH_LEN + FWD_IP4_LEN, bytes, true),
+		        v->service->count);
 }
 
 /**
@@ -131,7 +164,8 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 		found = (struct fwd_found){ v->hash, v->service };
 		FWD_LAUNDER_OBJECT(found);
 		if (FWD_LIKELY(fwd_fast(t, root, packet, &plain, &found, v))) {
-			fwd_fast_count(t, root, cpu, plain.frame_len, v);
+			fwd_fast_count(t, root, cpu, packet, plain.frame_len,
+			               fwd_tcp_is_new(plain.tcp_flags), v);
 			return v->reason == FWD_REASON_FORWARDED;
 		}
 		fwd_port_again(packet);

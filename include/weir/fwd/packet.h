@@ -316,6 +316,23 @@ FWD_INLINE bool fwd_is_zero(const struct fwd_packet *p, uint32_t off, uint32_t l
 	return true;
 }
 
+/** What a TCP segment with these flags is. @return enum fwd_segment */
+FWD_INLINE uint8_t fwd_tcp_segment(uint8_t flags)
+{
+	if (flags & FWD_TCP_RST)
+		return FWD_SEGMENT_RST;
+	if (flags & FWD_TCP_FIN)
+		return FWD_SEGMENT_FIN;
+	return (flags & (FWD_TCP_SYN | FWD_TCP_ACK)) == FWD_TCP_SYN ? FWD_SEGMENT_SYN
+	                                                            : FWD_SEGMENT_TCP;
+}
+
+/** Whether a TCP segment with these flags begins a flow; of UDP they are 0. */
+FWD_INLINE bool fwd_tcp_is_new(uint8_t flags)
+{
+	return (flags & (FWD_TCP_SYN | FWD_TCP_ACK | FWD_TCP_RST | FWD_TCP_FIN)) == FWD_TCP_SYN;
+}
+
 /** Make an IPv4 address from its word in network order. */
 FWD_INLINE void fwd_addr_from4(union fwd_addr *a, uint32_t word_be)
 {

@@ -51,6 +51,13 @@ FWD_INLINE struct fwd_count *fwd_port_service_count(const struct fwd_tables *t, 
                                                     uint32_t i);
 FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, uint32_t n,
                                                     uint32_t i);
+FWD_INLINE struct fwd_count *fwd_port_service_news(const struct fwd_tables *t, uint32_t n,
+                                                   uint32_t i);
+FWD_INLINE struct fwd_count *fwd_port_backend_news(const struct fwd_tables *t, uint32_t n,
+                                                   uint32_t i);
+FWD_INLINE struct fwd_sample_count *fwd_port_sample_count(const struct fwd_tables *t, uint32_t n,
+                                                          uint32_t i);
+FWD_INLINE struct fwd_samples *fwd_port_samples(const struct fwd_tables *t, uint32_t bucket);
 /**
  * Make a frame @p n bytes longer at its front, with undefined content, or shorter if @p n is
  * negative. Pointers into the frame are invalid afterwards.
@@ -75,6 +82,10 @@ FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint3
                                           uint32_t len);
 /** fwd_is_zero() (packet.h), off the common path. */
 FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, uint32_t len);
+/** fwd_sample_frame() (sample.h), off the common path. */
+FWD_INLINE void fwd_port_sample(const struct fwd_tables *t, const struct fwd_root *root,
+                                const struct fwd_packet *packet, uint64_t hash, uint64_t where,
+                                uint32_t service);
 /** fwd_tunnel_error() (tunnel_error.h), off the common path. @return enum fwd_reason */
 FWD_INLINE uint32_t fwd_port_tunnel_error(const struct fwd_tables *t,
                                           const struct fwd_packet *packet, uint32_t l3_off,

@@ -8,9 +8,10 @@
  * FWD_TABLES lists all of them but root, which is one struct fwd_root: sizes, keys, and which half
  * of services is in force.
  *
- * Tables of zeros are valid: nothing is ours. Layout 6 had no macs at first (and zeros for them in
- * root); when such tables are taken over, macs are made. A services half, a slot range or a backend
- * index is used again only after a grace period since the word that led there was changed.
+ * Tables of zeros are valid: nothing is ours. Layout 6 had fewer tables at first: no macs, then no
+ * samples and what follows them. When such tables are taken over, those that are missing are made
+ * (FWD_TABLES_LATER). A services half, a slot range or a backend index is used again only after a
+ * grace period since the word that led there was changed.
  */
 #ifndef WEIR_FWD_TABLES_H
 #define WEIR_FWD_TABLES_H
@@ -31,9 +32,11 @@
 #define FWD_FRAGMENT_BUCKETS 4096u /**< 16,384 datagrams under way, 256 KiB */
 #define FWD_FRAGMENT_WAYS    4u    /**< entries in a cache line */
 #define FWD_DESTINATION_WAYS 8u
-#define FWD_MAC_BUCKETS      64u /**< 512 addresses of ports, 4 KiB */
-#define FWD_MAC_WAYS         8u  /**< words in a cache line */
-#define FWD_MACS_FIRST       4u  /**< room in root, for the first ports' addresses */
+#define FWD_MAC_BUCKETS      64u   /**< 512 addresses of ports, 4 KiB */
+#define FWD_MAC_WAYS         8u    /**< words in a cache line */
+#define FWD_MACS_FIRST       4u    /**< room in root, for the first ports' addresses */
+#define FWD_SAMPLE_BUCKETS   8192u /**< 16,384 flows, 512 KiB */
+#define FWD_SAMPLE_WAYS      2u    /**< entries in a cache line */
 
 /**
  * The tables: X(name, element, number of elements). The number is an expression of `sizes` (a
@@ -68,12 +71,23 @@
 	/* backends by their outer address (destinations.h) */                                     \
 	X(destinations, struct fwd_destinations, fwd_destination_buckets(sizes->backends))         \
 	/* our ports' own MAC addresses, one cache line a bucket (ingress.h) */                    \
-	X(macs, struct fwd_own_macs, FWD_MAC_BUCKETS)
+	X(macs, struct fwd_own_macs, FWD_MAC_BUCKETS)                                              \
+	/* TCP flows that are watched, one cache line a bucket (sample.h) */                       \
+	X(samples, struct fwd_samples, FWD_SAMPLE_BUCKETS)                                         \
+	/* what became of them, as service_counts */                                               \
+	X(sample_counts, struct fwd_sample_count, cpus * sizes->service_counts)                    \
+	/* SYNs, which are not in service_counts; likewise */                                      \
+	X(service_news, struct fwd_count, cpus * sizes->service_counts)                            \
+	/* SYNs, which are not in backend_counts; likewise */                                      \
+	X(backend_news, struct fwd_count, cpus * sizes->backends)
 
 #define FWD_TABLE_ENUM_(name, element, count) FWD_TABLE_##name,
 /** A table's position in lists of all tables. */
 enum fwd_table { FWD_TABLE_ROOT, FWD_TABLES(FWD_TABLE_ENUM_) FWD_TABLE_COUNT };
 #undef FWD_TABLE_ENUM_
+
+/** The first table that not every release of this layout has; those behind it are as late. */
+#define FWD_TABLES_LATER FWD_TABLE_macs
 
 /** A prefix as an address and a mask to compare under; all-zero mask: no prefix is set. */
 struct fwd_prefix {
@@ -105,7 +119,7 @@ struct fwd_root {
 	uint32_t answers_per_s;      /**< answers that a CPU may make in a second (too_big.h) */
 	uint32_t n_fragment_buckets; /**< F: a power of two, or 0: no fragment follows another */
 	uint32_t n_destination_buckets; /**< D: a power of two */
-	uint32_t reserved_word;
+	uint32_t sample_wide; /**< bits of the hash that the choice of the sample leaves out */
 	uint64_t macs[FWD_MACS_FIRST]; /**< the first words of macs, looked at before these; or 0 */
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
@@ -216,6 +230,23 @@ struct fwd_own_macs {
 };
 _Static_assert(sizeof(struct fwd_own_macs) == 64, "a cache line of MAC addresses");
 
+/** A TCP flow that is watched (sample.h). */
+struct fwd_sample {
+	uint64_t source;  /**< where its SYN came from, without the host's bits */
+	uint32_t tag;     /**< bits of the flow's hash */
+	uint32_t seq;     /**< the SYN's sequence number */
+	uint32_t service; /**< index of its counters */
+	uint32_t began_s; /**< when its SYN came */
+	uint32_t state;   /**< FWD_SAMPLE_*; 0: a free entry */
+	uint32_t reserved;
+};
+
+/** Flows that are watched whose hashes fall together. */
+struct fwd_samples {
+	struct fwd_sample way[FWD_SAMPLE_WAYS];
+};
+_Static_assert(sizeof(struct fwd_samples) == 64, "a cache line of watched flows");
+
 /** Counters of one CPU (or worker); only that one adds, anyone reads. */
 struct fwd_cpu {
 	uint64_t received;       /**< packets seen: equal to the sum of reason[] between packets */
@@ -234,5 +265,14 @@ struct fwd_count {
 	uint64_t bytes; /**< frames as received, without FCS */
 };
 _Static_assert(sizeof(struct fwd_count) == 16, "layout of counts");
+
+/** What became of the watched flows of a service, as one CPU saw it. */
+struct fwd_sample_count {
+	uint64_t sampled;  /**< new flows */
+	uint64_t repeated; /**< SYNs that came again */
+	uint64_t followed; /**< flows of which a further segment came */
+	uint64_t lost;     /**< flows forgotten before that could be known */
+};
+_Static_assert(sizeof(struct fwd_sample_count) == 32, "layout of sample_counts");
 
 #endif

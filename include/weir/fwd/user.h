@@ -12,6 +12,7 @@
 #include "weir/fwd/ingress.h"
 #include "weir/fwd/owner.h"
 #include "weir/fwd/port.h"
+#include "weir/fwd/sample.h"
 #include "weir/fwd/too_big.h"
 #include "weir/fwd/tunnel_error.h"
 
@@ -32,6 +33,14 @@ struct fwd_tables {
 };
 #undef FWD_TABLE_ARRAY_
 #undef FWD_TABLE_N_
+
+/** Take out of a copy of the tables what a packet counts and samples for its service and backend. */
+FWD_INLINE void fwd_tables_uncount(struct fwd_tables *copy)
+{
+	copy->n_service_counts = copy->n_backend_counts = 0;
+	copy->n_service_news = copy->n_backend_news = 0;
+	copy->n_sample_counts = copy->n_samples = 0;
+}
 
 /** An element of an array that there is: spares the caller's test of what was just tested. */
 FWD_INLINE void *fwd_there(void *element)
@@ -142,6 +151,35 @@ FWD_INLINE struct fwd_count *fwd_port_backend_count(const struct fwd_tables *t, 
 	return at < t->n_backend_counts ? fwd_there(&t->backend_counts[at]) : NULL;
 }
 
+FWD_INLINE struct fwd_count *fwd_port_service_news(const struct fwd_tables *t, uint32_t n,
+                                                   uint32_t i)
+{
+	uint32_t at = t->cpu * n + i;
+
+	return at < t->n_service_news ? fwd_there(&t->service_news[at]) : NULL;
+}
+
+FWD_INLINE struct fwd_count *fwd_port_backend_news(const struct fwd_tables *t, uint32_t n,
+                                                   uint32_t i)
+{
+	uint32_t at = t->cpu * n + i;
+
+	return at < t->n_backend_news ? fwd_there(&t->backend_news[at]) : NULL;
+}
+
+FWD_INLINE struct fwd_sample_count *fwd_port_sample_count(const struct fwd_tables *t, uint32_t n,
+                                                          uint32_t i)
+{
+	uint32_t at = t->cpu * n + i;
+
+	return at < t->n_sample_counts ? fwd_there(&t->sample_counts[at]) : NULL;
+}
+
+FWD_INLINE struct fwd_samples *fwd_port_samples(const struct fwd_tables *t, uint32_t bucket)
+{
+	return bucket < t->n_samples ? fwd_there(&t->samples[bucket]) : NULL;
+}
+
 FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)
 {
 	if (packet->data - (uint8_t *)packet->room < n ||
@@ -179,6 +217,21 @@ FWD_INLINE bool fwd_port_has_source_route(const struct fwd_packet *packet, uint3
 FWD_INLINE bool fwd_port_is_zero(const struct fwd_packet *packet, uint32_t off, uint32_t len)
 {
 	return fwd_is_zero(packet, off, len);
+}
+
+/** A call of its own, so that the common path keeps its registers. */
+__attribute__((noinline, cold, unused)) static void
+fwd_sample_cold(const struct fwd_tables *t, const struct fwd_root *root,
+                const struct fwd_packet *packet, uint64_t hash, uint64_t where, uint32_t service)
+{
+	fwd_sample_frame(t, root, packet, hash, where, service);
+}
+
+FWD_INLINE void fwd_port_sample(const struct fwd_tables *t, const struct fwd_root *root,
+                                const struct fwd_packet *packet, uint64_t hash, uint64_t where,
+                                uint32_t service)
+{
+	fwd_sample_cold(t, root, packet, hash, where, service);
 }
 
 FWD_INLINE uint32_t fwd_port_tunnel_error(const struct fwd_tables *t,

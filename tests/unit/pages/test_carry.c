@@ -145,6 +145,9 @@ static void counters_of_all_rows_are_added_to_the_last_row(void **state)
 		s.from.service_counts[c * small.service_counts + 15].packets = 30 + c;
 		s.from.service_counts[c * small.service_counts + 15].bytes = 300;
 		s.from.backend_counts[c * small.backends + 63].packets = 40 + c;
+		s.from.service_news[c * small.service_counts + 15].packets = 50 + c;
+		s.from.backend_news[c * small.backends + 63].bytes = 60 + c;
+		s.from.sample_counts[c * small.service_counts + 15].lost = 70 + c;
 	}
 	s.to.cpus[last].received = 1000; /* what it has already */
 	assert_int_equal(carry_begin(&s.from, &s.to, &s.carry), 0);
@@ -154,7 +157,42 @@ static void counters_of_all_rows_are_added_to_the_last_row(void **state)
 	assert_int_equal(s.to.service_counts[last * large.service_counts + 15].packets, 61);
 	assert_int_equal(s.to.service_counts[last * large.service_counts + 15].bytes, 600);
 	assert_int_equal(s.to.backend_counts[last * large.backends + 63].packets, 81);
+	assert_int_equal(s.to.service_news[last * large.service_counts + 15].packets, 101);
+	assert_int_equal(s.to.backend_news[last * large.backends + 63].bytes, 121);
+	assert_int_equal(s.to.sample_counts[last * large.service_counts + 15].lost, 141);
 	assert_int_equal(s.to.cpus[0].received + s.to.cpus[1].received, 0);
+	end_scene(&s);
+}
+
+static void tables_of_a_former_release_have_nothing_to_carry_of_what_they_lack(void **state)
+{
+	struct scene s = begin_scene(&large, 3);
+	struct fwd_tables former = s.from;
+
+	(void)state;
+	former.samples = NULL;
+	former.sample_counts = NULL;
+	former.service_news = former.backend_news = NULL;
+	former.n_samples = former.n_sample_counts = former.n_service_news = 0;
+	former.n_backend_news = 0;
+	s.to.samples[7].way[1].seq = 5;
+	assert_int_equal(carry_begin(&former, &s.to, &s.carry), 0);
+	carry_end(s.carry, &former, &s.to);
+	assert_int_equal(s.to.samples[7].way[1].seq, 5);
+	assert_int_equal(s.to.service_news[2 * large.service_counts].packets, 0);
+	end_scene(&s);
+}
+
+static void watched_flows_go_over(void **state)
+{
+	struct scene s = begin_scene(&large, 3);
+
+	(void)state;
+	s.from.samples[8191].way[1] = (struct fwd_sample){ .tag = 1, .seq = 2, .state = 3 };
+	assert_int_equal(carry_begin(&s.from, &s.to, &s.carry), 0);
+	carry_end(s.carry, &s.from, &s.to);
+	assert_memory_equal(&s.to.samples[8191].way[1], &s.from.samples[8191].way[1],
+	                    sizeof(struct fwd_sample));
 	end_scene(&s);
 }
 
@@ -190,6 +228,9 @@ int main(void)
 		cmocka_unit_test(an_exception_that_ended_in_the_old_tables_ends),
 		cmocka_unit_test(a_full_bucket_loses_the_new_one_and_nothing_else),
 		cmocka_unit_test(counters_of_all_rows_are_added_to_the_last_row),
+		cmocka_unit_test(
+		        tables_of_a_former_release_have_nothing_to_carry_of_what_they_lack),
+		cmocka_unit_test(watched_flows_go_over),
 		cmocka_unit_test(services_go_over_only_where_they_are_found_the_same_way),
 	};
 
