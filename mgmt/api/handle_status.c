@@ -71,42 +71,60 @@ static uint64_t compute_site_weight(const json_t *s, bool out)
 	return (uint64_t)json_integer_value(json_object_get(s, "weight")) * open;
 }
 
-/* What weir-dns does with a site, read from the first name that has it. */
-static json_t *site_effect(const struct look *l, const char *site)
+static const json_t *find_site(const json_t *sites, const char *site)
 {
-	const json_t *names = json_object_get(l->dns, "names");
+	for (size_t k = 0; k < json_array_size(sites); k++)
+		if (!strcmp(status_text(json_array_get(sites, k), "site"), site))
+			return json_array_get(sites, k);
+	return NULL;
+}
+
+/*
+ * The sites of the name by which @p site is judged: the first of those that are drained the least
+ * there, because a service that is drained alone leaves the site to the others.
+ */
+static const json_t *find_least_drained(const struct look *l, const char *site)
+{
+	const json_t *names = json_object_get(l->dns, "names"), *least = NULL;
+	json_int_t least_ppm = 0;
 
 	for (size_t i = 0; i < json_array_size(names); i++) {
-		const json_t *sites = json_object_get(json_array_get(names, i), "sites"),
-		             *found = NULL;
-		bool chosen = is_chosen(sites), is_out = false;
-		uint64_t sum = 0, own = 0;
+		const json_t *sites = json_object_get(json_array_get(names, i), "sites");
+		const json_t *found = find_site(sites, site);
+		json_int_t ppm = json_integer_value(json_object_get(found, "drained_ppm"));
 
-		for (size_t k = 0; k < json_array_size(sites); k++) {
-			const json_t *s = json_array_get(sites, k);
-			bool out = chosen && !is_answered(s);
-			uint64_t weight = compute_site_weight(s, out);
-
-			sum += weight;
-			if (strcmp(status_text(s, "site"), site))
-				continue;
-			own = weight;
-			is_out = out;
-			found = s;
-		}
-		if (found)
-			return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
-			                 json_is_true(json_object_get(found, "disabled"))
-			                         ? "disabled"
-			                 : is_out ? "out"
-			                          : drained_word(found),
-			                 "level_ppm", json_object_get(found, "drained_ppm"),
-			                 "weight_share_ppm",
-			                 sum ? (json_int_t)(own * 1000000 / sum) : (json_int_t)0,
-			                 "shifting", json_object_get(found, "shifting"), "disabled",
-			                 json_object_get(found, "disabled"));
+		if (!found || (least && ppm >= least_ppm))
+			continue;
+		least = sites;
+		least_ppm = ppm;
 	}
-	return unknown_effect();
+	return least;
+}
+
+/* What weir-dns does with a site. */
+static json_t *site_effect(const struct look *l, const char *site)
+{
+	const json_t *sites = find_least_drained(l, site), *found = find_site(sites, site);
+	bool chosen = is_chosen(sites);
+	uint64_t sum = 0;
+
+	if (!found)
+		return unknown_effect();
+	for (size_t k = 0; k < json_array_size(sites); k++) {
+		const json_t *s = json_array_get(sites, k);
+
+		sum += compute_site_weight(s, chosen && !is_answered(s));
+	}
+	bool is_out = chosen && !is_answered(found);
+	uint64_t own = compute_site_weight(found, is_out);
+	return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
+	                 json_is_true(json_object_get(found, "disabled")) ? "disabled"
+	                 : is_out                                         ? "out"
+	                                                                  : drained_word(found),
+	                 "level_ppm", json_object_get(found, "drained_ppm"), "weight_share_ppm",
+	                 sum ? (json_int_t)(own * 1000000 / sum) : (json_int_t)0, "shifting",
+	                 json_object_get(found, "shifting"), "disabled",
+	                 json_object_get(found, "disabled"));
 }
 
 /* A site is observed through the targets of its services: up if one is up, down if all are down. */
@@ -344,6 +362,8 @@ static void add_model(struct status *s, json_t *status)
 	json_object_set_new(status, "site",
 	                    m->self ? json_string(m->self->site->name) : json_null());
 	json_object_set_new(status, "sites", sites_status(s));
+	if (json_object_get(s->look.dns, "deciding"))
+		json_object_set(status, "deciding", json_object_get(s->look.dns, "deciding"));
 	json_object_set_new(status, "nodes", nodes_status(s));
 	json_object_set_new(status, "services", services_status(s));
 	json_object_set_new(status, "pools", status_pools(s));

@@ -8,7 +8,7 @@
 
 #include "mgmt/cli/api.h"
 
-#define OVERRIDE_TARGET_MAX 192 /* bytes: a kind and two names */
+#define OVERRIDE_TARGET_MAX 192 /* bytes: kinds and two names */
 
 /*
  * The target of override @p o, as commands take it: "backend web/b1". In lists, @p briefly: sites

@@ -98,11 +98,13 @@ const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_
 {
 	const json_t *target = json_object_get(o, "target");
 	const char *site = api_text(target, "site", NULL), *node = api_text(target, "node", NULL);
+	const char *service = api_text(target, "service", "");
 
 	if (node)
 		snprintf(out, OVERRIDE_TARGET_MAX, "node %s", node);
 	else if (site)
-		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s", briefly ? "" : "site ", site);
+		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s%s%s", briefly ? "" : "site ", site,
+		         *service ? ", service " : "", service);
 	else
 		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s/%s", briefly ? "" : "backend ",
 		         api_text(target, "pool", ""), api_text(target, "backend", ""));

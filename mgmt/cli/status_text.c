@@ -108,6 +108,38 @@ static void print_sites(const json_t *b)
 	}
 }
 
+static void print_names(const json_t *names)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name) printf(
+	        "%s%s", i ? ", " : "", json_string_value(name) ? json_string_value(name) : "?");
+}
+
+/* How many sites decide that a site is dead, which depends on those that are drained. */
+static void print_deciding(const json_t *b)
+{
+	const json_t *deciding = json_object_get(b, "deciding"),
+	             *sites = json_object_get(deciding, "sites"),
+	             *out = json_object_get(deciding, "out");
+	size_t n = json_array_size(sites);
+
+	if (n < 2 && json_array_size(out) == 0)
+		return;
+	printf("%zu site%s decide%s whether a site is dead, %s (", n, n == 1 ? "" : "s",
+	       n == 1 ? "s" : "",
+	       json_is_true(json_object_get(deciding, "votes")) ? "by vote"
+	                                                        : "each by what it sees");
+	print_names(sites);
+	putchar(')');
+	if (json_array_size(out)) {
+		printf("; drained or disabled, so not counted: ");
+		print_names(out);
+	}
+	putchar('\n');
+}
+
 /* Of nodes, those that are taken out or are on their way back. */
 static void print_moving_nodes(const json_t *b)
 {
@@ -257,6 +289,7 @@ void status_print(const json_t *b)
 	print_status_head(b);
 	print_processes(b);
 	print_sites(b);
+	print_deciding(b);
 	print_moving_nodes(b);
 	if (shown_of(b, "shown") < shown_of(b, "all"))
 		print_pool_summary(b);

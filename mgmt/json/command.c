@@ -47,9 +47,10 @@ static json_t *target_to_json(const struct override *o)
 {
 	const char *kind = override_target_text(o->target);
 
-	return o->target == MODEL_TARGET_BACKEND
-	               ? json_pack("{s:s, s:s}", "pool", o->pool, kind, o->name)
-	               : json_pack("{s:s}", kind, o->name);
+	if (o->target == MODEL_TARGET_BACKEND)
+		return json_pack("{s:s, s:s}", "pool", o->pool, kind, o->name);
+	return *o->service ? json_pack("{s:s, s:s}", kind, o->name, "service", o->service)
+	                   : json_pack("{s:s}", kind, o->name);
 }
 
 static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
@@ -63,7 +64,7 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 
 	override_etag(o, etag);
 	etag[strlen(etag) - 1] = '\0';
-	return json_pack(
+	json_t *object = json_pack(
 	        "{s:s, s:s, s:s, s:o, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, "
 	        "s:s, s:s}",
 	        "id", o->id, "etag", etag + 1, "do", override_kind_text(o->kind), "target",
@@ -76,6 +77,12 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 	        time_to_json(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
 	        (json_int_t)o->over_ms, "author", text_to_json(o->author), "reason",
 	        text_to_json(o->reason), "node", o->node, "principal", o->principal);
+
+	if (o->is_step)
+		json_object_set_new(object, "to_ppm", json_integer(o->to_ppm));
+	if (*o->operation)
+		json_object_set_new(object, "operation", json_string(o->operation));
+	return object;
 }
 
 json_t *guards_to_json(const struct guard_result *guards)

@@ -508,6 +508,28 @@ static void a_site_is_told_as_the_dns_answers(void **state)
 	seen.look.dns = NULL;
 }
 
+/* A service that is drained alone is one name of several: the site serves the others. */
+static void a_site_is_drained_as_far_as_all_its_names_are(void **state)
+{
+	static const char text[] =
+	        "{\"names\":[{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":"
+	        "\"up\",\"drained_ppm\":1000000,\"shifting\":false,\"disabled\":false}]},"
+	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
+	        "\"drained_ppm\":100000,\"shifting\":true,\"disabled\":false}]},"
+	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
+	        "\"drained_ppm\":250000,\"shifting\":true,\"disabled\":false}]}]}";
+
+	(void)state;
+	seen.look.dns = json_loads(text, 0, NULL);
+	assert_non_null(seen.look.dns);
+	json_t *effect = site_effect(&seen.look, "ams");
+	assert_int_equal(json_integer_value(json_object_get(effect, "level_ppm")), 100000);
+	assert_string_equal(json_string_value(json_object_get(effect, "state")), "draining");
+	json_decref(effect);
+	json_decref(seen.look.dns);
+	seen.look.dns = NULL;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -523,6 +545,7 @@ int main(void)
 		T(who_serves_after_a_drain_of_all_says_so),
 		T(a_limit_leaves_what_stands_out),
 		T(a_site_is_told_as_the_dns_answers),
+		T(a_site_is_drained_as_far_as_all_its_names_are),
 	};
 
 	return cmocka_run_group_tests_name("status parts", tests, NULL, NULL);

@@ -100,6 +100,29 @@ static void an_override_has_all_its_fields(void **state)
 	json_decref(told);
 }
 
+/* A step says where it goes, whose it is, and of which service; other overrides have none of that. */
+static void a_step_has_its_fields_too(void **state)
+{
+	const struct overrides none = { 0 };
+	struct override o = drain_of_ams();
+	json_t *told = override_to_json(&none, &o, NOW_MS);
+
+	(void)state;
+	assert_null(json_object_get(told, "to_ppm"));
+	assert_null(json_object_get(told, "operation"));
+	json_decref(told);
+	o.is_step = true;
+	o.to_ppm = 250000;
+	snprintf(o.operation, sizeof(o.operation), "d1");
+	snprintf(o.service, sizeof(o.service), "web");
+	told = override_to_json(&none, &o, NOW_MS);
+	assert_int_equal(json_integer_value(json_object_get(told, "to_ppm")), 250000);
+	assert_string_equal(text_of(told, "operation"), "d1");
+	is_told(json_incref(json_object_get(told, "target")),
+	        "{\"site\": \"ams\", \"service\": \"web\"}");
+	json_decref(told);
+}
+
 static void an_override_ends_when_it_says_or_never(void **state)
 {
 	const struct overrides none = { 0 };
@@ -430,6 +453,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, asked_setup, asked_teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_override_has_all_its_fields),
+		cmocka_unit_test(a_step_has_its_fields_too),
 		cmocka_unit_test(an_override_ends_when_it_says_or_never),
 		cmocka_unit_test(never_and_an_hour_is_never),
 		cmocka_unit_test(receivers_say_only_what_is_known),
