@@ -98,7 +98,7 @@ static bool would_move(const struct operation *op)
 }
 
 /* The guards as they would be asked in the next tick; what no one knew before is normal now. */
-static int ask_guards(struct operation *op, const struct operation_facts *facts, char *error)
+static int query_guards(struct operation *op, const struct operation_facts *facts, char *error)
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const struct operation_verdict *tripped;
@@ -127,7 +127,7 @@ static int refuse_resume(struct operation *op, const struct operation_facts *fac
 		return 0;
 	if (mover && op->hold.from != OPERATION_ABORTING)
 		return command_refuse(error, -EBUSY, "operation: operation %s moves", mover);
-	return ask_guards(op, facts, error);
+	return query_guards(op, facts, error);
 }
 
 /* Go on where the hold stopped it; a step that was stopped on its way is planned again from here. */

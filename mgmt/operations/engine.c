@@ -6,111 +6,12 @@
  */
 #include "mgmt/operations/engine.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/well.h"
-
-void tick_change(struct tick *t)
-{
-	t->changed = true;
-}
-
-static void add_event(struct tick *t, bool warning, const char *text)
-{
-	struct operation_act *act = t->act;
-
-	if (!act || act->n_events == OPERATION_EVENTS_MAX)
-		return;
-	act->events[act->n_events].warning = warning;
-	(void)snprintf(act->events[act->n_events].text, OPERATION_DETAIL_MAX, "%s", text);
-	act->n_events++;
-}
-
-void tick_note(struct tick *t, bool warning, const char *format, ...)
-{
-	char text[OPERATION_DETAIL_MAX];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	add_event(t, warning, text);
-}
-
-void tick_wait(struct tick *t, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(t->op->waits, sizeof(t->op->waits), format, arguments);
-	va_end(arguments);
-}
-
-void tick_enter(struct tick *t, enum operation_state state)
-{
-	struct operation *op = t->op;
-
-	op->state = state;
-	op->state_ms = 0;
-	op->waited_ms = 0;
-	op->unknown_ms = 0;
-	op->unnamed_ms = 0;
-	op->waits[0] = '\0';
-	tick_note(t, false, "is %s", operation_state_text(state));
-	tick_change(t);
-}
-
-static void write_hold(struct tick *t, const char *code, const char *format, va_list arguments)
-{
-	struct operation_hold *hold = &t->op->hold;
-
-	(void)snprintf(hold->code, sizeof(hold->code), "%s", code);
-	(void)vsnprintf(hold->detail, sizeof(hold->detail), format, arguments);
-	hold->since_ms = t->now_ms;
-}
-
-void tick_hold(struct tick *t, const char *code, const char *format, ...)
-{
-	struct operation *op = t->op;
-	va_list arguments;
-
-	if (operation_is_held(op) || operation_is_over(op))
-		return;
-	level_freeze(t);
-	va_start(arguments, format);
-	write_hold(t, code, format, arguments);
-	va_end(arguments);
-	op->hold.from = op->state;
-	op->holds++;
-	tick_enter(t, OPERATION_HELD);
-	tick_note(t, true, "held by %s: %s", op->hold.code, op->hold.detail);
-}
-
-void tick_end(struct tick *t, enum operation_state state, const char *code, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	write_hold(t, code, format, arguments);
-	va_end(arguments);
-	t->op->step_runs = false;
-	t->op->ended_ms = t->now_ms;
-	tick_enter(t, state);
-	tick_note(t, *code != '\0', "%s", t->op->hold.detail);
-}
-
-void operation_plan(struct operation *op, const struct operation_facts *facts)
-{
-	bool one_step = op->now || (op->way == OPERATION_OUT && facts_targets_down(op, facts));
-
-	op->plan_from_ppm = op->level_ppm;
-	op->step = 0;
-	op->n_plan = plan_levels(op->level_ppm, plan_aim(op), one_step, op->plan_ppm);
-}
 
 /* Elapsed times go on by what this process has watched: a pause of it counts for nothing. */
 static void count_time(struct tick *t)
@@ -213,7 +114,7 @@ static void heed_time(struct tick *t)
 
 static bool can_own(const struct operation *op, const struct operation_node *node)
 {
-	return facts_takes_part(op, node) && node->steps == OPERATION_YES && node->site &&
+	return facts_is_counted(op, node) && node->steps == OPERATION_YES && node->site &&
 	       !operation_targets_site(op, node->site);
 }
 
@@ -267,7 +168,7 @@ static void run_starting(struct tick *t)
 	step_begin_way(t);
 	if (op->n_plan != n_plan)
 		return; /* the projection is of another plan: it follows in the next tick */
-	if (!step_ask_guards(t, OPERATION_BEFORE))
+	if (!step_query_guards(t, OPERATION_BEFORE))
 		return;
 	note_baseline(t);
 	tick_enter(t, OPERATION_MOVING);
@@ -299,14 +200,14 @@ static void run_state(struct tick *t)
 	static void (*const functions[OPERATION_STATE_COUNT])(struct tick *) = {
 		[OPERATION_STARTING] = run_starting,
 		[OPERATION_MOVING] = run_moving,
-		[OPERATION_LATE] = rest_late,
-		[OPERATION_DRAINED] = rest_drained,
-		[OPERATION_DRAINED_UNCONFIRMED] = rest_unconfirmed,
-		[OPERATION_EMPTY] = rest_drained,
+		[OPERATION_LATE] = stay_late,
+		[OPERATION_DRAINED] = stay_drained,
+		[OPERATION_DRAINED_UNCONFIRMED] = stay_unconfirmed,
+		[OPERATION_EMPTY] = stay_drained,
 		[OPERATION_HELD] = run_held,
 		[OPERATION_EXPIRED_HELD] = run_held,
 		[OPERATION_RETURNING] = back_return,
-		[OPERATION_RESTING] = rest_shift,
+		[OPERATION_RESTING] = stay_shift,
 		[OPERATION_DONE] = run_over,
 		[OPERATION_ABORTING] = back_abort,
 		[OPERATION_ABORTED] = run_over,

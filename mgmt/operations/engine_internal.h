@@ -4,10 +4,12 @@
  * The parts of the engine. A tick is one call of operation_next() or of a person's command.
  *
  * Levels are frozen, written and read in level.c; steps run in step.c; the states that rest in
- * rest.c; ways back in back.c; commands in command.c and own.c.
+ * stay.c; ways back in back.c; commands in command.c and own.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
+
+#include <stdarg.h>
 
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/facts.h"
@@ -45,9 +47,11 @@ void tick_change(struct tick *t);
 __attribute__((format(printf, 3, 4))) void tick_note(struct tick *t, bool warning,
                                                      const char *format, ...);
 __attribute__((format(printf, 2, 3))) void tick_wait(struct tick *t, const char *format, ...);
+/** Write why it is held or over. */
+void tick_write_reason(struct tick *t, const char *code, const char *format, va_list arguments);
 /** Go to another state. */
 void tick_enter(struct tick *t, enum operation_state state);
-/** Stop here, with a reason: levels stay where they are. */
+/** Stop here, with a reason: levels stay where they are (hold.c). */
 __attribute__((format(printf, 3, 4))) void tick_hold(struct tick *t, const char *code,
                                                      const char *format, ...);
 /** The record is over. */
@@ -57,12 +61,11 @@ __attribute__((format(printf, 4, 5))) void tick_end(struct tick *t, enum operati
 /* level.c */
 /** Whether all name servers that take part have the last write in force; *missing: one that has not. */
 enum operation_truth level_in_force(const struct tick *t, const char **missing);
-/** The furthest level, in the running way's direction, that a node which takes part has. */
-uint32_t level_furthest(const struct tick *t);
-/** Write the targets' override anew, from one level to another. */
+/** Write the targets' override again, from one level to another. */
 void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t from_ms,
                  int64_t over_ms);
-/** The same among the nodes with the highest epoch, for a new owner whose record may be old. */
+/** The furthest level in the way's direction, among the nodes with the highest epoch: for a new owner,
+ * whose record may be old. */
 uint32_t level_of_epoch(const struct tick *t);
 /** Hold at a level, at once: write it in this epoch. */
 void level_stop(struct tick *t, uint32_t level_ppm);
@@ -79,7 +82,7 @@ void step_note_nodes(struct tick *t);
 /** Run the steps of the plan. @return whether all have ended */
 bool step_run(struct tick *t);
 /** Ask the guards; hold if one trips. @return whether all is well */
-bool step_ask_guards(struct tick *t, enum operation_moment moment);
+bool step_query_guards(struct tick *t, enum operation_moment moment);
 /** Wait until all nodes that take part have this owner's record. @return whether they have */
 bool step_has_record(struct tick *t);
 
@@ -100,11 +103,11 @@ uint32_t history_loads(const struct tick *t, struct operation_load *out);
 /** After a change of owner: wait until the levels of all nodes are known and in force, go on. */
 void own_read_levels(struct tick *t);
 
-/* rest.c */
-void rest_late(struct tick *t);
-void rest_drained(struct tick *t);
-void rest_unconfirmed(struct tick *t);
-void rest_shift(struct tick *t);
+/* stay.c */
+void stay_late(struct tick *t);
+void stay_drained(struct tick *t);
+void stay_unconfirmed(struct tick *t);
+void stay_shift(struct tick *t);
 
 /* back.c */
 /** Turn around: stop the running step; what follows is of a new epoch, so that of two writes of one

@@ -24,7 +24,7 @@ const struct operation_node *facts_node(const struct operation_facts *facts, con
 	return NULL;
 }
 
-bool facts_takes_part(const struct operation *op, const struct operation_node *node)
+bool facts_is_counted(const struct operation *op, const struct operation_node *node)
 {
 	return node->reached && !operation_is_without(op, node->name);
 }
@@ -74,8 +74,9 @@ bool facts_is_complete(const struct operation *op)
 	return op->goal_ppm == OPERATION_PPM && !*op->service;
 }
 
-struct operation_value facts_arrivals(const struct operation *op,
-                                      const struct operation_facts *facts, bool targets_only)
+/* Sum of the sites' new flows, for targets only or all that serve; unknown if one is. */
+static struct operation_value sum_arrivals(const struct operation *op,
+                                           const struct operation_facts *facts, bool targets_only)
 {
 	struct operation_value sum = { .known = true };
 
@@ -92,8 +93,8 @@ struct operation_value facts_arrivals(const struct operation *op,
 
 struct operation_value facts_share(const struct operation *op, const struct operation_facts *facts)
 {
-	struct operation_value part = facts_arrivals(op, facts, true);
-	struct operation_value all = facts_arrivals(op, facts, false);
+	struct operation_value part = sum_arrivals(op, facts, true);
+	struct operation_value all = sum_arrivals(op, facts, false);
 
 	if (!part.known || !all.known || all.value == 0 || part.value > UINT64_MAX / OPERATION_PPM)
 		return (struct operation_value){ 0 };

@@ -15,7 +15,7 @@
 const struct operation_site *facts_site(const struct operation_facts *facts, const char *name);
 const struct operation_node *facts_node(const struct operation_facts *facts, const char *name);
 /** Whether the node counts: reached, and not named absent. */
-bool facts_takes_part(const struct operation *op, const struct operation_node *node);
+bool facts_is_counted(const struct operation *op, const struct operation_node *node);
 /**
  * Whether clients can be sent to the site: as seen from outside, or by its own pools where no site
  * can check it.
@@ -31,9 +31,6 @@ bool facts_is_measured(const struct operation_site *target);
 uint32_t facts_point(const struct operation *op);
 /** Whether it drains whole sites, all of each. */
 bool facts_is_complete(const struct operation *op);
-/** Sum of the sites' values, for targets only or all that serve; unknown if one is. */
-struct operation_value facts_arrivals(const struct operation *op,
-                                      const struct operation_facts *facts, bool targets_only);
 /** The targets' part of all new flows, measured and by the projection at the running point. */
 struct operation_value facts_share(const struct operation *op, const struct operation_facts *facts);
 struct operation_value facts_expected(const struct operation *op,

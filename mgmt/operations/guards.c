@@ -1,57 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All guards in the order of their list. A verdict that has tripped for something known stays so; a
- * missing value trips what would have passed. So the detail names a fault before a gap.
+ * All guards in the order of their list.
  */
 #include "mgmt/operations/guards.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "mgmt/operations/guard_internal.h"
-
-static void write_detail(struct operation_verdict *v, const char *format, va_list arguments)
-{
-	(void)vsnprintf(v->detail, sizeof(v->detail), format, arguments);
-	v->checked = true;
-}
-
-void guard_trip(struct operation_verdict *v, const char *format, ...)
-{
-	va_list arguments;
-
-	if (!v->ok && !v->unknown)
-		return;
-	va_start(arguments, format);
-	write_detail(v, format, arguments);
-	va_end(arguments);
-	v->ok = false;
-	v->unknown = false;
-}
-
-void guard_miss(struct operation_verdict *v, const char *format, ...)
-{
-	va_list arguments;
-
-	if (!v->ok)
-		return;
-	va_start(arguments, format);
-	write_detail(v, format, arguments);
-	va_end(arguments);
-	v->ok = false;
-	v->unknown = true;
-}
-
-void guard_pass(struct operation_verdict *v, const char *format, ...)
-{
-	va_list arguments;
-
-	if (!v->ok)
-		return;
-	va_start(arguments, format);
-	write_detail(v, format, arguments);
-	va_end(arguments);
-}
 
 /* The share is judged where a step ends, with the time that it has for that (step.c). */
 static void guard_share(const struct guard_question *q, struct operation_verdict *v)

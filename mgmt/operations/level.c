@@ -14,10 +14,10 @@
 
 static bool is_name_server(const struct operation *op, const struct operation_node *node)
 {
-	return facts_takes_part(op, node) && node->dns != OPERATION_NO;
+	return facts_is_counted(op, node) && node->dns != OPERATION_NO;
 }
 
-static bool is_further(const struct operation *op, uint32_t level_ppm, uint32_t than_ppm)
+static bool is_beyond(const struct operation *op, uint32_t level_ppm, uint32_t than_ppm)
 {
 	return op->way == OPERATION_OUT ? level_ppm > than_ppm : level_ppm < than_ppm;
 }
@@ -28,7 +28,7 @@ static bool has_write(const struct operation *op, const struct operation_level *
 	const struct operation_write *write = &op->write;
 
 	return level->epoch == write->epoch && level->step == write->step &&
-	       !is_further(op, write->to_ppm, level->level_ppm);
+	       !is_beyond(op, write->to_ppm, level->level_ppm);
 }
 
 enum operation_truth level_in_force(const struct tick *t, const char **missing)
@@ -69,7 +69,7 @@ static uint32_t clamp_level(const struct operation *op, uint32_t level_ppm)
 	return level_ppm > high ? high : level_ppm;
 }
 
-uint32_t level_furthest(const struct tick *t)
+static uint32_t find_furthest(const struct tick *t)
 {
 	const struct operation *op = t->op;
 	uint32_t furthest = op->level_ppm;
@@ -83,7 +83,7 @@ uint32_t level_furthest(const struct tick *t)
 			const struct operation_level *level = &node->levels[k];
 
 			if (level->known && level->epoch &&
-			    is_further(op, level->level_ppm, furthest))
+			    is_beyond(op, level->level_ppm, furthest))
 				furthest = level->level_ppm;
 		}
 	}
@@ -120,7 +120,7 @@ uint32_t level_of_epoch(const struct tick *t)
 
 			if (!level->known || !level->epoch || level->epoch < epoch)
 				continue;
-			if (level->epoch > epoch || is_further(op, level->level_ppm, furthest))
+			if (level->epoch > epoch || is_beyond(op, level->level_ppm, furthest))
 				furthest = level->level_ppm;
 			epoch = level->epoch;
 		}
@@ -146,7 +146,7 @@ void level_freeze(struct tick *t)
 		return; /* nothing moves */
 	op->step_runs = false;
 	history_measure(t);
-	level_stop(t, level_furthest(t));
+	level_stop(t, find_furthest(t));
 }
 
 void level_follow(struct tick *t)
@@ -158,7 +158,7 @@ void level_follow(struct tick *t)
 	if (op->step_runs || !last || last->in_force_ms || !op->write.epoch)
 		return;
 	op->write.to_ppm = last->to_ppm; /* as far as any node may have gone */
-	furthest = level_furthest(t);
+	furthest = find_furthest(t);
 	op->write.to_ppm = stopped;
 	if (furthest != stopped)
 		level_stop(t, furthest);

@@ -115,7 +115,7 @@ static const char *find_unread(const struct tick *t)
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (!facts_takes_part(t->op, node) || node->dns == OPERATION_NO)
+		if (!facts_is_counted(t->op, node) || node->dns == OPERATION_NO)
 			continue;
 		for (uint32_t k = 0; k < t->op->n_targets; k++) {
 			if (!node->levels[k].known)

@@ -6,6 +6,7 @@
 #include "mgmt/operations/plan.h"
 
 #include "mgmt/operations/engine.h"
+#include "mgmt/operations/facts.h"
 
 static const uint32_t gates_out[] = { 100000, 250000, 500000, 750000 };
 static const uint32_t gates_back[] = { 900000, 750000, 500000, 250000 };
@@ -78,4 +79,13 @@ int64_t plan_expected_ms(const struct operation *op, uint64_t ttl_s)
 		sum += step;
 	}
 	return sum;
+}
+
+void operation_plan(struct operation *op, const struct operation_facts *facts)
+{
+	bool one_step = op->now || (op->way == OPERATION_OUT && facts_targets_down(op, facts));
+
+	op->plan_from_ppm = op->level_ppm;
+	op->step = 0;
+	op->n_plan = plan_levels(op->level_ppm, plan_aim(op), one_step, op->plan_ppm);
 }

@@ -128,7 +128,7 @@ bool operation_is_younger(const struct operation *a, const struct operation *b)
 }
 
 /* Texts that differ for one owner and seq come from an owner that has forgotten its last changes. */
-static int compare_rest(const struct operation *a, const struct operation *b)
+static int compare_fields(const struct operation *a, const struct operation *b)
 {
 	const int64_t pairs[][2] = {
 		{ (int64_t)a->state, (int64_t)b->state },
@@ -156,5 +156,5 @@ bool operation_is_newer(const struct operation *a, const struct operation *b)
 		return owners < 0;
 	if (a->seq != b->seq)
 		return a->seq > b->seq;
-	return compare_rest(a, b) > 0;
+	return compare_fields(a, b) > 0;
 }

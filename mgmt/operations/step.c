@@ -25,7 +25,7 @@ void step_note_nodes(struct tick *t)
 	for (size_t i = 0; i < t->facts->n_nodes && op->n_nodes < OPERATION_NODES_MAX; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (!facts_takes_part(op, node))
+		if (!facts_is_counted(op, node))
 			continue;
 		(void)snprintf(op->nodes[op->n_nodes++], sizeof(op->nodes[0]), "%s", node->name);
 	}
@@ -62,7 +62,7 @@ static void note_returned(struct tick *t)
 	size_t n = 0;
 
 	for (size_t i = 0; i < t->facts->n_nodes; i++)
-		n += facts_takes_part(t->op, &t->facts->nodes[i]);
+		n += facts_is_counted(t->op, &t->facts->nodes[i]);
 	if (n > t->op->n_nodes)
 		step_note_nodes(t);
 }
@@ -104,7 +104,7 @@ static bool is_way_back_open(struct tick *t, bool *missing)
 	return false;
 }
 
-static bool ask_all(struct tick *t, enum operation_moment moment, bool *missing)
+static bool query_guards(struct tick *t, enum operation_moment moment, bool *missing)
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const struct operation_verdict *tripped;
@@ -129,12 +129,12 @@ static bool ask_all(struct tick *t, enum operation_moment moment, bool *missing)
 	return false;
 }
 
-bool step_ask_guards(struct tick *t, enum operation_moment moment)
+bool step_query_guards(struct tick *t, enum operation_moment moment)
 {
 	bool missing = false, well;
 
 	note_returned(t);
-	well = ask_all(t, moment, &missing);
+	well = query_guards(t, moment, &missing);
 	if (!missing)
 		t->op->unknown_ms = 0;
 	return well;
@@ -145,7 +145,7 @@ bool step_has_record(struct tick *t)
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (!facts_takes_part(t->op, node) || node->has_record == OPERATION_YES)
+		if (!facts_is_counted(t->op, node) || node->has_record == OPERATION_YES)
 			continue;
 		tick_wait(t, "node %s does not have this record yet", node->name);
 		t->op->unknown_ms = 0;
@@ -162,7 +162,7 @@ static void begin_step(struct tick *t)
 	struct operation *op = t->op;
 	uint32_t to_ppm = op->plan_ppm[op->step];
 
-	if (!step_has_record(t) || !step_ask_guards(t, OPERATION_BEFORE))
+	if (!step_has_record(t) || !step_query_guards(t, OPERATION_BEFORE))
 		return;
 	level_write(t, op->level_ppm, to_ppm, t->now_ms + OPERATION_AHEAD_MS,
 	            op->over_ms / op->n_plan);
@@ -308,7 +308,7 @@ bool step_run(struct tick *t)
 	enum operation_state state = op->state;
 
 	if (op->step_runs) {
-		if (!step_ask_guards(t, OPERATION_DURING))
+		if (!step_query_guards(t, OPERATION_DURING))
 			return false;
 		if (!history_last(op)->in_force_ms)
 			await_force(t);

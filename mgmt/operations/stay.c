@@ -116,7 +116,7 @@ static void become_drained(struct tick *t)
 	tick_enter(t, OPERATION_DRAINED);
 }
 
-void rest_late(struct tick *t)
+void stay_late(struct tick *t)
 {
 	struct operation *op = t->op;
 	enum operation_truth quiet;
@@ -134,13 +134,13 @@ void rest_late(struct tick *t)
 	}
 }
 
-void rest_unconfirmed(struct tick *t)
+void stay_unconfirmed(struct tick *t)
 {
 	if (!hold_together(t) && are_quiet(t) == OPERATION_YES)
 		become_drained(t);
 }
 
-void rest_drained(struct tick *t)
+void stay_drained(struct tick *t)
 {
 	if (hold_together(t))
 		return;
@@ -151,7 +151,7 @@ void rest_drained(struct tick *t)
 		tick_wait(t, "established flows are not silent yet");
 }
 
-void rest_shift(struct tick *t)
+void stay_shift(struct tick *t)
 {
 	tick_wait(t, "%s", t->op->until_ms == MODEL_TIME_NEVER ? "" : "until its time");
 }
