@@ -37,6 +37,10 @@
 	  "derived: a key that is derived from it and reveals nothing about it. A change of "      \
 	  "this setting sends most clients to another site once. Releases that do not know "       \
 	  "the setting refuse the version.")                                                       \
+	X(CLUSTER_MAX_SITES_OUT, "cluster.max_sites_out", "integer", "sites", "1", "1..63", "",    \
+	  "How many sites may be out at a time, by drains, holds or failures, the one that an "    \
+	  "operation moves included. An operation that would make it more waits for a person. "    \
+	  "Releases that do not know the setting refuse the version.")                             \
 	X(LIMITS, "limits", "group", "", "", "", "", "Sizes of the forwarding tables.")            \
 	X(LIMITS_SERVICES, "limits.services", "integer", "entries", "4096", "16..65536", "",       \
 	  "Maximum number of service entries: one for each address, port and protocol.")           \
@@ -54,10 +58,11 @@
 	X(SITES_WEIGHT, "sites[].weight", "integer", "", "100", "0..10000", "",                    \
 	  "Share of the traffic of DNS names, relative to the other sites.")                       \
 	X(SITES_CAPACITY, "sites[].capacity", "group", "", "", "", "",                             \
-	  "Load that the site can carry. A drain uses it to check whether the other sites "        \
-	  "have room.")                                                                            \
+	  "Load that the site can carry. A drain begins and goes on only while the other "         \
+	  "sites stay below 85 % of it. Load that is not known counts as no room. A site "         \
+	  "without a capacity is not checked.")                                                    \
 	X(SITES_CAPACITY_FLOWS, "sites[].capacity.new_flows", "rate", "", "", "1/s..1G/s", "",     \
-	  "New flows per second.")                                                                 \
+	  "New TCP flows per second from clients, over all services.")                             \
 	X(SITES_CAPACITY_BITS, "sites[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
 	  "Bits per second.")                                                                      \
 	X(NODES, "nodes", "list of groups", "", "", "1..64", "R", "The hosts that run Weir.")      \

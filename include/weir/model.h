@@ -331,6 +331,7 @@ struct model {
 	enum model_key key_state;
 	const char *key_fault; /**< what is wrong with hash_key_file, with its path; "" */
 	enum model_placement placement;
+	uint32_t max_sites_out; /**< at a time, the one that an operation moves included */
 	struct model_limits limits;
 	const struct model_site *sites;
 	size_t n_sites;

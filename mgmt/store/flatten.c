@@ -306,6 +306,7 @@ int flatten_model(const struct model *m, struct arena *arena, struct flat *out)
 	add_field(&w, "hash_key_id", "%s", m->hash_key_id);
 	add_field(&w, "placement", "%s",
 	          m->placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key");
+	add_field(&w, "max_sites_out", "%" PRIu32, m->max_sites_out);
 	w.current = "limits";
 	add_field(&w, "services", "%" PRIu32, m->limits.services);
 	add_field(&w, "backends", "%" PRIu32, m->limits.backends);

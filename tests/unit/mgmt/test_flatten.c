@@ -17,7 +17,7 @@
 
 static const char config[] =
         "schema = 1;\n"
-        "cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k7\"; placement = \"derived\"; };\n"
+        "cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k7\"; placement = \"derived\"; max_sites_out = 2; };\n"
         "limits = { services = 4000; backends = 16000; slots = 1000000; exceptions = 65000; };\n"
         "sites = ( { name = \"fra\"; weight = 30; },\n"
         "          { name = \"ams\"; weight = 70; labels = { region = \"eu\"; }; capacity = { new_flows = \"2k/s\"; bits = \"3Gbit\"; }; } );\n"
@@ -87,6 +87,7 @@ static const struct {
 	{ "checks/web/type", "http" },
 	{ "checks/web/via", "tunnel" },
 	{ "cluster/hash_key_id", "k7" },
+	{ "cluster/max_sites_out", "2" },
 	{ "cluster/name", "shop" },
 	{ "cluster/placement", "derived" },
 	{ "dns/names/voice.shop.example", "" },
