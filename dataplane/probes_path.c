@@ -80,9 +80,7 @@ static size_t list_vips(const struct model *m, struct addr out[PROBES_VIPS_MAX])
 
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
-		size_t n_paths = pool->check && pool->check->via == MODEL_VIA_TUNNEL
-		                         ? probe_paths(m, pool, paths)
-		                         : 0;
+		size_t n_paths = probe_is_tunnelled(m, pool) ? probe_paths(m, pool, paths) : 0;
 
 		for (size_t k = 0; k < n_paths && n < PROBES_VIPS_MAX; k++)
 			if (!knows_vip(out, n, &paths[k].vip))

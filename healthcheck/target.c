@@ -114,7 +114,7 @@ static void add_tunnelled(struct targets *t, const struct model_pool *pool,
 	}
 }
 
-/* Backends of the own site. */
+/* Backends of the own site, and those of other sites that are a backup here. */
 static void add_probed_backends(struct targets *t, const struct probe_mark *marks, size_t n_marks)
 {
 	const struct model *m = t->model;
@@ -122,11 +122,9 @@ static void add_probed_backends(struct targets *t, const struct probe_mark *mark
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
 
-		if (pool->site != m->self->site || !pool->check)
-			continue;
-		if (pool->check->via == MODEL_VIA_TUNNEL)
+		if (probe_is_tunnelled(m, pool))
 			add_tunnelled(t, pool, marks, n_marks);
-		else
+		else if (pool->site == m->self->site && pool->check)
 			add_direct(t, pool);
 	}
 }
@@ -188,11 +186,10 @@ static int size_arrays(struct targets *t)
 	size_t n_items = 0, n_paths = 0, n_at = 0;
 
 	for (size_t i = 0; i < m->n_pools; i++) {
-		const struct model_check *check = m->pools[i].check;
+		bool tunnelled = m->self && probe_is_tunnelled(m, &m->pools[i]);
 
 		n_items += m->pools[i].n_backends;
-		n_paths += m->pools[i].n_backends *
-		           (check && check->via == MODEL_VIA_TUNNEL ? PROBE_PATHS_MAX : 1);
+		n_paths += m->pools[i].n_backends * (tunnelled ? PROBE_PATHS_MAX : 1);
 	}
 	for (size_t i = 0; i < m->n_services; i++)
 		n_at += 2 * m->services[i].n_at;

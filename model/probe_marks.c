@@ -74,15 +74,28 @@ size_t probe_paths(const struct model *m, const struct model_pool *pool,
 			const struct model_at *at = &m->services[i].at[j];
 			uint16_t port = pool->check->port ? pool->check->port : m->services[i].port;
 
-			if (at->pool == pool && at->site == m->self->site)
+			if ((at->pool == pool || at->backup == pool) && at->site == m->self->site)
 				n = add_vip(at->vip, port, out, n);
 		}
 	return n;
 }
 
-static bool is_probed(const struct model *m, const struct model_pool *pool)
+static bool is_backup_here(const struct model *m, const struct model_pool *pool)
 {
-	return pool->site == m->self->site && pool->check && pool->check->via == MODEL_VIA_TUNNEL;
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++)
+			if (m->services[i].at[j].backup == pool &&
+			    m->services[i].at[j].site == m->self->site)
+				return true;
+	return false;
+}
+
+bool probe_is_tunnelled(const struct model *m, const struct model_pool *pool)
+{
+	if (!pool->check)
+		return false;
+	return pool->site == m->self->site ? pool->check->via == MODEL_VIA_TUNNEL
+	                                   : is_backup_here(m, pool);
 }
 
 static size_t add_pool(const struct model *m, const struct model_pool *pool, struct used *used,
@@ -111,7 +124,7 @@ int probe_marks(const struct model *m, struct probe_mark **out, size_t *n)
 	if (!m->self)
 		return -ENOENT;
 	for (size_t i = 0; i < m->n_pools; i++)
-		if (is_probed(m, &m->pools[i]))
+		if (probe_is_tunnelled(m, &m->pools[i]))
 			n_most += m->pools[i].n_backends;
 	if (n_most > PROBES_MAX)
 		return -E2BIG;
@@ -124,7 +137,7 @@ int probe_marks(const struct model *m, struct probe_mark **out, size_t *n)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < m->n_pools; i++)
-		if (is_probed(m, &m->pools[i]))
+		if (probe_is_tunnelled(m, &m->pools[i]))
 			n_marks += add_pool(m, &m->pools[i], used, marks + n_marks);
 	free(used);
 	*out = marks;

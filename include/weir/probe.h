@@ -67,16 +67,22 @@ struct probe_path {
 #define PROBE_PATHS_MAX 16u
 
 /**
+ * Whether this node probes the backends of @p pool through their tunnels: its check says so; or it
+ * is another site's, has a check, and is the backup of a service here. Whether a backup serves this
+ * site's VIP shows in no other way.
+ */
+bool probe_is_tunnelled(const struct model *m, const struct model_pool *pool);
+/**
  * The paths of the probes of @p pool, which has a check: of each service at the own site that uses
- * the pool, the first address of each family; each address and port once. @return how many; 0: it
+ * the pool, or has it as its backup, the first address of each family; each address and port once. @return how many; 0: it
  * serves no VIP here
  */
 size_t probe_paths(const struct model *m, const struct model_pool *pool,
                    struct probe_path out[PROBE_PATHS_MAX]);
 
 /**
- * The marks of all backends of @p m's own site whose pool's check goes through the tunnel and
- * whose pool serves a VIP there. A mark is made from pool and backend alone, unless two fall
+ * The marks of all backends whose pool is probed through tunnels (probe_is_tunnelled()) and serves a
+ * VIP at @p m's own site. A mark is made from pool and backend alone, unless two fall
  * together; so it stays with them while others come and go.
  *
  * @param out  given: free(); sorted by pool and backend

@@ -115,6 +115,40 @@ static void the_check_s_own_port_is_probed_once_a_vip(void **state)
 	expect_paths(&pools[0], (const char *const[]){ "192.0.2.1 8080", "192.0.2.2 8080" }, 2);
 }
 
+static void a_backup_is_probed_through_the_tunnel_to_the_vip_that_it_backs(void **state)
+{
+	static const struct model_backend theirs[1] = { { .name = "far", .id = 77 } };
+	struct model_pool all[5];
+	struct probe_mark *marks = NULL;
+	size_t n = 0;
+
+	(void)state;
+	memcpy(all, pools, sizeof(pools));
+	for (size_t i = 0; i < 6; i++)
+		ats[i].pool = &all[i % 4];
+	all[4] = (struct model_pool){ .name = "theirs",
+		                      .site = &sites[1],
+		                      .check = &direct,
+		                      .backends = theirs,
+		                      .n_backends = 1 };
+	m.pools = all;
+	m.n_pools = 5;
+	assert_false(probe_is_tunnelled(&m, &all[4])); /* another site's, and nobody's backup */
+	assert_int_equal(probe_marks(&m, &marks, &n), 0);
+	assert_int_equal(n, 5);
+	free(marks);
+	ats[2].backup = &all[4];
+	assert_true(probe_is_tunnelled(&m, &all[4])); /* whatever its check is at its own site */
+	expect_paths(&all[4], (const char *const[]){ "192.0.2.3 82", "2001:db8::3 82" }, 2);
+	assert_int_equal(probe_marks(&m, &marks, &n), 0);
+	assert_int_equal(n, 6);
+	assert_ptr_equal(marks[5].pool, &all[4]);
+	assert_string_equal(marks[5].backend->name, "far");
+	free(marks);
+	all[4].check = NULL;
+	assert_false(probe_is_tunnelled(&m, &all[4]));
+}
+
 static void a_service_at_several_places_is_asked_at_each(void **state)
 {
 	static const struct model_at two[2] = {
@@ -251,6 +285,10 @@ int main(void)
 		cmocka_unit_test_setup(a_pool_is_probed_at_each_vip_and_port_that_lead_to_it,
 		                       set_up),
 		cmocka_unit_test_setup(the_check_s_own_port_is_probed_once_a_vip, set_up),
+		cmocka_unit_test_setup(
+		        a_backup_is_probed_through_the_tunnel_to_the_vip_that_it_backs, set_up),
+		cmocka_unit_test_setup(
+		        a_backup_is_probed_through_the_tunnel_to_the_vip_that_it_backs, set_up),
 		cmocka_unit_test_setup(a_service_at_several_places_is_asked_at_each, set_up),
 		cmocka_unit_test_setup(no_more_paths_are_probed_than_there_is_room_for, set_up),
 		cmocka_unit_test_setup(backends_of_all_such_pools_have_marks, set_up),
