@@ -148,14 +148,24 @@ uint64_t compiler_decide_backup(struct compiler *n, struct compiler_pool *p,
 	return at_ms;
 }
 
-/* What a backend has been given since the tables were made: packets of new flows, and bytes. */
-static void add_counts(const struct compiler *n, uint32_t index, uint64_t *flows, uint64_t *bytes)
+static void add_row(const struct fwd_count *counts, const struct compiler *n, uint32_t index,
+                    uint64_t *packets, uint64_t *bytes)
 {
 	uint32_t row = n->sizes.backends;
 
-	(void)flows;
-	for (uint32_t c = 0; c < n->t.n_cpus; c++)
-		*bytes += OWNER_LOAD(uint64_t, &n->t.backend_counts[c * row + index].bytes);
+	for (uint32_t c = 0; counts && c < n->t.n_cpus; c++) {
+		*packets += OWNER_LOAD(uint64_t, &counts[c * row + index].packets);
+		*bytes += OWNER_LOAD(uint64_t, &counts[c * row + index].bytes);
+	}
+}
+
+/* What a backend has been given since the tables were made: SYNs, and bytes of all packets. */
+static void add_counts(const struct compiler *n, uint32_t index, uint64_t *flows, uint64_t *bytes)
+{
+	uint64_t others = 0;
+
+	add_row(n->t.backend_news, n, index, flows, bytes);
+	add_row(n->t.backend_counts, n, index, &others, bytes);
 }
 
 static struct backup_load load_between(uint64_t flows, uint64_t bytes, uint64_t ms)

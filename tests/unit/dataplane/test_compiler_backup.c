@@ -320,6 +320,21 @@ static void give_load(enum plan_class class, uint64_t bytes)
 			s.node.t.backend_counts[find_own()->backends[k].index].bytes += bytes;
 }
 
+static void new_flows_count_as_bits_do(void **state)
+{
+	uint32_t full;
+
+	(void)state;
+	pass_ms(2000);
+	for (size_t k = 0; k < find_own()->plan->n_backends; k++)
+		if (find_own()->plan->backends[k].class == PLAN_OWN) /* of 1000 for each service */
+			s.node.t.backend_news[find_own()->backends[k].index].packets += 4000;
+	pass_ms(1000);
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	full = slots_of(PLAN_FULL);
+	assert_in_range(full, find_own()->n_slots * 70 / 100, find_own()->n_slots * 82 / 100);
+}
+
 static void what_is_too_much_for_the_backup_is_dropped_by_name(void **state)
 {
 	uint32_t full;
@@ -407,6 +422,7 @@ int main(void)
 		TEST(a_drain_by_the_clock_is_late_after_a_ttl),
 		TEST(a_drain_of_another_service_makes_nobody_late),
 		TEST(two_drained_sites_do_not_use_each_other),
+		TEST(new_flows_count_as_bits_do),
 		TEST(what_is_too_much_for_the_backup_is_dropped_by_name),
 		TEST(load_above_the_limit_stays_with_own_backends_that_are_up),
 		TEST(a_new_backup_moves_no_slot),
