@@ -115,7 +115,8 @@ class Install(unittest.TestCase):
     def test_the_manual_page_has_every_subcommand_and_option(self) -> None:
         page = self.read("share/man/man8/weir.8").replace("\\-", "-")
         for command in json.loads(self.weir("--json", "help").stdout)["commands"]:
-            section = page.partition(f".SS weir {command['words']}")[2].partition(".SS ")[0]
+            heading = " ".join(filter(None, (".SS weir", command["words"], command["arguments"])))
+            section = page.partition(f"{heading}\n")[2].partition(".SS ")[0]
             self.assertTrue(section, command["words"])
             for option in command["options"]:
                 self.assertIn(f".B {option['name']}", section, command["words"])

@@ -66,7 +66,7 @@ static void damage_anywhere_is_seen(void **state)
 		const char *why, *text;
 	} cases[] = {
 		{ "empty", "" },
-		{ "another format", "weir-ramps 2\nend\n" },
+		{ "another format", "weir-ramps 3\nend\n" },
 		{ "no end", "weir-ramps 1\na 1 5 free\n" },
 		{ "cut in the end", "weir-ramps 1\na 1 5 free\nend" },
 		{ "cut in a line", "weir-ramps 1\na 1 5 fr" },
@@ -79,6 +79,10 @@ static void damage_anywhere_is_seen(void **state)
 		{ "a word too many", "weir-ramps 1\na 1 5 free x\nend\n" },
 		{ "a word too few", "weir-ramps 1\na 1 5\nend\n" },
 		{ "a number of 19 digits", "weir-ramps 1\na 1 1000000000000000000 free\nend\n" },
+		{ "half of a step", "weir-ramps 2\na 1 5 free 500000 rises\nend\n" },
+		{ "a level above all", "weir-ramps 2\na 1 5 free 1000001 rises arrived 5\nend\n" },
+		{ "an unknown way", "weir-ramps 2\na 1 5 free 500000 up arrived 5\nend\n" },
+		{ "a TTL below 0", "weir-ramps 2\na 1 5 free 500000 rises arrived -5\nend\n" },
 		{ "two spaces", "weir-ramps 1\na  1 5 free\nend\n" },
 	};
 
@@ -92,6 +96,12 @@ static void damage_anywhere_is_seen(void **state)
 	assert_string_equal(list[0].id, "before"); /* untouched */
 	write_file("weir-ramps 1\na 1 5 free\nend\n");
 	assert_int_equal(ramp_read(dir, list), 1);
+	assert_false(list[0].level_known);
+	write_file("weir-ramps 2\na 1 5 free 500000 falls moves 30\nend\n");
+	assert_int_equal(ramp_read(dir, list), 1);
+	assert_true(list[0].level_known && list[0].falls && !list[0].arrived);
+	assert_int_equal(list[0].level_ppm, 500000);
+	assert_int_equal(list[0].longest_ttl_s, 30);
 }
 
 static void an_id_has_its_room(void **state)
