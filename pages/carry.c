@@ -113,6 +113,7 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 		t->exceptions[i] = c->exceptions[i & (f->n_exceptions - 1)];
 	memcpy(t->root->macs, f->root->macs, sizeof(f->root->macs));
 	memcpy(t->root->hash_key, f->root->hash_key, sizeof(f->root->hash_key));
+	t->root->sample_wide = f->root->sample_wide;
 	t->root->source4 = f->root->source4;
 	t->root->source6 = f->root->source6;
 	copy_services(f, t);

@@ -22,6 +22,7 @@
 #include "base/page.h"
 #include "base/proc.h"
 #include "dataplane/export/effect_internal.h"
+#include "dataplane/export/measurer.h"
 #include "dataplane/export/metrics.h"
 #include "dataplane/export/publish_workers.h"
 #include "dataplane/export/traffic.h"
@@ -35,6 +36,7 @@
 #define COUNTERS_MAX 32768u
 
 struct publisher {
+	struct measurer *measurer;
 	char run_dir[PATH_MAX];
 	struct stats *stats;
 	struct page *page;
@@ -61,6 +63,10 @@ int publisher_open(const char *run_dir, struct publisher **out)
 	struct publisher *p = calloc(1, sizeof(*p));
 	int err = p ? stats_create(run_dir, "dataplane", COUNTERS_MAX, &p->stats) : -ENOMEM;
 
+	if (!err) {
+		p->measurer = measurer_new(run_dir);
+		err = p->measurer ? 0 : -ENOMEM;
+	}
 	if (err) {
 		publisher_close(p);
 		return err;
@@ -83,6 +89,7 @@ void publisher_close(struct publisher *p)
 		return;
 	for (int k = 0; k < METRICS_KINDS; k++)
 		free(p->rows[k].items);
+	measurer_free(p->measurer);
 	stats_close(p->stats);
 	page_close(p->page);
 	free(p->scratch);
@@ -469,4 +476,9 @@ void publisher_write(struct publisher *p, const struct compiler *n,
 	compiler_yield(n);
 	if (!make_page(p, n))
 		write_effect(p, n, time);
+}
+
+void publisher_measure(struct publisher *p, const struct compiler *n, uint64_t now_ms)
+{
+	measurer_tick(p->measurer, n, now_ms);
 }

@@ -37,5 +37,7 @@ void publisher_document(struct publisher *p, const struct compiler *n);
 /** Read tables and write both pages. @p n may have no document yet. */
 void publisher_write(struct publisher *p, const struct compiler *n,
                      const struct compiler_time *time);
+/** Write the page of measurements if it is due (export/measurer.h). */
+void publisher_measure(struct publisher *p, const struct compiler *n, uint64_t now_ms);
 
 #endif

@@ -16,7 +16,7 @@
  * now: `last`, about 1 s, for guards, and `recent`, about 10 s, for shares. A window that reaches
  * back before the writer's start is shorter, and its length 0 says that nothing is known yet.
  *
- * Implemented in pages/measure.c; written by dataplane/export/measure.c. A struct measure belongs to
+ * Implemented in pages/measure.c; written by dataplane/export/measurer.c. A struct measure belongs to
  * one thread.
  */
 #ifndef WEIR_MEASURE_H
@@ -58,7 +58,6 @@ struct measure_use {
 	uint64_t own_packets;  /**< packets given to them, SYNs among them */
 	uint64_t backup_flows; /**< SYNs given to backends of its backup pool */
 	uint64_t backup_packets;
-	uint64_t refused_flows; /**< SYNs dropped because the backup has no more room */
 };
 
 struct measure_service {

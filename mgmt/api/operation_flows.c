@@ -47,7 +47,6 @@ static json_t *pool_json(const struct measure_node *node, const char *name,
 	set_rate(o, "own_milli", p->recent.own_flows, node->recent_ms);
 	set_rate(o, "own_packets_milli", p->recent.own_packets, node->recent_ms);
 	set_rate(o, "backup_milli", p->recent.backup_flows, node->recent_ms);
-	set_rate(o, "refused_milli", p->recent.refused_flows, node->recent_ms);
 	return o;
 }
 

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The page is a seqlock like the effect page: all figures are gathered in a scratch copy, and only
+ * copying that keeps readers waiting.
+ *
+ * Windows end at the newest reading and begin at an earlier one: once a second a reading is kept, and
+ * of those the newest that is at least LAST_MS old begins `last`, the oldest `recent`. Rows are found
+ * there by name, since a document may come in between; a row that a reading lacks began later, with
+ * counters at 0. A counter that is smaller than it was has begun again.
+ */
+#include "dataplane/export/measurer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "dataplane/export/traffic.h"
+#include "weir/fwd/sample.h"
+#include "weir/model.h"
+
+#define READINGS 11u
+#define KEEP_MS  1000u
+#define LAST_MS  900u
+
+/* Up to so many packets a second, the sample is wide: each watched one costs some 20 ns. */
+#define QUIET_PER_S 50000u
+#define BUSY_PER_S  1000000u
+#define WIDE_QUIET  (FWD_SAMPLE_ONE_OF - 1)
+#define WIDE_MIDDLE 15u
+
+/* Figures of one moment, their rows sorted. */
+struct reading {
+	uint64_t at_ms; /* 0: none */
+	uint64_t received, reason[FWD_REASONS_MAX];
+	struct measure_service *services; /* [max_services], only `total` */
+	struct measure_pool *pools;       /* [max_pools] */
+	uint32_t n_services, n_pools;
+};
+
+struct measurer {
+	char run_dir[PATH_MAX];
+	struct page *page;
+	struct measure_page *scratch;
+	struct reading kept[READINGS]; /* the newest at `at` */
+	unsigned at;
+	struct measured_sources *sources;
+	uint64_t written_ms, scanned_ms, began;
+	uint64_t received; /* as last read, at read_ms: for the sample's width */
+	uint64_t read_ms;
+};
+
+struct measurer *measurer_new(const char *run_dir)
+{
+	struct measurer *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->sources = measured_sources_new();
+	if (!m->sources) {
+		free(m);
+		return NULL;
+	}
+	snprintf(m->run_dir, sizeof(m->run_dir), "%s", run_dir);
+	return m;
+}
+
+static void free_readings(struct measurer *m)
+{
+	for (unsigned i = 0; i < READINGS; i++) {
+		free(m->kept[i].services);
+		free(m->kept[i].pools);
+		m->kept[i] = (struct reading){ 0 };
+	}
+}
+
+void measurer_free(struct measurer *m)
+{
+	if (!m)
+		return;
+	free_readings(m);
+	measured_sources_free(m->sources);
+	page_close(m->page);
+	free(m->scratch);
+	free(m);
+}
+
+/* --- the page --- */
+
+static int make_readings(struct measurer *m, uint32_t services, uint32_t pools)
+{
+	free_readings(m);
+	for (unsigned i = 0; i < READINGS; i++) {
+		m->kept[i].services = calloc(services, sizeof(*m->kept[i].services));
+		m->kept[i].pools = calloc(pools, sizeof(*m->kept[i].pools));
+		if (!m->kept[i].services || !m->kept[i].pools)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Make the page, again when the tables have grown: readers then open the new one. */
+static int make_measure_page(struct measurer *m, const struct compiler *n)
+{
+	uint32_t services = n->sizes.service_counts, pools = n->sizes.pools;
+	size_t bytes = measure_page_bytes(services, pools);
+	char path[PATH_MAX];
+	int err;
+
+	if (m->page && m->scratch->max_services == services && m->scratch->max_pools == pools)
+		return 0;
+	page_close(m->page);
+	free(m->scratch);
+	m->page = NULL;
+	m->scratch = calloc(1, bytes);
+	err = m->scratch ? make_readings(m, services, pools) : -ENOMEM;
+	if (!err)
+		err = proc_path(m->run_dir, MEASURE_PAGE_FILE, path);
+	if (!err)
+		err = page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT, bytes, &m->page);
+	if (err) {
+		log_error("measure-page-failed", "error=\"%s\"", strerror(-err));
+		return err;
+	}
+	m->scratch->max_services = services;
+	m->scratch->max_pools = pools;
+	return 0;
+}
+
+static void publish_copy(struct measurer *m, uint64_t now_ms)
+{
+	struct measure_page *to = page_payload(m->page), *from = m->scratch;
+	size_t bytes = measure_page_bytes(from->max_services, from->max_pools);
+
+	page_repair(m->page);
+	from->seq = to->seq | 1;
+	__atomic_store_n(&to->seq, from->seq, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(&to->max_services, &from->max_services, bytes - sizeof(from->seq));
+	__atomic_store_n(&to->seq, from->seq + 1, __ATOMIC_RELEASE);
+	page_alive(m->page, now_ms);
+	page_publish(m->page);
+}
+
+/* --- totals, read from the tables --- */
+
+static int by_service(const void *a, const void *b)
+{
+	uint64_t x = ((const struct measure_service *)a)->service;
+	uint64_t y = ((const struct measure_service *)b)->service;
+
+	return (x > y) - (x < y);
+}
+
+static int by_pool(const void *a, const void *b)
+{
+	uint64_t x = ((const struct measure_pool *)a)->pool;
+	uint64_t y = ((const struct measure_pool *)b)->pool;
+
+	return (x > y) - (x < y);
+}
+
+static void read_services(const struct compiler *n, struct measure_page *p)
+{
+	struct measure_service *rows = measure_page_services(p);
+	uint32_t used = 0;
+
+	for (size_t i = 0; i < n->plan->n_services && used < p->max_services; i++) {
+		const uint64_t key = hash_text(n->plan->services[i]->name);
+		uint32_t at = indexes_find(n->count_indexes, key);
+		struct fwd_sample_count sample;
+		struct traffic sum;
+
+		if (at == INDEX_NONE)
+			continue;
+		sum = traffic_of_service(&n->t, at);
+		sample = traffic_sample(&n->t, at);
+		rows[used++] = (struct measure_service){
+			.service = key,
+			.total = { .new_flows = sum.new_flows,
+			           .packets = sum.packets,
+			           .bytes = sum.bytes,
+			           .sampled = sample.sampled,
+			           .repeated = sample.repeated,
+			           .followed = sample.followed,
+			           .lost = sample.lost },
+		};
+	}
+	qsort(rows, used, sizeof(*rows), by_service);
+	p->node.n_services = used;
+}
+
+/* A pool with a backup has a table of its own for each backup: they are added up. */
+static struct measure_pool *find_pool_row(struct measure_page *p, uint64_t key)
+{
+	struct measure_pool *rows = measure_page_pools(p);
+
+	for (uint32_t i = 0; i < p->node.n_pools; i++)
+		if (rows[i].pool == key)
+			return &rows[i];
+	if (p->node.n_pools == p->max_pools)
+		return NULL;
+	rows[p->node.n_pools] = (struct measure_pool){ .pool = key };
+	return &rows[p->node.n_pools++];
+}
+
+static void read_pools(const struct compiler *n, struct measure_page *p)
+{
+	p->node.n_pools = 0;
+	for (size_t i = 0; i < n->n_pools; i++) {
+		const struct compiler_pool *pool = &n->pools[i];
+		struct measure_pool *row = find_pool_row(p, hash_text(pool->plan->model->name));
+
+		for (size_t k = 0; row && k < pool->plan->n_backends; k++) {
+			struct traffic sum = traffic_of_backend(&n->t, pool->backends[k].index);
+
+			if (pool->plan->backends[k].class == PLAN_OWN) {
+				row->total.own_flows += sum.new_flows;
+				row->total.own_packets += sum.packets;
+			} else {
+				row->total.backup_flows += sum.new_flows;
+				row->total.backup_packets += sum.packets;
+			}
+		}
+	}
+	qsort(measure_page_pools(p), p->node.n_pools, sizeof(struct measure_pool), by_pool);
+}
+
+static void read_node(const struct fwd_tables *t, struct measure_node *node)
+{
+	node->received = 0;
+	memset(node->reason, 0, sizeof(node->reason));
+	for (uint32_t c = 0; c < t->n_cpus; c++) {
+		node->received += OWNER_LOAD(uint64_t, &t->cpus[c].received);
+		for (uint32_t i = 0; i < FWD_REASONS_MAX; i++)
+			node->reason[i] += OWNER_LOAD(uint64_t, &t->cpus[c].reason[i]);
+	}
+}
+
+/* --- windows --- */
+
+/*
+ * What the counters @p now have grown by since @p before, [n]. One that is smaller has begun again,
+ * as if it had been 0.
+ */
+static void subtract_counts(const void *now, const void *before, void *out, size_t n)
+{
+	const uint64_t *x = now, *y = before;
+	uint64_t *to = out;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = x[i] >= y[i] ? x[i] - y[i] : x[i];
+}
+
+#define WORDS(of) (sizeof(of) / sizeof(uint64_t))
+
+static void fill_services(struct measure_page *p, const struct reading *from, bool is_last)
+{
+	static const struct measure_flows none;
+	struct measure_service *rows = measure_page_services(p);
+
+	for (uint32_t i = 0; i < p->node.n_services; i++) {
+		const struct measure_service *then = bsearch(
+		        &rows[i], from->services, from->n_services, sizeof(*then), by_service);
+
+		subtract_counts(&rows[i].total, then ? &then->total : &none,
+		                is_last ? &rows[i].last : &rows[i].recent, WORDS(none));
+	}
+}
+
+static void fill_pools(struct measure_page *p, const struct reading *from, bool is_last)
+{
+	static const struct measure_use none;
+	struct measure_pool *rows = measure_page_pools(p);
+
+	for (uint32_t i = 0; i < p->node.n_pools; i++) {
+		const struct measure_pool *then =
+		        bsearch(&rows[i], from->pools, from->n_pools, sizeof(*then), by_pool);
+
+		subtract_counts(&rows[i].total, then ? &then->total : &none,
+		                is_last ? &rows[i].last : &rows[i].recent, WORDS(none));
+	}
+}
+
+/* The kept reading that begins a window: at least @p ms old, or the oldest. NULL: none */
+static const struct reading *find_reading(const struct measurer *m, uint64_t now_ms, uint64_t ms)
+{
+	const struct reading *found = NULL;
+
+	for (unsigned i = 0; i < READINGS; i++) {
+		const struct reading *r = &m->kept[(m->at + READINGS - i) % READINGS];
+
+		if (!r->at_ms)
+			break;
+		found = r;
+		if (now_ms - r->at_ms >= ms)
+			break;
+	}
+	return found && found->at_ms < now_ms ? found : NULL;
+}
+
+static void fill_windows(struct measurer *m, struct measure_page *p, uint64_t now_ms)
+{
+	const struct reading *last = find_reading(m, now_ms, LAST_MS);
+	const struct reading *recent = find_reading(m, now_ms, UINT64_MAX);
+	struct measure_node *node = &p->node;
+
+	node->last_ms = last ? (uint32_t)(now_ms - last->at_ms) : 0;
+	node->recent_ms = recent ? (uint32_t)(now_ms - recent->at_ms) : 0;
+	if (!last)
+		return;
+	subtract_counts(&node->received, &last->received, &node->received_last, 1);
+	subtract_counts(node->reason, last->reason, node->reason_last, FWD_REASONS_MAX);
+	fill_services(p, last, true);
+	fill_pools(p, last, true);
+	fill_services(p, recent, false);
+	fill_pools(p, recent, false);
+}
+
+/* Keep what was read as the newest reading, in place of the oldest. */
+static void keep_reading(struct measurer *m, struct measure_page *p, uint64_t now_ms)
+{
+	struct reading *r = &m->kept[m->at];
+
+	if (r->at_ms && now_ms - r->at_ms < KEEP_MS)
+		return;
+	m->at = (m->at + 1) % READINGS;
+	r = &m->kept[m->at];
+	r->at_ms = now_ms;
+	r->received = p->node.received;
+	memcpy(r->reason, p->node.reason, sizeof(r->reason));
+	r->n_services = p->node.n_services;
+	r->n_pools = p->node.n_pools;
+	memcpy(r->services, measure_page_services(p), r->n_services * sizeof(*r->services));
+	memcpy(r->pools, measure_page_pools(p), r->n_pools * sizeof(*r->pools));
+}
+
+/* --- the sample --- */
+
+uint32_t measurer_width(uint64_t packets_per_s)
+{
+	if (packets_per_s <= QUIET_PER_S)
+		return WIDE_QUIET;
+	return packets_per_s <= BUSY_PER_S ? WIDE_MIDDLE : 0;
+}
+
+uint32_t measurer_one_of(uint32_t wide)
+{
+	return FWD_SAMPLE_ONE_OF >> __builtin_popcount(wide & (FWD_SAMPLE_ONE_OF - 1));
+}
+
+/*
+ * Less as soon as there is much to do, more only when it has been quiet for the whole window. New
+ * tables are taken for quiet ones; tables that an earlier process left keep what they have until it
+ * is known better.
+ */
+static void choose_width(struct measurer *m, const struct compiler *n,
+                         const struct measure_node *node, uint64_t now_ms)
+{
+	struct fwd_root *root = n->t.root;
+	uint32_t wide = OWNER_LOAD(uint32_t, &root->sample_wide), now = wide;
+	const struct reading *from = find_reading(m, now_ms, UINT64_MAX);
+
+	if (!m->read_ms && !node->received)
+		wide = WIDE_QUIET;
+	if (m->read_ms && now_ms > m->read_ms && node->received >= m->received)
+		now = measurer_width((node->received - m->received) * 1000 / (now_ms - m->read_ms));
+	if (now < wide)
+		wide = now;
+	else if (from && node->received >= from->received && now_ms - from->at_ms >= 10 * KEEP_MS)
+		wide |= now & measurer_width((node->received - from->received) * 2000 /
+		                             (now_ms - from->at_ms));
+	OWNER_STORE(uint32_t, &root->sample_wide, wide);
+	if (!m->began || node->received < m->received)
+		m->began = now_ms;
+	m->received = node->received;
+	m->read_ms = now_ms;
+}
+
+void measurer_tick(struct measurer *m, const struct compiler *n, uint64_t now_ms)
+{
+	struct measure_page *p;
+
+	if (!n->plan || (m->written_ms && now_ms - m->written_ms < MEASURER_MS) ||
+	    make_measure_page(m, n))
+		return;
+	p = m->scratch;
+	m->written_ms = now_ms;
+	read_node(&n->t, &p->node);
+	read_services(n, p);
+	read_pools(n, p);
+	fill_windows(m, p, now_ms);
+	keep_reading(m, p, now_ms);
+	choose_width(m, n, &p->node, now_ms);
+	p->node.document = n->model->meta.document;
+	p->node.began = m->began;
+	p->node.at_ms = now_ms;
+	p->node.one_of = measurer_one_of(n->t.root->sample_wide);
+	if (now_ms - m->scanned_ms >= KEEP_MS) {
+		m->scanned_ms = now_ms;
+		measured_sources_scan(m->sources, &n->t, n->count_indexes, p->node.one_of,
+		                      (uint32_t)(compiler_now().ticks_ms / 1000), now_ms);
+		p->node.n_sources = (uint32_t)measured_sources_list(m->sources, now_ms,
+		                                                    measure_page_sources(p));
+	}
+	publish_copy(m, now_ms);
+}
