@@ -41,6 +41,7 @@ static void check_ramps(void)
 
 	for (int i = 0; i < n; i++) {
 		assert(list[i].how < RAMP_HOW_COUNT);
+		assert(list[i].level_ppm <= 1000000);
 		assert(strnlen(list[i].id, sizeof(list[i].id)) < sizeof(list[i].id));
 	}
 }

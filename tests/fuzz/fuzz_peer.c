@@ -27,6 +27,10 @@ static void check_override(const json_t *json)
 	assert(!strcmp(o.id, again.id) && o.generation == again.generation &&
 	       o.kind == again.kind && o.target == again.target && o.until_ms == again.until_ms &&
 	       o.ended == again.ended);
+	assert(o.is_step == again.is_step && o.to_ppm == again.to_ppm &&
+	       o.late_from_ms == again.late_from_ms && !strcmp(o.service, again.service) &&
+	       !strcmp(o.operation, again.operation));
+	assert(!o.is_step || (o.kind == MODEL_OVERRIDE_DRAIN && o.to_ppm <= 1000000));
 	json_decref(told);
 }
 
