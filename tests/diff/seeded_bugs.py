@@ -71,6 +71,7 @@ BUGS = [
      "return fwd_addr_equal(&e->vip, vip) && e->port_be == port_be;"),
     ("decide.h", "if (FWD_UNLIKELY(p->ttl <= 1))", "if (FWD_UNLIKELY(p->ttl <= 2))"),
     ("decide.h", "return fwd_prefix_has(source, a) || fwd_is_vip(t, root, a);", "return fwd_is_vip(t, root, a);"),
+    ("decide.h", "if (b->flags & FWD_BACKEND_FULL)", "if (b->flags & FWD_BACKEND_DEAD)"),
     ("decide.h", "return b->flags & FWD_BACKEND_DEAD ?", "return !(b->flags & FWD_BACKEND_NO_NEXT_HOP) ?"),
     ("decide.h", "p->l3_len > v->backend->inner_mtu", "p->l3_len >= v->backend->inner_mtu"),
     ("too_big.h", "if (cpu->answers_s != now_s)", "if (cpu->answers_s > now_s)"),
